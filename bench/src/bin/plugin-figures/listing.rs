@@ -1,0 +1,85 @@
+//! What plugins are run over: the listing of a directory, also repeated under other names until it is large.
+//!
+//! Owns names, sizes and the reading of bytes. Digests are those of names: no plugin looks at more than their form.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use sha2::{Digest, Sha256};
+use tidegate_host::artifact::{Artifact, Fingerprint, Item, Names};
+use tidegate_host::content::{Content, ReadError};
+use tidegate_host::identity::Identity;
+use tidegate_host::key::Key;
+use walkdir::WalkDir;
+
+use crate::Failure;
+
+/// A listing whose objects can be read.
+pub(crate) struct Listing {
+    root: PathBuf,
+    /// Whether keys have a folder in front that the directory lacks.
+    repeated: bool,
+    pub(crate) artifact: Artifact,
+}
+
+impl Listing {
+    /// A site without objects.
+    pub(crate) fn empty() -> Result<Self, Failure> {
+        Ok(Self { root: PathBuf::new(), repeated: false, artifact: artifact(Vec::new())? })
+    }
+
+    pub(crate) fn of_directory(root: &Path) -> Result<Self, Failure> {
+        let mut items = Vec::new();
+        for entry in WalkDir::new(root) {
+            let entry = entry?;
+            if entry.file_type().is_file() {
+                let name = entry.path().strip_prefix(root)?.to_str().ok_or("a name is not UTF-8")?;
+                items.push(item(name, entry.metadata()?.len())?);
+            }
+        }
+        Ok(Self { root: root.to_owned(), repeated: false, artifact: artifact(items)? })
+    }
+
+    /// So many entries: this listing again and again, each time in another folder.
+    pub(crate) fn repeated(&self, entries: usize) -> Result<Self, Failure> {
+        let items = (0..)
+            .flat_map(|round| self.artifact.items().iter().map(move |item| (round, item)))
+            .take(if self.artifact.is_empty() { 0 } else { entries })
+            .map(|(round, found)| item(&format!("release-{round:04}/{}", found.key), found.size))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { root: self.root.clone(), repeated: true, artifact: artifact(items)? })
+    }
+
+    fn path(&self, key: &Key) -> PathBuf {
+        let name = key.as_str();
+        self.root.join(if self.repeated { name.split_once('/').map_or(name, |(_, rest)| rest) } else { name })
+    }
+}
+
+fn item(name: &str, size: u64) -> Result<Item, Failure> {
+    let identity = Identity { sha256: Some(Sha256::digest(name).into()), ..Identity::default() };
+    Ok(Item { key: Key::new(name)?, size, identity })
+}
+
+fn artifact(items: Vec<Item>) -> Result<Artifact, Failure> {
+    Ok(Artifact::new(items, Fingerprint("benchmark".into()), Names::Bucket)?)
+}
+
+impl Content for Listing {
+    fn heads(&self, keys: &[Key], length: u32, deadline: Instant) -> Vec<Result<Vec<u8>, ReadError>> {
+        keys.iter().map(|key| self.range(key, 0, length, deadline)).collect()
+    }
+
+    fn range(&self, key: &Key, offset: u64, length: u32, _: Instant) -> Result<Vec<u8>, ReadError> {
+        let read = || -> std::io::Result<Vec<u8>> {
+            let mut file = File::open(self.path(key))?;
+            std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(offset))?;
+            let mut bytes = Vec::new();
+            file.take(u64::from(length)).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        read().map_err(|error| ReadError::Unavailable { key: key.clone(), why: error.to_string() })
+    }
+}

@@ -1,0 +1,78 @@
+//! What each bundled plugin costs in the sandbox that production has, with every limit on. Prints JSON.
+//!
+//!     plugin-figures DIRECTORY       DIRECTORY is the site that plugins are run over
+//!
+//! Owns what is reported. Runs plugins through the public API of `tidegate-host` alone, as a publish does.
+
+mod listing;
+mod run;
+mod sample;
+
+use std::error::Error;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tidegate_bundle::Bundled;
+use tidegate_host::plugin::{Cache, Engine, Plugin};
+
+use listing::Listing;
+use sample::median;
+
+type Failure = Box<dyn Error + Send + Sync>;
+
+/// Entries of the generated listing: a large site.
+const GENERATED: usize = 50_000;
+
+/// Repeats of what takes milliseconds to tens of them.
+const FEW: usize = 9;
+
+/// Repeats of what takes microseconds.
+const MANY: usize = 101;
+
+fn main() -> Result<(), Failure> {
+    let directory = std::env::args().nth(1).ok_or("name the directory of a site")?;
+    let real = Listing::of_directory(Path::new(&directory))?;
+    let generated = real.repeated(GENERATED)?;
+    let engine = Engine::new()?;
+    let mut plugins = Vec::new();
+    for bundled in tidegate_bundle::PLUGINS {
+        plugins.push(figures(&engine, bundled, &real, &generated)?);
+    }
+    let repeats = json!({ "compile": FEW, "load": MANY, "start": MANY, "run": FEW });
+    println!("{}", json!({ "repeats": repeats, "plugins": plugins }));
+    Ok(())
+}
+
+/// Times are in nanoseconds, medians of their repeats.
+fn figures(engine: &Engine, bundled: &Bundled, real: &Listing, generated: &Listing) -> Result<Value, Failure> {
+    let compile = median(FEW, || {
+        let plugin = Plugin::load(engine, None, bundled.name, bundled.bytes)?;
+        Ok::<_, Failure>(plugin.took())
+    })?;
+    let kept = tempfile::tempdir()?;
+    let cache = Cache::new(kept.path());
+    let plugin = Plugin::load(engine, Some(&cache), bundled.name, bundled.bytes)?;
+    let load = median(MANY, || {
+        let plugin = Plugin::load(engine, Some(&cache), bundled.name, bundled.bytes)?;
+        if !plugin.cached() {
+            return Err(Failure::from("the cache does not give back what it keeps"));
+        }
+        Ok(plugin.took())
+    })?;
+    let configured = plugin.validate(&run::settings(bundled.name))?;
+    let nothing = Listing::empty()?;
+    let start = median(MANY, || Ok::<_, Failure>(run::run(&configured, &nothing)?.plugin))?;
+    let mut runs = Vec::new();
+    for listing in [real, generated] {
+        runs.push(run::measured(&configured, listing, FEW)?);
+    }
+    Ok(json!({
+        "name": bundled.name,
+        "kind": plugin.kind().as_str(),
+        "component_bytes": bundled.bytes.len(),
+        "compile_ns": sample::nanoseconds(compile),
+        "load_ns": sample::nanoseconds(load),
+        "start_ns": sample::nanoseconds(start),
+        "runs": runs,
+    }))
+}

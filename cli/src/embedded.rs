@@ -1,0 +1,139 @@
+//! `--local DIR`: the stand-in of AWS, with everything that a configuration takes for granted.
+//!
+//! Owns what is made there: buckets, the role with the permissions that a publisher's role has, distributions. The only
+//! room that knows the stand-in, but for `dev`.
+
+use std::path::Path;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
+use tidegate_deploy::Connection;
+use tidegate_host::config::{RoleArn, Site};
+use tidegate_host::location::{Location, Source};
+use tidegate_local::Account;
+use tidegate_local::cloudfront::{CloudFrontError, Origin};
+use tidegate_local::iam::{ACCOUNT_ID, IamError};
+
+use crate::ending::Trouble;
+
+/// An open stand-in.
+pub(crate) struct Embedded {
+    pub(crate) account: Account,
+}
+
+impl Embedded {
+    pub(crate) fn open(directory: &Path) -> Result<Self, Trouble> {
+        Account::open(directory).map(|account| Self { account }).map_err(|error| Trouble::Machine(error.to_string()))
+    }
+
+    pub(crate) fn connection(&self) -> Connection {
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static("us-east-1"))
+            .http_client(self.account.http_client())
+            .credentials_provider(SharedCredentialsProvider::new(self.account.root_credentials()))
+            .build();
+        Connection::new(config, true)
+    }
+
+    /// Makes what a site needs, where it is missing, and returns the site with the stand-in's account in its role.
+    pub(crate) async fn prepare(&self, site: &Site, source: Option<&Source>) -> Result<Site, Trouble> {
+        let mut site = site.clone();
+        self.bucket(site.target.bucket.as_str()).await?;
+        for source in [source, site.staged.as_ref()].into_iter().flatten() {
+            match source {
+                Source::Prefix(place) => self.bucket(place.bucket.as_str()).await?,
+                Source::Object(object) => self.bucket(object.bucket.as_str()).await?,
+                Source::Directory(_) | Source::Archive(_) => {}
+            }
+        }
+        for cdn in &site.cdn {
+            let path = String::from(cdn.origin_path.clone());
+            let origin = Origin { bucket: site.target.bucket.to_string(), path };
+            let made = self.account.cloudfront().create_distribution(cdn.distribution.as_str(), origin, Some("index.html"));
+            match made {
+                Ok(_) | Err(CloudFrontError::DistributionAlreadyExists(_)) => {}
+                Err(error) => return Err(Trouble::Machine(error.to_string())),
+            }
+        }
+        if let Some(role) = site.role.take() {
+            site.role = Some(self.role(&role, &site, source)?);
+        }
+        Ok(site)
+    }
+
+    async fn bucket(&self, name: &str) -> Result<(), Trouble> {
+        if self.account.s3().bucket(name).is_ok() {
+            return Ok(());
+        }
+        let made = self.account.s3().create_bucket(name).await;
+        made.map_err(|error| Trouble::Machine(format!("the bucket `{name}` could not be made: {error}")))
+    }
+
+    /// The role of a site, which may do what publishing that site can need and nothing beside it.
+    fn role(&self, role: &RoleArn, site: &Site, source: Option<&Source>) -> Result<RoleArn, Trouble> {
+        let trust = serde_json::json!({
+            "Version": "2012-10-17",
+            "Statement": [{
+                "Effect": "Allow",
+                "Principal": { "AWS": format!("arn:aws:iam::{ACCOUNT_ID}:root") },
+                "Action": "sts:AssumeRole",
+            }],
+        });
+        let staged: Vec<String> = [source, site.staged.as_ref()]
+            .into_iter()
+            .flatten()
+            .filter_map(|source| match source {
+                Source::Prefix(place) => Some(objects(place)),
+                Source::Object(object) => Some(format!("arn:aws:s3:::{}/{}", object.bucket, object.key)),
+                Source::Directory(_) | Source::Archive(_) => None,
+            })
+            .collect();
+        let mut statements = vec![
+            serde_json::json!({
+                "Effect": "Allow",
+                "Action": "s3:ListBucket",
+                "Resource": format!("arn:aws:s3:::{}", site.target.bucket),
+            }),
+            serde_json::json!({
+                "Effect": "Allow",
+                "Action": [
+                    "s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:PutObjectAcl",
+                    "s3:GetObjectTagging", "s3:PutObjectTagging",
+                ],
+                "Resource": objects(&site.target),
+            }),
+        ];
+        if !staged.is_empty() {
+            statements.push(serde_json::json!({ "Effect": "Allow", "Action": "s3:GetObject", "Resource": staged }));
+        }
+        let distributions: Vec<String> = site
+            .cdn
+            .iter()
+            .map(|cdn| format!("arn:aws:cloudfront::{ACCOUNT_ID}:distribution/{}", cdn.distribution))
+            .collect();
+        if !distributions.is_empty() {
+            statements.push(serde_json::json!({
+                "Effect": "Allow",
+                "Action": "cloudfront:CreateInvalidation",
+                "Resource": distributions,
+            }));
+        }
+        let document = serde_json::json!({ "Version": "2012-10-17", "Statement": statements }).to_string();
+        let name = role.role_name();
+        let iam = self.account.iam();
+        match iam.create_role(name, &trust.to_string(), &[("tidegate", document.as_str())]) {
+            Ok(_) => {}
+            Err(IamError::EntityAlreadyExists { .. }) => {
+                iam.put_role_policy(name, "tidegate", &document).map_err(|error| Trouble::Machine(error.to_string()))?;
+            }
+            Err(error) => return Err(Trouble::Machine(error.to_string())),
+        }
+        RoleArn::try_from(format!("arn:aws:iam::{ACCOUNT_ID}:role/{name}"))
+            .map_err(|error| Trouble::Machine(error.to_string()))
+    }
+}
+
+fn objects(place: &Location) -> String {
+    format!("arn:aws:s3:::{}/{}*", place.bucket, place.prefix)
+}

@@ -1,0 +1,86 @@
+//! How a command ends: its exit code, and the sentence for a person when something is wrong.
+//!
+//! Owns the exit codes. They are documented in the help and in `docs/commands.md`.
+
+use std::process::ExitCode;
+
+use tidegate_deploy::publish::{Fault, PublishError};
+use tidegate_host::report::Outcome;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// 0: done, or nothing to do.
+    Done,
+    /// 1: denied, or on hold.
+    Denied,
+    /// 2: wrong usage or configuration.
+    Usage,
+    /// 3: failed, partial, or the CDN was not told.
+    Failed,
+}
+
+impl Ending {
+    pub(crate) fn code(self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Done => 0,
+            Self::Denied => 1,
+            Self::Usage => 2,
+            Self::Failed => 3,
+        })
+    }
+
+    /// What an outcome means for whoever called.
+    pub(crate) fn of(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Live | Outcome::Unchanged => Self::Done,
+            Outcome::Denied | Outcome::Held => Self::Denied,
+            Outcome::LiveNotInvalidated | Outcome::Partial | Outcome::Failed => Self::Failed,
+        }
+    }
+}
+
+/// Why a command could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Trouble {
+    /// What was typed or configured is wrong.
+    #[error("{0}")]
+    Usage(String),
+    /// The machine fails: a file, a socket, a thread.
+    #[error("{0}")]
+    Machine(String),
+    /// A run ended before it had a plan.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+}
+
+impl Trouble {
+    pub(crate) fn ending(&self) -> Ending {
+        match self {
+            Self::Usage(_) => Ending::Usage,
+            Self::Machine(_) => Ending::Failed,
+            Self::Publish(PublishError::Drifted(_)) => Ending::Denied,
+            Self::Publish(error) => match error.fault() {
+                Fault::Configuration => Ending::Usage,
+                // A plugin that fails denies the run.
+                Fault::Plugin => Ending::Denied,
+                Fault::Cloud | Fault::Defect => Ending::Failed,
+            },
+        }
+    }
+
+    /// Tells it: a sentence on standard error, or an object on standard output.
+    pub(crate) fn print(&self, json: bool) {
+        if json {
+            let fault = match self.ending() {
+                Ending::Usage => "configuration",
+                Ending::Denied => "denied",
+                Ending::Done | Ending::Failed => "failed",
+            };
+            println!("{}", serde_json::json!({ "error": self.to_string(), "fault": fault }));
+        } else {
+            let red = anstyle::AnsiColor::Red.on_default().bold();
+            anstream::eprintln!("{red}error{red:#}: {self}");
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What a command works with: a connection, an engine, and somebody who shows how it goes.
+//!
+//! Owns how options become those. The one place that reads the environment, through the AWS SDK's own chain.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use aws_config::{BehaviorVersion, Region};
+use directories::ProjectDirs;
+use tidegate_deploy::progress::Observer;
+use tidegate_deploy::publish::Publisher;
+use tidegate_deploy::{Connection, Workshop};
+use tidegate_host::config::Site;
+use tidegate_host::location::Source;
+use tidegate_host::plugin::{Cache, Engine};
+use tidegate_host::request::Request;
+
+use crate::arguments::Common;
+use crate::embedded::Embedded;
+use crate::ending::Trouble;
+use crate::library::Shelf;
+use crate::meter::Meter;
+
+/// Where requests go where nothing names a region. S3 answers with the right one, and the SDK's chain comes first.
+const REGION: &str = "us-east-1";
+
+/// A connection as the options say, and the stand-in where it leads there.
+pub(crate) struct Session {
+    pub(crate) connection: Connection,
+    pub(crate) embedded: Option<Embedded>,
+}
+
+impl Session {
+    pub(crate) async fn open(common: &Common) -> Result<Self, Trouble> {
+        if let Some(directory) = &common.local {
+            let embedded = Embedded::open(directory)?;
+            return Ok(Self { connection: embedded.connection(), embedded: Some(embedded) });
+        }
+        let mut loader = Connection::defaults();
+        if let Some(url) = &common.endpoint_url {
+            loader = loader.endpoint_url(url);
+        }
+        let config = loader.load().await;
+        let config = match config.region() {
+            Some(_) => config,
+            None => config.into_builder().region(Region::from_static(REGION)).build(),
+        };
+        let path_style = common.endpoint_url.is_some() || config.endpoint_url().is_some();
+        Ok(Self { connection: Connection::new(config, path_style), embedded: None })
+    }
+
+    /// A connection that reaches nothing, for commands that ask AWS nothing.
+    pub(crate) fn offline() -> Connection {
+        let config = aws_config::SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static(REGION))
+            .build();
+        Connection::new(config, false)
+    }
+
+    /// The site as this session can publish it: the stand-in has its own account and makes what is missing.
+    pub(crate) async fn site(&self, site: &Site, source: Option<&Source>) -> Result<Site, Trouble> {
+        match &self.embedded {
+            Some(embedded) => embedded.prepare(site, source).await,
+            None => Ok(site.clone()),
+        }
+    }
+
+    pub(crate) fn publisher(&self, common: &Common, directory: &Path) -> Result<Publisher, Trouble> {
+        let observer: Arc<dyn Observer> = Arc::new(Meter::new(common.json));
+        Ok(Publisher::new(self.connection.clone(), workshop(directory)?, observer))
+    }
+}
+
+/// An engine, compiled code from earlier runs, and components.
+pub(crate) fn workshop(directory: &Path) -> Result<Workshop, Trouble> {
+    let engine = Engine::new().map_err(|error| Trouble::Machine(error.to_string()))?;
+    let cache = ProjectDirs::from("", "", "tidegate").map(|places| Cache::new(&places.cache_dir().join("plugins")));
+    Ok(Workshop { engine, cache, library: Arc::new(Shelf { directory: PathBuf::from(directory) }) })
+}
+
+/// A request of this moment.
+pub(crate) fn request(site: &str, source: &Source, release: Option<&str>, cause: &str) -> Request {
+    let instant = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Request {
+        site: site.to_owned(),
+        release: release.map_or_else(|| source.to_string(), str::to_owned),
+        source: source.clone(),
+        instant: u64::try_from(instant.as_millis()).unwrap_or(u64::MAX),
+        cause: cause.to_owned(),
+    }
+}

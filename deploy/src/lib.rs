@@ -1,0 +1,21 @@
+//! Tidegate's acting half: reads sources, asks and changes AWS. One module a service, each the only one to name its SDK.
+//!
+//! Decides nothing that `tidegate-host` can decide. Modules are listed in the order in which data meets them.
+
+mod cloud;
+mod connection;
+mod sts;
+mod s3;
+pub mod source;
+mod chain;
+mod survey;
+mod execute;
+mod cloudfront;
+pub mod progress;
+pub mod publish;
+
+pub use chain::{Chain, ChainError, Library, Workshop};
+pub use cloud::CloudError;
+pub use connection::Connection;
+pub use s3::{CopySource, ListError, S3};
+pub use survey::SurveyError;

@@ -1,0 +1,13 @@
+//! The sources of a publish at their boundary: opened and read as a publish does, from files, archives and a bucket in memory.
+
+#[cfg(test)]
+mod support;
+
+#[cfg(test)]
+mod archive_reading;
+#[cfg(test)]
+mod archive_rules;
+#[cfg(test)]
+mod directory;
+#[cfg(test)]
+mod prefix;

@@ -1,0 +1,326 @@
+//! The difference between what a site should be and what it is: one merge of two sorted streams.
+//!
+//! Owns what counts as a change. Never by date, never by a bare ETag that is not an MD5. Asks for what it must know
+//! ([`doubts`]) and computes the operations once it knows ([`operations`]). Never reads anything itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::config::Protect;
+use crate::desired::{Body, Desired, Entry};
+use crate::identity::{ETag, Identity, Sameness};
+use crate::key::{Key, StoredKey};
+use crate::listing::{Keeping, Listed, Observed, Site};
+use crate::plan::{Action, Difference, Kept, Operation, PlannedBody, Reason, Replaced, Totals};
+
+/// How thoroughly a site is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Comparison {
+    /// Content and headers. S3 lists no headers, so every object that could be unchanged is asked for with a HEAD.
+    #[default]
+    Whole,
+    /// Content only: a HEAD is sent only where the listing cannot tell. Changed headers of unchanged bytes stay unseen.
+    Content,
+}
+
+/// What happens to objects that the site has and the artifact lacks.
+#[derive(Debug, Clone)]
+pub struct Removal {
+    /// Whether they are deleted at all.
+    pub delete: bool,
+    /// Keys that are never deleted.
+    pub protect: Protect,
+}
+
+/// What must be known before operations can be computed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Doubts {
+    /// Objects of the site that need a HEAD, sorted.
+    pub heads: Vec<StoredKey>,
+    /// Objects of the artifact whose content must be read, sorted, and the digests that would help.
+    pub digests: BTreeMap<Key, Algorithms>,
+}
+
+/// Digests to compute in one pass.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Algorithms {
+    /// SHA-256.
+    pub sha256: bool,
+    /// MD5.
+    pub md5: bool,
+    /// CRC-64/NVME.
+    pub crc64nvme: bool,
+}
+
+impl Doubts {
+    /// Whether everything is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.heads.is_empty() && self.digests.is_empty()
+    }
+}
+
+/// What is not known yet. Answer the questions (into [`Site::observed`] and [`Desired::learn`]) and ask again until
+/// nothing is left: three rounds at the most, since every answer removes its question.
+#[must_use]
+pub fn doubts(desired: &Desired, site: &Site, comparison: Comparison) -> Doubts {
+    let mut found = Doubts::default();
+    let mut heads = BTreeSet::new();
+    for (entry, listed) in both(desired, site) {
+        let observed = site.observed.get(&listed.key);
+        let Body::Object { source, size, identity } = &entry.body else {
+            // A redirect is an empty object; where the site has a larger one there is nothing to ask.
+            if observed.is_none() && listed.size == 0 {
+                heads.insert(listed.key.clone());
+            }
+            continue;
+        };
+        if *size != listed.size {
+            continue;
+        }
+        // An empty body may be a redirect, which only a HEAD shows.
+        if observed.is_none() && (comparison == Comparison::Whole || *size == 0) {
+            heads.insert(listed.key.clone());
+            continue;
+        }
+        let has = observed.map_or_else(|| listed.identity(), |seen| seen.identity.clone());
+        match identity.compare(&has) {
+            Sameness::Same => {}
+            Sameness::Different if observed.is_some() => {}
+            Sameness::Different => {
+                heads.insert(listed.key.clone());
+            }
+            Sameness::Unknown => {
+                let helpful = missing(identity, &has);
+                if helpful != Algorithms::default() {
+                    found.digests.insert(source.clone(), helpful);
+                } else if observed.is_none() {
+                    heads.insert(listed.key.clone());
+                }
+            }
+        }
+    }
+    for (entry, candidates) in renames(desired, site) {
+        if let Body::Object { source, identity, .. } = &entry.body {
+            let unknown = candidates.iter().any(|listed| {
+                identity.compare(&listed.identity()) == Sameness::Unknown && listed.etag.as_md5().is_some()
+            });
+            if unknown && identity.md5.is_none() {
+                found.digests.entry(source.clone()).or_default().md5 = true;
+            }
+        }
+    }
+    found.heads = heads.into_iter().collect();
+    found
+}
+
+/// The strongest digest that `has` knows and `wants` lacks.
+fn missing(wants: &Identity, has: &Identity) -> Algorithms {
+    let mut helpful = Algorithms::default();
+    if has.sha256.is_some() && wants.sha256.is_none() {
+        helpful.sha256 = true;
+    } else if has.md5.is_some() && wants.md5.is_none() {
+        helpful.md5 = true;
+    } else if has.crc64nvme.is_some() && wants.crc64nvme.is_none() {
+        helpful.crc64nvme = true;
+    }
+    helpful
+}
+
+/// Entries that the site has under the same key.
+fn both<'a>(desired: &'a Desired, site: &'a Site) -> impl Iterator<Item = (&'a Entry, &'a Listed)> {
+    let mut listed = site.listing.objects().iter().peekable();
+    desired.entries().iter().filter_map(move |entry| {
+        while listed.next_if(|object| object.key.as_str() < entry.key.as_str()).is_some() {}
+        listed.next_if(|object| object.key.as_str() == entry.key.as_str()).map(|object| (entry, object))
+    })
+}
+
+/// Smallest body, in bytes, for which copying a renamed object within S3 is worth asking for its digest.
+const SMALLEST_RENAME: u64 = 4096;
+
+/// New entries, with the objects of the site that the artifact lacks and that have the same size: a file that was
+/// renamed need not be sent again.
+fn renames<'a>(desired: &'a Desired, site: &'a Site) -> Vec<(&'a Entry, Vec<&'a Listed>)> {
+    let mut gone: BTreeMap<u64, Vec<&Listed>> = BTreeMap::new();
+    for object in site.listing.objects() {
+        if object.size >= SMALLEST_RENAME && desired.get(object.key.as_str()).is_none() {
+            gone.entry(object.size).or_default().push(object);
+        }
+    }
+    if gone.is_empty() {
+        return Vec::new();
+    }
+    desired
+        .entries()
+        .iter()
+        .filter(|entry| site.listing.get(entry.key.as_str()).is_none())
+        .filter_map(|entry| match &entry.body {
+            Body::Object { size, .. } => gone.get(size).map(|candidates| (entry, candidates.clone())),
+            Body::Redirect(_) => None,
+        })
+        .collect()
+}
+
+/// What the comparison found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changes {
+    /// Operations in the order of their keys.
+    pub operations: Vec<Operation>,
+    /// Keys that stay.
+    pub kept: Vec<Kept>,
+    /// Counts, without those of the source.
+    pub totals: Totals,
+}
+
+/// Computes the operations. Pure: same inputs, same answer. Call it once [`doubts`] has nothing left to ask; what is
+/// still unknown then counts as different.
+#[must_use]
+pub fn operations(desired: &Desired, site: &Site, comparison: Comparison, removal: &Removal) -> Changes {
+    let mut changes = Changes { operations: Vec::new(), kept: Vec::new(), totals: Totals::default() };
+    let renamed: BTreeMap<&Key, (StoredKey, ETag)> = renames(desired, site)
+        .into_iter()
+        .filter_map(|(entry, candidates)| {
+            let Body::Object { identity, .. } = &entry.body else { return None };
+            let same = candidates.into_iter().find(|listed| identity.compare(&listed.identity()) == Sameness::Same)?;
+            Some((&entry.key, (same.key.clone(), same.etag.clone())))
+        })
+        .collect();
+
+    let mut listed = site.listing.objects().iter().peekable();
+    for entry in desired.entries() {
+        while let Some(object) = listed.next_if(|object| object.key.as_str() < entry.key.as_str()) {
+            changes.surplus(object, removal);
+        }
+        let object = listed.next_if(|object| object.key.as_str() == entry.key.as_str());
+        match object.map(|object| (object, judge(entry, object, site.observed.get(&object.key), comparison))) {
+            None => changes.put(entry, Reason::New, renamed.get(&entry.key), None),
+            Some((object, Finding::Put(reason))) => changes.put(entry, reason, None, Some(object)),
+            Some((object, Finding::Headers(differences, keeping))) => {
+                changes.headers(entry, object, differences, keeping);
+            }
+            Some((_, Finding::Same)) => changes.keep(entry),
+        }
+    }
+    for object in listed {
+        changes.surplus(object, removal);
+    }
+    changes.totals.site_objects = site.listing.objects().len() as u64;
+    changes
+}
+
+enum Finding {
+    Same,
+    Put(Reason),
+    Headers(Vec<Difference>, Keeping),
+}
+
+/// Compares one entry with the object that the site has under its key.
+fn judge(entry: &Entry, object: &Listed, observed: Option<&Observed>, comparison: Comparison) -> Finding {
+    match &entry.body {
+        Body::Redirect(target) => {
+            let Some(seen) = observed else { return Finding::Put(Reason::RedirectDiffers) };
+            if object.size != 0 || seen.redirect.as_deref() != Some(target.as_str()) {
+                return Finding::Put(Reason::RedirectDiffers);
+            }
+            // A copy onto itself drops a redirect, so changed headers of a redirect are a put of its empty body.
+            if differences(entry, seen).is_empty() { Finding::Same } else { Finding::Put(Reason::HeadersDiffer) }
+        }
+        Body::Object { size, identity, .. } => {
+            if *size != object.size {
+                return Finding::Put(Reason::ContentDiffers);
+            }
+            let has = observed.map_or_else(|| object.identity(), |seen| seen.identity.clone());
+            match identity.compare(&has) {
+                Sameness::Same => {}
+                Sameness::Different => return Finding::Put(Reason::ContentDiffers),
+                Sameness::Unknown => return Finding::Put(Reason::ContentUnknown),
+            }
+            let Some(seen) = observed else { return Finding::Same };
+            if seen.redirect.is_some() {
+                return Finding::Put(Reason::RedirectDiffers);
+            }
+            if comparison == Comparison::Content {
+                return Finding::Same;
+            }
+            let found = differences(entry, seen);
+            if found.is_empty() { Finding::Same } else { Finding::Headers(found, seen.keeping.clone()) }
+        }
+    }
+}
+
+fn differences(entry: &Entry, seen: &Observed) -> Vec<Difference> {
+    seen.headers
+        .differences(&entry.headers)
+        .into_iter()
+        .map(|(name, has, wants)| Difference { name, has: has.map(shown), wants: wants.map(str::to_owned) })
+        .collect()
+}
+
+/// A bucket's header values can hold anything.
+fn shown(value: &str) -> String {
+    value.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+}
+
+impl Changes {
+    fn put(&mut self, entry: &Entry, reason: Reason, renamed: Option<&(StoredKey, ETag)>, old: Option<&Listed>) {
+        let size = entry.body.size();
+        let (body, identity) = match (&entry.body, renamed) {
+            (Body::Redirect(target), _) => (PlannedBody::Redirect(target.clone()), Identity::default()),
+            (Body::Object { identity, .. }, Some((key, etag))) => {
+                (PlannedBody::Site { key: key.clone(), etag: etag.clone() }, identity.clone())
+            }
+            (Body::Object { source, identity, .. }, None) => (PlannedBody::Source(source.clone()), identity.clone()),
+        };
+        match &body {
+            PlannedBody::Site { .. } => self.totals.bytes_to_copy += size,
+            PlannedBody::Source(_) | PlannedBody::Redirect(_) => self.totals.bytes_to_write += size,
+        }
+        if reason == Reason::New { self.totals.create += 1 } else { self.totals.update += 1 }
+        self.published(size);
+        let replaces = old.map(|object| Replaced { size: object.size, etag: object.etag.clone() });
+        let action = Action::Put { body, size, identity, headers: entry.headers.clone(), replaces };
+        self.operations.push(Operation { key: entry.key.stored(), reason, action });
+    }
+
+    fn headers(&mut self, entry: &Entry, object: &Listed, differences: Vec<Difference>, keeping: Keeping) {
+        let Body::Object { size, identity, .. } = &entry.body else { return };
+        self.totals.headers += 1;
+        self.published(*size);
+        let action = Action::Headers {
+            headers: entry.headers.clone(),
+            size: *size,
+            etag: object.etag.clone(),
+            identity: identity.clone(),
+            keeping,
+            differences,
+        };
+        self.operations.push(Operation { key: entry.key.stored(), reason: Reason::HeadersDiffer, action });
+    }
+
+    fn keep(&mut self, entry: &Entry) {
+        self.totals.keep += 1;
+        self.published(entry.body.size());
+        self.kept.push(Kept {
+            key: entry.key.clone(),
+            size: entry.body.size(),
+            headers: entry.headers.clone(),
+            redirect: entry.body.redirect().cloned(),
+        });
+    }
+
+    fn published(&mut self, size: u64) {
+        self.totals.published_objects += 1;
+        self.totals.published_bytes += size;
+    }
+
+    /// An object that the artifact lacks. Directory markers are neither published nor deleted: other tools made them.
+    fn surplus(&mut self, object: &Listed, removal: &Removal) {
+        if !removal.delete || object.key.is_marker() || removal.protect.covers(&object.key) {
+            self.totals.left_alone += 1;
+            return;
+        }
+        self.totals.delete += 1;
+        let action = Action::Delete { size: object.size, etag: object.etag.clone() };
+        self.operations.push(Operation { key: object.key.clone(), reason: Reason::Stale, action });
+    }
+}

@@ -1,0 +1,268 @@
+//! Response headers and user metadata that S3 keeps with an object.
+//!
+//! Owns which headers there are and what their values may hold. Never decides a value: plugins do.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Most user metadata on one object, names and values together, in bytes.
+/// Source: Amazon S3 user guide, "User-defined object metadata".
+pub const MAX_METADATA_BYTES: usize = 2048;
+
+/// Longest value of one header, in bytes. S3 bounds all request headers together at 8 KiB.
+pub const MAX_HEADER_BYTES: usize = 2048;
+
+/// Metadata names that Tidegate itself writes; plugins cannot set them.
+pub const RESERVED_METADATA: &str = "tidegate-";
+
+/// A response header that S3 stores with an object and returns to visitors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HeaderName {
+    /// `cache-control`
+    CacheControl,
+    /// `content-disposition`
+    ContentDisposition,
+    /// `content-encoding`
+    ContentEncoding,
+    /// `content-language`
+    ContentLanguage,
+    /// `content-type`
+    ContentType,
+    /// `expires`
+    Expires,
+}
+
+impl HeaderName {
+    /// Every name, sorted.
+    pub const ALL: [Self; 6] = [
+        Self::CacheControl,
+        Self::ContentDisposition,
+        Self::ContentEncoding,
+        Self::ContentLanguage,
+        Self::ContentType,
+        Self::Expires,
+    ];
+
+    /// The name in lower case.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::CacheControl => "cache-control",
+            Self::ContentDisposition => "content-disposition",
+            Self::ContentEncoding => "content-encoding",
+            Self::ContentLanguage => "content-language",
+            Self::ContentType => "content-type",
+            Self::Expires => "expires",
+        }
+    }
+
+    /// Reads a name in any case.
+    ///
+    /// # Errors
+    /// [`HeaderError::Unknown`].
+    pub fn parse(name: &str) -> Result<Self, HeaderError> {
+        Self::ALL
+            .into_iter()
+            .find(|known| known.as_str().eq_ignore_ascii_case(name))
+            .ok_or_else(|| HeaderError::Unknown(name.escape_default().to_string()))
+    }
+}
+
+/// The headers and user metadata of one object. Values are visible ASCII and spaces, so they cannot inject a header.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Headers {
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    system: BTreeMap<HeaderName, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    metadata: BTreeMap<String, String>,
+}
+
+/// Why a header or metadata entry is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HeaderError {
+    /// S3 does not store it.
+    #[error("S3 does not keep the header `{0}` with an object, use one of {known} or metadata", known = known())]
+    Unknown(String),
+    /// The value holds something else than visible ASCII and spaces, or is empty.
+    #[error("the value of `{0}` must be visible ASCII and spaces, not {1:?}")]
+    Value(String, String),
+    /// Longer than [`MAX_HEADER_BYTES`].
+    #[error("the value of `{0}` has {1} bytes, shorten it to {MAX_HEADER_BYTES}")]
+    TooLong(String, usize),
+    /// A metadata name that is not a header's token.
+    #[error("`{0}` is not a metadata name, use lower-case letters, digits, `-`, `_` and `.`")]
+    MetadataName(String),
+    /// A metadata name that Tidegate keeps for itself.
+    #[error("the metadata name `{0}` is reserved, names that start with `{RESERVED_METADATA}` are Tidegate's own")]
+    Reserved(String),
+    /// More metadata than S3 keeps.
+    #[error("the metadata has {0} bytes in all, S3 keeps {MAX_METADATA_BYTES}")]
+    TooMuchMetadata(usize),
+}
+
+fn known() -> String {
+    HeaderName::ALL.map(|name| format!("`{}`", name.as_str())).join(", ")
+}
+
+fn check_value(name: &str, value: &str) -> Result<(), HeaderError> {
+    if value.len() > MAX_HEADER_BYTES {
+        return Err(HeaderError::TooLong(name.to_owned(), value.len()));
+    }
+    let fine = !value.is_empty()
+        && value.bytes().all(|b| (0x20..0x7f).contains(&b))
+        && !value.starts_with(' ')
+        && !value.ends_with(' ');
+    if fine { Ok(()) } else { Err(HeaderError::Value(name.to_owned(), value.chars().take(100).collect())) }
+}
+
+impl Headers {
+    /// Sets a header.
+    ///
+    /// # Errors
+    /// [`HeaderError`] for a value that is empty, too long, or not visible ASCII.
+    pub fn set(&mut self, name: HeaderName, value: &str) -> Result<(), HeaderError> {
+        check_value(name.as_str(), value)?;
+        self.system.insert(name, value.to_owned());
+        Ok(())
+    }
+
+    /// Removes a header; nothing happens where it is not set.
+    pub fn remove(&mut self, name: HeaderName) {
+        self.system.remove(&name);
+    }
+
+    /// The value of a header.
+    #[must_use]
+    pub fn get(&self, name: HeaderName) -> Option<&str> {
+        self.system.get(&name).map(String::as_str)
+    }
+
+    /// Headers in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = (HeaderName, &str)> {
+        self.system.iter().map(|(name, value)| (*name, value.as_str()))
+    }
+
+    /// Sets user metadata. The name comes without `x-amz-meta-` and is kept in lower case.
+    ///
+    /// # Errors
+    /// [`HeaderError`] for names and values that S3 would not keep as they are, for reserved names, and when the total
+    /// passes [`MAX_METADATA_BYTES`]; the metadata is then as before.
+    pub fn set_metadata(&mut self, name: &str, value: &str) -> Result<(), HeaderError> {
+        if name.to_ascii_lowercase().starts_with(RESERVED_METADATA) {
+            return Err(HeaderError::Reserved(name.escape_default().to_string()));
+        }
+        self.insert_metadata(name, value)
+    }
+
+    fn insert_metadata(&mut self, name: &str, value: &str) -> Result<(), HeaderError> {
+        let lower = name.to_ascii_lowercase();
+        let token = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.');
+        if lower.is_empty() || !lower.bytes().all(token) {
+            return Err(HeaderError::MetadataName(name.escape_default().to_string()));
+        }
+        check_value(&lower, value)?;
+        let others: usize = self.metadata.iter().filter(|(n, _)| **n != lower).map(|(n, v)| n.len() + v.len()).sum();
+        let total = others + lower.len() + value.len();
+        if total > MAX_METADATA_BYTES {
+            return Err(HeaderError::TooMuchMetadata(total));
+        }
+        self.metadata.insert(lower, value.to_owned());
+        Ok(())
+    }
+
+    /// Removes user metadata; nothing happens where it is not set.
+    pub fn remove_metadata(&mut self, name: &str) {
+        self.metadata.remove(&name.to_ascii_lowercase());
+    }
+
+    /// User metadata in the order of its names.
+    pub fn metadata(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.metadata.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// What a bucket answered: unlike [`Headers::set`], it takes whatever is there, for comparison and display only.
+    #[must_use]
+    pub fn observed(
+        system: impl IntoIterator<Item = (HeaderName, String)>,
+        metadata: impl IntoIterator<Item = (String, String)>,
+    ) -> Self {
+        Self {
+            system: system.into_iter().filter(|(_, value)| !value.is_empty()).collect(),
+            metadata: metadata
+                .into_iter()
+                .map(|(name, value)| (name.to_ascii_lowercase(), value))
+                .filter(|(name, _)| !name.starts_with(RESERVED_METADATA))
+                .collect(),
+        }
+    }
+
+    /// What differs between what a site has (`self`) and what it should have: `(name, has, should have)`.
+    #[must_use]
+    pub fn differences<'a>(&'a self, desired: &'a Self) -> Vec<(String, Option<&'a str>, Option<&'a str>)> {
+        let mut found = Vec::new();
+        for name in HeaderName::ALL {
+            let (has, wants) = (self.get(name), desired.get(name));
+            // S3 answers its own default for an object that was put without a type.
+            let same = has == wants
+                || (name == HeaderName::ContentType
+                    && wants.is_none()
+                    && matches!(has, Some("binary/octet-stream" | "application/octet-stream")));
+            if !same {
+                found.push((name.as_str().to_owned(), has, wants));
+            }
+        }
+        let names: std::collections::BTreeSet<&String> = self.metadata.keys().chain(desired.metadata.keys()).collect();
+        for name in names {
+            let (has, wants) = (self.metadata.get(name), desired.metadata.get(name));
+            if has != wants {
+                found.push((format!("x-amz-meta-{name}"), has.map(String::as_str), wants.map(String::as_str)));
+            }
+        }
+        found
+    }
+}
+
+impl fmt::Display for HeaderName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_cannot_inject_a_header() {
+        let mut headers = Headers::default();
+        for bad in ["", "a\r\nx: y", "a\nb", " a", "a ", "é", "a\u{0}b", &"x".repeat(MAX_HEADER_BYTES + 1)] {
+            assert!(headers.set(HeaderName::CacheControl, bad).is_err(), "{bad:?}");
+            assert!(headers.set_metadata("x", bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(headers, Headers::default());
+    }
+
+    #[test]
+    fn metadata_is_bounded_in_all() {
+        let mut headers = Headers::default();
+        headers.set_metadata("A", &"x".repeat(2000)).unwrap();
+        assert!(headers.set_metadata("b", &"x".repeat(47)).is_err());
+        headers.set_metadata("b", &"x".repeat(46)).unwrap();
+        headers.set_metadata("a", "short").unwrap();
+        assert_eq!(headers.metadata().next(), Some(("a", "short")));
+        assert!(matches!(headers.set_metadata("Tidegate-sha256", "x"), Err(HeaderError::Reserved(_))));
+    }
+
+    #[test]
+    fn the_default_type_of_s3_is_no_difference() {
+        let has = Headers::observed([(HeaderName::ContentType, "binary/octet-stream".to_owned())], []);
+        assert!(has.differences(&Headers::default()).is_empty());
+        let mut wants = Headers::default();
+        wants.set(HeaderName::ContentType, "text/html; charset=utf-8").unwrap();
+        assert_eq!(has.differences(&wants).len(), 1);
+    }
+}

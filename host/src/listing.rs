@@ -1,0 +1,183 @@
+//! What a site's bucket holds now: a finished pagination of its prefix, and what questions about single objects answered.
+//!
+//! Owns the rule that a [`Listing`] is never a short one. Never asks the bucket: `deploy` does, page by page.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::headers::Headers;
+use crate::identity::{ETag, Identity};
+use crate::key::StoredKey;
+
+/// One object as a listing shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its key, relative to the site.
+    pub key: StoredKey,
+    /// Bytes.
+    pub size: u64,
+    /// Its ETag.
+    pub etag: ETag,
+}
+
+impl Listed {
+    /// What the listing alone says of the content. An ETag in the form of an MD5 can be something else (SSE-KMS), so a
+    /// difference in it is not yet a different content.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        match self.etag.as_md5() {
+            Some(md5) => Identity { md5: Some(md5), ..Identity::default() },
+            None => Identity { opaque: Some(self.etag.as_str().to_owned()), ..Identity::default() },
+        }
+    }
+}
+
+/// Every object below a prefix, in the order of its keys' bytes. Made by [`Pagination::finish`] only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    objects: Vec<Listed>,
+}
+
+/// Collects pages until the last one.
+#[derive(Debug, Default)]
+pub struct Pagination {
+    objects: Vec<Listed>,
+    finished: bool,
+}
+
+/// A listing that is not whole.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ListingError {
+    /// The last page was never seen.
+    #[error("the listing ended before its last page, run again")]
+    Unfinished,
+    /// A page after the last one, or keys out of order: the server does not list as S3 does.
+    #[error("the server listed `{0}` out of order, so its listing cannot be trusted")]
+    Disorder(StoredKey),
+}
+
+impl Pagination {
+    /// Adds one page; `last` says that no other follows.
+    ///
+    /// # Errors
+    /// [`ListingError::Disorder`] where the page does not follow the one before it.
+    pub fn page(&mut self, objects: impl IntoIterator<Item = Listed>, last: bool) -> Result<(), ListingError> {
+        for object in objects {
+            let in_order = self.objects.last().is_none_or(|before| before.key < object.key);
+            if self.finished || !in_order {
+                return Err(ListingError::Disorder(object.key));
+            }
+            self.objects.push(object);
+        }
+        self.finished |= last;
+        Ok(())
+    }
+
+    /// Objects so far, for progress.
+    #[must_use]
+    pub fn seen(&self) -> usize {
+        self.objects.len()
+    }
+
+    /// The listing.
+    ///
+    /// # Errors
+    /// [`ListingError::Unfinished`] where the last page was not seen.
+    pub fn finish(self) -> Result<Listing, ListingError> {
+        if self.finished { Ok(Listing { objects: self.objects }) } else { Err(ListingError::Unfinished) }
+    }
+}
+
+impl Listing {
+    /// Objects in the order of their keys' bytes.
+    #[must_use]
+    pub fn objects(&self) -> &[Listed] {
+        &self.objects
+    }
+
+    /// The object under `key`.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Listed> {
+        let at = self.objects.binary_search_by(|object| object.key.as_str().cmp(key)).ok()?;
+        self.objects.get(at)
+    }
+
+    /// SHA-256 over every key, size and ETag: two listings with one digest show one state.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        for object in &self.objects {
+            hash.update(object.key.as_str().as_bytes());
+            hash.update([0]);
+            hash.update(object.size.to_be_bytes());
+            hash.update(object.etag.as_str().as_bytes());
+            hash.update([0]);
+        }
+        hex::encode(hash.finalize())
+    }
+}
+
+/// One object as a HEAD shows it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// What its checksums, its metadata and its ETag, where that is an MD5, say of the content.
+    pub identity: Identity,
+    /// Its headers and metadata.
+    pub headers: Headers,
+    /// Its redirect target, as it is.
+    pub redirect: Option<String>,
+    /// What a copy onto itself must repeat to keep.
+    pub keeping: Keeping,
+}
+
+/// Properties of an object that a copy resets unless it repeats them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keeping {
+    /// Storage class, where it is not the standard one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_class: Option<String>,
+    /// Server-side encryption: `AES256`, `aws:kms`, `aws:kms:dsse`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<String>,
+    /// The KMS key's ARN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kms_key: Option<String>,
+}
+
+/// All that is known of a site: its listing, and the objects that were looked at one by one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// The listing.
+    pub listing: Listing,
+    /// Answers to HEADs, by key.
+    pub observed: BTreeMap<StoredKey, Observed>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(key: &str) -> Listed {
+        Listed { key: StoredKey::new(key), size: 1, etag: ETag::new("x") }
+    }
+
+    #[test]
+    fn a_short_listing_is_no_listing() {
+        let mut pages = Pagination::default();
+        pages.page([object("a"), object("b")], false).unwrap();
+        assert_eq!(pages.finish(), Err(ListingError::Unfinished));
+    }
+
+    #[test]
+    fn pages_must_follow_each_other() {
+        let mut pages = Pagination::default();
+        pages.page([object("b")], false).unwrap();
+        assert!(pages.page([object("b")], true).is_err());
+        let mut pages = Pagination::default();
+        pages.page([object("b")], true).unwrap();
+        assert!(pages.page([object("c")], true).is_err());
+    }
+}

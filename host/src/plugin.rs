@@ -1,0 +1,39 @@
+//! The plugin host: runs sandboxed components over an artifact and over a plan.
+//!
+//! Owns everything that names wasmtime. Values in, values out: a plugin's answers are checked here before they become
+//! values, and a failure says whose fault it is.
+//!
+//! One [`Engine`] arms every limit. [`Plugin::load`] admits a component by its names and compiles it or takes its code
+//! from a [`Cache`]; [`Plugin::validate`] has it check its settings; [`sync::shape`] and [`policy::judge`] run it, each
+//! run in a store of its own. The figures are in [`limits`].
+
+mod admission;
+mod answer;
+mod bindings;
+mod compiled;
+mod configured;
+mod engine;
+mod facts;
+mod failure;
+mod imports;
+pub mod limits;
+mod loaded;
+pub mod policy;
+mod reading;
+mod session;
+mod shaping;
+mod spoken;
+mod state;
+pub mod sync;
+mod usage;
+
+pub use admission::{AdmissionError, CONTRACT, Identified, Kind, identify};
+pub use answer::{MAX_POINTER_BYTES, Malformed};
+pub use compiled::Cache;
+pub use configured::{Configured, Issue, SettingsError};
+pub use engine::{Engine, EngineError};
+pub use facts::Facts;
+pub use failure::{Blame, Cause, Failure};
+pub use limits::Limits;
+pub use loaded::Plugin;
+pub use usage::{Level, LogRecord, Usage};

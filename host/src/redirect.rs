@@ -1,0 +1,94 @@
+//! Where a redirect object sends visitors.
+//!
+//! Owns the form that `x-amz-website-redirect-location` takes. Never follows a redirect.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Longest target, in bytes. Source: Amazon S3 user guide, "Configuring a webpage redirect" (2 KB).
+pub const MAX_TARGET_BYTES: usize = 2048;
+
+/// A path that starts with one `/`, or an `http://` or `https://` URL; visible ASCII only.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Target(String);
+
+/// Why a text is not a target.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TargetError {
+    /// Neither a path nor an http(s) URL.
+    #[error("`{0}` is no redirect target, use a path that starts with `/` or an http(s) URL")]
+    Form(String),
+    /// A character that has to be percent-encoded.
+    #[error("the redirect target `{0}` holds {1:?}, percent-encode it")]
+    Character(String, char),
+    /// Longer than [`MAX_TARGET_BYTES`].
+    #[error("the redirect target `{0}…` has {1} bytes, shorten it to {MAX_TARGET_BYTES}")]
+    TooLong(String, usize),
+}
+
+impl Target {
+    /// Parses a target.
+    ///
+    /// # Errors
+    /// [`TargetError`]. A target such as `//host/path`, which browsers take for another host, is refused.
+    pub fn new(text: &str) -> Result<Self, TargetError> {
+        let shown = || text.chars().take(100).flat_map(char::escape_default).collect::<String>();
+        if text.len() > MAX_TARGET_BYTES {
+            return Err(TargetError::TooLong(shown(), text.len()));
+        }
+        let path = text.starts_with('/') && !text.starts_with("//") && !text.starts_with("/\\");
+        let host = ["http://", "https://"]
+            .iter()
+            .filter_map(|scheme| text.get(..scheme.len()).filter(|s| s.eq_ignore_ascii_case(scheme)).and(text.get(scheme.len()..)))
+            .any(|rest| rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '['));
+        if !path && !host {
+            return Err(TargetError::Form(shown()));
+        }
+        match text.chars().find(|c| !c.is_ascii_graphic()) {
+            Some(c) => Err(TargetError::Character(shown(), c)),
+            None => Ok(Self(text.to_owned())),
+        }
+    }
+
+    /// The target as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Target {
+    type Error = TargetError;
+    fn try_from(text: String) -> Result<Self, TargetError> {
+        Self::new(&text)
+    }
+}
+
+impl From<Target> for String {
+    fn from(target: Target) -> Self {
+        target.0
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_paths_and_web_addresses_are_targets() {
+        for good in ["/", "/a/b?c#d", "https://acme.com", "HTTP://acme.com/x", "http://[::1]/"] {
+            assert!(Target::new(good).is_ok(), "{good}");
+        }
+        for bad in ["", "x", "//evil.com", "/\\evil.com", "javascript:alert(1)", "https://", "https:///x", "/a b", "/é", "/a\r\nb", "data:x"] {
+            assert!(Target::new(bad).is_err(), "{bad}");
+        }
+    }
+}

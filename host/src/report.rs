@@ -1,0 +1,245 @@
+//! What a run did: one value for machines (serde) and for people (`Display`).
+//!
+//! Owns its form. Never hides a failure and never holds a secret.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::finding::{Finding, Severity};
+use crate::location::{Location, Source};
+use crate::plan::{Plan, Totals};
+use crate::plugin::Usage;
+use crate::plugin::policy::{Judgement, Verdict};
+use crate::request::Request;
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The site is what the artifact says, and the CDN was told.
+    Live,
+    /// It was already.
+    Unchanged,
+    /// The site is what the artifact says; the CDN could not be told and may show older pages for a while.
+    LiveNotInvalidated,
+    /// Some operations failed. Nothing was deleted unless every write had succeeded.
+    Partial,
+    /// A policy denied the plan, or a plugin failed. The site is as it was.
+    Denied,
+    /// A policy wants a person to look. The site is as it was.
+    Held,
+    /// The run failed before it changed anything. The site is as it was.
+    Failed,
+}
+
+/// One operation that failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Failed {
+    /// The key, relative to the site.
+    pub key: String,
+    /// `create`, `update`, `headers`, `delete`.
+    pub operation: String,
+    /// Why.
+    pub why: String,
+}
+
+/// What was done.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Done {
+    /// Objects written.
+    pub written: u64,
+    /// Objects whose headers were replaced.
+    pub headers: u64,
+    /// Objects deleted.
+    pub deleted: u64,
+    /// Objects that were to be deleted and were replaced by somebody else meanwhile, so they were left.
+    pub left: u64,
+    /// Operations that were not tried, since an earlier one had failed.
+    pub skipped: u64,
+    /// Operations that failed without an answer, so that they may have been done all the same.
+    pub unanswered: u64,
+    /// Operations that failed.
+    pub failures: Vec<Failed>,
+}
+
+/// What one distribution was told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Invalidation {
+    /// Its id.
+    pub distribution: String,
+    /// The paths.
+    pub paths: Vec<String>,
+    /// The invalidation's id, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Why there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// The report of one run.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// The site.
+    pub site: String,
+    /// What was published.
+    pub release: String,
+    /// Who asked.
+    pub cause: String,
+    /// The run's instant, in milliseconds since the Unix epoch.
+    pub instant: u64,
+    /// Where the artifact came from.
+    pub source: Source,
+    /// Where the site is.
+    pub target: Location,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why, where it did not end well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// SHA-256 of the plan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
+    /// The plan's counts.
+    pub totals: Totals,
+    /// What was done.
+    pub done: Done,
+    /// What the CDN was told.
+    pub invalidations: Vec<Invalidation>,
+    /// What sync plugins had to say.
+    pub findings: Vec<Finding>,
+    /// What policies said.
+    pub judgements: Vec<Judgement>,
+    /// What sync plugins used.
+    pub usage: Vec<Usage>,
+    /// Milliseconds by stage.
+    pub milliseconds: BTreeMap<String, u64>,
+}
+
+impl Report {
+    /// An empty report of a request; `outcome` is what it ends with unless something better is known.
+    #[must_use]
+    pub fn new(request: &Request, target: Location, outcome: Outcome) -> Self {
+        Self {
+            site: request.site.clone(),
+            release: request.release.clone(),
+            cause: request.cause.clone(),
+            instant: request.instant,
+            source: request.source.clone(),
+            target,
+            outcome,
+            why: None,
+            plan: None,
+            totals: Totals::default(),
+            done: Done::default(),
+            invalidations: Vec::new(),
+            findings: Vec::new(),
+            judgements: Vec::new(),
+            usage: Vec::new(),
+            milliseconds: BTreeMap::new(),
+        }
+    }
+
+    /// Fills in what a plan says.
+    pub fn planned(&mut self, plan: &Plan) {
+        self.totals = plan.totals.clone();
+        self.plan = plan.digest().ok();
+    }
+}
+
+impl Outcome {
+    /// One sentence for people.
+    #[must_use]
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Unchanged => "nothing to do, the site is what the source says",
+            Self::LiveNotInvalidated => "live, but the CDN was not told and may show older pages for a while",
+            Self::Partial => "partly done, run again to finish",
+            Self::Denied => "denied, the site is as it was",
+            Self::Held => "on hold until a person approves the plan, the site is as it was",
+            Self::Failed => "failed, the site is as it was",
+        }
+    }
+}
+
+/// Most failures and findings that a person is shown; a machine gets all of them.
+const SHOWN: usize = 20;
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}: {}", self.site, self.outcome.sentence())?;
+        if let Some(why) = &self.why {
+            writeln!(f, "  {why}")?;
+        }
+        let done = &self.done;
+        if done.written + done.headers + done.deleted > 0 {
+            writeln!(
+                f,
+                "  {} written, {} with new headers, {} deleted, {} unchanged",
+                done.written, done.headers, done.deleted, self.totals.keep
+            )?;
+        }
+        if done.left > 0 {
+            writeln!(f, "  {} not deleted, since they were replaced meanwhile", done.left)?;
+        }
+        if done.skipped > 0 {
+            writeln!(f, "  {} operations not tried after the failures below", done.skipped)?;
+        }
+        if done.unanswered > 0 {
+            writeln!(f, "  {} got no answer and may have been done all the same", done.unanswered)?;
+        }
+        for failed in done.failures.iter().take(SHOWN) {
+            writeln!(f, "  failed to {} `{}`: {}", failed.operation, failed.key, failed.why)?;
+        }
+        more(f, done.failures.len(), "failures")?;
+        for told in &self.invalidations {
+            match (&told.id, &told.why) {
+                (Some(id), _) => writeln!(f, "  {}: {} paths invalidated ({id})", told.distribution, told.paths.len())?,
+                (None, Some(why)) => writeln!(f, "  {}: not invalidated: {why}", told.distribution)?,
+                (None, None) => {}
+            }
+        }
+        let remarks = || self.findings.iter().chain(self.judgements.iter().flat_map(|judgement| &judgement.findings));
+        for finding in remarks().take(SHOWN) {
+            writeln!(f, "  {finding}")?;
+        }
+        more(f, remarks().count(), "findings")?;
+        for judgement in &self.judgements {
+            if let Some(failure) = &judgement.failure {
+                writeln!(f, "  {failure}")?;
+            } else if judgement.verdict != Verdict::Allow {
+                writeln!(f, "  `{}` says {}", judgement.plugin, judgement.verdict)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn more(f: &mut fmt::Formatter<'_>, count: usize, what: &str) -> fmt::Result {
+    match count.checked_sub(SHOWN) {
+        Some(rest) if rest > 0 => writeln!(f, "  and {rest} more {what}, `--json` shows all"),
+        _ => Ok(()),
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = match self.severity {
+            Severity::Info => "note",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        };
+        write!(f, "{word} from `{}`: {}", self.plugin, self.message)?;
+        if let Some(key) = &self.key {
+            write!(f, " (`{key}`)")?;
+        }
+        if !self.rule.is_empty() {
+            write!(f, " [{}]", self.rule)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,213 @@
+//! The bundled plugins in the sandbox that production has: they load, take their defaults, work together, and do not
+//! care where batches are cut.
+
+use std::collections::BTreeMap;
+
+use crate::support::{Files, facts, load};
+use serde_json::{Value, json};
+use tidegate_host::desired::Desired;
+use tidegate_host::finding::Finding;
+use tidegate_host::headers::HeaderName;
+use tidegate_host::key::Key;
+use tidegate_host::plugin::policy::{self, Change, ChangeKind, Review, Verdict};
+use tidegate_host::plugin::sync::{Shaped, Trace, shape};
+use tidegate_host::plugin::{Configured, Engine, Kind, Limits, SettingsError};
+
+const CUTS: [usize; 5] = [1, 7, 512, 999, 1_000];
+
+fn engine(batch: usize) -> Engine {
+    Engine::with_limits(&Limits { batch, ..Limits::default() }).unwrap()
+}
+
+fn configured(engine: &Engine, name: &str, settings: &Value) -> Configured {
+    load(engine, name, tidegate_bundle::find(name).unwrap().bytes)
+        .validate(settings)
+        .unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A site with the blemishes of real builds, large enough for several batches.
+fn build() -> Files {
+    let mut files = BTreeMap::from(
+        [
+            ("index.html", "<!doctype html><title>x</title>"),
+            ("about.html", "<!doctype html>"),
+            ("c++.html", "<!doctype html>"),
+            ("a b/é.html", "<!doctype html>"),
+            (".DS_Store", "\0\0\0\u{1}Bud1"),
+            (".nojekyll", ""),
+            ("drafts/x.html", "<!doctype html>"),
+            ("app.3f9a1c2b.js", "let x = 1;"),
+            ("app.3f9a1c2b.js.map", "{}"),
+            ("LICENSE", "Anybody may read this."),
+            ("logo", "\u{89}PNG"),
+            ("_redirects", "/old /index.html 301\n"),
+            ("_headers", "/about.html\n  Cache-Control: max-age=60\n"),
+        ]
+        .map(|(key, body)| (key.to_owned(), body.as_bytes().to_vec())),
+    );
+    for at in 0..2_100 {
+        let name = match at % 4 {
+            0 => format!("docs/{at:04}/index.html"),
+            1 => format!("assets/{at:04}.css"),
+            2 => format!("download/{at:04}"),
+            _ => format!("img/{at:04}.avif"),
+        };
+        files.insert(name, format!("object {at}").into_bytes());
+    }
+    Files(files)
+}
+
+fn shaped(engine: &Engine, chain: &[(&str, Value)]) -> Shaped {
+    let chain: Vec<Configured> = chain.iter().map(|(name, settings)| configured(engine, name, settings)).collect();
+    let files = build();
+    shape(&chain, &files.artifact(), &facts(), &files, Trace::Everything).unwrap_or_else(|failure| panic!("{failure}"))
+}
+
+#[test]
+fn every_bundled_plugin_loads_and_takes_its_defaults() {
+    let engine = engine(1_000);
+    let kinds: Vec<(&str, Kind)> = tidegate_bundle::PLUGINS
+        .iter()
+        .map(|plugin| {
+            let loaded = load(&engine, plugin.name, plugin.bytes);
+            assert_eq!(loaded.sha256(), plugin.sha256);
+            let defaults = loaded.validate(&json!({})).unwrap();
+            let again: Value = serde_json::from_str(defaults.settings()).unwrap();
+            assert_eq!(loaded.validate(&again).unwrap().settings(), defaults.settings(), "{}", plugin.name);
+            assert!(
+                matches!(loaded.validate(&json!({"no-such": 1})), Err(SettingsError::Refused { .. })),
+                "{}",
+                plugin.name
+            );
+            assert!(matches!(loaded.validate(&json!([1])), Err(SettingsError::Refused { .. })), "{}", plugin.name);
+            (plugin.name, loaded.kind())
+        })
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            ("exclude", Kind::Sync),
+            ("guard", Kind::Policy),
+            ("headers", Kind::Sync),
+            ("mime", Kind::Sync),
+            ("rewrite", Kind::Sync)
+        ]
+    );
+}
+
+#[test]
+fn wrong_settings_are_pointed_at() {
+    let engine = engine(1_000);
+    let exclude = load(&engine, "exclude", tidegate_bundle::find("exclude").unwrap().bytes);
+    let Err(SettingsError::Refused { issues, .. }) = exclude.validate(&json!({"globs": ["*.map", 7]})) else {
+        panic!()
+    };
+    assert_eq!(issues[0].pointer, "/globs/1");
+}
+
+/// What must not depend on the cut.
+fn outcome(shaped: Shaped) -> (Desired, Vec<Finding>) {
+    (shaped.desired, shaped.findings)
+}
+
+#[test]
+fn no_sync_plugin_cares_where_batches_are_cut() {
+    let chains: [&[(&str, Value)]; 5] = [
+        &[("exclude", json!({"globs": ["*.map", "drafts/", "/img/*7.avif"]}))],
+        &[("rewrite", json!({"clean-urls": "html-to-directory", "rename": [{"prefix": "docs/", "to": "d/"}]}))],
+        &[("mime", json!({}))],
+        &[("headers", json!({"rules": [{"glob": "*.css", "set": {"content-language": "en"}}]}))],
+        &[
+            ("exclude", json!({})),
+            ("rewrite", json!({"clean-urls": "strip-html"})),
+            ("mime", json!({})),
+            ("headers", json!({})),
+        ],
+    ];
+    for chain in chains {
+        let whole = outcome(shaped(&engine(1_000), chain));
+        for cut in CUTS {
+            assert_eq!(outcome(shaped(&engine(cut), chain)), whole, "{} cut at {cut}", chain[0].0);
+        }
+    }
+}
+
+#[test]
+fn the_chain_of_a_real_site_does_what_its_documentation_says() {
+    let shaped = shaped(
+        &engine(1_000),
+        &[
+            ("exclude", json!({"globs": ["*.map", "drafts/"]})),
+            ("rewrite", json!({"clean-urls": "html-to-directory"})),
+            ("mime", json!({})),
+            ("headers", json!({})),
+        ],
+    );
+    let desired = &shaped.desired;
+    for gone in [".DS_Store", "app.3f9a1c2b.js.map", "drafts/x.html", "_redirects", "_headers", "about.html"] {
+        assert!(desired.get(gone).is_none(), "{gone}");
+    }
+    let header = |key: &str, name| desired.get(key).unwrap_or_else(|| panic!("{key}")).headers.get(name);
+    assert_eq!(header("about/index.html", HeaderName::ContentType), Some("text/html; charset=utf-8"));
+    assert_eq!(header("app.3f9a1c2b.js", HeaderName::ContentType), Some("text/javascript; charset=utf-8"));
+    assert_eq!(header("app.3f9a1c2b.js", HeaderName::CacheControl), Some("public, max-age=31536000, immutable"));
+    assert_eq!(header("index.html", HeaderName::CacheControl), Some("no-cache"));
+    assert_eq!(header("LICENSE", HeaderName::ContentType), Some("text/plain; charset=utf-8"));
+    assert_eq!(header("img/0003.avif", HeaderName::ContentType), Some("image/avif"));
+    assert_eq!(desired.get("old").unwrap().body.redirect().unwrap().as_str(), "/index.html");
+    assert!(desired.get(".nojekyll").is_some());
+    for usage in &shaped.usage {
+        assert!(
+            usage.fuel_used * 5 < usage.fuel_allowed,
+            "{}: {} of {}",
+            usage.plugin,
+            usage.fuel_used,
+            usage.fuel_allowed
+        );
+    }
+}
+
+#[test]
+fn guard_judges_and_does_not_care_where_batches_are_cut() {
+    let source = Key::new("index.html").unwrap();
+    let names: Vec<String> = (0..2_000).map(|at| format!("f{at:04}")).collect();
+    let change = |key, kind| Change { key, kind, size: 3, redirect: None, headers: None, reason: "new", source: None };
+    let judged = |batch: usize, deleted: usize, extra: Option<&'static str>| {
+        let engine = engine(batch);
+        let mut changes: Vec<Change<'_>> = names
+            .iter()
+            .enumerate()
+            .map(|(at, name)| change(name.as_str(), if at < deleted { ChangeKind::Delete } else { ChangeKind::Keep }))
+            .collect();
+        changes.extend(extra.map(|key| Change { source: Some(&source), ..change(key, ChangeKind::Create) }));
+        let total = |name: &str, count: usize| (name.to_owned(), count as u64);
+        let published = 2_000 - deleted + usize::from(extra.is_some());
+        let totals = vec![
+            total("create", usize::from(extra.is_some())),
+            total("update", 0),
+            total("headers", 0),
+            total("delete", deleted),
+            total("keep", 2_000 - deleted),
+            total("source-objects", published),
+            total("published-objects", published),
+            total("published-bytes", published * 3),
+            total("site-objects", 2_000),
+            total("bytes-to-write", 3),
+        ];
+        let files = build();
+        let mut judgements =
+            policy::judge(&[configured(&engine, "guard", &json!({}))], &Review::new(changes, totals), &facts(), &files);
+        let judgement = judgements.remove(0);
+        assert_eq!(judgement.failure, None);
+        (judgement.verdict, judgement.findings)
+    };
+    assert_eq!(judged(1_000, 10, None), (Verdict::Allow, Vec::new()));
+    for (deleted, extra) in [(1_500, None), (3, Some("config/.env"))] {
+        let whole = judged(1_000, deleted, extra);
+        assert_eq!(whole.0, Verdict::Deny);
+        assert!(!whole.1.is_empty());
+        for cut in CUTS {
+            assert_eq!(judged(cut, deleted, extra), whole, "cut at {cut}");
+        }
+    }
+}

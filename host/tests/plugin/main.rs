@@ -1,0 +1,16 @@
+//! The plugin host at its boundary: components in, values or failures out.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test's helpers fail by panicking, and clippy.toml frees only the tests themselves"
+)]
+
+mod admission;
+mod bundled;
+#[cfg(all(unix, feature = "compile"))]
+mod cache;
+mod good;
+mod hostile;
+mod malformed;
+mod support;

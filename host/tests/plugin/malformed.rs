@@ -1,0 +1,163 @@
+//! Plugins that answer what the contract does not allow: refused, with the rule and the key that it is about.
+
+use serde_json::{Value, json};
+use tidegate_host::plugin::{Cause, Malformed};
+
+use crate::support::{CRAFTED, Crafted, blamed, broken, crafted, engine, fails, run, sync_guest, told};
+
+#[test]
+fn wrong_indexes_are_refused() {
+    let engine = engine();
+    let guest = sync_guest(&engine);
+    let malformed = |act: &str| match fails(&engine, &guest, act, "sync.decide").cause() {
+        Cause::Malformed(malformed) => malformed.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(malformed("descending@decide"), Malformed::Order { index: 0, previous: 1 });
+    assert_eq!(malformed("twice@decide"), Malformed::Order { index: 1, previous: 1 });
+    assert_eq!(malformed("out-of-range@decide"), Malformed::Range { index: 2, length: 2 });
+    assert_eq!(malformed("far-out@decide"), Malformed::Range { index: u32::MAX, length: 2 });
+}
+
+#[test]
+fn edits_that_break_a_rule_name_rule_and_key() {
+    let engine = engine();
+    let guest = sync_guest(&engine);
+    for act in [
+        "rename=",
+        "rename=../up",
+        "rename=/etc/passwd",
+        "rename=a//b",
+        "rename=a/./b",
+        "rename=a/",
+        "rename=a\\u0000b",
+        "rename=a\\nb",
+        "rename=..\\up",
+        "rename-long",
+        "rename-huge",
+        "header-name",
+        "header-split",
+        "header-empty",
+        "header-long",
+        "header-name-huge",
+        "metadata-name",
+        "metadata-size",
+        "metadata-sum",
+        "metadata-reserved",
+        "redirect=",
+        "redirect=//evil.example",
+        "redirect=javascript:alert(1)",
+        "redirect=relative",
+        "redirect=/a b",
+        "other-edit",
+        "other-action",
+    ] {
+        let failure = fails(&engine, &guest, &format!("{act}@decide"), "sync.decide");
+        assert!(matches!(failure.cause(), Cause::Malformed(_)), "{act}: {failure}");
+        assert_eq!((failure.rule(), failure.key()), ("/rules/0", Some("b.txt")), "{act}: {failure}");
+    }
+    let failure = fails(&engine, &guest, "pointer@decide", "sync.decide");
+    assert_eq!(failure.cause(), &Cause::Malformed(Malformed::Pointer("globs[0]".to_owned())));
+    assert_eq!(failure.key(), Some("b.txt"));
+}
+
+#[test]
+fn two_objects_on_one_key_are_refused_with_both_sources() {
+    let engine = engine();
+    let guest = sync_guest(&engine);
+    for (act, call, words) in [
+        ("collide@decide", "sync.decide", ["`b.txt` itself", "x"]),
+        ("rename=index.html@decide", "sync.decide", ["`b.txt`, which it renames", "`index.html` itself"]),
+        ("collide-both@decide", "sync.decide", ["`b.txt`, which it renames", "`index.html`, which it renames"]),
+        ("extra-collide@finish", "sync.finish", ["`index.html` itself", "a redirect that it adds"]),
+        ("extra-twice@finish", "sync.finish", ["a redirect that it adds", "a redirect that it adds"]),
+    ] {
+        if act == "collide@decide" {
+            // The first entry is `b.txt` already, so renaming it to its own name is nothing.
+            run(&told(&guest, act)).unwrap();
+            continue;
+        }
+        let failure = fails(&engine, &guest, act, call);
+        assert!(matches!(failure.cause(), Cause::Malformed(Malformed::Collision { .. })), "{failure}");
+        for word in words {
+            assert!(failure.to_string().contains(word), "{failure}");
+        }
+        assert!(!failure.rule().is_empty(), "{failure}");
+    }
+}
+
+#[test]
+fn summaries_are_checked() {
+    let engine = engine();
+    let guest = sync_guest(&engine);
+    for act in ["extra-escape", "extra-target", "extra-attribute", "attribute", "finding-pointer"] {
+        let failure = fails(&engine, &guest, &format!("{act}@finish"), "sync.finish");
+        assert!(matches!(failure.cause(), Cause::Malformed(_)), "{act}: {failure}");
+    }
+    run(&told(&guest, "free-attribute@finish")).unwrap();
+    let shaped = run(&told(&guest, "finding-flood@finish")).unwrap();
+    assert_eq!(shaped.findings.len() as u64 + shaped.usage[0].findings_dropped, 20_000);
+    assert!(shaped.findings.len() <= 1_000);
+    for finding in &shaped.findings {
+        let texts = [&finding.message, &finding.code, finding.key.as_ref().unwrap()];
+        assert!(texts.iter().all(|text| !text.chars().any(char::is_control)), "{finding:?}");
+    }
+}
+
+#[test]
+fn a_reported_failure_is_told_in_one_safe_line() {
+    let engine = engine();
+    for (act, call) in
+        [("failure@begin", "sync.begin"), ("failure@decide", "sync.decide"), ("failure@finish", "sync.finish")]
+    {
+        let failure = fails(&engine, &sync_guest(&engine), act, call);
+        let Cause::Reported { code, .. } = failure.cause() else { panic!("{failure}") };
+        assert_eq!((code.as_str(), failure.rule(), failure.key()), ("on-purpose", "/rules/7", Some("a/key")));
+    }
+}
+
+#[test]
+fn settings_that_are_not_canonical_are_refused() {
+    let engine = engine();
+    let guest = sync_guest(&engine);
+    let cause = |act: &str| {
+        let failure = broken(guest.validate(&Value::from(act)));
+        blamed(&failure, "settings.validate");
+        match failure.cause() {
+            Cause::Malformed(malformed) => malformed.clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(matches!(cause("no-json@validate"), Malformed::NotJson(_)));
+    assert!(matches!(cause("grow@validate"), Malformed::NotCanonical(_)));
+    assert!(matches!(cause("turncoat@validate"), Malformed::NotCanonical(_)));
+    assert!(matches!(cause("long@validate"), Malformed::SettingsSize(_)));
+    assert!(matches!(cause("pointer@validate"), Malformed::Pointer(_)));
+    assert_eq!(cause("no-issue@validate"), Malformed::NoIssue);
+    assert_eq!(told(&guest, "good").settings(), json!("good").to_string());
+}
+
+#[test]
+fn what_is_no_value_of_the_contract_is_refused() {
+    let engine = engine();
+    // A string that is not UTF-8, one that is outside of the memory, a result with an unknown case.
+    let bytes = Crafted {
+        fields: r#"(data (i32.const 2048) "\ff\fe")"#,
+        validate: "(local.set 0 (i32.const 2048)) (local.set 1 (i32.const 2))",
+        ..CRAFTED
+    };
+    let outside = Crafted { validate: "(local.set 0 (i32.const -16)) (local.set 1 (i32.const 4096))", ..CRAFTED };
+    let case = Crafted { begin: "(i32.store8 (i32.const 1024) (i32.const 7))", ..CRAFTED };
+    let list = Crafted {
+        decide: "(i32.store (i32.const 1028) (i32.const 4096)) (i32.store (i32.const 1032) (i32.const -1))",
+        ..CRAFTED
+    };
+    for (guest, call) in
+        [(bytes, "settings.validate"), (outside, "settings.validate"), (case, "sync.begin"), (list, "sync.decide")]
+    {
+        let failure = crafted(&engine, guest, call);
+        assert!(matches!(failure.cause(), Cause::Border(_) | Cause::Trap(_) | Cause::CallData { .. }), "{failure}");
+    }
+    let rude = Crafted { realloc: "(return (i32.const -8))", ..CRAFTED };
+    crafted(&engine, rude, "settings.validate");
+}

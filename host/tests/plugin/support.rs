@@ -1,0 +1,271 @@
+//! What the plugin tests share: guests built from `tests/guests`, guests crafted in WebAssembly text, and a small artifact.
+//!
+//! Owns no test.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tidegate_host::artifact::{Artifact, Fingerprint, Item, Names};
+use tidegate_host::content::{Content, ReadError};
+use tidegate_host::identity::Identity;
+use tidegate_host::key::Key;
+use tidegate_host::plugin::policy::{self, Change, ChangeKind, Judgement, Review};
+use tidegate_host::plugin::sync::{Shaped, Trace, shape};
+use tidegate_host::plugin::{Blame, Cache, Configured, Engine, Facts, Failure, Limits, Plugin, SettingsError};
+
+/// Components of `tests/guests`, by library name.
+pub(crate) static GUESTS: LazyLock<BTreeMap<String, Vec<u8>>> = LazyLock::new(|| {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/guests");
+    tidegate_componentize::build(&sources, &temporary().join("guests")).unwrap().into_iter().collect()
+});
+
+fn temporary() -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+}
+
+/// Limits that a hostile plugin reaches soon: a clock of 300 ms.
+pub(crate) fn short() -> Limits {
+    Limits { time: Duration::from_millis(300), time_per_object: Duration::ZERO, ..Limits::default() }
+}
+
+/// An engine whose fuel is plenty, so that loops meet the clock.
+pub(crate) fn engine() -> Engine {
+    Engine::new().unwrap()
+}
+
+/// Loads a component through a cache that all tests share.
+pub(crate) fn load(engine: &Engine, name: &str, bytes: &[u8]) -> Plugin {
+    Plugin::load(engine, Some(&Cache::new(&temporary().join("compiled"))), name, bytes).unwrap()
+}
+
+/// The guest that is a sync plugin.
+pub(crate) fn sync_guest(engine: &Engine) -> Plugin {
+    load(engine, "guest", &GUESTS["guest_sync"])
+}
+
+/// The guest that is a policy plugin.
+pub(crate) fn policy_guest(engine: &Engine) -> Plugin {
+    load(engine, "judge", &GUESTS["guest_policy"])
+}
+
+/// A guest that will do what the text says.
+pub(crate) fn told(plugin: &Plugin, act: &str) -> Configured {
+    plugin.validate(&Value::from(act)).unwrap()
+}
+
+/// Bytes by key.
+pub(crate) struct Files(pub(crate) BTreeMap<String, Vec<u8>>);
+
+impl Files {
+    pub(crate) fn new(files: &[(&str, &str)]) -> Self {
+        Self(files.iter().map(|(key, body)| ((*key).to_owned(), body.as_bytes().to_vec())).collect())
+    }
+
+    pub(crate) fn artifact(&self) -> Artifact {
+        let item = |(key, body): (&String, &Vec<u8>)| Item {
+            key: Key::new(key).unwrap(),
+            size: body.len() as u64,
+            identity: Identity::default(),
+        };
+        Artifact::new(self.0.iter().map(item).collect(), Fingerprint("test".into()), Names::Bucket).unwrap()
+    }
+}
+
+impl Content for Files {
+    fn heads(&self, keys: &[Key], length: u32, deadline: Instant) -> Vec<Result<Vec<u8>, ReadError>> {
+        keys.iter().map(|key| self.range(key, 0, length, deadline)).collect()
+    }
+
+    fn range(&self, key: &Key, offset: u64, length: u32, _: Instant) -> Result<Vec<u8>, ReadError> {
+        let body = self.0.get(key.as_str()).ok_or_else(|| ReadError::NotFound(key.clone()))?;
+        Ok(body.iter().skip(usize::try_from(offset).unwrap()).take(length as usize).copied().collect())
+    }
+}
+
+/// `b.txt` and `index.html`.
+pub(crate) fn site() -> Files {
+    Files::new(&[("b.txt", "bytes"), ("index.html", "<html></html>")])
+}
+
+pub(crate) fn facts() -> Facts {
+    Facts {
+        site: "docs".to_owned(),
+        release: "r1".to_owned(),
+        instant: 1_700_000_000_000,
+        attributes: BTreeMap::from([("trigger".to_owned(), "cli".to_owned())]),
+    }
+}
+
+/// Runs one sync plugin over [`site`].
+pub(crate) fn run(configured: &Configured) -> Result<Shaped, Failure> {
+    let files = site();
+    shape(std::slice::from_ref(configured), &files.artifact(), &facts(), &files, Trace::Nothing)
+}
+
+/// Runs one policy over a plan that creates and deletes one object.
+pub(crate) fn judge(configured: &Configured) -> Judgement {
+    let files = site();
+    let source = Key::new("index.html").unwrap();
+    let change =
+        |key, kind, source| Change { key, kind, size: 13, redirect: None, headers: None, reason: "new", source };
+    let review = Review::new(
+        vec![change("old.html", ChangeKind::Delete, None), change("index.html", ChangeKind::Create, Some(&source))],
+        vec![("create".to_owned(), 1), ("delete".to_owned(), 1)],
+    );
+    let mut judgements = policy::judge(std::slice::from_ref(configured), &review, &facts(), &files);
+    assert_eq!(judgements.len(), 1);
+    judgements.pop().unwrap()
+}
+
+/// Checks that a failure is the plugin's and comes from the call.
+pub(crate) fn blamed(failure: &Failure, call: &str) {
+    assert_eq!(failure.blame(), Blame::Plugin, "{failure}");
+    assert_eq!(failure.call(), call, "{failure}");
+    let words = failure.to_string();
+    assert!(words.contains(failure.plugin()) && words.contains(call), "{words}");
+    assert!(!words.chars().any(char::is_control), "{words:?}");
+    assert!(words.len() < 8_000, "{} bytes", words.len());
+}
+
+/// The failure that validation ended with.
+pub(crate) fn broken(result: Result<Configured, SettingsError>) -> Failure {
+    match result {
+        Err(SettingsError::Failed(failure)) => failure,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The failure of a sync plugin, after which the same engine still runs a good one.
+pub(crate) fn fails(engine: &Engine, plugin: &Plugin, act: &str, call: &str) -> Failure {
+    let failure = match plugin.validate(&Value::from(act)) {
+        Ok(configured) => run(&configured).unwrap_err(),
+        failed => broken(failed),
+    };
+    blamed(&failure, call);
+    run(&told(&sync_guest(engine), "good")).unwrap();
+    failure
+}
+
+pub(crate) fn crafted(engine: &Engine, guest: Crafted, call: &str) -> Failure {
+    fails(engine, &load(engine, "crafted", &guest.component()), "x", call)
+}
+
+/// A sync plugin in WebAssembly text. Without changes it accepts any settings and decides nothing.
+#[derive(Clone, Copy)]
+pub(crate) struct Crafted {
+    /// Fields of the module.
+    pub(crate) fields: &'static str,
+    /// What comes first in each function.
+    pub(crate) validate: &'static str,
+    pub(crate) begin: &'static str,
+    pub(crate) decide: &'static str,
+    pub(crate) finish: &'static str,
+    pub(crate) realloc: &'static str,
+    /// What the function that frees `decide`'s answer does.
+    pub(crate) after_decide: &'static str,
+}
+
+pub(crate) const CRAFTED: Crafted =
+    Crafted { fields: "", validate: "", begin: "", decide: "", finish: "", realloc: "", after_decide: "" };
+
+/// A loop without an end.
+pub(crate) const LOOP: &str = "(loop $for_ever (br $for_ever))";
+
+impl Crafted {
+    pub(crate) fn component(self) -> Vec<u8> {
+        let Self { fields, validate, begin, decide, finish, realloc, after_decide } = self;
+        let package = |interface: &str, function: &str| format!("tidegate:plugin/{interface}@0.1.0#{function}");
+        let (on_validate, on_begin) = (package("settings", "validate"), package("sync", "begin"));
+        let (on_decide, on_finish) = (package("sync", "decide"), package("sync", "finish"));
+        let text = format!(
+            r#"(module
+                (import "tidegate:plugin/log@0.1.0" "log" (func $log (param i32 i32 i32)))
+                (memory (export "memory") 4)
+                (global $next (mut i32) (i32.const 65536))
+                {fields}
+                (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+                    {realloc}
+                    (global.get $next)
+                    (global.set $next (i32.and
+                        (i32.add (i32.add (global.get $next) (local.get 3)) (i32.const 15)) (i32.const -16))))
+                (func (export "{on_validate}") (param i32 i32) (result i32)
+                    {validate}
+                    (i32.store (i32.const 20) (local.get 0))
+                    (i32.store (i32.const 24) (local.get 1))
+                    (i32.const 16))
+                (func (export "{on_begin}") (param i32 i32 i32 i32 i64 i32 i32 i64 i32 i32) (result i32)
+                    {begin}
+                    (i32.const 1024))
+                (func (export "{on_decide}") (param i32 i32) (result i32)
+                    {decide}
+                    (i32.const 1024))
+                (func (export "cabi_post_{on_decide}") (param i32)
+                    {after_decide})
+                (func (export "{on_finish}") (result i32)
+                    {finish}
+                    (i32.const 1024)))"#
+        );
+        component(&text)
+    }
+}
+
+/// Makes a component of a core module in text that follows the canonical names of `world sync-plugin`.
+pub(crate) fn component(text: &str) -> Vec<u8> {
+    let mut module = wat::parse_str(text).unwrap();
+    let mut resolve = wit_parser::Resolve::default();
+    let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit/plugin.wit");
+    let package = resolve.push_file(contract).unwrap();
+    let world = resolve.select_world(&[package], Some("sync-plugin")).unwrap();
+    wit_component::embed_component_metadata(&mut module, &resolve, world, wit_component::StringEncoding::UTF8).unwrap();
+    wit_component::ComponentEncoder::default().module(&module).unwrap().encode().unwrap()
+}
+
+/// Adds a core module to the end of a component, and that many instances of it.
+pub(crate) fn with_instances(mut component: Vec<u8>, module: &str, instances: usize) -> Vec<u8> {
+    let modules = wasmparser_modules(&component);
+    let section = |id: u8, body: &[u8]| {
+        let mut section = vec![id];
+        leb(&mut section, body.len());
+        section.extend_from_slice(body);
+        section
+    };
+    component.extend(section(1, &wat::parse_str(module).unwrap()));
+    let mut body = Vec::new();
+    leb(&mut body, instances);
+    for _ in 0..instances {
+        body.push(0);
+        leb(&mut body, modules);
+        body.push(0);
+    }
+    component.extend(section(2, &body));
+    component
+}
+
+/// Core modules at the outermost level.
+fn wasmparser_modules(component: &[u8]) -> usize {
+    let mut depth = 0;
+    let mut modules = 0;
+    for payload in wasmparser::Parser::new(0).parse_all(component) {
+        match payload.unwrap() {
+            wasmparser::Payload::Version { .. } => depth += 1,
+            wasmparser::Payload::End(_) => depth -= 1,
+            wasmparser::Payload::ModuleSection { .. } if depth == 1 => modules += 1,
+            _ => {}
+        }
+    }
+    modules
+}
+
+fn leb(to: &mut Vec<u8>, mut value: usize) {
+    loop {
+        let low = u8::try_from(value & 0x7f).unwrap();
+        value >>= 7;
+        if value == 0 {
+            return to.push(low);
+        }
+        to.push(low | 0x80);
+    }
+}

@@ -1,0 +1,399 @@
+//! CloudFront: distributions, and invalidations with the rules and quotas of the real service. It
+//! owns what an invalidation may be, when it is complete and what it clears; `wire` speaks the
+//! protocol, and the edge cache asks [`CloudFront::cleared`].
+//!
+//! Quotas: "Quotas" and "Invalidate files" in the CloudFront Developer Guide. Errors:
+//! "CreateInvalidation" in its API Reference.
+
+pub mod path;
+pub mod record;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+
+pub use path::{InvalidationPath, PathError, ViewerPath};
+pub use record::{Completion, Distribution, Invalidation, Origin};
+
+use crate::documents::Documents;
+use crate::iam::{Clock, Iam, arn, identifier};
+
+/// Most paths without wildcard that may be in progress for one distribution, and most in one
+/// request.
+pub const MOST_PATHS: usize = 3_000;
+/// Most paths with a wildcard that may be in progress for one distribution.
+pub const MOST_WILDCARDS: usize = 15;
+/// Completed invalidations that are kept of each distribution, so that a directory doesn't grow for
+/// ever.
+const KEPT: usize = 1_000;
+/// How long invalidations take unless it is set.
+const DEFAULT_COMPLETION: Completion = Completion::After(Duration::from_secs(1));
+
+const DISTRIBUTIONS: &str = "cloudfront-distributions";
+const INVALIDATIONS: &str = "cloudfront-invalidations";
+
+/// Why CloudFront refuses; [`CloudFrontError::code`] is AWS's code.
+#[derive(Debug, Error)]
+pub enum CloudFrontError {
+    /// There is no such distribution.
+    #[error("The specified distribution does not exist.")]
+    NoSuchDistribution,
+    /// There is no such invalidation.
+    #[error("The specified invalidation does not exist.")]
+    NoSuchInvalidation,
+    /// A path that breaks a rule.
+    #[error("Your request contains one or more invalid invalidation paths.")]
+    InvalidPath(PathError),
+    /// Anything else that isn't as it should be.
+    #[error("{0}")]
+    InvalidArgument(String),
+    /// `Quantity` says another number than there are items.
+    #[error("The value of Quantity and the size of Items don't match.")]
+    InconsistentQuantities,
+    /// More than 3,000 paths in one request.
+    #[error("Invalidation batch specified is too large.")]
+    BatchTooLarge,
+    /// More than 3,000 paths or 15 wildcards at once.
+    #[error(
+        "You have exceeded the maximum number of allowable InProgress invalidation batch requests, or invalidation objects."
+    )]
+    TooManyInvalidationsInProgress,
+    /// A reference that was used with other paths.
+    #[error("An invalidation with the same caller reference but different paths exists already.")]
+    InvalidationBatchAlreadyExists,
+    /// A distribution of that identifier exists.
+    #[error("there is a distribution `{0}` already: choose another identifier")]
+    DistributionAlreadyExists(String),
+    /// It can't be kept.
+    #[error("distributions and invalidations can't be kept: {0}")]
+    Storage(String),
+}
+
+impl CloudFrontError {
+    /// AWS's code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoSuchDistribution => "NoSuchDistribution",
+            Self::NoSuchInvalidation => "NoSuchInvalidation",
+            Self::InvalidPath(_) | Self::InvalidArgument(_) => "InvalidArgument",
+            Self::InconsistentQuantities => "InconsistentQuantities",
+            Self::BatchTooLarge => "BatchTooLarge",
+            Self::TooManyInvalidationsInProgress => "TooManyInvalidationsInProgress",
+            Self::InvalidationBatchAlreadyExists => "InvalidationBatchAlreadyExists",
+            Self::DistributionAlreadyExists(_) => "DistributionAlreadyExists",
+            Self::Storage(_) => "InternalFailure",
+        }
+    }
+}
+
+/// What a request for an invalidation says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidationBatch {
+    /// What makes repeating the request harmless.
+    pub caller_reference: String,
+    /// The number of paths that the request claims to have.
+    pub quantity: i64,
+    /// The paths, unchecked.
+    pub paths: Vec<String>,
+}
+
+/// The account's distributions and invalidations. Cloning gives the same ones.
+#[derive(Clone)]
+pub struct CloudFront {
+    iam: Iam,
+    documents: Arc<dyn Documents>,
+    state: Arc<Mutex<State>>,
+}
+
+impl fmt::Debug for CloudFront {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("CloudFront").finish_non_exhaustive()
+    }
+}
+
+struct State {
+    distributions: BTreeMap<String, Distribution>,
+    /// By distribution, the newest last.
+    invalidations: BTreeMap<String, Vec<Invalidation>>,
+    completion: Completion,
+    /// How many invalidations completed since the process started.
+    completed: u64,
+}
+
+impl CloudFront {
+    /// Loads what `documents` keeps.
+    ///
+    /// # Errors
+    /// If what is kept can't be read.
+    pub fn open(documents: Arc<dyn Documents>, iam: Iam) -> Result<Self, CloudFrontError> {
+        let distributions = table(&*documents, DISTRIBUTIONS)?;
+        let mut invalidations: BTreeMap<String, Vec<Invalidation>> = BTreeMap::new();
+        for (key, invalidation) in table::<Invalidation>(&*documents, INVALIDATIONS)? {
+            let distribution = key.split('/').next().unwrap_or_default();
+            invalidations.entry(distribution.to_owned()).or_default().push(invalidation);
+        }
+        for list in invalidations.values_mut() {
+            list.sort_by_key(|invalidation| invalidation.number);
+        }
+        let state = State { distributions, invalidations, completion: DEFAULT_COMPLETION, completed: 0 };
+        Ok(Self { iam, documents, state: Arc::new(Mutex::new(state)) })
+    }
+
+    /// Makes a distribution; answers its ARN.
+    ///
+    /// # Errors
+    /// If it exists, or its identifier or the origin's path aren't well formed.
+    pub fn create_distribution(
+        &self,
+        id: &str,
+        origin: Origin,
+        default_root_object: Option<&str>,
+    ) -> Result<String, CloudFrontError> {
+        let well_formed = !id.is_empty() && id.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
+        if !well_formed {
+            let message =
+                format!("`{id}` isn't a distribution's identifier: use capital letters and digits, as in `E2EXAMPLE`");
+            return Err(CloudFrontError::InvalidArgument(message));
+        }
+        if !origin.path.is_empty() && (!origin.path.starts_with('/') || origin.path.ends_with('/')) {
+            let message = format!("`{}` isn't an origin path: begin it with `/` and don't end it so", origin.path);
+            return Err(CloudFrontError::InvalidArgument(message));
+        }
+        let mut state = self.lock();
+        if state.distributions.contains_key(id) {
+            return Err(CloudFrontError::DistributionAlreadyExists(id.to_owned()));
+        }
+        let distribution = Distribution {
+            id: id.to_owned(),
+            origin,
+            default_root_object: default_root_object.map(str::to_owned),
+            created: self.iam.clock().now(),
+        };
+        self.keep(DISTRIBUTIONS, id, &distribution)?;
+        state.distributions.insert(id.to_owned(), distribution);
+        Ok(arn::distribution(id))
+    }
+
+    /// Points a distribution to another place, as a change of its origin path does.
+    ///
+    /// # Errors
+    /// If there is no such distribution.
+    pub fn set_origin(&self, id: &str, origin: Origin) -> Result<(), CloudFrontError> {
+        let mut state = self.lock();
+        let known = state.distributions.get(id).ok_or(CloudFrontError::NoSuchDistribution)?;
+        let distribution = Distribution { origin, ..known.clone() };
+        self.keep(DISTRIBUTIONS, id, &distribution)?;
+        state.distributions.insert(id.to_owned(), distribution);
+        Ok(())
+    }
+
+    /// The account's clock.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        self.iam.clock()
+    }
+
+    /// Sets when invalidations are complete, those in progress included. One second after they were
+    /// made unless it is set.
+    pub fn set_completion(&self, completion: Completion) {
+        self.lock().completion = completion;
+    }
+
+    /// All distributions, by identifier.
+    #[must_use]
+    pub fn distributions(&self) -> Vec<Distribution> {
+        self.lock().distributions.values().cloned().collect()
+    }
+
+    /// A distribution.
+    ///
+    /// # Errors
+    /// If there is no such distribution.
+    pub fn distribution(&self, id: &str) -> Result<Distribution, CloudFrontError> {
+        self.lock().distributions.get(id).cloned().ok_or(CloudFrontError::NoSuchDistribution)
+    }
+
+    /// Starts an invalidation, or answers the one that was started with the same reference and
+    /// paths.
+    ///
+    /// # Errors
+    /// If the request breaks a rule or a quota; then nothing is started.
+    pub fn create_invalidation(
+        &self,
+        distribution: &str,
+        batch: &InvalidationBatch,
+    ) -> Result<Invalidation, CloudFrontError> {
+        let mut state = self.lock();
+        if !state.distributions.contains_key(distribution) {
+            return Err(CloudFrontError::NoSuchDistribution);
+        }
+        if usize::try_from(batch.quantity) != Ok(batch.paths.len()) {
+            return Err(CloudFrontError::InconsistentQuantities);
+        }
+        if batch.paths.is_empty() {
+            return Err(CloudFrontError::InvalidArgument("an invalidation needs at least one path".to_owned()));
+        }
+        if batch.caller_reference.is_empty() {
+            return Err(CloudFrontError::InvalidArgument("CallerReference is empty".to_owned()));
+        }
+        if batch.paths.len() > MOST_PATHS {
+            return Err(CloudFrontError::BatchTooLarge);
+        }
+        let paths: Vec<InvalidationPath> = batch
+            .paths
+            .iter()
+            .map(|path| InvalidationPath::parse(path))
+            .collect::<Result<_, _>>()
+            .map_err(CloudFrontError::InvalidPath)?;
+
+        self.settle(&mut state, distribution)?;
+        let known = state.invalidations.get(distribution).map(Vec::as_slice).unwrap_or_default();
+        if let Some(earlier) = known.iter().find(|earlier| earlier.caller_reference == batch.caller_reference) {
+            return if sorted(&earlier.paths) == sorted(&paths) {
+                Ok(earlier.clone())
+            } else {
+                Err(CloudFrontError::InvalidationBatchAlreadyExists)
+            };
+        }
+        let all = known.iter().filter(|known| known.in_progress()).flat_map(|known| &known.paths).chain(&paths);
+        let (wildcards, single): (Vec<_>, Vec<_>) = all.partition(|path| path.is_wildcard());
+        if single.len() > MOST_PATHS || wildcards.len() > MOST_WILDCARDS {
+            return Err(CloudFrontError::TooManyInvalidationsInProgress);
+        }
+        let invalidation = Invalidation {
+            id: identifier("I", 25).map_err(|error| CloudFrontError::Storage(error.to_string()))?,
+            caller_reference: batch.caller_reference.clone(),
+            paths,
+            created: self.iam.clock().now(),
+            number: known.last().map_or(0, |last| last.number + 1),
+            polls: 0,
+            complete: false,
+            completed_as: 0,
+        };
+        self.keep(INVALIDATIONS, &format!("{distribution}/{}", invalidation.id), &invalidation)?;
+        let list = state.invalidations.entry(distribution.to_owned()).or_default();
+        list.push(invalidation.clone());
+        let over = list.len().saturating_sub(KEPT);
+        for old in list.iter().take(over).filter(|old| old.complete) {
+            let forget =
+                self.documents.update(INVALIDATIONS, &format!("{distribution}/{}", old.id), Box::new(|_| None));
+            forget.map_err(|error| CloudFrontError::Storage(error.to_string()))?;
+        }
+        let mut place = 0;
+        list.retain(|old| {
+            place += 1;
+            place > over || !old.complete
+        });
+        Ok(invalidation)
+    }
+
+    /// An invalidation; asking counts as a poll ([`Completion::AfterPolls`]).
+    ///
+    /// # Errors
+    /// If there is no such distribution or invalidation.
+    pub fn poll_invalidation(&self, distribution: &str, id: &str) -> Result<Invalidation, CloudFrontError> {
+        let mut state = self.lock();
+        if !state.distributions.contains_key(distribution) {
+            return Err(CloudFrontError::NoSuchDistribution);
+        }
+        let find = |state: &mut State| {
+            let list = state.invalidations.get_mut(distribution)?;
+            list.iter_mut().find(|invalidation| invalidation.id == id).map(|found| {
+                found.polls = found.polls.saturating_add(1);
+            })
+        };
+        find(&mut state).ok_or(CloudFrontError::NoSuchInvalidation)?;
+        self.settle(&mut state, distribution)?;
+        let list = state.invalidations.get(distribution).map(Vec::as_slice).unwrap_or_default();
+        let found = list.iter().find(|invalidation| invalidation.id == id);
+        found.cloned().ok_or(CloudFrontError::NoSuchInvalidation)
+    }
+
+    /// All invalidations of a distribution that are kept, the newest first. Looking isn't polling.
+    ///
+    /// # Errors
+    /// If there is no such distribution.
+    pub fn invalidations(&self, distribution: &str) -> Result<Vec<Invalidation>, CloudFrontError> {
+        let mut state = self.lock();
+        if !state.distributions.contains_key(distribution) {
+            return Err(CloudFrontError::NoSuchDistribution);
+        }
+        self.settle(&mut state, distribution)?;
+        let list = state.invalidations.get(distribution).map(Vec::as_slice).unwrap_or_default();
+        Ok(list.iter().rev().cloned().collect())
+    }
+
+    /// How many invalidations completed so far. A cache remembers the number with what it fetches,
+    /// from before it fetches.
+    ///
+    /// # Errors
+    /// If completions can't be kept.
+    pub fn completed(&self, distribution: &str) -> Result<u64, CloudFrontError> {
+        let mut state = self.lock();
+        self.settle(&mut state, distribution)?;
+        Ok(state.completed)
+    }
+
+    /// Whether an invalidation that completed after the first `seen` clears what is cached for
+    /// `path`.
+    ///
+    /// # Errors
+    /// If completions can't be kept.
+    pub fn cleared(&self, distribution: &str, path: &ViewerPath, seen: u64) -> Result<bool, CloudFrontError> {
+        let mut state = self.lock();
+        self.settle(&mut state, distribution)?;
+        let list = state.invalidations.get(distribution).map(Vec::as_slice).unwrap_or_default();
+        Ok(list
+            .iter()
+            .filter(|invalidation| invalidation.complete && invalidation.completed_as > seen)
+            .any(|invalidation| invalidation.paths.iter().any(|own| own.clears(path))))
+    }
+
+    /// Completes what is due.
+    fn settle(&self, state: &mut State, distribution: &str) -> Result<(), CloudFrontError> {
+        let now = self.iam.clock().now();
+        let completion = state.completion;
+        let Some(list) = state.invalidations.get_mut(distribution) else {
+            return Ok(());
+        };
+        for invalidation in list.iter_mut().filter(|one| one.in_progress() && one.is_due(completion, now)) {
+            let complete = Invalidation { complete: true, completed_as: state.completed + 1, ..invalidation.clone() };
+            self.keep(INVALIDATIONS, &format!("{distribution}/{}", complete.id), &complete)?;
+            *invalidation = complete;
+            state.completed += 1;
+        }
+        Ok(())
+    }
+
+    fn keep<T: Serialize>(&self, table: &str, key: &str, record: &T) -> Result<(), CloudFrontError> {
+        let value = serde_json::to_value(record).map_err(|error| CloudFrontError::Storage(error.to_string()))?;
+        self.documents.put(table, key, value).map_err(|error| CloudFrontError::Storage(error.to_string()))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn sorted(paths: &[InvalidationPath]) -> Vec<&InvalidationPath> {
+    let mut sorted: Vec<_> = paths.iter().collect();
+    sorted.sort();
+    sorted
+}
+
+fn table<T: DeserializeOwned>(documents: &dyn Documents, table: &str) -> Result<BTreeMap<String, T>, CloudFrontError> {
+    let kept = documents.list(table).map_err(|error| CloudFrontError::Storage(error.to_string()))?;
+    kept.into_iter()
+        .map(|(key, value)| match serde_json::from_value(value) {
+            Ok(record) => Ok((key, record)),
+            Err(error) => Err(CloudFrontError::Storage(format!("`{key}` in `{table}` can't be read: {error}"))),
+        })
+        .collect()
+}

@@ -1,0 +1,227 @@
+//! Paths of invalidations and of viewers' requests: what CloudFront takes, and which request an
+//! invalidation clears.
+//!
+//! Every rule is from the CloudFront Developer Guide, "Invalidate files", "What you need to know
+//! when specifying the files that you want to invalidate", and the list of unsafe characters in RFC
+//! 1738, section 2.2, that it refers to.
+
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, percent_encode};
+use thiserror::Error;
+
+/// Longest path, in characters.
+pub const LONGEST_PATH: usize = 4_000;
+
+/// What has to be percent-encoded in a path: everything outside ASCII, controls, and RFC 1738's
+/// unsafe characters.
+const UNSAFE: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'<')
+    .add(b'>')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'{')
+    .add(b'}')
+    .add(b'|')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'~')
+    .add(b'[')
+    .add(b']')
+    .add(b'`');
+
+/// Why CloudFront doesn't take a path; it answers `InvalidArgument` without saying which rule was
+/// broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum PathError {
+    /// It doesn't begin with `/`.
+    #[error("the path has to begin with `/`")]
+    LeadingSlash,
+    /// It is too long.
+    #[error("the path has more than {LONGEST_PATH} characters")]
+    TooLong,
+    /// A `*` that isn't the last character.
+    #[error("`*` has to be the last character of the path")]
+    Wildcard,
+    /// A character that has to be percent-encoded, or a `%` that encodes nothing.
+    #[error("the path has a character that has to be percent-encoded")]
+    Unsafe,
+}
+
+/// The path of an invalidation, as it was sent.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct InvalidationPath(String);
+
+impl InvalidationPath {
+    /// Checks a path.
+    ///
+    /// # Errors
+    /// With the rule that it breaks.
+    pub fn parse(text: &str) -> Result<Self, PathError> {
+        if !text.starts_with('/') {
+            return Err(PathError::LeadingSlash);
+        }
+        if text.chars().count() > LONGEST_PATH {
+            return Err(PathError::TooLong);
+        }
+        if text.find('*').is_some_and(|at| at + 1 != text.len()) {
+            return Err(PathError::Wildcard);
+        }
+        // A character is safe if encoding leaves it as it is; `%` is, where two hexadecimal digits
+        // follow.
+        let mut pieces = text.split('%');
+        let first = pieces.next().unwrap_or_default();
+        let encodes = |piece: &str| piece.len() >= 2 && piece.bytes().take(2).all(|byte| byte.is_ascii_hexdigit());
+        let safe = |piece: &str| percent_encode(piece.as_bytes(), UNSAFE).all(|chunk| !chunk.starts_with('%'));
+        if safe(first) && pieces.all(|piece| encodes(piece) && safe(piece)) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(PathError::Unsafe)
+        }
+    }
+
+    /// The path as it was sent.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it ends in `*`, and so counts against the quota of wildcards.
+    #[must_use]
+    pub fn is_wildcard(&self) -> bool {
+        self.0.ends_with('*')
+    }
+
+    /// Whether it clears what was cached for `request`. Case counts; `*` stands for any number of
+    /// characters, none included. An escape of a character that needs none, such as `%61`, clears
+    /// nothing, as the guide warns.
+    #[must_use]
+    pub fn clears(&self, request: &ViewerPath) -> bool {
+        let own = with_uppercase_escapes(&self.0);
+        match own.strip_suffix('*') {
+            Some(prefix) => request.0.starts_with(prefix),
+            None => request.0 == own,
+        }
+    }
+}
+
+/// The path of a viewer's request in the one form that the cache keeps it in: unsafe characters
+/// encoded, others not.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ViewerPath(String);
+
+impl ViewerPath {
+    /// Brings the path of a request, without its query, into that form.
+    #[must_use]
+    pub fn new(path: &str) -> Self {
+        let bytes: Vec<u8> = percent_decode_str(path).collect();
+        Self(percent_encode(&bytes, UNSAFE).to_string())
+    }
+
+    /// The encoded path.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The path as text without escapes, as keys of objects are; `None` if it isn't UTF-8, which no
+    /// key is.
+    #[must_use]
+    pub fn decoded(&self) -> Option<String> {
+        percent_decode_str(&self.0).decode_utf8().ok().map(std::borrow::Cow::into_owned)
+    }
+}
+
+fn with_uppercase_escapes(path: &str) -> String {
+    let mut left = 0;
+    path.chars()
+        .map(|character| {
+            if character == '%' {
+                left = 2;
+                return character;
+            }
+            if left > 0 {
+                left -= 1;
+                return character.to_ascii_uppercase();
+            }
+            character
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn clears(path: &str, request: &str) -> bool {
+        InvalidationPath::parse(path).expect(path).clears(&ViewerPath::new(request))
+    }
+
+    #[test]
+    fn paths_that_cloudfront_refuses_are_refused() {
+        for (path, expected) in [
+            ("", PathError::LeadingSlash),
+            ("index.html", PathError::LeadingSlash),
+            ("*", PathError::LeadingSlash),
+            ("/a/*/b", PathError::Wildcard),
+            ("/**", PathError::Wildcard),
+            ("/a b", PathError::Unsafe),
+            ("/é", PathError::Unsafe),
+            ("/~user", PathError::Unsafe),
+            ("/a#b", PathError::Unsafe),
+            ("/a[1]", PathError::Unsafe),
+            ("/100%", PathError::Unsafe),
+            ("/%zz", PathError::Unsafe),
+            ("/%2", PathError::Unsafe),
+            ("/a\nb", PathError::Unsafe),
+        ] {
+            assert_eq!(InvalidationPath::parse(path), Err(expected), "{path}");
+        }
+        assert!(InvalidationPath::parse(&format!("/{}", "a".repeat(3_999))).is_ok());
+        assert_eq!(InvalidationPath::parse(&format!("/{}", "a".repeat(4_000))), Err(PathError::TooLong));
+        for path in ["/", "/*", "/a/", "/a%20b", "/c++.html", "/it's", "/a?x=1", "/%7Euser", "/a*", "/a:b@c!$&()=;,"] {
+            assert!(InvalidationPath::parse(path).is_ok(), "{path}");
+        }
+    }
+
+    /// Rows: path of the invalidation, path of the request as a browser sends it, whether it is
+    /// cleared.
+    #[test]
+    fn an_invalidation_clears_by_the_guides_rules() {
+        for (path, request, expected) in [
+            ("/a.html", "/a.html", true),
+            ("/a.html", "/A.html", false),
+            ("/a.html", "/a.htm", false),
+            ("/dev", "/dev/", false),
+            ("/dev/", "/dev", false),
+            ("/dev/*", "/dev/", true),
+            ("/dev/*", "/dev/a/b", true),
+            ("/dev/*", "/dev", false),
+            ("/dev/*", "/dev2/a", false),
+            ("/*", "/", true),
+            ("/im*", "/images/a", true),
+            ("/a%20b", "/a%20b", true),
+            ("/caf%C3%A9", "/caf%c3%a9", true),
+            ("/caf%c3%a9", "/caf%C3%A9", true),
+            ("/%7Euser", "/~user", true),
+            ("/%61", "/a", false),
+            ("/a%2Ab", "/a*b", false),
+            ("/a*", "/a*", true),
+            ("/c++.html", "/c++.html", true),
+            ("/c++.html", "/c%2B%2B.html", true),
+        ] {
+            assert_eq!(clears(path, request), expected, "{path} for {request}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_viewers_path_that_has_no_star_is_a_path_that_clears_itself_alone(key in "[a-zé %~#?+/\\[\\]]{0,12}", other in "[a-zé %~#?+/\\[\\]]{0,12}") {
+            let encode = |key: &str| ViewerPath::new(&format!("/{}", percent_encode(key.as_bytes(), percent_encoding::NON_ALPHANUMERIC)));
+            let own = InvalidationPath::parse(encode(&key).as_str()).expect("a path");
+            prop_assert!(own.clears(&encode(&key)));
+            prop_assert_eq!(own.clears(&encode(&other)), key == other);
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Distributions and invalidations as they are kept. It owns their shapes and when an invalidation
+//! is complete; never storing them.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::path::InvalidationPath;
+
+/// Where a distribution takes its objects from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The bucket.
+    pub bucket: String,
+    /// What stands before every path, such as `/releases/1`: empty, or with a leading and without a
+    /// trailing slash.
+    pub path: String,
+}
+
+/// A distribution.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Distribution {
+    /// Its identifier, such as `E2EXAMPLE`.
+    pub id: String,
+    /// Its only origin.
+    pub origin: Origin,
+    /// The object that answers `/`, such as `index.html`.
+    pub default_root_object: Option<String>,
+    /// When it was made.
+    pub created: Timestamp,
+}
+
+/// When invalidations are complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Completion {
+    /// So long after they were made, by the account's clock.
+    After(Duration),
+    /// Once `GetInvalidation` has answered `InProgress` so many times. Until somebody asks, an
+    /// invalidation isn't complete.
+    AfterPolls(u32),
+}
+
+/// An invalidation.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Invalidation {
+    /// Its identifier.
+    pub id: String,
+    /// What makes repeating the request harmless.
+    pub caller_reference: String,
+    /// Its paths, in the order of the request.
+    #[serde(with = "paths")]
+    pub paths: Vec<InvalidationPath>,
+    /// When it was made.
+    pub created: Timestamp,
+    /// How many were made before it.
+    pub(super) number: u64,
+    pub(super) polls: u32,
+    pub(super) complete: bool,
+    /// The place in the order of completion since the process started; a cache counts by it.
+    #[serde(skip)]
+    pub(super) completed_as: u64,
+}
+
+impl Invalidation {
+    /// Whether it still counts against the quotas, and caches still hold what it will clear.
+    #[must_use]
+    pub fn in_progress(&self) -> bool {
+        !self.complete
+    }
+
+    /// The status in the words of the API.
+    #[must_use]
+    pub fn status(&self) -> &'static str {
+        if self.complete { "Completed" } else { "InProgress" }
+    }
+
+    pub(super) fn is_due(&self, completion: Completion, now: Timestamp) -> bool {
+        match completion {
+            Completion::After(delay) => self.created.checked_add(delay).is_ok_and(|due| due <= now),
+            Completion::AfterPolls(polls) => self.polls > polls,
+        }
+    }
+}
+
+/// Paths are kept as text and checked again when they are read.
+mod paths {
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::InvalidationPath;
+
+    pub(super) fn serialize<S: Serializer>(paths: &[InvalidationPath], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(paths.iter().map(InvalidationPath::as_str))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<InvalidationPath>, D::Error> {
+        Vec::<String>::deserialize(deserializer)?
+            .iter()
+            .map(|path| InvalidationPath::parse(path).map_err(D::Error::custom))
+            .collect()
+    }
+}

@@ -1,0 +1,328 @@
+//! CloudFront's protocol, REST with XML: from a request to a call of [`CloudFront`] and back. It
+//! owns routes, who may call them, and shapes of bodies; it knows no rule of invalidations.
+//!
+//! Shapes and statuses: CloudFront API Reference, version 2020-05-31. Actions and resources:
+//! "Actions, resources, and condition keys for Amazon CloudFront" in the Service Authorization
+//! Reference.
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use percent_encoding::percent_decode_str;
+use serde::Deserialize;
+
+use super::{CloudFront, CloudFrontError, Distribution, Invalidation, InvalidationBatch};
+use crate::iam::clock::iso8601;
+use crate::iam::signature::{self, Scope};
+use crate::iam::{Access, Caller, arn};
+use crate::xml::{self, Element};
+
+/// The namespace of CloudFront's answers.
+const NAMESPACE: &str = "http://cloudfront.amazonaws.com/doc/2020-05-31/";
+/// The version of the API, and the first segment of every path.
+const VERSION: &str = "2020-05-31";
+/// Most items on one page of a list.
+const PAGE: usize = 100;
+
+/// A failure: status, code and message as AWS gives them.
+struct Failure {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+}
+
+impl Failure {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into() }
+    }
+}
+
+impl From<CloudFrontError> for Failure {
+    fn from(error: CloudFrontError) -> Self {
+        let status = match &error {
+            CloudFrontError::NoSuchDistribution | CloudFrontError::NoSuchInvalidation => StatusCode::NOT_FOUND,
+            CloudFrontError::BatchTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            CloudFrontError::DistributionAlreadyExists(_) | CloudFrontError::InvalidationBatchAlreadyExists => {
+                StatusCode::CONFLICT
+            }
+            CloudFrontError::Storage(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            CloudFrontError::InvalidPath(_)
+            | CloudFrontError::InvalidArgument(_)
+            | CloudFrontError::InconsistentQuantities
+            | CloudFrontError::TooManyInvalidationsInProgress => StatusCode::BAD_REQUEST,
+        };
+        Self::new(status, error.code(), error.to_string())
+    }
+}
+
+/// A successful answer.
+struct Answer {
+    status: StatusCode,
+    root: Element,
+    headers: Vec<(header::HeaderName, String)>,
+}
+
+impl Answer {
+    fn ok(root: Element) -> Self {
+        Self { status: StatusCode::OK, root, headers: Vec::new() }
+    }
+}
+
+impl CloudFront {
+    /// Answers one request of the API.
+    #[expect(clippy::unused_async, reason = "every service of the stand-in is called alike")]
+    pub async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
+        match self.answer(&request) {
+            Ok(answer) => {
+                let mut response = xml::answer(answer.status, NAMESPACE, &xml::request_id(), &answer.root);
+                for (name, value) in answer.headers {
+                    if let Ok(value) = HeaderValue::from_str(&value) {
+                        response.headers_mut().insert(name, value);
+                    }
+                }
+                response
+            }
+            Err(failure) => xml::error(NAMESPACE, failure.status, failure.code, &failure.message),
+        }
+    }
+
+    fn answer(&self, request: &Request<Bytes>) -> Result<Answer, Failure> {
+        let caller = signature::verify(&self.iam, request, Scope { service: "cloudfront", region: Some("us-east-1") })
+            .map_err(|error| Failure::new(error.status(), error.code(), error.to_string()))?;
+        let path = percent_decode_str(request.uri().path()).decode_utf8_lossy();
+        let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
+        match (request.method(), segments.as_slice()) {
+            (&Method::GET, [VERSION, "distribution"]) => {
+                self.allow(&caller, "cloudfront:ListDistributions", "*")?;
+                self.list_distributions(request)
+            }
+            (&Method::GET, [VERSION, "distribution", id]) => {
+                self.allow(&caller, "cloudfront:GetDistribution", &arn::distribution(id))?;
+                let distribution = self.distribution(id)?;
+                let etag = vec![(header::ETAG, format!("E{}", distribution.created.as_second()))];
+                Ok(Answer { headers: etag, ..Answer::ok(distribution_element(&distribution)) })
+            }
+            (&Method::POST, [VERSION, "distribution", id, "invalidation"]) => {
+                self.allow(&caller, "cloudfront:CreateInvalidation", &arn::distribution(id))?;
+                let batch = read_batch(request.body())?;
+                let invalidation = self.create_invalidation(id, &batch)?;
+                let location = format!(
+                    "https://cloudfront.amazonaws.com/{VERSION}/distribution/{id}/invalidation/{}",
+                    invalidation.id
+                );
+                Ok(Answer {
+                    status: StatusCode::CREATED,
+                    root: invalidation_element(&invalidation),
+                    headers: vec![(header::LOCATION, location)],
+                })
+            }
+            (&Method::GET, [VERSION, "distribution", id, "invalidation"]) => {
+                self.allow(&caller, "cloudfront:ListInvalidations", &arn::distribution(id))?;
+                self.list_invalidations(id, request)
+            }
+            (&Method::GET, [VERSION, "distribution", id, "invalidation", invalidation]) => {
+                self.allow(&caller, "cloudfront:GetInvalidation", &arn::distribution(id))?;
+                Ok(Answer::ok(invalidation_element(&self.poll_invalidation(id, invalidation)?)))
+            }
+            (method, _) => {
+                let message = format!("this stand-in of CloudFront doesn't implement {method} {path}");
+                Err(Failure::new(StatusCode::NOT_IMPLEMENTED, "NotImplemented", message))
+            }
+        }
+    }
+
+    fn allow(&self, caller: &Caller, action: &str, resource: &str) -> Result<(), Failure> {
+        self.iam
+            .authorize(&caller.access_key_id, &Access { action, resource, context: &[] })
+            .map_err(|denied| Failure::new(StatusCode::FORBIDDEN, "AccessDenied", denied.to_string()))
+    }
+
+    fn list_distributions(&self, request: &Request<Bytes>) -> Result<Answer, Failure> {
+        let page = Page::read(request)?;
+        let all = self.distributions();
+        let after =
+            all.iter().filter(|distribution| page.marker.as_ref().is_none_or(|marker| distribution.id > *marker));
+        let (items, next) = page.cut(after, |distribution| &distribution.id);
+        let root = page.element("DistributionList", items.len(), next);
+        let summaries = items.into_iter().map(|distribution| {
+            let [id, arn, status, modified, domain] = identity(distribution);
+            let enabled = Element::text("Enabled", &true);
+            let summary = Element::new("DistributionSummary").with_each([id, arn, status, modified, domain]);
+            summary
+                .with(Element::new("Aliases").with(Element::text("Quantity", &0)))
+                .with(origins(distribution))
+                .with(default_cache_behavior(distribution))
+                .with(Element::text("Comment", ""))
+                .with(enabled)
+        });
+        Ok(Answer::ok(root.with(Element::new("Items").with_each(summaries))))
+    }
+
+    fn list_invalidations(&self, distribution: &str, request: &Request<Bytes>) -> Result<Answer, Failure> {
+        let page = Page::read(request)?;
+        let all = self.invalidations(distribution)?;
+        let start = match &page.marker {
+            None => 0,
+            Some(marker) => match all.iter().position(|invalidation| invalidation.id == *marker) {
+                Some(at) => at + 1,
+                None => {
+                    let message = format!("the marker {marker} isn't an invalidation of the distribution");
+                    return Err(Failure::new(StatusCode::BAD_REQUEST, "InvalidArgument", message));
+                }
+            },
+        };
+        let (items, next) = page.cut(all.iter().skip(start), |invalidation| &invalidation.id);
+        let root = page.element("InvalidationList", items.len(), next);
+        let summaries = items.into_iter().map(|invalidation| {
+            Element::new("InvalidationSummary")
+                .with(Element::text("Id", &invalidation.id))
+                .with(Element::text("CreateTime", &iso8601(invalidation.created)))
+                .with(Element::text("Status", invalidation.status()))
+        });
+        Ok(Answer::ok(root.with(Element::new("Items").with_each(summaries))))
+    }
+}
+
+/// Which page of a list is wanted.
+struct Page {
+    marker: Option<String>,
+    most: usize,
+}
+
+impl Page {
+    fn read(request: &Request<Bytes>) -> Result<Self, Failure> {
+        let mut page = Self { marker: None, most: PAGE };
+        for (name, value) in url::form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()) {
+            match name.as_ref() {
+                "Marker" if !value.is_empty() => page.marker = Some(value.into_owned()),
+                "MaxItems" => match value.parse() {
+                    Ok(most @ 1..=PAGE) => page.most = most,
+                    _ => {
+                        let message = format!("MaxItems has to be a number from 1 to {PAGE}, but is {value}");
+                        return Err(Failure::new(StatusCode::BAD_REQUEST, "InvalidArgument", message));
+                    }
+                },
+                _ => {}
+            }
+        }
+        Ok(page)
+    }
+
+    /// The items of this page, and the marker of the next one if there is one.
+    fn cut<'a, T>(&self, items: impl Iterator<Item = &'a T>, id: fn(&T) -> &String) -> (Vec<&'a T>, Option<&'a str>) {
+        let mut items: Vec<&T> = items.take(self.most + 1).collect();
+        let more = items.len() > self.most;
+        items.truncate(self.most);
+        let next = items.last().filter(|_| more).map(|item| id(item).as_str());
+        (items, next)
+    }
+
+    fn element(&self, name: &'static str, quantity: usize, next: Option<&str>) -> Element {
+        Element::new(name)
+            .with(Element::text("Marker", self.marker.as_deref().unwrap_or_default()))
+            .with_each(next.map(|marker| Element::text("NextMarker", marker)))
+            .with(Element::text("MaxItems", &self.most))
+            .with(Element::text("IsTruncated", &next.is_some()))
+            .with(Element::text("Quantity", &quantity))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct WrittenBatch {
+    paths: WrittenPaths,
+    caller_reference: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct WrittenPaths {
+    quantity: i64,
+    #[serde(default)]
+    items: WrittenItems,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct WrittenItems {
+    #[serde(default)]
+    path: Vec<String>,
+}
+
+fn read_batch(body: &[u8]) -> Result<InvalidationBatch, Failure> {
+    if body.is_empty() {
+        let message =
+            "This operation requires a body. Ensure that the body is present and the Content-Type header is set.";
+        return Err(Failure::new(StatusCode::BAD_REQUEST, "MissingBody", message));
+    }
+    let malformed = |error: String| {
+        Failure::new(StatusCode::BAD_REQUEST, "MalformedXML", format!("The XML document is malformed: {error}"))
+    };
+    let text = std::str::from_utf8(body).map_err(|error| malformed(error.to_string()))?;
+    let written: WrittenBatch = quick_xml::de::from_str(text).map_err(|error| malformed(error.to_string()))?;
+    Ok(InvalidationBatch {
+        caller_reference: written.caller_reference,
+        quantity: written.paths.quantity,
+        paths: written.paths.items.path,
+    })
+}
+
+fn invalidation_element(invalidation: &Invalidation) -> Element {
+    let items = invalidation.paths.iter().map(|path| Element::text("Path", path.as_str()));
+    let paths = Element::new("Paths")
+        .with(Element::text("Quantity", &invalidation.paths.len()))
+        .with(Element::new("Items").with_each(items));
+    let batch = Element::new("InvalidationBatch")
+        .with(paths)
+        .with(Element::text("CallerReference", &invalidation.caller_reference));
+    Element::new("Invalidation")
+        .with(Element::text("Id", &invalidation.id))
+        .with(Element::text("Status", invalidation.status()))
+        .with(Element::text("CreateTime", &iso8601(invalidation.created)))
+        .with(batch)
+}
+
+fn identity(distribution: &Distribution) -> [Element; 5] {
+    [
+        Element::text("Id", &distribution.id),
+        Element::text("ARN", &arn::distribution(&distribution.id)),
+        Element::text("Status", "Deployed"),
+        Element::text("LastModifiedTime", &iso8601(distribution.created)),
+        Element::text("DomainName", &format!("{}.cloudfront.net", distribution.id.to_ascii_lowercase())),
+    ]
+}
+
+/// The bucket's website endpoint, since the edge answers as that endpoint does.
+fn origins(distribution: &Distribution) -> Element {
+    let domain = format!("{}.s3-website-us-east-1.amazonaws.com", distribution.origin.bucket);
+    let custom = Element::new("CustomOriginConfig")
+        .with(Element::text("HTTPPort", &80))
+        .with(Element::text("HTTPSPort", &443))
+        .with(Element::text("OriginProtocolPolicy", "http-only"));
+    let origin = Element::new("Origin")
+        .with(Element::text("Id", &distribution.origin.bucket))
+        .with(Element::text("DomainName", &domain))
+        .with(Element::text("OriginPath", &distribution.origin.path))
+        .with(custom);
+    Element::new("Origins").with(Element::text("Quantity", &1)).with(Element::new("Items").with(origin))
+}
+
+fn default_cache_behavior(distribution: &Distribution) -> Element {
+    Element::new("DefaultCacheBehavior")
+        .with(Element::text("TargetOriginId", &distribution.origin.bucket))
+        .with(Element::text("ViewerProtocolPolicy", "redirect-to-https"))
+}
+
+fn distribution_element(distribution: &Distribution) -> Element {
+    let config = Element::new("DistributionConfig")
+        .with(Element::text("CallerReference", &distribution.id))
+        .with(Element::new("Aliases").with(Element::text("Quantity", &0)))
+        .with(Element::text("DefaultRootObject", distribution.default_root_object.as_deref().unwrap_or_default()))
+        .with(origins(distribution))
+        .with(default_cache_behavior(distribution))
+        .with(Element::text("Comment", ""))
+        .with(Element::text("Enabled", &true));
+    Element::new("Distribution")
+        .with_each(identity(distribution))
+        .with(Element::text("InProgressInvalidationBatches", &0))
+        .with(config)
+}

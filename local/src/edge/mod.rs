@@ -1,0 +1,197 @@
+//! The edge: a preview of a site as its visitors see it, behind a cache that holds what it served
+//! until it is invalidated or its time is over. It owns the way from a visitor's request through
+//! the cache to the bucket; so a missing invalidation can be seen in a browser.
+//!
+//! In the order in which data meets them: `cache` (what is held), `website` (the bucket as origin),
+//! `freshness` (for how long), `answer` (what the visitor gets). Like a distribution with
+//! CloudFront's default cache policy: the path is the key of the cache, the query isn't.
+
+mod answer;
+mod cache;
+mod freshness;
+mod website;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use bytes::Bytes;
+use http::header::{AGE, ALLOW, CONTENT_TYPE, ETAG};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
+use thiserror::Error;
+
+use crate::cloudfront::{CloudFront, CloudFrontError, ViewerPath};
+use crate::s3::{Error as StoreError, ObjectInfo, Store};
+use answer::{Part, part, response, set};
+use cache::{CAPACITY, Cache, Held, LARGEST};
+use freshness::Freshness;
+
+/// Where an answer came from, in the header `x-cache`.
+const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
+
+/// Why the edge can't answer.
+#[derive(Debug, Error)]
+enum EdgeError {
+    #[error("the distribution can't be served: {0}")]
+    CloudFront(#[from] CloudFrontError),
+    #[error("the bucket can't be read: {0}")]
+    Store(#[from] StoreError),
+    #[error("the object can't be read: {0}")]
+    Read(#[from] std::io::Error),
+    #[error("the object was replaced while it was read: load it again")]
+    Replaced,
+}
+
+/// One distribution with its cache.
+#[derive(Clone)]
+struct Edge {
+    cloudfront: CloudFront,
+    store: Store,
+    distribution: String,
+    cache: Arc<Mutex<Cache>>,
+}
+
+/// The site of a distribution, for GET and HEAD on any path. The cache is empty at first and lives
+/// as long as the router.
+///
+/// # Errors
+/// If there is no such distribution.
+pub fn router(cloudfront: &CloudFront, store: &Store, distribution: &str) -> Result<Router, CloudFrontError> {
+    cloudfront.distribution(distribution)?;
+    let edge = Edge {
+        cloudfront: cloudfront.clone(),
+        store: store.clone(),
+        distribution: distribution.to_owned(),
+        cache: Arc::new(Mutex::new(Cache::new(CAPACITY))),
+    };
+    Ok(Router::new().fallback(serve).with_state(edge))
+}
+
+async fn serve(State(edge): State<Edge>, request: Request) -> Response<Body> {
+    let (request, _) = request.into_parts();
+    if !matches!(request.method, Method::GET | Method::HEAD) {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return response;
+    }
+    match edge.answer(&request).await {
+        Ok(response) => response,
+        Err(error) => {
+            tracing::warn!(%error, path = request.uri.path(), "the edge can't answer");
+            let mut response = Response::new(Body::from(format!("{error}\n")));
+            *response.status_mut() = StatusCode::BAD_GATEWAY;
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+            set(&mut response, X_CACHE, "Error from tidegate");
+            response
+        }
+    }
+}
+
+impl Edge {
+    async fn answer(&self, request: &Parts) -> Result<Response<Body>, EdgeError> {
+        let path = ViewerPath::new(request.uri.path());
+        let now = self.cloudfront.clock().now();
+        let held = self.held(&path)?;
+        if let Some(held) = &held
+            && now < held.fresh_until
+        {
+            return Ok(self.give(request, held, "Hit from tidegate"));
+        }
+
+        // Asked before the origin is read: an invalidation that completes meanwhile clears what is
+        // read now.
+        let seen = self.cloudfront.completed(&self.distribution)?;
+        let distribution = self.cloudfront.distribution(&self.distribution)?;
+        let origin = website::answer(&self.store, &distribution, &path)?;
+        let Freshness::For(lasts) = freshness::of(origin.status, &origin.headers, now) else {
+            self.lock(|cache| cache.remove(&path));
+            return self.pass(request, origin);
+        };
+        let fresh_until = now.checked_add(lasts).unwrap_or(jiff::Timestamp::MAX);
+        if let Some(held) = held
+            && held.status == origin.status
+            && held.headers == origin.headers
+            && held.headers.contains_key(ETAG)
+        {
+            let confirmed = Held { since: now, fresh_until, seen, ..held };
+            self.lock(|cache| cache.put(path, confirmed.clone()));
+            return Ok(self.give(request, &confirmed, "RefreshHit from tidegate"));
+        }
+        if origin.body.length() > LARGEST {
+            self.lock(|cache| cache.remove(&path));
+            return self.pass(request, origin);
+        }
+        let body = match origin.body {
+            website::Body::Text(text) => Bytes::from_static(text.as_bytes()),
+            website::Body::Object { content, .. } => content.bytes().await?,
+        };
+        let (status, headers) = (origin.status, origin.headers);
+        let held = Held { status, headers, body, since: now, fresh_until, seen };
+        self.lock(|cache| cache.put(path, held.clone()));
+        Ok(self.give(request, &held, "Miss from tidegate"))
+    }
+
+    /// What is held for a path and wasn't cleared by an invalidation.
+    fn held(&self, path: &ViewerPath) -> Result<Option<Held>, EdgeError> {
+        let Some(held) = self.lock(|cache| cache.get(path).cloned()) else {
+            return Ok(None);
+        };
+        let completed = self.cloudfront.completed(&self.distribution)?;
+        if self.cloudfront.cleared(&self.distribution, path, held.seen)? {
+            self.lock(|cache| cache.remove(path));
+            return Ok(None);
+        }
+        // Those invalidations needn't be looked at again.
+        self.lock(|cache| cache.get(path).map(|held| held.seen = held.seen.max(completed)));
+        Ok(Some(held))
+    }
+
+    fn give(&self, request: &Parts, held: &Held, x_cache: &str) -> Response<Body> {
+        let length = u64::try_from(held.body.len()).unwrap_or(u64::MAX);
+        let part = part(held.status, &held.headers, length, &request.headers);
+        let body = match &part {
+            Part::Range(range) => {
+                let place = |at: u64| usize::try_from(at).unwrap_or(held.body.len()).min(held.body.len());
+                held.body.slice(place(range.start)..place(range.end))
+            }
+            _ => held.body.clone(),
+        };
+        let mut response = response(&request.method, held.status, &held.headers, length, &part, Body::from(body));
+        set(&mut response, X_CACHE, x_cache);
+        if x_cache.starts_with("Hit") {
+            let age = self.cloudfront.clock().now().duration_since(held.since).as_secs().max(0);
+            set(&mut response, AGE, &age.to_string());
+        }
+        response
+    }
+
+    /// Hands on what isn't held, without reading it into memory.
+    fn pass(&self, request: &Parts, origin: website::Answer) -> Result<Response<Body>, EdgeError> {
+        let length = origin.body.length();
+        let part = part(origin.status, &origin.headers, length, &request.headers);
+        let body = match (origin.body, &part) {
+            (website::Body::Text(text), _) => Body::from(text),
+            (website::Body::Object { key, content }, Part::Range(range)) => {
+                drop(content);
+                let distribution = self.cloudfront.distribution(&self.distribution)?;
+                let select = |info: &ObjectInfo| Ok(range.start.min(info.size)..range.end.min(info.size));
+                let object = self.store.get_range(&distribution.origin.bucket, &key, select)?;
+                if website::etag(&object.info) != origin.headers.get(ETAG).cloned() {
+                    return Err(EdgeError::Replaced);
+                }
+                Body::from_stream(object.content.stream())
+            }
+            (website::Body::Object { content, .. }, _) => Body::from_stream(content.stream()),
+        };
+        let mut response = response(&request.method, origin.status, &origin.headers, length, &part, body);
+        set(&mut response, X_CACHE, "Miss from tidegate");
+        Ok(response)
+    }
+
+    fn lock<T>(&self, use_cache: impl FnOnce(&mut Cache) -> T) -> T {
+        use_cache(&mut self.cache.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,148 @@
+//! Callers: who signed a request, and what a refused one is told. It owns the names (ARNs, user
+//! ids) that policies and messages know a caller by.
+
+use std::fmt;
+
+use jiff::Timestamp;
+
+use super::context::Context;
+use super::evaluate::Refusal;
+use super::{ACCOUNT_ID, arn};
+
+/// Who signs a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The access key that signed.
+    pub access_key_id: String,
+    /// What kind of identity it belongs to.
+    pub identity: CallerIdentity,
+}
+
+/// The identity behind an access key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CallerIdentity {
+    /// The account itself.
+    Root,
+    /// A user, by name and `AIDA…` identifier.
+    User {
+        /// The user's name.
+        name: String,
+        /// The user's unique identifier.
+        id: String,
+    },
+    /// A session of a role.
+    Session {
+        /// The role's name.
+        role: String,
+        /// The role's `AROA…` identifier.
+        role_id: String,
+        /// The session's name.
+        name: String,
+        /// When the session was made.
+        issued: Timestamp,
+    },
+}
+
+impl Caller {
+    /// The ARN that `GetCallerIdentity` answers and messages name.
+    #[must_use]
+    pub fn arn(&self) -> String {
+        match &self.identity {
+            CallerIdentity::Root => arn::root(),
+            CallerIdentity::User { name, .. } => arn::user(name),
+            CallerIdentity::Session { role, name, .. } => arn::session(role, name),
+        }
+    }
+
+    /// The unique identifier that `GetCallerIdentity` answers.
+    #[must_use]
+    pub fn user_id(&self) -> String {
+        match &self.identity {
+            CallerIdentity::Root => ACCOUNT_ID.to_owned(),
+            CallerIdentity::User { id, .. } => id.clone(),
+            CallerIdentity::Session { role_id, name, .. } => format!("{role_id}:{name}"),
+        }
+    }
+
+    /// Every ARN by which a trust policy may name this caller: itself, the role it assumed, its
+    /// account.
+    pub(super) fn trusted_as(&self) -> Vec<String> {
+        let mut arns = vec![self.arn(), arn::root()];
+        if let CallerIdentity::Session { role, .. } = &self.identity {
+            arns.push(arn::role(role));
+        }
+        arns
+    }
+
+    /// Adds the global condition keys that describe the caller and the moment.
+    ///
+    /// `aws:SecureTransport` is always true: the same request would reach AWS over TLS.
+    pub(super) fn describe(&self, now: Timestamp, context: &mut Context) {
+        let (kind, principal) = match &self.identity {
+            CallerIdentity::Root => ("Account", arn::root()),
+            CallerIdentity::User { name, .. } => {
+                context.add("aws:username", name);
+                ("User", arn::user(name))
+            }
+            CallerIdentity::Session { role, issued, .. } => {
+                context.add("aws:TokenIssueTime", super::clock::iso8601(*issued));
+                ("AssumedRole", arn::role(role))
+            }
+        };
+        context.add("aws:PrincipalArn", principal);
+        context.add("aws:PrincipalType", kind);
+        context.add("aws:PrincipalAccount", ACCOUNT_ID);
+        context.add("aws:userid", self.user_id());
+        context.add("aws:CurrentTime", super::clock::iso8601(now));
+        context.add("aws:EpochTime", now.as_second().to_string());
+        context.add("aws:SecureTransport", "true");
+        context.add("aws:ViaAWSService", "false");
+    }
+}
+
+/// One thing that a caller wants to do.
+#[derive(Debug, Clone, Copy)]
+pub struct Access<'a> {
+    /// The action, such as `s3:PutObject`.
+    pub action: &'a str,
+    /// The full ARN of what it is done to; `*` for an action without a resource.
+    pub resource: &'a str,
+    /// Condition keys of the request, such as `("s3:prefix", "docs/")`; a key may occur several
+    /// times.
+    pub context: &'a [(&'a str, &'a str)],
+}
+
+/// A request that isn't allowed. Its text is the message of AWS's `AccessDenied`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denied {
+    /// The caller's ARN.
+    pub caller: String,
+    /// The action.
+    pub action: String,
+    /// The resource.
+    pub resource: String,
+    /// Why; `None` if a trust policy doesn't let the caller in, which AWS doesn't spell out.
+    pub refusal: Option<Refusal>,
+}
+
+impl fmt::Display for Denied {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { caller, action, resource, refusal } = self;
+        write!(formatter, "User: {caller} is not authorized to perform: {action} on resource: ")?;
+        // S3 quotes the resource, the other services don't.
+        if action.starts_with("s3:") {
+            write!(formatter, "\"{resource}\"")?;
+        } else {
+            formatter.write_str(resource)?;
+        }
+        match refusal {
+            None => Ok(()),
+            Some(Refusal::Explicit(kind)) => write!(formatter, " with an explicit deny in {}", kind.with_article()),
+            Some(Refusal::Implicit(kind)) => {
+                write!(formatter, " because no {} allows the {action} action", kind.name())
+            }
+        }
+    }
+}
+
+impl std::error::Error for Denied {}

@@ -1,0 +1,56 @@
+//! The stand-in's clock: the machine's time, which tests may put ahead to see credentials and
+//! cached copies expire. It never goes back, and never judges how old a signature is: that is
+//! always the machine's own time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+/// A clock that all services of one account share. Cloning gives the same clock.
+#[derive(Debug, Clone, Default)]
+pub struct Clock {
+    /// Milliseconds that the clock is ahead of the machine's.
+    ahead: Arc<AtomicU64>,
+}
+
+impl Clock {
+    /// The present by this clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        let ahead = Duration::from_millis(self.ahead.load(Ordering::Relaxed));
+        Timestamp::now().checked_add(ahead).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Puts the clock ahead, by whole milliseconds.
+    pub fn advance(&self, by: Duration) {
+        let milliseconds = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
+        self.ahead.fetch_add(milliseconds, Ordering::Relaxed);
+    }
+}
+
+/// A timestamp as AWS writes it in answers: UTC, whole seconds, `2026-01-31T12:00:00Z`.
+#[must_use]
+pub fn iso8601(timestamp: Timestamp) -> String {
+    timestamp.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_and_its_clones_go_ahead_together() {
+        let clock = Clock::default();
+        let other = clock.clone();
+        clock.advance(Duration::from_secs(3_600));
+        assert!(other.now().duration_since(Timestamp::now()).as_secs() >= 3_598);
+    }
+
+    #[test]
+    fn timestamps_are_written_in_whole_seconds() {
+        let timestamp: Timestamp = "2026-01-31T12:00:00.75Z".parse().expect("a timestamp");
+        assert_eq!(iso8601(timestamp), "2026-01-31T12:00:00Z");
+    }
+}

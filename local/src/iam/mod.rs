@@ -1,0 +1,238 @@
+//! Identities: users, roles, access keys and sessions, and whether one of them may do something. It
+//! owns who exists and what they may do; it never speaks a protocol and never acts on what it
+//! allows.
+//!
+//! Deviations from AWS, all of them: the account's root may assume roles that trust it (AWS refuses
+//! root users; here root stands for a developer's own administrator credentials), a caller always
+//! needs its own permission to assume a role, even where a trust policy names it directly, and
+//! there are no resource policies, groups, organisations or paths in names.
+
+pub mod arn;
+mod assume;
+pub mod caller;
+pub mod clock;
+pub mod condition;
+pub mod context;
+pub mod document;
+pub mod evaluate;
+mod json;
+pub mod pattern;
+pub mod principal;
+mod random;
+mod record;
+mod seed;
+pub mod signature;
+mod state;
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::time::SystemTime;
+
+use aws_credential_types::Credentials;
+use subtle::ConstantTimeEq as _;
+use thiserror::Error;
+
+pub use assume::{AssumeError, AssumeRole, AssumedRole};
+pub use caller::{Access, Caller, CallerIdentity, Denied};
+pub use clock::Clock;
+pub(crate) use random::{RandomError, identifier};
+pub use seed::AccessKey;
+
+use crate::documents::Documents;
+use context::Context;
+use document::DocumentError;
+use state::State;
+
+/// The stand-in's only account. AWS gives out no such number, so that its ARNs are never taken for
+/// real ones.
+pub const ACCOUNT_ID: &str = "000000000000";
+
+/// Why an identity can't be made, changed or loaded.
+#[derive(Debug, Error)]
+pub enum IamError {
+    /// Something that is referred to doesn't exist.
+    #[error("there is no {kind} `{name}`: create it first")]
+    NoSuchEntity {
+        /// `user`, `role`, `policy` or `access key`.
+        kind: &'static str,
+        /// Its name or ARN.
+        name: String,
+    },
+    /// Something of that name exists already.
+    #[error("there is a {kind} `{name}` already: choose another name")]
+    EntityAlreadyExists {
+        /// `user`, `role` or `policy`.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// A name that IAM doesn't take.
+    #[error("`{0}` isn't a name: use 1 to 64 letters, digits and `_+=,.@-`")]
+    Name(String),
+    /// A policy document that IAM doesn't take.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    /// A trust policy that names a user or a role that doesn't exist.
+    #[error("invalid principal in policy: \"AWS\":\"{0}\"")]
+    UnknownPrincipal(String),
+    /// More text than IAM keeps for one user, role or policy.
+    #[error(
+        "the policies of `{name}` have {size} characters without white space, more than the {limit} that AWS allows: shorten them"
+    )]
+    TooLarge {
+        /// User, role or policy.
+        name: String,
+        /// Characters without white space.
+        size: usize,
+        /// The quota.
+        limit: usize,
+    },
+    /// A longest session that no role can have.
+    #[error("`{0}` seconds isn't a longest session: choose 3600 to 43200")]
+    SessionDuration(u32),
+    /// What was kept can't be read, or can't be kept.
+    #[error("the identities can't be kept: {0}")]
+    Storage(String),
+    /// The machine has no randomness to give.
+    #[error("the machine gives no random bytes: {0}")]
+    Random(#[from] RandomError),
+}
+
+/// The secret behind an access key, for whoever verifies signatures.
+#[derive(Clone)]
+pub struct SecretLookup {
+    /// The secret access key.
+    pub secret: String,
+    /// The token that has to be presented with temporary credentials.
+    pub session_token: Option<String>,
+    /// When temporary credentials end.
+    pub expires: Option<SystemTime>,
+    expired: bool,
+}
+
+impl fmt::Debug for SecretLookup {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("SecretLookup").field("expires", &self.expires).finish_non_exhaustive()
+    }
+}
+
+/// Why a session token isn't good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum TokenError {
+    /// Missing where one is needed, present where none is, or another session's.
+    #[error("the security token included in the request is invalid")]
+    Invalid,
+    /// Of a session that ended.
+    #[error("the security token included in the request is expired")]
+    Expired,
+}
+
+impl SecretLookup {
+    /// Checks the session token of a request, and that the session hasn't ended by the account's
+    /// clock.
+    ///
+    /// # Errors
+    /// If the token isn't this key's, or its session ended.
+    pub fn check_token(&self, presented: Option<&str>) -> Result<(), TokenError> {
+        match (self.session_token.as_deref(), presented) {
+            (None, None) => Ok(()),
+            (Some(expected), Some(presented)) if bool::from(expected.as_bytes().ct_eq(presented.as_bytes())) => {
+                if self.expired { Err(TokenError::Expired) } else { Ok(()) }
+            }
+            _ => Err(TokenError::Invalid),
+        }
+    }
+}
+
+/// Users, roles, sessions and keys of the account. Cloning gives the same account.
+#[derive(Clone)]
+pub struct Iam {
+    documents: Arc<dyn Documents>,
+    state: Arc<RwLock<State>>,
+    clock: Clock,
+}
+
+impl fmt::Debug for Iam {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Iam").field("account", &ACCOUNT_ID).finish_non_exhaustive()
+    }
+}
+
+impl Iam {
+    /// Loads the identities that `documents` keeps; the first time, makes the account's root and
+    /// its access key.
+    ///
+    /// # Errors
+    /// If what is kept can't be read.
+    pub fn open(documents: Arc<dyn Documents>, clock: Clock) -> Result<Self, IamError> {
+        let state = State::load(&*documents)?;
+        Ok(Self { documents, state: Arc::new(RwLock::new(state)), clock })
+    }
+
+    /// The clock by which sessions end.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Credentials of the account's root.
+    #[must_use]
+    pub fn root_credentials(&self) -> Credentials {
+        let state = self.read();
+        Credentials::new(state.root_key_id(), state.root_secret(), None, None, "tidegate-local")
+    }
+
+    /// The secret behind an access key; `None` if the key doesn't exist or isn't active. Sessions
+    /// that ended are still found, so that the caller can be told apart from an unknown one: see
+    /// [`SecretLookup::check_token`].
+    #[must_use]
+    pub fn secret_key(&self, access_key_id: &str) -> Option<SecretLookup> {
+        let state = self.read();
+        if let Some(session) = state.sessions.get(access_key_id) {
+            return Some(SecretLookup {
+                secret: session.secret.clone(),
+                session_token: Some(session.token.clone()),
+                expires: Some(session.expires.into()),
+                expired: session.expires <= self.clock.now(),
+            });
+        }
+        let key = state.keys.get(access_key_id).filter(|key| key.active)?;
+        Some(SecretLookup { secret: key.secret.clone(), session_token: None, expires: None, expired: false })
+    }
+
+    /// Who an access key belongs to; `None` if the key, its user or its role doesn't exist any
+    /// more.
+    #[must_use]
+    pub fn caller(&self, access_key_id: &str) -> Option<Caller> {
+        self.read().caller(access_key_id)
+    }
+
+    /// Judges one action of the owner of an access key by all policies that apply to it.
+    ///
+    /// # Errors
+    /// If the action isn't allowed; the error's text is AWS's message.
+    pub fn authorize(&self, access_key_id: &str, request: &Access<'_>) -> Result<(), Denied> {
+        let state = self.read();
+        let denied = |caller: String, refusal| Denied {
+            caller,
+            action: request.action.to_owned(),
+            resource: request.resource.to_owned(),
+            refusal,
+        };
+        let Some((caller, grants)) = state.caller(access_key_id).zip(state.grants(access_key_id)) else {
+            return Err(denied(format!("(access key {access_key_id})"), None));
+        };
+        let mut context = Context::default();
+        for (key, value) in request.context {
+            context.add(key, *value);
+        }
+        caller.describe(self.clock.now(), &mut context);
+        grants
+            .evaluate(request.action, request.resource, &context)
+            .map_err(|refusal| denied(caller.arn(), Some(refusal)))
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,380 @@
+//! Patterns: the text of policy documents that matches other text, with the wildcards `*` and `?`
+//! and policy variables such as `${aws:username}`. It owns parsing, filling in variables and
+//! matching; it never decides who may do what.
+//!
+//! Rules are those of the IAM User Guide, "IAM JSON policy elements: Resource" (wildcards,
+//! incomplete ARNs) and "IAM policy elements: Variables and tags" (`${*}`, `${?}`, `${$}`, default
+//! values).
+
+use thiserror::Error;
+
+use super::context::Context;
+
+/// Why a pattern can't be read.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum PatternError {
+    /// `${` without `}`.
+    #[error("the policy variable in `{0}` isn't closed: write `${{name}}`")]
+    OpenVariable(String),
+    /// `${}` or a name with characters that no context key has.
+    #[error("`{0}` isn't the name of a policy variable: write `${{service:key}}`")]
+    VariableName(String),
+    /// A default value that isn't in single quotes.
+    #[error("the default value in `{0}` has to be in single quotes: write `${{key, 'value'}}`")]
+    VariableDefault(String),
+}
+
+/// A piece of a pattern before its variables are filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    /// Text that matches itself.
+    Text(String),
+    /// `?`: exactly one character.
+    AnyOne,
+    /// `*`: any number of characters, none included.
+    AnyMany,
+    /// `${name}` or `${name, 'default'}`.
+    Variable { name: String, default: Option<String> },
+}
+
+/// A unit of a pattern that is ready to match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    Exactly(char),
+    AnyOne,
+    AnyMany,
+}
+
+/// Text of a policy document, wildcards and variables included.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern {
+    pieces: Vec<Piece>,
+}
+
+/// Which characters of a pattern's text have a meaning of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Syntax {
+    /// Wildcards and variables: resources, `StringLike`, ARNs.
+    WildcardsAndVariables,
+    /// Variables alone: `StringEquals`.
+    Variables,
+    /// Wildcards alone: actions, and every element of a document older than `2012-10-17`.
+    Wildcards,
+    /// Nothing: `StringEquals` in a document older than `2012-10-17`.
+    Literal,
+}
+
+impl Syntax {
+    fn wildcards(self) -> bool {
+        matches!(self, Self::WildcardsAndVariables | Self::Wildcards)
+    }
+
+    fn variables(self) -> bool {
+        matches!(self, Self::WildcardsAndVariables | Self::Variables)
+    }
+}
+
+impl Pattern {
+    /// Reads a pattern.
+    ///
+    /// # Errors
+    /// For a policy variable that isn't well formed.
+    pub fn parse(text: &str, syntax: Syntax) -> Result<Self, PatternError> {
+        let mut pieces = Vec::new();
+        let mut literal = String::new();
+        let mut rest = text;
+        loop {
+            if syntax.variables()
+                && let Some(after) = rest.strip_prefix("${")
+            {
+                let Some((inside, behind)) = after.split_once('}') else {
+                    return Err(PatternError::OpenVariable(text.to_owned()));
+                };
+                rest = behind;
+                match inside {
+                    "*" | "?" | "$" => literal.push_str(inside),
+                    _ => {
+                        flush(&mut literal, &mut pieces);
+                        pieces.push(variable(inside)?);
+                    }
+                }
+                continue;
+            }
+            let mut characters = rest.chars();
+            let Some(character) = characters.next() else {
+                break;
+            };
+            rest = characters.as_str();
+            match character {
+                '*' if syntax.wildcards() => {
+                    flush(&mut literal, &mut pieces);
+                    pieces.push(Piece::AnyMany);
+                }
+                '?' if syntax.wildcards() => {
+                    flush(&mut literal, &mut pieces);
+                    pieces.push(Piece::AnyOne);
+                }
+                other => literal.push(other),
+            }
+        }
+        flush(&mut literal, &mut pieces);
+        Ok(Self { pieces })
+    }
+
+    /// Whether `text` matches, case included. A variable stands for the literal text of its value
+    /// (a `*` in a value is no wildcard); a variable that neither the context nor a default fills
+    /// makes the pattern match nothing.
+    #[must_use]
+    pub fn matches(&self, text: &str, context: &Context) -> bool {
+        let Some(units) = self.fill(context) else {
+            return false;
+        };
+        let text: Vec<char> = text.chars().collect();
+        matches_units(&units, &text)
+    }
+
+    /// Whether `text` matches with ASCII letters of either case alike, as the names of actions do.
+    #[must_use]
+    pub fn matches_ignoring_case(&self, text: &str, context: &Context) -> bool {
+        let Some(mut units) = self.fill(context) else {
+            return false;
+        };
+        for unit in &mut units {
+            if let Unit::Exactly(character) = unit {
+                character.make_ascii_lowercase();
+            }
+        }
+        let text: Vec<char> = text.chars().map(|character| character.to_ascii_lowercase()).collect();
+        matches_units(&units, &text)
+    }
+
+    fn fill(&self, context: &Context) -> Option<Vec<Unit>> {
+        let mut units = Vec::new();
+        for piece in &self.pieces {
+            match piece {
+                Piece::Text(text) => units.extend(text.chars().map(Unit::Exactly)),
+                Piece::AnyOne => units.push(Unit::AnyOne),
+                Piece::AnyMany => units.push(Unit::AnyMany),
+                Piece::Variable { name, default } => {
+                    let value = context.single(name).or(default.as_deref())?;
+                    units.extend(value.chars().map(Unit::Exactly));
+                }
+            }
+        }
+        Some(units)
+    }
+}
+
+/// The pattern of an ARN. Its first five parts are matched one by one, so that a wildcard never
+/// reaches over a colon into the next part; the sixth, the resource, is matched as a whole. Missing
+/// parts are filled with `*`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArnPattern {
+    parts: Vec<Pattern>,
+}
+
+/// How many parts an ARN has: `arn:partition:service:region:account:resource`.
+const ARN_PARTS: usize = 6;
+
+impl ArnPattern {
+    /// Reads the pattern of an ARN; a lone `*` matches every ARN.
+    ///
+    /// # Errors
+    /// For a policy variable that isn't well formed.
+    pub fn parse(text: &str, syntax: Syntax) -> Result<Self, PatternError> {
+        let mut parts = split_outside_variables(text)
+            .into_iter()
+            .map(|part| Pattern::parse(&part, syntax))
+            .collect::<Result<Vec<_>, _>>()?;
+        while parts.len() < ARN_PARTS {
+            parts.push(Pattern { pieces: vec![Piece::AnyMany] });
+        }
+        Ok(Self { parts })
+    }
+
+    /// Whether `arn` matches. A resource that is `*` (an action without a resource) matches only
+    /// the pattern `*`.
+    #[must_use]
+    pub fn matches(&self, arn: &str, context: &Context) -> bool {
+        let mut parts = arn.splitn(ARN_PARTS, ':');
+        self.parts.iter().all(|pattern| match parts.next() {
+            Some(part) => pattern.matches(part, context),
+            // Text with fewer parts than an ARN has is matched by patterns that ask nothing of the
+            // missing parts.
+            None => pattern.pieces == [Piece::AnyMany],
+        })
+    }
+}
+
+fn split_outside_variables(text: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut inside = false;
+    let mut previous = '\0';
+    for character in text.chars() {
+        match character {
+            '{' if previous == '$' => inside = true,
+            '}' => inside = false,
+            _ => {}
+        }
+        if character == ':' && !inside && parts.len() < ARN_PARTS {
+            parts.push(String::new());
+        } else if let Some(part) = parts.last_mut() {
+            part.push(character);
+        }
+        previous = character;
+    }
+    parts
+}
+
+fn flush(literal: &mut String, pieces: &mut Vec<Piece>) {
+    if !literal.is_empty() {
+        pieces.push(Piece::Text(std::mem::take(literal)));
+    }
+}
+
+fn variable(inside: &str) -> Result<Piece, PatternError> {
+    let (name, default) = match inside.split_once(',') {
+        None => (inside.trim(), None),
+        Some((name, default)) => {
+            let quoted = default.trim();
+            let value = quoted.strip_prefix('\'').and_then(|value| value.strip_suffix('\''));
+            match value {
+                Some(value) => (name.trim(), Some(value.to_owned())),
+                None => return Err(PatternError::VariableDefault(inside.to_owned())),
+            }
+        }
+    };
+    let well_formed = name.contains(':')
+        && name.chars().all(|character| character.is_ascii_alphanumeric() || ":/-_.+=@".contains(character));
+    if well_formed {
+        Ok(Piece::Variable { name: name.to_owned(), default })
+    } else {
+        Err(PatternError::VariableName(inside.to_owned()))
+    }
+}
+
+/// Matches in time proportional to pattern × text at the worst: on a mismatch only the latest `*`
+/// takes one more character, because an earlier one could gain nothing that the latest can't.
+fn matches_units(pattern: &[Unit], text: &[char]) -> bool {
+    let mut at_pattern = 0;
+    let mut at_text = 0;
+    let mut retry: Option<(usize, usize)> = None;
+    while let Some(character) = text.get(at_text) {
+        match pattern.get(at_pattern) {
+            Some(Unit::AnyMany) => {
+                retry = Some((at_pattern, at_text));
+                at_pattern += 1;
+            }
+            Some(Unit::AnyOne) => {
+                at_pattern += 1;
+                at_text += 1;
+            }
+            Some(Unit::Exactly(expected)) if expected == character => {
+                at_pattern += 1;
+                at_text += 1;
+            }
+            _ => match retry {
+                Some((star, taken)) => {
+                    retry = Some((star, taken + 1));
+                    at_pattern = star + 1;
+                    at_text = taken + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern.iter().skip(at_pattern).all(|unit| *unit == Unit::AnyMany)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn all(text: &str) -> Pattern {
+        Pattern::parse(text, Syntax::WildcardsAndVariables).expect("a pattern")
+    }
+
+    fn arn(text: &str) -> ArnPattern {
+        ArnPattern::parse(text, Syntax::WildcardsAndVariables).expect("a pattern")
+    }
+
+    /// The definition of the two wildcards, word for word; exponential, and obviously right.
+    fn reference(pattern: &[char], text: &[char]) -> bool {
+        match pattern.split_first() {
+            None => text.is_empty(),
+            Some(('*', rest)) => (0..=text.len()).any(|taken| reference(rest, &text[taken..])),
+            Some(('?', rest)) => !text.is_empty() && reference(rest, &text[1..]),
+            Some((character, rest)) => text.first() == Some(character) && reference(rest, &text[1..]),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn wildcards_match_what_their_definition_says(pattern in "[abé*?]{0,8}", text in "[abé]{0,10}") {
+            let expected = reference(&pattern.chars().collect::<Vec<_>>(), &text.chars().collect::<Vec<_>>());
+            prop_assert_eq!(all(&pattern).matches(&text, &Context::default()), expected);
+        }
+
+        #[test]
+        fn every_text_matches_itself_when_its_special_characters_are_escaped(text in "[a-c*?$ {}/]{0,12}") {
+            let escaped: String = text.chars().map(|character| match character {
+                '*' | '?' | '$' => format!("${{{character}}}"),
+                other => other.to_string(),
+            }).collect();
+            prop_assert!(all(&escaped).matches(&text, &Context::default()));
+        }
+    }
+
+    #[test]
+    fn many_stars_take_no_exponential_time() {
+        let pattern = "*a".repeat(200);
+        let text = "a".repeat(2_000);
+        assert!(!all(&format!("{pattern}b")).matches(&text, &Context::default()));
+    }
+
+    #[test]
+    fn case_counts_except_where_the_caller_says_otherwise() {
+        let context = Context::default();
+        assert!(!all("s3:Get*").matches("S3:getobject", &context));
+        assert!(all("s3:Get*").matches_ignoring_case("S3:getobject", &context));
+    }
+
+    #[test]
+    fn a_variable_stands_for_the_literal_text_of_its_value() {
+        let context = Context::default().with("aws:username", "a*");
+        let pattern = all("home/${AWS:UserName}/*");
+        assert!(pattern.matches("home/a*/x", &context));
+        assert!(!pattern.matches("home/ab/x", &context), "a star in a value is no wildcard");
+        assert!(!pattern.matches("home//x", &Context::default()), "an unknown variable matches nothing");
+        assert!(all("${aws:username, 'anyone'}").matches("anyone", &Context::default()));
+    }
+
+    #[test]
+    fn variables_that_are_not_well_formed_are_refused() {
+        let parse = |text| Pattern::parse(text, Syntax::WildcardsAndVariables);
+        assert_eq!(parse("a${aws:x"), Err(PatternError::OpenVariable("a${aws:x".to_owned())));
+        assert_eq!(parse("${}"), Err(PatternError::VariableName(String::new())));
+        assert_eq!(parse("${username}"), Err(PatternError::VariableName("username".to_owned())));
+        assert_eq!(parse("${aws:x, y}"), Err(PatternError::VariableDefault("aws:x, y".to_owned())));
+        assert!(Pattern::parse("${", Syntax::Wildcards).is_ok(), "documents of 2008 have no variables");
+    }
+
+    #[test]
+    fn a_wildcard_in_an_arn_stays_in_its_part() {
+        let context = Context::default();
+        assert!(arn("arn:aws:s3:::site/*").matches("arn:aws:s3:::site/a:b/c", &context));
+        assert!(!arn("arn:aws:s3*site").matches("arn:aws:s3:::site", &context));
+        assert!(arn("arn:aws:s3").matches("arn:aws:s3:::site", &context), "missing parts are filled with stars");
+        assert!(arn("*").matches("arn:aws:s3:::site", &context));
+        assert!(arn("*").matches("*", &context));
+        assert!(!arn("arn:aws:s3:::site").matches("*", &context));
+        assert!(!arn("arn:aws:s3:::docs/*").matches("arn:aws:s3:::docs2/x", &context));
+    }
+
+    #[test]
+    fn a_variable_in_an_arn_may_hold_a_colon_in_its_name() {
+        let context = Context::default().with("aws:username", "lea");
+        assert!(arn("arn:aws:s3:::site/${aws:username}/*").matches("arn:aws:s3:::site/lea/x", &context));
+    }
+}

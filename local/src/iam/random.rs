@@ -1,0 +1,35 @@
+//! Random identifiers and secrets in the shapes that AWS gives them.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+/// The machine has no randomness to give.
+pub(crate) use getrandom::Error as RandomError;
+
+/// The alphabet of AWS's unique identifiers.
+const ALPHABET: [char; 32] = [
+    'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H', 'I', 'J', 'K', 'L', 'M', 'N', 'O', 'P', 'Q', 'R', 'S', 'T', 'U', 'V', 'W',
+    'X', 'Y', 'Z', '2', '3', '4', '5', '6', '7',
+];
+
+/// An identifier: `prefix` and `length` random letters and digits.
+pub(crate) fn identifier(prefix: &str, length: usize) -> Result<String, RandomError> {
+    let mut bytes = vec![0; length];
+    getrandom::fill(&mut bytes)?;
+    let letters = bytes.iter().filter_map(|byte| ALPHABET.get(usize::from(byte % 32)));
+    Ok(prefix.chars().chain(letters.copied()).collect())
+}
+
+/// A secret access key: 40 characters of base64.
+pub(crate) fn secret() -> Result<String, RandomError> {
+    let mut bytes = [0; 30];
+    getrandom::fill(&mut bytes)?;
+    Ok(STANDARD.encode(bytes))
+}
+
+/// A session token. Opaque, as on AWS; shorter than there.
+pub(crate) fn token() -> Result<String, RandomError> {
+    let mut bytes = [0; 150];
+    getrandom::fill(&mut bytes)?;
+    Ok(STANDARD.encode(bytes))
+}

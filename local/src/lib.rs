@@ -1,0 +1,20 @@
+//! A stand-in of AWS in one process: S3, STS, IAM and CloudFront, offline and with permissions enforced, for `--local`, `dev`
+//! and the tests. Never a dependency of what runs in the cloud: nothing in it is known to host, deploy or lambda.
+//!
+//! [`Account`] is the way in.
+
+pub mod account;
+pub mod cloudfront;
+mod database;
+pub mod documents;
+pub mod edge;
+pub mod fault;
+pub mod http;
+pub mod iam;
+pub mod s3;
+pub mod sts;
+mod xml;
+
+pub use account::{Account, OpenError};
+pub use database::StorageError;
+pub use http::serve;

@@ -1,0 +1,318 @@
+//! Who may do what in S3. Owns turning a request into the actions, resources and condition keys that policies speak of, and
+//! asking for each; the policies themselves are judged in [`crate::iam`].
+//!
+//! Source of the mapping: the Service Authorization Reference, "Actions, resources, and condition keys for Amazon S3", and the
+//! permissions that the API reference lists for each operation.
+
+use http::HeaderMap;
+use s3s::{
+    S3Error, S3ErrorCode, S3Request, S3Result,
+    access::{S3Access, S3AccessContext},
+    auth::{Credentials, S3Auth, SecretKey},
+    dto::*,
+};
+
+use super::{error::Error, service::source_of};
+use crate::iam::{ACCOUNT_ID, Access, Iam, TokenError};
+
+/// Request headers that are condition keys under the same name.
+const HEADER_KEYS: [(&str, &str); 14] = [
+    ("x-amz-acl", "s3:x-amz-acl"),
+    ("x-amz-content-sha256", "s3:x-amz-content-sha256"),
+    ("x-amz-copy-source", "s3:x-amz-copy-source"),
+    ("x-amz-grant-full-control", "s3:x-amz-grant-full-control"),
+    ("x-amz-grant-read", "s3:x-amz-grant-read"),
+    ("x-amz-grant-read-acp", "s3:x-amz-grant-read-acp"),
+    ("x-amz-grant-write-acp", "s3:x-amz-grant-write-acp"),
+    ("x-amz-metadata-directive", "s3:x-amz-metadata-directive"),
+    ("x-amz-server-side-encryption", "s3:x-amz-server-side-encryption"),
+    ("x-amz-server-side-encryption-aws-kms-key-id", "s3:x-amz-server-side-encryption-aws-kms-key-id"),
+    ("x-amz-storage-class", "s3:x-amz-storage-class"),
+    ("x-amz-website-redirect-location", "s3:x-amz-website-redirect-location"),
+    ("if-match", "s3:if-match"),
+    ("if-none-match", "s3:if-none-match"),
+];
+
+/// The ARN of a bucket.
+pub(super) fn bucket_arn(bucket: &str) -> String {
+    format!("arn:aws:s3:::{bucket}")
+}
+
+/// The ARN of an object.
+pub(super) fn object_arn(bucket: &str, key: &str) -> String {
+    format!("arn:aws:s3:::{bucket}/{key}")
+}
+
+/// The gate before every operation.
+#[derive(Clone)]
+pub(super) struct Gate(pub(super) Iam);
+
+/// Condition keys of one request.
+pub(super) type Context = Vec<(String, String)>;
+
+impl Gate {
+    /// Asks for one action.
+    pub(super) fn ask(
+        &self,
+        credentials: Option<&Credentials>,
+        action: &str,
+        resource: &str,
+        context: &Context,
+    ) -> Result<(), Error> {
+        let Some(credentials) = credentials else {
+            return Err(Error::AccessDenied("Access Denied".to_owned()));
+        };
+        let context: Vec<(&str, &str)> = context.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        self.0
+            .authorize(&credentials.access_key, &Access { action, resource, context: &context })
+            .map_err(|denied| Error::AccessDenied(denied.to_string()))
+    }
+
+    fn ask_bucket<T>(&self, request: &S3Request<T>, action: &str, bucket: &str) -> S3Result<()> {
+        Ok(self.ask(request.credentials.as_ref(), action, &bucket_arn(bucket), &header_context(&request.headers))?)
+    }
+
+    fn ask_object<T>(&self, request: &S3Request<T>, action: &str, bucket: &str, key: &str) -> S3Result<()> {
+        Ok(self.ask(
+            request.credentials.as_ref(),
+            action,
+            &object_arn(bucket, key),
+            &header_context(&request.headers),
+        )?)
+    }
+
+    /// What every request that makes an object needs, and what its headers need besides.
+    fn ask_write<T>(&self, request: &S3Request<T>, bucket: &str, key: &str, creates: bool) -> S3Result<()> {
+        let mut context = header_context(&request.headers);
+        context.push(("s3:ObjectCreationOperation".to_owned(), creates.to_string()));
+        let arn = object_arn(bucket, key);
+        let credentials = request.credentials.as_ref();
+        self.ask(credentials, "s3:PutObject", &arn, &context)?;
+        let has = |name: &str| request.headers.contains_key(name);
+        if has("x-amz-acl") || request.headers.keys().any(|name| name.as_str().starts_with("x-amz-grant-")) {
+            self.ask(credentials, "s3:PutObjectAcl", &arn, &context)?;
+        }
+        if has("x-amz-tagging") {
+            self.ask(credentials, "s3:PutObjectTagging", &arn, &context)?;
+        }
+        if has("if-match") {
+            self.ask(credentials, "s3:GetObject", &arn, &context)?;
+        }
+        Ok(())
+    }
+
+    fn ask_source<T>(&self, request: &S3Request<T>, source: &CopySource) -> S3Result<()> {
+        let (bucket, key) = source_of(source)?;
+        self.ask_object(request, "s3:GetObject", &bucket, &key)
+    }
+
+    fn ask_list<T>(&self, request: &S3Request<T>, bucket: &str, asked: [(&str, Option<String>); 3]) -> S3Result<()> {
+        let mut context = header_context(&request.headers);
+        context.extend(asked.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
+        Ok(self.ask(request.credentials.as_ref(), "s3:ListBucket", &bucket_arn(bucket), &context)?)
+    }
+}
+
+/// The condition keys that the headers carry.
+fn header_context(headers: &HeaderMap) -> Context {
+    let mut context: Context = HEADER_KEYS
+        .into_iter()
+        .filter_map(|(header, key)| Some((key.to_owned(), headers.get(header)?.to_str().ok()?.to_owned())))
+        .collect();
+    if let Some(tags) = headers.get("x-amz-tagging") {
+        for (name, value) in url::form_urlencoded::parse(tags.as_bytes()) {
+            context.push((format!("s3:RequestObjectTag/{name}"), value.into_owned()));
+            context.push(("s3:RequestObjectTagKeys".to_owned(), name.into_owned()));
+        }
+    }
+    context
+}
+
+#[async_trait::async_trait]
+impl S3Auth for Gate {
+    async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
+        match self.0.secret_key(access_key) {
+            Some(found) => Ok(SecretKey::from(found.secret)),
+            None => Err(S3Error::with_message(
+                S3ErrorCode::InvalidAccessKeyId,
+                "The AWS Access Key Id you provided does not exist in our records.",
+            )),
+        }
+    }
+}
+
+/// The session token of a request, signed in its headers or in its URL.
+fn presented_token(context: &S3AccessContext<'_>) -> Option<String> {
+    if let Some(token) = context.headers().get("x-amz-security-token") {
+        return token.to_str().ok().map(str::to_owned);
+    }
+    let query = context.uri().query()?;
+    url::form_urlencoded::parse(query.as_bytes())
+        .find(|(name, _)| name.eq_ignore_ascii_case("x-amz-security-token"))
+        .map(|(_, token)| token.into_owned())
+}
+
+#[async_trait::async_trait]
+impl S3Access for Gate {
+    /// Before the operation is even read: the caller is known, its session is alive, and the bucket's owner is the expected one.
+    async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
+        let denied = || S3Error::with_message(S3ErrorCode::AccessDenied, "Access Denied");
+        let credentials = context.credentials().ok_or_else(denied)?;
+        let found = self.0.secret_key(&credentials.access_key).ok_or_else(denied)?;
+        found.check_token(presented_token(context).as_deref()).map_err(|error| match error {
+            TokenError::Invalid => S3Error::with_message(
+                S3ErrorCode::InvalidToken,
+                "The provided token is malformed or otherwise invalid.",
+            ),
+            TokenError::Expired => S3Error::with_message(S3ErrorCode::ExpiredToken, "The provided token has expired."),
+        })?;
+        match context.headers().get("x-amz-expected-bucket-owner") {
+            Some(owner) if owner != ACCOUNT_ID => Err(denied()),
+            _ => Ok(()),
+        }
+    }
+
+    async fn list_buckets(&self, req: &mut S3Request<ListBucketsInput>) -> S3Result<()> {
+        Ok(self.ask(req.credentials.as_ref(), "s3:ListAllMyBuckets", "*", &Context::new())?)
+    }
+
+    async fn create_bucket(&self, req: &mut S3Request<CreateBucketInput>) -> S3Result<()> {
+        self.ask_bucket(req, "s3:CreateBucket", &req.input.bucket)
+    }
+
+    async fn delete_bucket(&self, req: &mut S3Request<DeleteBucketInput>) -> S3Result<()> {
+        self.ask_bucket(req, "s3:DeleteBucket", &req.input.bucket)
+    }
+
+    async fn head_bucket(&self, req: &mut S3Request<HeadBucketInput>) -> S3Result<()> {
+        self.ask_bucket(req, "s3:ListBucket", &req.input.bucket)
+    }
+
+    async fn get_bucket_location(&self, req: &mut S3Request<GetBucketLocationInput>) -> S3Result<()> {
+        self.ask_bucket(req, "s3:GetBucketLocation", &req.input.bucket)
+    }
+
+    async fn get_bucket_website(&self, req: &mut S3Request<GetBucketWebsiteInput>) -> S3Result<()> {
+        self.ask_bucket(req, "s3:GetBucketWebsite", &req.input.bucket)
+    }
+
+    async fn put_bucket_website(&self, req: &mut S3Request<PutBucketWebsiteInput>) -> S3Result<()> {
+        self.ask_bucket(req, "s3:PutBucketWebsite", &req.input.bucket)
+    }
+
+    async fn delete_bucket_website(&self, req: &mut S3Request<DeleteBucketWebsiteInput>) -> S3Result<()> {
+        self.ask_bucket(req, "s3:DeleteBucketWebsite", &req.input.bucket)
+    }
+
+    async fn get_bucket_ownership_controls(
+        &self,
+        req: &mut S3Request<GetBucketOwnershipControlsInput>,
+    ) -> S3Result<()> {
+        self.ask_bucket(req, "s3:GetBucketOwnershipControls", &req.input.bucket)
+    }
+
+    async fn put_bucket_ownership_controls(
+        &self,
+        req: &mut S3Request<PutBucketOwnershipControlsInput>,
+    ) -> S3Result<()> {
+        self.ask_bucket(req, "s3:PutBucketOwnershipControls", &req.input.bucket)
+    }
+
+    async fn get_bucket_versioning(&self, req: &mut S3Request<GetBucketVersioningInput>) -> S3Result<()> {
+        self.ask_bucket(req, "s3:GetBucketVersioning", &req.input.bucket)
+    }
+
+    async fn list_objects(&self, req: &mut S3Request<ListObjectsInput>) -> S3Result<()> {
+        let asked = [
+            ("s3:prefix", req.input.prefix.clone()),
+            ("s3:delimiter", req.input.delimiter.clone()),
+            ("s3:max-keys", req.input.max_keys.map(|most| most.to_string())),
+        ];
+        self.ask_list(req, &req.input.bucket, asked)
+    }
+
+    async fn list_objects_v2(&self, req: &mut S3Request<ListObjectsV2Input>) -> S3Result<()> {
+        let asked = [
+            ("s3:prefix", req.input.prefix.clone()),
+            ("s3:delimiter", req.input.delimiter.clone()),
+            ("s3:max-keys", req.input.max_keys.map(|most| most.to_string())),
+        ];
+        self.ask_list(req, &req.input.bucket, asked)
+    }
+
+    async fn get_object(&self, req: &mut S3Request<GetObjectInput>) -> S3Result<()> {
+        self.ask_object(req, "s3:GetObject", &req.input.bucket, &req.input.key)
+    }
+
+    async fn head_object(&self, req: &mut S3Request<HeadObjectInput>) -> S3Result<()> {
+        self.ask_object(req, "s3:GetObject", &req.input.bucket, &req.input.key)
+    }
+
+    async fn get_object_attributes(&self, req: &mut S3Request<GetObjectAttributesInput>) -> S3Result<()> {
+        self.ask_object(req, "s3:GetObject", &req.input.bucket, &req.input.key)?;
+        self.ask_object(req, "s3:GetObjectAttributes", &req.input.bucket, &req.input.key)
+    }
+
+    async fn get_object_tagging(&self, req: &mut S3Request<GetObjectTaggingInput>) -> S3Result<()> {
+        self.ask_object(req, "s3:GetObjectTagging", &req.input.bucket, &req.input.key)
+    }
+
+    async fn put_object_tagging(&self, req: &mut S3Request<PutObjectTaggingInput>) -> S3Result<()> {
+        self.ask_object(req, "s3:PutObjectTagging", &req.input.bucket, &req.input.key)
+    }
+
+    async fn delete_object_tagging(&self, req: &mut S3Request<DeleteObjectTaggingInput>) -> S3Result<()> {
+        self.ask_object(req, "s3:DeleteObjectTagging", &req.input.bucket, &req.input.key)
+    }
+
+    async fn put_object(&self, req: &mut S3Request<PutObjectInput>) -> S3Result<()> {
+        self.ask_write(req, &req.input.bucket, &req.input.key, true)
+    }
+
+    async fn copy_object(&self, req: &mut S3Request<CopyObjectInput>) -> S3Result<()> {
+        self.ask_source(req, &req.input.copy_source)?;
+        self.ask_write(req, &req.input.bucket, &req.input.key, true)
+    }
+
+    async fn delete_object(&self, req: &mut S3Request<DeleteObjectInput>) -> S3Result<()> {
+        self.ask_object(req, "s3:DeleteObject", &req.input.bucket, &req.input.key)?;
+        if req.input.if_match.as_ref().is_some_and(|condition| !condition.is_any()) {
+            self.ask_object(req, "s3:GetObject", &req.input.bucket, &req.input.key)?;
+        }
+        Ok(())
+    }
+
+    /// Judged key by key where they are deleted: each key has its own answer.
+    async fn delete_objects(&self, _req: &mut S3Request<DeleteObjectsInput>) -> S3Result<()> {
+        Ok(())
+    }
+
+    async fn create_multipart_upload(&self, req: &mut S3Request<CreateMultipartUploadInput>) -> S3Result<()> {
+        self.ask_write(req, &req.input.bucket, &req.input.key, false)
+    }
+
+    async fn upload_part(&self, req: &mut S3Request<UploadPartInput>) -> S3Result<()> {
+        self.ask_write(req, &req.input.bucket, &req.input.key, false)
+    }
+
+    async fn upload_part_copy(&self, req: &mut S3Request<UploadPartCopyInput>) -> S3Result<()> {
+        self.ask_source(req, &req.input.copy_source)?;
+        self.ask_write(req, &req.input.bucket, &req.input.key, false)
+    }
+
+    async fn complete_multipart_upload(&self, req: &mut S3Request<CompleteMultipartUploadInput>) -> S3Result<()> {
+        self.ask_write(req, &req.input.bucket, &req.input.key, true)
+    }
+
+    async fn abort_multipart_upload(&self, req: &mut S3Request<AbortMultipartUploadInput>) -> S3Result<()> {
+        self.ask_object(req, "s3:AbortMultipartUpload", &req.input.bucket, &req.input.key)
+    }
+
+    async fn list_parts(&self, req: &mut S3Request<ListPartsInput>) -> S3Result<()> {
+        self.ask_object(req, "s3:ListMultipartUploadParts", &req.input.bucket, &req.input.key)
+    }
+
+    async fn list_multipart_uploads(&self, req: &mut S3Request<ListMultipartUploadsInput>) -> S3Result<()> {
+        self.ask_bucket(req, "s3:ListBucketMultipartUploads", &req.input.bucket)
+    }
+}

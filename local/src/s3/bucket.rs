@@ -1,0 +1,196 @@
+//! Buckets and what is configured on them. Owns their records; never objects.
+
+use std::time::SystemTime;
+
+use redb::{ReadableTable, ReadableTableMetadata as _};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Store,
+    error::Error,
+    object::{now, time_of},
+};
+use crate::database::{BUCKETS, Change, OBJECTS, UPLOADS};
+
+/// How the S3 website endpoint answers for a bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Website {
+    /// Appended to a request for a directory, such as `index.html`.
+    pub index_document: String,
+    /// The key of the page for errors.
+    pub error_document: Option<String>,
+}
+
+/// Who owns what is put into a bucket, and so whether ACLs mean anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Ownership {
+    /// ACLs are off. The default of new buckets since April 2023.
+    #[default]
+    BucketOwnerEnforced,
+    /// ACLs are on, and the bucket's owner owns what comes with `bucket-owner-full-control`.
+    BucketOwnerPreferred,
+    /// ACLs are on, and the writer owns what it writes.
+    ObjectWriter,
+}
+
+impl Ownership {
+    /// The name in the API.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BucketOwnerEnforced => "BucketOwnerEnforced",
+            Self::BucketOwnerPreferred => "BucketOwnerPreferred",
+            Self::ObjectWriter => "ObjectWriter",
+        }
+    }
+
+    /// Reads the name in the API.
+    pub(crate) fn parse(name: &str) -> Result<Self, Error> {
+        [Self::BucketOwnerEnforced, Self::BucketOwnerPreferred, Self::ObjectWriter]
+            .into_iter()
+            .find(|ownership| ownership.name() == name)
+            .ok_or(Error::InvalidArgument("Invalid x-amz-object-ownership header"))
+    }
+}
+
+/// A bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Bucket {
+    /// Seconds since 1970.
+    created: u64,
+    /// Its website configuration.
+    pub website: Option<Website>,
+    /// Whether ACLs are on.
+    pub ownership: Ownership,
+}
+
+impl Bucket {
+    /// When it was created, to the second.
+    #[must_use]
+    pub fn created(&self) -> SystemTime {
+        time_of(self.created)
+    }
+}
+
+/// The record of `name` in an open table.
+pub(crate) fn find(buckets: &impl ReadableTable<&'static str, &'static [u8]>, name: &str) -> Result<Bucket, Error> {
+    match buckets.get(name)? {
+        Some(record) => Ok(serde_json::from_slice(record.value())?),
+        None => Err(Error::NoSuchBucket),
+    }
+}
+
+/// Refuses a change in a bucket that is not there.
+pub(crate) fn require(change: &Change<'_>, name: &str) -> Result<(), Error> {
+    find(&change.transaction.open_table(BUCKETS)?, name).map(drop)
+}
+
+impl Store {
+    /// Creates a bucket with ACLs off.
+    ///
+    /// # Errors
+    /// The name is not one, or the bucket is there already.
+    pub async fn create_bucket(&self, name: &str) -> Result<(), Error> {
+        self.create_bucket_with(name, Ownership::default()).await
+    }
+
+    /// Creates a bucket.
+    ///
+    /// # Errors
+    /// The name is not one, or the bucket is there already.
+    pub async fn create_bucket_with(&self, name: &str, ownership: Ownership) -> Result<(), Error> {
+        if !s3s::path::check_bucket_name(name) {
+            return Err(Error::InvalidBucketName);
+        }
+        let name = name.to_owned();
+        self.database()
+            .write(move |change| {
+                let mut buckets = change.transaction.open_table(BUCKETS)?;
+                if buckets.get(name.as_str())?.is_some() {
+                    return Err(Error::BucketAlreadyOwnedByYou);
+                }
+                let bucket = Bucket { created: now(), website: None, ownership };
+                buckets.insert(name.as_str(), serde_json::to_vec(&bucket)?.as_slice())?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// Deletes an empty bucket.
+    ///
+    /// # Errors
+    /// It is not there, or objects or unfinished uploads are in it.
+    pub async fn delete_bucket(&self, name: &str) -> Result<(), Error> {
+        let name = name.to_owned();
+        self.database()
+            .write(move |change| {
+                let mut buckets = change.transaction.open_table(BUCKETS)?;
+                find(&buckets, &name)?;
+                let objects = change.transaction.open_table(OBJECTS)?;
+                let first = objects.range((name.as_str(), "")..)?.next().transpose()?;
+                let uploads = change.transaction.open_table(UPLOADS)?;
+                let upload = uploads.range((name.as_str(), "", "")..)?.next().transpose()?;
+                if first.is_some_and(|(place, _)| place.value().0 == name)
+                    || upload.is_some_and(|(place, _)| place.value().0 == name)
+                {
+                    return Err(Error::BucketNotEmpty);
+                }
+                buckets.remove(name.as_str())?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// A bucket's record.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn bucket(&self, name: &str) -> Result<Bucket, Error> {
+        self.database().read(|transaction| find(&transaction.open_table(BUCKETS)?, name))
+    }
+
+    /// All buckets by name.
+    ///
+    /// # Errors
+    /// The storage failed.
+    pub fn buckets(&self) -> Result<Vec<(String, Bucket)>, Error> {
+        self.database().read(|transaction| {
+            let buckets = transaction.open_table(BUCKETS)?;
+            let mut found = Vec::with_capacity(usize::try_from(buckets.len()?).unwrap_or_default());
+            for entry in buckets.iter()? {
+                let (name, record) = entry?;
+                found.push((name.value().to_owned(), serde_json::from_slice(record.value())?));
+            }
+            Ok(found)
+        })
+    }
+
+    /// Sets or removes a bucket's website configuration.
+    ///
+    /// # Errors
+    /// The bucket is not there.
+    pub async fn set_website(&self, name: &str, website: Option<Website>) -> Result<(), Error> {
+        self.change_bucket(name, move |bucket| bucket.website = website).await
+    }
+
+    /// Switches ACLs on or off.
+    ///
+    /// # Errors
+    /// The bucket is not there.
+    pub async fn set_ownership(&self, name: &str, ownership: Ownership) -> Result<(), Error> {
+        self.change_bucket(name, move |bucket| bucket.ownership = ownership).await
+    }
+
+    async fn change_bucket(&self, name: &str, edit: impl FnOnce(&mut Bucket) + Send + 'static) -> Result<(), Error> {
+        let name = name.to_owned();
+        self.database()
+            .write(move |change| {
+                let mut buckets = change.transaction.open_table(BUCKETS)?;
+                let mut bucket = find(&buckets, &name)?;
+                edit(&mut bucket);
+                buckets.insert(name.as_str(), serde_json::to_vec(&bucket)?.as_slice())?;
+                Ok(())
+            })
+            .await
+    }
+}

@@ -1,0 +1,117 @@
+//! The conditions that a request puts on the object it meets. Owns deciding whether they hold; never reading the object.
+
+use http::HeaderMap;
+use s3s::dto::{ETagCondition, Timestamp};
+
+use super::{error::Error, object::ObjectInfo};
+
+/// What a write or delete demands of the object that is there now.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum WriteCondition {
+    /// Nothing.
+    #[default]
+    None,
+    /// `If-None-Match: *`: there is none.
+    Absent,
+    /// `If-Match: *`: there is one.
+    Present,
+    /// `If-Match: "etag"`: there is one with this ETag (unquoted).
+    Matches(String),
+}
+
+impl WriteCondition {
+    /// Reads the two headers as PutObject, CopyObject and CompleteMultipartUpload understand them.
+    ///
+    /// # Errors
+    /// S3 knows no `If-None-Match` but `*` here, no `If-Match: *`, and not both at once.
+    pub(crate) fn of_write(headers: &HeaderMap) -> Result<Self, Error> {
+        let if_match = header(headers, http::header::IF_MATCH);
+        let if_none_match = header(headers, http::header::IF_NONE_MATCH);
+        match (if_match, if_none_match) {
+            (None, None) => Ok(Self::None),
+            (None, Some("*")) => Ok(Self::Absent),
+            (Some("*"), None) => Err(Error::NotImplemented("If-Match: *")),
+            (Some(etag), None) => Ok(Self::Matches(unquoted(etag))),
+            (None, Some(_)) => Err(Error::NotImplemented("If-None-Match with an ETag")),
+            (Some(_), Some(_)) => Err(Error::NotImplemented("If-Match together with If-None-Match")),
+        }
+    }
+
+    /// Reads `If-Match` as the deletes understand it.
+    pub(crate) fn of_delete(etag: Option<&str>) -> Self {
+        match etag {
+            None => Self::None,
+            Some("*") => Self::Present,
+            Some(etag) => Self::Matches(unquoted(etag)),
+        }
+    }
+
+    /// Decides.
+    ///
+    /// # Errors
+    /// [`Error::PreconditionFailed`], or [`Error::NoSuchKey`] where something was to match and nothing is there. Source: the
+    /// user guide's "How to prevent object overwrites with conditional writes" and "How to perform conditional deletes".
+    pub(crate) fn check(&self, current: Option<&ObjectInfo>) -> Result<(), Error> {
+        match (self, current) {
+            (Self::None, _) | (Self::Absent, None) | (Self::Present, Some(_)) => Ok(()),
+            (Self::Absent, Some(_)) => Err(Error::PreconditionFailed),
+            (Self::Present | Self::Matches(_), None) => Err(Error::NoSuchKey),
+            (Self::Matches(etag), Some(object)) if *etag == object.etag => Ok(()),
+            (Self::Matches(_), Some(_)) => Err(Error::PreconditionFailed),
+        }
+    }
+}
+
+/// What a read, or the reading half of a copy, demands.
+#[derive(Debug, Default)]
+pub(crate) struct ReadConditions {
+    pub(crate) if_match: Option<ETagCondition>,
+    pub(crate) if_none_match: Option<ETagCondition>,
+    pub(crate) if_modified_since: Option<Timestamp>,
+    pub(crate) if_unmodified_since: Option<Timestamp>,
+}
+
+impl ReadConditions {
+    /// Decides in the order of RFC 9110, section 13.2.2: an ETag condition makes the date beside it meaningless.
+    ///
+    /// # Errors
+    /// [`Error::PreconditionFailed`], or [`Error::NotModified`] where the reader has this very object already.
+    pub(crate) fn check(&self, object: &ObjectInfo) -> Result<(), Error> {
+        let modified = Timestamp::from(object.modified());
+        match (&self.if_match, &self.if_unmodified_since) {
+            (Some(condition), _) if !holds(condition, object) => {
+                return Err(Error::PreconditionFailed);
+            }
+            (None, Some(since)) if modified > *since => return Err(Error::PreconditionFailed),
+            _ => {}
+        }
+        match (&self.if_none_match, &self.if_modified_since) {
+            (Some(condition), _) if holds(condition, object) => Err(Error::NotModified),
+            (None, Some(since)) if modified <= *since => Err(Error::NotModified),
+            _ => Ok(()),
+        }
+    }
+
+    /// The same for a copy, which has no 304.
+    ///
+    /// # Errors
+    /// [`Error::PreconditionFailed`].
+    pub(crate) fn check_copy(&self, object: &ObjectInfo) -> Result<(), Error> {
+        self.check(object).map_err(|_| Error::PreconditionFailed)
+    }
+}
+
+fn holds(condition: &ETagCondition, object: &ObjectInfo) -> bool {
+    match condition {
+        ETagCondition::Any => true,
+        ETagCondition::ETag(etag) => etag.value() == object.etag,
+    }
+}
+
+fn header(headers: &HeaderMap, name: http::HeaderName) -> Option<&str> {
+    headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim).filter(|value| !value.is_empty())
+}
+
+fn unquoted(etag: &str) -> String {
+    etag.trim_matches('"').to_owned()
+}

@@ -1,0 +1,155 @@
+//! Copying inside the store, without moving bytes: the copy is made from the same bodies. Owns what is taken over and what is
+//! said anew; never the request.
+
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
+
+use futures::TryStreamExt as _;
+
+use super::{
+    PutOptions, ReadConditions, Store,
+    body::{Bodies, Segment, cut},
+    bucket,
+    checksum::{Algorithm, Checksum, Digester, Digests, Kind},
+    error::Error,
+    find,
+    object::{Headers, ObjectInfo, etag_of},
+    replace,
+};
+use crate::database::{BUCKETS, OBJECTS};
+
+/// A copy to be made.
+pub(crate) struct Copy {
+    pub(crate) source: (String, String),
+    pub(crate) destination: (String, String),
+    /// What the source must satisfy.
+    pub(crate) conditions: ReadConditions,
+    /// None: those of the source, without its website redirect (`COPY`).
+    pub(crate) headers: Option<Headers>,
+    /// None: those of the source (`COPY`).
+    pub(crate) tags: Option<BTreeMap<String, String>>,
+    /// None: that of the source.
+    pub(crate) algorithm: Option<Algorithm>,
+    /// Of the request; its headers and tags are used only for what `COPY` does not take over.
+    pub(crate) options: PutOptions,
+    /// Whether the request says storage class, encryption or redirect, which makes a copy onto itself lawful.
+    pub(crate) says_something_new: bool,
+}
+
+/// A source as it was found.
+pub(crate) struct Source {
+    pub(crate) info: ObjectInfo,
+    /// The bodies that hold the wanted bytes.
+    pub(crate) segments: Vec<Segment>,
+    pub(crate) digests: Digests,
+}
+
+impl Store {
+    /// Copies an object.
+    ///
+    /// # Errors
+    /// As S3: source or bucket missing, a condition false, source too large, or a copy onto itself that changes nothing.
+    pub(crate) async fn copy(&self, copy: Copy) -> Result<ObjectInfo, Error> {
+        super::check_key(&copy.destination.1)?;
+        if copy.source == copy.destination && copy.headers.is_none() && !copy.says_something_new {
+            return Err(Error::InvalidRequest(
+                "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
+            ));
+        }
+        if let Some(headers) = &copy.headers {
+            headers.check()?;
+        }
+        let copy = Arc::new(copy);
+        loop {
+            let largest = self.limits().copy_source;
+            let source = self
+                .source(&copy.source, copy.algorithm, |info| {
+                    copy.conditions.check_copy(info)?;
+                    if info.size > largest {
+                        return Err(Error::InvalidRequest(
+                            "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120",
+                        ));
+                    }
+                    Ok(0..info.size)
+                })
+                .await?;
+            if let Some(copied) = self.copy_found(&copy, source).await? {
+                return Ok(copied);
+            }
+            // The source was replaced between digesting and writing: begin again with the new one.
+        }
+    }
+
+    async fn copy_found(&self, copy: &Arc<Copy>, source: Source) -> Result<Option<ObjectInfo>, Error> {
+        let (copy, bodies) = (Arc::clone(copy), Arc::clone(self.bodies()));
+        let etag = etag_of(&source.digests.md5, &copy.options.encryption)?;
+        self.database()
+            .write(move |change| {
+                if !is_unchanged(change, &copy.source, &source.info)? {
+                    return Ok(None);
+                }
+                let mut options = copy.options.clone();
+                options.headers = copy.headers.clone().unwrap_or_else(|| Headers {
+                    website_redirect: options.headers.website_redirect,
+                    ..source.info.headers.clone()
+                });
+                options.tags = copy.tags.clone().unwrap_or_else(|| source.info.tags.clone());
+                let (bucket, key) = &copy.destination;
+                replace(change, &bodies, (bucket, key), &copy.options.condition, |change| {
+                    Bodies::retain(change, &source.segments)?;
+                    Ok(options.into_info(source.info.size, etag, source.digests.checksum, Vec::new(), source.segments))
+                })
+                .map(Some)
+            })
+            .await
+    }
+
+    /// Finds what is to be copied and digests it; reads the bytes only where the record does not tell.
+    pub(crate) async fn source(
+        &self,
+        (bucket, key): &(String, String),
+        algorithm: Option<Algorithm>,
+        select: impl FnOnce(&ObjectInfo) -> Result<Range<u64>, Error>,
+    ) -> Result<Source, Error> {
+        let (info, range, content) = self.bodies().reading(|mut reading| {
+            self.database().read(|transaction| {
+                bucket::find(&transaction.open_table(BUCKETS)?, bucket)?;
+                let info = find(&transaction.open_table(OBJECTS)?, bucket, key)?.ok_or(Error::NoSuchKey)?;
+                let range = select(&info)?;
+                let content = reading.content(transaction, &info.segments, range.clone())?;
+                Ok((info, range, content))
+            })
+        })?;
+        let algorithm = algorithm.unwrap_or(info.checksum.algorithm);
+        let digests = match known_digests(&info, &range, algorithm) {
+            Some(digests) => digests,
+            None => {
+                let mut digester = Digester::new(algorithm);
+                let mut bytes = std::pin::pin!(content.stream());
+                while let Some(chunk) = bytes.try_next().await? {
+                    digester.update(&chunk);
+                }
+                digester.finish()
+            }
+        };
+        Ok(Source { segments: cut(&info.segments, &range), info, digests })
+    }
+}
+
+/// The digests of `range`, if the record of the object tells them.
+fn known_digests(info: &ObjectInfo, range: &Range<u64>, algorithm: Algorithm) -> Option<Digests> {
+    let whole = *range == (0..info.size);
+    let single = info.parts.is_empty() && info.encryption.shows_md5();
+    let Checksum { algorithm: known, kind, .. } = info.checksum;
+    (whole && single && known == algorithm && kind == Kind::FullObject)
+        .then(|| Digests { md5: info.etag.clone(), checksum: info.checksum.clone() })
+}
+
+/// Whether the object is still the very one that was read.
+pub(crate) fn is_unchanged(
+    change: &crate::database::Change<'_>,
+    (bucket, key): &(String, String),
+    seen: &ObjectInfo,
+) -> Result<bool, Error> {
+    let current = find(&change.transaction.open_table(OBJECTS)?, bucket, key)?;
+    Ok(current.is_some_and(|current| current == *seen))
+}

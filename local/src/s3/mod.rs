@@ -1,0 +1,319 @@
+//! S3: a store that is exact where a publisher depends on it, and its protocol on top.
+//!
+//! In the order in which data meets them: `service` speaks the protocol, `access` judges every request, the [`Store`]
+//! keeps buckets, objects and uploads, [`body`] keeps their bytes. The store itself asks for no permission: tests and the
+//! preview use it to seed and to look.
+
+mod access;
+pub mod body;
+pub mod bucket;
+pub mod checksum;
+pub mod condition;
+pub mod content;
+mod copy;
+pub mod error;
+pub mod list;
+mod multipart;
+pub mod object;
+mod service;
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use bytes::Bytes;
+use futures::stream;
+use redb::ReadableTable;
+
+pub(crate) use self::service::service;
+pub use self::{
+    bucket::{Bucket, Ownership, Website},
+    condition::WriteCondition,
+    content::Content,
+    error::Error,
+    object::{Headers, ObjectInfo},
+};
+
+use self::{
+    body::{Bodies, Staged},
+    checksum::{Algorithm, Checksum},
+    condition::ReadConditions,
+    object::{Encryption, ObjectPart, etag_of, now},
+};
+use crate::database::{BUCKETS, Change, Database, OBJECTS, StorageError};
+
+/// Limits of S3 that a test may lower, so that it need not move gigabytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest source of CopyObject, bytes. Source: API reference, CopyObject: 5 GB.
+    pub copy_source: u64,
+    /// Largest body of PutObject or of a part, bytes. Source: "Amazon S3 multipart upload limits": 5 GB.
+    pub single_body: u64,
+    /// Smallest part other than the last, bytes. Source: the same page: 5 MiB.
+    pub smallest_part: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { copy_source: 5 << 30, single_body: 5 << 30, smallest_part: 5 << 20 }
+    }
+}
+
+/// Most bytes of a key. Source: "Naming Amazon S3 objects".
+pub const LONGEST_KEY: usize = 1_024;
+
+/// The buckets and objects of an account. Cheap to clone; all clones are one store.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    database: Arc<Database>,
+    bodies: Arc<Bodies>,
+    limits: RwLock<Limits>,
+}
+
+/// An object that is being read.
+pub struct Object {
+    /// What is kept beside the bytes.
+    pub info: ObjectInfo,
+    /// The bytes.
+    pub content: Content,
+}
+
+/// Everything that a write says beside the bytes.
+#[derive(Debug, Clone, Default)]
+pub struct PutOptions {
+    /// What to keep with the object.
+    pub headers: Headers,
+    /// `STANDARD` if none.
+    pub storage_class: Option<String>,
+    /// How it is to be encrypted.
+    pub encryption: Encryption,
+    /// Its tags.
+    pub tags: std::collections::BTreeMap<String, String>,
+    /// What must hold of the object that is there.
+    pub condition: WriteCondition,
+}
+
+impl Store {
+    /// A store whose objects go with its last owner.
+    pub(crate) fn in_memory(database: Arc<Database>) -> Self {
+        Self::new(database, Bodies::in_memory())
+    }
+
+    /// A store that keeps larger bodies as files in `directory` and everything else in `database`.
+    pub(crate) fn open(database: Arc<Database>, directory: PathBuf) -> Result<Self, StorageError> {
+        let bodies = Bodies::open(directory, &database)?;
+        Ok(Self::new(database, bodies))
+    }
+
+    fn new(database: Arc<Database>, bodies: Bodies) -> Self {
+        Self(Arc::new(Inner { database, bodies: Arc::new(bodies), limits: RwLock::default() }))
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.0.database
+    }
+
+    pub(crate) fn bodies(&self) -> &Arc<Bodies> {
+        &self.0.bodies
+    }
+
+    /// The limits in force.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        *self.0.limits.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the limits for all who share this store.
+    pub fn set_limits(&self, limits: Limits) {
+        *self.0.limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
+    }
+
+    /// Puts an object, replacing what is there.
+    ///
+    /// # Errors
+    /// There is no such bucket, or the key is empty or too long.
+    pub async fn put(
+        &self,
+        bucket: &str,
+        key: &str,
+        body: impl Into<Bytes>,
+        headers: Headers,
+    ) -> Result<ObjectInfo, Error> {
+        let body = stream::iter([Ok::<_, std::io::Error>(body.into())]);
+        let staged = self.bodies().stage(body, Algorithm::Crc64Nvme, self.limits().single_body).await?;
+        self.put_staged(bucket, key, PutOptions { headers, ..PutOptions::default() }, staged).await
+    }
+
+    /// Makes a body that has arrived an object.
+    pub(crate) async fn put_staged(
+        &self,
+        bucket: &str,
+        key: &str,
+        options: PutOptions,
+        staged: Staged,
+    ) -> Result<ObjectInfo, Error> {
+        check_key(key)?;
+        options.headers.check()?;
+        let etag = etag_of(&staged.digests.md5, &options.encryption)?;
+        let (bucket, key, bodies) = (bucket.to_owned(), key.to_owned(), Arc::clone(self.bodies()));
+        self.database()
+            .write(move |change| {
+                let condition = options.condition.clone();
+                replace(change, &bodies, (&bucket, &key), &condition, |change| {
+                    let (size, checksum) = (staged.size, staged.digests.checksum.clone());
+                    let segment = Bodies::store(staged, change)?;
+                    Ok(options.into_info(size, etag, checksum, Vec::new(), vec![segment]))
+                })
+            })
+            .await
+    }
+
+    /// Reads an object whole.
+    ///
+    /// # Errors
+    /// There is no such bucket or key.
+    pub fn get(&self, bucket: &str, key: &str) -> Result<Object, Error> {
+        self.get_range(bucket, key, |info| Ok(0..info.size))
+    }
+
+    /// Reads the stretch of an object that `select` asks for once it has seen the object.
+    ///
+    /// # Errors
+    /// There is no such bucket or key, or `select` refuses.
+    pub fn get_range(
+        &self,
+        bucket: &str,
+        key: &str,
+        select: impl FnOnce(&ObjectInfo) -> Result<std::ops::Range<u64>, Error>,
+    ) -> Result<Object, Error> {
+        self.bodies().reading(|mut reading| {
+            self.database().read(|transaction| {
+                bucket::find(&transaction.open_table(BUCKETS)?, bucket)?;
+                let info = find(&transaction.open_table(OBJECTS)?, bucket, key)?.ok_or(Error::NoSuchKey)?;
+                let range = select(&info)?;
+                let content = reading.content(transaction, &info.segments, range)?;
+                Ok(Object { info, content })
+            })
+        })
+    }
+
+    /// What is kept of an object beside its bytes.
+    ///
+    /// # Errors
+    /// There is no such bucket or key.
+    pub fn head(&self, bucket: &str, key: &str) -> Result<ObjectInfo, Error> {
+        self.database().read(|transaction| {
+            bucket::find(&transaction.open_table(BUCKETS)?, bucket)?;
+            find(&transaction.open_table(OBJECTS)?, bucket, key)?.ok_or(Error::NoSuchKey)
+        })
+    }
+
+    /// Deletes an object if `condition` holds; deleting what is not there is a success, as in S3.
+    ///
+    /// # Errors
+    /// There is no such bucket, or the condition does not hold.
+    pub async fn delete(&self, bucket: &str, key: &str, condition: WriteCondition) -> Result<(), Error> {
+        let (bucket, key, bodies) = (bucket.to_owned(), key.to_owned(), Arc::clone(self.bodies()));
+        self.database()
+            .write(move |change| {
+                bucket::require(change, &bucket)?;
+                let current = find(&change.transaction.open_table(OBJECTS)?, &bucket, &key)?;
+                condition.check(current.as_ref())?;
+                if let Some(current) = current {
+                    change.transaction.open_table(OBJECTS)?.remove((bucket.as_str(), key.as_str()))?;
+                    bodies.release(change, &current.segments)?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    /// Replaces the tags of an object.
+    pub(crate) async fn set_tags(
+        &self,
+        bucket: &str,
+        key: &str,
+        tags: std::collections::BTreeMap<String, String>,
+    ) -> Result<(), Error> {
+        let (bucket, key) = (bucket.to_owned(), key.to_owned());
+        self.database()
+            .write(move |change| {
+                bucket::require(change, &bucket)?;
+                let mut objects = change.transaction.open_table(OBJECTS)?;
+                let mut info = find(&objects, &bucket, &key)?.ok_or(Error::NoSuchKey)?;
+                info.tags = tags;
+                objects.insert((bucket.as_str(), key.as_str()), serde_json::to_vec(&info)?.as_slice())?;
+                Ok(())
+            })
+            .await
+    }
+}
+
+impl PutOptions {
+    /// The record of an object that was written with these options just now.
+    fn into_info(
+        self,
+        size: u64,
+        etag: String,
+        checksum: Checksum,
+        parts: Vec<ObjectPart>,
+        segments: Vec<body::Segment>,
+    ) -> ObjectInfo {
+        ObjectInfo {
+            size,
+            etag,
+            modified: now(),
+            headers: self.headers,
+            storage_class: self.storage_class.unwrap_or_else(|| "STANDARD".to_owned()),
+            encryption: self.encryption,
+            checksum,
+            tags: self.tags,
+            parts,
+            segments,
+        }
+    }
+}
+
+/// Refuses what S3 takes for no key.
+fn check_key(key: &str) -> Result<(), Error> {
+    if key.is_empty() {
+        return Err(Error::InvalidArgument("A key has at least one byte."));
+    }
+    if key.len() > LONGEST_KEY { Err(Error::KeyTooLong) } else { Ok(()) }
+}
+
+/// The object at `key`, if there is one.
+fn find(
+    objects: &impl ReadableTable<(&'static str, &'static str), &'static [u8]>,
+    bucket: &str,
+    key: &str,
+) -> Result<Option<ObjectInfo>, Error> {
+    match objects.get((bucket, key))? {
+        Some(record) => Ok(Some(serde_json::from_slice(record.value())?)),
+        None => Ok(None),
+    }
+}
+
+/// Puts what `make` answers at a place if `condition` holds of what is there: the one way in which objects come to be.
+///
+/// `make` may refuse only before it has changed anything.
+fn replace(
+    change: &mut Change<'_>,
+    bodies: &Bodies,
+    (bucket, key): (&str, &str),
+    condition: &WriteCondition,
+    make: impl FnOnce(&mut Change<'_>) -> Result<ObjectInfo, Error>,
+) -> Result<ObjectInfo, Error> {
+    bucket::require(change, bucket)?;
+    let current = find(&change.transaction.open_table(OBJECTS)?, bucket, key)?;
+    condition.check(current.as_ref())?;
+    let info = make(change)?;
+    change.transaction.open_table(OBJECTS)?.insert((bucket, key), serde_json::to_vec(&info)?.as_slice())?;
+    if let Some(current) = current {
+        bodies.release(change, &current.segments)?;
+    }
+    Ok(info)
+}

@@ -1,0 +1,161 @@
+//! What is kept of an object beside its bytes. Owns the record and its parts; never the bytes, never a request.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{body::Segment, checksum::Checksum, error::Error};
+
+/// Most bytes of user metadata, names and values together. Source: "Working with object metadata", 2 KB.
+pub const LARGEST_METADATA: usize = 2_048;
+
+/// Most tags of an object. Source: "Categorizing your storage using tags".
+const MOST_TAGS: usize = 10;
+
+/// Headers that S3 keeps with an object and gives back, as they were sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Headers {
+    /// `Content-Type`; `binary/octet-stream` if it was not sent.
+    pub content_type: Option<String>,
+    /// `Cache-Control`.
+    pub cache_control: Option<String>,
+    /// `Content-Disposition`.
+    pub content_disposition: Option<String>,
+    /// `Content-Encoding`, without the `aws-chunked` of the transfer.
+    pub content_encoding: Option<String>,
+    /// `Content-Language`.
+    pub content_language: Option<String>,
+    /// `Expires`.
+    pub expires: Option<String>,
+    /// `x-amz-website-redirect-location`: not copied with the rest.
+    pub website_redirect: Option<String>,
+    /// User metadata: names without `x-amz-meta-`, in lower case.
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl Headers {
+    /// Refuses metadata above S3's limit.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let bytes: usize = self.metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
+        if bytes > LARGEST_METADATA { Err(Error::MetadataTooLarge) } else { Ok(()) }
+    }
+}
+
+/// How S3 says that it encrypts an object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Encryption {
+    /// `AES256`, `aws:kms` or `aws:kms:dsse`. Since January 2023 never nothing.
+    pub algorithm: String,
+    /// The KMS key.
+    pub kms_key: Option<String>,
+    /// Whether an S3 bucket key is used.
+    pub bucket_key: Option<bool>,
+}
+
+impl Default for Encryption {
+    fn default() -> Self {
+        Self { algorithm: "AES256".to_owned(), kms_key: None, bucket_key: None }
+    }
+}
+
+impl Encryption {
+    /// Whether the ETag is the MD5 of the content. Source: API reference, `Object`, `ETag`.
+    #[must_use]
+    pub fn shows_md5(&self) -> bool {
+        self.algorithm == "AES256"
+    }
+}
+
+/// One part of an object that was uploaded in parts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectPart {
+    /// 1 to 10,000.
+    pub number: u32,
+    /// Bytes.
+    pub size: u64,
+    /// Its own checksum.
+    pub checksum: Checksum,
+}
+
+/// An object without its bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectInfo {
+    /// Bytes.
+    pub size: u64,
+    /// Unquoted. An MD5, `md5-N` for parts, or neither under KMS.
+    pub etag: String,
+    /// Seconds since 1970, as S3 tells modification times.
+    pub modified: u64,
+    /// What was sent with it.
+    pub headers: Headers,
+    /// `STANDARD` and so on.
+    pub storage_class: String,
+    /// How it is encrypted.
+    pub encryption: Encryption,
+    /// Its checksum.
+    pub checksum: Checksum,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// Its parts, if it was uploaded in parts.
+    pub parts: Vec<ObjectPart>,
+    /// Where its bytes are.
+    pub(crate) segments: Vec<Segment>,
+}
+
+impl ObjectInfo {
+    /// When it was written, to the second.
+    #[must_use]
+    pub fn modified(&self) -> SystemTime {
+        time_of(self.modified)
+    }
+}
+
+/// A time that is kept as seconds since 1970.
+pub(crate) fn time_of(seconds: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(seconds)
+}
+
+/// The time of writing that S3 would tell: whole seconds since 1970.
+pub(crate) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// `length` random bytes in hex: upload identifiers, ETags under KMS.
+pub(crate) fn random_hex(length: usize) -> Result<String, Error> {
+    let mut bytes = vec![0_u8; length];
+    getrandom::fill(&mut bytes).map_err(|error| std::io::Error::other(error.to_string()))?;
+    Ok(hex::encode(bytes))
+}
+
+/// The ETag of an object or part whose content has this MD5 (in hex).
+pub(crate) fn etag_of(md5: &str, encryption: &Encryption) -> Result<String, Error> {
+    if encryption.shows_md5() { Ok(md5.to_owned()) } else { random_hex(16) }
+}
+
+/// Reads `x-amz-tagging`: tags in the form of a URL's query.
+pub(crate) fn parse_tags(header: &str) -> Result<BTreeMap<String, String>, Error> {
+    collect_tags(
+        url::form_urlencoded::parse(header.as_bytes()).map(|(name, value)| (name.into_owned(), value.into_owned())),
+    )
+}
+
+/// Checks tags by S3's rules: at most ten, no name twice, 128 and 256 characters.
+pub(crate) fn collect_tags(tags: impl Iterator<Item = (String, String)>) -> Result<BTreeMap<String, String>, Error> {
+    let mut collected = BTreeMap::new();
+    for (name, value) in tags {
+        if name.is_empty() || name.chars().count() > 128 {
+            return Err(Error::InvalidTag("a key has 1 to 128 characters"));
+        }
+        if value.chars().count() > 256 {
+            return Err(Error::InvalidTag("a value has at most 256 characters"));
+        }
+        if collected.insert(name, value).is_some() {
+            return Err(Error::InvalidTag("a key occurs twice"));
+        }
+    }
+    if collected.len() > MOST_TAGS { Err(Error::InvalidTag("an object has at most 10 tags")) } else { Ok(collected) }
+}

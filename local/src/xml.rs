@@ -1,0 +1,123 @@
+//! Answers in XML, as STS and CloudFront give them: nested elements, errors, request ids. It owns
+//! escaping; never what an answer says.
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use quick_xml::escape::escape;
+
+use crate::iam::identifier;
+
+/// An element with children or with text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Element {
+    name: &'static str,
+    content: Content,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Content {
+    Text(String),
+    Children(Vec<Element>),
+}
+
+impl Element {
+    /// An element without children as yet.
+    pub(crate) fn new(name: &'static str) -> Self {
+        Self { name, content: Content::Children(Vec::new()) }
+    }
+
+    /// An element with text.
+    pub(crate) fn text(name: &'static str, text: &(impl ToString + ?Sized)) -> Self {
+        Self { name, content: Content::Text(text.to_string()) }
+    }
+
+    /// The element with one more child; text gives way to it.
+    pub(crate) fn with(mut self, child: Self) -> Self {
+        match &mut self.content {
+            Content::Children(children) => children.push(child),
+            Content::Text(_) => self.content = Content::Children(vec![child]),
+        }
+        self
+    }
+
+    /// The element with a child for each of `children`.
+    pub(crate) fn with_each(self, children: impl IntoIterator<Item = Self>) -> Self {
+        children.into_iter().fold(self, Self::with)
+    }
+
+    fn write(&self, namespace: Option<&str>, into: &mut String) {
+        into.push('<');
+        into.push_str(self.name);
+        if let Some(namespace) = namespace {
+            into.push_str(" xmlns=\"");
+            into.push_str(namespace);
+            into.push('"');
+        }
+        into.push('>');
+        match &self.content {
+            Content::Text(text) => {
+                // XML 1.0 has no way to write control characters.
+                let printable: String = text
+                    .chars()
+                    .map(|c| if c.is_control() && !matches!(c, '\t' | '\n' | '\r') { '\u{fffd}' } else { c })
+                    .collect();
+                into.push_str(&escape(printable));
+            }
+            Content::Children(children) => {
+                children.iter().for_each(|child| child.write(None, into));
+            }
+        }
+        into.push_str("</");
+        into.push_str(self.name);
+        into.push('>');
+    }
+}
+
+/// An answer with `root` in `namespace` as its body.
+pub(crate) fn answer(status: StatusCode, namespace: &str, request_id: &str, root: &Element) -> Response<Bytes> {
+    let mut body = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+    root.write(Some(namespace), &mut body);
+    let mut response = Response::new(Bytes::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/xml"));
+    if let Ok(id) = HeaderValue::from_str(request_id) {
+        headers.insert("x-amzn-requestid", id);
+    }
+    response
+}
+
+/// A failure in the shape that STS and CloudFront share.
+pub(crate) fn error(namespace: &str, status: StatusCode, code: &str, message: &str) -> Response<Bytes> {
+    let request_id = request_id();
+    let kind = if status.is_server_error() { "Receiver" } else { "Sender" };
+    let root = Element::new("ErrorResponse")
+        .with(
+            Element::new("Error")
+                .with(Element::text("Type", kind))
+                .with(Element::text("Code", code))
+                .with(Element::text("Message", message)),
+        )
+        .with(Element::text("RequestId", &request_id));
+    answer(status, namespace, &request_id, &root)
+}
+
+/// An identifier for one request. Without randomness, which is no reason to fail a request, all
+/// have the same.
+pub(crate) fn request_id() -> String {
+    identifier("", 26).unwrap_or_else(|_| "UNKNOWN".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_escaped_and_only_the_root_names_the_namespace() {
+        let root = Element::new("A").with(Element::text("B", "<&\u{1}é")).with_each([Element::new("C")]);
+        let answer = answer(StatusCode::OK, "urn:x", "id", &root);
+        let body = std::str::from_utf8(answer.body()).expect("text");
+        assert!(body.ends_with("<A xmlns=\"urn:x\"><B>&lt;&amp;\u{fffd}é</B><C></C></A>"), "{body}");
+        assert_eq!(answer.headers()["x-amzn-requestid"], "id");
+    }
+}

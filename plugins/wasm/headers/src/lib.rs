@@ -1,0 +1,216 @@
+//! Sets cache rules and other response headers.
+//!
+//! Owns the order in which headers are decided for an entry: a preset for `cache-control`, then the artifact's `_headers`
+//! file, then the configured rules; what comes later wins. Never sets a content type by itself.
+
+mod file;
+mod fingerprint;
+mod name;
+mod page;
+mod settings;
+
+pub use settings::{FileSettings, HeadersSettings, PresetSettings, Rule};
+
+use std::borrow::Cow;
+use std::fmt;
+
+use tidegate_plugin::glob::Glob;
+use tidegate_plugin::{Decisions, Edit, Entry, Failure, Finding, Pointer, Run, Summary, SyncPlugin, content};
+
+use file::HeadersFile;
+use name::HeaderName;
+
+/// The longest `_headers` file that is read, in bytes. Hosts of static sites take far shorter ones.
+const LONGEST_FILE: usize = 1024 * 1024;
+
+/// The plugin.
+#[derive(Debug)]
+pub struct Headers {
+    settings: HeadersSettings,
+    file: HeadersFile,
+    cache_control: HeaderName,
+    pointers: Pointers,
+}
+
+/// The places in the settings that decisions name, made once.
+#[derive(Debug)]
+struct Pointers {
+    fingerprinted: Pointer,
+    pages: Pointer,
+    others: Pointer,
+    file: Pointer,
+    rules: Vec<Pointer>,
+}
+
+/// What a header of an entry becomes, with the rule that says it.
+struct Change<'a> {
+    name: &'a HeaderName,
+    value: Option<Cow<'a, str>>,
+    rule: &'a Pointer,
+    reason: Reason<'a>,
+}
+
+/// Why, put into words only where something changes.
+enum Reason<'a> {
+    Preset(&'static str),
+    Line(usize, &'a str),
+    Glob(&'a Glob),
+}
+
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Preset(reason) => formatter.write_str(reason),
+            Self::Line(line, key) => write!(formatter, "line {line} of `{key}`"),
+            Self::Glob(glob) => write!(formatter, "matches `{glob}`"),
+        }
+    }
+}
+
+impl SyncPlugin for Headers {
+    type Settings = HeadersSettings;
+
+    fn begin(_run: &Run, settings: HeadersSettings) -> Result<Self, Failure> {
+        let text = if settings.file.enabled { content::text(&settings.file.key, LONGEST_FILE)? } else { None };
+        let file = HeadersFile::parse(&settings.file.key, &text.unwrap_or_default());
+        let pointers = Pointers::of(&settings);
+        if let Some(finding) = file.findings.first().filter(|_| settings.file.strict) {
+            let failure = Failure::new("headers-file", finding.message.clone());
+            return Err(failure.on(&*settings.file.key).by(&pointers.file.member("strict")));
+        }
+        Ok(Self { cache_control: HeaderName::cache_control(), pointers, file, settings })
+    }
+
+    fn decide(&mut self, batch: &[Entry], decisions: &mut Decisions) -> Result<(), Failure> {
+        for (index, entry) in batch.iter().enumerate() {
+            if self.settings.file.enabled && entry.key == self.settings.file.key {
+                decisions.exclude(index, &self.pointers.file.clone().member("key"), "rules, not part of the site");
+                continue;
+            }
+            if entry.redirect.is_none() {
+                // In the order in which what is later wins.
+                let mut changes = Vec::new();
+                self.preset(entry, &mut changes);
+                self.file(&entry.key, &mut changes);
+                self.rules(&entry.key, &mut changes);
+                apply(index, entry, &changes, decisions);
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<Summary, Failure> {
+        Ok(Summary { findings: std::mem::take(&mut self.file.findings), ..Summary::default() })
+    }
+}
+
+impl Headers {
+    /// What caches may do where nobody has said it.
+    fn preset<'a>(&'a self, entry: &Entry, changes: &mut Vec<Change<'a>>) {
+        if entry.header(self.cache_control.stored()).is_some() {
+            return;
+        }
+        let presets = &self.settings.presets;
+        let key = &entry.key;
+        let (value, rule, reason) = if page::must_be_fresh(key, entry.header("content-type")) {
+            (&presets.pages, &self.pointers.pages, "a page or an entry point")
+        } else if presets.fingerprinted.is_some() && fingerprint::has_fingerprint(key) {
+            (&presets.fingerprinted, &self.pointers.fingerprinted, "the name has a fingerprint")
+        } else if presets.fingerprinted.is_some() && self.settings.fingerprinted_folders.matches(key) {
+            (&presets.fingerprinted, &self.pointers.fingerprinted, "in a folder of fingerprinted names")
+        } else {
+            (&presets.others, &self.pointers.others, "neither a page nor fingerprinted")
+        };
+        if let Some(value) = value {
+            let value = Some(Cow::Borrowed(value.as_str()));
+            changes.push(Change { name: &self.cache_control, value, rule, reason: Reason::Preset(reason) });
+        }
+    }
+
+    /// What the artifact says.
+    fn file<'a>(&'a self, key: &str, changes: &mut Vec<Change<'a>>) {
+        for (line, name, value) in self.file.headers(key) {
+            let reason = Reason::Line(line, &self.settings.file.key);
+            changes.push(Change { name, value: Some(Cow::Owned(value)), rule: &self.pointers.file, reason });
+        }
+    }
+
+    /// What the configuration says.
+    fn rules<'a>(&'a self, key: &str, changes: &mut Vec<Change<'a>>) {
+        for (rule, at) in
+            self.settings.rules.iter().zip(&self.pointers.rules).filter(|(rule, _)| rule.glob.matches(key))
+        {
+            // What a rule removes it may set anew.
+            for name in &rule.remove {
+                changes.push(Change { name, value: None, rule: at, reason: Reason::Glob(&rule.glob) });
+            }
+            for (name, value) in &rule.set {
+                let value = Some(Cow::Borrowed(value.as_str()));
+                changes.push(Change { name, value, rule: at, reason: Reason::Glob(&rule.glob) });
+            }
+        }
+    }
+}
+
+impl Pointers {
+    fn of(settings: &HeadersSettings) -> Self {
+        let preset = |name| Pointer::root().member("presets").member(name);
+        let rules = Pointer::root().member("rules");
+        Self {
+            fingerprinted: preset("fingerprinted"),
+            pages: preset("pages"),
+            others: preset("others"),
+            file: Pointer::root().member("headers-file"),
+            rules: (0..settings.rules.len()).map(|place| rules.clone().index(place)).collect(),
+        }
+    }
+}
+
+/// Decides only what differs from what the entry has. A decision has one rule: that of the last change is named, and the
+/// reason lists all.
+fn apply(index: usize, entry: &Entry, changes: &[Change<'_>], decisions: &mut Decisions) {
+    let mut edits = Vec::new();
+    let mut last = None;
+    let mut reasons = String::new();
+    for (place, change) in changes.iter().enumerate() {
+        if changes.iter().skip(place + 1).any(|later| later.name == change.name) {
+            continue;
+        }
+        let Some(edit) = change.name.edit(entry, change.value.as_deref()) else { continue };
+        edits.push(edit);
+        last = Some(change.rule);
+        let separator = if reasons.is_empty() { "" } else { "; " };
+        reasons.push_str(&format!("{separator}{}: {}", change.name, change.reason));
+    }
+    if let Some(rule) = last {
+        decisions.publish(index, edits, rule, reasons);
+    }
+}
+
+impl HeaderName {
+    /// The edit that gives the entry this value, or takes the header away, unless it is so already.
+    fn edit(&self, entry: &Entry, value: Option<&str>) -> Option<Edit> {
+        let name = self.stored();
+        let present = if self.is_metadata() { entry.metadata(name) } else { entry.header(name) };
+        match (value, self.is_metadata()) {
+            (None, _) if present.is_none() => None,
+            (Some(value), _) if present == Some(value) => None,
+            (None, true) => Some(Edit::RemoveMetadata(name.to_owned())),
+            (None, false) => Some(Edit::RemoveHeader(name.to_owned())),
+            (Some(value), true) => Some(Edit::metadata(name, value)),
+            (Some(value), false) => Some(Edit::header(name, value)),
+        }
+    }
+}
+
+/// A finding about one line of the file.
+fn line_finding(code: &str, key: &str, line: usize, message: &str) -> Finding {
+    Finding::warning(code, format!("line {line} of `{key}`: {message}"))
+        .on(key)
+        .by(&Pointer::root().member("headers-file"))
+}
+
+tidegate_plugin::export_sync!(Headers);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,113 @@
+//! Settings of `mime`.
+//!
+//! Owns their shape and checks. Decides no type.
+
+use serde::{Deserialize, Serialize};
+use tidegate_plugin::glob::Glob;
+use tidegate_plugin::{Issues, Pointer, Settings};
+
+/// What a configuration may say.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MimeSettings {
+    /// Types by glob; the last that matches decides, before everything else.
+    pub(crate) types: Vec<TypeRule>,
+    /// Added to types that are text; `null` for none.
+    pub(crate) charset: Option<String>,
+    /// The type where nothing else says one.
+    default: String,
+    /// Whether the first bytes are read where the name does not say a type.
+    pub(crate) sniff: bool,
+    /// Whether `x.js.gz` and `x.js.br` are encodings of `x.js`.
+    pub(crate) encodings: bool,
+    /// Whether a type that an earlier plugin set is replaced.
+    pub(crate) overwrite: bool,
+}
+
+/// One type by glob.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct TypeRule {
+    glob: Glob,
+    /// Used as it is: no charset is added.
+    #[serde(rename = "type")]
+    content_type: String,
+    #[serde(default)]
+    encoding: Option<String>,
+}
+
+impl TypeRule {
+    pub(crate) fn matches(&self, key: &str) -> bool {
+        self.glob.matches(key)
+    }
+
+    pub(crate) fn glob(&self) -> &Glob {
+        &self.glob
+    }
+
+    pub(crate) fn content_type(&self) -> &str {
+        &self.content_type
+    }
+
+    pub(crate) fn encoding(&self) -> Option<&str> {
+        self.encoding.as_deref()
+    }
+}
+
+impl Default for MimeSettings {
+    fn default() -> Self {
+        Self {
+            types: Vec::new(),
+            charset: Some("utf-8".to_owned()),
+            default: "application/octet-stream".to_owned(),
+            sniff: true,
+            encodings: true,
+            overwrite: false,
+        }
+    }
+}
+
+impl MimeSettings {
+    pub(crate) fn default_type(&self) -> &str {
+        &self.default
+    }
+}
+
+impl Settings for MimeSettings {
+    fn check(&mut self, issues: &mut Issues) {
+        const NO_TYPE: &str = "not a content type; write one such as `text/html; charset=utf-8`";
+        for (place, rule) in self.types.iter().enumerate() {
+            let at = Pointer::root().member("types").index(place);
+            if !is_content_type(&rule.content_type) {
+                issues.add(&at.clone().member("type"), NO_TYPE);
+            }
+            if rule.encoding.as_deref().is_some_and(|encoding| !is_token(encoding)) {
+                issues.add(
+                    &at.member("encoding"),
+                    "not a content encoding; write one such as `gzip` or `br`, or leave it out",
+                );
+            }
+        }
+        if !is_content_type(&self.default) {
+            issues.add(&Pointer::root().member("default"), NO_TYPE);
+        }
+        if self.charset.as_deref().is_some_and(|charset| !is_token(charset)) {
+            issues.add(
+                &Pointer::root().member("charset"),
+                "not a charset; write one such as `utf-8`, or `null` for none",
+            );
+        }
+    }
+}
+
+/// `type/subtype` with parameters after a `;`, in printable ASCII (RFC 9110, section 8.3).
+fn is_content_type(text: &str) -> bool {
+    let essence = text.split(';').next().unwrap_or_default().trim_end_matches(' ');
+    let printable = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+    printable && essence.split_once('/').is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype))
+}
+
+/// A token of RFC 9110, section 5.6.2.
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}

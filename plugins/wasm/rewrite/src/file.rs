@@ -1,0 +1,109 @@
+//! The `_redirects` file of an artifact, in Netlify's syntax.
+//!
+//! Owns its grammar, and which of its lines storage can follow. A line that cannot be followed becomes a finding that
+//! names it and what to do instead.
+//!
+//! ```text
+//! # from        to        status
+//! /old          /new
+//! /moved        /here     301!
+//! ```
+
+use tidegate_plugin::{Finding, Pointer};
+
+use crate::redirects::{RedirectError, Redirects};
+use crate::settings::FileSettings;
+
+/// One line as it is written.
+struct Line<'a> {
+    from: &'a str,
+    to: &'a str,
+    status: Status,
+    force: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Status {
+    Permanent,
+    Temporary(u16),
+}
+
+/// Adds the redirects of a file to those of the rules, which come first, and says what could not be followed.
+pub(crate) fn read(text: &str, settings: &FileSettings, redirects: &mut Redirects) -> Vec<Finding> {
+    let at = Pointer::root().member("redirects-file");
+    let mut findings = Vec::new();
+    for (place, line) in text.lines().enumerate() {
+        let number = place + 1;
+        let mut report = |code: &str, message: &str, rule: &Pointer| {
+            let message = format!("line {number} of `{}`: {message}", settings.key);
+            findings.push(Finding::warning(code, message).on(settings.key.as_str()).by(rule));
+        };
+        let line = match parse(line) {
+            Ok(Some(line)) => line,
+            Ok(None) => continue,
+            Err(message) => {
+                report("redirect-not-possible", &message, &at);
+                continue;
+            }
+        };
+        if let Status::Temporary(status) = line.status
+            && !settings.temporary_as_permanent
+        {
+            let message = format!(
+                "storage redirects with 301 only, and browsers keep that: `{}` with {status} is left out; set `temporary-as-permanent` to publish it so",
+                line.from
+            );
+            report("redirect-not-possible", &message, &at.clone().member("temporary-as-permanent"));
+            continue;
+        }
+        let reason = format!("line {number} of `{}`", settings.key);
+        if let Err(error) = redirects.add(line.from, line.to, line.force, &at, &reason) {
+            let code = match error {
+                RedirectError::Twice(_) => "redirect-twice",
+                RedirectError::Itself(_) => "redirect-to-itself",
+                _ => "redirect-not-possible",
+            };
+            report(code, &error.to_string(), &at);
+        }
+    }
+    findings
+}
+
+fn parse(line: &str) -> Result<Option<Line<'_>>, String> {
+    let words: Vec<&str> = line.split_whitespace().take_while(|word| !word.starts_with('#')).collect();
+    let Some((from, rest)) = words.split_first() else {
+        return Ok(None);
+    };
+    let is_target = |word: &str| word.starts_with('/') || word.contains("://");
+    let Some(at) = rest.iter().position(|word| is_target(word)) else {
+        return Err("it has no target; write `/from /to`".to_owned());
+    };
+    if at > 0 {
+        return Err("storage does not see query parameters; redirect them in a CloudFront function".to_owned());
+    }
+    let mut rest = rest.iter().skip(1);
+    let to = words.get(1).copied().unwrap_or_default();
+    let mut line = Line { from, to, status: Status::Permanent, force: false };
+    let mut next = rest.next();
+    if let Some(word) = next.filter(|word| word.starts_with(|first: char| first.is_ascii_digit())) {
+        let code = word.strip_suffix('!').unwrap_or(word);
+        line.force = code.len() < word.len();
+        line.status = match code.parse() {
+            Ok(301 | 308) => Status::Permanent,
+            Ok(status @ (302 | 303 | 307)) => Status::Temporary(status),
+            Ok(200) => {
+                return Err(
+                    "storage cannot serve one path's content under another; use an origin or a CloudFront function"
+                        .to_owned(),
+                );
+            }
+            Ok(404 | 410) => return Err("storage cannot answer with that status; use an error document".to_owned()),
+            _ => return Err(format!("`{word}` is not a status that redirects; write 301")),
+        };
+        next = rest.next();
+    }
+    match next {
+        None => Ok(Some(line)),
+        Some(word) => Err(format!("storage cannot redirect by conditions such as `{word}`; use a CloudFront function")),
+    }
+}

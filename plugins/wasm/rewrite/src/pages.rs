@@ -1,0 +1,102 @@
+//! Clean URLs, and pages that would share one.
+//!
+//! Owns the names of pages and the address by which visitors know each. Conflicts are told at the end, all at once.
+
+use std::collections::BTreeMap;
+
+use tidegate_plugin::glob::KeyGlob;
+use tidegate_plugin::{Failure, Pointer};
+
+use crate::Renamed;
+use crate::settings::CleanUrls;
+
+/// The pages of a run, by address, where clean URLs are on.
+#[derive(Debug)]
+pub(crate) struct Pages {
+    mode: CleanUrls,
+    except: Vec<KeyGlob>,
+    /// By address: which names it has. The names follow from the address, so that a million pages fit.
+    addresses: BTreeMap<String, Names>,
+}
+
+/// The three names that mean one address.
+#[derive(Clone, Copy, Debug, Default)]
+struct Names {
+    /// `about`
+    bare: bool,
+    /// `about.html`
+    html: bool,
+    /// `about/index.html`
+    index: bool,
+}
+
+impl Names {
+    fn of(self, address: &str) -> Vec<String> {
+        let bare = self.bare.then(|| address.to_owned());
+        let html = self.html.then(|| format!("{address}.html"));
+        let index = self
+            .index
+            .then(|| if address.is_empty() { "index.html".to_owned() } else { format!("{address}/index.html") });
+        [bare, html, index].into_iter().flatten().collect()
+    }
+}
+
+/// How many conflicts one message names.
+const MOST_NAMED: usize = 5;
+
+impl Pages {
+    pub(crate) fn new(mode: CleanUrls, except: Vec<KeyGlob>) -> Self {
+        Self { mode, except, addresses: BTreeMap::new() }
+    }
+
+    /// Notes a key, and gives it its clean name where that is another one.
+    pub(crate) fn clean(&mut self, key: &str) -> Option<Renamed> {
+        if self.mode == CleanUrls::Off || self.except.iter().any(|glob| glob.matches(key)) {
+            return None;
+        }
+        let (folder, name) = key.rsplit_once('/').unwrap_or(("", key));
+        if name == "index.html" {
+            // Under its folder's own name its relative links would lead elsewhere, so it keeps its name in both modes.
+            self.addresses.entry(folder.to_owned()).or_default().index = true;
+            return None;
+        }
+        let Some(address) = key.strip_suffix(".html").filter(|address| !address.is_empty() && !address.ends_with('/'))
+        else {
+            if !name.contains('.') {
+                self.addresses.entry(key.to_owned()).or_default().bare = true;
+            }
+            return None;
+        };
+        self.addresses.entry(address.to_owned()).or_default().html = true;
+        let (renamed, reason) = match self.mode {
+            CleanUrls::HtmlToDirectory => (format!("{address}/index.html"), "a page in a folder of its own"),
+            CleanUrls::StripHtml | CleanUrls::Off => (address.to_owned(), "a page without its extension"),
+        };
+        Some(Renamed { key: renamed, rule: Pointer::root().member("clean-urls"), reason: reason.to_owned() })
+    }
+
+    /// Fails if several objects have one address.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        let mut conflicts = self
+            .addresses
+            .iter()
+            .map(|(address, names)| (address, names.of(address)))
+            .filter(|(_, names)| names.len() > 1)
+            .peekable();
+        let Some((_, first)) = conflicts.peek() else {
+            return Ok(());
+        };
+        let key = first.first().cloned();
+        let all: Vec<String> = conflicts
+            .map(|(address, names)| {
+                let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+                format!("{} are all `/{address}`", names.join(", "))
+            })
+            .collect();
+        let more = all.len().saturating_sub(MOST_NAMED);
+        let named: Vec<&str> = all.iter().take(MOST_NAMED).map(String::as_str).collect();
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let message = format!("with clean URLs, {}{more}; remove or rename all but one of each", named.join("; "));
+        Err(Failure { key, ..Failure::new("page-conflict", message).by(&Pointer::root().member("clean-urls")) })
+    }
+}

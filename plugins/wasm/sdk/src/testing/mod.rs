@@ -1,0 +1,89 @@
+//! Runs plugins natively, so that they are tested with plain `cargo test`.
+//!
+//! Owns what a test needs of a host: an artifact with its content, batches cut anywhere, and the answers by key. It is
+//! not the sandbox: limits and the host's checks of answers are not here. Panics where a test is wrong, with the reason.
+//!
+//! ```
+//! # use tidegate_plugin::{Decisions, Entry, Failure, Pointer, Run, Settings, SyncPlugin};
+//! # #[derive(serde::Deserialize, serde::Serialize)]
+//! # struct NoSettings {}
+//! # impl Settings for NoSettings {}
+//! # struct Drafts;
+//! # impl SyncPlugin for Drafts {
+//! #     type Settings = NoSettings;
+//! #     fn begin(_: &Run, _: NoSettings) -> Result<Self, Failure> { Ok(Self) }
+//! #     fn decide(&mut self, batch: &[Entry], decisions: &mut Decisions) -> Result<(), Failure> {
+//! #         for (index, entry) in batch.iter().enumerate() {
+//! #             if entry.key.starts_with("drafts/") { decisions.exclude(index, &Pointer::root(), "a draft"); }
+//! #         }
+//! #         Ok(())
+//! #     }
+//! # }
+//! use tidegate_plugin::testing::{Artifact, sync};
+//!
+//! let artifact = Artifact::new().object("index.html", "<p>").object("drafts/a.html", "<p>");
+//! let answer = sync::<Drafts>("{}", &artifact).unwrap();
+//! assert_eq!(answer.published().into_keys().collect::<Vec<_>>(), ["index.html"]);
+//! ```
+
+mod artifact;
+mod policy;
+mod sync;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+pub use artifact::Artifact;
+pub use policy::{Plan, judge, judge_in_batches};
+pub use sync::{Decided, SyncAnswer, sync, sync_in_batches};
+
+use crate::{Run, Settings};
+
+/// Where the harness cuts batches: one by one, off every round number, in between, and as many as the contract allows.
+pub const CUTS: [usize; 4] = [1, 7, 512, 1_000];
+
+thread_local! {
+    static CONTENT: RefCell<BTreeMap<String, Vec<u8>>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// Answers reads of the plugin that runs on this thread.
+pub(crate) fn with_content<T>(read: impl FnOnce(&BTreeMap<String, Vec<u8>>) -> T) -> T {
+    CONTENT.with_borrow(read)
+}
+
+/// Makes `content` what the plugin on this thread reads until the answer is there.
+fn while_content_is<T>(content: BTreeMap<String, Vec<u8>>, run: impl FnOnce() -> T) -> T {
+    CONTENT.replace(content);
+    let answer = run();
+    CONTENT.replace(BTreeMap::new());
+    answer
+}
+
+/// The canonical form of settings, checked to be a fixed point.
+///
+/// # Panics
+///
+/// If canonical settings are not valid or not canonical.
+///
+/// # Errors
+///
+/// Pointer and message of each issue.
+pub fn canonical<S: Settings>(settings: &str) -> Result<String, Vec<(String, String)>> {
+    let once = crate::settings::canonical::<S>(settings)
+        .map_err(|issues| issues.into_iter().map(|issue| (issue.pointer, issue.message)).collect::<Vec<_>>())?;
+    let twice = crate::settings::canonical::<S>(&once);
+    assert_eq!(twice.as_ref().ok(), Some(&once), "canonical settings are not a fixed point: {twice:?}");
+    Ok(once)
+}
+
+/// The facts of a run that tests have: the site `test`, and 2026-01-01T00:00:00Z.
+fn run(settings: &str, objects: usize) -> Run {
+    Run {
+        site: "test".to_owned(),
+        release: "1".to_owned(),
+        now_ms: 1_767_225_600_000,
+        settings: settings.to_owned(),
+        objects: objects as u64,
+        attributes: Vec::new(),
+    }
+}

@@ -1,0 +1,10 @@
+//! Publishing to servers that none of us wrote, since a stand-in of our own shares our misunderstandings.
+//!
+//! `scripts/servers install` brings them; where one is missing, its tests say so and are counted as skipped. Each test says
+//! what its server's answers can be trusted for.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test, and must name its place")]
+
+mod ministack;
+mod radosgw;
+mod released;
+mod server;

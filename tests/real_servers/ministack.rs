@@ -1,0 +1,106 @@
+//! ministack: S3, STS and CloudFront of other authors.
+//!
+//! To be trusted for what an object is after puts, copies and deletes, for listings, and for the form of CloudFront's and
+//! STS's requests. Not for permissions (it checks none), not for checksums, and not for conditional copies.
+
+use std::sync::Arc;
+
+use aws_sdk_cloudfront::types::{
+    CookiePreference, DefaultCacheBehavior, DistributionConfig, ForwardedValues, ItemSelection, Origin, Origins,
+    S3OriginConfig, ViewerProtocolPolicy,
+};
+use tempfile::TempDir;
+use tidegate_deploy::Connection;
+use tidegate_deploy::progress::Silent;
+use tidegate_deploy::publish::Publisher;
+use tidegate_host::report::Outcome;
+use tidegate_tests::library::workshop;
+use tidegate_tests::world;
+
+use crate::released::{PLUGINS, assert_release, both_releases, held, publish, stage};
+use crate::server::{Server, free_port, skipped};
+
+fn start(test: &str) -> Option<Server> {
+    let port = free_port();
+    Server::start("ministack", port, &[&port.to_string()]).map_err(|why| skipped(test, &why)).ok()
+}
+
+fn client(config: &aws_config::SdkConfig) -> aws_sdk_s3::Client {
+    let config = aws_sdk_s3::config::Builder::from(config).force_path_style(true).build();
+    aws_sdk_s3::Client::from_conf(config)
+}
+
+/// A distribution in front of the bucket; answers its identifier.
+async fn distribution(config: &aws_config::SdkConfig) -> String {
+    let nothing = S3OriginConfig::builder().origin_access_identity("").build();
+    let origin = Origin::builder().id("site").domain_name("site.s3.amazonaws.com").s3_origin_config(nothing).build().unwrap();
+    let cookies = CookiePreference::builder().forward(ItemSelection::None).build().unwrap();
+    let forwarded = ForwardedValues::builder().query_string(false).cookies(cookies).build().unwrap();
+    #[expect(deprecated, reason = "the shortest distribution that the API takes")]
+    let behavior = DefaultCacheBehavior::builder()
+        .target_origin_id("site")
+        .viewer_protocol_policy(ViewerProtocolPolicy::AllowAll)
+        .forwarded_values(forwarded)
+        .min_ttl(0)
+        .build()
+        .unwrap();
+    let config_of = DistributionConfig::builder()
+        .caller_reference("test")
+        .comment("test")
+        .enabled(true)
+        .origins(Origins::builder().quantity(1).items(origin).build().unwrap())
+        .default_cache_behavior(behavior)
+        .build()
+        .unwrap();
+    let made = aws_sdk_cloudfront::Client::new(config).create_distribution().distribution_config(config_of).send().await;
+    made.unwrap().distribution.unwrap().id
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_site_is_published_to_ministack() {
+    let Some(server) = start("a_site_is_published_to_ministack") else { return };
+    let config = server.configuration("test", "test");
+    let client = client(&config);
+    for bucket in ["site", "staging"] {
+        client.create_bucket().bucket(bucket).send().await.unwrap();
+    }
+    let id = distribution(&config).await;
+    let place = TempDir::new().unwrap();
+    let site = world::site(&format!(
+        "[[site]]\nname = \"docs\"\ntarget = \"s3://site/docs/\"\nrole = \"arn:aws:iam::000000000000:role/publisher\"\n\
+         cdn = [{{ distribution = \"{id}\", origin-path = \"/docs\" }}]\n{PLUGINS}"
+    ));
+    let publisher = Publisher::new(Connection::new(config.clone(), true), workshop(), Arc::new(Silent));
+    both_releases(&publisher, &site, &client, ("site", "docs/"), place.path()).await;
+
+    // As a visitor gets it, past our SDK and our credentials.
+    let (status, head, body) = server.get("/site/docs/index.html");
+    assert_eq!((status, body.as_slice()), (200, b"<p>release 2".as_slice()));
+    assert!(head.contains("content-type: text/html; charset=utf-8"), "{head}");
+    assert_eq!(server.get("/site/docs/gone.html").0, 404);
+    let redirect = client.head_object().bucket("site").key("docs/old.html").send().await.unwrap();
+    assert_eq!(redirect.website_redirect_location(), Some("/index.html"));
+
+    let cloudfront = aws_sdk_cloudfront::Client::new(&config);
+    let told = cloudfront.list_invalidations().distribution_id(&id).send().await.unwrap();
+    assert_eq!(told.invalidation_list.unwrap().items().len(), 2, "one for each release, none for what was unchanged");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_staged_prefix_is_published_within_ministack() {
+    let Some(server) = start("a_staged_prefix_is_published_within_ministack") else { return };
+    let config = server.configuration("test", "test");
+    let client = client(&config);
+    for bucket in ["site", "staging"] {
+        client.create_bucket().bucket(bucket).send().await.unwrap();
+    }
+    let site = world::site(&format!("[[site]]\nname = \"docs\"\ntarget = \"s3://site/\"\n{PLUGINS}"));
+    let publisher = Publisher::new(Connection::new(config, true), workshop(), Arc::new(Silent));
+    let source = stage(&client, "staging", 1).await;
+    let (plan, report) = publish(&publisher, &site, &source).await;
+    assert_eq!(report.outcome, Outcome::Live, "{report}");
+    assert_eq!(plan.totals.bytes_to_write, 0);
+    assert_release(&held(&client, "site", "").await, 1);
+    let (plan, report) = publish(&publisher, &site, &source).await;
+    assert_eq!(report.outcome, Outcome::Unchanged, "{:#?}", plan.operations);
+}

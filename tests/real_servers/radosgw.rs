@@ -1,0 +1,84 @@
+//! Ceph's object gateway, an S3 of other authors that enforces policies.
+//!
+//! To be trusted for permissions of roles and sessions (actions, resources, `s3:prefix`, source and destination of a copy),
+//! for signatures, and for what an object is after puts, copies and deletes. Not for conditional copies and deletes, which it
+//! ignores, nor for CloudFront, which it lacks. Its pages of a listing may hold fewer than 1,000 keys.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use tempfile::TempDir;
+use tidegate_deploy::Connection;
+use tidegate_deploy::progress::Silent;
+use tidegate_deploy::publish::Publisher;
+use tidegate_host::report::Outcome;
+use tidegate_tests::library::workshop;
+use tidegate_tests::world;
+
+use crate::released::{PLUGINS, assert_release, both_releases, held, publish, stage};
+use crate::server::{Server, free_port, skipped};
+
+/// A tenant stands for an account: its name is where an ARN names one.
+const ACCOUNT: &str = "000000000000";
+
+fn admin(home: &Path, arguments: &[&str]) {
+    let output = Command::new("radosgw-admin")
+        .args(["-n", "client.rgw.a", "-c"])
+        .arg(home.join("ceph.conf"))
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_site_is_published_to_radosgw() {
+    let place = TempDir::new().unwrap();
+    let home = place.path().join("ceph");
+    let (port, monitor) = (free_port(), free_port());
+    let arguments = [&*home.to_string_lossy(), &port.to_string(), &monitor.to_string()];
+    let server = match Server::start("radosgw", port, &arguments) {
+        Ok(server) => server,
+        Err(why) => return skipped("a_site_is_published_to_radosgw", &why),
+    };
+    let (key, secret) = ("TESTKEY0000000000001", "testsecrettestsecrettestsecrettestsecret");
+    let tenant = format!("--tenant={ACCOUNT}");
+    admin(&home, &["user", "create", &tenant, "--uid=publisher", "--display-name=publisher", "--access-key", key, "--secret-key", secret, "--caps=roles=*"]);
+    let config = server.configuration(key, secret);
+    let s3 = aws_sdk_s3::config::Builder::from(&config)
+        .force_path_style(true)
+        .request_checksum_calculation(aws_sdk_s3::config::RequestChecksumCalculation::WhenRequired)
+        .build();
+    let client = aws_sdk_s3::Client::from_conf(s3);
+    for bucket in ["site", "staging"] {
+        client.create_bucket().bucket(bucket).send().await.unwrap();
+    }
+
+    // With the caller's own credentials: every operation, on the whole bucket.
+    let own = world::site(&format!("[[site]]\nname = \"docs\"\ntarget = \"s3://site/own/\"\n{PLUGINS}"));
+    let publisher = Publisher::new(Connection::new(config, true), workshop(), Arc::new(Silent));
+    both_releases(&publisher, &own, &client, ("site", "own/"), place.path()).await;
+
+    // Copied from a staged prefix.
+    let staged = world::site(&format!("[[site]]\nname = \"docs\"\ntarget = \"s3://site/staged/\"\n{PLUGINS}"));
+    let source = stage(&client, "staging", 1).await;
+    let (plan, report) = publish(&publisher, &staged, &source).await;
+    assert_eq!(report.outcome, Outcome::Live, "{report}");
+    assert_eq!(plan.totals.bytes_to_write, 0);
+    assert_release(&held(&client, "site", "staged/").await, 1);
+    let (plan, report) = publish(&publisher, &staged, &source).await;
+    assert_eq!(report.outcome, Outcome::Unchanged, "{:#?}", plan.operations);
+
+    // Through a role that may do everything, narrowed by the sessions of planning and writing.
+    let trust = format!(r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"AWS":["arn:aws:iam::{ACCOUNT}:user/publisher"]}},"Action":["sts:AssumeRole"]}}]}}"#);
+    let all = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*"],"Resource":["arn:aws:s3:::*"]}]}"#;
+    admin(&home, &["role", "create", &tenant, "--role-name=publisher", "--assume-role-policy-doc", &trust]);
+    admin(&home, &["role-policy", "put", &tenant, "--role-name=publisher", "--policy-name=all", "--policy-doc", all]);
+    let role = world::site(&format!(
+        "[[site]]\nname = \"docs\"\ntarget = \"s3://site/role/\"\nrole = \"arn:aws:iam::{ACCOUNT}:role/publisher\"\n{PLUGINS}"
+    ));
+    both_releases(&publisher, &role, &client, ("site", "role/"), place.path()).await;
+    assert_release(&held(&client, "site", "own/").await, 2);
+    assert_release(&held(&client, "site", "staged/").await, 1);
+}

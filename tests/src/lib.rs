@@ -1,0 +1,17 @@
+//! What the end-to-end tests share: an account of the stand-in with a publisher in front of it, sites and sources that
+//! are written down as values, and what the stand-in saw.
+//!
+//! Owns no test. Nothing outside of this package uses it.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test, and must name its place")]
+
+pub mod body;
+pub mod calls;
+pub mod library;
+pub mod recorder;
+pub mod site;
+pub mod source;
+pub mod world;
+
+pub use site::{SiteObject, SiteState};
+pub use source::{SourceKind, SourceObject, Sources};
+pub use world::{Publish, World};

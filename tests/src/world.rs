@@ -1,0 +1,217 @@
+//! One account of the stand-in, the publisher in front of it, and whatever a test lets go wrong between the two.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_s3::Client;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_types::retry::RetryConfig;
+use tempfile::TempDir;
+use tidegate_deploy::progress::Silent;
+use tidegate_deploy::publish::{Planned, PublishError, Publisher};
+use tidegate_deploy::Connection;
+use tidegate_host::config::{Config, Site};
+use tidegate_host::location::Source;
+use tidegate_host::plugin::sync::Trace;
+use tidegate_host::report::Report;
+use tidegate_host::request::Request;
+use tidegate_host::verdict::Approval;
+use tidegate_local::Account;
+use tidegate_local::cloudfront::Origin;
+use tidegate_local::fault::{Call, Fault, Faults};
+use tidegate_local::s3::Limits;
+
+use crate::library::workshop;
+use crate::recorder::Recorder;
+use crate::site::SiteState;
+use crate::source::{STAGING, Sources};
+
+/// The bucket that sites are published to.
+pub const BUCKET: &str = "site";
+
+/// The distribution that shows that bucket.
+pub const DISTRIBUTION: &str = "E2EXAMPLE";
+
+/// The instant of every run, so that plans are the same in every run.
+pub const INSTANT: u64 = 1_750_000_000_000;
+
+type Script = Box<dyn Fn(&Call) -> Option<Fault> + Send + Sync>;
+
+/// The world of one test.
+pub struct World {
+    /// The account.
+    pub account: Account,
+    /// What passed between publisher and account.
+    pub faults: Faults,
+    /// Who signed it.
+    pub recorder: Recorder,
+    trouble: Arc<Mutex<Option<Script>>>,
+    directory: TempDir,
+}
+
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("World").field("faults", &self.faults).finish_non_exhaustive()
+    }
+}
+
+/// One publish that can be repeated: a site's configuration, a source and who asks.
+pub struct Publish {
+    /// The publisher.
+    pub publisher: Publisher,
+    /// The site.
+    pub site: Site,
+    /// The request.
+    pub request: Request,
+}
+
+impl fmt::Debug for Publish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Publish").field("request", &self.request).finish_non_exhaustive()
+    }
+}
+
+impl World {
+    /// An account with an empty site and an empty staging bucket. Parts may be as small as a test likes.
+    pub async fn new() -> Self {
+        let account = Account::in_memory().unwrap();
+        account.s3().create_bucket(BUCKET).await.unwrap();
+        account.s3().create_bucket(STAGING).await.unwrap();
+        account.s3().set_limits(Limits { smallest_part: 1, ..Limits::default() });
+        let origin = Origin { bucket: BUCKET.to_owned(), path: String::new() };
+        account.cloudfront().create_distribution(DISTRIBUTION, origin, Some("index.html")).unwrap();
+        let trouble: Arc<Mutex<Option<Script>>> = Arc::default();
+        let asked = Arc::clone(&trouble);
+        let faults = Faults::new(move |call| {
+            asked.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(|script| script(call))
+        });
+        let directory = TempDir::new().unwrap();
+        Self { account, faults, recorder: Recorder::default(), trouble, directory }
+    }
+
+    /// From now on, `script` decides what goes wrong.
+    pub fn trouble(&self, script: impl Fn(&Call) -> Option<Fault> + Send + Sync + 'static) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(script));
+    }
+
+    /// From now on, nothing goes wrong.
+    pub fn peace(&self) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Forgets what passed so far.
+    pub fn forget(&self) {
+        self.faults.forget();
+        self.recorder.forget();
+    }
+
+    /// A directory of this test.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// A client of the account's root, to which nothing happens and which leaves no trace.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        let config = configuration(self.account.http_client(), self.account.root_credentials(), 1);
+        let config = aws_sdk_s3::config::Builder::from(&config)
+            .force_path_style(true)
+            .request_checksum_calculation(aws_sdk_s3::config::RequestChecksumCalculation::WhenRequired)
+            .build();
+        Client::from_conf(config)
+    }
+
+    /// A publisher with some credentials, whose requests are tried `attempts` times at the most.
+    #[must_use]
+    pub fn publisher_with(&self, credentials: Credentials, attempts: u32) -> Publisher {
+        let http = self.faults.wrap(self.recorder.wrap(self.account.http_client()));
+        let connection = Connection::new(configuration(http, credentials, attempts), true);
+        Publisher::new(connection, workshop(), Arc::new(Silent))
+    }
+
+    /// A publisher with the root's credentials, which tries every request once: whatever goes wrong is seen.
+    #[must_use]
+    pub fn publisher(&self) -> Publisher {
+        self.publisher_with(self.account.root_credentials(), 1)
+    }
+
+    /// Puts objects into the site's bucket.
+    pub async fn seed(&self, site: &SiteState) {
+        site.seed(&self.client(), BUCKET).await;
+    }
+
+    /// What the site's bucket holds.
+    pub async fn site(&self) -> SiteState {
+        SiteState::of(&self.account, BUCKET).await
+    }
+
+    /// Lays a source out.
+    pub async fn lay(&self, sources: &Sources) -> Source {
+        sources.lay(self.directory(), &self.client()).await
+    }
+
+    /// A publish of a source, as the first site of a configuration says.
+    pub async fn publish(&self, configuration: &str, sources: &Sources) -> Publish {
+        let source = self.lay(sources).await;
+        Publish { publisher: self.publisher(), site: site(configuration), request: request(source) }
+    }
+}
+
+impl Publish {
+    /// Makes the plan.
+    ///
+    /// # Errors
+    /// The publisher's.
+    pub async fn plan(&self) -> Result<Planned, PublishError> {
+        self.publisher.plan(&self.request, &self.site, Trace::Nothing).await
+    }
+
+    /// Carries a plan out, if its policies approve it.
+    pub async fn apply(&self, planned: Planned) -> Report {
+        self.publisher.apply(planned, &self.request, &self.site, Approval::Policies).await
+    }
+
+    /// Both; the plan must come about.
+    pub async fn run(&self) -> Report {
+        let planned = self.plan().await.unwrap_or_else(|error| panic!("no plan: {error}"));
+        self.apply(planned).await
+    }
+
+    /// Makes a plan and says that nothing is left to do.
+    pub async fn assert_converged(&self) {
+        let planned = self.plan().await.unwrap();
+        assert!(planned.plan.is_empty(), "something is left to do: {:#?}", planned.plan.operations);
+    }
+}
+
+/// The first site of a configuration.
+#[must_use]
+pub fn site(configuration: &str) -> Site {
+    Config::parse(configuration).unwrap().sites.into_iter().next().unwrap()
+}
+
+/// A request to publish a source.
+#[must_use]
+pub fn request(source: Source) -> Request {
+    Request { site: "docs".to_owned(), release: "r1".to_owned(), source, instant: INSTANT, cause: "test".to_owned() }
+}
+
+/// What an entry would have loaded.
+#[must_use]
+pub fn configuration(http: SharedHttpClient, credentials: Credentials, attempts: u32) -> SdkConfig {
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .http_client(http)
+        .retry_config(
+            RetryConfig::standard().with_max_attempts(attempts).with_initial_backoff(Duration::from_millis(1)),
+        )
+        .build()
+}
