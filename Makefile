@@ -9,7 +9,10 @@ export PATH := $(CURDIR)/.tools/bin:$(PATH)
 # Plugins are compiled to WebAssembly by a build script, so whatever builds goes through this.
 cargo := scripts/wasm-target cargo
 
-.PHONY: demo demo-serve build test bench fmt clippy docs deny links ci
+# What is compiled to WebAssembly and what measures are workspaces of their own.
+manifests := $(wildcard Cargo.toml plugins/wasm/Cargo.toml tests/guests/Cargo.toml bench/Cargo.toml)
+
+.PHONY: demo demo-serve build test bench fmt check-fmt clippy docs deny links ci
 
 demo: build
 	@scripts/demo
@@ -19,9 +22,10 @@ demo-serve: build
 	@test -d .demo/site-v2 || scripts/demo
 	@scripts/demo serve
 
-# The whole workspace is named, so that crates have the features that they have in `make test` and are built once.
+# The whole workspace and one small test are named so that every crate has the features that it has in `make test`:
+# cargo unites those of what is built together, tests' included, and would build most of the tree twice otherwise.
 build:
-	@$(cargo) build --quiet --workspace --bin tidegate
+	@$(cargo) build --workspace --bin tidegate --test components
 
 test:
 	@scripts/wasm-target scripts/test
@@ -30,17 +34,20 @@ bench:
 	@scripts/wasm-target scripts/bench
 
 fmt:
-	cargo fmt --all
-	cargo fmt --all --manifest-path plugins/wasm/Cargo.toml
-	cargo fmt --all --manifest-path tests/guests/Cargo.toml
+	@for manifest in $(manifests); do cargo fmt --all --manifest-path $$manifest || exit 1; done
+
+check-fmt:
+	@for manifest in $(manifests); do cargo fmt --all --check --manifest-path $$manifest || exit 1; done
 
 clippy:
-	$(cargo) clippy --workspace --all-targets -- -D warnings
-	$(cargo) clippy --workspace --all-targets --manifest-path plugins/wasm/Cargo.toml -- -D warnings
-	$(cargo) clippy --workspace --all-targets --manifest-path tests/guests/Cargo.toml -- -D warnings
+	@for manifest in $(manifests); do \
+		echo "clippy: $$manifest" && \
+		$(cargo) clippy --locked --quiet --workspace --all-targets --target-dir target --manifest-path $$manifest -- -D warnings || exit 1; \
+	done
 
+# `--examples`, of which there are none, for the same reason as in `build`: what clippy has checked serves here too.
 docs:
-	RUSTDOCFLAGS=-Dwarnings $(cargo) doc --workspace --no-deps
+	RUSTDOCFLAGS=-Dwarnings $(cargo) doc --workspace --no-deps --lib --bins --examples
 
 deny:
 	@scripts/tools cargo-deny

@@ -67,7 +67,7 @@ SERVED = [
     ("data/versions.ts", "content-type", "application/json"),
     ("c++.html", "content-language", "en"),
     (NOTES, "content-type", "text/html; charset=utf-8"),
-    ("img/photo.txt", "content-type", "image/png"),
+    ("img/photo", "content-type", "image/png"),
     (DOWNLOAD, "content-disposition", "attachment"),
 ]
 # Where visitors are sent: key, target.
@@ -122,7 +122,7 @@ def first(site, directory):
         NOTES: page("Résumé", "Spaces and accents in a name."),
         DOWNLOAD: "Spring tide on Tuesday.\n",
         "data/versions.ts": "{\"edition\": 1}\n",
-        "img/photo.txt": PIXEL,
+        "img/photo": PIXEL,
         CHART: chart(),
         "old-chapter.html": page("An old chapter", "It moves in the second edition."),
         "retired.html": page("Retired", "It is gone in the second edition."),

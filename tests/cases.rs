@@ -44,8 +44,15 @@ fn main() -> ExitCode {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum ShownPlan {
-    Refused { refused: String },
-    Made { operations: Vec<ShownOperation>, totals: serde_json::Map<String, serde_json::Value>, policies: Vec<String>, findings: Vec<String> },
+    Refused {
+        refused: String,
+    },
+    Made {
+        operations: Vec<ShownOperation>,
+        totals: serde_json::Map<String, serde_json::Value>,
+        policies: Vec<String>,
+        findings: Vec<String>,
+    },
 }
 
 #[derive(Serialize)]
@@ -65,7 +72,8 @@ struct ShownOperation {
 fn shown(planned: &Planned) -> ShownPlan {
     let totals = serde_json::to_value(&planned.plan.totals).unwrap();
     let totals = totals.as_object().unwrap().clone().into_iter().filter(|(_, count)| *count != 0).collect();
-    let policies = planned.judgements.iter().map(|judgement| format!("{} says {}", judgement.plugin, judgement.verdict));
+    let policies =
+        planned.judgements.iter().map(|judgement| format!("{} says {}", judgement.plugin, judgement.verdict));
     let findings = planned.findings.iter().chain(planned.judgements.iter().flat_map(|judgement| &judgement.findings));
     ShownPlan::Made {
         operations: planned.plan.operations.iter().map(operation).collect(),
@@ -89,7 +97,8 @@ fn operation(operation: &Operation) -> ShownOperation {
         Action::Headers { differences, .. } => {
             let none = || "nothing".to_owned();
             let shown = differences.iter().map(|difference| {
-                let (has, wants) = (difference.has.clone().unwrap_or_else(none), difference.wants.clone().unwrap_or_else(none));
+                let (has, wants) =
+                    (difference.has.clone().unwrap_or_else(none), difference.wants.clone().unwrap_or_else(none));
                 format!("{}: {has} becomes {wants}", difference.name)
             });
             (None, Vec::new(), shown.collect())

@@ -10,7 +10,9 @@ use tidegate_host::location::{Location, Source};
 /// Publishes sites to S3 and CloudFront through sandboxed plugins: plan, policy, apply.
 #[derive(Debug, Parser)]
 #[command(name = "tidegate", version, propagate_version = true, disable_help_subcommand = true)]
-#[command(after_help = "Exit codes: 0 done or nothing to do; 1 denied or on hold; 2 wrong usage or configuration; 3 failed, partial or the CDN was not told.")]
+#[command(
+    after_help = "Exit codes: 0 done or nothing to do; 1 denied or on hold; 2 wrong usage or configuration; 3 failed, partial or the CDN was not told."
+)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) common: Common,

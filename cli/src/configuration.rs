@@ -18,10 +18,12 @@ pub(crate) struct Configuration {
 impl Configuration {
     pub(crate) fn load(path: &Path) -> Result<Self, Trouble> {
         let text = std::fs::read_to_string(path).map_err(|error| {
-            Trouble::Usage(format!("the configuration `{}` cannot be read: {error}; name it with `--config`", path.display()))
+            Trouble::Usage(format!(
+                "the configuration `{}` cannot be read: {error}; name it with `--config`",
+                path.display()
+            ))
         })?;
-        let config =
-            Config::parse(&text).map_err(|error| Trouble::Usage(format!("`{}`: {error}", path.display())))?;
+        let config = Config::parse(&text).map_err(|error| Trouble::Usage(format!("`{}`: {error}", path.display())))?;
         let directory = path.parent().map(Path::to_owned).unwrap_or_default();
         Ok(Self { config, directory })
     }

@@ -136,9 +136,9 @@ async fn serve_aws(embedded: &Embedded, wanted: &DevArguments) -> Result<(), Tro
 }
 
 async fn listen(address: std::net::SocketAddr) -> Result<TcpListener, Trouble> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|error| Trouble::Machine(format!("`{address}` cannot be listened on: {error}; choose another with `--listen`")))
+    TcpListener::bind(address).await.map_err(|error| {
+        Trouble::Machine(format!("`{address}` cannot be listened on: {error}; choose another with `--listen`"))
+    })
 }
 
 /// Tells of every change below a path, once it is quiet.

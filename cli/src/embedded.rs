@@ -50,7 +50,8 @@ impl Embedded {
         for cdn in &site.cdn {
             let path = String::from(cdn.origin_path.clone());
             let origin = Origin { bucket: site.target.bucket.to_string(), path };
-            let made = self.account.cloudfront().create_distribution(cdn.distribution.as_str(), origin, Some("index.html"));
+            let made =
+                self.account.cloudfront().create_distribution(cdn.distribution.as_str(), origin, Some("index.html"));
             match made {
                 Ok(_) | Err(CloudFrontError::DistributionAlreadyExists(_)) => {}
                 Err(error) => return Err(Trouble::Machine(error.to_string())),
@@ -125,7 +126,8 @@ impl Embedded {
         match iam.create_role(name, &trust.to_string(), &[("tidegate", document.as_str())]) {
             Ok(_) => {}
             Err(IamError::EntityAlreadyExists { .. }) => {
-                iam.put_role_policy(name, "tidegate", &document).map_err(|error| Trouble::Machine(error.to_string()))?;
+                iam.put_role_policy(name, "tidegate", &document)
+                    .map_err(|error| Trouble::Machine(error.to_string()))?;
             }
             Err(error) => return Err(Trouble::Machine(error.to_string())),
         }

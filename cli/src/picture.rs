@@ -21,7 +21,8 @@ const BOLD: Style = Style::new().bold();
 /// Draws a plan.
 pub(crate) fn plan(plan: &Plan) {
     anstream::println!("{BOLD}{}{BOLD:#}  {} {FAINT}→{FAINT:#} {}", plan.site, plan.source, plan.target);
-    let width = plan.operations.iter().take(SHOWN).map(|one| one.key.to_string().chars().count()).max().unwrap_or(0).min(60);
+    let width =
+        plan.operations.iter().take(SHOWN).map(|one| one.key.to_string().chars().count()).max().unwrap_or(0).min(60);
     for one in plan.operations.iter().take(SHOWN) {
         operation(one, width);
     }
@@ -35,7 +36,11 @@ pub(crate) fn plan(plan: &Plan) {
     } else {
         anstream::println!(
             "  {CREATE}{} to create{CREATE:#}, {UPDATE}{} to update{UPDATE:#}, {HEADERS}{} with other headers{HEADERS:#}, {DELETE}{} to delete{DELETE:#}, {} unchanged",
-            totals.create, totals.update, totals.headers, totals.delete, totals.keep,
+            totals.create,
+            totals.update,
+            totals.headers,
+            totals.delete,
+            totals.keep,
         );
         anstream::println!(
             "  {FAINT}{} to send, {} to copy; the site will have {} objects, {}{FAINT:#}",
@@ -60,10 +65,15 @@ fn operation(one: &Operation, width: usize) {
         _ => (UPDATE, "~"),
     };
     let size = HumanBytes(one.size()).to_string();
-    anstream::println!("  {style}{sign} {key:<width$}{style:#}  {size:>10}  {FAINT}{}{FAINT:#}{}", one.reason, detail(one));
+    anstream::println!(
+        "  {style}{sign} {key:<width$}{style:#}  {size:>10}  {FAINT}{}{FAINT:#}{}",
+        one.reason,
+        detail(one)
+    );
     if let Action::Headers { differences, .. } = &one.action {
         for difference in differences {
-            let shown = |value: &Option<String>| value.as_ref().map_or_else(|| "none".to_owned(), |text| format!("`{text}`"));
+            let shown =
+                |value: &Option<String>| value.as_ref().map_or_else(|| "none".to_owned(), |text| format!("`{text}`"));
             anstream::println!(
                 "      {FAINT}{}: {} → {}{FAINT:#}",
                 difference.name,

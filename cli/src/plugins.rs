@@ -25,8 +25,8 @@ pub(crate) fn build(common: &Common, directory: &Path, out: &Path) -> Result<End
 
 /// Tells what a component is.
 pub(crate) fn inspect(common: &Common, file: &Path) -> Result<Ending, Trouble> {
-    let bytes = std::fs::read(file)
-        .map_err(|error| Trouble::Usage(format!("`{}` cannot be read: {error}", file.display())))?;
+    let bytes =
+        std::fs::read(file).map_err(|error| Trouble::Usage(format!("`{}` cannot be read: {error}", file.display())))?;
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     print(common, &[describe(file, &name, &bytes)?])
 }
@@ -59,7 +59,13 @@ fn print(common: &Common, told: &[serde_json::Value]) -> Result<Ending, Trouble>
     for one in told {
         let text = |name: &str| one.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
         let bytes = one.get("bytes").and_then(serde_json::Value::as_u64).unwrap_or_default();
-        anstream::println!("{}  {}  {}  sha256 {}", text("path"), text("kind"), indicatif::HumanBytes(bytes), text("sha256"));
+        anstream::println!(
+            "{}  {}  {}  sha256 {}",
+            text("path"),
+            text("kind"),
+            indicatif::HumanBytes(bytes),
+            text("sha256")
+        );
     }
     Ok(Ending::Done)
 }

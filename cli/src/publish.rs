@@ -125,12 +125,15 @@ pub(crate) fn verdict(judgements: &[Judgement]) -> Ending {
 }
 
 pub(crate) fn json(value: &impl serde::Serialize) -> Result<String, Trouble> {
-    serde_json::to_string(value).map_err(|error| Trouble::Machine(format!("the answer cannot be written as JSON: {error}")))
+    serde_json::to_string(value)
+        .map_err(|error| Trouble::Machine(format!("the answer cannot be written as JSON: {error}")))
 }
 
 /// Writes a plan beside its place and moves it there, so that nobody reads half of one.
 fn save(plan: &Plan, path: &Path) -> Result<(), Trouble> {
-    let told = |error: std::io::Error| Trouble::Machine(format!("the plan cannot be written to `{}`: {error}", path.display()));
+    let told = |error: std::io::Error| {
+        Trouble::Machine(format!("the plan cannot be written to `{}`: {error}", path.display()))
+    };
     let bytes = plan.to_bytes().map_err(|error| Trouble::Machine(error.to_string()))?;
     let mut beside = path.as_os_str().to_owned();
     beside.push(".part");
@@ -141,6 +144,7 @@ fn save(plan: &Plan, path: &Path) -> Result<(), Trouble> {
 fn load(path: &Path) -> Result<Plan, Trouble> {
     let bytes = std::fs::read(path)
         .map_err(|error| Trouble::Usage(format!("the plan `{}` cannot be read: {error}", path.display())))?;
-    serde_json::from_slice(&bytes)
-        .map_err(|error| Trouble::Usage(format!("`{}` is no plan of this version of Tidegate: {error}", path.display())))
+    serde_json::from_slice(&bytes).map_err(|error| {
+        Trouble::Usage(format!("`{}` is no plan of this version of Tidegate: {error}", path.display()))
+    })
 }

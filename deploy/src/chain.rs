@@ -43,7 +43,9 @@ pub struct Chain {
 #[derive(Debug, thiserror::Error)]
 pub enum ChainError {
     /// No bundled plugin has that name.
-    #[error("no plugin is bundled as `{name}`, there are {known}; give the path of a `.wasm` component for another one")]
+    #[error(
+        "no plugin is bundled as `{name}`, there are {known}; give the path of a `.wasm` component for another one"
+    )]
     NotBundled {
         /// The name.
         name: String,
@@ -62,7 +64,9 @@ pub enum ChainError {
     #[error("the plugin `{0}` cannot be read: {1}")]
     Object(PluginReference, CloudError),
     /// The component is not the one that the configuration means.
-    #[error("the plugin `{plugin}` has the SHA-256 {found}, the configuration says {wanted}: check where it comes from before changing `sha256`")]
+    #[error(
+        "the plugin `{plugin}` has the SHA-256 {found}, the configuration says {wanted}: check where it comes from before changing `sha256`"
+    )]
     Digest {
         /// The plugin.
         plugin: PluginReference,

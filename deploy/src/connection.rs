@@ -51,8 +51,7 @@ impl Connection {
     /// The same connection with other credentials.
     #[must_use]
     pub fn with_credentials(&self, credentials: Credentials) -> Self {
-        let config =
-            self.config.to_builder().credentials_provider(SharedCredentialsProvider::new(credentials)).build();
+        let config = self.config.to_builder().credentials_provider(SharedCredentialsProvider::new(credentials)).build();
         Self { config, path_style: self.path_style }
     }
 

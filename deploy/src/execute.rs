@@ -123,11 +123,9 @@ async fn write(operations: &[&Operation], writer: &Arc<Writer>, observer: &Arc<d
                 done.unanswered += u64::from(matches!(&error, OperationError::Cloud(error) if unanswered(error)));
                 done.failures.push(failed(&operation, &error));
             }
-            Err(error) => done.failures.push(Failed {
-                key: String::new(),
-                operation: "write".to_owned(),
-                why: error.to_string(),
-            }),
+            Err(error) => {
+                done.failures.push(Failed { key: String::new(), operation: "write".to_owned(), why: error.to_string() })
+            }
         }
         failures.store(done.failures.len(), Ordering::Relaxed);
     }
@@ -259,9 +257,6 @@ fn opener(reader: &Reader, key: &Key) -> Opener {
     let (reader, key) = (reader.clone(), key.clone());
     Arc::new(move || {
         let (reader, key) = (reader.clone(), key.clone());
-        stream::once(async move { reader.stream(&key).await })
-            .try_flatten()
-            .map_err(std::io::Error::other)
-            .boxed()
+        stream::once(async move { reader.stream(&key).await }).try_flatten().map_err(std::io::Error::other).boxed()
     })
 }

@@ -175,9 +175,11 @@ impl Publisher {
         let unshaped = opened.artifact.len() as u64;
         let artifact = Arc::new(opened.artifact);
         let shaped = {
-            let (chain, artifact, facts, reader) = (chain.clone(), Arc::clone(&artifact), facts.clone(), opened.reader.clone());
+            let (chain, artifact, facts, reader) =
+                (chain.clone(), Arc::clone(&artifact), facts.clone(), opened.reader.clone());
             let handle = tokio::runtime::Handle::current();
-            blocking(move || sync::shape(&chain.sync, &artifact, &facts, &SourceContent::new(reader, handle), trace)).await??
+            blocking(move || sync::shape(&chain.sync, &artifact, &facts, &SourceContent::new(reader, handle), trace))
+                .await??
         };
         let mut desired = shaped.desired;
         clock.lap(Stage::Shape);
@@ -185,7 +187,15 @@ impl Publisher {
         self.observer.hear(Event::Stage(Stage::Compare));
         let s3 = S3::new(&reading);
         let state = survey(&s3, &site.target, &opened.reader, &mut desired, self.comparison, &self.observer).await?;
-        let plan = assemble(request, site, &chain, &desired, &state, (artifact.fingerprint().clone(), unshaped), self.comparison);
+        let plan = assemble(
+            request,
+            site,
+            &chain,
+            &desired,
+            &state,
+            (artifact.fingerprint().clone(), unshaped),
+            self.comparison,
+        );
         self.writing_policy(&plan, site, request)?;
         clock.lap(Stage::Compare);
 
@@ -362,7 +372,12 @@ fn assemble(
         source: request.source.clone(),
         target: site.target.clone(),
         writing: site.writing.clone(),
-        inputs: Inputs { artifact, listing: state.listing.digest(), kept: digest(&changes.kept), plugins: chain.inputs() },
+        inputs: Inputs {
+            artifact,
+            listing: state.listing.digest(),
+            kept: digest(&changes.kept),
+            plugins: chain.inputs(),
+        },
         totals,
         operations: changes.operations,
         kept: changes.kept,

@@ -162,7 +162,9 @@ pub enum ConfigError {
         plugin: PluginReference,
     },
     /// The origin path shows something else than the site.
-    #[error("the origin path of `{distribution}` does not lead to the target `{target}`, use one of its parent folders")]
+    #[error(
+        "the origin path of `{distribution}` does not lead to the target `{target}`, use one of its parent folders"
+    )]
     Origin {
         /// The distribution.
         distribution: DistributionId,
@@ -214,7 +216,8 @@ impl Config {
     /// # Errors
     /// [`ConfigError`]; a wrong form names line and field.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        let config: Self = toml::from_str(text).map_err(|error| ConfigError::Form(error.to_string().trim_end().to_owned()))?;
+        let config: Self =
+            toml::from_str(text).map_err(|error| ConfigError::Form(error.to_string().trim_end().to_owned()))?;
         let mut names = BTreeSet::new();
         for (at, site) in config.sites.iter().enumerate() {
             if !names.insert(&site.name) {
@@ -223,13 +226,13 @@ impl Config {
             if let Some(other) = config.sites.iter().take(at).find(|other| other.target.overlaps(&site.target)) {
                 return Err(ConfigError::Overlap(other.name.clone(), site.name.clone()));
             }
-            site.check()?;
         }
         // A publish that lands in another site's staging place would start that site's publish.
         for site in &config.sites {
             if config.sites.iter().any(|other| staged_within(other, &site.target)) {
                 return Err(ConfigError::Loop(site.name.clone()));
             }
+            site.check()?;
         }
         Ok(config)
     }
@@ -429,7 +432,11 @@ impl TryFrom<String> for Sha256Hex {
     type Error = ValueError;
     fn try_from(text: String) -> Result<Self, ValueError> {
         let fine = text.len() == 64 && text.chars().all(|c| c.is_ascii_hexdigit());
-        if fine { Ok(Self(text.to_ascii_lowercase())) } else { Err(ValueError::Sha256(text.escape_default().to_string())) }
+        if fine {
+            Ok(Self(text.to_ascii_lowercase()))
+        } else {
+            Err(ValueError::Sha256(text.escape_default().to_string()))
+        }
     }
 }
 

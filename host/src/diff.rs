@@ -275,7 +275,11 @@ impl Changes {
             PlannedBody::Site { .. } => self.totals.bytes_to_copy += size,
             PlannedBody::Source(_) | PlannedBody::Redirect(_) => self.totals.bytes_to_write += size,
         }
-        if reason == Reason::New { self.totals.create += 1 } else { self.totals.update += 1 }
+        if reason == Reason::New {
+            self.totals.create += 1
+        } else {
+            self.totals.update += 1
+        }
         self.published(size);
         let replaces = old.map(|object| Replaced { size: object.size, etag: object.etag.clone() });
         let action = Action::Put { body, size, identity, headers: entry.headers.clone(), replaces };

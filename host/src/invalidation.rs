@@ -91,7 +91,9 @@ pub fn paths(operations: &[Operation], below: &Prefix, budget: usize) -> Vec<Pat
 /// Whether visitors could see a difference: a body, header or redirect that changed, or a key that vanished.
 fn visible(operation: &Operation) -> bool {
     match (&operation.action, operation.reason) {
-        (Action::Put { body: PlannedBody::Redirect(_), .. } | Action::Headers { .. } | Action::Delete { .. }, _) => true,
+        (Action::Put { body: PlannedBody::Redirect(_), .. } | Action::Headers { .. } | Action::Delete { .. }, _) => {
+            true
+        }
         (Action::Put { .. }, Reason::New | Reason::ContentDiffers | Reason::ContentUnknown) => true,
         (Action::Put { .. }, _) => true,
     }

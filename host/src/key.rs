@@ -196,7 +196,9 @@ mod tests {
 
     #[test]
     fn names_that_real_builds_make_are_keys() {
-        for name in ["index.html", "c++.html", "a b/é.html", ".well-known/x", ".nojekyll", "a/b./d", "~u/x%20y", "日本/語"] {
+        for name in
+            ["index.html", "c++.html", "a b/é.html", ".well-known/x", ".nojekyll", "a/b./d", "~u/x%20y", "日本/語"]
+        {
             assert_eq!(Key::new(name).unwrap().as_str(), name);
         }
     }
@@ -205,8 +207,22 @@ mod tests {
     fn names_that_escape_or_lie_are_refused() {
         let long = "x".repeat(MAX_KEY_BYTES + 1);
         for name in [
-            "", "/x", "x/", "a//b", "./x", "a/../b", "..", "a/..", "x\u{0}", "a\nb", "a\rb", "\u{1b}[31m", "a\u{202e}b",
-            "a\\..\\b", "a\u{85}b", &long,
+            "",
+            "/x",
+            "x/",
+            "a//b",
+            "./x",
+            "a/../b",
+            "..",
+            "a/..",
+            "x\u{0}",
+            "a\nb",
+            "a\rb",
+            "\u{1b}[31m",
+            "a\u{202e}b",
+            "a\\..\\b",
+            "a\u{85}b",
+            &long,
         ] {
             assert!(Key::new(name).is_err(), "{name:?}");
         }

@@ -297,7 +297,11 @@ impl Operation {
             Action::Delete { .. } => Phase::Deletes,
             Action::Put { body: PlannedBody::Redirect(_), .. } => Phase::Pages,
             Action::Put { headers, .. } | Action::Headers { headers, .. } => {
-                if is_page(self.key.as_str(), headers) { Phase::Pages } else { Phase::Assets }
+                if is_page(self.key.as_str(), headers) {
+                    Phase::Pages
+                } else {
+                    Phase::Assets
+                }
             }
         }
     }
@@ -323,9 +327,10 @@ fn is_page(key: &str, headers: &Headers) -> bool {
     html || lower.ends_with(".html")
         || lower.ends_with(".htm")
         || headers.get(CacheControl).is_some_and(|value| {
-            value.split(',').map(str::trim).any(|directive| {
-                ["no-cache", "no-store"].iter().any(|known| directive.eq_ignore_ascii_case(known))
-            })
+            value
+                .split(',')
+                .map(str::trim)
+                .any(|directive| ["no-cache", "no-store"].iter().any(|known| directive.eq_ignore_ascii_case(known)))
         })
 }
 

@@ -41,7 +41,9 @@ impl Target {
         let path = text.starts_with('/') && !text.starts_with("//") && !text.starts_with("/\\");
         let host = ["http://", "https://"]
             .iter()
-            .filter_map(|scheme| text.get(..scheme.len()).filter(|s| s.eq_ignore_ascii_case(scheme)).and(text.get(scheme.len()..)))
+            .filter_map(|scheme| {
+                text.get(..scheme.len()).filter(|s| s.eq_ignore_ascii_case(scheme)).and(text.get(scheme.len()..))
+            })
             .any(|rest| rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '['));
         if !path && !host {
             return Err(TargetError::Form(shown()));
@@ -87,7 +89,19 @@ mod tests {
         for good in ["/", "/a/b?c#d", "https://acme.com", "HTTP://acme.com/x", "http://[::1]/"] {
             assert!(Target::new(good).is_ok(), "{good}");
         }
-        for bad in ["", "x", "//evil.com", "/\\evil.com", "javascript:alert(1)", "https://", "https:///x", "/a b", "/é", "/a\r\nb", "data:x"] {
+        for bad in [
+            "",
+            "x",
+            "//evil.com",
+            "/\\evil.com",
+            "javascript:alert(1)",
+            "https://",
+            "https:///x",
+            "/a b",
+            "/é",
+            "/a\r\nb",
+            "data:x",
+        ] {
             assert!(Target::new(bad).is_err(), "{bad}");
         }
     }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use futures::future::LocalBoxFuture;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::Deserialize;
 use tidegate_deploy::progress::Silent;
@@ -115,8 +116,9 @@ async fn main() -> Result<(), StartError> {
     let workshop = Workshop { engine: Engine::new()?, cache, library: Arc::new(Package { root }) };
     let publisher = Publisher::new(connection, workshop, Arc::new(Silent));
     let (config, publisher) = (&config, &publisher);
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<serde_json::Value>| async move {
-        invoke(config, publisher, event.payload).await.map_err(Diagnostic::from)
+    // Boxed and without its type: the publish's future is deeper than the compiler follows through the runtime's layers.
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<serde_json::Value>| -> LocalBoxFuture<'_, _> {
+        Box::pin(async move { invoke(config, publisher, event.payload).await.map_err(Diagnostic::from) })
     }))
     .await
     .map_err(StartError::Runtime)

@@ -13,10 +13,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let plugins = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../wasm");
     let contract = plugins.join("../../wit");
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    println!(
-        "cargo::rerun-if-env-changed={}",
-        tidegate_componentize::RUSTC
-    );
+    println!("cargo::rerun-if-env-changed={}", tidegate_componentize::RUSTC);
     for source in sources(&plugins)?.into_iter().chain([contract]) {
         println!("cargo::rerun-if-changed={}", source.display());
     }
@@ -30,24 +27,17 @@ fn main() -> Result<(), Box<dyn Error>> {
             return Err("the bundled plugins could not be built".into());
         }
     };
-    let mut table = String::from(
-        "/// The plugins that come with Tidegate, by name.\npub static PLUGINS: &[Bundled] = &[\n",
-    );
+    let mut table =
+        String::from("/// The plugins that come with Tidegate, by name.\npub static PLUGINS: &[Bundled] = &[\n");
     for (library, bytes) in components {
-        let name = library
-            .strip_prefix("tidegate_plugin_")
-            .unwrap_or(&library)
-            .replace('_', "-");
+        let name = library.strip_prefix("tidegate_plugin_").unwrap_or(&library).replace('_', "-");
         let path = out.join(format!("{name}.wasm"));
         fs::write(&path, &bytes)?;
         let mut digest = String::new();
         for byte in Sha256::digest(&bytes) {
             write!(digest, "{byte:02x}")?;
         }
-        writeln!(
-            table,
-            "    Bundled {{ name: {name:?}, bytes: include_bytes!({path:?}), sha256: {digest:?} }},"
-        )?;
+        writeln!(table, "    Bundled {{ name: {name:?}, bytes: include_bytes!({path:?}), sha256: {digest:?} }},")?;
     }
     table.push_str("];\n");
     fs::write(out.join("plugins.rs"), table)?;

@@ -3,32 +3,14 @@
 //! `sessions/` holds what is typed and what must come back; `TRYCMD=overwrite` writes the answers anew, then look at them.
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test, and must name its place")]
 
-use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::OnceLock;
 
 use serde_json::Value;
 use tempfile::TempDir;
 use tidegate_local::Account;
 use tidegate_tests::SourceObject;
+use tidegate_tests::binary::{binary, cache};
 use tidegate_tests::source::write;
-
-/// The binary beside this test, built if it is not there or out of date.
-fn binary() -> &'static Path {
-    static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let built = Command::new(cargo).args(["build", "--quiet", "-p", "tidegate-cli"]).status().unwrap();
-        assert!(built.success(), "the binary could not be built");
-        let test = std::env::current_exe().unwrap();
-        test.ancestors().nth(2).unwrap().join(format!("tidegate{}", std::env::consts::EXE_SUFFIX))
-    })
-}
-
-/// Where compiled plugins are kept, away from those of the person who runs the tests.
-fn cache() -> PathBuf {
-    binary().parent().unwrap().join("tidegate-tests/cache")
-}
 
 #[test]
 fn sessions() {

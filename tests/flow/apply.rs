@@ -230,10 +230,13 @@ async fn a_bucket_that_may_not_be_listed_is_named() {
     let key = world.account.iam().create_access_key("writer").unwrap();
     publish.publisher = world.publisher_with(key.credentials(), 1);
     let error = publish.plan().await.unwrap_err().to_string();
-    assert!(error.contains("ListObjectsV2") && error.contains("s3://site/") && error.contains("AccessDenied"), "{error}");
+    assert!(
+        error.contains("ListObjectsV2") && error.contains("s3://site/") && error.contains("AccessDenied"),
+        "{error}"
+    );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_above_the_limit_of_one_request_goes_in_parts_and_is_known_the_next_time() {
     let world = World::new().await;
     let size = 65 * 1024 * 1024;
@@ -273,7 +276,8 @@ async fn headers_are_replaced_without_touching_anything_else() {
     // Under KMS nothing tells that the bytes are the same, so an earlier publish must have written it.
     world.seed(&SiteState { objects: vec![object.clone()] }).await;
     let key = object.kms_key.clone().unwrap();
-    let writing = format!("writing = {{ encryption = \"aws:kms\", kms-key = \"{key}\", storage-class = \"STANDARD_IA\" }}\n");
+    let writing =
+        format!("writing = {{ encryption = \"aws:kms\", kms-key = \"{key}\", storage-class = \"STANDARD_IA\" }}\n");
     let sources = Sources::directory([SourceObject::text("index.html", "x")]);
     let mut publish = world.publish(&site_with(&writing), &sources).await;
     assert_eq!(publish.run().await.outcome, Outcome::Live);
@@ -328,7 +332,8 @@ async fn a_conflict_is_tried_again_and_a_failed_condition_is_not() {
         let planned = publish.plan().await.unwrap();
         world.forget();
         world.trouble(move |call| {
-            (call.operation == "PutObject" && call.key.as_deref() == Some("app.js")).then(|| Fault::answer(status, code))
+            (call.operation == "PutObject" && call.key.as_deref() == Some("app.js"))
+                .then(|| Fault::answer(status, code))
         });
         let report = publish.apply(planned).await;
         assert_eq!(report.outcome, Outcome::Partial, "{report}");

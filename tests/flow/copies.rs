@@ -19,8 +19,10 @@ async fn small_copies() -> World {
 #[tokio::test]
 async fn a_staged_prefix_is_copied_without_passing_through_here() {
     let world = World::new().await;
-    let files = [SourceObject::text("index.html", "x"), SourceObject::sized("big.bin", 70_000, 1), SourceObject::text("e", "")];
-    let publish = world.publish(&site_with(&plugin("sync", "mime", "{ sniff = false }")), &Sources::prefix(files)).await;
+    let files =
+        [SourceObject::text("index.html", "x"), SourceObject::sized("big.bin", 70_000, 1), SourceObject::text("e", "")];
+    let publish =
+        world.publish(&site_with(&plugin("sync", "mime", "{ sniff = false }")), &Sources::prefix(files)).await;
     world.forget();
     let report = publish.run().await;
     assert_eq!(report.outcome, Outcome::Live, "{report}");
@@ -112,7 +114,8 @@ async fn a_failed_copy_in_parts_is_aborted_and_leaves_the_object() {
 #[tokio::test]
 async fn an_object_of_another_tool_in_parts_is_read_once_at_the_most() {
     let world = World::new().await;
-    let object = SiteObject { key: "x.bin".to_owned(), size: Some(3_000), seed: 1, parts: Some(1_024), ..SiteObject::default() };
+    let object =
+        SiteObject { key: "x.bin".to_owned(), size: Some(3_000), seed: 1, parts: Some(1_024), ..SiteObject::default() };
     world.seed(&SiteState { objects: vec![object] }).await;
     let publish = world.publish(&site_with(""), &Sources::prefix([SourceObject::sized("x.bin", 3_000, 1)])).await;
     world.forget();

@@ -15,13 +15,16 @@ const ROLE: &str = "arn:aws:iam::000000000000:role/publisher";
 /// A role that may do everything, so that whatever is refused is refused by a session's policy.
 fn wide_role(world: &World) {
     let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::000000000000:root"},"Action":"sts:AssumeRole"}]}"#;
-    let all = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*","cloudfront:*"],"Resource":"*"}]}"#;
+    let all =
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*","cloudfront:*"],"Resource":"*"}]}"#;
     assert_eq!(world.account.iam().create_role("publisher", trust, &[("all", all)]).unwrap(), ROLE);
 }
 
 fn with_role(more: &str) -> String {
-    site_with(&format!("role = \"{ROLE}\"\ncdn = [{{ distribution = \"E2EXAMPLE\", origin-path = \"/docs\" }}]\n{more}"))
-        .replace("s3://site/", "s3://site/docs/")
+    site_with(&format!(
+        "role = \"{ROLE}\"\ncdn = [{{ distribution = \"E2EXAMPLE\", origin-path = \"/docs\" }}]\n{more}"
+    ))
+    .replace("s3://site/", "s3://site/docs/")
 }
 
 fn sources() -> [SourceObject; 3] {
@@ -31,7 +34,14 @@ fn sources() -> [SourceObject; 3] {
 async fn release(sources: Sources) -> (World, Publish) {
     let world = World::new().await;
     wide_role(&world);
-    world.seed(&texts(&[("docs/index.html", "old"), ("docs/stale.html", "x"), ("docs/same.css", "a{}"), ("docs2/x", "theirs")])).await;
+    world
+        .seed(&texts(&[
+            ("docs/index.html", "old"),
+            ("docs/stale.html", "x"),
+            ("docs/same.css", "a{}"),
+            ("docs2/x", "theirs"),
+        ]))
+        .await;
     let publish = world.publish(&with_role(&plugin("sync", "mime", "{}")), &sources).await;
     world.forget();
     (world, publish)
@@ -124,10 +134,21 @@ async fn a_session_covers_every_kind_of_operation() {
 async fn copies_in_parts_work_within_a_session() {
     let world = World::new().await;
     wide_role(&world);
-    world.account.s3().set_limits(tidegate_local::s3::Limits { copy_source: 1_000, smallest_part: 1, ..Default::default() });
-    world.seed(&tidegate_tests::SiteState { objects: vec![tidegate_tests::SiteObject {
-        key: "docs/film.mp4".to_owned(), size: Some(2_500), seed: 1, ..Default::default()
-    }] }).await;
+    world.account.s3().set_limits(tidegate_local::s3::Limits {
+        copy_source: 1_000,
+        smallest_part: 1,
+        ..Default::default()
+    });
+    world
+        .seed(&tidegate_tests::SiteState {
+            objects: vec![tidegate_tests::SiteObject {
+                key: "docs/film.mp4".to_owned(),
+                size: Some(2_500),
+                seed: 1,
+                ..Default::default()
+            }],
+        })
+        .await;
     let files = [SourceObject::sized("film.mp4", 2_500, 1), SourceObject::sized("new.bin", 2_500, 2)];
     let mut publish = world.publish(&with_role(&plugin("sync", "mime", "{}")), &Sources::prefix(files)).await;
     publish.publisher.copy_limit = 1_000;
@@ -140,9 +161,16 @@ async fn copies_in_parts_work_within_a_session() {
 async fn a_renamed_file_is_copied_within_a_session() {
     let world = World::new().await;
     wide_role(&world);
-    world.seed(&tidegate_tests::SiteState { objects: vec![tidegate_tests::SiteObject {
-        key: "docs/old.bin".to_owned(), size: Some(9_000), seed: 1, ..Default::default()
-    }] }).await;
+    world
+        .seed(&tidegate_tests::SiteState {
+            objects: vec![tidegate_tests::SiteObject {
+                key: "docs/old.bin".to_owned(),
+                size: Some(9_000),
+                seed: 1,
+                ..Default::default()
+            }],
+        })
+        .await;
     let publish = world.publish(&with_role(""), &Sources::directory([SourceObject::sized("new.bin", 9_000, 1)])).await;
     let report = publish.run().await;
     assert_eq!(report.outcome, Outcome::Live, "{report}");

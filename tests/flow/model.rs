@@ -58,7 +58,10 @@ fn no_single_fault_harms_a_site() {
     let runtime = runtime();
     runner(8)
         .run(&Scenario::any(), |scenario| {
-            runtime.block_on(with_every_fault(&scenario, &Strike::ROTATION)).map_err(TestCaseError::fail)
+            let struck =
+                runtime.block_on(with_every_fault(&scenario, &Strike::ROTATION)).map_err(TestCaseError::fail)?;
+            prop_assert!(struck > 1, "no fault was ever met");
+            Ok(())
         })
         .unwrap_or_else(|error| panic!("{error}"));
 }
@@ -80,6 +83,7 @@ fn no_fault_of_any_kind_harms_a_site() {
         "prefix delete 3 | a:7.0 aa:4096.0 b-:1.1 n:0.0 | c | a:plain:7.1:3 b-:plain:1.1:9 c.r:redirect:/x gone:plain:4096.0:1 m/:marker",
     );
     for strike in Strike::ALL {
-        runtime.block_on(with_every_fault(&scenario, &[strike])).unwrap_or_else(|why| panic!("{why}"));
+        let struck = runtime.block_on(with_every_fault(&scenario, &[strike])).unwrap_or_else(|why| panic!("{why}"));
+        assert!(struck > 8, "{strike:?} met only {struck} requests");
     }
 }

@@ -9,7 +9,8 @@ use crate::{plugin, site_with, texts};
 #[tokio::test]
 async fn a_staged_object_that_was_replaced_is_not_copied() {
     let world = World::new().await;
-    let files = |page: &str| Sources::prefix([SourceObject::text("app.js", "1"), SourceObject::text("index.html", page)]);
+    let files =
+        |page: &str| Sources::prefix([SourceObject::text("app.js", "1"), SourceObject::text("index.html", page)]);
     let publish = world.publish(&site_with(""), &files("planned")).await;
     let planned = publish.plan().await.unwrap();
     world.lay(&files("another")).await;
@@ -26,7 +27,8 @@ async fn a_staged_object_that_was_replaced_is_not_copied() {
 #[tokio::test]
 async fn a_file_that_was_changed_is_not_sent() {
     let world = World::new().await;
-    let files = |page: &str| Sources::directory([SourceObject::text("app.js", "1"), SourceObject::text("index.html", page)]);
+    let files =
+        |page: &str| Sources::directory([SourceObject::text("app.js", "1"), SourceObject::text("index.html", page)]);
     let publish = world.publish(&site_with(""), &files("planned")).await;
     let planned = publish.plan().await.unwrap();
     world.lay(&files("another")).await;

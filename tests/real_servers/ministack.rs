@@ -3,6 +3,7 @@
 //! To be trusted for what an object is after puts, copies and deletes, for listings, and for the form of CloudFront's and
 //! STS's requests. Not for permissions (it checks none), not for checksums, and not for conditional copies.
 
+use std::process::Command;
 use std::sync::Arc;
 
 use aws_sdk_cloudfront::types::{
@@ -14,10 +15,11 @@ use tidegate_deploy::Connection;
 use tidegate_deploy::progress::Silent;
 use tidegate_deploy::publish::Publisher;
 use tidegate_host::report::Outcome;
+use tidegate_tests::binary::{binary, cache};
 use tidegate_tests::library::workshop;
 use tidegate_tests::world;
 
-use crate::released::{PLUGINS, assert_release, both_releases, held, publish, stage};
+use crate::released::{PLUGINS, assert_release, both_releases, held, lay, publish, stage};
 use crate::server::{Server, free_port, skipped};
 
 fn start(test: &str) -> Option<Server> {
@@ -33,7 +35,8 @@ fn client(config: &aws_config::SdkConfig) -> aws_sdk_s3::Client {
 /// A distribution in front of the bucket; answers its identifier.
 async fn distribution(config: &aws_config::SdkConfig) -> String {
     let nothing = S3OriginConfig::builder().origin_access_identity("").build();
-    let origin = Origin::builder().id("site").domain_name("site.s3.amazonaws.com").s3_origin_config(nothing).build().unwrap();
+    let origin =
+        Origin::builder().id("site").domain_name("site.s3.amazonaws.com").s3_origin_config(nothing).build().unwrap();
     let cookies = CookiePreference::builder().forward(ItemSelection::None).build().unwrap();
     let forwarded = ForwardedValues::builder().query_string(false).cookies(cookies).build().unwrap();
     #[expect(deprecated, reason = "the shortest distribution that the API takes")]
@@ -52,7 +55,8 @@ async fn distribution(config: &aws_config::SdkConfig) -> String {
         .default_cache_behavior(behavior)
         .build()
         .unwrap();
-    let made = aws_sdk_cloudfront::Client::new(config).create_distribution().distribution_config(config_of).send().await;
+    let made =
+        aws_sdk_cloudfront::Client::new(config).create_distribution().distribution_config(config_of).send().await;
     made.unwrap().distribution.unwrap().id
 }
 
@@ -103,4 +107,40 @@ async fn a_staged_prefix_is_published_within_ministack() {
     assert_release(&held(&client, "site", "").await, 1);
     let (plan, report) = publish(&publisher, &site, &source).await;
     assert_eq!(report.outcome, Outcome::Unchanged, "{:#?}", plan.operations);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_binary_publishes_to_ministack() {
+    let Some(server) = start("the_binary_publishes_to_ministack") else { return };
+    let config = server.configuration("test", "test");
+    let client = client(&config);
+    client.create_bucket().bucket("site").send().await.unwrap();
+    let place = TempDir::new().unwrap();
+    let configured = format!("[[site]]\nname = \"docs\"\nstaged = \"source\"\ntarget = \"s3://site/\"\n{PLUGINS}");
+    std::fs::write(place.path().join("tidegate.toml"), configured).unwrap();
+    let run = |arguments: &[&str]| {
+        let output = Command::new(binary())
+            .current_dir(place.path())
+            .env("XDG_CACHE_HOME", cache())
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "not-to-be-printed")
+            .env("AWS_REGION", "us-east-1")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .args(["--endpoint-url", &server.endpoint()])
+            .args(arguments)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert!(!said.contains("not-to-be-printed"), "{said}");
+        (output.status.code(), said)
+    };
+    for release in [1, 2] {
+        lay(place.path(), release);
+        let (code, said) = run(&["-vv", "publish", "docs"]);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains("docs: live"), "{said}");
+        assert_release(&held(&client, "site", "").await, release);
+        let (code, said) = run(&["publish", "docs"]);
+        assert_eq!((code, said.contains("nothing to do")), (Some(0), true), "{said}");
+    }
 }

@@ -2,7 +2,8 @@
 //!
 //! To be trusted for permissions of roles and sessions (actions, resources, `s3:prefix`, source and destination of a copy),
 //! for signatures, and for what an object is after puts, copies and deletes. Not for conditional copies and deletes, which it
-//! ignores, nor for CloudFront, which it lacks. Its pages of a listing may hold fewer than 1,000 keys.
+//! ignores, nor for CloudFront, which it lacks, nor for `DeleteObjects` under a policy: version 16 asks for `s3:DeleteObject`
+//! on the bucket, AWS on each object. Its pages of a listing may hold fewer than 1,000 keys.
 
 use std::path::Path;
 use std::process::Command;
@@ -16,7 +17,7 @@ use tidegate_host::report::Outcome;
 use tidegate_tests::library::workshop;
 use tidegate_tests::world;
 
-use crate::released::{PLUGINS, assert_release, both_releases, held, publish, stage};
+use crate::released::{PLUGINS, assert_release, both_releases, held, lay, publish, stage};
 use crate::server::{Server, free_port, skipped};
 
 /// A tenant stands for an account: its name is where an ARN names one.
@@ -44,7 +45,21 @@ async fn a_site_is_published_to_radosgw() {
     };
     let (key, secret) = ("TESTKEY0000000000001", "testsecrettestsecrettestsecrettestsecret");
     let tenant = format!("--tenant={ACCOUNT}");
-    admin(&home, &["user", "create", &tenant, "--uid=publisher", "--display-name=publisher", "--access-key", key, "--secret-key", secret, "--caps=roles=*"]);
+    admin(
+        &home,
+        &[
+            "user",
+            "create",
+            &tenant,
+            "--uid=publisher",
+            "--display-name=publisher",
+            "--access-key",
+            key,
+            "--secret-key",
+            secret,
+            "--caps=roles=*",
+        ],
+    );
     let config = server.configuration(key, secret);
     let s3 = aws_sdk_s3::config::Builder::from(&config)
         .force_path_style(true)
@@ -71,14 +86,37 @@ async fn a_site_is_published_to_radosgw() {
     assert_eq!(report.outcome, Outcome::Unchanged, "{:#?}", plan.operations);
 
     // Through a role that may do everything, narrowed by the sessions of planning and writing.
-    let trust = format!(r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"AWS":["arn:aws:iam::{ACCOUNT}:user/publisher"]}},"Action":["sts:AssumeRole"]}}]}}"#);
-    let all = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*"],"Resource":["arn:aws:s3:::*"]}]}"#;
+    let trust = format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"AWS":["arn:aws:iam::{ACCOUNT}:user/publisher"]}},"Action":["sts:AssumeRole"]}}]}}"#
+    );
+    let all =
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*"],"Resource":["arn:aws:s3:::*"]}]}"#;
     admin(&home, &["role", "create", &tenant, "--role-name=publisher", "--assume-role-policy-doc", &trust]);
     admin(&home, &["role-policy", "put", &tenant, "--role-name=publisher", "--policy-name=all", "--policy-doc", all]);
-    let role = world::site(&format!(
+    let mut role = world::site(&format!(
         "[[site]]\nname = \"docs\"\ntarget = \"s3://site/role/\"\nrole = \"arn:aws:iam::{ACCOUNT}:role/publisher\"\n{PLUGINS}"
     ));
-    both_releases(&publisher, &role, &client, ("site", "role/"), place.path()).await;
+    role.delete = false;
+    for release in [1, 2] {
+        let source = lay(place.path(), release);
+        let (_, report) = publish(&publisher, &role, &source).await;
+        assert_eq!(report.outcome, Outcome::Live, "{report}");
+        let (plan, report) = publish(&publisher, &role, &source).await;
+        assert_eq!(report.outcome, Outcome::Unchanged, "{:#?}", plan.operations);
+    }
+    // What this server refuses is told by key, and nothing else happens.
+    role.delete = true;
+    let (plan, report) = publish(&publisher, &role, &lay(place.path(), 2)).await;
+    assert_eq!((plan.totals.delete, plan.operations.len()), (2, 2));
+    assert_eq!(report.outcome, Outcome::Failed, "{report}");
+    let failed: Vec<&str> = report.done.failures.iter().map(|failed| failed.key.as_str()).collect();
+    assert_eq!(failed, ["gone.html", "img/before.bin"]);
+    assert!(report.done.failures.iter().all(|failed| failed.why.contains("AccessDenied")), "{report}");
+    let mut left = held(&client, "site", "role/").await;
+    assert!(left.remove("gone.html").is_some() && left.remove("img/before.bin").is_some());
+    assert_release(&left, 2);
+
+    // Nobody touched the others.
     assert_release(&held(&client, "site", "own/").await, 2);
     assert_release(&held(&client, "site", "staged/").await, 1);
 }

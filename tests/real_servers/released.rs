@@ -89,7 +89,8 @@ pub(crate) async fn held(client: &Client, bucket: &str, prefix: &str) -> BTreeMa
 /// Plans and publishes.
 pub(crate) async fn publish(publisher: &Publisher, site: &Site, source: &Source) -> (Plan, Report) {
     let request = world::request(source.clone());
-    let planned = publisher.plan(&request, site, Trace::Nothing).await.unwrap_or_else(|error| panic!("no plan: {error}"));
+    let planned =
+        publisher.plan(&request, site, Trace::Nothing).await.unwrap_or_else(|error| panic!("no plan: {error}"));
     let plan = planned.plan.clone();
     (plan, publisher.apply(planned, &request, site, Approval::Policies).await)
 }
@@ -123,8 +124,11 @@ pub(crate) async fn both_releases(
 
 /// What must be there is there, with its types, and nothing else.
 pub(crate) fn assert_release(held: &BTreeMap<String, (Vec<u8>, String, String)>, release: u32) {
-    let mut expected: BTreeMap<String, Vec<u8>> =
-        files(release).into_iter().filter(|file| file.key != ".DS_Store").map(|file| (file.key.clone(), file.bytes())).collect();
+    let mut expected: BTreeMap<String, Vec<u8>> = files(release)
+        .into_iter()
+        .filter(|file| file.key != ".DS_Store")
+        .map(|file| (file.key.clone(), file.bytes()))
+        .collect();
     expected.insert("old.html".to_owned(), Vec::new());
     let found: BTreeMap<String, Vec<u8>> = held.iter().map(|(key, (bytes, ..))| (key.clone(), bytes.clone())).collect();
     assert_eq!(expected.keys().collect::<Vec<_>>(), found.keys().collect::<Vec<_>>());
@@ -132,6 +136,9 @@ pub(crate) fn assert_release(held: &BTreeMap<String, (Vec<u8>, String, String)>,
     let (_, kind, cache) = &held["index.html"];
     assert_eq!((kind.as_str(), cache.as_str()), ("text/html; charset=utf-8", "no-cache"));
     let (_, kind, cache) = &held["app.3f2a9c41.js"];
-    assert_eq!((kind.as_str(), cache.as_str()), ("text/javascript; charset=utf-8", "public, max-age=31536000, immutable"));
+    assert_eq!(
+        (kind.as_str(), cache.as_str()),
+        ("text/javascript; charset=utf-8", "public, max-age=31536000, immutable")
+    );
     assert_eq!(held["style.css"].1, "text/css; charset=utf-8");
 }

@@ -4,6 +4,7 @@
 //! Owns no test. Nothing outside of this package uses it.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test, and must name its place")]
 
+pub mod binary;
 pub mod body;
 pub mod calls;
 pub mod library;

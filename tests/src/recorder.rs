@@ -72,8 +72,7 @@ impl HttpConnector for RecordingConnector {
             .and_then(|rest| rest.split('/').next())
             .unwrap_or_default()
             .to_owned();
-        let headers: Vec<String> =
-            request.headers().iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        let headers: Vec<String> = request.headers().iter().map(|(name, value)| format!("{name}: {value}")).collect();
         let body = request.body().bytes().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default();
         let signed = Signed {
             access_key,

@@ -152,9 +152,9 @@ impl SiteState {
         let mut objects = Vec::new();
         for (key, info) in account.s3().list(bucket, "").unwrap() {
             let bytes = account.s3().get(bucket, &key).unwrap().content.bytes().await.unwrap();
-            let text = std::str::from_utf8(&bytes).ok().filter(|text| {
-                text.len() <= 200 && text.chars().all(|c| !c.is_control() || c == '\n')
-            });
+            let text = std::str::from_utf8(&bytes)
+                .ok()
+                .filter(|text| text.len() <= 200 && text.chars().all(|c| !c.is_control() || c == '\n'));
             let mut metadata = info.headers.metadata;
             // Under KMS an ETag is another one in every run.
             if let Some(etag) = metadata.get_mut("tidegate-source-etag").filter(|etag| etag.len() == 32) {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -12,9 +13,9 @@ use aws_sdk_s3::Client;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use tempfile::TempDir;
+use tidegate_deploy::Connection;
 use tidegate_deploy::progress::Silent;
 use tidegate_deploy::publish::{Planned, PublishError, Publisher};
-use tidegate_deploy::Connection;
 use tidegate_host::config::{Config, Site};
 use tidegate_host::location::Source;
 use tidegate_host::plugin::sync::Trace;
@@ -206,6 +207,8 @@ pub fn request(source: Source) -> Request {
 #[must_use]
 pub fn configuration(http: SharedHttpClient, credentials: Credentials, attempts: u32) -> SdkConfig {
     SdkConfig::builder()
+        // How fast a busy machine digests in a debug build is not what is tested.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
         .credentials_provider(SharedCredentialsProvider::new(credentials))

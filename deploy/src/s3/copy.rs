@@ -158,14 +158,17 @@ impl S3 {
         tags: Option<String>,
     ) -> Result<String, CloudError> {
         let Some(tags) = tags else { return self.create_upload(to, key, dress, extra).await };
-        let request = self.client.create_multipart_upload().bucket(to.bucket.as_str()).key(whole(to, key)).tagging(tags);
+        let request =
+            self.client.create_multipart_upload().bucket(to.bucket.as_str()).key(whole(to, key)).tagging(tags);
         let answer = dressed!(request, dress, extra)
             .customize()
             .mutate_request(expires(dress.headers))
             .send()
             .await
             .map_err(|error| CloudError::new("CreateMultipartUpload", key, &error))?;
-        answer.upload_id.ok_or_else(|| CloudError::malformed("CreateMultipartUpload", key, "the answer has no upload id"))
+        answer
+            .upload_id
+            .ok_or_else(|| CloudError::malformed("CreateMultipartUpload", key, "the answer has no upload id"))
     }
 }
 

@@ -58,15 +58,14 @@ impl S3 {
             .collect();
         let request = identifiers.and_then(|list| Delete::builder().set_objects(Some(list)).build());
         let answer = match request {
-            Ok(request) => {
-                self.client
-                    .delete_objects()
-                    .bucket(from.bucket.as_str())
-                    .delete(request)
-                    .send()
-                    .await
-                    .map_err(|error| CloudError::new("DeleteObjects", from.to_string(), &error))
-            }
+            Ok(request) => self
+                .client
+                .delete_objects()
+                .bucket(from.bucket.as_str())
+                .delete(request)
+                .send()
+                .await
+                .map_err(|error| CloudError::new("DeleteObjects", from.to_string(), &error)),
             Err(error) => Err(CloudError::malformed("DeleteObjects", from.to_string(), error.to_string())),
         };
         let answer = match answer {

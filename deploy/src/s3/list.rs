@@ -55,7 +55,11 @@ impl S3 {
             .map_err(|error| CloudError::new("ListObjectsV2", &subject, &error))?;
         let next = match (answer.is_truncated(), answer.next_continuation_token) {
             (Some(true), None) => {
-                return Err(CloudError::malformed("ListObjectsV2", subject, "the answer is cut and names no next page"));
+                return Err(CloudError::malformed(
+                    "ListObjectsV2",
+                    subject,
+                    "the answer is cut and names no next page",
+                ));
             }
             (Some(true), token) => token,
             (_, _) => None,
@@ -64,9 +68,14 @@ impl S3 {
         let encoded = answer.encoding_type.is_some();
         let mut objects = Vec::new();
         for object in answer.contents.unwrap_or_default() {
-            let key = object.key.as_deref().and_then(|key| if encoded { decoded(key) } else { Some(Cow::Borrowed(key)) });
+            let key =
+                object.key.as_deref().and_then(|key| if encoded { decoded(key) } else { Some(Cow::Borrowed(key)) });
             let Some(key) = key else {
-                return Err(CloudError::malformed("ListObjectsV2", subject, "the answer has an object without a readable key"));
+                return Err(CloudError::malformed(
+                    "ListObjectsV2",
+                    subject,
+                    "the answer has an object without a readable key",
+                ));
             };
             // The prefix itself can be an object: a directory marker.
             if let Some(key) = location.prefix.relative(&key) {
@@ -111,12 +120,9 @@ mod tests {
 
     #[test]
     fn keys_are_read_as_a_form_writes_them() {
-        for (written, key) in [
-            ("a/b.html", "a/b.html"),
-            ("a+b%2B%25.html", "a b+%.html"),
-            ("a%20b", "a b"),
-            ("%C3%A9%07", "\u{e9}\u{7}"),
-        ] {
+        for (written, key) in
+            [("a/b.html", "a/b.html"), ("a+b%2B%25.html", "a b+%.html"), ("a%20b", "a b"), ("%C3%A9%07", "\u{e9}\u{7}")]
+        {
             assert_eq!(decoded(written).as_deref(), Some(key));
         }
         assert_eq!(decoded("%ff"), None);

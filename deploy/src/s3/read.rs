@@ -90,7 +90,8 @@ fn observed(answer: &HeadObjectOutput) -> Observed {
     let mut kept = [0; 32];
     let sha256 = digest(answer.checksum_sha256())
         .or_else(|| hex::decode_to_slice(metadata.get(SHA256_METADATA)?, &mut kept).ok().map(|()| kept));
-    let opaque = metadata.get(SOURCE_ETAG_METADATA).cloned().or_else(|| md5.is_none().then(|| etag.as_str().to_owned()));
+    let opaque =
+        metadata.get(SOURCE_ETAG_METADATA).cloned().or_else(|| md5.is_none().then(|| etag.as_str().to_owned()));
     let system = [
         (HeaderName::CacheControl, answer.cache_control()),
         (HeaderName::ContentDisposition, answer.content_disposition()),
@@ -100,7 +101,10 @@ fn observed(answer: &HeadObjectOutput) -> Observed {
         (HeaderName::Expires, answer.expires_string()),
     ];
     let keeping = Keeping {
-        storage_class: answer.storage_class().map(|class| class.as_str().to_owned()).filter(|class| class != "STANDARD"),
+        storage_class: answer
+            .storage_class()
+            .map(|class| class.as_str().to_owned())
+            .filter(|class| class != "STANDARD"),
         encryption,
         kms_key: answer.ssekms_key_id().map(str::to_owned),
     };

@@ -14,7 +14,8 @@ use crate::source::storage::{Head, Listed, ObjectBytes, Objects, Page, StagedObj
 #[async_trait]
 impl Objects for S3 {
     async fn list_page(&self, location: &Location, token: Option<&str>) -> Result<Page, StorageError> {
-        let page = self.page(location, token.map(str::to_owned)).await.map_err(|error| told(location.to_string(), error))?;
+        let page =
+            self.page(location, token.map(str::to_owned)).await.map_err(|error| told(location.to_string(), error))?;
         let objects = page.objects.into_iter().map(|object| Listed {
             key: StoredKey::new(&whole(location, object.key.as_str())),
             size: object.size,

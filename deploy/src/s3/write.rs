@@ -69,7 +69,9 @@ macro_rules! dressed {
             .set_content_type(system(HeaderName::ContentType))
             .set_website_redirect_location(dress.redirect.map(|target| target.as_str().to_owned()))
             .set_acl(dress.writing.acl.as_deref().map(aws_sdk_s3::types::ObjectCannedAcl::from))
-            .set_server_side_encryption(dress.writing.encryption.as_deref().map(aws_sdk_s3::types::ServerSideEncryption::from))
+            .set_server_side_encryption(
+                dress.writing.encryption.as_deref().map(aws_sdk_s3::types::ServerSideEncryption::from),
+            )
             .set_ssekms_key_id(dress.writing.kms_key.clone())
             .set_storage_class(dress.writing.storage_class.as_deref().map(aws_sdk_s3::types::StorageClass::from))
             .set_metadata(
@@ -165,7 +167,9 @@ impl S3 {
             .send()
             .await
             .map_err(|error| CloudError::new("CreateMultipartUpload", key, &error))?;
-        answer.upload_id.ok_or_else(|| CloudError::malformed("CreateMultipartUpload", key, "the answer has no upload id"))
+        answer
+            .upload_id
+            .ok_or_else(|| CloudError::malformed("CreateMultipartUpload", key, "the answer has no upload id"))
     }
 
     /// Completes an upload, or aborts it where a part failed.

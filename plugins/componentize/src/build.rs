@@ -64,9 +64,7 @@ pub enum BuildError {
         source: ComponentError,
     },
     /// Nothing in the workspace is a plugin.
-    #[error(
-        "`{0}` has no library with `crate-type = [\"cdylib\"]`; add it to the plugin's Cargo.toml"
-    )]
+    #[error("`{0}` has no library with `crate-type = [\"cdylib\"]`; add it to the plugin's Cargo.toml")]
     NothingToBuild(PathBuf),
 }
 
@@ -75,10 +73,7 @@ pub enum BuildError {
 #[serde(tag = "reason")]
 enum Message {
     #[serde(rename = "compiler-artifact")]
-    Artifact {
-        target: CargoTarget,
-        filenames: Vec<PathBuf>,
-    },
+    Artifact { target: CargoTarget, filenames: Vec<PathBuf> },
     #[serde(rename = "compiler-message")]
     Diagnostic { message: Diagnostic },
     #[serde(other)]
@@ -117,16 +112,10 @@ pub fn build(manifest_dir: &Path, target_dir: &Path) -> Result<Vec<(String, Vec<
     let manifest = manifest_dir.join("Cargo.toml");
     let mut command = cargo(manifest_dir, target_dir);
     let program = command.get_program().to_string_lossy().into_owned();
-    let output = command
-        .output()
-        .map_err(|source| BuildError::Cargo { program, source })?;
+    let output = command.output().map_err(|source| BuildError::Cargo { program, source })?;
     let messages = messages(&output.stdout)?;
     if !output.status.success() {
-        return Err(failure(
-            manifest,
-            &messages,
-            &String::from_utf8_lossy(&output.stderr),
-        ));
+        return Err(failure(manifest, &messages, &String::from_utf8_lossy(&output.stderr)));
     }
     let mut components = Vec::new();
     for message in messages {
@@ -136,16 +125,10 @@ pub fn build(manifest_dir: &Path, target_dir: &Path) -> Result<Vec<(String, Vec<
         if !target.crate_types.iter().any(|kind| kind == "cdylib") {
             continue;
         }
-        for path in filenames.into_iter().filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "wasm")
-        }) {
-            let module =
-                std::fs::read(&path).map_err(|source| BuildError::Read { path, source })?;
-            let component = component(&module).map_err(|source| BuildError::Component {
-                name: target.name.clone(),
-                source,
-            })?;
+        for path in filenames.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "wasm")) {
+            let module = std::fs::read(&path).map_err(|source| BuildError::Read { path, source })?;
+            let component =
+                component(&module).map_err(|source| BuildError::Component { name: target.name.clone(), source })?;
             components.push((target.name.clone(), component));
         }
     }
@@ -169,16 +152,7 @@ fn cargo(manifest_dir: &Path, target_dir: &Path) -> Command {
     }
     command
         .current_dir(manifest_dir)
-        .args([
-            "build",
-            "--release",
-            "--lib",
-            "--workspace",
-            "--message-format=json",
-            "--quiet",
-            "--target",
-            TARGET,
-        ])
+        .args(["build", "--release", "--lib", "--workspace", "--message-format=json", "--quiet", "--target", TARGET])
         .arg("--target-dir")
         .arg(target_dir)
         .stdin(Stdio::null());
@@ -191,13 +165,7 @@ fn cargo(manifest_dir: &Path, target_dir: &Path) -> Command {
 /// Whether a variable of an outer cargo would change what the inner one builds. What says where registries, proxies and
 /// caches are stays.
 fn leaks(name: &str) -> bool {
-    const KEPT: [&str; 5] = [
-        "CARGO_HOME",
-        "CARGO_NET_",
-        "CARGO_HTTP_",
-        "CARGO_REGISTRIES_",
-        "CARGO_REGISTRY_",
-    ];
+    const KEPT: [&str; 5] = ["CARGO_HOME", "CARGO_NET_", "CARGO_HTTP_", "CARGO_REGISTRIES_", "CARGO_REGISTRY_"];
     const OTHERS: [&str; 12] = [
         "RUSTC",
         "RUSTDOC",
@@ -212,20 +180,14 @@ fn leaks(name: &str) -> bool {
         "OUT_DIR",
         "LD_LIBRARY_PATH",
     ];
-    let of_cargo = name == "CARGO"
-        || name.starts_with("CARGO_")
-        || name.starts_with("DEP_")
-        || name.starts_with("CLIPPY_");
+    let of_cargo =
+        name == "CARGO" || name.starts_with("CARGO_") || name.starts_with("DEP_") || name.starts_with("CLIPPY_");
     (of_cargo && !KEPT.iter().any(|kept| name.starts_with(kept))) || OTHERS.contains(&name)
 }
 
 fn messages(stdout: &[u8]) -> Result<Vec<Message>, BuildError> {
-    let lines = stdout
-        .split(|byte| *byte == b'\n')
-        .filter(|line| line.starts_with(b"{"));
-    lines
-        .map(|line| serde_json::from_slice(line).map_err(BuildError::Message))
-        .collect()
+    let lines = stdout.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"{"));
+    lines.map(|line| serde_json::from_slice(line).map_err(BuildError::Message)).collect()
 }
 
 fn failure(manifest: PathBuf, messages: &[Message], stderr: &str) -> BuildError {
@@ -244,9 +206,7 @@ fn failure(manifest: PathBuf, messages: &[Message], stderr: &str) -> BuildError 
     if target_missing {
         return BuildError::TargetMissing;
     }
-    let mut errors: String = diagnostics()
-        .filter_map(|error| error.rendered.as_deref())
-        .collect();
+    let mut errors: String = diagnostics().filter_map(|error| error.rendered.as_deref()).collect();
     errors.push_str(stderr);
     BuildError::Compile { manifest, errors }
 }
@@ -292,24 +252,13 @@ mod tests {
         let line = br#"{"reason":"compiler-message","package_id":"x","message":{"level":"error","code":{"code":"E0463","explanation":""},"rendered":"error[E0463]: can't find crate for `core`\n"}}"#;
         let error = failure(PathBuf::from("Cargo.toml"), &messages(line).unwrap(), "");
         assert!(matches!(error, BuildError::TargetMissing));
-        assert!(
-            error
-                .to_string()
-                .contains("rustup target add wasm32-unknown-unknown")
-        );
+        assert!(error.to_string().contains("rustup target add wasm32-unknown-unknown"));
     }
 
     #[test]
     fn other_errors_are_shown_as_the_compiler_says_them() {
         let line = br#"{"reason":"compiler-message","message":{"level":"error","code":null,"rendered":"error: no\n"}}"#;
-        let error = failure(
-            PathBuf::from("Cargo.toml"),
-            &messages(line).unwrap(),
-            "could not compile",
-        );
-        assert_eq!(
-            error.to_string(),
-            "cargo could not build `Cargo.toml`: error: no\ncould not compile"
-        );
+        let error = failure(PathBuf::from("Cargo.toml"), &messages(line).unwrap(), "could not compile");
+        assert_eq!(error.to_string(), "cargo could not build `Cargo.toml`: error: no\ncould not compile");
     }
 }

@@ -13,9 +13,7 @@ pub enum ComponentError {
     )]
     Module(String),
     /// Imports, exports and contract do not fit together.
-    #[error(
-        "cannot become a component; a module may import nothing beside its contract, WASI included: {0}"
-    )]
+    #[error("cannot become a component; a module may import nothing beside its contract, WASI included: {0}")]
     Encode(String),
 }
 
@@ -27,13 +25,8 @@ pub enum ComponentError {
 /// Modules that are damaged, have no contract, or import or lack what the contract does not say.
 pub fn component(core_module: &[u8]) -> Result<Vec<u8>, ComponentError> {
     let mut encoder = ComponentEncoder::default();
-    encoder
-        .validate(true)
-        .module(core_module)
-        .map_err(|error| ComponentError::Module(format!("{error:#}")))?;
-    encoder
-        .encode()
-        .map_err(|error| ComponentError::Encode(format!("{error:#}")))
+    encoder.validate(true).module(core_module).map_err(|error| ComponentError::Module(format!("{error:#}")))?;
+    encoder.encode().map_err(|error| ComponentError::Encode(format!("{error:#}")))
 }
 
 #[cfg(test)]
@@ -42,21 +35,18 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_module_are_refused() {
-        assert!(matches!(
-            component(b"not wasm"),
-            Err(ComponentError::Module(_))
-        ));
+        assert!(matches!(component(b"not wasm"), Err(ComponentError::Module(_))));
         assert!(matches!(component(b""), Err(ComponentError::Module(_))));
     }
 
     #[test]
     fn imports_beside_the_contract_are_refused_by_name() {
-        let module = wat::parse_str(r#"(module (import "wasi_snapshot_preview1" "random_get" (func (param i32 i32) (result i32))))"#).unwrap();
+        let module = wat::parse_str(
+            r#"(module (import "wasi_snapshot_preview1" "random_get" (func (param i32 i32) (result i32))))"#,
+        )
+        .unwrap();
         let error = component(&module).unwrap_err();
         assert!(matches!(error, ComponentError::Encode(_)), "{error}");
-        assert!(
-            error.to_string().contains("wasi_snapshot_preview1"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("wasi_snapshot_preview1"), "{error}");
     }
 }

@@ -21,35 +21,21 @@ fn the_documented_plugin_builds() {
     let manifest = block(&page, "toml");
     assert!(manifest.contains(published));
     // The working tree's SDK instead of the published one; a workspace of its own, since this folder is in another.
-    let manifest = manifest.replace(
-        published,
-        &format!("tidegate-plugin = {{ path = {sdk:?} }}"),
-    ) + "\n[workspace]\n";
+    let manifest = manifest.replace(published, &format!("tidegate-plugin = {{ path = {sdk:?} }}")) + "\n[workspace]\n";
 
     let package = Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-drafts");
     fs::create_dir_all(package.join("src")).unwrap();
     fs::write(package.join("Cargo.toml"), manifest).unwrap();
     fs::write(package.join("src/lib.rs"), block(&page, "rust")).unwrap();
     // The versions that the bundled plugins are built with, so that nothing else is downloaded.
-    fs::copy(
-        root.join("plugins/wasm/Cargo.lock"),
-        package.join("Cargo.lock"),
-    )
-    .unwrap();
+    fs::copy(root.join("plugins/wasm/Cargo.lock"), package.join("Cargo.lock")).unwrap();
     // The lock file's packages stay as they are; this one is added.
-    let added = Command::new(env!("CARGO"))
-        .args(["update", "--workspace", "--quiet"])
-        .current_dir(&package)
-        .status()
-        .unwrap();
+    let added =
+        Command::new(env!("CARGO")).args(["update", "--workspace", "--quiet"]).current_dir(&package).status().unwrap();
     assert!(added.success());
 
     let components = tidegate_componentize::build(&package, &package.join("target")).unwrap();
     let names: Vec<_> = components.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["no_drafts"]);
-    assert_eq!(
-        components[0].1.get(..8),
-        Some(b"\0asm\x0d\0\x01\0".as_slice()),
-        "a component, not a core module"
-    );
+    assert_eq!(components[0].1.get(..8), Some(b"\0asm\x0d\0\x01\0".as_slice()), "a component, not a core module");
 }

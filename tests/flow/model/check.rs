@@ -69,12 +69,17 @@ async fn look(world: &World) -> (Site, Site) {
 }
 
 fn seen(object: &SiteObject) -> Expected {
-    let digest = object.digest.clone().unwrap_or_else(|| body::digest(object.body.as_deref().unwrap_or_default().as_bytes()));
+    let digest =
+        object.digest.clone().unwrap_or_else(|| body::digest(object.body.as_deref().unwrap_or_default().as_bytes()));
     Expected { digest, cache: object.cache_control.clone(), redirect: object.redirect.clone() }
 }
 
 fn equal(what: &str, expected: &Site, found: &Site) -> Result<(), String> {
-    if expected == found { Ok(()) } else { Err(format!("{what}:\n{}", pretty_assertions::Comparison::new(expected, found))) }
+    if expected == found {
+        Ok(())
+    } else {
+        Err(format!("{what}:\n{}", pretty_assertions::Comparison::new(expected, found)))
+    }
 }
 
 fn hold(holds: bool, what: impl Into<String>) -> Result<(), String> {
@@ -88,7 +93,11 @@ pub(super) async fn undisturbed(scenario: &Scenario) -> Result<(), String> {
     let report = publish.run().await;
     hold(matches!(report.outcome, Outcome::Live | Outcome::Unchanged), format!("the outcome: {report}"))?;
     finished(scenario, &world, &others).await?;
-    hold((report.outcome == Outcome::Unchanged) == (before == scenario.model() && calls::writes(&world.faults.calls()).is_empty()), "unchanged means unchanged")?;
+    hold(
+        (report.outcome == Outcome::Unchanged)
+            == (before == scenario.model() && calls::writes(&world.faults.calls()).is_empty()),
+        "unchanged means unchanged",
+    )?;
     spared(scenario, &world.faults.calls())?;
     settled(&world, &publish).await
 }
@@ -104,7 +113,8 @@ async fn finished(scenario: &Scenario, world: &World, others: &Site) -> Result<(
 /// What was as it should be was not written.
 fn spared(scenario: &Scenario, trace: &[Call]) -> Result<(), String> {
     let settled = scenario.settled();
-    let spare = trace.iter().filter(|call| !call.only_reads()).filter_map(|call| call.key.as_deref()?.strip_prefix(PREFIX));
+    let spare =
+        trace.iter().filter(|call| !call.only_reads()).filter_map(|call| call.key.as_deref()?.strip_prefix(PREFIX));
     let spare: Vec<&str> = spare.filter(|key| settled.iter().any(|settled| settled == key)).collect();
     hold(spare.is_empty(), format!("these were as they should be and were written: {spare:?}"))
 }
@@ -119,7 +129,8 @@ async fn settled(world: &World, publish: &Publish) -> Result<(), String> {
 }
 
 /// Publishes once for every request that a publish needs, each time with another request struck.
-pub(super) async fn with_every_fault(scenario: &Scenario, strikes: &[Strike]) -> Result<(), String> {
+/// Answers how many requests there were to strike.
+pub(super) async fn with_every_fault(scenario: &Scenario, strikes: &[Strike]) -> Result<usize, String> {
     for (at, strike) in (0_usize..).zip(strikes.iter().cycle()) {
         let (world, publish) = begin(scenario).await;
         let (before, others) = look(&world).await;
@@ -138,14 +149,20 @@ pub(super) async fn with_every_fault(scenario: &Scenario, strikes: &[Strike]) ->
         };
         result.map_err(|why| format!("{strike:?} at request {} of {requests}\n{scenario:?}\n{why}", at + 1))?;
         if requests <= at {
-            return Ok(());
+            return Ok(requests);
         }
     }
-    Ok(())
+    Ok(0)
 }
 
 /// A run in which something may go wrong.
-async fn disturbed(scenario: &Scenario, world: &World, publish: &Publish, before: &Site, others: &Site) -> Result<(), String> {
+async fn disturbed(
+    scenario: &Scenario,
+    world: &World,
+    publish: &Publish,
+    before: &Site,
+    others: &Site,
+) -> Result<(), String> {
     let planned = publish.plan().await;
     let written = calls::writes(&world.faults.calls());
     hold(written.is_empty(), format!("planning wrote: {written:?}"))?;
@@ -157,7 +174,8 @@ async fn disturbed(scenario: &Scenario, world: &World, publish: &Publish, before
     equal("objects of others were touched", others, &after_others)?;
     let model = scenario.model();
     let deleted = before.keys().any(|key| !after.contains_key(key));
-    let missing: Vec<&String> = model.iter().filter(|(key, wanted)| after.get(*key) != Some(wanted)).map(|(key, _)| key).collect();
+    let missing: Vec<&String> =
+        model.iter().filter(|(key, wanted)| after.get(*key) != Some(wanted)).map(|(key, _)| key).collect();
     hold(!deleted || missing.is_empty(), format!("something was deleted although {missing:?} were not written"))?;
     match report {
         None => equal("a run without a plan changed the site", before, &after),

@@ -14,14 +14,14 @@ pub(super) const PREFIX: &str = "p/";
 pub(super) const OTHERS: [&str; 5] = ["p", "p-", "p-/a", "p2/a", "a"];
 
 /// Bytes that are described by their number and a seed.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Bytes {
     size: u64,
     seed: u64,
 }
 
 /// What the site holds under a key.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Held {
     /// An object of any tool, with `max-age` of so many seconds.
     Plain(Bytes, u32),
@@ -63,7 +63,8 @@ fn key() -> impl Strategy<Value = String> {
 
 fn bytes() -> impl Strategy<Value = Bytes> {
     // From 4,096 bytes on, a renamed file is copied.
-    (prop::sample::select(vec![0, 1, 7, 4096]), 0_u64..2).prop_map(|(size, seed)| Bytes { size, seed: if size == 0 { 0 } else { seed } })
+    (prop::sample::select(vec![0, 1, 7, 4096]), 0_u64..2)
+        .prop_map(|(size, seed)| Bytes { size, seed: if size == 0 { 0 } else { seed } })
 }
 
 fn held() -> impl Strategy<Value = Held> {
@@ -81,11 +82,10 @@ impl Scenario {
     pub(super) fn any() -> impl Strategy<Value = Self> {
         let kind = prop::sample::select(vec![SourceKind::Directory, SourceKind::Prefix]);
         let redirects = btree_set("[a-]{1,2}(/[a-]{1,2}){0,1}", 0..3);
-        (kind, any::<bool>(), 1_u32..4, btree_map(key(), bytes(), 0..6), redirects, btree_map(key(), held(), 0..7)).prop_map(
-            |(kind, delete, age, artifact, redirects, site)| {
+        (kind, any::<bool>(), 1_u32..4, btree_map(key(), bytes(), 0..6), redirects, btree_map(key(), held(), 0..7))
+            .prop_map(|(kind, delete, age, artifact, redirects, site)| {
                 Self { kind, delete, age, artifact, redirects: redirects.into_iter().collect(), site }.possible()
-            },
-        )
+            })
     }
 
     /// Takes out what cannot be: a file that is a folder, a redirect over an object, a marker without its slash.
