@@ -93,7 +93,7 @@ fn site(wanted: &SyncArguments, filters: Vec<String>) -> Result<Site, Trouble> {
 }
 
 /// The name of a choice, as the API writes it.
-fn name<T: ValueEnum>(choice: T) -> Option<String> {
+fn name<T: ValueEnum + Copy>(choice: T) -> Option<String> {
     choice.to_possible_value().map(|value| value.get_name().to_owned())
 }
 

@@ -62,7 +62,7 @@ pub enum ChainError {
     },
     /// The object cannot be read.
     #[error("the plugin `{0}` cannot be read: {1}")]
-    Object(PluginReference, CloudError),
+    Object(PluginReference, Box<CloudError>),
     /// The component is not the one that the configuration means.
     #[error(
         "the plugin `{plugin}` has the SHA-256 {found}, the configuration says {wanted}: check where it comes from before changing `sha256`"
@@ -152,7 +152,7 @@ impl Workshop {
             PluginReference::Object(object) => s3
                 .small(&object.bucket, object.key.as_str(), limits::MAX_COMPONENT_BYTES as u64)
                 .await
-                .map_err(|error| ChainError::Object(used.plugin.clone(), error))?
+                .map_err(|error| ChainError::Object(used.plugin.clone(), Box::new(error)))?
                 .to_vec(),
         };
         let found = sha256(&bytes);

@@ -124,7 +124,11 @@ async fn write(operations: &[&Operation], writer: &Arc<Writer>, observer: &Arc<d
                 done.failures.push(failed(&operation, &error));
             }
             Err(error) => {
-                done.failures.push(Failed { key: String::new(), operation: "write".to_owned(), why: error.to_string() })
+                done.failures.push(Failed {
+                    key: String::new(),
+                    operation: "write".to_owned(),
+                    why: error.to_string(),
+                });
             }
         }
         failures.store(done.failures.len(), Ordering::Relaxed);

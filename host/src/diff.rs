@@ -276,9 +276,9 @@ impl Changes {
             PlannedBody::Source(_) | PlannedBody::Redirect(_) => self.totals.bytes_to_write += size,
         }
         if reason == Reason::New {
-            self.totals.create += 1
+            self.totals.create += 1;
         } else {
-            self.totals.update += 1
+            self.totals.update += 1;
         }
         self.published(size);
         let replaces = old.map(|object| Replaced { size: object.size, etag: object.etag.clone() });

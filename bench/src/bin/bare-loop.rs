@@ -3,7 +3,8 @@
 //!     bare-loop create ENDPOINT BUCKET              makes a bucket
 //!     bare-loop upload ENDPOINT DIRECTORY BUCKET    one PutObject a file
 //!     bare-loop copy   ENDPOINT FROM TO             one CopyObject an object of bucket FROM
-//!     bare-loop list   ENDPOINT SIDE SIDE           a listing of each side: `bucket:NAME` or `directory:PATH`
+//!     bare-loop list   ENDPOINT SIDE SIDE           a listing of each side, both at once: `bucket:NAME` or
+//!                                                   `directory:PATH`
 //!
 //! Prints how many objects it wrote; of a listing, how many each side has. Owns no plan, no plugin, no header, no
 //! comparison and no identity. Client, retries and timeouts are those of `tidegate-deploy`; its concurrency is repeated
@@ -44,7 +45,8 @@ async fn main() -> Result<(), Failure> {
         ["copy", endpoint, from, to] => println!("{}", copy(&client(endpoint).await, from, to).await?),
         ["list", endpoint, first, second] => {
             let client = client(endpoint).await;
-            println!("{} {}", count(&client, first).await?, count(&client, second).await?);
+            let (first, second) = tokio::try_join!(count(&client, first), count(&client, second))?;
+            println!("{first} {second}");
         }
         _ => return Err("say create, upload, copy or list, as the head of the source has it".into()),
     }
@@ -93,7 +95,10 @@ async fn keys(client: &Client, bucket: &str) -> Result<Vec<(String, i64)>, Failu
 async fn count(client: &Client, side: &str) -> Result<usize, Failure> {
     match side.split_once(':') {
         Some(("bucket", name)) => Ok(keys(client, name).await?.len()),
-        Some(("directory", path)) => Ok(walk(Path::new(path))?.len()),
+        Some(("directory", path)) => {
+            let path = path.to_owned();
+            Ok(tokio::task::spawn_blocking(move || walk(Path::new(&path))).await??.len())
+        }
         _ => Err("a side is `bucket:NAME` or `directory:PATH`".into()),
     }
 }

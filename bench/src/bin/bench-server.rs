@@ -18,7 +18,6 @@ use s3s::dto::*;
 use s3s::service::S3ServiceBuilder;
 use s3s::{S3, S3Request, S3Response, S3Result};
 use s3s_fs::FileSystem;
-use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 
 /// `s3s-fs` and the ETags that it answered.
@@ -147,13 +146,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     std::io::stdout().flush()?;
 
     // Whoever started it holds the other end: it never outlives the benchmark.
-    let mut input = tokio::io::stdin();
-    let ended = tokio::spawn(async move { while input.read(&mut [0; 64]).await.is_ok_and(|read| read > 0) {} });
-    tokio::pin!(ended);
+    let mut ended = tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
     loop {
         let (socket, _) = tokio::select! {
             accepted = listener.accept() => accepted?,
-            _ = &mut ended => break,
+            _ = &mut ended => return Ok(()),
         };
         // As every server on the internet: without it, small answers wait for the client's acknowledgement.
         socket.set_nodelay(true)?;
@@ -163,5 +160,4 @@ async fn main() -> Result<(), Box<dyn Error>> {
             drop(Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(socket), service).await);
         });
     }
-    Ok(())
 }
