@@ -161,7 +161,7 @@ pub(super) fn pattern(text: &str, body: &str) -> Result<String, GlobError> {
                 }
                 let whole =
                     matches!(before, '/' | '{' | ',') && matches!(characters.peek(), None | Some('/' | '}' | ','));
-                wild.push_str(if stars > 1 && whole { "**" } else { "*" });
+                wild.push_str(if stars == 2 && whole { "**" } else { "*" });
             }
             '[' => {
                 wild.push('[');
