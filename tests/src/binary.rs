@@ -4,12 +4,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// The binary beside the tests. Cargo builds it if it is not there or out of date: it hands a binary only to the tests of
-/// its own package.
+/// The binary that `TIDEGATE_BINARY` names, as `make test` does once it has built it; else the one beside the tests, which
+/// cargo builds if it is not there or out of date: it hands a binary only to the tests of its own package.
 #[must_use]
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
+        if let Some(built) = std::env::var_os("TIDEGATE_BINARY") {
+            return PathBuf::from(built);
+        }
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         // The whole workspace, so that its features are those of the tests and nothing is built twice.
         let arguments = ["build", "--quiet", "--workspace", "--bin", "tidegate"];
