@@ -11,7 +11,7 @@ use check::{Strike, undisturbed, with_every_fault};
 use scenario::Scenario;
 
 /// Scenarios that once failed, or that no generator should have to find. As [`Scenario`]'s `Display` writes them.
-const REGRESSIONS: [&str; 5] = [
+const REGRESSIONS: [&str; 6] = [
     // A file takes the place of a redirect, a redirect that of a file, and two files swap names.
     "prefix delete 3 | a:7.0 b.r:0.0 aa:4096.0 ab:4096.1 | c | a:redirect:/x c.r:plain:7.1:3 aa:plain:4096.1:3 ab:plain:4096.0:3",
     // Everything is there already, also what other tools wrote.
@@ -20,6 +20,8 @@ const REGRESSIONS: [&str; 5] = [
     "prefix delete 2 | a:7.0 b:7.1 | | a:kms:7.0:5 b:parts:7.0:5 c:kms:7.0:5",
     // Names that sort otherwise than paths do, one file and one folder of a name, a marker.
     "prefix delete 1 | a:1.0 a-/a:1.1 a/-:1.0 a/a:0.0 | a | a/:marker -/:marker a--:plain:1.0:1 a/a/a:plain:1.0:1",
+    // An empty file takes the place of a redirect: equal bytes, and yet not the same.
+    "directory delete 5 | a:0.0 b/-:0.0 | | a:redirect:/x b/-:redirect:/index.html",
     // Nothing is published and nothing deleted.
     "directory keep 1 | | | a:plain:7.0:5 a.r:redirect:/index.html",
 ];
