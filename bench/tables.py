@@ -142,14 +142,19 @@ def aims(figures):
     return table(["aim", "at most", "measured", ""], rows)
 
 
+def other_work(share):
+    """The kernel counts processors by ticks and processes exactly, so a small share may even come out below zero."""
+    return "less than 1%" if share < 0.01 else f"{share:.0%}"
+
+
 def text(figures):
     """All of it."""
     site = figures["corpus"]
-    versions = ", ".join(f"{name} {said.removeprefix(name).strip()}" for name, said in figures["versions"].items())
+    versions = ", ".join(f"{name} {said.removeprefix(name + ' ')}" for name, said in figures["versions"].items())
     parts = [
         f"Measured on {figures['date']} by `make bench` on {figures['machine']}. {site['files']:,} files, "
         f"{site['bytes'] / 1e6:.0f} MB: {site['about']}. Medians of {figures['rounds']} rounds. Meanwhile other "
-        f"programs took {figures['other_work']:.0%} of the processors' time.",
+        f"programs took {other_work(figures['other_work'])} of the processors' time.",
         f"Versions: {versions}.",
         "Flags: " + "; ".join(f"{name} `{flags}`" for name, flags in figures["flags"].items()) + ".",
     ]
