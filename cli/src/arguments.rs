@@ -35,7 +35,7 @@ pub(crate) struct Common {
     /// JSON for machines on standard output, and nothing for people.
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// More on standard error: -v what happens, -vv every request.
+    /// More on standard error: -v what happens, -vv its details.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
 }

@@ -2,17 +2,17 @@
 //!
 //! Decides nothing that `tidegate-host` can decide. Modules are listed in the order in which data meets them.
 
-mod chain;
 mod cloud;
-mod cloudfront;
 mod connection;
-mod execute;
-pub mod progress;
-pub mod publish;
+mod sts;
 mod s3;
 pub mod source;
-mod sts;
+mod chain;
 mod survey;
+mod execute;
+mod cloudfront;
+pub mod progress;
+pub mod publish;
 
 pub use chain::{Chain, ChainError, Library, Workshop};
 pub use cloud::CloudError;

@@ -61,7 +61,7 @@ pub(crate) async fn survey(
     let mut asked: BTreeMap<Key, diff::Algorithms> = BTreeMap::new();
     for _ in 0..MAX_ROUNDS {
         let mut doubts = diff::doubts(desired, &site, comparison);
-        // A digest that no reader computes stays a question; to ask again would only read everything again.
+        // An answer that leaves its question open is not asked for again: that would only read everything anew.
         doubts.digests.retain(|key, wanted| asked.insert(key.clone(), *wanted) != Some(*wanted));
         if doubts.is_empty() {
             break;

@@ -8,7 +8,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 use crate::location::Prefix;
-use crate::plan::{Action, Operation, PlannedBody, Reason};
+use crate::plan::Operation;
 
 /// Most single paths in progress for one distribution. Source: CloudFront developer guide, "Quotas", invalidations.
 pub const MAX_PATHS: usize = 3000;
@@ -81,22 +81,11 @@ impl Path {
 #[must_use]
 pub fn paths(operations: &[Operation], below: &Prefix, budget: usize) -> Vec<Path> {
     let mut all = BTreeSet::new();
-    for operation in operations.iter().filter(|operation| visible(operation)) {
+    for operation in operations {
         let whole = below.join(operation.key.as_str());
         addresses(&whole, &mut all);
     }
     fold(all, budget.clamp(1, MAX_PATHS))
-}
-
-/// Whether visitors could see a difference: a body, header or redirect that changed, or a key that vanished.
-fn visible(operation: &Operation) -> bool {
-    match (&operation.action, operation.reason) {
-        (Action::Put { body: PlannedBody::Redirect(_), .. } | Action::Headers { .. } | Action::Delete { .. }, _) => {
-            true
-        }
-        (Action::Put { .. }, Reason::New | Reason::ContentDiffers | Reason::ContentUnknown) => true,
-        (Action::Put { .. }, _) => true,
-    }
 }
 
 /// Every address under which a visitor may have a key cached.
@@ -168,6 +157,7 @@ mod tests {
     use super::*;
     use crate::identity::ETag;
     use crate::key::StoredKey;
+    use crate::plan::{Action, Reason};
 
     fn deletes(keys: &[&str]) -> Vec<Operation> {
         keys.iter()

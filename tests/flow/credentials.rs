@@ -130,6 +130,12 @@ async fn a_session_covers_every_kind_of_operation() {
     publish.assert_converged().await;
 }
 
+/// A site of one object, with the content that seed 1 gives.
+fn sized(key: &str, size: u64) -> tidegate_tests::SiteState {
+    let object = tidegate_tests::SiteObject { key: key.to_owned(), size: Some(size), seed: 1, ..Default::default() };
+    tidegate_tests::SiteState { objects: vec![object] }
+}
+
 #[tokio::test]
 async fn copies_in_parts_work_within_a_session() {
     let world = World::new().await;
@@ -139,16 +145,7 @@ async fn copies_in_parts_work_within_a_session() {
         smallest_part: 1,
         ..Default::default()
     });
-    world
-        .seed(&tidegate_tests::SiteState {
-            objects: vec![tidegate_tests::SiteObject {
-                key: "docs/film.mp4".to_owned(),
-                size: Some(2_500),
-                seed: 1,
-                ..Default::default()
-            }],
-        })
-        .await;
+    world.seed(&sized("docs/film.mp4", 2_500)).await;
     let files = [SourceObject::sized("film.mp4", 2_500, 1), SourceObject::sized("new.bin", 2_500, 2)];
     let mut publish = world.publish(&with_role(&plugin("sync", "mime", "{}")), &Sources::prefix(files)).await;
     publish.publisher.copy_limit = 1_000;
@@ -161,16 +158,7 @@ async fn copies_in_parts_work_within_a_session() {
 async fn a_renamed_file_is_copied_within_a_session() {
     let world = World::new().await;
     wide_role(&world);
-    world
-        .seed(&tidegate_tests::SiteState {
-            objects: vec![tidegate_tests::SiteObject {
-                key: "docs/old.bin".to_owned(),
-                size: Some(9_000),
-                seed: 1,
-                ..Default::default()
-            }],
-        })
-        .await;
+    world.seed(&sized("docs/old.bin", 9_000)).await;
     let publish = world.publish(&with_role(""), &Sources::directory([SourceObject::sized("new.bin", 9_000, 1)])).await;
     let report = publish.run().await;
     assert_eq!(report.outcome, Outcome::Live, "{report}");

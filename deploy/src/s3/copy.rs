@@ -94,7 +94,7 @@ impl S3 {
         dress: Dress<'_>,
     ) -> Result<Written, CloudError> {
         let tags = if from.tags { self.tags(&from).await? } else { None };
-        let upload = self.create_tagged_upload(to, key, dress, kept(identity, from.etag, true), tags).await?;
+        let upload = self.create_upload(to, key, dress, kept(identity, from.etag, true), tags).await?;
         let part = COPY_PART.min(from.limit.max(1));
         let ranges = (0..from.size.div_ceil(part)).map(|at| (at, at * part, ((at + 1) * part).min(from.size)));
         let upload_id = upload.as_str();
@@ -147,28 +147,6 @@ impl S3 {
         let pairs: Vec<String> =
             answer.tag_set().iter().map(|tag| format!("{}={}", encoded(tag.key()), encoded(tag.value()))).collect();
         Ok(Some(pairs.join("&")).filter(|query| !query.is_empty()))
-    }
-
-    async fn create_tagged_upload(
-        &self,
-        to: &Location,
-        key: &str,
-        dress: Dress<'_>,
-        extra: Option<(String, String)>,
-        tags: Option<String>,
-    ) -> Result<String, CloudError> {
-        let Some(tags) = tags else { return self.create_upload(to, key, dress, extra).await };
-        let request =
-            self.client.create_multipart_upload().bucket(to.bucket.as_str()).key(whole(to, key)).tagging(tags);
-        let answer = dressed!(request, dress, extra)
-            .customize()
-            .mutate_request(expires(dress.headers))
-            .send()
-            .await
-            .map_err(|error| CloudError::new("CreateMultipartUpload", key, &error))?;
-        answer
-            .upload_id
-            .ok_or_else(|| CloudError::malformed("CreateMultipartUpload", key, "the answer has no upload id"))
     }
 }
 

@@ -147,20 +147,22 @@ impl S3 {
     ) -> Result<Written, CloudError> {
         // The ETag of parts is no MD5 and S3 has no SHA-256 over parts, so the digest is kept as metadata.
         let kept = identity.sha256.map(|digest| (SHA256_METADATA.to_owned(), hex::encode(digest)));
-        let upload = self.create_upload(to, key, dress, kept).await?;
+        let upload = self.create_upload(to, key, dress, kept, None).await?;
         let parts = self.upload_parts(to, key, &upload, body, size).await;
         self.finish_upload(to, key, &upload, parts).await
     }
 
-    /// Starts an upload in parts and returns its id.
+    /// Starts an upload in parts and returns its id. `tags` is a query, `name=value&…`.
     pub(super) async fn create_upload(
         &self,
         to: &Location,
         key: &str,
         dress: Dress<'_>,
         extra: impl IntoIterator<Item = (String, String)>,
+        tags: Option<String>,
     ) -> Result<String, CloudError> {
-        let request = self.client.create_multipart_upload().bucket(to.bucket.as_str()).key(whole(to, key));
+        let request =
+            self.client.create_multipart_upload().bucket(to.bucket.as_str()).key(whole(to, key)).set_tagging(tags);
         let answer = dressed!(request, dress, extra)
             .customize()
             .mutate_request(expires(dress.headers))
