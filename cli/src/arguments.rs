@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tidegate_host::location::{Location, Source};
+use tidegate_host::release::ReleaseId;
 
 /// Publishes sites to S3 and CloudFront through sandboxed plugins: plan, policy, apply.
 #[derive(Debug, Parser)]
@@ -48,6 +49,14 @@ pub(crate) enum Command {
     Plan(PlanArguments),
     /// Publishes a site.
     Publish(PublishArguments),
+    /// Shows the releases that a site keeps.
+    Releases(SiteArguments),
+    /// Publishes an earlier release again: a plan like any other, judged like any other.
+    Rollback(RollbackArguments),
+    /// Shows how two releases of a site differ.
+    Diff(DiffArguments),
+    /// Shows which release is live, and what is still to be done.
+    Status(SiteArguments),
     /// Tells what plugins did to one object, and why.
     Explain(ExplainArguments),
     /// Makes a prefix equal to a source, without a configuration file.
@@ -84,6 +93,20 @@ pub(crate) struct PlanArguments {
     /// Saves the plan, for `publish --plan`.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) how: How,
+}
+
+/// How the site is compared with what it should be.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct How {
+    /// Believes the manifest of the live release instead of listing the site: what somebody else changed is not seen. The
+    /// site is listed all the same where an earlier run did not finish.
+    #[arg(long, conflicts_with = "verify")]
+    pub(crate) trust_manifest: bool,
+    /// Looks at every object, whatever the manifest says: headers that somebody else changed are seen as well.
+    #[arg(long)]
+    pub(crate) verify: bool,
 }
 
 #[derive(Debug, Args)]
@@ -102,6 +125,57 @@ pub(crate) struct PublishArguments {
     /// Approves a plan that a policy holds; a denial stays a denial.
     #[arg(long, requires = "plan")]
     pub(crate) approve: bool,
+    /// When what is published was made, such as its commit's time: an older one never replaces a newer one.
+    /// RFC 3339, or seconds since 1970 as `git log -1 --format=%ct` prints them.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) committed: Option<u64>,
+    /// How long to wait for another run that publishes the same site, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    pub(crate) wait: u64,
+    #[command(flatten)]
+    pub(crate) how: How,
+}
+
+/// Milliseconds since 1970.
+fn moment(text: &str) -> Result<u64, String> {
+    let refused = || {
+        format!(
+            "`{}` is no time, write it as in `2026-11-22T10:00:00Z`, or in seconds since 1970",
+            text.escape_default()
+        )
+    };
+    if let Ok(seconds) = text.parse::<u64>() {
+        return seconds.checked_mul(1000).ok_or_else(refused);
+    }
+    let moment: jiff::Timestamp = text.parse().map_err(|_| refused())?;
+    u64::try_from(moment.as_millisecond()).map_err(|_| refused())
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SiteArguments {
+    /// The site's name in the configuration.
+    pub(crate) site: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RollbackArguments {
+    /// The site's name in the configuration.
+    pub(crate) site: String,
+    /// The release, such as `r42`; the one before the live one where absent.
+    pub(crate) release: Option<ReleaseId>,
+    /// Shows what would be done and does nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffArguments {
+    /// The site's name in the configuration.
+    pub(crate) site: String,
+    /// A release, such as `r41`.
+    pub(crate) from: ReleaseId,
+    /// Another release, such as `r42`.
+    pub(crate) to: ReleaseId,
 }
 
 #[derive(Debug, Args)]

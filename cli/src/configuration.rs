@@ -45,7 +45,7 @@ impl Configuration {
         Ok(match staged {
             Source::Directory(path) => Source::Directory(self.directory.join(path)),
             Source::Archive(path) => Source::Archive(self.directory.join(path)),
-            Source::Prefix(_) | Source::Object(_) => staged.clone(),
+            Source::Prefix(_) | Source::Object(_) | Source::Release(_) => staged.clone(),
         })
     }
 }

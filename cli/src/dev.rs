@@ -11,7 +11,6 @@ use notify_debouncer_full::{DebounceEventResult, new_debouncer};
 use tidegate_host::config::{Cdn, DistributionId, OriginPath, Site};
 use tidegate_host::invalidation::FREE_PATHS;
 use tidegate_host::location::Source;
-use tidegate_host::plugin::sync::Trace;
 use tidegate_host::verdict::Approval;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -98,9 +97,8 @@ async fn publish(
     let request = request(site.name.as_str(), source, wanted.what.release.as_deref(), "watch");
     let publisher = session.publisher(common, &configuration.directory)?;
     // A source that is half written, or denied, is told and waited for: the preview goes on with what there is.
-    match publisher.plan(&request, site, Trace::Nothing).await {
-        Ok(planned) => {
-            let report = publisher.apply(planned, &request, site, Approval::Policies).await;
+    match publisher.publish(&request, site, Approval::Policies, None, |_| ()).await {
+        Ok(report) => {
             drop(publisher);
             tell(common, &report)
         }

@@ -44,8 +44,11 @@ impl Embedded {
             match source {
                 Source::Prefix(place) => self.bucket(place.bucket.as_str()).await?,
                 Source::Object(object) => self.bucket(object.bucket.as_str()).await?,
-                Source::Directory(_) | Source::Archive(_) => {}
+                Source::Directory(_) | Source::Archive(_) | Source::Release(_) => {}
             }
+        }
+        if let Some(state) = &site.state {
+            self.bucket(state.bucket.as_str()).await?;
         }
         for cdn in &site.cdn {
             let path = String::from(cdn.origin_path.clone());
@@ -87,7 +90,7 @@ impl Embedded {
             .filter_map(|source| match source {
                 Source::Prefix(place) => Some(objects(place)),
                 Source::Object(object) => Some(format!("arn:aws:s3:::{}/{}", object.bucket, object.key)),
-                Source::Directory(_) | Source::Archive(_) => None,
+                Source::Directory(_) | Source::Archive(_) | Source::Release(_) => None,
             })
             .collect();
         let mut statements = vec![
@@ -108,6 +111,13 @@ impl Embedded {
         if !staged.is_empty() {
             statements.push(serde_json::json!({ "Effect": "Allow", "Action": "s3:GetObject", "Resource": staged }));
         }
+        if let Some(state) = &site.state {
+            statements.push(serde_json::json!({
+                "Effect": "Allow",
+                "Action": ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"],
+                "Resource": format!("{}bodies/*", objects(state).trim_end_matches('*')),
+            }));
+        }
         let distributions: Vec<String> = site
             .cdn
             .iter()
@@ -116,7 +126,7 @@ impl Embedded {
         if !distributions.is_empty() {
             statements.push(serde_json::json!({
                 "Effect": "Allow",
-                "Action": "cloudfront:CreateInvalidation",
+                "Action": ["cloudfront:CreateInvalidation", "cloudfront:GetInvalidation", "cloudfront:ListInvalidations"],
                 "Resource": distributions,
             }));
         }

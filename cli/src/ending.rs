@@ -33,7 +33,7 @@ impl Ending {
     /// What an outcome means for whoever called.
     pub(crate) fn of(outcome: Outcome) -> Self {
         match outcome {
-            Outcome::Live | Outcome::Unchanged => Self::Done,
+            Outcome::Live | Outcome::Unchanged | Outcome::Superseded => Self::Done,
             Outcome::Denied | Outcome::Held => Self::Denied,
             Outcome::LiveNotInvalidated | Outcome::Partial | Outcome::Failed => Self::Failed,
         }

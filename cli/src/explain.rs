@@ -98,7 +98,7 @@ fn planned_for(planned: &Planned, key: &str) -> String {
     let operation = planned.plan.operations.iter().find(|operation| operation.key.as_str() == key);
     match operation {
         Some(operation) => format!("{} ({})", operation.verb(), operation.reason),
-        None if planned.plan.kept.iter().any(|kept| kept.key.as_str() == key) => "unchanged".to_owned(),
+        None if planned.desired.get(key).is_some() => "unchanged".to_owned(),
         None => "nothing".to_owned(),
     }
 }

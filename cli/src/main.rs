@@ -14,6 +14,7 @@ mod meter;
 mod picture;
 mod plugins;
 mod publish;
+mod releases;
 mod session;
 mod sync;
 
@@ -52,6 +53,10 @@ async fn run(arguments: Arguments, matches: &ArgMatches) -> Result<Ending, Troub
         Command::Check => check::check(&common).await,
         Command::Plan(wanted) => publish::plan(&common, &wanted).await,
         Command::Publish(wanted) => publish::publish(&common, &wanted).await,
+        Command::Releases(wanted) => releases::releases(&common, &wanted).await,
+        Command::Rollback(wanted) => releases::rollback(&common, &wanted).await,
+        Command::Diff(wanted) => releases::diff(&common, &wanted).await,
+        Command::Status(wanted) => releases::status(&common, &wanted).await,
         Command::Explain(wanted) => explain::explain(&common, &wanted).await,
         Command::Sync(wanted) => sync::sync(&common, &wanted, matches.subcommand_matches("sync")).await,
         Command::Dev(wanted) => dev::dev(&common, &wanted).await,

@@ -50,7 +50,13 @@ pub(crate) fn plan(plan: &Plan) {
             HumanBytes(totals.published_bytes),
         );
     }
-    let aside = [(totals.excluded, "left out by plugins"), (totals.left_alone, "of the site left alone")];
+    let aside = [
+        (totals.excluded, "left out by plugins"),
+        (totals.left_alone, "of the site left alone"),
+        (totals.retained, "of the site kept for earlier releases"),
+        (plan.preserve.len() as u64, "bodies of earlier releases set aside first"),
+        (totals.drifted, "changed by somebody else since the last release"),
+    ];
     for (count, what) in aside.into_iter().filter(|(count, _)| *count > 0) {
         anstream::println!("  {FAINT}{count} {what}{FAINT:#}");
     }

@@ -1,6 +1,7 @@
 //! `tidegate plan` and `tidegate publish`.
 
 use std::path::Path;
+use std::time::Duration;
 
 use tidegate_deploy::publish::{Planned, Publisher};
 use tidegate_host::config::Site;
@@ -8,7 +9,7 @@ use tidegate_host::plan::Plan;
 use tidegate_host::plugin::policy::{Judgement, Verdict};
 use tidegate_host::plugin::sync::Trace;
 use tidegate_host::report::Report;
-use tidegate_host::request::Request;
+use tidegate_host::request::{Order, Request};
 use tidegate_host::verdict::Approval;
 
 use crate::arguments::{Common, PlanArguments, PublishArguments};
@@ -25,7 +26,8 @@ pub(crate) async fn plan(common: &Common, wanted: &PlanArguments) -> Result<Endi
     let session = Session::open(common).await?;
     let site = session.site(site, Some(&source)).await?;
     let request = request(site.name.as_str(), &source, wanted.what.release.as_deref(), "cli");
-    let publisher = session.publisher(common, &configuration.directory)?;
+    let mut publisher = session.publisher(common, &configuration.directory)?;
+    (publisher.trust_manifest, publisher.verify) = (wanted.how.trust_manifest, wanted.how.verify);
     let planned = publisher.plan(&request, &site, Trace::Nothing).await?;
     drop(publisher);
     if let Some(path) = &wanted.out {
@@ -54,36 +56,38 @@ pub(crate) async fn publish(common: &Common, wanted: &PublishArguments) -> Resul
             source: saved.source.clone(),
             instant: saved.instant,
             cause: "cli".to_owned(),
+            order: None,
         },
         None => {
             let source = configuration.source(site, wanted.from.as_ref())?;
             request(site.name.as_str(), &source, wanted.release.as_deref(), "cli")
         }
     };
+    let request = Request { order: wanted.committed.map(Order::at), ..request };
     let session = Session::open(common).await?;
     let site = session.site(site, Some(&request.source)).await?;
-    let publisher = session.publisher(common, &configuration.directory)?;
-    let planned = match &saved {
-        Some(saved) => publisher.replan(saved, &request, &site).await?,
-        None => publisher.plan(&request, &site, Trace::Nothing).await?,
-    };
+    let mut publisher = session.publisher(common, &configuration.directory)?;
+    (publisher.trust_manifest, publisher.verify) = (wanted.how.trust_manifest, wanted.how.verify);
+    publisher.patience = Duration::from_secs(wanted.wait);
     let approval = if wanted.approve { Approval::Person } else { Approval::Policies };
-    carry_out(common, publisher, planned, &request, &site, approval).await
+    carry_out(common, publisher, saved.as_ref(), &request, &site, approval).await
 }
 
-/// Applies a plan, and tells what became of it.
+/// Publishes, and tells what became of it.
 pub(crate) async fn carry_out(
     common: &Common,
     publisher: Publisher,
-    planned: Planned,
+    saved: Option<&Plan>,
     request: &Request,
     site: &Site,
     approval: Approval,
 ) -> Result<Ending, Trouble> {
-    if !common.json && common.verbose > 0 {
-        picture::plan(&planned.plan);
-    }
-    let report = publisher.apply(planned, request, site, approval).await;
+    let look = |planned: &Planned| {
+        if !common.json && common.verbose > 0 {
+            picture::plan(&planned.plan);
+        }
+    };
+    let report = publisher.publish(request, site, approval, saved, look).await?;
     drop(publisher);
     tell(common, &report)?;
     Ok(Ending::of(report.outcome))

@@ -89,5 +89,6 @@ pub(crate) fn request(site: &str, source: &Source, release: Option<&str>, cause:
         source: source.clone(),
         instant: u64::try_from(instant.as_millis()).unwrap_or(u64::MAX),
         cause: cause.to_owned(),
+        order: None,
     }
 }

@@ -4,11 +4,14 @@
 
 use clap::{ArgMatches, ValueEnum};
 use serde_json::{Map, Value, json};
-use tidegate_host::config::{Cdn, DistributionId, OriginPath, PluginReference, PluginUse, Protect, Site, SiteName};
+use tidegate_host::config::{
+    Cdn, DistributionId, LeaseSeconds, OriginPath, PluginReference, PluginUse, Protect, Site, SiteName,
+};
 use tidegate_host::diff::Comparison;
 use tidegate_host::invalidation::FREE_PATHS;
 use tidegate_host::plan::Writing;
 use tidegate_host::plugin::sync::Trace;
+use tidegate_host::release::Keep;
 use tidegate_host::verdict::Approval;
 
 use crate::arguments::{Common, SyncArguments};
@@ -32,13 +35,13 @@ pub(crate) async fn sync(
     let request = request(NAME, &wanted.source, None, "cli");
     let mut publisher = session.publisher(common, std::path::Path::new(""))?;
     publisher.comparison = if wanted.content_only { Comparison::Content } else { Comparison::Whole };
-    let planned = publisher.plan(&request, &site, Trace::Nothing).await?;
     if wanted.dry_run {
+        let planned = publisher.plan(&request, &site, Trace::Nothing).await?;
         drop(publisher);
         show(common, &planned)?;
         return Ok(verdict(&planned.judgements));
     }
-    carry_out(common, publisher, planned, &request, &site, Approval::Policies).await
+    carry_out(common, publisher, None, &request, &site, Approval::Policies).await
 }
 
 /// `--exclude` and `--include` in the order in which they were typed, as globs of a `.gitignore`: the last match decides.
@@ -76,6 +79,9 @@ fn site(wanted: &SyncArguments, filters: Vec<String>) -> Result<Site, Trouble> {
         name: SiteName::try_from(NAME.to_owned()).map_err(|error| usage(&error))?,
         staged: None,
         target: wanted.target.clone(),
+        state: None,
+        keep: Keep::default(),
+        lease_seconds: LeaseSeconds::default(),
         role: None,
         cdn: wanted.cdn.iter().map(|text| distribution(text, wanted)).collect::<Result<_, _>>()?,
         delete: wanted.delete,

@@ -12,8 +12,10 @@ use tidegate_host::headers::Headers;
 use tidegate_host::identity::{ETag, Identity};
 use tidegate_host::key::{Key, StoredKey};
 use tidegate_host::location::Location;
-use tidegate_host::plan::{Action, Operation, Phase, PlannedBody, Writing};
+use tidegate_host::manifest::body_name;
+use tidegate_host::plan::{Action, Operation, Phase, PlannedBody, Preserve, Reason, Writing};
 use tidegate_host::report::{Done, Failed};
+use tidegate_host::succession::{Outcomes, Written};
 use tidegate_host::verdict::Approved;
 use tidegate_host::writing::MAX_DELETES;
 
@@ -21,6 +23,7 @@ use crate::cloud::CloudError;
 use crate::progress::{Event, Observer};
 use crate::s3::{BodyBytes, CopySource, DeleteOutcome, Dress, Opener, S3};
 use crate::source::{Reader, SourceError};
+use crate::state::{Fence, Fenced};
 
 /// Writes in flight. S3 takes 3,500 a second for a prefix, with tens of milliseconds each.
 pub(crate) const WRITES_IN_FLIGHT: usize = 32;
@@ -28,6 +31,9 @@ pub(crate) const WRITES_IN_FLIGHT: usize = 32;
 /// Bodies up to this size, in bytes, are read whole before they are sent: one buffer is cheaper than a stream.
 /// Times [`WRITES_IN_FLIGHT`] it bounds memory at 8 MiB.
 const SMALL: u64 = 256 * 1024;
+
+/// Batches of deletes in flight: 1,000 keys each.
+const DELETES_IN_FLIGHT: usize = 4;
 
 /// Failures of one phase after which no other operation of it is tried: what fails that often fails for all.
 const ENOUGH_FAILURES: usize = 10;
@@ -39,6 +45,8 @@ enum OperationError {
     Cloud(#[from] CloudError),
     #[error(transparent)]
     Source(#[from] SourceError),
+    #[error(transparent)]
+    Fenced(#[from] Fenced),
     #[error("the work was interrupted, run again")]
     Interrupted,
 }
@@ -52,11 +60,45 @@ pub(crate) struct Writer {
     pub(crate) reader: Reader,
     /// Largest object that one request copies.
     pub(crate) copy_limit: u64,
+    /// Ends the work when the site's lease is lost.
+    pub(crate) fence: Option<Fence>,
 }
 
-/// Carries out a plan. Failures are in the answer, one a key.
-pub(crate) async fn execute(approved: &Approved, writer: &Arc<Writer>, observer: &Arc<dyn Observer>) -> Done {
-    let mut done = Done::default();
+/// Sets bodies aside that kept releases name, before anything replaces them. A failure stops the run before it changed
+/// anything.
+pub(crate) async fn set_aside(approved: &Approved, writer: &Arc<Writer>, aside: &Location, done: &mut Done) {
+    let mut results = stream::iter(approved.plan().preserve.iter().cloned())
+        .map(|preserve| {
+            let (writer, aside) = (Arc::clone(writer), aside.clone());
+            let task = tokio::spawn(async move {
+                let result = writer.set_aside(&preserve, &aside).await;
+                (preserve.key, result)
+            });
+            async move { task.await.map_err(|_| OperationError::Interrupted) }
+        })
+        .buffer_unordered(WRITES_IN_FLIGHT);
+    while let Some(result) = results.next().await {
+        let failed = |key: String, error: &OperationError| Failed {
+            key,
+            operation: "set aside".to_owned(),
+            why: crate::cloud::plain(&error.to_string()),
+        };
+        match result {
+            Ok((_, Ok(()))) => done.preserved += 1,
+            Ok((key, Err(error))) => done.failures.push(failed(key.to_string(), &error)),
+            Err(error) => done.failures.push(failed(String::new(), &error)),
+        }
+    }
+}
+
+/// Writes assets, then pages. Failures are in `done`, one a key; what S3 answered to the rest is returned.
+pub(crate) async fn write_all(
+    approved: &Approved,
+    writer: &Arc<Writer>,
+    observer: &Arc<dyn Observer>,
+    done: &mut Done,
+) -> Outcomes {
+    let mut outcomes = Outcomes::new();
     for phase in [Phase::Assets, Phase::Pages] {
         let mut operations: Vec<&Operation> =
             approved.plan().operations.iter().filter(|operation| operation.phase() == phase).collect();
@@ -65,16 +107,32 @@ pub(crate) async fn execute(approved: &Approved, writer: &Arc<Writer>, observer:
             continue;
         }
         in_reading_order(&mut operations, &writer.reader);
-        write(&operations, writer, observer, &mut done).await;
+        write(&operations, writer, observer, done, &mut outcomes).await;
     }
-    let deletes: Vec<(StoredKey, ETag)> = approved.plan().operations.iter().filter_map(removal).collect();
+    outcomes
+}
+
+/// Removes what the plan removes for one of `reasons`; nothing where a write had failed.
+pub(crate) async fn remove(
+    approved: &Approved,
+    reasons: &[Reason],
+    writer: &Arc<Writer>,
+    observer: &Arc<dyn Observer>,
+    done: &mut Done,
+) {
+    let deletes: Vec<(StoredKey, ETag)> = approved
+        .plan()
+        .operations
+        .iter()
+        .filter(|operation| reasons.contains(&operation.reason))
+        .filter_map(removal)
+        .collect();
     if done.failures.is_empty() {
-        delete(&deletes, writer, observer, &mut done).await;
+        delete(&deletes, writer, observer, done).await;
     } else {
         done.skipped += deletes.len() as u64;
     }
     done.failures.sort_by(|a, b| a.key.cmp(&b.key));
-    done
 }
 
 fn removal(operation: &Operation) -> Option<(StoredKey, ETag)> {
@@ -94,7 +152,13 @@ fn in_reading_order(operations: &mut [&Operation], reader: &Reader) {
     }
 }
 
-async fn write(operations: &[&Operation], writer: &Arc<Writer>, observer: &Arc<dyn Observer>, done: &mut Done) {
+async fn write(
+    operations: &[&Operation],
+    writer: &Arc<Writer>,
+    observer: &Arc<dyn Observer>,
+    done: &mut Done,
+    outcomes: &mut Outcomes,
+) {
     let failures = Arc::new(AtomicUsize::new(0));
     let mut results = stream::iter(operations.iter().copied().cloned())
         .take_while(|_| std::future::ready(failures.load(Ordering::Relaxed) < ENOUGH_FAILURES))
@@ -102,7 +166,7 @@ async fn write(operations: &[&Operation], writer: &Arc<Writer>, observer: &Arc<d
             let writer = Arc::clone(writer);
             // A task of its own, so that all processors take part.
             let task = tokio::spawn(async move {
-                let result = writer.carry_out(&operation).await;
+                let result = writer.guarded(&operation).await;
                 (operation, result)
             });
             async move { task.await.map_err(|_| OperationError::Interrupted) }
@@ -112,7 +176,8 @@ async fn write(operations: &[&Operation], writer: &Arc<Writer>, observer: &Arc<d
     while let Some(result) = results.next().await {
         finished += 1;
         match result {
-            Ok((operation, Ok(()))) => {
+            Ok((operation, Ok(written))) => {
+                outcomes.insert(operation.key.clone(), written);
                 match operation.action {
                     Action::Headers { .. } => done.headers += 1,
                     Action::Put { .. } | Action::Delete { .. } => done.written += 1,
@@ -137,8 +202,29 @@ async fn write(operations: &[&Operation], writer: &Arc<Writer>, observer: &Arc<d
 }
 
 async fn delete(removals: &[(StoredKey, ETag)], writer: &Arc<Writer>, observer: &Arc<dyn Observer>, done: &mut Done) {
-    for batch in removals.chunks(MAX_DELETES) {
-        let outcomes = writer.s3.delete(&writer.target, batch).await;
+    let batches: Vec<&[(StoredKey, ETag)]> = removals.chunks(MAX_DELETES).collect();
+    let mut answers = stream::iter(batches)
+        .map(|batch| async move {
+            let outcomes = match &writer.fence {
+                None => Ok(writer.s3.delete(&writer.target, batch).await),
+                Some(fence) => fence.guard(writer.s3.delete(&writer.target, batch)).await,
+            };
+            (batch, outcomes)
+        })
+        .buffered(DELETES_IN_FLIGHT);
+    while let Some((batch, outcomes)) = answers.next().await {
+        let outcomes = match outcomes {
+            Ok(outcomes) => outcomes,
+            Err(fenced) => {
+                done.failures.push(Failed {
+                    key: batch.first().map(|(key, _)| key.to_string()).unwrap_or_default(),
+                    operation: "delete".to_owned(),
+                    why: fenced.to_string(),
+                });
+                done.skipped += batch.len() as u64;
+                continue;
+            }
+        };
         for ((key, _), outcome) in batch.iter().zip(outcomes) {
             match outcome {
                 DeleteOutcome::Deleted => done.deleted += 1,
@@ -177,7 +263,37 @@ fn failed(operation: &Operation, error: &OperationError) -> Failed {
 }
 
 impl Writer {
-    async fn carry_out(&self, operation: &Operation) -> Result<(), OperationError> {
+    async fn guarded(&self, operation: &Operation) -> Result<Written, OperationError> {
+        match &self.fence {
+            None => self.carry_out(operation).await,
+            Some(fence) => fence.guard(self.carry_out(operation)).await?,
+        }
+    }
+
+    async fn set_aside(&self, preserve: &Preserve, aside: &Location) -> Result<(), OperationError> {
+        let whole = self.target.prefix.join(preserve.key.as_str());
+        let from = CopySource {
+            bucket: &self.target.bucket,
+            key: &whole,
+            etag: &preserve.etag,
+            conditional: true,
+            size: preserve.size,
+            limit: self.copy_limit,
+            tags: false,
+        };
+        let (headers, writing) = (Headers::default(), Writing::default());
+        let dress = Dress { headers: &headers, redirect: None, writing: &writing };
+        let name = body_name(&preserve.key, &preserve.etag);
+        let (identity, copy) = (Identity::default(), self.s3.clone());
+        let copied = copy.copy(from, aside, &name, &identity, dress);
+        match &self.fence {
+            None => copied.await?,
+            Some(fence) => fence.guard(copied).await??,
+        };
+        Ok(())
+    }
+
+    async fn carry_out(&self, operation: &Operation) -> Result<Written, OperationError> {
         let key = operation.key.as_str();
         match &operation.action {
             Action::Put { body: PlannedBody::Source(source), size, identity, headers, .. } => {
@@ -189,8 +305,7 @@ impl Writer {
             Action::Put { body: PlannedBody::Redirect(target), headers, .. } => {
                 let dress = Dress { headers, redirect: Some(target), writing: &self.writing };
                 let empty = BodyBytes::Whole(bytes::Bytes::new());
-                self.s3.put(&self.target, key, empty, 0, &Identity::default(), dress).await?;
-                Ok(())
+                Ok(self.s3.put(&self.target, key, empty, 0, &Identity::default(), dress).await?)
             }
             Action::Headers { headers, size, etag, identity, keeping, .. } => {
                 // What the configuration does not name stays as the object has it.
@@ -203,7 +318,7 @@ impl Writer {
                 self.copy_within(key, (&operation.key, etag), *size, identity, headers, &writing, true).await
             }
             // Deletes go in batches.
-            Action::Delete { .. } => Ok(()),
+            Action::Delete { .. } => Ok(Written::default()),
         }
     }
 
@@ -214,27 +329,26 @@ impl Writer {
         size: u64,
         identity: &Identity,
         headers: &Headers,
-    ) -> Result<(), OperationError> {
+    ) -> Result<Written, OperationError> {
         let dress = Dress { headers, redirect: None, writing: &self.writing };
         if let Some(staged) = self.reader.staged(source) {
             let from = CopySource {
                 bucket: &staged.bucket,
                 key: staged.key.as_str(),
                 etag: &staged.etag,
+                conditional: self.reader.is_conditional(),
                 size,
                 limit: self.copy_limit,
                 tags: false,
             };
-            self.s3.copy(from, &self.target, key, identity, dress).await?;
-            return Ok(());
+            return Ok(self.s3.copy(from, &self.target, key, identity, dress).await?);
         }
         let body = if size <= SMALL {
             BodyBytes::Whole(self.reader.whole(source).await?)
         } else {
             BodyBytes::Streamed(opener(&self.reader, source))
         };
-        self.s3.put(&self.target, key, body, size, identity, dress).await?;
-        Ok(())
+        Ok(self.s3.put(&self.target, key, body, size, identity, dress).await?)
     }
 
     #[expect(clippy::too_many_arguments, reason = "they are the parts of one operation")]
@@ -247,12 +361,19 @@ impl Writer {
         headers: &Headers,
         writing: &Writing,
         tags: bool,
-    ) -> Result<(), OperationError> {
+    ) -> Result<Written, OperationError> {
         let whole = self.target.prefix.join(other.as_str());
-        let from = CopySource { bucket: &self.target.bucket, key: &whole, etag, size, limit: self.copy_limit, tags };
+        let from = CopySource {
+            bucket: &self.target.bucket,
+            key: &whole,
+            etag,
+            conditional: true,
+            size,
+            limit: self.copy_limit,
+            tags,
+        };
         let dress = Dress { headers, redirect: None, writing };
-        self.s3.copy(from, &self.target, key, identity, dress).await?;
-        Ok(())
+        Ok(self.s3.copy(from, &self.target, key, identity, dress).await?)
     }
 }
 

@@ -8,9 +8,11 @@ mod sts;
 mod s3;
 pub mod source;
 mod chain;
+mod state;
 mod survey;
 mod execute;
 mod cloudfront;
+mod invalidate;
 pub mod progress;
 pub mod publish;
 
@@ -18,4 +20,5 @@ pub use chain::{Chain, ChainError, Library, Workshop};
 pub use cloud::CloudError;
 pub use connection::Connection;
 pub use s3::{CopySource, ListError, S3};
+pub use state::StateError;
 pub use survey::SurveyError;

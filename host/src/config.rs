@@ -11,13 +11,19 @@ use serde::{Deserialize, Serialize};
 use crate::document::distribution_arn;
 use crate::invalidation::FREE_PATHS;
 use crate::key::StoredKey;
+use crate::lease::DEFAULT_SECONDS;
 use crate::location::{Location, LocationError, Prefix, Source};
 use crate::plan::Writing;
+use crate::release::Keep;
 
 /// The whole configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// Where releases are kept, each site's below its name: manifests, leases, bodies of earlier releases. Without it a
+    /// site has no releases: nobody can go back, and two publishes at once are nobody's business.
+    #[serde(default)]
+    pub state: Option<Location>,
     /// The sites, by name.
     #[serde(rename = "site")]
     pub sites: Vec<Site>,
@@ -40,6 +46,15 @@ pub struct Site {
     /// The distributions that show it.
     #[serde(default)]
     pub cdn: Vec<Cdn>,
+    /// Where its releases are kept: the configuration's `state` and its own name.
+    #[serde(skip)]
+    pub state: Option<Location>,
+    /// How long what earlier releases name is kept.
+    #[serde(default)]
+    pub keep: Keep,
+    /// How long the lease of a run that died blocks the next one, in seconds.
+    #[serde(default = "lease_seconds")]
+    pub lease_seconds: LeaseSeconds,
     /// Whether objects that the artifact lacks are deleted.
     #[serde(default = "yes")]
     pub delete: bool,
@@ -55,6 +70,34 @@ pub struct Site {
     /// Policy plugins. Where `guard` is not among them, it judges with its defaults.
     #[serde(default)]
     pub policy: Vec<PluginUse>,
+}
+
+fn lease_seconds() -> LeaseSeconds {
+    LeaseSeconds(DEFAULT_SECONDS)
+}
+
+/// 1 to 900 seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u16", into = "u16")]
+pub struct LeaseSeconds(u16);
+
+impl Default for LeaseSeconds {
+    fn default() -> Self {
+        lease_seconds()
+    }
+}
+
+impl From<LeaseSeconds> for u16 {
+    fn from(seconds: LeaseSeconds) -> Self {
+        seconds.0
+    }
+}
+
+impl TryFrom<u16> for LeaseSeconds {
+    type Error = ValueError;
+    fn try_from(seconds: u16) -> Result<Self, ValueError> {
+        if (1..=900).contains(&seconds) { Ok(Self(seconds)) } else { Err(ValueError::LeaseSeconds(seconds)) }
+    }
 }
 
 fn yes() -> bool {
@@ -153,6 +196,14 @@ pub enum ConfigError {
     /// What is published would land where builds are staged.
     #[error("the site `{0}` would be published into the place that it is staged in, separate `target` and `staged`")]
     Loop(SiteName),
+    /// Releases would be kept where a site is published or staged, so that a publish would delete, publish or trigger them.
+    #[error("the `state` lies within the {what} of the site `{site}` or around it, give it a prefix of its own")]
+    State {
+        /// The site.
+        site: SiteName,
+        /// `target`, `staged`.
+        what: &'static str,
+    },
     /// A plugin that is not bundled has no digest.
     #[error("the plugin `{plugin}` of the site `{site}` needs its `sha256`, since it is not bundled with Tidegate")]
     Digest {
@@ -205,6 +256,9 @@ pub enum ValueError {
     /// Not a glob.
     #[error("`{0}` is not a glob: {1}")]
     Glob(String, String),
+    /// Too short or too long.
+    #[error("`lease-seconds` is {0}, use 1 to 900")]
+    LeaseSeconds(u16),
     /// Not a place.
     #[error(transparent)]
     Location(#[from] LocationError),
@@ -216,7 +270,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`]; a wrong form names line and field.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        let config: Self =
+        let mut config: Self =
             toml::from_str(text).map_err(|error| ConfigError::Form(error.to_string().trim_end().to_owned()))?;
         let mut names = BTreeSet::new();
         for (at, site) in config.sites.iter().enumerate() {
@@ -233,6 +287,19 @@ impl Config {
                 return Err(ConfigError::Loop(site.name.clone()));
             }
             site.check()?;
+        }
+        let Some(state) = config.state.clone() else { return Ok(config) };
+        for site in &mut config.sites {
+            let refused = |what| ConfigError::State { site: site.name.clone(), what };
+            if state.overlaps(&site.target) {
+                return Err(refused("target"));
+            }
+            if staged_within(site, &state) {
+                return Err(refused("staged"));
+            }
+            let prefix = Prefix::new(&state.prefix.join(&site.name.0));
+            let prefix = prefix.map_err(|error| ConfigError::Form(error.to_string()))?;
+            site.state = Some(Location { bucket: state.bucket.clone(), prefix });
         }
         Ok(config)
     }
@@ -256,11 +323,19 @@ fn staged_within(site: &Site, target: &Location) -> bool {
         Some(Source::Object(object)) => {
             object.bucket == target.bucket && target.prefix.relative(object.key.as_str()).is_some()
         }
-        Some(Source::Directory(_) | Source::Archive(_)) | None => false,
+        Some(Source::Directory(_) | Source::Archive(_) | Source::Release(_)) | None => false,
     }
 }
 
 impl Site {
+    /// Where the releases of every site of its configuration are kept.
+    #[must_use]
+    pub fn state_root(&self) -> Option<Location> {
+        let state = self.state.as_ref()?;
+        let root = state.prefix.as_str().strip_suffix(&format!("{}/", self.name))?;
+        Some(Location { bucket: state.bucket.clone(), prefix: Prefix::new(root).ok()? })
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
         for plugin in self.sync.iter().chain(&self.policy) {
             if plugin.sha256.is_none() && !matches!(plugin.plugin, PluginReference::Bundled(_)) {

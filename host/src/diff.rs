@@ -9,8 +9,10 @@ use crate::config::Protect;
 use crate::desired::{Body, Desired, Entry};
 use crate::identity::{ETag, Identity, Sameness};
 use crate::key::{Key, StoredKey};
-use crate::listing::{Keeping, Listed, Observed, Site};
-use crate::plan::{Action, Difference, Kept, Operation, PlannedBody, Reason, Replaced, Totals};
+use crate::listing::{Keeping, Listed, Observed};
+use crate::merge::Site;
+use crate::plan::{Action, Difference, Operation, PlannedBody, Preserve, Reason, Replaced, Totals};
+use crate::release::ReleaseId;
 
 /// How thoroughly a site is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -29,6 +31,8 @@ pub struct Removal {
     pub delete: bool,
     /// Keys that are never deleted.
     pub protect: Protect,
+    /// The oldest release that is kept: what it and later ones name is neither deleted nor lost.
+    pub horizon: ReleaseId,
 }
 
 /// What must be known before operations can be computed.
@@ -59,14 +63,14 @@ impl Doubts {
     }
 }
 
-/// What is not known yet. Answer the questions (into [`Site::observed`] and [`Desired::learn`]) and ask again until
+/// What is not known yet. Answer the questions (into [`Site::observe`] and [`Desired::learn`]) and ask again until
 /// nothing is left: three rounds at the most, since every answer removes its question.
 #[must_use]
 pub fn doubts(desired: &Desired, site: &Site, comparison: Comparison) -> Doubts {
     let mut found = Doubts::default();
     let mut heads = BTreeSet::new();
     for (entry, listed) in both(desired, site) {
-        let observed = site.observed.get(&listed.key);
+        let observed = site.observed(&listed.key);
         let Body::Object { source, size, identity } = &entry.body else {
             // A redirect is an empty object; where the site has a larger one there is nothing to ask.
             if observed.is_none() && listed.size == 0 {
@@ -128,7 +132,7 @@ fn missing(wants: &Identity, has: &Identity) -> Algorithms {
 
 /// Entries that the site has under the same key.
 fn both<'a>(desired: &'a Desired, site: &'a Site) -> impl Iterator<Item = (&'a Entry, &'a Listed)> {
-    let mut listed = site.listing.objects().iter().peekable();
+    let mut listed = site.objects().iter().peekable();
     desired.entries().iter().filter_map(move |entry| {
         while listed.next_if(|object| object.key.as_str() < entry.key.as_str()).is_some() {}
         listed.next_if(|object| object.key.as_str() == entry.key.as_str()).map(|object| (entry, object))
@@ -142,7 +146,7 @@ const SMALLEST_RENAME: u64 = 4096;
 /// renamed need not be sent again.
 fn renames<'a>(desired: &'a Desired, site: &'a Site) -> Vec<(&'a Entry, Vec<&'a Listed>)> {
     let mut gone: BTreeMap<u64, Vec<&Listed>> = BTreeMap::new();
-    for object in site.listing.objects() {
+    for object in site.objects() {
         if object.size >= SMALLEST_RENAME && desired.get(object.key.as_str()).is_none() {
             gone.entry(object.size).or_default().push(object);
         }
@@ -153,8 +157,9 @@ fn renames<'a>(desired: &'a Desired, site: &'a Site) -> Vec<(&'a Entry, Vec<&'a 
     desired
         .entries()
         .iter()
-        .filter(|entry| site.listing.get(entry.key.as_str()).is_none())
-        .filter_map(|entry| match &entry.body {
+        .enumerate()
+        .filter(|(at, entry)| !site.is_settled(*at) && site.get(entry.key.as_str()).is_none())
+        .filter_map(|(_, entry)| match &entry.body {
             Body::Object { size, .. } => gone.get(size).map(|candidates| (entry, candidates.clone())),
             Body::Redirect(_) => None,
         })
@@ -166,8 +171,8 @@ fn renames<'a>(desired: &'a Desired, site: &'a Site) -> Vec<(&'a Entry, Vec<&'a 
 pub struct Changes {
     /// Operations in the order of their keys.
     pub operations: Vec<Operation>,
-    /// Keys that stay.
-    pub kept: Vec<Kept>,
+    /// Bodies that are set aside before they are replaced or removed, in the order of their keys.
+    pub preserve: Vec<Preserve>,
     /// Counts, without those of the source.
     pub totals: Totals,
 }
@@ -176,7 +181,7 @@ pub struct Changes {
 /// still unknown then counts as different.
 #[must_use]
 pub fn operations(desired: &Desired, site: &Site, comparison: Comparison, removal: &Removal) -> Changes {
-    let mut changes = Changes { operations: Vec::new(), kept: Vec::new(), totals: Totals::default() };
+    let mut changes = Changes { operations: Vec::new(), preserve: Vec::new(), totals: Totals::default() };
     let renamed: BTreeMap<&Key, (StoredKey, ETag)> = renames(desired, site)
         .into_iter()
         .filter_map(|(entry, candidates)| {
@@ -186,15 +191,22 @@ pub fn operations(desired: &Desired, site: &Site, comparison: Comparison, remova
         })
         .collect();
 
-    let mut listed = site.listing.objects().iter().peekable();
-    for entry in desired.entries() {
+    let mut listed = site.objects().iter().peekable();
+    for (at, entry) in desired.entries().iter().enumerate() {
         while let Some(object) = listed.next_if(|object| object.key.as_str() < entry.key.as_str()) {
-            changes.surplus(object, removal);
+            changes.surplus(object, site, removal);
+        }
+        if site.is_settled(at) {
+            changes.keep(entry);
+            continue;
         }
         let object = listed.next_if(|object| object.key.as_str() == entry.key.as_str());
-        match object.map(|object| (object, judge(entry, object, site.observed.get(&object.key), comparison))) {
+        match object.map(|object| (object, judge(entry, object, site.observed(&object.key), comparison))) {
             None => changes.put(entry, Reason::New, renamed.get(&entry.key), None),
-            Some((object, Finding::Put(reason))) => changes.put(entry, reason, None, Some(object)),
+            Some((object, Finding::Put(reason))) => {
+                changes.put(entry, reason, None, Some(object));
+                changes.set_aside(object, site, removal);
+            }
             Some((object, Finding::Headers(differences, keeping))) => {
                 changes.headers(entry, object, differences, keeping);
             }
@@ -202,10 +214,16 @@ pub fn operations(desired: &Desired, site: &Site, comparison: Comparison, remova
         }
     }
     for object in listed {
-        changes.surplus(object, removal);
+        changes.surplus(object, site, removal);
     }
-    changes.totals.site_objects = site.listing.objects().len() as u64;
+    changes.totals.site_objects = site.listing().count();
+    changes.totals.drifted = site.drift().len() as u64;
     changes
+}
+
+/// Whether an entry is on the site as it should be, by what is known of the object.
+pub(crate) fn is_same(entry: &Entry, object: &Listed, observed: &Observed) -> bool {
+    matches!(judge(entry, object, Some(observed), Comparison::Whole), Finding::Same)
 }
 
 enum Finding {
@@ -304,12 +322,6 @@ impl Changes {
     fn keep(&mut self, entry: &Entry) {
         self.totals.keep += 1;
         self.published(entry.body.size());
-        self.kept.push(Kept {
-            key: entry.key.clone(),
-            size: entry.body.size(),
-            headers: entry.headers.clone(),
-            redirect: entry.body.redirect().cloned(),
-        });
     }
 
     fn published(&mut self, size: u64) {
@@ -318,13 +330,30 @@ impl Changes {
     }
 
     /// An object that the artifact lacks. Directory markers are neither published nor deleted: other tools made them.
-    fn surplus(&mut self, object: &Listed, removal: &Removal) {
+    /// What a kept release names stays for pages that visitors have cached; pages themselves go with their release.
+    fn surplus(&mut self, object: &Listed, site: &Site, removal: &Removal) {
         if !removal.delete || object.key.is_marker() || removal.protect.covers(&object.key) {
             self.totals.left_alone += 1;
             return;
         }
+        let asset = site.holding(&object.key).filter(|holding| !holding.page);
+        if asset.is_some_and(|holding| holding.last >= removal.horizon) {
+            self.totals.retained += 1;
+            return;
+        }
         self.totals.delete += 1;
+        let reason = if asset.is_some() { Reason::Expired } else { Reason::Stale };
         let action = Action::Delete { size: object.size, etag: object.etag.clone() };
-        self.operations.push(Operation { key: object.key.clone(), reason: Reason::Stale, action });
+        self.operations.push(Operation { key: object.key.clone(), reason, action });
+        self.set_aside(object, site, removal);
+    }
+
+    /// The body of a kept release is about to be replaced or removed: without a copy nobody could go back.
+    fn set_aside(&mut self, object: &Listed, site: &Site, removal: &Removal) {
+        let Some(holding) = site.holding(&object.key) else { return };
+        if holding.intact && holding.body && holding.last >= removal.horizon {
+            let (key, etag) = (object.key.clone(), object.etag.clone());
+            self.preserve.push(Preserve { key, etag, size: object.size, last: holding.last });
+        }
     }
 }

@@ -98,12 +98,13 @@ impl Document {
     }
 
     /// What carrying out this very plan needs. `staged` is the prefix that bodies are copied from within S3;
-    /// `distributions` are ARNs.
+    /// `aside` the place where bodies of earlier releases are kept; `distributions` are ARNs.
     #[must_use]
-    pub fn writing(plan: &Plan, staged: Option<&Location>, distributions: &[String]) -> Self {
+    pub fn writing(plan: &Plan, staged: Option<&Location>, aside: Option<&Location>, distributions: &[String]) -> Self {
         let objects = objects_arn(&plan.target);
         let mut statements = Vec::new();
-        let needs = Needs::of(plan);
+        let mut needs = Needs::of(plan);
+        needs.read_site |= !plan.preserve.is_empty();
         let mut actions: Vec<&'static str> = Vec::new();
         if needs.read_site {
             actions.push("s3:GetObject");
@@ -131,11 +132,20 @@ impl Document {
         {
             statements.push(Statement::allow(&["s3:GetObject"], &[objects_arn(staged)]));
         }
+        if let (true, Some(aside)) = (!plan.preserve.is_empty(), aside) {
+            let mut actions = vec!["s3:PutObject"];
+            if plan.preserve.iter().any(|preserve| preserve.size > MAX_COPY_BYTES) {
+                actions.push("s3:AbortMultipartUpload");
+            }
+            statements.push(Statement::allow(&actions, &[objects_arn(aside)]));
+        }
         if let (true, Some(key)) = (needs.put, &plan.writing.kms_key) {
             statements.push(Statement::allow(&["kms:Decrypt", "kms:GenerateDataKey"], std::slice::from_ref(key)));
         }
-        if !plan.is_empty() && !distributions.is_empty() {
-            statements.push(Statement::allow(&["cloudfront:CreateInvalidation"], distributions));
+        if !distributions.is_empty() {
+            let actions =
+                ["cloudfront:CreateInvalidation", "cloudfront:GetInvalidation", "cloudfront:ListInvalidations"];
+            statements.push(Statement::allow(&actions, distributions));
         }
         Self::of(statements)
     }

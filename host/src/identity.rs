@@ -78,7 +78,7 @@ impl Identity {
 }
 
 /// An entity tag as S3 answered it, without its quotes.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ETag(String);
 
 impl ETag {

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
+use crate::config::DistributionId;
 use crate::location::Prefix;
 use crate::plan::Operation;
 
@@ -70,6 +71,58 @@ impl Path {
     pub fn is_wildcard(&self) -> bool {
         self.0.ends_with('*')
     }
+}
+
+/// What one distribution is to be told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Batch {
+    /// The distribution.
+    pub distribution: DistributionId,
+    /// The paths.
+    pub paths: Vec<Path>,
+    /// The caller's reference.
+    pub reference: String,
+}
+
+/// What may still be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// Paths.
+    pub paths: usize,
+    /// Wildcards.
+    pub wildcards: usize,
+    /// Free paths.
+    pub free: usize,
+}
+
+/// stand-in until the planner is merged
+#[must_use]
+pub fn batch<'a>(
+    site: &str,
+    release: &str,
+    cdn: &crate::config::Cdn,
+    target: &crate::location::Location,
+    changed: impl Iterator<Item = &'a str>,
+    _unchanged: impl Iterator<Item = &'a str>,
+    room: Room,
+) -> Option<Batch> {
+    let below = cdn.visible_prefix(target);
+    let mut all = BTreeSet::new();
+    for key in changed {
+        addresses(&below.join(key), &mut all);
+    }
+    let paths = fold(all, room.free.clamp(1, MAX_PATHS));
+    if paths.is_empty() {
+        return None;
+    }
+    let mut text = String::new();
+    for path in &paths {
+        text.push_str(path.as_str());
+        text.push('\n');
+    }
+    let reference = format!("tidegate-{site}-{release}-{}", crate::identity::sha256(text.as_bytes()));
+    Some(Batch { distribution: cdn.distribution.clone(), paths, reference })
 }
 
 /// The paths that cover every visible change: each changed, removed or redirected key, and the other addresses of an

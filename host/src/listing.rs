@@ -1,8 +1,6 @@
-//! What a site's bucket holds now: a finished pagination of its prefix, and what questions about single objects answered.
+//! What a site's bucket shows of itself: pages of a listing, and answers about single objects.
 //!
 //! Owns the rule that a [`Listing`] is never a short one. Never asks the bucket: `deploy` does, page by page.
-
-use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -34,16 +32,19 @@ impl Listed {
     }
 }
 
-/// Every object below a prefix, in the order of its keys' bytes. Made by [`Pagination::finish`] only.
+/// Proof that every object below a prefix was seen, in order. Made by [`Pagination::finish`] only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing {
-    objects: Vec<Listed>,
+    count: u64,
+    digest: String,
 }
 
-/// Collects pages until the last one.
+/// Checks pages as they come, until the last one.
 #[derive(Debug, Default)]
 pub struct Pagination {
-    objects: Vec<Listed>,
+    last: Option<StoredKey>,
+    count: u64,
+    hash: Sha256,
     finished: bool,
 }
 
@@ -59,17 +60,23 @@ pub enum ListingError {
 }
 
 impl Pagination {
-    /// Adds one page; `last` says that no other follows.
+    /// Takes note of one page; `last` says that no other follows.
     ///
     /// # Errors
     /// [`ListingError::Disorder`] where the page does not follow the one before it.
-    pub fn page(&mut self, objects: impl IntoIterator<Item = Listed>, last: bool) -> Result<(), ListingError> {
+    pub fn page(&mut self, objects: &[Listed], last: bool) -> Result<(), ListingError> {
         for object in objects {
-            let in_order = self.objects.last().is_none_or(|before| before.key < object.key);
+            let in_order = self.last.as_ref().is_none_or(|before| *before < object.key);
             if self.finished || !in_order {
-                return Err(ListingError::Disorder(object.key));
+                return Err(ListingError::Disorder(object.key.clone()));
             }
-            self.objects.push(object);
+            self.last = Some(object.key.clone());
+            self.count += 1;
+            self.hash.update(object.key.as_str().as_bytes());
+            self.hash.update([0]);
+            self.hash.update(object.size.to_be_bytes());
+            self.hash.update(object.etag.as_str().as_bytes());
+            self.hash.update([0]);
         }
         self.finished |= last;
         Ok(())
@@ -77,8 +84,8 @@ impl Pagination {
 
     /// Objects so far, for progress.
     #[must_use]
-    pub fn seen(&self) -> usize {
-        self.objects.len()
+    pub fn seen(&self) -> u64 {
+        self.count
     }
 
     /// The listing.
@@ -86,36 +93,24 @@ impl Pagination {
     /// # Errors
     /// [`ListingError::Unfinished`] where the last page was not seen.
     pub fn finish(self) -> Result<Listing, ListingError> {
-        if self.finished { Ok(Listing { objects: self.objects }) } else { Err(ListingError::Unfinished) }
+        if !self.finished {
+            return Err(ListingError::Unfinished);
+        }
+        Ok(Listing { count: self.count, digest: hex::encode(self.hash.finalize()) })
     }
 }
 
 impl Listing {
-    /// Objects in the order of their keys' bytes.
+    /// How many objects there are.
     #[must_use]
-    pub fn objects(&self) -> &[Listed] {
-        &self.objects
-    }
-
-    /// The object under `key`.
-    #[must_use]
-    pub fn get(&self, key: &str) -> Option<&Listed> {
-        let at = self.objects.binary_search_by(|object| object.key.as_str().cmp(key)).ok()?;
-        self.objects.get(at)
+    pub fn count(&self) -> u64 {
+        self.count
     }
 
     /// SHA-256 over every key, size and ETag: two listings with one digest show one state.
     #[must_use]
-    pub fn digest(&self) -> String {
-        let mut hash = Sha256::new();
-        for object in &self.objects {
-            hash.update(object.key.as_str().as_bytes());
-            hash.update([0]);
-            hash.update(object.size.to_be_bytes());
-            hash.update(object.etag.as_str().as_bytes());
-            hash.update([0]);
-        }
-        hex::encode(hash.finalize())
+    pub fn digest(&self) -> &str {
+        &self.digest
     }
 }
 
@@ -147,15 +142,6 @@ pub struct Keeping {
     pub kms_key: Option<String>,
 }
 
-/// All that is known of a site: its listing, and the objects that were looked at one by one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Site {
-    /// The listing.
-    pub listing: Listing,
-    /// Answers to HEADs, by key.
-    pub observed: BTreeMap<StoredKey, Observed>,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,17 +153,17 @@ mod tests {
     #[test]
     fn a_short_listing_is_no_listing() {
         let mut pages = Pagination::default();
-        pages.page([object("a"), object("b")], false).unwrap();
+        pages.page(&[object("a"), object("b")], false).unwrap();
         assert_eq!(pages.finish(), Err(ListingError::Unfinished));
     }
 
     #[test]
     fn pages_must_follow_each_other() {
         let mut pages = Pagination::default();
-        pages.page([object("b")], false).unwrap();
-        assert!(pages.page([object("b")], true).is_err());
+        pages.page(&[object("b")], false).unwrap();
+        assert!(pages.page(&[object("b")], true).is_err());
         let mut pages = Pagination::default();
-        pages.page([object("b")], true).unwrap();
-        assert!(pages.page([object("c")], true).is_err());
+        pages.page(&[object("b")], true).unwrap();
+        assert!(pages.page(&[object("c")], true).is_err());
     }
 }

@@ -9,6 +9,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::key::{Key, KeyError, MAX_KEY_BYTES, StoredKey};
+use crate::release::{ReleaseId, ReleaseIdError};
 
 /// A bucket's name: 3 to 63 lower-case letters, digits, hyphens and dots.
 /// Source: Amazon S3 user guide, "General purpose bucket naming rules".
@@ -55,6 +56,8 @@ pub enum Source {
     Prefix(Location),
     /// A staged zip.
     Object(ObjectLocation),
+    /// An earlier release of the site, `release:r42`.
+    Release(ReleaseId),
 }
 
 /// Why a text is not a place.
@@ -78,6 +81,9 @@ pub enum LocationError {
     /// A zip's key that is not a key.
     #[error("`{0}` does not name an object: {1}")]
     Object(String, KeyError),
+    /// Not a release.
+    #[error(transparent)]
+    Release(#[from] ReleaseIdError),
     /// An empty path.
     #[error("a source is empty, name a directory, a `.zip` file, `s3://bucket/prefix/` or `s3://bucket/name.zip`")]
     EmptySource,
@@ -185,8 +191,11 @@ impl FromStr for ObjectLocation {
 impl FromStr for Source {
     type Err = LocationError;
 
-    /// `s3://…` is a prefix, or a zip where it ends in `.zip`; anything else is a path, of a zip where it ends in `.zip`.
+    /// `release:r42` is an earlier release; `s3://…` is a prefix, or a zip where it ends in `.zip`; anything else is a path, of a zip where it ends in `.zip`.
     fn from_str(text: &str) -> Result<Self, LocationError> {
+        if let Some(id) = text.strip_prefix("release:") {
+            return Ok(Self::Release(id.parse()?));
+        }
         let zip = text.len() > 4 && text.to_ascii_lowercase().ends_with(".zip");
         match (text.starts_with("s3://"), zip) {
             _ if text.is_empty() => Err(LocationError::EmptySource),
@@ -228,6 +237,7 @@ impl fmt::Display for Source {
             Self::Directory(path) | Self::Archive(path) => write!(f, "{}", path.display()),
             Self::Prefix(location) => location.fmt(f),
             Self::Object(object) => object.fmt(f),
+            Self::Release(id) => write!(f, "release:{id}"),
         }
     }
 }

@@ -10,12 +10,14 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::artifact::Fingerprint;
+use crate::desired::{Desired, Entry};
 use crate::headers::Headers;
 use crate::identity::{ETag, Identity};
 use crate::key::{Key, StoredKey};
 use crate::listing::Keeping;
 use crate::location::{Location, Source};
 use crate::redirect::Target;
+use crate::release::ReleaseId;
 
 /// The form of a saved plan; another number is another form.
 pub const FORMAT: u32 = 1;
@@ -44,9 +46,23 @@ pub struct Plan {
     pub totals: Totals,
     /// Operations in the order of their keys' bytes, one a key.
     pub operations: Vec<Operation>,
-    /// Keys that stay as they are; a saved plan holds their digest in its inputs, not their names.
-    #[serde(skip)]
-    pub kept: Vec<Kept>,
+    /// Bodies that are set aside before they are replaced or removed, so that a kept release can come back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub preserve: Vec<Preserve>,
+}
+
+/// A body that is copied into the state before it is replaced or removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Preserve {
+    /// The key, relative to the site.
+    pub key: StoredKey,
+    /// The ETag that the object has now.
+    pub etag: ETag,
+    /// Bytes.
+    pub size: u64,
+    /// The last release that named it.
+    pub last: ReleaseId,
 }
 
 /// How objects are written, for the whole site.
@@ -77,6 +93,12 @@ pub struct Inputs {
     pub listing: String,
     /// SHA-256 over the keys that stay, with their headers.
     pub kept: String,
+    /// The release that was live, where the site has releases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<ReleaseId>,
+    /// The oldest release that is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub horizon: Option<ReleaseId>,
     /// The plugins that shaped and will judge, in order.
     pub plugins: Vec<PluginInput>,
 }
@@ -207,19 +229,8 @@ pub enum Reason {
     RedirectDiffers,
     /// The site should not have the key any more.
     Stale,
-}
-
-/// A key that stays as it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
-    /// The key, relative to the site.
-    pub key: Key,
-    /// Bytes.
-    pub size: u64,
-    /// Its headers.
-    pub headers: Headers,
-    /// Its redirect.
-    pub redirect: Option<Target>,
+    /// It was kept for an earlier release that is not kept any more.
+    Expired,
 }
 
 /// Counts by stable names.
@@ -238,6 +249,12 @@ pub struct Totals {
     pub keep: u64,
     /// Objects of the site that the artifact lacks and that stay all the same: protected, or deleting is off.
     pub left_alone: u64,
+    /// Objects of the site that the artifact lacks and that stay for earlier releases.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retained: u64,
+    /// Objects that somebody else changed or removed since the last release.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub drifted: u64,
     /// Objects of the source, before any plugin.
     pub source_objects: u64,
     /// Objects of the source that plugins left out.
@@ -254,6 +271,11 @@ pub struct Totals {
     pub bytes_to_copy: u64,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference to the field")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 impl Totals {
     /// Name and count, in a fixed order, for plugins.
     #[must_use]
@@ -265,6 +287,8 @@ impl Totals {
             ("delete", self.delete),
             ("keep", self.keep),
             ("left-alone", self.left_alone),
+            ("retained", self.retained),
+            ("drifted", self.drifted),
             ("source-objects", self.source_objects),
             ("excluded", self.excluded),
             ("published-objects", self.published_objects),
@@ -317,7 +341,7 @@ impl Operation {
 
 /// A page is what a visitor's browser asks for first: HTML, or anything that nobody may use without asking again.
 /// `max-age=0` alone makes no page: it is what style sheets and scripts without a fingerprint get.
-fn is_page(key: &str, headers: &Headers) -> bool {
+pub(crate) fn is_page(key: &str, headers: &Headers) -> bool {
     use crate::headers::HeaderName::{CacheControl, ContentType};
     let html = headers.get(ContentType).is_some_and(|value| {
         let kind = value.split(';').next().unwrap_or_default().trim();
@@ -353,6 +377,15 @@ impl Plan {
         Ok(hex::encode(Sha256::digest(self.to_bytes()?)))
     }
 
+    /// The entries of `desired` that stay as they are: those that no operation names.
+    pub fn kept<'a>(&'a self, desired: &'a Desired) -> impl Iterator<Item = &'a Entry> {
+        let mut operations = self.operations.iter().peekable();
+        desired.entries().iter().filter(move |entry| {
+            while operations.next_if(|operation| operation.key.as_str() < entry.key.as_str()).is_some() {}
+            operations.peek().is_none_or(|operation| operation.key.as_str() != entry.key.as_str())
+        })
+    }
+
     /// Whether nothing has to be done.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -369,6 +402,14 @@ impl Plan {
         }
         if self.inputs.listing != now.inputs.listing {
             lines.push(format!("the site's bucket at `{}` has changed", self.target));
+        }
+        if self.inputs.live != now.inputs.live {
+            lines.push(match now.inputs.live {
+                Some(live) => format!("the release `{live}` is live now"),
+                None => "the site's releases are gone".to_owned(),
+            });
+        } else if self.inputs.horizon != now.inputs.horizon {
+            lines.push("time went by, and fewer earlier releases are kept".to_owned());
         }
         for plugin in &self.inputs.plugins {
             match now.inputs.plugins.iter().find(|other| other.name == plugin.name) {
@@ -438,6 +479,7 @@ impl Reason {
             Self::HeadersDiffer => "headers differ",
             Self::RedirectDiffers => "redirect differs",
             Self::Stale => "stale",
+            Self::Expired => "expired",
         }
     }
 }

@@ -5,17 +5,19 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::finding::{Finding, Severity};
 use crate::location::{Location, Source};
+use crate::merge::Drift;
 use crate::plan::{Plan, Totals};
 use crate::plugin::Usage;
 use crate::plugin::policy::{Judgement, Verdict};
+use crate::release::ReleaseId;
 use crate::request::Request;
 
 /// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// The site is what the artifact says, and the CDN was told.
@@ -30,6 +32,8 @@ pub enum Outcome {
     Denied,
     /// A policy wants a person to look. The site is as it was.
     Held,
+    /// Something newer is live. The site is as it was, which is a success.
+    Superseded,
     /// The run failed before it changed anything. The site is as it was.
     Failed,
 }
@@ -55,6 +59,9 @@ pub struct Done {
     pub headers: u64,
     /// Objects deleted.
     pub deleted: u64,
+    /// Bodies that were set aside before they were replaced or removed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub preserved: u64,
     /// Objects that were to be deleted and were replaced by somebody else meanwhile, so they were left.
     pub left: u64,
     /// Operations that were not tried, since an earlier one had failed.
@@ -63,6 +70,11 @@ pub struct Done {
     pub unanswered: u64,
     /// Operations that failed.
     pub failures: Vec<Failed>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference to the field")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What one distribution was told.
@@ -85,6 +97,9 @@ pub struct Invalidation {
 pub struct Report {
     /// The site.
     pub site: String,
+    /// The release that this run made, where the site has releases and the run got that far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<ReleaseId>,
     /// What was published.
     pub release: String,
     /// Who asked.
@@ -107,6 +122,9 @@ pub struct Report {
     pub totals: Totals,
     /// What was done.
     pub done: Done,
+    /// What somebody else had changed since the last release; the plan says what became of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub drift: Vec<Drift>,
     /// What the CDN was told.
     pub invalidations: Vec<Invalidation>,
     /// What sync plugins had to say.
@@ -119,12 +137,22 @@ pub struct Report {
     pub milliseconds: BTreeMap<String, u64>,
 }
 
+impl Done {
+    /// Whether the site may have changed. What got no answer may have been done: only what certainly changed nothing has
+    /// failed.
+    #[must_use]
+    pub fn touched(&self) -> bool {
+        self.written + self.headers + self.deleted + self.unanswered > 0
+    }
+}
+
 impl Report {
     /// An empty report of a request; `outcome` is what it ends with unless something better is known.
     #[must_use]
     pub fn new(request: &Request, target: Location, outcome: Outcome) -> Self {
         Self {
             site: request.site.clone(),
+            id: None,
             release: request.release.clone(),
             cause: request.cause.clone(),
             instant: request.instant,
@@ -135,6 +163,7 @@ impl Report {
             plan: None,
             totals: Totals::default(),
             done: Done::default(),
+            drift: Vec::new(),
             invalidations: Vec::new(),
             findings: Vec::new(),
             judgements: Vec::new(),
@@ -161,6 +190,7 @@ impl Outcome {
             Self::Partial => "partly done, run again to finish",
             Self::Denied => "denied, the site is as it was",
             Self::Held => "on hold until a person approves the plan, the site is as it was",
+            Self::Superseded => "superseded, something newer is live",
             Self::Failed => "failed, the site is as it was",
         }
     }
@@ -171,7 +201,10 @@ const SHOWN: usize = 20;
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}: {}", self.site, self.outcome.sentence())?;
+        match self.id {
+            Some(id) => writeln!(f, "{} {id}: {}", self.site, self.outcome.sentence())?,
+            None => writeln!(f, "{}: {}", self.site, self.outcome.sentence())?,
+        }
         if let Some(why) = &self.why {
             writeln!(f, "  {why}")?;
         }
@@ -183,6 +216,14 @@ impl fmt::Display for Report {
                 done.written, done.headers, done.deleted, self.totals.keep
             )?;
         }
+        if done.preserved + self.totals.retained > 0 {
+            let (kept, aside) = (self.totals.retained, done.preserved);
+            writeln!(f, "  {kept} kept on the site and {aside} bodies set aside for earlier releases")?;
+        }
+        for drift in self.drift.iter().take(SHOWN) {
+            writeln!(f, "  {drift}")?;
+        }
+        more(f, self.drift.len(), "changes of somebody else")?;
         if done.left > 0 {
             writeln!(f, "  {} not deleted, since they were replaced meanwhile", done.left)?;
         }

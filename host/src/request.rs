@@ -1,6 +1,8 @@
-//! What starts a run: one request for one site, whoever asked.
+//! What starts a run: one request for one site, whoever asked, and its place in time.
 //!
-//! Owns its form. Never reads an event or a command line.
+//! Owns its form and which of two requests is the newer. Never reads an event or a command line.
+
+use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
@@ -20,4 +22,95 @@ pub struct Request {
     pub instant: u64,
     /// Who or what asked: `cli`, `watch`, …
     pub cause: String,
+    /// When what is published was made, where that is known: an older one never replaces a newer one. Without it the
+    /// run's instant counts, so that a person who types `publish` always publishes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<Order>,
+}
+
+/// The place of a release among those of its site.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Order {
+    /// Milliseconds since the Unix epoch: a commit's time, or an event's.
+    pub at: u64,
+    /// What S3 numbers the events of one object with; among events of one object it decides, not the time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequencer: Option<Sequencer>,
+}
+
+/// A number of an S3 event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sequencer {
+    /// Bucket and key: numbers of other objects are not comparable.
+    pub object: String,
+    /// Hexadecimal digits, of any length.
+    pub value: String,
+}
+
+impl Order {
+    /// A place by time alone.
+    #[must_use]
+    pub fn at(milliseconds: u64) -> Self {
+        Self { at: milliseconds, sequencer: None }
+    }
+
+    /// Which of the two is the newer.
+    #[must_use]
+    pub fn compare(&self, other: &Self) -> Ordering {
+        match (&self.sequencer, &other.sequencer) {
+            (Some(ours), Some(theirs)) if ours.object == theirs.object => ours.compare(theirs),
+            _ => self.at.cmp(&other.at),
+        }
+    }
+}
+
+impl Sequencer {
+    /// Numbers of different lengths are compared as if the shorter went on in zeros, digit by digit.
+    /// Source: Amazon S3 user guide, "Event message structure".
+    fn compare(&self, other: &Self) -> Ordering {
+        let longest = self.value.len().max(other.value.len());
+        let digits = |value: &str| -> Vec<u8> {
+            let mut digits = value.to_ascii_uppercase().into_bytes();
+            digits.resize(longest, b'0');
+            digits
+        };
+        digits(&self.value).cmp(&digits(&other.value))
+    }
+}
+
+impl Request {
+    /// Its place in time.
+    #[must_use]
+    pub fn place(&self) -> Order {
+        self.order.clone().unwrap_or_else(|| Order::at(self.instant))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(at: u64, object: &str, value: &str) -> Order {
+        Order { at, sequencer: Some(Sequencer { object: object.to_owned(), value: value.to_owned() }) }
+    }
+
+    #[test]
+    fn a_sequencer_decides_among_events_of_one_object() {
+        assert_eq!(
+            event(9, "b/k", "0055AED6DCD90281E5").compare(&event(1, "b/k", "0055AED6DCD90281E6")),
+            Ordering::Less
+        );
+        assert_eq!(event(9, "b/k", "00").compare(&event(1, "b/k", "000000")), Ordering::Equal);
+        assert_eq!(event(1, "b/k", "01").compare(&event(9, "b/k", "0055aed6")), Ordering::Greater);
+        assert_eq!(event(1, "b/k", "00ff").compare(&event(1, "b/k", "00FE")), Ordering::Greater);
+    }
+
+    #[test]
+    fn times_decide_among_everything_else() {
+        assert_eq!(event(1, "b/k", "ff").compare(&event(2, "b/other", "00")), Ordering::Less);
+        assert_eq!(event(3, "b/k", "ff").compare(&Order::at(2)), Ordering::Greater);
+        assert_eq!(Order::at(2).compare(&Order::at(2)), Ordering::Equal);
+    }
 }

@@ -23,14 +23,17 @@ pub fn review<'a>(plan: &'a Plan, desired: &'a Desired) -> Review<'a> {
         let (kind, size, reason) = (kind(operation), operation.size(), operation.reason.as_str());
         Change { key, kind, size, redirect, headers, reason, source: source(key) }
     });
-    let kept = plan.kept.iter().map(|kept| Change {
-        key: kept.key.as_str(),
+    let kept = plan.kept(desired).map(|entry| Change {
+        key: entry.key.as_str(),
         kind: ChangeKind::Keep,
-        size: kept.size,
-        redirect: kept.redirect.as_ref(),
-        headers: Some(&kept.headers),
+        size: entry.body.size(),
+        redirect: entry.body.redirect(),
+        headers: Some(&entry.headers),
         reason: "unchanged",
-        source: source(kept.key.as_str()),
+        source: match &entry.body {
+            Body::Object { source, .. } => Some(source),
+            Body::Redirect(_) => None,
+        },
     });
     Review::new(changed.chain(kept).collect(), plan.totals.named())
 }

@@ -15,7 +15,6 @@ use tidegate_deploy::publish::{Fault, PublishError, Publisher};
 use tidegate_deploy::{Connection, Library, Workshop};
 use tidegate_host::config::{Config, ConfigError};
 use tidegate_host::location::Source;
-use tidegate_host::plugin::sync::Trace;
 use tidegate_host::plugin::{Cache, Engine, EngineError};
 use tidegate_host::report::{Outcome, Report};
 use tidegate_host::request::Request;
@@ -146,13 +145,18 @@ async fn invoke(
         source,
         instant: u64::try_from(instant).unwrap_or(u64::MAX),
         cause: "invocation".to_owned(),
+        order: None,
     };
-    let planned = publisher.plan(&request, site, Trace::Nothing).await?;
-    let report = publisher.apply(planned, &request, site, Approval::Policies).await;
+    let report = publisher.publish(&request, site, Approval::Policies, None, |_| ()).await?;
     let told = serde_json::to_value(&report)?;
     tracing::info!(report = %told, "run");
     match report.outcome {
-        Outcome::Live | Outcome::Unchanged | Outcome::Denied | Outcome::Held | Outcome::LiveNotInvalidated => Ok(told),
+        Outcome::Live
+        | Outcome::Unchanged
+        | Outcome::Superseded
+        | Outcome::Denied
+        | Outcome::Held
+        | Outcome::LiveNotInvalidated => Ok(told),
         Outcome::Partial | Outcome::Failed => Err(InvocationError::Run(Box::new(report))),
     }
 }

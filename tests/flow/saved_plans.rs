@@ -28,7 +28,7 @@ async fn saved() -> (World, Publish, Plan) {
     world.seed(&texts(&[("stale.html", "x")])).await;
     world.lay(&source("two")).await;
     let plan = publish.plan().await.unwrap().plan;
-    assert_eq!((plan.operations.len(), plan.kept.len()), (2, 1));
+    assert_eq!((plan.operations.len(), plan.totals.keep), (2, 1));
     let bytes = plan.to_bytes().unwrap();
     let read: Plan = serde_json::from_slice(&bytes).unwrap();
     assert_eq!(read.to_bytes().unwrap(), bytes, "a saved plan survives its file");

@@ -200,7 +200,14 @@ pub fn site(configuration: &str) -> Site {
 /// A request to publish a source.
 #[must_use]
 pub fn request(source: Source) -> Request {
-    Request { site: "docs".to_owned(), release: "r1".to_owned(), source, instant: INSTANT, cause: "test".to_owned() }
+    Request {
+        site: "docs".to_owned(),
+        release: "r1".to_owned(),
+        source,
+        instant: INSTANT,
+        cause: "test".to_owned(),
+        order: None,
+    }
 }
 
 /// What an entry would have loaded.

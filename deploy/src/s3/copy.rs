@@ -7,9 +7,10 @@ use tidegate_host::document::MAX_COPY_BYTES;
 use tidegate_host::headers::HeaderName;
 use tidegate_host::identity::{ETag, Identity};
 use tidegate_host::location::{Bucket, Location};
+use tidegate_host::succession::Written;
 use tidegate_host::writing::{SHA256_METADATA, SOURCE_ETAG_METADATA};
 
-use super::write::{Dress, Written, dressed, expires};
+use super::write::{Dress, dressed, expires, written};
 use super::{S3, whole};
 use crate::cloud::CloudError;
 
@@ -29,8 +30,11 @@ pub struct CopySource<'a> {
     pub bucket: &'a Bucket,
     /// Its whole key.
     pub key: &'a str,
-    /// The ETag that it must still have.
+    /// The ETag that it must still have; for a body that was set aside, whose name stands for its state and whose ETag
+    /// may be another, the one that it had on the site.
     pub etag: &'a ETag,
+    /// Whether the ETag is asked for.
+    pub conditional: bool,
     /// Bytes.
     pub size: u64,
     /// Largest object that one request copies; [`MAX_COPY_BYTES`] but for tests.
@@ -71,7 +75,7 @@ impl S3 {
             .bucket(to.bucket.as_str())
             .key(whole(to, key))
             .copy_source(from.header())
-            .copy_source_if_match(from.etag.quoted())
+            .set_copy_source_if_match(from.conditional.then(|| from.etag.quoted()))
             .metadata_directive(MetadataDirective::Replace)
             .tagging_directive(if from.tags { TaggingDirective::Copy } else { TaggingDirective::Replace })
             .checksum_algorithm(ChecksumAlgorithm::Sha256);
@@ -81,8 +85,8 @@ impl S3 {
             .send()
             .await
             .map_err(|error| CloudError::new("CopyObject", key, &error))?;
-        let etag = answer.copy_object_result().and_then(|result| result.e_tag()).unwrap_or_default();
-        Ok(Written { etag: ETag::new(etag) })
+        let etag = answer.copy_object_result().and_then(|result| result.e_tag());
+        Ok(written(etag, answer.server_side_encryption(), answer.ssekms_key_id(), dress))
     }
 
     async fn copy_parts(
@@ -103,7 +107,7 @@ impl S3 {
             .buffer_unordered(PARTS_IN_FLIGHT)
             .try_collect()
             .await;
-        self.finish_upload(to, key, &upload, parts).await
+        self.finish_upload(to, key, &upload, parts, dress).await
     }
 
     async fn copy_part(
@@ -124,7 +128,7 @@ impl S3 {
             .upload_id(upload)
             .part_number(number)
             .copy_source(from.header())
-            .copy_source_if_match(from.etag.quoted())
+            .set_copy_source_if_match(from.conditional.then(|| from.etag.quoted()))
             .copy_source_range(format!("bytes={start}-{}", end.saturating_sub(1)))
             .send()
             .await

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use aws_sdk_s3::types::EncodingType;
 use percent_encoding::percent_decode_str;
 use tidegate_host::identity::ETag;
-use tidegate_host::listing::{Listed, Listing, ListingError, Pagination};
+use tidegate_host::listing::{Listed, ListingError};
 use tidegate_host::location::Location;
 
 use super::S3;
@@ -84,24 +84,6 @@ impl S3 {
             }
         }
         Ok(Page { objects, next })
-    }
-
-    /// The whole listing of a prefix. `seen` hears how many objects there are so far.
-    ///
-    /// # Errors
-    /// [`ListError`]; a page that cannot be had is an error, never a short listing.
-    pub async fn list(&self, location: &Location, mut seen: impl FnMut(usize)) -> Result<Listing, ListError> {
-        let mut pages = Pagination::default();
-        let mut token = None;
-        loop {
-            let page = self.page(location, token).await?;
-            pages.page(page.objects, page.next.is_none())?;
-            seen(pages.seen());
-            match page.next {
-                Some(next) => token = Some(next),
-                None => return Ok(pages.finish()?),
-            }
-        }
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod copy;
 mod delete;
+mod document;
 mod list;
 mod read;
 mod staged;
@@ -19,7 +20,9 @@ use tidegate_host::location::Location;
 
 pub use copy::CopySource;
 pub(crate) use delete::DeleteOutcome;
+pub(crate) use document::Condition;
 pub use list::ListError;
+pub(crate) use list::Page;
 pub(crate) use write::{BodyBytes, Dress, Opener};
 
 use crate::connection::Connection;

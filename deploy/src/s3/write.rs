@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use aws_sdk_s3::primitives::{ByteStream, SdkBody};
-use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, ServerSideEncryption};
 use aws_smithy_runtime_api::http::Request;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -14,9 +14,11 @@ use http_body::Frame;
 use http_body_util::StreamBody;
 use tidegate_host::headers::{HeaderName, Headers};
 use tidegate_host::identity::{ETag, Identity};
+use tidegate_host::listing::Keeping;
 use tidegate_host::location::Location;
 use tidegate_host::plan::Writing;
 use tidegate_host::redirect::Target;
+use tidegate_host::succession::Written;
 use tidegate_host::writing::{MULTIPART_BYTES, SHA256_METADATA, part_bytes};
 
 use super::{S3, whole};
@@ -48,11 +50,19 @@ pub(crate) struct Dress<'a> {
     pub writing: &'a Writing,
 }
 
-/// An object that was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Written {
-    /// The ETag that S3 answered.
-    pub etag: ETag,
+/// What is known of an object that was written with `dress`, by S3's answer.
+pub(super) fn written(
+    etag: Option<&str>,
+    encryption: Option<&ServerSideEncryption>,
+    kms_key: Option<&str>,
+    dress: Dress<'_>,
+) -> Written {
+    let keeping = Keeping {
+        storage_class: dress.writing.storage_class.clone().filter(|class| class != "STANDARD"),
+        encryption: encryption.map(|kind| kind.as_str().to_owned()),
+        kms_key: kms_key.map(str::to_owned),
+    };
+    Written { etag: ETag::new(etag.unwrap_or_default()), keeping }
 }
 
 /// Applies the same setters to the builders of `PutObject`, `CreateMultipartUpload` and `CopyObject`, which share names
@@ -133,7 +143,7 @@ impl S3 {
             .send()
             .await
             .map_err(|error| CloudError::new("PutObject", key, &error))?;
-        Ok(Written { etag: ETag::new(answer.e_tag().unwrap_or_default()) })
+        Ok(written(answer.e_tag(), answer.server_side_encryption(), answer.ssekms_key_id(), dress))
     }
 
     async fn put_parts(
@@ -149,7 +159,7 @@ impl S3 {
         let kept = identity.sha256.map(|digest| (SHA256_METADATA.to_owned(), hex::encode(digest)));
         let upload = self.create_upload(to, key, dress, kept, None).await?;
         let parts = self.upload_parts(to, key, &upload, body, size).await;
-        self.finish_upload(to, key, &upload, parts).await
+        self.finish_upload(to, key, &upload, parts, dress).await
     }
 
     /// Starts an upload in parts and returns its id. `tags` is a query, `name=value&…`.
@@ -181,6 +191,7 @@ impl S3 {
         key: &str,
         upload: &str,
         parts: Result<Vec<CompletedPart>, CloudError>,
+        dress: Dress<'_>,
     ) -> Result<Written, CloudError> {
         let finished = match parts {
             Ok(mut parts) => {
@@ -193,7 +204,9 @@ impl S3 {
                     .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts)).build())
                     .send()
                     .await
-                    .map(|answer| Written { etag: ETag::new(answer.e_tag().unwrap_or_default()) })
+                    .map(|answer| {
+                        written(answer.e_tag(), answer.server_side_encryption(), answer.ssekms_key_id(), dress)
+                    })
                     .map_err(|error| CloudError::new("CompleteMultipartUpload", key, &error))
             }
             Err(error) => Err(error),
@@ -259,7 +272,7 @@ impl S3 {
         Ok(done)
     }
 
-    async fn upload_part(
+    pub(super) async fn upload_part(
         &self,
         to: &Location,
         key: &str,

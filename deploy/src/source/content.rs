@@ -38,6 +38,7 @@ impl Content for SourceContent {
             Reader::Directory(directory) => keys.iter().map(|key| directory.range(key, 0, length, deadline)).collect(),
             Reader::Archive(archive) => heads(&self.runtime, archive, keys, length, deadline),
             Reader::Prefix(prefix) => prefix.heads(&self.runtime, keys, length, deadline),
+            Reader::Released(released) => released.heads(&self.runtime, keys, length, deadline),
         }
     }
 
@@ -49,6 +50,7 @@ impl Content for SourceContent {
                 move || archive.range(&key, offset, length, deadline)
             }),
             Reader::Prefix(prefix) => prefix.range(&self.runtime, key, offset, length, deadline),
+            Reader::Released(released) => released.range(&self.runtime, key, offset, length, deadline),
         }
     }
 }

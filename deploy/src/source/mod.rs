@@ -11,6 +11,7 @@ pub mod directory;
 pub mod names;
 pub mod prefix;
 pub mod ranged;
+pub mod released;
 pub mod storage;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use tidegate_host::artifact::{Artifact, ArtifactError};
 use tidegate_host::identity::Identity;
 use tidegate_host::key::Key;
 use tidegate_host::location::Source;
+use tidegate_host::release::ReleaseId;
 
 use archive::{Archive, ArchiveError, Limits};
 use body::Body;
@@ -27,6 +29,7 @@ use digest::Algorithms;
 use directory::{Directory, DirectoryError};
 use names::RefusedNames;
 use prefix::StagedPrefix;
+use released::Released;
 use storage::{Objects, StagedObject, StorageError};
 
 /// Told as reading goes on, from several threads: objects and bytes that were read since the last call.
@@ -61,6 +64,8 @@ pub enum Reader {
     Archive(Arc<Archive>),
     /// Objects in a bucket.
     Prefix(Arc<StagedPrefix>),
+    /// An earlier release.
+    Released(Arc<Released>),
 }
 
 /// Why a source could not be opened or read.
@@ -81,6 +86,9 @@ pub enum SourceError {
     /// Names that cannot stand beside each other.
     #[error(transparent)]
     Artifact(#[from] ArtifactError),
+    /// A release is opened from a site's state, not from a source.
+    #[error("`{0}` is a release, go back to it with `tidegate rollback`")]
+    Release(ReleaseId),
     /// A key that the artifact does not have.
     #[error("the source has no object `{0}`")]
     Absent(Key),
@@ -101,6 +109,7 @@ pub async fn open(source: &Source, objects: &Arc<dyn Objects>, options: &Options
         Source::Archive(path) => Archive::open_file(path, options).await,
         Source::Prefix(location) => StagedPrefix::open(location, Arc::clone(objects)).await,
         Source::Object(object) => Archive::open_object(object, Arc::clone(objects), options).await,
+        Source::Release(id) => Err(SourceError::Release(*id)),
     }
 }
 
@@ -116,6 +125,7 @@ impl Reader {
             Self::Directory(directory) => directory.stream(key).await,
             Self::Archive(archive) => archive.stream(key).await,
             Self::Prefix(prefix) => prefix.stream(key).await,
+            Self::Released(released) => released.stream(key).await,
         }
     }
 
@@ -129,6 +139,7 @@ impl Reader {
             Self::Directory(directory) => directory.whole(key).await,
             Self::Archive(archive) => archive.whole(key).await,
             Self::Prefix(prefix) => prefix.stream(key).await?.collect().await,
+            Self::Released(released) => released.stream(key).await?.collect().await,
         }
     }
 
@@ -142,6 +153,7 @@ impl Reader {
             Self::Directory(directory) => directory.digest(key, algorithms).await,
             Self::Archive(archive) => archive.digest(key, algorithms).await,
             Self::Prefix(prefix) => prefix.stream(key).await?.digest(algorithms).await,
+            Self::Released(released) => released.stream(key).await?.digest(algorithms).await,
         }
     }
 
@@ -151,8 +163,16 @@ impl Reader {
     pub fn staged(&self, key: &Key) -> Option<StagedObject> {
         match self {
             Self::Prefix(prefix) => prefix.staged(key).ok(),
+            Self::Released(released) => released.staged(key),
             Self::Directory(_) | Self::Archive(_) => None,
         }
+    }
+
+    /// Whether a staged object must still be in the state that it was listed in. The name of a body that was set aside
+    /// stands for its state.
+    #[must_use]
+    pub fn is_conditional(&self) -> bool {
+        !matches!(self, Self::Released(_))
     }
 
     /// Sorts `keys` in the order in which they are read with the fewest requests: that of the bytes in an archive. Other

@@ -84,12 +84,7 @@ impl StagedPrefix {
 
     /// See [`Reader::stream`].
     pub(super) async fn stream(&self, key: &Key) -> Result<Body, SourceError> {
-        let object = self.staged(key)?;
-        let bytes = self.objects.get(&object, None).await?;
-        let (sender, body) = Body::channel(object.size);
-        // Detached on purpose: it ends by itself once the object or its reader's interest does.
-        drop(tokio::spawn(pump(object, bytes, sender)));
-        Ok(body)
+        read(&self.objects, self.staged(key)?).await
     }
 
     /// See [`tidegate_host::content::Content::heads`].
@@ -169,6 +164,15 @@ fn identity(etag: &ETag) -> Identity {
         None if etag.as_str().is_empty() => Identity::default(),
         None => Identity { opaque: Some(etag.as_str().to_owned()), ..Identity::default() },
     }
+}
+
+/// Starts to read an object.
+pub(super) async fn read(objects: &Arc<dyn Objects>, object: StagedObject) -> Result<Body, SourceError> {
+    let bytes = objects.get(&object, None).await?;
+    let (sender, body) = Body::channel(object.size);
+    // Detached on purpose: it ends by itself once the object or its reader's interest does.
+    drop(tokio::spawn(pump(object, bytes, sender)));
+    Ok(body)
 }
 
 /// Hands bytes on, the last ones only when the whole has the length that was listed.

@@ -193,7 +193,7 @@ fn honest(report: &Report, before: &Site, after: &Site, model: &Site) -> Result<
             hold(!report.done.failures.is_empty() || report.why.is_some(), "failed, and nothing says why")?;
             equal("failed means that the site is as it was", before, after)
         }
-        Outcome::Denied | Outcome::Held => Err(format!("no policy says so: {report}")),
+        Outcome::Denied | Outcome::Held | Outcome::Superseded => Err(format!("no policy says so: {report}")),
     }
 }
 

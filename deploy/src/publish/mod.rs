@@ -1,0 +1,528 @@
+//! The flow of one publish, in the order in which things happen: claim, open, shape, compare, judge, write, invalidate.
+//!
+//! Owns the order, and which credentials are there when. Planning holds credentials that can read only; those that can
+//! write are made from the approved plan, when no plugin is left. Decides nothing that `tidegate-host` decides.
+
+mod claim;
+mod clock;
+mod error;
+mod release;
+mod releases;
+mod shape;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use tidegate_host::artifact::Fingerprint;
+use tidegate_host::config::Site;
+use tidegate_host::desired::{Body, Desired};
+use tidegate_host::diff::{self, Comparison, Removal};
+use tidegate_host::document::{Document, DocumentError};
+use tidegate_host::finding::Finding;
+use tidegate_host::location::{Location, Source};
+use tidegate_host::merge::{Site as SiteState, Unfinished};
+use tidegate_host::plan::{Action, FORMAT, Inputs, Plan, PlannedBody, Reason};
+use tidegate_host::plugin::policy::{self, Judgement};
+use tidegate_host::plugin::sync::Trace;
+use tidegate_host::plugin::{Facts, Usage};
+use tidegate_host::release::ReleaseId;
+use tidegate_host::report::{Outcome, Report};
+use tidegate_host::request::Request;
+use tidegate_host::verdict::{Approval, Approved, Decision, decide, review};
+
+pub use error::{Fault, PublishError};
+pub use releases::{Comparison as ReleaseComparison, ReleaseChange, Status};
+
+use crate::chain::{Chain, Workshop};
+use crate::cloudfront::CloudFront;
+use crate::connection::Connection;
+use crate::execute::{Writer, remove, write_all};
+use crate::invalidate;
+use crate::progress::{Event, Observer, Stage};
+use crate::s3::{CopySource, S3};
+use crate::source::content::SourceContent;
+use crate::source::{self, Reader};
+use crate::state::{Fence, Held, History, State};
+use crate::sts::Sts;
+use crate::survey::{Pages, Past, Survey};
+
+use clock::Clock;
+
+/// How long a run waits for another one that publishes the same site.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// What a run works with.
+#[derive(Clone)]
+pub struct Publisher {
+    /// The caller's own connection to AWS.
+    pub connection: Connection,
+    /// How plugins are loaded.
+    pub workshop: Workshop,
+    /// Who hears how it goes.
+    pub observer: Arc<dyn Observer>,
+    /// What archives may hold, and what is read of directories.
+    pub options: source::Options,
+    /// How thoroughly the site is compared.
+    pub comparison: Comparison,
+    /// Largest object that one request copies, in bytes; [`CopySource::LIMIT`] but for tests.
+    pub copy_limit: u64,
+    /// Whether the manifest of the live release is believed without listing the site.
+    pub trust_manifest: bool,
+    /// Whether every object is looked at, whatever the manifest says.
+    pub verify: bool,
+    /// How long to wait for another run that publishes the same site.
+    pub patience: Duration,
+}
+
+/// A plan with what it takes to carry it out and to explain it.
+#[derive(Debug)]
+pub struct Planned {
+    /// The plan.
+    pub plan: Plan,
+    /// What policies say of it.
+    pub judgements: Vec<Judgement>,
+    /// What sync plugins had to say.
+    pub findings: Vec<Finding>,
+    /// What sync plugins used.
+    pub usage: Vec<Usage>,
+    /// The site as it should be, with the trail of decisions where it was asked for.
+    pub desired: Arc<Desired>,
+    /// Milliseconds by stage.
+    pub milliseconds: BTreeMap<String, u64>,
+    reader: Reader,
+    state: SiteState,
+    past: Option<Standing>,
+}
+
+/// What earlier releases have to do with a run, and the right to write, once it was had.
+#[derive(Debug)]
+struct Standing {
+    state: State,
+    history: History,
+    horizon: ReleaseId,
+    held: Option<Held>,
+}
+
+impl Publisher {
+    /// A publisher with everything at its default but what must be given.
+    #[must_use]
+    pub fn new(connection: Connection, workshop: Workshop, observer: Arc<dyn Observer>) -> Self {
+        let heard = Arc::clone(&observer);
+        let progress: source::Progress = Arc::new(move |objects, bytes| heard.hear(Event::Read { objects, bytes }));
+        let options = source::Options { progress: Some(progress), ..source::Options::default() };
+        Self {
+            connection,
+            workshop,
+            observer,
+            options,
+            comparison: Comparison::default(),
+            copy_limit: CopySource::LIMIT,
+            trust_manifest: false,
+            verify: false,
+            patience: PATIENCE,
+        }
+    }
+
+    /// Makes a plan and has it judged. Only reads.
+    ///
+    /// # Errors
+    /// [`PublishError`]. A denial is no error: it is in the judgements.
+    pub async fn plan(&self, request: &Request, site: &Site, trace: Trace) -> Result<Planned, PublishError> {
+        let past = match self.state(site) {
+            None => None,
+            Some(state) => {
+                let history = state.history().await?;
+                Some(Standing { state, history, horizon: ReleaseId::default(), held: None })
+            }
+        };
+        self.plan_after(past, request, site, trace).await
+    }
+
+    fn state(&self, site: &Site) -> Option<State> {
+        site.state.clone().map(|at| State::new(S3::new(&self.connection), at))
+    }
+
+    async fn plan_after(
+        &self,
+        mut past: Option<Standing>,
+        request: &Request,
+        site: &Site,
+        trace: Trace,
+    ) -> Result<Planned, PublishError> {
+        let own = S3::new(&self.connection);
+        let chain = self.workshop.chain(site, &own).await?;
+        let mut clock = Clock::default();
+
+        self.observer.hear(Event::Stage(Stage::Open));
+        let reading = S3::new(&self.reading(request, site).await?);
+        let trusted = self.trust_manifest && past.as_ref().is_some_and(|past| past.history.is_settled());
+        // The site is listed while the source is opened: neither waits for the other.
+        let pages = if trusted { Pages::trusted() } else { Pages::list(&reading, &site.target, &self.observer) };
+        let shaped = self.shape(&chain, past.as_ref(), request, site, trace, &mut clock).await?;
+        let mut desired = shaped.desired;
+
+        self.observer.hear(Event::Stage(Stage::Compare));
+        let nothing = Unfinished::default();
+        let history = past.as_ref().map(|past| &past.history);
+        let survey = Survey {
+            s3: &reading,
+            target: &site.target,
+            reader: &shaped.reader,
+            comparison: self.comparison,
+            observer: &self.observer,
+        };
+        let known = Past {
+            records: self.records(past.as_ref()).await?,
+            live: history.and_then(History::live).unwrap_or_default(),
+            horizon: history.map_or(ReleaseId::default(), |history| history.horizon(site.keep, request.instant, false)),
+            unfinished: history.map_or(&nothing, |history| &history.unfinished),
+            verify: self.verify,
+        };
+        let state = survey.look(pages, known, &mut desired).await?;
+        let (plan, horizon) = self.assemble(
+            (request, site),
+            &chain,
+            &desired,
+            &state,
+            (shaped.fingerprint, shaped.unshaped),
+            past.as_ref().map(|past| &past.history),
+        );
+        if let Some(past) = &mut past {
+            past.horizon = horizon;
+        }
+        restorable(&plan, &shaped.reader, &request.source)?;
+        self.writing_policy(&plan, request, site, true)?;
+        clock.lap(Stage::Compare);
+
+        self.observer.hear(Event::Stage(Stage::Judge));
+        let desired = Arc::new(desired);
+        let (plan, judgements) = {
+            let (chain, reader, desired) = (chain.clone(), shaped.reader.clone(), Arc::clone(&desired));
+            let (handle, facts) = (tokio::runtime::Handle::current(), facts(request));
+            blocking(move || {
+                let content = SourceContent::new(reader, handle);
+                let judgements = policy::judge(&chain.policy, &review(&plan, &desired), &facts, &content);
+                (plan, judgements)
+            })
+            .await?
+        };
+        clock.lap(Stage::Judge);
+        Ok(Planned {
+            plan,
+            judgements,
+            findings: shaped.findings,
+            usage: shaped.usage,
+            desired,
+            milliseconds: clock.into_laps(),
+            reader: shaped.reader,
+            state,
+            past,
+        })
+    }
+
+    /// Makes the plan of a saved one again, and refuses where anything that it was made from has changed.
+    ///
+    /// # Errors
+    /// [`PublishError::Drifted`] names what changed.
+    pub async fn replan(&self, saved: &Plan, request: &Request, site: &Site) -> Result<Planned, PublishError> {
+        still_holds(saved, self.plan(request, site, Trace::Nothing).await?).map_err(|(error, _)| error)
+    }
+
+    /// Carries out a plan, if its policies (or a person, where they hold it) approve it.
+    pub async fn apply(&self, planned: Planned, request: &Request, site: &Site, approval: Approval) -> Report {
+        let mut report = Report::new(request, site.target.clone(), Outcome::Failed);
+        report.planned(&planned.plan);
+        report.findings = planned.findings;
+        report.usage = planned.usage;
+        report.milliseconds = planned.milliseconds;
+        report.drift = planned.state.drift().to_vec();
+        let approved = match decide(planned.plan, planned.judgements, approval) {
+            Decision::Approved(approved) => approved,
+            Decision::Denied(_, judgements) => {
+                report.outcome = Outcome::Denied;
+                report.judgements = judgements;
+                leave(planned.past).await;
+                return report;
+            }
+            Decision::Held(_, judgements) => {
+                report.outcome = Outcome::Held;
+                report.judgements = judgements;
+                leave(planned.past).await;
+                return report;
+            }
+        };
+        report.judgements = approved.judgements().to_vec();
+        let result = match planned.past {
+            None if approved.plan().is_empty() => Ok(Outcome::Unchanged),
+            None => self.carry_out(&approved, planned.reader, request, site, &mut report).await,
+            Some(past) => {
+                let work = release::Work {
+                    publisher: self,
+                    request,
+                    site,
+                    approved: &approved,
+                    desired: &planned.desired,
+                    found: &planned.state,
+                    reader: planned.reader,
+                };
+                work.release(past, &mut report).await
+            }
+        };
+        match result {
+            Ok(outcome) => report.outcome = outcome,
+            Err(error) => report.why = Some(error.to_string()),
+        }
+        report
+    }
+
+    /// Carries out a plan for a site that has no releases.
+    async fn carry_out(
+        &self,
+        approved: &Approved,
+        reader: Reader,
+        request: &Request,
+        site: &Site,
+        report: &mut Report,
+    ) -> Result<Outcome, PublishError> {
+        let plan = approved.plan();
+        let mut clock = Clock::default();
+        let writing = self.writing(plan, request, site, true).await?;
+        let writer = self.writer(&writing, plan, site, reader, None);
+        write_all(approved, &writer, &self.observer, &mut report.done).await;
+        remove(approved, &[Reason::Stale, Reason::Expired], &writer, &self.observer, &mut report.done).await;
+        report.milliseconds.insert(Stage::Write.name().to_owned(), clock.lap(Stage::Write));
+        if !report.done.failures.is_empty() {
+            return Ok(if report.done.touched() { Outcome::Partial } else { Outcome::Failed });
+        }
+        self.observer.hear(Event::Stage(Stage::Invalidate));
+        let cloudfront = CloudFront::new(&writing);
+        let name = report.plan.clone().unwrap_or_default();
+        let changed: Vec<&str> = plan.operations.iter().map(|operation| operation.key.as_str()).collect();
+        for cdn in &site.cdn {
+            let room = invalidate::room(&cloudfront, cdn, usize::MAX).await;
+            let batch = tidegate_host::invalidation::batch(
+                &request.site,
+                &name,
+                cdn,
+                &site.target,
+                changed.iter().copied(),
+                std::iter::empty(),
+                room,
+            );
+            if let Some(batch) = batch {
+                report.invalidations.push(invalidate::send(&cloudfront, &batch).await);
+            }
+        }
+        report.milliseconds.insert(Stage::Invalidate.name().to_owned(), clock.lap(Stage::Invalidate));
+        let told = report.invalidations.iter().all(|told| told.id.is_some());
+        Ok(if told { Outcome::Live } else { Outcome::LiveNotInvalidated })
+    }
+
+    fn writer(
+        &self,
+        writing: &Connection,
+        plan: &Plan,
+        site: &Site,
+        reader: Reader,
+        fence: Option<Fence>,
+    ) -> Arc<Writer> {
+        self.observer.hear(Event::Stage(Stage::Write));
+        let bytes = plan.totals.bytes_to_write + plan.totals.bytes_to_copy;
+        self.observer.hear(Event::Planned { operations: plan.operations.len() as u64, bytes });
+        Arc::new(Writer {
+            s3: S3::new(writing),
+            target: site.target.clone(),
+            writing: plan.writing.clone(),
+            reader,
+            copy_limit: self.copy_limit,
+            fence,
+        })
+    }
+
+    /// A connection that can read the site and nothing else.
+    async fn reading(&self, request: &Request, site: &Site) -> Result<Connection, PublishError> {
+        let Some(role) = &site.role else { return Ok(self.connection.clone()) };
+        let policy = Document::planning(&site.target).session(&site.target)?;
+        let session = session(request, "plan");
+        Ok(self.connection.with_credentials(Sts::new(&self.connection).assume(role, &session, &policy).await?))
+    }
+
+    /// A connection that can do what this plan says and nothing else. Called when no plugin is left. `tell` says that
+    /// distributions have to be told something.
+    async fn writing(
+        &self,
+        plan: &Plan,
+        request: &Request,
+        site: &Site,
+        tell: bool,
+    ) -> Result<Connection, PublishError> {
+        let (Some(role), Some(policy)) = (&site.role, self.writing_policy(plan, request, site, tell)?) else {
+            return Ok(self.connection.clone());
+        };
+        let session = session(request, "publish");
+        Ok(self.connection.with_credentials(Sts::new(&self.connection).assume(role, &session, &policy).await?))
+    }
+
+    /// The session policy of a plan; its limits are checked while planning, before anything is written.
+    fn writing_policy(
+        &self,
+        plan: &Plan,
+        request: &Request,
+        site: &Site,
+        tell: bool,
+    ) -> Result<Option<String>, DocumentError> {
+        let Some(role) = &site.role else { return Ok(None) };
+        let aside = self.state(site).map(|state| state.bodies());
+        let distributions: Vec<String> = site.cdn.iter().filter(|_| tell).map(|cdn| cdn.arn(role)).collect();
+        let staged = match &request.source {
+            Source::Prefix(location) => Some(location),
+            Source::Release(_) => aside.as_ref(),
+            Source::Directory(_) | Source::Archive(_) | Source::Object(_) => None,
+        };
+        let document = Document::writing(plan, staged, aside.as_ref(), &distributions);
+        if document.is_empty() { Ok(None) } else { document.session(&site.target).map(Some) }
+    }
+
+    /// Puts a plan together from everything that it depends on. Where nothing changes, the live release counts as the
+    /// newest that is kept, else the new one does.
+    fn assemble(
+        &self,
+        (request, site): (&Request, &Site),
+        chain: &Chain,
+        desired: &Desired,
+        state: &SiteState,
+        (artifact, source_objects): (Fingerprint, u64),
+        history: Option<&History>,
+    ) -> (Plan, ReleaseId) {
+        let at = |changed| {
+            let horizon = history.map_or(ReleaseId::default(), |h| h.horizon(site.keep, request.instant, changed));
+            let removal = Removal { delete: site.delete, protect: site.protect.clone(), horizon };
+            (diff::operations(desired, state, self.comparison, &removal), horizon)
+        };
+        let (mut changes, mut horizon) = at(false);
+        let changed = changes.operations.iter().any(|operation| operation.reason != Reason::Expired);
+        if history.is_some() && changed {
+            (changes, horizon) = at(true);
+        }
+        let mut totals = changes.totals;
+        totals.source_objects = source_objects;
+        totals.excluded = desired.excluded().len() as u64;
+        if matches!(request.source, Source::Prefix(_) | Source::Release(_)) {
+            // Bodies of a staged prefix never pass through here.
+            totals.bytes_to_copy += std::mem::take(&mut totals.bytes_to_write);
+        }
+        let mut plan = Plan {
+            format: FORMAT,
+            site: request.site.clone(),
+            release: request.release.clone(),
+            instant: request.instant,
+            source: request.source.clone(),
+            target: site.target.clone(),
+            writing: site.writing.clone(),
+            inputs: Inputs {
+                artifact,
+                listing: state.listing().digest().to_owned(),
+                kept: String::new(),
+                live: history.and_then(History::live),
+                horizon: history.map(|_| horizon).filter(|horizon| *horizon > ReleaseId::default()),
+                plugins: chain.inputs(),
+            },
+            totals,
+            operations: changes.operations,
+            preserve: changes.preserve,
+        };
+        plan.inputs.kept = digest(&plan, desired);
+        (plan, horizon)
+    }
+}
+
+/// Refuses a plan that is not the saved one.
+fn still_holds(saved: &Plan, planned: Planned) -> Result<Planned, (PublishError, Planned)> {
+    if saved.format != FORMAT {
+        return Err((PublishError::Format(saved.format), planned));
+    }
+    let bytes = planned.plan.to_bytes().and_then(|now| Ok(now == saved.to_bytes()?));
+    match bytes {
+        Ok(true) => Ok(planned),
+        Ok(false) => Err((PublishError::Drifted(saved.drift(&planned.plan, 10)), planned)),
+        Err(error) => Err((error.into(), planned)),
+    }
+}
+
+/// An earlier release can be published only while all of its bodies are there.
+fn restorable(plan: &Plan, reader: &Reader, source: &Source) -> Result<(), PublishError> {
+    let Source::Release(id) = source else { return Ok(()) };
+    let gone = plan.operations.iter().filter(|operation| match &operation.action {
+        Action::Put { body: PlannedBody::Source(key), .. } => reader.staged(key).is_none(),
+        Action::Put { .. } | Action::Headers { .. } | Action::Delete { .. } => false,
+    });
+    let gone: Vec<_> = gone.collect();
+    match gone.first() {
+        None => Ok(()),
+        Some(first) => {
+            let (id, count, key) = (*id, gone.len(), first.key.to_string());
+            Err(PublishError::Unrestorable { id, count, key })
+        }
+    }
+}
+
+async fn leave(past: Option<Standing>) {
+    if let Some(held) = past.and_then(|past| past.held) {
+        held.leave().await;
+    }
+}
+
+fn session(request: &Request, purpose: &str) -> String {
+    format!("tidegate-{purpose}-{}", request.site)
+}
+
+fn facts(request: &Request) -> Facts {
+    Facts {
+        site: request.site.clone(),
+        release: request.release.clone(),
+        instant: request.instant,
+        attributes: BTreeMap::from([("trigger".to_owned(), request.cause.clone())]),
+    }
+}
+
+/// Whether a source lies where releases are kept, or around it.
+fn publishes_state(source: &Source, state: &Location) -> bool {
+    match source {
+        Source::Prefix(location) => location.overlaps(state),
+        Source::Object(object) => object.bucket == state.bucket && state.prefix.relative(object.key.as_str()).is_some(),
+        Source::Directory(_) | Source::Archive(_) | Source::Release(_) => false,
+    }
+}
+
+/// SHA-256 over the keys that stay, with what visitors get under them.
+fn digest(plan: &Plan, desired: &Desired) -> String {
+    let mut hash = Sha256::new();
+    for entry in plan.kept(desired) {
+        hash.update(entry.key.as_str().as_bytes());
+        hash.update([0]);
+        hash.update(entry.body.size().to_be_bytes());
+        for (name, value) in entry.headers.iter() {
+            hash.update(name.as_str().as_bytes());
+            hash.update([0]);
+            hash.update(value.as_bytes());
+            hash.update([0]);
+        }
+        for (name, value) in entry.headers.metadata() {
+            hash.update(name.as_bytes());
+            hash.update([0]);
+            hash.update(value.as_bytes());
+            hash.update([0]);
+        }
+        if let Body::Redirect(target) = &entry.body {
+            hash.update(target.as_str().as_bytes());
+        }
+        hash.update([0]);
+    }
+    hex::encode(hash.finalize())
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, PublishError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| PublishError::Interrupted)
+}

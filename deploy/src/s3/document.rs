@@ -1,0 +1,190 @@
+//! Small objects of the state, read whole and written under a condition; and manifests, which are streamed.
+
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{CompletedPart, Delete, ObjectIdentifier};
+use bytes::{Bytes, BytesMut};
+use futures::stream::{FuturesUnordered, Stream, StreamExt, TryStreamExt};
+use tidegate_host::headers::Headers;
+use tidegate_host::identity::ETag;
+use tidegate_host::location::{Bucket, Location};
+use tidegate_host::plan::Writing;
+
+use super::write::Dress;
+use super::{S3, whole};
+use crate::cloud::CloudError;
+
+/// Largest document, in bytes.
+const MAX_DOCUMENT: u64 = 64 * 1024 * 1024;
+
+/// Size of one part of a stream whose length nobody knows beforehand: 10,000 of them hold 78 GiB of compressed manifest.
+const PART: usize = 8 * 1024 * 1024;
+
+/// Parts in flight.
+const PARTS_IN_FLIGHT: usize = 2;
+
+/// When a document may be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Condition<'a> {
+    /// Only if there is none.
+    Absent,
+    /// Only while it is in this state.
+    Is(&'a ETag),
+    /// Always.
+    Whatever,
+}
+
+impl S3 {
+    /// A document and its state; nothing where there is none.
+    ///
+    /// # Errors
+    /// [`CloudError`].
+    pub(crate) async fn document(&self, bucket: &Bucket, key: &str) -> Result<Option<(Bytes, ETag)>, CloudError> {
+        let answer = self.client.get_object().bucket(bucket.as_str()).key(key).send().await;
+        let answer = match answer.map_err(|error| CloudError::new("GetObject", key, &error)) {
+            Ok(answer) => answer,
+            Err(error) if error.code.as_deref() == Some("NoSuchKey") => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let size = u64::try_from(answer.content_length().unwrap_or_default()).unwrap_or_default();
+        if size > MAX_DOCUMENT {
+            return Err(CloudError::malformed("GetObject", key, format!("it has {size} bytes, which no state has")));
+        }
+        let etag = ETag::new(answer.e_tag().unwrap_or_default());
+        let body = answer.body.collect().await;
+        let body =
+            body.map_err(|error| CloudError::malformed("GetObject", key, format!("the body broke off: {error}")))?;
+        Ok(Some((body.into_bytes(), etag)))
+    }
+
+    /// Writes a document and returns its new state.
+    ///
+    /// # Errors
+    /// [`CloudError`]; [`CloudError::is_condition_failed`] where the condition did not hold, also where this very write
+    /// had been done and its answer was lost.
+    pub(crate) async fn put_document(
+        &self,
+        bucket: &Bucket,
+        key: &str,
+        bytes: Bytes,
+        condition: Condition<'_>,
+    ) -> Result<ETag, CloudError> {
+        let request = self.client.put_object().bucket(bucket.as_str()).key(key).body(ByteStream::from(bytes));
+        let request = match condition {
+            Condition::Absent => request.if_none_match("*"),
+            Condition::Is(etag) => request.if_match(etag.quoted()),
+            Condition::Whatever => request,
+        };
+        let answer = request.send().await.map_err(|error| CloudError::new("PutObject", key, &error))?;
+        Ok(ETag::new(answer.e_tag().unwrap_or_default()))
+    }
+
+    /// Reads an object as a stream; nothing where there is none.
+    ///
+    /// # Errors
+    /// [`CloudError`].
+    pub(crate) async fn stream(
+        &self,
+        bucket: &Bucket,
+        key: &str,
+    ) -> Result<Option<impl Stream<Item = Result<Bytes, CloudError>> + Send + use<>>, CloudError> {
+        let answer = self.client.get_object().bucket(bucket.as_str()).key(key).send().await;
+        let answer = match answer.map_err(|error| CloudError::new("GetObject", key, &error)) {
+            Ok(answer) => answer,
+            Err(error) if error.code.as_deref() == Some("NoSuchKey") => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let key = key.to_owned();
+        Ok(Some(futures::stream::unfold(answer.body, move |mut body| {
+            let key = key.clone();
+            async move {
+                let next = body.next().await?;
+                let told = |error| CloudError::malformed("GetObject", key, format!("the body broke off: {error}"));
+                Some((next.map_err(told), body))
+            }
+        })))
+    }
+
+    /// Writes a stream of unknown length: in one request where it fits, else in parts.
+    ///
+    /// # Errors
+    /// [`CloudError`]; an upload in parts that fails is aborted first.
+    pub(crate) async fn put_stream(
+        &self,
+        to: &Location,
+        key: &str,
+        mut bytes: impl Stream<Item = Result<Bytes, CloudError>> + Send + Unpin,
+    ) -> Result<(), CloudError> {
+        let mut buffer = BytesMut::new();
+        while buffer.len() < PART {
+            match bytes.try_next().await? {
+                Some(more) => buffer.extend_from_slice(&more),
+                None => {
+                    let bytes = buffer.freeze();
+                    self.put_document(&to.bucket, &whole(to, key), bytes, Condition::Whatever).await?;
+                    return Ok(());
+                }
+            }
+        }
+        let (headers, writing) = (Headers::default(), Writing::default());
+        let dress = Dress { headers: &headers, redirect: None, writing: &writing };
+        let upload = self.create_upload(to, key, dress, None, None).await?;
+        let parts = self.stream_parts(to, key, &upload, buffer, bytes).await;
+        self.finish_upload(to, key, &upload, parts, dress).await?;
+        Ok(())
+    }
+
+    async fn stream_parts(
+        &self,
+        to: &Location,
+        key: &str,
+        upload: &str,
+        mut buffer: BytesMut,
+        mut bytes: impl Stream<Item = Result<Bytes, CloudError>> + Send + Unpin,
+    ) -> Result<Vec<CompletedPart>, CloudError> {
+        let (mut done, mut flying) = (Vec::new(), FuturesUnordered::new());
+        let (mut number, mut last) = (0, false);
+        while !last || !buffer.is_empty() {
+            while !last && buffer.len() < PART {
+                match bytes.try_next().await? {
+                    Some(more) => buffer.extend_from_slice(&more),
+                    None => last = true,
+                }
+            }
+            let part = buffer.split_to(PART.min(buffer.len())).freeze();
+            if part.is_empty() {
+                break;
+            }
+            number += 1;
+            while flying.len() >= PARTS_IN_FLIGHT {
+                done.extend(flying.try_next().await?);
+            }
+            flying.push(self.upload_part(to, key, upload, number, part));
+        }
+        while let Some(part) = flying.next().await {
+            done.push(part?);
+        }
+        Ok(done)
+    }
+
+    /// Deletes objects of the state, whatever they are; what is not there is no error.
+    ///
+    /// # Errors
+    /// [`CloudError`] names the first that could not be deleted.
+    pub(crate) async fn forget(&self, bucket: &Bucket, keys: &[String]) -> Result<(), CloudError> {
+        for batch in keys.chunks(tidegate_host::writing::MAX_DELETES) {
+            let named: Result<Vec<ObjectIdentifier>, _> =
+                batch.iter().map(|key| ObjectIdentifier::builder().key(key).build()).collect();
+            let request = named
+                .and_then(|named| Delete::builder().set_objects(Some(named)).quiet(true).build())
+                .map_err(|error| CloudError::malformed("DeleteObjects", bucket.as_str(), error.to_string()))?;
+            let answer = self.client.delete_objects().bucket(bucket.as_str()).delete(request).send().await;
+            let answer = answer.map_err(|error| CloudError::new("DeleteObjects", bucket.as_str(), &error))?;
+            if let Some(refused) = answer.errors().first() {
+                let key = refused.key().unwrap_or_default();
+                let why = refused.message().or(refused.code()).unwrap_or("refused");
+                return Err(CloudError::malformed("DeleteObjects", key, why));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,86 @@
+//! What a run has to know of earlier ones before it plans.
+//!
+//! Owns reading it, in two requests where the last run ended well. Never writes.
+
+use std::collections::BTreeMap;
+
+use tidegate_host::identity::ETag;
+use tidegate_host::merge::Unfinished;
+use tidegate_host::release::{Keep, Pointer, ReleaseId};
+
+use super::{File, State, StateError};
+
+/// The past of a site.
+#[derive(Debug)]
+pub(crate) struct History {
+    /// The pointer and its state; nothing before the first release.
+    pub(crate) pointer: Option<(Pointer, ETag)>,
+    /// Runs that wrote and did not finish, with what they meant to do.
+    pub(crate) unfinished: Unfinished,
+    /// The number of the next release.
+    pub(crate) next: ReleaseId,
+    /// Files that belong to no release that is kept.
+    pub(crate) stray: Vec<(ReleaseId, File)>,
+}
+
+impl History {
+    /// The live release.
+    pub(crate) fn live(&self) -> Option<ReleaseId> {
+        self.pointer.as_ref().and_then(|(pointer, _)| pointer.live()).map(|live| live.id)
+    }
+
+    /// The release whose manifest says what is live.
+    pub(crate) fn manifest(&self) -> Option<ReleaseId> {
+        self.pointer.as_ref().and_then(|(pointer, _)| pointer.live()).and_then(|live| live.manifest)
+    }
+
+    /// The oldest release that is kept when another is published at `instant`.
+    pub(crate) fn horizon(&self, keep: Keep, instant: u64, changed: bool) -> ReleaseId {
+        self.pointer.as_ref().map_or(ReleaseId::default(), |(pointer, _)| pointer.horizon(keep, instant, changed))
+    }
+
+    /// Whether the last run ended well: then the manifest tells what the site holds.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.unfinished.runs().is_empty() && self.pointer.as_ref().is_some_and(|(pointer, _)| pointer.settled)
+    }
+}
+
+impl State {
+    /// Reads the past.
+    ///
+    /// # Errors
+    /// [`StateError`].
+    pub(crate) async fn history(&self) -> Result<History, StateError> {
+        let (pointer, files) = tokio::try_join!(self.pointer(), self.files())?;
+        let last = pointer.as_ref().and_then(|(pointer, _)| pointer.releases.last()).map(|past| past.id);
+        let newest = files.keys().next_back().copied().max(last).unwrap_or_default();
+        let mut unfinished = Unfinished::default();
+        let known = |id: &ReleaseId| last.is_some_and(|last| *id <= last);
+        for id in files.keys().filter(|id| !known(id)) {
+            // A run that was killed before its plan was there has written nothing.
+            if let Some(plan) = self.plan(*id).await? {
+                unfinished.add(*id, &plan);
+            }
+        }
+        let stray = stray(&files, pointer.as_ref().map(|(pointer, _)| pointer), last);
+        Ok(History { pointer, unfinished, next: newest.next(), stray })
+    }
+}
+
+/// Files of releases that the pointer does not name any more.
+fn stray(
+    files: &BTreeMap<ReleaseId, Vec<File>>,
+    pointer: Option<&Pointer>,
+    last: Option<ReleaseId>,
+) -> Vec<(ReleaseId, File)> {
+    let (Some(pointer), Some(last)) = (pointer, last) else { return Vec::new() };
+    let named = |id: ReleaseId, file: File| {
+        pointer.releases.iter().any(|past| past.id == id || (file == File::Manifest && past.manifest == Some(id)))
+    };
+    files
+        .iter()
+        .filter(|(id, _)| **id <= last)
+        .flat_map(|(id, files)| files.iter().map(|file| (*id, *file)))
+        .filter(|(id, file)| !named(*id, *file))
+        .collect()
+}

@@ -1,0 +1,327 @@
+//! The state of one site in its bucket: pointer, releases, manifests, bodies that were set aside, the lease.
+//!
+//! Owns where each of them is and how it is read and written. Never decides what they say: `tidegate-host` does.
+
+mod history;
+mod lease;
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use futures::stream::{self, BoxStream, Stream, StreamExt, TryStreamExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tidegate_host::identity::ETag;
+use tidegate_host::location::{Location, Prefix};
+use tidegate_host::manifest::{Decoder, Encoder, ManifestError, Record};
+use tidegate_host::plan::Plan;
+use tidegate_host::release::{FORMAT, Pointer, Release, ReleaseId};
+
+pub(crate) use history::History;
+pub(crate) use lease::{Fence, Fenced, Held};
+
+use crate::cloud::CloudError;
+use crate::s3::{Condition, S3};
+
+/// The pointer.
+const POINTER: &str = "current.json";
+
+/// The lease.
+const LEASE: &str = "lease.json";
+
+/// Where releases are.
+const RELEASES: &str = "releases/";
+
+/// Where bodies are that were set aside.
+const BODIES: &str = "bodies/";
+
+/// Largest plan that is read back, in bytes once it is unpacked: a million operations.
+const MAX_PLAN: u64 = 1024 * 1024 * 1024;
+
+/// Why the state could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// S3 refused or failed.
+    #[error(transparent)]
+    Cloud(#[from] CloudError),
+    /// A document of another form.
+    #[error("`{0}` cannot be read: {1}")]
+    Form(String, String),
+    /// A manifest that cannot be read.
+    #[error("the manifest of the release {0} cannot be used: {1}")]
+    Manifest(ReleaseId, #[source] ManifestError),
+    /// A release whose manifest is gone.
+    #[error(
+        "the manifest of the release {0} is gone from the state; restore it, or delete `current.json` there to begin anew"
+    )]
+    Gone(ReleaseId),
+    /// Somebody else publishes the site.
+    #[error("`{0}` is being published by somebody else (`{1}`), try again later")]
+    Busy(Location, String),
+    /// The lease was lost on the way.
+    #[error(transparent)]
+    Fenced(#[from] Fenced),
+    /// The pointer was moved by another run.
+    #[error("another run moved the pointer of `{0}`, so this one must not: run again")]
+    Moved(Location),
+    /// A defect of Tidegate.
+    #[error("the state could not be written: {0}")]
+    Json(#[from] serde_json::Error),
+    /// The machine has no randomness, without which two holders of a lease cannot be told apart.
+    #[error("this machine gives no random numbers: {0}")]
+    Random(getrandom::Error),
+    /// Compression failed, for want of memory.
+    #[error("the state could not be packed: {0}")]
+    Pack(#[from] std::io::Error),
+}
+
+/// A file of a release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum File {
+    /// What the release is.
+    Release,
+    /// What it meant to do.
+    Plan,
+    /// What it left.
+    Manifest,
+}
+
+impl File {
+    const ALL: [Self; 3] = [Self::Release, Self::Plan, Self::Manifest];
+
+    fn ending(self) -> &'static str {
+        match self {
+            Self::Release => ".json",
+            Self::Plan => ".plan.gz",
+            Self::Manifest => ".manifest.gz",
+        }
+    }
+}
+
+/// The state of one site.
+#[derive(Debug, Clone)]
+pub(crate) struct State {
+    s3: S3,
+    at: Location,
+}
+
+impl State {
+    /// The state at a place, with the caller's own credentials.
+    pub(crate) fn new(s3: S3, at: Location) -> Self {
+        Self { s3, at }
+    }
+
+    /// Where bodies are that were set aside.
+    pub(crate) fn bodies(&self) -> Location {
+        let prefix = Prefix::new(&self.at.prefix.join(BODIES)).unwrap_or_default();
+        Location { bucket: self.at.bucket.clone(), prefix }
+    }
+
+    fn key(&self, name: &str) -> String {
+        self.at.prefix.join(name)
+    }
+
+    fn file(&self, id: ReleaseId, file: File) -> String {
+        self.key(&format!("{RELEASES}{}{}", id.stem(), file.ending()))
+    }
+
+    async fn read<T: DeserializeOwned>(&self, key: &str) -> Result<Option<(T, ETag)>, StateError> {
+        let Some((bytes, etag)) = self.s3.document(&self.at.bucket, key).await? else { return Ok(None) };
+        let refused = |error: serde_json::Error| StateError::Form(self.place(key), error.to_string());
+        Ok(Some((serde_json::from_slice(&bytes).map_err(refused)?, etag)))
+    }
+
+    /// Writes a document. An answer that was lost and a retry that therefore failed is a success: the bytes are there.
+    async fn write(
+        &self,
+        key: &str,
+        value: &impl Serialize,
+        condition: Condition<'_>,
+    ) -> Result<Option<ETag>, StateError> {
+        let mut bytes = serde_json::to_vec_pretty(value)?;
+        bytes.push(b'\n');
+        let bytes = Bytes::from(bytes);
+        match self.s3.put_document(&self.at.bucket, key, bytes.clone(), condition).await {
+            Ok(etag) => Ok(Some(etag)),
+            Err(error) if error.is_condition_failed() => match self.s3.document(&self.at.bucket, key).await? {
+                Some((there, etag)) if there == bytes => Ok(Some(etag)),
+                _ => Ok(None),
+            },
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn place(&self, key: &str) -> String {
+        format!("s3://{}/{key}", self.at.bucket)
+    }
+
+    /// The pointer and its state.
+    pub(crate) async fn pointer(&self) -> Result<Option<(Pointer, ETag)>, StateError> {
+        let found: Option<(Pointer, ETag)> = self.read(&self.key(POINTER)).await?;
+        match found {
+            Some((pointer, _)) if pointer.format != FORMAT => {
+                let why = format!("it has the form {}, this version of Tidegate reads {FORMAT}", pointer.format);
+                Err(StateError::Form(self.place(&self.key(POINTER)), why))
+            }
+            found => Ok(found),
+        }
+    }
+
+    /// Moves the pointer, if it is still in the state `before`.
+    pub(crate) async fn move_pointer(&self, pointer: &Pointer, before: Option<&ETag>) -> Result<ETag, StateError> {
+        let condition = before.map_or(Condition::Absent, Condition::Is);
+        let moved = self.write(&self.key(POINTER), pointer, condition).await?;
+        moved.ok_or_else(|| StateError::Moved(self.at.clone()))
+    }
+
+    /// Which files there are, by release.
+    pub(crate) async fn files(&self) -> Result<BTreeMap<ReleaseId, Vec<File>>, StateError> {
+        let mut found: BTreeMap<ReleaseId, Vec<File>> = BTreeMap::new();
+        for name in self.names(RELEASES).await? {
+            let known = File::ALL.into_iter().find_map(|file| Some((file, name.strip_suffix(file.ending())?)));
+            if let Some((file, id)) = known.and_then(|(file, stem)| Some((file, stem.parse().ok()?))) {
+                found.entry(id).or_default().push(file);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Names below a folder of the state.
+    async fn names(&self, folder: &str) -> Result<Vec<String>, StateError> {
+        let prefix = Prefix::new(&self.at.prefix.join(folder)).unwrap_or_default();
+        let below = Location { bucket: self.at.bucket.clone(), prefix };
+        let (mut names, mut token) = (Vec::new(), None);
+        loop {
+            let page = self.s3.page(&below, token).await?;
+            names.extend(page.objects.into_iter().map(|object| object.key.as_str().to_owned()));
+            match page.next {
+                Some(next) => token = Some(next),
+                None => return Ok(names),
+            }
+        }
+    }
+
+    /// Bodies that were set aside, by name.
+    pub(crate) async fn body_names(&self) -> Result<Vec<String>, StateError> {
+        self.names(BODIES).await
+    }
+
+    /// What is stored of a release.
+    pub(crate) async fn release(&self, id: ReleaseId) -> Result<Option<Release>, StateError> {
+        Ok(self.read(&self.file(id, File::Release)).await?.map(|(release, _)| release))
+    }
+
+    /// Stores a release; `new` refuses where its number was taken meanwhile.
+    pub(crate) async fn put_release(&self, release: &Release, new: bool) -> Result<(), StateError> {
+        let condition = if new { Condition::Absent } else { Condition::Whatever };
+        let stored = self.write(&self.file(release.id, File::Release), release, condition).await?;
+        stored.map(|_| ()).ok_or_else(|| StateError::Moved(self.at.clone()))
+    }
+
+    /// The plan of a release.
+    pub(crate) async fn plan(&self, id: ReleaseId) -> Result<Option<Plan>, StateError> {
+        let key = self.file(id, File::Plan);
+        let Some((bytes, _)) = self.s3.document(&self.at.bucket, &key).await? else { return Ok(None) };
+        let mut plain = Vec::new();
+        let refused = |why: String| StateError::Form(self.place(&key), why);
+        GzDecoder::new(bytes.as_ref()).take(MAX_PLAN).read_to_end(&mut plain).map_err(|e| refused(e.to_string()))?;
+        serde_json::from_slice(&plain).map(Some).map_err(|error| refused(error.to_string()))
+    }
+
+    /// Stores a plan before anything of it is done.
+    pub(crate) async fn put_plan(&self, id: ReleaseId, plan: &Plan) -> Result<(), StateError> {
+        let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+        serde_json::to_writer(&mut packed, plan)?;
+        packed.flush()?;
+        let bytes = Bytes::from(packed.finish()?);
+        self.s3.put_document(&self.at.bucket, &self.file(id, File::Plan), bytes, Condition::Whatever).await?;
+        Ok(())
+    }
+
+    /// The records of a manifest, in order. Nothing is held but what is being read.
+    pub(crate) async fn manifest(
+        &self,
+        id: ReleaseId,
+    ) -> Result<BoxStream<'static, Result<Vec<Record>, StateError>>, StateError> {
+        let bytes = self.s3.stream(&self.at.bucket, &self.file(id, File::Manifest)).await?;
+        let bytes = bytes.ok_or(StateError::Gone(id))?.boxed();
+        let records = stream::try_unfold(Some((bytes, Decoder::default())), move |reading| async move {
+            let Some((mut bytes, mut decoder)) = reading else { return Ok(None) };
+            let broken = |error| StateError::Manifest(id, error);
+            match bytes.try_next().await? {
+                Some(piece) => Ok(Some((decoder.push(&piece).map_err(broken)?, Some((bytes, decoder))))),
+                None => Ok(Some((decoder.finish().map_err(broken)?, None))),
+            }
+        });
+        Ok(records.boxed())
+    }
+
+    /// Stores a manifest, record by record.
+    pub(crate) async fn put_manifest(
+        &self,
+        id: ReleaseId,
+        records: impl Stream<Item = Result<Vec<Record>, StateError>> + Send + Unpin,
+    ) -> Result<(), StateError> {
+        let encoder = Encoder::new().map_err(|error| StateError::Manifest(id, error))?;
+        // A failure to read or to pack must end the upload, so it travels as the stream's own error and is told beside it.
+        let failed: Arc<Mutex<Option<StateError>>> = Arc::default();
+        let told = Arc::clone(&failed);
+        let bytes = stream::unfold(Some((records, encoder)), move |writing| {
+            let told = Arc::clone(&told);
+            async move {
+                let (records, encoder) = writing?;
+                match packed(id, records, encoder).await {
+                    Ok((bytes, rest)) => Some((Ok(bytes), rest)),
+                    Err(error) => {
+                        *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                        Some((Err(interrupted()), None))
+                    }
+                }
+            }
+        });
+        let name = format!("{RELEASES}{}{}", id.stem(), File::Manifest.ending());
+        let stored = self.s3.put_stream(&self.at, &name, Box::pin(bytes)).await;
+        let failed = failed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match (failed, stored) {
+            (Some(error), _) => Err(error),
+            (None, stored) => Ok(stored?),
+        }
+    }
+
+    /// Deletes files of releases and bodies.
+    pub(crate) async fn forget(&self, files: &[(ReleaseId, File)], bodies: &[String]) -> Result<(), StateError> {
+        let files = files.iter().map(|(id, file)| self.file(*id, *file));
+        let bodies = bodies.iter().map(|name| self.key(&format!("{BODIES}{name}")));
+        let keys: Vec<String> = files.chain(bodies).collect();
+        Ok(self.s3.forget(&self.at.bucket, &keys).await?)
+    }
+}
+
+/// The next bytes of a manifest, and what comes after them.
+async fn packed<S>(
+    id: ReleaseId,
+    mut records: S,
+    mut encoder: Encoder,
+) -> Result<(Bytes, Option<(S, Encoder)>), StateError>
+where
+    S: Stream<Item = Result<Vec<Record>, StateError>> + Unpin,
+{
+    let broken = |error| StateError::Manifest(id, error);
+    while let Some(batch) = records.try_next().await? {
+        batch.iter().try_for_each(|record| encoder.push(record)).map_err(broken)?;
+        if let Some(bytes) = encoder.take() {
+            return Ok((bytes.into(), Some((records, encoder))));
+        }
+    }
+    Ok((encoder.finish().map_err(broken)?.into(), None))
+}
+
+/// What ends an upload whose source failed; the failure itself is told beside it.
+fn interrupted() -> CloudError {
+    CloudError::malformed("PutObject", "manifest", "its records could not be had")
+}

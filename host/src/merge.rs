@@ -1,0 +1,269 @@
+//! What a site holds beside what it should be: one merge of three sorted streams (desired, listing, manifest).
+//!
+//! Owns what the manifest settles without a question, and what counts as drift. Objects that are as they should be are
+//! counted and forgotten, so that memory goes with what differs. Never reads a stream itself: it is handed both, key by key.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::desired::Desired;
+use crate::diff;
+use crate::identity::ETag;
+use crate::key::StoredKey;
+use crate::listing::{Listed, Listing, Observed};
+use crate::manifest::{Record, Standing};
+use crate::plan::{Action, Phase, Plan, is_page};
+use crate::release::ReleaseId;
+
+/// All that is known of a site, which was listed to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    listing: Listing,
+    found: Found,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Found {
+    /// Objects that are not settled, in the order of their keys' bytes.
+    objects: Vec<Listed>,
+    /// What is known of them besides: by a HEAD, or from the manifest.
+    observed: BTreeMap<StoredKey, Observed>,
+    /// For each entry of what the site should be: whether the manifest proves that it is.
+    settled: Vec<bool>,
+    /// What earlier releases name of the objects that are not settled.
+    holdings: BTreeMap<StoredKey, Holding>,
+    /// What somebody else changed.
+    drift: Vec<Drift>,
+    /// Bodies that were set aside and that no release needs any more.
+    expired: u64,
+}
+
+/// An object that Tidegate wrote for a release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Holding {
+    /// The last release that named it.
+    pub last: ReleaseId,
+    /// Whether it is a page, which goes when its release does; assets stay for cached pages.
+    pub page: bool,
+    /// Whether it has a body of its own, which a redirect lacks.
+    pub body: bool,
+    /// Whether it still is what was written.
+    pub intact: bool,
+}
+
+/// A key that is not what the manifest says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Drift {
+    /// The key.
+    pub key: StoredKey,
+    /// What happened to it.
+    pub kind: DriftKind,
+}
+
+/// What happened to a key since its release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DriftKind {
+    /// Somebody wrote it anew.
+    Replaced,
+    /// Somebody deleted it.
+    Missing,
+}
+
+impl fmt::Display for Drift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            DriftKind::Replaced => write!(f, "`{}` was written by somebody else", self.key),
+            DriftKind::Missing => write!(f, "`{}` was deleted by somebody else", self.key),
+        }
+    }
+}
+
+/// What runs that did not finish meant to write: what is found of it is theirs, not a stranger's.
+#[derive(Debug, Clone, Default)]
+pub struct Unfinished {
+    /// Keys that were to be written, by which run, and whether they are pages.
+    meant: BTreeMap<StoredKey, (ReleaseId, bool)>,
+    /// States that were set aside before that.
+    preserved: BTreeSet<(StoredKey, ETag)>,
+    /// Every key whose object may have changed.
+    touched: BTreeSet<StoredKey>,
+    runs: Vec<ReleaseId>,
+}
+
+impl Unfinished {
+    /// Adds the plan of such a run.
+    pub fn add(&mut self, id: ReleaseId, plan: &Plan) {
+        self.runs.push(id);
+        self.preserved.extend(plan.preserve.iter().map(|preserve| (preserve.key.clone(), preserve.etag.clone())));
+        for operation in &plan.operations {
+            self.touched.insert(operation.key.clone());
+            if !matches!(operation.action, Action::Delete { .. }) {
+                self.meant.insert(operation.key.clone(), (id, operation.phase() == Phase::Pages));
+            }
+        }
+    }
+}
+
+impl Unfinished {
+    /// The runs.
+    #[must_use]
+    pub fn runs(&self) -> &[ReleaseId] {
+        &self.runs
+    }
+
+    /// Keys that visitors may have seen in another state than the live release's.
+    pub fn touched(&self) -> impl Iterator<Item = &StoredKey> {
+        self.touched.iter()
+    }
+
+    /// Whether the state `etag` of `key` was to be set aside.
+    #[must_use]
+    pub fn preserved(&self, key: &StoredKey, etag: &ETag) -> bool {
+        self.preserved.contains(&(key.clone(), etag.clone()))
+    }
+}
+
+/// Puts a [`Site`] together.
+#[derive(Debug)]
+pub struct Merge<'a> {
+    desired: &'a Desired,
+    unfinished: &'a Unfinished,
+    current: ReleaseId,
+    horizon: ReleaseId,
+    verify: bool,
+    at: usize,
+    site: Found,
+}
+
+impl<'a> Merge<'a> {
+    /// Begins. `current` is the live release, whose manifest is merged, and `horizon` the oldest one that is kept. With
+    /// `verify`, nothing is settled by a record: headers can be replaced so that an object's ETag stays.
+    #[must_use]
+    pub fn new(
+        desired: &'a Desired,
+        unfinished: &'a Unfinished,
+        current: ReleaseId,
+        horizon: ReleaseId,
+        verify: bool,
+    ) -> Self {
+        let site = Found { settled: vec![false; desired.entries().len()], ..Found::default() };
+        Self { desired, unfinished, current, horizon, verify, at: 0, site }
+    }
+
+    /// A body that was set aside.
+    pub fn preserved(&mut self, last: ReleaseId) {
+        self.site.expired += u64::from(last < self.horizon);
+    }
+
+    /// The next key, with what the listing and what the manifest has under it. Keys come in order.
+    pub fn push(&mut self, listed: Option<Listed>, record: Option<&Record>) {
+        let Some(key) = listed.as_ref().map(|l| &l.key).or(record.map(|r| &r.key)).cloned() else { return };
+        while self.desired.entries().get(self.at).is_some_and(|entry| entry.key.as_str() < key.as_str()) {
+            self.at += 1;
+        }
+        let entry = self.desired.entries().get(self.at).filter(|entry| entry.key.as_str() == key.as_str());
+        let intact = listed.as_ref().zip(record).is_some_and(|(l, r)| l.etag == r.etag && l.size == r.size);
+        // What an unfinished run wrote is no stranger's work.
+        if record.is_some() && !intact && !self.unfinished.meant.contains_key(&key) {
+            let kind = if listed.is_some() { DriftKind::Replaced } else { DriftKind::Missing };
+            self.site.drift.push(Drift { key: key.clone(), kind });
+        }
+        let Some(listed) = listed else { return };
+        if let Some(record) = record.filter(|_| intact && !self.verify) {
+            let observed = record.observed();
+            if entry.is_some_and(|entry| diff::is_same(entry, &listed, &observed)) {
+                if let Some(settled) = self.site.settled.get_mut(self.at) {
+                    *settled = true;
+                }
+                return;
+            }
+            // Of an object that goes, nothing needs to be known.
+            if entry.is_some() {
+                self.site.observed.insert(key.clone(), observed);
+            }
+        }
+        if let Some(holding) = self.holding(&key, record, intact) {
+            self.site.holdings.insert(key, holding);
+        }
+        self.site.objects.push(listed);
+    }
+
+    fn holding(&self, key: &StoredKey, record: Option<&Record>, intact: bool) -> Option<Holding> {
+        if let Some(record) = record {
+            let last = match record.standing {
+                Standing::Live => self.current,
+                Standing::Retained(last) | Standing::Preserved(last) => last,
+            };
+            let page = record.redirect.is_some() || is_page(key.as_str(), &record.headers);
+            return Some(Holding { last, page, body: record.redirect.is_none(), intact });
+        }
+        let (last, page) = *self.unfinished.meant.get(key)?;
+        // What such a run replaced cannot be had any more, and nobody can go back to the run itself.
+        Some(Holding { last, page, body: false, intact: false })
+    }
+
+    /// The site, once its listing is whole.
+    #[must_use]
+    pub fn finish(self, listing: Listing) -> Site {
+        Site { listing, found: self.site }
+    }
+}
+
+impl Site {
+    /// How many objects there are, and in which state.
+    #[must_use]
+    pub fn listing(&self) -> &Listing {
+        &self.listing
+    }
+
+    /// Objects that are not settled, in the order of their keys' bytes.
+    #[must_use]
+    pub fn objects(&self) -> &[Listed] {
+        &self.found.objects
+    }
+
+    /// The object under `key`, where it is not settled.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Listed> {
+        let at = self.found.objects.binary_search_by(|object| object.key.as_str().cmp(key)).ok()?;
+        self.found.objects.get(at)
+    }
+
+    /// What is known of an object besides its listing.
+    #[must_use]
+    pub fn observed(&self, key: &StoredKey) -> Option<&Observed> {
+        self.found.observed.get(key)
+    }
+
+    /// Adds answers to HEADs.
+    pub fn observe(&mut self, answers: impl IntoIterator<Item = (StoredKey, Observed)>) {
+        self.found.observed.extend(answers);
+    }
+
+    /// Whether the manifest proves that the entry at this place is on the site as it should be.
+    #[must_use]
+    pub fn is_settled(&self, at: usize) -> bool {
+        self.found.settled.get(at).copied().unwrap_or_default()
+    }
+
+    /// What an earlier release has to do with an object that is not settled.
+    #[must_use]
+    pub fn holding(&self, key: &StoredKey) -> Option<Holding> {
+        self.found.holdings.get(key).copied()
+    }
+
+    /// What somebody else changed, by key.
+    #[must_use]
+    pub fn drift(&self) -> &[Drift] {
+        &self.found.drift
+    }
+
+    /// How many bodies that were set aside no release needs any more.
+    #[must_use]
+    pub fn expired(&self) -> u64 {
+        self.found.expired
+    }
+}

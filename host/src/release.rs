@@ -1,0 +1,388 @@
+//! Releases: what a site was, run by run, and the pointer to what it is.
+//!
+//! Owns their forms and the rules of time: which release is newer, and how long earlier ones are kept. Never reads a clock
+//! and never stores anything: `deploy` does.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::invalidation::Batch;
+use crate::location::{Location, Source};
+use crate::plan::{Inputs, Totals};
+use crate::report::Outcome;
+use crate::request::{Order, Request};
+
+/// The form of what is stored; another number is another form.
+pub const FORMAT: u32 = 1;
+
+/// Most requests that changed nothing that a pointer remembers.
+const MAX_PASSED: usize = 50;
+
+/// Milliseconds of a day.
+const DAY: u64 = 24 * 60 * 60 * 1000;
+
+/// A release of one site, counted from 1: `r42`. Every run that writes has one, also a run that fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ReleaseId(u64);
+
+/// Not the name of a release.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no release, write `r` and its number as in `r42`")]
+pub struct ReleaseIdError(String);
+
+impl ReleaseId {
+    /// The release after this one.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
+    /// Its name in a bucket, which sorts by number.
+    #[must_use]
+    pub fn stem(self) -> String {
+        format!("r{:010}", self.0)
+    }
+}
+
+impl FromStr for ReleaseId {
+    type Err = ReleaseIdError;
+    fn from_str(text: &str) -> Result<Self, ReleaseIdError> {
+        let refused = || ReleaseIdError(text.escape_default().to_string());
+        let digits = text.strip_prefix('r').filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
+        let number = digits.and_then(|digits| digits.parse().ok()).filter(|number| *number > 0).ok_or_else(refused)?;
+        Ok(Self(number))
+    }
+}
+
+impl TryFrom<String> for ReleaseId {
+    type Error = ReleaseIdError;
+    fn try_from(text: String) -> Result<Self, ReleaseIdError> {
+        text.parse()
+    }
+}
+
+impl From<ReleaseId> for String {
+    fn from(id: ReleaseId) -> Self {
+        id.to_string()
+    }
+}
+
+impl fmt::Display for ReleaseId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "r{}", self.0)
+    }
+}
+
+/// How long what earlier releases name is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Keep {
+    /// Releases, the current one among them; at least 1.
+    pub releases: Releases,
+    /// Days since a release was replaced last; whatever is younger is kept, however many there are.
+    pub days: u32,
+}
+
+/// A number of releases, at least 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
+pub struct Releases(u32);
+
+/// Nothing to keep at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("`keep.releases` must be 1 or more: the current release is one of them")]
+pub struct ReleasesError;
+
+impl TryFrom<u32> for Releases {
+    type Error = ReleasesError;
+    fn try_from(count: u32) -> Result<Self, ReleasesError> {
+        if count == 0 { Err(ReleasesError) } else { Ok(Self(count)) }
+    }
+}
+
+impl From<Releases> for u32 {
+    fn from(count: Releases) -> Self {
+        count.0
+    }
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self { releases: Releases(5), days: 7 }
+    }
+}
+
+/// What is stored of one release, beside its manifest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Release {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// Its id.
+    pub id: ReleaseId,
+    /// The site.
+    pub site: String,
+    /// Its name, for people.
+    pub release: String,
+    /// Who or what asked.
+    pub cause: String,
+    /// The run's instant, in milliseconds since the Unix epoch.
+    pub instant: u64,
+    /// Its place in time.
+    pub order: Order,
+    /// Where the artifact came from.
+    pub source: Source,
+    /// Where it was published.
+    pub target: Location,
+    /// The plan's digest.
+    pub plan: String,
+    /// What the plan was made from, plugins and their digests among it.
+    pub inputs: Inputs,
+    /// The plan's counts.
+    pub totals: Totals,
+    /// What policies said, as in the report.
+    pub judgements: serde_json::Value,
+    /// How the run ended; nothing while it is under way, and where it was killed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// What distributions were or are to be told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub invalidations: Vec<Batch>,
+}
+
+/// One release in a pointer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Past {
+    /// Its id.
+    pub id: ReleaseId,
+    /// Its name, for people.
+    pub release: String,
+    /// Who or what asked.
+    pub cause: String,
+    /// The run's instant, in milliseconds since the Unix epoch.
+    pub instant: u64,
+    /// Its place in time.
+    pub order: Order,
+    /// The release whose manifest says what it is: its own, or an earlier one where nothing had changed. Nothing for a
+    /// run that did not finish: what it wrote is kept as long as that of a release, and nobody can go back to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<ReleaseId>,
+}
+
+/// A request that was a success and changed nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Passed {
+    /// Its name, for people.
+    pub release: String,
+    /// Who or what asked.
+    pub cause: String,
+    /// The run's instant, in milliseconds since the Unix epoch.
+    pub instant: u64,
+    /// Its place in time.
+    pub order: Order,
+    /// Whether it was older than what was live; else it was what was live.
+    pub superseded: bool,
+    /// What was live.
+    pub by: ReleaseId,
+}
+
+/// The state of a site in one small object: which release is live, which ones are kept, what is still to be done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Pointer {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// The fencing counter of the lease under which it was written.
+    pub fence: u64,
+    /// Releases that are kept, the live one last; runs that did not finish stand among them.
+    pub releases: Vec<Past>,
+    /// Releases whose invalidations were not all accepted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub owed: Vec<ReleaseId>,
+    /// Whether everything after the move of the pointer was finished. Where not, the next run looks for leftovers.
+    pub settled: bool,
+    /// The latest requests that changed nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passed: Vec<Passed>,
+}
+
+/// What a pointer says to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// It is the newest.
+    Publish,
+    /// Something newer is live.
+    Superseded,
+    /// It is what is live.
+    Done,
+}
+
+impl Pointer {
+    /// The live release.
+    #[must_use]
+    pub fn live(&self) -> Option<&Past> {
+        self.releases.iter().rev().find(|past| past.manifest.is_some())
+    }
+
+    /// A release that is kept.
+    #[must_use]
+    pub fn release(&self, id: ReleaseId) -> Option<&Past> {
+        self.releases.iter().find(|past| past.id == id)
+    }
+
+    /// The release before the live one whose content is another: what `rollback` goes to.
+    #[must_use]
+    pub fn before(&self) -> Option<&Past> {
+        let live = self.live()?.manifest;
+        self.releases.iter().rev().find(|past| past.manifest.is_some() && past.manifest != live)
+    }
+
+    /// Whether a request is the newest. Without an order of its own it always is: a person asked for it.
+    #[must_use]
+    pub fn turn(&self, request: &Request) -> Turn {
+        let (Some(live), Some(order)) = (self.live(), &request.order) else { return Turn::Publish };
+        match order.compare(&live.order) {
+            Ordering::Less => Turn::Superseded,
+            Ordering::Equal if live.release == request.release => Turn::Done,
+            Ordering::Equal | Ordering::Greater => Turn::Publish,
+        }
+    }
+
+    /// Remembers a request that changed nothing.
+    pub fn pass(&mut self, request: &Request, superseded: bool) {
+        let Some(by) = self.live().map(|live| live.id) else { return };
+        self.passed.push(Passed {
+            release: request.release.clone(),
+            cause: request.cause.clone(),
+            instant: request.instant,
+            order: request.place(),
+            superseded,
+            by,
+        });
+        let surplus = self.passed.len().saturating_sub(MAX_PASSED);
+        self.passed.drain(..surplus);
+    }
+
+    /// The oldest release whose content is kept when another is published at `instant`; `changed` says that the other has
+    /// a content of its own. What was named last by an earlier release than this may go.
+    #[must_use]
+    pub fn horizon(&self, keep: Keep, instant: u64, changed: bool) -> ReleaseId {
+        let mut left = keep.releases.0.saturating_sub(u32::from(changed));
+        let mut horizon = self.releases.last().map_or(ReleaseId::default(), |last| last.id).next();
+        let mut counted = None;
+        // A release is as old as its replacement: until then it was what visitors got.
+        let mut replaced = instant;
+        for past in self.releases.iter().rev() {
+            let young = instant.saturating_sub(replaced) < u64::from(keep.days) * DAY;
+            let other = past.manifest.is_some() && past.manifest != counted;
+            if other {
+                if left == 0 && !young {
+                    break;
+                }
+                left = left.saturating_sub(1);
+                counted = past.manifest;
+            } else if past.manifest.is_none() && left == 0 && !young {
+                // It stays if an older one does.
+                continue;
+            }
+            horizon = past.id;
+            if past.manifest.is_some() {
+                replaced = past.instant;
+            }
+        }
+        horizon
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: u64) -> ReleaseId {
+        ReleaseId(number)
+    }
+
+    fn past(number: u64, day: u64, manifest: Option<u64>) -> Past {
+        Past {
+            id: id(number),
+            release: format!("c{number}"),
+            cause: "test".to_owned(),
+            instant: day * DAY,
+            order: Order::at(number * 10),
+            manifest: manifest.map(ReleaseId),
+        }
+    }
+
+    fn pointer(releases: Vec<Past>) -> Pointer {
+        Pointer { format: FORMAT, fence: 1, releases, owed: Vec::new(), settled: true, passed: Vec::new() }
+    }
+
+    fn keep(releases: u32, days: u32) -> Keep {
+        Keep { releases: Releases(releases), days }
+    }
+
+    #[test]
+    fn names_of_releases() {
+        assert_eq!("r42".parse(), Ok(id(42)));
+        for bad in ["", "r", "42", "r0", "r-1", "r1x", "r99999999999999999999"] {
+            assert!(bad.parse::<ReleaseId>().is_err(), "{bad}");
+        }
+        assert!(id(9).stem() < id(10).stem());
+        assert_eq!(id(7).stem().parse(), Ok(id(7)));
+    }
+
+    #[test]
+    fn the_newest_are_kept_and_so_is_what_was_live_lately() {
+        let state = pointer(vec![past(1, 0, Some(1)), past(2, 1, Some(2)), past(3, 2, Some(3)), past(4, 30, Some(4))]);
+        // The new one, and the one that it replaces.
+        assert_eq!(state.horizon(keep(2, 0), 31 * DAY, true), id(4));
+        assert_eq!(state.horizon(keep(3, 0), 31 * DAY, true), id(3));
+        // Nothing but the new one.
+        assert_eq!(state.horizon(keep(1, 0), 31 * DAY, true), id(5));
+        // The third was live until yesterday.
+        assert_eq!(state.horizon(keep(1, 2), 31 * DAY, true), id(3));
+        assert_eq!(state.horizon(keep(9, 0), 31 * DAY, true), id(1));
+        // Where nothing changes, the live one is the first that counts.
+        assert_eq!(state.horizon(keep(1, 0), 31 * DAY, false), id(4));
+        assert_eq!(pointer(Vec::new()).horizon(keep(1, 0), 0, true), id(1));
+    }
+
+    #[test]
+    fn releases_without_change_and_runs_without_end_do_not_count() {
+        let state = pointer(vec![
+            past(1, 0, Some(1)),
+            past(2, 1, Some(2)),
+            past(3, 1, Some(2)),
+            past(4, 1, None),
+            past(5, 1, Some(2)),
+        ]);
+        assert_eq!(state.horizon(keep(2, 0), 9 * DAY, true), id(2));
+        assert_eq!(state.horizon(keep(3, 0), 9 * DAY, true), id(1));
+        assert_eq!(state.before().map(|past| past.id), Some(id(1)));
+        assert_eq!(state.live().map(|past| past.id), Some(id(5)));
+    }
+
+    #[test]
+    fn older_and_repeated_requests_are_told_apart() {
+        let state = pointer(vec![past(1, 0, Some(1)), past(2, 1, Some(2))]);
+        let request = |at: Option<u64>, release: &str| Request {
+            site: "docs".to_owned(),
+            release: release.to_owned(),
+            source: "dist".parse().unwrap(),
+            instant: 0,
+            cause: "test".to_owned(),
+            order: at.map(Order::at),
+        };
+        assert_eq!(state.turn(&request(Some(19), "c9")), Turn::Superseded);
+        assert_eq!(state.turn(&request(Some(20), "c2")), Turn::Done);
+        assert_eq!(state.turn(&request(Some(20), "c9")), Turn::Publish);
+        assert_eq!(state.turn(&request(Some(21), "c2")), Turn::Publish);
+        assert_eq!(state.turn(&request(None, "c2")), Turn::Publish);
+    }
+}

@@ -1,0 +1,244 @@
+//! The manifest of a release that was just written, from that of the release before it.
+//!
+//! Owns what becomes of every record: live, retained on the site for earlier releases, set aside, or forgotten. One merge of
+//! the old manifest with what the site should be; memory goes with what changed. Never reads or writes a manifest itself.
+
+use std::collections::BTreeMap;
+
+use crate::desired::{Body, Desired, Entry};
+use crate::identity::{ETag, Identity};
+use crate::key::StoredKey;
+use crate::listing::{Keeping, Listed};
+use crate::manifest::{Record, Standing};
+use crate::merge::{Site, Unfinished};
+use crate::plan::{Operation, Plan};
+use crate::release::ReleaseId;
+
+/// What S3 answered to a write.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Written {
+    /// The object's ETag.
+    pub etag: ETag,
+    /// What a copy of it onto itself must repeat.
+    pub keeping: Keeping,
+}
+
+/// Answers to writes, by key.
+pub type Outcomes = BTreeMap<StoredKey, Written>;
+
+/// Makes the next manifest.
+#[derive(Debug)]
+pub struct Succession<'a> {
+    /// What the site should be.
+    pub desired: &'a Desired,
+    /// What was carried out.
+    pub plan: &'a Plan,
+    /// What the site was.
+    pub site: &'a Site,
+    /// What earlier runs left.
+    pub unfinished: &'a Unfinished,
+    /// What S3 answered.
+    pub outcomes: &'a Outcomes,
+    /// The release before.
+    pub before: ReleaseId,
+    /// The oldest release that is kept.
+    pub horizon: ReleaseId,
+}
+
+/// How far a [`Succession`] is.
+#[derive(Debug, Default)]
+pub struct Progress {
+    entry: usize,
+    object: usize,
+    group: Vec<Record>,
+    expired: Vec<String>,
+}
+
+impl Succession<'_> {
+    /// Takes the next record of the old manifest; new records are appended in order.
+    pub fn push(&self, progress: &mut Progress, record: Record, records: &mut Vec<Record>) {
+        if progress.group.first().is_some_and(|first| first.key != record.key) {
+            let group = std::mem::take(&mut progress.group);
+            self.group(progress, group, records);
+        }
+        progress.group.push(record);
+    }
+
+    /// The last records, and the names of bodies that no release needs any more.
+    #[must_use]
+    pub fn finish(&self, mut progress: Progress, records: &mut Vec<Record>) -> Vec<String> {
+        let group = std::mem::take(&mut progress.group);
+        if !group.is_empty() {
+            self.group(&mut progress, group, records);
+        }
+        self.advance(&mut progress, None, records);
+        progress.expired
+    }
+
+    fn group(&self, progress: &mut Progress, group: Vec<Record>, records: &mut Vec<Record>) {
+        let Some(key) = group.first().map(|record| record.key.clone()) else { return };
+        self.advance(progress, Some(&key), records);
+        let entry = self.desired.entries().get(progress.entry).filter(|entry| entry.key.as_str() == key.as_str());
+        let object = self.site.objects().get(progress.object).filter(|object| object.key == key);
+        let at = progress.entry;
+        progress.entry += usize::from(entry.is_some());
+        progress.object += usize::from(object.is_some());
+        self.key(progress, (at, entry), object, &key, group, records);
+    }
+
+    /// Everything before `limit` that the old manifest does not name.
+    fn advance(&self, progress: &mut Progress, limit: Option<&StoredKey>, records: &mut Vec<Record>) {
+        loop {
+            let entry = self.desired.entries().get(progress.entry);
+            let object = self.site.objects().get(progress.object);
+            let next = match (entry, object) {
+                (Some(entry), Some(object)) => entry.key.as_str().min(object.key.as_str()),
+                (Some(entry), None) => entry.key.as_str(),
+                (None, Some(object)) => object.key.as_str(),
+                (None, None) => return,
+            };
+            if limit.is_some_and(|limit| next >= limit.as_str()) {
+                return;
+            }
+            let key = StoredKey::new(next);
+            let entry = entry.filter(|entry| entry.key.as_str() == next);
+            let object = object.filter(|object| object.key == key);
+            let at = progress.entry;
+            progress.entry += usize::from(entry.is_some());
+            progress.object += usize::from(object.is_some());
+            self.key(progress, (at, entry), object, &key, Vec::new(), records);
+        }
+    }
+
+    fn key(
+        &self,
+        progress: &mut Progress,
+        (at, entry): (usize, Option<&Entry>),
+        object: Option<&Listed>,
+        key: &StoredKey,
+        old: Vec<Record>,
+        records: &mut Vec<Record>,
+    ) {
+        let (standing, aside): (Vec<Record>, Vec<Record>) =
+            old.into_iter().partition(|record| record.standing.is_on_site());
+        let standing = standing.into_iter().next();
+        let operation = self.operation(key);
+        match entry {
+            Some(entry) => {
+                let settled = standing.as_ref().filter(|_| self.site.is_settled(at));
+                records.extend(self.live(entry, operation, settled, object));
+            }
+            None => records.extend(self.retained(key, operation, standing.as_ref(), object)),
+        }
+        let mut preserved: BTreeMap<ETag, Record> = BTreeMap::new();
+        for record in aside.into_iter().chain(standing.and_then(|record| self.set_aside(record, object))) {
+            let newer = preserved.get(&record.etag).is_none_or(|other| other.standing < record.standing);
+            if newer {
+                preserved.insert(record.etag.clone(), record);
+            }
+        }
+        for record in preserved.into_values() {
+            match record.standing {
+                Standing::Preserved(last) if last < self.horizon => progress.expired.push(record.body_name()),
+                Standing::Live | Standing::Retained(_) | Standing::Preserved(_) => records.push(record),
+            }
+        }
+    }
+
+    fn operation(&self, key: &StoredKey) -> Option<&Operation> {
+        let at = self.plan.operations.binary_search_by(|operation| operation.key.cmp(key)).ok()?;
+        self.plan.operations.get(at)
+    }
+
+    fn live(
+        &self,
+        entry: &Entry,
+        operation: Option<&Operation>,
+        settled: Option<&Record>,
+        object: Option<&Listed>,
+    ) -> Option<Record> {
+        let key = entry.key.stored();
+        let wanted = match &entry.body {
+            Body::Object { identity, .. } => identity.clone(),
+            Body::Redirect(_) => Identity::default(),
+        };
+        let (etag, identity, keeping) = match (operation, settled, object) {
+            (Some(_), ..) => {
+                let written = self.outcomes.get(&key)?;
+                (written.etag.clone(), learned(wanted, written), written.keeping.clone())
+            }
+            (None, Some(record), _) => {
+                (record.etag.clone(), record.identity.clone().merge(wanted), record.keeping.clone())
+            }
+            (None, None, Some(object)) => {
+                let seen = self.site.observed(&object.key).cloned().unwrap_or_default();
+                (object.etag.clone(), wanted.merge(seen.identity), seen.keeping)
+            }
+            (None, None, None) => return None,
+        };
+        Some(Record {
+            key,
+            standing: Standing::Live,
+            size: entry.body.size(),
+            etag,
+            identity,
+            headers: entry.headers.clone(),
+            redirect: entry.body.redirect().cloned(),
+            keeping,
+        })
+    }
+
+    /// An object that stays on the site for earlier releases.
+    fn retained(
+        &self,
+        key: &StoredKey,
+        operation: Option<&Operation>,
+        standing: Option<&Record>,
+        object: Option<&Listed>,
+    ) -> Option<Record> {
+        let (object, holding) = (object?, self.site.holding(key)?);
+        if operation.is_some() || holding.last < self.horizon {
+            return None;
+        }
+        let standing = standing.filter(|_| holding.intact).cloned();
+        let record = standing.unwrap_or_else(|| Record {
+            key: key.clone(),
+            standing: Standing::Live,
+            size: object.size,
+            etag: object.etag.clone(),
+            identity: object.identity(),
+            headers: crate::headers::Headers::default(),
+            redirect: None,
+            keeping: Keeping::default(),
+        });
+        Some(Record { standing: Standing::Retained(holding.last), ..record })
+    }
+
+    /// What was on the site, where its body was set aside: by this run, or by one that did not finish.
+    fn set_aside(&self, record: Record, object: Option<&Listed>) -> Option<Record> {
+        let ours = self.plan.preserve.binary_search_by(|preserve| preserve.key.cmp(&record.key)).ok();
+        let ours = ours.and_then(|at| self.plan.preserve.get(at)).filter(|preserve| preserve.etag == record.etag);
+        let last = match (ours, record.standing) {
+            (Some(preserve), _) => preserve.last,
+            (None, standing) => {
+                let replaced = object.is_some_and(|object| object.etag != record.etag);
+                if !replaced || !self.unfinished.preserved(&record.key, &record.etag) {
+                    return None;
+                }
+                match standing {
+                    Standing::Live => self.before,
+                    Standing::Retained(last) | Standing::Preserved(last) => last,
+                }
+            }
+        };
+        Some(Record { standing: Standing::Preserved(last), ..record })
+    }
+}
+
+/// What is known of a body that S3 took: under KMS its ETag is no MD5, whatever it looks like.
+fn learned(wanted: Identity, written: &Written) -> Identity {
+    let opaque = written.keeping.encryption.as_deref().is_some_and(|kind| kind.starts_with("aws:"));
+    let md5 = written.etag.as_md5().filter(|_| !opaque);
+    let tag = md5.is_none().then(|| written.etag.as_str().to_owned());
+    wanted.merge(Identity { md5, opaque: tag, ..Identity::default() })
+}
