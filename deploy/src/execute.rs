@@ -4,10 +4,9 @@
 //! after its phase, so no page appears before its assets and nothing is deleted before every write succeeded.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::StreamExt;
-use futures::stream::{self, TryStreamExt};
+use futures::stream::{self, FuturesUnordered, TryStreamExt};
 use tidegate_host::headers::Headers;
 use tidegate_host::identity::{ETag, Identity};
 use tidegate_host::key::{Key, StoredKey};
@@ -159,21 +158,20 @@ async fn write(
     done: &mut Done,
     outcomes: &mut Outcomes,
 ) {
-    let failures = Arc::new(AtomicUsize::new(0));
-    let mut results = stream::iter(operations.iter().copied().cloned())
-        .take_while(|_| std::future::ready(failures.load(Ordering::Relaxed) < ENOUGH_FAILURES))
-        .map(|operation| {
-            let writer = Arc::clone(writer);
+    let mut left = operations.iter();
+    let mut flying = FuturesUnordered::new();
+    let (mut finished, before) = (0, done.failures.len());
+    loop {
+        while flying.len() < WRITES_IN_FLIGHT && done.failures.len() - before < ENOUGH_FAILURES {
+            let Some(operation) = left.next() else { break };
+            let (writer, operation) = (Arc::clone(writer), (*operation).clone());
             // A task of its own, so that all processors take part.
-            let task = tokio::spawn(async move {
+            flying.push(tokio::spawn(async move {
                 let result = writer.guarded(&operation).await;
                 (operation, result)
-            });
-            async move { task.await.map_err(|_| OperationError::Interrupted) }
-        })
-        .buffer_unordered(WRITES_IN_FLIGHT);
-    let mut finished = 0;
-    while let Some(result) = results.next().await {
+            }));
+        }
+        let Some(result) = flying.next().await else { break };
         finished += 1;
         match result {
             Ok((operation, Ok(written))) => {
@@ -188,28 +186,30 @@ async fn write(
                 done.unanswered += u64::from(matches!(&error, OperationError::Cloud(error) if unanswered(error)));
                 done.failures.push(failed(&operation, &error));
             }
-            Err(error) => {
+            Err(_) => {
                 done.failures.push(Failed {
                     key: String::new(),
                     operation: "write".to_owned(),
-                    why: error.to_string(),
+                    why: OperationError::Interrupted.to_string(),
                 });
             }
         }
-        failures.store(done.failures.len(), Ordering::Relaxed);
     }
     done.skipped += operations.len().saturating_sub(finished) as u64;
 }
 
 async fn delete(removals: &[(StoredKey, ETag)], writer: &Arc<Writer>, observer: &Arc<dyn Observer>, done: &mut Done) {
-    let batches: Vec<&[(StoredKey, ETag)]> = removals.chunks(MAX_DELETES).collect();
+    let batches: Vec<Vec<(StoredKey, ETag)>> = removals.chunks(MAX_DELETES).map(<[_]>::to_vec).collect();
     let mut answers = stream::iter(batches)
-        .map(|batch| async move {
-            let outcomes = match &writer.fence {
-                None => Ok(writer.s3.delete(&writer.target, batch).await),
-                Some(fence) => fence.guard(writer.s3.delete(&writer.target, batch)).await,
-            };
-            (batch, outcomes)
+        .map(|batch| {
+            let writer = Arc::clone(writer);
+            async move {
+                let outcomes = match &writer.fence {
+                    None => Ok(writer.s3.delete(&writer.target, &batch).await),
+                    Some(fence) => fence.guard(writer.s3.delete(&writer.target, &batch)).await,
+                };
+                (batch, outcomes)
+            }
         })
         .buffered(DELETES_IN_FLIGHT);
     while let Some((batch, outcomes)) = answers.next().await {

@@ -7,7 +7,7 @@
 use std::io::Write;
 
 use flate2::Compression;
-use flate2::write::{GzEncoder, MultiGzDecoder};
+use flate2::write::{GzDecoder, GzEncoder};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -209,7 +209,7 @@ impl Encoder {
 
 /// Reads a manifest, piece by piece.
 pub struct Decoder {
-    gzip: MultiGzDecoder<Vec<u8>>,
+    gzip: GzDecoder<Vec<u8>>,
     lines: u64,
     records: u64,
     last: Option<Record>,
@@ -218,7 +218,7 @@ pub struct Decoder {
 
 impl Default for Decoder {
     fn default() -> Self {
-        Self { gzip: MultiGzDecoder::new(Vec::new()), lines: 0, records: 0, last: None, whole: false }
+        Self { gzip: GzDecoder::new(Vec::new()), lines: 0, records: 0, last: None, whole: false }
     }
 }
 

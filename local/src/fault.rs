@@ -48,9 +48,47 @@ pub enum Fault {
     },
     /// The request is made to wait, then goes through.
     Delay(Duration),
+    /// The request is made to wait until the gate opens, then goes through: the process was stopped, or its network was.
+    Hold(Gate),
     /// The answer's body breaks off half way.
     Cut,
 }
+
+/// Holds requests back until it is opened. Cheap to clone; all clones are one gate.
+#[derive(Debug, Clone)]
+pub struct Gate(Arc<tokio::sync::watch::Sender<bool>>);
+
+impl Gate {
+    /// A closed gate.
+    #[must_use]
+    pub fn closed() -> Self {
+        Self(Arc::new(tokio::sync::watch::Sender::new(false)))
+    }
+
+    /// Lets everybody through from now on.
+    pub fn open(&self) {
+        self.0.send_replace(true);
+    }
+
+    /// Whether it was opened.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    async fn pass(&self) {
+        // The sender lives as long as this gate, so waiting cannot fail.
+        drop(self.0.subscribe().wait_for(|open| *open).await);
+    }
+}
+
+impl PartialEq for Gate {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Gate {}
 
 impl Fault {
     /// A [`Fault::Answer`].
@@ -149,6 +187,10 @@ impl HttpConnector for FaultyConnector {
                 None => connector.call(request).await,
                 Some(Fault::Delay(time)) => {
                     tokio::time::sleep(time).await;
+                    connector.call(request).await
+                }
+                Some(Fault::Hold(gate)) => {
+                    gate.pass().await;
                     connector.call(request).await
                 }
                 Some(Fault::Refuse) => Err(broken("the connection was refused by a test")),

@@ -209,6 +209,12 @@ pub async fn serve(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
+    axum::serve(listener, router(&account)).with_graceful_shutdown(shutdown).await
+}
+
+/// What [`serve`] serves, for whoever puts something before it.
+#[must_use]
+pub fn router(account: &Account) -> axum::Router {
     let front = account.front();
     let handle = move |request: axum::extract::Request| {
         let front = Arc::clone(&front);
@@ -217,8 +223,7 @@ pub async fn serve(
             response.map(axum::body::Body::new)
         }
     };
-    let router = axum::Router::new().fallback(handle);
-    axum::serve(listener, router).with_graceful_shutdown(shutdown).await
+    axum::Router::new().fallback(handle)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod apply;
 mod copies;
 mod credentials;
 mod model;
+mod releases;
 mod replaced;
 mod saved_plans;
 

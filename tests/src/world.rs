@@ -136,6 +136,14 @@ impl World {
         Publisher::new(connection, workshop(), Arc::new(Silent))
     }
 
+    /// A publisher with the root's credentials to which other things happen than to all others.
+    #[must_use]
+    pub fn publisher_through(&self, faults: &Faults) -> Publisher {
+        let http = faults.wrap(self.account.http_client());
+        let connection = Connection::new(configuration(http, self.account.root_credentials(), 1), true);
+        Publisher::new(connection, workshop(), Arc::new(Silent))
+    }
+
     /// A publisher with the root's credentials, which tries every request once: whatever goes wrong is seen.
     #[must_use]
     pub fn publisher(&self) -> Publisher {
@@ -176,6 +184,14 @@ impl Publish {
     /// Carries a plan out, if its policies approve it.
     pub async fn apply(&self, planned: Planned) -> Report {
         self.publisher.apply(planned, &self.request, &self.site, Approval::Policies).await
+    }
+
+    /// Claims the site, plans and carries the plan out, as entries do.
+    ///
+    /// # Errors
+    /// The publisher's.
+    pub async fn go(&self) -> Result<Report, PublishError> {
+        self.publisher.publish(&self.request, &self.site, Approval::Policies, None, |_| ()).await
     }
 
     /// Both; the plan must come about.

@@ -2,6 +2,7 @@
 //!
 //! Owns the claim of a publish, from the lease to the first look at what is live. Never plans and never writes to the site.
 
+use futures::future::BoxFuture;
 use tidegate_host::config::Site;
 use tidegate_host::plan::Plan;
 use tidegate_host::plugin::sync::Trace;
@@ -35,11 +36,14 @@ impl Publisher {
         saved: Option<&Plan>,
         look: impl FnOnce(&Planned),
     ) -> Result<Report, PublishError> {
-        let standing = match self.claim(request, site).await? {
+        // Boxed: the compiler cannot follow so deep a future to see that it may move between threads.
+        let claimed: BoxFuture<'_, Result<Claimed, PublishError>> = Box::pin(self.claim(request, site));
+        let standing = match claimed.await? {
             Claimed::Go(standing) => standing,
             Claimed::Over(report) => return Ok(report),
         };
-        let planned = self.plan_held(standing, request, site).await?;
+        let planning: BoxFuture<'_, Result<Planned, PublishError>> = Box::pin(self.plan_held(standing, request, site));
+        let planned = planning.await?;
         let planned = match saved {
             None => planned,
             Some(saved) => match still_holds(saved, planned) {
@@ -51,7 +55,8 @@ impl Publisher {
             },
         };
         look(&planned);
-        Ok(self.apply(planned, request, site, approval).await)
+        let applying: BoxFuture<'_, Report> = Box::pin(self.apply(planned, request, site, approval));
+        Ok(applying.await)
     }
 
     /// Plans while the lease is held, and leaves it where no plan comes about.
@@ -107,6 +112,8 @@ impl Publisher {
     ) -> Result<Claimed, PublishError> {
         let history = state.history().await?;
         let turn = history.pointer.as_ref().map_or(Turn::Publish, |(pointer, _)| pointer.turn(request));
+        // What is live and was not finished is finished by whoever asks for it again.
+        let turn = if turn == Turn::Done && !history.is_done() { Turn::Publish } else { turn };
         let Some((pointer, etag)) = history.pointer.as_ref().filter(|_| turn != Turn::Publish) else {
             let (state, horizon) = (state.clone(), ReleaseId::default());
             return Ok(Claimed::Go(Some(Standing { state, history, horizon, held: None })));

@@ -272,7 +272,12 @@ impl Publisher {
         };
         match result {
             Ok(outcome) => report.outcome = outcome,
-            Err(error) => report.why = Some(error.to_string()),
+            Err(error) => {
+                report.why = Some(error.to_string());
+                if report.done.touched() {
+                    report.outcome = Outcome::Partial;
+                }
+            }
         }
         report
     }
@@ -402,7 +407,9 @@ impl Publisher {
             (diff::operations(desired, state, self.comparison, &removal), horizon)
         };
         let (mut changes, mut horizon) = at(false);
-        let changed = changes.operations.iter().any(|operation| operation.reason != Reason::Expired);
+        // A run that did not finish has changed the site, even where nothing is left to write.
+        let changed = changes.operations.iter().any(|operation| operation.reason != Reason::Expired)
+            || history.is_some_and(|history| !history.unfinished.runs().is_empty());
         if history.is_some() && changed {
             (changes, horizon) = at(true);
         }

@@ -4,10 +4,10 @@
 //! meant to do and goes on; afterwards, the pointer says what is still owed. Decides nothing.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use futures::TryStreamExt;
-use futures::stream::{self, BoxStream, StreamExt};
+use futures::stream::{self, BoxStream};
 use tidegate_host::config::Site;
 use tidegate_host::desired::Desired;
 use tidegate_host::invalidation::Batch;
@@ -19,6 +19,7 @@ use tidegate_host::report::{Outcome, Report};
 use tidegate_host::request::Request;
 use tidegate_host::succession::{Outcomes, Progress, Succession};
 use tidegate_host::verdict::Approved;
+use tokio::sync::mpsc::{Sender, channel};
 
 use super::clock::Clock;
 use super::{PublishError, Publisher, Standing};
@@ -49,6 +50,16 @@ struct Aside {
     /// Bodies that a release needs.
     needed: BTreeSet<String>,
 }
+
+impl Aside {
+    fn note(&mut self, records: &[Record], listing: bool) {
+        let needed = records.iter().filter(|record| listing && matches!(record.standing, Place::Preserved(_)));
+        self.needed.extend(needed.map(Record::body_name));
+    }
+}
+
+/// Batches of records that wait to be stored.
+const BATCHES_AHEAD: usize = 4;
 
 impl Work<'_> {
     /// Carries the plan out under the lease, which is taken now where planning did not.
@@ -257,38 +268,14 @@ impl Under<'_> {
             horizon: self.past.horizon,
         };
         let old = self.work.publisher.records(Some(self.past)).await?;
-        let aside: Arc<Mutex<Aside>> = Arc::default();
-        let noted = Arc::clone(&aside);
         let listing = !history.is_settled();
-        let records = stream::try_unfold(Some((old, Progress::default())), |reading| {
-            let (succession, noted) = (&succession, Arc::clone(&noted));
-            async move {
-                let Some((mut old, mut progress)) = reading else { return Ok::<_, StateError>(None) };
-                let mut records = Vec::new();
-                let rest = match old.try_next().await? {
-                    Some(batch) => {
-                        batch.into_iter().for_each(|record| succession.push(&mut progress, record, &mut records));
-                        Some((old, progress))
-                    }
-                    None => {
-                        let expired = succession.finish(progress, &mut records);
-                        noted.lock().unwrap_or_else(PoisonError::into_inner).expired = expired;
-                        None
-                    }
-                };
-                if listing {
-                    let needed = records.iter().filter(|record| matches!(record.standing, Place::Preserved(_)));
-                    let names = needed.map(Record::body_name);
-                    noted.lock().unwrap_or_else(PoisonError::into_inner).needed.extend(names);
-                }
-                Ok(Some((records, rest)))
-            }
-        });
-        let records: BoxStream<'_, _> = records.boxed();
         self.fence.check()?;
-        self.state().put_manifest(id, records).await?;
-        let noted = std::mem::take(&mut *aside.lock().unwrap_or_else(PoisonError::into_inner));
-        Ok(noted)
+        let (sender, mut receiver) = channel(BATCHES_AHEAD);
+        let records = stream::poll_fn(move |context| receiver.poll_recv(context));
+        let (made, stored) =
+            tokio::join!(succeed(&succession, old, sender, listing), self.state().put_manifest(id, records));
+        stored?;
+        Ok(made)
     }
 
     /// What each distribution has to forget: what this run changed, and what runs that did not finish may have.
@@ -345,6 +332,39 @@ impl Under<'_> {
         self.fence.check()?;
         let etag = self.state().move_pointer(&pointer, before.map(|(_, etag)| etag)).await?;
         Ok((pointer, etag))
+    }
+}
+
+/// Makes the records of the next manifest, which go out through `sender`; so does a failure to read the old one.
+async fn succeed(
+    succession: &Succession<'_>,
+    mut old: BoxStream<'static, Result<Vec<Record>, StateError>>,
+    sender: Sender<Result<Vec<Record>, StateError>>,
+    listing: bool,
+) -> Aside {
+    let (mut aside, mut progress) = (Aside::default(), Progress::default());
+    loop {
+        let mut records = Vec::new();
+        match old.try_next().await {
+            Ok(Some(batch)) => {
+                batch.into_iter().for_each(|record| succession.push(&mut progress, record, &mut records));
+            }
+            Ok(None) => {
+                let expired = succession.finish(std::mem::take(&mut progress), &mut records);
+                aside.note(&records, listing);
+                aside.expired = expired;
+                drop(sender.send(Ok(records)).await);
+                return aside;
+            }
+            Err(error) => {
+                drop(sender.send(Err(error)).await);
+                return aside;
+            }
+        }
+        aside.note(&records, listing);
+        if sender.send(Ok(records)).await.is_err() {
+            return aside;
+        }
     }
 }
 

@@ -34,6 +34,11 @@ impl History {
         self.pointer.as_ref().and_then(|(pointer, _)| pointer.live()).and_then(|live| live.manifest)
     }
 
+    /// Whether nothing of what is live is left to do.
+    pub(crate) fn is_done(&self) -> bool {
+        self.is_settled() && self.pointer.as_ref().is_some_and(|(pointer, _)| pointer.owed.is_empty())
+    }
+
     /// The oldest release that is kept when another is published at `instant`.
     pub(crate) fn horizon(&self, keep: Keep, instant: u64, changed: bool) -> ReleaseId {
         self.pointer.as_ref().map_or(ReleaseId::default(), |(pointer, _)| pointer.horizon(keep, instant, changed))

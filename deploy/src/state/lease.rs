@@ -49,9 +49,10 @@ impl Fence {
     pub(crate) async fn guard<T>(&self, work: impl Future<Output = T>) -> Result<T, Fenced> {
         self.check()?;
         tokio::select! {
+            // After a machine slept, everything is due at once: then the lease is looked at first.
             biased;
-            result = work => Ok(result),
             () = self.lost() => Err(Fenced),
+            result = work => Ok(result),
         }
     }
 
