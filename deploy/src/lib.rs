@@ -11,6 +11,7 @@ mod chain;
 mod survey;
 mod execute;
 mod cloudfront;
+mod invalidate;
 pub mod progress;
 pub mod publish;
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 use tidegate_host::config::Site;
@@ -29,6 +29,7 @@ use crate::cloud::CloudError;
 use crate::cloudfront::CloudFront;
 use crate::connection::Connection;
 use crate::execute::{Writer, execute};
+use crate::invalidate;
 use crate::progress::{Event, Observer, Stage};
 use crate::s3::{CopySource, S3};
 use crate::source::content::SourceContent;
@@ -412,24 +413,20 @@ fn digest(kept: &[Kept]) -> String {
 async fn invalidate(cloudfront: &CloudFront, plan: &Plan, site: &Site, digest: Option<&str>) -> Vec<Invalidation> {
     let mut told = Vec::new();
     for cdn in &site.cdn {
-        let below = cdn.visible_prefix(&site.target);
-        let paths = invalidation::paths(&plan.operations, &below, cdn.max_paths);
-        if paths.is_empty() {
-            continue;
+        let room = invalidate::room(cloudfront, cdn, invalidation::FREE_PATHS).await;
+        let changed = plan.operations.iter().map(|operation| operation.key.as_str());
+        let unchanged = plan.kept.iter().map(|kept| kept.key.as_str());
+        let batch =
+            invalidation::batch(&plan.site, digest.unwrap_or_default(), cdn, &site.target, changed, unchanged, room);
+        let Some(batch) = batch else { continue };
+        let sent = invalidate::send(cloudfront, &batch).await;
+        if let Some(id) = &sent.id
+            && cdn.wait_seconds > 0
+        {
+            let patience = Duration::from_secs(cdn.wait_seconds.into());
+            invalidate::wait(cloudfront, &batch, id, patience).await;
         }
-        // The same plan for the same distribution is the same invalidation, so a retry costs nothing.
-        let reference = format!("tidegate-{}-{}", plan.site, digest.unwrap_or_default());
-        let answer = cloudfront.invalidate(&cdn.distribution, &paths, &reference).await;
-        let (id, why) = match answer {
-            Ok(id) => (Some(id), None),
-            Err(error) => (None, Some(error.to_string())),
-        };
-        told.push(Invalidation {
-            distribution: cdn.distribution.to_string(),
-            paths: paths.iter().map(|path| path.as_str().to_owned()).collect(),
-            id,
-            why,
-        });
+        told.push(sent);
     }
     told
 }

@@ -1,0 +1,161 @@
+//! Telling distributions what to forget, after the site is live: how much room there is, sending, waiting.
+//!
+//! Owns what a failure means here, which is never the end of a release: what could not be sent is told with the reason,
+//! and sending the same batch later is the same invalidation. Never chooses paths.
+
+use std::time::Duration;
+
+use backon::Retryable;
+use futures::{StreamExt, stream};
+use tidegate_host::config::Cdn;
+use tidegate_host::invalidation::{Batch, MAX_PATHS, MAX_WILDCARDS, Room};
+use tidegate_host::report::Invalidation;
+
+use crate::cloud::CloudError;
+use crate::cloudfront::CloudFront;
+
+/// How long sending pauses at the most, all pauses together. Invalidations in progress take a minute or two to be
+/// complete; a publish within a Lambda has fifteen.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How many times a batch is sent again at the most.
+const TRIES: usize = 12;
+
+/// How many invalidations in progress are looked at. There are seldom more than a few.
+const LOOKED_AT: usize = 100;
+
+/// Requests at a time: CloudFront throttles soon.
+const AT_A_TIME: usize = 2;
+
+/// How much room a distribution has. `free_left` is what is left of the month's free paths.
+///
+/// Needs `cloudfront:ListInvalidations` and `cloudfront:GetInvalidation`. Where they are denied or fail, nothing is taken
+/// to be in progress: the worst that follows is that CloudFront refuses the batch until something is complete.
+pub(crate) async fn room(cloudfront: &CloudFront, cdn: &Cdn, free_left: usize) -> Room {
+    let distribution = &cdn.distribution;
+    if free_left == 0 {
+        tracing::warn!(%distribution, "the month's free invalidation paths are used up: as few paths as possible are sent, and each is charged");
+    }
+    let whole = Room { free: free_left.min(cdn.max_paths), ..Room::default() };
+    match in_progress(cloudfront, cdn).await {
+        Ok(used) => Room {
+            paths: MAX_PATHS.saturating_sub(used.singles),
+            wildcards: MAX_WILDCARDS.saturating_sub(used.wildcards),
+            ..whole
+        },
+        Err(error) => {
+            tracing::warn!(%distribution, %error, "what is in progress could not be counted, so nothing is taken to be");
+            whole
+        }
+    }
+}
+
+/// Paths in progress.
+#[derive(Debug, Default)]
+struct Used {
+    singles: usize,
+    wildcards: usize,
+}
+
+async fn in_progress(cloudfront: &CloudFront, cdn: &Cdn) -> Result<Used, CloudError> {
+    let mut ids = Vec::new();
+    let mut from = None;
+    // The newest come first, so a page without any in progress is the last one that could have some.
+    loop {
+        let page = cloudfront.list(&cdn.distribution, from.as_deref()).await?;
+        let found = !page.in_progress.is_empty();
+        ids.extend(page.in_progress);
+        match page.next.filter(|_| found) {
+            Some(next) => from = Some(next),
+            None => break,
+        }
+    }
+    // What is not looked at has one path at the least.
+    let mut used = Used { singles: ids.len().saturating_sub(LOOKED_AT), wildcards: 0 };
+    let asked = ids.iter().take(LOOKED_AT).map(|id| cloudfront.get(&cdn.distribution, id));
+    let mut answers = stream::iter(asked).buffer_unordered(AT_A_TIME);
+    while let Some(told) = answers.next().await {
+        // It may have been completed since the list was made.
+        let told = told?;
+        if told.in_progress {
+            let wildcards = told.paths.iter().filter(|path| path.ends_with('*')).count();
+            used.wildcards += wildcards;
+            used.singles += told.paths.len() - wildcards;
+        }
+    }
+    Ok(used)
+}
+
+/// Sends a batch. What passes with time (throttling, a service that is not available, too much in progress) is tried
+/// again within bounds; whatever remains is the reason in `why`.
+pub(crate) async fn send(cloudfront: &CloudFront, batch: &Batch) -> Invalidation {
+    let pauses = cloudfront
+        .pauses()
+        .with_max_times(if cloudfront.tries_again() { TRIES } else { 0 })
+        .with_total_delay(Some(PATIENCE));
+    let sent = (|| cloudfront.invalidate(batch))
+        .retry(pauses)
+        .when(passes)
+        .notify(|error, pause| {
+            tracing::info!(distribution = %batch.distribution, %error, ?pause, "the invalidation is sent again");
+        })
+        .await;
+    let (id, why) = match sent {
+        Ok(id) => (Some(id), None),
+        Err(error) => (None, Some(error.to_string())),
+    };
+    let paths = batch.paths.iter().map(|path| path.as_str().to_owned()).collect();
+    Invalidation { distribution: batch.distribution.to_string(), paths, id, why }
+}
+
+/// Whether waiting may help. Sources of the codes: CloudFront API reference, "CreateInvalidation" and "Common errors".
+fn passes(error: &CloudError) -> bool {
+    let by_code = error.code.as_deref().is_some_and(|code| {
+        matches!(
+            code,
+            "TooManyInvalidationsInProgress"
+                | "Throttling"
+                | "ThrottlingException"
+                | "RequestThrottled"
+                | "TooManyRequestsException"
+                | "PriorRequestNotComplete"
+                | "ServiceUnavailable"
+        )
+    });
+    by_code || matches!(error.status, Some(429 | 503))
+}
+
+/// Why an invalidation is not known to be complete.
+enum Pending {
+    InProgress,
+    Failed(CloudError),
+}
+
+/// Waits until an invalidation is complete; whether it was within `patience`. That it was not, or that nobody may ask, is
+/// a warning and no failure: the invalidation is on its way.
+pub(crate) async fn wait(cloudfront: &CloudFront, batch: &Batch, id: &str, patience: Duration) -> bool {
+    let distribution = &batch.distribution;
+    let ask = || async {
+        match cloudfront.get(distribution, id).await {
+            Ok(told) if told.in_progress => Err(Pending::InProgress),
+            Ok(_) => Ok(()),
+            Err(error) => Err(Pending::Failed(error)),
+        }
+    };
+    let again = |pending: &Pending| match pending {
+        Pending::InProgress => true,
+        Pending::Failed(error) => passes(error),
+    };
+    match tokio::time::timeout(patience, ask.retry(cloudfront.pauses()).when(again)).await {
+        Ok(Ok(())) => true,
+        Ok(Err(Pending::Failed(error))) => {
+            tracing::warn!(%distribution, id, %error, "nobody knows whether the invalidation is complete");
+            false
+        }
+        Ok(Err(Pending::InProgress)) | Err(_) => {
+            let seconds = patience.as_secs();
+            tracing::warn!(%distribution, id, seconds, "the invalidation is not complete yet, caches may hold older pages for a while");
+            false
+        }
+    }
+}
