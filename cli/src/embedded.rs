@@ -116,7 +116,9 @@ impl Embedded {
         if !distributions.is_empty() {
             statements.push(serde_json::json!({
                 "Effect": "Allow",
-                "Action": "cloudfront:CreateInvalidation",
+                "Action": [
+                    "cloudfront:CreateInvalidation", "cloudfront:GetInvalidation", "cloudfront:ListInvalidations",
+                ],
                 "Resource": distributions,
             }));
         }

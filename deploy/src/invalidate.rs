@@ -19,7 +19,7 @@ use crate::cloudfront::CloudFront;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How many times a batch is sent again at the most.
-const TRIES: usize = 12;
+const TRIES: usize = 10;
 
 /// How many invalidations in progress are looked at. There are seldom more than a few.
 const LOOKED_AT: usize = 100;

@@ -5,6 +5,7 @@
 mod apply;
 mod copies;
 mod credentials;
+mod invalidation;
 mod model;
 mod replaced;
 mod saved_plans;
