@@ -44,7 +44,13 @@ pub(crate) async fn room(cloudfront: &CloudFront, cdn: &Cdn, free_left: usize) -
             ..whole
         },
         Err(error) => {
-            tracing::warn!(%distribution, %error, "what is in progress could not be counted, so nothing is taken to be");
+            let told = "what is in progress could not be counted, so nothing is taken to be";
+            // Not to allow it is a choice, to fail is not.
+            if error.is_denied() {
+                tracing::info!(%distribution, %error, "{told}");
+            } else {
+                tracing::warn!(%distribution, %error, "{told}");
+            }
             whole
         }
     }

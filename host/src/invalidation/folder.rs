@@ -72,16 +72,15 @@ pub(super) fn folders(addresses: &[Address], unchanged: &Unchanged<'_>) -> Vec<F
             if open.last().is_some_and(|top| top.length < shared) {
                 open.push(Open { length: shared, first: done.first, loose: Cost::default() });
             }
-            let loose = done.loose;
-            if let Some(folder) = close(done, index + 1, addresses, unchanged) {
+            if let Some(folder) = close(&done, index + 1, addresses, unchanged) {
                 all.push(folder);
             } else if let Some(top) = open.last_mut() {
-                top.loose.add(loose);
+                top.loose.add(done.loose);
             }
         }
     }
     if let Some(root) = open.pop() {
-        all.push(root_folder(root, addresses, unchanged));
+        all.push(root_folder(&root, addresses, unchanged));
     }
     all.sort_unstable_by_key(|folder| (folder.first, folder.length));
     let firsts: Vec<usize> = all.iter().map(|folder| folder.first).collect();
@@ -100,7 +99,7 @@ fn cost(address: &Address, unchanged: &Unchanged<'_>) -> Cost {
 }
 
 /// A folder whose end is known; nothing where its wildcard would replace one path only.
-fn close(open: Open, end: usize, addresses: &[Address], unchanged: &Unchanged<'_>) -> Option<Folder> {
+fn close(open: &Open, end: usize, addresses: &[Address], unchanged: &Unchanged<'_>) -> Option<Folder> {
     let first = addresses.get(open.first)?;
     let name = first.text.get(..open.length)?;
     // Its own address is the first one, or the second one where a cut one has the same text.
@@ -114,7 +113,7 @@ fn close(open: Open, end: usize, addresses: &[Address], unchanged: &Unchanged<'_
 }
 
 /// The root is there even if nothing is gained by its wildcard, since it holds what is in no folder.
-fn root_folder(root: Open, addresses: &[Address], unchanged: &Unchanged<'_>) -> Folder {
+fn root_folder(root: &Open, addresses: &[Address], unchanged: &Unchanged<'_>) -> Folder {
     let loose = root.loose;
     let bare = Folder { length: 0, first: 0, end: addresses.len(), next: 0, loose, wildcard: None };
     close(root, addresses.len(), addresses, unchanged).unwrap_or(bare)
@@ -140,8 +139,10 @@ mod tests {
     use super::*;
     use crate::location::Prefix;
 
-    /// Each folder's name, its loose addresses, and what its wildcard costs.
-    fn told(keys: &[&str], kept: &[&str], below: &str) -> Vec<(String, usize, Option<(usize, usize)>)> {
+    /// A folder's name, its loose addresses, and what its wildcard costs: singles and unchanged keys.
+    type Row = (String, usize, Option<(usize, usize)>);
+
+    fn told(keys: &[&str], kept: &[&str], below: &str) -> Vec<Row> {
         let below = Prefix::new(below).unwrap();
         let addresses = addresses(keys.iter().copied(), &below);
         let unchanged = Unchanged::new(kept.iter().copied(), &below);
@@ -154,14 +155,15 @@ mod tests {
         }
         all.iter()
             .map(|folder| {
-                let name = addresses.get(folder.first).map(|first| first.text[..folder.length].to_owned());
+                let name =
+                    addresses.get(folder.first).and_then(|first| first.text.get(..folder.length)).map(str::to_owned);
                 let wildcard = folder.wildcard.map(|cost| (cost.singles, cost.unchanged));
                 (name.unwrap_or_default(), folder.loose.paths(), wildcard)
             })
             .collect()
     }
 
-    fn row(name: &str, loose: usize, wildcard: Option<(usize, usize)>) -> (String, usize, Option<(usize, usize)>) {
+    fn row(name: &str, loose: usize, wildcard: Option<(usize, usize)>) -> Row {
         (name.to_owned(), loose, wildcard)
     }
 
