@@ -9,7 +9,6 @@ use std::time::Duration;
 use notify_debouncer_full::notify::RecursiveMode;
 use notify_debouncer_full::{DebounceEventResult, new_debouncer};
 use tidegate_host::config::{Cdn, DistributionId, OriginPath, Site};
-use tidegate_host::invalidation::FREE_PATHS;
 use tidegate_host::location::Source;
 use tidegate_host::verdict::Approval;
 use tokio::net::TcpListener;
@@ -77,11 +76,10 @@ fn with_cdn(site: &Site) -> Result<Site, Trouble> {
         let wrong = |error: tidegate_host::config::ValueError| Trouble::Machine(error.to_string());
         let prefix = site.target.prefix.as_str().trim_end_matches('/');
         let path = if prefix.is_empty() { String::new() } else { format!("/{prefix}") };
-        site.cdn.push(Cdn {
-            distribution: DistributionId::try_from(PREVIEW.to_owned()).map_err(wrong)?,
-            origin_path: OriginPath::try_from(path).map_err(wrong)?,
-            max_paths: FREE_PATHS,
-        });
+        site.cdn.push(Cdn::new(
+            DistributionId::try_from(PREVIEW.to_owned()).map_err(wrong)?,
+            OriginPath::try_from(path).map_err(wrong)?,
+        ));
     }
     Ok(site)
 }

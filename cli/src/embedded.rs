@@ -126,7 +126,9 @@ impl Embedded {
         if !distributions.is_empty() {
             statements.push(serde_json::json!({
                 "Effect": "Allow",
-                "Action": ["cloudfront:CreateInvalidation", "cloudfront:GetInvalidation", "cloudfront:ListInvalidations"],
+                "Action": [
+                    "cloudfront:CreateInvalidation", "cloudfront:GetInvalidation", "cloudfront:ListInvalidations",
+                ],
                 "Resource": distributions,
             }));
         }

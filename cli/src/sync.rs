@@ -8,7 +8,6 @@ use tidegate_host::config::{
     Cdn, DistributionId, LeaseSeconds, OriginPath, PluginReference, PluginUse, Protect, Site, SiteName,
 };
 use tidegate_host::diff::Comparison;
-use tidegate_host::invalidation::FREE_PATHS;
 use tidegate_host::plan::Writing;
 use tidegate_host::plugin::sync::Trace;
 use tidegate_host::release::Keep;
@@ -127,11 +126,10 @@ fn rules(typed: &[String], header: &str) -> Vec<Value> {
 fn distribution(text: &str, wanted: &SyncArguments) -> Result<Cdn, Trouble> {
     let usage = |error: &dyn std::fmt::Display| Trouble::Usage(format!("`--cdn {}`: {error}", text.escape_default()));
     let (id, path) = text.split_once(':').unwrap_or((text, ""));
-    let cdn = Cdn {
-        distribution: DistributionId::try_from(id.to_owned()).map_err(|error| usage(&error))?,
-        origin_path: OriginPath::try_from(path.to_owned()).map_err(|error| usage(&error))?,
-        max_paths: FREE_PATHS,
-    };
+    let cdn = Cdn::new(
+        DistributionId::try_from(id.to_owned()).map_err(|error| usage(&error))?,
+        OriginPath::try_from(path.to_owned()).map_err(|error| usage(&error))?,
+    );
     if cdn.leads_to(&wanted.target) {
         Ok(cdn)
     } else {

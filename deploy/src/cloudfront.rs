@@ -1,53 +1,102 @@
 //! CloudFront: the only place that names its SDK.
 //!
-//! Owns the request. Never chooses paths: `tidegate_host::invalidation` does.
+//! Owns the requests, and how long to pause between two that are the same. Never chooses paths:
+//! `tidegate_host::invalidation` does; and never decides what a failure means: `invalidate` does.
+
+use std::time::Duration;
 
 use aws_sdk_cloudfront::Client;
+use aws_sdk_cloudfront::config::Builder;
 use aws_sdk_cloudfront::types::{InvalidationBatch, Paths};
+use aws_smithy_types::retry::RetryConfig;
+use backon::ExponentialBuilder;
 use tidegate_host::config::DistributionId;
-use tidegate_host::invalidation::Path;
+use tidegate_host::invalidation::Batch;
 
 use crate::cloud::CloudError;
 use crate::connection::Connection;
+
+/// Most attempts of the SDK for one request. Fewer than for S3: CloudFront throttles after six or seven requests in a row,
+/// and what passes with time is tried again by `invalidate`, which waits longer.
+const ATTEMPTS: u32 = 3;
+
+/// What `GetInvalidation` answers for an invalidation that still counts against the limits. Source: CloudFront API
+/// reference, "Invalidation".
+const IN_PROGRESS: &str = "InProgress";
 
 /// A client of CloudFront.
 #[derive(Debug, Clone)]
 pub(crate) struct CloudFront {
     client: Client,
+    retry: RetryConfig,
+}
+
+/// One page of a distribution's invalidations, the newest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Page {
+    /// The ids of those in progress.
+    pub(crate) in_progress: Vec<String>,
+    /// Where the next page begins, if there is one.
+    pub(crate) next: Option<String>,
+}
+
+/// An invalidation as CloudFront tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// Whether it still counts against the limits, and caches may still hold what it clears.
+    pub(crate) in_progress: bool,
+    /// Its paths.
+    pub(crate) paths: Vec<String>,
 }
 
 impl CloudFront {
     /// Makes a client.
     #[must_use]
     pub(crate) fn new(connection: &Connection) -> Self {
-        Self { client: Client::new(connection.config()) }
+        let retry = connection.config().retry_config().cloned().unwrap_or_else(RetryConfig::standard);
+        let attempts = retry.max_attempts().min(ATTEMPTS);
+        let config = Builder::from(connection.config()).retry_config(retry.clone().with_max_attempts(attempts)).build();
+        Self { client: Client::from_conf(config), retry }
     }
 
-    /// Asks a distribution to forget paths; returns the invalidation's id. The same `reference` with the same paths is
-    /// the same invalidation, so sending it again costs nothing.
+    /// Pauses between two requests that are the same: growing, with a random part, from the connection's own first pause
+    /// to its longest one.
+    #[must_use]
+    pub(crate) fn pauses(&self) -> ExponentialBuilder {
+        let first = self.retry.initial_backoff().max(Duration::from_millis(1));
+        ExponentialBuilder::default()
+            .with_min_delay(first)
+            .with_max_delay(self.retry.max_backoff().max(first))
+            .without_max_times()
+            .with_jitter()
+    }
+
+    /// Whether the connection tries a request more than once.
+    #[must_use]
+    pub(crate) fn tries_again(&self) -> bool {
+        self.retry.max_attempts() > 1
+    }
+
+    /// Asks a distribution to forget; answers the invalidation's id. The same batch is the same invalidation, so sending
+    /// it again costs nothing.
     ///
     /// # Errors
     /// [`CloudError`]; its code tells throttling and `TooManyInvalidationsInProgress` from the rest.
-    pub(crate) async fn invalidate(
-        &self,
-        distribution: &DistributionId,
-        paths: &[Path],
-        reference: &str,
-    ) -> Result<String, CloudError> {
-        let subject = distribution.as_str();
-        let quantity = i32::try_from(paths.len()).unwrap_or(i32::MAX);
-        let items = paths.iter().map(|path| path.as_str().to_owned()).collect();
-        let batch = Paths::builder()
+    pub(crate) async fn invalidate(&self, batch: &Batch) -> Result<String, CloudError> {
+        let subject = batch.distribution.as_str();
+        let quantity = i32::try_from(batch.paths.len()).unwrap_or(i32::MAX);
+        let items = batch.paths.iter().map(|path| path.as_str().to_owned()).collect();
+        let asked = Paths::builder()
             .quantity(quantity)
             .set_items(Some(items))
             .build()
-            .and_then(|paths| InvalidationBatch::builder().paths(paths).caller_reference(reference).build())
+            .and_then(|paths| InvalidationBatch::builder().paths(paths).caller_reference(&batch.reference).build())
             .map_err(|error| CloudError::malformed("CreateInvalidation", subject, error.to_string()))?;
         let answer = self
             .client
             .create_invalidation()
             .distribution_id(subject)
-            .invalidation_batch(batch)
+            .invalidation_batch(asked)
             .send()
             .await
             .map_err(|error| CloudError::new("CreateInvalidation", subject, &error))?;
@@ -55,5 +104,50 @@ impl CloudFront {
             .invalidation
             .map(|made| made.id)
             .ok_or_else(|| CloudError::malformed("CreateInvalidation", subject, "the answer has no invalidation"))
+    }
+
+    /// Which of a distribution's invalidations are in progress, a page at a time.
+    ///
+    /// # Errors
+    /// [`CloudError`].
+    pub(crate) async fn list(&self, distribution: &DistributionId, from: Option<&str>) -> Result<Page, CloudError> {
+        let subject = distribution.as_str();
+        let answer = self
+            .client
+            .list_invalidations()
+            .distribution_id(subject)
+            .set_marker(from.map(str::to_owned))
+            .send()
+            .await
+            .map_err(|error| CloudError::new("ListInvalidations", subject, &error))?;
+        let list = answer
+            .invalidation_list
+            .ok_or_else(|| CloudError::malformed("ListInvalidations", subject, "the answer has no list"))?;
+        let in_progress = list.items().iter().filter(|told| told.status() == IN_PROGRESS);
+        Ok(Page {
+            in_progress: in_progress.map(|told| told.id().to_owned()).collect(),
+            next: list.next_marker().filter(|_| list.is_truncated()).map(str::to_owned),
+        })
+    }
+
+    /// One invalidation.
+    ///
+    /// # Errors
+    /// [`CloudError`].
+    pub(crate) async fn get(&self, distribution: &DistributionId, id: &str) -> Result<Told, CloudError> {
+        let subject = distribution.as_str();
+        let answer = self
+            .client
+            .get_invalidation()
+            .distribution_id(subject)
+            .id(id)
+            .send()
+            .await
+            .map_err(|error| CloudError::new("GetInvalidation", subject, &error))?;
+        let told = answer
+            .invalidation
+            .ok_or_else(|| CloudError::malformed("GetInvalidation", subject, "the answer has no invalidation"))?;
+        let paths = told.invalidation_batch().and_then(InvalidationBatch::paths).map(Paths::items).unwrap_or_default();
+        Ok(Told { in_progress: told.status() == IN_PROGRESS, paths: paths.to_vec() })
     }
 }

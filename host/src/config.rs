@@ -123,9 +123,12 @@ pub struct Cdn {
     /// The origin path that it puts before every request: the part of the site's prefix that visitors do not see.
     #[serde(default)]
     pub origin_path: OriginPath,
-    /// Most paths of one invalidation; beyond it, folders become wildcards.
+    /// Most paths of one invalidation, at least 1 whatever is written; beyond it, folders become wildcards.
     #[serde(default = "free_paths")]
     pub max_paths: usize,
+    /// How long a publish waits until the invalidation is complete, in seconds; 0 for not at all.
+    #[serde(default)]
+    pub wait_seconds: u32,
 }
 
 fn free_paths() -> usize {
@@ -355,6 +358,12 @@ impl Site {
 }
 
 impl Cdn {
+    /// A distribution with everything else at its default.
+    #[must_use]
+    pub fn new(distribution: DistributionId, origin_path: OriginPath) -> Self {
+        Self { distribution, origin_path, max_paths: FREE_PATHS, wait_seconds: 0 }
+    }
+
     /// Whether its origin path is the target's prefix or a folder above it.
     #[must_use]
     pub fn leads_to(&self, target: &Location) -> bool {

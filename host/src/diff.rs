@@ -226,6 +226,15 @@ pub(crate) fn is_same(entry: &Entry, object: &Listed, observed: &Observed) -> bo
     matches!(judge(entry, object, Some(observed), Comparison::Whole), Finding::Same)
 }
 
+/// Whether an entry is what a release was, by what is known of both.
+pub(crate) fn relation(entry: &Entry, object: &Listed, observed: &Observed) -> Sameness {
+    match judge(entry, object, Some(observed), Comparison::Whole) {
+        Finding::Same => Sameness::Same,
+        Finding::Put(Reason::ContentUnknown) => Sameness::Unknown,
+        Finding::Put(_) | Finding::Headers(..) => Sameness::Different,
+    }
+}
+
 enum Finding {
     Same,
     Put(Reason),

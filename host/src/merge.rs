@@ -8,13 +8,13 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::desired::Desired;
+use crate::desired::{Desired, Entry};
 use crate::diff;
-use crate::identity::ETag;
+use crate::identity::{ETag, Sameness};
 use crate::key::StoredKey;
 use crate::listing::{Listed, Listing, Observed};
 use crate::manifest::{Record, Standing};
-use crate::plan::{Action, Phase, Plan, is_page};
+use crate::plan::{Action, Operation, Phase, Plan, is_page};
 use crate::release::ReleaseId;
 
 /// All that is known of a site, which was listed to its end.
@@ -36,6 +36,10 @@ struct Found {
     holdings: BTreeMap<StoredKey, Holding>,
     /// What somebody else changed.
     drift: Vec<Drift>,
+    /// Whether what the site should be is certainly not what the live release is.
+    differs: bool,
+    /// Keys that should be as the live release has them, and may not be so on the site.
+    repairs: BTreeSet<StoredKey>,
     /// Bodies that were set aside and that no release needs any more.
     expired: u64,
 }
@@ -171,6 +175,7 @@ impl<'a> Merge<'a> {
             let kind = if listed.is_some() { DriftKind::Replaced } else { DriftKind::Missing };
             self.site.drift.push(Drift { key: key.clone(), kind });
         }
+        self.relate(&key, entry, record, intact);
         let Some(listed) = listed else { return };
         if let Some(record) = record.filter(|_| intact && !self.verify) {
             let observed = record.observed();
@@ -189,6 +194,24 @@ impl<'a> Merge<'a> {
             self.site.holdings.insert(key, holding);
         }
         self.site.objects.push(listed);
+    }
+
+    /// Compares what the site should be with what the live release is, whatever the site holds.
+    fn relate(&mut self, key: &StoredKey, entry: Option<&Entry>, record: Option<&Record>, intact: bool) {
+        let live = record.filter(|record| record.standing == Standing::Live);
+        match (entry, live) {
+            (None, None) => {}
+            (Some(entry), Some(record)) => match diff::relation(entry, &record.listed(), &record.observed()) {
+                Sameness::Same if intact && !self.verify => {}
+                Sameness::Same => {
+                    self.site.repairs.insert(key.clone());
+                }
+                // Whoever learns more decides.
+                Sameness::Unknown => {}
+                Sameness::Different => self.site.differs = true,
+            },
+            (Some(_), None) | (None, Some(_)) => self.site.differs = true,
+        }
     }
 
     fn holding(&self, key: &StoredKey, record: Option<&Record>, intact: bool) -> Option<Holding> {
@@ -253,6 +276,32 @@ impl Site {
     #[must_use]
     pub fn holding(&self, key: &StoredKey) -> Option<Holding> {
         self.found.holdings.get(key).copied()
+    }
+
+    /// Whether `operations` make another release of the site than the live one: not where they only repair it, or finish
+    /// what was begun.
+    #[must_use]
+    pub fn is_another(&self, operations: &[Operation]) -> bool {
+        let mut writes = operations.iter().filter(|operation| !matches!(operation.action, Action::Delete { .. }));
+        self.found.differs || writes.any(|operation| !self.found.repairs.contains(&operation.key))
+    }
+
+    /// Every key that visitors can ask for and that is not among `changed`, which is sorted: what stays of `desired`, and
+    /// what is on the site besides. In the order of their bytes.
+    pub fn others<'a>(&'a self, desired: &'a Desired, changed: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
+        let mut entries = desired.entries().iter().map(|entry| entry.key.as_str()).peekable();
+        let mut objects = self.found.objects.iter().map(|object| object.key.as_str()).peekable();
+        std::iter::from_fn(move || {
+            let next = match (entries.peek(), objects.peek()) {
+                (Some(entry), Some(object)) => *entry.min(object),
+                (Some(next), None) | (None, Some(next)) => *next,
+                (None, None) => return None,
+            };
+            entries.next_if_eq(&next);
+            objects.next_if_eq(&next);
+            Some(next)
+        })
+        .filter(|key| changed.binary_search(key).is_err())
     }
 
     /// What somebody else changed, by key.

@@ -212,6 +212,15 @@ pub struct Pointer {
     pub passed: Vec<Passed>,
 }
 
+/// How many paths of a month were sent, over all sites whose releases are kept at one place. CloudFront counts by account
+/// and tells nobody, so this is as close as one can get.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PathsSent {
+    /// Paths.
+    pub paths: usize,
+}
+
 /// What a pointer says to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {

@@ -5,6 +5,7 @@
 mod apply;
 mod copies;
 mod credentials;
+mod invalidation;
 mod model;
 mod releases;
 mod replaced;

@@ -116,7 +116,7 @@ impl Publisher {
         let turn = if turn == Turn::Done && !history.is_done() { Turn::Publish } else { turn };
         let Some((pointer, etag)) = history.pointer.as_ref().filter(|_| turn != Turn::Publish) else {
             let (state, horizon) = (state.clone(), ReleaseId::default());
-            return Ok(Claimed::Go(Some(Standing { state, history, horizon, held: None })));
+            return Ok(Claimed::Go(Some(Standing { state, history, horizon, another: true, held: None })));
         };
         let mut passed = pointer.clone();
         passed.pass(request, turn == Turn::Superseded);

@@ -21,6 +21,7 @@ use tidegate_host::desired::{Body, Desired};
 use tidegate_host::diff::{self, Comparison, Removal};
 use tidegate_host::document::{Document, DocumentError};
 use tidegate_host::finding::Finding;
+use tidegate_host::invalidation::FREE_PATHS;
 use tidegate_host::location::{Location, Source};
 use tidegate_host::merge::{Site as SiteState, Unfinished};
 use tidegate_host::plan::{Action, FORMAT, Inputs, Plan, PlannedBody, Reason};
@@ -102,6 +103,8 @@ struct Standing {
     state: State,
     history: History,
     horizon: ReleaseId,
+    /// Whether the plan makes another release than the live one; else it only repairs that one.
+    another: bool,
     held: Option<Held>,
 }
 
@@ -134,7 +137,7 @@ impl Publisher {
             None => None,
             Some(state) => {
                 let history = state.history().await?;
-                Some(Standing { state, history, horizon: ReleaseId::default(), held: None })
+                Some(Standing { state, history, horizon: ReleaseId::default(), another: true, held: None })
             }
         };
         self.plan_after(past, request, site, trace).await
@@ -191,6 +194,7 @@ impl Publisher {
         );
         if let Some(past) = &mut past {
             past.horizon = horizon;
+            past.another = state.is_another(&plan.operations);
         }
         restorable(&plan, &shaped.reader, &request.source)?;
         self.writing_policy(&plan, request, site, true)?;
@@ -256,7 +260,10 @@ impl Publisher {
         report.judgements = approved.judgements().to_vec();
         let result = match planned.past {
             None if approved.plan().is_empty() => Ok(Outcome::Unchanged),
-            None => self.carry_out(&approved, planned.reader, request, site, &mut report).await,
+            None => {
+                let known = (planned.desired.as_ref(), &planned.state);
+                self.carry_out(&approved, known, planned.reader, (request, site), &mut report).await
+            }
             Some(past) => {
                 let work = release::Work {
                     publisher: self,
@@ -286,9 +293,9 @@ impl Publisher {
     async fn carry_out(
         &self,
         approved: &Approved,
+        known: (&Desired, &SiteState),
         reader: Reader,
-        request: &Request,
-        site: &Site,
+        (request, site): (&Request, &Site),
         report: &mut Report,
     ) -> Result<Outcome, PublishError> {
         let plan = approved.plan();
@@ -305,20 +312,8 @@ impl Publisher {
         let cloudfront = CloudFront::new(&writing);
         let name = report.plan.clone().unwrap_or_default();
         let changed: Vec<&str> = plan.operations.iter().map(|operation| operation.key.as_str()).collect();
-        for cdn in &site.cdn {
-            let room = invalidate::room(&cloudfront, cdn, usize::MAX).await;
-            let batch = tidegate_host::invalidation::batch(
-                &request.site,
-                &name,
-                cdn,
-                &site.target,
-                changed.iter().copied(),
-                std::iter::empty(),
-                room,
-            );
-            if let Some(batch) = batch {
-                report.invalidations.push(invalidate::send(&cloudfront, &batch).await);
-            }
+        for batch in invalidate::plan(&cloudfront, site, &name, (&changed, &[]), known, FREE_PATHS).await {
+            report.invalidations.push(invalidate::tell(&cloudfront, site, &batch).await);
         }
         report.milliseconds.insert(Stage::Invalidate.name().to_owned(), clock.lap(Stage::Invalidate));
         let told = report.invalidations.iter().all(|told| told.id.is_some());
@@ -407,10 +402,8 @@ impl Publisher {
             (diff::operations(desired, state, self.comparison, &removal), horizon)
         };
         let (mut changes, mut horizon) = at(false);
-        // A run that did not finish has changed the site, even where nothing is left to write.
-        let changed = changes.operations.iter().any(|operation| operation.reason != Reason::Expired)
-            || history.is_some_and(|history| !history.unfinished.runs().is_empty());
-        if history.is_some() && changed {
+        let another = state.is_another(&changes.operations);
+        if history.is_some() && another {
             (changes, horizon) = at(true);
         }
         let mut totals = changes.totals;

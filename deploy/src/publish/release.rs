@@ -10,7 +10,7 @@ use futures::TryStreamExt;
 use futures::stream::{self, BoxStream};
 use tidegate_host::config::Site;
 use tidegate_host::desired::Desired;
-use tidegate_host::invalidation::Batch;
+use tidegate_host::invalidation::{Batch, FREE_PATHS, month};
 use tidegate_host::manifest::{Record, Standing as Place};
 use tidegate_host::merge::Site as SiteState;
 use tidegate_host::plan::{Plan, Reason};
@@ -49,6 +49,15 @@ struct Aside {
     expired: Vec<String>,
     /// Bodies that a release needs.
     needed: BTreeSet<String>,
+}
+
+/// What distributions have to be told for one release.
+#[derive(Debug)]
+struct Owed {
+    id: ReleaseId,
+    batches: Vec<Batch>,
+    /// Whether nothing that the release removes was still there when they were told, if they were told at all.
+    unsent: bool,
 }
 
 impl Aside {
@@ -178,7 +187,8 @@ impl Under<'_> {
         if !owed.is_empty() {
             let publisher = self.work.publisher;
             let writing = publisher.writing(self.plan(), self.work.request, self.work.site, true).await?;
-            pointer.owed = tell(&CloudFront::new(&writing), owed.into_iter(), report).await;
+            pointer.owed = tell(&CloudFront::new(&writing), self.work.site, owed.into_iter(), report).await;
+            self.count_paths(report).await;
         }
         self.fence.check()?;
         self.state().move_pointer(&pointer, Some(&before.1)).await?;
@@ -216,7 +226,7 @@ impl Under<'_> {
             return Ok(self.failed(record, report).await);
         }
         let aside = self.next_manifest(id, &outcomes).await?;
-        record.invalidations = self.batches(&CloudFront::new(&writing), id).await;
+        record.invalidations = self.batches(&CloudFront::new(&writing), id, &owed).await;
         self.fence.check()?;
         self.state().put_release(&record, false).await?;
         let (pointer, etag) = self.move_pointer(id, &record).await?;
@@ -228,11 +238,12 @@ impl Under<'_> {
     }
 
     /// Releases whose distributions were not all told, with what they were to be told.
-    async fn owed(&self) -> Result<Vec<(ReleaseId, Vec<Batch>)>, PublishError> {
+    async fn owed(&self) -> Result<Vec<Owed>, PublishError> {
         let mut owed = Vec::new();
         for id in self.pointer().map(|pointer| pointer.owed.clone()).unwrap_or_default() {
             if let Some(release) = self.state().release(id).await? {
-                owed.push((id, release.invalidations));
+                // A run that was killed told distributions only once nothing was left to remove.
+                owed.push(Owed { id, batches: release.invalidations, unsent: release.outcome.is_none() });
             }
         }
         Ok(owed)
@@ -279,8 +290,8 @@ impl Under<'_> {
     }
 
     /// What each distribution has to forget: what this run changed, and what runs that did not finish may have.
-    async fn batches(&self, cloudfront: &CloudFront, id: ReleaseId) -> Vec<Batch> {
-        let (site, request) = (self.work.site, self.work.request);
+    async fn batches(&self, cloudfront: &CloudFront, id: ReleaseId, owed: &[Owed]) -> Vec<Batch> {
+        let site = self.work.site;
         let changed: BTreeSet<&str> = self
             .plan()
             .operations
@@ -288,27 +299,33 @@ impl Under<'_> {
             .map(|operation| operation.key.as_str())
             .chain(self.history().unfinished.touched().map(tidegate_host::key::StoredKey::as_str))
             .collect();
-        let mut batches = Vec::new();
-        if changed.is_empty() {
-            return batches;
+        let changed: Vec<&str> = changed.into_iter().collect();
+        let free = FREE_PATHS.saturating_sub(self.paths_sent().await);
+        let first: Vec<Batch> =
+            owed.iter().filter(|owed| owed.unsent).flat_map(|owed| owed.batches.iter().cloned()).collect();
+        let known = (self.work.desired.as_ref(), self.work.found);
+        invalidate::plan(cloudfront, site, &id.to_string(), (&changed, &first), known, free).await
+    }
+
+    /// How many paths of this month were sent. Where that cannot be told, none were: it only decides how much is folded.
+    async fn paths_sent(&self) -> usize {
+        let Some(root) = self.work.site.state_root().filter(|_| !self.work.site.cdn.is_empty()) else { return 0 };
+        match self.state().paths_sent(&root, &month(self.work.request.instant)).await {
+            Ok(paths) => paths,
+            Err(error) => {
+                tracing::warn!(%error, "this month's invalidation paths could not be counted");
+                0
+            }
         }
-        for cdn in &site.cdn {
-            let room = invalidate::room(cloudfront, cdn, usize::MAX).await;
-            let unchanged = self.plan().kept(self.work.desired).map(|entry| entry.key.as_str());
-            let unchanged = unchanged.filter(|key| !changed.contains(key));
-            let changed = changed.iter().copied();
-            let name = id.to_string();
-            batches.extend(tidegate_host::invalidation::batch(
-                &request.site,
-                &name,
-                cdn,
-                &site.target,
-                changed,
-                unchanged,
-                room,
-            ));
+    }
+
+    async fn count_paths(&self, report: &Report) {
+        let paths: usize =
+            report.invalidations.iter().filter(|told| told.id.is_some()).map(|told| told.paths.len()).sum();
+        let Some(root) = self.work.site.state_root().filter(|_| paths > 0) else { return };
+        if let Err(error) = self.state().count_paths(&root, &month(self.work.request.instant), paths).await {
+            tracing::warn!(%error, "this month's invalidation paths could not be counted");
         }
-        batches
     }
 
     async fn move_pointer(
@@ -323,6 +340,10 @@ impl Under<'_> {
             releases.push(Past { manifest: None, ..self.past(*run, id) });
         }
         releases.retain(|past| past.id >= self.past.horizon);
+        if !self.past.another {
+            // The same release once more: it takes the place of the one that it repaired.
+            releases.retain(|past| past.manifest != self.history().manifest());
+        }
         releases.sort_by_key(|past| past.id);
         releases.push(self.past(id, id));
         let mut owed = old.map(|pointer| pointer.owed.clone()).unwrap_or_default();
@@ -381,7 +402,7 @@ impl After<'_> {
         &self,
         (mut pointer, etag): (Pointer, tidegate_host::identity::ETag),
         mut record: Release,
-        owed: Vec<(ReleaseId, Vec<Batch>)>,
+        owed: Vec<Owed>,
         aside: Aside,
         report: &mut Report,
         clock: &mut Clock,
@@ -391,8 +412,18 @@ impl After<'_> {
         // What visitors must not get any more goes before the CDN forgets it, or it would learn it anew.
         remove(approved, &[Reason::Stale], self.writer, &publisher.observer, &mut report.done).await;
         publisher.observer.hear(Event::Stage(Stage::Invalidate));
-        let mine = (self.id, record.invalidations.clone());
-        pointer.owed = tell(&CloudFront::new(self.writing), owed.into_iter().chain([mine]), report).await;
+        if !report.done.failures.is_empty() {
+            // Whoever sends this release's invalidations again must know that something was still there when they were
+            // sent first.
+            record.outcome = Some(Outcome::Partial);
+            if let Err(error) = self.under.state().put_release(&record, false).await {
+                tracing::warn!(%error, "that something could not be removed could not be stored");
+            }
+        }
+        let mine = Owed { id: self.id, batches: record.invalidations.clone(), unsent: true };
+        let (cloudfront, site) = (CloudFront::new(self.writing), self.under.work.site);
+        pointer.owed = tell(&cloudfront, site, owed.into_iter().chain([mine]), report).await;
+        self.under.count_paths(report).await;
         report.milliseconds.insert(Stage::Invalidate.name().to_owned(), clock.lap(Stage::Invalidate));
         remove(approved, &[Reason::Expired], self.writer, &publisher.observer, &mut report.done).await;
         let pruned = match self.prune(&pointer, aside).await {
@@ -440,14 +471,15 @@ impl After<'_> {
 /// same words with the same reference are the same invalidation, so nothing is paid twice.
 async fn tell(
     cloudfront: &CloudFront,
-    batches: impl Iterator<Item = (ReleaseId, Vec<Batch>)>,
+    site: &Site,
+    batches: impl Iterator<Item = Owed>,
     report: &mut Report,
 ) -> Vec<ReleaseId> {
     let mut owed = Vec::new();
-    for (id, batches) in batches {
+    for Owed { id, batches, .. } in batches {
         let mut told = true;
         for batch in batches {
-            let answer = invalidate::send(cloudfront, &batch).await;
+            let answer = invalidate::tell(cloudfront, site, &batch).await;
             told &= answer.id.is_some();
             report.invalidations.push(answer);
         }

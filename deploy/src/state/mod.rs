@@ -20,7 +20,7 @@ use tidegate_host::identity::ETag;
 use tidegate_host::location::{Location, Prefix};
 use tidegate_host::manifest::{Decoder, Encoder, ManifestError, Record};
 use tidegate_host::plan::Plan;
-use tidegate_host::release::{FORMAT, Pointer, Release, ReleaseId};
+use tidegate_host::release::{FORMAT, PathsSent, Pointer, Release, ReleaseId};
 
 pub(crate) use history::History;
 pub(crate) use lease::{Fence, Fenced, Held};
@@ -39,6 +39,9 @@ const RELEASES: &str = "releases/";
 
 /// Where bodies are that were set aside.
 const BODIES: &str = "bodies/";
+
+/// How often a count is tried that another site changed meanwhile.
+const COUNT_ATTEMPTS: usize = 5;
 
 /// Largest plan that is read back, in bytes once it is unpacked: a million operations.
 const MAX_PLAN: u64 = 1024 * 1024 * 1024;
@@ -291,6 +294,33 @@ impl State {
             (Some(error), _) => Err(error),
             (None, stored) => Ok(stored?),
         }
+    }
+
+    /// Where the paths of a month are counted, for all sites together.
+    fn paths_key(root: &Location, month: &str) -> String {
+        root.prefix.join(&format!("paths/{month}.json"))
+    }
+
+    /// How many paths of a month were sent so far.
+    pub(crate) async fn paths_sent(&self, root: &Location, month: &str) -> Result<usize, StateError> {
+        let found: Option<(PathsSent, ETag)> = self.read(&Self::paths_key(root, month)).await?;
+        Ok(found.map_or(0, |(sent, _)| sent.paths))
+    }
+
+    /// Adds paths that were sent. Sites share the count and none waits for another: where they meet, one tries again, and
+    /// gives up after a few times, since the count is an estimate in any case.
+    pub(crate) async fn count_paths(&self, root: &Location, month: &str, paths: usize) -> Result<(), StateError> {
+        let key = Self::paths_key(root, month);
+        for _ in 0..COUNT_ATTEMPTS {
+            let found: Option<(PathsSent, ETag)> = self.read(&key).await?;
+            let sent = found.as_ref().map_or(0, |(sent, _)| sent.paths);
+            let condition = found.as_ref().map_or(Condition::Absent, |(_, etag)| Condition::Is(etag));
+            let counted = PathsSent { paths: sent.saturating_add(paths) };
+            if self.write(&key, &counted, condition).await?.is_some() {
+                return Ok(());
+            }
+        }
+        Ok(())
     }
 
     /// Deletes files of releases and bodies.

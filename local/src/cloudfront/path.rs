@@ -30,6 +30,10 @@ const UNSAFE: &AsciiSet = &CONTROLS
     .add(b']')
     .add(b'`');
 
+/// The same for the path of a request without its query: a `?` in it can only be a key's own, which browsers
+/// encode.
+const UNSAFE_IN_REQUEST: &AsciiSet = &UNSAFE.add(b'?');
+
 /// Why CloudFront doesn't take a path; it answers `InvalidArgument` without saying which rule was
 /// broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -115,7 +119,7 @@ impl ViewerPath {
     #[must_use]
     pub fn new(path: &str) -> Self {
         let bytes: Vec<u8> = percent_decode_str(path).collect();
-        Self(percent_encode(&bytes, UNSAFE).to_string())
+        Self(percent_encode(&bytes, UNSAFE_IN_REQUEST).to_string())
     }
 
     /// The encoded path.
@@ -210,6 +214,8 @@ mod tests {
             ("/a*", "/a*", true),
             ("/c++.html", "/c++.html", true),
             ("/c++.html", "/c%2B%2B.html", true),
+            ("/a%3Fb", "/a%3Fb", true),
+            ("/a?b", "/a%3Fb", false),
         ] {
             assert_eq!(clears(path, request), expected, "{path} for {request}");
         }

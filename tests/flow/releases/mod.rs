@@ -144,8 +144,8 @@ async fn assert_tidy(account: &Account) {
     assert_eq!(names(account, "").iter().filter(|name| !name.contains('/')).count(), 2, "a lease and a pointer");
 }
 
-/// What distributions were told, in order.
+/// What the distribution was told, the first first.
 fn told(account: &Account) -> Vec<BTreeSet<String>> {
     let all = account.cloudfront().invalidations(DISTRIBUTION).unwrap();
-    all.iter().map(|one| one.paths.iter().map(|path| path.as_str().to_owned()).collect()).collect()
+    all.iter().rev().map(|one| one.paths.iter().map(|path| path.as_str().to_owned()).collect()).collect()
 }

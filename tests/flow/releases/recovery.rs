@@ -86,7 +86,17 @@ async fn struck(at: usize, strike: Strike, site: &BTreeMap<String, String>, path
     assert!(matches!(report.outcome, Outcome::Live | Outcome::Unchanged), "{case}\n{report}");
     assert_eq!(&visible(&world.account).await, site, "{case}");
     assert_tidy(&world.account).await;
-    let told: Vec<BTreeSet<String>> = told(&world.account).split_off(before);
+    let mut told: Vec<BTreeSet<String>> = told(&world.account).split_off(before);
+    // What could not be removed was still there when the CDN was told, so it is told of that once more when it is gone.
+    let left: BTreeSet<String> = first
+        .iter()
+        .flat_map(|report| &report.done.failures)
+        .filter(|failed| failed.operation == "delete")
+        .map(|failed| format!("/{}", failed.key))
+        .collect();
+    if !left.is_empty() && told.len() == 2 {
+        assert_eq!(told.pop(), Some(left), "{case}");
+    }
     assert_eq!(told, [paths.clone()], "the CDN is told once: {case}");
     // And one more has nothing to do.
     let report = publish.go().await.unwrap();
