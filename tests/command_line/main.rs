@@ -3,6 +3,8 @@
 //! `sessions/` holds what is typed and what must come back; `TRYCMD=overwrite` writes the answers anew, then look at them.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test, and must name its place")]
 
+mod killed;
+
 use std::process::{Command, Output};
 
 use serde_json::Value;

@@ -9,6 +9,7 @@ pub mod body;
 pub mod calls;
 pub mod library;
 pub mod recorder;
+pub mod releases;
 pub mod site;
 pub mod source;
 pub mod world;
