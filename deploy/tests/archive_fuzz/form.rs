@@ -51,6 +51,10 @@ pub(crate) struct End {
     pub(crate) comment: Vec<u8>,
     /// A zip64 end record with its locator; the shift is added to the place that the locator tells.
     pub(crate) wide: Option<i64>,
+    /// Whether the end record says the numbers that the zip64 one is there for.
+    pub(crate) repeats: bool,
+    /// Added to the numbers of the zip64 record only.
+    pub(crate) wide_lie: [i64; 3],
 }
 
 /// An archive in parts.
@@ -111,17 +115,22 @@ impl Form {
         let end = (0..=bytes.len().checked_sub(END)?).rev().find(|at| bytes[*at..].starts_with(b"PK\x05\x06"))?;
         let comment = usize::from(two(bytes, end + 20)?);
         let after = end + END + comment;
-        let count = usize::from(two(bytes, end + 10)?);
-        let start = usize::try_from(four(bytes, end + 16)?).ok()?;
+        let wide = wide_end(bytes, end).filter(|_| four(bytes, end + 16) == Some(u32::MAX));
+        let (count, start) = match wide {
+            Some((_, count, start)) => (count, start),
+            None => (usize::from(two(bytes, end + 10)?), usize::try_from(four(bytes, end + 16)?).ok()?),
+        };
         let mut form = Self {
             after: bytes.get(after..)?.to_vec(),
             end: End {
                 disk: two(bytes, end + 4)?,
                 comment: bytes.get(end + END..after)?.to_vec(),
+                wide: wide.map(|_| 0),
                 ..End::default()
             },
             ..Self::default()
         };
+        let end = wide.map_or(end, |(at, ..)| at);
         let (mut at, mut places) = (start, Vec::new());
         while bytes.get(at..)?.starts_with(b"PK\x01\x02") && form.members.len() < count {
             let length = |place| two(bytes, at + place).map(usize::from);
@@ -199,7 +208,8 @@ impl Form {
             bytes.extend_from_slice(&44_u64.to_le_bytes());
             push16(&mut bytes, &[45, 45]);
             push32(&mut bytes, &[0, 0]);
-            for value in [count, count, size, offset] {
+            let [lie, longer, elsewhere] = self.end.wide_lie;
+            for value in [count + lie, count + lie, size + longer, offset + elsewhere] {
                 bytes.extend_from_slice(&value.to_le_bytes());
             }
             bytes.extend_from_slice(b"PK\x06\x07\0\0\0\0");
@@ -208,8 +218,8 @@ impl Form {
         }
         bytes.extend_from_slice(b"PK\x05\x06");
         let (count, size, offset) = match self.end.wide {
-            Some(_) => (u16::MAX, u32::MAX, u32::MAX),
-            None => (count as u16, wrapped(size), wrapped(offset)),
+            Some(_) if !self.end.repeats => (u16::MAX, u32::MAX, u32::MAX),
+            _ => (count as u16, wrapped(size), wrapped(offset)),
         };
         push16(&mut bytes, &[self.end.disk, self.end.disk, count, count]);
         push32(&mut bytes, &[size, offset]);
@@ -257,6 +267,15 @@ impl Member {
         self.behind = bytes.get(data_end..next)?.to_vec();
         Some(())
     }
+}
+
+/// Where the zip64 end record is, and the entries and the place of the directory that it tells.
+fn wide_end(bytes: &[u8], end: usize) -> Option<(usize, usize, usize)> {
+    let locator = end.checked_sub(20)?;
+    bytes.get(locator..)?.starts_with(b"PK\x06\x07").then_some(())?;
+    let at = usize::try_from(four(bytes, locator + 8)?).ok().filter(|at| *at < locator)?;
+    bytes.get(at..)?.starts_with(b"PK\x06\x06").then_some(())?;
+    Some((at, usize::try_from(four(bytes, at + 32)?).ok()?, usize::try_from(four(bytes, at + 48)?).ok()?))
 }
 
 /// The packed size in a zip64 field that also has the unpacked one.

@@ -9,6 +9,8 @@ mod oracle;
 mod seeds;
 
 use std::collections::BTreeMap;
+use std::panic::catch_unwind;
+use std::path::Path;
 
 use fastrand::Rng;
 use oracle::{Judged, judge};
@@ -45,6 +47,7 @@ fn spoiled_archives_are_refused_or_read_as_other_readers_do() {
     let mut dice = Rng::with_seed(95);
     let mut pool = seeds::seeds();
     let first = pool.len();
+    let mut findings = Vec::new();
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for at in 0..ARCHIVES {
         let from = pool[dice.usize(..pool.len())].clone();
@@ -52,7 +55,16 @@ fn spoiled_archives_are_refused_or_read_as_other_readers_do() {
             0 => mutation::cross(&from, &pool[dice.usize(..pool.len())], &mut dice),
             _ => mutation::mutate(&from, &mut dice),
         };
-        let judged = judge(&runtime, &spoiled);
+        let judged = match catch_unwind(|| judge(&runtime, &spoiled)) {
+            Ok(judged) => judged,
+            Err(why) => {
+                let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("finding-{at}.zip"));
+                std::fs::write(&kept, &spoiled).unwrap();
+                let why = why.downcast::<String>().map_or_else(|_| "no reason".to_owned(), |why| *why);
+                findings.push(format!("{}: {why}", kept.display()));
+                continue;
+            }
+        };
         // What is still an archive is spoiled further.
         if matches!(judged, Judged::Opened { .. }) && spoiled.len() < 10_000 {
             if pool.len() < first + 40 {
@@ -70,6 +82,7 @@ fn spoiled_archives_are_refused_or_read_as_other_readers_do() {
         *counts.entry(what).or_default() += 1;
     }
     println!("{counts:#?}");
+    assert!(findings.is_empty(), "{} findings: {findings:#?}", findings.len());
     // A run that stops at the first check would prove nothing.
     for what in ["read whole", "read whole, as a stream too", "read in part", "damaged", "ambiguous", "an entry", "names"] {
         assert!(counts.get(what).is_some_and(|count| *count >= 50), "{what}: {counts:#?}");

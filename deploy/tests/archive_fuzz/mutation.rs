@@ -155,7 +155,12 @@ fn change_layout(form: &mut Form, dice: &mut Rng) {
 }
 
 fn change_end(form: &mut Form, dice: &mut Rng) {
-    match dice.u8(..9) {
+    match dice.u8(..11) {
+        9 => (form.end.wide, form.end.repeats) = (Some(0), dice.bool()),
+        10 => {
+            form.end.wide = form.end.wide.or(Some(0));
+            form.end.wide_lie[dice.usize(..3)] = small_shift(dice);
+        }
         0 => form.end.count = small_shift(dice),
         1 => form.end.directory_size = small_shift(dice),
         2 => form.end.directory_offset = small_shift(dice),

@@ -201,10 +201,16 @@ async fn an_end_that_can_be_read_in_two_ways_is_refused() {
         (End { count: Some(0), ..End::default() }, "holds no entry"),
         (End { directory_size: Some(3), ..End::default() }, "longer or shorter"),
         (End { disk: 1, ..End::default() }, "one part of several"),
+        (End { disk: u16::MAX, ..End::default() }, "does not say where its directory is"),
     ] {
         let said = refusal(zip_with(&[plain()], &end)).await;
         assert!(said.contains(words), "{words}: {said}");
     }
+    // A reader that counts back from the end finds the directory; one that goes to where it is said to be does not.
+    let mut elsewhere = zip(&[plain()]);
+    let at = elsewhere.len() - 6;
+    elsewhere[at] += 1;
+    assert!(refusal(elsewhere).await.contains("does not say where its directory is"));
     let two = zip_with(&[plain(), entry("b", b"")], &End { count: Some(1), ..End::default() });
     assert!(refusal(two).await.contains("counts 1 entries"));
     // A comment is no offence, nor is a zip that is stored in a zip.

@@ -8,6 +8,7 @@
 //! local header repeats the central one.
 
 mod digests;
+mod end;
 mod entry;
 mod eye;
 mod index;
