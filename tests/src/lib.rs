@@ -11,6 +11,7 @@ pub mod library;
 pub mod recorder;
 pub mod site;
 pub mod source;
+pub mod wire;
 pub mod world;
 
 pub use site::{SiteObject, SiteState};

@@ -15,7 +15,7 @@ const LARGE: usize = 200_000;
 pub(crate) fn mutate(bytes: &[u8], dice: &mut Rng) -> Vec<u8> {
     let Some(mut form) = Form::parse(bytes) else {
         if bytes.len() < 22 || dice.u8(..8) == 0 {
-            return pick(&seeds(), dice).clone();
+            return pick(seeds(), dice).clone();
         }
         let mut bytes = bytes.to_vec();
         spoil_record(&mut bytes, dice);
@@ -171,7 +171,7 @@ fn change_end(form: &mut Form, dice: &mut Rng) {
         7 => form.after = stray(dice),
         _ => {
             // A second archive in the comment of the first.
-            let other = pick(&seeds(), dice).clone();
+            let other = pick(seeds(), dice).clone();
             form.end.comment = if other.len() < 60_000 { other } else { Vec::new() };
         }
     }
@@ -195,8 +195,9 @@ fn change_member(member: &mut Member, names: &[Vec<u8>], dice: &mut Rng) {
             reach(member, dice, |header| header.name.clone_from(&name));
         }
         2 => {
-            let deflated = dice.bool();
-            member.fill(&content(dice), deflated);
+            let content = content(dice);
+            let deflated = content.len() > LARGE || dice.bool();
+            member.fill(&content, deflated);
         }
         3 => {
             let method = pick(&[0, 8, 8, 9, 12, 14, 93, 99], dice).to_owned();

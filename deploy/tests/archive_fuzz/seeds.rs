@@ -3,6 +3,7 @@
 //! Owns the seeds. They are made, not kept: nothing binary lies in the repository.
 
 use std::io::{Cursor, Write};
+use std::sync::LazyLock;
 
 use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, ZipWriter};
@@ -10,7 +11,12 @@ use zip::{CompressionMethod, ZipWriter};
 use super::form::{Form, Member};
 
 /// Each with the same few files.
-pub(crate) fn seeds() -> Vec<Vec<u8>> {
+pub(crate) fn seeds() -> &'static [Vec<u8>] {
+    static SEEDS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(make);
+    &SEEDS
+}
+
+fn make() -> Vec<Vec<u8>> {
     let page = b"<!doctype html><title>t</title><p>text text text text</p>";
     let plain = |deflated| {
         vec![
