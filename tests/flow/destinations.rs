@@ -69,7 +69,12 @@ async fn a_bucket_that_encrypts_with_kms_converges_although_no_etag_is_an_md5() 
     assert_ne!(info.etag, "22af645d1859cb5ca6da0c484f1f37ea", "an MD5 of `new` would prove nothing here");
     publish.assert_converged().await;
     // Other bytes of the same size are found all the same.
-    world.lay(&Sources::directory([("index.html", "NEW"), ("app.js", "1"), ("same.css", "a{}")].map(|(key, body)| SourceObject::text(key, body)))).await;
+    world
+        .lay(&Sources::directory(
+            [("index.html", "NEW"), ("app.js", "1"), ("same.css", "a{}")]
+                .map(|(key, body)| SourceObject::text(key, body)),
+        ))
+        .await;
     let planned = publish.plan().await.unwrap();
     assert_eq!(planned.plan.operations.len(), 1, "{:#?}", planned.plan.operations);
 }
@@ -158,11 +163,8 @@ async fn a_bucket_in_another_region_is_told_with_its_region() {
     let planned = publish.plan().await.unwrap();
     world.trouble(|call| {
         let message = "The authorization header is malformed; the region 'us-east-1' is wrong; expecting 'ap-south-1'";
-        let answer = Fault::Answer {
-            status: 400,
-            code: "AuthorizationHeaderMalformed".to_owned(),
-            message: message.to_owned(),
-        };
+        let answer =
+            Fault::Answer { status: 400, code: "AuthorizationHeaderMalformed".to_owned(), message: message.to_owned() };
         (call.operation == "PutObject").then_some(answer)
     });
     let report = publish.apply(planned).await;
@@ -200,9 +202,13 @@ async fn without_list_bucket_a_missing_archive_is_told_with_both_causes() {
     world.client().delete_object().bucket(STAGING).key("build.zip").send().await.unwrap();
     let absent = publish.plan().await.unwrap_err().to_string();
     assert!(absent.contains("does not exist"), "{absent}");
-    publish.publisher = limited(&world, r#"{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::staging/*"}"#);
+    publish.publisher =
+        limited(&world, r#"{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::staging/*"}"#);
     let hidden = publish.plan().await.unwrap_err().to_string();
-    assert!(hidden.contains("403") && hidden.contains("`s3:ListBucket`") && hidden.contains("does not exist"), "{hidden}");
+    assert!(
+        hidden.contains("403") && hidden.contains("`s3:ListBucket`") && hidden.contains("does not exist"),
+        "{hidden}"
+    );
 }
 
 #[tokio::test]
@@ -270,12 +276,9 @@ async fn foreign_objects_beside_the_prefix_cost_no_request() {
 
 #[tokio::test]
 async fn a_publish_never_touches_what_a_bucket_is_configured_with() {
-    let (world, publish) = release(&site_with(&plugin(
-        "sync",
-        "rewrite",
-        "{ redirects = [{ from = \"/old\", to = \"/index.html\" }] }",
-    )))
-    .await;
+    let (world, publish) =
+        release(&site_with(&plugin("sync", "rewrite", "{ redirects = [{ from = \"/old\", to = \"/index.html\" }] }")))
+            .await;
     let website = Website { index_document: "index.html".to_owned(), error_document: Some("404.html".to_owned()) };
     world.account.s3().set_website(BUCKET, Some(website)).await.unwrap();
     let before = world.account.s3().bucket(BUCKET).unwrap();
@@ -334,10 +337,7 @@ async fn dry_runs_of_the_binary_send_nothing_but_reads() {
     let (world, _) = release(&site_with("")).await;
     std::fs::write(world.directory().join("tidegate.toml"), site_with(&plugin("sync", "mime", "{}"))).unwrap();
     let before = world.site().await;
-    let dry = [
-        vec!["sync", "source", "s3://site/", "--delete", "--dry-run"],
-        vec!["plan", "docs", "--from", "source"],
-    ];
+    let dry = [vec!["sync", "source", "s3://site/", "--delete", "--dry-run"], vec!["plan", "docs", "--from", "source"]];
     for arguments in dry {
         let (requests, said) = trace_of(&world, &arguments).await;
         assert!(said.contains("index.html") && said.contains("stale.html"), "{arguments:?}: {said}");

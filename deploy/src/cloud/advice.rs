@@ -40,9 +40,9 @@ impl Refusal<'_> {
         let told = || self.message.split("expecting '").nth(1)?.split('\'').next();
         match (elsewhere, self.region.or_else(told)) {
             (false, _) => None,
-            (true, Some(region)) => {
-                Some(format!("the bucket is in the region `{region}`, set `AWS_REGION={region}` or the profile's region"))
-            }
+            (true, Some(region)) => Some(format!(
+                "the bucket is in the region `{region}`, set `AWS_REGION={region}` or the profile's region"
+            )),
             (true, None) => {
                 Some("the bucket is in another region, set `AWS_REGION` or the profile's region to it".to_owned())
             }
@@ -60,7 +60,9 @@ impl Refusal<'_> {
     /// errors", which S3 hands on with the prefix `KMS.`.
     fn encryption(&self) -> Option<String> {
         if self.code.is_some_and(|code| code.starts_with("KMS.")) {
-            return Some("enable or restore the KMS key, or give the bucket or `writing.kms-key` another one".to_owned());
+            return Some(
+                "enable or restore the KMS key, or give the bucket or `writing.kms-key` another one".to_owned(),
+            );
         }
         let about_key = self.message.contains("kms:") || self.message.contains(":kms:");
         let told = "allow `kms:GenerateDataKey` and `kms:Decrypt` on the key, in the key's own policy as well where it is not \
@@ -151,7 +153,10 @@ mod tests {
 
     #[test]
     fn advice_follows_the_words() {
-        assert_eq!(with_advice("AccessDenied: Access Denied.", Some("do it".to_owned())), "AccessDenied: Access Denied; do it");
+        assert_eq!(
+            with_advice("AccessDenied: Access Denied.", Some("do it".to_owned())),
+            "AccessDenied: Access Denied; do it"
+        );
         assert_eq!(with_advice("SlowDown: slow.", None), "SlowDown: slow.");
     }
 }

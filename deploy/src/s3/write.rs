@@ -294,6 +294,8 @@ fn noting(body: BodyBytes) -> (BodyBytes, Broken) {
         BodyBytes::Whole(bytes) => BodyBytes::Whole(bytes),
         BodyBytes::Streamed(open) => BodyBytes::Streamed(Arc::new(move || {
             let note = Arc::clone(&note);
+            // Another attempt: what an earlier one broke off with does not count.
+            note.lock().unwrap_or_else(PoisonError::into_inner).take();
             let told = move |error: &io::Error| {
                 *note.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
             };
@@ -330,7 +332,7 @@ fn byte_stream(body: BodyBytes) -> ByteStream {
 fn sync<T: Send + 'static>(
     stream: impl futures::Stream<Item = T> + Send + 'static,
 ) -> impl futures::Stream<Item = T> + Send + Sync + 'static {
-    let stream = std::sync::Mutex::new(stream.boxed());
+    let stream = Mutex::new(stream.boxed());
     futures::stream::poll_fn(move |context| match stream.lock() {
         Ok(mut stream) => stream.poll_next_unpin(context),
         Err(poisoned) => poisoned.into_inner().poll_next_unpin(context),

@@ -190,7 +190,8 @@ impl Form {
             bytes.extend_from_slice(b"PK\x01\x02");
             push16(&mut bytes, &[member.made_by, 20]);
             member.central.write(&mut bytes);
-            let lengths = [&member.central.name, &member.central.extra, &member.comment].map(|part| narrow16(part.len()));
+            let lengths =
+                [&member.central.name, &member.central.extra, &member.comment].map(|part| narrow16(part.len()));
             push16(&mut bytes, &lengths);
             push16(&mut bytes, &[0, 0]);
             push32(&mut bytes, &[member.attributes, wrapped(place + member.shift)]);
@@ -219,7 +220,7 @@ impl Form {
         bytes.extend_from_slice(b"PK\x05\x06");
         let (count, size, offset) = match self.end.wide {
             Some(_) if !self.end.repeats => (u16::MAX, u32::MAX, u32::MAX),
-            _ => (count as u16, wrapped(size), wrapped(offset)),
+            _ => (wrapped16(count), wrapped(size), wrapped(offset)),
         };
         push16(&mut bytes, &[self.end.disk, self.end.disk, count, count]);
         push32(&mut bytes, &[size, offset]);
@@ -261,7 +262,8 @@ impl Member {
             extra: bytes.get(text + name..text + name + extra)?.to_vec(),
         };
         let data = text + name + extra;
-        let packed = if self.central.packed == u32::MAX { wide_packed(&self.central.extra)? } else { self.central.packed };
+        let packed =
+            if self.central.packed == u32::MAX { wide_packed(&self.central.extra)? } else { self.central.packed };
         let data_end = data.checked_add(usize::try_from(packed).ok()?)?.min(next);
         self.data = bytes.get(data..data_end)?.to_vec();
         self.behind = bytes.get(data_end..next)?.to_vec();
@@ -306,6 +308,12 @@ fn narrow(length: usize) -> u32 {
 
 fn narrow16(length: usize) -> u16 {
     u16::try_from(length).unwrap_or(u16::MAX)
+}
+
+/// See [`wrapped`].
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is to wrap")]
+fn wrapped16(value: i64) -> u16 {
+    value as u16
 }
 
 /// A lie may leave the field; what is cut off is no less a lie.

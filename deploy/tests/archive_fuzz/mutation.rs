@@ -277,8 +277,28 @@ fn spoil_data(member: &mut Member, dice: &mut Rng) {
 
 fn name(names: &[Vec<u8>], dice: &mut Rng) -> Vec<u8> {
     const NAMES: [&[u8]; 22] = [
-        b"", b"a", b"A", b"a/b", b"a/", b"../x", b"/x", b"C:x", b"a\\b", b"x\0y", b"x\ny", b"a//b", b"./a", b".", b"..",
-        b"\xc3\xa9", b"e\xcc\x81", b"caf\x82", b".well-known/x", b"__MACOSX/._x", b"con", b"a ",
+        b"",
+        b"a",
+        b"A",
+        b"a/b",
+        b"a/",
+        b"../x",
+        b"/x",
+        b"C:x",
+        b"a\\b",
+        b"x\0y",
+        b"x\ny",
+        b"a//b",
+        b"./a",
+        b".",
+        b"..",
+        b"\xc3\xa9",
+        b"e\xcc\x81",
+        b"caf\x82",
+        b".well-known/x",
+        b"__MACOSX/._x",
+        b"con",
+        b"a ",
     ];
     match dice.u8(..6) {
         0 => pick(names, dice).clone(),

@@ -75,7 +75,7 @@ type Contents = BTreeMap<String, Result<Bytes, String>>;
 pub(crate) fn judge(runtime: &Runtime, bytes: &[u8]) -> Judged {
     let bytes = Bytes::copy_from_slice(bytes);
     let opened = open(&bytes, FILE);
-    let other_pace = bytes.len() % 4 == 0 && bytes.len() < 20_000;
+    let other_pace = bytes.len().is_multiple_of(4) && bytes.len() < 20_000;
     let again = other_pace.then(|| open(&bytes, OBJECT));
     let opened = match opened {
         Err(error) => {

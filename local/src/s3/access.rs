@@ -194,7 +194,8 @@ impl S3Access for Gate {
             ),
             TokenError::Expired => S3Error::with_message(S3ErrorCode::ExpiredToken, "The provided token has expired."),
         })?;
-        let bucket = context.s3_path().get_bucket_name().and_then(|name| self.store.bucket(name).ok()).unwrap_or_default();
+        let bucket =
+            context.s3_path().get_bucket_name().and_then(|name| self.store.bucket(name).ok()).unwrap_or_default();
         let owner = bucket.owner.as_deref().unwrap_or(ACCOUNT_ID);
         match context.headers().get("x-amz-expected-bucket-owner") {
             Some(expected) if expected != owner => return Err(denied()),

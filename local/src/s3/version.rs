@@ -5,8 +5,9 @@ use redb::ReadableTable as _;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Store, bucket,
+    Store,
     body::Bodies,
+    bucket,
     error::Error,
     object::{ObjectInfo, random_hex},
 };

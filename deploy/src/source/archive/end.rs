@@ -21,9 +21,9 @@ const WIDE_RECORD: usize = 56;
 /// Bytes of the wide end record and its locator.
 const WIDE: usize = WIDE_RECORD + 20;
 
-/// The end record, found where the file ends.
+/// The end record without its comment, found where the file ends.
 pub(super) struct EndRecord {
-    bytes: [u8; END_RECORD as usize],
+    bytes: [u8; 22],
 }
 
 impl EndRecord {
@@ -99,9 +99,11 @@ impl EndRecord {
             }
         }
         let narrow = [(4, 0), (6, 0), (8, count), (10, count)];
-        let says = |at, truth| u64::from(two(&self.bytes, at)) == truth || (is_wide && two(&self.bytes, at) == u16::MAX);
+        let says =
+            |at, truth| u64::from(two(&self.bytes, at)) == truth || (is_wide && two(&self.bytes, at) == u16::MAX);
         let said = [(12, length), (16, directory.start)];
-        let tells = |at, truth| u64::from(four(&self.bytes, at)) == truth || (is_wide && four(&self.bytes, at) == u32::MAX);
+        let tells =
+            |at, truth| u64::from(four(&self.bytes, at)) == truth || (is_wide && four(&self.bytes, at) == u32::MAX);
         if narrow.iter().all(|(at, truth)| says(*at, *truth)) && said.iter().all(|(at, truth)| tells(*at, *truth)) {
             Ok(())
         } else {

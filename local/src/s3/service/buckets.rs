@@ -90,7 +90,6 @@ pub(super) async fn get_bucket_encryption(
             sse_algorithm: ServerSideEncryption::from(algorithm),
         }),
         bucket_key_enabled: bucket_key,
-        ..ServerSideEncryptionRule::default()
     };
     Ok(S3Response::new(GetBucketEncryptionOutput {
         server_side_encryption_configuration: Some(ServerSideEncryptionConfiguration { rules: vec![rule] }),

@@ -134,7 +134,7 @@ pub(super) async fn copy_object(
         server_side_encryption: Some(ServerSideEncryption::from(info.encryption.algorithm.clone())),
         ssekms_key_id: info.encryption.kms_key.clone(),
         bucket_key_enabled: info.encryption.bucket_key,
-        version_id: info.version.clone(),
+        version_id: info.version,
         ..CopyObjectOutput::default()
     }))
 }

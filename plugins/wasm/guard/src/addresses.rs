@@ -106,7 +106,15 @@ mod tests {
 
     #[test]
     fn keys_of_one_address_are_found_whatever_stands_between_them() {
-        let all = told(&["about", "about-us.html", "about.css", "about.html", "about.html5", "about/a.html", "about/index.html"]);
+        let all = told(&[
+            "about",
+            "about-us.html",
+            "about.css",
+            "about.html",
+            "about.html5",
+            "about/a.html",
+            "about/index.html",
+        ]);
         let all = all.unwrap();
         assert!(all.contains("`about` and `about.html` and `about/index.html` for `/about`"), "{all}");
         assert!(!all.contains("about-us") && !all.contains("more addresses"), "{all}");
@@ -119,6 +127,9 @@ mod tests {
         let keys: Vec<String> = (0..40).flat_map(|n| [format!("{n:02}.html"), format!("{n:02}/index.html")]).collect();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         let said = told(&keys).unwrap();
-        assert!(said.contains("`04.html`") && !said.contains("`05.html`") && said.contains("35 more addresses"), "{said}");
+        assert!(
+            said.contains("`04.html`") && !said.contains("`05.html`") && said.contains("35 more addresses"),
+            "{said}"
+        );
     }
 }
