@@ -48,7 +48,10 @@ async fn an_acl_on_a_bucket_without_acls_says_what_to_remove_and_leaves_the_site
     let report = publish.run().await;
     assert_eq!(report.outcome, Outcome::Failed, "{report}");
     let said = report.to_string();
-    assert!(said.contains("AccessControlListNotSupported") && said.contains("remove `acl`"), "{said}");
+    assert!(
+        said.contains("AccessControlListNotSupported") && said.contains("remove `writing.acl` or `--acl`"),
+        "{said}"
+    );
     assert_eq!(world.site().await, before);
     let calls = world.faults.calls();
     assert_eq!((calls::count(&calls, "DeleteObjects"), calls::keys(&calls, "PutObject")), (0, vec!["app.js"]));

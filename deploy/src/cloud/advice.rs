@@ -51,8 +51,7 @@ impl Refusal<'_> {
 
     /// Source: Amazon S3 user guide, "Controlling ownership of objects and disabling ACLs for your bucket".
     fn acl(&self) -> Option<String> {
-        let told = "the bucket has ACLs disabled (bucket owner enforced), remove `acl` from the site's `writing` and let the \
-                    bucket's policy or the distribution's origin access control say who may read";
+        let told = "its ACLs are disabled (bucket owner enforced), remove `writing.acl` or `--acl`";
         (self.code == Some("AccessControlListNotSupported")).then(|| told.to_owned())
     }
 
