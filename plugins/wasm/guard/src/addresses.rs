@@ -37,7 +37,7 @@ impl Addresses {
     /// Notes the next key.
     pub(crate) fn see(&mut self, key: &str) {
         while let Some(last) = self.open.pop_if(|last| !key.starts_with(&last.text)) {
-            self.close(last);
+            self.close(&last);
         }
         let Some(address) = address(key) else { return };
         match self.open.iter_mut().find(|open| open.text == address) {
@@ -46,7 +46,7 @@ impl Addresses {
         }
     }
 
-    fn close(&mut self, address: Address) {
+    fn close(&mut self, address: &Address) {
         if address.keys.len() < 2 {
             return;
         }
@@ -61,7 +61,7 @@ impl Addresses {
     /// What a person should know, if anything.
     pub(crate) fn finish(&mut self) -> Option<String> {
         while let Some(last) = self.open.pop() {
-            self.close(last);
+            self.close(&last);
         }
         if self.found.is_empty() {
             return None;
