@@ -221,6 +221,36 @@ async fn an_end_that_can_be_read_in_two_ways_is_refused() {
 }
 
 #[tokio::test]
+async fn a_wide_end_record_says_what_the_directory_is_or_is_refused() {
+    let plain = zip(&[plain()]);
+    let (records, end) = plain.split_at(plain.len() - 22);
+    let start = u64::from(u32::from_le_bytes(end[16..20].try_into().unwrap()));
+    let length = records.len() as u64 - start;
+    let wide = |entries: u64, length: u64, start: u64, place: u64| {
+        let mut bytes = [records, b"PK\x06\x06"].concat();
+        bytes.extend_from_slice(&44_u64.to_le_bytes());
+        bytes.extend_from_slice(&[45, 0, 45, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        [entries, entries, length, start].iter().for_each(|value| bytes.extend_from_slice(&value.to_le_bytes()));
+        bytes.extend_from_slice(b"PK\x06\x07\0\0\0\0");
+        bytes.extend_from_slice(&place.to_le_bytes());
+        push32(&mut bytes, &[1]);
+        [&bytes, end].concat()
+    };
+    let place = records.len() as u64;
+    // As Info-ZIP writes it: the end record says all numbers as well.
+    assert_eq!(read_all(&open(wide(1, length, start, place)).unwrap()).await["a.txt"], b"hello");
+    for lie in [
+        wide(2, length, start, place),
+        wide(1, length - 1, start, place),
+        wide(1, length, start + 1, place),
+        wide(1, length, start, place - 1),
+    ] {
+        let said = refusal(lie).await;
+        assert!(said.contains("can be read in two ways") || said.contains("is damaged"), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn names_that_are_equal_are_refused_and_names_that_differ_in_case_are_not() {
     assert!(refusal(zip(&[plain(), plain()])).await.contains("`a.txt` twice"));
     assert!(refusal(zip(&[entry("é", b""), entry("e\u{301}", b"")])).await.contains("look the same"));
