@@ -11,8 +11,10 @@ cargo := scripts/wasm-target cargo
 
 # What is compiled to WebAssembly and what measures are workspaces of their own.
 manifests := $(wildcard Cargo.toml plugins/wasm/Cargo.toml tests/guests/Cargo.toml bench/Cargo.toml)
+# Formatted like them; what it is built with is not what clippy is built with.
+formatted := $(manifests) $(wildcard fuzz/Cargo.toml)
 
-.PHONY: demo demo-serve build test bench fmt check-fmt clippy docs deny links ci
+.PHONY: demo demo-serve build test bench fuzz fmt check-fmt clippy docs deny links ci
 
 demo: build
 	@scripts/demo
@@ -33,11 +35,16 @@ test:
 bench:
 	@scripts/wasm-target scripts/bench
 
+# Spoiled archives against the archive reader, guided by coverage: make fuzz seconds=600
+seconds ?= 60
+fuzz:
+	@fuzz/run $(seconds)
+
 fmt:
-	@for manifest in $(manifests); do cargo fmt --all --manifest-path $$manifest || exit 1; done
+	@for manifest in $(formatted); do cargo fmt --all --manifest-path $$manifest || exit 1; done
 
 check-fmt:
-	@for manifest in $(manifests); do cargo fmt --all --check --manifest-path $$manifest || exit 1; done
+	@for manifest in $(formatted); do cargo fmt --all --check --manifest-path $$manifest || exit 1; done
 
 clippy:
 	@for manifest in $(filter-out bench/%,$(manifests)); do \

@@ -1,12 +1,16 @@
 //! Failures of AWS, told for people: which call, on what, and why.
 //!
-//! Owns their form. Never retries: the SDK did, by its own rules.
+//! Owns their form; [`advice`] adds what to do. Never retries: the SDK did, by its own rules.
+
+mod advice;
 
 use std::error::Error;
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use advice::{Refusal, with_advice};
 
 /// One call that failed, after the SDK's retries.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,7 +35,8 @@ impl CloudError {
         E: ProvideErrorMetadata + Error + 'static,
     {
         let code = error.code().map(str::to_owned);
-        let status = error.raw_response().map(|response| response.status().as_u16());
+        let response = error.raw_response();
+        let status = response.map(|response| response.status().as_u16());
         let why = match (&code, error.message()) {
             (Some(code), Some(message)) if !message.is_empty() => format!("{code}: {message}"),
             (Some(code), _) => code.clone(),
@@ -40,7 +45,23 @@ impl CloudError {
                 _ => chain(error),
             },
         };
+        let refusal = Refusal {
+            call,
+            code: code.as_deref(),
+            status,
+            message: error.message().unwrap_or_default(),
+            region: response.and_then(|response| response.headers().get("x-amz-bucket-region")),
+        };
+        let why = with_advice(&why, refusal.advice());
         Self { call, subject: plain(&subject.into()), code, status, why: plain(&why) }
+    }
+
+    /// What one key's place in an answer to many says.
+    pub(crate) fn of_key(call: &'static str, key: &str, code: &str, message: Option<&str>) -> Self {
+        let refusal =
+            Refusal { call, code: Some(code), status: None, message: message.unwrap_or_default(), region: None };
+        let why = with_advice(&format!("{code}: {}", message.unwrap_or("no reason given")), refusal.advice());
+        Self { call, subject: plain(key), code: Some(code.to_owned()), status: None, why: plain(&why) }
     }
 
     /// An answer that is not what AWS documents.
@@ -52,6 +73,19 @@ impl CloudError {
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         self.status == Some(404)
+    }
+
+    /// Whether every other key of the bucket would be refused alike.
+    #[must_use]
+    pub fn is_of_every_key(&self) -> bool {
+        let codes = [
+            "AccessControlListNotSupported",
+            "AuthorizationHeaderMalformed",
+            "IllegalLocationConstraintException",
+            "NoSuchBucket",
+            "PermanentRedirect",
+        ];
+        self.code.as_deref().is_some_and(|code| codes.contains(&code) || code.starts_with("KMS."))
     }
 
     /// Whether a condition (`If-Match`, `If-None-Match`) did not hold.

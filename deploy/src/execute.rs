@@ -161,8 +161,9 @@ async fn write(
     let mut left = operations.iter();
     let mut flying = FuturesUnordered::new();
     let (mut finished, before) = (0, done.failures.len());
+    let mut hopeless = false;
     loop {
-        while flying.len() < WRITES_IN_FLIGHT && done.failures.len() - before < ENOUGH_FAILURES {
+        while !hopeless && flying.len() < WRITES_IN_FLIGHT && done.failures.len() - before < ENOUGH_FAILURES {
             let Some(operation) = left.next() else { break };
             let (writer, operation) = (Arc::clone(writer), (*operation).clone());
             // A task of its own, so that all processors take part.
@@ -174,6 +175,8 @@ async fn write(
         let Some(result) = flying.next().await else { break };
         finished += 1;
         match result {
+            // What was under way when the first such answer came says nothing new.
+            Ok((_, Err(OperationError::Cloud(error)))) if hopeless && error.is_of_every_key() => done.skipped += 1,
             Ok((operation, Ok(written))) => {
                 outcomes.insert(operation.key.clone(), written);
                 match operation.action {
@@ -184,6 +187,7 @@ async fn write(
             }
             Ok((operation, Err(error))) => {
                 done.unanswered += u64::from(matches!(&error, OperationError::Cloud(error) if unanswered(error)));
+                hopeless |= matches!(&error, OperationError::Cloud(error) if error.is_of_every_key());
                 done.failures.push(failed(&operation, &error));
             }
             Err(_) => {

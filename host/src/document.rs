@@ -2,10 +2,12 @@
 //!
 //! Owns their form, their limits and which statement a plan needs. Never speaks to IAM or STS.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::location::{Bucket, Location};
-use crate::plan::{Action, Plan, PlannedBody};
+use crate::plan::{Action, Plan, PlannedBody, Writing};
 
 /// Most characters of an inline session policy. Source: IAM user guide, "IAM and AWS STS quotas".
 pub const MAX_SESSION_POLICY: usize = 2048;
@@ -33,17 +35,11 @@ pub struct Statement {
     condition: Option<Condition>,
 }
 
-/// `StringLike` on the prefix of a listing: the only condition that Tidegate's own sessions need.
+/// `StringLike` on one key of the request: the only condition that Tidegate's own sessions need.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Condition {
-    string_like: PrefixCondition,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct PrefixCondition {
-    #[serde(rename = "s3:prefix")]
-    prefix: Vec<String>,
+    string_like: BTreeMap<&'static str, String>,
 }
 
 /// Why a session policy cannot be used.
@@ -74,6 +70,10 @@ fn objects_arn(location: &Location) -> String {
     format!("arn:aws:s3:::{}/{}*", location.bucket, location.prefix)
 }
 
+fn like(key: &'static str, pattern: String) -> Condition {
+    Condition { string_like: BTreeMap::from([(key, pattern)]) }
+}
+
 impl Statement {
     fn allow(action: &[&'static str], resource: &[String]) -> Self {
         Self { effect: "Allow", action: action.to_vec(), resource: resource.to_vec(), condition: None }
@@ -83,18 +83,35 @@ impl Statement {
     fn list(location: &Location) -> Self {
         let mut statement = Self::allow(&["s3:ListBucket"], &[bucket_arn(&location.bucket)]);
         if !location.prefix.as_str().is_empty() {
-            let prefix = vec![format!("{}*", location.prefix)];
-            statement.condition = Some(Condition { string_like: PrefixCondition { prefix } });
+            statement.condition = Some(like("s3:prefix", format!("{}*", location.prefix)));
         }
         statement
+    }
+
+    /// Using the key that objects are encrypted with, through S3 alone; nothing where the configuration names no KMS. A
+    /// bucket's default key has no name here, so whichever key the role may use is meant.
+    fn keys(actions: &[&'static str], writing: &Writing) -> Option<Self> {
+        let kms = writing.encryption.as_deref().is_some_and(|kind| kind.starts_with("aws:"));
+        match &writing.kms_key {
+            Some(key) => Some(Self::allow(actions, std::slice::from_ref(key))),
+            None if kms => {
+                let mut statement = Self::allow(actions, &["*".to_owned()]);
+                statement.condition = Some(like("kms:ViaService", "s3.*.amazonaws.com".to_owned()));
+                Some(statement)
+            }
+            None => None,
+        }
     }
 }
 
 impl Document {
-    /// What planning needs: to list and read the site, and nothing else.
+    /// What planning needs: to list and read the site, and nothing else. S3 tells an object's checksum only to those who
+    /// may decrypt it.
     #[must_use]
-    pub fn planning(target: &Location) -> Self {
-        Self::of(vec![Statement::list(target), Statement::allow(&["s3:GetObject"], &[objects_arn(target)])])
+    pub fn planning(target: &Location, writing: &Writing) -> Self {
+        let mut statements = vec![Statement::list(target), Statement::allow(&["s3:GetObject"], &[objects_arn(target)])];
+        statements.extend(Statement::keys(&["kms:Decrypt"], writing));
+        Self::of(statements)
     }
 
     /// What carrying out this very plan needs. `staged` is the prefix that bodies are copied from within S3;
@@ -139,8 +156,8 @@ impl Document {
             }
             statements.push(Statement::allow(&actions, &[objects_arn(aside)]));
         }
-        if let (true, Some(key)) = (needs.put, &plan.writing.kms_key) {
-            statements.push(Statement::allow(&["kms:Decrypt", "kms:GenerateDataKey"], std::slice::from_ref(key)));
+        if needs.put || needs.read_site {
+            statements.extend(Statement::keys(&["kms:Decrypt", "kms:GenerateDataKey"], &plan.writing));
         }
         if !distributions.is_empty() {
             let actions =

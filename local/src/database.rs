@@ -24,6 +24,8 @@ const CACHE: usize = 32 * 1024 * 1024;
 pub(crate) const BUCKETS: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("s3.buckets");
 /// Bucket and key to the description of the object, as JSON. Ordered by the UTF-8 bytes of the key, as S3 lists.
 pub(crate) const OBJECTS: TableDefinition<'static, (&str, &str), &[u8]> = TableDefinition::new("s3.objects");
+/// Bucket, key and a number that rises: what a versioned bucket keeps of objects that are not current, as JSON.
+pub(crate) const VERSIONS: TableDefinition<'static, (&str, &str, u64), &[u8]> = TableDefinition::new("s3.versions");
 /// Body number to how many objects and parts are made from it.
 pub(crate) const BODIES: TableDefinition<'static, u64, u64> = TableDefinition::new("s3.bodies");
 /// Body number to its bytes, for bodies too small for a file of their own.
@@ -179,6 +181,7 @@ impl Database {
         // Opening a table for writing creates it, and readers may then rely on all of them.
         transaction.open_table(BUCKETS)?;
         transaction.open_table(OBJECTS)?;
+        transaction.open_table(VERSIONS)?;
         transaction.open_table(BODIES)?;
         transaction.open_table(SMALL_BODIES)?;
         transaction.open_table(UPLOADS)?;

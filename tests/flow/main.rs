@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test, and must name its place")]
 
 mod apply;
+mod archives;
 mod copies;
 mod credentials;
+mod destinations;
 mod invalidation;
 mod model;
 mod releases;

@@ -12,6 +12,7 @@ pub mod recorder;
 pub mod releases;
 pub mod site;
 pub mod source;
+pub mod wire;
 pub mod world;
 
 pub use site::{SiteObject, SiteState};

@@ -344,7 +344,7 @@ impl Publisher {
     /// A connection that can read the site and nothing else.
     async fn reading(&self, request: &Request, site: &Site) -> Result<Connection, PublishError> {
         let Some(role) = &site.role else { return Ok(self.connection.clone()) };
-        let policy = Document::planning(&site.target).session(&site.target)?;
+        let policy = Document::planning(&site.target, &site.writing).session(&site.target)?;
         let session = session(request, "plan");
         Ok(self.connection.with_credentials(Sts::new(&self.connection).assume(role, &session, &policy).await?))
     }

@@ -90,13 +90,7 @@ impl S3 {
             let outcome = match code {
                 "PreconditionFailed" => DeleteOutcome::Replaced,
                 "NoSuchKey" => DeleteOutcome::Deleted,
-                _ => DeleteOutcome::Failed(CloudError {
-                    call: "DeleteObjects",
-                    subject: key.to_string(),
-                    code: Some(code.to_owned()),
-                    status: None,
-                    why: crate::cloud::plain(&format!("{code}: {}", refused.message().unwrap_or("no reason given"))),
-                }),
+                _ => DeleteOutcome::Failed(CloudError::of_key("DeleteObjects", key.as_str(), code, refused.message())),
             };
             outcomes.insert(key, outcome);
         }

@@ -1,7 +1,7 @@
 //! Writing bodies: one request below 64 MiB, parts above.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_s3::primitives::{ByteStream, SdkBody};
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, ServerSideEncryption};
@@ -127,6 +127,7 @@ impl S3 {
         if size >= MULTIPART_BYTES {
             return self.put_parts(to, key, body, size, identity, dress).await;
         }
+        let (body, broken) = noting(body);
         let request = self
             .client
             .put_object()
@@ -142,7 +143,7 @@ impl S3 {
             .disable_payload_signing()
             .send()
             .await
-            .map_err(|error| CloudError::new("PutObject", key, &error))?;
+            .map_err(|error| broken.explain(CloudError::new("PutObject", key, &error)))?;
         Ok(written(answer.e_tag(), answer.server_side_encryption(), answer.ssekms_key_id(), dress))
     }
 
@@ -295,6 +296,41 @@ impl S3 {
     }
 }
 
+/// What a streamed body broke off with. S3 only sees that bytes are missing.
+struct Broken(Arc<Mutex<Option<String>>>);
+
+/// The same body, which notes why it breaks off.
+fn noting(body: BodyBytes) -> (BodyBytes, Broken) {
+    let note: Arc<Mutex<Option<String>>> = Arc::default();
+    let broken = Broken(Arc::clone(&note));
+    let body = match body {
+        BodyBytes::Whole(bytes) => BodyBytes::Whole(bytes),
+        BodyBytes::Streamed(open) => BodyBytes::Streamed(Arc::new(move || {
+            let note = Arc::clone(&note);
+            // Another attempt: what an earlier one broke off with does not count.
+            note.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let told = move |error: &io::Error| {
+                *note.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
+            };
+            open().inspect_err(told).boxed()
+        })),
+    };
+    (body, broken)
+}
+
+impl Broken {
+    /// Gives the source's reason where it has one. Such a body never ends, so nothing was written, whether S3 answered or not.
+    fn explain(self, error: CloudError) -> CloudError {
+        match self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(why) => {
+                let code = error.code.or_else(|| Some("IncompleteBody".to_owned()));
+                CloudError { code, why: crate::cloud::plain(&why), ..error }
+            }
+            None => error,
+        }
+    }
+}
+
 fn byte_stream(body: BodyBytes) -> ByteStream {
     match body {
         BodyBytes::Whole(bytes) => ByteStream::from(bytes),
@@ -309,7 +345,7 @@ fn byte_stream(body: BodyBytes) -> ByteStream {
 fn sync<T: Send + 'static>(
     stream: impl futures::Stream<Item = T> + Send + 'static,
 ) -> impl futures::Stream<Item = T> + Send + Sync + 'static {
-    let stream = std::sync::Mutex::new(stream.boxed());
+    let stream = Mutex::new(stream.boxed());
     futures::stream::poll_fn(move |context| match stream.lock() {
         Ok(mut stream) => stream.poll_next_unpin(context),
         Err(poisoned) => poisoned.into_inner().poll_next_unpin(context),

@@ -13,7 +13,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::{LEASE, State, StateError};
 use crate::s3::Condition;
 
-/// How often a lease that somebody else holds is looked at, at the longest.
+/// How often a lease that somebody else holds is looked at: soon at first, later at the longest so.
+const FIRST_LOOK: Duration = Duration::from_millis(100);
 const LOOK: Duration = Duration::from_secs(2);
 
 /// The lease was lost: it could not be renewed in time, or somebody else took it.
@@ -85,6 +86,7 @@ impl State {
         let holder = random()?;
         let begun = Instant::now();
         let mut watched: Option<(ETag, Instant)> = None;
+        let mut pause = FIRST_LOOK;
         loop {
             let found: Option<(Lease, ETag)> = self.read(&self.key(LEASE)).await?;
             let since = match (&found, &watched) {
@@ -108,7 +110,8 @@ impl State {
             }
             let left = found.as_ref().map_or(LOOK, |(lease, _)| lease.lasts().saturating_sub(since.elapsed()));
             let rest = patience.saturating_sub(begun.elapsed());
-            sleep(left.min(LOOK).min(rest).max(Duration::from_millis(20))).await;
+            sleep(left.min(pause).min(rest).max(FIRST_LOOK / 4)).await;
+            pause = (pause * 2).min(LOOK);
         }
     }
 

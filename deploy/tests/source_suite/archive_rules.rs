@@ -201,10 +201,16 @@ async fn an_end_that_can_be_read_in_two_ways_is_refused() {
         (End { count: Some(0), ..End::default() }, "holds no entry"),
         (End { directory_size: Some(3), ..End::default() }, "longer or shorter"),
         (End { disk: 1, ..End::default() }, "one part of several"),
+        (End { disk: u16::MAX, ..End::default() }, "does not say where its directory is"),
     ] {
         let said = refusal(zip_with(&[plain()], &end)).await;
         assert!(said.contains(words), "{words}: {said}");
     }
+    // A reader that counts back from the end finds the directory; one that goes to where it is said to be does not.
+    let mut elsewhere = zip(&[plain()]);
+    let at = elsewhere.len() - 6;
+    elsewhere[at] += 1;
+    assert!(refusal(elsewhere).await.contains("does not say where its directory is"));
     let two = zip_with(&[plain(), entry("b", b"")], &End { count: Some(1), ..End::default() });
     assert!(refusal(two).await.contains("counts 1 entries"));
     // A comment is no offence, nor is a zip that is stored in a zip.
@@ -212,6 +218,36 @@ async fn an_end_that_can_be_read_in_two_ways_is_refused() {
         zip_with(&[entry("inner.zip", &other)], &End { comment: b"built by hand".to_vec(), ..End::default() });
     assert_eq!(read_all(&open(comment).unwrap()).await["inner.zip"], other);
     assert_eq!(read_all(&open(zip(&[entry("inner.zip", &other)])).unwrap()).await["inner.zip"], other);
+}
+
+#[tokio::test]
+async fn a_wide_end_record_says_what_the_directory_is_or_is_refused() {
+    let plain = zip(&[plain()]);
+    let (records, end) = plain.split_at(plain.len() - 22);
+    let start = u64::from(u32::from_le_bytes(end[16..20].try_into().unwrap()));
+    let length = records.len() as u64 - start;
+    let wide = |entries: u64, length: u64, start: u64, place: u64| {
+        let mut bytes = [records, b"PK\x06\x06"].concat();
+        bytes.extend_from_slice(&44_u64.to_le_bytes());
+        bytes.extend_from_slice(&[45, 0, 45, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        [entries, entries, length, start].iter().for_each(|value| bytes.extend_from_slice(&value.to_le_bytes()));
+        bytes.extend_from_slice(b"PK\x06\x07\0\0\0\0");
+        bytes.extend_from_slice(&place.to_le_bytes());
+        push32(&mut bytes, &[1]);
+        [&bytes, end].concat()
+    };
+    let place = records.len() as u64;
+    // As Info-ZIP writes it: the end record says all numbers as well.
+    assert_eq!(read_all(&open(wide(1, length, start, place)).unwrap()).await["a.txt"], b"hello");
+    for lie in [
+        wide(2, length, start, place),
+        wide(1, length - 1, start, place),
+        wide(1, length, start + 1, place),
+        wide(1, length, start, place - 1),
+    ] {
+        let said = refusal(lie).await;
+        assert!(said.contains("can be read in two ways") || said.contains("is damaged"), "{said}");
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 //! Source of the mapping: the Service Authorization Reference, "Actions, resources, and condition keys for Amazon S3", and the
 //! permissions that the API reference lists for each operation.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use s3s::{
     S3Error, S3ErrorCode, S3Request, S3Result,
     access::{S3Access, S3AccessContext},
@@ -12,7 +12,11 @@ use s3s::{
     dto::*,
 };
 
-use super::{error::Error, service::source_of};
+use super::{
+    Store,
+    error::Error,
+    service::{REGION, source_of},
+};
 use crate::iam::{ACCOUNT_ID, Access, Iam, TokenError};
 
 /// Request headers that are condition keys under the same name.
@@ -45,7 +49,11 @@ pub(super) fn object_arn(bucket: &str, key: &str) -> String {
 
 /// The gate before every operation.
 #[derive(Clone)]
-pub(super) struct Gate(pub(super) Iam);
+pub(super) struct Gate {
+    pub(super) iam: Iam,
+    /// Where buckets say where they are and whose.
+    pub(super) store: Store,
+}
 
 /// Condition keys of one request.
 pub(super) type Context = Vec<(String, String)>;
@@ -63,7 +71,7 @@ impl Gate {
             return Err(Error::AccessDenied("Access Denied".to_owned()));
         };
         let context: Vec<(&str, &str)> = context.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-        self.0
+        self.iam
             .authorize(&credentials.access_key, &Access { action, resource, context: &context })
             .map_err(|denied| Error::AccessDenied(denied.to_string()))
     }
@@ -131,7 +139,7 @@ fn header_context(headers: &HeaderMap) -> Context {
 #[async_trait::async_trait]
 impl S3Auth for Gate {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
-        match self.0.secret_key(access_key) {
+        match self.iam.secret_key(access_key) {
             Some(found) => Ok(SecretKey::from(found.secret)),
             None => Err(S3Error::with_message(
                 S3ErrorCode::InvalidAccessKeyId,
@@ -139,6 +147,26 @@ impl S3Auth for Gate {
             )),
         }
     }
+}
+
+/// The region that a request is signed for: `Credential=key/date/region/s3/aws4_request`.
+fn signed_region(headers: &HeaderMap) -> Option<&str> {
+    let authorization = headers.get("authorization")?.to_str().ok()?;
+    authorization.split("Credential=").nth(1)?.split('/').nth(2)
+}
+
+/// Says where the bucket is, in a header that an answer to a HEAD has as well.
+/// Source: Amazon S3 user guide, "Making requests", "Request redirection and the REST API".
+fn elsewhere(region: &str) -> S3Error {
+    let mut error = S3Error::with_message(
+        S3ErrorCode::PermanentRedirect,
+        "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint.",
+    );
+    error.set_status_code(StatusCode::MOVED_PERMANENTLY);
+    if let Ok(region) = HeaderValue::from_str(region) {
+        error.set_headers(HeaderMap::from_iter([(HeaderName::from_static("x-amz-bucket-region"), region)]));
+    }
+    error
 }
 
 /// The session token of a request, signed in its headers or in its URL.
@@ -158,7 +186,7 @@ impl S3Access for Gate {
     async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
         let denied = || S3Error::with_message(S3ErrorCode::AccessDenied, "Access Denied");
         let credentials = context.credentials().ok_or_else(denied)?;
-        let found = self.0.secret_key(&credentials.access_key).ok_or_else(denied)?;
+        let found = self.iam.secret_key(&credentials.access_key).ok_or_else(denied)?;
         found.check_token(presented_token(context).as_deref()).map_err(|error| match error {
             TokenError::Invalid => S3Error::with_message(
                 S3ErrorCode::InvalidToken,
@@ -166,10 +194,18 @@ impl S3Access for Gate {
             ),
             TokenError::Expired => S3Error::with_message(S3ErrorCode::ExpiredToken, "The provided token has expired."),
         })?;
+        let bucket =
+            context.s3_path().get_bucket_name().and_then(|name| self.store.bucket(name).ok()).unwrap_or_default();
+        let owner = bucket.owner.as_deref().unwrap_or(ACCOUNT_ID);
         match context.headers().get("x-amz-expected-bucket-owner") {
-            Some(owner) if owner != ACCOUNT_ID => Err(denied()),
-            _ => Ok(()),
+            Some(expected) if expected != owner => return Err(denied()),
+            _ => {}
         }
+        let region = bucket.region.as_deref().unwrap_or(REGION);
+        if signed_region(context.headers()).is_some_and(|signed| signed != region) && bucket.region.is_some() {
+            return Err(elsewhere(region));
+        }
+        if owner == ACCOUNT_ID { Ok(()) } else { Err(denied()) }
     }
 
     async fn list_buckets(&self, req: &mut S3Request<ListBucketsInput>) -> S3Result<()> {
@@ -220,6 +256,18 @@ impl S3Access for Gate {
 
     async fn get_bucket_versioning(&self, req: &mut S3Request<GetBucketVersioningInput>) -> S3Result<()> {
         self.ask_bucket(req, "s3:GetBucketVersioning", &req.input.bucket)
+    }
+
+    async fn put_bucket_versioning(&self, req: &mut S3Request<PutBucketVersioningInput>) -> S3Result<()> {
+        self.ask_bucket(req, "s3:PutBucketVersioning", &req.input.bucket)
+    }
+
+    async fn get_bucket_encryption(&self, req: &mut S3Request<GetBucketEncryptionInput>) -> S3Result<()> {
+        self.ask_bucket(req, "s3:GetEncryptionConfiguration", &req.input.bucket)
+    }
+
+    async fn put_bucket_encryption(&self, req: &mut S3Request<PutBucketEncryptionInput>) -> S3Result<()> {
+        self.ask_bucket(req, "s3:PutEncryptionConfiguration", &req.input.bucket)
     }
 
     async fn list_objects(&self, req: &mut S3Request<ListObjectsInput>) -> S3Result<()> {

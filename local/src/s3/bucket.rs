@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     Store,
     error::Error,
-    object::{now, time_of},
+    object::{Encryption, now, time_of},
 };
-use crate::database::{BUCKETS, Change, OBJECTS, UPLOADS};
+use crate::database::{BUCKETS, Change, OBJECTS, UPLOADS, VERSIONS};
 
 /// How the S3 website endpoint answers for a bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +55,7 @@ impl Ownership {
 
 /// A bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Bucket {
     /// Seconds since 1970.
     created: u64,
@@ -62,6 +63,14 @@ pub struct Bucket {
     pub website: Option<Website>,
     /// Whether ACLs are on.
     pub ownership: Ownership,
+    /// How objects are encrypted whose writer does not say it.
+    pub encryption: Encryption,
+    /// Whether what is replaced or deleted is kept as a version.
+    pub versioned: bool,
+    /// The region that it is in; the stand-in's own if none.
+    pub region: Option<String>,
+    /// The account that it belongs to; the stand-in's own if none.
+    pub owner: Option<String>,
 }
 
 impl Bucket {
@@ -81,8 +90,8 @@ pub(crate) fn find(buckets: &impl ReadableTable<&'static str, &'static [u8]>, na
 }
 
 /// Refuses a change in a bucket that is not there.
-pub(crate) fn require(change: &Change<'_>, name: &str) -> Result<(), Error> {
-    find(&change.transaction.open_table(BUCKETS)?, name).map(drop)
+pub(crate) fn require(change: &Change<'_>, name: &str) -> Result<Bucket, Error> {
+    find(&change.transaction.open_table(BUCKETS)?, name)
 }
 
 impl Store {
@@ -109,7 +118,7 @@ impl Store {
                 if buckets.get(name.as_str())?.is_some() {
                     return Err(Error::BucketAlreadyOwnedByYou);
                 }
-                let bucket = Bucket { created: now(), website: None, ownership };
+                let bucket = Bucket { created: now(), ownership, ..Bucket::default() };
                 buckets.insert(name.as_str(), serde_json::to_vec(&bucket)?.as_slice())?;
                 Ok(())
             })
@@ -130,7 +139,10 @@ impl Store {
                 let first = objects.range((name.as_str(), "")..)?.next().transpose()?;
                 let uploads = change.transaction.open_table(UPLOADS)?;
                 let upload = uploads.range((name.as_str(), "", "")..)?.next().transpose()?;
+                let versions = change.transaction.open_table(VERSIONS)?;
+                let version = versions.range((name.as_str(), "", 0)..)?.next().transpose()?;
                 if first.is_some_and(|(place, _)| place.value().0 == name)
+                    || version.is_some_and(|(place, _)| place.value().0 == name)
                     || upload.is_some_and(|(place, _)| place.value().0 == name)
                 {
                     return Err(Error::BucketNotEmpty);
@@ -179,6 +191,40 @@ impl Store {
     /// The bucket is not there.
     pub async fn set_ownership(&self, name: &str, ownership: Ownership) -> Result<(), Error> {
         self.change_bucket(name, move |bucket| bucket.ownership = ownership).await
+    }
+
+    /// Says how objects are encrypted whose writer does not say it.
+    ///
+    /// # Errors
+    /// The bucket is not there.
+    pub async fn set_encryption(&self, name: &str, encryption: Encryption) -> Result<(), Error> {
+        self.change_bucket(name, move |bucket| bucket.encryption = encryption).await
+    }
+
+    /// Switches versions on. A bucket that has them never loses them again, here as in S3, where they can be suspended.
+    ///
+    /// # Errors
+    /// The bucket is not there.
+    pub async fn set_versioned(&self, name: &str) -> Result<(), Error> {
+        self.change_bucket(name, |bucket| bucket.versioned = true).await
+    }
+
+    /// Moves a bucket to another region, which requests must then be signed for.
+    ///
+    /// # Errors
+    /// The bucket is not there.
+    pub async fn set_region(&self, name: &str, region: &str) -> Result<(), Error> {
+        let region = Some(region.to_owned());
+        self.change_bucket(name, move |bucket| bucket.region = region).await
+    }
+
+    /// Gives a bucket to another account: nobody of this one may then use it, for there are no bucket policies here.
+    ///
+    /// # Errors
+    /// The bucket is not there.
+    pub async fn set_owner(&self, name: &str, account: &str) -> Result<(), Error> {
+        let account = Some(account.to_owned());
+        self.change_bucket(name, move |bucket| bucket.owner = account).await
     }
 
     async fn change_bucket(&self, name: &str, edit: impl FnOnce(&mut Bucket) + Send + 'static) -> Result<(), Error> {

@@ -16,6 +16,7 @@ pub mod list;
 mod multipart;
 pub mod object;
 mod service;
+mod version;
 
 use std::{
     path::PathBuf,
@@ -32,14 +33,15 @@ pub use self::{
     condition::WriteCondition,
     content::Content,
     error::Error,
-    object::{Headers, ObjectInfo},
+    object::{Encryption, Headers, ObjectInfo},
+    version::Version,
 };
 
 use self::{
     body::{Bodies, Staged},
     checksum::{Algorithm, Checksum},
     condition::ReadConditions,
-    object::{Encryption, ObjectPart, etag_of, now},
+    object::{ObjectPart, etag_of, now},
 };
 use crate::database::{BUCKETS, Change, Database, OBJECTS, StorageError};
 
@@ -211,22 +213,27 @@ impl Store {
         })
     }
 
-    /// Deletes an object if `condition` holds; deleting what is not there is a success, as in S3.
+    /// Deletes an object if `condition` holds; deleting what is not there is a success, as in S3. Where the bucket keeps
+    /// versions, the object becomes one and a delete marker takes its place; the marker's version is answered.
     ///
     /// # Errors
     /// There is no such bucket, or the condition does not hold.
-    pub async fn delete(&self, bucket: &str, key: &str, condition: WriteCondition) -> Result<(), Error> {
+    pub async fn delete(&self, bucket: &str, key: &str, condition: WriteCondition) -> Result<Option<String>, Error> {
         let (bucket, key, bodies) = (bucket.to_owned(), key.to_owned(), Arc::clone(self.bodies()));
         self.database()
             .write(move |change| {
-                bucket::require(change, &bucket)?;
+                let versioned = bucket::require(change, &bucket)?.versioned;
                 let current = find(&change.transaction.open_table(OBJECTS)?, &bucket, &key)?;
                 condition.check(current.as_ref())?;
+                let marker = if versioned { Some(Version::marker()?) } else { None };
                 if let Some(current) = current {
                     change.transaction.open_table(OBJECTS)?.remove((bucket.as_str(), key.as_str()))?;
-                    bodies.release(change, &current.segments)?;
+                    version::retire(change, &bodies, (&bucket, &key), current, versioned)?;
                 }
-                Ok(())
+                if let Some(marker) = &marker {
+                    version::keep(change, (&bucket, &key), marker)?;
+                }
+                Ok(marker.map(|marker| marker.id))
             })
             .await
     }
@@ -272,6 +279,7 @@ impl PutOptions {
             checksum,
             tags: self.tags,
             parts,
+            version: None,
             segments,
         }
     }
@@ -307,13 +315,14 @@ fn replace(
     condition: &WriteCondition,
     make: impl FnOnce(&mut Change<'_>) -> Result<ObjectInfo, Error>,
 ) -> Result<ObjectInfo, Error> {
-    bucket::require(change, bucket)?;
+    let versioned = bucket::require(change, bucket)?.versioned;
     let current = find(&change.transaction.open_table(OBJECTS)?, bucket, key)?;
     condition.check(current.as_ref())?;
-    let info = make(change)?;
+    let version = if versioned { Some(object::random_hex(16)?) } else { None };
+    let info = ObjectInfo { version, ..make(change)? };
     change.transaction.open_table(OBJECTS)?.insert((bucket, key), serde_json::to_vec(&info)?.as_slice())?;
     if let Some(current) = current {
-        bodies.release(change, &current.segments)?;
+        version::retire(change, bodies, (bucket, key), current, versioned)?;
     }
     Ok(info)
 }

@@ -102,6 +102,9 @@ pub struct ObjectInfo {
     pub tags: BTreeMap<String, String>,
     /// Its parts, if it was uploaded in parts.
     pub parts: Vec<ObjectPart>,
+    /// Its version, in a bucket that keeps them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
     /// Where its bytes are.
     pub(crate) segments: Vec<Segment>,
 }

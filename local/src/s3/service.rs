@@ -3,6 +3,7 @@
 
 mod buckets;
 mod deletes;
+mod keys;
 mod lists;
 mod parts;
 mod reads;
@@ -35,7 +36,7 @@ struct Service {
 
 /// The protocol, authenticated and authorised.
 pub(crate) fn service(store: Store, iam: Iam) -> S3Service {
-    let gate = Gate(iam);
+    let gate = Gate { iam, store: store.clone() };
     let mut builder = S3ServiceBuilder::new(Service { store, gate: gate.clone() });
     builder.set_auth(gate.clone());
     builder.set_access(gate);
@@ -85,6 +86,9 @@ operations! {
     head_bucket: buckets(HeadBucketInput) -> HeadBucketOutput;
     get_bucket_location: buckets(GetBucketLocationInput) -> GetBucketLocationOutput;
     get_bucket_versioning: buckets(GetBucketVersioningInput) -> GetBucketVersioningOutput;
+    put_bucket_versioning: buckets(PutBucketVersioningInput) -> PutBucketVersioningOutput;
+    get_bucket_encryption: buckets(GetBucketEncryptionInput) -> GetBucketEncryptionOutput;
+    put_bucket_encryption: buckets(PutBucketEncryptionInput) -> PutBucketEncryptionOutput;
     get_bucket_website: buckets(GetBucketWebsiteInput) -> GetBucketWebsiteOutput;
     put_bucket_website: buckets(PutBucketWebsiteInput) -> PutBucketWebsiteOutput;
     delete_bucket_website: buckets(DeleteBucketWebsiteInput) -> DeleteBucketWebsiteOutput;

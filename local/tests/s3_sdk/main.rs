@@ -6,6 +6,7 @@
 )]
 
 mod access;
+mod buckets;
 mod conditions;
 mod copies;
 mod deletes;

@@ -1,6 +1,7 @@
 //! Sites with releases: what a visitor gets, what is stored of them, and that nothing is left over.
 
 mod life;
+mod narrow;
 mod recovery;
 mod rivals;
 mod visitors;

@@ -1,13 +1,16 @@
 //! From an archive's bytes to its entries: finds the central directory and holds every record against the rules.
 //!
-//! Owns which archives can be published. Never unpacks anything; [`local`] reads the headers in front of the entries.
+//! Owns which archives can be published. Never unpacks anything; [`end`](super::end) judges the end records and [`local`] reads
+//! the headers in front of the entries.
 
 use std::fmt;
+use std::ops::Range;
 
 use rawzip::extra_fields::{ExtraFieldId, ExtraFields};
-use rawzip::{CompressionMethod, ErrorKind, ReaderAt, ZipArchive, ZipArchiveEntryWayfinder, ZipFileHeaderRecord};
+use rawzip::{CompressionMethod, ErrorKind, ZipArchive, ZipArchiveEntryWayfinder, ZipFileHeaderRecord};
 use tidegate_host::key::Key;
 
+use super::end::{END_RECORD, EndRecord, MOST_COMMENT};
 use super::entry::Entry;
 use super::eye::Eye;
 use super::limits::Limits;
@@ -16,13 +19,8 @@ use crate::source::SourceError;
 use crate::source::names::Refusals;
 use crate::source::ranged::Blocks;
 
-/// Bytes of the end record without its comment. Source of this and of all figures below: PKWARE, APPNOTE.TXT 6.3.10.
-const END_RECORD: u64 = 22;
-/// The longest comment.
-const MOST_COMMENT: u64 = 65_535;
-/// Bytes of the zip64 end record without extensible data, and of its locator.
-const END_RECORD_64: u64 = 56 + 20;
-/// Bytes of a central header without its name, extra fields and comment.
+/// Bytes of a central header without its name, extra fields and comment. Source of this and of all figures below: PKWARE,
+/// APPNOTE.TXT 6.3.10.
 const CENTRAL_HEADER: u64 = 46;
 /// Flags that say how to read an entry: encrypted, data descriptor, patch, strong encryption, UTF-8, masked. The rest only
 /// say how hard the packer tried.
@@ -109,7 +107,7 @@ pub(super) fn read(name: &str, blocks: &Blocks, limits: Limits) -> Result<Vec<(K
     let archive = ZipArchive::with_max_search_space(END_RECORD + MOST_COMMENT)
         .locate_in_reader(Eye::new(blocks), &mut buffer, size)
         .map_err(|(_, error)| blame.parse(error))?;
-    let declared = check_end(blame, &archive, size)?;
+    let end = EndRecord::find(blame, &archive, size)?;
     let count = archive.entries_hint();
     if count == 0 {
         return Err(ArchiveError::Empty(name.to_owned()).into());
@@ -117,8 +115,12 @@ pub(super) fn read(name: &str, blocks: &Blocks, limits: Limits) -> Result<Vec<(K
     if count > limits.entries {
         return Err(blame.limit(format_args!("holds {count} entries, {} are allowed", limits.entries)).into());
     }
-    let mut records = list(blame, &archive, &mut buffer, declared, limits)?;
+    let (mut records, directory) = list(blame, &archive, &mut buffer, &end, limits)?;
     records.sort_by_key(|record| record.header);
+    if records.first().is_none_or(|first| first.header != 0) {
+        return Err(blame.ambiguous("bytes stand before its first entry").into());
+    }
+    end.check_numbers(blame, &archive, &directory, count)?;
     let data = local::verify(blame, &archive, blocks, &records)?;
     let files = records.into_iter().zip(data).filter_map(|(record, data)| {
         let entry = Entry {
@@ -133,50 +135,18 @@ pub(super) fn read(name: &str, blocks: &Blocks, limits: Limits) -> Result<Vec<(K
     Ok(files.collect())
 }
 
-/// Checks that there is one end record, at the end, of an archive in one part. Answers the bytes that it
-/// declares for the central directory, where it does.
-fn check_end(blame: Blame<'_>, archive: &ZipArchive<Eye<'_>>, size: u64) -> Result<Option<u64>, ArchiveError> {
-    if archive.end_offset() != size {
-        return Err(blame.ambiguous("bytes follow its end record"));
-    }
-    let start = size.saturating_sub(END_RECORD + MOST_COMMENT);
-    let mut tail = vec![0; usize::try_from(size - start).unwrap_or(0)];
-    archive.get_ref().read_exact_at(&mut tail, start).map_err(|error| blame.io(error))?;
-    let mut end_record = None;
-    for (at, record) in tail.windows(22).enumerate().filter(|(_, bytes)| bytes.starts_with(b"PK\x05\x06")) {
-        let place = start + at as u64;
-        if place == archive.eocd_offset() {
-            end_record = Some(record);
-        } else if place + END_RECORD + u64::from(two(record, 20)) == size {
-            return Err(blame.ambiguous("it has two end records"));
-        }
-    }
-    let Some(record) = end_record else { return Err(ArchiveError::NotZip(blame.0.to_owned())) };
-    if [4, 6].iter().any(|at| !matches!(two(record, *at), 0 | u16::MAX)) || two(record, 8) != two(record, 10) {
-        return Err(blame.damaged("it is one part of several"));
-    }
-    Ok(Some(four(record, 12)).filter(|bytes| *bytes != u32::MAX).map(u64::from))
-}
-
-fn two(bytes: &[u8], at: usize) -> u16 {
-    bytes.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |two| u16::from_le_bytes(*two))
-}
-
-fn four(bytes: &[u8], at: usize) -> u32 {
-    bytes.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |four| u32::from_le_bytes(*four))
-}
-
-/// Walks the central directory; `declared` is its length where the end record says it.
+/// Walks the central directory, and says where it is.
 fn list(
     blame: Blame<'_>,
     archive: &ZipArchive<Eye<'_>>,
     buffer: &mut [u8],
-    declared: Option<u64>,
+    end: &EndRecord,
     limits: Limits,
-) -> Result<Vec<Record>, SourceError> {
+) -> Result<(Vec<Record>, Range<u64>), SourceError> {
     let mut refused = Refusals::default();
     let mut records = Vec::new();
-    let (mut seen, mut total, mut end) = (0_u64, 0_u64, archive.directory_offset());
+    let mut directory = archive.directory_offset()..archive.directory_offset();
+    let (mut seen, mut total) = (0_u64, 0_u64);
     let mut entries = archive.entries(buffer);
     while let Some(central) = entries.next_entry().map_err(|error| blame.parse(error))? {
         seen += 1;
@@ -186,7 +156,7 @@ fn list(
         let variable = central.file_path().len()
             + central.extra_fields().remaining_bytes().len()
             + central.comment().as_bytes().len();
-        end = central.central_directory_offset() + CENTRAL_HEADER + variable as u64;
+        directory.end = central.central_directory_offset() + CENTRAL_HEADER + variable as u64;
         let name = match name_of(&central) {
             Ok(name) => name,
             Err(reason) => {
@@ -221,15 +191,9 @@ fn list(
             .to_string();
         return Err(blame.damaged(why).into());
     }
-    if declared.is_some_and(|bytes| archive.directory_offset().checked_add(bytes) != Some(end)) {
-        return Err(blame.ambiguous("its directory is longer or shorter than its end record says").into());
-    }
-    let behind = archive.eocd_offset().checked_sub(end);
-    if !matches!(behind, Some(0 | END_RECORD_64)) {
-        return Err(blame.ambiguous("bytes stand between its directory and its end record").into());
-    }
+    end.check_extent(blame, archive, &directory)?;
     refused.finish()?;
-    Ok(records)
+    Ok((records, directory))
 }
 
 /// An entry's name, if it has only one.

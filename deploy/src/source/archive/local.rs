@@ -15,7 +15,8 @@ use crate::source::ranged::{Blocks, SLOTS};
 /// Room for the longest name and the longest extra fields.
 const VARIABLE: usize = 2 * 65_535;
 
-/// Where each entry's packed bytes begin. `records` are sorted by the place of their headers.
+/// Where each entry's packed bytes begin. `records` are sorted by the place of their headers, and the first is at the
+/// beginning.
 pub(super) fn verify(
     blame: Blame<'_>,
     archive: &ZipArchive<Eye<'_>>,
@@ -24,10 +25,6 @@ pub(super) fn verify(
 ) -> Result<Vec<u64>, ArchiveError> {
     let mut ends: Vec<u64> = records.iter().skip(1).map(|record| record.header).collect();
     ends.push(archive.directory_offset());
-    match records.first() {
-        Some(first) if first.header == 0 => {}
-        _ => return Err(blame.ambiguous("bytes stand before its first entry")),
-    }
     let pace = blocks.pace();
     let far = |record: &Record, end: u64| pace.block == 0 || end.saturating_sub(record.header) > pace.skip;
     let all_far = records.iter().zip(&ends).filter(|(record, end)| far(record, **end)).count() > records.len() / 2;

@@ -7,6 +7,8 @@
 //! the same tree are taken: every byte belongs to exactly one record, each record stands where the other ones say, and a
 //! local header repeats the central one.
 
+mod digests;
+mod end;
 mod entry;
 mod eye;
 mod index;
@@ -30,8 +32,8 @@ use tokio::runtime::Handle;
 
 pub use limits::Limits;
 
-use super::body::{Body, CHUNK, Chunks};
-use super::digest::{Algorithms, Digester};
+use super::body::{Body, CHUNK};
+use super::digest::Algorithms;
 use super::ranged::{Blocks, Ranged, RangedFile, RangedObject};
 use super::storage::{Objects, StagedObject};
 use super::{Opened, Options, Progress, Reader, SourceError, blocking};
@@ -106,7 +108,8 @@ pub enum ArchiveError {
 }
 
 impl Archive {
-    /// Opens a zip of this machine. Its fingerprint is the SHA-256 of the file.
+    /// Opens a zip of this machine. Its fingerprint is the SHA-256 of the file, and every entry is unpacked and digested, as
+    /// every file of a directory is.
     ///
     /// # Errors
     /// [`SourceError`] says what about the archive cannot be published.
@@ -121,7 +124,9 @@ impl Archive {
             let digest = digest_whole(&file, options.progress.as_ref());
             let digest = digest.map_err(|error| ArchiveError::Read { archive: name.clone(), error })?;
             let print = Fingerprint(format!("sha256:{}", hex::encode(digest)).into());
-            Self::open_ranged(name, Arc::new(file), print, options.limits)
+            let archive = Arc::new(Self::index(name, Arc::new(file), options.limits)?);
+            let identities = digests::digest_all(&archive, options.algorithms, options.progress.as_ref())?;
+            archive.opened(identities, print)
         })
         .await
     }
@@ -155,16 +160,28 @@ impl Archive {
         print: Fingerprint,
         limits: Limits,
     ) -> Result<Opened, SourceError> {
+        let archive = Arc::new(Self::index(name, source, limits)?);
+        let unknown = vec![Identity::default(); archive.entries.len()];
+        archive.opened(unknown, print)
+    }
+
+    /// Everything that needs no unpacking.
+    fn index(name: String, source: Arc<dyn Ranged>, limits: Limits) -> Result<Self, SourceError> {
         let blocks = Blocks::new(source);
         let mut entries = index::read(&name, &blocks, limits)?;
         entries.sort_by(|a, b| a.0.cmp(&b.0));
-        let items = entries.iter().map(|(key, entry)| Item {
+        Ok(Self { name, blocks, entries })
+    }
+
+    /// `identities` are those of the entries, in their order.
+    fn opened(self: Arc<Self>, identities: Vec<Identity>, print: Fingerprint) -> Result<Opened, SourceError> {
+        let items = self.entries.iter().zip(identities).map(|((key, entry), identity)| Item {
             key: key.clone(),
             size: entry.size,
-            identity: Identity::default(),
+            identity,
         });
         let artifact = Artifact::new(items.collect(), print, Names::Files)?;
-        Ok(Opened { artifact, reader: Reader::Archive(Arc::new(Self { name, blocks, entries })) })
+        Ok(Opened { artifact, reader: Reader::Archive(self) })
     }
 
     fn entry(&self, key: &Key) -> Result<Entry, SourceError> {
@@ -198,15 +215,7 @@ impl Archive {
     pub(super) async fn digest(self: &Arc<Self>, key: &Key, algorithms: Algorithms) -> Result<Identity, SourceError> {
         let entry = self.entry(key)?;
         let (archive, key) = (Arc::clone(self), key.clone());
-        blocking(move || {
-            let mut chunks = EntryReader::new(archive, key, entry);
-            let mut digester = Digester::new(algorithms);
-            while let Some(chunk) = chunks.next()? {
-                digester.update(&chunk);
-            }
-            Ok(digester.finish())
-        })
-        .await
+        blocking(move || digests::digest(&archive, &key, entry, algorithms)).await
     }
 
     /// One range, for plugins; shorter at the end of the entry. What lies before it is unpacked and dropped.

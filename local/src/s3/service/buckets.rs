@@ -2,10 +2,13 @@
 
 use s3s::{S3Request, S3Response, dto::*};
 
-use super::{REGION, Service, request::timestamp};
+use super::{
+    REGION, Service,
+    request::{encryption, timestamp},
+};
 use crate::{
     iam::ACCOUNT_ID,
-    s3::{Error, Ownership, Website},
+    s3::{self, Encryption, Error, Ownership, Website},
 };
 
 type Answer<T> = Result<S3Response<T>, Error>;
@@ -38,8 +41,8 @@ pub(super) async fn delete_bucket(service: &Service, req: S3Request<DeleteBucket
 }
 
 pub(super) async fn head_bucket(service: &Service, req: S3Request<HeadBucketInput>) -> Answer<HeadBucketOutput> {
-    service.store.bucket(&req.input.bucket)?;
-    Ok(S3Response::new(HeadBucketOutput { bucket_region: Some(REGION.to_owned()), ..HeadBucketOutput::default() }))
+    let region = service.store.bucket(&req.input.bucket)?.region.unwrap_or_else(|| REGION.to_owned());
+    Ok(S3Response::new(HeadBucketOutput { bucket_region: Some(region), ..HeadBucketOutput::default() }))
 }
 
 /// us-east-1 is told as no constraint at all.
@@ -47,17 +50,69 @@ pub(super) async fn get_bucket_location(
     service: &Service,
     req: S3Request<GetBucketLocationInput>,
 ) -> Answer<GetBucketLocationOutput> {
-    service.store.bucket(&req.input.bucket)?;
-    Ok(S3Response::new(GetBucketLocationOutput::default()))
+    let region = service.store.bucket(&req.input.bucket)?.region.filter(|region| region != REGION);
+    Ok(S3Response::new(GetBucketLocationOutput { location_constraint: region.map(BucketLocationConstraint::from) }))
 }
 
-/// No bucket here has versions, which is told as no status at all.
+/// A bucket that never had versions is told as no status at all.
 pub(super) async fn get_bucket_versioning(
     service: &Service,
     req: S3Request<GetBucketVersioningInput>,
 ) -> Answer<GetBucketVersioningOutput> {
-    service.store.bucket(&req.input.bucket)?;
-    Ok(S3Response::new(GetBucketVersioningOutput::default()))
+    let versioned = service.store.bucket(&req.input.bucket)?.versioned;
+    let status = versioned.then(|| BucketVersioningStatus::from_static(BucketVersioningStatus::ENABLED));
+    Ok(S3Response::new(GetBucketVersioningOutput { status, ..GetBucketVersioningOutput::default() }))
+}
+
+pub(super) async fn put_bucket_versioning(
+    service: &Service,
+    req: S3Request<PutBucketVersioningInput>,
+) -> Answer<PutBucketVersioningOutput> {
+    let wanted = req.input.versioning_configuration;
+    match wanted.status.as_ref().map(BucketVersioningStatus::as_str) {
+        Some(BucketVersioningStatus::ENABLED) if wanted.mfa_delete.is_none() => {
+            service.store.set_versioned(&req.input.bucket).await?;
+            Ok(S3Response::new(PutBucketVersioningOutput::default()))
+        }
+        Some(BucketVersioningStatus::ENABLED) => Err(Error::NotImplemented("MfaDelete")),
+        _ => Err(Error::NotImplemented("suspended versioning")),
+    }
+}
+
+pub(super) async fn get_bucket_encryption(
+    service: &Service,
+    req: S3Request<GetBucketEncryptionInput>,
+) -> Answer<GetBucketEncryptionOutput> {
+    let Encryption { algorithm, kms_key, bucket_key } = service.store.bucket(&req.input.bucket)?.encryption;
+    let rule = ServerSideEncryptionRule {
+        apply_server_side_encryption_by_default: Some(ServerSideEncryptionByDefault {
+            kms_master_key_id: kms_key,
+            sse_algorithm: ServerSideEncryption::from(algorithm),
+        }),
+        bucket_key_enabled: bucket_key,
+    };
+    Ok(S3Response::new(GetBucketEncryptionOutput {
+        server_side_encryption_configuration: Some(ServerSideEncryptionConfiguration { rules: vec![rule] }),
+    }))
+}
+
+pub(super) async fn put_bucket_encryption(
+    service: &Service,
+    req: S3Request<PutBucketEncryptionInput>,
+) -> Answer<PutBucketEncryptionOutput> {
+    let [rule] = req.input.server_side_encryption_configuration.rules.as_slice() else {
+        return Err(Error::MalformedXml);
+    };
+    let wanted = rule.apply_server_side_encryption_by_default.as_ref().ok_or(Error::MalformedXml)?;
+    let encryption = encryption(
+        &s3::Bucket::default(),
+        &req.headers,
+        Some(&wanted.sse_algorithm),
+        wanted.kms_master_key_id.clone(),
+        rule.bucket_key_enabled,
+    )?;
+    service.store.set_encryption(&req.input.bucket, encryption).await?;
+    Ok(S3Response::new(PutBucketEncryptionOutput::default()))
 }
 
 pub(super) async fn get_bucket_website(

@@ -25,8 +25,12 @@ pub(super) async fn delete_object(
         Some(ETagCondition::Any) => WriteCondition::Present,
         Some(ETagCondition::ETag(etag)) => WriteCondition::of_delete(Some(etag.value())),
     };
-    service.store.delete(&asked.bucket, &asked.key, condition).await?;
-    Ok(S3Response::new(DeleteObjectOutput::default()))
+    let marker = service.store.delete(&asked.bucket, &asked.key, condition).await?;
+    Ok(S3Response::new(DeleteObjectOutput {
+        delete_marker: marker.as_ref().map(|_| true),
+        version_id: marker,
+        ..DeleteObjectOutput::default()
+    }))
 }
 
 /// Every key has its own answer: one that may not be deleted does not keep the others from being deleted.
@@ -44,14 +48,19 @@ pub(super) async fn delete_objects(
     for object in &asked.delete.objects {
         waiting.push(delete_one(service, &req, object));
     }
-    let answers: Vec<Result<(), Error>> = stream::iter(waiting).buffered(TOGETHER).collect().await;
+    let answers: Vec<Result<Option<String>, Error>> = stream::iter(waiting).buffered(TOGETHER).collect().await;
     let mut deleted = Vec::new();
     let mut errors = Vec::new();
     for (object, answer) in asked.delete.objects.iter().zip(answers) {
         let key = object.key.clone();
         match answer {
-            Ok(()) if quiet => {}
-            Ok(()) => deleted.push(DeletedObject { key: Some(key), ..DeletedObject::default() }),
+            Ok(_) if quiet => {}
+            Ok(marker) => deleted.push(DeletedObject {
+                key: Some(key),
+                delete_marker: marker.as_ref().map(|_| true),
+                delete_marker_version_id: marker,
+                version_id: None,
+            }),
             // The bucket and the store itself are everybody's matter.
             Err(error @ (Error::NoSuchBucket | Error::Storage(_))) => return Err(error),
             Err(error) => errors.push(s3s::dto::Error {
@@ -69,7 +78,7 @@ async fn delete_one(
     service: &Service,
     req: &S3Request<DeleteObjectsInput>,
     object: &ObjectIdentifier,
-) -> Result<(), Error> {
+) -> Result<Option<String>, Error> {
     let arn = object_arn(&req.input.bucket, &object.key);
     let nothing = Context::new();
     service.gate.ask(req.credentials.as_ref(), "s3:DeleteObject", &arn, &nothing)?;

@@ -43,7 +43,7 @@ pub(super) async fn create_multipart_upload(
     req: S3Request<CreateMultipartUploadInput>,
 ) -> Answer<CreateMultipartUploadOutput> {
     let asked = req.input;
-    service.store.bucket(&asked.bucket)?;
+    let bucket = service.store.bucket(&asked.bucket)?;
     service.check_acl(&asked.bucket, &req.headers)?;
     let algorithm = asked.checksum_algorithm.as_ref().map(|name| Algorithm::parse(name.as_str())).transpose()?;
     let summed_by = algorithm.unwrap_or(Algorithm::Crc64Nvme);
@@ -63,6 +63,7 @@ pub(super) async fn create_multipart_upload(
         headers: kept_headers(&req.headers, asked.metadata),
         storage_class: storage_class(&req.headers)?,
         encryption: encryption(
+            &bucket,
             &req.headers,
             asked.server_side_encryption.as_ref(),
             asked.ssekms_key_id,
@@ -73,6 +74,7 @@ pub(super) async fn create_multipart_upload(
         kind,
     };
     check_redirect(&upload.headers)?;
+    service.gate.ask_key(req.credentials.as_ref(), &upload.encryption, "kms:GenerateDataKey")?;
     let encrypted = upload.encryption.clone();
     let created = service.store.create_upload(&asked.bucket, &asked.key, upload).await?;
     Ok(S3Response::new(CreateMultipartUploadOutput {
@@ -93,6 +95,9 @@ pub(super) async fn upload_part(service: &Service, req: S3Request<UploadPartInpu
     let number = part_number(asked.part_number)?;
     let name = name(&asked.bucket, &asked.key, &asked.upload_id);
     let upload = service.store.upload(&name)?;
+    let credentials = req.credentials.as_ref();
+    service.gate.ask_key(credentials, &upload.encryption, "kms:GenerateDataKey")?;
+    service.gate.ask_key(credentials, &upload.encryption, "kms:Decrypt")?;
     let arriving = ArrivingBody {
         body: asked.body,
         headers: &req.headers,
@@ -138,6 +143,8 @@ pub(super) async fn upload_part_copy(
     let name = name(&asked.bucket, &asked.key, &asked.upload_id);
     let upload = service.store.upload(&name)?;
     let from = source_of(&asked.copy_source)?;
+    service.ask_to_decrypt_source(&req, &from)?;
+    service.ask_to_encrypt(&req, &upload.encryption)?;
     let conditions = ReadConditions {
         if_match: asked.copy_source_if_match.clone(),
         if_none_match: asked.copy_source_if_none_match.clone(),
@@ -315,6 +322,7 @@ pub(super) async fn complete_multipart_upload(
         server_side_encryption: Some(ServerSideEncryption::from(info.encryption.algorithm.clone())),
         ssekms_key_id: info.encryption.kms_key.clone(),
         bucket_key_enabled: info.encryption.bucket_key,
+        version_id: info.version.clone(),
         checksum_type: Some(ChecksumType::from(info.checksum.kind.name().to_owned())),
         ..CompleteMultipartUploadOutput::default()
     };

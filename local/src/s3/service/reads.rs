@@ -74,6 +74,7 @@ macro_rules! described {
             ssekms_key_id: info.encryption.kms_key.clone(),
             server_side_encryption: Some(ServerSideEncryption::from(info.encryption.algorithm.clone())),
             // STANDARD is told by saying nothing. Source: API reference, HeadObject.
+            version_id: info.version.clone(),
             storage_class: (info.storage_class != "STANDARD").then(|| StorageClass::from(info.storage_class.clone())),
             website_redirect_location: info.headers.website_redirect.clone(),
             ..$output::default()
@@ -123,6 +124,7 @@ pub(super) async fn get_object(
     });
     let object = service.hide_missing(&req, &asked.bucket, object)?;
     let wanted = found.ok_or(Error::NoSuchKey)?;
+    service.ask_to_decrypt(&req, &object.info.encryption)?;
     let mut output = described!(GetObjectOutput, &object.info, &wanted, asks_checksum(asked.checksum_mode.as_ref()));
     output.tag_count = (!object.info.tags.is_empty()).then(|| count(object.info.tags.len()));
     output.parts_count =
@@ -147,6 +149,10 @@ pub(super) async fn head_object(
     };
     let info = service.hide_missing(&req, &asked.bucket, service.store.head(&asked.bucket, &asked.key))?;
     conditions.check(&info)?;
+    // Without its checksum an object is described without its key.
+    if asks_checksum(asked.checksum_mode.as_ref()) {
+        service.ask_to_decrypt(&req, &info.encryption)?;
+    }
     let wanted = wanted(&info, asked.range.as_ref(), asked.part_number)?;
     let mut output = described!(HeadObjectOutput, &info, &wanted, asks_checksum(asked.checksum_mode.as_ref()));
     output.parts_count = asked.part_number.filter(|_| !info.parts.is_empty()).map(|_| count(info.parts.len()));

@@ -13,7 +13,7 @@ use super::Service;
 use crate::{
     iam::ACCOUNT_ID,
     s3::{
-        Error, Headers, Ownership,
+        Bucket, Error, Headers, Ownership,
         body::Staged,
         checksum::{Algorithm, claimed},
         multipart::Upload,
@@ -104,8 +104,9 @@ pub(super) fn check_redirect(headers: &Headers) -> Result<(), Error> {
     }
 }
 
-/// How the object shall be encrypted.
+/// How the object shall be encrypted; as the bucket does where the request says nothing.
 pub(super) fn encryption(
+    bucket: &Bucket,
     headers: &HeaderMap,
     algorithm: Option<&ServerSideEncryption>,
     kms_key: Option<String>,
@@ -118,7 +119,8 @@ pub(super) fn encryption(
         None | Some("AES256") if kms_key.is_some() => Err(Error::InvalidArgument(
             "Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms",
         )),
-        None | Some("AES256") => Ok(Encryption::default()),
+        None => Ok(bucket.encryption.clone()),
+        Some("AES256") => Ok(Encryption::default()),
         Some(algorithm @ ("aws:kms" | "aws:kms:dsse")) => Ok(Encryption {
             algorithm: algorithm.to_owned(),
             kms_key: kms_key.or_else(|| Some(format!("arn:aws:kms:{}:{ACCOUNT_ID}:alias/aws/s3", super::REGION))),

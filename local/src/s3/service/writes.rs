@@ -22,12 +22,13 @@ pub(super) async fn put_object(
     if asked.write_offset_bytes.is_some() {
         return Err(Error::NotImplemented("x-amz-write-offset-bytes"));
     }
-    service.store.bucket(&asked.bucket)?;
+    let bucket = service.store.bucket(&asked.bucket)?;
     service.check_acl(&asked.bucket, &req.headers)?;
     let options = PutOptions {
         headers: kept_headers(&req.headers, asked.metadata),
         storage_class: storage_class(&req.headers)?,
         encryption: encryption(
+            &bucket,
             &req.headers,
             asked.server_side_encryption.as_ref(),
             asked.ssekms_key_id,
@@ -37,6 +38,7 @@ pub(super) async fn put_object(
         condition: WriteCondition::of_write(&req.headers)?,
     };
     check_redirect(&options.headers)?;
+    service.gate.ask_key(req.credentials.as_ref(), &options.encryption, "kms:GenerateDataKey")?;
     let arriving = ArrivingBody {
         body: asked.body,
         headers: &req.headers,
@@ -52,6 +54,7 @@ pub(super) async fn put_object(
         server_side_encryption: Some(ServerSideEncryption::from(info.encryption.algorithm.clone())),
         ssekms_key_id: info.encryption.kms_key.clone(),
         bucket_key_enabled: info.encryption.bucket_key,
+        version_id: info.version.clone(),
         checksum_type: Some(ChecksumType::from(info.checksum.kind.name().to_owned())),
         ..PutObjectOutput::default()
     };
@@ -73,7 +76,7 @@ pub(super) async fn copy_object(
     req: S3Request<CopyObjectInput>,
 ) -> Result<S3Response<CopyObjectOutput>, Error> {
     let asked = &req.input;
-    service.store.bucket(&asked.bucket)?;
+    let bucket = service.store.bucket(&asked.bucket)?;
     service.check_acl(&asked.bucket, &req.headers)?;
     let source = source_of(&asked.copy_source)?;
     let said = kept_headers(&req.headers, asked.metadata.clone());
@@ -87,6 +90,7 @@ pub(super) async fn copy_object(
         headers: said.clone(),
         storage_class,
         encryption: encryption(
+            &bucket,
             &req.headers,
             asked.server_side_encryption.as_ref(),
             asked.ssekms_key_id.clone(),
@@ -95,6 +99,8 @@ pub(super) async fn copy_object(
         tags: asked.tagging.as_deref().map(parse_tags).transpose()?.unwrap_or_default(),
         condition: WriteCondition::of_write(&req.headers)?,
     };
+    service.ask_to_decrypt_source(&req, &source)?;
+    service.ask_to_encrypt(&req, &options.encryption)?;
     let tags = replaces_tags.then(|| options.tags.clone());
     if !replaces_tags {
         service.ask_tags_move(&req, &source)?;
@@ -128,6 +134,7 @@ pub(super) async fn copy_object(
         server_side_encryption: Some(ServerSideEncryption::from(info.encryption.algorithm.clone())),
         ssekms_key_id: info.encryption.kms_key.clone(),
         bucket_key_enabled: info.encryption.bucket_key,
+        version_id: info.version,
         ..CopyObjectOutput::default()
     }))
 }

@@ -3,6 +3,7 @@
 //! Owns the rules and what they say. A rule that is violated denies the plan or holds it for a person, as the
 //! configuration says; every rule is judged, so that a report names all that is wrong.
 
+mod addresses;
 mod settings;
 mod share;
 mod tally;
@@ -15,6 +16,7 @@ use tidegate_plugin::{
     Change, ChangeKind, Failure, Finding, Judgement, Pointer, PolicyPlugin, Run, Severity, Totals, Verdict,
 };
 
+use addresses::Addresses;
 use tally::Tally;
 
 /// The plugin.
@@ -28,6 +30,7 @@ pub struct Guard {
     present: Vec<bool>,
     forbidden_keys: Tally,
     large_keys: Tally,
+    addresses: Addresses,
 }
 
 /// The totals of a plan, as far as rules need them.
@@ -52,6 +55,7 @@ impl PolicyPlugin for Guard {
             present: vec![false; settings.required.len()],
             forbidden_keys: Tally::default(),
             large_keys: Tally::default(),
+            addresses: Addresses::default(),
             settings,
         })
     }
@@ -67,6 +71,10 @@ impl PolicyPlugin for Guard {
             {
                 self.forbidden_keys.add(&change.key, place, format!("matches `{glob}`"));
             }
+            // A redirect is how two addresses are made one.
+            if change.redirect.is_none() {
+                self.addresses.see(&change.key);
+            }
             if let Some(most) = self.settings.max_object_bytes.filter(|most| change.size > *most) {
                 self.large_keys.add(&change.key, 0, format!("has {} bytes, more than the {most} allowed", change.size));
             }
@@ -80,6 +88,10 @@ impl PolicyPlugin for Guard {
         self.judge_deletes(&mut findings);
         self.judge_size(&mut findings);
         self.judge_names(&mut findings);
+        if let Some(message) = self.addresses.finish() {
+            let response = self.settings.on_violation.addresses;
+            findings.add(response, "one-address", message, None, &member("on-violation").member("addresses"));
+        }
         Ok(Judgement::new(findings.verdict, findings.list))
     }
 }
@@ -188,11 +200,12 @@ impl Findings {
     fn add(&mut self, response: Response, code: &str, message: String, key: Option<&str>, rule: &Pointer) {
         let severity = match response {
             Response::Deny => Severity::Error,
-            Response::Hold => Severity::Warning,
+            Response::Hold | Response::Report => Severity::Warning,
         };
         let finding = Finding::new(severity, code, message).by(rule);
         self.list.push(Finding { key: key.map(str::to_owned), ..finding });
         self.verdict = match (response, &self.verdict) {
+            (Response::Report, _) => return,
             (Response::Deny, _) | (_, Verdict::Deny) => Verdict::Deny,
             (Response::Hold, _) => Verdict::Hold,
         };

@@ -46,6 +46,8 @@ pub enum Response {
     Deny,
     /// The plan waits for a person.
     Hold,
+    /// The plan goes on, and its report says it.
+    Report,
 }
 
 /// The response of each rule, by the rule's name.
@@ -61,6 +63,7 @@ pub struct OnViolation {
     pub(crate) max_object_bytes: Response,
     pub(crate) max_site_bytes: Response,
     pub(crate) forbidden: Response,
+    pub(crate) addresses: Response,
 }
 
 impl Default for OnViolation {
@@ -76,6 +79,8 @@ impl Default for OnViolation {
             max_object_bytes: Response::Deny,
             max_site_bytes: Response::Deny,
             forbidden: Response::Deny,
+            // Which of them a visitor gets is known to whoever configured the CDN, not here.
+            addresses: Response::Report,
         }
     }
 }

@@ -30,6 +30,24 @@ fn an_ordinary_plan_is_allowed_without_a_word() {
 }
 
 #[test]
+fn objects_of_one_address_are_reported_and_allowed() {
+    let plan = Plan::new()
+        .change(ChangeKind::Create, "about", 1)
+        .change(ChangeKind::Keep, "about.html", 1)
+        .change(ChangeKind::Update, "about/index.html", 1)
+        .change(ChangeKind::Keep, "index.html", 1)
+        .change(ChangeKind::Delete, "team", 1)
+        .change(ChangeKind::Create, "team.html", 1);
+    let found = judgement("{}", &plan);
+    assert_eq!(found.verdict, Verdict::Allow);
+    assert_eq!(findings(&found), [("one-address", None, "/on-violation/addresses")]);
+    assert_eq!(found.findings[0].severity, Severity::Warning);
+    assert!(!found.findings[0].message.contains("team"), "what is deleted is in nobody's way");
+    assert_eq!(judgement(r#"{"on-violation":{"addresses":"deny"}}"#, &plan).verdict, Verdict::Deny);
+    assert_eq!(judgement(r#"{"on-violation":{"addresses":"hold"}}"#, &plan).verdict, Verdict::Hold);
+}
+
+#[test]
 fn an_empty_source_is_refused() {
     let plan = site(0, 3);
     let found = judgement("{}", &plan);
@@ -162,7 +180,7 @@ fn settings_have_a_canonical_form() {
         r#"{"max-delete-share":0.2,"max-deletes":200,"required":["index.html"],"forbidden":[".env"]}"#,
     )
     .unwrap();
-    let expected = r#"{"allow-empty":false,"min-objects":null,"required":["index.html"],"max-deletes":200,"max-delete-share":0.2,"delete-share-above":20,"max-changes":null,"max-object-bytes":null,"max-site-bytes":null,"forbidden":[".env"],"allow":[],"on-violation":{"allow-empty":"deny","min-objects":"deny","required":"deny","max-deletes":"deny","max-delete-share":"deny","max-changes":"hold","max-object-bytes":"deny","max-site-bytes":"deny","forbidden":"deny"}}"#;
+    let expected = r#"{"allow-empty":false,"min-objects":null,"required":["index.html"],"max-deletes":200,"max-delete-share":0.2,"delete-share-above":20,"max-changes":null,"max-object-bytes":null,"max-site-bytes":null,"forbidden":[".env"],"allow":[],"on-violation":{"allow-empty":"deny","min-objects":"deny","required":"deny","max-deletes":"deny","max-delete-share":"deny","max-changes":"hold","max-object-bytes":"deny","max-site-bytes":"deny","forbidden":"deny","addresses":"report"}}"#;
     assert_eq!(written, expected);
     assert!(canonical::<GuardSettings>("{}").unwrap().contains(r#"".env",".env.*","!.env.example",".git/""#));
     assert!(canonical::<GuardSettings>(r#"{"max-delete-share":1}"#).unwrap().contains(r#""max-delete-share":1.0"#));
