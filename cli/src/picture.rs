@@ -54,7 +54,7 @@ pub(crate) fn plan(plan: &Plan) {
         (totals.excluded, "left out by plugins"),
         (totals.left_alone, "of the site left alone"),
         (totals.retained, "of the site kept for earlier releases"),
-        (plan.preserve.len() as u64, "bodies of earlier releases set aside first"),
+        (plan.preserve.len() as u64, "of earlier releases set aside first"),
         (totals.drifted, "changed by somebody else since the last release"),
     ];
     for (count, what) in aside.into_iter().filter(|(count, _)| *count > 0) {

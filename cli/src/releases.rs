@@ -58,14 +58,15 @@ pub(crate) async fn releases(common: &Common, wanted: &SiteArguments) -> Result<
 
 fn line(past: &Past, status: &Status) {
     let live = status.live.as_ref().is_some_and(|live| live.id == past.id);
-    let (style, mark) = if live { (AnsiColor::Green.on_default(), "live") } else { (Style::new(), "") };
+    let style = if live { AnsiColor::Green.on_default() } else { Style::new() };
+    let mark = if live { format!("  {style}live{style:#}") } else { String::new() };
     let state = match past.manifest {
-        None => "not finished".to_owned(),
-        Some(manifest) if manifest != past.id => format!("the same as {manifest}"),
+        None => format!("  {FAINT}not finished{FAINT:#}"),
+        Some(manifest) if manifest != past.id => format!("  {FAINT}the same as {manifest}{FAINT:#}"),
         Some(_) => String::new(),
     };
     anstream::println!(
-        "  {style}{:<8}{style:#} {}  {}  {FAINT}{}{FAINT:#} {style}{mark}{style:#}{FAINT}{state}{FAINT:#}",
+        "  {style}{:<8}{style:#} {}  {}  {FAINT}{}{FAINT:#}{mark}{state}",
         past.id.to_string(),
         when(past.instant),
         past.release,

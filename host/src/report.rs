@@ -216,9 +216,11 @@ impl fmt::Display for Report {
                 done.written, done.headers, done.deleted, self.totals.keep
             )?;
         }
-        if done.preserved + self.totals.retained > 0 {
+        let changed = done.written + done.headers + done.deleted > 0;
+        if changed && done.preserved + self.totals.retained > 0 {
             let (kept, aside) = (self.totals.retained, done.preserved);
-            writeln!(f, "  {kept} kept on the site and {aside} bodies set aside for earlier releases")?;
+            let bodies = if aside == 1 { "body" } else { "bodies" };
+            writeln!(f, "  {kept} kept on the site and {aside} {bodies} set aside for earlier releases")?;
         }
         for drift in self.drift.iter().take(SHOWN) {
             writeln!(f, "  {drift}")?;
@@ -239,7 +241,10 @@ impl fmt::Display for Report {
         more(f, done.failures.len(), "failures")?;
         for told in &self.invalidations {
             match (&told.id, &told.why) {
-                (Some(id), _) => writeln!(f, "  {}: {} paths invalidated ({id})", told.distribution, told.paths.len())?,
+                (Some(id), _) => {
+                    let paths = if told.paths.len() == 1 { "path" } else { "paths" };
+                    writeln!(f, "  {}: {} {paths} invalidated ({id})", told.distribution, told.paths.len())?;
+                }
                 (None, Some(why)) => writeln!(f, "  {}: not invalidated: {why}", told.distribution)?,
                 (None, None) => {}
             }

@@ -213,7 +213,6 @@ pub async fn serve(
 }
 
 /// What [`serve`] serves, for whoever puts something before it.
-#[must_use]
 pub fn router(account: &Account) -> axum::Router {
     let front = account.front();
     let handle = move |request: axum::extract::Request| {

@@ -8,6 +8,8 @@ use std::process::{Command, Stdio};
 use aws_sdk_s3::Client;
 use serde_json::Value;
 use tempfile::TempDir;
+use tidegate_host::lease::Lease;
+use tidegate_host::release::Pointer;
 use tidegate_tests::binary::{binary, cache};
 
 use crate::server::{Server, free_port, skipped};
@@ -84,16 +86,15 @@ async fn race(name: &str, test: &str) {
         assert!(reports.iter().all(|report| report["outcome"] == "live"), "{reports:#?}");
         ids.extend(made);
 
-        let pointer: Value = serde_json::from_str(&text(&client, "state", "tidegate/docs/current.json").await).unwrap();
-        let releases = pointer["releases"].as_array().unwrap();
-        let named: BTreeSet<String> = releases.iter().map(|past| past["id"].as_str().unwrap().to_owned()).collect();
+        let pointer: Pointer =
+            serde_json::from_str(&text(&client, "state", "tidegate/docs/current.json").await).unwrap();
+        let named: BTreeSet<String> = pointer.releases.iter().map(|past| past.id.to_string()).collect();
         assert_eq!(named, ids, "the pointer names every release");
-        assert_eq!(pointer["fence"].as_u64(), Some(ids.len() as u64), "the lease was taken once for each");
-        let live = releases.last().unwrap();
-        assert_eq!(text(&client, "site", "index.html").await, live["release"].as_str().unwrap());
+        assert_eq!(pointer.fence, ids.len() as u64, "the lease was taken once for each");
+        assert_eq!(text(&client, "site", "index.html").await, pointer.live().unwrap().release);
     }
-    let lease: Value = serde_json::from_str(&text(&client, "state", "tidegate/docs/lease.json").await).unwrap();
-    assert_eq!(lease["holder"], "", "nobody holds it any more");
+    let lease: Lease = serde_json::from_str(&text(&client, "state", "tidegate/docs/lease.json").await).unwrap();
+    assert_eq!(lease.holder, "", "nobody holds it any more");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -44,16 +44,10 @@ impl Publisher {
         };
         let planning: BoxFuture<'_, Result<Planned, PublishError>> = Box::pin(self.plan_held(standing, request, site));
         let planned = planning.await?;
-        let planned = match saved {
-            None => planned,
-            Some(saved) => match still_holds(saved, planned) {
-                Ok(planned) => planned,
-                Err((error, planned)) => {
-                    super::leave(planned.past).await;
-                    return Err(error);
-                }
-            },
-        };
+        if let Some(Err(error)) = saved.map(|saved| still_holds(saved, &planned.plan)) {
+            super::leave(planned.past).await;
+            return Err(error);
+        }
         look(&planned);
         let applying: BoxFuture<'_, Report> = Box::pin(self.apply(planned, request, site, approval));
         Ok(applying.await)

@@ -49,6 +49,9 @@ pub enum PublishError {
     /// The site has no releases.
     #[error("the site `{0}` has no releases: name a `state` in the configuration, then publish")]
     NoReleases(String),
+    /// Nothing was published yet.
+    #[error("the site `{0}` was not released yet, publish it first")]
+    NotReleased(String),
     /// There is no such release any more.
     #[error("the site `{0}` keeps no release `{1}`, `tidegate releases {0}` shows those that it keeps")]
     UnknownRelease(String, ReleaseId),
@@ -113,6 +116,7 @@ impl PublishError {
             | Self::Format(_)
             | Self::PublishesState(_)
             | Self::NoReleases(_)
+            | Self::NotReleased(_)
             | Self::UnknownRelease(..)
             | Self::NothingBefore(_) => Fault::Configuration,
             Self::Plugin(failure) if failure.blame() == Blame::Plugin => Fault::Plugin,

@@ -231,7 +231,9 @@ impl Publisher {
     /// # Errors
     /// [`PublishError::Drifted`] names what changed.
     pub async fn replan(&self, saved: &Plan, request: &Request, site: &Site) -> Result<Planned, PublishError> {
-        still_holds(saved, self.plan(request, site, Trace::Nothing).await?).map_err(|(error, _)| error)
+        let planned = self.plan(request, site, Trace::Nothing).await?;
+        still_holds(saved, &planned.plan)?;
+        Ok(planned)
     }
 
     /// Carries out a plan, if its policies (or a person, where they hold it) approve it.
@@ -439,16 +441,11 @@ impl Publisher {
 }
 
 /// Refuses a plan that is not the saved one.
-fn still_holds(saved: &Plan, planned: Planned) -> Result<Planned, (PublishError, Planned)> {
+fn still_holds(saved: &Plan, now: &Plan) -> Result<(), PublishError> {
     if saved.format != FORMAT {
-        return Err((PublishError::Format(saved.format), planned));
+        return Err(PublishError::Format(saved.format));
     }
-    let bytes = planned.plan.to_bytes().and_then(|now| Ok(now == saved.to_bytes()?));
-    match bytes {
-        Ok(true) => Ok(planned),
-        Ok(false) => Err((PublishError::Drifted(saved.drift(&planned.plan, 10)), planned)),
-        Err(error) => Err((error.into(), planned)),
-    }
+    if now.to_bytes()? == saved.to_bytes()? { Ok(()) } else { Err(PublishError::Drifted(saved.drift(now, 10))) }
 }
 
 /// An earlier release can be published only while all of its bodies are there.

@@ -104,7 +104,7 @@ impl Publisher {
     pub async fn earlier(&self, site: &Site, wanted: Option<ReleaseId>) -> Result<Past, PublishError> {
         let status = self.status(site).await?;
         let name = || site.name.to_string();
-        let Some(live) = status.live else { return Err(PublishError::NoReleases(name())) };
+        let Some(live) = status.live else { return Err(PublishError::NotReleased(name())) };
         let mut kept = status.releases.iter().rev().filter(|past| past.manifest.is_some());
         match wanted {
             Some(id) => kept.find(|past| past.id == id).ok_or(PublishError::UnknownRelease(name(), id)).cloned(),
@@ -140,9 +140,9 @@ impl Publisher {
                 (old, new) => {
                     let found = change(old.as_ref(), new.as_ref());
                     if found.kind == "same" {
-                        same += 1
+                        same += 1;
                     } else {
-                        changes.push(found)
+                        changes.push(found);
                     }
                     (a, b) = (before.next().await?, after.next().await?);
                 }

@@ -97,7 +97,7 @@ async fn struck(at: usize, strike: Strike, site: &BTreeMap<String, String>, path
     if !left.is_empty() && told.len() == 2 {
         assert_eq!(told.pop(), Some(left), "{case}");
     }
-    assert_eq!(told, [paths.clone()], "the CDN is told once: {case}");
+    assert_eq!(told, std::slice::from_ref(paths), "the CDN is told once: {case}");
     // And one more has nothing to do.
     let report = publish.go().await.unwrap();
     assert_eq!(report.outcome, Outcome::Unchanged, "{case}\n{report}");
