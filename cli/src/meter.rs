@@ -44,6 +44,10 @@ fn style(template: &str) -> ProgressStyle {
 impl Observer for Meter {
     fn hear(&self, event: Event) {
         match event {
+            Event::Waiting(release) => {
+                self.spinner("");
+                self.bar.set_message(format!("waiting for `{}`, which is being published", release.escape_default()));
+            }
             Event::Stage(Stage::Open) => {
                 if let Ok(mut counts) = self.counts.lock() {
                     *counts = Counts::default();

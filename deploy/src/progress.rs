@@ -5,6 +5,8 @@
 /// One step of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
+    /// Somebody else publishes the site, and this run waits for its end: what is being published.
+    Waiting(String),
     /// A stage begins. Stages follow each other in the order of [`Stage`].
     Stage(Stage),
     /// Objects and bytes of the source that were read since the last event.

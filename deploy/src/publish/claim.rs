@@ -94,7 +94,7 @@ impl Publisher {
 
     /// Takes the site's lease.
     pub(super) async fn hold(&self, state: &State, request: &Request, site: &Site) -> Result<Held, PublishError> {
-        Ok(state.lease(&request.release, site.lease_seconds.into(), self.patience).await?)
+        Ok(state.lease(&request.release, site.lease_seconds.into(), self.patience, &self.observer).await?)
     }
 
     async fn look_back(

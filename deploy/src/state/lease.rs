@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{LEASE, State, StateError};
+use crate::progress::{Event, Observer};
 use crate::s3::Condition;
 
 /// How often a lease that somebody else holds is looked at: soon at first, later at the longest so.
@@ -82,7 +83,13 @@ impl State {
     ///
     /// # Errors
     /// [`StateError::Busy`] where it could not be had in that time.
-    pub(crate) async fn lease(&self, release: &str, seconds: u16, patience: Duration) -> Result<Held, StateError> {
+    pub(crate) async fn lease(
+        &self,
+        release: &str,
+        seconds: u16,
+        patience: Duration,
+        observer: &Arc<dyn Observer>,
+    ) -> Result<Held, StateError> {
         let holder = random()?;
         let begun = Instant::now();
         let mut watched: Option<(ETag, Instant)> = None;
@@ -104,10 +111,11 @@ impl State {
                 }
                 continue;
             }
+            let who = found.as_ref().map(|(lease, _)| lease.release.clone()).unwrap_or_default();
             if begun.elapsed() >= patience {
-                let who = found.map(|(lease, _)| lease.release).unwrap_or_default();
                 return Err(StateError::Busy(self.at.clone(), who));
             }
+            observer.hear(Event::Waiting(who));
             let left = found.as_ref().map_or(LOOK, |(lease, _)| lease.lasts().saturating_sub(since.elapsed()));
             let rest = patience.saturating_sub(begun.elapsed());
             sleep(left.min(pause).min(rest).max(FIRST_LOOK / 4)).await;

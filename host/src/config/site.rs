@@ -1,0 +1,154 @@
+//! One site of a configuration: what is published where, through which plugins, shown by which distributions.
+//!
+//! Owns the rules that hold within a site. Rules between sites are the configuration's.
+
+use serde::{Deserialize, Serialize};
+
+use super::ConfigError;
+use super::protect::Protect;
+use super::values::{DistributionId, LeaseSeconds, OriginPath, PluginReference, RoleArn, Sha256Hex, SiteName};
+use crate::document::distribution_arn;
+use crate::invalidation::FREE_PATHS;
+use crate::location::{Location, Prefix, Source};
+use crate::plan::Writing;
+use crate::release::Keep;
+
+/// One site.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Site {
+    /// Its name.
+    pub name: SiteName,
+    /// Where builds leave it, where no `--from` says otherwise.
+    #[serde(default)]
+    pub staged: Option<Source>,
+    /// Where it is published.
+    pub target: Location,
+    /// The role that publishes it; without one, the caller's own credentials do.
+    #[serde(default)]
+    pub role: Option<RoleArn>,
+    /// The distributions that show it.
+    #[serde(default)]
+    pub cdn: Vec<Cdn>,
+    /// Where its releases are kept: the configuration's `state` and its own name.
+    #[serde(skip)]
+    pub state: Option<Location>,
+    /// How long what earlier releases name is kept.
+    #[serde(default)]
+    pub keep: Keep,
+    /// How long the lease of a run that died blocks the next one, in seconds.
+    #[serde(default)]
+    pub lease_seconds: LeaseSeconds,
+    /// Whether objects that the artifact lacks are deleted.
+    #[serde(default = "yes")]
+    pub delete: bool,
+    /// Globs of keys that are never deleted.
+    #[serde(default)]
+    pub protect: Protect,
+    /// How objects are written.
+    #[serde(default)]
+    pub writing: Writing,
+    /// Sync plugins, in order.
+    #[serde(default)]
+    pub sync: Vec<PluginUse>,
+    /// Policy plugins. Where `guard` is not among them, it judges with its defaults.
+    #[serde(default)]
+    pub policy: Vec<PluginUse>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// A distribution and what it shows of the bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Cdn {
+    /// Its id, such as `E2EXAMPLE`.
+    pub distribution: DistributionId,
+    /// The origin path that it puts before every request: the part of the site's prefix that visitors do not see.
+    #[serde(default)]
+    pub origin_path: OriginPath,
+    /// Most paths of one invalidation, at least 1 whatever is written; beyond it, folders become wildcards.
+    #[serde(default = "free_paths")]
+    pub max_paths: usize,
+    /// How long a publish waits until the invalidation is complete, in seconds; 0 for not at all.
+    #[serde(default)]
+    pub wait_seconds: u32,
+}
+
+fn free_paths() -> usize {
+    FREE_PATHS
+}
+
+/// One use of a plugin.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PluginUse {
+    /// A bundled plugin's name, a path of a component relative to the configuration, or `s3://bucket/key.wasm`.
+    pub plugin: PluginReference,
+    /// SHA-256 of the component; required for everything that is not bundled.
+    #[serde(default)]
+    pub sha256: Option<Sha256Hex>,
+    /// Its settings, as the plugin documents them.
+    #[serde(default)]
+    pub settings: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Site {
+    /// Where the releases of every site of its configuration are kept.
+    #[must_use]
+    pub fn state_root(&self) -> Option<Location> {
+        let state = self.state.as_ref()?;
+        let root = state.prefix.as_str().strip_suffix(&format!("{}/", self.name))?;
+        Some(Location { bucket: state.bucket.clone(), prefix: Prefix::new(root).ok()? })
+    }
+
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        for plugin in self.sync.iter().chain(&self.policy) {
+            if plugin.sha256.is_none() && !matches!(plugin.plugin, PluginReference::Bundled(_)) {
+                return Err(ConfigError::Digest { site: self.name.clone(), plugin: plugin.plugin.clone() });
+            }
+        }
+        for cdn in &self.cdn {
+            if !cdn.leads_to(&self.target) {
+                return Err(ConfigError::Origin {
+                    distribution: cdn.distribution.clone(),
+                    target: self.target.clone(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Cdn {
+    /// A distribution with everything else at its default.
+    #[must_use]
+    pub fn new(distribution: DistributionId, origin_path: OriginPath) -> Self {
+        Self { distribution, origin_path, max_paths: FREE_PATHS, wait_seconds: 0 }
+    }
+
+    /// Whether its origin path is the target's prefix or a folder above it.
+    #[must_use]
+    pub fn leads_to(&self, target: &Location) -> bool {
+        self.origin_path.prefix().contains(&target.prefix)
+    }
+
+    /// What visitors of this distribution see before a key of the site at `target`.
+    #[must_use]
+    pub fn visible_prefix(&self, target: &Location) -> Prefix {
+        target
+            .prefix
+            .as_str()
+            .strip_prefix(self.origin_path.prefix().as_str())
+            .and_then(|rest| Prefix::new(rest).ok())
+            .unwrap_or_default()
+    }
+
+    /// The distribution's ARN in the account of `role`.
+    #[must_use]
+    pub fn arn(&self, role: &RoleArn) -> String {
+        distribution_arn(role.account(), self.distribution.as_str())
+    }
+}
