@@ -82,9 +82,9 @@ def changed_table(figures):
     for words, (slope, constant) in slopes(figures).items():
         for count in (FEW, MANY):
             run = by_changed[(words, count)]
-            rows.append([words, f"{count:,}", f"{run['wall']:.2f}", f"{asked(run):,}", named(run["requests"]), "", ""])
+            rows.append([words, f"{count:,}", f"{asked(run):,}", named(run["requests"]), "", ""])
         rows[-1][-2:] = [f"{slope:.2f}", f"{constant:.0f}"]
-    return table(["earlier releases kept", "files changed", "wall, s", "requests", "which", "an object", "a run"], rows)
+    return table(["earlier releases kept", "files changed", "requests", "which", "an object", "a run"], rows)
 
 
 def million_tables(figures):

@@ -112,7 +112,8 @@ def change(folder, first, count):
 
 
 def changes(course, stage):
-    """Requests of a publish of few and of many changed files, under both ways to keep earlier releases."""
+    """Requests of a publish of few and of many changed files, under both ways to keep earlier releases. Times say little:
+    file systems write a file through to the disk when it takes another's place, which is what a changed object does."""
     found, first = [], 0
     for keep, words in [("keep = { releases = 1, days = 0 }", "none"), ("", "five, the default")]:
         stage.configure(keep)
