@@ -331,7 +331,10 @@ mod tests {
         let memory = |headers: &Headers| headers.0.as_ref().map(Arc::as_ptr);
         assert_eq!(memory(&one), memory(&other));
         other.set(HeaderName::CacheControl, "no-store").unwrap();
-        assert_eq!((one.get(HeaderName::CacheControl), other.get(HeaderName::CacheControl)), (Some("no-cache"), Some("no-store")));
+        assert_eq!(
+            (one.get(HeaderName::CacheControl), other.get(HeaderName::CacheControl)),
+            (Some("no-cache"), Some("no-store"))
+        );
     }
 
     #[test]

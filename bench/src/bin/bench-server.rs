@@ -248,7 +248,10 @@ impl S3 for Front {
         self.files.list_buckets(request).await
     }
 
-    async fn get_bucket_location(&self, request: S3Request<GetBucketLocationInput>) -> S3Result<S3Response<GetBucketLocationOutput>> {
+    async fn get_bucket_location(
+        &self,
+        request: S3Request<GetBucketLocationInput>,
+    ) -> S3Result<S3Response<GetBucketLocationOutput>> {
         self.arrive("GetBucketLocation").await;
         self.files.get_bucket_location(request).await
     }
@@ -263,7 +266,10 @@ impl S3 for Front {
         self.files.get_object(request).await
     }
 
-    async fn create_multipart_upload(&self, request: S3Request<CreateMultipartUploadInput>) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
+    async fn create_multipart_upload(
+        &self,
+        request: S3Request<CreateMultipartUploadInput>,
+    ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
         self.arrive("CreateMultipartUpload").await;
         self.files.create_multipart_upload(request).await
     }
@@ -273,7 +279,10 @@ impl S3 for Front {
         self.files.upload_part(request).await
     }
 
-    async fn upload_part_copy(&self, request: S3Request<UploadPartCopyInput>) -> S3Result<S3Response<UploadPartCopyOutput>> {
+    async fn upload_part_copy(
+        &self,
+        request: S3Request<UploadPartCopyInput>,
+    ) -> S3Result<S3Response<UploadPartCopyOutput>> {
         self.arrive("UploadPartCopy").await;
         self.files.upload_part_copy(request).await
     }

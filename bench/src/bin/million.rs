@@ -125,8 +125,7 @@ impl Object {
     }
 
     fn record(self) -> Result<Record, Failure> {
-        let identity =
-            Identity { sha256: Some(self.digest(0)), md5: Some(self.digest(0)), ..Identity::default() };
+        let identity = Identity { sha256: Some(self.digest(0)), md5: Some(self.digest(0)), ..Identity::default() };
         Ok(Record {
             key: StoredKey::new(&self.key()),
             standing: Standing::Live,

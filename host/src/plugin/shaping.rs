@@ -95,11 +95,7 @@ pub(super) fn apply(
                 false
             }
             Err(malformed) => {
-                fault = Some(Fault {
-                    rule: decision.rule.clone(),
-                    key: Some(from.to_string()),
-                    ..malformed.into()
-                });
+                fault = Some(Fault { rule: decision.rule.clone(), key: Some(from.to_string()), ..malformed.into() });
                 true
             }
         }
