@@ -47,7 +47,7 @@ check-fmt:
 	@for manifest in $(formatted); do cargo fmt --all --check --manifest-path $$manifest || exit 1; done
 
 clippy:
-	@for manifest in $(filter-out bench/%,$(manifests)); do \
+	@for manifest in $(manifests); do \
 		echo "clippy: $$manifest" && \
 		$(cargo) clippy --locked --quiet --workspace --all-targets --target-dir target --manifest-path $$manifest -- -D warnings || exit 1; \
 	done

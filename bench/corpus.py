@@ -1,5 +1,6 @@
 """The site that is published: pages of Rust's documentation, or files of like sizes where it is not installed."""
 
+import os
 import pathlib
 import random
 import shutil
@@ -35,6 +36,27 @@ def make(directory):
         return f"Rust's documentation ({', '.join(BOOKS)})"
     synthetic(directory)
     return "a synthetic site, since Rust's documentation is not installed (`rustup component add rust-docs`)"
+
+
+def make_large(directory):
+    """Fills a directory with all of the documentation and says what with."""
+    folder = documentation()
+    if folder:
+        # Links, which take no time and no room: whoever changes a file writes it anew.
+        shutil.copytree(folder, directory, dirs_exist_ok=True, copy_function=link)
+        return "all of Rust's documentation"
+    for part in range(17):
+        (directory / f"book-{part:02}").mkdir()
+        synthetic(directory / f"book-{part:02}")
+    return "a synthetic site, since Rust's documentation is not installed (`rustup component add rust-docs`)"
+
+
+def link(source, target):
+    """A second name for a file, or a copy where the two names are on two disks."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def synthetic(directory):

@@ -34,6 +34,8 @@ pub(crate) async fn sync(
     let request = request(NAME, &wanted.source, None, "cli");
     let mut publisher = session.publisher(common, std::path::Path::new(""))?;
     publisher.comparison = if wanted.content_only { Comparison::Content } else { Comparison::Whole };
+    // Without HEADs, the listing's ETags decide, most of which are MD5s: each file is read once for both digests.
+    publisher.options.algorithms.md5 = wanted.content_only;
     if wanted.dry_run {
         let planned = publisher.plan(&request, &site, Trace::Nothing).await?;
         drop(publisher);

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::artifact::Artifact;
-use crate::headers::Headers;
+use crate::headers::{Headers, Shared};
 use crate::identity::Identity;
 use crate::key::Key;
 use crate::redirect::Target;
@@ -92,7 +92,7 @@ impl Desired {
         Self { entries: entries.collect(), excluded: Vec::new() }
     }
 
-    /// Sorts entries and refuses two on one key.
+    /// Sorts entries and refuses two on one key. Equal headers are kept in memory once.
     ///
     /// # Errors
     /// [`Collision`] names the first such key.
@@ -102,6 +102,10 @@ impl Desired {
             if a.key == b.key {
                 return Err(Collision { key: a.key.clone() });
             }
+        }
+        let mut shared = Shared::default();
+        for entry in &mut entries {
+            shared.share(&mut entry.headers);
         }
         excluded.sort_by(|a, b| a.source.cmp(&b.source));
         Ok(Self { entries, excluded })

@@ -221,11 +221,6 @@ pub fn operations(desired: &Desired, site: &Site, comparison: Comparison, remova
     changes
 }
 
-/// Whether an entry is on the site as it should be, by what is known of the object.
-pub(crate) fn is_same(entry: &Entry, object: &Listed, observed: &Observed) -> bool {
-    matches!(judge(entry, object, Some(observed), Comparison::Whole), Finding::Same)
-}
-
 /// Whether an entry is what a release was, by what is known of both.
 pub(crate) fn relation(entry: &Entry, object: &Listed, observed: &Observed) -> Sameness {
     match judge(entry, object, Some(observed), Comparison::Whole) {

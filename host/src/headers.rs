@@ -2,10 +2,11 @@
 //!
 //! Owns which headers there are and what their values may hold. Never decides a value: plugins do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Most user metadata on one object, names and values together, in bytes.
 /// Source: Amazon S3 user guide, "User-defined object metadata".
@@ -72,13 +73,40 @@ impl HeaderName {
 }
 
 /// The headers and user metadata of one object. Values are visible ASCII and spaces, so they cannot inject a header.
+///
+/// Cheap to clone, and eight bytes of its own: most objects of a site have the headers of many others, and share them
+/// (see [`Shared`]) until one is set anew.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Headers(
+    /// Nothing where no header is set: what is empty has one form only, so equality of values is that of headers.
+    Option<Arc<Values>>,
+);
+
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Headers {
+#[serde(rename = "Headers", deny_unknown_fields)]
+struct Values {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     system: BTreeMap<HeaderName, String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     metadata: BTreeMap<String, String>,
+}
+
+static NONE: Values = Values { system: BTreeMap::new(), metadata: BTreeMap::new() };
+
+/// Headers that were seen: equal ones are kept in memory once.
+#[derive(Debug, Default)]
+pub struct Shared(HashSet<Headers>);
+
+impl Shared {
+    /// The same headers, in the memory of those that were equal to them before.
+    pub fn share(&mut self, headers: &mut Headers) {
+        match self.0.get(headers) {
+            Some(known) => *headers = known.clone(),
+            None => {
+                self.0.insert(headers.clone());
+            }
+        }
+    }
 }
 
 /// Why a header or metadata entry is refused.
@@ -120,30 +148,47 @@ fn check_value(name: &str, value: &str) -> Result<(), HeaderError> {
 }
 
 impl Headers {
+    fn values(&self) -> &Values {
+        self.0.as_deref().unwrap_or(&NONE)
+    }
+
+    fn of(values: Values) -> Self {
+        Self((values != NONE).then(|| Arc::new(values)))
+    }
+
+    /// Changes the values, apart from whoever shares them.
+    fn edit(&mut self, change: impl FnOnce(&mut Values)) {
+        let mut values = self.0.take().unwrap_or_default();
+        change(Arc::make_mut(&mut values));
+        self.0 = Some(values).filter(|values| **values != NONE);
+    }
+
     /// Sets a header.
     ///
     /// # Errors
     /// [`HeaderError`] for a value that is empty, too long, or not visible ASCII.
     pub fn set(&mut self, name: HeaderName, value: &str) -> Result<(), HeaderError> {
         check_value(name.as_str(), value)?;
-        self.system.insert(name, value.to_owned());
+        self.edit(|values| drop(values.system.insert(name, value.to_owned())));
         Ok(())
     }
 
     /// Removes a header; nothing happens where it is not set.
     pub fn remove(&mut self, name: HeaderName) {
-        self.system.remove(&name);
+        if self.get(name).is_some() {
+            self.edit(|values| drop(values.system.remove(&name)));
+        }
     }
 
     /// The value of a header.
     #[must_use]
     pub fn get(&self, name: HeaderName) -> Option<&str> {
-        self.system.get(&name).map(String::as_str)
+        self.values().system.get(&name).map(String::as_str)
     }
 
     /// Headers in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (HeaderName, &str)> {
-        self.system.iter().map(|(name, value)| (*name, value.as_str()))
+        self.values().system.iter().map(|(name, value)| (*name, value.as_str()))
     }
 
     /// Sets user metadata. The name comes without `x-amz-meta-` and is kept in lower case.
@@ -165,23 +210,26 @@ impl Headers {
             return Err(HeaderError::MetadataName(name.escape_default().to_string()));
         }
         check_value(&lower, value)?;
-        let others: usize = self.metadata.iter().filter(|(n, _)| **n != lower).map(|(n, v)| n.len() + v.len()).sum();
+        let others: usize = self.metadata().filter(|(n, _)| *n != lower).map(|(n, v)| n.len() + v.len()).sum();
         let total = others + lower.len() + value.len();
         if total > MAX_METADATA_BYTES {
             return Err(HeaderError::TooMuchMetadata(total));
         }
-        self.metadata.insert(lower, value.to_owned());
+        self.edit(|values| drop(values.metadata.insert(lower, value.to_owned())));
         Ok(())
     }
 
     /// Removes user metadata; nothing happens where it is not set.
     pub fn remove_metadata(&mut self, name: &str) {
-        self.metadata.remove(&name.to_ascii_lowercase());
+        let lower = name.to_ascii_lowercase();
+        if self.values().metadata.contains_key(&lower) {
+            self.edit(|values| drop(values.metadata.remove(&lower)));
+        }
     }
 
     /// User metadata in the order of its names.
     pub fn metadata(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.metadata.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.values().metadata.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// What a bucket answered: unlike [`Headers::set`], it takes whatever is there, for comparison and display only.
@@ -190,20 +238,23 @@ impl Headers {
         system: impl IntoIterator<Item = (HeaderName, String)>,
         metadata: impl IntoIterator<Item = (String, String)>,
     ) -> Self {
-        Self {
+        Self::of(Values {
             system: system.into_iter().filter(|(_, value)| !value.is_empty()).collect(),
             metadata: metadata
                 .into_iter()
                 .map(|(name, value)| (name.to_ascii_lowercase(), value))
                 .filter(|(name, _)| !name.starts_with(RESERVED_METADATA))
                 .collect(),
-        }
+        })
     }
 
     /// What differs between what a site has (`self`) and what it should have: `(name, has, should have)`.
     #[must_use]
     pub fn differences<'a>(&'a self, desired: &'a Self) -> Vec<(String, Option<&'a str>, Option<&'a str>)> {
         let mut found = Vec::new();
+        if self == desired {
+            return found;
+        }
         for name in HeaderName::ALL {
             let (has, wants) = (self.get(name), desired.get(name));
             // S3 answers its own default for an object that was put without a type.
@@ -215,14 +266,27 @@ impl Headers {
                 found.push((name.as_str().to_owned(), has, wants));
             }
         }
-        let names: std::collections::BTreeSet<&String> = self.metadata.keys().chain(desired.metadata.keys()).collect();
+        let (mine, theirs) = (&self.values().metadata, &desired.values().metadata);
+        let names: BTreeSet<&String> = mine.keys().chain(theirs.keys()).collect();
         for name in names {
-            let (has, wants) = (self.metadata.get(name), desired.metadata.get(name));
+            let (has, wants) = (mine.get(name), theirs.get(name));
             if has != wants {
                 found.push((format!("x-amz-meta-{name}"), has.map(String::as_str), wants.map(String::as_str)));
             }
         }
         found
+    }
+}
+
+impl Serialize for Headers {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.values().serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Headers {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Values::deserialize(from).map(Self::of)
     }
 }
 
@@ -255,6 +319,35 @@ mod tests {
         headers.set_metadata("a", "short").unwrap();
         assert_eq!(headers.metadata().next(), Some(("a", "short")));
         assert!(matches!(headers.set_metadata("Tidegate-sha256", "x"), Err(HeaderError::Reserved(_))));
+    }
+
+    #[test]
+    fn what_is_shared_is_changed_for_one_alone() {
+        let (mut shared, mut one, mut other) = (Shared::default(), Headers::default(), Headers::default());
+        for headers in [&mut one, &mut other] {
+            headers.set(HeaderName::CacheControl, "no-cache").unwrap();
+            shared.share(headers);
+        }
+        let memory = |headers: &Headers| headers.0.as_ref().map(Arc::as_ptr);
+        assert_eq!(memory(&one), memory(&other));
+        other.set(HeaderName::CacheControl, "no-store").unwrap();
+        assert_eq!(
+            (one.get(HeaderName::CacheControl), other.get(HeaderName::CacheControl)),
+            (Some("no-cache"), Some("no-store"))
+        );
+    }
+
+    #[test]
+    fn what_became_empty_equals_what_always_was() {
+        let mut headers = Headers::default();
+        headers.set(HeaderName::Expires, "0").unwrap();
+        headers.set_metadata("a", "b").unwrap();
+        headers.remove(HeaderName::Expires);
+        headers.remove_metadata("A");
+        assert_eq!(headers, Headers::default());
+        assert_eq!(serde_json::to_string(&headers).unwrap(), "{}");
+        assert_eq!(serde_json::from_str::<Headers>("{}").unwrap(), headers);
+        assert!(serde_json::from_str::<Headers>(r#"{"other": {}}"#).is_err());
     }
 
     #[test]

@@ -124,7 +124,12 @@ pub fn sha256(bytes: &[u8]) -> String {
 
 /// Optional digests as hexadecimal text.
 mod hexadecimal {
+    use std::borrow::Cow;
+
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    #[derive(Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
     #[expect(clippy::ref_option, reason = "serde's `with` passes a reference to the field")]
     pub(super) fn serialize<S: Serializer, const N: usize>(value: &Option<[u8; N]>, to: S) -> Result<S::Ok, S::Error> {
@@ -135,9 +140,10 @@ mod hexadecimal {
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>, const N: usize>(from: D) -> Result<Option<[u8; N]>, D::Error> {
-        let Some(text) = Option::<String>::deserialize(from)? else { return Ok(None) };
+        // Borrowed where the text allows it: a manifest has millions of them.
+        let Some(Text(text)) = Option::<Text<'de>>::deserialize(from)? else { return Ok(None) };
         let mut bytes = [0; N];
-        hex::decode_to_slice(&text, &mut bytes).map_err(D::Error::custom)?;
+        hex::decode_to_slice(text.as_bytes(), &mut bytes).map_err(D::Error::custom)?;
         Ok(Some(bytes))
     }
 }

@@ -212,7 +212,8 @@ pub struct Decoder {
     gzip: GzDecoder<Vec<u8>>,
     lines: u64,
     records: u64,
-    last: Option<Record>,
+    /// The place of the last record.
+    last: Option<(StoredKey, Option<ETag>)>,
     whole: bool,
 }
 
@@ -283,12 +284,13 @@ impl Decoder {
             return Ok(());
         }
         let record: Record = serde_json::from_slice(line).map_err(wrong)?;
-        let in_order = self.last.as_ref().is_none_or(|last| last.place() < record.place());
+        let in_order = self.last.as_ref().is_none_or(|(key, etag)| (key, etag.as_ref()) < record.place());
         if self.whole || !in_order {
             return Err(ManifestError::Disorder(record.key));
         }
         self.records += 1;
-        self.last = Some(record.clone());
+        let (key, etag) = record.place();
+        self.last = Some((key.clone(), etag.cloned()));
         found.push(record);
         Ok(())
     }

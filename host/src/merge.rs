@@ -175,11 +175,13 @@ impl<'a> Merge<'a> {
             let kind = if listed.is_some() { DriftKind::Replaced } else { DriftKind::Missing };
             self.site.drift.push(Drift { key: key.clone(), kind });
         }
-        self.relate(&key, entry, record, intact);
+        let observed = record.filter(|_| entry.is_some()).map(Record::observed).unwrap_or_default();
+        let relation = entry.zip(record).map(|(entry, record)| diff::relation(entry, &record.listed(), &observed));
+        self.relate(&key, entry, record, relation, intact);
         let Some(listed) = listed else { return };
-        if let Some(record) = record.filter(|_| intact && !self.verify) {
-            let observed = record.observed();
-            if entry.is_some_and(|entry| diff::is_same(entry, &listed, &observed)) {
+        // The object is what its record says, so the relation to the one is that to the other.
+        if intact && !self.verify {
+            if relation == Some(Sameness::Same) {
                 if let Some(settled) = self.site.settled.get_mut(self.at) {
                     *settled = true;
                 }
@@ -197,20 +199,24 @@ impl<'a> Merge<'a> {
     }
 
     /// Compares what the site should be with what the live release is, whatever the site holds.
-    fn relate(&mut self, key: &StoredKey, entry: Option<&Entry>, record: Option<&Record>, intact: bool) {
-        let live = record.filter(|record| record.standing == Standing::Live);
-        match (entry, live) {
-            (None, None) => {}
-            (Some(entry), Some(record)) => match diff::relation(entry, &record.listed(), &record.observed()) {
-                Sameness::Same if intact && !self.verify => {}
-                Sameness::Same => {
-                    self.site.repairs.insert(key.clone());
-                }
-                // Whoever learns more decides.
-                Sameness::Unknown => {}
-                Sameness::Different => self.site.differs = true,
-            },
-            (Some(_), None) | (None, Some(_)) => self.site.differs = true,
+    fn relate(
+        &mut self,
+        key: &StoredKey,
+        entry: Option<&Entry>,
+        record: Option<&Record>,
+        relation: Option<Sameness>,
+        intact: bool,
+    ) {
+        let live = record.is_some_and(|record| record.standing == Standing::Live);
+        match relation.filter(|_| live) {
+            Some(Sameness::Same) if intact && !self.verify => {}
+            Some(Sameness::Same) => {
+                self.site.repairs.insert(key.clone());
+            }
+            // Whoever learns more decides.
+            Some(Sameness::Unknown) => {}
+            Some(Sameness::Different) => self.site.differs = true,
+            None => self.site.differs |= entry.is_some() || live,
         }
     }
 

@@ -358,6 +358,20 @@ pub(crate) fn is_page(key: &str, headers: &Headers) -> bool {
         })
 }
 
+/// Bytes that go into a digest and nowhere else.
+struct Hashing(Sha256);
+
+impl std::io::Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 impl Plan {
     /// The plan's bytes: JSON with a fixed order of members, two spaces of indentation and a final line feed.
     ///
@@ -374,7 +388,12 @@ impl Plan {
     /// # Errors
     /// As [`Plan::to_bytes`].
     pub fn digest(&self) -> Result<String, serde_json::Error> {
-        Ok(hex::encode(Sha256::digest(self.to_bytes()?)))
+        // Hashed as they are made: the bytes of a large plan are many times the plan.
+        let mut hash = std::io::BufWriter::with_capacity(64 * 1024, Hashing(Sha256::new()));
+        serde_json::to_writer_pretty(&mut hash, self)?;
+        let mut hash = hash.into_inner().map_err(|error| serde_json::Error::io(error.into_error()))?;
+        hash.0.update(b"\n");
+        Ok(hex::encode(hash.0.finalize()))
     }
 
     /// The entries of `desired` that stay as they are: those that no operation names.
@@ -384,6 +403,34 @@ impl Plan {
             while operations.next_if(|operation| operation.key.as_str() < entry.key.as_str()).is_some() {}
             operations.peek().is_none_or(|operation| operation.key.as_str() != entry.key.as_str())
         })
+    }
+
+    /// SHA-256 over the keys that stay, with what visitors get under them.
+    #[must_use]
+    pub fn kept_digest(&self, desired: &Desired) -> String {
+        let mut hash = Sha256::new();
+        for entry in self.kept(desired) {
+            hash.update(entry.key.as_str().as_bytes());
+            hash.update([0]);
+            hash.update(entry.body.size().to_be_bytes());
+            for (name, value) in entry.headers.iter() {
+                hash.update(name.as_str().as_bytes());
+                hash.update([0]);
+                hash.update(value.as_bytes());
+                hash.update([0]);
+            }
+            for (name, value) in entry.headers.metadata() {
+                hash.update(name.as_bytes());
+                hash.update([0]);
+                hash.update(value.as_bytes());
+                hash.update([0]);
+            }
+            if let Some(target) = entry.body.redirect() {
+                hash.update(target.as_str().as_bytes());
+            }
+            hash.update([0]);
+        }
+        hex::encode(hash.finalize())
     }
 
     /// Whether nothing has to be done.

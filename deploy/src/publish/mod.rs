@@ -14,10 +14,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
 use tidegate_host::artifact::Fingerprint;
 use tidegate_host::config::Site;
-use tidegate_host::desired::{Body, Desired};
+use tidegate_host::desired::Desired;
 use tidegate_host::diff::{self, Comparison, Removal};
 use tidegate_host::document::{Document, DocumentError};
 use tidegate_host::finding::Finding;
@@ -435,7 +434,7 @@ impl Publisher {
             operations: changes.operations,
             preserve: changes.preserve,
         };
-        plan.inputs.kept = digest(&plan, desired);
+        plan.inputs.kept = plan.kept_digest(desired);
         (plan, horizon)
     }
 }
@@ -491,33 +490,6 @@ fn publishes_state(source: &Source, state: &Location) -> bool {
         Source::Object(object) => object.bucket == state.bucket && state.prefix.relative(object.key.as_str()).is_some(),
         Source::Directory(_) | Source::Archive(_) | Source::Release(_) => false,
     }
-}
-
-/// SHA-256 over the keys that stay, with what visitors get under them.
-fn digest(plan: &Plan, desired: &Desired) -> String {
-    let mut hash = Sha256::new();
-    for entry in plan.kept(desired) {
-        hash.update(entry.key.as_str().as_bytes());
-        hash.update([0]);
-        hash.update(entry.body.size().to_be_bytes());
-        for (name, value) in entry.headers.iter() {
-            hash.update(name.as_str().as_bytes());
-            hash.update([0]);
-            hash.update(value.as_bytes());
-            hash.update([0]);
-        }
-        for (name, value) in entry.headers.metadata() {
-            hash.update(name.as_bytes());
-            hash.update([0]);
-            hash.update(value.as_bytes());
-            hash.update([0]);
-        }
-        if let Body::Redirect(target) = &entry.body {
-            hash.update(target.as_str().as_bytes());
-        }
-        hash.update([0]);
-    }
-    hex::encode(hash.finalize())
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, PublishError> {

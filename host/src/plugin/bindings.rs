@@ -8,6 +8,8 @@ pub(super) mod sync_world {
         path: "../wit",
         world: "sync-plugin",
         ownership: Borrowing { duplicate_if_necessary: true },
+        // Equal answers are kept once.
+        additional_derives: [PartialEq, Eq, Hash],
     });
 }
 

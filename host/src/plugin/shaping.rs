@@ -2,13 +2,16 @@
 //!
 //! Owns the rules of edits and the trail. Never runs a plugin.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::answer::{Malformed, key as checked_key, unknown_name};
 use super::bindings::sync_world::exports::tidegate::plugin::sync::{Action, Edit};
 use super::failure::Fault;
 use super::spoken::{clipped, spoken};
 use super::sync::Trace;
 use crate::desired::{Body, Desired, Entry, Excluded, Step};
-use crate::headers::{HeaderName, Headers, MAX_METADATA_BYTES};
+use crate::headers::{HeaderName, Headers, MAX_METADATA_BYTES, Shared};
 use crate::key::Key;
 use crate::redirect::Target;
 
@@ -18,10 +21,9 @@ fn name_of(text: &str) -> &str {
     clipped(text, if text.bytes().all(|byte| byte.is_ascii_graphic()) { MAX_METADATA_BYTES + 1 } else { 100 })
 }
 
-/// One decision about the entry at a place of the listing.
-#[derive(Debug)]
+/// One decision, about however many entries.
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct Decided {
-    pub(super) at: usize,
     pub(super) action: Action,
     pub(super) rule: String,
     pub(super) reason: String,
@@ -57,46 +59,78 @@ enum Origin {
 /// Applies all decisions of one plugin. `decided` ascends by place.
 pub(super) fn apply(
     shaping: &Shaping<'_>,
-    entries: Vec<Entry>,
+    mut entries: Vec<Entry>,
     mut excluded: Vec<Excluded>,
-    decided: Vec<Decided>,
+    decided: Vec<(usize, Arc<Decided>)>,
     extras: Vec<Extra>,
 ) -> Result<Desired, Fault> {
-    let mut placed = Vec::with_capacity(entries.len() + extras.len());
     let mut decided = decided.into_iter().peekable();
-    for (place, mut entry) in entries.into_iter().enumerate() {
-        let Some(Decided { action, rule, reason, .. }) = decided.next_if(|decided| decided.at == place) else {
-            placed.push(Placed { entry, origin: Origin::Stayed });
-            continue;
-        };
+    // Where a renamed entry stands among those that are published, and how it came to its key.
+    let mut moved: BTreeMap<usize, Origin> = BTreeMap::new();
+    let (mut place, mut published) = (0, 0);
+    let mut fault = None;
+    // Already here, and not only once all are there: a million objects have some dozens of different headers.
+    let mut shared = Shared::default();
+    entries.retain_mut(|entry| {
+        let decision = decided.next_if(|(at, _)| *at == place);
+        place += 1;
+        let published_at = published;
+        published += 1;
+        let Some((_, decision)) = decision.filter(|_| fault.is_none()) else { return true };
         let from = entry.key.clone();
-        let mut effects = Effects(matches!(shaping.trace, Trace::Everything).then(Vec::new));
-        let result = match action {
-            Action::Publish(edits) => {
-                edits.into_iter().try_for_each(|edit| perform(&mut entry, edit, &mut effects)).map(|()| true)
+        match decide(shaping, entry, &decision) {
+            Ok(true) => {
+                shared.share(&mut entry.headers);
+                if entry.key != from {
+                    moved.insert(published_at, Origin::Renamed { from, rule: decision.rule.clone() });
+                }
+                true
             }
-            Action::Exclude => {
-                effects.add(|| "left out".to_owned());
-                Ok(false)
+            Ok(false) => {
+                published -= 1;
+                if let Body::Object { source, size, .. } = &entry.body {
+                    let trail = std::mem::take(&mut entry.trail);
+                    excluded.push(Excluded { source: source.clone(), size: *size, trail });
+                }
+                false
             }
-            Action::Other(attribute) => Err(unknown_name("action", &attribute.name)),
-        };
-        let publish = match result {
-            Ok(publish) => publish,
-            Err(malformed) => return Err(Fault { rule, key: Some(from.to_string()), ..malformed.into() }),
-        };
-        effects.into_trail(&mut entry.trail, shaping.plugin, &rule, reason);
-        if publish {
-            let origin = if entry.key == from { Origin::Stayed } else { Origin::Renamed { from, rule } };
-            placed.push(Placed { entry, origin });
-        } else if let Entry { body: Body::Object { source, size, .. }, trail, .. } = entry {
-            excluded.push(Excluded { source, size, trail });
+            Err(malformed) => {
+                fault = Some(Fault { rule: decision.rule.clone(), key: Some(from.to_string()), ..malformed.into() });
+                true
+            }
         }
+    });
+    if let Some(fault) = fault {
+        return Err(fault);
     }
+    if moved.is_empty() && extras.is_empty() {
+        // Every key is as it was, so no two can have met.
+        return desired(entries, excluded);
+    }
+    let origin = |at| moved.remove(&at).unwrap_or(Origin::Stayed);
+    let mut placed: Vec<Placed> = entries.into_iter().zip((0..).map(origin)).map(Placed::new).collect();
     for extra in extras {
         placed.push(add(shaping, extra)?);
     }
     finished(placed, excluded)
+}
+
+/// Does to one entry what was decided; says whether it is published.
+fn decide(shaping: &Shaping<'_>, entry: &mut Entry, decision: &Decided) -> Result<bool, Malformed> {
+    let mut effects = Effects(matches!(shaping.trace, Trace::Everything).then(Vec::new));
+    let publish = match &decision.action {
+        Action::Publish(edits) => {
+            edits.iter().try_for_each(|edit| perform(entry, edit, &mut effects))?;
+            true
+        }
+        Action::Exclude => {
+            effects.add(|| "left out".to_owned());
+            false
+        }
+        Action::Other(attribute) => return Err(unknown_name("action", &attribute.name)),
+    };
+    effects.into_trail(&mut entry.trail, shaping.plugin, &decision.rule, &decision.reason);
+    Ok(publish)
 }
 
 fn add(shaping: &Shaping<'_>, extra: Extra) -> Result<Placed, Fault> {
@@ -111,7 +145,7 @@ fn add(shaping: &Shaping<'_>, extra: Extra) -> Result<Placed, Fault> {
     let mut effects = Effects(matches!(shaping.trace, Trace::Everything).then(Vec::new));
     effects.add(|| format!("added as a redirect to {target}"));
     let mut trail = Vec::new();
-    effects.into_trail(&mut trail, shaping.plugin, &rule, reason);
+    effects.into_trail(&mut trail, shaping.plugin, &rule, &reason);
     let entry = Entry { key: checked, body: Body::Redirect(target), headers: Headers::default(), trail };
     Ok(Placed { entry, origin: Origin::Added { rule } })
 }
@@ -129,11 +163,18 @@ fn finished(mut placed: Vec<Placed>, excluded: Vec<Excluded>) -> Result<Desired,
             return Err(Fault { rule, key: Some(key), ..malformed.into() });
         }
     }
-    let entries = placed.into_iter().map(|placed| placed.entry).collect();
+    desired(placed.into_iter().map(|placed| placed.entry).collect(), excluded)
+}
+
+fn desired(entries: Vec<Entry>, excluded: Vec<Excluded>) -> Result<Desired, Fault> {
     Desired::new(entries, excluded).map_err(|collision| super::failure::Cause::Host(collision.to_string()).into())
 }
 
 impl Placed {
+    fn new((entry, origin): (Entry, Origin)) -> Self {
+        Self { entry, origin }
+    }
+
     fn words(&self) -> String {
         match &self.origin {
             Origin::Stayed => format!("`{}` itself", self.entry.key),
@@ -152,10 +193,10 @@ impl Origin {
     }
 }
 
-fn perform(entry: &mut Entry, edit: Edit, effects: &mut Effects) -> Result<(), Malformed> {
+fn perform(entry: &mut Entry, edit: &Edit, effects: &mut Effects) -> Result<(), Malformed> {
     match edit {
         Edit::Rename(name) => {
-            let key = checked_key(&name)?;
+            let key = checked_key(name)?;
             if key != entry.key {
                 effects.add(|| format!("renamed from {} to {key}", entry.key));
                 entry.key = key;
@@ -167,7 +208,7 @@ fn perform(entry: &mut Entry, edit: Edit, effects: &mut Effects) -> Result<(), M
             effects.add(|| format!("{name}: {}", header.value));
         }
         Edit::RemoveHeader(name) => {
-            let name = HeaderName::parse(name_of(&name))?;
+            let name = HeaderName::parse(name_of(name))?;
             entry.headers.remove(name);
             effects.add(|| format!("{name} removed"));
         }
@@ -177,12 +218,12 @@ fn perform(entry: &mut Entry, edit: Edit, effects: &mut Effects) -> Result<(), M
             effects.add(|| format!("metadata {}: {}", name.to_ascii_lowercase(), metadata.value));
         }
         Edit::RemoveMetadata(name) => {
-            let name = name_of(&name);
+            let name = name_of(name);
             entry.headers.remove_metadata(name);
             effects.add(|| format!("metadata {} removed", spoken(&name.to_ascii_lowercase(), MAX_METADATA_BYTES)));
         }
         Edit::Redirect(text) => {
-            let target = Target::new(&text)?;
+            let target = Target::new(text)?;
             effects.add(|| format!("published as a redirect to {target}"));
             entry.body = Body::Redirect(target);
         }
@@ -201,9 +242,9 @@ impl Effects {
         }
     }
 
-    fn into_trail(self, trail: &mut Vec<Step>, plugin: &str, rule: &str, reason: String) {
+    fn into_trail(self, trail: &mut Vec<Step>, plugin: &str, rule: &str, reason: &str) {
         if let Some(effects) = self.0 {
-            trail.push(Step { plugin: plugin.to_owned(), rule: rule.to_owned(), reason, effects });
+            trail.push(Step { plugin: plugin.to_owned(), rule: rule.to_owned(), reason: reason.to_owned(), effects });
         }
     }
 }

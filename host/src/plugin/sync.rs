@@ -2,6 +2,9 @@
 //!
 //! Owns the order of calls and the batches. Never decides what an edit does (`shaping` does) and never sees a site.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use super::answer::{Answered, Findings, Malformed, indexes, pointer, reported, tail};
 use super::bindings::sync_world::SyncPlugin;
 use super::bindings::sync_world::exports::tidegate::plugin::sync::{
@@ -59,7 +62,7 @@ pub fn shape(
 ) -> Result<Shaped, Failure> {
     let mut shaped = Shaped { desired: Desired::unshaped(artifact), findings: Vec::new(), usage: Vec::new() };
     for configured in chain {
-        let (answers, mut usage) = consult(configured, shaped.desired.entries(), facts, content);
+        let (answers, mut usage) = consult(configured, shaped.desired.entries(), facts, content, trace);
         let answers = answers?;
         let failed = |fault| Failure::new(configured.name(), answers.last_call, fault, Some(usage.clone()));
         let (entries, excluded) = shaped.desired.into_parts();
@@ -74,7 +77,8 @@ pub fn shape(
 
 /// All answers of one plugin, checked but for what they do to entries.
 struct Answers {
-    decided: Vec<Decided>,
+    /// By place of the listing, ascending.
+    decided: Vec<(usize, Arc<Decided>)>,
     extras: Vec<Extra>,
     findings: Vec<Finding>,
     findings_dropped: u64,
@@ -87,6 +91,7 @@ fn consult(
     entries: &[Entry],
     facts: &Facts,
     content: &dyn Content,
+    trace: Trace,
 ) -> (Result<Answers, Failure>, Usage) {
     let Ready::Sync(ready) = configured.plugin().ready() else {
         let cause = Cause::Kind { is: configured.plugin().kind().as_str() };
@@ -106,7 +111,7 @@ fn consult(
     run(
         order,
         |store| ready.instantiate(store),
-        |session| converse(session, configured, entries, facts, engine.limits()),
+        |session| converse(session, configured, entries, facts, engine.limits(), trace),
     )
 }
 
@@ -116,6 +121,7 @@ fn converse(
     entries: &[Entry],
     facts: &Facts,
     limits: &Limits,
+    trace: Trace,
 ) -> Result<Answers, Fault> {
     let attributes = wire_facts(facts);
     let objects = entries.len() as u64;
@@ -132,6 +138,8 @@ fn converse(
         .map_err(reported)?;
     let mut answered = Answered::new(limits, objects);
     let mut decided = Vec::new();
+    // A large site has one decision for every object, and most of them are the same as many others.
+    let mut known: HashSet<Arc<Decided>> = HashSet::new();
     for (number, batch) in entries.chunks(limits.batch).enumerate() {
         let first = number * limits.batch;
         let decisions = with_wire(batch, |wire| {
@@ -141,9 +149,15 @@ fn converse(
         indexes(decisions.iter().map(|decision| decision.index), batch.len())?;
         for decision in decisions {
             answered.add(weight(&decision))?;
-            let key = batch.get(decision.index as usize).map(|entry| entry.key.as_str().to_owned());
             let at = first + decision.index as usize;
-            decided.push(checked(decision, at).map_err(|malformed| Fault { key, ..malformed.into() })?);
+            let key = || entries.get(at).map(|entry| entry.key.to_string());
+            let found = checked(decision, trace).map_err(|malformed| Fault { key: key(), ..malformed.into() })?;
+            let kept = known.get(&found).cloned().unwrap_or_else(|| {
+                let kept = Arc::new(found);
+                known.insert(Arc::clone(&kept));
+                kept
+            });
+            decided.push((at, kept));
         }
     }
     let summary = session
@@ -165,12 +179,15 @@ fn converse(
 
 const DECIDE: &str = "sync.decide";
 
-fn checked(decision: Decision, at: usize) -> Result<Decided, Malformed> {
+/// The reason is only kept where somebody will read it: a large site has one for every object.
+fn checked(decision: Decision, trace: Trace) -> Result<Decided, Malformed> {
     Ok(Decided {
-        at,
         action: decision.action,
         rule: pointer(decision.rule)?,
-        reason: spoken(&decision.reason, REASON_BYTES),
+        reason: match trace {
+            Trace::Nothing => String::new(),
+            Trace::Everything => spoken(&decision.reason, REASON_BYTES),
+        },
     })
 }
 
