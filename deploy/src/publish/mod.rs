@@ -3,27 +3,29 @@
 //! Owns the order, and which credentials are there when. Planning holds credentials that can read only; those that can
 //! write are made from the approved plan, when no plugin is left. Decides nothing that `tidegate-host` decides.
 
+mod assemble;
 mod claim;
 mod clock;
+mod credentials;
 mod error;
+mod manifest;
 mod release;
 mod releases;
+mod settle;
 mod shape;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_host::artifact::Fingerprint;
 use tidegate_host::config::Site;
 use tidegate_host::desired::Desired;
-use tidegate_host::diff::{self, Comparison, Removal};
-use tidegate_host::document::{Document, DocumentError};
+use tidegate_host::diff::Comparison;
 use tidegate_host::finding::Finding;
 use tidegate_host::invalidation::FREE_PATHS;
 use tidegate_host::location::{Location, Source};
 use tidegate_host::merge::{Site as SiteState, Unfinished};
-use tidegate_host::plan::{Action, FORMAT, Inputs, Plan, PlannedBody, Reason};
+use tidegate_host::plan::{FORMAT, Plan, Reason};
 use tidegate_host::plugin::policy::{self, Judgement};
 use tidegate_host::plugin::sync::Trace;
 use tidegate_host::plugin::{Facts, Usage};
@@ -35,7 +37,7 @@ use tidegate_host::verdict::{Approval, Approved, Decision, decide, review};
 pub use error::{Fault, PublishError};
 pub use releases::{Comparison as ReleaseComparison, ReleaseChange, Status};
 
-use crate::chain::{Chain, Workshop};
+use crate::chain::Workshop;
 use crate::cloudfront::CloudFront;
 use crate::connection::Connection;
 use crate::execute::{Writer, remove, write_all};
@@ -45,9 +47,9 @@ use crate::s3::{CopySource, S3};
 use crate::source::content::SourceContent;
 use crate::source::{self, Reader};
 use crate::state::{Fence, Held, History, State};
-use crate::sts::Sts;
 use crate::survey::{Pages, Past, Survey};
 
+use assemble::restorable;
 use clock::Clock;
 
 /// How long a run waits for another one that publishes the same site.
@@ -341,102 +343,6 @@ impl Publisher {
             fence,
         })
     }
-
-    /// A connection that can read the site and nothing else.
-    async fn reading(&self, request: &Request, site: &Site) -> Result<Connection, PublishError> {
-        let Some(role) = &site.role else { return Ok(self.connection.clone()) };
-        let policy = Document::planning(&site.target, &site.writing).session(&site.target)?;
-        let session = session(request, "plan");
-        Ok(self.connection.with_credentials(Sts::new(&self.connection).assume(role, &session, &policy).await?))
-    }
-
-    /// A connection that can do what this plan says and nothing else. Called when no plugin is left. `tell` says that
-    /// distributions have to be told something.
-    async fn writing(
-        &self,
-        plan: &Plan,
-        request: &Request,
-        site: &Site,
-        tell: bool,
-    ) -> Result<Connection, PublishError> {
-        let (Some(role), Some(policy)) = (&site.role, self.writing_policy(plan, request, site, tell)?) else {
-            return Ok(self.connection.clone());
-        };
-        let session = session(request, "publish");
-        Ok(self.connection.with_credentials(Sts::new(&self.connection).assume(role, &session, &policy).await?))
-    }
-
-    /// The session policy of a plan; its limits are checked while planning, before anything is written.
-    fn writing_policy(
-        &self,
-        plan: &Plan,
-        request: &Request,
-        site: &Site,
-        tell: bool,
-    ) -> Result<Option<String>, DocumentError> {
-        let Some(role) = &site.role else { return Ok(None) };
-        let aside = self.state(site).map(|state| state.bodies());
-        let distributions: Vec<String> = site.cdn.iter().filter(|_| tell).map(|cdn| cdn.arn(role)).collect();
-        let staged = match &request.source {
-            Source::Prefix(location) => Some(location),
-            Source::Release(_) => aside.as_ref(),
-            Source::Directory(_) | Source::Archive(_) | Source::Object(_) => None,
-        };
-        let document = Document::writing(plan, staged, aside.as_ref(), &distributions);
-        if document.is_empty() { Ok(None) } else { document.session(&site.target).map(Some) }
-    }
-
-    /// Puts a plan together from everything that it depends on. Where nothing changes, the live release counts as the
-    /// newest that is kept, else the new one does.
-    fn assemble(
-        &self,
-        (request, site): (&Request, &Site),
-        chain: &Chain,
-        desired: &Desired,
-        state: &SiteState,
-        (artifact, source_objects): (Fingerprint, u64),
-        history: Option<&History>,
-    ) -> (Plan, ReleaseId) {
-        let at = |changed| {
-            let horizon = history.map_or(ReleaseId::default(), |h| h.horizon(site.keep, request.instant, changed));
-            let removal = Removal { delete: site.delete, protect: site.protect.clone(), horizon };
-            (diff::operations(desired, state, self.comparison, &removal), horizon)
-        };
-        let (mut changes, mut horizon) = at(false);
-        let another = state.is_another(&changes.operations);
-        if history.is_some() && another {
-            (changes, horizon) = at(true);
-        }
-        let mut totals = changes.totals;
-        totals.source_objects = source_objects;
-        totals.excluded = desired.excluded().len() as u64;
-        if matches!(request.source, Source::Prefix(_) | Source::Release(_)) {
-            // Bodies of a staged prefix never pass through here.
-            totals.bytes_to_copy += std::mem::take(&mut totals.bytes_to_write);
-        }
-        let mut plan = Plan {
-            format: FORMAT,
-            site: request.site.clone(),
-            release: request.release.clone(),
-            instant: request.instant,
-            source: request.source.clone(),
-            target: site.target.clone(),
-            writing: site.writing.clone(),
-            inputs: Inputs {
-                artifact,
-                listing: state.listing().digest().to_owned(),
-                kept: String::new(),
-                live: history.and_then(History::live),
-                horizon: history.map(|_| horizon).filter(|horizon| *horizon > ReleaseId::default()),
-                plugins: chain.inputs(),
-            },
-            totals,
-            operations: changes.operations,
-            preserve: changes.preserve,
-        };
-        plan.inputs.kept = plan.kept_digest(desired);
-        (plan, horizon)
-    }
 }
 
 /// Refuses a plan that is not the saved one.
@@ -447,31 +353,10 @@ fn still_holds(saved: &Plan, now: &Plan) -> Result<(), PublishError> {
     if now.to_bytes()? == saved.to_bytes()? { Ok(()) } else { Err(PublishError::Drifted(saved.drift(now, 10))) }
 }
 
-/// An earlier release can be published only while all of its bodies are there.
-fn restorable(plan: &Plan, reader: &Reader, source: &Source) -> Result<(), PublishError> {
-    let Source::Release(id) = source else { return Ok(()) };
-    let gone = plan.operations.iter().filter(|operation| match &operation.action {
-        Action::Put { body: PlannedBody::Source(key), .. } => reader.staged(key).is_none(),
-        Action::Put { .. } | Action::Headers { .. } | Action::Delete { .. } => false,
-    });
-    let gone: Vec<_> = gone.collect();
-    match gone.first() {
-        None => Ok(()),
-        Some(first) => {
-            let (id, count, key) = (*id, gone.len(), first.key.to_string());
-            Err(PublishError::Unrestorable { id, count, key })
-        }
-    }
-}
-
 async fn leave(past: Option<Standing>) {
     if let Some(held) = past.and_then(|past| past.held) {
         held.leave().await;
     }
-}
-
-fn session(request: &Request, purpose: &str) -> String {
-    format!("tidegate-{purpose}-{}", request.site)
 }
 
 fn facts(request: &Request) -> Facts {

@@ -6,30 +6,27 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use futures::TryStreamExt;
-use futures::stream::{self, BoxStream};
 use tidegate_host::config::Site;
 use tidegate_host::desired::Desired;
+use tidegate_host::identity::ETag;
 use tidegate_host::invalidation::{Batch, FREE_PATHS, month};
-use tidegate_host::manifest::{Record, Standing as Place};
+use tidegate_host::key::StoredKey;
 use tidegate_host::merge::Site as SiteState;
-use tidegate_host::plan::{Plan, Reason};
+use tidegate_host::plan::Plan;
 use tidegate_host::release::{FORMAT, Past, Pointer, Release, ReleaseId};
 use tidegate_host::report::{Outcome, Report};
 use tidegate_host::request::Request;
-use tidegate_host::succession::{Outcomes, Progress, Succession};
 use tidegate_host::verdict::Approved;
-use tokio::sync::mpsc::{Sender, channel};
 
 use super::clock::Clock;
+use super::settle::{After, Owed, dropped, tell};
 use super::{PublishError, Publisher, Standing};
 use crate::cloudfront::CloudFront;
-use crate::connection::Connection;
-use crate::execute::{Writer, remove, set_aside, write_all};
+use crate::execute::{set_aside, write_all};
 use crate::invalidate;
-use crate::progress::{Event, Stage};
+use crate::progress::Stage;
 use crate::source::Reader;
-use crate::state::{File, History, State, StateError};
+use crate::state::{Fence, File, History, State};
 
 /// What a release is made from.
 pub(super) struct Work<'a> {
@@ -41,34 +38,6 @@ pub(super) struct Work<'a> {
     pub(super) found: &'a SiteState,
     pub(super) reader: Reader,
 }
-
-/// What the next manifest does not name any more, or names for the first time.
-#[derive(Debug, Default)]
-struct Aside {
-    /// Bodies that no release needs.
-    expired: Vec<String>,
-    /// Bodies that a release needs.
-    needed: BTreeSet<String>,
-}
-
-/// What distributions have to be told for one release.
-#[derive(Debug)]
-struct Owed {
-    id: ReleaseId,
-    batches: Vec<Batch>,
-    /// Whether nothing that the release removes was still there when they were told, if they were told at all.
-    unsent: bool,
-}
-
-impl Aside {
-    fn note(&mut self, records: &[Record], listing: bool) {
-        let needed = records.iter().filter(|record| listing && matches!(record.standing, Place::Preserved(_)));
-        self.needed.extend(needed.map(Record::body_name));
-    }
-}
-
-/// Batches of records that wait to be stored.
-const BATCHES_AHEAD: usize = 4;
 
 impl Work<'_> {
     /// Carries the plan out under the lease, which is taken now where planning did not.
@@ -90,27 +59,27 @@ impl Work<'_> {
 }
 
 /// A release under way, with the lease.
-struct Under<'a> {
-    work: &'a Work<'a>,
-    past: &'a Standing,
-    fence: &'a crate::state::Fence,
+pub(super) struct Under<'a> {
+    pub(super) work: &'a Work<'a>,
+    pub(super) past: &'a Standing,
+    pub(super) fence: &'a Fence,
     count: u64,
 }
 
 impl Under<'_> {
-    fn plan(&self) -> &Plan {
+    pub(super) fn plan(&self) -> &Plan {
         self.work.approved.plan()
     }
 
-    fn state(&self) -> &State {
+    pub(super) fn state(&self) -> &State {
         &self.past.state
     }
 
-    fn history(&self) -> &History {
+    pub(super) fn history(&self) -> &History {
         &self.past.history
     }
 
-    fn pointer(&self) -> Option<&Pointer> {
+    pub(super) fn pointer(&self) -> Option<&Pointer> {
         self.history().pointer.as_ref().map(|(pointer, _)| pointer)
     }
 
@@ -266,29 +235,6 @@ impl Under<'_> {
         outcome
     }
 
-    /// Writes the manifest of what was just written.
-    async fn next_manifest(&self, id: ReleaseId, outcomes: &Outcomes) -> Result<Aside, PublishError> {
-        let history = self.history();
-        let succession = Succession {
-            desired: self.work.desired,
-            plan: self.plan(),
-            site: self.work.found,
-            unfinished: &history.unfinished,
-            outcomes,
-            before: history.live().unwrap_or_default(),
-            horizon: self.past.horizon,
-        };
-        let old = self.work.publisher.records(Some(self.past)).await?;
-        let listing = !history.is_settled();
-        self.fence.check()?;
-        let (sender, mut receiver) = channel(BATCHES_AHEAD);
-        let records = stream::poll_fn(move |context| receiver.poll_recv(context));
-        let (made, stored) =
-            tokio::join!(succeed(&succession, old, sender, listing), self.state().put_manifest(id, records));
-        stored?;
-        Ok(made)
-    }
-
     /// What each distribution has to forget: what this run changed, and what runs that did not finish may have.
     async fn batches(&self, cloudfront: &CloudFront, id: ReleaseId, owed: &[Owed]) -> Vec<Batch> {
         let site = self.work.site;
@@ -297,7 +243,7 @@ impl Under<'_> {
             .operations
             .iter()
             .map(|operation| operation.key.as_str())
-            .chain(self.history().unfinished.touched().map(tidegate_host::key::StoredKey::as_str))
+            .chain(self.history().unfinished.touched().map(StoredKey::as_str))
             .collect();
         let changed: Vec<&str> = changed.into_iter().collect();
         let free = FREE_PATHS.saturating_sub(self.paths_sent().await);
@@ -319,20 +265,7 @@ impl Under<'_> {
         }
     }
 
-    async fn count_paths(&self, report: &Report) {
-        let paths: usize =
-            report.invalidations.iter().filter(|told| told.id.is_some()).map(|told| told.paths.len()).sum();
-        let Some(root) = self.work.site.state_root().filter(|_| paths > 0) else { return };
-        if let Err(error) = self.state().count_paths(&root, &month(self.work.request.instant), paths).await {
-            tracing::warn!(%error, "this month's invalidation paths could not be counted");
-        }
-    }
-
-    async fn move_pointer(
-        &self,
-        id: ReleaseId,
-        record: &Release,
-    ) -> Result<(Pointer, tidegate_host::identity::ETag), PublishError> {
+    async fn move_pointer(&self, id: ReleaseId, record: &Release) -> Result<(Pointer, ETag), PublishError> {
         let before = self.history().pointer.as_ref();
         let old = before.map(|(pointer, _)| pointer);
         let mut releases: Vec<Past> = old.map(|pointer| pointer.releases.clone()).unwrap_or_default();
@@ -354,144 +287,4 @@ impl Under<'_> {
         let etag = self.state().move_pointer(&pointer, before.map(|(_, etag)| etag)).await?;
         Ok((pointer, etag))
     }
-}
-
-/// Makes the records of the next manifest, which go out through `sender`; so does a failure to read the old one.
-async fn succeed(
-    succession: &Succession<'_>,
-    mut old: BoxStream<'static, Result<Vec<Record>, StateError>>,
-    sender: Sender<Result<Vec<Record>, StateError>>,
-    listing: bool,
-) -> Aside {
-    let (mut aside, mut progress) = (Aside::default(), Progress::default());
-    loop {
-        let mut records = Vec::new();
-        match old.try_next().await {
-            Ok(Some(batch)) => {
-                batch.into_iter().for_each(|record| succession.push(&mut progress, record, &mut records));
-            }
-            Ok(None) => {
-                let expired = succession.finish(std::mem::take(&mut progress), &mut records);
-                aside.note(&records, listing);
-                aside.expired = expired;
-                drop(sender.send(Ok(records)).await);
-                return aside;
-            }
-            Err(error) => {
-                drop(sender.send(Err(error)).await);
-                return aside;
-            }
-        }
-        aside.note(&records, listing);
-        if sender.send(Ok(records)).await.is_err() {
-            return aside;
-        }
-    }
-}
-
-/// What is done once a release is live.
-struct After<'a> {
-    under: &'a Under<'a>,
-    writing: &'a Connection,
-    writer: &'a Arc<Writer>,
-    id: ReleaseId,
-}
-
-impl After<'_> {
-    async fn finish(
-        &self,
-        (mut pointer, etag): (Pointer, tidegate_host::identity::ETag),
-        mut record: Release,
-        owed: Vec<Owed>,
-        aside: Aside,
-        report: &mut Report,
-        clock: &mut Clock,
-    ) -> Outcome {
-        let publisher = self.under.work.publisher;
-        let approved = self.under.work.approved;
-        // What visitors must not get any more goes before the CDN forgets it, or it would learn it anew.
-        remove(approved, &[Reason::Stale], self.writer, &publisher.observer, &mut report.done).await;
-        publisher.observer.hear(Event::Stage(Stage::Invalidate));
-        if !report.done.failures.is_empty() {
-            // Whoever sends this release's invalidations again must know that something was still there when they were
-            // sent first.
-            record.outcome = Some(Outcome::Partial);
-            if let Err(error) = self.under.state().put_release(&record, false).await {
-                tracing::warn!(%error, "that something could not be removed could not be stored");
-            }
-        }
-        let mine = Owed { id: self.id, batches: record.invalidations.clone(), unsent: true };
-        let (cloudfront, site) = (CloudFront::new(self.writing), self.under.work.site);
-        pointer.owed = tell(&cloudfront, site, owed.into_iter().chain([mine]), report).await;
-        self.under.count_paths(report).await;
-        report.milliseconds.insert(Stage::Invalidate.name().to_owned(), clock.lap(Stage::Invalidate));
-        remove(approved, &[Reason::Expired], self.writer, &publisher.observer, &mut report.done).await;
-        let pruned = match self.prune(&pointer, aside).await {
-            Ok(()) => report.done.failures.is_empty(),
-            Err(error) => {
-                tracing::warn!(%error, "what earlier releases left could not be removed, the next run does it");
-                false
-            }
-        };
-        let outcome = match (report.done.failures.is_empty(), pointer.owed.is_empty()) {
-            (false, _) => Outcome::Partial,
-            (true, false) => Outcome::LiveNotInvalidated,
-            (true, true) => Outcome::Live,
-        };
-        record.outcome = Some(outcome);
-        pointer.settled = pruned;
-        let settle = async {
-            self.under.state().put_release(&record, false).await?;
-            self.under.fence.check()?;
-            self.under.state().move_pointer(&pointer, Some(&etag)).await
-        };
-        if let Err(error) = settle.await {
-            tracing::warn!(%error, "the release is live, and the next run looks after what it may have left");
-        }
-        outcome
-    }
-
-    /// Removes what no kept release needs from the state.
-    async fn prune(&self, pointer: &Pointer, aside: Aside) -> Result<(), StateError> {
-        let under = self.under;
-        let mut bodies = aside.expired;
-        if !under.history().is_settled() {
-            // A run that was killed may have left bodies that no manifest names.
-            let there = under.state().body_names().await?;
-            bodies = there.into_iter().filter(|name| !aside.needed.contains(name)).collect();
-        }
-        let mut files = under.history().stray.clone();
-        files.extend(under.pointer().map(|before| dropped(before, pointer)).unwrap_or_default());
-        under.fence.check()?;
-        under.state().forget(&files, &bodies).await
-    }
-}
-
-/// Tells distributions what they have to forget; the answer names releases whose distributions were not all told. The
-/// same words with the same reference are the same invalidation, so nothing is paid twice.
-async fn tell(
-    cloudfront: &CloudFront,
-    site: &Site,
-    batches: impl Iterator<Item = Owed>,
-    report: &mut Report,
-) -> Vec<ReleaseId> {
-    let mut owed = Vec::new();
-    for Owed { id, batches, .. } in batches {
-        let mut told = true;
-        for batch in batches {
-            let answer = invalidate::tell(cloudfront, site, &batch).await;
-            told &= answer.id.is_some();
-            report.invalidations.push(answer);
-        }
-        owed.extend((!told).then_some(id));
-    }
-    owed
-}
-
-/// Files of releases that one pointer names and the next does not.
-fn dropped(before: &Pointer, now: &Pointer) -> Vec<(ReleaseId, File)> {
-    let gone = before.releases.iter().filter(|past| now.release(past.id).is_none());
-    gone.flat_map(|past| [(past.id, File::Release), (past.id, File::Plan), (past.id, File::Manifest)])
-        .filter(|(id, file)| *file != File::Manifest || !now.releases.iter().any(|past| past.manifest == Some(*id)))
-        .collect()
 }
