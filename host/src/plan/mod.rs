@@ -3,21 +3,24 @@
 //!
 //! Owns its form and its digest. Never computes differences (`diff` does) and never acts.
 
+mod operation;
+mod totals;
+
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::artifact::Fingerprint;
 use crate::desired::{Desired, Entry};
-use crate::headers::Headers;
-use crate::identity::{ETag, Identity};
-use crate::key::{Key, StoredKey};
-use crate::listing::Keeping;
+use crate::identity::ETag;
+use crate::key::StoredKey;
 use crate::location::{Location, Source};
-use crate::redirect::Target;
 use crate::release::ReleaseId;
+
+pub(crate) use operation::is_page;
+pub use operation::{Action, Difference, Operation, Phase, PlannedBody, Reason, Replaced};
+pub use totals::Totals;
 
 /// The form of a saved plan; another number is another form.
 pub const FORMAT: u32 = 1;
@@ -113,249 +116,6 @@ pub struct PluginInput {
     pub sha256: String,
     /// Its canonical settings.
     pub settings: String,
-}
-
-/// One operation on one key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Operation {
-    /// The key, relative to the site.
-    pub key: StoredKey,
-    /// Why.
-    pub reason: Reason,
-    /// What is done.
-    pub action: Action,
-}
-
-/// What is done to a key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Action {
-    /// A body is written.
-    Put {
-        /// Where the body comes from.
-        body: PlannedBody,
-        /// Bytes.
-        size: u64,
-        /// What is known of the content.
-        #[serde(default, skip_serializing_if = "Identity::is_empty")]
-        identity: Identity,
-        /// Its headers.
-        #[serde(default)]
-        headers: Headers,
-        /// The object that it replaces.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        replaces: Option<Replaced>,
-    },
-    /// Only headers or metadata change: the object is copied onto itself.
-    Headers {
-        /// All its headers, afterwards.
-        #[serde(default)]
-        headers: Headers,
-        /// Bytes.
-        size: u64,
-        /// The ETag that the object has now.
-        etag: ETag,
-        /// What is known of the content.
-        #[serde(default, skip_serializing_if = "Identity::is_empty")]
-        identity: Identity,
-        /// What the copy must repeat.
-        #[serde(default)]
-        keeping: Keeping,
-        /// What differs, for people.
-        differences: Vec<Difference>,
-    },
-    /// The object is removed.
-    Delete {
-        /// Bytes.
-        size: u64,
-        /// The ETag that it has now; an object that was replaced meanwhile is left alone.
-        etag: ETag,
-    },
-}
-
-/// Where a body comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PlannedBody {
-    /// An object of the artifact, by its key there.
-    Source(Key),
-    /// An object that the site has under another name, with the same content.
-    Site {
-        /// Its key, relative to the site.
-        key: StoredKey,
-        /// Its ETag.
-        etag: ETag,
-    },
-    /// An empty object that redirects.
-    Redirect(Target),
-}
-
-/// The object that a put replaces.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Replaced {
-    /// Bytes.
-    pub size: u64,
-    /// ETag.
-    pub etag: ETag,
-}
-
-/// One header that differs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Difference {
-    /// Its name in lower case.
-    pub name: String,
-    /// What the site has.
-    pub has: Option<String>,
-    /// What it should have.
-    pub wants: Option<String>,
-}
-
-/// Why an operation is needed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Reason {
-    /// The site does not have the key.
-    New,
-    /// The site has other bytes.
-    ContentDiffers,
-    /// Nothing tells whether the site has the same bytes.
-    ContentUnknown,
-    /// The bytes are the same, headers or metadata are not.
-    HeadersDiffer,
-    /// The key redirects elsewhere, or starts or stops to redirect.
-    RedirectDiffers,
-    /// The site should not have the key any more.
-    Stale,
-    /// It was kept for an earlier release that is not kept any more.
-    Expired,
-}
-
-/// Counts by stable names.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Totals {
-    /// Objects that are new on the site.
-    pub create: u64,
-    /// Objects whose body is replaced.
-    pub update: u64,
-    /// Objects whose headers are replaced.
-    pub headers: u64,
-    /// Objects that are removed.
-    pub delete: u64,
-    /// Objects that stay.
-    pub keep: u64,
-    /// Objects of the site that the artifact lacks and that stay all the same: protected, or deleting is off.
-    pub left_alone: u64,
-    /// Objects of the site that the artifact lacks and that stay for earlier releases.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub retained: u64,
-    /// Objects that somebody else changed or removed since the last release.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub drifted: u64,
-    /// Objects of the source, before any plugin.
-    pub source_objects: u64,
-    /// Objects of the source that plugins left out.
-    pub excluded: u64,
-    /// Objects of the site afterwards, without those left alone.
-    pub published_objects: u64,
-    /// Bytes of those.
-    pub published_bytes: u64,
-    /// Objects of the site now.
-    pub site_objects: u64,
-    /// Bytes that are sent from the source.
-    pub bytes_to_write: u64,
-    /// Bytes that are copied within S3.
-    pub bytes_to_copy: u64,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference to the field")]
-fn is_zero(count: &u64) -> bool {
-    *count == 0
-}
-
-impl Totals {
-    /// Name and count, in a fixed order, for plugins.
-    #[must_use]
-    pub fn named(&self) -> Vec<(String, u64)> {
-        let all = [
-            ("create", self.create),
-            ("update", self.update),
-            ("headers", self.headers),
-            ("delete", self.delete),
-            ("keep", self.keep),
-            ("left-alone", self.left_alone),
-            ("retained", self.retained),
-            ("drifted", self.drifted),
-            ("source-objects", self.source_objects),
-            ("excluded", self.excluded),
-            ("published-objects", self.published_objects),
-            ("published-bytes", self.published_bytes),
-            ("site-objects", self.site_objects),
-            ("bytes-to-write", self.bytes_to_write),
-            ("bytes-to-copy", self.bytes_to_copy),
-        ];
-        all.into_iter().map(|(name, count)| (name.to_owned(), count)).collect()
-    }
-}
-
-/// When an operation runs: what pages refer to is there before the page is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Phase {
-    /// Everything that pages refer to.
-    Assets,
-    /// HTML, redirects and other entry points that visitors fetch first and that are not cached for long.
-    Pages,
-    /// Removals; only after every write succeeded.
-    Deletes,
-}
-
-impl Operation {
-    /// When it runs.
-    #[must_use]
-    pub fn phase(&self) -> Phase {
-        match &self.action {
-            Action::Delete { .. } => Phase::Deletes,
-            Action::Put { body: PlannedBody::Redirect(_), .. } => Phase::Pages,
-            Action::Put { headers, .. } | Action::Headers { headers, .. } => {
-                if is_page(self.key.as_str(), headers) {
-                    Phase::Pages
-                } else {
-                    Phase::Assets
-                }
-            }
-        }
-    }
-
-    /// Bytes of the object afterwards; for a removal, before it.
-    #[must_use]
-    pub fn size(&self) -> u64 {
-        match &self.action {
-            Action::Put { size, .. } | Action::Headers { size, .. } | Action::Delete { size, .. } => *size,
-        }
-    }
-}
-
-/// A page is what a visitor's browser asks for first: HTML, or anything that nobody may use without asking again.
-/// `max-age=0` alone makes no page: it is what style sheets and scripts without a fingerprint get.
-pub(crate) fn is_page(key: &str, headers: &Headers) -> bool {
-    use crate::headers::HeaderName::{CacheControl, ContentType};
-    let html = headers.get(ContentType).is_some_and(|value| {
-        let kind = value.split(';').next().unwrap_or_default().trim();
-        kind.eq_ignore_ascii_case("text/html") || kind.eq_ignore_ascii_case("application/xhtml+xml")
-    });
-    let lower = key.to_ascii_lowercase();
-    html || lower.ends_with(".html")
-        || lower.ends_with(".htm")
-        || headers.get(CacheControl).is_some_and(|value| {
-            value
-                .split(',')
-                .map(str::trim)
-                .any(|directive| ["no-cache", "no-store"].iter().any(|known| directive.eq_ignore_ascii_case(known)))
-        })
 }
 
 /// Bytes that go into a digest and nowhere else.
@@ -499,40 +259,5 @@ impl Plan {
             lines.push(format!("and {rest} more"));
         }
         lines
-    }
-}
-
-impl Operation {
-    /// One word for people.
-    #[must_use]
-    pub fn verb(&self) -> &'static str {
-        match (&self.action, self.reason) {
-            (Action::Put { .. }, Reason::New) => "create",
-            (Action::Put { .. }, _) => "update",
-            (Action::Headers { .. }, _) => "headers",
-            (Action::Delete { .. }, _) => "delete",
-        }
-    }
-}
-
-impl Reason {
-    /// A few words for people and for policies.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::ContentDiffers => "content differs",
-            Self::ContentUnknown => "content unknown",
-            Self::HeadersDiffer => "headers differ",
-            Self::RedirectDiffers => "redirect differs",
-            Self::Stale => "stale",
-            Self::Expired => "expired",
-        }
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
