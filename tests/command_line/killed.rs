@@ -102,7 +102,9 @@ async fn begin() -> (World, PathBuf) {
     }
     publish_of(&world, KEEP, "c3", THREE).await;
     let place = world.directory().to_owned();
-    std::fs::write(place.join("tidegate.toml"), configuration(KEEP)).unwrap();
+    // Whoever dies holds the lease for a second.
+    let mortal = configuration(KEEP).replacen("[[site]]", "[[site]]\nlease-seconds = 1", 1);
+    std::fs::write(place.join("tidegate.toml"), mortal).unwrap();
     (world, place)
 }
 

@@ -27,7 +27,6 @@ name = "docs"
 target = "s3://{BUCKET}/docs/"
 cdn = [{{ distribution = "{DISTRIBUTION}", origin-path = "/docs" }}]
 keep = {keep}
-lease-seconds = 1
 
 [[site.sync]]
 plugin = "mime"
@@ -57,6 +56,13 @@ pub async fn publish_of(world: &World, keep: &str, release: &str, files: Files<'
     let mut request = crate::world::request(source);
     request.release = release.to_owned();
     Publish { publisher: world.publisher(), site: site(&configuration(keep)), request }
+}
+
+/// The same publish with a lease that lasts a second, for runs that are about to die.
+#[must_use]
+pub fn mortal(mut publish: Publish) -> Publish {
+    publish.site.lease_seconds = 1.try_into().unwrap();
+    publish
 }
 
 /// The same publish with a place in time.

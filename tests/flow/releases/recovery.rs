@@ -68,7 +68,8 @@ async fn struck(at: usize, strike: Strike, site: &BTreeMap<String, String>, path
             Strike::DeadAfter => (number > at).then_some(Fault::Refuse),
         }
     });
-    let first = publish.go().await;
+    let dying = publish_of(&world, KEEP, "c3", THREE).await;
+    let first = mortal(dying).go().await;
     let met = count.load(Ordering::SeqCst) > at;
     let case = format!("{strike:?} at request {}: {first:?}", at + 1);
     if let Ok(report) = &first {

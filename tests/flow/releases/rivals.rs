@@ -38,7 +38,8 @@ async fn interleave(at: usize, newer_is_stopped: bool) -> bool {
     assert_eq!(first.go().await.unwrap().outcome, Outcome::Live);
     let older = ordered(publish_of(&world, KEEP, "older", OLDER).await, 10);
     let newer = ordered(publish_of(&world, KEEP, "newer", NEWER).await, 20);
-    let (mut stopped, other) = if newer_is_stopped { (newer, older) } else { (older, newer) };
+    let (stopped, other) = if newer_is_stopped { (newer, older) } else { (older, newer) };
+    let mut stopped = mortal(stopped);
 
     let (gate, count) = (Gate::closed(), Arc::new(AtomicUsize::new(0)));
     let (shut, counter) = (gate.clone(), Arc::clone(&count));

@@ -123,7 +123,7 @@ async fn died_at(at: usize) -> bool {
     }
     let count = AtomicUsize::new(0);
     world.trouble(move |_| (count.fetch_add(1, Ordering::SeqCst) >= at).then_some(Fault::Refuse));
-    let first = release(&world, 2).await.go().await;
+    let first = mortal(release(&world, 2).await).go().await;
     world.peace();
     // Somebody looks at the site, and keeps the pages that there are.
     let seen = pages(&world.account, &known());
