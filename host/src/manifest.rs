@@ -360,8 +360,9 @@ mod tests {
             prop_assert!(read(&bytes[..at], 16).is_err());
             let mut damaged = bytes.clone();
             damaged[at] ^= flip;
-            // The ten bytes of gzip's header hold a date and a system, which say nothing of the content.
-            prop_assert!(at < 10 || read(&damaged, 16).is_err());
+            // The ten bytes of gzip's header hold a date and a system, and the last byte before its trailer may have bits
+            // to spare: those say nothing of the content, which must then be the same.
+            prop_assert!(at < 10 || read(&damaged, 16).map_or(true, |found| found == records));
         }
     }
 

@@ -194,6 +194,7 @@ async fn equal_inputs_give_equal_bytes() {
     assert!(first.operations.is_sorted_by(|a, b| a.key < b.key), "operations stand in the order of their keys");
     assert_eq!(first.to_bytes().unwrap(), second.to_bytes().unwrap());
     assert_eq!(first.digest().unwrap(), second.digest().unwrap());
+    assert_eq!(first.digest().unwrap(), tidegate_host::identity::sha256(&first.to_bytes().unwrap()));
 }
 
 #[tokio::test]
