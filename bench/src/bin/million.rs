@@ -211,7 +211,7 @@ fn plan(file: &str, objects: u64, every: u64, plugins: bool) -> Result<Value, Fa
         Vec::new()
     };
     let mut log = Log { since: Instant::now(), steps: Vec::new() };
-    log.lap("plugins are compiled")?;
+    log.lap("plugins are loaded, nothing is read")?;
 
     let changed = |number: u64| u64::from(every > 0 && number % every == every / 2);
     let items = (0..objects).map(|number| Object(number).item(changed(number))).collect::<Result<Vec<_>, _>>()?;
