@@ -56,7 +56,7 @@ async fn an_entry_that_lies_in_an_archive_of_this_machine_is_refused_before_ther
         world.forget();
         let error = publish.plan().await.unwrap_err().to_string();
         assert!(error.contains(&format!("`{name}` in the archive")), "{error}");
-        let writes = tidegate_tests::calls::writes(&world.faults.calls());
+        let writes = calls::writes(&world.faults.calls());
         assert!(writes.is_empty(), "the site is only listed: {writes:?}");
     }
 }
