@@ -73,6 +73,19 @@ pub(crate) async fn publish(common: &Common, wanted: &PublishArguments) -> Resul
     carry_out(common, publisher, saved.as_ref(), &request, &site, approval).await
 }
 
+/// Shows what would be done, and does nothing.
+pub(crate) async fn preview(
+    common: &Common,
+    publisher: Publisher,
+    request: &Request,
+    site: &Site,
+) -> Result<Ending, Trouble> {
+    let planned = publisher.plan(request, site, Trace::Nothing).await?;
+    drop(publisher);
+    show(common, &planned)?;
+    Ok(verdict(&planned.judgements))
+}
+
 /// Publishes, and tells what became of it.
 pub(crate) async fn carry_out(
     common: &Common,

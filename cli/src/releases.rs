@@ -6,14 +6,13 @@ use anstyle::{AnsiColor, Style};
 use tidegate_deploy::publish::{Publisher, ReleaseComparison, Status};
 use tidegate_host::config::Site;
 use tidegate_host::location::Source;
-use tidegate_host::plugin::sync::Trace;
 use tidegate_host::release::Past;
 use tidegate_host::verdict::Approval;
 
 use crate::arguments::{Common, DiffArguments, RollbackArguments, SiteArguments};
 use crate::configuration::Configuration;
 use crate::ending::{Ending, Trouble};
-use crate::publish::{carry_out, json, show, verdict};
+use crate::publish::{carry_out, json, preview};
 use crate::session::{Session, request};
 
 const FAINT: Style = Style::new().dimmed();
@@ -86,10 +85,7 @@ pub(crate) async fn rollback(common: &Common, wanted: &RollbackArguments) -> Res
     let past = publisher.earlier(&site, wanted.release).await?;
     let request = request(site.name.as_str(), &Source::Release(past.id), Some(&past.release), "rollback");
     if wanted.dry_run {
-        let planned = publisher.plan(&request, &site, Trace::Nothing).await?;
-        drop(publisher);
-        show(common, &planned)?;
-        return Ok(verdict(&planned.judgements));
+        return preview(common, publisher, &request, &site).await;
     }
     carry_out(common, publisher, None, &request, &site, Approval::Policies).await
 }

@@ -9,13 +9,12 @@ use tidegate_host::config::{
 };
 use tidegate_host::diff::Comparison;
 use tidegate_host::plan::Writing;
-use tidegate_host::plugin::sync::Trace;
 use tidegate_host::release::Keep;
 use tidegate_host::verdict::Approval;
 
 use crate::arguments::{Common, SyncArguments};
 use crate::ending::{Ending, Trouble};
-use crate::publish::{carry_out, show, verdict};
+use crate::publish::{carry_out, preview};
 use crate::session::{Session, request};
 
 /// The name of the site that a command line describes.
@@ -37,10 +36,7 @@ pub(crate) async fn sync(
     // Without HEADs, the listing's ETags decide, most of which are MD5s: each file is read once for both digests.
     publisher.options.algorithms.md5 = wanted.content_only;
     if wanted.dry_run {
-        let planned = publisher.plan(&request, &site, Trace::Nothing).await?;
-        drop(publisher);
-        show(common, &planned)?;
-        return Ok(verdict(&planned.judgements));
+        return preview(common, publisher, &request, &site).await;
     }
     carry_out(common, publisher, None, &request, &site, Approval::Policies).await
 }

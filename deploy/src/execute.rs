@@ -208,10 +208,7 @@ async fn delete(removals: &[(StoredKey, ETag)], writer: &Arc<Writer>, observer: 
         .map(|batch| {
             let writer = Arc::clone(writer);
             async move {
-                let outcomes = match &writer.fence {
-                    None => Ok(writer.s3.delete(&writer.target, &batch).await),
-                    Some(fence) => fence.guard(writer.s3.delete(&writer.target, &batch)).await,
-                };
+                let outcomes = writer.guard(writer.s3.delete(&writer.target, &batch)).await;
                 (batch, outcomes)
             }
         })
@@ -268,9 +265,14 @@ fn failed(operation: &Operation, error: &OperationError) -> Failed {
 
 impl Writer {
     async fn guarded(&self, operation: &Operation) -> Result<Written, OperationError> {
+        self.guard(self.carry_out(operation)).await?
+    }
+
+    /// Does `work` while the site's lease is ours, where it has one.
+    async fn guard<T>(&self, work: impl Future<Output = T>) -> Result<T, Fenced> {
         match &self.fence {
-            None => self.carry_out(operation).await,
-            Some(fence) => fence.guard(self.carry_out(operation)).await?,
+            None => Ok(work.await),
+            Some(fence) => fence.guard(work).await,
         }
     }
 
@@ -290,10 +292,7 @@ impl Writer {
         let name = body_name(&preserve.key, &preserve.etag);
         let (identity, copy) = (Identity::default(), self.s3.clone());
         let copied = copy.copy(from, aside, &name, &identity, dress);
-        match &self.fence {
-            None => copied.await?,
-            Some(fence) => fence.guard(copied).await??,
-        };
+        self.guard(copied).await??;
         Ok(())
     }
 

@@ -36,7 +36,7 @@ const AT_A_TIME: usize = 2;
 async fn room(cloudfront: &CloudFront, cdn: &Cdn, free_left: usize) -> Room {
     let distribution = &cdn.distribution;
     if free_left == 0 {
-        tracing::warn!(%distribution, "the month's free invalidation paths are used up: as few paths as possible are sent, and each is charged");
+        tracing::warn!(%distribution, "the month's free invalidation paths are used up: folders are folded further, and each path is charged");
     }
     // Wildcards clear more the fewer there are: so few paths are never worth what clearing everything costs.
     let whole = Room { free: free_left.max(MAX_WILDCARDS).min(cdn.max_paths), ..Room::default() };

@@ -109,9 +109,7 @@ impl Unfinished {
             }
         }
     }
-}
 
-impl Unfinished {
     /// The runs.
     #[must_use]
     pub fn runs(&self) -> &[ReleaseId] {

@@ -78,12 +78,7 @@ impl Succession<'_> {
     fn group(&self, progress: &mut Progress, group: Vec<Record>, records: &mut Vec<Record>) {
         let Some(key) = group.first().map(|record| record.key.clone()) else { return };
         self.advance(progress, Some(&key), records);
-        let entry = self.desired.entries().get(progress.entry).filter(|entry| entry.key.as_str() == key.as_str());
-        let object = self.site.objects().get(progress.object).filter(|object| object.key == key);
-        let at = progress.entry;
-        progress.entry += usize::from(entry.is_some());
-        progress.object += usize::from(object.is_some());
-        self.key(progress, (at, entry), object, &key, group, records);
+        self.key(progress, &key, group, records);
     }
 
     /// Everything before `limit` that the old manifest does not name.
@@ -100,25 +95,17 @@ impl Succession<'_> {
             if limit.is_some_and(|limit| next >= limit.as_str()) {
                 return;
             }
-            let key = StoredKey::new(next);
-            let entry = entry.filter(|entry| entry.key.as_str() == next);
-            let object = object.filter(|object| object.key == key);
-            let at = progress.entry;
-            progress.entry += usize::from(entry.is_some());
-            progress.object += usize::from(object.is_some());
-            self.key(progress, (at, entry), object, &key, Vec::new(), records);
+            self.key(progress, &StoredKey::new(next), Vec::new(), records);
         }
     }
 
-    fn key(
-        &self,
-        progress: &mut Progress,
-        (at, entry): (usize, Option<&Entry>),
-        object: Option<&Listed>,
-        key: &StoredKey,
-        old: Vec<Record>,
-        records: &mut Vec<Record>,
-    ) {
+    /// One key, with what the old manifest has under it.
+    fn key(&self, progress: &mut Progress, key: &StoredKey, old: Vec<Record>, records: &mut Vec<Record>) {
+        let at = progress.entry;
+        let entry = self.desired.entries().get(at).filter(|entry| entry.key.as_str() == key.as_str());
+        let object = self.site.objects().get(progress.object).filter(|object| object.key == *key);
+        progress.entry += usize::from(entry.is_some());
+        progress.object += usize::from(object.is_some());
         let (standing, aside): (Vec<Record>, Vec<Record>) =
             old.into_iter().partition(|record| record.standing.is_on_site());
         let standing = standing.into_iter().next();

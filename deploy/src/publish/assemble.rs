@@ -20,7 +20,8 @@ use crate::state::History;
 
 impl Publisher {
     /// Puts a plan together from everything that it depends on. Where nothing changes, the live release counts as the
-    /// newest that is kept, else the new one does.
+    /// newest that is kept, else the new one does. Answers also the oldest release that is kept, and whether the plan makes
+    /// another release than the live one.
     pub(super) fn assemble(
         &self,
         (request, site): (&Request, &Site),
@@ -29,7 +30,7 @@ impl Publisher {
         state: &SiteState,
         (artifact, source_objects): (Fingerprint, u64),
         history: Option<&History>,
-    ) -> (Plan, ReleaseId) {
+    ) -> (Plan, ReleaseId, bool) {
         let at = |changed| {
             let horizon = history.map_or(ReleaseId::default(), |h| h.horizon(site.keep, request.instant, changed));
             let removal = Removal { delete: site.delete, protect: site.protect.clone(), horizon };
@@ -68,7 +69,7 @@ impl Publisher {
             preserve: changes.preserve,
         };
         plan.inputs.kept = plan.kept_digest(desired);
-        (plan, horizon)
+        (plan, horizon, another)
     }
 }
 

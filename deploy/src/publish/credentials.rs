@@ -21,16 +21,14 @@ impl Publisher {
         Ok(self.connection.with_credentials(Sts::new(&self.connection).assume(role, &session, &policy).await?))
     }
 
-    /// A connection that can do what this plan says and nothing else. Called when no plugin is left. `tell` says that
-    /// distributions have to be told something.
+    /// A connection that can do what this plan says and nothing else. Called when no plugin is left.
     pub(super) async fn writing(
         &self,
         plan: &Plan,
         request: &Request,
         site: &Site,
-        tell: bool,
     ) -> Result<Connection, PublishError> {
-        let (Some(role), Some(policy)) = (&site.role, self.writing_policy(plan, request, site, tell)?) else {
+        let (Some(role), Some(policy)) = (&site.role, self.writing_policy(plan, request, site)?) else {
             return Ok(self.connection.clone());
         };
         let session = session(request, "publish");
@@ -43,11 +41,10 @@ impl Publisher {
         plan: &Plan,
         request: &Request,
         site: &Site,
-        tell: bool,
     ) -> Result<Option<String>, DocumentError> {
         let Some(role) = &site.role else { return Ok(None) };
         let aside = self.state(site).map(|state| state.bodies());
-        let distributions: Vec<String> = site.cdn.iter().filter(|_| tell).map(|cdn| cdn.arn(role)).collect();
+        let distributions: Vec<String> = site.cdn.iter().map(|cdn| cdn.arn(role)).collect();
         let staged = match &request.source {
             Source::Prefix(location) => Some(location),
             Source::Release(_) => aside.as_ref(),

@@ -185,7 +185,7 @@ impl Publisher {
             verify: self.verify,
         };
         let state = survey.look(pages, known, &mut desired).await?;
-        let (plan, horizon) = self.assemble(
+        let (plan, horizon, another) = self.assemble(
             (request, site),
             &chain,
             &desired,
@@ -195,10 +195,10 @@ impl Publisher {
         );
         if let Some(past) = &mut past {
             past.horizon = horizon;
-            past.another = state.is_another(&plan.operations);
+            past.another = another;
         }
         restorable(&plan, &shaped.reader, &request.source)?;
-        self.writing_policy(&plan, request, site, true)?;
+        self.writing_policy(&plan, request, site)?;
         clock.lap(Stage::Compare);
 
         self.observer.hear(Event::Stage(Stage::Judge));
@@ -303,7 +303,7 @@ impl Publisher {
     ) -> Result<Outcome, PublishError> {
         let plan = approved.plan();
         let mut clock = Clock::default();
-        let writing = self.writing(plan, request, site, true).await?;
+        let writing = self.writing(plan, request, site).await?;
         let writer = self.writer(&writing, plan, site, reader, None);
         write_all(approved, &writer, &self.observer, &mut report.done).await;
         remove(approved, &[Reason::Stale, Reason::Expired], &writer, &self.observer, &mut report.done).await;

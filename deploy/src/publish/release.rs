@@ -19,7 +19,7 @@ use tidegate_host::request::Request;
 use tidegate_host::verdict::Approved;
 
 use super::clock::Clock;
-use super::settle::{After, Owed, dropped, tell};
+use super::settle::{After, Owed, tell};
 use super::{PublishError, Publisher, Standing};
 use crate::cloudfront::CloudFront;
 use crate::execute::{set_aside, write_all};
@@ -155,14 +155,13 @@ impl Under<'_> {
         let owed = self.owed().await?;
         if !owed.is_empty() {
             let publisher = self.work.publisher;
-            let writing = publisher.writing(self.plan(), self.work.request, self.work.site, true).await?;
+            let writing = publisher.writing(self.plan(), self.work.request, self.work.site).await?;
             pointer.owed = tell(&CloudFront::new(&writing), self.work.site, owed.into_iter(), report).await;
             self.count_paths(report).await;
         }
         self.fence.check()?;
         self.state().move_pointer(&pointer, Some(&before.1)).await?;
-        let gone = dropped(&before.0, &pointer);
-        if let Err(error) = self.state().forget(&[gone, self.history().stray.clone()].concat(), &[]).await {
+        if let Err(error) = self.state().forget(&self.history().strays(&pointer), &[]).await {
             tracing::warn!(%error, "files of releases that are not kept were left, the next run removes them");
         }
         Ok(match (report.invalidations.is_empty(), pointer.owed.is_empty()) {
@@ -178,7 +177,7 @@ impl Under<'_> {
         report.id = Some(id);
         let mut clock = Clock::default();
         let owed = self.owed().await?;
-        let writing = publisher.writing(self.plan(), self.work.request, self.work.site, true).await?;
+        let writing = publisher.writing(self.plan(), self.work.request, self.work.site).await?;
 
         // From here on, the next run knows what this one meant to do.
         self.fence.check()?;

@@ -19,7 +19,7 @@ use crate::connection::Connection;
 use crate::execute::{Writer, remove};
 use crate::invalidate;
 use crate::progress::{Event, Stage};
-use crate::state::{File, StateError};
+use crate::state::StateError;
 
 /// What distributions have to be told for one release.
 #[derive(Debug)]
@@ -101,10 +101,8 @@ impl After<'_> {
             let there = under.state().body_names().await?;
             bodies = there.into_iter().filter(|name| !aside.needed.contains(name)).collect();
         }
-        let mut files = under.history().stray.clone();
-        files.extend(under.pointer().map(|before| dropped(before, pointer)).unwrap_or_default());
         under.fence.check()?;
-        under.state().forget(&files, &bodies).await
+        under.state().forget(&under.history().strays(pointer), &bodies).await
     }
 }
 
@@ -127,14 +125,6 @@ pub(super) async fn tell(
         owed.extend((!told).then_some(id));
     }
     owed
-}
-
-/// Files of releases that one pointer names and the next does not.
-pub(super) fn dropped(before: &Pointer, now: &Pointer) -> Vec<(ReleaseId, File)> {
-    let gone = before.releases.iter().filter(|past| now.release(past.id).is_none());
-    gone.flat_map(|past| [(past.id, File::Release), (past.id, File::Plan), (past.id, File::Manifest)])
-        .filter(|(id, file)| *file != File::Manifest || !now.releases.iter().any(|past| past.manifest == Some(*id)))
-        .collect()
 }
 
 impl Under<'_> {

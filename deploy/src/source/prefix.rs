@@ -15,19 +15,18 @@ use tidegate_host::key::{Key, StoredKey};
 use tidegate_host::location::Location;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::Sender;
-use tokio::time::timeout_at;
 
 use super::body::{Body, CHUNK};
 use super::digest::fingerprint;
 use super::names::Refusals;
-use super::storage::{Listed, ObjectBytes, Objects, StagedObject, StorageError, read_range};
+use super::storage::{Listed, ObjectBytes, Objects, StagedObject, StorageError, read_part};
 use super::{Opened, Reader, SourceError};
 
 /// The object at a prefix' root that says that staging is finished. It is never published.
 pub const READY_MARKER: &str = ".ready";
 
 /// Heads that are read side by side.
-const SIDE_BY_SIDE: usize = 32;
+pub(super) const SIDE_BY_SIDE: usize = 32;
 
 /// A prefix in the state in which it was listed.
 pub struct StagedPrefix {
@@ -114,14 +113,8 @@ impl StagedPrefix {
 
     async fn part(&self, key: &Key, offset: u64, length: u32, deadline: Instant) -> Result<Vec<u8>, ReadError> {
         let object = self.staged(key).map_err(|_| ReadError::NotFound(key.clone()))?;
-        let unavailable = |why: String| ReadError::Unavailable { key: key.clone(), why };
-        let end = object.size.min(offset.saturating_add(u64::from(length)));
-        let range = offset.min(end)..end;
-        match timeout_at(deadline.into(), read_range(self.objects.as_ref(), &object, range)).await {
-            Ok(Ok(bytes)) => Ok(bytes.into()),
-            Ok(Err(error)) => Err(unavailable(error.to_string())),
-            Err(_) => Err(unavailable("its deadline passed".to_owned())),
-        }
+        let object = std::future::ready(Ok(object));
+        read_part(self.objects.as_ref(), key, object, (offset, length), deadline).await
     }
 }
 

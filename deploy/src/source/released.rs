@@ -13,14 +13,11 @@ use tidegate_host::key::{Key, StoredKey};
 use tidegate_host::location::Location;
 use tidegate_host::restore::Aside;
 use tokio::runtime::Handle;
-use tokio::time::timeout_at;
 
 use super::SourceError;
 use super::body::Body;
-use super::storage::{Objects, StagedObject, StorageError, read_range};
-
-/// Heads that are read side by side.
-const SIDE_BY_SIDE: usize = 32;
+use super::prefix::SIDE_BY_SIDE;
+use super::storage::{Objects, StagedObject, StorageError, read_part};
 
 /// Bodies of one earlier release.
 pub struct Released {
@@ -87,17 +84,7 @@ impl Released {
     }
 
     async fn part(&self, key: &Key, offset: u64, length: u32, deadline: Instant) -> Result<Vec<u8>, ReadError> {
-        let read = async {
-            let object = self.object(key).await?;
-            let end = object.size.min(offset.saturating_add(u64::from(length)));
-            read_range(self.objects.as_ref(), &object, offset.min(end)..end).await
-        };
-        let unavailable = |why: String| ReadError::Unavailable { key: key.clone(), why };
-        match timeout_at(deadline.into(), read).await {
-            Ok(Ok(bytes)) => Ok(bytes.into()),
-            Ok(Err(error)) => Err(unavailable(error.to_string())),
-            Err(_) => Err(unavailable("its deadline passed".to_owned())),
-        }
+        read_part(self.objects.as_ref(), key, self.object(key), (offset, length), deadline).await
     }
 }
 

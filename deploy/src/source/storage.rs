@@ -4,13 +4,16 @@
 
 use std::ops::Range;
 use std::pin::Pin;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt};
+use tidegate_host::content::ReadError;
 use tidegate_host::identity::ETag;
-use tidegate_host::key::StoredKey;
+use tidegate_host::key::{Key, StoredKey};
 use tidegate_host::location::{Bucket, Location};
+use tokio::time::timeout_at;
 
 /// One object in a bucket, in the state in which it was listed or asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,6 +122,28 @@ impl StagedObject {
     #[must_use]
     pub fn place(&self) -> String {
         format!("s3://{}/{}", self.bucket, self.key)
+    }
+}
+
+/// Part of an object for a plugin, from `offset` on and no further than the object goes, until the deadline. `object` finds
+/// out which state of it is read.
+pub(super) async fn read_part(
+    objects: &dyn Objects,
+    key: &Key,
+    object: impl Future<Output = Result<StagedObject, StorageError>>,
+    (offset, length): (u64, u32),
+    deadline: Instant,
+) -> Result<Vec<u8>, ReadError> {
+    let read = async {
+        let object = object.await?;
+        let end = object.size.min(offset.saturating_add(u64::from(length)));
+        read_range(objects, &object, offset.min(end)..end).await
+    };
+    let unavailable = |why: String| ReadError::Unavailable { key: key.clone(), why };
+    match timeout_at(deadline.into(), read).await {
+        Ok(Ok(bytes)) => Ok(bytes.into()),
+        Ok(Err(error)) => Err(unavailable(error.to_string())),
+        Err(_) => Err(unavailable("its deadline passed".to_owned())),
     }
 }
 

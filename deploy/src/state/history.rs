@@ -19,8 +19,8 @@ pub(crate) struct History {
     pub(crate) unfinished: Unfinished,
     /// The number of the next release.
     pub(crate) next: ReleaseId,
-    /// Files that belong to no release that is kept.
-    pub(crate) stray: Vec<(ReleaseId, File)>,
+    /// Files of releases, whether they are kept or not.
+    files: BTreeMap<ReleaseId, Vec<File>>,
 }
 
 impl History {
@@ -42,6 +42,15 @@ impl History {
     /// The oldest release that is kept when another is published at `instant`.
     pub(crate) fn horizon(&self, keep: Keep, instant: u64, changed: bool) -> ReleaseId {
         self.pointer.as_ref().map_or(ReleaseId::default(), |(pointer, _)| pointer.horizon(keep, instant, changed))
+    }
+
+    /// Files that a pointer does not name any more: what it let go, and what a run that died left behind.
+    pub(crate) fn strays(&self, now: &Pointer) -> Vec<(ReleaseId, File)> {
+        let named = |id: ReleaseId, file: File| {
+            now.releases.iter().any(|past| past.id == id || (file == File::Manifest && past.manifest == Some(id)))
+        };
+        let files = self.files.iter().flat_map(|(id, files)| files.iter().map(|file| (*id, *file)));
+        files.filter(|(id, file)| !named(*id, *file)).collect()
     }
 
     /// Whether the last run ended well: then the manifest tells what the site holds.
@@ -67,25 +76,6 @@ impl State {
                 unfinished.add(*id, &plan);
             }
         }
-        let stray = stray(&files, pointer.as_ref().map(|(pointer, _)| pointer), last);
-        Ok(History { pointer, unfinished, next: newest.next(), stray })
+        Ok(History { pointer, unfinished, next: newest.next(), files })
     }
-}
-
-/// Files of releases that the pointer does not name any more.
-fn stray(
-    files: &BTreeMap<ReleaseId, Vec<File>>,
-    pointer: Option<&Pointer>,
-    last: Option<ReleaseId>,
-) -> Vec<(ReleaseId, File)> {
-    let (Some(pointer), Some(last)) = (pointer, last) else { return Vec::new() };
-    let named = |id: ReleaseId, file: File| {
-        pointer.releases.iter().any(|past| past.id == id || (file == File::Manifest && past.manifest == Some(id)))
-    };
-    files
-        .iter()
-        .filter(|(id, _)| **id <= last)
-        .flat_map(|(id, files)| files.iter().map(|file| (*id, *file)))
-        .filter(|(id, file)| !named(*id, *file))
-        .collect()
 }
