@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
+use aws_config::identity::IdentityCache;
 use aws_config::{BehaviorVersion, SdkConfig};
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_smithy_http_client::{Builder, tls};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
@@ -17,6 +17,13 @@ const ATTEMPTS: u32 = 6;
 
 /// How long one connection may take.
 const CONNECT: Duration = Duration::from_secs(10);
+
+/// How long before its end a session is not used any more: a request that was signed just before it must still arrive, and
+/// a large body may take a while.
+const MARGIN: Duration = Duration::from_secs(300);
+
+/// How long getting the next session may take, with its retries.
+const LOAD: Duration = Duration::from_secs(60);
 
 /// How clients reach AWS.
 #[derive(Debug, Clone)]
@@ -48,10 +55,16 @@ impl Connection {
         Builder::new().tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring)).build_https()
     }
 
-    /// The same connection with other credentials.
+    /// The same connection with other credentials, whose provider is asked again before they end.
     #[must_use]
-    pub fn with_credentials(&self, credentials: Credentials) -> Self {
-        let config = self.config.to_builder().credentials_provider(SharedCredentialsProvider::new(credentials)).build();
+    pub fn with_provider(&self, provider: impl ProvideCredentials + 'static) -> Self {
+        let cache = IdentityCache::lazy().buffer_time(MARGIN).load_timeout(LOAD).build();
+        let config = self
+            .config
+            .to_builder()
+            .credentials_provider(SharedCredentialsProvider::new(provider))
+            .identity_cache(cache)
+            .build();
         Self { config, path_style: self.path_style }
     }
 

@@ -21,4 +21,5 @@ pub use cloud::CloudError;
 pub use connection::Connection;
 pub use s3::{CopySource, ListError, S3};
 pub use state::StateError;
+pub use sts::{Caller, Sts};
 pub use survey::SurveyError;

@@ -18,6 +18,9 @@ use crate::request::{Order, Request};
 /// The form of what is stored; another number is another form.
 pub const FORMAT: u32 = 1;
 
+/// Where bodies of earlier releases are, below a site's state.
+pub const BODIES: &str = "bodies/";
+
 /// Most requests that changed nothing that a pointer remembers.
 const MAX_PASSED: usize = 50;
 

@@ -2,7 +2,7 @@
 //! turn. A failure prints a line that belongs into [`REGRESSIONS`].
 
 mod check;
-mod scenario;
+pub(crate) mod scenario;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
@@ -26,11 +26,11 @@ const REGRESSIONS: [&str; 6] = [
     "directory keep 1 | | | a:plain:7.0:5 a.r:redirect:/index.html",
 ];
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
-fn runner(cases: u32) -> TestRunner {
+pub(crate) fn runner(cases: u32) -> TestRunner {
     // The same cases in every run: what fails on one machine fails on all.
     let config = Config { cases, max_shrink_iters: 200, failure_persistence: None, ..Config::default() };
     let seed = proptest::test_runner::TestRng::deterministic_rng(config.rng_algorithm);

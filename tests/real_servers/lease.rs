@@ -12,7 +12,7 @@ use tidegate_host::lease::Lease;
 use tidegate_host::release::Pointer;
 use tidegate_tests::binary::{binary, cache};
 
-use crate::server::{Server, free_port, skipped};
+use crate::server::{Server, skipped};
 
 /// Processes at once.
 const PROCESSES: usize = 8;
@@ -39,8 +39,7 @@ async fn text(client: &Client, bucket: &str, key: &str) -> String {
 
 /// Everybody publishes a page of their own; everybody must be told the truth.
 async fn race(name: &str, test: &str) {
-    let port = free_port();
-    let server = match Server::start(name, port, &[&port.to_string()]) {
+    let server = match Server::start(name, |port| vec![port.to_string()]) {
         Ok(server) => server,
         Err(why) => return skipped(test, &why),
     };

@@ -20,11 +20,10 @@ use tidegate_tests::library::workshop;
 use tidegate_tests::world;
 
 use crate::released::{PLUGINS, assert_release, both_releases, held, lay, publish, stage};
-use crate::server::{Server, free_port, skipped};
+use crate::server::{Server, skipped};
 
 fn start(test: &str) -> Option<Server> {
-    let port = free_port();
-    Server::start("ministack", port, &[&port.to_string()]).map_err(|why| skipped(test, &why)).ok()
+    Server::start("ministack", |port| vec![port.to_string()]).map_err(|why| skipped(test, &why)).ok()
 }
 
 fn client(config: &aws_config::SdkConfig) -> aws_sdk_s3::Client {

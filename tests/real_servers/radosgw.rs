@@ -36,10 +36,12 @@ fn admin(home: &Path, arguments: &[&str]) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_site_is_published_to_radosgw() {
     let place = TempDir::new().unwrap();
-    let home = place.path().join("ceph");
-    let (port, monitor) = (free_port(), free_port());
-    let arguments = [&*home.to_string_lossy(), &port.to_string(), &monitor.to_string()];
-    let server = match Server::start("radosgw", port, &arguments) {
+    let mut home = place.path().to_owned();
+    let server = match Server::start("radosgw", |port| {
+        let monitor = free_port();
+        home = place.path().join(format!("ceph-{monitor}"));
+        vec![home.to_string_lossy().into_owned(), port.to_string(), monitor.to_string()]
+    }) {
         Ok(server) => server,
         Err(why) => return skipped("a_site_is_published_to_radosgw", &why),
     };

@@ -22,17 +22,39 @@ fn script() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/servers")
 }
 
+/// Ports that systems do not give out by themselves (Linux: 32768 and up, others 49152 and up): one that is free now is
+/// not taken by somebody's connection before the server listens on it.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+
+/// How often a server is started: another process may have taken its port after all.
+const ATTEMPTS: usize = 3;
+
 /// A port that nobody listens on.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    let mut ports = std::iter::repeat_with(|| fastrand::u16(PORTS));
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
 
 impl Server {
-    /// Starts a server and waits until it answers.
+    /// Starts a server and waits until it answers. `arguments` are those of `scripts/servers`, after the server's name,
+    /// for a port that it listens on; they are asked for anew with every attempt.
     ///
     /// # Errors
     /// Why it cannot be had: what it last said.
-    pub(crate) fn start(name: &str, port: u16, arguments: &[&str]) -> Result<Self, String> {
+    pub(crate) fn start(name: &str, mut arguments: impl FnMut(u16) -> Vec<String>) -> Result<Self, String> {
+        let mut last = String::new();
+        for _ in 0..ATTEMPTS {
+            let port = free_port();
+            match Self::attempt(name, port, &arguments(port)) {
+                Ok(server) => return Ok(server),
+                Err(why) if why.contains("is not installed") => return Err(why),
+                Err(why) => last = why,
+            }
+        }
+        Err(last)
+    }
+
+    fn attempt(name: &str, port: u16, arguments: &[String]) -> Result<Self, String> {
         let log = std::env::temp_dir().join(format!("tidegate-{name}-{port}.log"));
         let file = std::fs::File::create(&log).map_err(|error| error.to_string())?;
         let mut child = Command::new(script())
@@ -51,7 +73,11 @@ impl Server {
         }
         let _ = child.wait();
         let said = std::fs::read_to_string(&log).unwrap_or_default();
-        Err(said.trim_end().lines().last().unwrap_or("it ended without a word").to_owned())
+        // What the script says of it counts for more than what servers say while they are stopped.
+        let script = said.lines().rev().find(|line| line.starts_with("servers: "));
+        let last: Vec<&str> = said.lines().rev().take(5).collect();
+        let last = last.into_iter().rev().collect::<Vec<_>>().join(" / ");
+        Err(format!("{} ({last})", script.unwrap_or("it ended by itself")))
     }
 
     /// Where it listens.

@@ -19,6 +19,8 @@ pub struct Signed {
     pub uri: String,
     /// Every header's value and the body, for a test that looks for secrets.
     pub text: String,
+    /// The status that was answered; none while nothing was.
+    pub status: Option<u16>,
 }
 
 /// Remembers every request that passes.
@@ -79,8 +81,23 @@ impl HttpConnector for RecordingConnector {
             method: request.method().to_owned(),
             uri: request.uri().to_owned(),
             text: format!("{}\n{body}", headers.join("\n")),
+            status: None,
         };
-        self.recorder.0.lock().unwrap_or_else(PoisonError::into_inner).push(signed);
-        self.connector.call(request)
+        let record = Arc::clone(&self.recorder.0);
+        let place = {
+            let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
+            record.push(signed);
+            record.len() - 1
+        };
+        let answer = self.connector.call(request);
+        HttpConnectorFuture::new(async move {
+            let answer = answer.await?;
+            let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(signed) = record.get_mut(place) {
+                signed.status = Some(answer.status().as_u16());
+            }
+            drop(record);
+            Ok(answer)
+        })
     }
 }

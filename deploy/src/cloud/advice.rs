@@ -20,7 +20,11 @@ pub(crate) struct Refusal<'a> {
 impl Refusal<'_> {
     /// What a person can do, if that is known.
     pub(crate) fn advice(&self) -> Option<String> {
-        self.elsewhere().or_else(|| self.acl()).or_else(|| self.encryption()).or_else(|| self.permission())
+        self.elsewhere()
+            .or_else(|| self.packed())
+            .or_else(|| self.acl())
+            .or_else(|| self.encryption())
+            .or_else(|| self.permission())
     }
 
     /// Source: Amazon S3 API reference, "Error responses": `PermanentRedirect`, `AuthorizationHeaderMalformed`.
@@ -47,6 +51,14 @@ impl Refusal<'_> {
                 Some("the bucket is in another region, set `AWS_REGION` or the profile's region to it".to_owned())
             }
         }
+    }
+
+    /// STS packs session policies, and its limit for that is its own. Source: STS API reference, `AssumeRole`, "Errors";
+    /// the query protocol gives the code without `Exception`.
+    fn packed(&self) -> Option<String> {
+        let told = "shorten the prefixes of `target`, `staged` and `state`, name fewer distributions, or give the caller's \
+                    session fewer tags";
+        self.code.is_some_and(|code| code.starts_with("PackedPolicyTooLarge")).then(|| told.to_owned())
     }
 
     /// Source: Amazon S3 user guide, "Controlling ownership of objects and disabling ACLs for your bucket".

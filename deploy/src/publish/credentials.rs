@@ -3,7 +3,7 @@
 //! Owns when they are asked for and for which purpose. What they may do is `tidegate_host::document`'s to say.
 
 use tidegate_host::config::Site;
-use tidegate_host::document::{Document, DocumentError};
+use tidegate_host::document::{Document, PROBED_FROM, Places};
 use tidegate_host::location::Source;
 use tidegate_host::plan::Plan;
 use tidegate_host::request::Request;
@@ -16,9 +16,8 @@ impl Publisher {
     /// A connection that can read the site and nothing else.
     pub(super) async fn reading(&self, request: &Request, site: &Site) -> Result<Connection, PublishError> {
         let Some(role) = &site.role else { return Ok(self.connection.clone()) };
-        let policy = Document::planning(&site.target, &site.writing).session(&site.target)?;
-        let session = session(request, "plan");
-        Ok(self.connection.with_credentials(Sts::new(&self.connection).assume(role, &session, &policy).await?))
+        let policy = Document::planning(&role.partition(), &site.target, &site.writing).session(&site.target)?;
+        Ok(Sts::new(&self.connection).session(&self.connection, role, &session(request, "plan"), &policy).await?)
     }
 
     /// A connection that can do what this plan says and nothing else. Called when no plugin is left.
@@ -28,21 +27,30 @@ impl Publisher {
         request: &Request,
         site: &Site,
     ) -> Result<Connection, PublishError> {
-        let (Some(role), Some(policy)) = (&site.role, self.writing_policy(plan, request, site)?) else {
+        let (Some(role), Some(document)) = (&site.role, self.writing_document(plan, request, site)) else {
             return Ok(self.connection.clone());
         };
-        let session = session(request, "publish");
-        Ok(self.connection.with_credentials(Sts::new(&self.connection).assume(role, &session, &policy).await?))
+        let policy = document.session(&site.target)?;
+        Ok(Sts::new(&self.connection).session(&self.connection, role, &session(request, "publish"), &policy).await?)
     }
 
-    /// The session policy of a plan; its limits are checked while planning, before anything is written.
-    pub(super) fn writing_policy(
-        &self,
-        plan: &Plan,
-        request: &Request,
-        site: &Site,
-    ) -> Result<Option<String>, DocumentError> {
-        let Some(role) = &site.role else { return Ok(None) };
+    /// Checks the session policy of a plan against the limits of STS, before anything is judged or written. How long a
+    /// policy is once it is packed only STS knows, so it is asked about long ones: by a session with the same policy turned
+    /// into a refusal, which can do nothing.
+    pub(super) async fn check_writing(&self, plan: &Plan, request: &Request, site: &Site) -> Result<(), PublishError> {
+        let (Some(role), Some(document)) = (&site.role, self.writing_document(plan, request, site)) else {
+            return Ok(());
+        };
+        let policy = document.session(&site.target)?;
+        if policy.len() >= PROBED_FROM {
+            let powerless = document.powerless().session(&site.target)?;
+            Sts::new(&self.connection).assume(role, &session(request, "check"), &powerless).await?;
+        }
+        Ok(())
+    }
+
+    fn writing_document(&self, plan: &Plan, request: &Request, site: &Site) -> Option<Document> {
+        let role = site.role.as_ref()?;
         let aside = self.state(site).map(|state| state.bodies());
         let distributions: Vec<String> = site.cdn.iter().map(|cdn| cdn.arn(role)).collect();
         let staged = match &request.source {
@@ -50,8 +58,8 @@ impl Publisher {
             Source::Release(_) => aside.as_ref(),
             Source::Directory(_) | Source::Archive(_) | Source::Object(_) => None,
         };
-        let document = Document::writing(plan, staged, aside.as_ref(), &distributions);
-        if document.is_empty() { Ok(None) } else { document.session(&site.target).map(Some) }
+        let places = Places { staged, aside: aside.as_ref(), distributions: &distributions };
+        Some(Document::writing(&role.partition(), plan, places)).filter(|document| !document.is_empty())
     }
 }
 

@@ -198,7 +198,7 @@ impl Publisher {
             past.another = another;
         }
         restorable(&plan, &shaped.reader, &request.source)?;
-        self.writing_policy(&plan, request, site)?;
+        self.check_writing(&plan, request, site).await?;
         clock.lap(Stage::Compare);
 
         self.observer.hear(Event::Stage(Stage::Judge));

@@ -20,7 +20,7 @@ use tidegate_host::identity::ETag;
 use tidegate_host::location::{Location, Prefix};
 use tidegate_host::manifest::{Decoder, Encoder, ManifestError, Record};
 use tidegate_host::plan::Plan;
-use tidegate_host::release::{FORMAT, PathsSent, Pointer, Release, ReleaseId};
+use tidegate_host::release::{BODIES, FORMAT, PathsSent, Pointer, Release, ReleaseId};
 
 pub(crate) use history::History;
 pub(crate) use lease::{Fence, Fenced, Held};
@@ -36,9 +36,6 @@ const LEASE: &str = "lease.json";
 
 /// Where releases are.
 const RELEASES: &str = "releases/";
-
-/// Where bodies are that were set aside.
-const BODIES: &str = "bodies/";
 
 /// How often a count is tried that another site changed meanwhile.
 const COUNT_ATTEMPTS: usize = 5;

@@ -149,6 +149,6 @@ impl Cdn {
     /// The distribution's ARN in the account of `role`.
     #[must_use]
     pub fn arn(&self, role: &RoleArn) -> String {
-        distribution_arn(role.account(), self.distribution.as_str())
+        distribution_arn(&role.partition(), role.account(), self.distribution.as_str())
     }
 }

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::document::Partition;
 use crate::lease::DEFAULT_SECONDS;
 use crate::location::{LocationError, Prefix};
 
@@ -105,6 +106,12 @@ impl RoleArn {
     #[must_use]
     pub fn account(&self) -> &str {
         self.0.split(':').nth(4).unwrap_or_default()
+    }
+
+    /// The partition of AWS that it is in.
+    #[must_use]
+    pub fn partition(&self) -> Partition {
+        Partition::of(&self.0)
     }
 
     /// The role's name, without its path.

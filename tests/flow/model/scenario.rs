@@ -8,21 +8,21 @@ use proptest::prelude::*;
 use tidegate_tests::{SiteObject, SourceKind, SourceObject, Sources, body};
 
 /// Where the site is; keys beside it belong to others.
-pub(super) const PREFIX: &str = "p/";
+pub(crate) const PREFIX: &str = "p/";
 
 /// Keys of others, each of which some rule of prefixes might catch by mistake.
-pub(super) const OTHERS: [&str; 5] = ["p", "p-", "p-/a", "p2/a", "a"];
+pub(crate) const OTHERS: [&str; 5] = ["p", "p-", "p-/a", "p2/a", "a"];
 
 /// Bytes that are described by their number and a seed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Bytes {
+pub(crate) struct Bytes {
     size: u64,
     seed: u64,
 }
 
 /// What the site holds under a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Held {
+pub(crate) enum Held {
     /// An object of any tool, with `max-age` of so many seconds.
     Plain(Bytes, u32),
     /// The same under SSE-KMS: its ETag says nothing.
@@ -36,24 +36,24 @@ pub(super) enum Held {
 }
 
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Scenario {
-    pub(super) kind: SourceKind,
+pub(crate) struct Scenario {
+    pub(crate) kind: SourceKind,
     /// Whether stale objects are deleted.
-    pub(super) delete: bool,
+    pub(crate) delete: bool,
     /// `max-age` for names of which one segment ends in `-`.
-    pub(super) age: u32,
-    pub(super) artifact: BTreeMap<String, Bytes>,
+    pub(crate) age: u32,
+    pub(crate) artifact: BTreeMap<String, Bytes>,
     /// Redirects by rule; the key is followed by `.r`.
-    pub(super) redirects: Vec<String>,
-    pub(super) site: BTreeMap<String, Held>,
+    pub(crate) redirects: Vec<String>,
+    pub(crate) site: BTreeMap<String, Held>,
 }
 
 /// What the model says of one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Expected {
-    pub(super) digest: String,
-    pub(super) cache: Option<String>,
-    pub(super) redirect: Option<String>,
+pub(crate) struct Expected {
+    pub(crate) digest: String,
+    pub(crate) cache: Option<String>,
+    pub(crate) redirect: Option<String>,
 }
 
 /// Few letters, so that names collide; `-` sorts before `/`, and `.` between the two.
@@ -79,7 +79,7 @@ fn held() -> impl Strategy<Value = Held> {
 }
 
 impl Scenario {
-    pub(super) fn any() -> impl Strategy<Value = Self> {
+    pub(crate) fn any() -> impl Strategy<Value = Self> {
         let kind = prop::sample::select(vec![SourceKind::Directory, SourceKind::Prefix]);
         let redirects = btree_set("[a-]{1,2}(/[a-]{1,2}){0,1}", 0..3);
         (kind, any::<bool>(), 1_u32..4, btree_map(key(), bytes(), 0..6), redirects, btree_map(key(), held(), 0..7))
@@ -107,7 +107,7 @@ impl Scenario {
     }
 
     /// The configuration that says what the model says.
-    pub(super) fn configuration(&self) -> String {
+    pub(crate) fn configuration(&self) -> String {
         let rules: Vec<String> =
             self.redirects.iter().map(|key| format!("{{ from = \"/{key}.r\", to = \"/index.html\" }}")).collect();
         format!(
@@ -134,19 +134,19 @@ settings = {{ allow-empty = true }}
         )
     }
 
-    pub(super) fn sources(&self) -> Sources {
+    pub(crate) fn sources(&self) -> Sources {
         let objects = self.artifact.iter().map(|(key, bytes)| SourceObject::sized(key, bytes.size, bytes.seed));
         Sources { kind: self.kind, objects: objects.collect() }
     }
 
     /// What the bucket holds before, with the objects of others.
-    pub(super) fn seeds(&self) -> Vec<SiteObject> {
+    pub(crate) fn seeds(&self) -> Vec<SiteObject> {
         let others = OTHERS.iter().map(|key| SiteObject::text(key, "theirs"));
         others.chain(self.site.iter().map(|(key, held)| held.seed(&format!("{PREFIX}{key}")))).collect()
     }
 
     /// What the site must be afterwards, without the prefix.
-    pub(super) fn model(&self) -> BTreeMap<String, Expected> {
+    pub(crate) fn model(&self) -> BTreeMap<String, Expected> {
         let mut model = BTreeMap::new();
         for (key, held) in &self.site {
             if !self.delete || *held == Held::Marker {
@@ -164,7 +164,7 @@ settings = {{ allow-empty = true }}
     }
 
     /// Keys that are what they should be, and whose ETag shows it: nothing may be written there.
-    pub(super) fn settled(&self) -> Vec<String> {
+    pub(crate) fn settled(&self) -> Vec<String> {
         let model = self.model();
         let settled = self.site.iter().filter(|(key, held)| {
             matches!(held, Held::Plain(..) | Held::Redirect(_)) && model.get(*key) == Some(&held.expected())
@@ -246,7 +246,7 @@ impl fmt::Debug for Scenario {
 
 impl Scenario {
     /// Reads what `Display` writes.
-    pub(super) fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let sections: Vec<Vec<&str>> = text.split('|').map(|section| section.split_whitespace().collect()).collect();
         let [options, artifact, redirects, site] = sections.as_slice() else { panic!("four sections: {text}") };
         let [kind, delete, age] = options.as_slice() else { panic!("three options: {text}") };

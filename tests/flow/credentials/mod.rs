@@ -1,5 +1,8 @@
 //! Which credentials do what: planning reads, writing may do what the plan says, and plugins never meet a write credential.
 
+mod limits;
+mod proof;
+
 use std::collections::BTreeSet;
 
 use tidegate_host::report::Outcome;
@@ -12,12 +15,13 @@ use crate::{plugin, site_with, texts};
 
 const ROLE: &str = "arn:aws:iam::000000000000:role/publisher";
 
+/// What a role may do that may do everything.
+const ALL: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*","cloudfront:*","kms:*"],"Resource":"*"}]}"#;
+
 /// A role that may do everything, so that whatever is refused is refused by a session's policy.
 fn wide_role(world: &World) {
     let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::000000000000:root"},"Action":"sts:AssumeRole"}]}"#;
-    let all =
-        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*","cloudfront:*"],"Resource":"*"}]}"#;
-    assert_eq!(world.account.iam().create_role("publisher", trust, &[("all", all)]).unwrap(), ROLE);
+    assert_eq!(world.account.iam().create_role("publisher", trust, &[("all", ALL)]).unwrap(), ROLE);
 }
 
 fn with_role(more: &str) -> String {

@@ -1,0 +1,31 @@
+//! A policy document as CloudFormation's templates have it: JSON, which is YAML as well.
+//!
+//! Owns resources for documents. Never writes a function or a bucket.
+
+use serde_json::{Map, Value, json};
+
+use super::{Document, DocumentError};
+
+/// A name that CloudFormation takes for a resource: letters and digits.
+pub(crate) fn logical(text: &str) -> String {
+    let mut name = String::new();
+    for word in text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()) {
+        let mut letters = word.chars();
+        name.extend(letters.next().map(|c| c.to_ascii_uppercase()));
+        name.extend(letters);
+    }
+    name
+}
+
+impl Document {
+    /// The document as a value of a template.
+    pub(crate) fn value(&self) -> Result<Value, DocumentError> {
+        serde_json::to_value(self).map_err(|error| DocumentError::Json(error.to_string()))
+    }
+
+    /// Why each of its statements is there, by its name.
+    pub(crate) fn reasons(&self) -> Map<String, Value> {
+        let named = self.statement.iter().filter(|statement| !statement.why.is_empty());
+        named.filter_map(|statement| Some((statement.sid?.to_owned(), json!(statement.why)))).collect()
+    }
+}

@@ -1,0 +1,166 @@
+//! A policy document as Terraform's configuration language has it.
+//!
+//! Owns the form, as `terraform fmt` leaves it: what takes several lines stands apart, since only neighbours are aligned.
+//! Never writes anything but data sources; what a document is attached to is `grant`'s.
+
+use std::fmt::Write as _;
+
+use super::{Document, Effect, Principal, Statement};
+
+/// A text in quotes; `${` and `%{` would be templates.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '$' | '%' if rest.peek() == Some(&'{') => out.extend([c, c]),
+            c if c.is_control() => {
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// Attributes and blocks at one depth, in the order in which they were given.
+#[derive(Debug, Default)]
+pub(crate) struct Body {
+    parts: Vec<Part>,
+}
+
+#[derive(Debug)]
+enum Part {
+    Comment(String),
+    /// One line.
+    Line(String, String),
+    List(String, Vec<String>),
+    Block(String, Body),
+}
+
+impl Body {
+    pub(crate) fn line(&mut self, name: &str, value: &str) {
+        self.parts.push(Part::Line(name.to_owned(), value.to_owned()));
+    }
+
+    pub(crate) fn comment(&mut self, text: &str) {
+        self.parts.push(Part::Comment(text.to_owned()));
+    }
+
+    pub(crate) fn block(&mut self, head: &str, body: Self) {
+        self.parts.push(Part::Block(head.to_owned(), body));
+    }
+
+    fn list(&mut self, name: &str, values: Vec<String>) {
+        match values.as_slice() {
+            [one] => self.line(name, &format!("[{one}]")),
+            _ => self.parts.push(Part::List(name.to_owned(), values)),
+        }
+    }
+
+    fn write(&self, out: &mut String, depth: usize) {
+        let indent = "  ".repeat(depth);
+        let mut before: Option<&Part> = None;
+        for (place, part) in self.parts.iter().enumerate() {
+            let apart = match (before, part) {
+                (None, _) | (Some(Part::Comment(_)), _) | (Some(Part::Line(..)), Part::Line(..)) => false,
+                (Some(_), _) => true,
+            };
+            if apart {
+                out.push('\n');
+            }
+            match part {
+                Part::Comment(text) => {
+                    let _ = writeln!(out, "{indent}# {text}");
+                }
+                Part::Line(name, value) => {
+                    // Neighbours in one line each are aligned.
+                    let group = |part: &&Part| matches!(part, Part::Line(..));
+                    let first = self.parts.iter().take(place).rev().take_while(group);
+                    let last = self.parts.iter().skip(place).take_while(group);
+                    let widest = first.chain(last).filter_map(|part| match part {
+                        Part::Line(name, _) => Some(name.len()),
+                        _ => None,
+                    });
+                    let width = widest.max().unwrap_or_default();
+                    let _ = writeln!(out, "{indent}{name:width$} = {value}");
+                }
+                Part::List(name, values) => {
+                    let _ = writeln!(out, "{indent}{name} = [");
+                    for value in values {
+                        let _ = writeln!(out, "{indent}  {value},");
+                    }
+                    let _ = writeln!(out, "{indent}]");
+                }
+                Part::Block(head, body) => {
+                    let _ = writeln!(out, "{indent}{head} {{");
+                    body.write(out, depth + 1);
+                    let _ = writeln!(out, "{indent}}}");
+                }
+            }
+            before = Some(part);
+        }
+    }
+}
+
+/// The whole text of blocks.
+pub(crate) fn text(body: &Body) -> String {
+    let mut out = String::new();
+    body.write(&mut out, 0);
+    out
+}
+
+fn all(values: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<String> {
+    values.into_iter().map(|value| quoted(value.as_ref())).collect()
+}
+
+fn statement(statement: &Statement) -> Body {
+    let mut body = Body::default();
+    if let Some(sid) = statement.sid {
+        body.line("sid", &quoted(sid));
+    }
+    body.line("effect", if statement.effect == Effect::Allow { "\"Allow\"" } else { "\"Deny\"" });
+    body.list("actions", all(&statement.action));
+    if !statement.resource.is_empty() {
+        body.list("resources", all(&statement.resource));
+    }
+    if let Some(principal) = &statement.principal {
+        let (kind, names) = match principal {
+            Principal::Anybody => ("*", vec!["*".to_owned()]),
+            Principal::Aws(arns) => ("AWS", arns.clone()),
+            Principal::Federated(arn) => ("Federated", vec![arn.clone()]),
+            Principal::Service(name) => ("Service", vec![name.clone()]),
+        };
+        let mut principals = Body::default();
+        principals.line("type", &quoted(kind));
+        principals.list("identifiers", all(names));
+        body.block("principals", principals);
+    }
+    for (operator, keys) in &statement.condition {
+        for (key, values) in keys {
+            let mut condition = Body::default();
+            condition.line("test", &quoted(operator));
+            condition.line("variable", &quoted(key));
+            condition.list("values", all(values));
+            body.block("condition", condition);
+        }
+    }
+    body
+}
+
+impl Document {
+    /// The document as a data source of that name, each statement below the reason for it.
+    pub(crate) fn terraform(&self, name: &str, file: &mut Body) {
+        let mut body = Body::default();
+        for each in &self.statement {
+            if !each.why.is_empty() {
+                body.comment(each.why);
+            }
+            body.block("statement", statement(each));
+        }
+        file.block(&format!("data \"aws_iam_policy_document\" {}", quoted(name)), body);
+    }
+}
