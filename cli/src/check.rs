@@ -1,15 +1,16 @@
-//! `tidegate check`: the configuration, its plugins and their settings, without AWS.
+//! `tidegate check`: the configuration, its plugins and their settings, without AWS; with `--aws` also what AWS says of it.
 
 use tidegate_deploy::S3;
+use tidegate_host::audit::Weight;
 use tidegate_host::config::{PluginReference, Site};
 
-use crate::arguments::Common;
+use crate::arguments::{CheckArguments, Common};
 use crate::configuration::Configuration;
 use crate::ending::{Ending, Trouble};
 use crate::session::{Session, workshop};
 
 /// Checks every site and tells all that is wrong, not only the first thing.
-pub(crate) async fn check(common: &Common) -> Result<Ending, Trouble> {
+pub(crate) async fn check(common: &Common, wanted: &CheckArguments) -> Result<Ending, Trouble> {
     let configuration = Configuration::load(&common.config)?;
     let workshop = workshop(&configuration.directory)?;
     let s3 = S3::new(&Session::offline());
@@ -41,12 +42,34 @@ pub(crate) async fn check(common: &Common) -> Result<Ending, Trouble> {
             }
         }
     }
+    if wanted.aws {
+        wrong |= ask_aws(common, &configuration, &mut told).await?;
+    }
     if common.json {
         println!("{}", serde_json::json!({ "sites": told }));
     } else {
         people(&told);
     }
     Ok(if wrong { Ending::Usage } else { Ending::Done })
+}
+
+/// Adds what AWS says of each site; whether a publish would fail.
+async fn ask_aws(
+    common: &Common,
+    configuration: &Configuration,
+    told: &mut [serde_json::Value],
+) -> Result<bool, Trouble> {
+    let session = Session::open(common).await?;
+    let mut wrong = false;
+    for (site, told) in configuration.config.sites.iter().zip(told) {
+        let site = session.site(site, None).await?;
+        let found = tidegate_deploy::check::check(&session.connection, &site).await?;
+        wrong |= found.iter().any(|one| one.weight == Weight::Missing);
+        if let Some(members) = told.as_object_mut() {
+            members.insert("aws".to_owned(), serde_json::json!(found));
+        }
+    }
+    Ok(wrong)
 }
 
 /// Plugins in S3 cannot be checked without AWS.
@@ -80,6 +103,11 @@ fn people(told: &[serde_json::Value]) {
             anstream::println!("{good}ok{good:#}     {name}: {}", plugins.join(", "));
         } else {
             anstream::println!("{bad}wrong{bad:#}  {name}: {}", text(site, "error"));
+        }
+        for one in list(site, "aws") {
+            let weight = text(&one, "weight");
+            let style = if weight == "missing" { bad } else { anstyle::AnsiColor::Yellow.on_default() };
+            anstream::println!("       {style}{weight:8}{style:#} {}", text(&one, "what"));
         }
         for plugin in list(site, "not-checked") {
             anstream::println!("       not checked, since it is in S3: {}", plugin.as_str().unwrap_or_default());

@@ -9,7 +9,8 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use tidegate_deploy::Connection;
 use tidegate_host::config::{RoleArn, Site};
-use tidegate_host::location::{Location, Source};
+use tidegate_host::grant::{self, Grant, trust_account};
+use tidegate_host::location::Source;
 use tidegate_local::Account;
 use tidegate_local::cloudfront::{CloudFrontError, Origin};
 use tidegate_local::iam::{ACCOUNT_ID, IamError};
@@ -76,66 +77,12 @@ impl Embedded {
 
     /// The role of a site, which may do what publishing that site can need and nothing beside it.
     fn role(&self, role: &RoleArn, site: &Site, source: Option<&Source>) -> Result<RoleArn, Trouble> {
-        let trust = serde_json::json!({
-            "Version": "2012-10-17",
-            "Statement": [{
-                "Effect": "Allow",
-                "Principal": { "AWS": format!("arn:aws:iam::{ACCOUNT_ID}:root") },
-                "Action": "sts:AssumeRole",
-            }],
-        });
-        let staged: Vec<String> = [source, site.staged.as_ref()]
-            .into_iter()
-            .flatten()
-            .filter_map(|source| match source {
-                Source::Prefix(place) => Some(objects(place)),
-                Source::Object(object) => Some(format!("arn:aws:s3:::{}/{}", object.bucket, object.key)),
-                Source::Directory(_) | Source::Archive(_) | Source::Release(_) => None,
-            })
-            .collect();
-        let mut statements = vec![
-            serde_json::json!({
-                "Effect": "Allow",
-                "Action": "s3:ListBucket",
-                "Resource": format!("arn:aws:s3:::{}", site.target.bucket),
-            }),
-            serde_json::json!({
-                "Effect": "Allow",
-                "Action": [
-                    "s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:PutObjectAcl",
-                    "s3:GetObjectTagging", "s3:PutObjectTagging",
-                ],
-                "Resource": objects(&site.target),
-            }),
-        ];
-        if !staged.is_empty() {
-            statements.push(serde_json::json!({ "Effect": "Allow", "Action": "s3:GetObject", "Resource": staged }));
-        }
-        if let Some(state) = &site.state {
-            statements.push(serde_json::json!({
-                "Effect": "Allow",
-                "Action": ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"],
-                "Resource": format!("{}bodies/*", objects(state).trim_end_matches('*')),
-            }));
-        }
-        let distributions: Vec<String> = site
-            .cdn
-            .iter()
-            .map(|cdn| format!("arn:aws:cloudfront::{ACCOUNT_ID}:distribution/{}", cdn.distribution))
-            .collect();
-        if !distributions.is_empty() {
-            statements.push(serde_json::json!({
-                "Effect": "Allow",
-                "Action": [
-                    "cloudfront:CreateInvalidation", "cloudfront:GetInvalidation", "cloudfront:ListInvalidations",
-                ],
-                "Resource": distributions,
-            }));
-        }
-        let document = serde_json::json!({ "Version": "2012-10-17", "Statement": statements }).to_string();
+        let written = |grant: Grant| grant.document.compact().map_err(|error| Trouble::Machine(error.to_string()));
+        let trust = written(trust_account(&format!("arn:aws:iam::{ACCOUNT_ID}:root")))?;
+        let document = written(grant::site(site, ACCOUNT_ID, &source.into_iter().collect::<Vec<_>>()))?;
         let name = role.role_name();
         let iam = self.account.iam();
-        match iam.create_role(name, &trust.to_string(), &[("tidegate", document.as_str())]) {
+        match iam.create_role(name, &trust, &[("tidegate", document.as_str())]) {
             Ok(_) => {}
             Err(IamError::EntityAlreadyExists { .. }) => {
                 iam.put_role_policy(name, "tidegate", &document)
@@ -146,8 +93,4 @@ impl Embedded {
         RoleArn::try_from(format!("arn:aws:iam::{ACCOUNT_ID}:role/{name}"))
             .map_err(|error| Trouble::Machine(error.to_string()))
     }
-}
-
-fn objects(place: &Location) -> String {
-    format!("arn:aws:s3:::{}/{}*", place.bucket, place.prefix)
 }

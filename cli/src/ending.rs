@@ -4,6 +4,8 @@
 
 use std::process::ExitCode;
 
+use tidegate_deploy::CloudError;
+use tidegate_deploy::provision::ProvisionError;
 use tidegate_deploy::publish::{Fault, PublishError};
 use tidegate_host::report::Outcome;
 
@@ -52,13 +54,19 @@ pub(crate) enum Trouble {
     /// A run ended before it had a plan.
     #[error(transparent)]
     Publish(#[from] PublishError),
+    /// AWS refused something.
+    #[error(transparent)]
+    Cloud(#[from] CloudError),
+    /// A step in an account failed.
+    #[error(transparent)]
+    Provision(#[from] ProvisionError),
 }
 
 impl Trouble {
     pub(crate) fn ending(&self) -> Ending {
         match self {
             Self::Usage(_) => Ending::Usage,
-            Self::Machine(_) => Ending::Failed,
+            Self::Machine(_) | Self::Cloud(_) | Self::Provision(_) => Ending::Failed,
             Self::Publish(PublishError::Drifted(_)) => Ending::Denied,
             Self::Publish(error) => match error.fault() {
                 Fault::Configuration => Ending::Usage,

@@ -5,17 +5,21 @@
 mod arguments;
 mod check;
 mod configuration;
+mod credentials;
 mod dev;
 mod embedded;
 mod ending;
 mod explain;
+mod group;
 mod library;
 mod meter;
 mod picture;
+mod policy;
 mod plugins;
 mod publish;
 mod releases;
 mod session;
+mod steps;
 mod sync;
 
 use std::process::ExitCode;
@@ -50,7 +54,7 @@ fn main() -> ExitCode {
 async fn run(arguments: Arguments, matches: &ArgMatches) -> Result<Ending, Trouble> {
     let Arguments { common, command } = arguments;
     match command {
-        Command::Check => check::check(&common).await,
+        Command::Check(wanted) => check::check(&common, &wanted).await,
         Command::Plan(wanted) => publish::plan(&common, &wanted).await,
         Command::Publish(wanted) => publish::publish(&common, &wanted).await,
         Command::Releases(wanted) => releases::releases(&common, &wanted).await,
@@ -60,6 +64,9 @@ async fn run(arguments: Arguments, matches: &ArgMatches) -> Result<Ending, Troub
         Command::Explain(wanted) => explain::explain(&common, &wanted).await,
         Command::Sync(wanted) => sync::sync(&common, &wanted, matches.subcommand_matches("sync")).await,
         Command::Dev(wanted) => dev::dev(&common, &wanted).await,
+        Command::Credentials(wanted) => credentials::credentials(&common, &wanted).await,
+        Command::Policy(wanted) => policy::policy(&common, &wanted).await,
+        Command::Group(wanted) => group::run(&common, &wanted).await,
         Command::Plugin(wanted) => plugin(&common, &wanted),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "tidegate", &mut std::io::stdout());

@@ -12,6 +12,7 @@ use aws_smithy_types::retry::RetryConfig;
 use backon::ExponentialBuilder;
 use tidegate_host::config::DistributionId;
 use tidegate_host::invalidation::Batch;
+use tidegate_host::location::Bucket;
 
 use crate::cloud::CloudError;
 use crate::connection::Connection;
@@ -57,6 +58,28 @@ impl CloudFront {
         let attempts = retry.max_attempts().min(ATTEMPTS);
         let config = Builder::from(connection.config()).retry_config(retry.clone().with_max_attempts(attempts)).build();
         Self { client: Client::from_conf(config), retry }
+    }
+
+    /// Whether a distribution reads a bucket by an origin access identity.
+    ///
+    /// # Errors
+    /// [`CloudError`].
+    pub(crate) async fn reads_by_identity(
+        &self,
+        distribution: &DistributionId,
+        bucket: &Bucket,
+    ) -> Result<bool, CloudError> {
+        let answer = self.client.get_distribution_config().id(distribution.as_str()).send().await;
+        let answer =
+            answer.map_err(|error| CloudError::new("GetDistributionConfig", distribution.to_string(), &error))?;
+        let origins = answer.distribution_config.and_then(|config| config.origins);
+        let host = format!("{bucket}.s3");
+        Ok(origins.is_some_and(|origins| {
+            origins.items().iter().any(|origin| {
+                let identity = origin.s3_origin_config().map(|config| config.origin_access_identity());
+                origin.domain_name().starts_with(&host) && identity.is_some_and(|identity| !identity.is_empty())
+            })
+        }))
     }
 
     /// Pauses between two requests that are the same: growing, with a random part, from the connection's own first pause

@@ -5,6 +5,7 @@
 mod cloud;
 mod connection;
 mod sts;
+mod iam;
 mod s3;
 pub mod source;
 mod chain;
@@ -15,10 +16,13 @@ mod cloudfront;
 mod invalidate;
 pub mod progress;
 pub mod publish;
+pub mod check;
+pub mod provision;
 
 pub use chain::{Chain, ChainError, Library, Workshop};
 pub use cloud::CloudError;
 pub use connection::Connection;
+pub use iam::{Asked, Decided, Iam, RoleTold, Roles, UserTold};
 pub use s3::{CopySource, ListError, S3};
 pub use state::StateError;
 pub use sts::{Caller, Sts};

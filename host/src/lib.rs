@@ -27,6 +27,8 @@ pub mod document;
 pub mod grant;
 pub mod provision;
 pub mod name;
+pub mod issued;
+pub mod audit;
 pub mod invalidation;
 pub mod verdict;
 pub mod report;

@@ -2,6 +2,7 @@
 //!
 //! Owns the client and the requests that Tidegate sends. Never decides what to write or to delete.
 
+mod bucket;
 mod copy;
 mod delete;
 mod document;

@@ -33,10 +33,50 @@ pub struct CiPublisher {
     pub name: String,
 }
 
+/// Why there is no such policy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CiPublisherError {
+    /// A pattern that reaches further than it says.
+    #[error(
+        "`{0}` is no place of feature branches: write folders, `*` for any of them, and end with `/`, as in `*/feature/`"
+    )]
+    DevPrefix(String),
+    /// Not a path of IAM.
+    #[error("`{0}` is no path, write `/` or `/ci/`")]
+    Path(String),
+    /// Not a region or a domain.
+    #[error("`{0}` is no {1}: lower-case letters, digits and hyphens make one")]
+    Name(String, &'static str),
+}
+
+fn plain(text: &str, what: &'static str) -> Result<(), CiPublisherError> {
+    let fine = !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    if fine { Ok(()) } else { Err(CiPublisherError::Name(text.escape_default().to_string(), what)) }
+}
+
 impl CiPublisher {
+    fn check(&self) -> Result<(), CiPublisherError> {
+        plain(&self.region, "region")?;
+        if let Some(domain) = &self.codeartifact_domain {
+            plain(domain, "domain of CodeArtifact")?;
+        }
+        let folders = self.dev_prefix.chars().all(|c| c.is_ascii_alphanumeric() || "*/._-".contains(c));
+        // `*` alone, or a pattern of nothing but wildcards, is every release.
+        let some = self.dev_prefix.chars().any(|c| c.is_ascii_alphanumeric());
+        if !folders || !some || !self.dev_prefix.ends_with('/') || self.dev_prefix.starts_with('/') {
+            return Err(CiPublisherError::DevPrefix(self.dev_prefix.escape_default().to_string()));
+        }
+        let path =
+            self.path.starts_with('/') && self.path.ends_with('/') && self.path.chars().all(|c| c.is_ascii_graphic());
+        if path { Ok(()) } else { Err(CiPublisherError::Path(self.path.escape_default().to_string())) }
+    }
+
     /// The policy, for a role that the pipeline assumes.
-    #[must_use]
-    pub fn grant(&self) -> Grant {
+    ///
+    /// # Errors
+    /// [`CiPublisherError`] names what to write.
+    pub fn grant(&self) -> Result<Grant, CiPublisherError> {
+        self.check()?;
         let mut statements = vec![
             Statement::allow(["s3:ListBucket"], [bucket_arn(&self.partition, &self.bucket)])
                 .because("ListArtifacts", "to see what is published"),
@@ -55,7 +95,7 @@ impl CiPublisher {
         } else {
             "What a release pipeline needs to publish artifacts to S3, ECR and CodeArtifact"
         };
-        Grant { path: self.path.clone(), ..Grant::policy(&self.name, what, Document::new(statements)) }
+        Ok(Grant { path: self.path.clone(), ..Grant::policy(&self.name, what, Document::new(statements)) })
     }
 
     fn objects(&self, statements: &mut Vec<Statement>) {

@@ -16,7 +16,7 @@ use crate::document::Document;
 use crate::location::Bucket;
 
 pub use bucket::{Access, BucketGrant, BucketGrantError, public, statement as checked_statement};
-pub use ci_publisher::CiPublisher;
+pub use ci_publisher::{CiPublisher, CiPublisherError};
 pub use form::Form;
 pub use s3_sync::S3Sync;
 pub use site::{caller, lambda, site, site_bodies};

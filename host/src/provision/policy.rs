@@ -2,6 +2,8 @@
 //!
 //! Owns that what is there already and says the same is left alone.
 
+use serde_json::Value;
+
 use super::Change;
 use crate::document::{DocumentError, Partition};
 use crate::grant::{Attached, Grant};
@@ -41,8 +43,28 @@ impl PolicyWish<'_> {
 }
 
 fn same(one: &str, other: &str) -> bool {
-    let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+    let value = |text: &str| serde_json::from_str::<Value>(text).ok();
     value(one).is_some_and(|one| value(other) == Some(one))
+}
+
+/// A bucket has one policy, and others' statements in it stay: only those with the grant's names are replaced.
+fn beside(known: &str, grant: &Grant) -> Result<String, DocumentError> {
+    let broken = |error: serde_json::Error| DocumentError::Json(error.to_string());
+    let mut policy: Value = serde_json::from_str(known).map_err(broken)?;
+    let own = grant.document.value()?;
+    let own = own.get("Statement").and_then(Value::as_array).cloned().unwrap_or_default();
+    let names: Vec<&Value> = own.iter().filter_map(|statement| statement.get("Sid")).collect();
+    let mut statements = match policy.get("Statement") {
+        Some(Value::Array(many)) => many.clone(),
+        Some(one) => vec![one.clone()],
+        None => Vec::new(),
+    };
+    statements.retain(|statement| statement.get("Sid").is_none_or(|sid| !names.contains(&sid)));
+    statements.extend(own.iter().cloned());
+    if let Some(members) = policy.as_object_mut() {
+        members.insert("Statement".to_owned(), Value::Array(statements));
+    }
+    serde_json::to_string(&policy).map_err(broken)
 }
 
 /// The steps. A role that is there keeps its trust policy: changing whom it trusts is nobody's accident.
@@ -74,6 +96,12 @@ pub fn policy(wish: PolicyWish<'_>, found: &PolicyFound) -> Result<Vec<Change>, 
             longest_session: JOB_SESSION,
         },
         (Attached::Trust, Some(_)) => return Ok(Vec::new()),
-        (Attached::Bucket(bucket), _) => Change::SetBucketPolicy { bucket: bucket.clone(), policy },
+        (Attached::Bucket(bucket), known) => {
+            let policy = known.map_or(Ok(policy), |known| beside(known, grant))?;
+            if known.is_some_and(|known| same(known, &policy)) {
+                return Ok(Vec::new());
+            }
+            Change::SetBucketPolicy { bucket: bucket.clone(), policy }
+        }
     }])
 }

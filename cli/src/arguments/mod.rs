@@ -2,11 +2,22 @@
 //!
 //! Owns names, help and forms. Never acts.
 
+mod credentials;
+mod policy;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tidegate_host::location::{Location, Source};
 use tidegate_host::release::ReleaseId;
+
+pub(crate) use credentials::{
+    BucketArguments, CreateArguments, CredentialsCommand, Format, GroupCommand, ServerArguments,
+};
+pub(crate) use policy::{
+    Attachment, CiPublisherArguments, PolicyArguments, PolicyCommand, PolicyForm, SyncPolicyArguments, TrustArguments,
+    UploaderArguments,
+};
 
 /// Publishes sites to S3 and CloudFront through sandboxed plugins: plan, policy, apply.
 #[derive(Debug, Parser)]
@@ -43,8 +54,8 @@ pub(crate) struct Common {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Checks the configuration, its plugins and their settings; asks AWS nothing.
-    Check,
+    /// Checks the configuration, its plugins and their settings; asks AWS nothing unless `--aws`.
+    Check(CheckArguments),
     /// Shows what a publish would do, and what the policies say of it; changes nothing.
     Plan(PlanArguments),
     /// Publishes a site.
@@ -63,6 +74,15 @@ pub(crate) enum Command {
     Sync(Box<SyncArguments>),
     /// Serves the embedded stand-in with a preview of a site, and publishes whenever its source changes.
     Dev(DevArguments),
+    /// Hands out narrow credentials for buckets, temporary or permanent, and takes them back.
+    #[command(subcommand)]
+    Credentials(CredentialsCommand),
+    /// Prints, checks and makes the least policies for those around a site.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Groups of people and systems that publish: with a policy of their own.
+    #[command(subcommand)]
+    Group(GroupCommand),
     /// Works with plugins.
     #[command(subcommand)]
     Plugin(PluginCommand),
@@ -71,6 +91,13 @@ pub(crate) enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    /// Also asks AWS, before anything is uploaded: whether roles may do what the configuration needs, and nothing too wide.
+    #[arg(long)]
+    pub(crate) aws: bool,
 }
 
 /// What is published.
