@@ -20,7 +20,6 @@ use crate::{
     http::{Front, InProcess},
     iam::{Clock, Iam, IamError},
     s3::{self, Store},
-    sts::Sts,
 };
 
 /// The file in an account's directory that holds everything but larger bodies.
@@ -110,10 +109,10 @@ impl Account {
 
     fn over(database: Arc<Database>, store: Store) -> Result<Self, OpenError> {
         let documents: Arc<dyn Documents> = Arc::new(StoredDocuments::new(database));
-        let iam = Iam::open(Arc::clone(&documents), Clock::default())?;
+        let iam = Iam::open(&documents, Clock::default())?;
         let cloudfront = CloudFront::open(documents, iam.clone())?;
         let s3 = s3::service(store.clone(), iam.clone());
-        let front = Arc::new(Front::new(s3, Sts::new(iam.clone()), cloudfront.clone()));
+        let front = Arc::new(Front::new(s3, iam.clone(), cloudfront.clone()));
         Ok(Self(Arc::new(Services { iam, store, cloudfront, front })))
     }
 

@@ -224,7 +224,7 @@ fn error_answer(
     let body = match service {
         _ if is_head => String::new(),
         Service::S3 => format!("<Error>{inner}<RequestId>FAULT</RequestId></Error>"),
-        Service::Sts | Service::CloudFront => {
+        Service::Sts | Service::Iam | Service::CloudFront => {
             format!(
                 "<ErrorResponse><Error><Type>Sender</Type>{inner}</Error><RequestId>FAULT</RequestId></ErrorResponse>"
             )

@@ -27,9 +27,9 @@ use http_body_util::{BodyExt as _, Limited};
 use s3s::{Body, service::S3Service};
 use tokio::net::TcpListener;
 
-use crate::{account::Account, cloudfront::CloudFront, sts::Sts};
+use crate::{account::Account, cloudfront::CloudFront, iam::Iam, sts::Sts};
 
-/// Largest body that STS and CloudFront are given, bytes: 3,000 paths of 4,000 characters and their elements.
+/// Largest body that any service but S3 is given, bytes: 3,000 paths of 4,000 characters and their elements.
 const LARGEST_DOCUMENT: usize = 16 * 1024 * 1024;
 
 /// A service of the stand-in.
@@ -39,6 +39,8 @@ pub enum Service {
     S3,
     /// Security Token Service.
     Sts,
+    /// Identity and Access Management.
+    Iam,
     /// CloudFront.
     CloudFront,
 }
@@ -53,9 +55,11 @@ pub(crate) fn service_of(uri: &Uri, headers: &HeaderMap) -> Service {
     let host = text(header::HOST).or_else(|| uri.host()).unwrap_or_default();
     match signed_for {
         Some("sts") => Service::Sts,
+        Some("iam") => Service::Iam,
         Some("cloudfront") => Service::CloudFront,
         Some(_) => Service::S3,
         None if host.starts_with("sts.") => Service::Sts,
+        None if host.starts_with("iam.") => Service::Iam,
         None if host.starts_with("cloudfront.") => Service::CloudFront,
         None => Service::S3,
     }
@@ -71,13 +75,14 @@ pub(crate) fn bucket_of_host(host: &str) -> Option<&str> {
 pub(crate) struct Front {
     s3: S3Service,
     sts: Sts,
+    iam: Iam,
     cloudfront: CloudFront,
     requests: AtomicU64,
 }
 
 impl Front {
-    pub(crate) fn new(s3: S3Service, sts: Sts, cloudfront: CloudFront) -> Self {
-        Self { s3, sts, cloudfront, requests: AtomicU64::new(1) }
+    pub(crate) fn new(s3: S3Service, iam: Iam, cloudfront: CloudFront) -> Self {
+        Self { s3, sts: Sts::new(iam.clone()), iam, cloudfront, requests: AtomicU64::new(1) }
     }
 
     /// Answers one request.
@@ -96,6 +101,10 @@ impl Front {
             }),
             Service::Sts => match whole(request).await {
                 Ok(request) => self.sts.handle(request).await.map(Body::from),
+                Err(response) => response,
+            },
+            Service::Iam => match whole(request).await {
+                Ok(request) => self.iam.handle(request).await.map(Body::from),
                 Err(response) => response,
             },
             Service::CloudFront => match whole(request).await {
@@ -199,8 +208,8 @@ fn unusable(error: impl Into<BoxError>) -> ConnectorError {
 
 /// Serves an account over HTTP/1.1 until `shutdown` is done, then lets the requests in flight finish.
 ///
-/// Both ways of addressing buckets work: `http://127.0.0.1:PORT/bucket/key` and `http://bucket.s3.localhost:PORT/key`. STS and
-/// CloudFront are told apart by what a request is signed for.
+/// Both ways of addressing buckets work: `http://127.0.0.1:PORT/bucket/key` and `http://bucket.s3.localhost:PORT/key`. The
+/// services are told apart by what a request is signed for.
 ///
 /// # Errors
 /// The listener failed.

@@ -11,6 +11,7 @@ pub mod edge;
 pub mod fault;
 pub mod http;
 pub mod iam;
+mod query;
 pub mod s3;
 pub mod sts;
 mod xml;

@@ -1,5 +1,7 @@
-//! Answers in XML, as STS and CloudFront give them: nested elements, errors, request ids. It owns
+//! Answers in XML, as STS, IAM and CloudFront give them: nested elements, errors, request ids. It owns
 //! escaping; never what an answer says.
+
+use std::borrow::Cow;
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
@@ -10,7 +12,7 @@ use crate::iam::identifier;
 /// An element with children or with text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Element {
-    name: &'static str,
+    name: Cow<'static, str>,
     content: Content,
 }
 
@@ -22,13 +24,13 @@ enum Content {
 
 impl Element {
     /// An element without children as yet.
-    pub(crate) fn new(name: &'static str) -> Self {
-        Self { name, content: Content::Children(Vec::new()) }
+    pub(crate) fn new(name: impl Into<Cow<'static, str>>) -> Self {
+        Self { name: name.into(), content: Content::Children(Vec::new()) }
     }
 
     /// An element with text.
     pub(crate) fn text(name: &'static str, text: &(impl ToString + ?Sized)) -> Self {
-        Self { name, content: Content::Text(text.to_string()) }
+        Self { name: Cow::Borrowed(name), content: Content::Text(text.to_string()) }
     }
 
     /// The element with one more child; text gives way to it.
@@ -47,7 +49,7 @@ impl Element {
 
     fn write(&self, namespace: Option<&str>, into: &mut String) {
         into.push('<');
-        into.push_str(self.name);
+        into.push_str(&self.name);
         if let Some(namespace) = namespace {
             into.push_str(" xmlns=\"");
             into.push_str(namespace);
@@ -68,7 +70,7 @@ impl Element {
             }
         }
         into.push_str("</");
-        into.push_str(self.name);
+        into.push_str(&self.name);
         into.push('>');
     }
 }
@@ -87,7 +89,7 @@ pub(crate) fn answer(status: StatusCode, namespace: &str, request_id: &str, root
     response
 }
 
-/// A failure in the shape that STS and CloudFront share.
+/// A failure in the shape that STS, IAM and CloudFront share.
 pub(crate) fn error(namespace: &str, status: StatusCode, code: &str, message: &str) -> Response<Bytes> {
     let request_id = request_id();
     let kind = if status.is_server_error() { "Receiver" } else { "Sender" };

@@ -29,14 +29,14 @@ impl Call {
         let service = service_of(request.uri(), request.headers());
         let (bucket, key) = match service {
             Service::S3 => place(request),
-            Service::Sts | Service::CloudFront => (None, None),
+            Service::Sts | Service::Iam | Service::CloudFront => (None, None),
         };
         let operation = match service {
             Service::S3 => {
                 let query = Query::of(request.uri().query().unwrap_or_default());
                 s3_operation(request.method(), bucket.is_some(), key.is_some(), &query, request.headers()).to_owned()
             }
-            Service::Sts => action(request.body().bytes().unwrap_or_default()),
+            Service::Sts | Service::Iam => action(request.body().bytes().unwrap_or_default()),
             Service::CloudFront => cloudfront_operation(request.method(), request.uri().path()).to_owned(),
         };
         Self { number, service, operation, bucket, key }
@@ -45,7 +45,8 @@ impl Call {
     /// Whether the request can change nothing. An operation that cannot be told counts as one that can.
     #[must_use]
     pub fn only_reads(&self) -> bool {
-        ["Get", "Head", "List"].iter().any(|start| self.operation.starts_with(start)) || self.service == Service::Sts
+        ["Get", "Head", "List", "Simulate"].iter().any(|start| self.operation.starts_with(start))
+            || self.service == Service::Sts
     }
 }
 

@@ -1,6 +1,8 @@
 //! ARNs of this account: one function for each kind of thing that has one.
 
 use super::ACCOUNT_ID;
+use super::kind::Kind;
+use super::name::EntityPath;
 
 /// The account's root.
 #[must_use]
@@ -8,25 +10,50 @@ pub fn root() -> String {
     format!("arn:aws:iam::{ACCOUNT_ID}:root")
 }
 
+/// A user, a role or a group.
+pub(super) fn entity(kind: Kind, path: &EntityPath, name: &str) -> String {
+    format!("{}{path}{name}", entities(kind))
+}
+
+/// What the ARNs of all users, of all roles or of all groups begin with, up to their path.
+pub(super) fn entities(kind: Kind) -> String {
+    format!("arn:aws:iam::{ACCOUNT_ID}:{}", kind.noun())
+}
+
 /// A user.
 #[must_use]
-pub fn user(name: &str) -> String {
-    format!("arn:aws:iam::{ACCOUNT_ID}:user/{name}")
+pub fn user(path: &EntityPath, name: &str) -> String {
+    entity(Kind::User, path, name)
 }
 
 /// A role.
 #[must_use]
-pub fn role(name: &str) -> String {
-    format!("arn:aws:iam::{ACCOUNT_ID}:role/{name}")
+pub fn role(path: &EntityPath, name: &str) -> String {
+    entity(Kind::Role, path, name)
 }
 
 /// A managed policy of the account's own.
 #[must_use]
-pub fn policy(name: &str) -> String {
-    format!("arn:aws:iam::{ACCOUNT_ID}:policy/{name}")
+pub fn policy(path: &EntityPath, name: &str) -> String {
+    format!("arn:aws:iam::{ACCOUNT_ID}:policy{path}{name}")
 }
 
-/// A session of a role.
+/// A managed policy of AWS's.
+#[must_use]
+pub fn aws_policy(path: &EntityPath, name: &str) -> String {
+    format!("arn:aws:iam::aws:policy{path}{name}")
+}
+
+/// Whether this may be the ARN of a managed policy, of whatever account.
+pub(super) fn is_policy(arn: &str) -> bool {
+    let account = arn.strip_prefix("arn:aws:iam::").and_then(|rest| rest.split_once(":policy/"));
+    account.is_some_and(|(account, name)| {
+        let numbered = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+        (numbered || account == "aws") && !name.is_empty() && !name.ends_with('/')
+    })
+}
+
+/// A session of a role. The role's path is no part of it.
 #[must_use]
 pub fn session(role: &str, name: &str) -> String {
     format!("arn:aws:sts::{ACCOUNT_ID}:assumed-role/{role}/{name}")

@@ -12,8 +12,8 @@ use thiserror::Error;
 use super::caller::{Caller, CallerIdentity, Denied};
 use super::context::Context;
 use super::document::{DocumentError, Effect, IdentityPolicy};
+use super::kind::Kind;
 use super::record::{Document, Session};
-use super::state::{self, keep};
 use super::{Iam, IamError, arn, random};
 
 /// Longest session of a role that is assumed with another role's session, in seconds. Source:
@@ -127,7 +127,7 @@ impl Iam {
         let expires = issued.checked_add(Duration::from_secs(wish.duration.into())).unwrap_or(Timestamp::MAX);
 
         // Everything that is judged is judged under the same lock under which the session is kept.
-        let outcome = self.change(|state, iam| {
+        let outcome = self.change(|state| {
             let denied = |refusal| {
                 let action = "sts:AssumeRole".to_owned();
                 AssumeError::Denied(Denied { caller: caller.arn(), action, resource: wish.role_arn.clone(), refusal })
@@ -144,8 +144,10 @@ impl Iam {
             if let Err(refusal) = grants.evaluate("sts:AssumeRole", &wish.role_arn, &context) {
                 return Ok(Err(denied(Some(refusal))));
             }
-            let name = wish.role_arn.strip_prefix(arn::role("").as_str());
-            let Some((name, role)) = name.and_then(|name| state.roles.get_key_value(name)) else {
+            let Some((name, role)) = (match state.entity_of(&wish.role_arn) {
+                Some((Kind::Role, name)) => state.roles.get(name).map(|role| (name, role)),
+                _ => None,
+            }) else {
                 return Ok(Err(denied(None)));
             };
             let mut trusted = false;
@@ -167,15 +169,15 @@ impl Iam {
             }
             let mut policies: Vec<_> = inline.into_iter().collect();
             for policy_arn in &wish.policy_arns {
-                match state.policies.get(policy_arn) {
-                    Some(document) => policies.push(document.clone()),
+                match state.policy(policy_arn) {
+                    Some(policy) => policies.push(policy.default.document.clone()),
                     None => return Ok(Err(AssumeError::NoSuchPolicy(policy_arn.clone()))),
                 }
             }
             let session = Session {
                 secret: secret.clone(),
                 token: token.clone(),
-                role: name.clone(),
+                role: name.to_owned(),
                 role_id: role.id.clone(),
                 name: wish.session_name.clone(),
                 policies,
@@ -189,12 +191,10 @@ impl Iam {
                 .map(|(id, _)| id.clone())
                 .collect();
             for id in over {
-                state::forget(&*iam.documents, state::SESSIONS, &id)?;
-                state.sessions.remove(&id);
+                state.sessions.remove(&id)?;
             }
-            keep(&*iam.documents, state::SESSIONS, &access_key_id, &session)?;
             let answer = (arn::session(name, &session.name), format!("{}:{}", session.role_id, session.name));
-            state.sessions.insert(access_key_id.clone(), session);
+            state.sessions.put(&access_key_id, session)?;
             Ok(Ok(answer))
         })?;
         let (arn, assumed_role_id) = outcome?;

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::context::Context;
 use super::evaluate::Refusal;
+use super::name::EntityPath;
 use super::{ACCOUNT_ID, arn};
 
 /// Who signs a request.
@@ -27,6 +28,8 @@ pub enum CallerIdentity {
     User {
         /// The user's name.
         name: String,
+        /// The user's path.
+        path: EntityPath,
         /// The user's unique identifier.
         id: String,
     },
@@ -34,6 +37,8 @@ pub enum CallerIdentity {
     Session {
         /// The role's name.
         role: String,
+        /// The role's path.
+        role_path: EntityPath,
         /// The role's `AROA…` identifier.
         role_id: String,
         /// The session's name.
@@ -49,7 +54,7 @@ impl Caller {
     pub fn arn(&self) -> String {
         match &self.identity {
             CallerIdentity::Root => arn::root(),
-            CallerIdentity::User { name, .. } => arn::user(name),
+            CallerIdentity::User { name, path, .. } => arn::user(path, name),
             CallerIdentity::Session { role, name, .. } => arn::session(role, name),
         }
     }
@@ -68,8 +73,8 @@ impl Caller {
     /// account.
     pub(super) fn trusted_as(&self) -> Vec<String> {
         let mut arns = vec![self.arn(), arn::root()];
-        if let CallerIdentity::Session { role, .. } = &self.identity {
-            arns.push(arn::role(role));
+        if let CallerIdentity::Session { role, role_path, .. } = &self.identity {
+            arns.push(arn::role(role_path, role));
         }
         arns
     }
@@ -80,13 +85,13 @@ impl Caller {
     pub(super) fn describe(&self, now: Timestamp, context: &mut Context) {
         let (kind, principal) = match &self.identity {
             CallerIdentity::Root => ("Account", arn::root()),
-            CallerIdentity::User { name, .. } => {
+            CallerIdentity::User { name, path, .. } => {
                 context.add("aws:username", name);
-                ("User", arn::user(name))
+                ("User", arn::user(path, name))
             }
-            CallerIdentity::Session { role, issued, .. } => {
+            CallerIdentity::Session { role, role_path, issued, .. } => {
                 context.add("aws:TokenIssueTime", super::clock::iso8601(*issued));
-                ("AssumedRole", arn::role(role))
+                ("AssumedRole", arn::role(role_path, role))
             }
         };
         context.add("aws:PrincipalArn", principal);

@@ -1,28 +1,50 @@
-//! Identities: users, roles, access keys and sessions, and whether one of them may do something. It
-//! owns who exists and what they may do; it never speaks a protocol and never acts on what it
-//! allows.
+//! Identities: users, roles, groups, access keys and sessions, and whether one of them may do something.
+//! It owns who exists and what they may do; only `api` speaks a protocol, and nothing here acts on what
+//! it allows.
 //!
-//! Deviations from AWS, all of them: the account's root may assume roles that trust it (AWS refuses
-//! root users; here root stands for a developer's own administrator credentials), a caller always
-//! needs its own permission to assume a role, even where a trust policy names it directly, and
-//! there are no resource policies, groups, organisations or paths in names.
+//! Deviations from AWS, all of them:
+//! - The account's root may assume roles that trust it (AWS refuses root users; here root stands for a
+//!   developer's own administrator credentials), and a caller always needs its own permission to assume
+//!   a role, even where a trust policy names it directly.
+//! - A trust policy names users and roles by ARN; AWS keeps who that was, so that one that was deleted
+//!   and made anew isn't trusted there.
+//! - There are no resource policies and no organisations, and nobody can come as a service or with a
+//!   token of another identity provider: such trust policies are kept, and let nobody in.
+//! - Names are unique whatever their case, but found only in the case in which they were given.
+//! - What changes counts at once; AWS takes seconds to spread it.
+//! - The API has the actions that `api` lists, simulation included; sizes and numbers of things are
+//!   limited as in an account that asked for no more, but for the number of users, groups, roles and
+//!   policies.
 
+mod api;
 pub mod arn;
 mod assume;
+mod aws_managed;
 pub mod caller;
 pub mod clock;
 pub mod condition;
 pub mod context;
 pub mod document;
+mod error;
 pub mod evaluate;
+mod group;
 mod json;
+mod kind;
+mod managed;
+mod name;
 pub mod pattern;
+mod permission;
+mod policy;
 pub mod principal;
+mod quota;
 mod random;
 mod record;
+mod role;
 mod seed;
 pub mod signature;
 mod state;
+mod table;
+mod user;
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
@@ -35,68 +57,18 @@ use thiserror::Error;
 pub use assume::{AssumeError, AssumeRole, AssumedRole};
 pub use caller::{Access, Caller, CallerIdentity, Denied};
 pub use clock::Clock;
-pub(crate) use random::{RandomError, identifier};
+pub use error::{IamError, Obstacle};
+pub use name::EntityPath;
+pub(crate) use random::identifier;
 pub use seed::AccessKey;
 
 use crate::documents::Documents;
 use context::Context;
-use document::DocumentError;
 use state::State;
 
 /// The stand-in's only account. AWS gives out no such number, so that its ARNs are never taken for
 /// real ones.
 pub const ACCOUNT_ID: &str = "000000000000";
-
-/// Why an identity can't be made, changed or loaded.
-#[derive(Debug, Error)]
-pub enum IamError {
-    /// Something that is referred to doesn't exist.
-    #[error("there is no {kind} `{name}`: create it first")]
-    NoSuchEntity {
-        /// `user`, `role`, `policy` or `access key`.
-        kind: &'static str,
-        /// Its name or ARN.
-        name: String,
-    },
-    /// Something of that name exists already.
-    #[error("there is a {kind} `{name}` already: choose another name")]
-    EntityAlreadyExists {
-        /// `user`, `role` or `policy`.
-        kind: &'static str,
-        /// Its name.
-        name: String,
-    },
-    /// A name that IAM doesn't take.
-    #[error("`{0}` isn't a name: use 1 to 64 letters, digits and `_+=,.@-`")]
-    Name(String),
-    /// A policy document that IAM doesn't take.
-    #[error(transparent)]
-    Document(#[from] DocumentError),
-    /// A trust policy that names a user or a role that doesn't exist.
-    #[error("invalid principal in policy: \"AWS\":\"{0}\"")]
-    UnknownPrincipal(String),
-    /// More text than IAM keeps for one user, role or policy.
-    #[error(
-        "the policies of `{name}` have {size} characters without white space, more than the {limit} that AWS allows: shorten them"
-    )]
-    TooLarge {
-        /// User, role or policy.
-        name: String,
-        /// Characters without white space.
-        size: usize,
-        /// The quota.
-        limit: usize,
-    },
-    /// A longest session that no role can have.
-    #[error("`{0}` seconds isn't a longest session: choose 3600 to 43200")]
-    SessionDuration(u32),
-    /// What was kept can't be read, or can't be kept.
-    #[error("the identities can't be kept: {0}")]
-    Storage(String),
-    /// The machine has no randomness to give.
-    #[error("the machine gives no random bytes: {0}")]
-    Random(#[from] RandomError),
-}
 
 /// The secret behind an access key, for whoever verifies signatures.
 #[derive(Clone)]
@@ -147,7 +119,6 @@ impl SecretLookup {
 /// Users, roles, sessions and keys of the account. Cloning gives the same account.
 #[derive(Clone)]
 pub struct Iam {
-    documents: Arc<dyn Documents>,
     state: Arc<RwLock<State>>,
     clock: Clock,
 }
@@ -164,9 +135,9 @@ impl Iam {
     ///
     /// # Errors
     /// If what is kept can't be read.
-    pub fn open(documents: Arc<dyn Documents>, clock: Clock) -> Result<Self, IamError> {
-        let state = State::load(&*documents)?;
-        Ok(Self { documents, state: Arc::new(RwLock::new(state)), clock })
+    pub fn open(documents: &Arc<dyn Documents>, clock: Clock) -> Result<Self, IamError> {
+        let state = State::load(documents, clock.now())?;
+        Ok(Self { state: Arc::new(RwLock::new(state)), clock })
     }
 
     /// The clock by which sessions end.

@@ -148,6 +148,14 @@ impl Pattern {
         matches_units(&units, &text)
     }
 
+    /// Names of the policy variables that have no default.
+    pub(super) fn variables(&self) -> impl Iterator<Item = &str> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Variable { name, default: None } => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
     fn fill(&self, context: &Context) -> Option<Vec<Unit>> {
         let mut units = Vec::new();
         for piece in &self.pieces {
@@ -190,6 +198,11 @@ impl ArnPattern {
             parts.push(Pattern { pieces: vec![Piece::AnyMany] });
         }
         Ok(Self { parts })
+    }
+
+    /// Names of the policy variables that have no default.
+    pub(super) fn variables(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().flat_map(Pattern::variables)
     }
 
     /// Whether `arn` matches. A resource that is `*` (an action without a resource) matches only

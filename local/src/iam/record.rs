@@ -1,5 +1,6 @@
-//! Records: users, roles, managed policies, access keys and sessions as they are kept. It owns
-//! their shapes and what makes one valid; it never stores them and never decides about a request.
+//! Records: users, roles, groups, access keys and sessions as they are kept; managed policies are in
+//! `managed`. It owns their shapes and what makes one valid; it never stores them and never decides
+//! about a request.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,6 +9,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::document::{DocumentError, IdentityPolicy, TrustPolicy};
+use super::name::EntityPath;
+use super::quota::DEFAULT_LONGEST_SESSION;
+use super::random::{self, RandomError};
 
 /// A policy with the text that it was parsed from; kept as the text.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -43,23 +47,58 @@ impl TryFrom<String> for Document<TrustPolicy> {
     }
 }
 
-/// What users and roles have alike.
+/// What users, roles and groups have alike.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(super) struct Permissions {
+pub(super) struct Policies {
     /// Inline policies by name.
     pub(super) inline: BTreeMap<String, Document<IdentityPolicy>>,
     /// ARNs of attached managed policies.
     pub(super) attached: BTreeSet<String>,
+}
+
+/// What users and roles have alike; a group has no boundary.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Permissions {
+    #[serde(flatten)]
+    pub(super) policies: Policies,
     /// ARN of the managed policy that is the permissions boundary.
     pub(super) boundary: Option<String>,
 }
+
+/// Tags by key.
+pub(super) type Tags = BTreeMap<String, String>;
+
+// What has a default was not there when the first directories were written.
 
 /// A user.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct User {
     /// `AIDA…`.
     pub(super) id: String,
+    #[serde(default)]
+    pub(super) path: EntityPath,
+    #[serde(default)]
+    pub(super) created: Timestamp,
+    #[serde(default)]
+    pub(super) tags: Tags,
     pub(super) permissions: Permissions,
+    /// Names of the groups that the user is in.
+    #[serde(default)]
+    pub(super) groups: BTreeSet<String>,
+}
+
+impl User {
+    /// A user without permissions.
+    pub(super) fn new(created: Timestamp) -> Result<Self, RandomError> {
+        Ok(Self {
+            id: random::identifier("AIDA", 17)?,
+            path: EntityPath::default(),
+            created,
+            tags: Tags::default(),
+            permissions: Permissions::default(),
+            groups: BTreeSet::new(),
+        })
+    }
 }
 
 /// A role.
@@ -67,10 +106,51 @@ pub(super) struct User {
 pub(super) struct Role {
     /// `AROA…`.
     pub(super) id: String,
+    #[serde(default)]
+    pub(super) path: EntityPath,
+    #[serde(default)]
+    pub(super) created: Timestamp,
+    #[serde(default)]
+    pub(super) description: Option<String>,
+    #[serde(default)]
+    pub(super) tags: Tags,
     pub(super) trust: Document<TrustPolicy>,
     pub(super) permissions: Permissions,
     /// Longest session in seconds, 3,600 to 43,200.
     pub(super) longest_session: u32,
+}
+
+impl Role {
+    /// A role without permissions.
+    pub(super) fn new(trust: Document<TrustPolicy>, created: Timestamp) -> Result<Self, RandomError> {
+        Ok(Self {
+            id: random::identifier("AROA", 17)?,
+            path: EntityPath::default(),
+            created,
+            description: None,
+            tags: Tags::default(),
+            trust,
+            permissions: Permissions::default(),
+            longest_session: DEFAULT_LONGEST_SESSION,
+        })
+    }
+}
+
+/// A group of users.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Group {
+    /// `AGPA…`.
+    pub(super) id: String,
+    pub(super) path: EntityPath,
+    pub(super) created: Timestamp,
+    pub(super) policies: Policies,
+}
+
+impl Group {
+    /// A group without permissions.
+    pub(super) fn new(path: EntityPath, created: Timestamp) -> Result<Self, RandomError> {
+        Ok(Self { id: random::identifier("AGPA", 17)?, path, created, policies: Policies::default() })
+    }
 }
 
 /// Whose a long-lived access key is.
@@ -87,6 +167,16 @@ pub(super) struct Key {
     pub(super) secret: String,
     pub(super) owner: Owner,
     pub(super) active: bool,
+    #[serde(default)]
+    pub(super) created: Timestamp,
+}
+
+impl Key {
+    /// An active key and its `AKIA…` identifier.
+    pub(super) fn new(owner: Owner, created: Timestamp) -> Result<(String, Self), RandomError> {
+        let key = Self { secret: random::secret()?, owner, active: true, created };
+        Ok((random::identifier("AKIA", 16)?, key))
+    }
 }
 
 /// Temporary credentials of an assumed role.

@@ -3,53 +3,58 @@
 //! only one process has the documents open.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use jiff::Timestamp;
+use serde_json::Value;
 
 use super::caller::{Caller, CallerIdentity};
 use super::document::IdentityPolicy;
 use super::evaluate::{Grants, Identity};
-use super::record::{Document, Key, Owner, Permissions, Role, Session, User};
-use super::{IamError, random};
+use super::kind::Kind;
+use super::managed::ManagedPolicy;
+use super::record::{Group, Key, Owner, Policies, Role, Session, User};
+use super::table::Table;
+use super::{IamError, arn, aws_managed};
 use crate::documents::Documents;
 
-pub(super) const USERS: &str = "iam-users";
-pub(super) const ROLES: &str = "iam-roles";
-pub(super) const POLICIES: &str = "iam-policies";
-pub(super) const KEYS: &str = "iam-access-keys";
-pub(super) const SESSIONS: &str = "iam-sessions";
+/// The table of the account's own managed policies, by ARN.
+const POLICIES: &str = "iam-policies";
 
 /// Everything there is, by name; managed policies by ARN, keys and sessions by access key id.
 pub(super) struct State {
-    pub(super) users: BTreeMap<String, User>,
-    pub(super) roles: BTreeMap<String, Role>,
-    pub(super) policies: BTreeMap<String, Document<IdentityPolicy>>,
-    pub(super) keys: BTreeMap<String, Key>,
-    pub(super) sessions: BTreeMap<String, Session>,
+    pub(super) users: Table<User>,
+    pub(super) roles: Table<Role>,
+    pub(super) groups: Table<Group>,
+    pub(super) policies: Table<ManagedPolicy>,
+    pub(super) keys: Table<Key>,
+    pub(super) sessions: Table<Session>,
+    /// AWS's own managed policies, which every account has.
+    pub(super) aws_policies: BTreeMap<String, ManagedPolicy>,
     root_key: (String, String),
 }
 
 impl State {
-    pub(super) fn load(documents: &dyn Documents) -> Result<Self, IamError> {
-        let mut keys: BTreeMap<String, Key> = table(documents, KEYS)?;
+    pub(super) fn load(documents: &Arc<dyn Documents>, now: Timestamp) -> Result<Self, IamError> {
+        upgrade_policies(&**documents, now)?;
+        let mut keys: Table<Key> = Table::load(documents, "iam-access-keys", "access key")?;
         let known = keys.iter().find(|(_, key)| key.owner == Owner::Root);
         let root_key = match known {
             Some((id, key)) => (id.clone(), key.secret.clone()),
             None => {
-                let id = random::identifier("AKIA", 16)?;
-                let key = Key { secret: random::secret()?, owner: Owner::Root, active: true };
-                keep(documents, KEYS, &id, &key)?;
+                let (id, key) = Key::new(Owner::Root, now)?;
                 let secret = key.secret.clone();
-                keys.insert(id.clone(), key);
+                keys.put(&id, key)?;
                 (id, secret)
             }
         };
         Ok(Self {
-            users: table(documents, USERS)?,
-            roles: table(documents, ROLES)?,
-            policies: table(documents, POLICIES)?,
-            sessions: table(documents, SESSIONS)?,
+            users: Table::load(documents, "iam-users", "user")?,
+            roles: Table::load(documents, "iam-roles", "role")?,
+            groups: Table::load(documents, "iam-groups", "group")?,
+            policies: Table::load(documents, POLICIES, "policy")?,
+            sessions: Table::load(documents, "iam-sessions", "session")?,
+            aws_policies: aws_managed::policies()?,
             keys,
             root_key,
         })
@@ -65,10 +70,10 @@ impl State {
 
     pub(super) fn caller(&self, access_key_id: &str) -> Option<Caller> {
         let identity = if let Some(session) = self.sessions.get(access_key_id) {
-            // The session of a role that was deleted, and perhaps made anew, is nobody's.
-            self.roles.get(&session.role).filter(|role| role.id == session.role_id)?;
+            let role = self.role_of(session)?;
             CallerIdentity::Session {
                 role: session.role.clone(),
+                role_path: role.path.clone(),
                 role_id: session.role_id.clone(),
                 name: session.name.clone(),
                 issued: session.issued,
@@ -76,7 +81,10 @@ impl State {
         } else {
             match &self.keys.get(access_key_id)?.owner {
                 Owner::Root => CallerIdentity::Root,
-                Owner::User(name) => CallerIdentity::User { name: name.clone(), id: self.users.get(name)?.id.clone() },
+                Owner::User(name) => {
+                    let user = self.users.get(name)?;
+                    CallerIdentity::User { name: name.clone(), path: user.path.clone(), id: user.id.clone() }
+                }
             }
         };
         Some(Caller { access_key_id: access_key_id.to_owned(), identity })
@@ -84,52 +92,170 @@ impl State {
 
     pub(super) fn grants(&self, access_key_id: &str) -> Option<Grants> {
         if let Some(session) = self.sessions.get(access_key_id) {
-            let role = self.roles.get(&session.role).filter(|role| role.id == session.role_id)?;
+            let role = self.role_of(session)?;
             let session = session.policies.iter().map(|document| document.policy.clone()).collect();
-            return Some(Grants { session, ..self.permitted(&role.permissions) });
+            return Some(Grants { session, ..self.role_grants(role) });
         }
         match &self.keys.get(access_key_id)?.owner {
             Owner::Root => Some(Grants { identity: Identity::Root, boundary: None, session: Vec::new() }),
-            Owner::User(name) => Some(self.permitted(&self.users.get(name)?.permissions)),
+            Owner::User(name) => Some(self.user_grants(self.users.get(name)?)),
         }
     }
 
-    fn permitted(&self, permissions: &Permissions) -> Grants {
-        let inline = permissions.inline.values();
-        let attached = permissions.attached.iter().filter_map(|arn| self.policies.get(arn));
-        let policies = inline.chain(attached).map(|document| document.policy.clone()).collect();
-        let boundary = permissions.boundary.as_ref().and_then(|arn| self.policies.get(arn));
-        Grants {
-            identity: Identity::Policies(policies),
-            boundary: boundary.map(|document| document.policy.clone()),
-            session: Vec::new(),
-        }
+    /// The role of a session. The session of a role that was deleted, and perhaps made anew, is
+    /// nobody's.
+    fn role_of(&self, session: &Session) -> Option<&Role> {
+        self.roles.get(&session.role).filter(|role| role.id == session.role_id)
     }
-}
 
-fn table<T: DeserializeOwned>(documents: &dyn Documents, table: &str) -> Result<BTreeMap<String, T>, IamError> {
-    documents
-        .list(table)
-        .map_err(|error| IamError::Storage(error.to_string()))?
-        .into_iter()
-        .map(|(key, value)| {
-            let record = serde_json::from_value(value)
-                .map_err(|error| IamError::Storage(format!("`{key}` in `{table}` can't be read: {error}")))?;
-            Ok((key, record))
+    /// What a user, a role or a group grants by itself; a user has what its groups have as well.
+    pub(super) fn entity_grants(&self, kind: Kind, name: &str) -> Result<Grants, IamError> {
+        Ok(match kind {
+            Kind::User => self.user_grants(self.users.find(name)?),
+            Kind::Role => self.role_grants(self.roles.find(name)?),
+            Kind::Group => self.granted([&self.groups.find(name)?.policies], None),
         })
-        .collect()
+    }
+
+    fn user_grants(&self, user: &User) -> Grants {
+        let groups = user.groups.iter().filter_map(|name| self.groups.get(name)).map(|group| &group.policies);
+        self.granted([&user.permissions.policies].into_iter().chain(groups), user.permissions.boundary.as_deref())
+    }
+
+    fn role_grants(&self, role: &Role) -> Grants {
+        self.granted([&role.permissions.policies], role.permissions.boundary.as_deref())
+    }
+
+    fn granted<'a>(&self, all: impl IntoIterator<Item = &'a Policies>, boundary: Option<&str>) -> Grants {
+        let mut granted = Vec::new();
+        for policies in all {
+            let attached = policies.attached.iter().filter_map(|arn| self.policy(arn)).map(|policy| &policy.default);
+            granted.extend(policies.inline.values().map(|document| document.policy.clone()));
+            granted.extend(attached.map(|version| version.document.policy.clone()));
+        }
+        // A boundary that can't be found allows nothing.
+        let boundary = boundary.map(|arn| match self.policy(arn) {
+            Some(policy) => policy.default.document.policy.clone(),
+            None => Arc::new(IdentityPolicy::nothing()),
+        });
+        Grants { identity: Identity::Policies(granted), boundary, session: Vec::new() }
+    }
+
+    /// A managed policy, of the account's own or of AWS's.
+    pub(super) fn policy(&self, arn: &str) -> Option<&ManagedPolicy> {
+        self.policies.get(arn).or_else(|| self.aws_policies.get(arn))
+    }
+
+    /// The ARN of a user, a role or a group.
+    pub(super) fn arn_of(&self, kind: Kind, name: &str) -> Option<String> {
+        let path = match kind {
+            Kind::User => &self.users.get(name)?.path,
+            Kind::Role => &self.roles.get(name)?.path,
+            Kind::Group => &self.groups.get(name)?.path,
+        };
+        Some(arn::entity(kind, path, name))
+    }
+
+    /// The user, the role or the group that has this ARN.
+    pub(super) fn entity_of<'a>(&self, arn: &'a str) -> Option<(Kind, &'a str)> {
+        let kind = Kind::ALL.into_iter().find(|kind| arn.starts_with(&format!("{}/", arn::entities(*kind))))?;
+        let (_, name) = arn.rsplit_once('/')?;
+        (self.arn_of(kind, name)? == arn).then_some((kind, name))
+    }
 }
 
-pub(super) fn keep<T: Serialize>(
-    documents: &dyn Documents,
-    table: &str,
-    key: &str,
-    record: &T,
-) -> Result<(), IamError> {
-    let value = serde_json::to_value(record).map_err(|error| IamError::Storage(error.to_string()))?;
-    documents.put(table, key, value).map_err(|error| IamError::Storage(error.to_string()))
+/// The first directories kept a managed policy as its document alone, without paths and versions.
+fn upgrade_policies(documents: &dyn Documents, now: Timestamp) -> Result<(), IamError> {
+    let storage = |error: &dyn std::error::Error| IamError::Storage(error.to_string());
+    for (arn, value) in documents.list(POLICIES).map_err(|error| storage(&error))? {
+        let Value::String(text) = value else {
+            continue;
+        };
+        let (_, name) = arn.rsplit_once('/').ok_or_else(|| IamError::PolicyArn(arn.clone()))?;
+        let policy = ManagedPolicy::new(name, text.try_into()?, now)?;
+        let value = serde_json::to_value(policy).map_err(|error| storage(&error))?;
+        documents.put(POLICIES, &arn, value).map_err(|error| storage(&error))?;
+    }
+    Ok(())
 }
 
-pub(super) fn forget(documents: &dyn Documents, table: &str, key: &str) -> Result<(), IamError> {
-    documents.update(table, key, Box::new(|_| None)).map(drop).map_err(|error| IamError::Storage(error.to_string()))
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::database::Database;
+    use crate::documents::StoredDocuments;
+    use crate::iam::context::Context;
+
+    const MAY_PUT: &str =
+        r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:PutObject","Resource":"*"}}"#;
+    const ALLOW_ALL: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
+    const TRUST: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"000000000000"},"Action":"sts:AssumeRole"}}"#;
+    const POLICY: &str = "arn:aws:iam::000000000000:policy/p";
+
+    fn may(state: &State, key: &str, action: &str) -> bool {
+        state.grants(key).is_some_and(|grants| grants.evaluate(action, "arn:aws:s3:::a/b", &Context::default()).is_ok())
+    }
+
+    /// Documents in the shapes of 0.1, before there were paths, groups and versions.
+    #[test]
+    fn a_directory_written_before_paths_and_versions_opens() {
+        let documents: Arc<dyn Documents> =
+            Arc::new(StoredDocuments::new(Arc::new(Database::in_memory().expect("a database"))));
+        let permissions = |boundary: Option<&str>| json!({ "inline": { "all": ALLOW_ALL }, "attached": [POLICY], "boundary": boundary });
+        for (table, key, value) in [
+            ("iam-policies", POLICY, json!(MAY_PUT)),
+            ("iam-users", "lea", json!({ "id": "AIDAAAAAAAAAAAAAAAAAA", "permissions": permissions(Some(POLICY)) })),
+            (
+                "iam-roles",
+                "r",
+                json!({ "id": "AROAAAAAAAAAAAAAAAAAA", "trust": TRUST, "permissions": permissions(None), "longest_session": 7_200 }),
+            ),
+            ("iam-access-keys", "AKIAROOT", json!({ "secret": "root's", "owner": "root", "active": true })),
+            ("iam-access-keys", "AKIALEA", json!({ "secret": "lea's", "owner": { "user": "lea" }, "active": true })),
+            (
+                "iam-sessions",
+                "ASIA",
+                json!({
+                    "secret": "s", "token": "t", "role": "r", "role_id": "AROAAAAAAAAAAAAAAAAAA", "name": "run", "policies": [MAY_PUT],
+                    "issued": "2026-01-31T12:00:00Z", "expires": "2026-01-31T13:00:00Z",
+                }),
+            ),
+        ] {
+            documents.put(table, key, value).expect("kept");
+        }
+        let now: Timestamp = "2026-02-01T00:00:00Z".parse().expect("a timestamp");
+        let state = State::load(&documents, now).expect("the identities");
+        assert_eq!((state.root_key_id(), state.root_secret()), ("AKIAROOT", "root's"));
+        assert_eq!(state.caller("AKIALEA").expect("lea").arn(), "arn:aws:iam::000000000000:user/lea");
+        assert!(
+            may(&state, "AKIALEA", "s3:PutObject") && !may(&state, "AKIALEA", "s3:GetObject"),
+            "the boundary counts"
+        );
+        assert!(
+            may(&state, "ASIA", "s3:PutObject") && !may(&state, "ASIA", "s3:GetObject"),
+            "the session's policy counts"
+        );
+        let policy = state.find_policy(POLICY).expect("the policy");
+        assert_eq!((policy.name.as_str(), policy.path.as_str(), policy.created), ("p", "/", now));
+        assert_eq!((policy.default.id().as_str(), policy.default.document.text.as_str()), ("v1", MAY_PUT));
+
+        // Once more, now that it is written in the new shape: nothing is made anew.
+        let again = State::load(&documents, now).expect("the identities");
+        assert_eq!(again.find_policy(POLICY).expect("the policy").id, policy.id);
+    }
+
+    #[test]
+    fn a_boundary_that_is_gone_allows_nothing() {
+        let documents: Arc<dyn Documents> =
+            Arc::new(StoredDocuments::new(Arc::new(Database::in_memory().expect("a database"))));
+        let lea = json!({ "id": "AIDA", "permissions": { "inline": { "all": ALLOW_ALL }, "attached": [], "boundary": POLICY } });
+        documents.put("iam-users", "lea", lea).expect("kept");
+        documents
+            .put("iam-access-keys", "AKIALEA", json!({ "secret": "s", "owner": { "user": "lea" }, "active": true }))
+            .expect("kept");
+        let state = State::load(&documents, Timestamp::UNIX_EPOCH).expect("the identities");
+        assert!(!may(&state, "AKIALEA", "s3:PutObject"));
+    }
 }

@@ -1,0 +1,51 @@
+//! The account as a whole in the API.
+
+use super::super::quota;
+use super::super::record::Owner;
+use super::Answer;
+use super::call::Call;
+use super::target::Target;
+use crate::xml::Element;
+
+/// How many there are of everything, and how many there may be. What the stand-in doesn't have counts
+/// as none.
+pub(super) fn summary(call: Call<'_>) -> Answer {
+    let state = call.allow(&Target::account())?.read();
+    let root_keys = state.keys.iter().any(|(_, key)| key.owner == Owner::Root && key.active);
+    let versions: usize = state.policies.iter().map(|(_, policy)| policy.versions().len()).sum();
+    let entries = [
+        ("AccessKeysPerUserQuota", quota::ACCESS_KEYS),
+        ("AccountAccessKeysPresent", usize::from(root_keys)),
+        ("AccountMFAEnabled", 0),
+        ("AccountPasswordPresent", 0),
+        ("AccountSigningCertificatesPresent", 0),
+        ("AssumeRolePolicySizeQuota", quota::TRUST_POLICY_SIZE),
+        ("AttachedPoliciesPerGroupQuota", quota::ATTACHED_POLICIES),
+        ("AttachedPoliciesPerRoleQuota", quota::ATTACHED_POLICIES),
+        ("AttachedPoliciesPerUserQuota", quota::ATTACHED_POLICIES),
+        ("GroupPolicySizeQuota", quota::GROUP_POLICY_SIZE),
+        ("Groups", state.groups.len()),
+        ("GroupsPerUserQuota", quota::GROUPS),
+        ("GroupsQuota", quota::ACCOUNT_GROUPS),
+        ("InstanceProfiles", 0),
+        ("MFADevices", 0),
+        ("MFADevicesInUse", 0),
+        ("Policies", state.policies.len()),
+        ("PoliciesQuota", quota::POLICIES),
+        ("PolicySizeQuota", quota::MANAGED_POLICY_SIZE),
+        ("PolicyVersionsInUse", versions),
+        ("Providers", 0),
+        ("RolePolicySizeQuota", quota::ROLE_POLICY_SIZE),
+        ("Roles", state.roles.len()),
+        ("RolesQuota", quota::ROLES),
+        ("ServerCertificates", 0),
+        ("UserPolicySizeQuota", quota::USER_POLICY_SIZE),
+        ("Users", state.users.len()),
+        ("UsersQuota", quota::USERS),
+        ("VersionsPerPolicyQuota", quota::VERSIONS),
+    ];
+    let entries = entries
+        .into_iter()
+        .map(|(key, value)| Element::new("entry").with(Element::text("key", key)).with(Element::text("value", &value)));
+    Ok(vec![Element::new("SummaryMap").with_each(entries)])
+}

@@ -1,0 +1,123 @@
+//! IAM's API: from a request in the query protocol to a change or a look, and back. It owns which actions
+//! there are, who may call them, and the shapes of answers; the rules are those of the modules around it.
+//!
+//! Source of actions, parameters and codes: IAM API Reference, version 2010-05-08. A parameter that isn't
+//! understood is refused, never ignored.
+
+mod access_key;
+mod account;
+mod call;
+mod element;
+mod failure;
+mod form;
+mod group;
+mod page;
+mod permission;
+mod policy;
+mod role;
+mod simulate;
+mod target;
+mod user;
+
+use bytes::Bytes;
+use http::{Request, Response};
+
+use super::Iam;
+use super::kind::Kind;
+use super::signature::Scope;
+use crate::query::{Failure, Protocol};
+use crate::xml::Element;
+use call::Call;
+
+const PROTOCOL: Protocol = Protocol {
+    namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    version: "2010-05-08",
+    scope: Scope { service: "iam", region: Some("us-east-1") },
+};
+
+/// The children of an action's result; none for an action without one.
+type Answer = Result<Vec<Element>, Failure>;
+
+impl Iam {
+    /// Answers one request of the API.
+    #[expect(clippy::unused_async, reason = "every service of the stand-in is called alike")]
+    pub async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
+        PROTOCOL.handle(self, &request, |caller, action, parameters| {
+            let answer = action_named(action)?;
+            Some(answer(Call::new(self, caller, action, parameters)))
+        })
+    }
+}
+
+/// The action of a name, if there is one.
+fn action_named(name: &str) -> Option<fn(Call<'_>) -> Answer> {
+    let action: fn(Call<'_>) -> Answer = match name {
+        "CreateUser" => user::create,
+        "GetUser" => user::get,
+        "ListUsers" => user::list,
+        "DeleteUser" => user::delete,
+        "PutUserPermissionsBoundary" => user::put_boundary,
+        "DeleteUserPermissionsBoundary" => user::delete_boundary,
+
+        "CreateAccessKey" => access_key::create,
+        "ListAccessKeys" => access_key::list,
+        "UpdateAccessKey" => access_key::update,
+        "DeleteAccessKey" => access_key::delete,
+
+        "CreateRole" => role::create,
+        "GetRole" => role::get,
+        "ListRoles" => role::list,
+        "UpdateRole" => role::update,
+        "UpdateAssumeRolePolicy" => role::set_trust,
+        "DeleteRole" => role::delete,
+        "TagRole" => role::tag,
+        "ListRoleTags" => role::list_tags,
+        "PutRolePermissionsBoundary" => role::put_boundary,
+        "DeleteRolePermissionsBoundary" => role::delete_boundary,
+
+        "CreateGroup" => group::create,
+        "GetGroup" => group::get,
+        "ListGroups" => group::list,
+        "DeleteGroup" => group::delete,
+        "AddUserToGroup" => group::add_user,
+        "RemoveUserFromGroup" => group::remove_user,
+        "ListGroupsForUser" => group::list_of_user,
+
+        "PutUserPolicy" => |call| permission::put(call, Kind::User),
+        "GetUserPolicy" => |call| permission::get(call, Kind::User),
+        "ListUserPolicies" => |call| permission::list(call, Kind::User),
+        "DeleteUserPolicy" => |call| permission::delete(call, Kind::User),
+        "AttachUserPolicy" => |call| permission::attach(call, Kind::User),
+        "DetachUserPolicy" => |call| permission::detach(call, Kind::User),
+        "ListAttachedUserPolicies" => |call| permission::list_attached(call, Kind::User),
+        "PutRolePolicy" => |call| permission::put(call, Kind::Role),
+        "GetRolePolicy" => |call| permission::get(call, Kind::Role),
+        "ListRolePolicies" => |call| permission::list(call, Kind::Role),
+        "DeleteRolePolicy" => |call| permission::delete(call, Kind::Role),
+        "AttachRolePolicy" => |call| permission::attach(call, Kind::Role),
+        "DetachRolePolicy" => |call| permission::detach(call, Kind::Role),
+        "ListAttachedRolePolicies" => |call| permission::list_attached(call, Kind::Role),
+        "PutGroupPolicy" => |call| permission::put(call, Kind::Group),
+        "GetGroupPolicy" => |call| permission::get(call, Kind::Group),
+        "ListGroupPolicies" => |call| permission::list(call, Kind::Group),
+        "DeleteGroupPolicy" => |call| permission::delete(call, Kind::Group),
+        "AttachGroupPolicy" => |call| permission::attach(call, Kind::Group),
+        "DetachGroupPolicy" => |call| permission::detach(call, Kind::Group),
+        "ListAttachedGroupPolicies" => |call| permission::list_attached(call, Kind::Group),
+
+        "CreatePolicy" => policy::create,
+        "GetPolicy" => policy::get,
+        "ListPolicies" => policy::list,
+        "DeletePolicy" => policy::delete,
+        "CreatePolicyVersion" => policy::create_version,
+        "GetPolicyVersion" => policy::get_version,
+        "ListPolicyVersions" => policy::list_versions,
+        "SetDefaultPolicyVersion" => policy::set_default_version,
+        "DeletePolicyVersion" => policy::delete_version,
+
+        "GetAccountSummary" => account::summary,
+        "SimulatePrincipalPolicy" => simulate::principal,
+        _ => return None,
+    };
+    Some(action)
+}

@@ -1,0 +1,224 @@
+//! Simulation in the API: what a user, a role or a group may do, judged by the evaluation that judges
+//! requests. Nothing is acted on, and only the context that the call brings is known: what a real
+//! request would tell of itself has to be among its entries.
+//!
+//! As the API Reference has it by now, there is one result for each action, whose decision is the
+//! strictest over all resources, and in it one for each resource. Deviations: the result of an action
+//! is always for the resource `*`, since the stand-in has no table of ARN templates, and no result
+//! tells which statements matched.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use http::StatusCode;
+
+use super::super::IamError;
+use super::super::context::Context;
+use super::super::document::IdentityPolicy;
+use super::super::evaluate::{Grants, Identity, PolicyKind, Refusal};
+use super::call::Call;
+use super::target::Target;
+use super::{Answer, form};
+use crate::query::Failure;
+use crate::xml::Element;
+
+/// Types of context keys that hold one value, and that hold any number.
+const SINGLE: [&str; 6] = ["string", "numeric", "boolean", "ip", "binary", "date"];
+const LISTS: [&str; 6] = ["stringList", "numericList", "booleanList", "ipList", "binaryList", "dateList"];
+
+pub(super) fn principal(mut call: Call<'_>) -> Answer {
+    let source = call.parameters.required("PolicySourceArn", &form::ARN)?;
+    let actions = actions(&mut call)?;
+    let resources = resources(&mut call);
+    let further = policies(&mut call, "PolicyInputList")?;
+    let boundary = boundary(&mut call)?;
+    let context = context(&mut call)?;
+    let page = call.page()?;
+
+    let entity = call.iam().read().entity_of(&source);
+    let Some((kind, name)) = entity else {
+        // Nobody is told what isn't there but those who might simulate it.
+        call.allow(&Target::policy_source(&source))?;
+        return Err(unknown(&source));
+    };
+    let target = Target::existing(call.iam(), kind, name);
+    let grants = call.allow(&target)?.read().entity_grants(kind, name)?;
+    let grants = with(grants, further, boundary);
+
+    let results = actions.iter().enumerate().map(|(number, action)| {
+        // Six digits sort more actions than a request can hold.
+        (format!("{number:06}"), result(&grants, action, &resources, &context))
+    });
+    Ok(page.of("EvaluationResults", results.collect::<Vec<_>>()))
+}
+
+fn actions(call: &mut Call<'_>) -> Result<Vec<String>, Failure> {
+    let actions = call.parameters.texts("ActionNames");
+    if actions.is_empty() {
+        return Err(Failure::missing("ActionNames"));
+    }
+    for action in &actions {
+        form::ACTION_NAME.check(action, "ActionNames")?;
+        let whole = action.split_once(':').is_some_and(|(vendor, name)| !vendor.is_empty() && !name.is_empty());
+        if !whole || action.contains(['*', '?']) {
+            return Err(invalid(format!("Invalid Action Name: {action}")));
+        }
+    }
+    Ok(actions)
+}
+
+fn resources(call: &mut Call<'_>) -> Vec<String> {
+    let resources = call.parameters.texts("ResourceArns");
+    if resources.is_empty() { vec!["*".to_owned()] } else { resources }
+}
+
+fn policies(call: &mut Call<'_>, parameter: &str) -> Result<Vec<Arc<IdentityPolicy>>, Failure> {
+    let texts = call.parameters.texts(parameter);
+    let read = |text: &String| {
+        form::DOCUMENT.check(text, parameter)?;
+        let policy = IdentityPolicy::parse(text).map_err(|error| invalid(error.to_string()))?;
+        Ok(Arc::new(policy))
+    };
+    texts.iter().map(read).collect()
+}
+
+fn boundary(call: &mut Call<'_>) -> Result<Option<Arc<IdentityPolicy>>, Failure> {
+    let parameter = "PermissionsBoundaryPolicyInputList";
+    let mut policies = policies(call, parameter)?;
+    if policies.len() > 1 {
+        return Err(invalid(format!("Only one policy is allowed in {parameter}.")));
+    }
+    Ok(policies.pop())
+}
+
+fn context(call: &mut Call<'_>) -> Result<Context, Failure> {
+    let mut context = Context::default();
+    for mut entry in call.parameters.structures("ContextEntries") {
+        let key = entry.required("ContextKeyName", &form::CONTEXT_KEY)?;
+        let kind = entry.take("ContextKeyType").ok_or_else(|| Failure::missing("ContextKeyType"))?;
+        let values = entry.texts("ContextKeyValues");
+        entry.finish("SimulatePrincipalPolicy")?;
+        let single = SINGLE.contains(&kind.as_str());
+        if !single && !LISTS.contains(&kind.as_str()) {
+            let constraint = format!("satisfy enum value set: [{}, {}]", SINGLE.join(", "), LISTS.join(", "));
+            return Err(Failure::constraint(&kind, "ContextKeyType", &constraint));
+        }
+        if context.values(&key).is_some() || values.is_empty() || (single && values.len() > 1) {
+            return Err(invalid(format!("The context entry {key} must occur once and have values of its type.")));
+        }
+        for value in values {
+            context.add(&key, value);
+        }
+    }
+    Ok(context)
+}
+
+/// What is judged: what the identity has, the policies of the call besides, and the call's boundary in
+/// place of the identity's.
+fn with(mut grants: Grants, further: Vec<Arc<IdentityPolicy>>, boundary: Option<Arc<IdentityPolicy>>) -> Grants {
+    if let Identity::Policies(policies) = &mut grants.identity {
+        policies.extend(further);
+    }
+    grants.boundary = boundary.or(grants.boundary);
+    grants
+}
+
+fn result(grants: &Grants, action: &str, resources: &[String], context: &Context) -> Element {
+    let judged: Vec<Judged<'_>> =
+        resources.iter().map(|resource| Judged::new(grants, action, resource, context)).collect();
+    let strictest = judged.iter().map(|judged| judged.decision).max().unwrap_or(Decision::ImplicitDeny);
+    let missing: BTreeSet<&str> = judged.iter().flat_map(|judged| judged.missing.iter().copied()).collect();
+    let within = judged.iter().all(|judged| judged.within_boundary);
+    let specific = judged.iter().map(|judged| judged.element(grants));
+    Element::new("member")
+        .with(Element::text("EvalActionName", action))
+        .with(Element::text("EvalResourceName", "*"))
+        .with(Element::text("EvalDecision", strictest.name()))
+        .with(Element::new("MatchedStatements"))
+        .with(names("MissingContextValues", &missing))
+        .with_each(boundary_detail(grants, within))
+        .with(Element::new("ResourceSpecificResults").with_each(specific))
+}
+
+/// What comes of one action on one resource. The stricter is the greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Decision {
+    Allowed,
+    ImplicitDeny,
+    ExplicitDeny,
+}
+
+impl Decision {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::ImplicitDeny => "implicitDeny",
+            Self::ExplicitDeny => "explicitDeny",
+        }
+    }
+}
+
+struct Judged<'a> {
+    resource: &'a str,
+    decision: Decision,
+    missing: BTreeSet<&'a str>,
+    within_boundary: bool,
+}
+
+impl<'a> Judged<'a> {
+    fn new(grants: &'a Grants, action: &str, resource: &'a str, context: &Context) -> Self {
+        let outcome = grants.evaluate(action, resource, context);
+        let decision = match outcome {
+            Ok(()) => Decision::Allowed,
+            Err(Refusal::Implicit(_)) => Decision::ImplicitDeny,
+            Err(Refusal::Explicit(_)) => Decision::ExplicitDeny,
+        };
+        let identity: &[Arc<IdentityPolicy>] = match &grants.identity {
+            Identity::Policies(policies) => policies,
+            Identity::Root => &[],
+        };
+        let policies = identity.iter().chain(&grants.boundary);
+        let missing = policies
+            .flat_map(|policy| policy.required_keys(action, resource, context))
+            .filter(|key| context.values(key).is_none())
+            .collect();
+        let alone = Grants { identity: Identity::Root, boundary: grants.boundary.clone(), session: Vec::new() };
+        let within_boundary = !matches!(
+            alone.evaluate(action, resource, context),
+            Err(Refusal::Implicit(PolicyKind::Boundary) | Refusal::Explicit(PolicyKind::Boundary))
+        );
+        Self { resource, decision, missing, within_boundary }
+    }
+
+    fn element(&self, grants: &Grants) -> Element {
+        Element::new("member")
+            .with(Element::text("EvalResourceName", self.resource))
+            .with(Element::text("EvalResourceDecision", self.decision.name()))
+            .with(Element::new("MatchedStatements"))
+            .with(names("MissingContextValues", &self.missing))
+            .with_each(boundary_detail(grants, self.within_boundary))
+    }
+}
+
+fn boundary_detail(grants: &Grants, within: bool) -> Option<Element> {
+    grants.boundary.as_ref()?;
+    let allowed = Element::text("AllowedByPermissionsBoundary", &within);
+    Some(Element::new("PermissionsBoundaryDecisionDetail").with(allowed))
+}
+
+fn names(element: &'static str, names: &BTreeSet<&str>) -> Element {
+    Element::new(element).with_each(names.iter().map(|name| Element::text("member", name)))
+}
+
+fn invalid(message: String) -> Failure {
+    Failure::new(StatusCode::BAD_REQUEST, "InvalidInput", message)
+}
+
+/// An ARN that is no user's, role's or group's.
+fn unknown(arn: &str) -> Failure {
+    let kind = ["user", "role", "group"].into_iter().find(|kind| arn.contains(&format!(":{kind}/")));
+    match kind {
+        Some(kind) => IamError::NoSuchEntity { kind, name: arn.to_owned() }.into(),
+        None => invalid(format!("Invalid entity ARN: {arn}: use that of a user, a role or a group")),
+    }
+}

@@ -1,0 +1,117 @@
+//! What a call acts on, as policies and messages know it: an ARN, the words that AWS's refusals have for
+//! it, and condition keys.
+//!
+//! Source: "Actions, resources, and condition keys for AWS Identity and Access Management (IAM)" in the
+//! Service Authorization Reference.
+
+use super::super::kind::Kind;
+use super::super::name::EntityPath;
+use super::super::record::Tags;
+use super::super::{ACCOUNT_ID, Denied, Iam, arn};
+
+/// What a call acts on.
+pub(super) struct Target {
+    pub(super) arn: String,
+    /// What a refusal calls it: for what exists its kind and name, otherwise its ARN.
+    spoken: String,
+    pub(super) context: Vec<(String, String)>,
+}
+
+impl Target {
+    fn of(arn: String, spoken: String) -> Self {
+        Self { arn, spoken, context: Vec::new() }
+    }
+
+    /// Something that is to be made.
+    pub(super) fn new(kind: Kind, path: &EntityPath, name: &str) -> Self {
+        let arn = arn::entity(kind, path, name);
+        Self::of(arn.clone(), arn)
+    }
+
+    /// A policy that is to be made.
+    pub(super) fn new_policy(path: &EntityPath, name: &str) -> Self {
+        Self::of(arn::policy(path, name), format!("policy {name}"))
+    }
+
+    /// A user, a role or a group by name. One that isn't there is judged as if it stood at `/`, so that
+    /// whoever may not look doesn't learn what is there.
+    pub(super) fn existing(iam: &Iam, kind: Kind, name: &str) -> Self {
+        let state = iam.read();
+        let arn = state.arn_of(kind, name).unwrap_or_else(|| arn::entity(kind, &EntityPath::default(), name));
+        let tags = match kind {
+            Kind::User => state.users.get(name).map(|user| &user.tags),
+            Kind::Role => state.roles.get(name).map(|role| &role.tags),
+            Kind::Group => None,
+        };
+        let mut target = Self::of(arn, format!("{} {name}", kind.noun()));
+        for (key, value) in tags.into_iter().flatten() {
+            target.context.push((format!("aws:ResourceTag/{key}"), value.clone()));
+            target.context.push((format!("iam:ResourceTag/{key}"), value.clone()));
+        }
+        target
+    }
+
+    /// The same for an action that may be made to depend on the boundary which the user or role has.
+    pub(super) fn bounded(iam: &Iam, kind: Kind, name: &str) -> Self {
+        let boundary = iam.read().boundary(kind, name).ok().flatten().map(str::to_owned);
+        Self::existing(iam, kind, name).with_boundary(boundary.as_deref())
+    }
+
+    /// A managed policy by ARN.
+    pub(super) fn policy(arn: &str) -> Self {
+        Self::of(arn.to_owned(), format!("policy {arn}"))
+    }
+
+    /// All users, roles or groups whose path begins with `prefix`.
+    pub(super) fn list(kind: Kind, prefix: &str) -> Self {
+        let arn = format!("{}{prefix}", arn::entities(kind));
+        Self::of(arn.clone(), arn)
+    }
+
+    /// All managed policies whose path begins with `prefix`.
+    pub(super) fn list_policies(prefix: &str) -> Self {
+        Self::of(format!("arn:aws:iam::{ACCOUNT_ID}:policy{prefix}"), format!("policy path {prefix}"))
+    }
+
+    /// An identity whose policies are to be simulated, by an ARN that nobody has.
+    pub(super) fn policy_source(arn: &str) -> Self {
+        Self::of(arn.to_owned(), arn.to_owned())
+    }
+
+    /// The account.
+    pub(super) fn account() -> Self {
+        Self::of("*".to_owned(), "*".to_owned())
+    }
+
+    /// The account's root.
+    pub(super) fn root() -> Self {
+        Self::of(arn::root(), arn::root())
+    }
+
+    pub(super) fn with_boundary(self, boundary: Option<&str>) -> Self {
+        match boundary {
+            Some(arn) => self.with("iam:PermissionsBoundary", arn),
+            None => self,
+        }
+    }
+
+    pub(super) fn with_policy(self, arn: &str) -> Self {
+        self.with("iam:PolicyARN", arn)
+    }
+
+    pub(super) fn with_tags(self, tags: &Tags) -> Self {
+        tags.iter().fold(self, |target, (key, value)| {
+            target.with(&format!("aws:RequestTag/{key}"), value).with("aws:TagKeys", key)
+        })
+    }
+
+    fn with(mut self, key: &str, value: &str) -> Self {
+        self.context.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// A refusal in AWS's words.
+    pub(super) fn denied(&self, denied: Denied) -> Denied {
+        Denied { resource: self.spoken.clone(), ..denied }
+    }
+}

@@ -1,0 +1,69 @@
+//! Managed policies that AWS brings and that people attach or use as a boundary. It owns which there are;
+//! every account has them, and none can change them. Their documents are our own words of the same
+//! effect as those in the AWS Managed Policy Reference.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::managed::ManagedPolicy;
+use super::name::EntityPath;
+use super::{IamError, arn};
+
+/// A policy as it is written down here.
+struct Written {
+    path: &'static str,
+    name: &'static str,
+    /// AWS's own identifier, the same in every account.
+    id: &'static str,
+    created: &'static str,
+    document: &'static str,
+}
+
+const POLICIES: [Written; 4] = [
+    Written {
+        path: "/",
+        name: "AdministratorAccess",
+        id: "ANPAIWMBCKSKIEE64ZLYK",
+        created: "2015-02-06T18:39:46Z",
+        document: r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#,
+    },
+    Written {
+        path: "/",
+        name: "AmazonS3FullAccess",
+        id: "ANPAIFIR6V6BVTRAHWINE",
+        created: "2015-02-06T18:40:58Z",
+        document: r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*","s3-object-lambda:*"],"Resource":"*"}]}"#,
+    },
+    Written {
+        path: "/",
+        name: "AmazonS3ReadOnlyAccess",
+        id: "ANPAIZTJ4DXE7G6AGAE6M",
+        created: "2015-02-06T18:40:59Z",
+        document: r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:Get*","s3:List*","s3:Describe*","s3-object-lambda:Get*","s3-object-lambda:List*"],"Resource":"*"}]}"#,
+    },
+    Written {
+        path: "/service-role/",
+        name: "AWSLambdaBasicExecutionRole",
+        id: "ANPAJNCQGXC42545SKXIK",
+        created: "2015-04-09T15:03:43Z",
+        document: r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["logs:CreateLogGroup","logs:CreateLogStream","logs:PutLogEvents"],"Resource":"*"}]}"#,
+    },
+];
+
+/// AWS's policies by ARN.
+pub(super) fn policies() -> Result<BTreeMap<String, ManagedPolicy>, IamError> {
+    POLICIES
+        .iter()
+        .map(|written| {
+            let path = EntityPath::try_from(written.path.to_owned())?;
+            let created: Timestamp =
+                written.created.parse().map_err(|error: jiff::Error| IamError::Storage(error.to_string()))?;
+            let arn = arn::aws_policy(&path, written.name);
+            let document = written.document.to_owned().try_into()?;
+            let mut policy = ManagedPolicy::with_id(written.id.to_owned(), written.name, document, created);
+            policy.path = path;
+            Ok((arn, policy))
+        })
+        .collect()
+}

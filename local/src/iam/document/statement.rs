@@ -1,0 +1,190 @@
+//! Statements as they are written and as they are judged: effect, actions, resources, conditions. It owns
+//! the grammar that both kinds of policy share.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+
+use super::super::condition::Condition;
+use super::super::context::Context;
+use super::super::json::{OneOrMany, Pairs};
+use super::super::pattern::{ArnPattern, Pattern, Syntax};
+use super::super::principal::WrittenPrincipals;
+use super::{DocumentError, Effect};
+
+/// A list of patterns that has to match (`Action`, `Resource`) or must not (`NotAction`,
+/// `NotResource`).
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Selector<P> {
+    Any(Vec<P>),
+    None(Vec<P>),
+}
+
+impl<P> Selector<P> {
+    pub(super) fn selects(&self, matches: impl Fn(&P) -> bool) -> bool {
+        match self {
+            Self::Any(patterns) => patterns.iter().any(matches),
+            Self::None(patterns) => !patterns.iter().any(matches),
+        }
+    }
+
+    pub(super) fn patterns(&self) -> &[P] {
+        match self {
+            Self::Any(patterns) | Self::None(patterns) => patterns,
+        }
+    }
+}
+
+/// What statements of both kinds of policy have.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Clause {
+    effect: Effect,
+    actions: Selector<Pattern>,
+    conditions: Vec<Condition>,
+}
+
+impl Clause {
+    pub(super) fn effect(&self) -> Effect {
+        self.effect
+    }
+
+    /// Whether the statement is about `action`, whatever its conditions say.
+    pub(super) fn names(&self, action: &str, context: &Context) -> bool {
+        self.actions.selects(|pattern| pattern.matches_ignoring_case(action, context))
+    }
+
+    pub(super) fn required_keys(&self) -> impl Iterator<Item = &str> {
+        self.conditions.iter().flat_map(Condition::required_keys)
+    }
+
+    pub(super) fn applies(&self, action: &str, context: &Context) -> bool {
+        self.names(action, context) && self.conditions.iter().all(|condition| condition.holds(context))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct WrittenDocument {
+    version: Option<String>,
+    #[serde(rename = "Id")]
+    _id: Option<String>,
+    statement: OneOrMany<WrittenStatement>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub(super) struct WrittenStatement {
+    sid: Option<String>,
+    effect: String,
+    pub(super) principal: Option<WrittenPrincipals>,
+    pub(super) action: Option<OneOrMany<String>>,
+    pub(super) not_action: Option<OneOrMany<String>>,
+    pub(super) resource: Option<OneOrMany<String>>,
+    pub(super) not_resource: Option<OneOrMany<String>>,
+    condition: Option<Pairs<Pairs<OneOrMany<Scalar>>>>,
+}
+
+/// Values of conditions may be written as strings, numbers or booleans.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Scalar {
+    Text(String),
+    Bool(bool),
+    Number(serde_json::Number),
+}
+
+/// The statements of a document whose frame is well formed.
+pub(super) struct ReadDocument {
+    /// Whether the document's version knows policy variables.
+    pub(super) variables: bool,
+    pub(super) statement: OneOrMany<WrittenStatement>,
+}
+
+pub(super) fn read(text: &str) -> Result<ReadDocument, DocumentError> {
+    let written: WrittenDocument = serde_json::from_str(text)?;
+    let variables = match written.version.as_deref() {
+        Some("2012-10-17") => true,
+        // The default of a document that doesn't say, by the guide.
+        Some("2008-10-17") | None => false,
+        Some(other) => return Err(DocumentError::Version(other.to_owned())),
+    };
+    let mut sids = BTreeSet::new();
+    for sid in written.statement.iter().filter_map(|statement| statement.sid.as_deref()) {
+        if !sid.chars().all(|character| character.is_ascii_alphanumeric()) {
+            return Err(DocumentError::Sid(sid.to_owned()));
+        }
+        if !sid.is_empty() && !sids.insert(sid) {
+            return Err(DocumentError::RepeatedSid(sid.to_owned()));
+        }
+    }
+    if written.statement.iter().next().is_none() {
+        return Err(DocumentError::NoStatement);
+    }
+    Ok(ReadDocument { variables, statement: written.statement })
+}
+
+pub(super) fn clause(written: &WrittenStatement, variables: bool) -> Result<Clause, DocumentError> {
+    let effect = match written.effect.as_str() {
+        "Allow" => Effect::Allow,
+        "Deny" => Effect::Deny,
+        other => return Err(DocumentError::Effect(other.to_owned())),
+    };
+    let actions = match (&written.action, &written.not_action) {
+        (Some(actions), None) => Selector::Any(action_patterns(actions, "Action")?),
+        (None, Some(actions)) => Selector::None(action_patterns(actions, "NotAction")?),
+        _ => return Err(DocumentError::ExactlyOne("Action", "NotAction")),
+    };
+    let mut conditions = Vec::new();
+    for (operator, keys) in written.condition.iter().flat_map(Pairs::iter) {
+        for (key, values) in keys.iter() {
+            let values: Vec<String> = values
+                .iter()
+                .map(|value| match value {
+                    Scalar::Text(text) => text.clone(),
+                    Scalar::Bool(value) => value.to_string(),
+                    Scalar::Number(number) => number.to_string(),
+                })
+                .collect();
+            conditions.push(Condition::parse(operator, key, &values, variables)?);
+        }
+    }
+    Ok(Clause { effect, actions, conditions })
+}
+
+fn action_patterns(actions: &OneOrMany<String>, element: &'static str) -> Result<Vec<Pattern>, DocumentError> {
+    let patterns = actions
+        .iter()
+        .map(|action| {
+            let vendor = action.split_once(':').map(|(vendor, name)| {
+                !vendor.is_empty() && !name.is_empty() && vendor.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+            });
+            if action != "*" && vendor != Some(true) {
+                return Err(DocumentError::Action(action.clone()));
+            }
+            Ok(Pattern::parse(action, Syntax::Wildcards)?)
+        })
+        .collect::<Result<Vec<_>, DocumentError>>()?;
+    if patterns.is_empty() { Err(DocumentError::Empty(element)) } else { Ok(patterns) }
+}
+
+pub(super) fn arns(
+    resources: &OneOrMany<String>,
+    element: &'static str,
+    variables: bool,
+) -> Result<Vec<ArnPattern>, DocumentError> {
+    let syntax = if variables { Syntax::WildcardsAndVariables } else { Syntax::Wildcards };
+    let patterns = resources
+        .iter()
+        .map(|resource| {
+            if resource != "*" && !resource.starts_with("arn:") {
+                return Err(DocumentError::Resource(resource.clone()));
+            }
+            Ok(ArnPattern::parse(resource, syntax)?)
+        })
+        .collect::<Result<Vec<_>, DocumentError>>()?;
+    if patterns.is_empty() { Err(DocumentError::Empty(element)) } else { Ok(patterns) }
+}
+
+pub(super) fn is_sts(action: &str) -> bool {
+    action.split_once(':').is_some_and(|(vendor, _)| vendor.eq_ignore_ascii_case("sts"))
+}

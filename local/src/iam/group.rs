@@ -1,0 +1,56 @@
+//! Groups of users: making and deleting them, and who is in them. A user knows its groups, so that what
+//! it may do is found from the user.
+
+use super::error::Obstacle;
+use super::kind::Kind;
+use super::name::{LONGEST_POLICY_NAME, check_name};
+use super::record::{Group, User};
+use super::state::State;
+use super::{IamError, arn, quota};
+
+impl State {
+    /// Keeps a new group; answers its ARN.
+    pub(super) fn create_group(&mut self, name: &str, group: Group) -> Result<String, IamError> {
+        check_name(name, LONGEST_POLICY_NAME)?;
+        let arn = arn::entity(Kind::Group, &group.path, name);
+        self.groups.create(name, group)?;
+        Ok(arn)
+    }
+
+    pub(super) fn delete_group(&mut self, name: &str) -> Result<(), IamError> {
+        let group = self.groups.find(name)?;
+        let members = self.members(name).next().map(|_| Obstacle::Membership);
+        match members.or_else(|| group.policies.obstacle()) {
+            Some(obstacle) => Err(IamError::DeleteConflict { name: name.to_owned(), obstacle }),
+            None => self.groups.remove(name),
+        }
+    }
+
+    /// The users in a group, by name.
+    pub(super) fn members(&self, group: &str) -> impl Iterator<Item = (&String, &User)> {
+        self.users.iter().filter(move |(_, user)| user.groups.contains(group))
+    }
+
+    /// Adds a user to a group; one that is in it stays in it.
+    pub(super) fn add_to_group(&mut self, user: &str, group: &str) -> Result<(), IamError> {
+        self.groups.find(group)?;
+        self.users.change(user, |user| {
+            user.groups.insert(group.to_owned());
+            if user.groups.len() > quota::GROUPS {
+                return Err(IamError::LimitExceeded { quota: "GroupsPerUser", limit: quota::GROUPS });
+            }
+            Ok(())
+        })
+    }
+
+    pub(super) fn remove_from_group(&mut self, user: &str, group: &str) -> Result<(), IamError> {
+        self.groups.find(group)?;
+        self.users.change(user, |record| {
+            if record.groups.remove(group) {
+                Ok(())
+            } else {
+                Err(IamError::NoSuchEntity { kind: "user in the group", name: user.to_owned() })
+            }
+        })
+    }
+}

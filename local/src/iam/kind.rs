@@ -1,0 +1,61 @@
+//! The kinds of identity that carry policies: users, roles and groups. It owns what differs between them
+//! in words and quotas, so that what is alike is written once.
+
+use super::quota;
+
+/// A kind of identity that carries policies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    User,
+    Role,
+    Group,
+}
+
+impl Kind {
+    pub(super) const ALL: [Self; 3] = [Self::User, Self::Role, Self::Group];
+
+    /// The kind in messages and ARNs.
+    pub(super) fn noun(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Role => "role",
+            Self::Group => "group",
+        }
+    }
+
+    /// An inline policy of the kind, in messages.
+    pub(super) fn inline_noun(self) -> &'static str {
+        match self {
+            Self::User => "user policy",
+            Self::Role => "role policy",
+            Self::Group => "group policy",
+        }
+    }
+
+    /// The parameter and the element that hold a name of the kind.
+    pub(super) fn name_parameter(self) -> &'static str {
+        match self {
+            Self::User => "UserName",
+            Self::Role => "RoleName",
+            Self::Group => "GroupName",
+        }
+    }
+
+    /// Characters without white space that all inline policies of one may have together.
+    pub(super) fn inline_size(self) -> usize {
+        match self {
+            Self::User => quota::USER_POLICY_SIZE,
+            Self::Role => quota::ROLE_POLICY_SIZE,
+            Self::Group => quota::GROUP_POLICY_SIZE,
+        }
+    }
+
+    /// The name of the quota on attached policies.
+    pub(super) fn attached_quota(self) -> &'static str {
+        match self {
+            Self::User => "PoliciesPerUser",
+            Self::Role => "PoliciesPerRole",
+            Self::Group => "PoliciesPerGroup",
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Names and paths of users, roles, groups and policies. It owns what one may look like; that names
+//! are unique is the business of whoever keeps them.
+//!
+//! Source of the alphabets: "IAM identifiers" in the IAM User Guide and the patterns of its API
+//! Reference; of the lengths: "IAM and AWS STS quotas".
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::IamError;
+
+/// Longest name of a user or a role.
+pub(super) const LONGEST_NAME: usize = 64;
+/// Longest name of a group, of a managed policy or of an inline policy.
+pub(super) const LONGEST_POLICY_NAME: usize = 128;
+/// Longest path.
+pub(super) const LONGEST_PATH: usize = 512;
+
+/// Whether a name may have this character.
+pub(super) fn is_name_character(character: char) -> bool {
+    character.is_ascii_alphanumeric() || "_+=,.@-".contains(character)
+}
+
+/// Whether a path may have this character: printable, no blank.
+pub(super) fn is_path_character(character: char) -> bool {
+    character.is_ascii_graphic()
+}
+
+pub(super) fn check_name(name: &str, longest: usize) -> Result<(), IamError> {
+    if (1..=longest).contains(&name.len()) && name.chars().all(is_name_character) {
+        Ok(())
+    } else {
+        Err(IamError::Name(name.to_owned()))
+    }
+}
+
+/// Where a user, a role, a group or a policy stands: `/`, or `/ci/` and the like. It is part of the
+/// ARN, never of the name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct EntityPath(String);
+
+impl EntityPath {
+    /// The path with its slashes.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for EntityPath {
+    fn default() -> Self {
+        Self("/".to_owned())
+    }
+}
+
+impl fmt::Display for EntityPath {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for EntityPath {
+    type Error = IamError;
+
+    fn try_from(path: String) -> Result<Self, IamError> {
+        let closed = path.starts_with('/') && path.ends_with('/');
+        if closed && path.len() <= LONGEST_PATH && path.chars().all(is_path_character) {
+            Ok(Self(path))
+        } else {
+            Err(IamError::Path(path))
+        }
+    }
+}
+
+impl From<EntityPath> for String {
+    fn from(path: EntityPath) -> Self {
+        path.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_begin_and_end_in_a_slash() {
+        let parse = |path: &str| EntityPath::try_from(path.to_owned()).map(String::from);
+        let longest = format!("/{}/", "a".repeat(LONGEST_PATH - 2));
+        for path in ["/", "/ci/", "/a/b/", "/~!/", longest.as_str()] {
+            assert_eq!(parse(path).expect("a path"), path);
+        }
+        let too_long = format!("/{}/", "a".repeat(LONGEST_PATH - 1));
+        for path in ["", "ci", "/ci", "ci/", "/c i/", "/é/", too_long.as_str()] {
+            assert!(matches!(parse(path), Err(IamError::Path(_))), "{path}");
+        }
+    }
+
+    #[test]
+    fn names_have_no_slashes_and_an_end() {
+        for (name, longest, expected) in [
+            ("a", 64, true),
+            ("A.b_c+d=e,f@g-9", 64, true),
+            ("", 64, false),
+            ("ci/a", 64, false),
+            ("a b", 64, false),
+            ("é", 64, false),
+            ("abc", 3, true),
+            ("abcd", 3, false),
+        ] {
+            assert_eq!(check_name(name, longest).is_ok(), expected, "{name}");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Roles: making, changing and deleting them. It owns whom a trust policy may name.
+
+use super::document::TrustPolicy;
+use super::kind::Kind;
+use super::name::{LONGEST_NAME, check_name};
+use super::quota::{self, LONGEST_SESSIONS, TRUST_POLICY_SIZE};
+use super::record::{Document, Role, Tags};
+use super::state::State;
+use super::{IamError, arn};
+
+impl State {
+    /// Keeps a new role; answers its ARN.
+    pub(super) fn create_role(&mut self, name: &str, role: Role) -> Result<String, IamError> {
+        check_name(name, LONGEST_NAME)?;
+        self.check_trust(name, &role.trust)?;
+        check_longest_session(role.longest_session)?;
+        self.check_boundary(role.permissions.boundary.as_deref())?;
+        let arn = arn::entity(Kind::Role, &role.path, name);
+        self.roles.create(name, role)?;
+        Ok(arn)
+    }
+
+    pub(super) fn set_trust(&mut self, name: &str, trust: Document<TrustPolicy>) -> Result<(), IamError> {
+        self.check_trust(name, &trust)?;
+        self.roles.change(name, |role| {
+            role.trust = trust;
+            Ok(())
+        })
+    }
+
+    pub(super) fn set_longest_session(&mut self, name: &str, seconds: u32) -> Result<(), IamError> {
+        check_longest_session(seconds)?;
+        self.roles.change(name, |role| {
+            role.longest_session = seconds;
+            Ok(())
+        })
+    }
+
+    /// Adds tags to a role's; one that it has, in whatever case, gets its new value.
+    pub(super) fn tag_role(&mut self, name: &str, tags: Tags) -> Result<(), IamError> {
+        self.roles.change(name, |role| {
+            role.tags.retain(|known, _| !tags.keys().any(|key| key.eq_ignore_ascii_case(known)));
+            role.tags.extend(tags);
+            check_tags(&role.tags)
+        })
+    }
+
+    pub(super) fn delete_role(&mut self, name: &str) -> Result<(), IamError> {
+        match self.roles.find(name)?.permissions.policies.obstacle() {
+            Some(obstacle) => Err(IamError::DeleteConflict { name: name.to_owned(), obstacle }),
+            None => self.roles.remove(name),
+        }
+    }
+
+    /// IAM refuses a trust policy that names a user or a role which doesn't exist.
+    fn check_trust(&self, role: &str, trust: &Document<TrustPolicy>) -> Result<(), IamError> {
+        let (size, limit) = (quota::size([trust.text.as_str()]), TRUST_POLICY_SIZE);
+        if size > limit {
+            return Err(IamError::TooLarge { kind: "trust policy", name: role.to_owned(), size, limit });
+        }
+        let prefix = arn::root().trim_end_matches("root").to_owned();
+        for named in trust.policy.named_arns() {
+            let own = named.starts_with(&prefix) && named != arn::root();
+            if own && !matches!(self.entity_of(named), Some((Kind::User | Kind::Role, _))) {
+                return Err(IamError::UnknownPrincipal(named.to_owned()));
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn check_tags(tags: &Tags) -> Result<(), IamError> {
+    if tags.len() > quota::TAGS {
+        return Err(IamError::LimitExceeded { quota: "TagsPerResource", limit: quota::TAGS });
+    }
+    Ok(())
+}
+
+fn check_longest_session(seconds: u32) -> Result<(), IamError> {
+    if LONGEST_SESSIONS.contains(&seconds) { Ok(()) } else { Err(IamError::SessionDuration(seconds)) }
+}

@@ -1,0 +1,99 @@
+//! Records of one kind, in memory and in the documents at once. It owns that the two never differ: what
+//! can't be kept isn't seen.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::IamError;
+use crate::documents::Documents;
+
+/// Records by name.
+pub(super) struct Table<T> {
+    documents: Arc<dyn Documents>,
+    /// Where the documents keep them.
+    table: &'static str,
+    /// What one of them is called in messages.
+    kind: &'static str,
+    rows: BTreeMap<String, T>,
+}
+
+impl<T: Serialize + DeserializeOwned> Table<T> {
+    /// Reads all records.
+    pub(super) fn load(
+        documents: &Arc<dyn Documents>,
+        table: &'static str,
+        kind: &'static str,
+    ) -> Result<Self, IamError> {
+        let kept = documents.list(table).map_err(|error| IamError::Storage(error.to_string()))?;
+        let rows = kept
+            .into_iter()
+            .map(|(key, value)| match serde_json::from_value(value) {
+                Ok(record) => Ok((key, record)),
+                Err(error) => Err(IamError::Storage(format!("`{key}` in `{table}` can't be read: {error}"))),
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self { documents: Arc::clone(documents), table, kind, rows })
+    }
+
+    pub(super) fn get(&self, key: &str) -> Option<&T> {
+        self.rows.get(key)
+    }
+
+    /// The record, which has to be there.
+    pub(super) fn find(&self, key: &str) -> Result<&T, IamError> {
+        self.get(key).ok_or_else(|| IamError::NoSuchEntity { kind: self.kind, name: key.to_owned() })
+    }
+
+    /// All records in the order of their names' bytes.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&String, &T)> {
+        self.rows.iter()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Keeps a record in place of whatever was there.
+    pub(super) fn put(&mut self, key: &str, record: T) -> Result<(), IamError> {
+        let value = serde_json::to_value(&record).map_err(|error| IamError::Storage(error.to_string()))?;
+        self.documents.put(self.table, key, value).map_err(|error| IamError::Storage(error.to_string()))?;
+        self.rows.insert(key.to_owned(), record);
+        Ok(())
+    }
+
+    /// Keeps a record under a name that is free. Names aren't told apart by case.
+    pub(super) fn create(&mut self, key: &str, record: T) -> Result<(), IamError> {
+        if self.rows.keys().any(|known| known.eq_ignore_ascii_case(key)) {
+            return Err(IamError::EntityAlreadyExists { kind: self.kind, name: key.to_owned() });
+        }
+        self.put(key, record)
+    }
+
+    /// Changes a record; one whose change fails stays as it is.
+    pub(super) fn change<R>(
+        &mut self,
+        key: &str,
+        change: impl FnOnce(&mut T) -> Result<R, IamError>,
+    ) -> Result<R, IamError>
+    where
+        T: Clone,
+    {
+        let mut record = self.find(key)?.clone();
+        let answer = change(&mut record)?;
+        self.put(key, record)?;
+        Ok(answer)
+    }
+
+    /// Forgets a record, which has to be there.
+    pub(super) fn remove(&mut self, key: &str) -> Result<(), IamError> {
+        self.find(key)?;
+        self.documents
+            .update(self.table, key, Box::new(|_| None))
+            .map_err(|error| IamError::Storage(error.to_string()))?;
+        self.rows.remove(key);
+        Ok(())
+    }
+}

@@ -1,0 +1,70 @@
+//! Users and their access keys: making and deleting them. It owns what has to go before a user can.
+
+use super::error::Obstacle;
+use super::kind::Kind;
+use super::name::{LONGEST_NAME, check_name};
+use super::record::{Key, Owner, User};
+use super::state::State;
+use super::{IamError, arn, quota};
+
+impl State {
+    /// Keeps a new user; answers its ARN.
+    pub(super) fn create_user(&mut self, name: &str, user: User) -> Result<String, IamError> {
+        check_name(name, LONGEST_NAME)?;
+        self.check_boundary(user.permissions.boundary.as_deref())?;
+        let arn = arn::entity(Kind::User, &user.path, name);
+        self.users.create(name, user)?;
+        Ok(arn)
+    }
+
+    pub(super) fn delete_user(&mut self, name: &str) -> Result<(), IamError> {
+        let user = self.users.find(name)?;
+        let obstacle = if self.access_keys(name).next().is_some() {
+            Some(Obstacle::AccessKeys)
+        } else if !user.groups.is_empty() {
+            Some(Obstacle::Membership)
+        } else {
+            user.permissions.policies.obstacle()
+        };
+        match obstacle {
+            Some(obstacle) => Err(IamError::DeleteConflict { name: name.to_owned(), obstacle }),
+            None => self.users.remove(name),
+        }
+    }
+
+    /// The keys of a user, by identifier.
+    pub(super) fn access_keys(&self, user: &str) -> impl Iterator<Item = (&String, &Key)> {
+        self.keys.iter().filter(move |(_, key)| matches!(&key.owner, Owner::User(name) if name == user))
+    }
+
+    /// Keeps a new access key of a user that has fewer than the quota.
+    pub(super) fn create_access_key(&mut self, user: &str, id: &str, key: Key) -> Result<(), IamError> {
+        self.users.find(user)?;
+        if self.access_keys(user).count() >= quota::ACCESS_KEYS {
+            return Err(IamError::LimitExceeded { quota: "AccessKeysPerUser", limit: quota::ACCESS_KEYS });
+        }
+        self.keys.put(id, key)
+    }
+
+    pub(super) fn set_access_key(&mut self, user: &str, id: &str, active: bool) -> Result<(), IamError> {
+        self.check_access_key(user, id)?;
+        self.keys.change(id, |key| {
+            key.active = active;
+            Ok(())
+        })
+    }
+
+    pub(super) fn delete_access_key(&mut self, user: &str, id: &str) -> Result<(), IamError> {
+        self.check_access_key(user, id)?;
+        self.keys.remove(id)
+    }
+
+    fn check_access_key(&self, user: &str, id: &str) -> Result<(), IamError> {
+        self.users.find(user)?;
+        if self.access_keys(user).any(|(known, _)| known == id) {
+            Ok(())
+        } else {
+            Err(IamError::NoSuchEntity { kind: "access key", name: id.to_owned() })
+        }
+    }
+}

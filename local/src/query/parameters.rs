@@ -1,0 +1,220 @@
+//! The parameters of a request in the query protocol: each is taken once, and what is left over isn't
+//! understood. It owns the forms that values may have and AWS's messages about them.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use http::StatusCode;
+
+use super::Failure;
+
+/// What a text may look like.
+pub(crate) struct Form {
+    /// Fewest and most characters.
+    pub(crate) length: RangeInclusive<usize>,
+    /// Which characters it may have.
+    pub(crate) allowed: fn(char) -> bool,
+    /// The same as the API reference writes it.
+    pub(crate) pattern: &'static str,
+}
+
+impl Form {
+    /// Checks a value.
+    pub(crate) fn check(&self, value: &str, parameter: &str) -> Result<(), Failure> {
+        let length = value.chars().count();
+        if length < *self.length.start() {
+            let constraint = format!("have length greater than or equal to {}", self.length.start());
+            return Err(Failure::constraint(value, parameter, &constraint));
+        }
+        if length > *self.length.end() {
+            let constraint = format!("have length less than or equal to {}", self.length.end());
+            return Err(Failure::constraint(value, parameter, &constraint));
+        }
+        if !value.chars().all(self.allowed) {
+            let constraint = format!("satisfy regular expression pattern: {}", self.pattern);
+            return Err(Failure::constraint(value, parameter, &constraint));
+        }
+        Ok(())
+    }
+}
+
+/// The fields of a form, each taken once.
+#[derive(Debug)]
+pub(crate) struct Parameters(BTreeMap<String, String>);
+
+impl Parameters {
+    pub(super) fn read(body: &[u8]) -> Result<Self, Failure> {
+        let mut fields = BTreeMap::new();
+        for (name, value) in url::form_urlencoded::parse(body) {
+            if fields.insert(name.clone().into_owned(), value.into_owned()).is_some() {
+                let message = format!("the parameter {name} occurs twice");
+                return Err(Failure::new(StatusCode::BAD_REQUEST, "MalformedQueryString", message));
+            }
+        }
+        Ok(Self(fields))
+    }
+
+    /// A parameter as it is written.
+    pub(crate) fn take(&mut self, name: &str) -> Option<String> {
+        self.0.remove(name)
+    }
+
+    /// A text of some form.
+    pub(crate) fn text(&mut self, name: &str, form: &Form) -> Result<Option<String>, Failure> {
+        let value = self.take(name);
+        value.map(|value| form.check(&value, name).map(|()| value)).transpose()
+    }
+
+    /// A text of some form that has to be there.
+    pub(crate) fn required(&mut self, name: &str, form: &Form) -> Result<String, Failure> {
+        self.text(name, form)?.ok_or_else(|| Failure::missing(name))
+    }
+
+    /// A whole number within bounds.
+    pub(crate) fn number(&mut self, name: &str, bounds: RangeInclusive<u32>) -> Result<Option<u32>, Failure> {
+        let Some(value) = self.take(name) else {
+            return Ok(None);
+        };
+        let number: i64 = value.parse().map_err(|_| {
+            let message = format!("{value} isn't a number, which {name} has to be");
+            Failure::new(StatusCode::BAD_REQUEST, "MalformedInput", message)
+        })?;
+        if number < i64::from(*bounds.start()) {
+            let constraint = format!("have value greater than or equal to {}", bounds.start());
+            return Err(Failure::constraint(&value, name, &constraint));
+        }
+        match u32::try_from(number) {
+            Ok(number) if bounds.contains(&number) => Ok(Some(number)),
+            _ => {
+                let constraint = format!("have value less than or equal to {}", bounds.end());
+                Err(Failure::constraint(&value, name, &constraint))
+            }
+        }
+    }
+
+    /// `true` or `false`.
+    pub(crate) fn boolean(&mut self, name: &str) -> Result<Option<bool>, Failure> {
+        match self.take(name).as_deref() {
+            None => Ok(None),
+            Some("true") => Ok(Some(true)),
+            Some("false") => Ok(Some(false)),
+            Some(other) => {
+                let message = format!("{other} isn't a boolean, which {name} has to be");
+                Err(Failure::new(StatusCode::BAD_REQUEST, "MalformedInput", message))
+            }
+        }
+    }
+
+    /// One of a few words.
+    pub(crate) fn word<T: Copy>(&mut self, name: &str, words: &[(&str, T)]) -> Result<Option<T>, Failure> {
+        let Some(value) = self.take(name) else {
+            return Ok(None);
+        };
+        match words.iter().find(|(word, _)| *word == value) {
+            Some((_, meaning)) => Ok(Some(*meaning)),
+            None => {
+                let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+                let constraint = format!("satisfy enum value set: [{}]", words.join(", "));
+                Err(Failure::constraint(&value, name, &constraint))
+            }
+        }
+    }
+
+    /// The members of a list, each a text; none if the list isn't there.
+    pub(crate) fn texts(&mut self, name: &str) -> Vec<String> {
+        self.take_empty(name);
+        let mut texts = Vec::new();
+        while let Some(text) = self.take(&format!("{name}.member.{}", texts.len() + 1)) {
+            texts.push(text);
+        }
+        texts
+    }
+
+    /// The members of a list, each with parameters of its own.
+    pub(crate) fn structures(&mut self, name: &str) -> Vec<Self> {
+        self.take_empty(name);
+        let mut structures = Vec::new();
+        loop {
+            let prefix = format!("{name}.member.{}.", structures.len() + 1);
+            let names = self.0.range(prefix.clone()..).map(|(name, _)| name.clone());
+            let names: Vec<String> = names.take_while(|name| name.starts_with(&prefix)).collect();
+            if names.is_empty() {
+                return structures;
+            }
+            let fields = names.into_iter().filter_map(|name| {
+                let value = self.0.remove(&name)?;
+                Some((name.strip_prefix(&prefix)?.to_owned(), value))
+            });
+            structures.push(Self(fields.collect()));
+        }
+    }
+
+    /// An empty list is written as its name alone.
+    fn take_empty(&mut self, name: &str) {
+        if self.0.get(name).is_some_and(String::is_empty) {
+            self.0.remove(name);
+        }
+    }
+
+    /// Session tags, MFA and the like would change what a request means: refused, not ignored.
+    pub(crate) fn finish(self, action: &str) -> Result<(), Failure> {
+        match self.0.keys().next() {
+            None => Ok(()),
+            Some(name) => Err(Failure::not_implemented(format!(
+                "this stand-in doesn't implement the parameter {name} of {action}"
+            ))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(body: &str) -> Parameters {
+        Parameters::read(body.as_bytes()).expect("a form")
+    }
+
+    #[test]
+    fn lists_are_taken_in_order_and_whole() {
+        let body =
+            "A.member.1=x&A.member.2=&B.member.1.Key=k&B.member.1.Values.member.1=v&B.member.2.Key=l&C=&A.member.4=y";
+        let mut parameters = read(body);
+        assert_eq!(parameters.texts("A"), ["x", ""]);
+        let mut members = parameters.structures("B");
+        assert_eq!(members.len(), 2);
+        assert_eq!(members[0].take("Key").as_deref(), Some("k"));
+        assert_eq!(members[0].texts("Values"), ["v"]);
+        assert!(members.remove(0).finish("Try").is_ok());
+        assert!(members.remove(0).finish("Try").is_err(), "a key that nobody took");
+        assert_eq!(parameters.texts("C"), Vec::<String>::new());
+        assert!(parameters.finish("Try").is_err(), "a list with a gap isn't understood");
+    }
+
+    #[test]
+    fn what_is_written_twice_is_refused() {
+        assert!(Parameters::read(b"A=1&A=1").is_err());
+    }
+
+    #[test]
+    fn numbers_and_words_keep_within_their_bounds() {
+        for (text, expected) in [
+            ("1", Some(1)),
+            ("9", Some(9)),
+            ("0", None),
+            ("10", None),
+            ("-1", None),
+            ("x", None),
+            ("99999999999", None),
+        ] {
+            assert_eq!(read(&format!("N={text}")).number("N", 1..=9).ok().flatten(), expected, "{text}");
+        }
+        assert_eq!(read("").number("N", 1..=9).expect("nothing"), None);
+        for (text, expected) in [("a", Some(1)), ("b", Some(2)), ("A", None), ("", None)] {
+            assert_eq!(read(&format!("W={text}")).word("W", &[("a", 1), ("b", 2)]).ok().flatten(), expected, "{text}");
+        }
+        for (text, expected) in [("true", Some(true)), ("false", Some(false)), ("True", None), ("1", None)] {
+            assert_eq!(read(&format!("B={text}")).boolean("B").ok().flatten(), expected, "{text}");
+        }
+    }
+}
