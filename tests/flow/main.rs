@@ -7,6 +7,7 @@ mod archives;
 mod copies;
 mod credentials;
 mod destinations;
+mod grants;
 mod invalidation;
 mod model;
 mod releases;

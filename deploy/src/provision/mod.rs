@@ -148,8 +148,9 @@ fn settles(change: &Change, error: &CloudError) -> bool {
         Change::PutUserPolicy { .. }
         | Change::CreateAccessKey { .. }
         | Change::AttachRolePolicy { .. }
-        | Change::PutGroupPolicy { .. }
-        | Change::AddUserToGroup { .. } => code == "NoSuchEntity",
+        | Change::PutGroupPolicy { .. } => code == "NoSuchEntity",
+        // The group may be new; a user that is not there is a mistake.
+        Change::AddUserToGroup { .. } => code == "NoSuchEntity" && error.why.contains("group"),
         _ => false,
     }
 }

@@ -1,5 +1,6 @@
 //! Small objects of the state, read whole and written under a condition; and manifests, which are streamed.
 
+use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedPart, Delete, ObjectIdentifier};
 use bytes::{Bytes, BytesMut};
@@ -34,17 +35,36 @@ pub(crate) enum Condition<'a> {
 }
 
 impl S3 {
+    /// An object that may not be there.
+    ///
+    /// Those who may list only below a prefix are refused a key that is not there, as if they might not read it: whether it
+    /// is, they learn by listing it.
+    async fn get(&self, bucket: &Bucket, key: &str) -> Result<Option<GetObjectOutput>, CloudError> {
+        let answer = self.client.get_object().bucket(bucket.as_str()).key(key).send().await;
+        match answer.map_err(|error| CloudError::new("GetObject", key, &error)) {
+            Ok(answer) => Ok(Some(answer)),
+            Err(error) if error.code.as_deref() == Some("NoSuchKey") => Ok(None),
+            Err(error) if error.is_denied() => match self.is_absent(bucket, key).await {
+                Ok(true) => Ok(None),
+                _ => Err(error),
+            },
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn is_absent(&self, bucket: &Bucket, key: &str) -> Result<bool, CloudError> {
+        let request = self.client.list_objects_v2().bucket(bucket.as_str()).prefix(key).max_keys(1);
+        let answer = request.send().await.map_err(|error| CloudError::new("ListObjectsV2", key, &error))?;
+        // The key itself sorts before everything that only begins with it.
+        Ok(answer.contents().first().is_none_or(|object| object.key() != Some(key)))
+    }
+
     /// A document and its state; nothing where there is none.
     ///
     /// # Errors
     /// [`CloudError`].
     pub(crate) async fn document(&self, bucket: &Bucket, key: &str) -> Result<Option<(Bytes, ETag)>, CloudError> {
-        let answer = self.client.get_object().bucket(bucket.as_str()).key(key).send().await;
-        let answer = match answer.map_err(|error| CloudError::new("GetObject", key, &error)) {
-            Ok(answer) => answer,
-            Err(error) if error.code.as_deref() == Some("NoSuchKey") => return Ok(None),
-            Err(error) => return Err(error),
-        };
+        let Some(answer) = self.get(bucket, key).await? else { return Ok(None) };
         let size = u64::try_from(answer.content_length().unwrap_or_default()).unwrap_or_default();
         if size > MAX_DOCUMENT {
             return Err(CloudError::malformed("GetObject", key, format!("it has {size} bytes, which no state has")));
@@ -87,12 +107,7 @@ impl S3 {
         bucket: &Bucket,
         key: &str,
     ) -> Result<Option<impl Stream<Item = Result<Bytes, CloudError>> + Send + use<>>, CloudError> {
-        let answer = self.client.get_object().bucket(bucket.as_str()).key(key).send().await;
-        let answer = match answer.map_err(|error| CloudError::new("GetObject", key, &error)) {
-            Ok(answer) => answer,
-            Err(error) if error.code.as_deref() == Some("NoSuchKey") => return Ok(None),
-            Err(error) => return Err(error),
-        };
+        let Some(answer) = self.get(bucket, key).await? else { return Ok(None) };
         let key = key.to_owned();
         Ok(Some(futures::stream::unfold(answer.body, move |mut body| {
             let key = key.clone();

@@ -20,6 +20,8 @@ pub enum PolicyKind {
     Boundary,
     /// Passed when the session was made.
     Session,
+    /// Of the resource that is asked for.
+    Resource,
 }
 
 impl PolicyKind {
@@ -30,6 +32,7 @@ impl PolicyKind {
             Self::Identity => "an identity-based policy",
             Self::Boundary => "a permissions boundary",
             Self::Session => "a session policy",
+            Self::Resource => "a resource-based policy",
         }
     }
 
@@ -40,6 +43,7 @@ impl PolicyKind {
             Self::Identity => "identity-based policy",
             Self::Boundary => "permissions boundary",
             Self::Session => "session policy",
+            Self::Resource => "resource-based policy",
         }
     }
 }

@@ -64,6 +64,8 @@ pub use seed::AccessKey;
 
 use crate::documents::Documents;
 use context::Context;
+use document::{BucketPolicy, Effect};
+use evaluate::{PolicyKind, Refusal};
 use state::State;
 
 /// The stand-in's only account. AWS gives out no such number, so that its ARNs are never taken for
@@ -183,6 +185,21 @@ impl Iam {
     /// # Errors
     /// If the action isn't allowed; the error's text is AWS's message.
     pub fn authorize(&self, access_key_id: &str, request: &Access<'_>) -> Result<(), Denied> {
+        self.authorize_at(Some(access_key_id), request, None)
+    }
+
+    /// The same where the resource has a policy of its own. What that denies, nobody may; what it allows counts like a
+    /// policy of the caller's own, which boundaries and sessions still narrow, and is all that somebody without
+    /// credentials has.
+    ///
+    /// # Errors
+    /// As [`Iam::authorize`].
+    pub fn authorize_at(
+        &self,
+        access_key_id: Option<&str>,
+        request: &Access<'_>,
+        policy: Option<&BucketPolicy>,
+    ) -> Result<(), Denied> {
         let state = self.read();
         let denied = |caller: String, refusal| Denied {
             caller,
@@ -190,17 +207,30 @@ impl Iam {
             resource: request.resource.to_owned(),
             refusal,
         };
-        let Some((caller, grants)) = state.caller(access_key_id).zip(state.grants(access_key_id)) else {
-            return Err(denied(format!("(access key {access_key_id})"), None));
-        };
         let mut context = Context::default();
         for (key, value) in request.context {
             context.add(key, *value);
         }
+        let said = |arns: &[String], context: &Context| {
+            policy.and_then(|policy| policy.effect(request.action, request.resource, arns, context))
+        };
+        let Some(access_key_id) = access_key_id else {
+            let allowed = said(&[], &context) == Some(Effect::Allow);
+            return if allowed { Ok(()) } else { Err(denied("(nobody)".to_owned(), None)) };
+        };
+        let Some((caller, grants)) = state.caller(access_key_id).zip(state.grants(access_key_id)) else {
+            return Err(denied(format!("(access key {access_key_id})"), None));
+        };
         caller.describe(self.clock.now(), &mut context);
-        grants
-            .evaluate(request.action, request.resource, &context)
-            .map_err(|refusal| denied(caller.arn(), Some(refusal)))
+        let said = said(&caller.trusted_as(), &context);
+        if said == Some(Effect::Deny) {
+            return Err(denied(caller.arn(), Some(Refusal::Explicit(PolicyKind::Resource))));
+        }
+        let by_itself = grants.evaluate(request.action, request.resource, &context);
+        match by_itself {
+            Err(Refusal::Implicit(PolicyKind::Identity)) if said == Some(Effect::Allow) => Ok(()),
+            other => other.map_err(|refusal| denied(caller.arn(), Some(refusal))),
+        }
     }
 
     fn read(&self) -> RwLockReadGuard<'_, State> {

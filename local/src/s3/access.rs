@@ -17,6 +17,7 @@ use super::{
     error::Error,
     service::{REGION, source_of},
 };
+use crate::iam::document::BucketPolicy;
 use crate::iam::{ACCOUNT_ID, Access, Iam, TokenError};
 
 /// Request headers that are condition keys under the same name.
@@ -67,13 +68,27 @@ impl Gate {
         resource: &str,
         context: &Context,
     ) -> Result<(), Error> {
-        let Some(credentials) = credentials else {
-            return Err(Error::AccessDenied("Access Denied".to_owned()));
-        };
         let context: Vec<(&str, &str)> = context.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-        self.iam
-            .authorize(&credentials.access_key, &Access { action, resource, context: &context })
-            .map_err(|denied| Error::AccessDenied(denied.to_string()))
+        let request = Access { action, resource, context: &context };
+        let policy = self.policy(resource);
+        match credentials {
+            Some(credentials) => self
+                .iam
+                .authorize_at(Some(&credentials.access_key), &request, policy.as_ref())
+                .map_err(|denied| Error::AccessDenied(denied.to_string())),
+            None => self
+                .iam
+                .authorize_at(None, &request, policy.as_ref())
+                .map_err(|_| Error::AccessDenied("Access Denied".to_owned())),
+        }
+    }
+
+    /// The policy of the bucket that a resource is or is in. One that is public counts only where the bucket may be.
+    fn policy(&self, resource: &str) -> Option<BucketPolicy> {
+        let name = resource.strip_prefix("arn:aws:s3:::")?.split('/').next()?;
+        let bucket = self.store.bucket(name).ok()?;
+        let policy = BucketPolicy::parse(bucket.policy.as_deref()?).ok()?;
+        (!policy.is_public() || !bucket.public_access_block.restrict_public_buckets).then_some(policy)
     }
 
     fn ask_bucket<T>(&self, request: &S3Request<T>, action: &str, bucket: &str) -> S3Result<()> {
@@ -185,7 +200,12 @@ impl S3Access for Gate {
     /// Before the operation is even read: the caller is known, its session is alive, and the bucket's owner is the expected one.
     async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
         let denied = || S3Error::with_message(S3ErrorCode::AccessDenied, "Access Denied");
-        let credentials = context.credentials().ok_or_else(denied)?;
+        let bucket =
+            context.s3_path().get_bucket_name().and_then(|name| self.store.bucket(name).ok()).unwrap_or_default();
+        // Without credentials there is only what the bucket's own policy gives, which each operation asks for.
+        let Some(credentials) = context.credentials() else {
+            return if bucket.policy.is_some() { Ok(()) } else { Err(denied()) };
+        };
         let found = self.iam.secret_key(&credentials.access_key).ok_or_else(denied)?;
         found.check_token(presented_token(context).as_deref()).map_err(|error| match error {
             TokenError::Invalid => S3Error::with_message(
@@ -194,8 +214,6 @@ impl S3Access for Gate {
             ),
             TokenError::Expired => S3Error::with_message(S3ErrorCode::ExpiredToken, "The provided token has expired."),
         })?;
-        let bucket =
-            context.s3_path().get_bucket_name().and_then(|name| self.store.bucket(name).ok()).unwrap_or_default();
         let owner = bucket.owner.as_deref().unwrap_or(ACCOUNT_ID);
         match context.headers().get("x-amz-expected-bucket-owner") {
             Some(expected) if expected != owner => return Err(denied()),
@@ -268,6 +286,34 @@ impl S3Access for Gate {
 
     async fn put_bucket_encryption(&self, req: &mut S3Request<PutBucketEncryptionInput>) -> S3Result<()> {
         self.ask_bucket(req, "s3:PutEncryptionConfiguration", &req.input.bucket)
+    }
+
+    async fn get_bucket_policy(&self, req: &mut S3Request<GetBucketPolicyInput>) -> S3Result<()> {
+        self.ask_bucket(req, "s3:GetBucketPolicy", &req.input.bucket)
+    }
+
+    async fn put_bucket_policy(&self, req: &mut S3Request<PutBucketPolicyInput>) -> S3Result<()> {
+        self.ask_bucket(req, "s3:PutBucketPolicy", &req.input.bucket)
+    }
+
+    async fn delete_bucket_policy(&self, req: &mut S3Request<DeleteBucketPolicyInput>) -> S3Result<()> {
+        self.ask_bucket(req, "s3:DeleteBucketPolicy", &req.input.bucket)
+    }
+
+    async fn get_bucket_policy_status(&self, req: &mut S3Request<GetBucketPolicyStatusInput>) -> S3Result<()> {
+        self.ask_bucket(req, "s3:GetBucketPolicyStatus", &req.input.bucket)
+    }
+
+    async fn get_public_access_block(&self, req: &mut S3Request<GetPublicAccessBlockInput>) -> S3Result<()> {
+        self.ask_bucket(req, "s3:GetBucketPublicAccessBlock", &req.input.bucket)
+    }
+
+    async fn put_public_access_block(&self, req: &mut S3Request<PutPublicAccessBlockInput>) -> S3Result<()> {
+        self.ask_bucket(req, "s3:PutBucketPublicAccessBlock", &req.input.bucket)
+    }
+
+    async fn get_bucket_acl(&self, req: &mut S3Request<GetBucketAclInput>) -> S3Result<()> {
+        self.ask_bucket(req, "s3:GetBucketAcl", &req.input.bucket)
     }
 
     async fn list_objects(&self, req: &mut S3Request<ListObjectsInput>) -> S3Result<()> {

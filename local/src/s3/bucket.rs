@@ -67,10 +67,39 @@ pub struct Bucket {
     pub encryption: Encryption,
     /// Whether what is replaced or deleted is kept as a version.
     pub versioned: bool,
+    /// Its policy, as it was written.
+    pub policy: Option<String>,
+    /// What of being public is refused.
+    pub public_access_block: PublicAccessBlock,
     /// The region that it is in; the stand-in's own if none.
     pub region: Option<String>,
     /// The account that it belongs to; the stand-in's own if none.
     pub owner: Option<String>,
+}
+
+/// What of being public a bucket refuses. All of it, since April 2023, until somebody says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PublicAccessBlock {
+    /// ACLs that would make it public.
+    pub block_public_acls: bool,
+    /// What such ACLs that are there say.
+    pub ignore_public_acls: bool,
+    /// Policies that would make it public.
+    pub block_public_policy: bool,
+    /// What such policies that are there give to others.
+    pub restrict_public_buckets: bool,
+}
+
+impl Default for PublicAccessBlock {
+    fn default() -> Self {
+        Self {
+            block_public_acls: true,
+            ignore_public_acls: true,
+            block_public_policy: true,
+            restrict_public_buckets: true,
+        }
+    }
 }
 
 impl Bucket {
@@ -218,7 +247,24 @@ impl Store {
         self.change_bucket(name, move |bucket| bucket.region = region).await
     }
 
-    /// Gives a bucket to another account: nobody of this one may then use it, for there are no bucket policies here.
+    /// Sets or removes a bucket's policy, unchecked.
+    ///
+    /// # Errors
+    /// The bucket is not there.
+    pub async fn set_policy(&self, name: &str, policy: Option<String>) -> Result<(), Error> {
+        self.change_bucket(name, move |bucket| bucket.policy = policy).await
+    }
+
+    /// Says what of being public a bucket refuses.
+    ///
+    /// # Errors
+    /// The bucket is not there.
+    pub async fn set_public_access_block(&self, name: &str, block: PublicAccessBlock) -> Result<(), Error> {
+        self.change_bucket(name, move |bucket| bucket.public_access_block = block).await
+    }
+
+    /// Gives a bucket to another account: nobody of this one may then use it, for policies of others' buckets are not
+    /// looked at here.
     ///
     /// # Errors
     /// The bucket is not there.

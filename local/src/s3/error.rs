@@ -23,6 +23,12 @@ pub enum Error {
     /// 404.
     #[error("The specified bucket does not have a website configuration")]
     NoSuchWebsiteConfiguration,
+    /// 404.
+    #[error("The bucket policy does not exist")]
+    NoSuchBucketPolicy,
+    /// 400.
+    #[error("{0}")]
+    MalformedPolicy(String),
     /// 409.
     #[error("Your previous request to create the named bucket succeeded and you already own it.")]
     BucketAlreadyOwnedByYou,
@@ -159,6 +165,8 @@ impl Error {
             Self::NoSuchKey => S3ErrorCode::NoSuchKey,
             Self::NoSuchUpload => S3ErrorCode::NoSuchUpload,
             Self::NoSuchWebsiteConfiguration => S3ErrorCode::NoSuchWebsiteConfiguration,
+            Self::NoSuchBucketPolicy => S3ErrorCode::NoSuchBucketPolicy,
+            Self::MalformedPolicy(_) => S3ErrorCode::MalformedPolicy,
             Self::BucketAlreadyOwnedByYou => S3ErrorCode::BucketAlreadyOwnedByYou,
             Self::BucketNotEmpty => S3ErrorCode::BucketNotEmpty,
             Self::PreconditionFailed => S3ErrorCode::PreconditionFailed,

@@ -29,7 +29,7 @@ use redb::ReadableTable;
 
 pub(crate) use self::service::service;
 pub use self::{
-    bucket::{Bucket, Ownership, Website},
+    bucket::{Bucket, Ownership, PublicAccessBlock, Website},
     condition::WriteCondition,
     content::Content,
     error::Error,

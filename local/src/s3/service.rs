@@ -3,6 +3,7 @@
 
 mod buckets;
 mod deletes;
+mod exposure;
 mod keys;
 mod lists;
 mod parts;
@@ -94,6 +95,13 @@ operations! {
     delete_bucket_website: buckets(DeleteBucketWebsiteInput) -> DeleteBucketWebsiteOutput;
     get_bucket_ownership_controls: buckets(GetBucketOwnershipControlsInput) -> GetBucketOwnershipControlsOutput;
     put_bucket_ownership_controls: buckets(PutBucketOwnershipControlsInput) -> PutBucketOwnershipControlsOutput;
+    get_bucket_policy: exposure(GetBucketPolicyInput) -> GetBucketPolicyOutput;
+    put_bucket_policy: exposure(PutBucketPolicyInput) -> PutBucketPolicyOutput;
+    delete_bucket_policy: exposure(DeleteBucketPolicyInput) -> DeleteBucketPolicyOutput;
+    get_bucket_policy_status: exposure(GetBucketPolicyStatusInput) -> GetBucketPolicyStatusOutput;
+    get_public_access_block: exposure(GetPublicAccessBlockInput) -> GetPublicAccessBlockOutput;
+    put_public_access_block: exposure(PutPublicAccessBlockInput) -> PutPublicAccessBlockOutput;
+    get_bucket_acl: exposure(GetBucketAclInput) -> GetBucketAclOutput;
     list_objects: lists(ListObjectsInput) -> ListObjectsOutput;
     list_objects_v2: lists(ListObjectsV2Input) -> ListObjectsV2Output;
     get_object: reads(GetObjectInput) -> GetObjectOutput;

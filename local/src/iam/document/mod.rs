@@ -6,6 +6,7 @@
 //! that isn't understood is an error: a stand-in that ignored an element would allow, or deny, what
 //! AWS doesn't.
 
+mod resource;
 mod statement;
 
 use std::collections::BTreeSet;
@@ -17,6 +18,7 @@ use super::context::Context;
 use super::json::OneOrMany;
 use super::pattern::{ArnPattern, PatternError};
 use super::principal::{PrincipalError, Principals};
+pub use resource::BucketPolicy;
 use statement::{Clause, Selector, arns, clause, is_sts, read};
 
 /// Why a policy document is malformed; AWS answers `MalformedPolicyDocument`.

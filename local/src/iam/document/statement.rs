@@ -53,6 +53,11 @@ impl Clause {
         self.actions.selects(|pattern| pattern.matches_ignoring_case(action, context))
     }
 
+    /// Whether it is about some requests only.
+    pub(super) fn is_conditional(&self) -> bool {
+        !self.conditions.is_empty()
+    }
+
     pub(super) fn required_keys(&self) -> impl Iterator<Item = &str> {
         self.conditions.iter().flat_map(Condition::required_keys)
     }
