@@ -6,7 +6,7 @@ use std::{
     future::Future,
     io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicU64},
 };
 
 use aws_credential_types::Credentials;
@@ -19,7 +19,10 @@ use crate::{
     documents::{Documents, StoredDocuments},
     http::{Front, InProcess},
     iam::{Clock, Iam, IamError},
+    parameters::ParameterStore,
     s3::{self, Store},
+    secrets::Secrets,
+    sts::Sts,
 };
 
 /// The file in an account's directory that holds everything but larger bodies.
@@ -69,9 +72,7 @@ pub enum OpenError {
 pub struct Account(Arc<Services>);
 
 struct Services {
-    iam: Iam,
     store: Store,
-    cloudfront: CloudFront,
     front: Arc<Front>,
 }
 
@@ -110,16 +111,23 @@ impl Account {
     fn over(database: Arc<Database>, store: Store) -> Result<Self, OpenError> {
         let documents: Arc<dyn Documents> = Arc::new(StoredDocuments::new(database));
         let iam = Iam::open(&documents, Clock::default())?;
-        let cloudfront = CloudFront::open(documents, iam.clone())?;
-        let s3 = s3::service(store.clone(), iam.clone());
-        let front = Arc::new(Front::new(s3, iam.clone(), cloudfront.clone()));
-        Ok(Self(Arc::new(Services { iam, store, cloudfront, front })))
+        let cloudfront = CloudFront::open(Arc::clone(&documents), iam.clone())?;
+        let front = Arc::new(Front {
+            s3: s3::service(store.clone(), iam.clone()),
+            sts: Sts::new(iam.clone()),
+            cloudfront,
+            secrets: Secrets::new(Arc::clone(&documents), iam.clone()),
+            parameters: ParameterStore::new(documents, iam.clone()),
+            iam,
+            requests: AtomicU64::new(1),
+        });
+        Ok(Self(Arc::new(Services { store, front })))
     }
 
     /// Credentials that may do everything.
     #[must_use]
     pub fn root_credentials(&self) -> Credentials {
-        self.0.iam.root_credentials()
+        self.0.front.iam.root_credentials()
     }
 
     /// An HTTP client for the SDKs whose requests reach this account without a socket, whatever their host.
@@ -128,16 +136,28 @@ impl Account {
         SharedHttpClient::new(InProcess::new(self.front()))
     }
 
-    /// Users, roles, keys and sessions.
+    /// Users, roles, groups, policies, keys and sessions.
     #[must_use]
     pub fn iam(&self) -> &Iam {
-        &self.0.iam
+        &self.0.front.iam
     }
 
     /// Distributions and invalidations.
     #[must_use]
     pub fn cloudfront(&self) -> &CloudFront {
-        &self.0.cloudfront
+        &self.0.front.cloudfront
+    }
+
+    /// Secrets, to seed them.
+    #[must_use]
+    pub fn secrets(&self) -> &Secrets {
+        &self.0.front.secrets
+    }
+
+    /// Parameters of Systems Manager, to seed them.
+    #[must_use]
+    pub fn parameters(&self) -> &ParameterStore {
+        &self.0.front.parameters
     }
 
     /// Buckets and objects, without permissions: to seed and to look.

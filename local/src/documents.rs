@@ -1,5 +1,5 @@
-//! JSON documents of the services that have little to keep (identities, distributions, invalidations), in the same file as the
-//! objects. Owns storing them and changing one atomically; never what is in them.
+//! JSON documents of the services that have little to keep (identities, distributions, invalidations, secrets, parameters), in the
+//! same file as the objects. Owns storing them and changing one atomically; never what is in them.
 
 use std::sync::Arc;
 

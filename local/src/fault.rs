@@ -219,21 +219,29 @@ fn error_answer(
     code: &str,
     message: &str,
 ) -> Result<HttpResponse, ConnectorError> {
-    let (code, message) = (quick_xml::escape::escape(code), quick_xml::escape::escape(message));
-    let inner = format!("<Code>{code}</Code><Message>{message}</Message>");
+    let inner = || {
+        let (code, message) = (quick_xml::escape::escape(code), quick_xml::escape::escape(message));
+        format!("<Code>{code}</Code><Message>{message}</Message>")
+    };
     let body = match service {
         _ if is_head => String::new(),
-        Service::S3 => format!("<Error>{inner}<RequestId>FAULT</RequestId></Error>"),
-        Service::Sts | Service::Iam | Service::CloudFront => {
-            format!(
-                "<ErrorResponse><Error><Type>Sender</Type>{inner}</Error><RequestId>FAULT</RequestId></ErrorResponse>"
-            )
+        Service::S3 => format!("<Error>{}<RequestId>FAULT</RequestId></Error>", inner()),
+        Service::Sts | Service::Iam | Service::CloudFront => format!(
+            "<ErrorResponse><Error><Type>Sender</Type>{}</Error><RequestId>FAULT</RequestId></ErrorResponse>",
+            inner()
+        ),
+        Service::SecretsManager | Service::SystemsManager => {
+            serde_json::json!({ "__type": code, "message": message }).to_string()
         }
+    };
+    let content_type = match service {
+        Service::SecretsManager | Service::SystemsManager => "application/x-amz-json-1.1",
+        Service::S3 | Service::Sts | Service::Iam | Service::CloudFront => "application/xml",
     };
     let status = StatusCode::from_u16(status).map_err(|error| ConnectorError::user(error.into()))?;
     let response = Response::builder()
         .status(status)
-        .header(header::CONTENT_TYPE, "application/xml")
+        .header(header::CONTENT_TYPE, content_type)
         .header("x-amz-request-id", "FAULT")
         .body(SdkBody::from(body))
         .map_err(|error| ConnectorError::user(error.into()))?;
@@ -252,4 +260,26 @@ async fn cut(response: HttpResponse) -> Result<HttpResponse, ConnectorError> {
     ];
     let body = SdkBody::from_body_1_x(StreamBody::new(stream::iter(frames)));
     HttpResponse::try_from(Response::from_parts(parts, body)).map_err(|error| ConnectorError::user(error.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The code and the message are where each protocol has them, escaped as it does.
+    #[test]
+    fn an_injected_error_is_written_in_the_words_of_its_protocol() {
+        let body = |service| {
+            let answer = error_answer(service, false, 400, "Throttling", "<slow> \"down\"").unwrap();
+            String::from_utf8(answer.body().bytes().unwrap().to_vec()).unwrap()
+        };
+        for service in [Service::S3, Service::Sts, Service::Iam, Service::CloudFront] {
+            let text = body(service);
+            assert!(text.contains("<Code>Throttling</Code><Message>&lt;slow&gt; &quot;down&quot;</Message>"), "{text}");
+        }
+        for service in [Service::SecretsManager, Service::SystemsManager] {
+            let parsed: serde_json::Value = serde_json::from_str(&body(service)).unwrap();
+            assert_eq!(parsed, serde_json::json!({ "__type": "Throttling", "message": "<slow> \"down\"" }));
+        }
+    }
 }

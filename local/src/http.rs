@@ -27,7 +27,9 @@ use http_body_util::{BodyExt as _, Limited};
 use s3s::{Body, service::S3Service};
 use tokio::net::TcpListener;
 
-use crate::{account::Account, cloudfront::CloudFront, iam::Iam, sts::Sts};
+use crate::{
+    account::Account, cloudfront::CloudFront, iam::Iam, parameters::ParameterStore, secrets::Secrets, sts::Sts,
+};
 
 /// Largest body that any service but S3 is given, bytes: 3,000 paths of 4,000 characters and their elements.
 const LARGEST_DOCUMENT: usize = 16 * 1024 * 1024;
@@ -43,6 +45,10 @@ pub enum Service {
     Iam,
     /// CloudFront.
     CloudFront,
+    /// Secrets Manager.
+    SecretsManager,
+    /// Systems Manager, of which there is the Parameter Store.
+    SystemsManager,
 }
 
 /// The service that a request is for: by what it is signed for, else by its host; S3 if neither tells.
@@ -57,10 +63,14 @@ pub(crate) fn service_of(uri: &Uri, headers: &HeaderMap) -> Service {
         Some("sts") => Service::Sts,
         Some("iam") => Service::Iam,
         Some("cloudfront") => Service::CloudFront,
+        Some("secretsmanager") => Service::SecretsManager,
+        Some("ssm") => Service::SystemsManager,
         Some(_) => Service::S3,
         None if host.starts_with("sts.") => Service::Sts,
         None if host.starts_with("iam.") => Service::Iam,
         None if host.starts_with("cloudfront.") => Service::CloudFront,
+        None if host.starts_with("secretsmanager.") => Service::SecretsManager,
+        None if host.starts_with("ssm.") => Service::SystemsManager,
         None => Service::S3,
     }
 }
@@ -73,18 +83,16 @@ pub(crate) fn bucket_of_host(host: &str) -> Option<&str> {
 
 /// All services of an account behind one function.
 pub(crate) struct Front {
-    s3: S3Service,
-    sts: Sts,
-    iam: Iam,
-    cloudfront: CloudFront,
-    requests: AtomicU64,
+    pub(crate) s3: S3Service,
+    pub(crate) sts: Sts,
+    pub(crate) iam: Iam,
+    pub(crate) cloudfront: CloudFront,
+    pub(crate) secrets: Secrets,
+    pub(crate) parameters: ParameterStore,
+    pub(crate) requests: AtomicU64,
 }
 
 impl Front {
-    pub(crate) fn new(s3: S3Service, iam: Iam, cloudfront: CloudFront) -> Self {
-        Self { s3, sts: Sts::new(iam.clone()), iam, cloudfront, requests: AtomicU64::new(1) }
-    }
-
     /// Answers one request.
     pub(crate) async fn answer(&self, mut request: Request<Body>) -> Response<Body> {
         if !request.headers().contains_key(header::HOST)
@@ -99,18 +107,11 @@ impl Front {
                 tracing::error!(?error, "a request could not be answered");
                 plain(StatusCode::INTERNAL_SERVER_ERROR)
             }),
-            Service::Sts => match whole(request).await {
-                Ok(request) => self.sts.handle(request).await.map(Body::from),
-                Err(response) => response,
-            },
-            Service::Iam => match whole(request).await {
-                Ok(request) => self.iam.handle(request).await.map(Body::from),
-                Err(response) => response,
-            },
-            Service::CloudFront => match whole(request).await {
-                Ok(request) => self.cloudfront.handle(request).await.map(Body::from),
-                Err(response) => response,
-            },
+            Service::Sts => whole(request, |request| self.sts.handle(request)).await,
+            Service::Iam => whole(request, |request| self.iam.handle(request)).await,
+            Service::CloudFront => whole(request, |request| self.cloudfront.handle(request)).await,
+            Service::SecretsManager => whole(request, |request| self.secrets.handle(request)).await,
+            Service::SystemsManager => whole(request, |request| self.parameters.handle(request)).await,
         };
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
         if let Ok(id) = HeaderValue::from_str(&format!("{number:016X}")) {
@@ -141,11 +142,15 @@ fn plain(status: StatusCode) -> Response<Body> {
     response
 }
 
-async fn whole(request: Request<Body>) -> Result<Request<Bytes>, Response<Body>> {
+/// Has a request answered by a service that takes it with its whole body.
+async fn whole<F: Future<Output = Response<Bytes>>>(
+    request: Request<Body>,
+    handle: impl FnOnce(Request<Bytes>) -> F,
+) -> Response<Body> {
     let (parts, body) = request.into_parts();
     match Limited::new(body, LARGEST_DOCUMENT).collect().await {
-        Ok(body) => Ok(Request::from_parts(parts, body.to_bytes())),
-        Err(_) => Err(plain(StatusCode::PAYLOAD_TOO_LARGE)),
+        Ok(body) => handle(Request::from_parts(parts, body.to_bytes())).await.map(Body::from),
+        Err(_) => plain(StatusCode::PAYLOAD_TOO_LARGE),
     }
 }
 
@@ -266,6 +271,12 @@ mod tests {
         assert_eq!(service("https://sts.amazonaws.com/", Some(&signed("s3"))), Service::S3);
         assert_eq!(service("https://sts.us-east-1.amazonaws.com/", None), Service::Sts);
         assert_eq!(service("https://bucket.s3.amazonaws.com/", None), Service::S3);
+        for (name, expected) in
+            [("iam", Service::Iam), ("secretsmanager", Service::SecretsManager), ("ssm", Service::SystemsManager)]
+        {
+            assert_eq!(service("http://127.0.0.1:9000/", Some(&signed(name))), expected);
+            assert_eq!(service(&format!("https://{name}.us-east-1.amazonaws.com/"), None), expected);
+        }
     }
 
     #[test]

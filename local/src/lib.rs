@@ -1,5 +1,5 @@
-//! A stand-in of AWS in one process: S3, STS, IAM and CloudFront, offline and with permissions enforced, for `--local`, `dev`
-//! and the tests. Never a dependency of what runs in the cloud: nothing in it is known to host, deploy or lambda.
+//! A stand-in of AWS in one process: S3, STS, IAM, CloudFront, and what is read of Secrets Manager and the Parameter Store,
+//! offline and with permissions enforced, for `--local`, `dev` and the tests. Never a dependency of what runs in the cloud: nothing in it is known to host, deploy or lambda.
 //!
 //! [`Account`] is the way in.
 
@@ -11,8 +11,11 @@ pub mod edge;
 pub mod fault;
 pub mod http;
 pub mod iam;
+mod json;
+pub mod parameters;
 mod query;
 pub mod s3;
+pub mod secrets;
 pub mod sts;
 mod xml;
 

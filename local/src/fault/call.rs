@@ -7,6 +7,7 @@ use http::{HeaderMap, Method, Request, header};
 use percent_encoding::percent_decode_str;
 
 use crate::http::{Service, bucket_of_host, service_of};
+use crate::json;
 
 /// One request, as a line of a trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +30,9 @@ impl Call {
         let service = service_of(request.uri(), request.headers());
         let (bucket, key) = match service {
             Service::S3 => place(request),
-            Service::Sts | Service::Iam | Service::CloudFront => (None, None),
+            Service::Sts | Service::Iam | Service::CloudFront | Service::SecretsManager | Service::SystemsManager => {
+                (None, None)
+            }
         };
         let operation = match service {
             Service::S3 => {
@@ -37,6 +40,7 @@ impl Call {
                 s3_operation(request.method(), bucket.is_some(), key.is_some(), &query, request.headers()).to_owned()
             }
             Service::Sts | Service::Iam => action(request.body().bytes().unwrap_or_default()),
+            Service::SecretsManager | Service::SystemsManager => targeted(request.headers()),
             Service::CloudFront => cloudfront_operation(request.method(), request.uri().path()).to_owned(),
         };
         Self { number, service, operation, bucket, key }
@@ -141,6 +145,12 @@ fn action(body: &[u8]) -> String {
         .map_or_else(|| "Unknown".to_owned(), |(_, action)| action.into_owned())
 }
 
+/// The operation of a request in the JSON protocol.
+fn targeted(headers: &HeaderMap) -> String {
+    let target = headers.get(json::TARGET).and_then(|target| target.to_str().ok());
+    target.and_then(|target| target.rsplit_once('.')).map_or("Unknown", |(_, operation)| operation).to_owned()
+}
+
 /// Source: the request syntax of each operation in the CloudFront API reference; the first segment is the API's version.
 fn cloudfront_operation(method: &Method, path: &str) -> &'static str {
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).skip(1).collect();
@@ -151,5 +161,32 @@ fn cloudfront_operation(method: &Method, path: &str) -> &'static str {
         ("GET", ["distribution", _, "invalidation"]) => "ListInvalidations",
         ("GET", ["distribution", _, "invalidation", _]) => "GetInvalidation",
         _ => "Unknown",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows: the service's name in signatures, the target if it has one, the body, and what is asked.
+    #[test]
+    fn the_action_is_named_whatever_the_protocol() {
+        for (service, target, body, operation, only_reads) in [
+            ("iam", None, "Action=CreateUser&UserName=lea&Version=2010-05-08", "CreateUser", false),
+            ("iam", None, "Version=2010-05-08&Action=SimulatePrincipalPolicy", "SimulatePrincipalPolicy", true),
+            ("iam", None, "", "Unknown", false),
+            ("sts", None, "Action=AssumeRole&Version=2011-06-15", "AssumeRole", true),
+            ("secretsmanager", Some("secretsmanager.GetSecretValue"), "{}", "GetSecretValue", true),
+            ("ssm", Some("AmazonSSM.PutParameter"), "{}", "PutParameter", false),
+            ("ssm", None, "{}", "Unknown", false),
+        ] {
+            let mut request = Request::post(format!("https://{service}.us-east-1.amazonaws.com/"));
+            if let Some(target) = target {
+                request = request.header(json::TARGET, target);
+            }
+            let call = Call::of(1, &request.body(SdkBody::from(body)).unwrap());
+            assert_eq!((call.operation.as_str(), call.only_reads()), (operation, only_reads), "{service} {body}");
+            assert_eq!((call.bucket, call.key), (None, None));
+        }
     }
 }

@@ -59,7 +59,7 @@ pub use caller::{Access, Caller, CallerIdentity, Denied};
 pub use clock::Clock;
 pub use error::{IamError, Obstacle};
 pub use name::EntityPath;
-pub(crate) use random::identifier;
+pub(crate) use random::{RandomError, identifier, uuid};
 pub use seed::AccessKey;
 
 use crate::documents::Documents;

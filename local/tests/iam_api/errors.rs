@@ -362,18 +362,17 @@ async fn policies_are_as_large_as_their_quota_without_white_space() {
         let filled = |keys: usize| MAY_PUT.replace("/*", &format!("/{}*", "k".repeat(keys)));
         format!("{}{}", filled(size - filled(0).len()), " ".repeat(1_000))
     };
-    let owner = |kind: &'static str| (kind, "x");
-    let rows: [(&str, Vec<(&str, &str)>, usize, &str); 4] = [
-        ("PutUserPolicy", vec![owner("UserName")], 2_048, "Maximum policy size of 2048 bytes exceeded for user x"),
-        ("PutGroupPolicy", vec![owner("GroupName")], 5_120, "Maximum policy size of 5120 bytes exceeded for group x"),
-        ("PutRolePolicy", vec![owner("RoleName")], 10_240, "Maximum policy size of 10240 bytes exceeded for role x"),
-        ("CreatePolicy", vec![], 6_144, "Cannot exceed quota for PolicySize: 6144"),
+    let rows = [
+        ("PutUserPolicy", Some(("UserName", "x")), 2_048, "Maximum policy size of 2048 bytes exceeded for user x"),
+        ("PutGroupPolicy", Some(("GroupName", "x")), 5_120, "Maximum policy size of 5120 bytes exceeded for group x"),
+        ("PutRolePolicy", Some(("RoleName", "x")), 10_240, "Maximum policy size of 10240 bytes exceeded for role x"),
+        ("CreatePolicy", None, 6_144, "Cannot exceed quota for PolicySize: 6144"),
     ];
     for (action, owner, limit, message) in rows {
         for (size, name, expected) in [(limit + 1, "large", 409), (limit, "fits", 200)] {
             let document = sized(size);
-            let mut parameters = owner.clone();
-            parameters.extend([("PolicyName", name), ("PolicyDocument", document.as_str())]);
+            let policy = [("PolicyName", name), ("PolicyDocument", document.as_str())];
+            let parameters: Vec<_> = owner.into_iter().chain(policy).collect();
             let (status, body) = ask(&account, action, &parameters).await;
             assert_eq!(status, expected, "{action} {size}: {body}");
             assert_eq!(body.contains(message), expected == 409, "{action} {size}: {body}");

@@ -155,7 +155,7 @@ const ACTIONS: [(&str, &str, &str, &str); 67] = [
     ("CreateAccessKey", "", "arn:aws:iam::000000000000:user/caller", "user caller"),
 ];
 
-fn document(statement: serde_json::Value) -> String {
+fn document(statement: &serde_json::Value) -> String {
     json!({ "Version": "2012-10-17", "Statement": statement }).to_string()
 }
 
@@ -186,7 +186,7 @@ async fn each_action_needs_its_own_permission_on_its_own_arn() {
             )
             .finish();
         let ask = async |statement: serde_json::Value| {
-            account.iam().put_user_policy("caller", "only", &document(statement)).expect("a policy");
+            account.iam().put_user_policy("caller", "only", &document(&statement)).expect("a policy");
             signed::post(&account, &caller, ("iam", "us-east-1"), &[], &fields).await
         };
         let label = format!("{action} {parameters}");
@@ -225,7 +225,7 @@ async fn an_explicit_deny_is_named() {
         { "Effect": "Allow", "Action": "iam:*", "Resource": "*" },
         { "Effect": "Deny", "Action": "iam:CreateUser", "Resource": "*" },
     ]);
-    account.iam().create_user("caller", &[("p", &document(deny))]).expect("a user");
+    account.iam().create_user("caller", &[("p", &document(&deny))]).expect("a user");
     let caller = iam(&account, account.iam().create_access_key("caller").expect("a key").credentials());
     let (status, code, message) = failure(caller.create_user().user_name("x").send().await);
     assert_eq!((status, code.as_str()), (403, "AccessDenied"));
@@ -249,7 +249,7 @@ async fn making_users_may_be_allowed_with_a_boundary_only() {
         },
         { "Effect": "Deny", "Action": "iam:DeleteUserPermissionsBoundary", "Resource": "*" },
     ]);
-    account.iam().create_user("admin", &[("p", &document(delegated))]).expect("a user");
+    account.iam().create_user("admin", &[("p", &document(&delegated))]).expect("a user");
     let admin = iam(&account, account.iam().create_access_key("admin").expect("a key").credentials());
     let denied = (403, "AccessDenied".to_owned());
     let full = "arn:aws:iam::aws:policy/AmazonS3FullAccess";
@@ -297,7 +297,7 @@ async fn attaching_may_be_allowed_for_some_policies_and_by_tags() {
             "Condition": { "StringEquals": { "aws:ResourceTag/team": "docs", "iam:ResourceTag/team": "docs" } },
         },
     ]);
-    account.iam().create_user("lead", &[("p", &document(some))]).expect("a user");
+    account.iam().create_user("lead", &[("p", &document(&some))]).expect("a user");
     let lead = iam(&account, account.iam().create_access_key("lead").expect("a key").credentials());
     let denied = (403, "AccessDenied".to_owned());
     let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build().expect("a tag");
@@ -316,7 +316,7 @@ async fn attaching_may_be_allowed_for_some_policies_and_by_tags() {
     assert_eq!(code(lead.delete_role().role_name("other").send().await), denied);
 
     let only_create = json!({ "Effect": "Allow", "Action": "iam:Create*", "Resource": "*" });
-    account.iam().put_user_policy("lead", "p", &document(only_create)).expect("a policy");
+    account.iam().put_user_policy("lead", "p", &document(&only_create)).expect("a policy");
     create("plain").send().await.expect("without tags");
     let (_, _, message) = failure(create("tagged").tags(tag("team", "docs")).send().await);
     assert!(message.contains("iam:TagRole"), "tags need a permission of their own: {message}");
