@@ -10,6 +10,8 @@ pub mod location;
 pub mod key;
 pub mod build;
 pub mod request;
+pub mod trigger;
+pub mod webhook;
 pub mod identity;
 pub mod headers;
 pub mod redirect;
