@@ -75,6 +75,9 @@ fn site(wanted: &SyncArguments, filters: Vec<String>) -> Result<Site, Trouble> {
     Ok(Site {
         name: SiteName::try_from(NAME.to_owned()).map_err(|error| usage(&error))?,
         staged: None,
+        builds: None,
+        publish_on_upload: None,
+        webhooks: Vec::new(),
         target: wanted.target.clone(),
         state: None,
         keep: Keep::default(),

@@ -3,10 +3,15 @@
 //! Runs plugins, computes plans, policies and paths. It knows no AWS, no environment and no clock; the one exception is
 //! the deadline of a plugin's run, which `plugin` measures. Modules are listed in the order in which data meets them.
 
+mod spoken;
+pub mod timestamp;
 pub mod config;
 pub mod location;
 pub mod key;
+pub mod build;
 pub mod request;
+pub mod trigger;
+pub mod webhook;
 pub mod identity;
 pub mod headers;
 pub mod redirect;

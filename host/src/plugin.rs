@@ -22,7 +22,6 @@ pub mod policy;
 mod reading;
 mod session;
 mod shaping;
-mod spoken;
 mod state;
 pub mod sync;
 mod usage;

@@ -9,6 +9,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use tidegate_host::artifact::{Artifact, Fingerprint, Item, Names};
+use tidegate_host::build::READY_MARKER;
 use tidegate_host::content::ReadError;
 use tidegate_host::identity::{ETag, Identity};
 use tidegate_host::key::{Key, StoredKey};
@@ -21,9 +22,6 @@ use super::digest::fingerprint;
 use super::names::Refusals;
 use super::storage::{Listed, ObjectBytes, Objects, StagedObject, StorageError, read_part};
 use super::{Opened, Reader, SourceError};
-
-/// The object at a prefix' root that says that staging is finished. It is never published.
-pub const READY_MARKER: &str = ".ready";
 
 /// Heads that are read side by side.
 pub(super) const SIDE_BY_SIDE: usize = 32;

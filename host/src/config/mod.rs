@@ -2,19 +2,28 @@
 //!
 //! Owns its form and the rules that hold between its parts. Never reads a file, a variable or a bucket; never checks a
 //! plugin's settings, which is the plugin's own business.
+mod github;
+mod pattern;
+mod places;
 mod protect;
+mod secret;
 mod site;
 mod values;
+mod webhook;
 
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use crate::location::{Location, Prefix, Source};
+use crate::location::{Location, Prefix};
 
+pub use github::{ApiAddress, EventKind, Repository};
+pub use pattern::Pattern;
 pub use protect::Protect;
+pub use secret::{MAX_SECRETS, SecretReference, SecretReferenceError, Secrets};
 pub use site::{Cdn, PluginUse, Site};
 pub use values::{DistributionId, LeaseSeconds, OriginPath, PluginReference, RoleArn, Sha256Hex, SiteName, ValueError};
+pub use webhook::{GenericRule, GithubRule, Provider, Publish, Webhook, WebhookError};
 
 /// The whole configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -41,15 +50,46 @@ pub enum ConfigError {
     /// Two sites that would delete each other's objects.
     #[error("the targets of `{0}` and `{1}` lie within each other, give each site a prefix of its own")]
     Overlap(SiteName, SiteName),
-    /// What is published would land where builds are staged.
-    #[error("the site `{0}` would be published into the place that it is staged in, separate `target` and `staged`")]
-    Loop(SiteName),
+    /// What is published would land where builds are staged, and might start the next publish.
+    #[error(
+        "the site `{site}` would be published into the place that `{other}` is staged in, separate `target` and `{field}`"
+    )]
+    Loop {
+        /// The site that is published.
+        site: SiteName,
+        /// The site that is staged there.
+        other: SiteName,
+        /// `staged`, `builds`.
+        field: &'static str,
+    },
+    /// One upload would mean two things.
+    #[error(
+        "`{field}` of `{site}` and `{other_field}` of `{other}` lie within each other, so that one upload would mean two things, give each a prefix of its own"
+    )]
+    Places {
+        /// A site.
+        site: SiteName,
+        /// `staged`, `builds`.
+        field: &'static str,
+        /// The other site.
+        other: SiteName,
+        /// `staged`, `builds`.
+        other_field: &'static str,
+    },
+    /// A webhook that cannot publish the site.
+    #[error("a webhook of the site `{site}` cannot work: {error}")]
+    Webhook {
+        /// The site.
+        site: SiteName,
+        /// Why.
+        error: WebhookError,
+    },
     /// Releases would be kept where a site is published or staged, so that a publish would delete, publish or trigger them.
     #[error("the `state` lies within the {what} of the site `{site}` or around it, give it a prefix of its own")]
     State {
         /// The site.
         site: SiteName,
-        /// `target`, `staged`.
+        /// `target`, `staged`, `builds`.
         what: &'static str,
     },
     /// A plugin that is not bundled has no digest.
@@ -97,11 +137,8 @@ impl Config {
                 return Err(ConfigError::Overlap(other.name.clone(), site.name.clone()));
             }
         }
-        // A publish that lands in another site's staging place would start that site's publish.
+        places::check(&config.sites)?;
         for site in &config.sites {
-            if config.sites.iter().any(|other| staged_within(other, &site.target)) {
-                return Err(ConfigError::Loop(site.name.clone()));
-            }
             site.check()?;
         }
         let Some(state) = config.state.clone() else { return Ok(config) };
@@ -110,8 +147,8 @@ impl Config {
             if state.overlaps(&site.target) {
                 return Err(refused("target"));
             }
-            if staged_within(site, &state) {
-                return Err(refused("staged"));
+            if let Some(field) = places::overlapping(site, &state) {
+                return Err(refused(field));
             }
             let prefix = Prefix::new(&state.prefix.join(site.name.as_str()));
             let prefix = prefix.map_err(|error| ConfigError::Form(error.to_string()))?;
@@ -130,16 +167,6 @@ impl Config {
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             ConfigError::UnknownSite { name: name.escape_default().to_string(), known }
         })
-    }
-}
-
-fn staged_within(site: &Site, target: &Location) -> bool {
-    match &site.staged {
-        Some(Source::Prefix(staged)) => staged.overlaps(target),
-        Some(Source::Object(object)) => {
-            object.bucket == target.bucket && target.prefix.relative(object.key.as_str()).is_some()
-        }
-        Some(Source::Directory(_) | Source::Archive(_) | Source::Release(_)) | None => false,
     }
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::ConfigError;
 use super::protect::Protect;
 use super::values::{DistributionId, LeaseSeconds, OriginPath, PluginReference, RoleArn, Sha256Hex, SiteName};
+use super::webhook::Webhook;
 use crate::document::distribution_arn;
 use crate::invalidation::FREE_PATHS;
 use crate::location::{Location, Prefix, Source};
@@ -19,9 +20,19 @@ use crate::release::Keep;
 pub struct Site {
     /// Its name.
     pub name: SiteName,
-    /// Where builds leave it, where no `--from` says otherwise.
+    /// The one artifact that is published where no `--from` says otherwise. In S3, uploads publish it: a zip when it is
+    /// stored, a prefix when its `.ready` is.
     #[serde(default)]
     pub staged: Option<Source>,
+    /// Where builds land under names of their own: `NAME.zip`, or `NAME/…` closed by `NAME/.ready`. It is a field beside
+    /// `staged` because the two read the same prefix in two ways: below `staged` everything is one artifact, below `builds`
+    /// every folder and every zip is one, and which of them is meant cannot be seen from the prefix.
+    #[serde(default)]
+    pub builds: Option<Location>,
+    /// Whether what lands in `staged` or `builds` is published by itself. Where nothing is said: yes, unless the site has
+    /// webhooks. Their rules would be worth nothing if every build of every branch went live as soon as it landed.
+    #[serde(default)]
+    pub publish_on_upload: Option<bool>,
     /// Where it is published.
     pub target: Location,
     /// The role that publishes it; without one, the caller's own credentials do.
@@ -48,6 +59,9 @@ pub struct Site {
     /// How objects are written.
     #[serde(default)]
     pub writing: Writing,
+    /// Whose announcements publish it.
+    #[serde(default, rename = "webhook")]
+    pub webhooks: Vec<Webhook>,
     /// Sync plugins, in order.
     #[serde(default)]
     pub sync: Vec<PluginUse>,
@@ -104,7 +118,34 @@ impl Site {
         Some(Location { bucket: state.bucket.clone(), prefix: Prefix::new(root).ok()? })
     }
 
+    /// Whether what lands in its places is published by itself.
+    #[must_use]
+    pub fn publishes_on_upload(&self) -> bool {
+        self.publish_on_upload.unwrap_or(self.webhooks.is_empty())
+    }
+
+    /// Whether a source lies in the site's own places in S3: what a stranger with a signature may name.
+    #[must_use]
+    pub fn owns(&self, source: &Source) -> bool {
+        let within = |place: &Location| match source {
+            Source::Prefix(location) => location.bucket == place.bucket && place.prefix.contains(&location.prefix),
+            Source::Object(object) => {
+                object.bucket == place.bucket && place.prefix.relative(object.key.as_str()).is_some()
+            }
+            Source::Directory(_) | Source::Archive(_) | Source::Release(_) => false,
+        };
+        let staged = match &self.staged {
+            Some(Source::Prefix(place)) => within(place),
+            Some(Source::Object(_)) => self.staged.as_ref() == Some(source),
+            _ => false,
+        };
+        staged || self.builds.as_ref().is_some_and(within)
+    }
+
     pub(super) fn check(&self) -> Result<(), ConfigError> {
+        for webhook in &self.webhooks {
+            webhook.check(self).map_err(|error| ConfigError::Webhook { site: self.name.clone(), error })?;
+        }
         for plugin in self.sync.iter().chain(&self.policy) {
             if plugin.sha256.is_none() && !matches!(plugin.plugin, PluginReference::Bundled(_)) {
                 return Err(ConfigError::Digest { site: self.name.clone(), plugin: plugin.plugin.clone() });

@@ -93,6 +93,12 @@ pub enum ValueError {
     /// Not a glob.
     #[error("`{0}` is not a glob: {1}")]
     Glob(String, String),
+    /// Not a repository.
+    #[error("`{0}` is not a repository, write `owner/name`")]
+    Repository(String),
+    /// Not an API's address.
+    #[error("`{0}` is not the address of an API, write `https://HOST/PATH`")]
+    Address(String),
     /// Too short or too long.
     #[error("`lease-seconds` is {0}, use 1 to 900")]
     LeaseSeconds(u16),

@@ -6,7 +6,7 @@ use wasmparser::{Encoding, Parser, Payload};
 
 use super::imports::LINKED;
 use super::limits::{MAX_COMPONENT_BYTES, MAX_FUNCTION_BYTES, MAX_FUNCTIONS, MAX_NESTING};
-use super::spoken::{MESSAGE_BYTES, spoken};
+use crate::spoken::{MESSAGE_BYTES, spoken};
 
 /// The version of the contract that this host speaks; patch levels do not matter.
 pub const CONTRACT: &str = "0.1";

@@ -5,11 +5,11 @@
 use super::bindings::sync_world::tidegate::plugin::types::{self as wire, AttributeResult};
 use super::failure::{Cause, Fault};
 use super::limits::{Limits, MAX_SETTINGS_BYTES};
-use super::spoken::{CODE_BYTES, MESSAGE_BYTES, spoken};
 use crate::finding::{Finding, Severity};
 use crate::headers::HeaderError;
 use crate::key::{Key, KeyError, MAX_KEY_BYTES};
 use crate::redirect::TargetError;
+use crate::spoken::{CODE_BYTES, MESSAGE_BYTES, spoken};
 
 /// Longest JSON Pointer, in bytes.
 pub const MAX_POINTER_BYTES: usize = 1_024;

@@ -9,9 +9,9 @@ use super::limits::MAX_SETTINGS_BYTES;
 use super::loaded::{Plugin, Ready};
 use super::reading::Desk;
 use super::session::{Order, Session, run};
-use super::spoken::{MESSAGE_BYTES, spoken};
 use crate::content::{Content, ReadError};
 use crate::key::Key;
+use crate::spoken::{MESSAGE_BYTES, spoken};
 
 /// Most issues that are kept of one answer.
 const MAX_ISSUES: usize = 100;

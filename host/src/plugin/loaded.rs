@@ -13,8 +13,8 @@ use super::bindings::policy_world::PolicyPluginPre;
 use super::bindings::sync_world::SyncPluginPre;
 use super::compiled::Cache;
 use super::engine::Engine;
-use super::spoken::{MESSAGE_BYTES, spoken};
 use super::state::State;
+use crate::spoken::{MESSAGE_BYTES, spoken};
 
 /// A plugin that can run. Cheap to clone.
 #[derive(Clone)]

@@ -7,9 +7,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use super::limits::Limits;
-use super::spoken::{MESSAGE_BYTES, spoken};
 use crate::content::{Content, ReadError};
 use crate::key::Key;
+use crate::spoken::{MESSAGE_BYTES, spoken};
 
 /// What a plugin gets for one key.
 pub(super) type Answer = Result<Vec<u8>, Refusal>;

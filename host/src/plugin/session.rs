@@ -10,9 +10,9 @@ use super::engine::Engine;
 use super::failure::{Cause, Failure, Fault};
 use super::limits::{Limits, THREAD_STACK_BYTES, WASM_STACK_BYTES};
 use super::reading::{Desk, Read, Request};
-use super::spoken::{MESSAGE_BYTES, spoken};
 use super::state::{Clock, Log, Memory, State, Stop};
 use super::usage::Usage;
+use crate::spoken::{MESSAGE_BYTES, spoken};
 
 /// An instance of a plugin, in a store that nothing else uses.
 pub(super) struct Session<B> {

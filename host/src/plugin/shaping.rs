@@ -8,12 +8,12 @@ use std::sync::Arc;
 use super::answer::{Malformed, key as checked_key, unknown_name};
 use super::bindings::sync_world::exports::tidegate::plugin::sync::{Action, Edit};
 use super::failure::Fault;
-use super::spoken::{clipped, spoken};
 use super::sync::Trace;
 use crate::desired::{Body, Desired, Entry, Excluded, Step};
 use crate::headers::{HeaderName, Headers, MAX_METADATA_BYTES, Shared};
 use crate::key::Key;
 use crate::redirect::Target;
+use crate::spoken::{clipped, spoken};
 
 /// The part of a header's or metadata entry's name that is looked at: all of it where it may be one, and the beginning,
 /// for the error, where it is none.

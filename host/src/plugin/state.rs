@@ -10,8 +10,8 @@ use wasmtime::ResourceLimiter;
 use super::failure::Cause;
 use super::limits::Limits;
 use super::reading::Request;
-use super::spoken::{LOG_BYTES, spoken};
 use super::usage::{Level, LogRecord};
+use crate::spoken::{LOG_BYTES, spoken};
 
 /// The data of one store.
 pub(super) struct State {

@@ -19,13 +19,13 @@ use super::loaded::Ready;
 use super::reading::Desk;
 use super::session::{Order, Session, run};
 use super::shaping::{Decided, Extra, Shaping, apply};
-use super::spoken::{REASON_BYTES, spoken};
 use super::usage::Usage;
 use crate::artifact::Artifact;
 use crate::content::Content;
 use crate::desired::{Body, Desired, Entry};
 use crate::finding::Finding;
 use crate::key::Key;
+use crate::spoken::{REASON_BYTES, spoken};
 
 /// Whether decisions are remembered with the entries that they are about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,18 +1,21 @@
-//! What plugins say, made fit for a terminal and a log: no control characters, no reordering, a bounded length.
+//! What others say (plugins, events, webhooks), made fit for a terminal and a log: no control characters, no reordering, a
+//! bounded length.
 //!
 //! Owns the escaping. Never judges what is said.
 
 /// Longest code of a finding or failure, in bytes.
-pub(super) const CODE_BYTES: usize = 64;
+pub(crate) const CODE_BYTES: usize = 64;
 /// Longest sentence, in bytes.
-pub(super) const MESSAGE_BYTES: usize = 1_024;
+pub(crate) const MESSAGE_BYTES: usize = 1_024;
 /// Longest log message, in bytes.
-pub(super) const LOG_BYTES: usize = 4 << 10;
+pub(crate) const LOG_BYTES: usize = 4 << 10;
+/// Longest name or value in an error, in bytes.
+const SHOWN_BYTES: usize = 200;
 /// Longest reason of a decision, in bytes.
-pub(super) const REASON_BYTES: usize = 256;
+pub(crate) const REASON_BYTES: usize = 256;
 
 /// The text in one line of at most about `most` bytes, with an ellipsis where it was longer.
-pub(super) fn spoken(text: &str, most: usize) -> String {
+pub(crate) fn spoken(text: &str, most: usize) -> String {
     if text.len() <= most && !text.contains(unfit) {
         return text.to_owned();
     }
@@ -27,8 +30,13 @@ pub(super) fn spoken(text: &str, most: usize) -> String {
     line
 }
 
+/// A name or value from outside, for an error that names it.
+pub(crate) fn shown(text: &str) -> String {
+    spoken(text, SHOWN_BYTES)
+}
+
 /// The beginning of a text, for an error that names what was refused.
-pub(super) fn clipped(text: &str, most: usize) -> &str {
+pub(crate) fn clipped(text: &str, most: usize) -> &str {
     text.get(..text.floor_char_boundary(most)).unwrap_or_default()
 }
 

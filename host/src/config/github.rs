@@ -1,0 +1,127 @@
+//! Names of GitHub in a configuration: repositories, kinds of events, and where its API answers.
+//!
+//! Owns their grammar. Never knows a rule.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::ValueError;
+use crate::spoken::shown;
+
+/// Where GitHub answers.
+const GITHUB_API: &str = "https://api.github.com";
+
+/// A kind of event of GitHub that can publish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// Commits or a tag were pushed.
+    Push,
+    /// A release was published.
+    Release,
+    /// A run of a workflow ended well.
+    WorkflowRun,
+    /// A deployment was asked for.
+    Deployment,
+}
+
+/// A repository: `owner/name`. GitHub tells no case apart.
+#[derive(Debug, Clone, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Repository(String);
+
+/// Where an API answers: `https://…`, or `http://` for this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ApiAddress(String);
+
+impl Repository {
+    /// The repository as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The owner.
+    #[must_use]
+    pub fn owner(&self) -> &str {
+        self.0.split('/').next().unwrap_or_default()
+    }
+}
+
+impl PartialEq for Repository {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
+    }
+}
+
+impl TryFrom<String> for Repository {
+    type Error = ValueError;
+    fn try_from(text: String) -> Result<Self, ValueError> {
+        let segment = |name: &str| {
+            (1..=100).contains(&name.len())
+                && !matches!(name, "." | "..")
+                && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+        };
+        let fine = text.split_once('/').is_some_and(|(owner, name)| segment(owner) && segment(name));
+        if fine { Ok(Self(text)) } else { Err(ValueError::Repository(shown(&text))) }
+    }
+}
+
+impl From<Repository> for String {
+    fn from(repository: Repository) -> Self {
+        repository.0
+    }
+}
+
+impl ApiAddress {
+    /// The address, without a final `/`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for ApiAddress {
+    fn default() -> Self {
+        Self(GITHUB_API.to_owned())
+    }
+}
+
+impl TryFrom<String> for ApiAddress {
+    type Error = ValueError;
+    fn try_from(text: String) -> Result<Self, ValueError> {
+        let refused = || ValueError::Address(shown(&text));
+        let (scheme, rest) = text.split_once("://").ok_or_else(refused)?;
+        let authority = rest.split('/').next().unwrap_or_default();
+        let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+        // A token must not travel in the clear, and a name with a user in it shows another host than it asks.
+        let safe = scheme == "https" || (scheme == "http" && matches!(host, "127.0.0.1" | "localhost" | "[::1]"));
+        let plain = !host.is_empty() && rest.chars().all(|c| c.is_ascii_alphanumeric() || "-._~/:[]".contains(c));
+        if safe && plain { Ok(Self(text.trim_end_matches('/').to_owned())) } else { Err(refused()) }
+    }
+}
+
+impl From<ApiAddress> for String {
+    fn from(address: ApiAddress) -> Self {
+        address.0
+    }
+}
+
+impl fmt::Display for Repository {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Push => "push",
+            Self::Release => "release",
+            Self::WorkflowRun => "workflow_run",
+            Self::Deployment => "deployment",
+        })
+    }
+}

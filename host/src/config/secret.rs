@@ -1,0 +1,173 @@
+//! Where a secret is kept: by reference, never by value.
+//!
+//! Owns the grammar. Never reads a secret.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::spoken::shown;
+
+/// Most secrets of one webhook: the old and the new one while rotating, and a few to spare.
+pub const MAX_SECRETS: usize = 5;
+
+/// A secret in AWS: `secretsmanager:NAME`, `secretsmanager:NAME#FIELD` for one field of a JSON object, or `ssm:/NAME`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum SecretReference {
+    /// A secret of Secrets Manager.
+    SecretsManager {
+        /// Its name or its whole ARN.
+        id: String,
+        /// The field of the JSON object that it holds; without one, it is the secret as it stands.
+        field: Option<String>,
+    },
+    /// A parameter of Systems Manager, read decrypted.
+    Parameter(String),
+}
+
+/// At least one secret, and at most [`MAX_SECRETS`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<SecretReference>", into = "Vec<SecretReference>")]
+pub struct Secrets(Vec<SecretReference>);
+
+/// Why a text refers to no secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SecretReferenceError {
+    /// No store that is known. The text is not repeated: somebody may have written the secret itself.
+    #[error(
+        "a secret is named by where it is kept, write `secretsmanager:NAME` or `ssm:/NAME`, never the secret itself"
+    )]
+    Store,
+    /// Not a name of Secrets Manager. Source: API reference of AWS Secrets Manager, `CreateSecret`.
+    #[error(
+        "`{0}` cannot name a secret of Secrets Manager, use letters, digits and `/_+=.@-` as in `repo/github.com/acme/docs`"
+    )]
+    Name(String),
+    /// Not a field.
+    #[error("the secret `{0}` names an empty field, write `secretsmanager:NAME#FIELD`")]
+    Field(String),
+    /// Not a parameter. Source: API reference of AWS Systems Manager, `PutParameter`.
+    #[error("`{0}` cannot name a parameter, use letters, digits and `_.-/`, with `/` first")]
+    Parameter(String),
+    /// None, or too many.
+    #[error("{0} secrets are listed, list 1 to {MAX_SECRETS}")]
+    Count(usize),
+}
+
+impl SecretReference {
+    /// Whether the text is the ARN of a secret.
+    fn is_arn(text: &str) -> bool {
+        let parts: Vec<&str> = text.splitn(7, ':').collect();
+        matches!(parts.as_slice(), ["arn", partition, "secretsmanager", region, account, "secret", name]
+            if partition.starts_with("aws")
+                && !region.is_empty()
+                && account.len() == 12
+                && account.bytes().all(|byte| byte.is_ascii_digit())
+                && is_name(name))
+    }
+}
+
+/// Whether Secrets Manager takes the name.
+fn is_name(name: &str) -> bool {
+    (1..=512).contains(&name.len()) && name.chars().all(|c| c.is_ascii_alphanumeric() || "/_+=.@-".contains(c))
+}
+
+impl TryFrom<String> for SecretReference {
+    type Error = SecretReferenceError;
+    fn try_from(text: String) -> Result<Self, SecretReferenceError> {
+        if let Some(name) = text.strip_prefix("ssm:") {
+            let fine = (2..=1011).contains(&name.len())
+                && name.starts_with('/')
+                && name.chars().all(|c| c.is_ascii_alphanumeric() || "_.-/".contains(c));
+            return if fine {
+                Ok(Self::Parameter(name.to_owned()))
+            } else {
+                Err(SecretReferenceError::Parameter(shown(name)))
+            };
+        }
+        let rest = text.strip_prefix("secretsmanager:").ok_or(SecretReferenceError::Store)?;
+        let (id, field) = rest.split_once('#').map_or((rest, None), |(id, field)| (id, Some(field)));
+        if !is_name(id) && !Self::is_arn(id) {
+            return Err(SecretReferenceError::Name(shown(id)));
+        }
+        if field.is_some_and(str::is_empty) {
+            return Err(SecretReferenceError::Field(shown(id)));
+        }
+        Ok(Self::SecretsManager { id: id.to_owned(), field: field.map(str::to_owned) })
+    }
+}
+
+impl Secrets {
+    /// The references, in the order in which they stand.
+    #[must_use]
+    pub fn as_slice(&self) -> &[SecretReference] {
+        &self.0
+    }
+}
+
+impl TryFrom<Vec<SecretReference>> for Secrets {
+    type Error = SecretReferenceError;
+    fn try_from(list: Vec<SecretReference>) -> Result<Self, SecretReferenceError> {
+        if (1..=MAX_SECRETS).contains(&list.len()) {
+            Ok(Self(list))
+        } else {
+            Err(SecretReferenceError::Count(list.len()))
+        }
+    }
+}
+
+impl From<Secrets> for Vec<SecretReference> {
+    fn from(secrets: Secrets) -> Self {
+        secrets.0
+    }
+}
+
+impl From<SecretReference> for String {
+    fn from(reference: SecretReference) -> Self {
+        reference.to_string()
+    }
+}
+
+impl fmt::Display for SecretReference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SecretsManager { id, field: Some(field) } => write!(f, "secretsmanager:{id}#{}", shown(field)),
+            Self::SecretsManager { id, field: None } => write!(f, "secretsmanager:{id}"),
+            Self::Parameter(name) => write!(f, "ssm:{name}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_what_aws_can_name() {
+        let arn = "secretsmanager:arn:aws:secretsmanager:eu-central-1:123456789012:secret:repo/docs-AbCdEf#webhook";
+        for good in
+            ["secretsmanager:repo/github.com/acme/docs", "secretsmanager:tidegate#webhook", "ssm:/tidegate/docs", arn]
+        {
+            assert_eq!(SecretReference::try_from(good.to_owned()).unwrap().to_string(), good);
+        }
+        for bad in [
+            "hunter2",
+            "secretsmanager:",
+            "secretsmanager:repo:github.com/acme/docs",
+            "secretsmanager:name#",
+            "secretsmanager:arn:aws:s3:::bucket",
+            "ssm:tidegate",
+            "ssm:/",
+            "ssm:/a b",
+        ] {
+            assert!(SecretReference::try_from(bad.to_owned()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_secret_written_by_mistake_is_not_repeated() {
+        let told = SecretReference::try_from("hunter2".to_owned()).unwrap_err().to_string();
+        assert!(!told.contains("hunter2"), "{told}");
+    }
+}
