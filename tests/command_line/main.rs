@@ -3,6 +3,7 @@
 //! `sessions/` holds what is typed and what must come back; `TRYCMD=overwrite` writes the answers anew, then look at them.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test, and must name its place")]
 
+mod credentials;
 mod killed;
 
 use std::process::{Command, Output};

@@ -8,11 +8,16 @@
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
+use aws_credential_types::provider::SharedCredentialsProvider;
 use tempfile::TempDir;
-use tidegate_deploy::Connection;
 use tidegate_deploy::progress::Silent;
 use tidegate_deploy::publish::Publisher;
+use tidegate_deploy::{Connection, Sts};
+use tidegate_host::config::Site;
+use tidegate_host::document::{Document, Places};
+use tidegate_host::plan::Plan;
 use tidegate_host::report::Outcome;
 use tidegate_tests::library::workshop;
 use tidegate_tests::world;
@@ -31,6 +36,35 @@ fn admin(home: &Path, arguments: &[&str]) {
         .output()
         .unwrap();
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// The credentials of a plan, in other hands: they work on the site, and nowhere else.
+async fn refused_elsewhere(server: &Server, connection: &Connection, plan: &Plan, site: &Site) {
+    let role = site.role.as_ref().unwrap();
+    let policy = Document::writing(&role.partition(), plan, Places::default()).session(&site.target).unwrap();
+    let made = Sts::new(connection).assume_for(role, "stolen", &policy, Duration::from_secs(900)).await.unwrap();
+    let config =
+        server.configuration("", "").to_builder().credentials_provider(SharedCredentialsProvider::new(made)).build();
+    let s3 = aws_sdk_s3::config::Builder::from(&config)
+        .force_path_style(true)
+        .request_checksum_calculation(aws_sdk_s3::config::RequestChecksumCalculation::WhenRequired)
+        .build();
+    let client = aws_sdk_s3::Client::from_conf(s3);
+    let put = |bucket: &str, key: &str| {
+        client.put_object().bucket(bucket).key(key).body(aws_sdk_s3::primitives::ByteStream::from_static(b"x")).send()
+    };
+    let status = |status: Option<u16>| assert_eq!(status, Some(403), "{policy}");
+    for (bucket, key) in [("site", "role2/x"), ("site", "rol"), ("site", "role"), ("site", "own/x"), ("staging", "x")] {
+        status(put(bucket, key).await.unwrap_err().raw_response().map(|answer| answer.status().as_u16()));
+        let delete = client.delete_object().bucket(bucket).key(key).send().await;
+        status(delete.unwrap_err().raw_response().map(|answer| answer.status().as_u16()));
+        let get = client.get_object().bucket(bucket).key(key).send().await;
+        status(get.unwrap_err().raw_response().map(|answer| answer.status().as_u16()));
+    }
+    let list = client.list_objects_v2().bucket("site").prefix("own/").send().await;
+    status(list.unwrap_err().raw_response().map(|answer| answer.status().as_u16()));
+    // Within the site they do what the plan does.
+    put("site", "role/scratch").await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -101,8 +135,10 @@ async fn a_site_is_published_to_radosgw() {
     role.delete = false;
     for release in [1, 2] {
         let source = lay(place.path(), release);
-        let (_, report) = publish(&publisher, &role, &source).await;
+        let (plan, report) = publish(&publisher, &role, &source).await;
         assert_eq!(report.outcome, Outcome::Live, "{report}");
+        refused_elsewhere(&server, &publisher.connection, &plan, &role).await;
+        client.delete_object().bucket("site").key("role/scratch").send().await.unwrap();
         let (plan, report) = publish(&publisher, &role, &source).await;
         assert_eq!(report.outcome, Outcome::Unchanged, "{:#?}", plan.operations);
     }
