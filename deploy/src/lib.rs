@@ -16,6 +16,7 @@ mod cloudfront;
 mod invalidate;
 pub mod progress;
 pub mod publish;
+pub mod trigger;
 pub mod check;
 pub mod provision;
 

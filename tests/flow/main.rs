@@ -13,6 +13,7 @@ mod model;
 mod releases;
 mod replaced;
 mod saved_plans;
+mod triggers;
 
 use tidegate_tests::{SiteObject, SiteState};
 

@@ -52,7 +52,7 @@ impl S3 {
         }
     }
 
-    async fn is_absent(&self, bucket: &Bucket, key: &str) -> Result<bool, CloudError> {
+    pub(super) async fn is_absent(&self, bucket: &Bucket, key: &str) -> Result<bool, CloudError> {
         let request = self.client.list_objects_v2().bucket(bucket.as_str()).prefix(key).max_keys(1);
         let answer = request.send().await.map_err(|error| CloudError::new("ListObjectsV2", key, &error))?;
         // The key itself sorts before everything that only begins with it.

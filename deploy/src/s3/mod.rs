@@ -7,6 +7,7 @@ mod copy;
 mod delete;
 mod document;
 mod list;
+mod look;
 mod read;
 mod staged;
 mod write;

@@ -21,6 +21,7 @@ use tidegate_host::location::{Location, Prefix};
 use tidegate_host::manifest::{Decoder, Encoder, ManifestError, Record};
 use tidegate_host::plan::Plan;
 use tidegate_host::release::{BODIES, FORMAT, PathsSent, Pointer, Release, ReleaseId};
+use tidegate_host::webhook::{DeliveryIdentity, Seen};
 
 pub(crate) use history::History;
 pub(crate) use lease::{Fence, Fenced, Held};
@@ -33,6 +34,9 @@ const POINTER: &str = "current.json";
 
 /// The lease.
 const LEASE: &str = "lease.json";
+
+/// Where deliveries of webhooks are remembered.
+const DELIVERIES: &str = "deliveries/";
 
 /// Where releases are.
 const RELEASES: &str = "releases/";
@@ -177,6 +181,23 @@ impl State {
         let condition = before.map_or(Condition::Absent, Condition::Is);
         let moved = self.write(&self.key(POINTER), pointer, condition).await?;
         moved.ok_or_else(|| StateError::Moved(self.at.clone()))
+    }
+
+    /// What is remembered of a webhook's delivery, and its state.
+    pub(crate) async fn seen(&self, identity: &DeliveryIdentity) -> Result<Option<(Seen, ETag)>, StateError> {
+        self.read(&self.key(&format!("{DELIVERIES}{identity}.json"))).await
+    }
+
+    /// Remembers a delivery, if nobody else did meanwhile: whether that was so.
+    pub(crate) async fn put_seen(
+        &self,
+        identity: &DeliveryIdentity,
+        seen: &Seen,
+        before: Option<&ETag>,
+    ) -> Result<bool, StateError> {
+        let condition = before.map_or(Condition::Absent, Condition::Is);
+        let key = self.key(&format!("{DELIVERIES}{identity}.json"));
+        Ok(self.write(&key, seen, condition).await?.is_some())
     }
 
     /// Which files there are, by release.

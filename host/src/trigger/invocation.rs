@@ -5,8 +5,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::wanted::Trigger;
+use super::wanted::{Cause, Trigger, Wanted};
+use crate::config::{Site, SiteName};
 use crate::location::Source;
+use crate::request::Order;
 use crate::spoken::shown;
 use crate::timestamp::Timestamp;
 
@@ -46,7 +48,38 @@ pub struct HandedOn {
     pub trigger: Trigger,
 }
 
+/// Why a request by hand has nothing to publish.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvocationError {
+    /// A source that only a machine has.
+    #[error("the source `{0}` is a path of a machine, a function reads `s3://…` only")]
+    LocalSource(Source),
+    /// Nothing says what to publish.
+    #[error("the site `{0}` has no `staged`, name a `source` in the request")]
+    NoSource(SiteName),
+}
+
 impl Invocation {
+    /// What it asks of its site.
+    ///
+    /// # Errors
+    /// [`InvocationError`].
+    pub fn trigger(&self, site: &Site) -> Result<Trigger, InvocationError> {
+        let source = self.source.clone().or_else(|| site.staged.clone());
+        let source = source.ok_or_else(|| InvocationError::NoSource(site.name.clone()))?;
+        if matches!(source, Source::Directory(_) | Source::Archive(_)) {
+            return Err(InvocationError::LocalSource(source));
+        }
+        Ok(Trigger {
+            site: site.name.clone(),
+            release: self.release.clone().unwrap_or_else(|| source.to_string()),
+            wanted: Wanted::Source { source, pin: None },
+            cause: Cause::Invocation,
+            order: self.committed.map(|at| Order::at(at.milliseconds())),
+            delivery: None,
+        })
+    }
+
     pub(super) fn read(event: &Value) -> Result<Self, String> {
         Self::deserialize(event).map_err(|error| shown(&error.to_string()))
     }

@@ -21,7 +21,7 @@ use serde_json::Value;
 
 pub use call::{Call, CallError, FUNCTION_PAYLOAD_BYTES};
 pub use claim::{Claims, Declined, Unclaimed, claim};
-pub use invocation::{HANDOVER_FORMAT, HandedOn, Invocation};
+pub use invocation::{HANDOVER_FORMAT, HandedOn, Invocation, InvocationError};
 pub use notice::{Ignored, MessageId, Notice, NoticeError, ObjectName, Record, Stored};
 pub use wanted::{Cause, Choice, Doubt, Pin, Reading, Trigger, Wanted};
 

@@ -117,6 +117,8 @@ pub enum Cause {
     Github(EventKind),
     /// A signed webhook of anybody.
     Generic,
+    /// Somebody who may invoke the function.
+    Invocation,
 }
 
 impl Choice {
@@ -157,6 +159,7 @@ impl fmt::Display for Cause {
             Self::Upload => f.write_str("upload"),
             Self::Github(event) => write!(f, "github {event}"),
             Self::Generic => f.write_str("webhook"),
+            Self::Invocation => f.write_str("invocation"),
         }
     }
 }
