@@ -3,7 +3,10 @@
 //! Owns turning an invocation into a request. So far it takes one kind of event, a direct invocation with a request as
 //! JSON; S3 events and webhooks are still to come. Decides nothing: `tidegate-host` decides, `tidegate-deploy` acts.
 
+mod package;
+
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -15,16 +18,13 @@ use tidegate_deploy::publish::{Fault, PublishError, Publisher};
 use tidegate_deploy::{Connection, Library, Workshop};
 use tidegate_host::config::{Config, ConfigError};
 use tidegate_host::location::Source;
-use tidegate_host::plugin::{Cache, Engine, EngineError};
+use tidegate_host::plugin::{Engine, EngineError, PackageError};
 use tidegate_host::report::{Outcome, Report};
 use tidegate_host::request::Request;
 use tidegate_host::verdict::Approval;
 
 /// The configuration, beside the binary in the deployment package.
 const CONFIGURATION: &str = "tidegate.toml";
-
-/// Where compiled plugins are kept between invocations: the one place that a function can write to.
-const CACHE: &str = "/tmp/tidegate";
 
 /// A direct invocation: what to publish. Everything else is the configuration's, never the caller's.
 #[derive(Debug, Deserialize)]
@@ -80,6 +80,8 @@ enum StartError {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Engine(#[from] EngineError),
+    #[error(transparent)]
+    Package(#[from] PackageError),
     #[error("the runtime failed: {0}")]
     Runtime(lambda_runtime::Error),
 }
@@ -104,14 +106,25 @@ impl Library for Package {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), StartError> {
+async fn main() -> ExitCode {
+    match start().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The sentence alone: what `main` returns would be shown as the compiler spells it.
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn start() -> Result<(), StartError> {
     tracing_subscriber::fmt().json().with_max_level(tracing::Level::INFO).init();
     let root = std::env::var_os("LAMBDA_TASK_ROOT").map(PathBuf::from).unwrap_or_default();
     let path = root.join(CONFIGURATION);
     let text = std::fs::read_to_string(&path).map_err(|error| StartError::Read(path, error))?;
     let config = Config::parse(&text)?;
     let connection = Connection::new(Connection::defaults().load().await, false);
-    let cache = Some(Cache::new(CACHE.as_ref()));
+    let cache = Some(package::compiled(&root)?);
     let workshop = Workshop { engine: Engine::new()?, cache, library: Arc::new(Package { root }) };
     let publisher = Publisher::new(connection, workshop, Arc::new(Silent));
     let (config, publisher) = (&config, &publisher);
