@@ -16,6 +16,8 @@ mod cloudfront;
 mod invalidate;
 pub mod progress;
 pub mod publish;
+#[cfg(feature = "package")]
+pub mod package;
 pub mod check;
 pub mod provision;
 

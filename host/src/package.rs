@@ -47,7 +47,9 @@ pub enum ContentsError {
         wanted: Target,
     },
     /// More than Lambda unpacks.
-    #[error("the package would have {0} bytes, Lambda takes {MAX_UNPACKED_BYTES}: use fewer or smaller plugins")]
+    #[error(
+        "the package would have {0} bytes, Lambda takes {MAX_UNPACKED_BYTES}: use fewer or smaller plugins, and the bootstrap of a release"
+    )]
     TooLarge(u64),
 }
 

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test, and must name its place")]
 
 mod killed;
+mod package;
 
 use std::process::{Command, Output};
 
