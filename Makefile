@@ -14,7 +14,7 @@ manifests := $(wildcard Cargo.toml plugins/wasm/Cargo.toml tests/guests/Cargo.to
 # Formatted like them; what it is built with is not what clippy is built with.
 formatted := $(manifests) $(wildcard fuzz/Cargo.toml)
 
-.PHONY: demo demo-serve build test bench fuzz fmt check-fmt clippy docs deny links ci
+.PHONY: demo demo-serve build release test bench fuzz fmt check-fmt clippy docs deny links ci
 
 demo: build
 	@scripts/demo
@@ -28,6 +28,10 @@ demo-serve: build
 # cargo unites those of what is built together, tests' included, and would build most of the tree twice otherwise.
 build:
 	@$(cargo) build --workspace --bin tidegate --test components
+
+# Static binaries for both architectures of Lambda, in dist/.
+release:
+	@scripts/wasm-target scripts/release
 
 test:
 	@scripts/wasm-target scripts/test

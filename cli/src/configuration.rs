@@ -12,6 +12,8 @@ use crate::ending::Trouble;
 /// A configuration and the directory that its paths are relative to.
 pub(crate) struct Configuration {
     pub(crate) config: Config,
+    /// What it was parsed from.
+    pub(crate) text: String,
     pub(crate) directory: PathBuf,
 }
 
@@ -25,7 +27,7 @@ impl Configuration {
         })?;
         let config = Config::parse(&text).map_err(|error| Trouble::Usage(format!("`{}`: {error}", path.display())))?;
         let directory = path.parent().map(Path::to_owned).unwrap_or_default();
-        Ok(Self { config, directory })
+        Ok(Self { config, text, directory })
     }
 
     pub(crate) fn site(&self, name: &str) -> Result<&Site, Trouble> {

@@ -5,6 +5,7 @@
 use std::process::ExitCode;
 
 use tidegate_deploy::CloudError;
+use tidegate_deploy::package::PackagingError;
 use tidegate_deploy::provision::ProvisionError;
 use tidegate_deploy::publish::{Fault, PublishError};
 use tidegate_host::report::Outcome;
@@ -60,6 +61,9 @@ pub(crate) enum Trouble {
     /// A step in an account failed.
     #[error(transparent)]
     Provision(#[from] ProvisionError),
+    /// There is no package.
+    #[error(transparent)]
+    Package(#[from] PackagingError),
 }
 
 impl Trouble {
@@ -67,6 +71,10 @@ impl Trouble {
         match self {
             Self::Usage(_) => Ending::Usage,
             Self::Machine(_) | Self::Cloud(_) | Self::Provision(_) => Ending::Failed,
+            Self::Package(error) => match error.fault() {
+                Fault::Configuration | Fault::Plugin => Ending::Usage,
+                Fault::Cloud | Fault::Defect => Ending::Failed,
+            },
             Self::Publish(PublishError::Drifted(_)) => Ending::Denied,
             Self::Publish(error) => match error.fault() {
                 Fault::Configuration => Ending::Usage,

@@ -13,6 +13,7 @@ mod explain;
 mod group;
 mod library;
 mod meter;
+mod package;
 mod picture;
 mod policy;
 mod plugins;
@@ -67,6 +68,7 @@ async fn run(arguments: Arguments, matches: &ArgMatches) -> Result<Ending, Troub
         Command::Credentials(wanted) => credentials::credentials(&common, &wanted).await,
         Command::Policy(wanted) => policy::policy(&common, &wanted).await,
         Command::Group(wanted) => group::run(&common, &wanted).await,
+        Command::Package(wanted) => package::package(&common, &wanted).await,
         Command::Plugin(wanted) => plugin(&common, &wanted),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "tidegate", &mut std::io::stdout());

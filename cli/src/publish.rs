@@ -146,12 +146,14 @@ pub(crate) fn json(value: &impl serde::Serialize) -> Result<String, Trouble> {
         .map_err(|error| Trouble::Machine(format!("the answer cannot be written as JSON: {error}")))
 }
 
-/// Writes a plan beside its place and moves it there, so that nobody reads half of one.
 fn save(plan: &Plan, path: &Path) -> Result<(), Trouble> {
-    let told = |error: std::io::Error| {
-        Trouble::Machine(format!("the plan cannot be written to `{}`: {error}", path.display()))
-    };
-    let bytes = plan.to_bytes().map_err(|error| Trouble::Machine(error.to_string()))?;
+    write(path, "the plan", &plan.to_bytes().map_err(|error| Trouble::Machine(error.to_string()))?)
+}
+
+/// Writes a file beside its place and moves it there, so that nobody reads half of one.
+pub(crate) fn write(path: &Path, what: &str, bytes: &[u8]) -> Result<(), Trouble> {
+    let told =
+        |error: std::io::Error| Trouble::Machine(format!("{what} cannot be written to `{}`: {error}", path.display()));
     let mut beside = path.as_os_str().to_owned();
     beside.push(".part");
     std::fs::write(&beside, bytes).map_err(told)?;

@@ -97,6 +97,23 @@ pub enum ChainError {
     Config(#[from] ConfigError),
 }
 
+/// A component as one site uses it.
+#[derive(Debug, Clone)]
+pub(crate) struct UsedComponent {
+    pub(crate) used: PluginUse,
+    pub(crate) kind: Kind,
+    pub(crate) bytes: Arc<[u8]>,
+}
+
+/// The plugins that a site uses, in their order. `guard` is the first policy where the configuration does not name it.
+pub(crate) fn uses(site: &Site) -> Vec<(PluginUse, Kind)> {
+    let guard = PluginReference::Bundled(GUARD.to_owned());
+    let implied = !site.policy.iter().any(|used| used.plugin == guard);
+    let implied = implied.then(|| PluginUse { plugin: guard, sha256: None, settings: serde_json::Map::new() });
+    let sync = site.sync.iter().cloned().map(|used| (used, Kind::Sync));
+    sync.chain(implied.into_iter().chain(site.policy.iter().cloned()).map(|used| (used, Kind::Policy))).collect()
+}
+
 /// What plugins are loaded with.
 #[derive(Clone)]
 pub struct Workshop {
@@ -115,26 +132,29 @@ impl Workshop {
     /// # Errors
     /// [`ChainError`], each with the remedy.
     pub async fn chain(&self, site: &Site, s3: &S3) -> Result<Chain, ChainError> {
-        let mut policy = site.policy.clone();
-        if !policy.iter().any(|used| used.plugin == PluginReference::Bundled(GUARD.to_owned())) {
-            let plugin = PluginReference::Bundled(GUARD.to_owned());
-            policy.insert(0, PluginUse { plugin, sha256: None, settings: serde_json::Map::new() });
+        let mut chain = Chain { sync: Vec::with_capacity(site.sync.len()), policy: Vec::new() };
+        for (used, kind) in uses(site) {
+            let component = self.component(used, kind, s3).await?;
+            let configured = self.configure(&component).await?;
+            match kind {
+                Kind::Sync => chain.sync.push(configured),
+                Kind::Policy => chain.policy.push(configured),
+            }
         }
-        Ok(Chain {
-            sync: self.all(&site.sync, Kind::Sync, s3).await?,
-            policy: self.all(&policy, Kind::Policy, s3).await?,
-        })
+        Ok(chain)
     }
 
-    async fn all(&self, uses: &[PluginUse], kind: Kind, s3: &S3) -> Result<Vec<Configured>, ChainError> {
-        let mut loaded = Vec::with_capacity(uses.len());
-        for used in uses {
-            let bytes = self.bytes(used, s3).await?;
-            let (workshop, used) = (self.clone(), used.clone());
-            let configured = tokio::task::spawn_blocking(move || workshop.load(&used, &bytes, kind)).await;
-            loaded.push(configured.map_err(|_| ChainError::Interrupted)??);
-        }
-        Ok(loaded)
+    /// Fetches the component of one use, and holds it to its digest.
+    pub(crate) async fn component(&self, used: PluginUse, kind: Kind, s3: &S3) -> Result<UsedComponent, ChainError> {
+        let bytes = self.bytes(&used, s3).await?.into();
+        Ok(UsedComponent { used, kind, bytes })
+    }
+
+    /// Admits a component, compiles it or takes its code from the cache, and has it accept its settings.
+    pub(crate) async fn configure(&self, component: &UsedComponent) -> Result<Configured, ChainError> {
+        let (workshop, component) = (self.clone(), component.clone());
+        let configured = tokio::task::spawn_blocking(move || workshop.load(&component)).await;
+        configured.map_err(|_| ChainError::Interrupted)?
     }
 
     async fn bytes(&self, used: &PluginUse, s3: &S3) -> Result<Vec<u8>, ChainError> {
@@ -164,10 +184,10 @@ impl Workshop {
         }
     }
 
-    fn load(&self, used: &PluginUse, bytes: &[u8], kind: Kind) -> Result<Configured, ChainError> {
+    fn load(&self, UsedComponent { used, kind, bytes }: &UsedComponent) -> Result<Configured, ChainError> {
         let name = used.plugin.to_string();
         let plugin = Plugin::load(&self.engine, self.cache.as_ref(), &name, bytes)?;
-        if plugin.kind() != kind {
+        if plugin.kind() != *kind {
             let is = match plugin.kind() {
                 Kind::Sync => "sync",
                 Kind::Policy => "policy",

@@ -17,6 +17,8 @@ mod invalidate;
 pub mod progress;
 pub mod publish;
 pub mod trigger;
+#[cfg(feature = "package")]
+pub mod package;
 pub mod check;
 pub mod provision;
 

@@ -39,3 +39,4 @@ pub mod verdict;
 pub mod report;
 pub mod succession;
 pub mod restore;
+pub mod package;

@@ -4,7 +4,7 @@
 //! values, and a failure says whose fault it is.
 //!
 //! One [`Engine`] arms every limit. [`Plugin::load`] admits a component by its names and compiles it or takes its code
-//! from a [`Cache`]; [`Plugin::validate`] has it check its settings; [`sync::shape`] and [`policy::judge`] run it, each
+//! from a [`Cache`], which may be a deployment package; [`Plugin::validate`] has it check its settings; [`sync::shape`] and [`policy::judge`] run it, each
 //! run in a store of its own. The figures are in [`limits`].
 
 mod admission;
@@ -18,21 +18,28 @@ mod failure;
 mod imports;
 pub mod limits;
 mod loaded;
+#[cfg(feature = "compile")]
+mod packing;
 pub mod policy;
 mod reading;
 mod session;
 mod shaping;
 mod state;
 pub mod sync;
+mod target;
 mod usage;
 
 pub use admission::{AdmissionError, CONTRACT, Identified, Kind, identify};
 pub use answer::{MAX_POINTER_BYTES, Malformed};
 pub use compiled::Cache;
+pub use compiled::packaged::PackageError;
 pub use configured::{Configured, Issue, SettingsError};
 pub use engine::{Engine, EngineError};
 pub use facts::Facts;
 pub use failure::{Blame, Cause, Failure};
 pub use limits::Limits;
 pub use loaded::Plugin;
+#[cfg(feature = "compile")]
+pub use packing::{Code, Compiler};
+pub use target::{Target, TargetError};
 pub use usage::{Level, LogRecord, Usage};

@@ -5,8 +5,10 @@
 
 mod answer;
 mod events;
+mod package;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -17,15 +19,12 @@ use tidegate_deploy::publish::Publisher;
 use tidegate_deploy::trigger::{AwsSecrets, FunctionRelay, Moment, Reactor};
 use tidegate_deploy::{Connection, Library, Workshop};
 use tidegate_host::config::{Config, ConfigError};
-use tidegate_host::plugin::{Cache, Engine, EngineError};
+use tidegate_host::plugin::{Engine, EngineError, PackageError};
 use tidegate_host::timestamp::Timestamp;
 use tokio::time::Instant;
 
 /// The configuration, beside the binary in the deployment package.
 const CONFIGURATION: &str = "tidegate.toml";
-
-/// Where compiled plugins are kept between invocations: the one place that a function can write to.
-const CACHE: &str = "/tmp/tidegate";
 
 /// Why the function could not start.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +35,8 @@ enum StartError {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Engine(#[from] EngineError),
+    #[error(transparent)]
+    Package(#[from] PackageError),
     #[error("the runtime failed: {0}")]
     Runtime(lambda_runtime::Error),
 }
@@ -60,14 +61,25 @@ impl Library for Package {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), StartError> {
+async fn main() -> ExitCode {
+    match start().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The sentence alone: what `main` returns would be shown as the compiler spells it.
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn start() -> Result<(), StartError> {
     tracing_subscriber::fmt().json().with_max_level(tracing::Level::INFO).init();
     let root = std::env::var_os("LAMBDA_TASK_ROOT").map(PathBuf::from).unwrap_or_default();
     let path = root.join(CONFIGURATION);
     let text = std::fs::read_to_string(&path).map_err(|error| StartError::Read(path, error))?;
     let config = Arc::new(Config::parse(&text)?);
     let connection = Connection::new(Connection::defaults().load().await, false);
-    let cache = Some(Cache::new(CACHE.as_ref()));
+    let cache = Some(package::compiled(&root)?);
     let workshop = Workshop { engine: Engine::new()?, cache, library: Arc::new(Package { root }) };
     let function = std::env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default();
     let reactor = Reactor {

@@ -5,6 +5,7 @@
 
 mod credentials;
 mod killed;
+mod package;
 
 use std::process::{Command, Output};
 

@@ -3,6 +3,7 @@
 //! Owns names, help and forms. Never acts.
 
 mod credentials;
+mod package;
 mod policy;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use tidegate_host::release::ReleaseId;
 pub(crate) use credentials::{
     BucketArguments, CreateArguments, CredentialsCommand, Format, GroupCommand, ServerArguments,
 };
+pub(crate) use package::PackageArguments;
 pub(crate) use policy::{
     Attachment, CiPublisherArguments, PolicyArguments, PolicyCommand, PolicyForm, SyncPolicyArguments, TrustArguments,
     UploaderArguments,
@@ -83,6 +85,8 @@ pub(crate) enum Command {
     /// Groups of people and systems that publish: with a policy of their own.
     #[command(subcommand)]
     Group(GroupCommand),
+    /// Makes the deployment package of a function: program, configuration and compiled plugins.
+    Package(PackageArguments),
     /// Works with plugins.
     #[command(subcommand)]
     Plugin(PluginCommand),

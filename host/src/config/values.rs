@@ -197,6 +197,14 @@ impl TryFrom<String> for PluginReference {
     }
 }
 
+impl Sha256Hex {
+    /// The digest of bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(crate::identity::sha256(bytes))
+    }
+}
+
 impl TryFrom<String> for Sha256Hex {
     type Error = ValueError;
     fn try_from(text: String) -> Result<Self, ValueError> {

@@ -4,6 +4,7 @@
 
 use wasmparser::{Encoding, Parser, Payload};
 
+use super::compiled::packaged::PackageError;
 use super::imports::LINKED;
 use super::limits::{MAX_COMPONENT_BYTES, MAX_FUNCTION_BYTES, MAX_FUNCTIONS, MAX_NESTING};
 use crate::spoken::{MESSAGE_BYTES, spoken};
@@ -167,11 +168,19 @@ pub enum AdmissionError {
     },
     /// A build of the host that only runs has no compiled code of it.
     #[error(
-        "the plugin `{plugin}` is not compiled for this host, which cannot compile; package it again with `tidegate package`"
+        "the plugin `{plugin}` is not in the package and this host cannot compile; make the package anew from this configuration with `tidegate package`"
     )]
     NotCompiled {
         /// Its name.
         plugin: String,
+    },
+    /// The package is damaged, or made for something else.
+    #[error("the plugin `{plugin}` cannot be loaded: {why}")]
+    Package {
+        /// Its name.
+        plugin: String,
+        /// What is wrong with the package.
+        why: PackageError,
     },
 }
 

@@ -1,20 +1,23 @@
 //! Compiled code of plugins, kept on disk and authenticated before it is used.
 //!
 //! Owns the files' form, their key, and the only `unsafe` of the project. Never decides what is admitted, and never writes:
-//! `keeping` does, in builds that compile.
+//! `keeping` and `packing` do, in builds that compile.
 
 #[cfg(feature = "compile")]
 mod keeping;
+pub(super) mod packaged;
 
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use wasmtime::component::Component;
 
 use super::engine::Engine;
+use packaged::{PackageError, Packaged};
 
 /// First bytes of a file, with the number of its form.
 const MAGIC: &[u8] = b"tidegate-compiled-1\n";
@@ -23,28 +26,48 @@ const KEY_BYTES: usize = 32;
 /// Largest compiled code that is read, in bytes. A JavaScript engine compiles to 33 MB.
 const MAX_CODE_BYTES: u64 = 256 << 20;
 
-/// A directory of compiled code.
-///
-/// Each file is named by the component's SHA-256, wasmtime's compatibility hash and the target, and carries an
-/// HMAC-SHA-256 over its name and content by a random key that only this user can read. What does not verify is compiled
-/// again and overwritten; a directory that cannot be written is as good as none.
+/// A directory of compiled code: what earlier runs kept, or a deployment package.
 #[derive(Debug, Clone)]
-pub struct Cache {
-    directory: PathBuf,
+pub struct Cache(Form);
+
+#[derive(Debug, Clone)]
+enum Form {
+    /// Each file is named by the component's SHA-256, wasmtime's compatibility hash and the target, and carries an
+    /// HMAC-SHA-256 over its name and content by a random key that only this user can read. What does not verify is
+    /// compiled again and overwritten; a directory that cannot be written is as good as none.
+    Kept(PathBuf),
+    /// Each file is named by the component's SHA-256 and the target, and has its SHA-256 in an index. Only read; what does
+    /// not verify is an error.
+    Packaged(Arc<Packaged>),
 }
 
 impl Cache {
     /// A cache in a directory, which is made when something is first kept there.
     #[must_use]
     pub fn new(directory: &Path) -> Self {
-        Self { directory: directory.to_owned() }
+        Self(Form::Kept(directory.to_owned()))
+    }
+
+    /// The code in a deployment package's directory, which must be trusted as much as the program that reads it.
+    ///
+    /// # Errors
+    /// [`PackageError`] where the package was made by another version or for another machine, in one sentence.
+    pub fn packaged(directory: &Path) -> Result<Self, PackageError> {
+        Ok(Self(Form::Packaged(Arc::new(Packaged::open(directory)?))))
     }
 
     /// The code of a component, where it is there and authentic.
-    pub(super) fn load(&self, engine: &Engine, digest: &str) -> Option<Component> {
-        let key = Key::read(&self.directory)?;
-        names(engine, digest, &self.directory).iter().find_map(|name| {
-            let file = read_bounded(&self.directory.join(name))?;
+    pub(super) fn load(&self, engine: &Engine, digest: &str) -> Result<Option<Component>, PackageError> {
+        match &self.0 {
+            Form::Kept(directory) => Ok(Self::load_kept(directory, engine, digest)),
+            Form::Packaged(packaged) => packaged.load(engine, digest),
+        }
+    }
+
+    fn load_kept(directory: &Path, engine: &Engine, digest: &str) -> Option<Component> {
+        let key = Key::read(directory)?;
+        names(engine, digest, directory).iter().find_map(|name| {
+            let file = read_bounded(&directory.join(name), MAX_CODE_BYTES)?;
             let code = key.verified(name, &file)?;
             match deserialize(engine, &code) {
                 Ok(component) => Some(component),
@@ -57,18 +80,24 @@ impl Cache {
     }
 }
 
-/// Reads compiled code that this host has written.
-#[expect(unsafe_code, reason = "wasmtime trusts compiled code; the tag above is what makes it trustworthy")]
+/// Reads compiled code that Tidegate has written.
+#[expect(unsafe_code, reason = "wasmtime trusts compiled code; `Authentic` is what makes it trustworthy")]
 fn deserialize(engine: &Engine, code: &Authentic<'_>) -> wasmtime::Result<Component> {
     // SAFETY: `Component::deserialize` runs whatever machine code it is given, so the bytes must be what
-    // `Component::serialize` made. `Authentic` is made only by `Key::verified`, which has checked an HMAC-SHA-256 over
-    // exactly these bytes in memory, by a key that only this user's Tidegate can read and that is used for nothing but
-    // the output of `Component::serialize` in `keeping`. The bytes are not read again from disk in between.
+    // `Component::serialize` made. `Authentic` holds exactly the bytes in memory that were checked, which are not read again
+    // from disk in between, and is made in two places only.
+    // `Key::verified` has checked an HMAC-SHA-256 over them, by a key that only this user's Tidegate can read and that is
+    // used for nothing but the output of `Component::serialize` in `keeping`.
+    // `packaged::verified` has checked their SHA-256 against the index of a deployment package, which `packing` fills with
+    // nothing but the output of `Engine::precompile_component`, the same form. The index carries no secret and needs none:
+    // it is deployed in one archive with the program that reads it, in a directory that the running function cannot write,
+    // so whoever could forge it could as well replace the program. What the digest guards against is what happens without
+    // malice: damaged bytes, and files of two packages in one directory.
     // Code of another version or engine configuration is refused by wasmtime itself, by the stamp in it.
     unsafe { Component::deserialize(engine.wasm(), code.0) }
 }
 
-/// Compiled code whose tag has been verified.
+/// Compiled code whose tag or digest has been verified.
 struct Authentic<'a>(&'a [u8]);
 
 /// The key of one cache.
@@ -147,14 +176,15 @@ fn target() -> String {
     format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS)
 }
 
-fn read_bounded(path: &Path) -> Option<Vec<u8>> {
+/// A file, if it can be read and has no more than `most` bytes.
+fn read_bounded(path: &Path, most: u64) -> Option<Vec<u8>> {
     let file = fs::File::open(path).ok()?;
     let size = file.metadata().ok().filter(|found| found.is_file())?.len();
-    if size > MAX_CODE_BYTES {
+    if size > most {
         return None;
     }
     let mut bytes = Vec::with_capacity(usize::try_from(size).ok()?);
-    file.take(MAX_CODE_BYTES).read_to_end(&mut bytes).ok()?;
+    file.take(most).read_to_end(&mut bytes).ok()?;
     Some(bytes)
 }
 

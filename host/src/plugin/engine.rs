@@ -43,6 +43,9 @@ pub enum EngineError {
 }
 
 impl Engine {
+    /// Whether this build of the host can compile plugins; without that, it runs what a package brings.
+    pub const COMPILES: bool = cfg!(feature = "compile");
+
     /// An engine with the limits that production has.
     ///
     /// # Errors
@@ -118,7 +121,7 @@ pub(super) fn stamp() -> String {
     format!("tidegate {} revision {REVISION}, wasmtime {WASMTIME_VERSION}", env!("CARGO_PKG_VERSION"))
 }
 
-fn configuration() -> wasmtime::Result<Config> {
+pub(super) fn configuration() -> wasmtime::Result<Config> {
     let mut config = Config::new();
     config
         .wasm_features(!proposals(), false)

@@ -47,7 +47,9 @@ impl Plugin {
         let identified = identify(name, bytes)?;
         let sha256 = hex::encode(Sha256::digest(bytes));
         let name = spoken(name, MESSAGE_BYTES);
-        let (component, cached) = match cache.and_then(|cache| cache.load(engine, &sha256)) {
+        let kept = cache.map(|cache| cache.load(engine, &sha256)).transpose();
+        let kept = kept.map_err(|why| AdmissionError::Package { plugin: name.clone(), why })?;
+        let (component, cached) = match kept.flatten() {
             Some(component) => (component, true),
             None => (compile(engine, cache, &name, &sha256, bytes)?, false),
         };

@@ -13,4 +13,6 @@ mod cache;
 mod good;
 mod hostile;
 mod malformed;
+#[cfg(all(target_os = "linux", feature = "compile"))]
+mod package;
 mod support;

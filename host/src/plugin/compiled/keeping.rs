@@ -11,29 +11,31 @@ use hmac::Mac;
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
-use super::{Cache, KEY_BYTES, Key, MAGIC, target};
+use super::{Cache, Form, KEY_BYTES, Key, MAGIC, target};
 use crate::plugin::engine::{Engine, stamp};
 
 impl Cache {
     /// Keeps the code of a component. What goes wrong is logged and nothing else: the code is in memory already.
     pub(in crate::plugin) fn keep(&self, engine: &Engine, digest: &str, component: &Component) {
-        if let Err(error) = self.try_keep(engine, digest, component) {
-            tracing::debug!(directory = %self.directory.display(), %error, "compiled code is not kept");
+        // A package is what it was when it was made.
+        let Form::Kept(directory) = &self.0 else { return };
+        if let Err(error) = try_keep(directory, engine, digest, component) {
+            tracing::debug!(directory = %directory.display(), %error, "compiled code is not kept");
         }
     }
+}
 
-    fn try_keep(&self, engine: &Engine, digest: &str, component: &Component) -> io::Result<()> {
-        let code = component.serialize().map_err(|error| io::Error::other(format!("{error:#}")))?;
-        let name = name(engine, digest);
-        make_directory(&self.directory)?;
-        let key = Key::read_or_make(&self.directory)?;
-        let mut file = tempfile::NamedTempFile::new_in(&self.directory)?;
-        file.write_all(MAGIC)?;
-        file.write_all(&key.tag(&name, &code))?;
-        file.write_all(&code)?;
-        file.persist(self.directory.join(name))?;
-        Ok(())
-    }
+fn try_keep(directory: &Path, engine: &Engine, digest: &str, component: &Component) -> io::Result<()> {
+    let code = component.serialize().map_err(|error| io::Error::other(format!("{error:#}")))?;
+    let name = name(engine, digest);
+    make_directory(directory)?;
+    let key = Key::read_or_make(directory)?;
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    file.write_all(MAGIC)?;
+    file.write_all(&key.tag(&name, &code))?;
+    file.write_all(&code)?;
+    file.persist(directory.join(name))?;
+    Ok(())
 }
 
 impl Key {

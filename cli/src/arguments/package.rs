@@ -1,0 +1,19 @@
+//! `tidegate package`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use tidegate_host::plugin::Target;
+
+#[derive(Debug, Args)]
+pub(crate) struct PackageArguments {
+    /// The function's architecture: `x86_64`, which is Lambda's own default, or `aarch64`, which Lambda calls `arm64`.
+    #[arg(long, value_name = "TARGET", default_value_t = Target::X86_64)]
+    pub(crate) target: Target,
+    /// The program of the function; `bootstrap-<TARGET>` beside this program where absent.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) bootstrap: Option<PathBuf>,
+    /// Where the zip is written; `tidegate-lambda-<TARGET>.zip` where absent.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}

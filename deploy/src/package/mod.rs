@@ -1,0 +1,164 @@
+//! The deployment package of a function: every plugin of every site, checked and compiled, beside program and configuration.
+//!
+//! Owns the way there. What belongs into a package is `tidegate_host::package`'s to say. Never writes a file.
+
+mod archive;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use tidegate_host::config::{Config, PluginReference};
+use tidegate_host::identity::sha256;
+use tidegate_host::key::Key;
+use tidegate_host::package::{Bootstrap, Contents, ContentsError, File, MAX_DIRECT_BYTES, inside};
+use tidegate_host::plugin::{AdmissionError, Compiler, EngineError, Target};
+
+use crate::chain::{ChainError, Workshop, uses};
+use crate::publish::Fault;
+use crate::s3::S3;
+
+/// A finished package.
+#[derive(Debug)]
+pub struct Package {
+    /// The zip.
+    pub archive: Vec<u8>,
+    /// What is in it.
+    pub contents: Told,
+}
+
+/// What a package is, for whoever asked for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Told {
+    /// What it is for.
+    pub target: String,
+    /// Bytes of the zip.
+    pub bytes: u64,
+    /// SHA-256 of the zip.
+    pub sha256: String,
+    /// Whether Lambda takes it directly; a larger one goes by S3.
+    pub direct: bool,
+    /// Its files, sorted by path.
+    pub files: Vec<FileTold>,
+}
+
+/// One file of a package.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FileTold {
+    /// Its path in the package.
+    pub path: Key,
+    /// Its unpacked bytes.
+    pub bytes: u64,
+}
+
+/// A step on the way to a package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// A site's plugins are loaded, and asked about their settings.
+    Checking(String),
+    /// A plugin is compiled.
+    Compiling(String),
+    /// The files are packed.
+    Packing,
+}
+
+/// Why there is no package.
+#[derive(Debug, thiserror::Error)]
+pub enum PackagingError {
+    /// A plugin that cannot be used.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// There is no compiler.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// What may not be in a package.
+    #[error(transparent)]
+    Contents(#[from] ContentsError),
+    /// A plugin that cannot be compiled.
+    #[error(transparent)]
+    Admission(#[from] AdmissionError),
+    /// The index could not be written.
+    #[error("the index of compiled plugins could not be written: {0}")]
+    Index(#[from] serde_json::Error),
+    /// The zip could not be written.
+    #[error("the zip could not be written: {0}")]
+    Archive(#[from] zip::result::ZipError),
+}
+
+impl PackagingError {
+    /// Whose fault it is.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Chain(ChainError::Object(..) | ChainError::Interrupted) => Fault::Cloud,
+            Self::Chain(_) | Self::Contents(_) | Self::Admission(_) => Fault::Configuration,
+            Self::Engine(_) | Self::Index(_) | Self::Archive(_) => Fault::Defect,
+        }
+    }
+}
+
+/// Makes the package of a configuration. Plugins that several sites use are compiled once. Plugins in S3 stay there: the
+/// function reads them, and has their code.
+///
+/// # Errors
+/// [`PackagingError`]; whatever a function would refuse at its first event is refused here.
+pub async fn package(
+    workshop: &Workshop,
+    s3: &S3,
+    configuration: &str,
+    bootstrap: Bootstrap,
+    mut tell: impl FnMut(&Step),
+) -> Result<Package, PackagingError> {
+    let config = Config::parse(configuration).map_err(ChainError::from)?;
+    let compiler = Compiler::new(bootstrap.target())?;
+    let mut files = BTreeMap::new();
+    let (mut components, mut seen) = (Vec::new(), BTreeSet::new());
+    // Before the first plugin is read, let alone compiled.
+    for used in config.sites.iter().flat_map(|site| site.sync.iter().chain(&site.policy)) {
+        if let PluginReference::File(path) = &used.plugin {
+            inside(path)?;
+        }
+    }
+    for site in &config.sites {
+        tell(&Step::Checking(site.name.to_string()));
+        for (used, kind) in uses(site) {
+            let component = workshop.component(used, kind, s3).await?;
+            let configured = workshop.configure(&component).await?;
+            let (plugin, bytes) = (component.used.plugin, component.bytes);
+            if let PluginReference::File(path) = &plugin {
+                files.insert(path.clone(), bytes.to_vec());
+            }
+            if seen.insert(configured.plugin().sha256().to_owned()) {
+                components.push((plugin.to_string(), bytes));
+            }
+        }
+    }
+    let mut codes = Vec::with_capacity(components.len());
+    for (name, bytes) in components {
+        tell(&Step::Compiling(name.clone()));
+        let compiler = compiler.clone();
+        let compiled = tokio::task::spawn_blocking(move || compiler.compile(&name, &bytes)).await;
+        codes.push(compiled.map_err(|_| ChainError::Interrupted)??);
+    }
+    tell(&Step::Packing);
+    let target = compiler.target();
+    let contents = Contents::new(bootstrap, configuration, files, compiler.files(codes)?)?;
+    let packed = tokio::task::spawn_blocking(move || Package::of(target, &contents)).await;
+    packed.map_err(|_| ChainError::Interrupted)?
+}
+
+impl Package {
+    fn of(target: Target, contents: &Contents) -> Result<Self, PackagingError> {
+        let archive = archive::pack(contents)?;
+        let bytes = archive.len() as u64;
+        let file = |(path, file): (&Key, &File)| FileTold { path: path.clone(), bytes: file.bytes.len() as u64 };
+        let contents = Told {
+            target: target.to_string(),
+            bytes,
+            sha256: sha256(&archive),
+            direct: bytes <= MAX_DIRECT_BYTES,
+            files: contents.files().map(file).collect(),
+        };
+        Ok(Self { archive, contents })
+    }
+}
