@@ -60,10 +60,16 @@ pub(crate) enum Trouble {
     Cloud(#[from] CloudError),
     /// A step in an account failed.
     #[error(transparent)]
-    Provision(#[from] ProvisionError),
+    Provision(Box<ProvisionError>),
     /// There is no package.
     #[error(transparent)]
     Package(#[from] PackagingError),
+}
+
+impl From<ProvisionError> for Trouble {
+    fn from(error: ProvisionError) -> Self {
+        Self::Provision(Box::new(error))
+    }
 }
 
 impl Trouble {

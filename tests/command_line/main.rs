@@ -1,7 +1,12 @@
 //! The binary as people and scripts run it: what it prints, what it exits with, and what it never prints.
 //!
 //! `sessions/` holds what is typed and what must come back; `TRYCMD=overwrite` writes the answers anew, then look at them.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test, and must name its place")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failure here is a failed test, and must name its place"
+)]
 
 mod credentials;
 mod killed;

@@ -1,6 +1,11 @@
 //! The flow of a publish against the stand-in, where a case folder is not enough: saved plans, the order of writes,
 //! failures half way, credentials, and faults at every request against a model of what a site must be.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test, and must name its place")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failure here is a failed test, and must name its place"
+)]
 
 mod apply;
 mod archives;

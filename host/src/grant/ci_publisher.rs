@@ -82,9 +82,9 @@ impl CiPublisher {
                 .because("ListArtifacts", "to see what is published"),
         ];
         if self.dev {
-            self.dev_objects(&mut statements)
+            self.dev_objects(&mut statements);
         } else {
-            self.objects(&mut statements)
+            self.objects(&mut statements);
         }
         self.images(&mut statements);
         if let (false, Some(domain)) = (self.dev, &self.codeartifact_domain) {

@@ -2,8 +2,10 @@
 //!
 //! Owns the two halves of the design: a standing role that reads, keeps state and assumes, and one role a site that writes.
 
+use std::collections::BTreeSet;
+
 use super::Grant;
-use crate::config::{PluginReference, Site};
+use crate::config::{PluginReference, SecretReference, Site, Webhook};
 use crate::document::{Document, Partition, Statement, bucket_arn, distribution_arn, objects_arn};
 use crate::location::{Location, Prefix, Source};
 use crate::release::BODIES;
@@ -49,8 +51,9 @@ fn writing(site: &Site, account: &str, more: &[&Source]) -> Vec<Statement> {
             .because("WriteSite", "to compare, write, change headers of and remove the site's own objects"),
     );
     let sources = more.iter().copied().chain(site.staged.as_ref());
-    let copied: Vec<String> =
+    let mut copied: Vec<String> =
         sources.filter_map(|source| staged(&partition, source)).map(|(_, objects)| objects).collect();
+    copied.extend(site.builds.as_ref().map(|builds| objects_arn(&partition, builds)));
     if !copied.is_empty() {
         statements
             .push(Statement::allow(["s3:GetObject"], copied).because("CopyStaged", "to copy staged objects within S3"));
@@ -99,6 +102,10 @@ fn standing(sites: &[&Site], account: &str) -> Vec<Statement> {
         if let Some((list, objects)) = site.staged.as_ref().and_then(|source| staged(&partition, source)) {
             listed.extend(list);
             read.push(objects);
+        }
+        if let Some(builds) = &site.builds {
+            listed.push(Statement::list(&partition, builds));
+            read.push(objects_arn(&partition, builds));
         }
         for used in site.sync.iter().chain(&site.policy) {
             if let PluginReference::Object(object) = &used.plugin {
@@ -165,9 +172,54 @@ pub fn lambda(sites: &[&Site], account: &str, region: &str, function: &str) -> G
         Statement::allow(["logs:CreateLogStream", "logs:PutLogEvents"], [logs])
             .because("WriteLogs", "to write its own log"),
     );
+    let itself = format!("arn:{partition}:lambda:{region}:{account}:function:{function}");
+    statements.push(Statement::allow(["lambda:InvokeFunction"], [itself.clone(), format!("{itself}:*")]).because(
+        "HandOn",
+        "to hand a run on to another invocation of itself: a webhook is answered at once, and time may be short",
+    ));
+    let webhooks = sites.iter().flat_map(|site| &site.webhooks);
+    statements.extend(secrets(webhooks, &partition, region, account));
     Grant::policy(
         &format!("{function}-standing"),
         "The standing role of the function: it reads, keeps state and assumes publisher roles; it cannot write a site",
         Document::new(statements),
     )
+}
+
+/// Reading the secrets of webhooks, each by its own name.
+fn secrets<'a>(
+    webhooks: impl Iterator<Item = &'a Webhook>,
+    partition: &Partition,
+    region: &str,
+    account: &str,
+) -> Vec<Statement> {
+    let (mut kept, mut parameters) = (BTreeSet::new(), BTreeSet::new());
+    for reference in webhooks.flat_map(|webhook| webhook.secrets().as_slice()) {
+        match reference {
+            SecretReference::SecretsManager { id, .. } if id.starts_with("arn:") => drop(kept.insert(id.clone())),
+            // Secrets Manager adds six characters of its own to a name.
+            SecretReference::SecretsManager { id, .. } => {
+                kept.insert(format!("arn:{partition}:secretsmanager:{region}:{account}:secret:{id}-??????"));
+            }
+            SecretReference::Parameter(name) => {
+                parameters.insert(format!("arn:{partition}:ssm:{region}:{account}:parameter{name}"));
+            }
+        }
+    }
+    let mut statements = Vec::new();
+    if !kept.is_empty() {
+        statements.push(
+            Statement::allow(["secretsmanager:GetSecretValue"], kept)
+                .because("ReadSecrets", "to verify who sent a webhook, by the secrets that the configuration names"),
+        );
+    }
+    if !parameters.is_empty() {
+        statements.push(
+            Statement::allow(["ssm:GetParameter"], parameters).because(
+                "ReadParameters",
+                "to verify who sent a webhook, by the parameters that the configuration names",
+            ),
+        );
+    }
+    statements
 }

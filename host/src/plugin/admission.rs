@@ -180,7 +180,7 @@ pub enum AdmissionError {
         /// Its name.
         plugin: String,
         /// What is wrong with the package.
-        why: PackageError,
+        why: Box<PackageError>,
     },
 }
 

@@ -48,7 +48,7 @@ impl Plugin {
         let sha256 = hex::encode(Sha256::digest(bytes));
         let name = spoken(name, MESSAGE_BYTES);
         let kept = cache.map(|cache| cache.load(engine, &sha256)).transpose();
-        let kept = kept.map_err(|why| AdmissionError::Package { plugin: name.clone(), why })?;
+        let kept = kept.map_err(|why| AdmissionError::Package { plugin: name.clone(), why: Box::new(why) })?;
         let (component, cached) = match kept.flatten() {
             Some(component) => (component, true),
             None => (compile(engine, cache, &name, &sha256, bytes)?, false),

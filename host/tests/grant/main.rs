@@ -1,10 +1,6 @@
 //! Documents for those around a site: that none is wrong or wide, that prefixes end, that limits are told, and that each form
 //! is what its readers take.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a failure here is a failed test, and must name its place"
-)]
+#![expect(clippy::unwrap_used, reason = "a failure here is a failed test, and must name its place")]
 
 mod forms;
 mod lints;
@@ -42,6 +38,13 @@ delete = false
 [[site.sync]]
 plugin = "s3://acme-plugins/banner.wasm"
 sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
+
+[[site.webhook]]
+provider = "github"
+repository = "acme/blog"
+branch = "main"
+publish = "staged"
+secrets = ["secretsmanager:repo/github.com/acme/blog#hook", "ssm:/tidegate/blog"]
 
 [[site]]
 name = "plain"
@@ -164,6 +167,11 @@ fn the_standing_role_assumes_publishers_and_writes_no_site() {
     assert!(text.contains("role/tidegate-docs") && text.contains("role/tidegate-blog"));
     assert!(!text.contains("docs.acme.com") && !text.contains("blog.acme.com"), "{text}");
     assert!(text.contains("acme-plugins/banner.wasm"));
+    assert!(
+        text.contains("secret:repo/github.com/acme/blog-??????") && text.contains("parameter/tidegate/blog"),
+        "{text}"
+    );
+    assert!(text.contains("lambda:eu-west-1:123456789012:function:tidegate"), "{text}");
     // A site without a role is published by the caller itself.
     let all: Vec<&Site> = sites.iter().collect();
     assert!(caller(&all, ACCOUNT).document.compact().unwrap().contains("arn:aws:s3:::plain.acme.com/*"));

@@ -44,7 +44,7 @@ fn load(engine: &Engine, directory: &Path, component: &[u8]) -> Result<Plugin, A
 /// The package's fault, where loading ends with it.
 fn fault(result: Result<Plugin, AdmissionError>) -> PackageError {
     match result {
-        Err(AdmissionError::Package { plugin, why }) if plugin == "x" => why,
+        Err(AdmissionError::Package { plugin, why }) if plugin == "x" => *why,
         other => panic!("{other:?}"),
     }
 }
