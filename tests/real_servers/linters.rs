@@ -1,0 +1,214 @@
+//! Policy documents before tools of other authors: a linter that knows IAM's actions and resources, and the tool whose commands
+//! `tidegate credentials` takes over, compared request by request; and IAM calls before moto.
+//!
+//! moto is to be trusted for the form of IAM's requests, not for permissions.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tidegate_host::config::{Config, Site};
+use tidegate_host::document::{Limit, Partition};
+use tidegate_host::grant::{Access, BucketGrant, CiPublisher, Grant, S3Sync, caller, lambda, site, uploader};
+use tidegate_local::Account;
+use tidegate_tests::binary::{binary, cache};
+
+use crate::server::{Server, skipped};
+
+const ACCOUNT: &str = "123456789012";
+
+/// A program of the linters' environment.
+fn program(name: &str, test: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.tools/linters/bin").join(name);
+    if !path.exists() {
+        skipped(test, "the linters are not installed, run: scripts/servers install linters");
+        return None;
+    }
+    Some(path)
+}
+
+fn bucket_grant(access: Access, prefix: &str) -> BucketGrant {
+    BucketGrant {
+        partition: Partition::default(),
+        buckets: vec!["one-bucket".parse().unwrap()],
+        prefix: prefix.parse().unwrap(),
+        access,
+        custom: None,
+        statements: Vec::new(),
+    }
+}
+
+fn grants() -> Vec<Grant> {
+    let text = r#"
+        state = "s3://acme-artifacts/tidegate/"
+        [[site]]
+        name = "docs"
+        builds = "s3://acme-artifacts/builds/docs/"
+        target = "s3://docs.acme.com/v1/"
+        role = "arn:aws:iam::123456789012:role/tidegate-docs"
+        cdn = [{ distribution = "E2EXAMPLE", origin-path = "/v1" }]
+        writing = { acl = "public-read", encryption = "aws:kms", kms-key = "arn:aws:kms:us-east-1:123456789012:key/0a1b2c3d-0000-0000-0000-000000000000" }
+        [[site.webhook]]
+        provider = "github"
+        repository = "acme/docs"
+        branch = "main"
+        secrets = ["secretsmanager:repo/github.com/acme/docs", "ssm:/tidegate/docs"]
+    "#;
+    let sites: Vec<Site> = Config::parse(text).unwrap().sites;
+    let named: Vec<&Site> = sites.iter().collect();
+    let sync = S3Sync {
+        partition: Partition::default(),
+        account: ACCOUNT.to_owned(),
+        target: "s3://www.acme.com/site".parse().unwrap(),
+        distributions: vec!["E1EXAMPLE".to_owned().try_into().unwrap()],
+        delete: true,
+        acl: true,
+        find_distribution: true,
+        configure_bucket: true,
+    };
+    let pipeline = |dev| CiPublisher {
+        partition: Partition::default(),
+        account: ACCOUNT.to_owned(),
+        region: "us-east-1".to_owned(),
+        bucket: "acme-dist".parse().unwrap(),
+        prefix: "release".parse().unwrap(),
+        dev_prefix: "*/feature/".to_owned(),
+        codeartifact_domain: Some("acme".to_owned()),
+        allow_delete: true,
+        dev,
+        path: "/ci/".to_owned(),
+        name: "publisher".to_owned(),
+    };
+    let staging = "s3://acme-artifacts/builds".parse().unwrap();
+    let mut all: Vec<Grant> = sites.iter().map(|one| site(one, ACCOUNT, &[])).collect();
+    all.extend([
+        caller(&named, ACCOUNT),
+        lambda(&named, ACCOUNT, "us-east-1", "tidegate"),
+        uploader(&Partition::default(), &staging),
+        sync.grant(),
+        pipeline(false).grant().unwrap(),
+        pipeline(true).grant().unwrap(),
+    ]);
+    all
+}
+
+/// What parliament finds in documents, one line each.
+fn parliament(python: &Path, documents: &[(String, String)]) -> Vec<String> {
+    const SCRIPT: &str = "import json,sys,parliament\nfor name, text in json.load(sys.stdin):\n  for f in parliament.analyze_policy_string(text).findings:\n    print(name, f.issue, f.detail)\n";
+    let mut child =
+        Command::new(python).args(["-c", SCRIPT]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    serde_json::to_writer(child.stdin.take().unwrap(), documents).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "parliament failed");
+    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn parliament_finds_nothing_in_any_grant() {
+    let Some(python) = program("python", "parliament_finds_nothing_in_any_grant") else { return };
+    let mut documents: Vec<(String, String)> =
+        grants().into_iter().map(|grant| (grant.name, grant.document.compact().unwrap())).collect();
+    for access in [Access::ReadOnly, Access::WriteOnly, Access::ReadWrite] {
+        for prefix in ["", "docs"] {
+            let grant = bucket_grant(access, prefix);
+            documents.push((grant.user_name(), grant.text(Limit::User).unwrap()));
+        }
+    }
+    assert_eq!(parliament(&python, &documents), Vec::<String>::new());
+    // It does find what is wrong.
+    let wrong = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:HeadObject","Resource":"arn:aws:s3:::a/*"}}"#;
+    assert_ne!(parliament(&python, &[("wrong".to_owned(), wrong.to_owned())]), Vec::<String>::new());
+}
+
+/// Whether a user with this document may do something.
+fn allows(document: &str, requests: &[(&str, String, Option<&str>)]) -> Vec<bool> {
+    let account = Account::in_memory().unwrap();
+    account.iam().create_user("holder", &[("policy", document)]).unwrap();
+    let key = account.iam().create_access_key("holder").unwrap();
+    let judged = requests.iter().map(|(action, resource, prefix)| {
+        let context: Vec<(&str, &str)> = prefix.map(|prefix| ("s3:prefix", prefix)).into_iter().collect();
+        account.iam().authorize(&key.id, &tidegate_local::iam::Access { action, resource, context: &context }).is_ok()
+    });
+    judged.collect()
+}
+
+#[test]
+fn the_same_requests_are_allowed_as_by_s3_credentials() {
+    let Some(tool) = program("s3-credentials", "the_same_requests_are_allowed_as_by_s3_credentials") else { return };
+    let objects = ["docs/a", "docs/b/c", "docs2/a", "docs", "a"].map(|key| format!("arn:aws:s3:::one-bucket/{key}"));
+    let elsewhere = ["arn:aws:s3:::other-bucket/docs/a", "arn:aws:s3:::one-bucket2/docs/a", "arn:aws:s3:::other-bucket"];
+    let mut requests: Vec<(&str, String, Option<&str>)> = Vec::new();
+    for action in [
+        "s3:GetObject", "s3:GetObjectAcl", "s3:GetObjectTagging", "s3:GetObjectRetention", "s3:GetObjectLegalHold",
+        "s3:PutObject", "s3:PutObjectAcl", "s3:PutObjectTagging", "s3:DeleteObject", "s3:DeleteObjectVersion",
+        "s3:AbortMultipartUpload", "s3:GetObjectVersion",
+    ] {
+        requests.extend(objects.iter().map(|object| (action, object.clone(), None)));
+        requests.extend(elsewhere.iter().map(|object| (action, (*object).to_owned(), None)));
+    }
+    for action in ["s3:ListBucket", "s3:GetBucketLocation", "s3:PutBucketPolicy", "s3:DeleteBucket", "s3:ListAllMyBuckets"] {
+        for bucket in ["arn:aws:s3:::one-bucket", "arn:aws:s3:::other-bucket", "*"] {
+            requests.extend([None, Some("docs/"), Some("docs/b"), Some("docs2/"), Some("")].map(|prefix| (action, bucket.to_owned(), prefix)));
+        }
+    }
+    for (access, option) in [(Access::ReadOnly, "--read-only"), (Access::WriteOnly, "--write-only"), (Access::ReadWrite, "")] {
+        for prefix in ["", "docs/"] {
+            let mut command = Command::new(&tool);
+            command.args(["policy", "one-bucket"]);
+            if !option.is_empty() {
+                command.arg(option);
+            }
+            if !prefix.is_empty() {
+                command.args(["--prefix", prefix]);
+            }
+            let output: Output = command.output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            let theirs = allows(&String::from_utf8(output.stdout).unwrap(), &requests);
+            let ours = allows(&bucket_grant(access, prefix).text(Limit::User).unwrap(), &requests);
+            for ((request, theirs), ours) in requests.iter().zip(theirs).zip(ours) {
+                // The one intended difference: whoever writes may give up an upload in parts.
+                let intended = request.0 == "s3:AbortMultipartUpload" && ours && !theirs && access != Access::ReadOnly;
+                assert!(ours == theirs || intended, "{access:?} `{prefix}` {request:?}: theirs {theirs}, ours {ours}");
+            }
+        }
+    }
+}
+
+#[test]
+fn identities_are_made_and_removed_in_moto() {
+    let server = match Server::start("moto", |port| vec![port.to_string()]) {
+        Ok(server) => server,
+        Err(why) => return skipped("identities_are_made_and_removed_in_moto", &why),
+    };
+    let place = TempDir::new().unwrap();
+    let run = |arguments: &[&str]| {
+        let output = Command::new(binary())
+            .current_dir(place.path())
+            .env("XDG_CACHE_HOME", cache())
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .env("AWS_REGION", "us-east-1")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .args(["--json", "--endpoint-url", &server.endpoint()])
+            .args(arguments)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {said}");
+        serde_json::from_slice::<Value>(&output.stdout).unwrap_or_default()
+    };
+    let key = run(&["credentials", "create", "acme-bucket", "-c", "--prefix", "docs", "--username", "lea"]);
+    assert_eq!(key["UserName"], "lea");
+    let session = run(&["credentials", "create", "acme-bucket", "--duration", "15m"]);
+    assert!(session["SessionToken"].is_string(), "{session}");
+    run(&["group", "create", "publishers", "s3://acme-bucket/", "--user", "lea"]);
+    assert_eq!(run(&["group", "list", "publishers"])["users"], serde_json::json!(["lea"]));
+    run(&["policy", "s3-sync", "s3://acme-bucket/", "--apply"]);
+    let again = run(&["policy", "s3-sync", "s3://acme-bucket/", "--apply", "--dry-run"]);
+    assert_eq!(again["changes"], serde_json::json!([]), "what is there is read back as it was written");
+    assert_eq!(run(&["policy", "s3-sync", "s3://acme-bucket/x/", "--apply", "--name", "s3-sync-acme-bucket"]), Value::Null);
+    run(&["credentials", "delete-user", "lea"]);
+    run(&["group", "delete", "publishers"]);
+    assert_eq!(run(&["credentials", "list-users"])["users"], serde_json::json!([]));
+}
