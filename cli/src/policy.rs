@@ -5,7 +5,7 @@
 use serde_json::json;
 use tidegate_deploy::provision::Provisioner;
 use tidegate_host::config::Site;
-use tidegate_host::document::{Limit, LintedAs, Partition, lint};
+use tidegate_host::document::{Limit, LintedAs, Partition, Purpose, lacks, lint};
 use tidegate_host::grant::{
     CiPublisher, Form, Grant, Identity, S3Sync, caller, lambda, site, trust, uploader, uploader_guard,
 };
@@ -13,14 +13,14 @@ use tidegate_host::location::{Location, Source};
 use tidegate_host::provision::{PolicyWish, policy as policy_steps};
 
 use crate::arguments::{
-    Attachment, CiPublisherArguments, Common, PolicyArguments, PolicyCommand, PolicyForm, SyncPolicyArguments,
+    Attachment, CiPublisherArguments, Common, Needs, PolicyArguments, PolicyCommand, PolicyForm, SyncPolicyArguments,
     TrustArguments, UploaderArguments,
 };
 use crate::configuration::Configuration;
 use crate::credentials::read_text;
 use crate::ending::{Ending, Trouble};
 use crate::session::Session;
-use crate::steps::Steps;
+use crate::steps::{Steps, warn_of_root};
 
 pub(crate) async fn policy(common: &Common, command: &PolicyCommand) -> Result<Ending, Trouble> {
     match command {
@@ -52,7 +52,14 @@ pub(crate) async fn policy(common: &Common, command: &PolicyCommand) -> Result<E
         }
         PolicyCommand::CiPublisher(wanted) => ci_publisher(common, wanted).await,
         PolicyCommand::Trust(wanted) => trusted(common, wanted).await,
-        PolicyCommand::Lint { file, role } => linted(common, &read_text(file)?, *role),
+        PolicyCommand::Lint { file, role, needs, aws } => {
+            let ending = linted(common, &read_text(file)?, *role, *needs)?;
+            if *aws {
+                let session = Session::open(common).await?;
+                warn_of_root(&Provisioner::new(&session.connection)).await?;
+            }
+            Ok(ending)
+        }
     }
 }
 
@@ -205,14 +212,22 @@ async fn trusted(common: &Common, wanted: &TrustArguments) -> Result<Ending, Tro
     finish(common, &wanted.how, &account, &wanted.partition, vec![grant]).await
 }
 
-fn linted(common: &Common, text: &str, role: Attachment) -> Result<Ending, Trouble> {
+fn linted(common: &Common, text: &str, role: Attachment, needs: Option<Needs>) -> Result<Ending, Trouble> {
     let (role, limit) = match role {
         Attachment::Identity => (LintedAs::Identity, Limit::Managed),
         Attachment::Session => (LintedAs::Session, Limit::Session),
         Attachment::Trust => (LintedAs::Trust, Limit::Trust),
         Attachment::Bucket => (LintedAs::Bucket, Limit::Bucket),
     };
-    let concerns = lint(text, role, limit);
+    let mut concerns = lint(text, role, limit);
+    concerns.extend(needs.into_iter().flat_map(|needs| {
+        let purpose = match needs {
+            Needs::Sync => Purpose::Sync,
+            Needs::Upload => Purpose::Upload,
+            Needs::Invalidate => Purpose::Invalidate,
+        };
+        lacks(text, purpose)
+    }));
     if common.json {
         println!("{}", json!({ "concerns": concerns }));
     } else {

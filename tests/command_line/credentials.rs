@@ -44,6 +44,18 @@ fn each_format_is_what_its_readers_take_and_secrets_are_nowhere_else() {
     let (env, _) = created(&["--duration", "1h", "--format", "env"]);
     let shell = Command::new("sh").arg("-c").arg(format!("{env}\nprintf %s \"$AWS_ACCESS_KEY_ID\"")).output().unwrap();
     assert!(text(&shell.stdout).starts_with("ASIA"), "{env}");
+    let (nothing, said) = created(&["--duration", "1h", "--out", "keys.json"]);
+    assert_eq!(nothing, "");
+    let file = place.0.path().join("keys.json");
+    let kept: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    assert!(!said.contains(kept["SecretAccessKey"].as_str().unwrap()), "{said}");
+    #[cfg(unix)]
+    assert_eq!(
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions()) & 0o777,
+        0o600
+    );
+    let again = place.run(&[&CREATE[..], &["--duration", "1h", "--out", "keys.json"]].concat());
+    assert_eq!(again.status.code(), Some(2), "a file that is there is never overwritten");
     let silent = place.run(&[&CREATE[..], &["--duration", "15m", "--silent"]].concat());
     assert_eq!(text(&silent.stderr), "");
 }
@@ -111,6 +123,8 @@ fn policies_are_printed_made_and_linted() {
         r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}"#,
     )
     .unwrap();
+    let lacking = place.run(&["policy", "lint", "policy.json", "--needs", "invalidate"]);
+    assert_eq!(lacking.status.code(), Some(0), "{}", text(&lacking.stdout));
     let wide = place.run(&["policy", "lint", "wide.json"]);
     assert!(wide.status.success() && text(&wide.stdout).contains("name the actions"), "{}", text(&wide.stdout));
 }

@@ -137,22 +137,39 @@ fn allows(document: &str, requests: &[(&str, String, Option<&str>)]) -> Vec<bool
 fn the_same_requests_are_allowed_as_by_s3_credentials() {
     let Some(tool) = program("s3-credentials", "the_same_requests_are_allowed_as_by_s3_credentials") else { return };
     let objects = ["docs/a", "docs/b/c", "docs2/a", "docs", "a"].map(|key| format!("arn:aws:s3:::one-bucket/{key}"));
-    let elsewhere = ["arn:aws:s3:::other-bucket/docs/a", "arn:aws:s3:::one-bucket2/docs/a", "arn:aws:s3:::other-bucket"];
+    let elsewhere =
+        ["arn:aws:s3:::other-bucket/docs/a", "arn:aws:s3:::one-bucket2/docs/a", "arn:aws:s3:::other-bucket"];
     let mut requests: Vec<(&str, String, Option<&str>)> = Vec::new();
     for action in [
-        "s3:GetObject", "s3:GetObjectAcl", "s3:GetObjectTagging", "s3:GetObjectRetention", "s3:GetObjectLegalHold",
-        "s3:PutObject", "s3:PutObjectAcl", "s3:PutObjectTagging", "s3:DeleteObject", "s3:DeleteObjectVersion",
-        "s3:AbortMultipartUpload", "s3:GetObjectVersion",
+        "s3:GetObject",
+        "s3:GetObjectAcl",
+        "s3:GetObjectTagging",
+        "s3:GetObjectRetention",
+        "s3:GetObjectLegalHold",
+        "s3:PutObject",
+        "s3:PutObjectAcl",
+        "s3:PutObjectTagging",
+        "s3:DeleteObject",
+        "s3:DeleteObjectVersion",
+        "s3:AbortMultipartUpload",
+        "s3:GetObjectVersion",
     ] {
         requests.extend(objects.iter().map(|object| (action, object.clone(), None)));
         requests.extend(elsewhere.iter().map(|object| (action, (*object).to_owned(), None)));
     }
-    for action in ["s3:ListBucket", "s3:GetBucketLocation", "s3:PutBucketPolicy", "s3:DeleteBucket", "s3:ListAllMyBuckets"] {
+    for action in
+        ["s3:ListBucket", "s3:GetBucketLocation", "s3:PutBucketPolicy", "s3:DeleteBucket", "s3:ListAllMyBuckets"]
+    {
         for bucket in ["arn:aws:s3:::one-bucket", "arn:aws:s3:::other-bucket", "*"] {
-            requests.extend([None, Some("docs/"), Some("docs/b"), Some("docs2/"), Some("")].map(|prefix| (action, bucket.to_owned(), prefix)));
+            requests.extend(
+                [None, Some("docs/"), Some("docs/b"), Some("docs2/"), Some("")]
+                    .map(|prefix| (action, bucket.to_owned(), prefix)),
+            );
         }
     }
-    for (access, option) in [(Access::ReadOnly, "--read-only"), (Access::WriteOnly, "--write-only"), (Access::ReadWrite, "")] {
+    for (access, option) in
+        [(Access::ReadOnly, "--read-only"), (Access::WriteOnly, "--write-only"), (Access::ReadWrite, "")]
+    {
         for prefix in ["", "docs/"] {
             let mut command = Command::new(&tool);
             command.args(["policy", "one-bucket"]);
@@ -207,7 +224,10 @@ fn identities_are_made_and_removed_in_moto() {
     run(&["policy", "s3-sync", "s3://acme-bucket/", "--apply"]);
     let again = run(&["policy", "s3-sync", "s3://acme-bucket/", "--apply", "--dry-run"]);
     assert_eq!(again["changes"], serde_json::json!([]), "what is there is read back as it was written");
-    assert_eq!(run(&["policy", "s3-sync", "s3://acme-bucket/x/", "--apply", "--name", "s3-sync-acme-bucket"]), Value::Null);
+    assert_eq!(
+        run(&["policy", "s3-sync", "s3://acme-bucket/x/", "--apply", "--name", "s3-sync-acme-bucket"]),
+        Value::Null
+    );
     run(&["credentials", "delete-user", "lea"]);
     run(&["group", "delete", "publishers"]);
     assert_eq!(run(&["credentials", "list-users"])["users"], serde_json::json!([]));

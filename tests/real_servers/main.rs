@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test, and must name its place")]
 
 mod lease;
+mod linters;
 mod ministack;
 mod radosgw;
 mod released;

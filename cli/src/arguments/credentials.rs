@@ -81,6 +81,9 @@ pub(crate) struct CreateArguments {
     /// How they are printed.
     #[arg(short, long, value_enum, default_value = "json")]
     pub(crate) format: Format,
+    /// Writes them to a new file that only you can read, and not to standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<std::path::PathBuf>,
     /// The user; made if there is none. Named after what it may do where absent.
     #[arg(long, value_name = "NAME", conflicts_with = "duration")]
     pub(crate) username: Option<String>,

@@ -17,8 +17,8 @@ pub(crate) use credentials::{
 };
 pub(crate) use package::PackageArguments;
 pub(crate) use policy::{
-    Attachment, CiPublisherArguments, PolicyArguments, PolicyCommand, PolicyForm, SyncPolicyArguments, TrustArguments,
-    UploaderArguments,
+    Attachment, CiPublisherArguments, Needs, PolicyArguments, PolicyCommand, PolicyForm, SyncPolicyArguments,
+    TrustArguments, UploaderArguments,
 };
 
 /// Publishes sites to S3 and CloudFront through sandboxed plugins: plan, policy, apply.

@@ -56,6 +56,12 @@ pub(crate) enum PolicyCommand {
         /// What it is attached to.
         #[arg(long, value_enum, default_value = "identity")]
         role: Attachment,
+        /// What it is meant for: also tells what it lacks.
+        #[arg(long, value_enum)]
+        needs: Option<Needs>,
+        /// Also asks AWS whether root keys are in use, which no policy narrows.
+        #[arg(long)]
+        aws: bool,
     },
 }
 
@@ -194,4 +200,14 @@ pub(crate) enum Attachment {
     Trust,
     /// A bucket.
     Bucket,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Needs {
+    /// Making a prefix equal to a directory, with `--delete`.
+    Sync,
+    /// The same without removing anything.
+    Upload,
+    /// Clearing a CDN's caches.
+    Invalidate,
 }

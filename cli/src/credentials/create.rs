@@ -1,6 +1,7 @@
 //! `tidegate credentials create`.
 
-use std::io::Read as _;
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 
 use tidegate_deploy::provision::Provisioner;
@@ -87,6 +88,10 @@ pub(super) async fn create(
     let asked = asked(wanted, &caller.account)?;
     let found = account.found(&asked).await?;
     let changes = wish(&asked, &found).map_err(|error| Trouble::Usage(error.to_string()))?;
+    let kept = match wanted.out.as_deref().filter(|_| !wanted.dry_run) {
+        Some(path) => Some((secret_file(path)?, path)),
+        None => None,
+    };
     let steps = Steps::new(common, wanted.dry_run).quietly(wanted.silent);
     let issued = steps.take(account, &changes).await?;
     let region = wanted.bucket_region.as_deref().unwrap_or("us-east-1");
@@ -105,7 +110,25 @@ pub(super) async fn create(
             Format::Env => IssuedForm::Env,
             Format::Process => IssuedForm::Process,
         };
-        print!("{}", issued.write(form));
+        match kept {
+            None => print!("{}", issued.write(form)),
+            Some((mut file, path)) => file.write_all(issued.write(form).as_bytes()).map_err(|error| {
+                let key = issued.access_key_id.escape_default();
+                Trouble::Machine(format!(
+                    "`{}` cannot be written: {error}; delete the access key {key}",
+                    path.display()
+                ))
+            })?,
+        }
     }
     Ok(Ending::Done)
+}
+
+/// A new file for secrets, which only its owner can read: made before there are any.
+fn secret_file(path: &Path) -> Result<File, Trouble> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(|error| Trouble::Usage(format!("`{}` cannot be made: {error}", path.display())))
 }

@@ -145,10 +145,11 @@ fn settles(change: &Change, error: &CloudError) -> bool {
         Change::AllowPublicAccess { .. } | Change::SetWebsite { .. } => {
             matches!(code, "OperationAborted" | "NoSuchBucket")
         }
-        Change::PutUserPolicy { .. }
-        | Change::CreateAccessKey { .. }
-        | Change::AttachRolePolicy { .. }
-        | Change::PutGroupPolicy { .. } => code == "NoSuchEntity",
+        Change::PutUserPolicy { .. } | Change::CreateAccessKey { .. } | Change::PutGroupPolicy { .. } => {
+            code == "NoSuchEntity"
+        }
+        // The role may be new; a policy that is not there is a mistake.
+        Change::AttachRolePolicy { .. } => code == "NoSuchEntity" && !error.why.contains("olicy"),
         // The group may be new; a user that is not there is a mistake.
         Change::AddUserToGroup { .. } => code == "NoSuchEntity" && error.why.contains("group"),
         _ => false,

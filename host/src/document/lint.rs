@@ -252,6 +252,9 @@ impl Lint {
                 if action != "*" && !named {
                     self.wrong(&at, format!("{} is no action, write `service:Action`", quoted(action)));
                 }
+                if let Some(right) = super::actions::instead(action) {
+                    self.wrong(&at, format!("{} is a call and no action, write {right}", quoted(action)));
+                }
                 let all = action == "*" || action.ends_with(":*");
                 if allows && all && name == "Action" && self.role != Role::Trust {
                     self.warn(

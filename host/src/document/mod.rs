@@ -3,6 +3,7 @@
 //! Owns their form and how they are written down. What a plan needs is [`session`]'s to say, what people and functions need
 //! is `grant`'s. Never speaks to IAM or STS.
 
+mod actions;
 mod arn;
 pub(crate) mod cloudformation;
 mod lint;
@@ -15,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+pub use actions::{Purpose, lacks};
 pub use arn::{Partition, PartitionError, bucket_arn, distribution_arn, objects_arn};
 pub use lint::{Concern, Limit, Role as LintedAs, lint};
 pub use session::{DocumentError, MAX_COPY_BYTES, MAX_SESSION_POLICY, PROBED_FROM, Places};

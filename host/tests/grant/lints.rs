@@ -1,6 +1,6 @@
 //! What is said of documents that others wrote.
 
-use tidegate_host::document::{Limit, LintedAs, lint};
+use tidegate_host::document::{Limit, LintedAs, Purpose, lacks, lint};
 
 /// A statement, whose it is, and what is said of it: `!` for what is wrong, `~` for what is wide, and nothing for what is fine.
 #[test]
@@ -43,6 +43,16 @@ fn each_rule_says_what_to_write_instead() {
             r#""Effect":"Allow","Action":"GetObject","Resource":"arn:aws:s3:::a/*""#,
             Identity,
             "!`GetObject` is no action",
+        ),
+        (
+            r#""Effect":"Allow","Action":"s3:HeadObject","Resource":"arn:aws:s3:::a/*""#,
+            Identity,
+            "!write `s3:GetObject`",
+        ),
+        (
+            r#""Effect":"Allow","Action":"s3:listobjectsv2","Resource":"arn:aws:s3:::a""#,
+            Identity,
+            "!write `s3:ListBucket`",
         ),
         (r#""Effect":"Allow","Action":[],"Resource":"arn:aws:s3:::a/*""#, Identity, "!it is empty"),
         (r#""Effect":"Allow","Action":"s3:GetObject","Resource":"a/*""#, Identity, "!is no ARN"),
@@ -130,4 +140,23 @@ fn white_space_counts_only_where_aws_counts_it() {
     let text = format!("{{{}\"Version\":\"2012-10-17\",\"Statement\":[]}}", " ".repeat(3_000));
     let long = |limit| lint(&text, LintedAs::Identity, limit).iter().any(|one| one.what.contains("characters"));
     assert!(long(Limit::Session) && !long(Limit::User) && !long(Limit::Role));
+}
+
+/// Taskcluster's recipe syncs with `--delete`, and its starter policy allows no delete.
+#[test]
+fn what_a_purpose_needs_and_a_document_lacks_is_told() {
+    let recipe = |actions: &str| {
+        format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":["s3:ListBucket"],"Resource":["arn:aws:s3:::myblog.com"]}},{{"Effect":"Allow","Action":[{actions}],"Resource":["arn:aws:s3:::myblog.com/*"]}}]}}"#
+        )
+    };
+    let told = lacks(&recipe(r#""s3:PutObject","s3:PutObjectAcl""#), Purpose::Sync);
+    assert!(told.len() == 1 && told[0].wrong && told[0].what.contains("`s3:DeleteObject`"), "{told:?}");
+    assert_eq!(lacks(&recipe(r#""s3:PutObject""#), Purpose::Upload), []);
+    for enough in [r#""s3:*""#, r#""*""#, r#""s3:PutObject","s3:Delete*""#, r#""S3:PUTOBJECT","s3:DeleteObjec?""#] {
+        assert_eq!(lacks(&recipe(enough), Purpose::Sync), [], "{enough}");
+    }
+    assert_eq!(lacks(&recipe(r#""s3:PutObject""#), Purpose::Invalidate).len(), 1);
+    let denied = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"s3:*","Resource":"*"}}"#;
+    assert_eq!(lacks(denied, Purpose::Sync).len(), 3);
 }
