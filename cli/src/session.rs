@@ -92,3 +92,9 @@ pub(crate) fn request(site: &str, source: &Source, release: Option<&str>, cause:
         order: None,
     }
 }
+
+/// What callers of the local server must send as `Authorization`, under the name that the SDKs read it from; anybody on this
+/// machine may ask where there is none. A secret, so never an argument: others can read those.
+pub(crate) fn container_token() -> Option<String> {
+    std::env::var("AWS_CONTAINER_AUTHORIZATION_TOKEN").ok().filter(|token| !token.is_empty())
+}

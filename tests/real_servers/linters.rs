@@ -93,20 +93,18 @@ fn grants() -> Vec<Grant> {
     all
 }
 
-/// What parliament finds in documents, one line each.
-fn parliament(python: &Path, documents: &[(String, String)]) -> Vec<String> {
-    const SCRIPT: &str = "import json,sys,parliament\nfor name, text in json.load(sys.stdin):\n  for f in parliament.analyze_policy_string(text).findings:\n    print(name, f.issue, f.detail)\n";
+/// What a linter finds in documents, one line each.
+fn findings(python: &Path, linter: &str, documents: &[(String, String)]) -> Vec<String> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("real_servers/linters.py");
     let mut child =
-        Command::new(python).args(["-c", SCRIPT]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        Command::new(python).arg(script).arg(linter).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     serde_json::to_writer(child.stdin.take().unwrap(), documents).unwrap();
     let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "parliament failed");
+    assert!(output.status.success(), "{linter} failed");
     String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
 }
 
-#[test]
-fn parliament_finds_nothing_in_any_grant() {
-    let Some(python) = program("python", "parliament_finds_nothing_in_any_grant") else { return };
+fn documents() -> Vec<(String, String)> {
     let mut documents: Vec<(String, String)> =
         grants().into_iter().map(|grant| (grant.name, grant.document.compact().unwrap())).collect();
     for access in [Access::ReadOnly, Access::WriteOnly, Access::ReadWrite] {
@@ -115,10 +113,27 @@ fn parliament_finds_nothing_in_any_grant() {
             documents.push((grant.user_name(), grant.text(Limit::User).unwrap()));
         }
     }
-    assert_eq!(parliament(&python, &documents), Vec::<String>::new());
-    // It does find what is wrong.
-    let wrong = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:HeadObject","Resource":"arn:aws:s3:::a/*"}}"#;
-    assert_ne!(parliament(&python, &[("wrong".to_owned(), wrong.to_owned())]), Vec::<String>::new());
+    documents
+}
+
+/// An action that does not exist, which both must find.
+fn wrong() -> Vec<(String, String)> {
+    let text = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:HeadObject","Resource":"arn:aws:s3:::a/*"}}"#;
+    vec![("wrong".to_owned(), text.to_owned())]
+}
+
+#[test]
+fn parliament_finds_nothing_in_any_grant() {
+    let Some(python) = program("python", "parliament_finds_nothing_in_any_grant") else { return };
+    assert_eq!(findings(&python, "parliament", &documents()), Vec::<String>::new());
+    assert_ne!(findings(&python, "parliament", &wrong()), Vec::<String>::new());
+}
+
+#[test]
+fn iam_policy_validator_finds_nothing_in_any_grant() {
+    let Some(python) = program("python", "iam_policy_validator_finds_nothing_in_any_grant") else { return };
+    assert_eq!(findings(&python, "validator", &documents()), Vec::<String>::new());
+    assert_ne!(findings(&python, "validator", &wrong()), Vec::<String>::new());
 }
 
 /// Whether a user with this document may do something.

@@ -132,9 +132,6 @@ pub(crate) struct ServerArguments {
     /// Where it listens; only this machine's own addresses.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8094")]
     pub(crate) listen: SocketAddr,
-    /// What a caller must send as `Authorization`; anybody on this machine may ask where absent.
-    #[arg(long, value_name = "TEXT", env = "AWS_CONTAINER_AUTHORIZATION_TOKEN", hide_env_values = true)]
-    pub(crate) token: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -19,6 +19,7 @@ use tokio::sync::Mutex;
 use super::grant;
 use crate::arguments::ServerArguments;
 use crate::ending::{Ending, Trouble};
+use crate::session::container_token;
 
 /// How long before its end a session is not handed out any more. The SDKs ask again five minutes before the end; who asks
 /// then must get another one.
@@ -68,7 +69,7 @@ pub(super) async fn serve(account: &Provisioner, wanted: &ServerArguments) -> Re
         account: account.clone(),
         changes,
         duration,
-        token: wanted.token.clone(),
+        token: container_token(),
         port: address.port(),
         current: Mutex::new(current),
     });
