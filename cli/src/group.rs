@@ -13,9 +13,9 @@ use crate::steps::{Steps, warn_of_root};
 pub(crate) async fn run(common: &Common, command: &GroupCommand) -> Result<Ending, Trouble> {
     let session = Session::open(common).await?;
     let account = Provisioner::new(&session.connection);
+    let caller = account.sts().caller().await?;
     match command {
         GroupCommand::Create { name, what, user, dry_run } => {
-            let caller = account.sts().caller().await?;
             let grant = sync_grant(what, &caller.account);
             let found = account.iam().group(name).await?;
             let changes = group(name, Some(&grant), user, found.as_ref());
@@ -72,7 +72,7 @@ pub(crate) async fn run(common: &Common, command: &GroupCommand) -> Result<Endin
             Steps::new(common, *dry_run).take(&account, &delete_group(name, &found)).await?;
         }
     }
-    warn_of_root(&account).await?;
+    warn_of_root(&account, &caller).await?;
     Ok(Ending::Done)
 }
 

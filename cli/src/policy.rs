@@ -28,20 +28,20 @@ pub(crate) async fn policy(common: &Common, command: &PolicyCommand) -> Result<E
             let configuration = Configuration::load(&common.config)?;
             let wanted = configuration.site(name)?;
             let account = account(common, how, &[wanted]).await?;
-            finish(common, how, &account, &partition(wanted), vec![site(wanted, &account, &[])]).await
+            finish(common, how, &account, &wanted.partition(), vec![site(wanted, &account, &[])]).await
         }
         PolicyCommand::Caller { sites, how } => {
             let configuration = Configuration::load(&common.config)?;
             let sites = named(&configuration, sites)?;
             let account = account(common, how, &sites).await?;
-            let partition = sites.first().map(|site| partition(site)).unwrap_or_default();
+            let partition = sites.first().map(|site| site.partition()).unwrap_or_default();
             finish(common, how, &account, &partition, vec![caller(&sites, &account)]).await
         }
         PolicyCommand::Lambda { function, region, how } => {
             let configuration = Configuration::load(&common.config)?;
             let sites = named(&configuration, &[])?;
             let account = account(common, how, &sites).await?;
-            let partition = sites.first().map(|site| partition(site)).unwrap_or_default();
+            let partition = sites.first().map(|site| site.partition()).unwrap_or_default();
             let grant = lambda(&sites, &account, region, function);
             finish(common, how, &account, &partition, vec![grant]).await
         }
@@ -56,15 +56,12 @@ pub(crate) async fn policy(common: &Common, command: &PolicyCommand) -> Result<E
             let ending = linted(common, &read_text(file)?, *role, *needs)?;
             if *aws {
                 let session = Session::open(common).await?;
-                warn_of_root(&Provisioner::new(&session.connection)).await?;
+                let account = Provisioner::new(&session.connection);
+                warn_of_root(&account, &account.sts().caller().await?).await?;
             }
             Ok(ending)
         }
     }
-}
-
-fn partition(site: &Site) -> Partition {
-    site.role.as_ref().map(tidegate_host::config::RoleArn::partition).unwrap_or_default()
 }
 
 fn named<'a>(configuration: &'a Configuration, names: &[String]) -> Result<Vec<&'a Site>, Trouble> {

@@ -3,6 +3,7 @@
 //! Owns how they look. Which they are and how they are taken is decided elsewhere.
 
 use serde_json::{Value, json};
+use tidegate_deploy::Caller;
 use tidegate_deploy::provision::Provisioner;
 use tidegate_host::issued::Issued;
 use tidegate_host::provision::Change;
@@ -69,9 +70,9 @@ impl Steps {
 }
 
 /// Root keys can do everything, and nothing narrows them: whoever has some is told to let go of them.
-pub(crate) async fn warn_of_root(account: &Provisioner) -> Result<(), Trouble> {
+pub(crate) async fn warn_of_root(account: &Provisioner, caller: &Caller) -> Result<(), Trouble> {
     let yellow = anstyle::AnsiColor::Yellow.on_default().bold();
-    if account.sts().caller().await?.is_root() {
+    if caller.is_root() {
         anstream::eprintln!(
             "{yellow}warning{yellow:#}: these are the account's root keys, which nobody can narrow; make a user or a role for this, and delete them"
         );

@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use crate::config::Site;
-use crate::document::{Partition, Statement, distribution_arn};
+use crate::document::{Statement, distribution_arn};
 use crate::grant;
 
 /// A name that no object has: questions are about what is below a prefix, not about one object.
@@ -116,7 +116,7 @@ pub fn questions(site: &Site, account: &str) -> Vec<Question> {
 
 /// What a publisher has no use for: the first of these that is allowed says that a document is wider than its site.
 fn unwanted(site: &Site, account: &str) -> Vec<Question> {
-    let partition = site.role.as_ref().map_or_else(Partition::default, crate::config::RoleArn::partition);
+    let partition = site.partition();
     let bucket = site.target.bucket.as_str();
     let object = |key: &str| format!("arn:{partition}:s3:::{bucket}/{key}");
     let mut questions = Vec::new();

@@ -10,7 +10,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::invalidation::Batch;
-use crate::location::{Location, Source};
+use crate::location::{Location, Prefix, Source};
 use crate::plan::{Inputs, Totals};
 use crate::report::Outcome;
 use crate::request::{Order, Request};
@@ -20,6 +20,12 @@ pub const FORMAT: u32 = 1;
 
 /// Where bodies of earlier releases are, below a site's state.
 pub const BODIES: &str = "bodies/";
+
+/// Where bodies of earlier releases are, for the state of one site; nothing where that would be no prefix.
+#[must_use]
+pub fn bodies(state: &Location) -> Option<Location> {
+    Some(Location { bucket: state.bucket.clone(), prefix: Prefix::new(&state.prefix.join(BODIES)).ok()? })
+}
 
 /// Most requests that changed nothing that a pointer remembers.
 const MAX_PASSED: usize = 50;

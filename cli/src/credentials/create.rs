@@ -101,7 +101,7 @@ pub(super) async fn create(
                 anstream::eprintln!("http://{bucket}.s3-website.{region}.amazonaws.com/");
             }
         }
-        warn_of_root(account).await?;
+        warn_of_root(account, &caller).await?;
     }
     if let Some(issued) = issued {
         let form = match wanted.format {

@@ -51,7 +51,7 @@ async fn whoami(common: &Common, account: &Provisioner) -> Result<Ending, Troubl
     } else {
         println!("account  {}\narn      {}\nid       {}", caller.account, caller.arn, caller.user_id);
     }
-    warn_of_root(account).await?;
+    warn_of_root(account, &caller).await?;
     Ok(Ending::Done)
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_iam::types::PolicyScopeType;
 use serde::Serialize;
 use tidegate_host::provision::{GroupFound, PolicyFound, UserFound};
 
@@ -229,16 +228,6 @@ impl Iam {
             .collect();
         versions.sort_by_key(|id| id.trim_start_matches('v').parse::<u64>().unwrap_or_default());
         Ok(PolicyFound { document: Some(document.unwrap_or_default()), versions })
-    }
-
-    /// ARNs and names of the account's own managed policies.
-    ///
-    /// # Errors
-    /// [`CloudError`].
-    pub async fn policies(&self) -> Result<Vec<(String, String)>, CloudError> {
-        let found =
-            pages!(self.client, list_policies, "ListPolicies", "the account", policies, scope = PolicyScopeType::Local);
-        Ok(found.into_iter().filter_map(|policy| Some((policy.arn?, policy.policy_name?))).collect())
     }
 
     /// Names of all groups.

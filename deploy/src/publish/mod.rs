@@ -144,7 +144,8 @@ impl Publisher {
         self.plan_after(past, request, site, trace).await
     }
 
-    fn state(&self, site: &Site) -> Option<State> {
+    /// Where its releases are kept, where it has any.
+    pub(crate) fn state(&self, site: &Site) -> Option<State> {
         site.state.clone().map(|at| State::new(S3::new(&self.connection), at))
     }
 

@@ -44,15 +44,22 @@ impl S3 {
         match answer.map_err(|error| CloudError::new("GetObject", key, &error)) {
             Ok(answer) => Ok(Some(answer)),
             Err(error) if error.code.as_deref() == Some("NoSuchKey") => Ok(None),
-            Err(error) if error.is_denied() => match self.is_absent(bucket, key).await {
-                Ok(true) => Ok(None),
-                _ => Err(error),
-            },
-            Err(error) => Err(error),
+            Err(error) => self.unless_absent(bucket, key, error).await,
         }
     }
 
-    pub(super) async fn is_absent(&self, bucket: &Bucket, key: &str) -> Result<bool, CloudError> {
+    /// Nothing where a refusal only hides that there is no such object; else the failure itself.
+    pub(super) async fn unless_absent<T>(
+        &self,
+        bucket: &Bucket,
+        key: &str,
+        error: CloudError,
+    ) -> Result<Option<T>, CloudError> {
+        let absent = error.is_denied() && self.is_absent(bucket, key).await.unwrap_or_default();
+        if absent { Ok(None) } else { Err(error) }
+    }
+
+    async fn is_absent(&self, bucket: &Bucket, key: &str) -> Result<bool, CloudError> {
         let request = self.client.list_objects_v2().bucket(bucket.as_str()).prefix(key).max_keys(1);
         let answer = request.send().await.map_err(|error| CloudError::new("ListObjectsV2", key, &error))?;
         // The key itself sorts before everything that only begins with it.

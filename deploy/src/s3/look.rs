@@ -31,12 +31,7 @@ impl S3 {
                 version: answer.version_id,
             })),
             Err(error) if error.is_not_found() => Ok(None),
-            // As with documents of the state: not there, or not to be read.
-            Err(error) if error.is_denied() => match self.is_absent(bucket, key).await {
-                Ok(true) => Ok(None),
-                _ => Err(error),
-            },
-            Err(error) => Err(error),
+            Err(error) => self.unless_absent(bucket, key, error).await,
         }
     }
 

@@ -20,7 +20,7 @@ use tidegate_host::identity::ETag;
 use tidegate_host::location::{Location, Prefix};
 use tidegate_host::manifest::{Decoder, Encoder, ManifestError, Record};
 use tidegate_host::plan::Plan;
-use tidegate_host::release::{BODIES, FORMAT, PathsSent, Pointer, Release, ReleaseId};
+use tidegate_host::release::{BODIES, FORMAT, PathsSent, Pointer, Release, ReleaseId, bodies};
 use tidegate_host::webhook::{DeliveryIdentity, Seen};
 
 pub(crate) use history::History;
@@ -122,8 +122,8 @@ impl State {
 
     /// Where bodies are that were set aside.
     pub(crate) fn bodies(&self) -> Location {
-        let prefix = Prefix::new(&self.at.prefix.join(BODIES)).unwrap_or_default();
-        Location { bucket: self.at.bucket.clone(), prefix }
+        let bucket = || Location { bucket: self.at.bucket.clone(), prefix: Prefix::default() };
+        bodies(&self.at).unwrap_or_else(bucket)
     }
 
     fn key(&self, name: &str) -> String {

@@ -84,7 +84,7 @@ impl Reactor {
         let open = matches!(ended, Ok(Ended::HandedOn { .. }));
         if let Some(identity) = trigger.delivery.as_ref().filter(|_| !open) {
             let well = ended.as_ref().is_ok_and(|ended| !ended.failed());
-            if let Err(error) = seen::end(&self.publisher.connection, site, identity, run, well).await {
+            if let Err(error) = seen::end(&self.publisher, site, identity, run, well).await {
                 tracing::warn!(run, %error, "how the delivery ended could not be remembered");
             }
         }

@@ -6,9 +6,8 @@ use tidegate_host::config::Site;
 use tidegate_host::timestamp::Timestamp;
 use tidegate_host::webhook::{DeliveryIdentity, Seen, Turn};
 
-use crate::connection::Connection;
-use crate::s3::S3;
-use crate::state::{State, StateError};
+use crate::publish::Publisher;
+use crate::state::StateError;
 
 /// How long a run counts as alive that nobody has heard of: longer than an invocation lasts, with what Lambda waits before it
 /// tries again.
@@ -20,13 +19,13 @@ const ATTEMPTS: usize = 5;
 /// Whose turn it is; it is remembered that it is ours. A site without releases has no place to remember anything, and
 /// publishing the same build twice changes nothing there.
 pub(super) async fn begin(
-    connection: &Connection,
+    publisher: &Publisher,
     site: &Site,
     identity: &DeliveryIdentity,
     (delivery, run): (&str, &str),
     now: Timestamp,
 ) -> Result<Option<Turn>, StateError> {
-    let Some(state) = state(connection, site) else { return Ok(None) };
+    let Some(state) = publisher.state(site) else { return Ok(None) };
     for _ in 0..ATTEMPTS {
         let before = state.seen(identity).await?;
         let turn = Seen::turn(before.as_ref().map(|(seen, _)| seen), delivery, run, now, ALIVE);
@@ -40,19 +39,15 @@ pub(super) async fn begin(
 
 /// Remembers how a run ended, if it is still the one that acts on the delivery.
 pub(super) async fn end(
-    connection: &Connection,
+    publisher: &Publisher,
     site: &Site,
     identity: &DeliveryIdentity,
     run: &str,
     well: bool,
 ) -> Result<(), StateError> {
-    let Some(state) = state(connection, site) else { return Ok(()) };
+    let Some(state) = publisher.state(site) else { return Ok(()) };
     if let Some((seen, etag)) = state.seen(identity).await?.filter(|(seen, _)| seen.run == run) {
         state.put_seen(identity, &seen.ended(well), Some(&etag)).await?;
     }
     Ok(())
-}
-
-fn state(connection: &Connection, site: &Site) -> Option<State> {
-    site.state.clone().map(|at| State::new(S3::new(connection), at))
 }

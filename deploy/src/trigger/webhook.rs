@@ -110,11 +110,11 @@ impl Reactor {
 
     async fn pass_on(&self, candidates: &Candidates<'_>, trigger: Trigger, moment: Moment) -> Result<Passed, String> {
         let site = self.config.site(trigger.site.as_str()).map_err(|error| error.to_string())?;
-        let (connection, run) = (&self.publisher.connection, run_id());
+        let (publisher, run) = (&self.publisher, run_id());
         let name = trigger.site.clone();
         if let Some(identity) = &trigger.delivery {
             let told = (candidates.delivery(), run.as_str());
-            let turn = seen::begin(connection, site, identity, told, moment.now).await;
+            let turn = seen::begin(publisher, site, identity, told, moment.now).await;
             match turn.map_err(|error| error.to_string())? {
                 Some(Turn::AlreadyRunning(run)) => {
                     return Ok(Passed::Known(format!("`{name}`: the run {run} is at it")));
@@ -128,7 +128,7 @@ impl Reactor {
         let handed = HandedOn { format: HANDOVER_FORMAT, run: run.clone(), times: 0, trigger };
         if let Err(error) = self.relay.hand_on(&handed).await {
             if let Some(identity) = &handed.trigger.delivery
-                && let Err(error) = seen::end(connection, site, identity, &run, false).await
+                && let Err(error) = seen::end(publisher, site, identity, &run, false).await
             {
                 tracing::warn!(run, %error, "how the delivery ended could not be remembered");
             }

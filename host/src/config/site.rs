@@ -8,7 +8,7 @@ use super::ConfigError;
 use super::protect::Protect;
 use super::values::{DistributionId, LeaseSeconds, OriginPath, PluginReference, RoleArn, Sha256Hex, SiteName};
 use super::webhook::Webhook;
-use crate::document::distribution_arn;
+use crate::document::{Partition, distribution_arn};
 use crate::invalidation::FREE_PATHS;
 use crate::location::{Location, Prefix, Source};
 use crate::plan::Writing;
@@ -110,6 +110,12 @@ pub struct PluginUse {
 }
 
 impl Site {
+    /// The partition of AWS that it is in: its role's, or the common one.
+    #[must_use]
+    pub fn partition(&self) -> Partition {
+        self.role.as_ref().map(RoleArn::partition).unwrap_or_default()
+    }
+
     /// Where the releases of every site of its configuration are kept.
     #[must_use]
     pub fn state_root(&self) -> Option<Location> {

@@ -6,7 +6,7 @@
 use globset::GlobBuilder;
 use serde_json::Value;
 
-use super::lint::Concern;
+use super::lint::{Concern, statements, texts};
 
 /// Calls of S3's API that are taken for actions, and what allows them. Source: Service Authorization Reference, Amazon S3, and the
 /// permissions that the API reference lists for each operation.
@@ -69,19 +69,11 @@ impl Purpose {
 #[must_use]
 pub fn lacks(text: &str, purpose: Purpose) -> Vec<Concern> {
     let Ok(document) = serde_json::from_str::<Value>(text) else { return Vec::new() };
-    let statements = match document.get("Statement") {
-        Some(Value::Array(many)) => many.clone(),
-        Some(one) => vec![one.clone()],
-        None => Vec::new(),
-    };
-    let allowed: Vec<String> = statements
+    let allowed: Vec<&str> = statements(&document)
         .iter()
+        .filter_map(Value::as_object)
         .filter(|statement| statement.get("Effect").and_then(Value::as_str) == Some("Allow"))
-        .flat_map(|statement| match statement.get("Action") {
-            Some(Value::String(one)) => vec![one.clone()],
-            Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-            _ => Vec::new(),
-        })
+        .flat_map(|statement| texts(statement, "Action"))
         .collect();
     let covers = |pattern: &str, action: &str| {
         let glob = GlobBuilder::new(pattern).case_insensitive(true).build();

@@ -103,15 +103,24 @@ pub fn lint(text: &str, role: Role, limit: Limit) -> Vec<Concern> {
         lint.wrong("", format!("it has {length} characters, {} may have {most}: shorten or split it", limit.what()));
     }
     match serde_json::from_str::<Value>(text) {
-        Ok(Value::Object(document)) => lint.document(&document),
+        Ok(whole @ Value::Object(_)) => lint.document(&whole),
         Ok(_) => lint.wrong("", "it is no JSON object with `Version` and `Statement`".to_owned()),
         Err(error) => lint.wrong("", format!("it is no JSON: {error}")),
     }
     lint.concerns
 }
 
+/// The statements of a document, which may be one or many.
+pub(crate) fn statements(document: &Value) -> &[Value] {
+    match document.get("Statement") {
+        Some(Value::Array(many)) => many,
+        Some(one @ Value::Object(_)) => std::slice::from_ref(one),
+        _ => &[],
+    }
+}
+
 /// The values of a member that may be one text or many.
-fn texts<'a>(statement: &'a Map<String, Value>, name: &str) -> Vec<&'a str> {
+pub(super) fn texts<'a>(statement: &'a Map<String, Value>, name: &str) -> Vec<&'a str> {
     match statement.get(name) {
         Some(Value::String(text)) => vec![text],
         Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).collect(),
@@ -136,7 +145,8 @@ impl Lint {
         self.concerns.push(Concern { wrong: false, place: place.to_owned(), what });
     }
 
-    fn document(&mut self, document: &Map<String, Value>) {
+    fn document(&mut self, whole: &Value) {
+        let Some(document) = whole.as_object() else { return };
         for name in document.keys().filter(|name| !DOCUMENT.contains(&name.as_str())) {
             self.wrong("", format!("a document has no {}, it has {}", quoted(name), DOCUMENT.join(", ")));
         }
@@ -151,15 +161,7 @@ impl Lint {
             }
             Some(other) => self.wrong("/Version", format!("{} is no version, write `2012-10-17`", quoted(other))),
         }
-        let one;
-        let statements: &[Value] = match document.get("Statement") {
-            Some(Value::Array(many)) => many,
-            Some(statement @ Value::Object(_)) => {
-                one = [statement.clone()];
-                &one
-            }
-            _ => &[],
-        };
+        let statements = statements(whole);
         if statements.is_empty() {
             self.wrong("/Statement", "there is no statement".to_owned());
         }

@@ -18,6 +18,7 @@ use serde::{Serialize, Serializer};
 
 pub use actions::{Purpose, lacks};
 pub use arn::{Partition, PartitionError, bucket_arn, distribution_arn, objects_arn};
+pub(crate) use lint::statements;
 pub use lint::{Concern, Limit, Role as LintedAs, lint};
 pub use session::{DocumentError, MAX_COPY_BYTES, MAX_SESSION_POLICY, PROBED_FROM, Places};
 
@@ -230,32 +231,5 @@ impl Document {
     /// As [`Document::compact`].
     pub fn pretty(&self) -> Result<String, DocumentError> {
         serde_json::to_string_pretty(self).map_err(|error| DocumentError::Json(error.to_string()))
-    }
-
-    /// The document without one statement, for proofs that none is spare.
-    #[must_use]
-    pub fn without_statement(&self, at: usize) -> Self {
-        let kept = self.statement.iter().enumerate().filter(|(place, _)| *place != at);
-        Self::new(kept.map(|(_, statement)| statement.clone()).collect())
-    }
-
-    /// The document without one action of one statement.
-    #[must_use]
-    pub fn without_action(&self, at: usize, action: usize) -> Self {
-        let mut less = self.clone();
-        if let Some(statement) = less.statement.get_mut(at).filter(|statement| action < statement.action.len()) {
-            statement.action.remove(action);
-        }
-        less
-    }
-
-    /// The document without one resource of one statement.
-    #[must_use]
-    pub fn without_resource(&self, at: usize, resource: usize) -> Self {
-        let mut less = self.clone();
-        if let Some(statement) = less.statement.get_mut(at).filter(|statement| resource < statement.resource.len()) {
-            statement.resource.remove(resource);
-        }
-        less
     }
 }

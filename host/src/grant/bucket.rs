@@ -189,22 +189,17 @@ impl BucketGrant {
                     refuse("policy", &policy, "")?;
                     let policy: Value =
                         serde_json::from_str(&policy).map_err(|error| DocumentError::Json(error.to_string()))?;
-                    let own = match policy.get("Statement") {
-                        Some(Value::Array(many)) => many.clone(),
-                        Some(one) => vec![one.clone()],
-                        None => Vec::new(),
-                    };
                     // One that names no bucket is the same for all of them.
-                    for statement in own {
-                        if !statements.contains(&statement) {
-                            statements.push(statement);
+                    for statement in crate::document::statements(&policy) {
+                        if !statements.contains(statement) {
+                            statements.push(statement.clone());
                         }
                     }
                 }
             }
             None => {
                 let document = self.document().value()?;
-                statements.extend(document.get("Statement").and_then(Value::as_array).cloned().unwrap_or_default());
+                statements.extend_from_slice(crate::document::statements(&document));
             }
         }
         statements.extend(self.statements.iter().cloned());

@@ -7,19 +7,8 @@ use std::collections::BTreeSet;
 use super::Grant;
 use crate::config::{PluginReference, SecretReference, Site, Webhook};
 use crate::document::{Document, Partition, Statement, bucket_arn, distribution_arn, objects_arn};
-use crate::location::{Location, Prefix, Source};
-use crate::release::BODIES;
-
-fn partition(site: &Site) -> Partition {
-    site.role.as_ref().map(crate::config::RoleArn::partition).unwrap_or_default()
-}
-
-/// Where a site's bodies of earlier releases are kept.
-#[must_use]
-pub fn site_bodies(site: &Site) -> Option<Location> {
-    let state = site.state.as_ref()?;
-    Some(Location { bucket: state.bucket.clone(), prefix: Prefix::new(&state.prefix.join(BODIES)).ok()? })
-}
+use crate::location::Source;
+use crate::release::bodies;
 
 /// What a staged source is read with.
 fn staged(partition: &Partition, source: &Source) -> Option<(Option<Statement>, String)> {
@@ -32,7 +21,7 @@ fn staged(partition: &Partition, source: &Source) -> Option<(Option<Statement>, 
 
 /// The statements that writing a site can need, whatever a plan says. `more` are sources beside the configured one.
 fn writing(site: &Site, account: &str, more: &[&Source]) -> Vec<Statement> {
-    let partition = partition(site);
+    let partition = site.partition();
     let mut statements = vec![
         Statement::list(&partition, &site.target)
             .because("ListSite", "to see what the site holds, and nothing beside it"),
@@ -58,7 +47,7 @@ fn writing(site: &Site, account: &str, more: &[&Source]) -> Vec<Statement> {
         statements
             .push(Statement::allow(["s3:GetObject"], copied).because("CopyStaged", "to copy staged objects within S3"));
     }
-    if let Some(bodies) = site_bodies(site) {
+    if let Some(bodies) = site.state.as_ref().and_then(bodies) {
         statements.push(
             Statement::allow(
                 ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"],
@@ -98,7 +87,7 @@ fn standing(sites: &[&Site], account: &str) -> Vec<Statement> {
     let (mut listed, mut read, mut roles) = (Vec::new(), Vec::new(), Vec::new());
     let (mut kept, mut buckets) = (Vec::new(), Vec::new());
     for site in sites {
-        let partition = partition(site);
+        let partition = site.partition();
         if let Some((list, objects)) = site.staged.as_ref().and_then(|source| staged(&partition, source)) {
             listed.extend(list);
             read.push(objects);
@@ -165,7 +154,7 @@ pub fn caller(sites: &[&Site], account: &str) -> Grant {
 /// The function's standing role. `function` is its name; `region` where it runs.
 #[must_use]
 pub fn lambda(sites: &[&Site], account: &str, region: &str, function: &str) -> Grant {
-    let partition = sites.first().map(|site| partition(site)).unwrap_or_default();
+    let partition = sites.first().map(|site| site.partition()).unwrap_or_default();
     let mut statements = standing(sites, account);
     let logs = format!("arn:{partition}:logs:{region}:{account}:log-group:/aws/lambda/{function}:*");
     statements.push(

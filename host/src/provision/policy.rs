@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::Change;
-use crate::document::{DocumentError, Partition};
+use crate::document::{DocumentError, Partition, statements};
 use crate::grant::{Attached, Grant};
 
 /// Longest session of a role that a job assumes, in seconds.
@@ -52,17 +52,13 @@ fn beside(known: &str, grant: &Grant) -> Result<String, DocumentError> {
     let broken = |error: serde_json::Error| DocumentError::Json(error.to_string());
     let mut policy: Value = serde_json::from_str(known).map_err(broken)?;
     let own = grant.document.value()?;
-    let own = own.get("Statement").and_then(Value::as_array).cloned().unwrap_or_default();
+    let own = statements(&own);
     let names: Vec<&Value> = own.iter().filter_map(|statement| statement.get("Sid")).collect();
-    let mut statements = match policy.get("Statement") {
-        Some(Value::Array(many)) => many.clone(),
-        Some(one) => vec![one.clone()],
-        None => Vec::new(),
-    };
-    statements.retain(|statement| statement.get("Sid").is_none_or(|sid| !names.contains(&sid)));
-    statements.extend(own.iter().cloned());
+    let mut kept = statements(&policy).to_vec();
+    kept.retain(|statement| statement.get("Sid").is_none_or(|sid| !names.contains(&sid)));
+    kept.extend_from_slice(own);
     if let Some(members) = policy.as_object_mut() {
-        members.insert("Statement".to_owned(), Value::Array(statements));
+        members.insert("Statement".to_owned(), Value::Array(kept));
     }
     serde_json::to_string(&policy).map_err(broken)
 }
