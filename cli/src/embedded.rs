@@ -48,8 +48,8 @@ impl Embedded {
                 Source::Directory(_) | Source::Archive(_) | Source::Release(_) => {}
             }
         }
-        if let Some(state) = &site.state {
-            self.bucket(state.bucket.as_str()).await?;
+        for place in [&site.builds, &site.state].into_iter().flatten() {
+            self.bucket(place.bucket.as_str()).await?;
         }
         for cdn in &site.cdn {
             let path = String::from(cdn.origin_path.clone());
@@ -67,7 +67,7 @@ impl Embedded {
         Ok(site)
     }
 
-    async fn bucket(&self, name: &str) -> Result<(), Trouble> {
+    pub(crate) async fn bucket(&self, name: &str) -> Result<(), Trouble> {
         if self.account.s3().bucket(name).is_ok() {
             return Ok(());
         }

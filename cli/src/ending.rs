@@ -33,6 +33,17 @@ impl Ending {
         })
     }
 
+    /// The worse of two, where one command had several ends.
+    pub(crate) fn worse(self, other: Self) -> Self {
+        let weight = |ending: Self| match ending {
+            Self::Done => 0,
+            Self::Denied => 1,
+            Self::Usage => 2,
+            Self::Failed => 3,
+        };
+        if weight(other) > weight(self) { other } else { self }
+    }
+
     /// What an outcome means for whoever called.
     pub(crate) fn of(outcome: Outcome) -> Self {
         match outcome {

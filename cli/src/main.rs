@@ -11,6 +11,7 @@ mod embedded;
 mod ending;
 mod explain;
 mod group;
+mod invoke;
 mod library;
 mod meter;
 mod package;
@@ -69,6 +70,7 @@ async fn run(arguments: Arguments, matches: &ArgMatches) -> Result<Ending, Troub
         Command::Policy(wanted) => policy::policy(&common, &wanted).await,
         Command::Group(wanted) => group::run(&common, &wanted).await,
         Command::Package(wanted) => package::package(&common, &wanted).await,
+        Command::Invoke(wanted) => invoke::invoke(&common, &wanted).await,
         Command::Plugin(wanted) => plugin(&common, &wanted),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "tidegate", &mut std::io::stdout());

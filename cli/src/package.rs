@@ -66,7 +66,7 @@ fn bootstrap(wanted: &PackageArguments) -> Result<Bootstrap, Trouble> {
 fn find(target: Target) -> Result<PathBuf, Trouble> {
     let name = format!("bootstrap-{target}");
     let beside = std::env::current_exe().ok().and_then(|program| Some(program.parent()?.join(&name)));
-    let built = Path::new("target").join(target.triple()).join("release/bootstrap");
+    let built = Path::new("target").join(target.triple()).join("function/bootstrap");
     beside.into_iter().chain([built]).find(|path| path.is_file()).ok_or_else(|| {
         Trouble::Usage(format!(
             "there is no bootstrap for {target}: put `{name}` of Tidegate's release beside `tidegate`, build it with `make release`, or name it with `--bootstrap`"

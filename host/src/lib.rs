@@ -37,6 +37,7 @@ pub mod audit;
 pub mod invalidation;
 pub mod verdict;
 pub mod report;
+pub mod journal;
 pub mod succession;
 pub mod restore;
 pub mod package;

@@ -41,7 +41,7 @@ pub(crate) fn clipped(text: &str, most: usize) -> &str {
 }
 
 /// Control characters, and characters that break or reorder a line.
-fn unfit(c: char) -> bool {
+pub(crate) fn unfit(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }

@@ -3,9 +3,9 @@
 //! Owns turning an invocation into calls of `tidegate-deploy`, and its answers into what each carrier of events wants back.
 //! Reads the environment and the clock. Decides nothing: `tidegate-host` decides, `tidegate-deploy` acts.
 
-mod answer;
-mod events;
+mod log;
 mod package;
+mod start;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -18,28 +18,16 @@ use tidegate_deploy::progress::Silent;
 use tidegate_deploy::publish::Publisher;
 use tidegate_deploy::trigger::{AwsSecrets, FunctionRelay, Moment, Reactor};
 use tidegate_deploy::{Connection, Library, Workshop};
-use tidegate_host::config::{Config, ConfigError};
-use tidegate_host::plugin::{Engine, EngineError, PackageError};
+use tidegate_host::config::Config;
+use tidegate_host::plugin::Engine;
 use tidegate_host::timestamp::Timestamp;
 use tokio::time::Instant;
 
+use log::Log;
+use start::StartError;
+
 /// The configuration, beside the binary in the deployment package.
 const CONFIGURATION: &str = "tidegate.toml";
-
-/// Why the function could not start.
-#[derive(Debug, thiserror::Error)]
-enum StartError {
-    #[error("the configuration `{0}` cannot be read: {1}")]
-    Read(PathBuf, std::io::Error),
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    #[error(transparent)]
-    Package(#[from] PackageError),
-    #[error("the runtime failed: {0}")]
-    Runtime(lambda_runtime::Error),
-}
 
 /// Components in the deployment package.
 struct Package {
@@ -62,18 +50,18 @@ impl Library for Package {
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    log::listen();
     match start().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // The sentence alone: what `main` returns would be shown as the compiler spells it.
-            eprintln!("{error}");
+            start::refuse(&error).await;
             ExitCode::FAILURE
         }
     }
 }
 
 async fn start() -> Result<(), StartError> {
-    tracing_subscriber::fmt().json().with_max_level(tracing::Level::INFO).init();
+    start::in_lambda()?;
     let root = std::env::var_os("LAMBDA_TASK_ROOT").map(PathBuf::from).unwrap_or_default();
     let path = root.join(CONFIGURATION);
     let text = std::fs::read_to_string(&path).map_err(|error| StartError::Read(path, error))?;
@@ -86,6 +74,7 @@ async fn start() -> Result<(), StartError> {
         config,
         vault: Arc::new(AwsSecrets::new(&connection)),
         relay: Arc::new(FunctionRelay::new(&connection, &function)),
+        journal: Arc::new(Log),
         publisher: Publisher::new(connection, workshop, Arc::new(Silent)),
     };
     let reactor = &reactor;
@@ -93,7 +82,10 @@ async fn start() -> Result<(), StartError> {
     lambda_runtime::run(service_fn(move |event: LambdaEvent<serde_json::Value>| -> LocalBoxFuture<'_, _> {
         Box::pin(async move {
             let (moment, request) = (moment(event.context.deadline), event.context.request_id.clone());
-            events::act(reactor, &event.payload, &request, moment).await.map_err(Diagnostic::from)
+            reactor.event(&event.payload, &request, moment).await.map_err(|error| {
+                let kind = error.kind().to_owned();
+                Diagnostic { error_type: kind, error_message: error.to_string() }
+            })
         })
     }))
     .await

@@ -9,8 +9,10 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use tidegate_deploy::CloudError;
-use tidegate_deploy::trigger::{AwsSecrets, Ended, Moment, Reactor, Relay};
+use tidegate_deploy::trigger::{AwsSecrets, Ended, Journal, Moment, Reactor, Relay};
 use tidegate_host::config::Config;
+use tidegate_host::journal::Entry;
+use tidegate_host::release::ReleaseId;
 use tidegate_host::report::Outcome;
 use tidegate_host::timestamp::Timestamp;
 use tidegate_host::trigger::{Call, Delivery, HandedOn, Notice, claim, read};
@@ -74,10 +76,21 @@ impl Relay for Kept {
     }
 }
 
+/// Keeps what is told of runs.
+#[derive(Default)]
+struct Told(Mutex<Vec<Entry>>);
+
+impl Journal for Told {
+    fn enter(&self, entry: &Entry) {
+        self.0.lock().unwrap().push(entry.clone());
+    }
+}
+
 struct Function {
     world: World,
     reactor: Reactor,
     kept: Arc<Kept>,
+    told: Arc<Told>,
 }
 
 fn moment(seconds: u64) -> Moment {
@@ -88,14 +101,15 @@ async fn function() -> Function {
     let world = World::new().await;
     world.account.s3().create_bucket("state").await.unwrap();
     let publisher = world.publisher();
-    let kept = Arc::new(Kept::default());
+    let (kept, told) = (Arc::new(Kept::default()), Arc::new(Told::default()));
     let reactor = Reactor {
         config: Arc::new(Config::parse(CONFIGURATION).unwrap()),
         vault: Arc::new(AwsSecrets::new(&publisher.connection)),
         relay: kept.clone(),
+        journal: told.clone(),
         publisher,
     };
-    Function { world, reactor, kept }
+    Function { world, reactor, kept, told }
 }
 
 impl Function {
@@ -333,4 +347,46 @@ async fn a_direct_invocation_publishes_what_it_names() {
         let error = function.reactor.invoke(&asked, "run", moment(300)).await.unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
+}
+
+#[tokio::test]
+async fn every_run_is_told_and_its_report_is_kept_beside_the_release() {
+    let function = function().await;
+    let etag = function.stage("builds/one.zip", &zip(&[("index.html", "1")])).await;
+    function.upload(&stored("builds/one.zip", &etag, 1, "01")).await;
+    let late = function.stage("builds/late.zip", b"no archive").await;
+    let event = json!({ "site": "docs", "source": "s3://staging/builds/late.zip" });
+    assert!(function.reactor.event(&event, "request", moment(300)).await.is_err(), "{late}");
+    let told = function.told.0.lock().unwrap().clone();
+    let outcomes: Vec<Value> = told.iter().map(Entry::outcome).collect();
+    assert_eq!(outcomes, [json!("live"), json!("failed")]);
+    assert_eq!(told[1].run, "request");
+    assert!(told[1].line().contains("Tidegate.Configuration"), "{}", told[1].line());
+    let first: ReleaseId = "r1".parse().unwrap();
+    let key = format!("tidegate/docs/releases/{}.report.json", first.stem());
+    let kept = function.world.client().get_object().bucket("state").key(key).send().await.unwrap();
+    let kept: Value = serde_json::from_slice(&kept.body.collect().await.unwrap().into_bytes()).unwrap();
+    assert_eq!((&kept["outcome"], &kept["done"]["written"]), (&json!("live"), &json!(1)), "{kept}");
+}
+
+#[tokio::test]
+async fn only_the_messages_that_failed_come_again() {
+    let function = function().await;
+    let etag = function.stage("builds/one.zip", &zip(&[("index.html", "1")])).await;
+    let broken = function.stage("builds/broken.zip", b"no archive").await;
+    let message = |id: &str, body: &Value| {
+        json!({ "messageId": id, "eventSource": "aws:sqs", "body": body.to_string(), "receiptHandle": "r",
+                "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:builds" })
+    };
+    let event = json!({ "Records": [
+        message("m-1", &stored("builds/broken.zip", &broken, 2, "01")),
+        message("m-2", &json!({ "Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": STAGING })),
+        message("m-3", &stored("builds/one.zip", &etag, 1, "01")),
+    ]});
+    let answer = function.reactor.event(&event, "request", moment(300)).await.unwrap();
+    assert_eq!(answer, json!({ "batchItemFailures": [{ "itemIdentifier": "m-1" }] }));
+    assert_eq!(function.world.site().await.keys(), ["docs/index.html"]);
+    // A failure without a queue fails the invocation, so that Lambda tries it again, and says whose fault it was.
+    let error = function.reactor.event(&stored("builds/broken.zip", &broken, 3, "02"), "request", moment(300)).await;
+    assert_eq!(error.unwrap_err().kind(), "Tidegate.Cloud");
 }

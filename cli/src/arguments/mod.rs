@@ -3,6 +3,7 @@
 //! Owns names, help and forms. Never acts.
 
 mod credentials;
+mod invoke;
 mod package;
 mod policy;
 
@@ -15,6 +16,7 @@ use tidegate_host::release::ReleaseId;
 pub(crate) use credentials::{
     BucketArguments, CreateArguments, CredentialsCommand, Format, GroupCommand, ServerArguments,
 };
+pub(crate) use invoke::{InvokeArguments, Put};
 pub(crate) use package::PackageArguments;
 pub(crate) use policy::{
     Attachment, CiPublisherArguments, Needs, PolicyArguments, PolicyCommand, PolicyForm, SyncPolicyArguments,
@@ -87,6 +89,8 @@ pub(crate) enum Command {
     Group(GroupCommand),
     /// Makes the deployment package of a function: program, configuration and compiled plugins.
     Package(PackageArguments),
+    /// Acts on an event as the function does: an upload, a webhook, a request; with `--local` without any account.
+    Invoke(InvokeArguments),
     /// Works with plugins.
     #[command(subcommand)]
     Plugin(PluginCommand),

@@ -53,6 +53,9 @@ impl Work<'_> {
             Ok(()) => under.carry_out(report).await,
             Err(error) => Err(error),
         };
+        if let Ok(outcome) = &result {
+            under.tell(*outcome, report).await;
+        }
         held.leave().await;
         result
     }
@@ -93,6 +96,15 @@ impl Under<'_> {
         let live = now.and_then(|(pointer, _)| pointer.live().map(|live| live.id));
         let live = live.map_or_else(|| "no release".to_owned(), |id| format!("the release {id}"));
         Err(PublishError::Drifted(vec![format!("{live} is live now")]))
+    }
+
+    /// Keeps the report beside the release that it is about. Nothing depends on it, so nothing fails for its want.
+    async fn tell(&self, outcome: Outcome, report: &mut Report) {
+        report.outcome = outcome;
+        let Some(id) = report.id.filter(|_| outcome != Outcome::Failed) else { return };
+        if let Err(error) = self.state().put_report(id, report).await {
+            tracing::warn!(%error, "the report could not be stored");
+        }
     }
 
     fn is_unchanged(&self) -> bool {

@@ -21,6 +21,7 @@ use tidegate_host::location::{Location, Prefix};
 use tidegate_host::manifest::{Decoder, Encoder, ManifestError, Record};
 use tidegate_host::plan::Plan;
 use tidegate_host::release::{BODIES, FORMAT, PathsSent, Pointer, Release, ReleaseId, bodies};
+use tidegate_host::report::Report;
 use tidegate_host::webhook::{DeliveryIdentity, Seen};
 
 pub(crate) use history::History;
@@ -93,16 +94,20 @@ pub(crate) enum File {
     Plan,
     /// What it left.
     Manifest,
+    /// What the run said of it in the end.
+    Report,
 }
 
 impl File {
-    const ALL: [Self; 3] = [Self::Release, Self::Plan, Self::Manifest];
+    /// The longer endings first, since one ends as another does.
+    const ALL: [Self; 4] = [Self::Plan, Self::Manifest, Self::Report, Self::Release];
 
     fn ending(self) -> &'static str {
         match self {
             Self::Release => ".json",
             Self::Plan => ".plan.gz",
             Self::Manifest => ".manifest.gz",
+            Self::Report => ".report.json",
         }
     }
 }
@@ -242,6 +247,11 @@ impl State {
         let condition = if new { Condition::Absent } else { Condition::Whatever };
         let stored = self.write(&self.file(release.id, File::Release), release, condition).await?;
         stored.map(|_| ()).ok_or_else(|| StateError::Moved(self.at.clone()))
+    }
+
+    /// Stores what a run says of the release that it made.
+    pub(crate) async fn put_report(&self, id: ReleaseId, report: &Report) -> Result<(), StateError> {
+        self.write(&self.file(id, File::Report), report, Condition::Whatever).await.map(|_| ())
     }
 
     /// The plan of a release.

@@ -3,8 +3,11 @@
 //! Owns the order: find what is published, publish within the time there is, remember what became of it, hand on what is
 //! left. What an event or a webhook means is `tidegate_host`'s to say; publishing is [`crate::publish`]'s.
 
+mod event;
 mod found;
+mod journal;
 mod relay;
+mod reply;
 mod run;
 mod secrets;
 mod seen;
@@ -17,7 +20,9 @@ use tidegate_host::config::Config;
 use tidegate_host::timestamp::Timestamp;
 use tokio::time::Instant;
 
+pub use event::EventError;
 pub use found::FoundError;
+pub use journal::Journal;
 pub use relay::{FunctionRelay, Relay};
 pub use run::{Ended, RunError};
 pub use secrets::{AwsSecrets, SecretsError, Vault};
@@ -43,6 +48,8 @@ pub struct Reactor {
     pub vault: Arc<dyn Vault>,
     /// How a run gets into another invocation.
     pub relay: Arc<dyn Relay>,
+    /// Who is told of every run.
+    pub journal: Arc<dyn Journal>,
 }
 
 /// The moment of an invocation, and how much of it there is. Entries read the clock.

@@ -6,8 +6,10 @@ use tidegate_host::report::{Outcome, Report};
 use tidegate_host::trigger::{HANDOVER_FORMAT, HandedOn, Invocation, InvocationError, Trigger};
 use tidegate_host::verdict::Approval;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::found::{Found, FoundError, find};
+use super::journal::entry;
 use super::{HANDOVER, MOST_TIMES, Moment, Reactor, seen};
 use crate::cloud::CloudError;
 use crate::publish::{Fault, PublishError};
@@ -80,7 +82,10 @@ impl Reactor {
     /// [`RunError`].
     pub async fn act(&self, trigger: &Trigger, run: &str, times: u32, moment: Moment) -> Result<Ended, RunError> {
         let site = self.config.site(trigger.site.as_str())?;
-        let ended = self.within(site, trigger, run, times, moment).await;
+        let since = Instant::now();
+        let span = tracing::info_span!("run", run, site = %site.name);
+        let ended = self.within(site, trigger, run, times, moment).instrument(span).await;
+        self.journal.enter(&entry(trigger, (run, times), &ended, moment.now, since.elapsed()));
         let open = matches!(ended, Ok(Ended::HandedOn { .. }));
         if let Some(identity) = trigger.delivery.as_ref().filter(|_| !open) {
             let well = ended.as_ref().is_ok_and(|ended| !ended.failed());

@@ -6,6 +6,7 @@
 mod judge;
 mod signature;
 mod secret;
+mod sign;
 mod github;
 mod announcement;
 mod generic;
@@ -18,6 +19,7 @@ pub use generic::GenericError;
 pub use github::{GITHUB_ANSWER_SECONDS, GITHUB_PAYLOAD_BYTES, PayloadError, Quiet};
 pub use judge::{Candidates, Fetched, candidates};
 pub use secret::{Secret, SecretError};
+pub use sign::sign;
 pub use signature::{GITHUB_SIGNATURE, SIGNATURE, SIGNED_AT, TOLERANCE_SECONDS};
 pub use verdict::{Quietly, Refusal, Unmatched, Verdict};
 

@@ -28,7 +28,7 @@ pub const SIGNED_AT: &str = "x-tidegate-timestamp";
 pub const TOLERANCE_SECONDS: u64 = 300;
 
 /// What stands before the digest.
-const ALGORITHM: &str = "sha256=";
+pub(super) const ALGORITHM: &str = "sha256=";
 
 /// A signature as it was sent, with what it covers beside the body.
 #[derive(Debug, Clone, PartialEq, Eq)]

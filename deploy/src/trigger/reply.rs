@@ -4,11 +4,12 @@
 //! with Amazon SQS" (reporting batch item failures).
 
 use serde_json::{Value, json};
-use tidegate_deploy::trigger::{Answer, Ended};
 use tidegate_host::trigger::MessageId;
 
+use super::{Answer, Ended};
+
 /// An HTTP answer.
-pub(crate) fn http(answer: &Answer) -> Value {
+pub(super) fn http(answer: &Answer) -> Value {
     let body = serde_json::to_string(answer).unwrap_or_default();
     json!({
         "statusCode": answer.status,
@@ -19,13 +20,13 @@ pub(crate) fn http(answer: &Answer) -> Value {
 }
 
 /// The messages of a queue that come again. An empty list says that all went well.
-pub(crate) fn batch(failed: &[MessageId]) -> Value {
+pub(super) fn batch(failed: &[MessageId]) -> Value {
     let items: Vec<Value> = failed.iter().map(|id| json!({ "itemIdentifier": id.as_str() })).collect();
     json!({ "batchItemFailures": items })
 }
 
 /// How a run ended, for whoever invoked it.
-pub(crate) fn told(ended: &Ended) -> Value {
+pub(super) fn told(ended: &Ended) -> Value {
     match ended {
         Ended::Report(report) => serde_json::to_value(report).unwrap_or_default(),
         Ended::Superseded(why) => json!({ "outcome": "superseded", "why": why }),

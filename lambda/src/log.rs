@@ -1,0 +1,60 @@
+//! The function's log: standard output, one line of JSON for each thing that is told.
+//!
+//! Owns that nothing from outside breaks a line or obeys a terminal. What a run's lines say is `tidegate_host::journal`'s.
+
+use std::io::{self, Write};
+
+use tidegate_deploy::trigger::Journal;
+use tidegate_host::journal::{Entry, one_line};
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Writes lines whole, whoever writes at the same time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Log;
+
+impl Log {
+    fn line(line: &str) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        out.write_all(format!("{line}\n").as_bytes())?;
+        out.flush()
+    }
+}
+
+impl Journal for Log {
+    fn enter(&self, entry: &Entry) {
+        // Nobody is left to be told that nothing can be told.
+        let _ = Self::line(&entry.line()).and_then(|()| Self::line(&entry.metrics()));
+    }
+}
+
+impl MakeWriter<'_> for Log {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        *self
+    }
+}
+
+impl Write for Log {
+    /// One event, which `tracing_subscriber` writes at once.
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        Self::line(&one_line(String::from_utf8_lossy(event).trim_end_matches('\n')))?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Tells whatever happens from information on.
+pub(crate) fn listen() {
+    tracing_subscriber::fmt()
+        .json()
+        .with_max_level(tracing::Level::INFO)
+        .with_current_span(true)
+        .with_span_list(false)
+        .flatten_event(true)
+        .with_writer(Log)
+        .init();
+}
