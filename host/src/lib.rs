@@ -12,6 +12,7 @@ pub mod build;
 pub mod request;
 pub mod trigger;
 pub mod webhook;
+pub mod github;
 pub mod identity;
 pub mod headers;
 pub mod redirect;

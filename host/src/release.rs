@@ -27,6 +27,15 @@ pub fn bodies(state: &Location) -> Option<Location> {
     Some(Location { bucket: state.bucket.clone(), prefix: Prefix::new(&state.prefix.join(BODIES)).ok()? })
 }
 
+/// Where files are that were fetched to be published, below a site's state.
+pub const FETCHED: &str = "fetched/";
+
+/// Where files are that were fetched to be published, for the state of one site; nothing where that would be no prefix.
+#[must_use]
+pub fn fetched(state: &Location) -> Option<Location> {
+    Some(Location { bucket: state.bucket.clone(), prefix: Prefix::new(&state.prefix.join(FETCHED)).ok()? })
+}
+
 /// Most requests that changed nothing that a pointer remembers.
 const MAX_PASSED: usize = 50;
 

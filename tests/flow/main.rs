@@ -12,6 +12,7 @@ mod archives;
 mod copies;
 mod credentials;
 mod destinations;
+mod github;
 mod grants;
 mod invalidation;
 mod model;

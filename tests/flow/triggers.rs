@@ -9,6 +9,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use tidegate_deploy::CloudError;
+use tidegate_deploy::publish::Publisher;
 use tidegate_deploy::trigger::{AwsSecrets, Ended, Journal, Moment, Reactor, Relay};
 use tidegate_host::config::Config;
 use tidegate_host::journal::Entry;
@@ -48,8 +49,8 @@ secrets = ["secretsmanager:repo/github.com/acme/docs", "ssm:/tidegate/docs"]
 
 /// Keeps what would go to another invocation.
 #[derive(Default)]
-struct Kept {
-    runs: Mutex<Vec<HandedOn>>,
+pub(crate) struct Kept {
+    pub(crate) runs: Mutex<Vec<HandedOn>>,
     broken: Mutex<bool>,
 }
 
@@ -78,7 +79,7 @@ impl Relay for Kept {
 
 /// Keeps what is told of runs.
 #[derive(Default)]
-struct Told(Mutex<Vec<Entry>>);
+pub(crate) struct Told(Mutex<Vec<Entry>>);
 
 impl Journal for Told {
     fn enter(&self, entry: &Entry) {
@@ -86,24 +87,29 @@ impl Journal for Told {
     }
 }
 
-struct Function {
-    world: World,
-    reactor: Reactor,
-    kept: Arc<Kept>,
-    told: Arc<Told>,
+pub(crate) struct Function {
+    pub(crate) world: World,
+    pub(crate) reactor: Reactor,
+    pub(crate) kept: Arc<Kept>,
+    pub(crate) told: Arc<Told>,
 }
 
-fn moment(seconds: u64) -> Moment {
+pub(crate) fn moment(seconds: u64) -> Moment {
     Moment { now: Timestamp::from_milliseconds(INSTANT), deadline: Instant::now() + Duration::from_secs(seconds) }
 }
 
 async fn function() -> Function {
     let world = World::new().await;
-    world.account.s3().create_bucket("state").await.unwrap();
     let publisher = world.publisher();
+    function_in(world, publisher, CONFIGURATION).await
+}
+
+/// A function of that configuration, with that publisher's credentials.
+pub(crate) async fn function_in(world: World, publisher: Publisher, configuration: &str) -> Function {
+    world.account.s3().create_bucket("state").await.unwrap();
     let (kept, told) = (Arc::new(Kept::default()), Arc::new(Told::default()));
     let reactor = Reactor {
-        config: Arc::new(Config::parse(CONFIGURATION).unwrap()),
+        config: Arc::new(Config::parse(configuration).unwrap()),
         vault: Arc::new(AwsSecrets::new(&publisher.connection)),
         relay: kept.clone(),
         journal: told.clone(),
@@ -131,7 +137,7 @@ impl Function {
     }
 
     /// Runs what was handed on, and what that hands on, to the end.
-    async fn drain(&self, seconds: u64) -> Vec<Ended> {
+    pub(crate) async fn drain(&self, seconds: u64) -> Vec<Ended> {
         let mut ended = Vec::new();
         loop {
             let Some(run) = self.kept.runs.lock().unwrap().pop() else { return ended };
@@ -140,7 +146,7 @@ impl Function {
     }
 }
 
-fn zip(files: &[(&str, &str)]) -> Vec<u8> {
+pub(crate) fn zip(files: &[(&str, &str)]) -> Vec<u8> {
     use std::io::Write as _;
     let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     for (name, body) in files {
@@ -159,7 +165,7 @@ fn stored(key: &str, etag: &str, second: u32, sequencer: &str) -> Value {
     }]})
 }
 
-fn outcome(ended: &Ended) -> Outcome {
+pub(crate) fn outcome(ended: &Ended) -> Outcome {
     match ended {
         Ended::Report(report) => report.outcome,
         Ended::Superseded(_) => Outcome::Superseded,
@@ -239,7 +245,7 @@ async fn a_run_without_time_is_handed_on_until_it_has_an_end() {
     assert_eq!(function.world.site().await.objects.len(), 1_500);
 }
 
-fn sign(secret: &str, body: &[u8]) -> String {
+pub(crate) fn sign(secret: &str, body: &[u8]) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(body);
     format!("sha256={}", hex::encode(mac.finalize().into_bytes()))

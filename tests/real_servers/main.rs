@@ -7,6 +7,7 @@
 mod lease;
 mod linters;
 mod ministack;
+mod payloads;
 mod radosgw;
 mod released;
 mod server;

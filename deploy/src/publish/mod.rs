@@ -370,10 +370,16 @@ fn facts(request: &Request) -> Facts {
 }
 
 /// Whether a source lies where releases are kept, or around it.
-fn publishes_state(source: &Source, state: &Location) -> bool {
+/// `fetched` is where the site's own files are that were fetched to be published.
+fn publishes_state(source: &Source, state: &Location, fetched: Option<&Location>) -> bool {
     match source {
         Source::Prefix(location) => location.overlaps(state),
-        Source::Object(object) => object.bucket == state.bucket && state.prefix.relative(object.key.as_str()).is_some(),
+        Source::Object(object) => {
+            let within = |place: &Location| {
+                object.bucket == place.bucket && place.prefix.relative(object.key.as_str()).is_some()
+            };
+            within(state) && !fetched.is_some_and(within)
+        }
         Source::Directory(_) | Source::Archive(_) | Source::Release(_) => false,
     }
 }

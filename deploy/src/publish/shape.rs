@@ -10,11 +10,11 @@ use tidegate_host::artifact::Fingerprint;
 use tidegate_host::config::Site;
 use tidegate_host::desired::Desired;
 use tidegate_host::finding::Finding;
-use tidegate_host::location::Source;
+use tidegate_host::location::{Location, Source};
 use tidegate_host::manifest::Record;
 use tidegate_host::plugin::Usage;
 use tidegate_host::plugin::sync::{self, Trace};
-use tidegate_host::release::ReleaseId;
+use tidegate_host::release::{ReleaseId, fetched};
 use tidegate_host::request::Request;
 use tidegate_host::restore::Restoration;
 
@@ -57,7 +57,9 @@ impl Publisher {
             clock.lap(Stage::Open);
             return Ok(shaped);
         }
-        if let Some(state) = site.state_root().filter(|state| publishes_state(&request.source, state)) {
+        let fetched = site.state.as_ref().and_then(fetched);
+        let publishes = |state: &Location| publishes_state(&request.source, state, fetched.as_ref());
+        if let Some(state) = site.state_root().filter(publishes) {
             return Err(PublishError::PublishesState(state));
         }
         let objects: Arc<dyn Objects> = Arc::new(S3::new(&self.connection));

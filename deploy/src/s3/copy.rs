@@ -10,6 +10,7 @@ use tidegate_host::location::{Bucket, Location};
 use tidegate_host::succession::Written;
 use tidegate_host::writing::{SHA256_METADATA, SOURCE_ETAG_METADATA};
 
+use super::document::Condition;
 use super::write::{Dress, dressed, expires, written};
 use super::{S3, whole};
 use crate::cloud::CloudError;
@@ -107,7 +108,7 @@ impl S3 {
             .buffer_unordered(PARTS_IN_FLIGHT)
             .try_collect()
             .await;
-        self.finish_upload(to, key, &upload, parts, dress).await
+        self.finish_upload(to, key, &upload, parts, dress, Condition::Whatever).await
     }
 
     async fn copy_part(

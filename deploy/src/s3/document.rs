@@ -129,20 +129,22 @@ impl S3 {
     /// Writes a stream of unknown length: in one request where it fits, else in parts.
     ///
     /// # Errors
-    /// [`CloudError`]; an upload in parts that fails is aborted first.
-    pub(crate) async fn put_stream(
+    /// [`CloudError`], or the stream's own; an upload in parts that fails is aborted first. Nothing of a stream that fails
+    /// becomes an object.
+    pub(crate) async fn put_stream<E: From<CloudError>>(
         &self,
         to: &Location,
         key: &str,
-        mut bytes: impl Stream<Item = Result<Bytes, CloudError>> + Send + Unpin,
-    ) -> Result<(), CloudError> {
+        mut bytes: impl Stream<Item = Result<Bytes, E>> + Send + Unpin,
+        condition: Condition<'_>,
+    ) -> Result<(), E> {
         let mut buffer = BytesMut::new();
         while buffer.len() < PART {
             match bytes.try_next().await? {
                 Some(more) => buffer.extend_from_slice(&more),
                 None => {
                     let bytes = buffer.freeze();
-                    self.put_document(&to.bucket, &whole(to, key), bytes, Condition::Whatever).await?;
+                    self.put_document(&to.bucket, &whole(to, key), bytes, condition).await?;
                     return Ok(());
                 }
             }
@@ -151,18 +153,18 @@ impl S3 {
         let dress = Dress { headers: &headers, redirect: None, writing: &writing };
         let upload = self.create_upload(to, key, dress, None, None).await?;
         let parts = self.stream_parts(to, key, &upload, buffer, bytes).await;
-        self.finish_upload(to, key, &upload, parts, dress).await?;
+        self.finish_upload(to, key, &upload, parts, dress, condition).await?;
         Ok(())
     }
 
-    async fn stream_parts(
+    async fn stream_parts<E: From<CloudError>>(
         &self,
         to: &Location,
         key: &str,
         upload: &str,
         mut buffer: BytesMut,
-        mut bytes: impl Stream<Item = Result<Bytes, CloudError>> + Send + Unpin,
-    ) -> Result<Vec<CompletedPart>, CloudError> {
+        mut bytes: impl Stream<Item = Result<Bytes, E>> + Send + Unpin,
+    ) -> Result<Vec<CompletedPart>, E> {
         let (mut done, mut flying) = (Vec::new(), FuturesUnordered::new());
         let (mut number, mut last) = (0, false);
         while !last || !buffer.is_empty() {

@@ -21,6 +21,7 @@ use tidegate_host::redirect::Target;
 use tidegate_host::succession::Written;
 use tidegate_host::writing::{MULTIPART_BYTES, SHA256_METADATA, part_bytes};
 
+use super::document::Condition;
 use super::{S3, whole};
 use crate::cloud::CloudError;
 
@@ -160,7 +161,7 @@ impl S3 {
         let kept = identity.sha256.map(|digest| (SHA256_METADATA.to_owned(), hex::encode(digest)));
         let upload = self.create_upload(to, key, dress, kept, None).await?;
         let parts = self.upload_parts(to, key, &upload, body, size).await;
-        self.finish_upload(to, key, &upload, parts, dress).await
+        self.finish_upload(to, key, &upload, parts, dress, Condition::Whatever).await
     }
 
     /// Starts an upload in parts and returns its id. `tags` is a query, `name=value&…`.
@@ -186,19 +187,25 @@ impl S3 {
     }
 
     /// Completes an upload, or aborts it where a part failed.
-    pub(super) async fn finish_upload(
+    pub(super) async fn finish_upload<E: From<CloudError>>(
         &self,
         to: &Location,
         key: &str,
         upload: &str,
-        parts: Result<Vec<CompletedPart>, CloudError>,
+        parts: Result<Vec<CompletedPart>, E>,
         dress: Dress<'_>,
-    ) -> Result<Written, CloudError> {
+        condition: Condition<'_>,
+    ) -> Result<Written, E> {
         let finished = match parts {
             Ok(mut parts) => {
                 parts.sort_by_key(CompletedPart::part_number);
-                self.client
-                    .complete_multipart_upload()
+                let request = self.client.complete_multipart_upload();
+                let request = match condition {
+                    Condition::Absent => request.if_none_match("*"),
+                    Condition::Is(etag) => request.if_match(etag.quoted()),
+                    Condition::Whatever => request,
+                };
+                request
                     .bucket(to.bucket.as_str())
                     .key(whole(to, key))
                     .upload_id(upload)
@@ -208,7 +215,7 @@ impl S3 {
                     .map(|answer| {
                         written(answer.e_tag(), answer.server_side_encryption(), answer.ssekms_key_id(), dress)
                     })
-                    .map_err(|error| CloudError::new("CompleteMultipartUpload", key, &error))
+                    .map_err(|error| CloudError::new("CompleteMultipartUpload", key, &error).into())
             }
             Err(error) => Err(error),
         };

@@ -2,12 +2,12 @@
 //!
 //! Owns where each of them is and how it is read and written. Never decides what they say: `tidegate-host` does.
 
+mod fetched;
 mod history;
 mod lease;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use flate2::Compression;
@@ -299,29 +299,12 @@ impl State {
         records: impl Stream<Item = Result<Vec<Record>, StateError>> + Send + Unpin,
     ) -> Result<(), StateError> {
         let encoder = Encoder::new().map_err(|error| StateError::Manifest(id, error))?;
-        // A failure to read or to pack must end the upload, so it travels as the stream's own error and is told beside it.
-        let failed: Arc<Mutex<Option<StateError>>> = Arc::default();
-        let told = Arc::clone(&failed);
-        let bytes = stream::unfold(Some((records, encoder)), move |writing| {
-            let told = Arc::clone(&told);
-            async move {
-                let (records, encoder) = writing?;
-                match packed(id, records, encoder).await {
-                    Ok((bytes, rest)) => Some((Ok(bytes), rest)),
-                    Err(error) => {
-                        *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                        Some((Err(interrupted()), None))
-                    }
-                }
-            }
+        let bytes = stream::try_unfold(Some((records, encoder)), move |writing| async move {
+            let Some((records, encoder)) = writing else { return Ok::<_, StateError>(None) };
+            packed(id, records, encoder).await.map(Some)
         });
         let name = format!("{RELEASES}{}{}", id.stem(), File::Manifest.ending());
-        let stored = self.s3.put_stream(&self.at, &name, Box::pin(bytes)).await;
-        let failed = failed.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match (failed, stored) {
-            (Some(error), _) => Err(error),
-            (None, stored) => Ok(stored?),
-        }
+        self.s3.put_stream(&self.at, &name, Box::pin(bytes), Condition::Whatever).await
     }
 
     /// Where the paths of a month are counted, for all sites together.
@@ -377,9 +360,4 @@ where
         }
     }
     Ok((encoder.finish().map_err(broken)?.into(), None))
-}
-
-/// What ends an upload whose source failed; the failure itself is told beside it.
-fn interrupted() -> CloudError {
-    CloudError::malformed("PutObject", "manifest", "its records could not be had")
 }

@@ -1,10 +1,13 @@
 //! From what a trigger wants to what there is: which object, which build, in which state.
 
 use tidegate_host::build::{BuildError, newest};
+use tidegate_host::config::Site;
 use tidegate_host::key::StoredKey;
-use tidegate_host::location::{Bucket, Location, Source};
+use tidegate_host::location::{Bucket, Location, ObjectLocation, Source};
 use tidegate_host::trigger::{Doubt, Pin, Trigger, Wanted};
 
+use super::provided::ProvidedError;
+use super::{Moment, Reactor};
 use crate::cloud::CloudError;
 use crate::s3::S3;
 
@@ -26,9 +29,9 @@ pub enum FoundError {
     /// The object is in another state by now.
     #[error("`{0}` was replaced since it was announced, the event of the newer one follows")]
     Replaced(String),
-    /// Files that the provider keeps.
-    #[error("files that GitHub keeps are not fetched by this version of Tidegate, stage them in `builds`")]
-    Provided,
+    /// A file that GitHub keeps.
+    #[error(transparent)]
+    Provided(#[from] ProvidedError),
 }
 
 /// What is published.
@@ -37,11 +40,19 @@ pub(super) struct Found {
     pub(super) source: Source,
     /// The build's own name, where only looking told which one it is.
     pub(super) release: Option<String>,
+    /// What was fetched to be published.
+    pub(super) fetched: Option<ObjectLocation>,
 }
 
-/// Looks.
-pub(super) async fn find(s3: &S3, trigger: &Trigger) -> Result<Found, FoundError> {
-    let known = |source: Source| Ok(Found { source, release: None });
+/// Looks, and fetches what is not in S3.
+pub(super) async fn find(
+    reactor: &Reactor,
+    site: &Site,
+    trigger: &Trigger,
+    moment: Moment,
+) -> Result<Found, FoundError> {
+    let s3 = &S3::new(&reactor.publisher.connection);
+    let known = |source: Source| Ok(Found { source, release: None, fetched: None });
     match &trigger.wanted {
         Wanted::Source { source, pin } => {
             if let (Source::Object(object), Some(pin)) = (source, pin) {
@@ -69,9 +80,12 @@ pub(super) async fn find(s3: &S3, trigger: &Trigger) -> Result<Found, FoundError
         Wanted::Newest(place) => {
             let landed = s3.landed(place).await?;
             let (release, source, _) = newest(place, landed).ok_or_else(|| FoundError::Empty(place.clone()))?;
-            Ok(Found { source, release: Some(release) })
+            Ok(Found { source, release: Some(release), fetched: None })
         }
-        Wanted::Provided(_) => Err(FoundError::Provided),
+        Wanted::Provided(wanted) => {
+            let fetched = reactor.fetch_file(site, wanted, moment).await?;
+            Ok(Found { source: Source::Object(fetched.clone()), release: None, fetched: Some(fetched) })
+        }
     }
 }
 

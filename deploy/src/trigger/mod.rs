@@ -6,11 +6,13 @@
 mod event;
 mod found;
 mod journal;
+mod provided;
 mod relay;
 mod reply;
 mod run;
 mod secrets;
 mod seen;
+mod status;
 mod webhook;
 
 use std::sync::Arc;
@@ -23,6 +25,7 @@ use tokio::time::Instant;
 pub use event::EventError;
 pub use found::FoundError;
 pub use journal::Journal;
+pub use provided::ProvidedError;
 pub use relay::{FunctionRelay, Relay};
 pub use run::{Ended, RunError};
 pub use secrets::{AwsSecrets, SecretsError, Vault};

@@ -13,7 +13,6 @@ use super::journal::entry;
 use super::{HANDOVER, MOST_TIMES, Moment, Reactor, seen};
 use crate::cloud::CloudError;
 use crate::publish::{Fault, PublishError};
-use crate::s3::S3;
 
 /// How a run ended.
 #[derive(Debug, Clone, Serialize)]
@@ -61,6 +60,7 @@ impl RunError {
     pub fn fault(&self) -> Fault {
         match self {
             Self::Publish(error) => error.fault(),
+            Self::Found(FoundError::Provided(error)) => error.fault(),
             Self::Found(FoundError::Cloud(_)) | Self::Relay(_) => Fault::Cloud,
             Self::Config(_) | Self::Found(_) | Self::Endless | Self::Invocation(_) => Fault::Configuration,
         }
@@ -84,6 +84,9 @@ impl Reactor {
         let site = self.config.site(trigger.site.as_str())?;
         let since = Instant::now();
         let span = tracing::info_span!("run", run, site = %site.name);
+        if times == 0 {
+            self.report_begin(site, trigger, run, moment).instrument(span.clone()).await;
+        }
         let ended = self.within(site, trigger, run, times, moment).instrument(span).await;
         self.journal.enter(&entry(trigger, (run, times), &ended, moment.now, since.elapsed()));
         let open = matches!(ended, Ok(Ended::HandedOn { .. }));
@@ -93,6 +96,7 @@ impl Reactor {
                 tracing::warn!(run, %error, "how the delivery ended could not be remembered");
             }
         }
+        self.report_end(site, trigger, run, moment, &ended).await;
         ended
     }
 
@@ -104,14 +108,13 @@ impl Reactor {
         times: u32,
         moment: Moment,
     ) -> Result<Ended, RunError> {
-        let s3 = S3::new(&self.publisher.connection);
-        let found = match find(&s3, trigger).await {
+        let found = match find(self, site, trigger, moment).await {
             Ok(found) => found,
             // A newer event is on its way, or was here already.
             Err(error @ FoundError::Replaced(_)) => return Ok(Ended::Superseded(error.to_string())),
             Err(error) => return Err(error.into()),
         };
-        let Found { source, release } = found;
+        let Found { source, release, fetched } = found;
         let mut request = trigger.request(source, moment.now.milliseconds());
         if let Some(release) = release {
             request.release = release;
@@ -122,7 +125,14 @@ impl Reactor {
         publisher.patience = publisher.patience.min(left / 2);
         let publishing = publisher.publish(&request, site, Approval::Policies, None, |_| ());
         match tokio::time::timeout_at(moment.handover(), publishing).await {
-            Ok(report) => Ok(Ended::Report(Box::new(report?))),
+            Ok(report) => {
+                let ended = Ended::Report(Box::new(report?));
+                // A run that comes again finds what was fetched; one that has ended needs it no more.
+                if let Some(fetched) = fetched.filter(|_| !ended.failed()) {
+                    self.forget(site, &fetched).await;
+                }
+                Ok(ended)
+            }
             // What was written stays, and is known to the next invocation by the plan that is stored and by the site itself.
             Err(_) if times >= MOST_TIMES => Err(RunError::Endless),
             Err(_) => {

@@ -1,4 +1,4 @@
-//! Names of GitHub in a configuration: repositories, kinds of events, and where its API answers.
+//! Names of GitHub in a configuration: repositories, kinds of events, where its API answers and to whom.
 //!
 //! Owns their grammar. Never knows a rule.
 
@@ -7,10 +7,14 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::ValueError;
+use super::secret::SecretReference;
 use crate::spoken::shown;
 
 /// Where GitHub answers.
 const GITHUB_API: &str = "https://api.github.com";
+
+/// Longest address of a page, in bytes: what browsers and GitHub's columns take without doubt.
+const MAX_PAGE_BYTES: usize = 1024;
 
 /// A kind of event of GitHub that can publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -35,6 +39,42 @@ pub struct Repository(String);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ApiAddress(String);
+
+/// How GitHub is asked: where it answers, and by whose right.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GithubAccess {
+    /// Where it answers.
+    pub api: ApiAddress,
+    /// The token.
+    pub token: SecretReference,
+}
+
+/// What a rule reports to GitHub of its runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusRule {
+    /// Of what.
+    pub kind: StatusKind,
+    /// How GitHub is asked.
+    pub access: GithubAccess,
+    /// Where the site is seen, which statuses link to.
+    pub url: Option<PageAddress>,
+}
+
+/// What a status is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StatusKind {
+    /// The commit.
+    Commit,
+    /// The deployment.
+    Deployment,
+}
+
+/// The address of a page, `https://…` or `http://…`, for people to follow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PageAddress(String);
 
 impl Repository {
     /// The repository as it was written.
@@ -80,6 +120,42 @@ impl ApiAddress {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl ApiAddress {
+    /// Host, and port where it has one.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        let rest = self.0.split_once("://").map_or(self.as_str(), |(_, rest)| rest);
+        rest.split('/').next().unwrap_or_default()
+    }
+}
+
+impl PageAddress {
+    /// The address.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for PageAddress {
+    type Error = ValueError;
+    fn try_from(text: String) -> Result<Self, ValueError> {
+        let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+        let fine = rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '['));
+        if fine && text.len() <= MAX_PAGE_BYTES && text.chars().all(|c| c.is_ascii_graphic()) {
+            Ok(Self(text))
+        } else {
+            Err(ValueError::Page(shown(&text)))
+        }
+    }
+}
+
+impl From<PageAddress> for String {
+    fn from(address: PageAddress) -> Self {
+        address.0
     }
 }
 

@@ -17,7 +17,7 @@ use serde::Deserialize;
 
 use crate::location::{Location, Prefix};
 
-pub use github::{ApiAddress, EventKind, Repository};
+pub use github::{ApiAddress, EventKind, GithubAccess, PageAddress, Repository, StatusKind, StatusRule};
 pub use pattern::Pattern;
 pub use protect::Protect;
 pub use secret::{MAX_SECRETS, SecretReference, SecretReferenceError, Secrets};
@@ -139,7 +139,7 @@ impl Config {
         }
         places::check(&config.sites)?;
         for site in &config.sites {
-            site.check()?;
+            site.check(config.state.is_some())?;
         }
         let Some(state) = config.state.clone() else { return Ok(config) };
         for site in &mut config.sites {

@@ -23,6 +23,12 @@ impl Pattern {
         self.matcher.is_match(name)
     }
 
+    /// The one name that it covers, where it has none of a glob's characters.
+    #[must_use]
+    pub fn literal(&self) -> Option<&str> {
+        Some(self.as_str()).filter(|text| !text.contains(['*', '?', '[', ']', '{', '}', '\\', '!']))
+    }
+
     /// As it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {

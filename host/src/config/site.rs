@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::ConfigError;
 use super::protect::Protect;
 use super::values::{DistributionId, LeaseSeconds, OriginPath, PluginReference, RoleArn, Sha256Hex, SiteName};
-use super::webhook::Webhook;
+use super::webhook::{GithubRule, Webhook};
 use crate::document::{Partition, distribution_arn};
 use crate::invalidation::FREE_PATHS;
 use crate::location::{Location, Prefix, Source};
@@ -148,9 +148,18 @@ impl Site {
         staged || self.builds.as_ref().is_some_and(within)
     }
 
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
+    /// Its rules for webhooks of GitHub.
+    pub fn github_rules(&self) -> impl Iterator<Item = &GithubRule> {
+        self.webhooks.iter().filter_map(|webhook| match webhook {
+            Webhook::Github(rule) => Some(rule.as_ref()),
+            Webhook::Generic(_) => None,
+        })
+    }
+
+    /// `kept` says whether the configuration has a state.
+    pub(super) fn check(&self, kept: bool) -> Result<(), ConfigError> {
         for webhook in &self.webhooks {
-            webhook.check(self).map_err(|error| ConfigError::Webhook { site: self.name.clone(), error })?;
+            webhook.check(self, kept).map_err(|error| ConfigError::Webhook { site: self.name.clone(), error })?;
         }
         for plugin in self.sync.iter().chain(&self.policy) {
             if plugin.sha256.is_none() && !matches!(plugin.plugin, PluginReference::Bundled(_)) {

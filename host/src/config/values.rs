@@ -99,6 +99,9 @@ pub enum ValueError {
     /// Not an API's address.
     #[error("`{0}` is not the address of an API, write `https://HOST/PATH`")]
     Address(String),
+    /// Not a page's address.
+    #[error("`{0}` is not the address of a page, write `https://HOST/PATH`")]
+    Page(String),
     /// Too short or too long.
     #[error("`lease-seconds` is {0}, use 1 to 900")]
     LeaseSeconds(u16),

@@ -7,10 +7,12 @@ use std::fmt;
 use serde::Deserialize;
 
 use super::Site;
-use super::github::{ApiAddress, EventKind, Repository};
+use super::github::{ApiAddress, EventKind, GithubAccess, PageAddress, Repository, StatusKind, StatusRule};
 use super::pattern::Pattern;
 use super::secret::{SecretReference, Secrets};
+use crate::github::{Reported, StatusWish};
 use crate::location::Source;
+use crate::webhook::ProvidedArtifact;
 
 /// One rule of a site.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -43,6 +45,8 @@ pub struct GithubRule {
     pub pull_requests: bool,
     /// What is published.
     pub publish: Publish,
+    /// What is reported to GitHub.
+    pub status: Option<StatusRule>,
     /// Where the secrets are that sign them.
     pub secrets: Secrets,
 }
@@ -71,10 +75,8 @@ pub enum Publish {
     Artifact {
         /// Its name.
         name: Pattern,
-        /// The token that may read it.
-        token: SecretReference,
-        /// Where GitHub answers.
-        api: ApiAddress,
+        /// How GitHub is asked; the token may read it.
+        access: GithubAccess,
     },
 }
 
@@ -108,6 +110,19 @@ pub enum WebhookError {
     /// Only runs and releases have files.
     #[error("`publish = \"artifact\"` can be had of `release` and `workflow_run` only, remove the other events")]
     ArtifactOf,
+    /// Statuses of a deployment need one.
+    #[error(
+        "`status = \"deployment\"` can be had of `deployment` only, remove the other events or write `status = \"commit\"`"
+    )]
+    StatusOf,
+    /// A release does not say which commit it is of.
+    #[error(
+        "`status = \"commit\"` cannot be had of a `release`, which names no commit, give releases a rule of their own"
+    )]
+    StatusOfRelease,
+    /// A file that GitHub keeps is fetched into the state.
+    #[error("`publish = \"artifact\"` needs the configuration's `state`, into which the file is fetched")]
+    NoState,
     /// What is published is not in the configuration.
     #[error("{what} needs the site's `{field}`{hint}")]
     Place {
@@ -159,6 +174,8 @@ struct Fields {
     artifact: Option<Pattern>,
     token: Option<SecretReference>,
     api: Option<ApiAddress>,
+    status: Option<StatusKind>,
+    url: Option<PageAddress>,
     secrets: Option<Secrets>,
 }
 
@@ -209,13 +226,28 @@ impl Fields {
             return Err(useless("forks` or `pull-requests", "only runs of workflows are made for them"));
         }
         let artifact = matches!(self.publish, Some(Word::Artifact));
-        for (field, given) in
-            [("artifact", self.artifact.is_some()), ("token", self.token.is_some()), ("api", self.api.is_some())]
-        {
-            if given && !artifact {
-                return Err(useless(field, "it goes with `publish = \"artifact\"`"));
+        let asks = artifact || self.status.is_some();
+        let (with_artifact, with_either) =
+            ("it goes with `publish = \"artifact\"`", "it goes with `publish = \"artifact\"` or `status`");
+        for (field, given, means, why) in [
+            ("artifact", self.artifact.is_some(), artifact, with_artifact),
+            ("token", self.token.is_some(), asks, with_either),
+            ("api", self.api.is_some(), asks, with_either),
+            ("url", self.url.is_some(), self.status.is_some(), "it goes with `status`"),
+        ] {
+            if given && !means {
+                return Err(useless(field, why));
             }
         }
+        match self.status {
+            Some(StatusKind::Commit) if has(EventKind::Release) => return Err(WebhookError::StatusOfRelease),
+            Some(StatusKind::Deployment) if events.iter().any(|kind| *kind != EventKind::Deployment) => {
+                return Err(WebhookError::StatusOf);
+            }
+            Some(_) | None => {}
+        }
+        let api = self.api.unwrap_or_default();
+        let access = self.token.map(|token| GithubAccess { api, token });
         let publish = match self.publish {
             None => Publish::Named,
             Some(Word::Commit) if has(EventKind::Release) => return Err(WebhookError::CommitOfRelease),
@@ -226,9 +258,13 @@ impl Fields {
             Some(Word::Artifact) if has(EventKind::Push) || deployments => return Err(WebhookError::ArtifactOf),
             Some(Word::Artifact) => Publish::Artifact {
                 name: self.artifact.ok_or_else(|| missing("artifact", "the name of the file that GitHub keeps"))?,
-                token: self.token.ok_or_else(|| missing("token", "GitHub gives artifacts to nobody else"))?,
-                api: self.api.unwrap_or_default(),
+                access: access.clone().ok_or_else(|| missing("token", "GitHub gives artifacts to nobody else"))?,
             },
+        };
+        let status = match (self.status, access) {
+            (None, _) => None,
+            (Some(_), None) => return Err(missing("token", "GitHub takes statuses from nobody else")),
+            (Some(kind), Some(access)) => Some(StatusRule { kind, access, url: self.url }),
         };
         Ok(GithubRule {
             repository: self.repository.ok_or_else(|| missing("repository", "write it as `owner/name`"))?,
@@ -240,6 +276,7 @@ impl Fields {
             forks: self.forks.unwrap_or_default(),
             pull_requests: self.pull_requests.unwrap_or_default(),
             publish,
+            status,
             secrets,
         })
     }
@@ -258,6 +295,8 @@ impl Fields {
             ("artifact", self.artifact.is_some()),
             ("token", self.token.is_some()),
             ("api", self.api.is_some()),
+            ("status", self.status.is_some()),
+            ("url", self.url.is_some()),
         ] {
             if given {
                 return Err(WebhookError::Useless { field, why: "a generic webhook says itself what it publishes" });
@@ -277,8 +316,17 @@ impl Webhook {
         }
     }
 
-    /// Whether the site has what it publishes.
-    pub(super) fn check(&self, site: &Site) -> Result<(), WebhookError> {
+    /// Every secret that it needs: those that sign, and the tokens by which GitHub is asked.
+    pub fn references(&self) -> impl Iterator<Item = &SecretReference> {
+        let accesses = match self {
+            Self::Github(rule) => [rule.provider(), rule.status.as_ref().map(|status| &status.access)],
+            Self::Generic(_) => [None, None],
+        };
+        self.secrets().as_slice().iter().chain(accesses.into_iter().flatten().map(|access| &access.token))
+    }
+
+    /// Whether the site has what it publishes; `kept` says whether there is a state.
+    pub(super) fn check(&self, site: &Site, kept: bool) -> Result<(), WebhookError> {
         let staged = matches!(site.staged, Some(Source::Prefix(_) | Source::Object(_)));
         let publish = match self {
             Self::Generic(_) if site.builds.is_none() && !staged => return Err(WebhookError::Nothing),
@@ -290,6 +338,7 @@ impl Webhook {
             None => Err(WebhookError::Place { what, field: "builds", hint }),
         };
         match publish {
+            Publish::Artifact { .. } if !kept => Err(WebhookError::NoState),
             Publish::Artifact { .. } => Ok(()),
             Publish::Staged if staged => Ok(()),
             Publish::Staged => {
@@ -300,6 +349,34 @@ impl Webhook {
             Publish::Tag => builds("`publish = \"tag\"`", ""),
             Publish::Newest => builds("`publish = \"newest\"`", ""),
         }
+    }
+}
+
+impl GithubRule {
+    /// How GitHub is asked for files.
+    fn provider(&self) -> Option<&GithubAccess> {
+        match &self.publish {
+            Publish::Artifact { access, .. } => Some(access),
+            _ => None,
+        }
+    }
+
+    /// Whether the rule has this very file fetched: a run that is handed on is believed in nothing that a token goes to.
+    #[must_use]
+    pub fn provides(&self, file: &ProvidedArtifact) -> bool {
+        let named = matches!(&self.publish, Publish::Artifact { name, .. } if *name == file.name);
+        named && self.provider() == Some(&file.access) && self.repository == file.repository
+    }
+
+    /// Whether the rule has this very status reported.
+    #[must_use]
+    pub fn reports(&self, wish: &StatusWish) -> bool {
+        let kind = match wish.on {
+            Reported::Commit(_) => StatusKind::Commit,
+            Reported::Deployment(_) => StatusKind::Deployment,
+        };
+        let same = |rule: &StatusRule| rule.kind == kind && rule.access == wish.access && rule.url == wish.url;
+        self.status.as_ref().is_some_and(same) && self.repository == wish.repository
     }
 }
 

@@ -175,7 +175,7 @@ pub fn lambda(sites: &[&Site], account: &str, region: &str, function: &str) -> G
     )
 }
 
-/// Reading the secrets of webhooks, each by its own name.
+/// Reading the secrets of webhooks and the tokens for GitHub, each by its own name.
 fn secrets<'a>(
     webhooks: impl Iterator<Item = &'a Webhook>,
     partition: &Partition,
@@ -183,7 +183,7 @@ fn secrets<'a>(
     account: &str,
 ) -> Vec<Statement> {
     let (mut kept, mut parameters) = (BTreeSet::new(), BTreeSet::new());
-    for reference in webhooks.flat_map(|webhook| webhook.secrets().as_slice()) {
+    for reference in webhooks.flat_map(Webhook::references) {
         match reference {
             SecretReference::SecretsManager { id, .. } if id.starts_with("arn:") => drop(kept.insert(id.clone())),
             // Secrets Manager adds six characters of its own to a name.
@@ -197,18 +197,16 @@ fn secrets<'a>(
     }
     let mut statements = Vec::new();
     if !kept.is_empty() {
-        statements.push(
-            Statement::allow(["secretsmanager:GetSecretValue"], kept)
-                .because("ReadSecrets", "to verify who sent a webhook, by the secrets that the configuration names"),
-        );
+        statements.push(Statement::allow(["secretsmanager:GetSecretValue"], kept).because(
+            "ReadSecrets",
+            "to verify who sent a webhook and to ask GitHub, by the secrets that the configuration names",
+        ));
     }
     if !parameters.is_empty() {
-        statements.push(
-            Statement::allow(["ssm:GetParameter"], parameters).because(
-                "ReadParameters",
-                "to verify who sent a webhook, by the parameters that the configuration names",
-            ),
-        );
+        statements.push(Statement::allow(["ssm:GetParameter"], parameters).because(
+            "ReadParameters",
+            "to verify who sent a webhook and to ask GitHub, by the parameters that the configuration names",
+        ));
     }
     statements
 }

@@ -62,6 +62,7 @@ pub fn claim(config: &Config, stored: &Stored) -> Claims {
                 cause: Cause::Upload,
                 order: Some(stored.order()),
                 delivery: None,
+                status: None,
             }),
             Some(Err(why)) => claims.declined.push(Declined { site: site.name.clone(), why }),
         }

@@ -77,6 +77,7 @@ impl Invocation {
             cause: Cause::Invocation,
             order: self.committed.map(|at| Order::at(at.milliseconds())),
             delivery: None,
+            status: None,
         })
     }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::build::Build;
 use crate::config::SiteName;
+use crate::github::StatusWish;
 use crate::identity::ETag;
 use crate::key::StoredKey;
 use crate::location::{Bucket, Location, Source};
@@ -33,6 +34,9 @@ pub struct Trigger {
     /// The webhook that asks, so that it is carried out once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery: Option<DeliveryIdentity>,
+    /// Where it is reported how the run goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<StatusWish>,
 }
 
 /// What a run is made from.

@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{ApiAddress, EventKind, Pattern, Repository, SecretReference};
+use crate::config::{EventKind, GithubAccess, Pattern, Repository};
 use crate::timestamp::Timestamp;
 
 /// What is announced.
@@ -31,6 +31,8 @@ pub struct Announcement {
     pub environment: Option<String>,
     /// The workflow of a run.
     pub workflow: Option<Workflow>,
+    /// The deployment, by its id.
+    pub deployment: Option<u64>,
     /// What files may hang on it.
     pub origin: Option<Origin>,
 }
@@ -69,21 +71,25 @@ pub enum Origin {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProvidedArtifact {
-    /// Where GitHub answers.
-    pub api: ApiAddress,
+    /// How GitHub is asked; the token may read the file.
+    pub access: GithubAccess,
     /// The repository.
     pub repository: Repository,
     /// What it belongs to.
     pub of: Origin,
     /// Its name.
     pub name: Pattern,
-    /// The token that may read it.
-    pub token: SecretReference,
 }
 
 /// The full id of a commit: 40 hexadecimal digits, or 64.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct CommitId(String);
+
+/// Not the id of a commit.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no commit, which has 40 or 64 hexadecimal digits")]
+pub struct CommitIdError(String);
 
 impl CommitId {
     /// Parses an id; nothing for other texts, and for the id that stands for no commit.
@@ -98,6 +104,19 @@ impl CommitId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl TryFrom<String> for CommitId {
+    type Error = CommitIdError;
+    fn try_from(text: String) -> Result<Self, CommitIdError> {
+        Self::new(&text).ok_or_else(|| CommitIdError(crate::spoken::shown(&text)))
+    }
+}
+
+impl From<CommitId> for String {
+    fn from(commit: CommitId) -> Self {
+        commit.0
     }
 }
 

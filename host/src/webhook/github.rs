@@ -133,7 +133,8 @@ struct Run {
 
 #[derive(Deserialize)]
 struct Deployed {
-    action: String,
+    /// Servers up to 3.5 do not tell: there was one action only.
+    action: Option<String>,
     deployment: Deployment,
     workflow_run: Option<DeployingRun>,
     repository: Named,
@@ -141,6 +142,7 @@ struct Deployed {
 
 #[derive(Deserialize)]
 struct Deployment {
+    id: u64,
     sha: String,
     #[serde(rename = "ref")]
     reference: String,
@@ -207,6 +209,7 @@ fn push(payload: &Value) -> Result<Said, String> {
         pull_request: false,
         environment: None,
         workflow: None,
+        deployment: None,
         origin: None,
     }))
 }
@@ -230,6 +233,7 @@ fn release(payload: &Value) -> Result<Said, String> {
         pull_request: false,
         environment: None,
         workflow: None,
+        deployment: None,
         origin: Some(Origin::Release(release.id)),
     }))
 }
@@ -267,13 +271,18 @@ fn run(payload: &Value) -> Result<Said, String> {
             name: run.name.unwrap_or_default(),
             file: path.rsplit('/').next().unwrap_or_default().to_owned(),
         }),
+        deployment: None,
         origin: Some(Origin::Run(run.id)),
     }))
 }
 
 fn deployment(payload: &Value) -> Result<Said, String> {
     let Deployed { action, deployment, workflow_run, repository } = Deployed::deserialize(payload).map_err(told)?;
-    if action != "created" {
+    // The event's name is not signed, and a status repeats its deployment.
+    if payload.get("deployment_status").is_some() {
+        return Err("it is one of a `deployment_status`".to_owned());
+    }
+    if let Some(action) = action.filter(|action| action != "created") {
         return Ok(quiet(EventKind::Deployment, "created", &action));
     }
     let repository = named(repository)?;
@@ -293,6 +302,7 @@ fn deployment(payload: &Value) -> Result<Said, String> {
         time: time(&deployment.created_at)?,
         environment: Some(deployment.environment),
         workflow: None,
+        deployment: Some(deployment.id),
         origin: None,
     }))
 }

@@ -16,7 +16,8 @@ use super::secret::Secret;
 use super::signature::{SIGNATURE, SIGNED_AT, Signature};
 use super::verdict::{Quietly, Refusal, Unmatched, Verdict};
 use crate::build::Build;
-use crate::config::{Config, EventKind, GenericRule, GithubRule, Publish, SecretReference, Site, Webhook};
+use crate::config::{Config, EventKind, GenericRule, GithubRule, Publish, SecretReference, Site, StatusKind, Webhook};
+use crate::github::{Reported, StatusWish};
 use crate::location::Location;
 use crate::request::Order;
 use crate::spoken::shown;
@@ -191,6 +192,7 @@ impl<'c> Candidates<'c> {
                     cause: Cause::Github(announcement.event),
                     order: Some(Order::at(announcement.time.milliseconds())),
                     delivery: Some(self.identity.clone()),
+                    status: status(rule, &announcement),
                 }),
                 Err(why) => reasons.push((site.name.clone(), why)),
             }
@@ -209,6 +211,7 @@ impl<'c> Candidates<'c> {
             cause: Cause::Generic,
             order: at.map(|at| Order::at(at.milliseconds())),
             delivery: Some(self.identity.clone()),
+            status: None,
         }]))
     }
 }
@@ -239,6 +242,16 @@ fn obey(site: &Site, rule: &GithubRule, said: &Announcement) -> Result<(String, 
         return Err(Unmatched::Reference(said.reference.to_string()));
     }
     publish(site, rule, said)
+}
+
+/// What is reported to GitHub of the run, as the rule wishes; nothing where the announcement names nothing to report on.
+fn status(rule: &GithubRule, said: &Announcement) -> Option<StatusWish> {
+    let wished = rule.status.as_ref()?;
+    let on = match wished.kind {
+        StatusKind::Commit => Reported::Commit(said.commit.clone()?),
+        StatusKind::Deployment => Reported::Deployment(said.deployment?),
+    };
+    Some(StatusWish { access: wished.access.clone(), repository: rule.repository.clone(), on, url: wished.url.clone() })
 }
 
 /// Whether the rule is for the branch or tag. One that names no tag is for every release, and one that names neither is for
@@ -276,14 +289,13 @@ fn publish(site: &Site, rule: &GithubRule, said: &Announcement) -> Result<(Strin
             let source = site.staged.clone().filter(|source| site.owns(source)).ok_or(Unmatched::Builds)?;
             Ok((named(), Wanted::Source { source, pin: None }))
         }
-        (Publish::Artifact { name, token, api }, _) => {
+        (Publish::Artifact { name, access }, _) => {
             let of = said.origin.ok_or(Unmatched::Artifact)?;
             let artifact = ProvidedArtifact {
-                api: api.clone(),
+                access: access.clone(),
                 repository: rule.repository.clone(),
                 of,
                 name: name.clone(),
-                token: token.clone(),
             };
             Ok((named(), Wanted::Provided(Box::new(artifact))))
         }

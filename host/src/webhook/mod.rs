@@ -13,7 +13,9 @@ mod generic;
 mod verdict;
 mod delivery;
 
-pub use announcement::{Announcement, CommitId, Origin, ProvidedArtifact, Reference, Workflow, asks_to_skip};
+pub use announcement::{
+    Announcement, CommitId, CommitIdError, Origin, ProvidedArtifact, Reference, Workflow, asks_to_skip,
+};
 pub use delivery::{DeliveryIdentity, DeliveryIdentityError, SEEN_FORMAT, Seen, State, Turn};
 pub use generic::GenericError;
 pub use github::{GITHUB_ANSWER_SECONDS, GITHUB_PAYLOAD_BYTES, PayloadError, Quiet};

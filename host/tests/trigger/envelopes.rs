@@ -102,6 +102,7 @@ fn a_run_that_is_handed_on_arrives_as_it_was() {
             cause: Cause::Github(tidegate_host::config::EventKind::WorkflowRun),
             order: Some(tidegate_host::request::Order::at(7)),
             delivery: None,
+            status: None,
         },
     };
     let event = run.to_event().unwrap();

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use tidegate_host::config::Config;
+use tidegate_host::github::{MAX_DESCRIPTION, RunState};
 use tidegate_host::trigger::Wanted;
 use tidegate_host::webhook::{Origin, Verdict};
 
@@ -115,9 +116,41 @@ fn each_way_to_publish_wants_its_own_place() {
         ),
     ] {
         let Wanted::Provided(provided) = wanted(&format!("{rule}\n{artifact}"), event, name) else { panic!() };
-        assert_eq!((provided.of, provided.api.as_str()), (of, "https://api.github.com"));
+        assert_eq!((provided.of, provided.access.api.as_str()), (of, "https://api.github.com"));
         assert!(provided.name.covers("site.zip") && !provided.name.covers("logs.zip"));
     }
+}
+
+#[test]
+fn a_rule_says_what_is_told_at_github() {
+    let wish = |rule: &str, event: &str, name: &str| {
+        let rule = format!("{rule}\npublish = \"staged\"\ntoken = \"secretsmanager:token\"");
+        let call = github_call(event, &serde_json::to_vec(&fixture(name)).unwrap());
+        match judge(&github_config(&rule), &call, &both()) {
+            Verdict::Publish(mut triggers) => triggers.remove(0).status.unwrap(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let site = "docs".to_owned().try_into().unwrap();
+    let commit =
+        wish("branch = \"main\"\nstatus = \"commit\"\nurl = \"https://docs.acme.com/\"", "push", "github-push");
+    let note = commit.note(&site, RunState::Pending, "a\r\n\u{1b}[31mb");
+    assert_eq!(note.path, "/repos/acme/docs/statuses/6113728f27ae82c7b1a177c8d03f9e96e0adf246");
+    let told = json!({
+        "state": "pending", "context": "tidegate/docs", "description": "a\\r\\n\\u{1b}[31mb",
+        "target_url": "https://docs.acme.com/",
+    });
+    assert_eq!(note.body, told);
+    let long = commit.note(&site, RunState::Failure, &"é".repeat(500));
+    assert!(long.body["description"].as_str().unwrap().chars().count() <= MAX_DESCRIPTION);
+    let rule =
+        "events = [\"deployment\"]\nenvironment = \"**\"\nstatus = \"deployment\"\nurl = \"https://docs.acme.com/\"";
+    let deployment = wish(rule, "deployment", "github-deployment");
+    let note = deployment.note(&site, RunState::Pending, "x");
+    assert!(note.path.starts_with("/repos/acme/docs/deployments/") && note.path.ends_with("/statuses"), "{note:?}");
+    assert_eq!(note.body, json!({ "state": "in_progress", "description": "x" }));
+    let ended = deployment.note(&site, RunState::Success, "x").body;
+    assert_eq!(ended["environment_url"], "https://docs.acme.com/");
 }
 
 #[test]
@@ -143,7 +176,7 @@ fn two_rules_of_one_site_publish_it_once() {
 fn mistakes_in_rules_are_named() {
     let told = |rule: &str| {
         let text = format!(
-            "[[site]]\nname = \"docs\"\ntarget = \"s3://docs/\"\nbuilds = \"s3://acme/b/\"\n[[site.webhook]]\n{rule}"
+            "state = \"s3://state/\"\n[[site]]\nname = \"docs\"\ntarget = \"s3://docs/\"\nbuilds = \"s3://acme/b/\"\n[[site.webhook]]\n{rule}"
         );
         Config::parse(&text).map(|_| ()).map_err(|error| error.to_string())
     };
@@ -163,7 +196,14 @@ fn mistakes_in_rules_are_named() {
         ("branch = \"main\"\nworkflow = \"site.yml\"", "no `workflow_run`"),
         ("branch = \"main\"\nforks = true", "only runs of workflows"),
         ("branch = \"main\"\nartifact = \"site\"", "goes with `publish = \"artifact\"`"),
-        ("branch = \"main\"\ntoken = \"ssm:/t\"", "goes with `publish = \"artifact\"`"),
+        ("branch = \"main\"\ntoken = \"ssm:/t\"", "goes with `publish = \"artifact\"` or `status`"),
+        ("branch = \"main\"\napi = \"https://ghe.acme.com/api/v3\"", "goes with `publish = \"artifact\"` or `status`"),
+        ("branch = \"main\"\nurl = \"https://docs.acme.com/\"", "goes with `status`"),
+        ("branch = \"main\"\nstatus = \"commit\"", "needs `token`"),
+        ("branch = \"main\"\nstatus = \"tag\"\ntoken = \"ssm:/t\"", "tag"),
+        ("branch = \"main\"\nstatus = \"commit\"\ntoken = \"ssm:/t\"\nurl = \"javascript:x\"", "address of a page"),
+        ("branch = \"main\"\nstatus = \"deployment\"\ntoken = \"ssm:/t\"", "`deployment` only"),
+        ("events = [\"release\"]\nstatus = \"commit\"\ntoken = \"ssm:/t\"", "names no commit"),
         ("branch = \"main\"\npublish = \"artifact\"", "`release` and `workflow_run` only"),
         ("events = [\"release\"]\npublish = \"artifact\"", "needs `artifact`"),
         ("events = [\"release\"]\npublish = \"artifact\"\nartifact = \"*.zip\"", "needs `token`"),
@@ -221,6 +261,9 @@ fn a_webhook_needs_something_to_publish() {
     assert!(told("", &format!("{github}\npublish = \"newest\"")).unwrap_err().contains("`builds`"));
     assert!(told("", "provider = \"generic\"").unwrap_err().contains("`builds` or `staged`"));
     assert!(told("staged = \"s3://acme/s.zip\"", "provider = \"generic\"").is_ok());
+    let artifact = "provider = \"github\"\nrepository = \"acme/docs\"\nevents = [\"release\"]\npublish = \"artifact\"\n\
+                    artifact = \"*.zip\"\ntoken = \"ssm:/t\"";
+    assert!(told("", artifact).unwrap_err().contains("needs the configuration's `state`"));
 }
 
 #[test]
@@ -230,7 +273,7 @@ fn the_examples_of_the_documentation_are_configurations() {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(page);
         let text = std::fs::read_to_string(&path).unwrap();
         for example in text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()) {
-            let site = "[[site]]\nname = \"docs\"\ntarget = \"s3://docs.acme.com/\"\nstaged = \"s3://acme-artifacts/staged/\"\n";
+            let site = "state = \"s3://acme-artifacts/.tidegate/\"\n[[site]]\nname = \"docs\"\ntarget = \"s3://docs.acme.com/\"\nstaged = \"s3://acme-artifacts/staged/\"\n";
             let whole = if example.contains("[[site]]") { example.to_owned() } else { format!("{site}{example}") };
             Config::parse(&whole).unwrap_or_else(|error| panic!("{page}: {error}\n{whole}"));
             count += 1;

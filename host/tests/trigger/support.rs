@@ -63,10 +63,12 @@ pub(crate) const SECRET: &str = "It's a Secret to Everybody";
 
 /// A site with builds and one rule for `acme/docs`.
 pub(crate) fn github_config(rule: &str) -> Config {
-    config(&format!(
-        "builds = \"s3://acme-artifacts/builds/\"\nstaged = \"s3://acme-artifacts/staged/\"\n[[site.webhook]]\nprovider = \"github\"\n\
+    let text = format!(
+        "state = \"s3://acme-state/\"\n[[site]]\nname = \"docs\"\ntarget = \"s3://docs.acme.com/\"\n\
+         builds = \"s3://acme-artifacts/builds/\"\nstaged = \"s3://acme-artifacts/staged/\"\n[[site.webhook]]\nprovider = \"github\"\n\
          repository = \"acme/docs\"\nsecrets = [\"secretsmanager:old\", \"secretsmanager:new\"]\n{rule}"
-    ))
+    );
+    Config::parse(&text).unwrap()
 }
 
 pub(crate) fn secrets(list: &[(&str, &str)]) -> Fetched {

@@ -1,0 +1,221 @@
+//! Webhooks as GitHub really sent them: the payloads of `@octokit/webhooks-examples`, all of them, signed, before every kind of rule.
+//!
+//! They are to be trusted for the form of payloads. They show no pull request of a fork, so that is made from a run of theirs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sha2::Sha256;
+use tidegate_host::config::{Config, SecretReference};
+use tidegate_host::timestamp::Timestamp;
+use tidegate_host::trigger::Call;
+use tidegate_host::webhook::{Fetched, Quietly, Refusal, Secret, Verdict, candidates};
+
+use crate::server::skipped;
+
+const SECRET: &str = "It's a Secret to Everybody";
+
+/// What each site's rules say besides whose they are.
+const RULES: [(&str, &str); 7] = [
+    ("branches", "branch = \"**\""),
+    ("tags", "tag = \"**\"\npublish = \"tag\""),
+    ("releases", "events = [\"release\"]\npublish = \"artifact\"\nartifact = \"*.zip\"\ntoken = \"ssm:/token\""),
+    (
+        "runs",
+        "events = [\"workflow_run\"]\nbranch = \"**\"\npublish = \"artifact\"\nartifact = \"site\"\ntoken = \"ssm:/token\"\nstatus = \"commit\"",
+    ),
+    (
+        "anybodys-runs",
+        "events = [\"workflow_run\"]\nbranch = \"**\"\nforks = true\npull-requests = true\npublish = \"newest\"",
+    ),
+    (
+        "deployments",
+        "events = [\"deployment\"]\nenvironment = \"**\"\nstatus = \"deployment\"\ntoken = \"ssm:/token\"\npublish = \"newest\"",
+    ),
+    (
+        "everything",
+        "events = [\"push\", \"release\", \"workflow_run\", \"deployment\"]\nbranch = \"**\"\ntag = \"**\"\nenvironment = \"**\"\npublish = \"staged\"",
+    ),
+];
+
+#[derive(Deserialize)]
+struct Examples {
+    name: String,
+    examples: Vec<Value>,
+}
+
+/// The payloads of one version of GitHub, with the names of their events.
+fn payloads(version: &str, test: &str) -> Option<Vec<(String, Value)>> {
+    let package = "../.tools/octokit/package";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(package).join(version).join("index.json");
+    let Ok(text) = std::fs::read(path) else {
+        skipped(test, "the payloads are not installed, run: scripts/servers install octokit");
+        return None;
+    };
+    let all: Vec<Examples> = serde_json::from_slice(&text).unwrap();
+    Some(all.into_iter().flat_map(|kind| kind.examples.into_iter().map(move |one| (kind.name.clone(), one))).collect())
+}
+
+/// Sites with every kind of rule, for every repository that occurs.
+fn configuration(payloads: &[(String, Value)]) -> Config {
+    let name = |payload: &Value| payload.pointer("/repository/full_name")?.as_str().map(str::to_owned);
+    let repositories: BTreeSet<String> = payloads.iter().filter_map(|(_, payload)| name(payload)).collect();
+    let mut text = "state = \"s3://state/\"\n".to_owned();
+    for (site, rule) in RULES {
+        text += &format!(
+            "[[site]]\nname = \"{site}\"\ntarget = \"s3://{site}-site/\"\nbuilds = \"s3://{site}-builds/\"\nstaged = \"s3://{site}-staged/\"\n"
+        );
+        for repository in &repositories {
+            text += &format!(
+                "[[site.webhook]]\nprovider = \"github\"\nrepository = \"{repository}\"\nsecrets = [\"ssm:/secret\"]\n{rule}\n"
+            );
+        }
+    }
+    Config::parse(&text).unwrap()
+}
+
+fn call(event: &str, payload: &Value, secret: &str) -> Call {
+    let body = serde_json::to_vec(payload).unwrap();
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    mac.update(&body);
+    let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
+    let headers = [
+        ("Content-Type", "application/json"),
+        ("X-GitHub-Event", event),
+        ("X-GitHub-Delivery", "72d3162e-cc78-11e3-81ab-4c9367dc0958"),
+        ("X-Hub-Signature-256", signature.as_str()),
+    ];
+    Call::new("POST", "/", headers, body)
+}
+
+fn judge(config: &Config, call: &Call) -> Verdict {
+    let reference = SecretReference::try_from("ssm:/secret".to_owned()).unwrap();
+    let secret = Secret::new(&reference, SECRET.to_owned()).unwrap();
+    let fetched = Fetched::from([(reference, secret)]);
+    match candidates(call, config) {
+        Ok(candidates) => candidates.judge(call, &fetched, Timestamp::from_milliseconds(1_800_000_000_000)),
+        Err(refusal) => Verdict::Refused(refusal),
+    }
+}
+
+/// Which sites are published, or why none is, in one word.
+fn told(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Publish(triggers) => {
+            let sites: Vec<&str> = triggers.iter().map(|trigger| trigger.site.as_str()).collect();
+            sites.join(" ")
+        }
+        Verdict::Nothing(Quietly::Ping) => "ping".to_owned(),
+        Verdict::Nothing(Quietly::Event(_)) => "nothing".to_owned(),
+        Verdict::Nothing(Quietly::Rules(_)) => "no rule".to_owned(),
+        Verdict::Refused(Refusal::Unauthentic) => "unknown".to_owned(),
+        Verdict::Refused(refusal) => format!("refused: {refusal}"),
+    }
+}
+
+#[test]
+fn every_payload_of_githubs_is_read() {
+    let Some(payloads) = payloads("api.github.com", "every_payload_of_githubs_is_read") else { return };
+    let config = configuration(&payloads);
+    let mut counts: BTreeMap<(&str, String), usize> = BTreeMap::new();
+    for (event, payload) in &payloads {
+        let known = ["push", "release", "workflow_run", "deployment", "ping"].contains(&event.as_str());
+        let kind = if known { event.as_str() } else { "other" };
+        *counts.entry((kind, told(&judge(&config, &call(event, payload, SECRET))))).or_default() += 1;
+        // The same with another secret is nobody's.
+        let wrong = told(&judge(&config, &call(event, payload, "another secret")));
+        assert_eq!(wrong, "unknown", "{event}");
+    }
+    let counted: Vec<(&str, &str, usize)> =
+        counts.iter().map(|((kind, told), count)| (*kind, told.as_str(), *count)).collect();
+    assert_eq!(
+        counted,
+        [
+            ("deployment", "deployments everything", 4),
+            // Events of accounts, organizations and marketplaces, which have no repository.
+            ("other", "nothing", 248),
+            ("other", "unknown", 48),
+            ("ping", "ping", 4),
+            ("push", "branches everything", 2),
+            ("push", "nothing", 4),
+            ("push", "tags everything", 1),
+            ("release", "nothing", 10),
+            ("release", "releases everything", 3),
+            ("workflow_run", "nothing", 3),
+            ("workflow_run", "runs anybodys-runs everything", 2),
+        ]
+    );
+    assert_eq!(payloads.len(), 329);
+}
+
+#[test]
+fn runs_of_forks_and_of_pull_requests_publish_nothing_unless_a_rule_says_so() {
+    let test = "runs_of_forks_and_of_pull_requests_publish_nothing_unless_a_rule_says_so";
+    let Some(payloads) = payloads("api.github.com", test) else { return };
+    let config = configuration(&payloads);
+    let mut made = 0;
+    for (_, payload) in payloads.iter().filter(|(event, _)| event == "workflow_run") {
+        if payload.pointer("/workflow_run/conclusion") != Some(&json!("success")) {
+            continue;
+        }
+        for (place, value) in [
+            ("/workflow_run/head_repository/full_name", json!("mallory/octo-repo")),
+            ("/workflow_run/head_repository", Value::Null),
+            ("/workflow_run/event", json!("pull_request")),
+            ("/workflow_run/event", json!("pull_request_target")),
+        ] {
+            let mut changed = payload.clone();
+            *changed.pointer_mut(place).unwrap() = value;
+            assert_eq!(told(&judge(&config, &call("workflow_run", &changed, SECRET))), "anybodys-runs", "{place}");
+            made += 1;
+        }
+    }
+    assert_eq!(made, 8);
+    // Events of pull requests themselves are no rule's.
+    let of_pull_requests = payloads.iter().filter(|(event, _)| event.starts_with("pull_request"));
+    let told: Vec<String> =
+        of_pull_requests.map(|(event, payload)| told(&judge(&config, &call(event, payload, SECRET)))).collect();
+    assert_eq!((told.len(), told.iter().all(|one| one == "nothing")), (41, true), "{told:?}");
+}
+
+/// The header with the event's name is not signed, so a payload may come under any of them.
+#[test]
+fn payloads_under_the_name_of_another_event_are_refused_or_publish_nothing() {
+    let Some(payloads) =
+        payloads("api.github.com", "payloads_under_the_name_of_another_event_are_refused_or_publish_nothing")
+    else {
+        return;
+    };
+    let config = configuration(&payloads);
+    let mut published: BTreeMap<String, usize> = BTreeMap::new();
+    let mut tried = 0;
+    for (event, payload) in &payloads {
+        for other in ["push", "release", "workflow_run", "deployment"].into_iter().filter(|other| other != event) {
+            tried += 1;
+            if let Verdict::Publish(_) = judge(&config, &call(other, payload, SECRET)) {
+                *published.entry(format!("{event} as {other}")).or_default() += 1;
+            }
+        }
+    }
+    assert_eq!(tried, 4 * 329 - (7 + 13 + 5 + 4));
+    // Not even the status of a deployment, which repeats the deployment.
+    assert_eq!(published, BTreeMap::new());
+}
+
+#[test]
+fn payloads_of_older_servers_are_read() {
+    let mut count = 0;
+    for version in ["ghes-31", "ghes-32", "ghes-33", "ghes-34", "ghes-35"] {
+        let Some(payloads) = payloads(version, "payloads_of_older_servers_are_read") else { return };
+        let config = configuration(&payloads);
+        for (event, payload) in &payloads {
+            let told = told(&judge(&config, &call(event, payload, SECRET)));
+            assert!(!told.starts_with("refused"), "{version} {event}: {told}");
+            count += 1;
+        }
+    }
+    assert_eq!(count, 397);
+}
