@@ -5,6 +5,7 @@
 use std::process::ExitCode;
 
 use tidegate_deploy::CloudError;
+use tidegate_deploy::install::StepError;
 use tidegate_deploy::package::PackagingError;
 use tidegate_deploy::provision::ProvisionError;
 use tidegate_deploy::publish::{Fault, PublishError};
@@ -72,6 +73,9 @@ pub(crate) enum Trouble {
     /// A step in an account failed.
     #[error(transparent)]
     Provision(Box<ProvisionError>),
+    /// A step of an installation failed.
+    #[error(transparent)]
+    Install(Box<StepError>),
     /// There is no package.
     #[error(transparent)]
     Package(#[from] PackagingError),
@@ -83,11 +87,17 @@ impl From<ProvisionError> for Trouble {
     }
 }
 
+impl From<StepError> for Trouble {
+    fn from(error: StepError) -> Self {
+        Self::Install(Box::new(error))
+    }
+}
+
 impl Trouble {
     pub(crate) fn ending(&self) -> Ending {
         match self {
             Self::Usage(_) => Ending::Usage,
-            Self::Machine(_) | Self::Cloud(_) | Self::Provision(_) => Ending::Failed,
+            Self::Machine(_) | Self::Cloud(_) | Self::Provision(_) | Self::Install(_) => Ending::Failed,
             Self::Package(error) => match error.fault() {
                 Fault::Configuration | Fault::Plugin => Ending::Usage,
                 Fault::Cloud | Fault::Defect => Ending::Failed,

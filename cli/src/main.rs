@@ -12,6 +12,7 @@ mod ending;
 mod explain;
 mod group;
 mod invoke;
+mod install;
 mod library;
 mod meter;
 mod package;
@@ -23,6 +24,7 @@ mod releases;
 mod session;
 mod steps;
 mod sync;
+mod template;
 
 use std::process::ExitCode;
 
@@ -71,6 +73,9 @@ async fn run(arguments: Arguments, matches: &ArgMatches) -> Result<Ending, Troub
         Command::Group(wanted) => group::run(&common, &wanted).await,
         Command::Package(wanted) => package::package(&common, &wanted).await,
         Command::Invoke(wanted) => invoke::invoke(&common, &wanted).await,
+        Command::Template(wanted) => template::template(&common, &wanted),
+        Command::Install(wanted) => install::install(&common, &wanted).await,
+        Command::Uninstall(wanted) => install::uninstall(&common, &wanted).await,
         Command::Plugin(wanted) => plugin(&common, &wanted),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "tidegate", &mut std::io::stdout());

@@ -19,7 +19,8 @@ use crate::session::{Session, workshop};
 /// Makes the package, and tells what is in it.
 pub(crate) async fn package(common: &Common, wanted: &PackageArguments) -> Result<Ending, Trouble> {
     let configuration = Configuration::load(&common.config)?;
-    let bootstrap = bootstrap(wanted)?;
+    let target = wanted.target.unwrap_or_else(|| configuration.config.function.architecture.target());
+    let bootstrap = bootstrap(wanted, target)?;
     let workshop = workshop(&configuration.directory)?;
     // AWS is asked only for what is there.
     let connection = match in_s3(&configuration.config) {
@@ -28,11 +29,11 @@ pub(crate) async fn package(common: &Common, wanted: &PackageArguments) -> Resul
     };
     let tell = |step: &Step| {
         if !common.json {
-            anstream::eprintln!("{}", spoken(step, wanted.target));
+            anstream::eprintln!("{}", spoken(step, target));
         }
     };
     let made = make(&workshop, &S3::new(&connection), &configuration.text, bootstrap, tell).await?;
-    let out = wanted.out.clone().unwrap_or_else(|| format!("tidegate-lambda-{}.zip", wanted.target).into());
+    let out = wanted.out.clone().unwrap_or_else(|| format!("tidegate-lambda-{target}.zip").into());
     write(&out, "the package", &made.archive)?;
     report(common, &out, &made)?;
     Ok(Ending::Done)
@@ -52,8 +53,7 @@ fn in_s3(config: &Config) -> bool {
 }
 
 /// The program that was named, or the first one that is where `make release` and cargo leave it.
-fn bootstrap(wanted: &PackageArguments) -> Result<Bootstrap, Trouble> {
-    let target = wanted.target;
+fn bootstrap(wanted: &PackageArguments, target: Target) -> Result<Bootstrap, Trouble> {
     let path = match &wanted.bootstrap {
         Some(path) => path.clone(),
         None => find(target)?,

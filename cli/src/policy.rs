@@ -42,6 +42,7 @@ pub(crate) async fn policy(common: &Common, command: &PolicyCommand) -> Result<E
             let sites = named(&configuration, &[])?;
             let account = account(common, how, &sites).await?;
             let partition = sites.first().map(|site| site.partition()).unwrap_or_default();
+            let function = function.as_deref().unwrap_or(configuration.config.function.name.as_str());
             let grant = lambda(&sites, &account, region, function);
             finish(common, how, &account, &partition, vec![grant]).await
         }

@@ -29,25 +29,28 @@ const REGION: &str = "us-east-1";
 pub(crate) struct Session {
     pub(crate) connection: Connection,
     pub(crate) embedded: Option<Embedded>,
+    /// Whether somebody said which region; where nobody did, it is [`REGION`].
+    pub(crate) region_named: bool,
 }
 
 impl Session {
     pub(crate) async fn open(common: &Common) -> Result<Self, Trouble> {
         if let Some(directory) = &common.local {
             let embedded = Embedded::open(directory)?;
-            return Ok(Self { connection: embedded.connection(), embedded: Some(embedded) });
+            return Ok(Self { connection: embedded.connection(), embedded: Some(embedded), region_named: true });
         }
         let mut loader = Connection::defaults();
         if let Some(url) = &common.endpoint_url {
             loader = loader.endpoint_url(url);
         }
         let config = loader.load().await;
+        let region_named = config.region().is_some();
         let config = match config.region() {
             Some(_) => config,
             None => config.into_builder().region(Region::from_static(REGION)).build(),
         };
         let path_style = common.endpoint_url.is_some() || config.endpoint_url().is_some();
-        Ok(Self { connection: Connection::new(config, path_style), embedded: None })
+        Ok(Self { connection: Connection::new(config, path_style), embedded: None, region_named })
     }
 
     /// A connection that reaches nothing, for commands that ask AWS nothing.

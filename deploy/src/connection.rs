@@ -68,6 +68,12 @@ impl Connection {
         Self { config, path_style: self.path_style }
     }
 
+    /// The region that requests go to; empty where nothing named one.
+    #[must_use]
+    pub fn region(&self) -> String {
+        self.config.region().map(ToString::to_string).unwrap_or_default()
+    }
+
     pub(crate) fn config(&self) -> &SdkConfig {
         &self.config
     }

@@ -22,6 +22,8 @@ pub mod trigger;
 pub mod package;
 pub mod check;
 pub mod provision;
+#[cfg(feature = "install")]
+pub mod install;
 
 pub use chain::{Chain, ChainError, Library, Workshop};
 pub use cloud::CloudError;

@@ -32,6 +32,7 @@ pub mod writing;
 pub mod document;
 pub mod grant;
 pub mod provision;
+pub mod account;
 pub mod name;
 pub mod issued;
 pub mod audit;

@@ -11,7 +11,7 @@ import tempfile
 
 import parliament
 
-SERVICES = {"cloudfront", "codeartifact", "ecr", "kms", "lambda", "logs", "s3", "secretsmanager", "ssm", "sts"}
+SERVICES = {"cloudfront", "codeartifact", "ecr", "kms", "lambda", "logs", "s3", "secretsmanager", "sqs", "ssm", "sts"}
 
 # What an organisation may ask for beside what is valid: a condition on its own network or account for whatever reads, writes or
 # assumes. Tidegate narrows by resource and by session; it does not know anybody's organisation.

@@ -19,7 +19,7 @@ use crate::server::{Server, skipped};
 const ACCOUNT: &str = "123456789012";
 
 /// A program of the linters' environment.
-fn program(name: &str, test: &str) -> Option<PathBuf> {
+pub(crate) fn linter(name: &str, test: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.tools/linters/bin").join(name);
     if !path.exists() {
         skipped(test, "the linters are not installed, run: scripts/servers install linters");
@@ -94,7 +94,7 @@ fn grants() -> Vec<Grant> {
 }
 
 /// What a linter finds in documents, one line each.
-fn findings(python: &Path, linter: &str, documents: &[(String, String)]) -> Vec<String> {
+pub(crate) fn findings(python: &Path, linter: &str, documents: &[(String, String)]) -> Vec<String> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("real_servers/linters.py");
     let mut child =
         Command::new(python).arg(script).arg(linter).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
@@ -124,14 +124,14 @@ fn wrong() -> Vec<(String, String)> {
 
 #[test]
 fn parliament_finds_nothing_in_any_grant() {
-    let Some(python) = program("python", "parliament_finds_nothing_in_any_grant") else { return };
+    let Some(python) = linter("python", "parliament_finds_nothing_in_any_grant") else { return };
     assert_eq!(findings(&python, "parliament", &documents()), Vec::<String>::new());
     assert_ne!(findings(&python, "parliament", &wrong()), Vec::<String>::new());
 }
 
 #[test]
 fn iam_policy_validator_finds_nothing_in_any_grant() {
-    let Some(python) = program("python", "iam_policy_validator_finds_nothing_in_any_grant") else { return };
+    let Some(python) = linter("python", "iam_policy_validator_finds_nothing_in_any_grant") else { return };
     assert_eq!(findings(&python, "validator", &documents()), Vec::<String>::new());
     assert_ne!(findings(&python, "validator", &wrong()), Vec::<String>::new());
 }
@@ -150,7 +150,7 @@ fn allows(document: &str, requests: &[(&str, String, Option<&str>)]) -> Vec<bool
 
 #[test]
 fn the_same_requests_are_allowed_as_by_s3_credentials() {
-    let Some(tool) = program("s3-credentials", "the_same_requests_are_allowed_as_by_s3_credentials") else { return };
+    let Some(tool) = linter("s3-credentials", "the_same_requests_are_allowed_as_by_s3_credentials") else { return };
     let objects = ["docs/a", "docs/b/c", "docs2/a", "docs", "a"].map(|key| format!("arn:aws:s3:::one-bucket/{key}"));
     let elsewhere =
         ["arn:aws:s3:::other-bucket/docs/a", "arn:aws:s3:::one-bucket2/docs/a", "arn:aws:s3:::other-bucket"];

@@ -4,6 +4,7 @@
 //! what its server's answers can be trusted for.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test, and must name its place")]
 
+mod install;
 mod lease;
 mod linters;
 mod ministack;
@@ -11,3 +12,4 @@ mod payloads;
 mod radosgw;
 mod released;
 mod server;
+mod templates;

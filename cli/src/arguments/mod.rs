@@ -2,6 +2,7 @@
 //!
 //! Owns names, help and forms. Never acts.
 
+mod account;
 mod credentials;
 mod invoke;
 mod package;
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tidegate_host::location::{Location, Source};
 use tidegate_host::release::ReleaseId;
 
+pub(crate) use account::{InstallArguments, Taking, TemplateArguments, TemplateForm, UninstallArguments};
 pub(crate) use credentials::{
     BucketArguments, CreateArguments, CredentialsCommand, Format, GroupCommand, ServerArguments,
 };
@@ -91,6 +93,12 @@ pub(crate) enum Command {
     Package(PackageArguments),
     /// Acts on an event as the function does: an upload, a webhook, a request; with `--local` without any account.
     Invoke(InvokeArguments),
+    /// Prints what an account needs for the function: a template of CloudFormation or Terraform.
+    Template(TemplateArguments),
+    /// Makes what an account needs for the function, or brings it up to date.
+    Install(InstallArguments),
+    /// Removes what `install` made; sites, releases and artifacts stay.
+    Uninstall(UninstallArguments),
     /// Works with plugins.
     #[command(subcommand)]
     Plugin(PluginCommand),

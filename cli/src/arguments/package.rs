@@ -7,9 +7,10 @@ use tidegate_host::plugin::Target;
 
 #[derive(Debug, Args)]
 pub(crate) struct PackageArguments {
-    /// The function's architecture: `x86_64`, which is Lambda's own default, or `aarch64`, which Lambda calls `arm64`.
-    #[arg(long, value_name = "TARGET", default_value_t = Target::X86_64)]
-    pub(crate) target: Target,
+    /// The function's architecture: `x86_64`, or `aarch64`, which Lambda calls `arm64`; as `[function]` says where absent, and
+    /// `x86_64` where that says nothing.
+    #[arg(long, value_name = "TARGET")]
+    pub(crate) target: Option<Target>,
     /// The program of the function; `bootstrap-<TARGET>` beside this program where absent.
     #[arg(long, value_name = "FILE")]
     pub(crate) bootstrap: Option<PathBuf>,

@@ -27,9 +27,9 @@ pub(crate) enum PolicyCommand {
     },
     /// The function's standing role.
     Lambda {
-        /// The function's name.
-        #[arg(long, value_name = "NAME", default_value = "tidegate")]
-        function: String,
+        /// The function's name; that of `[function]` where absent.
+        #[arg(long, value_name = "NAME")]
+        function: Option<String>,
         /// Its region.
         #[arg(long, value_name = "REGION", default_value = "us-east-1")]
         region: String,

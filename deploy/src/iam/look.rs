@@ -55,7 +55,7 @@ pub enum Roles {
 }
 
 /// Nothing where the answer is that it is not there.
-fn unless_missing<T>(result: Result<T, CloudError>) -> Result<Option<T>, CloudError> {
+pub(super) fn unless_missing<T>(result: Result<T, CloudError>) -> Result<Option<T>, CloudError> {
     match result {
         Ok(found) => Ok(Some(found)),
         Err(error) if error.is_not_found() => Ok(None),
@@ -86,6 +86,8 @@ macro_rules! pages {
         found
     }};
 }
+#[cfg(feature = "install")]
+pub(super) use pages;
 
 impl Iam {
     /// Inline policies of a user by name; nothing where there is no such user.

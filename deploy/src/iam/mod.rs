@@ -4,6 +4,8 @@
 //! may do. Never decides what to change: `tidegate_host::provision` does.
 
 mod change;
+#[cfg(feature = "install")]
+mod installed;
 mod look;
 mod simulate;
 

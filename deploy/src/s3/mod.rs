@@ -8,6 +8,8 @@ mod delete;
 mod document;
 mod list;
 mod look;
+#[cfg(feature = "install")]
+mod notification;
 mod read;
 mod staged;
 mod write;

@@ -1,4 +1,4 @@
-//! Handing a run on to another invocation: the only place that names Lambda's SDK.
+//! Handing a run on to another invocation: the only place that names Lambda's SDK, but for `install`, which makes the function.
 
 use async_trait::async_trait;
 use aws_sdk_lambda::Client;

@@ -2,6 +2,7 @@
 //!
 //! Owns its form and the rules that hold between its parts. Never reads a file, a variable or a bucket; never checks a
 //! plugin's settings, which is the plugin's own business.
+mod function;
 mod github;
 mod pattern;
 mod places;
@@ -17,6 +18,9 @@ use serde::Deserialize;
 
 use crate::location::{Location, Prefix};
 
+pub use function::{
+    Architecture, EventAge, Function, FunctionError, FunctionName, LogRetention, Memory, Retries, Timeout, TopicArn,
+};
 pub use github::{ApiAddress, EventKind, GithubAccess, PageAddress, Repository, StatusKind, StatusRule};
 pub use pattern::Pattern;
 pub use protect::Protect;
@@ -33,6 +37,9 @@ pub struct Config {
     /// site has no releases: nobody can go back, and two publishes at once are nobody's business.
     #[serde(default)]
     pub state: Option<Location>,
+    /// The function that publishes by itself.
+    #[serde(default)]
+    pub function: Function,
     /// The sites, by name.
     #[serde(rename = "site")]
     pub sites: Vec<Site>,

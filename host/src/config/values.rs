@@ -123,6 +123,13 @@ impl RoleArn {
         Partition::of(&self.0)
     }
 
+    /// The role's path: `/`, or folders with a slash at both ends.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        let resource = self.0.split_once(":role").map_or("", |(_, resource)| resource);
+        resource.strip_suffix(self.role_name()).unwrap_or_default()
+    }
+
     /// The role's name, without its path.
     #[must_use]
     pub fn role_name(&self) -> &str {

@@ -7,6 +7,7 @@ mod actions;
 mod arn;
 pub(crate) mod cloudformation;
 mod lint;
+mod pseudo;
 mod session;
 pub(crate) mod terraform;
 
@@ -20,6 +21,8 @@ pub use actions::{Purpose, lacks};
 pub use arn::{Partition, PartitionError, bucket_arn, distribution_arn, objects_arn};
 pub(crate) use lint::statements;
 pub use lint::{Concern, Limit, Role as LintedAs, lint};
+pub use pseudo::Pseudo;
+pub(crate) use pseudo::{Piece, pieces};
 pub use session::{DocumentError, MAX_COPY_BYTES, MAX_SESSION_POLICY, PROBED_FROM, Places};
 
 /// The version of the policy language.

@@ -5,12 +5,24 @@
 
 use std::fmt::Write as _;
 
-use super::{Document, Effect, Principal, Statement};
+use super::{Document, Effect, Piece, Principal, Pseudo, Statement, pieces};
 
-/// A text in quotes; `${` and `%{` would be templates.
+/// A text in quotes; `${` and `%{` would be templates, and are for what only the account knows.
 pub(crate) fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
+    for piece in pieces(text) {
+        match piece {
+            Piece::Text(text) => escape(text, &mut out),
+            Piece::Pseudo(Pseudo::Account) => out.push_str("${data.aws_caller_identity.current.account_id}"),
+            Piece::Pseudo(Pseudo::Region) => out.push_str("${data.aws_region.current.region}"),
+        }
+    }
+    out.push('"');
+    out
+}
+
+fn escape(text: &str, out: &mut String) {
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
         match c {
@@ -22,8 +34,6 @@ pub(crate) fn quoted(text: &str) -> String {
             c => out.push(c),
         }
     }
-    out.push('"');
-    out
 }
 
 /// Attributes and blocks at one depth, in the order in which they were given.
@@ -38,7 +48,8 @@ enum Part {
     /// One line.
     Line(String, String),
     List(String, Vec<String>),
-    Block(String, Body),
+    /// What opens it, what is in it, what closes it.
+    Group(String, Body, &'static str),
 }
 
 impl Body {
@@ -51,10 +62,15 @@ impl Body {
     }
 
     pub(crate) fn block(&mut self, head: &str, body: Self) {
-        self.parts.push(Part::Block(head.to_owned(), body));
+        self.group(&format!("{head} {{"), body, "}");
     }
 
-    fn list(&mut self, name: &str, values: Vec<String>) {
+    /// Anything between two brackets, such as `name = jsonencode({` and `})`.
+    pub(crate) fn group(&mut self, open: &str, body: Self, close: &'static str) {
+        self.parts.push(Part::Group(open.to_owned(), body, close));
+    }
+
+    pub(crate) fn list(&mut self, name: &str, values: Vec<String>) {
         match values.as_slice() {
             [one] => self.line(name, &format!("[{one}]")),
             _ => self.parts.push(Part::List(name.to_owned(), values)),
@@ -95,10 +111,13 @@ impl Body {
                     }
                     let _ = writeln!(out, "{indent}]");
                 }
-                Part::Block(head, body) => {
-                    let _ = writeln!(out, "{indent}{head} {{");
+                Part::Group(open, body, close) if body.parts.is_empty() => {
+                    let _ = writeln!(out, "{indent}{open}{close}");
+                }
+                Part::Group(open, body, close) => {
+                    let _ = writeln!(out, "{indent}{open}");
                     body.write(out, depth + 1);
-                    let _ = writeln!(out, "{indent}}}");
+                    let _ = writeln!(out, "{indent}{close}");
                 }
             }
             before = Some(part);

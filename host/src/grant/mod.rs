@@ -19,8 +19,8 @@ pub use bucket::{Access, BucketGrant, BucketGrantError, public, statement as che
 pub use ci_publisher::{CiPublisher, CiPublisherError};
 pub use form::Form;
 pub use s3_sync::S3Sync;
-pub use site::{caller, lambda, site};
-pub use trust::{Identity, TrustError, trust, trust_account, trust_service};
+pub use site::{caller, dead_letters, lambda, site};
+pub use trust::{Identity, TrustError, trust, trust_account, trust_role, trust_service};
 pub use uploader::{uploader, uploader_guard};
 
 /// What a document is attached to.

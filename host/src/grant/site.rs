@@ -151,6 +151,12 @@ pub fn caller(sites: &[&Site], account: &str) -> Grant {
     )
 }
 
+/// The queue that a function's events end in which failed for good.
+#[must_use]
+pub fn dead_letters(function: &str) -> String {
+    format!("{function}-dead-letters")
+}
+
 /// The function's standing role. `function` is its name; `region` where it runs.
 #[must_use]
 pub fn lambda(sites: &[&Site], account: &str, region: &str, function: &str) -> Grant {
@@ -166,6 +172,11 @@ pub fn lambda(sites: &[&Site], account: &str, region: &str, function: &str) -> G
         "HandOn",
         "to hand a run on to another invocation of itself: a webhook is answered at once, and time may be short",
     ));
+    let queue = format!("arn:{partition}:sqs:{region}:{account}:{}", dead_letters(function));
+    statements.push(
+        Statement::allow(["sqs:SendMessage"], [queue])
+            .because("KeepDeadLetters", "to keep events that failed for good, which Lambda does in the role's name"),
+    );
     let webhooks = sites.iter().flat_map(|site| &site.webhooks);
     statements.extend(secrets(webhooks, &partition, region, account));
     Grant::policy(

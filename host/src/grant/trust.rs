@@ -135,6 +135,18 @@ pub fn trust_account(arn: &str) -> Grant {
     grant("tidegate-trust", "Who may assume the role", statement)
 }
 
+/// A role for one other role of the account, named by its ARN. The account is trusted and the role is a condition, so that it does
+/// not matter which of the two is made first, and a role that is made anew is trusted as before: IAM keeps a role that stands
+/// as a principal by its id. Source: IAM user guide, "AWS JSON policy elements: Principal".
+#[must_use]
+pub fn trust_role(partition: &Partition, account: &str, arn: &str) -> Grant {
+    let statement = Statement::allow(["sts:AssumeRole"], [])
+        .of(Principal::Aws(vec![format!("arn:{partition}:iam::{account}:root")]))
+        .when("ArnEquals", "aws:PrincipalArn", [arn.to_owned()])
+        .because("TrustTheFunction", "the standing role of the function, and no other role or user of the account");
+    grant("tidegate-trust", "Who may assume the role", statement)
+}
+
 /// A role for a service, such as `lambda.amazonaws.com`.
 #[must_use]
 pub fn trust_service(service: &str) -> Grant {

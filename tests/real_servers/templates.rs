@@ -1,0 +1,216 @@
+//! Templates before tools of other authors: cfn-lint, which knows AWS's own schemas; parliament, for every policy in them; and
+//! Terraform's formatter, by `terraform` or `tofu` where the machine has one and by HashiCorp's own module for Node everywhere.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tidegate_host::account::{Installation, Place, Publishers, Template};
+use tidegate_host::config::Config;
+
+use crate::linters::{findings, linter};
+use crate::server::skipped;
+
+const ACCOUNT: &str = "123456789012";
+
+/// Configurations of all kinds, by name.
+const CONFIGURATIONS: [(&str, &str); 6] = [
+    (
+        "one site",
+        "[[site]]\nname = \"docs\"\nstaged = \"s3://acme-artifacts/docs.zip\"\ntarget = \"s3://docs.acme.com/\"\n",
+    ),
+    ("nothing in S3", "[[site]]\nname = \"docs\"\nstaged = \"public\"\ntarget = \"s3://docs.acme.com/\"\n"),
+    (
+        "builds, KMS and a CDN",
+        r#"
+        state = "s3://acme-artifacts/tidegate/"
+        [[site]]
+        name = "docs"
+        builds = "s3://acme-artifacts/builds/docs/"
+        target = "s3://docs.acme.com/v1/"
+        role = "arn:aws:iam::123456789012:role/publishers/tidegate-docs"
+        cdn = [{ distribution = "E2EXAMPLE", origin-path = "/v1" }, { distribution = "E3EXAMPLE", origin-path = "/v1" }]
+        writing = { acl = "public-read", encryption = "aws:kms", kms-key = "arn:aws:kms:us-east-1:123456789012:key/0a1b2c3d-0000-0000-0000-000000000000" }
+        "#,
+    ),
+    (
+        "webhooks with secrets of both stores",
+        r#"
+        state = "s3://acme-artifacts/tidegate/"
+        [function]
+        name = "acme_publisher"
+        architecture = "arm64"
+        memory = 128
+        timeout = 60
+        log-retention = 3653
+        retries = 0
+        event-age = 60
+        alarm-topic = "arn:aws:sns:us-east-1:123456789012:on-call"
+        [[site]]
+        name = "docs"
+        builds = "s3://acme-artifacts/builds/docs/"
+        staged = "s3://acme-artifacts/staged docs/"
+        target = "s3://docs.acme.com/"
+        role = "arn:aws:iam::123456789012:role/tidegate-docs"
+        publish-on-upload = true
+        [[site.webhook]]
+        provider = "github"
+        repository = "acme/docs"
+        branch = "main"
+        secrets = ["secretsmanager:repo/github.com/acme/docs", "ssm:/tidegate/docs"]
+        [[site.webhook]]
+        provider = "generic"
+        secrets = ["secretsmanager:arn:aws:secretsmanager:us-east-1:123456789012:secret:cms-a1b2c3"]
+        "#,
+    ),
+    (
+        "an account in China",
+        r#"
+        [[site]]
+        name = "docs"
+        staged = "s3://acme-artifacts/staged/"
+        target = "s3://docs.acme.com/"
+        role = "arn:aws-cn:iam::123456789012:role/tidegate-docs"
+        "#,
+    ),
+    ("many sites", ""),
+];
+
+fn installations() -> Vec<(String, Installation)> {
+    let installation = |(name, text): (&str, &str)| {
+        let mut text = text.to_owned();
+        if name == "many sites" {
+            for at in 0..24 {
+                text += &format!(
+                    "[[site]]\nname = \"site-{at}\"\nstaged = \"s3://inbox-{}/{at}/\"\ntarget = \"s3://www-{at}/\"\nrole = \"arn:aws:iam::123456789012:role/site-{}\"\n",
+                    at % 3,
+                    at / 2,
+                );
+            }
+        }
+        let config = Config::parse(&text).unwrap();
+        (name.to_owned(), Installation::new(&config, &Place::open(None), Publishers::Made).unwrap())
+    };
+    CONFIGURATIONS.map(installation).into()
+}
+
+/// Templates as files, by name.
+fn written(form: Template, ending: &str) -> (TempDir, Vec<(String, PathBuf)>) {
+    let place = TempDir::new().unwrap();
+    let files = installations().into_iter().enumerate().map(|(at, (name, installation))| {
+        let path = place.path().join(format!("{at}.{ending}"));
+        std::fs::write(&path, form.write(&installation).unwrap()).unwrap();
+        (name, path)
+    });
+    let files = files.collect();
+    (place, files)
+}
+
+#[test]
+fn cfn_lint_finds_nothing_in_any_template() {
+    let Some(program) = linter("cfn-lint", "cfn_lint_finds_nothing_in_any_template") else { return };
+    let (place, mut files) = written(Template::CloudFormation, "json");
+    let lint = |file: &Path| {
+        // All regions at once would ask for the schemas of each.
+        let mut command = Command::new(&program);
+        let output =
+            command.args(["--regions", "us-east-1", "--include-checks", "I", "--"]).arg(file).output().unwrap();
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    };
+    for (name, file) in &files {
+        let said = lint(file);
+        let found: Vec<&str> = said.lines().filter(|line| is_finding(line)).collect();
+        assert_eq!(found, Vec::<&str>::new(), "{name}");
+    }
+    // What is wrong is found.
+    let (_, first) = files.swap_remove(0);
+    let broken = std::fs::read_to_string(first).unwrap().replace("\"MemorySize\"", "\"Memory\"");
+    let file = place.path().join("broken.json");
+    std::fs::write(&file, broken).unwrap();
+    assert!(lint(&file).lines().any(is_finding));
+}
+
+/// A line such as `E3002 Additional properties are not allowed`, but for one: the partition of ARNs is known, from the roles that the
+/// configuration names.
+fn is_finding(line: &str) -> bool {
+    if line.starts_with("I3042 ") {
+        return false;
+    }
+    let mut chars = line.chars();
+    matches!(chars.next(), Some('E' | 'W' | 'I')) && chars.take(4).filter(char::is_ascii_digit).count() == 4
+}
+
+/// A template with its pseudo parameters filled in.
+fn filled(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => match members.get("Fn::Sub") {
+            Some(Value::String(text)) => {
+                Value::String(text.replace("${AWS::AccountId}", ACCOUNT).replace("${AWS::Region}", "us-east-1"))
+            }
+            _ => Value::Object(members.iter().map(|(name, value)| (name.clone(), filled(value))).collect()),
+        },
+        Value::Array(values) => Value::Array(values.iter().map(filled).collect()),
+        other => other.clone(),
+    }
+}
+
+#[test]
+fn parliament_finds_nothing_in_any_policy_of_a_template() {
+    let Some(python) = linter("python", "parliament_finds_nothing_in_any_policy_of_a_template") else { return };
+    let mut documents = Vec::new();
+    for (name, installation) in installations() {
+        let text = Template::CloudFormation.write(&installation).unwrap();
+        let template = filled(&serde_json::from_str(&text).unwrap());
+        for role in template["Resources"].as_object().unwrap().values().filter(|one| one["Type"] == "AWS::IAM::Role") {
+            for policy in role["Properties"]["Policies"].as_array().unwrap() {
+                documents.push((format!("{name}: {}", policy["PolicyName"]), policy["PolicyDocument"].to_string()));
+            }
+        }
+    }
+    assert!(documents.len() > 30, "{}", documents.len());
+    assert_eq!(findings(&python, "parliament", &documents), Vec::<String>::new());
+}
+
+#[test]
+fn terraform_s_formatter_leaves_every_template_as_it_is() {
+    let test = "terraform_s_formatter_leaves_every_template_as_it_is";
+    let node = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.tools/linters/node");
+    if !node.join("node_modules/@cdktf/hcl-tools").exists() {
+        return skipped(test, "the linters are not installed, run: scripts/servers install linters");
+    }
+    let (place, files) = written(Template::Terraform, "tf");
+    let formatted = |text: &str| {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("real_servers/hclwrite.js");
+        let mut command = Command::new("node");
+        command.arg(script).arg(&node).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for (name, file) in &files {
+        let text = std::fs::read_to_string(file).unwrap();
+        assert_eq!(formatted(&text), text, "{name}");
+    }
+    assert_eq!(formatted("a=1\n"), "a = 1\n");
+    by_itself(place.path(), &files);
+}
+
+/// `terraform fmt` does a little more than the formatter alone. Where the machine has it, it is asked too; nothing of the network is.
+fn by_itself(place: &Path, files: &[(String, PathBuf)]) {
+    let empty = place.join("cli.rc");
+    std::fs::write(&empty, "").unwrap();
+    let check = |program: &str, file: &Path| {
+        Command::new(program).env("TF_CLI_CONFIG_FILE", &empty).args(["fmt", "-check", "-diff"]).arg(file).output()
+    };
+    for program in ["terraform", "tofu"] {
+        for (name, file) in files {
+            // The machine does not have it.
+            let Ok(output) = check(program, file) else { break };
+            assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stdout));
+        }
+    }
+}
