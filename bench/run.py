@@ -1,7 +1,7 @@
 """The benchmark: everybody does the same four tasks in turn, round after round, and what they used is written down.
 
-Called by scripts/bench. Leaves figures.json and figures.md, and releases.json and releases.md of the second part; what
-they mean is told in bench/README.md.
+Called by scripts/bench. Leaves figures.json and figures.md, releases.json and releases.md of the second part, and
+function.json and function.md of the third; what they mean is told in bench/README.md.
 """
 
 import argparse
@@ -18,6 +18,8 @@ sys.dont_write_bytecode = True
 
 import contestants
 import corpus
+import function
+import function_tables
 import machine
 import release_tables
 import releases
@@ -55,22 +57,27 @@ def main():
     parser.add_argument("--peers", type=pathlib.Path, required=True)
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", choices=["tools", "releases"], help="one part; both where absent")
+    parser.add_argument("--only", choices=["tools", "releases", "function"], help="one part; all where absent")
     wanted = parser.parse_args()
     if wanted.rounds < 3:
         parser.error("a median needs 3 rounds")
     wanted.out.mkdir(parents=True, exist_ok=True)
     failed = False
-    if wanted.only != "releases":
+    if wanted.only in (None, "tools"):
         with course_of(wanted, corpus.make) as course:
             figures = compete(course, wanted)
         keep(wanted, "figures", figures, tables.text(figures))
         failed = any(problem["contestant"].startswith(("bare", "tidegate")) for problem in figures["problems"])
-    if wanted.only != "tools":
+    if wanted.only in (None, "releases"):
         with course_of(wanted, corpus.make_large, "indexed") as course:
             before = used(course)
             figures = {**about(), **releases.run(course, wanted.rounds), "other_work": other_work(course, before)}
         keep(wanted, "releases", figures, release_tables.text(figures))
+    if wanted.only in (None, "function"):
+        with course_of(wanted, corpus.make_large, "indexed") as course:
+            before = used(course)
+            figures = {**about(), **function.run(course, wanted.rounds), "other_work": other_work(course, before)}
+        keep(wanted, "function", figures, function_tables.text(figures))
     return 1 if failed else 0
 
 
