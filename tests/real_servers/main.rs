@@ -4,6 +4,7 @@
 //! what its server's answers can be trusted for.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test, and must name its place")]
 
+mod function;
 mod install;
 mod lease;
 mod linters;
