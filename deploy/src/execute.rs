@@ -17,6 +17,7 @@ use tidegate_host::report::{Done, Failed};
 use tidegate_host::succession::{Outcomes, Written};
 use tidegate_host::verdict::Approved;
 use tidegate_host::writing::MAX_DELETES;
+use tracing::Instrument as _;
 
 use crate::cloud::CloudError;
 use crate::progress::{Event, Observer};
@@ -69,10 +70,11 @@ pub(crate) async fn set_aside(approved: &Approved, writer: &Arc<Writer>, aside: 
     let mut results = stream::iter(approved.plan().preserve.iter().cloned())
         .map(|preserve| {
             let (writer, aside) = (Arc::clone(writer), aside.clone());
-            let task = tokio::spawn(async move {
+            let aside = async move {
                 let result = writer.set_aside(&preserve, &aside).await;
                 (preserve.key, result)
-            });
+            };
+            let task = tokio::spawn(aside.in_current_span());
             async move { task.await.map_err(|_| OperationError::Interrupted) }
         })
         .buffer_unordered(WRITES_IN_FLIGHT);
@@ -167,10 +169,11 @@ async fn write(
             let Some(operation) = left.next() else { break };
             let (writer, operation) = (Arc::clone(writer), (*operation).clone());
             // A task of its own, so that all processors take part.
-            flying.push(tokio::spawn(async move {
+            let write = async move {
                 let result = writer.guarded(&operation).await;
                 (operation, result)
-            }));
+            };
+            flying.push(tokio::spawn(write.in_current_span()));
         }
         let Some(result) = flying.next().await else { break };
         finished += 1;

@@ -9,6 +9,7 @@ use tidegate_host::identity::ETag;
 use tidegate_host::lease::Lease;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
+use tracing::Instrument as _;
 
 use super::{LEASE, State, StateError};
 use crate::progress::{Event, Observer};
@@ -134,7 +135,7 @@ impl Held {
     fn new(state: State, lease: Lease, etag: ETag, asked: Instant) -> Self {
         let fence = Fence(Arc::new(Mutex::new(asked + lease.may_write_for())));
         let lease = Arc::new(tokio::sync::Mutex::new((lease, etag)));
-        let renewal = tokio::spawn(renew(state.clone(), Arc::clone(&lease), fence.clone()));
+        let renewal = tokio::spawn(renew(state.clone(), Arc::clone(&lease), fence.clone()).in_current_span());
         Self { state, lease, fence, renewal }
     }
 
