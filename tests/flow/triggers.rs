@@ -367,7 +367,7 @@ async fn every_run_is_told_and_its_report_is_kept_beside_the_release() {
     let outcomes: Vec<Value> = told.iter().map(Entry::outcome).collect();
     assert_eq!(outcomes, [json!("live"), json!("failed")]);
     assert_eq!(told[1].run, "request");
-    assert!(told[1].line().contains("Tidegate.Configuration"), "{}", told[1].line());
+    assert!(told[1].line().contains("Tidegate.Cloud"), "{}", told[1].line());
     let first: ReleaseId = "r1".parse().unwrap();
     let key = format!("tidegate/docs/releases/{}.report.json", first.stem());
     let kept = function.world.client().get_object().bucket("state").key(key).send().await.unwrap();

@@ -4,6 +4,7 @@
 //! with Amazon SQS" (reporting batch item failures).
 
 use serde_json::{Value, json};
+use tidegate_host::journal::short;
 use tidegate_host::trigger::MessageId;
 
 use super::{Answer, Ended};
@@ -25,10 +26,10 @@ pub(super) fn batch(failed: &[MessageId]) -> Value {
     json!({ "batchItemFailures": items })
 }
 
-/// How a run ended, for whoever invoked it.
+/// How a run ended, for whoever invoked it. An answer of more than 6 MB would be an error, and the run would be tried again.
 pub(super) fn told(ended: &Ended) -> Value {
     match ended {
-        Ended::Report(report) => serde_json::to_value(report).unwrap_or_default(),
+        Ended::Report(report) => short(report),
         Ended::Superseded(why) => json!({ "outcome": "superseded", "why": why }),
         Ended::HandedOn { times } => json!({ "outcome": "continues", "times": times }),
     }

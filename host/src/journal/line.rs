@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value, json};
 
 use super::{Ending, Entry};
-use crate::report::Outcome;
+use crate::report::{Outcome, Report};
 use crate::spoken::unfit;
 
 /// Most entries of a list in a line. A line of more than 256 KiB is cut in two by CloudWatch, and is no JSON any more.
@@ -54,6 +54,18 @@ fn cut(value: &mut Value, at: &str, lengths: &mut Map<String, Value>) {
     }
 }
 
+/// A report with long lists cut to their beginnings; `cut` says how long each was, by where it is.
+#[must_use]
+pub fn short(report: &Report) -> Value {
+    let mut report = serde_json::to_value(report).unwrap_or_default();
+    let mut lengths = Map::new();
+    cut(&mut report, "", &mut lengths);
+    if let Some(fields) = report.as_object_mut().filter(|_| !lengths.is_empty()) {
+        fields.insert("cut".to_owned(), Value::Object(lengths));
+    }
+    report
+}
+
 impl Entry {
     /// Whether somebody should look: what failed, and what is half done. A denial is none of it.
     #[must_use]
@@ -96,15 +108,7 @@ impl Entry {
         });
         if let Value::Object(fields) = &mut line {
             match &self.ending {
-                Ending::Report(report) => {
-                    let mut report = serde_json::to_value(report).unwrap_or_default();
-                    let mut lengths = Map::new();
-                    cut(&mut report, "", &mut lengths);
-                    fields.insert("report".to_owned(), report);
-                    if !lengths.is_empty() {
-                        fields.insert("cut".to_owned(), Value::Object(lengths));
-                    }
-                }
+                Ending::Report(report) => drop(fields.insert("report".to_owned(), short(report))),
                 Ending::Superseded(why) => drop(fields.insert("why".to_owned(), json!(why))),
                 Ending::HandedOn => {}
                 Ending::Failed { error_type, why } => {

@@ -13,7 +13,7 @@ use crate::report::Report;
 use crate::timestamp::Timestamp;
 use crate::trigger::Cause;
 
-pub use line::one_line;
+pub use line::{one_line, short};
 pub use metrics::NAMESPACE;
 
 /// One run, or one invocation's share of a run that was handed on.

@@ -36,7 +36,7 @@ name = "docs"
 builds = "s3://staging/builds/"
 target = "s3://site/docs/"
 role = "{ROLE}"
-lease-seconds = 5
+lease-seconds = 60
 
 [[site.policy]]
 plugin = "guard"
@@ -59,8 +59,11 @@ const RELEASES: &str = "events = [\"release\"]\ntag = \"v*\"\npublish = \"artifa
 
 /// The function with the standing role that `policy lambda` prints and nothing else, and the publisher's that `policy site` prints.
 async fn function(github: &Github, rule: &str) -> Function {
+    function_of(configuration(github, rule)).await
+}
+
+async fn function_of(text: String) -> Function {
     let world = World::new().await;
-    let text = configuration(github, rule);
     let config = Config::parse(&text).unwrap();
     let docs = config.site("docs").unwrap();
     let iam = world.account.iam();
@@ -305,7 +308,9 @@ async fn a_run_that_is_handed_on_reads_what_the_first_one_fetched() {
     let files: Vec<(String, String)> = (0..600).map(|at| (format!("{at}.html"), format!("<p>{at}"))).collect();
     let named: Vec<(&str, &str)> = files.iter().map(|(name, body)| (name.as_str(), body.as_str())).collect();
     github.artifact(1, "site", &zip(&named));
-    let function = function(&github, RUNS).await;
+    // The second one waits until the lease of the first one is over.
+    let brief = configuration(&github, RUNS).replace("lease-seconds = 60", "lease-seconds = 5");
+    let function = function_of(brief).await;
     let handed = function.accept(&run()).await;
     function.world.trouble(|call| {
         let page = call.key.as_deref().is_some_and(|key| key.starts_with("docs/"));
