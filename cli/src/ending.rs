@@ -100,14 +100,14 @@ impl Trouble {
             Self::Machine(_) | Self::Cloud(_) | Self::Provision(_) | Self::Install(_) => Ending::Failed,
             Self::Package(error) => match error.fault() {
                 Fault::Configuration | Fault::Plugin => Ending::Usage,
-                Fault::Cloud | Fault::Defect => Ending::Failed,
+                Fault::Artifact | Fault::Cloud | Fault::Defect => Ending::Failed,
             },
             Self::Publish(PublishError::Drifted(_)) => Ending::Denied,
             Self::Publish(error) => match error.fault() {
                 Fault::Configuration => Ending::Usage,
                 // A plugin that fails denies the run.
                 Fault::Plugin => Ending::Denied,
-                Fault::Cloud | Fault::Defect => Ending::Failed,
+                Fault::Artifact | Fault::Cloud | Fault::Defect => Ending::Failed,
             },
         }
     }

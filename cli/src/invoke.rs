@@ -167,6 +167,7 @@ fn of(entry: &Entry) -> Ending {
 fn by_type(error_type: &str) -> Ending {
     match error_type {
         "Tidegate.Configuration" => Ending::Usage,
+        // A plugin that fails denies the run.
         "Tidegate.Plugin" => Ending::Denied,
         _ => Ending::Failed,
     }

@@ -362,12 +362,14 @@ async fn every_run_is_told_and_its_report_is_kept_beside_the_release() {
     function.upload(&stored("builds/one.zip", &etag, 1, "01")).await;
     let late = function.stage("builds/late.zip", b"no archive").await;
     let event = json!({ "site": "docs", "source": "s3://staging/builds/late.zip" });
-    assert!(function.reactor.event(&event, "request", moment(300)).await.is_err(), "{late}");
+    // The same bytes are as wrong the next time, so nobody is to try again.
+    let told = function.reactor.event(&event, "request", moment(300)).await.unwrap();
+    assert_eq!(told["errorType"], "Tidegate.Artifact", "{late}: {told}");
     let told = function.told.0.lock().unwrap().clone();
     let outcomes: Vec<Value> = told.iter().map(Entry::outcome).collect();
     assert_eq!(outcomes, [json!("live"), json!("failed")]);
     assert_eq!(told[1].run, "request");
-    assert!(told[1].line().contains("Tidegate.Cloud"), "{}", told[1].line());
+    assert!(told[1].line().contains("Tidegate.Artifact"), "{}", told[1].line());
     let first: ReleaseId = "r1".parse().unwrap();
     let key = format!("tidegate/docs/releases/{}.report.json", first.stem());
     let kept = function.world.client().get_object().bucket("state").key(key).send().await.unwrap();
@@ -379,13 +381,18 @@ async fn every_run_is_told_and_its_report_is_kept_beside_the_release() {
 async fn only_the_messages_that_failed_come_again() {
     let function = function().await;
     let etag = function.stage("builds/one.zip", &zip(&[("index.html", "1")])).await;
+    let away = function.stage("builds/away.zip", &zip(&[("index.html", "2")])).await;
     let broken = function.stage("builds/broken.zip", b"no archive").await;
+    function
+        .world
+        .trouble(|call| (call.key.as_deref() == Some("builds/away.zip")).then(|| Fault::answer(403, "AccessDenied")));
     let message = |id: &str, body: &Value| {
         json!({ "messageId": id, "eventSource": "aws:sqs", "body": body.to_string(), "receiptHandle": "r",
                 "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:builds" })
     };
     let event = json!({ "Records": [
-        message("m-1", &stored("builds/broken.zip", &broken, 2, "01")),
+        message("m-0", &stored("builds/broken.zip", &broken, 2, "01")),
+        message("m-1", &stored("builds/away.zip", &away, 2, "01")),
         message("m-2", &json!({ "Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": STAGING })),
         message("m-3", &stored("builds/one.zip", &etag, 1, "01")),
     ]});
@@ -393,6 +400,6 @@ async fn only_the_messages_that_failed_come_again() {
     assert_eq!(answer, json!({ "batchItemFailures": [{ "itemIdentifier": "m-1" }] }));
     assert_eq!(function.world.site().await.keys(), ["docs/index.html"]);
     // A failure without a queue fails the invocation, so that Lambda tries it again, and says whose fault it was.
-    let error = function.reactor.event(&stored("builds/broken.zip", &broken, 3, "02"), "request", moment(300)).await;
+    let error = function.reactor.event(&stored("builds/away.zip", &away, 3, "02"), "request", moment(300)).await;
     assert_eq!(error.unwrap_err().kind(), "Tidegate.Cloud");
 }

@@ -256,11 +256,7 @@ async fn of_a_batch_only_the_message_that_failed_comes_again() {
         .await
         .unwrap();
     let good = put("builds/docs/good.zip", zip(&[("index.html", "<p>queued")])).await.unwrap().e_tag.unwrap();
-    let broken = put("builds/docs/broken.zip", b"no archive".to_vec()).await.unwrap().e_tag.unwrap();
-    for message in [
-        event("builds/docs/broken.zip", broken.trim_matches('"'), 1),
-        event("builds/docs/good.zip", good.trim_matches('"'), 2),
-    ] {
+    for message in ["no event".to_owned(), event("builds/docs/good.zip", good.trim_matches('"'), 2)] {
         stage.sqs.send_message().queue_url(&queue).message_body(message).send().await.unwrap();
     }
     stage
@@ -295,5 +291,5 @@ async fn of_a_batch_only_the_message_that_failed_comes_again() {
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    assert_eq!(left.0 + left.1, 1, "the message of the broken zip waits for its next turn: {left:?}");
+    assert_eq!(left.0 + left.1, 1, "the message that nobody can read waits for its next turn: {left:?}");
 }

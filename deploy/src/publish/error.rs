@@ -92,7 +92,9 @@ pub enum Fault {
     Configuration,
     /// A plugin.
     Plugin,
-    /// The source or AWS.
+    /// What was to be published: the same bytes are as wrong the next time.
+    Artifact,
+    /// AWS, or whatever else is on the way.
     Cloud,
     /// Tidegate.
     Defect,
@@ -120,6 +122,7 @@ impl PublishError {
             | Self::UnknownRelease(..)
             | Self::NothingBefore(_) => Fault::Configuration,
             Self::Plugin(failure) if failure.blame() == Blame::Plugin => Fault::Plugin,
+            Self::Source(error) if error.is_of_the_artifact() => Fault::Artifact,
             Self::Plugin(_)
             | Self::Source(_)
             | Self::Survey(_)

@@ -97,6 +97,18 @@ pub enum SourceError {
     Interrupted,
 }
 
+impl SourceError {
+    /// Whether it is the artifact that is wrong, however often it is read.
+    #[must_use]
+    pub fn is_of_the_artifact(&self) -> bool {
+        match self {
+            Self::Archive(error) => !matches!(error, ArchiveError::Missing(_) | ArchiveError::Read { .. }),
+            Self::Names(_) | Self::Artifact(_) => true,
+            Self::Directory(_) | Self::Storage(_) | Self::Release(_) | Self::Absent(_) | Self::Interrupted => false,
+        }
+    }
+}
+
 /// Opens a source: lists all of it and checks what can be checked without publishing anything.
 ///
 /// A directory is digested on the way, so that its items carry their SHA-256; an archive's headers are all verified.

@@ -3,7 +3,7 @@
 //! Owns who is asked what, and which failure is told to whom: a queue by message, a caller by status, everybody else by a
 //! failed invocation, which Lambda then tries again.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tidegate_host::trigger::{Carrier, Delivery, HandedOn, Notice, Record, TriggerError, claim, read};
 
 use super::reply::{batch, http, told};
@@ -29,7 +29,7 @@ pub enum EventError {
 
 impl EventError {
     /// A stable name, so that alarms and retries can tell what may change by itself: `Tidegate.Configuration`,
-    /// `Tidegate.Plugin`, `Tidegate.Cloud` or `Tidegate.Defect`.
+    /// `Tidegate.Cloud` or `Tidegate.Defect`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -45,6 +45,7 @@ pub(super) fn kind(fault: Fault) -> &'static str {
     match fault {
         Fault::Configuration => "Tidegate.Configuration",
         Fault::Plugin => "Tidegate.Plugin",
+        Fault::Artifact => "Tidegate.Artifact",
         Fault::Cloud => "Tidegate.Cloud",
         Fault::Defect => "Tidegate.Defect",
     }
@@ -125,9 +126,16 @@ impl Reactor {
     }
 }
 
-/// A denial is a report, not an error: asking again would be denied again.
+/// A denial is a report, not an error: asking again would be denied again. So is an artifact that is broken, and a plugin that
+/// fails, which denies the run: the same bytes and the same plugins end alike. A configuration may be another one by the time of
+/// the last attempt, hours later.
 fn one(ended: Result<Ended, RunError>) -> Result<Value, EventError> {
-    let ended = ended?;
+    let ended = match ended {
+        Err(error) if matches!(error.fault(), Fault::Artifact | Fault::Plugin) => {
+            return Ok(json!({ "outcome": "failed", "errorType": kind(error.fault()), "why": error.to_string() }));
+        }
+        ended => ended?,
+    };
     let value = told(&ended);
     if ended.failed() { Err(EventError::Ended(value.to_string())) } else { Ok(value) }
 }
