@@ -341,3 +341,30 @@ async fn distributions_and_invalidations_survive_a_restart() {
     assert_eq!(status(&client, &id).await, "Completed");
     assert_eq!(invalidate(&client, "one", &paths(&["/b*", "/a"]), 2).await.expect("the same").0, id);
 }
+
+/// Source: "Invalidating content by cache tags", CloudFront Developer Guide. That a tag is refused without a configuration is
+/// our reading: AWS names no error for it.
+#[tokio::test]
+async fn tags_are_taken_by_a_distribution_that_reads_them_and_count_as_paths() {
+    let (account, client) = with_distribution();
+    let header = async || {
+        let answer = client.get_distribution_config().id(ID).send().await.expect("a configuration");
+        answer.distribution_config.and_then(|config| config.cache_tag_config).map(|tags| tags.header_name)
+    };
+    assert_eq!(header().await, None);
+    let own = paths(&["/a.html", "#News"]);
+    assert_eq!(invalidate(&client, "early", &own, 2).await.expect_err("refused"), "InvalidArgument");
+    account.cloudfront().set_cache_tags(ID, Some("X-Amz-Meta-Cache-Tag")).expect("set");
+    assert_eq!(header().await.as_deref(), Some("x-amz-meta-cache-tag"));
+    invalidate(&client, "one", &own, 2).await.expect("an invalidation");
+    for wrong in ["#", "#a b", "#a,b", "#caf\u{e9}"] {
+        assert_eq!(invalidate(&client, wrong, &paths(&[wrong]), 1).await.expect_err("refused"), "InvalidArgument");
+    }
+    // Sixteen that end in the character of wildcards are no wildcards.
+    let stars: Vec<String> = (0..16).map(|number| format!("#{number}*")).collect();
+    invalidate(&client, "stars", &stars, 16).await.expect("an invalidation");
+    let most: Vec<String> = (0..3_000 - 18).map(|number| format!("#{number}")).collect();
+    invalidate(&client, "most", &most, most.len()).await.expect("an invalidation");
+    let over = invalidate(&client, "over", &paths(&["#x"]), 1).await.expect_err("refused");
+    assert_eq!(over, "TooManyInvalidationsInProgress");
+}

@@ -117,6 +117,30 @@ async fn a_missing_invalidation_is_seen() {
 }
 
 #[tokio::test]
+async fn a_cache_tag_clears_what_was_answered_with_it() {
+    let site = Site::new("").await;
+    site.account.cloudfront().set_cache_tags(ID, Some("x-amz-meta-cache-tag")).expect("set");
+    let tagged = |tags: &str| Headers {
+        metadata: std::iter::once(("cache-tag".to_owned(), tags.to_owned())).collect(),
+        ..Headers::default()
+    };
+    for (body, tags) in [("v1", "News, x"), ("v2", "y")] {
+        site.put_with("a.html", body, tagged(tags)).await;
+        site.put_with("b.html", body, tagged("y")).await;
+        assert_eq!(site.get("/a.html").await.body, "v1", "what is cached stays so");
+        assert_eq!(site.get("/b.html").await.body, "v1");
+    }
+    site.invalidate("new", &["#new"], true);
+    assert_eq!(site.get("/a.html").await.cache(), "Hit", "a tag is no beginning of one");
+    // The copy carries the tags that it was answered with, not those that the object has now.
+    site.invalidate("news", &["#NEWS"], true);
+    assert_eq!(site.get("/a.html").await.body, "v2");
+    assert_eq!(site.get("/b.html").await.body, "v1");
+    site.invalidate("y", &["#y"], true);
+    assert_eq!(site.get("/b.html").await.body, "v2");
+}
+
+#[tokio::test]
 async fn each_path_of_one_page_is_held_on_its_own() {
     let site = Site::new("").await;
     site.put("dev/index.html", "v1").await;

@@ -3,13 +3,20 @@
 //!
 //! Every rule is from the CloudFront Developer Guide, "Invalidate files", "What you need to know
 //! when specifying the files that you want to invalidate", and the list of unsafe characters in RFC
-//! 1738, section 2.2, that it refers to.
+//! 1738, section 2.2, that it refers to; for cache tags, "What you need to know when invalidating
+//! tags".
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, percent_encode};
 use thiserror::Error;
 
 /// Longest path, in characters.
 pub const LONGEST_PATH: usize = 4_000;
+
+/// Longest cache tag, in characters.
+pub const LONGEST_TAG: usize = 256;
+
+/// Most cache tags of one object; those behind them are ignored.
+pub const MOST_TAGS: usize = 50;
 
 /// What has to be percent-encoded in a path: everything outside ASCII, controls, and RFC 1738's
 /// unsafe characters.
@@ -50,9 +57,23 @@ pub enum PathError {
     /// A character that has to be percent-encoded, or a `%` that encodes nothing.
     #[error("the path has a character that has to be percent-encoded")]
     Unsafe,
+    /// A cache tag that no object can carry.
+    #[error("a cache tag has 1 to {LONGEST_TAG} visible ASCII characters and no comma")]
+    Tag,
 }
 
-/// The path of an invalidation, as it was sent.
+/// The cache tags that an object carries by its header's value. A tag that breaks the rules is ignored.
+#[must_use]
+pub fn tags(value: &str) -> Vec<String> {
+    let parts = value.split(',').map(|part| part.trim_matches(' '));
+    parts.take(MOST_TAGS).filter(|part| is_tag(part)).map(str::to_ascii_lowercase).collect()
+}
+
+fn is_tag(text: &str) -> bool {
+    (1..=LONGEST_TAG).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')
+}
+
+/// The path of an invalidation, as it was sent, or a cache tag behind `#`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct InvalidationPath(String);
 
@@ -62,6 +83,9 @@ impl InvalidationPath {
     /// # Errors
     /// With the rule that it breaks.
     pub fn parse(text: &str) -> Result<Self, PathError> {
+        if let Some(tag) = text.strip_prefix('#') {
+            return if is_tag(tag) { Ok(Self(text.to_owned())) } else { Err(PathError::Tag) };
+        }
         if !text.starts_with('/') {
             return Err(PathError::LeadingSlash);
         }
@@ -93,7 +117,19 @@ impl InvalidationPath {
     /// Whether it ends in `*`, and so counts against the quota of wildcards.
     #[must_use]
     pub fn is_wildcard(&self) -> bool {
-        self.0.ends_with('*')
+        self.0.ends_with('*') && !self.is_tag()
+    }
+
+    /// Whether it is a cache tag.
+    #[must_use]
+    pub fn is_tag(&self) -> bool {
+        self.0.starts_with('#')
+    }
+
+    /// Whether it is one of these cache tags, which are in lower case. Case doesn't count, and `*` is a character.
+    #[must_use]
+    pub fn clears_tagged(&self, tags: &[String]) -> bool {
+        self.0.strip_prefix('#').is_some_and(|own| tags.iter().any(|tag| tag.eq_ignore_ascii_case(own)))
     }
 
     /// Whether it clears what was cached for `request`. Case counts; `*` stands for any number of
@@ -101,6 +137,9 @@ impl InvalidationPath {
     /// nothing, as the guide warns.
     #[must_use]
     pub fn clears(&self, request: &ViewerPath) -> bool {
+        if self.is_tag() {
+            return false;
+        }
         let own = with_uppercase_escapes(&self.0);
         match own.strip_suffix('*') {
             Some(prefix) => request.0.starts_with(prefix),
@@ -179,6 +218,10 @@ mod tests {
             ("/%zz", PathError::Unsafe),
             ("/%2", PathError::Unsafe),
             ("/a\nb", PathError::Unsafe),
+            ("#", PathError::Tag),
+            ("#a b", PathError::Tag),
+            ("#a,b", PathError::Tag),
+            ("#é", PathError::Tag),
         ] {
             assert_eq!(InvalidationPath::parse(path), Err(expected), "{path}");
         }
@@ -187,6 +230,21 @@ mod tests {
         for path in ["/", "/*", "/a/", "/a%20b", "/c++.html", "/it's", "/a?x=1", "/%7Euser", "/a*", "/a:b@c!$&()=;,"] {
             assert!(InvalidationPath::parse(path).is_ok(), "{path}");
         }
+    }
+
+    #[test]
+    fn a_tag_clears_what_carries_it_whatever_its_case_and_knows_no_wildcard() {
+        let carried = tags("News, product:tv ,a b,caf\u{e9},,x*");
+        assert_eq!(carried, ["news", "product:tv", "x*"]);
+        for (item, expected) in [("#news", true), ("#NEWS", true), ("#new", false), ("#new*", false), ("#x*", true)] {
+            let item = InvalidationPath::parse(item).expect(item);
+            assert_eq!(item.clears_tagged(&carried), expected, "{item:?}");
+            assert!(!item.is_wildcard() && !item.clears(&ViewerPath::new("/news")));
+        }
+        let many = (0..60).map(|number| number.to_string()).collect::<Vec<_>>().join(",");
+        assert_eq!(tags(&many).len(), 50);
+        assert!(InvalidationPath::parse(&format!("#{}", "a".repeat(256))).is_ok());
+        assert_eq!(InvalidationPath::parse(&format!("#{}", "a".repeat(257))), Err(PathError::Tag));
     }
 
     /// Rows: path of the invalidation, path of the request as a browser sends it, whether it is

@@ -27,6 +27,9 @@ pub struct Distribution {
     pub origin: Origin,
     /// The object that answers `/`, such as `index.html`.
     pub default_root_object: Option<String>,
+    /// The header that it reads cache tags from, such as `x-amz-meta-cache-tag`; without one it honours none.
+    #[serde(default)]
+    pub cache_tags: Option<String>,
     /// When it was made.
     pub created: Timestamp,
 }

@@ -101,6 +101,10 @@ impl CloudFront {
                 let etag = vec![(header::ETAG, format!("E{}", distribution.created.as_second()))];
                 Ok(Answer { headers: etag, ..Answer::ok(distribution_element(&distribution)) })
             }
+            (&Method::GET, [VERSION, "distribution", id, "config"]) => {
+                self.allow(&caller, "cloudfront:GetDistributionConfig", &arn::distribution(id))?;
+                Ok(Answer::ok(config_element(&self.distribution(id)?)))
+            }
             (&Method::POST, [VERSION, "distribution", id, "invalidation"]) => {
                 self.allow(&caller, "cloudfront:CreateInvalidation", &arn::distribution(id))?;
                 let batch = read_batch(request.body())?;
@@ -312,17 +316,22 @@ fn default_cache_behavior(distribution: &Distribution) -> Element {
         .with(Element::text("ViewerProtocolPolicy", "redirect-to-https"))
 }
 
-fn distribution_element(distribution: &Distribution) -> Element {
-    let config = Element::new("DistributionConfig")
+fn config_element(distribution: &Distribution) -> Element {
+    let tags = distribution.cache_tags.as_ref();
+    Element::new("DistributionConfig")
         .with(Element::text("CallerReference", &distribution.id))
         .with(Element::new("Aliases").with(Element::text("Quantity", &0)))
         .with(Element::text("DefaultRootObject", distribution.default_root_object.as_deref().unwrap_or_default()))
         .with(origins(distribution))
         .with(default_cache_behavior(distribution))
         .with(Element::text("Comment", ""))
-        .with(Element::text("Enabled", &true));
+        .with(Element::text("Enabled", &true))
+        .with_each(tags.map(|header| Element::new("CacheTagConfig").with(Element::text("HeaderName", header))))
+}
+
+fn distribution_element(distribution: &Distribution) -> Element {
     Element::new("Distribution")
         .with_each(identity(distribution))
         .with(Element::text("InProgressInvalidationBatches", &0))
-        .with(config)
+        .with(config_element(distribution))
 }

@@ -26,6 +26,8 @@ pub(super) struct Held {
     pub(super) fresh_until: Timestamp,
     /// How many invalidations had completed before the origin was asked; only later ones clear it.
     pub(super) seen: u64,
+    /// The cache tags that it was answered with.
+    pub(super) tags: Vec<String>,
 }
 
 /// Answers by path.
@@ -82,6 +84,7 @@ mod tests {
             since: Timestamp::UNIX_EPOCH,
             fresh_until: Timestamp::UNIX_EPOCH,
             seen: 0,
+            tags: Vec::new(),
         }
     }
 

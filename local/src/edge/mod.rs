@@ -22,6 +22,7 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 use thiserror::Error;
 
+use crate::cloudfront::path::tags;
 use crate::cloudfront::{CloudFront, CloudFrontError, ViewerPath};
 use crate::s3::{Error as StoreError, ObjectInfo, Store};
 use answer::{Part, part, response, set};
@@ -129,7 +130,9 @@ impl Edge {
             website::Body::Object { content, .. } => content.bytes().await?,
         };
         let (status, headers) = (origin.status, origin.headers);
-        let held = Held { status, headers, body, since: now, fresh_until, seen };
+        let named = distribution.cache_tags.as_ref().and_then(|name| headers.get(name.as_str()));
+        let tags = named.and_then(|value| value.to_str().ok()).map(tags).unwrap_or_default();
+        let held = Held { status, headers, body, since: now, fresh_until, seen, tags };
         self.lock(|cache| cache.put(path, held.clone()));
         Ok(self.give(request, &held, "Miss from tidegate"))
     }
@@ -140,7 +143,7 @@ impl Edge {
             return Ok(None);
         };
         let completed = self.cloudfront.completed(&self.distribution)?;
-        if self.cloudfront.cleared(&self.distribution, path, held.seen)? {
+        if self.cloudfront.cleared_with(&self.distribution, path, &held.tags, held.seen)? {
             self.lock(|cache| cache.remove(path));
             return Ok(None);
         }

@@ -157,6 +157,7 @@ fn cloudfront_operation(method: &Method, path: &str) -> &'static str {
     match (method.as_str(), segments.as_slice()) {
         ("GET", ["distribution"]) => "ListDistributions",
         ("GET", ["distribution", _]) => "GetDistribution",
+        ("GET", ["distribution", _, "config"]) => "GetDistributionConfig",
         ("POST", ["distribution", _, "invalidation"]) => "CreateInvalidation",
         ("GET", ["distribution", _, "invalidation"]) => "ListInvalidations",
         ("GET", ["distribution", _, "invalidation", _]) => "GetInvalidation",
