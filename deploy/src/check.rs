@@ -119,13 +119,22 @@ async fn facts(connection: &Connection, site: &Site) -> BucketFacts {
         takes_acls: s3.takes_acls(name).await.unwrap_or_default(),
         encryption: s3.encryption(name).await.unwrap_or_default(),
         identities: Vec::new(),
+        other_tags: Vec::new(),
     };
     let cloudfront = CloudFront::new(connection);
     for cdn in &site.cdn {
-        match cloudfront.reads_by_identity(&cdn.distribution, name).await {
-            Ok(true) => facts.identities.push(cdn.distribution.to_string()),
-            Ok(false) => {}
-            Err(error) => tracing::info!(%error, "how a distribution reads the bucket could not be found out"),
+        let setup = match cloudfront.setup(&cdn.distribution, name).await {
+            Ok(setup) => setup,
+            Err(error) => {
+                tracing::info!(%error, "how a distribution is set up could not be found out");
+                continue;
+            }
+        };
+        if setup.by_identity {
+            facts.identities.push(cdn.distribution.to_string());
+        }
+        if cdn.cache_tags.as_ref().is_some_and(|name| !setup.reads_tags(name)) {
+            facts.other_tags.push((cdn.distribution.to_string(), setup.tags));
         }
     }
     facts

@@ -10,7 +10,7 @@ use aws_sdk_cloudfront::config::Builder;
 use aws_sdk_cloudfront::types::{InvalidationBatch, Paths};
 use aws_smithy_types::retry::RetryConfig;
 use backon::ExponentialBuilder;
-use tidegate_host::config::DistributionId;
+use tidegate_host::config::{DistributionId, MetadataName};
 use tidegate_host::invalidation::Batch;
 use tidegate_host::location::Bucket;
 
@@ -32,6 +32,22 @@ pub(crate) struct CloudFront {
     retry: RetryConfig,
 }
 
+/// How a distribution is set up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Setup {
+    /// Whether it reads the bucket by an origin access identity.
+    pub(crate) by_identity: bool,
+    /// The header that it reads cache tags from, if it reads any.
+    pub(crate) tags: Option<String>,
+}
+
+impl Setup {
+    /// Whether it reads tags from this user metadata. HTTP tells no upper case from lower case in names of headers.
+    pub(crate) fn reads_tags(&self, name: &MetadataName) -> bool {
+        self.tags.as_ref().is_some_and(|header| header.eq_ignore_ascii_case(&name.header()))
+    }
+}
+
 /// One page of a distribution's invalidations, the newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Page {
@@ -46,7 +62,7 @@ pub(crate) struct Page {
 pub(crate) struct Told {
     /// Whether it still counts against the limits, and caches may still hold what it clears.
     pub(crate) in_progress: bool,
-    /// Its paths.
+    /// Its paths and tags.
     pub(crate) paths: Vec<String>,
 }
 
@@ -60,26 +76,24 @@ impl CloudFront {
         Self { client: Client::from_conf(config), retry }
     }
 
-    /// Whether a distribution reads a bucket by an origin access identity.
+    /// How a distribution is set up, as far as it concerns a site in a bucket.
     ///
     /// # Errors
     /// [`CloudError`].
-    pub(crate) async fn reads_by_identity(
-        &self,
-        distribution: &DistributionId,
-        bucket: &Bucket,
-    ) -> Result<bool, CloudError> {
+    pub(crate) async fn setup(&self, distribution: &DistributionId, bucket: &Bucket) -> Result<Setup, CloudError> {
         let answer = self.client.get_distribution_config().id(distribution.as_str()).send().await;
         let answer =
             answer.map_err(|error| CloudError::new("GetDistributionConfig", distribution.to_string(), &error))?;
-        let origins = answer.distribution_config.and_then(|config| config.origins);
+        let config = answer.distribution_config;
         let host = format!("{bucket}.s3");
-        Ok(origins.is_some_and(|origins| {
+        let by_identity = config.as_ref().and_then(|config| config.origins()).is_some_and(|origins| {
             origins.items().iter().any(|origin| {
                 let identity = origin.s3_origin_config().map(|config| config.origin_access_identity());
                 origin.domain_name().starts_with(&host) && identity.is_some_and(|identity| !identity.is_empty())
             })
-        }))
+        });
+        let tags = config.and_then(|config| config.cache_tag_config).map(|tags| tags.header_name);
+        Ok(Setup { by_identity, tags: tags.filter(|header| !header.is_empty()) })
     }
 
     /// Pauses between two requests that are the same: growing, with a random part, from the connection's own first pause
@@ -107,8 +121,8 @@ impl CloudFront {
     /// [`CloudError`]; its code tells throttling and `TooManyInvalidationsInProgress` from the rest.
     pub(crate) async fn invalidate(&self, batch: &Batch) -> Result<String, CloudError> {
         let subject = batch.distribution.as_str();
-        let quantity = i32::try_from(batch.paths.len()).unwrap_or(i32::MAX);
-        let items = batch.paths.iter().map(|path| path.as_str().to_owned()).collect();
+        let quantity = i32::try_from(batch.len()).unwrap_or(i32::MAX);
+        let items = batch.items().collect();
         let asked = Paths::builder()
             .quantity(quantity)
             .set_items(Some(items))

@@ -9,7 +9,7 @@ use backon::Retryable;
 use futures::{StreamExt, stream};
 use tidegate_host::config::{Cdn, Site};
 use tidegate_host::desired::Desired;
-use tidegate_host::invalidation::{Batch, MAX_PATHS, MAX_WILDCARDS, Room, batch};
+use tidegate_host::invalidation::{Batch, Copies, Keys, MAX_PATHS, MAX_WILDCARDS, Room, batch, is_wildcard_item};
 use tidegate_host::merge::Site as SiteState;
 use tidegate_host::report::Invalidation;
 
@@ -74,21 +74,28 @@ pub(crate) async fn plan(
         return batches;
     }
     for cdn in &site.cdn {
-        let used: usize = batches.iter().map(|batch| batch.paths.len()).sum();
+        let used: usize = batches.iter().map(Batch::len).sum();
         let room = room(cloudfront, cdn, free_left.saturating_sub(used)).await;
-        let others = found.others(desired, changed);
+        let unchanged = found.others(desired, changed).collect();
+        let name = cdn.cache_tags.as_ref();
+        let copies = name.map(|name| Copies::of(name, changed, desired, found)).unwrap_or_default();
         let told: Vec<&Batch> = first.iter().filter(|batch| batch.distribution == cdn.distribution).collect();
         let cleared = |key: &&str| told.iter().any(|batch| batch.clears(cdn, &site.target, key));
-        let (name, changed) = (site.name.as_str(), changed.iter().copied().filter(|key| !cleared(key)));
-        batches.extend(batch(name, release, cdn, &site.target, changed, others, room));
+        let changed = changed.iter().copied().filter(|key| !cleared(key)).collect();
+        let keys = Keys { changed, unchanged, copies };
+        batches.extend(batch(site.name.as_str(), release, cdn, &site.target, keys, room));
     }
     batches
 }
 
 /// Sends a batch, and waits where the site says so.
 pub(crate) async fn tell(cloudfront: &CloudFront, site: &Site, batch: &Batch) -> Invalidation {
-    let sent = send(cloudfront, batch).await;
     let cdn = site.cdn.iter().find(|cdn| cdn.distribution == batch.distribution);
+    let sent = if batch.tags.is_empty() {
+        send(cloudfront, batch).await
+    } else {
+        send_tags(cloudfront, site, cdn, batch).await
+    };
     if let (Some(id), Some(cdn)) = (&sent.id, cdn.filter(|cdn| cdn.wait_seconds > 0)) {
         wait(cloudfront, batch, id, Duration::from_secs(cdn.wait_seconds.into())).await;
     }
@@ -124,7 +131,7 @@ async fn in_progress(cloudfront: &CloudFront, cdn: &Cdn) -> Result<Used, CloudEr
         // It may have been completed since the list was made.
         let told = told?;
         if told.in_progress {
-            let wildcards = told.paths.iter().filter(|path| path.ends_with('*')).count();
+            let wildcards = told.paths.iter().filter(|item| is_wildcard_item(item)).count();
             used.wildcards += wildcards;
             used.singles += told.paths.len() - wildcards;
         }
@@ -135,23 +142,60 @@ async fn in_progress(cloudfront: &CloudFront, cdn: &Cdn) -> Result<Used, CloudEr
 /// Sends a batch. What passes with time (throttling, a service that is not available, too much in progress) is tried
 /// again within bounds; whatever remains is the reason in `why`.
 async fn send(cloudfront: &CloudFront, batch: &Batch) -> Invalidation {
+    let sent = try_send(cloudfront, batch).await;
+    told(batch, sent)
+}
+
+/// The same for a batch with tags, which goes by paths unless the distribution is known to honour tags and takes them.
+/// AWS documents that a distribution without a `CacheTagConfig` ignores the header, and no error for a tag that it is told
+/// all the same: an invalidation that is taken and clears nothing would leave old pages with visitors. So it is asked
+/// first, and what is refused as it stands is sent by paths.
+async fn send_tags(cloudfront: &CloudFront, site: &Site, cdn: Option<&Cdn>, batch: &Batch) -> Invalidation {
+    let distribution = &batch.distribution;
+    let by_paths = || async { send(cloudfront, &batch.clone().by_paths()).await };
+    let Some(name) = cdn.and_then(|cdn| cdn.cache_tags.as_ref()) else { return by_paths().await };
+    match cloudfront.setup(distribution, &site.target.bucket).await {
+        Ok(setup) if setup.reads_tags(name) => {}
+        Ok(setup) => {
+            let reads = setup.tags.unwrap_or_else(|| "no header".to_owned());
+            let wanted = name.header();
+            tracing::warn!(%distribution, reads, wanted, "the distribution reads cache tags from elsewhere, so it is told by paths");
+            return by_paths().await;
+        }
+        Err(error) => {
+            tracing::warn!(%distribution, %error, "whether the distribution reads cache tags is not known, so it is told by paths");
+            return by_paths().await;
+        }
+    }
+    match try_send(cloudfront, batch).await {
+        Err(error) if error.status == Some(400) && !passes(&error) => {
+            tracing::warn!(%distribution, %error, "the distribution takes no cache tags, so it is told by paths");
+            by_paths().await
+        }
+        sent => told(batch, sent),
+    }
+}
+
+fn told(batch: &Batch, sent: Result<String, CloudError>) -> Invalidation {
+    let (id, why) = match sent {
+        Ok(id) => (Some(id), None),
+        Err(error) => (None, Some(error.to_string())),
+    };
+    Invalidation { distribution: batch.distribution.to_string(), paths: batch.items().collect(), id, why }
+}
+
+async fn try_send(cloudfront: &CloudFront, batch: &Batch) -> Result<String, CloudError> {
     let pauses = cloudfront
         .pauses()
         .with_max_times(if cloudfront.tries_again() { TRIES } else { 0 })
         .with_total_delay(Some(PATIENCE));
-    let sent = (|| cloudfront.invalidate(batch))
+    (|| cloudfront.invalidate(batch))
         .retry(pauses)
         .when(passes)
         .notify(|error, pause| {
             tracing::info!(distribution = %batch.distribution, %error, ?pause, "the invalidation is sent again");
         })
-        .await;
-    let (id, why) = match sent {
-        Ok(id) => (Some(id), None),
-        Err(error) => (None, Some(error.to_string())),
-    };
-    let paths = batch.paths.iter().map(|path| path.as_str().to_owned()).collect();
-    Invalidation { distribution: batch.distribution.to_string(), paths, id, why }
+        .await
 }
 
 /// Whether waiting may help. Sources of the codes: CloudFront API reference, "CreateInvalidation" and "Common errors".

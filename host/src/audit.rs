@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use crate::config::Site;
+use crate::config::{MetadataName, Site};
 use crate::document::{Statement, distribution_arn};
 use crate::grant;
 
@@ -181,6 +181,8 @@ pub struct BucketFacts {
     pub encryption: Option<String>,
     /// Distributions of the site that read it as an origin access identity, which no KMS key can trust.
     pub identities: Vec<String>,
+    /// Distributions that the configuration tells by cache tags, and the header that they do read them from, if any.
+    pub other_tags: Vec<(String, Option<String>)>,
 }
 
 /// What of a bucket does not go together with the configuration.
@@ -204,6 +206,15 @@ pub fn bucket(site: &Site, facts: &BucketFacts) -> Vec<Discovery> {
                 format!("the distribution `{distribution}` reads `{name}` by an origin access identity, which cannot decrypt objects under KMS: give it an origin access control"),
             ));
         }
+    }
+    for (distribution, header) in &facts.other_tags {
+        let reads = header.as_ref().map_or_else(|| "no header".to_owned(), |header| format!("`{header}`"));
+        let wanted = site.cdn.iter().find(|cdn| cdn.distribution.as_str() == distribution);
+        let wanted = wanted.and_then(|cdn| cdn.cache_tags.as_ref()).map(MetadataName::header).unwrap_or_default();
+        found.push(Discovery::new(
+            Weight::Note,
+            format!("the distribution `{distribution}` reads cache tags from {reads}, so it is told by paths alone: set the header of its `CacheTagConfig` to `{wanted}`, or correct `cache-tags`"),
+        ));
     }
     found
 }
@@ -257,5 +268,18 @@ mod tests {
         assert_eq!(bucket(&acl, &BucketFacts::default()), []);
         let facts = BucketFacts { encryption: Some("aws:kms".to_owned()), identities: vec!["E1".to_owned()], ..facts };
         assert!(bucket(&site(""), &facts).first().unwrap().what.contains("origin access control"));
+    }
+
+    #[test]
+    fn a_distribution_that_reads_no_tags_is_told() {
+        let text = "state = \"s3://state/\"\n[[site]]\nname = \"docs\"\ntarget = \"s3://acme/docs/\"\ncdn = [{ distribution = \"E1\", cache-tags = \"cache-tag\" }]\n";
+        let site = Config::parse(text).unwrap().sites.remove(0);
+        for (header, told) in [(None, "from no header"), (Some("x-tags".to_owned()), "from `x-tags`")] {
+            let facts = BucketFacts { other_tags: vec![("E1".to_owned(), header)], ..BucketFacts::default() };
+            let found = bucket(&site, &facts);
+            let [found] = found.as_slice() else { panic!("{found:?}") };
+            assert_eq!(found.weight, Weight::Note);
+            assert!(found.what.contains(told) && found.what.contains("`x-amz-meta-cache-tag`"), "{found:?}");
+        }
     }
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::desired::{Desired, Entry};
 use crate::diff;
+use crate::headers::{Headers, Shared};
 use crate::identity::{ETag, Sameness};
 use crate::key::StoredKey;
 use crate::listing::{Listed, Listing, Observed};
@@ -34,6 +35,9 @@ struct Found {
     settled: Vec<bool>,
     /// What earlier releases name of the objects that are not settled.
     holdings: BTreeMap<StoredKey, Holding>,
+    /// User metadata, with the other headers, of objects that are not settled and are what the manifest says: what visitors'
+    /// caches have of them. Objects without metadata are not here.
+    before: BTreeMap<StoredKey, Headers>,
     /// What somebody else changed.
     drift: Vec<Drift>,
     /// Whether what the site should be is certainly not what the live release is.
@@ -138,6 +142,7 @@ pub struct Merge<'a> {
     verify: bool,
     at: usize,
     site: Found,
+    shared: Shared,
 }
 
 impl<'a> Merge<'a> {
@@ -152,7 +157,7 @@ impl<'a> Merge<'a> {
         verify: bool,
     ) -> Self {
         let site = Found { settled: vec![false; desired.entries().len()], ..Found::default() };
-        Self { desired, unfinished, current, horizon, verify, at: 0, site }
+        Self { desired, unfinished, current, horizon, verify, at: 0, site, shared: Shared::default() }
     }
 
     /// A body that was set aside.
@@ -190,10 +195,24 @@ impl<'a> Merge<'a> {
                 self.site.observed.insert(key.clone(), observed);
             }
         }
+        if let Some(record) = record.filter(|_| intact) {
+            self.remember(record);
+        }
         if let Some(holding) = self.holding(&key, record, intact) {
             self.site.holdings.insert(key, holding);
         }
         self.site.objects.push(listed);
+    }
+
+    /// What a run that did not finish may have written is not sure to be what caches have; and a redirect is answered
+    /// without its metadata.
+    fn remember(&mut self, record: &Record) {
+        let sure = record.redirect.is_none() && !self.unfinished.touched.contains(&record.key);
+        if sure && record.headers.metadata().next().is_some() {
+            let mut headers = record.headers.clone();
+            self.shared.share(&mut headers);
+            self.site.before.insert(record.key.clone(), headers);
+        }
     }
 
     /// Compares what the site should be with what the live release is, whatever the site holds.
@@ -263,6 +282,20 @@ impl Site {
     #[must_use]
     pub fn observed(&self, key: &StoredKey) -> Option<&Observed> {
         self.found.observed.get(key)
+    }
+
+    /// The headers that caches have of an object which is not settled, where they are known for certain and hold metadata.
+    #[must_use]
+    pub fn before(&self, key: &str) -> Option<&Headers> {
+        let headers = self.found.before.get(key)?;
+        // A HEAD may have shown that somebody replaced them.
+        let replaced = self.found.observed.get(key).is_some_and(|observed| observed.headers != *headers);
+        if replaced { None } else { Some(headers) }
+    }
+
+    /// The same for every such object, whether or not somebody replaced them.
+    pub fn all_before(&self) -> impl Iterator<Item = (&str, &Headers)> {
+        self.found.before.iter().map(|(key, headers)| (key.as_str(), headers))
     }
 
     /// Adds answers to HEADs.

@@ -82,7 +82,7 @@ fn is_zero(count: &u64) -> bool {
 pub struct Invalidation {
     /// Its id.
     pub distribution: String,
-    /// The paths.
+    /// The paths, and cache tags as `#tag`.
     pub paths: Vec<String>,
     /// The invalidation's id, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -9,6 +9,7 @@
 
 mod apply;
 mod archives;
+mod cache_tags;
 mod copies;
 mod credentials;
 mod destinations;

@@ -110,6 +110,7 @@ impl Refusal<'_> {
                  saw, or set `delete = false`"
             }
             "AssumeRole" => "allow `sts:AssumeRole` on the role, and name the caller in the role's trust policy",
+            "GetDistributionConfig" => "allow `cloudfront:GetDistributionConfig` on the distribution",
             "CreateInvalidation" => "allow `cloudfront:CreateInvalidation` on the distribution",
             _ => return None,
         };

@@ -53,12 +53,14 @@ impl Publisher {
         let role = site.role.as_ref()?;
         let aside = self.state(site).map(|state| state.bodies());
         let distributions: Vec<String> = site.cdn.iter().map(|cdn| cdn.arn(role)).collect();
+        let tagged = site.cdn.iter().filter(|cdn| cdn.cache_tags.is_some());
+        let tagged: Vec<String> = tagged.map(|cdn| cdn.arn(role)).collect();
         let staged = match &request.source {
             Source::Prefix(location) => Some(location),
             Source::Release(_) => aside.as_ref(),
             Source::Directory(_) | Source::Archive(_) | Source::Object(_) => None,
         };
-        let places = Places { staged, aside: aside.as_ref(), distributions: &distributions };
+        let places = Places { staged, aside: aside.as_ref(), distributions: &distributions, tagged: &tagged };
         Some(Document::writing(&role.partition(), plan, places)).filter(|document| !document.is_empty())
     }
 }

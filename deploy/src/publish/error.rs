@@ -4,6 +4,7 @@
 
 use tidegate_host::desired::Collision;
 use tidegate_host::document::DocumentError;
+use tidegate_host::invalidation::TagsError;
 use tidegate_host::location::Location;
 use tidegate_host::plan::FORMAT;
 use tidegate_host::plugin::{Blame, Failure};
@@ -40,6 +41,9 @@ pub enum PublishError {
     /// The site's state cannot be read or written.
     #[error(transparent)]
     State(#[from] StateError),
+    /// Objects whose cache tags would not be honoured: a matter of the settings or files that tags are set by.
+    #[error(transparent)]
+    Tags(#[from] TagsError),
     /// The credentials that the plan needs cannot be described.
     #[error(transparent)]
     Document(#[from] DocumentError),
@@ -114,6 +118,7 @@ impl PublishError {
             Self::Chain(ChainError::Object(..)) => Fault::Cloud,
             Self::Chain(_)
             | Self::Document(_)
+            | Self::Tags(_)
             | Self::Drifted(_)
             | Self::Format(_)
             | Self::PublishesState(_)

@@ -22,7 +22,7 @@ use tidegate_host::config::Site;
 use tidegate_host::desired::Desired;
 use tidegate_host::diff::Comparison;
 use tidegate_host::finding::Finding;
-use tidegate_host::invalidation::FREE_PATHS;
+use tidegate_host::invalidation::{FREE_PATHS, check_tags};
 use tidegate_host::location::{Location, Source};
 use tidegate_host::merge::{Site as SiteState, Unfinished};
 use tidegate_host::plan::{FORMAT, Plan, Reason};
@@ -167,6 +167,7 @@ impl Publisher {
         let pages = if trusted { Pages::trusted() } else { Pages::list(&reading, &site.target, &self.observer) };
         let shaped = self.shape(&chain, past.as_ref(), request, site, trace, &mut clock).await?;
         let mut desired = shaped.desired;
+        check_tags(site, &desired)?;
 
         self.observer.hear(Event::Stage(Stage::Compare));
         let nothing = Unfinished::default();

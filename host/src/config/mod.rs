@@ -26,7 +26,9 @@ pub use pattern::Pattern;
 pub use protect::Protect;
 pub use secret::{MAX_SECRETS, SecretReference, SecretReferenceError, Secrets};
 pub use site::{Cdn, PluginUse, Site};
-pub use values::{DistributionId, LeaseSeconds, OriginPath, PluginReference, RoleArn, Sha256Hex, SiteName, ValueError};
+pub use values::{
+    DistributionId, LeaseSeconds, MetadataName, OriginPath, PluginReference, RoleArn, Sha256Hex, SiteName, ValueError,
+};
 pub use webhook::{GenericRule, GithubRule, Provider, Publish, Webhook, WebhookError};
 
 /// The whole configuration.
@@ -117,6 +119,9 @@ pub enum ConfigError {
         /// The site's target.
         target: Location,
     },
+    /// Which tags copies carry is known from the manifest of the release before.
+    #[error("`cache-tags` of the distribution `{0}` needs to know the release before, name a `state`")]
+    CacheTags(DistributionId),
     /// A distribution needs the account, which only a role names.
     #[error("no site is named `{name}`, the configuration has {known}")]
     UnknownSite {
@@ -212,6 +217,15 @@ mod tests {
     }
 
     #[test]
+    fn cache_tags_need_a_state() {
+        let text = "[[site]]\nname = \"docs\"\ntarget = \"s3://docs/\"\ncdn = [{ distribution = \"E1\", cache-tags = \"cache-tag\" }]\n";
+        assert_eq!(Config::parse(text), Err(ConfigError::CacheTags("E1".to_owned().try_into().unwrap())));
+        let config = Config::parse(&format!("state = \"s3://state/\"\n{text}")).unwrap();
+        let cdn = config.site("docs").unwrap().cdn.first().unwrap();
+        assert_eq!(cdn.cache_tags.as_ref().unwrap().header(), "x-amz-meta-cache-tag");
+    }
+
+    #[test]
     fn mistakes_are_named() {
         let with = |from: &str, to: &str| {
             let changed = WHOLE.replace(from, to);
@@ -224,6 +238,9 @@ mod tests {
         assert!(with("E2EXAMPLE", "e2 x").contains("distribution"));
         assert!(with("\"/v1\"", "\"v1\"").contains("origin path"));
         assert!(with("\"/v1\"", "\"/v2\"").contains("does not lead"));
+        for bad in ["x-amz-meta-cache-tag", "Cache-Tag", "", "tidegate-x", "a b"] {
+            assert!(with("origin-path", &format!("cache-tags = \"{bad}\", origin-path")).contains("user metadata"));
+        }
         assert!(with("\"exclude\"", "\"plugins/x.wasm\"").contains("sha256"));
         assert!(with("legacy/**", "legacy/{a").contains("glob"));
         assert!(with("s3://docs.acme.com/v1/", "s3://acme-artifacts/staging/docs/out").contains("staged in"));

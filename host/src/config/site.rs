@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::ConfigError;
 use super::protect::Protect;
-use super::values::{DistributionId, LeaseSeconds, OriginPath, PluginReference, RoleArn, Sha256Hex, SiteName};
+use super::values::{
+    DistributionId, LeaseSeconds, MetadataName, OriginPath, PluginReference, RoleArn, Sha256Hex, SiteName,
+};
 use super::webhook::{GithubRule, Webhook};
 use crate::document::{Partition, distribution_arn};
 use crate::invalidation::FREE_PATHS;
@@ -89,6 +91,9 @@ pub struct Cdn {
     /// How long a publish waits until the invalidation is complete, in seconds; 0 for not at all.
     #[serde(default)]
     pub wait_seconds: u32,
+    /// The user metadata that its `CacheTagConfig` reads tags from, without `x-amz-meta-`; without it, no tag is used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_tags: Option<MetadataName>,
 }
 
 fn free_paths() -> usize {
@@ -173,6 +178,9 @@ impl Site {
                     target: self.target.clone(),
                 });
             }
+            if cdn.cache_tags.is_some() && !kept {
+                return Err(ConfigError::CacheTags(cdn.distribution.clone()));
+            }
         }
         Ok(())
     }
@@ -182,7 +190,7 @@ impl Cdn {
     /// A distribution with everything else at its default.
     #[must_use]
     pub fn new(distribution: DistributionId, origin_path: OriginPath) -> Self {
-        Self { distribution, origin_path, max_paths: FREE_PATHS, wait_seconds: 0 }
+        Self { distribution, origin_path, max_paths: FREE_PATHS, wait_seconds: 0, cache_tags: None }
     }
 
     /// Whether its origin path is the target's prefix or a folder above it.

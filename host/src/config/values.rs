@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::document::Partition;
+use crate::headers::RESERVED_METADATA;
 use crate::lease::DEFAULT_SECONDS;
 use crate::location::{LocationError, Prefix};
 
@@ -27,6 +28,11 @@ pub struct DistributionId(String);
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct OriginPath(Prefix);
+
+/// The name of an object's user metadata, in lower case and without `x-amz-meta-`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct MetadataName(String);
 
 /// Where a plugin's component is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -84,6 +90,11 @@ pub enum ValueError {
     /// Not an origin path.
     #[error("the origin path `{0}` must start with `/` and not end with it, or be empty")]
     OriginPath(String),
+    /// Not the name of user metadata.
+    #[error(
+        "`{0}` is not the name of user metadata, use lower-case letters, digits, `-`, `_` and `.`, without `x-amz-meta-`"
+    )]
+    MetadataName(String),
     /// Not a plugin's name.
     #[error("`{0}` is neither a bundled plugin nor the path of a `.wasm` component")]
     Plugin(String),
@@ -192,6 +203,29 @@ impl TryFrom<String> for OriginPath {
     }
 }
 
+impl MetadataName {
+    /// What S3 puts before the name of metadata in an answer.
+    const HEADER: &str = "x-amz-meta-";
+
+    /// The header in which S3 answers it.
+    #[must_use]
+    pub fn header(&self) -> String {
+        format!("{}{}", Self::HEADER, self.0)
+    }
+}
+
+impl TryFrom<String> for MetadataName {
+    type Error = ValueError;
+    fn try_from(text: String) -> Result<Self, ValueError> {
+        let token = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
+        let fine = !text.is_empty()
+            && text.chars().all(token)
+            && !text.starts_with(Self::HEADER)
+            && !text.starts_with(RESERVED_METADATA);
+        if fine { Ok(Self(text)) } else { Err(ValueError::MetadataName(text.escape_default().to_string())) }
+    }
+}
+
 impl TryFrom<String> for PluginReference {
     type Error = ValueError;
     fn try_from(text: String) -> Result<Self, ValueError> {
@@ -273,4 +307,4 @@ macro_rules! plain_text {
     )*};
 }
 
-plain_text!(SiteName, RoleArn, DistributionId, Sha256Hex);
+plain_text!(SiteName, RoleArn, DistributionId, MetadataName, Sha256Hex);

@@ -69,6 +69,8 @@ pub struct Places<'a> {
     pub aside: Option<&'a Location>,
     /// ARNs of distributions that are told.
     pub distributions: &'a [String],
+    /// ARNs of those among them that are told by cache tags.
+    pub tagged: &'a [String],
 }
 
 impl Document {
@@ -110,6 +112,10 @@ impl Document {
             let actions =
                 ["cloudfront:CreateInvalidation", "cloudfront:GetInvalidation", "cloudfront:ListInvalidations"];
             statements.push(Statement::allow(actions, places.distributions.iter().cloned()));
+        }
+        if !places.tagged.is_empty() {
+            // Whether they honour tags is asked before any is sent.
+            statements.push(Statement::allow(["cloudfront:GetDistributionConfig"], places.tagged.iter().cloned()));
         }
         Self::new(statements)
     }

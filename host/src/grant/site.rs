@@ -68,6 +68,14 @@ fn writing(site: &Site, account: &str, more: &[&Source]) -> Vec<Statement> {
                 .because("Invalidate", "to tell the site's distributions, and to count what is in progress there"),
         );
     }
+    let mut tagged = site.cdn.iter().filter(|cdn| cdn.cache_tags.is_some()).peekable();
+    if tagged.peek().is_some() {
+        let arns = tagged.map(|cdn| distribution_arn(&partition, account, cdn.distribution.as_str()));
+        statements.push(
+            Statement::allow(["cloudfront:GetDistributionConfig"], arns)
+                .because("AskForTags", "to see whether a distribution reads cache tags before it is told any"),
+        );
+    }
     statements
 }
 

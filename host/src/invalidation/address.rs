@@ -55,18 +55,34 @@ impl Address {
 /// All addresses of keys, `below` being what visitors see before a key of the site: sorted, each once, and without those
 /// that a cut one clears.
 pub(super) fn addresses<'a>(keys: impl Iterator<Item = &'a str>, below: &Prefix) -> Vec<Address> {
-    let mut all = Vec::new();
-    for key in keys {
-        let whole = below.join(key);
-        // `d/index.html` also answers for `d/`, and for `d` where the origin leads from there.
-        if let Some(folder) = whole.strip_suffix(INDEX).filter(|folder| folder.is_empty() || folder.ends_with('/')) {
-            all.push(Address::of(folder));
-            if let Some(bare) = folder.strip_suffix('/') {
-                all.push(Address::of(bare));
-            }
-        }
-        all.push(Address::of(&whole));
+    tidy(keys.flat_map(|key| of_key(key, below)).collect())
+}
+
+/// The addresses of one key.
+pub(super) fn of_key(key: &str, below: &Prefix) -> Vec<Address> {
+    let whole = below.join(key);
+    let mut all = Vec::with_capacity(1);
+    // `d/index.html` also answers for `d/`, and for `d` where the origin leads from there.
+    if let Some(folder) = folder(&whole) {
+        all.push(Address::of(folder));
+        all.extend(folder.strip_suffix('/').map(Address::of));
     }
+    all.push(Address::of(&whole));
+    all
+}
+
+/// The address of a key at which the origin only leads on to it: `d` of `d/index.html`.
+pub(super) fn bare(key: &str, below: &Prefix) -> Option<Address> {
+    let whole = below.join(key);
+    folder(&whole).and_then(|folder| folder.strip_suffix('/')).map(Address::of)
+}
+
+fn folder(whole: &str) -> Option<&str> {
+    whole.strip_suffix(INDEX).filter(|folder| folder.is_empty() || folder.ends_with('/'))
+}
+
+/// Addresses sorted, each once, and without those that a cut one clears.
+pub(super) fn tidy(mut all: Vec<Address>) -> Vec<Address> {
     all.sort_unstable_by(|a, b| (&a.text, !a.cut).cmp(&(&b.text, !b.cut)));
     all.dedup();
     let mut stem: Option<String> = None;

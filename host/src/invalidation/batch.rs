@@ -8,8 +8,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::address::{Address, addresses};
+use super::copies::Copies;
+use super::cover::cover;
 use super::fold::fold;
 use super::path::Path;
+use super::tag::Tag;
 use super::unchanged::Unchanged;
 use super::{FREE_PATHS, MAX_PATHS, MAX_WILDCARDS};
 use crate::config::{Cdn, DistributionId};
@@ -25,13 +28,42 @@ const MAX_REFERENCE: usize = 128;
 pub struct Batch {
     /// Whom it is for.
     pub distribution: DistributionId,
-    /// What is forgotten: sorted, at least one.
+    /// What is forgotten: sorted, at least one unless there are tags.
     pub paths: Vec<Path>,
+    /// What is forgotten by its tags: sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<Tag>,
     /// CloudFront's `CallerReference`.
     pub reference: String,
     /// How many keys the paths clear that did not change.
     #[serde(default)]
     pub unchanged: usize,
+    /// What is sent where the distribution honours no tags; there for as long as there are tags.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead: Option<Instead>,
+}
+
+/// The paths that cover what a batch with tags covers, without them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Instead {
+    /// Sorted, at least one.
+    pub paths: Vec<Path>,
+    /// How many keys they clear that did not change.
+    #[serde(default)]
+    pub unchanged: usize,
+}
+
+/// The keys that a batch is made from, relative to the site and sorted by their bytes.
+#[derive(Debug, Clone, Default)]
+pub struct Keys<'a> {
+    /// Those that were written, deleted or redirected, new ones included: an error page may be cached for them.
+    pub changed: Vec<&'a str>,
+    /// All other keys of the site: they tell which folders may be cleared as a whole for nothing, and what clearing more
+    /// would cost.
+    pub unchanged: Vec<&'a str>,
+    /// Which tags their copies carry; nothing is known where the distribution reads none.
+    pub copies: Copies<'a>,
 }
 
 /// How many paths there is room for.
@@ -55,38 +87,74 @@ impl Default for Room {
 
 /// What a distribution has to forget after a release; nothing where nothing changed.
 ///
-/// `changed` are the keys that were written, deleted or redirected, relative to the site, new ones included: an error page
-/// may be cached for them. `unchanged` are all other keys of the site: they tell which folders may be cleared as a whole
-/// for nothing, and what clearing more would cost. Both are sorted by their bytes.
-///
-/// Every address of every changed key is covered. The paths fit into the room, and cost no more than one path for each
+/// Every address of every changed key is covered. Paths and tags fit into the room, and are no more than one path for each
 /// address; where no paths that cover everything fit, there is one.
-pub fn batch<'a>(
-    site: &str,
-    release: &str,
-    cdn: &Cdn,
-    target: &Location,
-    changed: impl Iterator<Item = &'a str>,
-    unchanged: impl Iterator<Item = &'a str>,
-    room: Room,
-) -> Option<Batch> {
+#[must_use]
+pub fn batch(site: &str, release: &str, cdn: &Cdn, target: &Location, keys: Keys<'_>, room: Room) -> Option<Batch> {
     let below = cdn.visible_prefix(target);
-    let addresses = addresses(changed, &below);
+    let Keys { changed, unchanged, copies } = keys;
+    let addresses = addresses(changed.iter().copied(), &below);
     if addresses.is_empty() {
         return None;
     }
     let room = Room { free: room.free.min(cdn.max_paths), ..room };
-    let folded = fold(&addresses, &Unchanged::new(unchanged, &below), room);
+    let unchanged = Unchanged::new(unchanged.into_iter(), &below);
+    let plain = fold(&addresses, &unchanged, room);
+    let covered = cdn.cache_tags.as_ref().and_then(|_| cover(&changed, &copies, &below, &unchanged, &plain, room));
+    let (tags, folded, instead) = match covered {
+        Some(covered) => {
+            (covered.tags, covered.folded, Some(Instead { paths: plain.paths, unchanged: plain.unchanged }))
+        }
+        None => (Vec::new(), plain, None),
+    };
+    let items: Vec<String> = folded.paths.iter().map(Path::to_string).chain(tags.iter().map(Tag::to_string)).collect();
+    let hashed = [site, release, cdn.distribution.as_str()].into_iter().chain(items.iter().map(String::as_str));
     Some(Batch {
         distribution: cdn.distribution.clone(),
-        reference: reference(site, release, &cdn.distribution, &folded.paths),
+        reference: reference(&format!("{site}.{release}"), hashed),
         paths: folded.paths,
+        tags,
         unchanged: folded.unchanged,
+        instead,
     })
 }
 
 impl Batch {
-    /// Whether it clears every address of a key of the site at `target`.
+    /// What is sent: paths, then tags.
+    pub fn items(&self) -> impl Iterator<Item = String> {
+        self.paths.iter().map(Path::to_string).chain(self.tags.iter().map(Tag::to_string))
+    }
+
+    /// How many items that is, each of which counts as one path.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.paths.len() + self.tags.len()
+    }
+
+    /// Whether nothing is sent, which never is so of a batch that was made.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The same without tags, for a distribution that honours none. It is another invalidation, with a reference of its own
+    /// that is the same every time; a batch without tags is this already.
+    #[must_use]
+    pub fn by_paths(self) -> Self {
+        let Some(instead) = self.instead else { return self };
+        let readable = self.reference.rsplit_once('.').map_or(self.reference.as_str(), |(readable, _)| readable);
+        let hashed = [self.reference.as_str()].into_iter().chain(instead.paths.iter().map(Path::as_str));
+        Self {
+            reference: reference(readable, hashed),
+            distribution: self.distribution,
+            paths: instead.paths,
+            tags: Vec::new(),
+            unchanged: instead.unchanged,
+            instead: None,
+        }
+    }
+
+    /// Whether its paths clear every address of a key of the site at `target`.
     #[must_use]
     pub fn clears(&self, cdn: &Cdn, target: &Location, key: &str) -> bool {
         let below = cdn.visible_prefix(target);
@@ -97,15 +165,14 @@ impl Batch {
 
 /// A digest of everything that makes an invalidation what it is, after as much of site and release as helps a person who
 /// reads a list of invalidations.
-fn reference(site: &str, release: &str, distribution: &DistributionId, paths: &[Path]) -> String {
+fn reference<'a>(readable: &str, parts: impl Iterator<Item = &'a str>) -> String {
     let mut hash = Sha256::new();
-    for part in [site, release, distribution.as_str()].into_iter().chain(paths.iter().map(Path::as_str)) {
+    for part in parts {
         // Parts cannot run into each other: each comes after its length.
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
     }
     let digest = hex::encode(hash.finalize());
-    let readable = format!("{site}.{release}");
     let readable = readable.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'));
     let readable: String = readable.take(MAX_REFERENCE - 1 - digest.len()).collect();
     format!("{readable}.{digest}")
@@ -115,6 +182,9 @@ impl fmt::Display for Batch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let wildcards = self.paths.iter().filter(|path| path.is_wildcard()).count();
         write!(f, "{}: {} paths, {wildcards} of them wildcards", self.distribution, self.paths.len())?;
+        if !self.tags.is_empty() {
+            write!(f, ", and {} cache tags", self.tags.len())?;
+        }
         if self.unchanged > 0 {
             write!(f, ", which clear {} unchanged keys as well", self.unchanged)?;
         }

@@ -18,9 +18,12 @@ fn place(text: &str) -> Location {
     text.parse().unwrap()
 }
 
+fn keys<'a>(changed: &[&'a str], unchanged: &[&'a str]) -> Keys<'a> {
+    Keys { changed: changed.to_vec(), unchanged: unchanged.to_vec(), copies: Copies::default() }
+}
+
 fn made(changed: &[&str], unchanged: &[&str], room: Room) -> Batch {
-    let (changed, unchanged) = (changed.iter().copied(), unchanged.iter().copied());
-    batch("docs", "r1", &cdn(""), &place("s3://bucket"), changed, unchanged, room).unwrap()
+    batch("docs", "r1", &cdn(""), &place("s3://bucket"), keys(changed, unchanged), room).unwrap()
 }
 
 fn paths(batch: &Batch) -> Vec<&str> {
@@ -39,7 +42,7 @@ fn addresses_of(key: &str) -> Vec<String> {
 
 #[test]
 fn nothing_changed_is_no_batch() {
-    let none = batch("docs", "r1", &cdn(""), &place("s3://bucket"), [].into_iter(), ["a"].into_iter(), ROOM);
+    let none = batch("docs", "r1", &cdn(""), &place("s3://bucket"), keys(&[], &["a"]), ROOM);
     assert_eq!(none, None);
 }
 
@@ -97,13 +100,13 @@ fn where_the_room_demands_it_the_least_loss_is_taken() {
 
 #[test]
 fn the_numbers_of_the_guide_hold_to_the_last_path() {
-    let keys = |count: usize| -> Vec<String> { (0..count).map(|number| format!("page-{number:05}")).collect() };
+    let numbered = |count: usize| -> Vec<String> { (0..count).map(|number| format!("page-{number:05}")).collect() };
     for (count, free) in [(999, 1000), (1000, 1000), (1001, 1000), (3000, 9999), (3001, 9999)] {
-        let keys = keys(count);
-        let changed: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let numbered = numbered(count);
+        let changed: Vec<&str> = numbered.iter().map(String::as_str).collect();
         let cdn = Cdn { max_paths: 9999, ..cdn("") };
         let room = Room { free, ..ROOM };
-        let batch = batch("docs", "r1", &cdn, &place("s3://bucket"), changed.into_iter(), ["other"].into_iter(), room);
+        let batch = batch("docs", "r1", &cdn, &place("s3://bucket"), keys(&changed, &["other"]), room);
         let batch = batch.unwrap();
         if count <= free && count <= MAX_PATHS {
             assert_eq!(batch.paths.len(), count);
@@ -130,9 +133,9 @@ fn the_numbers_of_the_guide_hold_to_the_last_path() {
 #[test]
 fn each_distribution_gets_the_paths_that_its_visitors_use() {
     let told = |origin_path: &str, target: &str, free: usize| {
-        let (changed, unchanged) = (["a.html", "index.html"].into_iter(), ["x"].into_iter());
         let room = Room { free, ..ROOM };
-        batch("docs", "r1", &cdn(origin_path), &place(target), changed, unchanged, room).unwrap()
+        let keys = keys(&["a.html", "index.html"], &["x"]);
+        batch("docs", "r1", &cdn(origin_path), &place(target), keys, room).unwrap()
     };
     let inner = told("/docs/v1", "s3://bucket/docs/v1/", 1000);
     assert_eq!(paths(&inner), ["/", "/a.html", "/index.html"]);
@@ -149,7 +152,7 @@ fn each_distribution_gets_the_paths_that_its_visitors_use() {
 #[test]
 fn a_reference_is_the_same_for_the_same_batch_only() {
     let of = |site: &str, release: &str, changed: &[&str]| {
-        let made = batch(site, release, &cdn(""), &place("s3://b-1"), changed.iter().copied(), [].into_iter(), ROOM);
+        let made = batch(site, release, &cdn(""), &place("s3://b-1"), keys(changed, &[]), ROOM);
         made.unwrap().reference
     };
     let one = of("docs", "r1", &["a"]);
@@ -252,7 +255,7 @@ proptest! {
     fn every_change_is_covered_within_the_room_and_for_no_more_than_one_by_one(keys in site("[ab]?[*~][ab]?"), room in room(), below in prop_oneof![Just(""), Just("v"), Just("v/~w")]) {
         let (changed, unchanged) = split(&keys);
         let target = place(&format!("s3://bucket/{below}"));
-        let make = || batch("docs", "r1", &cdn(""), &target, changed.iter().copied(), unchanged.iter().copied(), room);
+        let make = || batch("docs", "r1", &cdn(""), &target, Keys { changed: changed.clone(), unchanged: unchanged.clone(), copies: Copies::default() }, room);
         let Some(made) = make() else {
             prop_assert!(changed.is_empty());
             return Ok(());
