@@ -8,7 +8,7 @@ use std::path::Path;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use tidegate_deploy::Connection;
-use tidegate_host::config::{RoleArn, Site};
+use tidegate_host::config::{MetadataName, RoleArn, Site};
 use tidegate_host::grant::{self, Grant, trust_account};
 use tidegate_host::location::Source;
 use tidegate_local::Account;
@@ -60,6 +60,9 @@ impl Embedded {
                 Ok(_) | Err(CloudFrontError::DistributionAlreadyExists(_)) => {}
                 Err(error) => return Err(Trouble::Machine(error.to_string())),
             }
+            let header = cdn.cache_tags.as_ref().map(MetadataName::header);
+            let set = self.account.cloudfront().set_cache_tags(cdn.distribution.as_str(), header.as_deref());
+            set.map_err(|error| Trouble::Machine(error.to_string()))?;
         }
         if let Some(role) = site.role.take() {
             site.role = Some(self.role(&role, &site, source)?);
