@@ -30,7 +30,7 @@ state = "s3://state/tidegate/"
 name = "docs"
 builds = "s3://staging/builds/"
 target = "s3://site/docs/"
-lease-seconds = 1
+lease-seconds = 5
 publish-on-upload = true
 
 [[site.sync]]
@@ -228,18 +228,18 @@ async fn a_run_without_time_is_handed_on_until_it_has_an_end() {
     let files: Vec<(String, String)> = (0..1_500).map(|at| (format!("{at}.html"), format!("<p>{at}"))).collect();
     let named: Vec<(&str, &str)> = files.iter().map(|(name, body)| (name.as_str(), body.as_str())).collect();
     let etag = function.stage("builds/large.zip", &zip(&named)).await;
-    // Every page takes a quarter of a second to write, 32 at a time.
+    // Every page takes half a second to write, 32 at a time.
     function.world.trouble(|call| {
         let page = call.key.as_deref().is_some_and(|key| key.starts_with("docs/"));
-        (page && call.operation == "PutObject").then(|| Fault::Delay(Duration::from_millis(250)))
+        (page && call.operation == "PutObject").then(|| Fault::Delay(Duration::from_millis(500)))
     });
     let Delivery::Events { records, .. } = read(&stored("builds/large.zip", &etag, 1, "01")).unwrap() else { panic!() };
     let Ok(Notice::Stored(event)) = &records[0].notice else { panic!() };
     let trigger = claim(&function.reactor.config, event).triggers.remove(0);
-    // Five seconds of work for each, and fifteen to hand on.
-    let first = function.reactor.act(&trigger, "run-1", 0, moment(20)).await.unwrap();
+    // Fifteen seconds of work for each, and fifteen to hand on; the pages alone take 23.
+    let first = function.reactor.act(&trigger, "run-1", 0, moment(30)).await.unwrap();
     assert!(matches!(first, Ended::HandedOn { times: 0 }), "{first:?}");
-    let ended = function.drain(20).await;
+    let ended = function.drain(30).await;
     assert!(!ended.is_empty());
     assert_eq!(outcome(ended.last().unwrap()), Outcome::Live, "{ended:?}");
     assert_eq!(function.world.site().await.objects.len(), 1_500);

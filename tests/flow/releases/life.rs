@@ -1,7 +1,5 @@
 //! A site's releases one after the other, undisturbed.
 
-use std::collections::BTreeSet;
-
 use tidegate_deploy::publish::PublishError;
 use tidegate_host::report::Outcome;
 use tidegate_host::verdict::Approval;
@@ -180,16 +178,15 @@ async fn a_changed_object_costs_one_request_and_a_run_a_handful() {
         let publish = publish_of(&world, KEEP, "c2", &[&[("index.html", "1")], files.as_slice()].concat()).await;
         world.forget();
         assert_eq!(publish.go().await.unwrap().outcome, Outcome::Live);
-        let calls = world.faults.calls();
-        let site = calls.iter().filter(|call| call.bucket.as_deref() == Some(BUCKET)).count();
-        // What is asked of the state again and again, such as the lease, depends on how busy this machine is.
-        let state: BTreeSet<_> = calls.iter().map(|call| (call.operation.clone(), call.key.clone())).collect();
-        (site, state.len())
+        // A lease is renewed as time goes by, and it depends on time whether an earlier invalidation is still in progress.
+        let timed = |call: &&Call| {
+            call.key.as_deref() == Some("tidegate/docs/lease.json") || call.operation == "GetInvalidation"
+        };
+        world.faults.calls().iter().filter(|call| !timed(call)).count()
     };
-    let ((few, some), (many, more)) = (requests(5).await, requests(105).await);
+    let (few, many) = (requests(5).await, requests(105).await);
     assert_eq!(many - few, 100, "one request for each of a hundred more");
-    assert_eq!(more - some, 100, "and none besides");
-    assert!(some <= 5 + 20, "{some} requests for five changes");
+    assert!(few <= 5 + 20, "{few} requests for five changes");
 }
 
 #[tokio::test]
