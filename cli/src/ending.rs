@@ -8,11 +8,12 @@ use tidegate_deploy::CloudError;
 use tidegate_deploy::install::StepError;
 use tidegate_deploy::package::PackagingError;
 use tidegate_deploy::provision::ProvisionError;
-use tidegate_deploy::publish::{Fault, PublishError};
+use tidegate_deploy::publish::PublishError;
+use tidegate_host::fault::Fault;
 use tidegate_host::report::Outcome;
 
-/// How a command ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How a command ended, from the best to the worst; the place in this list is the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Ending {
     /// 0: done, or nothing to do.
     Done,
@@ -26,23 +27,7 @@ pub(crate) enum Ending {
 
 impl Ending {
     pub(crate) fn code(self) -> ExitCode {
-        ExitCode::from(match self {
-            Self::Done => 0,
-            Self::Denied => 1,
-            Self::Usage => 2,
-            Self::Failed => 3,
-        })
-    }
-
-    /// The worse of two, where one command had several ends.
-    pub(crate) fn worse(self, other: Self) -> Self {
-        let weight = |ending: Self| match ending {
-            Self::Done => 0,
-            Self::Denied => 1,
-            Self::Usage => 2,
-            Self::Failed => 3,
-        };
-        if weight(other) > weight(self) { other } else { self }
+        ExitCode::from(self as u8)
     }
 
     /// What an outcome means for whoever called.
@@ -93,6 +78,17 @@ impl From<StepError> for Trouble {
     }
 }
 
+impl From<Fault> for Ending {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Configuration => Self::Usage,
+            // A plugin that fails denies the run.
+            Fault::Plugin => Self::Denied,
+            Fault::Artifact | Fault::Cloud | Fault::Defect => Self::Failed,
+        }
+    }
+}
+
 impl Trouble {
     pub(crate) fn ending(&self) -> Ending {
         match self {
@@ -103,12 +99,7 @@ impl Trouble {
                 Fault::Artifact | Fault::Cloud | Fault::Defect => Ending::Failed,
             },
             Self::Publish(PublishError::Drifted(_)) => Ending::Denied,
-            Self::Publish(error) => match error.fault() {
-                Fault::Configuration => Ending::Usage,
-                // A plugin that fails denies the run.
-                Fault::Plugin => Ending::Denied,
-                Fault::Artifact | Fault::Cloud | Fault::Defect => Ending::Failed,
-            },
+            Self::Publish(error) => error.fault().into(),
         }
     }
 

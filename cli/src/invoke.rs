@@ -8,7 +8,7 @@ mod stand_in;
 
 use std::io::Read as _;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -16,14 +16,13 @@ use tidegate_deploy::CloudError;
 use tidegate_deploy::trigger::{AwsSecrets, EventError, Journal, Moment, Reactor, Relay, Vault};
 use tidegate_host::config::Config;
 use tidegate_host::journal::{Ending as RunEnding, Entry};
-use tidegate_host::timestamp::Timestamp;
 use tidegate_host::trigger::HandedOn;
 use tokio::time::Instant;
 
 use crate::arguments::{Common, InvokeArguments};
 use crate::configuration::Configuration;
 use crate::ending::{Ending, Trouble};
-use crate::session::Session;
+use crate::session::{Session, now};
 use stand_in::LocalSecrets;
 
 /// Keeps runs that are handed on until the invocation ended, as Lambda's queue does.
@@ -104,17 +103,12 @@ fn text(wanted: &InvokeArguments) -> Result<String, Trouble> {
     Ok(text)
 }
 
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_milliseconds(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-}
-
 fn tell(common: &Common, answer: &Result<Value, EventError>, runs: &[Entry]) -> Result<Ending, Trouble> {
     if common.json {
         let told = match answer {
             Ok(answer) => serde_json::json!({ "runs": runs, "answer": answer }),
             Err(error) => {
-                let told = serde_json::json!({ "type": error.kind(), "message": error.to_string() });
+                let told = serde_json::json!({ "type": error.fault().error_type(), "message": error.to_string() });
                 serde_json::json!({ "runs": runs, "error": told })
             }
         };
@@ -123,7 +117,7 @@ fn tell(common: &Common, answer: &Result<Value, EventError>, runs: &[Entry]) -> 
         people(answer, runs);
     }
     let ends = runs.iter().map(of).chain([answered(answer)]);
-    Ok(ends.fold(Ending::Done, Ending::worse))
+    Ok(ends.max().unwrap_or(Ending::Done))
 }
 
 fn people(answer: &Result<Value, EventError>, runs: &[Entry]) {
@@ -139,15 +133,15 @@ fn people(answer: &Result<Value, EventError>, runs: &[Entry]) {
             RunEnding::Report(report) => anstream::print!("{report}"),
             RunEnding::Superseded(why) => anstream::println!("{}: superseded, {why}", entry.site),
             RunEnding::HandedOn => anstream::println!("{}: out of time, another invocation goes on", entry.site),
-            RunEnding::Failed { error_type, why } => {
-                anstream::println!("{}: failed ({error_type}), the site is as it was\n  {why}", entry.site);
+            RunEnding::Failed { fault, why } => {
+                anstream::println!("{}: failed ({}), the site is as it was\n  {why}", entry.site, fault.error_type());
             }
         }
     }
     match answer {
         Err(error) if runs.is_empty() => {
             let red = anstyle::AnsiColor::Red.on_default().bold();
-            anstream::eprintln!("{red}error{red:#}: {error} ({})", error.kind());
+            anstream::eprintln!("{red}error{red:#}: {error} ({})", error.fault().error_type());
         }
         Ok(answer) if runs.is_empty() && answer["statusCode"].is_null() => {
             anstream::println!("nothing is published by this event; `-v` says why");
@@ -160,22 +154,13 @@ fn of(entry: &Entry) -> Ending {
     match &entry.ending {
         RunEnding::Report(report) => Ending::of(report.outcome),
         RunEnding::Superseded(_) | RunEnding::HandedOn => Ending::Done,
-        RunEnding::Failed { error_type, .. } => by_type(error_type),
-    }
-}
-
-fn by_type(error_type: &str) -> Ending {
-    match error_type {
-        "Tidegate.Configuration" => Ending::Usage,
-        // A plugin that fails denies the run.
-        "Tidegate.Plugin" => Ending::Denied,
-        _ => Ending::Failed,
+        RunEnding::Failed { fault, .. } => (*fault).into(),
     }
 }
 
 fn answered(answer: &Result<Value, EventError>) -> Ending {
     match answer {
-        Err(error) => by_type(error.kind()),
+        Err(error) => error.fault().into(),
         Ok(answer) => match answer["statusCode"].as_u64() {
             Some(400..500) => Ending::Usage,
             Some(500..) => Ending::Failed,

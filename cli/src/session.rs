@@ -15,6 +15,7 @@ use tidegate_host::config::Site;
 use tidegate_host::location::Source;
 use tidegate_host::plugin::{Cache, Engine};
 use tidegate_host::request::Request;
+use tidegate_host::timestamp::Timestamp;
 
 use crate::arguments::Common;
 use crate::embedded::Embedded;
@@ -83,14 +84,19 @@ pub(crate) fn workshop(directory: &Path) -> Result<Workshop, Trouble> {
     Ok(Workshop { engine, cache, library: Arc::new(Shelf { directory: PathBuf::from(directory) }) })
 }
 
+/// This moment.
+pub(crate) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_milliseconds(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
 /// A request of this moment.
 pub(crate) fn request(site: &str, source: &Source, release: Option<&str>, cause: &str) -> Request {
-    let instant = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Request {
         site: site.to_owned(),
         release: release.map_or_else(|| source.to_string(), str::to_owned),
         source: source.clone(),
-        instant: u64::try_from(instant.as_millis()).unwrap_or(u64::MAX),
+        instant: now().milliseconds(),
         cause: cause.to_owned(),
         order: None,
     }

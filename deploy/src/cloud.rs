@@ -28,6 +28,24 @@ pub struct CloudError {
     pub why: String,
 }
 
+/// Nothing where the answer is that it is not there.
+pub(crate) fn unless_missing<T>(result: Result<T, CloudError>) -> Result<Option<T>, CloudError> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Sends a request whose answer is of no interest: its call, what it is about, and the request itself.
+macro_rules! sent {
+    ($call:literal, $subject:expr, $request:expr) => {
+        $request.send().await.map(drop).map_err(|error| $crate::cloud::CloudError::new($call, $subject, &error))
+    };
+}
+
+pub(crate) use sent;
+
 impl CloudError {
     /// Reads an SDK's error. Control characters are escaped: messages quote keys.
     pub(crate) fn new<E>(call: &'static str, subject: impl Into<String>, error: &SdkError<E, HttpResponse>) -> Self

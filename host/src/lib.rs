@@ -38,6 +38,7 @@ pub mod issued;
 pub mod audit;
 pub mod invalidation;
 pub mod verdict;
+pub mod fault;
 pub mod report;
 pub mod journal;
 pub mod succession;

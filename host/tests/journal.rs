@@ -7,6 +7,7 @@
 
 use serde_json::{Value, json};
 use tidegate_host::config::SiteName;
+use tidegate_host::fault::Fault;
 use tidegate_host::journal::{Ending, Entry, NAMESPACE, one_line};
 use tidegate_host::location::{Location, Source};
 use tidegate_host::report::{Failed, Invalidation, Outcome, Report};
@@ -77,7 +78,7 @@ fn a_line_is_one_line_and_says_the_same() {
 
 #[test]
 fn how_a_run_ended_is_told_by_level_and_word() {
-    let failed = Ending::Failed { error_type: "Tidegate.Plugin".to_owned(), why: HOSTILE.to_owned() };
+    let failed = Ending::Failed { fault: Fault::Plugin, why: HOSTILE.to_owned() };
     for (ending, level, outcome) in [
         (Ending::Report(Box::new(report(Outcome::Live))), "INFO", "live"),
         (Ending::Report(Box::new(report(Outcome::Denied))), "INFO", "denied"),

@@ -83,8 +83,8 @@ async fn start() -> Result<(), StartError> {
         Box::pin(async move {
             let (moment, request) = (moment(event.context.deadline), event.context.request_id.clone());
             reactor.event(&event.payload, &request, moment).await.map_err(|error| {
-                let kind = error.kind().to_owned();
-                Diagnostic { error_type: kind, error_message: error.to_string() }
+                let error_type = error.fault().error_type().to_owned();
+                Diagnostic { error_type, error_message: error.to_string() }
             })
         })
     }))

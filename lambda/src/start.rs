@@ -8,6 +8,7 @@ use http::Method;
 use lambda_runtime_api_client::Client;
 use lambda_runtime_api_client::body::Body;
 use tidegate_host::config::ConfigError;
+use tidegate_host::fault::Fault;
 use tidegate_host::journal::one_line;
 use tidegate_host::plugin::{EngineError, PackageError};
 
@@ -32,12 +33,11 @@ pub(crate) enum StartError {
 }
 
 impl StartError {
-    /// A stable name, as those of `tidegate_deploy::trigger::EventError`.
-    fn kind(&self) -> &'static str {
+    fn fault(&self) -> Fault {
         match self {
-            Self::NotInLambda | Self::Read(..) | Self::Config(_) | Self::Package(_) => "Tidegate.Configuration",
-            Self::Engine(_) => "Tidegate.Defect",
-            Self::Runtime(_) => "Tidegate.Cloud",
+            Self::NotInLambda | Self::Read(..) | Self::Config(_) | Self::Package(_) => Fault::Configuration,
+            Self::Engine(_) => Fault::Defect,
+            Self::Runtime(_) => Fault::Cloud,
         }
     }
 }
@@ -55,12 +55,13 @@ pub(crate) async fn refuse(error: &StartError) {
     if matches!(error, StartError::NotInLambda | StartError::Runtime(_)) {
         return;
     }
-    let told = serde_json::json!({ "errorType": error.kind(), "errorMessage": error.to_string(), "stackTrace": [] });
+    let kind = error.fault().error_type();
+    let told = serde_json::json!({ "errorType": kind, "errorMessage": error.to_string(), "stackTrace": [] });
     let request = lambda_runtime_api_client::build_request()
         .method(Method::POST)
         .uri("/2018-06-01/runtime/init/error")
         .header("content-type", "application/json")
-        .header("lambda-runtime-function-error-type", error.kind())
+        .header("lambda-runtime-function-error-type", kind)
         .body(Body::from(told.to_string()));
     if let (Ok(client), Ok(request)) = (Client::builder().build(), request) {
         // Lambda sees that the process ends in any case.

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tidegate_deploy::publish::Fault as Blame;
+use tidegate_host::fault::Fault as Blame;
 use tidegate_host::report::{Outcome, Report};
 use tidegate_local::cloudfront::{Completion, ViewerPath};
 use tidegate_local::fault::Fault;

@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_s3::primitives::ByteStream;
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
-use sha2::Sha256;
 use tidegate_deploy::CloudError;
 use tidegate_deploy::publish::Publisher;
 use tidegate_deploy::trigger::{AwsSecrets, Ended, Journal, Moment, Reactor, Relay};
@@ -18,6 +16,7 @@ use tidegate_host::report::Outcome;
 use tidegate_host::timestamp::Timestamp;
 use tidegate_host::trigger::{Call, Delivery, HandedOn, Notice, claim, read};
 use tidegate_local::fault::Fault;
+use tidegate_tests::events::{self, sign, zip};
 use tidegate_tests::source::STAGING;
 use tidegate_tests::world::INSTANT;
 use tidegate_tests::{World, calls};
@@ -146,23 +145,8 @@ impl Function {
     }
 }
 
-pub(crate) fn zip(files: &[(&str, &str)]) -> Vec<u8> {
-    use std::io::Write as _;
-    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    for (name, body) in files {
-        archive.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
-        archive.write_all(body.as_bytes()).unwrap();
-    }
-    archive.finish().unwrap().into_inner()
-}
-
 fn stored(key: &str, etag: &str, second: u32, sequencer: &str) -> Value {
-    json!({ "Records": [{
-        "eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "us-east-1",
-        "eventTime": format!("2026-11-22T10:00:{second:02}.000Z"), "eventName": "ObjectCreated:Put",
-        "s3": { "s3SchemaVersion": "1.0", "bucket": { "name": STAGING, "arn": "arn:aws:s3:::staging" },
-                "object": { "key": key, "size": 100, "eTag": etag, "sequencer": sequencer } },
-    }]})
+    events::stored(STAGING, key, etag, second, sequencer)
 }
 
 pub(crate) fn outcome(ended: &Ended) -> Outcome {
@@ -245,21 +229,10 @@ async fn a_run_without_time_is_handed_on_until_it_has_an_end() {
     assert_eq!(function.world.site().await.objects.len(), 1_500);
 }
 
-pub(crate) fn sign(secret: &str, body: &[u8]) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
-    mac.update(body);
-    format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
-}
-
 const COMMIT: &str = "7fd1a60b01f91b314f59955a4e4d4e80d8edf11d";
 
 fn push(secret: &str, delivery: &str, message: &str) -> Call {
-    let body = json!({
-        "ref": "refs/heads/main", "before": "0".repeat(40), "after": COMMIT, "deleted": false, "created": false,
-        "repository": { "full_name": "acme/docs", "fork": false, "default_branch": "main" },
-        "head_commit": { "id": COMMIT, "message": message, "timestamp": "2026-11-22T10:00:00Z" },
-        "commits": [],
-    });
+    let body = events::pushed(COMMIT, message, "2026-11-22T10:00:00Z");
     let body = serde_json::to_vec(&body).unwrap();
     let signature = sign(secret, &body);
     let headers = [
@@ -401,5 +374,5 @@ async fn only_the_messages_that_failed_come_again() {
     assert_eq!(function.world.site().await.keys(), ["docs/index.html"]);
     // A failure without a queue fails the invocation, so that Lambda tries it again, and says whose fault it was.
     let error = function.reactor.event(&stored("builds/away.zip", &away, 3, "02"), "request", moment(300)).await;
-    assert_eq!(error.unwrap_err().kind(), "Tidegate.Cloud");
+    assert_eq!(error.unwrap_err().fault().error_type(), "Tidegate.Cloud");
 }

@@ -9,14 +9,13 @@ use axum::extract::Request;
 use axum::http::{Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
-use sha2::Sha256;
 use tempfile::TempDir;
 use tidegate_host::grant;
 use tidegate_local::iam::ACCOUNT_ID;
 use tidegate_tests::World;
 use tidegate_tests::deployed::{package, unpack};
+use tidegate_tests::events::{self, sign, zip};
 use tidegate_tests::source::STAGING;
 use tokio::net::TcpListener;
 
@@ -135,41 +134,18 @@ impl Stage {
     }
 }
 
-fn zip(files: &[(&str, &str)]) -> Vec<u8> {
-    use std::io::Write as _;
-    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    for (name, body) in files {
-        archive.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
-        archive.write_all(body.as_bytes()).unwrap();
-    }
-    archive.finish().unwrap().into_inner()
-}
-
 fn event(key: &str, etag: &str, second: u32) -> Value {
-    json!({ "Records": [{
-        "eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "us-east-1",
-        "eventTime": format!("2026-11-22T10:00:{second:02}.000Z"), "eventName": "ObjectCreated:Put",
-        "s3": { "s3SchemaVersion": "1.0", "bucket": { "name": STAGING, "arn": "arn:aws:s3:::staging" },
-                "object": { "key": key, "size": 100, "eTag": etag, "sequencer": format!("{second:016X}") } },
-    }]})
+    events::stored(STAGING, key, etag, second, &format!("{second:016X}"))
 }
 
 /// A webhook as a Function URL delivers it.
 fn push(commit: &str) -> Value {
-    let body = json!({
-        "ref": "refs/heads/main", "before": "0".repeat(40), "after": commit, "deleted": false,
-        "repository": { "full_name": "acme/docs", "fork": false, "default_branch": "main" },
-        "head_commit": { "id": commit, "message": "Say more", "timestamp": "2026-11-22T10:00:30Z" },
-        "commits": [],
-    })
-    .to_string();
-    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
-    mac.update(body.as_bytes());
+    let body = events::pushed(commit, "Say more", "2026-11-22T10:00:30Z").to_string();
     json!({
         "version": "2.0", "rawPath": "/",
         "headers": {
             "content-type": "application/json", "x-github-event": "push", "x-github-delivery": "d-1",
-            "x-hub-signature-256": format!("sha256={}", hex::encode(mac.finalize().into_bytes())),
+            "x-hub-signature-256": sign(SECRET, body.as_bytes()),
         },
         "requestContext": { "http": { "method": "POST", "path": "/" } },
         "body": body, "isBase64Encoded": false,

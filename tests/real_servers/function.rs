@@ -7,18 +7,16 @@
 use std::collections::HashMap;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::Command;
 use std::time::Duration;
 
 use aws_sdk_lambda::types::Environment;
 use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::NotificationConfiguration;
 use aws_sdk_sqs::types::QueueAttributeName;
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use serde_json::{Value, json};
-use sha2::Sha256;
+use serde_json::Value;
 use tempfile::TempDir;
-use tidegate_tests::binary::{binary, cache};
 use tidegate_tests::deployed::package;
+use tidegate_tests::events::{self, sign, zip};
 
 use crate::server::{Server, skipped};
 
@@ -103,17 +101,7 @@ impl Stage {
     }
 
     fn run(&self, arguments: &[&str]) -> String {
-        let output = Command::new(binary())
-            .current_dir(self.place.path())
-            .env("XDG_CACHE_HOME", cache())
-            .env("AWS_ACCESS_KEY_ID", "test")
-            .env("AWS_SECRET_ACCESS_KEY", "test")
-            .env("AWS_REGION", "us-east-1")
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .args(["--endpoint-url", &self.server.endpoint()])
-            .args(arguments)
-            .output()
-            .unwrap();
+        let output = self.server.command(self.place.path(), "test").args(arguments).output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {said}");
         said
@@ -121,6 +109,13 @@ impl Stage {
 
     async fn upload(&self, key: &str, files: &[(&str, &str)]) {
         self.s3.put_object().bucket("artifacts").key(key).body(ByteStream::from(zip(files))).send().await.unwrap();
+    }
+
+    /// From here on uploads start nothing.
+    async fn unnotified(&self) {
+        let nothing = NotificationConfiguration::builder().build();
+        let request = self.s3.put_bucket_notification_configuration().bucket("artifacts");
+        request.notification_configuration(nothing).send().await.unwrap();
     }
 
     async fn page(&self) -> Option<String> {
@@ -143,13 +138,11 @@ impl Stage {
 
     /// Sends a webhook to the function's URL, whose name this machine does not know.
     fn post(&self, url: &str, secret: &str, body: &str) -> (u16, Value) {
-        let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
-        mac.update(body.as_bytes());
-        let signature = hex::encode(mac.finalize().into_bytes());
+        let signature = sign(secret, body.as_bytes());
         let host = url.trim_start_matches("https://").trim_start_matches("http://").trim_end_matches('/');
         let request = format!(
             "POST / HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-type: application/json\r\n\
-             x-github-event: push\r\nx-github-delivery: d-1\r\nx-hub-signature-256: sha256={signature}\r\n\
+             x-github-event: push\r\nx-github-delivery: d-1\r\nx-hub-signature-256: {signature}\r\n\
              content-length: {}\r\n\r\n{body}",
             body.len()
         );
@@ -162,15 +155,6 @@ impl Stage {
         let end = answer.rfind('}').map_or(start, |end| end + 1);
         (status, serde_json::from_str(answer.get(start..end).unwrap()).unwrap_or_default())
     }
-}
-
-fn zip(files: &[(&str, &str)]) -> Vec<u8> {
-    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    for (name, body) in files {
-        archive.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
-        archive.write_all(body.as_bytes()).unwrap();
-    }
-    archive.finish().unwrap().into_inner()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -205,23 +189,10 @@ async fn a_webhook_publishes_through_the_url_of_the_function() {
     let Some(stage) = Stage::new("a_webhook_publishes_through_the_url_of_the_function").await else { return };
     let found = stage.lambda.get_function_url_config().function_name("tidegate").send().await.unwrap();
     let url = found.function_url().to_owned();
-    let body = json!({
-        "ref": "refs/heads/main", "before": "0".repeat(40), "after": COMMIT, "deleted": false,
-        "repository": { "full_name": "acme/docs", "fork": false, "default_branch": "main" },
-        "head_commit": { "id": COMMIT, "message": "Say möre", "timestamp": "2026-11-22T10:00:30Z" }, "commits": [],
-    })
-    .to_string();
+    let body = events::pushed(COMMIT, "Say möre", "2026-11-22T10:00:30Z").to_string();
     assert_eq!(stage.post(&url, "wrong", &body).0, 401);
-    // Into another folder, which no notification is about: what publishes is the webhook.
-    stage.lambda.get_function().function_name("tidegate").send().await.unwrap();
-    stage
-        .s3
-        .put_bucket_notification_configuration()
-        .bucket("artifacts")
-        .notification_configuration(aws_sdk_s3::types::NotificationConfiguration::builder().build())
-        .send()
-        .await
-        .unwrap();
+    // What publishes is the webhook.
+    stage.unnotified().await;
     stage.upload(&format!("builds/docs/{COMMIT}.zip"), &[("index.html", "<p>pushed")]).await;
     assert_eq!(stage.page().await, None);
     let (status, answer) = stage.post(&url, SECRET, &body);
@@ -235,28 +206,13 @@ async fn a_webhook_publishes_through_the_url_of_the_function() {
 async fn of_a_batch_only_the_message_that_failed_comes_again() {
     let Some(stage) = Stage::new("of_a_batch_only_the_message_that_failed_comes_again").await else { return };
     let queue = stage.sqs.create_queue().queue_name("builds").send().await.unwrap().queue_url.unwrap();
-    let event = |key: &str, etag: &str, second: u32| {
-        json!({ "Records": [{
-            "eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "us-east-1",
-            "eventTime": format!("2026-11-22T10:00:{second:02}.000Z"), "eventName": "ObjectCreated:Put",
-            "s3": { "s3SchemaVersion": "1.0", "bucket": { "name": "artifacts", "arn": "arn:aws:s3:::artifacts" },
-                    "object": { "key": key, "size": 100, "eTag": etag, "sequencer": format!("{second:016X}") } },
-        }]})
-        .to_string()
-    };
     let put = |key: &'static str, body: Vec<u8>| {
         stage.s3.put_object().bucket("artifacts").key(key).body(ByteStream::from(body)).send()
     };
-    stage
-        .s3
-        .put_bucket_notification_configuration()
-        .bucket("artifacts")
-        .notification_configuration(aws_sdk_s3::types::NotificationConfiguration::builder().build())
-        .send()
-        .await
-        .unwrap();
+    stage.unnotified().await;
     let good = put("builds/docs/good.zip", zip(&[("index.html", "<p>queued")])).await.unwrap().e_tag.unwrap();
-    for message in ["no event".to_owned(), event("builds/docs/good.zip", good.trim_matches('"'), 2)] {
+    let event = events::stored("artifacts", "builds/docs/good.zip", good.trim_matches('"'), 2, "0000000000000002");
+    for message in ["no event".to_owned(), event.to_string()] {
         stage.sqs.send_message().queue_url(&queue).message_body(message).send().await.unwrap();
     }
     stage

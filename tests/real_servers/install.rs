@@ -10,7 +10,6 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tidegate_tests::binary::{binary, cache};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
@@ -67,18 +66,7 @@ impl Place {
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
-        Command::new(binary())
-            .current_dir(self.directory.path())
-            .env("XDG_CACHE_HOME", cache())
-            .env("NO_COLOR", "1")
-            .env("AWS_ACCESS_KEY_ID", "test")
-            .env("AWS_SECRET_ACCESS_KEY", "test")
-            .env("AWS_REGION", "us-east-1")
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .args(["--endpoint-url", &self.server.endpoint()])
-            .args(arguments)
-            .output()
-            .unwrap()
+        self.server.command(self.directory.path(), "test").args(arguments).output().unwrap()
     }
 
     /// The steps that a command takes, which succeeds.

@@ -3,14 +3,13 @@
 //! `If-None-Match` is not atomic).
 
 use std::collections::BTreeSet;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use aws_sdk_s3::Client;
 use serde_json::Value;
 use tempfile::TempDir;
 use tidegate_host::lease::Lease;
 use tidegate_host::release::Pointer;
-use tidegate_tests::binary::{binary, cache};
 
 use crate::server::{Server, skipped};
 
@@ -57,14 +56,9 @@ async fn race(name: &str, test: &str) {
                 let source = place.path().join(format!("{round}-{number}"));
                 std::fs::create_dir_all(&source).unwrap();
                 std::fs::write(source.join("index.html"), format!("{round}-{number}")).unwrap();
-                Command::new(binary())
-                    .current_dir(place.path())
-                    .env("XDG_CACHE_HOME", cache())
-                    .env("AWS_ACCESS_KEY_ID", "test")
-                    .env("AWS_SECRET_ACCESS_KEY", "test")
-                    .env("AWS_REGION", "us-east-1")
-                    .env("AWS_EC2_METADATA_DISABLED", "true")
-                    .args(["--json", "--endpoint-url", &server.endpoint(), "publish", "docs"])
+                server
+                    .command(place.path(), "test")
+                    .args(["--json", "publish", "docs"])
                     .args(["--from", source.to_str().unwrap(), "--release", &format!("{round}-{number}")])
                     .stdout(Stdio::piped())
                     .stderr(Stdio::piped())

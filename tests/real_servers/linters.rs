@@ -12,7 +12,6 @@ use tidegate_host::config::{Config, Site};
 use tidegate_host::document::{Limit, Partition};
 use tidegate_host::grant::{Access, BucketGrant, CiPublisher, Grant, S3Sync, caller, lambda, site, uploader};
 use tidegate_local::Account;
-use tidegate_tests::binary::{binary, cache};
 
 use crate::server::{Server, skipped};
 
@@ -215,17 +214,7 @@ fn identities_are_made_and_removed_in_moto() {
     };
     let place = TempDir::new().unwrap();
     let run = |arguments: &[&str]| {
-        let output = Command::new(binary())
-            .current_dir(place.path())
-            .env("XDG_CACHE_HOME", cache())
-            .env("AWS_ACCESS_KEY_ID", "test")
-            .env("AWS_SECRET_ACCESS_KEY", "test")
-            .env("AWS_REGION", "us-east-1")
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .args(["--json", "--endpoint-url", &server.endpoint()])
-            .args(arguments)
-            .output()
-            .unwrap();
+        let output = server.command(place.path(), "test").arg("--json").args(arguments).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {said}");
         serde_json::from_slice::<Value>(&output.stdout).unwrap_or_default()

@@ -3,7 +3,6 @@
 //! To be trusted for what an object is after puts, copies and deletes, for listings, and for the form of CloudFront's and
 //! STS's requests. Not for permissions (it checks none), not for checksums, and not for conditional copies.
 
-use std::process::Command;
 use std::sync::Arc;
 
 use aws_sdk_cloudfront::types::{
@@ -15,7 +14,6 @@ use tidegate_deploy::Connection;
 use tidegate_deploy::progress::Silent;
 use tidegate_deploy::publish::Publisher;
 use tidegate_host::report::Outcome;
-use tidegate_tests::binary::{binary, cache};
 use tidegate_tests::library::workshop;
 use tidegate_tests::world;
 
@@ -118,17 +116,7 @@ async fn the_binary_publishes_to_ministack() {
     let configured = format!("[[site]]\nname = \"docs\"\nstaged = \"source\"\ntarget = \"s3://site/\"\n{PLUGINS}");
     std::fs::write(place.path().join("tidegate.toml"), configured).unwrap();
     let run = |arguments: &[&str]| {
-        let output = Command::new(binary())
-            .current_dir(place.path())
-            .env("XDG_CACHE_HOME", cache())
-            .env("AWS_ACCESS_KEY_ID", "test")
-            .env("AWS_SECRET_ACCESS_KEY", "not-to-be-printed")
-            .env("AWS_REGION", "us-east-1")
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .args(["--endpoint-url", &server.endpoint()])
-            .args(arguments)
-            .output()
-            .unwrap();
+        let output = server.command(place.path(), "not-to-be-printed").args(arguments).output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         assert!(!said.contains("not-to-be-printed"), "{said}");
         (output.status.code(), said)

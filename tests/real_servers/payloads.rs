@@ -5,14 +5,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sha2::Sha256;
 use tidegate_host::config::{Config, SecretReference};
 use tidegate_host::timestamp::Timestamp;
 use tidegate_host::trigger::Call;
 use tidegate_host::webhook::{Fetched, Quietly, Refusal, Secret, Verdict, candidates};
+use tidegate_tests::events::sign;
 
 use crate::server::skipped;
 
@@ -79,9 +78,7 @@ fn configuration(payloads: &[(String, Value)]) -> Config {
 
 fn call(event: &str, payload: &Value, secret: &str) -> Call {
     let body = serde_json::to_vec(payload).unwrap();
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
-    mac.update(&body);
-    let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
+    let signature = sign(secret, &body);
     let headers = [
         ("Content-Type", "application/json"),
         ("X-GitHub-Event", event),

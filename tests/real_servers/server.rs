@@ -10,6 +10,7 @@ use std::process::{Child, Command, Stdio};
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
 use tidegate_deploy::Connection;
+use tidegate_tests::binary::{binary, cache};
 use tidegate_tests::world;
 
 /// A server of `scripts/servers`. It stops when this is dropped, or when this process ends.
@@ -90,6 +91,21 @@ impl Server {
         let credentials = Credentials::new(key, secret, None, None, "test");
         let config = world::configuration(Connection::https(), credentials, 3);
         config.to_builder().endpoint_url(self.endpoint()).build()
+    }
+
+    /// The binary, in a directory and with everything that it needs to ask this server.
+    pub(crate) fn command(&self, directory: &Path, secret: &str) -> Command {
+        let mut command = Command::new(binary());
+        command
+            .current_dir(directory)
+            .env("XDG_CACHE_HOME", cache())
+            .env("NO_COLOR", "1")
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", secret)
+            .env("AWS_REGION", "us-east-1")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .args(["--endpoint-url", &self.endpoint()]);
+        command
     }
 
     /// What it answers to a plain GET: status, headers in lower case, body.

@@ -8,6 +8,7 @@ pub mod binary;
 pub mod body;
 pub mod calls;
 pub mod deployed;
+pub mod events;
 pub mod library;
 pub mod recorder;
 pub mod releases;

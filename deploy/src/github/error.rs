@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tidegate_host::github::FileError;
 
-use crate::publish::Fault;
+use tidegate_host::fault::Fault;
 
 /// Why GitHub did not give what was asked for.
 #[derive(Debug, thiserror::Error)]

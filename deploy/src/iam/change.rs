@@ -4,7 +4,7 @@ use tidegate_host::issued::{Issued, Secret};
 use tidegate_host::provision::Change;
 
 use super::Iam;
-use crate::cloud::CloudError;
+use crate::cloud::{CloudError, sent};
 
 impl Iam {
     /// Takes one step; an access key is the answer to the step that makes one. A step that is not IAM's is left alone, and
@@ -16,7 +16,7 @@ impl Iam {
         let client = &self.client;
         macro_rules! done {
             ($name:literal, $subject:expr, $request:expr) => {{
-                $request.send().await.map_err(|error| CloudError::new($name, $subject, &error))?;
+                sent!($name, $subject, $request)?;
                 Ok(Taken::Done)
             }};
         }

@@ -6,9 +6,9 @@ use aws_sdk_iam::types::Tag;
 use tidegate_host::account::TAG;
 use tidegate_host::account::install::{FoundRole, Step};
 
-use super::look::{pages, unless_missing};
+use super::look::pages;
 use super::{Iam, decoded};
-use crate::cloud::CloudError;
+use crate::cloud::{CloudError, sent, unless_missing};
 
 impl Iam {
     /// A role with its tag and its inline policies; nothing where there is no such role.
@@ -47,12 +47,6 @@ impl Iam {
     /// [`CloudError`].
     pub(crate) async fn take_step(&self, step: &Step) -> Result<(), CloudError> {
         let client = &self.client;
-        macro_rules! done {
-            ($name:literal, $role:expr, $request:expr) => {{
-                $request.send().await.map_err(|error| CloudError::new($name, $role, &error))?;
-                Ok(())
-            }};
-        }
         match step {
             Step::CreateRole { role, path, description, trust, owner } => {
                 let tag = Tag::builder().key(TAG).value(owner).build();
@@ -64,20 +58,20 @@ impl Iam {
                     .description(description)
                     .assume_role_policy_document(trust)
                     .tags(tag);
-                done!("CreateRole", role, request)
+                sent!("CreateRole", role, request)
             }
             Step::SetTrust { role, trust } => {
                 let request = client.update_assume_role_policy().role_name(role).policy_document(trust);
-                done!("UpdateAssumeRolePolicy", role, request)
+                sent!("UpdateAssumeRolePolicy", role, request)
             }
             Step::PutRolePolicy { role, name, policy } => {
                 let request = client.put_role_policy().role_name(role).policy_name(name).policy_document(policy);
-                done!("PutRolePolicy", role, request)
+                sent!("PutRolePolicy", role, request)
             }
             Step::DeleteRolePolicy { role, name } => {
-                done!("DeleteRolePolicy", role, client.delete_role_policy().role_name(role).policy_name(name))
+                sent!("DeleteRolePolicy", role, client.delete_role_policy().role_name(role).policy_name(name))
             }
-            Step::DeleteRole { role } => done!("DeleteRole", role, client.delete_role().role_name(role)),
+            Step::DeleteRole { role } => sent!("DeleteRole", role, client.delete_role().role_name(role)),
             other => Err(CloudError::malformed("CreateRole", other.to_string(), "this step is not about a role")),
         }
     }

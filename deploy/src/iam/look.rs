@@ -6,7 +6,7 @@ use serde::Serialize;
 use tidegate_host::provision::{GroupFound, PolicyFound, UserFound};
 
 use super::{Iam, decoded};
-use crate::cloud::CloudError;
+use crate::cloud::{CloudError, unless_missing};
 
 /// A user, for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -52,15 +52,6 @@ pub enum Roles {
     Names,
     /// Its policies too, with requests of their own.
     Details,
-}
-
-/// Nothing where the answer is that it is not there.
-pub(super) fn unless_missing<T>(result: Result<T, CloudError>) -> Result<Option<T>, CloudError> {
-    match result {
-        Ok(found) => Ok(Some(found)),
-        Err(error) if error.is_not_found() => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 /// Every page of a listing: the request, and the member of its answer.

@@ -16,7 +16,7 @@ use tidegate_host::account::install::{FoundFunction, FoundRetries, Permission, S
 use tidegate_host::location::Bucket;
 
 use super::Zip;
-use crate::cloud::CloudError;
+use crate::cloud::{CloudError, sent, unless_missing};
 use crate::connection::Connection;
 
 /// What a function is called by people.
@@ -26,15 +26,6 @@ const DESCRIPTION: &str = "Publishes static sites";
 #[derive(Debug, Clone)]
 pub(super) struct Functions {
     client: Client,
-}
-
-/// Nothing where the answer is that it is not there.
-fn unless_missing<T>(result: Result<T, CloudError>) -> Result<Option<T>, CloudError> {
-    match result {
-        Ok(found) => Ok(Some(found)),
-        Err(error) if error.is_not_found() => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 fn settings(found: &FunctionConfiguration) -> Settings {
@@ -105,12 +96,6 @@ impl Functions {
 
     /// Takes one step that is about a function.
     pub(super) async fn take(&self, step: &Step, zip: Option<&Zip>) -> Result<(), CloudError> {
-        macro_rules! done {
-            ($name:literal, $function:expr, $request:expr) => {{
-                $request.send().await.map_err(|error| CloudError::new($name, $function, &error))?;
-                Ok(())
-            }};
-        }
         let client = &self.client;
         let blob = |function: &str| {
             let missing = || CloudError::malformed("UpdateFunctionCode", function, "there is no package");
@@ -130,7 +115,7 @@ impl Functions {
                     .architectures(SdkArchitecture::from(architecture.as_str()))
                     .tags(TAG, function)
                     .code(FunctionCode::builder().zip_file(blob(function)?).build());
-                done!("CreateFunction", function, request)
+                sent!("CreateFunction", function, request)
             }
             Step::UpdateCode { function, architecture, .. } => {
                 let request = client
@@ -138,7 +123,7 @@ impl Functions {
                     .function_name(function)
                     .architectures(SdkArchitecture::from(architecture.as_str()))
                     .zip_file(blob(function)?);
-                done!("UpdateFunctionCode", function, request)
+                sent!("UpdateFunctionCode", function, request)
             }
             Step::UpdateFunction { function, settings } => {
                 let request = client
@@ -149,10 +134,10 @@ impl Functions {
                     .handler(&settings.handler)
                     .memory_size(settings.memory.into())
                     .timeout(settings.timeout.into());
-                done!("UpdateFunctionConfiguration", function, request)
+                sent!("UpdateFunctionConfiguration", function, request)
             }
             Step::DeleteFunction { function } => {
-                done!("DeleteFunction", function, client.delete_function().function_name(function))
+                sent!("DeleteFunction", function, client.delete_function().function_name(function))
             }
             Step::SetRetries { function, retries } => {
                 let failure = OnFailure::builder().destination(&retries.dead_letters).build();
@@ -162,19 +147,19 @@ impl Functions {
                     .maximum_retry_attempts(retries.retries.into())
                     .maximum_event_age_in_seconds(retries.event_age.into())
                     .destination_config(DestinationConfig::builder().on_failure(failure).build());
-                done!("PutFunctionEventInvokeConfig", function, request)
+                sent!("PutFunctionEventInvokeConfig", function, request)
             }
             Step::CreateUrl { function } => {
                 let request =
                     client.create_function_url_config().function_name(function).auth_type(FunctionUrlAuthType::None);
-                done!("CreateFunctionUrlConfig", function, request)
+                sent!("CreateFunctionUrlConfig", function, request)
             }
             Step::DeleteUrl { function } => {
-                done!("DeleteFunctionUrlConfig", function, client.delete_function_url_config().function_name(function))
+                sent!("DeleteFunctionUrlConfig", function, client.delete_function_url_config().function_name(function))
             }
             Step::Permit { function, permission } => self.permit(function, permission).await,
             Step::Forbid { function, sid } => {
-                done!(
+                sent!(
                     "RemovePermission",
                     function,
                     client.remove_permission().function_name(function).statement_id(sid)
@@ -200,7 +185,6 @@ impl Functions {
                 .source_arn(format!("arn:{partition}:s3:::{bucket}"))
                 .source_account(account),
         };
-        request.send().await.map_err(|error| CloudError::new("AddPermission", function, &error))?;
-        Ok(())
+        sent!("AddPermission", function, request)
     }
 }

@@ -6,7 +6,7 @@ use aws_sdk_cloudwatchlogs::Client;
 use tidegate_host::account::TAG;
 use tidegate_host::account::install::FoundLog;
 
-use crate::cloud::CloudError;
+use crate::cloud::{CloudError, sent};
 use crate::connection::Connection;
 
 /// A client of CloudWatch Logs.
@@ -41,19 +41,16 @@ impl Logs {
 
     pub(super) async fn create(&self, group: &str, owner: &str) -> Result<(), CloudError> {
         let request = self.client.create_log_group().log_group_name(group).tags(TAG, owner);
-        request.send().await.map_err(|error| CloudError::new("CreateLogGroup", group, &error))?;
-        Ok(())
+        sent!("CreateLogGroup", group, request)
     }
 
     pub(super) async fn retain(&self, group: &str, days: u16) -> Result<(), CloudError> {
         let request = self.client.put_retention_policy().log_group_name(group).retention_in_days(days.into());
-        request.send().await.map_err(|error| CloudError::new("PutRetentionPolicy", group, &error))?;
-        Ok(())
+        sent!("PutRetentionPolicy", group, request)
     }
 
     pub(super) async fn delete(&self, group: &str) -> Result<(), CloudError> {
         let request = self.client.delete_log_group().log_group_name(group);
-        request.send().await.map_err(|error| CloudError::new("DeleteLogGroup", group, &error))?;
-        Ok(())
+        sent!("DeleteLogGroup", group, request)
     }
 }

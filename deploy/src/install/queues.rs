@@ -7,7 +7,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use tidegate_host::account::install::FoundQueue;
 use tidegate_host::account::{DEAD_LETTER_SECONDS, TAG};
 
-use crate::cloud::CloudError;
+use crate::cloud::{CloudError, sent};
 use crate::connection::Connection;
 
 /// A client of SQS.
@@ -60,20 +60,17 @@ impl Queues {
     pub(super) async fn create(&self, queue: &str, owner: &str) -> Result<(), CloudError> {
         let request = self.client.create_queue().queue_name(queue).tags(TAG, owner);
         let request = attributes().into_iter().fold(request, |request, (name, value)| request.attributes(name, value));
-        request.send().await.map_err(|error| CloudError::new("CreateQueue", queue, &error))?;
-        Ok(())
+        sent!("CreateQueue", queue, request)
     }
 
     pub(super) async fn set(&self, url: &str) -> Result<(), CloudError> {
         let request = self.client.set_queue_attributes().queue_url(url);
         let request = attributes().into_iter().fold(request, |request, (name, value)| request.attributes(name, value));
-        request.send().await.map_err(|error| CloudError::new("SetQueueAttributes", url, &error))?;
-        Ok(())
+        sent!("SetQueueAttributes", url, request)
     }
 
     pub(super) async fn delete(&self, url: &str) -> Result<(), CloudError> {
         let request = self.client.delete_queue().queue_url(url);
-        request.send().await.map_err(|error| CloudError::new("DeleteQueue", url, &error))?;
-        Ok(())
+        sent!("DeleteQueue", url, request)
     }
 }

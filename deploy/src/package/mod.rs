@@ -14,8 +14,8 @@ use tidegate_host::package::{Bootstrap, Contents, ContentsError, File, MAX_DIREC
 use tidegate_host::plugin::{AdmissionError, Compiler, EngineError, Target};
 
 use crate::chain::{ChainError, Workshop, uses};
-use crate::publish::Fault;
 use crate::s3::S3;
+use tidegate_host::fault::Fault;
 
 /// A finished package.
 #[derive(Debug)]

@@ -4,6 +4,7 @@
 
 use tidegate_host::desired::Collision;
 use tidegate_host::document::DocumentError;
+use tidegate_host::fault::Fault;
 use tidegate_host::invalidation::TagsError;
 use tidegate_host::location::Location;
 use tidegate_host::plan::FORMAT;
@@ -87,21 +88,6 @@ pub enum PublishError {
     /// A defect of Tidegate.
     #[error("the plan could not be written as JSON, which is a defect of Tidegate: {0}")]
     Json(#[from] serde_json::Error),
-}
-
-/// Who is at fault when a run ends without a plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// The configuration, or what was asked.
-    Configuration,
-    /// A plugin.
-    Plugin,
-    /// What was to be published: the same bytes are as wrong the next time.
-    Artifact,
-    /// AWS, or whatever else is on the way.
-    Cloud,
-    /// Tidegate.
-    Defect,
 }
 
 impl From<Fenced> for PublishError {

@@ -34,7 +34,7 @@ use tidegate_host::report::{Outcome, Report};
 use tidegate_host::request::Request;
 use tidegate_host::verdict::{Approval, Approved, Decision, decide, review};
 
-pub use error::{Fault, PublishError};
+pub use error::PublishError;
 pub use releases::{Comparison as ReleaseComparison, ReleaseChange, Status};
 
 use crate::chain::Workshop;

@@ -8,7 +8,7 @@ use tidegate_host::trigger::{Carrier, Delivery, HandedOn, Notice, Record, Trigge
 
 use super::reply::{batch, http, told};
 use super::{Ended, Moment, Reactor, RunError};
-use crate::publish::Fault;
+use tidegate_host::fault::Fault;
 
 /// Why an invocation failed.
 #[derive(Debug, thiserror::Error)]
@@ -28,26 +28,14 @@ pub enum EventError {
 }
 
 impl EventError {
-    /// A stable name, so that alarms and retries can tell what may change by itself: `Tidegate.Configuration`,
-    /// `Tidegate.Cloud` or `Tidegate.Defect`.
+    /// Whose fault it is.
     #[must_use]
-    pub fn kind(&self) -> &'static str {
+    pub fn fault(&self) -> Fault {
         match self {
-            Self::Run(cause) => kind(cause.fault()),
-            Self::Several(_) | Self::Ended(_) => kind(Fault::Cloud),
-            Self::Event(_) => kind(Fault::Configuration),
+            Self::Run(cause) => cause.fault(),
+            Self::Several(_) | Self::Ended(_) => Fault::Cloud,
+            Self::Event(_) => Fault::Configuration,
         }
-    }
-}
-
-/// The stable name of whose fault something is.
-pub(super) fn kind(fault: Fault) -> &'static str {
-    match fault {
-        Fault::Configuration => "Tidegate.Configuration",
-        Fault::Plugin => "Tidegate.Plugin",
-        Fault::Artifact => "Tidegate.Artifact",
-        Fault::Cloud => "Tidegate.Cloud",
-        Fault::Defect => "Tidegate.Defect",
     }
 }
 
@@ -132,7 +120,9 @@ impl Reactor {
 fn one(ended: Result<Ended, RunError>) -> Result<Value, EventError> {
     let ended = match ended {
         Err(error) if matches!(error.fault(), Fault::Artifact | Fault::Plugin) => {
-            return Ok(json!({ "outcome": "failed", "errorType": kind(error.fault()), "why": error.to_string() }));
+            return Ok(
+                json!({ "outcome": "failed", "errorType": error.fault().error_type(), "why": error.to_string() }),
+            );
         }
         ended => ended?,
     };

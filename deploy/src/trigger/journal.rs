@@ -6,7 +6,6 @@ use tidegate_host::journal::{Ending, Entry};
 use tidegate_host::timestamp::Timestamp;
 use tidegate_host::trigger::Trigger;
 
-use super::event::kind;
 use super::{Ended, RunError};
 
 /// Hears of every run, also of one that failed.
@@ -36,7 +35,7 @@ pub(super) fn entry(
             Ok(Ended::Report(report)) => Ending::Report(report.clone()),
             Ok(Ended::Superseded(why)) => Ending::Superseded(why.clone()),
             Ok(Ended::HandedOn { .. }) => Ending::HandedOn,
-            Err(error) => Ending::Failed { error_type: kind(error.fault()).to_owned(), why: error.to_string() },
+            Err(error) => Ending::Failed { fault: error.fault(), why: error.to_string() },
         },
     }
 }

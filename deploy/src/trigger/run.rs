@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use tidegate_host::config::{ConfigError, Site};
+use tidegate_host::fault::Fault;
 use tidegate_host::report::{Outcome, Report};
 use tidegate_host::trigger::{HANDOVER_FORMAT, HandedOn, Invocation, InvocationError, Trigger};
 use tidegate_host::verdict::Approval;
@@ -12,7 +13,7 @@ use super::found::{Found, FoundError, find};
 use super::journal::entry;
 use super::{HANDOVER, MOST_TIMES, Moment, Reactor, seen};
 use crate::cloud::CloudError;
-use crate::publish::{Fault, PublishError};
+use crate::publish::PublishError;
 
 /// How a run ended.
 #[derive(Debug, Clone, Serialize)]

@@ -111,8 +111,8 @@ impl Entry {
                 Ending::Report(report) => drop(fields.insert("report".to_owned(), short(report))),
                 Ending::Superseded(why) => drop(fields.insert("why".to_owned(), json!(why))),
                 Ending::HandedOn => {}
-                Ending::Failed { error_type, why } => {
-                    fields.insert("error-type".to_owned(), json!(error_type));
+                Ending::Failed { fault, why } => {
+                    fields.insert("error-type".to_owned(), json!(fault));
                     fields.insert("why".to_owned(), json!(why));
                 }
             }

@@ -50,10 +50,14 @@ impl Figures {
         for (stage, milliseconds) in &report.milliseconds {
             self.milliseconds(&format!("{}Time", capital(stage)), *milliseconds);
         }
-        let used = || report.usage.iter().chain(report.judgements.iter().map(|judgement| &judgement.usage));
-        self.count("PluginFuel", used().map(|usage| usage.fuel_used).sum());
-        self.milliseconds("PluginTime", used().map(milliseconds_of).sum());
+        self.count("PluginFuel", used(report).map(|usage| usage.fuel_used).sum());
+        self.milliseconds("PluginTime", used(report).map(milliseconds_of).sum());
     }
+}
+
+/// What each plugin used, of both kinds.
+fn used(report: &Report) -> impl Iterator<Item = &Usage> {
+    report.usage.iter().chain(report.judgements.iter().map(|judgement| &judgement.usage))
 }
 
 fn milliseconds_of(usage: &Usage) -> u64 {
@@ -85,7 +89,7 @@ impl Entry {
         let mut plugins = Map::new();
         if let Ending::Report(report) = &self.ending {
             figures.report(report);
-            for usage in report.usage.iter().chain(report.judgements.iter().map(|judgement| &judgement.usage)) {
+            for usage in used(report) {
                 let told = json!({
                     "fuel": usage.fuel_used,
                     "milliseconds": milliseconds_of(usage),

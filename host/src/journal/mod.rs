@@ -9,6 +9,7 @@ mod metrics;
 use serde::Serialize;
 
 use crate::config::SiteName;
+use crate::fault::Fault;
 use crate::report::Report;
 use crate::timestamp::Timestamp;
 use crate::trigger::Cause;
@@ -50,8 +51,9 @@ pub enum Ending {
     HandedOn,
     /// It came to no plan. The site is as it was.
     Failed {
-        /// A stable name of whose fault it is, such as `Tidegate.Cloud`.
-        error_type: String,
+        /// Whose fault it is, told by its stable name.
+        #[serde(rename = "error_type")]
+        fault: Fault,
         /// One sentence.
         why: String,
     },

@@ -7,18 +7,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
-use tidegate_deploy::publish::Fault as Blame;
 use tidegate_deploy::trigger::{Ended, RunError};
 use tidegate_host::config::Config;
+use tidegate_host::fault::Fault as Blame;
 use tidegate_host::grant;
 use tidegate_host::report::Outcome;
 use tidegate_host::trigger::{Call, Delivery, HandedOn, Wanted, read};
 use tidegate_local::fault::Fault;
 use tidegate_local::iam::ACCOUNT_ID;
 use tidegate_tests::World;
+use tidegate_tests::events::{sign, zip};
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::triggers::{Function, function_in, moment, outcome, sign, zip};
+use crate::triggers::{Function, function_in, moment, outcome};
 use server::{Github, SIGNATURE, TOKEN};
 
 const COMMIT: &str = "7fd1a60b01f91b314f59955a4e4d4e80d8edf11d";
