@@ -2,6 +2,7 @@
 //!
 //! Owns that the token goes to the configured API and to nobody else, and that waiting ends with the invocation.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
@@ -68,19 +69,9 @@ impl Github {
         let mut authorization =
             HeaderValue::from_bytes(&[b"Bearer ", token.expose()].concat()).map_err(|_| GithubError::Token)?;
         authorization.set_sensitive(true);
-        let mut connector = HttpConnector::new();
-        connector.enforce_http(false);
-        connector.set_connect_timeout(Some(CONNECT));
-        // The same library, the same cryptography and the same roots as for AWS.
-        let provider = rustls::crypto::ring::default_provider();
-        let https = HttpsConnectorBuilder::new()
-            .with_provider_and_native_roots(provider)
-            .map_err(GithubError::Certificates)?
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(connector);
+        let connector = connector().map_err(GithubError::Certificates)?;
         Ok(Self {
-            http: Client::builder(TokioExecutor::new()).build(https),
+            http: Client::builder(TokioExecutor::new()).build(connector),
             api: access.api.as_str().to_owned(),
             authorization,
             now: moment.now,
@@ -240,6 +231,25 @@ impl Github {
             Err(_) => Err(GithubError::Silent { what: what.to_owned(), why: "the answer broke off".to_owned() }),
         }
     }
+}
+
+/// How connections are made. A run asks GitHub up to three times, and the machine's certificates are read once for a
+/// process, whenever the first of them comes.
+fn connector() -> std::io::Result<HttpsConnector<HttpConnector>> {
+    static CONNECTOR: OnceLock<HttpsConnector<HttpConnector>> = OnceLock::new();
+    if let Some(known) = CONNECTOR.get() {
+        return Ok(known.clone());
+    }
+    let mut plain = HttpConnector::new();
+    plain.enforce_http(false);
+    plain.set_connect_timeout(Some(CONNECT));
+    // The same library, the same cryptography and the same roots as for AWS.
+    let made = HttpsConnectorBuilder::new()
+        .with_provider_and_native_roots(rustls::crypto::ring::default_provider())?
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(plain);
+    Ok(CONNECTOR.get_or_init(|| made).clone())
 }
 
 fn head(status: u16, headers: &HeaderMap) -> AnswerHead<'_> {
