@@ -1,18 +1,18 @@
 //! `tidegate check`: the configuration, its plugins and their settings, without AWS; with `--aws` also what AWS says of it.
 
-use tidegate_deploy::S3;
+use tidegate_deploy::{S3, Workshop};
 use tidegate_host::audit::Weight;
 use tidegate_host::config::{PluginReference, Site};
 
 use crate::arguments::{CheckArguments, Common};
 use crate::configuration::Configuration;
 use crate::ending::{Ending, Trouble};
-use crate::session::{Session, workshop};
+use crate::session::{Session, components};
 
 /// Checks every site and tells all that is wrong, not only the first thing.
 pub(crate) async fn check(common: &Common, wanted: &CheckArguments) -> Result<Ending, Trouble> {
     let configuration = Configuration::load(&common.config)?;
-    let workshop = workshop(&configuration.directory)?;
+    let workshop = Workshop::Components(components(&configuration.directory)?);
     let s3 = S3::new(&Session::offline());
     let (mut told, mut wrong) = (Vec::new(), false);
     for site in &configuration.config.sites {

@@ -14,14 +14,14 @@ use crate::arguments::{Common, PackageArguments};
 use crate::configuration::Configuration;
 use crate::ending::{Ending, Trouble};
 use crate::publish::{json, write};
-use crate::session::{Session, workshop};
+use crate::session::{Session, components};
 
 /// Makes the package, and tells what is in it.
 pub(crate) async fn package(common: &Common, wanted: &PackageArguments) -> Result<Ending, Trouble> {
     let configuration = Configuration::load(&common.config)?;
     let target = wanted.target.unwrap_or_else(|| configuration.config.function.architecture.target());
     let bootstrap = bootstrap(wanted, target)?;
-    let workshop = workshop(&configuration.directory)?;
+    let components = components(&configuration.directory)?;
     // AWS is asked only for what is there.
     let connection = match in_s3(&configuration.config) {
         true => Session::open(common).await?.connection,
@@ -32,7 +32,7 @@ pub(crate) async fn package(common: &Common, wanted: &PackageArguments) -> Resul
             anstream::eprintln!("{}", spoken(step, target));
         }
     };
-    let made = make(&workshop, &S3::new(&connection), &configuration.text, bootstrap, tell).await?;
+    let made = make(&components, &S3::new(&connection), &configuration.text, bootstrap, tell).await?;
     let out = wanted.out.clone().unwrap_or_else(|| format!("tidegate-lambda-{target}.zip").into());
     write(&out, "the package", &made.archive)?;
     report(common, &out, &made)?;

@@ -10,7 +10,7 @@ use aws_config::{BehaviorVersion, Region};
 use directories::ProjectDirs;
 use tidegate_deploy::progress::Observer;
 use tidegate_deploy::publish::Publisher;
-use tidegate_deploy::{Connection, Workshop};
+use tidegate_deploy::{Components, Connection, Workshop};
 use tidegate_host::config::Site;
 use tidegate_host::location::Source;
 use tidegate_host::plugin::{Cache, Engine};
@@ -73,15 +73,15 @@ impl Session {
 
     pub(crate) fn publisher(&self, common: &Common, directory: &Path) -> Result<Publisher, Trouble> {
         let observer: Arc<dyn Observer> = Arc::new(Meter::new(common.json));
-        Ok(Publisher::new(self.connection.clone(), workshop(directory)?, observer))
+        Ok(Publisher::new(self.connection.clone(), Workshop::Components(components(directory)?), observer))
     }
 }
 
 /// An engine, compiled code from earlier runs, and components.
-pub(crate) fn workshop(directory: &Path) -> Result<Workshop, Trouble> {
+pub(crate) fn components(directory: &Path) -> Result<Components, Trouble> {
     let engine = Engine::new().map_err(|error| Trouble::Machine(error.to_string()))?;
     let cache = ProjectDirs::from("", "", "tidegate").map(|places| Cache::new(&places.cache_dir().join("plugins")));
-    Ok(Workshop { engine, cache, library: Arc::new(Shelf { directory: PathBuf::from(directory) }) })
+    Ok(Components { engine, cache, library: Arc::new(Shelf { directory: PathBuf::from(directory) }) })
 }
 
 /// This moment.

@@ -1,34 +1,18 @@
 //! The plugins of one site: found, admitted, compiled and with accepted settings.
 //!
-//! Owns where components come from. Never runs one over a site.
-
-use std::sync::Arc;
+//! Owns which plugins a site has, and holding them to what the configuration says of them. Never runs one over a site.
 
 use tidegate_host::config::{ConfigError, PluginReference, PluginUse, Sha256Hex, Site};
-use tidegate_host::identity::sha256;
 use tidegate_host::plan::PluginInput;
-use tidegate_host::plugin::{AdmissionError, Cache, Configured, Engine, Kind, Plugin, SettingsError, limits};
+use tidegate_host::plugin::{AdmissionError, Configured, Engine, Kind, Package, Plugin, SettingsError};
 
 use crate::cloud::CloudError;
+#[cfg(feature = "package")]
+use crate::components::{Component, Components};
 use crate::s3::S3;
 
 /// The policy that judges where the configuration names no `guard`.
 const GUARD: &str = "guard";
-
-/// Where components are found that are not in S3.
-pub trait Library: Send + Sync {
-    /// A bundled component by its name.
-    fn bundled(&self, name: &str) -> Option<&'static [u8]>;
-
-    /// The names of all of them, for messages.
-    fn names(&self) -> Vec<&'static str>;
-
-    /// A file that the configuration names.
-    ///
-    /// # Errors
-    /// The file system's.
-    fn file(&self, path: &str) -> std::io::Result<Vec<u8>>;
-}
 
 /// The plugins of one site.
 #[derive(Debug, Clone)]
@@ -71,7 +55,7 @@ pub enum ChainError {
         /// The plugin.
         plugin: PluginReference,
         /// Its digest.
-        found: String,
+        found: Sha256Hex,
         /// The configured digest.
         wanted: Sha256Hex,
     },
@@ -97,14 +81,6 @@ pub enum ChainError {
     Config(#[from] ConfigError),
 }
 
-/// A component as one site uses it.
-#[derive(Debug, Clone)]
-pub(crate) struct UsedComponent {
-    pub(crate) used: PluginUse,
-    pub(crate) kind: Kind,
-    pub(crate) bytes: Arc<[u8]>,
-}
-
 /// The plugins that a site uses, in their order. `guard` is the first policy where the configuration does not name it.
 pub(crate) fn uses(site: &Site) -> Vec<(PluginUse, Kind)> {
     let guard = PluginReference::Bundled(GUARD.to_owned());
@@ -114,15 +90,14 @@ pub(crate) fn uses(site: &Site) -> Vec<(PluginUse, Kind)> {
     sync.chain(implied.into_iter().chain(site.policy.iter().cloned()).map(|used| (used, Kind::Policy))).collect()
 }
 
-/// What plugins are loaded with.
+/// What plugins are loaded from.
 #[derive(Clone)]
-pub struct Workshop {
-    /// The engine.
-    pub engine: Engine,
-    /// Compiled code from earlier runs.
-    pub cache: Option<Cache>,
-    /// Components.
-    pub library: Arc<dyn Library>,
+pub enum Workshop {
+    /// Components, which are compiled here.
+    #[cfg(feature = "package")]
+    Components(Components),
+    /// The code that a deployment package brought.
+    Packaged(Engine, Package),
 }
 
 impl Workshop {
@@ -134,8 +109,8 @@ impl Workshop {
     pub async fn chain(&self, site: &Site, s3: &S3) -> Result<Chain, ChainError> {
         let mut chain = Chain { sync: Vec::with_capacity(site.sync.len()), policy: Vec::new() };
         for (used, kind) in uses(site) {
-            let component = self.component(used, kind, s3).await?;
-            let configured = self.configure(&component).await?;
+            let found = self.find(&used, s3).await?;
+            let configured = configure(&found, &used, kind).await?;
             match kind {
                 Kind::Sync => chain.sync.push(configured),
                 Kind::Policy => chain.policy.push(configured),
@@ -144,55 +119,50 @@ impl Workshop {
         Ok(chain)
     }
 
-    /// Fetches the component of one use, and holds it to its digest.
-    pub(crate) async fn component(&self, used: PluginUse, kind: Kind, s3: &S3) -> Result<UsedComponent, ChainError> {
-        let bytes = self.bytes(&used, s3).await?.into();
-        Ok(UsedComponent { used, kind, bytes })
-    }
-
-    /// Admits a component, compiles it or takes its code from the cache, and has it accept its settings.
-    pub(crate) async fn configure(&self, component: &UsedComponent) -> Result<Configured, ChainError> {
-        let (workshop, component) = (self.clone(), component.clone());
-        let configured = tokio::task::spawn_blocking(move || workshop.load(&component)).await;
-        configured.map_err(|_| ChainError::Interrupted)?
-    }
-
-    async fn bytes(&self, used: &PluginUse, s3: &S3) -> Result<Vec<u8>, ChainError> {
-        let bytes = match &used.plugin {
-            PluginReference::Bundled(name) => {
-                self.library.bundled(name).map(<[u8]>::to_vec).ok_or_else(|| ChainError::NotBundled {
-                    name: name.clone(),
-                    known: self.library.names().iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
-                })?
+    /// Finds what a reference of the configuration stands for.
+    async fn find(&self, used: &PluginUse, s3: &S3) -> Result<Found, ChainError> {
+        match self {
+            #[cfg(feature = "package")]
+            Self::Components(components) => Ok(Found::Component(components.find(used, s3).await?)),
+            Self::Packaged(engine, package) => {
+                // Nothing is fetched: the digest is in the configuration, or in the package for what is bundled.
+                let _ = s3;
+                let name = used.plugin.to_string();
+                let component = match &used.sha256 {
+                    Some(component) => component,
+                    None => package.bundled(&name).ok_or(AdmissionError::NotPackaged { plugin: name })?,
+                };
+                Ok(Found::Packaged(engine.clone(), package.clone(), component.clone()))
             }
-            PluginReference::File(path) => self
-                .library
-                .file(path)
-                .map_err(|error| ChainError::File { path: path.clone(), why: error.to_string() })?,
-            PluginReference::Object(object) => s3
-                .small(&object.bucket, object.key.as_str(), limits::MAX_COMPONENT_BYTES as u64)
-                .await
-                .map_err(|error| ChainError::Object(used.plugin.clone(), Box::new(error)))?
-                .to_vec(),
-        };
-        let found = sha256(&bytes);
-        match &used.sha256 {
-            Some(wanted) if wanted.as_str() != found => {
-                Err(ChainError::Digest { plugin: used.plugin.clone(), found, wanted: wanted.clone() })
-            }
-            _ => Ok(bytes),
         }
     }
+}
 
-    fn load(&self, UsedComponent { used, kind, bytes }: &UsedComponent) -> Result<Configured, ChainError> {
+/// What a reference stands for: what has the digest that the configuration gives.
+#[derive(Clone)]
+pub(crate) enum Found {
+    #[cfg(feature = "package")]
+    Component(Component),
+    Packaged(Engine, Package, Sha256Hex),
+}
+
+/// Admits a plugin, compiles it or takes its code from where it is, and has it accept its settings.
+pub(crate) async fn configure(found: &Found, used: &PluginUse, kind: Kind) -> Result<Configured, ChainError> {
+    let (found, used) = (found.clone(), used.clone());
+    let configured = tokio::task::spawn_blocking(move || found.load(&used, kind)).await;
+    configured.map_err(|_| ChainError::Interrupted)?
+}
+
+impl Found {
+    fn load(&self, used: &PluginUse, kind: Kind) -> Result<Configured, ChainError> {
         let name = used.plugin.to_string();
-        let plugin = Plugin::load(&self.engine, self.cache.as_ref(), &name, bytes)?;
-        if plugin.kind() != *kind {
-            let is = match plugin.kind() {
-                Kind::Sync => "sync",
-                Kind::Policy => "policy",
-            };
-            return Err(ChainError::Kind { plugin: used.plugin.clone(), is });
+        let plugin = match self {
+            #[cfg(feature = "package")]
+            Self::Component(component) => component.load(&name)?,
+            Self::Packaged(engine, package, component) => Plugin::packaged(engine, package, &name, component)?,
+        };
+        if plugin.kind() != kind {
+            return Err(ChainError::Kind { plugin: used.plugin.clone(), is: plugin.kind().as_str() });
         }
         Ok(plugin.validate(&serde_json::Value::Object(used.settings.clone()))?)
     }
@@ -207,7 +177,7 @@ impl Chain {
             .chain(&self.policy)
             .map(|used| PluginInput {
                 name: used.name().to_owned(),
-                sha256: used.plugin().sha256().to_owned(),
+                sha256: used.plugin().sha256().to_string(),
                 settings: used.settings().to_owned(),
             })
             .collect()

@@ -10,6 +10,8 @@ mod s3;
 mod github;
 pub mod source;
 mod chain;
+#[cfg(feature = "package")]
+mod components;
 mod state;
 mod survey;
 mod execute;
@@ -25,8 +27,10 @@ pub mod provision;
 #[cfg(feature = "install")]
 pub mod install;
 
-pub use chain::{Chain, ChainError, Library, Workshop};
+pub use chain::{Chain, ChainError, Workshop};
 pub use cloud::CloudError;
+#[cfg(feature = "package")]
+pub use components::{Components, Library};
 pub use connection::Connection;
 pub use github::GithubError;
 pub use iam::{Asked, Decided, Iam, RoleTold, Roles, UserTold};

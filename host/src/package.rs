@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::key::Key;
 use crate::plugin::Target;
 
 /// The program that Lambda starts. Source: AWS Lambda developer guide, "Building a custom runtime".
@@ -26,11 +25,6 @@ const FILE: u32 = 0o644;
 /// Why there is no package.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ContentsError {
-    /// A component that would not be found again in the package.
-    #[error(
-        "the plugin `{0}` cannot be packaged: move it below the configuration's directory and name it by its path there, without `..` and `.`"
-    )]
-    Outside(String),
     /// The bootstrap is no program for Lambda.
     #[error(
         "the bootstrap is no Linux program for x86_64 or aarch64: give `--bootstrap` one that `make release` built"
@@ -91,30 +85,24 @@ pub struct File {
 
 /// The files of a package, by their paths in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Contents(BTreeMap<Key, File>);
+pub struct Contents(BTreeMap<String, File>);
 
 impl Contents {
-    /// Puts a package together: `components` by their paths in the configuration, `compiled` by their names.
+    /// Puts a package together: program, configuration, and the files of [`COMPILED`] by their names.
     ///
     /// # Errors
-    /// [`ContentsError::Outside`], [`ContentsError::TooLarge`].
+    /// [`ContentsError::TooLarge`].
     pub fn new(
         bootstrap: Bootstrap,
         configuration: &str,
-        components: BTreeMap<String, Vec<u8>>,
         compiled: BTreeMap<String, Vec<u8>>,
     ) -> Result<Self, ContentsError> {
-        let mut files = BTreeMap::new();
-        for (path, bytes) in components {
-            files.insert(inside(&path)?, File { mode: FILE, bytes });
-        }
-        // After the components, which cannot take their places.
-        let own = |name: &str| Key::new(name).map_err(|_| ContentsError::Outside(name.escape_default().to_string()));
-        for (name, bytes) in compiled {
-            files.insert(own(&format!("{COMPILED}/{name}"))?, File { mode: FILE, bytes });
-        }
-        files.insert(own(CONFIGURATION)?, File { mode: FILE, bytes: configuration.as_bytes().to_vec() });
-        files.insert(own(BOOTSTRAP)?, File { mode: PROGRAM, bytes: bootstrap.bytes });
+        let compiled =
+            compiled.into_iter().map(|(name, bytes)| (format!("{COMPILED}/{name}"), File { mode: FILE, bytes }));
+        let configuration = File { mode: FILE, bytes: configuration.as_bytes().to_vec() };
+        let program = File { mode: PROGRAM, bytes: bootstrap.bytes };
+        let own = [(CONFIGURATION.to_owned(), configuration), (BOOTSTRAP.to_owned(), program)];
+        let files: BTreeMap<String, File> = compiled.chain(own).collect();
         let contents = Self(files);
         match contents.bytes() {
             bytes if bytes > MAX_UNPACKED_BYTES => Err(ContentsError::TooLarge(bytes)),
@@ -123,8 +111,8 @@ impl Contents {
     }
 
     /// The files, sorted by path.
-    pub fn files(&self) -> impl Iterator<Item = (&Key, &File)> {
-        self.0.iter()
+    pub fn files(&self) -> impl Iterator<Item = (&str, &File)> {
+        self.0.iter().map(|(path, file)| (path.as_str(), file))
     }
 
     /// Bytes of all files.
@@ -132,16 +120,6 @@ impl Contents {
     pub fn bytes(&self) -> u64 {
         self.0.values().map(|file| file.bytes.len() as u64).sum()
     }
-}
-
-/// Where a component that the configuration names by path is in the package. The rules of keys are those of archives that
-/// every reader unpacks alike.
-///
-/// # Errors
-/// [`ContentsError::Outside`].
-pub fn inside(path: &str) -> Result<Key, ContentsError> {
-    let plain = path.strip_prefix("./").unwrap_or(path);
-    Key::new(plain).map_err(|_| ContentsError::Outside(path.escape_default().to_string()))
 }
 
 #[cfg(test)]
@@ -168,42 +146,15 @@ mod tests {
     #[test]
     fn a_package_holds_what_it_needs_sorted_and_only_the_bootstrap_runs() {
         let bootstrap = Bootstrap::new(Target::Aarch64, program(AARCH64)).unwrap();
-        let components = files(&["plugins/banner.wasm", "./a.wasm"]);
-        let contents =
-            Contents::new(bootstrap, "# none", components, files(&["index.json", "0a-aarch64.cwasm"])).unwrap();
-        let told: Vec<(&str, u32)> = contents.files().map(|(path, file)| (path.as_str(), file.mode)).collect();
+        let contents = Contents::new(bootstrap, "# none", files(&["index.json", "0a-aarch64.cwasm"])).unwrap();
+        let told: Vec<(&str, u32)> = contents.files().map(|(path, file)| (path, file.mode)).collect();
         let expected = [
-            ("a.wasm", 0o644),
             ("bootstrap", 0o755),
             ("compiled/0a-aarch64.cwasm", 0o644),
             ("compiled/index.json", 0o644),
-            ("plugins/banner.wasm", 0o644),
             ("tidegate.toml", 0o644),
         ];
         assert_eq!(told, expected);
-    }
-
-    #[test]
-    fn paths_that_leave_the_directory_are_refused() {
-        let outside = [
-            "/x.wasm",
-            "../x.wasm",
-            "a/../../x.wasm",
-            "a/../x.wasm",
-            "a//x.wasm",
-            "..\\x.wasm",
-            "./../x.wasm",
-            "a\u{7}.wasm",
-        ];
-        for path in outside {
-            let refused = inside(path).unwrap_err();
-            assert_eq!(refused, ContentsError::Outside(path.escape_default().to_string()));
-            let bootstrap = Bootstrap::new(Target::X86_64, program(X86_64)).unwrap();
-            assert_eq!(Contents::new(bootstrap, "", files(&[path]), BTreeMap::new()), Err(refused));
-        }
-        for (path, kept) in [("x.wasm", "x.wasm"), ("./x.wasm", "x.wasm"), ("a/..b/x.wasm", "a/..b/x.wasm")] {
-            assert_eq!(inside(path).unwrap().as_str(), kept);
-        }
     }
 
     #[test]
@@ -230,8 +181,8 @@ mod tests {
         let bootstrap = Bootstrap::new(Target::X86_64, program(X86_64)).unwrap();
         let room = usize::try_from(MAX_UNPACKED_BYTES).unwrap() - 64;
         let with = |bytes: usize| BTreeMap::from([("x.wasm".to_owned(), vec![0; bytes])]);
-        assert!(Contents::new(bootstrap.clone(), "", with(room), BTreeMap::new()).is_ok());
-        let refused = Contents::new(bootstrap, "", with(room + 1), BTreeMap::new()).unwrap_err();
+        assert!(Contents::new(bootstrap.clone(), "", with(room)).is_ok());
+        let refused = Contents::new(bootstrap, "", with(room + 1)).unwrap_err();
         assert_eq!(refused, ContentsError::TooLarge(MAX_UNPACKED_BYTES + 1));
     }
 }

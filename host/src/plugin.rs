@@ -4,8 +4,9 @@
 //! values, and a failure says whose fault it is.
 //!
 //! One [`Engine`] arms every limit. [`Plugin::load`] admits a component by its names and compiles it or takes its code
-//! from a [`Cache`], which may be a deployment package; [`Plugin::validate`] has it check its settings; [`sync::shape`] and [`policy::judge`] run it, each
-//! run in a store of its own. The figures are in [`limits`].
+//! from a [`Cache`]; [`Plugin::packaged`] takes it from a deployment [`Package`], as builds must that cannot compile.
+//! [`Plugin::validate`] has it check its settings; [`sync::shape`] and [`policy::judge`] run it, each run in a store of its
+//! own. The figures are in [`limits`].
 
 mod admission;
 mod answer;
@@ -31,8 +32,9 @@ mod usage;
 
 pub use admission::{AdmissionError, CONTRACT, Identified, Kind, identify};
 pub use answer::{MAX_POINTER_BYTES, Malformed};
-pub use compiled::Cache;
-pub use compiled::packaged::PackageError;
+#[cfg(feature = "compile")]
+pub use compiled::kept::Cache;
+pub use compiled::packaged::{Package, PackageError};
 pub use configured::{Configured, Issue, SettingsError};
 pub use engine::{Engine, EngineError};
 pub use facts::Facts;

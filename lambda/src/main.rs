@@ -4,7 +4,6 @@
 //! Reads the environment and the clock. Decides nothing: `tidegate-host` decides, `tidegate-deploy` acts.
 
 mod log;
-mod package;
 mod start;
 
 use std::path::PathBuf;
@@ -17,36 +16,15 @@ use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use tidegate_deploy::progress::Silent;
 use tidegate_deploy::publish::Publisher;
 use tidegate_deploy::trigger::{AwsSecrets, FunctionRelay, Moment, Reactor};
-use tidegate_deploy::{Connection, Library, Workshop};
+use tidegate_deploy::{Connection, Workshop};
 use tidegate_host::config::Config;
-use tidegate_host::plugin::Engine;
+use tidegate_host::package::{COMPILED, CONFIGURATION};
+use tidegate_host::plugin::{Engine, Package};
 use tidegate_host::timestamp::Timestamp;
 use tokio::time::Instant;
 
 use log::Log;
 use start::StartError;
-
-/// The configuration, beside the binary in the deployment package.
-const CONFIGURATION: &str = "tidegate.toml";
-
-/// Components in the deployment package.
-struct Package {
-    root: PathBuf,
-}
-
-impl Library for Package {
-    fn bundled(&self, name: &str) -> Option<&'static [u8]> {
-        tidegate_bundle::find(name).map(|plugin| plugin.bytes)
-    }
-
-    fn names(&self) -> Vec<&'static str> {
-        tidegate_bundle::PLUGINS.iter().map(|plugin| plugin.name).collect()
-    }
-
-    fn file(&self, path: &str) -> std::io::Result<Vec<u8>> {
-        std::fs::read(self.root.join(path))
-    }
-}
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -67,8 +45,8 @@ async fn start() -> Result<(), StartError> {
     let text = std::fs::read_to_string(&path).map_err(|error| StartError::Read(path, error))?;
     let config = Arc::new(Config::parse(&text)?);
     let connection = Connection::new(Connection::defaults().load().await, false);
-    let cache = Some(package::compiled(&root)?);
-    let workshop = Workshop { engine: Engine::new()?, cache, library: Arc::new(Package { root }) };
+    let package = Package::open(&root.join(COMPILED))?;
+    let workshop = Workshop::Packaged(Engine::new()?, package);
     let function = std::env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default();
     let reactor = Reactor {
         config,

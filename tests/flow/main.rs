@@ -17,6 +17,7 @@ mod github;
 mod grants;
 mod invalidation;
 mod model;
+mod packaged;
 mod releases;
 mod replaced;
 mod saved_plans;

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use tidegate_deploy::{Library, Workshop};
+use tidegate_deploy::{Components, Library, Workshop};
 use tidegate_host::plugin::{Cache, Engine};
 
 /// Finds bundled plugins, and files where a test names them.
@@ -32,10 +32,17 @@ fn beside() -> PathBuf {
     target.join("tidegate-tests")
 }
 
-/// The workshop that every test uses: compiled plugins are kept between processes, as they are for people.
+/// The workshop that every test uses.
 #[must_use]
 pub fn workshop() -> Workshop {
+    Workshop::Components(components())
+}
+
+/// The components that every test uses: compiled plugins are kept between processes, as they are for people.
+#[must_use]
+pub fn components() -> Components {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
     let engine = ENGINE.get_or_init(|| Engine::new().unwrap()).clone();
-    Workshop { engine, cache: Some(Cache::new(&beside().join("compiled"))), library: Arc::new(Bundle) }
+    let cache = Some(Cache::new(&beside().join("compiled")));
+    Components { engine, cache, library: Arc::new(Bundle) }
 }

@@ -22,7 +22,7 @@ pub(super) fn pack(contents: &Contents) -> Result<Vec<u8>, ZipError> {
             .last_modified_time(DateTime::default())
             .system(System::Unix)
             .unix_permissions(file.mode);
-        archive.start_file(path.as_str(), options)?;
+        archive.start_file(path, options)?;
         archive.write_all(&file.bytes)?;
     }
     Ok(archive.finish()?.into_inner())

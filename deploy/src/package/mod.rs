@@ -4,16 +4,17 @@
 
 mod archive;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
-use tidegate_host::config::{Config, PluginReference};
+use tidegate_host::config::{Config, PluginReference, Sha256Hex};
 use tidegate_host::identity::sha256;
-use tidegate_host::key::Key;
-use tidegate_host::package::{Bootstrap, Contents, ContentsError, File, MAX_DIRECT_BYTES, inside};
+use tidegate_host::package::{Bootstrap, Contents, ContentsError, File, MAX_DIRECT_BYTES};
 use tidegate_host::plugin::{AdmissionError, Compiler, EngineError, Target};
 
-use crate::chain::{ChainError, Workshop, uses};
+use crate::chain::{ChainError, Found, configure, uses};
+use crate::components::Components;
 use crate::s3::S3;
 use tidegate_host::fault::Fault;
 
@@ -46,7 +47,7 @@ pub struct Told {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FileTold {
     /// Its path in the package.
-    pub path: Key,
+    pub path: String,
     /// Its unpacked bytes.
     pub bytes: u64,
 }
@@ -97,13 +98,13 @@ impl PackagingError {
     }
 }
 
-/// Makes the package of a configuration. Plugins that several sites use are compiled once. Plugins in S3 stay there: the
-/// function reads them, and has their code.
+/// Makes the package of a configuration. Plugins that several sites use are compiled once. Only code goes into it,
+/// wherever the components are: the configuration and the index say which code is whose.
 ///
 /// # Errors
 /// [`PackagingError`]; whatever a function would refuse at its first event is refused here.
 pub async fn package(
-    workshop: &Workshop,
+    components: &Components,
     s3: &S3,
     configuration: &str,
     bootstrap: Bootstrap,
@@ -111,30 +112,22 @@ pub async fn package(
 ) -> Result<Package, PackagingError> {
     let config = Config::parse(configuration).map_err(ChainError::from)?;
     let compiler = Compiler::new(bootstrap.target())?;
-    let mut files = BTreeMap::new();
-    let (mut components, mut seen) = (Vec::new(), BTreeSet::new());
-    // Before the first plugin is read, let alone compiled.
-    for used in config.sites.iter().flat_map(|site| site.sync.iter().chain(&site.policy)) {
-        if let PluginReference::File(path) = &used.plugin {
-            inside(path)?;
-        }
-    }
+    let (mut bundled, mut seen) = (BTreeMap::new(), BTreeMap::<Sha256Hex, (String, Arc<[u8]>)>::new());
     for site in &config.sites {
         tell(&Step::Checking(site.name.to_string()));
         for (used, kind) in uses(site) {
-            let component = workshop.component(used, kind, s3).await?;
-            let configured = workshop.configure(&component).await?;
-            let (plugin, bytes) = (component.used.plugin, component.bytes);
-            if let PluginReference::File(path) = &plugin {
-                files.insert(path.clone(), bytes.to_vec());
-            }
-            if seen.insert(configured.plugin().sha256().to_owned()) {
-                components.push((plugin.to_string(), bytes));
+            let component = components.find(&used, s3).await?;
+            let bytes = Arc::clone(component.bytes());
+            let configured = configure(&Found::Component(component), &used, kind).await?;
+            let digest = configured.plugin().sha256();
+            seen.entry(digest.clone()).or_insert((used.plugin.to_string(), bytes));
+            if let PluginReference::Bundled(name) = used.plugin {
+                bundled.insert(name, digest.clone());
             }
         }
     }
-    let mut codes = Vec::with_capacity(components.len());
-    for (name, bytes) in components {
+    let mut codes = Vec::with_capacity(seen.len());
+    for (name, bytes) in seen.into_values() {
         tell(&Step::Compiling(name.clone()));
         let compiler = compiler.clone();
         let compiled = tokio::task::spawn_blocking(move || compiler.compile(&name, &bytes)).await;
@@ -142,7 +135,7 @@ pub async fn package(
     }
     tell(&Step::Packing);
     let target = compiler.target();
-    let contents = Contents::new(bootstrap, configuration, files, compiler.files(codes)?)?;
+    let contents = Contents::new(bootstrap, configuration, compiler.files(codes, bundled)?)?;
     let packed = tokio::task::spawn_blocking(move || Package::of(target, &contents)).await;
     packed.map_err(|_| ChainError::Interrupted)?
 }
@@ -151,7 +144,7 @@ impl Package {
     fn of(target: Target, contents: &Contents) -> Result<Self, PackagingError> {
         let archive = archive::pack(contents)?;
         let bytes = archive.len() as u64;
-        let file = |(path, file): (&Key, &File)| FileTold { path: path.clone(), bytes: file.bytes.len() as u64 };
+        let file = |(path, file): (&str, &File)| FileTold { path: path.to_owned(), bytes: file.bytes.len() as u64 };
         let contents = Told {
             target: target.to_string(),
             bytes,

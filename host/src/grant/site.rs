@@ -104,11 +104,6 @@ fn standing(sites: &[&Site], account: &str) -> Vec<Statement> {
             listed.push(Statement::list(&partition, builds));
             read.push(objects_arn(&partition, builds));
         }
-        for used in site.sync.iter().chain(&site.policy) {
-            if let PluginReference::Object(object) = &used.plugin {
-                read.push(format!("arn:{partition}:s3:::{}/{}", object.bucket, object.key));
-            }
-        }
         if let Some(state) = site.state_root() {
             kept.push(objects_arn(&partition, &state));
             buckets.push((bucket_arn(&partition, &state.bucket), format!("{}*", state.prefix)));
@@ -126,10 +121,7 @@ fn standing(sites: &[&Site], account: &str) -> Vec<Statement> {
     buckets.dedup();
     statements.extend(listed.into_iter().map(|list| list.because("ListStaged", "to see what builds staged")));
     if !read.is_empty() {
-        statements.push(
-            Statement::allow(["s3:GetObject"], read)
-                .because("ReadStaged", "to read what builds staged, and plugins kept in S3"),
-        );
+        statements.push(Statement::allow(["s3:GetObject"], read).because("ReadStaged", "to read what builds staged"));
     }
     for (bucket, prefix) in buckets {
         let statement = Statement::allow(["s3:ListBucket"], [bucket]);
@@ -149,13 +141,30 @@ fn standing(sites: &[&Site], account: &str) -> Vec<Statement> {
     statements
 }
 
+/// Plugins kept in S3. The function has no use for them: their code is in its package.
+fn plugins(sites: &[&Site]) -> Option<Statement> {
+    let mut read: Vec<String> = Vec::new();
+    for site in sites {
+        for used in site.sync.iter().chain(&site.policy) {
+            if let PluginReference::Object(object) = &used.plugin {
+                read.push(format!("arn:{}:s3:::{}/{}", site.partition(), object.bucket, object.key));
+            }
+        }
+    }
+    read.sort();
+    read.dedup();
+    let statement = (!read.is_empty()).then(|| Statement::allow(["s3:GetObject"], read))?;
+    Some(statement.because("ReadPlugins", "to read plugins kept in S3"))
+}
+
 /// Whoever runs Tidegate for these sites: a person, a CI job.
 #[must_use]
 pub fn caller(sites: &[&Site], account: &str) -> Grant {
+    let statements = standing(sites, account).into_iter().chain(plugins(sites)).collect();
     Grant::policy(
         "tidegate-caller",
         "What whoever runs tidegate needs: to read what is staged, keep state and assume publisher roles",
-        Document::new(standing(sites, account)),
+        Document::new(statements),
     )
 }
 

@@ -16,7 +16,7 @@ pub const CONTRACT: &str = "0.1";
 const PACKAGE: &str = "tidegate:plugin/";
 
 /// Which of the two worlds a component is made for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// Shapes what is published.
@@ -166,11 +166,11 @@ pub enum AdmissionError {
         /// What differs.
         why: String,
     },
-    /// A build of the host that only runs has no compiled code of it.
+    /// The package has no compiled code of it.
     #[error(
-        "the plugin `{plugin}` is not in the package and this host cannot compile; make the package anew from this configuration with `tidegate package`"
+        "the plugin `{plugin}` is not in the package; make the package anew from this configuration with `tidegate package`"
     )]
-    NotCompiled {
+    NotPackaged {
         /// Its name.
         plugin: String,
     },

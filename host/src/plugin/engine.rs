@@ -43,9 +43,6 @@ pub enum EngineError {
 }
 
 impl Engine {
-    /// Whether this build of the host can compile plugins; without that, it runs what a package brings.
-    pub const COMPILES: bool = cfg!(feature = "compile");
-
     /// An engine with the limits that production has.
     ///
     /// # Errors

@@ -1,19 +1,23 @@
 //! A plugin that was admitted, compiled and checked against the contract: ready to run.
 //!
-//! Owns the way from bytes to that. Never runs the plugin.
+//! Owns the way from bytes or from a package to that. Never runs the plugin.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
-use super::admission::{AdmissionError, Identified, Kind, identify};
+#[cfg(feature = "compile")]
+use super::admission::identify;
+use super::admission::{AdmissionError, Identified, Kind};
 use super::bindings::policy_world::PolicyPluginPre;
 use super::bindings::sync_world::SyncPluginPre;
-use super::compiled::Cache;
+#[cfg(feature = "compile")]
+use super::compiled::kept::Cache;
+use super::compiled::packaged::Package;
 use super::engine::Engine;
 use super::state::State;
+use crate::config::Sha256Hex;
 use crate::spoken::{MESSAGE_BYTES, spoken};
 
 /// A plugin that can run. Cheap to clone.
@@ -22,7 +26,7 @@ pub struct Plugin(Arc<Inner>);
 
 struct Inner {
     name: String,
-    sha256: String,
+    sha256: Sha256Hex,
     identified: Identified,
     cached: bool,
     took: Duration,
@@ -42,22 +46,53 @@ impl Plugin {
     ///
     /// # Errors
     /// [`AdmissionError`], each with the remedy.
+    #[cfg(feature = "compile")]
     pub fn load(engine: &Engine, cache: Option<&Cache>, name: &str, bytes: &[u8]) -> Result<Self, AdmissionError> {
         let started = Instant::now();
         let identified = identify(name, bytes)?;
-        let sha256 = hex::encode(Sha256::digest(bytes));
-        let name = spoken(name, MESSAGE_BYTES);
-        let kept = cache.map(|cache| cache.load(engine, &sha256)).transpose();
-        let kept = kept.map_err(|why| AdmissionError::Package { plugin: name.clone(), why: Box::new(why) })?;
-        let (component, cached) = match kept.flatten() {
-            Some(component) => (component, true),
-            None => (compile(engine, cache, &name, &sha256, bytes)?, false),
+        let component = Sha256Hex::of(bytes);
+        let kept = cache.and_then(|cache| cache.load(engine, component.as_str()));
+        let cached = kept.is_some();
+        let code = match kept {
+            Some(code) => code,
+            None => compile(engine, cache, name, &component, bytes)?,
         };
+        Self::link(engine, name, component, identified, &code, cached, started)
+    }
+
+    /// Takes the code of a component from a deployment package, and checks it against the contract. Nothing of it runs.
+    ///
+    /// # Errors
+    /// [`AdmissionError::NotPackaged`], [`AdmissionError::Package`], [`AdmissionError::Contract`].
+    pub fn packaged(
+        engine: &Engine,
+        package: &Package,
+        name: &str,
+        component: &Sha256Hex,
+    ) -> Result<Self, AdmissionError> {
+        let started = Instant::now();
+        let plugin = || spoken(name, MESSAGE_BYTES);
+        let found = package.load(engine, component);
+        let found = found.map_err(|why| AdmissionError::Package { plugin: plugin(), why: Box::new(why) })?;
+        let (identified, code) = found.ok_or_else(|| AdmissionError::NotPackaged { plugin: plugin() })?;
+        Self::link(engine, name, component.clone(), identified, &code, true, started)
+    }
+
+    fn link(
+        engine: &Engine,
+        name: &str,
+        sha256: Sha256Hex,
+        identified: Identified,
+        code: &Component,
+        cached: bool,
+        started: Instant,
+    ) -> Result<Self, AdmissionError> {
+        let name = spoken(name, MESSAGE_BYTES);
         let contract = |error: wasmtime::Error| AdmissionError::Contract {
             plugin: name.clone(),
             why: spoken(&format!("{error:#}"), MESSAGE_BYTES),
         };
-        let linked = engine.linker().instantiate_pre(&component).map_err(contract)?;
+        let linked = engine.linker().instantiate_pre(code).map_err(contract)?;
         let ready = match identified.kind {
             Kind::Sync => Ready::Sync(SyncPluginPre::new(linked).map_err(contract)?),
             Kind::Policy => Ready::Policy(PolicyPluginPre::new(linked).map_err(contract)?),
@@ -73,9 +108,9 @@ impl Plugin {
         &self.0.name
     }
 
-    /// SHA-256 of its component, 64 hexadecimal digits.
+    /// SHA-256 of its component.
     #[must_use]
-    pub fn sha256(&self) -> &str {
+    pub fn sha256(&self) -> &Sha256Hex {
         &self.0.sha256
     }
 
@@ -91,7 +126,7 @@ impl Plugin {
         self.0.identified.reads_content
     }
 
-    /// Whether its code came from the cache.
+    /// Whether its code was compiled before: came from the cache or from a package.
     #[must_use]
     pub fn cached(&self) -> bool {
         self.0.cached
@@ -123,20 +158,15 @@ fn compile(
     engine: &Engine,
     cache: Option<&Cache>,
     name: &str,
-    sha256: &str,
+    component: &Sha256Hex,
     bytes: &[u8],
 ) -> Result<Component, AdmissionError> {
-    let component = Component::from_binary(engine.wasm(), bytes).map_err(|error| AdmissionError::Invalid {
-        plugin: name.to_owned(),
+    let code = Component::from_binary(engine.wasm(), bytes).map_err(|error| AdmissionError::Invalid {
+        plugin: spoken(name, MESSAGE_BYTES),
         why: spoken(&format!("{error:#}"), MESSAGE_BYTES),
     })?;
     if let Some(cache) = cache {
-        cache.keep(engine, sha256, &component);
+        cache.keep(engine, component.as_str(), &code);
     }
-    Ok(component)
-}
-
-#[cfg(not(feature = "compile"))]
-fn compile(_: &Engine, _: Option<&Cache>, name: &str, _: &str, _: &[u8]) -> Result<Component, AdmissionError> {
-    Err(AdmissionError::NotCompiled { plugin: name.to_owned() })
+    Ok(code)
 }

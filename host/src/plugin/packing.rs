@@ -4,12 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use super::admission::{AdmissionError, identify};
-use super::compiled::packaged::{INDEX, Index, name};
+use super::admission::{AdmissionError, Identified, identify};
+use super::compiled::packaged::{Compiled, INDEX, Index, name};
 use super::engine::{EngineError, configuration};
 use super::target::Target;
 use crate::config::Sha256Hex;
-use crate::identity::sha256;
 use crate::spoken::{MESSAGE_BYTES, spoken};
 
 /// Compiles plugins for one target, which need not be this machine.
@@ -25,7 +24,8 @@ pub struct Compiler {
 /// The machine code of one component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Code {
-    digest: String,
+    component: Sha256Hex,
+    identified: Identified,
     bytes: Vec<u8>,
 }
 
@@ -52,23 +52,31 @@ impl Compiler {
     /// # Errors
     /// [`AdmissionError`], each with the remedy.
     pub fn compile(&self, plugin: &str, bytes: &[u8]) -> Result<Code, AdmissionError> {
-        identify(plugin, bytes)?;
+        let identified = identify(plugin, bytes)?;
         let code = self.engine.precompile_component(bytes).map_err(|error| AdmissionError::Invalid {
             plugin: spoken(plugin, MESSAGE_BYTES),
             why: spoken(&format!("{error:#}"), MESSAGE_BYTES),
         })?;
-        Ok(Code { digest: sha256(bytes), bytes: code })
+        Ok(Code { component: Sha256Hex::of(bytes), identified, bytes: code })
     }
 
-    /// The files of `compiled/`, by name: the code, and the index by which a function knows it.
+    /// The files of `compiled/`, by name: the code, and the index by which a function knows it. `bundled` says which
+    /// component a name of a bundled plugin stands for.
     ///
     /// # Errors
     /// None in practice: the index is plain text and numbers.
-    pub fn files(&self, codes: Vec<Code>) -> Result<BTreeMap<String, Vec<u8>>, serde_json::Error> {
-        let mut files: BTreeMap<String, Vec<u8>> =
-            codes.into_iter().map(|code| (name(&code.digest, self.target), code.bytes)).collect();
-        let digests = files.iter().map(|(name, bytes)| (name.clone(), Sha256Hex::of(bytes))).collect();
-        let mut index = serde_json::to_vec_pretty(&Index::new(self.target, digests))?;
+    pub fn files(
+        &self,
+        codes: Vec<Code>,
+        bundled: BTreeMap<String, Sha256Hex>,
+    ) -> Result<BTreeMap<String, Vec<u8>>, serde_json::Error> {
+        let (mut files, mut components) = (BTreeMap::new(), BTreeMap::new());
+        for Code { component, identified, bytes } in codes {
+            let compiled = Compiled::new(identified, &bytes);
+            files.insert(name(&component, self.target), bytes);
+            components.insert(component, compiled);
+        }
+        let mut index = serde_json::to_vec_pretty(&Index::new(self.target, bundled, components))?;
         index.push(b'\n');
         files.insert(INDEX.to_owned(), index);
         Ok(files)
@@ -76,6 +84,12 @@ impl Compiler {
 }
 
 impl Code {
+    /// SHA-256 of the component.
+    #[must_use]
+    pub fn component(&self) -> &Sha256Hex {
+        &self.component
+    }
+
     /// The machine code, in wasmtime's own form.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {

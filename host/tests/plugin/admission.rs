@@ -24,7 +24,7 @@ fn plugins_are_told_from_their_names() {
         (loaded.name(), loaded.kind(), loaded.reads_content(), loaded.cached()),
         ("crafted", Kind::Sync, false, false)
     );
-    assert_eq!(loaded.sha256().len(), 64);
+    assert_eq!(loaded.sha256().as_str().len(), 64);
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn every_bundled_plugin_loads_and_takes_its_defaults() {
         .iter()
         .map(|plugin| {
             let loaded = load(&engine, plugin.name, plugin.bytes);
-            assert_eq!(loaded.sha256(), plugin.sha256);
+            assert_eq!(loaded.sha256().as_str(), plugin.sha256);
             let defaults = loaded.validate(&json!({})).unwrap();
             let again: Value = serde_json::from_str(defaults.settings()).unwrap();
             assert_eq!(loaded.validate(&again).unwrap().settings(), defaults.settings(), "{}", plugin.name);

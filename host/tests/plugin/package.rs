@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use crate::support::{CRAFTED, Crafted, Files, engine, facts};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tidegate_host::config::Sha256Hex;
 use tidegate_host::plugin::sync::{Trace, shape};
-use tidegate_host::plugin::{AdmissionError, Cache, Code, Compiler, Engine, PackageError, Plugin, Target};
+use tidegate_host::plugin::{AdmissionError, Code, Compiler, Engine, Package, PackageError, Plugin, Target};
 
 fn here() -> Target {
     Target::here().unwrap()
@@ -17,12 +18,13 @@ fn other() -> Target {
     Target::ALL.into_iter().find(|target| *target != here()).unwrap()
 }
 
-/// A package of components in a directory of its own.
+/// A package of components in a directory of its own; the first one is bundled as `first`.
 fn package(target: Target, components: &[&[u8]]) -> TempDir {
     let compiler = Compiler::new(target).unwrap();
     let codes: Vec<Code> = components.iter().map(|bytes| compiler.compile("x", bytes).unwrap()).collect();
     let directory = tempfile::tempdir().unwrap();
-    for (name, bytes) in compiler.files(codes).unwrap() {
+    let first = codes.first().map(|code| ("first".to_owned(), code.component().clone()));
+    for (name, bytes) in compiler.files(codes, first.into_iter().collect()).unwrap() {
         fs::write(directory.path().join(name), bytes).unwrap();
     }
     directory
@@ -38,7 +40,7 @@ fn code(directory: &Path, component: &[u8]) -> PathBuf {
 }
 
 fn load(engine: &Engine, directory: &Path, component: &[u8]) -> Result<Plugin, AdmissionError> {
-    Plugin::load(engine, Some(&Cache::packaged(directory).unwrap()), "x", component)
+    Plugin::packaged(engine, &Package::open(directory).unwrap(), "x", &Sha256Hex::of(component))
 }
 
 /// The package's fault, where loading ends with it.
@@ -147,27 +149,27 @@ fn another_index_is_refused_in_one_sentence_that_names_both_sides() {
         ),
         (changed("target", json!(other().as_str())), vec![other().as_str(), &at_home, &remedy]),
         (changed("target", json!("riscv64")), vec!["made for riscv64", &at_home, &remedy]),
-        (changed("format", json!(2)), vec!["format 2", version, "reads format 1"]),
+        (changed("format", json!(1)), vec!["format 1", version, "reads format 2"]),
         ("{\"format\":7,\"nothing\":\"else\"}".to_owned(), vec!["format 7"]),
         (changed("more", json!(1)), vec!["no index", "unknown field `more`"]),
         ("{".to_owned(), vec!["no index"]),
     ];
     for (index, expected) in cases {
         fs::write(&path, &index).unwrap();
-        let words = one_sentence(&Cache::packaged(directory.path()).unwrap_err());
+        let words = one_sentence(&Package::open(directory.path()).unwrap_err());
         for part in expected {
             assert!(words.contains(part), "`{part}` is not in: {words}");
         }
     }
     fs::remove_file(&path).unwrap();
-    assert!(one_sentence(&Cache::packaged(directory.path()).unwrap_err()).contains("index.json"));
-    assert!(one_sentence(&Cache::packaged(&path).unwrap_err()).contains("index.json"));
+    assert!(one_sentence(&Package::open(directory.path()).unwrap_err()).contains("index.json"));
+    assert!(one_sentence(&Package::open(&path).unwrap_err()).contains("index.json"));
 }
 
 #[test]
 fn a_package_of_the_other_architecture_names_both() {
     let directory = package(other(), &[bundled("guard")]);
-    let words = one_sentence(&Cache::packaged(directory.path()).unwrap_err());
+    let words = one_sentence(&Package::open(directory.path()).unwrap_err());
     let version = env!("CARGO_PKG_VERSION");
     let expected = format!(
         "the package was made for {} by tidegate {version}, this is tidegate {version} on {}: make it anew with `tidegate package --target {}`",
@@ -193,11 +195,39 @@ fn code_for_the_other_architecture_under_a_true_digest_is_refused_by_wasmtime() 
 }
 
 #[test]
-fn what_is_not_in_the_package_is_compiled_where_that_can_be_done_and_never_added() {
+fn what_is_not_in_the_package_is_refused_and_never_added() {
     let directory = package(here(), &[bundled("mime")]);
-    let loaded = load(&engine(), directory.path(), &CRAFTED.component()).unwrap();
-    assert!(!loaded.cached());
+    let refused = load(&engine(), directory.path(), &CRAFTED.component()).unwrap_err();
+    assert_eq!(refused, AdmissionError::NotPackaged { plugin: "x".to_owned() });
+    assert!(refused.to_string().contains("`x` is not in the package"), "{refused}");
+    assert!(refused.to_string().contains("`tidegate package`"), "{refused}");
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
+}
+
+#[test]
+fn a_package_says_what_a_bundled_plugin_was_and_what_each_component_is() {
+    let components = [bundled("mime"), bundled("guard")];
+    let directory = package(here(), &components);
+    let opened = Package::open(directory.path()).unwrap();
+    assert_eq!(opened.bundled("first"), Some(&Sha256Hex::of(components[0])));
+    assert_eq!(opened.bundled("second"), None);
+    let engine = engine();
+    for component in components {
+        let packaged = load(&engine, directory.path(), component).unwrap();
+        let compiled = Plugin::load(&engine, None, "x", component).unwrap();
+        let told = |plugin: &Plugin| (plugin.kind(), plugin.reads_content(), plugin.sha256().clone());
+        assert_eq!(told(&packaged), told(&compiled));
+    }
+}
+
+#[test]
+fn a_component_that_the_index_calls_by_the_other_kind_is_refused_by_the_contract() {
+    let directory = package(here(), &[bundled("mime")]);
+    let path = directory.path().join("index.json");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("\"sync\"", "\"policy\"")).unwrap();
+    let refused = load(&engine(), directory.path(), bundled("mime")).unwrap_err();
+    assert!(matches!(refused, AdmissionError::Contract { .. }), "{refused}");
 }
 
 #[test]

@@ -1,9 +1,10 @@
-//! The compiled code of a deployment package: `index.json`, and the files that it names.
+//! The plugins of a deployment package: `index.json`, and the compiled code that it names.
 //!
 //! Owns the index's form and reading it. Never writes: `packing` makes the files, in builds that compile.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use wasmtime::component::Component;
@@ -11,12 +12,13 @@ use wasmtime::component::Component;
 use super::{Authentic, deserialize, read_bounded};
 use crate::config::Sha256Hex;
 use crate::identity::sha256;
+use crate::plugin::admission::{Identified, Kind};
 use crate::plugin::engine::{Engine, stamp};
 use crate::plugin::target::Target;
 use crate::spoken::{MESSAGE_BYTES, spoken};
 
 /// The number of the index's form. One that a reader does not know is refused, whatever else is in it.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 /// The index's name, beside the code.
 pub(in crate::plugin) const INDEX: &str = "index.json";
 /// Largest index that is read, in bytes: some 10,000 plugins.
@@ -88,7 +90,7 @@ pub enum PackageError {
     },
 }
 
-/// What a package says of its compiled code.
+/// What a package says of its plugins.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::plugin) struct Index {
@@ -97,8 +99,28 @@ pub(in crate::plugin) struct Index {
     stamp: String,
     /// As text: one that this version does not know is still told apart by its name.
     target: String,
-    /// SHA-256 of each file, by its name.
-    files: BTreeMap<String, Sha256Hex>,
+    /// SHA-256 of each bundled component that the configuration uses, by its name. The configuration itself has that of
+    /// every other one.
+    bundled: BTreeMap<String, Sha256Hex>,
+    /// What is known of each component, by its SHA-256.
+    components: BTreeMap<Sha256Hex, Compiled>,
+}
+
+/// A component that is in a package as code.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(in crate::plugin) struct Compiled {
+    kind: Kind,
+    reads_content: bool,
+    /// SHA-256 of its code.
+    code: Sha256Hex,
+}
+
+impl Compiled {
+    #[cfg(feature = "compile")]
+    pub(in crate::plugin) fn new(Identified { kind, reads_content }: Identified, code: &[u8]) -> Self {
+        Self { kind, reads_content, code: Sha256Hex::of(code) }
+    }
 }
 
 /// The one member that every form of the index has.
@@ -108,10 +130,15 @@ struct Format {
 }
 
 impl Index {
-    /// The index of files that this version has made for a target.
+    /// The index of what this version has compiled for a target.
     #[cfg(feature = "compile")]
-    pub(in crate::plugin) fn new(target: Target, files: BTreeMap<String, Sha256Hex>) -> Self {
-        Self { format: FORMAT, tidegate: VERSION.to_owned(), stamp: stamp(), target: target.to_string(), files }
+    pub(in crate::plugin) fn new(
+        target: Target,
+        bundled: BTreeMap<String, Sha256Hex>,
+        components: BTreeMap<Sha256Hex, Compiled>,
+    ) -> Self {
+        let target = target.to_string();
+        Self { format: FORMAT, tidegate: VERSION.to_owned(), stamp: stamp(), target, bundled, components }
     }
 
     fn parse(path: &Path, bytes: &[u8]) -> Result<Self, PackageError> {
@@ -152,16 +179,24 @@ impl Index {
     }
 }
 
-/// The files of one package, with the digests that its index had when it was opened.
+/// The plugins of a deployment package, as its index had them when it was opened. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Package(Arc<Inner>);
+
 #[derive(Debug)]
-pub(super) struct Packaged {
+struct Inner {
     directory: PathBuf,
     target: Target,
-    files: BTreeMap<String, Sha256Hex>,
+    bundled: BTreeMap<String, Sha256Hex>,
+    components: BTreeMap<Sha256Hex, Compiled>,
 }
 
-impl Packaged {
-    pub(super) fn open(directory: &Path) -> Result<Self, PackageError> {
+impl Package {
+    /// The plugins in a package's directory, which must be trusted as much as the program that reads it.
+    ///
+    /// # Errors
+    /// [`PackageError`] where the package was made by another version or for another machine, in one sentence.
+    pub fn open(directory: &Path) -> Result<Self, PackageError> {
         let path = directory.join(INDEX);
         let bytes = read_bounded(&path, MAX_INDEX_BYTES).ok_or_else(|| PackageError::Unread { path: path.clone() })?;
         let index = Index::parse(&path, &bytes)?;
@@ -170,21 +205,32 @@ impl Packaged {
             .target
             .parse()
             .map_err(|error: crate::plugin::TargetError| PackageError::Form { path, why: error.to_string() })?;
-        Ok(Self { directory: directory.to_owned(), target, files: index.files })
+        let Index { bundled, components, .. } = index;
+        Ok(Self(Arc::new(Inner { directory: directory.to_owned(), target, bundled, components })))
     }
 
-    /// The code of a component, if the package has it.
-    pub(super) fn load(&self, engine: &Engine, digest: &str) -> Result<Option<Component>, PackageError> {
-        let name = name(digest, self.target);
-        let Some(expected) = self.files.get(&name) else { return Ok(None) };
-        let path = self.directory.join(name);
+    /// Which component a bundled plugin was when the package was made, if the configuration used it then.
+    #[must_use]
+    pub fn bundled(&self, name: &str) -> Option<&Sha256Hex> {
+        self.0.bundled.get(name)
+    }
+
+    /// What a component is, and its code, if the package has it.
+    pub(in crate::plugin) fn load(
+        &self,
+        engine: &Engine,
+        component: &Sha256Hex,
+    ) -> Result<Option<(Identified, Component)>, PackageError> {
+        let Some(compiled) = self.0.components.get(component) else { return Ok(None) };
+        let path = self.0.directory.join(name(component, self.0.target));
         let code = read_bounded(&path, super::MAX_CODE_BYTES);
-        let Some(authentic) = code.as_deref().and_then(|code| verified(expected, code)) else {
+        let Some(authentic) = code.as_deref().and_then(|code| verified(&compiled.code, code)) else {
             return Err(PackageError::Damaged { path });
         };
         let component = deserialize(engine, &authentic)
             .map_err(|error| PackageError::Refused { path, why: spoken(&format!("{error:#}"), MESSAGE_BYTES) })?;
-        Ok(Some(component))
+        let identified = Identified { kind: compiled.kind, reads_content: compiled.reads_content };
+        Ok(Some((identified, component)))
     }
 }
 
@@ -194,6 +240,6 @@ fn verified<'a>(expected: &Sha256Hex, code: &'a [u8]) -> Option<Authentic<'a>> {
 }
 
 /// The file name of a component's code.
-pub(in crate::plugin) fn name(digest: &str, target: Target) -> String {
-    format!("{digest}-{target}.cwasm")
+pub(in crate::plugin) fn name(component: &Sha256Hex, target: Target) -> String {
+    format!("{component}-{target}.cwasm")
 }

@@ -1,4 +1,4 @@
-//! Writing compiled code and its key. Only in builds that compile.
+//! Writing compiled code and its key.
 //!
 //! Owns file names and atomicity: a file is complete under its name, or not there. Never reads code.
 
@@ -11,14 +11,14 @@ use hmac::Mac;
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
-use super::{Cache, Form, KEY_BYTES, Key, MAGIC, target};
+use super::super::target;
+use super::{Cache, KEY_BYTES, Key, MAGIC};
 use crate::plugin::engine::{Engine, stamp};
 
 impl Cache {
     /// Keeps the code of a component. What goes wrong is logged and nothing else: the code is in memory already.
     pub(in crate::plugin) fn keep(&self, engine: &Engine, digest: &str, component: &Component) {
-        // A package is what it was when it was made.
-        let Form::Kept(directory) = &self.0 else { return };
+        let directory = &self.0;
         if let Err(error) = try_keep(directory, engine, digest, component) {
             tracing::debug!(directory = %directory.display(), %error, "compiled code is not kept");
         }
