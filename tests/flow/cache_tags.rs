@@ -4,14 +4,16 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures::{StreamExt as _, stream};
 use tidegate_host::fault::Fault as Blame;
 use tidegate_host::report::{Outcome, Report};
 use tidegate_local::cloudfront::{Completion, ViewerPath};
 use tidegate_local::fault::Fault;
 use tidegate_tests::releases::{self, STATE};
 use tidegate_tests::world::{BUCKET, DISTRIBUTION};
-use tidegate_tests::{Publish, SourceObject, Sources, World, calls};
+use tidegate_tests::{Publish, SiteState, SourceObject, Sources, World, calls};
 
+use crate::releases::recovery::{STRIKES, Strike};
 use crate::{plugin, site_with};
 
 const HEADER: &str = "x-amz-meta-cache-tag";
@@ -49,14 +51,22 @@ async fn first_release(more: &str) -> (World, Publish) {
     (world, publish)
 }
 
+/// Where visitors ask for the articles.
+const VISITED: [&str; 4] = ["/a/news-1.html", "/b/news-2.html", "/c/news-3.html", "/c/news-x/"];
+
 fn items(report: &Report) -> Vec<&str> {
     report.invalidations.iter().flat_map(|told| &told.paths).map(String::as_str).collect()
 }
 
 /// Whether the copy at a path that carries these tags is cleared by what came after the first release.
 fn cleared(world: &World, path: &str, tags: &[&str]) -> bool {
+    cleared_since(world, path, tags, 1)
+}
+
+/// The same for a copy that was made when so many invalidations were complete.
+fn cleared_since(world: &World, path: &str, tags: &[&str], seen: u64) -> bool {
     let tags: Vec<String> = tags.iter().map(|tag| (*tag).to_owned()).collect();
-    world.account.cloudfront().cleared_with(DISTRIBUTION, &ViewerPath::new(path), &tags, 1).unwrap()
+    world.account.cloudfront().cleared_with(DISTRIBUTION, &ViewerPath::new(path), &tags, seen).unwrap()
 }
 
 #[tokio::test]
@@ -128,6 +138,52 @@ async fn what_a_run_that_died_may_have_written_goes_by_paths() {
     for path in ["/a/news-1.html", "/b/news-2.html", "/c/news-3.html", "/c/news-x/"] {
         assert!(cleared(&world, path, &[]), "{path}");
     }
+}
+
+/// A run of the second release that is struck, and then the third release: no copy of the first one survives, and none of
+/// what the struck run wrote. Answers whether the strike was met.
+async fn struck(at: usize, strike: Strike) -> bool {
+    let (world, publish) = first_release("").await;
+    let dying = releases::mortal(world.publish(&configuration("", "News, articles"), &articles("two", &NEWS)).await);
+    let count = strike.arm(&world, at);
+    let first = dying.go().await;
+    let case = format!("{strike:?} at request {}: {first:?}", at + 1);
+    let met = count.load(Ordering::SeqCst) > at;
+    world.peace();
+    let seen = world.account.cloudfront().completed(DISTRIBUTION).unwrap();
+    let now = world.site().await;
+    let second: Vec<bool> = NEWS.iter().map(|key| shows(&now, key, "two")).collect();
+    world.lay(&articles("three", &NEWS)).await;
+    let report = publish.go().await.unwrap_or_else(|error| panic!("{case}\nthe next run: {error}"));
+    assert_eq!(report.outcome, Outcome::Live, "{case}\n{report}");
+    let now = world.site().await;
+    for ((key, path), second) in NEWS.iter().zip(VISITED).zip(second) {
+        assert!(shows(&now, key, "three"), "{case}\n{key}");
+        assert!(cleared(&world, path, &["news", "articles"]), "{case}\nof the first release: {path}");
+        let stale = second && !cleared_since(&world, path, &["news", "articles"], seen);
+        assert!(!stale, "{case}\nof the second release: {path}");
+    }
+    met
+}
+
+fn shows(site: &SiteState, key: &str, body: &str) -> bool {
+    site.objects.iter().any(|object| object.key == key && object.body.as_deref() == Some(body))
+}
+
+#[test]
+fn whatever_request_is_struck_no_copy_of_an_old_article_survives() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (world, publish) = first_release("").await;
+        world.lay(&articles("two", &NEWS)).await;
+        assert_eq!(items(&publish.go().await.unwrap()), ["#news"]);
+        let requests = world.faults.calls().len();
+        let cases = (0..requests).flat_map(|at| STRIKES.map(|strike| (at, strike)));
+        let met: Vec<bool> =
+            stream::iter(cases).map(|(at, strike)| struck(at, strike)).buffer_unordered(12).collect().await;
+        let struck = met.iter().filter(|met| **met).count();
+        assert!(requests > 20 && struck >= requests * 3, "{struck} of {} met their request", met.len());
+    });
 }
 
 /// Every way in which a distribution may turn out to honour no tags: each ends live, with every old page cleared.

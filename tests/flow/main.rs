@@ -18,7 +18,7 @@ mod grants;
 mod invalidation;
 mod model;
 mod packaged;
-mod releases;
+pub(crate) mod releases;
 mod replaced;
 mod saved_plans;
 mod triggers;

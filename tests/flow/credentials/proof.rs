@@ -27,6 +27,9 @@ use crate::model::{runner, runtime};
 
 const KEY: &str = "arn:aws:kms:us-east-1:000000000000:key/0a1b2c3d";
 
+/// The header that cache tags are read from.
+const TAGS: &str = "x-amz-meta-cache-tag";
+
 /// A distribution of others.
 const OTHER: &str = "EOTHER";
 
@@ -41,6 +44,8 @@ struct Case {
     acl: bool,
     kms: bool,
     cdn: bool,
+    /// Whether the distribution is told by cache tags: what starts with `a` carries one.
+    tags: bool,
 }
 
 impl Case {
@@ -50,7 +55,7 @@ impl Case {
             |(mut scenario, before, (rollback, acl, kms, cdn))| {
                 // Under a key that nobody configured, nobody can name the key.
                 scenario.site.retain(|_, held| !matches!(held, Held::Kms(..)));
-                Self { scenario, before, rollback, acl, kms, cdn }
+                Self { scenario, before, rollback, acl, kms, cdn, tags: false }
             },
         )
     }
@@ -58,14 +63,17 @@ impl Case {
     fn configuration(&self, scenario: &Scenario) -> String {
         let mut more = format!("role = \"{ROLE}\"\nkeep = {{ releases = 5, days = 0 }}\n");
         if self.cdn {
-            more += &format!("cdn = [{{ distribution = \"{DISTRIBUTION}\" }}]\n");
+            let tags = if self.tags { ", cache-tags = \"cache-tag\"" } else { "" };
+            more += &format!("cdn = [{{ distribution = \"{DISTRIBUTION}\"{tags} }}]\n");
         }
         let acl = if self.acl { "acl = \"private\", " } else { "" };
         let kms = if self.kms { format!("encryption = \"aws:kms\", kms-key = \"{KEY}\", ") } else { String::new() };
         more += &format!("writing = {{ {acl}{kms}storage-class = \"STANDARD\" }}\n");
         let state =
             if self.before.is_some() { format!("state = \"s3://{STATE}/tidegate/\"\n\n") } else { String::new() };
-        state + &scenario.configuration().replacen("delete = ", &format!("{more}delete = "), 1)
+        let rules = format!("{{ rules = [{{ glob = \"a*\", set = {{ {TAGS} = \"a\" }} }}] }}");
+        let rules = if self.tags { crate::plugin("sync", "headers", &rules) } else { String::new() };
+        state + &scenario.configuration().replacen("delete = ", &format!("{more}delete = "), 1) + &rules
     }
 
     async fn publish(&self, world: &World, scenario: &Scenario, release: &str) -> Publish {
@@ -91,6 +99,7 @@ impl Case {
         let cloudfront = world.account.cloudfront();
         let origin = Origin { bucket: "elsewhere".to_owned(), path: String::new() };
         cloudfront.create_distribution(OTHER, origin, None).unwrap();
+        cloudfront.set_cache_tags(DISTRIBUTION, self.tags.then_some(TAGS)).unwrap();
         let publish = match &self.before {
             None => {
                 for mut object in self.scenario.seeds() {
@@ -201,9 +210,10 @@ async fn proved(case: &Case, actions: &mut BTreeSet<String>) -> Result<usize, St
         if !refused(&world, &report) {
             return Err(format!("{gone} is spare:\n{report}"));
         }
-        // Counting what is in progress is all that a release can do without.
+        // Counting what is in progress, and asking whether tags are read, is all that a release can do without.
         let counting = gone.contains("GetInvalidation\" of") || gone.contains("ListInvalidations\" of");
-        if report.outcome == Outcome::Live && !counting {
+        let asking = gone.contains("\"Action\":\"cloudfront:GetDistributionConfig\"");
+        if report.outcome == Outcome::Live && !counting && !asking {
             return Err(format!("it went well without {gone}:\n{report}"));
         }
     }
@@ -218,7 +228,7 @@ async fn proved(case: &Case, actions: &mut BTreeSet<String>) -> Result<usize, St
 }
 
 /// Everything that S3 and CloudFront can be asked to do to objects, buckets and distributions.
-const ACTIONS: [&str; 34] = [
+const ACTIONS: [&str; 35] = [
     "s3:GetObject",
     "s3:GetObjectVersion",
     "s3:GetObjectAcl",
@@ -247,6 +257,7 @@ const ACTIONS: [&str; 34] = [
     "cloudfront:CreateInvalidation",
     "cloudfront:GetInvalidation",
     "cloudfront:ListInvalidations",
+    "cloudfront:GetDistributionConfig",
     "cloudfront:UpdateDistribution",
     "cloudfront:DeleteDistribution",
     "iam:CreateUser",
@@ -318,9 +329,20 @@ fn fixed() -> Vec<Case> {
     let everything =
         "prefix delete 3 | a:7.0 b:4096.0 b-:7.1 | c | a:plain:1.1:5 b-:plain:7.1:1 d:plain:4096.0:5 e:plain:1.0:1";
     let scenario = |text: &str| Scenario::parse(text);
-    let case = Case { scenario: scenario(everything), before: None, rollback: false, acl: true, kms: true, cdn: true };
+    let case = Case {
+        scenario: scenario(everything),
+        before: None,
+        rollback: false,
+        acl: true,
+        kms: true,
+        cdn: true,
+        tags: false,
+    };
     let before = scenario("directory delete 1 | a:1.0 b-:7.1 e:1.1 | | ");
+    let tagged = scenario("directory delete 3 | aa:7.0 ab:7.1 c:7.0 | | ");
+    let before_tags = scenario("directory delete 1 | aa:1.0 ab:1.1 c:7.0 | | ");
     vec![
+        Case { scenario: tagged, before: Some(before_tags), tags: true, ..case.clone() },
         Case { acl: false, kms: false, ..case.clone() },
         Case { before: Some(before.clone()), ..case.clone() },
         Case { before: Some(before), rollback: true, kms: false, ..case.clone() },
@@ -348,6 +370,7 @@ fn the_session_of_a_plan_suffices_and_nothing_in_it_is_spare() {
     assert!(without > 120, "only {without} shorter policies were tried");
     let wanted = [
         "cloudfront:CreateInvalidation",
+        "cloudfront:GetDistributionConfig",
         "cloudfront:GetInvalidation",
         "cloudfront:ListInvalidations",
         "kms:Decrypt",
@@ -398,6 +421,7 @@ async fn credentials_of_a_run_are_refused_beside_it() {
         acl: false,
         kms: false,
         cdn: true,
+        tags: false,
     };
     let (world, report) = case.run(ALL).await;
     assert_eq!(report.outcome, Outcome::Live, "{report}");

@@ -2,7 +2,7 @@
 
 mod life;
 mod narrow;
-mod recovery;
+pub(crate) mod recovery;
 mod rivals;
 mod visitors;
 

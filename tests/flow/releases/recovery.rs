@@ -18,8 +18,9 @@ const ONE: Files<'_> = &[("index.html", "one"), ("a1.css", "1"), ("old.html", "o
 const TWO: Files<'_> = &[("index.html", "two"), ("a2.css", "2"), ("page", "p"), ("x.js", "x")];
 const THREE: Files<'_> = &[("index.html", "three"), ("a3.css", "3"), ("new.html", "n"), ("x.js", "y")];
 
+/// What happens to one request of a run, and to those after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Strike {
+pub(crate) enum Strike {
     /// One request fails before anybody sees it.
     Refuse,
     /// One answer is lost.
@@ -30,7 +31,26 @@ enum Strike {
     DeadAfter,
 }
 
-const STRIKES: [Strike; 4] = [Strike::Dead, Strike::DeadAfter, Strike::Lose, Strike::Refuse];
+pub(crate) const STRIKES: [Strike; 4] = [Strike::Dead, Strike::DeadAfter, Strike::Lose, Strike::Refuse];
+
+impl Strike {
+    /// Strikes the request with the number `at`, counted from 0 and from now on. The answer counts the requests.
+    pub(crate) fn arm(self, world: &World, at: usize) -> Arc<AtomicUsize> {
+        let count = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&count);
+        world.trouble(move |_| {
+            let number = counter.fetch_add(1, Ordering::SeqCst);
+            match self {
+                Self::Refuse => (number == at).then_some(Fault::Refuse),
+                Self::Lose => (number == at).then_some(Fault::Lose),
+                Self::Dead => (number >= at).then_some(Fault::Refuse),
+                Self::DeadAfter if number == at => Some(Fault::Lose),
+                Self::DeadAfter => (number > at).then_some(Fault::Refuse),
+            }
+        });
+        count
+    }
+}
 
 async fn begin() -> (World, Publish) {
     let world = world().await;
@@ -56,18 +76,7 @@ async fn undisturbed() -> (BTreeMap<String, String>, BTreeSet<String>, usize) {
 async fn struck(at: usize, strike: Strike, site: &BTreeMap<String, String>, paths: &BTreeSet<String>) -> bool {
     let (world, publish) = begin().await;
     let before = told(&world.account).len();
-    let count = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&count);
-    world.trouble(move |_| {
-        let number = counter.fetch_add(1, Ordering::SeqCst);
-        match strike {
-            Strike::Refuse => (number == at).then_some(Fault::Refuse),
-            Strike::Lose => (number == at).then_some(Fault::Lose),
-            Strike::Dead => (number >= at).then_some(Fault::Refuse),
-            Strike::DeadAfter if number == at => Some(Fault::Lose),
-            Strike::DeadAfter => (number > at).then_some(Fault::Refuse),
-        }
-    });
+    let count = strike.arm(&world, at);
     let dying = publish_of(&world, KEEP, "c3", THREE).await;
     let first = mortal(dying).go().await;
     let met = count.load(Ordering::SeqCst) > at;
