@@ -144,7 +144,8 @@ async fn what_a_run_that_died_may_have_written_goes_by_paths() {
 /// what the struck run wrote. Answers whether the strike was met.
 async fn struck(at: usize, strike: Strike) -> bool {
     let (world, publish) = first_release("").await;
-    let dying = releases::mortal(world.publish(&configuration("", "News, articles"), &articles("two", &NEWS)).await);
+    // Copies of what it writes carry another tag than those of the other releases.
+    let dying = releases::mortal(world.publish(&configuration("", "Late"), &articles("two", &NEWS)).await);
     let count = strike.arm(&world, at);
     let first = dying.go().await;
     let case = format!("{strike:?} at request {}: {first:?}", at + 1);
@@ -160,7 +161,7 @@ async fn struck(at: usize, strike: Strike) -> bool {
     for ((key, path), second) in NEWS.iter().zip(VISITED).zip(second) {
         assert!(shows(&now, key, "three"), "{case}\n{key}");
         assert!(cleared(&world, path, &["news", "articles"]), "{case}\nof the first release: {path}");
-        let stale = second && !cleared_since(&world, path, &["news", "articles"], seen);
+        let stale = second && !cleared_since(&world, path, &["late"], seen);
         assert!(!stale, "{case}\nof the second release: {path}");
     }
     met
