@@ -11,6 +11,8 @@ mod look;
 #[cfg(feature = "install")]
 mod notification;
 mod read;
+#[cfg(feature = "package")]
+mod small;
 mod staged;
 mod write;
 

@@ -1,11 +1,9 @@
-//! Reading single objects: what they are (HEAD) and what they hold (GET).
+//! What single objects are: HEAD, and reading its answer.
 
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
-use aws_sdk_s3::primitives::AggregatedBytes;
 use aws_sdk_s3::types::ChecksumMode;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use tidegate_host::headers::{HeaderName, Headers};
 use tidegate_host::identity::{ETag, Identity};
 use tidegate_host::listing::{Keeping, Observed};
@@ -49,28 +47,6 @@ impl S3 {
             version: answer.version_id().filter(|id| *id != "null").map(str::to_owned),
             observed: observed(&answer),
         })
-    }
-
-    /// One whole object in memory, for the few that are known to be small, such as a plugin's component.
-    ///
-    /// # Errors
-    /// [`CloudError`], also for an object of more than `most` bytes.
-    pub(crate) async fn small(&self, bucket: &Bucket, key: &str, most: u64) -> Result<Bytes, CloudError> {
-        let answer = self
-            .client
-            .get_object()
-            .bucket(bucket.as_str())
-            .key(key)
-            .send()
-            .await
-            .map_err(|error| CloudError::new("GetObject", key, &error))?;
-        let size = u64::try_from(answer.content_length().unwrap_or_default()).unwrap_or_default();
-        if size > most {
-            return Err(CloudError::malformed("GetObject", key, format!("it has {size} bytes, the most is {most}")));
-        }
-        let body = answer.body.collect().await;
-        body.map(AggregatedBytes::into_bytes)
-            .map_err(|error| CloudError::malformed("GetObject", key, format!("the body broke off: {error}")))
     }
 }
 
