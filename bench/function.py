@@ -9,6 +9,7 @@ import json
 import pathlib
 import platform
 import queue
+import socket
 import subprocess
 import threading
 import time
@@ -114,33 +115,71 @@ class Runtime:
         self.address = f"127.0.0.1:{self.server.server_address[1]}"
 
 
+def environment(course, address, root):
+    """What Lambda gives a function."""
+    return {
+        "AWS_LAMBDA_RUNTIME_API": address, "LAMBDA_TASK_ROOT": str(root), "_HANDLER": "bootstrap",
+        "AWS_LAMBDA_FUNCTION_NAME": "tidegate", "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512", "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/tidegate",
+        "AWS_LAMBDA_LOG_STREAM_NAME": "stream", "AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": course.endpoint,
+        **{name: course.environment[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")},
+    }
+
+
+def memory(child, name):
+    """Bytes: `VmRSS` for what a program has now, `VmHWM` for the most that it had."""
+    for line in pathlib.Path(f"/proc/{child.pid}/status").read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) * 1024
+    raise Wrong("the function has ended")
+
+
+def cold_start(course, program, root):
+    """Seconds from before a program is started until it asks for its first event, and its bytes while it waits for that.
+
+    A socket and nothing else: what a server of this language needs to answer would be counted as the program's.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(60)
+        address = "{}:{}".format(*server.getsockname())
+        log = course.scratch / "function.log"
+        with log.open("wb") as out:
+            started = time.perf_counter()
+            child = subprocess.Popen(
+                [str(program)], env=environment(course, address, root), cwd=root, stdout=out, stderr=out,
+            )
+        try:
+            with server.accept()[0] as connection:
+                question = connection.recv(4096)
+                seconds = time.perf_counter() - started
+                if not question.startswith(b"GET /2018-06-01/runtime/invocation/next "):
+                    raise Wrong(f"the function asks for {question[:200]}")
+                return seconds, memory(child, "VmRSS")
+        except TimeoutError:
+            raise Wrong(f"the function does not start: {log.read_text()[-600:]}") from None
+        finally:
+            child.kill()
+            child.wait()
+
+
 class Function:
     """A program that runs."""
 
     def __init__(self, course, program, root):
         self.runtime = Runtime()
-        environment = {
-            "AWS_LAMBDA_RUNTIME_API": self.runtime.address, "LAMBDA_TASK_ROOT": str(root), "_HANDLER": "bootstrap",
-            "AWS_LAMBDA_FUNCTION_NAME": "tidegate", "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512", "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/tidegate",
-            "AWS_LAMBDA_LOG_STREAM_NAME": "stream", "AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": course.endpoint,
-            **{name: course.environment[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")},
-        }
         self.log = course.scratch / "function.log"
         with self.log.open("wb") as log:
             self.started = time.perf_counter()
-            self.child = subprocess.Popen([str(program)], env=environment, cwd=root, stdout=log, stderr=log)
+            self.child = subprocess.Popen(
+                [str(program)], env=environment(course, self.runtime.address, root), cwd=root, stdout=log, stderr=log,
+            )
         if not self.runtime.asked.wait(60):
             self.child.kill()
             raise Wrong(f"the function does not start: {self.log.read_text()[-600:]}")
         self.start = self.runtime.first - self.started
 
     def memory(self, name):
-        """Bytes: `VmRSS` for what it has now, `VmHWM` for the most that it had."""
-        for line in pathlib.Path(f"/proc/{self.child.pid}/status").read_text().splitlines():
-            if line.startswith(f"{name}:"):
-                return int(line.split()[1]) * 1024
-        raise Wrong("the function has ended")
+        return memory(self.child, name)
 
     def invoke(self, event):
         """Seconds from the event until the answer, and the answer."""
@@ -203,10 +242,10 @@ def run(course, rounds):
     starts, rest = {name: [] for name in programs}, {}
     for number in range(STARTS + 1):
         for name, program in programs.items():
-            with running(course, program, root) as function:
-                rest[name] = max(rest.get(name, 0), function.memory("VmRSS"))
-                if number > 0:
-                    starts[name].append(function.start)
+            seconds, bytes_at_rest = cold_start(course, program, root)
+            rest[name] = max(rest.get(name, 0), bytes_at_rest)
+            if number > 0:
+                starts[name].append(seconds)
     for name in ("staged-books", "staged-whole", "site-books", "site-whole", "state"):
         course.bucket(name)
 
