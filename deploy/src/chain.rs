@@ -3,12 +3,12 @@
 //! Owns which plugins a site has, and holding them to what the configuration says of them. Never runs one over a site.
 
 use tidegate_host::config::{ConfigError, PluginReference, PluginUse, Sha256Hex, Site};
+use tidegate_host::fault::Fault;
 use tidegate_host::plan::PluginInput;
 use tidegate_host::plugin::{AdmissionError, Configured, Engine, Kind, Package, Plugin, SettingsError};
 
-use crate::cloud::CloudError;
 #[cfg(feature = "package")]
-use crate::components::{Component, Components};
+use crate::components::{Component, ComponentError, Components};
 use crate::s3::S3;
 
 /// The policy that judges where the configuration names no `guard`.
@@ -26,39 +26,10 @@ pub struct Chain {
 /// Why a site's plugins cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ChainError {
-    /// No bundled plugin has that name.
-    #[error(
-        "no plugin is bundled as `{name}`, there are {known}; give the path of a `.wasm` component for another one"
-    )]
-    NotBundled {
-        /// The name.
-        name: String,
-        /// What there is.
-        known: String,
-    },
-    /// The file cannot be read.
-    #[error("the plugin `{path}` cannot be read: {why}")]
-    File {
-        /// As the configuration names it.
-        path: String,
-        /// The file system's words.
-        why: String,
-    },
-    /// The object cannot be read.
-    #[error("the plugin `{0}` cannot be read: {1}")]
-    Object(PluginReference, Box<CloudError>),
-    /// The component is not the one that the configuration means.
-    #[error(
-        "the plugin `{plugin}` has the SHA-256 {found}, the configuration says {wanted}: check where it comes from before changing `sha256`"
-    )]
-    Digest {
-        /// The plugin.
-        plugin: PluginReference,
-        /// Its digest.
-        found: Sha256Hex,
-        /// The configured digest.
-        wanted: Sha256Hex,
-    },
+    /// A component cannot be had.
+    #[cfg(feature = "package")]
+    #[error(transparent)]
+    Component(#[from] ComponentError),
     /// A sync plugin among the policies, or the other way round.
     #[error("the plugin `{plugin}` is a {is} plugin, list it under `[[site.{is}]]`")]
     Kind {
@@ -79,6 +50,19 @@ pub enum ChainError {
     /// The configuration is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
+}
+
+impl ChainError {
+    /// Whose fault it is.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        match self {
+            #[cfg(feature = "package")]
+            Self::Component(error) => error.fault(),
+            Self::Interrupted => Fault::Cloud,
+            Self::Kind { .. } | Self::Admission(_) | Self::Settings(_) | Self::Config(_) => Fault::Configuration,
+        }
+    }
 }
 
 /// The plugins that a site uses, in their order. `guard` is the first policy where the configuration does not name it.

@@ -5,9 +5,10 @@
 use std::sync::Arc;
 
 use tidegate_host::config::{PluginReference, PluginUse, Sha256Hex};
+use tidegate_host::fault::Fault;
 use tidegate_host::plugin::{AdmissionError, Cache, Engine, Plugin, limits};
 
-use crate::chain::ChainError;
+use crate::cloud::CloudError;
 use crate::s3::S3;
 
 /// Where components are found that are not in S3.
@@ -23,6 +24,55 @@ pub trait Library: Send + Sync {
     /// # Errors
     /// The file system's.
     fn file(&self, path: &str) -> std::io::Result<Vec<u8>>;
+}
+
+/// Why a component cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ComponentError {
+    /// No bundled plugin has that name.
+    #[error(
+        "no plugin is bundled as `{name}`, there are {known}; give the path of a `.wasm` component for another one"
+    )]
+    NotBundled {
+        /// The name.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// The file cannot be read.
+    #[error("the plugin `{path}` cannot be read: {why}")]
+    File {
+        /// As the configuration names it.
+        path: String,
+        /// The file system's words.
+        why: String,
+    },
+    /// The object cannot be read.
+    #[error("the plugin `{0}` cannot be read: {1}")]
+    Object(PluginReference, Box<CloudError>),
+    /// The component is not the one that the configuration means.
+    #[error(
+        "the plugin `{plugin}` has the SHA-256 {found}, the configuration says {wanted}: check where it comes from before changing `sha256`"
+    )]
+    Digest {
+        /// The plugin.
+        plugin: PluginReference,
+        /// Its digest.
+        found: Sha256Hex,
+        /// The configured digest.
+        wanted: Sha256Hex,
+    },
+}
+
+impl ComponentError {
+    /// Whose fault it is.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Object(..) => Fault::Cloud,
+            Self::NotBundled { .. } | Self::File { .. } | Self::Digest { .. } => Fault::Configuration,
+        }
+    }
 }
 
 /// What components are loaded with.
@@ -45,10 +95,10 @@ pub(crate) struct Component {
 
 impl Components {
     /// Fetches the component of one use, and holds it to its digest.
-    pub(crate) async fn find(&self, used: &PluginUse, s3: &S3) -> Result<Component, ChainError> {
+    pub(crate) async fn find(&self, used: &PluginUse, s3: &S3) -> Result<Component, ComponentError> {
         let bytes: Vec<u8> = match &used.plugin {
             PluginReference::Bundled(name) => {
-                self.library.bundled(name).map(<[u8]>::to_vec).ok_or_else(|| ChainError::NotBundled {
+                self.library.bundled(name).map(<[u8]>::to_vec).ok_or_else(|| ComponentError::NotBundled {
                     name: name.clone(),
                     known: self.library.names().iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
                 })?
@@ -56,16 +106,16 @@ impl Components {
             PluginReference::File(path) => self
                 .library
                 .file(path)
-                .map_err(|error| ChainError::File { path: path.clone(), why: error.to_string() })?,
+                .map_err(|error| ComponentError::File { path: path.clone(), why: error.to_string() })?,
             PluginReference::Object(at) => s3
                 .small(&at.bucket, at.key.as_str(), limits::MAX_COMPONENT_BYTES as u64)
                 .await
-                .map_err(|error| ChainError::Object(used.plugin.clone(), Box::new(error)))?
+                .map_err(|error| ComponentError::Object(used.plugin.clone(), Box::new(error)))?
                 .to_vec(),
         };
         let found = Sha256Hex::of(&bytes);
         if let Some(wanted) = used.sha256.clone().filter(|wanted| *wanted != found) {
-            return Err(ChainError::Digest { plugin: used.plugin.clone(), found, wanted });
+            return Err(ComponentError::Digest { plugin: used.plugin.clone(), found, wanted });
         }
         Ok(Component { components: self.clone(), bytes: bytes.into() })
     }

@@ -30,7 +30,7 @@ pub mod install;
 pub use chain::{Chain, ChainError, Workshop};
 pub use cloud::CloudError;
 #[cfg(feature = "package")]
-pub use components::{Components, Library};
+pub use components::{ComponentError, Components, Library};
 pub use connection::Connection;
 pub use github::GithubError;
 pub use iam::{Asked, Decided, Iam, RoleTold, Roles, UserTold};

@@ -17,6 +17,7 @@ mod engine;
 mod facts;
 mod failure;
 mod imports;
+mod kind;
 pub mod limits;
 mod loaded;
 #[cfg(feature = "compile")]
@@ -30,7 +31,7 @@ pub mod sync;
 mod target;
 mod usage;
 
-pub use admission::{AdmissionError, CONTRACT, Identified, Kind, identify};
+pub use admission::{AdmissionError, CONTRACT, identify};
 pub use answer::{MAX_POINTER_BYTES, Malformed};
 #[cfg(feature = "compile")]
 pub use compiled::kept::Cache;
@@ -39,6 +40,7 @@ pub use configured::{Configured, Issue, SettingsError};
 pub use engine::{Engine, EngineError};
 pub use facts::Facts;
 pub use failure::{Blame, Cause, Failure};
+pub use kind::{Identified, Kind};
 pub use limits::Limits;
 pub use loaded::Plugin;
 #[cfg(feature = "compile")]

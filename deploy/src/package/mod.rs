@@ -91,8 +91,8 @@ impl PackagingError {
     #[must_use]
     pub fn fault(&self) -> Fault {
         match self {
-            Self::Chain(ChainError::Object(..) | ChainError::Interrupted) => Fault::Cloud,
-            Self::Chain(_) | Self::Contents(_) | Self::Admission(_) => Fault::Configuration,
+            Self::Chain(error) => error.fault(),
+            Self::Contents(_) | Self::Admission(_) => Fault::Configuration,
             Self::Engine(_) | Self::Index(_) | Self::Archive(_) => Fault::Defect,
         }
     }
@@ -116,7 +116,7 @@ pub async fn package(
     for site in &config.sites {
         tell(&Step::Checking(site.name.to_string()));
         for (used, kind) in uses(site) {
-            let component = components.find(&used, s3).await?;
+            let component = components.find(&used, s3).await.map_err(ChainError::from)?;
             let bytes = Arc::clone(component.bytes());
             let configured = configure(&Found::Component(component), &used, kind).await?;
             let digest = configured.plugin().sha256();

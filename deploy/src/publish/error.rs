@@ -101,9 +101,8 @@ impl PublishError {
     #[must_use]
     pub fn fault(&self) -> Fault {
         match self {
-            Self::Chain(ChainError::Object(..)) => Fault::Cloud,
-            Self::Chain(_)
-            | Self::Document(_)
+            Self::Chain(error) => error.fault(),
+            Self::Document(_)
             | Self::Tags(_)
             | Self::Drifted(_)
             | Self::Format(_)

@@ -6,6 +6,7 @@ use wasmparser::{Encoding, Parser, Payload};
 
 use super::compiled::packaged::PackageError;
 use super::imports::LINKED;
+use super::kind::{Identified, Kind};
 use super::limits::{MAX_COMPONENT_BYTES, MAX_FUNCTION_BYTES, MAX_FUNCTIONS, MAX_NESTING};
 use crate::spoken::{MESSAGE_BYTES, spoken};
 
@@ -14,36 +15,6 @@ pub const CONTRACT: &str = "0.1";
 
 /// The package of the contract.
 const PACKAGE: &str = "tidegate:plugin/";
-
-/// Which of the two worlds a component is made for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// Shapes what is published.
-    Sync,
-    /// Judges the plan.
-    Policy,
-}
-
-impl Kind {
-    /// The name of the interface that makes the kind.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Sync => "sync",
-            Self::Policy => "policy",
-        }
-    }
-}
-
-/// What names alone say of a component.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Identified {
-    /// Its kind.
-    pub kind: Kind,
-    /// Whether it may read objects.
-    pub reads_content: bool,
-}
 
 /// Why bytes are not admitted as a plugin.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -7,15 +7,16 @@ use std::time::{Duration, Instant};
 
 use wasmtime::component::Component;
 
+use super::admission::AdmissionError;
 #[cfg(feature = "compile")]
 use super::admission::identify;
-use super::admission::{AdmissionError, Identified, Kind};
 use super::bindings::policy_world::PolicyPluginPre;
 use super::bindings::sync_world::SyncPluginPre;
 #[cfg(feature = "compile")]
 use super::compiled::kept::Cache;
 use super::compiled::packaged::Package;
 use super::engine::Engine;
+use super::kind::{Identified, Kind};
 use super::state::State;
 use crate::config::Sha256Hex;
 use crate::spoken::{MESSAGE_BYTES, spoken};

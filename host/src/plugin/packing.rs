@@ -4,9 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use super::admission::{AdmissionError, Identified, identify};
+use super::admission::{AdmissionError, identify};
 use super::compiled::packaged::{Compiled, INDEX, Index, name};
 use super::engine::{EngineError, configuration};
+use super::kind::Identified;
 use super::target::Target;
 use crate::config::Sha256Hex;
 use crate::spoken::{MESSAGE_BYTES, spoken};

@@ -12,8 +12,8 @@ use wasmtime::component::Component;
 use super::{Authentic, deserialize, read_bounded};
 use crate::config::Sha256Hex;
 use crate::identity::sha256;
-use crate::plugin::admission::{Identified, Kind};
 use crate::plugin::engine::{Engine, stamp};
+use crate::plugin::kind::{Identified, Kind};
 use crate::plugin::target::Target;
 use crate::spoken::{MESSAGE_BYTES, spoken};
 
