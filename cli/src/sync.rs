@@ -8,9 +8,9 @@ use tidegate_host::config::{
     Cdn, DistributionId, LeaseSeconds, OriginPath, PluginReference, PluginUse, Protect, Site, SiteName,
 };
 use tidegate_host::diff::Comparison;
-use tidegate_host::plan::Writing;
 use tidegate_host::release::Keep;
 use tidegate_host::verdict::Approval;
+use tidegate_host::writing::Writing;
 
 use crate::arguments::{Common, SyncArguments};
 use crate::ending::{Ending, Trouble};

@@ -12,11 +12,11 @@ use tidegate_host::identity::{ETag, Identity};
 use tidegate_host::key::{Key, StoredKey};
 use tidegate_host::location::Location;
 use tidegate_host::manifest::body_name;
-use tidegate_host::plan::{Action, Operation, Phase, PlannedBody, Preserve, Reason, Writing};
+use tidegate_host::plan::{Action, Operation, Phase, PlannedBody, Preserve, Reason};
 use tidegate_host::report::{Done, Failed};
 use tidegate_host::succession::{Outcomes, Written};
 use tidegate_host::verdict::Approved;
-use tidegate_host::writing::MAX_DELETES;
+use tidegate_host::writing::{MAX_DELETES, Writing};
 use tracing::Instrument as _;
 
 use crate::cloud::CloudError;

@@ -5,6 +5,7 @@
 //! much room is left is handed in. Rooms are listed in the order in which data meets them.
 
 mod path;
+mod room;
 mod tag;
 mod address;
 mod unchanged;
@@ -14,9 +15,10 @@ mod fold;
 mod cover;
 mod batch;
 
-pub use batch::{Batch, Instead, Keys, Room, batch};
+pub use batch::{Batch, Instead, Keys, batch};
 pub use copies::{Copies, TagsError, check_tags};
 pub use path::{MAX_PATH_CHARACTERS, Path, PathError};
+pub use room::Room;
 pub use tag::{MAX_TAG_CHARACTERS, MAX_TAGS, Tag, TagError, Tags, is_wildcard_item};
 
 /// Most single paths in progress for one distribution, in however many invalidations. Source: CloudFront developer guide,

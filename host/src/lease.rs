@@ -9,9 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::release::FORMAT;
 
-/// How long a lease lasts unless it is renewed, in seconds, where the configuration does not say.
-pub const DEFAULT_SECONDS: u16 = 30;
-
 /// Whoever holds the right to write to a site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

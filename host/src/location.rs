@@ -9,7 +9,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::key::{Key, KeyError, MAX_KEY_BYTES, StoredKey};
-use crate::release::{ReleaseId, ReleaseIdError};
+use crate::release::id::{ReleaseId, ReleaseIdError};
 
 /// A bucket's name: 3 to 63 lower-case letters, digits, hyphens and dots.
 /// Source: Amazon S3 user guide, "General purpose bucket naming rules".

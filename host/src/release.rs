@@ -3,17 +3,21 @@
 //! Owns their forms and the rules of time: which release is newer, and how long earlier ones are kept. Never reads a clock
 //! and never stores anything: `deploy` does.
 
+pub(crate) mod id;
+pub(crate) mod keep;
+
 use std::cmp::Ordering;
-use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::invalidation::Batch;
 use crate::location::{Location, Prefix, Source};
+use crate::outcome::Outcome;
 use crate::plan::{Inputs, Totals};
-use crate::report::Outcome;
 use crate::request::{Order, Request};
+
+pub use id::{ReleaseId, ReleaseIdError};
+pub use keep::{Keep, Releases, ReleasesError};
 
 /// The form of what is stored; another number is another form.
 pub const FORMAT: u32 = 1;
@@ -41,98 +45,6 @@ const MAX_PASSED: usize = 50;
 
 /// Milliseconds of a day.
 const DAY: u64 = 24 * 60 * 60 * 1000;
-
-/// A release of one site, counted from 1: `r42`. Every run that writes has one, also a run that fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct ReleaseId(u64);
-
-/// Not the name of a release.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no release, write `r` and its number as in `r42`")]
-pub struct ReleaseIdError(String);
-
-impl ReleaseId {
-    /// The release after this one.
-    #[must_use]
-    pub fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
-    }
-
-    /// Its name in a bucket, which sorts by number.
-    #[must_use]
-    pub fn stem(self) -> String {
-        format!("r{:010}", self.0)
-    }
-}
-
-impl FromStr for ReleaseId {
-    type Err = ReleaseIdError;
-    fn from_str(text: &str) -> Result<Self, ReleaseIdError> {
-        let refused = || ReleaseIdError(text.escape_default().to_string());
-        let digits = text.strip_prefix('r').filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
-        let number = digits.and_then(|digits| digits.parse().ok()).filter(|number| *number > 0).ok_or_else(refused)?;
-        Ok(Self(number))
-    }
-}
-
-impl TryFrom<String> for ReleaseId {
-    type Error = ReleaseIdError;
-    fn try_from(text: String) -> Result<Self, ReleaseIdError> {
-        text.parse()
-    }
-}
-
-impl From<ReleaseId> for String {
-    fn from(id: ReleaseId) -> Self {
-        id.to_string()
-    }
-}
-
-impl fmt::Display for ReleaseId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "r{}", self.0)
-    }
-}
-
-/// How long what earlier releases name is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Keep {
-    /// Releases, the current one among them; at least 1.
-    pub releases: Releases,
-    /// Days since a release was replaced last; whatever is younger is kept, however many there are.
-    pub days: u32,
-}
-
-/// A number of releases, at least 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "u32", into = "u32")]
-pub struct Releases(u32);
-
-/// Nothing to keep at all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("`keep.releases` must be 1 or more: the current release is one of them")]
-pub struct ReleasesError;
-
-impl TryFrom<u32> for Releases {
-    type Error = ReleasesError;
-    fn try_from(count: u32) -> Result<Self, ReleasesError> {
-        if count == 0 { Err(ReleasesError) } else { Ok(Self(count)) }
-    }
-}
-
-impl From<Releases> for u32 {
-    fn from(count: Releases) -> Self {
-        count.0
-    }
-}
-
-impl Default for Keep {
-    fn default() -> Self {
-        Self { releases: Releases(5), days: 7 }
-    }
-}
 
 /// What is stored of one release, beside its manifest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -300,7 +212,7 @@ impl Pointer {
     /// a content of its own. What was named last by an earlier release than this may go.
     #[must_use]
     pub fn horizon(&self, keep: Keep, instant: u64, changed: bool) -> ReleaseId {
-        let mut left = keep.releases.0.saturating_sub(u32::from(changed));
+        let mut left = u32::from(keep.releases).saturating_sub(u32::from(changed));
         let mut horizon = self.releases.last().map_or(ReleaseId::default(), |last| last.id).next();
         let mut counted = None;
         // A release is as old as its replacement: until then it was what visitors got.
@@ -332,7 +244,7 @@ mod tests {
     use super::*;
 
     fn id(number: u64) -> ReleaseId {
-        ReleaseId(number)
+        format!("r{number}").parse().unwrap()
     }
 
     fn past(number: u64, day: u64, manifest: Option<u64>) -> Past {
@@ -342,7 +254,7 @@ mod tests {
             cause: "test".to_owned(),
             instant: day * DAY,
             order: Order::at(number * 10),
-            manifest: manifest.map(ReleaseId),
+            manifest: manifest.map(id),
         }
     }
 
@@ -351,7 +263,7 @@ mod tests {
     }
 
     fn keep(releases: u32, days: u32) -> Keep {
-        Keep { releases: Releases(releases), days }
+        Keep { releases: releases.try_into().unwrap(), days }
     }
 
     #[test]

@@ -1,6 +1,26 @@
-//! Figures of how bodies are written, which planning and writing must agree on.
+//! How bodies are written: what a site's configuration says of it, and figures that planning and writing must agree on.
 //!
-//! Owns constants only.
+//! Owns values and constants only.
+
+use serde::{Deserialize, Serialize};
+
+/// How objects are written, for the whole site.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Writing {
+    /// Canned ACL, such as `public-read`. Buckets made since April 2023 refuse every ACL by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acl: Option<String>,
+    /// Server-side encryption: `AES256` or `aws:kms`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<String>,
+    /// ARN of the KMS key for `aws:kms`; the bucket's default where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kms_key: Option<String>,
+    /// Storage class, such as `STANDARD_IA`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage_class: Option<String>,
+}
 
 /// From this size on, in bytes, a body is sent in parts. Below it, one request needs one buffer at the most; above it, a
 /// lost connection costs one part instead of the whole body.

@@ -13,7 +13,7 @@ use tidegate_host::succession::{Outcomes, Progress, Succession};
 use tokio::sync::mpsc::{Sender, channel};
 
 use super::PublishError;
-use super::release::Under;
+use super::under::Under;
 use crate::state::StateError;
 
 /// What the next manifest does not name any more, or names for the first time.

@@ -13,6 +13,7 @@ mod release;
 mod releases;
 mod settle;
 mod shape;
+mod under;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -270,7 +271,7 @@ impl Publisher {
                 self.carry_out(&approved, known, planned.reader, (request, site), &mut report).await
             }
             Some(past) => {
-                let work = release::Work {
+                let work = under::Work {
                     publisher: self,
                     request,
                     site,

@@ -4,40 +4,22 @@
 //! meant to do and goes on; afterwards, the pointer says what is still owed. Decides nothing.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use tidegate_host::config::Site;
-use tidegate_host::desired::Desired;
 use tidegate_host::identity::ETag;
 use tidegate_host::invalidation::{Batch, FREE_PATHS, month};
 use tidegate_host::key::StoredKey;
-use tidegate_host::merge::Site as SiteState;
-use tidegate_host::plan::Plan;
 use tidegate_host::release::{FORMAT, Past, Pointer, Release, ReleaseId};
 use tidegate_host::report::{Outcome, Report};
-use tidegate_host::request::Request;
-use tidegate_host::verdict::Approved;
 
 use super::clock::Clock;
 use super::settle::{After, Owed, tell};
-use super::{PublishError, Publisher, Standing};
+use super::under::{Under, Work};
+use super::{PublishError, Standing};
 use crate::cloudfront::CloudFront;
 use crate::execute::{set_aside, write_all};
 use crate::invalidate;
 use crate::progress::Stage;
-use crate::source::Reader;
-use crate::state::{Fence, File, History, State};
-
-/// What a release is made from.
-pub(super) struct Work<'a> {
-    pub(super) publisher: &'a Publisher,
-    pub(super) request: &'a Request,
-    pub(super) site: &'a Site,
-    pub(super) approved: &'a Approved,
-    pub(super) desired: &'a Arc<Desired>,
-    pub(super) found: &'a SiteState,
-    pub(super) reader: Reader,
-}
+use crate::state::File;
 
 impl Work<'_> {
     /// Carries the plan out under the lease, which is taken now where planning did not.
@@ -61,31 +43,7 @@ impl Work<'_> {
     }
 }
 
-/// A release under way, with the lease.
-pub(super) struct Under<'a> {
-    pub(super) work: &'a Work<'a>,
-    pub(super) past: &'a Standing,
-    pub(super) fence: &'a Fence,
-    count: u64,
-}
-
 impl Under<'_> {
-    pub(super) fn plan(&self) -> &Plan {
-        self.work.approved.plan()
-    }
-
-    pub(super) fn state(&self) -> &State {
-        &self.past.state
-    }
-
-    pub(super) fn history(&self) -> &History {
-        &self.past.history
-    }
-
-    pub(super) fn pointer(&self) -> Option<&Pointer> {
-        self.history().pointer.as_ref().map(|(pointer, _)| pointer)
-    }
-
     /// The plan was made for this very state; where the lease was taken only afterwards, another run may have come between.
     async fn unmoved(&self) -> Result<(), PublishError> {
         let now = self.state().pointer().await?;

@@ -13,7 +13,7 @@ use tidegate_host::report::{Outcome, Report};
 
 use super::clock::Clock;
 use super::manifest::Aside;
-use super::release::Under;
+use super::under::Under;
 use crate::cloudfront::CloudFront;
 use crate::connection::Connection;
 use crate::execute::{Writer, remove};

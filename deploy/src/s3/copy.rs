@@ -10,7 +10,7 @@ use tidegate_host::location::{Bucket, Location};
 use tidegate_host::succession::Written;
 use tidegate_host::writing::{SHA256_METADATA, SOURCE_ETAG_METADATA};
 
-use super::document::Condition;
+use super::condition::Condition;
 use super::write::{Dress, dressed, expires, written};
 use super::{S3, whole};
 use crate::cloud::CloudError;

@@ -8,8 +8,9 @@ use futures::stream::{FuturesUnordered, Stream, StreamExt, TryStreamExt};
 use tidegate_host::headers::Headers;
 use tidegate_host::identity::ETag;
 use tidegate_host::location::{Bucket, Location};
-use tidegate_host::plan::Writing;
+use tidegate_host::writing::Writing;
 
+use super::condition::Condition;
 use super::write::Dress;
 use super::{S3, whole};
 use crate::cloud::CloudError;
@@ -22,17 +23,6 @@ const PART: usize = 8 * 1024 * 1024;
 
 /// Parts in flight.
 const PARTS_IN_FLIGHT: usize = 2;
-
-/// When a document may be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Condition<'a> {
-    /// Only if there is none.
-    Absent,
-    /// Only while it is in this state.
-    Is(&'a ETag),
-    /// Always.
-    Whatever,
-}
 
 impl S3 {
     /// An object that may not be there.

@@ -3,6 +3,7 @@
 //! Owns the client and the requests that Tidegate sends. Never decides what to write or to delete.
 
 mod bucket;
+mod condition;
 mod copy;
 mod delete;
 mod document;
@@ -24,9 +25,9 @@ use aws_smithy_runtime_api::client::retries::classifiers::RetryClassifierPriorit
 use aws_smithy_types::retry::ErrorKind;
 use tidegate_host::location::Location;
 
+pub(crate) use condition::Condition;
 pub use copy::CopySource;
 pub(crate) use delete::DeleteOutcome;
-pub(crate) use document::Condition;
 pub use list::ListError;
 pub(crate) use list::Page;
 pub(crate) use write::{BodyBytes, Dress, Opener};

@@ -16,12 +16,11 @@ use tidegate_host::headers::{HeaderName, Headers};
 use tidegate_host::identity::{ETag, Identity};
 use tidegate_host::listing::Keeping;
 use tidegate_host::location::Location;
-use tidegate_host::plan::Writing;
 use tidegate_host::redirect::Target;
 use tidegate_host::succession::Written;
-use tidegate_host::writing::{MULTIPART_BYTES, SHA256_METADATA, part_bytes};
+use tidegate_host::writing::{MULTIPART_BYTES, SHA256_METADATA, Writing, part_bytes};
 
-use super::document::Condition;
+use super::condition::Condition;
 use super::{S3, whole};
 use crate::cloud::CloudError;
 

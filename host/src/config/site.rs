@@ -10,11 +10,11 @@ use super::values::{
     DistributionId, LeaseSeconds, MetadataName, OriginPath, PluginReference, RoleArn, Sha256Hex, SiteName,
 };
 use super::webhook::{GithubRule, Webhook};
-use crate::document::{Partition, distribution_arn};
+use crate::arn::{Partition, distribution_arn};
 use crate::invalidation::FREE_PATHS;
 use crate::location::{Location, Prefix, Source};
-use crate::plan::Writing;
-use crate::release::Keep;
+use crate::release::keep::Keep;
+use crate::writing::Writing;
 
 /// One site.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

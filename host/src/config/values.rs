@@ -4,9 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::document::Partition;
+use crate::arn::Partition;
 use crate::headers::RESERVED_METADATA;
-use crate::lease::DEFAULT_SECONDS;
 use crate::location::{LocationError, Prefix};
 
 /// A site's name: 1 to 63 lower-case letters, digits and hyphens.
@@ -50,6 +49,9 @@ pub enum PluginReference {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Sha256Hex(String);
+
+/// How long a lease lasts unless it is renewed, in seconds, where the configuration does not say.
+const DEFAULT_SECONDS: u16 = 30;
 
 /// 1 to 900 seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,7 +6,8 @@
 use globset::GlobBuilder;
 use serde_json::Value;
 
-use super::lint::{Concern, statements, texts};
+use super::concern::Concern;
+use super::statements::{statements, texts};
 
 /// Calls of S3's API that are taken for actions, and what allows them. Source: Service Authorization Reference, Amazon S3, and the
 /// permissions that the API reference lists for each operation.

@@ -7,6 +7,9 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::concern::Concern;
+use super::statements::{statements, texts};
+
 /// What a document is attached to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -77,17 +80,6 @@ impl Limit {
     }
 }
 
-/// One thing to look at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Concern {
-    /// Whether AWS would refuse the document, or ignore what it means to say.
-    pub wrong: bool,
-    /// Where, as a JSON Pointer.
-    pub place: String,
-    /// What, and what to write instead.
-    pub what: String,
-}
-
 struct Lint {
     role: Role,
     concerns: Vec<Concern>,
@@ -108,24 +100,6 @@ pub fn lint(text: &str, role: Role, limit: Limit) -> Vec<Concern> {
         Err(error) => lint.wrong("", format!("it is no JSON: {error}")),
     }
     lint.concerns
-}
-
-/// The statements of a document, which may be one or many.
-pub(crate) fn statements(document: &Value) -> &[Value] {
-    match document.get("Statement") {
-        Some(Value::Array(many)) => many,
-        Some(one @ Value::Object(_)) => std::slice::from_ref(one),
-        _ => &[],
-    }
-}
-
-/// The values of a member that may be one text or many.
-pub(super) fn texts<'a>(statement: &'a Map<String, Value>, name: &str) -> Vec<&'a str> {
-    match statement.get(name) {
-        Some(Value::String(text)) => vec![text],
-        Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).collect(),
-        _ => Vec::new(),
-    }
 }
 
 fn quoted(text: &str) -> String {

@@ -4,11 +4,12 @@
 //! is `grant`'s. Never speaks to IAM or STS.
 
 mod actions;
-mod arn;
+mod concern;
 pub(crate) mod cloudformation;
 mod lint;
 mod pseudo;
 mod session;
+mod statements;
 pub(crate) mod terraform;
 
 use std::borrow::Cow;
@@ -17,13 +18,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+pub use crate::arn::{Partition, PartitionError, bucket_arn, distribution_arn, objects_arn};
 pub use actions::{Purpose, lacks};
-pub use arn::{Partition, PartitionError, bucket_arn, distribution_arn, objects_arn};
-pub(crate) use lint::statements;
-pub use lint::{Concern, Limit, Role as LintedAs, lint};
+pub use concern::Concern;
+pub use lint::{Limit, Role as LintedAs, lint};
 pub use pseudo::Pseudo;
 pub(crate) use pseudo::{Piece, pieces};
 pub use session::{DocumentError, MAX_COPY_BYTES, MAX_SESSION_POLICY, PROBED_FROM, Places};
+pub(crate) use statements::statements;
 
 /// The version of the policy language.
 const LANGUAGE: &str = "2012-10-17";

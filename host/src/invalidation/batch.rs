@@ -12,9 +12,9 @@ use super::copies::Copies;
 use super::cover::cover;
 use super::fold::fold;
 use super::path::Path;
+use super::room::Room;
 use super::tag::Tag;
 use super::unchanged::Unchanged;
-use super::{FREE_PATHS, MAX_PATHS, MAX_WILDCARDS};
 use crate::config::{Cdn, DistributionId};
 use crate::location::Location;
 
@@ -64,25 +64,6 @@ pub struct Keys<'a> {
     pub unchanged: Vec<&'a str>,
     /// Which tags their copies carry; nothing is known where the distribution reads none.
     pub copies: Copies<'a>,
-}
-
-/// How many paths there is room for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Room {
-    /// Single paths: [`MAX_PATHS`] without those in progress.
-    pub paths: usize,
-    /// Wildcards: [`MAX_WILDCARDS`] without those in progress.
-    pub wildcards: usize,
-    /// Paths of both kinds together: what is left of the month's [`FREE_PATHS`] and of the site's own ceiling. Nothing
-    /// left means as few as possible, which is one.
-    pub free: usize,
-}
-
-impl Default for Room {
-    /// Nothing in progress, nothing used.
-    fn default() -> Self {
-        Self { paths: MAX_PATHS, wildcards: MAX_WILDCARDS, free: FREE_PATHS }
-    }
 }
 
 /// What a distribution has to forget after a release; nothing where nothing changed.

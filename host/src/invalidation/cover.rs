@@ -11,10 +11,10 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use super::address::{Address, addresses, bare, of_key, tidy};
-use super::batch::Room;
 use super::copies::Copies;
 use super::fold::{Folded, fold};
 use super::path::Path;
+use super::room::Room;
 use super::tag::Tag;
 use super::unchanged::Unchanged;
 use crate::location::Prefix;

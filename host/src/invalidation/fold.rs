@@ -11,9 +11,9 @@
 
 use super::MAX_WILDCARDS;
 use super::address::Address;
-use super::batch::Room;
 use super::folder::{Cost, Folder, folders};
 use super::path::Path;
+use super::room::Room;
 use super::unchanged::Unchanged;
 
 /// How often a fold that loses much is forbidden to see whether there is a better way.

@@ -16,7 +16,8 @@ use crate::desired::{Desired, Entry};
 use crate::identity::ETag;
 use crate::key::StoredKey;
 use crate::location::{Location, Source};
-use crate::release::ReleaseId;
+use crate::release::id::ReleaseId;
+use crate::writing::Writing;
 
 pub(crate) use operation::is_page;
 pub use operation::{Action, Difference, Operation, Phase, PlannedBody, Reason, Replaced};
@@ -66,24 +67,6 @@ pub struct Preserve {
     pub size: u64,
     /// The last release that named it.
     pub last: ReleaseId,
-}
-
-/// How objects are written, for the whole site.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct Writing {
-    /// Canned ACL, such as `public-read`. Buckets made since April 2023 refuse every ACL by default.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub acl: Option<String>,
-    /// Server-side encryption: `AES256` or `aws:kms`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub encryption: Option<String>,
-    /// ARN of the KMS key for `aws:kms`; the bucket's default where absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub kms_key: Option<String>,
-    /// Storage class, such as `STANDARD_IA`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub storage_class: Option<String>,
 }
 
 /// Digests of everything that a plan was made from. A saved plan is applied only while all of them still hold.

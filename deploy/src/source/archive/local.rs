@@ -8,8 +8,9 @@ use rawzip::extra_fields::ExtraFieldId;
 use rawzip::{ReaderAt, ZipArchive};
 
 use super::ArchiveError;
+use super::blame::Blame;
 use super::eye::Eye;
-use super::index::{Blame, MEANINGFUL_FLAGS, Record, check_fields};
+use super::record::{MEANINGFUL_FLAGS, Record, check_fields};
 use crate::source::ranged::{Blocks, SLOTS};
 
 /// Room for the longest name and the longest extra fields.

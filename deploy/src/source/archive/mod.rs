@@ -7,6 +7,7 @@
 //! the same tree are taken: every byte belongs to exactly one record, each record stands where the other ones say, and a
 //! local header repeats the central one.
 
+mod blame;
 mod digests;
 mod end;
 mod entry;
@@ -14,6 +15,7 @@ mod eye;
 mod index;
 mod limits;
 mod local;
+mod record;
 
 use std::fmt;
 use std::io;

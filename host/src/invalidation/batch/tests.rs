@@ -6,6 +6,7 @@ use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
+use super::super::{FREE_PATHS, MAX_PATHS, MAX_WILDCARDS};
 use super::*;
 
 const ROOM: Room = Room { paths: MAX_PATHS, wildcards: MAX_WILDCARDS, free: FREE_PATHS };

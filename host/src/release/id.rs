@@ -1,0 +1,59 @@
+//! The name of a release: `r` and its number.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A release of one site, counted from 1: `r42`. Every run that writes has one, also a run that fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ReleaseId(u64);
+
+/// Not the name of a release.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no release, write `r` and its number as in `r42`")]
+pub struct ReleaseIdError(String);
+
+impl ReleaseId {
+    /// The release after this one.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
+    /// Its name in a bucket, which sorts by number.
+    #[must_use]
+    pub fn stem(self) -> String {
+        format!("r{:010}", self.0)
+    }
+}
+
+impl FromStr for ReleaseId {
+    type Err = ReleaseIdError;
+    fn from_str(text: &str) -> Result<Self, ReleaseIdError> {
+        let refused = || ReleaseIdError(text.escape_default().to_string());
+        let digits = text.strip_prefix('r').filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
+        let number = digits.and_then(|digits| digits.parse().ok()).filter(|number| *number > 0).ok_or_else(refused)?;
+        Ok(Self(number))
+    }
+}
+
+impl TryFrom<String> for ReleaseId {
+    type Error = ReleaseIdError;
+    fn try_from(text: String) -> Result<Self, ReleaseIdError> {
+        text.parse()
+    }
+}
+
+impl From<ReleaseId> for String {
+    fn from(id: ReleaseId) -> Self {
+        id.to_string()
+    }
+}
+
+impl fmt::Display for ReleaseId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "r{}", self.0)
+    }
+}
