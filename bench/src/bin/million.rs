@@ -29,12 +29,12 @@ use tidegate_host::location::{Location, Source};
 use tidegate_host::manifest::{Decoder, Encoder, Record, Standing};
 use tidegate_host::merge::{Merge, Site, Unfinished};
 use tidegate_host::plan::{FORMAT, Inputs, Plan, Totals};
-use tidegate_host::writing::Writing;
 use tidegate_host::plugin::policy::{self, Verdict};
 use tidegate_host::plugin::sync::{Trace, shape};
 use tidegate_host::plugin::{Configured, Engine, Facts, Plugin};
 use tidegate_host::release::ReleaseId;
 use tidegate_host::verdict::review;
+use tidegate_host::writing::Writing;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
