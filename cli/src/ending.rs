@@ -94,10 +94,7 @@ impl Trouble {
         match self {
             Self::Usage(_) => Ending::Usage,
             Self::Machine(_) | Self::Cloud(_) | Self::Provision(_) | Self::Install(_) => Ending::Failed,
-            Self::Package(error) => match error.fault() {
-                Fault::Configuration | Fault::Plugin => Ending::Usage,
-                Fault::Artifact | Fault::Cloud | Fault::Defect => Ending::Failed,
-            },
+            Self::Package(error) => error.fault().into(),
             Self::Publish(PublishError::Drifted(_)) => Ending::Denied,
             Self::Publish(error) => error.fault().into(),
         }

@@ -94,7 +94,7 @@ impl Workshop {
         let mut chain = Chain { sync: Vec::with_capacity(site.sync.len()), policy: Vec::new() };
         for (used, kind) in uses(site) {
             let found = self.find(&used, s3).await?;
-            let configured = configure(&found, &used, kind).await?;
+            let configured = configure(found, &used, kind).await?;
             match kind {
                 Kind::Sync => chain.sync.push(configured),
                 Kind::Policy => chain.policy.push(configured),
@@ -123,7 +123,6 @@ impl Workshop {
 }
 
 /// What a reference stands for: what has the digest that the configuration gives.
-#[derive(Clone)]
 pub(crate) enum Found {
     #[cfg(feature = "package")]
     Component(Component),
@@ -131,8 +130,8 @@ pub(crate) enum Found {
 }
 
 /// Admits a plugin, compiles it or takes its code from where it is, and has it accept its settings.
-pub(crate) async fn configure(found: &Found, used: &PluginUse, kind: Kind) -> Result<Configured, ChainError> {
-    let (found, used) = (found.clone(), used.clone());
+pub(crate) async fn configure(found: Found, used: &PluginUse, kind: Kind) -> Result<Configured, ChainError> {
+    let used = used.clone();
     let configured = tokio::task::spawn_blocking(move || found.load(&used, kind)).await;
     configured.map_err(|_| ChainError::Interrupted)?
 }

@@ -87,7 +87,6 @@ pub struct Components {
 }
 
 /// A component, and what compiles it.
-#[derive(Clone)]
 pub(crate) struct Component {
     components: Components,
     bytes: Arc<[u8]>,

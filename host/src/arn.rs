@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::location::{Bucket, Location};
+use crate::location::{Bucket, Location, ObjectLocation};
 
 /// A partition of AWS: `aws`, `aws-cn`, `aws-us-gov`, …
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -78,6 +78,12 @@ pub fn distribution_arn(partition: &Partition, account: &str, distribution: &str
 #[must_use]
 pub fn bucket_arn(partition: &Partition, bucket: &Bucket) -> String {
     format!("arn:{partition}:s3:::{bucket}")
+}
+
+/// One object.
+#[must_use]
+pub(crate) fn object_arn(partition: &Partition, object: &ObjectLocation) -> String {
+    format!("arn:{partition}:s3:::{}/{}", object.bucket, object.key)
 }
 
 /// Every object below a place. A prefix ends in `/` or is empty, so a sibling whose name only begins alike is not meant.

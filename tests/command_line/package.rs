@@ -7,28 +7,10 @@ use serde_json::Value;
 use tidegate_host::config::Sha256Hex;
 use tidegate_host::identity::sha256;
 use tidegate_host::plugin::{Compiler, Engine, Package, Plugin, Target};
+use tidegate_tests::deployed::program;
 use zip::{CompressionMethod, DateTime, ZipArchive};
 
 use super::Place;
-
-/// The head of an ELF file: 64-bit, little-endian, an executable for a machine.
-fn program(machine: u16) -> Vec<u8> {
-    let mut bytes = b"\x7fELF\x02\x01\x01".to_vec();
-    bytes.resize(18, 0);
-    bytes.extend(machine.to_le_bytes());
-    bytes.resize(64, 0);
-    bytes
-}
-
-const X86_64: u16 = 62;
-const AARCH64: u16 = 183;
-
-fn machine(target: Target) -> u16 {
-    match target {
-        Target::X86_64 => X86_64,
-        Target::Aarch64 => AARCH64,
-    }
-}
 
 /// A place whose configuration uses a plugin by its path.
 fn place(path: &str) -> Place {
@@ -41,8 +23,8 @@ fn place(path: &str) -> Place {
     let file = place.0.path().join(path);
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();
     std::fs::write(file, component).unwrap();
-    std::fs::write(place.0.path().join("x86_64"), program(X86_64)).unwrap();
-    std::fs::write(place.0.path().join("aarch64"), program(AARCH64)).unwrap();
+    std::fs::write(place.0.path().join("x86_64"), program(Target::X86_64)).unwrap();
+    std::fs::write(place.0.path().join("aarch64"), program(Target::Aarch64)).unwrap();
     place
 }
 
@@ -106,7 +88,7 @@ fn the_package_holds_all_that_a_function_needs_and_is_always_the_same() {
         for (name, mode) in zipped.names.iter().zip(&zipped.modes) {
             assert_eq!(*mode, if name == "bootstrap" { 0o755 } else { 0o644 }, "{name}");
         }
-        assert_eq!(zipped.files["bootstrap"], program(machine(target)));
+        assert_eq!(zipped.files["bootstrap"], program(target));
         let configuration = std::fs::read(place.0.path().join("tidegate.toml")).unwrap();
         assert_eq!(zipped.files["tidegate.toml"], configuration);
         // What the command wrote is what a function takes.

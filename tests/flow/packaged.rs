@@ -1,18 +1,17 @@
 //! The plugins of a deployment package: the same site as by their components, and nothing that is not in the package.
 
-use std::io::{Cursor, Read as _};
 use std::path::Path;
 
 use aws_sdk_s3::primitives::ByteStream;
 use tempfile::TempDir;
 use tidegate_deploy::package::package;
 use tidegate_deploy::{S3, Workshop};
-use tidegate_host::package::Bootstrap;
+use tidegate_host::package::{Bootstrap, COMPILED};
 use tidegate_host::plugin::{Package, Target};
+use tidegate_tests::deployed::{program, unpack};
 use tidegate_tests::library::components;
 use tidegate_tests::source::{STAGING, SourceObject, Sources};
 use tidegate_tests::world::{Publish, World, site};
-use zip::ZipArchive;
 
 use crate::{plugin, site_with};
 
@@ -38,33 +37,19 @@ fn identified(component: &str, place: &str) -> String {
     format!("\n[[site.sync]]\nplugin = \"{place}\"\nsha256 = \"{digest}\"\n")
 }
 
-/// The compiled plugins of a configuration, unpacked.
+/// The package of a configuration, unpacked.
 async fn packaged(world: &World, configuration: &str) -> TempDir {
-    // The head of an ELF file: 64-bit, little-endian, an executable for this machine.
     let here = Target::here().unwrap();
-    let machine: u16 = match here {
-        Target::X86_64 => 62,
-        Target::Aarch64 => 183,
-    };
-    let mut program = b"\x7fELF\x02\x01\x01".to_vec();
-    program.resize(64, 0);
-    program[16] = 2;
-    program[18..20].copy_from_slice(&machine.to_le_bytes());
     let s3 = S3::new(&world.publisher().connection);
-    let bootstrap = Bootstrap::new(here, program).unwrap();
+    let bootstrap = Bootstrap::new(here, program(here)).unwrap();
     let made = package(&components(), &s3, configuration, bootstrap, |_| ()).await.unwrap();
-    let directory = TempDir::new().unwrap();
-    let mut archive = ZipArchive::new(Cursor::new(made.archive)).unwrap();
-    for at in 0..archive.len() {
-        let mut file = archive.by_index(at).unwrap();
-        let name = file.name().unwrap().into_owned();
-        assert!(!name.ends_with(".wasm"), "{name}");
-        if let Some(name) = name.strip_prefix("compiled/") {
-            let mut bytes = Vec::new();
-            file.read_to_end(&mut bytes).unwrap();
-            std::fs::write(directory.path().join(name), bytes).unwrap();
-        }
+    for file in &made.contents.files {
+        assert!(!file.path.ends_with(".wasm"), "{}", file.path);
     }
+    let directory = TempDir::new().unwrap();
+    let zip = directory.path().join("function.zip");
+    std::fs::write(&zip, made.archive).unwrap();
+    unpack(&zip, directory.path());
     directory
 }
 
@@ -73,7 +58,7 @@ struct Staged {
     publish: Publish,
     configuration: String,
     /// What the publish reads compiled code from.
-    _compiled: TempDir,
+    _unpacked: TempDir,
 }
 
 /// A publish by the plugins of a package, whose components are nowhere any more.
@@ -86,14 +71,15 @@ async fn staged() -> Staged {
     let objects = objects.iter().map(|(key, body)| SourceObject::text(key, body)).collect();
     let mut publish = world.publish(&configuration, &Sources { objects, ..Sources::default() }).await;
     let by_components = publish.plan().await.unwrap().plan;
-    let compiled = packaged(&world, &configuration).await;
+    let unpacked = packaged(&world, &configuration).await;
     std::fs::remove_file(world.directory().join("exclude.wasm")).unwrap();
     world.client().delete_object().bucket(STAGING).key("plugins/headers.wasm").send().await.unwrap();
     assert!(publish.plan().await.is_err());
     let Workshop::Components(components) = publish.publisher.workshop else { panic!("no components") };
-    publish.publisher.workshop = Workshop::Packaged(components.engine, Package::open(compiled.path()).unwrap());
+    publish.publisher.workshop =
+        Workshop::Packaged(components.engine, Package::open(&unpacked.path().join(COMPILED)).unwrap());
     assert_eq!(publish.plan().await.unwrap().plan, by_components);
-    Staged { world, publish, configuration, _compiled: compiled }
+    Staged { world, publish, configuration, _unpacked: unpacked }
 }
 
 async fn refused(publish: &Publish) -> String {

@@ -40,6 +40,21 @@ pub fn package(configuration: &str) -> PathBuf {
     zip
 }
 
+/// The head of an ELF file for a target: 64-bit, little-endian, an executable. All that packaging looks at of a bootstrap.
+#[must_use]
+pub fn program(target: Target) -> Vec<u8> {
+    let machine: u16 = match target {
+        Target::X86_64 => 62,
+        Target::Aarch64 => 183,
+    };
+    let mut bytes = b"\x7fELF\x02\x01\x01".to_vec();
+    bytes.resize(16, 0);
+    bytes.extend([2, 0]);
+    bytes.extend(machine.to_le_bytes());
+    bytes.resize(64, 0);
+    bytes
+}
+
 /// Unpacks a zip.
 pub fn unpack(zip: &Path, into: &Path) {
     let mut archive = zip::ZipArchive::new(std::fs::File::open(zip).unwrap()).unwrap();

@@ -5,9 +5,8 @@
 
 use std::time::Duration;
 
-use tidegate_host::github::FileError;
-
 use tidegate_host::fault::Fault;
+use tidegate_host::github::FileError;
 
 /// Why GitHub did not give what was asked for.
 #[derive(Debug, thiserror::Error)]

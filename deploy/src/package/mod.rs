@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use tidegate_host::config::{Config, PluginReference, Sha256Hex};
+use tidegate_host::fault::Fault;
 use tidegate_host::identity::sha256;
 use tidegate_host::package::{Bootstrap, Contents, ContentsError, File, MAX_DIRECT_BYTES};
 use tidegate_host::plugin::{AdmissionError, Compiler, EngineError, Target};
@@ -16,7 +17,6 @@ use tidegate_host::plugin::{AdmissionError, Compiler, EngineError, Target};
 use crate::chain::{ChainError, Found, configure, uses};
 use crate::components::Components;
 use crate::s3::S3;
-use tidegate_host::fault::Fault;
 
 /// A finished package.
 #[derive(Debug)]
@@ -118,7 +118,7 @@ pub async fn package(
         for (used, kind) in uses(site) {
             let component = components.find(&used, s3).await.map_err(ChainError::from)?;
             let bytes = Arc::clone(component.bytes());
-            let configured = configure(&Found::Component(component), &used, kind).await?;
+            let configured = configure(Found::Component(component), &used, kind).await?;
             let digest = configured.plugin().sha256();
             seen.entry(digest.clone()).or_insert((used.plugin.to_string(), bytes));
             if let PluginReference::Bundled(name) = used.plugin {

@@ -4,11 +4,11 @@
 //! failed invocation, which Lambda then tries again.
 
 use serde_json::{Value, json};
+use tidegate_host::fault::Fault;
 use tidegate_host::trigger::{Carrier, Delivery, HandedOn, Notice, Record, TriggerError, claim, read};
 
 use super::reply::{batch, http, told};
 use super::{Ended, Moment, Reactor, RunError};
-use tidegate_host::fault::Fault;
 
 /// Why an invocation failed.
 #[derive(Debug, thiserror::Error)]

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use futures::TryStreamExt;
 use tidegate_host::config::Site;
+use tidegate_host::fault::Fault;
 use tidegate_host::location::ObjectLocation;
 use tidegate_host::webhook::ProvidedArtifact;
 
 use super::{Moment, Reactor, SecretsError};
 use crate::cloud::CloudError;
 use crate::github::{Github, GithubError};
-use tidegate_host::fault::Fault;
 
 /// How long what runs that died left in the state is kept, which is longer than any run lasts.
 const LEFT_FOR: Duration = Duration::from_secs(24 * 60 * 60);

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::Grant;
+use crate::arn::object_arn;
 use crate::config::{PluginReference, SecretReference, Site, Webhook};
 use crate::document::{Document, Partition, Statement, bucket_arn, distribution_arn, objects_arn};
 use crate::location::Source;
@@ -14,7 +15,7 @@ use crate::release::bodies;
 fn staged(partition: &Partition, source: &Source) -> Option<(Option<Statement>, String)> {
     match source {
         Source::Prefix(place) => Some((Some(Statement::list(partition, place)), objects_arn(partition, place))),
-        Source::Object(object) => Some((None, format!("arn:{partition}:s3:::{}/{}", object.bucket, object.key))),
+        Source::Object(object) => Some((None, object_arn(partition, object))),
         Source::Directory(_) | Source::Archive(_) | Source::Release(_) => None,
     }
 }
@@ -143,18 +144,16 @@ fn standing(sites: &[&Site], account: &str) -> Vec<Statement> {
 
 /// Plugins kept in S3. The function has no use for them: their code is in its package.
 fn plugins(sites: &[&Site]) -> Option<Statement> {
-    let mut read: Vec<String> = Vec::new();
+    let mut read = BTreeSet::new();
     for site in sites {
         for used in site.sync.iter().chain(&site.policy) {
             if let PluginReference::Object(object) = &used.plugin {
-                read.push(format!("arn:{}:s3:::{}/{}", site.partition(), object.bucket, object.key));
+                read.insert(object_arn(&site.partition(), object));
             }
         }
     }
-    read.sort();
-    read.dedup();
-    let statement = (!read.is_empty()).then(|| Statement::allow(["s3:GetObject"], read))?;
-    Some(statement.because("ReadPlugins", "to read plugins kept in S3"))
+    (!read.is_empty())
+        .then(|| Statement::allow(["s3:GetObject"], read).because("ReadPlugins", "to read plugins kept in S3"))
 }
 
 /// Whoever runs Tidegate for these sites: a person, a CI job.

@@ -85,12 +85,6 @@ impl Compiler {
 }
 
 impl Code {
-    /// SHA-256 of the component.
-    #[must_use]
-    pub fn component(&self) -> &Sha256Hex {
-        &self.component
-    }
-
     /// The machine code, in wasmtime's own form.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {

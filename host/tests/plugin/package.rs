@@ -23,7 +23,7 @@ fn package(target: Target, components: &[&[u8]]) -> TempDir {
     let compiler = Compiler::new(target).unwrap();
     let codes: Vec<Code> = components.iter().map(|bytes| compiler.compile("x", bytes).unwrap()).collect();
     let directory = tempfile::tempdir().unwrap();
-    let first = codes.first().map(|code| ("first".to_owned(), code.component().clone()));
+    let first = components.first().map(|bytes| ("first".to_owned(), Sha256Hex::of(bytes)));
     for (name, bytes) in compiler.files(codes, first.into_iter().collect()).unwrap() {
         fs::write(directory.path().join(name), bytes).unwrap();
     }

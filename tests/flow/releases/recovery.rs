@@ -9,6 +9,7 @@ use tidegate_host::report::Outcome;
 use tidegate_local::fault::Fault;
 
 use super::*;
+use crate::model::runtime;
 
 const KEEP: &str = "{ releases = 2, days = 0 }";
 
@@ -31,7 +32,7 @@ pub(crate) enum Strike {
     DeadAfter,
 }
 
-pub(crate) const STRIKES: [Strike; 4] = [Strike::Dead, Strike::DeadAfter, Strike::Lose, Strike::Refuse];
+const STRIKES: [Strike; 4] = [Strike::Dead, Strike::DeadAfter, Strike::Lose, Strike::Refuse];
 
 impl Strike {
     /// Strikes the request with the number `at`, counted from 0 and from now on. The answer counts the requests.
@@ -50,6 +51,17 @@ impl Strike {
         });
         count
     }
+}
+
+/// Strikes so many requests in turn, in every way. `struck` answers whether its strike was met, which most must be.
+pub(crate) async fn strike_all<S: Future<Output = bool>>(requests: usize, struck: impl Fn(usize, Strike) -> S) {
+    // Most of the time goes into waiting for leases of the dead, so many worlds live side by side.
+    let cases = (0..requests).flat_map(|at| STRIKES.map(|strike| (at, strike)));
+    let met: Vec<bool> =
+        stream::iter(cases).map(|(at, strike)| struck(at, strike)).buffer_unordered(12).collect().await;
+    let struck = met.iter().filter(|met| **met).count();
+    assert!(struck >= requests * 3, "{struck} of {} met their request", met.len());
+    println!("{struck} runs were struck, over {requests} requests");
 }
 
 async fn begin() -> (World, Publish) {
@@ -123,20 +135,9 @@ fn with_old(files: Files<'_>) -> BTreeMap<String, String> {
 
 #[test]
 fn a_run_that_is_struck_anywhere_is_finished_by_the_next() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(async {
+    runtime().block_on(async {
         let (site, paths, requests) = undisturbed().await;
         assert!(requests > 20, "{requests} requests");
-        // Most of the time goes into waiting for leases of the dead, so many worlds live side by side.
-        let cases = (0..requests).flat_map(|at| STRIKES.map(|strike| (at, strike)));
-        let (site, paths) = (&site, &paths);
-        let met: Vec<bool> = stream::iter(cases)
-            .map(|(at, strike)| struck(at, strike, site, paths))
-            .buffer_unordered(12)
-            .collect()
-            .await;
-        let struck = met.iter().filter(|met| **met).count();
-        assert!(struck >= requests * 3, "{struck} of {} met their request", met.len());
-        println!("{struck} runs were struck, over {requests} requests");
+        strike_all(requests, |at, strike| struck(at, strike, &site, &paths)).await;
     });
 }
