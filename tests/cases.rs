@@ -15,10 +15,10 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde::Serialize;
-use tidegate_deploy::publish::Planned;
-use tidegate_host::diff::Comparison;
-use tidegate_host::plan::{Action, Operation, PlannedBody};
-use tidegate_host::report::{Outcome, Report};
+use tidegate_core::diff::Comparison;
+use tidegate_core::plan::{Action, Operation, PlannedBody};
+use tidegate_core::report::{Outcome, Report};
+use tidegate_publish::publish::Planned;
 use tidegate_tests::{SiteState, SourceObject, Sources, World, calls};
 
 fn main() -> ExitCode {

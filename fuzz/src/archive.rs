@@ -1,16 +1,16 @@
 //! The archive reader under libFuzzer: archives that are spoiled where readers differ, guided by coverage.
 //!
 //! Owns the frame and the bound on memory. Seeds, mutations and the judgement are those of the tests in
-//! `deploy/tests/archive_fuzz`. `fuzz/run` builds and starts it.
+//! `crates/publish/tests/archive_fuzz`. `fuzz/run` builds and starts it.
 #![no_main]
 
-#[path = "../../deploy/tests/archive_fuzz/form.rs"]
+#[path = "../../crates/publish/tests/archive_fuzz/form.rs"]
 mod form;
-#[path = "../../deploy/tests/archive_fuzz/mutation.rs"]
+#[path = "../../crates/publish/tests/archive_fuzz/mutation.rs"]
 mod mutation;
-#[path = "../../deploy/tests/archive_fuzz/oracle.rs"]
+#[path = "../../crates/publish/tests/archive_fuzz/oracle.rs"]
 mod oracle;
-#[path = "../../deploy/tests/archive_fuzz/seeds.rs"]
+#[path = "../../crates/publish/tests/archive_fuzz/seeds.rs"]
 mod seeds;
 
 use std::sync::LazyLock;

@@ -1,48 +1,41 @@
-//! Tidegate's deciding half: values in, values out.
+//! The plugin host: runs sandboxed components over an artifact and over a plan.
 //!
-//! Runs plugins, computes plans, policies and paths. It knows no AWS, no environment and no clock; the one exception is
-//! the deadline of a plugin's run, which `plugin` measures. Modules are listed in the order in which data meets them.
+//! Owns everything that names wasmtime. Values in, values out: a plugin's answers are checked here before they become
+//! values, and a failure says whose fault it is.
+//!
+//! One [`Engine`] arms every limit. [`Plugin::load`] admits a component by its names and compiles it or takes its code
+//! from a [`Cache`]; [`Plugin::packaged`] takes it from a deployment [`Package`], as builds must that cannot compile.
+//! [`Plugin::validate`] has it check its settings; [`sync::shape`] and [`policy::judge`] run it, each run in a store of its
+//! own. The figures are in [`limits`].
 
-mod spoken;
-pub mod timestamp;
-pub mod config;
-pub mod location;
-mod arn;
-pub mod key;
-pub mod build;
-pub mod request;
-pub mod trigger;
-pub mod webhook;
-pub mod github;
-pub mod identity;
-pub mod headers;
-pub mod redirect;
-pub mod artifact;
-pub mod content;
-pub mod desired;
-pub mod finding;
-pub mod plugin;
-pub mod release;
-pub mod manifest;
-pub mod lease;
-pub mod listing;
-pub mod merge;
-pub mod diff;
-pub mod plan;
-pub mod writing;
-pub mod document;
-pub mod grant;
-pub mod provision;
-pub mod account;
-pub mod name;
-pub mod issued;
-pub mod audit;
-pub mod invalidation;
-pub mod verdict;
-pub mod fault;
-mod outcome;
-pub mod report;
-pub mod journal;
-pub mod succession;
-pub mod restore;
-pub mod package;
+mod admission;
+mod answer;
+mod bindings;
+mod compiled;
+mod configured;
+mod engine;
+mod imports;
+mod kind;
+pub mod limits;
+mod loaded;
+#[cfg(feature = "compile")]
+mod packing;
+pub mod policy;
+mod reading;
+mod session;
+mod shaping;
+mod state;
+pub mod sync;
+
+pub use admission::{AdmissionError, CONTRACT, identify};
+pub use answer::MAX_POINTER_BYTES;
+#[cfg(feature = "compile")]
+pub use compiled::kept::Cache;
+pub use compiled::packaged::{Package, PackageError};
+pub use configured::{Configured, Issue, SettingsError};
+pub use engine::{Engine, EngineError};
+pub use kind::{Identified, Kind};
+pub use limits::Limits;
+pub use loaded::Plugin;
+#[cfg(feature = "compile")]
+pub use packing::{Code, Compiler};

@@ -1,11 +1,11 @@
 //! The function's log: standard output, one line of JSON for each thing that is told.
 //!
-//! Owns that nothing from outside breaks a line or obeys a terminal. What a run's lines say is `tidegate_host::journal`'s.
+//! Owns that nothing from outside breaks a line or obeys a terminal. What a run's lines say is `crate::journal`'s.
 
 use std::io::{self, Write};
 
-use tidegate_deploy::trigger::Journal;
-use tidegate_host::journal::{Entry, one_line};
+use tidegate_lambda::journal::{Entry, one_line};
+use tidegate_lambda::trigger::Journal;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Writes lines whole, whoever writes at the same time.

@@ -1,7 +1,7 @@
 //! `bootstrap`: Tidegate's entry in AWS Lambda.
 //!
-//! Owns turning an invocation into calls of `tidegate-deploy`, and its answers into what each carrier of events wants back.
-//! Reads the environment and the clock. Decides nothing: `tidegate-host` decides, `tidegate-deploy` acts.
+//! Owns turning an invocation into calls of `tidegate-publish`, and its answers into what each carrier of events wants back.
+//! Reads the environment and the clock. Decides nothing: `tidegate-host` decides, `tidegate-publish` acts.
 
 mod log;
 mod start;
@@ -13,14 +13,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures::future::LocalBoxFuture;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
-use tidegate_deploy::progress::Silent;
-use tidegate_deploy::publish::Publisher;
-use tidegate_deploy::trigger::{AwsSecrets, FunctionRelay, Moment, Reactor};
-use tidegate_deploy::{Connection, Workshop};
-use tidegate_host::config::Config;
-use tidegate_host::package::{COMPILED, CONFIGURATION};
-use tidegate_host::plugin::{Engine, Package};
-use tidegate_host::timestamp::Timestamp;
+use tidegate_core::config::Config;
+use tidegate_core::package::{COMPILED, CONFIGURATION};
+use tidegate_core::timestamp::Timestamp;
+use tidegate_host::{Engine, Package};
+use tidegate_lambda::trigger::{AwsSecrets, FunctionRelay, Moment, Reactor};
+use tidegate_publish::progress::Silent;
+use tidegate_publish::publish::Publisher;
+use tidegate_publish::{Connection, Workshop};
 use tokio::time::Instant;
 
 use log::Log;

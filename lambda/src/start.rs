@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use http::Method;
 use lambda_runtime_api_client::Client;
 use lambda_runtime_api_client::body::Body;
-use tidegate_host::config::ConfigError;
-use tidegate_host::fault::Fault;
-use tidegate_host::journal::one_line;
-use tidegate_host::plugin::{EngineError, PackageError};
+use tidegate_core::config::ConfigError;
+use tidegate_core::fault::Fault;
+use tidegate_host::{EngineError, PackageError};
+use tidegate_lambda::journal::one_line;
 
 /// Where Lambda's runtime API is.
 const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";

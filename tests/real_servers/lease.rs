@@ -8,8 +8,8 @@ use std::process::Stdio;
 use aws_sdk_s3::Client;
 use serde_json::Value;
 use tempfile::TempDir;
-use tidegate_host::lease::Lease;
-use tidegate_host::release::Pointer;
+use tidegate_core::lease::Lease;
+use tidegate_core::release::Pointer;
 
 use crate::server::{Server, skipped};
 

@@ -8,10 +8,10 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tidegate_host::config::{Config, Site};
-use tidegate_host::document::{Limit, Partition};
-use tidegate_host::grant::{Access, BucketGrant, CiPublisher, Grant, S3Sync, caller, lambda, site, uploader};
-use tidegate_local::Account;
+use tidegate_core::config::{Config, Site};
+use tidegate_emulator::Account;
+use tidegate_iam::document::{Limit, Partition};
+use tidegate_iam::grant::{Access, BucketGrant, CiPublisher, Grant, S3Sync, caller, lambda, site, uploader};
 
 use crate::server::{Server, skipped};
 
@@ -142,7 +142,10 @@ fn allows(document: &str, requests: &[(&str, String, Option<&str>)]) -> Vec<bool
     let key = account.iam().create_access_key("holder").unwrap();
     let judged = requests.iter().map(|(action, resource, prefix)| {
         let context: Vec<(&str, &str)> = prefix.map(|prefix| ("s3:prefix", prefix)).into_iter().collect();
-        account.iam().authorize(&key.id, &tidegate_local::iam::Access { action, resource, context: &context }).is_ok()
+        account
+            .iam()
+            .authorize(&key.id, &tidegate_emulator::iam::Access { action, resource, context: &context })
+            .is_ok()
     });
     judged.collect()
 }

@@ -10,10 +10,10 @@ use aws_sdk_cloudfront::types::{
     S3OriginConfig, ViewerProtocolPolicy,
 };
 use tempfile::TempDir;
-use tidegate_deploy::Connection;
-use tidegate_deploy::progress::Silent;
-use tidegate_deploy::publish::Publisher;
-use tidegate_host::report::Outcome;
+use tidegate_core::report::Outcome;
+use tidegate_publish::Connection;
+use tidegate_publish::progress::Silent;
+use tidegate_publish::publish::Publisher;
 use tidegate_tests::library::workshop;
 use tidegate_tests::world;
 

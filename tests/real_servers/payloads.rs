@@ -7,10 +7,10 @@ use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tidegate_host::config::{Config, SecretReference};
-use tidegate_host::timestamp::Timestamp;
-use tidegate_host::trigger::Call;
-use tidegate_host::webhook::{Fetched, Quietly, Refusal, Secret, Verdict, candidates};
+use tidegate_core::config::{Config, SecretReference};
+use tidegate_core::timestamp::Timestamp;
+use tidegate_lambda::trigger::Call;
+use tidegate_lambda::webhook::{Fetched, Quietly, Refusal, Secret, Verdict, candidates};
 use tidegate_tests::events::sign;
 
 use crate::server::skipped;

@@ -12,13 +12,13 @@ use std::time::Duration;
 
 use aws_credential_types::provider::SharedCredentialsProvider;
 use tempfile::TempDir;
-use tidegate_deploy::progress::Silent;
-use tidegate_deploy::publish::Publisher;
-use tidegate_deploy::{Connection, Sts};
-use tidegate_host::config::Site;
-use tidegate_host::document::{Document, Places};
-use tidegate_host::plan::Plan;
-use tidegate_host::report::Outcome;
+use tidegate_core::config::Site;
+use tidegate_core::plan::Plan;
+use tidegate_core::report::Outcome;
+use tidegate_iam::document::{Document, Places};
+use tidegate_publish::progress::Silent;
+use tidegate_publish::publish::Publisher;
+use tidegate_publish::{Connection, Sts};
 use tidegate_tests::library::workshop;
 use tidegate_tests::world;
 

@@ -5,13 +5,13 @@ use std::path::Path;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
-use tidegate_deploy::publish::Publisher;
-use tidegate_host::config::Site;
-use tidegate_host::location::Source;
-use tidegate_host::plan::Plan;
-use tidegate_host::plugin::sync::Trace;
-use tidegate_host::report::{Outcome, Report};
-use tidegate_host::verdict::Approval;
+use tidegate_core::config::Site;
+use tidegate_core::location::Source;
+use tidegate_core::plan::Plan;
+use tidegate_core::report::{Outcome, Report};
+use tidegate_core::verdict::Approval;
+use tidegate_host::sync::Trace;
+use tidegate_publish::publish::Publisher;
 use tidegate_tests::source::write;
 use tidegate_tests::{SourceObject, world};
 

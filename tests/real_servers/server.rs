@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
-use tidegate_deploy::Connection;
+use tidegate_publish::Connection;
 use tidegate_tests::binary::{binary, cache};
 use tidegate_tests::world;
 

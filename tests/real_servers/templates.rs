@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tidegate_host::account::{Installation, Place, Publishers, Template};
-use tidegate_host::config::Config;
+use tidegate_core::config::Config;
+use tidegate_iam::account::{Installation, Place, Publishers, Template};
 
 use crate::linters::{findings, linter};
 use crate::server::skipped;

@@ -1,7 +1,7 @@
 //! Questions about a trace of calls.
 
-use tidegate_local::fault::Call;
-use tidegate_local::http::Service;
+use tidegate_emulator::fault::Call;
+use tidegate_emulator::http::Service;
 
 /// The keys of one operation's calls, in order.
 #[must_use]

@@ -4,8 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use tidegate_deploy::{Components, Library, Workshop};
-use tidegate_host::plugin::{Cache, Engine};
+use tidegate_host::{Cache, Engine};
+use tidegate_publish::{Components, Library, Workshop};
 
 /// Finds bundled plugins, and files where a test names them.
 #[derive(Debug, Clone, Copy)]
@@ -13,11 +13,11 @@ pub struct Bundle;
 
 impl Library for Bundle {
     fn bundled(&self, name: &str) -> Option<&'static [u8]> {
-        tidegate_bundle::find(name).map(|plugin| plugin.bytes)
+        tidegate_bundled_plugins::find(name).map(|plugin| plugin.bytes)
     }
 
     fn names(&self) -> Vec<&'static str> {
-        tidegate_bundle::PLUGINS.iter().map(|plugin| plugin.name).collect()
+        tidegate_bundled_plugins::PLUGINS.iter().map(|plugin| plugin.name).collect()
     }
 
     fn file(&self, path: &str) -> io::Result<Vec<u8>> {

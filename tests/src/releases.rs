@@ -4,11 +4,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tidegate_host::location::Source;
-use tidegate_host::manifest::{Decoder, Record};
-use tidegate_host::release::{Pointer, ReleaseId};
-use tidegate_host::request::Order;
-use tidegate_local::Account;
+use tidegate_core::location::Source;
+use tidegate_core::manifest::{Decoder, Record};
+use tidegate_core::release::{Pointer, ReleaseId};
+use tidegate_core::request::Order;
+use tidegate_emulator::Account;
 
 use crate::world::{BUCKET, DISTRIBUTION, site};
 use crate::{Publish, SourceObject, Sources, World};

@@ -7,7 +7,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, ServerSideEncryption, StorageClass};
 use serde::{Deserialize, Serialize};
-use tidegate_local::Account;
+use tidegate_emulator::Account;
 
 use crate::body;
 

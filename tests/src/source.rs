@@ -8,7 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use aws_sdk_s3::Client;
 use serde::Deserialize;
-use tidegate_host::location::Source;
+use tidegate_core::location::Source;
 
 use crate::body;
 use crate::site::SiteObject;

@@ -7,7 +7,7 @@
 //!                                                   `directory:PATH`
 //!
 //! Prints how many objects it wrote; of a listing, how many each side has. Owns no plan, no plugin, no header, no
-//! comparison and no identity. Client, retries and timeouts are those of `tidegate-deploy`; its concurrency is repeated
+//! comparison and no identity. Client, retries and timeouts are those of `tidegate-publish`; its concurrency is repeated
 //! here.
 
 use std::error::Error;
@@ -20,10 +20,10 @@ use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation}
 use aws_sdk_s3::primitives::ByteStream;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use tidegate_deploy::Connection;
+use tidegate_publish::Connection;
 use walkdir::WalkDir;
 
-/// Writes in flight, as `tidegate-deploy` has them.
+/// Writes in flight, as `tidegate-publish` has them.
 const IN_FLIGHT: usize = 32;
 
 /// What a URL path may hold unencoded.

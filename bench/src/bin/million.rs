@@ -16,25 +16,26 @@ use std::io::{Read, Write};
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use tidegate_host::artifact::{Artifact, Fingerprint, Item, Names};
-use tidegate_host::config::Protect;
-use tidegate_host::content::{Content, ReadError};
-use tidegate_host::desired::Desired;
-use tidegate_host::diff::{self, Comparison, Removal};
-use tidegate_host::headers::{HeaderName, Headers, Shared};
-use tidegate_host::identity::{ETag, Identity};
-use tidegate_host::key::{Key, StoredKey};
-use tidegate_host::listing::{Keeping, Listed, Pagination};
-use tidegate_host::location::{Location, Source};
-use tidegate_host::manifest::{Decoder, Encoder, Record, Standing};
-use tidegate_host::merge::{Merge, Site, Unfinished};
-use tidegate_host::plan::{FORMAT, Inputs, Plan, Totals};
-use tidegate_host::plugin::policy::{self, Verdict};
-use tidegate_host::plugin::sync::{Trace, shape};
-use tidegate_host::plugin::{Configured, Engine, Facts, Plugin};
-use tidegate_host::release::ReleaseId;
-use tidegate_host::verdict::review;
-use tidegate_host::writing::Writing;
+use tidegate_core::artifact::{Artifact, Fingerprint, Item, Names};
+use tidegate_core::config::Protect;
+use tidegate_core::content::{Content, ReadError};
+use tidegate_core::desired::Desired;
+use tidegate_core::diff::{self, Comparison, Removal};
+use tidegate_core::facts::Facts;
+use tidegate_core::headers::{HeaderName, Headers, Shared};
+use tidegate_core::identity::{ETag, Identity};
+use tidegate_core::key::{Key, StoredKey};
+use tidegate_core::listing::{Keeping, Listed, Pagination};
+use tidegate_core::location::{Location, Source};
+use tidegate_core::manifest::{Decoder, Encoder, Record, Standing};
+use tidegate_core::merge::{Merge, Site, Unfinished};
+use tidegate_core::plan::{FORMAT, Inputs, Plan, Totals};
+use tidegate_core::release::ReleaseId;
+use tidegate_core::review::Verdict;
+use tidegate_core::verdict::review;
+use tidegate_core::writing::Writing;
+use tidegate_host::sync::{Trace, shape};
+use tidegate_host::{Configured, Engine, Plugin, policy};
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -199,7 +200,8 @@ fn facts() -> Facts {
 }
 
 fn configured(name: &str, settings: &Value) -> Result<Configured, Failure> {
-    let bundled = tidegate_bundle::PLUGINS.iter().find(|plugin| plugin.name == name).ok_or("no such plugin")?;
+    let bundled =
+        tidegate_bundled_plugins::PLUGINS.iter().find(|plugin| plugin.name == name).ok_or("no such plugin")?;
     Ok(Plugin::load(&Engine::new()?, None, bundled.name, bundled.bytes)?.validate(settings)?)
 }
 
@@ -275,7 +277,7 @@ fn headers_settings() -> Value {
     })
 }
 
-/// Listing and manifest side by side, as `tidegate-deploy` merges them: page by page, piece by piece.
+/// Listing and manifest side by side, as `tidegate-publish` merges them: page by page, piece by piece.
 fn survey(file: &str, objects: u64, desired: &Desired) -> Result<Site, Failure> {
     let unfinished = Unfinished::default();
     let live = "r1".parse()?;

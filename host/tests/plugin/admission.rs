@@ -1,8 +1,9 @@
 //! What is admitted as a plugin, and what the refusal says.
 
+use tidegate_host::limits::MAX_COMPONENT_BYTES;
+use tidegate_host::{AdmissionError, Identified, Kind, Plugin, identify};
+
 use crate::support::{CRAFTED, GUESTS, component, engine};
-use tidegate_host::plugin::limits::MAX_COMPONENT_BYTES;
-use tidegate_host::plugin::{AdmissionError, Identified, Kind, Plugin, identify};
 
 fn refused(bytes: &[u8]) -> AdmissionError {
     Plugin::load(&engine(), None, "x", bytes).unwrap_err()

@@ -3,15 +3,16 @@
 
 use std::collections::BTreeMap;
 
-use crate::support::{Files, facts, load};
 use serde_json::{Value, json};
-use tidegate_host::desired::Desired;
-use tidegate_host::finding::Finding;
-use tidegate_host::headers::HeaderName;
-use tidegate_host::key::Key;
-use tidegate_host::plugin::policy::{self, Change, ChangeKind, Review, Verdict};
-use tidegate_host::plugin::sync::{Shaped, Trace, shape};
-use tidegate_host::plugin::{Configured, Engine, Kind, Limits, SettingsError};
+use tidegate_core::desired::Desired;
+use tidegate_core::finding::Finding;
+use tidegate_core::headers::HeaderName;
+use tidegate_core::key::Key;
+use tidegate_core::review::{Change, ChangeKind, Review, Verdict};
+use tidegate_host::sync::{Shaped, Trace, shape};
+use tidegate_host::{Configured, Engine, Kind, Limits, SettingsError, policy};
+
+use crate::support::{Files, facts, load};
 
 const CUTS: [usize; 5] = [1, 7, 512, 999, 1_000];
 
@@ -20,7 +21,7 @@ fn engine(batch: usize) -> Engine {
 }
 
 fn configured(engine: &Engine, name: &str, settings: &Value) -> Configured {
-    load(engine, name, tidegate_bundle::find(name).unwrap().bytes)
+    load(engine, name, tidegate_bundled_plugins::find(name).unwrap().bytes)
         .validate(settings)
         .unwrap_or_else(|error| panic!("{error}"))
 }
@@ -66,7 +67,7 @@ fn shaped(engine: &Engine, chain: &[(&str, Value)]) -> Shaped {
 #[test]
 fn every_bundled_plugin_loads_and_takes_its_defaults() {
     let engine = engine(1_000);
-    let kinds: Vec<(&str, Kind)> = tidegate_bundle::PLUGINS
+    let kinds: Vec<(&str, Kind)> = tidegate_bundled_plugins::PLUGINS
         .iter()
         .map(|plugin| {
             let loaded = load(&engine, plugin.name, plugin.bytes);
@@ -98,7 +99,7 @@ fn every_bundled_plugin_loads_and_takes_its_defaults() {
 #[test]
 fn wrong_settings_are_pointed_at() {
     let engine = engine(1_000);
-    let exclude = load(&engine, "exclude", tidegate_bundle::find("exclude").unwrap().bytes);
+    let exclude = load(&engine, "exclude", tidegate_bundled_plugins::find("exclude").unwrap().bytes);
     let Err(SettingsError::Refused { issues, .. }) = exclude.validate(&json!({"globs": ["*.map", 7]})) else {
         panic!()
     };

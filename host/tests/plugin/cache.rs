@@ -4,8 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use tidegate_host::{Cache, Engine, Plugin};
+
 use crate::support::{CRAFTED, engine, run, told};
-use tidegate_host::plugin::{Cache, Engine, Plugin};
 
 /// Loads the crafted plugin and runs it, so that wrong code would show. Says whether its code came from the cache.
 fn cached(engine: &Engine, directory: &Path) -> bool {

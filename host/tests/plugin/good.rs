@@ -2,22 +2,24 @@
 
 use std::time::Instant;
 
-use crate::support::{Files, engine, facts, judge, policy_guest, run, site, sync_guest, told};
 use serde_json::Value;
-use tidegate_host::content::{Content, ReadError};
-use tidegate_host::desired::{Body, Desired};
-use tidegate_host::headers::{HeaderName, Headers};
-use tidegate_host::key::Key;
-use tidegate_host::plugin::policy::{self, Change, ChangeKind, Review, Verdict};
-use tidegate_host::plugin::sync::{Trace, shape};
-use tidegate_host::plugin::{Blame, Cause, Configured, Engine, Limits, SettingsError};
-use tidegate_host::redirect::Target;
+use tidegate_core::content::{Content, ReadError};
+use tidegate_core::desired::{Body, Desired};
+use tidegate_core::failure::{Blame, Cause};
+use tidegate_core::headers::{HeaderName, Headers};
+use tidegate_core::key::Key;
+use tidegate_core::redirect::Target;
+use tidegate_core::review::{Change, ChangeKind, Review, Verdict};
+use tidegate_host::sync::{Trace, shape};
+use tidegate_host::{Configured, Engine, Limits, SettingsError, policy};
+
+use crate::support::{Files, engine, facts, judge, policy_guest, run, site, sync_guest, told};
 
 fn keys(desired: &Desired) -> Vec<&str> {
     desired.entries().iter().map(|entry| entry.key.as_str()).collect()
 }
 
-fn logged(shaped: &tidegate_host::plugin::sync::Shaped, plugin: usize) -> Vec<&str> {
+fn logged(shaped: &tidegate_host::sync::Shaped, plugin: usize) -> Vec<&str> {
     shaped.usage[plugin].logs.iter().map(|record| record.message.as_str()).collect()
 }
 

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use tidegate_host::plugin::policy::Verdict;
-use tidegate_host::plugin::{Cause, Engine, Failure, Limits, Malformed};
+use tidegate_core::failure::{Cause, Failure, Malformed};
+use tidegate_core::review::Verdict;
+use tidegate_host::{Engine, Limits};
 
 use crate::support::{
     CRAFTED, Crafted, LOOP, blamed, crafted, engine, fails, judge, load, policy_guest, run, short, sync_guest, told,

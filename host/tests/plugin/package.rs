@@ -3,12 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::support::{CRAFTED, Crafted, Files, engine, facts};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tidegate_host::config::Sha256Hex;
-use tidegate_host::plugin::sync::{Trace, shape};
-use tidegate_host::plugin::{AdmissionError, Code, Compiler, Engine, Package, PackageError, Plugin, Target};
+use tidegate_core::config::Sha256Hex;
+use tidegate_core::target::Target;
+use tidegate_host::sync::{Trace, shape};
+use tidegate_host::{AdmissionError, Code, Compiler, Engine, Package, PackageError, Plugin};
+
+use crate::support::{CRAFTED, Crafted, Files, engine, facts};
 
 fn here() -> Target {
     Target::here().unwrap()
@@ -31,11 +33,11 @@ fn package(target: Target, components: &[&[u8]]) -> TempDir {
 }
 
 fn bundled(name: &str) -> &'static [u8] {
-    tidegate_bundle::find(name).unwrap().bytes
+    tidegate_bundled_plugins::find(name).unwrap().bytes
 }
 
 fn code(directory: &Path, component: &[u8]) -> PathBuf {
-    let digest = tidegate_host::identity::sha256(component);
+    let digest = tidegate_core::identity::sha256(component);
     directory.join(format!("{digest}-{}.cwasm", here()))
 }
 
@@ -59,10 +61,10 @@ fn one_sentence(error: &PackageError) -> String {
 
 #[test]
 fn a_package_for_this_machine_runs_the_bundled_plugins() {
-    let bytes: Vec<&[u8]> = tidegate_bundle::PLUGINS.iter().map(|plugin| plugin.bytes).collect();
+    let bytes: Vec<&[u8]> = tidegate_bundled_plugins::PLUGINS.iter().map(|plugin| plugin.bytes).collect();
     let directory = package(here(), &bytes);
     let engine = engine();
-    for plugin in tidegate_bundle::PLUGINS {
+    for plugin in tidegate_bundled_plugins::PLUGINS {
         let loaded = load(&engine, directory.path(), plugin.bytes).unwrap();
         assert!(loaded.cached(), "{}", plugin.name);
         loaded.validate(&json!({})).unwrap();
@@ -79,7 +81,7 @@ fn a_package_for_this_machine_runs_the_bundled_plugins() {
 fn every_bundled_plugin_is_compiled_for_every_target_and_always_alike() {
     for target in Target::ALL {
         let compiler = Compiler::new(target).unwrap();
-        for plugin in tidegate_bundle::PLUGINS {
+        for plugin in tidegate_bundled_plugins::PLUGINS {
             let code = compiler.compile(plugin.name, plugin.bytes).unwrap();
             assert_eq!(Target::of_executable(code.bytes()), Some(target), "{}", plugin.name);
             assert!(code == Compiler::new(target).unwrap().compile(plugin.name, plugin.bytes).unwrap(), "{target}");

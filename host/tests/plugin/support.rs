@@ -1,4 +1,4 @@
-//! What the plugin tests share: guests built from `tests/guests`, guests crafted in WebAssembly text, and a small artifact.
+//! What the plugin tests share: guests built from `tests/hostile-plugins`, guests crafted in WebAssembly text, and a small artifact.
 //!
 //! Owns no test.
 
@@ -8,18 +8,25 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tidegate_host::artifact::{Artifact, Fingerprint, Item, Names};
-use tidegate_host::content::{Content, ReadError};
-use tidegate_host::identity::Identity;
-use tidegate_host::key::Key;
-use tidegate_host::plugin::policy::{self, Change, ChangeKind, Judgement, Review};
-use tidegate_host::plugin::sync::{Shaped, Trace, shape};
-use tidegate_host::plugin::{Blame, Cache, Configured, Engine, Facts, Failure, Limits, Plugin, SettingsError};
+use tidegate_core::artifact::{Artifact, Fingerprint, Item, Names};
+use tidegate_core::content::{Content, ReadError};
+use tidegate_core::facts::Facts;
+use tidegate_core::failure::{Blame, Failure};
+use tidegate_core::identity::Identity;
+use tidegate_core::key::Key;
+use tidegate_core::review::{Change, ChangeKind, Judgement, Review};
+use tidegate_host::sync::{Shaped, Trace, shape};
+use tidegate_host::{Cache, Configured, Engine, Limits, Plugin, SettingsError, policy};
+use tidegate_plugin_build::PluginBuild;
 
-/// Components of `tests/guests`, by library name.
+/// Components of `tests/hostile-plugins`, by library name.
 pub(crate) static GUESTS: LazyLock<BTreeMap<String, Vec<u8>>> = LazyLock::new(|| {
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/guests");
-    tidegate_componentize::build(&sources, &temporary().join("guests")).unwrap().into_iter().collect()
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    // With the bundled plugins, whose dependencies they share.
+    let target = temporary().join("../plugins");
+    let packages = &["guest-policy", "guest-sync"];
+    let wanted = PluginBuild { manifest_dir: &root, target_dir: &target, packages, profile: "plugin" };
+    tidegate_plugin_build::build(wanted).unwrap().into_iter().map(|built| (built.library, built.component)).collect()
 });
 
 fn temporary() -> PathBuf {

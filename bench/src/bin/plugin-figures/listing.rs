@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use sha2::{Digest, Sha256};
-use tidegate_host::artifact::{Artifact, Fingerprint, Item, Names};
-use tidegate_host::content::{Content, ReadError};
-use tidegate_host::identity::Identity;
-use tidegate_host::key::Key;
+use tidegate_core::artifact::{Artifact, Fingerprint, Item, Names};
+use tidegate_core::content::{Content, ReadError};
+use tidegate_core::identity::Identity;
+use tidegate_core::key::Key;
 use walkdir::WalkDir;
 
 use crate::Failure;

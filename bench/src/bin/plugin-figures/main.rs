@@ -12,8 +12,8 @@ use std::error::Error;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use tidegate_bundle::Bundled;
-use tidegate_host::plugin::{Cache, Engine, Plugin};
+use tidegate_bundled_plugins::Bundled;
+use tidegate_host::{Cache, Engine, Plugin};
 
 use listing::Listing;
 use sample::median;
@@ -35,7 +35,7 @@ fn main() -> Result<(), Failure> {
     let generated = real.repeated(GENERATED)?;
     let engine = Engine::new()?;
     let mut plugins = Vec::new();
-    for bundled in tidegate_bundle::PLUGINS {
+    for bundled in tidegate_bundled_plugins::PLUGINS {
         plugins.push(figures(&engine, bundled, &real, &generated)?);
     }
     let repeats = json!({ "compile": FEW, "load": MANY, "start": MANY, "run": FEW });

@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tidegate_host::headers::{HeaderName, Headers};
-use tidegate_host::plan::Totals;
-use tidegate_host::plugin::policy::{self, Change, ChangeKind, Review, Verdict};
-use tidegate_host::plugin::sync::{Trace, shape};
-use tidegate_host::plugin::{Configured, Facts, Kind, Usage};
+use tidegate_core::facts::Facts;
+use tidegate_core::headers::{HeaderName, Headers};
+use tidegate_core::plan::Totals;
+use tidegate_core::review::{Change, ChangeKind, Review, Verdict};
+use tidegate_core::usage::Usage;
+use tidegate_host::sync::{Trace, shape};
+use tidegate_host::{Configured, Kind, policy};
 
 use crate::Failure;
 use crate::listing::Listing;

@@ -1,0 +1,82 @@
+//! `tidegate group …`: people and systems that may publish alike.
+
+use serde_json::json;
+use tidegate_iam::apply::Provisioner;
+use tidegate_iam::provision::{Change, delete_group, group};
+
+use crate::arguments::{Common, GroupCommand};
+use crate::ending::{Ending, Trouble};
+use crate::policy::sync_grant;
+use crate::session::Session;
+use crate::steps::{Steps, warn_of_root};
+
+pub(crate) async fn run(common: &Common, command: &GroupCommand) -> Result<Ending, Trouble> {
+    let session = Session::open(common).await?;
+    let account = Provisioner::new(&session.connection);
+    let caller = account.sts().caller().await?;
+    match command {
+        GroupCommand::Create { name, what, user, dry_run } => {
+            let grant = sync_grant(what, &caller.account);
+            let found = account.iam().group(name).await?;
+            let changes = group(name, Some(&grant), user, found.as_ref());
+            let changes = changes.map_err(|error| Trouble::Machine(error.to_string()))?;
+            Steps::new(common, *dry_run).take(&account, &changes).await?;
+        }
+        GroupCommand::Add { name, users } => {
+            let found = there(&account, name).await?;
+            let new = users.iter().filter(|user| !found.users.contains(user));
+            let changes: Vec<Change> =
+                new.map(|user| Change::AddUserToGroup { group: name.clone(), user: user.clone() }).collect();
+            Steps::new(common, false).take(&account, &changes).await?;
+        }
+        GroupCommand::Remove { name, users } => {
+            let found = there(&account, name).await?;
+            if let Some(user) = users.iter().find(|user| !found.users.contains(user)) {
+                let user = user.escape_debug();
+                return Err(Trouble::Usage(format!("`{user}` is not in the group `{}`", name.escape_debug())));
+            }
+            let changes: Vec<Change> = users
+                .iter()
+                .map(|user| Change::RemoveUserFromGroup { group: name.clone(), user: user.clone() })
+                .collect();
+            Steps::new(common, false).take(&account, &changes).await?;
+        }
+        GroupCommand::List { name: None } => {
+            let groups = account.iam().groups().await?;
+            if common.json {
+                println!("{}", json!({ "groups": groups }));
+            } else {
+                groups.iter().for_each(|group| println!("{group}"));
+            }
+        }
+        GroupCommand::List { name: Some(name) } => {
+            let found = there(&account, name).await?;
+            if common.json {
+                let policies: serde_json::Map<String, serde_json::Value> = found
+                    .policies
+                    .iter()
+                    .map(|(name, text)| (name.clone(), serde_json::from_str(text).unwrap_or_default()))
+                    .collect();
+                println!(
+                    "{}",
+                    json!({ "group": name, "users": found.users, "policies": policies, "attached": found.attached })
+                );
+            } else {
+                found.users.iter().for_each(|user| println!("user    {user}"));
+                found.policies.iter().for_each(|(name, _)| println!("policy  {name}"));
+                found.attached.iter().for_each(|arn| println!("policy  {arn}"));
+            }
+        }
+        GroupCommand::Delete { name, dry_run } => {
+            let found = there(&account, name).await?;
+            Steps::new(common, *dry_run).take(&account, &delete_group(name, &found)).await?;
+        }
+    }
+    warn_of_root(&account, &caller).await?;
+    Ok(Ending::Done)
+}
+
+async fn there(account: &Provisioner, name: &str) -> Result<tidegate_iam::provision::GroupFound, Trouble> {
+    let found = account.iam().group(name).await?;
+    found.ok_or_else(|| Trouble::Usage(format!("there is no group `{}`, see `group list`", name.escape_debug())))
+}

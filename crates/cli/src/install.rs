@@ -1,0 +1,146 @@
+//! `tidegate install` and `tidegate uninstall`.
+//!
+//! Owns reading the package, asking whether to go on, and how steps look. Which they are and how they are taken is decided
+//! elsewhere.
+
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use tidegate_core::config::Config;
+use tidegate_iam::account::install::{Step, install as steps_to, uninstall as steps_back};
+use tidegate_iam::account::{Installation, Place, Publishers};
+use tidegate_iam::install::{Installer, Zip};
+use tidegate_publish::{Connection, Sts};
+
+use crate::arguments::{Common, InstallArguments, Taking, UninstallArguments};
+use crate::configuration::Configuration;
+use crate::ending::{Ending, Trouble};
+use crate::session::Session;
+use crate::template::tell_of_elsewhere;
+
+/// Makes what is missing, and says so where nothing is.
+pub(crate) async fn install(common: &Common, wanted: &InstallArguments) -> Result<Ending, Trouble> {
+    let configuration = Configuration::load(&common.config)?;
+    let zip = zip(wanted, &configuration)?;
+    let connection = connection(common).await?;
+    let publishers = if wanted.without_publishers { Publishers::Kept } else { Publishers::Made };
+    let installation = installation(&connection, &configuration.config, publishers).await?;
+    let installer = Installer::new(&connection);
+    let found = installer.found(&installation).await?;
+    let steps = steps_to(&installation, &found, zip.sha256()).map_err(|error| Trouble::Usage(error.to_string()))?;
+    tell_of_elsewhere(&installation);
+    let yellow = anstyle::AnsiColor::Yellow.on_default().bold();
+    for role in &steps.kept {
+        anstream::eprintln!(
+            "{yellow}warning{yellow:#}: the role `{role}` is there and is left as it is: see that it trusts the function's role, and with `tidegate check --aws` what it may do"
+        );
+    }
+    take(common, wanted.taking, &installer, &installation, &steps.steps, Some(&zip)).await
+}
+
+/// Removes what was made.
+pub(crate) async fn uninstall(common: &Common, wanted: &UninstallArguments) -> Result<Ending, Trouble> {
+    let configuration = Configuration::load(&common.config)?;
+    let connection = connection(common).await?;
+    let installation = installation(&connection, &configuration.config, Publishers::Made).await?;
+    let installer = Installer::new(&connection);
+    let found = installer.found(&installation).await?;
+    take(common, wanted.taking, &installer, &installation, &steps_back(&installation, &found), None).await
+}
+
+async fn connection(common: &Common) -> Result<Connection, Trouble> {
+    if common.local.is_some() {
+        let why = "the embedded stand-in runs no functions, leave out `--local`; `tidegate template` shows what would be made";
+        return Err(Trouble::Usage(why.to_owned()));
+    }
+    let session = Session::open(common).await?;
+    if session.region_named {
+        Ok(session.connection)
+    } else {
+        Err(Trouble::Usage("no region is named, and a function is in one: set `AWS_REGION`".to_owned()))
+    }
+}
+
+async fn installation(
+    connection: &Connection,
+    config: &Config,
+    publishers: Publishers,
+) -> Result<Installation, Trouble> {
+    let account = Sts::new(connection).caller().await?.account;
+    let place = Place::known(&account, &connection.region());
+    Installation::new(config, &place, publishers).map_err(|error| Trouble::Usage(error.to_string()))
+}
+
+fn zip(wanted: &InstallArguments, configuration: &Configuration) -> Result<Zip, Trouble> {
+    let architecture = configuration.config.function.architecture;
+    let named = || PathBuf::from(format!("tidegate-lambda-{}.zip", architecture.target()));
+    let path = wanted.zip.clone().unwrap_or_else(named);
+    let shown = path.display();
+    let bytes = std::fs::read(&path).map_err(|error| {
+        Trouble::Usage(format!("the package `{shown}` cannot be read: {error}; make it with `tidegate package`"))
+    })?;
+    Zip::new(bytes, &configuration.text, architecture)
+        .map_err(|error| Trouble::Usage(format!("the package `{shown}`: {error}")))
+}
+
+/// Shows the steps, asks, and takes them.
+async fn take(
+    common: &Common,
+    taking: Taking,
+    installer: &Installer,
+    installation: &Installation,
+    steps: &[Step],
+    zip: Option<&Zip>,
+) -> Result<Ending, Trouble> {
+    if common.json {
+        let place = &installation.place;
+        let (account, region) = (place.account(), place.region());
+        println!("{}", json!({ "dry-run": taking.dry_run, "account": account, "region": region, "steps": steps }));
+    } else {
+        show(installation, steps, taking.dry_run);
+    }
+    if steps.is_empty() || taking.dry_run {
+        return Ok(Ending::Done);
+    }
+    if !taking.yes && !agreed(common)? {
+        anstream::eprintln!("nothing was done");
+        return Ok(Ending::Denied);
+    }
+    // For people the steps are on standard output already, so each is told as it is taken.
+    installer.take(steps, zip, |step| anstream::eprintln!("{step} …")).await?;
+    Ok(Ending::Done)
+}
+
+fn show(installation: &Installation, steps: &[Step], documents: bool) {
+    let place = &installation.place;
+    let (name, account, region) = (&installation.function.name, place.account(), place.region());
+    if steps.is_empty() {
+        println!("nothing to do for `{name}` in the account {account}, {region}");
+        return;
+    }
+    println!("`{name}` in the account {account}, {region}:");
+    for step in steps {
+        println!("  {step}");
+        let document = step.document().filter(|_| documents);
+        let document = document.and_then(|text| serde_json::from_str::<Value>(text).ok());
+        for line in document.map(|document| format!("{document:#}")).unwrap_or_default().lines() {
+            println!("    {line}");
+        }
+    }
+}
+
+/// Asks on a terminal. Nobody can be asked elsewhere.
+fn agreed(common: &Common) -> Result<bool, Trouble> {
+    if common.json || !std::io::stdin().is_terminal() {
+        return Err(Trouble::Usage(
+            "nobody can be asked here: `--yes` takes the steps, `--dry-run` shows them".to_owned(),
+        ));
+    }
+    let broken = |error: std::io::Error| Trouble::Machine(format!("the terminal cannot be read: {error}"));
+    print!("go on? [y/N] ");
+    std::io::stdout().flush().map_err(broken)?;
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line).map_err(broken)?;
+    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
+}

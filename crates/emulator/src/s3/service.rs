@@ -1,0 +1,125 @@
+//! The S3 protocol on top of the store. Owns which operations there are; each group of them has a file of its own below. An
+//! operation that is not here is refused by name, never ignored.
+
+mod buckets;
+mod deletes;
+mod exposure;
+mod keys;
+mod lists;
+mod parts;
+mod reads;
+mod request;
+mod writes;
+
+use s3s::{
+    S3, S3Request, S3Response, S3Result,
+    dto::*,
+    host::{S3Host, VirtualHost},
+    service::{S3Service, S3ServiceBuilder},
+};
+
+pub(super) use self::request::source_of;
+use super::{
+    Store,
+    access::{Context, Gate, bucket_arn, object_arn},
+    error::Error,
+};
+use crate::http::bucket_of_host;
+use crate::iam::Iam;
+
+/// The region that the stand-in says its buckets are in.
+pub(crate) const REGION: &str = "us-east-1";
+
+/// One store behind one gate.
+struct Service {
+    store: Store,
+    gate: Gate,
+}
+
+/// The protocol, authenticated and authorised.
+pub(crate) fn service(store: Store, iam: Iam) -> S3Service {
+    let gate = Gate { iam, store: store.clone() };
+    let mut builder = S3ServiceBuilder::new(Service { store, gate: gate.clone() });
+    builder.set_auth(gate.clone());
+    builder.set_access(gate);
+    builder.set_host(Hosts);
+    builder.build()
+}
+
+/// Both ways of addressing: `s3.…/bucket/key` and `bucket.s3.…/key`.
+struct Hosts;
+
+impl S3Host for Hosts {
+    fn parse_host_header<'a>(&'a self, host: &'a str) -> S3Result<VirtualHost<'a>> {
+        let address = VirtualHost::new(host);
+        Ok(match bucket_of_host(host) {
+            Some(bucket) => address.with_bucket(bucket),
+            None => address,
+        })
+    }
+}
+
+impl Service {
+    /// A missing key is a secret to those who may not list: they are told that they may not, instead of what is not there.
+    fn hide_missing<T, I>(&self, request: &S3Request<I>, bucket: &str, result: Result<T, Error>) -> Result<T, Error> {
+        if let Err(Error::NoSuchKey) = &result {
+            self.gate.ask(request.credentials.as_ref(), "s3:ListBucket", &bucket_arn(bucket), &Context::new())?;
+        }
+        result
+    }
+}
+
+/// Answers what `$function` of the group makes of the request.
+macro_rules! operations {
+    ($($name:ident: $group:ident($input:ty) -> $output:ty;)+) => {
+        #[async_trait::async_trait]
+        impl S3 for Service {
+            $(async fn $name(&self, req: S3Request<$input>) -> S3Result<S3Response<$output>> {
+                $group::$name(self, req).await.map_err(Into::into)
+            })+
+        }
+    };
+}
+
+operations! {
+    list_buckets: buckets(ListBucketsInput) -> ListBucketsOutput;
+    create_bucket: buckets(CreateBucketInput) -> CreateBucketOutput;
+    delete_bucket: buckets(DeleteBucketInput) -> DeleteBucketOutput;
+    head_bucket: buckets(HeadBucketInput) -> HeadBucketOutput;
+    get_bucket_location: buckets(GetBucketLocationInput) -> GetBucketLocationOutput;
+    get_bucket_versioning: buckets(GetBucketVersioningInput) -> GetBucketVersioningOutput;
+    put_bucket_versioning: buckets(PutBucketVersioningInput) -> PutBucketVersioningOutput;
+    get_bucket_encryption: buckets(GetBucketEncryptionInput) -> GetBucketEncryptionOutput;
+    put_bucket_encryption: buckets(PutBucketEncryptionInput) -> PutBucketEncryptionOutput;
+    get_bucket_website: buckets(GetBucketWebsiteInput) -> GetBucketWebsiteOutput;
+    put_bucket_website: buckets(PutBucketWebsiteInput) -> PutBucketWebsiteOutput;
+    delete_bucket_website: buckets(DeleteBucketWebsiteInput) -> DeleteBucketWebsiteOutput;
+    get_bucket_ownership_controls: buckets(GetBucketOwnershipControlsInput) -> GetBucketOwnershipControlsOutput;
+    put_bucket_ownership_controls: buckets(PutBucketOwnershipControlsInput) -> PutBucketOwnershipControlsOutput;
+    get_bucket_policy: exposure(GetBucketPolicyInput) -> GetBucketPolicyOutput;
+    put_bucket_policy: exposure(PutBucketPolicyInput) -> PutBucketPolicyOutput;
+    delete_bucket_policy: exposure(DeleteBucketPolicyInput) -> DeleteBucketPolicyOutput;
+    get_bucket_policy_status: exposure(GetBucketPolicyStatusInput) -> GetBucketPolicyStatusOutput;
+    get_public_access_block: exposure(GetPublicAccessBlockInput) -> GetPublicAccessBlockOutput;
+    put_public_access_block: exposure(PutPublicAccessBlockInput) -> PutPublicAccessBlockOutput;
+    get_bucket_acl: exposure(GetBucketAclInput) -> GetBucketAclOutput;
+    list_objects: lists(ListObjectsInput) -> ListObjectsOutput;
+    list_objects_v2: lists(ListObjectsV2Input) -> ListObjectsV2Output;
+    get_object: reads(GetObjectInput) -> GetObjectOutput;
+    head_object: reads(HeadObjectInput) -> HeadObjectOutput;
+    get_object_attributes: reads(GetObjectAttributesInput) -> GetObjectAttributesOutput;
+    get_object_tagging: reads(GetObjectTaggingInput) -> GetObjectTaggingOutput;
+    put_object: writes(PutObjectInput) -> PutObjectOutput;
+    copy_object: writes(CopyObjectInput) -> CopyObjectOutput;
+    put_object_tagging: writes(PutObjectTaggingInput) -> PutObjectTaggingOutput;
+    delete_object_tagging: writes(DeleteObjectTaggingInput) -> DeleteObjectTaggingOutput;
+    delete_object: deletes(DeleteObjectInput) -> DeleteObjectOutput;
+    delete_objects: deletes(DeleteObjectsInput) -> DeleteObjectsOutput;
+    create_multipart_upload: parts(CreateMultipartUploadInput) -> CreateMultipartUploadOutput;
+    upload_part: parts(UploadPartInput) -> UploadPartOutput;
+    upload_part_copy: parts(UploadPartCopyInput) -> UploadPartCopyOutput;
+    list_parts: parts(ListPartsInput) -> ListPartsOutput;
+    list_multipart_uploads: parts(ListMultipartUploadsInput) -> ListMultipartUploadsOutput;
+    complete_multipart_upload: parts(CompleteMultipartUploadInput) -> CompleteMultipartUploadOutput;
+    abort_multipart_upload: parts(AbortMultipartUploadInput) -> AbortMultipartUploadOutput;
+}

@@ -1,0 +1,107 @@
+//! Who can see a bucket: its policy, its public access block, its ACL.
+
+use s3s::{S3Request, S3Response, dto::*};
+
+use super::Service;
+use crate::iam::ACCOUNT_ID;
+use crate::iam::document::BucketPolicy;
+use crate::s3::{Error, PublicAccessBlock};
+
+type Answer<T> = Result<S3Response<T>, Error>;
+
+/// Longest policy of a bucket, in bytes. Source: Amazon S3 user guide, "Bucket policies".
+const LONGEST_POLICY: usize = 20 * 1024;
+
+pub(super) async fn get_bucket_policy(
+    service: &Service,
+    req: S3Request<GetBucketPolicyInput>,
+) -> Answer<GetBucketPolicyOutput> {
+    let policy = service.store.bucket(&req.input.bucket)?.policy.ok_or(Error::NoSuchBucketPolicy)?;
+    Ok(S3Response::new(GetBucketPolicyOutput { policy: Some(policy) }))
+}
+
+pub(super) async fn put_bucket_policy(
+    service: &Service,
+    req: S3Request<PutBucketPolicyInput>,
+) -> Answer<PutBucketPolicyOutput> {
+    let text = req.input.policy;
+    if text.len() > LONGEST_POLICY {
+        return Err(Error::InvalidArgument("The policy is longer than 20 KB"));
+    }
+    let policy = BucketPolicy::parse(&text).map_err(|error| Error::MalformedPolicy(error.to_string()))?;
+    let bucket = service.store.bucket(&req.input.bucket)?;
+    if policy.is_public() && bucket.public_access_block.block_public_policy {
+        return Err(Error::AccessDenied(
+            "public policies are prevented by the BlockPublicPolicy setting of the bucket's public access block"
+                .to_owned(),
+        ));
+    }
+    service.store.set_policy(&req.input.bucket, Some(text)).await?;
+    Ok(S3Response::new(PutBucketPolicyOutput::default()))
+}
+
+pub(super) async fn delete_bucket_policy(
+    service: &Service,
+    req: S3Request<DeleteBucketPolicyInput>,
+) -> Answer<DeleteBucketPolicyOutput> {
+    service.store.set_policy(&req.input.bucket, None).await?;
+    Ok(S3Response::new(DeleteBucketPolicyOutput::default()))
+}
+
+pub(super) async fn get_bucket_policy_status(
+    service: &Service,
+    req: S3Request<GetBucketPolicyStatusInput>,
+) -> Answer<GetBucketPolicyStatusOutput> {
+    let text = service.store.bucket(&req.input.bucket)?.policy.ok_or(Error::NoSuchBucketPolicy)?;
+    let public = BucketPolicy::parse(&text).is_ok_and(|policy| policy.is_public());
+    Ok(S3Response::new(GetBucketPolicyStatusOutput { policy_status: Some(PolicyStatus { is_public: Some(public) }) }))
+}
+
+pub(super) async fn get_public_access_block(
+    service: &Service,
+    req: S3Request<GetPublicAccessBlockInput>,
+) -> Answer<GetPublicAccessBlockOutput> {
+    let block = service.store.bucket(&req.input.bucket)?.public_access_block;
+    Ok(S3Response::new(GetPublicAccessBlockOutput {
+        public_access_block_configuration: Some(PublicAccessBlockConfiguration {
+            block_public_acls: Some(block.block_public_acls),
+            ignore_public_acls: Some(block.ignore_public_acls),
+            block_public_policy: Some(block.block_public_policy),
+            restrict_public_buckets: Some(block.restrict_public_buckets),
+        }),
+    }))
+}
+
+pub(super) async fn put_public_access_block(
+    service: &Service,
+    req: S3Request<PutPublicAccessBlockInput>,
+) -> Answer<PutPublicAccessBlockOutput> {
+    let wanted = req.input.public_access_block_configuration;
+    let block = PublicAccessBlock {
+        block_public_acls: wanted.block_public_acls.unwrap_or_default(),
+        ignore_public_acls: wanted.ignore_public_acls.unwrap_or_default(),
+        block_public_policy: wanted.block_public_policy.unwrap_or_default(),
+        restrict_public_buckets: wanted.restrict_public_buckets.unwrap_or_default(),
+    };
+    service.store.set_public_access_block(&req.input.bucket, block).await?;
+    Ok(S3Response::new(PutPublicAccessBlockOutput::default()))
+}
+
+/// The owner has everything, and nobody else anything: other ACLs of buckets are not kept here.
+pub(super) async fn get_bucket_acl(service: &Service, req: S3Request<GetBucketAclInput>) -> Answer<GetBucketAclOutput> {
+    service.store.bucket(&req.input.bucket)?;
+    let grant = Grant {
+        grantee: Some(Grantee {
+            id: Some(ACCOUNT_ID.to_owned()),
+            type_: Type::from_static(Type::CANONICAL_USER),
+            display_name: None,
+            email_address: None,
+            uri: None,
+        }),
+        permission: Some(Permission::from_static(Permission::FULL_CONTROL)),
+    };
+    Ok(S3Response::new(GetBucketAclOutput {
+        grants: Some(vec![grant]),
+        owner: Some(Owner { id: Some(ACCOUNT_ID.to_owned()), display_name: None }),
+    }))
+}

@@ -1,0 +1,156 @@
+//! Operations that list keys.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use s3s::{S3Request, S3Response, dto::*};
+
+use super::{
+    Service,
+    request::{count, length, strong, timestamp},
+};
+use crate::iam::ACCOUNT_ID;
+use crate::s3::list::{Cursor, Entry, LARGEST_PAGE, Page, Query};
+use crate::s3::{Error, ObjectInfo};
+
+/// What `encoding-type=url` leaves as it is.
+const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'*').remove(b'/').remove(b' ');
+
+/// How keys are written into the answer.
+#[derive(Clone, Copy)]
+pub(super) enum Spelling {
+    Plain,
+    /// As in a form: bytes in percent-encoding, a space as `+`.
+    Url,
+}
+
+impl Spelling {
+    pub(super) fn of(wanted: Option<&EncodingType>) -> Result<Self, Error> {
+        match wanted.map(EncodingType::as_str) {
+            None => Ok(Self::Plain),
+            Some("url") => Ok(Self::Url),
+            Some(_) => Err(Error::InvalidArgument("Invalid Encoding Method specified in Request")),
+        }
+    }
+
+    pub(super) fn spell(self, text: &str) -> String {
+        match self {
+            Self::Plain => text.to_owned(),
+            Self::Url => utf8_percent_encode(text, KEPT).to_string().replace(' ', "+"),
+        }
+    }
+}
+
+fn limit(wanted: Option<i32>) -> Result<usize, Error> {
+    match wanted {
+        None => Ok(LARGEST_PAGE),
+        Some(wanted) => usize::try_from(wanted)
+            .map(|wanted| wanted.min(LARGEST_PAGE))
+            .map_err(|_| Error::InvalidArgument("Argument maxKeys must be an integer between 0 and 2147483647")),
+    }
+}
+
+fn object(spelling: Spelling, key: &str, info: &ObjectInfo, with_owner: bool) -> Object {
+    Object {
+        key: Some(spelling.spell(key)),
+        size: Some(length(info.size)),
+        e_tag: Some(strong(&info.etag)),
+        last_modified: Some(timestamp(info.modified())),
+        storage_class: Some(ObjectStorageClass::from(info.storage_class.clone())),
+        checksum_algorithm: Some(vec![ChecksumAlgorithm::from(info.checksum.algorithm.name().to_owned())]),
+        checksum_type: Some(ChecksumType::from(info.checksum.kind.name().to_owned())),
+        owner: with_owner.then(|| Owner { id: Some(ACCOUNT_ID.to_owned()), display_name: None }),
+        restore_status: None,
+    }
+}
+
+fn split(page: &Page, spelling: Spelling, with_owner: bool) -> (Vec<Object>, Vec<CommonPrefix>) {
+    let mut objects = Vec::new();
+    let mut prefixes = Vec::new();
+    for entry in &page.entries {
+        match entry {
+            Entry::Object(key, info) => objects.push(object(spelling, key, info, with_owner)),
+            Entry::CommonPrefix(prefix) => prefixes.push(CommonPrefix { prefix: Some(spelling.spell(prefix)) }),
+        }
+    }
+    (objects, prefixes)
+}
+
+pub(super) async fn list_objects_v2(
+    service: &Service,
+    req: S3Request<ListObjectsV2Input>,
+) -> Result<S3Response<ListObjectsV2Output>, Error> {
+    let asked = req.input;
+    let spelling = Spelling::of(asked.encoding_type.as_ref())?;
+    let after = match (&asked.continuation_token, &asked.start_after) {
+        (Some(token), _) => Some(Cursor::from_token(token)?),
+        (None, Some(key)) => Some(Cursor::Key(key.clone())),
+        (None, None) => None,
+    };
+    let query = Query {
+        prefix: asked.prefix.as_deref().unwrap_or_default(),
+        delimiter: asked.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty()),
+        after,
+        limit: limit(asked.max_keys)?,
+    };
+    let page = service.store.list_page(&asked.bucket, &query)?;
+    let (contents, common_prefixes) = split(&page, spelling, asked.fetch_owner.unwrap_or(false));
+    Ok(S3Response::new(ListObjectsV2Output {
+        name: Some(asked.bucket.clone()),
+        prefix: Some(spelling.spell(query.prefix)),
+        delimiter: query.delimiter.map(|delimiter| spelling.spell(delimiter)),
+        start_after: asked.start_after.as_deref().map(|key| spelling.spell(key)),
+        max_keys: Some(count(query.limit)),
+        key_count: Some(count(page.entries.len())),
+        is_truncated: Some(page.next.is_some()),
+        next_continuation_token: page.next.as_ref().map(Cursor::to_token),
+        continuation_token: asked.continuation_token,
+        encoding_type: asked.encoding_type,
+        contents: Some(contents),
+        common_prefixes: Some(common_prefixes),
+        request_charged: None,
+    }))
+}
+
+pub(super) async fn list_objects(
+    service: &Service,
+    req: S3Request<ListObjectsInput>,
+) -> Result<S3Response<ListObjectsOutput>, Error> {
+    let asked = req.input;
+    let spelling = Spelling::of(asked.encoding_type.as_ref())?;
+    let delimiter = asked.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty());
+    let prefix = asked.prefix.as_deref().unwrap_or_default();
+    // The marker of a page that ended in a common prefix is that prefix, and stands for all keys in it.
+    let after = asked.marker.clone().map(|marker| match delimiter {
+        Some(delimiter) if marker.len() > prefix.len() && marker.ends_with(delimiter) => Cursor::Prefix(marker),
+        _ => Cursor::Key(marker),
+    });
+    let query = Query { prefix, delimiter, after, limit: limit(asked.max_keys)? };
+    let page = service.store.list_page(&asked.bucket, &query)?;
+    let (contents, common_prefixes) = split(&page, spelling, true);
+    let next_marker = page.next.as_ref().filter(|_| delimiter.is_some()).map(|next| match next {
+        Cursor::Key(place) | Cursor::Prefix(place) => spelling.spell(place),
+    });
+    Ok(S3Response::new(ListObjectsOutput {
+        name: Some(asked.bucket.clone()),
+        prefix: Some(spelling.spell(prefix)),
+        delimiter: delimiter.map(|delimiter| spelling.spell(delimiter)),
+        marker: Some(spelling.spell(asked.marker.as_deref().unwrap_or_default())),
+        next_marker,
+        max_keys: Some(count(query.limit)),
+        is_truncated: Some(page.next.is_some()),
+        encoding_type: asked.encoding_type,
+        contents: Some(contents),
+        common_prefixes: Some(common_prefixes),
+        request_charged: None,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_spelled_as_in_a_form() {
+        assert_eq!(Spelling::Url.spell("a b/c+é\r.html"), "a+b/c%2B%C3%A9%0D.html");
+        assert_eq!(Spelling::Plain.spell("a b"), "a b");
+    }
+}

@@ -1,0 +1,337 @@
+//! Operations of uploads in parts.
+
+use s3s::{
+    S3Request, S3Response,
+    dto::{Part as ToldPart, *},
+};
+
+use super::{
+    Service,
+    lists::Spelling,
+    request::{
+        ArrivingBody, check_redirect, count, encryption, kept_headers, length, source_of, storage_class, strong,
+        timestamp,
+    },
+};
+use crate::s3::checksum::{Algorithm, Kind, set_checksum};
+use crate::s3::condition::ReadConditions;
+use crate::s3::multipart::{Completion, MOST_PARTS, NamedPart, Part, Upload, UploadName};
+use crate::s3::object::{now, parse_tags, time_of};
+use crate::s3::{Error, WriteCondition};
+
+type Answer<T> = Result<S3Response<T>, Error>;
+
+fn name(bucket: &str, key: &str, id: &str) -> UploadName {
+    UploadName { bucket: bucket.to_owned(), key: key.to_owned(), id: id.to_owned() }
+}
+
+fn part_number(number: i32) -> Result<u32, Error> {
+    u32::try_from(number)
+        .ok()
+        .filter(|number| (1..=MOST_PARTS).contains(number))
+        .ok_or(Error::InvalidArgument("Part number must be an integer between 1 and 10000, inclusive"))
+}
+
+fn told_number(number: u32) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}
+
+pub(super) async fn create_multipart_upload(
+    service: &Service,
+    req: S3Request<CreateMultipartUploadInput>,
+) -> Answer<CreateMultipartUploadOutput> {
+    let asked = req.input;
+    let bucket = service.store.bucket(&asked.bucket)?;
+    service.check_acl(&asked.bucket, &req.headers)?;
+    let algorithm = asked.checksum_algorithm.as_ref().map(|name| Algorithm::parse(name.as_str())).transpose()?;
+    let summed_by = algorithm.unwrap_or(Algorithm::Crc64Nvme);
+    let kind = match asked.checksum_type.as_ref().map(ChecksumType::as_str) {
+        None => summed_by.default_kind(),
+        Some("FULL_OBJECT") => Kind::FullObject,
+        Some("COMPOSITE") => Kind::Composite,
+        Some(_) => {
+            return Err(Error::InvalidRequest("Value for x-amz-checksum-type header is invalid."));
+        }
+    };
+    if !summed_by.allows(kind) {
+        return Err(Error::InvalidRequest("The checksum type cannot be used with the specified checksum algorithm."));
+    }
+    let upload = Upload {
+        initiated: now(),
+        headers: kept_headers(&req.headers, asked.metadata),
+        storage_class: storage_class(&req.headers)?,
+        encryption: encryption(
+            &bucket,
+            &req.headers,
+            asked.server_side_encryption.as_ref(),
+            asked.ssekms_key_id,
+            asked.bucket_key_enabled,
+        )?,
+        tags: asked.tagging.as_deref().map(parse_tags).transpose()?.unwrap_or_default(),
+        algorithm,
+        kind,
+    };
+    check_redirect(&upload.headers)?;
+    service.gate.ask_key(req.credentials.as_ref(), &upload.encryption, "kms:GenerateDataKey")?;
+    let encrypted = upload.encryption.clone();
+    let created = service.store.create_upload(&asked.bucket, &asked.key, upload).await?;
+    Ok(S3Response::new(CreateMultipartUploadOutput {
+        bucket: Some(created.bucket),
+        key: Some(created.key),
+        upload_id: Some(created.id),
+        checksum_algorithm: asked.checksum_algorithm,
+        checksum_type: algorithm.map(|_| ChecksumType::from(kind.name().to_owned())),
+        server_side_encryption: Some(ServerSideEncryption::from(encrypted.algorithm)),
+        ssekms_key_id: encrypted.kms_key,
+        bucket_key_enabled: encrypted.bucket_key,
+        ..CreateMultipartUploadOutput::default()
+    }))
+}
+
+pub(super) async fn upload_part(service: &Service, req: S3Request<UploadPartInput>) -> Answer<UploadPartOutput> {
+    let asked = req.input;
+    let number = part_number(asked.part_number)?;
+    let name = name(&asked.bucket, &asked.key, &asked.upload_id);
+    let upload = service.store.upload(&name)?;
+    let credentials = req.credentials.as_ref();
+    service.gate.ask_key(credentials, &upload.encryption, "kms:GenerateDataKey")?;
+    service.gate.ask_key(credentials, &upload.encryption, "kms:Decrypt")?;
+    let arriving = ArrivingBody {
+        body: asked.body,
+        headers: &req.headers,
+        trailers: req.trailing_headers,
+        algorithm: asked.checksum_algorithm.as_ref().map(|name| Algorithm::parse(name.as_str())).transpose()?,
+        part_of: Some(&upload),
+        length: asked.content_length,
+    };
+    let staged = service.take_body(arriving).await?;
+    let part = service.store.put_part(name, number, staged).await?;
+    let mut output = UploadPartOutput {
+        e_tag: Some(strong(&part.etag)),
+        server_side_encryption: Some(ServerSideEncryption::from(upload.encryption.algorithm)),
+        ssekms_key_id: upload.encryption.kms_key,
+        bucket_key_enabled: upload.encryption.bucket_key,
+        ..UploadPartOutput::default()
+    };
+    set_checksum!(output, &part.checksum);
+    Ok(S3Response::new(output))
+}
+
+/// Reads `x-amz-copy-source-range`, which unlike `Range` must name both ends, within the source.
+fn copy_range(text: &str, size: u64) -> Result<std::ops::Range<u64>, Error> {
+    let ends = text.strip_prefix("bytes=").and_then(|ends| ends.split_once('-'));
+    let ends = ends.and_then(|(first, last)| Some((first.parse::<u64>().ok()?, last.parse::<u64>().ok()?)));
+    let Some((first, last)) = ends.filter(|(first, last)| first <= last) else {
+        return Err(Error::InvalidArgument(
+            "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy",
+        ));
+    };
+    if last >= size {
+        return Err(Error::InvalidRange);
+    }
+    Ok(first..last + 1)
+}
+
+pub(super) async fn upload_part_copy(
+    service: &Service,
+    req: S3Request<UploadPartCopyInput>,
+) -> Answer<UploadPartCopyOutput> {
+    let asked = &req.input;
+    let number = part_number(asked.part_number)?;
+    let name = name(&asked.bucket, &asked.key, &asked.upload_id);
+    let upload = service.store.upload(&name)?;
+    let from = source_of(&asked.copy_source)?;
+    service.ask_to_decrypt_source(&req, &from)?;
+    service.ask_to_encrypt(&req, &upload.encryption)?;
+    let conditions = ReadConditions {
+        if_match: asked.copy_source_if_match.clone(),
+        if_none_match: asked.copy_source_if_none_match.clone(),
+        if_modified_since: asked.copy_source_if_modified_since.clone(),
+        if_unmodified_since: asked.copy_source_if_unmodified_since.clone(),
+    };
+    let largest = service.store.limits().single_body;
+    let part: Part = loop {
+        let source = service
+            .store
+            .source(&from, Some(upload.summed_by()), |info| {
+                conditions.check_copy(info)?;
+                let range = match asked.copy_source_range.as_deref() {
+                    Some(range) => copy_range(range, info.size)?,
+                    None => 0..info.size,
+                };
+                if range.end - range.start > largest {
+                    return Err(Error::InvalidRequest(
+                        "The specified copy range is larger than the maximum allowable size for a copy source: 5368709120",
+                    ));
+                }
+                Ok(range)
+            })
+            .await;
+        let source = service.hide_missing(&req, &from.0, source)?;
+        if let Some(part) = service.store.copy_part(name.clone(), number, from.clone(), source).await? {
+            break part;
+        }
+    };
+    let mut result = CopyPartResult {
+        e_tag: Some(strong(&part.etag)),
+        last_modified: Some(timestamp(time_of(part.modified))),
+        ..CopyPartResult::default()
+    };
+    set_checksum!(result, &part.checksum);
+    Ok(S3Response::new(UploadPartCopyOutput {
+        copy_part_result: Some(result),
+        server_side_encryption: Some(ServerSideEncryption::from(upload.encryption.algorithm)),
+        ..UploadPartCopyOutput::default()
+    }))
+}
+
+pub(super) async fn list_parts(service: &Service, req: S3Request<ListPartsInput>) -> Answer<ListPartsOutput> {
+    let asked = req.input;
+    let (upload, parts) = service.store.upload_parts(&name(&asked.bucket, &asked.key, &asked.upload_id))?;
+    let most = asked.max_parts.and_then(|most| usize::try_from(most).ok()).unwrap_or(1_000).min(1_000);
+    let after = asked.part_number_marker.and_then(|marker| u32::try_from(marker).ok()).unwrap_or_default();
+    let behind: Vec<_> = parts.into_iter().filter(|(number, _)| *number > after).collect();
+    let truncated = behind.len() > most;
+    let told: Vec<ToldPart> = behind
+        .into_iter()
+        .take(most)
+        .map(|(number, part)| {
+            let mut told = ToldPart {
+                part_number: Some(told_number(number)),
+                size: Some(length(part.size)),
+                e_tag: Some(strong(&part.etag)),
+                last_modified: Some(timestamp(time_of(part.modified))),
+                ..ToldPart::default()
+            };
+            set_checksum!(told, &part.checksum);
+            told
+        })
+        .collect();
+    Ok(S3Response::new(ListPartsOutput {
+        bucket: Some(asked.bucket),
+        key: Some(asked.key),
+        upload_id: Some(asked.upload_id),
+        is_truncated: Some(truncated),
+        max_parts: Some(count(most)),
+        part_number_marker: asked.part_number_marker,
+        next_part_number_marker: told.last().and_then(|part| part.part_number),
+        parts: Some(told),
+        storage_class: Some(StorageClass::from(upload.storage_class.unwrap_or_else(|| "STANDARD".to_owned()))),
+        checksum_algorithm: upload.algorithm.map(|algorithm| ChecksumAlgorithm::from(algorithm.name().to_owned())),
+        checksum_type: upload.algorithm.map(|_| ChecksumType::from(upload.kind.name().to_owned())),
+        ..ListPartsOutput::default()
+    }))
+}
+
+pub(super) async fn list_multipart_uploads(
+    service: &Service,
+    req: S3Request<ListMultipartUploadsInput>,
+) -> Answer<ListMultipartUploadsOutput> {
+    let asked = req.input;
+    if asked.delimiter.as_deref().is_some_and(|delimiter| !delimiter.is_empty()) {
+        return Err(Error::NotImplemented("delimiter in ListMultipartUploads"));
+    }
+    let spelling = Spelling::of(asked.encoding_type.as_ref())?;
+    let most = asked.max_uploads.and_then(|most| usize::try_from(most).ok()).unwrap_or(1_000).min(1_000);
+    let prefix = asked.prefix.as_deref().unwrap_or_default();
+    let after_key = asked.key_marker.as_deref().unwrap_or_default();
+    // Without an upload marker, all uploads of the marked key are passed over.
+    let after_id = asked.upload_id_marker.as_deref();
+    let behind: Vec<_> = service
+        .store
+        .uploads(&asked.bucket)?
+        .into_iter()
+        .filter(|(name, _)| name.key.starts_with(prefix))
+        .filter(|(name, _)| {
+            name.key.as_str() > after_key
+                || (name.key == after_key && after_id.is_some_and(|after_id| name.id.as_str() > after_id))
+        })
+        .collect();
+    let truncated = behind.len() > most;
+    let last = behind.get(..most.min(behind.len())).and_then(|page| page.last()).map(|(name, _)| name.clone());
+    let uploads = behind.into_iter().take(most).map(|(name, upload)| MultipartUpload {
+        key: Some(spelling.spell(&name.key)),
+        upload_id: Some(name.id),
+        initiated: Some(timestamp(time_of(upload.initiated))),
+        storage_class: Some(StorageClass::from(upload.storage_class.unwrap_or_else(|| "STANDARD".to_owned()))),
+        checksum_algorithm: upload.algorithm.map(|algorithm| ChecksumAlgorithm::from(algorithm.name().to_owned())),
+        checksum_type: upload.algorithm.map(|_| ChecksumType::from(upload.kind.name().to_owned())),
+        ..MultipartUpload::default()
+    });
+    Ok(S3Response::new(ListMultipartUploadsOutput {
+        bucket: Some(asked.bucket),
+        prefix: Some(spelling.spell(prefix)),
+        key_marker: Some(spelling.spell(after_key)),
+        upload_id_marker: asked.upload_id_marker,
+        next_key_marker: last.as_ref().filter(|_| truncated).map(|name| spelling.spell(&name.key)),
+        next_upload_id_marker: last.filter(|_| truncated).map(|name| name.id),
+        is_truncated: Some(truncated),
+        max_uploads: Some(count(most)),
+        encoding_type: asked.encoding_type,
+        uploads: Some(uploads.collect()),
+        ..ListMultipartUploadsOutput::default()
+    }))
+}
+
+/// The one checksum among the five fields of a part or a request.
+macro_rules! stated_checksum {
+    ($of:expr) => {{
+        let of = &$of;
+        [
+            (Algorithm::Crc32, &of.checksum_crc32),
+            (Algorithm::Crc32c, &of.checksum_crc32c),
+            (Algorithm::Crc64Nvme, &of.checksum_crc64nvme),
+            (Algorithm::Sha1, &of.checksum_sha1),
+            (Algorithm::Sha256, &of.checksum_sha256),
+        ]
+        .into_iter()
+        .find_map(|(algorithm, value)| Some((algorithm, value.clone()?)))
+    }};
+}
+
+pub(super) async fn complete_multipart_upload(
+    service: &Service,
+    req: S3Request<CompleteMultipartUploadInput>,
+) -> Answer<CompleteMultipartUploadOutput> {
+    let asked = req.input;
+    let named = asked.multipart_upload.as_ref().and_then(|upload| upload.parts.as_ref()).ok_or(Error::MalformedXml)?;
+    let parts = named
+        .iter()
+        .map(|part| {
+            Ok(NamedPart {
+                number: part_number(part.part_number.ok_or(Error::MalformedXml)?)?,
+                etag: part.e_tag.as_ref().ok_or(Error::MalformedXml)?.value().to_owned(),
+                checksum: stated_checksum!(part),
+            })
+        })
+        .collect::<Result<Vec<_>, Error>>()?;
+    let completion = Completion {
+        parts,
+        condition: WriteCondition::of_write(&req.headers)?,
+        claim: stated_checksum!(asked),
+        size: asked.mpu_object_size.and_then(|size| u64::try_from(size).ok()),
+    };
+    let info = service.store.complete_upload(name(&asked.bucket, &asked.key, &asked.upload_id), completion).await?;
+    let mut output = CompleteMultipartUploadOutput {
+        location: Some(format!("https://s3.{}.amazonaws.com/{}/{}", super::REGION, asked.bucket, asked.key)),
+        bucket: Some(asked.bucket),
+        key: Some(asked.key),
+        e_tag: Some(strong(&info.etag)),
+        server_side_encryption: Some(ServerSideEncryption::from(info.encryption.algorithm.clone())),
+        ssekms_key_id: info.encryption.kms_key.clone(),
+        bucket_key_enabled: info.encryption.bucket_key,
+        version_id: info.version.clone(),
+        checksum_type: Some(ChecksumType::from(info.checksum.kind.name().to_owned())),
+        ..CompleteMultipartUploadOutput::default()
+    };
+    set_checksum!(output, &info.checksum);
+    Ok(S3Response::new(output))
+}
+
+pub(super) async fn abort_multipart_upload(
+    service: &Service,
+    req: S3Request<AbortMultipartUploadInput>,
+) -> Answer<AbortMultipartUploadOutput> {
+    service.store.abort_upload(name(&req.input.bucket, &req.input.key, &req.input.upload_id)).await?;
+    Ok(S3Response::new(AbortMultipartUploadOutput::default()))
+}

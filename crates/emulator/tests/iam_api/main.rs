@@ -1,0 +1,100 @@
+//! IAM's API through the real SDK: what it makes is found, listed and counts when requests are judged;
+//! what it refuses it refuses with AWS's codes. Every constraint and code asserted here is from the IAM
+//! API Reference or from "IAM and AWS STS quotas" in the IAM User Guide.
+
+#![expect(clippy::expect_used, reason = "helpers of tests fail as tests do")]
+
+mod access_keys;
+mod errors;
+mod groups;
+mod kept;
+mod permissions;
+mod policies;
+mod roles;
+#[path = "../common/signed.rs"]
+mod signed;
+mod simulation;
+mod users;
+
+use aws_credential_types::Credentials;
+use aws_sdk_iam::config::{BehaviorVersion, Region};
+use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use tidegate_emulator::account::Account;
+
+const ALLOW_ALL: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
+const MAY_PUT: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:PutObject","Resource":"arn:aws:s3:::site/*"}}"#;
+const NO_PUT: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"s3:PutObject","Resource":"arn:aws:s3:::site/*"}}"#;
+const MAY_GET: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::site/*"}}"#;
+const TRUST_ACCOUNT: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"000000000000"},"Action":"sts:AssumeRole"}}"#;
+
+/// An account, and its root as a client of IAM.
+fn world() -> (Account, aws_sdk_iam::Client) {
+    let account = Account::in_memory().expect("an account");
+    let root = iam(&account, account.root_credentials());
+    (account, root)
+}
+
+fn iam(account: &Account, credentials: Credentials) -> aws_sdk_iam::Client {
+    let config = aws_sdk_iam::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .http_client(account.http_client())
+        .credentials_provider(credentials)
+        .build();
+    aws_sdk_iam::Client::from_conf(config)
+}
+
+fn sts(account: &Account, credentials: Credentials) -> aws_sdk_sts::Client {
+    let config = aws_sdk_sts::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .http_client(account.http_client())
+        .credentials_provider(credentials)
+        .build();
+    aws_sdk_sts::Client::from_conf(config)
+}
+
+fn s3(account: &Account, credentials: Credentials) -> aws_sdk_s3::Client {
+    let config = aws_sdk_s3::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .force_path_style(true)
+        .http_client(account.http_client())
+        .credentials_provider(credentials)
+        .build();
+    aws_sdk_s3::Client::from_conf(config)
+}
+
+/// Makes an access key of a user.
+async fn key_of(root: &aws_sdk_iam::Client, user: &str) -> Credentials {
+    let made = root.create_access_key().user_name(user).send().await.expect("a key");
+    let key = made.access_key().expect("a key");
+    Credentials::new(key.access_key_id(), key.secret_access_key(), None, None, "test")
+}
+
+/// Whether somebody may put an object, by trying.
+async fn puts(account: &Account, credentials: &Credentials) -> Result<(), String> {
+    drop(account.s3().create_bucket("site").await);
+    let client = s3(account, credentials.clone());
+    let put = client.put_object().bucket("site").key("a").body(b"x".to_vec().into());
+    put.send().await.map(drop).map_err(|error| error.message().unwrap_or_default().to_owned())
+}
+
+/// Status, code and message of a failure.
+fn failure<T, E: ProvideErrorMetadata>(result: Result<T, SdkError<E, HttpResponse>>) -> (u16, String, String) {
+    let error = result.err().expect("a failure");
+    let status = error.raw_response().map_or(0, |response| response.status().as_u16());
+    (status, error.code().unwrap_or_default().to_owned(), error.message().unwrap_or_default().to_owned())
+}
+
+/// Status and code of a failure.
+fn code<T, E: ProvideErrorMetadata>(result: Result<T, SdkError<E, HttpResponse>>) -> (u16, String) {
+    let (status, code, _) = failure(result);
+    (status, code)
+}
+
+/// A document as it was before IAM encoded it for its answer.
+fn decoded(document: &str) -> String {
+    percent_encoding::percent_decode_str(document).decode_utf8().expect("text").into_owned()
+}

@@ -1,0 +1,154 @@
+//! Taking the steps that `crate::provision` lists, one after the other.
+//!
+//! Owns looking at what is there, the order, and what a failure half way leaves. Never decides on a step.
+
+mod found;
+
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable};
+use tidegate_publish::{CloudError, Connection, Sts};
+
+use crate::client::{Buckets, Iam, Taken};
+use crate::issued::{Issued, Secret};
+use crate::provision::Change;
+
+/// How long a step is tried again that needs what the step before it made: a new role is not known everywhere at once.
+/// Source: IAM user guide, "Troubleshoot IAM", changes that are not always immediately visible.
+const SETTLING: Duration = Duration::from_secs(60);
+
+/// Changes an account.
+#[derive(Debug, Clone)]
+pub struct Provisioner {
+    iam: Iam,
+    buckets: Buckets,
+    sts: Sts,
+}
+
+/// A step that failed, and what had been done before it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("could not {step}: {cause}{}", undone(*.done))]
+pub struct ProvisionError {
+    /// The step.
+    pub step: String,
+    /// Why.
+    pub cause: CloudError,
+    /// How many steps were done before it.
+    pub done: usize,
+}
+
+impl ProvisionError {
+    /// Steps that should have given out credentials gave out none: a defect of Tidegate.
+    #[must_use]
+    pub fn nothing() -> Self {
+        let cause = CloudError::malformed("AssumeRole", "the session", "no step gave out credentials");
+        Self { step: "make credentials".to_owned(), cause, done: 0 }
+    }
+}
+
+fn undone(done: usize) -> String {
+    match done {
+        0 => "; nothing was changed".to_owned(),
+        1 => "; the one step before it was done, run the same command again to go on".to_owned(),
+        many => format!("; the {many} steps before it were done, run the same command again to go on"),
+    }
+}
+
+impl Provisioner {
+    /// With the caller's own connection.
+    #[must_use]
+    pub fn new(connection: &Connection) -> Self {
+        Self { iam: Iam::new(connection), buckets: Buckets::new(connection), sts: Sts::new(connection) }
+    }
+
+    /// The account's identities.
+    #[must_use]
+    pub fn iam(&self) -> &Iam {
+        &self.iam
+    }
+
+    /// The account's buckets.
+    #[must_use]
+    pub fn buckets(&self) -> &Buckets {
+        &self.buckets
+    }
+
+    /// Who calls.
+    #[must_use]
+    pub fn sts(&self) -> &Sts {
+        &self.sts
+    }
+
+    /// Takes the steps. `tell` hears of each before it is taken. The answer has the credentials that the last step that
+    /// made some gave out.
+    ///
+    /// # Errors
+    /// [`ProvisionError`] names the step, and how many were done.
+    pub async fn take(
+        &self,
+        changes: &[Change],
+        mut tell: impl FnMut(&Change),
+    ) -> Result<Option<Issued>, ProvisionError> {
+        let mut issued = None;
+        for (done, change) in changes.iter().enumerate() {
+            tell(change);
+            // What a step before this one made may not be known everywhere yet.
+            let fresh = done > 0;
+            let pauses = ExponentialBuilder::default()
+                .with_min_delay(Duration::from_millis(500))
+                .with_max_delay(Duration::from_secs(8))
+                .without_max_times()
+                .with_total_delay(Some(SETTLING));
+            let taken = (|| self.step(change))
+                .retry(pauses)
+                .when(|error: &CloudError| fresh && settles(change, error))
+                .await
+                .map_err(|cause| ProvisionError { step: change.to_string(), cause, done })?;
+            issued = taken.or(issued);
+        }
+        Ok(issued)
+    }
+
+    async fn step(&self, change: &Change) -> Result<Option<Issued>, CloudError> {
+        if let Change::AssumeRole { role, session, seconds, policy } = change {
+            let duration = Duration::from_secs((*seconds).into());
+            let made = self.sts.assume_for(role, session, policy, duration).await?;
+            let expires = made.expiry().map(aws_smithy_types::DateTime::from).map(|end| end.to_string());
+            return Ok(Some(Issued {
+                user: None,
+                access_key_id: made.access_key_id().to_owned(),
+                secret_access_key: Secret::new(made.secret_access_key()),
+                session_token: made.session_token().map(Secret::new),
+                created: None,
+                expires,
+            }));
+        }
+        if self.buckets.take(change).await? {
+            return Ok(None);
+        }
+        match self.iam.take(change).await? {
+            Taken::Issued(issued) => Ok(Some(issued)),
+            Taken::Done | Taken::NotMine => Ok(None),
+        }
+    }
+}
+
+/// Whether a failure may only mean that the step before it is not known everywhere.
+fn settles(change: &Change, error: &CloudError) -> bool {
+    let code = error.code.as_deref().unwrap_or_default();
+    match change {
+        Change::AssumeRole { .. } => code == "AccessDenied",
+        Change::SetBucketPolicy { .. } => matches!(code, "AccessDenied" | "OperationAborted" | "NoSuchBucket"),
+        Change::AllowPublicAccess { .. } | Change::SetWebsite { .. } => {
+            matches!(code, "OperationAborted" | "NoSuchBucket")
+        }
+        Change::PutUserPolicy { .. } | Change::CreateAccessKey { .. } | Change::PutGroupPolicy { .. } => {
+            code == "NoSuchEntity"
+        }
+        // The role may be new; a policy that is not there is a mistake.
+        Change::AttachRolePolicy { .. } => code == "NoSuchEntity" && !error.why.contains("olicy"),
+        // The group may be new; a user that is not there is a mistake.
+        Change::AddUserToGroup { .. } => code == "NoSuchEntity" && error.why.contains("group"),
+        _ => false,
+    }
+}

@@ -1,0 +1,38 @@
+//! IAM: the only room that names its SDK.
+//!
+//! Owns the requests: looking at users, roles, groups and policies, changing one thing at a time, and asking IAM what a role
+//! may do. Never decides what to change: `crate::provision` does.
+
+mod bucket;
+mod change;
+mod installed;
+mod look;
+mod notification;
+mod simulate;
+
+use aws_sdk_iam::Client;
+use tidegate_publish::Connection;
+
+pub use bucket::Buckets;
+pub(crate) use change::Taken;
+pub use look::{RoleTold, Roles, UserTold};
+pub use simulate::{Asked, Decided};
+
+/// A client of IAM.
+#[derive(Debug, Clone)]
+pub struct Iam {
+    client: Client,
+}
+
+impl Iam {
+    /// Makes a client.
+    #[must_use]
+    pub fn new(connection: &Connection) -> Self {
+        Self { client: Client::new(connection.config()) }
+    }
+}
+
+/// A document as IAM answers it: percent-encoded.
+fn decoded(text: &str) -> String {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
+}

@@ -1,0 +1,21 @@
+//! IAM: policy documents, what people and functions need, and making it.
+
+/// Sends a request whose answer is of no interest: its call, what it is about, and the request itself.
+macro_rules! sent {
+    ($call:literal, $subject:expr, $request:expr) => {
+        $request.send().await.map(drop).map_err(|error| ::tidegate_publish::CloudError::new($call, $subject, &error))
+    };
+}
+
+pub mod apply;
+pub mod account;
+pub mod audit;
+pub mod check;
+mod client;
+pub mod document;
+pub mod grant;
+pub mod install;
+pub mod issued;
+pub mod provision;
+
+pub use client::{Asked, Buckets, Decided, Iam, RoleTold, Roles, UserTold};

@@ -1,0 +1,131 @@
+//! What an account needs: that templates say the same as `tidegate policy`, name every resource once, and start the function for
+//! the very uploads that publish.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failure here is a failed test, and must name its place"
+)]
+
+mod settings;
+mod steps;
+mod templates;
+mod uploads;
+
+use serde_json::Value;
+use tidegate_core::config::Config;
+use tidegate_iam::account::{Installation, Place, Publishers, Template};
+
+const ACCOUNT: &str = "123456789012";
+const REGION: &str = "eu-west-1";
+
+/// Sites of every kind: builds and staged places, roles and none, webhooks with secrets of both stores, a shared place and a shared role.
+const CONFIGURATION: &str = r#"
+state = "s3://acme-artifacts/tidegate/"
+
+[function]
+name = "publisher"
+architecture = "arm64"
+memory = 512
+alarm-topic = "arn:aws:sns:eu-west-1:123456789012:on-call"
+
+[[site]]
+name = "docs"
+builds = "s3://acme-artifacts/builds/docs/"
+target = "s3://docs.acme.com/v1/"
+role = "arn:aws:iam::123456789012:role/publishers/tidegate-docs"
+cdn = [{ distribution = "E2EXAMPLE", origin-path = "/v1" }]
+writing = { acl = "public-read", encryption = "aws:kms", kms-key = "arn:aws:kms:eu-west-1:123456789012:key/0a1b2c3d-0000-0000-0000-000000000000" }
+
+[[site]]
+name = "mirror"
+builds = "s3://acme-artifacts/builds/docs/"
+target = "s3://mirror.acme.com/"
+role = "arn:aws:iam::123456789012:role/publishers/tidegate-docs"
+
+[[site]]
+name = "blog"
+staged = "s3://acme-artifacts/staged/our blog.zip"
+target = "s3://blog.acme.com/"
+role = "arn:aws:iam::123456789012:role/tidegate-blog"
+
+[[site]]
+name = "shop"
+staged = "s3://acme-other/staged/shop/"
+target = "s3://shop.acme.com/"
+cdn = [{ distribution = "E3EXAMPLE" }]
+
+[[site]]
+name = "hooked"
+builds = "s3://acme-artifacts/builds/hooked/"
+target = "s3://hooked.acme.com/"
+role = "arn:aws:iam::123456789012:role/tidegate-hooked"
+
+[[site.webhook]]
+provider = "github"
+repository = "acme/hooked"
+branch = "main"
+secrets = ["secretsmanager:repo/github.com/acme/hooked", "ssm:/tidegate/hooked"]
+
+[[site.webhook]]
+provider = "github"
+repository = "acme/hooked"
+events = ["release"]
+tag = "v*"
+publish = "artifact"
+artifact = "site-*.zip"
+token = "secretsmanager:repo/github.com/acme/hooked#token"
+secrets = ["secretsmanager:repo/github.com/acme/hooked"]
+
+[[site]]
+name = "local"
+staged = "public"
+target = "s3://local.acme.com/"
+"#;
+
+fn config() -> Config {
+    Config::parse(CONFIGURATION).unwrap()
+}
+
+fn installed(config: &Config, place: &Place) -> Installation {
+    Installation::new(config, place, Publishers::Made).unwrap()
+}
+
+fn open(config: &Config) -> Installation {
+    installed(config, &Place::open(None))
+}
+
+fn cloudformation(installation: &Installation) -> Value {
+    serde_json::from_str(&Template::CloudFormation.write(installation).unwrap()).unwrap()
+}
+
+fn terraform(installation: &Installation) -> String {
+    Template::Terraform.write(installation).unwrap()
+}
+
+/// As it is once it is deployed.
+fn deployed(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => match members.get("Fn::Sub") {
+            Some(Value::String(text)) => {
+                let text = text.replace("${AWS::AccountId}", ACCOUNT).replace("${AWS::Region}", REGION);
+                assert!(!text.contains("${AWS"), "{text}");
+                Value::String(text)
+            }
+            _ => Value::Object(members.iter().map(|(name, value)| (name.clone(), deployed(value))).collect()),
+        },
+        Value::Array(values) => Value::Array(values.iter().map(deployed).collect()),
+        other => other.clone(),
+    }
+}
+
+fn of_kind<'a>(template: &'a Value, kind: &str) -> Vec<(&'a str, &'a Value)> {
+    let resources = template["Resources"].as_object().unwrap();
+    let mut found: Vec<_> = resources
+        .iter()
+        .filter(|(_, resource)| resource["Type"] == kind)
+        .map(|(name, resource)| (name.as_str(), &resource["Properties"]))
+        .collect();
+    found.sort_by_key(|(name, _)| *name);
+    found
+}

@@ -1,0 +1,327 @@
+//! Documents for those around a site: that none is wrong or wide, that prefixes end, that limits are told, and that each form
+//! is what its readers take.
+#![expect(clippy::unwrap_used, reason = "a failure here is a failed test, and must name its place")]
+
+mod forms;
+mod lints;
+mod steps;
+
+use serde_json::Value;
+use tidegate_core::config::{Config, Site};
+use tidegate_core::location::{Bucket, Prefix};
+use tidegate_iam::document::{Limit, LintedAs, Partition, lint};
+use tidegate_iam::grant::{
+    Access, Attached, BucketGrant, CiPublisher, Grant, Identity, S3Sync, caller, lambda, public, site, trust,
+    trust_account, trust_service, uploader, uploader_guard,
+};
+
+const ACCOUNT: &str = "123456789012";
+
+const CONFIGURATION: &str = r#"
+state = "s3://acme-artifacts/tidegate/"
+
+[[site]]
+name = "docs"
+staged = "s3://acme-artifacts/staging/docs/"
+target = "s3://docs.acme.com/v1/"
+role = "arn:aws:iam::123456789012:role/tidegate-docs"
+cdn = [{ distribution = "E2EXAMPLE", origin-path = "/v1" }]
+writing = { encryption = "aws:kms", kms-key = "arn:aws:kms:us-east-1:123456789012:key/0a1b" }
+
+[[site]]
+name = "blog"
+staged = "s3://acme-artifacts/staging/blog.zip"
+target = "s3://blog.acme.com/"
+role = "arn:aws:iam::123456789012:role/tidegate-blog"
+delete = false
+
+[[site.sync]]
+plugin = "s3://acme-plugins/banner.wasm"
+sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
+
+[[site.webhook]]
+provider = "github"
+repository = "acme/blog"
+branch = "main"
+publish = "staged"
+secrets = ["secretsmanager:repo/github.com/acme/blog#hook", "ssm:/tidegate/blog"]
+
+[[site]]
+name = "plain"
+target = "s3://plain.acme.com/"
+"#;
+
+fn sites() -> Vec<Site> {
+    Config::parse(CONFIGURATION).unwrap().sites
+}
+
+fn bucket(name: &str) -> Bucket {
+    name.parse().unwrap()
+}
+
+fn s3_sync() -> S3Sync {
+    S3Sync {
+        partition: Partition::default(),
+        account: ACCOUNT.to_owned(),
+        target: "s3://www.acme.com/site".parse().unwrap(),
+        distributions: vec!["E1".to_owned().try_into().unwrap()],
+        delete: true,
+        acl: true,
+        find_distribution: false,
+        configure_bucket: true,
+    }
+}
+
+fn ci_publisher(dev: bool) -> CiPublisher {
+    CiPublisher {
+        partition: Partition::default(),
+        account: ACCOUNT.to_owned(),
+        region: "eu-west-1".to_owned(),
+        bucket: bucket("acme-dist"),
+        prefix: "release".parse().unwrap(),
+        dev_prefix: "*/feature/".to_owned(),
+        codeartifact_domain: Some("acme".to_owned()),
+        allow_delete: true,
+        dev,
+        path: "/ci/".to_owned(),
+        name: "publisher".to_owned(),
+    }
+}
+
+fn github(repository: &str, branch: Option<&str>, environment: Option<&str>) -> Identity {
+    Identity::GitHub {
+        repository: repository.to_owned(),
+        branch: branch.map(str::to_owned),
+        environment: environment.map(str::to_owned),
+    }
+}
+
+fn all() -> Vec<Grant> {
+    let sites = sites();
+    let named: Vec<&Site> = sites.iter().collect();
+    let staging = "s3://acme-artifacts/staging/docs".parse().unwrap();
+    let partition = Partition::default();
+    let mut grants: Vec<Grant> = sites.iter().map(|one| site(one, ACCOUNT, &[])).collect();
+    grants.extend([
+        caller(&named, ACCOUNT),
+        lambda(&named, ACCOUNT, "eu-west-1", "tidegate"),
+        uploader(&partition, &staging),
+        uploader_guard(&partition, &staging),
+        s3_sync().grant(),
+        ci_publisher(false).grant().unwrap(),
+        ci_publisher(true).grant().unwrap(),
+        trust(&partition, ACCOUNT, &github("acme", None, None)).unwrap(),
+        trust_account("arn:aws:iam::123456789012:root"),
+        trust_service("lambda.amazonaws.com"),
+    ]);
+    grants
+}
+
+#[test]
+fn no_document_is_wrong_or_wide_and_each_statement_says_why() {
+    for grant in all() {
+        let (role, limit) = match &grant.attached {
+            Attached::Policy => (LintedAs::Identity, Limit::Managed),
+            Attached::Trust => (LintedAs::Trust, Limit::Trust),
+            Attached::Bucket(_) => (LintedAs::Bucket, Limit::Bucket),
+        };
+        let concerns = lint(&grant.document.compact().unwrap(), role, limit);
+        assert_eq!(concerns, [], "{}", grant.name);
+        assert!(grant.document.statements().iter().all(|statement| !statement.why().is_empty()), "{}", grant.name);
+    }
+}
+
+#[test]
+fn every_prefix_ends_so_that_no_sibling_is_reached() {
+    for grant in all() {
+        let text = grant.document.compact().unwrap();
+        for found in text.split(":::").skip(1) {
+            let arn = found.split('"').next().unwrap();
+            let Some((_, key)) = arn.split_once('/') else { continue };
+            let fine = key == "*" || key.ends_with("/*") || !key.ends_with('*');
+            assert!(fine, "{arn} in {}", grant.name);
+        }
+    }
+    let docs = site(&sites()[0], ACCOUNT, &[]).document.compact().unwrap();
+    assert!(docs.contains("arn:aws:s3:::docs.acme.com/v1/*") && docs.contains("\"s3:prefix\":\"v1/*\""), "{docs}");
+}
+
+#[test]
+fn a_site_gets_what_its_configuration_uses_and_no_more() {
+    let [docs, blog, plain] = <[Site; 3]>::try_from(sites()).unwrap();
+    let text = |one: &Site| site(one, ACCOUNT, &[]).document.compact().unwrap();
+    assert!(text(&docs).contains("kms:GenerateDataKey") && text(&docs).contains("distribution/E2EXAMPLE"));
+    assert!(!text(&docs).contains("PutObjectAcl"));
+    // What earlier releases kept is removed once nothing names it, also where the artifact deletes nothing.
+    assert!(text(&blog).contains("s3:DeleteObject") && !text(&blog).contains("cloudfront"));
+    assert!(text(&blog).contains("acme-artifacts/staging/blog.zip") && !text(&plain).contains("staging"));
+    let lone = Config::parse("[[site]]\nname = \"a\"\ntarget = \"s3://abc/\"\ndelete = false\n").unwrap();
+    assert!(!text(&lone.sites[0]).contains("s3:DeleteObject"));
+}
+
+#[test]
+fn the_standing_role_assumes_publishers_and_writes_no_site() {
+    let sites = sites();
+    let roled: Vec<&Site> = sites.iter().take(2).collect();
+    let text = lambda(&roled, ACCOUNT, "eu-west-1", "tidegate").document.compact().unwrap();
+    assert!(text.contains("role/tidegate-docs") && text.contains("role/tidegate-blog"));
+    assert!(!text.contains("docs.acme.com") && !text.contains("blog.acme.com"), "{text}");
+    // The function has the plugin's code in its package; whoever packages it reads the plugin.
+    assert!(!text.contains("acme-plugins"), "{text}");
+    assert!(caller(&roled, ACCOUNT).document.compact().unwrap().contains("acme-plugins/banner.wasm"));
+    assert!(
+        text.contains("secret:repo/github.com/acme/blog-??????") && text.contains("parameter/tidegate/blog"),
+        "{text}"
+    );
+    assert!(text.contains("lambda:eu-west-1:123456789012:function:tidegate"), "{text}");
+    // A site without a role is published by the caller itself.
+    let all: Vec<&Site> = sites.iter().collect();
+    assert!(caller(&all, ACCOUNT).document.compact().unwrap().contains("arn:aws:s3:::plain.acme.com/*"));
+}
+
+#[test]
+fn four_buckets_fit_into_a_session_and_what_does_not_is_told() {
+    let grant = |count: usize, length: usize, prefix: &str| BucketGrant {
+        partition: Partition::default(),
+        buckets: (0..count).map(|at| bucket(&format!("{at:0length$}"))).collect(),
+        prefix: prefix.parse().unwrap(),
+        access: Access::ReadWrite,
+        custom: None,
+        statements: Vec::new(),
+    };
+    // As the tool before it could not: four of the longest names with a prefix of ten characters.
+    assert!(grant(4, 63, "0123456789").text(Limit::Session).is_ok());
+    assert!(grant(4, 63, "0123456789").text(Limit::User).is_ok());
+    let told = grant(20, 63, "").text(Limit::Session).unwrap_err().to_string();
+    assert!(told.contains("20 buckets") && told.contains("2048") && told.contains("fewer buckets"), "{told}");
+    assert!(grant(20, 63, "").user_name().len() <= 64 && grant(20, 63, "").policy_name().len() <= 128);
+    assert_ne!(grant(20, 63, "").user_name(), grant(21, 63, "").user_name());
+}
+
+#[test]
+fn custom_policies_are_made_for_every_bucket_and_checked() {
+    let mut grant = BucketGrant {
+        partition: Partition::default(),
+        buckets: vec![bucket("one"), bucket("two")],
+        prefix: Prefix::default(),
+        access: Access::ReadWrite,
+        custom: Some(
+            r#"{"Version":"2012-10-17","Statement":[{"Sid":"A","Effect":"Allow","Action":["s3:GetObject"],"Resource":["arn:aws:s3:::$!BUCKET_NAME!$/*"]},
+                {"Effect":"Allow","Action":"s3:ListAllMyBuckets","Resource":"*"}]}"#
+                .to_owned(),
+        ),
+        statements: vec![tidegate_iam::grant::checked_statement(r#"{"Effect":"Allow","Action":"textract:DetectText","Resource":"*"}"#).unwrap()],
+    };
+    let value: Value = serde_json::from_str(&grant.text(Limit::Session).unwrap()).unwrap();
+    let text = value.to_string();
+    assert!(text.contains("arn:aws:s3:::one/*") && text.contains("arn:aws:s3:::two/*") && text.contains("textract"));
+    assert_eq!(value["Statement"].as_array().unwrap().len(), 4, "what names no bucket is there once: {text}");
+    assert_eq!(text.matches("\"Sid\"").count(), 1);
+    // A comma too many, as in the example that went round.
+    grant.custom = Some(
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*",}]}"#
+            .to_owned(),
+    );
+    let told = grant.text(Limit::Session).unwrap_err().to_string();
+    assert!(told.contains("no JSON") && told.contains("trailing comma"), "{told}");
+    for (statement, expected) in [
+        (r#"{"Action":"s3:GetObject","Resource":"*"}"#, "/Effect"),
+        (r#"{"Effect":"Allow","Resource":"*"}"#, "exactly one of `Action`"),
+        (r#"{"Effect":"Allow","Action":"GetObject","Resource":"*"}"#, "is no action"),
+        ("[", "no JSON"),
+    ] {
+        let told = tidegate_iam::grant::checked_statement(statement).unwrap_err().to_string();
+        assert!(told.contains(expected) && told.starts_with("the statement is wrong"), "{told}");
+    }
+}
+
+#[test]
+fn kinds_of_access_allow_what_they_say() {
+    let text = |access| {
+        let grant = BucketGrant {
+            partition: Partition::default(),
+            buckets: vec![bucket("one")],
+            prefix: "docs".parse().unwrap(),
+            access,
+            custom: None,
+            statements: Vec::new(),
+        };
+        grant.text(Limit::Session).unwrap()
+    };
+    let has = |access, action: &str| text(access).contains(action);
+    assert!(has(Access::ReadOnly, "s3:GetObject\"") && !has(Access::ReadOnly, "s3:PutObject"));
+    assert!(
+        has(Access::WriteOnly, "s3:PutObject")
+            && !has(Access::WriteOnly, "GetObject")
+            && !has(Access::WriteOnly, "ListBucket")
+    );
+    assert!(has(Access::ReadWrite, "s3:DeleteObject") && has(Access::ReadWrite, "s3:AbortMultipartUpload"));
+    assert!(text(Access::ReadOnly).contains("one/docs/*") && text(Access::ReadOnly).contains("\"docs/*\""));
+    let open = public(&Partition::default(), &bucket("one")).compact().unwrap();
+    assert!(open.contains("\"Principal\":\"*\"") && !open.contains("ListBucket"));
+}
+
+#[test]
+fn partitions_are_named_throughout() {
+    let text = CONFIGURATION.replace("arn:aws:iam", "arn:aws-cn:iam");
+    let china = Config::parse(&text).unwrap().sites;
+    let granted = site(&china[0], ACCOUNT, &[]).document.compact().unwrap();
+    assert!(granted.contains("arn:aws-cn:s3:::docs.acme.com") && !granted.contains("arn:aws:s3"), "{granted}");
+    assert!("aws-us-gov".parse::<Partition>().is_ok() && "azure".parse::<Partition>().is_err());
+}
+
+#[test]
+fn jobs_are_trusted_by_their_subject_in_each_of_its_forms() {
+    let partition = Partition::default();
+    let condition = |identity: &Identity| {
+        let grant = trust(&partition, ACCOUNT, identity).unwrap();
+        let value: Value = serde_json::from_str(&grant.document.compact().unwrap()).unwrap();
+        value["Statement"][0]["Condition"].clone()
+    };
+    let host = "token.actions.githubusercontent.com";
+    let sub =
+        |value: &Value, operator: &str| value[operator][format!("{host}:sub")].as_str().unwrap_or_default().to_owned();
+    assert_eq!(sub(&condition(&github("acme", None, None)), "StringLike"), "repo:acme/*");
+    assert_eq!(sub(&condition(&github("acme/docs", None, None)), "StringLike"), "repo:acme/docs:*");
+    assert_eq!(
+        sub(&condition(&github("acme/docs", Some("main"), None)), "StringEquals"),
+        "repo:acme/docs:ref:refs/heads/main"
+    );
+    assert_eq!(sub(&condition(&github("acme", Some("main"), None)), "StringLike"), "repo:acme/*:ref:refs/heads/main");
+    assert_eq!(
+        sub(&condition(&github("acme/docs", None, Some("release"))), "StringEquals"),
+        "repo:acme/docs:environment:release"
+    );
+    assert_eq!(condition(&github("acme", None, None))["StringEquals"][format!("{host}:aud")], "sts.amazonaws.com");
+    let gitlab = |project: &str, branch: Option<&str>| Identity::GitLab {
+        project: project.to_owned(),
+        branch: branch.map(str::to_owned),
+        host: "gitlab.com".to_owned(),
+        audience: None,
+    };
+    let found = condition(&gitlab("acme/docs", Some("main")));
+    assert_eq!(found["StringEquals"]["gitlab.com:sub"], "project_path:acme/docs:ref_type:branch:ref:main");
+    assert_eq!(found["StringEquals"]["gitlab.com:aud"], "https://gitlab.com");
+    assert_eq!(condition(&gitlab("acme/*", None))["StringLike"]["gitlab.com:sub"], "project_path:acme/*:*");
+    for wrong in [github("*", None, None), github("acme/*", None, None), github("", None, None), gitlab("*", None)] {
+        assert!(trust(&partition, ACCOUNT, &wrong).is_err(), "{wrong:?}");
+    }
+    let both = trust(&partition, ACCOUNT, &github("acme/docs", Some("main"), Some("release"))).unwrap_err().to_string();
+    assert!(both.contains("names no branch"), "{both}");
+}
+
+#[test]
+fn places_of_feature_branches_are_folders_with_a_name() {
+    for (prefix, fine) in
+        [("*/feature/", true), ("feature", false), ("*", false), ("*/", false), ("/x/", false), ("a${b}/", false)]
+    {
+        let publisher = CiPublisher { dev_prefix: prefix.to_owned(), ..ci_publisher(true) };
+        assert_eq!(publisher.grant().is_ok(), fine, "{prefix}");
+    }
+    let dev = ci_publisher(true).grant().unwrap().document.compact().unwrap();
+    assert!(dev.contains("acme-dist/*/feature/*") && !dev.contains("Delete") && !dev.contains("codeartifact"), "{dev}");
+    let release = ci_publisher(false).grant().unwrap().document.compact().unwrap();
+    assert!(release.contains("acme-dist/release/*") && release.contains("ecr:BatchDeleteImage"), "{release}");
+    let kept = CiPublisher { allow_delete: false, ..ci_publisher(false) }.grant().unwrap().document.compact().unwrap();
+    assert!(!kept.contains("Delete"), "{kept}");
+}

@@ -1,0 +1,392 @@
+//! The flow of one publish, in the order in which things happen: claim, open, shape, compare, judge, write, invalidate.
+//!
+//! Owns the order, and which credentials are there when. Planning holds credentials that can read only; those that can
+//! write are made from the approved plan, when no plugin is left. Decides nothing that `tidegate-host` decides.
+
+mod assemble;
+mod claim;
+mod clock;
+mod credentials;
+mod error;
+mod manifest;
+mod release;
+mod releases;
+mod settle;
+mod shape;
+mod under;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidegate_core::config::Site;
+use tidegate_core::desired::Desired;
+use tidegate_core::diff::Comparison;
+use tidegate_core::facts::Facts;
+use tidegate_core::finding::Finding;
+use tidegate_core::invalidation::{FREE_PATHS, check_tags};
+use tidegate_core::location::{Location, Source};
+use tidegate_core::merge::{Site as SiteState, Unfinished};
+use tidegate_core::plan::{FORMAT, Plan, Reason};
+use tidegate_core::release::ReleaseId;
+use tidegate_core::report::{Outcome, Report};
+use tidegate_core::request::Request;
+use tidegate_core::review::Judgement;
+use tidegate_core::usage::Usage;
+use tidegate_core::verdict::{Approval, Approved, Decision, decide, review};
+use tidegate_host::policy;
+use tidegate_host::sync::Trace;
+
+pub use error::PublishError;
+pub use releases::{Comparison as ReleaseComparison, ReleaseChange, Status};
+
+use crate::chain::Workshop;
+use crate::cloudfront::CloudFront;
+use crate::connection::Connection;
+use crate::execute::{Writer, remove, write_all};
+use crate::invalidate;
+use crate::progress::{Event, Observer, Stage};
+use crate::s3::{CopySource, S3};
+use crate::source::content::SourceContent;
+use crate::source::{self, Reader};
+use crate::state::{Fence, Held, History, State};
+use crate::survey::{Pages, Past, Survey};
+use assemble::restorable;
+use clock::Clock;
+
+/// How long a run waits for another one that publishes the same site.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// What a run works with.
+#[derive(Clone)]
+pub struct Publisher {
+    /// The caller's own connection to AWS.
+    pub connection: Connection,
+    /// How plugins are loaded.
+    pub workshop: Workshop,
+    /// Who hears how it goes.
+    pub observer: Arc<dyn Observer>,
+    /// What archives may hold, and what is read of directories.
+    pub options: source::Options,
+    /// How thoroughly the site is compared.
+    pub comparison: Comparison,
+    /// Largest object that one request copies, in bytes; [`CopySource::LIMIT`] but for tests.
+    pub copy_limit: u64,
+    /// Whether the manifest of the live release is believed without listing the site.
+    pub trust_manifest: bool,
+    /// Whether every object is looked at, whatever the manifest says.
+    pub verify: bool,
+    /// How long to wait for another run that publishes the same site.
+    pub patience: Duration,
+}
+
+/// A plan with what it takes to carry it out and to explain it.
+#[derive(Debug)]
+pub struct Planned {
+    /// The plan.
+    pub plan: Plan,
+    /// What policies say of it.
+    pub judgements: Vec<Judgement>,
+    /// What sync plugins had to say.
+    pub findings: Vec<Finding>,
+    /// What sync plugins used.
+    pub usage: Vec<Usage>,
+    /// The site as it should be, with the trail of decisions where it was asked for.
+    pub desired: Arc<Desired>,
+    /// Milliseconds by stage.
+    pub milliseconds: BTreeMap<String, u64>,
+    reader: Reader,
+    state: SiteState,
+    past: Option<Standing>,
+}
+
+/// What earlier releases have to do with a run, and the right to write, once it was had.
+#[derive(Debug)]
+struct Standing {
+    state: State,
+    history: History,
+    horizon: ReleaseId,
+    /// Whether the plan makes another release than the live one; else it only repairs that one.
+    another: bool,
+    held: Option<Held>,
+}
+
+impl Publisher {
+    /// A publisher with everything at its default but what must be given.
+    #[must_use]
+    pub fn new(connection: Connection, workshop: Workshop, observer: Arc<dyn Observer>) -> Self {
+        let heard = Arc::clone(&observer);
+        let progress: source::Progress = Arc::new(move |objects, bytes| heard.hear(Event::Read { objects, bytes }));
+        let options = source::Options { progress: Some(progress), ..source::Options::default() };
+        Self {
+            connection,
+            workshop,
+            observer,
+            options,
+            comparison: Comparison::default(),
+            copy_limit: CopySource::LIMIT,
+            trust_manifest: false,
+            verify: false,
+            patience: PATIENCE,
+        }
+    }
+
+    /// Makes a plan and has it judged. Only reads.
+    ///
+    /// # Errors
+    /// [`PublishError`]. A denial is no error: it is in the judgements.
+    pub async fn plan(&self, request: &Request, site: &Site, trace: Trace) -> Result<Planned, PublishError> {
+        let past = match self.state(site) {
+            None => None,
+            Some(state) => {
+                let history = state.history().await?;
+                Some(Standing { state, history, horizon: ReleaseId::default(), another: true, held: None })
+            }
+        };
+        self.plan_after(past, request, site, trace).await
+    }
+
+    /// Where its releases are kept, where it has any.
+    pub fn state(&self, site: &Site) -> Option<State> {
+        site.state.clone().map(|at| State::new(S3::new(&self.connection), at))
+    }
+
+    async fn plan_after(
+        &self,
+        mut past: Option<Standing>,
+        request: &Request,
+        site: &Site,
+        trace: Trace,
+    ) -> Result<Planned, PublishError> {
+        let own = S3::new(&self.connection);
+        let chain = self.workshop.chain(site, &own).await?;
+        let mut clock = Clock::default();
+
+        self.observer.hear(Event::Stage(Stage::Open));
+        let reading = S3::new(&self.reading(request, site).await?);
+        let trusted = self.trust_manifest && past.as_ref().is_some_and(|past| past.history.is_settled());
+        // The site is listed while the source is opened: neither waits for the other.
+        let pages = if trusted { Pages::trusted() } else { Pages::list(&reading, &site.target, &self.observer) };
+        let shaped = self.shape(&chain, past.as_ref(), request, site, trace, &mut clock).await?;
+        let mut desired = shaped.desired;
+        check_tags(site, &desired)?;
+
+        self.observer.hear(Event::Stage(Stage::Compare));
+        let nothing = Unfinished::default();
+        let history = past.as_ref().map(|past| &past.history);
+        let survey = Survey {
+            s3: &reading,
+            target: &site.target,
+            reader: &shaped.reader,
+            comparison: self.comparison,
+            observer: &self.observer,
+        };
+        let known = Past {
+            records: self.records(past.as_ref()).await?,
+            live: history.and_then(History::live).unwrap_or_default(),
+            horizon: history.map_or(ReleaseId::default(), |history| history.horizon(site.keep, request.instant, false)),
+            unfinished: history.map_or(&nothing, |history| &history.unfinished),
+            verify: self.verify,
+        };
+        let state = survey.look(pages, known, &mut desired).await?;
+        let (plan, horizon, another) = self.assemble(
+            (request, site),
+            &chain,
+            &desired,
+            &state,
+            (shaped.fingerprint, shaped.unshaped),
+            past.as_ref().map(|past| &past.history),
+        );
+        if let Some(past) = &mut past {
+            past.horizon = horizon;
+            past.another = another;
+        }
+        restorable(&plan, &shaped.reader, &request.source)?;
+        self.check_writing(&plan, request, site).await?;
+        clock.lap(Stage::Compare);
+
+        self.observer.hear(Event::Stage(Stage::Judge));
+        let desired = Arc::new(desired);
+        let (plan, judgements) = {
+            let (chain, reader, desired) = (chain.clone(), shaped.reader.clone(), Arc::clone(&desired));
+            let (handle, facts) = (tokio::runtime::Handle::current(), facts(request));
+            blocking(move || {
+                let content = SourceContent::new(reader, handle);
+                let judgements = policy::judge(&chain.policy, &review(&plan, &desired), &facts, &content);
+                (plan, judgements)
+            })
+            .await?
+        };
+        clock.lap(Stage::Judge);
+        Ok(Planned {
+            plan,
+            judgements,
+            findings: shaped.findings,
+            usage: shaped.usage,
+            desired,
+            milliseconds: clock.into_laps(),
+            reader: shaped.reader,
+            state,
+            past,
+        })
+    }
+
+    /// Makes the plan of a saved one again, and refuses where anything that it was made from has changed.
+    ///
+    /// # Errors
+    /// [`PublishError::Drifted`] names what changed.
+    pub async fn replan(&self, saved: &Plan, request: &Request, site: &Site) -> Result<Planned, PublishError> {
+        let planned = self.plan(request, site, Trace::Nothing).await?;
+        still_holds(saved, &planned.plan)?;
+        Ok(planned)
+    }
+
+    /// Carries out a plan, if its policies (or a person, where they hold it) approve it.
+    pub async fn apply(&self, planned: Planned, request: &Request, site: &Site, approval: Approval) -> Report {
+        let mut report = Report::new(request, site.target.clone(), Outcome::Failed);
+        report.planned(&planned.plan);
+        report.findings = planned.findings;
+        report.usage = planned.usage;
+        report.milliseconds = planned.milliseconds;
+        report.drift = planned.state.drift().to_vec();
+        let approved = match decide(planned.plan, planned.judgements, approval) {
+            Decision::Approved(approved) => approved,
+            Decision::Denied(_, judgements) => {
+                report.outcome = Outcome::Denied;
+                report.judgements = judgements;
+                leave(planned.past).await;
+                return report;
+            }
+            Decision::Held(_, judgements) => {
+                report.outcome = Outcome::Held;
+                report.judgements = judgements;
+                leave(planned.past).await;
+                return report;
+            }
+        };
+        report.judgements = approved.judgements().to_vec();
+        let result = match planned.past {
+            None if approved.plan().is_empty() => Ok(Outcome::Unchanged),
+            None => {
+                let known = (planned.desired.as_ref(), &planned.state);
+                self.carry_out(&approved, known, planned.reader, (request, site), &mut report).await
+            }
+            Some(past) => {
+                let work = under::Work {
+                    publisher: self,
+                    request,
+                    site,
+                    approved: &approved,
+                    desired: &planned.desired,
+                    found: &planned.state,
+                    reader: planned.reader,
+                };
+                work.release(past, &mut report).await
+            }
+        };
+        match result {
+            Ok(outcome) => report.outcome = outcome,
+            Err(error) => {
+                report.why = Some(error.to_string());
+                if report.done.touched() {
+                    report.outcome = Outcome::Partial;
+                }
+            }
+        }
+        report
+    }
+
+    /// Carries out a plan for a site that has no releases.
+    async fn carry_out(
+        &self,
+        approved: &Approved,
+        known: (&Desired, &SiteState),
+        reader: Reader,
+        (request, site): (&Request, &Site),
+        report: &mut Report,
+    ) -> Result<Outcome, PublishError> {
+        let plan = approved.plan();
+        let mut clock = Clock::default();
+        let writing = self.writing(plan, request, site).await?;
+        let writer = self.writer(&writing, plan, site, reader, None);
+        write_all(approved, &writer, &self.observer, &mut report.done).await;
+        remove(approved, &[Reason::Stale, Reason::Expired], &writer, &self.observer, &mut report.done).await;
+        report.milliseconds.insert(Stage::Write.name().to_owned(), clock.lap(Stage::Write));
+        if !report.done.failures.is_empty() {
+            return Ok(if report.done.touched() { Outcome::Partial } else { Outcome::Failed });
+        }
+        self.observer.hear(Event::Stage(Stage::Invalidate));
+        let cloudfront = CloudFront::new(&writing);
+        let name = report.plan.clone().unwrap_or_default();
+        let changed: Vec<&str> = plan.operations.iter().map(|operation| operation.key.as_str()).collect();
+        for batch in invalidate::plan(&cloudfront, site, &name, (&changed, &[]), known, FREE_PATHS).await {
+            report.invalidations.push(invalidate::tell(&cloudfront, site, &batch).await);
+        }
+        report.milliseconds.insert(Stage::Invalidate.name().to_owned(), clock.lap(Stage::Invalidate));
+        let told = report.invalidations.iter().all(|told| told.id.is_some());
+        Ok(if told { Outcome::Live } else { Outcome::LiveNotInvalidated })
+    }
+
+    fn writer(
+        &self,
+        writing: &Connection,
+        plan: &Plan,
+        site: &Site,
+        reader: Reader,
+        fence: Option<Fence>,
+    ) -> Arc<Writer> {
+        self.observer.hear(Event::Stage(Stage::Write));
+        let bytes = plan.totals.bytes_to_write + plan.totals.bytes_to_copy;
+        self.observer.hear(Event::Planned { operations: plan.operations.len() as u64, bytes });
+        Arc::new(Writer {
+            s3: S3::new(writing),
+            target: site.target.clone(),
+            writing: plan.writing.clone(),
+            reader,
+            copy_limit: self.copy_limit,
+            fence,
+        })
+    }
+}
+
+/// Refuses a plan that is not the saved one.
+fn still_holds(saved: &Plan, now: &Plan) -> Result<(), PublishError> {
+    if saved.format != FORMAT {
+        return Err(PublishError::Format(saved.format));
+    }
+    if now.to_bytes()? == saved.to_bytes()? { Ok(()) } else { Err(PublishError::Drifted(saved.drift(now, 10))) }
+}
+
+async fn leave(past: Option<Standing>) {
+    if let Some(held) = past.and_then(|past| past.held) {
+        held.leave().await;
+    }
+}
+
+fn facts(request: &Request) -> Facts {
+    Facts {
+        site: request.site.clone(),
+        release: request.release.clone(),
+        instant: request.instant,
+        attributes: BTreeMap::from([("trigger".to_owned(), request.cause.clone())]),
+    }
+}
+
+/// Whether a source lies where releases are kept, or around it.
+/// `fetched` is where the site's own files are that were fetched to be published.
+fn publishes_state(source: &Source, state: &Location, fetched: Option<&Location>) -> bool {
+    match source {
+        Source::Prefix(location) => location.overlaps(state),
+        Source::Object(object) => {
+            let within = |place: &Location| {
+                object.bucket == place.bucket && place.prefix.relative(object.key.as_str()).is_some()
+            };
+            within(state) && !fetched.is_some_and(within)
+        }
+        Source::Directory(_) | Source::Archive(_) | Source::Release(_) => false,
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, PublishError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| PublishError::Interrupted)
+}

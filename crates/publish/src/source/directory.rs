@@ -1,0 +1,285 @@
+//! A directory of this machine as a source: every file is digested at opening, and again while it is sent.
+//!
+//! Owns reading files. Never walks (see [`walk`]) and never writes.
+
+mod walk;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use bytes::Bytes;
+use tidegate_core::artifact::{Artifact, Fingerprint, Item, Names};
+use tidegate_core::content::ReadError;
+use tidegate_core::identity::Identity;
+use tidegate_core::key::Key;
+
+use super::body::{Body, CHUNK, Chunks};
+use super::digest::{Algorithms, Digester, fingerprint};
+use super::{Opened, Options, Progress, Reader, SourceError, blocking};
+
+/// Threads that digest at the most; a disk seldom keeps more of them busy.
+const MOST_THREADS: usize = 8;
+
+/// Bytes of each thread's buffer: large files take few calls, and small ones two.
+const BUFFER: usize = 256 * 1024;
+
+/// A directory in the state in which it was opened.
+#[derive(Debug)]
+pub struct Directory {
+    root: PathBuf,
+    /// Sorted by key.
+    items: Vec<Item>,
+}
+
+/// Why a directory cannot be published.
+#[derive(Debug, thiserror::Error)]
+pub enum DirectoryError {
+    /// Nothing there.
+    #[error("`{0}` does not exist, name a directory or a `.zip` file")]
+    Missing(PathBuf),
+    /// Something else there.
+    #[error("`{0}` is not a directory, name one, or a file that ends in `.zip`")]
+    NotDirectory(PathBuf),
+    /// The system refused to read.
+    #[error("`{path}` could not be read: {error}")]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's words.
+        error: io::Error,
+    },
+    /// A symbolic link whose target is missing.
+    #[error("the link `{0}` points to nothing, remove it or restore its target")]
+    Dangling(PathBuf),
+    /// A symbolic link to a folder that holds it.
+    #[error("the link `{0}` points to a folder that holds the link, remove it")]
+    Loop(PathBuf),
+    /// A symbolic link out of the directory.
+    #[error("the link `{link}` leads out of the source to `{target}`, copy its target into the source instead")]
+    Outside {
+        /// The link.
+        link: PathBuf,
+        /// Where it leads.
+        target: PathBuf,
+    },
+    /// A socket, a pipe or a device.
+    #[error("`{0}` is neither a file nor a folder, remove it")]
+    Special(PathBuf),
+    /// Not the bytes that were digested at opening.
+    #[error("`{0}` changed since it was read, publish again once the build is finished")]
+    Changed(PathBuf),
+}
+
+impl Directory {
+    /// Walks and digests a directory.
+    ///
+    /// # Errors
+    /// [`SourceError`] names the path that cannot be published.
+    pub async fn open(path: &Path, options: &Options) -> Result<Opened, SourceError> {
+        let (path, options) = (path.to_owned(), options.clone());
+        blocking(move || {
+            let (root, keys) = walk::walk(&path)?;
+            let items = digest_all(&root, &keys, options.algorithms, options.progress.as_ref())?;
+            let print = |items: &[Item]| {
+                fingerprint(items.iter().map(|item| {
+                    (item.key.as_str(), item.size, item.identity.sha256.as_ref().map_or(&[][..], |digest| digest))
+                }))
+            };
+            let mut sorted = items;
+            sorted.sort_by(|a, b| a.key.cmp(&b.key));
+            let artifact = Artifact::new(sorted.clone(), Fingerprint(print(&sorted).into()), Names::Files)?;
+            Ok(Opened { artifact, reader: Reader::Directory(Arc::new(Self { root, items: sorted })) })
+        })
+        .await
+    }
+
+    fn item(&self, key: &Key) -> Result<&Item, SourceError> {
+        let found = self.items.binary_search_by(|item| item.key.cmp(key)).ok().and_then(|at| self.items.get(at));
+        found.ok_or_else(|| SourceError::Absent(key.clone()))
+    }
+
+    fn path(&self, key: &Key) -> PathBuf {
+        self.root.join(key.as_str())
+    }
+
+    /// See [`Reader::stream`].
+    pub(super) async fn stream(&self, key: &Key) -> Result<Body, SourceError> {
+        let (item, path) = (self.item(key)?.clone(), self.path(key));
+        let size = item.size;
+        if size <= CHUNK as u64 {
+            return self.whole(key).await.map(Body::ready);
+        }
+        let chunks = blocking(move || FileChunks::open(path, item, Algorithms::default())).await?;
+        Ok(Body::from_blocking(size, chunks))
+    }
+
+    /// See [`Reader::whole`].
+    pub(super) async fn whole(&self, key: &Key) -> Result<Bytes, SourceError> {
+        let (item, path) = (self.item(key)?.clone(), self.path(key));
+        blocking(move || {
+            let size = item.size;
+            let mut chunks = FileChunks::open(path, item, Algorithms::default())?;
+            Ok(chunks.take(size)?.unwrap_or_default())
+        })
+        .await
+    }
+
+    /// See [`Reader::digest`].
+    pub(super) async fn digest(&self, key: &Key, algorithms: Algorithms) -> Result<Identity, SourceError> {
+        let item = self.item(key)?;
+        if algorithms.answered_by(&item.identity) {
+            return Ok(item.identity.clone());
+        }
+        let (item, path) = (item.clone(), self.path(key));
+        blocking(move || {
+            let mut chunks = FileChunks::open(path, item, algorithms)?;
+            while chunks.next()?.is_some() {}
+            Ok(chunks.identity)
+        })
+        .await
+    }
+
+    /// One range, for plugins; shorter at the end of the file. Whether the rest of the file is still the same is not
+    /// asked here: it is when the file is sent.
+    pub(super) fn range(&self, key: &Key, offset: u64, length: u32, deadline: Instant) -> Result<Vec<u8>, ReadError> {
+        let unavailable =
+            |why: &dyn std::fmt::Display| ReadError::Unavailable { key: key.clone(), why: why.to_string() };
+        let item = self.item(key).map_err(|_| ReadError::NotFound(key.clone()))?;
+        if Instant::now() >= deadline {
+            return Err(unavailable(&"its deadline passed"));
+        }
+        let end = item.size.min(offset.saturating_add(u64::from(length)));
+        let read = || -> io::Result<Vec<u8>> {
+            let mut file = File::open(self.path(key))?;
+            if offset > 0 {
+                io::Seek::seek(&mut file, io::SeekFrom::Start(offset))?;
+            }
+            let mut bytes = Vec::with_capacity(usize::try_from(end.saturating_sub(offset)).unwrap_or(0));
+            file.take(end.saturating_sub(offset)).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        let bytes = read().map_err(|error| unavailable(&error))?;
+        if bytes.len() as u64 == end.saturating_sub(offset) {
+            Ok(bytes)
+        } else {
+            Err(unavailable(&DirectoryError::Changed(self.path(key))))
+        }
+    }
+}
+
+/// Digests all files side by side. The order of the answer is not the order of `keys`.
+fn digest_all(
+    root: &Path,
+    keys: &[Key],
+    algorithms: Algorithms,
+    progress: Option<&Progress>,
+) -> Result<Vec<Item>, SourceError> {
+    let next = AtomicUsize::new(0);
+    let threads = thread::available_parallelism().map_or(1, usize::from).clamp(1, MOST_THREADS).min(keys.len().max(1));
+    let work = || -> Result<Vec<Item>, SourceError> {
+        let mut items = Vec::with_capacity(keys.len() / threads + 1);
+        let mut buffer = vec![0; BUFFER];
+        while let Some(key) = keys.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let path = root.join(key.as_str());
+            let (size, identity) = digest_file(&path, &mut buffer, algorithms).map_err(|error| {
+                // The other threads have nothing left to do once one of them failed.
+                next.store(keys.len(), Ordering::Relaxed);
+                DirectoryError::Read { path: path.clone(), error }
+            })?;
+            if let Some(progress) = progress {
+                progress(1, size);
+            }
+            items.push(Item { key: key.clone(), size, identity });
+        }
+        Ok(items)
+    };
+    thread::scope(|scope| {
+        let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let mut items = work();
+        for helper in helpers {
+            let found = helper.join().unwrap_or(Err(SourceError::Interrupted));
+            items = items.and_then(|mut all| {
+                all.append(&mut found?);
+                Ok(all)
+            });
+        }
+        items
+    })
+}
+
+fn digest_file(path: &Path, buffer: &mut [u8], algorithms: Algorithms) -> io::Result<(u64, Identity)> {
+    let mut file = File::open(path)?;
+    let mut digester = Digester::new(algorithms);
+    let mut size = 0;
+    loop {
+        match file.read(buffer) {
+            Ok(0) => return Ok((size, digester.finish())),
+            Ok(read) => {
+                size += read as u64;
+                digester.update(buffer.get(..read).unwrap_or_default());
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// One file read again: its digest must be the one of the opening before the last bytes are handed out.
+struct FileChunks {
+    file: File,
+    path: PathBuf,
+    item: Item,
+    left: u64,
+    digester: Option<Digester>,
+    identity: Identity,
+}
+
+impl FileChunks {
+    fn open(path: PathBuf, item: Item, algorithms: Algorithms) -> Result<Self, SourceError> {
+        let file = File::open(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => DirectoryError::Changed(path.clone()),
+            _ => DirectoryError::Read { path: path.clone(), error },
+        })?;
+        Ok(Self {
+            file,
+            path,
+            left: item.size,
+            item,
+            digester: Some(Digester::new(algorithms)),
+            identity: Identity::default(),
+        })
+    }
+
+    /// The next `most` bytes.
+    fn take(&mut self, most: u64) -> Result<Option<Bytes>, SourceError> {
+        let Some(digester) = &mut self.digester else { return Ok(None) };
+        let failed = |error| DirectoryError::Read { path: self.path.clone(), error };
+        let wanted = self.left.min(most);
+        let mut bytes = Vec::with_capacity(usize::try_from(wanted).unwrap_or(0));
+        (&mut self.file).take(wanted).read_to_end(&mut bytes).map_err(failed)?;
+        digester.update(&bytes);
+        self.left -= bytes.len() as u64;
+        let mut same = bytes.len() as u64 == wanted;
+        if same && self.left == 0 {
+            same = self.file.read(&mut [0]).map_err(failed)? == 0;
+            self.identity = self.digester.take().map(Digester::finish).unwrap_or_default();
+            same &= self.identity.sha256 == self.item.identity.sha256;
+        }
+        if !same {
+            self.digester = None;
+            return Err(DirectoryError::Changed(self.path.clone()).into());
+        }
+        Ok(if bytes.is_empty() { None } else { Some(bytes.into()) })
+    }
+}
+
+impl Chunks for FileChunks {
+    fn next(&mut self) -> Result<Option<Bytes>, SourceError> {
+        self.take(CHUNK as u64)
+    }
+}

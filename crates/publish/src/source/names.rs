@@ -1,0 +1,68 @@
+//! Names of a source that cannot be published: all of them are found before the first is reported.
+//!
+//! Owns the list and its words. Never knows the rules, which are [`tidegate_core::key::Key`]'s and each source's.
+
+use std::fmt;
+
+/// Names that are written out; the rest is counted.
+pub const MOST_SHOWN: usize = 20;
+
+/// At least one name that cannot be published, each with its reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedNames {
+    shown: Vec<String>,
+    total: usize,
+}
+
+impl RefusedNames {
+    /// The reasons, [`MOST_SHOWN`] at the most.
+    #[must_use]
+    pub fn shown(&self) -> &[String] {
+        &self.shown
+    }
+
+    /// How many names were refused.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        self.total
+    }
+}
+
+impl fmt::Display for RefusedNames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.shown.as_slice(), self.total) {
+            ([only], 1) => f.write_str(only),
+            (shown, total) => {
+                write!(f, "{total} names of the source cannot be published: {}", shown.join("; "))?;
+                match total.saturating_sub(shown.len()) {
+                    0 => Ok(()),
+                    more => write!(f, "; and {more} more"),
+                }
+            }
+        }
+    }
+}
+
+impl std::error::Error for RefusedNames {}
+
+/// Collects refused names while a source is listed.
+#[derive(Debug, Default)]
+pub(super) struct Refusals {
+    shown: Vec<String>,
+    total: usize,
+}
+
+impl Refusals {
+    /// Notes one name by the reason that names it.
+    pub(super) fn push(&mut self, reason: impl fmt::Display) {
+        if self.shown.len() < MOST_SHOWN {
+            self.shown.push(reason.to_string());
+        }
+        self.total = self.total.saturating_add(1);
+    }
+
+    /// Nothing, where no name was refused.
+    pub(super) fn finish(self) -> Result<(), RefusedNames> {
+        if self.total == 0 { Ok(()) } else { Err(RefusedNames { shown: self.shown, total: self.total }) }
+    }
+}

@@ -1,0 +1,360 @@
+//! Archives that real tools make, read back whole, by ranges, within memory, from this machine and from S3.
+
+use std::collections::BTreeMap;
+use std::io::{Cursor, Write};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use proptest::prelude::*;
+use tidegate_core::artifact::Fingerprint;
+use tidegate_core::content::{Content, ReadError};
+use tidegate_publish::source::archive::{Archive, Limits};
+use tidegate_publish::source::content::SourceContent;
+use tidegate_publish::source::digest::Algorithms;
+use tidegate_publish::source::ranged::Pace;
+use tidegate_publish::source::storage::Objects;
+use tidegate_publish::source::{Opened, Options, open as open_source};
+use tokio::runtime::Handle;
+use zip::write::{SimpleFileOptions, StreamWriter};
+use zip::{CompressionMethod, ZipWriter};
+
+use crate::support::*;
+
+/// How one entry is packed.
+#[derive(Debug, Clone, Copy)]
+struct Packing {
+    deflated: bool,
+    zip64: bool,
+}
+
+/// What one entry holds, in a form that can be printed when a case fails.
+#[derive(Debug, Clone)]
+enum Filling {
+    Bytes(Vec<u8>),
+    Repeated(u8, usize),
+    Varied(usize),
+}
+
+impl Filling {
+    fn bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Bytes(bytes) => bytes.clone(),
+            Self::Repeated(byte, length) => vec![*byte; *length],
+            Self::Varied(length) => (0..*length).map(|n| (n * n).to_le_bytes()[1]).collect(),
+        }
+    }
+}
+
+type Tree<T> = BTreeMap<String, (T, Packing)>;
+
+fn options(packing: Packing) -> SimpleFileOptions {
+    let method = if packing.deflated { CompressionMethod::Deflated } else { CompressionMethod::Stored };
+    SimpleFileOptions::default().compression_method(method).large_file(packing.zip64)
+}
+
+/// Packs with sizes in the headers, or with data descriptors as a packer does that cannot seek.
+fn pack(tree: &Tree<Vec<u8>>, streamed: bool) -> Vec<u8> {
+    fn fill<W: Write + std::io::Seek>(writer: &mut ZipWriter<W>, tree: &Tree<Vec<u8>>) {
+        for (name, (content, packing)) in tree {
+            writer.start_file(name.as_str(), options(*packing)).unwrap();
+            writer.write_all(content).unwrap();
+        }
+    }
+    if streamed {
+        let mut bytes = Vec::new();
+        let mut writer: ZipWriter<StreamWriter<&mut Vec<u8>>> = ZipWriter::new_stream(&mut bytes);
+        fill(&mut writer, tree);
+        writer.finish().unwrap();
+        bytes
+    } else {
+        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+        fill(&mut writer, tree);
+        writer.finish().unwrap().into_inner()
+    }
+}
+
+fn trees() -> impl Strategy<Value = Tree<Filling>> {
+    let name = prop::collection::vec("[a-cé.]{0,2}[a-z]", 1..4).prop_map(|parts| parts.join("/"));
+    let content = prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..300).prop_map(Filling::Bytes),
+        (any::<u8>(), 0_usize..700_000).prop_map(|(byte, length)| Filling::Repeated(byte, length)),
+        (0_usize..400_000).prop_map(Filling::Varied),
+    ];
+    let packing = (any::<bool>(), any::<bool>()).prop_map(|(deflated, zip64)| Packing { deflated, zip64 });
+    prop::collection::btree_map(name, (content, packing), 1..12)
+        // A name that is a file and a folder is refused, which another test holds.
+        .prop_map(|mut tree| {
+            let names: Vec<String> = tree.keys().cloned().collect();
+            tree.retain(|name, _| !names.iter().any(|other| other.starts_with(&format!("{name}/"))));
+            tree
+        })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_was_packed_is_read_back(
+        tree in trees(),
+        streamed in any::<bool>(),
+        block in prop_oneof![Just(0_usize), 61_usize..5_000, 50_000_usize..300_000],
+        window in 37_usize..100_000,
+        skip in 0_u64..10_000,
+        readers in 1_usize..5,
+        (offset, length) in (0_usize..500_000, 0_u32..100_000),
+    ) {
+        let tree: Tree<Vec<u8>> =
+            tree.into_iter().map(|(name, (content, packing))| (name, (content.bytes(), packing))).collect();
+        let bytes = pack(&tree, streamed);
+        let pace = Pace { block, window, skip, readers };
+        let (ranged, _) = counted(bytes, pace);
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let opened = Archive::open_ranged("x.zip".to_owned(), ranged, Fingerprint("x".into()), unlimited()).unwrap();
+        let truth: BTreeMap<String, Vec<u8>> = tree.iter().map(|(name, (content, _))| (name.clone(), content.clone())).collect();
+        let sizes: Vec<u64> = opened.artifact.items().iter().map(|item| item.size).collect();
+        prop_assert_eq!(sizes, truth.values().map(|content| content.len() as u64).collect::<Vec<_>>());
+        prop_assert_eq!(runtime.block_on(read_all(&opened)), truth);
+
+        let content = SourceContent::new(opened.reader, runtime.handle().clone());
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let truth: Vec<_> = tree.iter().map(|(name, (content, _))| (key(name), content)).collect();
+        let names: Vec<_> = truth.iter().map(|(name, _)| name.clone()).collect();
+        let heads = content.heads(&names, length, deadline);
+        for ((name, whole), head) in truth.iter().zip(heads) {
+            prop_assert_eq!(&head.unwrap(), &whole[..whole.len().min(length as usize)]);
+            let part = content.range(name, offset as u64, length, deadline).unwrap();
+            let start = whole.len().min(offset);
+            prop_assert_eq!(&part, &whole[start..whole.len().min(start + length as usize)]);
+        }
+    }
+}
+
+fn unlimited() -> Limits {
+    Limits { ratio: u64::MAX, ..Limits::default() }
+}
+
+const GIBIBYTE: u64 = 1 << 30;
+
+/// Feeds the packer's own limits: a gibibyte of zeros, without ever having it in memory.
+fn deflated_zeros() -> Vec<u8> {
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    writer.start_file("zeros", options(Packing { deflated: true, zip64: true })).unwrap();
+    let zeros = vec![0; 1 << 20];
+    for _ in 0..GIBIBYTE >> 20 {
+        writer.write_all(&zeros).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+async fn count(opened: &Opened) -> u64 {
+    let mut body = opened.reader.stream(&key("zeros")).await.unwrap();
+    let (mut read, zeros) = (0, vec![0; 64 * 1024]);
+    while let Some(chunk) = body.next().await {
+        let chunk = chunk.unwrap();
+        assert!(chunk.len() <= 64 * 1024 && chunk[..] == zeros[..chunk.len()]);
+        read += chunk.len() as u64;
+    }
+    read
+}
+
+#[tokio::test]
+async fn a_gibibyte_that_is_packed_to_a_megabyte_streams_in_bounded_memory() {
+    let bytes = deflated_zeros();
+    let (ranged, tally) = counted(bytes.clone(), REMOTE);
+    let opened = Archive::open_ranged("x.zip".to_owned(), ranged, Fingerprint("x".into()), unlimited()).unwrap();
+    assert_eq!(count(&opened).await, GIBIBYTE);
+    assert!(
+        tally.peak.load(Ordering::SeqCst) <= bytes.len() + 2 * 1024 * 1024,
+        "{}",
+        tally.peak.load(Ordering::SeqCst)
+    );
+    let refused = open_limited(bytes, Limits::default()).expect_err("a bomb").to_string();
+    assert!(refused.contains("packed tighter"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_gibibyte_that_is_stored_streams_in_bounded_memory() {
+    // The frame of an archive around content that is made up as it is read.
+    let content = vec![0; 0];
+    let mut crc = flate2::Crc::new();
+    let zeros = vec![0; 1 << 20];
+    for _ in 0..GIBIBYTE >> 20 {
+        crc.update(&zeros);
+    }
+    let size = u32::try_from(GIBIBYTE).unwrap();
+    let frame =
+        zip(&[Entry { crc32: Some(crc.sum()), size: Some(size), packed: Some(size), ..entry("zeros", &content) }]);
+    let header = 30 + "zeros".len() as u64;
+    let end = frame.len() - 6;
+    let mut frame = frame;
+    let directory = u32::from_le_bytes(frame[end..end + 4].try_into().unwrap()) + size;
+    frame[end..end + 4].copy_from_slice(&directory.to_le_bytes());
+    let whole = frame.len() as u64 + GIBIBYTE;
+    let fill = move |buffer: &mut [u8], offset: u64| {
+        let content = header..header + GIBIBYTE;
+        if content.contains(&offset) && content.contains(&(offset + buffer.len() as u64 - 1)) {
+            return;
+        }
+        for (at, byte) in (offset..).zip(buffer.iter_mut()).filter(|(at, _)| !content.contains(at)) {
+            *byte = frame[usize::try_from(if at < header { at } else { at - GIBIBYTE }).unwrap()];
+        }
+    };
+    let tally = Arc::new(Tally::default());
+    let ranged = Counted { size: whole, pace: REMOTE, fill, tally: Arc::clone(&tally) };
+    let opened =
+        Archive::open_ranged("x.zip".to_owned(), Arc::new(ranged), Fingerprint("x".into()), Limits::default()).unwrap();
+    assert!(tally.bytes.load(Ordering::SeqCst) < 9 << 20, "opening reads the end and the header, not the content");
+    assert_eq!(count(&opened).await, GIBIBYTE);
+    let peak = tally.peak.load(Ordering::SeqCst);
+    assert!(peak <= 4 * REMOTE.block + 2 * REMOTE.window, "{peak} bytes of the archive were in memory at once");
+}
+
+#[tokio::test]
+async fn nobody_reads_ahead_for_a_body_that_nobody_takes() {
+    let (ranged, tally) = counted(deflated_zeros(), Pace { window: 4096, ..LOCAL });
+    let opened = Archive::open_ranged("x.zip".to_owned(), ranged, Fingerprint("x".into()), unlimited()).unwrap();
+    let opening = tally.bytes.load(Ordering::SeqCst);
+    let mut body = opened.reader.stream(&key("zeros")).await.unwrap();
+    body.next().await.unwrap().unwrap();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    // Four chunks of 64 KiB are a few hundred bytes when packed.
+    let ahead = tally.bytes.load(Ordering::SeqCst) - opening;
+    assert!(ahead <= 3 * 4096, "{ahead} packed bytes were read");
+}
+
+#[tokio::test]
+async fn many_small_entries_take_few_reads() {
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    for n in 0..2_000 {
+        writer.start_file(format!("{n:04}"), options(Packing { deflated: false, zip64: false })).unwrap();
+        writer.write_all(&vec![b'x'; 10_000]).unwrap();
+    }
+    let bytes = writer.finish().unwrap().into_inner();
+    let blocks = bytes.len().div_ceil(REMOTE.block);
+    let (ranged, tally) = counted(bytes, REMOTE);
+    let opened = Archive::open_ranged("x.zip".to_owned(), ranged, Fingerprint("x".into()), Limits::default()).unwrap();
+    let opening = tally.reads.load(Ordering::SeqCst);
+    assert!(opening <= 2 * blocks + 2, "opening took {opening} reads for {blocks} blocks");
+    let mut keys: Vec<_> = opened.artifact.items().iter().rev().map(|item| item.key.clone()).collect();
+    opened.reader.reading_order(&mut keys);
+    assert_eq!(keys[0].as_str(), "0000");
+    let reader = &opened.reader;
+    let digests: Vec<_> = futures::stream::iter(&keys)
+        .map(|key| async move { reader.digest(key, Algorithms::default()).await.unwrap() })
+        .buffered(32)
+        .collect()
+        .await;
+    assert!(digests.iter().all(|identity| *identity == digests[0] && identity.sha256.is_some()));
+    let reading = tally.reads.load(Ordering::SeqCst) - opening;
+    assert!(reading <= blocks + 2, "reading took {reading} reads for {blocks} blocks");
+    assert!(tally.peak.load(Ordering::SeqCst) <= 5 * REMOTE.block, "{}", tally.peak.load(Ordering::SeqCst));
+}
+
+#[tokio::test]
+async fn headers_that_lie_far_apart_are_read_alone() {
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    for n in 0..20 {
+        writer.start_file(format!("{n:04}"), options(Packing { deflated: false, zip64: false })).unwrap();
+        writer.write_all(&vec![b'x'; 1_000_000]).unwrap();
+    }
+    let (ranged, tally) = counted(writer.finish().unwrap().into_inner(), REMOTE);
+    Archive::open_ranged("x.zip".to_owned(), ranged, Fingerprint("x".into()), Limits::default()).unwrap();
+    let bytes = tally.bytes.load(Ordering::SeqCst);
+    assert!(bytes < 2 * REMOTE.block + 20_000, "opening read {bytes} bytes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_staged_zip_is_read_on_condition_of_its_etag() {
+    let archive = zip(&[Entry { deflate: true, ..entry("a.txt", b"hello hello hello") }, entry("empty", b"")]);
+    let memory = Arc::new(MemoryObjects::new(&[("in/site.zip", &archive)]));
+    let objects: Arc<dyn Objects> = memory.clone();
+    let source = "s3://bucket/in/site.zip".parse().unwrap();
+    let opened = open_source(&source, &objects, &Options::default()).await.unwrap();
+    let print = &opened.artifact.fingerprint().0;
+    assert!(print.starts_with("etag:") && print.len() == 5 + 32, "{print}");
+    assert!(opened.reader.staged(&key("a.txt")).is_none(), "an entry cannot be copied on the server's side");
+    assert_eq!(drain(&opened.reader, &key("a.txt")).await.unwrap(), b"hello hello hello");
+    assert_eq!(drain(&opened.reader, &key("empty")).await.unwrap(), b"");
+    assert!(memory.reads.lock().unwrap().iter().all(|(_, range)| range.is_some()), "never read whole");
+    let gone = opened.reader.whole(&key("b.txt")).await.unwrap_err().to_string();
+    assert_eq!(gone, "the source has no object `b.txt`");
+
+    // Large enough that its blocks are not all in memory, then replaced.
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    for name in ["1", "2"] {
+        writer.start_file(name, options(Packing { deflated: false, zip64: false })).unwrap();
+        writer.write_all(&vec![b'x'; 20_000_000]).unwrap();
+    }
+    memory.put("in/site.zip", &writer.finish().unwrap().into_inner());
+    let opened = open_source(&source, &objects, &Options::default()).await.unwrap();
+    memory.put("in/site.zip", &archive);
+    let said = drain(&opened.reader, &key("1")).await.unwrap_err().to_string();
+    assert!(said.contains("`s3://bucket/in/site.zip` changed since it was read"), "{said}");
+
+    let missing = open_source(&"s3://bucket/no.zip".parse().unwrap(), &objects, &Options::default()).await.unwrap_err();
+    assert!(missing.to_string().contains("`s3://bucket/no.zip` does not exist"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_short_answer_of_s3_is_an_error() {
+    let archive = zip(&[entry("a.txt", &[b'x'; 3000])]);
+    let mut memory = MemoryObjects::new(&[("site.zip", &archive)]);
+    memory.cut = 10;
+    let objects: Arc<dyn Objects> = Arc::new(memory);
+    let said = open_source(&"s3://bucket/site.zip".parse().unwrap(), &objects, &Options::default()).await.unwrap_err();
+    assert!(said.to_string().contains("shorter than the range"), "{said}");
+}
+
+#[tokio::test]
+async fn a_zip_of_this_machine_is_told_by_its_digest_and_must_not_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("site.zip");
+    let archive = zip(&[entry("a.txt", b"hello"), entry("b.txt", b"world")]);
+    std::fs::write(&path, &archive).unwrap();
+    let objects: Arc<dyn Objects> = Arc::new(MemoryObjects::new(&[]));
+    let source = path.to_str().unwrap().parse().unwrap();
+    let opened = open_source(&source, &objects, &Options::default()).await.unwrap();
+    let digest = <sha2::Sha256 as sha2::Digest>::digest(&archive);
+    assert_eq!(*opened.artifact.fingerprint().0, *format!("sha256:{}", hex::encode(digest)));
+    let found = opened.reader.digest(&key("a.txt"), Algorithms { md5: true, ..Algorithms::default() }).await.unwrap();
+    assert_eq!(hex::encode(found.md5.unwrap()), "5d41402abc4b2a76b9719d911017c592");
+    assert_eq!(found.sha256.unwrap()[..], <sha2::Sha256 as sha2::Digest>::digest(b"hello")[..]);
+
+    std::fs::write(&path, [&archive[..], b"more"].concat()).unwrap();
+    let said = drain(&opened.reader, &key("a.txt")).await.unwrap_err().to_string();
+    assert!(said.contains("changed since it was opened"), "{said}");
+    let missing = "no.zip".parse().unwrap();
+    let said = open_source(&missing, &objects, &Options::default()).await.unwrap_err().to_string();
+    assert!(said.contains("`no.zip` does not exist"), "{said}");
+    let folder = folder.path().join("folder.zip");
+    std::fs::create_dir(&folder).unwrap();
+    let said =
+        open_source(&folder.to_str().unwrap().parse().unwrap(), &objects, &Options::default()).await.unwrap_err();
+    assert!(said.to_string().contains("not a file"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plugins_get_what_is_there_by_the_deadline() {
+    let archive = zip(&[entry("a.txt", b"hello"), entry("b.txt", b"world")]);
+    let mut memory = MemoryObjects::new(&[("site.zip", &archive)]);
+    memory.page = 1000;
+    let memory = Arc::new(memory);
+    let objects: Arc<dyn Objects> = memory.clone();
+    let opened = open_source(&"s3://bucket/site.zip".parse().unwrap(), &objects, &Options::default()).await.unwrap();
+    let content = SourceContent::new(opened.reader.clone(), Handle::current());
+    let asked = [key("b.txt"), key("no.txt"), key("a.txt")];
+    let (past, soon) = (Instant::now(), Instant::now() + Duration::from_secs(60));
+    let (late, heads) =
+        tokio::task::spawn_blocking(move || (content.heads(&asked, 3, past), content.heads(&asked, 3, soon)))
+            .await
+            .unwrap();
+    assert!(
+        late.iter().all(|head| matches!(head, Err(ReadError::Unavailable { .. } | ReadError::NotFound(_)))),
+        "{late:?}"
+    );
+    assert_eq!(heads[0].as_deref(), Ok(&b"wor"[..]));
+    assert_eq!(heads[1], Err(ReadError::NotFound(key("no.txt"))));
+    assert_eq!(heads[2].as_deref(), Ok(&b"hel"[..]));
+}

@@ -1,0 +1,249 @@
+//! Directories as sources: what is published, what is refused, and files that change under us.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use tidegate_core::content::{Content, ReadError};
+use tidegate_publish::source::content::SourceContent;
+use tidegate_publish::source::digest::Algorithms;
+use tidegate_publish::source::directory::Directory;
+use tidegate_publish::source::{Opened, Options, SourceError};
+use tokio::runtime::Handle;
+
+use crate::support::*;
+
+fn tree(files: &[(&str, &[u8])]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, content) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    folder
+}
+
+async fn open(path: &Path) -> Result<Opened, SourceError> {
+    Directory::open(path, &Options::default()).await
+}
+
+async fn refusal(path: &Path) -> String {
+    open(path).await.expect_err("a directory that must be refused").to_string()
+}
+
+#[tokio::test]
+async fn files_are_listed_with_their_digests() {
+    let folder = tree(&[
+        ("index.html", b"hello"),
+        (".well-known/security.txt", b"x"),
+        (".nojekyll", b""),
+        ("a b/c++ é.html", b"y"),
+        ("dir-2/x", b"2"),
+        ("dir/x", b"1"),
+    ]);
+    fs::create_dir_all(folder.path().join("empty/folder")).unwrap();
+    let (files, bytes) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let told = (Arc::clone(&files), Arc::clone(&bytes));
+    let progress = move |more_files: u64, more_bytes: u64| {
+        told.0.fetch_add(more_files, Ordering::Relaxed);
+        told.1.fetch_add(more_bytes, Ordering::Relaxed);
+    };
+    let options = Options {
+        algorithms: Algorithms { md5: true, ..Algorithms::default() },
+        progress: Some(Arc::new(progress)),
+        ..Options::default()
+    };
+    let opened = Directory::open(folder.path(), &options).await.unwrap();
+    let expected = [".nojekyll", ".well-known/security.txt", "a b/c++ é.html", "dir-2/x", "dir/x", "index.html"];
+    assert_eq!(keys(&opened), expected);
+    assert_eq!((files.load(Ordering::Relaxed), bytes.load(Ordering::Relaxed)), (6, 9));
+    let index = opened.artifact.items().last().unwrap();
+    assert_eq!(index.size, 5);
+    assert_eq!(index.identity.sha256.unwrap()[..], <sha2::Sha256 as sha2::Digest>::digest(b"hello")[..]);
+    assert_eq!(hex::encode(index.identity.md5.unwrap()), "5d41402abc4b2a76b9719d911017c592");
+    let all = read_all(&opened).await;
+    assert_eq!((all["index.html"].as_slice(), all[".nojekyll"].as_slice()), (&b"hello"[..], &b""[..]));
+    assert_eq!(opened.reader.whole(&key("index.html")).await.unwrap(), b"hello"[..]);
+    let absent = opened.reader.stream(&key("empty")).await.unwrap_err();
+    assert!(matches!(absent, SourceError::Absent(_)));
+}
+
+#[tokio::test]
+async fn the_fingerprint_follows_names_and_contents_and_nothing_else() {
+    let print = async |files: &[(&str, &[u8])]| open(tree(files).path()).await.unwrap().artifact.fingerprint().clone();
+    let one = print(&[("a", b"1"), ("b", b"2")]).await;
+    assert_eq!(one, print(&[("b", b"2"), ("a", b"1")]).await);
+    assert_ne!(one, print(&[("a", b"2"), ("b", b"1")]).await);
+    assert_ne!(one, print(&[("a", b"1"), ("c", b"2")]).await);
+    assert_ne!(one, print(&[("a", b"1")]).await);
+}
+
+#[tokio::test]
+async fn an_md5_is_found_out_when_it_is_asked_for() {
+    let folder = tree(&[("a", b"hello")]);
+    let opened = open(folder.path()).await.unwrap();
+    assert!(opened.artifact.items()[0].identity.md5.is_none());
+    let found = opened.reader.digest(&key("a"), Algorithms { md5: true, ..Algorithms::default() }).await.unwrap();
+    assert_eq!(hex::encode(found.md5.unwrap()), "5d41402abc4b2a76b9719d911017c592");
+    assert_eq!(found.sha256, opened.artifact.items()[0].identity.sha256);
+    // SHA-256 alone is known already: the file is not even there any more.
+    fs::remove_file(folder.path().join("a")).unwrap();
+    assert!(opened.reader.digest(&key("a"), Algorithms::default()).await.is_ok());
+    assert!(opened.reader.digest(&key("a"), Algorithms { md5: true, ..Algorithms::default() }).await.is_err());
+}
+
+#[tokio::test]
+async fn a_crc64nvme_is_found_out_when_it_is_asked_for() {
+    // The algorithm's own check value. Source: the CRC catalogue, "CRC-64/NVME".
+    let folder = tree(&[("a", b"123456789")]);
+    let opened = open(folder.path()).await.unwrap();
+    let found = opened.reader.digest(&key("a"), Algorithms { crc64nvme: true, ..Algorithms::default() }).await.unwrap();
+    assert_eq!(hex::encode(found.crc64nvme.unwrap()), "ae8b14860a799888");
+    assert!(found.md5.is_none());
+}
+
+#[tokio::test]
+async fn a_file_that_changes_after_opening_never_goes_out_whole() {
+    let original = vec![b'x'; 700_000];
+    let mut same_size = original.clone();
+    same_size[0] = b'y';
+    let mut last_byte = original.clone();
+    *last_byte.last_mut().unwrap() = b'y';
+    let longer = [&original[..], b"x"].concat();
+    for changed in [&same_size, &last_byte, &longer, &original[..699_999].to_vec(), &Vec::new()] {
+        let folder = tree(&[("big", &original)]);
+        let opened = open(folder.path()).await.unwrap();
+        assert_eq!(drain(&opened.reader, &key("big")).await.unwrap(), original);
+        fs::write(folder.path().join("big"), changed).unwrap();
+        let mut body = opened.reader.stream(&key("big")).await.unwrap();
+        let mut sent = 0;
+        let error = loop {
+            match futures::StreamExt::next(&mut body).await.expect("an error before the end") {
+                Ok(chunk) => sent += chunk.len(),
+                Err(error) => break error.to_string(),
+            }
+        };
+        assert!(sent < original.len(), "all {sent} bytes went out");
+        assert!(error.contains("big` changed since it was read"), "{error}");
+        assert!(opened.reader.whole(&key("big")).await.is_err());
+        assert!(opened.reader.digest(&key("big"), Algorithms { md5: true, ..Algorithms::default() }).await.is_err());
+    }
+    let folder = tree(&[("empty", b"")]);
+    let opened = open(folder.path()).await.unwrap();
+    fs::write(folder.path().join("empty"), b"x").unwrap();
+    assert!(opened.reader.stream(&key("empty")).await.is_err(), "an empty body must fail before it is sent");
+    fs::remove_file(folder.path().join("empty")).unwrap();
+    let gone = opened.reader.stream(&key("empty")).await.unwrap_err().to_string();
+    assert!(gone.contains("changed since it was read"), "{gone}");
+}
+
+#[tokio::test]
+async fn what_is_no_directory_is_told() {
+    let folder = tree(&[("file", b"x")]);
+    assert!(refusal(&folder.path().join("no")).await.contains("no` does not exist"));
+    assert!(refusal(&folder.path().join("file")).await.contains("file` is not a directory"));
+    let empty = tempfile::tempdir().unwrap();
+    assert!(
+        open(empty.path()).await.unwrap().artifact.is_empty(),
+        "whether nothing may be published is a policy's question"
+    );
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn links_inside_the_root_are_followed() {
+        let folder = tree(&[("real/a.txt", b"hello"), ("b.txt", b"world")]);
+        symlink("real", folder.path().join("alias")).unwrap();
+        symlink("../b.txt", folder.path().join("real/b.txt")).unwrap();
+        symlink(folder.path().join("b.txt"), folder.path().join("absolute.txt")).unwrap();
+        // The root itself may be a link.
+        let outside = tempfile::tempdir().unwrap();
+        symlink(folder.path(), outside.path().join("current")).unwrap();
+        let opened = open(&outside.path().join("current")).await.unwrap();
+        let expected = ["absolute.txt", "alias/a.txt", "alias/b.txt", "b.txt", "real/a.txt", "real/b.txt"];
+        assert_eq!(keys(&opened), expected);
+        assert_eq!(read_all(&opened).await["alias/b.txt"], b"world");
+    }
+
+    #[tokio::test]
+    async fn links_that_leave_dangle_or_loop_are_refused_by_name() {
+        let secret = tree(&[("secret.txt", b"secret")]);
+        let cases: [(&str, &Path, &str); 7] = [
+            ("out-file", &secret.path().join("secret.txt"), "leads out of the source"),
+            ("out-folder", secret.path(), "leads out of the source"),
+            ("out-parent", Path::new(".."), "leads out of the source"),
+            ("dangling", Path::new("nothing"), "points to nothing"),
+            ("itself", Path::new("itself"), "link"),
+            ("loop-up", Path::new("."), "holds the link"),
+            ("folder/loop-up", Path::new("../folder"), "holds the link"),
+        ];
+        for (name, target, words) in cases {
+            let folder = tree(&[("folder/a.txt", b"x")]);
+            symlink(target, folder.path().join(name)).unwrap();
+            let said = refusal(folder.path()).await;
+            assert!(said.contains(name) && said.contains(words), "{name}: {said}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_neighbour_whose_name_begins_like_the_roots_is_outside() {
+        let parent = tree(&[("site/a.txt", b"x"), ("site-secret/b.txt", b"secret")]);
+        symlink("../site-secret/b.txt", parent.path().join("site/b.txt")).unwrap();
+        assert!(refusal(&parent.path().join("site")).await.contains("leads out of the source"));
+    }
+
+    #[tokio::test]
+    async fn sockets_are_refused() {
+        let folder = tree(&[("a", b"x")]);
+        let _socket = UnixListener::bind(folder.path().join("socket")).unwrap();
+        assert!(refusal(folder.path()).await.contains("socket` is neither a file nor a folder"));
+    }
+
+    #[tokio::test]
+    async fn names_that_cannot_be_keys_are_all_told() {
+        let folder = tree(&[("fine", b"x"), ("a\\b", b"x"), ("line\nbreak", b"x")]);
+        fs::write(folder.path().join(OsStr::from_bytes(b"latin-\xe9.html")), b"x").unwrap();
+        let Err(SourceError::Names(names)) = open(folder.path()).await else { panic!("names that were not refused") };
+        assert_eq!((names.total(), names.shown().len()), (3, 3));
+        let said = names.to_string();
+        assert!(said.contains("`a\\\\b`") && said.contains("`line\\nbreak`") && said.contains("not UTF-8"), "{said}");
+        let bad = tempfile::tempdir().unwrap();
+        fs::create_dir(bad.path().join(OsStr::from_bytes(b"\xff"))).unwrap();
+        fs::write(bad.path().join(OsStr::from_bytes(b"\xff/a")), b"x").unwrap();
+        let said = refusal(bad.path()).await;
+        assert!(said.contains("is not UTF-8"), "{said}");
+    }
+
+    #[tokio::test]
+    async fn names_that_only_normalisation_tells_apart_are_refused() {
+        let folder = tree(&[("é.html", b"1"), ("e\u{301}.html", b"2")]);
+        assert!(refusal(folder.path()).await.contains("Unicode normalisation"));
+        let decomposed = tree(&[("e\u{301}.html", b"2")]);
+        assert_eq!(keys(&open(decomposed.path()).await.unwrap()), ["e\u{301}.html"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plugins_read_heads_and_ranges() {
+    let folder = tree(&[("a", b"hello"), ("b", b"")]);
+    let opened = open(folder.path()).await.unwrap();
+    let content = SourceContent::new(opened.reader, Handle::current());
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let heads = content.heads(&[key("a"), key("b"), key("c")], 3, deadline);
+    assert_eq!(heads, [Ok(b"hel".to_vec()), Ok(Vec::new()), Err(ReadError::NotFound(key("c")))]);
+    assert_eq!(content.range(&key("a"), 3, 10, deadline), Ok(b"lo".to_vec()));
+    assert_eq!(content.range(&key("a"), 9, 10, deadline), Ok(Vec::new()));
+    let late = content.range(&key("a"), 0, 1, Instant::now()).unwrap_err();
+    assert!(matches!(late, ReadError::Unavailable { .. }));
+}

@@ -1,0 +1,131 @@
+//! Staged prefixes as sources: finished listings, conditional reads, names that cannot be published.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tidegate_core::content::{Content, ReadError};
+use tidegate_publish::source::content::SourceContent;
+use tidegate_publish::source::digest::Algorithms;
+use tidegate_publish::source::storage::Objects;
+use tidegate_publish::source::{Opened, Options, SourceError, open as open_source};
+use tokio::runtime::Handle;
+
+use crate::support::*;
+
+async fn open(memory: MemoryObjects) -> (Result<Opened, SourceError>, Arc<MemoryObjects>) {
+    let memory = Arc::new(memory);
+    let objects: Arc<dyn Objects> = memory.clone();
+    (open_source(&"s3://bucket/docs/".parse().unwrap(), &objects, &Options::default()).await, memory)
+}
+
+#[tokio::test]
+async fn a_prefix_is_listed_to_its_end() {
+    let mut memory = MemoryObjects::new(&[("docs2/x", b"no"), ("doc", b"no"), ("docs/.ready", b""), ("docs/", b"")]);
+    for n in 0..25 {
+        memory.put(&format!("docs/{n:02}"), b"x");
+    }
+    memory.put("docs/folder/", b"");
+    memory.put("docs/sub/.ready", b"x");
+    memory.put("docs/00/x", b"a bucket may hold a name beside a folder of that name");
+    memory.page = 7;
+    let (opened, _) = open(memory).await;
+    let opened = opened.unwrap();
+    assert_eq!(opened.artifact.len(), 27);
+    assert_eq!(keys(&opened)[..3], ["00", "00/x", "01"]);
+    assert_eq!(keys(&opened).last(), Some(&"sub/.ready"));
+}
+
+#[tokio::test]
+async fn a_page_that_fails_is_an_error() {
+    for failing in 0..3 {
+        let mut memory = MemoryObjects::new(&[("docs/a", b"x"), ("docs/b", b"x"), ("docs/c", b"x")]);
+        (memory.page, memory.failing_page) = (1, Some(failing));
+        let said = open(memory).await.0.unwrap_err().to_string();
+        assert!(said.contains("`s3://bucket/docs/` could not be read: 503"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn an_etag_is_an_md5_or_opaque() {
+    let memory = MemoryObjects::new(&[("docs/plain", b"hello")]);
+    memory.put_tagged("docs/multipart", b"hello", "\"5d41402abc4b2a76b9719d911017c592-2\"");
+    let opened = open(memory).await.0.unwrap();
+    let [multipart, plain] = opened.artifact.items() else { panic!("two objects") };
+    assert_eq!(hex::encode(plain.identity.md5.unwrap()), "5d41402abc4b2a76b9719d911017c592");
+    assert_eq!(multipart.identity.opaque.as_deref(), Some("5d41402abc4b2a76b9719d911017c592-2"));
+    assert!(multipart.identity.md5.is_none() && plain.identity.opaque.is_none());
+    assert!(plain.identity.sha256.is_none());
+    let found =
+        opened.reader.digest(&key("multipart"), Algorithms { md5: true, ..Algorithms::default() }).await.unwrap();
+    assert_eq!(found.md5, plain.identity.md5);
+    assert_eq!(found.sha256.unwrap()[..], <sha2::Sha256 as sha2::Digest>::digest(b"hello")[..]);
+}
+
+#[tokio::test]
+async fn the_fingerprint_follows_the_listing() {
+    let print = async |objects: &[(&str, &[u8])]| {
+        open(MemoryObjects::new(objects)).await.0.unwrap().artifact.fingerprint().clone()
+    };
+    let one = print(&[("docs/a", b"1"), ("docs/b", b"2")]).await;
+    assert_eq!(one, print(&[("docs/b", b"2"), ("docs/a", b"1"), ("docs/.ready", b"3")]).await);
+    assert_ne!(one, print(&[("docs/a", b"2"), ("docs/b", b"2")]).await);
+    assert_ne!(one, print(&[("docs/a", b"1")]).await);
+}
+
+#[tokio::test]
+async fn names_that_cannot_be_published_are_all_told() {
+    let memory =
+        MemoryObjects::new(&[("docs/a//b", b"x"), ("docs/../x", b"x"), ("docs/ok", b"x"), ("docs/full/", b"content")]);
+    let Err(SourceError::Names(names)) = open(memory).await.0 else { panic!("names that were not refused") };
+    assert_eq!(names.total(), 3);
+    let said = names.to_string();
+    assert!(said.contains("`a//b`") && said.contains("`../x`") && said.contains("`full/`"), "{said}");
+}
+
+#[tokio::test]
+async fn objects_are_read_in_the_state_that_was_listed() {
+    let big = vec![b'x'; 1_000_000];
+    let (opened, memory) =
+        open(MemoryObjects::new(&[("docs/a", b"hello"), ("docs/big", &big), ("docs/empty", b"")])).await;
+    let opened = opened.unwrap();
+    assert_eq!(drain(&opened.reader, &key("big")).await.unwrap(), big);
+    assert_eq!(opened.reader.whole(&key("big")).await.unwrap(), big);
+    assert_eq!(drain(&opened.reader, &key("empty")).await.unwrap(), b"");
+    assert_eq!(opened.reader.whole(&key("empty")).await.unwrap(), b""[..]);
+    let staged = opened.reader.staged(&key("a")).unwrap();
+    assert_eq!((staged.place().as_str(), staged.size), ("s3://bucket/docs/a", 5));
+    assert_eq!(staged.etag.as_str(), "5d41402abc4b2a76b9719d911017c592");
+    assert!(opened.reader.staged(&key("no")).is_none());
+    memory.put("docs/a", b"other");
+    let said = opened.reader.stream(&key("a")).await.unwrap_err().to_string();
+    assert!(said.contains("`s3://bucket/docs/a` changed since it was read"), "{said}");
+}
+
+#[tokio::test]
+async fn a_body_that_is_cut_short_fails_before_its_last_byte() {
+    let mut memory = MemoryObjects::new(&[("docs/a", b"hello")]);
+    memory.cut = 1;
+    let opened = open(memory).await.0.unwrap();
+    let said = drain(&opened.reader, &key("a")).await.unwrap_err().to_string();
+    assert!(said.contains("shorter than it was listed"), "{said}");
+    assert!(opened.reader.whole(&key("a")).await.is_err());
+    assert!(opened.reader.digest(&key("a"), Algorithms::default()).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plugins_read_side_by_side_until_the_deadline() {
+    let mut memory = MemoryObjects::new(&[("docs/a", b"hello"), ("docs/empty", b"")]);
+    memory.delay = Duration::from_millis(300);
+    let opened = open(memory).await.0.unwrap();
+    let content = SourceContent::new(opened.reader.clone(), Handle::current());
+    let work = move || {
+        let asked = [key("a"), key("empty"), key("no")];
+        let late = content.heads(&asked, 3, Instant::now() + Duration::from_millis(20));
+        let soon = Instant::now() + Duration::from_secs(60);
+        (late, content.heads(&asked, 3, soon), content.range(&key("a"), 3, 9, soon))
+    };
+    let (late, heads, range) = tokio::task::spawn_blocking(work).await.unwrap();
+    assert!(matches!(late[0], Err(ReadError::Unavailable { .. })), "{late:?}");
+    assert_eq!(heads, [Ok(b"hel".to_vec()), Ok(Vec::new()), Err(ReadError::NotFound(key("no")))]);
+    assert_eq!(range, Ok(b"lo".to_vec()));
+}

@@ -1,0 +1,267 @@
+//! The chain of sync plugins: from an artifact to what the site should be.
+//!
+//! Owns the order of calls and the batches. Never decides what an edit does (`shaping` does) and never sees a site.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use tidegate_core::artifact::Artifact;
+use tidegate_core::content::Content;
+use tidegate_core::desired::{Body, Desired, Entry};
+use tidegate_core::facts::Facts;
+use tidegate_core::failure::{Cause, Failure, Fault, Malformed};
+use tidegate_core::finding::Finding;
+use tidegate_core::key::Key;
+use tidegate_core::spoken::{REASON_BYTES, spoken};
+use tidegate_core::usage::Usage;
+
+use super::answer::{Answered, Findings, indexes, pointer, reported, tail};
+use super::bindings::sync_world::SyncPlugin;
+use super::bindings::sync_world::exports::tidegate::plugin::sync::{
+    self as wire, Action, Decision, Edit, Entry as WireEntry,
+};
+use super::bindings::sync_world::tidegate::plugin::types::{AttributeParam, Run};
+use super::configured::Configured;
+use super::limits::Limits;
+use super::loaded::Ready;
+use super::reading::Desk;
+use super::session::{Order, Session, run};
+use super::shaping::{Decided, Extra, Shaping, apply};
+
+/// Whether decisions are remembered with the entries that they are about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trace {
+    /// No: a publish needs none.
+    Nothing,
+    /// Every decision about every entry, for `explain`.
+    Everything,
+}
+
+/// What a chain made of an artifact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shaped {
+    /// What the site should be.
+    pub desired: Desired,
+    /// What the plugins had to say, in the order of the chain.
+    pub findings: Vec<Finding>,
+    /// What each plugin used, in the order of the chain.
+    pub usage: Vec<Usage>,
+}
+
+/// Runs the chain. Each plugin sees what the one before it left, in the order of the keys' bytes.
+///
+/// Blocks; plugins read the artifact through `content`, which is called on this thread.
+///
+/// # Errors
+/// The first [`Failure`], with whose fault it is. Later plugins have not run then.
+pub fn shape(
+    chain: &[Configured],
+    artifact: &Artifact,
+    facts: &Facts,
+    content: &dyn Content,
+    trace: Trace,
+) -> Result<Shaped, Failure> {
+    let mut shaped = Shaped { desired: Desired::unshaped(artifact), findings: Vec::new(), usage: Vec::new() };
+    for configured in chain {
+        let (answers, mut usage) = consult(configured, shaped.desired.entries(), facts, content, trace);
+        let answers = answers?;
+        let failed = |fault| Failure::new(configured.name(), answers.last_call, fault, Some(usage.clone()));
+        let (entries, excluded) = shaped.desired.into_parts();
+        let shaping = Shaping { plugin: configured.name(), trace };
+        shaped.desired = apply(&shaping, entries, excluded, answers.decided, answers.extras).map_err(failed)?;
+        usage.findings_dropped = answers.findings_dropped;
+        shaped.findings.extend(answers.findings);
+        shaped.usage.push(usage);
+    }
+    Ok(shaped)
+}
+
+/// All answers of one plugin, checked but for what they do to entries.
+struct Answers {
+    /// By place of the listing, ascending.
+    decided: Vec<(usize, Arc<Decided>)>,
+    extras: Vec<Extra>,
+    findings: Vec<Finding>,
+    findings_dropped: u64,
+    /// The call that failures to apply them are blamed on.
+    last_call: &'static str,
+}
+
+fn consult(
+    configured: &Configured,
+    entries: &[Entry],
+    facts: &Facts,
+    content: &dyn Content,
+    trace: Trace,
+) -> (Result<Answers, Failure>, Usage) {
+    let Ready::Sync(ready) = configured.plugin().ready() else {
+        let cause = Cause::Kind { is: configured.plugin().kind().as_str() };
+        return (Err(Failure::new(configured.name(), "start", cause.into(), None)), Usage::default());
+    };
+    let engine = configured.plugin().engine();
+    let objects = entries.len() as u64;
+    let find = |key: &str| -> Option<(&Key, u64)> {
+        let at = entries.binary_search_by(|entry| entry.key.as_str().cmp(key)).ok()?;
+        match &entries.get(at)?.body {
+            Body::Object { source, size, .. } => Some((source, *size)),
+            Body::Redirect(_) => None,
+        }
+    };
+    let desk = Desk::new(&find, content, engine.limits(), objects);
+    let order = Order { engine, name: configured.name(), objects, desk };
+    run(
+        order,
+        |store| ready.instantiate(store),
+        |session| converse(session, configured, entries, facts, engine.limits(), trace),
+    )
+}
+
+fn converse(
+    session: &mut Session<SyncPlugin>,
+    configured: &Configured,
+    entries: &[Entry],
+    facts: &Facts,
+    limits: &Limits,
+    trace: Trace,
+) -> Result<Answers, Fault> {
+    let attributes = wire_facts(facts);
+    let objects = entries.len() as u64;
+    let run = Run {
+        site: &facts.site,
+        release: &facts.release,
+        now_ms: facts.instant,
+        settings: configured.settings(),
+        objects,
+        attributes: &attributes,
+    };
+    session
+        .call("sync.begin", |plugin, store| plugin.tidegate_plugin_sync().call_begin(store, run))?
+        .map_err(reported)?;
+    let mut answered = Answered::new(limits, objects);
+    let mut decided = Vec::new();
+    // A large site has one decision for every object, and most of them are the same as many others.
+    let mut known: HashSet<Arc<Decided>> = HashSet::new();
+    for (number, batch) in entries.chunks(limits.batch).enumerate() {
+        let first = number * limits.batch;
+        let decisions = with_wire(batch, |wire| {
+            session.call(DECIDE, |plugin, store| plugin.tidegate_plugin_sync().call_decide(store, wire))
+        })?
+        .map_err(reported)?;
+        indexes(decisions.iter().map(|decision| decision.index), batch.len())?;
+        for decision in decisions {
+            answered.add(weight(&decision))?;
+            let at = first + decision.index as usize;
+            let key = || entries.get(at).map(|entry| entry.key.to_string());
+            let found = checked(decision, trace).map_err(|malformed| Fault { key: key(), ..malformed.into() })?;
+            let kept = known.get(&found).cloned().unwrap_or_else(|| {
+                let kept = Arc::new(found);
+                known.insert(Arc::clone(&kept));
+                kept
+            });
+            decided.push((at, kept));
+        }
+    }
+    let summary = session
+        .call("sync.finish", |plugin, store| plugin.tidegate_plugin_sync().call_finish(store))?
+        .map_err(reported)?;
+    tail(&summary.attributes)?;
+    let mut findings = Findings::new(configured.name(), limits);
+    findings.add(summary.findings)?;
+    let mut extras = Vec::with_capacity(summary.extras.len());
+    for extra in summary.extras {
+        answered.add(extra.key.len() + extra.redirect.len() + extra.rule.len() + extra.reason.len())?;
+        let key = Some(spoken(&extra.key, tidegate_core::key::MAX_KEY_BYTES));
+        extras.push(added(extra).map_err(|malformed| Fault { key, ..malformed.into() })?);
+    }
+    let (findings, findings_dropped) = findings.end();
+    let last_call = if extras.is_empty() { DECIDE } else { "sync.finish" };
+    Ok(Answers { decided, extras, findings, findings_dropped, last_call })
+}
+
+const DECIDE: &str = "sync.decide";
+
+/// The reason is only kept where somebody will read it: a large site has one for every object.
+fn checked(decision: Decision, trace: Trace) -> Result<Decided, Malformed> {
+    Ok(Decided {
+        action: decision.action,
+        rule: pointer(decision.rule)?,
+        reason: match trace {
+            Trace::Nothing => String::new(),
+            Trace::Everything => spoken(&decision.reason, REASON_BYTES),
+        },
+    })
+}
+
+fn added(extra: wire::Extra) -> Result<Extra, Malformed> {
+    tail(&extra.attributes)?;
+    Ok(Extra {
+        key: extra.key,
+        redirect: extra.redirect,
+        rule: pointer(extra.rule)?,
+        reason: spoken(&extra.reason, REASON_BYTES),
+    })
+}
+
+/// Facts as the contract has them; the caller keeps them alive for the call.
+pub(super) fn wire_facts(facts: &Facts) -> Vec<AttributeParam<'_>> {
+    facts.attributes.iter().map(|(name, value)| AttributeParam { name, value }).collect()
+}
+
+/// Lends a batch in the contract's form, without copying any text but the digests.
+fn with_wire<R>(batch: &[Entry], lend: impl FnOnce(&[WireEntry<'_>]) -> R) -> R {
+    struct Spans {
+        headers: std::ops::Range<usize>,
+        metadata: std::ops::Range<usize>,
+        digest: Option<String>,
+    }
+    let mut attributes = Vec::new();
+    let spans: Vec<Spans> = batch
+        .iter()
+        .map(|entry| {
+            let start = attributes.len();
+            attributes.extend(entry.headers.iter().map(|(name, value)| AttributeParam { name: name.as_str(), value }));
+            let middle = attributes.len();
+            attributes.extend(entry.headers.metadata().map(|(name, value)| AttributeParam { name, value }));
+            let digest = match &entry.body {
+                Body::Object { identity, .. } => {
+                    identity.sha256.map(|digest| format!("sha256:{}", hex::encode(digest)))
+                }
+                Body::Redirect(_) => None,
+            };
+            Spans { headers: start..middle, metadata: middle..attributes.len(), digest }
+        })
+        .collect();
+    let wire: Vec<WireEntry<'_>> = batch
+        .iter()
+        .zip(&spans)
+        .map(|(entry, spans)| WireEntry {
+            key: entry.key.as_str(),
+            size: entry.body.size(),
+            digest: spans.digest.as_deref(),
+            redirect: entry.body.redirect().map(tidegate_core::redirect::Target::as_str),
+            headers: attributes.get(spans.headers.clone()).unwrap_or_default(),
+            metadata: attributes.get(spans.metadata.clone()).unwrap_or_default(),
+            attributes: &[],
+        })
+        .collect();
+    lend(&wire)
+}
+
+/// About the bytes that a decision occupies while it is held.
+fn weight(decision: &Decision) -> usize {
+    let edits = match &decision.action {
+        Action::Publish(edits) => edits.iter().map(|edit| size_of::<Edit>() + edit_text(edit)).sum(),
+        Action::Exclude => 0,
+        Action::Other(attribute) => attribute.name.len() + attribute.value.len(),
+    };
+    size_of::<Decision>() + edits + decision.rule.len() + decision.reason.len()
+}
+
+fn edit_text(edit: &Edit) -> usize {
+    match edit {
+        Edit::Rename(text) | Edit::RemoveHeader(text) | Edit::RemoveMetadata(text) | Edit::Redirect(text) => text.len(),
+        Edit::SetHeader(attribute) | Edit::SetMetadata(attribute) | Edit::Other(attribute) => {
+            attribute.name.len() + attribute.value.len()
+        }
+    }
+}

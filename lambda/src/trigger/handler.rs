@@ -1,0 +1,54 @@
+//! Acting on what starts a run: events that say that a build is there, webhooks that announce one, runs handed on.
+//!
+//! Owns the order: find what is published, publish within the time there is, remember what became of it, hand on what is
+//! left. What an event or a webhook means is `tidegate_host`'s to say; publishing is [`tidegate_publish::publish`]'s.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidegate_core::config::Config;
+use tidegate_core::timestamp::Timestamp;
+use tokio::time::Instant;
+
+use tidegate_publish::publish::Publisher;
+
+use super::{Journal, Relay, Vault};
+
+/// How long before the end of an invocation a run is handed on: what is under way is given up, and the next invocation must
+/// be asked for.
+pub const HANDOVER: Duration = Duration::from_secs(15);
+
+/// How often a run is handed on at the most. Each time has fourteen minutes.
+pub const MOST_TIMES: u32 = 20;
+
+/// What acts.
+#[derive(Clone)]
+pub struct Reactor {
+    /// The configuration, as it was deployed.
+    pub config: Arc<Config>,
+    /// Who publishes.
+    pub publisher: Publisher,
+    /// Where secrets are.
+    pub vault: Arc<dyn Vault>,
+    /// How a run gets into another invocation.
+    pub relay: Arc<dyn Relay>,
+    /// Who is told of every run.
+    pub journal: Arc<dyn Journal>,
+}
+
+/// The moment of an invocation, and how much of it there is. Entries read the clock.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// Now.
+    pub now: Timestamp,
+    /// When the invocation ends.
+    pub deadline: Instant,
+}
+
+impl Moment {
+    /// When a run must have ended or be handed on.
+    #[must_use]
+    pub fn handover(&self) -> Instant {
+        self.deadline.checked_sub(HANDOVER).unwrap_or(self.deadline)
+    }
+}

@@ -1,0 +1,126 @@
+//! What starts a run: an event as AWS delivers it, read into notices, and what a notice asks of which site.
+//!
+//! Owns the forms of events and of nested ones, and the rules between an event and a request. Never answers anybody, never
+//! looks into a bucket, and verifies no signature: that is [`crate::webhook`]'s.
+//!
+//! The types of `aws_lambda_events` do not serve here. They read a batch as a whole, so one bad record would lose the
+//! others; they demand fields that no rule needs and that other servers of S3's protocol leave out; and they bring a second
+//! library of dates. What is read here are the dozen fields that decide something, record by record.
+
+mod call;
+mod claim;
+mod event;
+mod event_bridge;
+mod found;
+mod handler;
+mod invocation;
+mod journal;
+mod nested;
+mod notice;
+mod notification;
+mod provided;
+mod relay;
+mod repeats;
+mod reply;
+mod run;
+mod secrets;
+mod seen;
+mod status;
+mod wanted;
+mod webhook;
+
+use serde_json::Value;
+
+pub use call::{Call, CallError, FUNCTION_PAYLOAD_BYTES};
+pub use claim::{Claims, Declined, Unclaimed, claim};
+pub use event::EventError;
+pub use found::FoundError;
+pub use handler::{HANDOVER, MOST_TIMES, Moment, Reactor};
+pub use invocation::{HANDOVER_FORMAT, HandedOn, Invocation, InvocationError};
+pub use journal::Journal;
+pub use notice::{Ignored, MessageId, Notice, NoticeError, ObjectName, Record, Stored};
+pub use provided::ProvidedError;
+pub use relay::{FunctionRelay, Relay};
+pub use run::{Ended, RunError};
+pub use secrets::{AwsSecrets, SecretsError, Vault};
+pub use wanted::{Cause, Choice, Doubt, Pin, Reading, Trigger, Wanted};
+pub use webhook::{Answer, Promised};
+
+use tidegate_core::spoken::shown;
+
+/// What one invocation brings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivery {
+    /// Whoever may invoke the function names what to publish.
+    Invocation(Invocation),
+    /// An earlier invocation of the same function hands a run on.
+    HandedOn(Box<HandedOn>),
+    /// An HTTP request, of a Function URL or an API Gateway.
+    Call(Call),
+    /// Events of S3. Each record stands for itself: a bad one keeps none of the others from being acted on.
+    Events {
+        /// The outermost envelope.
+        carrier: Carrier,
+        /// The records in the order in which they stood.
+        records: Vec<Record>,
+    },
+}
+
+/// Who carried events to the function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carrier {
+    /// S3 itself.
+    Notification,
+    /// An event bus.
+    EventBridge,
+    /// A topic of SNS.
+    Topic,
+    /// A queue of SQS, which is told by message id what failed.
+    Queue,
+}
+
+/// Why an invocation cannot be read at all.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TriggerError {
+    /// Not a kind of event that is known.
+    #[error(
+        "the event is of no known kind ({0}), send an event of S3, a webhook, or `{{\"site\": \"NAME\"}}` to publish by hand"
+    )]
+    Unknown(String),
+    /// A request by hand in a wrong form.
+    #[error("the request cannot be read: {0}")]
+    Invocation(String),
+    /// A run that was handed on by another version of Tidegate.
+    #[error("the run was handed on by another version of Tidegate ({0}), start it again")]
+    HandedOn(String),
+    /// An HTTP request in a wrong form.
+    #[error(transparent)]
+    Call(#[from] CallError),
+}
+
+/// Reads an event.
+///
+/// # Errors
+/// [`TriggerError`], only where nothing of it can be read; a bad record among others is told in its [`Record`].
+pub fn read(event: &Value) -> Result<Delivery, TriggerError> {
+    let Value::Object(fields) = event else {
+        return Err(TriggerError::Unknown("it is no JSON object".to_owned()));
+    };
+    let has = |name: &str| fields.contains_key(name);
+    if has("requestContext") || has("httpMethod") {
+        return Ok(Delivery::Call(Call::read(event)?));
+    }
+    if let Some(run) = fields.get(HandedOn::FIELD) {
+        return Ok(Delivery::HandedOn(Box::new(HandedOn::read(run).map_err(TriggerError::HandedOn)?)));
+    }
+    if has("site") {
+        return Invocation::read(event).map(Delivery::Invocation).map_err(TriggerError::Invocation);
+    }
+    let Some((carrier, mut records)) = nested::records(event) else {
+        let names: Vec<String> = fields.keys().take(5).map(|name| format!("`{}`", shown(name))).collect();
+        let told = if names.is_empty() { "it is empty".to_owned() } else { format!("it has {}", names.join(", ")) };
+        return Err(TriggerError::Unknown(told));
+    };
+    repeats::settle(&mut records);
+    Ok(Delivery::Events { carrier, records })
+}

@@ -1,0 +1,68 @@
+//! How a run goes, reported to GitHub.
+//!
+//! Owns that nothing of it fails a run or holds it up for long.
+
+use std::time::Duration;
+
+use tidegate_core::config::Site;
+use tokio::time::Instant;
+
+use super::{Ended, Moment, ProvidedError, Reactor, RunError};
+use crate::github::{Github, RunState, summary};
+use crate::trigger::Trigger;
+
+/// How long one status may take, its repetitions included.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What the status says while a run is under way.
+const UNDER_WAY: &str = "publishing";
+
+impl Reactor {
+    /// Reports that a run has begun.
+    pub(super) async fn report_begin(&self, site: &Site, trigger: &Trigger, run: &str, moment: Moment) {
+        self.report(site, trigger, run, moment, RunState::Pending, UNDER_WAY).await;
+    }
+
+    /// Reports how a run ended. One that was handed on is still under way.
+    pub(super) async fn report_end(
+        &self,
+        site: &Site,
+        trigger: &Trigger,
+        run: &str,
+        moment: Moment,
+        ended: &Result<Ended, RunError>,
+    ) {
+        let (state, told) = match ended {
+            Ok(Ended::HandedOn { .. }) => return,
+            Ok(Ended::Report(report)) => summary(report),
+            Ok(Ended::Superseded(_)) => (RunState::Success, "superseded, something newer is on its way".to_owned()),
+            // An error names buckets and roles, and who may see the repository may see its statuses.
+            Err(_) => (RunState::Failure, format!("failed, the log of the run {run} says why")),
+        };
+        self.report(site, trigger, run, moment, state, &told).await;
+    }
+
+    async fn report(
+        &self,
+        site: &Site,
+        trigger: &Trigger,
+        run: &str,
+        moment: Moment,
+        state: RunState,
+        description: &str,
+    ) {
+        let Some(wish) = &trigger.status else { return };
+        let tell = async {
+            if !site.github_rules().any(|rule| wish.is_configured_by(rule)) {
+                return Err(ProvidedError::NoRule(site.name.clone()));
+            }
+            let token = self.vault.secret(&wish.access.token).await?;
+            let deadline = moment.deadline.min(Instant::now() + PATIENCE);
+            let github = Github::new(&wish.access, &token, Moment { deadline, ..moment })?;
+            Ok(github.tell(&wish.note(&site.name, state, description)).await?)
+        };
+        if let Err(error) = tell.await {
+            tracing::warn!(run, on = %wish.on, %error, "GitHub was not told how the run goes");
+        }
+    }
+}

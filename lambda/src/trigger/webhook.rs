@@ -1,0 +1,146 @@
+//! Webhooks: answered at once, carried out by another invocation.
+//!
+//! Owns the order: who may be meant, their secrets, whether it is authentic, whether it was here before, and only then a
+//! promise. GitHub waits ten seconds and asks no second time.
+
+use serde::Serialize;
+use tidegate_core::config::SiteName;
+use tidegate_core::delivery::Turn;
+
+use super::{Moment, Reactor, seen};
+use crate::trigger::{Call, HANDOVER_FORMAT, HandedOn, Trigger};
+use crate::webhook::{Candidates, Fetched, Refusal, Verdict, candidates};
+
+/// What the sender of a webhook is answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Answer {
+    /// The HTTP status.
+    #[serde(skip)]
+    pub status: u16,
+    /// One sentence.
+    pub message: String,
+    /// The runs that follow.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<Promised>,
+}
+
+/// A run that follows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Promised {
+    /// The site.
+    pub site: SiteName,
+    /// The run's id.
+    pub run: String,
+}
+
+impl Answer {
+    fn plain(status: u16, message: impl Into<String>) -> Self {
+        Self { status, message: message.into(), runs: Vec::new() }
+    }
+
+    fn refused(refusal: &Refusal) -> Self {
+        Self::plain(refusal.status(), refusal.to_string())
+    }
+}
+
+/// The id of a run: enough to be told apart, and short enough to be read out.
+fn run_id() -> String {
+    let mut bytes = [0; 8];
+    match getrandom::fill(&mut bytes) {
+        Ok(()) => hex::encode(bytes),
+        // Ids are for people; a run without one of its own is still a run.
+        Err(_) => "0000000000000000".to_owned(),
+    }
+}
+
+impl Reactor {
+    /// Answers a webhook. Nothing is published yet: what it asks for is on its way to another invocation once this returns.
+    pub async fn answer(&self, call: &Call, moment: Moment) -> Answer {
+        let candidates = match candidates(call, &self.config) {
+            Ok(candidates) => candidates,
+            Err(refusal) => return Answer::refused(&refusal),
+        };
+        let (secrets, missing) = self.fetch(&candidates).await;
+        match candidates.judge(call, &secrets, moment.now) {
+            // Nobody can tell a wrong signature from a missing secret: the sender may send it again.
+            Verdict::Refused(Refusal::Unauthentic) if missing => {
+                Answer::plain(503, "the secrets of this webhook cannot be read now, send it again")
+            }
+            Verdict::Refused(refusal) => Answer::refused(&refusal),
+            Verdict::Nothing(why) => Answer::plain(200, why.to_string()),
+            Verdict::Publish(triggers) => self.promise(&candidates, triggers, moment).await,
+        }
+    }
+
+    /// The secrets that there are, and whether one could not be had.
+    async fn fetch(&self, candidates: &Candidates<'_>) -> (Fetched, bool) {
+        let (mut fetched, mut missing) = (Fetched::new(), false);
+        for reference in candidates.secrets() {
+            match self.vault.secret(reference).await {
+                Ok(secret) => drop(fetched.insert(reference.clone(), secret)),
+                Err(error) => {
+                    tracing::error!(%reference, %error, "a webhook's secret cannot be read");
+                    missing = true;
+                }
+            }
+        }
+        (fetched, missing)
+    }
+
+    async fn promise(&self, candidates: &Candidates<'_>, triggers: Vec<Trigger>, moment: Moment) -> Answer {
+        let (mut runs, mut known, mut failed) = (Vec::new(), Vec::new(), false);
+        for trigger in triggers {
+            match self.pass_on(candidates, trigger, moment).await {
+                Ok(Passed::New(promised)) => runs.push(promised),
+                Ok(Passed::Known(told)) => known.push(told),
+                Err(why) => {
+                    tracing::error!(error = why, "a webhook could not be passed on");
+                    failed = true;
+                }
+            }
+        }
+        if failed {
+            // What was passed on is not passed on twice: a delivery that comes again finds its run.
+            return Answer { runs, ..Answer::plain(503, "not every site could be reached, send it again") };
+        }
+        match (runs.is_empty(), known.as_slice()) {
+            (true, [told, ..]) => Answer::plain(200, told.clone()),
+            _ => Answer { runs, ..Answer::plain(202, "accepted") },
+        }
+    }
+
+    async fn pass_on(&self, candidates: &Candidates<'_>, trigger: Trigger, moment: Moment) -> Result<Passed, String> {
+        let site = self.config.site(trigger.site.as_str()).map_err(|error| error.to_string())?;
+        let (publisher, run) = (&self.publisher, run_id());
+        let name = trigger.site.clone();
+        if let Some(identity) = &trigger.delivery {
+            let told = (candidates.delivery(), run.as_str());
+            let turn = seen::begin(publisher, site, identity, told, moment.now).await;
+            match turn.map_err(|error| error.to_string())? {
+                Some(Turn::AlreadyRunning(run)) => {
+                    return Ok(Passed::Known(format!("`{name}`: the run {run} is at it")));
+                }
+                Some(Turn::AlreadyDone(run)) => {
+                    return Ok(Passed::Known(format!("`{name}`: the run {run} has done it")));
+                }
+                Some(Turn::Run(_)) | None => {}
+            }
+        }
+        let handed = HandedOn { format: HANDOVER_FORMAT, run: run.clone(), times: 0, trigger };
+        if let Err(error) = self.relay.hand_on(&handed).await {
+            if let Some(identity) = &handed.trigger.delivery
+                && let Err(error) = seen::end(publisher, site, identity, &run, false).await
+            {
+                tracing::warn!(run, %error, "how the delivery ended could not be remembered");
+            }
+            return Err(error.to_string());
+        }
+        Ok(Passed::New(Promised { site: name, run }))
+    }
+}
+
+/// What became of one trigger.
+enum Passed {
+    New(Promised),
+    Known(String),
+}

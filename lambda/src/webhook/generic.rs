@@ -1,0 +1,75 @@
+//! Bodies of generic webhooks: what a CMS or a CI that is not GitHub announces.
+//!
+//! Owns their form and what they may name.
+
+use serde::Deserialize;
+use serde_json::Value;
+use tidegate_core::build::{Build, BuildError};
+use tidegate_core::config::Site;
+use tidegate_core::location::Source;
+use tidegate_core::spoken::shown;
+use tidegate_core::timestamp::Timestamp;
+
+use crate::trigger::Wanted;
+
+/// A body.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Generic {
+    /// The site's name.
+    pub(super) site: String,
+    /// The build's name; without one, the newest build, or what is staged.
+    pub(super) release: Option<String>,
+    /// The place itself, below the site's `builds` or `staged`.
+    pub(super) source: Option<Source>,
+    /// When it was made; without it, when the webhook was signed.
+    pub(super) committed: Option<Timestamp>,
+}
+
+/// Why a body cannot be carried out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GenericError {
+    /// Not of the form.
+    #[error("the body cannot be read: {0}")]
+    Form(String),
+    /// A place that is not the site's.
+    #[error("the source `{0}` is not below the site's `builds` or `staged`")]
+    Source(String),
+    /// Not a build's name.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// There is nothing to publish.
+    #[error("the site has nothing staged in S3, name a `source`")]
+    Nothing,
+}
+
+/// The site that a body names, which decides whose secrets it is checked with. Nothing is known of the sender yet.
+pub(super) fn site(body: &Value) -> Option<&str> {
+    body.get("site")?.as_str()
+}
+
+impl Generic {
+    /// Reads a body whose sender is known.
+    pub(super) fn read(body: &Value) -> Result<Self, GenericError> {
+        Self::deserialize(body).map_err(|error| GenericError::Form(shown(&error.to_string())))
+    }
+
+    /// What is published, and its name for people.
+    pub(super) fn wanted(&self, site: &Site) -> Result<(String, Wanted), GenericError> {
+        let named = |default: &str| shown(self.release.as_deref().unwrap_or(default));
+        if let Some(source) = &self.source {
+            if !site.owns(source) {
+                return Err(GenericError::Source(shown(&source.to_string())));
+            }
+            return Ok((named(&source.to_string()), Wanted::Source { source: source.clone(), pin: None }));
+        }
+        match (&site.builds, &self.release) {
+            (Some(place), Some(name)) => Ok((named(name), Wanted::Build(Build::new(place, name)?))),
+            (Some(place), None) => Ok((named("newest"), Wanted::Newest(place.clone()))),
+            (None, _) => {
+                let source = site.staged.clone().filter(|source| site.owns(source)).ok_or(GenericError::Nothing)?;
+                Ok((named(&source.to_string()), Wanted::Source { source, pin: None }))
+            }
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! Signing, for those who try a webhook where nobody has signed it.
+//!
+//! Owns what [`super::signature`] verifies, the other way round. A function never signs.
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use tidegate_core::timestamp::Timestamp;
+
+use super::secret::Secret;
+use super::signature::{ALGORITHM, GITHUB_SIGNATURE, SIGNATURE, SIGNED_AT};
+
+/// The headers, by name in small letters, that sign a body: as GitHub does, or as anybody does at an instant.
+#[must_use]
+pub fn sign(secret: &Secret, body: &[u8], github: bool, now: Timestamp) -> Vec<(&'static str, String)> {
+    // Keys of any length are taken.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.expose()) else { return Vec::new() };
+    let at = (now.milliseconds() / 1000).to_string();
+    if !github {
+        mac.update(at.as_bytes());
+        mac.update(b".");
+    }
+    mac.update(body);
+    let digest = format!("{ALGORITHM}{}", hex::encode(mac.finalize().into_bytes()));
+    if github { vec![(GITHUB_SIGNATURE, digest)] } else { vec![(SIGNED_AT, at), (SIGNATURE, digest)] }
+}

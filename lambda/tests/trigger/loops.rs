@@ -1,0 +1,45 @@
+//! Configurations that would trigger themselves.
+
+use tidegate_core::config::Config;
+
+fn refused(text: &str) -> String {
+    Config::parse(text).unwrap_err().to_string()
+}
+
+#[test]
+fn what_is_published_or_kept_never_lands_where_it_triggers() {
+    // 12
+    let text = |state: &str, target: &str, field: &str, place: &str| {
+        format!("{state}[[site]]\nname = \"docs\"\ntarget = \"{target}\"\n{field} = \"{place}\"\n")
+    };
+    for (target, field, place) in [
+        ("s3://acme/b/out/", "builds", "s3://acme/b/"),
+        ("s3://acme/", "builds", "s3://acme/b/"),
+        ("s3://acme/b/", "builds", "s3://acme/b/"),
+        ("s3://acme/b/out/", "staged", "s3://acme/b/"),
+        ("s3://acme/b/", "staged", "s3://acme/b/x.zip"),
+    ] {
+        assert!(refused(&text("", target, field, place)).contains("would be published into the place"), "{place}");
+    }
+    for (state, field, place) in [
+        ("s3://acme/b/state/", "builds", "s3://acme/b/"),
+        ("s3://acme/", "builds", "s3://acme/b/"),
+        ("s3://acme/b/", "staged", "s3://acme/b/"),
+        ("s3://acme/b/", "staged", "s3://acme/b/x.zip"),
+    ] {
+        let told = refused(&text(&format!("state = \"{state}\"\n"), "s3://docs/", field, place));
+        assert!(told.contains("the `state` lies within") && told.contains(field), "{told}");
+    }
+    assert!(
+        Config::parse(&text("state = \"s3://acme/.tidegate/\"\n", "s3://acme/out/", "builds", "s3://acme/b/")).is_ok()
+    );
+}
+
+#[test]
+fn one_site_never_lands_where_another_is_staged() {
+    // 12
+    let told = refused(
+        "[[site]]\nname = \"a\"\ntarget = \"s3://acme/b/a/\"\n[[site]]\nname = \"b\"\ntarget = \"s3://blog/\"\nbuilds = \"s3://acme/b/\"\n",
+    );
+    assert!(told.contains("`a`") && told.contains("`b` is staged in"), "{told}");
+}

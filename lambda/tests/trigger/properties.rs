@@ -1,0 +1,205 @@
+//! What holds for every input.
+
+use std::cmp::Ordering;
+
+use proptest::prelude::*;
+use serde_json::{Map, Value};
+use tidegate_core::request::{Order, Sequencer};
+use tidegate_lambda::trigger::{Call, Delivery, Notice, claim, read};
+use tidegate_lambda::webhook::{Verdict, candidates};
+
+use crate::support::{config, fixture, fixture_bytes, github_config, judge, now, secrets, signature};
+
+/// Any JSON, with the names that events have more often than by chance.
+fn json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        "\\PC{0,12}".prop_map(Value::from),
+        prop::sample::select(vec![
+            "aws:s3",
+            "aws:sqs",
+            "aws:sns",
+            "aws.s3",
+            "Object Created",
+            "ObjectCreated:Put",
+            "2.1",
+            "Notification",
+            "a.zip",
+            "%",
+            "2026-03-02T09:14:08Z",
+            "{\"Records\":[]}"
+        ])
+        .prop_map(Value::from),
+    ];
+    let names = prop_oneof![
+        "\\PC{0,6}",
+        prop::sample::select(vec![
+            "Records",
+            "eventSource",
+            "EventSource",
+            "eventVersion",
+            "eventName",
+            "eventTime",
+            "s3",
+            "bucket",
+            "object",
+            "name",
+            "key",
+            "size",
+            "sequencer",
+            "body",
+            "messageId",
+            "Sns",
+            "Message",
+            "Type",
+            "detail",
+            "detail-type",
+            "source",
+            "time",
+            "requestContext",
+            "http",
+            "method",
+            "headers",
+            "tidegate",
+            "format",
+            "site",
+            "Event",
+            "repository",
+            "full_name",
+        ])
+        .prop_map(str::to_owned),
+    ];
+    leaf.prop_recursive(5, 64, 6, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::vec((names.clone(), inner), 0..6)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect::<Map<_, _>>())),
+        ]
+    })
+}
+
+/// A real event with one of its values replaced.
+fn spoiled() -> impl Strategy<Value = Value> {
+    let names = [
+        "s3-put",
+        "s3-mixed",
+        "sqs-batch",
+        "sns-s3",
+        "eventbridge-created",
+        "function-url",
+        "api-gateway",
+        "s3-test-event",
+    ];
+    (prop::sample::select(names.to_vec()), any::<prop::sample::Index>(), json()).prop_map(|(name, at, value)| {
+        let mut event = fixture(name);
+        let mut paths = Vec::new();
+        walk(&event, String::new(), &mut paths);
+        *event.pointer_mut(at.get::<String>(&paths)).unwrap() = value;
+        event
+    })
+}
+
+fn walk(value: &Value, path: String, paths: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                walk(value, format!("{path}/{}", name.replace('~', "~0").replace('/', "~1")), paths);
+            }
+        }
+        Value::Array(list) => {
+            for (at, value) in list.iter().enumerate() {
+                walk(value, format!("{path}/{at}"), paths);
+            }
+        }
+        _ => {}
+    }
+    paths.push(path);
+}
+
+/// Reads an event and claims whatever it holds.
+fn survive(event: &Value) {
+    let config = config("builds = \"s3://acme-artifacts/staging/docs/\"");
+    match read(event) {
+        Ok(Delivery::Events { records, .. }) => {
+            for record in records {
+                match record.notice {
+                    Ok(Notice::Stored(stored)) => drop(claim(&config, &stored)),
+                    Ok(Notice::Ignored(ignored)) => assert!(!ignored.to_string().contains(char::is_control)),
+                    Ok(Notice::HandedOn(_)) => {}
+                    Err(error) => assert!(!error.to_string().contains(char::is_control), "{error}"),
+                }
+            }
+        }
+        Ok(Delivery::Call(call)) => drop(judge(&config, &call, &secrets(&[]))),
+        Ok(Delivery::Invocation(_) | Delivery::HandedOn(_)) => {}
+        Err(error) => assert!(!error.to_string().contains(char::is_control), "{error}"),
+    }
+}
+
+fn order(value: &str) -> Order {
+    Order { at: 0, sequencer: Some(Sequencer { object: "b/k".to_owned(), value: value.to_owned() }) }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn any_json_is_read_or_refused_and_never_a_crash(event in json()) {
+        survive(&event);
+    }
+
+    #[test]
+    fn a_spoiled_event_is_read_or_refused_and_never_a_crash(event in spoiled()) {
+        survive(&event);
+    }
+
+    #[test]
+    fn any_body_is_judged_and_never_a_crash(event in json(), kind in "push|release|workflow_run|deployment|ping|star") {
+        let mut body = event;
+        if let Value::Object(fields) = &mut body {
+            fields.insert("repository".to_owned(), serde_json::json!({ "full_name": "acme/docs" }));
+        }
+        let told = crate::support::outcome(&github_config("branch = \"**\""), &kind, &body);
+        prop_assert!(!told.contains(char::is_control));
+    }
+
+    #[test]
+    fn numbers_of_one_objects_events_are_in_one_order(a in "[0-9A-Fa-f]{1,24}", b in "[0-9A-Fa-f]{1,24}", c in "[0-9A-Fa-f]{1,24}", zeros in 0_usize..8) {
+        let (x, y, z) = (order(&a), order(&b), order(&c));
+        prop_assert_eq!(x.compare(&y), y.compare(&x).reverse());
+        if x.compare(&y) != Ordering::Greater && y.compare(&z) != Ordering::Greater {
+            prop_assert_ne!(x.compare(&z), Ordering::Greater);
+        }
+        // Padding and case change nothing, neither about itself nor about others.
+        let padded = order(&format!("{}{}", a.to_ascii_lowercase(), "0".repeat(zeros)));
+        prop_assert_eq!(x.compare(&padded), Ordering::Equal);
+        prop_assert_eq!(x.compare(&y), padded.compare(&y));
+        // And it is the order of the fractions that the digits are.
+        let fraction = |digits: &str| u128::from_str_radix(&format!("{digits:0<24}"), 16).unwrap();
+        prop_assert_eq!(x.compare(&y), fraction(&a).cmp(&fraction(&b)));
+    }
+
+    #[test]
+    fn exactly_the_right_secret_signs(secret in "\\PC{1,80}", other in "\\PC{1,80}", flipped in any::<prop::sample::Index>(), bit in 0_u8..8) {
+        prop_assume!(secret.trim_end_matches(['\r', '\n']) != other.trim_end_matches(['\r', '\n']));
+        // HMAC fills short keys with zeros, which no text here ends with.
+        let body = fixture_bytes("github-push");
+        let config = github_config("branch = \"main\"");
+        let signed = signature(&secret, &body);
+        let call = |signature: &str, body: &[u8]| {
+            Call::new("POST", "/", [("x-github-event", "push"), ("x-hub-signature-256", signature)], body.to_vec())
+        };
+        let publishes = |call: &Call, secret: &str| {
+            let known = secrets(&[("secretsmanager:new", secret)]);
+            candidates(call, &config).is_ok_and(|candidates| matches!(candidates.judge(call, &known, now()), Verdict::Publish(_)))
+        };
+        prop_assert!(publishes(&call(&signed, &body), &secret));
+        prop_assert!(!publishes(&call(&signed, &body), &other));
+        let mut changed = body.clone();
+        changed[flipped.index(body.len())] ^= 1 << bit;
+        prop_assert!(!publishes(&call(&signed, &changed), &secret));
+    }
+}

@@ -1,0 +1,133 @@
+//! What several tests need: fixtures, configurations, and a sender that signs as GitHub does.
+
+use std::path::PathBuf;
+
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::Value;
+use sha2::Sha256;
+use tidegate_core::config::{Config, SecretReference};
+use tidegate_core::timestamp::Timestamp;
+use tidegate_lambda::trigger::{Call, Carrier, Delivery, Notice, Record, Stored, read};
+use tidegate_lambda::webhook::{Fetched, Refusal, Secret, Verdict, candidates};
+
+/// An event of a file.
+pub(crate) fn fixture(name: &str) -> Value {
+    serde_json::from_slice(&fixture_bytes(name)).unwrap()
+}
+
+pub(crate) fn fixture_bytes(name: &str) -> Vec<u8> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/trigger/fixtures/{name}.json"));
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The event with other values at these places.
+pub(crate) fn with(mut event: Value, changes: &[(&str, Value)]) -> Value {
+    for (pointer, value) in changes {
+        *event.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer}")) = value.clone();
+    }
+    event
+}
+
+pub(crate) fn records(event: &Value) -> (Carrier, Vec<Record>) {
+    match read(event) {
+        Ok(Delivery::Events { carrier, records }) => (carrier, records),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The one notice of an event that is of a stored object.
+pub(crate) fn stored(event: &Value) -> Stored {
+    match records(event).1.as_slice() {
+        [Record { notice: Ok(Notice::Stored(stored)), .. }] => (**stored).clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A line for each record: the key, or why there is none.
+pub(crate) fn told(event: &Value) -> Vec<String> {
+    let line = |record: Record| match record.notice {
+        Ok(Notice::Stored(stored)) => stored.key.to_string(),
+        Ok(Notice::HandedOn(run)) => format!("run {}", run.run),
+        Ok(Notice::Ignored(ignored)) => format!("ignored: {ignored}"),
+        Err(error) => format!("bad: {error}"),
+    };
+    records(event).1.into_iter().map(line).collect()
+}
+
+/// One site `docs` with these fields, and the sites after it.
+pub(crate) fn config(fields: &str) -> Config {
+    Config::parse(&format!("[[site]]\nname = \"docs\"\ntarget = \"s3://docs.acme.com/\"\n{fields}")).unwrap()
+}
+
+pub(crate) const SECRET: &str = "It's a Secret to Everybody";
+
+/// A site with builds and one rule for `acme/docs`.
+pub(crate) fn github_config(rule: &str) -> Config {
+    let text = format!(
+        "state = \"s3://acme-state/\"\n[[site]]\nname = \"docs\"\ntarget = \"s3://docs.acme.com/\"\n\
+         builds = \"s3://acme-artifacts/builds/\"\nstaged = \"s3://acme-artifacts/staged/\"\n[[site.webhook]]\nprovider = \"github\"\n\
+         repository = \"acme/docs\"\nsecrets = [\"secretsmanager:old\", \"secretsmanager:new\"]\n{rule}"
+    );
+    Config::parse(&text).unwrap()
+}
+
+pub(crate) fn secrets(list: &[(&str, &str)]) -> Fetched {
+    let secret = |(name, value): &(&str, &str)| {
+        let reference = SecretReference::try_from((*name).to_owned()).unwrap();
+        let secret = Secret::new(&reference, (*value).to_owned()).unwrap();
+        (reference, secret)
+    };
+    list.iter().map(secret).collect()
+}
+
+/// The secrets of [`github_config`].
+pub(crate) fn both() -> Fetched {
+    secrets(&[("secretsmanager:old", "an older one"), ("secretsmanager:new", SECRET)])
+}
+
+pub(crate) fn signature(secret: &str, signed: &[u8]) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    mac.update(signed);
+    format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
+}
+
+/// A webhook of GitHub, signed.
+pub(crate) fn github_call(event: &str, body: &[u8]) -> Call {
+    let signature = signature(SECRET, body);
+    let headers =
+        [("X-GitHub-Event", event), ("X-GitHub-Delivery", "72d3162e"), ("X-Hub-Signature-256", signature.as_str())];
+    Call::new("POST", "/", headers, body.to_vec())
+}
+
+/// 2026-03-02T09:14:08Z.
+pub(crate) fn now() -> Timestamp {
+    "2026-03-02T09:14:08Z".parse().unwrap()
+}
+
+/// Both steps.
+pub(crate) fn judge(config: &Config, call: &Call, secrets: &Fetched) -> Verdict {
+    match candidates(call, config) {
+        Ok(candidates) => candidates.judge(call, secrets, now()),
+        Err(refusal) => Verdict::Refused(refusal),
+    }
+}
+
+/// What becomes of a signed payload, in one line.
+pub(crate) fn outcome(config: &Config, event: &str, payload: &Value) -> String {
+    outcome_of(&judge(config, &github_call(event, &serde_json::to_vec(payload).unwrap()), &both()))
+}
+
+pub(crate) fn outcome_of(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Publish(triggers) => {
+            let line = |trigger: &tidegate_lambda::trigger::Trigger| format!("{} {}", trigger.site, trigger.release);
+            format!("publish {}", triggers.iter().map(line).collect::<Vec<_>>().join(", "))
+        }
+        Verdict::Nothing(why) => format!("nothing: {why}"),
+        Verdict::Refused(refusal) => refused(refusal),
+    }
+}
+
+pub(crate) fn refused(refusal: &Refusal) -> String {
+    format!("{}: {refusal}", refusal.status())
+}

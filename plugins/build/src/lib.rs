@@ -1,0 +1,10 @@
+//! Builds plugins that are written in Rust into WebAssembly components.
+//!
+//! Owns two steps: cargo for `wasm32-unknown-unknown` ([`build`]), and the wrapping of a core module into a validated
+//! component ([`component`]). It never judges what a component imports: the host does, by name, when it loads one.
+
+mod build;
+mod component;
+
+pub use build::{BuildError, BuiltPlugin, PluginBuild, TARGET, build};
+pub use component::{ComponentError, component};

@@ -1,0 +1,75 @@
+//! Takes the bundled plugins from `components/`, where a published crate has them, or builds them; and writes the table
+//! of them that `src/lib.rs` includes.
+//!
+//! Owns that table's form. How plugins are built is `tidegate-plugin-build`'s business.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use sha2::{Digest as _, Sha256};
+use tidegate_plugin_build::{BuiltPlugin, PluginBuild};
+
+/// The bundled plugins, by their folders beside this one.
+const PLUGINS: [&str; 5] = ["exclude", "guard", "headers", "mime", "rewrite"];
+
+/// Components by the names that configurations use.
+type Components = BTreeMap<String, Vec<u8>>;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let package = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    let packaged = package.join("components");
+    println!("cargo::rerun-if-changed={}", packaged.display());
+    let components = if packaged.is_dir() { read(&packaged) } else { build(&package, &out) };
+    let mut table =
+        String::from("/// The plugins that come with Tidegate, by name.\npub static PLUGINS: &[Bundled] = &[\n");
+    for (name, bytes) in components? {
+        let path = out.join(format!("{name}.wasm"));
+        fs::write(&path, &bytes)?;
+        let mut digest = String::new();
+        for byte in Sha256::digest(&bytes) {
+            write!(digest, "{byte:02x}")?;
+        }
+        writeln!(table, "    Bundled {{ name: {name:?}, bytes: include_bytes!({path:?}), sha256: {digest:?} }},")?;
+    }
+    table.push_str("];\n");
+    fs::write(out.join("plugins.rs"), table)?;
+    Ok(())
+}
+
+/// Components that were built when the crate was packaged.
+fn read(packaged: &Path) -> Result<Components, Box<dyn Error>> {
+    let component = |name: &str| Ok((name.to_owned(), fs::read(packaged.join(format!("{name}.wasm")))?));
+    PLUGINS.into_iter().map(component).collect()
+}
+
+fn build(package: &Path, out: &Path) -> Result<Components, Box<dyn Error>> {
+    let root = package.join("../..");
+    for source in sources(&root) {
+        println!("cargo::rerun-if-changed={}", source.display());
+    }
+    let packages: Vec<String> = PLUGINS.iter().map(|name| format!("tidegate-plugin-{name}")).collect();
+    let packages: Vec<&str> = packages.iter().map(String::as_str).collect();
+    // `target/<profile>/build/<package>/out`: every profile shares one build of the plugins.
+    let target = out.ancestors().nth(4).unwrap_or(out).join("plugins");
+    let wanted = PluginBuild { manifest_dir: &root, target_dir: &target, packages: &packages, profile: "plugin" };
+    let components = tidegate_plugin_build::build(wanted).map_err(|error| {
+        // Cargo shows these lines by themselves, before the error and its backtrace.
+        for line in error.to_string().lines() {
+            println!("cargo::error={line}");
+        }
+        "the bundled plugins could not be built"
+    })?;
+    let name = |library: &str| library.strip_prefix("tidegate_plugin_").unwrap_or(library).replace('_', "-");
+    Ok(components.into_iter().map(|BuiltPlugin { library, component }| (name(&library), component)).collect())
+}
+
+/// What the components are made of, as files and folders, which cargo looks into itself.
+fn sources(root: &Path) -> Vec<PathBuf> {
+    let crates = PLUGINS.iter().map(|name| format!("plugins/{name}")).chain(["plugins/sdk".to_owned()]);
+    let parts = crates.flat_map(|folder| [root.join(&folder).join("Cargo.toml"), root.join(folder).join("src")]);
+    parts.chain([root.join("Cargo.toml"), root.join("Cargo.lock"), root.join("wit")]).collect()
+}

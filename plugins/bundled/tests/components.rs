@@ -1,0 +1,62 @@
+//! What every bundled component must be: valid, of one kind, and without any import beside the contract's.
+
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "the helper of tests")]
+
+use sha2::{Digest as _, Sha256};
+use tidegate_bundled_plugins::{PLUGINS, find};
+use wit_component::{DecodedWasm, decode};
+
+/// Names of what the component imports and exports, with versions.
+fn interfaces(bytes: &[u8]) -> (Vec<String>, Vec<String>) {
+    let DecodedWasm::Component(resolve, world) = decode(bytes).unwrap() else { panic!("not a component") };
+    let world = &resolve.worlds[world];
+    let names = |items: Vec<_>| items.into_iter().map(|key| resolve.name_world_key(key)).collect();
+    (names(world.imports.keys().collect()), names(world.exports.keys().collect()))
+}
+
+#[test]
+fn all_five_plugins_are_there() {
+    let names: Vec<_> = PLUGINS.iter().map(|plugin| plugin.name).collect();
+    assert_eq!(names, ["exclude", "guard", "headers", "mime", "rewrite"]);
+    assert!(find("mime").is_some());
+    assert!(find("tidegate_plugin").is_none());
+}
+
+#[test]
+fn each_exports_one_kind_of_plugin_in_the_version_of_the_contract() {
+    for plugin in PLUGINS {
+        let kind = if plugin.name == "guard" { "policy" } else { "sync" };
+        let mut expected = [format!("tidegate:plugin/{kind}@0.1.0"), "tidegate:plugin/settings@0.1.0".to_owned()];
+        let mut exports = interfaces(plugin.bytes).1;
+        expected.sort();
+        exports.sort();
+        assert_eq!(exports, expected, "{}", plugin.name);
+    }
+}
+
+#[test]
+fn none_imports_anything_beside_the_contract() {
+    for plugin in PLUGINS {
+        for import in interfaces(plugin.bytes).0 {
+            assert!(import.starts_with("tidegate:plugin/"), "{} imports {import}", plugin.name);
+        }
+    }
+}
+
+#[test]
+fn digests_are_those_of_the_bytes() {
+    for plugin in PLUGINS {
+        let digest: String = Sha256::digest(plugin.bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(plugin.sha256, digest, "{}", plugin.name);
+    }
+}
+
+/// The aim is small components: they are compiled when a configuration is loaded. The limit is a guard against a
+/// dependency that brings a table of megabytes, not a figure to be near to.
+#[test]
+fn each_is_small() {
+    for plugin in PLUGINS {
+        println!("{}: {} bytes", plugin.name, plugin.bytes.len());
+        assert!(plugin.bytes.len() < 400_000, "{} has {} bytes", plugin.name, plugin.bytes.len());
+    }
+}

@@ -1,0 +1,205 @@
+//! The plugin through the SDK's harness, in every cut of batches.
+
+use tidegate_plugin::testing::{Artifact, SyncAnswer, canonical, sync};
+
+use super::{Mime, MimeSettings};
+
+fn types(settings: &str, artifact: &Artifact) -> SyncAnswer {
+    sync::<Mime>(settings, artifact).unwrap()
+}
+
+fn header(answer: &SyncAnswer, key: &str) -> String {
+    answer.header(key, "content-type").unwrap_or_default()
+}
+
+#[test]
+fn names_have_the_types_that_browsers_want() {
+    let table = [
+        ("index.html", "text/html; charset=utf-8"),
+        ("old.htm", "text/html; charset=utf-8"),
+        ("a/c++.html", "text/html; charset=utf-8"),
+        ("page.xhtml", "application/xhtml+xml; charset=utf-8"),
+        ("app.css", "text/css; charset=utf-8"),
+        ("app.js", "text/javascript; charset=utf-8"),
+        ("app.mjs", "text/javascript; charset=utf-8"),
+        ("APP.JS", "text/javascript; charset=utf-8"),
+        ("app.js.map", "application/json; charset=utf-8"),
+        ("data.json", "application/json; charset=utf-8"),
+        ("thing.jsonld", "application/ld+json; charset=utf-8"),
+        ("land.geojson", "application/geo+json; charset=utf-8"),
+        ("site.webmanifest", "application/manifest+json; charset=utf-8"),
+        ("app.wasm", "application/wasm"),
+        ("a.webp", "image/webp"),
+        ("a.avif", "image/avif"),
+        ("a.jxl", "image/jxl"),
+        ("a.png", "image/png"),
+        ("a.jpg", "image/jpeg"),
+        ("favicon.ico", "image/x-icon"),
+        ("a.svg", "image/svg+xml; charset=utf-8"),
+        ("a.woff", "font/woff"),
+        ("a.woff2", "font/woff2"),
+        ("a.ttf", "font/ttf"),
+        ("a.otf", "font/otf"),
+        ("robots.txt", "text/plain; charset=utf-8"),
+        ("readme.md", "text/markdown; charset=utf-8"),
+        ("feed.xml", "application/xml; charset=utf-8"),
+        ("feed.rss", "application/rss+xml; charset=utf-8"),
+        ("feed.atom", "application/atom+xml; charset=utf-8"),
+        ("a.csv", "text/csv; charset=utf-8"),
+        ("a.vtt", "text/vtt; charset=utf-8"),
+        ("a.ics", "text/calendar; charset=utf-8"),
+        ("a.yml", "application/yaml; charset=utf-8"),
+        ("a.toml", "application/toml; charset=utf-8"),
+        ("a.pdf", "application/pdf"),
+        ("a.mp4", "video/mp4"),
+        ("a.mp3", "audio/mpeg"),
+        ("a.m4a", "audio/mp4"),
+        ("a.m3u8", "application/vnd.apple.mpegurl"),
+        ("a.zip", "application/zip"),
+        ("a.gz", "application/gzip"),
+        ("a.tar.gz", "application/gzip"),
+        ("a.tgz", "application/gzip"),
+        (".well-known/apple-app-site-association", "application/json; charset=utf-8"),
+        (".nojekyll", "application/octet-stream"),
+        ("empty", "application/octet-stream"),
+        ("a.unknown-extension", "application/octet-stream"),
+    ];
+    let artifact = Artifact::new().objects(table.iter().map(|(key, _)| *key));
+    let answer = types("{}", &artifact);
+    for (key, content_type) in table {
+        assert_eq!(header(&answer, key), content_type, "{key}");
+        assert_eq!(answer.header(key, "content-encoding"), None, "{key}");
+    }
+}
+
+#[test]
+fn compressed_siblings_are_encodings_and_archives_are_not() {
+    let table = [
+        ("app.js.gz", "text/javascript; charset=utf-8", Some("gzip")),
+        ("app.css.br", "text/css; charset=utf-8", Some("br")),
+        ("page.html.br", "text/html; charset=utf-8", Some("br")),
+        ("app.wasm.br", "application/wasm", Some("br")),
+        ("a.svgz", "image/svg+xml; charset=utf-8", Some("gzip")),
+        ("src.tar.gz", "application/gzip", None),
+        ("dump.sql.gz", "application/gzip", None),
+        ("sitemap.xml.gz", "application/gzip", None),
+        ("sitemap-2.xml.gz", "application/gzip", None),
+        ("archive.tar.br", "application/octet-stream", None),
+    ];
+    let artifact = Artifact::new().objects(table.iter().map(|(key, ..)| *key));
+    let answer = types("{}", &artifact);
+    for (key, content_type, encoding) in table {
+        assert_eq!(header(&answer, key), content_type, "{key}");
+        assert_eq!(answer.header(key, "content-encoding").as_deref(), encoding, "{key}");
+    }
+    let answer = types(r#"{"encodings":false}"#, &artifact);
+    assert_eq!(header(&answer, "app.js.gz"), "application/gzip");
+    assert_eq!(answer.header("app.js.gz", "content-encoding"), None);
+}
+
+#[test]
+fn objects_without_a_telling_name_are_read() {
+    let mut film = vec![0_u8; 400];
+    film[0] = 0x47;
+    film[188] = 0x47;
+    let artifact = Artifact::new()
+        .object("about", "<!doctype html><title>About</title>")
+        .object("LICENSE", "Apache License")
+        .object("logo", b"\x89PNG\r\n\x1a\n\0".as_slice())
+        .object("blob", b"\0\x01\x02".as_slice())
+        .object("segment.ts", film)
+        .object("source.ts", "export const a: number = 1;");
+    let answer = types("{}", &artifact);
+    assert_eq!(header(&answer, "about"), "text/html; charset=utf-8");
+    assert_eq!(header(&answer, "LICENSE"), "text/plain; charset=utf-8");
+    assert_eq!(header(&answer, "logo"), "image/png");
+    assert_eq!(header(&answer, "blob"), "application/octet-stream");
+    assert_eq!(header(&answer, "segment.ts"), "video/mp2t");
+    assert_eq!(header(&answer, "source.ts"), "text/typescript; charset=utf-8");
+    assert_eq!(answer.decided["about"].rule, "/sniff");
+    assert_eq!(answer.decided["blob"].rule, "/default");
+
+    let answer = types(r#"{"sniff":false,"default":"text/html"}"#, &artifact);
+    assert_eq!(header(&answer, "about"), "text/html");
+    assert_eq!(header(&answer, "segment.ts"), "text/typescript; charset=utf-8");
+}
+
+#[test]
+fn the_last_glob_that_matches_decides_and_is_used_as_it_is() {
+    let settings = r#"{"types":[{"glob":"*.foo","type":"text/x-foo"},{"glob":"/api/","type":"application/json"},{"glob":"packed/*.js","type":"text/javascript","encoding":"gzip"}]}"#;
+    let artifact = Artifact::new().objects(["a.foo", "api/users", "api/b.foo", "packed/a.js", "other/a.js"]);
+    let answer = types(settings, &artifact);
+    assert_eq!(header(&answer, "a.foo"), "text/x-foo");
+    assert_eq!(header(&answer, "api/users"), "application/json");
+    assert_eq!(header(&answer, "api/b.foo"), "application/json");
+    assert_eq!(header(&answer, "packed/a.js"), "text/javascript");
+    assert_eq!(answer.header("packed/a.js", "content-encoding").as_deref(), Some("gzip"));
+    assert_eq!(answer.decided["api/b.foo"].rule, "/types/1");
+}
+
+#[test]
+fn a_type_that_is_set_stays_unless_told_otherwise() {
+    let artifact = Artifact::new().object_with("a.html", "x", &[("content-type", "text/plain")]).object_with(
+        "b.html",
+        "x",
+        &[("content-type", "text/html; charset=utf-8")],
+    );
+    assert!(types("{}", &artifact).decided.is_empty());
+    let answer = types(r#"{"overwrite":true}"#, &artifact);
+    assert_eq!(header(&answer, "a.html"), "text/html; charset=utf-8");
+    assert!(!answer.decided.contains_key("b.html"), "nothing is said where nothing changes");
+}
+
+#[test]
+fn redirects_have_no_type() {
+    let answer = types("{}", &Artifact::new().redirect("old", "/new"));
+    assert!(answer.decided.is_empty());
+}
+
+#[test]
+fn the_charset_can_be_another_or_none() {
+    let artifact = Artifact::new().objects(["a.html"]);
+    assert_eq!(header(&types(r#"{"charset":null}"#, &artifact), "a.html"), "text/html");
+    assert_eq!(header(&types(r#"{"charset":"iso-8859-1"}"#, &artifact), "a.html"), "text/html; charset=iso-8859-1");
+}
+
+#[test]
+fn settings_have_a_canonical_form() {
+    let defaults = r#"{"types":[],"charset":"utf-8","default":"application/octet-stream","sniff":true,"encodings":true,"overwrite":false}"#;
+    assert_eq!(canonical::<MimeSettings>("{}").unwrap(), defaults);
+    let written = canonical::<MimeSettings>(r#"{"charset":null,"types":[{"type":"a/b","glob":"*.x"}]}"#).unwrap();
+    assert!(
+        written.starts_with(r#"{"types":[{"glob":"*.x","type":"a/b","encoding":null}],"charset":null,"#),
+        "{written}"
+    );
+}
+
+#[test]
+fn wrong_settings_are_pointed_at() {
+    let table = [
+        (r#"{"types":[{"glob":"[","type":"a/b"}]}"#, "/types/0/glob"),
+        (r#"{"types":[{"glob":"a","type":"html"}]}"#, "/types/0/type"),
+        (r#"{"types":[{"glob":"a","type":"a/b\r\nx: y"}]}"#, "/types/0/type"),
+        (r#"{"types":[{"glob":"a","type":"a/b","encoding":"g zip"}]}"#, "/types/0/encoding"),
+        (r#"{"types":[{"glob":"a"}]}"#, "/types/0"),
+        (r#"{"default":"x"}"#, "/default"),
+        (r#"{"charset":"utf 8"}"#, "/charset"),
+        (r#"{"sniffing":true}"#, "/sniffing"),
+    ];
+    for (settings, pointer) in table {
+        assert_eq!(canonical::<MimeSettings>(settings).unwrap_err()[0].0, pointer, "{settings}");
+    }
+}
+
+#[test]
+fn large_sites_are_decided_alike_however_batches_are_cut() {
+    let artifact = (0..2_100).fold(Artifact::new(), |artifact, at| match at % 3 {
+        0 => artifact.object(&format!("{at}.html"), ""),
+        1 => artifact.object(&format!("{at}"), format!("<html> {at}")),
+        _ => artifact.object(&format!("{at}"), [0, 1, 2]),
+    });
+    let answer = types("{}", &artifact);
+    assert_eq!(header(&answer, "3.html"), "text/html; charset=utf-8");
+    assert_eq!(header(&answer, "4"), "text/html; charset=utf-8");
+    assert_eq!(header(&answer, "5"), "application/octet-stream");
+}

@@ -1,0 +1,345 @@
+//! The plugin through the SDK's harness, in every cut of batches.
+
+use tidegate_plugin::Failure;
+use tidegate_plugin::testing::{Artifact, SyncAnswer, canonical, sync};
+
+use super::{Rewrite, RewriteSettings};
+
+fn answer(settings: &str, artifact: &Artifact) -> SyncAnswer {
+    sync::<Rewrite>(settings, artifact).unwrap()
+}
+
+fn failure(settings: &str, artifact: &Artifact) -> Failure {
+    sync::<Rewrite>(settings, artifact).unwrap_err()
+}
+
+fn keys(settings: &str, keys: &[&str]) -> Vec<String> {
+    answer(settings, &Artifact::new().objects(keys.iter().copied())).published().into_keys().collect()
+}
+
+/// The redirects that come out, by key.
+fn redirects(answer: &SyncAnswer) -> Vec<(String, String)> {
+    answer.published().into_iter().filter_map(|(key, entry)| Some((key, entry.redirect?))).collect()
+}
+
+fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+    expected.iter().map(|(key, to)| ((*key).to_owned(), (*to).to_owned())).collect()
+}
+
+#[test]
+fn without_rules_nothing_changes() {
+    let site = ["a.html", "b/index.html", "c"];
+    assert_eq!(keys("{}", &site), site);
+    let answer = answer("{}", &Artifact::new().objects(site));
+    assert!(answer.decided.is_empty() && answer.findings().is_empty());
+}
+
+#[test]
+fn a_leading_folder_is_stripped() {
+    let settings = r#"{"strip-prefix":"dist"}"#;
+    assert_eq!(keys(settings, &["dist/.nojekyll", "dist/a.html", "dist/b/c.js"]), [".nojekyll", "a.html", "b/c.js"]);
+    let outside = Artifact::new().objects(["README.md", "dist/a.html"]);
+    let failure = failure(settings, &outside);
+    assert_eq!(
+        (failure.code.as_str(), failure.key.as_deref(), failure.rule.as_str()),
+        ("outside-prefix", Some("README.md"), "/outside-prefix")
+    );
+    assert_eq!(
+        keys(r#"{"strip-prefix":"dist/","outside-prefix":"exclude"}"#, &["README.md", "dist/a.html", "distant"]),
+        ["a.html"]
+    );
+    assert_eq!(
+        keys(r#"{"strip-prefix":"dist/","outside-prefix":"keep"}"#, &["README.md", "dist/a.html"]),
+        ["README.md", "a.html"]
+    );
+}
+
+#[test]
+fn the_first_rename_that_matches_speaks() {
+    let settings = r#"{"rename":[
+        {"pattern":"blog/(\\d{4})-(\\d\\d)-\\d\\d-(?<slug>.+)\\.html","to":"posts/$1/$2/${slug}.html"},
+        {"prefix":"blog/","to":"archive/"},
+        {"prefix":"blog/x","to":"never/"},
+        {"prefix":"old-","to":""}
+    ]}"#;
+    let artifact = Artifact::new().objects(["blog/2024-01-31-news.html", "blog/x.html", "old-a.css", "my/blog/y.html"]);
+    let answer = answer(settings, &artifact);
+    let found: Vec<_> = answer.published().into_keys().collect();
+    assert_eq!(found, ["a.css", "archive/x.html", "my/blog/y.html", "posts/2024/01/news.html"]);
+    assert_eq!(answer.decided["blog/x.html"].rule, "/rename/1");
+    assert_eq!(answer.decided["blog/2024-01-31-news.html"].rule, "/rename/0");
+}
+
+#[test]
+fn a_rename_to_what_is_no_key_names_rule_and_key() {
+    let table = [
+        (r#"{"rename":[{"prefix":"a/","to":"/"}]}"#, "/rename/0"),
+        (r#"{"rename":[{"pattern":"a/(.*)","to":"../$1"}]}"#, "/rename/0"),
+        (r#"{"rename":[{"pattern":".*","to":""}]}"#, "/rename/0"),
+    ];
+    for (settings, rule) in table {
+        let failure = failure(settings, &Artifact::new().objects(["a/b"]));
+        assert_eq!(
+            (failure.code.as_str(), failure.key.as_deref(), failure.rule.as_str()),
+            ("bad-key", Some("a/b"), rule),
+            "{settings}"
+        );
+    }
+}
+
+#[test]
+fn pages_get_folders_of_their_own() {
+    let settings = r#"{"clean-urls":"html-to-directory"}"#;
+    let found = keys(
+        settings,
+        &[
+            "404.html",
+            "about.html",
+            "blog/index.html",
+            "c++.html",
+            "de/404.html",
+            "google12ab.html",
+            "index.html",
+            "logo.svg",
+        ],
+    );
+    assert_eq!(
+        found,
+        [
+            "404.html",
+            "about/index.html",
+            "blog/index.html",
+            "c++/index.html",
+            "de/404.html",
+            "google12ab.html",
+            "index.html",
+            "logo.svg"
+        ]
+    );
+}
+
+#[test]
+fn pages_lose_their_extension_and_keep_their_type() {
+    let settings = r#"{"clean-urls":"strip-html"}"#;
+    let artifact = Artifact::new().objects(["about.html", "blog/index.html", "index.html"]).object_with(
+        "typed.html",
+        "",
+        &[("content-type", "text/html")],
+    );
+    let answer = answer(settings, &artifact);
+    assert_eq!(answer.published().into_keys().collect::<Vec<_>>(), ["about", "blog/index.html", "index.html", "typed"]);
+    assert_eq!(answer.header("about", "content-type").as_deref(), Some("text/html; charset=utf-8"));
+    assert_eq!(answer.header("typed", "content-type").as_deref(), Some("text/html"));
+    assert_eq!(answer.decided["about.html"].rule, "/clean-urls");
+}
+
+#[test]
+fn pages_with_one_address_are_a_conflict_that_names_them_all() {
+    for mode in ["html-to-directory", "strip-html"] {
+        let artifact =
+            Artifact::new().objects(["about", "about.html", "about/index.html", "b.html", "b/index.html", "c.html"]);
+        let failure = failure(&format!(r#"{{"clean-urls":"{mode}"}}"#), &artifact);
+        assert_eq!(
+            (failure.code.as_str(), failure.key.as_deref(), failure.rule.as_str()),
+            ("page-conflict", Some("about"), "/clean-urls")
+        );
+        assert!(
+            failure.message.contains("`about`, `about.html`, `about/index.html` are all `/about`"),
+            "{}",
+            failure.message
+        );
+        assert!(failure.message.contains("`b.html`, `b/index.html` are all `/b`"), "{}", failure.message);
+        assert!(!failure.message.contains("c.html"), "{}", failure.message);
+    }
+    let site = ["about", "about.html", "about/index.html"];
+    assert_eq!(keys("{}", &site), site, "without clean URLs they are three addresses");
+}
+
+#[test]
+fn renames_come_before_clean_urls() {
+    let settings = r#"{"strip-prefix":"out/","rename":[{"prefix":"en/","to":""}],"clean-urls":"html-to-directory"}"#;
+    let artifact = Artifact::new().objects(["out/en/a.html"]);
+    let answer = answer(settings, &artifact);
+    assert_eq!(answer.published().into_keys().collect::<Vec<_>>(), ["a/index.html"]);
+    assert_eq!(
+        answer.decided["out/en/a.html"].reason,
+        "`out/` is stripped; starts with `en/`; a page in a folder of its own"
+    );
+}
+
+#[test]
+fn redirects_by_rule_are_added_for_both_spellings_of_a_path() {
+    let settings = r#"{"redirects":[{"from":"/old","to":"/new/"},{"from":"/a.html","to":"https://example.org/"}]}"#;
+    let answer = answer(settings, &Artifact::new().objects(["new/index.html"]));
+    assert_eq!(
+        redirects(&answer),
+        pairs(&[("a.html", "https://example.org/"), ("old", "/new/"), ("old/index.html", "/new/")])
+    );
+    assert_eq!(answer.summary.extras[0].rule, "/redirects/1");
+    assert!(answer.findings().is_empty());
+}
+
+#[test]
+fn an_object_wins_over_a_redirect_unless_it_is_forced() {
+    let artifact = Artifact::new().objects(["new", "old/index.html"]);
+    let shadowed = answer(r#"{"redirects":[{"from":"/old","to":"/new"}]}"#, &artifact);
+    assert_eq!(redirects(&shadowed), []);
+    assert_eq!(shadowed.findings(), [("redirect-shadowed", Some("old/index.html"))]);
+    let forced = answer(r#"{"redirects":[{"from":"/old","to":"/new","force":true}]}"#, &artifact);
+    assert_eq!(redirects(&forced), pairs(&[("old", "/new"), ("old/index.html", "/new")]));
+    assert_eq!(forced.decided["old/index.html"].rule, "/redirects/0");
+    assert!(forced.findings().is_empty());
+}
+
+#[test]
+fn redirects_are_about_keys_after_renames() {
+    let settings = r#"{"clean-urls":"strip-html","redirects":[{"from":"/about","to":"/team","force":true},{"from":"/us","to":"/team"}]}"#;
+    let answer = answer(settings, &Artifact::new().objects(["about.html", "team.html"]));
+    assert_eq!(
+        redirects(&answer),
+        pairs(&[("about", "/team"), ("about/index.html", "/team"), ("us", "/team"), ("us/index.html", "/team")])
+    );
+    assert!(answer.findings().is_empty(), "{:?}", answer.findings());
+}
+
+#[test]
+fn loops_are_found_and_named() {
+    let table = [
+        r#"{"redirects":[{"from":"/a","to":"/b"},{"from":"/b","to":"/a"}]}"#,
+        r#"{"redirects":[{"from":"/a","to":"/b/"},{"from":"/b","to":"/c?x=1"},{"from":"/c","to":"/a#top"}]}"#,
+    ];
+    for settings in table {
+        let failure = failure(settings, &Artifact::new());
+        assert_eq!((failure.code.as_str(), failure.rule.as_str()), ("redirect-loop", "/redirects/0"), "{settings}");
+        assert!(failure.message.contains("`/a`"), "{}", failure.message);
+    }
+    let with_arrived = Artifact::new().redirect("b", "/a");
+    assert_eq!(failure(r#"{"redirects":[{"from":"/a","to":"/b"}]}"#, &with_arrived).code, "redirect-loop");
+    assert_eq!(failure("{}", &Artifact::new().redirect("a", "/b").redirect("b", "/a")).code, "redirect-loop");
+}
+
+#[test]
+fn chains_and_slashes_are_no_loops() {
+    let settings = r#"{"redirects":[{"from":"/a","to":"/b"},{"from":"/b","to":"/c"},{"from":"/docs","to":"/docs/"}]}"#;
+    let answer = answer(settings, &Artifact::new().objects(["c", "docs/index.html"]));
+    assert!(answer.findings().is_empty(), "{:?}", answer.findings());
+    assert!(redirects(&answer).contains(&("docs".to_owned(), "/docs/".to_owned())));
+    // The page under `b` ends the way back to `a`.
+    let broken = r#"{"redirects":[{"from":"/a","to":"/b"},{"from":"/b","to":"/a"}]}"#;
+    let found = sync::<Rewrite>(broken, &Artifact::new().objects(["b"])).unwrap();
+    assert_eq!(found.findings(), [("redirect-shadowed", Some("b"))]);
+}
+
+#[test]
+fn a_redirect_to_nothing_is_reported() {
+    let answer = answer(
+        r#"{"redirects":[{"from":"/a","to":"/gone"},{"from":"/b","to":"https://example.org/gone"}]}"#,
+        &Artifact::new(),
+    );
+    assert_eq!(answer.findings(), [("redirect-to-nothing", None)]);
+    assert_eq!(answer.summary.findings[0].rule, "/redirects/0");
+}
+
+const FILE: &str = "# comment\n\n/old /new\n/moved\t/new   301  # trailing\n/forced /new 301!\n/soon /new 302\n/app/* /index.html 200\n\
+/blog/:slug /news/:slug\n/q id=:id /new\n/de /new 301 Language=de\n/gone /x 404\nhttps://a.example/x /new\n/lonely\n/old /twice\n/same /same\n/late /new 308\n/odd /new 399\n";
+
+#[test]
+fn the_file_of_the_artifact_is_followed_and_not_published() {
+    let artifact = Artifact::new().object("_redirects", FILE).objects(["forced", "new"]);
+    let found = answer("{}", &artifact);
+    assert!(!found.published().contains_key("_redirects"));
+    let expected = [
+        "forced",
+        "forced/index.html",
+        "late",
+        "late/index.html",
+        "moved",
+        "moved/index.html",
+        "old",
+        "old/index.html",
+    ];
+    assert_eq!(redirects(&found).into_iter().map(|(key, _)| key).collect::<Vec<_>>(), expected);
+    let lines: Vec<(&str, &str)> = found
+        .summary
+        .findings
+        .iter()
+        .map(|finding| (finding.code.as_str(), finding.message.split(" of").next().unwrap_or_default()))
+        .collect();
+    let expected = [
+        ("redirect-not-possible", "line 6"),
+        ("redirect-not-possible", "line 7"),
+        ("redirect-not-possible", "line 8"),
+        ("redirect-not-possible", "line 9"),
+        ("redirect-not-possible", "line 10"),
+        ("redirect-not-possible", "line 11"),
+        ("redirect-not-possible", "line 12"),
+        ("redirect-not-possible", "line 13"),
+        ("redirect-twice", "line 14"),
+        ("redirect-to-itself", "line 15"),
+        ("redirect-not-possible", "line 17"),
+    ];
+    assert_eq!(lines, expected);
+
+    let permanent = answer(r#"{"redirects-file":{"temporary-as-permanent":true}}"#, &artifact);
+    assert!(redirects(&permanent).contains(&("soon".to_owned(), "/new".to_owned())));
+}
+
+#[test]
+fn the_file_is_read_behind_the_stripped_folder_and_rules_come_first() {
+    let artifact = Artifact::new().object("dist/_redirects", "/old /b\n").objects(["dist/a", "dist/b"]);
+    let found = answer(r#"{"strip-prefix":"dist/","redirects":[{"from":"/old","to":"/a"}]}"#, &artifact);
+    assert_eq!(redirects(&found), pairs(&[("old", "/a"), ("old/index.html", "/a")]));
+    assert_eq!(found.findings(), [("redirect-twice", Some("_redirects"))]);
+}
+
+#[test]
+fn the_file_can_be_strict_or_ignored() {
+    let artifact = Artifact::new().object("_redirects", "/* /index.html 200\n");
+    let failure = failure(r#"{"redirects-file":{"strict":true}}"#, &artifact);
+    assert_eq!((failure.code.as_str(), failure.rule.as_str()), ("redirects-file", "/redirects-file/strict"));
+    assert!(failure.message.starts_with("line 1 of `_redirects`"), "{}", failure.message);
+    assert!(answer(r#"{"redirects-file":{"enabled":false}}"#, &artifact).published().contains_key("_redirects"));
+}
+
+#[test]
+fn settings_have_a_canonical_form() {
+    let defaults = r#"{"strip-prefix":"","outside-prefix":"fail","rename":[],"clean-urls":"off","clean-urls-except":["**/[45][0-9][0-9].html","google*.html","yandex_*.html"],"redirects":[],"redirects-file":{"enabled":true,"key":"_redirects","strict":false,"temporary-as-permanent":false}}"#;
+    assert_eq!(canonical::<RewriteSettings>("{}").unwrap(), defaults);
+    let written = canonical::<RewriteSettings>(r#"{"strip-prefix":"dist","rename":[{"to":"b/","prefix":"a/"},{"to":"$1","pattern":"x/(.*)"}],"redirects":[{"to":"/b","from":"/a"}]}"#).unwrap();
+    assert!(written.starts_with(r#"{"strip-prefix":"dist/","outside-prefix":"fail","rename":[{"prefix":"a/","to":"b/"},{"pattern":"x/(.*)","to":"$1"}],"#), "{written}");
+    assert!(written.contains(r#""redirects":[{"from":"/a","to":"/b","force":false}]"#), "{written}");
+}
+
+#[test]
+fn wrong_settings_are_pointed_at() {
+    let table = [
+        (r#"{"strip-prefix":"/dist/"}"#, "/strip-prefix"),
+        (r#"{"rename":[{"prefix":"","to":""}]}"#, "/rename/0"),
+        (r#"{"rename":[{"prefix":"a","pattern":"b","to":""}]}"#, "/rename/0"),
+        (r#"{"rename":[{"pattern":"a(.*)","to":"$2"}]}"#, "/rename/0/to"),
+        (r#"{"rename":[{"pattern":"a(.*)","to":"$1x"}]}"#, "/rename/0/to"),
+        (r#"{"rename":[{"pattern":"a(","to":"b"}]}"#, "/rename/0/pattern"),
+        (r#"{"rename":[{"prefix":"a","to":"b","from":"c"}]}"#, "/rename/0/from"),
+        (r#"{"clean-urls":"on"}"#, "/clean-urls"),
+        (r#"{"clean-urls-except":["["]}"#, "/clean-urls-except/0"),
+        (r#"{"redirects":[{"from":"/a","to":"/b"},{"from":"a","to":"/b"}]}"#, "/redirects/1/from"),
+        (r#"{"redirects":[{"from":"/a/*","to":"/b"}]}"#, "/redirects/0/from"),
+        (r#"{"redirects":[{"from":"/a","to":"b"}]}"#, "/redirects/0/to"),
+        (r#"{"redirects":[{"from":"/a","to":"/b"},{"from":"/a/","to":"/c"}]}"#, "/redirects/1/from"),
+        (r#"{"redirects-file":{"key":"/x"}}"#, "/redirects-file/key"),
+        (r#"{"redirect":[]}"#, "/redirect"),
+    ];
+    for (settings, pointer) in table {
+        assert_eq!(canonical::<RewriteSettings>(settings).unwrap_err()[0].0, pointer, "{settings}");
+    }
+}
+
+#[test]
+fn large_sites_are_decided_alike_however_batches_are_cut() {
+    let artifact = (0..2_100).fold(Artifact::new().object("_redirects", "/old /7\n"), |artifact, at| {
+        artifact.object(&format!("{at}.html"), "")
+    });
+    let found = answer(r#"{"clean-urls":"strip-html"}"#, &artifact);
+    assert_eq!(found.published().len(), 2_102);
+    assert!(found.findings().is_empty());
+}

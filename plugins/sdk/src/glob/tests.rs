@@ -1,0 +1,167 @@
+//! Patterns against tables, and against the `ignore` crate as the reference.
+
+use proptest::prelude::*;
+
+use super::{Glob, GlobError, GlobList, IgnoreGlob, KeyGlob};
+
+#[test]
+fn patterns_match_as_in_gitignore() {
+    // Pattern, keys that match, keys that do not.
+    let table: &[(&str, &[&str], &[&str])] = &[
+        ("*.map", &["a.map", "x/y/a.map", ".map", "a.map/b"], &["a.mapx", "a.map2/b"]),
+        (".DS_Store", &[".DS_Store", "a/.DS_Store"], &["a.DS_Store", ".ds_store"]),
+        ("drafts/", &["drafts/a", "x/drafts/y/a"], &["drafts", "x/drafts", "mydrafts/a"]),
+        ("/drafts", &["drafts", "drafts/a"], &["x/drafts", "drafts2"]),
+        ("/drafts/", &["drafts/a"], &["drafts", "x/drafts/a"]),
+        ("a/b", &["a/b", "a/b/c"], &["x/a/b", "a/bc", "a"]),
+        ("a/**", &["a/b", "a/b/c"], &["a", "x/a/b"]),
+        ("a/**/b", &["a/b", "a/x/b", "a/x/y/b/z"], &["ab", "a/xb", "x/a/b"]),
+        ("**/a", &["a", "x/a", "x/y/a/z"], &["xa", "x/ya"]),
+        ("**/a/*.js", &["a/x.js", "q/a/x.js"], &["a/q/x.js"]),
+        ("*", &["a", "a/b"], &[]),
+        ("**", &["a", "a/b"], &[]),
+        ("**/", &["a/b"], &["a"]),
+        ("/*", &["a", "a/b"], &[]),
+        ("/*.html", &["a.html"], &["x/a.html"]),
+        ("a*b", &["ab", "axb"], &["ax/b"]),
+        ("x/a**b", &["x/ab", "x/aqb"], &["x/a/b"]),
+        ("?.js", &["a.js", "x/b.js"], &["ab.js", ".js", "é.js"]),
+        ("a?b", &["axb"], &["a/b"]),
+        ("[a-c].txt", &["b.txt"], &["d.txt"]),
+        ("[!a-c].txt", &["d.txt"], &["b.txt"]),
+        ("[]a].txt", &["].txt", "a.txt"], &["b.txt"]),
+        ("*.{js,css}", &["a.js", "x/a.css"], &["a.jsx"]),
+        (r"\!x", &["!x"], &["x"]),
+        (r"\#x", &["#x"], &["x"]),
+        (r"\*.js", &["*.js"], &["a.js"]),
+        (r"\n.js", &["n.js"], &["\n.js"]),
+        ("a b", &["a b", "x/a b"], &["ab"]),
+        ("*~", &["a~", "x/a~"], &["a~b"]),
+        ("._*", &["._a", "x/._b"], &["a._b"]),
+        ("é*", &["été", "x/é"], &["e"]),
+    ];
+    for (text, matching, other) in table {
+        let glob = Glob::parse(text).unwrap();
+        for key in *matching {
+            assert!(glob.matches(key), "`{text}` should match `{key}`");
+        }
+        for key in *other {
+            assert!(!glob.matches(key), "`{text}` should not match `{key}`");
+        }
+    }
+}
+
+#[test]
+fn texts_that_are_no_pattern_are_refused() {
+    let unclosed = |glob: &str, opened| GlobError::Unclosed { glob: glob.to_owned(), opened };
+    assert_eq!(Glob::parse("").unwrap_err(), GlobError::Empty);
+    assert_eq!(Glob::parse("/").unwrap_err(), GlobError::Empty);
+    assert_eq!(IgnoreGlob::parse("!").unwrap_err(), GlobError::Empty);
+    assert_eq!(Glob::parse("#x").unwrap_err(), GlobError::Comment("#x".to_owned()));
+    assert_eq!(Glob::parse("!x").unwrap_err(), GlobError::Negated("!x".to_owned()));
+    assert_eq!(Glob::parse("a[b").unwrap_err(), unclosed("a[b", '['));
+    assert_eq!(Glob::parse("a{b,c").unwrap_err(), unclosed("a{b,c", '{'));
+    assert_eq!(Glob::parse("[é]").unwrap_err(), GlobError::SetBeyondAscii("[é]".to_owned()));
+    assert_eq!(Glob::parse("a\\").unwrap_err(), GlobError::TrailingBackslash("a\\".to_owned()));
+    assert_eq!(Glob::parse(&"{a,b}".repeat(11)).unwrap_err(), GlobError::TooManyBraces("{a,b}".repeat(11)));
+}
+
+#[test]
+fn key_globs_match_whole_keys_from_the_root() {
+    let table = [
+        ("index.html", "index.html", true),
+        ("index.html", "a/index.html", false),
+        ("/index.html", "index.html", true),
+        ("*/index.html", "a/index.html", true),
+        ("*/index.html", "a/b/index.html", false),
+        ("**/index.html", "index.html", true),
+        ("**/index.html", "a/b/index.html", true),
+        ("assets", "assets/a", false),
+        ("assets/app-*.js", "assets/app-1.js", true),
+    ];
+    for (text, key, expected) in table {
+        assert_eq!(KeyGlob::parse(text).unwrap().matches(key), expected, "`{text}` and `{key}`");
+    }
+}
+
+fn list(globs: &[&str]) -> GlobList {
+    GlobList::new(globs.iter().map(|glob| IgnoreGlob::parse(glob).unwrap()))
+}
+
+#[test]
+fn the_last_match_speaks() {
+    let globs = list(&["*.log", "!keep.log", "drafts/", "!drafts/ready.html", "/keep.log"]);
+    let table = [
+        ("a.log", Some(0)),
+        ("x/keep.log", Some(1)),
+        ("keep.log", Some(4)),
+        ("drafts/a.html", Some(2)),
+        ("drafts/ready.html", Some(3)),
+        ("drafts/keep.log", Some(2)),
+        ("a.html", None),
+    ];
+    for (key, place) in table {
+        assert_eq!(globs.last_match(key).map(|(place, _)| place), place, "{key}");
+    }
+    assert!(globs.matches("a.log"));
+    assert!(!globs.matches("x/keep.log"));
+    assert!(!globs.matches("a.html"));
+}
+
+#[test]
+fn a_later_name_for_folders_does_not_hide_an_earlier_one_for_objects() {
+    let globs = list(&["a", "!a/"]);
+    assert_eq!(globs.last_match("a").map(|(place, _)| place), Some(0));
+    assert_eq!(globs.last_match("a/b").map(|(place, _)| place), Some(1));
+}
+
+fn segment() -> impl Strategy<Value = String> {
+    "[ab.]{1,3}".prop_filter("keys have no dot segments", |text| text != "." && text != "..")
+}
+
+fn key() -> impl Strategy<Value = String> {
+    prop::collection::vec(segment(), 1..5).prop_map(|segments| segments.join("/"))
+}
+
+fn pattern() -> impl Strategy<Value = String> {
+    let part = prop_oneof![
+        4 => segment(),
+        2 => "[ab.*?]{1,4}",
+        1 => Just("**".to_owned()),
+        1 => "\\[[ab]{1,2}\\][ab]{0,1}",
+        1 => "[ab]{0,1}\\[![ab]\\]",
+    ];
+    (any::<bool>(), prop::collection::vec(part, 1..4), any::<bool>()).prop_map(|(root, parts, folder)| {
+        format!("{}{}{}", if root { "/" } else { "" }, parts.join("/"), if folder { "/" } else { "" })
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4_096))]
+
+    #[test]
+    fn one_pattern_matches_as_the_ignore_crate_does(pattern in pattern(), key in key()) {
+        let mut reference = ignore::gitignore::GitignoreBuilder::new("");
+        reference.add_line(None, &pattern).unwrap();
+        let reference = reference.build().unwrap();
+        let in_folder = key.match_indices('/').any(|(at, _)| reference.matched(key.split_at(at).0, true).is_ignore());
+        let expected = in_folder || reference.matched(&key, false).is_ignore();
+        prop_assert_eq!(Glob::parse(&pattern).unwrap().matches(&key), expected, "`{}` and `{}`", pattern, key);
+    }
+
+    #[test]
+    fn the_index_of_a_list_changes_nothing(
+        patterns in prop::collection::vec((any::<bool>(), pattern()), 0..6),
+        keys in prop::collection::vec(key(), 1..6),
+    ) {
+        let globs: Vec<IgnoreGlob> = patterns
+            .iter()
+            .map(|(exception, pattern)| IgnoreGlob::parse(&format!("{}{pattern}", if *exception { "!" } else { "" })).unwrap())
+            .collect();
+        let list = GlobList::new(globs.clone());
+        for key in keys {
+            let expected = globs.iter().rposition(|glob| glob.matches(&key));
+            prop_assert_eq!(list.last_match(&key).map(|(place, _)| place), expected, "{}", key);
+        }
+    }
+}

@@ -1,0 +1,399 @@
+//! Grants in the account that enforces them: each suffices for what it is for, and is refused beside it; roles are checked
+//! before the first upload.
+
+use aws_credential_types::Credentials;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::primitives::ByteStream;
+use tidegate_core::config::Site;
+use tidegate_core::report::Outcome;
+use tidegate_emulator::iam::ACCOUNT_ID;
+use tidegate_emulator::s3::Ownership;
+use tidegate_iam::apply::Provisioner;
+use tidegate_iam::audit::Weight;
+use tidegate_iam::check::check;
+use tidegate_iam::document::Partition;
+use tidegate_iam::grant::{self, Access, BucketGrant, CiPublisher, Grant, S3Sync, uploader, uploader_guard};
+use tidegate_iam::provision::{Boundary, BucketWish, Kind, PolicyWish, Wish, group, policy, wish};
+use tidegate_tests::source::STAGING;
+use tidegate_tests::world::{BUCKET, DISTRIBUTION, configuration, site};
+use tidegate_tests::{SourceObject, Sources, World};
+
+fn client(world: &World, credentials: Credentials) -> Client {
+    let config = configuration(world.account.http_client(), credentials, 1);
+    let config = aws_sdk_s3::config::Builder::from(&config)
+        .force_path_style(true)
+        .request_checksum_calculation(aws_sdk_s3::config::RequestChecksumCalculation::WhenRequired)
+        .build();
+    Client::from_conf(config)
+}
+
+/// Somebody with this grant and nothing else.
+fn holder(world: &World, grant: &Grant) -> Credentials {
+    let document = grant.document.compact().unwrap();
+    world.account.iam().create_user("holder", &[("grant", &document)]).unwrap();
+    world.account.iam().create_access_key("holder").unwrap().credentials()
+}
+
+fn provisioner(world: &World) -> Provisioner {
+    Provisioner::new(&world.publisher().connection)
+}
+
+/// The HTTP status of what failed; 200 for what did not.
+macro_rules! status {
+    ($request:expr) => {
+        match $request.send().await {
+            Ok(_) => 200,
+            Err(error) => error.raw_response().map_or(0, |answer| answer.status().as_u16()),
+        }
+    };
+}
+
+fn body() -> ByteStream {
+    ByteStream::from_static(b"x")
+}
+
+const ROLED: &str = r#"
+state = "s3://state/tidegate/"
+
+[[site]]
+name = "docs"
+staged = "s3://staging/source/"
+target = "s3://site/docs/"
+role = "arn:aws:iam::000000000000:role/publisher"
+cdn = [{ distribution = "E2EXAMPLE", origin-path = "/docs" }]
+keep = { releases = 1, days = 0 }
+
+[[site.policy]]
+plugin = "guard"
+settings = { max-delete-share = 1.0 }
+"#;
+
+/// A world with the publisher's role as `policy site` prints it, and its trust.
+async fn published_by(document: &str) -> (World, Site) {
+    let world = World::new().await;
+    world.account.s3().create_bucket("state").await.unwrap();
+    let trust = grant::trust_account(&format!("arn:aws:iam::{ACCOUNT_ID}:root")).document.compact().unwrap();
+    world.account.iam().create_role("publisher", &trust, &[("site", document)]).unwrap();
+    (world, site(ROLED))
+}
+
+fn granted() -> String {
+    grant::site(&site(ROLED), ACCOUNT_ID, &[]).document.compact().unwrap()
+}
+
+#[tokio::test]
+async fn a_caller_and_a_publisher_with_their_grants_publish_and_can_do_nothing_else() {
+    let (world, docs) = published_by(&granted()).await;
+    let caller = grant::caller(&[&docs], ACCOUNT_ID);
+    let credentials = holder(&world, &caller);
+    for (release, files) in
+        [("one", [("index.html", "1"), ("old.js", "a")]), ("two", [("index.html", "2"), ("new.js", "b")])]
+    {
+        for (key, text) in files {
+            let put = world.client().put_object().bucket(STAGING).key(format!("source/{release}/{key}"));
+            put.body(ByteStream::from(text.as_bytes().to_vec())).send().await.unwrap();
+        }
+        let publisher = world.publisher_with(credentials.clone(), 1);
+        let request = tidegate_tests::world::request(format!("s3://{STAGING}/source/{release}/").parse().unwrap());
+        let publish = tidegate_tests::Publish { publisher, site: docs.clone(), request };
+        let report = publish.go().await.unwrap();
+        assert_eq!(report.outcome, Outcome::Live, "{report}");
+    }
+    assert_eq!(world.site().await.keys(), ["docs/index.html", "docs/new.js"], "what expired was pruned");
+    // The caller itself cannot write the site, nor what is staged.
+    let client = client(&world, credentials);
+    for (bucket, key) in [(BUCKET, "docs/index.html"), (STAGING, "source/x"), (BUCKET, "docs2/x")] {
+        assert_eq!(status!(client.put_object().bucket(bucket).key(key).body(body())), 403, "{bucket}/{key}");
+    }
+    assert_eq!(status!(client.put_object().bucket("state").key("elsewhere").body(body())), 403);
+}
+
+#[tokio::test]
+async fn a_role_is_checked_before_the_first_upload() {
+    let (world, docs) = published_by(&granted()).await;
+    let connection = world.publisher().connection;
+    let found = check(&connection, &docs).await.unwrap();
+    assert_eq!(found, [], "the grant that is printed is neither too narrow nor too wide");
+
+    // Edge case 70: deletes are configured, and the role may not delete.
+    let iam = world.account.iam();
+    iam.put_role_policy("publisher", "site", &granted().replace("\"s3:DeleteObject\"", "\"s3:RestoreObject\""))
+        .unwrap();
+    let found = check(&connection, &docs).await.unwrap();
+    assert!(found.iter().any(|one| one.weight == Weight::Missing && one.what.contains("s3:DeleteObject")), "{found:?}");
+
+    // Everything is allowed, everywhere.
+    let all =
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*","cloudfront:*"],"Resource":"*"}]}"#;
+    iam.put_role_policy("publisher", "site", all).unwrap();
+    let found = check(&connection, &docs).await.unwrap();
+    assert!(found.iter().all(|one| one.weight == Weight::Wide), "{found:?}");
+    let said = |words: &str| found.iter().any(|one| one.what.contains(words));
+    assert!(said("every distribution") && said("every bucket") && said("begins alike") && said("removes a bucket"));
+
+    // A prefix without its slash reaches the sibling.
+    iam.put_role_policy("publisher", "site", &granted().replace("site/docs/*", "site/docs*")).unwrap();
+    let found = check(&connection, &docs).await.unwrap();
+    assert!(found.iter().any(|one| one.what.contains("docs2/tidegate-check")), "{found:?}");
+
+    // No such role, and one that does not trust the caller.
+    let mut other = docs.clone();
+    other.role = Some("arn:aws:iam::000000000000:role/nobody".to_owned().try_into().unwrap());
+    let found = check(&connection, &other).await.unwrap();
+    assert!(found.iter().any(|one| one.weight == Weight::Missing && one.what.contains("role/nobody")), "{found:?}");
+    let written = ["PutObject", "CopyObject", "DeleteObjects", "CreateInvalidation"];
+    let calls = world.faults.calls();
+    assert!(written.iter().all(|name| tidegate_tests::calls::count(&calls, name) == 0), "asking changes nothing");
+}
+
+#[tokio::test]
+async fn an_acl_that_the_bucket_refuses_is_told_before_the_first_upload() {
+    let (world, mut docs) = published_by(&granted()).await;
+    docs.writing.acl = Some("public-read".to_owned());
+    let connection = world.publisher().connection;
+    let found = check(&connection, &docs).await.unwrap();
+    assert!(found.iter().any(|one| one.what.contains("remove `writing.acl`")), "{found:?}");
+    world.account.s3().set_ownership(BUCKET, Ownership::BucketOwnerPreferred).await.unwrap();
+    let found = check(&connection, &docs).await.unwrap();
+    assert!(!found.iter().any(|one| one.what.contains("writing.acl")), "{found:?}");
+    assert!(found.iter().any(|one| one.what.contains("s3:PutObjectAcl")), "{found:?}");
+}
+
+#[tokio::test]
+async fn an_uploader_stages_new_releases_and_never_replaces_one() {
+    let world = World::new().await;
+    let (partition, staging) = (Partition::default(), "s3://staging/releases".parse().unwrap());
+    let account = provisioner(&world);
+    let guard = uploader_guard(&partition, &staging);
+    let asked = PolicyWish { grant: &guard, partition: &partition, account: ACCOUNT_ID };
+    for round in 0..2 {
+        let found = account.found_grant(&guard, &partition, ACCOUNT_ID).await.unwrap();
+        let changes = policy(asked, &found).unwrap();
+        assert_eq!(changes.len(), usize::from(round == 0), "the second time there is nothing to do");
+        account.take(&changes, |_| ()).await.unwrap();
+    }
+    let client = client(&world, holder(&world, &uploader(&partition, &staging)));
+    let put = |key: &str| client.put_object().bucket(STAGING).key(key.to_owned()).body(body());
+    assert_eq!(status!(put("releases/1.zip")), 403, "without the condition");
+    assert_eq!(status!(put("releases/1.zip").if_none_match("*")), 200);
+    assert_eq!(status!(put("releases/1.zip").if_none_match("*")), 412, "it is there already");
+    assert_eq!(status!(put("releases2/1.zip").if_none_match("*")), 403);
+    assert_eq!(status!(client.delete_object().bucket(STAGING).key("releases/1.zip")), 403);
+    assert_eq!(status!(client.get_object().bucket(STAGING).key("releases/1.zip")), 403);
+    // Not even the account's administrator replaces one by accident.
+    let root = world.client();
+    assert_eq!(status!(root.put_object().bucket(STAGING).key("releases/1.zip").body(body())), 403);
+    // In parts: only what makes the object is conditional.
+    let upload = client.create_multipart_upload().bucket(STAGING).key("releases/2.zip").send().await.unwrap();
+    let id = upload.upload_id().unwrap();
+    let part = client.upload_part().bucket(STAGING).key("releases/2.zip").upload_id(id).part_number(1).body(body());
+    let etag = part.send().await.unwrap().e_tag;
+    let done = aws_sdk_s3::types::CompletedPart::builder().part_number(1).set_e_tag(etag).build();
+    let done = aws_sdk_s3::types::CompletedMultipartUpload::builder().parts(done).build();
+    let complete = client.complete_multipart_upload().bucket(STAGING).key("releases/2.zip").upload_id(id);
+    let complete = complete.multipart_upload(done);
+    assert_eq!(status!(complete.clone()), 403);
+    assert_eq!(status!(complete.if_none_match("*")), 200);
+}
+
+#[tokio::test]
+async fn a_group_may_sync_one_prefix() {
+    let world = World::new().await;
+    let sync = S3Sync {
+        partition: Partition::default(),
+        account: ACCOUNT_ID.to_owned(),
+        target: format!("s3://{BUCKET}/www").parse().unwrap(),
+        distributions: vec![DISTRIBUTION.to_owned().try_into().unwrap()],
+        delete: true,
+        acl: false,
+        find_distribution: false,
+        configure_bucket: false,
+    };
+    world.account.iam().create_user("lea", &[]).unwrap();
+    let key = world.account.iam().create_access_key("lea").unwrap();
+    let client = client(&world, key.credentials());
+    assert_eq!(status!(client.put_object().bucket(BUCKET).key("www/a").body(body())), 403);
+    let account = provisioner(&world);
+    let changes = group("publishers", Some(&sync.grant()), &["lea".to_owned()], None).unwrap();
+    account.take(&changes, |_| ()).await.unwrap();
+    assert_eq!(status!(client.put_object().bucket(BUCKET).key("www/a").body(body())), 200);
+    assert_eq!(status!(client.list_objects_v2().bucket(BUCKET).prefix("www/")), 200);
+    assert_eq!(status!(client.list_objects_v2().bucket(BUCKET)), 403);
+    assert_eq!(status!(client.delete_object().bucket(BUCKET).key("www/a")), 200);
+    assert_eq!(status!(client.put_object().bucket(BUCKET).key("www2/a").body(body())), 403);
+    let found = account.iam().group("publishers").await.unwrap().unwrap();
+    assert_eq!(found.users, ["lea"]);
+    let changes = tidegate_iam::provision::delete_group("publishers", &found);
+    account.take(&changes, |_| ()).await.unwrap();
+    assert_eq!(status!(client.put_object().bucket(BUCKET).key("www/a").body(body())), 403);
+    assert_eq!(account.iam().group("publishers").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_pipeline_of_a_feature_branch_never_touches_a_release() {
+    let world = World::new().await;
+    let mut publisher = CiPublisher {
+        partition: Partition::default(),
+        account: ACCOUNT_ID.to_owned(),
+        region: "us-east-1".to_owned(),
+        bucket: BUCKET.parse().unwrap(),
+        prefix: "".parse().unwrap(),
+        dev_prefix: "*/feature/".to_owned(),
+        codeartifact_domain: None,
+        allow_delete: true,
+        dev: true,
+        path: "/ci/".to_owned(),
+        name: "publisher-dev".to_owned(),
+    };
+    world
+        .client()
+        .put_object()
+        .bucket(BUCKET)
+        .key("app/feature/kept.zip")
+        .tagging("Release=true")
+        .body(body())
+        .send()
+        .await
+        .unwrap();
+    let dev = client(&world, holder(&world, &publisher.grant().unwrap()));
+    let put = |key: &str| dev.put_object().bucket(BUCKET).key(key.to_owned()).body(body());
+    assert_eq!(status!(put("app/feature/1.zip").tagging("Release=false").if_none_match("*")), 200);
+    assert_eq!(status!(put("app/feature/2.zip").if_none_match("*")), 403, "it must say that it is no release");
+    assert_eq!(status!(put("app/feature/2.zip").tagging("Release=true").if_none_match("*")), 403);
+    assert_eq!(status!(put("app/1.zip").tagging("Release=false").if_none_match("*")), 403);
+    // Edge case 75: the put that used to replace a release.
+    assert_eq!(status!(put("app/feature/kept.zip").tagging("Release=false")), 403);
+    assert_eq!(status!(put("app/feature/kept.zip").tagging("Release=false").if_none_match("*")), 412);
+    assert_eq!(status!(dev.delete_object().bucket(BUCKET).key("app/feature/1.zip")), 403);
+    publisher.dev = false;
+    let document = publisher.grant().unwrap().document.compact().unwrap();
+    world.account.iam().put_user_policy("holder", "grant", &document).unwrap();
+    assert_eq!(status!(put("app/1.zip")), 200);
+    assert_eq!(status!(dev.delete_object().bucket(BUCKET).key("app/1.zip")), 200);
+    assert_eq!(status!(dev.get_object().bucket(BUCKET).key("app/feature/1.zip")), 403);
+}
+
+fn asked(access: Access, prefix: &str, kind: Kind, buckets: BucketWish) -> Wish {
+    let grant = BucketGrant {
+        partition: Partition::default(),
+        buckets: vec![BUCKET.parse().unwrap(), "other-bucket".parse().unwrap()],
+        prefix: prefix.parse().unwrap(),
+        access,
+        custom: None,
+        statements: Vec::new(),
+    };
+    Wish { grant, kind, buckets, account: ACCOUNT_ID.to_owned() }
+}
+
+#[tokio::test]
+async fn credentials_do_what_they_were_made_for() {
+    let world = World::new().await;
+    let account = provisioner(&world);
+    for key in ["docs/a", "docs2/a", "a"] {
+        world.client().put_object().bucket(BUCKET).key(key).body(body()).send().await.unwrap();
+    }
+    let create = || BucketWish { create: true, ..BucketWish::default() };
+    let rows = [
+        (Access::ReadOnly, [200, 403, 403, 200]),
+        (Access::WriteOnly, [403, 200, 403, 403]),
+        (Access::ReadWrite, [200, 200, 204, 200]),
+    ];
+    for (access, [get, put, delete, list]) in rows {
+        for kind in
+            [Kind::Permanent { user: None, boundary: Boundary::Fitting }, Kind::Temporary("15m".parse().unwrap())]
+        {
+            let asked = asked(access, "docs", kind, create());
+            let found = account.found(&asked).await.unwrap();
+            let issued = account.take(&wish(&asked, &found).unwrap(), |_| ()).await.unwrap().unwrap();
+            let token = issued.session_token.as_ref().map(|token| token.reveal().to_owned());
+            let credentials =
+                Credentials::new(&issued.access_key_id, issued.secret_access_key.reveal(), token, None, "issued");
+            let client = client(&world, credentials);
+            assert_eq!(status!(client.get_object().bucket(BUCKET).key("docs/a")), get, "{access:?}");
+            assert_eq!(status!(client.put_object().bucket(BUCKET).key("docs/b").body(body())), put, "{access:?}");
+            let deleted = status!(client.delete_object().bucket(BUCKET).key("docs/b"));
+            assert_eq!(deleted == 200, delete == 204, "{access:?}");
+            assert_eq!(status!(client.list_objects_v2().bucket(BUCKET).prefix("docs/")), list, "{access:?}");
+            for key in ["docs2/a", "a"] {
+                assert_eq!(status!(client.get_object().bucket(BUCKET).key(key)), 403, "{access:?} {key}");
+                assert_eq!(status!(client.put_object().bucket(BUCKET).key(key).body(body())), 403, "{access:?} {key}");
+            }
+            for prefix in ["", "docs", "docs2/"] {
+                assert_eq!(status!(client.list_objects_v2().bucket(BUCKET).prefix(prefix)), 403, "{access:?} {prefix}");
+            }
+            assert_eq!(
+                status!(client.put_object().bucket("other-bucket").key("docs/x").body(body())),
+                put,
+                "{access:?}"
+            );
+        }
+    }
+    // Users go with everything that they have; the role stays.
+    for user in account.iam().users().await.unwrap() {
+        let found = account.iam().user(&user.name).await.unwrap().unwrap();
+        account.take(&tidegate_iam::provision::delete_user(&user.name, &found), |_| ()).await.unwrap();
+    }
+    assert_eq!(account.iam().users().await.unwrap(), []);
+    assert_eq!(account.iam().roles(tidegate_iam::Roles::Names).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_public_bucket_can_be_read_by_whoever_knows_a_name() {
+    let world = World::new().await;
+    let account = provisioner(&world);
+    let buckets = BucketWish { create: true, website: true, ..BucketWish::default() };
+    let mut asked = asked(Access::ReadWrite, "", Kind::Permanent { user: None, boundary: Boundary::None }, buckets);
+    asked.grant.buckets = vec!["open-bucket".parse().unwrap()];
+    let found = account.found(&asked).await.unwrap();
+    account.take(&wish(&asked, &found).unwrap(), |_| ()).await.unwrap();
+    world.client().put_object().bucket("open-bucket").key("index.html").body(body()).send().await.unwrap();
+    // Without any credentials.
+    let config = aws_sdk_s3::Config::builder()
+        .behavior_version(aws_sdk_s3::config::BehaviorVersion::latest())
+        .region(aws_sdk_s3::config::Region::new("us-east-1"))
+        .http_client(world.account.http_client())
+        .allow_no_auth()
+        .force_path_style(true)
+        .build();
+    let anybody = Client::from_conf(config);
+    assert_eq!(status!(anybody.get_object().bucket("open-bucket").key("index.html")), 200);
+    assert_eq!(status!(anybody.list_objects_v2().bucket("open-bucket")), 403);
+    assert_eq!(status!(anybody.put_object().bucket("open-bucket").key("x").body(body())), 403);
+    assert_eq!(status!(anybody.get_object().bucket(BUCKET).key("index.html")), 403);
+    assert_eq!(world.account.s3().bucket("open-bucket").unwrap().website.unwrap().index_document, "index.html");
+}
+
+#[tokio::test]
+async fn a_failure_half_way_says_what_was_done_and_the_same_command_goes_on() {
+    use tidegate_emulator::fault::Fault;
+    let world = World::new().await;
+    let account = provisioner(&world);
+    let mut asked = asked(
+        Access::ReadOnly,
+        "",
+        Kind::Permanent { user: Some("lea".to_owned()), boundary: Boundary::None },
+        BucketWish::default(),
+    );
+    asked.grant.buckets = vec![BUCKET.parse().unwrap()];
+    world.trouble(|call| call.to_string().contains("CreateAccessKey").then(|| Fault::answer(500, "ServiceFailure")));
+    let found = account.found(&asked).await.unwrap();
+    let error = account.take(&wish(&asked, &found).unwrap(), |_| ()).await.unwrap_err();
+    assert!(error.to_string().contains("the 2 steps before it were done"), "{error}");
+    world.peace();
+    let found = account.found(&asked).await.unwrap();
+    let changes = wish(&asked, &found).unwrap();
+    assert_eq!(changes.len(), 2, "the user is there already: {changes:?}");
+    assert!(account.take(&changes, |_| ()).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_site_of_files_is_published_with_the_grant_of_the_uploader_in_place() {
+    // The guard of a staging prefix does not keep anybody from publishing what is staged there.
+    let world = World::new().await;
+    let staging = format!("s3://{STAGING}/").parse().unwrap();
+    let sources = Sources::prefix([SourceObject::text("index.html", "1")]);
+    let publish = world.publish(&crate::site_with(""), &sources).await;
+    let guard = uploader_guard(&Partition::default(), &staging).document.compact().unwrap();
+    world.account.s3().set_policy(STAGING, Some(guard)).await.unwrap();
+    assert_eq!(publish.run().await.outcome, Outcome::Live);
+}

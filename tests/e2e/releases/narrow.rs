@@ -1,0 +1,63 @@
+//! Releases of a site with a role: the session that writes may do what the plan says and nothing beside it, the copies that
+//! go into the state and come out of it included.
+
+use tidegate_core::report::Outcome;
+use tidegate_emulator::s3::Encryption;
+use tidegate_tests::world::site;
+
+use super::*;
+
+const KEEP: &str = "{ releases = 2, days = 0 }";
+const ROLE: &str = "arn:aws:iam::000000000000:role/publisher";
+const KEY: &str = "arn:aws:kms:us-east-1:000000000000:key/0a1b2c3d";
+
+/// A role that may do everything, so that whatever is refused is refused by a session's policy.
+fn wide_role(world: &World) {
+    let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::000000000000:root"},"Action":"sts:AssumeRole"}]}"#;
+    let all = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*","cloudfront:*","kms:*"],"Resource":"*"}]}"#;
+    assert_eq!(world.account.iam().create_role("publisher", trust, &[("all", all)]).unwrap(), ROLE);
+}
+
+fn narrow(mut publish: Publish, more: &str) -> Publish {
+    let role = format!("role = \"{ROLE}\"\n{more}\n\n[[site.sync]]");
+    publish.site = site(&configuration(KEEP).replacen("[[site.sync]]", &role, 1));
+    publish
+}
+
+const ONE: Files<'_> = &[("index.html", "one"), ("a1.css", "1"), ("old.html", "o"), ("x.js", "x")];
+const TWO: Files<'_> = &[("index.html", "two"), ("a2.css", "2"), ("x.js", "y")];
+
+async fn there_and_back(more: &str, encrypted: bool) {
+    let world = world().await;
+    wide_role(&world);
+    if encrypted {
+        for bucket in [BUCKET, STATE] {
+            let default =
+                Encryption { algorithm: "aws:kms".to_owned(), kms_key: Some(KEY.to_owned()), bucket_key: Some(true) };
+            world.account.s3().set_encryption(bucket, default).await.unwrap();
+        }
+    }
+    for (name, files) in [("c1", ONE), ("c2", TWO)] {
+        let report = narrow(publish_of(&world, KEEP, name, files).await, more).go().await.unwrap();
+        assert_eq!(report.outcome, Outcome::Live, "{report}");
+        assert_tidy(&world.account).await;
+        let again = narrow(publish_of(&world, KEEP, name, files).await, more).go().await.unwrap();
+        assert_eq!(again.outcome, Outcome::Unchanged, "{again}");
+    }
+    let report = narrow(back_to(&world, KEEP, "r1"), more).go().await.unwrap();
+    assert_eq!(report.outcome, Outcome::Live, "{report}");
+    assert_tidy(&world.account).await;
+    assert_eq!(visible(&world.account).await.get("index.html").map(String::as_str), Some("one"));
+    assert_eq!(visible(&world.account).await.get("old.html").map(String::as_str), Some("o"));
+}
+
+#[tokio::test]
+async fn a_session_suffices_for_a_release_and_for_the_way_back() {
+    there_and_back("", false).await;
+}
+
+#[tokio::test]
+async fn a_session_suffices_where_everything_is_encrypted_with_kms() {
+    there_and_back("writing = { encryption = \"aws:kms\" }", true).await;
+    there_and_back(&format!("writing = {{ encryption = \"aws:kms\", kms-key = \"{KEY}\" }}"), true).await;
+}

@@ -1,0 +1,223 @@
+//! A plan that was saved is carried out only while everything that it was made from still holds.
+
+use sha2::{Digest, Sha256};
+use tidegate_core::plan::Plan;
+use tidegate_core::report::Outcome;
+use tidegate_core::verdict::Approval;
+use tidegate_publish::publish::PublishError;
+use tidegate_tests::world::{self, BUCKET};
+use tidegate_tests::{Publish, SiteObject, SourceObject, Sources, World};
+
+use crate::{plugin, site_with, texts};
+
+const RULES: &str = r#"{ rules = [{ glob = "*.css", set = { cache-control = "max-age=60" } }] }"#;
+
+fn configuration() -> String {
+    site_with(&(plugin("sync", "mime", "{}") + &plugin("sync", "headers", RULES)))
+}
+
+fn source(index: &str) -> Sources {
+    Sources::directory([SourceObject::text("index.html", index), SourceObject::text("kept.css", "a{}")])
+}
+
+/// A world in which `kept.css` needs no change, and a saved plan for the rest.
+async fn saved() -> (World, Publish, Plan) {
+    let world = World::new().await;
+    let publish = world.publish(&configuration(), &source("one")).await;
+    assert_eq!(publish.run().await.outcome, Outcome::Live);
+    world.seed(&texts(&[("stale.html", "x")])).await;
+    world.lay(&source("two")).await;
+    let plan = publish.plan().await.unwrap().plan;
+    assert_eq!((plan.operations.len(), plan.totals.keep), (2, 1));
+    let bytes = plan.to_bytes().unwrap();
+    let read: Plan = serde_json::from_slice(&bytes).unwrap();
+    assert_eq!(read.to_bytes().unwrap(), bytes, "a saved plan survives its file");
+    (world, publish, read)
+}
+
+/// What a saved plan is refused with.
+async fn refusal(publish: &Publish, plan: &Plan) -> String {
+    let error = publish.publisher.replan(plan, &publish.request, &publish.site).await.unwrap_err();
+    assert!(matches!(error, PublishError::Drifted(_)), "{error}");
+    let text = error.to_string();
+    assert!(text.starts_with("the plan no longer holds, make a new one: "), "{text}");
+    text
+}
+
+#[tokio::test]
+async fn a_plan_that_still_holds_is_carried_out() {
+    let (world, publish, plan) = saved().await;
+    let planned = publish.publisher.replan(&plan, &publish.request, &publish.site).await.unwrap();
+    let report = publish.apply(planned).await;
+    assert_eq!(report.outcome, Outcome::Live, "{report}");
+    assert_eq!(world.site().await.keys(), ["index.html", "kept.css"]);
+    // It was carried out, so it does not hold any more.
+    let text = refusal(&publish, &plan).await;
+    assert!(text.contains("the site's bucket at `s3://site/` has changed"), "{text}");
+}
+
+#[tokio::test]
+async fn a_changed_source_is_named() {
+    let (world, publish, plan) = saved().await;
+    world.lay(&source("tow")).await;
+    let text = refusal(&publish, &plan).await;
+    assert!(text.contains("the source `") && text.contains("` has changed"), "{text}");
+}
+
+#[tokio::test]
+async fn an_object_that_was_changed_behind_our_back_is_named() {
+    let (world, publish, plan) = saved().await;
+    world.seed(&texts(&[("stale.html", "y")])).await;
+    let text = refusal(&publish, &plan).await;
+    assert!(text.contains("the site's bucket at `s3://site/` has changed"), "{text}");
+    assert!(text.contains("`stale.html` was planned as: delete, stale"), "{text}");
+}
+
+#[tokio::test]
+async fn a_kept_object_that_vanished_is_named() {
+    let (world, publish, plan) = saved().await;
+    world.client().delete_object().bucket(BUCKET).key("kept.css").send().await.unwrap();
+    let text = refusal(&publish, &plan).await;
+    assert!(text.contains("the site's bucket at `s3://site/` has changed"), "{text}");
+    assert!(text.contains("`kept.css` was not in the plan: create, new"), "{text}");
+}
+
+#[tokio::test]
+async fn a_kept_object_with_other_headers_is_named() {
+    let (world, publish, plan) = saved().await;
+    // The same bytes and so the same ETag: no listing shows it.
+    let other = SiteObject { content_type: Some("text/css".to_owned()), ..SiteObject::text("kept.css", "a{}") };
+    other.seed(&world.client(), BUCKET).await;
+    let text = refusal(&publish, &plan).await;
+    assert!(text.contains("`kept.css` was not in the plan: headers, headers differ"), "{text}");
+}
+
+#[tokio::test]
+async fn changed_settings_are_named() {
+    let (_world, mut publish, plan) = saved().await;
+    publish.site = world::site(&configuration().replace("max-age=60", "max-age=61"));
+    let text = refusal(&publish, &plan).await;
+    assert!(text.contains("the settings of the plugin `headers` have changed"), "{text}");
+}
+
+#[tokio::test]
+async fn settings_that_mean_the_same_are_the_same() {
+    let (_world, mut publish, plan) = saved().await;
+    // The plugin's own default, written out.
+    publish.site = world::site(&configuration().replace("settings = {}", "settings = { sniff = true }"));
+    publish.publisher.replan(&plan, &publish.request, &publish.site).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_plugin_that_is_gone_or_new_is_named() {
+    let (_world, mut publish, plan) = saved().await;
+    publish.site = world::site(&site_with(&plugin("sync", "mime", "{}")));
+    let text = refusal(&publish, &plan).await;
+    assert!(text.contains("the plugin `headers` is not configured any more"), "{text}");
+    publish.site = world::site(&(configuration() + &plugin("sync", "exclude", "{}")));
+    let text = refusal(&publish, &plan).await;
+    assert!(text.contains("a plugin was added"), "{text}");
+}
+
+#[tokio::test]
+async fn plugins_in_another_order_are_another_plan() {
+    let (_world, mut publish, plan) = saved().await;
+    publish.site = world::site(&site_with(&(plugin("sync", "headers", RULES) + &plugin("sync", "mime", "{}"))));
+    refusal(&publish, &plan).await;
+}
+
+#[tokio::test]
+async fn another_component_of_the_same_name_is_named() {
+    let world = World::new().await;
+    let path = world.directory().join("plugin.wasm");
+    let configured = |component: &str| {
+        let bytes = tidegate_bundled_plugins::find(component).unwrap().bytes;
+        std::fs::write(&path, bytes).unwrap();
+        let digest = hex::encode(Sha256::digest(bytes));
+        let path = path.display();
+        site_with(&format!("\n[[site.sync]]\nplugin = \"{path}\"\nsha256 = \"{digest}\"\n"))
+    };
+    let mut publish = world.publish(&configured("exclude"), &source("one")).await;
+    let plan = publish.plan().await.unwrap().plan;
+    publish.site = world::site(&configured("mime"));
+    let text = refusal(&publish, &plan).await;
+    assert!(text.contains("is another component"), "{text}");
+}
+
+#[tokio::test]
+async fn another_target_is_named() {
+    let (_world, mut publish, plan) = saved().await;
+    publish.site = world::site(&configuration().replace("s3://site/", "s3://site/docs/"));
+    let text = refusal(&publish, &plan).await;
+    assert!(text.contains("the configuration of the site `docs` has changed"), "{text}");
+}
+
+#[tokio::test]
+async fn another_way_of_writing_is_named() {
+    let (_world, mut publish, plan) = saved().await;
+    publish.site.writing.storage_class = Some("STANDARD_IA".to_owned());
+    let text = refusal(&publish, &plan).await;
+    assert!(text.contains("the configuration of the site `docs` has changed"), "{text}");
+}
+
+#[tokio::test]
+async fn another_form_is_refused() {
+    let (_world, publish, mut plan) = saved().await;
+    plan.format += 1;
+    let error = publish.publisher.replan(&plan, &publish.request, &publish.site).await.unwrap_err();
+    assert_eq!(error.to_string(), "the plan has the form 2, this version of Tidegate reads 1: make a new one");
+}
+
+#[tokio::test]
+async fn drift_without_end_is_told_in_a_few_lines() {
+    let (world, publish, plan) = saved().await;
+    let many: Vec<SourceObject> = (0..40).map(|n| SourceObject::text(&format!("new-{n:02}.html"), "x")).collect();
+    world.lay(&Sources::directory(many)).await;
+    let text = refusal(&publish, &plan).await;
+    assert_eq!(text.matches("; ").count(), 10, "{text}");
+    assert!(text.contains("and ") && text.ends_with(" more"), "{text}");
+}
+
+#[tokio::test]
+async fn equal_inputs_give_equal_bytes() {
+    let world = World::new().await;
+    // More than one page of a listing, and more than one batch of a plugin.
+    let files = |from: u32, seed: &'static str| {
+        (from..from + 1_050).map(move |n| SourceObject::text(&format!("d{}/{n}.html", n % 7), &format!("{seed}{n}")))
+    };
+    let publish = world.publish(&configuration(), &Sources::directory(files(0, "a"))).await;
+    assert_eq!(publish.run().await.outcome, Outcome::Live);
+    world.lay(&Sources::directory(files(500, "b"))).await;
+    let first = publish.plan().await.unwrap().plan;
+    let second = publish.plan().await.unwrap().plan;
+    assert_eq!((first.totals.create, first.totals.update, first.totals.delete), (500, 550, 500));
+    assert!(first.operations.is_sorted_by(|a, b| a.key < b.key), "operations stand in the order of their keys");
+    assert_eq!(first.to_bytes().unwrap(), second.to_bytes().unwrap());
+    assert_eq!(first.digest().unwrap(), second.digest().unwrap());
+    assert_eq!(first.digest().unwrap(), tidegate_core::identity::sha256(&first.to_bytes().unwrap()));
+}
+
+#[tokio::test]
+async fn a_plan_on_hold_waits_for_a_person_and_a_denied_one_for_nobody() {
+    let world = World::new().await;
+    world.seed(&texts(&[("index.html", "old")])).await;
+    let guard = |settings: &str| site_with(&plugin("policy", "guard", settings));
+    let mut publish = world.publish(&guard("{ max-changes = 0 }"), &source("new")).await;
+    let before = world.site().await;
+    let report = publish.run().await;
+    assert_eq!(report.outcome, Outcome::Held, "{report}");
+    assert_eq!(world.site().await, before);
+
+    let plan = publish.plan().await.unwrap().plan;
+    let planned = publish.publisher.replan(&plan, &publish.request, &publish.site).await.unwrap();
+    let report = publish.publisher.apply(planned, &publish.request, &publish.site, Approval::Person).await;
+    assert_eq!(report.outcome, Outcome::Live, "{report}");
+
+    world.lay(&source("newer")).await;
+    publish.site = world::site(&guard("{ max-object-bytes = 1 }"));
+    let before = world.site().await;
+    let planned = publish.plan().await.unwrap();
+    let report = publish.publisher.apply(planned, &publish.request, &publish.site, Approval::Person).await;
+    assert_eq!(report.outcome, Outcome::Denied, "{report}");
+    assert_eq!(world.site().await, before);
+}

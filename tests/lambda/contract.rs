@@ -1,0 +1,289 @@
+//! What the function answers, logs and does: uploads, webhooks, denials, failures, time, and company.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_sdk_s3::primitives::ByteStream;
+use axum::extract::Request;
+use axum::http::{Method, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tidegate_emulator::iam::ACCOUNT_ID;
+use tidegate_iam::grant;
+use tidegate_tests::World;
+use tidegate_tests::deployed::{package, unpack};
+use tidegate_tests::events::{self, sign, zip};
+use tidegate_tests::source::STAGING;
+use tokio::net::TcpListener;
+
+use crate::lambda::{Ended, Function, NAME};
+
+const CONFIGURATION: &str = r#"
+state = "s3://state/tidegate/"
+
+[[site]]
+name = "docs"
+builds = "s3://staging/builds/"
+target = "s3://site/docs/"
+role = "arn:aws:iam::000000000000:role/publisher"
+cdn = [{ distribution = "E2EXAMPLE", origin-path = "/docs" }]
+lease-seconds = 1
+publish-on-upload = true
+
+[[site.sync]]
+plugin = "exclude"
+settings = { globs = ["drafts/**"] }
+
+[[site.sync]]
+plugin = "rewrite"
+
+[[site.sync]]
+plugin = "mime"
+
+[[site.sync]]
+plugin = "headers"
+
+[[site.policy]]
+plugin = "guard"
+settings = { required = ["index.html"], max-delete-share = 1.0 }
+
+[[site.webhook]]
+provider = "github"
+repository = "acme/docs"
+branch = "main"
+secrets = ["secretsmanager:repo/github.com/acme/docs"]
+"#;
+
+const SECRET: &str = "not-to-be-printed";
+
+/// What the way to AWS is like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Weather {
+    Clear,
+    /// Every page takes so long.
+    Slow(Duration),
+    /// The site's bucket cannot be written.
+    Forbidden,
+}
+
+struct Stage {
+    world: World,
+    weather: Arc<Mutex<Weather>>,
+    aws: String,
+    root: TempDir,
+    credentials: Credentials,
+}
+
+async fn meet(weather: Arc<Mutex<Weather>>, request: Request, next: Next) -> Response {
+    let page = request.method() == Method::PUT && request.uri().path().starts_with("/site/docs/");
+    let now = *weather.lock().unwrap();
+    match now {
+        Weather::Slow(long) if page => tokio::time::sleep(long).await,
+        Weather::Forbidden if page => {
+            let body = "<Error><Code>AccessDenied</Code><Message>no</Message></Error>";
+            return (StatusCode::FORBIDDEN, body).into_response();
+        }
+        _ => {}
+    }
+    next.run(request).await
+}
+
+impl Stage {
+    /// An account with what the function needs and the permissions that `tidegate policy` prints; nothing beside them.
+    async fn new() -> Self {
+        let world = World::new().await;
+        world.account.s3().create_bucket("state").await.unwrap();
+        world.account.secrets().put("repo/github.com/acme/docs", SECRET).unwrap();
+        let site = tidegate_tests::world::site(CONFIGURATION);
+        let trust = grant::trust_account(&format!("arn:aws:iam::{ACCOUNT_ID}:root")).document.compact().unwrap();
+        let publisher = grant::site(&site, ACCOUNT_ID, &[]).document.compact().unwrap();
+        world.account.iam().create_role("publisher", &trust, &[("site", &publisher)]).unwrap();
+        let standing = grant::lambda(&[&site], ACCOUNT_ID, "us-east-1", NAME).document.compact().unwrap();
+        world.account.iam().create_user("function", &[("standing", &standing)]).unwrap();
+        let credentials = world.account.iam().create_access_key("function").unwrap().credentials();
+
+        let weather = Arc::new(Mutex::new(Weather::Clear));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let aws = format!("http://{}", listener.local_addr().unwrap());
+        let met = Arc::clone(&weather);
+        let router = tidegate_emulator::http::router(&world.account)
+            .layer(middleware::from_fn(move |request: Request, next: Next| meet(Arc::clone(&met), request, next)));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let root = TempDir::new().unwrap();
+        unpack(&package(CONFIGURATION), root.path());
+        Self { world, weather, aws, root, credentials }
+    }
+
+    async fn start(&self, seconds: u64) -> Function {
+        Function::start(self.root.path(), seconds, &self.aws, &self.credentials).await
+    }
+
+    /// Puts a zip and returns the event of it.
+    async fn upload(&self, name: &str, second: u32, files: &[(&str, &str)]) -> Value {
+        let key = format!("builds/{name}.zip");
+        let put = self.world.client().put_object().bucket(STAGING).key(&key).body(ByteStream::from(zip(files)));
+        let etag = put.send().await.unwrap().e_tag.unwrap();
+        event(&key, etag.trim_matches('"'), second)
+    }
+
+    async fn keys(&self) -> Vec<String> {
+        self.world.site().await.keys().into_iter().map(str::to_owned).collect()
+    }
+}
+
+fn event(key: &str, etag: &str, second: u32) -> Value {
+    events::stored(STAGING, key, etag, second, &format!("{second:016X}"))
+}
+
+/// A webhook as a Function URL delivers it.
+fn push(commit: &str) -> Value {
+    let body = events::pushed(commit, "Say more", "2026-11-22T10:00:30Z").to_string();
+    json!({
+        "version": "2.0", "rawPath": "/",
+        "headers": {
+            "content-type": "application/json", "x-github-event": "push", "x-github-delivery": "d-1",
+            "x-hub-signature-256": sign(SECRET, body.as_bytes()),
+        },
+        "requestContext": { "http": { "method": "POST", "path": "/" } },
+        "body": body, "isBase64Encoded": false,
+    })
+}
+
+/// The lines of a log, each of which is JSON without anything that a terminal obeys, and holds no secret.
+fn lines(ended: &Ended) -> Vec<Value> {
+    assert_eq!(ended.errors, "");
+    let read = |line: &String| -> Value {
+        assert!(!line.chars().any(char::is_control), "{line:?}");
+        assert!(!line.contains(SECRET), "{line}");
+        serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
+    };
+    ended.log.iter().map(read).collect()
+}
+
+fn runs(lines: &[Value]) -> Vec<&Value> {
+    lines.iter().filter(|line| line["message"] == "run").collect()
+}
+
+#[tokio::test]
+async fn an_upload_is_published_and_told_in_two_lines() {
+    let stage = Stage::new().await;
+    let mut function = stage.start(60).await;
+    let upload = stage.upload("one", 1, &[("index.html", "<p>1"), ("drafts/x.html", "x"), ("a.css", "a{}")]).await;
+    let answer = function.invoke(upload.clone()).await.unwrap();
+    assert_eq!(answer[0]["outcome"], "live", "{answer}");
+    assert_eq!(stage.keys().await, ["docs/a.css", "docs/index.html"]);
+    // The same event again, and one whose key would write into a terminal.
+    assert_eq!(function.invoke(upload).await.unwrap()[0]["outcome"], "unchanged");
+    assert_eq!(function.invoke(event("builds/%1B%5B2J%0Aevil.zip", "0", 2)).await.unwrap(), json!([]));
+    let lines = lines(&function.stop().await);
+    let runs = runs(&lines);
+    assert_eq!(runs.iter().map(|run| &run["outcome"]).collect::<Vec<_>>(), ["live", "unchanged"]);
+    assert_eq!((&runs[0]["site"], &runs[0]["release"]), (&json!("docs"), &json!("one")));
+    assert_eq!(runs[0]["report"]["done"]["written"], 2);
+    let figures: Vec<&Value> = lines.iter().filter(|line| line.get("_aws").is_some()).collect();
+    assert_eq!(figures.iter().map(|one| &one["ObjectsWritten"]).collect::<Vec<_>>(), [2, 0]);
+    assert!(figures[0]["PluginFuel"].as_u64().unwrap() > 0, "{}", figures[0]);
+    assert_eq!(figures[0]["Plugins"].as_object().unwrap().len(), 5, "{}", figures[0]);
+}
+
+#[tokio::test]
+async fn a_denial_is_a_success_and_a_failure_says_whose_it_is() {
+    let stage = Stage::new().await;
+    let mut function = stage.start(60).await;
+    let denied = stage.upload("bare", 1, &[("a.css", "a{}")]).await;
+    assert_eq!(function.invoke(denied).await.unwrap()[0]["outcome"], "denied");
+    assert_eq!(stage.keys().await, Vec::<String>::new());
+    let kind = |answer: Result<Value, Value>| answer.unwrap_err()["errorType"].as_str().unwrap().to_owned();
+    assert_eq!(kind(function.invoke(json!({ "what": 1 })).await), "Tidegate.Configuration");
+    assert_eq!(kind(function.invoke(json!([])).await), "Tidegate.Configuration");
+    assert_eq!(kind(function.invoke(json!({ "site": "other" })).await), "Tidegate.Configuration");
+    let fine = stage.upload("fine", 2, &[("index.html", "1")]).await;
+    *stage.weather.lock().unwrap() = Weather::Forbidden;
+    assert_eq!(kind(function.invoke(fine.clone()).await), "Tidegate.Cloud");
+    // Only such a failure can end otherwise when it is tried again.
+    *stage.weather.lock().unwrap() = Weather::Clear;
+    assert_eq!(function.invoke(fine).await.unwrap()[0]["outcome"], "live");
+    let lines = lines(&function.stop().await);
+    let levels: Vec<_> = runs(&lines).iter().map(|run| (run["level"].clone(), run["outcome"].clone())).collect();
+    let told = |level: &str, outcome: &str| (json!(level), json!(outcome));
+    assert_eq!(levels, [told("INFO", "denied"), told("ERROR", "failed"), told("INFO", "live")]);
+}
+
+#[tokio::test]
+async fn a_webhook_is_answered_first_and_published_afterwards() {
+    let stage = Stage::new().await;
+    let commit = "7fd1a60b01f91b314f59955a4e4d4e80d8edf11d";
+    stage.upload(commit, 1, &[("index.html", "pushed")]).await;
+    let mut function = stage.start(60).await;
+    let answer = function.invoke(push(commit)).await.unwrap();
+    assert_eq!((&answer["statusCode"], &answer["isBase64Encoded"]), (&json!(202), &json!(false)), "{answer}");
+    let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+    let run = body["runs"][0]["run"].as_str().unwrap().to_owned();
+    let ended = function.settle().await;
+    assert_eq!(ended.last().unwrap().as_ref().unwrap()["outcome"], "live", "{ended:?}");
+    assert_eq!(stage.keys().await, ["docs/index.html"]);
+    let again = function.invoke(push(commit)).await.unwrap();
+    assert!(again["statusCode"] == 200 && again["body"].as_str().unwrap().contains(&run), "{again}");
+    let mut forged = push(commit);
+    forged["body"] = json!(forged["body"].as_str().unwrap().replace("Say more", "Say less"));
+    assert_eq!(function.invoke(forged).await.unwrap()["statusCode"], 401);
+    let lines = lines(&function.stop().await);
+    assert_eq!(runs(&lines).iter().map(|told| &told["run"]).collect::<Vec<_>>(), [&json!(run)]);
+}
+
+fn pages(count: usize) -> Vec<(String, String)> {
+    let page = |at| (format!("{at}.html"), format!("<p>{at}"));
+    (0..count).map(page).chain([("index.html".to_owned(), "<p>".to_owned())]).collect()
+}
+
+fn named(files: &[(String, String)]) -> Vec<(&str, &str)> {
+    files.iter().map(|(name, body)| (name.as_str(), body.as_str())).collect()
+}
+
+#[tokio::test]
+async fn a_run_longer_than_its_time_goes_on_in_other_invocations() {
+    let stage = Stage::new().await;
+    let upload = stage.upload("large", 1, &named(&pages(400))).await;
+    *stage.weather.lock().unwrap() = Weather::Slow(Duration::from_secs(1));
+    // Eight seconds of work, and fifteen to hand on; the pages alone take twelve, 32 at a time.
+    let mut function = stage.start(23).await;
+    let first = function.invoke(upload).await.unwrap();
+    assert_eq!(first[0]["outcome"], "continues", "{first}");
+    let ended = function.settle().await;
+    assert_eq!(ended.last().unwrap().as_ref().unwrap()["outcome"], "live", "{:?}", ended.last());
+    assert_eq!(stage.keys().await.len(), 401);
+    let lines = lines(&function.stop().await);
+    let told = runs(&lines);
+    assert!(told.iter().all(|run| run["run"] == told[0]["run"]), "one run, whoever does it");
+    let times: Vec<u64> = told.iter().map(|run| run["times"].as_u64().unwrap()).collect();
+    assert_eq!(times, (0..times.len() as u64).collect::<Vec<_>>());
+    assert!(times.len() > 1);
+}
+
+#[tokio::test]
+async fn two_functions_with_one_event_and_one_that_was_killed_leave_one_whole_site() {
+    let stage = Stage::new().await;
+    let files = pages(60);
+    let upload = stage.upload("one", 1, &named(&files)).await;
+    *stage.weather.lock().unwrap() = Weather::Slow(Duration::from_millis(250));
+    // Killed in the middle, as by its time limit.
+    let mut killed = stage.start(60).await;
+    tokio::select! {
+        answer = killed.invoke(upload.clone()) => panic!("it was to be killed first: {answer:?}"),
+        () = async { while stage.keys().await.is_empty() { tokio::time::sleep(Duration::from_millis(10)).await } } => {}
+    }
+    killed.stop().await;
+    assert!((1..61).contains(&stage.keys().await.len()));
+    // Lambda tries again, and delivers the event a second time besides.
+    let (mut one, mut other) = (stage.start(60).await, stage.start(60).await);
+    let (first, second) = tokio::join!(one.invoke(upload.clone()), other.invoke(upload));
+    let mut outcomes: Vec<String> =
+        [first, second].into_iter().map(|answer| answer.unwrap()[0]["outcome"].as_str().unwrap().to_owned()).collect();
+    outcomes.sort();
+    assert_eq!(outcomes, ["live", "unchanged"]);
+    assert_eq!(stage.keys().await.len(), 61);
+    drop((one.stop().await, other.stop().await));
+}
