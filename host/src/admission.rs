@@ -2,10 +2,10 @@
 //!
 //! Owns the rules of admission. Never compiles and never runs anything.
 
-use tidegate_core::spoken::{MESSAGE_BYTES, spoken};
+use tidegate_core::sanitize::{MESSAGE_BYTES, spoken};
 use wasmparser::{Encoding, Parser, Payload};
 
-use super::compiled::packaged::PackageError;
+use super::code_cache::packaged::PackageError;
 use super::imports::LINKED;
 use super::kind::{Identified, Kind};
 use super::limits::{MAX_COMPONENT_BYTES, MAX_FUNCTION_BYTES, MAX_FUNCTIONS, MAX_NESTING};

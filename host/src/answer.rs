@@ -2,10 +2,10 @@
 //!
 //! Owns the rules of answers and the words for breaking them. Never runs a plugin and never applies a decision.
 
-use tidegate_core::failure::{Cause, Fault, Malformed};
 use tidegate_core::finding::{Finding, Severity};
 use tidegate_core::key::{Key, KeyError, MAX_KEY_BYTES};
-use tidegate_core::spoken::{CODE_BYTES, MESSAGE_BYTES, spoken};
+use tidegate_core::plugin_failure::{Cause, Fault, Malformed};
+use tidegate_core::sanitize::{CODE_BYTES, MESSAGE_BYTES, spoken};
 
 use super::bindings::sync_world::tidegate::plugin::types::{self as wire, AttributeResult};
 use super::limits::Limits;

@@ -3,16 +3,16 @@
 //! Owns the validation of settings. Never runs a publish.
 
 use tidegate_core::content::{Content, ReadError};
-use tidegate_core::failure::{Failure, Fault, Malformed};
 use tidegate_core::key::Key;
-use tidegate_core::spoken::{MESSAGE_BYTES, spoken};
+use tidegate_core::plugin_failure::{Failure, Fault, Malformed};
+use tidegate_core::sanitize::{MESSAGE_BYTES, spoken};
 
 use super::answer::pointer;
 use super::bindings::{policy_world, sync_world};
+use super::content_server::Desk;
+use super::instance::{Order, Session, run};
 use super::limits::MAX_SETTINGS_BYTES;
 use super::loaded::{Plugin, Ready};
-use super::reading::Desk;
-use super::session::{Order, Session, run};
 
 /// Most issues that are kept of one answer.
 const MAX_ISSUES: usize = 100;

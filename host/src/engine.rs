@@ -11,7 +11,7 @@ use wasmtime::{Config, InstanceAllocationStrategy, ModuleVersionStrategy, WasmBa
 
 use super::imports;
 use super::limits::{Limits, WASM_STACK_BYTES};
-use super::state::State;
+use super::store::State;
 
 /// The version of wasmtime that compiled code is stamped with. wasmtime's own stamp is its major version only, and code
 /// of another patch level may lack a fix. A test compares it with the lock file.

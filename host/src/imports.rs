@@ -2,16 +2,16 @@
 //!
 //! Owns the host's side of them. Nothing else is linked, nothing of WASI among it.
 
-use tidegate_core::failure::Cause;
-use tidegate_core::usage::Level;
+use tidegate_core::plugin_failure::Cause;
+use tidegate_core::plugin_usage::Level;
 use wasmtime::StoreContextMut;
 use wasmtime::component::Linker;
 
 use super::bindings::sync_world::tidegate::plugin::content::ReadError;
 use super::bindings::sync_world::tidegate::plugin::log::Level as WireLevel;
+use super::content_server::{Answer, Refusal, Wanted, ask};
 use super::limits::{MAX_HEAD_BYTES, MAX_HEADS, MAX_RANGE_BYTES};
-use super::reading::{Answer, Refusal, Wanted, ask};
-use super::state::{State, Stop};
+use super::store::{State, Stop};
 
 /// Interface names that a component may import. `types` has no functions, it is named for its types.
 pub(super) const LINKED: [&str; 3] = ["types", "log", "content"];

@@ -11,7 +11,7 @@
 mod admission;
 mod answer;
 mod bindings;
-mod compiled;
+mod code_cache;
 mod configured;
 mod engine;
 mod imports;
@@ -19,23 +19,23 @@ mod kind;
 pub mod limits;
 mod loaded;
 #[cfg(feature = "compile")]
-mod packing;
+mod compiler;
 pub mod policy;
-mod reading;
-mod session;
-mod shaping;
-mod state;
+mod content_server;
+mod instance;
+mod apply_decisions;
+mod store;
 pub mod sync;
 
 pub use admission::{AdmissionError, CONTRACT, identify};
 pub use answer::MAX_POINTER_BYTES;
 #[cfg(feature = "compile")]
-pub use compiled::kept::Cache;
-pub use compiled::packaged::{Package, PackageError};
+pub use code_cache::kept::Cache;
+pub use code_cache::packaged::{Package, PackageError};
+#[cfg(feature = "compile")]
+pub use compiler::{Code, Compiler};
 pub use configured::{Configured, Issue, SettingsError};
 pub use engine::{Engine, EngineError};
 pub use kind::{Identified, Kind};
 pub use limits::Limits;
 pub use loaded::Plugin;
-#[cfg(feature = "compile")]
-pub use packing::{Code, Compiler};

@@ -25,7 +25,7 @@ pub const MAX_RANGE_BYTES: u32 = 1 << 20;
 pub const WASM_STACK_BYTES: usize = 512 << 10;
 /// Stack of the thread that a plugin runs on, in bytes: the plugin's own and the host's frames above it.
 pub const THREAD_STACK_BYTES: usize = 8 << 20;
-pub use tidegate_core::failure::MAX_SETTINGS_BYTES;
+pub use tidegate_core::plugin_failure::MAX_SETTINGS_BYTES;
 
 /// The budget of one run of one plugin. [`Limits::default`] is the most there is: an engine takes a value that asks for
 /// more down to it, so limits can be made tighter and never switched off.

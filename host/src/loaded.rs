@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tidegate_core::config::Sha256Hex;
-use tidegate_core::spoken::{MESSAGE_BYTES, spoken};
+use tidegate_core::sanitize::{MESSAGE_BYTES, spoken};
 use wasmtime::component::Component;
 
 use super::admission::AdmissionError;
@@ -15,11 +15,11 @@ use super::admission::identify;
 use super::bindings::policy_world::PolicyPluginPre;
 use super::bindings::sync_world::SyncPluginPre;
 #[cfg(feature = "compile")]
-use super::compiled::kept::Cache;
-use super::compiled::packaged::Package;
+use super::code_cache::kept::Cache;
+use super::code_cache::packaged::Package;
 use super::engine::Engine;
 use super::kind::{Identified, Kind};
-use super::state::State;
+use super::store::State;
 
 /// A plugin that can run. Cheap to clone.
 #[derive(Clone)]

@@ -3,12 +3,12 @@
 //! Owns the plain form in which a plan is shown to them, and what their answers mean. Never changes a plan.
 
 use tidegate_core::content::Content;
-use tidegate_core::facts::Facts;
-use tidegate_core::failure::{Cause, Failure, Fault};
 use tidegate_core::headers::Headers;
+use tidegate_core::plan_review::{Change, ChangeKind, Judgement, Review, Verdict};
+use tidegate_core::plugin_failure::{Cause, Failure, Fault};
+use tidegate_core::plugin_usage::Usage;
 use tidegate_core::redirect::Target;
-use tidegate_core::review::{Change, ChangeKind, Judgement, Review, Verdict};
-use tidegate_core::usage::Usage;
+use tidegate_core::run_facts::Facts;
 
 use super::answer::{Findings, reported, tail, unknown_name};
 use super::bindings::policy_world::PolicyPlugin;
@@ -17,10 +17,10 @@ use super::bindings::policy_world::exports::tidegate::plugin::policy::{
 };
 use super::bindings::sync_world::tidegate::plugin::types::{AttributeParam, Run};
 use super::configured::Configured;
+use super::content_server::Desk;
+use super::instance::{Order, Session, run};
 use super::limits::Limits;
 use super::loaded::Ready;
-use super::reading::Desk;
-use super::session::{Order, Session, run};
 use super::sync::wire_facts;
 
 /// Runs every policy over the plan, whatever the others say. One judgement each, in the order of `policies`; a trap, a

@@ -8,25 +8,25 @@ use std::sync::Arc;
 use tidegate_core::artifact::Artifact;
 use tidegate_core::content::Content;
 use tidegate_core::desired::{Body, Desired, Entry};
-use tidegate_core::facts::Facts;
-use tidegate_core::failure::{Cause, Failure, Fault, Malformed};
 use tidegate_core::finding::Finding;
 use tidegate_core::key::Key;
-use tidegate_core::spoken::{REASON_BYTES, spoken};
-use tidegate_core::usage::Usage;
+use tidegate_core::plugin_failure::{Cause, Failure, Fault, Malformed};
+use tidegate_core::plugin_usage::Usage;
+use tidegate_core::run_facts::Facts;
+use tidegate_core::sanitize::{REASON_BYTES, spoken};
 
 use super::answer::{Answered, Findings, indexes, pointer, reported, tail};
+use super::apply_decisions::{Decided, Extra, Shaping, apply};
 use super::bindings::sync_world::SyncPlugin;
 use super::bindings::sync_world::exports::tidegate::plugin::sync::{
     self as wire, Action, Decision, Edit, Entry as WireEntry,
 };
 use super::bindings::sync_world::tidegate::plugin::types::{AttributeParam, Run};
 use super::configured::Configured;
+use super::content_server::Desk;
+use super::instance::{Order, Session, run};
 use super::limits::Limits;
 use super::loaded::Ready;
-use super::reading::Desk;
-use super::session::{Order, Session, run};
-use super::shaping::{Decided, Extra, Shaping, apply};
 
 /// Whether decisions are remembered with the entries that they are about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! What a Lambda does: events, webhooks, GitHub, continuation, run log.
 
 pub mod github;
-pub mod journal;
+pub mod run_log;
 #[cfg(feature = "package")]
 pub mod package;
 pub mod trigger;

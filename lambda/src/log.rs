@@ -4,7 +4,7 @@
 
 use std::io::{self, Write};
 
-use tidegate_lambda::journal::{Entry, one_line};
+use tidegate_lambda::run_log::{Entry, one_line};
 use tidegate_lambda::trigger::Journal;
 use tracing_subscriber::fmt::MakeWriter;
 

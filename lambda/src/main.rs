@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use futures::future::LocalBoxFuture;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use tidegate_core::config::Config;
-use tidegate_core::package::{COMPILED, CONFIGURATION};
+use tidegate_core::lambda_package::{COMPILED, CONFIGURATION};
 use tidegate_core::timestamp::Timestamp;
 use tidegate_host::{Engine, Package};
 use tidegate_lambda::trigger::{AwsSecrets, FunctionRelay, Moment, Reactor};

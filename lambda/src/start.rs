@@ -8,9 +8,9 @@ use http::Method;
 use lambda_runtime_api_client::Client;
 use lambda_runtime_api_client::body::Body;
 use tidegate_core::config::ConfigError;
-use tidegate_core::fault::Fault;
+use tidegate_core::error_kind::Fault;
 use tidegate_host::{EngineError, PackageError};
-use tidegate_lambda::journal::one_line;
+use tidegate_lambda::run_log::one_line;
 
 /// Where Lambda's runtime API is.
 const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";

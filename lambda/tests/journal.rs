@@ -7,12 +7,12 @@
 
 use serde_json::{Value, json};
 use tidegate_core::config::SiteName;
-use tidegate_core::fault::Fault;
+use tidegate_core::error_kind::Fault;
 use tidegate_core::location::{Location, Source};
 use tidegate_core::report::{Failed, Invalidation, Outcome, Report};
 use tidegate_core::request::Request;
 use tidegate_core::timestamp::Timestamp;
-use tidegate_lambda::journal::{Ending, Entry, NAMESPACE, one_line};
+use tidegate_lambda::run_log::{Ending, Entry, NAMESPACE, one_line};
 use tidegate_lambda::trigger::Cause;
 
 /// What a terminal obeys, what ends a line, and what shows text in another order.

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
 
 use serde_json::Value;
+use tidegate_core::architecture::Target;
 use tidegate_core::config::Sha256Hex;
 use tidegate_core::identity::sha256;
-use tidegate_core::target::Target;
 use tidegate_host::{Compiler, Engine, Package, Plugin};
 use tidegate_tests::deployed::program;
 use zip::{CompressionMethod, DateTime, ZipArchive};

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tidegate_core::fault::Fault as Blame;
+use tidegate_core::error_kind::Fault as Blame;
 use tidegate_core::report::{Outcome, Report};
 use tidegate_emulator::cloudfront::{Completion, ViewerPath};
 use tidegate_emulator::fault::Fault;
@@ -259,7 +259,7 @@ async fn the_session_of_a_run_may_ask_whether_tags_are_read() {
     let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::000000000000:root"},"Action":"sts:AssumeRole"}]}"#;
     let role = "role = \"arn:aws:iam::000000000000:role/publisher\"\n";
     let configuration = configuration(role, "News");
-    let granted = tidegate_iam::grant::site(&tidegate_tests::world::site(&configuration), "000000000000", &[]);
+    let granted = tidegate_iam::policies::site(&tidegate_tests::world::site(&configuration), "000000000000", &[]);
     let document = granted.document.compact().unwrap();
     world.account.iam().create_role("publisher", trust, &[("site", &document)]).unwrap();
     let publish = world.publish(&configuration, &articles("one", &NEWS)).await;

@@ -9,11 +9,11 @@ use tidegate_core::report::Outcome;
 use tidegate_emulator::iam::ACCOUNT_ID;
 use tidegate_emulator::s3::Ownership;
 use tidegate_iam::apply::Provisioner;
-use tidegate_iam::audit::Weight;
+use tidegate_iam::changes::{Boundary, BucketWish, Kind, PolicyWish, Wish, group, policy, wish};
 use tidegate_iam::check::check;
 use tidegate_iam::document::Partition;
-use tidegate_iam::grant::{self, Access, BucketGrant, CiPublisher, Grant, S3Sync, uploader, uploader_guard};
-use tidegate_iam::provision::{Boundary, BucketWish, Kind, PolicyWish, Wish, group, policy, wish};
+use tidegate_iam::policies::{self, Access, BucketGrant, CiPublisher, Grant, S3Sync, uploader, uploader_guard};
+use tidegate_iam::preflight::Weight;
 use tidegate_tests::source::STAGING;
 use tidegate_tests::world::{BUCKET, DISTRIBUTION, configuration, site};
 use tidegate_tests::{SourceObject, Sources, World};
@@ -72,19 +72,19 @@ settings = { max-delete-share = 1.0 }
 async fn published_by(document: &str) -> (World, Site) {
     let world = World::new().await;
     world.account.s3().create_bucket("state").await.unwrap();
-    let trust = grant::trust_account(&format!("arn:aws:iam::{ACCOUNT_ID}:root")).document.compact().unwrap();
+    let trust = policies::trust_account(&format!("arn:aws:iam::{ACCOUNT_ID}:root")).document.compact().unwrap();
     world.account.iam().create_role("publisher", &trust, &[("site", document)]).unwrap();
     (world, site(ROLED))
 }
 
 fn granted() -> String {
-    grant::site(&site(ROLED), ACCOUNT_ID, &[]).document.compact().unwrap()
+    policies::site(&site(ROLED), ACCOUNT_ID, &[]).document.compact().unwrap()
 }
 
 #[tokio::test]
 async fn a_caller_and_a_publisher_with_their_grants_publish_and_can_do_nothing_else() {
     let (world, docs) = published_by(&granted()).await;
-    let caller = grant::caller(&[&docs], ACCOUNT_ID);
+    let caller = policies::caller(&[&docs], ACCOUNT_ID);
     let credentials = holder(&world, &caller);
     for (release, files) in
         [("one", [("index.html", "1"), ("old.js", "a")]), ("two", [("index.html", "2"), ("new.js", "b")])]
@@ -223,7 +223,7 @@ async fn a_group_may_sync_one_prefix() {
     assert_eq!(status!(client.put_object().bucket(BUCKET).key("www2/a").body(body())), 403);
     let found = account.iam().group("publishers").await.unwrap().unwrap();
     assert_eq!(found.users, ["lea"]);
-    let changes = tidegate_iam::provision::delete_group("publishers", &found);
+    let changes = tidegate_iam::changes::delete_group("publishers", &found);
     account.take(&changes, |_| ()).await.unwrap();
     assert_eq!(status!(client.put_object().bucket(BUCKET).key("www/a").body(body())), 403);
     assert_eq!(account.iam().group("publishers").await.unwrap(), None);
@@ -331,7 +331,7 @@ async fn credentials_do_what_they_were_made_for() {
     // Users go with everything that they have; the role stays.
     for user in account.iam().users().await.unwrap() {
         let found = account.iam().user(&user.name).await.unwrap().unwrap();
-        account.take(&tidegate_iam::provision::delete_user(&user.name, &found), |_| ()).await.unwrap();
+        account.take(&tidegate_iam::changes::delete_user(&user.name, &found), |_| ()).await.unwrap();
     }
     assert_eq!(account.iam().users().await.unwrap(), []);
     assert_eq!(account.iam().roles(tidegate_iam::Roles::Names).await.unwrap().len(), 1);

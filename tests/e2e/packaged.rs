@@ -4,8 +4,8 @@ use std::path::Path;
 
 use aws_sdk_s3::primitives::ByteStream;
 use tempfile::TempDir;
-use tidegate_core::package::{Bootstrap, COMPILED};
-use tidegate_core::target::Target;
+use tidegate_core::architecture::Target;
+use tidegate_core::lambda_package::{Bootstrap, COMPILED};
 use tidegate_host::Package;
 use tidegate_lambda::package::package;
 use tidegate_publish::{S3, Workshop};

@@ -1,9 +1,9 @@
 //! A plan that was saved is carried out only while everything that it was made from still holds.
 
 use sha2::{Digest, Sha256};
+use tidegate_core::approval::Approval;
 use tidegate_core::plan::Plan;
 use tidegate_core::report::Outcome;
-use tidegate_core::verdict::Approval;
 use tidegate_publish::publish::PublishError;
 use tidegate_tests::world::{self, BUCKET};
 use tidegate_tests::{Publish, SiteObject, SourceObject, Sources, World};

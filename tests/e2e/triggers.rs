@@ -11,7 +11,7 @@ use tidegate_core::release::ReleaseId;
 use tidegate_core::report::Outcome;
 use tidegate_core::timestamp::Timestamp;
 use tidegate_emulator::fault::Fault;
-use tidegate_lambda::journal::Entry;
+use tidegate_lambda::run_log::Entry;
 use tidegate_lambda::trigger::{
     AwsSecrets, Call, Delivery, Ended, HandedOn, Journal, Moment, Notice, Reactor, Relay, claim, read,
 };

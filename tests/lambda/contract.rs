@@ -12,7 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tidegate_emulator::iam::ACCOUNT_ID;
-use tidegate_iam::grant;
+use tidegate_iam::policies;
 use tidegate_tests::World;
 use tidegate_tests::deployed::{package, unpack};
 use tidegate_tests::events::{self, sign, zip};
@@ -98,10 +98,10 @@ impl Stage {
         world.account.s3().create_bucket("state").await.unwrap();
         world.account.secrets().put("repo/github.com/acme/docs", SECRET).unwrap();
         let site = tidegate_tests::world::site(CONFIGURATION);
-        let trust = grant::trust_account(&format!("arn:aws:iam::{ACCOUNT_ID}:root")).document.compact().unwrap();
-        let publisher = grant::site(&site, ACCOUNT_ID, &[]).document.compact().unwrap();
+        let trust = policies::trust_account(&format!("arn:aws:iam::{ACCOUNT_ID}:root")).document.compact().unwrap();
+        let publisher = policies::site(&site, ACCOUNT_ID, &[]).document.compact().unwrap();
         world.account.iam().create_role("publisher", &trust, &[("site", &publisher)]).unwrap();
-        let standing = grant::lambda(&[&site], ACCOUNT_ID, "us-east-1", NAME).document.compact().unwrap();
+        let standing = policies::lambda(&[&site], ACCOUNT_ID, "us-east-1", NAME).document.compact().unwrap();
         world.account.iam().create_user("function", &[("standing", &standing)]).unwrap();
         let credentials = world.account.iam().create_access_key("function").unwrap().credentials();
 

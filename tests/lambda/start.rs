@@ -5,7 +5,7 @@ use std::fs;
 use aws_credential_types::Credentials;
 use serde_json::Value;
 use tempfile::TempDir;
-use tidegate_core::target::Target;
+use tidegate_core::architecture::Target;
 use tidegate_tests::deployed::{package, unpack};
 
 use crate::lambda::{Ended, Function};

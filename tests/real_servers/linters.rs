@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tidegate_core::config::{Config, Site};
 use tidegate_emulator::Account;
 use tidegate_iam::document::{Limit, Partition};
-use tidegate_iam::grant::{Access, BucketGrant, CiPublisher, Grant, S3Sync, caller, lambda, site, uploader};
+use tidegate_iam::policies::{Access, BucketGrant, CiPublisher, Grant, S3Sync, caller, lambda, site, uploader};
 
 use crate::server::{Server, skipped};
 

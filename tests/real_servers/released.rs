@@ -5,11 +5,11 @@ use std::path::Path;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
+use tidegate_core::approval::Approval;
 use tidegate_core::config::Site;
 use tidegate_core::location::Source;
 use tidegate_core::plan::Plan;
 use tidegate_core::report::{Outcome, Report};
-use tidegate_core::verdict::Approval;
 use tidegate_host::sync::Trace;
 use tidegate_publish::publish::Publisher;
 use tidegate_tests::source::write;

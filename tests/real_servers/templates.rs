@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 use tidegate_core::config::Config;
-use tidegate_iam::account::{Installation, Place, Publishers, Template};
+use tidegate_iam::stack::{Installation, Place, Publishers, Template};
 
 use crate::linters::{findings, linter};
 use crate::server::skipped;

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use tidegate_core::target::Target;
+use tidegate_core::architecture::Target;
 
 use crate::binary::{binary, bootstrap, cache};
 

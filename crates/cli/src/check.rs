@@ -1,13 +1,13 @@
 //! `tidegate check`: the configuration, its plugins and their settings, without AWS; with `--aws` also what AWS says of it.
 
 use tidegate_core::config::{PluginReference, Site};
-use tidegate_iam::audit::Weight;
+use tidegate_iam::preflight::Weight;
 use tidegate_publish::{S3, Workshop};
 
 use crate::arguments::{CheckArguments, Common};
 use crate::configuration::Configuration;
-use crate::ending::{Ending, Trouble};
-use crate::session::{Session, components};
+use crate::context::{Session, components};
+use crate::error::{Ending, Trouble};
 
 /// Checks every site and tells all that is wrong, not only the first thing.
 pub(crate) async fn check(common: &Common, wanted: &CheckArguments) -> Result<Ending, Trouble> {

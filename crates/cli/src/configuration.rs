@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tidegate_core::config::{Config, Site};
 use tidegate_core::location::Source;
 
-use crate::ending::Trouble;
+use crate::error::Trouble;
 
 /// A configuration and the directory that its paths are relative to.
 pub(crate) struct Configuration {

@@ -8,18 +8,18 @@ use std::time::Duration;
 
 use notify_debouncer_full::notify::RecursiveMode;
 use notify_debouncer_full::{DebounceEventResult, new_debouncer};
+use tidegate_core::approval::Approval;
 use tidegate_core::config::{Cdn, DistributionId, OriginPath, Site};
 use tidegate_core::location::Source;
-use tidegate_core::verdict::Approval;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use crate::arguments::{Common, DevArguments};
 use crate::configuration::Configuration;
-use crate::embedded::Embedded;
-use crate::ending::{Ending, Trouble};
+use crate::context::{Session, request};
+use crate::emulator::Embedded;
+use crate::error::{Ending, Trouble};
 use crate::publish::tell;
-use crate::session::{Session, request};
 
 /// How long a source must be quiet before it is published: builds write many files.
 const QUIET: Duration = Duration::from_millis(300);
@@ -111,7 +111,7 @@ async fn publish(
 async fn serve_preview(embedded: &Embedded, site: &Site, wanted: &DevArguments) -> Result<(), Trouble> {
     let account = &embedded.account;
     let Some(cdn) = site.cdn.first() else { return Ok(()) };
-    let router = tidegate_emulator::edge::router(account.cloudfront(), account.s3(), cdn.distribution.as_str())
+    let router = tidegate_emulator::preview::router(account.cloudfront(), account.s3(), cdn.distribution.as_str())
         .map_err(|error| Trouble::Machine(error.to_string()))?;
     let listener = listen(wanted.listen).await?;
     let address = listener.local_addr().map_err(|error| Trouble::Machine(error.to_string()))?;

@@ -6,9 +6,9 @@ use tidegate_publish::publish::Planned;
 
 use crate::arguments::{Common, ExplainArguments};
 use crate::configuration::Configuration;
-use crate::ending::{Ending, Trouble};
+use crate::context::{Session, request};
+use crate::error::{Ending, Trouble};
 use crate::publish::json;
-use crate::session::{Session, request};
 
 /// Explains a key of the site, or of the source.
 pub(crate) async fn explain(common: &Common, wanted: &ExplainArguments) -> Result<Ending, Trouble> {

@@ -2,13 +2,13 @@
 
 use serde_json::json;
 use tidegate_iam::apply::Provisioner;
-use tidegate_iam::provision::{Change, delete_group, group};
+use tidegate_iam::changes::{Change, delete_group, group};
 
+use crate::apply_changes::{Steps, warn_of_root};
 use crate::arguments::{Common, GroupCommand};
-use crate::ending::{Ending, Trouble};
+use crate::context::Session;
+use crate::error::{Ending, Trouble};
 use crate::policy::sync_grant;
-use crate::session::Session;
-use crate::steps::{Steps, warn_of_root};
 
 pub(crate) async fn run(common: &Common, command: &GroupCommand) -> Result<Ending, Trouble> {
     let session = Session::open(common).await?;
@@ -76,7 +76,7 @@ pub(crate) async fn run(common: &Common, command: &GroupCommand) -> Result<Endin
     Ok(Ending::Done)
 }
 
-async fn there(account: &Provisioner, name: &str) -> Result<tidegate_iam::provision::GroupFound, Trouble> {
+async fn there(account: &Provisioner, name: &str) -> Result<tidegate_iam::changes::GroupFound, Trouble> {
     let found = account.iam().group(name).await?;
     found.ok_or_else(|| Trouble::Usage(format!("there is no group `{}`, see `group list`", name.escape_debug())))
 }

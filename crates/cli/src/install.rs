@@ -8,15 +8,15 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use tidegate_core::config::Config;
-use tidegate_iam::account::install::{Step, install as steps_to, uninstall as steps_back};
-use tidegate_iam::account::{Installation, Place, Publishers};
 use tidegate_iam::install::{Installer, Zip};
+use tidegate_iam::stack::install::{Step, install as steps_to, uninstall as steps_back};
+use tidegate_iam::stack::{Installation, Place, Publishers};
 use tidegate_publish::{Connection, Sts};
 
 use crate::arguments::{Common, InstallArguments, Taking, UninstallArguments};
 use crate::configuration::Configuration;
-use crate::ending::{Ending, Trouble};
-use crate::session::Session;
+use crate::context::Session;
+use crate::error::{Ending, Trouble};
 use crate::template::tell_of_elsewhere;
 
 /// Makes what is missing, and says so where nothing is.

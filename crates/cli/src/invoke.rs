@@ -4,7 +4,7 @@
 //! secrets, signatures and uploads. What an event means and what is done is decided elsewhere.
 
 mod event;
-mod stand_in;
+mod emulator;
 
 use std::io::Read as _;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,16 +13,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::Value;
 use tidegate_core::config::Config;
-use tidegate_lambda::journal::{Ending as RunEnding, Entry};
+use tidegate_lambda::run_log::{Ending as RunEnding, Entry};
 use tidegate_lambda::trigger::{AwsSecrets, EventError, HandedOn, Journal, Moment, Reactor, Relay, Vault};
 use tidegate_publish::CloudError;
 use tokio::time::Instant;
 
 use crate::arguments::{Common, InvokeArguments};
 use crate::configuration::Configuration;
-use crate::ending::{Ending, Trouble};
-use crate::session::{Session, now};
-use stand_in::LocalSecrets;
+use crate::context::{Session, now};
+use crate::error::{Ending, Trouble};
+use emulator::LocalSecrets;
 
 /// Keeps runs that are handed on until the invocation ended, as Lambda's queue does.
 #[derive(Default)]
@@ -64,9 +64,9 @@ pub(crate) async fn invoke(common: &Common, wanted: &InvokeArguments) -> Result<
     let connection = session.connection.clone();
     let (config, vault): (Config, Arc<dyn Vault>) = match &session.embedded {
         Some(embedded) => {
-            let config = stand_in::prepare(embedded, &configuration.config).await?;
+            let config = emulator::prepare(embedded, &configuration.config).await?;
             for put in &wanted.put {
-                let etag = stand_in::put(embedded, put).await?;
+                let etag = emulator::put(embedded, put).await?;
                 event::pin(&mut event, put.object.key.as_str(), &etag);
             }
             let secrets = LocalSecrets::default();

@@ -7,22 +7,22 @@ mod check;
 mod configuration;
 mod credentials;
 mod dev;
-mod embedded;
-mod ending;
+mod emulator;
+mod error;
 mod explain;
 mod group;
 mod invoke;
 mod install;
-mod library;
-mod meter;
+mod bundled;
+mod progress;
 mod package;
-mod picture;
+mod render;
 mod policy;
 mod plugins;
 mod publish;
 mod releases;
-mod session;
-mod steps;
+mod context;
+mod apply_changes;
 mod sync;
 mod template;
 
@@ -32,7 +32,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use tracing_subscriber::EnvFilter;
 
 use arguments::{Arguments, Command, Common, PluginCommand};
-use ending::{Ending, Trouble};
+use error::{Ending, Trouble};
 
 fn main() -> ExitCode {
     let matches = Arguments::command().get_matches();

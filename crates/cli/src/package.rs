@@ -4,17 +4,17 @@
 
 use std::path::{Path, PathBuf};
 
+use tidegate_core::architecture::Target;
 use tidegate_core::config::{Config, PluginReference};
-use tidegate_core::package::Bootstrap;
-use tidegate_core::target::Target;
+use tidegate_core::lambda_package::Bootstrap;
 use tidegate_lambda::package::{Package, Step, package as make};
 use tidegate_publish::S3;
 
 use crate::arguments::{Common, PackageArguments};
 use crate::configuration::Configuration;
-use crate::ending::{Ending, Trouble};
+use crate::context::{Session, components};
+use crate::error::{Ending, Trouble};
 use crate::publish::{json, write};
-use crate::session::{Session, components};
 
 /// Makes the package, and tells what is in it.
 pub(crate) async fn package(common: &Common, wanted: &PackageArguments) -> Result<Ending, Trouble> {

@@ -7,7 +7,7 @@ use tidegate_host::identify;
 use tidegate_plugin_build::{BuiltPlugin, PluginBuild};
 
 use crate::arguments::Common;
-use crate::ending::{Ending, Trouble};
+use crate::error::{Ending, Trouble};
 use crate::publish::json;
 
 /// Builds every plugin of a cargo project.

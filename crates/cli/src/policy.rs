@@ -6,21 +6,21 @@ use serde_json::json;
 use tidegate_core::config::Site;
 use tidegate_core::location::{Location, Source};
 use tidegate_iam::apply::Provisioner;
+use tidegate_iam::changes::{PolicyWish, policy as policy_steps};
 use tidegate_iam::document::{Limit, LintedAs, Partition, Purpose, lacks, lint};
-use tidegate_iam::grant::{
+use tidegate_iam::policies::{
     CiPublisher, Form, Grant, Identity, S3Sync, caller, lambda, site, trust, uploader, uploader_guard,
 };
-use tidegate_iam::provision::{PolicyWish, policy as policy_steps};
 
+use crate::apply_changes::{Steps, warn_of_root};
 use crate::arguments::{
     Attachment, CiPublisherArguments, Common, Needs, PolicyArguments, PolicyCommand, PolicyForm, SyncPolicyArguments,
     TrustArguments, UploaderArguments,
 };
 use crate::configuration::Configuration;
+use crate::context::Session;
 use crate::credentials::read_text;
-use crate::ending::{Ending, Trouble};
-use crate::session::Session;
-use crate::steps::{Steps, warn_of_root};
+use crate::error::{Ending, Trouble};
 
 pub(crate) async fn policy(common: &Common, command: &PolicyCommand) -> Result<Ending, Trouble> {
     match command {

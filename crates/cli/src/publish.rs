@@ -3,20 +3,20 @@
 use std::path::Path;
 use std::time::Duration;
 
+use tidegate_core::approval::Approval;
 use tidegate_core::config::Site;
 use tidegate_core::plan::Plan;
+use tidegate_core::plan_review::{Judgement, Verdict};
 use tidegate_core::report::Report;
 use tidegate_core::request::{Order, Request};
-use tidegate_core::review::{Judgement, Verdict};
-use tidegate_core::verdict::Approval;
 use tidegate_host::sync::Trace;
 use tidegate_publish::publish::{Planned, Publisher};
 
 use crate::arguments::{Common, PlanArguments, PublishArguments};
 use crate::configuration::Configuration;
-use crate::ending::{Ending, Trouble};
-use crate::picture;
-use crate::session::{Session, request};
+use crate::context::{Session, request};
+use crate::error::{Ending, Trouble};
+use crate::render;
 
 /// Shows a plan, and saves it where asked.
 pub(crate) async fn plan(common: &Common, wanted: &PlanArguments) -> Result<Ending, Trouble> {
@@ -97,7 +97,7 @@ pub(crate) async fn carry_out(
 ) -> Result<Ending, Trouble> {
     let look = |planned: &Planned| {
         if !common.json && common.verbose > 0 {
-            picture::plan(&planned.plan);
+            render::plan(&planned.plan);
         }
     };
     let report = publisher.publish(request, site, approval, saved, look).await?;
@@ -129,9 +129,9 @@ pub(crate) fn show(common: &Common, planned: &Planned) -> Result<(), Trouble> {
         });
         println!("{}", json(&value)?);
     } else {
-        picture::plan(&planned.plan);
-        picture::findings(&planned.findings);
-        picture::judgements(&planned.judgements);
+        render::plan(&planned.plan);
+        render::findings(&planned.findings);
+        render::judgements(&planned.judgements);
     }
     Ok(())
 }

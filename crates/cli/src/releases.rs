@@ -3,17 +3,17 @@
 //! Owns the drawing of what they answer. The answers themselves are `tidegate_publish::publish`'s.
 
 use anstyle::{AnsiColor, Style};
+use tidegate_core::approval::Approval;
 use tidegate_core::config::Site;
 use tidegate_core::location::Source;
 use tidegate_core::release::Past;
-use tidegate_core::verdict::Approval;
 use tidegate_publish::publish::{Publisher, ReleaseComparison, Status};
 
 use crate::arguments::{Common, DiffArguments, RollbackArguments, SiteArguments};
 use crate::configuration::Configuration;
-use crate::ending::{Ending, Trouble};
+use crate::context::{Session, request};
+use crate::error::{Ending, Trouble};
 use crate::publish::{carry_out, json, preview};
-use crate::session::{Session, request};
 
 const FAINT: Style = Style::new().dimmed();
 const BOLD: Style = Style::new().bold();

@@ -4,18 +4,18 @@
 
 use clap::{ArgMatches, ValueEnum};
 use serde_json::{Map, Value, json};
+use tidegate_core::approval::Approval;
 use tidegate_core::config::{
     Cdn, DistributionId, LeaseSeconds, OriginPath, PluginReference, PluginUse, Protect, Site, SiteName,
 };
 use tidegate_core::diff::Comparison;
+use tidegate_core::put_options::Writing;
 use tidegate_core::release::Keep;
-use tidegate_core::verdict::Approval;
-use tidegate_core::writing::Writing;
 
 use crate::arguments::{Common, SyncArguments};
-use crate::ending::{Ending, Trouble};
+use crate::context::{Session, request};
+use crate::error::{Ending, Trouble};
 use crate::publish::{carry_out, preview};
-use crate::session::{Session, request};
 
 /// The name of the site that a command line describes.
 const NAME: &str = "sync";

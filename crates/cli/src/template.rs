@@ -2,11 +2,11 @@
 //!
 //! Owns reading what was typed and printing what came. What is needed is `tidegate_iam::account`'s to say.
 
-use tidegate_iam::account::{Installation, Place, Publishers, Template};
+use tidegate_iam::stack::{Installation, Place, Publishers, Template};
 
 use crate::arguments::{Common, TemplateArguments, TemplateForm};
 use crate::configuration::Configuration;
-use crate::ending::{Ending, Trouble};
+use crate::error::{Ending, Trouble};
 
 /// Prints a template. Asks AWS nothing.
 pub(crate) fn template(common: &Common, wanted: &TemplateArguments) -> Result<Ending, Trouble> {

@@ -10,9 +10,9 @@ use crate::desired::{Body, Desired, Entry};
 use crate::identity::{ETag, Identity, Sameness};
 use crate::key::{Key, StoredKey};
 use crate::listing::{Keeping, Listed, Observed};
-use crate::merge::Site;
 use crate::plan::{Action, Difference, Operation, PlannedBody, Preserve, Reason, Replaced, Totals};
 use crate::release::ReleaseId;
+use crate::site_state::Site;
 
 /// How thoroughly a site is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -9,12 +9,12 @@ use serde::Serialize;
 
 use crate::finding::{Finding, Severity};
 use crate::location::{Location, Source};
-use crate::merge::Drift;
 use crate::plan::{Plan, Totals};
+use crate::plan_review::{Judgement, Verdict};
+use crate::plugin_usage::Usage;
 use crate::release::ReleaseId;
 use crate::request::Request;
-use crate::review::{Judgement, Verdict};
-use crate::usage::Usage;
+use crate::site_state::Drift;
 
 pub use crate::outcome::Outcome;
 

@@ -10,9 +10,9 @@ use crate::identity::{ETag, Identity};
 use crate::key::StoredKey;
 use crate::listing::{Keeping, Listed};
 use crate::manifest::{Record, Standing};
-use crate::merge::{Site, Unfinished};
 use crate::plan::{Operation, Plan};
 use crate::release::ReleaseId;
+use crate::site_state::{Site, Unfinished};
 
 /// What S3 answered to a write.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

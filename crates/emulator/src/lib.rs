@@ -7,7 +7,7 @@ pub mod account;
 pub mod cloudfront;
 mod database;
 pub mod documents;
-pub mod edge;
+pub mod preview;
 pub mod fault;
 pub mod http;
 pub mod iam;

@@ -13,7 +13,7 @@ use http_body_util::BodyExt as _;
 use pretty_assertions::assert_eq;
 use tidegate_emulator::account::Account;
 use tidegate_emulator::cloudfront::{Completion, InvalidationBatch, Origin};
-use tidegate_emulator::edge;
+use tidegate_emulator::preview;
 use tidegate_emulator::s3::{Headers, WriteCondition};
 use tower::ServiceExt as _;
 
@@ -49,7 +49,7 @@ impl Site {
         let origin = Origin { bucket: "site".to_owned(), path: origin_path.to_owned() };
         account.cloudfront().create_distribution(ID, origin, Some("index.html")).expect("a distribution");
         account.cloudfront().set_completion(Completion::AfterPolls(0));
-        let router = edge::router(account.cloudfront(), account.s3(), ID).expect("a router");
+        let router = preview::router(account.cloudfront(), account.s3(), ID).expect("a router");
         Self { account, router }
     }
 
@@ -323,8 +323,8 @@ async fn a_distribution_without_its_bucket_is_a_bad_gateway() {
     let account = Account::in_memory().expect("an account");
     let origin = Origin { bucket: "missing".to_owned(), path: String::new() };
     account.cloudfront().create_distribution(ID, origin, None).expect("a distribution");
-    let router = edge::router(account.cloudfront(), account.s3(), ID).expect("a router");
+    let router = preview::router(account.cloudfront(), account.s3(), ID).expect("a router");
     let response = router.oneshot(Request::get("/").body(Body::empty()).expect("a request")).await.expect("an answer");
     assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
-    assert!(edge::router(account.cloudfront(), account.s3(), "E0NONE").is_err());
+    assert!(preview::router(account.cloudfront(), account.s3(), "E0NONE").is_err());
 }

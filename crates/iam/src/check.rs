@@ -10,9 +10,9 @@ use tidegate_publish::s3::S3;
 use tidegate_publish::{CloudError, Connection};
 
 use crate::apply::Provisioner;
-use crate::audit::{BucketFacts, Discovery, Weight, bucket, questions};
 use crate::client::{Asked, Buckets, Decided};
 use crate::document::Document;
+use crate::preflight::{BucketFacts, Discovery, Weight, bucket, questions};
 
 /// Questions at a time: IAM is slower than it is patient.
 const AT_A_TIME: usize = 4;

@@ -8,14 +8,14 @@ macro_rules! sent {
 }
 
 pub mod apply;
-pub mod account;
-pub mod audit;
+pub mod stack;
+pub mod preflight;
 pub mod check;
 mod client;
 pub mod document;
-pub mod grant;
+pub mod policies;
 pub mod install;
-pub mod issued;
-pub mod provision;
+pub mod credentials;
+pub mod changes;
 
 pub use client::{Asked, Buckets, Decided, Iam, RoleTold, Roles, UserTold};

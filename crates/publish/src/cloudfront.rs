@@ -14,7 +14,7 @@ use tidegate_core::config::{DistributionId, MetadataName};
 use tidegate_core::invalidation::Batch;
 use tidegate_core::location::Bucket;
 
-use crate::cloud::CloudError;
+use crate::aws_error::CloudError;
 use crate::connection::Connection;
 
 /// Most attempts of the SDK for one request. Fewer than for S3: CloudFront throttles after six or seven requests in a row,

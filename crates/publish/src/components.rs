@@ -5,10 +5,10 @@
 use std::sync::Arc;
 
 use tidegate_core::config::{PluginReference, PluginUse, Sha256Hex};
-use tidegate_core::fault::Fault;
+use tidegate_core::error_kind::Fault;
 use tidegate_host::{AdmissionError, Cache, Engine, Plugin, limits};
 
-use crate::cloud::CloudError;
+use crate::aws_error::CloudError;
 use crate::s3::S3;
 
 /// Where components are found that are not in S3.

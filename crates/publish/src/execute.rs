@@ -7,19 +7,19 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::stream::{self, FuturesUnordered, TryStreamExt};
+use tidegate_core::approval::Approved;
 use tidegate_core::headers::Headers;
 use tidegate_core::identity::{ETag, Identity};
 use tidegate_core::key::{Key, StoredKey};
 use tidegate_core::location::Location;
 use tidegate_core::manifest::body_name;
 use tidegate_core::plan::{Action, Operation, Phase, PlannedBody, Preserve, Reason};
+use tidegate_core::put_options::{MAX_DELETES, Writing};
 use tidegate_core::report::{Done, Failed};
 use tidegate_core::succession::{Outcomes, Written};
-use tidegate_core::verdict::Approved;
-use tidegate_core::writing::{MAX_DELETES, Writing};
 use tracing::Instrument as _;
 
-use crate::cloud::CloudError;
+use crate::aws_error::CloudError;
 use crate::progress::{Event, Observer};
 use crate::s3::{BodyBytes, CopySource, DeleteOutcome, Dress, Opener, S3};
 use crate::source::{Reader, SourceError};
@@ -82,7 +82,7 @@ pub(crate) async fn set_aside(approved: &Approved, writer: &Arc<Writer>, aside: 
         let failed = |key: String, error: &OperationError| Failed {
             key,
             operation: "set aside".to_owned(),
-            why: crate::cloud::plain(&error.to_string()),
+            why: crate::aws_error::plain(&error.to_string()),
         };
         match result {
             Ok((_, Ok(()))) => done.preserved += 1,
@@ -262,7 +262,7 @@ fn failed(operation: &Operation, error: &OperationError) -> Failed {
     Failed {
         key: operation.key.to_string(),
         operation: operation.verb().to_owned(),
-        why: crate::cloud::plain(&error.to_string()),
+        why: crate::aws_error::plain(&error.to_string()),
     }
 }
 

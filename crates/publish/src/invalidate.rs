@@ -10,10 +10,10 @@ use futures::{StreamExt, stream};
 use tidegate_core::config::{Cdn, Site};
 use tidegate_core::desired::Desired;
 use tidegate_core::invalidation::{Batch, Copies, Keys, MAX_PATHS, MAX_WILDCARDS, Room, batch, is_wildcard_item};
-use tidegate_core::merge::Site as SiteState;
 use tidegate_core::report::Invalidation;
+use tidegate_core::site_state::Site as SiteState;
 
-use crate::cloud::CloudError;
+use crate::aws_error::CloudError;
 use crate::cloudfront::CloudFront;
 
 /// How long sending pauses at the most, all pauses together. Invalidations in progress take a minute or two to be

@@ -2,28 +2,28 @@
 //!
 //! Decides nothing that `tidegate-core` can decide. Modules are listed in the order in which data meets them.
 
-pub mod cloud;
+pub mod aws_error;
 mod connection;
 mod sts;
 pub mod s3;
 pub mod source;
-pub mod chain;
+pub mod plugins;
 #[cfg(feature = "compile")]
 pub mod components;
 pub mod state;
-mod survey;
+mod inspect;
 mod execute;
 pub mod cloudfront;
 mod invalidate;
 pub mod progress;
 pub mod publish;
 
-pub use chain::{Chain, ChainError, Workshop};
-pub use cloud::CloudError;
+pub use aws_error::CloudError;
 #[cfg(feature = "compile")]
 pub use components::{ComponentError, Components, Library};
 pub use connection::Connection;
+pub use inspect::SurveyError;
+pub use plugins::{Chain, ChainError, Workshop};
 pub use s3::{CopySource, ListError, S3};
 pub use state::StateError;
 pub use sts::{Caller, Sts};
-pub use survey::SurveyError;

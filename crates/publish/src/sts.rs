@@ -11,9 +11,9 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, future};
 use aws_sdk_sts::Client;
 use tidegate_core::config::RoleArn;
-use tidegate_core::name::{MAX_NAME, fitted};
+use tidegate_core::iam_name::{MAX_NAME, fitted};
 
-use crate::cloud::CloudError;
+use crate::aws_error::CloudError;
 use crate::connection::Connection;
 
 /// How long a session of a run lasts. A chained session lasts an hour at most: the Lambda's own role is one link of the

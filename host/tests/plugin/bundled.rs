@@ -8,7 +8,7 @@ use tidegate_core::desired::Desired;
 use tidegate_core::finding::Finding;
 use tidegate_core::headers::HeaderName;
 use tidegate_core::key::Key;
-use tidegate_core::review::{Change, ChangeKind, Review, Verdict};
+use tidegate_core::plan_review::{Change, ChangeKind, Review, Verdict};
 use tidegate_host::sync::{Shaped, Trace, shape};
 use tidegate_host::{Configured, Engine, Kind, Limits, SettingsError, policy};
 

@@ -5,11 +5,11 @@ use std::time::Instant;
 use serde_json::Value;
 use tidegate_core::content::{Content, ReadError};
 use tidegate_core::desired::{Body, Desired};
-use tidegate_core::failure::{Blame, Cause};
 use tidegate_core::headers::{HeaderName, Headers};
 use tidegate_core::key::Key;
+use tidegate_core::plan_review::{Change, ChangeKind, Review, Verdict};
+use tidegate_core::plugin_failure::{Blame, Cause};
 use tidegate_core::redirect::Target;
-use tidegate_core::review::{Change, ChangeKind, Review, Verdict};
 use tidegate_host::sync::{Trace, shape};
 use tidegate_host::{Configured, Engine, Limits, SettingsError, policy};
 

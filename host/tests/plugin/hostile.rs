@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use tidegate_core::failure::{Cause, Failure, Malformed};
-use tidegate_core::review::Verdict;
+use tidegate_core::plan_review::Verdict;
+use tidegate_core::plugin_failure::{Cause, Failure, Malformed};
 use tidegate_host::{Engine, Limits};
 
 use crate::support::{

@@ -1,7 +1,7 @@
 //! Plugins that answer what the contract does not allow: refused, with the rule and the key that it is about.
 
 use serde_json::{Value, json};
-use tidegate_core::failure::{Cause, Malformed};
+use tidegate_core::plugin_failure::{Cause, Malformed};
 
 use crate::support::{CRAFTED, Crafted, blamed, broken, crafted, engine, fails, run, sync_guest, told};
 

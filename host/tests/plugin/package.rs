@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tidegate_core::architecture::Target;
 use tidegate_core::config::Sha256Hex;
-use tidegate_core::target::Target;
 use tidegate_host::sync::{Trace, shape};
 use tidegate_host::{AdmissionError, Code, Compiler, Engine, Package, PackageError, Plugin};
 

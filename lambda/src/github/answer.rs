@@ -3,7 +3,7 @@
 //! Owns these rules. Source: GitHub documentation, "Rate limits for the REST API" and "Best practices for using the REST API".
 
 use serde::Deserialize;
-use tidegate_core::spoken::shown;
+use tidegate_core::sanitize::shown;
 use tidegate_core::timestamp::Timestamp;
 
 /// How long to wait where GitHub limits and does not say for how long, in seconds.

@@ -272,7 +272,7 @@ pub(super) fn silent(what: &str, error: &(dyn std::error::Error + 'static)) -> G
         why = format!("{why}: {cause}");
         inner = cause.source();
     }
-    GithubError::Silent { what: what.to_owned(), why: tidegate_publish::cloud::plain(&why) }
+    GithubError::Silent { what: what.to_owned(), why: tidegate_publish::aws_error::plain(&why) }
 }
 
 fn elsewhere(what: &str, why: &'static str) -> GithubError {

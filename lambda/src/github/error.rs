@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use tidegate_core::fault::Fault;
+use tidegate_core::error_kind::Fault;
 
 use crate::github::FileError;
 

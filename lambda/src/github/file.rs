@@ -4,7 +4,7 @@
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
-use tidegate_core::spoken::shown;
+use tidegate_core::sanitize::shown;
 
 use super::{BYTES, JSON};
 use crate::webhook::{Origin, ProvidedArtifact};

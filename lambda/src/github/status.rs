@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tidegate_core::config::{GithubAccess, GithubRule, PageAddress, Repository, SiteName, StatusKind, StatusRule};
 use tidegate_core::report::{Outcome, Report};
-use tidegate_core::spoken::spoken;
+use tidegate_core::sanitize::spoken;
 
 use crate::webhook::CommitId;
 

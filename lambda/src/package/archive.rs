@@ -4,7 +4,7 @@
 
 use std::io::{Cursor, Write};
 
-use tidegate_core::package::Contents;
+use tidegate_core::lambda_package::Contents;
 use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, System, ZipWriter};

@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
+use tidegate_core::architecture::Target;
 use tidegate_core::config::{Config, PluginReference, Sha256Hex};
-use tidegate_core::fault::Fault;
+use tidegate_core::error_kind::Fault;
 use tidegate_core::identity::sha256;
-use tidegate_core::package::{Bootstrap, Contents, ContentsError, File, MAX_DIRECT_BYTES};
-use tidegate_core::target::Target;
+use tidegate_core::lambda_package::{Bootstrap, Contents, ContentsError, File, MAX_DIRECT_BYTES};
 use tidegate_host::{AdmissionError, Compiler, EngineError};
-use tidegate_publish::chain::{ChainError, Found, configure, uses};
 use tidegate_publish::components::Components;
+use tidegate_publish::plugins::{ChainError, Found, configure, uses};
 use tidegate_publish::s3::S3;
 
 /// A finished package.

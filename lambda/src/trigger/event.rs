@@ -4,9 +4,9 @@
 //! failed invocation, which Lambda then tries again.
 
 use serde_json::{Value, json};
-use tidegate_core::fault::Fault;
+use tidegate_core::error_kind::Fault;
 
-use super::reply::{batch, http, told};
+use super::response::{batch, http, told};
 use super::{Ended, Moment, Reactor, RunError};
 use crate::trigger::{Carrier, Delivery, HandedOn, Notice, Record, TriggerError, claim, read};
 

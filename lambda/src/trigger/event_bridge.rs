@@ -4,11 +4,11 @@
 
 use serde::Deserialize;
 use serde_json::Value;
-use tidegate_core::spoken::shown;
+use tidegate_core::sanitize::shown;
 use tidegate_core::timestamp::Timestamp;
 
-use super::notice::{Ignored, Notice, NoticeError, Stored};
-use super::notification::{admitted, bucket_of, decoded, etag, form, key_of, sequencer, version};
+use super::s3_event::{Ignored, Notice, NoticeError, Stored};
+use super::s3_record::{admitted, bucket_of, decoded, etag, form, key_of, sequencer, version};
 
 /// The source of S3's events.
 const SOURCE: &str = "aws.s3";

@@ -7,10 +7,10 @@ use serde_json::Value;
 use tidegate_core::config::{Site, SiteName};
 use tidegate_core::location::Source;
 use tidegate_core::request::Order;
-use tidegate_core::spoken::shown;
+use tidegate_core::sanitize::shown;
 use tidegate_core::timestamp::Timestamp;
 
-use super::wanted::{Cause, Trigger, Wanted};
+use super::artifact_ref::{Cause, Trigger, Wanted};
 
 /// The form of [`HandedOn`]; another number is another form.
 pub const HANDOVER_FORMAT: u32 = 1;

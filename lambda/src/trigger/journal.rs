@@ -5,7 +5,7 @@ use std::time::Duration;
 use tidegate_core::timestamp::Timestamp;
 
 use super::{Ended, RunError};
-use crate::journal::{Ending, Entry};
+use crate::run_log::{Ending, Entry};
 use crate::trigger::Trigger;
 
 /// Hears of every run, also of one that failed.

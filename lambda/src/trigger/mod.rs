@@ -7,46 +7,46 @@
 //! others; they demand fields that no rule needs and that other servers of S3's protocol leave out; and they bring a second
 //! library of dates. What is read here are the dozen fields that decide something, record by record.
 
-mod call;
-mod claim;
+mod http_request;
+mod match_sites;
 mod event;
 mod event_bridge;
-mod found;
+mod resolve;
 mod handler;
 mod invocation;
 mod journal;
-mod nested;
-mod notice;
-mod notification;
-mod provided;
-mod relay;
-mod repeats;
-mod reply;
+mod envelope;
+mod s3_event;
+mod s3_record;
+mod github_artifact;
+mod self_invoke;
+mod dedupe;
+mod response;
 mod run;
 mod secrets;
-mod seen;
+mod idempotency;
 mod status;
-mod wanted;
+mod artifact_ref;
 mod webhook;
 
 use serde_json::Value;
 
-pub use call::{Call, CallError, FUNCTION_PAYLOAD_BYTES};
-pub use claim::{Claims, Declined, Unclaimed, claim};
+pub use artifact_ref::{Cause, Choice, Doubt, Pin, Reading, Trigger, Wanted};
 pub use event::EventError;
-pub use found::FoundError;
+pub use github_artifact::ProvidedError;
 pub use handler::{HANDOVER, MOST_TIMES, Moment, Reactor};
+pub use http_request::{Call, CallError, FUNCTION_PAYLOAD_BYTES};
 pub use invocation::{HANDOVER_FORMAT, HandedOn, Invocation, InvocationError};
 pub use journal::Journal;
-pub use notice::{Ignored, MessageId, Notice, NoticeError, ObjectName, Record, Stored};
-pub use provided::ProvidedError;
-pub use relay::{FunctionRelay, Relay};
+pub use match_sites::{Claims, Declined, Unclaimed, claim};
+pub use resolve::FoundError;
 pub use run::{Ended, RunError};
+pub use s3_event::{Ignored, MessageId, Notice, NoticeError, ObjectName, Record, Stored};
 pub use secrets::{AwsSecrets, SecretsError, Vault};
-pub use wanted::{Cause, Choice, Doubt, Pin, Reading, Trigger, Wanted};
+pub use self_invoke::{FunctionRelay, Relay};
 pub use webhook::{Answer, Promised};
 
-use tidegate_core::spoken::shown;
+use tidegate_core::sanitize::shown;
 
 /// What one invocation brings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,11 +116,11 @@ pub fn read(event: &Value) -> Result<Delivery, TriggerError> {
     if has("site") {
         return Invocation::read(event).map(Delivery::Invocation).map_err(TriggerError::Invocation);
     }
-    let Some((carrier, mut records)) = nested::records(event) else {
+    let Some((carrier, mut records)) = envelope::records(event) else {
         let names: Vec<String> = fields.keys().take(5).map(|name| format!("`{}`", shown(name))).collect();
         let told = if names.is_empty() { "it is empty".to_owned() } else { format!("it has {}", names.join(", ")) };
         return Err(TriggerError::Unknown(told));
     };
-    repeats::settle(&mut records);
+    dedupe::settle(&mut records);
     Ok(Delivery::Events { carrier, records })
 }

@@ -1,18 +1,18 @@
 //! One run: what was asked for is found, published within the time there is, and handed on where that is too short.
 
 use serde::Serialize;
+use tidegate_core::approval::Approval;
 use tidegate_core::config::{ConfigError, Site};
-use tidegate_core::fault::Fault;
+use tidegate_core::error_kind::Fault;
 use tidegate_core::report::{Outcome, Report};
-use tidegate_core::verdict::Approval;
-use tidegate_publish::cloud::CloudError;
+use tidegate_publish::aws_error::CloudError;
 use tidegate_publish::publish::PublishError;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use super::found::{Found, FoundError, find};
 use super::journal::entry;
-use super::{HANDOVER, MOST_TIMES, Moment, Reactor, seen};
+use super::resolve::{Found, FoundError, find};
+use super::{HANDOVER, MOST_TIMES, Moment, Reactor, idempotency};
 use crate::trigger::{HANDOVER_FORMAT, HandedOn, Invocation, InvocationError, Trigger};
 
 /// How a run ended.
@@ -93,7 +93,7 @@ impl Reactor {
         let open = matches!(ended, Ok(Ended::HandedOn { .. }));
         if let Some(identity) = trigger.delivery.as_ref().filter(|_| !open) {
             let well = ended.as_ref().is_ok_and(|ended| !ended.failed());
-            if let Err(error) = seen::end(&self.publisher, site, identity, run, well).await {
+            if let Err(error) = idempotency::end(&self.publisher, site, identity, run, well).await {
                 tracing::warn!(run, %error, "how the delivery ended could not be remembered");
             }
         }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use tidegate_core::config::SecretReference;
 use tidegate_publish::Connection;
-use tidegate_publish::cloud::CloudError;
+use tidegate_publish::aws_error::CloudError;
 
 use crate::webhook::{Secret, SecretError};
 

@@ -5,9 +5,9 @@
 
 use serde::Serialize;
 use tidegate_core::config::SiteName;
-use tidegate_core::delivery::Turn;
+use tidegate_core::webhook_delivery::Turn;
 
-use super::{Moment, Reactor, seen};
+use super::{Moment, Reactor, idempotency};
 use crate::trigger::{Call, HANDOVER_FORMAT, HandedOn, Trigger};
 use crate::webhook::{Candidates, Fetched, Refusal, Verdict, candidates};
 
@@ -115,7 +115,7 @@ impl Reactor {
         let name = trigger.site.clone();
         if let Some(identity) = &trigger.delivery {
             let told = (candidates.delivery(), run.as_str());
-            let turn = seen::begin(publisher, site, identity, told, moment.now).await;
+            let turn = idempotency::begin(publisher, site, identity, told, moment.now).await;
             match turn.map_err(|error| error.to_string())? {
                 Some(Turn::AlreadyRunning(run)) => {
                     return Ok(Passed::Known(format!("`{name}`: the run {run} is at it")));
@@ -129,7 +129,7 @@ impl Reactor {
         let handed = HandedOn { format: HANDOVER_FORMAT, run: run.clone(), times: 0, trigger };
         if let Err(error) = self.relay.hand_on(&handed).await {
             if let Some(identity) = &handed.trigger.delivery
-                && let Err(error) = seen::end(publisher, site, identity, &run, false).await
+                && let Err(error) = idempotency::end(publisher, site, identity, &run, false).await
             {
                 tracing::warn!(run, %error, "how the delivery ended could not be remembered");
             }

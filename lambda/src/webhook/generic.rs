@@ -4,10 +4,10 @@
 
 use serde::Deserialize;
 use serde_json::Value;
-use tidegate_core::build::{Build, BuildError};
 use tidegate_core::config::Site;
 use tidegate_core::location::Source;
-use tidegate_core::spoken::shown;
+use tidegate_core::sanitize::shown;
+use tidegate_core::staged_build::{Build, BuildError};
 use tidegate_core::timestamp::Timestamp;
 
 use crate::trigger::Wanted;

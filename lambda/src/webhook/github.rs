@@ -5,10 +5,10 @@
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use tidegate_core::config::{EventKind, Repository};
-use tidegate_core::spoken::shown;
+use tidegate_core::sanitize::shown;
 use tidegate_core::timestamp::Timestamp;
 
-use super::announcement::{Announcement, CommitId, Origin, Reference, Workflow, asks_to_skip};
+use super::event::{Announcement, CommitId, Origin, Reference, Workflow, asks_to_skip};
 
 /// Longest payload that GitHub sends, in bytes: 25 MB; longer ones are not sent at all. A function takes less, see
 /// [`crate::trigger::FUNCTION_PAYLOAD_BYTES`]. Source: GitHub documentation, "Webhook events and payloads", payload cap.

@@ -3,24 +3,22 @@
 //! Owns who is believed, what of an announcement counts, and what it publishes by the rules of the configuration. Never
 //! fetches a secret, answers a request or looks into a bucket. Files stand in the order in which a request meets them.
 
-mod judge;
+mod authorize;
 mod signature;
 mod secret;
 mod sign;
 mod github;
-mod announcement;
+mod event;
 mod generic;
-mod verdict;
+mod decision;
 
-pub use announcement::{
-    Announcement, CommitId, CommitIdError, Origin, ProvidedArtifact, Reference, Workflow, asks_to_skip,
-};
+pub use authorize::{Candidates, Fetched, candidates};
+pub use decision::{Quietly, Refusal, Unmatched, Verdict};
+pub use event::{Announcement, CommitId, CommitIdError, Origin, ProvidedArtifact, Reference, Workflow, asks_to_skip};
 pub use generic::GenericError;
 pub use github::{GITHUB_ANSWER_SECONDS, GITHUB_PAYLOAD_BYTES, PayloadError, Quiet};
-pub use judge::{Candidates, Fetched, candidates};
 pub use secret::{Secret, SecretError};
 pub use sign::sign;
 pub use signature::{GITHUB_SIGNATURE, SIGNATURE, SIGNED_AT, TOLERANCE_SECONDS};
-pub use verdict::{Quietly, Refusal, Unmatched, Verdict};
 
 pub use tidegate_core::config::EventKind;

@@ -1,7 +1,7 @@
 //! Envelopes: who carried an event, and events within each other.
 
 use serde_json::{Value, json};
-use tidegate_core::build::Build;
+use tidegate_core::staged_build::Build;
 use tidegate_lambda::trigger::{
     Carrier, Cause, Delivery, HANDOVER_FORMAT, HandedOn, Notice, Trigger, TriggerError, Wanted, read,
 };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidegate_core::delivery::{Seen, State, Turn};
+use tidegate_core::webhook_delivery::{Seen, State, Turn};
 use tidegate_lambda::trigger::Call;
 use tidegate_lambda::webhook::candidates;
 

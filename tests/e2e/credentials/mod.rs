@@ -5,8 +5,8 @@ mod proof;
 
 use std::collections::BTreeSet;
 
+use tidegate_core::approval::Approval;
 use tidegate_core::report::Outcome;
-use tidegate_core::verdict::Approval;
 use tidegate_emulator::fault::Fault;
 use tidegate_tests::recorder::Signed;
 use tidegate_tests::{Publish, SourceObject, Sources, World, calls};

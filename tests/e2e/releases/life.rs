@@ -1,7 +1,7 @@
 //! A site's releases one after the other, undisturbed.
 
+use tidegate_core::approval::Approval;
 use tidegate_core::report::Outcome;
-use tidegate_core::verdict::Approval;
 use tidegate_emulator::fault::Call;
 use tidegate_publish::publish::PublishError;
 use tidegate_tests::world::{BUCKET, site};

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tidegate_core::facts::Facts;
 use tidegate_core::headers::{HeaderName, Headers};
 use tidegate_core::plan::Totals;
-use tidegate_core::review::{Change, ChangeKind, Review, Verdict};
-use tidegate_core::usage::Usage;
+use tidegate_core::plan_review::{Change, ChangeKind, Review, Verdict};
+use tidegate_core::plugin_usage::Usage;
+use tidegate_core::run_facts::Facts;
 use tidegate_host::sync::{Trace, shape};
 use tidegate_host::{Configured, Kind, policy};
 

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use clap::{Args, Subcommand, ValueEnum};
 use tidegate_core::config::DistributionId;
 use tidegate_core::location::{Bucket, Prefix};
+use tidegate_iam::changes::Seconds;
 use tidegate_iam::document::Partition;
-use tidegate_iam::provision::Seconds;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CredentialsCommand {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use tidegate_core::target::Target;
+use tidegate_core::architecture::Target;
 
 #[derive(Debug, Args)]
 pub(crate) struct PackageArguments {

@@ -5,13 +5,13 @@ use std::io::{Read as _, Write as _};
 use std::path::Path;
 
 use tidegate_iam::apply::Provisioner;
-use tidegate_iam::grant::{Access, BucketGrant, checked_statement};
-use tidegate_iam::issued::IssuedForm;
-use tidegate_iam::provision::{Boundary, BucketWish, Change, Kind, Wish, wish};
+use tidegate_iam::changes::{Boundary, BucketWish, Change, Kind, Wish, wish};
+use tidegate_iam::credentials::IssuedForm;
+use tidegate_iam::policies::{Access, BucketGrant, checked_statement};
 
+use crate::apply_changes::{Steps, warn_of_root};
 use crate::arguments::{BucketArguments, Common, CreateArguments, Format};
-use crate::ending::{Ending, Trouble};
-use crate::steps::{Steps, warn_of_root};
+use crate::error::{Ending, Trouble};
 
 /// What was typed of buckets and policies.
 pub(crate) fn grant(what: &BucketArguments) -> Result<BucketGrant, Trouble> {

@@ -8,15 +8,15 @@ mod server;
 use serde_json::json;
 use tidegate_iam::Roles;
 use tidegate_iam::apply::Provisioner;
+use tidegate_iam::changes::delete_user;
 use tidegate_iam::document::Limit;
-use tidegate_iam::provision::delete_user;
 
 pub(crate) use create::{grant, read_text};
 
+use crate::apply_changes::{Steps, warn_of_root};
 use crate::arguments::{Common, CredentialsCommand};
-use crate::ending::{Ending, Trouble};
-use crate::session::Session;
-use crate::steps::{Steps, warn_of_root};
+use crate::context::Session;
+use crate::error::{Ending, Trouble};
 
 pub(crate) async fn credentials(common: &Common, command: &CredentialsCommand) -> Result<Ending, Trouble> {
     if let CredentialsCommand::Policy(what) = command {

@@ -12,14 +12,14 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tidegate_iam::apply::{ProvisionError, Provisioner};
-use tidegate_iam::issued::{Issued, IssuedForm};
-use tidegate_iam::provision::{BucketWish, Change, Kind, Wish, wish};
+use tidegate_iam::changes::{BucketWish, Change, Kind, Wish, wish};
+use tidegate_iam::credentials::{Issued, IssuedForm};
 use tokio::sync::Mutex;
 
 use super::grant;
 use crate::arguments::ServerArguments;
-use crate::ending::{Ending, Trouble};
-use crate::session::container_token;
+use crate::context::container_token;
+use crate::error::{Ending, Trouble};
 
 /// How long before its end a session is not handed out any more. The SDKs ask again five minutes before the end; who asks
 /// then must get another one.

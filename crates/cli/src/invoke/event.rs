@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 use tidegate_core::timestamp::Timestamp;
 use tidegate_lambda::webhook::sign as signed;
 
-use super::stand_in::LocalSecrets;
-use crate::ending::Trouble;
+use super::emulator::LocalSecrets;
+use crate::error::Trouble;
 
 /// The event of a text, which is the body of a webhook of GitHub where its kind is given.
 pub(super) fn read(text: &str, github: Option<&str>) -> Result<Value, Trouble> {

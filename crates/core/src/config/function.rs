@@ -8,8 +8,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::spoken::shown;
-use crate::target::Target;
+use crate::architecture::Target;
+use crate::sanitize::shown;
 
 /// The function, as it is deployed. A configuration without it means the defaults.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

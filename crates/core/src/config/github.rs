@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ValueError;
 use super::secret::SecretReference;
-use crate::spoken::shown;
+use crate::sanitize::shown;
 
 /// Where GitHub answers.
 const GITHUB_API: &str = "https://api.github.com";

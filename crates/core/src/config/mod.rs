@@ -9,7 +9,7 @@ mod places;
 mod protect;
 mod secret;
 mod site;
-mod values;
+mod value;
 mod webhook;
 
 use std::collections::BTreeSet;
@@ -26,7 +26,7 @@ pub use pattern::Pattern;
 pub use protect::Protect;
 pub use secret::{MAX_SECRETS, SecretReference, SecretReferenceError, Secrets};
 pub use site::{Cdn, PluginUse, Site};
-pub use values::{
+pub use value::{
     DistributionId, LeaseSeconds, MetadataName, OriginPath, PluginReference, RoleArn, Sha256Hex, SiteName, ValueError,
 };
 pub use webhook::{GenericRule, GithubRule, Provider, Publish, Webhook, WebhookError};

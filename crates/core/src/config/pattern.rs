@@ -6,7 +6,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use serde::{Deserialize, Serialize};
 
 use super::ValueError;
-use crate::spoken::shown;
+use crate::sanitize::shown;
 
 /// A name, or a glob of names.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::spoken::shown;
+use crate::sanitize::shown;
 
 /// Most secrets of one webhook: the old and the new one while rotating, and a few to spare.
 pub const MAX_SECRETS: usize = 5;

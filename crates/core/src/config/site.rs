@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use super::ConfigError;
 use super::protect::Protect;
-use super::values::{
+use super::value::{
     DistributionId, LeaseSeconds, MetadataName, OriginPath, PluginReference, RoleArn, Sha256Hex, SiteName,
 };
 use super::webhook::{GithubRule, Webhook};
 use crate::arn::{Partition, distribution_arn};
 use crate::invalidation::FREE_PATHS;
 use crate::location::{Location, Prefix, Source};
+use crate::put_options::Writing;
 use crate::release::keep::Keep;
-use crate::writing::Writing;
 
 /// One site.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

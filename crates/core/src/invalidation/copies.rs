@@ -10,7 +10,7 @@ use crate::config::{MetadataName, Site};
 use crate::desired::Desired;
 use crate::headers::Headers;
 use crate::key::Key;
-use crate::merge::Site as SiteState;
+use crate::site_state::Site as SiteState;
 
 /// What is known of the copies of a site.
 #[derive(Debug, Clone, Default)]

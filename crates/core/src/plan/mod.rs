@@ -16,8 +16,8 @@ use crate::desired::{Desired, Entry};
 use crate::identity::ETag;
 use crate::key::StoredKey;
 use crate::location::{Location, Source};
+use crate::put_options::Writing;
 use crate::release::id::ReleaseId;
-use crate::writing::Writing;
 
 pub(crate) use operation::is_page;
 pub use operation::{Action, Difference, Operation, Phase, PlannedBody, Reason, Replaced};

@@ -6,7 +6,7 @@
 use super::{Document, Partition, Statement, bucket_arn, objects_arn};
 use crate::location::Location;
 use crate::plan::{Action, Plan, PlannedBody};
-use crate::writing::{MULTIPART_BYTES, Writing};
+use crate::put_options::{MULTIPART_BYTES, Writing};
 
 /// Most characters of an inline session policy. Source: IAM user guide, "IAM and AWS STS quotas".
 pub const MAX_SESSION_POLICY: usize = 2048;

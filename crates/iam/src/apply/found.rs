@@ -3,9 +3,9 @@
 use tidegate_publish::CloudError;
 
 use super::Provisioner;
+use crate::changes::{Found, Kind, PolicyFound, PolicyWish, SHARED_ROLE, Wish};
 use crate::document::Partition;
-use crate::grant::{Attached, Grant};
-use crate::provision::{Found, Kind, PolicyFound, PolicyWish, SHARED_ROLE, Wish};
+use crate::policies::{Attached, Grant};
 
 impl Provisioner {
     /// What is there of what somebody asks for.

@@ -9,9 +9,9 @@ use std::time::Duration;
 use backon::{ExponentialBuilder, Retryable};
 use tidegate_publish::{CloudError, Connection, Sts};
 
+use crate::changes::Change;
 use crate::client::{Buckets, Iam, Taken};
-use crate::issued::{Issued, Secret};
-use crate::provision::Change;
+use crate::credentials::{Issued, Secret};
 
 /// How long a step is tried again that needs what the step before it made: a new role is not known everywhere at once.
 /// Source: IAM user guide, "Troubleshoot IAM", changes that are not always immediately visible.

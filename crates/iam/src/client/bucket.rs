@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use tidegate_core::location::Bucket;
 use tidegate_publish::{CloudError, Connection, S3};
 
-use crate::provision::{Change, FoundBucket};
+use crate::changes::{Change, FoundBucket};
 
 /// The region whose buckets have no location constraint. Source: Amazon S3 API reference, `CreateBucket`.
 const FIRST_REGION: &str = "us-east-1";

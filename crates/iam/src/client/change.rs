@@ -3,8 +3,8 @@
 use tidegate_publish::CloudError;
 
 use super::Iam;
-use crate::issued::{Issued, Secret};
-use crate::provision::Change;
+use crate::changes::Change;
+use crate::credentials::{Issued, Secret};
 
 impl Iam {
     /// Takes one step; an access key is the answer to the step that makes one. A step that is not IAM's is left alone, and

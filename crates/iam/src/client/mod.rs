@@ -5,8 +5,8 @@
 
 mod bucket;
 mod change;
-mod installed;
-mod look;
+mod stack_role;
+mod read;
 mod notification;
 mod simulate;
 
@@ -15,7 +15,7 @@ use tidegate_publish::Connection;
 
 pub use bucket::Buckets;
 pub(crate) use change::Taken;
-pub use look::{RoleTold, Roles, UserTold};
+pub use read::{RoleTold, Roles, UserTold};
 pub use simulate::{Asked, Decided};
 
 /// A client of IAM.

@@ -11,7 +11,7 @@ use tidegate_core::location::Bucket;
 use tidegate_publish::CloudError;
 
 use super::Buckets;
-use crate::account::install::{Entry, ours};
+use crate::stack::install::{Entry, ours};
 
 /// Begin and end of keys.
 fn filter(filter: Option<&NotificationConfigurationFilter>) -> (String, String) {

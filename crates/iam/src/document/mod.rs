@@ -4,15 +4,15 @@ mod actions;
 mod concern;
 pub(crate) mod cloudformation;
 mod lint;
-mod pseudo;
+mod pseudo_parameter;
 mod statements;
 pub(crate) mod terraform;
 
 pub use actions::{Purpose, lacks};
 pub use concern::Concern;
 pub use lint::{Limit, Role as LintedAs, lint};
-pub use pseudo::Pseudo;
-pub(crate) use pseudo::{Piece, pieces};
+pub use pseudo_parameter::Pseudo;
+pub(crate) use pseudo_parameter::{Piece, pieces};
 pub(crate) use statements::statements;
 pub use tidegate_core::policy_document::{
     Conditions, Document, DocumentError, Effect, MAX_COPY_BYTES, MAX_SESSION_POLICY, PROBED_FROM, Partition,

@@ -13,11 +13,11 @@ use aws_sdk_lambda::types::{
 use serde_json::Value;
 use tidegate_core::location::Bucket;
 use tidegate_publish::Connection;
-use tidegate_publish::cloud::{CloudError, unless_missing};
+use tidegate_publish::aws_error::{CloudError, unless_missing};
 
 use super::Zip;
-use crate::account::TAG;
-use crate::account::install::{FoundFunction, FoundRetries, Permission, Settings, Step};
+use crate::stack::TAG;
+use crate::stack::install::{FoundFunction, FoundRetries, Permission, Settings, Step};
 
 /// What a function is called by people.
 const DESCRIPTION: &str = "Publishes static sites";

@@ -5,8 +5,8 @@
 use aws_sdk_cloudwatchlogs::Client;
 use tidegate_publish::{CloudError, Connection};
 
-use crate::account::TAG;
-use crate::account::install::FoundLog;
+use crate::stack::TAG;
+use crate::stack::install::FoundLog;
 
 /// A client of CloudWatch Logs.
 #[derive(Debug, Clone)]

@@ -14,9 +14,9 @@ use std::time::Duration;
 use backon::{ExponentialBuilder, Retryable};
 use tidegate_publish::{CloudError, Connection};
 
-use crate::account::Installation;
-use crate::account::install::{Found, Step};
 use crate::client::{Buckets, Iam};
+use crate::stack::Installation;
+use crate::stack::install::{Found, Step};
 use functions::Functions;
 use logs::Logs;
 use queues::Queues;

@@ -6,8 +6,8 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName;
 use tidegate_publish::{CloudError, Connection};
 
-use crate::account::install::FoundQueue;
-use crate::account::{DEAD_LETTER_SECONDS, TAG};
+use crate::stack::install::FoundQueue;
+use crate::stack::{DEAD_LETTER_SECONDS, TAG};
 
 /// A client of SQS.
 #[derive(Debug, Clone)]

@@ -7,9 +7,9 @@ use std::io::{Cursor, Read as _};
 
 use aws_smithy_types::base64;
 use sha2::{Digest as _, Sha256};
+use tidegate_core::architecture::Target;
 use tidegate_core::config::Architecture;
-use tidegate_core::package::{BOOTSTRAP, CONFIGURATION, MAX_DIRECT_BYTES};
-use tidegate_core::target::Target;
+use tidegate_core::lambda_package::{BOOTSTRAP, CONFIGURATION, MAX_DIRECT_BYTES};
 use zip::ZipArchive;
 
 /// A package.

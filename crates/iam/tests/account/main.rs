@@ -14,7 +14,7 @@ mod uploads;
 
 use serde_json::Value;
 use tidegate_core::config::Config;
-use tidegate_iam::account::{Installation, Place, Publishers, Template};
+use tidegate_iam::stack::{Installation, Place, Publishers, Template};
 
 const ACCOUNT: &str = "123456789012";
 const REGION: &str = "eu-west-1";

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use tidegate_core::config::Config;
 use tidegate_core::location::Bucket;
-use tidegate_iam::account::install::{
+use tidegate_iam::stack::install::{
     Entry, Found, FoundFunction, FoundLog, FoundQueue, FoundRetries, FoundRole, InstallError, Step, Steps, install,
     uninstall,
 };
-use tidegate_iam::account::{Installation, Place};
+use tidegate_iam::stack::{Installation, Place};
 
 use super::{ACCOUNT, REGION, config, installed};
 
@@ -89,7 +89,7 @@ fn after(mut found: Found, steps: &[Step]) -> Found {
                     Step::DeleteUrl { .. } => function.url = false,
                     Step::Permit { permission, .. } => {
                         let bucket = match &permission {
-                            tidegate_iam::account::install::Permission::Bucket { bucket, .. } => Some(bucket.clone()),
+                            tidegate_iam::stack::install::Permission::Bucket { bucket, .. } => Some(bucket.clone()),
                             _ => None,
                         };
                         assert!(function.permissions.insert(permission.sid(), bucket).is_none());

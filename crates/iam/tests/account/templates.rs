@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use tidegate_core::config::{Config, Site};
-use tidegate_iam::account::{AccountError, Installation, Place, Publishers};
 use tidegate_iam::document::{Limit, LintedAs, lint};
-use tidegate_iam::grant::{Form, Grant, lambda, site};
+use tidegate_iam::policies::{Form, Grant, lambda, site};
+use tidegate_iam::stack::{AccountError, Installation, Place, Publishers};
 
 use super::{ACCOUNT, REGION, cloudformation, config, deployed, installed, of_kind, open, terraform};
 

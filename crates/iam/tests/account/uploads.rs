@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tidegate_core::config::Config;
-use tidegate_iam::account::{Installation, KeyPattern};
+use tidegate_iam::stack::{Installation, KeyPattern};
 use tidegate_lambda::trigger::{Delivery, Notice, claim, read};
 
 use super::{cloudformation, config, of_kind, open};

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use tidegate_iam::document::Partition;
-use tidegate_iam::grant::{Form, uploader, uploader_guard};
+use tidegate_iam::policies::{Form, uploader, uploader_guard};
 
 use super::all;
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tidegate_core::config::{Config, Site};
 use tidegate_core::location::{Bucket, Prefix};
 use tidegate_iam::document::{Limit, LintedAs, Partition, lint};
-use tidegate_iam::grant::{
+use tidegate_iam::policies::{
     Access, Attached, BucketGrant, CiPublisher, Grant, Identity, S3Sync, caller, lambda, public, site, trust,
     trust_account, trust_service, uploader, uploader_guard,
 };
@@ -210,7 +210,7 @@ fn custom_policies_are_made_for_every_bucket_and_checked() {
                 {"Effect":"Allow","Action":"s3:ListAllMyBuckets","Resource":"*"}]}"#
                 .to_owned(),
         ),
-        statements: vec![tidegate_iam::grant::checked_statement(r#"{"Effect":"Allow","Action":"textract:DetectText","Resource":"*"}"#).unwrap()],
+        statements: vec![tidegate_iam::policies::checked_statement(r#"{"Effect":"Allow","Action":"textract:DetectText","Resource":"*"}"#).unwrap()],
     };
     let value: Value = serde_json::from_str(&grant.text(Limit::Session).unwrap()).unwrap();
     let text = value.to_string();
@@ -230,7 +230,7 @@ fn custom_policies_are_made_for_every_bucket_and_checked() {
         (r#"{"Effect":"Allow","Action":"GetObject","Resource":"*"}"#, "is no action"),
         ("[", "no JSON"),
     ] {
-        let told = tidegate_iam::grant::checked_statement(statement).unwrap_err().to_string();
+        let told = tidegate_iam::policies::checked_statement(statement).unwrap_err().to_string();
         assert!(told.contains(expected) && told.starts_with("the statement is wrong"), "{told}");
     }
 }

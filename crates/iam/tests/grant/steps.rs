@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use tidegate_iam::document::Partition;
-use tidegate_iam::grant::{Access, BucketGrant, uploader, uploader_guard};
-use tidegate_iam::provision::{
+use tidegate_iam::changes::{
     Boundary, BucketWish, Found, FoundBucket, GroupFound, Kind, PolicyFound, PolicyWish, UserFound, Wish, delete_group,
     delete_user, group, policy, wish,
 };
+use tidegate_iam::document::Partition;
+use tidegate_iam::policies::{Access, BucketGrant, uploader, uploader_guard};
 
 use super::{ACCOUNT, bucket, s3_sync};
 
@@ -85,7 +85,7 @@ fn temporary_credentials_are_a_session_of_a_role_that_is_made_once() {
         ("", None),
         ("-5m", None),
     ] {
-        assert_eq!(text.parse::<tidegate_iam::provision::Seconds>().ok().map(|found| found.get()), seconds, "{text}");
+        assert_eq!(text.parse::<tidegate_iam::changes::Seconds>().ok().map(|found| found.get()), seconds, "{text}");
     }
 }
 

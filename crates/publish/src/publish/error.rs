@@ -3,20 +3,20 @@
 //! Owns the sentence for each case. A denial is a report, never an error.
 
 use tidegate_core::desired::Collision;
-use tidegate_core::failure::{Blame, Failure};
-use tidegate_core::fault::Fault;
+use tidegate_core::error_kind::Fault;
 use tidegate_core::invalidation::TagsError;
 use tidegate_core::location::Location;
 use tidegate_core::plan::FORMAT;
+use tidegate_core::plugin_failure::{Blame, Failure};
 use tidegate_core::policy_document::DocumentError;
 use tidegate_core::release::ReleaseId;
 use tidegate_core::restore::RestoreError;
 
-use crate::chain::ChainError;
-use crate::cloud::CloudError;
+use crate::aws_error::CloudError;
+use crate::inspect::SurveyError;
+use crate::plugins::ChainError;
 use crate::source::SourceError;
 use crate::state::{Fenced, StateError};
-use crate::survey::SurveyError;
 
 /// Why a run ended before it had a plan. The site is as it was.
 #[derive(Debug, thiserror::Error)]

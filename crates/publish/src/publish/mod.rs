@@ -3,56 +3,56 @@
 //! Owns the order, and which credentials are there when. Planning holds credentials that can read only; those that can
 //! write are made from the approved plan, when no plugin is left. Decides nothing that `tidegate-host` decides.
 
-mod assemble;
-mod claim;
-mod clock;
+mod plan;
+mod lock;
+mod stopwatch;
 mod credentials;
 mod error;
 mod manifest;
 mod release;
 mod releases;
-mod settle;
-mod shape;
+mod finalize;
+mod transform;
 mod under;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tidegate_core::approval::{Approval, Approved, Decision, decide, review};
 use tidegate_core::config::Site;
 use tidegate_core::desired::Desired;
 use tidegate_core::diff::Comparison;
-use tidegate_core::facts::Facts;
 use tidegate_core::finding::Finding;
 use tidegate_core::invalidation::{FREE_PATHS, check_tags};
 use tidegate_core::location::{Location, Source};
-use tidegate_core::merge::{Site as SiteState, Unfinished};
 use tidegate_core::plan::{FORMAT, Plan, Reason};
+use tidegate_core::plan_review::Judgement;
+use tidegate_core::plugin_usage::Usage;
 use tidegate_core::release::ReleaseId;
 use tidegate_core::report::{Outcome, Report};
 use tidegate_core::request::Request;
-use tidegate_core::review::Judgement;
-use tidegate_core::usage::Usage;
-use tidegate_core::verdict::{Approval, Approved, Decision, decide, review};
+use tidegate_core::run_facts::Facts;
+use tidegate_core::site_state::{Site as SiteState, Unfinished};
 use tidegate_host::policy;
 use tidegate_host::sync::Trace;
 
 pub use error::PublishError;
 pub use releases::{Comparison as ReleaseComparison, ReleaseChange, Status};
 
-use crate::chain::Workshop;
 use crate::cloudfront::CloudFront;
 use crate::connection::Connection;
 use crate::execute::{Writer, remove, write_all};
+use crate::inspect::{Pages, Past, Survey};
 use crate::invalidate;
+use crate::plugins::Workshop;
 use crate::progress::{Event, Observer, Stage};
 use crate::s3::{CopySource, S3};
 use crate::source::content::SourceContent;
 use crate::source::{self, Reader};
 use crate::state::{Fence, Held, History, State};
-use crate::survey::{Pages, Past, Survey};
-use assemble::restorable;
-use clock::Clock;
+use plan::restorable;
+use stopwatch::Clock;
 
 /// How long a run waits for another one that publishes the same site.
 const PATIENCE: Duration = Duration::from_secs(600);

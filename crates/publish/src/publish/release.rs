@@ -11,8 +11,8 @@ use tidegate_core::key::StoredKey;
 use tidegate_core::release::{FORMAT, Past, Pointer, Release, ReleaseId};
 use tidegate_core::report::{Outcome, Report};
 
-use super::clock::Clock;
-use super::settle::{After, Owed, tell};
+use super::finalize::{After, Owed, tell};
+use super::stopwatch::Clock;
 use super::under::{Under, Work};
 use super::{PublishError, Standing};
 use crate::cloudfront::CloudFront;

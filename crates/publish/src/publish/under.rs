@@ -4,13 +4,13 @@
 
 use std::sync::Arc;
 
+use tidegate_core::approval::Approved;
 use tidegate_core::config::Site;
 use tidegate_core::desired::Desired;
-use tidegate_core::merge::Site as SiteState;
 use tidegate_core::plan::Plan;
 use tidegate_core::release::Pointer;
 use tidegate_core::request::Request;
-use tidegate_core::verdict::Approved;
+use tidegate_core::site_state::Site as SiteState;
 
 use super::{Publisher, Standing};
 use crate::source::Reader;

@@ -7,13 +7,13 @@ use tidegate_core::headers::HeaderName;
 use tidegate_core::identity::{ETag, Identity};
 use tidegate_core::location::{Bucket, Location};
 use tidegate_core::policy_document::MAX_COPY_BYTES;
+use tidegate_core::put_options::{SHA256_METADATA, SOURCE_ETAG_METADATA};
 use tidegate_core::succession::Written;
-use tidegate_core::writing::{SHA256_METADATA, SOURCE_ETAG_METADATA};
 
 use super::condition::Condition;
-use super::write::{Dress, dressed, expires, written};
+use super::put::{Dress, dressed, expires, written};
 use super::{S3, whole};
-use crate::cloud::CloudError;
+use crate::aws_error::CloudError;
 
 /// What a URL path may hold unencoded.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');

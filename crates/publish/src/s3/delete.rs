@@ -8,7 +8,7 @@ use tidegate_core::key::StoredKey;
 use tidegate_core::location::Location;
 
 use super::{S3, whole};
-use crate::cloud::CloudError;
+use crate::aws_error::CloudError;
 
 /// What became of one key.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,12 +8,12 @@ use futures::stream::{FuturesUnordered, Stream, StreamExt, TryStreamExt};
 use tidegate_core::headers::Headers;
 use tidegate_core::identity::ETag;
 use tidegate_core::location::{Bucket, Location};
-use tidegate_core::writing::Writing;
+use tidegate_core::put_options::Writing;
 
 use super::condition::Condition;
-use super::write::Dress;
+use super::put::Dress;
 use super::{S3, whole};
-use crate::cloud::CloudError;
+use crate::aws_error::CloudError;
 
 /// Largest document, in bytes.
 const MAX_DOCUMENT: u64 = 64 * 1024 * 1024;
@@ -185,7 +185,7 @@ impl S3 {
     /// # Errors
     /// [`CloudError`] names the first that could not be deleted.
     pub async fn forget(&self, bucket: &Bucket, keys: &[String]) -> Result<(), CloudError> {
-        for batch in keys.chunks(tidegate_core::writing::MAX_DELETES) {
+        for batch in keys.chunks(tidegate_core::put_options::MAX_DELETES) {
             let named: Result<Vec<ObjectIdentifier>, _> =
                 batch.iter().map(|key| ObjectIdentifier::builder().key(key).build()).collect();
             let request = named

@@ -9,7 +9,7 @@ use tidegate_core::listing::{Listed, ListingError};
 use tidegate_core::location::Location;
 
 use super::S3;
-use crate::cloud::CloudError;
+use crate::aws_error::CloudError;
 
 /// Objects of one page. S3's most. Source: Amazon S3 API reference, `ListObjectsV2`.
 const PAGE: i32 = 1000;

@@ -7,12 +7,12 @@ mod copy;
 mod delete;
 mod document;
 mod list;
-mod look;
-mod read;
+mod state;
+mod head;
 #[cfg(feature = "compile")]
-mod small;
-mod staged;
-mod write;
+mod get;
+mod objects;
+mod put;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::{ClassifyRetry, RetryAction};
@@ -27,7 +27,7 @@ pub use copy::CopySource;
 pub(crate) use delete::DeleteOutcome;
 pub use list::ListError;
 pub use list::Page;
-pub(crate) use write::{BodyBytes, Dress, Opener};
+pub(crate) use put::{BodyBytes, Dress, Opener};
 
 use crate::connection::Connection;
 

@@ -11,7 +11,7 @@ pub mod directory;
 pub mod names;
 pub mod prefix;
 pub mod ranged;
-pub mod released;
+pub mod release;
 pub mod storage;
 
 use std::sync::Arc;
@@ -29,7 +29,7 @@ use digest::Algorithms;
 use directory::{Directory, DirectoryError};
 use names::RefusedNames;
 use prefix::StagedPrefix;
-use released::Released;
+use release::Released;
 use storage::{Objects, StagedObject, StorageError};
 
 /// Told as reading goes on, from several threads: objects and bytes that were read since the last call.

@@ -9,11 +9,11 @@ use std::time::Instant;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use tidegate_core::artifact::{Artifact, Fingerprint, Item, Names};
-use tidegate_core::build::READY_MARKER;
 use tidegate_core::content::ReadError;
 use tidegate_core::identity::{ETag, Identity};
 use tidegate_core::key::{Key, StoredKey};
 use tidegate_core::location::Location;
+use tidegate_core::staged_build::READY_MARKER;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::Sender;
 

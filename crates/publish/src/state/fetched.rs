@@ -9,7 +9,7 @@ use tidegate_core::location::{Location, ObjectLocation};
 use tidegate_core::release::fetched;
 
 use super::State;
-use crate::cloud::CloudError;
+use crate::aws_error::CloudError;
 use crate::s3::Condition;
 
 impl State {

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use tidegate_core::identity::ETag;
-use tidegate_core::merge::Unfinished;
 use tidegate_core::release::{Keep, Pointer, ReleaseId};
+use tidegate_core::site_state::Unfinished;
 
 use super::{File, State, StateError};
 

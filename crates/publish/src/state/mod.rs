@@ -16,18 +16,18 @@ use flate2::write::GzEncoder;
 use futures::stream::{self, BoxStream, Stream, StreamExt, TryStreamExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tidegate_core::delivery::{DeliveryIdentity, Seen};
 use tidegate_core::identity::ETag;
 use tidegate_core::location::{Location, Prefix};
 use tidegate_core::manifest::{Decoder, Encoder, ManifestError, Record};
 use tidegate_core::plan::Plan;
 use tidegate_core::release::{BODIES, FORMAT, PathsSent, Pointer, Release, ReleaseId, bodies};
 use tidegate_core::report::Report;
+use tidegate_core::webhook_delivery::{DeliveryIdentity, Seen};
 
 pub use history::History;
 pub use lease::{Fence, Fenced, Held};
 
-use crate::cloud::CloudError;
+use crate::aws_error::CloudError;
 use crate::s3::{Condition, S3};
 
 /// The pointer.

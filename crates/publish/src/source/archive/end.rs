@@ -9,8 +9,8 @@ use std::ops::Range;
 use rawzip::{ReaderAt, ZipArchive};
 
 use super::ArchiveError;
-use super::blame::Blame;
-use super::eye::Eye;
+use super::error::Blame;
+use super::reader_at::Eye;
 
 /// Bytes of the end record without its comment.
 pub(super) const END_RECORD: u64 = 22;

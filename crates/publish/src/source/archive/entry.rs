@@ -10,7 +10,7 @@ use flate2::Crc;
 use flate2::bufread::DeflateDecoder;
 use tidegate_core::key::Key;
 
-use super::blame::Blame;
+use super::error::Blame;
 use super::{Archive, ArchiveError};
 use crate::source::SourceError;
 use crate::source::body::{CHUNK, Chunks};

@@ -8,11 +8,11 @@ use std::ops::Range;
 use rawzip::{CompressionMethod, ZipArchive};
 use tidegate_core::key::Key;
 
-use super::blame::Blame;
 use super::end::{END_RECORD, EndRecord, MOST_COMMENT};
 use super::entry::Entry;
-use super::eye::Eye;
+use super::error::Blame;
 use super::limits::Limits;
+use super::reader_at::Eye;
 use super::record::{Record, check_record, name_of};
 use super::{ArchiveError, local};
 use crate::source::SourceError;

@@ -8,8 +8,8 @@ use rawzip::extra_fields::ExtraFieldId;
 use rawzip::{ReaderAt, ZipArchive};
 
 use super::ArchiveError;
-use super::blame::Blame;
-use super::eye::Eye;
+use super::error::Blame;
+use super::reader_at::Eye;
 use super::record::{MEANINGFUL_FLAGS, Record, check_fields};
 use crate::source::ranged::{Blocks, SLOTS};
 

@@ -7,11 +7,11 @@
 //! the same tree are taken: every byte belongs to exactly one record, each record stands where the other ones say, and a
 //! local header repeats the central one.
 
-mod blame;
+mod error;
 mod digests;
 mod end;
 mod entry;
-mod eye;
+mod reader_at;
 mod index;
 mod limits;
 mod local;

@@ -9,7 +9,7 @@ use rawzip::{CompressionMethod, ZipArchiveEntryWayfinder, ZipFileHeaderRecord};
 use tidegate_core::key::Key;
 
 use super::ArchiveError;
-use super::blame::Blame;
+use super::error::Blame;
 use super::limits::Limits;
 
 /// Flags that say how to read an entry: encrypted, data descriptor, patch, strong encryption, UTF-8, masked. The rest only

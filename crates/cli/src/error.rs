@@ -1,0 +1,117 @@
+//! How a command ends: its exit code, and the sentence for a person when something is wrong.
+//!
+//! Owns the exit codes. They are documented in the help and in `docs/commands.md`.
+
+use std::process::ExitCode;
+
+use tidegate_core::error_kind::Fault;
+use tidegate_core::report::Outcome;
+use tidegate_iam::apply::ProvisionError;
+use tidegate_iam::install::StepError;
+use tidegate_lambda::package::PackagingError;
+use tidegate_publish::CloudError;
+use tidegate_publish::publish::PublishError;
+
+/// How a command ended, from the best to the worst; the place in this list is the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Ending {
+    /// 0: done, or nothing to do.
+    Done,
+    /// 1: denied, or on hold.
+    Denied,
+    /// 2: wrong usage or configuration.
+    Usage,
+    /// 3: failed, partial, or the CDN was not told.
+    Failed,
+}
+
+impl Ending {
+    pub(crate) fn code(self) -> ExitCode {
+        ExitCode::from(self as u8)
+    }
+
+    /// What an outcome means for whoever called.
+    pub(crate) fn of(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Live | Outcome::Unchanged | Outcome::Superseded => Self::Done,
+            Outcome::Denied | Outcome::Held => Self::Denied,
+            Outcome::LiveNotInvalidated | Outcome::Partial | Outcome::Failed => Self::Failed,
+        }
+    }
+}
+
+/// Why a command could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Trouble {
+    /// What was typed or configured is wrong.
+    #[error("{0}")]
+    Usage(String),
+    /// The machine fails: a file, a socket, a thread.
+    #[error("{0}")]
+    Machine(String),
+    /// A run ended before it had a plan.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// AWS refused something.
+    #[error(transparent)]
+    Cloud(#[from] CloudError),
+    /// A step in an account failed.
+    #[error(transparent)]
+    Provision(Box<ProvisionError>),
+    /// A step of an installation failed.
+    #[error(transparent)]
+    Install(Box<StepError>),
+    /// There is no package.
+    #[error(transparent)]
+    Package(#[from] PackagingError),
+}
+
+impl From<ProvisionError> for Trouble {
+    fn from(error: ProvisionError) -> Self {
+        Self::Provision(Box::new(error))
+    }
+}
+
+impl From<StepError> for Trouble {
+    fn from(error: StepError) -> Self {
+        Self::Install(Box::new(error))
+    }
+}
+
+impl From<Fault> for Ending {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Configuration => Self::Usage,
+            // A plugin that fails denies the run.
+            Fault::Plugin => Self::Denied,
+            Fault::Artifact | Fault::Cloud | Fault::Defect => Self::Failed,
+        }
+    }
+}
+
+impl Trouble {
+    pub(crate) fn ending(&self) -> Ending {
+        match self {
+            Self::Usage(_) => Ending::Usage,
+            Self::Machine(_) | Self::Cloud(_) | Self::Provision(_) | Self::Install(_) => Ending::Failed,
+            Self::Package(error) => error.fault().into(),
+            Self::Publish(PublishError::Drifted(_)) => Ending::Denied,
+            Self::Publish(error) => error.fault().into(),
+        }
+    }
+
+    /// Tells it: a sentence on standard error, or an object on standard output.
+    pub(crate) fn print(&self, json: bool) {
+        if json {
+            let fault = match self.ending() {
+                Ending::Usage => "configuration",
+                Ending::Denied => "denied",
+                Ending::Done | Ending::Failed => "failed",
+            };
+            println!("{}", serde_json::json!({ "error": self.to_string(), "fault": fault }));
+        } else {
+            let red = anstyle::AnsiColor::Red.on_default().bold();
+            anstream::eprintln!("{red}error{red:#}: {self}");
+        }
+    }
+}

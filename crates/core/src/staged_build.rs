@@ -1,0 +1,257 @@
+//! Builds: what CI leaves below a site's `builds`, each as `NAME.zip` or as `NAME/…` closed by `NAME/.ready`.
+//!
+//! Owns their names, what a key below such a place is, and which of them is the newest. Never lists a bucket.
+
+use serde::{Deserialize, Serialize};
+
+use crate::key::{Key, MAX_KEY_BYTES, StoredKey};
+use crate::location::{Location, LocationError, ObjectLocation, Prefix, Source};
+use crate::sanitize::shown;
+use crate::timestamp::Timestamp;
+
+/// The object at a prefix' root that says that everything else is there. It is put last, and never published.
+pub const READY_MARKER: &str = ".ready";
+
+/// One build in one place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Named", into = "Named")]
+pub struct Build {
+    place: Location,
+    name: String,
+    archive: ObjectLocation,
+    prefix: Location,
+    marker: ObjectLocation,
+}
+
+/// The form in which a build is stored.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Named {
+    place: Location,
+    name: String,
+}
+
+/// What a key below a place of builds is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part<'a> {
+    /// The build of that name, whole.
+    Archive(&'a str),
+    /// What closes the build of that name.
+    Marker(&'a str),
+    /// One of the files of the build of that name.
+    Inside(&'a str),
+    /// Something else.
+    Other,
+}
+
+/// Why there is no such build.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BuildError {
+    /// A name with a folder in it, one that is too long, or none at all.
+    #[error("`{0}` cannot name a build, which is one folder or one zip directly below `builds`")]
+    Segment(String),
+    /// A name that is not part of a key.
+    #[error(transparent)]
+    Name(#[from] LocationError),
+    /// Neither form is there.
+    #[error("the build `{0}` is not staged yet: there is neither its zip nor its `.ready`")]
+    Absent(String),
+    /// Both forms are there, and nobody can know which one was meant.
+    #[error("the build `{0}` is staged twice, as a zip and as a folder, remove one of them")]
+    Twice(String),
+}
+
+/// One object of a listing, as far as [`newest`] wants to know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Landed {
+    /// Its whole key.
+    pub key: StoredKey,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was stored.
+    pub modified: Timestamp,
+}
+
+impl Build {
+    /// The build of that name.
+    ///
+    /// # Errors
+    /// [`BuildError`], where the name cannot be that of a folder and of a zip.
+    pub fn new(place: &Location, name: &str) -> Result<Self, BuildError> {
+        if name.is_empty() || name.len() > MAX_KEY_BYTES || name.contains('/') {
+            return Err(BuildError::Segment(shown(name)));
+        }
+        let bucket = &place.bucket;
+        let prefix = Prefix::new(&place.prefix.join(name))?;
+        let object = |key: String| -> Result<ObjectLocation, LocationError> {
+            let key = Key::new(&key).map_err(|error| LocationError::Object(shown(&key), error))?;
+            Ok(ObjectLocation { bucket: bucket.clone(), key })
+        };
+        Ok(Self {
+            archive: object(place.prefix.join(&format!("{name}.zip")))?,
+            marker: object(prefix.join(READY_MARKER))?,
+            prefix: Location { bucket: bucket.clone(), prefix },
+            place: place.clone(),
+            name: name.to_owned(),
+        })
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The zip that it may be.
+    #[must_use]
+    pub fn archive(&self) -> &ObjectLocation {
+        &self.archive
+    }
+
+    /// The prefix that it may be.
+    #[must_use]
+    pub fn prefix(&self) -> &Location {
+        &self.prefix
+    }
+
+    /// The object that says that the prefix is whole.
+    #[must_use]
+    pub fn marker(&self) -> &ObjectLocation {
+        &self.marker
+    }
+
+    /// What to publish, told which of [`Self::archive`] and [`Self::marker`] exist.
+    ///
+    /// # Errors
+    /// [`BuildError`] where none does, and where both do.
+    pub fn source(&self, archive: bool, marker: bool) -> Result<Source, BuildError> {
+        match (archive, marker) {
+            (true, false) => Ok(Source::Object(self.archive.clone())),
+            (false, true) => Ok(Source::Prefix(self.prefix.clone())),
+            (false, false) => Err(BuildError::Absent(self.name.clone())),
+            (true, true) => Err(BuildError::Twice(self.name.clone())),
+        }
+    }
+}
+
+impl<'a> Part<'a> {
+    /// What a key relative to the place is.
+    #[must_use]
+    pub fn of(relative: &'a StoredKey) -> Self {
+        let key = relative.as_str();
+        match key.split_once('/') {
+            Some(("", _)) => Self::Other,
+            Some((name, READY_MARKER)) => Self::Marker(name),
+            Some((name, _)) => Self::Inside(name),
+            None => stem(key).map_or(Self::Other, Self::Archive),
+        }
+    }
+}
+
+/// A file's name without `.zip`, in whatever case that is written; nothing for other files.
+#[must_use]
+pub fn stem(file: &str) -> Option<&str> {
+    let (stem, extension) = file.rsplit_once('.')?;
+    (!stem.is_empty() && extension.eq_ignore_ascii_case("zip")).then_some(stem)
+}
+
+/// The newest build that is whole, from a listing of its place in any order, with its name. Of two of the same instant the one
+/// whose name sorts last, so that the answer does not depend on the order.
+#[must_use]
+pub fn newest(place: &Location, listing: impl IntoIterator<Item = Landed>) -> Option<(String, Source, Timestamp)> {
+    let ready = listing.into_iter().filter_map(|landed| {
+        let relative = place.prefix.relative(landed.key.as_str())?;
+        let (name, source) = match Part::of(&relative) {
+            Part::Archive(name) if landed.size > 0 => {
+                let key = Key::new(landed.key.as_str()).ok()?;
+                (name, Source::Object(ObjectLocation { bucket: place.bucket.clone(), key }))
+            }
+            Part::Marker(name) => (name, Source::Prefix(Build::new(place, name).ok()?.prefix)),
+            Part::Archive(_) | Part::Inside(_) | Part::Other => return None,
+        };
+        Some((name.to_owned(), source, landed.modified))
+    });
+    ready.max_by(|a, b| a.2.cmp(&b.2).then_with(|| a.0.cmp(&b.0)))
+}
+
+impl TryFrom<Named> for Build {
+    type Error = BuildError;
+    fn try_from(named: Named) -> Result<Self, BuildError> {
+        Self::new(&named.place, &named.name)
+    }
+}
+
+impl From<Build> for Named {
+    fn from(build: Build) -> Self {
+        Self { place: build.place, name: build.name }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place() -> Location {
+        "s3://acme/builds/".parse().unwrap()
+    }
+
+    #[test]
+    fn keys_below_a_place_are_told_apart() {
+        for (key, part) in [
+            ("r1.zip", Part::Archive("r1")),
+            ("docs-1.2.ZIP", Part::Archive("docs-1.2")),
+            ("r1/.ready", Part::Marker("r1")),
+            ("r1/index.html", Part::Inside("r1")),
+            ("r1/files.zip", Part::Inside("r1")),
+            ("r1/en/.ready", Part::Inside("r1")),
+            (".ready", Part::Other),
+            (".zip", Part::Other),
+            ("/x.zip", Part::Other),
+            ("notes.txt", Part::Other),
+        ] {
+            assert_eq!(Part::of(&StoredKey::new(key)), part, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_build_is_one_folder_or_one_zip() {
+        let build = Build::new(&place(), "c0ffee").unwrap();
+        assert_eq!(build.archive().to_string(), "s3://acme/builds/c0ffee.zip");
+        assert_eq!(build.marker().to_string(), "s3://acme/builds/c0ffee/.ready");
+        assert_eq!(build.source(true, false).unwrap().to_string(), "s3://acme/builds/c0ffee.zip");
+        assert_eq!(build.source(false, true).unwrap().to_string(), "s3://acme/builds/c0ffee/");
+        assert_eq!(build.source(false, false), Err(BuildError::Absent("c0ffee".to_owned())));
+        assert_eq!(build.source(true, true), Err(BuildError::Twice("c0ffee".to_owned())));
+        for bad in ["", "a/b", "..", "a\nb", "a*", &"x".repeat(1020)] {
+            assert!(Build::new(&place(), bad).is_err(), "{bad:?}");
+        }
+        let text = serde_json::to_string(&build).unwrap();
+        assert_eq!(serde_json::from_str::<Build>(&text).unwrap(), build);
+        assert!(serde_json::from_str::<Build>(&text.replace("c0ffee", "../c0ffee")).is_err());
+    }
+
+    #[test]
+    fn only_whole_builds_are_the_newest() {
+        let landed = |key: &str, size: u64, at: u64| Landed {
+            key: StoredKey::new(&format!("builds/{key}")),
+            size,
+            modified: Timestamp::from_milliseconds(at),
+        };
+        let mut listing = vec![
+            landed("a.zip", 9, 1),
+            landed("b/index.html", 9, 8),
+            landed("b/.ready", 0, 2),
+            landed("c/index.html", 9, 9),
+            landed("d.zip", 0, 9),
+            landed("notes.txt", 9, 9),
+        ];
+        for _ in 0..listing.len() {
+            listing.rotate_left(1);
+            let (name, source, _) = newest(&place(), listing.clone()).unwrap();
+            assert_eq!((name.as_str(), source.to_string().as_str()), ("b", "s3://acme/builds/b/"));
+        }
+        listing.push(landed("a2.zip", 1, 2));
+        assert_eq!(newest(&place(), listing).unwrap().0, "b");
+        assert_eq!(newest(&place(), [landed("c/index.html", 9, 9)]), None);
+    }
+}

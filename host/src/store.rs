@@ -1,0 +1,169 @@
+//! What a store holds beside the plugin's instance: its budgets and what it said.
+//!
+//! Owns memory and table accounting, the clock and the log. Never runs a plugin.
+
+use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
+
+use tidegate_core::plugin_failure::Cause;
+use tidegate_core::plugin_usage::{Level, LogRecord};
+use tidegate_core::sanitize::{LOG_BYTES, spoken};
+use wasmtime::ResourceLimiter;
+
+use super::content_server::Request;
+use super::limits::Limits;
+
+/// The data of one store.
+pub(super) struct State {
+    pub(super) memory: Memory,
+    pub(super) clock: Clock,
+    pub(super) log: Log,
+    /// Where reads of content are asked for; they are served on the caller's thread.
+    pub(super) requests: Sender<Request>,
+    pub(super) fuel_allowed: u64,
+    pub(super) fuel_per_byte_read: u64,
+}
+
+/// Ends a run from inside a host function or a limiter.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Stop(pub(super) Cause);
+
+/// Memories and tables of all instances of a store together. wasmtime's own limiter counts each memory for itself, so
+/// that sixteen memories would have sixteen times the allowance.
+pub(super) struct Memory {
+    bytes: u64,
+    peak: u64,
+    bytes_allowed: u64,
+    elements: u64,
+    elements_allowed: u64,
+    instances: usize,
+    memories: usize,
+    tables: usize,
+}
+
+impl Memory {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            bytes: 0,
+            peak: 0,
+            bytes_allowed: limits.memory_bytes,
+            elements: 0,
+            elements_allowed: limits.table_elements,
+            instances: limits.instances,
+            memories: limits.memories,
+            tables: limits.tables,
+        }
+    }
+
+    pub(super) fn peak(&self) -> u64 {
+        self.peak
+    }
+}
+
+impl ResourceLimiter for Memory {
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
+        let asked = desired.saturating_sub(current) as u64;
+        if self.bytes.saturating_add(asked) > self.bytes_allowed {
+            let (used, allowed) = (self.bytes, self.bytes_allowed);
+            return Err(Stop(Cause::Memory { used, asked, allowed }).into());
+        }
+        self.bytes += asked;
+        self.peak = self.peak.max(self.bytes);
+        Ok(true)
+    }
+
+    fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        // Growth past a memory's own maximum was answered above, so this is the machine's refusal.
+        Err(Stop(Cause::Host(format!("memory could not be allocated: {error:#}"))).into())
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
+        let asked = desired.saturating_sub(current) as u64;
+        if self.elements.saturating_add(asked) > self.elements_allowed {
+            let (used, allowed) = (self.elements, self.elements_allowed);
+            return Err(Stop(Cause::Tables { used, asked, allowed }).into());
+        }
+        self.elements += asked;
+        Ok(true)
+    }
+
+    fn instances(&self) -> usize {
+        self.instances
+    }
+
+    fn memories(&self) -> usize {
+        self.memories
+    }
+
+    fn tables(&self) -> usize {
+        self.tables
+    }
+}
+
+/// Time in the plugin: it runs while a call is inside and stands still while the host reads for it.
+pub(super) struct Clock {
+    allowed: Duration,
+    ran: Duration,
+    entered: Option<Instant>,
+}
+
+impl Clock {
+    pub(super) fn new(allowed: Duration) -> Self {
+        Self { allowed, ran: Duration::ZERO, entered: None }
+    }
+
+    pub(super) fn start(&mut self) {
+        self.entered = Some(Instant::now());
+    }
+
+    pub(super) fn stop(&mut self) {
+        self.ran = self.ran();
+        self.entered = None;
+    }
+
+    pub(super) fn ran(&self) -> Duration {
+        self.ran.saturating_add(self.entered.map_or(Duration::ZERO, |entered| entered.elapsed()))
+    }
+
+    /// The error of a run whose time is over.
+    pub(super) fn overrun(&self) -> Option<Cause> {
+        let ran = self.ran();
+        (ran >= self.allowed).then_some(Cause::Deadline { ran, allowed: self.allowed })
+    }
+}
+
+/// What a plugin logged, within its budget.
+pub(super) struct Log {
+    records: Vec<LogRecord>,
+    records_left: usize,
+    bytes_left: usize,
+    dropped: u64,
+}
+
+impl Log {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self { records: Vec::new(), records_left: limits.log_records, bytes_left: limits.log_bytes, dropped: 0 }
+    }
+
+    pub(super) fn add(&mut self, level: Level, message: &str) {
+        if self.records_left == 0 || self.bytes_left == 0 {
+            self.dropped += 1;
+            return;
+        }
+        let message = spoken(message, LOG_BYTES.min(self.bytes_left));
+        self.records_left -= 1;
+        self.bytes_left = self.bytes_left.saturating_sub(message.len());
+        self.records.push(LogRecord { level, message });
+    }
+
+    pub(super) fn take(&mut self) -> (Vec<LogRecord>, u64) {
+        (std::mem::take(&mut self.records), self.dropped)
+    }
+}

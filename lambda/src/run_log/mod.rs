@@ -1,0 +1,60 @@
+//! What a function says of one run, for whoever reads its logs: one line of JSON, and figures that CloudWatch collects.
+//!
+//! Owns both forms. Each is one line whatever names, keys and messages from outside hold, and of a bounded length; the
+//! report that is stored beside the release has everything.
+
+mod line;
+mod metrics;
+
+use serde::Serialize;
+use tidegate_core::config::SiteName;
+use tidegate_core::error_kind::Fault;
+use tidegate_core::report::Report;
+use tidegate_core::timestamp::Timestamp;
+
+use crate::trigger::Cause;
+
+pub use line::{one_line, short};
+pub use metrics::NAMESPACE;
+
+/// One run, or one invocation's share of a run that was handed on.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Entry {
+    /// The run's id, the same however often it is handed on.
+    pub run: String,
+    /// The site.
+    pub site: SiteName,
+    /// Who or what asked.
+    pub cause: Cause,
+    /// What was to be published.
+    pub release: String,
+    /// How often the run was handed on before.
+    pub times: u32,
+    /// When it ended.
+    pub at: Timestamp,
+    /// How long it took, in milliseconds.
+    pub milliseconds: u64,
+    /// How it ended.
+    pub ending: Ending,
+}
+
+/// How a run ended, as its log tells it.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// It came to an end.
+    Report(Box<Report>),
+    /// Nothing had to be done; a success.
+    Superseded(String),
+    /// Another invocation goes on.
+    HandedOn,
+    /// It came to no plan. The site is as it was.
+    Failed {
+        /// Whose fault it is, told by its stable name.
+        #[serde(rename = "error_type")]
+        fault: Fault,
+        /// One sentence.
+        why: String,
+    },
+}

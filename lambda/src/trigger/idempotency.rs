@@ -1,0 +1,52 @@
+//! Deliveries of webhooks that were seen, kept in the state of the site that they publish.
+
+use std::time::Duration;
+
+use tidegate_core::config::Site;
+use tidegate_core::timestamp::Timestamp;
+use tidegate_core::webhook_delivery::{DeliveryIdentity, Seen, Turn};
+use tidegate_publish::publish::Publisher;
+use tidegate_publish::state::StateError;
+
+/// How long a run counts as alive that nobody has heard of: longer than an invocation lasts, with what Lambda waits before it
+/// tries again.
+const ALIVE: Duration = Duration::from_secs(20 * 60);
+
+/// How often somebody else may come first before nobody's turn can be told.
+const ATTEMPTS: usize = 5;
+
+/// Whose turn it is; it is remembered that it is ours. A site without releases has no place to remember anything, and
+/// publishing the same build twice changes nothing there.
+pub(super) async fn begin(
+    publisher: &Publisher,
+    site: &Site,
+    identity: &DeliveryIdentity,
+    (delivery, run): (&str, &str),
+    now: Timestamp,
+) -> Result<Option<Turn>, StateError> {
+    let Some(state) = publisher.state(site) else { return Ok(None) };
+    for _ in 0..ATTEMPTS {
+        let before = state.seen(identity).await?;
+        let turn = Seen::turn(before.as_ref().map(|(seen, _)| seen), delivery, run, now, ALIVE);
+        let Turn::Run(seen) = &turn else { return Ok(Some(turn)) };
+        if state.put_seen(identity, seen, before.as_ref().map(|(_, etag)| etag)).await? {
+            return Ok(Some(turn));
+        }
+    }
+    Ok(Some(Turn::AlreadyRunning(String::new())))
+}
+
+/// Remembers how a run ended, if it is still the one that acts on the delivery.
+pub(super) async fn end(
+    publisher: &Publisher,
+    site: &Site,
+    identity: &DeliveryIdentity,
+    run: &str,
+    well: bool,
+) -> Result<(), StateError> {
+    let Some(state) = publisher.state(site) else { return Ok(()) };
+    if let Some((seen, etag)) = state.seen(identity).await?.filter(|(seen, _)| seen.run == run) {
+        state.put_seen(identity, &seen.ended(well), Some(&etag)).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,216 @@
+//! What a webhook of GitHub announces, reduced to the values that decide something.
+//!
+//! Owns these values and the rule of `[skip ci]`. Nothing else of a payload is ever used, and no configuration comes from the
+//! branch that was pushed: an [`Announcement`] has no field that could carry one.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use tidegate_core::config::{EventKind, GithubAccess, GithubRule, Pattern, Publish, Repository};
+use tidegate_core::timestamp::Timestamp;
+
+/// What is announced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Announcement {
+    /// By which event.
+    pub event: EventKind,
+    /// Of which repository.
+    pub repository: Repository,
+    /// Of which branch or tag.
+    pub reference: Reference,
+    /// Of which commit; a release does not say.
+    pub commit: Option<CommitId>,
+    /// Its place in time.
+    pub time: Timestamp,
+    /// Whether code of a fork had to do with it.
+    pub fork: bool,
+    /// Whether it was made for a pull request.
+    pub pull_request: bool,
+    /// The environment of a deployment.
+    pub environment: Option<String>,
+    /// The workflow of a run.
+    pub workflow: Option<Workflow>,
+    /// The deployment, by its id.
+    pub deployment: Option<u64>,
+    /// What files may hang on it.
+    pub origin: Option<Origin>,
+}
+
+/// A branch or a tag, by its short name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reference {
+    /// A branch.
+    Branch(String),
+    /// A tag.
+    Tag(String),
+    /// One or the other: payloads of runs and of deployments do not say.
+    Either(String),
+}
+
+/// A workflow, by the names that people know it by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Workflow {
+    /// What it calls itself.
+    pub name: String,
+    /// Its file, without folders.
+    pub file: String,
+}
+
+/// What GitHub keeps files of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// A run of a workflow, by its id.
+    Run(u64),
+    /// A release, by its id.
+    Release(u64),
+}
+
+/// A file that GitHub keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProvidedArtifact {
+    /// How GitHub is asked; the token may read the file.
+    pub access: GithubAccess,
+    /// The repository.
+    pub repository: Repository,
+    /// What it belongs to.
+    pub of: Origin,
+    /// Its name.
+    pub name: Pattern,
+}
+
+/// The full id of a commit: 40 hexadecimal digits, or 64.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct CommitId(String);
+
+/// Not the id of a commit.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no commit, which has 40 or 64 hexadecimal digits")]
+pub struct CommitIdError(String);
+
+impl CommitId {
+    /// Parses an id; nothing for other texts, and for the id that stands for no commit.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        let fine = matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let none = text.bytes().all(|byte| byte == b'0');
+        (fine && !none).then(|| Self(text.to_ascii_lowercase()))
+    }
+
+    /// The digits, in small letters.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl ProvidedArtifact {
+    /// Whether a rule fetches this very file: a continued run carries it, and a token must not go anywhere that the
+    /// configuration does not name.
+    #[must_use]
+    pub fn is_configured_by(&self, rule: &GithubRule) -> bool {
+        let named = matches!(&rule.publish, Publish::Artifact { name, .. } if *name == self.name);
+        named && rule.provider() == Some(&self.access) && rule.repository == self.repository
+    }
+}
+
+impl TryFrom<String> for CommitId {
+    type Error = CommitIdError;
+    fn try_from(text: String) -> Result<Self, CommitIdError> {
+        Self::new(&text).ok_or_else(|| CommitIdError(tidegate_core::sanitize::shown(&text)))
+    }
+}
+
+impl From<CommitId> for String {
+    fn from(commit: CommitId) -> Self {
+        commit.0
+    }
+}
+
+impl Reference {
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Branch(name) | Self::Tag(name) | Self::Either(name) => name,
+        }
+    }
+
+    /// `refs/heads/main` and `refs/tags/v1`.
+    #[must_use]
+    pub fn full(text: &str) -> Option<Self> {
+        let branch = text.strip_prefix("refs/heads/").map(|name| Self::Branch(name.to_owned()));
+        branch.or_else(|| text.strip_prefix("refs/tags/").map(|name| Self::Tag(name.to_owned())))
+    }
+}
+
+/// Whether a commit asks that nothing be made of it, in the words that GitHub's own workflows understand.
+/// Source: GitHub documentation, "Skipping workflow runs".
+///
+/// The trailer stands behind two empty lines there. One is enough here: git folds them unless it is told otherwise, and whoever
+/// wrote the trailer meant it.
+#[must_use]
+pub fn asks_to_skip(message: &str) -> bool {
+    const WORDS: [&str; 5] = ["[skip ci]", "[ci skip]", "[no ci]", "[skip actions]", "[actions skip]"];
+    let small = message.to_ascii_lowercase();
+    if WORDS.iter().any(|word| small.contains(word)) {
+        return true;
+    }
+    let mut lines = small.trim_end().lines().rev();
+    let trailer = lines.next().and_then(|last| last.strip_prefix("skip-checks:"));
+    trailer.is_some_and(|value| value.trim() == "true") && lines.any(|line| line.trim().is_empty())
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self {
+            Self::Branch(_) => "branch",
+            Self::Tag(_) => "tag",
+            Self::Either(_) => "branch or tag",
+        };
+        write!(f, "{kind} `{}`", tidegate_core::sanitize::shown(self.name()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commits_that_ask_for_nothing_get_nothing() {
+        for message in [
+            "typo [skip ci]",
+            "[ci skip] typo",
+            "a\n\nb [no ci] c",
+            "[SKIP ACTIONS]",
+            "x [actions skip]",
+            "a\n\n\nskip-checks: true",
+            "a\n\n\nskip-checks:true\n",
+            "a\n\nReviewed-by: A\nskip-checks: true",
+        ] {
+            assert!(asks_to_skip(message), "{message:?}");
+        }
+        for message in [
+            "",
+            "skip ci",
+            "[skip-ci]",
+            "skip-checks: true",
+            "a\nskip-checks: true",
+            "a\n\n\nskip-checks: false",
+            "a\n\n\nskip-checks: true\n\nbut not really",
+        ] {
+            assert!(!asks_to_skip(message), "{message:?}");
+        }
+    }
+
+    #[test]
+    fn only_whole_commits_are_commits() {
+        assert_eq!(CommitId::new(&"AB".repeat(20)).unwrap().as_str(), "ab".repeat(20));
+        assert!(CommitId::new(&"ab".repeat(32)).is_some());
+        for bad in ["", "main", &"0".repeat(40), &"ab".repeat(21), &"g".repeat(40), "../../../etc/passwd"] {
+            assert!(CommitId::new(bad).is_none(), "{bad}");
+        }
+    }
+}
