@@ -7,7 +7,7 @@
 SHELL := bash
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
-.PHONY: demo demo-serve build release test test-fast bench fuzz fmt check-fmt clippy docs deny links check ci
+.PHONY: demo demo-serve build release dist test test-fast bench fuzz fmt check-fmt clippy docs deny links check ci
 
 demo: build
 	@scripts/demo
@@ -22,9 +22,13 @@ demo-serve: build
 build:
 	@cargo build --bin tidegate --test components
 
-# Build the static binaries for both architectures of Lambda into dist/.
+# Build the static binaries for both architectures of Lambda into dist/: make release binaries="tidegate-x86_64 ..."
 release:
-	@scripts/release
+	@scripts/release $(binaries)
+
+# Complete dist/ with checksums, a software bill of materials and release notes.
+dist:
+	@scripts/dist
 
 test:
 	@scripts/test
@@ -65,9 +69,10 @@ deny:
 links:
 	@scripts/check-links
 
-# The rules of the repository: layout, words, names, sizes.
+# The rules of the repository (dependencies, names, words, sizes), and of its GitHub workflows.
 check:
 	@scripts/check-repository
+	@scripts/check-workflows
 
 # What CI runs, on this machine.
 ci:

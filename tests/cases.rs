@@ -17,8 +17,8 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use serde::Serialize;
 use tidegate_core::diff::Comparison;
 use tidegate_core::plan::{Action, Operation, PlannedBody};
-use tidegate_core::report::{Outcome, Report};
-use tidegate_publish::publish::Planned;
+use tidegate_core::report::{Outcome, PublishReport};
+use tidegate_publish::publish::PlannedPublish;
 use tidegate_tests::{SiteState, SourceObject, Sources, World, calls};
 
 fn main() -> ExitCode {
@@ -69,7 +69,7 @@ struct ShownOperation {
     differences: Vec<String>,
 }
 
-fn shown(planned: &Planned) -> ShownPlan {
+fn shown(planned: &PlannedPublish) -> ShownPlan {
     let totals = serde_json::to_value(&planned.plan.totals).unwrap();
     let totals = totals.as_object().unwrap().clone().into_iter().filter(|(_, count)| *count != 0).collect();
     let policies =
@@ -188,7 +188,7 @@ fn json(value: &ShownPlan) -> String {
 }
 
 /// How the run ended and what the bucket holds then.
-fn site(report: &Report, after: &SiteState) -> String {
+fn site(report: &PublishReport, after: &SiteState) -> String {
     #[derive(Serialize)]
     #[serde(rename_all = "kebab-case")]
     struct Shown<'a> {

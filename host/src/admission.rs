@@ -5,9 +5,9 @@
 use tidegate_core::sanitize::{MESSAGE_BYTES, spoken};
 use wasmparser::{Encoding, Parser, Payload};
 
-use super::code_cache::packaged::PackageError;
+use super::code_cache::packaged::CodePackageError;
 use super::imports::LINKED;
-use super::kind::{Identified, Kind};
+use super::kind::{IdentifiedPlugin, PluginKind};
 use super::limits::{MAX_COMPONENT_BYTES, MAX_FUNCTION_BYTES, MAX_FUNCTIONS, MAX_NESTING};
 
 /// The version of the contract that this host speaks; patch levels do not matter.
@@ -151,7 +151,7 @@ pub enum AdmissionError {
         /// Its name.
         plugin: String,
         /// What is wrong with the package.
-        why: Box<PackageError>,
+        why: Box<CodePackageError>,
     },
 }
 
@@ -159,7 +159,7 @@ pub enum AdmissionError {
 ///
 /// # Errors
 /// [`AdmissionError`], each with the remedy.
-pub fn identify(plugin: &str, bytes: &[u8]) -> Result<Identified, AdmissionError> {
+pub fn identify(plugin: &str, bytes: &[u8]) -> Result<IdentifiedPlugin, AdmissionError> {
     let plugin = spoken(plugin, MESSAGE_BYTES);
     if bytes.len() > MAX_COMPONENT_BYTES {
         return Err(AdmissionError::TooLarge { plugin, bytes: bytes.len() });
@@ -170,7 +170,7 @@ pub fn identify(plugin: &str, bytes: &[u8]) -> Result<Identified, AdmissionError
     if !bytes.starts_with(b"\0asm") {
         return Err(AdmissionError::NotWasm { plugin, what: looks_like(bytes) });
     }
-    let names = match Names::read(&plugin, bytes)? {
+    let names = match ComponentNames::read(&plugin, bytes)? {
         Some(names) => names,
         None => return Err(AdmissionError::CoreModule { plugin }),
     };
@@ -190,12 +190,12 @@ fn looks_like(bytes: &[u8]) -> &'static str {
 
 /// Names at the outermost level of a component.
 #[derive(Default)]
-struct Names {
+struct ComponentNames {
     imports: Vec<String>,
     exports: Vec<String>,
 }
 
-impl Names {
+impl ComponentNames {
     /// `None` for a core module.
     fn read(plugin: &str, bytes: &[u8]) -> Result<Option<Self>, AdmissionError> {
         let invalid = |error: wasmparser::BinaryReaderError| AdmissionError::Invalid {
@@ -245,7 +245,7 @@ impl Names {
         Ok(Some(names))
     }
 
-    fn judge(&self, plugin: String) -> Result<Identified, AdmissionError> {
+    fn judge(&self, plugin: String) -> Result<IdentifiedPlugin, AdmissionError> {
         for name in self.exports.iter().chain(&self.imports) {
             if let Some((_, version)) = contract(name)
                 && !speaks(version)
@@ -269,8 +269,8 @@ impl Names {
         let exports =
             |wanted: &str| self.exports.iter().any(|name| contract(name).is_some_and(|(found, _)| found == wanted));
         let kind = match (exports("sync"), exports("policy")) {
-            (true, false) => Kind::Sync,
-            (false, true) => Kind::Policy,
+            (true, false) => PluginKind::Sync,
+            (false, true) => PluginKind::Policy,
             (true, true) => return Err(AdmissionError::TwoKinds { plugin }),
             (false, false) => return Err(AdmissionError::NoKind { plugin }),
         };
@@ -278,7 +278,7 @@ impl Names {
             return Err(AdmissionError::NoSettings { plugin });
         }
         let reads_content = self.imports.iter().any(|name| contract(name).is_some_and(|(found, _)| found == "content"));
-        Ok(Identified { kind, reads_content })
+        Ok(IdentifiedPlugin { kind, reads_content })
     }
 }
 

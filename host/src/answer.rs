@@ -4,7 +4,7 @@
 
 use tidegate_core::finding::{Finding, Severity};
 use tidegate_core::key::{Key, KeyError, MAX_KEY_BYTES};
-use tidegate_core::plugin_failure::{Cause, Fault, Malformed};
+use tidegate_core::plugin_failure::{FailureCause, LocatedCause, MalformedAnswer};
 use tidegate_core::sanitize::{CODE_BYTES, MESSAGE_BYTES, spoken};
 
 use super::bindings::sync_world::tidegate::plugin::types::{self as wire, AttributeResult};
@@ -14,16 +14,16 @@ use super::limits::Limits;
 pub const MAX_POINTER_BYTES: usize = 1_024;
 
 /// Checks that the indexes of an answer ascend and stay in the batch.
-pub(super) fn indexes(answered: impl Iterator<Item = u32>, length: usize) -> Result<(), Malformed> {
+pub(super) fn indexes(answered: impl Iterator<Item = u32>, length: usize) -> Result<(), MalformedAnswer> {
     let mut previous: Option<u32> = None;
     for index in answered {
         if let Some(previous) = previous
             && index <= previous
         {
-            return Err(Malformed::Order { index, previous });
+            return Err(MalformedAnswer::Order { index, previous });
         }
         if index as usize >= length {
-            return Err(Malformed::Range { index, length });
+            return Err(MalformedAnswer::Range { index, length });
         }
         previous = Some(index);
     }
@@ -31,7 +31,7 @@ pub(super) fn indexes(answered: impl Iterator<Item = u32>, length: usize) -> Res
 }
 
 /// A key that a plugin names.
-pub(super) fn key(name: &str) -> Result<Key, Malformed> {
+pub(super) fn key(name: &str) -> Result<Key, MalformedAnswer> {
     if name.len() > MAX_KEY_BYTES {
         return Err(KeyError::TooLong(spoken(name, 200), name.len()).into());
     }
@@ -39,17 +39,17 @@ pub(super) fn key(name: &str) -> Result<Key, Malformed> {
 }
 
 /// A JSON Pointer that a plugin names.
-pub(super) fn pointer(text: String) -> Result<String, Malformed> {
+pub(super) fn pointer(text: String) -> Result<String, MalformedAnswer> {
     let mut escapes = text.split('~').skip(1);
     let sound = text.len() <= MAX_POINTER_BYTES
         && (text.is_empty() || text.starts_with('/'))
         && escapes.all(|rest| rest.starts_with(['0', '1']))
         && spoken(&text, MAX_POINTER_BYTES) == text;
-    if sound { Ok(text) } else { Err(Malformed::Pointer(spoken(&text, 200))) }
+    if sound { Ok(text) } else { Err(MalformedAnswer::Pointer(spoken(&text, 200))) }
 }
 
 /// Refuses reserved names in an open tail; names that start with `x-` are anybody's.
-pub(super) fn tail(attributes: &[AttributeResult]) -> Result<(), Malformed> {
+pub(super) fn tail(attributes: &[AttributeResult]) -> Result<(), MalformedAnswer> {
     match attributes.iter().find(|attribute| !attribute.name.starts_with("x-")) {
         Some(unknown) => Err(unknown_name("attribute", &unknown.name)),
         None => Ok(()),
@@ -57,14 +57,14 @@ pub(super) fn tail(attributes: &[AttributeResult]) -> Result<(), Malformed> {
 }
 
 /// The error of a name that this host does not know.
-pub(super) fn unknown_name(place: &'static str, name: &str) -> Malformed {
-    Malformed::Unknown { place, name: spoken(name, CODE_BYTES) }
+pub(super) fn unknown_name(place: &'static str, name: &str) -> MalformedAnswer {
+    MalformedAnswer::Unknown { place, name: spoken(name, CODE_BYTES) }
 }
 
 /// A failure that the plugin reports.
-pub(super) fn reported(failure: wire::Failure) -> Fault {
-    Fault {
-        cause: Box::new(Cause::Reported {
+pub(super) fn reported(failure: wire::Failure) -> LocatedCause {
+    LocatedCause {
+        cause: Box::new(FailureCause::Reported {
             code: spoken(&failure.code, CODE_BYTES),
             message: spoken(&failure.message, MESSAGE_BYTES),
         }),
@@ -74,7 +74,7 @@ pub(super) fn reported(failure: wire::Failure) -> Fault {
 }
 
 /// Findings of one run, within their budget.
-pub(super) struct Findings<'a> {
+pub(super) struct FindingsBudget<'a> {
     plugin: &'a str,
     kept: Vec<Finding>,
     count_left: usize,
@@ -82,12 +82,12 @@ pub(super) struct Findings<'a> {
     dropped: u64,
 }
 
-impl<'a> Findings<'a> {
+impl<'a> FindingsBudget<'a> {
     pub(super) fn new(plugin: &'a str, limits: &Limits) -> Self {
         Self { plugin, kept: Vec::new(), count_left: limits.findings, bytes_left: limits.finding_bytes, dropped: 0 }
     }
 
-    pub(super) fn add(&mut self, findings: Vec<wire::Finding>) -> Result<(), Malformed> {
+    pub(super) fn add(&mut self, findings: Vec<wire::Finding>) -> Result<(), MalformedAnswer> {
         for finding in findings {
             tail(&finding.attributes)?;
             let finding = Finding {
@@ -124,20 +124,20 @@ impl<'a> Findings<'a> {
 }
 
 /// Bytes of a run's answers, within their budget.
-pub(super) struct Answered {
+pub(super) struct AnswerBudget {
     used: u64,
     allowed: u64,
 }
 
-impl Answered {
+impl AnswerBudget {
     pub(super) fn new(limits: &Limits, objects: u64) -> Self {
         Self { used: 0, allowed: limits.answer_bytes_for(objects) }
     }
 
-    pub(super) fn add(&mut self, bytes: usize) -> Result<(), Malformed> {
+    pub(super) fn add(&mut self, bytes: usize) -> Result<(), MalformedAnswer> {
         self.used = self.used.saturating_add(bytes as u64);
         if self.used > self.allowed {
-            return Err(Malformed::Size { used: self.used, allowed: self.allowed });
+            return Err(MalformedAnswer::Size { used: self.used, allowed: self.allowed });
         }
         Ok(())
     }
@@ -151,9 +151,9 @@ mod tests {
     fn indexes_ascend_within_their_batch() {
         assert_eq!(indexes([0, 1, 5].into_iter(), 6), Ok(()));
         assert_eq!(indexes([].into_iter(), 0), Ok(()));
-        assert_eq!(indexes([1, 0].into_iter(), 6), Err(Malformed::Order { index: 0, previous: 1 }));
-        assert_eq!(indexes([1, 1].into_iter(), 6), Err(Malformed::Order { index: 1, previous: 1 }));
-        assert_eq!(indexes([6].into_iter(), 6), Err(Malformed::Range { index: 6, length: 6 }));
+        assert_eq!(indexes([1, 0].into_iter(), 6), Err(MalformedAnswer::Order { index: 0, previous: 1 }));
+        assert_eq!(indexes([1, 1].into_iter(), 6), Err(MalformedAnswer::Order { index: 1, previous: 1 }));
+        assert_eq!(indexes([6].into_iter(), 6), Err(MalformedAnswer::Range { index: 6, length: 6 }));
     }
 
     #[test]

@@ -5,11 +5,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tidegate_core::desired::{Body, Desired, Entry, Excluded, Step};
-use tidegate_core::headers::{HeaderName, Headers, MAX_METADATA_BYTES, Shared};
+use tidegate_core::desired::{DesiredBody, DesiredEntry, DesiredSite, ExcludedObject, TraceStep};
+use tidegate_core::headers::{HeaderPool, MAX_METADATA_BYTES, ObjectHeader, ObjectHeaders};
 use tidegate_core::key::Key;
-use tidegate_core::plugin_failure::{Fault, Malformed};
-use tidegate_core::redirect::Target;
+use tidegate_core::plugin_failure::{LocatedCause, MalformedAnswer};
+use tidegate_core::redirect::RedirectTarget;
 use tidegate_core::sanitize::{clipped, spoken};
 
 use super::answer::{key as checked_key, unknown_name};
@@ -24,7 +24,7 @@ fn name_of(text: &str) -> &str {
 
 /// One decision, about however many entries.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub(super) struct Decided {
+pub(super) struct CheckedDecision {
     pub(super) action: Action,
     pub(super) rule: String,
     pub(super) reason: String,
@@ -32,7 +32,7 @@ pub(super) struct Decided {
 
 /// A redirect to add.
 #[derive(Debug)]
-pub(super) struct Extra {
+pub(super) struct AddedRedirect {
     pub(super) key: String,
     pub(super) redirect: String,
     pub(super) rule: String,
@@ -40,18 +40,18 @@ pub(super) struct Extra {
 }
 
 /// Whose decisions are applied, and what is remembered of them.
-pub(super) struct Shaping<'a> {
+pub(super) struct DecisionContext<'a> {
     pub(super) plugin: &'a str,
     pub(super) trace: Trace,
 }
 
 /// An entry and how it came to its key, for the words of a collision.
-struct Placed {
-    entry: Entry,
-    origin: Origin,
+struct PlacedEntry {
+    entry: DesiredEntry,
+    origin: KeyOrigin,
 }
 
-enum Origin {
+enum KeyOrigin {
     Stayed,
     Renamed { from: Key, rule: String },
     Added { rule: String },
@@ -59,19 +59,19 @@ enum Origin {
 
 /// Applies all decisions of one plugin. `decided` ascends by place.
 pub(super) fn apply(
-    shaping: &Shaping<'_>,
-    mut entries: Vec<Entry>,
-    mut excluded: Vec<Excluded>,
-    decided: Vec<(usize, Arc<Decided>)>,
-    extras: Vec<Extra>,
-) -> Result<Desired, Fault> {
+    shaping: &DecisionContext<'_>,
+    mut entries: Vec<DesiredEntry>,
+    mut excluded: Vec<ExcludedObject>,
+    decided: Vec<(usize, Arc<CheckedDecision>)>,
+    extras: Vec<AddedRedirect>,
+) -> Result<DesiredSite, LocatedCause> {
     let mut decided = decided.into_iter().peekable();
     // Where a renamed entry stands among those that are published, and how it came to its key.
-    let mut moved: BTreeMap<usize, Origin> = BTreeMap::new();
+    let mut moved: BTreeMap<usize, KeyOrigin> = BTreeMap::new();
     let (mut place, mut published) = (0, 0);
     let mut fault = None;
     // Already here, and not only once all are there: a million objects have some dozens of different headers.
-    let mut shared = Shared::default();
+    let mut shared = HeaderPool::default();
     entries.retain_mut(|entry| {
         let decision = decided.next_if(|(at, _)| *at == place);
         place += 1;
@@ -83,20 +83,21 @@ pub(super) fn apply(
             Ok(true) => {
                 shared.share(&mut entry.headers);
                 if entry.key != from {
-                    moved.insert(published_at, Origin::Renamed { from, rule: decision.rule.clone() });
+                    moved.insert(published_at, KeyOrigin::Renamed { from, rule: decision.rule.clone() });
                 }
                 true
             }
             Ok(false) => {
                 published -= 1;
-                if let Body::Object { source, size, .. } = &entry.body {
+                if let DesiredBody::Object { source, size, .. } = &entry.body {
                     let trail = std::mem::take(&mut entry.trail);
-                    excluded.push(Excluded { source: source.clone(), size: *size, trail });
+                    excluded.push(ExcludedObject { source: source.clone(), size: *size, trail });
                 }
                 false
             }
             Err(malformed) => {
-                fault = Some(Fault { rule: decision.rule.clone(), key: Some(from.to_string()), ..malformed.into() });
+                fault =
+                    Some(LocatedCause { rule: decision.rule.clone(), key: Some(from.to_string()), ..malformed.into() });
                 true
             }
         }
@@ -108,8 +109,8 @@ pub(super) fn apply(
         // Every key is as it was, so no two can have met.
         return desired(entries, excluded);
     }
-    let origin = |at| moved.remove(&at).unwrap_or(Origin::Stayed);
-    let mut placed: Vec<Placed> = entries.into_iter().zip((0..).map(origin)).map(Placed::new).collect();
+    let origin = |at| moved.remove(&at).unwrap_or(KeyOrigin::Stayed);
+    let mut placed: Vec<PlacedEntry> = entries.into_iter().zip((0..).map(origin)).map(PlacedEntry::new).collect();
     for extra in extras {
         placed.push(add(shaping, extra)?);
     }
@@ -117,8 +118,12 @@ pub(super) fn apply(
 }
 
 /// Does to one entry what was decided; says whether it is published.
-fn decide(shaping: &Shaping<'_>, entry: &mut Entry, decision: &Decided) -> Result<bool, Malformed> {
-    let mut effects = Effects(matches!(shaping.trace, Trace::Everything).then(Vec::new));
+fn decide(
+    shaping: &DecisionContext<'_>,
+    entry: &mut DesiredEntry,
+    decision: &CheckedDecision,
+) -> Result<bool, MalformedAnswer> {
+    let mut effects = TraceEffects(matches!(shaping.trace, Trace::Everything).then(Vec::new));
     let publish = match &decision.action {
         Action::Publish(edits) => {
             edits.iter().try_for_each(|edit| perform(entry, edit, &mut effects))?;
@@ -134,25 +139,26 @@ fn decide(shaping: &Shaping<'_>, entry: &mut Entry, decision: &Decided) -> Resul
     Ok(publish)
 }
 
-fn add(shaping: &Shaping<'_>, extra: Extra) -> Result<Placed, Fault> {
-    let Extra { key, redirect, rule, reason } = extra;
-    let fault = |malformed: Malformed| Fault {
+fn add(shaping: &DecisionContext<'_>, extra: AddedRedirect) -> Result<PlacedEntry, LocatedCause> {
+    let AddedRedirect { key, redirect, rule, reason } = extra;
+    let fault = |malformed: MalformedAnswer| LocatedCause {
         rule: rule.clone(),
         key: Some(spoken(&key, tidegate_core::key::MAX_KEY_BYTES)),
         ..malformed.into()
     };
     let checked = checked_key(&key).map_err(fault)?;
-    let target = Target::new(&redirect).map_err(|error| fault(error.into()))?;
-    let mut effects = Effects(matches!(shaping.trace, Trace::Everything).then(Vec::new));
+    let target = RedirectTarget::new(&redirect).map_err(|error| fault(error.into()))?;
+    let mut effects = TraceEffects(matches!(shaping.trace, Trace::Everything).then(Vec::new));
     effects.add(|| format!("added as a redirect to {target}"));
     let mut trail = Vec::new();
     effects.into_trail(&mut trail, shaping.plugin, &rule, &reason);
-    let entry = Entry { key: checked, body: Body::Redirect(target), headers: Headers::default(), trail };
-    Ok(Placed { entry, origin: Origin::Added { rule } })
+    let entry =
+        DesiredEntry { key: checked, body: DesiredBody::Redirect(target), headers: ObjectHeaders::default(), trail };
+    Ok(PlacedEntry { entry, origin: KeyOrigin::Added { rule } })
 }
 
 /// Sorts by key and refuses two entries on one.
-fn finished(mut placed: Vec<Placed>, excluded: Vec<Excluded>) -> Result<Desired, Fault> {
+fn finished(mut placed: Vec<PlacedEntry>, excluded: Vec<ExcludedObject>) -> Result<DesiredSite, LocatedCause> {
     // Stable, so that the words of a collision do not depend on anything but the listing.
     placed.sort_by(|a, b| a.entry.key.cmp(&b.entry.key));
     for (first, second) in placed.iter().zip(placed.iter().skip(1)) {
@@ -160,33 +166,33 @@ fn finished(mut placed: Vec<Placed>, excluded: Vec<Excluded>) -> Result<Desired,
             let key = first.entry.key.to_string();
             let rule = second.origin.rule().or(first.origin.rule()).unwrap_or_default().to_owned();
             let (one, other) = (first.words(), second.words());
-            let malformed = Malformed::Collision { key: key.clone(), first: one, second: other };
-            return Err(Fault { rule, key: Some(key), ..malformed.into() });
+            let malformed = MalformedAnswer::Collision { key: key.clone(), first: one, second: other };
+            return Err(LocatedCause { rule, key: Some(key), ..malformed.into() });
         }
     }
     desired(placed.into_iter().map(|placed| placed.entry).collect(), excluded)
 }
 
-fn desired(entries: Vec<Entry>, excluded: Vec<Excluded>) -> Result<Desired, Fault> {
-    Desired::new(entries, excluded)
-        .map_err(|collision| tidegate_core::plugin_failure::Cause::Host(collision.to_string()).into())
+fn desired(entries: Vec<DesiredEntry>, excluded: Vec<ExcludedObject>) -> Result<DesiredSite, LocatedCause> {
+    DesiredSite::new(entries, excluded)
+        .map_err(|collision| tidegate_core::plugin_failure::FailureCause::Host(collision.to_string()).into())
 }
 
-impl Placed {
-    fn new((entry, origin): (Entry, Origin)) -> Self {
+impl PlacedEntry {
+    fn new((entry, origin): (DesiredEntry, KeyOrigin)) -> Self {
         Self { entry, origin }
     }
 
     fn words(&self) -> String {
         match &self.origin {
-            Origin::Stayed => format!("`{}` itself", self.entry.key),
-            Origin::Renamed { from, .. } => format!("`{from}`, which it renames"),
-            Origin::Added { .. } => "a redirect that it adds".to_owned(),
+            KeyOrigin::Stayed => format!("`{}` itself", self.entry.key),
+            KeyOrigin::Renamed { from, .. } => format!("`{from}`, which it renames"),
+            KeyOrigin::Added { .. } => "a redirect that it adds".to_owned(),
         }
     }
 }
 
-impl Origin {
+impl KeyOrigin {
     fn rule(&self) -> Option<&str> {
         match self {
             Self::Stayed => None,
@@ -195,7 +201,7 @@ impl Origin {
     }
 }
 
-fn perform(entry: &mut Entry, edit: &Edit, effects: &mut Effects) -> Result<(), Malformed> {
+fn perform(entry: &mut DesiredEntry, edit: &Edit, effects: &mut TraceEffects) -> Result<(), MalformedAnswer> {
     match edit {
         Edit::Rename(name) => {
             let key = checked_key(name)?;
@@ -205,12 +211,12 @@ fn perform(entry: &mut Entry, edit: &Edit, effects: &mut Effects) -> Result<(), 
             }
         }
         Edit::SetHeader(header) => {
-            let name = HeaderName::parse(name_of(&header.name))?;
+            let name = ObjectHeader::parse(name_of(&header.name))?;
             entry.headers.set(name, &header.value)?;
             effects.add(|| format!("{name}: {}", header.value));
         }
         Edit::RemoveHeader(name) => {
-            let name = HeaderName::parse(name_of(name))?;
+            let name = ObjectHeader::parse(name_of(name))?;
             entry.headers.remove(name);
             effects.add(|| format!("{name} removed"));
         }
@@ -225,9 +231,9 @@ fn perform(entry: &mut Entry, edit: &Edit, effects: &mut Effects) -> Result<(), 
             effects.add(|| format!("metadata {} removed", spoken(&name.to_ascii_lowercase(), MAX_METADATA_BYTES)));
         }
         Edit::Redirect(text) => {
-            let target = Target::new(text)?;
+            let target = RedirectTarget::new(text)?;
             effects.add(|| format!("published as a redirect to {target}"));
-            entry.body = Body::Redirect(target);
+            entry.body = DesiredBody::Redirect(target);
         }
         Edit::Other(attribute) => return Err(unknown_name("edit", &attribute.name)),
     }
@@ -235,18 +241,23 @@ fn perform(entry: &mut Entry, edit: &Edit, effects: &mut Effects) -> Result<(), 
 }
 
 /// What a decision changed, in words; nothing where nobody will read them.
-struct Effects(Option<Vec<String>>);
+struct TraceEffects(Option<Vec<String>>);
 
-impl Effects {
+impl TraceEffects {
     fn add(&mut self, words: impl FnOnce() -> String) {
         if let Some(effects) = &mut self.0 {
             effects.push(words());
         }
     }
 
-    fn into_trail(self, trail: &mut Vec<Step>, plugin: &str, rule: &str, reason: &str) {
+    fn into_trail(self, trail: &mut Vec<TraceStep>, plugin: &str, rule: &str, reason: &str) {
         if let Some(effects) = self.0 {
-            trail.push(Step { plugin: plugin.to_owned(), rule: rule.to_owned(), reason: reason.to_owned(), effects });
+            trail.push(TraceStep {
+                plugin: plugin.to_owned(),
+                rule: rule.to_owned(),
+                reason: reason.to_owned(),
+                effects,
+            });
         }
     }
 }

@@ -20,7 +20,7 @@ const MAX_CODE_BYTES: u64 = 256 << 20;
 
 /// Reads compiled code that Tidegate has written.
 #[expect(unsafe_code, reason = "wasmtime trusts compiled code; `Authentic` is what makes it trustworthy")]
-fn deserialize(engine: &Engine, code: &Authentic<'_>) -> wasmtime::Result<Component> {
+fn deserialize(engine: &Engine, code: &AuthenticCode<'_>) -> wasmtime::Result<Component> {
     // SAFETY: `Component::deserialize` runs whatever machine code it is given, so the bytes must be what
     // `Component::serialize` made. `Authentic` holds exactly the bytes in memory that were checked, which are not read again
     // from disk in between, and is made in two places only.
@@ -36,7 +36,7 @@ fn deserialize(engine: &Engine, code: &Authentic<'_>) -> wasmtime::Result<Compon
 }
 
 /// Compiled code whose tag or digest has been verified.
-struct Authentic<'a>(&'a [u8]);
+struct AuthenticCode<'a>(&'a [u8]);
 
 /// What compiled code runs on, as names of files spell it.
 fn target() -> String {

@@ -4,14 +4,14 @@
 
 use std::collections::BTreeMap;
 
-use tidegate_core::architecture::Target;
+use tidegate_core::architecture::Architecture;
 use tidegate_core::config::Sha256Hex;
 use tidegate_core::sanitize::{MESSAGE_BYTES, spoken};
 
 use super::admission::{AdmissionError, identify};
-use super::code_cache::packaged::{Compiled, INDEX, Index, name};
+use super::code_cache::packaged::{INDEX, PackageIndex, PackagedCode, name};
 use super::engine::{EngineError, configuration};
-use super::kind::Identified;
+use super::kind::IdentifiedPlugin;
 
 /// Compiles plugins for one target, which need not be this machine.
 ///
@@ -20,14 +20,14 @@ use super::kind::Identified;
 #[derive(Clone)]
 pub struct Compiler {
     engine: wasmtime::Engine,
-    target: Target,
+    target: Architecture,
 }
 
 /// The machine code of one component.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Code {
+pub struct CompiledPlugin {
     component: Sha256Hex,
-    identified: Identified,
+    identified: IdentifiedPlugin,
     bytes: Vec<u8>,
 }
 
@@ -36,7 +36,7 @@ impl Compiler {
     ///
     /// # Errors
     /// [`EngineError`].
-    pub fn new(target: Target) -> Result<Self, EngineError> {
+    pub fn new(target: Architecture) -> Result<Self, EngineError> {
         let sandbox = |error: wasmtime::Error| EngineError::Sandbox(format!("{error:#}"));
         let mut configuration = configuration().map_err(sandbox)?;
         configuration.target(target.triple()).map_err(sandbox)?;
@@ -45,7 +45,7 @@ impl Compiler {
 
     /// What it compiles for.
     #[must_use]
-    pub fn target(&self) -> Target {
+    pub fn target(&self) -> Architecture {
         self.target
     }
 
@@ -53,13 +53,13 @@ impl Compiler {
     ///
     /// # Errors
     /// [`AdmissionError`], each with the remedy.
-    pub fn compile(&self, plugin: &str, bytes: &[u8]) -> Result<Code, AdmissionError> {
+    pub fn compile(&self, plugin: &str, bytes: &[u8]) -> Result<CompiledPlugin, AdmissionError> {
         let identified = identify(plugin, bytes)?;
         let code = self.engine.precompile_component(bytes).map_err(|error| AdmissionError::Invalid {
             plugin: spoken(plugin, MESSAGE_BYTES),
             why: spoken(&format!("{error:#}"), MESSAGE_BYTES),
         })?;
-        Ok(Code { component: Sha256Hex::of(bytes), identified, bytes: code })
+        Ok(CompiledPlugin { component: Sha256Hex::of(bytes), identified, bytes: code })
     }
 
     /// The files of `compiled/`, by name: the code, and the index by which a function knows it. `bundled` says which
@@ -69,23 +69,23 @@ impl Compiler {
     /// None in practice: the index is plain text and numbers.
     pub fn files(
         &self,
-        codes: Vec<Code>,
+        codes: Vec<CompiledPlugin>,
         bundled: BTreeMap<String, Sha256Hex>,
     ) -> Result<BTreeMap<String, Vec<u8>>, serde_json::Error> {
         let (mut files, mut components) = (BTreeMap::new(), BTreeMap::new());
-        for Code { component, identified, bytes } in codes {
-            let compiled = Compiled::new(identified, &bytes);
+        for CompiledPlugin { component, identified, bytes } in codes {
+            let compiled = PackagedCode::new(identified, &bytes);
             files.insert(name(&component, self.target), bytes);
             components.insert(component, compiled);
         }
-        let mut index = serde_json::to_vec_pretty(&Index::new(self.target, bundled, components))?;
+        let mut index = serde_json::to_vec_pretty(&PackageIndex::new(self.target, bundled, components))?;
         index.push(b'\n');
         files.insert(INDEX.to_owned(), index);
         Ok(files)
     }
 }
 
-impl Code {
+impl CompiledPlugin {
     /// The machine code, in wasmtime's own form.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {

@@ -2,31 +2,31 @@
 //!
 //! Owns the validation of settings. Never runs a publish.
 
-use tidegate_core::content::{Content, ReadError};
+use tidegate_core::content::{ContentReader, ReadError};
 use tidegate_core::key::Key;
-use tidegate_core::plugin_failure::{Failure, Fault, Malformed};
+use tidegate_core::plugin_failure::{LocatedCause, MalformedAnswer, PluginFailure};
 use tidegate_core::sanitize::{MESSAGE_BYTES, spoken};
 
 use super::answer::pointer;
 use super::bindings::{policy_world, sync_world};
-use super::content_server::Desk;
-use super::instance::{Order, Session, run};
+use super::content_server::ContentServer;
+use super::instance::{Instance, RunSpec, run};
 use super::limits::MAX_SETTINGS_BYTES;
-use super::loaded::{Plugin, Ready};
+use super::loaded::{Plugin, ReadyPlugin};
 
 /// Most issues that are kept of one answer.
 const MAX_ISSUES: usize = 100;
 
 /// A plugin with its canonical settings.
 #[derive(Debug, Clone)]
-pub struct Configured {
+pub struct ConfiguredPlugin {
     plugin: Plugin,
     settings: String,
 }
 
 /// One thing that is wrong with settings.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Issue {
+pub struct SettingsIssue {
     /// JSON Pointer to the value; empty for the whole document.
     pub pointer: String,
     /// One sentence that says what to do.
@@ -42,7 +42,7 @@ pub enum SettingsError {
         /// Its name.
         plugin: String,
         /// What is wrong.
-        issues: Vec<Issue>,
+        issues: Vec<SettingsIssue>,
         /// Issues past the first hundred.
         more: usize,
     },
@@ -56,10 +56,10 @@ pub enum SettingsError {
     },
     /// The plugin failed over them.
     #[error(transparent)]
-    Failed(#[from] Failure),
+    Failed(#[from] PluginFailure),
 }
 
-fn told(issues: &[Issue], more: usize) -> String {
+fn told(issues: &[SettingsIssue], more: usize) -> String {
     let mut text = issues
         .iter()
         .map(|issue| match issue.pointer.as_str() {
@@ -81,7 +81,7 @@ impl Plugin {
     /// # Errors
     /// [`SettingsError::Refused`] with what the plugin has against them; [`SettingsError::Failed`] where the plugin
     /// breaks down over them or its canonical form is none.
-    pub fn validate(&self, settings: &serde_json::Value) -> Result<Configured, SettingsError> {
+    pub fn validate(&self, settings: &serde_json::Value) -> Result<ConfiguredPlugin, SettingsError> {
         let text = settings.to_string();
         if text.len() > MAX_SETTINGS_BYTES {
             return Err(SettingsError::TooLong { plugin: self.name().to_owned(), bytes: text.len() });
@@ -91,24 +91,26 @@ impl Plugin {
             Err((issues, more)) => return Err(SettingsError::Refused { plugin: self.name().to_owned(), issues, more }),
         };
         let differs = match self.ask(&canonical)? {
-            Ok(again) if again == canonical => return Ok(Configured { plugin: self.clone(), settings: canonical }),
+            Ok(again) if again == canonical => {
+                return Ok(ConfiguredPlugin { plugin: self.clone(), settings: canonical });
+            }
             Ok(again) => format!("gives `{}` for `{}`", spoken(&again, 200), spoken(&canonical, 200)),
             Err((issues, more)) => format!("is refused with {}", spoken(&told(&issues, more), 200)),
         };
-        Err(Failure::new(self.name(), VALIDATE, Malformed::NotCanonical(differs).into(), None).into())
+        Err(PluginFailure::new(self.name(), VALIDATE, MalformedAnswer::NotCanonical(differs).into(), None).into())
     }
 
     /// One validation: canonical settings, or the first issues and the number of the rest.
-    fn ask(&self, settings: &str) -> Result<Result<String, (Vec<Issue>, usize)>, Failure> {
+    fn ask(&self, settings: &str) -> Result<Result<String, (Vec<SettingsIssue>, usize)>, PluginFailure> {
         let nothing = |_: &str| None;
         let engine = self.engine();
-        let desk = Desk::new(&nothing, &NoContent, engine.limits(), 0);
-        let order = Order { engine, name: self.name(), objects: 0, desk };
+        let desk = ContentServer::new(&nothing, &NoContent, engine.limits(), 0);
+        let order = RunSpec { engine, name: self.name(), objects: 0, desk };
         let (result, _) = match self.ready() {
-            Ready::Sync(ready) => run(
+            ReadyPlugin::Sync(ready) => run(
                 order,
                 |store| ready.instantiate(store),
-                |session: &mut Session<sync_world::SyncPlugin>| {
+                |session: &mut Instance<sync_world::SyncPlugin>| {
                     let answer = session
                         .call(VALIDATE, |b, store| b.tidegate_plugin_settings().call_validate(store, settings))?;
                     judged(
@@ -117,10 +119,10 @@ impl Plugin {
                     )
                 },
             ),
-            Ready::Policy(ready) => run(
+            ReadyPlugin::Policy(ready) => run(
                 order,
                 |store| ready.instantiate(store),
-                |session: &mut Session<policy_world::PolicyPlugin>| {
+                |session: &mut Instance<policy_world::PolicyPlugin>| {
                     let answer = session
                         .call(VALIDATE, |b, store| b.tidegate_plugin_settings().call_validate(store, settings))?;
                     judged(
@@ -136,29 +138,33 @@ impl Plugin {
 
 const VALIDATE: &str = "settings.validate";
 
-type Validated = Result<String, (Vec<Issue>, usize)>;
+type Validated = Result<String, (Vec<SettingsIssue>, usize)>;
 
-fn judged(answer: Result<String, Vec<(String, String)>>) -> Result<Validated, Fault> {
+fn judged(answer: Result<String, Vec<(String, String)>>) -> Result<Validated, LocatedCause> {
     match answer {
-        Ok(canonical) if canonical.len() > MAX_SETTINGS_BYTES => Err(Malformed::SettingsSize(canonical.len()).into()),
+        Ok(canonical) if canonical.len() > MAX_SETTINGS_BYTES => {
+            Err(MalformedAnswer::SettingsSize(canonical.len()).into())
+        }
         Ok(canonical) => match serde_json::from_str::<serde::de::IgnoredAny>(&canonical) {
             Ok(_) => Ok(Ok(canonical)),
-            Err(error) => Err(Malformed::NotJson(error.to_string()).into()),
+            Err(error) => Err(MalformedAnswer::NotJson(error.to_string()).into()),
         },
-        Err(issues) if issues.is_empty() => Err(Malformed::NoIssue.into()),
+        Err(issues) if issues.is_empty() => Err(MalformedAnswer::NoIssue.into()),
         Err(issues) => {
             let more = issues.len().saturating_sub(MAX_ISSUES);
             let issues = issues
                 .into_iter()
                 .take(MAX_ISSUES)
-                .map(|(at, message)| Ok(Issue { pointer: pointer(at)?, message: spoken(&message, MESSAGE_BYTES) }))
-                .collect::<Result<_, Malformed>>()?;
+                .map(|(at, message)| {
+                    Ok(SettingsIssue { pointer: pointer(at)?, message: spoken(&message, MESSAGE_BYTES) })
+                })
+                .collect::<Result<_, MalformedAnswer>>()?;
             Ok(Err((issues, more)))
         }
     }
 }
 
-impl Configured {
+impl ConfiguredPlugin {
     /// The plugin.
     #[must_use]
     pub fn plugin(&self) -> &Plugin {
@@ -181,7 +187,7 @@ impl Configured {
 /// There is nothing to read while settings are validated.
 struct NoContent;
 
-impl Content for NoContent {
+impl ContentReader for NoContent {
     fn heads(&self, keys: &[Key], _: u32, _: std::time::Instant) -> Vec<Result<Vec<u8>, ReadError>> {
         keys.iter().map(|key| Err(ReadError::NotFound(key.clone()))).collect()
     }

@@ -1,44 +1,44 @@
 //! Reads of the artifact for a plugin: which keys it may name, and how much it may read.
 //!
-//! Owns the budget of reads and the way from a plugin's thread to the caller's, which alone can borrow a [`Content`].
+//! Owns the budget of reads and the way from a plugin's thread to the caller's, which alone can borrow a [`ContentReader`].
 //! Never reads by itself.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-use tidegate_core::content::{Content, ReadError};
+use tidegate_core::content::{ContentReader, ReadError};
 use tidegate_core::key::Key;
 use tidegate_core::sanitize::{MESSAGE_BYTES, spoken};
 
 use super::limits::Limits;
 
 /// What a plugin gets for one key.
-pub(super) type Answer = Result<Vec<u8>, Refusal>;
+pub(super) type Answer = Result<Vec<u8>, ReadRefusal>;
 
 /// Why it gets nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum ReadRefusal {
     NotFound,
     Budget,
     Unavailable(String),
 }
 
 /// One call of the plugin, on its way to the caller's thread.
-pub(super) struct Request {
-    pub(super) what: Wanted,
+pub(super) struct ReadRequest {
+    pub(super) what: RequestedContent,
     pub(super) reply: Sender<Vec<Answer>>,
 }
 
 /// What is asked for.
-pub(super) enum Wanted {
+pub(super) enum RequestedContent {
     Heads { keys: Vec<String>, length: u32 },
     Range { key: String, offset: u64, length: u32 },
 }
 
 /// Asks the caller's thread and waits; `None` where it is gone.
-pub(super) fn ask(requests: &Sender<Request>, what: Wanted) -> Option<Vec<Answer>> {
+pub(super) fn ask(requests: &Sender<ReadRequest>, what: RequestedContent) -> Option<Vec<Answer>> {
     let (reply, answers) = channel();
-    requests.send(Request { what, reply }).ok()?;
+    requests.send(ReadRequest { what, reply }).ok()?;
     answers.recv().ok()
 }
 
@@ -46,9 +46,9 @@ pub(super) fn ask(requests: &Sender<Request>, what: Wanted) -> Option<Vec<Answer
 pub(super) type Find<'a> = dyn Fn(&str) -> Option<(&'a Key, u64)> + 'a;
 
 /// Serves one run's reads.
-pub(super) struct Desk<'a> {
+pub(super) struct ContentServer<'a> {
     find: &'a Find<'a>,
-    content: &'a dyn Content,
+    content: &'a dyn ContentReader,
     reads_allowed: u64,
     bytes_allowed: u64,
     time_allowed: Duration,
@@ -61,7 +61,7 @@ pub(super) struct Desk<'a> {
 
 /// What a run read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Read {
+pub(super) struct ReadTotals {
     pub(super) reads: u64,
     pub(super) reads_allowed: u64,
     pub(super) bytes: u64,
@@ -73,8 +73,8 @@ pub(super) struct Read {
     pub(super) unavailable: Option<String>,
 }
 
-impl<'a> Desk<'a> {
-    pub(super) fn new(find: &'a Find<'a>, content: &'a dyn Content, limits: &Limits, objects: u64) -> Self {
+impl<'a> ContentServer<'a> {
+    pub(super) fn new(find: &'a Find<'a>, content: &'a dyn ContentReader, limits: &Limits, objects: u64) -> Self {
         Self {
             find,
             content,
@@ -90,16 +90,16 @@ impl<'a> Desk<'a> {
     }
 
     /// Serves until the plugin's thread has dropped its end.
-    pub(super) fn serve(mut self, requests: &Receiver<Request>) -> Read {
-        for Request { what, reply } in requests {
+    pub(super) fn serve(mut self, requests: &Receiver<ReadRequest>) -> ReadTotals {
+        for ReadRequest { what, reply } in requests {
             let answers = match what {
-                Wanted::Heads { keys, length } => self.heads(&keys, length),
-                Wanted::Range { key, offset, length } => vec![self.range(&key, offset, length)],
+                RequestedContent::Heads { keys, length } => self.heads(&keys, length),
+                RequestedContent::Range { key, offset, length } => vec![self.range(&key, offset, length)],
             };
             // A plugin whose time is over does not wait for its answer.
             let _gone = reply.send(answers);
         }
-        Read {
+        ReadTotals {
             reads: self.reads,
             reads_allowed: self.reads_allowed,
             bytes: self.bytes,
@@ -112,10 +112,10 @@ impl<'a> Desk<'a> {
 
     fn heads(&mut self, keys: &[String], length: u32) -> Vec<Answer> {
         let mut wanted = Vec::new();
-        let granted: Vec<Result<u64, Refusal>> = keys
+        let granted: Vec<Result<u64, ReadRefusal>> = keys
             .iter()
             .map(|key| {
-                let (source, size) = (self.find)(key).ok_or(Refusal::NotFound)?;
+                let (source, size) = (self.find)(key).ok_or(ReadRefusal::NotFound)?;
                 let bytes = size.min(u64::from(length));
                 self.charge(bytes)?;
                 if bytes > 0 {
@@ -142,7 +142,7 @@ impl<'a> Desk<'a> {
     }
 
     fn range(&mut self, key: &str, offset: u64, length: u32) -> Answer {
-        let (source, size) = (self.find)(key).ok_or(Refusal::NotFound)?;
+        let (source, size) = (self.find)(key).ok_or(ReadRefusal::NotFound)?;
         let bytes = size.saturating_sub(offset).min(u64::from(length));
         self.charge(bytes)?;
         if bytes == 0 {
@@ -155,10 +155,10 @@ impl<'a> Desk<'a> {
     }
 
     /// Budgets are charged by sizes that the listing says, before anything is read: equal inputs spend them alike.
-    fn charge(&mut self, bytes: u64) -> Result<(), Refusal> {
+    fn charge(&mut self, bytes: u64) -> Result<(), ReadRefusal> {
         if self.reads >= self.reads_allowed || self.bytes.saturating_add(bytes) > self.bytes_allowed {
             self.exhausted = true;
-            return Err(Refusal::Budget);
+            return Err(ReadRefusal::Budget);
         }
         self.reads += 1;
         self.bytes += bytes;
@@ -180,9 +180,9 @@ impl<'a> Desk<'a> {
         }
     }
 
-    fn lost(&mut self, why: &str) -> Refusal {
+    fn lost(&mut self, why: &str) -> ReadRefusal {
         let why = spoken(why, MESSAGE_BYTES);
         self.unavailable.get_or_insert_with(|| why.clone());
-        Refusal::Unavailable(why)
+        ReadRefusal::Unavailable(why)
     }
 }

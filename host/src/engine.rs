@@ -11,7 +11,7 @@ use wasmtime::{Config, InstanceAllocationStrategy, ModuleVersionStrategy, WasmBa
 
 use super::imports;
 use super::limits::{Limits, WASM_STACK_BYTES};
-use super::store::State;
+use super::store::StoreState;
 
 /// The version of wasmtime that compiled code is stamped with. wasmtime's own stamp is its major version only, and code
 /// of another patch level may lack a fix. A test compares it with the lock file.
@@ -27,7 +27,7 @@ const TICK: Duration = Duration::from_millis(5);
 #[derive(Clone)]
 pub struct Engine {
     wasm: wasmtime::Engine,
-    linker: Arc<Linker<State>>,
+    linker: Arc<Linker<StoreState>>,
     limits: Arc<Limits>,
 }
 
@@ -84,7 +84,7 @@ impl Engine {
         &self.wasm
     }
 
-    pub(super) fn linker(&self) -> &Linker<State> {
+    pub(super) fn linker(&self) -> &Linker<StoreState> {
         &self.linker
     }
 }

@@ -2,16 +2,16 @@
 //!
 //! Owns the host's side of them. Nothing else is linked, nothing of WASI among it.
 
-use tidegate_core::plugin_failure::Cause;
-use tidegate_core::plugin_usage::Level;
+use tidegate_core::plugin_failure::FailureCause;
+use tidegate_core::plugin_usage::LogLevel;
 use wasmtime::StoreContextMut;
 use wasmtime::component::Linker;
 
 use super::bindings::sync_world::tidegate::plugin::content::ReadError;
 use super::bindings::sync_world::tidegate::plugin::log::Level as WireLevel;
-use super::content_server::{Answer, Refusal, Wanted, ask};
+use super::content_server::{Answer, ReadRefusal, RequestedContent, ask};
 use super::limits::{MAX_HEAD_BYTES, MAX_HEADS, MAX_RANGE_BYTES};
-use super::store::{State, Stop};
+use super::store::{Stop, StoreState};
 
 /// Interface names that a component may import. `types` has no functions, it is named for its types.
 pub(super) const LINKED: [&str; 3] = ["types", "log", "content"];
@@ -19,50 +19,53 @@ pub(super) const LINKED: [&str; 3] = ["types", "log", "content"];
 type Bytes = Result<Vec<u8>, ReadError>;
 
 /// Links the interfaces.
-pub(super) fn add(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+pub(super) fn add(linker: &mut Linker<StoreState>) -> wasmtime::Result<()> {
     linker.instance("tidegate:plugin/types@0.1.0")?;
     linker.instance("tidegate:plugin/log@0.1.0")?.func_wrap(
         "log",
-        |mut store: StoreContextMut<'_, State>, (level, message): (WireLevel, String)| {
+        |mut store: StoreContextMut<'_, StoreState>, (level, message): (WireLevel, String)| {
             let level = match level {
-                WireLevel::Trace => Level::Trace,
-                WireLevel::Debug => Level::Debug,
-                WireLevel::Info => Level::Info,
-                WireLevel::Warn => Level::Warn,
-                WireLevel::Error => Level::Error,
+                WireLevel::Trace => LogLevel::Trace,
+                WireLevel::Debug => LogLevel::Debug,
+                WireLevel::Info => LogLevel::Info,
+                WireLevel::Warn => LogLevel::Warn,
+                WireLevel::Error => LogLevel::Error,
             };
             store.data_mut().log.add(level, &message);
             Ok(())
         },
     )?;
     let mut content = linker.instance("tidegate:plugin/content@0.1.0")?;
-    content.func_wrap("read-heads", |mut store: StoreContextMut<'_, State>, (keys, length): (Vec<String>, u32)| {
-        bounded("content.read-heads", "keys", keys.len() as u64, MAX_HEADS as u64)?;
-        bounded("content.read-heads", "bytes", u64::from(length), u64::from(MAX_HEAD_BYTES))?;
-        Ok((read(&mut store, Wanted::Heads { keys, length })?,))
-    })?;
+    content.func_wrap(
+        "read-heads",
+        |mut store: StoreContextMut<'_, StoreState>, (keys, length): (Vec<String>, u32)| {
+            bounded("content.read-heads", "keys", keys.len() as u64, MAX_HEADS as u64)?;
+            bounded("content.read-heads", "bytes", u64::from(length), u64::from(MAX_HEAD_BYTES))?;
+            Ok((read(&mut store, RequestedContent::Heads { keys, length })?,))
+        },
+    )?;
     content.func_wrap(
         "read-range",
-        |mut store: StoreContextMut<'_, State>, (key, offset, length): (String, u64, u32)| {
+        |mut store: StoreContextMut<'_, StoreState>, (key, offset, length): (String, u64, u32)| {
             bounded("content.read-range", "bytes", u64::from(length), u64::from(MAX_RANGE_BYTES))?;
-            let mut answers = read(&mut store, Wanted::Range { key, offset, length })?;
+            let mut answers = read(&mut store, RequestedContent::Range { key, offset, length })?;
             Ok((answers.pop().unwrap_or(Err(ReadError::NotFound)),))
         },
     )
 }
 
 fn bounded(function: &'static str, what: &'static str, asked: u64, most: u64) -> Result<(), Stop> {
-    if asked > most { Err(Stop(Cause::Request { function, what, asked, most })) } else { Ok(()) }
+    if asked > most { Err(Stop(FailureCause::Request { function, what, asked, most })) } else { Ok(()) }
 }
 
 /// Has it read, and grants the fuel that looking at these bytes takes.
-fn read(store: &mut StoreContextMut<'_, State>, what: Wanted) -> wasmtime::Result<Vec<Bytes>> {
+fn read(store: &mut StoreContextMut<'_, StoreState>, what: RequestedContent) -> wasmtime::Result<Vec<Bytes>> {
     let state = store.data_mut();
     state.clock.stop();
     let answers = ask(&state.requests, what);
     state.clock.start();
     let answers: Vec<Answer> =
-        answers.ok_or_else(|| Stop(Cause::Host("nobody answers its reads any more".to_owned())))?;
+        answers.ok_or_else(|| Stop(FailureCause::Host("nobody answers its reads any more".to_owned())))?;
     let bytes: u64 = answers.iter().flatten().map(|body| body.len() as u64).sum();
     let more = bytes.saturating_mul(state.fuel_per_byte_read);
     state.fuel_allowed = state.fuel_allowed.saturating_add(more);
@@ -72,9 +75,9 @@ fn read(store: &mut StoreContextMut<'_, State>, what: Wanted) -> wasmtime::Resul
         .into_iter()
         .map(|answer| {
             answer.map_err(|refusal| match refusal {
-                Refusal::NotFound => ReadError::NotFound,
-                Refusal::Budget => ReadError::BudgetExhausted,
-                Refusal::Unavailable(why) => ReadError::Unavailable(why),
+                ReadRefusal::NotFound => ReadError::NotFound,
+                ReadRefusal::Budget => ReadError::BudgetExhausted,
+                ReadRefusal::Unavailable(why) => ReadError::Unavailable(why),
             })
         })
         .collect())

@@ -4,30 +4,30 @@
 
 use std::sync::mpsc::{Sender, channel};
 
-use tidegate_core::plugin_failure::{Cause, Failure, Fault};
-use tidegate_core::plugin_usage::Usage;
+use tidegate_core::plugin_failure::{FailureCause, LocatedCause, PluginFailure};
+use tidegate_core::plugin_usage::PluginUsage;
 use tidegate_core::sanitize::{MESSAGE_BYTES, spoken};
 use wasmtime::{Store, Trap, UpdateDeadline};
 
-use super::content_server::{Desk, Read, Request};
+use super::content_server::{ContentServer, ReadRequest, ReadTotals};
 use super::engine::Engine;
 use super::limits::{Limits, THREAD_STACK_BYTES, WASM_STACK_BYTES};
-use super::store::{Clock, Log, Memory, State, Stop};
+use super::store::{MemoryBudget, PluginLog, RunClock, Stop, StoreState};
 
 /// An instance of a plugin, in a store that nothing else uses.
-pub(super) struct Session<B> {
-    store: Store<State>,
+pub(super) struct Instance<B> {
+    store: Store<StoreState>,
     bindings: B,
     call: &'static str,
 }
 
-impl<B> Session<B> {
+impl<B> Instance<B> {
     /// Calls the plugin. After an error the session must not be used again; [`run`] drops it.
     pub(super) fn call<R>(
         &mut self,
         name: &'static str,
-        function: impl FnOnce(&B, &mut Store<State>) -> wasmtime::Result<R>,
-    ) -> Result<R, Fault> {
+        function: impl FnOnce(&B, &mut Store<StoreState>) -> wasmtime::Result<R>,
+    ) -> Result<R, LocatedCause> {
         self.call = name;
         let Self { store, bindings, .. } = self;
         timed(store, |store| function(bindings, store))
@@ -35,25 +35,25 @@ impl<B> Session<B> {
 }
 
 /// What a run is made with.
-pub(super) struct Order<'a> {
+pub(super) struct RunSpec<'a> {
     pub(super) engine: &'a Engine,
     /// The plugin's name in the configuration.
     pub(super) name: &'a str,
     /// Entries or changes that will be passed.
     pub(super) objects: u64,
     /// Serves the plugin's reads.
-    pub(super) desk: Desk<'a>,
+    pub(super) desk: ContentServer<'a>,
 }
 
 /// Makes an instance, works with it, and drops it.
 ///
 /// The plugin has a thread of its own, for the stack that it may use; reads are served on the calling thread meanwhile.
 pub(super) fn run<B, T: Send>(
-    order: Order<'_>,
-    instantiate: impl FnOnce(&mut Store<State>) -> wasmtime::Result<B> + Send,
-    work: impl FnOnce(&mut Session<B>) -> Result<T, Fault> + Send,
-) -> (Result<T, Failure>, Usage) {
-    let Order { engine, name, objects, desk } = order;
+    order: RunSpec<'_>,
+    instantiate: impl FnOnce(&mut Store<StoreState>) -> wasmtime::Result<B> + Send,
+    work: impl FnOnce(&mut Instance<B>) -> Result<T, LocatedCause> + Send,
+) -> (Result<T, PluginFailure>, PluginUsage) {
+    let RunSpec { engine, name, objects, desk } = order;
     let (requests, incoming) = channel();
     let (ended, read) = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
@@ -63,12 +63,12 @@ pub(super) fn run<B, T: Send>(
         let read = desk.serve(&incoming);
         let ended = match thread.map(std::thread::ScopedJoinHandle::join) {
             Ok(Ok(ended)) => ended,
-            Ok(Err(_)) => Ended::not_run("a mistake in Tidegate ended its thread, please report it".to_owned()),
-            Err(error) => Ended::not_run(format!("no thread could be started: {error}")),
+            Ok(Err(_)) => ThreadResult::not_run("a mistake in Tidegate ended its thread, please report it".to_owned()),
+            Err(error) => ThreadResult::not_run(format!("no thread could be started: {error}")),
         };
         (ended, read)
     });
-    let Ended { result, call, mut usage } = ended;
+    let ThreadResult { result, call, mut usage } = ended;
     name.clone_into(&mut usage.plugin);
     usage.objects = objects;
     usage.reads = read.reads;
@@ -77,22 +77,22 @@ pub(super) fn run<B, T: Send>(
     match result {
         Ok(value) => (Ok(value), usage),
         Err(fault) => {
-            let failure = Failure::new(name, call, excused(fault, &read), Some(usage.clone()));
+            let failure = PluginFailure::new(name, call, excused(fault, &read), Some(usage.clone()));
             (Err(failure), usage)
         }
     }
 }
 
 /// How a thread ended.
-struct Ended<T> {
-    result: Result<T, Fault>,
+struct ThreadResult<T> {
+    result: Result<T, LocatedCause>,
     call: &'static str,
-    usage: Usage,
+    usage: PluginUsage,
 }
 
-impl<T> Ended<T> {
+impl<T> ThreadResult<T> {
     fn not_run(why: String) -> Self {
-        Self { result: Err(Cause::Host(why).into()), call: START, usage: Usage::default() }
+        Self { result: Err(FailureCause::Host(why).into()), call: START, usage: PluginUsage::default() }
     }
 }
 
@@ -102,33 +102,33 @@ const START: &str = "start";
 fn perform<B, T>(
     engine: &Engine,
     objects: u64,
-    requests: Sender<Request>,
-    instantiate: impl FnOnce(&mut Store<State>) -> wasmtime::Result<B>,
-    work: impl FnOnce(&mut Session<B>) -> Result<T, Fault>,
-) -> Ended<T> {
+    requests: Sender<ReadRequest>,
+    instantiate: impl FnOnce(&mut Store<StoreState>) -> wasmtime::Result<B>,
+    work: impl FnOnce(&mut Instance<B>) -> Result<T, LocatedCause>,
+) -> ThreadResult<T> {
     let mut store = match armed(engine, objects, requests) {
         Ok(store) => store,
-        Err(error) => return Ended::not_run(format!("{error:#}")),
+        Err(error) => return ThreadResult::not_run(format!("{error:#}")),
     };
     match timed(&mut store, instantiate) {
         Ok(bindings) => {
-            let mut session = Session { store, bindings, call: START };
+            let mut session = Instance { store, bindings, call: START };
             let result = work(&mut session);
-            let Session { store, call, .. } = session;
-            Ended { result, call, usage: used(store, engine.limits()) }
+            let Instance { store, call, .. } = session;
+            ThreadResult { result, call, usage: used(store, engine.limits()) }
         }
-        Err(fault) => Ended { result: Err(fault), call: START, usage: used(store, engine.limits()) },
+        Err(fault) => ThreadResult { result: Err(fault), call: START, usage: used(store, engine.limits()) },
     }
 }
 
 /// A store with every limit armed. There is no other way to one.
-fn armed(engine: &Engine, objects: u64, requests: Sender<Request>) -> wasmtime::Result<Store<State>> {
+fn armed(engine: &Engine, objects: u64, requests: Sender<ReadRequest>) -> wasmtime::Result<Store<StoreState>> {
     let limits = engine.limits();
     let fuel = limits.fuel_for(objects);
-    let state = State {
-        memory: Memory::new(limits),
-        clock: Clock::new(limits.time_for(objects)),
-        log: Log::new(limits),
+    let state = StoreState {
+        memory: MemoryBudget::new(limits),
+        clock: RunClock::new(limits.time_for(objects)),
+        log: PluginLog::new(limits),
         requests,
         fuel_allowed: fuel,
         fuel_per_byte_read: limits.fuel_per_byte_read,
@@ -148,9 +148,9 @@ fn armed(engine: &Engine, objects: u64, requests: Sender<Request>) -> wasmtime::
 
 /// Lets the plugin run with its clock going.
 fn timed<R>(
-    store: &mut Store<State>,
-    inside: impl FnOnce(&mut Store<State>) -> wasmtime::Result<R>,
-) -> Result<R, Fault> {
+    store: &mut Store<StoreState>,
+    inside: impl FnOnce(&mut Store<StoreState>) -> wasmtime::Result<R>,
+) -> Result<R, LocatedCause> {
     store.data_mut().clock.start();
     let result = inside(store);
     store.data_mut().clock.stop();
@@ -164,11 +164,11 @@ fn timed<R>(
     }
 }
 
-fn used(mut store: Store<State>, limits: &Limits) -> Usage {
+fn used(mut store: Store<StoreState>, limits: &Limits) -> PluginUsage {
     let left = store.get_fuel().unwrap_or(0);
     let state = store.data_mut();
     let (logs, logs_dropped) = state.log.take();
-    Usage {
+    PluginUsage {
         fuel_used: state.fuel_allowed.saturating_sub(left),
         fuel_allowed: state.fuel_allowed,
         wall: state.clock.ran(),
@@ -176,13 +176,13 @@ fn used(mut store: Store<State>, limits: &Limits) -> Usage {
         memory_allowed: limits.memory_bytes,
         logs,
         logs_dropped,
-        ..Usage::default()
+        ..PluginUsage::default()
     }
 }
 
 /// What an error of wasmtime means for the report. wasmtime has no types for the errors that are told by their text; the
 /// tests with hostile plugins fail where a text changes.
-fn meaning(error: &wasmtime::Error, store: &Store<State>) -> Cause {
+fn meaning(error: &wasmtime::Error, store: &Store<StoreState>) -> FailureCause {
     if let Some(Stop(cause)) = error.downcast_ref::<Stop>() {
         return cause.clone();
     }
@@ -190,33 +190,35 @@ fn meaning(error: &wasmtime::Error, store: &Store<State>) -> Cause {
         return match trap {
             Trap::OutOfFuel => {
                 let allowed = store.data().fuel_allowed;
-                Cause::Fuel { used: allowed.saturating_sub(store.get_fuel().unwrap_or(0)), allowed }
+                FailureCause::Fuel { used: allowed.saturating_sub(store.get_fuel().unwrap_or(0)), allowed }
             }
-            Trap::StackOverflow => Cause::Stack { allowed: WASM_STACK_BYTES },
-            trap => Cause::Trap(trap.to_string().replace("wasm trap: ", "")),
+            Trap::StackOverflow => FailureCause::Stack { allowed: WASM_STACK_BYTES },
+            trap => FailureCause::Trap(trap.to_string().replace("wasm trap: ", "")),
         };
     }
     if error.is::<std::io::Error>() {
-        return Cause::Host(format!("{error:#}"));
+        return FailureCause::Host(format!("{error:#}"));
     }
     let text = format!("{error:#}");
     let told = spoken(&text, MESSAGE_BYTES);
     if text.contains("fuel allocated for hostcalls") {
-        Cause::CallData { allowed: store.hostcall_fuel() }
+        FailureCause::CallData { allowed: store.hostcall_fuel() }
     } else if text.contains("resource limit exceeded") || text.contains("handle limit exceeded") {
-        Cause::Count(told)
+        FailureCause::Count(told)
     } else {
-        Cause::Border(told)
+        FailureCause::Border(told)
     }
 }
 
 /// A failure that the plugin reports after reads were refused is told with that reason, and is not its fault where
 /// storage failed.
-fn excused(fault: Fault, read: &Read) -> Fault {
-    let Fault { cause, rule, key } = fault;
+fn excused(fault: LocatedCause, read: &ReadTotals) -> LocatedCause {
+    let LocatedCause { cause, rule, key } = fault;
     let cause = match (*cause, &read.unavailable) {
-        (Cause::Reported { code, message }, Some(why)) => Cause::Unread { code, message, why: why.clone() },
-        (Cause::Reported { code, message }, None) if read.exhausted => Cause::ReadBudget {
+        (FailureCause::Reported { code, message }, Some(why)) => {
+            FailureCause::Unread { code, message, why: why.clone() }
+        }
+        (FailureCause::Reported { code, message }, None) if read.exhausted => FailureCause::ReadBudget {
             code,
             message,
             reads: read.reads,
@@ -226,5 +228,5 @@ fn excused(fault: Fault, read: &Read) -> Fault {
         },
         (cause, _) => cause,
     };
-    Fault { cause: Box::new(cause), rule, key }
+    LocatedCause { cause: Box::new(cause), rule, key }
 }

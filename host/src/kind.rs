@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 /// Which of the two worlds a component is made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum PluginKind {
     /// Shapes what is published.
     Sync,
     /// Judges the plan.
     Policy,
 }
 
-impl Kind {
+impl PluginKind {
     /// The name of the interface that makes the kind.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -27,9 +27,9 @@ impl Kind {
 
 /// What names alone say of a component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Identified {
+pub struct IdentifiedPlugin {
     /// Its kind.
-    pub kind: Kind,
+    pub kind: PluginKind,
     /// Whether it may read objects.
     pub reads_content: bool,
 }

@@ -4,7 +4,7 @@
 //! values, and a failure says whose fault it is.
 //!
 //! One [`Engine`] arms every limit. [`Plugin::load`] admits a component by its names and compiles it or takes its code
-//! from a [`Cache`]; [`Plugin::packaged`] takes it from a deployment [`Package`], as builds must that cannot compile.
+//! from a [`CodeCache`]; [`Plugin::packaged`] takes it from a deployment [`CodePackage`], as builds must that cannot compile.
 //! [`Plugin::validate`] has it check its settings; [`sync::shape`] and [`policy::judge`] run it, each run in a store of its
 //! own. The figures are in [`limits`].
 
@@ -30,12 +30,12 @@ pub mod sync;
 pub use admission::{AdmissionError, CONTRACT, identify};
 pub use answer::MAX_POINTER_BYTES;
 #[cfg(feature = "compile")]
-pub use code_cache::kept::Cache;
-pub use code_cache::packaged::{Package, PackageError};
+pub use code_cache::kept::CodeCache;
+pub use code_cache::packaged::{CodePackage, CodePackageError};
 #[cfg(feature = "compile")]
-pub use compiler::{Code, Compiler};
-pub use configured::{Configured, Issue, SettingsError};
+pub use compiler::{CompiledPlugin, Compiler};
+pub use configured::{ConfiguredPlugin, SettingsError, SettingsIssue};
 pub use engine::{Engine, EngineError};
-pub use kind::{Identified, Kind};
+pub use kind::{IdentifiedPlugin, PluginKind};
 pub use limits::Limits;
 pub use loaded::Plugin;

@@ -15,30 +15,30 @@ use super::admission::identify;
 use super::bindings::policy_world::PolicyPluginPre;
 use super::bindings::sync_world::SyncPluginPre;
 #[cfg(feature = "compile")]
-use super::code_cache::kept::Cache;
-use super::code_cache::packaged::Package;
+use super::code_cache::kept::CodeCache;
+use super::code_cache::packaged::CodePackage;
 use super::engine::Engine;
-use super::kind::{Identified, Kind};
-use super::store::State;
+use super::kind::{IdentifiedPlugin, PluginKind};
+use super::store::StoreState;
 
 /// A plugin that can run. Cheap to clone.
 #[derive(Clone)]
-pub struct Plugin(Arc<Inner>);
+pub struct Plugin(Arc<PluginFields>);
 
-struct Inner {
+struct PluginFields {
     name: String,
     sha256: Sha256Hex,
-    identified: Identified,
+    identified: IdentifiedPlugin,
     cached: bool,
     took: Duration,
     engine: Engine,
-    ready: Ready,
+    ready: ReadyPlugin,
 }
 
 /// A component of either world, with its imports linked and its exports found.
-pub(super) enum Ready {
-    Sync(SyncPluginPre<State>),
-    Policy(PolicyPluginPre<State>),
+pub(super) enum ReadyPlugin {
+    Sync(SyncPluginPre<StoreState>),
+    Policy(PolicyPluginPre<StoreState>),
 }
 
 impl Plugin {
@@ -48,7 +48,7 @@ impl Plugin {
     /// # Errors
     /// [`AdmissionError`], each with the remedy.
     #[cfg(feature = "compile")]
-    pub fn load(engine: &Engine, cache: Option<&Cache>, name: &str, bytes: &[u8]) -> Result<Self, AdmissionError> {
+    pub fn load(engine: &Engine, cache: Option<&CodeCache>, name: &str, bytes: &[u8]) -> Result<Self, AdmissionError> {
         let started = Instant::now();
         let identified = identify(name, bytes)?;
         let component = Sha256Hex::of(bytes);
@@ -67,7 +67,7 @@ impl Plugin {
     /// [`AdmissionError::NotPackaged`], [`AdmissionError::Package`], [`AdmissionError::Contract`].
     pub fn packaged(
         engine: &Engine,
-        package: &Package,
+        package: &CodePackage,
         name: &str,
         component: &Sha256Hex,
     ) -> Result<Self, AdmissionError> {
@@ -83,7 +83,7 @@ impl Plugin {
         engine: &Engine,
         name: &str,
         sha256: Sha256Hex,
-        identified: Identified,
+        identified: IdentifiedPlugin,
         code: &Component,
         cached: bool,
         started: Instant,
@@ -95,12 +95,12 @@ impl Plugin {
         };
         let linked = engine.linker().instantiate_pre(code).map_err(contract)?;
         let ready = match identified.kind {
-            Kind::Sync => Ready::Sync(SyncPluginPre::new(linked).map_err(contract)?),
-            Kind::Policy => Ready::Policy(PolicyPluginPre::new(linked).map_err(contract)?),
+            PluginKind::Sync => ReadyPlugin::Sync(SyncPluginPre::new(linked).map_err(contract)?),
+            PluginKind::Policy => ReadyPlugin::Policy(PolicyPluginPre::new(linked).map_err(contract)?),
         };
         let took = started.elapsed();
         tracing::debug!(plugin = name, cached, ?took, "plugin loaded");
-        Ok(Self(Arc::new(Inner { name, sha256, identified, cached, took, engine: engine.clone(), ready })))
+        Ok(Self(Arc::new(PluginFields { name, sha256, identified, cached, took, engine: engine.clone(), ready })))
     }
 
     /// Its name in the configuration.
@@ -117,7 +117,7 @@ impl Plugin {
 
     /// Its kind.
     #[must_use]
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> PluginKind {
         self.0.identified.kind
     }
 
@@ -143,7 +143,7 @@ impl Plugin {
         &self.0.engine
     }
 
-    pub(super) fn ready(&self) -> &Ready {
+    pub(super) fn ready(&self) -> &ReadyPlugin {
         &self.0.ready
     }
 }
@@ -157,7 +157,7 @@ impl std::fmt::Debug for Plugin {
 #[cfg(feature = "compile")]
 fn compile(
     engine: &Engine,
-    cache: Option<&Cache>,
+    cache: Option<&CodeCache>,
     name: &str,
     component: &Sha256Hex,
     bytes: &[u8],

@@ -2,25 +2,25 @@
 //!
 //! Owns the plain form in which a plan is shown to them, and what their answers mean. Never changes a plan.
 
-use tidegate_core::content::Content;
-use tidegate_core::headers::Headers;
-use tidegate_core::plan_review::{Change, ChangeKind, Judgement, Review, Verdict};
-use tidegate_core::plugin_failure::{Cause, Failure, Fault};
-use tidegate_core::plugin_usage::Usage;
-use tidegate_core::redirect::Target;
-use tidegate_core::run_facts::Facts;
+use tidegate_core::content::ContentReader;
+use tidegate_core::headers::ObjectHeaders;
+use tidegate_core::plan_review::{Judgement, PlanReview, ReviewedChange, ReviewedKind, Verdict};
+use tidegate_core::plugin_failure::{FailureCause, LocatedCause, PluginFailure};
+use tidegate_core::plugin_usage::PluginUsage;
+use tidegate_core::redirect::RedirectTarget;
+use tidegate_core::run_facts::RunFacts;
 
-use super::answer::{Findings, reported, tail, unknown_name};
+use super::answer::{FindingsBudget, reported, tail, unknown_name};
 use super::bindings::policy_world::PolicyPlugin;
 use super::bindings::policy_world::exports::tidegate::plugin::policy::{
     Change as WireChange, ChangeKind as WireKind, Totals as WireTotals, Verdict as WireVerdict,
 };
 use super::bindings::sync_world::tidegate::plugin::types::{AttributeParam, Run};
-use super::configured::Configured;
-use super::content_server::Desk;
-use super::instance::{Order, Session, run};
+use super::configured::ConfiguredPlugin;
+use super::content_server::ContentServer;
+use super::instance::{Instance, RunSpec, run};
 use super::limits::Limits;
-use super::loaded::Ready;
+use super::loaded::ReadyPlugin;
 use super::sync::wire_facts;
 
 /// Runs every policy over the plan, whatever the others say. One judgement each, in the order of `policies`; a trap, a
@@ -28,29 +28,39 @@ use super::sync::wire_facts;
 ///
 /// Blocks; plugins read the artifact through `content`, which is called on this thread.
 #[must_use]
-pub fn judge(policies: &[Configured], review: &Review<'_>, facts: &Facts, content: &dyn Content) -> Vec<Judgement> {
+pub fn judge(
+    policies: &[ConfiguredPlugin],
+    review: &PlanReview<'_>,
+    facts: &RunFacts,
+    content: &dyn ContentReader,
+) -> Vec<Judgement> {
     policies.iter().map(|policy| ask(policy, review, facts, content)).collect()
 }
 
-fn ask(configured: &Configured, review: &Review<'_>, facts: &Facts, content: &dyn Content) -> Judgement {
+fn ask(
+    configured: &ConfiguredPlugin,
+    review: &PlanReview<'_>,
+    facts: &RunFacts,
+    content: &dyn ContentReader,
+) -> Judgement {
     let plugin = configured.name().to_owned();
-    let Ready::Policy(ready) = configured.plugin().ready() else {
-        let cause = Cause::Kind { is: configured.plugin().kind().as_str() };
-        let failure = Failure::new(&plugin, "start", cause.into(), None);
+    let ReadyPlugin::Policy(ready) = configured.plugin().ready() else {
+        let cause = FailureCause::Kind { is: configured.plugin().kind().as_str() };
+        let failure = PluginFailure::new(&plugin, "start", cause.into(), None);
         return Judgement {
             plugin,
             verdict: Verdict::Deny,
             findings: Vec::new(),
             failure: Some(failure),
-            usage: Usage::default(),
+            usage: PluginUsage::default(),
         };
     };
     let engine = configured.plugin().engine();
     let objects = review.changes().len() as u64;
     let find = |key: &str| review.source(key);
-    let desk = Desk::new(&find, content, engine.limits(), objects);
-    let order = Order { engine, name: configured.name(), objects, desk };
-    let mut findings = Findings::new(configured.name(), engine.limits());
+    let desk = ContentServer::new(&find, content, engine.limits(), objects);
+    let order = RunSpec { engine, name: configured.name(), objects, desk };
+    let mut findings = FindingsBudget::new(configured.name(), engine.limits());
     let (verdict, mut usage) = run(
         order,
         |store| ready.instantiate(store),
@@ -66,13 +76,13 @@ fn ask(configured: &Configured, review: &Review<'_>, facts: &Facts, content: &dy
 }
 
 fn converse(
-    session: &mut Session<PolicyPlugin>,
-    configured: &Configured,
-    review: &Review<'_>,
-    facts: &Facts,
+    session: &mut Instance<PolicyPlugin>,
+    configured: &ConfiguredPlugin,
+    review: &PlanReview<'_>,
+    facts: &RunFacts,
     limits: &Limits,
-    findings: &mut Findings<'_>,
-) -> Result<Verdict, Fault> {
+    findings: &mut FindingsBudget<'_>,
+) -> Result<Verdict, LocatedCause> {
     let attributes = wire_facts(facts);
     let run = Run {
         site: &facts.site,
@@ -108,13 +118,13 @@ fn converse(
 }
 
 /// Lends a batch in the contract's form, without copying any text.
-fn with_wire<R>(batch: &[Change<'_>], lend: impl FnOnce(&[WireChange<'_>]) -> R) -> R {
+fn with_wire<R>(batch: &[ReviewedChange<'_>], lend: impl FnOnce(&[WireChange<'_>]) -> R) -> R {
     let mut attributes = Vec::new();
     let spans: Vec<std::ops::Range<usize>> = batch
         .iter()
         .map(|change| {
             let start = attributes.len();
-            let headers = change.headers.into_iter().flat_map(Headers::iter);
+            let headers = change.headers.into_iter().flat_map(ObjectHeaders::iter);
             attributes.extend(headers.map(|(name, value)| AttributeParam { name: name.as_str(), value }));
             start..attributes.len()
         })
@@ -125,14 +135,14 @@ fn with_wire<R>(batch: &[Change<'_>], lend: impl FnOnce(&[WireChange<'_>]) -> R)
         .map(|(change, span)| WireChange {
             key: change.key,
             kind: match change.kind {
-                ChangeKind::Create => WireKind::Create,
-                ChangeKind::Update => WireKind::Update,
-                ChangeKind::Headers => WireKind::Headers,
-                ChangeKind::Delete => WireKind::Delete,
-                ChangeKind::Keep => WireKind::Keep,
+                ReviewedKind::Create => WireKind::Create,
+                ReviewedKind::Update => WireKind::Update,
+                ReviewedKind::Headers => WireKind::Headers,
+                ReviewedKind::Delete => WireKind::Delete,
+                ReviewedKind::Keep => WireKind::Keep,
             },
             size: change.size,
-            redirect: change.redirect.map(Target::as_str),
+            redirect: change.redirect.map(RedirectTarget::as_str),
             headers: attributes.get(span).unwrap_or_default(),
             reason: change.reason,
             attributes: &[],

@@ -5,21 +5,21 @@
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
-use tidegate_core::plugin_failure::Cause;
-use tidegate_core::plugin_usage::{Level, LogRecord};
+use tidegate_core::plugin_failure::FailureCause;
+use tidegate_core::plugin_usage::{LogLevel, LogRecord};
 use tidegate_core::sanitize::{LOG_BYTES, spoken};
 use wasmtime::ResourceLimiter;
 
-use super::content_server::Request;
+use super::content_server::ReadRequest;
 use super::limits::Limits;
 
 /// The data of one store.
-pub(super) struct State {
-    pub(super) memory: Memory,
-    pub(super) clock: Clock,
-    pub(super) log: Log,
+pub(super) struct StoreState {
+    pub(super) memory: MemoryBudget,
+    pub(super) clock: RunClock,
+    pub(super) log: PluginLog,
     /// Where reads of content are asked for; they are served on the caller's thread.
-    pub(super) requests: Sender<Request>,
+    pub(super) requests: Sender<ReadRequest>,
     pub(super) fuel_allowed: u64,
     pub(super) fuel_per_byte_read: u64,
 }
@@ -27,11 +27,11 @@ pub(super) struct State {
 /// Ends a run from inside a host function or a limiter.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct Stop(pub(super) Cause);
+pub(super) struct Stop(pub(super) FailureCause);
 
 /// Memories and tables of all instances of a store together. wasmtime's own limiter counts each memory for itself, so
 /// that sixteen memories would have sixteen times the allowance.
-pub(super) struct Memory {
+pub(super) struct MemoryBudget {
     bytes: u64,
     peak: u64,
     bytes_allowed: u64,
@@ -42,7 +42,7 @@ pub(super) struct Memory {
     tables: usize,
 }
 
-impl Memory {
+impl MemoryBudget {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
             bytes: 0,
@@ -61,7 +61,7 @@ impl Memory {
     }
 }
 
-impl ResourceLimiter for Memory {
+impl ResourceLimiter for MemoryBudget {
     fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
         if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
@@ -69,7 +69,7 @@ impl ResourceLimiter for Memory {
         let asked = desired.saturating_sub(current) as u64;
         if self.bytes.saturating_add(asked) > self.bytes_allowed {
             let (used, allowed) = (self.bytes, self.bytes_allowed);
-            return Err(Stop(Cause::Memory { used, asked, allowed }).into());
+            return Err(Stop(FailureCause::Memory { used, asked, allowed }).into());
         }
         self.bytes += asked;
         self.peak = self.peak.max(self.bytes);
@@ -78,7 +78,7 @@ impl ResourceLimiter for Memory {
 
     fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
         // Growth past a memory's own maximum was answered above, so this is the machine's refusal.
-        Err(Stop(Cause::Host(format!("memory could not be allocated: {error:#}"))).into())
+        Err(Stop(FailureCause::Host(format!("memory could not be allocated: {error:#}"))).into())
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
@@ -88,7 +88,7 @@ impl ResourceLimiter for Memory {
         let asked = desired.saturating_sub(current) as u64;
         if self.elements.saturating_add(asked) > self.elements_allowed {
             let (used, allowed) = (self.elements, self.elements_allowed);
-            return Err(Stop(Cause::Tables { used, asked, allowed }).into());
+            return Err(Stop(FailureCause::Tables { used, asked, allowed }).into());
         }
         self.elements += asked;
         Ok(true)
@@ -108,13 +108,13 @@ impl ResourceLimiter for Memory {
 }
 
 /// Time in the plugin: it runs while a call is inside and stands still while the host reads for it.
-pub(super) struct Clock {
+pub(super) struct RunClock {
     allowed: Duration,
     ran: Duration,
     entered: Option<Instant>,
 }
 
-impl Clock {
+impl RunClock {
     pub(super) fn new(allowed: Duration) -> Self {
         Self { allowed, ran: Duration::ZERO, entered: None }
     }
@@ -133,26 +133,26 @@ impl Clock {
     }
 
     /// The error of a run whose time is over.
-    pub(super) fn overrun(&self) -> Option<Cause> {
+    pub(super) fn overrun(&self) -> Option<FailureCause> {
         let ran = self.ran();
-        (ran >= self.allowed).then_some(Cause::Deadline { ran, allowed: self.allowed })
+        (ran >= self.allowed).then_some(FailureCause::Deadline { ran, allowed: self.allowed })
     }
 }
 
 /// What a plugin logged, within its budget.
-pub(super) struct Log {
+pub(super) struct PluginLog {
     records: Vec<LogRecord>,
     records_left: usize,
     bytes_left: usize,
     dropped: u64,
 }
 
-impl Log {
+impl PluginLog {
     pub(super) fn new(limits: &Limits) -> Self {
         Self { records: Vec::new(), records_left: limits.log_records, bytes_left: limits.log_bytes, dropped: 0 }
     }
 
-    pub(super) fn add(&mut self, level: Level, message: &str) {
+    pub(super) fn add(&mut self, level: LogLevel, message: &str) {
         if self.records_left == 0 || self.bytes_left == 0 {
             self.dropped += 1;
             return;

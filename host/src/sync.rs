@@ -6,27 +6,27 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use tidegate_core::artifact::Artifact;
-use tidegate_core::content::Content;
-use tidegate_core::desired::{Body, Desired, Entry};
+use tidegate_core::content::ContentReader;
+use tidegate_core::desired::{DesiredBody, DesiredEntry, DesiredSite};
 use tidegate_core::finding::Finding;
 use tidegate_core::key::Key;
-use tidegate_core::plugin_failure::{Cause, Failure, Fault, Malformed};
-use tidegate_core::plugin_usage::Usage;
-use tidegate_core::run_facts::Facts;
+use tidegate_core::plugin_failure::{FailureCause, LocatedCause, MalformedAnswer, PluginFailure};
+use tidegate_core::plugin_usage::PluginUsage;
+use tidegate_core::run_facts::RunFacts;
 use tidegate_core::sanitize::{REASON_BYTES, spoken};
 
-use super::answer::{Answered, Findings, indexes, pointer, reported, tail};
-use super::apply_decisions::{Decided, Extra, Shaping, apply};
+use super::answer::{AnswerBudget, FindingsBudget, indexes, pointer, reported, tail};
+use super::apply_decisions::{AddedRedirect, CheckedDecision, DecisionContext, apply};
 use super::bindings::sync_world::SyncPlugin;
 use super::bindings::sync_world::exports::tidegate::plugin::sync::{
     self as wire, Action, Decision, Edit, Entry as WireEntry,
 };
 use super::bindings::sync_world::tidegate::plugin::types::{AttributeParam, Run};
-use super::configured::Configured;
-use super::content_server::Desk;
-use super::instance::{Order, Session, run};
+use super::configured::ConfiguredPlugin;
+use super::content_server::ContentServer;
+use super::instance::{Instance, RunSpec, run};
 use super::limits::Limits;
-use super::loaded::Ready;
+use super::loaded::ReadyPlugin;
 
 /// Whether decisions are remembered with the entries that they are about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,13 +39,13 @@ pub enum Trace {
 
 /// What a chain made of an artifact.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shaped {
+pub struct TransformedArtifact {
     /// What the site should be.
-    pub desired: Desired,
+    pub desired: DesiredSite,
     /// What the plugins had to say, in the order of the chain.
     pub findings: Vec<Finding>,
     /// What each plugin used, in the order of the chain.
-    pub usage: Vec<Usage>,
+    pub usage: Vec<PluginUsage>,
 }
 
 /// Runs the chain. Each plugin sees what the one before it left, in the order of the keys' bytes.
@@ -53,21 +53,22 @@ pub struct Shaped {
 /// Blocks; plugins read the artifact through `content`, which is called on this thread.
 ///
 /// # Errors
-/// The first [`Failure`], with whose fault it is. Later plugins have not run then.
+/// The first [`PluginFailure`], with whose fault it is. Later plugins have not run then.
 pub fn shape(
-    chain: &[Configured],
+    chain: &[ConfiguredPlugin],
     artifact: &Artifact,
-    facts: &Facts,
-    content: &dyn Content,
+    facts: &RunFacts,
+    content: &dyn ContentReader,
     trace: Trace,
-) -> Result<Shaped, Failure> {
-    let mut shaped = Shaped { desired: Desired::unshaped(artifact), findings: Vec::new(), usage: Vec::new() };
+) -> Result<TransformedArtifact, PluginFailure> {
+    let mut shaped =
+        TransformedArtifact { desired: DesiredSite::unshaped(artifact), findings: Vec::new(), usage: Vec::new() };
     for configured in chain {
         let (answers, mut usage) = consult(configured, shaped.desired.entries(), facts, content, trace);
         let answers = answers?;
-        let failed = |fault| Failure::new(configured.name(), answers.last_call, fault, Some(usage.clone()));
+        let failed = |fault| PluginFailure::new(configured.name(), answers.last_call, fault, Some(usage.clone()));
         let (entries, excluded) = shaped.desired.into_parts();
-        let shaping = Shaping { plugin: configured.name(), trace };
+        let shaping = DecisionContext { plugin: configured.name(), trace };
         shaped.desired = apply(&shaping, entries, excluded, answers.decided, answers.extras).map_err(failed)?;
         usage.findings_dropped = answers.findings_dropped;
         shaped.findings.extend(answers.findings);
@@ -77,10 +78,10 @@ pub fn shape(
 }
 
 /// All answers of one plugin, checked but for what they do to entries.
-struct Answers {
+struct PluginAnswers {
     /// By place of the listing, ascending.
-    decided: Vec<(usize, Arc<Decided>)>,
-    extras: Vec<Extra>,
+    decided: Vec<(usize, Arc<CheckedDecision>)>,
+    extras: Vec<AddedRedirect>,
     findings: Vec<Finding>,
     findings_dropped: u64,
     /// The call that failures to apply them are blamed on.
@@ -88,27 +89,27 @@ struct Answers {
 }
 
 fn consult(
-    configured: &Configured,
-    entries: &[Entry],
-    facts: &Facts,
-    content: &dyn Content,
+    configured: &ConfiguredPlugin,
+    entries: &[DesiredEntry],
+    facts: &RunFacts,
+    content: &dyn ContentReader,
     trace: Trace,
-) -> (Result<Answers, Failure>, Usage) {
-    let Ready::Sync(ready) = configured.plugin().ready() else {
-        let cause = Cause::Kind { is: configured.plugin().kind().as_str() };
-        return (Err(Failure::new(configured.name(), "start", cause.into(), None)), Usage::default());
+) -> (Result<PluginAnswers, PluginFailure>, PluginUsage) {
+    let ReadyPlugin::Sync(ready) = configured.plugin().ready() else {
+        let cause = FailureCause::Kind { is: configured.plugin().kind().as_str() };
+        return (Err(PluginFailure::new(configured.name(), "start", cause.into(), None)), PluginUsage::default());
     };
     let engine = configured.plugin().engine();
     let objects = entries.len() as u64;
     let find = |key: &str| -> Option<(&Key, u64)> {
         let at = entries.binary_search_by(|entry| entry.key.as_str().cmp(key)).ok()?;
         match &entries.get(at)?.body {
-            Body::Object { source, size, .. } => Some((source, *size)),
-            Body::Redirect(_) => None,
+            DesiredBody::Object { source, size, .. } => Some((source, *size)),
+            DesiredBody::Redirect(_) => None,
         }
     };
-    let desk = Desk::new(&find, content, engine.limits(), objects);
-    let order = Order { engine, name: configured.name(), objects, desk };
+    let desk = ContentServer::new(&find, content, engine.limits(), objects);
+    let order = RunSpec { engine, name: configured.name(), objects, desk };
     run(
         order,
         |store| ready.instantiate(store),
@@ -117,13 +118,13 @@ fn consult(
 }
 
 fn converse(
-    session: &mut Session<SyncPlugin>,
-    configured: &Configured,
-    entries: &[Entry],
-    facts: &Facts,
+    session: &mut Instance<SyncPlugin>,
+    configured: &ConfiguredPlugin,
+    entries: &[DesiredEntry],
+    facts: &RunFacts,
     limits: &Limits,
     trace: Trace,
-) -> Result<Answers, Fault> {
+) -> Result<PluginAnswers, LocatedCause> {
     let attributes = wire_facts(facts);
     let objects = entries.len() as u64;
     let run = Run {
@@ -137,10 +138,10 @@ fn converse(
     session
         .call("sync.begin", |plugin, store| plugin.tidegate_plugin_sync().call_begin(store, run))?
         .map_err(reported)?;
-    let mut answered = Answered::new(limits, objects);
+    let mut answered = AnswerBudget::new(limits, objects);
     let mut decided = Vec::new();
     // A large site has one decision for every object, and most of them are the same as many others.
-    let mut known: HashSet<Arc<Decided>> = HashSet::new();
+    let mut known: HashSet<Arc<CheckedDecision>> = HashSet::new();
     for (number, batch) in entries.chunks(limits.batch).enumerate() {
         let first = number * limits.batch;
         let decisions = with_wire(batch, |wire| {
@@ -152,7 +153,8 @@ fn converse(
             answered.add(weight(&decision))?;
             let at = first + decision.index as usize;
             let key = || entries.get(at).map(|entry| entry.key.to_string());
-            let found = checked(decision, trace).map_err(|malformed| Fault { key: key(), ..malformed.into() })?;
+            let found =
+                checked(decision, trace).map_err(|malformed| LocatedCause { key: key(), ..malformed.into() })?;
             let kept = known.get(&found).cloned().unwrap_or_else(|| {
                 let kept = Arc::new(found);
                 known.insert(Arc::clone(&kept));
@@ -165,24 +167,24 @@ fn converse(
         .call("sync.finish", |plugin, store| plugin.tidegate_plugin_sync().call_finish(store))?
         .map_err(reported)?;
     tail(&summary.attributes)?;
-    let mut findings = Findings::new(configured.name(), limits);
+    let mut findings = FindingsBudget::new(configured.name(), limits);
     findings.add(summary.findings)?;
     let mut extras = Vec::with_capacity(summary.extras.len());
     for extra in summary.extras {
         answered.add(extra.key.len() + extra.redirect.len() + extra.rule.len() + extra.reason.len())?;
         let key = Some(spoken(&extra.key, tidegate_core::key::MAX_KEY_BYTES));
-        extras.push(added(extra).map_err(|malformed| Fault { key, ..malformed.into() })?);
+        extras.push(added(extra).map_err(|malformed| LocatedCause { key, ..malformed.into() })?);
     }
     let (findings, findings_dropped) = findings.end();
     let last_call = if extras.is_empty() { DECIDE } else { "sync.finish" };
-    Ok(Answers { decided, extras, findings, findings_dropped, last_call })
+    Ok(PluginAnswers { decided, extras, findings, findings_dropped, last_call })
 }
 
 const DECIDE: &str = "sync.decide";
 
 /// The reason is only kept where somebody will read it: a large site has one for every object.
-fn checked(decision: Decision, trace: Trace) -> Result<Decided, Malformed> {
-    Ok(Decided {
+fn checked(decision: Decision, trace: Trace) -> Result<CheckedDecision, MalformedAnswer> {
+    Ok(CheckedDecision {
         action: decision.action,
         rule: pointer(decision.rule)?,
         reason: match trace {
@@ -192,9 +194,9 @@ fn checked(decision: Decision, trace: Trace) -> Result<Decided, Malformed> {
     })
 }
 
-fn added(extra: wire::Extra) -> Result<Extra, Malformed> {
+fn added(extra: wire::Extra) -> Result<AddedRedirect, MalformedAnswer> {
     tail(&extra.attributes)?;
-    Ok(Extra {
+    Ok(AddedRedirect {
         key: extra.key,
         redirect: extra.redirect,
         rule: pointer(extra.rule)?,
@@ -203,12 +205,12 @@ fn added(extra: wire::Extra) -> Result<Extra, Malformed> {
 }
 
 /// Facts as the contract has them; the caller keeps them alive for the call.
-pub(super) fn wire_facts(facts: &Facts) -> Vec<AttributeParam<'_>> {
+pub(super) fn wire_facts(facts: &RunFacts) -> Vec<AttributeParam<'_>> {
     facts.attributes.iter().map(|(name, value)| AttributeParam { name, value }).collect()
 }
 
 /// Lends a batch in the contract's form, without copying any text but the digests.
-fn with_wire<R>(batch: &[Entry], lend: impl FnOnce(&[WireEntry<'_>]) -> R) -> R {
+fn with_wire<R>(batch: &[DesiredEntry], lend: impl FnOnce(&[WireEntry<'_>]) -> R) -> R {
     struct Spans {
         headers: std::ops::Range<usize>,
         metadata: std::ops::Range<usize>,
@@ -223,10 +225,10 @@ fn with_wire<R>(batch: &[Entry], lend: impl FnOnce(&[WireEntry<'_>]) -> R) -> R 
             let middle = attributes.len();
             attributes.extend(entry.headers.metadata().map(|(name, value)| AttributeParam { name, value }));
             let digest = match &entry.body {
-                Body::Object { identity, .. } => {
+                DesiredBody::Object { identity, .. } => {
                     identity.sha256.map(|digest| format!("sha256:{}", hex::encode(digest)))
                 }
-                Body::Redirect(_) => None,
+                DesiredBody::Redirect(_) => None,
             };
             Spans { headers: start..middle, metadata: middle..attributes.len(), digest }
         })
@@ -238,7 +240,7 @@ fn with_wire<R>(batch: &[Entry], lend: impl FnOnce(&[WireEntry<'_>]) -> R) -> R 
             key: entry.key.as_str(),
             size: entry.body.size(),
             digest: spans.digest.as_deref(),
-            redirect: entry.body.redirect().map(tidegate_core::redirect::Target::as_str),
+            redirect: entry.body.redirect().map(tidegate_core::redirect::RedirectTarget::as_str),
             headers: attributes.get(spans.headers.clone()).unwrap_or_default(),
             metadata: attributes.get(spans.metadata.clone()).unwrap_or_default(),
             attributes: &[],

@@ -4,15 +4,15 @@
 
 use std::io::{self, Write};
 
-use tidegate_lambda::run_log::{Entry, one_line};
-use tidegate_lambda::trigger::Journal;
+use tidegate_lambda::run_log::{RunLogEntry, one_line};
+use tidegate_lambda::trigger::RunLog;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Writes lines whole, whoever writes at the same time.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Log;
+pub(crate) struct StdoutLog;
 
-impl Log {
+impl StdoutLog {
     fn line(line: &str) -> io::Result<()> {
         let mut out = io::stdout().lock();
         out.write_all(format!("{line}\n").as_bytes())?;
@@ -20,14 +20,14 @@ impl Log {
     }
 }
 
-impl Journal for Log {
-    fn enter(&self, entry: &Entry) {
+impl RunLog for StdoutLog {
+    fn enter(&self, entry: &RunLogEntry) {
         // Nobody is left to be told that nothing can be told.
         let _ = Self::line(&entry.line()).and_then(|()| Self::line(&entry.metrics()));
     }
 }
 
-impl MakeWriter<'_> for Log {
+impl MakeWriter<'_> for StdoutLog {
     type Writer = Self;
 
     fn make_writer(&self) -> Self {
@@ -35,7 +35,7 @@ impl MakeWriter<'_> for Log {
     }
 }
 
-impl Write for Log {
+impl Write for StdoutLog {
     /// One event, which `tracing_subscriber` writes at once.
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         Self::line(&one_line(String::from_utf8_lossy(event).trim_end_matches('\n')))?;
@@ -55,6 +55,6 @@ pub(crate) fn listen() {
         .with_current_span(true)
         .with_span_list(false)
         .flatten_event(true)
-        .with_writer(Log)
+        .with_writer(StdoutLog)
         .init();
 }

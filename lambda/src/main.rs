@@ -16,14 +16,14 @@ use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use tidegate_core::config::Config;
 use tidegate_core::lambda_package::{COMPILED, CONFIGURATION};
 use tidegate_core::timestamp::Timestamp;
-use tidegate_host::{Engine, Package};
-use tidegate_lambda::trigger::{AwsSecrets, FunctionRelay, Moment, Reactor};
-use tidegate_publish::progress::Silent;
+use tidegate_host::{CodePackage, Engine};
+use tidegate_lambda::trigger::{AwsSecrets, EventHandler, InvocationContext, LambdaSelfInvoke};
+use tidegate_publish::progress::NoProgress;
 use tidegate_publish::publish::Publisher;
-use tidegate_publish::{Connection, Workshop};
+use tidegate_publish::{Connection, PluginLoader};
 use tokio::time::Instant;
 
-use log::Log;
+use log::StdoutLog;
 use start::StartError;
 
 #[tokio::main]
@@ -45,15 +45,15 @@ async fn start() -> Result<(), StartError> {
     let text = std::fs::read_to_string(&path).map_err(|error| StartError::Read(path, error))?;
     let config = Arc::new(Config::parse(&text)?);
     let connection = Connection::new(Connection::defaults().load().await, false);
-    let package = Package::open(&root.join(COMPILED))?;
-    let workshop = Workshop::Packaged(Engine::new()?, package);
+    let package = CodePackage::open(&root.join(COMPILED))?;
+    let workshop = PluginLoader::Packaged(Engine::new()?, package);
     let function = std::env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default();
-    let reactor = Reactor {
+    let reactor = EventHandler {
         config,
         vault: Arc::new(AwsSecrets::new(&connection)),
-        relay: Arc::new(FunctionRelay::new(&connection, &function)),
-        journal: Arc::new(Log),
-        publisher: Publisher::new(connection, workshop, Arc::new(Silent)),
+        relay: Arc::new(LambdaSelfInvoke::new(&connection, &function)),
+        journal: Arc::new(StdoutLog),
+        publisher: Publisher::new(connection, workshop, Arc::new(NoProgress)),
     };
     let reactor = &reactor;
     // Boxed and without its type: the publish's future is deeper than the compiler follows through the runtime's layers.
@@ -71,9 +71,9 @@ async fn start() -> Result<(), StartError> {
 }
 
 /// Now, and until when, from a deadline in milliseconds since 1970.
-fn moment(deadline: u64) -> Moment {
+fn moment(deadline: u64) -> InvocationContext {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
     let left = Duration::from_millis(deadline.saturating_sub(now));
-    Moment { now: Timestamp::from_milliseconds(now), deadline: Instant::now() + left }
+    InvocationContext { now: Timestamp::from_milliseconds(now), deadline: Instant::now() + left }
 }

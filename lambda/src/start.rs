@@ -8,8 +8,8 @@ use http::Method;
 use lambda_runtime_api_client::Client;
 use lambda_runtime_api_client::body::Body;
 use tidegate_core::config::ConfigError;
-use tidegate_core::error_kind::Fault;
-use tidegate_host::{EngineError, PackageError};
+use tidegate_core::error_kind::ErrorKind;
+use tidegate_host::{CodePackageError, EngineError};
 use tidegate_lambda::run_log::one_line;
 
 /// Where Lambda's runtime API is.
@@ -27,17 +27,17 @@ pub(crate) enum StartError {
     #[error(transparent)]
     Engine(#[from] EngineError),
     #[error(transparent)]
-    Package(#[from] PackageError),
+    Package(#[from] CodePackageError),
     #[error("the runtime failed: {0}")]
     Runtime(lambda_runtime::Error),
 }
 
 impl StartError {
-    fn fault(&self) -> Fault {
+    fn fault(&self) -> ErrorKind {
         match self {
-            Self::NotInLambda | Self::Read(..) | Self::Config(_) | Self::Package(_) => Fault::Configuration,
-            Self::Engine(_) => Fault::Defect,
-            Self::Runtime(_) => Fault::Cloud,
+            Self::NotInLambda | Self::Read(..) | Self::Config(_) | Self::Package(_) => ErrorKind::Configuration,
+            Self::Engine(_) => ErrorKind::Defect,
+            Self::Runtime(_) => ErrorKind::Cloud,
         }
     }
 }

@@ -7,22 +7,22 @@
 
 use serde_json::{Value, json};
 use tidegate_core::config::SiteName;
-use tidegate_core::error_kind::Fault;
+use tidegate_core::error_kind::ErrorKind;
 use tidegate_core::location::{Location, Source};
-use tidegate_core::report::{Failed, Invalidation, Outcome, Report};
-use tidegate_core::request::Request;
+use tidegate_core::report::{FailedOperation, InvalidationReport, Outcome, PublishReport};
+use tidegate_core::request::PublishRequest;
 use tidegate_core::timestamp::Timestamp;
-use tidegate_lambda::run_log::{Ending, Entry, NAMESPACE, one_line};
-use tidegate_lambda::trigger::Cause;
+use tidegate_lambda::run_log::{NAMESPACE, RunEnding, RunLogEntry, one_line};
+use tidegate_lambda::trigger::TriggerCause;
 
 /// What a terminal obeys, what ends a line, and what shows text in another order.
 const HOSTILE: &str = "a\r\n{\"level\":\"ERROR\"}\u{1b}[2J\u{9b}31m\u{2028}\u{202e}gpj.\u{feff}é\u{1f600}";
 
-fn entry(ending: Ending) -> Entry {
-    Entry {
+fn entry(ending: RunEnding) -> RunLogEntry {
+    RunLogEntry {
         run: "r".to_owned(),
         site: SiteName::try_from("docs".to_owned()).unwrap(),
-        cause: Cause::Upload,
+        cause: TriggerCause::Upload,
         release: HOSTILE.to_owned(),
         times: 0,
         at: Timestamp::from_milliseconds(1_763_805_600_000),
@@ -31,8 +31,8 @@ fn entry(ending: Ending) -> Entry {
     }
 }
 
-fn report(outcome: Outcome) -> Report {
-    let request = Request {
+fn report(outcome: Outcome) -> PublishReport {
+    let request = PublishRequest {
         site: "docs".to_owned(),
         release: HOSTILE.to_owned(),
         source: Source::Prefix("s3://staging/docs/".parse::<Location>().unwrap()),
@@ -40,14 +40,18 @@ fn report(outcome: Outcome) -> Report {
         cause: "upload".to_owned(),
         order: None,
     };
-    let mut report = Report::new(&request, "s3://site/".parse().unwrap(), outcome);
+    let mut report = PublishReport::new(&request, "s3://site/".parse().unwrap(), outcome);
     report.done.written = 3;
     report.totals.bytes_to_write = 4_096;
     report.milliseconds.insert("write".to_owned(), 70);
     report.done.failures = (0..120)
-        .map(|at| Failed { key: format!("{at}{HOSTILE}"), operation: "create".to_owned(), why: HOSTILE.to_owned() })
+        .map(|at| FailedOperation {
+            key: format!("{at}{HOSTILE}"),
+            operation: "create".to_owned(),
+            why: HOSTILE.to_owned(),
+        })
         .collect();
-    let told = |id: Option<&str>| Invalidation {
+    let told = |id: Option<&str>| InvalidationReport {
         distribution: "E1".to_owned(),
         paths: vec!["/a".to_owned(), "/b".to_owned()],
         id: id.map(str::to_owned),
@@ -65,7 +69,7 @@ fn parsed(line: &str) -> Value {
 
 #[test]
 fn a_line_is_one_line_and_says_the_same() {
-    let entry = entry(Ending::Report(Box::new(report(Outcome::Partial))));
+    let entry = entry(RunEnding::Report(Box::new(report(Outcome::Partial))));
     let line = parsed(&entry.line());
     assert_eq!(line["level"], "ERROR");
     assert_eq!(line["timestamp"], "2025-11-22T10:00:00Z");
@@ -78,13 +82,13 @@ fn a_line_is_one_line_and_says_the_same() {
 
 #[test]
 fn how_a_run_ended_is_told_by_level_and_word() {
-    let failed = Ending::Failed { fault: Fault::Plugin, why: HOSTILE.to_owned() };
+    let failed = RunEnding::Failed { fault: ErrorKind::Plugin, why: HOSTILE.to_owned() };
     for (ending, level, outcome) in [
-        (Ending::Report(Box::new(report(Outcome::Live))), "INFO", "live"),
-        (Ending::Report(Box::new(report(Outcome::Denied))), "INFO", "denied"),
-        (Ending::Report(Box::new(report(Outcome::Failed))), "ERROR", "failed"),
-        (Ending::Superseded(HOSTILE.to_owned()), "INFO", "superseded"),
-        (Ending::HandedOn, "INFO", "handed-on"),
+        (RunEnding::Report(Box::new(report(Outcome::Live))), "INFO", "live"),
+        (RunEnding::Report(Box::new(report(Outcome::Denied))), "INFO", "denied"),
+        (RunEnding::Report(Box::new(report(Outcome::Failed))), "ERROR", "failed"),
+        (RunEnding::Superseded(HOSTILE.to_owned()), "INFO", "superseded"),
+        (RunEnding::HandedOn, "INFO", "handed-on"),
         (failed, "ERROR", "failed"),
     ] {
         let entry = entry(ending);
@@ -96,7 +100,7 @@ fn how_a_run_ended_is_told_by_level_and_word() {
 
 #[test]
 fn figures_are_in_the_embedded_format() {
-    let line = parsed(&entry(Ending::Report(Box::new(report(Outcome::Live)))).metrics());
+    let line = parsed(&entry(RunEnding::Report(Box::new(report(Outcome::Live)))).metrics());
     let aws = &line["_aws"];
     assert_eq!(aws["Timestamp"], 1_763_805_600_000_u64);
     let directive = &aws["CloudWatchMetrics"][0];
@@ -126,7 +130,7 @@ fn figures_are_in_the_embedded_format() {
 
 #[test]
 fn a_run_that_was_handed_on_counts_once() {
-    let line = parsed(&entry(Ending::HandedOn).metrics());
+    let line = parsed(&entry(RunEnding::HandedOn).metrics());
     assert_eq!((&line["Runs"], &line["RunsHandedOn"]), (&json!(0), &json!(1)));
 }
 

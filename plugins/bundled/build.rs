@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed={}", packaged.display());
     let components = if packaged.is_dir() { read(&packaged) } else { build(&package, &out) };
     let mut table =
-        String::from("/// The plugins that come with Tidegate, by name.\npub static PLUGINS: &[Bundled] = &[\n");
+        String::from("/// The plugins that come with Tidegate, by name.\npub static PLUGINS: &[BundledPlugin] = &[\n");
     for (name, bytes) in components? {
         let path = out.join(format!("{name}.wasm"));
         fs::write(&path, &bytes)?;
@@ -33,7 +33,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         for byte in Sha256::digest(&bytes) {
             write!(digest, "{byte:02x}")?;
         }
-        writeln!(table, "    Bundled {{ name: {name:?}, bytes: include_bytes!({path:?}), sha256: {digest:?} }},")?;
+        writeln!(
+            table,
+            "    BundledPlugin {{ name: {name:?}, bytes: include_bytes!({path:?}), sha256: {digest:?} }},"
+        )?;
     }
     table.push_str("];\n");
     fs::write(out.join("plugins.rs"), table)?;

@@ -16,7 +16,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use futures::{StreamExt as _, stream};
 use tidegate_core::report::Outcome;
-use tidegate_emulator::Account;
+use tidegate_emulator::LocalAws;
 use tidegate_tests::World;
 use tidegate_tests::binary::{binary, cache};
 use tidegate_tests::releases::*;
@@ -69,7 +69,7 @@ impl Executioner {
 }
 
 /// Serves an account, through an executioner, and answers where.
-async fn serve(account: &Account, executioner: &Executioner) -> String {
+async fn serve(account: &LocalAws, executioner: &Executioner) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let executioner = executioner.clone();

@@ -16,7 +16,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tidegate_emulator::Account;
+use tidegate_emulator::LocalAws;
 use tidegate_tests::SourceObject;
 use tidegate_tests::binary::{binary, cache};
 use tidegate_tests::source::write;
@@ -125,7 +125,7 @@ fn pipes_get_no_colours_and_nobody_gets_secrets() {
     }
     assert!(said.contains("docs") && said.contains("live"), "{said}");
     assert!(!said.contains('\u{1b}'), "{said}");
-    let account = Account::open(&place.0.path().join("aws")).unwrap();
+    let account = LocalAws::open(&place.0.path().join("aws")).unwrap();
     assert!(!said.contains(account.root_credentials().secret_access_key()), "{said}");
     for word in ["Signature=", "x-amz-security-token", "SecretAccessKey", "SessionToken"] {
         assert!(!said.to_lowercase().contains(&word.to_lowercase()), "{word} in {said}");

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
 
 use serde_json::Value;
-use tidegate_core::architecture::Target;
+use tidegate_core::architecture::Architecture;
 use tidegate_core::config::Sha256Hex;
 use tidegate_core::identity::sha256;
-use tidegate_host::{Compiler, Engine, Package, Plugin};
+use tidegate_host::{CodePackage, Compiler, Engine, Plugin};
 use tidegate_tests::deployed::program;
 use zip::{CompressionMethod, DateTime, ZipArchive};
 
@@ -24,8 +24,8 @@ fn place(path: &str) -> Place {
     let file = place.0.path().join(path);
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();
     std::fs::write(file, component).unwrap();
-    std::fs::write(place.0.path().join("x86_64"), program(Target::X86_64)).unwrap();
-    std::fs::write(place.0.path().join("aarch64"), program(Target::Aarch64)).unwrap();
+    std::fs::write(place.0.path().join("x86_64"), program(Architecture::X86_64)).unwrap();
+    std::fs::write(place.0.path().join("aarch64"), program(Architecture::Aarch64)).unwrap();
     place
 }
 
@@ -55,11 +55,11 @@ fn zipped(bytes: &[u8]) -> Zipped {
 
 #[test]
 fn the_package_holds_all_that_a_function_needs_and_is_always_the_same() {
-    let here = Target::here().unwrap();
+    let here = Architecture::here().unwrap();
     // Only the code goes into the package, so a plugin may be anywhere.
     let path = "plugins/../own.wasm";
     let place = place(path);
-    for target in Target::ALL {
+    for target in Architecture::ALL {
         let name = target.as_str();
         let command = ["package", "--target", name, "--bootstrap", name, "--out"];
         let (code, told) = place.json(&[&command[..], &["first.zip"]].concat());
@@ -99,7 +99,7 @@ fn the_package_holds_all_that_a_function_needs_and_is_always_the_same() {
         {
             std::fs::write(unpacked.path().join(name), bytes).unwrap();
         }
-        match Package::open(unpacked.path()) {
+        match CodePackage::open(unpacked.path()) {
             Ok(package) => {
                 assert_eq!(target, here);
                 let engine = Engine::new().unwrap();

@@ -1,7 +1,7 @@
 //! The order of writes, and what a failure half way leaves behind.
 
 use tidegate_core::report::Outcome;
-use tidegate_emulator::fault::{Call, Fault};
+use tidegate_emulator::fault::{ApiCall, InjectedFault};
 use tidegate_tests::world::BUCKET;
 use tidegate_tests::{SiteObject, SiteState, SourceObject, Sources, World, calls};
 
@@ -21,9 +21,10 @@ async fn release() -> (World, tidegate_tests::Publish) {
     (world, publish)
 }
 
-fn fails(operation: &'static str, key: &'static str) -> impl Fn(&Call) -> Option<Fault> + Send + Sync {
+fn fails(operation: &'static str, key: &'static str) -> impl Fn(&ApiCall) -> Option<InjectedFault> + Send + Sync {
     move |call| {
-        (call.operation == operation && call.key.as_deref() == Some(key)).then(|| Fault::answer(503, "SlowDown"))
+        (call.operation == operation && call.key.as_deref() == Some(key))
+            .then(|| InjectedFault::answer(503, "SlowDown"))
     }
 }
 
@@ -83,7 +84,7 @@ async fn a_run_in_which_nothing_succeeds_has_failed() {
     let (world, publish) = release().await;
     let before = world.site().await;
     let planned = publish.plan().await.unwrap();
-    world.trouble(|call| (!call.only_reads()).then(|| Fault::answer(403, "AccessDenied")));
+    world.trouble(|call| (!call.only_reads()).then(|| InjectedFault::answer(403, "AccessDenied")));
     let report = publish.apply(planned).await;
     assert_eq!(report.outcome, Outcome::Failed, "{report}");
     assert!(!report.done.failures.is_empty());
@@ -95,7 +96,7 @@ async fn a_lost_answer_may_have_been_a_success() {
     let world = World::new().await;
     let publish = world.publish(&typed(), &Sources::directory([SourceObject::text("app.js", "1")])).await;
     let planned = publish.plan().await.unwrap();
-    world.trouble(|call| (call.operation == "PutObject").then_some(Fault::Lose));
+    world.trouble(|call| (call.operation == "PutObject").then_some(InjectedFault::Lose));
     let report = publish.apply(planned).await;
     assert_eq!(world.site().await.keys(), ["app.js"], "the server did what it was asked");
     assert_eq!((report.outcome, report.done.unanswered), (Outcome::Partial, 1), "{report}");
@@ -111,7 +112,7 @@ async fn what_fails_again_and_again_is_not_tried_for_ever() {
     let publish = world.publish(&typed(), &Sources::directory(files)).await;
     let planned = publish.plan().await.unwrap();
     world.forget();
-    world.trouble(|call| (call.operation == "PutObject").then(|| Fault::answer(403, "AccessDenied")));
+    world.trouble(|call| (call.operation == "PutObject").then(|| InjectedFault::answer(403, "AccessDenied")));
     let report = publish.apply(planned).await;
     assert_eq!(report.outcome, Outcome::Failed, "{report}");
     let tried = calls::count(&world.faults.calls(), "PutObject") as u64;
@@ -142,7 +143,7 @@ async fn a_key_that_may_not_be_deleted_makes_the_run_partial() {
 async fn deletes_go_a_thousand_a_request() {
     let world = World::new().await;
     for n in 0..1_001 {
-        let headers = tidegate_emulator::s3::Headers::default();
+        let headers = tidegate_emulator::s3::StoredHeaders::default();
         world.account.s3().put(BUCKET, &format!("old/{n:04}.html"), "x", headers).await.unwrap();
     }
     let guard = plugin("policy", "guard", "{ max-delete-share = 1 }");
@@ -161,7 +162,7 @@ async fn deletes_go_a_thousand_a_request() {
 async fn a_listing_that_breaks_off_is_no_short_site() {
     let world = World::new().await;
     for n in 0..1_001 {
-        let headers = tidegate_emulator::s3::Headers::default();
+        let headers = tidegate_emulator::s3::StoredHeaders::default();
         world.account.s3().put(BUCKET, &format!("{n:04}.html"), "x", headers).await.unwrap();
     }
     let sources = Sources::directory([SourceObject::text("0000.html", "x")]);
@@ -170,7 +171,7 @@ async fn a_listing_that_breaks_off_is_no_short_site() {
     world.trouble(move |call| {
         let listing = call.operation == "ListObjectsV2" && call.bucket.as_deref() == Some(BUCKET);
         let second = listing && pages.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 1;
-        second.then_some(Fault::Cut)
+        second.then_some(InjectedFault::Cut)
     });
     let error = publish.plan().await.unwrap_err().to_string();
     assert!(error.contains("ListObjectsV2") && error.contains("s3://site/"), "{error}");
@@ -180,7 +181,7 @@ async fn a_listing_that_breaks_off_is_no_short_site() {
 async fn only_the_site_s_prefix_is_listed() {
     let world = World::new().await;
     for n in 0..2_500 {
-        let headers = tidegate_emulator::s3::Headers::default();
+        let headers = tidegate_emulator::s3::StoredHeaders::default();
         world.account.s3().put(BUCKET, &format!("other/{n}"), "x", headers).await.unwrap();
     }
     let configuration = site_with("").replace("s3://site/", "s3://site/docs/");
@@ -197,7 +198,7 @@ async fn a_cdn_that_cannot_be_told_does_not_undo_the_site() {
     let (world, mut publish) = release().await;
     publish.site = tidegate_tests::world::site(&site_with("cdn = [{ distribution = \"E2EXAMPLE\" }]\n"));
     world.trouble(|call| {
-        (call.operation == "CreateInvalidation").then(|| Fault::answer(400, "TooManyInvalidationsInProgress"))
+        (call.operation == "CreateInvalidation").then(|| InjectedFault::answer(400, "TooManyInvalidationsInProgress"))
     });
     let report = publish.run().await;
     assert_eq!(report.outcome, Outcome::LiveNotInvalidated, "{report}");
@@ -305,7 +306,12 @@ async fn headers_are_replaced_without_touching_anything_else() {
 #[tokio::test]
 async fn what_passes_when_it_is_tried_again_is_no_failure() {
     // Every request in turn fails once, in each of the ways that the SDK's rules retry.
-    let ways = [Fault::answer(503, "SlowDown"), Fault::Refuse, Fault::answer(500, "InternalError"), Fault::Lose];
+    let ways = [
+        InjectedFault::answer(503, "SlowDown"),
+        InjectedFault::Refuse,
+        InjectedFault::answer(500, "InternalError"),
+        InjectedFault::Lose,
+    ];
     for way in ways {
         for at in 0.. {
             let (world, mut publish) = release().await;
@@ -333,7 +339,7 @@ async fn a_conflict_is_tried_again_and_a_failed_condition_is_not() {
         world.forget();
         world.trouble(move |call| {
             (call.operation == "PutObject" && call.key.as_deref() == Some("app.js"))
-                .then(|| Fault::answer(status, code))
+                .then(|| InjectedFault::answer(status, code))
         });
         let report = publish.apply(planned).await;
         assert_eq!(report.outcome, Outcome::Partial, "{report}");

@@ -4,10 +4,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tidegate_core::error_kind::Fault as Blame;
-use tidegate_core::report::{Outcome, Report};
-use tidegate_emulator::cloudfront::{Completion, ViewerPath};
-use tidegate_emulator::fault::Fault;
+use tidegate_core::error_kind::ErrorKind as Blame;
+use tidegate_core::report::{Outcome, PublishReport};
+use tidegate_emulator::cloudfront::{InvalidationDelay, ViewerPath};
+use tidegate_emulator::fault::InjectedFault;
 use tidegate_tests::releases::{self, STATE};
 use tidegate_tests::world::{BUCKET, DISTRIBUTION};
 use tidegate_tests::{Publish, SiteState, SourceObject, Sources, World, calls};
@@ -40,7 +40,7 @@ const NEWS: [&str; 4] = ["a/news-1.html", "b/news-2.html", "c/news-3.html", "c/n
 async fn first_release(more: &str) -> (World, Publish) {
     let world = releases::world().await;
     let cloudfront = world.account.cloudfront();
-    cloudfront.set_completion(Completion::After(Duration::ZERO));
+    cloudfront.set_completion(InvalidationDelay::After(Duration::ZERO));
     cloudfront.set_cache_tags(DISTRIBUTION, Some(HEADER)).unwrap();
     let publish = world.publish(&configuration(more, "News, articles"), &articles("one", &NEWS)).await;
     let report = publish.run().await;
@@ -54,7 +54,7 @@ async fn first_release(more: &str) -> (World, Publish) {
 /// Where visitors ask for the articles.
 const VISITED: [&str; 4] = ["/a/news-1.html", "/b/news-2.html", "/c/news-3.html", "/c/news-x/"];
 
-fn items(report: &Report) -> Vec<&str> {
+fn items(report: &PublishReport) -> Vec<&str> {
     report.invalidations.iter().flat_map(|told| &told.paths).map(String::as_str).collect()
 }
 
@@ -126,7 +126,7 @@ async fn what_a_run_that_died_may_have_written_goes_by_paths() {
     world.trouble(move |call| {
         let page = call.operation == "PutObject" && call.bucket.as_deref() == Some(BUCKET);
         let after = died.fetch_add(usize::from(page), Ordering::SeqCst);
-        (after > 0).then_some(Fault::Refuse)
+        (after > 0).then_some(InjectedFault::Refuse)
     });
     world.lay(&articles("two", &NEWS)).await;
     let report = publish.run().await;
@@ -198,7 +198,7 @@ async fn where_tags_are_not_honoured_paths_clear_the_same() {
             let struck = AtomicUsize::new(0);
             world.trouble(move |call| {
                 let first = call.operation == operation && struck.fetch_add(1, Ordering::SeqCst) == 0;
-                first.then(|| Fault::answer(status, code))
+                first.then(|| InjectedFault::answer(status, code))
             });
         }
         world.lay(&articles("two", &NEWS)).await;
@@ -217,7 +217,7 @@ async fn where_tags_are_not_honoured_paths_clear_the_same() {
 async fn what_could_not_be_sent_is_sent_again_under_the_same_reference() {
     let (world, publish) = first_release("").await;
     // It arrives, and nobody hears of it.
-    world.trouble(|call| (call.operation == "CreateInvalidation").then_some(Fault::Lose));
+    world.trouble(|call| (call.operation == "CreateInvalidation").then_some(InjectedFault::Lose));
     world.lay(&articles("two", &NEWS)).await;
     let report = publish.run().await;
     assert_eq!(report.outcome, Outcome::LiveNotInvalidated, "{report}");
@@ -254,7 +254,7 @@ async fn tags_that_would_not_be_honoured_are_told_before_anything_is_written() {
 #[tokio::test]
 async fn the_session_of_a_run_may_ask_whether_tags_are_read() {
     let world = releases::world().await;
-    world.account.cloudfront().set_completion(Completion::After(Duration::ZERO));
+    world.account.cloudfront().set_completion(InvalidationDelay::After(Duration::ZERO));
     world.account.cloudfront().set_cache_tags(DISTRIBUTION, Some(HEADER)).unwrap();
     let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::000000000000:root"},"Action":"sts:AssumeRole"}]}"#;
     let role = "role = \"arn:aws:iam::000000000000:role/publisher\"\n";

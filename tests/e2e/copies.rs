@@ -1,7 +1,7 @@
 //! Copies on the server's side: from a staged prefix, and above the size that one request copies.
 
 use tidegate_core::report::Outcome;
-use tidegate_emulator::s3::Limits;
+use tidegate_emulator::s3::StoreLimits;
 use tidegate_tests::world::BUCKET;
 use tidegate_tests::{SiteObject, SiteState, SourceObject, Sources, World, calls};
 
@@ -12,7 +12,7 @@ const LIMIT: u64 = 1_000;
 
 async fn small_copies() -> World {
     let world = World::new().await;
-    world.account.s3().set_limits(Limits { copy_source: LIMIT, smallest_part: 1, ..Limits::default() });
+    world.account.s3().set_limits(StoreLimits { copy_source: LIMIT, smallest_part: 1, ..StoreLimits::default() });
     world
 }
 
@@ -102,7 +102,7 @@ async fn a_failed_copy_in_parts_is_aborted_and_leaves_the_object() {
     let parts = std::sync::atomic::AtomicUsize::new(0);
     world.trouble(move |call| {
         let third = call.operation == "UploadPartCopy" && parts.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 2;
-        third.then(|| tidegate_emulator::fault::Fault::answer(500, "InternalError"))
+        third.then(|| tidegate_emulator::fault::InjectedFault::answer(500, "InternalError"))
     });
     let report = publish.apply(planned).await;
     assert_eq!(report.outcome, Outcome::Failed, "{report}");

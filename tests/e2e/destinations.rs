@@ -2,8 +2,8 @@
 //! of what is not ours, and credentials that lack one permission. `docs/destinations.md` says the same in words.
 
 use tidegate_core::report::Outcome;
-use tidegate_emulator::fault::Fault;
-use tidegate_emulator::s3::{Encryption, Headers, Website};
+use tidegate_emulator::fault::InjectedFault;
+use tidegate_emulator::s3::{ObjectEncryption, StoredHeaders, Website};
 use tidegate_publish::publish::Publisher;
 use tidegate_tests::source::STAGING;
 use tidegate_tests::wire::Wire;
@@ -37,7 +37,7 @@ const ALL_OF_S3: &str = r#"{"Effect":"Allow","Action":"s3:*","Resource":"*"}"#;
 
 async fn kms(world: &World) {
     let encryption =
-        Encryption { algorithm: "aws:kms".to_owned(), kms_key: Some(KEY.to_owned()), bucket_key: Some(true) };
+        ObjectEncryption { algorithm: "aws:kms".to_owned(), kms_key: Some(KEY.to_owned()), bucket_key: Some(true) };
     world.account.s3().set_encryption(BUCKET, encryption).await.unwrap();
 }
 
@@ -105,7 +105,7 @@ async fn a_key_that_may_not_be_used_is_named_with_both_permissions() {
 async fn a_key_that_is_disabled_or_gone_says_so() {
     for code in ["KMS.DisabledException", "KMS.NotFoundException", "KMS.KMSInvalidStateException"] {
         let (world, publish) = release(&site_with("")).await;
-        world.trouble(move |call| (call.operation == "PutObject").then(|| Fault::answer(400, code)));
+        world.trouble(move |call| (call.operation == "PutObject").then(|| InjectedFault::answer(400, code)));
         let said = publish.run().await.to_string();
         assert!(said.contains(code) && said.contains("enable or restore the KMS key"), "{said}");
     }
@@ -166,8 +166,11 @@ async fn a_bucket_in_another_region_is_told_with_its_region() {
     let planned = publish.plan().await.unwrap();
     world.trouble(|call| {
         let message = "The authorization header is malformed; the region 'us-east-1' is wrong; expecting 'ap-south-1'";
-        let answer =
-            Fault::Answer { status: 400, code: "AuthorizationHeaderMalformed".to_owned(), message: message.to_owned() };
+        let answer = InjectedFault::Answer {
+            status: 400,
+            code: "AuthorizationHeaderMalformed".to_owned(),
+            message: message.to_owned(),
+        };
         (call.operation == "PutObject").then_some(answer)
     });
     let report = publish.apply(planned).await;
@@ -240,7 +243,7 @@ async fn without_delete_object_everything_else_is_published_and_the_permission_i
     assert_eq!(publish.run().await.outcome, Outcome::Unchanged);
     // Some servers do not say which permission it is.
     publish.site.delete = true;
-    world.trouble(|call| (call.operation == "DeleteObjects").then(|| Fault::answer(403, "AccessDenied")));
+    world.trouble(|call| (call.operation == "DeleteObjects").then(|| InjectedFault::answer(403, "AccessDenied")));
     let said = publish.run().await.to_string();
     assert!(said.contains("allow `s3:DeleteObject` and `s3:GetObject`") && said.contains("`delete = false`"), "{said}");
 }
@@ -255,7 +258,7 @@ async fn foreign_objects_beside_the_prefix_cost_no_request() {
         for n in 0..foreign {
             // Before the prefix and behind it, and beginning like it.
             let (store, key) = (store.clone(), format!("{}/{n}", ["aaa", "docs-old", "docs2", "zzz"][n % 4]));
-            puts.spawn(async move { store.put(BUCKET, &key, "x", Headers::default()).await.unwrap() });
+            puts.spawn(async move { store.put(BUCKET, &key, "x", StoredHeaders::default()).await.unwrap() });
         }
         puts.join_all().await;
         let configuration = site_with("").replace("s3://site/", "s3://site/docs/");

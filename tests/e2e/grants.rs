@@ -9,11 +9,13 @@ use tidegate_core::report::Outcome;
 use tidegate_emulator::iam::ACCOUNT_ID;
 use tidegate_emulator::s3::Ownership;
 use tidegate_iam::apply::Provisioner;
-use tidegate_iam::changes::{Boundary, BucketWish, Kind, PolicyWish, Wish, group, policy, wish};
+use tidegate_iam::changes::{
+    BucketSpec, CredentialsKind, CredentialsSpec, PermissionsBoundary, PolicySpec, group, policy, wish,
+};
 use tidegate_iam::check::check;
 use tidegate_iam::document::Partition;
-use tidegate_iam::policies::{self, Access, BucketGrant, CiPublisher, Grant, S3Sync, uploader, uploader_guard};
-use tidegate_iam::preflight::Weight;
+use tidegate_iam::policies::{self, BucketAccess, BucketGrant, CiPublisher, Grant, S3Sync, uploader, uploader_guard};
+use tidegate_iam::preflight::PreflightSeverity;
 use tidegate_tests::source::STAGING;
 use tidegate_tests::world::{BUCKET, DISTRIBUTION, configuration, site};
 use tidegate_tests::{SourceObject, Sources, World};
@@ -120,14 +122,17 @@ async fn a_role_is_checked_before_the_first_upload() {
     iam.put_role_policy("publisher", "site", &granted().replace("\"s3:DeleteObject\"", "\"s3:RestoreObject\""))
         .unwrap();
     let found = check(&connection, &docs).await.unwrap();
-    assert!(found.iter().any(|one| one.weight == Weight::Missing && one.what.contains("s3:DeleteObject")), "{found:?}");
+    assert!(
+        found.iter().any(|one| one.weight == PreflightSeverity::Missing && one.what.contains("s3:DeleteObject")),
+        "{found:?}"
+    );
 
     // Everything is allowed, everywhere.
     let all =
         r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*","cloudfront:*"],"Resource":"*"}]}"#;
     iam.put_role_policy("publisher", "site", all).unwrap();
     let found = check(&connection, &docs).await.unwrap();
-    assert!(found.iter().all(|one| one.weight == Weight::Wide), "{found:?}");
+    assert!(found.iter().all(|one| one.weight == PreflightSeverity::Wide), "{found:?}");
     let said = |words: &str| found.iter().any(|one| one.what.contains(words));
     assert!(said("every distribution") && said("every bucket") && said("begins alike") && said("removes a bucket"));
 
@@ -140,7 +145,10 @@ async fn a_role_is_checked_before_the_first_upload() {
     let mut other = docs.clone();
     other.role = Some("arn:aws:iam::000000000000:role/nobody".to_owned().try_into().unwrap());
     let found = check(&connection, &other).await.unwrap();
-    assert!(found.iter().any(|one| one.weight == Weight::Missing && one.what.contains("role/nobody")), "{found:?}");
+    assert!(
+        found.iter().any(|one| one.weight == PreflightSeverity::Missing && one.what.contains("role/nobody")),
+        "{found:?}"
+    );
     let written = ["PutObject", "CopyObject", "DeleteObjects", "CreateInvalidation"];
     let calls = world.faults.calls();
     assert!(written.iter().all(|name| tidegate_tests::calls::count(&calls, name) == 0), "asking changes nothing");
@@ -165,7 +173,7 @@ async fn an_uploader_stages_new_releases_and_never_replaces_one() {
     let (partition, staging) = (Partition::default(), "s3://staging/releases".parse().unwrap());
     let account = provisioner(&world);
     let guard = uploader_guard(&partition, &staging);
-    let asked = PolicyWish { grant: &guard, partition: &partition, account: ACCOUNT_ID };
+    let asked = PolicySpec { grant: &guard, partition: &partition, account: ACCOUNT_ID };
     for round in 0..2 {
         let found = account.found_grant(&guard, &partition, ACCOUNT_ID).await.unwrap();
         let changes = policy(asked, &found).unwrap();
@@ -273,7 +281,7 @@ async fn a_pipeline_of_a_feature_branch_never_touches_a_release() {
     assert_eq!(status!(dev.get_object().bucket(BUCKET).key("app/feature/1.zip")), 403);
 }
 
-fn asked(access: Access, prefix: &str, kind: Kind, buckets: BucketWish) -> Wish {
+fn asked(access: BucketAccess, prefix: &str, kind: CredentialsKind, buckets: BucketSpec) -> CredentialsSpec {
     let grant = BucketGrant {
         partition: Partition::default(),
         buckets: vec![BUCKET.parse().unwrap(), "other-bucket".parse().unwrap()],
@@ -282,7 +290,7 @@ fn asked(access: Access, prefix: &str, kind: Kind, buckets: BucketWish) -> Wish 
         custom: None,
         statements: Vec::new(),
     };
-    Wish { grant, kind, buckets, account: ACCOUNT_ID.to_owned() }
+    CredentialsSpec { grant, kind, buckets, account: ACCOUNT_ID.to_owned() }
 }
 
 #[tokio::test]
@@ -292,16 +300,17 @@ async fn credentials_do_what_they_were_made_for() {
     for key in ["docs/a", "docs2/a", "a"] {
         world.client().put_object().bucket(BUCKET).key(key).body(body()).send().await.unwrap();
     }
-    let create = || BucketWish { create: true, ..BucketWish::default() };
+    let create = || BucketSpec { create: true, ..BucketSpec::default() };
     let rows = [
-        (Access::ReadOnly, [200, 403, 403, 200]),
-        (Access::WriteOnly, [403, 200, 403, 403]),
-        (Access::ReadWrite, [200, 200, 204, 200]),
+        (BucketAccess::ReadOnly, [200, 403, 403, 200]),
+        (BucketAccess::WriteOnly, [403, 200, 403, 403]),
+        (BucketAccess::ReadWrite, [200, 200, 204, 200]),
     ];
     for (access, [get, put, delete, list]) in rows {
-        for kind in
-            [Kind::Permanent { user: None, boundary: Boundary::Fitting }, Kind::Temporary("15m".parse().unwrap())]
-        {
+        for kind in [
+            CredentialsKind::Permanent { user: None, boundary: PermissionsBoundary::Fitting },
+            CredentialsKind::Temporary("15m".parse().unwrap()),
+        ] {
             let asked = asked(access, "docs", kind, create());
             let found = account.found(&asked).await.unwrap();
             let issued = account.take(&wish(&asked, &found).unwrap(), |_| ()).await.unwrap().unwrap();
@@ -334,15 +343,20 @@ async fn credentials_do_what_they_were_made_for() {
         account.take(&tidegate_iam::changes::delete_user(&user.name, &found), |_| ()).await.unwrap();
     }
     assert_eq!(account.iam().users().await.unwrap(), []);
-    assert_eq!(account.iam().roles(tidegate_iam::Roles::Names).await.unwrap().len(), 1);
+    assert_eq!(account.iam().roles(tidegate_iam::RoleFilter::Names).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
 async fn a_public_bucket_can_be_read_by_whoever_knows_a_name() {
     let world = World::new().await;
     let account = provisioner(&world);
-    let buckets = BucketWish { create: true, website: true, ..BucketWish::default() };
-    let mut asked = asked(Access::ReadWrite, "", Kind::Permanent { user: None, boundary: Boundary::None }, buckets);
+    let buckets = BucketSpec { create: true, website: true, ..BucketSpec::default() };
+    let mut asked = asked(
+        BucketAccess::ReadWrite,
+        "",
+        CredentialsKind::Permanent { user: None, boundary: PermissionsBoundary::None },
+        buckets,
+    );
     asked.grant.buckets = vec!["open-bucket".parse().unwrap()];
     let found = account.found(&asked).await.unwrap();
     account.take(&wish(&asked, &found).unwrap(), |_| ()).await.unwrap();
@@ -365,17 +379,19 @@ async fn a_public_bucket_can_be_read_by_whoever_knows_a_name() {
 
 #[tokio::test]
 async fn a_failure_half_way_says_what_was_done_and_the_same_command_goes_on() {
-    use tidegate_emulator::fault::Fault;
+    use tidegate_emulator::fault::InjectedFault;
     let world = World::new().await;
     let account = provisioner(&world);
     let mut asked = asked(
-        Access::ReadOnly,
+        BucketAccess::ReadOnly,
         "",
-        Kind::Permanent { user: Some("lea".to_owned()), boundary: Boundary::None },
-        BucketWish::default(),
+        CredentialsKind::Permanent { user: Some("lea".to_owned()), boundary: PermissionsBoundary::None },
+        BucketSpec::default(),
     );
     asked.grant.buckets = vec![BUCKET.parse().unwrap()];
-    world.trouble(|call| call.to_string().contains("CreateAccessKey").then(|| Fault::answer(500, "ServiceFailure")));
+    world.trouble(|call| {
+        call.to_string().contains("CreateAccessKey").then(|| InjectedFault::answer(500, "ServiceFailure"))
+    });
     let found = account.found(&asked).await.unwrap();
     let error = account.take(&wish(&asked, &found).unwrap(), |_| ()).await.unwrap_err();
     assert!(error.to_string().contains("the 2 steps before it were done"), "{error}");

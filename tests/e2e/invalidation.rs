@@ -7,9 +7,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tidegate_core::report::{Outcome, Report};
-use tidegate_emulator::cloudfront::{Completion, InvalidationBatch, ViewerPath};
-use tidegate_emulator::fault::Fault;
+use tidegate_core::report::{Outcome, PublishReport};
+use tidegate_emulator::cloudfront::{InvalidationBatch, InvalidationDelay, ViewerPath};
+use tidegate_emulator::fault::InjectedFault;
 use tidegate_tests::world::{BUCKET, DISTRIBUTION};
 use tidegate_tests::{Publish, SourceObject, Sources, World, calls};
 
@@ -66,7 +66,7 @@ fn pages(body: &str, keys: &[&str]) -> Sources {
 /// The first release is out, nothing is in progress, and nothing is recorded.
 async fn first_release(more: &str, attempts: u32) -> (World, Publish) {
     let world = World::new().await;
-    world.account.cloudfront().set_completion(Completion::After(Duration::ZERO));
+    world.account.cloudfront().set_completion(InvalidationDelay::After(Duration::ZERO));
     let mut publish = world.publish(&site(more), &pages("one", &PAGES)).await;
     publish.publisher = world.publisher_with(world.account.root_credentials(), attempts);
     let report = publish.run().await;
@@ -81,7 +81,7 @@ fn cleared(world: &World, path: &str, seen: u64) -> bool {
     world.account.cloudfront().cleared(DISTRIBUTION, &ViewerPath::new(path), seen).unwrap()
 }
 
-fn paths(report: &Report) -> Vec<&str> {
+fn paths(report: &PublishReport) -> Vec<&str> {
     report.invalidations.iter().flat_map(|told| &told.paths).map(String::as_str).collect()
 }
 
@@ -111,7 +111,7 @@ async fn every_address_of_a_change_is_cleared_and_nothing_else() {
 #[tokio::test]
 async fn what_is_deleted_or_redirected_is_cleared_too() {
     let world = World::new().await;
-    world.account.cloudfront().set_completion(Completion::After(Duration::ZERO));
+    world.account.cloudfront().set_completion(InvalidationDelay::After(Duration::ZERO));
     world.seed(&texts(&[("gone.html", "x"), ("stays.html", "same"), ("old.html", "x")])).await;
     let rewrite = plugin("sync", "rewrite", "{ redirects = [{ from = \"/old.html\", to = \"/new.html\" }] }");
     let files = [SourceObject::text("stays.html", "same"), SourceObject::text("new.html", "x")];
@@ -133,7 +133,7 @@ async fn a_whole_folder_goes_for_one_path() {
 #[tokio::test]
 async fn what_is_in_progress_leaves_less_room() {
     let (world, publish) = first_release("", 1).await;
-    world.account.cloudfront().set_completion(Completion::AfterPolls(1000));
+    world.account.cloudfront().set_completion(InvalidationDelay::AfterPolls(1000));
     // 2,998 paths in three invalidations, and thirteen wildcards: two of each are left.
     for run in 0..2 {
         occupy(&world, &format!("other-{run}"), (0..1000).map(|number| format!("/their-{run}/{number}")));
@@ -160,7 +160,7 @@ async fn the_list_is_read_to_the_last_page_that_has_something_in_progress() {
     assert_eq!(publish.run().await.outcome, Outcome::Live);
     assert_eq!(seen(&world), 1, "nothing is in progress on the first page");
     world.forget();
-    world.account.cloudfront().set_completion(Completion::AfterPolls(1000));
+    world.account.cloudfront().set_completion(InvalidationDelay::AfterPolls(1000));
     for run in 0..150 {
         occupy(&world, &format!("new-{run}"), ["/x".to_owned()].into_iter());
     }
@@ -191,7 +191,7 @@ async fn throttling_passes_and_the_batch_is_sent_once() {
         let tried = AtomicUsize::new(0);
         world.trouble(move |call| {
             let create = call.operation == "CreateInvalidation";
-            (create && tried.fetch_add(1, Ordering::SeqCst) < 7).then(|| Fault::answer(status, code))
+            (create && tried.fetch_add(1, Ordering::SeqCst) < 7).then(|| InjectedFault::answer(status, code))
         });
         world.lay(&pages("two", &PAGES)).await;
         let report = publish.run().await;
@@ -208,7 +208,7 @@ async fn a_lost_answer_costs_no_second_invalidation() {
     let lost = AtomicUsize::new(0);
     world.trouble(move |call| {
         let first = call.operation == "CreateInvalidation" && lost.fetch_add(1, Ordering::SeqCst) == 0;
-        first.then_some(Fault::Lose)
+        first.then_some(InjectedFault::Lose)
     });
     world.lay(&pages("two", &PAGES)).await;
     let report = publish.run().await;
@@ -221,7 +221,8 @@ async fn a_lost_answer_costs_no_second_invalidation() {
 async fn what_stays_refused_is_told_and_the_release_is_live() {
     for (status, code, tries) in [(400, "TooManyInvalidationsInProgress", 11), (403, "AccessDenied", 1)] {
         let (world, publish) = first_release("", 2).await;
-        world.trouble(move |call| (call.operation == "CreateInvalidation").then(|| Fault::answer(status, code)));
+        world
+            .trouble(move |call| (call.operation == "CreateInvalidation").then(|| InjectedFault::answer(status, code)));
         world.lay(&pages("two", &PAGES)).await;
         let report = publish.run().await;
         assert_eq!(report.outcome, Outcome::LiveNotInvalidated, "{report}");
@@ -237,7 +238,7 @@ async fn what_stays_refused_is_told_and_the_release_is_live() {
 async fn waiting_ends_with_the_invalidation_or_with_patience() {
     for (polls, seconds, complete) in [(3, 600, true), (u32::MAX - 1, 1, false)] {
         let (world, publish) = first_release(&format!(", wait-seconds = {seconds}"), 2).await;
-        world.account.cloudfront().set_completion(Completion::AfterPolls(polls));
+        world.account.cloudfront().set_completion(InvalidationDelay::AfterPolls(polls));
         world.lay(&pages("two", &PAGES)).await;
         let report = publish.run().await;
         assert_eq!(report.outcome, Outcome::Live, "a release does not fail by waiting: {report}");
@@ -251,8 +252,8 @@ async fn waiting_ends_with_the_invalidation_or_with_patience() {
 #[tokio::test]
 async fn waiting_that_is_not_allowed_or_fails_is_no_failure() {
     let (world, publish) = first_release(", wait-seconds = 600", 2).await;
-    world.trouble(|call| (call.operation == "GetInvalidation").then(|| Fault::answer(403, "AccessDenied")));
-    world.account.cloudfront().set_completion(Completion::AfterPolls(1000));
+    world.trouble(|call| (call.operation == "GetInvalidation").then(|| InjectedFault::answer(403, "AccessDenied")));
+    world.account.cloudfront().set_completion(InvalidationDelay::AfterPolls(1000));
     world.lay(&pages("two", &PAGES)).await;
     let report = publish.run().await;
     assert_eq!(report.outcome, Outcome::Live, "{report}");
@@ -262,7 +263,7 @@ async fn waiting_that_is_not_allowed_or_fails_is_no_failure() {
 #[tokio::test]
 async fn two_distributions_get_a_list_each() {
     let world = World::new().await;
-    let inner = tidegate_emulator::cloudfront::Origin { bucket: BUCKET.to_owned(), path: "/docs".to_owned() };
+    let inner = tidegate_emulator::cloudfront::S3Origin { bucket: BUCKET.to_owned(), path: "/docs".to_owned() };
     world.account.cloudfront().create_distribution("E1INNER", inner, Some("index.html")).unwrap();
     let cdn = format!(
         "cdn = [{{ distribution = \"{DISTRIBUTION}\", max-paths = 2 }}, {{ distribution = \"E1INNER\", origin-path = \"/docs\" }}]\n"

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use aws_sdk_s3::primitives::ByteStream;
 use tempfile::TempDir;
-use tidegate_core::architecture::Target;
+use tidegate_core::architecture::Architecture;
 use tidegate_core::lambda_package::{Bootstrap, COMPILED};
-use tidegate_host::Package;
+use tidegate_host::CodePackage;
 use tidegate_lambda::package::package;
-use tidegate_publish::{S3, Workshop};
+use tidegate_publish::{PluginLoader, S3};
 use tidegate_tests::deployed::{program, unpack};
 use tidegate_tests::library::components;
 use tidegate_tests::source::{STAGING, SourceObject, Sources};
@@ -40,7 +40,7 @@ fn identified(component: &str, place: &str) -> String {
 
 /// The package of a configuration, unpacked.
 async fn packaged(world: &World, configuration: &str) -> TempDir {
-    let here = Target::here().unwrap();
+    let here = Architecture::here().unwrap();
     let s3 = S3::new(&world.publisher().connection);
     let bootstrap = Bootstrap::new(here, program(here)).unwrap();
     let made = package(&components(), &s3, configuration, bootstrap, |_| ()).await.unwrap();
@@ -76,9 +76,9 @@ async fn staged() -> Staged {
     std::fs::remove_file(world.directory().join("exclude.wasm")).unwrap();
     world.client().delete_object().bucket(STAGING).key("plugins/headers.wasm").send().await.unwrap();
     assert!(publish.plan().await.is_err());
-    let Workshop::Components(components) = publish.publisher.workshop else { panic!("no components") };
+    let PluginLoader::Components(components) = publish.publisher.workshop else { panic!("no components") };
     publish.publisher.workshop =
-        Workshop::Packaged(components.engine, Package::open(&unpacked.path().join(COMPILED)).unwrap());
+        PluginLoader::Packaged(components.engine, CodePackage::open(&unpacked.path().join(COMPILED)).unwrap());
     assert_eq!(publish.plan().await.unwrap().plan, by_components);
     Staged { world, publish, configuration, _unpacked: unpacked }
 }

@@ -10,12 +10,13 @@ use tidegate_core::config::Config;
 use tidegate_core::release::ReleaseId;
 use tidegate_core::report::Outcome;
 use tidegate_core::timestamp::Timestamp;
-use tidegate_emulator::fault::Fault;
-use tidegate_lambda::run_log::Entry;
+use tidegate_emulator::fault::InjectedFault;
+use tidegate_lambda::run_log::RunLogEntry;
 use tidegate_lambda::trigger::{
-    AwsSecrets, Call, Delivery, Ended, HandedOn, Journal, Moment, Notice, Reactor, Relay, claim, read,
+    AwsSecrets, Continuation, Delivery, EventHandler, HttpRequest, InvocationContext, ParsedRecord, RunLog, RunResult,
+    SelfInvoke, match_sites, read,
 };
-use tidegate_publish::CloudError;
+use tidegate_publish::AwsError;
 use tidegate_publish::publish::Publisher;
 use tidegate_tests::events::{self, sign, zip};
 use tidegate_tests::source::STAGING;
@@ -50,16 +51,16 @@ secrets = ["secretsmanager:repo/github.com/acme/docs", "ssm:/tidegate/docs"]
 /// Keeps what would go to another invocation.
 #[derive(Default)]
 pub(crate) struct Kept {
-    pub(crate) runs: Mutex<Vec<HandedOn>>,
+    pub(crate) runs: Mutex<Vec<Continuation>>,
     broken: Mutex<bool>,
 }
 
 #[async_trait]
-impl Relay for Kept {
-    async fn hand_on(&self, run: &HandedOn) -> Result<(), CloudError> {
+impl SelfInvoke for Kept {
+    async fn hand_on(&self, run: &Continuation) -> Result<(), AwsError> {
         if *self.broken.lock().unwrap() {
             let why = "throttled".to_owned();
-            return Err(CloudError {
+            return Err(AwsError {
                 call: "Invoke",
                 subject: "tidegate".to_owned(),
                 code: None,
@@ -79,23 +80,26 @@ impl Relay for Kept {
 
 /// Keeps what is told of runs.
 #[derive(Default)]
-pub(crate) struct Told(Mutex<Vec<Entry>>);
+pub(crate) struct Told(Mutex<Vec<RunLogEntry>>);
 
-impl Journal for Told {
-    fn enter(&self, entry: &Entry) {
+impl RunLog for Told {
+    fn enter(&self, entry: &RunLogEntry) {
         self.0.lock().unwrap().push(entry.clone());
     }
 }
 
 pub(crate) struct Function {
     pub(crate) world: World,
-    pub(crate) reactor: Reactor,
+    pub(crate) reactor: EventHandler,
     pub(crate) kept: Arc<Kept>,
     pub(crate) told: Arc<Told>,
 }
 
-pub(crate) fn moment(seconds: u64) -> Moment {
-    Moment { now: Timestamp::from_milliseconds(INSTANT), deadline: Instant::now() + Duration::from_secs(seconds) }
+pub(crate) fn moment(seconds: u64) -> InvocationContext {
+    InvocationContext {
+        now: Timestamp::from_milliseconds(INSTANT),
+        deadline: Instant::now() + Duration::from_secs(seconds),
+    }
 }
 
 async fn function() -> Function {
@@ -108,7 +112,7 @@ async fn function() -> Function {
 pub(crate) async fn function_in(world: World, publisher: Publisher, configuration: &str) -> Function {
     world.account.s3().create_bucket("state").await.unwrap();
     let (kept, told) = (Arc::new(Kept::default()), Arc::new(Told::default()));
-    let reactor = Reactor {
+    let reactor = EventHandler {
         config: Arc::new(Config::parse(configuration).unwrap()),
         vault: Arc::new(AwsSecrets::new(&publisher.connection)),
         relay: kept.clone(),
@@ -124,12 +128,12 @@ impl Function {
         put.send().await.unwrap().e_tag.unwrap().trim_matches('"').to_owned()
     }
 
-    async fn upload(&self, event: &Value) -> Vec<Ended> {
+    async fn upload(&self, event: &Value) -> Vec<RunResult> {
         let Delivery::Events { records, .. } = read(event).unwrap() else { panic!("{event}") };
         let mut ended = Vec::new();
         for record in records {
-            let Ok(Notice::Stored(stored)) = record.notice else { continue };
-            for trigger in claim(&self.reactor.config, &stored).triggers {
+            let Ok(ParsedRecord::Stored(stored)) = record.notice else { continue };
+            for trigger in match_sites(&self.reactor.config, &stored).triggers {
                 ended.push(self.reactor.act(&trigger, "run", 0, moment(300)).await.unwrap());
             }
         }
@@ -137,7 +141,7 @@ impl Function {
     }
 
     /// Runs what was handed on, and what that hands on, to the end.
-    pub(crate) async fn drain(&self, seconds: u64) -> Vec<Ended> {
+    pub(crate) async fn drain(&self, seconds: u64) -> Vec<RunResult> {
         let mut ended = Vec::new();
         loop {
             let Some(run) = self.kept.runs.lock().unwrap().pop() else { return ended };
@@ -150,11 +154,11 @@ fn stored(key: &str, etag: &str, second: u32, sequencer: &str) -> Value {
     events::stored(STAGING, key, etag, second, sequencer)
 }
 
-pub(crate) fn outcome(ended: &Ended) -> Outcome {
+pub(crate) fn outcome(ended: &RunResult) -> Outcome {
     match ended {
-        Ended::Report(report) => report.outcome,
-        Ended::Superseded(_) => Outcome::Superseded,
-        Ended::HandedOn { .. } => panic!("it was handed on"),
+        RunResult::Report(report) => report.outcome,
+        RunResult::Superseded(_) => Outcome::Superseded,
+        RunResult::HandedOn { .. } => panic!("it was handed on"),
     }
 }
 
@@ -202,7 +206,7 @@ async fn an_object_that_was_replaced_waits_for_its_own_event() {
     let old = function.stage("builds/one.zip", &zip(&[("index.html", "1")])).await;
     let new = function.stage("builds/one.zip", &zip(&[("index.html", "2")])).await;
     let ended = function.upload(&stored("builds/one.zip", &old, 1, "01")).await;
-    assert!(matches!(&ended[0], Ended::Superseded(why) if why.contains("was replaced")), "{ended:?}");
+    assert!(matches!(&ended[0], RunResult::Superseded(why) if why.contains("was replaced")), "{ended:?}");
     assert!(function.world.site().await.keys().is_empty());
     assert_eq!(outcome(&function.upload(&stored("builds/one.zip", &new, 2, "02")).await[0]), Outcome::Live);
 }
@@ -216,14 +220,14 @@ async fn a_run_without_time_is_handed_on_until_it_has_an_end() {
     // Every page takes half a second to write, 32 at a time.
     function.world.trouble(|call| {
         let page = call.key.as_deref().is_some_and(|key| key.starts_with("docs/"));
-        (page && call.operation == "PutObject").then(|| Fault::Delay(Duration::from_millis(500)))
+        (page && call.operation == "PutObject").then(|| InjectedFault::Delay(Duration::from_millis(500)))
     });
     let Delivery::Events { records, .. } = read(&stored("builds/large.zip", &etag, 1, "01")).unwrap() else { panic!() };
-    let Ok(Notice::Stored(event)) = &records[0].notice else { panic!() };
-    let trigger = claim(&function.reactor.config, event).triggers.remove(0);
+    let Ok(ParsedRecord::Stored(event)) = &records[0].notice else { panic!() };
+    let trigger = match_sites(&function.reactor.config, event).triggers.remove(0);
     // Fifteen seconds of work for each, and fifteen to hand on; the pages alone take 23.
     let first = function.reactor.act(&trigger, "run-1", 0, moment(30)).await.unwrap();
-    assert!(matches!(first, Ended::HandedOn { times: 0 }), "{first:?}");
+    assert!(matches!(first, RunResult::HandedOn { times: 0 }), "{first:?}");
     let ended = function.drain(30).await;
     assert!(!ended.is_empty());
     assert_eq!(outcome(ended.last().unwrap()), Outcome::Live, "{ended:?}");
@@ -232,7 +236,7 @@ async fn a_run_without_time_is_handed_on_until_it_has_an_end() {
 
 const COMMIT: &str = "7fd1a60b01f91b314f59955a4e4d4e80d8edf11d";
 
-fn push(secret: &str, delivery: &str, message: &str) -> Call {
+fn push(secret: &str, delivery: &str, message: &str) -> HttpRequest {
     let body = events::pushed(COMMIT, message, "2026-11-22T10:00:00Z");
     let body = serde_json::to_vec(&body).unwrap();
     let signature = sign(secret, &body);
@@ -242,7 +246,7 @@ fn push(secret: &str, delivery: &str, message: &str) -> Call {
         ("x-github-delivery", delivery),
         ("x-hub-signature-256", signature.as_str()),
     ];
-    Call::new("POST", "/", headers, body)
+    HttpRequest::new("POST", "/", headers, body)
 }
 
 async fn with_secrets() -> Function {
@@ -271,8 +275,8 @@ async fn a_signed_push_is_accepted_at_once_and_published_by_another_invocation()
     for (call, status) in [
         (push("wrong", "d-4", "x"), 401),
         (push("old secret of this hook", "d-5", "Later [skip ci]"), 200),
-        (Call::new("POST", "/", [("x-github-event", "push")], b"{}".to_vec()), 401),
-        (Call::new("GET", "/", [], Vec::new()), 405),
+        (HttpRequest::new("POST", "/", [("x-github-event", "push")], b"{}".to_vec()), 401),
+        (HttpRequest::new("GET", "/", [], Vec::new()), 405),
     ] {
         let answer = function.reactor.answer(&call, moment(10)).await;
         assert_eq!((answer.status, answer.runs.len()), (status, 0), "{answer:?}");
@@ -286,7 +290,10 @@ async fn a_delivery_that_failed_runs_when_it_is_delivered_again() {
     // Edge case 21: the run fails, since the site cannot be written.
     assert_eq!(function.reactor.answer(&call, moment(10)).await.status, 202);
     function.world.trouble(|call| {
-        call.key.as_deref().is_some_and(|key| key.starts_with("docs/")).then(|| Fault::answer(403, "AccessDenied"))
+        call.key
+            .as_deref()
+            .is_some_and(|key| key.starts_with("docs/"))
+            .then(|| InjectedFault::answer(403, "AccessDenied"))
     });
     let ended = function.drain(300).await;
     assert!(ended[0].failed(), "{ended:?}");
@@ -340,7 +347,7 @@ async fn every_run_is_told_and_its_report_is_kept_beside_the_release() {
     let told = function.reactor.event(&event, "request", moment(300)).await.unwrap();
     assert_eq!(told["errorType"], "Tidegate.Artifact", "{late}: {told}");
     let told = function.told.0.lock().unwrap().clone();
-    let outcomes: Vec<Value> = told.iter().map(Entry::outcome).collect();
+    let outcomes: Vec<Value> = told.iter().map(RunLogEntry::outcome).collect();
     assert_eq!(outcomes, [json!("live"), json!("failed")]);
     assert_eq!(told[1].run, "request");
     assert!(told[1].line().contains("Tidegate.Artifact"), "{}", told[1].line());
@@ -357,9 +364,9 @@ async fn only_the_messages_that_failed_come_again() {
     let etag = function.stage("builds/one.zip", &zip(&[("index.html", "1")])).await;
     let away = function.stage("builds/away.zip", &zip(&[("index.html", "2")])).await;
     let broken = function.stage("builds/broken.zip", b"no archive").await;
-    function
-        .world
-        .trouble(|call| (call.key.as_deref() == Some("builds/away.zip")).then(|| Fault::answer(403, "AccessDenied")));
+    function.world.trouble(|call| {
+        (call.key.as_deref() == Some("builds/away.zip")).then(|| InjectedFault::answer(403, "AccessDenied"))
+    });
     let message = |id: &str, body: &Value| {
         json!({ "messageId": id, "eventSource": "aws:sqs", "body": body.to_string(), "receiptHandle": "r",
                 "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:builds" })

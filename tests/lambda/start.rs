@@ -5,7 +5,7 @@ use std::fs;
 use aws_credential_types::Credentials;
 use serde_json::Value;
 use tempfile::TempDir;
-use tidegate_core::architecture::Target;
+use tidegate_core::architecture::Architecture;
 use tidegate_tests::deployed::{package, unpack};
 
 use crate::lambda::{Ended, Function};
@@ -43,11 +43,11 @@ fn assert_told(ended: &Ended, words: &[&str]) {
 
 #[tokio::test]
 async fn a_package_of_another_architecture_does_not_start() {
-    let other = Target::ALL.into_iter().find(|target| *target != Target::here().unwrap()).unwrap();
+    let other = Architecture::ALL.into_iter().find(|target| *target != Architecture::here().unwrap()).unwrap();
     let ended = refused(|root| {
         let index = root.join("compiled/index.json");
         let text = fs::read_to_string(&index).unwrap();
-        fs::write(&index, text.replace(Target::here().unwrap().as_str(), other.as_str())).unwrap();
+        fs::write(&index, text.replace(Architecture::here().unwrap().as_str(), other.as_str())).unwrap();
     })
     .await;
     assert_told(&ended, &[other.as_str(), "tidegate package --target"]);

@@ -8,8 +8,8 @@ use std::process::Stdio;
 use aws_sdk_s3::Client;
 use serde_json::Value;
 use tempfile::TempDir;
-use tidegate_core::lease::Lease;
-use tidegate_core::release::Pointer;
+use tidegate_core::lease::LeaseRecord;
+use tidegate_core::release::ReleasePointer;
 
 use crate::server::{Server, skipped};
 
@@ -79,14 +79,14 @@ async fn race(name: &str, test: &str) {
         assert!(reports.iter().all(|report| report["outcome"] == "live"), "{reports:#?}");
         ids.extend(made);
 
-        let pointer: Pointer =
+        let pointer: ReleasePointer =
             serde_json::from_str(&text(&client, "state", "tidegate/docs/current.json").await).unwrap();
         let named: BTreeSet<String> = pointer.releases.iter().map(|past| past.id.to_string()).collect();
         assert_eq!(named, ids, "the pointer names every release");
         assert_eq!(pointer.fence, ids.len() as u64, "the lease was taken once for each");
         assert_eq!(text(&client, "site", "index.html").await, pointer.live().unwrap().release);
     }
-    let lease: Lease = serde_json::from_str(&text(&client, "state", "tidegate/docs/lease.json").await).unwrap();
+    let lease: LeaseRecord = serde_json::from_str(&text(&client, "state", "tidegate/docs/lease.json").await).unwrap();
     assert_eq!(lease.holder, "", "nobody holds it any more");
 }
 

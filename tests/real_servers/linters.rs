@@ -9,9 +9,9 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 use tidegate_core::config::{Config, Site};
-use tidegate_emulator::Account;
-use tidegate_iam::document::{Limit, Partition};
-use tidegate_iam::policies::{Access, BucketGrant, CiPublisher, Grant, S3Sync, caller, lambda, site, uploader};
+use tidegate_emulator::LocalAws;
+use tidegate_iam::document::{Partition, PolicyLimit};
+use tidegate_iam::policies::{BucketAccess, BucketGrant, CiPublisher, Grant, S3Sync, caller, lambda, site, uploader};
 
 use crate::server::{Server, skipped};
 
@@ -27,7 +27,7 @@ pub(crate) fn linter(name: &str, test: &str) -> Option<PathBuf> {
     Some(path)
 }
 
-fn bucket_grant(access: Access, prefix: &str) -> BucketGrant {
+fn bucket_grant(access: BucketAccess, prefix: &str) -> BucketGrant {
     BucketGrant {
         partition: Partition::default(),
         buckets: vec!["one-bucket".parse().unwrap()],
@@ -106,10 +106,10 @@ pub(crate) fn findings(python: &Path, linter: &str, documents: &[(String, String
 fn documents() -> Vec<(String, String)> {
     let mut documents: Vec<(String, String)> =
         grants().into_iter().map(|grant| (grant.name, grant.document.compact().unwrap())).collect();
-    for access in [Access::ReadOnly, Access::WriteOnly, Access::ReadWrite] {
+    for access in [BucketAccess::ReadOnly, BucketAccess::WriteOnly, BucketAccess::ReadWrite] {
         for prefix in ["", "docs"] {
             let grant = bucket_grant(access, prefix);
-            documents.push((grant.user_name(), grant.text(Limit::User).unwrap()));
+            documents.push((grant.user_name(), grant.text(PolicyLimit::User).unwrap()));
         }
     }
     documents
@@ -137,14 +137,14 @@ fn iam_policy_validator_finds_nothing_in_any_grant() {
 
 /// Whether a user with this document may do something.
 fn allows(document: &str, requests: &[(&str, String, Option<&str>)]) -> Vec<bool> {
-    let account = Account::in_memory().unwrap();
+    let account = LocalAws::in_memory().unwrap();
     account.iam().create_user("holder", &[("policy", document)]).unwrap();
     let key = account.iam().create_access_key("holder").unwrap();
     let judged = requests.iter().map(|(action, resource, prefix)| {
         let context: Vec<(&str, &str)> = prefix.map(|prefix| ("s3:prefix", prefix)).into_iter().collect();
         account
             .iam()
-            .authorize(&key.id, &tidegate_emulator::iam::Access { action, resource, context: &context })
+            .authorize(&key.id, &tidegate_emulator::iam::AccessRequest { action, resource, context: &context })
             .is_ok()
     });
     judged.collect()
@@ -184,9 +184,11 @@ fn the_same_requests_are_allowed_as_by_s3_credentials() {
             );
         }
     }
-    for (access, option) in
-        [(Access::ReadOnly, "--read-only"), (Access::WriteOnly, "--write-only"), (Access::ReadWrite, "")]
-    {
+    for (access, option) in [
+        (BucketAccess::ReadOnly, "--read-only"),
+        (BucketAccess::WriteOnly, "--write-only"),
+        (BucketAccess::ReadWrite, ""),
+    ] {
         for prefix in ["", "docs/"] {
             let mut command = Command::new(&tool);
             command.args(["policy", "one-bucket"]);
@@ -199,10 +201,11 @@ fn the_same_requests_are_allowed_as_by_s3_credentials() {
             let output: Output = command.output().unwrap();
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
             let theirs = allows(&String::from_utf8(output.stdout).unwrap(), &requests);
-            let ours = allows(&bucket_grant(access, prefix).text(Limit::User).unwrap(), &requests);
+            let ours = allows(&bucket_grant(access, prefix).text(PolicyLimit::User).unwrap(), &requests);
             for ((request, theirs), ours) in requests.iter().zip(theirs).zip(ours) {
                 // The one intended difference: whoever writes may give up an upload in parts.
-                let intended = request.0 == "s3:AbortMultipartUpload" && ours && !theirs && access != Access::ReadOnly;
+                let intended =
+                    request.0 == "s3:AbortMultipartUpload" && ours && !theirs && access != BucketAccess::ReadOnly;
                 assert!(ours == theirs || intended, "{access:?} `{prefix}` {request:?}: theirs {theirs}, ours {ours}");
             }
         }

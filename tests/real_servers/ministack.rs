@@ -12,7 +12,7 @@ use aws_sdk_cloudfront::types::{
 use tempfile::TempDir;
 use tidegate_core::report::Outcome;
 use tidegate_publish::Connection;
-use tidegate_publish::progress::Silent;
+use tidegate_publish::progress::NoProgress;
 use tidegate_publish::publish::Publisher;
 use tidegate_tests::library::workshop;
 use tidegate_tests::world;
@@ -71,7 +71,7 @@ async fn a_site_is_published_to_ministack() {
         "[[site]]\nname = \"docs\"\ntarget = \"s3://site/docs/\"\nrole = \"arn:aws:iam::000000000000:role/publisher\"\n\
          cdn = [{{ distribution = \"{id}\", origin-path = \"/docs\" }}]\n{PLUGINS}"
     ));
-    let publisher = Publisher::new(Connection::new(config.clone(), true), workshop(), Arc::new(Silent));
+    let publisher = Publisher::new(Connection::new(config.clone(), true), workshop(), Arc::new(NoProgress));
     both_releases(&publisher, &site, &client, ("site", "docs/"), place.path()).await;
 
     // As a visitor gets it, past our SDK and our credentials.
@@ -96,7 +96,7 @@ async fn a_staged_prefix_is_published_within_ministack() {
         client.create_bucket().bucket(bucket).send().await.unwrap();
     }
     let site = world::site(&format!("[[site]]\nname = \"docs\"\ntarget = \"s3://site/\"\n{PLUGINS}"));
-    let publisher = Publisher::new(Connection::new(config, true), workshop(), Arc::new(Silent));
+    let publisher = Publisher::new(Connection::new(config, true), workshop(), Arc::new(NoProgress));
     let source = stage(&client, "staging", 1).await;
     let (plan, report) = publish(&publisher, &site, &source).await;
     assert_eq!(report.outcome, Outcome::Live, "{report}");

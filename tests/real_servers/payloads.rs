@@ -9,8 +9,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tidegate_core::config::{Config, SecretReference};
 use tidegate_core::timestamp::Timestamp;
-use tidegate_lambda::trigger::Call;
-use tidegate_lambda::webhook::{Fetched, Quietly, Refusal, Secret, Verdict, candidates};
+use tidegate_lambda::trigger::HttpRequest;
+use tidegate_lambda::webhook::{Fetched, NoOp, WebhookDecision, WebhookRefusal, WebhookSecret, candidates};
 use tidegate_tests::events::sign;
 
 use crate::server::skipped;
@@ -76,7 +76,7 @@ fn configuration(payloads: &[(String, Value)]) -> Config {
     Config::parse(&text).unwrap()
 }
 
-fn call(event: &str, payload: &Value, secret: &str) -> Call {
+fn call(event: &str, payload: &Value, secret: &str) -> HttpRequest {
     let body = serde_json::to_vec(payload).unwrap();
     let signature = sign(secret, &body);
     let headers = [
@@ -85,31 +85,31 @@ fn call(event: &str, payload: &Value, secret: &str) -> Call {
         ("X-GitHub-Delivery", "72d3162e-cc78-11e3-81ab-4c9367dc0958"),
         ("X-Hub-Signature-256", signature.as_str()),
     ];
-    Call::new("POST", "/", headers, body)
+    HttpRequest::new("POST", "/", headers, body)
 }
 
-fn judge(config: &Config, call: &Call) -> Verdict {
+fn judge(config: &Config, call: &HttpRequest) -> WebhookDecision {
     let reference = SecretReference::try_from("ssm:/secret".to_owned()).unwrap();
-    let secret = Secret::new(&reference, SECRET.to_owned()).unwrap();
+    let secret = WebhookSecret::new(&reference, SECRET.to_owned()).unwrap();
     let fetched = Fetched::from([(reference, secret)]);
     match candidates(call, config) {
         Ok(candidates) => candidates.judge(call, &fetched, Timestamp::from_milliseconds(1_800_000_000_000)),
-        Err(refusal) => Verdict::Refused(refusal),
+        Err(refusal) => WebhookDecision::Refused(refusal),
     }
 }
 
 /// Which sites are published, or why none is, in one word.
-fn told(verdict: &Verdict) -> String {
+fn told(verdict: &WebhookDecision) -> String {
     match verdict {
-        Verdict::Publish(triggers) => {
+        WebhookDecision::Publish(triggers) => {
             let sites: Vec<&str> = triggers.iter().map(|trigger| trigger.site.as_str()).collect();
             sites.join(" ")
         }
-        Verdict::Nothing(Quietly::Ping) => "ping".to_owned(),
-        Verdict::Nothing(Quietly::Event(_)) => "nothing".to_owned(),
-        Verdict::Nothing(Quietly::Rules(_)) => "no rule".to_owned(),
-        Verdict::Refused(Refusal::Unauthentic) => "unknown".to_owned(),
-        Verdict::Refused(refusal) => format!("refused: {refusal}"),
+        WebhookDecision::Nothing(NoOp::Ping) => "ping".to_owned(),
+        WebhookDecision::Nothing(NoOp::Event(_)) => "nothing".to_owned(),
+        WebhookDecision::Nothing(NoOp::Rules(_)) => "no rule".to_owned(),
+        WebhookDecision::Refused(WebhookRefusal::Unauthentic) => "unknown".to_owned(),
+        WebhookDecision::Refused(refusal) => format!("refused: {refusal}"),
     }
 }
 
@@ -192,7 +192,7 @@ fn payloads_under_the_name_of_another_event_are_refused_or_publish_nothing() {
     for (event, payload) in &payloads {
         for other in ["push", "release", "workflow_run", "deployment"].into_iter().filter(|other| other != event) {
             tried += 1;
-            if let Verdict::Publish(_) = judge(&config, &call(other, payload, SECRET)) {
+            if let WebhookDecision::Publish(_) = judge(&config, &call(other, payload, SECRET)) {
                 *published.entry(format!("{event} as {other}")).or_default() += 1;
             }
         }

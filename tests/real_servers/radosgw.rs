@@ -15,8 +15,8 @@ use tempfile::TempDir;
 use tidegate_core::config::Site;
 use tidegate_core::plan::Plan;
 use tidegate_core::report::Outcome;
-use tidegate_iam::document::{Document, Places};
-use tidegate_publish::progress::Silent;
+use tidegate_iam::document::{PolicyDocument, SessionScope};
+use tidegate_publish::progress::NoProgress;
 use tidegate_publish::publish::Publisher;
 use tidegate_publish::{Connection, Sts};
 use tidegate_tests::library::workshop;
@@ -41,7 +41,8 @@ fn admin(home: &Path, arguments: &[&str]) {
 /// The credentials of a plan, in other hands: they work on the site, and nowhere else.
 async fn refused_elsewhere(server: &Server, connection: &Connection, plan: &Plan, site: &Site) {
     let role = site.role.as_ref().unwrap();
-    let policy = Document::writing(&role.partition(), plan, Places::default()).session(&site.target).unwrap();
+    let policy =
+        PolicyDocument::writing(&role.partition(), plan, SessionScope::default()).session(&site.target).unwrap();
     let made = Sts::new(connection).assume_for(role, "stolen", &policy, Duration::from_secs(900)).await.unwrap();
     let config =
         server.configuration("", "").to_builder().credentials_provider(SharedCredentialsProvider::new(made)).build();
@@ -111,7 +112,7 @@ async fn a_site_is_published_to_radosgw() {
 
     // With the caller's own credentials: every operation, on the whole bucket.
     let own = world::site(&format!("[[site]]\nname = \"docs\"\ntarget = \"s3://site/own/\"\n{PLUGINS}"));
-    let publisher = Publisher::new(Connection::new(config, true), workshop(), Arc::new(Silent));
+    let publisher = Publisher::new(Connection::new(config, true), workshop(), Arc::new(NoProgress));
     both_releases(&publisher, &own, &client, ("site", "own/"), place.path()).await;
 
     // Copied from a staged prefix.

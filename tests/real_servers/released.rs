@@ -9,7 +9,7 @@ use tidegate_core::approval::Approval;
 use tidegate_core::config::Site;
 use tidegate_core::location::Source;
 use tidegate_core::plan::Plan;
-use tidegate_core::report::{Outcome, Report};
+use tidegate_core::report::{Outcome, PublishReport};
 use tidegate_host::sync::Trace;
 use tidegate_publish::publish::Publisher;
 use tidegate_tests::source::write;
@@ -87,7 +87,7 @@ pub(crate) async fn held(client: &Client, bucket: &str, prefix: &str) -> BTreeMa
 }
 
 /// Plans and publishes.
-pub(crate) async fn publish(publisher: &Publisher, site: &Site, source: &Source) -> (Plan, Report) {
+pub(crate) async fn publish(publisher: &Publisher, site: &Site, source: &Source) -> (Plan, PublishReport) {
     let request = world::request(source.clone());
     let planned =
         publisher.plan(&request, site, Trace::Nothing).await.unwrap_or_else(|error| panic!("no plan: {error}"));

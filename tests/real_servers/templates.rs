@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 use tidegate_core::config::Config;
-use tidegate_iam::stack::{Installation, Place, Publishers, Template};
+use tidegate_iam::stack::{AccountRegion, Publishers, Stack, TemplateFormat};
 
 use crate::linters::{findings, linter};
 use crate::server::skipped;
@@ -78,7 +78,7 @@ const CONFIGURATIONS: [(&str, &str); 6] = [
     ("many sites", ""),
 ];
 
-fn installations() -> Vec<(String, Installation)> {
+fn installations() -> Vec<(String, Stack)> {
     let installation = |(name, text): (&str, &str)| {
         let mut text = text.to_owned();
         if name == "many sites" {
@@ -91,13 +91,13 @@ fn installations() -> Vec<(String, Installation)> {
             }
         }
         let config = Config::parse(&text).unwrap();
-        (name.to_owned(), Installation::new(&config, &Place::open(None), Publishers::Made).unwrap())
+        (name.to_owned(), Stack::new(&config, &AccountRegion::open(None), Publishers::Made).unwrap())
     };
     CONFIGURATIONS.map(installation).into()
 }
 
 /// Templates as files, by name.
-fn written(form: Template, ending: &str) -> (TempDir, Vec<(String, PathBuf)>) {
+fn written(form: TemplateFormat, ending: &str) -> (TempDir, Vec<(String, PathBuf)>) {
     let place = TempDir::new().unwrap();
     let files = installations().into_iter().enumerate().map(|(at, (name, installation))| {
         let path = place.path().join(format!("{at}.{ending}"));
@@ -111,7 +111,7 @@ fn written(form: Template, ending: &str) -> (TempDir, Vec<(String, PathBuf)>) {
 #[test]
 fn cfn_lint_finds_nothing_in_any_template() {
     let Some(program) = linter("cfn-lint", "cfn_lint_finds_nothing_in_any_template") else { return };
-    let (place, mut files) = written(Template::CloudFormation, "json");
+    let (place, mut files) = written(TemplateFormat::CloudFormation, "json");
     let lint = |file: &Path| {
         // All regions at once would ask for the schemas of each.
         let mut command = Command::new(&program);
@@ -161,7 +161,7 @@ fn parliament_finds_nothing_in_any_policy_of_a_template() {
     let Some(python) = linter("python", "parliament_finds_nothing_in_any_policy_of_a_template") else { return };
     let mut documents = Vec::new();
     for (name, installation) in installations() {
-        let text = Template::CloudFormation.write(&installation).unwrap();
+        let text = TemplateFormat::CloudFormation.write(&installation).unwrap();
         let template = filled(&serde_json::from_str(&text).unwrap());
         for role in template["Resources"].as_object().unwrap().values().filter(|one| one["Type"] == "AWS::IAM::Role") {
             for policy in role["Properties"]["Policies"].as_array().unwrap() {
@@ -180,7 +180,7 @@ fn terraform_s_formatter_leaves_every_template_as_it_is() {
     if !node.join("node_modules/@cdktf/hcl-tools").exists() {
         return skipped(test, "the linters are not installed, run: scripts/servers install linters");
     }
-    let (place, files) = written(Template::Terraform, "tf");
+    let (place, files) = written(TemplateFormat::Terraform, "tf");
     let formatted = |text: &str| {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("real_servers/hclwrite.js");
         let mut command = Command::new("node");

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use tidegate_core::architecture::Target;
+use tidegate_core::architecture::Architecture;
 
 use crate::binary::{binary, bootstrap, cache};
 
@@ -31,7 +31,7 @@ pub fn package(configuration: &str) -> PathBuf {
         .current_dir(work.path())
         .env("XDG_CACHE_HOME", cache())
         .args(["package", "--bootstrap", "bootstrap", "--out", "function.zip", "--target"])
-        .arg(Target::here().unwrap().as_str())
+        .arg(Architecture::here().unwrap().as_str())
         .output()
         .unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
@@ -42,10 +42,10 @@ pub fn package(configuration: &str) -> PathBuf {
 
 /// The head of an ELF file for a target: 64-bit, little-endian, an executable. All that packaging looks at of a bootstrap.
 #[must_use]
-pub fn program(target: Target) -> Vec<u8> {
+pub fn program(target: Architecture) -> Vec<u8> {
     let machine: u16 = match target {
-        Target::X86_64 => 62,
-        Target::Aarch64 => 183,
+        Architecture::X86_64 => 62,
+        Architecture::Aarch64 => 183,
     };
     let mut bytes = b"\x7fELF\x02\x01\x01".to_vec();
     bytes.resize(16, 0);

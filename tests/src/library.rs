@@ -4,8 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use tidegate_host::{Cache, Engine};
-use tidegate_publish::{Components, Library, Workshop};
+use tidegate_host::{CodeCache, Engine};
+use tidegate_publish::{ComponentLoader, Library, PluginLoader};
 
 /// Finds bundled plugins, and files where a test names them.
 #[derive(Debug, Clone, Copy)]
@@ -34,15 +34,15 @@ fn beside() -> PathBuf {
 
 /// The workshop that every test uses.
 #[must_use]
-pub fn workshop() -> Workshop {
-    Workshop::Components(components())
+pub fn workshop() -> PluginLoader {
+    PluginLoader::Components(components())
 }
 
 /// The components that every test uses: compiled plugins are kept between processes, as they are for people.
 #[must_use]
-pub fn components() -> Components {
+pub fn components() -> ComponentLoader {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
     let engine = ENGINE.get_or_init(|| Engine::new().unwrap()).clone();
-    let cache = Some(Cache::new(&beside().join("compiled")));
-    Components { engine, cache, library: Arc::new(Bundle) }
+    let cache = Some(CodeCache::new(&beside().join("compiled")));
+    ComponentLoader { engine, cache, library: Arc::new(Bundle) }
 }

@@ -5,10 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tidegate_core::location::Source;
-use tidegate_core::manifest::{Decoder, Record};
-use tidegate_core::release::{Pointer, ReleaseId};
-use tidegate_core::request::Order;
-use tidegate_emulator::Account;
+use tidegate_core::manifest::{ManifestDecoder, ManifestRecord};
+use tidegate_core::release::{ReleaseId, ReleasePointer};
+use tidegate_core::request::Revision;
+use tidegate_emulator::LocalAws;
 
 use crate::world::{BUCKET, DISTRIBUTION, site};
 use crate::{Publish, SourceObject, Sources, World};
@@ -68,7 +68,7 @@ pub fn mortal(mut publish: Publish) -> Publish {
 /// The same publish with a place in time.
 #[must_use]
 pub fn ordered(mut publish: Publish, at: u64) -> Publish {
-    publish.request.order = Some(Order::at(at));
+    publish.request.order = Some(Revision::at(at));
     publish
 }
 
@@ -81,7 +81,7 @@ pub fn back_to(world: &World, keep: &str, id: &str) -> Publish {
 }
 
 /// What visitors get: key and text.
-pub async fn visible(account: &Account) -> BTreeMap<String, String> {
+pub async fn visible(account: &LocalAws) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for (key, _) in account.s3().list(BUCKET, "docs/").unwrap() {
         let bytes = account.s3().get(BUCKET, &key).unwrap().content.bytes().await.unwrap();
@@ -97,20 +97,20 @@ pub fn texts_of(files: Files<'_>) -> BTreeMap<String, String> {
 }
 
 /// An object of the state; nothing where there is none.
-pub async fn stored(account: &Account, key: &str) -> Option<Vec<u8>> {
+pub async fn stored(account: &LocalAws, key: &str) -> Option<Vec<u8>> {
     let object = account.s3().get(STATE, &format!("tidegate/docs/{key}")).ok()?;
     Some(object.content.bytes().await.unwrap().to_vec())
 }
 
 /// The pointer.
-pub async fn pointer(account: &Account) -> Pointer {
+pub async fn pointer(account: &LocalAws) -> ReleasePointer {
     serde_json::from_slice(&stored(account, "current.json").await.unwrap()).unwrap()
 }
 
 /// The records of a release's manifest.
-pub async fn manifest(account: &Account, id: ReleaseId) -> Vec<Record> {
+pub async fn manifest(account: &LocalAws, id: ReleaseId) -> Vec<ManifestRecord> {
     let bytes = stored(account, &format!("releases/{}.manifest.gz", id.stem())).await.unwrap();
-    let mut decoder = Decoder::default();
+    let mut decoder = ManifestDecoder::default();
     let mut records = decoder.push(&bytes).unwrap();
     records.extend(decoder.finish().unwrap());
     records
@@ -118,7 +118,7 @@ pub async fn manifest(account: &Account, id: ReleaseId) -> Vec<Record> {
 
 /// The names below a folder of the state.
 #[must_use]
-pub fn names(account: &Account, folder: &str) -> BTreeSet<String> {
+pub fn names(account: &LocalAws, folder: &str) -> BTreeSet<String> {
     let prefix = format!("tidegate/docs/{folder}");
     account
         .s3()
@@ -131,7 +131,7 @@ pub fn names(account: &Account, folder: &str) -> BTreeSet<String> {
 
 /// Everything is accounted for: the pointer is settled, the manifest says what the site holds, and nothing lies around in
 /// the state that no kept release names.
-pub async fn assert_tidy(account: &Account) {
+pub async fn assert_tidy(account: &LocalAws) {
     let pointer = pointer(account).await;
     assert!(pointer.settled && pointer.owed.is_empty(), "{pointer:#?}");
     let live = pointer.live().unwrap();
@@ -152,7 +152,7 @@ pub async fn assert_tidy(account: &Account) {
     assert_eq!(on_site, listed, "the manifest says what the site holds");
 
     let needed: BTreeSet<String> =
-        records.iter().filter(|record| !record.standing.is_on_site()).map(Record::body_name).collect();
+        records.iter().filter(|record| !record.standing.is_on_site()).map(ManifestRecord::body_name).collect();
     assert_eq!(names(account, "bodies/"), needed, "every body that was set aside is needed");
 
     let files: BTreeSet<String> = names(account, "releases/");
@@ -167,7 +167,7 @@ pub async fn assert_tidy(account: &Account) {
 
 /// What the distribution was told, the first first.
 #[must_use]
-pub fn told(account: &Account) -> Vec<BTreeSet<String>> {
+pub fn told(account: &LocalAws) -> Vec<BTreeSet<String>> {
     let all = account.cloudfront().invalidations(DISTRIBUTION).unwrap();
     all.iter().rev().map(|one| one.paths.iter().map(|path| path.as_str().to_owned()).collect()).collect()
 }

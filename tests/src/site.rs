@@ -7,7 +7,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, ServerSideEncryption, StorageClass};
 use serde::{Deserialize, Serialize};
-use tidegate_emulator::Account;
+use tidegate_emulator::LocalAws;
 
 use crate::body;
 
@@ -148,7 +148,7 @@ impl SiteState {
     }
 
     /// What a bucket of the stand-in holds.
-    pub async fn of(account: &Account, bucket: &str) -> Self {
+    pub async fn of(account: &LocalAws, bucket: &str) -> Self {
         let mut objects = Vec::new();
         for (key, info) in account.s3().list(bucket, "").unwrap() {
             let bytes = account.s3().get(bucket, &key).unwrap().content.bytes().await.unwrap();

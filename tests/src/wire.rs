@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tidegate_emulator::Account;
+use tidegate_emulator::LocalAws;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -15,7 +15,7 @@ pub struct Wire {
 
 impl Wire {
     /// Serves an account for as long as the test's runtime lives.
-    pub async fn before(account: Account) -> Self {
+    pub async fn before(account: LocalAws) -> Self {
         let behind = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let inner = behind.local_addr().unwrap();
         drop(tokio::spawn(account.serve(behind, std::future::pending())));

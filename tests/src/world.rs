@@ -16,16 +16,16 @@ use tempfile::TempDir;
 use tidegate_core::approval::Approval;
 use tidegate_core::config::{Config, Site};
 use tidegate_core::location::Source;
-use tidegate_core::report::Report;
-use tidegate_core::request::Request;
-use tidegate_emulator::Account;
-use tidegate_emulator::cloudfront::Origin;
-use tidegate_emulator::fault::{Call, Fault, Faults};
-use tidegate_emulator::s3::Limits;
+use tidegate_core::report::PublishReport;
+use tidegate_core::request::PublishRequest;
+use tidegate_emulator::LocalAws;
+use tidegate_emulator::cloudfront::S3Origin;
+use tidegate_emulator::fault::{ApiCall, Faults, InjectedFault};
+use tidegate_emulator::s3::StoreLimits;
 use tidegate_host::sync::Trace;
 use tidegate_publish::Connection;
-use tidegate_publish::progress::Silent;
-use tidegate_publish::publish::{Planned, PublishError, Publisher};
+use tidegate_publish::progress::NoProgress;
+use tidegate_publish::publish::{PlannedPublish, PublishError, Publisher};
 
 use crate::library::workshop;
 use crate::recorder::Recorder;
@@ -41,12 +41,12 @@ pub const DISTRIBUTION: &str = "E2EXAMPLE";
 /// The instant of every run, so that plans are the same in every run.
 pub const INSTANT: u64 = 1_750_000_000_000;
 
-type Script = Box<dyn Fn(&Call) -> Option<Fault> + Send + Sync>;
+type Script = Box<dyn Fn(&ApiCall) -> Option<InjectedFault> + Send + Sync>;
 
 /// The world of one test.
 pub struct World {
     /// The account.
-    pub account: Account,
+    pub account: LocalAws,
     /// What passed between publisher and account.
     pub faults: Faults,
     /// Who signed it.
@@ -68,7 +68,7 @@ pub struct Publish {
     /// The site.
     pub site: Site,
     /// The request.
-    pub request: Request,
+    pub request: PublishRequest,
 }
 
 impl fmt::Debug for Publish {
@@ -80,11 +80,11 @@ impl fmt::Debug for Publish {
 impl World {
     /// An account with an empty site and an empty staging bucket. Parts may be as small as a test likes.
     pub async fn new() -> Self {
-        let account = Account::in_memory().unwrap();
+        let account = LocalAws::in_memory().unwrap();
         account.s3().create_bucket(BUCKET).await.unwrap();
         account.s3().create_bucket(STAGING).await.unwrap();
-        account.s3().set_limits(Limits { smallest_part: 1, ..Limits::default() });
-        let origin = Origin { bucket: BUCKET.to_owned(), path: String::new() };
+        account.s3().set_limits(StoreLimits { smallest_part: 1, ..StoreLimits::default() });
+        let origin = S3Origin { bucket: BUCKET.to_owned(), path: String::new() };
         account.cloudfront().create_distribution(DISTRIBUTION, origin, Some("index.html")).unwrap();
         let trouble: Arc<Mutex<Option<Script>>> = Arc::default();
         let asked = Arc::clone(&trouble);
@@ -96,7 +96,7 @@ impl World {
     }
 
     /// From now on, `script` decides what goes wrong.
-    pub fn trouble(&self, script: impl Fn(&Call) -> Option<Fault> + Send + Sync + 'static) {
+    pub fn trouble(&self, script: impl Fn(&ApiCall) -> Option<InjectedFault> + Send + Sync + 'static) {
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(script));
     }
 
@@ -133,7 +133,7 @@ impl World {
     pub fn publisher_with(&self, credentials: Credentials, attempts: u32) -> Publisher {
         let http = self.faults.wrap(self.recorder.wrap(self.account.http_client()));
         let connection = Connection::new(configuration(http, credentials, attempts), true);
-        Publisher::new(connection, workshop(), Arc::new(Silent))
+        Publisher::new(connection, workshop(), Arc::new(NoProgress))
     }
 
     /// A publisher with the root's credentials to which other things happen than to all others.
@@ -141,7 +141,7 @@ impl World {
     pub fn publisher_through(&self, faults: &Faults) -> Publisher {
         let http = faults.wrap(self.account.http_client());
         let connection = Connection::new(configuration(http, self.account.root_credentials(), 1), true);
-        Publisher::new(connection, workshop(), Arc::new(Silent))
+        Publisher::new(connection, workshop(), Arc::new(NoProgress))
     }
 
     /// A publisher with the root's credentials, which tries every request once: whatever goes wrong is seen.
@@ -177,12 +177,12 @@ impl Publish {
     ///
     /// # Errors
     /// The publisher's.
-    pub async fn plan(&self) -> Result<Planned, PublishError> {
+    pub async fn plan(&self) -> Result<PlannedPublish, PublishError> {
         self.publisher.plan(&self.request, &self.site, Trace::Nothing).await
     }
 
     /// Carries a plan out, if its policies approve it.
-    pub async fn apply(&self, planned: Planned) -> Report {
+    pub async fn apply(&self, planned: PlannedPublish) -> PublishReport {
         self.publisher.apply(planned, &self.request, &self.site, Approval::Policies).await
     }
 
@@ -190,12 +190,12 @@ impl Publish {
     ///
     /// # Errors
     /// The publisher's.
-    pub async fn go(&self) -> Result<Report, PublishError> {
+    pub async fn go(&self) -> Result<PublishReport, PublishError> {
         self.publisher.publish(&self.request, &self.site, Approval::Policies, None, |_| ()).await
     }
 
     /// Both; the plan must come about.
-    pub async fn run(&self) -> Report {
+    pub async fn run(&self) -> PublishReport {
         let planned = self.plan().await.unwrap_or_else(|error| panic!("no plan: {error}"));
         self.apply(planned).await
     }
@@ -215,8 +215,8 @@ pub fn site(configuration: &str) -> Site {
 
 /// A request to publish a source.
 #[must_use]
-pub fn request(source: Source) -> Request {
-    Request {
+pub fn request(source: Source) -> PublishRequest {
+    PublishRequest {
         site: "docs".to_owned(),
         release: "r1".to_owned(),
         source,

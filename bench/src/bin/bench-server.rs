@@ -38,7 +38,7 @@ const PAGE: i32 = 1_000;
 
 /// What whoever started the server asks and sets.
 #[derive(Clone, Default)]
-struct Desk {
+struct Connections {
     /// Requests by operation.
     counts: Arc<Mutex<BTreeMap<&'static str, u64>>>,
     /// How long every request waits, in milliseconds.
@@ -47,26 +47,26 @@ struct Desk {
 
 /// What a listing says of an object.
 #[derive(Clone)]
-struct Known {
+struct KnownKeys {
     etag: ETag,
     size: i64,
     at: Timestamp,
 }
 
 /// `s3s-fs` and what it answered.
-struct Front {
+struct BenchRouter {
     files: FileSystem,
     root: PathBuf,
     /// By bucket, then by key.
-    known: RwLock<HashMap<String, BTreeMap<String, Known>>>,
+    known: RwLock<HashMap<String, BTreeMap<String, KnownKeys>>>,
     /// Whether listings come from `known`.
     indexed: bool,
-    desk: Desk,
+    desk: Connections,
     /// Taken by writes under a condition.
     turns: tokio::sync::Mutex<()>,
 }
 
-impl Front {
+impl BenchRouter {
     async fn arrive(&self, operation: &'static str) {
         *self.desk.counts.lock().unwrap_or_else(PoisonError::into_inner).entry(operation).or_default() += 1;
         let milliseconds = self.desk.latency.load(Ordering::Relaxed);
@@ -80,7 +80,7 @@ impl Front {
         let Some(etag) = etag.cloned() else { return };
         let status = tokio::fs::metadata(self.root.join(bucket).join(key)).await;
         let size = status.ok().and_then(|status| i64::try_from(status.len()).ok()).unwrap_or_default();
-        let known = Known { etag, size, at: Timestamp::from(SystemTime::now()) };
+        let known = KnownKeys { etag, size, at: Timestamp::from(SystemTime::now()) };
         let mut all = self.known.write().unwrap_or_else(PoisonError::into_inner);
         all.entry(bucket.to_owned()).or_default().insert(key.to_owned(), known);
     }
@@ -145,7 +145,7 @@ impl Front {
     }
 }
 
-fn listed(key: &str, known: &Known) -> Object {
+fn listed(key: &str, known: &KnownKeys) -> Object {
     Object {
         key: Some(key.to_owned()),
         e_tag: Some(known.etag.clone()),
@@ -157,7 +157,7 @@ fn listed(key: &str, known: &Known) -> Object {
 }
 
 #[async_trait::async_trait]
-impl S3 for Front {
+impl S3 for BenchRouter {
     async fn put_object(&self, mut request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
         self.arrive("PutObject").await;
         let (bucket, key) = (request.input.bucket.clone(), request.input.key.clone());
@@ -298,8 +298,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         _ => return Err("name the directory that keeps the objects, as the head of the source has it".into()),
     };
     let files = FileSystem::new(directory).map_err(|error| format!("{error:?}"))?;
-    let desk = Desk::default();
-    let mut builder = S3ServiceBuilder::new(Front {
+    let desk = Connections::default();
+    let mut builder = S3ServiceBuilder::new(BenchRouter {
         files,
         root: PathBuf::from(directory),
         known: RwLock::default(),
@@ -331,7 +331,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Tells the counts for each line of the standard input, until it ends.
-fn answer(desk: &Desk) -> std::io::Result<()> {
+fn answer(desk: &Connections) -> std::io::Result<()> {
     for line in std::io::stdin().lock().lines() {
         if let Ok(milliseconds) = line?.trim().parse() {
             desk.latency.store(milliseconds, Ordering::Relaxed);

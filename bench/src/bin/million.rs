@@ -17,25 +17,25 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 use tidegate_core::approval::review;
-use tidegate_core::artifact::{Artifact, Fingerprint, Item, Names};
-use tidegate_core::config::Protect;
-use tidegate_core::content::{Content, ReadError};
-use tidegate_core::desired::Desired;
-use tidegate_core::diff::{self, Comparison, Removal};
-use tidegate_core::headers::{HeaderName, Headers, Shared};
-use tidegate_core::identity::{ETag, Identity};
+use tidegate_core::artifact::{Artifact, ArtifactItem, ArtifactNames, Fingerprint};
+use tidegate_core::config::ProtectedKeys;
+use tidegate_core::content::{ContentReader, ReadError};
+use tidegate_core::desired::DesiredSite;
+use tidegate_core::diff::{self, Comparison, DeletePolicy};
+use tidegate_core::headers::{HeaderPool, ObjectHeader, ObjectHeaders};
+use tidegate_core::identity::{ContentIdentity, ETag};
 use tidegate_core::key::{Key, StoredKey};
-use tidegate_core::listing::{Keeping, Listed, Pagination};
+use tidegate_core::listing::{ListedObject, Pagination, PreservedAttributes};
 use tidegate_core::location::{Location, Source};
-use tidegate_core::manifest::{Decoder, Encoder, Record, Standing};
-use tidegate_core::plan::{FORMAT, Inputs, Plan, Totals};
+use tidegate_core::manifest::{ManifestDecoder, ManifestEncoder, ManifestRecord, RecordState};
+use tidegate_core::plan::{FORMAT, Plan, PlanInputs, PlanTotals};
 use tidegate_core::plan_review::Verdict;
-use tidegate_core::put_options::Writing;
+use tidegate_core::put_options::ObjectSettings;
 use tidegate_core::release::ReleaseId;
-use tidegate_core::run_facts::Facts;
-use tidegate_core::site_state::{Merge, Site, Unfinished};
+use tidegate_core::run_facts::RunFacts;
+use tidegate_core::site_state::{SiteMerge, SiteState, UnfinishedRuns};
 use tidegate_host::sync::{Trace, shape};
-use tidegate_host::{Configured, Engine, Plugin, policy};
+use tidegate_host::{ConfiguredPlugin, Engine, Plugin, policy};
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -72,9 +72,9 @@ const KINDS: [(&str, &str, &str); 10] = [
 
 /// One generated object.
 #[derive(Clone, Copy)]
-struct Object(u64);
+struct BenchObject(u64);
 
-impl Object {
+impl BenchObject {
     fn kind(self) -> (&'static str, &'static str, &'static str) {
         let at = usize::try_from(self.0).unwrap_or_default() % KINDS.len();
         KINDS.get(at).copied().unwrap_or_default()
@@ -108,43 +108,44 @@ impl Object {
         ETag::new(&md5.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
     }
 
-    fn headers(self) -> Result<Headers, Failure> {
+    fn headers(self) -> Result<ObjectHeaders, Failure> {
         let (_, content_type, cache_control) = self.kind();
-        let mut headers = Headers::default();
-        headers.set(HeaderName::ContentType, content_type)?;
-        headers.set(HeaderName::CacheControl, cache_control)?;
+        let mut headers = ObjectHeaders::default();
+        headers.set(ObjectHeader::ContentType, content_type)?;
+        headers.set(ObjectHeader::CacheControl, cache_control)?;
         Ok(headers)
     }
 
     /// As a source finds it that reads every byte.
-    fn item(self, state: u64) -> Result<Item, Failure> {
-        let identity = Identity { sha256: Some(self.digest(state)), ..Identity::default() };
-        Ok(Item { key: Key::new(&self.key())?, size: self.size(), identity })
+    fn item(self, state: u64) -> Result<ArtifactItem, Failure> {
+        let identity = ContentIdentity { sha256: Some(self.digest(state)), ..ContentIdentity::default() };
+        Ok(ArtifactItem { key: Key::new(&self.key())?, size: self.size(), identity })
     }
 
-    fn listed(self) -> Listed {
-        Listed { key: StoredKey::new(&self.key()), size: self.size(), etag: self.etag() }
+    fn listed(self) -> ListedObject {
+        ListedObject { key: StoredKey::new(&self.key()), size: self.size(), etag: self.etag() }
     }
 
-    fn record(self) -> Result<Record, Failure> {
-        let identity = Identity { sha256: Some(self.digest(0)), md5: Some(self.digest(0)), ..Identity::default() };
-        Ok(Record {
+    fn record(self) -> Result<ManifestRecord, Failure> {
+        let identity =
+            ContentIdentity { sha256: Some(self.digest(0)), md5: Some(self.digest(0)), ..ContentIdentity::default() };
+        Ok(ManifestRecord {
             key: StoredKey::new(&self.key()),
-            standing: Standing::Live,
+            standing: RecordState::Live,
             size: self.size(),
             etag: self.etag(),
             identity,
             headers: self.headers()?,
             redirect: None,
-            keeping: Keeping { encryption: Some("AES256".to_owned()), ..Keeping::default() },
+            keeping: PreservedAttributes { encryption: Some("AES256".to_owned()), ..PreservedAttributes::default() },
         })
     }
 }
 
 fn write(file: &str, objects: u64) -> Result<(), Failure> {
-    let (mut file, mut encoder) = (File::create(file)?, Encoder::new()?);
+    let (mut file, mut encoder) = (File::create(file)?, ManifestEncoder::new()?);
     for number in 0..objects {
-        encoder.push(&Object(number).record()?)?;
+        encoder.push(&BenchObject(number).record()?)?;
         if let Some(bytes) = encoder.take() {
             file.write_all(&bytes)?;
         }
@@ -154,12 +155,12 @@ fn write(file: &str, objects: u64) -> Result<(), Failure> {
 }
 
 /// Seconds and memory by step.
-struct Log {
+struct WriteLog {
     since: Instant,
     steps: Vec<Value>,
 }
 
-impl Log {
+impl WriteLog {
     fn lap(&mut self, step: &str) -> Result<(), Failure> {
         let seconds = self.since.elapsed().as_secs_f64();
         let (now, peak) = (resident("VmRSS:")?, resident("VmHWM:")?);
@@ -180,7 +181,7 @@ fn resident(name: &str) -> Result<u64, Failure> {
 /// Plugins of this site ask for no bytes.
 struct Nothing;
 
-impl Content for Nothing {
+impl ContentReader for Nothing {
     fn heads(&self, keys: &[Key], length: u32, deadline: Instant) -> Vec<Result<Vec<u8>, ReadError>> {
         keys.iter().map(|key| self.range(key, 0, length, deadline)).collect()
     }
@@ -190,8 +191,8 @@ impl Content for Nothing {
     }
 }
 
-fn facts() -> Facts {
-    Facts {
+fn facts() -> RunFacts {
+    RunFacts {
         site: "bench".to_owned(),
         release: "bench".to_owned(),
         instant: 1_700_000_000_000,
@@ -199,7 +200,7 @@ fn facts() -> Facts {
     }
 }
 
-fn configured(name: &str, settings: &Value) -> Result<Configured, Failure> {
+fn configured(name: &str, settings: &Value) -> Result<ConfiguredPlugin, Failure> {
     let bundled =
         tidegate_bundled_plugins::PLUGINS.iter().find(|plugin| plugin.name == name).ok_or("no such plugin")?;
     Ok(Plugin::load(&Engine::new()?, None, bundled.name, bundled.bytes)?.validate(settings)?)
@@ -213,12 +214,12 @@ fn plan(file: &str, objects: u64, every: u64, plugins: bool) -> Result<Value, Fa
     } else {
         Vec::new()
     };
-    let mut log = Log { since: Instant::now(), steps: Vec::new() };
+    let mut log = WriteLog { since: Instant::now(), steps: Vec::new() };
     log.lap("plugins are loaded, nothing is read")?;
 
     let changed = |number: u64| u64::from(every > 0 && number % every == every / 2);
-    let items = (0..objects).map(|number| Object(number).item(changed(number))).collect::<Result<Vec<_>, _>>()?;
-    let artifact = Artifact::new(items, Fingerprint("benchmark".into()), Names::Bucket)?;
+    let items = (0..objects).map(|number| BenchObject(number).item(changed(number))).collect::<Result<Vec<_>, _>>()?;
+    let artifact = Artifact::new(items, Fingerprint("benchmark".into()), ArtifactNames::Bucket)?;
     log.lap("the source is listed")?;
 
     let desired = if plugins {
@@ -226,15 +227,15 @@ fn plan(file: &str, objects: u64, every: u64, plugins: bool) -> Result<Value, Fa
         drop(artifact);
         shaped.desired
     } else {
-        let (mut entries, excluded) = Desired::unshaped(&artifact).into_parts();
+        let (mut entries, excluded) = DesiredSite::unshaped(&artifact).into_parts();
         drop(artifact);
         // As plugins' answers are applied: object by object, and equal headers are shared at once.
-        let mut shared = Shared::default();
+        let mut shared = HeaderPool::default();
         for (entry, number) in entries.iter_mut().zip(0..) {
-            entry.headers = Object(number).headers()?;
+            entry.headers = BenchObject(number).headers()?;
             shared.share(&mut entry.headers);
         }
-        Desired::new(entries, excluded)?
+        DesiredSite::new(entries, excluded)?
     };
     log.lap("it is shaped")?;
 
@@ -278,16 +279,16 @@ fn headers_settings() -> Value {
 }
 
 /// Listing and manifest side by side, as `tidegate-publish` merges them: page by page, piece by piece.
-fn survey(file: &str, objects: u64, desired: &Desired) -> Result<Site, Failure> {
-    let unfinished = Unfinished::default();
+fn survey(file: &str, objects: u64, desired: &DesiredSite) -> Result<SiteState, Failure> {
+    let unfinished = UnfinishedRuns::default();
     let live = "r1".parse()?;
-    let mut merge = Merge::new(desired, &unfinished, live, ReleaseId::default(), false);
+    let mut merge = SiteMerge::new(desired, &unfinished, live, ReleaseId::default(), false);
     let mut pagination = Pagination::default();
-    let (mut file, mut decoder, mut piece) = (File::open(file)?, Some(Decoder::default()), vec![0; 64 * 1024]);
+    let (mut file, mut decoder, mut piece) = (File::open(file)?, Some(ManifestDecoder::default()), vec![0; 64 * 1024]);
     let mut records = Vec::new().into_iter();
     for first in (0..objects).step_by(usize::try_from(PAGE)?) {
         let last = objects.min(first + PAGE);
-        let page: Vec<Listed> = (first..last).map(|number| Object(number).listed()).collect();
+        let page: Vec<ListedObject> = (first..last).map(|number| BenchObject(number).listed()).collect();
         pagination.page(&page, last == objects)?;
         for listed in page {
             let record = loop {
@@ -311,11 +312,11 @@ fn survey(file: &str, objects: u64, desired: &Desired) -> Result<Site, Failure> 
 }
 
 /// The operations, which are computed once more where they make another release.
-fn assemble(desired: &Desired, site: &Site) -> Result<Plan, Failure> {
+fn assemble(desired: &DesiredSite, site: &SiteState) -> Result<Plan, Failure> {
     if !diff::doubts(desired, site, Comparison::Whole).is_empty() {
         return Err("the site would be asked".into());
     }
-    let removal = Removal { delete: true, protect: Protect::default(), horizon: ReleaseId::default() };
+    let removal = DeletePolicy { delete: true, protect: ProtectedKeys::default(), horizon: ReleaseId::default() };
     let mut changes = diff::operations(desired, site, Comparison::Whole, &removal);
     if site.is_another(&changes.operations) {
         changes = diff::operations(desired, site, Comparison::Whole, &removal);
@@ -327,8 +328,8 @@ fn assemble(desired: &Desired, site: &Site) -> Result<Plan, Failure> {
         instant: 1_700_000_000_000,
         source: Source::Directory("site".into()),
         target: "s3://bench/".parse::<Location>()?,
-        writing: Writing::default(),
-        inputs: Inputs {
+        writing: ObjectSettings::default(),
+        inputs: PlanInputs {
             artifact: Fingerprint("benchmark".into()),
             listing: site.listing().digest().to_owned(),
             kept: String::new(),
@@ -336,7 +337,7 @@ fn assemble(desired: &Desired, site: &Site) -> Result<Plan, Failure> {
             horizon: None,
             plugins: Vec::new(),
         },
-        totals: Totals { source_objects: desired.entries().len() as u64, ..changes.totals },
+        totals: PlanTotals { source_objects: desired.entries().len() as u64, ..changes.totals },
         operations: changes.operations,
         preserve: changes.preserve,
     };

@@ -4,24 +4,24 @@
 
 use serde_json::{Value, json};
 use tidegate_iam::apply::Provisioner;
-use tidegate_iam::changes::Change;
-use tidegate_iam::credentials::Issued;
-use tidegate_publish::Caller;
+use tidegate_iam::changes::IamChange;
+use tidegate_iam::credentials::IssuedCredentials;
+use tidegate_publish::StsCaller;
 
-use crate::arguments::Common;
-use crate::error::Trouble;
+use crate::arguments::CommonArguments;
+use crate::error::CliError;
 
 /// How steps are shown.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Steps {
+pub(crate) struct ChangeList {
     /// Nothing is said.
     silent: bool,
     dry_run: bool,
     json: bool,
 }
 
-impl Steps {
-    pub(crate) fn new(common: &Common, dry_run: bool) -> Self {
+impl ChangeList {
+    pub(crate) fn new(common: &CommonArguments, dry_run: bool) -> Self {
         Self { silent: false, dry_run, json: common.json }
     }
 
@@ -31,7 +31,11 @@ impl Steps {
     }
 
     /// Takes the steps, or shows what each would do.
-    pub(crate) async fn take(self, account: &Provisioner, changes: &[Change]) -> Result<Option<Issued>, Trouble> {
+    pub(crate) async fn take(
+        self,
+        account: &Provisioner,
+        changes: &[IamChange],
+    ) -> Result<Option<IssuedCredentials>, CliError> {
         if self.dry_run {
             self.preview(changes);
             return Ok(None);
@@ -40,7 +44,7 @@ impl Steps {
         Ok(issued)
     }
 
-    fn tell(self, change: &Change) {
+    fn tell(self, change: &IamChange) {
         if self.silent {
             return;
         }
@@ -51,7 +55,7 @@ impl Steps {
         }
     }
 
-    fn preview(self, changes: &[Change]) {
+    fn preview(self, changes: &[IamChange]) {
         if self.json {
             println!("{}", json!({ "dry-run": true, "changes": changes }));
             return;
@@ -70,7 +74,7 @@ impl Steps {
 }
 
 /// Root keys can do everything, and nothing narrows them: whoever has some is told to let go of them.
-pub(crate) async fn warn_of_root(account: &Provisioner, caller: &Caller) -> Result<(), Trouble> {
+pub(crate) async fn warn_of_root(account: &Provisioner, caller: &StsCaller) -> Result<(), CliError> {
     let yellow = anstyle::AnsiColor::Yellow.on_default().bold();
     if caller.is_root() {
         anstream::eprintln!(

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use tidegate_publish::Library;
 
 /// Bundled plugins, and files relative to a directory.
-pub(crate) struct Shelf {
+pub(crate) struct PluginFiles {
     pub(crate) directory: PathBuf,
 }
 
-impl Library for Shelf {
+impl Library for PluginFiles {
     fn bundled(&self, name: &str) -> Option<&'static [u8]> {
         tidegate_bundled_plugins::find(name).map(|plugin| plugin.bytes)
     }

@@ -1,19 +1,19 @@
 //! `tidegate check`: the configuration, its plugins and their settings, without AWS; with `--aws` also what AWS says of it.
 
 use tidegate_core::config::{PluginReference, Site};
-use tidegate_iam::preflight::Weight;
-use tidegate_publish::{S3, Workshop};
+use tidegate_iam::preflight::PreflightSeverity;
+use tidegate_publish::{PluginLoader, S3};
 
-use crate::arguments::{CheckArguments, Common};
+use crate::arguments::{CheckArguments, CommonArguments};
 use crate::configuration::Configuration;
-use crate::context::{Session, components};
-use crate::error::{Ending, Trouble};
+use crate::context::{AwsContext, components};
+use crate::error::{CliError, ExitStatus};
 
 /// Checks every site and tells all that is wrong, not only the first thing.
-pub(crate) async fn check(common: &Common, wanted: &CheckArguments) -> Result<Ending, Trouble> {
+pub(crate) async fn check(common: &CommonArguments, wanted: &CheckArguments) -> Result<ExitStatus, CliError> {
     let configuration = Configuration::load(&common.config)?;
-    let workshop = Workshop::Components(components(&configuration.directory)?);
-    let s3 = S3::new(&Session::offline());
+    let workshop = PluginLoader::Components(components(&configuration.directory)?);
+    let s3 = S3::new(&AwsContext::offline());
     let (mut told, mut wrong) = (Vec::new(), false);
     for site in &configuration.config.sites {
         let (site, unseen) = without_objects(site);
@@ -50,21 +50,21 @@ pub(crate) async fn check(common: &Common, wanted: &CheckArguments) -> Result<En
     } else {
         people(&told);
     }
-    Ok(if wrong { Ending::Usage } else { Ending::Done })
+    Ok(if wrong { ExitStatus::Usage } else { ExitStatus::Done })
 }
 
 /// Adds what AWS says of each site; whether a publish would fail.
 async fn ask_aws(
-    common: &Common,
+    common: &CommonArguments,
     configuration: &Configuration,
     told: &mut [serde_json::Value],
-) -> Result<bool, Trouble> {
-    let session = Session::open(common).await?;
+) -> Result<bool, CliError> {
+    let session = AwsContext::open(common).await?;
     let mut wrong = false;
     for (site, told) in configuration.config.sites.iter().zip(told) {
         let site = session.site(site, None).await?;
         let found = tidegate_iam::check::check(&session.connection, &site).await?;
-        wrong |= found.iter().any(|one| one.weight == Weight::Missing);
+        wrong |= found.iter().any(|one| one.weight == PreflightSeverity::Missing);
         if let Some(members) = told.as_object_mut() {
             members.insert("aws".to_owned(), serde_json::json!(found));
         }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tidegate_core::config::{Config, Site};
 use tidegate_core::location::Source;
 
-use crate::error::Trouble;
+use crate::error::CliError;
 
 /// A configuration and the directory that its paths are relative to.
 pub(crate) struct Configuration {
@@ -18,30 +18,30 @@ pub(crate) struct Configuration {
 }
 
 impl Configuration {
-    pub(crate) fn load(path: &Path) -> Result<Self, Trouble> {
+    pub(crate) fn load(path: &Path) -> Result<Self, CliError> {
         let text = std::fs::read_to_string(path).map_err(|error| {
-            Trouble::Usage(format!(
+            CliError::Usage(format!(
                 "the configuration `{}` cannot be read: {error}; name it with `--config`",
                 path.display()
             ))
         })?;
-        let config = Config::parse(&text).map_err(|error| Trouble::Usage(format!("`{}`: {error}", path.display())))?;
+        let config = Config::parse(&text).map_err(|error| CliError::Usage(format!("`{}`: {error}", path.display())))?;
         let directory = path.parent().map(Path::to_owned).unwrap_or_default();
         Ok(Self { config, text, directory })
     }
 
-    pub(crate) fn site(&self, name: &str) -> Result<&Site, Trouble> {
-        self.config.site(name).map_err(|error| Trouble::Usage(error.to_string()))
+    pub(crate) fn site(&self, name: &str) -> Result<&Site, CliError> {
+        self.config.site(name).map_err(|error| CliError::Usage(error.to_string()))
     }
 
     /// What is published: what was typed, or the site's `staged`, whose paths are relative to the configuration.
-    pub(crate) fn source(&self, site: &Site, typed: Option<&Source>) -> Result<Source, Trouble> {
+    pub(crate) fn source(&self, site: &Site, typed: Option<&Source>) -> Result<Source, CliError> {
         let staged = match (typed, &site.staged) {
             (Some(typed), _) => return Ok(typed.clone()),
             (None, Some(staged)) => staged,
             (None, None) => {
                 let message = format!("the site `{}` has no `staged`, say what to publish with `--from`", site.name);
-                return Err(Trouble::Usage(message));
+                return Err(CliError::Usage(message));
             }
         };
         Ok(match staged {

@@ -10,34 +10,34 @@ use aws_config::{BehaviorVersion, Region};
 use directories::ProjectDirs;
 use tidegate_core::config::Site;
 use tidegate_core::location::Source;
-use tidegate_core::request::Request;
+use tidegate_core::request::PublishRequest;
 use tidegate_core::timestamp::Timestamp;
-use tidegate_host::{Cache, Engine};
-use tidegate_publish::progress::Observer;
+use tidegate_host::{CodeCache, Engine};
+use tidegate_publish::progress::ProgressObserver;
 use tidegate_publish::publish::Publisher;
-use tidegate_publish::{Components, Connection, Workshop};
+use tidegate_publish::{ComponentLoader, Connection, PluginLoader};
 
-use crate::arguments::Common;
-use crate::bundled::Shelf;
-use crate::emulator::Embedded;
-use crate::error::Trouble;
-use crate::progress::Meter;
+use crate::arguments::CommonArguments;
+use crate::bundled::PluginFiles;
+use crate::emulator::LocalAccount;
+use crate::error::CliError;
+use crate::progress::TerminalProgress;
 
 /// Where requests go where nothing names a region. S3 answers with the right one, and the SDK's chain comes first.
 const REGION: &str = "us-east-1";
 
 /// A connection as the options say, and the stand-in where it leads there.
-pub(crate) struct Session {
+pub(crate) struct AwsContext {
     pub(crate) connection: Connection,
-    pub(crate) embedded: Option<Embedded>,
+    pub(crate) embedded: Option<LocalAccount>,
     /// Whether somebody said which region; where nobody did, it is [`REGION`].
     pub(crate) region_named: bool,
 }
 
-impl Session {
-    pub(crate) async fn open(common: &Common) -> Result<Self, Trouble> {
+impl AwsContext {
+    pub(crate) async fn open(common: &CommonArguments) -> Result<Self, CliError> {
         if let Some(directory) = &common.local {
-            let embedded = Embedded::open(directory)?;
+            let embedded = LocalAccount::open(directory)?;
             return Ok(Self { connection: embedded.connection(), embedded: Some(embedded), region_named: true });
         }
         let mut loader = Connection::defaults();
@@ -64,24 +64,24 @@ impl Session {
     }
 
     /// The site as this session can publish it: the stand-in has its own account and makes what is missing.
-    pub(crate) async fn site(&self, site: &Site, source: Option<&Source>) -> Result<Site, Trouble> {
+    pub(crate) async fn site(&self, site: &Site, source: Option<&Source>) -> Result<Site, CliError> {
         match &self.embedded {
             Some(embedded) => embedded.prepare(site, source).await,
             None => Ok(site.clone()),
         }
     }
 
-    pub(crate) fn publisher(&self, common: &Common, directory: &Path) -> Result<Publisher, Trouble> {
-        let observer: Arc<dyn Observer> = Arc::new(Meter::new(common.json));
-        Ok(Publisher::new(self.connection.clone(), Workshop::Components(components(directory)?), observer))
+    pub(crate) fn publisher(&self, common: &CommonArguments, directory: &Path) -> Result<Publisher, CliError> {
+        let observer: Arc<dyn ProgressObserver> = Arc::new(TerminalProgress::new(common.json));
+        Ok(Publisher::new(self.connection.clone(), PluginLoader::Components(components(directory)?), observer))
     }
 }
 
 /// An engine, compiled code from earlier runs, and components.
-pub(crate) fn components(directory: &Path) -> Result<Components, Trouble> {
-    let engine = Engine::new().map_err(|error| Trouble::Machine(error.to_string()))?;
-    let cache = ProjectDirs::from("", "", "tidegate").map(|places| Cache::new(&places.cache_dir().join("plugins")));
-    Ok(Components { engine, cache, library: Arc::new(Shelf { directory: PathBuf::from(directory) }) })
+pub(crate) fn components(directory: &Path) -> Result<ComponentLoader, CliError> {
+    let engine = Engine::new().map_err(|error| CliError::Machine(error.to_string()))?;
+    let cache = ProjectDirs::from("", "", "tidegate").map(|places| CodeCache::new(&places.cache_dir().join("plugins")));
+    Ok(ComponentLoader { engine, cache, library: Arc::new(PluginFiles { directory: PathBuf::from(directory) }) })
 }
 
 /// This moment.
@@ -91,8 +91,8 @@ pub(crate) fn now() -> Timestamp {
 }
 
 /// A request of this moment.
-pub(crate) fn request(site: &str, source: &Source, release: Option<&str>, cause: &str) -> Request {
-    Request {
+pub(crate) fn request(site: &str, source: &Source, release: Option<&str>, cause: &str) -> PublishRequest {
+    PublishRequest {
         site: site.to_owned(),
         release: release.map_or_else(|| source.to_string(), str::to_owned),
         source: source.clone(),

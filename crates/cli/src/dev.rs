@@ -9,16 +9,16 @@ use std::time::Duration;
 use notify_debouncer_full::notify::RecursiveMode;
 use notify_debouncer_full::{DebounceEventResult, new_debouncer};
 use tidegate_core::approval::Approval;
-use tidegate_core::config::{Cdn, DistributionId, OriginPath, Site};
+use tidegate_core::config::{DistributionConfig, DistributionId, OriginPath, Site};
 use tidegate_core::location::Source;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use crate::arguments::{Common, DevArguments};
+use crate::arguments::{CommonArguments, DevArguments};
 use crate::configuration::Configuration;
-use crate::context::{Session, request};
-use crate::emulator::Embedded;
-use crate::error::{Ending, Trouble};
+use crate::context::{AwsContext, request};
+use crate::emulator::LocalAccount;
+use crate::error::{CliError, ExitStatus};
 use crate::publish::tell;
 
 /// How long a source must be quiet before it is published: builds write many files.
@@ -31,16 +31,16 @@ const PREVIEW: &str = "EPREVIEW";
 const DIRECTORY: &str = ".tidegate/dev";
 
 /// Serves until interrupted.
-pub(crate) async fn dev(common: &Common, wanted: &DevArguments) -> Result<Ending, Trouble> {
+pub(crate) async fn dev(common: &CommonArguments, wanted: &DevArguments) -> Result<ExitStatus, CliError> {
     let configuration = Configuration::load(&common.config)?;
     let site = configuration.site(&wanted.what.site)?;
     let source = configuration.source(site, wanted.what.from.as_ref())?;
     let directory = common.local.clone().unwrap_or_else(|| PathBuf::from(DIRECTORY));
-    let common = Common { local: Some(directory), endpoint_url: None, ..common.clone() };
-    let session = Session::open(&common).await?;
+    let common = CommonArguments { local: Some(directory), endpoint_url: None, ..common.clone() };
+    let session = AwsContext::open(&common).await?;
     let site = session.site(&with_cdn(site)?, Some(&source)).await?;
     let Some(embedded) = &session.embedded else {
-        return Err(Trouble::Usage("`dev` works with the stand-in only, leave out `--endpoint-url`".to_owned()));
+        return Err(CliError::Usage("`dev` works with the stand-in only, leave out `--endpoint-url`".to_owned()));
     };
 
     serve_aws(embedded, wanted).await?;
@@ -57,26 +57,26 @@ pub(crate) async fn dev(common: &Common, wanted: &DevArguments) -> Result<Ending
                 if change.is_none() {
                     // Nothing is watched: a staged prefix has no events here.
                     interrupted().await?;
-                    return Ok(Ending::Done);
+                    return Ok(ExitStatus::Done);
                 }
             }
-            end = interrupted() => return end.map(|()| Ending::Done),
+            end = interrupted() => return end.map(|()| ExitStatus::Done),
         }
     }
 }
 
-async fn interrupted() -> Result<(), Trouble> {
-    tokio::signal::ctrl_c().await.map_err(|error| Trouble::Machine(error.to_string()))
+async fn interrupted() -> Result<(), CliError> {
+    tokio::signal::ctrl_c().await.map_err(|error| CliError::Machine(error.to_string()))
 }
 
 /// A preview needs a distribution.
-fn with_cdn(site: &Site) -> Result<Site, Trouble> {
+fn with_cdn(site: &Site) -> Result<Site, CliError> {
     let mut site = site.clone();
     if site.cdn.is_empty() {
-        let wrong = |error: tidegate_core::config::ValueError| Trouble::Machine(error.to_string());
+        let wrong = |error: tidegate_core::config::ValueError| CliError::Machine(error.to_string());
         let prefix = site.target.prefix.as_str().trim_end_matches('/');
         let path = if prefix.is_empty() { String::new() } else { format!("/{prefix}") };
-        site.cdn.push(Cdn::new(
+        site.cdn.push(DistributionConfig::new(
             DistributionId::try_from(PREVIEW.to_owned()).map_err(wrong)?,
             OriginPath::try_from(path).map_err(wrong)?,
         ));
@@ -85,13 +85,13 @@ fn with_cdn(site: &Site) -> Result<Site, Trouble> {
 }
 
 async fn publish(
-    common: &Common,
+    common: &CommonArguments,
     configuration: &Configuration,
-    session: &Session,
+    session: &AwsContext,
     site: &Site,
     source: &Source,
     wanted: &DevArguments,
-) -> Result<(), Trouble> {
+) -> Result<(), CliError> {
     let request = request(site.name.as_str(), source, wanted.what.release.as_deref(), "watch");
     let publisher = session.publisher(common, &configuration.directory)?;
     // A source that is half written, or denied, is told and waited for: the preview goes on with what there is.
@@ -102,45 +102,45 @@ async fn publish(
         }
         Err(error) => {
             drop(publisher);
-            Trouble::from(error).print(common.json);
+            CliError::from(error).print(common.json);
             Ok(())
         }
     }
 }
 
-async fn serve_preview(embedded: &Embedded, site: &Site, wanted: &DevArguments) -> Result<(), Trouble> {
+async fn serve_preview(embedded: &LocalAccount, site: &Site, wanted: &DevArguments) -> Result<(), CliError> {
     let account = &embedded.account;
     let Some(cdn) = site.cdn.first() else { return Ok(()) };
     let router = tidegate_emulator::preview::router(account.cloudfront(), account.s3(), cdn.distribution.as_str())
-        .map_err(|error| Trouble::Machine(error.to_string()))?;
+        .map_err(|error| CliError::Machine(error.to_string()))?;
     let listener = listen(wanted.listen).await?;
-    let address = listener.local_addr().map_err(|error| Trouble::Machine(error.to_string()))?;
+    let address = listener.local_addr().map_err(|error| CliError::Machine(error.to_string()))?;
     let below = cdn.visible_prefix(&site.target);
     eprintln!("preview of `{}` through `{}`: http://{address}/{below}", site.name, cdn.distribution);
     tokio::spawn(async move { axum::serve(listener, router).await });
     Ok(())
 }
 
-async fn serve_aws(embedded: &Embedded, wanted: &DevArguments) -> Result<(), Trouble> {
+async fn serve_aws(embedded: &LocalAccount, wanted: &DevArguments) -> Result<(), CliError> {
     let Some(address) = wanted.listen_aws else { return Ok(()) };
     let listener = listen(address).await?;
-    let address = listener.local_addr().map_err(|error| Trouble::Machine(error.to_string()))?;
+    let address = listener.local_addr().map_err(|error| CliError::Machine(error.to_string()))?;
     eprintln!("stand-in of AWS: http://{address}");
     let account = embedded.account.clone();
     tokio::spawn(account.serve(listener, std::future::pending()));
     Ok(())
 }
 
-async fn listen(address: std::net::SocketAddr) -> Result<TcpListener, Trouble> {
+async fn listen(address: std::net::SocketAddr) -> Result<TcpListener, CliError> {
     TcpListener::bind(address).await.map_err(|error| {
-        Trouble::Machine(format!("`{address}` cannot be listened on: {error}; choose another with `--listen`"))
+        CliError::Machine(format!("`{address}` cannot be listened on: {error}; choose another with `--listen`"))
     })
 }
 
 /// Tells of every change below a path, once it is quiet.
-fn watch(path: &Path, changed: mpsc::Sender<()>) -> Result<impl Sized, Trouble> {
+fn watch(path: &Path, changed: mpsc::Sender<()>) -> Result<impl Sized, CliError> {
     let told = |error: notify_debouncer_full::notify::Error| {
-        Trouble::Machine(format!("`{}` cannot be watched: {error}", path.display()))
+        CliError::Machine(format!("`{}` cannot be watched: {error}", path.display()))
     };
     let mut debouncer = new_debouncer(QUIET, None, move |events: DebounceEventResult| {
         let real = events.is_ok_and(|events| events.iter().any(|event| !event.kind.is_access()));

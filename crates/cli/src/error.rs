@@ -4,17 +4,17 @@
 
 use std::process::ExitCode;
 
-use tidegate_core::error_kind::Fault;
+use tidegate_core::error_kind::ErrorKind;
 use tidegate_core::report::Outcome;
 use tidegate_iam::apply::ProvisionError;
 use tidegate_iam::install::StepError;
 use tidegate_lambda::package::PackagingError;
-use tidegate_publish::CloudError;
+use tidegate_publish::AwsError;
 use tidegate_publish::publish::PublishError;
 
 /// How a command ended, from the best to the worst; the place in this list is the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Ending {
+pub(crate) enum ExitStatus {
     /// 0: done, or nothing to do.
     Done,
     /// 1: denied, or on hold.
@@ -25,7 +25,7 @@ pub(crate) enum Ending {
     Failed,
 }
 
-impl Ending {
+impl ExitStatus {
     pub(crate) fn code(self) -> ExitCode {
         ExitCode::from(self as u8)
     }
@@ -42,7 +42,7 @@ impl Ending {
 
 /// Why a command could not do its work.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Trouble {
+pub(crate) enum CliError {
     /// What was typed or configured is wrong.
     #[error("{0}")]
     Usage(String),
@@ -54,7 +54,7 @@ pub(crate) enum Trouble {
     Publish(#[from] PublishError),
     /// AWS refused something.
     #[error(transparent)]
-    Cloud(#[from] CloudError),
+    Cloud(#[from] AwsError),
     /// A step in an account failed.
     #[error(transparent)]
     Provision(Box<ProvisionError>),
@@ -66,36 +66,36 @@ pub(crate) enum Trouble {
     Package(#[from] PackagingError),
 }
 
-impl From<ProvisionError> for Trouble {
+impl From<ProvisionError> for CliError {
     fn from(error: ProvisionError) -> Self {
         Self::Provision(Box::new(error))
     }
 }
 
-impl From<StepError> for Trouble {
+impl From<StepError> for CliError {
     fn from(error: StepError) -> Self {
         Self::Install(Box::new(error))
     }
 }
 
-impl From<Fault> for Ending {
-    fn from(fault: Fault) -> Self {
+impl From<ErrorKind> for ExitStatus {
+    fn from(fault: ErrorKind) -> Self {
         match fault {
-            Fault::Configuration => Self::Usage,
+            ErrorKind::Configuration => Self::Usage,
             // A plugin that fails denies the run.
-            Fault::Plugin => Self::Denied,
-            Fault::Artifact | Fault::Cloud | Fault::Defect => Self::Failed,
+            ErrorKind::Plugin => Self::Denied,
+            ErrorKind::Artifact | ErrorKind::Cloud | ErrorKind::Defect => Self::Failed,
         }
     }
 }
 
-impl Trouble {
-    pub(crate) fn ending(&self) -> Ending {
+impl CliError {
+    pub(crate) fn ending(&self) -> ExitStatus {
         match self {
-            Self::Usage(_) => Ending::Usage,
-            Self::Machine(_) | Self::Cloud(_) | Self::Provision(_) | Self::Install(_) => Ending::Failed,
+            Self::Usage(_) => ExitStatus::Usage,
+            Self::Machine(_) | Self::Cloud(_) | Self::Provision(_) | Self::Install(_) => ExitStatus::Failed,
             Self::Package(error) => error.fault().into(),
-            Self::Publish(PublishError::Drifted(_)) => Ending::Denied,
+            Self::Publish(PublishError::Drifted(_)) => ExitStatus::Denied,
             Self::Publish(error) => error.fault().into(),
         }
     }
@@ -104,9 +104,9 @@ impl Trouble {
     pub(crate) fn print(&self, json: bool) {
         if json {
             let fault = match self.ending() {
-                Ending::Usage => "configuration",
-                Ending::Denied => "denied",
-                Ending::Done | Ending::Failed => "failed",
+                ExitStatus::Usage => "configuration",
+                ExitStatus::Denied => "denied",
+                ExitStatus::Done | ExitStatus::Failed => "failed",
             };
             println!("{}", serde_json::json!({ "error": self.to_string(), "fault": fault }));
         } else {

@@ -1,21 +1,21 @@
 //! `tidegate explain`: what plugins did to one object, and why.
 
-use tidegate_core::desired::{Body, Step};
+use tidegate_core::desired::{DesiredBody, TraceStep};
 use tidegate_host::sync::Trace;
-use tidegate_publish::publish::Planned;
+use tidegate_publish::publish::PlannedPublish;
 
-use crate::arguments::{Common, ExplainArguments};
+use crate::arguments::{CommonArguments, ExplainArguments};
 use crate::configuration::Configuration;
-use crate::context::{Session, request};
-use crate::error::{Ending, Trouble};
+use crate::context::{AwsContext, request};
+use crate::error::{CliError, ExitStatus};
 use crate::publish::json;
 
 /// Explains a key of the site, or of the source.
-pub(crate) async fn explain(common: &Common, wanted: &ExplainArguments) -> Result<Ending, Trouble> {
+pub(crate) async fn explain(common: &CommonArguments, wanted: &ExplainArguments) -> Result<ExitStatus, CliError> {
     let configuration = Configuration::load(&common.config)?;
     let site = configuration.site(&wanted.what.site)?;
     let source = configuration.source(site, wanted.what.from.as_ref())?;
-    let session = Session::open(common).await?;
+    let session = AwsContext::open(common).await?;
     let site = session.site(site, Some(&source)).await?;
     let request = request(site.name.as_str(), &source, wanted.what.release.as_deref(), "cli");
     let publisher = session.publisher(common, &configuration.directory)?;
@@ -24,7 +24,7 @@ pub(crate) async fn explain(common: &Common, wanted: &ExplainArguments) -> Resul
     let stories = stories(&planned, &wanted.key);
     if stories.is_empty() {
         let message = format!("neither the source nor the site has `{}`", wanted.key.escape_default());
-        return Err(Trouble::Usage(message));
+        return Err(CliError::Usage(message));
     }
     if common.json {
         println!("{}", json(&stories)?);
@@ -33,12 +33,12 @@ pub(crate) async fn explain(common: &Common, wanted: &ExplainArguments) -> Resul
             story.print();
         }
     }
-    Ok(Ending::Done)
+    Ok(ExitStatus::Done)
 }
 
 /// What became of one object.
 #[derive(serde::Serialize)]
-struct Story {
+struct Explanation {
     key: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<String>,
@@ -47,21 +47,21 @@ struct Story {
     headers: Vec<(String, String)>,
     /// What the plan does to it.
     plan: String,
-    trail: Vec<Step>,
+    trail: Vec<TraceStep>,
 }
 
-fn stories(planned: &Planned, key: &str) -> Vec<Story> {
+fn stories(planned: &PlannedPublish, key: &str) -> Vec<Explanation> {
     let mut found = Vec::new();
     for entry in planned.desired.entries() {
         let (source, fate) = match &entry.body {
-            Body::Object { source, .. } => (Some(source.as_str()), "published".to_owned()),
-            Body::Redirect(target) => (None, format!("redirect to {target}")),
+            DesiredBody::Object { source, .. } => (Some(source.as_str()), "published".to_owned()),
+            DesiredBody::Redirect(target) => (None, format!("redirect to {target}")),
         };
         if entry.key.as_str() == key || source == Some(key) {
             let headers = entry.headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.to_owned()));
             let metadata =
                 entry.headers.metadata().map(|(name, value)| (format!("x-amz-meta-{name}"), value.to_owned()));
-            found.push(Story {
+            found.push(Explanation {
                 key: entry.key.to_string(),
                 source: source.map(str::to_owned),
                 fate,
@@ -72,7 +72,7 @@ fn stories(planned: &Planned, key: &str) -> Vec<Story> {
         }
     }
     for excluded in planned.desired.excluded().iter().filter(|excluded| excluded.source.as_str() == key) {
-        found.push(Story {
+        found.push(Explanation {
             key: key.to_owned(),
             source: Some(excluded.source.to_string()),
             fate: "excluded".to_owned(),
@@ -82,7 +82,7 @@ fn stories(planned: &Planned, key: &str) -> Vec<Story> {
         });
     }
     if found.is_empty() && planned.plan.operations.iter().any(|operation| operation.key.as_str() == key) {
-        found.push(Story {
+        found.push(Explanation {
             key: key.to_owned(),
             source: None,
             fate: "not in the source".to_owned(),
@@ -94,7 +94,7 @@ fn stories(planned: &Planned, key: &str) -> Vec<Story> {
     found
 }
 
-fn planned_for(planned: &Planned, key: &str) -> String {
+fn planned_for(planned: &PlannedPublish, key: &str) -> String {
     let operation = planned.plan.operations.iter().find(|operation| operation.key.as_str() == key);
     match operation {
         Some(operation) => format!("{} ({})", operation.verb(), operation.reason),
@@ -103,7 +103,7 @@ fn planned_for(planned: &Planned, key: &str) -> String {
     }
 }
 
-impl Story {
+impl Explanation {
     fn print(&self) {
         let (bold, faint) = (anstyle::Style::new().bold(), anstyle::Style::new().dimmed());
         anstream::println!("{bold}{}{bold:#}: {}; plan: {}", self.key, self.fate, self.plan);

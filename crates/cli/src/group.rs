@@ -2,16 +2,16 @@
 
 use serde_json::json;
 use tidegate_iam::apply::Provisioner;
-use tidegate_iam::changes::{Change, delete_group, group};
+use tidegate_iam::changes::{IamChange, delete_group, group};
 
-use crate::apply_changes::{Steps, warn_of_root};
-use crate::arguments::{Common, GroupCommand};
-use crate::context::Session;
-use crate::error::{Ending, Trouble};
+use crate::apply_changes::{ChangeList, warn_of_root};
+use crate::arguments::{CommonArguments, GroupCommand};
+use crate::context::AwsContext;
+use crate::error::{CliError, ExitStatus};
 use crate::policy::sync_grant;
 
-pub(crate) async fn run(common: &Common, command: &GroupCommand) -> Result<Ending, Trouble> {
-    let session = Session::open(common).await?;
+pub(crate) async fn run(common: &CommonArguments, command: &GroupCommand) -> Result<ExitStatus, CliError> {
+    let session = AwsContext::open(common).await?;
     let account = Provisioner::new(&session.connection);
     let caller = account.sts().caller().await?;
     match command {
@@ -19,27 +19,27 @@ pub(crate) async fn run(common: &Common, command: &GroupCommand) -> Result<Endin
             let grant = sync_grant(what, &caller.account);
             let found = account.iam().group(name).await?;
             let changes = group(name, Some(&grant), user, found.as_ref());
-            let changes = changes.map_err(|error| Trouble::Machine(error.to_string()))?;
-            Steps::new(common, *dry_run).take(&account, &changes).await?;
+            let changes = changes.map_err(|error| CliError::Machine(error.to_string()))?;
+            ChangeList::new(common, *dry_run).take(&account, &changes).await?;
         }
         GroupCommand::Add { name, users } => {
             let found = there(&account, name).await?;
             let new = users.iter().filter(|user| !found.users.contains(user));
-            let changes: Vec<Change> =
-                new.map(|user| Change::AddUserToGroup { group: name.clone(), user: user.clone() }).collect();
-            Steps::new(common, false).take(&account, &changes).await?;
+            let changes: Vec<IamChange> =
+                new.map(|user| IamChange::AddUserToGroup { group: name.clone(), user: user.clone() }).collect();
+            ChangeList::new(common, false).take(&account, &changes).await?;
         }
         GroupCommand::Remove { name, users } => {
             let found = there(&account, name).await?;
             if let Some(user) = users.iter().find(|user| !found.users.contains(user)) {
                 let user = user.escape_debug();
-                return Err(Trouble::Usage(format!("`{user}` is not in the group `{}`", name.escape_debug())));
+                return Err(CliError::Usage(format!("`{user}` is not in the group `{}`", name.escape_debug())));
             }
-            let changes: Vec<Change> = users
+            let changes: Vec<IamChange> = users
                 .iter()
-                .map(|user| Change::RemoveUserFromGroup { group: name.clone(), user: user.clone() })
+                .map(|user| IamChange::RemoveUserFromGroup { group: name.clone(), user: user.clone() })
                 .collect();
-            Steps::new(common, false).take(&account, &changes).await?;
+            ChangeList::new(common, false).take(&account, &changes).await?;
         }
         GroupCommand::List { name: None } => {
             let groups = account.iam().groups().await?;
@@ -69,14 +69,14 @@ pub(crate) async fn run(common: &Common, command: &GroupCommand) -> Result<Endin
         }
         GroupCommand::Delete { name, dry_run } => {
             let found = there(&account, name).await?;
-            Steps::new(common, *dry_run).take(&account, &delete_group(name, &found)).await?;
+            ChangeList::new(common, *dry_run).take(&account, &delete_group(name, &found)).await?;
         }
     }
     warn_of_root(&account, &caller).await?;
-    Ok(Ending::Done)
+    Ok(ExitStatus::Done)
 }
 
-async fn there(account: &Provisioner, name: &str) -> Result<tidegate_iam::changes::GroupFound, Trouble> {
+async fn there(account: &Provisioner, name: &str) -> Result<tidegate_iam::changes::FoundGroup, CliError> {
     let found = account.iam().group(name).await?;
-    found.ok_or_else(|| Trouble::Usage(format!("there is no group `{}`, see `group list`", name.escape_debug())))
+    found.ok_or_else(|| CliError::Usage(format!("there is no group `{}`, see `group list`", name.escape_debug())))
 }

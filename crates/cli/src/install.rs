@@ -8,19 +8,19 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use tidegate_core::config::Config;
-use tidegate_iam::install::{Installer, Zip};
-use tidegate_iam::stack::install::{Step, install as steps_to, uninstall as steps_back};
-use tidegate_iam::stack::{Installation, Place, Publishers};
+use tidegate_iam::install::{Installer, PackageZip};
+use tidegate_iam::stack::install::{InstallStep, install as steps_to, uninstall as steps_back};
+use tidegate_iam::stack::{AccountRegion, Publishers, Stack};
 use tidegate_publish::{Connection, Sts};
 
-use crate::arguments::{Common, InstallArguments, Taking, UninstallArguments};
+use crate::arguments::{ApplyFlags, CommonArguments, InstallArguments, UninstallArguments};
 use crate::configuration::Configuration;
-use crate::context::Session;
-use crate::error::{Ending, Trouble};
+use crate::context::AwsContext;
+use crate::error::{CliError, ExitStatus};
 use crate::template::tell_of_elsewhere;
 
 /// Makes what is missing, and says so where nothing is.
-pub(crate) async fn install(common: &Common, wanted: &InstallArguments) -> Result<Ending, Trouble> {
+pub(crate) async fn install(common: &CommonArguments, wanted: &InstallArguments) -> Result<ExitStatus, CliError> {
     let configuration = Configuration::load(&common.config)?;
     let zip = zip(wanted, &configuration)?;
     let connection = connection(common).await?;
@@ -28,7 +28,7 @@ pub(crate) async fn install(common: &Common, wanted: &InstallArguments) -> Resul
     let installation = installation(&connection, &configuration.config, publishers).await?;
     let installer = Installer::new(&connection);
     let found = installer.found(&installation).await?;
-    let steps = steps_to(&installation, &found, zip.sha256()).map_err(|error| Trouble::Usage(error.to_string()))?;
+    let steps = steps_to(&installation, &found, zip.sha256()).map_err(|error| CliError::Usage(error.to_string()))?;
     tell_of_elsewhere(&installation);
     let yellow = anstyle::AnsiColor::Yellow.on_default().bold();
     for role in &steps.kept {
@@ -40,7 +40,7 @@ pub(crate) async fn install(common: &Common, wanted: &InstallArguments) -> Resul
 }
 
 /// Removes what was made.
-pub(crate) async fn uninstall(common: &Common, wanted: &UninstallArguments) -> Result<Ending, Trouble> {
+pub(crate) async fn uninstall(common: &CommonArguments, wanted: &UninstallArguments) -> Result<ExitStatus, CliError> {
     let configuration = Configuration::load(&common.config)?;
     let connection = connection(common).await?;
     let installation = installation(&connection, &configuration.config, Publishers::Made).await?;
@@ -49,50 +49,46 @@ pub(crate) async fn uninstall(common: &Common, wanted: &UninstallArguments) -> R
     take(common, wanted.taking, &installer, &installation, &steps_back(&installation, &found), None).await
 }
 
-async fn connection(common: &Common) -> Result<Connection, Trouble> {
+async fn connection(common: &CommonArguments) -> Result<Connection, CliError> {
     if common.local.is_some() {
         let why = "the embedded stand-in runs no functions, leave out `--local`; `tidegate template` shows what would be made";
-        return Err(Trouble::Usage(why.to_owned()));
+        return Err(CliError::Usage(why.to_owned()));
     }
-    let session = Session::open(common).await?;
+    let session = AwsContext::open(common).await?;
     if session.region_named {
         Ok(session.connection)
     } else {
-        Err(Trouble::Usage("no region is named, and a function is in one: set `AWS_REGION`".to_owned()))
+        Err(CliError::Usage("no region is named, and a function is in one: set `AWS_REGION`".to_owned()))
     }
 }
 
-async fn installation(
-    connection: &Connection,
-    config: &Config,
-    publishers: Publishers,
-) -> Result<Installation, Trouble> {
+async fn installation(connection: &Connection, config: &Config, publishers: Publishers) -> Result<Stack, CliError> {
     let account = Sts::new(connection).caller().await?.account;
-    let place = Place::known(&account, &connection.region());
-    Installation::new(config, &place, publishers).map_err(|error| Trouble::Usage(error.to_string()))
+    let place = AccountRegion::known(&account, &connection.region());
+    Stack::new(config, &place, publishers).map_err(|error| CliError::Usage(error.to_string()))
 }
 
-fn zip(wanted: &InstallArguments, configuration: &Configuration) -> Result<Zip, Trouble> {
+fn zip(wanted: &InstallArguments, configuration: &Configuration) -> Result<PackageZip, CliError> {
     let architecture = configuration.config.function.architecture;
     let named = || PathBuf::from(format!("tidegate-lambda-{}.zip", architecture.target()));
     let path = wanted.zip.clone().unwrap_or_else(named);
     let shown = path.display();
     let bytes = std::fs::read(&path).map_err(|error| {
-        Trouble::Usage(format!("the package `{shown}` cannot be read: {error}; make it with `tidegate package`"))
+        CliError::Usage(format!("the package `{shown}` cannot be read: {error}; make it with `tidegate package`"))
     })?;
-    Zip::new(bytes, &configuration.text, architecture)
-        .map_err(|error| Trouble::Usage(format!("the package `{shown}`: {error}")))
+    PackageZip::new(bytes, &configuration.text, architecture)
+        .map_err(|error| CliError::Usage(format!("the package `{shown}`: {error}")))
 }
 
 /// Shows the steps, asks, and takes them.
 async fn take(
-    common: &Common,
-    taking: Taking,
+    common: &CommonArguments,
+    taking: ApplyFlags,
     installer: &Installer,
-    installation: &Installation,
-    steps: &[Step],
-    zip: Option<&Zip>,
-) -> Result<Ending, Trouble> {
+    installation: &Stack,
+    steps: &[InstallStep],
+    zip: Option<&PackageZip>,
+) -> Result<ExitStatus, CliError> {
     if common.json {
         let place = &installation.place;
         let (account, region) = (place.account(), place.region());
@@ -101,18 +97,18 @@ async fn take(
         show(installation, steps, taking.dry_run);
     }
     if steps.is_empty() || taking.dry_run {
-        return Ok(Ending::Done);
+        return Ok(ExitStatus::Done);
     }
     if !taking.yes && !agreed(common)? {
         anstream::eprintln!("nothing was done");
-        return Ok(Ending::Denied);
+        return Ok(ExitStatus::Denied);
     }
     // For people the steps are on standard output already, so each is told as it is taken.
     installer.take(steps, zip, |step| anstream::eprintln!("{step} …")).await?;
-    Ok(Ending::Done)
+    Ok(ExitStatus::Done)
 }
 
-fn show(installation: &Installation, steps: &[Step], documents: bool) {
+fn show(installation: &Stack, steps: &[InstallStep], documents: bool) {
     let place = &installation.place;
     let (name, account, region) = (&installation.function.name, place.account(), place.region());
     if steps.is_empty() {
@@ -131,13 +127,13 @@ fn show(installation: &Installation, steps: &[Step], documents: bool) {
 }
 
 /// Asks on a terminal. Nobody can be asked elsewhere.
-fn agreed(common: &Common) -> Result<bool, Trouble> {
+fn agreed(common: &CommonArguments) -> Result<bool, CliError> {
     if common.json || !std::io::stdin().is_terminal() {
-        return Err(Trouble::Usage(
+        return Err(CliError::Usage(
             "nobody can be asked here: `--yes` takes the steps, `--dry-run` shows them".to_owned(),
         ));
     }
-    let broken = |error: std::io::Error| Trouble::Machine(format!("the terminal cannot be read: {error}"));
+    let broken = |error: std::io::Error| CliError::Machine(format!("the terminal cannot be read: {error}"));
     print!("go on? [y/N] ");
     std::io::stdout().flush().map_err(broken)?;
     let mut line = String::new();

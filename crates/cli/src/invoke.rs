@@ -13,31 +13,33 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::Value;
 use tidegate_core::config::Config;
-use tidegate_lambda::run_log::{Ending as RunEnding, Entry};
-use tidegate_lambda::trigger::{AwsSecrets, EventError, HandedOn, Journal, Moment, Reactor, Relay, Vault};
-use tidegate_publish::CloudError;
+use tidegate_lambda::run_log::{RunEnding, RunLogEntry};
+use tidegate_lambda::trigger::{
+    AwsSecrets, Continuation, EventError, EventHandler, InvocationContext, RunLog, SecretStore, SelfInvoke,
+};
+use tidegate_publish::AwsError;
 use tokio::time::Instant;
 
-use crate::arguments::{Common, InvokeArguments};
+use crate::arguments::{CommonArguments, InvokeArguments};
 use crate::configuration::Configuration;
-use crate::context::{Session, now};
-use crate::error::{Ending, Trouble};
+use crate::context::{AwsContext, now};
+use crate::error::{CliError, ExitStatus};
 use emulator::LocalSecrets;
 
 /// Keeps runs that are handed on until the invocation ended, as Lambda's queue does.
 #[derive(Default)]
-struct Queue(Mutex<Vec<HandedOn>>);
+struct InvocationQueue(Mutex<Vec<Continuation>>);
 
 #[async_trait]
-impl Relay for Queue {
-    async fn hand_on(&self, run: &HandedOn) -> Result<(), CloudError> {
+impl SelfInvoke for InvocationQueue {
+    async fn hand_on(&self, run: &Continuation) -> Result<(), AwsError> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(run.clone());
         Ok(())
     }
 }
 
-impl Queue {
-    fn next(&self) -> Option<HandedOn> {
+impl InvocationQueue {
+    fn next(&self) -> Option<Continuation> {
         let mut runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if runs.is_empty() { None } else { Some(runs.remove(0)) }
     }
@@ -45,24 +47,24 @@ impl Queue {
 
 /// Runs as they ended.
 #[derive(Default)]
-struct Runs(Mutex<Vec<Entry>>);
+struct InvokedRuns(Mutex<Vec<RunLogEntry>>);
 
-impl Journal for Runs {
-    fn enter(&self, entry: &Entry) {
+impl RunLog for InvokedRuns {
+    fn enter(&self, entry: &RunLogEntry) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(entry.clone());
     }
 }
 
 /// Acts on an event, and on the runs that it leaves behind.
-pub(crate) async fn invoke(common: &Common, wanted: &InvokeArguments) -> Result<Ending, Trouble> {
+pub(crate) async fn invoke(common: &CommonArguments, wanted: &InvokeArguments) -> Result<ExitStatus, CliError> {
     if !wanted.put.is_empty() && common.local.is_none() {
-        return Err(Trouble::Usage("`--put` goes with `--local`; upload to AWS with `aws s3 cp`".to_owned()));
+        return Err(CliError::Usage("`--put` goes with `--local`; upload to AWS with `aws s3 cp`".to_owned()));
     }
     let configuration = Configuration::load(&common.config)?;
     let mut event = event::read(&text(wanted)?, wanted.github.as_deref())?;
-    let session = Session::open(common).await?;
+    let session = AwsContext::open(common).await?;
     let connection = session.connection.clone();
-    let (config, vault): (Config, Arc<dyn Vault>) = match &session.embedded {
+    let (config, vault): (Config, Arc<dyn SecretStore>) = match &session.embedded {
         Some(embedded) => {
             let config = emulator::prepare(embedded, &configuration.config).await?;
             for put in &wanted.put {
@@ -75,11 +77,11 @@ pub(crate) async fn invoke(common: &Common, wanted: &InvokeArguments) -> Result<
         }
         None => (configuration.config.clone(), Arc::new(AwsSecrets::new(&connection))),
     };
-    let (queue, runs) = (Arc::new(Queue::default()), Arc::new(Runs::default()));
+    let (queue, runs) = (Arc::new(InvocationQueue::default()), Arc::new(InvokedRuns::default()));
     let publisher = session.publisher(common, &configuration.directory)?;
-    let relay: Arc<dyn Relay> = queue.clone();
-    let reactor = Reactor { config: Arc::new(config), publisher, vault, relay, journal: runs.clone() };
-    let moment = || Moment { now: now(), deadline: Instant::now() + Duration::from_secs(wanted.seconds) };
+    let relay: Arc<dyn SelfInvoke> = queue.clone();
+    let reactor = EventHandler { config: Arc::new(config), publisher, vault, relay, journal: runs.clone() };
+    let moment = || InvocationContext { now: now(), deadline: Instant::now() + Duration::from_secs(wanted.seconds) };
     let answer = reactor.event(&event, "local", moment()).await;
     while let Some(run) = queue.next() {
         // It is told by the journal, as everything that becomes of a run.
@@ -90,9 +92,9 @@ pub(crate) async fn invoke(common: &Common, wanted: &InvokeArguments) -> Result<
     tell(common, &answer, &runs)
 }
 
-fn text(wanted: &InvokeArguments) -> Result<String, Trouble> {
+fn text(wanted: &InvokeArguments) -> Result<String, CliError> {
     let told = |error: std::io::Error| {
-        Trouble::Usage(format!("the event `{}` cannot be read: {error}", wanted.event.display()))
+        CliError::Usage(format!("the event `{}` cannot be read: {error}", wanted.event.display()))
     };
     if wanted.event.as_os_str() != "-" {
         return std::fs::read_to_string(&wanted.event).map_err(told);
@@ -102,7 +104,11 @@ fn text(wanted: &InvokeArguments) -> Result<String, Trouble> {
     Ok(text)
 }
 
-fn tell(common: &Common, answer: &Result<Value, EventError>, runs: &[Entry]) -> Result<Ending, Trouble> {
+fn tell(
+    common: &CommonArguments,
+    answer: &Result<Value, EventError>,
+    runs: &[RunLogEntry],
+) -> Result<ExitStatus, CliError> {
     if common.json {
         let told = match answer {
             Ok(answer) => serde_json::json!({ "runs": runs, "answer": answer }),
@@ -116,10 +122,10 @@ fn tell(common: &Common, answer: &Result<Value, EventError>, runs: &[Entry]) -> 
         people(answer, runs);
     }
     let ends = runs.iter().map(of).chain([answered(answer)]);
-    Ok(ends.max().unwrap_or(Ending::Done))
+    Ok(ends.max().unwrap_or(ExitStatus::Done))
 }
 
-fn people(answer: &Result<Value, EventError>, runs: &[Entry]) {
+fn people(answer: &Result<Value, EventError>, runs: &[RunLogEntry]) {
     if let Ok(answer) = answer
         && let (Some(status), Some(body)) = (answer["statusCode"].as_u64(), answer["body"].as_str())
     {
@@ -149,21 +155,21 @@ fn people(answer: &Result<Value, EventError>, runs: &[Entry]) {
     }
 }
 
-fn of(entry: &Entry) -> Ending {
+fn of(entry: &RunLogEntry) -> ExitStatus {
     match &entry.ending {
-        RunEnding::Report(report) => Ending::of(report.outcome),
-        RunEnding::Superseded(_) | RunEnding::HandedOn => Ending::Done,
+        RunEnding::Report(report) => ExitStatus::of(report.outcome),
+        RunEnding::Superseded(_) | RunEnding::HandedOn => ExitStatus::Done,
         RunEnding::Failed { fault, .. } => (*fault).into(),
     }
 }
 
-fn answered(answer: &Result<Value, EventError>) -> Ending {
+fn answered(answer: &Result<Value, EventError>) -> ExitStatus {
     match answer {
         Err(error) => error.fault().into(),
         Ok(answer) => match answer["statusCode"].as_u64() {
-            Some(400..500) => Ending::Usage,
-            Some(500..) => Ending::Failed,
-            Some(_) | None => Ending::Done,
+            Some(400..500) => ExitStatus::Usage,
+            Some(500..) => ExitStatus::Failed,
+            Some(_) | None => ExitStatus::Done,
         },
     }
 }

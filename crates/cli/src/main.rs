@@ -31,8 +31,8 @@ use std::process::ExitCode;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use tracing_subscriber::EnvFilter;
 
-use arguments::{Arguments, Command, Common, PluginCommand};
-use error::{Ending, Trouble};
+use arguments::{Arguments, Command, CommonArguments, PluginCommand};
+use error::{CliError, ExitStatus};
 
 fn main() -> ExitCode {
     let matches = Arguments::command().get_matches();
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
     listen(common.verbose);
     let ending = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(run(arguments, &matches)),
-        Err(error) => Err(Trouble::Machine(format!("no threads could be had: {error}"))),
+        Err(error) => Err(CliError::Machine(format!("no threads could be had: {error}"))),
     };
     match ending {
         Ok(ending) => ending.code(),
@@ -55,7 +55,7 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(arguments: Arguments, matches: &ArgMatches) -> Result<Ending, Trouble> {
+async fn run(arguments: Arguments, matches: &ArgMatches) -> Result<ExitStatus, CliError> {
     let Arguments { common, command } = arguments;
     match command {
         Command::Check(wanted) => check::check(&common, &wanted).await,
@@ -79,12 +79,12 @@ async fn run(arguments: Arguments, matches: &ArgMatches) -> Result<Ending, Troub
         Command::Plugin(wanted) => plugin(&common, &wanted),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "tidegate", &mut std::io::stdout());
-            Ok(Ending::Done)
+            Ok(ExitStatus::Done)
         }
     }
 }
 
-fn plugin(common: &Common, command: &PluginCommand) -> Result<Ending, Trouble> {
+fn plugin(common: &CommonArguments, command: &PluginCommand) -> Result<ExitStatus, CliError> {
     match command {
         PluginCommand::Build { directory, out } => plugins::build(common, directory, out),
         PluginCommand::Inspect { file } => plugins::inspect(common, file),

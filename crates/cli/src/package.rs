@@ -4,30 +4,30 @@
 
 use std::path::{Path, PathBuf};
 
-use tidegate_core::architecture::Target;
+use tidegate_core::architecture::Architecture;
 use tidegate_core::config::{Config, PluginReference};
 use tidegate_core::lambda_package::Bootstrap;
-use tidegate_lambda::package::{Package, Step, package as make};
+use tidegate_lambda::package::{LambdaPackage, PackagingStep, package as make};
 use tidegate_publish::S3;
 
-use crate::arguments::{Common, PackageArguments};
+use crate::arguments::{CommonArguments, PackageArguments};
 use crate::configuration::Configuration;
-use crate::context::{Session, components};
-use crate::error::{Ending, Trouble};
+use crate::context::{AwsContext, components};
+use crate::error::{CliError, ExitStatus};
 use crate::publish::{json, write};
 
 /// Makes the package, and tells what is in it.
-pub(crate) async fn package(common: &Common, wanted: &PackageArguments) -> Result<Ending, Trouble> {
+pub(crate) async fn package(common: &CommonArguments, wanted: &PackageArguments) -> Result<ExitStatus, CliError> {
     let configuration = Configuration::load(&common.config)?;
     let target = wanted.target.unwrap_or_else(|| configuration.config.function.architecture.target());
     let bootstrap = bootstrap(wanted, target)?;
     let components = components(&configuration.directory)?;
     // AWS is asked only for what is there.
     let connection = match in_s3(&configuration.config) {
-        true => Session::open(common).await?.connection,
-        false => Session::offline(),
+        true => AwsContext::open(common).await?.connection,
+        false => AwsContext::offline(),
     };
-    let tell = |step: &Step| {
+    let tell = |step: &PackagingStep| {
         if !common.json {
             anstream::eprintln!("{}", spoken(step, target));
         }
@@ -36,14 +36,14 @@ pub(crate) async fn package(common: &Common, wanted: &PackageArguments) -> Resul
     let out = wanted.out.clone().unwrap_or_else(|| format!("tidegate-lambda-{target}.zip").into());
     write(&out, "the package", &made.archive)?;
     report(common, &out, &made)?;
-    Ok(Ending::Done)
+    Ok(ExitStatus::Done)
 }
 
-fn spoken(step: &Step, target: Target) -> String {
+fn spoken(step: &PackagingStep, target: Architecture) -> String {
     match step {
-        Step::Checking(site) => format!("checking the plugins of `{site}`"),
-        Step::Compiling(plugin) => format!("compiling `{}` for {target}", plugin.escape_default()),
-        Step::Packing => "packing".to_owned(),
+        PackagingStep::Checking(site) => format!("checking the plugins of `{site}`"),
+        PackagingStep::Compiling(plugin) => format!("compiling `{}` for {target}", plugin.escape_default()),
+        PackagingStep::Packing => "packing".to_owned(),
     }
 }
 
@@ -53,28 +53,28 @@ fn in_s3(config: &Config) -> bool {
 }
 
 /// The program that was named, or the first one that is where `make release` and cargo leave it.
-fn bootstrap(wanted: &PackageArguments, target: Target) -> Result<Bootstrap, Trouble> {
+fn bootstrap(wanted: &PackageArguments, target: Architecture) -> Result<Bootstrap, CliError> {
     let path = match &wanted.bootstrap {
         Some(path) => path.clone(),
         None => find(target)?,
     };
     let bytes = std::fs::read(&path)
-        .map_err(|error| Trouble::Usage(format!("the bootstrap `{}` cannot be read: {error}", path.display())))?;
-    Bootstrap::new(target, bytes).map_err(|error| Trouble::Usage(format!("`{}`: {error}", path.display())))
+        .map_err(|error| CliError::Usage(format!("the bootstrap `{}` cannot be read: {error}", path.display())))?;
+    Bootstrap::new(target, bytes).map_err(|error| CliError::Usage(format!("`{}`: {error}", path.display())))
 }
 
-fn find(target: Target) -> Result<PathBuf, Trouble> {
+fn find(target: Architecture) -> Result<PathBuf, CliError> {
     let name = format!("bootstrap-{target}");
     let beside = std::env::current_exe().ok().and_then(|program| Some(program.parent()?.join(&name)));
     let built = Path::new("target").join(target.triple()).join("function/bootstrap");
     beside.into_iter().chain([built]).find(|path| path.is_file()).ok_or_else(|| {
-        Trouble::Usage(format!(
+        CliError::Usage(format!(
             "there is no bootstrap for {target}: put `{name}` of Tidegate's release beside `tidegate`, build it with `make release`, or name it with `--bootstrap`"
         ))
     })
 }
 
-fn report(common: &Common, path: &Path, made: &Package) -> Result<(), Trouble> {
+fn report(common: &CommonArguments, path: &Path, made: &LambdaPackage) -> Result<(), CliError> {
     let told = &made.contents;
     if common.json {
         let mut value = serde_json::json!(told);

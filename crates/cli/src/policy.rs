@@ -6,23 +6,23 @@ use serde_json::json;
 use tidegate_core::config::Site;
 use tidegate_core::location::{Location, Source};
 use tidegate_iam::apply::Provisioner;
-use tidegate_iam::changes::{PolicyWish, policy as policy_steps};
-use tidegate_iam::document::{Limit, LintedAs, Partition, Purpose, lacks, lint};
+use tidegate_iam::changes::{PolicySpec, policy as policy_steps};
+use tidegate_iam::document::{LintedAs, Partition, PolicyLimit, Purpose, lacks, lint};
 use tidegate_iam::policies::{
-    CiPublisher, Form, Grant, Identity, S3Sync, caller, lambda, site, trust, uploader, uploader_guard,
+    CiPublisher, Grant, GrantFormat, S3Sync, TrustedIdentity, caller, lambda, site, trust, uploader, uploader_guard,
 };
 
-use crate::apply_changes::{Steps, warn_of_root};
+use crate::apply_changes::{ChangeList, warn_of_root};
 use crate::arguments::{
-    Attachment, CiPublisherArguments, Common, Needs, PolicyArguments, PolicyCommand, PolicyForm, SyncPolicyArguments,
-    TrustArguments, UploaderArguments,
+    Attachment, CiPublisherArguments, CommonArguments, NeedsFlag, PolicyArguments, PolicyCommand, PolicyForm,
+    SyncPolicyArguments, TrustArguments, UploaderArguments,
 };
 use crate::configuration::Configuration;
-use crate::context::Session;
+use crate::context::AwsContext;
 use crate::credentials::read_text;
-use crate::error::{Ending, Trouble};
+use crate::error::{CliError, ExitStatus};
 
-pub(crate) async fn policy(common: &Common, command: &PolicyCommand) -> Result<Ending, Trouble> {
+pub(crate) async fn policy(common: &CommonArguments, command: &PolicyCommand) -> Result<ExitStatus, CliError> {
     match command {
         PolicyCommand::Site { site: name, how } => {
             let configuration = Configuration::load(&common.config)?;
@@ -56,7 +56,7 @@ pub(crate) async fn policy(common: &Common, command: &PolicyCommand) -> Result<E
         PolicyCommand::Lint { file, role, needs, aws } => {
             let ending = linted(common, &read_text(file)?, *role, *needs)?;
             if *aws {
-                let session = Session::open(common).await?;
+                let session = AwsContext::open(common).await?;
                 let account = Provisioner::new(&session.connection);
                 warn_of_root(&account, &account.sts().caller().await?).await?;
             }
@@ -65,7 +65,7 @@ pub(crate) async fn policy(common: &Common, command: &PolicyCommand) -> Result<E
     }
 }
 
-fn named<'a>(configuration: &'a Configuration, names: &[String]) -> Result<Vec<&'a Site>, Trouble> {
+fn named<'a>(configuration: &'a Configuration, names: &[String]) -> Result<Vec<&'a Site>, CliError> {
     if names.is_empty() {
         return Ok(configuration.config.sites.iter().collect());
     }
@@ -73,56 +73,56 @@ fn named<'a>(configuration: &'a Configuration, names: &[String]) -> Result<Vec<&
 }
 
 /// The account: as it was typed, as the configuration's roles say, or as AWS says.
-async fn account(common: &Common, how: &PolicyArguments, sites: &[&Site]) -> Result<String, Trouble> {
+async fn account(common: &CommonArguments, how: &PolicyArguments, sites: &[&Site]) -> Result<String, CliError> {
     if let Some(account) = &how.account {
         let fine = account.len() == 12 && account.chars().all(|c| c.is_ascii_digit());
         let account = account.escape_default().to_string();
         return if fine {
             Ok(account)
         } else {
-            Err(Trouble::Usage(format!("`{account}` is no account, write its 12 digits")))
+            Err(CliError::Usage(format!("`{account}` is no account, write its 12 digits")))
         };
     }
     if let Some(role) = sites.iter().find_map(|site| site.role.as_ref()) {
         return Ok(role.account().to_owned());
     }
-    let session = Session::open(common).await?;
+    let session = AwsContext::open(common).await?;
     Ok(Provisioner::new(&session.connection).sts().caller().await?.account)
 }
 
 /// Prints the grants, or makes them.
 async fn finish(
-    common: &Common,
+    common: &CommonArguments,
     how: &PolicyArguments,
     account: &str,
     partition: &Partition,
     mut grants: Vec<Grant>,
-) -> Result<Ending, Trouble> {
+) -> Result<ExitStatus, CliError> {
     if let (Some(name), Some(first)) = (&how.name, grants.first_mut()) {
         first.name.clone_from(name);
     }
-    let broken = |error: tidegate_iam::document::DocumentError| Trouble::Machine(error.to_string());
+    let broken = |error: tidegate_iam::document::PolicyDocumentError| CliError::Machine(error.to_string());
     if !how.apply {
         let form = match how.format {
-            PolicyForm::Json => Form::Json,
-            PolicyForm::Terraform => Form::Terraform,
-            PolicyForm::Cloudformation => Form::CloudFormation,
+            PolicyForm::Json => GrantFormat::Json,
+            PolicyForm::Terraform => GrantFormat::Terraform,
+            PolicyForm::Cloudformation => GrantFormat::CloudFormation,
         };
         print!("{}", form.write(&grants).map_err(broken)?);
-        if form == Form::Json && !common.json {
+        if form == GrantFormat::Json && !common.json {
             grants.iter().for_each(reasons);
         }
-        return Ok(Ending::Done);
+        return Ok(ExitStatus::Done);
     }
-    let session = Session::open(common).await?;
+    let session = AwsContext::open(common).await?;
     let provisioner = Provisioner::new(&session.connection);
     let mut changes = Vec::new();
     for grant in &grants {
         let found = provisioner.found_grant(grant, partition, account).await?;
-        changes.extend(policy_steps(PolicyWish { grant, partition, account }, &found).map_err(broken)?);
+        changes.extend(policy_steps(PolicySpec { grant, partition, account }, &found).map_err(broken)?);
     }
-    Steps::new(common, how.dry_run).take(&provisioner, &changes).await?;
-    Ok(Ending::Done)
+    ChangeList::new(common, how.dry_run).take(&provisioner, &changes).await?;
+    Ok(ExitStatus::Done)
 }
 
 /// Why each statement is there, beside the document, which stays what machines take.
@@ -134,19 +134,19 @@ fn reasons(grant: &Grant) {
     }
 }
 
-async fn upload(common: &Common, wanted: &UploaderArguments) -> Result<Ending, Trouble> {
+async fn upload(common: &CommonArguments, wanted: &UploaderArguments) -> Result<ExitStatus, CliError> {
     let staging: Location = if wanted.staging.starts_with("s3://") {
         wanted
             .staging
             .parse()
-            .map_err(|error: tidegate_core::location::LocationError| Trouble::Usage(error.to_string()))?
+            .map_err(|error: tidegate_core::location::LocationError| CliError::Usage(error.to_string()))?
     } else {
         let configuration = Configuration::load(&common.config)?;
         match &configuration.site(&wanted.staging)?.staged {
             Some(Source::Prefix(location)) => location.clone(),
             _ => {
                 let name = wanted.staging.escape_default();
-                return Err(Trouble::Usage(format!(
+                return Err(CliError::Usage(format!(
                     "the site `{name}` has no staged prefix, write `s3://bucket/prefix/`"
                 )));
             }
@@ -172,7 +172,7 @@ pub(crate) fn sync_grant(what: &SyncPolicyArguments, account: &str) -> Grant {
     wanted.grant()
 }
 
-async fn ci_publisher(common: &Common, wanted: &CiPublisherArguments) -> Result<Ending, Trouble> {
+async fn ci_publisher(common: &CommonArguments, wanted: &CiPublisherArguments) -> Result<ExitStatus, CliError> {
     let account = account(common, &wanted.how, &[]).await?;
     let publisher = CiPublisher {
         partition: wanted.partition.clone(),
@@ -187,42 +187,47 @@ async fn ci_publisher(common: &Common, wanted: &CiPublisherArguments) -> Result<
         path: wanted.path.clone(),
         name: if wanted.dev { "publisher-dev" } else { "publisher" }.to_owned(),
     };
-    let grant = publisher.grant().map_err(|error| Trouble::Usage(error.to_string()))?;
+    let grant = publisher.grant().map_err(|error| CliError::Usage(error.to_string()))?;
     finish(common, &wanted.how, &account, &wanted.partition, vec![grant]).await
 }
 
-async fn trusted(common: &Common, wanted: &TrustArguments) -> Result<Ending, Trouble> {
+async fn trusted(common: &CommonArguments, wanted: &TrustArguments) -> Result<ExitStatus, CliError> {
     let account = account(common, &wanted.how, &[]).await?;
     let identity = match (&wanted.github, &wanted.gitlab) {
-        (Some(repository), _) => Identity::GitHub {
+        (Some(repository), _) => TrustedIdentity::GitHub {
             repository: repository.clone(),
             branch: wanted.branch.clone(),
             environment: wanted.environment.clone(),
         },
-        (None, project) => Identity::GitLab {
+        (None, project) => TrustedIdentity::GitLab {
             project: project.clone().unwrap_or_default(),
             branch: wanted.branch.clone(),
             host: wanted.host.clone(),
             audience: wanted.audience.clone(),
         },
     };
-    let grant = trust(&wanted.partition, &account, &identity).map_err(|error| Trouble::Usage(error.to_string()))?;
+    let grant = trust(&wanted.partition, &account, &identity).map_err(|error| CliError::Usage(error.to_string()))?;
     finish(common, &wanted.how, &account, &wanted.partition, vec![grant]).await
 }
 
-fn linted(common: &Common, text: &str, role: Attachment, needs: Option<Needs>) -> Result<Ending, Trouble> {
+fn linted(
+    common: &CommonArguments,
+    text: &str,
+    role: Attachment,
+    needs: Option<NeedsFlag>,
+) -> Result<ExitStatus, CliError> {
     let (role, limit) = match role {
-        Attachment::Identity => (LintedAs::Identity, Limit::Managed),
-        Attachment::Session => (LintedAs::Session, Limit::Session),
-        Attachment::Trust => (LintedAs::Trust, Limit::Trust),
-        Attachment::Bucket => (LintedAs::Bucket, Limit::Bucket),
+        Attachment::Identity => (LintedAs::Identity, PolicyLimit::Managed),
+        Attachment::Session => (LintedAs::Session, PolicyLimit::Session),
+        Attachment::Trust => (LintedAs::Trust, PolicyLimit::Trust),
+        Attachment::Bucket => (LintedAs::Bucket, PolicyLimit::Bucket),
     };
     let mut concerns = lint(text, role, limit);
     concerns.extend(needs.into_iter().flat_map(|needs| {
         let purpose = match needs {
-            Needs::Sync => Purpose::Sync,
-            Needs::Upload => Purpose::Upload,
-            Needs::Invalidate => Purpose::Invalidate,
+            NeedsFlag::Sync => Purpose::Sync,
+            NeedsFlag::Upload => Purpose::Upload,
+            NeedsFlag::Invalidate => Purpose::Invalidate,
         };
         lacks(text, purpose)
     }));
@@ -242,5 +247,5 @@ fn linted(common: &Common, text: &str, role: Attachment, needs: Option<Needs>) -
             println!("nothing to say against it");
         }
     }
-    Ok(if concerns.iter().any(|concern| concern.wrong) { Ending::Usage } else { Ending::Done })
+    Ok(if concerns.iter().any(|concern| concern.wrong) { ExitStatus::Usage } else { ExitStatus::Done })
 }

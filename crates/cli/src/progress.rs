@@ -7,27 +7,27 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use tidegate_publish::progress::{Event, Observer, Stage};
+use tidegate_publish::progress::{ProgressEvent, ProgressObserver, Stage};
 
 /// One bar that follows a run through its stages.
-pub(crate) struct Meter {
+pub(crate) struct TerminalProgress {
     bar: ProgressBar,
-    counts: Mutex<Counts>,
+    counts: Mutex<ProgressCounts>,
 }
 
 #[derive(Default)]
-struct Counts {
+struct ProgressCounts {
     objects: u64,
     bytes: u64,
 }
 
-impl Meter {
+impl TerminalProgress {
     pub(crate) fn new(silent: bool) -> Self {
         let bar = ProgressBar::new_spinner();
         if silent || !std::io::stderr().is_terminal() {
             bar.set_draw_target(ProgressDrawTarget::hidden());
         }
-        Self { bar, counts: Mutex::new(Counts::default()) }
+        Self { bar, counts: Mutex::new(ProgressCounts::default()) }
     }
 
     fn spinner(&self, message: &'static str) {
@@ -41,25 +41,25 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-impl Observer for Meter {
-    fn hear(&self, event: Event) {
+impl ProgressObserver for TerminalProgress {
+    fn hear(&self, event: ProgressEvent) {
         match event {
-            Event::Waiting(release) => {
+            ProgressEvent::Waiting(release) => {
                 self.spinner("");
                 self.bar.set_message(format!("waiting for `{}`, which is being published", release.escape_default()));
             }
-            Event::Stage(Stage::Open) => {
+            ProgressEvent::Stage(Stage::Open) => {
                 if let Ok(mut counts) = self.counts.lock() {
-                    *counts = Counts::default();
+                    *counts = ProgressCounts::default();
                 }
                 self.spinner("reading the source");
             }
-            Event::Stage(Stage::Shape) => self.spinner("running sync plugins"),
-            Event::Stage(Stage::Compare) => self.spinner("listing the site"),
-            Event::Stage(Stage::Judge) => self.spinner("running policies"),
-            Event::Stage(Stage::Write) => self.spinner("asking for credentials"),
-            Event::Stage(Stage::Invalidate) => self.spinner("telling the CDN"),
-            Event::Read { objects, bytes } => {
+            ProgressEvent::Stage(Stage::Shape) => self.spinner("running sync plugins"),
+            ProgressEvent::Stage(Stage::Compare) => self.spinner("listing the site"),
+            ProgressEvent::Stage(Stage::Judge) => self.spinner("running policies"),
+            ProgressEvent::Stage(Stage::Write) => self.spinner("asking for credentials"),
+            ProgressEvent::Stage(Stage::Invalidate) => self.spinner("telling the CDN"),
+            ProgressEvent::Read { objects, bytes } => {
                 if let Ok(mut counts) = self.counts.lock() {
                     counts.objects += objects;
                     counts.bytes += bytes;
@@ -67,24 +67,24 @@ impl Observer for Meter {
                     self.bar.set_message(format!("reading the source: {} objects, {size}", counts.objects));
                 }
             }
-            Event::Listed(objects) => self.bar.set_message(format!("listing the site: {objects} objects")),
-            Event::Questions(count) => {
+            ProgressEvent::Listed(objects) => self.bar.set_message(format!("listing the site: {objects} objects")),
+            ProgressEvent::Questions(count) => {
                 self.bar.set_style(style("{spinner} comparing {bar:30} {pos}/{len}"));
                 self.bar.set_length(count);
                 self.bar.set_position(0);
             }
-            Event::Answered => self.bar.inc(1),
-            Event::Planned { operations, bytes: _ } => {
+            ProgressEvent::Answered => self.bar.inc(1),
+            ProgressEvent::Planned { operations, bytes: _ } => {
                 self.bar.set_style(style("{spinner} publishing {bar:30} {pos}/{len} {per_sec} {eta}"));
                 self.bar.set_length(operations);
                 self.bar.set_position(0);
             }
-            Event::Done { operations, .. } => self.bar.inc(operations),
+            ProgressEvent::Done { operations, .. } => self.bar.inc(operations),
         }
     }
 }
 
-impl Drop for Meter {
+impl Drop for TerminalProgress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }

@@ -7,23 +7,23 @@ use tidegate_core::approval::Approval;
 use tidegate_core::config::Site;
 use tidegate_core::plan::Plan;
 use tidegate_core::plan_review::{Judgement, Verdict};
-use tidegate_core::report::Report;
-use tidegate_core::request::{Order, Request};
+use tidegate_core::report::PublishReport;
+use tidegate_core::request::{PublishRequest, Revision};
 use tidegate_host::sync::Trace;
-use tidegate_publish::publish::{Planned, Publisher};
+use tidegate_publish::publish::{PlannedPublish, Publisher};
 
-use crate::arguments::{Common, PlanArguments, PublishArguments};
+use crate::arguments::{CommonArguments, PlanArguments, PublishArguments};
 use crate::configuration::Configuration;
-use crate::context::{Session, request};
-use crate::error::{Ending, Trouble};
+use crate::context::{AwsContext, request};
+use crate::error::{CliError, ExitStatus};
 use crate::render;
 
 /// Shows a plan, and saves it where asked.
-pub(crate) async fn plan(common: &Common, wanted: &PlanArguments) -> Result<Ending, Trouble> {
+pub(crate) async fn plan(common: &CommonArguments, wanted: &PlanArguments) -> Result<ExitStatus, CliError> {
     let configuration = Configuration::load(&common.config)?;
     let site = configuration.site(&wanted.what.site)?;
     let source = configuration.source(site, wanted.what.from.as_ref())?;
-    let session = Session::open(common).await?;
+    let session = AwsContext::open(common).await?;
     let site = session.site(site, Some(&source)).await?;
     let request = request(site.name.as_str(), &source, wanted.what.release.as_deref(), "cli");
     let mut publisher = session.publisher(common, &configuration.directory)?;
@@ -38,7 +38,7 @@ pub(crate) async fn plan(common: &Common, wanted: &PlanArguments) -> Result<Endi
 }
 
 /// Publishes a source, or carries out a saved plan.
-pub(crate) async fn publish(common: &Common, wanted: &PublishArguments) -> Result<Ending, Trouble> {
+pub(crate) async fn publish(common: &CommonArguments, wanted: &PublishArguments) -> Result<ExitStatus, CliError> {
     let configuration = Configuration::load(&common.config)?;
     let site = configuration.site(&wanted.site)?;
     let saved = wanted.plan.as_deref().map(load).transpose()?;
@@ -46,11 +46,11 @@ pub(crate) async fn publish(common: &Common, wanted: &PublishArguments) -> Resul
         && saved.site != wanted.site
     {
         let message = format!("the plan is for the site `{}`, not for `{}`", saved.site, wanted.site);
-        return Err(Trouble::Usage(message));
+        return Err(CliError::Usage(message));
     }
     let request = match &saved {
         // The run's instant is one of the plan's inputs: plugins see it.
-        Some(saved) => Request {
+        Some(saved) => PublishRequest {
             site: saved.site.clone(),
             release: saved.release.clone(),
             source: saved.source.clone(),
@@ -63,8 +63,8 @@ pub(crate) async fn publish(common: &Common, wanted: &PublishArguments) -> Resul
             request(site.name.as_str(), &source, wanted.release.as_deref(), "cli")
         }
     };
-    let request = Request { order: wanted.committed.map(Order::at), ..request };
-    let session = Session::open(common).await?;
+    let request = PublishRequest { order: wanted.committed.map(Revision::at), ..request };
+    let session = AwsContext::open(common).await?;
     let site = session.site(site, Some(&request.source)).await?;
     let mut publisher = session.publisher(common, &configuration.directory)?;
     (publisher.trust_manifest, publisher.verify) = (wanted.how.trust_manifest, wanted.how.verify);
@@ -75,11 +75,11 @@ pub(crate) async fn publish(common: &Common, wanted: &PublishArguments) -> Resul
 
 /// Shows what would be done, and does nothing.
 pub(crate) async fn preview(
-    common: &Common,
+    common: &CommonArguments,
     publisher: Publisher,
-    request: &Request,
+    request: &PublishRequest,
     site: &Site,
-) -> Result<Ending, Trouble> {
+) -> Result<ExitStatus, CliError> {
     let planned = publisher.plan(request, site, Trace::Nothing).await?;
     drop(publisher);
     show(common, &planned)?;
@@ -88,14 +88,14 @@ pub(crate) async fn preview(
 
 /// Publishes, and tells what became of it.
 pub(crate) async fn carry_out(
-    common: &Common,
+    common: &CommonArguments,
     publisher: Publisher,
     saved: Option<&Plan>,
-    request: &Request,
+    request: &PublishRequest,
     site: &Site,
     approval: Approval,
-) -> Result<Ending, Trouble> {
-    let look = |planned: &Planned| {
+) -> Result<ExitStatus, CliError> {
+    let look = |planned: &PlannedPublish| {
         if !common.json && common.verbose > 0 {
             render::plan(&planned.plan);
         }
@@ -103,11 +103,11 @@ pub(crate) async fn carry_out(
     let report = publisher.publish(request, site, approval, saved, look).await?;
     drop(publisher);
     tell(common, &report)?;
-    Ok(Ending::of(report.outcome))
+    Ok(ExitStatus::of(report.outcome))
 }
 
 /// Prints a report.
-pub(crate) fn tell(common: &Common, report: &Report) -> Result<(), Trouble> {
+pub(crate) fn tell(common: &CommonArguments, report: &PublishReport) -> Result<(), CliError> {
     if common.json {
         println!("{}", json(report)?);
     } else {
@@ -117,7 +117,7 @@ pub(crate) fn tell(common: &Common, report: &Report) -> Result<(), Trouble> {
 }
 
 /// Prints a plan with its judgements.
-pub(crate) fn show(common: &Common, planned: &Planned) -> Result<(), Trouble> {
+pub(crate) fn show(common: &CommonArguments, planned: &PlannedPublish) -> Result<(), CliError> {
     if common.json {
         let value = serde_json::json!({
             "plan": planned.plan,
@@ -137,33 +137,37 @@ pub(crate) fn show(common: &Common, planned: &Planned) -> Result<(), Trouble> {
 }
 
 /// What a plan would end with.
-pub(crate) fn verdict(judgements: &[Judgement]) -> Ending {
-    if judgements.iter().all(|judgement| judgement.verdict == Verdict::Allow) { Ending::Done } else { Ending::Denied }
+pub(crate) fn verdict(judgements: &[Judgement]) -> ExitStatus {
+    if judgements.iter().all(|judgement| judgement.verdict == Verdict::Allow) {
+        ExitStatus::Done
+    } else {
+        ExitStatus::Denied
+    }
 }
 
-pub(crate) fn json(value: &impl serde::Serialize) -> Result<String, Trouble> {
+pub(crate) fn json(value: &impl serde::Serialize) -> Result<String, CliError> {
     serde_json::to_string(value)
-        .map_err(|error| Trouble::Machine(format!("the answer cannot be written as JSON: {error}")))
+        .map_err(|error| CliError::Machine(format!("the answer cannot be written as JSON: {error}")))
 }
 
-fn save(plan: &Plan, path: &Path) -> Result<(), Trouble> {
-    write(path, "the plan", &plan.to_bytes().map_err(|error| Trouble::Machine(error.to_string()))?)
+fn save(plan: &Plan, path: &Path) -> Result<(), CliError> {
+    write(path, "the plan", &plan.to_bytes().map_err(|error| CliError::Machine(error.to_string()))?)
 }
 
 /// Writes a file beside its place and moves it there, so that nobody reads half of one.
-pub(crate) fn write(path: &Path, what: &str, bytes: &[u8]) -> Result<(), Trouble> {
+pub(crate) fn write(path: &Path, what: &str, bytes: &[u8]) -> Result<(), CliError> {
     let told =
-        |error: std::io::Error| Trouble::Machine(format!("{what} cannot be written to `{}`: {error}", path.display()));
+        |error: std::io::Error| CliError::Machine(format!("{what} cannot be written to `{}`: {error}", path.display()));
     let mut beside = path.as_os_str().to_owned();
     beside.push(".part");
     std::fs::write(&beside, bytes).map_err(told)?;
     std::fs::rename(&beside, path).map_err(told)
 }
 
-fn load(path: &Path) -> Result<Plan, Trouble> {
+fn load(path: &Path) -> Result<Plan, CliError> {
     let bytes = std::fs::read(path)
-        .map_err(|error| Trouble::Usage(format!("the plan `{}` cannot be read: {error}", path.display())))?;
+        .map_err(|error| CliError::Usage(format!("the plan `{}` cannot be read: {error}", path.display())))?;
     serde_json::from_slice(&bytes).map_err(|error| {
-        Trouble::Usage(format!("`{}` is no plan of this version of Tidegate: {error}", path.display()))
+        CliError::Usage(format!("`{}` is no plan of this version of Tidegate: {error}", path.display()))
     })
 }

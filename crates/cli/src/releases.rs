@@ -6,13 +6,13 @@ use anstyle::{AnsiColor, Style};
 use tidegate_core::approval::Approval;
 use tidegate_core::config::Site;
 use tidegate_core::location::Source;
-use tidegate_core::release::Past;
-use tidegate_publish::publish::{Publisher, ReleaseComparison, Status};
+use tidegate_core::release::ReleaseEntry;
+use tidegate_publish::publish::{Publisher, ReleaseComparison, SiteStatus};
 
-use crate::arguments::{Common, DiffArguments, RollbackArguments, SiteArguments};
+use crate::arguments::{CommonArguments, DiffArguments, RollbackArguments, SiteArguments};
 use crate::configuration::Configuration;
-use crate::context::{Session, request};
-use crate::error::{Ending, Trouble};
+use crate::context::{AwsContext, request};
+use crate::error::{CliError, ExitStatus};
 use crate::publish::{carry_out, json, preview};
 
 const FAINT: Style = Style::new().dimmed();
@@ -21,17 +21,17 @@ const BOLD: Style = Style::new().bold();
 /// Most keys that are drawn; `--json` has all of them.
 const SHOWN: usize = 200;
 
-async fn open(common: &Common, name: &str) -> Result<(Publisher, Site, Session), Trouble> {
+async fn open(common: &CommonArguments, name: &str) -> Result<(Publisher, Site, AwsContext), CliError> {
     let configuration = Configuration::load(&common.config)?;
     let site = configuration.site(name)?;
-    let session = Session::open(common).await?;
+    let session = AwsContext::open(common).await?;
     let site = session.site(site, None).await?;
     let publisher = session.publisher(common, &configuration.directory)?;
     Ok((publisher, site, session))
 }
 
 /// Shows the releases that a site keeps.
-pub(crate) async fn releases(common: &Common, wanted: &SiteArguments) -> Result<Ending, Trouble> {
+pub(crate) async fn releases(common: &CommonArguments, wanted: &SiteArguments) -> Result<ExitStatus, CliError> {
     let (publisher, site, _session) = open(common, &wanted.site).await?;
     let status = publisher.status(&site).await?;
     drop(publisher);
@@ -40,7 +40,7 @@ pub(crate) async fn releases(common: &Common, wanted: &SiteArguments) -> Result<
             "site": site.name, "releases": status.releases, "live": status.live.map(|live| live.id), "passed": status.passed,
         });
         println!("{}", json(&told)?);
-        return Ok(Ending::Done);
+        return Ok(ExitStatus::Done);
     }
     if status.releases.is_empty() {
         anstream::println!("{}: nothing was released yet", site.name);
@@ -52,10 +52,10 @@ pub(crate) async fn releases(common: &Common, wanted: &SiteArguments) -> Result<
         let what = if passed.superseded { "superseded by" } else { "the same as" };
         anstream::println!("  {FAINT}{}  {}  {what} {}{FAINT:#}", when(passed.instant), passed.release, passed.by);
     }
-    Ok(Ending::Done)
+    Ok(ExitStatus::Done)
 }
 
-fn line(past: &Past, status: &Status) {
+fn line(past: &ReleaseEntry, status: &SiteStatus) {
     let live = status.live.as_ref().is_some_and(|live| live.id == past.id);
     let style = if live { AnsiColor::Green.on_default() } else { Style::new() };
     let mark = if live { format!("  {style}live{style:#}") } else { String::new() };
@@ -80,7 +80,7 @@ fn when(milliseconds: u64) -> String {
 }
 
 /// Publishes an earlier release again.
-pub(crate) async fn rollback(common: &Common, wanted: &RollbackArguments) -> Result<Ending, Trouble> {
+pub(crate) async fn rollback(common: &CommonArguments, wanted: &RollbackArguments) -> Result<ExitStatus, CliError> {
     let (publisher, site, _session) = open(common, &wanted.site).await?;
     let past = publisher.earlier(&site, wanted.release).await?;
     let request = request(site.name.as_str(), &Source::Release(past.id), Some(&past.release), "rollback");
@@ -91,7 +91,7 @@ pub(crate) async fn rollback(common: &Common, wanted: &RollbackArguments) -> Res
 }
 
 /// Shows how two releases differ.
-pub(crate) async fn diff(common: &Common, wanted: &DiffArguments) -> Result<Ending, Trouble> {
+pub(crate) async fn diff(common: &CommonArguments, wanted: &DiffArguments) -> Result<ExitStatus, CliError> {
     let (publisher, site, _session) = open(common, &wanted.site).await?;
     let found = publisher.compare(&site, wanted.from, wanted.to).await?;
     drop(publisher);
@@ -100,7 +100,7 @@ pub(crate) async fn diff(common: &Common, wanted: &DiffArguments) -> Result<Endi
     } else {
         draw(&found);
     }
-    Ok(Ending::Done)
+    Ok(ExitStatus::Done)
 }
 
 fn draw(found: &ReleaseComparison) {
@@ -125,13 +125,13 @@ fn draw(found: &ReleaseComparison) {
 }
 
 /// Shows how a site stands.
-pub(crate) async fn status(common: &Common, wanted: &SiteArguments) -> Result<Ending, Trouble> {
+pub(crate) async fn status(common: &CommonArguments, wanted: &SiteArguments) -> Result<ExitStatus, CliError> {
     let (publisher, site, _session) = open(common, &wanted.site).await?;
     let status = publisher.status(&site).await?;
     drop(publisher);
     if common.json {
         println!("{}", json(&serde_json::json!({ "site": site.name, "status": status }))?);
-        return Ok(Ending::Done);
+        return Ok(ExitStatus::Done);
     }
     match &status.live {
         None => anstream::println!("{BOLD}{}{BOLD:#}  nothing was released yet", site.name),
@@ -152,5 +152,5 @@ pub(crate) async fn status(common: &Common, wanted: &SiteArguments) -> Result<En
     if let Some(lease) = &status.lease {
         anstream::println!("  `{}` is being published right now", lease.release);
     }
-    Ok(Ending::Done)
+    Ok(ExitStatus::Done)
 }

@@ -6,15 +6,16 @@ use clap::{ArgMatches, ValueEnum};
 use serde_json::{Map, Value, json};
 use tidegate_core::approval::Approval;
 use tidegate_core::config::{
-    Cdn, DistributionId, LeaseSeconds, OriginPath, PluginReference, PluginUse, Protect, Site, SiteName,
+    DistributionConfig, DistributionId, LeaseSeconds, OriginPath, PluginReference, PluginUse, ProtectedKeys, Site,
+    SiteName,
 };
 use tidegate_core::diff::Comparison;
-use tidegate_core::put_options::Writing;
-use tidegate_core::release::Keep;
+use tidegate_core::put_options::ObjectSettings;
+use tidegate_core::release::Retention;
 
-use crate::arguments::{Common, SyncArguments};
-use crate::context::{Session, request};
-use crate::error::{Ending, Trouble};
+use crate::arguments::{CommonArguments, SyncArguments};
+use crate::context::{AwsContext, request};
+use crate::error::{CliError, ExitStatus};
 use crate::publish::{carry_out, preview};
 
 /// The name of the site that a command line describes.
@@ -22,13 +23,13 @@ const NAME: &str = "sync";
 
 /// Makes a prefix equal to a source.
 pub(crate) async fn sync(
-    common: &Common,
+    common: &CommonArguments,
     wanted: &SyncArguments,
     matches: Option<&ArgMatches>,
-) -> Result<Ending, Trouble> {
+) -> Result<ExitStatus, CliError> {
     let filters = filters(wanted, matches);
     let site = site(wanted, filters)?;
-    let session = Session::open(common).await?;
+    let session = AwsContext::open(common).await?;
     let site = session.site(&site, Some(&wanted.source)).await?;
     let request = request(NAME, &wanted.source, None, "cli");
     let mut publisher = session.publisher(common, std::path::Path::new(""))?;
@@ -53,8 +54,8 @@ fn filters(wanted: &SyncArguments, matches: Option<&ArgMatches>) -> Vec<String> 
     all.into_iter().map(|(_, glob)| glob).collect()
 }
 
-fn site(wanted: &SyncArguments, filters: Vec<String>) -> Result<Site, Trouble> {
-    let usage = |error: &dyn std::fmt::Display| Trouble::Usage(error.to_string());
+fn site(wanted: &SyncArguments, filters: Vec<String>) -> Result<Site, CliError> {
+    let usage = |error: &dyn std::fmt::Display| CliError::Usage(error.to_string());
     let headers = rules(&wanted.cache_control, "cache-control");
     let types = rules(&wanted.content_type, "content-type");
     let mut chain = vec![used("exclude", &json!({ "globs": filters }))?, used("mime", &json!({}))?];
@@ -80,14 +81,14 @@ fn site(wanted: &SyncArguments, filters: Vec<String>) -> Result<Site, Trouble> {
         webhooks: Vec::new(),
         target: wanted.target.clone(),
         state: None,
-        keep: Keep::default(),
+        keep: Retention::default(),
         lease_seconds: LeaseSeconds::default(),
         role: None,
         cdn: wanted.cdn.iter().map(|text| distribution(text, wanted)).collect::<Result<_, _>>()?,
         delete: wanted.delete,
         // What is excluded is excluded on both sides: it is not deleted either.
-        protect: Protect::new(filters).map_err(|error| usage(&error))?,
-        writing: Writing {
+        protect: ProtectedKeys::new(filters).map_err(|error| usage(&error))?,
+        writing: ObjectSettings {
             acl: wanted.acl.and_then(name),
             encryption: wanted.sse.and_then(name),
             kms_key: wanted.sse_kms_key_id.clone(),
@@ -103,8 +104,8 @@ fn name<T: ValueEnum + Copy>(choice: T) -> Option<String> {
     choice.to_possible_value().map(|value| value.get_name().to_owned())
 }
 
-fn used(name: &str, settings: &Value) -> Result<PluginUse, Trouble> {
-    let plugin = PluginReference::try_from(name.to_owned()).map_err(|error| Trouble::Usage(error.to_string()))?;
+fn used(name: &str, settings: &Value) -> Result<PluginUse, CliError> {
+    let plugin = PluginReference::try_from(name.to_owned()).map_err(|error| CliError::Usage(error.to_string()))?;
     Ok(PluginUse { plugin, sha256: None, settings: settings.as_object().cloned().unwrap_or_default() })
 }
 
@@ -124,10 +125,10 @@ fn rules(typed: &[String], header: &str) -> Vec<Value> {
 }
 
 /// `E2EXAMPLE` or `E2EXAMPLE:/origin/path`.
-fn distribution(text: &str, wanted: &SyncArguments) -> Result<Cdn, Trouble> {
-    let usage = |error: &dyn std::fmt::Display| Trouble::Usage(format!("`--cdn {}`: {error}", text.escape_default()));
+fn distribution(text: &str, wanted: &SyncArguments) -> Result<DistributionConfig, CliError> {
+    let usage = |error: &dyn std::fmt::Display| CliError::Usage(format!("`--cdn {}`: {error}", text.escape_default()));
     let (id, path) = text.split_once(':').unwrap_or((text, ""));
-    let cdn = Cdn::new(
+    let cdn = DistributionConfig::new(
         DistributionId::try_from(id.to_owned()).map_err(|error| usage(&error))?,
         OriginPath::try_from(path.to_owned()).map_err(|error| usage(&error))?,
     );

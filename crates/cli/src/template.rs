@@ -2,30 +2,30 @@
 //!
 //! Owns reading what was typed and printing what came. What is needed is `tidegate_iam::account`'s to say.
 
-use tidegate_iam::stack::{Installation, Place, Publishers, Template};
+use tidegate_iam::stack::{AccountRegion, Publishers, Stack, TemplateFormat};
 
-use crate::arguments::{Common, TemplateArguments, TemplateForm};
+use crate::arguments::{CommonArguments, TemplateArguments, TemplateForm};
 use crate::configuration::Configuration;
-use crate::error::{Ending, Trouble};
+use crate::error::{CliError, ExitStatus};
 
 /// Prints a template. Asks AWS nothing.
-pub(crate) fn template(common: &Common, wanted: &TemplateArguments) -> Result<Ending, Trouble> {
+pub(crate) fn template(common: &CommonArguments, wanted: &TemplateArguments) -> Result<ExitStatus, CliError> {
     let configuration = Configuration::load(&common.config)?;
     let publishers = if wanted.without_publishers { Publishers::Kept } else { Publishers::Made };
-    let place = Place::open(wanted.account.as_deref());
-    let installation = Installation::new(&configuration.config, &place, publishers)
-        .map_err(|error| Trouble::Usage(error.to_string()))?;
+    let place = AccountRegion::open(wanted.account.as_deref());
+    let installation =
+        Stack::new(&configuration.config, &place, publishers).map_err(|error| CliError::Usage(error.to_string()))?;
     let form = match wanted.format {
-        TemplateForm::Cloudformation => Template::CloudFormation,
-        TemplateForm::Terraform => Template::Terraform,
+        TemplateForm::Cloudformation => TemplateFormat::CloudFormation,
+        TemplateForm::Terraform => TemplateFormat::Terraform,
     };
-    print!("{}", form.write(&installation).map_err(|error| Trouble::Machine(error.to_string()))?);
+    print!("{}", form.write(&installation).map_err(|error| CliError::Machine(error.to_string()))?);
     tell_of_elsewhere(&installation);
-    Ok(Ending::Done)
+    Ok(ExitStatus::Done)
 }
 
 /// Roles of other accounts are made there.
-pub(crate) fn tell_of_elsewhere(installation: &Installation) {
+pub(crate) fn tell_of_elsewhere(installation: &Stack) {
     let yellow = anstyle::AnsiColor::Yellow.on_default().bold();
     for (site, role) in &installation.elsewhere {
         anstream::eprintln!(

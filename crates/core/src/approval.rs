@@ -2,16 +2,16 @@
 //!
 //! Owns the rule of approval: every policy answered, and every one said allow. Never runs a policy and never acts.
 
-use crate::desired::{Body, Desired};
-use crate::plan::{Action, Operation, Plan, Reason};
-use crate::plan_review::{Change, ChangeKind, Judgement, Review, Verdict};
+use crate::desired::{DesiredBody, DesiredSite};
+use crate::plan::{Action, ChangeReason, Operation, Plan};
+use crate::plan_review::{Judgement, PlanReview, ReviewedChange, ReviewedKind, Verdict};
 
 /// A plan as policies see it: every operation, and every key that stays.
 #[must_use]
-pub fn review<'a>(plan: &'a Plan, desired: &'a Desired) -> Review<'a> {
+pub fn review<'a>(plan: &'a Plan, desired: &'a DesiredSite) -> PlanReview<'a> {
     let source = |key: &str| match &desired.get(key)?.body {
-        Body::Object { source, .. } => Some(source),
-        Body::Redirect(_) => None,
+        DesiredBody::Object { source, .. } => Some(source),
+        DesiredBody::Redirect(_) => None,
     };
     let changed = plan.operations.iter().map(|operation| {
         let headers = match &operation.action {
@@ -21,29 +21,29 @@ pub fn review<'a>(plan: &'a Plan, desired: &'a Desired) -> Review<'a> {
         let key = operation.key.as_str();
         let redirect = desired.get(key).and_then(|entry| entry.body.redirect());
         let (kind, size, reason) = (kind(operation), operation.size(), operation.reason.as_str());
-        Change { key, kind, size, redirect, headers, reason, source: source(key) }
+        ReviewedChange { key, kind, size, redirect, headers, reason, source: source(key) }
     });
-    let kept = plan.kept(desired).map(|entry| Change {
+    let kept = plan.kept(desired).map(|entry| ReviewedChange {
         key: entry.key.as_str(),
-        kind: ChangeKind::Keep,
+        kind: ReviewedKind::Keep,
         size: entry.body.size(),
         redirect: entry.body.redirect(),
         headers: Some(&entry.headers),
         reason: "unchanged",
         source: match &entry.body {
-            Body::Object { source, .. } => Some(source),
-            Body::Redirect(_) => None,
+            DesiredBody::Object { source, .. } => Some(source),
+            DesiredBody::Redirect(_) => None,
         },
     });
-    Review::new(changed.chain(kept).collect(), plan.totals.named())
+    PlanReview::new(changed.chain(kept).collect(), plan.totals.named())
 }
 
-fn kind(operation: &Operation) -> ChangeKind {
+fn kind(operation: &Operation) -> ReviewedKind {
     match (&operation.action, operation.reason) {
-        (Action::Put { .. }, Reason::New) => ChangeKind::Create,
-        (Action::Put { .. }, _) => ChangeKind::Update,
-        (Action::Headers { .. }, _) => ChangeKind::Headers,
-        (Action::Delete { .. }, _) => ChangeKind::Delete,
+        (Action::Put { .. }, ChangeReason::New) => ReviewedKind::Create,
+        (Action::Put { .. }, _) => ReviewedKind::Update,
+        (Action::Headers { .. }, _) => ReviewedKind::Headers,
+        (Action::Delete { .. }, _) => ReviewedKind::Delete,
     }
 }
 

@@ -11,7 +11,7 @@ use object::read::elf::FileHeader;
 
 /// An architecture of AWS Lambda, always with Linux and a static musl: the binaries need nothing of the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Target {
+pub enum Architecture {
     /// `x86_64`.
     X86_64,
     /// `aarch64`, which Lambda calls `arm64`.
@@ -21,9 +21,9 @@ pub enum Target {
 /// Not a target.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no target, there are `x86_64` and `aarch64`")]
-pub struct TargetError(String);
+pub struct ArchitectureError(String);
 
-impl Target {
+impl Architecture {
     /// All there are.
     pub const ALL: [Self; 2] = [Self::X86_64, Self::Aarch64];
 
@@ -64,21 +64,21 @@ impl Target {
     }
 }
 
-impl fmt::Display for Target {
+impl fmt::Display for Architecture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
 }
 
-impl FromStr for Target {
-    type Err = TargetError;
+impl FromStr for Architecture {
+    type Err = ArchitectureError;
 
     /// Takes Lambda's word for `aarch64` as well.
-    fn from_str(text: &str) -> Result<Self, TargetError> {
+    fn from_str(text: &str) -> Result<Self, ArchitectureError> {
         match text {
             "x86_64" => Ok(Self::X86_64),
             "aarch64" | "arm64" => Ok(Self::Aarch64),
-            other => Err(TargetError(other.escape_default().to_string())),
+            other => Err(ArchitectureError(other.escape_default().to_string())),
         }
     }
 }
@@ -89,12 +89,12 @@ mod tests {
 
     #[test]
     fn names_lead_back() {
-        for target in Target::ALL {
+        for target in Architecture::ALL {
             assert_eq!(target.to_string().parse(), Ok(target));
             assert!(target.triple().starts_with(target.as_str()));
         }
-        assert_eq!("arm64".parse(), Ok(Target::Aarch64));
-        let refused = "riscv64\n".parse::<Target>().unwrap_err().to_string();
+        assert_eq!("arm64".parse(), Ok(Architecture::Aarch64));
+        let refused = "riscv64\n".parse::<Architecture>().unwrap_err().to_string();
         assert_eq!(refused, "`riscv64\\n` is no target, there are `x86_64` and `aarch64`");
     }
 
@@ -102,8 +102,8 @@ mod tests {
     #[cfg(target_os = "linux")]
     fn this_very_program_is_for_this_machine() {
         let program = std::fs::read(std::env::current_exe().unwrap()).unwrap();
-        assert_eq!(Target::of_executable(&program), Target::here());
-        assert_eq!(Target::of_executable(program.get(..40).unwrap()), None);
-        assert_eq!(Target::of_executable(b"#!/bin/sh\n"), None);
+        assert_eq!(Architecture::of_executable(&program), Architecture::here());
+        assert_eq!(Architecture::of_executable(program.get(..40).unwrap()), None);
+        assert_eq!(Architecture::of_executable(b"#!/bin/sh\n"), None);
     }
 }

@@ -7,24 +7,24 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
-use crate::identity::Identity;
+use crate::identity::ContentIdentity;
 use crate::key::Key;
 
 /// One object of an artifact.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Item {
+pub struct ArtifactItem {
     /// Its name, relative to the artifact's root.
     pub key: Key,
     /// Bytes.
     pub size: u64,
     /// What is known of its content without reading it.
-    pub identity: Identity,
+    pub identity: ContentIdentity,
 }
 
 /// A finished listing of an artifact, sorted by key, without two names that a visitor or a file system could confuse.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Artifact {
-    items: Vec<Item>,
+    items: Vec<ArtifactItem>,
     fingerprint: Fingerprint,
 }
 
@@ -49,7 +49,7 @@ pub enum ArtifactError {
 
 /// How strictly names are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Names {
+pub enum ArtifactNames {
     /// A bucket: `abc` and `abc/x` may both exist.
     Bucket,
     /// A file system or an archive: they may not.
@@ -61,14 +61,18 @@ impl Artifact {
     ///
     /// # Errors
     /// [`ArtifactError`] for two objects on one name, or names that only normalisation tells apart.
-    pub fn new(mut items: Vec<Item>, fingerprint: Fingerprint, names: Names) -> Result<Self, ArtifactError> {
+    pub fn new(
+        mut items: Vec<ArtifactItem>,
+        fingerprint: Fingerprint,
+        names: ArtifactNames,
+    ) -> Result<Self, ArtifactError> {
         items.sort_by(|a, b| a.key.cmp(&b.key));
         for (a, b) in items.iter().zip(items.iter().skip(1)) {
             if a.key == b.key {
                 return Err(ArtifactError::Twice(a.key.clone()));
             }
         }
-        if names == Names::Files {
+        if names == ArtifactNames::Files {
             // Sorted by bytes, `a/b` may stand after `a.b`, so neighbours are not enough.
             for item in &items {
                 let mut folder = item.key.as_str();
@@ -97,7 +101,7 @@ impl Artifact {
 
     /// The objects in the order of their keys' bytes.
     #[must_use]
-    pub fn items(&self) -> &[Item] {
+    pub fn items(&self) -> &[ArtifactItem] {
         &self.items
     }
 
@@ -130,27 +134,30 @@ impl Artifact {
 mod tests {
     use super::*;
 
-    fn artifact(names: &[&str], rule: Names) -> Result<Artifact, ArtifactError> {
+    fn artifact(names: &[&str], rule: ArtifactNames) -> Result<Artifact, ArtifactError> {
         let items = names
             .iter()
-            .map(|name| Item { key: Key::new(name).unwrap(), size: 1, identity: Identity::default() })
+            .map(|name| ArtifactItem { key: Key::new(name).unwrap(), size: 1, identity: ContentIdentity::default() })
             .collect();
         Artifact::new(items, Fingerprint("x".into()), rule)
     }
 
     #[test]
     fn listings_are_sorted_by_bytes() {
-        let sorted = artifact(&["dir/x", "dir-2/x", "a/b./d", "a/b/c", "B"], Names::Files).unwrap();
+        let sorted = artifact(&["dir/x", "dir-2/x", "a/b./d", "a/b/c", "B"], ArtifactNames::Files).unwrap();
         let keys: Vec<&str> = sorted.items().iter().map(|item| item.key.as_str()).collect();
         assert_eq!(keys, ["B", "a/b./d", "a/b/c", "dir-2/x", "dir/x"]);
     }
 
     #[test]
     fn confusable_names_are_refused() {
-        assert!(matches!(artifact(&["a", "a"], Names::Bucket), Err(ArtifactError::Twice(_))));
-        assert!(matches!(artifact(&["é.html", "e\u{301}.html"], Names::Bucket), Err(ArtifactError::Normalisation(..))));
-        assert!(matches!(artifact(&["a/b", "a.c", "a"], Names::Files), Err(ArtifactError::FileAndFolder(..))));
-        assert!(artifact(&["a/b", "a.c", "a"], Names::Bucket).is_ok());
-        assert!(artifact(&["a.txt", "A.txt"], Names::Files).is_ok());
+        assert!(matches!(artifact(&["a", "a"], ArtifactNames::Bucket), Err(ArtifactError::Twice(_))));
+        assert!(matches!(
+            artifact(&["é.html", "e\u{301}.html"], ArtifactNames::Bucket),
+            Err(ArtifactError::Normalisation(..))
+        ));
+        assert!(matches!(artifact(&["a/b", "a.c", "a"], ArtifactNames::Files), Err(ArtifactError::FileAndFolder(..))));
+        assert!(artifact(&["a/b", "a.c", "a"], ArtifactNames::Bucket).is_ok());
+        assert!(artifact(&["a.txt", "A.txt"], ArtifactNames::Files).is_ok());
     }
 }

@@ -23,7 +23,7 @@ pub enum ReadError {
 }
 
 /// Reads objects of one artifact by the artifact's own keys. Called from a thread that may block.
-pub trait Content: Sync {
+pub trait ContentReader: Sync {
     /// The first `length` bytes of each key, in the order of `keys`, read side by side; shorter where an object is.
     /// What is not there by `deadline` is [`ReadError::Unavailable`].
     fn heads(&self, keys: &[Key], length: u32, deadline: Instant) -> Vec<Result<Vec<u8>, ReadError>>;

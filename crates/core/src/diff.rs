@@ -5,14 +5,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::config::Protect;
-use crate::desired::{Body, Desired, Entry};
-use crate::identity::{ETag, Identity, Sameness};
+use crate::config::ProtectedKeys;
+use crate::desired::{DesiredBody, DesiredEntry, DesiredSite};
+use crate::identity::{ContentIdentity, ETag, Sameness};
 use crate::key::{Key, StoredKey};
-use crate::listing::{Keeping, Listed, Observed};
-use crate::plan::{Action, Difference, Operation, PlannedBody, Preserve, Reason, Replaced, Totals};
+use crate::listing::{ListedObject, ObservedObject, PreservedAttributes};
+use crate::plan::{
+    Action, ArchiveCopy, ChangeReason, HeaderDifference, Operation, PlanTotals, PlannedBody, ReplacedObject,
+};
 use crate::release::ReleaseId;
-use crate::site_state::Site;
+use crate::site_state::SiteState;
 
 /// How thoroughly a site is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,27 +28,27 @@ pub enum Comparison {
 
 /// What happens to objects that the site has and the artifact lacks.
 #[derive(Debug, Clone)]
-pub struct Removal {
+pub struct DeletePolicy {
     /// Whether they are deleted at all.
     pub delete: bool,
     /// Keys that are never deleted.
-    pub protect: Protect,
+    pub protect: ProtectedKeys,
     /// The oldest release that is kept: what it and later ones name is neither deleted nor lost.
     pub horizon: ReleaseId,
 }
 
 /// What must be known before operations can be computed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Doubts {
+pub struct OpenQuestions {
     /// Objects of the site that need a HEAD, sorted.
     pub heads: Vec<StoredKey>,
     /// Objects of the artifact whose content must be read, sorted, and the digests that would help.
-    pub digests: BTreeMap<Key, Algorithms>,
+    pub digests: BTreeMap<Key, DigestAlgorithms>,
 }
 
 /// Digests to compute in one pass.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Algorithms {
+pub struct DigestAlgorithms {
     /// SHA-256.
     pub sha256: bool,
     /// MD5.
@@ -55,7 +57,7 @@ pub struct Algorithms {
     pub crc64nvme: bool,
 }
 
-impl Doubts {
+impl OpenQuestions {
     /// Whether everything is known.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -63,15 +65,15 @@ impl Doubts {
     }
 }
 
-/// What is not known yet. Answer the questions (into [`Site::observe`] and [`Desired::learn`]) and ask again until
+/// What is not known yet. Answer the questions (into [`SiteState::observe`] and [`DesiredSite::learn`]) and ask again until
 /// nothing is left: three rounds at the most, since every answer removes its question.
 #[must_use]
-pub fn doubts(desired: &Desired, site: &Site, comparison: Comparison) -> Doubts {
-    let mut found = Doubts::default();
+pub fn doubts(desired: &DesiredSite, site: &SiteState, comparison: Comparison) -> OpenQuestions {
+    let mut found = OpenQuestions::default();
     let mut heads = BTreeSet::new();
     for (entry, listed) in both(desired, site) {
         let observed = site.observed(&listed.key);
-        let Body::Object { source, size, identity } = &entry.body else {
+        let DesiredBody::Object { source, size, identity } = &entry.body else {
             // A redirect is an empty object; where the site has a larger one there is nothing to ask.
             if observed.is_none() && listed.size == 0 {
                 heads.insert(listed.key.clone());
@@ -95,7 +97,7 @@ pub fn doubts(desired: &Desired, site: &Site, comparison: Comparison) -> Doubts 
             }
             Sameness::Unknown => {
                 let helpful = missing(identity, &has);
-                if helpful != Algorithms::default() {
+                if helpful != DigestAlgorithms::default() {
                     found.digests.insert(source.clone(), helpful);
                 } else if observed.is_none() {
                     heads.insert(listed.key.clone());
@@ -104,7 +106,7 @@ pub fn doubts(desired: &Desired, site: &Site, comparison: Comparison) -> Doubts 
         }
     }
     for (entry, candidates) in renames(desired, site) {
-        if let Body::Object { source, identity, .. } = &entry.body {
+        if let DesiredBody::Object { source, identity, .. } = &entry.body {
             let unknown = candidates.iter().any(|listed| {
                 identity.compare(&listed.identity()) == Sameness::Unknown && listed.etag.as_md5().is_some()
             });
@@ -118,8 +120,8 @@ pub fn doubts(desired: &Desired, site: &Site, comparison: Comparison) -> Doubts 
 }
 
 /// The strongest digest that `has` knows and `wants` lacks.
-fn missing(wants: &Identity, has: &Identity) -> Algorithms {
-    let mut helpful = Algorithms::default();
+fn missing(wants: &ContentIdentity, has: &ContentIdentity) -> DigestAlgorithms {
+    let mut helpful = DigestAlgorithms::default();
     if has.sha256.is_some() && wants.sha256.is_none() {
         helpful.sha256 = true;
     } else if has.md5.is_some() && wants.md5.is_none() {
@@ -131,7 +133,10 @@ fn missing(wants: &Identity, has: &Identity) -> Algorithms {
 }
 
 /// Entries that the site has under the same key.
-fn both<'a>(desired: &'a Desired, site: &'a Site) -> impl Iterator<Item = (&'a Entry, &'a Listed)> {
+fn both<'a>(
+    desired: &'a DesiredSite,
+    site: &'a SiteState,
+) -> impl Iterator<Item = (&'a DesiredEntry, &'a ListedObject)> {
     let mut listed = site.objects().iter().peekable();
     desired.entries().iter().filter_map(move |entry| {
         while listed.next_if(|object| object.key.as_str() < entry.key.as_str()).is_some() {}
@@ -144,8 +149,8 @@ const SMALLEST_RENAME: u64 = 4096;
 
 /// New entries, with the objects of the site that the artifact lacks and that have the same size: a file that was
 /// renamed need not be sent again.
-fn renames<'a>(desired: &'a Desired, site: &'a Site) -> Vec<(&'a Entry, Vec<&'a Listed>)> {
-    let mut gone: BTreeMap<u64, Vec<&Listed>> = BTreeMap::new();
+fn renames<'a>(desired: &'a DesiredSite, site: &'a SiteState) -> Vec<(&'a DesiredEntry, Vec<&'a ListedObject>)> {
+    let mut gone: BTreeMap<u64, Vec<&ListedObject>> = BTreeMap::new();
     for object in site.objects() {
         if object.size >= SMALLEST_RENAME && desired.get(object.key.as_str()).is_none() {
             gone.entry(object.size).or_default().push(object);
@@ -160,8 +165,8 @@ fn renames<'a>(desired: &'a Desired, site: &'a Site) -> Vec<(&'a Entry, Vec<&'a 
         .enumerate()
         .filter(|(at, entry)| !site.is_settled(*at) && site.get(entry.key.as_str()).is_none())
         .filter_map(|(_, entry)| match &entry.body {
-            Body::Object { size, .. } => gone.get(size).map(|candidates| (entry, candidates.clone())),
-            Body::Redirect(_) => None,
+            DesiredBody::Object { size, .. } => gone.get(size).map(|candidates| (entry, candidates.clone())),
+            DesiredBody::Redirect(_) => None,
         })
         .collect()
 }
@@ -172,20 +177,20 @@ pub struct Changes {
     /// Operations in the order of their keys.
     pub operations: Vec<Operation>,
     /// Bodies that are set aside before they are replaced or removed, in the order of their keys.
-    pub preserve: Vec<Preserve>,
+    pub preserve: Vec<ArchiveCopy>,
     /// Counts, without those of the source.
-    pub totals: Totals,
+    pub totals: PlanTotals,
 }
 
 /// Computes the operations. Pure: same inputs, same answer. Call it once [`doubts`] has nothing left to ask; what is
 /// still unknown then counts as different.
 #[must_use]
-pub fn operations(desired: &Desired, site: &Site, comparison: Comparison, removal: &Removal) -> Changes {
-    let mut changes = Changes { operations: Vec::new(), preserve: Vec::new(), totals: Totals::default() };
+pub fn operations(desired: &DesiredSite, site: &SiteState, comparison: Comparison, removal: &DeletePolicy) -> Changes {
+    let mut changes = Changes { operations: Vec::new(), preserve: Vec::new(), totals: PlanTotals::default() };
     let renamed: BTreeMap<&Key, (StoredKey, ETag)> = renames(desired, site)
         .into_iter()
         .filter_map(|(entry, candidates)| {
-            let Body::Object { identity, .. } = &entry.body else { return None };
+            let DesiredBody::Object { identity, .. } = &entry.body else { return None };
             let same = candidates.into_iter().find(|listed| identity.compare(&listed.identity()) == Sameness::Same)?;
             Some((&entry.key, (same.key.clone(), same.etag.clone())))
         })
@@ -202,15 +207,15 @@ pub fn operations(desired: &Desired, site: &Site, comparison: Comparison, remova
         }
         let object = listed.next_if(|object| object.key.as_str() == entry.key.as_str());
         match object.map(|object| (object, judge(entry, object, site.observed(&object.key), comparison))) {
-            None => changes.put(entry, Reason::New, renamed.get(&entry.key), None),
-            Some((object, Finding::Put(reason))) => {
+            None => changes.put(entry, ChangeReason::New, renamed.get(&entry.key), None),
+            Some((object, EntryComparison::Put(reason))) => {
                 changes.put(entry, reason, None, Some(object));
                 changes.set_aside(object, site, removal);
             }
-            Some((object, Finding::Headers(differences, keeping))) => {
+            Some((object, EntryComparison::Headers(differences, keeping))) => {
                 changes.headers(entry, object, differences, keeping);
             }
-            Some((_, Finding::Same)) => changes.keep(entry),
+            Some((_, EntryComparison::Same)) => changes.keep(entry),
         }
     }
     for object in listed {
@@ -222,59 +227,68 @@ pub fn operations(desired: &Desired, site: &Site, comparison: Comparison, remova
 }
 
 /// Whether an entry is what a release was, by what is known of both.
-pub(crate) fn relation(entry: &Entry, object: &Listed, observed: &Observed) -> Sameness {
+pub(crate) fn relation(entry: &DesiredEntry, object: &ListedObject, observed: &ObservedObject) -> Sameness {
     match judge(entry, object, Some(observed), Comparison::Whole) {
-        Finding::Same => Sameness::Same,
-        Finding::Put(Reason::ContentUnknown) => Sameness::Unknown,
-        Finding::Put(_) | Finding::Headers(..) => Sameness::Different,
+        EntryComparison::Same => Sameness::Same,
+        EntryComparison::Put(ChangeReason::ContentUnknown) => Sameness::Unknown,
+        EntryComparison::Put(_) | EntryComparison::Headers(..) => Sameness::Different,
     }
 }
 
-enum Finding {
+enum EntryComparison {
     Same,
-    Put(Reason),
-    Headers(Vec<Difference>, Keeping),
+    Put(ChangeReason),
+    Headers(Vec<HeaderDifference>, PreservedAttributes),
 }
 
 /// Compares one entry with the object that the site has under its key.
-fn judge(entry: &Entry, object: &Listed, observed: Option<&Observed>, comparison: Comparison) -> Finding {
+fn judge(
+    entry: &DesiredEntry,
+    object: &ListedObject,
+    observed: Option<&ObservedObject>,
+    comparison: Comparison,
+) -> EntryComparison {
     match &entry.body {
-        Body::Redirect(target) => {
-            let Some(seen) = observed else { return Finding::Put(Reason::RedirectDiffers) };
+        DesiredBody::Redirect(target) => {
+            let Some(seen) = observed else { return EntryComparison::Put(ChangeReason::RedirectDiffers) };
             if object.size != 0 || seen.redirect.as_deref() != Some(target.as_str()) {
-                return Finding::Put(Reason::RedirectDiffers);
+                return EntryComparison::Put(ChangeReason::RedirectDiffers);
             }
             // A copy onto itself drops a redirect, so changed headers of a redirect are a put of its empty body.
-            if differences(entry, seen).is_empty() { Finding::Same } else { Finding::Put(Reason::HeadersDiffer) }
+            if differences(entry, seen).is_empty() {
+                EntryComparison::Same
+            } else {
+                EntryComparison::Put(ChangeReason::HeadersDiffer)
+            }
         }
-        Body::Object { size, identity, .. } => {
+        DesiredBody::Object { size, identity, .. } => {
             if *size != object.size {
-                return Finding::Put(Reason::ContentDiffers);
+                return EntryComparison::Put(ChangeReason::ContentDiffers);
             }
             let has = observed.map_or_else(|| object.identity(), |seen| seen.identity.clone());
             match identity.compare(&has) {
                 Sameness::Same => {}
-                Sameness::Different => return Finding::Put(Reason::ContentDiffers),
-                Sameness::Unknown => return Finding::Put(Reason::ContentUnknown),
+                Sameness::Different => return EntryComparison::Put(ChangeReason::ContentDiffers),
+                Sameness::Unknown => return EntryComparison::Put(ChangeReason::ContentUnknown),
             }
-            let Some(seen) = observed else { return Finding::Same };
+            let Some(seen) = observed else { return EntryComparison::Same };
             if seen.redirect.is_some() {
-                return Finding::Put(Reason::RedirectDiffers);
+                return EntryComparison::Put(ChangeReason::RedirectDiffers);
             }
             if comparison == Comparison::Content {
-                return Finding::Same;
+                return EntryComparison::Same;
             }
             let found = differences(entry, seen);
-            if found.is_empty() { Finding::Same } else { Finding::Headers(found, seen.keeping.clone()) }
+            if found.is_empty() { EntryComparison::Same } else { EntryComparison::Headers(found, seen.keeping.clone()) }
         }
     }
 }
 
-fn differences(entry: &Entry, seen: &Observed) -> Vec<Difference> {
+fn differences(entry: &DesiredEntry, seen: &ObservedObject) -> Vec<HeaderDifference> {
     seen.headers
         .differences(&entry.headers)
         .into_iter()
-        .map(|(name, has, wants)| Difference { name, has: has.map(shown), wants: wants.map(str::to_owned) })
+        .map(|(name, has, wants)| HeaderDifference { name, has: has.map(shown), wants: wants.map(str::to_owned) })
         .collect()
 }
 
@@ -284,32 +298,46 @@ fn shown(value: &str) -> String {
 }
 
 impl Changes {
-    fn put(&mut self, entry: &Entry, reason: Reason, renamed: Option<&(StoredKey, ETag)>, old: Option<&Listed>) {
+    fn put(
+        &mut self,
+        entry: &DesiredEntry,
+        reason: ChangeReason,
+        renamed: Option<&(StoredKey, ETag)>,
+        old: Option<&ListedObject>,
+    ) {
         let size = entry.body.size();
         let (body, identity) = match (&entry.body, renamed) {
-            (Body::Redirect(target), _) => (PlannedBody::Redirect(target.clone()), Identity::default()),
-            (Body::Object { identity, .. }, Some((key, etag))) => {
+            (DesiredBody::Redirect(target), _) => (PlannedBody::Redirect(target.clone()), ContentIdentity::default()),
+            (DesiredBody::Object { identity, .. }, Some((key, etag))) => {
                 (PlannedBody::Site { key: key.clone(), etag: etag.clone() }, identity.clone())
             }
-            (Body::Object { source, identity, .. }, None) => (PlannedBody::Source(source.clone()), identity.clone()),
+            (DesiredBody::Object { source, identity, .. }, None) => {
+                (PlannedBody::Source(source.clone()), identity.clone())
+            }
         };
         match &body {
             PlannedBody::Site { .. } => self.totals.bytes_to_copy += size,
             PlannedBody::Source(_) | PlannedBody::Redirect(_) => self.totals.bytes_to_write += size,
         }
-        if reason == Reason::New {
+        if reason == ChangeReason::New {
             self.totals.create += 1;
         } else {
             self.totals.update += 1;
         }
         self.published(size);
-        let replaces = old.map(|object| Replaced { size: object.size, etag: object.etag.clone() });
+        let replaces = old.map(|object| ReplacedObject { size: object.size, etag: object.etag.clone() });
         let action = Action::Put { body, size, identity, headers: entry.headers.clone(), replaces };
         self.operations.push(Operation { key: entry.key.stored(), reason, action });
     }
 
-    fn headers(&mut self, entry: &Entry, object: &Listed, differences: Vec<Difference>, keeping: Keeping) {
-        let Body::Object { size, identity, .. } = &entry.body else { return };
+    fn headers(
+        &mut self,
+        entry: &DesiredEntry,
+        object: &ListedObject,
+        differences: Vec<HeaderDifference>,
+        keeping: PreservedAttributes,
+    ) {
+        let DesiredBody::Object { size, identity, .. } = &entry.body else { return };
         self.totals.headers += 1;
         self.published(*size);
         let action = Action::Headers {
@@ -320,10 +348,10 @@ impl Changes {
             keeping,
             differences,
         };
-        self.operations.push(Operation { key: entry.key.stored(), reason: Reason::HeadersDiffer, action });
+        self.operations.push(Operation { key: entry.key.stored(), reason: ChangeReason::HeadersDiffer, action });
     }
 
-    fn keep(&mut self, entry: &Entry) {
+    fn keep(&mut self, entry: &DesiredEntry) {
         self.totals.keep += 1;
         self.published(entry.body.size());
     }
@@ -335,7 +363,7 @@ impl Changes {
 
     /// An object that the artifact lacks. Directory markers are neither published nor deleted: other tools made them.
     /// What a kept release names stays for pages that visitors have cached; pages themselves go with their release.
-    fn surplus(&mut self, object: &Listed, site: &Site, removal: &Removal) {
+    fn surplus(&mut self, object: &ListedObject, site: &SiteState, removal: &DeletePolicy) {
         if !removal.delete || object.key.is_marker() || removal.protect.covers(&object.key) {
             self.totals.left_alone += 1;
             return;
@@ -346,18 +374,18 @@ impl Changes {
             return;
         }
         self.totals.delete += 1;
-        let reason = if asset.is_some() { Reason::Expired } else { Reason::Stale };
+        let reason = if asset.is_some() { ChangeReason::Expired } else { ChangeReason::Stale };
         let action = Action::Delete { size: object.size, etag: object.etag.clone() };
         self.operations.push(Operation { key: object.key.clone(), reason, action });
         self.set_aside(object, site, removal);
     }
 
     /// The body of a kept release is about to be replaced or removed: without a copy nobody could go back.
-    fn set_aside(&mut self, object: &Listed, site: &Site, removal: &Removal) {
+    fn set_aside(&mut self, object: &ListedObject, site: &SiteState, removal: &DeletePolicy) {
         let Some(holding) = site.holding(&object.key) else { return };
         if holding.intact && holding.body && holding.last >= removal.horizon {
             let (key, etag) = (object.key.clone(), object.etag.clone());
-            self.preserve.push(Preserve { key, etag, size: object.size, last: holding.last });
+            self.preserve.push(ArchiveCopy { key, etag, size: object.size, last: holding.last });
         }
     }
 }

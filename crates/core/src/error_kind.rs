@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 
 /// Who is at fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub enum ErrorKind {
     /// The configuration, or what was asked.
     Configuration,
     /// A plugin.
@@ -19,7 +19,7 @@ pub enum Fault {
     Defect,
 }
 
-impl Fault {
+impl ErrorKind {
     /// A stable name, for alarms and for whoever decides on trying again: `Tidegate.Cloud` and so on.
     #[must_use]
     pub fn error_type(self) -> &'static str {
@@ -33,7 +33,7 @@ impl Fault {
     }
 }
 
-impl Serialize for Fault {
+impl Serialize for ErrorKind {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.error_type())
     }

@@ -21,7 +21,7 @@ pub const RESERVED_METADATA: &str = "tidegate-";
 /// A response header that S3 stores with an object and returns to visitors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum HeaderName {
+pub enum ObjectHeader {
     /// `cache-control`
     CacheControl,
     /// `content-disposition`
@@ -36,7 +36,7 @@ pub enum HeaderName {
     Expires,
 }
 
-impl HeaderName {
+impl ObjectHeader {
     /// Every name, sorted.
     pub const ALL: [Self; 6] = [
         Self::CacheControl,
@@ -63,43 +63,43 @@ impl HeaderName {
     /// Reads a name in any case.
     ///
     /// # Errors
-    /// [`HeaderError::Unknown`].
-    pub fn parse(name: &str) -> Result<Self, HeaderError> {
+    /// [`ObjectHeaderError::Unknown`].
+    pub fn parse(name: &str) -> Result<Self, ObjectHeaderError> {
         Self::ALL
             .into_iter()
             .find(|known| known.as_str().eq_ignore_ascii_case(name))
-            .ok_or_else(|| HeaderError::Unknown(name.escape_default().to_string()))
+            .ok_or_else(|| ObjectHeaderError::Unknown(name.escape_default().to_string()))
     }
 }
 
 /// The headers and user metadata of one object. Values are visible ASCII and spaces, so they cannot inject a header.
 ///
 /// Cheap to clone, and eight bytes of its own: most objects of a site have the headers of many others, and share them
-/// (see [`Shared`]) until one is set anew.
+/// (see [`HeaderPool`]) until one is set anew.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Headers(
+pub struct ObjectHeaders(
     /// Nothing where no header is set: what is empty has one form only, so equality of values is that of headers.
-    Option<Arc<Values>>,
+    Option<Arc<HeaderValues>>,
 );
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename = "Headers", deny_unknown_fields)]
-struct Values {
+struct HeaderValues {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    system: BTreeMap<HeaderName, String>,
+    system: BTreeMap<ObjectHeader, String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     metadata: BTreeMap<String, String>,
 }
 
-static NONE: Values = Values { system: BTreeMap::new(), metadata: BTreeMap::new() };
+static NONE: HeaderValues = HeaderValues { system: BTreeMap::new(), metadata: BTreeMap::new() };
 
 /// Headers that were seen: equal ones are kept in memory once.
 #[derive(Debug, Default)]
-pub struct Shared(HashSet<Headers>);
+pub struct HeaderPool(HashSet<ObjectHeaders>);
 
-impl Shared {
+impl HeaderPool {
     /// The same headers, in the memory of those that were equal to them before.
-    pub fn share(&mut self, headers: &mut Headers) {
+    pub fn share(&mut self, headers: &mut ObjectHeaders) {
         match self.0.get(headers) {
             Some(known) => *headers = known.clone(),
             None => {
@@ -111,7 +111,7 @@ impl Shared {
 
 /// Why a header or metadata entry is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum HeaderError {
+pub enum ObjectHeaderError {
     /// S3 does not store it.
     #[error("S3 does not keep the header `{0}` with an object, use one of {known} or metadata", known = known())]
     Unknown(String),
@@ -133,31 +133,31 @@ pub enum HeaderError {
 }
 
 fn known() -> String {
-    HeaderName::ALL.map(|name| format!("`{}`", name.as_str())).join(", ")
+    ObjectHeader::ALL.map(|name| format!("`{}`", name.as_str())).join(", ")
 }
 
-fn check_value(name: &str, value: &str) -> Result<(), HeaderError> {
+fn check_value(name: &str, value: &str) -> Result<(), ObjectHeaderError> {
     if value.len() > MAX_HEADER_BYTES {
-        return Err(HeaderError::TooLong(name.to_owned(), value.len()));
+        return Err(ObjectHeaderError::TooLong(name.to_owned(), value.len()));
     }
     let fine = !value.is_empty()
         && value.bytes().all(|b| (0x20..0x7f).contains(&b))
         && !value.starts_with(' ')
         && !value.ends_with(' ');
-    if fine { Ok(()) } else { Err(HeaderError::Value(name.to_owned(), value.chars().take(100).collect())) }
+    if fine { Ok(()) } else { Err(ObjectHeaderError::Value(name.to_owned(), value.chars().take(100).collect())) }
 }
 
-impl Headers {
-    fn values(&self) -> &Values {
+impl ObjectHeaders {
+    fn values(&self) -> &HeaderValues {
         self.0.as_deref().unwrap_or(&NONE)
     }
 
-    fn of(values: Values) -> Self {
+    fn of(values: HeaderValues) -> Self {
         Self((values != NONE).then(|| Arc::new(values)))
     }
 
     /// Changes the values, apart from whoever shares them.
-    fn edit(&mut self, change: impl FnOnce(&mut Values)) {
+    fn edit(&mut self, change: impl FnOnce(&mut HeaderValues)) {
         let mut values = self.0.take().unwrap_or_default();
         change(Arc::make_mut(&mut values));
         self.0 = Some(values).filter(|values| **values != NONE);
@@ -166,15 +166,15 @@ impl Headers {
     /// Sets a header.
     ///
     /// # Errors
-    /// [`HeaderError`] for a value that is empty, too long, or not visible ASCII.
-    pub fn set(&mut self, name: HeaderName, value: &str) -> Result<(), HeaderError> {
+    /// [`ObjectHeaderError`] for a value that is empty, too long, or not visible ASCII.
+    pub fn set(&mut self, name: ObjectHeader, value: &str) -> Result<(), ObjectHeaderError> {
         check_value(name.as_str(), value)?;
         self.edit(|values| drop(values.system.insert(name, value.to_owned())));
         Ok(())
     }
 
     /// Removes a header; nothing happens where it is not set.
-    pub fn remove(&mut self, name: HeaderName) {
+    pub fn remove(&mut self, name: ObjectHeader) {
         if self.get(name).is_some() {
             self.edit(|values| drop(values.system.remove(&name)));
         }
@@ -182,38 +182,38 @@ impl Headers {
 
     /// The value of a header.
     #[must_use]
-    pub fn get(&self, name: HeaderName) -> Option<&str> {
+    pub fn get(&self, name: ObjectHeader) -> Option<&str> {
         self.values().system.get(&name).map(String::as_str)
     }
 
     /// Headers in the order of their names.
-    pub fn iter(&self) -> impl Iterator<Item = (HeaderName, &str)> {
+    pub fn iter(&self) -> impl Iterator<Item = (ObjectHeader, &str)> {
         self.values().system.iter().map(|(name, value)| (*name, value.as_str()))
     }
 
     /// Sets user metadata. The name comes without `x-amz-meta-` and is kept in lower case.
     ///
     /// # Errors
-    /// [`HeaderError`] for names and values that S3 would not keep as they are, for reserved names, and when the total
+    /// [`ObjectHeaderError`] for names and values that S3 would not keep as they are, for reserved names, and when the total
     /// passes [`MAX_METADATA_BYTES`]; the metadata is then as before.
-    pub fn set_metadata(&mut self, name: &str, value: &str) -> Result<(), HeaderError> {
+    pub fn set_metadata(&mut self, name: &str, value: &str) -> Result<(), ObjectHeaderError> {
         if name.to_ascii_lowercase().starts_with(RESERVED_METADATA) {
-            return Err(HeaderError::Reserved(name.escape_default().to_string()));
+            return Err(ObjectHeaderError::Reserved(name.escape_default().to_string()));
         }
         self.insert_metadata(name, value)
     }
 
-    fn insert_metadata(&mut self, name: &str, value: &str) -> Result<(), HeaderError> {
+    fn insert_metadata(&mut self, name: &str, value: &str) -> Result<(), ObjectHeaderError> {
         let lower = name.to_ascii_lowercase();
         let token = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.');
         if lower.is_empty() || !lower.bytes().all(token) {
-            return Err(HeaderError::MetadataName(name.escape_default().to_string()));
+            return Err(ObjectHeaderError::MetadataName(name.escape_default().to_string()));
         }
         check_value(&lower, value)?;
         let others: usize = self.metadata().filter(|(n, _)| *n != lower).map(|(n, v)| n.len() + v.len()).sum();
         let total = others + lower.len() + value.len();
         if total > MAX_METADATA_BYTES {
-            return Err(HeaderError::TooMuchMetadata(total));
+            return Err(ObjectHeaderError::TooMuchMetadata(total));
         }
         self.edit(|values| drop(values.metadata.insert(lower, value.to_owned())));
         Ok(())
@@ -232,13 +232,13 @@ impl Headers {
         self.values().metadata.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// What a bucket answered: unlike [`Headers::set`], it takes whatever is there, for comparison and display only.
+    /// What a bucket answered: unlike [`ObjectHeaders::set`], it takes whatever is there, for comparison and display only.
     #[must_use]
     pub fn observed(
-        system: impl IntoIterator<Item = (HeaderName, String)>,
+        system: impl IntoIterator<Item = (ObjectHeader, String)>,
         metadata: impl IntoIterator<Item = (String, String)>,
     ) -> Self {
-        Self::of(Values {
+        Self::of(HeaderValues {
             system: system.into_iter().filter(|(_, value)| !value.is_empty()).collect(),
             metadata: metadata
                 .into_iter()
@@ -255,11 +255,11 @@ impl Headers {
         if self == desired {
             return found;
         }
-        for name in HeaderName::ALL {
+        for name in ObjectHeader::ALL {
             let (has, wants) = (self.get(name), desired.get(name));
             // S3 answers its own default for an object that was put without a type.
             let same = has == wants
-                || (name == HeaderName::ContentType
+                || (name == ObjectHeader::ContentType
                     && wants.is_none()
                     && matches!(has, Some("binary/octet-stream" | "application/octet-stream")));
             if !same {
@@ -278,19 +278,19 @@ impl Headers {
     }
 }
 
-impl Serialize for Headers {
+impl Serialize for ObjectHeaders {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         self.values().serialize(to)
     }
 }
 
-impl<'de> Deserialize<'de> for Headers {
+impl<'de> Deserialize<'de> for ObjectHeaders {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        Values::deserialize(from).map(Self::of)
+        HeaderValues::deserialize(from).map(Self::of)
     }
 }
 
-impl fmt::Display for HeaderName {
+impl fmt::Display for ObjectHeader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -302,60 +302,61 @@ mod tests {
 
     #[test]
     fn values_cannot_inject_a_header() {
-        let mut headers = Headers::default();
+        let mut headers = ObjectHeaders::default();
         for bad in ["", "a\r\nx: y", "a\nb", " a", "a ", "é", "a\u{0}b", &"x".repeat(MAX_HEADER_BYTES + 1)] {
-            assert!(headers.set(HeaderName::CacheControl, bad).is_err(), "{bad:?}");
+            assert!(headers.set(ObjectHeader::CacheControl, bad).is_err(), "{bad:?}");
             assert!(headers.set_metadata("x", bad).is_err(), "{bad:?}");
         }
-        assert_eq!(headers, Headers::default());
+        assert_eq!(headers, ObjectHeaders::default());
     }
 
     #[test]
     fn metadata_is_bounded_in_all() {
-        let mut headers = Headers::default();
+        let mut headers = ObjectHeaders::default();
         headers.set_metadata("A", &"x".repeat(2000)).unwrap();
         assert!(headers.set_metadata("b", &"x".repeat(47)).is_err());
         headers.set_metadata("b", &"x".repeat(46)).unwrap();
         headers.set_metadata("a", "short").unwrap();
         assert_eq!(headers.metadata().next(), Some(("a", "short")));
-        assert!(matches!(headers.set_metadata("Tidegate-sha256", "x"), Err(HeaderError::Reserved(_))));
+        assert!(matches!(headers.set_metadata("Tidegate-sha256", "x"), Err(ObjectHeaderError::Reserved(_))));
     }
 
     #[test]
     fn what_is_shared_is_changed_for_one_alone() {
-        let (mut shared, mut one, mut other) = (Shared::default(), Headers::default(), Headers::default());
+        let (mut shared, mut one, mut other) =
+            (HeaderPool::default(), ObjectHeaders::default(), ObjectHeaders::default());
         for headers in [&mut one, &mut other] {
-            headers.set(HeaderName::CacheControl, "no-cache").unwrap();
+            headers.set(ObjectHeader::CacheControl, "no-cache").unwrap();
             shared.share(headers);
         }
-        let memory = |headers: &Headers| headers.0.as_ref().map(Arc::as_ptr);
+        let memory = |headers: &ObjectHeaders| headers.0.as_ref().map(Arc::as_ptr);
         assert_eq!(memory(&one), memory(&other));
-        other.set(HeaderName::CacheControl, "no-store").unwrap();
+        other.set(ObjectHeader::CacheControl, "no-store").unwrap();
         assert_eq!(
-            (one.get(HeaderName::CacheControl), other.get(HeaderName::CacheControl)),
+            (one.get(ObjectHeader::CacheControl), other.get(ObjectHeader::CacheControl)),
             (Some("no-cache"), Some("no-store"))
         );
     }
 
     #[test]
     fn what_became_empty_equals_what_always_was() {
-        let mut headers = Headers::default();
-        headers.set(HeaderName::Expires, "0").unwrap();
+        let mut headers = ObjectHeaders::default();
+        headers.set(ObjectHeader::Expires, "0").unwrap();
         headers.set_metadata("a", "b").unwrap();
-        headers.remove(HeaderName::Expires);
+        headers.remove(ObjectHeader::Expires);
         headers.remove_metadata("A");
-        assert_eq!(headers, Headers::default());
+        assert_eq!(headers, ObjectHeaders::default());
         assert_eq!(serde_json::to_string(&headers).unwrap(), "{}");
-        assert_eq!(serde_json::from_str::<Headers>("{}").unwrap(), headers);
-        assert!(serde_json::from_str::<Headers>(r#"{"other": {}}"#).is_err());
+        assert_eq!(serde_json::from_str::<ObjectHeaders>("{}").unwrap(), headers);
+        assert!(serde_json::from_str::<ObjectHeaders>(r#"{"other": {}}"#).is_err());
     }
 
     #[test]
     fn the_default_type_of_s3_is_no_difference() {
-        let has = Headers::observed([(HeaderName::ContentType, "binary/octet-stream".to_owned())], []);
-        assert!(has.differences(&Headers::default()).is_empty());
-        let mut wants = Headers::default();
-        wants.set(HeaderName::ContentType, "text/html; charset=utf-8").unwrap();
+        let has = ObjectHeaders::observed([(ObjectHeader::ContentType, "binary/octet-stream".to_owned())], []);
+        assert!(has.differences(&ObjectHeaders::default()).is_empty());
+        let mut wants = ObjectHeaders::default();
+        wants.set(ObjectHeader::ContentType, "text/html; charset=utf-8").unwrap();
         assert_eq!(has.differences(&wants).len(), 1);
     }
 }

@@ -1,6 +1,6 @@
 //! Content identity: what says that two bodies are the same, whatever their names, dates and ETags.
 //!
-//! Owns the comparison. Never reads a body: whoever reads one fills an [`Identity`] in.
+//! Owns the comparison. Never reads a body: whoever reads one fills an [`ContentIdentity`] in.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 /// What is known of a body besides its size. All of it may be absent: then nothing can be said.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Identity {
+pub struct ContentIdentity {
     /// SHA-256 of the whole body.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "hexadecimal")]
     pub sha256: Option<[u8; 32]>,
@@ -36,7 +36,7 @@ pub enum Sameness {
     Unknown,
 }
 
-impl Identity {
+impl ContentIdentity {
     /// Compares by the strongest algorithm that both sides know. Sizes must have been compared before.
     ///
     /// A tag that both sides have proves sameness before an MD5 is asked: an MD5 that was read from a listing may be a tag
@@ -129,7 +129,7 @@ mod hexadecimal {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
     #[derive(Deserialize)]
-    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+    struct ETagText<'a>(#[serde(borrow)] Cow<'a, str>);
 
     #[expect(clippy::ref_option, reason = "serde's `with` passes a reference to the field")]
     pub(super) fn serialize<S: Serializer, const N: usize>(value: &Option<[u8; N]>, to: S) -> Result<S::Ok, S::Error> {
@@ -141,7 +141,7 @@ mod hexadecimal {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>, const N: usize>(from: D) -> Result<Option<[u8; N]>, D::Error> {
         // Borrowed where the text allows it: a manifest has millions of them.
-        let Some(Text(text)) = Option::<Text<'de>>::deserialize(from)? else { return Ok(None) };
+        let Some(ETagText(text)) = Option::<ETagText<'de>>::deserialize(from)? else { return Ok(None) };
         let mut bytes = [0; N];
         hex::decode_to_slice(text.as_bytes(), &mut bytes).map_err(D::Error::custom)?;
         Ok(Some(bytes))
@@ -154,28 +154,28 @@ mod tests {
 
     #[test]
     fn the_strongest_common_algorithm_decides() {
-        let a = Identity { sha256: Some([1; 32]), md5: Some([1; 16]), ..Default::default() };
-        let b = Identity { sha256: Some([2; 32]), md5: Some([1; 16]), ..Default::default() };
-        let c = Identity { md5: Some([1; 16]), ..Default::default() };
+        let a = ContentIdentity { sha256: Some([1; 32]), md5: Some([1; 16]), ..Default::default() };
+        let b = ContentIdentity { sha256: Some([2; 32]), md5: Some([1; 16]), ..Default::default() };
+        let c = ContentIdentity { md5: Some([1; 16]), ..Default::default() };
         assert_eq!(a.compare(&b), Sameness::Different);
         assert_eq!(a.compare(&c), Sameness::Same);
-        assert_eq!(a.compare(&Identity::default()), Sameness::Unknown);
+        assert_eq!(a.compare(&ContentIdentity::default()), Sameness::Unknown);
     }
 
     #[test]
     fn an_opaque_tag_can_only_prove_sameness() {
-        let tag = |text: &str| Identity { opaque: Some(text.to_owned()), ..Default::default() };
+        let tag = |text: &str| ContentIdentity { opaque: Some(text.to_owned()), ..Default::default() };
         assert_eq!(tag("a-2").compare(&tag("a-2")), Sameness::Same);
         assert_eq!(tag("a-2").compare(&tag("b-2")), Sameness::Unknown);
     }
 
     #[test]
     fn a_tag_that_only_looks_like_an_md5_proves_sameness_and_nothing_else() {
-        let staged = Identity { md5: Some([1; 16]), ..Default::default() };
-        let copy = Identity { md5: Some([2; 16]), opaque: Some(hex::encode([1; 16])), ..Default::default() };
+        let staged = ContentIdentity { md5: Some([1; 16]), ..Default::default() };
+        let copy = ContentIdentity { md5: Some([2; 16]), opaque: Some(hex::encode([1; 16])), ..Default::default() };
         assert_eq!(staged.compare(&copy), Sameness::Same);
         assert_eq!(copy.compare(&staged), Sameness::Same);
-        let other = Identity { md5: Some([3; 16]), ..Default::default() };
+        let other = ContentIdentity { md5: Some([3; 16]), ..Default::default() };
         assert_eq!(other.compare(&copy), Sameness::Different);
     }
 
@@ -188,8 +188,8 @@ mod tests {
 
     #[test]
     fn identities_survive_json() {
-        let whole = Identity { sha256: Some([7; 32]), md5: Some([9; 16]), ..Default::default() };
+        let whole = ContentIdentity { sha256: Some([7; 32]), md5: Some([9; 16]), ..Default::default() };
         let text = serde_json::to_string(&whole).unwrap();
-        assert_eq!(serde_json::from_str::<Identity>(&text).unwrap(), whole);
+        assert_eq!(serde_json::from_str::<ContentIdentity>(&text).unwrap(), whole);
     }
 }

@@ -1,6 +1,6 @@
 //! Which paths a CDN has to forget after a release, and no more of them than its limits and its price list allow.
 //!
-//! Owns the way from keys to one printable [`Batch`] for each distribution: a key's addresses, CloudFront's rules for
+//! Owns the way from keys to one printable [`InvalidationRequest`] for each distribution: a key's addresses, CloudFront's rules for
 //! paths and tags, which folders become wildcards, and which tags take the place of paths. Never speaks to a distribution and never counts what was used before: how
 //! much room is left is handed in. Rooms are listed in the order in which data meets them.
 
@@ -15,11 +15,11 @@ mod fold;
 mod cover;
 mod batch;
 
-pub use batch::{Batch, Instead, Keys, batch};
-pub use copies::{Copies, TagsError, check_tags};
-pub use path::{MAX_PATH_CHARACTERS, Path, PathError};
-pub use room::Room;
-pub use tag::{MAX_TAG_CHARACTERS, MAX_TAGS, Tag, TagError, Tags, is_wildcard_item};
+pub use batch::{ChangedKeys, InvalidationRequest, PathFallback, batch};
+pub use copies::{CacheTagsError, TaggedCopies, check_tags};
+pub use path::{CachePath, CachePathError, MAX_PATH_CHARACTERS};
+pub use room::PathQuota;
+pub use tag::{CacheTag, CacheTagError, CacheTags, MAX_TAG_CHARACTERS, MAX_TAGS, is_wildcard_item};
 
 /// Most single paths in progress for one distribution, in however many invalidations. Source: CloudFront developer guide,
 /// "Concurrent invalidation request maximum".

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::architecture::Target;
+use crate::architecture::Architecture;
 
 /// The program that Lambda starts. Source: AWS Lambda developer guide, "Building a custom runtime".
 pub const BOOTSTRAP: &str = "bootstrap";
@@ -24,7 +24,7 @@ const FILE: u32 = 0o644;
 
 /// Why there is no package.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ContentsError {
+pub enum PackageContentsError {
     /// The bootstrap is no program for Lambda.
     #[error(
         "the bootstrap is no Linux program for x86_64 or aarch64: give `--bootstrap` one that `make release` built"
@@ -36,9 +36,9 @@ pub enum ContentsError {
     )]
     Machine {
         /// What it is for.
-        found: Target,
+        found: Architecture,
         /// What the package is for.
-        wanted: Target,
+        wanted: Architecture,
     },
     /// More than Lambda unpacks.
     #[error(
@@ -50,7 +50,7 @@ pub enum ContentsError {
 /// The program of a package, for its target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bootstrap {
-    target: Target,
+    target: Architecture,
     bytes: Vec<u8>,
 }
 
@@ -58,25 +58,25 @@ impl Bootstrap {
     /// Takes a program for a target.
     ///
     /// # Errors
-    /// [`ContentsError::NotAProgram`], [`ContentsError::Machine`].
-    pub fn new(target: Target, bytes: Vec<u8>) -> Result<Self, ContentsError> {
-        match Target::of_executable(&bytes) {
+    /// [`PackageContentsError::NotAProgram`], [`PackageContentsError::Machine`].
+    pub fn new(target: Architecture, bytes: Vec<u8>) -> Result<Self, PackageContentsError> {
+        match Architecture::of_executable(&bytes) {
             Some(found) if found == target => Ok(Self { target, bytes }),
-            Some(found) => Err(ContentsError::Machine { found, wanted: target }),
-            None => Err(ContentsError::NotAProgram),
+            Some(found) => Err(PackageContentsError::Machine { found, wanted: target }),
+            None => Err(PackageContentsError::NotAProgram),
         }
     }
 
     /// What it is for.
     #[must_use]
-    pub fn target(&self) -> Target {
+    pub fn target(&self) -> Architecture {
         self.target
     }
 }
 
 /// One file of a package.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct File {
+pub struct PackageFile {
     /// Its permissions.
     pub mode: u32,
     /// Its content.
@@ -85,33 +85,33 @@ pub struct File {
 
 /// The files of a package, by their paths in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Contents(BTreeMap<String, File>);
+pub struct PackageContents(BTreeMap<String, PackageFile>);
 
-impl Contents {
+impl PackageContents {
     /// Puts a package together: program, configuration, and the files of [`COMPILED`] by their names.
     ///
     /// # Errors
-    /// [`ContentsError::TooLarge`].
+    /// [`PackageContentsError::TooLarge`].
     pub fn new(
         bootstrap: Bootstrap,
         configuration: &str,
         compiled: BTreeMap<String, Vec<u8>>,
-    ) -> Result<Self, ContentsError> {
+    ) -> Result<Self, PackageContentsError> {
         let compiled =
-            compiled.into_iter().map(|(name, bytes)| (format!("{COMPILED}/{name}"), File { mode: FILE, bytes }));
-        let configuration = File { mode: FILE, bytes: configuration.as_bytes().to_vec() };
-        let program = File { mode: PROGRAM, bytes: bootstrap.bytes };
+            compiled.into_iter().map(|(name, bytes)| (format!("{COMPILED}/{name}"), PackageFile { mode: FILE, bytes }));
+        let configuration = PackageFile { mode: FILE, bytes: configuration.as_bytes().to_vec() };
+        let program = PackageFile { mode: PROGRAM, bytes: bootstrap.bytes };
         let own = [(CONFIGURATION.to_owned(), configuration), (BOOTSTRAP.to_owned(), program)];
-        let files: BTreeMap<String, File> = compiled.chain(own).collect();
+        let files: BTreeMap<String, PackageFile> = compiled.chain(own).collect();
         let contents = Self(files);
         match contents.bytes() {
-            bytes if bytes > MAX_UNPACKED_BYTES => Err(ContentsError::TooLarge(bytes)),
+            bytes if bytes > MAX_UNPACKED_BYTES => Err(PackageContentsError::TooLarge(bytes)),
             _ => Ok(contents),
         }
     }
 
     /// The files, sorted by path.
-    pub fn files(&self) -> impl Iterator<Item = (&str, &File)> {
+    pub fn files(&self) -> impl Iterator<Item = (&str, &PackageFile)> {
         self.0.iter().map(|(path, file)| (path.as_str(), file))
     }
 
@@ -145,8 +145,8 @@ mod tests {
 
     #[test]
     fn a_package_holds_what_it_needs_sorted_and_only_the_bootstrap_runs() {
-        let bootstrap = Bootstrap::new(Target::Aarch64, program(AARCH64)).unwrap();
-        let contents = Contents::new(bootstrap, "# none", files(&["index.json", "0a-aarch64.cwasm"])).unwrap();
+        let bootstrap = Bootstrap::new(Architecture::Aarch64, program(AARCH64)).unwrap();
+        let contents = PackageContents::new(bootstrap, "# none", files(&["index.json", "0a-aarch64.cwasm"])).unwrap();
         let told: Vec<(&str, u32)> = contents.files().map(|(path, file)| (path, file.mode)).collect();
         let expected = [
             ("bootstrap", 0o755),
@@ -159,30 +159,30 @@ mod tests {
 
     #[test]
     fn a_bootstrap_is_a_program_for_its_target() {
-        let machine = |found, wanted| ContentsError::Machine { found, wanted };
+        let machine = |found, wanted| PackageContentsError::Machine { found, wanted };
         let cases = [
-            (Target::X86_64, program(X86_64), None),
-            (Target::Aarch64, program(AARCH64), None),
-            (Target::X86_64, program(AARCH64), Some(machine(Target::Aarch64, Target::X86_64))),
-            (Target::Aarch64, program(X86_64), Some(machine(Target::X86_64, Target::Aarch64))),
-            (Target::X86_64, program(RISCV), Some(ContentsError::NotAProgram)),
-            (Target::X86_64, b"#!/bin/sh\nexec ./tidegate\n".to_vec(), Some(ContentsError::NotAProgram)),
-            (Target::X86_64, Vec::new(), Some(ContentsError::NotAProgram)),
+            (Architecture::X86_64, program(X86_64), None),
+            (Architecture::Aarch64, program(AARCH64), None),
+            (Architecture::X86_64, program(AARCH64), Some(machine(Architecture::Aarch64, Architecture::X86_64))),
+            (Architecture::Aarch64, program(X86_64), Some(machine(Architecture::X86_64, Architecture::Aarch64))),
+            (Architecture::X86_64, program(RISCV), Some(PackageContentsError::NotAProgram)),
+            (Architecture::X86_64, b"#!/bin/sh\nexec ./tidegate\n".to_vec(), Some(PackageContentsError::NotAProgram)),
+            (Architecture::X86_64, Vec::new(), Some(PackageContentsError::NotAProgram)),
         ];
         for (target, bytes, refused) in cases {
             assert_eq!(Bootstrap::new(target, bytes).err(), refused);
         }
-        let words = machine(Target::X86_64, Target::Aarch64).to_string();
+        let words = machine(Architecture::X86_64, Architecture::Aarch64).to_string();
         assert!(words.contains("is for x86_64 and the package for aarch64"), "{words}");
     }
 
     #[test]
     fn more_than_lambda_takes_is_refused() {
-        let bootstrap = Bootstrap::new(Target::X86_64, program(X86_64)).unwrap();
+        let bootstrap = Bootstrap::new(Architecture::X86_64, program(X86_64)).unwrap();
         let room = usize::try_from(MAX_UNPACKED_BYTES).unwrap() - 64;
         let with = |bytes: usize| BTreeMap::from([("x.wasm".to_owned(), vec![0; bytes])]);
-        assert!(Contents::new(bootstrap.clone(), "", with(room)).is_ok());
-        let refused = Contents::new(bootstrap, "", with(room + 1)).unwrap_err();
-        assert_eq!(refused, ContentsError::TooLarge(MAX_UNPACKED_BYTES + 1));
+        assert!(PackageContents::new(bootstrap.clone(), "", with(room)).is_ok());
+        let refused = PackageContents::new(bootstrap, "", with(room + 1)).unwrap_err();
+        assert_eq!(refused, PackageContentsError::TooLarge(MAX_UNPACKED_BYTES + 1));
     }
 }

@@ -12,7 +12,7 @@ use crate::release::FORMAT;
 /// Whoever holds the right to write to a site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Lease {
+pub struct LeaseRecord {
     /// [`FORMAT`].
     pub format: u32,
     /// Counts every time that the lease was taken: a holder with a smaller count has lost it.
@@ -27,7 +27,7 @@ pub struct Lease {
     pub renewals: u64,
 }
 
-impl Lease {
+impl LeaseRecord {
     /// The lease that takes the place of `before`.
     #[must_use]
     pub fn taken(before: Option<&Self>, holder: &str, release: &str, seconds: u16) -> Self {
@@ -79,11 +79,11 @@ mod tests {
 
     #[test]
     fn a_lease_is_taken_when_it_is_free_or_was_left() {
-        let first = Lease::taken(None, "a", "c1", 30);
+        let first = LeaseRecord::taken(None, "a", "c1", 30);
         assert_eq!((first.fence, first.may_be_taken(Duration::from_secs(29))), (1, false));
         assert!(first.may_be_taken(Duration::from_secs(30)));
         assert!(first.released().may_be_taken(Duration::ZERO));
-        assert_eq!(Lease::taken(Some(&first.released()), "b", "c2", 30).fence, 2);
+        assert_eq!(LeaseRecord::taken(Some(&first.released()), "b", "c2", 30).fence, 2);
         assert!(first.may_write_for() < first.lasts());
         assert_ne!(first.renewed(), first);
     }

@@ -5,13 +5,13 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::headers::Headers;
-use crate::identity::{ETag, Identity};
+use crate::headers::ObjectHeaders;
+use crate::identity::{ContentIdentity, ETag};
 use crate::key::StoredKey;
 
 /// One object as a listing shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
+pub struct ListedObject {
     /// Its key, relative to the site.
     pub key: StoredKey,
     /// Bytes.
@@ -20,14 +20,14 @@ pub struct Listed {
     pub etag: ETag,
 }
 
-impl Listed {
+impl ListedObject {
     /// What the listing alone says of the content. An ETag in the form of an MD5 can be something else (SSE-KMS), so a
     /// difference in it is not yet a different content.
     #[must_use]
-    pub fn identity(&self) -> Identity {
+    pub fn identity(&self) -> ContentIdentity {
         match self.etag.as_md5() {
-            Some(md5) => Identity { md5: Some(md5), ..Identity::default() },
-            None => Identity { opaque: Some(self.etag.as_str().to_owned()), ..Identity::default() },
+            Some(md5) => ContentIdentity { md5: Some(md5), ..ContentIdentity::default() },
+            None => ContentIdentity { opaque: Some(self.etag.as_str().to_owned()), ..ContentIdentity::default() },
         }
     }
 }
@@ -64,7 +64,7 @@ impl Pagination {
     ///
     /// # Errors
     /// [`ListingError::Disorder`] where the page does not follow the one before it.
-    pub fn page(&mut self, objects: &[Listed], last: bool) -> Result<(), ListingError> {
+    pub fn page(&mut self, objects: &[ListedObject], last: bool) -> Result<(), ListingError> {
         for object in objects {
             let in_order = self.last.as_ref().is_none_or(|before| *before < object.key);
             if self.finished || !in_order {
@@ -116,21 +116,21 @@ impl Listing {
 
 /// One object as a HEAD shows it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Observed {
+pub struct ObservedObject {
     /// What its checksums, its metadata and its ETag, where that is an MD5, say of the content.
-    pub identity: Identity,
+    pub identity: ContentIdentity,
     /// Its headers and metadata.
-    pub headers: Headers,
+    pub headers: ObjectHeaders,
     /// Its redirect target, as it is.
     pub redirect: Option<String>,
     /// What a copy onto itself must repeat to keep.
-    pub keeping: Keeping,
+    pub keeping: PreservedAttributes,
 }
 
 /// Properties of an object that a copy resets unless it repeats them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Keeping {
+pub struct PreservedAttributes {
     /// Storage class, where it is not the standard one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage_class: Option<String>,
@@ -146,8 +146,8 @@ pub struct Keeping {
 mod tests {
     use super::*;
 
-    fn object(key: &str) -> Listed {
-        Listed { key: StoredKey::new(key), size: 1, etag: ETag::new("x") }
+    fn object(key: &str) -> ListedObject {
+        ListedObject { key: StoredKey::new(key), size: 1, etag: ETag::new("x") }
     }
 
     #[test]

@@ -11,11 +11,11 @@ use flate2::write::{GzDecoder, GzEncoder};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::headers::Headers;
-use crate::identity::{ETag, Identity};
+use crate::headers::ObjectHeaders;
+use crate::identity::{ContentIdentity, ETag};
 use crate::key::StoredKey;
-use crate::listing::{Keeping, Listed, Observed};
-use crate::redirect::Target;
+use crate::listing::{ListedObject, ObservedObject, PreservedAttributes};
+use crate::redirect::RedirectTarget;
 use crate::release::{FORMAT, ReleaseId};
 
 /// Longest line, in bytes: a key, headers and metadata at their longest, escaped as JSON, with room to spare.
@@ -27,13 +27,13 @@ const CHUNK: usize = 256 * 1024;
 /// What a manifest knows of one object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Record {
+pub struct ManifestRecord {
     /// Its key, relative to the site.
     #[serde(rename = "k")]
     pub key: StoredKey,
     /// Where it stands.
-    #[serde(rename = "w", default, skip_serializing_if = "Standing::is_live")]
-    pub standing: Standing,
+    #[serde(rename = "w", default, skip_serializing_if = "RecordState::is_live")]
+    pub standing: RecordState,
     /// Bytes.
     #[serde(rename = "s")]
     pub size: u64,
@@ -41,23 +41,23 @@ pub struct Record {
     #[serde(rename = "e")]
     pub etag: ETag,
     /// What is known of its content.
-    #[serde(rename = "i", default, skip_serializing_if = "Identity::is_empty")]
-    pub identity: Identity,
+    #[serde(rename = "i", default, skip_serializing_if = "ContentIdentity::is_empty")]
+    pub identity: ContentIdentity,
     /// Its headers.
     #[serde(rename = "h", default)]
-    pub headers: Headers,
+    pub headers: ObjectHeaders,
     /// Where it redirects.
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
-    pub redirect: Option<Target>,
+    pub redirect: Option<RedirectTarget>,
     /// What a copy onto itself must repeat.
     #[serde(rename = "p", default, skip_serializing_if = "is_default")]
-    pub keeping: Keeping,
+    pub keeping: PreservedAttributes,
 }
 
 /// Where an object stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Standing {
+pub enum RecordState {
     /// On the site, and part of the release.
     #[default]
     Live,
@@ -67,7 +67,7 @@ pub enum Standing {
     Preserved(ReleaseId),
 }
 
-impl Standing {
+impl RecordState {
     fn is_live(&self) -> bool {
         *self == Self::Live
     }
@@ -79,21 +79,21 @@ impl Standing {
     }
 }
 
-fn is_default(keeping: &Keeping) -> bool {
-    *keeping == Keeping::default()
+fn is_default(keeping: &PreservedAttributes) -> bool {
+    *keeping == PreservedAttributes::default()
 }
 
-impl Record {
+impl ManifestRecord {
     /// As a listing would show it.
     #[must_use]
-    pub fn listed(&self) -> Listed {
-        Listed { key: self.key.clone(), size: self.size, etag: self.etag.clone() }
+    pub fn listed(&self) -> ListedObject {
+        ListedObject { key: self.key.clone(), size: self.size, etag: self.etag.clone() }
     }
 
     /// As a HEAD would show it, without asking.
     #[must_use]
-    pub fn observed(&self) -> Observed {
-        Observed {
+    pub fn observed(&self) -> ObservedObject {
+        ObservedObject {
             identity: self.identity.clone(),
             headers: self.headers.clone(),
             redirect: self.redirect.as_ref().map(|target| target.as_str().to_owned()),
@@ -126,14 +126,14 @@ pub fn body_name(key: &StoredKey, etag: &ETag) -> String {
 /// The first line.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Head {
+struct ManifestHeader {
     tidegate_manifest: u32,
 }
 
 /// The last line: a manifest that was cut is none.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Tail {
+struct ManifestTrailer {
     records: u64,
 }
 
@@ -161,19 +161,19 @@ pub enum ManifestError {
 }
 
 /// Writes a manifest, record by record in order.
-pub struct Encoder {
+pub struct ManifestEncoder {
     gzip: GzEncoder<Vec<u8>>,
     records: u64,
 }
 
-impl Encoder {
+impl ManifestEncoder {
     /// Begins one.
     ///
     /// # Errors
     /// [`ManifestError`], where memory cannot be had.
     pub fn new() -> Result<Self, ManifestError> {
         let mut encoder = Self { gzip: GzEncoder::new(Vec::new(), Compression::fast()), records: 0 };
-        encoder.line(&Head { tidegate_manifest: FORMAT })?;
+        encoder.line(&ManifestHeader { tidegate_manifest: FORMAT })?;
         Ok(encoder)
     }
 
@@ -186,7 +186,7 @@ impl Encoder {
     ///
     /// # Errors
     /// [`ManifestError`].
-    pub fn push(&mut self, record: &Record) -> Result<(), ManifestError> {
+    pub fn push(&mut self, record: &ManifestRecord) -> Result<(), ManifestError> {
         self.records += 1;
         self.line(record)
     }
@@ -202,13 +202,13 @@ impl Encoder {
     /// [`ManifestError`].
     pub fn finish(mut self) -> Result<Vec<u8>, ManifestError> {
         let records = self.records;
-        self.line(&Tail { records })?;
+        self.line(&ManifestTrailer { records })?;
         Ok(self.gzip.finish()?)
     }
 }
 
 /// Reads a manifest, piece by piece.
-pub struct Decoder {
+pub struct ManifestDecoder {
     gzip: GzDecoder<Vec<u8>>,
     lines: u64,
     records: u64,
@@ -217,18 +217,18 @@ pub struct Decoder {
     whole: bool,
 }
 
-impl Default for Decoder {
+impl Default for ManifestDecoder {
     fn default() -> Self {
         Self { gzip: GzDecoder::new(Vec::new()), lines: 0, records: 0, last: None, whole: false }
     }
 }
 
-impl Decoder {
+impl ManifestDecoder {
     /// Takes the next bytes and gives the records that they complete.
     ///
     /// # Errors
     /// [`ManifestError`].
-    pub fn push(&mut self, bytes: &[u8]) -> Result<Vec<Record>, ManifestError> {
+    pub fn push(&mut self, bytes: &[u8]) -> Result<Vec<ManifestRecord>, ManifestError> {
         let mut found = Vec::new();
         // What a few bytes unpack to is read before the next few: memory does not depend on how well they were packed.
         for piece in bytes.chunks(4096) {
@@ -242,14 +242,14 @@ impl Decoder {
     ///
     /// # Errors
     /// [`ManifestError::Cut`] where the end was not seen.
-    pub fn finish(mut self) -> Result<Vec<Record>, ManifestError> {
+    pub fn finish(mut self) -> Result<Vec<ManifestRecord>, ManifestError> {
         let mut found = Vec::new();
         self.gzip.try_finish()?;
         self.lines(&mut found)?;
         if self.whole && self.gzip.get_ref().is_empty() { Ok(found) } else { Err(ManifestError::Cut) }
     }
 
-    fn lines(&mut self, found: &mut Vec<Record>) -> Result<(), ManifestError> {
+    fn lines(&mut self, found: &mut Vec<ManifestRecord>) -> Result<(), ManifestError> {
         let text = std::mem::take(self.gzip.get_mut());
         let mut rest = text.as_slice();
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
@@ -264,11 +264,11 @@ impl Decoder {
         Ok(())
     }
 
-    fn line(&mut self, line: &[u8], found: &mut Vec<Record>) -> Result<(), ManifestError> {
+    fn line(&mut self, line: &[u8], found: &mut Vec<ManifestRecord>) -> Result<(), ManifestError> {
         self.lines += 1;
         let wrong = |error| ManifestError::Line(self.lines, error);
         if self.lines == 1 {
-            let head: Head = serde_json::from_slice(line).map_err(wrong)?;
+            let head: ManifestHeader = serde_json::from_slice(line).map_err(wrong)?;
             return if head.tidegate_manifest == FORMAT {
                 Ok(())
             } else {
@@ -276,14 +276,14 @@ impl Decoder {
             };
         }
         if line.starts_with(b"{\"records\"") {
-            let tail: Tail = serde_json::from_slice(line).map_err(wrong)?;
+            let tail: ManifestTrailer = serde_json::from_slice(line).map_err(wrong)?;
             if self.whole || tail.records != self.records {
                 return Err(ManifestError::Cut);
             }
             self.whole = true;
             return Ok(());
         }
-        let record: Record = serde_json::from_slice(line).map_err(wrong)?;
+        let record: ManifestRecord = serde_json::from_slice(line).map_err(wrong)?;
         let in_order = self.last.as_ref().is_none_or(|(key, etag)| (key, etag.as_ref()) < record.place());
         if self.whole || !in_order {
             return Err(ManifestError::Disorder(record.key));
@@ -302,21 +302,21 @@ mod tests {
 
     use super::*;
 
-    fn record(key: &str, standing: Standing, etag: &str) -> Record {
-        Record {
+    fn record(key: &str, standing: RecordState, etag: &str) -> ManifestRecord {
+        ManifestRecord {
             key: StoredKey::new(key),
             standing,
             size: 7,
             etag: ETag::new(etag),
-            identity: Identity { sha256: Some([3; 32]), ..Identity::default() },
-            headers: Headers::default(),
+            identity: ContentIdentity { sha256: Some([3; 32]), ..ContentIdentity::default() },
+            headers: ObjectHeaders::default(),
             redirect: None,
-            keeping: Keeping::default(),
+            keeping: PreservedAttributes::default(),
         }
     }
 
-    fn written(records: &[Record]) -> Vec<u8> {
-        let mut encoder = Encoder::new().unwrap();
+    fn written(records: &[ManifestRecord]) -> Vec<u8> {
+        let mut encoder = ManifestEncoder::new().unwrap();
         let mut bytes = Vec::new();
         for record in records {
             encoder.push(record).unwrap();
@@ -326,8 +326,8 @@ mod tests {
         bytes
     }
 
-    fn read(bytes: &[u8], piece: usize) -> Result<Vec<Record>, ManifestError> {
-        let mut decoder = Decoder::default();
+    fn read(bytes: &[u8], piece: usize) -> Result<Vec<ManifestRecord>, ManifestError> {
+        let mut decoder = ManifestDecoder::default();
         let mut found = Vec::new();
         for piece in bytes.chunks(piece) {
             found.extend(decoder.push(piece)?);
@@ -342,11 +342,11 @@ mod tests {
             keys in proptest::collection::btree_set("[a-c/é]{1,6}", 0..40),
             piece in 1_usize..200,
         ) {
-            let records: Vec<Record> = keys
+            let records: Vec<ManifestRecord> = keys
                 .iter()
                 .flat_map(|key| {
                     let id = "r7".parse().unwrap();
-                    [record(key, Standing::Live, "b"), record(key, Standing::Preserved(id), "a")]
+                    [record(key, RecordState::Live, "b"), record(key, RecordState::Preserved(id), "a")]
                 })
                 .collect();
             prop_assert_eq!(read(&written(&records), piece).unwrap(), records);
@@ -354,7 +354,7 @@ mod tests {
 
         #[test]
         fn a_cut_or_a_flipped_byte_is_no_manifest(at: prop::sample::Index, flip in 1_u8..=255) {
-            let records: Vec<Record> = (0..50).map(|n| record(&format!("{n:03}"), Standing::Live, "e")).collect();
+            let records: Vec<ManifestRecord> = (0..50).map(|n| record(&format!("{n:03}"), RecordState::Live, "e")).collect();
             let bytes = written(&records);
             let at = at.index(bytes.len() - 1);
             prop_assert!(read(&bytes[..at], 16).is_err());
@@ -369,9 +369,9 @@ mod tests {
     #[test]
     fn records_must_follow_each_other() {
         for wrong in [
-            [record("b", Standing::Live, "x"), record("a", Standing::Live, "x")],
-            [record("a", Standing::Live, "x"), record("a", Standing::Live, "x")],
-            [record("a", Standing::Preserved("r1".parse().unwrap()), "x"), record("a", Standing::Live, "x")],
+            [record("b", RecordState::Live, "x"), record("a", RecordState::Live, "x")],
+            [record("a", RecordState::Live, "x"), record("a", RecordState::Live, "x")],
+            [record("a", RecordState::Preserved("r1".parse().unwrap()), "x"), record("a", RecordState::Live, "x")],
         ] {
             assert!(matches!(read(&written(&wrong), 99), Err(ManifestError::Disorder(_))));
         }

@@ -5,15 +5,15 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::finding::Finding;
-use crate::headers::Headers;
+use crate::headers::ObjectHeaders;
 use crate::key::Key;
-use crate::plugin_failure::Failure;
-use crate::plugin_usage::Usage;
-use crate::redirect::Target;
+use crate::plugin_failure::PluginFailure;
+use crate::plugin_usage::PluginUsage;
+use crate::redirect::RedirectTarget;
 
 /// What happens to a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ChangeKind {
+pub enum ReviewedKind {
     /// The site does not have it yet.
     Create,
     /// The site has it with other bytes, or as something else.
@@ -28,17 +28,17 @@ pub enum ChangeKind {
 
 /// One key of the plan, those that stay included.
 #[derive(Debug, Clone, Copy)]
-pub struct Change<'a> {
+pub struct ReviewedChange<'a> {
     /// Relative to the site.
     pub key: &'a str,
     /// What happens to it.
-    pub kind: ChangeKind,
+    pub kind: ReviewedKind,
     /// Bytes that visitors will get; for a removal, bytes that they got.
     pub size: u64,
     /// Where it will be a redirect: its target.
-    pub redirect: Option<&'a Target>,
+    pub redirect: Option<&'a RedirectTarget>,
     /// The headers that it will have; none for a removal.
-    pub headers: Option<&'a Headers>,
+    pub headers: Option<&'a ObjectHeaders>,
     /// Why, as the plan says it.
     pub reason: &'a str,
     /// The object of the artifact that holds its bytes; none for a redirect and for a removal. A policy may read it.
@@ -47,22 +47,22 @@ pub struct Change<'a> {
 
 /// A plan as policies see it.
 #[derive(Debug, Clone)]
-pub struct Review<'a> {
-    changes: Vec<Change<'a>>,
+pub struct PlanReview<'a> {
+    changes: Vec<ReviewedChange<'a>>,
     totals: Vec<(String, u64)>,
 }
 
-impl<'a> Review<'a> {
+impl<'a> PlanReview<'a> {
     /// Takes every key of a plan, in any order, and its totals by name.
     #[must_use]
-    pub fn new(mut changes: Vec<Change<'a>>, totals: Vec<(String, u64)>) -> Self {
+    pub fn new(mut changes: Vec<ReviewedChange<'a>>, totals: Vec<(String, u64)>) -> Self {
         changes.sort_by(|a, b| a.key.cmp(b.key));
         Self { changes, totals }
     }
 
     /// Every key, sorted.
     #[must_use]
-    pub fn changes(&self) -> &[Change<'a>] {
+    pub fn changes(&self) -> &[ReviewedChange<'a>] {
         &self.changes
     }
 
@@ -113,7 +113,7 @@ pub struct Judgement {
     /// What it had to say besides, also before it failed.
     pub findings: Vec<Finding>,
     /// Why it failed, where it did.
-    pub failure: Option<Failure>,
+    pub failure: Option<PluginFailure>,
     /// What it used.
-    pub usage: Usage,
+    pub usage: PluginUsage,
 }

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
-use crate::headers::HeaderError;
+use crate::headers::ObjectHeaderError;
 use crate::key::KeyError;
-use crate::plugin_usage::Usage;
-use crate::redirect::TargetError;
+use crate::plugin_usage::PluginUsage;
+use crate::redirect::RedirectTargetError;
 
 /// Whose fault a failure is: who has to act on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
@@ -25,7 +25,7 @@ pub enum Blame {
 /// Why a run ended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Cause {
+pub enum FailureCause {
     /// The plugin's code stopped itself: a panic, an `unreachable`, an access out of bounds.
     #[error("it trapped ({0}), return a `failure` where something is wrong")]
     Trap(String),
@@ -97,7 +97,7 @@ pub enum Cause {
     },
     /// It answered something that the contract does not allow.
     #[error(transparent)]
-    Malformed(#[from] Malformed),
+    Malformed(#[from] MalformedAnswer),
     /// It reported a failure itself.
     #[error("it reports `{code}`: {message}")]
     Reported {
@@ -145,7 +145,7 @@ pub enum Cause {
     Host(String),
 }
 
-impl Cause {
+impl FailureCause {
     /// Whose fault it is.
     #[must_use]
     pub fn blame(&self) -> Blame {
@@ -185,7 +185,7 @@ pub const MAX_SETTINGS_BYTES: usize = 1 << 20;
 /// An answer that the contract does not allow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Malformed {
+pub enum MalformedAnswer {
     /// Indexes must ascend strictly.
     #[error("it answered index {index} after index {previous}, indexes must ascend and none may come twice")]
     Order {
@@ -217,10 +217,10 @@ pub enum Malformed {
     Key(#[from] KeyError),
     /// A header or metadata entry that cannot be stored.
     #[error(transparent)]
-    Header(#[from] HeaderError),
+    Header(#[from] ObjectHeaderError),
     /// A redirect target that is none.
     #[error(transparent)]
-    Target(#[from] TargetError),
+    Target(#[from] RedirectTargetError),
     /// Two entries on one key.
     #[error("it publishes `{key}` twice: {first} and {second}, rename or exclude one of them")]
     Collision {
@@ -258,44 +258,44 @@ pub enum Malformed {
 
 /// A cause, with the rule and the key that it is about where they are known.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct LocatedCause {
     /// Why.
-    pub cause: Box<Cause>,
+    pub cause: Box<FailureCause>,
     /// JSON Pointer into the settings, or empty.
     pub rule: String,
     /// The key, as the plugin saw it.
     pub key: Option<String>,
 }
 
-impl From<Cause> for Fault {
-    fn from(cause: Cause) -> Self {
+impl From<FailureCause> for LocatedCause {
+    fn from(cause: FailureCause) -> Self {
         Self { cause: Box::new(cause), rule: String::new(), key: None }
     }
 }
 
-impl From<Malformed> for Fault {
-    fn from(malformed: Malformed) -> Self {
-        Cause::Malformed(malformed).into()
+impl From<MalformedAnswer> for LocatedCause {
+    fn from(malformed: MalformedAnswer) -> Self {
+        FailureCause::Malformed(malformed).into()
     }
 }
 
 /// A plugin's run that ended badly. It denies the publish; the site stays as it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure(Box<Inner>);
+pub struct PluginFailure(Box<FailureFields>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Inner {
+struct FailureFields {
     plugin: String,
     call: &'static str,
-    fault: Fault,
-    usage: Option<Usage>,
+    fault: LocatedCause,
+    usage: Option<PluginUsage>,
 }
 
-impl Failure {
+impl PluginFailure {
     /// A failure of a plugin in one of its calls.
     #[must_use]
-    pub fn new(plugin: &str, call: &'static str, fault: Fault, usage: Option<Usage>) -> Self {
-        Self(Box::new(Inner { plugin: plugin.to_owned(), call, fault, usage }))
+    pub fn new(plugin: &str, call: &'static str, fault: LocatedCause, usage: Option<PluginUsage>) -> Self {
+        Self(Box::new(FailureFields { plugin: plugin.to_owned(), call, fault, usage }))
     }
 
     /// The same failure where the usage is told beside it.
@@ -325,7 +325,7 @@ impl Failure {
 
     /// Why.
     #[must_use]
-    pub fn cause(&self) -> &Cause {
+    pub fn cause(&self) -> &FailureCause {
         &self.0.fault.cause
     }
 
@@ -343,14 +343,14 @@ impl Failure {
 
     /// What the run had used, with what it logged.
     #[must_use]
-    pub fn usage(&self) -> Option<&Usage> {
+    pub fn usage(&self) -> Option<&PluginUsage> {
         self.0.usage.as_ref()
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for PluginFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { plugin, call, fault, .. } = &*self.0;
+        let FailureFields { plugin, call, fault, .. } = &*self.0;
         write!(f, "the plugin `{plugin}` failed in `{call}`: {}", fault.cause)?;
         match (&fault.key, fault.rule.as_str()) {
             (Some(key), "") => write!(f, " (key `{key}`)")?,
@@ -365,9 +365,9 @@ impl fmt::Display for Failure {
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for PluginFailure {}
 
-impl Serialize for Failure {
+impl Serialize for PluginFailure {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut record = to.serialize_struct("Failure", 8)?;
         record.serialize_field("plugin", self.plugin())?;

@@ -10,7 +10,7 @@ use serde::Serialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "the usual five levels say it themselves")]
-pub enum Level {
+pub enum LogLevel {
     Trace,
     Debug,
     Info,
@@ -22,14 +22,14 @@ pub enum Level {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LogRecord {
     /// How loud.
-    pub level: Level,
+    pub level: LogLevel,
     /// One line.
     pub message: String,
 }
 
 /// What one run of one plugin used. Equal for equal inputs, but for the two durations.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct Usage {
+pub struct PluginUsage {
     /// The plugin's name in the configuration.
     pub plugin: String,
     /// Entries or changes that it was given.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// How objects are written, for the whole site.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct Writing {
+pub struct ObjectSettings {
     /// Canned ACL, such as `public-read`. Buckets made since April 2023 refuse every ACL by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acl: Option<String>,

@@ -12,11 +12,11 @@ pub const MAX_TARGET_BYTES: usize = 2048;
 /// A path that starts with one `/`, or an `http://` or `https://` URL; visible ASCII only.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Target(String);
+pub struct RedirectTarget(String);
 
 /// Why a text is not a target.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TargetError {
+pub enum RedirectTargetError {
     /// Neither a path nor an http(s) URL.
     #[error("`{0}` is no redirect target, use a path that starts with `/` or an http(s) URL")]
     Form(String),
@@ -28,15 +28,15 @@ pub enum TargetError {
     TooLong(String, usize),
 }
 
-impl Target {
+impl RedirectTarget {
     /// Parses a target.
     ///
     /// # Errors
-    /// [`TargetError`]. A target such as `//host/path`, which browsers take for another host, is refused.
-    pub fn new(text: &str) -> Result<Self, TargetError> {
+    /// [`RedirectTargetError`]. A target such as `//host/path`, which browsers take for another host, is refused.
+    pub fn new(text: &str) -> Result<Self, RedirectTargetError> {
         let shown = || text.chars().take(100).flat_map(char::escape_default).collect::<String>();
         if text.len() > MAX_TARGET_BYTES {
-            return Err(TargetError::TooLong(shown(), text.len()));
+            return Err(RedirectTargetError::TooLong(shown(), text.len()));
         }
         let path = text.starts_with('/') && !text.starts_with("//") && !text.starts_with("/\\");
         let host = ["http://", "https://"]
@@ -46,10 +46,10 @@ impl Target {
             })
             .any(|rest| rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '['));
         if !path && !host {
-            return Err(TargetError::Form(shown()));
+            return Err(RedirectTargetError::Form(shown()));
         }
         match text.chars().find(|c| !c.is_ascii_graphic()) {
-            Some(c) => Err(TargetError::Character(shown(), c)),
+            Some(c) => Err(RedirectTargetError::Character(shown(), c)),
             None => Ok(Self(text.to_owned())),
         }
     }
@@ -61,20 +61,20 @@ impl Target {
     }
 }
 
-impl TryFrom<String> for Target {
-    type Error = TargetError;
-    fn try_from(text: String) -> Result<Self, TargetError> {
+impl TryFrom<String> for RedirectTarget {
+    type Error = RedirectTargetError;
+    fn try_from(text: String) -> Result<Self, RedirectTargetError> {
         Self::new(&text)
     }
 }
 
-impl From<Target> for String {
-    fn from(target: Target) -> Self {
+impl From<RedirectTarget> for String {
+    fn from(target: RedirectTarget) -> Self {
         target.0
     }
 }
 
-impl fmt::Display for Target {
+impl fmt::Display for RedirectTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn only_paths_and_web_addresses_are_targets() {
         for good in ["/", "/a/b?c#d", "https://acme.com", "HTTP://acme.com/x", "http://[::1]/"] {
-            assert!(Target::new(good).is_ok(), "{good}");
+            assert!(RedirectTarget::new(good).is_ok(), "{good}");
         }
         for bad in [
             "",
@@ -102,7 +102,7 @@ mod tests {
             "/a\r\nb",
             "data:x",
         ] {
-            assert!(Target::new(bad).is_err(), "{bad}");
+            assert!(RedirectTarget::new(bad).is_err(), "{bad}");
         }
     }
 }

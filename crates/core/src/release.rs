@@ -10,14 +10,14 @@ use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
-use crate::invalidation::Batch;
+use crate::invalidation::InvalidationRequest;
 use crate::location::{Location, Prefix, Source};
 use crate::outcome::Outcome;
-use crate::plan::{Inputs, Totals};
-use crate::request::{Order, Request};
+use crate::plan::{PlanInputs, PlanTotals};
+use crate::request::{PublishRequest, Revision};
 
 pub use id::{ReleaseId, ReleaseIdError};
-pub use keep::{Keep, Releases, ReleasesError};
+pub use keep::{KeptReleases, KeptReleasesError, Retention};
 
 /// The form of what is stored; another number is another form.
 pub const FORMAT: u32 = 1;
@@ -49,7 +49,7 @@ const DAY: u64 = 24 * 60 * 60 * 1000;
 /// What is stored of one release, beside its manifest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Release {
+pub struct ReleaseRecord {
     /// [`FORMAT`].
     pub format: u32,
     /// Its id.
@@ -63,7 +63,7 @@ pub struct Release {
     /// The run's instant, in milliseconds since the Unix epoch.
     pub instant: u64,
     /// Its place in time.
-    pub order: Order,
+    pub order: Revision,
     /// Where the artifact came from.
     pub source: Source,
     /// Where it was published.
@@ -71,9 +71,9 @@ pub struct Release {
     /// The plan's digest.
     pub plan: String,
     /// What the plan was made from, plugins and their digests among it.
-    pub inputs: Inputs,
+    pub inputs: PlanInputs,
     /// The plan's counts.
-    pub totals: Totals,
+    pub totals: PlanTotals,
     /// What policies said, as in the report.
     pub judgements: serde_json::Value,
     /// How the run ended; nothing while it is under way, and where it was killed.
@@ -81,13 +81,13 @@ pub struct Release {
     pub outcome: Option<Outcome>,
     /// What distributions were or are to be told.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub invalidations: Vec<Batch>,
+    pub invalidations: Vec<InvalidationRequest>,
 }
 
 /// One release in a pointer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Past {
+pub struct ReleaseEntry {
     /// Its id.
     pub id: ReleaseId,
     /// Its name, for people.
@@ -97,7 +97,7 @@ pub struct Past {
     /// The run's instant, in milliseconds since the Unix epoch.
     pub instant: u64,
     /// Its place in time.
-    pub order: Order,
+    pub order: Revision,
     /// The release whose manifest says what it is: its own, or an earlier one where nothing had changed. Nothing for a
     /// run that did not finish: what it wrote is kept as long as that of a release, and nobody can go back to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -107,7 +107,7 @@ pub struct Past {
 /// A request that was a success and changed nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Passed {
+pub struct SkippedRequest {
     /// Its name, for people.
     pub release: String,
     /// Who or what asked.
@@ -115,7 +115,7 @@ pub struct Passed {
     /// The run's instant, in milliseconds since the Unix epoch.
     pub instant: u64,
     /// Its place in time.
-    pub order: Order,
+    pub order: Revision,
     /// Whether it was older than what was live; else it was what was live.
     pub superseded: bool,
     /// What was live.
@@ -125,13 +125,13 @@ pub struct Passed {
 /// The state of a site in one small object: which release is live, which ones are kept, what is still to be done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Pointer {
+pub struct ReleasePointer {
     /// [`FORMAT`].
     pub format: u32,
     /// The fencing counter of the lease under which it was written.
     pub fence: u64,
     /// Releases that are kept, the live one last; runs that did not finish stand among them.
-    pub releases: Vec<Past>,
+    pub releases: Vec<ReleaseEntry>,
     /// Releases whose invalidations were not all accepted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub owed: Vec<ReleaseId>,
@@ -139,7 +139,7 @@ pub struct Pointer {
     pub settled: bool,
     /// The latest requests that changed nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub passed: Vec<Passed>,
+    pub passed: Vec<SkippedRequest>,
 }
 
 /// How many paths of a month were sent, over all sites whose releases are kept at one place. CloudFront counts by account
@@ -153,7 +153,7 @@ pub struct PathsSent {
 
 /// What a pointer says to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
+pub enum Precedence {
     /// It is the newest.
     Publish,
     /// Something newer is live.
@@ -162,41 +162,41 @@ pub enum Turn {
     Done,
 }
 
-impl Pointer {
+impl ReleasePointer {
     /// The live release.
     #[must_use]
-    pub fn live(&self) -> Option<&Past> {
+    pub fn live(&self) -> Option<&ReleaseEntry> {
         self.releases.iter().rev().find(|past| past.manifest.is_some())
     }
 
     /// A release that is kept.
     #[must_use]
-    pub fn release(&self, id: ReleaseId) -> Option<&Past> {
+    pub fn release(&self, id: ReleaseId) -> Option<&ReleaseEntry> {
         self.releases.iter().find(|past| past.id == id)
     }
 
     /// The release before the live one whose content is another: what `rollback` goes to.
     #[must_use]
-    pub fn before(&self) -> Option<&Past> {
+    pub fn before(&self) -> Option<&ReleaseEntry> {
         let live = self.live()?.manifest;
         self.releases.iter().rev().find(|past| past.manifest.is_some() && past.manifest != live)
     }
 
     /// Whether a request is the newest. Without an order of its own it always is: a person asked for it.
     #[must_use]
-    pub fn turn(&self, request: &Request) -> Turn {
-        let (Some(live), Some(order)) = (self.live(), &request.order) else { return Turn::Publish };
+    pub fn turn(&self, request: &PublishRequest) -> Precedence {
+        let (Some(live), Some(order)) = (self.live(), &request.order) else { return Precedence::Publish };
         match order.compare(&live.order) {
-            Ordering::Less => Turn::Superseded,
-            Ordering::Equal if live.release == request.release => Turn::Done,
-            Ordering::Equal | Ordering::Greater => Turn::Publish,
+            Ordering::Less => Precedence::Superseded,
+            Ordering::Equal if live.release == request.release => Precedence::Done,
+            Ordering::Equal | Ordering::Greater => Precedence::Publish,
         }
     }
 
     /// Remembers a request that changed nothing.
-    pub fn pass(&mut self, request: &Request, superseded: bool) {
+    pub fn pass(&mut self, request: &PublishRequest, superseded: bool) {
         let Some(by) = self.live().map(|live| live.id) else { return };
-        self.passed.push(Passed {
+        self.passed.push(SkippedRequest {
             release: request.release.clone(),
             cause: request.cause.clone(),
             instant: request.instant,
@@ -211,7 +211,7 @@ impl Pointer {
     /// The oldest release whose content is kept when another is published at `instant`; `changed` says that the other has
     /// a content of its own. What was named last by an earlier release than this may go.
     #[must_use]
-    pub fn horizon(&self, keep: Keep, instant: u64, changed: bool) -> ReleaseId {
+    pub fn horizon(&self, keep: Retention, instant: u64, changed: bool) -> ReleaseId {
         let mut left = u32::from(keep.releases).saturating_sub(u32::from(changed));
         let mut horizon = self.releases.last().map_or(ReleaseId::default(), |last| last.id).next();
         let mut counted = None;
@@ -247,23 +247,23 @@ mod tests {
         format!("r{number}").parse().unwrap()
     }
 
-    fn past(number: u64, day: u64, manifest: Option<u64>) -> Past {
-        Past {
+    fn past(number: u64, day: u64, manifest: Option<u64>) -> ReleaseEntry {
+        ReleaseEntry {
             id: id(number),
             release: format!("c{number}"),
             cause: "test".to_owned(),
             instant: day * DAY,
-            order: Order::at(number * 10),
+            order: Revision::at(number * 10),
             manifest: manifest.map(id),
         }
     }
 
-    fn pointer(releases: Vec<Past>) -> Pointer {
-        Pointer { format: FORMAT, fence: 1, releases, owed: Vec::new(), settled: true, passed: Vec::new() }
+    fn pointer(releases: Vec<ReleaseEntry>) -> ReleasePointer {
+        ReleasePointer { format: FORMAT, fence: 1, releases, owed: Vec::new(), settled: true, passed: Vec::new() }
     }
 
-    fn keep(releases: u32, days: u32) -> Keep {
-        Keep { releases: releases.try_into().unwrap(), days }
+    fn keep(releases: u32, days: u32) -> Retention {
+        Retention { releases: releases.try_into().unwrap(), days }
     }
 
     #[test]
@@ -310,18 +310,18 @@ mod tests {
     #[test]
     fn older_and_repeated_requests_are_told_apart() {
         let state = pointer(vec![past(1, 0, Some(1)), past(2, 1, Some(2))]);
-        let request = |at: Option<u64>, release: &str| Request {
+        let request = |at: Option<u64>, release: &str| PublishRequest {
             site: "docs".to_owned(),
             release: release.to_owned(),
             source: "dist".parse().unwrap(),
             instant: 0,
             cause: "test".to_owned(),
-            order: at.map(Order::at),
+            order: at.map(Revision::at),
         };
-        assert_eq!(state.turn(&request(Some(19), "c9")), Turn::Superseded);
-        assert_eq!(state.turn(&request(Some(20), "c2")), Turn::Done);
-        assert_eq!(state.turn(&request(Some(20), "c9")), Turn::Publish);
-        assert_eq!(state.turn(&request(Some(21), "c2")), Turn::Publish);
-        assert_eq!(state.turn(&request(None, "c2")), Turn::Publish);
+        assert_eq!(state.turn(&request(Some(19), "c9")), Precedence::Superseded);
+        assert_eq!(state.turn(&request(Some(20), "c2")), Precedence::Done);
+        assert_eq!(state.turn(&request(Some(20), "c9")), Precedence::Publish);
+        assert_eq!(state.turn(&request(Some(21), "c2")), Precedence::Publish);
+        assert_eq!(state.turn(&request(None, "c2")), Precedence::Publish);
     }
 }

@@ -9,18 +9,18 @@ use serde::Serialize;
 
 use crate::finding::{Finding, Severity};
 use crate::location::{Location, Source};
-use crate::plan::{Plan, Totals};
+use crate::plan::{Plan, PlanTotals};
 use crate::plan_review::{Judgement, Verdict};
-use crate::plugin_usage::Usage;
+use crate::plugin_usage::PluginUsage;
 use crate::release::ReleaseId;
-use crate::request::Request;
+use crate::request::PublishRequest;
 use crate::site_state::Drift;
 
 pub use crate::outcome::Outcome;
 
 /// One operation that failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Failed {
+pub struct FailedOperation {
     /// The key, relative to the site.
     pub key: String,
     /// `create`, `update`, `headers`, `delete`.
@@ -32,7 +32,7 @@ pub struct Failed {
 /// What was done.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Done {
+pub struct WriteCounts {
     /// Objects written.
     pub written: u64,
     /// Objects whose headers were replaced.
@@ -49,7 +49,7 @@ pub struct Done {
     /// Operations that failed without an answer, so that they may have been done all the same.
     pub unanswered: u64,
     /// Operations that failed.
-    pub failures: Vec<Failed>,
+    pub failures: Vec<FailedOperation>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference to the field")]
@@ -59,7 +59,7 @@ fn is_zero(count: &u64) -> bool {
 
 /// What one distribution was told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Invalidation {
+pub struct InvalidationReport {
     /// Its id.
     pub distribution: String,
     /// The paths, and cache tags as `#tag`.
@@ -74,7 +74,7 @@ pub struct Invalidation {
 
 /// The report of one run.
 #[derive(Debug, Clone, Serialize)]
-pub struct Report {
+pub struct PublishReport {
     /// The site.
     pub site: String,
     /// The release that this run made, where the site has releases and the run got that far.
@@ -99,25 +99,25 @@ pub struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
     /// The plan's counts.
-    pub totals: Totals,
+    pub totals: PlanTotals,
     /// What was done.
-    pub done: Done,
+    pub done: WriteCounts,
     /// What somebody else had changed since the last release; the plan says what became of it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub drift: Vec<Drift>,
     /// What the CDN was told.
-    pub invalidations: Vec<Invalidation>,
+    pub invalidations: Vec<InvalidationReport>,
     /// What sync plugins had to say.
     pub findings: Vec<Finding>,
     /// What policies said.
     pub judgements: Vec<Judgement>,
     /// What sync plugins used.
-    pub usage: Vec<Usage>,
+    pub usage: Vec<PluginUsage>,
     /// Milliseconds by stage.
     pub milliseconds: BTreeMap<String, u64>,
 }
 
-impl Done {
+impl WriteCounts {
     /// Whether the site may have changed. What got no answer may have been done: only what certainly changed nothing has
     /// failed.
     #[must_use]
@@ -126,10 +126,10 @@ impl Done {
     }
 }
 
-impl Report {
+impl PublishReport {
     /// An empty report of a request; `outcome` is what it ends with unless something better is known.
     #[must_use]
-    pub fn new(request: &Request, target: Location, outcome: Outcome) -> Self {
+    pub fn new(request: &PublishRequest, target: Location, outcome: Outcome) -> Self {
         Self {
             site: request.site.clone(),
             id: None,
@@ -141,8 +141,8 @@ impl Report {
             outcome,
             why: None,
             plan: None,
-            totals: Totals::default(),
-            done: Done::default(),
+            totals: PlanTotals::default(),
+            done: WriteCounts::default(),
             drift: Vec::new(),
             invalidations: Vec::new(),
             findings: Vec::new(),
@@ -162,7 +162,7 @@ impl Report {
 /// Most failures and findings that a person is shown; a machine gets all of them.
 const SHOWN: usize = 20;
 
-impl fmt::Display for Report {
+impl fmt::Display for PublishReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.id {
             Some(id) => writeln!(f, "{} {id}: {}", self.site, self.outcome.sentence())?,

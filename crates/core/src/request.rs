@@ -11,7 +11,7 @@ use crate::location::Source;
 /// A request to publish.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Request {
+pub struct PublishRequest {
     /// The site's name in the configuration.
     pub site: String,
     /// What is published, for people: a commit, a file name.
@@ -25,13 +25,13 @@ pub struct Request {
     /// When what is published was made, where that is known: an older one never replaces a newer one. Without it the
     /// run's instant counts, so that a person who types `publish` always publishes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub order: Option<Order>,
+    pub order: Option<Revision>,
 }
 
 /// The place of a release among those of its site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Order {
+pub struct Revision {
     /// Milliseconds since the Unix epoch: a commit's time, or an event's.
     pub at: u64,
     /// What S3 numbers the events of one object with; among events of one object it decides, not the time.
@@ -49,7 +49,7 @@ pub struct Sequencer {
     pub value: String,
 }
 
-impl Order {
+impl Revision {
     /// A place by time alone.
     #[must_use]
     pub fn at(milliseconds: u64) -> Self {
@@ -80,11 +80,11 @@ impl Sequencer {
     }
 }
 
-impl Request {
+impl PublishRequest {
     /// Its place in time.
     #[must_use]
-    pub fn place(&self) -> Order {
-        self.order.clone().unwrap_or_else(|| Order::at(self.instant))
+    pub fn place(&self) -> Revision {
+        self.order.clone().unwrap_or_else(|| Revision::at(self.instant))
     }
 }
 
@@ -92,8 +92,8 @@ impl Request {
 mod tests {
     use super::*;
 
-    fn event(at: u64, object: &str, value: &str) -> Order {
-        Order { at, sequencer: Some(Sequencer { object: object.to_owned(), value: value.to_owned() }) }
+    fn event(at: u64, object: &str, value: &str) -> Revision {
+        Revision { at, sequencer: Some(Sequencer { object: object.to_owned(), value: value.to_owned() }) }
     }
 
     #[test]
@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn times_decide_among_everything_else() {
         assert_eq!(event(1, "b/k", "ff").compare(&event(2, "b/other", "00")), Ordering::Less);
-        assert_eq!(event(3, "b/k", "ff").compare(&Order::at(2)), Ordering::Greater);
-        assert_eq!(Order::at(2).compare(&Order::at(2)), Ordering::Equal);
+        assert_eq!(event(3, "b/k", "ff").compare(&Revision::at(2)), Ordering::Greater);
+        assert_eq!(Revision::at(2).compare(&Revision::at(2)), Ordering::Equal);
     }
 }

@@ -1,27 +1,27 @@
 //! Going back: what the site should be when an earlier release is published again.
 //!
-//! Owns how a manifest becomes a [`Desired`] again, and where its bodies are now. No sync plugin takes part: what they made
+//! Owns how a manifest becomes a [`DesiredSite`] again, and where its bodies are now. No sync plugin takes part: what they made
 //! of that release is in its manifest. Never reads a manifest itself.
 
 use std::collections::BTreeMap;
 
 use crate::artifact::Fingerprint;
-use crate::desired::{Body, Collision, Desired, Entry};
+use crate::desired::{DesiredBody, DesiredEntry, DesiredSite, KeyCollision};
 use crate::identity::ETag;
 use crate::key::{Key, KeyError, StoredKey};
-use crate::manifest::{Record, Standing};
+use crate::manifest::{ManifestRecord, RecordState};
 
 /// Puts an earlier release together, from its manifest and then from that of the live one.
 #[derive(Debug, Default)]
 pub struct Restoration {
-    entries: Vec<Entry>,
+    entries: Vec<DesiredEntry>,
     tags: BTreeMap<StoredKey, ETag>,
-    bodies: BTreeMap<Key, Aside>,
+    bodies: BTreeMap<Key, ArchivedBody>,
 }
 
 /// A body that was set aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Aside {
+pub struct ArchivedBody {
     /// Its name.
     pub name: String,
     /// Bytes.
@@ -38,7 +38,7 @@ pub enum RestoreError {
     Key(StoredKey, KeyError),
     /// A key twice.
     #[error(transparent)]
-    Collision(#[from] Collision),
+    Collision(#[from] KeyCollision),
 }
 
 impl Restoration {
@@ -46,27 +46,27 @@ impl Restoration {
     ///
     /// # Errors
     /// [`RestoreError::Key`].
-    pub fn wanted(&mut self, record: Record) -> Result<(), RestoreError> {
-        if record.standing != Standing::Live {
+    pub fn wanted(&mut self, record: ManifestRecord) -> Result<(), RestoreError> {
+        if record.standing != RecordState::Live {
             return Ok(());
         }
         let key = Key::new(record.key.as_str()).map_err(|error| RestoreError::Key(record.key.clone(), error))?;
         let body = match record.redirect {
-            Some(target) => Body::Redirect(target),
-            None => Body::Object { source: key.clone(), size: record.size, identity: record.identity },
+            Some(target) => DesiredBody::Redirect(target),
+            None => DesiredBody::Object { source: key.clone(), size: record.size, identity: record.identity },
         };
         self.tags.insert(record.key, record.etag);
-        self.entries.push(Entry { key, body, headers: record.headers, trail: Vec::new() });
+        self.entries.push(DesiredEntry { key, body, headers: record.headers, trail: Vec::new() });
         Ok(())
     }
 
     /// A record of the live release, after all records of the one that comes back.
-    pub fn held(&mut self, record: &Record) {
+    pub fn held(&mut self, record: &ManifestRecord) {
         if record.standing.is_on_site() || self.tags.get(&record.key) != Some(&record.etag) {
             return;
         }
         if let Ok(key) = Key::new(record.key.as_str()) {
-            let aside = Aside { name: record.body_name(), size: record.size, etag: record.etag.clone() };
+            let aside = ArchivedBody { name: record.body_name(), size: record.size, etag: record.etag.clone() };
             self.bodies.insert(key, aside);
         }
     }
@@ -75,8 +75,11 @@ impl Restoration {
     ///
     /// # Errors
     /// [`RestoreError::Collision`].
-    pub fn finish(self, release: &str) -> Result<(Desired, BTreeMap<Key, Aside>, Fingerprint), RestoreError> {
-        let desired = Desired::new(self.entries, Vec::new())?;
+    pub fn finish(
+        self,
+        release: &str,
+    ) -> Result<(DesiredSite, BTreeMap<Key, ArchivedBody>, Fingerprint), RestoreError> {
+        let desired = DesiredSite::new(self.entries, Vec::new())?;
         Ok((desired, self.bodies, Fingerprint(format!("release {release}").into())))
     }
 }

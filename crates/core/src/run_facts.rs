@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 /// Facts of one run: the same for every plugin in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Facts {
+pub struct RunFacts {
     /// The site's name in the configuration.
     pub site: String,
     /// Identifies what is published, such as a commit or a file name.

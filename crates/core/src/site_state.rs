@@ -8,36 +8,36 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::desired::{Desired, Entry};
+use crate::desired::{DesiredEntry, DesiredSite};
 use crate::diff;
-use crate::headers::{Headers, Shared};
+use crate::headers::{HeaderPool, ObjectHeaders};
 use crate::identity::{ETag, Sameness};
 use crate::key::StoredKey;
-use crate::listing::{Listed, Listing, Observed};
-use crate::manifest::{Record, Standing};
-use crate::plan::{Action, Operation, Phase, Plan, is_page};
+use crate::listing::{ListedObject, Listing, ObservedObject};
+use crate::manifest::{ManifestRecord, RecordState};
+use crate::plan::{Action, Operation, Plan, WritePhase, is_page};
 use crate::release::ReleaseId;
 
 /// All that is known of a site, which was listed to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Site {
+pub struct SiteState {
     listing: Listing,
-    found: Found,
+    found: UnsettledObjects,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Found {
+struct UnsettledObjects {
     /// Objects that are not settled, in the order of their keys' bytes.
-    objects: Vec<Listed>,
+    objects: Vec<ListedObject>,
     /// What is known of them besides: by a HEAD, or from the manifest.
-    observed: BTreeMap<StoredKey, Observed>,
+    observed: BTreeMap<StoredKey, ObservedObject>,
     /// For each entry of what the site should be: whether the manifest proves that it is.
     settled: Vec<bool>,
     /// What earlier releases name of the objects that are not settled.
-    holdings: BTreeMap<StoredKey, Holding>,
+    holdings: BTreeMap<StoredKey, ReleasedObject>,
     /// User metadata, with the other headers, of objects that are not settled and are what the manifest says: what visitors'
     /// caches have of them. Objects without metadata are not here.
-    before: BTreeMap<StoredKey, Headers>,
+    before: BTreeMap<StoredKey, ObjectHeaders>,
     /// What somebody else changed.
     drift: Vec<Drift>,
     /// Whether what the site should be is certainly not what the live release is.
@@ -50,7 +50,7 @@ struct Found {
 
 /// An object that Tidegate wrote for a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Holding {
+pub struct ReleasedObject {
     /// The last release that named it.
     pub last: ReleaseId,
     /// Whether it is a page, which goes when its release does; assets stay for cached pages.
@@ -91,7 +91,7 @@ impl fmt::Display for Drift {
 
 /// What runs that did not finish meant to write: what is found of it is theirs, not a stranger's.
 #[derive(Debug, Clone, Default)]
-pub struct Unfinished {
+pub struct UnfinishedRuns {
     /// Keys that were to be written, by which run, and whether they are pages.
     meant: BTreeMap<StoredKey, (ReleaseId, bool)>,
     /// States that were set aside before that.
@@ -101,7 +101,7 @@ pub struct Unfinished {
     runs: Vec<ReleaseId>,
 }
 
-impl Unfinished {
+impl UnfinishedRuns {
     /// Adds the plan of such a run.
     pub fn add(&mut self, id: ReleaseId, plan: &Plan) {
         self.runs.push(id);
@@ -109,7 +109,7 @@ impl Unfinished {
         for operation in &plan.operations {
             self.touched.insert(operation.key.clone());
             if !matches!(operation.action, Action::Delete { .. }) {
-                self.meant.insert(operation.key.clone(), (id, operation.phase() == Phase::Pages));
+                self.meant.insert(operation.key.clone(), (id, operation.phase() == WritePhase::Pages));
             }
         }
     }
@@ -132,32 +132,32 @@ impl Unfinished {
     }
 }
 
-/// Puts a [`Site`] together.
+/// Puts a [`SiteState`] together.
 #[derive(Debug)]
-pub struct Merge<'a> {
-    desired: &'a Desired,
-    unfinished: &'a Unfinished,
+pub struct SiteMerge<'a> {
+    desired: &'a DesiredSite,
+    unfinished: &'a UnfinishedRuns,
     current: ReleaseId,
     horizon: ReleaseId,
     verify: bool,
     at: usize,
-    site: Found,
-    shared: Shared,
+    site: UnsettledObjects,
+    shared: HeaderPool,
 }
 
-impl<'a> Merge<'a> {
+impl<'a> SiteMerge<'a> {
     /// Begins. `current` is the live release, whose manifest is merged, and `horizon` the oldest one that is kept. With
     /// `verify`, nothing is settled by a record: headers can be replaced so that an object's ETag stays.
     #[must_use]
     pub fn new(
-        desired: &'a Desired,
-        unfinished: &'a Unfinished,
+        desired: &'a DesiredSite,
+        unfinished: &'a UnfinishedRuns,
         current: ReleaseId,
         horizon: ReleaseId,
         verify: bool,
     ) -> Self {
-        let site = Found { settled: vec![false; desired.entries().len()], ..Found::default() };
-        Self { desired, unfinished, current, horizon, verify, at: 0, site, shared: Shared::default() }
+        let site = UnsettledObjects { settled: vec![false; desired.entries().len()], ..UnsettledObjects::default() };
+        Self { desired, unfinished, current, horizon, verify, at: 0, site, shared: HeaderPool::default() }
     }
 
     /// A body that was set aside.
@@ -166,7 +166,7 @@ impl<'a> Merge<'a> {
     }
 
     /// The next key, with what the listing and what the manifest has under it. Keys come in order.
-    pub fn push(&mut self, listed: Option<Listed>, record: Option<&Record>) {
+    pub fn push(&mut self, listed: Option<ListedObject>, record: Option<&ManifestRecord>) {
         let Some(key) = listed.as_ref().map(|l| &l.key).or(record.map(|r| &r.key)).cloned() else { return };
         while self.desired.entries().get(self.at).is_some_and(|entry| entry.key.as_str() < key.as_str()) {
             self.at += 1;
@@ -178,7 +178,7 @@ impl<'a> Merge<'a> {
             let kind = if listed.is_some() { DriftKind::Replaced } else { DriftKind::Missing };
             self.site.drift.push(Drift { key: key.clone(), kind });
         }
-        let observed = record.filter(|_| entry.is_some()).map(Record::observed).unwrap_or_default();
+        let observed = record.filter(|_| entry.is_some()).map(ManifestRecord::observed).unwrap_or_default();
         let relation = entry.zip(record).map(|(entry, record)| diff::relation(entry, &record.listed(), &observed));
         self.relate(&key, entry, record, relation, intact);
         let Some(listed) = listed else { return };
@@ -206,7 +206,7 @@ impl<'a> Merge<'a> {
 
     /// What a run that did not finish may have written is not sure to be what caches have; and a redirect is answered
     /// without its metadata.
-    fn remember(&mut self, record: &Record) {
+    fn remember(&mut self, record: &ManifestRecord) {
         let sure = record.redirect.is_none() && !self.unfinished.touched.contains(&record.key);
         if sure && record.headers.metadata().next().is_some() {
             let mut headers = record.headers.clone();
@@ -219,12 +219,12 @@ impl<'a> Merge<'a> {
     fn relate(
         &mut self,
         key: &StoredKey,
-        entry: Option<&Entry>,
-        record: Option<&Record>,
+        entry: Option<&DesiredEntry>,
+        record: Option<&ManifestRecord>,
         relation: Option<Sameness>,
         intact: bool,
     ) {
-        let live = record.is_some_and(|record| record.standing == Standing::Live);
+        let live = record.is_some_and(|record| record.standing == RecordState::Live);
         match relation.filter(|_| live) {
             Some(Sameness::Same) if intact && !self.verify => {}
             Some(Sameness::Same) => {
@@ -237,28 +237,28 @@ impl<'a> Merge<'a> {
         }
     }
 
-    fn holding(&self, key: &StoredKey, record: Option<&Record>, intact: bool) -> Option<Holding> {
+    fn holding(&self, key: &StoredKey, record: Option<&ManifestRecord>, intact: bool) -> Option<ReleasedObject> {
         if let Some(record) = record {
             let last = match record.standing {
-                Standing::Live => self.current,
-                Standing::Retained(last) | Standing::Preserved(last) => last,
+                RecordState::Live => self.current,
+                RecordState::Retained(last) | RecordState::Preserved(last) => last,
             };
             let page = record.redirect.is_some() || is_page(key.as_str(), &record.headers);
-            return Some(Holding { last, page, body: record.redirect.is_none(), intact });
+            return Some(ReleasedObject { last, page, body: record.redirect.is_none(), intact });
         }
         let (last, page) = *self.unfinished.meant.get(key)?;
         // What such a run replaced cannot be had any more, and nobody can go back to the run itself.
-        Some(Holding { last, page, body: false, intact: false })
+        Some(ReleasedObject { last, page, body: false, intact: false })
     }
 
     /// The site, once its listing is whole.
     #[must_use]
-    pub fn finish(self, listing: Listing) -> Site {
-        Site { listing, found: self.site }
+    pub fn finish(self, listing: Listing) -> SiteState {
+        SiteState { listing, found: self.site }
     }
 }
 
-impl Site {
+impl SiteState {
     /// How many objects there are, and in which state.
     #[must_use]
     pub fn listing(&self) -> &Listing {
@@ -267,26 +267,26 @@ impl Site {
 
     /// Objects that are not settled, in the order of their keys' bytes.
     #[must_use]
-    pub fn objects(&self) -> &[Listed] {
+    pub fn objects(&self) -> &[ListedObject] {
         &self.found.objects
     }
 
     /// The object under `key`, where it is not settled.
     #[must_use]
-    pub fn get(&self, key: &str) -> Option<&Listed> {
+    pub fn get(&self, key: &str) -> Option<&ListedObject> {
         let at = self.found.objects.binary_search_by(|object| object.key.as_str().cmp(key)).ok()?;
         self.found.objects.get(at)
     }
 
     /// What is known of an object besides its listing.
     #[must_use]
-    pub fn observed(&self, key: &StoredKey) -> Option<&Observed> {
+    pub fn observed(&self, key: &StoredKey) -> Option<&ObservedObject> {
         self.found.observed.get(key)
     }
 
     /// The headers that caches have of an object which is not settled, where they are known for certain and hold metadata.
     #[must_use]
-    pub fn before(&self, key: &str) -> Option<&Headers> {
+    pub fn before(&self, key: &str) -> Option<&ObjectHeaders> {
         let headers = self.found.before.get(key)?;
         // A HEAD may have shown that somebody replaced them.
         let replaced = self.found.observed.get(key).is_some_and(|observed| observed.headers != *headers);
@@ -294,12 +294,12 @@ impl Site {
     }
 
     /// The same for every such object, whether or not somebody replaced them.
-    pub fn all_before(&self) -> impl Iterator<Item = (&str, &Headers)> {
+    pub fn all_before(&self) -> impl Iterator<Item = (&str, &ObjectHeaders)> {
         self.found.before.iter().map(|(key, headers)| (key.as_str(), headers))
     }
 
     /// Adds answers to HEADs.
-    pub fn observe(&mut self, answers: impl IntoIterator<Item = (StoredKey, Observed)>) {
+    pub fn observe(&mut self, answers: impl IntoIterator<Item = (StoredKey, ObservedObject)>) {
         self.found.observed.extend(answers);
     }
 
@@ -311,7 +311,7 @@ impl Site {
 
     /// What an earlier release has to do with an object that is not settled.
     #[must_use]
-    pub fn holding(&self, key: &StoredKey) -> Option<Holding> {
+    pub fn holding(&self, key: &StoredKey) -> Option<ReleasedObject> {
         self.found.holdings.get(key).copied()
     }
 
@@ -325,7 +325,7 @@ impl Site {
 
     /// Every key that visitors can ask for and that is not among `changed`, which is sorted: what stays of `desired`, and
     /// what is on the site besides. In the order of their bytes.
-    pub fn others<'a>(&'a self, desired: &'a Desired, changed: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
+    pub fn others<'a>(&'a self, desired: &'a DesiredSite, changed: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
         let mut entries = desired.entries().iter().map(|entry| entry.key.as_str()).peekable();
         let mut objects = self.found.objects.iter().map(|object| object.key.as_str()).peekable();
         std::iter::from_fn(move || {

@@ -14,7 +14,7 @@ pub const READY_MARKER: &str = ".ready";
 
 /// One build in one place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Named", into = "Named")]
+#[serde(try_from = "StoredBuild", into = "StoredBuild")]
 pub struct Build {
     place: Location,
     name: String,
@@ -26,14 +26,14 @@ pub struct Build {
 /// The form in which a build is stored.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Named {
+struct StoredBuild {
     place: Location,
     name: String,
 }
 
 /// What a key below a place of builds is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part<'a> {
+pub enum BuildKey<'a> {
     /// The build of that name, whole.
     Archive(&'a str),
     /// What closes the build of that name.
@@ -46,7 +46,7 @@ pub enum Part<'a> {
 
 /// Why there is no such build.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BuildError {
+pub enum StagedBuildError {
     /// A name with a folder in it, one that is too long, or none at all.
     #[error("`{0}` cannot name a build, which is one folder or one zip directly below `builds`")]
     Segment(String),
@@ -63,7 +63,7 @@ pub enum BuildError {
 
 /// One object of a listing, as far as [`newest`] wants to know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Landed {
+pub struct UploadedObject {
     /// Its whole key.
     pub key: StoredKey,
     /// Its size in bytes.
@@ -76,10 +76,10 @@ impl Build {
     /// The build of that name.
     ///
     /// # Errors
-    /// [`BuildError`], where the name cannot be that of a folder and of a zip.
-    pub fn new(place: &Location, name: &str) -> Result<Self, BuildError> {
+    /// [`StagedBuildError`], where the name cannot be that of a folder and of a zip.
+    pub fn new(place: &Location, name: &str) -> Result<Self, StagedBuildError> {
         if name.is_empty() || name.len() > MAX_KEY_BYTES || name.contains('/') {
-            return Err(BuildError::Segment(shown(name)));
+            return Err(StagedBuildError::Segment(shown(name)));
         }
         let bucket = &place.bucket;
         let prefix = Prefix::new(&place.prefix.join(name))?;
@@ -123,18 +123,18 @@ impl Build {
     /// What to publish, told which of [`Self::archive`] and [`Self::marker`] exist.
     ///
     /// # Errors
-    /// [`BuildError`] where none does, and where both do.
-    pub fn source(&self, archive: bool, marker: bool) -> Result<Source, BuildError> {
+    /// [`StagedBuildError`] where none does, and where both do.
+    pub fn source(&self, archive: bool, marker: bool) -> Result<Source, StagedBuildError> {
         match (archive, marker) {
             (true, false) => Ok(Source::Object(self.archive.clone())),
             (false, true) => Ok(Source::Prefix(self.prefix.clone())),
-            (false, false) => Err(BuildError::Absent(self.name.clone())),
-            (true, true) => Err(BuildError::Twice(self.name.clone())),
+            (false, false) => Err(StagedBuildError::Absent(self.name.clone())),
+            (true, true) => Err(StagedBuildError::Twice(self.name.clone())),
         }
     }
 }
 
-impl<'a> Part<'a> {
+impl<'a> BuildKey<'a> {
     /// What a key relative to the place is.
     #[must_use]
     pub fn of(relative: &'a StoredKey) -> Self {
@@ -158,30 +158,33 @@ pub fn stem(file: &str) -> Option<&str> {
 /// The newest build that is whole, from a listing of its place in any order, with its name. Of two of the same instant the one
 /// whose name sorts last, so that the answer does not depend on the order.
 #[must_use]
-pub fn newest(place: &Location, listing: impl IntoIterator<Item = Landed>) -> Option<(String, Source, Timestamp)> {
+pub fn newest(
+    place: &Location,
+    listing: impl IntoIterator<Item = UploadedObject>,
+) -> Option<(String, Source, Timestamp)> {
     let ready = listing.into_iter().filter_map(|landed| {
         let relative = place.prefix.relative(landed.key.as_str())?;
-        let (name, source) = match Part::of(&relative) {
-            Part::Archive(name) if landed.size > 0 => {
+        let (name, source) = match BuildKey::of(&relative) {
+            BuildKey::Archive(name) if landed.size > 0 => {
                 let key = Key::new(landed.key.as_str()).ok()?;
                 (name, Source::Object(ObjectLocation { bucket: place.bucket.clone(), key }))
             }
-            Part::Marker(name) => (name, Source::Prefix(Build::new(place, name).ok()?.prefix)),
-            Part::Archive(_) | Part::Inside(_) | Part::Other => return None,
+            BuildKey::Marker(name) => (name, Source::Prefix(Build::new(place, name).ok()?.prefix)),
+            BuildKey::Archive(_) | BuildKey::Inside(_) | BuildKey::Other => return None,
         };
         Some((name.to_owned(), source, landed.modified))
     });
     ready.max_by(|a, b| a.2.cmp(&b.2).then_with(|| a.0.cmp(&b.0)))
 }
 
-impl TryFrom<Named> for Build {
-    type Error = BuildError;
-    fn try_from(named: Named) -> Result<Self, BuildError> {
+impl TryFrom<StoredBuild> for Build {
+    type Error = StagedBuildError;
+    fn try_from(named: StoredBuild) -> Result<Self, StagedBuildError> {
         Self::new(&named.place, &named.name)
     }
 }
 
-impl From<Build> for Named {
+impl From<Build> for StoredBuild {
     fn from(build: Build) -> Self {
         Self { place: build.place, name: build.name }
     }
@@ -198,18 +201,18 @@ mod tests {
     #[test]
     fn keys_below_a_place_are_told_apart() {
         for (key, part) in [
-            ("r1.zip", Part::Archive("r1")),
-            ("docs-1.2.ZIP", Part::Archive("docs-1.2")),
-            ("r1/.ready", Part::Marker("r1")),
-            ("r1/index.html", Part::Inside("r1")),
-            ("r1/files.zip", Part::Inside("r1")),
-            ("r1/en/.ready", Part::Inside("r1")),
-            (".ready", Part::Other),
-            (".zip", Part::Other),
-            ("/x.zip", Part::Other),
-            ("notes.txt", Part::Other),
+            ("r1.zip", BuildKey::Archive("r1")),
+            ("docs-1.2.ZIP", BuildKey::Archive("docs-1.2")),
+            ("r1/.ready", BuildKey::Marker("r1")),
+            ("r1/index.html", BuildKey::Inside("r1")),
+            ("r1/files.zip", BuildKey::Inside("r1")),
+            ("r1/en/.ready", BuildKey::Inside("r1")),
+            (".ready", BuildKey::Other),
+            (".zip", BuildKey::Other),
+            ("/x.zip", BuildKey::Other),
+            ("notes.txt", BuildKey::Other),
         ] {
-            assert_eq!(Part::of(&StoredKey::new(key)), part, "{key}");
+            assert_eq!(BuildKey::of(&StoredKey::new(key)), part, "{key}");
         }
     }
 
@@ -220,8 +223,8 @@ mod tests {
         assert_eq!(build.marker().to_string(), "s3://acme/builds/c0ffee/.ready");
         assert_eq!(build.source(true, false).unwrap().to_string(), "s3://acme/builds/c0ffee.zip");
         assert_eq!(build.source(false, true).unwrap().to_string(), "s3://acme/builds/c0ffee/");
-        assert_eq!(build.source(false, false), Err(BuildError::Absent("c0ffee".to_owned())));
-        assert_eq!(build.source(true, true), Err(BuildError::Twice("c0ffee".to_owned())));
+        assert_eq!(build.source(false, false), Err(StagedBuildError::Absent("c0ffee".to_owned())));
+        assert_eq!(build.source(true, true), Err(StagedBuildError::Twice("c0ffee".to_owned())));
         for bad in ["", "a/b", "..", "a\nb", "a*", &"x".repeat(1020)] {
             assert!(Build::new(&place(), bad).is_err(), "{bad:?}");
         }
@@ -232,7 +235,7 @@ mod tests {
 
     #[test]
     fn only_whole_builds_are_the_newest() {
-        let landed = |key: &str, size: u64, at: u64| Landed {
+        let landed = |key: &str, size: u64, at: u64| UploadedObject {
             key: StoredKey::new(&format!("builds/{key}")),
             size,
             modified: Timestamp::from_milliseconds(at),

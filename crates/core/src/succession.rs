@@ -5,38 +5,38 @@
 
 use std::collections::BTreeMap;
 
-use crate::desired::{Body, Desired, Entry};
-use crate::identity::{ETag, Identity};
+use crate::desired::{DesiredBody, DesiredEntry, DesiredSite};
+use crate::identity::{ContentIdentity, ETag};
 use crate::key::StoredKey;
-use crate::listing::{Keeping, Listed};
-use crate::manifest::{Record, Standing};
+use crate::listing::{ListedObject, PreservedAttributes};
+use crate::manifest::{ManifestRecord, RecordState};
 use crate::plan::{Operation, Plan};
 use crate::release::ReleaseId;
-use crate::site_state::{Site, Unfinished};
+use crate::site_state::{SiteState, UnfinishedRuns};
 
 /// What S3 answered to a write.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Written {
+pub struct WrittenObject {
     /// The object's ETag.
     pub etag: ETag,
     /// What a copy of it onto itself must repeat.
-    pub keeping: Keeping,
+    pub keeping: PreservedAttributes,
 }
 
 /// Answers to writes, by key.
-pub type Outcomes = BTreeMap<StoredKey, Written>;
+pub type Outcomes = BTreeMap<StoredKey, WrittenObject>;
 
 /// Makes the next manifest.
 #[derive(Debug)]
-pub struct Succession<'a> {
+pub struct NextManifest<'a> {
     /// What the site should be.
-    pub desired: &'a Desired,
+    pub desired: &'a DesiredSite,
     /// What was carried out.
     pub plan: &'a Plan,
     /// What the site was.
-    pub site: &'a Site,
+    pub site: &'a SiteState,
     /// What earlier runs left.
-    pub unfinished: &'a Unfinished,
+    pub unfinished: &'a UnfinishedRuns,
     /// What S3 answered.
     pub outcomes: &'a Outcomes,
     /// The release before.
@@ -45,18 +45,18 @@ pub struct Succession<'a> {
     pub horizon: ReleaseId,
 }
 
-/// How far a [`Succession`] is.
+/// How far a [`NextManifest`] is.
 #[derive(Debug, Default)]
-pub struct Progress {
+pub struct NextManifestCursor {
     entry: usize,
     object: usize,
-    group: Vec<Record>,
+    group: Vec<ManifestRecord>,
     expired: Vec<String>,
 }
 
-impl Succession<'_> {
+impl NextManifest<'_> {
     /// Takes the next record of the old manifest; new records are appended in order.
-    pub fn push(&self, progress: &mut Progress, record: Record, records: &mut Vec<Record>) {
+    pub fn push(&self, progress: &mut NextManifestCursor, record: ManifestRecord, records: &mut Vec<ManifestRecord>) {
         if progress.group.first().is_some_and(|first| first.key != record.key) {
             let group = std::mem::take(&mut progress.group);
             self.group(progress, group, records);
@@ -66,7 +66,7 @@ impl Succession<'_> {
 
     /// The last records, and the names of bodies that no release needs any more.
     #[must_use]
-    pub fn finish(&self, mut progress: Progress, records: &mut Vec<Record>) -> Vec<String> {
+    pub fn finish(&self, mut progress: NextManifestCursor, records: &mut Vec<ManifestRecord>) -> Vec<String> {
         let group = std::mem::take(&mut progress.group);
         if !group.is_empty() {
             self.group(&mut progress, group, records);
@@ -75,14 +75,14 @@ impl Succession<'_> {
         progress.expired
     }
 
-    fn group(&self, progress: &mut Progress, group: Vec<Record>, records: &mut Vec<Record>) {
+    fn group(&self, progress: &mut NextManifestCursor, group: Vec<ManifestRecord>, records: &mut Vec<ManifestRecord>) {
         let Some(key) = group.first().map(|record| record.key.clone()) else { return };
         self.advance(progress, Some(&key), records);
         self.key(progress, &key, group, records);
     }
 
     /// Everything before `limit` that the old manifest does not name.
-    fn advance(&self, progress: &mut Progress, limit: Option<&StoredKey>, records: &mut Vec<Record>) {
+    fn advance(&self, progress: &mut NextManifestCursor, limit: Option<&StoredKey>, records: &mut Vec<ManifestRecord>) {
         loop {
             let entry = self.desired.entries().get(progress.entry);
             let object = self.site.objects().get(progress.object);
@@ -100,13 +100,19 @@ impl Succession<'_> {
     }
 
     /// One key, with what the old manifest has under it.
-    fn key(&self, progress: &mut Progress, key: &StoredKey, old: Vec<Record>, records: &mut Vec<Record>) {
+    fn key(
+        &self,
+        progress: &mut NextManifestCursor,
+        key: &StoredKey,
+        old: Vec<ManifestRecord>,
+        records: &mut Vec<ManifestRecord>,
+    ) {
         let at = progress.entry;
         let entry = self.desired.entries().get(at).filter(|entry| entry.key.as_str() == key.as_str());
         let object = self.site.objects().get(progress.object).filter(|object| object.key == *key);
         progress.entry += usize::from(entry.is_some());
         progress.object += usize::from(object.is_some());
-        let (standing, aside): (Vec<Record>, Vec<Record>) =
+        let (standing, aside): (Vec<ManifestRecord>, Vec<ManifestRecord>) =
             old.into_iter().partition(|record| record.standing.is_on_site());
         let standing = standing.into_iter().next();
         let operation = self.operation(key);
@@ -117,7 +123,7 @@ impl Succession<'_> {
             }
             None => records.extend(self.retained(key, operation, standing.as_ref(), object)),
         }
-        let mut preserved: BTreeMap<ETag, Record> = BTreeMap::new();
+        let mut preserved: BTreeMap<ETag, ManifestRecord> = BTreeMap::new();
         for record in aside.into_iter().chain(standing.and_then(|record| self.set_aside(record, object))) {
             let newer = preserved.get(&record.etag).is_none_or(|other| other.standing < record.standing);
             if newer {
@@ -126,8 +132,8 @@ impl Succession<'_> {
         }
         for record in preserved.into_values() {
             match record.standing {
-                Standing::Preserved(last) if last < self.horizon => progress.expired.push(record.body_name()),
-                Standing::Live | Standing::Retained(_) | Standing::Preserved(_) => records.push(record),
+                RecordState::Preserved(last) if last < self.horizon => progress.expired.push(record.body_name()),
+                RecordState::Live | RecordState::Retained(_) | RecordState::Preserved(_) => records.push(record),
             }
         }
     }
@@ -139,15 +145,15 @@ impl Succession<'_> {
 
     fn live(
         &self,
-        entry: &Entry,
+        entry: &DesiredEntry,
         operation: Option<&Operation>,
-        settled: Option<&Record>,
-        object: Option<&Listed>,
-    ) -> Option<Record> {
+        settled: Option<&ManifestRecord>,
+        object: Option<&ListedObject>,
+    ) -> Option<ManifestRecord> {
         let key = entry.key.stored();
         let wanted = match &entry.body {
-            Body::Object { identity, .. } => identity.clone(),
-            Body::Redirect(_) => Identity::default(),
+            DesiredBody::Object { identity, .. } => identity.clone(),
+            DesiredBody::Redirect(_) => ContentIdentity::default(),
         };
         let (etag, identity, keeping) = match (operation, settled, object) {
             (Some(_), ..) => {
@@ -163,9 +169,9 @@ impl Succession<'_> {
             }
             (None, None, None) => return None,
         };
-        Some(Record {
+        Some(ManifestRecord {
             key,
-            standing: Standing::Live,
+            standing: RecordState::Live,
             size: entry.body.size(),
             etag,
             identity,
@@ -180,29 +186,29 @@ impl Succession<'_> {
         &self,
         key: &StoredKey,
         operation: Option<&Operation>,
-        standing: Option<&Record>,
-        object: Option<&Listed>,
-    ) -> Option<Record> {
+        standing: Option<&ManifestRecord>,
+        object: Option<&ListedObject>,
+    ) -> Option<ManifestRecord> {
         let (object, holding) = (object?, self.site.holding(key)?);
         if operation.is_some() || holding.last < self.horizon {
             return None;
         }
         let standing = standing.filter(|_| holding.intact).cloned();
-        let record = standing.unwrap_or_else(|| Record {
+        let record = standing.unwrap_or_else(|| ManifestRecord {
             key: key.clone(),
-            standing: Standing::Live,
+            standing: RecordState::Live,
             size: object.size,
             etag: object.etag.clone(),
             identity: object.identity(),
-            headers: crate::headers::Headers::default(),
+            headers: crate::headers::ObjectHeaders::default(),
             redirect: None,
-            keeping: Keeping::default(),
+            keeping: PreservedAttributes::default(),
         });
-        Some(Record { standing: Standing::Retained(holding.last), ..record })
+        Some(ManifestRecord { standing: RecordState::Retained(holding.last), ..record })
     }
 
     /// What was on the site, where its body was set aside: by this run, or by one that did not finish.
-    fn set_aside(&self, record: Record, object: Option<&Listed>) -> Option<Record> {
+    fn set_aside(&self, record: ManifestRecord, object: Option<&ListedObject>) -> Option<ManifestRecord> {
         let ours = self.plan.preserve.binary_search_by(|preserve| preserve.key.cmp(&record.key)).ok();
         let ours = ours.and_then(|at| self.plan.preserve.get(at)).filter(|preserve| preserve.etag == record.etag);
         let last = match (ours, record.standing) {
@@ -213,19 +219,19 @@ impl Succession<'_> {
                     return None;
                 }
                 match standing {
-                    Standing::Live => self.before,
-                    Standing::Retained(last) | Standing::Preserved(last) => last,
+                    RecordState::Live => self.before,
+                    RecordState::Retained(last) | RecordState::Preserved(last) => last,
                 }
             }
         };
-        Some(Record { standing: Standing::Preserved(last), ..record })
+        Some(ManifestRecord { standing: RecordState::Preserved(last), ..record })
     }
 }
 
 /// What is known of a body that S3 took: under KMS its ETag is no MD5, whatever it looks like.
-fn learned(wanted: Identity, written: &Written) -> Identity {
+fn learned(wanted: ContentIdentity, written: &WrittenObject) -> ContentIdentity {
     let opaque = written.keeping.encryption.as_deref().is_some_and(|kind| kind.starts_with("aws:"));
     let md5 = written.etag.as_md5().filter(|_| !opaque);
     let tag = md5.is_none().then(|| written.etag.as_str().to_owned());
-    wanted.merge(Identity { md5, opaque: tag, ..Identity::default() })
+    wanted.merge(ContentIdentity { md5, opaque: tag, ..ContentIdentity::default() })
 }

@@ -1,6 +1,6 @@
 //! Deliveries that were seen before: replays, redeliveries, and two at once.
 //!
-//! Owns what a delivery is recognised by and whose turn it is. Never stores anything: whoever does puts a [`Seen`] on condition
+//! Owns what a delivery is recognised by and whose turn it is. Never stores anything: whoever does puts a [`DeliveryRecord`] on condition
 //! that nobody else did, and looks again where somebody had.
 
 use std::fmt;
@@ -12,8 +12,8 @@ use sha2::{Digest, Sha256};
 use crate::sanitize::spoken;
 use crate::timestamp::Timestamp;
 
-/// The form of [`Seen`]; another number is another form.
-pub const SEEN_FORMAT: u32 = 1;
+/// The form of [`DeliveryRecord`]; another number is another form.
+pub const DELIVERY_FORMAT: u32 = 1;
 
 /// Longest id of a delivery that is kept, in bytes; GitHub's has 36.
 const ID_BYTES: usize = 64;
@@ -24,25 +24,25 @@ const ID_BYTES: usize = 64;
 /// part of it: they are not signed, so whoever replays a body can send it with others.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct DeliveryIdentity(String);
+pub struct DeliveryDigest(String);
 
 /// Not the identity of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("this is no SHA-256 of a delivery, which has 64 hexadecimal digits")]
-pub struct DeliveryIdentityError;
+pub struct DeliveryDigestError;
 
 /// What is stored of one delivery and one site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Seen {
-    /// [`SEEN_FORMAT`].
+pub struct DeliveryRecord {
+    /// [`DELIVERY_FORMAT`].
     pub format: u32,
     /// The id that the sender gave it, for people.
     pub delivery: String,
     /// The run that acts on it.
     pub run: String,
     /// How far that is.
-    pub state: State,
+    pub state: DeliveryProgress,
     /// Until when a run that is under way counts as alive.
     pub until: Timestamp,
 }
@@ -50,7 +50,7 @@ pub struct Seen {
 /// How far a delivery is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum State {
+pub enum DeliveryProgress {
     /// A run acts on it.
     Running,
     /// It was acted on: published, or found to be nothing to publish.
@@ -61,16 +61,16 @@ pub enum State {
 
 /// Whose turn it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Turn {
+pub enum DeliveryState {
     /// Act on it, after this was stored in the place of what was there.
-    Run(Seen),
+    Run(DeliveryRecord),
     /// The run of that id is at it.
     AlreadyRunning(String),
     /// The run of that id has done it.
     AlreadyDone(String),
 }
 
-impl DeliveryIdentity {
+impl DeliveryDigest {
     /// The identity of a body, and of the time that was signed with it.
     #[must_use]
     pub fn of(signed_at: Option<Timestamp>, body: &[u8]) -> Self {
@@ -90,20 +90,22 @@ impl DeliveryIdentity {
     }
 }
 
-impl Seen {
+impl DeliveryRecord {
     /// Whose turn it is on a delivery of which `before` is stored, at an instant; a run counts as alive for `lasts`.
     #[must_use]
-    pub fn turn(before: Option<&Self>, delivery: &str, run: &str, now: Timestamp, lasts: Duration) -> Turn {
+    pub fn turn(before: Option<&Self>, delivery: &str, run: &str, now: Timestamp, lasts: Duration) -> DeliveryState {
         match before {
-            Some(seen) if seen.state == State::Done => Turn::AlreadyDone(seen.run.clone()),
-            Some(seen) if seen.state == State::Running && now < seen.until => Turn::AlreadyRunning(seen.run.clone()),
+            Some(seen) if seen.state == DeliveryProgress::Done => DeliveryState::AlreadyDone(seen.run.clone()),
+            Some(seen) if seen.state == DeliveryProgress::Running && now < seen.until => {
+                DeliveryState::AlreadyRunning(seen.run.clone())
+            }
             Some(_) | None => {
                 let lasts = u64::try_from(lasts.as_millis()).unwrap_or(u64::MAX);
-                Turn::Run(Self {
-                    format: SEEN_FORMAT,
+                DeliveryState::Run(Self {
+                    format: DELIVERY_FORMAT,
                     delivery: spoken(delivery, ID_BYTES),
                     run: run.to_owned(),
-                    state: State::Running,
+                    state: DeliveryProgress::Running,
                     until: Timestamp::from_milliseconds(now.milliseconds().saturating_add(lasts)),
                 })
             }
@@ -113,25 +115,25 @@ impl Seen {
     /// The same delivery, acted on.
     #[must_use]
     pub fn ended(&self, well: bool) -> Self {
-        Self { state: if well { State::Done } else { State::Failed }, ..self.clone() }
+        Self { state: if well { DeliveryProgress::Done } else { DeliveryProgress::Failed }, ..self.clone() }
     }
 }
 
-impl TryFrom<String> for DeliveryIdentity {
-    type Error = DeliveryIdentityError;
-    fn try_from(text: String) -> Result<Self, DeliveryIdentityError> {
+impl TryFrom<String> for DeliveryDigest {
+    type Error = DeliveryDigestError;
+    fn try_from(text: String) -> Result<Self, DeliveryDigestError> {
         let fine = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
-        if fine { Ok(Self(text)) } else { Err(DeliveryIdentityError) }
+        if fine { Ok(Self(text)) } else { Err(DeliveryDigestError) }
     }
 }
 
-impl From<DeliveryIdentity> for String {
-    fn from(identity: DeliveryIdentity) -> Self {
+impl From<DeliveryDigest> for String {
+    fn from(identity: DeliveryDigest) -> Self {
         identity.0
     }
 }
 
-impl fmt::Display for DeliveryIdentity {
+impl fmt::Display for DeliveryDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

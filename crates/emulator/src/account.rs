@@ -13,15 +13,15 @@ use aws_credential_types::Credentials;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use tokio::net::TcpListener;
 
-use crate::cloudfront::{CloudFront, CloudFrontError};
-use crate::database::{Database, StorageError};
+use crate::cloudfront::{CloudFrontError, CloudFrontService};
+use crate::database::{Database, DatabaseError};
 use crate::documents::{Documents, StoredDocuments};
-use crate::http::{Front, InProcess};
-use crate::iam::{Clock, Iam, IamError};
+use crate::http::{InProcess, Router};
+use crate::iam::{IamClock, IamError, IamService};
 use crate::parameters::ParameterStore;
-use crate::s3::{self, Store};
+use crate::s3::{self, ObjectStore};
 use crate::secrets::Secrets;
-use crate::sts::Sts;
+use crate::sts::StsService;
 
 /// The file in an account's directory that holds everything but larger bodies.
 const DATABASE_FILE: &str = "tidegate.redb";
@@ -56,7 +56,7 @@ pub enum OpenError {
     },
     /// The database opened, but not what is in it.
     #[error(transparent)]
-    Storage(#[from] StorageError),
+    Storage(#[from] DatabaseError),
     /// The identities in it cannot be read.
     #[error(transparent)]
     Identities(#[from] IamError),
@@ -67,27 +67,27 @@ pub enum OpenError {
 
 /// An account with its buckets, identities and distributions. Cheap to clone; all clones are one account.
 #[derive(Clone)]
-pub struct Account(Arc<Services>);
+pub struct LocalAws(Arc<AwsServices>);
 
-struct Services {
-    store: Store,
-    front: Arc<Front>,
+struct AwsServices {
+    store: ObjectStore,
+    front: Arc<Router>,
 }
 
-impl fmt::Debug for Account {
+impl fmt::Debug for LocalAws {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Account").finish_non_exhaustive()
     }
 }
 
-impl Account {
+impl LocalAws {
     /// An account that goes with its last owner.
     ///
     /// # Errors
     /// The machine gives no thread or no randomness.
     pub fn in_memory() -> Result<Self, OpenError> {
         let database = Arc::new(Database::in_memory()?);
-        Self::over(Arc::clone(&database), Store::in_memory(database))
+        Self::over(Arc::clone(&database), ObjectStore::in_memory(database))
     }
 
     /// The account kept in `directory`, made there if there is none. One process at a time may have it open.
@@ -102,24 +102,24 @@ impl Account {
             source => OpenError::Database { path: path(), source: Box::new(source) },
         })?;
         let database = Arc::new(database);
-        let store = Store::open(Arc::clone(&database), directory.join(BODIES_DIRECTORY))?;
+        let store = ObjectStore::open(Arc::clone(&database), directory.join(BODIES_DIRECTORY))?;
         Self::over(database, store)
     }
 
-    fn over(database: Arc<Database>, store: Store) -> Result<Self, OpenError> {
+    fn over(database: Arc<Database>, store: ObjectStore) -> Result<Self, OpenError> {
         let documents: Arc<dyn Documents> = Arc::new(StoredDocuments::new(database));
-        let iam = Iam::open(&documents, Clock::default())?;
-        let cloudfront = CloudFront::open(Arc::clone(&documents), iam.clone())?;
-        let front = Arc::new(Front {
+        let iam = IamService::open(&documents, IamClock::default())?;
+        let cloudfront = CloudFrontService::open(Arc::clone(&documents), iam.clone())?;
+        let front = Arc::new(Router {
             s3: s3::service(store.clone(), iam.clone()),
-            sts: Sts::new(iam.clone()),
+            sts: StsService::new(iam.clone()),
             cloudfront,
             secrets: Secrets::new(Arc::clone(&documents), iam.clone()),
             parameters: ParameterStore::new(documents, iam.clone()),
             iam,
             requests: AtomicU64::new(1),
         });
-        Ok(Self(Arc::new(Services { store, front })))
+        Ok(Self(Arc::new(AwsServices { store, front })))
     }
 
     /// Credentials that may do everything.
@@ -136,13 +136,13 @@ impl Account {
 
     /// Users, roles, groups, policies, keys and sessions.
     #[must_use]
-    pub fn iam(&self) -> &Iam {
+    pub fn iam(&self) -> &IamService {
         &self.0.front.iam
     }
 
     /// Distributions and invalidations.
     #[must_use]
-    pub fn cloudfront(&self) -> &CloudFront {
+    pub fn cloudfront(&self) -> &CloudFrontService {
         &self.0.front.cloudfront
     }
 
@@ -160,11 +160,11 @@ impl Account {
 
     /// Buckets and objects, without permissions: to seed and to look.
     #[must_use]
-    pub fn s3(&self) -> &Store {
+    pub fn s3(&self) -> &ObjectStore {
         &self.0.store
     }
 
-    pub(crate) fn front(&self) -> Arc<Front> {
+    pub(crate) fn front(&self) -> Arc<Router> {
         Arc::clone(&self.0.front)
     }
 

@@ -39,7 +39,7 @@ pub(crate) const DOCUMENTS: TableDefinition<'static, (&str, &str), &[u8]> = Tabl
 
 /// Why the stand-in could not keep or find something. Cheap to clone: everybody in a failed batch is told the same.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum StorageError {
+pub enum DatabaseError {
     /// The database refused or failed.
     #[error("the stand-in's database failed: {0}")]
     Database(Arc<redb::Error>),
@@ -61,51 +61,51 @@ pub enum StorageError {
 ///
 /// One that is not a storage error must be returned **before** the change has touched a table, since the changes that share its
 /// transaction are still committed.
-pub(crate) trait Failure: From<StorageError> + Send + 'static {
+pub(crate) trait CommitFailure: From<DatabaseError> + Send + 'static {
     /// Whether storage failed, so that the transaction must not be committed.
     fn is_storage(&self) -> bool;
 }
 
-impl Failure for StorageError {
+impl CommitFailure for DatabaseError {
     fn is_storage(&self) -> bool {
         true
     }
 }
 
-/// Lets `?` turn every error of the database into `$error`, which has `From<StorageError>`.
+/// Lets `?` turn every error of the database into `$error`, which has `From<DatabaseError>`.
 macro_rules! from_database_errors {
     ($error:ty: $($source:ty),+) => {
         $(impl From<$source> for $error {
             fn from(source: $source) -> Self {
-                Self::from($crate::database::StorageError::Database(std::sync::Arc::new(redb::Error::from(source))))
+                Self::from($crate::database::DatabaseError::Database(std::sync::Arc::new(redb::Error::from(source))))
             }
         })+
     };
 }
 pub(crate) use from_database_errors;
 
-from_database_errors!(StorageError: redb::TransactionError, redb::TableError, redb::StorageError, redb::CommitError, redb::DatabaseError);
+from_database_errors!(DatabaseError: redb::TransactionError, redb::TableError, redb::StorageError, redb::CommitError, redb::DatabaseError);
 
-impl From<std::io::Error> for StorageError {
+impl From<std::io::Error> for DatabaseError {
     fn from(source: std::io::Error) -> Self {
         Self::File(Arc::new(source))
     }
 }
 
-impl From<serde_json::Error> for StorageError {
+impl From<serde_json::Error> for DatabaseError {
     fn from(source: serde_json::Error) -> Self {
         Self::Record(Arc::new(source))
     }
 }
 
 /// What a change works on: the open transaction, and what to do once it is durable.
-pub(crate) struct Change<'a> {
+pub(crate) struct DatabaseChange<'a> {
     /// The transaction that all changes of a batch share.
     pub(crate) transaction: &'a WriteTransaction,
     effects: &'a mut Vec<Box<dyn FnOnce() + Send>>,
 }
 
-impl Change<'_> {
+impl DatabaseChange<'_> {
     /// Does `effect` when, and only if, the transaction has become durable; effects run in the order of the changes.
     pub(crate) fn after_commit(&mut self, effect: impl FnOnce() + Send + 'static) {
         self.effects.push(Box::new(effect));
@@ -113,41 +113,41 @@ impl Change<'_> {
 }
 
 /// One change that waits for its turn.
-trait Job: Send {
-    fn apply(&mut self, change: &mut Change<'_>) -> Result<(), StorageError>;
-    fn answer(self: Box<Self>, committed: Result<(), StorageError>);
+trait CommitJob: Send {
+    fn apply(&mut self, change: &mut DatabaseChange<'_>) -> Result<(), DatabaseError>;
+    fn answer(self: Box<Self>, committed: Result<(), DatabaseError>);
 }
 
-struct Pending<B, T, E, R> {
+struct PendingCommit<B, T, E, R> {
     body: Option<B>,
     result: Option<Result<T, E>>,
     reply: R,
 }
 
-impl<B, T, E, R> Job for Pending<B, T, E, R>
+impl<B, T, E, R> CommitJob for PendingCommit<B, T, E, R>
 where
-    B: FnOnce(&mut Change<'_>) -> Result<T, E> + Send,
+    B: FnOnce(&mut DatabaseChange<'_>) -> Result<T, E> + Send,
     T: Send,
-    E: Failure,
+    E: CommitFailure,
     R: FnOnce(Result<T, E>) + Send,
 {
-    fn apply(&mut self, change: &mut Change<'_>) -> Result<(), StorageError> {
+    fn apply(&mut self, change: &mut DatabaseChange<'_>) -> Result<(), DatabaseError> {
         let Some(body) = self.body.take() else {
             return Ok(());
         };
         let result = body(change);
         let storage_failed = matches!(&result, Err(error) if error.is_storage());
         self.result = Some(result);
-        if storage_failed { Err(StorageError::Closed) } else { Ok(()) }
+        if storage_failed { Err(DatabaseError::Closed) } else { Ok(()) }
     }
 
-    fn answer(self: Box<Self>, committed: Result<(), StorageError>) {
+    fn answer(self: Box<Self>, committed: Result<(), DatabaseError>) {
         let result = match (committed, self.result) {
             // The change that made the batch fail knows the cause best.
             (_, Some(Err(error))) if error.is_storage() => Err(error),
             (Err(error), _) => Err(E::from(error)),
             (Ok(()), Some(result)) => result,
-            (Ok(()), None) => Err(E::from(StorageError::Closed)),
+            (Ok(()), None) => Err(E::from(DatabaseError::Closed)),
         };
         (self.reply)(result);
     }
@@ -156,13 +156,13 @@ where
 /// The open database, with its committing thread. Dropping it waits for the changes already accepted.
 pub(crate) struct Database {
     tables: Arc<redb::Database>,
-    jobs: Option<mpsc::Sender<Box<dyn Job>>>,
+    jobs: Option<mpsc::Sender<Box<dyn CommitJob>>>,
     committer: Option<JoinHandle<()>>,
 }
 
 impl Database {
     /// A database that lives in memory and goes with its last owner.
-    pub(crate) fn in_memory() -> Result<Self, StorageError> {
+    pub(crate) fn in_memory() -> Result<Self, DatabaseError> {
         let tables = redb::Database::builder()
             .set_cache_size(CACHE)
             .create_with_backend(redb::backends::InMemoryBackend::new())?;
@@ -176,7 +176,7 @@ impl Database {
             .map_err(|error| redb::DatabaseError::Storage(redb::StorageError::Io(std::io::Error::other(error))))
     }
 
-    fn start(tables: redb::Database) -> Result<Self, StorageError> {
+    fn start(tables: redb::Database) -> Result<Self, DatabaseError> {
         let transaction = tables.begin_write()?;
         // Opening a table for writing creates it, and readers may then rely on all of them.
         transaction.open_table(BUCKETS)?;
@@ -198,11 +198,11 @@ impl Database {
     }
 
     /// Reads from one consistent state: what was committed when the reading began.
-    pub(crate) fn read<T, E: From<StorageError>>(
+    pub(crate) fn read<T, E: From<DatabaseError>>(
         &self,
         body: impl FnOnce(&ReadTransaction) -> Result<T, E>,
     ) -> Result<T, E> {
-        let transaction = self.tables.begin_read().map_err(StorageError::from)?;
+        let transaction = self.tables.begin_read().map_err(DatabaseError::from)?;
         body(&transaction)
     }
 
@@ -211,36 +211,36 @@ impl Database {
     pub(crate) async fn write<T, E, B>(&self, body: B) -> Result<T, E>
     where
         T: Send + 'static,
-        E: Failure,
-        B: FnOnce(&mut Change<'_>) -> Result<T, E> + Send + 'static,
+        E: CommitFailure,
+        B: FnOnce(&mut DatabaseChange<'_>) -> Result<T, E> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
         // A caller that went away needs no answer.
         self.submit(body, move |result| drop(reply.send(result)))?;
-        answer.await.unwrap_or_else(|_| Err(E::from(StorageError::Closed)))
+        answer.await.unwrap_or_else(|_| Err(E::from(DatabaseError::Closed)))
     }
 
     /// The same for callers that are not asynchronous; blocks the thread for one commit.
     pub(crate) fn write_blocking<T, E, B>(&self, body: B) -> Result<T, E>
     where
         T: Send + 'static,
-        E: Failure,
-        B: FnOnce(&mut Change<'_>) -> Result<T, E> + Send + 'static,
+        E: CommitFailure,
+        B: FnOnce(&mut DatabaseChange<'_>) -> Result<T, E> + Send + 'static,
     {
         let (reply, answer) = mpsc::sync_channel(1);
         self.submit(body, move |result| drop(reply.send(result)))?;
-        answer.recv().unwrap_or_else(|_| Err(E::from(StorageError::Closed)))
+        answer.recv().unwrap_or_else(|_| Err(E::from(DatabaseError::Closed)))
     }
 
     fn submit<T, E, B, R>(&self, body: B, reply: R) -> Result<(), E>
     where
         T: Send + 'static,
-        E: Failure,
-        B: FnOnce(&mut Change<'_>) -> Result<T, E> + Send + 'static,
+        E: CommitFailure,
+        B: FnOnce(&mut DatabaseChange<'_>) -> Result<T, E> + Send + 'static,
         R: FnOnce(Result<T, E>) + Send + 'static,
     {
-        let job = Pending { body: Some(body), result: None, reply };
-        self.jobs.as_ref().and_then(|jobs| jobs.send(Box::new(job)).ok()).ok_or_else(|| E::from(StorageError::Closed))
+        let job = PendingCommit { body: Some(body), result: None, reply };
+        self.jobs.as_ref().and_then(|jobs| jobs.send(Box::new(job)).ok()).ok_or_else(|| E::from(DatabaseError::Closed))
     }
 }
 
@@ -257,7 +257,7 @@ impl Drop for Database {
     }
 }
 
-fn commit_batches(tables: &redb::Database, waiting: &mpsc::Receiver<Box<dyn Job>>) {
+fn commit_batches(tables: &redb::Database, waiting: &mpsc::Receiver<Box<dyn CommitJob>>) {
     while let Ok(first) = waiting.recv() {
         let mut batch = vec![first];
         batch.extend(waiting.try_iter().take(LARGEST_BATCH - 1));
@@ -276,13 +276,13 @@ fn commit_batches(tables: &redb::Database, waiting: &mpsc::Receiver<Box<dyn Job>
 
 fn commit(
     tables: &redb::Database,
-    batch: &mut [Box<dyn Job>],
+    batch: &mut [Box<dyn CommitJob>],
     effects: &mut Vec<Box<dyn FnOnce() + Send>>,
-) -> Result<(), StorageError> {
+) -> Result<(), DatabaseError> {
     let transaction = tables.begin_write()?;
     for job in batch {
         // An early return drops the transaction, which undoes it.
-        job.apply(&mut Change { transaction: &transaction, effects })?;
+        job.apply(&mut DatabaseChange { transaction: &transaction, effects })?;
     }
     transaction.commit()?;
     Ok(())

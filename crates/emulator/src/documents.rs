@@ -6,7 +6,7 @@ use std::sync::Arc;
 use redb::ReadableTable as _;
 use serde_json::Value;
 
-use crate::database::{DOCUMENTS, Database, StorageError};
+use crate::database::{DOCUMENTS, Database, DatabaseError};
 
 /// A change of one document: given what is kept now, answers what shall be kept; `None` is no document.
 pub type DocumentChange = Box<dyn FnOnce(Option<Value>) -> Option<Value> + Send>;
@@ -17,25 +17,25 @@ pub trait Documents: Send + Sync {
     ///
     /// # Errors
     /// The storage failed.
-    fn get(&self, table: &str, key: &str) -> Result<Option<Value>, StorageError>;
+    fn get(&self, table: &str, key: &str) -> Result<Option<Value>, DatabaseError>;
 
     /// Keeps `value` in place of whatever was there.
     ///
     /// # Errors
     /// The storage failed; the old document is still there.
-    fn put(&self, table: &str, key: &str, value: Value) -> Result<(), StorageError>;
+    fn put(&self, table: &str, key: &str, value: Value) -> Result<(), DatabaseError>;
 
     /// All documents of a table with their keys, in the order of the keys' UTF-8 bytes.
     ///
     /// # Errors
     /// The storage failed.
-    fn list(&self, table: &str) -> Result<Vec<(String, Value)>, StorageError>;
+    fn list(&self, table: &str) -> Result<Vec<(String, Value)>, DatabaseError>;
 
     /// Changes one document with nobody else between reading and writing it; answers what is kept afterwards.
     ///
     /// # Errors
     /// The storage failed; the old document is still there.
-    fn update(&self, table: &str, key: &str, change: DocumentChange) -> Result<Option<Value>, StorageError>;
+    fn update(&self, table: &str, key: &str, change: DocumentChange) -> Result<Option<Value>, DatabaseError>;
 }
 
 /// Documents in the stand-in's database.
@@ -49,7 +49,7 @@ impl StoredDocuments {
 }
 
 impl Documents for StoredDocuments {
-    fn get(&self, table: &str, key: &str) -> Result<Option<Value>, StorageError> {
+    fn get(&self, table: &str, key: &str) -> Result<Option<Value>, DatabaseError> {
         self.0.read(|transaction| {
             let documents = transaction.open_table(DOCUMENTS)?;
             let found = documents.get((table, key))?;
@@ -57,11 +57,11 @@ impl Documents for StoredDocuments {
         })
     }
 
-    fn put(&self, table: &str, key: &str, value: Value) -> Result<(), StorageError> {
+    fn put(&self, table: &str, key: &str, value: Value) -> Result<(), DatabaseError> {
         self.update(table, key, Box::new(move |_| Some(value))).map(drop)
     }
 
-    fn list(&self, table: &str) -> Result<Vec<(String, Value)>, StorageError> {
+    fn list(&self, table: &str) -> Result<Vec<(String, Value)>, DatabaseError> {
         self.0.read(|transaction| {
             let documents = transaction.open_table(DOCUMENTS)?;
             let mut found = Vec::new();
@@ -77,7 +77,7 @@ impl Documents for StoredDocuments {
         })
     }
 
-    fn update(&self, table: &str, key: &str, change: DocumentChange) -> Result<Option<Value>, StorageError> {
+    fn update(&self, table: &str, key: &str, change: DocumentChange) -> Result<Option<Value>, DatabaseError> {
         let (table, key) = (table.to_owned(), key.to_owned());
         self.0.write_blocking(move |open| {
             let mut documents = open.transaction.open_table(DOCUMENTS)?;

@@ -27,12 +27,12 @@ use http::{Method, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
 
-pub use self::call::Call;
-use crate::http::Service;
+pub use self::call::ApiCall;
+use crate::http::HttpService;
 
 /// What may go wrong with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
+pub enum InjectedFault {
     /// The connection fails before AWS sees the request.
     Refuse,
     /// AWS does what was asked, and its answer is lost.
@@ -49,16 +49,16 @@ pub enum Fault {
     /// The request is made to wait, then goes through.
     Delay(Duration),
     /// The request is made to wait until the gate opens, then goes through: the process was stopped, or its network was.
-    Hold(Gate),
+    Hold(FaultGate),
     /// The answer's body breaks off half way.
     Cut,
 }
 
 /// Holds requests back until it is opened. Cheap to clone; all clones are one gate.
 #[derive(Debug, Clone)]
-pub struct Gate(Arc<tokio::sync::watch::Sender<bool>>);
+pub struct FaultGate(Arc<tokio::sync::watch::Sender<bool>>);
 
-impl Gate {
+impl FaultGate {
     /// A closed gate.
     #[must_use]
     pub fn closed() -> Self {
@@ -82,31 +82,31 @@ impl Gate {
     }
 }
 
-impl PartialEq for Gate {
+impl PartialEq for FaultGate {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
-impl Eq for Gate {}
+impl Eq for FaultGate {}
 
-impl Fault {
-    /// A [`Fault::Answer`].
+impl InjectedFault {
+    /// A [`InjectedFault::Answer`].
     #[must_use]
     pub fn answer(status: u16, code: &str) -> Self {
         Self::Answer { status, code: code.to_owned(), message: format!("{code}, injected by a test") }
     }
 }
 
-type Script = dyn Fn(&Call) -> Option<Fault> + Send + Sync;
+type Script = dyn Fn(&ApiCall) -> Option<InjectedFault> + Send + Sync;
 
 /// A recorder of requests and a source of faults. Cheap to clone; all clones share one record and one count.
 #[derive(Clone)]
-pub struct Faults(Arc<Shared>);
+pub struct Faults(Arc<FaultLog>);
 
-struct Shared {
+struct FaultLog {
     script: Box<Script>,
-    calls: Mutex<Vec<Call>>,
+    calls: Mutex<Vec<ApiCall>>,
     next: AtomicU64,
 }
 
@@ -118,8 +118,8 @@ impl fmt::Debug for Faults {
 
 impl Faults {
     /// Faults that `script` decides on, request by request. An SDK's retry is a request of its own.
-    pub fn new(script: impl Fn(&Call) -> Option<Fault> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(Shared { script: Box::new(script), calls: Mutex::default(), next: AtomicU64::new(1) }))
+    pub fn new(script: impl Fn(&ApiCall) -> Option<InjectedFault> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(FaultLog { script: Box::new(script), calls: Mutex::default(), next: AtomicU64::new(1) }))
     }
 
     /// No faults, only the record.
@@ -136,7 +136,7 @@ impl Faults {
 
     /// Every request so far, in the order in which they began.
     #[must_use]
-    pub fn calls(&self) -> Vec<Call> {
+    pub fn calls(&self) -> Vec<ApiCall> {
         self.0.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -145,7 +145,7 @@ impl Faults {
         self.0.calls.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    fn meet(&self, call: Call) -> Option<Fault> {
+    fn meet(&self, call: ApiCall) -> Option<InjectedFault> {
         let fault = (self.0.script)(&call);
         self.0.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
         fault
@@ -179,29 +179,29 @@ impl HttpConnector for FaultyConnector {
         HttpConnectorFuture::new_boxed(Box::pin(async move {
             let number = faults.0.next.fetch_add(1, Ordering::Relaxed);
             let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
-            let call = Call::of(number, &request);
+            let call = ApiCall::of(number, &request);
             let (service, is_head) = (call.service, request.method() == Method::HEAD);
             let fault = faults.meet(call);
             let request = HttpRequest::try_from(request).map_err(|error| ConnectorError::user(error.into()))?;
             match fault {
                 None => connector.call(request).await,
-                Some(Fault::Delay(time)) => {
+                Some(InjectedFault::Delay(time)) => {
                     tokio::time::sleep(time).await;
                     connector.call(request).await
                 }
-                Some(Fault::Hold(gate)) => {
+                Some(InjectedFault::Hold(gate)) => {
                     gate.pass().await;
                     connector.call(request).await
                 }
-                Some(Fault::Refuse) => Err(broken("the connection was refused by a test")),
-                Some(Fault::Lose) => {
+                Some(InjectedFault::Refuse) => Err(broken("the connection was refused by a test")),
+                Some(InjectedFault::Lose) => {
                     connector.call(request).await?;
                     Err(broken("the answer was lost by a test"))
                 }
-                Some(Fault::Answer { status, code, message }) => {
+                Some(InjectedFault::Answer { status, code, message }) => {
                     error_answer(service, is_head, status, &code, &message)
                 }
-                Some(Fault::Cut) => cut(connector.call(request).await?).await,
+                Some(InjectedFault::Cut) => cut(connector.call(request).await?).await,
             }
         }))
     }
@@ -213,7 +213,7 @@ fn broken(what: &'static str) -> ConnectorError {
 
 /// An error as the service would write it.
 fn error_answer(
-    service: Service,
+    service: HttpService,
     is_head: bool,
     status: u16,
     code: &str,
@@ -225,18 +225,18 @@ fn error_answer(
     };
     let body = match service {
         _ if is_head => String::new(),
-        Service::S3 => format!("<Error>{}<RequestId>FAULT</RequestId></Error>", inner()),
-        Service::Sts | Service::Iam | Service::CloudFront => format!(
+        HttpService::S3 => format!("<Error>{}<RequestId>FAULT</RequestId></Error>", inner()),
+        HttpService::Sts | HttpService::Iam | HttpService::CloudFront => format!(
             "<ErrorResponse><Error><Type>Sender</Type>{}</Error><RequestId>FAULT</RequestId></ErrorResponse>",
             inner()
         ),
-        Service::SecretsManager | Service::SystemsManager => {
+        HttpService::SecretsManager | HttpService::SystemsManager => {
             serde_json::json!({ "__type": code, "message": message }).to_string()
         }
     };
     let content_type = match service {
-        Service::SecretsManager | Service::SystemsManager => "application/x-amz-json-1.1",
-        Service::S3 | Service::Sts | Service::Iam | Service::CloudFront => "application/xml",
+        HttpService::SecretsManager | HttpService::SystemsManager => "application/x-amz-json-1.1",
+        HttpService::S3 | HttpService::Sts | HttpService::Iam | HttpService::CloudFront => "application/xml",
     };
     let status = StatusCode::from_u16(status).map_err(|error| ConnectorError::user(error.into()))?;
     let response = Response::builder()
@@ -273,11 +273,11 @@ mod tests {
             let answer = error_answer(service, false, 400, "Throttling", "<slow> \"down\"").unwrap();
             String::from_utf8(answer.body().bytes().unwrap().to_vec()).unwrap()
         };
-        for service in [Service::S3, Service::Sts, Service::Iam, Service::CloudFront] {
+        for service in [HttpService::S3, HttpService::Sts, HttpService::Iam, HttpService::CloudFront] {
             let text = body(service);
             assert!(text.contains("<Code>Throttling</Code><Message>&lt;slow&gt; &quot;down&quot;</Message>"), "{text}");
         }
-        for service in [Service::SecretsManager, Service::SystemsManager] {
+        for service in [HttpService::SecretsManager, HttpService::SystemsManager] {
             let parsed: serde_json::Value = serde_json::from_str(&body(service)).unwrap();
             assert_eq!(parsed, serde_json::json!({ "__type": "Throttling", "message": "<slow> \"down\"" }));
         }

@@ -27,19 +27,19 @@ use http_body_util::{BodyExt as _, Limited};
 use s3s::{Body, service::S3Service};
 use tokio::net::TcpListener;
 
-use crate::account::Account;
-use crate::cloudfront::CloudFront;
-use crate::iam::Iam;
+use crate::account::LocalAws;
+use crate::cloudfront::CloudFrontService;
+use crate::iam::IamService;
 use crate::parameters::ParameterStore;
 use crate::secrets::Secrets;
-use crate::sts::Sts;
+use crate::sts::StsService;
 
 /// Largest body that any service but S3 is given, bytes: 3,000 paths of 4,000 characters and their elements.
 const LARGEST_DOCUMENT: usize = 16 * 1024 * 1024;
 
 /// A service of the stand-in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Service {
+pub enum HttpService {
     /// Simple Storage Service.
     S3,
     /// Security Token Service.
@@ -55,7 +55,7 @@ pub enum Service {
 }
 
 /// The service that a request is for: by what it is signed for, else by its host; S3 if neither tells.
-pub(crate) fn service_of(uri: &Uri, headers: &HeaderMap) -> Service {
+pub(crate) fn service_of(uri: &Uri, headers: &HeaderMap) -> HttpService {
     let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     // AWS4-HMAC-SHA256 Credential=KEY/DATE/REGION/SERVICE/aws4_request, …
     let signed_for = text(header::AUTHORIZATION)
@@ -63,18 +63,18 @@ pub(crate) fn service_of(uri: &Uri, headers: &HeaderMap) -> Service {
         .and_then(|(_, scope)| scope.split('/').nth(3));
     let host = text(header::HOST).or_else(|| uri.host()).unwrap_or_default();
     match signed_for {
-        Some("sts") => Service::Sts,
-        Some("iam") => Service::Iam,
-        Some("cloudfront") => Service::CloudFront,
-        Some("secretsmanager") => Service::SecretsManager,
-        Some("ssm") => Service::SystemsManager,
-        Some(_) => Service::S3,
-        None if host.starts_with("sts.") => Service::Sts,
-        None if host.starts_with("iam.") => Service::Iam,
-        None if host.starts_with("cloudfront.") => Service::CloudFront,
-        None if host.starts_with("secretsmanager.") => Service::SecretsManager,
-        None if host.starts_with("ssm.") => Service::SystemsManager,
-        None => Service::S3,
+        Some("sts") => HttpService::Sts,
+        Some("iam") => HttpService::Iam,
+        Some("cloudfront") => HttpService::CloudFront,
+        Some("secretsmanager") => HttpService::SecretsManager,
+        Some("ssm") => HttpService::SystemsManager,
+        Some(_) => HttpService::S3,
+        None if host.starts_with("sts.") => HttpService::Sts,
+        None if host.starts_with("iam.") => HttpService::Iam,
+        None if host.starts_with("cloudfront.") => HttpService::CloudFront,
+        None if host.starts_with("secretsmanager.") => HttpService::SecretsManager,
+        None if host.starts_with("ssm.") => HttpService::SystemsManager,
+        None => HttpService::S3,
     }
 }
 
@@ -85,17 +85,17 @@ pub(crate) fn bucket_of_host(host: &str) -> Option<&str> {
 }
 
 /// All services of an account behind one function.
-pub(crate) struct Front {
+pub(crate) struct Router {
     pub(crate) s3: S3Service,
-    pub(crate) sts: Sts,
-    pub(crate) iam: Iam,
-    pub(crate) cloudfront: CloudFront,
+    pub(crate) sts: StsService,
+    pub(crate) iam: IamService,
+    pub(crate) cloudfront: CloudFrontService,
     pub(crate) secrets: Secrets,
     pub(crate) parameters: ParameterStore,
     pub(crate) requests: AtomicU64,
 }
 
-impl Front {
+impl Router {
     /// Answers one request.
     pub(crate) async fn answer(&self, mut request: Request<Body>) -> Response<Body> {
         if !request.headers().contains_key(header::HOST)
@@ -106,15 +106,15 @@ impl Front {
         join(request.headers_mut(), &header::CONTENT_ENCODING);
         let is_head = request.method() == Method::HEAD;
         let mut response = match service_of(request.uri(), request.headers()) {
-            Service::S3 => self.s3.call(request).await.unwrap_or_else(|error| {
+            HttpService::S3 => self.s3.call(request).await.unwrap_or_else(|error| {
                 tracing::error!(?error, "a request could not be answered");
                 plain(StatusCode::INTERNAL_SERVER_ERROR)
             }),
-            Service::Sts => whole(request, |request| self.sts.handle(request)).await,
-            Service::Iam => whole(request, |request| self.iam.handle(request)).await,
-            Service::CloudFront => whole(request, |request| self.cloudfront.handle(request)).await,
-            Service::SecretsManager => whole(request, |request| self.secrets.handle(request)).await,
-            Service::SystemsManager => whole(request, |request| self.parameters.handle(request)).await,
+            HttpService::Sts => whole(request, |request| self.sts.handle(request)).await,
+            HttpService::Iam => whole(request, |request| self.iam.handle(request)).await,
+            HttpService::CloudFront => whole(request, |request| self.cloudfront.handle(request)).await,
+            HttpService::SecretsManager => whole(request, |request| self.secrets.handle(request)).await,
+            HttpService::SystemsManager => whole(request, |request| self.parameters.handle(request)).await,
         };
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
         if let Ok(id) = HeaderValue::from_str(&format!("{number:016X}")) {
@@ -172,10 +172,10 @@ fn host_header(uri: &Uri) -> Option<HeaderValue> {
 }
 
 /// An HTTP client for the SDKs that needs no socket.
-pub(crate) struct InProcess(Arc<Front>);
+pub(crate) struct InProcess(Arc<Router>);
 
 impl InProcess {
-    pub(crate) fn new(front: Arc<Front>) -> Self {
+    pub(crate) fn new(front: Arc<Router>) -> Self {
         Self(front)
     }
 }
@@ -222,7 +222,7 @@ fn unusable(error: impl Into<BoxError>) -> ConnectorError {
 /// # Errors
 /// The listener failed.
 pub async fn serve(
-    account: Account,
+    account: LocalAws,
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
@@ -230,7 +230,7 @@ pub async fn serve(
 }
 
 /// What [`serve`] serves, for whoever puts something before it.
-pub fn router(account: &Account) -> axum::Router {
+pub fn router(account: &LocalAws) -> axum::Router {
     let front = account.front();
     let handle = move |request: axum::extract::Request| {
         let front = Arc::clone(&front);
@@ -269,14 +269,16 @@ mod tests {
                 "AWS4-HMAC-SHA256 Credential=AKID/20260101/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=0"
             )
         };
-        assert_eq!(service("http://127.0.0.1:9000/", Some(&signed("sts"))), Service::Sts);
-        assert_eq!(service("http://127.0.0.1:9000/2020-05-31/", Some(&signed("cloudfront"))), Service::CloudFront);
-        assert_eq!(service("https://sts.amazonaws.com/", Some(&signed("s3"))), Service::S3);
-        assert_eq!(service("https://sts.us-east-1.amazonaws.com/", None), Service::Sts);
-        assert_eq!(service("https://bucket.s3.amazonaws.com/", None), Service::S3);
-        for (name, expected) in
-            [("iam", Service::Iam), ("secretsmanager", Service::SecretsManager), ("ssm", Service::SystemsManager)]
-        {
+        assert_eq!(service("http://127.0.0.1:9000/", Some(&signed("sts"))), HttpService::Sts);
+        assert_eq!(service("http://127.0.0.1:9000/2020-05-31/", Some(&signed("cloudfront"))), HttpService::CloudFront);
+        assert_eq!(service("https://sts.amazonaws.com/", Some(&signed("s3"))), HttpService::S3);
+        assert_eq!(service("https://sts.us-east-1.amazonaws.com/", None), HttpService::Sts);
+        assert_eq!(service("https://bucket.s3.amazonaws.com/", None), HttpService::S3);
+        for (name, expected) in [
+            ("iam", HttpService::Iam),
+            ("secretsmanager", HttpService::SecretsManager),
+            ("ssm", HttpService::SystemsManager),
+        ] {
             assert_eq!(service("http://127.0.0.1:9000/", Some(&signed(name))), expected);
             assert_eq!(service(&format!("https://{name}.us-east-1.amazonaws.com/"), None), expected);
         }

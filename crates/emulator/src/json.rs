@@ -11,29 +11,29 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::iam::signature::{self, Scope, SignatureError};
-use crate::iam::{Caller, Denied, Iam};
+use crate::iam::signature::{self, CredentialScope, SignatureError};
+use crate::iam::{AccessDenied, Caller, IamService};
 
 /// The header that names the operation.
 pub(crate) const TARGET: &str = "x-amz-target";
 
 /// What sets one service apart from the others that speak the protocol.
-pub(crate) struct Protocol {
+pub(crate) struct JsonProtocol {
     /// What stands before the operation's name in the target, its dot included.
     pub(crate) target: &'static str,
     /// What requests have to be signed for.
-    pub(crate) scope: Scope,
+    pub(crate) scope: CredentialScope,
 }
 
 /// A failure: status, code and message as AWS gives them.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub(crate) struct JsonFailure {
     status: StatusCode,
     code: &'static str,
     message: String,
 }
 
-impl Failure {
+impl JsonFailure {
     /// The failure of a request that isn't as it has to be, as nearly all of them are.
     pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
         Self { status: StatusCode::BAD_REQUEST, code, message: message.into() }
@@ -45,13 +45,13 @@ impl Failure {
     }
 }
 
-impl From<Denied> for Failure {
-    fn from(denied: Denied) -> Self {
+impl From<AccessDenied> for JsonFailure {
+    fn from(denied: AccessDenied) -> Self {
         Self::new("AccessDeniedException", denied.to_string())
     }
 }
 
-impl From<SignatureError> for Failure {
+impl From<SignatureError> for JsonFailure {
     fn from(error: SignatureError) -> Self {
         let code = match &error {
             SignatureError::Missing => "MissingAuthenticationTokenException",
@@ -66,40 +66,42 @@ impl From<SignatureError> for Failure {
     }
 }
 
-impl Protocol {
+impl JsonProtocol {
     /// Answers one request with what `act` makes of the caller, the operation and its input; `None` for
     /// an operation that isn't there.
     pub(crate) fn handle(
         &self,
-        iam: &Iam,
+        iam: &IamService,
         request: &Request<Bytes>,
-        act: impl FnOnce(&Caller, &str, &[u8]) -> Option<Result<Value, Failure>>,
+        act: impl FnOnce(&Caller, &str, &[u8]) -> Option<Result<Value, JsonFailure>>,
     ) -> Response<Bytes> {
         match self.answer(iam, request, act) {
             Ok(output) => answer(StatusCode::OK, &output),
-            Err(Failure { status, code, message }) => answer(status, &json!({ "__type": code, "message": message })),
+            Err(JsonFailure { status, code, message }) => {
+                answer(status, &json!({ "__type": code, "message": message }))
+            }
         }
     }
 
     fn answer(
         &self,
-        iam: &Iam,
+        iam: &IamService,
         request: &Request<Bytes>,
-        act: impl FnOnce(&Caller, &str, &[u8]) -> Option<Result<Value, Failure>>,
-    ) -> Result<Value, Failure> {
+        act: impl FnOnce(&Caller, &str, &[u8]) -> Option<Result<Value, JsonFailure>>,
+    ) -> Result<Value, JsonFailure> {
         let caller = signature::verify(iam, request, self.scope)?;
         let target = request.headers().get(TARGET).and_then(|target| target.to_str().ok()).unwrap_or_default();
         let operation = target.strip_prefix(self.target).filter(|_| request.method() == Method::POST);
         operation.and_then(|operation| act(&caller, operation, request.body())).unwrap_or_else(|| {
             let message = format!("this stand-in doesn't implement `{} {target}`", request.method());
-            Err(Failure::new("UnknownOperationException", message))
+            Err(JsonFailure::new("UnknownOperationException", message))
         })
     }
 }
 
 /// Reads the input of an operation. A field that isn't understood is refused, never ignored.
-pub(crate) fn input<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
-    serde_json::from_slice(body).map_err(|error| Failure::new("SerializationException", error.to_string()))
+pub(crate) fn input<T: DeserializeOwned>(body: &[u8]) -> Result<T, JsonFailure> {
+    serde_json::from_slice(body).map_err(|error| JsonFailure::new("SerializationException", error.to_string()))
 }
 
 fn answer(status: StatusCode, body: &impl Serialize) -> Response<Bytes> {

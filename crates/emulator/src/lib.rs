@@ -1,7 +1,7 @@
 //! A stand-in of AWS in one process: S3, STS, IAM, CloudFront, and what is read of Secrets Manager and the Parameter Store,
 //! offline and with permissions enforced, for `--local`, `dev` and the tests. Never a dependency of what runs in the cloud: nothing in it is known to host, deploy or lambda.
 //!
-//! [`Account`] is the way in.
+//! [`LocalAws`] is the way in.
 
 pub mod account;
 pub mod cloudfront;
@@ -19,6 +19,6 @@ pub mod secrets;
 pub mod sts;
 mod xml;
 
-pub use account::{Account, OpenError};
-pub use database::StorageError;
+pub use account::{LocalAws, OpenError};
+pub use database::DatabaseError;
 pub use http::serve;

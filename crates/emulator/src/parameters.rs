@@ -16,12 +16,12 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::documents::Documents;
-use crate::iam::signature::Scope;
-use crate::iam::{ACCOUNT_ID, Access, Caller, Iam, RandomError, identifier};
-use crate::json::{self, Failure, Protocol};
+use crate::iam::signature::CredentialScope;
+use crate::iam::{ACCOUNT_ID, AccessRequest, Caller, IamService, RandomError, identifier};
+use crate::json::{self, JsonFailure, JsonProtocol};
 
-const PROTOCOL: Protocol =
-    Protocol { target: "AmazonSSM.", scope: Scope { service: "ssm", region: Some("us-east-1") } };
+const PROTOCOL: JsonProtocol =
+    JsonProtocol { target: "AmazonSSM.", scope: CredentialScope { service: "ssm", region: Some("us-east-1") } };
 /// The table of parameters, by name.
 const TABLE: &str = "parameters";
 /// Longest name of a parameter, the rest of its ARN left aside.
@@ -72,7 +72,7 @@ impl From<&str> for ParameterValue {
 
 /// A version of a parameter.
 #[derive(Serialize, Deserialize)]
-struct Version {
+struct ParameterVersion {
     value: ParameterValue,
     /// What stands for the ciphertext.
     ciphertext: String,
@@ -83,7 +83,7 @@ struct Version {
 #[derive(Clone)]
 pub struct ParameterStore {
     documents: Arc<dyn Documents>,
-    iam: Iam,
+    iam: IamService,
     /// Held while a parameter is read and written again.
     changing: Arc<Mutex<()>>,
 }
@@ -95,7 +95,7 @@ impl fmt::Debug for ParameterStore {
 }
 
 impl ParameterStore {
-    pub(crate) fn new(documents: Arc<dyn Documents>, iam: Iam) -> Self {
+    pub(crate) fn new(documents: Arc<dyn Documents>, iam: IamService) -> Self {
         Self { documents, iam, changing: Arc::default() }
     }
 
@@ -113,7 +113,7 @@ impl ParameterStore {
         let ciphertext = identifier("AQICAH", 64)?;
         let _alone = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut versions = self.versions(name)?;
-        versions.push(Version { value, ciphertext, created: self.iam.clock().now() });
+        versions.push(ParameterVersion { value, ciphertext, created: self.iam.clock().now() });
         let kept = serde_json::to_value(versions).map_err(|error| ParametersError::Storage(error.to_string()))?;
         self.documents.put(TABLE, name, kept).map_err(|error| ParametersError::Storage(error.to_string()))?;
         Ok(arn(name))
@@ -129,24 +129,24 @@ impl ParameterStore {
     }
 
     /// All versions of a parameter, oldest first; none if there is no such parameter.
-    fn versions(&self, name: &str) -> Result<Vec<Version>, ParametersError> {
+    fn versions(&self, name: &str) -> Result<Vec<ParameterVersion>, ParametersError> {
         let storage = |error: &dyn std::error::Error| ParametersError::Storage(error.to_string());
         let kept = self.documents.get(TABLE, name).map_err(|error| storage(&error))?;
         kept.map(serde_json::from_value).transpose().map_err(|error| storage(&error)).map(Option::unwrap_or_default)
     }
 
-    fn get_parameter(&self, caller: &Caller, body: &[u8]) -> Result<Value, Failure> {
+    fn get_parameter(&self, caller: &Caller, body: &[u8]) -> Result<Value, JsonFailure> {
         let wish: GetParameter = json::input(body)?;
         let (name, selector) = split(&wish.name);
         let (name, versions) =
-            self.find(name).map_err(|error| Failure::internal("InternalServerError", error.to_string()))?;
+            self.find(name).map_err(|error| JsonFailure::internal("InternalServerError", error.to_string()))?;
         let resource = arn(&name);
-        let access = Access { action: "ssm:GetParameter", resource: &resource, context: &[] };
+        let access = AccessRequest { action: "ssm:GetParameter", resource: &resource, context: &[] };
         self.iam.authorize(&caller.access_key_id, &access)?;
 
         let latest = versions.len();
         if latest == 0 {
-            return Err(Failure::new("ParameterNotFound", format!("There is no parameter {name}.")));
+            return Err(JsonFailure::new("ParameterNotFound", format!("There is no parameter {name}.")));
         }
         let number = selector.map_or(Some(latest), |selector| selector.parse().ok());
         let version = number.and_then(|number: usize| versions.get(number.checked_sub(1)?).zip(Some(number)));
@@ -155,7 +155,7 @@ impl ParameterStore {
             let message = format!(
                 "Systems Manager could not find version {selector} of {name}. Verify the version and try again."
             );
-            Failure::new("ParameterVersionNotFound", message)
+            JsonFailure::new("ParameterVersionNotFound", message)
         })?;
         let (kind, value) = match &version.value {
             ParameterValue::Text(text) => ("String", text),
@@ -179,7 +179,7 @@ impl ParameterStore {
 
     /// The name that a name or an ARN means, and the versions of that parameter. An ARN doesn't tell `a`
     /// from `/a`.
-    fn find(&self, id: &str) -> Result<(String, Vec<Version>), ParametersError> {
+    fn find(&self, id: &str) -> Result<(String, Vec<ParameterVersion>), ParametersError> {
         let Some(name) = id.strip_prefix(&arns()) else {
             return Ok((id.to_owned(), self.versions(id)?));
         };

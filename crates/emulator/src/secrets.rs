@@ -18,12 +18,14 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::documents::Documents;
-use crate::iam::signature::Scope;
-use crate::iam::{ACCOUNT_ID, Access, Caller, Iam, RandomError, identifier, uuid};
-use crate::json::{self, Failure, Protocol};
+use crate::iam::signature::CredentialScope;
+use crate::iam::{ACCOUNT_ID, AccessRequest, Caller, IamService, RandomError, identifier, uuid};
+use crate::json::{self, JsonFailure, JsonProtocol};
 
-const PROTOCOL: Protocol =
-    Protocol { target: "secretsmanager.", scope: Scope { service: "secretsmanager", region: Some("us-east-1") } };
+const PROTOCOL: JsonProtocol = JsonProtocol {
+    target: "secretsmanager.",
+    scope: CredentialScope { service: "secretsmanager", region: Some("us-east-1") },
+};
 /// The table of secrets, by name.
 const TABLE: &str = "secrets";
 /// The label of the version that counts.
@@ -55,20 +57,20 @@ pub enum SecretsError {
 /// What a secret holds.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum SecretValue {
+pub enum StoredSecretValue {
     /// Text, which `SecretString` answers.
     Text(String),
     /// Bytes, which `SecretBinary` answers.
     Binary(Vec<u8>),
 }
 
-impl fmt::Debug for SecretValue {
+impl fmt::Debug for StoredSecretValue {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("SecretValue(…)")
     }
 }
 
-impl From<&str> for SecretValue {
+impl From<&str> for StoredSecretValue {
     fn from(text: &str) -> Self {
         Self::Text(text.to_owned())
     }
@@ -76,18 +78,18 @@ impl From<&str> for SecretValue {
 
 /// A secret as it is kept.
 #[derive(Serialize, Deserialize)]
-struct Secret {
+struct StoredSecret {
     /// The six characters that end the ARN: a secret that is made anew has another ARN.
     suffix: String,
-    current: Version,
-    previous: Option<Version>,
+    current: SecretVersion,
+    previous: Option<SecretVersion>,
 }
 
 /// A version of a secret.
 #[derive(Serialize, Deserialize)]
-struct Version {
+struct SecretVersion {
     id: String,
-    value: SecretValue,
+    value: StoredSecretValue,
     created: Timestamp,
 }
 
@@ -95,7 +97,7 @@ struct Version {
 #[derive(Clone)]
 pub struct Secrets {
     documents: Arc<dyn Documents>,
-    iam: Iam,
+    iam: IamService,
     /// Held while a secret is read and written again.
     changing: Arc<Mutex<()>>,
 }
@@ -107,7 +109,7 @@ impl fmt::Debug for Secrets {
 }
 
 impl Secrets {
-    pub(crate) fn new(documents: Arc<dyn Documents>, iam: Iam) -> Self {
+    pub(crate) fn new(documents: Arc<dyn Documents>, iam: IamService) -> Self {
         Self { documents, iam, changing: Arc::default() }
     }
 
@@ -115,24 +117,24 @@ impl Secrets {
     ///
     /// # Errors
     /// If the name or the value isn't what Secrets Manager takes, or can't be kept.
-    pub fn put(&self, name: &str, value: impl Into<SecretValue>) -> Result<String, SecretsError> {
+    pub fn put(&self, name: &str, value: impl Into<StoredSecretValue>) -> Result<String, SecretsError> {
         let allowed = |character: char| character.is_ascii_alphanumeric() || "/_+=.@-".contains(character);
         if !(1..=LONGEST_NAME).contains(&name.len()) || !name.chars().all(allowed) {
             return Err(SecretsError::Name(name.to_owned()));
         }
         let value = value.into();
         let size = match &value {
-            SecretValue::Text(text) => text.len(),
-            SecretValue::Binary(bytes) => bytes.len(),
+            StoredSecretValue::Text(text) => text.len(),
+            StoredSecretValue::Binary(bytes) => bytes.len(),
         };
         if !(1..=LARGEST_VALUE).contains(&size) {
             return Err(SecretsError::Value(name.to_owned()));
         }
-        let current = Version { id: uuid()?, value, created: self.iam.clock().now() };
+        let current = SecretVersion { id: uuid()?, value, created: self.iam.clock().now() };
         let _alone = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let secret = match self.get(name)? {
-            Some(secret) => Secret { suffix: secret.suffix, current, previous: Some(secret.current) },
-            None => Secret { suffix: identifier("", 6)?, current, previous: None },
+            Some(secret) => StoredSecret { suffix: secret.suffix, current, previous: Some(secret.current) },
+            None => StoredSecret { suffix: identifier("", 6)?, current, previous: None },
         };
         let arn = arn(name, &secret.suffix);
         let kept = serde_json::to_value(secret).map_err(|error| SecretsError::Storage(error.to_string()))?;
@@ -149,16 +151,17 @@ impl Secrets {
         })
     }
 
-    fn get(&self, name: &str) -> Result<Option<Secret>, SecretsError> {
+    fn get(&self, name: &str) -> Result<Option<StoredSecret>, SecretsError> {
         let storage = |error: &dyn std::error::Error| SecretsError::Storage(error.to_string());
         let kept = self.documents.get(TABLE, name).map_err(|error| storage(&error))?;
         kept.map(serde_json::from_value).transpose().map_err(|error| storage(&error))
     }
 
-    fn get_secret_value(&self, caller: &Caller, body: &[u8]) -> Result<Value, Failure> {
+    fn get_secret_value(&self, caller: &Caller, body: &[u8]) -> Result<Value, JsonFailure> {
         let wish: GetSecretValue = json::input(body)?;
-        let found =
-            self.find(&wish.secret_id).map_err(|error| Failure::internal("InternalServiceError", error.to_string()))?;
+        let found = self
+            .find(&wish.secret_id)
+            .map_err(|error| JsonFailure::internal("InternalServiceError", error.to_string()))?;
         let resource = match &found {
             Some((name, secret)) => arn(name, &secret.suffix),
             None if wish.secret_id.starts_with("arn:") => wish.secret_id.clone(),
@@ -167,15 +170,15 @@ impl Secrets {
         let mut context = vec![("secretsmanager:SecretId", wish.secret_id.as_str())];
         context.extend(wish.version_id.iter().map(|id| ("secretsmanager:VersionId", id.as_str())));
         context.extend(wish.version_stage.iter().map(|stage| ("secretsmanager:VersionStage", stage.as_str())));
-        let access = Access { action: "secretsmanager:GetSecretValue", resource: &resource, context: &context };
+        let access = AccessRequest { action: "secretsmanager:GetSecretValue", resource: &resource, context: &context };
         self.iam.authorize(&caller.access_key_id, &access)?;
 
-        let missing = |what: &str| Failure::new("ResourceNotFoundException", what);
+        let missing = |what: &str| JsonFailure::new("ResourceNotFoundException", what);
         let (name, secret) = found.ok_or_else(|| missing("Secrets Manager can't find the specified secret."))?;
         let (version, stage) = secret.version(&wish)?;
         let (field, value) = match &version.value {
-            SecretValue::Text(text) => ("SecretString", text.clone()),
-            SecretValue::Binary(bytes) => ("SecretBinary", STANDARD.encode(bytes)),
+            StoredSecretValue::Text(text) => ("SecretString", text.clone()),
+            StoredSecretValue::Binary(bytes) => ("SecretBinary", STANDARD.encode(bytes)),
         };
         Ok(json!({
             "ARN": resource,
@@ -188,7 +191,7 @@ impl Secrets {
     }
 
     /// The secret that an identifier means: its name, its ARN, or its ARN without the suffix.
-    fn find(&self, id: &str) -> Result<Option<(String, Secret)>, SecretsError> {
+    fn find(&self, id: &str) -> Result<Option<(String, StoredSecret)>, SecretsError> {
         let name = id.strip_prefix(&arns()).unwrap_or(id);
         if let Some(secret) = self.get(name)? {
             return Ok(Some((name.to_owned(), secret)));
@@ -201,12 +204,12 @@ impl Secrets {
     }
 }
 
-impl Secret {
+impl StoredSecret {
     /// The version that is asked for, with its label.
-    fn version(&self, wish: &GetSecretValue) -> Result<(&Version, &'static str), Failure> {
+    fn version(&self, wish: &GetSecretValue) -> Result<(&SecretVersion, &'static str), JsonFailure> {
         let missing = |what: String| {
             let message = format!("Secrets Manager can't find the specified secret value for {what}");
-            Failure::new("ResourceNotFoundException", message)
+            JsonFailure::new("ResourceNotFoundException", message)
         };
         let mut versions =
             [Some(&self.current).zip(Some(CURRENT)), self.previous.as_ref().zip(Some(PREVIOUS))].into_iter().flatten();
@@ -218,7 +221,7 @@ impl Secret {
         let found = versions.find(|(version, _)| version.id == *id);
         let (version, label) = found.ok_or_else(|| missing(format!("VersionId: {id}")))?;
         match &wish.version_stage {
-            Some(stage) if stage != label => Err(Failure::new(
+            Some(stage) if stage != label => Err(JsonFailure::new(
                 "InvalidRequestException",
                 "You provided a VersionStage that is not associated to the provided VersionId.",
             )),

@@ -1,5 +1,5 @@
 //! STS: `AssumeRole` and `GetCallerIdentity` in the query protocol. It owns the protocol and the
-//! form of each parameter; who may assume what is decided by [`Iam`].
+//! form of each parameter; who may assume what is decided by [`IamService`].
 //!
 //! Constraints, codes and messages: STS API Reference, "AssumeRole", "GetCallerIdentity" and
 //! "Common Errors".
@@ -8,15 +8,15 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 
 use crate::iam::clock::iso8601;
-use crate::iam::signature::Scope;
-use crate::iam::{ACCOUNT_ID, AssumeError, AssumeRole, Caller, Iam};
-use crate::query::{Failure, Form, Parameters, Protocol};
-use crate::xml::Element;
+use crate::iam::signature::CredentialScope;
+use crate::iam::{ACCOUNT_ID, AssumeError, AssumeRole, Caller, IamService};
+use crate::query::{Parameters, QueryFailure, QueryForm, QueryProtocol};
+use crate::xml::XmlElement;
 
-const PROTOCOL: Protocol = Protocol {
+const PROTOCOL: QueryProtocol = QueryProtocol {
     namespace: "https://sts.amazonaws.com/doc/2011-06-15/",
     version: "2011-06-15",
-    scope: Scope { service: "sts", region: None },
+    scope: CredentialScope { service: "sts", region: None },
 };
 /// Most managed session policies.
 const MOST_POLICY_ARNS: usize = 10;
@@ -24,18 +24,18 @@ const MOST_POLICY_ARNS: usize = 10;
 const DEFAULT_DURATION: u32 = 3_600;
 
 /// An ARN; what is in it is checked where it is used.
-const ARN: Form = Form { length: 20..=2_048, allowed: |_| true, pattern: ".*" };
-const SESSION_NAME: Form = Form {
+const ARN: QueryForm = QueryForm { length: 20..=2_048, allowed: |_| true, pattern: ".*" };
+const SESSION_NAME: QueryForm = QueryForm {
     length: 2..=64,
     allowed: |character| character.is_ascii_alphanumeric() || "_+=,.@-".contains(character),
     pattern: r"[\w+=,.@-]*",
 };
-const SESSION_POLICY: Form = Form {
+const SESSION_POLICY: QueryForm = QueryForm {
     length: 1..=2_048,
     allowed: |character| matches!(character, '\t' | '\n' | '\r' | ' '..='\u{ff}'),
     pattern: r"[\u0009\u000A\u000D\u0020-\u00FF]+",
 };
-const EXTERNAL_ID: Form = Form {
+const EXTERNAL_ID: QueryForm = QueryForm {
     length: 2..=1_224,
     allowed: |character| character.is_ascii_alphanumeric() || "_+=,.@:/\\-".contains(character),
     pattern: r"[\w+=,.@:\/-]*",
@@ -43,11 +43,11 @@ const EXTERNAL_ID: Form = Form {
 
 /// The service.
 #[derive(Debug, Clone)]
-pub struct Sts {
-    iam: Iam,
+pub struct StsService {
+    iam: IamService,
 }
 
-impl From<AssumeError> for Failure {
+impl From<AssumeError> for QueryFailure {
     fn from(error: AssumeError) -> Self {
         let (status, code) = match &error {
             AssumeError::Denied(_) => (StatusCode::FORBIDDEN, "AccessDenied"),
@@ -62,10 +62,10 @@ impl From<AssumeError> for Failure {
     }
 }
 
-impl Sts {
+impl StsService {
     /// The service over the account's identities.
     #[must_use]
-    pub fn new(iam: Iam) -> Self {
+    pub fn new(iam: IamService) -> Self {
         Self { iam }
     }
 
@@ -79,7 +79,7 @@ impl Sts {
         })
     }
 
-    fn assume_role(&self, caller: &Caller, mut parameters: Parameters) -> Result<Vec<Element>, Failure> {
+    fn assume_role(&self, caller: &Caller, mut parameters: Parameters) -> Result<Vec<XmlElement>, QueryFailure> {
         let wish = AssumeRole {
             role_arn: role_arn(&mut parameters)?,
             session_name: parameters.required("RoleSessionName", &SESSION_NAME)?,
@@ -90,37 +90,37 @@ impl Sts {
         };
         parameters.finish("AssumeRole")?;
         let assumed = self.iam.assume_role(caller, wish)?;
-        let user = Element::new("AssumedRoleUser")
-            .with(Element::text("AssumedRoleId", &assumed.assumed_role_id))
-            .with(Element::text("Arn", &assumed.arn));
-        let credentials = Element::new("Credentials")
-            .with(Element::text("AccessKeyId", &assumed.access_key_id))
-            .with(Element::text("SecretAccessKey", &assumed.secret))
-            .with(Element::text("SessionToken", &assumed.token))
-            .with(Element::text("Expiration", &iso8601(assumed.expires)));
-        let size = Element::text("SessionTokenSize", &assumed.token.len());
-        let packed = assumed.packed_policy_size.map(|percent| Element::text("PackedPolicySize", &percent));
+        let user = XmlElement::new("AssumedRoleUser")
+            .with(XmlElement::text("AssumedRoleId", &assumed.assumed_role_id))
+            .with(XmlElement::text("Arn", &assumed.arn));
+        let credentials = XmlElement::new("Credentials")
+            .with(XmlElement::text("AccessKeyId", &assumed.access_key_id))
+            .with(XmlElement::text("SecretAccessKey", &assumed.secret))
+            .with(XmlElement::text("SessionToken", &assumed.token))
+            .with(XmlElement::text("Expiration", &iso8601(assumed.expires)));
+        let size = XmlElement::text("SessionTokenSize", &assumed.token.len());
+        let packed = assumed.packed_policy_size.map(|percent| XmlElement::text("PackedPolicySize", &percent));
         Ok([user, credentials].into_iter().chain(packed).chain([size]).collect())
     }
 }
 
-fn caller_identity(caller: &Caller) -> Vec<Element> {
+fn caller_identity(caller: &Caller) -> Vec<XmlElement> {
     vec![
-        Element::text("Arn", &caller.arn()),
-        Element::text("UserId", &caller.user_id()),
-        Element::text("Account", ACCOUNT_ID),
+        XmlElement::text("Arn", &caller.arn()),
+        XmlElement::text("UserId", &caller.user_id()),
+        XmlElement::text("Account", ACCOUNT_ID),
     ]
 }
 
-fn role_arn(parameters: &mut Parameters) -> Result<String, Failure> {
+fn role_arn(parameters: &mut Parameters) -> Result<String, QueryFailure> {
     let arn = parameters.required("RoleArn", &ARN)?;
     if !arn.starts_with("arn:") || arn.splitn(6, ':').count() != 6 {
-        return Err(Failure::invalid(format!("{arn} is invalid")));
+        return Err(QueryFailure::invalid(format!("{arn} is invalid")));
     }
     Ok(arn)
 }
 
-fn policy_arns(parameters: &mut Parameters) -> Result<Vec<String>, Failure> {
+fn policy_arns(parameters: &mut Parameters) -> Result<Vec<String>, QueryFailure> {
     let mut arns = Vec::new();
     for mut member in parameters.structures("PolicyArns") {
         arns.push(member.required("arn", &ARN)?);
@@ -128,7 +128,7 @@ fn policy_arns(parameters: &mut Parameters) -> Result<Vec<String>, Failure> {
     }
     if arns.len() > MOST_POLICY_ARNS {
         let value = format!("[{} ARNs]", arns.len());
-        return Err(Failure::constraint(&value, "PolicyArns", "have length less than or equal to 10"));
+        return Err(QueryFailure::constraint(&value, "PolicyArns", "have length less than or equal to 10"));
     }
     Ok(arns)
 }

@@ -11,33 +11,33 @@ use crate::iam::identifier;
 
 /// An element with children or with text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Element {
+pub(crate) struct XmlElement {
     name: Cow<'static, str>,
-    content: Content,
+    content: XmlContent,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Content {
+enum XmlContent {
     Text(String),
-    Children(Vec<Element>),
+    Children(Vec<XmlElement>),
 }
 
-impl Element {
+impl XmlElement {
     /// An element without children as yet.
     pub(crate) fn new(name: impl Into<Cow<'static, str>>) -> Self {
-        Self { name: name.into(), content: Content::Children(Vec::new()) }
+        Self { name: name.into(), content: XmlContent::Children(Vec::new()) }
     }
 
     /// An element with text.
     pub(crate) fn text(name: &'static str, text: &(impl ToString + ?Sized)) -> Self {
-        Self { name: Cow::Borrowed(name), content: Content::Text(text.to_string()) }
+        Self { name: Cow::Borrowed(name), content: XmlContent::Text(text.to_string()) }
     }
 
     /// The element with one more child; text gives way to it.
     pub(crate) fn with(mut self, child: Self) -> Self {
         match &mut self.content {
-            Content::Children(children) => children.push(child),
-            Content::Text(_) => self.content = Content::Children(vec![child]),
+            XmlContent::Children(children) => children.push(child),
+            XmlContent::Text(_) => self.content = XmlContent::Children(vec![child]),
         }
         self
     }
@@ -57,7 +57,7 @@ impl Element {
         }
         into.push('>');
         match &self.content {
-            Content::Text(text) => {
+            XmlContent::Text(text) => {
                 // XML 1.0 has no way to write control characters.
                 let printable: String = text
                     .chars()
@@ -65,7 +65,7 @@ impl Element {
                     .collect();
                 into.push_str(&escape(printable));
             }
-            Content::Children(children) => {
+            XmlContent::Children(children) => {
                 children.iter().for_each(|child| child.write(None, into));
             }
         }
@@ -76,7 +76,7 @@ impl Element {
 }
 
 /// An answer with `root` in `namespace` as its body.
-pub(crate) fn answer(status: StatusCode, namespace: &str, request_id: &str, root: &Element) -> Response<Bytes> {
+pub(crate) fn answer(status: StatusCode, namespace: &str, request_id: &str, root: &XmlElement) -> Response<Bytes> {
     let mut body = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     root.write(Some(namespace), &mut body);
     let mut response = Response::new(Bytes::from(body));
@@ -93,14 +93,14 @@ pub(crate) fn answer(status: StatusCode, namespace: &str, request_id: &str, root
 pub(crate) fn error(namespace: &str, status: StatusCode, code: &str, message: &str) -> Response<Bytes> {
     let request_id = request_id();
     let kind = if status.is_server_error() { "Receiver" } else { "Sender" };
-    let root = Element::new("ErrorResponse")
+    let root = XmlElement::new("ErrorResponse")
         .with(
-            Element::new("Error")
-                .with(Element::text("Type", kind))
-                .with(Element::text("Code", code))
-                .with(Element::text("Message", message)),
+            XmlElement::new("Error")
+                .with(XmlElement::text("Type", kind))
+                .with(XmlElement::text("Code", code))
+                .with(XmlElement::text("Message", message)),
         )
-        .with(Element::text("RequestId", &request_id));
+        .with(XmlElement::text("RequestId", &request_id));
     answer(status, namespace, &request_id, &root)
 }
 
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn text_is_escaped_and_only_the_root_names_the_namespace() {
-        let root = Element::new("A").with(Element::text("B", "<&\u{1}é")).with_each([Element::new("C")]);
+        let root = XmlElement::new("A").with(XmlElement::text("B", "<&\u{1}é")).with_each([XmlElement::new("C")]);
         let answer = answer(StatusCode::OK, "urn:x", "id", &root);
         let body = std::str::from_utf8(answer.body()).expect("text");
         assert!(body.ends_with("<A xmlns=\"urn:x\"><B>&lt;&amp;\u{fffd}é</B><C></C></A>"), "{body}");

@@ -14,9 +14,9 @@ use aws_sdk_cloudfront::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_cloudfront::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_cloudfront::types::{InvalidationBatch, Paths};
 use pretty_assertions::assert_eq;
-use tidegate_emulator::account::Account;
-use tidegate_emulator::cloudfront::{Completion, Origin, ViewerPath};
-use tidegate_emulator::fault::{Fault, Faults};
+use tidegate_emulator::account::LocalAws;
+use tidegate_emulator::cloudfront::{InvalidationDelay, S3Origin, ViewerPath};
+use tidegate_emulator::fault::{Faults, InjectedFault};
 
 const ID: &str = "E2EXAMPLE";
 
@@ -33,7 +33,7 @@ const LIST: &str = "APIReference/API_ListInvalidations.html";
 /// Service Authorization Reference: actions and the resource they need.
 const ACTIONS: &str = "service-authorization/latest/reference/list_amazoncloudfront.html";
 
-fn client(account: &Account, credentials: Credentials) -> Client {
+fn client(account: &LocalAws, credentials: Credentials) -> Client {
     let config = aws_sdk_cloudfront::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
@@ -43,11 +43,11 @@ fn client(account: &Account, credentials: Credentials) -> Client {
     Client::from_conf(config)
 }
 
-fn with_distribution() -> (Account, Client) {
-    let account = Account::in_memory().expect("an account");
-    let origin = Origin { bucket: "site".to_owned(), path: "/live".to_owned() };
+fn with_distribution() -> (LocalAws, Client) {
+    let account = LocalAws::in_memory().expect("an account");
+    let origin = S3Origin { bucket: "site".to_owned(), path: "/live".to_owned() };
     account.cloudfront().create_distribution(ID, origin, Some("index.html")).expect("a distribution");
-    account.cloudfront().set_completion(Completion::AfterPolls(1));
+    account.cloudfront().set_completion(InvalidationDelay::AfterPolls(1));
     let client = client(&account, account.root_credentials());
     (account, client)
 }
@@ -108,7 +108,7 @@ async fn an_invalidation_is_in_progress_until_it_is_completed() {
 #[tokio::test]
 async fn an_invalidation_may_complete_by_the_clock() {
     let (account, client) = with_distribution();
-    account.cloudfront().set_completion(Completion::After(Duration::from_secs(600)));
+    account.cloudfront().set_completion(InvalidationDelay::After(Duration::from_secs(600)));
     let (id, _) = invalidate(&client, "one", &paths(&["/*"]), 1).await.expect("an invalidation");
     assert_eq!(status(&client, &id).await, "InProgress");
     account.iam().clock().advance(Duration::from_secs(601));
@@ -183,7 +183,8 @@ async fn nothing_is_throttled_but_by_an_injected_fault() {
         let reference = format!("run-{number}");
         assert!(invalidate(&plain, &reference, &paths(&["/a"]), 1).await.is_ok(), "the call {number}");
     }
-    let faults = Faults::new(|call| (call.operation == "CreateInvalidation").then(|| Fault::answer(400, "Throttling")));
+    let faults =
+        Faults::new(|call| (call.operation == "CreateInvalidation").then(|| InjectedFault::answer(400, "Throttling")));
     let config = plain.config().to_builder().http_client(faults.wrap(account.http_client()));
     let throttled = Client::from_conf(config.retry_config(RetryConfig::disabled()).build());
     assert_eq!(invalidate(&throttled, "new", &paths(&["/a"]), 1).await, Err("Throttling".to_owned()));
@@ -234,7 +235,7 @@ async fn invalidations_are_listed_by_page_the_newest_first() {
 #[tokio::test]
 async fn distributions_tell_their_origin() {
     let (account, client) = with_distribution();
-    let origin = Origin { bucket: "site-old".to_owned(), path: String::new() };
+    let origin = S3Origin { bucket: "site-old".to_owned(), path: String::new() };
     account.cloudfront().create_distribution("E1OTHER", origin, None).expect("a distribution");
     let output = client.get_distribution().id(ID).send().await.expect("an answer");
     let distribution = output.distribution().expect("a distribution");
@@ -270,7 +271,7 @@ async fn what_does_not_exist_is_told_apart() {
 #[tokio::test]
 async fn every_action_needs_permission_on_the_distribution() {
     let (account, _) = with_distribution();
-    let other = Origin { bucket: "site".to_owned(), path: String::new() };
+    let other = S3Origin { bucket: "site".to_owned(), path: String::new() };
     account.cloudfront().create_distribution("E1OTHER", other, None).expect("a distribution");
     let policy = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["cloudfront:CreateInvalidation","cloudfront:GetInvalidation"],
         "Resource":"arn:aws:cloudfront::000000000000:distribution/E2EXAMPLE"}}"#;
@@ -327,16 +328,16 @@ async fn a_wrong_secret_is_refused() {
 async fn distributions_and_invalidations_survive_a_restart() {
     let directory = tempfile::tempdir().expect("a directory");
     let id = {
-        let account = Account::open(directory.path()).expect("an account");
-        let origin = Origin { bucket: "site".to_owned(), path: String::new() };
+        let account = LocalAws::open(directory.path()).expect("an account");
+        let origin = S3Origin { bucket: "site".to_owned(), path: String::new() };
         account.cloudfront().create_distribution(ID, origin, None).expect("a distribution");
-        account.cloudfront().set_completion(Completion::AfterPolls(0));
+        account.cloudfront().set_completion(InvalidationDelay::AfterPolls(0));
         let client = client(&account, account.root_credentials());
         let (id, _) = invalidate(&client, "one", &paths(&["/a", "/b*"]), 2).await.expect("an invalidation");
         assert_eq!(status(&client, &id).await, "Completed");
         id
     };
-    let account = Account::open(directory.path()).expect("the same account");
+    let account = LocalAws::open(directory.path()).expect("the same account");
     let client = client(&account, account.root_credentials());
     assert_eq!(status(&client, &id).await, "Completed");
     assert_eq!(invalidate(&client, "one", &paths(&["/b*", "/a"]), 2).await.expect("the same").0, id);

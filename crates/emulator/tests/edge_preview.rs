@@ -11,16 +11,16 @@ use axum::body::Body;
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use pretty_assertions::assert_eq;
-use tidegate_emulator::account::Account;
-use tidegate_emulator::cloudfront::{Completion, InvalidationBatch, Origin};
+use tidegate_emulator::account::LocalAws;
+use tidegate_emulator::cloudfront::{InvalidationBatch, InvalidationDelay, S3Origin};
 use tidegate_emulator::preview;
-use tidegate_emulator::s3::{Headers, WriteCondition};
+use tidegate_emulator::s3::{StoredHeaders, WriteCondition};
 use tower::ServiceExt as _;
 
 const ID: &str = "E2EXAMPLE";
 
 struct Site {
-    account: Account,
+    account: LocalAws,
     router: Router,
 }
 
@@ -44,20 +44,25 @@ impl Seen {
 
 impl Site {
     async fn new(origin_path: &str) -> Self {
-        let account = Account::in_memory().expect("an account");
+        let account = LocalAws::in_memory().expect("an account");
         account.s3().create_bucket("site").await.expect("a bucket");
-        let origin = Origin { bucket: "site".to_owned(), path: origin_path.to_owned() };
+        let origin = S3Origin { bucket: "site".to_owned(), path: origin_path.to_owned() };
         account.cloudfront().create_distribution(ID, origin, Some("index.html")).expect("a distribution");
-        account.cloudfront().set_completion(Completion::AfterPolls(0));
+        account.cloudfront().set_completion(InvalidationDelay::AfterPolls(0));
         let router = preview::router(account.cloudfront(), account.s3(), ID).expect("a router");
         Self { account, router }
     }
 
     async fn put(&self, key: &str, body: &'static str) {
-        self.put_with(key, body, Headers { content_type: Some("text/html".to_owned()), ..Headers::default() }).await;
+        self.put_with(
+            key,
+            body,
+            StoredHeaders { content_type: Some("text/html".to_owned()), ..StoredHeaders::default() },
+        )
+        .await;
     }
 
-    async fn put_with(&self, key: &str, body: &'static str, headers: Headers) {
+    async fn put_with(&self, key: &str, body: &'static str, headers: StoredHeaders) {
         self.account.s3().put("site", key, body, headers).await.expect("put");
     }
 
@@ -120,9 +125,9 @@ async fn a_missing_invalidation_is_seen() {
 async fn a_cache_tag_clears_what_was_answered_with_it() {
     let site = Site::new("").await;
     site.account.cloudfront().set_cache_tags(ID, Some("x-amz-meta-cache-tag")).expect("set");
-    let tagged = |tags: &str| Headers {
+    let tagged = |tags: &str| StoredHeaders {
         metadata: std::iter::once(("cache-tag".to_owned(), tags.to_owned())).collect(),
-        ..Headers::default()
+        ..StoredHeaders::default()
     };
     for (body, tags) in [("v1", "News, x"), ("v2", "y")] {
         site.put_with("a.html", body, tagged(tags)).await;
@@ -159,7 +164,8 @@ async fn each_path_of_one_page_is_held_on_its_own() {
 async fn deleted_pages_and_redirects_are_held_too() {
     let site = Site::new("").await;
     site.put("a.html", "a").await;
-    let redirect = |target: &str| Headers { website_redirect: Some(target.to_owned()), ..Headers::default() };
+    let redirect =
+        |target: &str| StoredHeaders { website_redirect: Some(target.to_owned()), ..StoredHeaders::default() };
     site.put_with("old", "", redirect("/a.html")).await;
     assert_eq!(site.get("/a.html").await.status, 200);
     let moved = site.get("/old").await;
@@ -176,7 +182,7 @@ async fn deleted_pages_and_redirects_are_held_too() {
 #[tokio::test]
 async fn a_copy_is_held_for_as_long_as_its_headers_say() {
     let site = Site::new("").await;
-    let cached = |value: &str| Headers { cache_control: Some(value.to_owned()), ..Headers::default() };
+    let cached = |value: &str| StoredHeaders { cache_control: Some(value.to_owned()), ..StoredHeaders::default() };
     let clock = site.account.iam().clock().clone();
     site.put_with("minute", "v1", cached("max-age=60")).await;
     site.put("day", "v1").await;
@@ -262,14 +268,14 @@ async fn a_folder_is_its_index_document() {
 #[tokio::test]
 async fn headers_of_the_object_reach_the_visitor() {
     let site = Site::new("").await;
-    let headers = Headers {
+    let headers = StoredHeaders {
         content_type: Some("text/css; charset=utf-8".to_owned()),
         cache_control: Some("public, max-age=31536000, immutable".to_owned()),
         content_encoding: Some("gzip".to_owned()),
         content_language: Some("de".to_owned()),
         content_disposition: Some("inline".to_owned()),
         metadata: [("release".to_owned(), "7".to_owned())].into(),
-        ..Headers::default()
+        ..StoredHeaders::default()
     };
     site.put_with("a.css", "0123456789", headers).await;
     let seen = site.get("/a.css").await;
@@ -306,7 +312,7 @@ async fn what_is_too_large_to_hold_comes_from_the_bucket_every_time() {
     let site = Site::new("").await;
     let body: Vec<u8> = (0..(16 << 20) + 1).map(|number: u32| number.to_le_bytes()[0]).collect();
     let length = body.len();
-    site.account.s3().put("site", "film", body, Headers::default()).await.expect("put");
+    site.account.s3().put("site", "film", body, StoredHeaders::default()).await.expect("put");
     for _ in 0..2 {
         let response = site.router.clone().oneshot(Request::get("/film").body(Body::empty()).expect("a request")).await;
         let response = response.expect("an answer");
@@ -320,8 +326,8 @@ async fn what_is_too_large_to_hold_comes_from_the_bucket_every_time() {
 
 #[tokio::test]
 async fn a_distribution_without_its_bucket_is_a_bad_gateway() {
-    let account = Account::in_memory().expect("an account");
-    let origin = Origin { bucket: "missing".to_owned(), path: String::new() };
+    let account = LocalAws::in_memory().expect("an account");
+    let origin = S3Origin { bucket: "missing".to_owned(), path: String::new() };
     account.cloudfront().create_distribution(ID, origin, None).expect("a distribution");
     let router = preview::router(account.cloudfront(), account.s3(), ID).expect("a router");
     let response = router.oneshot(Request::get("/").body(Body::empty()).expect("a request")).await.expect("an answer");

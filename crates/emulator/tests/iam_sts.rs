@@ -13,9 +13,9 @@ use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::operation::assume_role::AssumeRoleOutput;
 use bytes::Bytes;
 use pretty_assertions::assert_eq;
-use tidegate_emulator::account::Account;
-use tidegate_emulator::iam::{Access, IamError};
-use tidegate_emulator::sts::Sts;
+use tidegate_emulator::account::LocalAws;
+use tidegate_emulator::iam::{AccessRequest, IamError};
+use tidegate_emulator::sts::StsService;
 
 const TRUST_ACCOUNT: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"000000000000"},"Action":"sts:AssumeRole"}}"#;
 const MAY_ASSUME: &str =
@@ -26,7 +26,7 @@ const MAY_PUT: &str = r#"{"Version":"2012-10-17","Statement":[
 const ONLY_DOCS: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:PutObject","Resource":"arn:aws:s3:::site/docs/*"}}"#;
 const ROLE: &str = "arn:aws:iam::000000000000:role/publisher";
 
-fn sts(account: &Account, credentials: Credentials) -> aws_sdk_sts::Client {
+fn sts(account: &LocalAws, credentials: Credentials) -> aws_sdk_sts::Client {
     let config = aws_sdk_sts::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
@@ -37,8 +37,8 @@ fn sts(account: &Account, credentials: Credentials) -> aws_sdk_sts::Client {
 }
 
 /// A user that may assume roles, and a role that trusts the account and may put objects.
-fn account_with_role() -> (Account, aws_sdk_sts::Client) {
-    let account = Account::in_memory().expect("an account");
+fn account_with_role() -> (LocalAws, aws_sdk_sts::Client) {
+    let account = LocalAws::in_memory().expect("an account");
     let iam = account.iam();
     iam.create_user("lea", &[("assume", MAY_ASSUME)]).expect("a user");
     iam.create_role("publisher", TRUST_ACCOUNT, &[("put", MAY_PUT), ("assume", MAY_ASSUME)]).expect("a role");
@@ -59,9 +59,9 @@ fn failure<T, E: ProvideErrorMetadata, R>(result: Result<T, SdkError<E, R>>) -> 
     (error.code().unwrap_or_default().to_owned(), error.message().unwrap_or_default().to_owned())
 }
 
-fn may_put(account: &Account, key_id: &str, key: &str) -> Result<(), String> {
+fn may_put(account: &LocalAws, key_id: &str, key: &str) -> Result<(), String> {
     let resource = format!("arn:aws:s3:::site/{key}");
-    let access = Access { action: "s3:PutObject", resource: &resource, context: &[] };
+    let access = AccessRequest { action: "s3:PutObject", resource: &resource, context: &[] };
     account.iam().authorize(key_id, &access).map_err(|denied| denied.to_string())
 }
 
@@ -98,7 +98,7 @@ async fn a_role_is_assumed_only_with_trust_and_the_callers_own_permission() {
             {{"Effect":"{effect}","Principal":{principal},"Action":"sts:AssumeRole"}}]}}"#
         )
     };
-    let account = Account::in_memory().expect("an account");
+    let account = LocalAws::in_memory().expect("an account");
     let iam = account.iam();
     let may_one = MAY_ASSUME.replace("\"*\"", "\"arn:aws:iam::000000000000:role/one\"");
     iam.create_user("lea", &[("assume", MAY_ASSUME)]).expect("a user");
@@ -377,7 +377,7 @@ async fn an_inactive_key_is_unknown() {
 #[tokio::test]
 async fn requests_that_are_no_requests_are_told_so() {
     let (account, _) = account_with_role();
-    let service = Sts::new(account.iam().clone());
+    let service = StsService::new(account.iam().clone());
     let ask = async |authorization: Option<&str>| {
         let mut request =
             http::Request::post("https://sts.us-east-1.amazonaws.com/").header("x-amz-date", "20150830T123600Z");
@@ -420,13 +420,13 @@ async fn what_the_stand_in_does_not_know_is_refused() {
 async fn identities_survive_a_restart() {
     let directory = tempfile::tempdir().expect("a directory");
     let (root, session) = {
-        let account = Account::open(directory.path()).expect("an account");
+        let account = LocalAws::open(directory.path()).expect("an account");
         account.iam().create_role("publisher", TRUST_ACCOUNT, &[("put", MAY_PUT)]).expect("a role");
         let client = sts(&account, account.root_credentials());
         let wish = client.assume_role().role_arn(ROLE).role_session_name("run").policy(ONLY_DOCS);
         (account.root_credentials(), credentials(&wish.send().await.expect("a session")))
     };
-    let account = Account::open(directory.path()).expect("the same account");
+    let account = LocalAws::open(directory.path()).expect("the same account");
     assert_eq!(account.root_credentials().access_key_id(), root.access_key_id());
     assert!(sts(&account, root).get_caller_identity().send().await.is_ok());
     assert!(sts(&account, session.clone()).get_caller_identity().send().await.is_ok());
@@ -438,7 +438,7 @@ async fn identities_survive_a_restart() {
 
 #[test]
 fn identities_that_iam_refuses_are_refused() {
-    let account = Account::in_memory().expect("an account");
+    let account = LocalAws::in_memory().expect("an account");
     let iam = account.iam();
     let missing = TRUST_ACCOUNT.replace("\"000000000000\"", "\"arn:aws:iam::000000000000:user/nobody\"");
     assert!(matches!(iam.create_role("r", &missing, &[]), Err(IamError::UnknownPrincipal(_))));

@@ -12,21 +12,21 @@ use std::time::Duration;
 use aws_credential_types::Credentials;
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
-use tidegate_emulator::account::Account;
+use tidegate_emulator::account::LocalAws;
 use tidegate_emulator::parameters::{ParameterValue, ParametersError};
-use tidegate_emulator::secrets::{SecretValue, SecretsError};
+use tidegate_emulator::secrets::{SecretsError, StoredSecretValue};
 
 const SECRET: &str = "secretsmanager.GetSecretValue";
 const PARAMETER: &str = "AmazonSSM.GetParameter";
 
-async fn ask(account: &Account, credentials: &Credentials, target: &str, input: Value) -> (u16, Value) {
+async fn ask(account: &LocalAws, credentials: &Credentials, target: &str, input: Value) -> (u16, Value) {
     let service = if target.starts_with("secretsmanager") { "secretsmanager" } else { "ssm" };
     let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
     let (status, body) = signed::post(account, credentials, (service, "us-east-1"), &headers, &input.to_string()).await;
     (status, serde_json::from_str(&body).expect("JSON"))
 }
 
-async fn root(account: &Account, target: &str, input: Value) -> (u16, Value) {
+async fn root(account: &LocalAws, target: &str, input: Value) -> (u16, Value) {
     ask(account, &account.root_credentials(), target, input).await
 }
 
@@ -39,7 +39,7 @@ fn code((status, body): (u16, Value)) -> String {
 
 #[tokio::test]
 async fn a_secret_is_read_by_name_and_by_both_forms_of_its_arn() {
-    let account = Account::in_memory().expect("an account");
+    let account = LocalAws::in_memory().expect("an account");
     let arn = account.secrets().put("repo/github.com/acme-docs", "s3cret").expect("a secret");
     let (partial, suffix) = arn.rsplit_once('-').expect("a suffix");
     assert_eq!(partial, "arn:aws:secretsmanager:us-east-1:000000000000:secret:repo/github.com/acme-docs");
@@ -67,13 +67,13 @@ async fn a_secret_is_read_by_name_and_by_both_forms_of_its_arn() {
 
 #[tokio::test]
 async fn a_rotated_secret_has_its_version_before() {
-    let account = Account::in_memory().expect("an account");
+    let account = LocalAws::in_memory().expect("an account");
     let first = account.secrets().put("s", "one").expect("a secret");
     let get = async |input: Value| root(&account, SECRET, input).await;
     let (_, one) = get(json!({ "SecretId": "s" })).await;
     assert_eq!(code(get(json!({ "SecretId": "s", "VersionStage": "AWSPREVIOUS" })).await), "ResourceNotFoundException");
     assert_eq!(account.secrets().put("s", "two").expect("a version"), first, "the ARN stays");
-    assert_eq!(account.secrets().put("s", SecretValue::Binary(vec![0, 255])).expect("a version"), first);
+    assert_eq!(account.secrets().put("s", StoredSecretValue::Binary(vec![0, 255])).expect("a version"), first);
 
     let (_, current) = get(json!({ "SecretId": "s" })).await;
     assert_eq!((&current["SecretBinary"], &current["SecretString"]), (&json!("AP8="), &Value::Null));
@@ -90,7 +90,7 @@ async fn a_rotated_secret_has_its_version_before() {
 
 #[tokio::test]
 async fn a_parameter_is_read_by_name_arn_and_version() {
-    let account = Account::in_memory().expect("an account");
+    let account = LocalAws::in_memory().expect("an account");
     account.iam().clock().advance(Duration::from_secs(24 * 3_600));
     let store = account.parameters();
     let arn = store.put("/tidegate/token", "one").expect("a parameter");
@@ -128,7 +128,7 @@ async fn a_parameter_is_read_by_name_arn_and_version() {
 
 #[tokio::test]
 async fn a_secure_parameter_is_told_only_to_who_asks_for_decryption() {
-    let account = Account::in_memory().expect("an account");
+    let account = LocalAws::in_memory().expect("an account");
     account.parameters().put("/token", ParameterValue::Secure("s3cret".to_owned())).expect("a parameter");
     for input in [json!({ "Name": "/token" }), json!({ "Name": "/token", "WithDecryption": false })] {
         let (status, body) = root(&account, PARAMETER, input).await;
@@ -139,7 +139,7 @@ async fn a_secure_parameter_is_told_only_to_who_asks_for_decryption() {
 
 #[tokio::test]
 async fn each_is_told_only_to_who_may() {
-    let account = Account::in_memory().expect("an account");
+    let account = LocalAws::in_memory().expect("an account");
     let secret = account.secrets().put("s", "x").expect("a secret");
     let parameter = account.parameters().put("/p", "x").expect("a parameter");
     account.iam().create_user("reader", &[]).expect("a user");
@@ -181,7 +181,7 @@ async fn each_is_told_only_to_who_may() {
 
 #[tokio::test]
 async fn what_is_not_understood_is_refused() {
-    let account = Account::in_memory().expect("an account");
+    let account = LocalAws::in_memory().expect("an account");
     account.secrets().put("s", "x").expect("a secret");
     let known = root(&account, SECRET, json!({ "SecretId": "s", "Region": "x" })).await;
     assert_eq!(code(known), "SerializationException");
@@ -200,7 +200,7 @@ async fn what_is_not_understood_is_refused() {
 
 #[test]
 fn what_the_services_do_not_take_is_not_seeded() {
-    let account = Account::in_memory().expect("an account");
+    let account = LocalAws::in_memory().expect("an account");
     let secrets = account.secrets();
     for name in ["", "a b", "é", "a".repeat(513).as_str()] {
         assert!(matches!(secrets.put(name, "x"), Err(SecretsError::Name(_))), "{name}");
@@ -219,18 +219,18 @@ fn what_the_services_do_not_take_is_not_seeded() {
 async fn what_was_seeded_survives_a_restart() {
     let directory = tempfile::tempdir().expect("a directory");
     let before = {
-        let account = Account::open(directory.path()).expect("an account");
+        let account = LocalAws::open(directory.path()).expect("an account");
         account.secrets().put("s", "one").expect("a secret");
         account.secrets().put("s", "two").expect("a version");
         account.parameters().put("/p", ParameterValue::Secure("three".to_owned())).expect("a parameter");
         read(&account).await
     };
-    let account = Account::open(directory.path()).expect("the same account");
+    let account = LocalAws::open(directory.path()).expect("the same account");
     assert_eq!(read(&account).await, before);
     assert_eq!(before[0].1["SecretString"], json!("two"));
 }
 
-async fn read(account: &Account) -> Vec<(u16, Value)> {
+async fn read(account: &LocalAws) -> Vec<(u16, Value)> {
     vec![
         root(account, SECRET, json!({ "SecretId": "s" })).await,
         root(account, SECRET, json!({ "SecretId": "s", "VersionStage": "AWSPREVIOUS" })).await,

@@ -7,12 +7,12 @@ use futures::stream::{self, StreamExt};
 use tidegate_core::config::Site;
 use tidegate_publish::cloudfront::CloudFront;
 use tidegate_publish::s3::S3;
-use tidegate_publish::{CloudError, Connection};
+use tidegate_publish::{AwsError, Connection};
 
 use crate::apply::Provisioner;
-use crate::client::{Asked, Buckets, Decided};
-use crate::document::Document;
-use crate::preflight::{BucketFacts, Discovery, Weight, bucket, questions};
+use crate::client::{BucketClient, SimulationRequest, SimulationResult};
+use crate::document::PolicyDocument;
+use crate::preflight::{BucketFacts, PreflightFinding, PreflightSeverity, bucket, questions};
 
 /// Questions at a time: IAM is slower than it is patient.
 const AT_A_TIME: usize = 4;
@@ -20,8 +20,8 @@ const AT_A_TIME: usize = 4;
 /// Everything that AWS says against publishing a site, or against how it is allowed. Nothing found is an empty list.
 ///
 /// # Errors
-/// [`CloudError`], where AWS does not answer at all.
-pub async fn check(connection: &Connection, site: &Site) -> Result<Vec<Discovery>, CloudError> {
+/// [`AwsError`], where AWS does not answer at all.
+pub async fn check(connection: &Connection, site: &Site) -> Result<Vec<PreflightFinding>, AwsError> {
     let account = Provisioner::new(connection);
     let caller = account.sts().caller().await?;
     let mut found = Vec::new();
@@ -31,26 +31,26 @@ pub async fn check(connection: &Connection, site: &Site) -> Result<Vec<Discovery
     };
     let mut looking = connection.clone();
     if let Some(role) = &site.role {
-        let reads = Document::planning(&role.partition(), &site.target, &site.writing).session(&site.target);
+        let reads = PolicyDocument::planning(&role.partition(), &site.target, &site.writing).session(&site.target);
         match reads {
-            Err(error) => found.push(Discovery::new(Weight::Missing, error.to_string())),
+            Err(error) => found.push(PreflightFinding::new(PreflightSeverity::Missing, error.to_string())),
             Ok(policy) => {
                 let name = format!("tidegate-check-{}", site.name);
                 match account.sts().session(connection, role, &name, &policy).await {
                     Ok(session) => looking = session,
-                    Err(error) => found.push(Discovery::new(Weight::Missing, error.to_string())),
+                    Err(error) => found.push(PreflightFinding::new(PreflightSeverity::Missing, error.to_string())),
                 }
             }
         }
     }
     // Reading the site is what planning does first; it needs no simulation.
     if let Err(error) = S3::new(&looking).page(&site.target, None).await {
-        found.push(Discovery::new(Weight::Missing, error.to_string()));
+        found.push(PreflightFinding::new(PreflightSeverity::Missing, error.to_string()));
     }
     match publisher {
         Some(arn) => found.extend(simulate(&account, site, &arn).await?),
-        None => found.push(Discovery::new(
-            Weight::Note,
+        None => found.push(PreflightFinding::new(
+            PreflightSeverity::Note,
             format!(
                 "what `{}` may do is not simulated: it is no user and no role; make one for publishing",
                 caller.arn
@@ -73,11 +73,11 @@ fn simulated(arn: &str) -> Option<String> {
     arn.contains(":user/").then(|| arn.to_owned())
 }
 
-async fn simulate(account: &Provisioner, site: &Site, publisher: &str) -> Result<Vec<Discovery>, CloudError> {
+async fn simulate(account: &Provisioner, site: &Site, publisher: &str) -> Result<Vec<PreflightFinding>, AwsError> {
     let number = publisher.split(':').nth(4).unwrap_or_default();
     let mut answers = stream::iter(questions(site, number))
         .map(|question| async move {
-            let asked = Asked {
+            let asked = SimulationRequest {
                 action: question.action.clone(),
                 resource: question.resource.clone(),
                 context: question.context.clone(),
@@ -89,17 +89,17 @@ async fn simulate(account: &Provisioner, site: &Site, publisher: &str) -> Result
     let mut found = Vec::new();
     while let Some((question, decided)) = answers.next().await {
         match decided {
-            Ok(decided) => found.extend(question.judge(publisher, decided == Decided::Allowed)),
+            Ok(decided) => found.extend(question.judge(publisher, decided == SimulationResult::Allowed)),
             Err(error) if error.is_denied() => {
                 let told = format!(
                     "what `{publisher}` may do could not be simulated: allow `iam:SimulatePrincipalPolicy` on it to whoever checks"
                 );
-                found.push(Discovery::new(Weight::Note, told));
+                found.push(PreflightFinding::new(PreflightSeverity::Note, told));
                 break;
             }
             Err(error) if error.is_not_found() => {
-                found.push(Discovery::new(
-                    Weight::Missing,
+                found.push(PreflightFinding::new(
+                    PreflightSeverity::Missing,
                     format!("there is no `{publisher}`: make it, or correct `role`"),
                 ));
                 break;
@@ -112,7 +112,7 @@ async fn simulate(account: &Provisioner, site: &Site, publisher: &str) -> Result
 
 /// What can be found out: whoever publishes need not be allowed to look at any of it.
 async fn facts(connection: &Connection, site: &Site) -> BucketFacts {
-    let buckets = Buckets::new(connection);
+    let buckets = BucketClient::new(connection);
     let name = &site.target.bucket;
     let mut facts = BucketFacts {
         takes_acls: buckets.takes_acls(name).await.unwrap_or_default(),

@@ -3,7 +3,7 @@
 /// Sends a request whose answer is of no interest: its call, what it is about, and the request itself.
 macro_rules! sent {
     ($call:literal, $subject:expr, $request:expr) => {
-        $request.send().await.map(drop).map_err(|error| ::tidegate_publish::CloudError::new($call, $subject, &error))
+        $request.send().await.map(drop).map_err(|error| ::tidegate_publish::AwsError::new($call, $subject, &error))
     };
 }
 
@@ -18,4 +18,4 @@ pub mod install;
 pub mod credentials;
 pub mod changes;
 
-pub use client::{Asked, Buckets, Decided, Iam, RoleTold, Roles, UserTold};
+pub use client::{BucketClient, IamClient, RoleFilter, RoleInfo, SimulationRequest, SimulationResult, UserInfo};

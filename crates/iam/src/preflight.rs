@@ -13,7 +13,7 @@ const SAMPLE: &str = "tidegate-check";
 
 /// One question: may the publisher do this, there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Question {
+pub struct PreflightQuestion {
     /// `s3:PutObject`.
     pub action: String,
     /// An ARN without wildcards.
@@ -29,7 +29,7 @@ pub struct Question {
 /// How bad something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Weight {
+pub enum PreflightSeverity {
     /// Publishing will fail.
     Missing,
     /// Publishing will work, and so would harm.
@@ -40,36 +40,37 @@ pub enum Weight {
 
 /// One thing to tell.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Discovery {
+pub struct PreflightFinding {
     /// How bad.
-    pub weight: Weight,
+    pub weight: PreflightSeverity,
     /// What, and what to do.
     pub what: String,
 }
 
-impl Discovery {
+impl PreflightFinding {
     /// One thing to tell.
     #[must_use]
-    pub fn new(weight: Weight, what: impl Into<String>) -> Self {
+    pub fn new(weight: PreflightSeverity, what: impl Into<String>) -> Self {
         Self { weight, what: what.into() }
     }
 }
 
-impl Question {
+impl PreflightQuestion {
     /// What an answer means; nothing where it is the right one.
     #[must_use]
-    pub fn judge(&self, publisher: &str, allowed: bool) -> Option<Discovery> {
+    pub fn judge(&self, publisher: &str, allowed: bool) -> Option<PreflightFinding> {
         let (action, resource, why) = (&self.action, &self.resource, &self.why);
         match (self.wanted, allowed) {
-            (true, false) => Some(Discovery::new(
-                Weight::Missing,
+            (true, false) => Some(PreflightFinding::new(
+                PreflightSeverity::Missing,
                 format!(
                     "`{publisher}` may not do {action} on {resource}, which is needed {why}: allow it, `tidegate policy site` prints how"
                 ),
             )),
-            (false, true) => {
-                Some(Discovery::new(Weight::Wide, format!("`{publisher}` may do {action} on {resource}: {why}")))
-            }
+            (false, true) => Some(PreflightFinding::new(
+                PreflightSeverity::Wide,
+                format!("`{publisher}` may do {action} on {resource}: {why}"),
+            )),
             _ => None,
         }
     }
@@ -94,7 +95,7 @@ fn sample(statement: &Statement, resource: &str) -> (String, Vec<(String, String
 
 /// Everything to ask about a site's publisher.
 #[must_use]
-pub fn questions(site: &Site, account: &str) -> Vec<Question> {
+pub fn questions(site: &Site, account: &str) -> Vec<PreflightQuestion> {
     let granted = policies::site(site, account, &[]);
     let mut questions = Vec::new();
     for statement in granted.document.statements() {
@@ -106,7 +107,7 @@ pub fn questions(site: &Site, account: &str) -> Vec<Question> {
                     continue;
                 }
                 let why = statement.why().to_owned();
-                questions.push(Question { action: action.to_string(), resource, context, wanted: true, why });
+                questions.push(PreflightQuestion { action: action.to_string(), resource, context, wanted: true, why });
             }
         }
     }
@@ -115,13 +116,13 @@ pub fn questions(site: &Site, account: &str) -> Vec<Question> {
 }
 
 /// What a publisher has no use for: the first of these that is allowed says that a document is wider than its site.
-fn unwanted(site: &Site, account: &str) -> Vec<Question> {
+fn unwanted(site: &Site, account: &str) -> Vec<PreflightQuestion> {
     let partition = site.partition();
     let bucket = site.target.bucket.as_str();
     let object = |key: &str| format!("arn:{partition}:s3:::{bucket}/{key}");
     let mut questions = Vec::new();
     let mut add = |action: &str, resource: String, why: &str| {
-        questions.push(Question {
+        questions.push(PreflightQuestion {
             action: action.to_owned(),
             resource,
             context: Vec::new(),
@@ -187,22 +188,22 @@ pub struct BucketFacts {
 
 /// What of a bucket does not go together with the configuration.
 #[must_use]
-pub fn bucket(site: &Site, facts: &BucketFacts) -> Vec<Discovery> {
+pub fn bucket(site: &Site, facts: &BucketFacts) -> Vec<PreflightFinding> {
     let mut found = Vec::new();
     let name = &site.target.bucket;
     if let (Some(acl), Some(false)) = (&site.writing.acl, facts.takes_acls)
         && acl != "bucket-owner-full-control"
     {
-        found.push(Discovery::new(
-            Weight::Missing,
+        found.push(PreflightFinding::new(
+            PreflightSeverity::Missing,
             format!("the bucket `{name}` takes no ACLs (bucket owner enforced), so every write with `{acl}` is refused: remove `writing.acl`"),
         ));
     }
     let kms = |kind: &Option<String>| kind.as_deref().is_some_and(|kind| kind.starts_with("aws:"));
     if kms(&site.writing.encryption) || kms(&facts.encryption) {
         for distribution in &facts.identities {
-            found.push(Discovery::new(
-                Weight::Missing,
+            found.push(PreflightFinding::new(
+                PreflightSeverity::Missing,
                 format!("the distribution `{distribution}` reads `{name}` by an origin access identity, which cannot decrypt objects under KMS: give it an origin access control"),
             ));
         }
@@ -211,8 +212,8 @@ pub fn bucket(site: &Site, facts: &BucketFacts) -> Vec<Discovery> {
         let reads = header.as_ref().map_or_else(|| "no header".to_owned(), |header| format!("`{header}`"));
         let wanted = site.cdn.iter().find(|cdn| cdn.distribution.as_str() == distribution);
         let wanted = wanted.and_then(|cdn| cdn.cache_tags.as_ref()).map(MetadataName::header).unwrap_or_default();
-        found.push(Discovery::new(
-            Weight::Note,
+        found.push(PreflightFinding::new(
+            PreflightSeverity::Note,
             format!("the distribution `{distribution}` reads cache tags from {reads}, so it is told by paths alone: set the header of its `CacheTagConfig` to `{wanted}`, or correct `cache-tags`"),
         ));
     }
@@ -254,9 +255,9 @@ mod tests {
         let put = asked.iter().find(|question| question.action == "s3:PutObject" && question.wanted).unwrap();
         assert_eq!(put.judge("p", true), None);
         let told = put.judge("p", false).unwrap();
-        assert!(told.weight == Weight::Missing && told.what.contains("tidegate policy site"), "{told:?}");
+        assert!(told.weight == PreflightSeverity::Missing && told.what.contains("tidegate policy site"), "{told:?}");
         let beside = asked.iter().find(|question| !question.wanted).unwrap();
-        assert_eq!(beside.judge("p", true).unwrap().weight, Weight::Wide);
+        assert_eq!(beside.judge("p", true).unwrap().weight, PreflightSeverity::Wide);
         assert_eq!(beside.judge("p", false), None);
     }
 
@@ -278,7 +279,7 @@ mod tests {
             let facts = BucketFacts { other_tags: vec![("E1".to_owned(), header)], ..BucketFacts::default() };
             let found = bucket(&site, &facts);
             let [found] = found.as_slice() else { panic!("{found:?}") };
-            assert_eq!(found.weight, Weight::Note);
+            assert_eq!(found.weight, PreflightSeverity::Note);
             assert!(found.what.contains(told) && found.what.contains("`x-amz-meta-cache-tag`"), "{found:?}");
         }
     }

@@ -1,6 +1,6 @@
 //! Failures of AWS, told for people: which call, on what, and why.
 //!
-//! Owns their form; [`advice`] adds what to do. Never retries: the SDK did, by its own rules.
+//! Owns their form; [`hints`] adds what to do. Never retries: the SDK did, by its own rules.
 
 mod hints;
 
@@ -10,12 +10,12 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use hints::{Refusal, with_advice};
+use hints::{Denial, with_advice};
 
 /// One call that failed, after the SDK's retries.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{call} on `{subject}` failed: {why}")]
-pub struct CloudError {
+pub struct AwsError {
     /// The API call, such as `PutObject`.
     pub call: &'static str,
     /// What it was about: a key, a bucket, a role, a distribution.
@@ -29,7 +29,7 @@ pub struct CloudError {
 }
 
 /// Nothing where the answer is that it is not there.
-pub fn unless_missing<T>(result: Result<T, CloudError>) -> Result<Option<T>, CloudError> {
+pub fn unless_missing<T>(result: Result<T, AwsError>) -> Result<Option<T>, AwsError> {
     match result {
         Ok(found) => Ok(Some(found)),
         Err(error) if error.is_not_found() => Ok(None),
@@ -37,7 +37,7 @@ pub fn unless_missing<T>(result: Result<T, CloudError>) -> Result<Option<T>, Clo
     }
 }
 
-impl CloudError {
+impl AwsError {
     /// Reads an SDK's error. Control characters are escaped: messages quote keys.
     pub fn new<E>(call: &'static str, subject: impl Into<String>, error: &SdkError<E, HttpResponse>) -> Self
     where
@@ -54,7 +54,7 @@ impl CloudError {
                 _ => chain(error),
             },
         };
-        let refusal = Refusal {
+        let refusal = Denial {
             call,
             code: code.as_deref(),
             status,
@@ -68,7 +68,7 @@ impl CloudError {
     /// What one key's place in an answer to many says.
     pub fn of_key(call: &'static str, key: &str, code: &str, message: Option<&str>) -> Self {
         let refusal =
-            Refusal { call, code: Some(code), status: None, message: message.unwrap_or_default(), region: None };
+            Denial { call, code: Some(code), status: None, message: message.unwrap_or_default(), region: None };
         let why = with_advice(&format!("{code}: {}", message.unwrap_or("no reason given")), refusal.advice());
         Self { call, subject: plain(key), code: Some(code.to_owned()), status: None, why: plain(&why) }
     }

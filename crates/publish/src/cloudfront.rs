@@ -11,10 +11,10 @@ use aws_sdk_cloudfront::types::{InvalidationBatch, Paths};
 use aws_smithy_types::retry::RetryConfig;
 use backon::ExponentialBuilder;
 use tidegate_core::config::{DistributionId, MetadataName};
-use tidegate_core::invalidation::Batch;
+use tidegate_core::invalidation::InvalidationRequest;
 use tidegate_core::location::Bucket;
 
-use crate::aws_error::CloudError;
+use crate::aws_error::AwsError;
 use crate::connection::Connection;
 
 /// Most attempts of the SDK for one request. Fewer than for S3: CloudFront throttles after six or seven requests in a row,
@@ -34,14 +34,14 @@ pub struct CloudFront {
 
 /// How a distribution is set up.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Setup {
+pub struct DistributionSetup {
     /// Whether it reads the bucket by an origin access identity.
     pub by_identity: bool,
     /// The header that it reads cache tags from, if it reads any.
     pub tags: Option<String>,
 }
 
-impl Setup {
+impl DistributionSetup {
     /// Whether it reads tags from this user metadata. HTTP tells no upper case from lower case in names of headers.
     pub fn reads_tags(&self, name: &MetadataName) -> bool {
         self.tags.as_ref().is_some_and(|header| header.eq_ignore_ascii_case(&name.header()))
@@ -50,7 +50,7 @@ impl Setup {
 
 /// One page of a distribution's invalidations, the newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page {
+pub struct InvalidationPage {
     /// The ids of those in progress.
     pub in_progress: Vec<String>,
     /// Where the next page begins, if there is one.
@@ -59,7 +59,7 @@ pub struct Page {
 
 /// An invalidation as CloudFront tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct InvalidationStatus {
     /// Whether it still counts against the limits, and caches may still hold what it clears.
     pub in_progress: bool,
     /// Its paths and tags.
@@ -79,11 +79,11 @@ impl CloudFront {
     /// How a distribution is set up, as far as it concerns a site in a bucket.
     ///
     /// # Errors
-    /// [`CloudError`].
-    pub async fn setup(&self, distribution: &DistributionId, bucket: &Bucket) -> Result<Setup, CloudError> {
+    /// [`AwsError`].
+    pub async fn setup(&self, distribution: &DistributionId, bucket: &Bucket) -> Result<DistributionSetup, AwsError> {
         let answer = self.client.get_distribution_config().id(distribution.as_str()).send().await;
         let answer =
-            answer.map_err(|error| CloudError::new("GetDistributionConfig", distribution.to_string(), &error))?;
+            answer.map_err(|error| AwsError::new("GetDistributionConfig", distribution.to_string(), &error))?;
         let config = answer.distribution_config;
         let host = format!("{bucket}.s3");
         let by_identity = config.as_ref().and_then(|config| config.origins()).is_some_and(|origins| {
@@ -93,7 +93,7 @@ impl CloudFront {
             })
         });
         let tags = config.and_then(|config| config.cache_tag_config).map(|tags| tags.header_name);
-        Ok(Setup { by_identity, tags: tags.filter(|header| !header.is_empty()) })
+        Ok(DistributionSetup { by_identity, tags: tags.filter(|header| !header.is_empty()) })
     }
 
     /// Pauses between two requests that are the same: growing, with a random part, from the connection's own first pause
@@ -118,8 +118,8 @@ impl CloudFront {
     /// it again costs nothing.
     ///
     /// # Errors
-    /// [`CloudError`]; its code tells throttling and `TooManyInvalidationsInProgress` from the rest.
-    pub async fn invalidate(&self, batch: &Batch) -> Result<String, CloudError> {
+    /// [`AwsError`]; its code tells throttling and `TooManyInvalidationsInProgress` from the rest.
+    pub async fn invalidate(&self, batch: &InvalidationRequest) -> Result<String, AwsError> {
         let subject = batch.distribution.as_str();
         let quantity = i32::try_from(batch.len()).unwrap_or(i32::MAX);
         let items = batch.items().collect();
@@ -128,7 +128,7 @@ impl CloudFront {
             .set_items(Some(items))
             .build()
             .and_then(|paths| InvalidationBatch::builder().paths(paths).caller_reference(&batch.reference).build())
-            .map_err(|error| CloudError::malformed("CreateInvalidation", subject, error.to_string()))?;
+            .map_err(|error| AwsError::malformed("CreateInvalidation", subject, error.to_string()))?;
         let answer = self
             .client
             .create_invalidation()
@@ -136,18 +136,18 @@ impl CloudFront {
             .invalidation_batch(asked)
             .send()
             .await
-            .map_err(|error| CloudError::new("CreateInvalidation", subject, &error))?;
+            .map_err(|error| AwsError::new("CreateInvalidation", subject, &error))?;
         answer
             .invalidation
             .map(|made| made.id)
-            .ok_or_else(|| CloudError::malformed("CreateInvalidation", subject, "the answer has no invalidation"))
+            .ok_or_else(|| AwsError::malformed("CreateInvalidation", subject, "the answer has no invalidation"))
     }
 
     /// Which of a distribution's invalidations are in progress, a page at a time.
     ///
     /// # Errors
-    /// [`CloudError`].
-    pub async fn list(&self, distribution: &DistributionId, from: Option<&str>) -> Result<Page, CloudError> {
+    /// [`AwsError`].
+    pub async fn list(&self, distribution: &DistributionId, from: Option<&str>) -> Result<InvalidationPage, AwsError> {
         let subject = distribution.as_str();
         let answer = self
             .client
@@ -156,12 +156,12 @@ impl CloudFront {
             .set_marker(from.map(str::to_owned))
             .send()
             .await
-            .map_err(|error| CloudError::new("ListInvalidations", subject, &error))?;
+            .map_err(|error| AwsError::new("ListInvalidations", subject, &error))?;
         let list = answer
             .invalidation_list
-            .ok_or_else(|| CloudError::malformed("ListInvalidations", subject, "the answer has no list"))?;
+            .ok_or_else(|| AwsError::malformed("ListInvalidations", subject, "the answer has no list"))?;
         let in_progress = list.items().iter().filter(|told| told.status() == IN_PROGRESS);
-        Ok(Page {
+        Ok(InvalidationPage {
             in_progress: in_progress.map(|told| told.id().to_owned()).collect(),
             next: list.next_marker().filter(|_| list.is_truncated()).map(str::to_owned),
         })
@@ -170,8 +170,8 @@ impl CloudFront {
     /// One invalidation.
     ///
     /// # Errors
-    /// [`CloudError`].
-    pub async fn get(&self, distribution: &DistributionId, id: &str) -> Result<Told, CloudError> {
+    /// [`AwsError`].
+    pub async fn get(&self, distribution: &DistributionId, id: &str) -> Result<InvalidationStatus, AwsError> {
         let subject = distribution.as_str();
         let answer = self
             .client
@@ -180,11 +180,11 @@ impl CloudFront {
             .id(id)
             .send()
             .await
-            .map_err(|error| CloudError::new("GetInvalidation", subject, &error))?;
+            .map_err(|error| AwsError::new("GetInvalidation", subject, &error))?;
         let told = answer
             .invalidation
-            .ok_or_else(|| CloudError::malformed("GetInvalidation", subject, "the answer has no invalidation"))?;
+            .ok_or_else(|| AwsError::malformed("GetInvalidation", subject, "the answer has no invalidation"))?;
         let paths = told.invalidation_batch().and_then(InvalidationBatch::paths).map(Paths::items).unwrap_or_default();
-        Ok(Told { in_progress: told.status() == IN_PROGRESS, paths: paths.to_vec() })
+        Ok(InvalidationStatus { in_progress: told.status() == IN_PROGRESS, paths: paths.to_vec() })
     }
 }

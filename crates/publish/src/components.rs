@@ -5,10 +5,10 @@
 use std::sync::Arc;
 
 use tidegate_core::config::{PluginReference, PluginUse, Sha256Hex};
-use tidegate_core::error_kind::Fault;
-use tidegate_host::{AdmissionError, Cache, Engine, Plugin, limits};
+use tidegate_core::error_kind::ErrorKind;
+use tidegate_host::{AdmissionError, CodeCache, Engine, Plugin, limits};
 
-use crate::aws_error::CloudError;
+use crate::aws_error::AwsError;
 use crate::s3::S3;
 
 /// Where components are found that are not in S3.
@@ -49,7 +49,7 @@ pub enum ComponentError {
     },
     /// The object cannot be read.
     #[error("the plugin `{0}` cannot be read: {1}")]
-    Object(PluginReference, Box<CloudError>),
+    Object(PluginReference, Box<AwsError>),
     /// The component is not the one that the configuration means.
     #[error(
         "the plugin `{plugin}` has the SHA-256 {found}, the configuration says {wanted}: check where it comes from before changing `sha256`"
@@ -67,34 +67,34 @@ pub enum ComponentError {
 impl ComponentError {
     /// Whose fault it is.
     #[must_use]
-    pub fn fault(&self) -> Fault {
+    pub fn fault(&self) -> ErrorKind {
         match self {
-            Self::Object(..) => Fault::Cloud,
-            Self::NotBundled { .. } | Self::File { .. } | Self::Digest { .. } => Fault::Configuration,
+            Self::Object(..) => ErrorKind::Cloud,
+            Self::NotBundled { .. } | Self::File { .. } | Self::Digest { .. } => ErrorKind::Configuration,
         }
     }
 }
 
 /// What components are loaded with.
 #[derive(Clone)]
-pub struct Components {
+pub struct ComponentLoader {
     /// The engine.
     pub engine: Engine,
     /// Compiled code from earlier runs.
-    pub cache: Option<Cache>,
+    pub cache: Option<CodeCache>,
     /// Components.
     pub library: Arc<dyn Library>,
 }
 
 /// A component, and what compiles it.
-pub struct Component {
-    components: Components,
+pub struct FetchedComponent {
+    components: ComponentLoader,
     bytes: Arc<[u8]>,
 }
 
-impl Components {
+impl ComponentLoader {
     /// Fetches the component of one use, and holds it to its digest.
-    pub async fn find(&self, used: &PluginUse, s3: &S3) -> Result<Component, ComponentError> {
+    pub async fn find(&self, used: &PluginUse, s3: &S3) -> Result<FetchedComponent, ComponentError> {
         let bytes: Vec<u8> = match &used.plugin {
             PluginReference::Bundled(name) => {
                 self.library.bundled(name).map(<[u8]>::to_vec).ok_or_else(|| ComponentError::NotBundled {
@@ -116,11 +116,11 @@ impl Components {
         if let Some(wanted) = used.sha256.clone().filter(|wanted| *wanted != found) {
             return Err(ComponentError::Digest { plugin: used.plugin.clone(), found, wanted });
         }
-        Ok(Component { components: self.clone(), bytes: bytes.into() })
+        Ok(FetchedComponent { components: self.clone(), bytes: bytes.into() })
     }
 }
 
-impl Component {
+impl FetchedComponent {
     /// Its bytes.
     pub fn bytes(&self) -> &Arc<[u8]> {
         &self.bytes
@@ -131,7 +131,7 @@ impl Component {
     /// # Errors
     /// [`AdmissionError`].
     pub fn load(&self, name: &str) -> Result<Plugin, AdmissionError> {
-        let Components { engine, cache, .. } = &self.components;
+        let ComponentLoader { engine, cache, .. } = &self.components;
         Plugin::load(engine, cache.as_ref(), name, &self.bytes)
     }
 }

@@ -8,22 +8,22 @@ use std::sync::Arc;
 use futures::StreamExt;
 use futures::stream::{self, FuturesUnordered, TryStreamExt};
 use tidegate_core::approval::Approved;
-use tidegate_core::headers::Headers;
-use tidegate_core::identity::{ETag, Identity};
+use tidegate_core::headers::ObjectHeaders;
+use tidegate_core::identity::{ContentIdentity, ETag};
 use tidegate_core::key::{Key, StoredKey};
 use tidegate_core::location::Location;
 use tidegate_core::manifest::body_name;
-use tidegate_core::plan::{Action, Operation, Phase, PlannedBody, Preserve, Reason};
-use tidegate_core::put_options::{MAX_DELETES, Writing};
-use tidegate_core::report::{Done, Failed};
-use tidegate_core::succession::{Outcomes, Written};
+use tidegate_core::plan::{Action, ArchiveCopy, ChangeReason, Operation, PlannedBody, WritePhase};
+use tidegate_core::put_options::{MAX_DELETES, ObjectSettings};
+use tidegate_core::report::{FailedOperation, WriteCounts};
+use tidegate_core::succession::{Outcomes, WrittenObject};
 use tracing::Instrument as _;
 
-use crate::aws_error::CloudError;
-use crate::progress::{Event, Observer};
-use crate::s3::{BodyBytes, CopySource, DeleteOutcome, Dress, Opener, S3};
-use crate::source::{Reader, SourceError};
-use crate::state::{Fence, Fenced};
+use crate::aws_error::AwsError;
+use crate::progress::{ProgressEvent, ProgressObserver};
+use crate::s3::{BodyBytes, CopySource, DeleteOutcome, Opener, PutOptions, S3};
+use crate::source::{SourceError, SourceReader};
+use crate::state::{Fence, LeaseLost};
 
 /// Writes in flight. S3 takes 3,500 a second for a prefix, with tens of milliseconds each.
 pub(crate) const WRITES_IN_FLIGHT: usize = 32;
@@ -42,22 +42,22 @@ const ENOUGH_FAILURES: usize = 10;
 #[derive(Debug, thiserror::Error)]
 enum OperationError {
     #[error(transparent)]
-    Cloud(#[from] CloudError),
+    Cloud(#[from] AwsError),
     #[error(transparent)]
     Source(#[from] SourceError),
     #[error(transparent)]
-    Fenced(#[from] Fenced),
+    Fenced(#[from] LeaseLost),
     #[error("the work was interrupted, run again")]
     Interrupted,
 }
 
 /// What operations are carried out with.
 #[derive(Clone)]
-pub(crate) struct Writer {
+pub(crate) struct PlanWriter {
     pub(crate) s3: S3,
     pub(crate) target: Location,
-    pub(crate) writing: Writing,
-    pub(crate) reader: Reader,
+    pub(crate) writing: ObjectSettings,
+    pub(crate) reader: SourceReader,
     /// Largest object that one request copies.
     pub(crate) copy_limit: u64,
     /// Ends the work when the site's lease is lost.
@@ -66,7 +66,7 @@ pub(crate) struct Writer {
 
 /// Sets bodies aside that kept releases name, before anything replaces them. A failure stops the run before it changed
 /// anything.
-pub(crate) async fn set_aside(approved: &Approved, writer: &Arc<Writer>, aside: &Location, done: &mut Done) {
+pub(crate) async fn set_aside(approved: &Approved, writer: &Arc<PlanWriter>, aside: &Location, done: &mut WriteCounts) {
     let mut results = stream::iter(approved.plan().preserve.iter().cloned())
         .map(|preserve| {
             let (writer, aside) = (Arc::clone(writer), aside.clone());
@@ -79,7 +79,7 @@ pub(crate) async fn set_aside(approved: &Approved, writer: &Arc<Writer>, aside: 
         })
         .buffer_unordered(WRITES_IN_FLIGHT);
     while let Some(result) = results.next().await {
-        let failed = |key: String, error: &OperationError| Failed {
+        let failed = |key: String, error: &OperationError| FailedOperation {
             key,
             operation: "set aside".to_owned(),
             why: crate::aws_error::plain(&error.to_string()),
@@ -95,12 +95,12 @@ pub(crate) async fn set_aside(approved: &Approved, writer: &Arc<Writer>, aside: 
 /// Writes assets, then pages. Failures are in `done`, one a key; what S3 answered to the rest is returned.
 pub(crate) async fn write_all(
     approved: &Approved,
-    writer: &Arc<Writer>,
-    observer: &Arc<dyn Observer>,
-    done: &mut Done,
+    writer: &Arc<PlanWriter>,
+    observer: &Arc<dyn ProgressObserver>,
+    done: &mut WriteCounts,
 ) -> Outcomes {
     let mut outcomes = Outcomes::new();
-    for phase in [Phase::Assets, Phase::Pages] {
+    for phase in [WritePhase::Assets, WritePhase::Pages] {
         let mut operations: Vec<&Operation> =
             approved.plan().operations.iter().filter(|operation| operation.phase() == phase).collect();
         if !done.failures.is_empty() {
@@ -116,10 +116,10 @@ pub(crate) async fn write_all(
 /// Removes what the plan removes for one of `reasons`; nothing where a write had failed.
 pub(crate) async fn remove(
     approved: &Approved,
-    reasons: &[Reason],
-    writer: &Arc<Writer>,
-    observer: &Arc<dyn Observer>,
-    done: &mut Done,
+    reasons: &[ChangeReason],
+    writer: &Arc<PlanWriter>,
+    observer: &Arc<dyn ProgressObserver>,
+    done: &mut WriteCounts,
 ) {
     let deletes: Vec<(StoredKey, ETag)> = approved
         .plan()
@@ -144,8 +144,8 @@ fn removal(operation: &Operation) -> Option<(StoredKey, ETag)> {
 }
 
 /// An archive is read with the fewest requests in its own order.
-fn in_reading_order(operations: &mut [&Operation], reader: &Reader) {
-    if let Reader::Archive(archive) = reader {
+fn in_reading_order(operations: &mut [&Operation], reader: &SourceReader) {
+    if let SourceReader::Archive(archive) = reader {
         operations.sort_by_cached_key(|operation| match &operation.action {
             Action::Put { body: PlannedBody::Source(key), .. } => Some(archive.position(key)),
             _ => None,
@@ -155,9 +155,9 @@ fn in_reading_order(operations: &mut [&Operation], reader: &Reader) {
 
 async fn write(
     operations: &[&Operation],
-    writer: &Arc<Writer>,
-    observer: &Arc<dyn Observer>,
-    done: &mut Done,
+    writer: &Arc<PlanWriter>,
+    observer: &Arc<dyn ProgressObserver>,
+    done: &mut WriteCounts,
     outcomes: &mut Outcomes,
 ) {
     let mut left = operations.iter();
@@ -186,7 +186,7 @@ async fn write(
                     Action::Headers { .. } => done.headers += 1,
                     Action::Put { .. } | Action::Delete { .. } => done.written += 1,
                 }
-                observer.hear(Event::Done { operations: 1, bytes: operation.size() });
+                observer.hear(ProgressEvent::Done { operations: 1, bytes: operation.size() });
             }
             Ok((operation, Err(error))) => {
                 done.unanswered += u64::from(matches!(&error, OperationError::Cloud(error) if unanswered(error)));
@@ -194,7 +194,7 @@ async fn write(
                 done.failures.push(failed(&operation, &error));
             }
             Err(_) => {
-                done.failures.push(Failed {
+                done.failures.push(FailedOperation {
                     key: String::new(),
                     operation: "write".to_owned(),
                     why: OperationError::Interrupted.to_string(),
@@ -205,7 +205,12 @@ async fn write(
     done.skipped += operations.len().saturating_sub(finished) as u64;
 }
 
-async fn delete(removals: &[(StoredKey, ETag)], writer: &Arc<Writer>, observer: &Arc<dyn Observer>, done: &mut Done) {
+async fn delete(
+    removals: &[(StoredKey, ETag)],
+    writer: &Arc<PlanWriter>,
+    observer: &Arc<dyn ProgressObserver>,
+    done: &mut WriteCounts,
+) {
     let batches: Vec<Vec<(StoredKey, ETag)>> = removals.chunks(MAX_DELETES).map(<[_]>::to_vec).collect();
     let mut answers = stream::iter(batches)
         .map(|batch| {
@@ -220,7 +225,7 @@ async fn delete(removals: &[(StoredKey, ETag)], writer: &Arc<Writer>, observer: 
         let outcomes = match outcomes {
             Ok(outcomes) => outcomes,
             Err(fenced) => {
-                done.failures.push(Failed {
+                done.failures.push(FailedOperation {
                     key: batch.first().map(|(key, _)| key.to_string()).unwrap_or_default(),
                     operation: "delete".to_owned(),
                     why: fenced.to_string(),
@@ -235,7 +240,7 @@ async fn delete(removals: &[(StoredKey, ETag)], writer: &Arc<Writer>, observer: 
                 DeleteOutcome::Replaced => done.left += 1,
                 DeleteOutcome::Failed(error) => {
                     done.unanswered += u64::from(unanswered(&error));
-                    done.failures.push(Failed {
+                    done.failures.push(FailedOperation {
                         key: key.to_string(),
                         operation: "delete".to_owned(),
                         why: error.to_string(),
@@ -243,13 +248,13 @@ async fn delete(removals: &[(StoredKey, ETag)], writer: &Arc<Writer>, observer: 
                 }
             }
         }
-        observer.hear(Event::Done { operations: batch.len() as u64, bytes: 0 });
+        observer.hear(ProgressEvent::Done { operations: batch.len() as u64, bytes: 0 });
     }
 }
 
 /// Whether a call that changes what visitors get may have been done although it failed: its answer was lost, or the
 /// server itself does not know. Parts of an upload change nothing until it is completed.
-fn unanswered(error: &CloudError) -> bool {
+fn unanswered(error: &AwsError) -> bool {
     let changes = ["PutObject", "CopyObject", "CompleteMultipartUpload", "DeleteObject", "DeleteObjects"];
     let in_the_dark = match error.status {
         Some(status) => !(300..500).contains(&status),
@@ -258,28 +263,28 @@ fn unanswered(error: &CloudError) -> bool {
     changes.contains(&error.call) && in_the_dark
 }
 
-fn failed(operation: &Operation, error: &OperationError) -> Failed {
-    Failed {
+fn failed(operation: &Operation, error: &OperationError) -> FailedOperation {
+    FailedOperation {
         key: operation.key.to_string(),
         operation: operation.verb().to_owned(),
         why: crate::aws_error::plain(&error.to_string()),
     }
 }
 
-impl Writer {
-    async fn guarded(&self, operation: &Operation) -> Result<Written, OperationError> {
+impl PlanWriter {
+    async fn guarded(&self, operation: &Operation) -> Result<WrittenObject, OperationError> {
         self.guard(self.carry_out(operation)).await?
     }
 
     /// Does `work` while the site's lease is ours, where it has one.
-    async fn guard<T>(&self, work: impl Future<Output = T>) -> Result<T, Fenced> {
+    async fn guard<T>(&self, work: impl Future<Output = T>) -> Result<T, LeaseLost> {
         match &self.fence {
             None => Ok(work.await),
             Some(fence) => fence.guard(work).await,
         }
     }
 
-    async fn set_aside(&self, preserve: &Preserve, aside: &Location) -> Result<(), OperationError> {
+    async fn set_aside(&self, preserve: &ArchiveCopy, aside: &Location) -> Result<(), OperationError> {
         let whole = self.target.prefix.join(preserve.key.as_str());
         let from = CopySource {
             bucket: &self.target.bucket,
@@ -290,16 +295,16 @@ impl Writer {
             limit: self.copy_limit,
             tags: false,
         };
-        let (headers, writing) = (Headers::default(), Writing::default());
-        let dress = Dress { headers: &headers, redirect: None, writing: &writing };
+        let (headers, writing) = (ObjectHeaders::default(), ObjectSettings::default());
+        let dress = PutOptions { headers: &headers, redirect: None, writing: &writing };
         let name = body_name(&preserve.key, &preserve.etag);
-        let (identity, copy) = (Identity::default(), self.s3.clone());
+        let (identity, copy) = (ContentIdentity::default(), self.s3.clone());
         let copied = copy.copy(from, aside, &name, &identity, dress);
         self.guard(copied).await??;
         Ok(())
     }
 
-    async fn carry_out(&self, operation: &Operation) -> Result<Written, OperationError> {
+    async fn carry_out(&self, operation: &Operation) -> Result<WrittenObject, OperationError> {
         let key = operation.key.as_str();
         match &operation.action {
             Action::Put { body: PlannedBody::Source(source), size, identity, headers, .. } => {
@@ -309,13 +314,13 @@ impl Writer {
                 self.copy_within(key, (other, etag), *size, identity, headers, &self.writing, false).await
             }
             Action::Put { body: PlannedBody::Redirect(target), headers, .. } => {
-                let dress = Dress { headers, redirect: Some(target), writing: &self.writing };
+                let dress = PutOptions { headers, redirect: Some(target), writing: &self.writing };
                 let empty = BodyBytes::Whole(bytes::Bytes::new());
-                Ok(self.s3.put(&self.target, key, empty, 0, &Identity::default(), dress).await?)
+                Ok(self.s3.put(&self.target, key, empty, 0, &ContentIdentity::default(), dress).await?)
             }
             Action::Headers { headers, size, etag, identity, keeping, .. } => {
                 // What the configuration does not name stays as the object has it.
-                let writing = Writing {
+                let writing = ObjectSettings {
                     acl: self.writing.acl.clone(),
                     encryption: self.writing.encryption.clone().or_else(|| keeping.encryption.clone()),
                     kms_key: self.writing.kms_key.clone().or_else(|| keeping.kms_key.clone()),
@@ -324,7 +329,7 @@ impl Writer {
                 self.copy_within(key, (&operation.key, etag), *size, identity, headers, &writing, true).await
             }
             // Deletes go in batches.
-            Action::Delete { .. } => Ok(Written::default()),
+            Action::Delete { .. } => Ok(WrittenObject::default()),
         }
     }
 
@@ -333,10 +338,10 @@ impl Writer {
         key: &str,
         source: &Key,
         size: u64,
-        identity: &Identity,
-        headers: &Headers,
-    ) -> Result<Written, OperationError> {
-        let dress = Dress { headers, redirect: None, writing: &self.writing };
+        identity: &ContentIdentity,
+        headers: &ObjectHeaders,
+    ) -> Result<WrittenObject, OperationError> {
+        let dress = PutOptions { headers, redirect: None, writing: &self.writing };
         if let Some(staged) = self.reader.staged(source) {
             let from = CopySource {
                 bucket: &staged.bucket,
@@ -363,11 +368,11 @@ impl Writer {
         key: &str,
         (other, etag): (&StoredKey, &ETag),
         size: u64,
-        identity: &Identity,
-        headers: &Headers,
-        writing: &Writing,
+        identity: &ContentIdentity,
+        headers: &ObjectHeaders,
+        writing: &ObjectSettings,
         tags: bool,
-    ) -> Result<Written, OperationError> {
+    ) -> Result<WrittenObject, OperationError> {
         let whole = self.target.prefix.join(other.as_str());
         let from = CopySource {
             bucket: &self.target.bucket,
@@ -378,13 +383,13 @@ impl Writer {
             limit: self.copy_limit,
             tags,
         };
-        let dress = Dress { headers, redirect: None, writing };
+        let dress = PutOptions { headers, redirect: None, writing };
         Ok(self.s3.copy(from, &self.target, key, identity, dress).await?)
     }
 }
 
 /// Reads an object anew for every attempt of its request.
-fn opener(reader: &Reader, key: &Key) -> Opener {
+fn opener(reader: &SourceReader, key: &Key) -> Opener {
     let (reader, key) = (reader.clone(), key.clone());
     Arc::new(move || {
         let (reader, key) = (reader.clone(), key.clone());

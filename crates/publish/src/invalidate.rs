@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use backon::Retryable;
 use futures::{StreamExt, stream};
-use tidegate_core::config::{Cdn, Site};
-use tidegate_core::desired::Desired;
-use tidegate_core::invalidation::{Batch, Copies, Keys, MAX_PATHS, MAX_WILDCARDS, Room, batch, is_wildcard_item};
-use tidegate_core::report::Invalidation;
-use tidegate_core::site_state::Site as SiteState;
+use tidegate_core::config::{DistributionConfig, Site};
+use tidegate_core::desired::DesiredSite;
+use tidegate_core::invalidation::{
+    ChangedKeys, InvalidationRequest, MAX_PATHS, MAX_WILDCARDS, PathQuota, TaggedCopies, batch, is_wildcard_item,
+};
+use tidegate_core::report::InvalidationReport;
+use tidegate_core::site_state::SiteState;
 
-use crate::aws_error::CloudError;
+use crate::aws_error::AwsError;
 use crate::cloudfront::CloudFront;
 
 /// How long sending pauses at the most, all pauses together. Invalidations in progress take a minute or two to be
@@ -33,15 +35,15 @@ const AT_A_TIME: usize = 2;
 ///
 /// Needs `cloudfront:ListInvalidations` and `cloudfront:GetInvalidation`. Where they are denied or fail, nothing is taken
 /// to be in progress: the worst that follows is that CloudFront refuses the batch until something is complete.
-async fn room(cloudfront: &CloudFront, cdn: &Cdn, free_left: usize) -> Room {
+async fn room(cloudfront: &CloudFront, cdn: &DistributionConfig, free_left: usize) -> PathQuota {
     let distribution = &cdn.distribution;
     if free_left == 0 {
         tracing::warn!(%distribution, "the month's free invalidation paths are used up: folders are folded further, and each path is charged");
     }
     // Wildcards clear more the fewer there are: so few paths are never worth what clearing everything costs.
-    let whole = Room { free: free_left.max(MAX_WILDCARDS).min(cdn.max_paths), ..Room::default() };
+    let whole = PathQuota { free: free_left.max(MAX_WILDCARDS).min(cdn.max_paths), ..PathQuota::default() };
     match in_progress(cloudfront, cdn).await {
-        Ok(used) => Room {
+        Ok(used) => PathQuota {
             paths: MAX_PATHS.saturating_sub(used.singles),
             wildcards: MAX_WILDCARDS.saturating_sub(used.wildcards),
             ..whole
@@ -65,31 +67,32 @@ pub(crate) async fn plan(
     cloudfront: &CloudFront,
     site: &Site,
     release: &str,
-    (changed, first): (&[&str], &[Batch]),
-    (desired, found): (&Desired, &SiteState),
+    (changed, first): (&[&str], &[InvalidationRequest]),
+    (desired, found): (&DesiredSite, &SiteState),
     free_left: usize,
-) -> Vec<Batch> {
-    let mut batches: Vec<Batch> = Vec::new();
+) -> Vec<InvalidationRequest> {
+    let mut batches: Vec<InvalidationRequest> = Vec::new();
     if changed.is_empty() {
         return batches;
     }
     for cdn in &site.cdn {
-        let used: usize = batches.iter().map(Batch::len).sum();
+        let used: usize = batches.iter().map(InvalidationRequest::len).sum();
         let room = room(cloudfront, cdn, free_left.saturating_sub(used)).await;
         let unchanged = found.others(desired, changed).collect();
         let name = cdn.cache_tags.as_ref();
-        let copies = name.map(|name| Copies::of(name, changed, desired, found)).unwrap_or_default();
-        let told: Vec<&Batch> = first.iter().filter(|batch| batch.distribution == cdn.distribution).collect();
+        let copies = name.map(|name| TaggedCopies::of(name, changed, desired, found)).unwrap_or_default();
+        let told: Vec<&InvalidationRequest> =
+            first.iter().filter(|batch| batch.distribution == cdn.distribution).collect();
         let cleared = |key: &&str| told.iter().any(|batch| batch.clears(cdn, &site.target, key));
         let changed = changed.iter().copied().filter(|key| !cleared(key)).collect();
-        let keys = Keys { changed, unchanged, copies };
+        let keys = ChangedKeys { changed, unchanged, copies };
         batches.extend(batch(site.name.as_str(), release, cdn, &site.target, keys, room));
     }
     batches
 }
 
 /// Sends a batch, and waits where the site says so.
-pub(crate) async fn tell(cloudfront: &CloudFront, site: &Site, batch: &Batch) -> Invalidation {
+pub(crate) async fn tell(cloudfront: &CloudFront, site: &Site, batch: &InvalidationRequest) -> InvalidationReport {
     let cdn = site.cdn.iter().find(|cdn| cdn.distribution == batch.distribution);
     let sent = if batch.tags.is_empty() {
         send(cloudfront, batch).await
@@ -104,12 +107,12 @@ pub(crate) async fn tell(cloudfront: &CloudFront, site: &Site, batch: &Batch) ->
 
 /// Paths in progress.
 #[derive(Debug, Default)]
-struct Used {
+struct PathsInProgress {
     singles: usize,
     wildcards: usize,
 }
 
-async fn in_progress(cloudfront: &CloudFront, cdn: &Cdn) -> Result<Used, CloudError> {
+async fn in_progress(cloudfront: &CloudFront, cdn: &DistributionConfig) -> Result<PathsInProgress, AwsError> {
     let mut ids = Vec::new();
     let mut from = None;
     // The newest come first, so a page without any in progress is the last one that could have some.
@@ -123,7 +126,7 @@ async fn in_progress(cloudfront: &CloudFront, cdn: &Cdn) -> Result<Used, CloudEr
         }
     }
     // What is not looked at has one path at the least.
-    let mut used = Used { singles: ids.len().saturating_sub(LOOKED_AT), wildcards: 0 };
+    let mut used = PathsInProgress { singles: ids.len().saturating_sub(LOOKED_AT), wildcards: 0 };
     let mut answers = stream::iter(ids.into_iter().take(LOOKED_AT))
         .map(|id| async move { cloudfront.get(&cdn.distribution, &id).await })
         .buffer_unordered(AT_A_TIME);
@@ -141,7 +144,7 @@ async fn in_progress(cloudfront: &CloudFront, cdn: &Cdn) -> Result<Used, CloudEr
 
 /// Sends a batch. What passes with time (throttling, a service that is not available, too much in progress) is tried
 /// again within bounds; whatever remains is the reason in `why`.
-async fn send(cloudfront: &CloudFront, batch: &Batch) -> Invalidation {
+async fn send(cloudfront: &CloudFront, batch: &InvalidationRequest) -> InvalidationReport {
     let sent = try_send(cloudfront, batch).await;
     told(batch, sent)
 }
@@ -150,7 +153,12 @@ async fn send(cloudfront: &CloudFront, batch: &Batch) -> Invalidation {
 /// AWS documents that a distribution without a `CacheTagConfig` ignores the header, and no error for a tag that it is told
 /// all the same: an invalidation that is taken and clears nothing would leave old pages with visitors. So it is asked
 /// first, and what is refused as it stands is sent by paths.
-async fn send_tags(cloudfront: &CloudFront, site: &Site, cdn: Option<&Cdn>, batch: &Batch) -> Invalidation {
+async fn send_tags(
+    cloudfront: &CloudFront,
+    site: &Site,
+    cdn: Option<&DistributionConfig>,
+    batch: &InvalidationRequest,
+) -> InvalidationReport {
     let distribution = &batch.distribution;
     let by_paths = || async { send(cloudfront, &batch.clone().by_paths()).await };
     let Some(name) = cdn.and_then(|cdn| cdn.cache_tags.as_ref()) else { return by_paths().await };
@@ -176,15 +184,15 @@ async fn send_tags(cloudfront: &CloudFront, site: &Site, cdn: Option<&Cdn>, batc
     }
 }
 
-fn told(batch: &Batch, sent: Result<String, CloudError>) -> Invalidation {
+fn told(batch: &InvalidationRequest, sent: Result<String, AwsError>) -> InvalidationReport {
     let (id, why) = match sent {
         Ok(id) => (Some(id), None),
         Err(error) => (None, Some(error.to_string())),
     };
-    Invalidation { distribution: batch.distribution.to_string(), paths: batch.items().collect(), id, why }
+    InvalidationReport { distribution: batch.distribution.to_string(), paths: batch.items().collect(), id, why }
 }
 
-async fn try_send(cloudfront: &CloudFront, batch: &Batch) -> Result<String, CloudError> {
+async fn try_send(cloudfront: &CloudFront, batch: &InvalidationRequest) -> Result<String, AwsError> {
     let pauses = cloudfront
         .pauses()
         .with_max_times(if cloudfront.tries_again() { TRIES } else { 0 })
@@ -199,7 +207,7 @@ async fn try_send(cloudfront: &CloudFront, batch: &Batch) -> Result<String, Clou
 }
 
 /// Whether waiting may help. Sources of the codes: CloudFront API reference, "CreateInvalidation" and "Common errors".
-fn passes(error: &CloudError) -> bool {
+fn passes(error: &AwsError) -> bool {
     let by_code = error.code.as_deref().is_some_and(|code| {
         matches!(
             code,
@@ -218,12 +226,12 @@ fn passes(error: &CloudError) -> bool {
 /// Why an invalidation is not known to be complete.
 enum Pending {
     InProgress,
-    Failed(CloudError),
+    Failed(AwsError),
 }
 
 /// Waits until an invalidation is complete; whether it was within `patience`. That it was not, or that nobody may ask, is
 /// a warning and no failure: the invalidation is on its way.
-async fn wait(cloudfront: &CloudFront, batch: &Batch, id: &str, patience: Duration) -> bool {
+async fn wait(cloudfront: &CloudFront, batch: &InvalidationRequest, id: &str, patience: Duration) -> bool {
     let distribution = &batch.distribution;
     let ask = || async {
         match cloudfront.get(distribution, id).await {

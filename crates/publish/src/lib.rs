@@ -18,12 +18,12 @@ mod invalidate;
 pub mod progress;
 pub mod publish;
 
-pub use aws_error::CloudError;
+pub use aws_error::AwsError;
 #[cfg(feature = "compile")]
-pub use components::{ComponentError, Components, Library};
+pub use components::{ComponentError, ComponentLoader, Library};
 pub use connection::Connection;
-pub use inspect::SurveyError;
-pub use plugins::{Chain, ChainError, Workshop};
+pub use inspect::InspectError;
+pub use plugins::{PluginLoader, SitePlugins, SitePluginsError};
 pub use s3::{CopySource, ListError, S3};
 pub use state::StateError;
-pub use sts::{Caller, Sts};
+pub use sts::{Sts, StsCaller};

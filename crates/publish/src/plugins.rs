@@ -3,12 +3,12 @@
 //! Owns which plugins a site has, and holding them to what the configuration says of them. Never runs one over a site.
 
 use tidegate_core::config::{ConfigError, PluginReference, PluginUse, Sha256Hex, Site};
-use tidegate_core::error_kind::Fault;
+use tidegate_core::error_kind::ErrorKind;
 use tidegate_core::plan::PluginInput;
-use tidegate_host::{AdmissionError, Configured, Engine, Kind, Package, Plugin, SettingsError};
+use tidegate_host::{AdmissionError, CodePackage, ConfiguredPlugin, Engine, Plugin, PluginKind, SettingsError};
 
 #[cfg(feature = "compile")]
-use crate::components::{Component, ComponentError, Components};
+use crate::components::{ComponentError, ComponentLoader, FetchedComponent};
 use crate::s3::S3;
 
 /// The policy that judges where the configuration names no `guard`.
@@ -16,16 +16,16 @@ const GUARD: &str = "guard";
 
 /// The plugins of one site.
 #[derive(Debug, Clone)]
-pub struct Chain {
+pub struct SitePlugins {
     /// Sync plugins, in order.
-    pub sync: Vec<Configured>,
+    pub sync: Vec<ConfiguredPlugin>,
     /// Policy plugins.
-    pub policy: Vec<Configured>,
+    pub policy: Vec<ConfiguredPlugin>,
 }
 
 /// Why a site's plugins cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum ChainError {
+pub enum SitePluginsError {
     /// A component cannot be had.
     #[cfg(feature = "compile")]
     #[error(transparent)]
@@ -52,62 +52,62 @@ pub enum ChainError {
     Config(#[from] ConfigError),
 }
 
-impl ChainError {
+impl SitePluginsError {
     /// Whose fault it is.
     #[must_use]
-    pub fn fault(&self) -> Fault {
+    pub fn fault(&self) -> ErrorKind {
         match self {
             #[cfg(feature = "compile")]
             Self::Component(error) => error.fault(),
-            Self::Interrupted => Fault::Cloud,
-            Self::Kind { .. } | Self::Admission(_) | Self::Settings(_) | Self::Config(_) => Fault::Configuration,
+            Self::Interrupted => ErrorKind::Cloud,
+            Self::Kind { .. } | Self::Admission(_) | Self::Settings(_) | Self::Config(_) => ErrorKind::Configuration,
         }
     }
 }
 
 /// The plugins that a site uses, in their order. `guard` is the first policy where the configuration does not name it.
-pub fn uses(site: &Site) -> Vec<(PluginUse, Kind)> {
+pub fn uses(site: &Site) -> Vec<(PluginUse, PluginKind)> {
     let guard = PluginReference::Bundled(GUARD.to_owned());
     let implied = !site.policy.iter().any(|used| used.plugin == guard);
     let implied = implied.then(|| PluginUse { plugin: guard, sha256: None, settings: serde_json::Map::new() });
-    let sync = site.sync.iter().cloned().map(|used| (used, Kind::Sync));
-    sync.chain(implied.into_iter().chain(site.policy.iter().cloned()).map(|used| (used, Kind::Policy))).collect()
+    let sync = site.sync.iter().cloned().map(|used| (used, PluginKind::Sync));
+    sync.chain(implied.into_iter().chain(site.policy.iter().cloned()).map(|used| (used, PluginKind::Policy))).collect()
 }
 
 /// What plugins are loaded from.
 #[derive(Clone)]
-pub enum Workshop {
+pub enum PluginLoader {
     /// Components, which are compiled here.
     #[cfg(feature = "compile")]
-    Components(Components),
+    Components(ComponentLoader),
     /// The code that a deployment package brought.
-    Packaged(Engine, Package),
+    Packaged(Engine, CodePackage),
 }
 
-impl Workshop {
+impl PluginLoader {
     /// Loads every plugin of a site. A site without `guard` among its policies gets it with its defaults: nobody has to
     /// ask for the protection from an empty source or a published `.env`.
     ///
     /// # Errors
-    /// [`ChainError`], each with the remedy.
-    pub async fn chain(&self, site: &Site, s3: &S3) -> Result<Chain, ChainError> {
-        let mut chain = Chain { sync: Vec::with_capacity(site.sync.len()), policy: Vec::new() };
+    /// [`SitePluginsError`], each with the remedy.
+    pub async fn chain(&self, site: &Site, s3: &S3) -> Result<SitePlugins, SitePluginsError> {
+        let mut chain = SitePlugins { sync: Vec::with_capacity(site.sync.len()), policy: Vec::new() };
         for (used, kind) in uses(site) {
             let found = self.find(&used, s3).await?;
             let configured = configure(found, &used, kind).await?;
             match kind {
-                Kind::Sync => chain.sync.push(configured),
-                Kind::Policy => chain.policy.push(configured),
+                PluginKind::Sync => chain.sync.push(configured),
+                PluginKind::Policy => chain.policy.push(configured),
             }
         }
         Ok(chain)
     }
 
     /// Finds what a reference of the configuration stands for.
-    async fn find(&self, used: &PluginUse, s3: &S3) -> Result<Found, ChainError> {
+    async fn find(&self, used: &PluginUse, s3: &S3) -> Result<FoundPlugin, SitePluginsError> {
         match self {
             #[cfg(feature = "compile")]
-            Self::Components(components) => Ok(Found::Component(components.find(used, s3).await?)),
+            Self::Components(components) => Ok(FoundPlugin::Component(components.find(used, s3).await?)),
             Self::Packaged(engine, package) => {
                 // Nothing is fetched: the digest is in the configuration, or in the package for what is bundled.
                 let _ = s3;
@@ -116,30 +116,34 @@ impl Workshop {
                     Some(component) => component,
                     None => package.bundled(&name).ok_or(AdmissionError::NotPackaged { plugin: name })?,
                 };
-                Ok(Found::Packaged(engine.clone(), package.clone(), component.clone()))
+                Ok(FoundPlugin::Packaged(engine.clone(), package.clone(), component.clone()))
             }
         }
     }
 }
 
 /// What a reference stands for: what has the digest that the configuration gives.
-pub enum Found {
+pub enum FoundPlugin {
     /// A component, which is compiled here.
     #[cfg(feature = "compile")]
-    Component(Component),
+    Component(FetchedComponent),
     /// Code from a package.
-    Packaged(Engine, Package, Sha256Hex),
+    Packaged(Engine, CodePackage, Sha256Hex),
 }
 
 /// Admits a plugin, compiles it or takes its code from where it is, and has it accept its settings.
-pub async fn configure(found: Found, used: &PluginUse, kind: Kind) -> Result<Configured, ChainError> {
+pub async fn configure(
+    found: FoundPlugin,
+    used: &PluginUse,
+    kind: PluginKind,
+) -> Result<ConfiguredPlugin, SitePluginsError> {
     let used = used.clone();
     let configured = tokio::task::spawn_blocking(move || found.load(&used, kind)).await;
-    configured.map_err(|_| ChainError::Interrupted)?
+    configured.map_err(|_| SitePluginsError::Interrupted)?
 }
 
-impl Found {
-    fn load(&self, used: &PluginUse, kind: Kind) -> Result<Configured, ChainError> {
+impl FoundPlugin {
+    fn load(&self, used: &PluginUse, kind: PluginKind) -> Result<ConfiguredPlugin, SitePluginsError> {
         let name = used.plugin.to_string();
         let plugin = match self {
             #[cfg(feature = "compile")]
@@ -147,13 +151,13 @@ impl Found {
             Self::Packaged(engine, package, component) => Plugin::packaged(engine, package, &name, component)?,
         };
         if plugin.kind() != kind {
-            return Err(ChainError::Kind { plugin: used.plugin.clone(), is: plugin.kind().as_str() });
+            return Err(SitePluginsError::Kind { plugin: used.plugin.clone(), is: plugin.kind().as_str() });
         }
         Ok(plugin.validate(&serde_json::Value::Object(used.settings.clone()))?)
     }
 }
 
-impl Chain {
+impl SitePlugins {
     /// What a plan records of them.
     #[must_use]
     pub fn inputs(&self) -> Vec<PluginInput> {

@@ -4,7 +4,7 @@
 
 /// One step of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
+pub enum ProgressEvent {
     /// Somebody else publishes the site, and this run waits for its end: what is being published.
     Waiting(String),
     /// A stage begins. Stages follow each other in the order of [`Stage`].
@@ -71,15 +71,15 @@ impl Stage {
 }
 
 /// Hears events, from several threads.
-pub trait Observer: Send + Sync {
+pub trait ProgressObserver: Send + Sync {
     /// One event.
-    fn hear(&self, event: Event);
+    fn hear(&self, event: ProgressEvent);
 }
 
 /// Hears nothing.
 #[derive(Debug, Clone, Copy)]
-pub struct Silent;
+pub struct NoProgress;
 
-impl Observer for Silent {
-    fn hear(&self, _: Event) {}
+impl ProgressObserver for NoProgress {
+    fn hear(&self, _: ProgressEvent) {}
 }

@@ -13,7 +13,7 @@ use aws_sdk_sts::Client;
 use tidegate_core::config::RoleArn;
 use tidegate_core::iam_name::{MAX_NAME, fitted};
 
-use crate::aws_error::CloudError;
+use crate::aws_error::AwsError;
 use crate::connection::Connection;
 
 /// How long a session of a run lasts. A chained session lasts an hour at most: the Lambda's own role is one link of the
@@ -28,7 +28,7 @@ pub struct Sts {
 
 /// Who calls.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Caller {
+pub struct StsCaller {
     /// 12 digits.
     pub account: String,
     /// The caller's ARN.
@@ -37,7 +37,7 @@ pub struct Caller {
     pub user_id: String,
 }
 
-impl Caller {
+impl StsCaller {
     /// Whether these are the account's root keys, which nobody can narrow.
     #[must_use]
     pub fn is_root(&self) -> bool {
@@ -47,7 +47,7 @@ impl Caller {
 
 /// The sessions of one role for one purpose, one after the other.
 #[derive(Debug)]
-struct Session {
+struct RoleSession {
     sts: Sts,
     role: RoleArn,
     name: String,
@@ -56,7 +56,7 @@ struct Session {
     first: Mutex<Option<Credentials>>,
 }
 
-impl Session {
+impl RoleSession {
     async fn next(&self) -> Result<Credentials, CredentialsError> {
         if let Some(first) = self.first.lock().unwrap_or_else(PoisonError::into_inner).take() {
             return Ok(first);
@@ -66,7 +66,7 @@ impl Session {
     }
 }
 
-impl ProvideCredentials for Session {
+impl ProvideCredentials for RoleSession {
     fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
     where
         Self: 'a,
@@ -85,22 +85,22 @@ impl Sts {
     /// Credentials of `role`, narrowed to what `policy` allows, for an hour.
     ///
     /// # Errors
-    /// [`CloudError`].
-    pub async fn assume(&self, role: &RoleArn, session: &str, policy: &str) -> Result<Credentials, CloudError> {
+    /// [`AwsError`].
+    pub async fn assume(&self, role: &RoleArn, session: &str, policy: &str) -> Result<Credentials, AwsError> {
         self.assume_for(role, session, policy, DURATION).await
     }
 
     /// Credentials of `role`, narrowed to what `policy` allows.
     ///
     /// # Errors
-    /// [`CloudError`].
+    /// [`AwsError`].
     pub async fn assume_for(
         &self,
         role: &RoleArn,
         session: &str,
         policy: &str,
         duration: Duration,
-    ) -> Result<Credentials, CloudError> {
+    ) -> Result<Credentials, AwsError> {
         let answer = self
             .client
             .assume_role()
@@ -110,10 +110,10 @@ impl Sts {
             .duration_seconds(i32::try_from(duration.as_secs()).unwrap_or(i32::MAX))
             .send()
             .await
-            .map_err(|error| CloudError::new("AssumeRole", role.as_str(), &error))?;
+            .map_err(|error| AwsError::new("AssumeRole", role.as_str(), &error))?;
         let made = answer
             .credentials
-            .ok_or_else(|| CloudError::malformed("AssumeRole", role.as_str(), "the answer has no credentials"))?;
+            .ok_or_else(|| AwsError::malformed("AssumeRole", role.as_str(), "the answer has no credentials"))?;
         let expires = SystemTime::try_from(made.expiration).ok();
         Ok(Credentials::new(
             made.access_key_id,
@@ -127,30 +127,35 @@ impl Sts {
     /// A connection as `role`, narrowed to what `policy` allows, for as long as it is used.
     ///
     /// # Errors
-    /// [`CloudError`], where the role cannot be assumed now.
+    /// [`AwsError`], where the role cannot be assumed now.
     pub async fn session(
         &self,
         connection: &Connection,
         role: &RoleArn,
         name: &str,
         policy: &str,
-    ) -> Result<Connection, CloudError> {
+    ) -> Result<Connection, AwsError> {
         let first = Mutex::new(Some(self.assume(role, name, policy).await?));
-        let session =
-            Session { sts: self.clone(), role: role.clone(), name: name.to_owned(), policy: policy.to_owned(), first };
+        let session = RoleSession {
+            sts: self.clone(),
+            role: role.clone(),
+            name: name.to_owned(),
+            policy: policy.to_owned(),
+            first,
+        };
         Ok(connection.with_provider(session))
     }
 
     /// Who calls.
     ///
     /// # Errors
-    /// [`CloudError`].
-    pub async fn caller(&self) -> Result<Caller, CloudError> {
+    /// [`AwsError`].
+    pub async fn caller(&self) -> Result<StsCaller, AwsError> {
         let answer = self.client.get_caller_identity().send().await;
-        let answer = answer.map_err(|error| CloudError::new("GetCallerIdentity", "the caller", &error))?;
+        let answer = answer.map_err(|error| AwsError::new("GetCallerIdentity", "the caller", &error))?;
         match (answer.account, answer.arn, answer.user_id) {
-            (Some(account), Some(arn), Some(user_id)) => Ok(Caller { account, arn, user_id }),
-            _ => Err(CloudError::malformed("GetCallerIdentity", "the caller", "the answer does not say who calls")),
+            (Some(account), Some(arn), Some(user_id)) => Ok(StsCaller { account, arn, user_id }),
+            _ => Err(AwsError::malformed("GetCallerIdentity", "the caller", "the answer does not say who calls")),
         }
     }
 }

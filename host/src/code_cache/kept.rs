@@ -12,7 +12,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use wasmtime::component::Component;
 
-use super::{Authentic, MAX_CODE_BYTES, deserialize, read_bounded};
+use super::{AuthenticCode, MAX_CODE_BYTES, deserialize, read_bounded};
 use crate::engine::Engine;
 
 /// First bytes of a file, with the number of its form.
@@ -26,9 +26,9 @@ const KEY_BYTES: usize = 32;
 /// over its name and content by a random key that only this user can read. What does not verify is compiled again and
 /// overwritten; a directory that cannot be written is as good as none.
 #[derive(Debug, Clone)]
-pub struct Cache(PathBuf);
+pub struct CodeCache(PathBuf);
 
-impl Cache {
+impl CodeCache {
     /// A cache in a directory, which is made when something is first kept there.
     #[must_use]
     pub fn new(directory: &Path) -> Self {
@@ -37,7 +37,7 @@ impl Cache {
 
     /// The code of a component, where it is there and authentic.
     pub(crate) fn load(&self, engine: &Engine, digest: &str) -> Option<Component> {
-        let key = Key::read(&self.0)?;
+        let key = CacheKey::read(&self.0)?;
         let name = keeping::name(engine, digest);
         let file = read_bounded(&self.0.join(&name), MAX_CODE_BYTES)?;
         let code = key.verified(&name, &file)?;
@@ -48,9 +48,9 @@ impl Cache {
 }
 
 /// The key of one cache.
-struct Key([u8; KEY_BYTES]);
+struct CacheKey([u8; KEY_BYTES]);
 
-impl Key {
+impl CacheKey {
     /// The key, where there is one that nobody else could read or write.
     fn read(directory: &Path) -> Option<Self> {
         let file = match open_unfollowed(&Self::path(directory)) {
@@ -84,10 +84,10 @@ impl Key {
     }
 
     /// The code in a file, if its tag is right. Compared in constant time.
-    fn verified<'a>(&self, name: &str, file: &'a [u8]) -> Option<Authentic<'a>> {
+    fn verified<'a>(&self, name: &str, file: &'a [u8]) -> Option<AuthenticCode<'a>> {
         let (tag, code) = file.strip_prefix(MAGIC)?.split_at_checked(KEY_BYTES)?;
         match self.mac(name, code)?.verify_slice(tag) {
-            Ok(()) => Some(Authentic(code)),
+            Ok(()) => Some(AuthenticCode(code)),
             Err(_) => {
                 tracing::debug!(name, "compiled code does not verify");
                 None

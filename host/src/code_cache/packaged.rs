@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tidegate_core::architecture::Target;
+use tidegate_core::architecture::Architecture;
 use tidegate_core::config::Sha256Hex;
 use tidegate_core::identity::sha256;
 use tidegate_core::sanitize::{MESSAGE_BYTES, spoken};
 use wasmtime::component::Component;
 
-use super::{Authentic, deserialize, read_bounded};
+use super::{AuthenticCode, deserialize, read_bounded};
 use crate::engine::{Engine, stamp};
-use crate::kind::{Identified, Kind};
+use crate::kind::{IdentifiedPlugin, PluginKind};
 
 /// The number of the index's form. One that a reader does not know is refused, whatever else is in it.
 const FORMAT: u64 = 2;
@@ -29,7 +29,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Why compiled code cannot be taken from a package.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum PackageError {
+pub enum CodePackageError {
     /// There is no index, or it cannot be read.
     #[error(
         "the package has no `{}` that can be read: make it anew with `tidegate package`", .path.display()
@@ -93,7 +93,7 @@ pub enum PackageError {
 /// What a package says of its plugins.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Index {
+pub(crate) struct PackageIndex {
     format: u64,
     tidegate: String,
     stamp: String,
@@ -103,59 +103,59 @@ pub(crate) struct Index {
     /// every other one.
     bundled: BTreeMap<String, Sha256Hex>,
     /// What is known of each component, by its SHA-256.
-    components: BTreeMap<Sha256Hex, Compiled>,
+    components: BTreeMap<Sha256Hex, PackagedCode>,
 }
 
 /// A component that is in a package as code.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct Compiled {
-    kind: Kind,
+pub(crate) struct PackagedCode {
+    kind: PluginKind,
     reads_content: bool,
     /// SHA-256 of its code.
     code: Sha256Hex,
 }
 
-impl Compiled {
+impl PackagedCode {
     #[cfg(feature = "compile")]
-    pub(crate) fn new(Identified { kind, reads_content }: Identified, code: &[u8]) -> Self {
+    pub(crate) fn new(IdentifiedPlugin { kind, reads_content }: IdentifiedPlugin, code: &[u8]) -> Self {
         Self { kind, reads_content, code: Sha256Hex::of(code) }
     }
 }
 
 /// The one member that every form of the index has.
 #[derive(Deserialize)]
-struct Format {
+struct PackageFormat {
     format: u64,
 }
 
-impl Index {
+impl PackageIndex {
     /// The index of what this version has compiled for a target.
     #[cfg(feature = "compile")]
     pub(crate) fn new(
-        target: Target,
+        target: Architecture,
         bundled: BTreeMap<String, Sha256Hex>,
-        components: BTreeMap<Sha256Hex, Compiled>,
+        components: BTreeMap<Sha256Hex, PackagedCode>,
     ) -> Self {
         let target = target.to_string();
         Self { format: FORMAT, tidegate: VERSION.to_owned(), stamp: stamp(), target, bundled, components }
     }
 
-    fn parse(path: &Path, bytes: &[u8]) -> Result<Self, PackageError> {
-        let form = |error: serde_json::Error| PackageError::Form {
+    fn parse(path: &Path, bytes: &[u8]) -> Result<Self, CodePackageError> {
+        let form = |error: serde_json::Error| CodePackageError::Form {
             path: path.to_owned(),
             why: spoken(&error.to_string(), MESSAGE_BYTES),
         };
-        let Format { format: found } = serde_json::from_slice(bytes).map_err(form)?;
+        let PackageFormat { format: found } = serde_json::from_slice(bytes).map_err(form)?;
         if found != FORMAT {
-            return Err(PackageError::Format { found });
+            return Err(CodePackageError::Format { found });
         }
         serde_json::from_slice(bytes).map_err(form)
     }
 
     /// Whether this host takes what the index names; the message says how the two differ.
-    fn check(&self) -> Result<(), PackageError> {
-        let here = Target::here().map(Target::as_str);
+    fn check(&self) -> Result<(), CodePackageError> {
+        let here = Architecture::here().map(Architecture::as_str);
         let versions = self.tidegate == VERSION;
         if versions && self.stamp == stamp() && here == Some(self.target.as_str()) {
             return Ok(());
@@ -166,7 +166,7 @@ impl Index {
         } else {
             (format!("tidegate {}", self.tidegate), format!("tidegate {VERSION}"))
         };
-        Err(PackageError::Other {
+        Err(CodePackageError::Other {
             made_for: spoken(&self.target, MESSAGE_BYTES),
             made_by: spoken(&made_by, MESSAGE_BYTES),
             here_by,
@@ -181,31 +181,32 @@ impl Index {
 
 /// The plugins of a deployment package, as its index had them when it was opened. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Package(Arc<Inner>);
+pub struct CodePackage(Arc<PackageFields>);
 
 #[derive(Debug)]
-struct Inner {
+struct PackageFields {
     directory: PathBuf,
-    target: Target,
+    target: Architecture,
     bundled: BTreeMap<String, Sha256Hex>,
-    components: BTreeMap<Sha256Hex, Compiled>,
+    components: BTreeMap<Sha256Hex, PackagedCode>,
 }
 
-impl Package {
+impl CodePackage {
     /// The plugins in a package's directory, which must be trusted as much as the program that reads it.
     ///
     /// # Errors
-    /// [`PackageError`] where the package was made by another version or for another machine, in one sentence.
-    pub fn open(directory: &Path) -> Result<Self, PackageError> {
+    /// [`CodePackageError`] where the package was made by another version or for another machine, in one sentence.
+    pub fn open(directory: &Path) -> Result<Self, CodePackageError> {
         let path = directory.join(INDEX);
-        let bytes = read_bounded(&path, MAX_INDEX_BYTES).ok_or_else(|| PackageError::Unread { path: path.clone() })?;
-        let index = Index::parse(&path, &bytes)?;
+        let bytes =
+            read_bounded(&path, MAX_INDEX_BYTES).ok_or_else(|| CodePackageError::Unread { path: path.clone() })?;
+        let index = PackageIndex::parse(&path, &bytes)?;
         index.check()?;
-        let target = index.target.parse().map_err(|error: tidegate_core::architecture::TargetError| {
-            PackageError::Form { path, why: error.to_string() }
+        let target = index.target.parse().map_err(|error: tidegate_core::architecture::ArchitectureError| {
+            CodePackageError::Form { path, why: error.to_string() }
         })?;
-        let Index { bundled, components, .. } = index;
-        Ok(Self(Arc::new(Inner { directory: directory.to_owned(), target, bundled, components })))
+        let PackageIndex { bundled, components, .. } = index;
+        Ok(Self(Arc::new(PackageFields { directory: directory.to_owned(), target, bundled, components })))
     }
 
     /// Which component a bundled plugin was when the package was made, if the configuration used it then.
@@ -219,26 +220,26 @@ impl Package {
         &self,
         engine: &Engine,
         component: &Sha256Hex,
-    ) -> Result<Option<(Identified, Component)>, PackageError> {
+    ) -> Result<Option<(IdentifiedPlugin, Component)>, CodePackageError> {
         let Some(compiled) = self.0.components.get(component) else { return Ok(None) };
         let path = self.0.directory.join(name(component, self.0.target));
         let code = read_bounded(&path, super::MAX_CODE_BYTES);
         let Some(authentic) = code.as_deref().and_then(|code| verified(&compiled.code, code)) else {
-            return Err(PackageError::Damaged { path });
+            return Err(CodePackageError::Damaged { path });
         };
         let component = deserialize(engine, &authentic)
-            .map_err(|error| PackageError::Refused { path, why: spoken(&format!("{error:#}"), MESSAGE_BYTES) })?;
-        let identified = Identified { kind: compiled.kind, reads_content: compiled.reads_content };
+            .map_err(|error| CodePackageError::Refused { path, why: spoken(&format!("{error:#}"), MESSAGE_BYTES) })?;
+        let identified = IdentifiedPlugin { kind: compiled.kind, reads_content: compiled.reads_content };
         Ok(Some((identified, component)))
     }
 }
 
 /// The bytes in memory, if they are those that the index means. Nothing here is secret, so the time it takes may tell.
-fn verified<'a>(expected: &Sha256Hex, code: &'a [u8]) -> Option<Authentic<'a>> {
-    (sha256(code) == expected.as_str()).then_some(Authentic(code))
+fn verified<'a>(expected: &Sha256Hex, code: &'a [u8]) -> Option<AuthenticCode<'a>> {
+    (sha256(code) == expected.as_str()).then_some(AuthenticCode(code))
 }
 
 /// The file name of a component's code.
-pub(crate) fn name(component: &Sha256Hex, target: Target) -> String {
+pub(crate) fn name(component: &Sha256Hex, target: Architecture) -> String {
     format!("{component}-{target}.cwasm")
 }

@@ -1,7 +1,7 @@
 //! What is admitted as a plugin, and what the refusal says.
 
 use tidegate_host::limits::MAX_COMPONENT_BYTES;
-use tidegate_host::{AdmissionError, Identified, Kind, Plugin, identify};
+use tidegate_host::{AdmissionError, IdentifiedPlugin, Plugin, PluginKind, identify};
 
 use crate::support::{CRAFTED, GUESTS, component, engine};
 
@@ -15,15 +15,21 @@ fn text(wat: &str) -> Vec<u8> {
 
 #[test]
 fn plugins_are_told_from_their_names() {
-    assert_eq!(identify("x", &GUESTS["guest_sync"]).unwrap(), Identified { kind: Kind::Sync, reads_content: true });
-    assert_eq!(identify("x", &GUESTS["guest_policy"]).unwrap(), Identified { kind: Kind::Policy, reads_content: true });
+    assert_eq!(
+        identify("x", &GUESTS["guest_sync"]).unwrap(),
+        IdentifiedPlugin { kind: PluginKind::Sync, reads_content: true }
+    );
+    assert_eq!(
+        identify("x", &GUESTS["guest_policy"]).unwrap(),
+        IdentifiedPlugin { kind: PluginKind::Policy, reads_content: true }
+    );
     let crafted = CRAFTED.component();
-    assert_eq!(identify("x", &crafted).unwrap(), Identified { kind: Kind::Sync, reads_content: false });
+    assert_eq!(identify("x", &crafted).unwrap(), IdentifiedPlugin { kind: PluginKind::Sync, reads_content: false });
     // Identification never runs anything: this one would trap or loop at once.
     let loaded = Plugin::load(&engine(), None, "crafted", &crafted).unwrap();
     assert_eq!(
         (loaded.name(), loaded.kind(), loaded.reads_content(), loaded.cached()),
-        ("crafted", Kind::Sync, false, false)
+        ("crafted", PluginKind::Sync, false, false)
     );
     assert_eq!(loaded.sha256().as_str().len(), 64);
 }

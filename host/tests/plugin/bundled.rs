@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use tidegate_core::desired::Desired;
+use tidegate_core::desired::DesiredSite;
 use tidegate_core::finding::Finding;
-use tidegate_core::headers::HeaderName;
+use tidegate_core::headers::ObjectHeader;
 use tidegate_core::key::Key;
-use tidegate_core::plan_review::{Change, ChangeKind, Review, Verdict};
-use tidegate_host::sync::{Shaped, Trace, shape};
-use tidegate_host::{Configured, Engine, Kind, Limits, SettingsError, policy};
+use tidegate_core::plan_review::{PlanReview, ReviewedChange, ReviewedKind, Verdict};
+use tidegate_host::sync::{Trace, TransformedArtifact, shape};
+use tidegate_host::{ConfiguredPlugin, Engine, Limits, PluginKind, SettingsError, policy};
 
 use crate::support::{Files, facts, load};
 
@@ -20,7 +20,7 @@ fn engine(batch: usize) -> Engine {
     Engine::with_limits(&Limits { batch, ..Limits::default() }).unwrap()
 }
 
-fn configured(engine: &Engine, name: &str, settings: &Value) -> Configured {
+fn configured(engine: &Engine, name: &str, settings: &Value) -> ConfiguredPlugin {
     load(engine, name, tidegate_bundled_plugins::find(name).unwrap().bytes)
         .validate(settings)
         .unwrap_or_else(|error| panic!("{error}"))
@@ -58,8 +58,9 @@ fn build() -> Files {
     Files(files)
 }
 
-fn shaped(engine: &Engine, chain: &[(&str, Value)]) -> Shaped {
-    let chain: Vec<Configured> = chain.iter().map(|(name, settings)| configured(engine, name, settings)).collect();
+fn shaped(engine: &Engine, chain: &[(&str, Value)]) -> TransformedArtifact {
+    let chain: Vec<ConfiguredPlugin> =
+        chain.iter().map(|(name, settings)| configured(engine, name, settings)).collect();
     let files = build();
     shape(&chain, &files.artifact(), &facts(), &files, Trace::Everything).unwrap_or_else(|failure| panic!("{failure}"))
 }
@@ -67,7 +68,7 @@ fn shaped(engine: &Engine, chain: &[(&str, Value)]) -> Shaped {
 #[test]
 fn every_bundled_plugin_loads_and_takes_its_defaults() {
     let engine = engine(1_000);
-    let kinds: Vec<(&str, Kind)> = tidegate_bundled_plugins::PLUGINS
+    let kinds: Vec<(&str, PluginKind)> = tidegate_bundled_plugins::PLUGINS
         .iter()
         .map(|plugin| {
             let loaded = load(&engine, plugin.name, plugin.bytes);
@@ -87,11 +88,11 @@ fn every_bundled_plugin_loads_and_takes_its_defaults() {
     assert_eq!(
         kinds,
         [
-            ("exclude", Kind::Sync),
-            ("guard", Kind::Policy),
-            ("headers", Kind::Sync),
-            ("mime", Kind::Sync),
-            ("rewrite", Kind::Sync)
+            ("exclude", PluginKind::Sync),
+            ("guard", PluginKind::Policy),
+            ("headers", PluginKind::Sync),
+            ("mime", PluginKind::Sync),
+            ("rewrite", PluginKind::Sync)
         ]
     );
 }
@@ -107,7 +108,7 @@ fn wrong_settings_are_pointed_at() {
 }
 
 /// What must not depend on the cut.
-fn outcome(shaped: Shaped) -> (Desired, Vec<Finding>) {
+fn outcome(shaped: TransformedArtifact) -> (DesiredSite, Vec<Finding>) {
     (shaped.desired, shaped.findings)
 }
 
@@ -149,12 +150,12 @@ fn the_chain_of_a_real_site_does_what_its_documentation_says() {
         assert!(desired.get(gone).is_none(), "{gone}");
     }
     let header = |key: &str, name| desired.get(key).unwrap_or_else(|| panic!("{key}")).headers.get(name);
-    assert_eq!(header("about/index.html", HeaderName::ContentType), Some("text/html; charset=utf-8"));
-    assert_eq!(header("app.3f9a1c2b.js", HeaderName::ContentType), Some("text/javascript; charset=utf-8"));
-    assert_eq!(header("app.3f9a1c2b.js", HeaderName::CacheControl), Some("public, max-age=31536000, immutable"));
-    assert_eq!(header("index.html", HeaderName::CacheControl), Some("no-cache"));
-    assert_eq!(header("LICENSE", HeaderName::ContentType), Some("text/plain; charset=utf-8"));
-    assert_eq!(header("img/0003.avif", HeaderName::ContentType), Some("image/avif"));
+    assert_eq!(header("about/index.html", ObjectHeader::ContentType), Some("text/html; charset=utf-8"));
+    assert_eq!(header("app.3f9a1c2b.js", ObjectHeader::ContentType), Some("text/javascript; charset=utf-8"));
+    assert_eq!(header("app.3f9a1c2b.js", ObjectHeader::CacheControl), Some("public, max-age=31536000, immutable"));
+    assert_eq!(header("index.html", ObjectHeader::CacheControl), Some("no-cache"));
+    assert_eq!(header("LICENSE", ObjectHeader::ContentType), Some("text/plain; charset=utf-8"));
+    assert_eq!(header("img/0003.avif", ObjectHeader::ContentType), Some("image/avif"));
     assert_eq!(desired.get("old").unwrap().body.redirect().unwrap().as_str(), "/index.html");
     assert!(desired.get(".nojekyll").is_some());
     for usage in &shaped.usage {
@@ -172,15 +173,18 @@ fn the_chain_of_a_real_site_does_what_its_documentation_says() {
 fn guard_judges_and_does_not_care_where_batches_are_cut() {
     let source = Key::new("index.html").unwrap();
     let names: Vec<String> = (0..2_000).map(|at| format!("f{at:04}")).collect();
-    let change = |key, kind| Change { key, kind, size: 3, redirect: None, headers: None, reason: "new", source: None };
+    let change =
+        |key, kind| ReviewedChange { key, kind, size: 3, redirect: None, headers: None, reason: "new", source: None };
     let judged = |batch: usize, deleted: usize, extra: Option<&'static str>| {
         let engine = engine(batch);
-        let mut changes: Vec<Change<'_>> = names
+        let mut changes: Vec<ReviewedChange<'_>> = names
             .iter()
             .enumerate()
-            .map(|(at, name)| change(name.as_str(), if at < deleted { ChangeKind::Delete } else { ChangeKind::Keep }))
+            .map(|(at, name)| {
+                change(name.as_str(), if at < deleted { ReviewedKind::Delete } else { ReviewedKind::Keep })
+            })
             .collect();
-        changes.extend(extra.map(|key| Change { source: Some(&source), ..change(key, ChangeKind::Create) }));
+        changes.extend(extra.map(|key| ReviewedChange { source: Some(&source), ..change(key, ReviewedKind::Create) }));
         let total = |name: &str, count: usize| (name.to_owned(), count as u64);
         let published = 2_000 - deleted + usize::from(extra.is_some());
         let totals = vec![
@@ -196,8 +200,12 @@ fn guard_judges_and_does_not_care_where_batches_are_cut() {
             total("bytes-to-write", 3),
         ];
         let files = build();
-        let mut judgements =
-            policy::judge(&[configured(&engine, "guard", &json!({}))], &Review::new(changes, totals), &facts(), &files);
+        let mut judgements = policy::judge(
+            &[configured(&engine, "guard", &json!({}))],
+            &PlanReview::new(changes, totals),
+            &facts(),
+            &files,
+        );
         let judgement = judgements.remove(0);
         assert_eq!(judgement.failure, None);
         (judgement.verdict, judgement.findings)

@@ -4,13 +4,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use tidegate_host::{Cache, Engine, Plugin};
+use tidegate_host::{CodeCache, Engine, Plugin};
 
 use crate::support::{CRAFTED, engine, run, told};
 
 /// Loads the crafted plugin and runs it, so that wrong code would show. Says whether its code came from the cache.
 fn cached(engine: &Engine, directory: &Path) -> bool {
-    let plugin = Plugin::load(engine, Some(&Cache::new(directory)), "x", &CRAFTED.component()).unwrap();
+    let plugin = Plugin::load(engine, Some(&CodeCache::new(directory)), "x", &CRAFTED.component()).unwrap();
     assert_eq!(run(&told(&plugin, "x")).unwrap().desired.entries().len(), 2);
     plugin.cached()
 }
@@ -78,7 +78,7 @@ fn code_signed_by_another_key_is_compiled_again() {
     let name = code(ours.path());
     let elsewhere = tempfile::tempdir().unwrap();
     fs::copy(ours.path().join("key"), elsewhere.path().join("key")).unwrap();
-    Plugin::load(&engine, Some(&Cache::new(elsewhere.path())), "x", &other).unwrap();
+    Plugin::load(&engine, Some(&CodeCache::new(elsewhere.path())), "x", &other).unwrap();
     fs::copy(code(elsewhere.path()), name).unwrap();
     assert!(!cached(&engine, ours.path()));
     // A lost key: everything it signed is worthless.

@@ -3,23 +3,23 @@
 use std::time::Instant;
 
 use serde_json::Value;
-use tidegate_core::content::{Content, ReadError};
-use tidegate_core::desired::{Body, Desired};
-use tidegate_core::headers::{HeaderName, Headers};
+use tidegate_core::content::{ContentReader, ReadError};
+use tidegate_core::desired::{DesiredBody, DesiredSite};
+use tidegate_core::headers::{ObjectHeader, ObjectHeaders};
 use tidegate_core::key::Key;
-use tidegate_core::plan_review::{Change, ChangeKind, Review, Verdict};
-use tidegate_core::plugin_failure::{Blame, Cause};
-use tidegate_core::redirect::Target;
+use tidegate_core::plan_review::{PlanReview, ReviewedChange, ReviewedKind, Verdict};
+use tidegate_core::plugin_failure::{Blame, FailureCause};
+use tidegate_core::redirect::RedirectTarget;
 use tidegate_host::sync::{Trace, shape};
-use tidegate_host::{Configured, Engine, Limits, SettingsError, policy};
+use tidegate_host::{ConfiguredPlugin, Engine, Limits, SettingsError, policy};
 
 use crate::support::{Files, engine, facts, judge, policy_guest, run, site, sync_guest, told};
 
-fn keys(desired: &Desired) -> Vec<&str> {
+fn keys(desired: &DesiredSite) -> Vec<&str> {
     desired.entries().iter().map(|entry| entry.key.as_str()).collect()
 }
 
-fn logged(shaped: &tidegate_host::sync::Shaped, plugin: usize) -> Vec<&str> {
+fn logged(shaped: &tidegate_host::sync::TransformedArtifact, plugin: usize) -> Vec<&str> {
     shaped.usage[plugin].logs.iter().map(|record| record.message.as_str()).collect()
 }
 
@@ -27,7 +27,7 @@ fn logged(shaped: &tidegate_host::sync::Shaped, plugin: usize) -> Vec<&str> {
 fn an_empty_chain_publishes_the_artifact() {
     let files = site();
     let shaped = shape(&[], &files.artifact(), &facts(), &files, Trace::Nothing).unwrap();
-    assert_eq!(shaped.desired, Desired::unshaped(&files.artifact()));
+    assert_eq!(shaped.desired, DesiredSite::unshaped(&files.artifact()));
     assert!(shaped.findings.is_empty() && shaped.usage.is_empty());
 }
 
@@ -40,10 +40,13 @@ fn edits_become_entries_and_the_next_plugin_sees_them() {
     let shaped = shape(&chain, &files.artifact(), &facts(), &files, Trace::Everything).unwrap();
     assert_eq!(keys(&shaped.desired), ["a/old", "index.html", "old.html", "z/é.txt"]);
     let renamed = shaped.desired.get("z/é.txt").unwrap();
-    assert!(matches!(&renamed.body, Body::Object { source, size: 5, .. } if source.as_str() == "b.txt"));
-    assert_eq!(renamed.headers.iter().collect::<Vec<_>>(), [(HeaderName::ContentType, "text/plain")]);
+    assert!(matches!(&renamed.body, DesiredBody::Object { source, size: 5, .. } if source.as_str() == "b.txt"));
+    assert_eq!(renamed.headers.iter().collect::<Vec<_>>(), [(ObjectHeader::ContentType, "text/plain")]);
     assert_eq!(renamed.headers.metadata().collect::<Vec<_>>(), [("author", "me")]);
-    assert_eq!(shaped.desired.get("index.html").unwrap().body, Body::Redirect(Target::new("/z/").unwrap()));
+    assert_eq!(
+        shaped.desired.get("index.html").unwrap().body,
+        DesiredBody::Redirect(RedirectTarget::new("/z/").unwrap())
+    );
     // Bytes are read under the name that the entry has now.
     assert_eq!(
         logged(&shaped, 2),
@@ -78,8 +81,8 @@ fn names_can_be_swapped_and_objects_left_out() {
     let engine = engine();
     let guest = sync_guest(&engine);
     let swapped = run(&told(&guest, "swap@decide")).unwrap().desired;
-    assert!(matches!(&swapped.get("b.txt").unwrap().body, Body::Object { size: 13, .. }));
-    assert!(matches!(&swapped.get("index.html").unwrap().body, Body::Object { size: 5, .. }));
+    assert!(matches!(&swapped.get("b.txt").unwrap().body, DesiredBody::Object { size: 13, .. }));
+    assert!(matches!(&swapped.get("index.html").unwrap().body, DesiredBody::Object { size: 5, .. }));
     let files = site();
     let shaped = shape(&[told(&guest, "exclude@decide")], &files.artifact(), &facts(), &files, Trace::Everything)
         .unwrap()
@@ -144,7 +147,7 @@ fn where_batches_are_cut_does_not_matter() {
 /// Storage that is down.
 struct Down;
 
-impl Content for Down {
+impl ContentReader for Down {
     fn heads(&self, keys: &[Key], length: u32, deadline: Instant) -> Vec<Result<Vec<u8>, ReadError>> {
         keys.iter().map(|key| self.range(key, 0, length, deadline)).collect()
     }
@@ -160,7 +163,7 @@ fn storage_that_fails_is_not_the_plugins_fault() {
     let chain = [told(&sync_guest(&engine), "unread@begin")];
     let failure = shape(&chain, &site().artifact(), &facts(), &Down, Trace::Nothing).unwrap_err();
     assert_eq!(failure.blame(), Blame::Host);
-    assert!(matches!(failure.cause(), Cause::Unread { .. }), "{failure}");
+    assert!(matches!(failure.cause(), FailureCause::Unread { .. }), "{failure}");
     assert!(failure.to_string().contains("the\\nbucket is gone"), "{failure}");
 }
 
@@ -203,14 +206,29 @@ fn a_plugin_of_the_other_kind_is_refused() {
     assert!(judgement.failure.unwrap().to_string().contains("it is a sync plugin"));
 }
 
-fn review<'a>(source: &'a Key, headers: &'a Headers, target: &'a Target) -> Review<'a> {
-    let change =
-        |key, kind, size| Change { key, kind, size, redirect: None, headers: None, reason: "new", source: None };
-    Review::new(
+fn review<'a>(source: &'a Key, headers: &'a ObjectHeaders, target: &'a RedirectTarget) -> PlanReview<'a> {
+    let change = |key, kind, size| ReviewedChange {
+        key,
+        kind,
+        size,
+        redirect: None,
+        headers: None,
+        reason: "new",
+        source: None,
+    };
+    PlanReview::new(
         vec![
-            Change { headers: Some(headers), source: Some(source), ..change("z.html", ChangeKind::Create, 13) },
-            Change { redirect: Some(target), reason: "redirect differs", ..change("r", ChangeKind::Headers, 0) },
-            Change { reason: "stale", ..change("old.html", ChangeKind::Delete, 7) },
+            ReviewedChange {
+                headers: Some(headers),
+                source: Some(source),
+                ..change("z.html", ReviewedKind::Create, 13)
+            },
+            ReviewedChange {
+                redirect: Some(target),
+                reason: "redirect differs",
+                ..change("r", ReviewedKind::Headers, 0)
+            },
+            ReviewedChange { reason: "stale", ..change("old.html", ReviewedKind::Delete, 7) },
         ],
         vec![("create".to_owned(), 1), ("x".to_owned(), 2)],
     )
@@ -220,13 +238,14 @@ fn review<'a>(source: &'a Key, headers: &'a Headers, target: &'a Target) -> Revi
 fn policies_see_the_plan_and_every_one_runs() {
     let engine = engine();
     let guest = policy_guest(&engine);
-    let (source, target) = (Key::new("index.html").unwrap(), Target::new("/z.html").unwrap());
-    let mut headers = Headers::default();
-    headers.set(HeaderName::CacheControl, "no-cache").unwrap();
+    let (source, target) = (Key::new("index.html").unwrap(), RedirectTarget::new("/z.html").unwrap());
+    let mut headers = ObjectHeaders::default();
+    headers.set(ObjectHeader::CacheControl, "no-cache").unwrap();
     let review = review(&source, &headers, &target);
-    let policies: Vec<Configured> = ["see@review", "trap@begin", "deny@conclude", "hold@conclude", "totals@begin"]
-        .map(|act| told(&guest, act))
-        .into();
+    let policies: Vec<ConfiguredPlugin> =
+        ["see@review", "trap@begin", "deny@conclude", "hold@conclude", "totals@begin"]
+            .map(|act| told(&guest, act))
+            .into();
     let judgements = policy::judge(&policies, &review, &facts(), &site());
     let verdicts: Vec<Verdict> = judgements.iter().map(|judgement| judgement.verdict).collect();
     assert_eq!(verdicts, [Verdict::Allow, Verdict::Deny, Verdict::Deny, Verdict::Hold, Verdict::Allow]);

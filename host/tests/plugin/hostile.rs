@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use tidegate_core::plan_review::Verdict;
-use tidegate_core::plugin_failure::{Cause, Failure, Malformed};
+use tidegate_core::plugin_failure::{FailureCause, MalformedAnswer, PluginFailure};
 use tidegate_host::{Engine, Limits};
 
 use crate::support::{
@@ -18,13 +18,13 @@ const CONTAINED: Duration = Duration::from_secs(60);
 fn a_loop_ends_at_the_deadline_wherever_it_is() {
     let engine = Engine::with_limits(&short()).unwrap();
     let started = Instant::now();
-    let clocked = |failure: &Failure| match failure.cause() {
-        Cause::Deadline { ran, allowed } => {
+    let clocked = |failure: &PluginFailure| match failure.cause() {
+        FailureCause::Deadline { ran, allowed } => {
             assert_eq!(*allowed, Duration::from_millis(300));
             assert!(ran >= allowed);
         }
         // Fuel may end it first on a fast machine: five hundred million turns are close to 300 ms.
-        Cause::Fuel { used, allowed } => assert!(used >= allowed, "{used} of {allowed}"),
+        FailureCause::Fuel { used, allowed } => assert!(used >= allowed, "{used} of {allowed}"),
         other => panic!("{other:?}"),
     };
     let guest = sync_guest(&engine);
@@ -72,7 +72,7 @@ fn the_clock_alone_ends_a_loop() {
         .component(),
     );
     let failure = fails(&engine, &guest, "x", "sync.begin");
-    assert!(matches!(failure.cause(), Cause::Deadline { .. }), "{failure}");
+    assert!(matches!(failure.cause(), FailureCause::Deadline { .. }), "{failure}");
     assert!(failure.usage().unwrap().logs_dropped > 0);
 }
 
@@ -80,7 +80,7 @@ fn the_clock_alone_ends_a_loop() {
 fn fuel_alone_ends_a_loop() {
     let engine = Engine::with_limits(&Limits { fuel: 1_000_000, fuel_per_object: 10, ..Limits::default() }).unwrap();
     let failure = fails(&engine, &sync_guest(&engine), "loop@decide", "sync.decide");
-    let Cause::Fuel { used, allowed } = failure.cause() else { panic!("{failure}") };
+    let FailureCause::Fuel { used, allowed } = failure.cause() else { panic!("{failure}") };
     assert_eq!((*used >= *allowed, *allowed), (true, 1_000_020));
     assert!(failure.to_string().contains("of 1000020 units of fuel"), "{failure}");
 }
@@ -102,14 +102,14 @@ fn fuel_is_the_same_in_every_run() {
         run(&told(&sync_guest(&engine), "work@decide")).map(|shaped| shaped.usage[0].fuel_used)
     };
     assert_eq!(with(exact).unwrap(), exact);
-    assert!(matches!(with(exact - 100_000).unwrap_err().cause(), Cause::Fuel { .. }));
+    assert!(matches!(with(exact - 100_000).unwrap_err().cause(), FailureCause::Fuel { .. }));
 }
 
 #[test]
 fn memory_is_bounded_over_all_memories() {
     let engine = engine();
-    let memory = |failure: &Failure| match failure.cause() {
-        Cause::Memory { used, asked, allowed } => {
+    let memory = |failure: &PluginFailure| match failure.cause() {
+        FailureCause::Memory { used, asked, allowed } => {
             assert_eq!(*allowed, 128 << 20);
             assert!(used <= allowed && used + asked > *allowed, "{failure}");
             assert!(failure.usage().unwrap().memory_peak <= *allowed);
@@ -132,9 +132,9 @@ fn memory_is_bounded_over_all_memories() {
     run(&told(&load(&engine, "bounded", &bounded.component()), "x")).unwrap();
 }
 
-fn memory_of_policy(failure: &Failure) {
+fn memory_of_policy(failure: &PluginFailure) {
     blamed(failure, "policy.review");
-    assert!(matches!(failure.cause(), Cause::Memory { .. }), "{failure}");
+    assert!(matches!(failure.cause(), FailureCause::Memory { .. }), "{failure}");
 }
 
 #[test]
@@ -146,14 +146,14 @@ fn tables_instances_and_memories_are_bounded() {
         ..CRAFTED
     };
     let failure = crafted(&engine, grow, "sync.begin");
-    assert!(matches!(failure.cause(), Cause::Tables { allowed: 100_000, .. }), "{failure}");
+    assert!(matches!(failure.cause(), FailureCause::Tables { allowed: 100_000, .. }), "{failure}");
     let two = with_instances(CRAFTED.component(), "(module (table 60000 funcref))", 2);
     let failure = fails(&engine, &load(&engine, "tables", &two), "x", "start");
-    assert!(matches!(failure.cause(), Cause::Tables { used: 60_000.., .. }), "{failure}");
+    assert!(matches!(failure.cause(), FailureCause::Tables { used: 60_000.., .. }), "{failure}");
     for (module, count) in [("(module)", 600), ("(module (memory 0))", 40), ("(module (table 0 funcref))", 200)] {
         let many = with_instances(CRAFTED.component(), module, count);
         let failure = fails(&engine, &load(&engine, "many", &many), "x", "start");
-        assert!(matches!(failure.cause(), Cause::Count(_)), "{module}: {failure}");
+        assert!(matches!(failure.cause(), FailureCause::Count(_)), "{module}: {failure}");
     }
 }
 
@@ -164,11 +164,11 @@ fn recursion_ends_at_the_stack() {
         [("recurse@begin", "sync.begin"), ("recurse@finish", "sync.finish"), ("recurse@validate", "settings.validate")]
     {
         let failure = fails(&engine, &sync_guest(&engine), act, call);
-        assert!(matches!(failure.cause(), Cause::Stack { .. } | Cause::Trap(_)), "{failure}");
+        assert!(matches!(failure.cause(), FailureCause::Stack { .. } | FailureCause::Trap(_)), "{failure}");
     }
     let mutual = Crafted { fields: "(func $a (call $b)) (func $b (call $a))", decide: "(call $a)", ..CRAFTED };
     let failure = crafted(&engine, mutual, "sync.decide");
-    assert!(matches!(failure.cause(), Cause::Stack { allowed: 524_288 }), "{failure}");
+    assert!(matches!(failure.cause(), FailureCause::Stack { allowed: 524_288 }), "{failure}");
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn a_trap_is_named_with_its_call() {
         ("trap@finish", "sync.finish"),
     ] {
         let failure = fails(&engine, &sync_guest(&engine), act, call);
-        let Cause::Trap(trap) = failure.cause() else { panic!("{failure}") };
+        let FailureCause::Trap(trap) = failure.cause() else { panic!("{failure}") };
         assert!(trap.contains("unreachable"), "{trap}");
     }
     let failure = crafted(&engine, Crafted { begin: "(drop (i32.load (i32.const -4)))", ..CRAFTED }, "sync.begin");
@@ -204,13 +204,16 @@ fn what_one_call_passes_is_bounded() {
         ("extra-huge@finish", "sync.finish"),
     ] {
         let failure = fails(&engine, &guest, act, call);
-        assert!(matches!(failure.cause(), Cause::CallData { allowed: 16_777_216 }), "{act}: {failure}");
+        assert!(matches!(failure.cause(), FailureCause::CallData { allowed: 16_777_216 }), "{act}: {failure}");
     }
     let tight =
         Engine::with_limits(&Limits { answer_bytes: 1_000_000, answer_bytes_per_object: 0, ..Limits::default() })
             .unwrap();
     let failure = fails(&tight, &sync_guest(&tight), "many-edits@decide", "sync.decide");
-    assert!(matches!(failure.cause(), Cause::Malformed(Malformed::Size { allowed: 1_000_000, .. })), "{failure}");
+    assert!(
+        matches!(failure.cause(), FailureCause::Malformed(MalformedAnswer::Size { allowed: 1_000_000, .. })),
+        "{failure}"
+    );
 }
 
 #[test]
@@ -223,7 +226,7 @@ fn requests_past_the_contract_are_refused() {
         ("range-long@begin", 1_048_577, 1_048_576),
     ] {
         let failure = fails(&engine, &guest, act, "sync.begin");
-        let Cause::Request { asked: found, most: limit, .. } = failure.cause() else { panic!("{failure}") };
+        let FailureCause::Request { asked: found, most: limit, .. } = failure.cause() else { panic!("{failure}") };
         assert_eq!((*found, *limit), (asked, most), "{failure}");
     }
 }
@@ -249,14 +252,14 @@ fn a_spent_budget_of_reads_is_contained() {
     let engine = Engine::with_limits(&Limits { reads: 50, reads_per_object: 0, ..short() }).unwrap();
     let guest = sync_guest(&engine);
     let failure = fails(&engine, &guest, "read-until-refused@begin", "sync.begin");
-    let Cause::ReadBudget { message, reads, reads_allowed, .. } = failure.cause() else { panic!("{failure}") };
+    let FailureCause::ReadBudget { message, reads, reads_allowed, .. } = failure.cause() else { panic!("{failure}") };
     assert_eq!((message.as_str(), *reads, *reads_allowed), ("refused after 50", 50, 50));
     let failure = fails(&engine, &guest, "read-for-ever@begin", "sync.begin");
-    assert!(matches!(failure.cause(), Cause::Deadline { .. } | Cause::Fuel { .. }), "{failure}");
+    assert!(matches!(failure.cause(), FailureCause::Deadline { .. } | FailureCause::Fuel { .. }), "{failure}");
     let engine =
         Engine::with_limits(&Limits { read_bytes: 20, read_bytes_per_object: 0, ..Limits::default() }).unwrap();
     let failure = fails(&engine, &sync_guest(&engine), "read-until-refused@begin", "sync.begin");
-    assert!(matches!(failure.cause(), Cause::ReadBudget { bytes: 13, bytes_allowed: 20, .. }), "{failure}");
+    assert!(matches!(failure.cause(), FailureCause::ReadBudget { bytes: 13, bytes_allowed: 20, .. }), "{failure}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Plugins that answer what the contract does not allow: refused, with the rule and the key that it is about.
 
 use serde_json::{Value, json};
-use tidegate_core::plugin_failure::{Cause, Malformed};
+use tidegate_core::plugin_failure::{FailureCause, MalformedAnswer};
 
 use crate::support::{CRAFTED, Crafted, blamed, broken, crafted, engine, fails, run, sync_guest, told};
 
@@ -10,13 +10,13 @@ fn wrong_indexes_are_refused() {
     let engine = engine();
     let guest = sync_guest(&engine);
     let malformed = |act: &str| match fails(&engine, &guest, act, "sync.decide").cause() {
-        Cause::Malformed(malformed) => malformed.clone(),
+        FailureCause::Malformed(malformed) => malformed.clone(),
         other => panic!("{other:?}"),
     };
-    assert_eq!(malformed("descending@decide"), Malformed::Order { index: 0, previous: 1 });
-    assert_eq!(malformed("twice@decide"), Malformed::Order { index: 1, previous: 1 });
-    assert_eq!(malformed("out-of-range@decide"), Malformed::Range { index: 2, length: 2 });
-    assert_eq!(malformed("far-out@decide"), Malformed::Range { index: u32::MAX, length: 2 });
+    assert_eq!(malformed("descending@decide"), MalformedAnswer::Order { index: 0, previous: 1 });
+    assert_eq!(malformed("twice@decide"), MalformedAnswer::Order { index: 1, previous: 1 });
+    assert_eq!(malformed("out-of-range@decide"), MalformedAnswer::Range { index: 2, length: 2 });
+    assert_eq!(malformed("far-out@decide"), MalformedAnswer::Range { index: u32::MAX, length: 2 });
 }
 
 #[test]
@@ -53,11 +53,11 @@ fn edits_that_break_a_rule_name_rule_and_key() {
         "other-action",
     ] {
         let failure = fails(&engine, &guest, &format!("{act}@decide"), "sync.decide");
-        assert!(matches!(failure.cause(), Cause::Malformed(_)), "{act}: {failure}");
+        assert!(matches!(failure.cause(), FailureCause::Malformed(_)), "{act}: {failure}");
         assert_eq!((failure.rule(), failure.key()), ("/rules/0", Some("b.txt")), "{act}: {failure}");
     }
     let failure = fails(&engine, &guest, "pointer@decide", "sync.decide");
-    assert_eq!(failure.cause(), &Cause::Malformed(Malformed::Pointer("globs[0]".to_owned())));
+    assert_eq!(failure.cause(), &FailureCause::Malformed(MalformedAnswer::Pointer("globs[0]".to_owned())));
     assert_eq!(failure.key(), Some("b.txt"));
 }
 
@@ -78,7 +78,7 @@ fn two_objects_on_one_key_are_refused_with_both_sources() {
             continue;
         }
         let failure = fails(&engine, &guest, act, call);
-        assert!(matches!(failure.cause(), Cause::Malformed(Malformed::Collision { .. })), "{failure}");
+        assert!(matches!(failure.cause(), FailureCause::Malformed(MalformedAnswer::Collision { .. })), "{failure}");
         for word in words {
             assert!(failure.to_string().contains(word), "{failure}");
         }
@@ -92,7 +92,7 @@ fn summaries_are_checked() {
     let guest = sync_guest(&engine);
     for act in ["extra-escape", "extra-target", "extra-attribute", "attribute", "finding-pointer"] {
         let failure = fails(&engine, &guest, &format!("{act}@finish"), "sync.finish");
-        assert!(matches!(failure.cause(), Cause::Malformed(_)), "{act}: {failure}");
+        assert!(matches!(failure.cause(), FailureCause::Malformed(_)), "{act}: {failure}");
     }
     run(&told(&guest, "free-attribute@finish")).unwrap();
     let shaped = run(&told(&guest, "finding-flood@finish")).unwrap();
@@ -111,7 +111,7 @@ fn a_reported_failure_is_told_in_one_safe_line() {
         [("failure@begin", "sync.begin"), ("failure@decide", "sync.decide"), ("failure@finish", "sync.finish")]
     {
         let failure = fails(&engine, &sync_guest(&engine), act, call);
-        let Cause::Reported { code, .. } = failure.cause() else { panic!("{failure}") };
+        let FailureCause::Reported { code, .. } = failure.cause() else { panic!("{failure}") };
         assert_eq!((code.as_str(), failure.rule(), failure.key()), ("on-purpose", "/rules/7", Some("a/key")));
     }
 }
@@ -124,16 +124,16 @@ fn settings_that_are_not_canonical_are_refused() {
         let failure = broken(guest.validate(&Value::from(act)));
         blamed(&failure, "settings.validate");
         match failure.cause() {
-            Cause::Malformed(malformed) => malformed.clone(),
+            FailureCause::Malformed(malformed) => malformed.clone(),
             other => panic!("{other:?}"),
         }
     };
-    assert!(matches!(cause("no-json@validate"), Malformed::NotJson(_)));
-    assert!(matches!(cause("grow@validate"), Malformed::NotCanonical(_)));
-    assert!(matches!(cause("turncoat@validate"), Malformed::NotCanonical(_)));
-    assert!(matches!(cause("long@validate"), Malformed::SettingsSize(_)));
-    assert!(matches!(cause("pointer@validate"), Malformed::Pointer(_)));
-    assert_eq!(cause("no-issue@validate"), Malformed::NoIssue);
+    assert!(matches!(cause("no-json@validate"), MalformedAnswer::NotJson(_)));
+    assert!(matches!(cause("grow@validate"), MalformedAnswer::NotCanonical(_)));
+    assert!(matches!(cause("turncoat@validate"), MalformedAnswer::NotCanonical(_)));
+    assert!(matches!(cause("long@validate"), MalformedAnswer::SettingsSize(_)));
+    assert!(matches!(cause("pointer@validate"), MalformedAnswer::Pointer(_)));
+    assert_eq!(cause("no-issue@validate"), MalformedAnswer::NoIssue);
     assert_eq!(told(&guest, "good").settings(), json!("good").to_string());
 }
 
@@ -156,7 +156,10 @@ fn what_is_no_value_of_the_contract_is_refused() {
         [(bytes, "settings.validate"), (outside, "settings.validate"), (case, "sync.begin"), (list, "sync.decide")]
     {
         let failure = crafted(&engine, guest, call);
-        assert!(matches!(failure.cause(), Cause::Border(_) | Cause::Trap(_) | Cause::CallData { .. }), "{failure}");
+        assert!(
+            matches!(failure.cause(), FailureCause::Border(_) | FailureCause::Trap(_) | FailureCause::CallData { .. }),
+            "{failure}"
+        );
     }
     let rude = Crafted { realloc: "(return (i32.const -8))", ..CRAFTED };
     crafted(&engine, rude, "settings.validate");

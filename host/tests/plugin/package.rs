@@ -5,25 +5,25 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tidegate_core::architecture::Target;
+use tidegate_core::architecture::Architecture;
 use tidegate_core::config::Sha256Hex;
 use tidegate_host::sync::{Trace, shape};
-use tidegate_host::{AdmissionError, Code, Compiler, Engine, Package, PackageError, Plugin};
+use tidegate_host::{AdmissionError, CodePackage, CodePackageError, CompiledPlugin, Compiler, Engine, Plugin};
 
 use crate::support::{CRAFTED, Crafted, Files, engine, facts};
 
-fn here() -> Target {
-    Target::here().unwrap()
+fn here() -> Architecture {
+    Architecture::here().unwrap()
 }
 
-fn other() -> Target {
-    Target::ALL.into_iter().find(|target| *target != here()).unwrap()
+fn other() -> Architecture {
+    Architecture::ALL.into_iter().find(|target| *target != here()).unwrap()
 }
 
 /// A package of components in a directory of its own; the first one is bundled as `first`.
-fn package(target: Target, components: &[&[u8]]) -> TempDir {
+fn package(target: Architecture, components: &[&[u8]]) -> TempDir {
     let compiler = Compiler::new(target).unwrap();
-    let codes: Vec<Code> = components.iter().map(|bytes| compiler.compile("x", bytes).unwrap()).collect();
+    let codes: Vec<CompiledPlugin> = components.iter().map(|bytes| compiler.compile("x", bytes).unwrap()).collect();
     let directory = tempfile::tempdir().unwrap();
     let first = components.first().map(|bytes| ("first".to_owned(), Sha256Hex::of(bytes)));
     for (name, bytes) in compiler.files(codes, first.into_iter().collect()).unwrap() {
@@ -42,18 +42,18 @@ fn code(directory: &Path, component: &[u8]) -> PathBuf {
 }
 
 fn load(engine: &Engine, directory: &Path, component: &[u8]) -> Result<Plugin, AdmissionError> {
-    Plugin::packaged(engine, &Package::open(directory).unwrap(), "x", &Sha256Hex::of(component))
+    Plugin::packaged(engine, &CodePackage::open(directory).unwrap(), "x", &Sha256Hex::of(component))
 }
 
 /// The package's fault, where loading ends with it.
-fn fault(result: Result<Plugin, AdmissionError>) -> PackageError {
+fn fault(result: Result<Plugin, AdmissionError>) -> CodePackageError {
     match result {
         Err(AdmissionError::Package { plugin, why }) if plugin == "x" => *why,
         other => panic!("{other:?}"),
     }
 }
 
-fn one_sentence(error: &PackageError) -> String {
+fn one_sentence(error: &CodePackageError) -> String {
     let words = error.to_string();
     assert!(!words.contains('\n') && !words.ends_with('.') && words.contains("tidegate package"), "{words}");
     words
@@ -79,11 +79,11 @@ fn a_package_for_this_machine_runs_the_bundled_plugins() {
 
 #[test]
 fn every_bundled_plugin_is_compiled_for_every_target_and_always_alike() {
-    for target in Target::ALL {
+    for target in Architecture::ALL {
         let compiler = Compiler::new(target).unwrap();
         for plugin in tidegate_bundled_plugins::PLUGINS {
             let code = compiler.compile(plugin.name, plugin.bytes).unwrap();
-            assert_eq!(Target::of_executable(code.bytes()), Some(target), "{}", plugin.name);
+            assert_eq!(Architecture::of_executable(code.bytes()), Some(target), "{}", plugin.name);
             assert!(code == Compiler::new(target).unwrap().compile(plugin.name, plugin.bytes).unwrap(), "{target}");
         }
     }
@@ -101,15 +101,18 @@ fn one_flipped_byte_anywhere_is_refused_before_it_is_deserialized() {
             let mut bytes = whole.clone();
             bytes[at] ^= 1;
             fs::write(&path, bytes).unwrap();
-            assert_eq!(fault(load(&engine, directory.path(), component)), PackageError::Damaged { path: path.clone() });
+            assert_eq!(
+                fault(load(&engine, directory.path(), component)),
+                CodePackageError::Damaged { path: path.clone() }
+            );
         }
         let others = [whole[..whole.len() - 1].to_vec(), [&whole[..], b"x"].concat(), Vec::new()];
         for bytes in others {
             fs::write(&path, bytes).unwrap();
-            assert!(matches!(fault(load(&engine, directory.path(), component)), PackageError::Damaged { .. }));
+            assert!(matches!(fault(load(&engine, directory.path(), component)), CodePackageError::Damaged { .. }));
         }
         fs::remove_file(&path).unwrap();
-        assert!(matches!(fault(load(&engine, directory.path(), component)), PackageError::Damaged { .. }));
+        assert!(matches!(fault(load(&engine, directory.path(), component)), CodePackageError::Damaged { .. }));
         fs::write(&path, whole).unwrap();
         assert!(load(&engine, directory.path(), component).unwrap().cached());
     }
@@ -119,7 +122,7 @@ fn one_flipped_byte_anywhere_is_refused_before_it_is_deserialized() {
     fs::write(&first, swapped.1).unwrap();
     fs::write(&second, swapped.0).unwrap();
     for component in components {
-        assert!(matches!(fault(load(&engine, directory.path(), component)), PackageError::Damaged { .. }));
+        assert!(matches!(fault(load(&engine, directory.path(), component)), CodePackageError::Damaged { .. }));
     }
 }
 
@@ -158,20 +161,20 @@ fn another_index_is_refused_in_one_sentence_that_names_both_sides() {
     ];
     for (index, expected) in cases {
         fs::write(&path, &index).unwrap();
-        let words = one_sentence(&Package::open(directory.path()).unwrap_err());
+        let words = one_sentence(&CodePackage::open(directory.path()).unwrap_err());
         for part in expected {
             assert!(words.contains(part), "`{part}` is not in: {words}");
         }
     }
     fs::remove_file(&path).unwrap();
-    assert!(one_sentence(&Package::open(directory.path()).unwrap_err()).contains("index.json"));
-    assert!(one_sentence(&Package::open(&path).unwrap_err()).contains("index.json"));
+    assert!(one_sentence(&CodePackage::open(directory.path()).unwrap_err()).contains("index.json"));
+    assert!(one_sentence(&CodePackage::open(&path).unwrap_err()).contains("index.json"));
 }
 
 #[test]
 fn a_package_of_the_other_architecture_names_both() {
     let directory = package(other(), &[bundled("guard")]);
-    let words = one_sentence(&Package::open(directory.path()).unwrap_err());
+    let words = one_sentence(&CodePackage::open(directory.path()).unwrap_err());
     let version = env!("CARGO_PKG_VERSION");
     let expected = format!(
         "the package was made for {} by tidegate {version}, this is tidegate {version} on {}: make it anew with `tidegate package --target {}`",
@@ -192,7 +195,7 @@ fn code_for_the_other_architecture_under_a_true_digest_is_refused_by_wasmtime() 
     let text = fs::read_to_string(&index).unwrap().replace(other().as_str(), here().as_str());
     fs::write(&index, text).unwrap();
     let refused = fault(load(&engine(), directory.path(), bundled("mime")));
-    assert!(matches!(refused, PackageError::Refused { .. }), "{refused}");
+    assert!(matches!(refused, CodePackageError::Refused { .. }), "{refused}");
     assert!(one_sentence(&refused).contains("architecture"));
 }
 
@@ -210,7 +213,7 @@ fn what_is_not_in_the_package_is_refused_and_never_added() {
 fn a_package_says_what_a_bundled_plugin_was_and_what_each_component_is() {
     let components = [bundled("mime"), bundled("guard")];
     let directory = package(here(), &components);
-    let opened = Package::open(directory.path()).unwrap();
+    let opened = CodePackage::open(directory.path()).unwrap();
     assert_eq!(opened.bundled("first"), Some(&Sha256Hex::of(components[0])));
     assert_eq!(opened.bundled("second"), None);
     let engine = engine();

@@ -8,15 +8,15 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tidegate_core::artifact::{Artifact, Fingerprint, Item, Names};
-use tidegate_core::content::{Content, ReadError};
-use tidegate_core::identity::Identity;
+use tidegate_core::artifact::{Artifact, ArtifactItem, ArtifactNames, Fingerprint};
+use tidegate_core::content::{ContentReader, ReadError};
+use tidegate_core::identity::ContentIdentity;
 use tidegate_core::key::Key;
-use tidegate_core::plan_review::{Change, ChangeKind, Judgement, Review};
-use tidegate_core::plugin_failure::{Blame, Failure};
-use tidegate_core::run_facts::Facts;
-use tidegate_host::sync::{Shaped, Trace, shape};
-use tidegate_host::{Cache, Configured, Engine, Limits, Plugin, SettingsError, policy};
+use tidegate_core::plan_review::{Judgement, PlanReview, ReviewedChange, ReviewedKind};
+use tidegate_core::plugin_failure::{Blame, PluginFailure};
+use tidegate_core::run_facts::RunFacts;
+use tidegate_host::sync::{Trace, TransformedArtifact, shape};
+use tidegate_host::{CodeCache, ConfiguredPlugin, Engine, Limits, Plugin, SettingsError, policy};
 use tidegate_plugin_build::PluginBuild;
 
 /// Components of `tests/hostile-plugins`, by library name.
@@ -45,7 +45,7 @@ pub(crate) fn engine() -> Engine {
 
 /// Loads a component through a cache that all tests share.
 pub(crate) fn load(engine: &Engine, name: &str, bytes: &[u8]) -> Plugin {
-    Plugin::load(engine, Some(&Cache::new(&temporary().join("compiled"))), name, bytes).unwrap()
+    Plugin::load(engine, Some(&CodeCache::new(&temporary().join("compiled"))), name, bytes).unwrap()
 }
 
 /// The guest that is a sync plugin.
@@ -59,7 +59,7 @@ pub(crate) fn policy_guest(engine: &Engine) -> Plugin {
 }
 
 /// A guest that will do what the text says.
-pub(crate) fn told(plugin: &Plugin, act: &str) -> Configured {
+pub(crate) fn told(plugin: &Plugin, act: &str) -> ConfiguredPlugin {
     plugin.validate(&Value::from(act)).unwrap()
 }
 
@@ -72,16 +72,16 @@ impl Files {
     }
 
     pub(crate) fn artifact(&self) -> Artifact {
-        let item = |(key, body): (&String, &Vec<u8>)| Item {
+        let item = |(key, body): (&String, &Vec<u8>)| ArtifactItem {
             key: Key::new(key).unwrap(),
             size: body.len() as u64,
-            identity: Identity::default(),
+            identity: ContentIdentity::default(),
         };
-        Artifact::new(self.0.iter().map(item).collect(), Fingerprint("test".into()), Names::Bucket).unwrap()
+        Artifact::new(self.0.iter().map(item).collect(), Fingerprint("test".into()), ArtifactNames::Bucket).unwrap()
     }
 }
 
-impl Content for Files {
+impl ContentReader for Files {
     fn heads(&self, keys: &[Key], length: u32, deadline: Instant) -> Vec<Result<Vec<u8>, ReadError>> {
         keys.iter().map(|key| self.range(key, 0, length, deadline)).collect()
     }
@@ -97,8 +97,8 @@ pub(crate) fn site() -> Files {
     Files::new(&[("b.txt", "bytes"), ("index.html", "<html></html>")])
 }
 
-pub(crate) fn facts() -> Facts {
-    Facts {
+pub(crate) fn facts() -> RunFacts {
+    RunFacts {
         site: "docs".to_owned(),
         release: "r1".to_owned(),
         instant: 1_700_000_000_000,
@@ -107,19 +107,26 @@ pub(crate) fn facts() -> Facts {
 }
 
 /// Runs one sync plugin over [`site`].
-pub(crate) fn run(configured: &Configured) -> Result<Shaped, Failure> {
+pub(crate) fn run(configured: &ConfiguredPlugin) -> Result<TransformedArtifact, PluginFailure> {
     let files = site();
     shape(std::slice::from_ref(configured), &files.artifact(), &facts(), &files, Trace::Nothing)
 }
 
 /// Runs one policy over a plan that creates and deletes one object.
-pub(crate) fn judge(configured: &Configured) -> Judgement {
+pub(crate) fn judge(configured: &ConfiguredPlugin) -> Judgement {
     let files = site();
     let source = Key::new("index.html").unwrap();
-    let change =
-        |key, kind, source| Change { key, kind, size: 13, redirect: None, headers: None, reason: "new", source };
-    let review = Review::new(
-        vec![change("old.html", ChangeKind::Delete, None), change("index.html", ChangeKind::Create, Some(&source))],
+    let change = |key, kind, source| ReviewedChange {
+        key,
+        kind,
+        size: 13,
+        redirect: None,
+        headers: None,
+        reason: "new",
+        source,
+    };
+    let review = PlanReview::new(
+        vec![change("old.html", ReviewedKind::Delete, None), change("index.html", ReviewedKind::Create, Some(&source))],
         vec![("create".to_owned(), 1), ("delete".to_owned(), 1)],
     );
     let mut judgements = policy::judge(std::slice::from_ref(configured), &review, &facts(), &files);
@@ -128,7 +135,7 @@ pub(crate) fn judge(configured: &Configured) -> Judgement {
 }
 
 /// Checks that a failure is the plugin's and comes from the call.
-pub(crate) fn blamed(failure: &Failure, call: &str) {
+pub(crate) fn blamed(failure: &PluginFailure, call: &str) {
     assert_eq!(failure.blame(), Blame::Plugin, "{failure}");
     assert_eq!(failure.call(), call, "{failure}");
     let words = failure.to_string();
@@ -138,7 +145,7 @@ pub(crate) fn blamed(failure: &Failure, call: &str) {
 }
 
 /// The failure that validation ended with.
-pub(crate) fn broken(result: Result<Configured, SettingsError>) -> Failure {
+pub(crate) fn broken(result: Result<ConfiguredPlugin, SettingsError>) -> PluginFailure {
     match result {
         Err(SettingsError::Failed(failure)) => failure,
         other => panic!("{other:?}"),
@@ -146,7 +153,7 @@ pub(crate) fn broken(result: Result<Configured, SettingsError>) -> Failure {
 }
 
 /// The failure of a sync plugin, after which the same engine still runs a good one.
-pub(crate) fn fails(engine: &Engine, plugin: &Plugin, act: &str, call: &str) -> Failure {
+pub(crate) fn fails(engine: &Engine, plugin: &Plugin, act: &str, call: &str) -> PluginFailure {
     let failure = match plugin.validate(&Value::from(act)) {
         Ok(configured) => run(&configured).unwrap_err(),
         failed => broken(failed),
@@ -156,7 +163,7 @@ pub(crate) fn fails(engine: &Engine, plugin: &Plugin, act: &str, call: &str) -> 
     failure
 }
 
-pub(crate) fn crafted(engine: &Engine, guest: Crafted, call: &str) -> Failure {
+pub(crate) fn crafted(engine: &Engine, guest: Crafted, call: &str) -> PluginFailure {
     fails(engine, &load(engine, "crafted", &guest.component()), "x", call)
 }
 

@@ -28,7 +28,7 @@ pub struct AnswerHead<'a> {
 
 /// What an answer means.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Meaning {
+pub enum AnswerMeaning {
     /// It is the answer.
     Here,
     /// It is at another address.
@@ -50,12 +50,12 @@ impl AnswerHead<'_> {
 
     /// What it means at an instant.
     #[must_use]
-    pub fn meaning(&self, now: Timestamp) -> Meaning {
+    pub fn meaning(&self, now: Timestamp) -> AnswerMeaning {
         let number = |text: Option<&str>| text.and_then(|text| text.trim().parse::<u64>().ok());
         match self.status {
-            200..=299 => Meaning::Here,
+            200..=299 => AnswerMeaning::Here,
             301 | 302 | 303 | 307 | 308 => {
-                self.location.map_or(Meaning::Refused, |location| Meaning::Moved(location.to_owned()))
+                self.location.map_or(AnswerMeaning::Refused, |location| AnswerMeaning::Moved(location.to_owned()))
             }
             // A token that may not read something is refused with 403 as well, without these headers.
             403 | 429 => {
@@ -64,13 +64,13 @@ impl AnswerHead<'_> {
                 let reset = number(self.reset).filter(|_| used_up);
                 let until = reset.map(|at| at.saturating_sub(now.milliseconds() / 1000).saturating_add(1));
                 match after.or(until) {
-                    Some(seconds) => Meaning::Limited(seconds),
-                    None if used_up || self.status == 429 => Meaning::Limited(UNTOLD_WAIT),
-                    None => Meaning::Refused,
+                    Some(seconds) => AnswerMeaning::Limited(seconds),
+                    None if used_up || self.status == 429 => AnswerMeaning::Limited(UNTOLD_WAIT),
+                    None => AnswerMeaning::Refused,
                 }
             }
-            408 | 500 | 502 | 503 | 504 => Meaning::Failing,
-            _ => Meaning::Refused,
+            408 | 500 | 502 | 503 | 504 => AnswerMeaning::Failing,
+            _ => AnswerMeaning::Refused,
         }
     }
 }
@@ -94,27 +94,27 @@ mod tests {
         let now = Timestamp::from_milliseconds(1_000_000);
         let head = |status| AnswerHead { status, ..AnswerHead::default() };
         for (head, meaning) in [
-            (head(200), Meaning::Here),
-            (head(201), Meaning::Here),
-            (AnswerHead { location: Some("https://x/"), ..head(302) }, Meaning::Moved("https://x/".to_owned())),
-            (head(302), Meaning::Refused),
-            (head(304), Meaning::Refused),
-            (head(401), Meaning::Refused),
-            (head(403), Meaning::Refused),
-            (AnswerHead { remaining: Some("12"), reset: Some("1060"), ..head(403) }, Meaning::Refused),
-            (AnswerHead { remaining: Some("0"), reset: Some("1060"), ..head(403) }, Meaning::Limited(61)),
-            (AnswerHead { remaining: Some("0"), reset: Some("900"), ..head(403) }, Meaning::Limited(1)),
-            (AnswerHead { remaining: Some("0"), ..head(403) }, Meaning::Limited(60)),
-            (AnswerHead { retry_after: Some("7"), ..head(403) }, Meaning::Limited(7)),
+            (head(200), AnswerMeaning::Here),
+            (head(201), AnswerMeaning::Here),
+            (AnswerHead { location: Some("https://x/"), ..head(302) }, AnswerMeaning::Moved("https://x/".to_owned())),
+            (head(302), AnswerMeaning::Refused),
+            (head(304), AnswerMeaning::Refused),
+            (head(401), AnswerMeaning::Refused),
+            (head(403), AnswerMeaning::Refused),
+            (AnswerHead { remaining: Some("12"), reset: Some("1060"), ..head(403) }, AnswerMeaning::Refused),
+            (AnswerHead { remaining: Some("0"), reset: Some("1060"), ..head(403) }, AnswerMeaning::Limited(61)),
+            (AnswerHead { remaining: Some("0"), reset: Some("900"), ..head(403) }, AnswerMeaning::Limited(1)),
+            (AnswerHead { remaining: Some("0"), ..head(403) }, AnswerMeaning::Limited(60)),
+            (AnswerHead { retry_after: Some("7"), ..head(403) }, AnswerMeaning::Limited(7)),
             (
                 AnswerHead { retry_after: Some("7"), remaining: Some("0"), reset: Some("1060"), ..head(429) },
-                Meaning::Limited(7),
+                AnswerMeaning::Limited(7),
             ),
-            (head(429), Meaning::Limited(60)),
-            (AnswerHead { retry_after: Some("soon"), ..head(429) }, Meaning::Limited(60)),
-            (head(404), Meaning::Refused),
-            (head(410), Meaning::Refused),
-            (head(502), Meaning::Failing),
+            (head(429), AnswerMeaning::Limited(60)),
+            (AnswerHead { retry_after: Some("soon"), ..head(429) }, AnswerMeaning::Limited(60)),
+            (head(404), AnswerMeaning::Refused),
+            (head(410), AnswerMeaning::Refused),
+            (head(502), AnswerMeaning::Failing),
         ] {
             assert_eq!(head.meaning(now), meaning, "{head:?}");
         }

@@ -22,9 +22,9 @@ use tidegate_core::timestamp::Timestamp;
 use tokio::time::{Instant, timeout_at};
 
 use super::GithubError;
-use crate::github::{API_VERSION, AnswerHead, JSON, Meaning, Note, refusal};
-use crate::trigger::Moment;
-use crate::webhook::Secret;
+use crate::github::{API_VERSION, AnswerHead, AnswerMeaning, JSON, StatusPost, refusal};
+use crate::trigger::InvocationContext;
+use crate::webhook::WebhookSecret;
 
 /// How long one connection may take.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -55,7 +55,7 @@ pub(crate) struct Github {
 }
 
 /// What a list answers.
-pub(super) struct Listed {
+pub(super) struct FileList {
     pub(super) body: Bytes,
     pub(super) goes_on: bool,
 }
@@ -65,7 +65,11 @@ impl Github {
     ///
     /// # Errors
     /// [`GithubError`].
-    pub(crate) fn new(access: &GithubAccess, token: &Secret, moment: Moment) -> Result<Self, GithubError> {
+    pub(crate) fn new(
+        access: &GithubAccess,
+        token: &WebhookSecret,
+        moment: InvocationContext,
+    ) -> Result<Self, GithubError> {
         let mut authorization =
             HeaderValue::from_bytes(&[b"Bearer ", token.expose()].concat()).map_err(|_| GithubError::Token)?;
         authorization.set_sensitive(true);
@@ -91,27 +95,27 @@ impl Github {
     }
 
     /// Asks for one page of a list.
-    pub(super) async fn list(&self, path: &str) -> Result<Listed, GithubError> {
+    pub(super) async fn list(&self, path: &str) -> Result<FileList, GithubError> {
         let ask = || async {
             let answer = self.get(path, JSON).await?;
             let goes_on = head(answer.status().as_u16(), answer.headers()).goes_on();
             let body = self.body(&format!("GET {path}"), answer).await?;
-            Ok(Listed { body, goes_on })
+            Ok(FileList { body, goes_on })
         };
         self.again(ask, |error| Some(error)).await
     }
 
     /// Sends a status.
-    pub(crate) async fn tell(&self, note: &Note) -> Result<(), GithubError> {
+    pub(crate) async fn tell(&self, note: &StatusPost) -> Result<(), GithubError> {
         let what = format!("POST {}", note.path);
         let send = || async {
             let body = Full::from(note.body.to_string());
             let request = self.request(Method::POST, &self.address(&note.path, &what)?, JSON, body, true);
             let answer = self.send(&what, request).await?;
             match self.meaning(&answer) {
-                Meaning::Here => Ok(()),
+                AnswerMeaning::Here => Ok(()),
                 // Nothing is told twice: where a repository has a new name, the configuration is to name it.
-                Meaning::Moved(_) => {
+                AnswerMeaning::Moved(_) => {
                     Err(elsewhere(&what, "which no status follows: does `repository` have a new name?"))
                 }
                 other => Err(self.failure(&what, &other, answer).await),
@@ -130,10 +134,10 @@ impl Github {
             let request = self.request(Method::GET, &address, accept, Full::default(), ours);
             let answer = self.send(&what, request).await?;
             match self.meaning(&answer) {
-                Meaning::Here => return Ok(answer),
-                Meaning::Moved(to) => address = next(&what, &api, &to)?,
+                AnswerMeaning::Here => return Ok(answer),
+                AnswerMeaning::Moved(to) => address = next(&what, &api, &to)?,
                 // The store: its words repeat the signed address, and another address may fare better.
-                Meaning::Refused if !ours => {
+                AnswerMeaning::Refused if !ours => {
                     return Err(GithubError::Failing { what, status: answer.status().as_u16() });
                 }
                 other => return Err(self.failure(&what, &other, answer).await),
@@ -202,18 +206,18 @@ impl Github {
         }
     }
 
-    fn meaning(&self, answer: &Response<Incoming>) -> Meaning {
+    fn meaning(&self, answer: &Response<Incoming>) -> AnswerMeaning {
         let passed = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
         let now = Timestamp::from_milliseconds(self.now.milliseconds().saturating_add(passed));
         head(answer.status().as_u16(), answer.headers()).meaning(now)
     }
 
-    async fn failure(&self, what: &str, meaning: &Meaning, answer: Response<Incoming>) -> GithubError {
+    async fn failure(&self, what: &str, meaning: &AnswerMeaning, answer: Response<Incoming>) -> GithubError {
         let (status, what) = (answer.status().as_u16(), what.to_owned());
         match meaning {
-            Meaning::Limited(seconds) => GithubError::Limited { what, seconds: *seconds },
-            Meaning::Failing => GithubError::Failing { what, status },
-            Meaning::Here | Meaning::Moved(_) | Meaning::Refused => {
+            AnswerMeaning::Limited(seconds) => GithubError::Limited { what, seconds: *seconds },
+            AnswerMeaning::Failing => GithubError::Failing { what, status },
+            AnswerMeaning::Here | AnswerMeaning::Moved(_) | AnswerMeaning::Refused => {
                 let body = self.body(&what, answer).await.unwrap_or_default();
                 let why = refusal(&body).map(|why| format!(" and `{why}`")).unwrap_or_default();
                 GithubError::Refused { what, status, why }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use super::client::{QUIET, silent};
 use super::{Github, GithubError};
 use crate::github::GithubFile;
-use crate::webhook::ProvidedArtifact;
+use crate::webhook::GithubFileRef;
 
 /// Pages of one list that are read: ten thousand files, ten times as many as a release may have.
 const MOST_PAGES: usize = 100;
@@ -26,7 +26,7 @@ impl Github {
     ///
     /// # Errors
     /// [`GithubError`].
-    pub(crate) async fn find(&self, wanted: &ProvidedArtifact) -> Result<GithubFile, GithubError> {
+    pub(crate) async fn find(&self, wanted: &GithubFileRef) -> Result<GithubFile, GithubError> {
         let mut files = Vec::new();
         for page in 1..=MOST_PAGES {
             let listed = self.list(&wanted.list_path(page)).await?;
@@ -44,7 +44,7 @@ impl Github {
     /// [`GithubError`].
     pub(crate) async fn open(
         &self,
-        wanted: &ProvidedArtifact,
+        wanted: &GithubFileRef,
         file: &GithubFile,
     ) -> Result<BoxStream<'static, Result<Bytes, GithubError>>, GithubError> {
         let (path, accept) = wanted.download_path(file);
@@ -53,7 +53,7 @@ impl Github {
             answer => answer?,
         };
         let length = answer.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-        let arriving = Arriving {
+        let arriving = DownloadBody {
             what: format!("GET {path}"),
             body: answer.into_body(),
             file: file.clone(),
@@ -62,12 +62,12 @@ impl Github {
             hash: Sha256::new(),
             deadline: self.deadline(),
         };
-        Ok(stream::try_unfold(arriving, Arriving::next).boxed())
+        Ok(stream::try_unfold(arriving, DownloadBody::next).boxed())
     }
 }
 
 /// A body on its way.
-struct Arriving {
+struct DownloadBody {
     what: String,
     body: Incoming,
     file: GithubFile,
@@ -78,7 +78,7 @@ struct Arriving {
     deadline: Instant,
 }
 
-impl Arriving {
+impl DownloadBody {
     /// The next bytes; nothing after the last ones, if they were all that was announced.
     async fn next(mut self) -> Result<Option<(Bytes, Self)>, GithubError> {
         loop {

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use tidegate_core::error_kind::Fault;
+use tidegate_core::error_kind::ErrorKind;
 
 use crate::github::FileError;
 
@@ -97,7 +97,7 @@ impl GithubError {
 
     /// Whose fault it is: whether another run may go well without anybody doing anything.
     #[must_use]
-    pub fn fault(&self) -> Fault {
+    pub fn fault(&self) -> ErrorKind {
         match self {
             Self::Silent { .. }
             | Self::Limited { .. }
@@ -105,9 +105,9 @@ impl GithubError {
             | Self::Changed { .. }
             | Self::Late(_)
             | Self::Long(_)
-            | Self::File(FileError::Form(_)) => Fault::Cloud,
+            | Self::File(FileError::Form(_)) => ErrorKind::Cloud,
             Self::Refused { .. } | Self::Elsewhere { .. } | Self::File(_) | Self::Token | Self::Certificates(_) => {
-                Fault::Configuration
+                ErrorKind::Configuration
             }
         }
     }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use tidegate_core::sanitize::shown;
 
 use super::{BYTES, JSON};
-use crate::webhook::{Origin, ProvidedArtifact};
+use crate::webhook::{FileOrigin, GithubFileRef};
 
 /// Largest file that is fetched, in bytes: 10 GiB. A file of a release has less than 2 GiB (GitHub documentation, "About
 /// releases", storage and bandwidth quotas); for artifacts GitHub documents no size of one. What is larger would not arrive
@@ -75,23 +75,23 @@ pub struct GithubFile {
     pub size: Option<u64>,
     /// SHA-256, where GitHub knows it.
     pub digest: Option<[u8; 32]>,
-    state: State,
+    state: FileState,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum FileState {
     Whole,
     Expired,
     Unfinished,
 }
 
 #[derive(Deserialize)]
-struct Artifacts {
-    artifacts: Vec<Artifact>,
+struct ArtifactList {
+    artifacts: Vec<ArtifactEntry>,
 }
 
 #[derive(Deserialize)]
-struct Artifact {
+struct ArtifactEntry {
     id: u64,
     name: String,
     size_in_bytes: u64,
@@ -100,7 +100,7 @@ struct Artifact {
 }
 
 #[derive(Deserialize)]
-struct Asset {
+struct ReleaseAsset {
     id: u64,
     name: String,
     size: u64,
@@ -115,38 +115,38 @@ fn sha256(text: Option<&str>) -> Option<[u8; 32]> {
     Some(digest)
 }
 
-impl From<Artifact> for GithubFile {
-    fn from(artifact: Artifact) -> Self {
+impl From<ArtifactEntry> for GithubFile {
+    fn from(artifact: ArtifactEntry) -> Self {
         let digest = sha256(artifact.digest.as_deref());
         Self {
             id: artifact.id,
             name: artifact.name,
             size: digest.map(|_| artifact.size_in_bytes),
             digest,
-            state: if artifact.expired { State::Expired } else { State::Whole },
+            state: if artifact.expired { FileState::Expired } else { FileState::Whole },
         }
     }
 }
 
-impl From<Asset> for GithubFile {
-    fn from(asset: Asset) -> Self {
+impl From<ReleaseAsset> for GithubFile {
+    fn from(asset: ReleaseAsset) -> Self {
         Self {
             id: asset.id,
             name: asset.name,
             size: Some(asset.size),
             digest: sha256(asset.digest.as_deref()),
-            state: if asset.state == "uploaded" { State::Whole } else { State::Unfinished },
+            state: if asset.state == "uploaded" { FileState::Whole } else { FileState::Unfinished },
         }
     }
 }
 
-impl ProvidedArtifact {
+impl GithubFileRef {
     /// What it is of, for people.
     #[must_use]
     pub fn owner(&self) -> String {
         match self.of {
-            Origin::Run(id) => format!("the run {id} of `{}`", self.repository),
-            Origin::Release(id) => format!("the release {id} of `{}`", self.repository),
+            FileOrigin::Run(id) => format!("the run {id} of `{}`", self.repository),
+            FileOrigin::Release(id) => format!("the release {id} of `{}`", self.repository),
         }
     }
 
@@ -155,12 +155,12 @@ impl ProvidedArtifact {
     pub fn list_path(&self, page: usize) -> String {
         let repository = &self.repository;
         match self.of {
-            Origin::Run(id) => {
+            FileOrigin::Run(id) => {
                 let name = self.name.literal().map(|name| utf8_percent_encode(name, NON_ALPHANUMERIC));
                 let name = name.map(|name| format!("&name={name}")).unwrap_or_default();
                 format!("/repos/{repository}/actions/runs/{id}/artifacts?per_page={PER_PAGE}&page={page}{name}")
             }
-            Origin::Release(id) => {
+            FileOrigin::Release(id) => {
                 format!("/repos/{repository}/releases/{id}/assets?per_page={PER_PAGE}&page={page}")
             }
         }
@@ -171,8 +171,8 @@ impl ProvidedArtifact {
     pub fn download_path(&self, file: &GithubFile) -> (String, &'static str) {
         let (repository, id) = (&self.repository, file.id);
         match self.of {
-            Origin::Run(_) => (format!("/repos/{repository}/actions/artifacts/{id}/zip"), JSON),
-            Origin::Release(_) => (format!("/repos/{repository}/releases/assets/{id}"), BYTES),
+            FileOrigin::Run(_) => (format!("/repos/{repository}/actions/artifacts/{id}/zip"), JSON),
+            FileOrigin::Release(_) => (format!("/repos/{repository}/releases/assets/{id}"), BYTES),
         }
     }
 
@@ -180,8 +180,8 @@ impl ProvidedArtifact {
     #[must_use]
     pub fn stored_name(&self, file: &GithubFile) -> String {
         let kind = match self.of {
-            Origin::Run(_) => "artifact",
-            Origin::Release(_) => "asset",
+            FileOrigin::Run(_) => "artifact",
+            FileOrigin::Release(_) => "asset",
         };
         format!("{}/{kind}-{}.zip", self.access.api.authority(), file.id)
     }
@@ -193,12 +193,12 @@ impl ProvidedArtifact {
     pub fn read_page(&self, body: &[u8]) -> Result<Vec<GithubFile>, FileError> {
         let told = |error: serde_json::Error| FileError::Form(shown(&error.to_string()));
         match self.of {
-            Origin::Run(_) => {
-                let page: Artifacts = serde_json::from_slice(body).map_err(told)?;
+            FileOrigin::Run(_) => {
+                let page: ArtifactList = serde_json::from_slice(body).map_err(told)?;
                 Ok(page.artifacts.into_iter().map(GithubFile::from).collect())
             }
-            Origin::Release(_) => {
-                let page: Vec<Asset> = serde_json::from_slice(body).map_err(told)?;
+            FileOrigin::Release(_) => {
+                let page: Vec<ReleaseAsset> = serde_json::from_slice(body).map_err(told)?;
                 Ok(page.into_iter().map(GithubFile::from).collect())
             }
         }
@@ -220,9 +220,9 @@ impl ProvidedArtifact {
             several => return Err(FileError::Several { of, name, there: listed(several.iter().copied()) }),
         };
         match file.state {
-            State::Expired => Err(file.expired()),
-            State::Unfinished => Err(FileError::Unfinished(shown(&file.name))),
-            State::Whole => file.fits(file.size.unwrap_or_default()).map(|()| file.clone()),
+            FileState::Expired => Err(file.expired()),
+            FileState::Unfinished => Err(FileError::Unfinished(shown(&file.name))),
+            FileState::Whole => file.fits(file.size.unwrap_or_default()).map(|()| file.clone()),
         }
     }
 }

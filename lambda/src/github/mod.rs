@@ -11,11 +11,11 @@ mod error;
 mod file;
 mod status;
 
-pub use answer::{AnswerHead, Meaning, refusal};
+pub use answer::{AnswerHead, AnswerMeaning, refusal};
 pub(crate) use client::Github;
 pub use error::GithubError;
 pub use file::{FileError, GithubFile, MAX_FILE_BYTES};
-pub use status::{MAX_DESCRIPTION, Note, Reported, RunState, StatusWish, summary};
+pub use status::{MAX_DESCRIPTION, RunState, StatusPost, StatusSpec, StatusSubject, summary};
 
 /// The version of the API that is spoken. Source: GitHub documentation, "API Versions".
 pub const API_VERSION: &str = "2022-11-28";

@@ -7,8 +7,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tidegate_core::config::{GithubAccess, GithubRule, PageAddress, Repository, SiteName, StatusKind, StatusRule};
-use tidegate_core::report::{Outcome, Report};
+use tidegate_core::config::{GithubAccess, GithubRule, Repository, SiteName, SiteUrl, StatusKind, StatusRule};
+use tidegate_core::report::{Outcome, PublishReport};
 use tidegate_core::sanitize::spoken;
 
 use crate::webhook::CommitId;
@@ -20,22 +20,22 @@ pub const MAX_DESCRIPTION: usize = 140;
 /// A run reports how it goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct StatusWish {
+pub struct StatusSpec {
     /// How GitHub is asked.
     pub access: GithubAccess,
     /// The repository.
     pub repository: Repository,
     /// What the status is of.
-    pub on: Reported,
+    pub on: StatusSubject,
     /// Where the site is seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub url: Option<PageAddress>,
+    pub url: Option<SiteUrl>,
 }
 
 /// What a status is of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Reported {
+pub enum StatusSubject {
     /// A commit.
     Commit(CommitId),
     /// A deployment, by its id.
@@ -55,20 +55,20 @@ pub enum RunState {
 
 /// One status, as it is sent with POST.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Note {
+pub struct StatusPost {
     /// The path.
     pub path: String,
     /// The body.
     pub body: Value,
 }
 
-impl StatusWish {
+impl StatusSpec {
     /// Whether a rule reports this very status.
     #[must_use]
     pub fn is_configured_by(&self, rule: &GithubRule) -> bool {
         let kind = match self.on {
-            Reported::Commit(_) => StatusKind::Commit,
-            Reported::Deployment(_) => StatusKind::Deployment,
+            StatusSubject::Commit(_) => StatusKind::Commit,
+            StatusSubject::Deployment(_) => StatusKind::Deployment,
         };
         let same = |status: &StatusRule| status.kind == kind && status.access == self.access && status.url == self.url;
         rule.status.as_ref().is_some_and(same) && rule.repository == self.repository
@@ -76,7 +76,7 @@ impl StatusWish {
 
     /// The status of a run of a site.
     #[must_use]
-    pub fn note(&self, site: &SiteName, state: RunState, description: &str) -> Note {
+    pub fn note(&self, site: &SiteName, state: RunState, description: &str) -> StatusPost {
         let repository = &self.repository;
         let description: String = spoken(description, MAX_DESCRIPTION).chars().take(MAX_DESCRIPTION).collect();
         let mut body = json!({ "state": self.word(state), "description": description });
@@ -86,14 +86,14 @@ impl StatusWish {
             }
         };
         let path = match &self.on {
-            Reported::Commit(commit) => {
+            StatusSubject::Commit(commit) => {
                 add("context", &format!("tidegate/{site}"));
                 if let Some(url) = &self.url {
                     add("target_url", url.as_str());
                 }
                 format!("/repos/{repository}/statuses/{}", commit.as_str())
             }
-            Reported::Deployment(id) => {
+            StatusSubject::Deployment(id) => {
                 // A link to what is not there yet would lead to what is there.
                 if let Some(url) = self.url.as_ref().filter(|_| state == RunState::Success) {
                     add("environment_url", url.as_str());
@@ -101,13 +101,13 @@ impl StatusWish {
                 format!("/repos/{repository}/deployments/{id}/statuses")
             }
         };
-        Note { path, body }
+        StatusPost { path, body }
     }
 
     fn word(&self, state: RunState) -> &'static str {
         match (state, &self.on) {
-            (RunState::Pending, Reported::Commit(_)) => "pending",
-            (RunState::Pending, Reported::Deployment(_)) => "in_progress",
+            (RunState::Pending, StatusSubject::Commit(_)) => "pending",
+            (RunState::Pending, StatusSubject::Deployment(_)) => "in_progress",
             (RunState::Success, _) => "success",
             (RunState::Failure, _) => "failure",
         }
@@ -116,7 +116,7 @@ impl StatusWish {
 
 /// How a run ended and in which words.
 #[must_use]
-pub fn summary(report: &Report) -> (RunState, String) {
+pub fn summary(report: &PublishReport) -> (RunState, String) {
     let state = match report.outcome {
         Outcome::Live | Outcome::Unchanged | Outcome::LiveNotInvalidated | Outcome::Superseded => RunState::Success,
         Outcome::Partial | Outcome::Denied | Outcome::Held | Outcome::Failed => RunState::Failure,
@@ -147,7 +147,7 @@ fn counted(count: usize, one: &str, several: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { several })
 }
 
-impl fmt::Display for Reported {
+impl fmt::Display for StatusSubject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Commit(commit) => write!(f, "commit {}", commit.as_str()),

@@ -4,7 +4,7 @@
 
 use std::io::{Cursor, Write};
 
-use tidegate_core::lambda_package::Contents;
+use tidegate_core::lambda_package::PackageContents;
 use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, System, ZipWriter};
@@ -13,7 +13,7 @@ use zip::{CompressionMethod, DateTime, System, ZipWriter};
 const LEVEL: i64 = 9;
 
 /// Packs files in the order of their paths, all of the first instant that a zip can name.
-pub(super) fn pack(contents: &Contents) -> Result<Vec<u8>, ZipError> {
+pub(super) fn pack(contents: &PackageContents) -> Result<Vec<u8>, ZipError> {
     let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
     for (path, file) in contents.files() {
         let options = SimpleFileOptions::default()

@@ -8,29 +8,29 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
-use tidegate_core::architecture::Target;
+use tidegate_core::architecture::Architecture;
 use tidegate_core::config::{Config, PluginReference, Sha256Hex};
-use tidegate_core::error_kind::Fault;
+use tidegate_core::error_kind::ErrorKind;
 use tidegate_core::identity::sha256;
-use tidegate_core::lambda_package::{Bootstrap, Contents, ContentsError, File, MAX_DIRECT_BYTES};
+use tidegate_core::lambda_package::{Bootstrap, MAX_DIRECT_BYTES, PackageContents, PackageContentsError, PackageFile};
 use tidegate_host::{AdmissionError, Compiler, EngineError};
-use tidegate_publish::components::Components;
-use tidegate_publish::plugins::{ChainError, Found, configure, uses};
+use tidegate_publish::components::ComponentLoader;
+use tidegate_publish::plugins::{FoundPlugin, SitePluginsError, configure, uses};
 use tidegate_publish::s3::S3;
 
 /// A finished package.
 #[derive(Debug)]
-pub struct Package {
+pub struct LambdaPackage {
     /// The zip.
     pub archive: Vec<u8>,
     /// What is in it.
-    pub contents: Told,
+    pub contents: PackageInfo,
 }
 
 /// What a package is, for whoever asked for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Told {
+pub struct PackageInfo {
     /// What it is for.
     pub target: String,
     /// Bytes of the zip.
@@ -40,12 +40,12 @@ pub struct Told {
     /// Whether Lambda takes it directly; a larger one goes by S3.
     pub direct: bool,
     /// Its files, sorted by path.
-    pub files: Vec<FileTold>,
+    pub files: Vec<PackageFileInfo>,
 }
 
 /// One file of a package.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct FileTold {
+pub struct PackageFileInfo {
     /// Its path in the package.
     pub path: String,
     /// Its unpacked bytes.
@@ -54,7 +54,7 @@ pub struct FileTold {
 
 /// A step on the way to a package.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
+pub enum PackagingStep {
     /// A site's plugins are loaded, and asked about their settings.
     Checking(String),
     /// A plugin is compiled.
@@ -68,13 +68,13 @@ pub enum Step {
 pub enum PackagingError {
     /// A plugin that cannot be used.
     #[error(transparent)]
-    Chain(#[from] ChainError),
+    Chain(#[from] SitePluginsError),
     /// There is no compiler.
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// What may not be in a package.
     #[error(transparent)]
-    Contents(#[from] ContentsError),
+    Contents(#[from] PackageContentsError),
     /// A plugin that cannot be compiled.
     #[error(transparent)]
     Admission(#[from] AdmissionError),
@@ -89,11 +89,11 @@ pub enum PackagingError {
 impl PackagingError {
     /// Whose fault it is.
     #[must_use]
-    pub fn fault(&self) -> Fault {
+    pub fn fault(&self) -> ErrorKind {
         match self {
             Self::Chain(error) => error.fault(),
-            Self::Contents(_) | Self::Admission(_) => Fault::Configuration,
-            Self::Engine(_) | Self::Index(_) | Self::Archive(_) => Fault::Defect,
+            Self::Contents(_) | Self::Admission(_) => ErrorKind::Configuration,
+            Self::Engine(_) | Self::Index(_) | Self::Archive(_) => ErrorKind::Defect,
         }
     }
 }
@@ -104,21 +104,21 @@ impl PackagingError {
 /// # Errors
 /// [`PackagingError`]; whatever a function would refuse at its first event is refused here.
 pub async fn package(
-    components: &Components,
+    components: &ComponentLoader,
     s3: &S3,
     configuration: &str,
     bootstrap: Bootstrap,
-    mut tell: impl FnMut(&Step),
-) -> Result<Package, PackagingError> {
-    let config = Config::parse(configuration).map_err(ChainError::from)?;
+    mut tell: impl FnMut(&PackagingStep),
+) -> Result<LambdaPackage, PackagingError> {
+    let config = Config::parse(configuration).map_err(SitePluginsError::from)?;
     let compiler = Compiler::new(bootstrap.target())?;
     let (mut bundled, mut seen) = (BTreeMap::new(), BTreeMap::<Sha256Hex, (String, Arc<[u8]>)>::new());
     for site in &config.sites {
-        tell(&Step::Checking(site.name.to_string()));
+        tell(&PackagingStep::Checking(site.name.to_string()));
         for (used, kind) in uses(site) {
-            let component = components.find(&used, s3).await.map_err(ChainError::from)?;
+            let component = components.find(&used, s3).await.map_err(SitePluginsError::from)?;
             let bytes = Arc::clone(component.bytes());
-            let configured = configure(Found::Component(component), &used, kind).await?;
+            let configured = configure(FoundPlugin::Component(component), &used, kind).await?;
             let digest = configured.plugin().sha256();
             seen.entry(digest.clone()).or_insert((used.plugin.to_string(), bytes));
             if let PluginReference::Bundled(name) = used.plugin {
@@ -128,24 +128,27 @@ pub async fn package(
     }
     let mut codes = Vec::with_capacity(seen.len());
     for (name, bytes) in seen.into_values() {
-        tell(&Step::Compiling(name.clone()));
+        tell(&PackagingStep::Compiling(name.clone()));
         let compiler = compiler.clone();
         let compiled = tokio::task::spawn_blocking(move || compiler.compile(&name, &bytes)).await;
-        codes.push(compiled.map_err(|_| ChainError::Interrupted)??);
+        codes.push(compiled.map_err(|_| SitePluginsError::Interrupted)??);
     }
-    tell(&Step::Packing);
+    tell(&PackagingStep::Packing);
     let target = compiler.target();
-    let contents = Contents::new(bootstrap, configuration, compiler.files(codes, bundled)?)?;
-    let packed = tokio::task::spawn_blocking(move || Package::of(target, &contents)).await;
-    packed.map_err(|_| ChainError::Interrupted)?
+    let contents = PackageContents::new(bootstrap, configuration, compiler.files(codes, bundled)?)?;
+    let packed = tokio::task::spawn_blocking(move || LambdaPackage::of(target, &contents)).await;
+    packed.map_err(|_| SitePluginsError::Interrupted)?
 }
 
-impl Package {
-    fn of(target: Target, contents: &Contents) -> Result<Self, PackagingError> {
+impl LambdaPackage {
+    fn of(target: Architecture, contents: &PackageContents) -> Result<Self, PackagingError> {
         let archive = archive::pack(contents)?;
         let bytes = archive.len() as u64;
-        let file = |(path, file): (&str, &File)| FileTold { path: path.to_owned(), bytes: file.bytes.len() as u64 };
-        let contents = Told {
+        let file = |(path, file): (&str, &PackageFile)| PackageFileInfo {
+            path: path.to_owned(),
+            bytes: file.bytes.len() as u64,
+        };
+        let contents = PackageInfo {
             target: target.to_string(),
             bytes,
             sha256: sha256(&archive),

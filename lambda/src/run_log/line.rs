@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
-use tidegate_core::report::{Outcome, Report};
+use tidegate_core::report::{Outcome, PublishReport};
 use tidegate_core::sanitize::unfit;
 
-use super::{Ending, Entry};
+use super::{RunEnding, RunLogEntry};
 
 /// Most entries of a list in a line. A line of more than 256 KiB is cut in two by CloudWatch, and is no JSON any more.
 /// Source: Amazon CloudWatch Logs user guide, "CloudWatch Logs quotas" (event size).
@@ -56,7 +56,7 @@ fn cut(value: &mut Value, at: &str, lengths: &mut Map<String, Value>) {
 
 /// A report with long lists cut to their beginnings; `cut` says how long each was, by where it is.
 #[must_use]
-pub fn short(report: &Report) -> Value {
+pub fn short(report: &PublishReport) -> Value {
     let mut report = serde_json::to_value(report).unwrap_or_default();
     let mut lengths = Map::new();
     cut(&mut report, "", &mut lengths);
@@ -66,14 +66,14 @@ pub fn short(report: &Report) -> Value {
     report
 }
 
-impl Entry {
+impl RunLogEntry {
     /// Whether somebody should look: what failed, and what is half done. A denial is none of it.
     #[must_use]
     pub fn failed(&self) -> bool {
         match &self.ending {
-            Ending::Report(report) => matches!(report.outcome, Outcome::Partial | Outcome::Failed),
-            Ending::Failed { .. } => true,
-            Ending::Superseded(_) | Ending::HandedOn => false,
+            RunEnding::Report(report) => matches!(report.outcome, Outcome::Partial | Outcome::Failed),
+            RunEnding::Failed { .. } => true,
+            RunEnding::Superseded(_) | RunEnding::HandedOn => false,
         }
     }
 
@@ -81,10 +81,10 @@ impl Entry {
     #[must_use]
     pub fn outcome(&self) -> Value {
         match &self.ending {
-            Ending::Report(report) => json!(report.outcome),
-            Ending::Superseded(_) => json!(Outcome::Superseded),
-            Ending::HandedOn => json!("handed-on"),
-            Ending::Failed { .. } => json!(Outcome::Failed),
+            RunEnding::Report(report) => json!(report.outcome),
+            RunEnding::Superseded(_) => json!(Outcome::Superseded),
+            RunEnding::HandedOn => json!("handed-on"),
+            RunEnding::Failed { .. } => json!(Outcome::Failed),
         }
     }
 
@@ -108,10 +108,10 @@ impl Entry {
         });
         if let Value::Object(fields) = &mut line {
             match &self.ending {
-                Ending::Report(report) => drop(fields.insert("report".to_owned(), short(report))),
-                Ending::Superseded(why) => drop(fields.insert("why".to_owned(), json!(why))),
-                Ending::HandedOn => {}
-                Ending::Failed { fault, why } => {
+                RunEnding::Report(report) => drop(fields.insert("report".to_owned(), short(report))),
+                RunEnding::Superseded(why) => drop(fields.insert("why".to_owned(), json!(why))),
+                RunEnding::HandedOn => {}
+                RunEnding::Failed { fault, why } => {
                     fields.insert("error-type".to_owned(), json!(fault));
                     fields.insert("why".to_owned(), json!(why));
                 }

@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
-use tidegate_core::plugin_usage::Usage;
-use tidegate_core::report::{Outcome, Report};
+use tidegate_core::plugin_usage::PluginUsage;
+use tidegate_core::report::{Outcome, PublishReport};
 
-use super::{Ending, Entry, one_line};
+use super::{RunEnding, RunLogEntry, one_line};
 
 /// Where CloudWatch keeps them.
 pub const NAMESPACE: &str = "Tidegate";
@@ -18,9 +18,9 @@ const DIMENSION: &str = "Site";
 
 /// Figures with their units, in the order of their names.
 #[derive(Default)]
-struct Figures(BTreeMap<String, (&'static str, u64)>);
+struct RunMetrics(BTreeMap<String, (&'static str, u64)>);
 
-impl Figures {
+impl RunMetrics {
     fn count(&mut self, name: &str, count: u64) {
         self.0.insert(name.to_owned(), ("Count", count));
     }
@@ -33,7 +33,7 @@ impl Figures {
         self.0.insert(name.to_owned(), ("Milliseconds", milliseconds));
     }
 
-    fn report(&mut self, report: &Report) {
+    fn report(&mut self, report: &PublishReport) {
         let (done, totals) = (&report.done, &report.totals);
         self.count("ObjectsPublished", totals.published_objects);
         self.count("ObjectsWritten", done.written);
@@ -56,11 +56,11 @@ impl Figures {
 }
 
 /// What each plugin used, of both kinds.
-fn used(report: &Report) -> impl Iterator<Item = &Usage> {
+fn used(report: &PublishReport) -> impl Iterator<Item = &PluginUsage> {
     report.usage.iter().chain(report.judgements.iter().map(|judgement| &judgement.usage))
 }
 
-fn milliseconds_of(usage: &Usage) -> u64 {
+fn milliseconds_of(usage: &PluginUsage) -> u64 {
     u64::try_from(usage.wall.as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -69,25 +69,25 @@ fn capital(word: &str) -> String {
     letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
 }
 
-impl Entry {
+impl RunLogEntry {
     /// The line that CloudWatch makes metrics of. What is not counted by it (the run, its outcome, each plugin's share) stands
     /// beside the figures, where queries find it.
     #[must_use]
     pub fn metrics(&self) -> String {
-        let mut figures = Figures::default();
+        let mut figures = RunMetrics::default();
         let outcome = match &self.ending {
-            Ending::Report(report) => Some(report.outcome),
-            Ending::Superseded(_) => Some(Outcome::Superseded),
-            Ending::HandedOn | Ending::Failed { .. } => None,
+            RunEnding::Report(report) => Some(report.outcome),
+            RunEnding::Superseded(_) => Some(Outcome::Superseded),
+            RunEnding::HandedOn | RunEnding::Failed { .. } => None,
         };
-        figures.count("Runs", u64::from(!matches!(self.ending, Ending::HandedOn)));
-        figures.count("RunsHandedOn", u64::from(matches!(self.ending, Ending::HandedOn)));
+        figures.count("Runs", u64::from(!matches!(self.ending, RunEnding::HandedOn)));
+        figures.count("RunsHandedOn", u64::from(matches!(self.ending, RunEnding::HandedOn)));
         figures.count("RunsFailed", u64::from(self.failed()));
         figures.count("RunsDenied", u64::from(matches!(outcome, Some(Outcome::Denied | Outcome::Held))));
         figures.count("RunsNotInvalidated", u64::from(outcome == Some(Outcome::LiveNotInvalidated)));
         figures.milliseconds("RunTime", self.milliseconds);
         let mut plugins = Map::new();
-        if let Ending::Report(report) = &self.ending {
+        if let RunEnding::Report(report) = &self.ending {
             figures.report(report);
             for usage in used(report) {
                 let told = json!({

@@ -8,11 +8,11 @@ mod metrics;
 
 use serde::Serialize;
 use tidegate_core::config::SiteName;
-use tidegate_core::error_kind::Fault;
-use tidegate_core::report::Report;
+use tidegate_core::error_kind::ErrorKind;
+use tidegate_core::report::PublishReport;
 use tidegate_core::timestamp::Timestamp;
 
-use crate::trigger::Cause;
+use crate::trigger::TriggerCause;
 
 pub use line::{one_line, short};
 pub use metrics::NAMESPACE;
@@ -20,13 +20,13 @@ pub use metrics::NAMESPACE;
 /// One run, or one invocation's share of a run that was handed on.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Entry {
+pub struct RunLogEntry {
     /// The run's id, the same however often it is handed on.
     pub run: String,
     /// The site.
     pub site: SiteName,
     /// Who or what asked.
-    pub cause: Cause,
+    pub cause: TriggerCause,
     /// What was to be published.
     pub release: String,
     /// How often the run was handed on before.
@@ -36,15 +36,15 @@ pub struct Entry {
     /// How long it took, in milliseconds.
     pub milliseconds: u64,
     /// How it ended.
-    pub ending: Ending,
+    pub ending: RunEnding,
 }
 
 /// How a run ended, as its log tells it.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Ending {
+pub enum RunEnding {
     /// It came to an end.
-    Report(Box<Report>),
+    Report(Box<PublishReport>),
     /// Nothing had to be done; a success.
     Superseded(String),
     /// Another invocation goes on.
@@ -53,7 +53,7 @@ pub enum Ending {
     Failed {
         /// Whose fault it is, told by its stable name.
         #[serde(rename = "error_type")]
-        fault: Fault,
+        fault: ErrorKind,
         /// One sentence.
         why: String,
     },

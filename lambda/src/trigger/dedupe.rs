@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use tidegate_core::key::StoredKey;
 use tidegate_core::location::Bucket;
 
-use super::s3_event::{Ignored, Notice, Record, Stored};
+use super::s3_event::{EventRecord, IgnoredRecord, ParsedRecord, StoredObject};
 
 /// Marks every event but the newest of its object as ignored, with the reason.
-pub(super) fn settle(records: &mut [Record]) {
-    let mut newest: BTreeMap<(Bucket, StoredKey), (usize, Stored)> = BTreeMap::new();
+pub(super) fn settle(records: &mut [EventRecord]) {
+    let mut newest: BTreeMap<(Bucket, StoredKey), (usize, StoredObject)> = BTreeMap::new();
     for (at, record) in records.iter().enumerate() {
         let Some(stored) = stored(record) else { continue };
         let known = newest.entry(place(stored)).or_insert_with(|| (at, stored.clone()));
@@ -26,29 +26,29 @@ pub(super) fn settle(records: &mut [Record]) {
         if *chosen == at {
             continue;
         }
-        let why = if same(stored, kept) { Ignored::Repeated } else { Ignored::Overtaken };
-        record.notice = Ok(Notice::Ignored(why(stored.object())));
+        let why = if same(stored, kept) { IgnoredRecord::Repeated } else { IgnoredRecord::Overtaken };
+        record.notice = Ok(ParsedRecord::Ignored(why(stored.object())));
     }
 }
 
-fn stored(record: &Record) -> Option<&Stored> {
+fn stored(record: &EventRecord) -> Option<&StoredObject> {
     match &record.notice {
-        Ok(Notice::Stored(stored)) => Some(stored),
+        Ok(ParsedRecord::Stored(stored)) => Some(stored),
         _ => None,
     }
 }
 
-fn place(stored: &Stored) -> (Bucket, StoredKey) {
+fn place(stored: &StoredObject) -> (Bucket, StoredKey) {
     (stored.bucket.clone(), stored.key.clone())
 }
 
 /// Which of two events of one object is the newer. Some servers number every event alike: then the time decides.
-fn compare(a: &Stored, b: &Stored) -> Ordering {
+fn compare(a: &StoredObject, b: &StoredObject) -> Ordering {
     a.order().compare(&b.order()).then_with(|| a.time.cmp(&b.time))
 }
 
 /// Whether two events of one object tell of the same write.
-fn same(a: &Stored, b: &Stored) -> bool {
+fn same(a: &StoredObject, b: &StoredObject) -> bool {
     let same_body = a.version == b.version && a.etag == b.etag;
     same_body && a.order().compare(&b.order()) == Ordering::Equal
 }

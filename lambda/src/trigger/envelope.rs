@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use tidegate_core::sanitize::shown;
 
-use super::invocation::HandedOn;
-use super::s3_event::{Ignored, MessageId, Notice, NoticeError, Record};
+use super::invocation::Continuation;
+use super::s3_event::{EventRecord, IgnoredRecord, MessageId, ParsedRecord, RecordError};
 use super::s3_record::form;
 use super::{Carrier, event_bridge, s3_record};
 
@@ -17,30 +17,30 @@ const MAX_DEPTH: usize = 3;
 /// The event that S3 sends once when notifications are configured.
 const TEST_EVENT: &str = "s3:TestEvent";
 
-type Notices = Vec<Result<Notice, NoticeError>>;
+type Notices = Vec<Result<ParsedRecord, RecordError>>;
 
 /// A message of a queue.
 #[derive(Deserialize)]
-struct Queued {
+struct SqsMessage {
     body: String,
 }
 
 /// A message of a topic, in an event of the topic.
 #[derive(Deserialize)]
-struct Published {
+struct SnsMessage {
     #[serde(rename = "Sns")]
-    content: Topic,
+    content: SnsRecord,
 }
 
 /// A message of a topic, as it stands in an event, or as the body of a queue's message where delivery is not raw.
 #[derive(Deserialize)]
-struct Topic {
+struct SnsRecord {
     #[serde(rename = "Message")]
     message: String,
 }
 
 /// The records of an event; nothing where it is of no known kind.
-pub(super) fn records(event: &Value) -> Option<(Carrier, Vec<Record>)> {
+pub(super) fn records(event: &Value) -> Option<(Carrier, Vec<EventRecord>)> {
     let list = event.get("Records").and_then(Value::as_array);
     let carrier = match list.and_then(|list| list.first()) {
         Some(first) => carrier(first),
@@ -48,18 +48,18 @@ pub(super) fn records(event: &Value) -> Option<(Carrier, Vec<Record>)> {
         None if is_topic(event) => Carrier::Topic,
         None => Carrier::Notification,
     };
-    let plain = |notice| Record { message: None, notice };
+    let plain = |notice| EventRecord { message: None, notice };
     let Some(list) = list.filter(|_| carrier == Carrier::Queue) else {
         return Some((carrier, notices(event, MAX_DEPTH)?.into_iter().map(plain).collect()));
     };
     let mut records = Vec::new();
     for message in list {
         let id = message.get("messageId").and_then(Value::as_str).map(|id| MessageId(id.to_owned()));
-        let notices = match Queued::deserialize(message) {
+        let notices = match SqsMessage::deserialize(message) {
             Ok(queued) => within(&queued.body, MAX_DEPTH - 1),
             Err(error) => vec![Err(form(&error))],
         };
-        records.extend(notices.into_iter().map(|notice| Record { message: id.clone(), notice }));
+        records.extend(notices.into_iter().map(|notice| EventRecord { message: id.clone(), notice }));
     }
     Some((carrier, records))
 }
@@ -81,7 +81,7 @@ fn is_topic(value: &Value) -> bool {
 /// What one event says; nothing where it is of no known kind.
 fn notices(event: &Value, depth: usize) -> Option<Notices> {
     if event.get("Event").and_then(Value::as_str) == Some(TEST_EVENT) {
-        return Some(vec![Ok(Notice::Ignored(Ignored::Test))]);
+        return Some(vec![Ok(ParsedRecord::Ignored(IgnoredRecord::Test))]);
     }
     if let Some(list) = event.get("Records").and_then(Value::as_array) {
         return Some(list.iter().flat_map(|record| record_notices(record, depth)).collect());
@@ -90,24 +90,24 @@ fn notices(event: &Value, depth: usize) -> Option<Notices> {
         return Some(vec![event_bridge::read(event)]);
     }
     if is_topic(event) {
-        return Some(match Topic::deserialize(event) {
+        return Some(match SnsRecord::deserialize(event) {
             Ok(topic) => within(&topic.message, depth.saturating_sub(1)),
             Err(error) => vec![Err(form(&error))],
         });
     }
-    let run = event.get(HandedOn::FIELD)?;
-    let run = HandedOn::read(run).map_err(NoticeError::HandedOn);
-    Some(vec![run.map(|run| Notice::HandedOn(Box::new(run)))])
+    let run = event.get(Continuation::FIELD)?;
+    let run = Continuation::read(run).map_err(RecordError::HandedOn);
+    Some(vec![run.map(|run| ParsedRecord::HandedOn(Box::new(run)))])
 }
 
 fn record_notices(record: &Value, depth: usize) -> Notices {
     match carrier(record) {
-        Carrier::Topic => match Published::deserialize(record) {
+        Carrier::Topic => match SnsMessage::deserialize(record) {
             Ok(published) => within(&published.content.message, depth.saturating_sub(1)),
             Err(error) => vec![Err(form(&error))],
         },
         // Only an invocation can have messages of a queue, since only it can answer which ones failed.
-        Carrier::Queue => vec![Err(NoticeError::Depth)],
+        Carrier::Queue => vec![Err(RecordError::Depth)],
         Carrier::Notification | Carrier::EventBridge => vec![s3_record::read(record)],
     }
 }
@@ -115,9 +115,9 @@ fn record_notices(record: &Value, depth: usize) -> Notices {
 /// What the text of a message says.
 fn within(text: &str, depth: usize) -> Notices {
     if depth == 0 {
-        return vec![Err(NoticeError::Depth)];
+        return vec![Err(RecordError::Depth)];
     }
-    let unknown = |why: String| vec![Err(NoticeError::Unknown(why))];
+    let unknown = |why: String| vec![Err(RecordError::Unknown(why))];
     match serde_json::from_str::<Value>(text) {
         Ok(event) => notices(&event, depth).unwrap_or_else(|| unknown(format!("it says `{}`", shown(text)))),
         Err(error) => unknown(shown(&error.to_string())),

@@ -4,11 +4,11 @@
 //! failed invocation, which Lambda then tries again.
 
 use serde_json::{Value, json};
-use tidegate_core::error_kind::Fault;
+use tidegate_core::error_kind::ErrorKind;
 
 use super::response::{batch, http, told};
-use super::{Ended, Moment, Reactor, RunError};
-use crate::trigger::{Carrier, Delivery, HandedOn, Notice, Record, TriggerError, claim, read};
+use super::{EventHandler, InvocationContext, RunError, RunResult};
+use crate::trigger::{Carrier, Continuation, Delivery, EventRecord, ParsedRecord, TriggerError, match_sites, read};
 
 /// Why an invocation failed.
 #[derive(Debug, thiserror::Error)]
@@ -30,21 +30,21 @@ pub enum EventError {
 impl EventError {
     /// Whose fault it is.
     #[must_use]
-    pub fn fault(&self) -> Fault {
+    pub fn fault(&self) -> ErrorKind {
         match self {
             Self::Run(cause) => cause.fault(),
-            Self::Several(_) | Self::Ended(_) => Fault::Cloud,
-            Self::Event(_) => Fault::Configuration,
+            Self::Several(_) | Self::Ended(_) => ErrorKind::Cloud,
+            Self::Event(_) => ErrorKind::Configuration,
         }
     }
 }
 
-impl Reactor {
+impl EventHandler {
     /// Acts on an event, as AWS delivers it, and says what its carrier wants back. `request` is the invocation's id.
     ///
     /// # Errors
     /// [`EventError`], only where trying the same event again may be right, or where nothing of it can be read.
-    pub async fn event(&self, event: &Value, request: &str, moment: Moment) -> Result<Value, EventError> {
+    pub async fn event(&self, event: &Value, request: &str, moment: InvocationContext) -> Result<Value, EventError> {
         match read(event)? {
             Delivery::Call(call) => Ok(http(&self.answer(&call, moment).await)),
             Delivery::HandedOn(run) => one(self.handed_on(&run, moment).await),
@@ -57,7 +57,7 @@ impl Reactor {
     ///
     /// # Errors
     /// [`RunError`].
-    pub async fn handed_on(&self, run: &HandedOn, moment: Moment) -> Result<Ended, RunError> {
+    pub async fn handed_on(&self, run: &Continuation, moment: InvocationContext) -> Result<RunResult, RunError> {
         self.act(&run.trigger, &run.run, run.times, moment).await
     }
 
@@ -65,9 +65,9 @@ impl Reactor {
     async fn several(
         &self,
         carrier: Carrier,
-        records: &[Record],
+        records: &[EventRecord],
         request: &str,
-        moment: Moment,
+        moment: InvocationContext,
     ) -> Result<Value, EventError> {
         let (mut reports, mut failures, mut messages) = (Vec::new(), Vec::new(), Vec::new());
         for (at, record) in records.iter().enumerate() {
@@ -86,20 +86,20 @@ impl Reactor {
         if failures.is_empty() { Ok(Value::Array(reports)) } else { Err(EventError::Several(failures)) }
     }
 
-    async fn record(&self, record: &Record, run: &str, moment: Moment) -> Result<Vec<Value>, String> {
+    async fn record(&self, record: &EventRecord, run: &str, moment: InvocationContext) -> Result<Vec<Value>, String> {
         let stored = match &record.notice {
             Err(error) => return Err(error.to_string()),
-            Ok(Notice::Ignored(why)) => {
+            Ok(ParsedRecord::Ignored(why)) => {
                 tracing::info!(%why, "ignored");
                 return Ok(Vec::new());
             }
-            Ok(Notice::HandedOn(run)) => {
+            Ok(ParsedRecord::HandedOn(run)) => {
                 let told = one(self.handed_on(run, moment).await);
                 return told.map(|told| vec![told]).map_err(|error| error.to_string());
             }
-            Ok(Notice::Stored(stored)) => stored,
+            Ok(ParsedRecord::Stored(stored)) => stored,
         };
-        let claims = claim(&self.config, stored);
+        let claims = match_sites(&self.config, stored);
         for declined in &claims.declined {
             tracing::info!(site = %declined.site, why = %declined.why, "not published");
         }
@@ -117,9 +117,9 @@ impl Reactor {
 /// A denial is a report, not an error: asking again would be denied again. So is an artifact that is broken, and a plugin that
 /// fails, which denies the run: the same bytes and the same plugins end alike. A configuration may be another one by the time of
 /// the last attempt, hours later.
-fn one(ended: Result<Ended, RunError>) -> Result<Value, EventError> {
+fn one(ended: Result<RunResult, RunError>) -> Result<Value, EventError> {
     let ended = match ended {
-        Err(error) if matches!(error.fault(), Fault::Artifact | Fault::Plugin) => {
+        Err(error) if matches!(error.fault(), ErrorKind::Artifact | ErrorKind::Plugin) => {
             return Ok(
                 json!({ "outcome": "failed", "errorType": error.fault().error_type(), "why": error.to_string() }),
             );

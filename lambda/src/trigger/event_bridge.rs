@@ -7,7 +7,7 @@ use serde_json::Value;
 use tidegate_core::sanitize::shown;
 use tidegate_core::timestamp::Timestamp;
 
-use super::s3_event::{Ignored, Notice, NoticeError, Stored};
+use super::s3_event::{IgnoredRecord, ParsedRecord, RecordError, StoredObject};
 use super::s3_record::{admitted, bucket_of, decoded, etag, form, key_of, sequencer, version};
 
 /// The source of S3's events.
@@ -21,33 +21,33 @@ const MAJOR_VERSION: &str = "0";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
-struct Head {
+struct EventBridgeSource {
     source: String,
     detail_type: String,
 }
 
 #[derive(Deserialize)]
-struct Event {
+struct EventBridgeEvent {
     time: String,
     region: Option<String>,
-    detail: Detail,
+    detail: EventBridgeDetail,
 }
 
 #[derive(Deserialize)]
-struct Detail {
+struct EventBridgeDetail {
     version: Option<String>,
-    bucket: Name,
-    object: Object,
+    bucket: EventBridgeBucket,
+    object: EventBridgeObject,
 }
 
 #[derive(Deserialize)]
-struct Name {
+struct EventBridgeBucket {
     name: String,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
-struct Object {
+struct EventBridgeObject {
     key: String,
     size: Option<u64>,
     etag: Option<String>,
@@ -56,24 +56,25 @@ struct Object {
 }
 
 /// Reads one event.
-pub(super) fn read(event: &Value) -> Result<Notice, NoticeError> {
-    let head = Head::deserialize(event).map_err(|error| form(&error))?;
+pub(super) fn read(event: &Value) -> Result<ParsedRecord, RecordError> {
+    let head = EventBridgeSource::deserialize(event).map_err(|error| form(&error))?;
     if head.source != SOURCE {
-        return Ok(Notice::Ignored(Ignored::Service(shown(&head.source))));
+        return Ok(ParsedRecord::Ignored(IgnoredRecord::Service(shown(&head.source))));
     }
     if head.detail_type != CREATED {
-        return Ok(Notice::Ignored(Ignored::Event(shown(&head.detail_type))));
+        return Ok(ParsedRecord::Ignored(IgnoredRecord::Event(shown(&head.detail_type))));
     }
-    let Event { time, region, detail } = Event::deserialize(event).map_err(|error| form(&error))?;
+    let EventBridgeEvent { time, region, detail } =
+        EventBridgeEvent::deserialize(event).map_err(|error| form(&error))?;
     if let Some(version) = detail.version.filter(|version| version.split('.').next() != Some(MAJOR_VERSION)) {
-        return Err(NoticeError::Version(shown(&version)));
+        return Err(RecordError::Version(shown(&version)));
     }
     let object = detail.object;
     let bucket = bucket_of(&detail.bucket.name)?;
     // AWS does not say whether this key is encoded as that of a notification is. Everything points to no, and `c++.zip`
     // would be lost if it were decoded; but tools of AWS's own decode it. Where that makes a difference, both are kept.
     let alternative = decoded(&object.key).filter(|key| *key != object.key).and_then(|key| key_of(&key).ok());
-    Ok(admitted(Stored {
+    Ok(admitted(StoredObject {
         sequencer: sequencer(&bucket, &object.key, object.sequencer),
         version: version(object.version_id),
         etag: etag(object.etag),

@@ -7,29 +7,29 @@ use std::time::Duration;
 
 use futures::TryStreamExt;
 use tidegate_core::config::Site;
-use tidegate_core::error_kind::Fault;
+use tidegate_core::error_kind::ErrorKind;
 use tidegate_core::location::ObjectLocation;
-use tidegate_publish::aws_error::CloudError;
+use tidegate_publish::aws_error::AwsError;
 
-use super::{Moment, Reactor, SecretsError};
+use super::{EventHandler, InvocationContext, SecretStoreError};
 use crate::github::{Github, GithubError};
-use crate::webhook::ProvidedArtifact;
+use crate::webhook::GithubFileRef;
 
 /// How long what runs that died left in the state is kept, which is longer than any run lasts.
 const LEFT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Why a file of GitHub's cannot be published.
 #[derive(Debug, thiserror::Error)]
-pub enum ProvidedError {
+pub enum GithubArtifactError {
     /// GitHub does not give it.
     #[error(transparent)]
     Github(#[from] GithubError),
     /// The state does not take it.
     #[error(transparent)]
-    Cloud(#[from] CloudError),
+    Cloud(#[from] AwsError),
     /// The token cannot be had.
     #[error(transparent)]
-    Secrets(#[from] SecretsError),
+    Secrets(#[from] SecretStoreError),
     /// No rule asks for it, which is what a run that somebody made up looks like.
     #[error("no rule of the site `{0}` asks for this file of GitHub's any more")]
     NoRule(tidegate_core::config::SiteName),
@@ -38,14 +38,14 @@ pub enum ProvidedError {
     NoState(tidegate_core::config::SiteName),
 }
 
-impl ProvidedError {
+impl GithubArtifactError {
     /// Whose fault it is.
     #[must_use]
-    pub fn fault(&self) -> Fault {
+    pub fn fault(&self) -> ErrorKind {
         match self {
             Self::Github(error) => error.fault(),
-            Self::Cloud(_) | Self::Secrets(SecretsError::Cloud(_)) => Fault::Cloud,
-            Self::Secrets(_) | Self::NoRule(_) | Self::NoState(_) => Fault::Configuration,
+            Self::Cloud(_) | Self::Secrets(SecretStoreError::Cloud(_)) => ErrorKind::Cloud,
+            Self::Secrets(_) | Self::NoRule(_) | Self::NoState(_) => ErrorKind::Configuration,
         }
     }
 
@@ -57,21 +57,21 @@ impl ProvidedError {
     }
 }
 
-impl Reactor {
+impl EventHandler {
     /// Fetches a file into the state, unless it is there.
     pub(super) async fn fetch_file(
         &self,
         site: &Site,
-        wanted: &ProvidedArtifact,
-        moment: Moment,
-    ) -> Result<ObjectLocation, ProvidedError> {
+        wanted: &GithubFileRef,
+        moment: InvocationContext,
+    ) -> Result<ObjectLocation, GithubArtifactError> {
         // Whoever may invoke the function may hand it a run. The token goes nowhere but where the configuration says.
         if !site.github_rules().any(|rule| wanted.is_configured_by(rule)) {
-            return Err(ProvidedError::NoRule(site.name.clone()));
+            return Err(GithubArtifactError::NoRule(site.name.clone()));
         }
-        let state = self.publisher.state(site).ok_or_else(|| ProvidedError::NoState(site.name.clone()))?;
+        let state = self.publisher.state(site).ok_or_else(|| GithubArtifactError::NoState(site.name.clone()))?;
         let token = self.vault.secret(&wanted.access.token).await?;
-        let github = Github::new(&wanted.access, &token, Moment { deadline: moment.handover(), ..moment })?;
+        let github = Github::new(&wanted.access, &token, InvocationContext { deadline: moment.handover(), ..moment })?;
         let file = github.find(wanted).await?;
         let name = wanted.stored_name(&file);
         let place = state.fetched(&name)?;
@@ -85,13 +85,13 @@ impl Reactor {
         }
         let carry = || async {
             let bytes = github.open(wanted, &file).await?;
-            match state.put_fetched(&name, bytes.map_err(ProvidedError::from)).await {
+            match state.put_fetched(&name, bytes.map_err(GithubArtifactError::from)).await {
                 // Another invocation was quicker, with the very same file.
-                Err(ProvidedError::Cloud(error)) if error.is_condition_failed() => Ok(()),
+                Err(GithubArtifactError::Cloud(error)) if error.is_condition_failed() => Ok(()),
                 stored => stored,
             }
         };
-        github.again(carry, ProvidedError::of_github).await?;
+        github.again(carry, GithubArtifactError::of_github).await?;
         Ok(place)
     }
 

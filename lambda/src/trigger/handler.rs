@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use tidegate_publish::publish::Publisher;
 
-use super::{Journal, Relay, Vault};
+use super::{RunLog, SecretStore, SelfInvoke};
 
 /// How long before the end of an invocation a run is handed on: what is under way is given up, and the next invocation must
 /// be asked for.
@@ -23,29 +23,29 @@ pub const MOST_TIMES: u32 = 20;
 
 /// What acts.
 #[derive(Clone)]
-pub struct Reactor {
+pub struct EventHandler {
     /// The configuration, as it was deployed.
     pub config: Arc<Config>,
     /// Who publishes.
     pub publisher: Publisher,
     /// Where secrets are.
-    pub vault: Arc<dyn Vault>,
+    pub vault: Arc<dyn SecretStore>,
     /// How a run gets into another invocation.
-    pub relay: Arc<dyn Relay>,
+    pub relay: Arc<dyn SelfInvoke>,
     /// Who is told of every run.
-    pub journal: Arc<dyn Journal>,
+    pub journal: Arc<dyn RunLog>,
 }
 
 /// The moment of an invocation, and how much of it there is. Entries read the clock.
 #[derive(Debug, Clone, Copy)]
-pub struct Moment {
+pub struct InvocationContext {
     /// Now.
     pub now: Timestamp,
     /// When the invocation ends.
     pub deadline: Instant,
 }
 
-impl Moment {
+impl InvocationContext {
     /// When a run must have ended or be handed on.
     #[must_use]
     pub fn handover(&self) -> Instant {

@@ -18,7 +18,7 @@ pub const FUNCTION_PAYLOAD_BYTES: usize = 6 * 1024 * 1024;
 
 /// An HTTP request.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Call {
+pub struct HttpRequest {
     /// The method, in capitals.
     pub method: String,
     /// The path, as it was sent.
@@ -31,7 +31,7 @@ pub struct Call {
 
 /// Why a request cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CallError {
+pub enum HttpRequestError {
     /// The older form, which REST APIs and load balancers send.
     #[error("the HTTP event is not of payload format 2.0, use a Function URL or an HTTP API with that format")]
     Format,
@@ -45,18 +45,18 @@ pub enum CallError {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Form {
+struct PayloadVersion {
     raw_path: Option<String>,
     #[serde(default)]
     headers: BTreeMap<String, String>,
-    request_context: Context,
+    request_context: RequestContext,
     body: Option<String>,
     #[serde(default)]
     is_base64_encoded: bool,
 }
 
 #[derive(Deserialize)]
-struct Context {
+struct RequestContext {
     http: Http,
 }
 
@@ -65,7 +65,7 @@ struct Http {
     method: String,
 }
 
-impl Call {
+impl HttpRequest {
     /// A request from its parts.
     #[must_use]
     pub fn new<'a>(
@@ -91,14 +91,15 @@ impl Call {
         self.headers.get(name).map(String::as_str)
     }
 
-    pub(super) fn read(event: &Value) -> Result<Self, CallError> {
+    pub(super) fn read(event: &Value) -> Result<Self, HttpRequestError> {
         if event.pointer("/requestContext/http").is_none() {
-            return Err(CallError::Format);
+            return Err(HttpRequestError::Format);
         }
-        let form = Form::deserialize(event).map_err(|error| CallError::Form(shown(&error.to_string())))?;
+        let form =
+            PayloadVersion::deserialize(event).map_err(|error| HttpRequestError::Form(shown(&error.to_string())))?;
         let text = form.body.unwrap_or_default();
         let body = match form.is_base64_encoded {
-            true => BASE64_STANDARD.decode(text).map_err(|_| CallError::Base64)?,
+            true => BASE64_STANDARD.decode(text).map_err(|_| HttpRequestError::Base64)?,
             false => text.into_bytes(),
         };
         let headers = form.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
@@ -106,7 +107,7 @@ impl Call {
     }
 }
 
-impl fmt::Debug for Call {
+impl fmt::Debug for HttpRequest {
     /// Without what may be secret: values of headers, and the body.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call")

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tidegate_core::config::Site;
 use tidegate_core::timestamp::Timestamp;
-use tidegate_core::webhook_delivery::{DeliveryIdentity, Seen, Turn};
+use tidegate_core::webhook_delivery::{DeliveryDigest, DeliveryRecord, DeliveryState};
 use tidegate_publish::publish::Publisher;
 use tidegate_publish::state::StateError;
 
@@ -20,27 +20,27 @@ const ATTEMPTS: usize = 5;
 pub(super) async fn begin(
     publisher: &Publisher,
     site: &Site,
-    identity: &DeliveryIdentity,
+    identity: &DeliveryDigest,
     (delivery, run): (&str, &str),
     now: Timestamp,
-) -> Result<Option<Turn>, StateError> {
+) -> Result<Option<DeliveryState>, StateError> {
     let Some(state) = publisher.state(site) else { return Ok(None) };
     for _ in 0..ATTEMPTS {
         let before = state.seen(identity).await?;
-        let turn = Seen::turn(before.as_ref().map(|(seen, _)| seen), delivery, run, now, ALIVE);
-        let Turn::Run(seen) = &turn else { return Ok(Some(turn)) };
+        let turn = DeliveryRecord::turn(before.as_ref().map(|(seen, _)| seen), delivery, run, now, ALIVE);
+        let DeliveryState::Run(seen) = &turn else { return Ok(Some(turn)) };
         if state.put_seen(identity, seen, before.as_ref().map(|(_, etag)| etag)).await? {
             return Ok(Some(turn));
         }
     }
-    Ok(Some(Turn::AlreadyRunning(String::new())))
+    Ok(Some(DeliveryState::AlreadyRunning(String::new())))
 }
 
 /// Remembers how a run ended, if it is still the one that acts on the delivery.
 pub(super) async fn end(
     publisher: &Publisher,
     site: &Site,
-    identity: &DeliveryIdentity,
+    identity: &DeliveryDigest,
     run: &str,
     well: bool,
 ) -> Result<(), StateError> {

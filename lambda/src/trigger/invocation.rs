@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tidegate_core::config::{Site, SiteName};
 use tidegate_core::location::Source;
-use tidegate_core::request::Order;
+use tidegate_core::request::Revision;
 use tidegate_core::sanitize::shown;
 use tidegate_core::timestamp::Timestamp;
 
-use super::artifact_ref::{Cause, Trigger, Wanted};
+use super::artifact_ref::{ArtifactRef, Trigger, TriggerCause};
 
-/// The form of [`HandedOn`]; another number is another form.
+/// The form of [`Continuation`]; another number is another form.
 pub const HANDOVER_FORMAT: u32 = 1;
 
 /// A direct invocation: what to publish. Everything else is the configuration's, never the caller's.
@@ -36,7 +36,7 @@ pub struct Invocation {
 /// that works, or from one that runs out of time to one that goes on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct HandedOn {
+pub struct Continuation {
     /// [`HANDOVER_FORMAT`].
     pub format: u32,
     /// The run's id, the same however often it is handed on.
@@ -73,9 +73,9 @@ impl Invocation {
         Ok(Trigger {
             site: site.name.clone(),
             release: self.release.clone().unwrap_or_else(|| source.to_string()),
-            wanted: Wanted::Source { source, pin: None },
-            cause: Cause::Invocation,
-            order: self.committed.map(|at| Order::at(at.milliseconds())),
+            wanted: ArtifactRef::Source { source, pin: None },
+            cause: TriggerCause::Invocation,
+            order: self.committed.map(|at| Revision::at(at.milliseconds())),
             delivery: None,
             status: None,
         })
@@ -86,7 +86,7 @@ impl Invocation {
     }
 }
 
-impl HandedOn {
+impl Continuation {
     /// The field of an event that holds it.
     pub const FIELD: &'static str = "tidegate";
 

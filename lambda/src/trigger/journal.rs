@@ -4,26 +4,26 @@ use std::time::Duration;
 
 use tidegate_core::timestamp::Timestamp;
 
-use super::{Ended, RunError};
-use crate::run_log::{Ending, Entry};
+use super::{RunError, RunResult};
+use crate::run_log::{RunEnding, RunLogEntry};
 use crate::trigger::Trigger;
 
 /// Hears of every run, also of one that failed.
-pub trait Journal: Send + Sync {
+pub trait RunLog: Send + Sync {
     /// A run ended, or was handed on.
-    fn enter(&self, entry: &Entry);
+    fn enter(&self, entry: &RunLogEntry);
 }
 
 /// What is told of a run that began at `began` in the sense of people, and took `took`.
 pub(super) fn entry(
     trigger: &Trigger,
     (run, times): (&str, u32),
-    ended: &Result<Ended, RunError>,
+    ended: &Result<RunResult, RunError>,
     began: Timestamp,
     took: Duration,
-) -> Entry {
+) -> RunLogEntry {
     let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    Entry {
+    RunLogEntry {
         run: run.to_owned(),
         site: trigger.site.clone(),
         cause: trigger.cause,
@@ -32,10 +32,10 @@ pub(super) fn entry(
         at: Timestamp::from_milliseconds(began.milliseconds().saturating_add(milliseconds)),
         milliseconds,
         ending: match ended {
-            Ok(Ended::Report(report)) => Ending::Report(report.clone()),
-            Ok(Ended::Superseded(why)) => Ending::Superseded(why.clone()),
-            Ok(Ended::HandedOn { .. }) => Ending::HandedOn,
-            Err(error) => Ending::Failed { fault: error.fault(), why: error.to_string() },
+            Ok(RunResult::Report(report)) => RunEnding::Report(report.clone()),
+            Ok(RunResult::Superseded(why)) => RunEnding::Superseded(why.clone()),
+            Ok(RunResult::HandedOn { .. }) => RunEnding::HandedOn,
+            Err(error) => RunEnding::Failed { fault: error.fault(), why: error.to_string() },
         },
     }
 }

@@ -6,32 +6,32 @@
 use tidegate_core::config::{Config, Site, SiteName};
 use tidegate_core::key::{Key, KeyError, StoredKey};
 use tidegate_core::location::{ObjectLocation, Source};
-use tidegate_core::staged_build::{Build, BuildError, Part, READY_MARKER, stem};
+use tidegate_core::staged_build::{Build, BuildKey, READY_MARKER, StagedBuildError, stem};
 
-use super::artifact_ref::{Cause, Choice, Pin, Reading, Trigger, Wanted};
-use super::s3_event::Stored;
+use super::artifact_ref::{AmbiguousKey, ArtifactRef, KeyReading, ObjectVersion, Trigger, TriggerCause};
+use super::s3_event::StoredObject;
 
 /// What a stored object asks for, site by site. Both lists are empty where it lies in nobody's place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Claims {
+pub struct MatchedSites {
     /// Sites that are to be published.
     pub triggers: Vec<Trigger>,
     /// Sites in whose place it lies, and that are not published.
-    pub declined: Vec<Declined>,
+    pub declined: Vec<UnmatchedSite>,
 }
 
 /// A site that is not published, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Declined {
+pub struct UnmatchedSite {
     /// The site.
     pub site: SiteName,
     /// The reason.
-    pub why: Unclaimed,
+    pub why: NoMatchReason,
 }
 
 /// Why an object in a site's place publishes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unclaimed {
+pub enum NoMatchReason {
     /// One file of many; the marker comes last.
     #[error("`{0}` is part of what is staged, which counts once `{1}` is there")]
     Part(StoredKey, String),
@@ -46,13 +46,13 @@ pub enum Unclaimed {
     Key(#[from] KeyError),
     /// A build whose name cannot be one.
     #[error(transparent)]
-    Build(#[from] BuildError),
+    Build(#[from] StagedBuildError),
 }
 
 /// What a stored object asks of each site.
 #[must_use]
-pub fn claim(config: &Config, stored: &Stored) -> Claims {
-    let mut claims = Claims::default();
+pub fn match_sites(config: &Config, stored: &StoredObject) -> MatchedSites {
+    let mut claims = MatchedSites::default();
     for site in &config.sites {
         match wanted(site, stored) {
             None => {}
@@ -60,12 +60,12 @@ pub fn claim(config: &Config, stored: &Stored) -> Claims {
                 site: site.name.clone(),
                 wanted,
                 release,
-                cause: Cause::Upload,
+                cause: TriggerCause::Upload,
                 order: Some(stored.order()),
                 delivery: None,
                 status: None,
             }),
-            Some(Err(why)) => claims.declined.push(Declined { site: site.name.clone(), why }),
+            Some(Err(why)) => claims.declined.push(UnmatchedSite { site: site.name.clone(), why }),
         }
     }
     claims
@@ -75,14 +75,14 @@ pub fn claim(config: &Config, stored: &Stored) -> Claims {
 type Found = (String, Source);
 
 /// What the object asks of one site; nothing where it does not lie in the site's places.
-fn wanted(site: &Site, stored: &Stored) -> Option<Result<(String, Wanted), Unclaimed>> {
+fn wanted(site: &Site, stored: &StoredObject) -> Option<Result<(String, ArtifactRef), NoMatchReason>> {
     let raw = place(site, stored, &stored.key);
     let Some(decoded_key) = &stored.alternative else {
         let pin = pin(stored);
         return Some(raw?.map(|(release, source)| {
             // The version of a marker says nothing about the objects that it closes.
             let pin = pin.filter(|_| matches!(source, Source::Object(_)));
-            (release, Wanted::Source { source, pin })
+            (release, ArtifactRef::Source { source, pin })
         }));
     };
     let decoded = place(site, stored, decoded_key);
@@ -93,32 +93,32 @@ fn wanted(site: &Site, stored: &Stored) -> Option<Result<(String, Wanted), Uncla
         (Some(Err(why)), _) | (None, Some(Err(why))) => return Some(Err(why.clone())),
         (None, None) => return None,
     };
-    let reading = |key: &StoredKey, found: Option<Result<Found, Unclaimed>>| Reading {
+    let reading = |key: &StoredKey, found: Option<Result<Found, NoMatchReason>>| KeyReading {
         key: key.clone(),
         source: found.and_then(Result::ok).map(|(_, source)| source),
     };
-    let choice = Choice {
+    let choice = AmbiguousKey {
         bucket: stored.bucket.clone(),
         raw: reading(&stored.key, raw),
         decoded: reading(decoded_key, decoded),
         pin: pin(stored).filter(|_| pinned),
     };
-    Some(Ok((release, Wanted::Choice(Box::new(choice)))))
+    Some(Ok((release, ArtifactRef::Choice(Box::new(choice)))))
 }
 
 /// The state of the object: its version where it has one that stays, else its ETag.
-fn pin(stored: &Stored) -> Option<Pin> {
-    stored.version.clone().map(Pin::Version).or_else(|| stored.etag.clone().map(Pin::Etag))
+fn pin(stored: &StoredObject) -> Option<ObjectVersion> {
+    stored.version.clone().map(ObjectVersion::Version).or_else(|| stored.etag.clone().map(ObjectVersion::Etag))
 }
 
 /// What an object of that key is to a site.
-fn place(site: &Site, stored: &Stored, key: &StoredKey) -> Option<Result<Found, Unclaimed>> {
+fn place(site: &Site, stored: &StoredObject, key: &StoredKey) -> Option<Result<Found, NoMatchReason>> {
     let found = in_staged(site, stored, key).or_else(|| in_builds(site, stored, key))?;
-    Some(found.and_then(|found| if site.publishes_on_upload() { Ok(found) } else { Err(Unclaimed::Uploads) }))
+    Some(found.and_then(|found| if site.publishes_on_upload() { Ok(found) } else { Err(NoMatchReason::Uploads) }))
 }
 
 /// The one archive or prefix that `staged` names.
-fn in_staged(site: &Site, stored: &Stored, key: &StoredKey) -> Option<Result<Found, Unclaimed>> {
+fn in_staged(site: &Site, stored: &StoredObject, key: &StoredKey) -> Option<Result<Found, NoMatchReason>> {
     match site.staged.as_ref()? {
         Source::Object(object) if object.bucket == stored.bucket && object.key.as_str() == key.as_str() => {
             let name = object.key.file_name();
@@ -128,7 +128,7 @@ fn in_staged(site: &Site, stored: &Stored, key: &StoredKey) -> Option<Result<Fou
             let relative = location.prefix.relative(key.as_str())?;
             if relative.as_str() != READY_MARKER {
                 let marker = location.prefix.join(READY_MARKER);
-                return Some(Err(Unclaimed::Part(key.clone(), marker)));
+                return Some(Err(NoMatchReason::Part(key.clone(), marker)));
             }
             let name = location.prefix.as_str().trim_end_matches('/').rsplit('/').next().unwrap_or_default();
             let name = if name.is_empty() { location.bucket.as_str() } else { name };
@@ -139,21 +139,21 @@ fn in_staged(site: &Site, stored: &Stored, key: &StoredKey) -> Option<Result<Fou
 }
 
 /// A build below `builds`.
-fn in_builds(site: &Site, stored: &Stored, key: &StoredKey) -> Option<Result<Found, Unclaimed>> {
+fn in_builds(site: &Site, stored: &StoredObject, key: &StoredKey) -> Option<Result<Found, NoMatchReason>> {
     let place = site.builds.as_ref().filter(|place| place.bucket == stored.bucket)?;
     let relative = place.prefix.relative(key.as_str())?;
-    Some(match Part::of(&relative) {
-        Part::Archive(name) => Key::new(key.as_str())
-            .map_err(Unclaimed::from)
+    Some(match BuildKey::of(&relative) {
+        BuildKey::Archive(name) => Key::new(key.as_str())
+            .map_err(NoMatchReason::from)
             .map(|key| (name.to_owned(), Source::Object(ObjectLocation { bucket: stored.bucket.clone(), key }))),
-        Part::Marker(name) => match Build::new(place, name) {
+        BuildKey::Marker(name) => match Build::new(place, name) {
             Ok(build) => Ok((name.to_owned(), Source::Prefix(build.prefix().clone()))),
             Err(error) => Err(error.into()),
         },
-        Part::Inside(name) => {
+        BuildKey::Inside(name) => {
             let marker = StoredKey::new(&place.prefix.join(&format!("{name}/{READY_MARKER}")));
-            Err(Unclaimed::Part(key.clone(), marker.to_string()))
+            Err(NoMatchReason::Part(key.clone(), marker.to_string()))
         }
-        Part::Other => Err(Unclaimed::NoBuild(key.clone())),
+        BuildKey::Other => Err(NoMatchReason::NoBuild(key.clone())),
     })
 }

@@ -31,20 +31,22 @@ mod webhook;
 
 use serde_json::Value;
 
-pub use artifact_ref::{Cause, Choice, Doubt, Pin, Reading, Trigger, Wanted};
+pub use artifact_ref::{
+    AmbiguousKey, AmbiguousKeyError, ArtifactRef, KeyReading, ObjectVersion, Trigger, TriggerCause,
+};
 pub use event::EventError;
-pub use github_artifact::ProvidedError;
-pub use handler::{HANDOVER, MOST_TIMES, Moment, Reactor};
-pub use http_request::{Call, CallError, FUNCTION_PAYLOAD_BYTES};
-pub use invocation::{HANDOVER_FORMAT, HandedOn, Invocation, InvocationError};
-pub use journal::Journal;
-pub use match_sites::{Claims, Declined, Unclaimed, claim};
-pub use resolve::FoundError;
-pub use run::{Ended, RunError};
-pub use s3_event::{Ignored, MessageId, Notice, NoticeError, ObjectName, Record, Stored};
-pub use secrets::{AwsSecrets, SecretsError, Vault};
-pub use self_invoke::{FunctionRelay, Relay};
-pub use webhook::{Answer, Promised};
+pub use github_artifact::GithubArtifactError;
+pub use handler::{EventHandler, HANDOVER, InvocationContext, MOST_TIMES};
+pub use http_request::{FUNCTION_PAYLOAD_BYTES, HttpRequest, HttpRequestError};
+pub use invocation::{Continuation, HANDOVER_FORMAT, Invocation, InvocationError};
+pub use journal::RunLog;
+pub use match_sites::{MatchedSites, NoMatchReason, UnmatchedSite, match_sites};
+pub use resolve::ResolveError;
+pub use run::{RunError, RunResult};
+pub use s3_event::{EventObject, EventRecord, IgnoredRecord, MessageId, ParsedRecord, RecordError, StoredObject};
+pub use secrets::{AwsSecrets, SecretStore, SecretStoreError};
+pub use self_invoke::{LambdaSelfInvoke, SelfInvoke};
+pub use webhook::{StartedRun, WebhookResponse};
 
 use tidegate_core::sanitize::shown;
 
@@ -54,15 +56,15 @@ pub enum Delivery {
     /// Whoever may invoke the function names what to publish.
     Invocation(Invocation),
     /// An earlier invocation of the same function hands a run on.
-    HandedOn(Box<HandedOn>),
+    HandedOn(Box<Continuation>),
     /// An HTTP request, of a Function URL or an API Gateway.
-    Call(Call),
+    Call(HttpRequest),
     /// Events of S3. Each record stands for itself: a bad one keeps none of the others from being acted on.
     Events {
         /// The outermost envelope.
         carrier: Carrier,
         /// The records in the order in which they stood.
-        records: Vec<Record>,
+        records: Vec<EventRecord>,
     },
 }
 
@@ -95,23 +97,23 @@ pub enum TriggerError {
     HandedOn(String),
     /// An HTTP request in a wrong form.
     #[error(transparent)]
-    Call(#[from] CallError),
+    Call(#[from] HttpRequestError),
 }
 
 /// Reads an event.
 ///
 /// # Errors
-/// [`TriggerError`], only where nothing of it can be read; a bad record among others is told in its [`Record`].
+/// [`TriggerError`], only where nothing of it can be read; a bad record among others is told in its [`EventRecord`].
 pub fn read(event: &Value) -> Result<Delivery, TriggerError> {
     let Value::Object(fields) = event else {
         return Err(TriggerError::Unknown("it is no JSON object".to_owned()));
     };
     let has = |name: &str| fields.contains_key(name);
     if has("requestContext") || has("httpMethod") {
-        return Ok(Delivery::Call(Call::read(event)?));
+        return Ok(Delivery::Call(HttpRequest::read(event)?));
     }
-    if let Some(run) = fields.get(HandedOn::FIELD) {
-        return Ok(Delivery::HandedOn(Box::new(HandedOn::read(run).map_err(TriggerError::HandedOn)?)));
+    if let Some(run) = fields.get(Continuation::FIELD) {
+        return Ok(Delivery::HandedOn(Box::new(Continuation::read(run).map_err(TriggerError::HandedOn)?)));
     }
     if has("site") {
         return Invocation::read(event).map(Delivery::Invocation).map_err(TriggerError::Invocation);

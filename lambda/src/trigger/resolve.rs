@@ -3,26 +3,26 @@
 use tidegate_core::config::Site;
 use tidegate_core::key::StoredKey;
 use tidegate_core::location::{Bucket, Location, ObjectLocation, Source};
-use tidegate_core::staged_build::{BuildError, newest};
-use tidegate_publish::aws_error::CloudError;
+use tidegate_core::staged_build::{StagedBuildError, newest};
+use tidegate_publish::aws_error::AwsError;
 use tidegate_publish::s3::S3;
 
-use super::github_artifact::ProvidedError;
-use super::{Moment, Reactor};
-use crate::trigger::{Doubt, Pin, Trigger, Wanted};
+use super::github_artifact::GithubArtifactError;
+use super::{EventHandler, InvocationContext};
+use crate::trigger::{AmbiguousKeyError, ArtifactRef, ObjectVersion, Trigger};
 
 /// Why there is nothing to publish.
 #[derive(Debug, thiserror::Error)]
-pub enum FoundError {
+pub enum ResolveError {
     /// AWS does not say.
     #[error(transparent)]
-    Cloud(#[from] CloudError),
+    Cloud(#[from] AwsError),
     /// Two readings of one name.
     #[error(transparent)]
-    Doubt(#[from] Doubt),
+    Doubt(#[from] AmbiguousKeyError),
     /// The build is not there.
     #[error(transparent)]
-    Build(#[from] BuildError),
+    Build(#[from] StagedBuildError),
     /// No build at all.
     #[error("nothing is staged in `{0}` yet")]
     Empty(Location),
@@ -31,12 +31,12 @@ pub enum FoundError {
     Replaced(String),
     /// A file that GitHub keeps.
     #[error(transparent)]
-    Provided(#[from] ProvidedError),
+    Provided(#[from] GithubArtifactError),
 }
 
 /// What is published.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct ResolvedSource {
     pub(super) source: Source,
     /// The build's own name, where only looking told which one it is.
     pub(super) release: Option<String>,
@@ -46,21 +46,21 @@ pub(super) struct Found {
 
 /// Looks, and fetches what is not in S3.
 pub(super) async fn find(
-    reactor: &Reactor,
+    reactor: &EventHandler,
     site: &Site,
     trigger: &Trigger,
-    moment: Moment,
-) -> Result<Found, FoundError> {
+    moment: InvocationContext,
+) -> Result<ResolvedSource, ResolveError> {
     let s3 = &S3::new(&reactor.publisher.connection);
-    let known = |source: Source| Ok(Found { source, release: None, fetched: None });
+    let known = |source: Source| Ok(ResolvedSource { source, release: None, fetched: None });
     match &trigger.wanted {
-        Wanted::Source { source, pin } => {
+        ArtifactRef::Source { source, pin } => {
             if let (Source::Object(object), Some(pin)) = (source, pin) {
                 still(s3, &object.bucket, object.key.as_str(), pin).await?;
             }
             known(source.clone())
         }
-        Wanted::Choice(choice) => {
+        ArtifactRef::Choice(choice) => {
             let there = |key: &StoredKey| {
                 let key = key.as_str().to_owned();
                 async move { s3.state_of(&choice.bucket, &key).await.map(|state| state.is_some()) }
@@ -72,30 +72,30 @@ pub(super) async fn find(
             }
             known(source)
         }
-        Wanted::Build(build) => {
+        ArtifactRef::Build(build) => {
             let archive = s3.state_of(&build.archive().bucket, build.archive().key.as_str()).await?.is_some();
             let marker = s3.state_of(&build.marker().bucket, build.marker().key.as_str()).await?.is_some();
             known(build.source(archive, marker)?)
         }
-        Wanted::Newest(place) => {
+        ArtifactRef::Newest(place) => {
             let landed = s3.landed(place).await?;
-            let (release, source, _) = newest(place, landed).ok_or_else(|| FoundError::Empty(place.clone()))?;
-            Ok(Found { source, release: Some(release), fetched: None })
+            let (release, source, _) = newest(place, landed).ok_or_else(|| ResolveError::Empty(place.clone()))?;
+            Ok(ResolvedSource { source, release: Some(release), fetched: None })
         }
-        Wanted::Provided(wanted) => {
+        ArtifactRef::Provided(wanted) => {
             let fetched = reactor.fetch_file(site, wanted, moment).await?;
-            Ok(Found { source: Source::Object(fetched.clone()), release: None, fetched: Some(fetched) })
+            Ok(ResolvedSource { source: Source::Object(fetched.clone()), release: None, fetched: Some(fetched) })
         }
     }
 }
 
 /// Refuses an object that is in another state than the announced one.
-async fn still(s3: &S3, bucket: &Bucket, key: &str, pin: &Pin) -> Result<(), FoundError> {
-    let replaced = || FoundError::Replaced(format!("s3://{bucket}/{}", key.escape_debug()));
+async fn still(s3: &S3, bucket: &Bucket, key: &str, pin: &ObjectVersion) -> Result<(), ResolveError> {
+    let replaced = || ResolveError::Replaced(format!("s3://{bucket}/{}", key.escape_debug()));
     let state = s3.state_of(bucket, key).await?.ok_or_else(replaced)?;
     let same = match pin {
-        Pin::Etag(etag) => state.etag == *etag,
-        Pin::Version(version) => state.version.as_deref() == Some(version),
+        ObjectVersion::Etag(etag) => state.etag == *etag,
+        ObjectVersion::Version(version) => state.version.as_deref() == Some(version),
     };
     if same { Ok(()) } else { Err(replaced()) }
 }

@@ -5,12 +5,12 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, Ended};
+use super::{RunResult, WebhookResponse};
 use crate::run_log::short;
 use crate::trigger::MessageId;
 
 /// An HTTP answer.
-pub(super) fn http(answer: &Answer) -> Value {
+pub(super) fn http(answer: &WebhookResponse) -> Value {
     let body = serde_json::to_string(answer).unwrap_or_default();
     json!({
         "statusCode": answer.status,
@@ -27,10 +27,10 @@ pub(super) fn batch(failed: &[MessageId]) -> Value {
 }
 
 /// How a run ended, for whoever invoked it. An answer of more than 6 MB would be an error, and the run would be tried again.
-pub(super) fn told(ended: &Ended) -> Value {
+pub(super) fn told(ended: &RunResult) -> Value {
     match ended {
-        Ended::Report(report) => short(report),
-        Ended::Superseded(why) => json!({ "outcome": "superseded", "why": why }),
-        Ended::HandedOn { times } => json!({ "outcome": "continues", "times": times }),
+        RunResult::Report(report) => short(report),
+        RunResult::Superseded(why) => json!({ "outcome": "superseded", "why": why }),
+        RunResult::HandedOn { times } => json!({ "outcome": "continues", "times": times }),
     }
 }

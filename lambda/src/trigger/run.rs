@@ -3,24 +3,24 @@
 use serde::Serialize;
 use tidegate_core::approval::Approval;
 use tidegate_core::config::{ConfigError, Site};
-use tidegate_core::error_kind::Fault;
-use tidegate_core::report::{Outcome, Report};
-use tidegate_publish::aws_error::CloudError;
+use tidegate_core::error_kind::ErrorKind;
+use tidegate_core::report::{Outcome, PublishReport};
+use tidegate_publish::aws_error::AwsError;
 use tidegate_publish::publish::PublishError;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::journal::entry;
-use super::resolve::{Found, FoundError, find};
-use super::{HANDOVER, MOST_TIMES, Moment, Reactor, idempotency};
-use crate::trigger::{HANDOVER_FORMAT, HandedOn, Invocation, InvocationError, Trigger};
+use super::resolve::{ResolveError, ResolvedSource, find};
+use super::{EventHandler, HANDOVER, InvocationContext, MOST_TIMES, idempotency};
+use crate::trigger::{Continuation, HANDOVER_FORMAT, Invocation, InvocationError, Trigger};
 
 /// How a run ended.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Ended {
+pub enum RunResult {
     /// It came to an end.
-    Report(Box<Report>),
+    Report(Box<PublishReport>),
     /// Nothing had to be done; a success.
     Superseded(String),
     /// The time was too short: another invocation goes on, with what was written so far.
@@ -38,13 +38,13 @@ pub enum RunError {
     Config(#[from] ConfigError),
     /// Nothing to publish.
     #[error(transparent)]
-    Found(#[from] FoundError),
+    Found(#[from] ResolveError),
     /// No plan came about.
     #[error(transparent)]
     Publish(#[from] PublishError),
     /// The run could not be handed on.
     #[error("the run ran out of time and could not be handed on: {0}")]
-    Relay(CloudError),
+    Relay(AwsError),
     /// It was handed on too often.
     #[error(
         "the run was handed on {MOST_TIMES} times and still has no end: give the function more memory, or split the site"
@@ -58,17 +58,17 @@ pub enum RunError {
 impl RunError {
     /// Whose fault it is: only what is the cloud's may go well another time.
     #[must_use]
-    pub fn fault(&self) -> Fault {
+    pub fn fault(&self) -> ErrorKind {
         match self {
             Self::Publish(error) => error.fault(),
-            Self::Found(FoundError::Provided(error)) => error.fault(),
-            Self::Found(FoundError::Cloud(_)) | Self::Relay(_) => Fault::Cloud,
-            Self::Config(_) | Self::Found(_) | Self::Endless | Self::Invocation(_) => Fault::Configuration,
+            Self::Found(ResolveError::Provided(error)) => error.fault(),
+            Self::Found(ResolveError::Cloud(_)) | Self::Relay(_) => ErrorKind::Cloud,
+            Self::Config(_) | Self::Found(_) | Self::Endless | Self::Invocation(_) => ErrorKind::Configuration,
         }
     }
 }
 
-impl Ended {
+impl RunResult {
     /// Whether asking again would be right: what failed, and what is half done.
     #[must_use]
     pub fn failed(&self) -> bool {
@@ -76,12 +76,18 @@ impl Ended {
     }
 }
 
-impl Reactor {
+impl EventHandler {
     /// What a trigger asks for. `run` is the run's id, the same however often it is handed on, and `times` how often it was.
     ///
     /// # Errors
     /// [`RunError`].
-    pub async fn act(&self, trigger: &Trigger, run: &str, times: u32, moment: Moment) -> Result<Ended, RunError> {
+    pub async fn act(
+        &self,
+        trigger: &Trigger,
+        run: &str,
+        times: u32,
+        moment: InvocationContext,
+    ) -> Result<RunResult, RunError> {
         let site = self.config.site(trigger.site.as_str())?;
         let since = Instant::now();
         let span = tracing::info_span!("run", run, site = %site.name);
@@ -90,7 +96,7 @@ impl Reactor {
         }
         let ended = self.within(site, trigger, run, times, moment).instrument(span).await;
         self.journal.enter(&entry(trigger, (run, times), &ended, moment.now, since.elapsed()));
-        let open = matches!(ended, Ok(Ended::HandedOn { .. }));
+        let open = matches!(ended, Ok(RunResult::HandedOn { .. }));
         if let Some(identity) = trigger.delivery.as_ref().filter(|_| !open) {
             let well = ended.as_ref().is_ok_and(|ended| !ended.failed());
             if let Err(error) = idempotency::end(&self.publisher, site, identity, run, well).await {
@@ -107,15 +113,15 @@ impl Reactor {
         trigger: &Trigger,
         run: &str,
         times: u32,
-        moment: Moment,
-    ) -> Result<Ended, RunError> {
+        moment: InvocationContext,
+    ) -> Result<RunResult, RunError> {
         let found = match find(self, site, trigger, moment).await {
             Ok(found) => found,
             // A newer event is on its way, or was here already.
-            Err(error @ FoundError::Replaced(_)) => return Ok(Ended::Superseded(error.to_string())),
+            Err(error @ ResolveError::Replaced(_)) => return Ok(RunResult::Superseded(error.to_string())),
             Err(error) => return Err(error.into()),
         };
-        let Found { source, release, fetched } = found;
+        let ResolvedSource { source, release, fetched } = found;
         let mut request = trigger.request(source, moment.now.milliseconds());
         if let Some(release) = release {
             request.release = release;
@@ -127,7 +133,7 @@ impl Reactor {
         let publishing = publisher.publish(&request, site, Approval::Policies, None, |_| ());
         match tokio::time::timeout_at(moment.handover(), publishing).await {
             Ok(report) => {
-                let ended = Ended::Report(Box::new(report?));
+                let ended = RunResult::Report(Box::new(report?));
                 // A run that comes again finds what was fetched; one that has ended needs it no more.
                 if let Some(fetched) = fetched.filter(|_| !ended.failed()) {
                     self.forget(site, &fetched).await;
@@ -137,7 +143,7 @@ impl Reactor {
             // What was written stays, and is known to the next invocation by the plan that is stored and by the site itself.
             Err(_) if times >= MOST_TIMES => Err(RunError::Endless),
             Err(_) => {
-                let next = HandedOn {
+                let next = Continuation {
                     format: HANDOVER_FORMAT,
                     run: run.to_owned(),
                     times: times + 1,
@@ -145,7 +151,7 @@ impl Reactor {
                 };
                 self.relay.hand_on(&next).await.map_err(RunError::Relay)?;
                 tracing::info!(run, times, margin = ?HANDOVER, "the time is too short, another invocation goes on");
-                Ok(Ended::HandedOn { times })
+                Ok(RunResult::HandedOn { times })
             }
         }
     }
@@ -154,7 +160,12 @@ impl Reactor {
     ///
     /// # Errors
     /// [`RunError`].
-    pub async fn invoke(&self, asked: &Invocation, run: &str, moment: Moment) -> Result<Ended, RunError> {
+    pub async fn invoke(
+        &self,
+        asked: &Invocation,
+        run: &str,
+        moment: InvocationContext,
+    ) -> Result<RunResult, RunError> {
         let trigger = asked.trigger(self.config.site(&asked.site)?)?;
         self.act(&trigger, run, 0, moment).await
     }

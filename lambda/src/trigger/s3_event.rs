@@ -8,18 +8,18 @@ use std::fmt;
 use tidegate_core::identity::ETag;
 use tidegate_core::key::StoredKey;
 use tidegate_core::location::Bucket;
-use tidegate_core::request::{Order, Sequencer};
+use tidegate_core::request::{Revision, Sequencer};
 use tidegate_core::timestamp::{Timestamp, TimestampError};
 
-use super::invocation::HandedOn;
+use super::invocation::Continuation;
 
 /// One record of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
+pub struct EventRecord {
     /// The queue's message that it came in, which is what a queue is told of a failure.
     pub message: Option<MessageId>,
     /// What it says.
-    pub notice: Result<Notice, NoticeError>,
+    pub notice: Result<ParsedRecord, RecordError>,
 }
 
 /// The id of a queue's message, as the queue wants it back.
@@ -28,18 +28,18 @@ pub struct MessageId(pub(super) String);
 
 /// What a record says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Notice {
+pub enum ParsedRecord {
     /// An object was stored.
-    Stored(Box<Stored>),
+    Stored(Box<StoredObject>),
     /// A run that an earlier invocation put into a queue.
-    HandedOn(Box<HandedOn>),
+    HandedOn(Box<Continuation>),
     /// Nothing that anybody acts on.
-    Ignored(Ignored),
+    Ignored(IgnoredRecord),
 }
 
 /// An object that was stored, as S3 tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
+pub struct StoredObject {
     /// The bucket.
     pub bucket: Bucket,
     /// The key, decoded.
@@ -63,7 +63,7 @@ pub struct Stored {
 
 /// An object's place, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ObjectName {
+pub struct EventObject {
     /// The bucket.
     pub bucket: Bucket,
     /// The key.
@@ -72,7 +72,7 @@ pub struct ObjectName {
 
 /// Why a record asks for nothing. All of them are successes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ignored {
+pub enum IgnoredRecord {
     /// What S3 sends to try out a new configuration of notifications.
     Test,
     /// Anything but a new object, by its name: a removed object never means an empty site.
@@ -80,18 +80,18 @@ pub enum Ignored {
     /// An event of another service, by its source.
     Service(String),
     /// A folder marker.
-    Marker(ObjectName),
+    Marker(EventObject),
     /// An archive without a byte, as some tools leave it before they write the real one.
-    EmptyArchive(ObjectName),
+    EmptyArchive(EventObject),
     /// The same event once more in one delivery.
-    Repeated(ObjectName),
+    Repeated(EventObject),
     /// An event of an object that a newer one in the same delivery has overtaken.
-    Overtaken(ObjectName),
+    Overtaken(EventObject),
 }
 
 /// Why a record cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NoticeError {
+pub enum RecordError {
     /// A message that is no event.
     #[error("the message is no event of S3 ({0}), let only S3 and EventBridge send to this queue or topic")]
     Unknown(String),
@@ -126,27 +126,27 @@ impl MessageId {
     }
 }
 
-impl Stored {
+impl StoredObject {
     /// The object.
     #[must_use]
-    pub fn object(&self) -> ObjectName {
-        ObjectName { bucket: self.bucket.clone(), key: self.key.clone() }
+    pub fn object(&self) -> EventObject {
+        EventObject { bucket: self.bucket.clone(), key: self.key.clone() }
     }
 
     /// Its place in time: among events of one object its number decides, among others the time.
     #[must_use]
-    pub fn order(&self) -> Order {
-        Order { at: self.time.milliseconds(), sequencer: self.sequencer.clone() }
+    pub fn order(&self) -> Revision {
+        Revision { at: self.time.milliseconds(), sequencer: self.sequencer.clone() }
     }
 }
 
-impl fmt::Display for ObjectName {
+impl fmt::Display for EventObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "s3://{}/{}", self.bucket, self.key)
     }
 }
 
-impl fmt::Display for Ignored {
+impl fmt::Display for IgnoredRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Test => f.write_str("S3 tries out the notification, nothing to do"),

@@ -13,7 +13,7 @@ use tidegate_core::sanitize::shown;
 use tidegate_core::staged_build::stem;
 use tidegate_core::timestamp::Timestamp;
 
-use super::s3_event::{Ignored, Notice, NoticeError, ObjectName, Stored};
+use super::s3_event::{EventObject, IgnoredRecord, ParsedRecord, RecordError, StoredObject};
 
 /// The major version of the form below. Minor versions only add to it.
 const MAJOR_VERSION: &str = "2";
@@ -21,7 +21,7 @@ const MAJOR_VERSION: &str = "2";
 /// What every record has.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Head {
+struct S3RecordSource {
     event_source: String,
     event_version: String,
     event_name: String,
@@ -30,26 +30,26 @@ struct Head {
 /// What a record of a new object has.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Creation {
+struct S3Creation {
     event_time: String,
     aws_region: Option<String>,
-    s3: Entity,
+    s3: S3Entity,
 }
 
 #[derive(Deserialize)]
-struct Entity {
-    bucket: Name,
-    object: Object,
+struct S3Entity {
+    bucket: S3RecordBucket,
+    object: S3RecordObject,
 }
 
 #[derive(Deserialize)]
-struct Name {
+struct S3RecordBucket {
     name: String,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Object {
+struct S3RecordObject {
     key: String,
     size: Option<u64>,
     e_tag: Option<String>,
@@ -58,26 +58,26 @@ struct Object {
 }
 
 /// Reads one record.
-pub(super) fn read(record: &Value) -> Result<Notice, NoticeError> {
-    let head = Head::deserialize(record).map_err(|error| form(&error))?;
+pub(super) fn read(record: &Value) -> Result<ParsedRecord, RecordError> {
+    let head = S3RecordSource::deserialize(record).map_err(|error| form(&error))?;
     // `aws:s3`; MinIO and Ceph put their own name before the colon.
     if !head.event_source.ends_with(":s3") {
-        return Ok(Notice::Ignored(Ignored::Service(shown(&head.event_source))));
+        return Ok(ParsedRecord::Ignored(IgnoredRecord::Service(shown(&head.event_source))));
     }
     let major = head.event_version.split('.').next().unwrap_or_default();
     if major != MAJOR_VERSION {
-        return Err(NoticeError::Version(shown(&head.event_version)));
+        return Err(RecordError::Version(shown(&head.event_version)));
     }
     // Rules of notifications are written with `s3:` before the name, and some servers send it so.
     let name = head.event_name.strip_prefix("s3:").unwrap_or(&head.event_name);
     if !name.starts_with("ObjectCreated:") {
-        return Ok(Notice::Ignored(Ignored::Event(shown(name))));
+        return Ok(ParsedRecord::Ignored(IgnoredRecord::Event(shown(name))));
     }
-    let Creation { event_time, aws_region, s3: Entity { bucket, object } } =
-        Creation::deserialize(record).map_err(|error| form(&error))?;
+    let S3Creation { event_time, aws_region, s3: S3Entity { bucket, object } } =
+        S3Creation::deserialize(record).map_err(|error| form(&error))?;
     let bucket = bucket_of(&bucket.name)?;
-    let key = decoded(&object.key).ok_or_else(|| NoticeError::Key(shown(&object.key)))?;
-    Ok(admitted(Stored {
+    let key = decoded(&object.key).ok_or_else(|| RecordError::Key(shown(&object.key)))?;
+    Ok(admitted(StoredObject {
         sequencer: sequencer(&bucket, &key, object.sequencer),
         version: version(object.version_id),
         etag: etag(object.e_tag),
@@ -91,15 +91,15 @@ pub(super) fn read(record: &Value) -> Result<Notice, NoticeError> {
 }
 
 /// A stored object, unless it is one that nobody publishes.
-pub(super) fn admitted(stored: Stored) -> Notice {
-    let object = || ObjectName { bucket: stored.bucket.clone(), key: stored.key.clone() };
+pub(super) fn admitted(stored: StoredObject) -> ParsedRecord {
+    let object = || EventObject { bucket: stored.bucket.clone(), key: stored.key.clone() };
     if stored.key.is_marker() {
-        return Notice::Ignored(Ignored::Marker(object()));
+        return ParsedRecord::Ignored(IgnoredRecord::Marker(object()));
     }
     if stored.size == Some(0) && stem(stored.key.as_str()).is_some() {
-        return Notice::Ignored(Ignored::EmptyArchive(object()));
+        return ParsedRecord::Ignored(IgnoredRecord::EmptyArchive(object()));
     }
-    Notice::Stored(Box::new(stored))
+    ParsedRecord::Stored(Box::new(stored))
 }
 
 /// A key as forms of the web encode it, decoded once: `+` is a space. Nothing where it was not UTF-8.
@@ -108,14 +108,14 @@ pub(super) fn decoded(key: &str) -> Option<String> {
 }
 
 /// A bucket's name. What is refused may be of any length, so it is cut before it is repeated.
-pub(super) fn bucket_of(name: &str) -> Result<Bucket, NoticeError> {
-    Bucket::new(name).map_err(|_| NoticeError::Bucket(shown(name)))
+pub(super) fn bucket_of(name: &str) -> Result<Bucket, RecordError> {
+    Bucket::new(name).map_err(|_| RecordError::Bucket(shown(name)))
 }
 
 /// A key that an object can have.
-pub(super) fn key_of(key: &str) -> Result<StoredKey, NoticeError> {
+pub(super) fn key_of(key: &str) -> Result<StoredKey, RecordError> {
     let fine = (1..=MAX_KEY_BYTES).contains(&key.len());
-    if fine { Ok(StoredKey::new(key)) } else { Err(NoticeError::Key(shown(key))) }
+    if fine { Ok(StoredKey::new(key)) } else { Err(RecordError::Key(shown(key))) }
 }
 
 /// The number of an event. One that is not hexadecimal is not S3's, and cannot be compared: then times decide.
@@ -134,6 +134,6 @@ pub(super) fn etag(text: Option<String>) -> Option<ETag> {
 }
 
 /// What serde says of a record, which may quote it.
-pub(super) fn form(error: &serde_json::Error) -> NoticeError {
-    NoticeError::Form(shown(&error.to_string()))
+pub(super) fn form(error: &serde_json::Error) -> RecordError {
+    RecordError::Form(shown(&error.to_string()))
 }

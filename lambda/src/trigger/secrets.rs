@@ -9,22 +9,22 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use tidegate_core::config::SecretReference;
 use tidegate_publish::Connection;
-use tidegate_publish::aws_error::CloudError;
+use tidegate_publish::aws_error::AwsError;
 
-use crate::webhook::{Secret, SecretError};
+use crate::webhook::{WebhookSecret, WebhookSecretError};
 
 /// How long a secret is remembered. One that was replaced is taken for as long; while rotating, both are configured.
 const REMEMBERED: Duration = Duration::from_secs(300);
 
 /// Why a secret cannot be had.
 #[derive(Debug, thiserror::Error)]
-pub enum SecretsError {
+pub enum SecretStoreError {
     /// AWS refuses.
     #[error(transparent)]
-    Cloud(#[from] CloudError),
+    Cloud(#[from] AwsError),
     /// What is kept there is no secret.
     #[error(transparent)]
-    Secret(#[from] SecretError),
+    Secret(#[from] WebhookSecretError),
     /// Bytes instead of text.
     #[error("the secret `{0}` holds bytes and no text, store it as text")]
     Binary(SecretReference),
@@ -32,12 +32,12 @@ pub enum SecretsError {
 
 /// Where secrets are.
 #[async_trait]
-pub trait Vault: Send + Sync {
+pub trait SecretStore: Send + Sync {
     /// A secret.
     ///
     /// # Errors
-    /// [`SecretsError`].
-    async fn secret(&self, reference: &SecretReference) -> Result<Secret, SecretsError>;
+    /// [`SecretStoreError`].
+    async fn secret(&self, reference: &SecretReference) -> Result<WebhookSecret, SecretStoreError>;
 }
 
 /// AWS's two stores, remembered for a while.
@@ -45,7 +45,7 @@ pub trait Vault: Send + Sync {
 pub struct AwsSecrets {
     manager: aws_sdk_secretsmanager::Client,
     parameters: aws_sdk_ssm::Client,
-    known: Mutex<BTreeMap<SecretReference, (Secret, Instant)>>,
+    known: Mutex<BTreeMap<SecretReference, (WebhookSecret, Instant)>>,
 }
 
 impl AwsSecrets {
@@ -59,27 +59,27 @@ impl AwsSecrets {
         }
     }
 
-    async fn read(&self, reference: &SecretReference) -> Result<String, SecretsError> {
+    async fn read(&self, reference: &SecretReference) -> Result<String, SecretStoreError> {
         let told = reference.to_string();
         match reference {
             SecretReference::SecretsManager { id, .. } => {
                 let answer = self.manager.get_secret_value().secret_id(id).send().await;
-                let answer = answer.map_err(|error| CloudError::new("GetSecretValue", told, &error))?;
-                answer.secret_string.ok_or_else(|| SecretsError::Binary(reference.clone()))
+                let answer = answer.map_err(|error| AwsError::new("GetSecretValue", told, &error))?;
+                answer.secret_string.ok_or_else(|| SecretStoreError::Binary(reference.clone()))
             }
             SecretReference::Parameter(name) => {
                 let answer = self.parameters.get_parameter().name(name).with_decryption(true).send().await;
-                let answer = answer.map_err(|error| CloudError::new("GetParameter", &told, &error))?;
+                let answer = answer.map_err(|error| AwsError::new("GetParameter", &told, &error))?;
                 let value = answer.parameter.and_then(|parameter| parameter.value);
-                Ok(value.ok_or_else(|| CloudError::malformed("GetParameter", told, "the answer has no value"))?)
+                Ok(value.ok_or_else(|| AwsError::malformed("GetParameter", told, "the answer has no value"))?)
             }
         }
     }
 }
 
 #[async_trait]
-impl Vault for AwsSecrets {
-    async fn secret(&self, reference: &SecretReference) -> Result<Secret, SecretsError> {
+impl SecretStore for AwsSecrets {
+    async fn secret(&self, reference: &SecretReference) -> Result<WebhookSecret, SecretStoreError> {
         let fresh = {
             let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             known.get(reference).filter(|(_, at)| at.elapsed() < REMEMBERED).map(|(secret, _)| secret.clone())
@@ -87,7 +87,7 @@ impl Vault for AwsSecrets {
         if let Some(secret) = fresh {
             return Ok(secret);
         }
-        let secret = Secret::new(reference, self.read(reference).await?)?;
+        let secret = WebhookSecret::new(reference, self.read(reference).await?)?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert(reference.clone(), (secret.clone(), Instant::now()));
         Ok(secret)

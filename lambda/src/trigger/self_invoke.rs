@@ -5,29 +5,29 @@ use aws_sdk_lambda::Client;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
 use tidegate_publish::Connection;
-use tidegate_publish::aws_error::CloudError;
+use tidegate_publish::aws_error::AwsError;
 
-use crate::trigger::HandedOn;
+use crate::trigger::Continuation;
 
 /// A way into another invocation.
 #[async_trait]
-pub trait Relay: Send + Sync {
+pub trait SelfInvoke: Send + Sync {
     /// Hands a run on. It has arrived once this returns.
     ///
     /// # Errors
-    /// [`CloudError`].
-    async fn hand_on(&self, run: &HandedOn) -> Result<(), CloudError>;
+    /// [`AwsError`].
+    async fn hand_on(&self, run: &Continuation) -> Result<(), AwsError>;
 }
 
 /// The function invokes itself, asynchronously: Lambda keeps the run in a queue of its own, tries it again where it fails, and
 /// gives it to the dead-letter queue in the end.
 #[derive(Debug, Clone)]
-pub struct FunctionRelay {
+pub struct LambdaSelfInvoke {
     client: Client,
     function: String,
 }
 
-impl FunctionRelay {
+impl LambdaSelfInvoke {
     /// The function of that name, or ARN, and of a version where it has one.
     #[must_use]
     pub fn new(connection: &Connection, function: &str) -> Self {
@@ -36,17 +36,17 @@ impl FunctionRelay {
 }
 
 #[async_trait]
-impl Relay for FunctionRelay {
-    async fn hand_on(&self, run: &HandedOn) -> Result<(), CloudError> {
+impl SelfInvoke for LambdaSelfInvoke {
+    async fn hand_on(&self, run: &Continuation) -> Result<(), AwsError> {
         let event = run.to_event().map(|event| event.to_string());
-        let event = event.map_err(|error| CloudError::malformed("Invoke", &self.function, error.to_string()))?;
+        let event = event.map_err(|error| AwsError::malformed("Invoke", &self.function, error.to_string()))?;
         let request = self
             .client
             .invoke()
             .function_name(&self.function)
             .invocation_type(InvocationType::Event)
             .payload(Blob::new(event));
-        request.send().await.map_err(|error| CloudError::new("Invoke", &self.function, &error))?;
+        request.send().await.map_err(|error| AwsError::new("Invoke", &self.function, &error))?;
         Ok(())
     }
 }

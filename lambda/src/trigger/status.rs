@@ -7,7 +7,7 @@ use std::time::Duration;
 use tidegate_core::config::Site;
 use tokio::time::Instant;
 
-use super::{Ended, Moment, ProvidedError, Reactor, RunError};
+use super::{EventHandler, GithubArtifactError, InvocationContext, RunError, RunResult};
 use crate::github::{Github, RunState, summary};
 use crate::trigger::Trigger;
 
@@ -17,9 +17,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What the status says while a run is under way.
 const UNDER_WAY: &str = "publishing";
 
-impl Reactor {
+impl EventHandler {
     /// Reports that a run has begun.
-    pub(super) async fn report_begin(&self, site: &Site, trigger: &Trigger, run: &str, moment: Moment) {
+    pub(super) async fn report_begin(&self, site: &Site, trigger: &Trigger, run: &str, moment: InvocationContext) {
         self.report(site, trigger, run, moment, RunState::Pending, UNDER_WAY).await;
     }
 
@@ -29,13 +29,13 @@ impl Reactor {
         site: &Site,
         trigger: &Trigger,
         run: &str,
-        moment: Moment,
-        ended: &Result<Ended, RunError>,
+        moment: InvocationContext,
+        ended: &Result<RunResult, RunError>,
     ) {
         let (state, told) = match ended {
-            Ok(Ended::HandedOn { .. }) => return,
-            Ok(Ended::Report(report)) => summary(report),
-            Ok(Ended::Superseded(_)) => (RunState::Success, "superseded, something newer is on its way".to_owned()),
+            Ok(RunResult::HandedOn { .. }) => return,
+            Ok(RunResult::Report(report)) => summary(report),
+            Ok(RunResult::Superseded(_)) => (RunState::Success, "superseded, something newer is on its way".to_owned()),
             // An error names buckets and roles, and who may see the repository may see its statuses.
             Err(_) => (RunState::Failure, format!("failed, the log of the run {run} says why")),
         };
@@ -47,18 +47,18 @@ impl Reactor {
         site: &Site,
         trigger: &Trigger,
         run: &str,
-        moment: Moment,
+        moment: InvocationContext,
         state: RunState,
         description: &str,
     ) {
         let Some(wish) = &trigger.status else { return };
         let tell = async {
             if !site.github_rules().any(|rule| wish.is_configured_by(rule)) {
-                return Err(ProvidedError::NoRule(site.name.clone()));
+                return Err(GithubArtifactError::NoRule(site.name.clone()));
             }
             let token = self.vault.secret(&wish.access.token).await?;
             let deadline = moment.deadline.min(Instant::now() + PATIENCE);
-            let github = Github::new(&wish.access, &token, Moment { deadline, ..moment })?;
+            let github = Github::new(&wish.access, &token, InvocationContext { deadline, ..moment })?;
             Ok(github.tell(&wish.note(&site.name, state, description)).await?)
         };
         if let Err(error) = tell.await {

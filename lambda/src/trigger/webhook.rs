@@ -5,15 +5,15 @@
 
 use serde::Serialize;
 use tidegate_core::config::SiteName;
-use tidegate_core::webhook_delivery::Turn;
+use tidegate_core::webhook_delivery::DeliveryState;
 
-use super::{Moment, Reactor, idempotency};
-use crate::trigger::{Call, HANDOVER_FORMAT, HandedOn, Trigger};
-use crate::webhook::{Candidates, Fetched, Refusal, Verdict, candidates};
+use super::{EventHandler, InvocationContext, idempotency};
+use crate::trigger::{Continuation, HANDOVER_FORMAT, HttpRequest, Trigger};
+use crate::webhook::{CandidateRules, Fetched, WebhookDecision, WebhookRefusal, candidates};
 
 /// What the sender of a webhook is answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Answer {
+pub struct WebhookResponse {
     /// The HTTP status.
     #[serde(skip)]
     pub status: u16,
@@ -21,24 +21,24 @@ pub struct Answer {
     pub message: String,
     /// The runs that follow.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub runs: Vec<Promised>,
+    pub runs: Vec<StartedRun>,
 }
 
 /// A run that follows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Promised {
+pub struct StartedRun {
     /// The site.
     pub site: SiteName,
     /// The run's id.
     pub run: String,
 }
 
-impl Answer {
+impl WebhookResponse {
     fn plain(status: u16, message: impl Into<String>) -> Self {
         Self { status, message: message.into(), runs: Vec::new() }
     }
 
-    fn refused(refusal: &Refusal) -> Self {
+    fn refused(refusal: &WebhookRefusal) -> Self {
         Self::plain(refusal.status(), refusal.to_string())
     }
 }
@@ -53,27 +53,27 @@ fn run_id() -> String {
     }
 }
 
-impl Reactor {
+impl EventHandler {
     /// Answers a webhook. Nothing is published yet: what it asks for is on its way to another invocation once this returns.
-    pub async fn answer(&self, call: &Call, moment: Moment) -> Answer {
+    pub async fn answer(&self, call: &HttpRequest, moment: InvocationContext) -> WebhookResponse {
         let candidates = match candidates(call, &self.config) {
             Ok(candidates) => candidates,
-            Err(refusal) => return Answer::refused(&refusal),
+            Err(refusal) => return WebhookResponse::refused(&refusal),
         };
         let (secrets, missing) = self.fetch(&candidates).await;
         match candidates.judge(call, &secrets, moment.now) {
             // Nobody can tell a wrong signature from a missing secret: the sender may send it again.
-            Verdict::Refused(Refusal::Unauthentic) if missing => {
-                Answer::plain(503, "the secrets of this webhook cannot be read now, send it again")
+            WebhookDecision::Refused(WebhookRefusal::Unauthentic) if missing => {
+                WebhookResponse::plain(503, "the secrets of this webhook cannot be read now, send it again")
             }
-            Verdict::Refused(refusal) => Answer::refused(&refusal),
-            Verdict::Nothing(why) => Answer::plain(200, why.to_string()),
-            Verdict::Publish(triggers) => self.promise(&candidates, triggers, moment).await,
+            WebhookDecision::Refused(refusal) => WebhookResponse::refused(&refusal),
+            WebhookDecision::Nothing(why) => WebhookResponse::plain(200, why.to_string()),
+            WebhookDecision::Publish(triggers) => self.promise(&candidates, triggers, moment).await,
         }
     }
 
     /// The secrets that there are, and whether one could not be had.
-    async fn fetch(&self, candidates: &Candidates<'_>) -> (Fetched, bool) {
+    async fn fetch(&self, candidates: &CandidateRules<'_>) -> (Fetched, bool) {
         let (mut fetched, mut missing) = (Fetched::new(), false);
         for reference in candidates.secrets() {
             match self.vault.secret(reference).await {
@@ -87,12 +87,17 @@ impl Reactor {
         (fetched, missing)
     }
 
-    async fn promise(&self, candidates: &Candidates<'_>, triggers: Vec<Trigger>, moment: Moment) -> Answer {
+    async fn promise(
+        &self,
+        candidates: &CandidateRules<'_>,
+        triggers: Vec<Trigger>,
+        moment: InvocationContext,
+    ) -> WebhookResponse {
         let (mut runs, mut known, mut failed) = (Vec::new(), Vec::new(), false);
         for trigger in triggers {
             match self.pass_on(candidates, trigger, moment).await {
-                Ok(Passed::New(promised)) => runs.push(promised),
-                Ok(Passed::Known(told)) => known.push(told),
+                Ok(DispatchedRun::New(promised)) => runs.push(promised),
+                Ok(DispatchedRun::Known(told)) => known.push(told),
                 Err(why) => {
                     tracing::error!(error = why, "a webhook could not be passed on");
                     failed = true;
@@ -101,15 +106,23 @@ impl Reactor {
         }
         if failed {
             // What was passed on is not passed on twice: a delivery that comes again finds its run.
-            return Answer { runs, ..Answer::plain(503, "not every site could be reached, send it again") };
+            return WebhookResponse {
+                runs,
+                ..WebhookResponse::plain(503, "not every site could be reached, send it again")
+            };
         }
         match (runs.is_empty(), known.as_slice()) {
-            (true, [told, ..]) => Answer::plain(200, told.clone()),
-            _ => Answer { runs, ..Answer::plain(202, "accepted") },
+            (true, [told, ..]) => WebhookResponse::plain(200, told.clone()),
+            _ => WebhookResponse { runs, ..WebhookResponse::plain(202, "accepted") },
         }
     }
 
-    async fn pass_on(&self, candidates: &Candidates<'_>, trigger: Trigger, moment: Moment) -> Result<Passed, String> {
+    async fn pass_on(
+        &self,
+        candidates: &CandidateRules<'_>,
+        trigger: Trigger,
+        moment: InvocationContext,
+    ) -> Result<DispatchedRun, String> {
         let site = self.config.site(trigger.site.as_str()).map_err(|error| error.to_string())?;
         let (publisher, run) = (&self.publisher, run_id());
         let name = trigger.site.clone();
@@ -117,16 +130,16 @@ impl Reactor {
             let told = (candidates.delivery(), run.as_str());
             let turn = idempotency::begin(publisher, site, identity, told, moment.now).await;
             match turn.map_err(|error| error.to_string())? {
-                Some(Turn::AlreadyRunning(run)) => {
-                    return Ok(Passed::Known(format!("`{name}`: the run {run} is at it")));
+                Some(DeliveryState::AlreadyRunning(run)) => {
+                    return Ok(DispatchedRun::Known(format!("`{name}`: the run {run} is at it")));
                 }
-                Some(Turn::AlreadyDone(run)) => {
-                    return Ok(Passed::Known(format!("`{name}`: the run {run} has done it")));
+                Some(DeliveryState::AlreadyDone(run)) => {
+                    return Ok(DispatchedRun::Known(format!("`{name}`: the run {run} has done it")));
                 }
-                Some(Turn::Run(_)) | None => {}
+                Some(DeliveryState::Run(_)) | None => {}
             }
         }
-        let handed = HandedOn { format: HANDOVER_FORMAT, run: run.clone(), times: 0, trigger };
+        let handed = Continuation { format: HANDOVER_FORMAT, run: run.clone(), times: 0, trigger };
         if let Err(error) = self.relay.hand_on(&handed).await {
             if let Some(identity) = &handed.trigger.delivery
                 && let Err(error) = idempotency::end(publisher, site, identity, &run, false).await
@@ -135,12 +148,12 @@ impl Reactor {
             }
             return Err(error.to_string());
         }
-        Ok(Passed::New(Promised { site: name, run }))
+        Ok(DispatchedRun::New(StartedRun { site: name, run }))
     }
 }
 
 /// What became of one trigger.
-enum Passed {
-    New(Promised),
+enum DispatchedRun {
+    New(StartedRun),
     Known(String),
 }

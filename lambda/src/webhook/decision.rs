@@ -4,44 +4,44 @@
 
 use std::fmt;
 
-use tidegate_core::config::{EventKind, SiteName};
+use tidegate_core::config::{GithubEvent, SiteName};
 use tidegate_core::sanitize::shown;
-use tidegate_core::staged_build::BuildError;
+use tidegate_core::staged_build::StagedBuildError;
 
-use super::event::Workflow;
+use super::event::WorkflowName;
 use super::generic::GenericError;
-use super::github::{PayloadError, Quiet};
+use super::github::{IgnoredEvent, PayloadError};
 use super::signature::TOLERANCE_SECONDS;
 use crate::trigger::Trigger;
 
 /// What becomes of a webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum WebhookDecision {
     /// These sites are published. Answer at once, then work: the sender waits 10 seconds.
     Publish(Vec<Trigger>),
     /// It is authentic, and asks for nothing.
-    Nothing(Quietly),
+    Nothing(NoOp),
     /// It is not obeyed.
-    Refused(Refusal),
+    Refused(WebhookRefusal),
 }
 
 /// Why an authentic webhook publishes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Quietly {
+pub enum NoOp {
     /// GitHub tries out a new webhook: it works.
     Ping,
     /// An event that publishes nothing, whatever the rules.
-    Event(Quiet),
+    Event(IgnoredEvent),
     /// No rule fits, site by site.
-    Rules(Vec<(SiteName, Unmatched)>),
+    Rules(Vec<(SiteName, UnmatchedRule)>),
 }
 
 /// Why a rule does not fit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unmatched {
+pub enum UnmatchedRule {
     /// Another event.
     #[error("the rule has no `{0}` among its `events`")]
-    Event(EventKind),
+    Event(GithubEvent),
     /// A fork's code.
     #[error("code of a fork publishes nothing unless the rule has `forks = true`")]
     Fork,
@@ -62,7 +62,7 @@ pub enum Unmatched {
     Tag,
     /// A name that is not a build's.
     #[error(transparent)]
-    Build(#[from] BuildError),
+    Build(#[from] StagedBuildError),
     /// The announcement names no commit.
     #[error("the event names no commit")]
     Commit,
@@ -76,7 +76,7 @@ pub enum Unmatched {
 
 /// Why a webhook is not obeyed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum WebhookRefusal {
     /// Not a `POST`.
     #[error("webhooks are sent with POST")]
     Method,
@@ -117,7 +117,7 @@ pub enum Refusal {
     Generic(#[from] GenericError),
 }
 
-impl Verdict {
+impl WebhookDecision {
     /// The status of the answer: 202 for what is carried out later, 200 for nothing to do.
     #[must_use]
     pub fn status(&self) -> u16 {
@@ -129,7 +129,7 @@ impl Verdict {
     }
 }
 
-impl Refusal {
+impl WebhookRefusal {
     /// The status of the answer.
     #[must_use]
     pub fn status(&self) -> u16 {
@@ -148,17 +148,17 @@ impl Refusal {
     }
 }
 
-impl Unmatched {
+impl UnmatchedRule {
     pub(super) fn environment(name: &str) -> Self {
         Self::Environment(shown(name))
     }
 
-    pub(super) fn workflow(workflow: &Workflow) -> Self {
+    pub(super) fn workflow(workflow: &WorkflowName) -> Self {
         Self::Workflow(shown(if workflow.name.is_empty() { &workflow.file } else { &workflow.name }))
     }
 }
 
-impl fmt::Display for Quietly {
+impl fmt::Display for NoOp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ping => f.write_str("the webhook works"),

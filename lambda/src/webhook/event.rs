@@ -1,23 +1,23 @@
 //! What a webhook of GitHub announces, reduced to the values that decide something.
 //!
 //! Owns these values and the rule of `[skip ci]`. Nothing else of a payload is ever used, and no configuration comes from the
-//! branch that was pushed: an [`Announcement`] has no field that could carry one.
+//! branch that was pushed: an [`WebhookEvent`] has no field that could carry one.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use tidegate_core::config::{EventKind, GithubAccess, GithubRule, Pattern, Publish, Repository};
+use tidegate_core::config::{GithubAccess, GithubEvent, GithubRule, NamePattern, Repository, WebhookPublish};
 use tidegate_core::timestamp::Timestamp;
 
 /// What is announced.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Announcement {
+pub struct WebhookEvent {
     /// By which event.
-    pub event: EventKind,
+    pub event: GithubEvent,
     /// Of which repository.
     pub repository: Repository,
     /// Of which branch or tag.
-    pub reference: Reference,
+    pub reference: GitReference,
     /// Of which commit; a release does not say.
     pub commit: Option<CommitId>,
     /// Its place in time.
@@ -29,16 +29,16 @@ pub struct Announcement {
     /// The environment of a deployment.
     pub environment: Option<String>,
     /// The workflow of a run.
-    pub workflow: Option<Workflow>,
+    pub workflow: Option<WorkflowName>,
     /// The deployment, by its id.
     pub deployment: Option<u64>,
     /// What files may hang on it.
-    pub origin: Option<Origin>,
+    pub origin: Option<FileOrigin>,
 }
 
 /// A branch or a tag, by its short name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reference {
+pub enum GitReference {
     /// A branch.
     Branch(String),
     /// A tag.
@@ -49,7 +49,7 @@ pub enum Reference {
 
 /// A workflow, by the names that people know it by.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Workflow {
+pub struct WorkflowName {
     /// What it calls itself.
     pub name: String,
     /// Its file, without folders.
@@ -59,7 +59,7 @@ pub struct Workflow {
 /// What GitHub keeps files of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Origin {
+pub enum FileOrigin {
     /// A run of a workflow, by its id.
     Run(u64),
     /// A release, by its id.
@@ -69,15 +69,15 @@ pub enum Origin {
 /// A file that GitHub keeps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ProvidedArtifact {
+pub struct GithubFileRef {
     /// How GitHub is asked; the token may read the file.
     pub access: GithubAccess,
     /// The repository.
     pub repository: Repository,
     /// What it belongs to.
-    pub of: Origin,
+    pub of: FileOrigin,
     /// Its name.
-    pub name: Pattern,
+    pub name: NamePattern,
 }
 
 /// The full id of a commit: 40 hexadecimal digits, or 64.
@@ -106,12 +106,12 @@ impl CommitId {
     }
 }
 
-impl ProvidedArtifact {
+impl GithubFileRef {
     /// Whether a rule fetches this very file: a continued run carries it, and a token must not go anywhere that the
     /// configuration does not name.
     #[must_use]
     pub fn is_configured_by(&self, rule: &GithubRule) -> bool {
-        let named = matches!(&rule.publish, Publish::Artifact { name, .. } if *name == self.name);
+        let named = matches!(&rule.publish, WebhookPublish::Artifact { name, .. } if *name == self.name);
         named && rule.provider() == Some(&self.access) && rule.repository == self.repository
     }
 }
@@ -129,7 +129,7 @@ impl From<CommitId> for String {
     }
 }
 
-impl Reference {
+impl GitReference {
     /// The name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -163,7 +163,7 @@ pub fn asks_to_skip(message: &str) -> bool {
     trailer.is_some_and(|value| value.trim() == "true") && lines.any(|line| line.trim().is_empty())
 }
 
-impl fmt::Display for Reference {
+impl fmt::Display for GitReference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self {
             Self::Branch(_) => "branch",

@@ -7,15 +7,15 @@ use serde_json::Value;
 use tidegate_core::config::Site;
 use tidegate_core::location::Source;
 use tidegate_core::sanitize::shown;
-use tidegate_core::staged_build::{Build, BuildError};
+use tidegate_core::staged_build::{Build, StagedBuildError};
 use tidegate_core::timestamp::Timestamp;
 
-use crate::trigger::Wanted;
+use crate::trigger::ArtifactRef;
 
 /// A body.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Generic {
+pub(super) struct GenericPayload {
     /// The site's name.
     pub(super) site: String,
     /// The build's name; without one, the newest build, or what is staged.
@@ -37,7 +37,7 @@ pub enum GenericError {
     Source(String),
     /// Not a build's name.
     #[error(transparent)]
-    Build(#[from] BuildError),
+    Build(#[from] StagedBuildError),
     /// There is nothing to publish.
     #[error("the site has nothing staged in S3, name a `source`")]
     Nothing,
@@ -48,27 +48,27 @@ pub(super) fn site(body: &Value) -> Option<&str> {
     body.get("site")?.as_str()
 }
 
-impl Generic {
+impl GenericPayload {
     /// Reads a body whose sender is known.
     pub(super) fn read(body: &Value) -> Result<Self, GenericError> {
         Self::deserialize(body).map_err(|error| GenericError::Form(shown(&error.to_string())))
     }
 
     /// What is published, and its name for people.
-    pub(super) fn wanted(&self, site: &Site) -> Result<(String, Wanted), GenericError> {
+    pub(super) fn wanted(&self, site: &Site) -> Result<(String, ArtifactRef), GenericError> {
         let named = |default: &str| shown(self.release.as_deref().unwrap_or(default));
         if let Some(source) = &self.source {
             if !site.owns(source) {
                 return Err(GenericError::Source(shown(&source.to_string())));
             }
-            return Ok((named(&source.to_string()), Wanted::Source { source: source.clone(), pin: None }));
+            return Ok((named(&source.to_string()), ArtifactRef::Source { source: source.clone(), pin: None }));
         }
         match (&site.builds, &self.release) {
-            (Some(place), Some(name)) => Ok((named(name), Wanted::Build(Build::new(place, name)?))),
-            (Some(place), None) => Ok((named("newest"), Wanted::Newest(place.clone()))),
+            (Some(place), Some(name)) => Ok((named(name), ArtifactRef::Build(Build::new(place, name)?))),
+            (Some(place), None) => Ok((named("newest"), ArtifactRef::Newest(place.clone()))),
             (None, _) => {
                 let source = site.staged.clone().filter(|source| site.owns(source)).ok_or(GenericError::Nothing)?;
-                Ok((named(&source.to_string()), Wanted::Source { source, pin: None }))
+                Ok((named(&source.to_string()), ArtifactRef::Source { source, pin: None }))
             }
         }
     }

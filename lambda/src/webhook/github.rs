@@ -4,11 +4,11 @@
 
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
-use tidegate_core::config::{EventKind, Repository};
+use tidegate_core::config::{GithubEvent, Repository};
 use tidegate_core::sanitize::shown;
 use tidegate_core::timestamp::Timestamp;
 
-use super::event::{Announcement, CommitId, Origin, Reference, Workflow, asks_to_skip};
+use super::event::{CommitId, FileOrigin, GitReference, WebhookEvent, WorkflowName, asks_to_skip};
 
 /// Longest payload that GitHub sends, in bytes: 25 MB; longer ones are not sent at all. A function takes less, see
 /// [`crate::trigger::FUNCTION_PAYLOAD_BYTES`]. Source: GitHub documentation, "Webhook events and payloads", payload cap.
@@ -20,18 +20,18 @@ pub const GITHUB_ANSWER_SECONDS: u64 = 10;
 
 /// What a payload says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Said {
+pub(super) enum ParsedEvent {
     /// GitHub tries out a new webhook.
     Ping,
     /// Something that could publish.
-    Announcement(Box<Announcement>),
+    Announcement(Box<WebhookEvent>),
     /// Something that never does.
-    Nothing(Quiet),
+    Nothing(IgnoredEvent),
 }
 
 /// Why a payload asks for nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Quiet {
+pub enum IgnoredEvent {
     /// An event that no rule can name.
     #[error("the event `{0}` publishes nothing")]
     Event(String),
@@ -39,7 +39,7 @@ pub enum Quiet {
     #[error("a `{event}` publishes once it is `{counts}`, this one is `{action}`")]
     Action {
         /// The event.
-        event: EventKind,
+        event: GithubEvent,
         /// The action that counts.
         counts: &'static str,
         /// This action.
@@ -66,42 +66,42 @@ pub enum Quiet {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the payload is not one of a `{event}`: {why}")]
 pub struct PayloadError {
-    event: EventKind,
+    event: GithubEvent,
     why: String,
 }
 
 #[derive(Deserialize)]
-struct Push {
+struct PushPayload {
     #[serde(rename = "ref")]
     reference: String,
     after: String,
     #[serde(default)]
     deleted: bool,
-    head_commit: Option<Commit>,
-    repository: Named,
+    head_commit: Option<HeadCommit>,
+    repository: NamedRepository,
 }
 
 #[derive(Deserialize)]
-struct Commit {
+struct HeadCommit {
     id: String,
     message: Option<String>,
     timestamp: String,
 }
 
 #[derive(Deserialize)]
-struct Named {
+struct NamedRepository {
     full_name: String,
 }
 
 #[derive(Deserialize)]
-struct Released {
+struct ReleasePayload {
     action: String,
-    release: Release,
-    repository: Named,
+    release: GithubRelease,
+    repository: NamedRepository,
 }
 
 #[derive(Deserialize)]
-struct Release {
+struct GithubRelease {
     id: u64,
     tag_name: String,
     #[serde(default)]
@@ -111,37 +111,37 @@ struct Release {
 }
 
 #[derive(Deserialize)]
-struct Ran {
+struct WorkflowRunPayload {
     action: String,
-    workflow_run: Run,
-    repository: Named,
+    workflow_run: WorkflowRun,
+    repository: NamedRepository,
 }
 
 #[derive(Deserialize)]
-struct Run {
+struct WorkflowRun {
     id: u64,
     name: Option<String>,
     path: Option<String>,
     head_branch: Option<String>,
     head_sha: String,
-    head_commit: Option<Commit>,
-    head_repository: Option<Named>,
+    head_commit: Option<HeadCommit>,
+    head_repository: Option<NamedRepository>,
     event: String,
     conclusion: Option<String>,
     updated_at: String,
 }
 
 #[derive(Deserialize)]
-struct Deployed {
+struct DeploymentPayload {
     /// Servers up to 3.5 do not tell: there was one action only.
     action: Option<String>,
-    deployment: Deployment,
+    deployment: GithubDeployment,
     workflow_run: Option<DeployingRun>,
-    repository: Named,
+    repository: NamedRepository,
 }
 
 #[derive(Deserialize)]
-struct Deployment {
+struct GithubDeployment {
     id: u64,
     sha: String,
     #[serde(rename = "ref")]
@@ -156,7 +156,7 @@ struct DeployingRun {
     event: String,
     /// Mostly not told at all, which is another thing than a repository that is gone.
     #[serde(default, deserialize_with = "told_or_gone")]
-    head_repository: Option<Option<Named>>,
+    head_repository: Option<Option<NamedRepository>>,
 }
 
 /// The repository that a payload says it is of, which decides whose secrets it is checked with. Nothing is known of the sender yet.
@@ -174,32 +174,32 @@ pub(super) fn organization(payload: &Value) -> Option<&str> {
 }
 
 /// Reads a payload whose sender is known.
-pub(super) fn read(event: &str, payload: &Value) -> Result<Said, PayloadError> {
+pub(super) fn read(event: &str, payload: &Value) -> Result<ParsedEvent, PayloadError> {
     match event {
-        "ping" => Ok(Said::Ping),
-        "push" => push(payload).map_err(|why| PayloadError { event: EventKind::Push, why }),
-        "release" => release(payload).map_err(|why| PayloadError { event: EventKind::Release, why }),
-        "workflow_run" => run(payload).map_err(|why| PayloadError { event: EventKind::WorkflowRun, why }),
-        "deployment" => deployment(payload).map_err(|why| PayloadError { event: EventKind::Deployment, why }),
-        other => Ok(Said::Nothing(Quiet::Event(shown(other)))),
+        "ping" => Ok(ParsedEvent::Ping),
+        "push" => push(payload).map_err(|why| PayloadError { event: GithubEvent::Push, why }),
+        "release" => release(payload).map_err(|why| PayloadError { event: GithubEvent::Release, why }),
+        "workflow_run" => run(payload).map_err(|why| PayloadError { event: GithubEvent::WorkflowRun, why }),
+        "deployment" => deployment(payload).map_err(|why| PayloadError { event: GithubEvent::Deployment, why }),
+        other => Ok(ParsedEvent::Nothing(IgnoredEvent::Event(shown(other)))),
     }
 }
 
-fn push(payload: &Value) -> Result<Said, String> {
-    let push = Push::deserialize(payload).map_err(told)?;
-    let Some(after) = commit_or_none(&push.after)? else { return Ok(Said::Nothing(Quiet::Deleted)) };
+fn push(payload: &Value) -> Result<ParsedEvent, String> {
+    let push = PushPayload::deserialize(payload).map_err(told)?;
+    let Some(after) = commit_or_none(&push.after)? else { return Ok(ParsedEvent::Nothing(IgnoredEvent::Deleted)) };
     if push.deleted {
-        return Ok(Said::Nothing(Quiet::Deleted));
+        return Ok(ParsedEvent::Nothing(IgnoredEvent::Deleted));
     }
-    let Some(reference) = Reference::full(&push.reference) else {
-        return Ok(Said::Nothing(Quiet::Reference(shown(&push.reference))));
+    let Some(reference) = GitReference::full(&push.reference) else {
+        return Ok(ParsedEvent::Nothing(IgnoredEvent::Reference(shown(&push.reference))));
     };
     let head = push.head_commit.ok_or("it has no `head_commit`")?;
     if head.message.as_deref().is_some_and(asks_to_skip) {
-        return Ok(Said::Nothing(Quiet::Skipped));
+        return Ok(ParsedEvent::Nothing(IgnoredEvent::Skipped));
     }
-    Ok(announced(Announcement {
-        event: EventKind::Push,
+    Ok(announced(WebhookEvent {
+        event: GithubEvent::Push,
         repository: named(push.repository)?,
         reference,
         // What was pushed under an annotated tag is the tag's own object; the commit is the head.
@@ -214,19 +214,19 @@ fn push(payload: &Value) -> Result<Said, String> {
     }))
 }
 
-fn release(payload: &Value) -> Result<Said, String> {
-    let Released { action, release, repository } = Released::deserialize(payload).map_err(told)?;
+fn release(payload: &Value) -> Result<ParsedEvent, String> {
+    let ReleasePayload { action, release, repository } = ReleasePayload::deserialize(payload).map_err(told)?;
     if action != "published" {
-        return Ok(quiet(EventKind::Release, "published", &action));
+        return Ok(quiet(GithubEvent::Release, "published", &action));
     }
     if release.draft {
-        return Ok(Said::Nothing(Quiet::Draft));
+        return Ok(ParsedEvent::Nothing(IgnoredEvent::Draft));
     }
     let at = release.published_at.or(release.created_at).ok_or("it has no `published_at`")?;
-    Ok(announced(Announcement {
-        event: EventKind::Release,
+    Ok(announced(WebhookEvent {
+        event: GithubEvent::Release,
         repository: named(repository)?,
-        reference: Reference::Tag(release.tag_name),
+        reference: GitReference::Tag(release.tag_name),
         commit: None,
         time: time(&at)?,
         fork: false,
@@ -234,62 +234,66 @@ fn release(payload: &Value) -> Result<Said, String> {
         environment: None,
         workflow: None,
         deployment: None,
-        origin: Some(Origin::Release(release.id)),
+        origin: Some(FileOrigin::Release(release.id)),
     }))
 }
 
-fn run(payload: &Value) -> Result<Said, String> {
-    let Ran { action, workflow_run: run, repository } = Ran::deserialize(payload).map_err(told)?;
+fn run(payload: &Value) -> Result<ParsedEvent, String> {
+    let WorkflowRunPayload { action, workflow_run: run, repository } =
+        WorkflowRunPayload::deserialize(payload).map_err(told)?;
     if action != "completed" {
-        return Ok(quiet(EventKind::WorkflowRun, "completed", &action));
+        return Ok(quiet(GithubEvent::WorkflowRun, "completed", &action));
     }
     match run.conclusion.as_deref() {
         Some("success") => {}
-        other => return Ok(Said::Nothing(Quiet::Conclusion(shown(other.unwrap_or("nothing"))))),
+        other => return Ok(ParsedEvent::Nothing(IgnoredEvent::Conclusion(shown(other.unwrap_or("nothing"))))),
     }
     let repository = named(repository)?;
     let pull_request = is_pull_request(&run.event);
     let message = run.head_commit.as_ref().and_then(|commit| commit.message.as_deref());
     // GitHub heeds the words for pushes and pull requests only: whoever starts a run by hand wants it.
     if (run.event == "push" || pull_request) && message.is_some_and(asks_to_skip) {
-        return Ok(Said::Nothing(Quiet::Skipped));
+        return Ok(ParsedEvent::Nothing(IgnoredEvent::Skipped));
     }
-    let Some(branch) = run.head_branch else { return Ok(Said::Nothing(Quiet::Reference("nothing".to_owned()))) };
+    let Some(branch) = run.head_branch else {
+        return Ok(ParsedEvent::Nothing(IgnoredEvent::Reference("nothing".to_owned())));
+    };
     // A run of `.github/workflows/site.yml` on a branch may be told with `@BRANCH` behind it.
     let path = run.path.unwrap_or_default();
     let path = path.split('@').next().unwrap_or_default();
-    Ok(announced(Announcement {
-        event: EventKind::WorkflowRun,
+    Ok(announced(WebhookEvent {
+        event: GithubEvent::WorkflowRun,
         fork: is_fork(&repository, run.head_repository.as_ref()),
         repository,
-        reference: Reference::Either(branch),
+        reference: GitReference::Either(branch),
         commit: commit_or_none(&run.head_sha)?,
         time: time(run.head_commit.as_ref().map_or(&run.updated_at, |commit| &commit.timestamp))?,
         pull_request,
         environment: None,
-        workflow: Some(Workflow {
+        workflow: Some(WorkflowName {
             name: run.name.unwrap_or_default(),
             file: path.rsplit('/').next().unwrap_or_default().to_owned(),
         }),
         deployment: None,
-        origin: Some(Origin::Run(run.id)),
+        origin: Some(FileOrigin::Run(run.id)),
     }))
 }
 
-fn deployment(payload: &Value) -> Result<Said, String> {
-    let Deployed { action, deployment, workflow_run, repository } = Deployed::deserialize(payload).map_err(told)?;
+fn deployment(payload: &Value) -> Result<ParsedEvent, String> {
+    let DeploymentPayload { action, deployment, workflow_run, repository } =
+        DeploymentPayload::deserialize(payload).map_err(told)?;
     // The event's name is not signed, and a status repeats its deployment.
     if payload.get("deployment_status").is_some() {
         return Err("it is one of a `deployment_status`".to_owned());
     }
     if let Some(action) = action.filter(|action| action != "created") {
-        return Ok(quiet(EventKind::Deployment, "created", &action));
+        return Ok(quiet(GithubEvent::Deployment, "created", &action));
     }
     let repository = named(repository)?;
     let reference = deployment.reference;
     let by_run = workflow_run.as_ref();
-    Ok(announced(Announcement {
-        event: EventKind::Deployment,
+    Ok(announced(WebhookEvent {
+        event: GithubEvent::Deployment,
         // Where nobody tells, a run for a pull request may be one of a fork.
         fork: by_run.is_some_and(|run| match &run.head_repository {
             Some(head) => is_fork(&repository, head.as_ref()),
@@ -297,7 +301,7 @@ fn deployment(payload: &Value) -> Result<Said, String> {
         }),
         pull_request: by_run.is_some_and(|run| is_pull_request(&run.event)) || reference.starts_with("refs/pull/"),
         repository,
-        reference: Reference::full(&reference).unwrap_or(Reference::Either(reference)),
+        reference: GitReference::full(&reference).unwrap_or(GitReference::Either(reference)),
         commit: commit_or_none(&deployment.sha)?,
         time: time(&deployment.created_at)?,
         environment: Some(deployment.environment),
@@ -307,21 +311,21 @@ fn deployment(payload: &Value) -> Result<Said, String> {
     }))
 }
 
-fn announced(announcement: Announcement) -> Said {
-    Said::Announcement(Box::new(announcement))
+fn announced(announcement: WebhookEvent) -> ParsedEvent {
+    ParsedEvent::Announcement(Box::new(announcement))
 }
 
-fn quiet(event: EventKind, counts: &'static str, action: &str) -> Said {
-    Said::Nothing(Quiet::Action { event, counts, action: shown(action) })
+fn quiet(event: GithubEvent, counts: &'static str, action: &str) -> ParsedEvent {
+    ParsedEvent::Nothing(IgnoredEvent::Action { event, counts, action: shown(action) })
 }
 
 /// Whether a run's code is of another repository. A repository that is gone by now was one.
-fn is_fork(repository: &Repository, head: Option<&Named>) -> bool {
+fn is_fork(repository: &Repository, head: Option<&NamedRepository>) -> bool {
     !head.is_some_and(|head| head.full_name.eq_ignore_ascii_case(repository.as_str()))
 }
 
 /// A field that is there, also where it is `null`.
-fn told_or_gone<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<Named>>, D::Error> {
+fn told_or_gone<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<NamedRepository>>, D::Error> {
     Option::deserialize(from).map(Some)
 }
 
@@ -339,7 +343,7 @@ fn commit_or_none(text: &str) -> Result<Option<CommitId>, String> {
     }
 }
 
-fn named(repository: Named) -> Result<Repository, String> {
+fn named(repository: NamedRepository) -> Result<Repository, String> {
     Repository::try_from(repository.full_name).map_err(|error| error.to_string())
 }
 

@@ -12,13 +12,15 @@ mod event;
 mod generic;
 mod decision;
 
-pub use authorize::{Candidates, Fetched, candidates};
-pub use decision::{Quietly, Refusal, Unmatched, Verdict};
-pub use event::{Announcement, CommitId, CommitIdError, Origin, ProvidedArtifact, Reference, Workflow, asks_to_skip};
+pub use authorize::{CandidateRules, Fetched, candidates};
+pub use decision::{NoOp, UnmatchedRule, WebhookDecision, WebhookRefusal};
+pub use event::{
+    CommitId, CommitIdError, FileOrigin, GitReference, GithubFileRef, WebhookEvent, WorkflowName, asks_to_skip,
+};
 pub use generic::GenericError;
-pub use github::{GITHUB_ANSWER_SECONDS, GITHUB_PAYLOAD_BYTES, PayloadError, Quiet};
-pub use secret::{Secret, SecretError};
+pub use github::{GITHUB_ANSWER_SECONDS, GITHUB_PAYLOAD_BYTES, IgnoredEvent, PayloadError};
+pub use secret::{WebhookSecret, WebhookSecretError};
 pub use sign::sign;
 pub use signature::{GITHUB_SIGNATURE, SIGNATURE, SIGNED_AT, TOLERANCE_SECONDS};
 
-pub use tidegate_core::config::EventKind;
+pub use tidegate_core::config::GithubEvent;

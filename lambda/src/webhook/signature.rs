@@ -8,9 +8,9 @@ use sha2::Sha256;
 use subtle::Choice;
 use tidegate_core::timestamp::Timestamp;
 
-use super::Refusal;
-use super::secret::Secret;
-use crate::trigger::Call;
+use super::WebhookRefusal;
+use super::secret::WebhookSecret;
+use crate::trigger::HttpRequest;
 
 /// The header that GitHub signs with. Source: GitHub documentation, "Validating webhook deliveries".
 pub const GITHUB_SIGNATURE: &str = "x-hub-signature-256";
@@ -32,29 +32,29 @@ pub(super) const ALGORITHM: &str = "sha256=";
 
 /// A signature as it was sent, with what it covers beside the body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Signature {
+pub(super) struct SentSignature {
     digest: [u8; 32],
     /// The text of the timestamp; GitHub signs none.
     signed_at: Option<(String, Timestamp)>,
 }
 
-impl Signature {
+impl SentSignature {
     /// The signature of a webhook of GitHub.
-    pub(super) fn of_github(call: &Call) -> Result<Self, Refusal> {
+    pub(super) fn of_github(call: &HttpRequest) -> Result<Self, WebhookRefusal> {
         let text = match (call.header(GITHUB_SIGNATURE), call.header(GITHUB_OLD_SIGNATURE)) {
             (Some(text), _) => text,
-            (None, Some(_)) => return Err(Refusal::OldSignature),
-            (None, None) => return Err(Refusal::NoSignature(GITHUB_SIGNATURE)),
+            (None, Some(_)) => return Err(WebhookRefusal::OldSignature),
+            (None, None) => return Err(WebhookRefusal::NoSignature(GITHUB_SIGNATURE)),
         };
         Ok(Self { digest: digest(text)?, signed_at: None })
     }
 
     /// The signature of a generic webhook, which also says when it was made.
-    pub(super) fn of_anybody(call: &Call) -> Result<Self, Refusal> {
-        let digest = digest(call.header(SIGNATURE).ok_or(Refusal::NoSignature(SIGNATURE))?)?;
-        let text = call.header(SIGNED_AT).ok_or(Refusal::NoTimestamp)?;
+    pub(super) fn of_anybody(call: &HttpRequest) -> Result<Self, WebhookRefusal> {
+        let digest = digest(call.header(SIGNATURE).ok_or(WebhookRefusal::NoSignature(SIGNATURE))?)?;
+        let text = call.header(SIGNED_AT).ok_or(WebhookRefusal::NoTimestamp)?;
         let digits = (1..=15).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-        let seconds: u64 = text.parse().ok().filter(|_| digits).ok_or(Refusal::NoTimestamp)?;
+        let seconds: u64 = text.parse().ok().filter(|_| digits).ok_or(WebhookRefusal::NoTimestamp)?;
         let at = Timestamp::from_milliseconds(seconds.saturating_mul(1000));
         Ok(Self { digest, signed_at: Some((text.to_owned(), at)) })
     }
@@ -72,7 +72,7 @@ impl Signature {
 
     /// Whether one of the secrets made it. Every secret is tried, however early one fits, so that the time that this takes
     /// says nothing about which one it was.
-    pub(super) fn is_made_by<'s>(&self, secrets: impl IntoIterator<Item = &'s Secret>, body: &[u8]) -> bool {
+    pub(super) fn is_made_by<'s>(&self, secrets: impl IntoIterator<Item = &'s WebhookSecret>, body: &[u8]) -> bool {
         let mut fits = Choice::from(0);
         for secret in secrets {
             // Keys of any length are taken; without one nothing can fit.
@@ -89,9 +89,9 @@ impl Signature {
 }
 
 /// `sha256=` and 64 hexadecimal digits, in whatever case.
-fn digest(text: &str) -> Result<[u8; 32], Refusal> {
+fn digest(text: &str) -> Result<[u8; 32], WebhookRefusal> {
     let mut digest = [0; 32];
-    let digits = text.strip_prefix(ALGORITHM).ok_or(Refusal::SignatureForm)?;
-    hex::decode_to_slice(digits, &mut digest).map_err(|_| Refusal::SignatureForm)?;
+    let digits = text.strip_prefix(ALGORITHM).ok_or(WebhookRefusal::SignatureForm)?;
+    hex::decode_to_slice(digits, &mut digest).map_err(|_| WebhookRefusal::SignatureForm)?;
     Ok(digest)
 }

@@ -2,20 +2,22 @@
 
 use serde_json::json;
 use tidegate_core::config::Config;
-use tidegate_core::request::Order;
-use tidegate_lambda::trigger::{Cause, Doubt, Pin, Stored, Wanted, claim};
+use tidegate_core::request::Revision;
+use tidegate_lambda::trigger::{
+    AmbiguousKeyError, ArtifactRef, ObjectVersion, StoredObject, TriggerCause, match_sites,
+};
 
 use crate::support::{config, fixture, stored, with};
 
-fn object(key: &str) -> Stored {
+fn object(key: &str) -> StoredObject {
     stored(&with(fixture("s3-put"), &[("/Records/0/s3/object/key", json!(key))]))
 }
 
 /// What an object of that key asks for, in one line for each site.
 fn claimed(config: &Config, key: &str) -> Vec<String> {
-    let claims = claim(config, &object(key));
-    let wanted = |wanted: &Wanted| match wanted {
-        Wanted::Source { source, .. } => source.to_string(),
+    let claims = match_sites(config, &object(key));
+    let wanted = |wanted: &ArtifactRef| match wanted {
+        ArtifactRef::Source { source, .. } => source.to_string(),
         other => format!("{other:?}"),
     };
     let triggers = claims.triggers.iter().map(|t| format!("{} {} {}", t.site, t.release, wanted(&t.wanted)));
@@ -50,7 +52,7 @@ fn a_build_is_a_zip_or_what_its_marker_closes() {
 fn a_thousand_staged_objects_are_one_publish() {
     // 13
     let config = config("staged = \"s3://acme-artifacts/staging/docs/\"");
-    let triggers = |key: &str| claim(&config, &object(key)).triggers.len();
+    let triggers = |key: &str| match_sites(&config, &object(key)).triggers.len();
     let files: usize = (0..1000).map(|at| triggers(&format!("staging/docs/page-{at}/index.html"))).sum();
     assert_eq!((files, triggers("staging/docs/.ready")), (0, 1));
     assert_eq!(claimed(&config, "staging/docs/.ready"), ["docs docs s3://acme-artifacts/staging/docs/"]);
@@ -86,25 +88,25 @@ fn a_site_with_webhooks_waits_for_them_unless_it_says_otherwise() {
         )
     };
     assert!(claimed(&config(&fields("")), "b/r1.zip").concat().contains("uploads do not publish"));
-    assert_eq!(claim(&config(&fields("publish-on-upload = true")), &object("b/r1.zip")).triggers.len(), 1);
+    assert_eq!(match_sites(&config(&fields("publish-on-upload = true")), &object("b/r1.zip")).triggers.len(), 1);
 }
 
 #[test]
 fn a_trigger_names_the_state_that_was_announced() {
     // 8
     let config = config("builds = \"s3://acme-artifacts/staging/docs/\"");
-    let pin = |stored: &Stored| match claim(&config, stored).triggers.remove(0).wanted {
-        Wanted::Source { pin, .. } => pin,
+    let pin = |stored: &StoredObject| match match_sites(&config, stored).triggers.remove(0).wanted {
+        ArtifactRef::Source { pin, .. } => pin,
         other => panic!("{other:?}"),
     };
     let versioned = stored(&fixture("s3-multipart"));
-    assert_eq!(pin(&versioned), Some(Pin::Version("L4kqtJlcpXroDTDmpUMLUo".to_owned())));
+    assert_eq!(pin(&versioned), Some(ObjectVersion::Version("L4kqtJlcpXroDTDmpUMLUo".to_owned())));
     let unversioned = object("staging/docs/r1.zip");
-    assert_eq!(pin(&unversioned), Some(Pin::Etag(unversioned.etag.clone().unwrap())));
+    assert_eq!(pin(&unversioned), Some(ObjectVersion::Etag(unversioned.etag.clone().unwrap())));
     // The ETag of an empty marker is always the same.
     assert_eq!(pin(&object("staging/docs/r1/.ready")), None);
-    let trigger = claim(&config, &versioned).triggers.remove(0);
-    assert_eq!((trigger.cause, &trigger.order), (Cause::Upload, &Some(versioned.order())));
+    let trigger = match_sites(&config, &versioned).triggers.remove(0);
+    assert_eq!((trigger.cause, &trigger.order), (TriggerCause::Upload, &Some(versioned.order())));
     let request = trigger.request("s3://acme-artifacts/staging/docs/r42.zip".parse().unwrap(), 9);
     assert_eq!((request.cause.as_str(), request.instant, request.release.as_str()), ("upload", 9, "r42"));
     let text = serde_json::to_string(&trigger).unwrap();
@@ -117,53 +119,53 @@ fn a_name_with_two_readings_is_refused_where_both_exist() {
     let config = config("builds = \"s3://acme-artifacts/staging/docs/\"");
     let choice = |key: &str| {
         let event = with(fixture("eventbridge-created"), &[("/detail/object/key", json!(key))]);
-        match claim(&config, &stored(&event)).triggers.remove(0).wanted {
-            Wanted::Choice(choice) => *choice,
+        match match_sites(&config, &stored(&event)).triggers.remove(0).wanted {
+            ArtifactRef::Choice(choice) => *choice,
             other => panic!("{other:?}"),
         }
     };
     let plus = choice("staging/docs/c++.zip");
     assert_eq!(plus.settle(true, false).unwrap().to_string(), "s3://acme-artifacts/staging/docs/c++.zip");
     assert_eq!(plus.settle(false, true).unwrap().to_string(), "s3://acme-artifacts/staging/docs/c  .zip");
-    assert!(matches!(plus.settle(true, true), Err(Doubt::Both(..))));
-    assert!(matches!(plus.settle(false, false), Err(Doubt::Neither(..))));
-    assert!(matches!(plus.pin, Some(Pin::Version(_))));
+    assert!(matches!(plus.settle(true, true), Err(AmbiguousKeyError::Both(..))));
+    assert!(matches!(plus.settle(false, false), Err(AmbiguousKeyError::Neither(..))));
+    assert!(matches!(plus.pin, Some(ObjectVersion::Version(_))));
     // Only one of the readings is the site's: the other one existing still means that nothing is known.
     let slash = choice("staging/docs%2Fr1.zip");
     assert_eq!(slash.settle(false, true).unwrap().to_string(), "s3://acme-artifacts/staging/docs/r1.zip");
-    assert!(matches!(slash.settle(true, false), Err(Doubt::Elsewhere(_))));
-    assert!(matches!(slash.settle(true, true), Err(Doubt::Both(..))));
+    assert!(matches!(slash.settle(true, false), Err(AmbiguousKeyError::Elsewhere(_))));
+    assert!(matches!(slash.settle(true, true), Err(AmbiguousKeyError::Both(..))));
     assert_eq!(choice("staging/docs/c++/.ready").pin, None);
 }
 
 #[test]
 fn a_second_delivery_of_a_published_event_is_done_already() {
     // 6, and 7 across deliveries: the pointer of the site tells.
-    use tidegate_core::release::Turn;
+    use tidegate_core::release::Precedence;
     let config = config("builds = \"s3://acme-artifacts/staging/docs/\"");
-    let request = |stored: &Stored, instant| {
-        let trigger = claim(&config, stored).triggers.remove(0);
+    let request = |stored: &StoredObject, instant| {
+        let trigger = match_sites(&config, stored).triggers.remove(0);
         trigger.request("s3://acme-artifacts/staging/docs/r1.zip".parse().unwrap(), instant)
     };
     let first = object("staging/docs/r1.zip");
     let pointer = pointer(&request(&first, 1));
-    assert_eq!(pointer.turn(&request(&first, 2)), Turn::Done);
+    assert_eq!(pointer.turn(&request(&first, 2)), Precedence::Done);
     let at = |sequencer: &str| {
         let mut other = first.clone();
         other.sequencer.as_mut().unwrap().value = sequencer.to_owned();
         other
     };
-    assert_eq!(pointer.turn(&request(&at("0066F1A2B3C4D5E6"), 3)), Turn::Superseded);
-    assert_eq!(pointer.turn(&request(&at("0066F1A2B3C4D5E6F70001"), 4)), Turn::Publish);
-    assert_eq!(pointer.turn(&request(&at("0066F1A2B3C4D5E6F700"), 4)), Turn::Done);
+    assert_eq!(pointer.turn(&request(&at("0066F1A2B3C4D5E6"), 3)), Precedence::Superseded);
+    assert_eq!(pointer.turn(&request(&at("0066F1A2B3C4D5E6F70001"), 4)), Precedence::Publish);
+    assert_eq!(pointer.turn(&request(&at("0066F1A2B3C4D5E6F700"), 4)), Precedence::Done);
 }
 
 /// The pointer of a site that has carried out a request.
-pub(crate) fn pointer(request: &tidegate_core::request::Request) -> tidegate_core::release::Pointer {
-    use tidegate_core::release::{FORMAT, Past, Pointer, ReleaseId};
+pub(crate) fn pointer(request: &tidegate_core::request::PublishRequest) -> tidegate_core::release::ReleasePointer {
+    use tidegate_core::release::{FORMAT, ReleaseEntry, ReleaseId, ReleasePointer};
     let id: ReleaseId = "r1".parse().unwrap();
-    let order: Order = request.place();
-    let past = Past {
+    let order: Revision = request.place();
+    let past = ReleaseEntry {
         id,
         release: request.release.clone(),
         cause: request.cause.clone(),
@@ -171,5 +173,12 @@ pub(crate) fn pointer(request: &tidegate_core::request::Request) -> tidegate_cor
         order,
         manifest: Some(id),
     };
-    Pointer { format: FORMAT, fence: 1, releases: vec![past], owed: Vec::new(), settled: true, passed: Vec::new() }
+    ReleasePointer {
+        format: FORMAT,
+        fence: 1,
+        releases: vec![past],
+        owed: Vec::new(),
+        settled: true,
+        passed: Vec::new(),
+    }
 }

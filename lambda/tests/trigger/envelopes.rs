@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use tidegate_core::staged_build::Build;
 use tidegate_lambda::trigger::{
-    Carrier, Cause, Delivery, HANDOVER_FORMAT, HandedOn, Notice, Trigger, TriggerError, Wanted, read,
+    ArtifactRef, Carrier, Continuation, Delivery, HANDOVER_FORMAT, ParsedRecord, Trigger, TriggerCause, TriggerError,
+    read,
 };
 
 use crate::support::{fixture, records, told};
@@ -33,7 +34,7 @@ fn a_queue_is_told_by_message_what_failed() {
             let id = record.message.as_ref().unwrap().as_str();
             let number = id.chars().last().unwrap().to_string();
             let line = match &record.notice {
-                Ok(Notice::Stored(stored)) => stored.key.to_string(),
+                Ok(ParsedRecord::Stored(stored)) => stored.key.to_string(),
                 Ok(other) => format!("{other:?}"),
                 Err(_) => "bad".to_owned(),
             };
@@ -91,16 +92,16 @@ fn a_request_by_hand_names_what_the_configuration_does_not() {
 #[test]
 fn a_run_that_is_handed_on_arrives_as_it_was() {
     let place = "s3://acme-artifacts/builds/".parse().unwrap();
-    let run = HandedOn {
+    let run = Continuation {
         format: HANDOVER_FORMAT,
         run: "20260302-091408-1f2e3d".to_owned(),
         times: 2,
         trigger: Trigger {
             site: "docs".to_owned().try_into().unwrap(),
-            wanted: Wanted::Build(Build::new(&place, "c0ffee").unwrap()),
+            wanted: ArtifactRef::Build(Build::new(&place, "c0ffee").unwrap()),
             release: "c0ffee".to_owned(),
-            cause: Cause::Github(tidegate_core::config::EventKind::WorkflowRun),
-            order: Some(tidegate_core::request::Order::at(7)),
+            cause: TriggerCause::Github(tidegate_core::config::GithubEvent::WorkflowRun),
+            order: Some(tidegate_core::request::Revision::at(7)),
             delivery: None,
             status: None,
         },
@@ -108,7 +109,7 @@ fn a_run_that_is_handed_on_arrives_as_it_was() {
     let event = run.to_event().unwrap();
     assert_eq!(read(&event), Ok(Delivery::HandedOn(Box::new(run.clone()))));
     let queued = json!({ "Records": [{ "messageId": "1", "eventSource": "aws:sqs", "body": event.to_string() }] });
-    assert_eq!(records(&queued).1[0].notice, Ok(Notice::HandedOn(Box::new(run))));
+    assert_eq!(records(&queued).1[0].notice, Ok(ParsedRecord::HandedOn(Box::new(run))));
     let later = crate::support::with(event, &[("/tidegate/format", json!(2))]);
     assert!(read(&later).unwrap_err().to_string().contains("another version"));
 }

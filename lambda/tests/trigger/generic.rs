@@ -1,8 +1,8 @@
 //! Webhooks of anybody who signs as Tidegate documents.
 
 use tidegate_core::config::Config;
-use tidegate_lambda::trigger::{Call, Wanted};
-use tidegate_lambda::webhook::{Fetched, Verdict, candidates};
+use tidegate_lambda::trigger::{ArtifactRef, HttpRequest};
+use tidegate_lambda::webhook::{Fetched, WebhookDecision, candidates};
 
 use crate::support::{SECRET, config, judge, now, outcome_of, secrets, signature};
 
@@ -17,10 +17,10 @@ fn known() -> Fetched {
     secrets(&[("ssm:/docs", SECRET)])
 }
 
-fn call(at: &str, body: &str) -> Call {
+fn call(at: &str, body: &str) -> HttpRequest {
     let signature = signature(SECRET, format!("{at}.{body}").as_bytes());
     let headers = [("X-Tidegate-Timestamp", at), ("X-Tidegate-Signature-256", signature.as_str())];
-    Call::new("POST", "/cms", headers, body.as_bytes().to_vec())
+    HttpRequest::new("POST", "/cms", headers, body.as_bytes().to_vec())
 }
 
 fn told(fields: &str, body: &str) -> String {
@@ -32,18 +32,20 @@ const BUILDS: &str = "builds = \"s3://acme/b/\"";
 #[test]
 fn a_body_names_a_build_a_place_or_the_newest() {
     let wanted = |fields: &str, body: &str| match judge(&site(fields), &call(&NOW.to_string(), body), &known()) {
-        Verdict::Publish(mut triggers) => triggers.remove(0),
+        WebhookDecision::Publish(mut triggers) => triggers.remove(0),
         other => panic!("{other:?}"),
     };
     let build = wanted(BUILDS, r#"{"site":"docs","release":"r42"}"#);
-    assert!(matches!(&build.wanted, Wanted::Build(build) if build.marker().to_string() == "s3://acme/b/r42/.ready"));
+    assert!(
+        matches!(&build.wanted, ArtifactRef::Build(build) if build.marker().to_string() == "s3://acme/b/r42/.ready")
+    );
     assert_eq!((build.release.as_str(), build.cause.to_string().as_str()), ("r42", "webhook"));
     assert_eq!(build.order.unwrap().at, NOW * 1000);
-    assert!(matches!(wanted(BUILDS, r#"{"site":"docs"}"#).wanted, Wanted::Newest(_)));
+    assert!(matches!(wanted(BUILDS, r#"{"site":"docs"}"#).wanted, ArtifactRef::Newest(_)));
     let staged = wanted("staged = \"s3://acme/s/\"", r#"{"site":"docs","release":"post 7"}"#);
-    assert!(matches!(&staged.wanted, Wanted::Source { source, .. } if source.to_string() == "s3://acme/s/"));
+    assert!(matches!(&staged.wanted, ArtifactRef::Source { source, .. } if source.to_string() == "s3://acme/s/"));
     let named = wanted(BUILDS, r#"{"site":"docs","source":"s3://acme/b/x.zip","committed":"2026-03-01T00:00:00Z"}"#);
-    assert!(matches!(&named.wanted, Wanted::Source { source, .. } if source.to_string() == "s3://acme/b/x.zip"));
+    assert!(matches!(&named.wanted, ArtifactRef::Source { source, .. } if source.to_string() == "s3://acme/b/x.zip"));
     assert_eq!(named.order.unwrap().at, 1_772_323_200_000);
 }
 
@@ -90,7 +92,7 @@ fn the_time_is_signed_and_must_be_now() {
         ("x-tidegate-timestamp", later.as_str()),
         ("x-tidegate-signature-256", signed.header("x-tidegate-signature-256").unwrap()),
     ];
-    let moved = Call::new("POST", "/", headers, signed.body.clone());
+    let moved = HttpRequest::new("POST", "/", headers, signed.body.clone());
     assert_eq!(outcome_of(&judge(&site(BUILDS), &moved, &known())), "401: no rule accepts this signature");
 }
 
@@ -101,10 +103,11 @@ fn a_webhook_of_one_kind_is_none_of_the_other() {
     let github = crate::support::github_call("push", body.as_bytes());
     assert_eq!(judge(&config, &github, &known()).status(), 401);
     let signed = signature(SECRET, body.as_bytes());
-    let without = Call::new("POST", "/", [("x-tidegate-signature-256", signed.as_str())], body.as_bytes().to_vec());
+    let without =
+        HttpRequest::new("POST", "/", [("x-tidegate-signature-256", signed.as_str())], body.as_bytes().to_vec());
     assert!(outcome_of(&judge(&config, &without, &known())).contains("x-tidegate-timestamp"));
     let time = NOW.to_string();
-    let unsigned = Call::new("POST", "/", [("x-tidegate-timestamp", time.as_str())], body.as_bytes().to_vec());
+    let unsigned = HttpRequest::new("POST", "/", [("x-tidegate-timestamp", time.as_str())], body.as_bytes().to_vec());
     assert!(outcome_of(&judge(&config, &unsigned, &known())).contains("x-tidegate-signature-256"));
 }
 

@@ -1,9 +1,9 @@
 //! What payloads of GitHub announce, and what they never do.
 
 use serde_json::{Value, json};
-use tidegate_core::release::Turn;
-use tidegate_lambda::trigger::{Trigger, Wanted};
-use tidegate_lambda::webhook::{Quietly, Verdict};
+use tidegate_core::release::Precedence;
+use tidegate_lambda::trigger::{ArtifactRef, Trigger};
+use tidegate_lambda::webhook::{NoOp, WebhookDecision};
 
 use crate::claims::pointer;
 use crate::support::{both, fixture, fixture_bytes, github_call, github_config, judge, outcome, with};
@@ -20,7 +20,7 @@ fn told(event: &str, payload: &Value) -> String {
 fn trigger(rule: &str, event: &str, payload: &Value) -> Trigger {
     let call = github_call(event, &serde_json::to_vec(payload).unwrap());
     match judge(&github_config(rule), &call, &both()) {
-        Verdict::Publish(mut triggers) if triggers.len() == 1 => triggers.remove(0),
+        WebhookDecision::Publish(mut triggers) if triggers.len() == 1 => triggers.remove(0),
         other => panic!("{other:?}"),
     }
 }
@@ -36,7 +36,11 @@ fn each_event_publishes_what_it_is_about() {
     ] {
         let trigger = trigger(ALL, event, &fixture(name));
         assert_eq!((trigger.release.as_str(), trigger.cause.to_string().as_str()), (release, cause));
-        assert!(matches!(&trigger.wanted, Wanted::Build(build) if build.name() == release), "{:?}", trigger.wanted);
+        assert!(
+            matches!(&trigger.wanted, ArtifactRef::Build(build) if build.name() == release),
+            "{:?}",
+            trigger.wanted
+        );
         let at: tidegate_core::timestamp::Timestamp = at.parse().unwrap();
         assert_eq!(trigger.order.unwrap().at, at.milliseconds(), "{name}");
     }
@@ -57,8 +61,8 @@ fn a_ping_is_answered_well_and_only_when_it_is_signed() {
     for name in ["github-ping", "github-ping-organization"] {
         let call = github_call("ping", &fixture_bytes(name));
         let verdict = judge(&github_config(ALL), &call, &both());
-        assert_eq!((verdict.status(), &verdict), (200, &Verdict::Nothing(Quietly::Ping)), "{name}");
-        assert!(matches!(judge(&github_config(ALL), &call, &Default::default()), Verdict::Refused(_)));
+        assert_eq!((verdict.status(), &verdict), (200, &WebhookDecision::Nothing(NoOp::Ping)), "{name}");
+        assert!(matches!(judge(&github_config(ALL), &call, &Default::default()), WebhookDecision::Refused(_)));
     }
     // An organization has rules, but only its ping lacks a repository.
     let call = github_call("push", &fixture_bytes("github-ping-organization"));
@@ -247,11 +251,11 @@ fn an_older_commit_that_arrives_late_is_superseded() {
         fixture("github-push"),
         &[("/head_commit/timestamp", json!("2026-03-02T09:11:11Z")), ("/head_commit/id", json!("ab".repeat(20)))],
     );
-    assert_eq!(live.turn(&request("push", &older)), Turn::Superseded);
-    assert_eq!(live.turn(&request("push", &fixture("github-push"))), Turn::Done);
+    assert_eq!(live.turn(&request("push", &older)), Precedence::Superseded);
+    assert_eq!(live.turn(&request("push", &fixture("github-push"))), Precedence::Done);
     // The run of the same commit is the same release, by whichever event it is announced.
-    assert_eq!(live.turn(&request("workflow_run", &fixture("github-workflow-run"))), Turn::Done);
-    assert_eq!(live.turn(&request("release", &fixture("github-release"))), Turn::Publish);
+    assert_eq!(live.turn(&request("workflow_run", &fixture("github-workflow-run"))), Precedence::Done);
+    assert_eq!(live.turn(&request("release", &fixture("github-release"))), Precedence::Publish);
 }
 
 #[test]

@@ -4,9 +4,9 @@ use std::cmp::Ordering;
 
 use proptest::prelude::*;
 use serde_json::{Map, Value};
-use tidegate_core::request::{Order, Sequencer};
-use tidegate_lambda::trigger::{Call, Delivery, Notice, claim, read};
-use tidegate_lambda::webhook::{Verdict, candidates};
+use tidegate_core::request::{Revision, Sequencer};
+use tidegate_lambda::trigger::{Delivery, HttpRequest, ParsedRecord, match_sites, read};
+use tidegate_lambda::webhook::{WebhookDecision, candidates};
 
 use crate::support::{config, fixture, fixture_bytes, github_config, judge, now, secrets, signature};
 
@@ -126,9 +126,9 @@ fn survive(event: &Value) {
         Ok(Delivery::Events { records, .. }) => {
             for record in records {
                 match record.notice {
-                    Ok(Notice::Stored(stored)) => drop(claim(&config, &stored)),
-                    Ok(Notice::Ignored(ignored)) => assert!(!ignored.to_string().contains(char::is_control)),
-                    Ok(Notice::HandedOn(_)) => {}
+                    Ok(ParsedRecord::Stored(stored)) => drop(match_sites(&config, &stored)),
+                    Ok(ParsedRecord::Ignored(ignored)) => assert!(!ignored.to_string().contains(char::is_control)),
+                    Ok(ParsedRecord::HandedOn(_)) => {}
                     Err(error) => assert!(!error.to_string().contains(char::is_control), "{error}"),
                 }
             }
@@ -139,8 +139,8 @@ fn survive(event: &Value) {
     }
 }
 
-fn order(value: &str) -> Order {
-    Order { at: 0, sequencer: Some(Sequencer { object: "b/k".to_owned(), value: value.to_owned() }) }
+fn order(value: &str) -> Revision {
+    Revision { at: 0, sequencer: Some(Sequencer { object: "b/k".to_owned(), value: value.to_owned() }) }
 }
 
 proptest! {
@@ -190,11 +190,11 @@ proptest! {
         let config = github_config("branch = \"main\"");
         let signed = signature(&secret, &body);
         let call = |signature: &str, body: &[u8]| {
-            Call::new("POST", "/", [("x-github-event", "push"), ("x-hub-signature-256", signature)], body.to_vec())
+            HttpRequest::new("POST", "/", [("x-github-event", "push"), ("x-hub-signature-256", signature)], body.to_vec())
         };
-        let publishes = |call: &Call, secret: &str| {
+        let publishes = |call: &HttpRequest, secret: &str| {
             let known = secrets(&[("secretsmanager:new", secret)]);
-            candidates(call, &config).is_ok_and(|candidates| matches!(candidates.judge(call, &known, now()), Verdict::Publish(_)))
+            candidates(call, &config).is_ok_and(|candidates| matches!(candidates.judge(call, &known, now()), WebhookDecision::Publish(_)))
         };
         prop_assert!(publishes(&call(&signed, &body), &secret));
         prop_assert!(!publishes(&call(&signed, &body), &other));

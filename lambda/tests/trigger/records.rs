@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tidegate_core::key::StoredKey;
-use tidegate_lambda::trigger::{Carrier, NoticeError};
+use tidegate_lambda::trigger::{Carrier, RecordError};
 
 use crate::support::{fixture, records, stored, told, with};
 
@@ -91,7 +91,7 @@ fn minor_versions_are_accepted_and_other_majors_refused() {
         assert!(version(bad)[0].starts_with("bad: the record has the event version"), "{bad}");
     }
     let detail = with(fixture("eventbridge-created"), &[("/detail/version", json!("1"))]);
-    assert!(matches!(records(&detail).1[0].notice, Err(NoticeError::Version(_))));
+    assert!(matches!(records(&detail).1[0].notice, Err(RecordError::Version(_))));
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn of_one_object_the_newest_event_counts_whatever_the_order_and_length_of_its_nu
     }
     let list: Vec<Value> = all.iter().map(|event| event["Records"][0].clone()).collect();
     let at = records(&json!({ "Records": list })).1.iter().position(|record| {
-        matches!(&record.notice, Ok(tidegate_lambda::trigger::Notice::Stored(stored)) if stored.key.as_str() == "a.zip")
+        matches!(&record.notice, Ok(tidegate_lambda::trigger::ParsedRecord::Stored(stored)) if stored.key.as_str() == "a.zip")
     });
     assert_eq!(at, Some(1));
 }

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use tidegate_core::config::Config;
 use tidegate_lambda::github::{MAX_DESCRIPTION, RunState};
-use tidegate_lambda::trigger::Wanted;
-use tidegate_lambda::webhook::{Origin, Verdict};
+use tidegate_lambda::trigger::ArtifactRef;
+use tidegate_lambda::webhook::{FileOrigin, WebhookDecision};
 
 use crate::support::{both, fixture, github_call, github_config, judge, outcome, with};
 
@@ -84,12 +84,12 @@ fn each_way_to_publish_wants_its_own_place() {
     let wanted = |rule: &str, event: &str, name: &str| {
         let call = github_call(event, &serde_json::to_vec(&fixture(name)).unwrap());
         match judge(&github_config(rule), &call, &both()) {
-            Verdict::Publish(mut triggers) => triggers.remove(0).wanted,
+            WebhookDecision::Publish(mut triggers) => triggers.remove(0).wanted,
             other => panic!("{other:?}"),
         }
     };
-    let build = |wanted: &Wanted| match wanted {
-        Wanted::Build(build) => build.archive().to_string(),
+    let build = |wanted: &ArtifactRef| match wanted {
+        ArtifactRef::Build(build) => build.archive().to_string(),
         other => panic!("{other:?}"),
     };
     let sha = "s3://acme-artifacts/builds/6113728f27ae82c7b1a177c8d03f9e96e0adf246.zip";
@@ -100,22 +100,22 @@ fn each_way_to_publish_wants_its_own_place() {
         build(&wanted("tag = \"*\"\npublish = \"tag\"", "push", "github-push-tag")),
         "s3://acme-artifacts/builds/v1.2.0.zip"
     );
-    assert!(matches!(wanted("branch = \"main\"\npublish = \"newest\"", "push", "github-push"), Wanted::Newest(_)));
+    assert!(matches!(wanted("branch = \"main\"\npublish = \"newest\"", "push", "github-push"), ArtifactRef::Newest(_)));
     match wanted("branch = \"main\"\npublish = \"staged\"", "push", "github-push") {
-        Wanted::Source { source, pin: None } => assert_eq!(source.to_string(), "s3://acme-artifacts/staged/"),
+        ArtifactRef::Source { source, pin: None } => assert_eq!(source.to_string(), "s3://acme-artifacts/staged/"),
         other => panic!("{other:?}"),
     }
     let artifact = "publish = \"artifact\"\nartifact = \"site*\"\ntoken = \"secretsmanager:token\"";
     for (rule, event, name, of) in [
-        ("events = [\"release\"]", "release", "github-release", Origin::Release(17_372_790)),
+        ("events = [\"release\"]", "release", "github-release", FileOrigin::Release(17_372_790)),
         (
             "events = [\"workflow_run\"]\nbranch = \"main\"",
             "workflow_run",
             "github-workflow-run",
-            Origin::Run(7_891_011_121),
+            FileOrigin::Run(7_891_011_121),
         ),
     ] {
-        let Wanted::Provided(provided) = wanted(&format!("{rule}\n{artifact}"), event, name) else { panic!() };
+        let ArtifactRef::Provided(provided) = wanted(&format!("{rule}\n{artifact}"), event, name) else { panic!() };
         assert_eq!((provided.of, provided.access.api.as_str()), (of, "https://api.github.com"));
         assert!(provided.name.covers("site.zip") && !provided.name.covers("logs.zip"));
     }
@@ -127,7 +127,7 @@ fn a_rule_says_what_is_told_at_github() {
         let rule = format!("{rule}\npublish = \"staged\"\ntoken = \"secretsmanager:token\"");
         let call = github_call(event, &serde_json::to_vec(&fixture(name)).unwrap());
         match judge(&github_config(&rule), &call, &both()) {
-            Verdict::Publish(mut triggers) => triggers.remove(0).status.unwrap(),
+            WebhookDecision::Publish(mut triggers) => triggers.remove(0).status.unwrap(),
             other => panic!("{other:?}"),
         }
     };

@@ -1,7 +1,7 @@
 //! Who is believed: signatures over the bytes as they came.
 
-use tidegate_lambda::trigger::{Call, Delivery, read};
-use tidegate_lambda::webhook::{Refusal, Verdict, candidates};
+use tidegate_lambda::trigger::{Delivery, HttpRequest, read};
+use tidegate_lambda::webhook::{WebhookDecision, WebhookRefusal, candidates};
 
 use crate::support::{
     SECRET, both, fixture, fixture_bytes, github_call, github_config, judge, now, outcome_of, refused, secrets,
@@ -10,9 +10,9 @@ use crate::support::{
 
 const RULE: &str = "branch = \"main\"";
 
-fn call(headers: &[(&str, &str)], body: &[u8]) -> Call {
+fn call(headers: &[(&str, &str)], body: &[u8]) -> HttpRequest {
     let all = [&[("x-github-event", "push")], headers].concat();
-    Call::new("POST", "/", all, body.to_vec())
+    HttpRequest::new("POST", "/", all, body.to_vec())
 }
 
 /// Says what becomes of the pushed `main` under these headers.
@@ -32,7 +32,7 @@ fn the_example_of_githubs_documentation_verifies() {
         let sent = hello.header("x-hub-signature-256").unwrap();
         assert_eq!(signature(SECRET, &hello.body), sent, "{name}");
         // It names no repository, so nobody believes it.
-        assert_eq!(candidates(&hello, &github_config(RULE)).unwrap_err(), Refusal::Unauthentic);
+        assert_eq!(candidates(&hello, &github_config(RULE)).unwrap_err(), WebhookRefusal::Unauthentic);
     }
 }
 
@@ -51,7 +51,7 @@ fn the_bytes_are_signed_not_the_values() {
         assert!(told.starts_with("publish docs 6113728f"), "{told}");
         if *body != text {
             let other = call(&[("x-hub-signature-256", &signature(SECRET, &plain))], body.as_bytes());
-            assert_eq!(judge(&config, &other, &both()), Verdict::Refused(Refusal::Unauthentic));
+            assert_eq!(judge(&config, &other, &both()), WebhookDecision::Refused(WebhookRefusal::Unauthentic));
         }
     }
 }
@@ -70,10 +70,13 @@ fn either_of_two_secrets_signs_while_they_are_rotated() {
     // One of them cannot be fetched: the other one serves, and nothing fits the absent one.
     let config = github_config(RULE);
     let some = secrets(&[("secretsmanager:new", SECRET)]);
-    assert!(matches!(judge(&config, &github_call("push", &body), &some), Verdict::Publish(_)));
+    assert!(matches!(judge(&config, &github_call("push", &body), &some), WebhookDecision::Publish(_)));
     let older = call(&[("x-hub-signature-256", &signature("an older one", &body))], &body);
-    assert_eq!(judge(&config, &older, &some), Verdict::Refused(Refusal::Unauthentic));
-    assert_eq!(judge(&config, &github_call("push", &body), &secrets(&[])), Verdict::Refused(Refusal::Unauthentic));
+    assert_eq!(judge(&config, &older, &some), WebhookDecision::Refused(WebhookRefusal::Unauthentic));
+    assert_eq!(
+        judge(&config, &github_call("push", &body), &secrets(&[])),
+        WebhookDecision::Refused(WebhookRefusal::Unauthentic)
+    );
     let wanted = candidates(&github_call("push", &body), &config).unwrap().secrets().len();
     assert_eq!(wanted, 2);
 }
@@ -143,7 +146,7 @@ fn a_rule_obeys_its_own_secrets_only() {
 fn what_is_no_webhook_is_told_so() {
     let config = github_config(RULE);
     let answer = |method: &str, headers: &[(&str, &str)], body: Vec<u8>| {
-        refused(&candidates(&Call::new(method, "/", headers.to_vec(), body), &config).unwrap_err())
+        refused(&candidates(&HttpRequest::new(method, "/", headers.to_vec(), body), &config).unwrap_err())
     };
     assert_eq!(answer("GET", &[], Vec::new()), "405: webhooks are sent with POST");
     assert!(answer("POST", &[], Vec::new()).starts_with("400: this is no webhook"));
@@ -160,7 +163,7 @@ fn secrets_and_bodies_are_in_no_output() {
     let candidates = candidates(&call, &config).unwrap();
     let verdict = candidates.judge(&call, &both(), now());
     let printed = format!("{call:?} {candidates:?} {verdict:?} {:?} {config:?}", both());
-    let Verdict::Publish(triggers) = &verdict else { panic!() };
+    let WebhookDecision::Publish(triggers) = &verdict else { panic!() };
     let json = serde_json::to_string(triggers).unwrap();
     for secret in [SECRET, "an older one", "Explain the new limits", call.header("x-hub-signature-256").unwrap()] {
         assert!(!printed.contains(secret) && !json.contains(secret), "{secret}");

@@ -7,8 +7,8 @@ use serde_json::Value;
 use sha2::Sha256;
 use tidegate_core::config::{Config, SecretReference};
 use tidegate_core::timestamp::Timestamp;
-use tidegate_lambda::trigger::{Call, Carrier, Delivery, Notice, Record, Stored, read};
-use tidegate_lambda::webhook::{Fetched, Refusal, Secret, Verdict, candidates};
+use tidegate_lambda::trigger::{Carrier, Delivery, EventRecord, HttpRequest, ParsedRecord, StoredObject, read};
+use tidegate_lambda::webhook::{Fetched, WebhookDecision, WebhookRefusal, WebhookSecret, candidates};
 
 /// An event of a file.
 pub(crate) fn fixture(name: &str) -> Value {
@@ -28,7 +28,7 @@ pub(crate) fn with(mut event: Value, changes: &[(&str, Value)]) -> Value {
     event
 }
 
-pub(crate) fn records(event: &Value) -> (Carrier, Vec<Record>) {
+pub(crate) fn records(event: &Value) -> (Carrier, Vec<EventRecord>) {
     match read(event) {
         Ok(Delivery::Events { carrier, records }) => (carrier, records),
         other => panic!("{other:?}"),
@@ -36,19 +36,19 @@ pub(crate) fn records(event: &Value) -> (Carrier, Vec<Record>) {
 }
 
 /// The one notice of an event that is of a stored object.
-pub(crate) fn stored(event: &Value) -> Stored {
+pub(crate) fn stored(event: &Value) -> StoredObject {
     match records(event).1.as_slice() {
-        [Record { notice: Ok(Notice::Stored(stored)), .. }] => (**stored).clone(),
+        [EventRecord { notice: Ok(ParsedRecord::Stored(stored)), .. }] => (**stored).clone(),
         other => panic!("{other:?}"),
     }
 }
 
 /// A line for each record: the key, or why there is none.
 pub(crate) fn told(event: &Value) -> Vec<String> {
-    let line = |record: Record| match record.notice {
-        Ok(Notice::Stored(stored)) => stored.key.to_string(),
-        Ok(Notice::HandedOn(run)) => format!("run {}", run.run),
-        Ok(Notice::Ignored(ignored)) => format!("ignored: {ignored}"),
+    let line = |record: EventRecord| match record.notice {
+        Ok(ParsedRecord::Stored(stored)) => stored.key.to_string(),
+        Ok(ParsedRecord::HandedOn(run)) => format!("run {}", run.run),
+        Ok(ParsedRecord::Ignored(ignored)) => format!("ignored: {ignored}"),
         Err(error) => format!("bad: {error}"),
     };
     records(event).1.into_iter().map(line).collect()
@@ -74,7 +74,7 @@ pub(crate) fn github_config(rule: &str) -> Config {
 pub(crate) fn secrets(list: &[(&str, &str)]) -> Fetched {
     let secret = |(name, value): &(&str, &str)| {
         let reference = SecretReference::try_from((*name).to_owned()).unwrap();
-        let secret = Secret::new(&reference, (*value).to_owned()).unwrap();
+        let secret = WebhookSecret::new(&reference, (*value).to_owned()).unwrap();
         (reference, secret)
     };
     list.iter().map(secret).collect()
@@ -92,11 +92,11 @@ pub(crate) fn signature(secret: &str, signed: &[u8]) -> String {
 }
 
 /// A webhook of GitHub, signed.
-pub(crate) fn github_call(event: &str, body: &[u8]) -> Call {
+pub(crate) fn github_call(event: &str, body: &[u8]) -> HttpRequest {
     let signature = signature(SECRET, body);
     let headers =
         [("X-GitHub-Event", event), ("X-GitHub-Delivery", "72d3162e"), ("X-Hub-Signature-256", signature.as_str())];
-    Call::new("POST", "/", headers, body.to_vec())
+    HttpRequest::new("POST", "/", headers, body.to_vec())
 }
 
 /// 2026-03-02T09:14:08Z.
@@ -105,10 +105,10 @@ pub(crate) fn now() -> Timestamp {
 }
 
 /// Both steps.
-pub(crate) fn judge(config: &Config, call: &Call, secrets: &Fetched) -> Verdict {
+pub(crate) fn judge(config: &Config, call: &HttpRequest, secrets: &Fetched) -> WebhookDecision {
     match candidates(call, config) {
         Ok(candidates) => candidates.judge(call, secrets, now()),
-        Err(refusal) => Verdict::Refused(refusal),
+        Err(refusal) => WebhookDecision::Refused(refusal),
     }
 }
 
@@ -117,17 +117,17 @@ pub(crate) fn outcome(config: &Config, event: &str, payload: &Value) -> String {
     outcome_of(&judge(config, &github_call(event, &serde_json::to_vec(payload).unwrap()), &both()))
 }
 
-pub(crate) fn outcome_of(verdict: &Verdict) -> String {
+pub(crate) fn outcome_of(verdict: &WebhookDecision) -> String {
     match verdict {
-        Verdict::Publish(triggers) => {
+        WebhookDecision::Publish(triggers) => {
             let line = |trigger: &tidegate_lambda::trigger::Trigger| format!("{} {}", trigger.site, trigger.release);
             format!("publish {}", triggers.iter().map(line).collect::<Vec<_>>().join(", "))
         }
-        Verdict::Nothing(why) => format!("nothing: {why}"),
-        Verdict::Refused(refusal) => refused(refusal),
+        WebhookDecision::Nothing(why) => format!("nothing: {why}"),
+        WebhookDecision::Refused(refusal) => refused(refusal),
     }
 }
 
-pub(crate) fn refused(refusal: &Refusal) -> String {
+pub(crate) fn refused(refusal: &WebhookRefusal) -> String {
     format!("{}: {refusal}", refusal.status())
 }

@@ -1,7 +1,7 @@
 //! What is said of names from outside: nothing that a log or a terminal would obey.
 
 use serde_json::json;
-use tidegate_lambda::trigger::{claim, read};
+use tidegate_lambda::trigger::{match_sites, read};
 
 use crate::support::{config, fixture, github_config, outcome, records, stored, told, with};
 
@@ -54,7 +54,7 @@ fn odd_keys_are_told_in_one_line() {
     ];
     for key in keys {
         let event = with(fixture("eventbridge-created"), &[("/detail/object/key", json!(key))]);
-        let claims = claim(&config, &stored(&event));
+        let claims = match_sites(&config, &stored(&event));
         assert_eq!((claims.triggers.len(), claims.declined.len()), (0, 1), "{key:?}");
         plain(&claims.declined[0].why.to_string());
         plain(&stored(&event).object().to_string());

@@ -10,14 +10,14 @@ use std::{env, io};
 
 use serde::Deserialize;
 
-use crate::{ComponentError, component};
+use crate::{ComponentizeError, component};
 
 /// The one target of plugins: WebAssembly without any system interface.
 pub const TARGET: &str = "wasm32-unknown-unknown";
 
 /// Why plugins could not be built.
 #[derive(Debug, thiserror::Error)]
-pub enum BuildError {
+pub enum PluginBuildError {
     /// Cargo is not there.
     #[error("cannot run `{program}`; install Rust with rustup: {source}")]
     Cargo {
@@ -54,7 +54,7 @@ pub enum BuildError {
         /// Name of the library.
         name: String,
         /// Why.
-        source: ComponentError,
+        source: ComponentizeError,
     },
     /// Nothing in the workspace is a plugin.
     #[error("`{0}` has no library with `crate-type = [\"cdylib\"]`; add it to the plugin's Cargo.toml")]
@@ -64,7 +64,7 @@ pub enum BuildError {
 /// One line of what cargo says with `--message-format=json`, as far as it matters here.
 #[derive(Deserialize)]
 #[serde(tag = "reason")]
-enum Message {
+enum CargoMessage {
     #[serde(rename = "compiler-artifact")]
     Artifact { target: CargoTarget, filenames: Vec<PathBuf> },
     #[serde(rename = "compiler-message")]
@@ -83,11 +83,11 @@ struct CargoTarget {
 struct Diagnostic {
     level: String,
     rendered: Option<String>,
-    code: Option<Code>,
+    code: Option<DiagnosticCode>,
 }
 
 #[derive(Deserialize)]
-struct Code {
+struct DiagnosticCode {
     code: String,
 }
 
@@ -122,32 +122,32 @@ pub struct BuiltPlugin {
 /// # Errors
 ///
 /// A toolchain without the target, sources that do not compile, and libraries that are not plugins.
-pub fn build(wanted: PluginBuild<'_>) -> Result<Vec<BuiltPlugin>, BuildError> {
+pub fn build(wanted: PluginBuild<'_>) -> Result<Vec<BuiltPlugin>, PluginBuildError> {
     let manifest = wanted.manifest_dir.join("Cargo.toml");
     let mut command = cargo(wanted);
     let program = command.get_program().to_string_lossy().into_owned();
-    let output = command.output().map_err(|source| BuildError::Cargo { program, source })?;
+    let output = command.output().map_err(|source| PluginBuildError::Cargo { program, source })?;
     let messages = messages(&output.stdout)?;
     if !output.status.success() {
         return Err(failure(manifest, &messages, &String::from_utf8_lossy(&output.stderr)));
     }
     let mut components = Vec::new();
     for message in messages {
-        let Message::Artifact { target, filenames } = message else {
+        let CargoMessage::Artifact { target, filenames } = message else {
             continue;
         };
         if !target.crate_types.iter().any(|kind| kind == "cdylib") {
             continue;
         }
         for path in filenames.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "wasm")) {
-            let module = std::fs::read(&path).map_err(|source| BuildError::Read { path, source })?;
-            let component =
-                component(&module).map_err(|source| BuildError::Component { name: target.name.clone(), source })?;
+            let module = std::fs::read(&path).map_err(|source| PluginBuildError::Read { path, source })?;
+            let component = component(&module)
+                .map_err(|source| PluginBuildError::Component { name: target.name.clone(), source })?;
             components.push(BuiltPlugin { library: target.name.clone(), component });
         }
     }
     if components.is_empty() {
-        return Err(BuildError::NothingToBuild(manifest));
+        return Err(PluginBuildError::NothingToBuild(manifest));
     }
     components.sort();
     Ok(components)
@@ -199,15 +199,15 @@ fn leaks(name: &str) -> bool {
     (of_cargo && !KEPT.iter().any(|kept| name.starts_with(kept))) || OTHERS.contains(&name)
 }
 
-fn messages(stdout: &[u8]) -> Result<Vec<Message>, BuildError> {
+fn messages(stdout: &[u8]) -> Result<Vec<CargoMessage>, PluginBuildError> {
     let lines = stdout.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"{"));
-    lines.map(|line| serde_json::from_slice(line).map_err(BuildError::Message)).collect()
+    lines.map(|line| serde_json::from_slice(line).map_err(PluginBuildError::Message)).collect()
 }
 
-fn failure(manifest: PathBuf, messages: &[Message], stderr: &str) -> BuildError {
+fn failure(manifest: PathBuf, messages: &[CargoMessage], stderr: &str) -> PluginBuildError {
     let diagnostics = || {
         messages.iter().filter_map(|message| match message {
-            Message::Diagnostic { message } if message.level == "error" => Some(message),
+            CargoMessage::Diagnostic { message } if message.level == "error" => Some(message),
             _ => None,
         })
     };
@@ -218,16 +218,16 @@ fn failure(manifest: PathBuf, messages: &[Message], stderr: &str) -> BuildError 
             && (text.contains("`core`") || text.contains("`std`"))
     });
     if target_missing {
-        return BuildError::TargetMissing;
+        return PluginBuildError::TargetMissing;
     }
     let mut errors: String = diagnostics().filter_map(|error| error.rendered.as_deref()).collect();
     errors.push_str(stderr);
-    BuildError::Compile { manifest, errors }
+    PluginBuildError::Compile { manifest, errors }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{BuildError, failure, leaks, messages};
+    use super::{PluginBuildError, failure, leaks, messages};
     use std::path::PathBuf;
 
     #[test]
@@ -265,7 +265,7 @@ mod tests {
     fn a_compiler_without_the_target_is_recognized_and_the_remedy_named() {
         let line = br#"{"reason":"compiler-message","package_id":"x","message":{"level":"error","code":{"code":"E0463","explanation":""},"rendered":"error[E0463]: can't find crate for `core`\n"}}"#;
         let error = failure(PathBuf::from("Cargo.toml"), &messages(line).unwrap(), "");
-        assert!(matches!(error, BuildError::TargetMissing));
+        assert!(matches!(error, PluginBuildError::TargetMissing));
         assert!(error.to_string().contains("rustup target add wasm32-unknown-unknown"));
     }
 

@@ -6,7 +6,7 @@ use wit_component::ComponentEncoder;
 
 /// Why a core module is no component.
 #[derive(Debug, thiserror::Error)]
-pub enum ComponentError {
+pub enum ComponentizeError {
     /// The bytes are no core module, or its custom sections with the contract are missing or damaged.
     #[error(
         "not a core module with a plugin's contract; build it as a `cdylib` that calls an export macro of tidegate-plugin: {0}"
@@ -23,20 +23,20 @@ pub enum ComponentError {
 /// # Errors
 ///
 /// Modules that are damaged, have no contract, or import or lack what the contract does not say.
-pub fn component(core_module: &[u8]) -> Result<Vec<u8>, ComponentError> {
+pub fn component(core_module: &[u8]) -> Result<Vec<u8>, ComponentizeError> {
     let mut encoder = ComponentEncoder::default();
-    encoder.validate(true).module(core_module).map_err(|error| ComponentError::Module(format!("{error:#}")))?;
-    encoder.encode().map_err(|error| ComponentError::Encode(format!("{error:#}")))
+    encoder.validate(true).module(core_module).map_err(|error| ComponentizeError::Module(format!("{error:#}")))?;
+    encoder.encode().map_err(|error| ComponentizeError::Encode(format!("{error:#}")))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{ComponentError, component};
+    use super::{ComponentizeError, component};
 
     #[test]
     fn bytes_that_are_no_module_are_refused() {
-        assert!(matches!(component(b"not wasm"), Err(ComponentError::Module(_))));
-        assert!(matches!(component(b""), Err(ComponentError::Module(_))));
+        assert!(matches!(component(b"not wasm"), Err(ComponentizeError::Module(_))));
+        assert!(matches!(component(b""), Err(ComponentizeError::Module(_))));
     }
 
     #[test]
@@ -46,7 +46,7 @@ mod tests {
         )
         .unwrap();
         let error = component(&module).unwrap_err();
-        assert!(matches!(error, ComponentError::Encode(_)), "{error}");
+        assert!(matches!(error, ComponentizeError::Encode(_)), "{error}");
         assert!(error.to_string().contains("wasi_snapshot_preview1"), "{error}");
     }
 }

@@ -6,5 +6,5 @@
 mod build;
 mod component;
 
-pub use build::{BuildError, BuiltPlugin, PluginBuild, TARGET, build};
-pub use component::{ComponentError, component};
+pub use build::{BuiltPlugin, PluginBuild, PluginBuildError, TARGET, build};
+pub use component::{ComponentizeError, component};

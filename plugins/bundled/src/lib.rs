@@ -4,7 +4,7 @@
 
 /// One plugin.
 #[derive(Debug)]
-pub struct Bundled {
+pub struct BundledPlugin {
     /// The name by which configurations ask for it, such as `exclude`.
     pub name: &'static str,
     /// The component.
@@ -17,6 +17,6 @@ include!(concat!(env!("OUT_DIR"), "/plugins.rs"));
 
 /// The plugin of that name, if it comes with Tidegate.
 #[must_use]
-pub fn find(name: &str) -> Option<&'static Bundled> {
+pub fn find(name: &str) -> Option<&'static BundledPlugin> {
     PLUGINS.iter().find(|plugin| plugin.name == name)
 }

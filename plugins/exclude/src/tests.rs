@@ -1,6 +1,6 @@
 //! The plugin through the SDK's harness, in every cut of batches.
 
-use tidegate_plugin::testing::{Artifact, canonical, sync};
+use tidegate_plugin::testing::{TestArtifact, canonical, sync};
 
 use super::{Exclude, ExcludeSettings};
 
@@ -28,7 +28,7 @@ const SITE: [&str; 20] = [
 ];
 
 fn left(settings: &str) -> Vec<String> {
-    sync::<Exclude>(settings, &Artifact::new().objects(SITE)).unwrap().published().into_keys().collect()
+    sync::<Exclude>(settings, &TestArtifact::new().objects(SITE)).unwrap().published().into_keys().collect()
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn an_exception_brings_back_what_a_default_leaves_out() {
 
 #[test]
 fn every_answer_names_its_rule() {
-    let answer = sync::<Exclude>(r#"{"globs":["nothing","*.map"]}"#, &Artifact::new().objects(SITE)).unwrap();
+    let answer = sync::<Exclude>(r#"{"globs":["nothing","*.map"]}"#, &TestArtifact::new().objects(SITE)).unwrap();
     let decided = &answer.decided["app.js.map"];
     assert_eq!((decided.rule.as_str(), decided.reason.as_str()), ("/globs/1", "matches `*.map`"));
     let decided = &answer.decided["about/.DS_Store"];
@@ -82,7 +82,7 @@ fn every_answer_names_its_rule() {
 #[test]
 fn all_can_be_left_out_and_nothing_is_no_error() {
     assert!(left(r#"{"globs":["*"]}"#).is_empty());
-    assert!(sync::<Exclude>("{}", &Artifact::new()).unwrap().published().is_empty());
+    assert!(sync::<Exclude>("{}", &TestArtifact::new()).unwrap().published().is_empty());
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn wrong_settings_are_pointed_at() {
 fn large_sites_are_decided_alike_however_batches_are_cut() {
     let keys: Vec<String> =
         (0..2_500).map(|at| format!("{}/page-{at}.{}", at % 7, ["html", "map", "swp"][at % 3])).collect();
-    let artifact = Artifact::new().objects(keys.iter().map(String::as_str));
+    let artifact = TestArtifact::new().objects(keys.iter().map(String::as_str));
     let answer = sync::<Exclude>(r#"{"globs":["*.map","!3/"]}"#, &artifact).unwrap();
     let expected = keys.iter().filter(|key| key.ends_with(".html") || key.starts_with("3/")).count();
     assert_eq!(answer.published().len(), expected);

@@ -8,15 +8,15 @@ const MOST_NAMED: usize = 5;
 
 /// The addresses of several objects.
 #[derive(Debug, Default)]
-pub(crate) struct Addresses {
+pub(crate) struct ForbiddenPaths {
     /// Each begins with the one before it.
-    open: Vec<Address>,
+    open: Vec<ForbiddenPath>,
     found: Vec<String>,
     more: u64,
 }
 
 #[derive(Debug)]
-struct Address {
+struct ForbiddenPath {
     text: String,
     keys: Vec<String>,
 }
@@ -33,7 +33,7 @@ fn address(key: &str) -> Option<&str> {
     }
 }
 
-impl Addresses {
+impl ForbiddenPaths {
     /// Notes the next key.
     pub(crate) fn see(&mut self, key: &str) {
         while let Some(last) = self.open.pop_if(|last| !key.starts_with(&last.text)) {
@@ -42,11 +42,11 @@ impl Addresses {
         let Some(address) = address(key) else { return };
         match self.open.iter_mut().find(|open| open.text == address) {
             Some(open) => open.keys.push(key.to_owned()),
-            None => self.open.push(Address { text: address.to_owned(), keys: vec![key.to_owned()] }),
+            None => self.open.push(ForbiddenPath { text: address.to_owned(), keys: vec![key.to_owned()] }),
         }
     }
 
-    fn close(&mut self, address: &Address) {
+    fn close(&mut self, address: &ForbiddenPath) {
         if address.keys.len() < 2 {
             return;
         }
@@ -77,12 +77,12 @@ impl Addresses {
 
 #[cfg(test)]
 mod tests {
-    use super::{Addresses, address};
+    use super::{ForbiddenPaths, address};
 
     fn told(keys: &[&str]) -> Option<String> {
         let mut sorted = keys.to_vec();
         sorted.sort_unstable();
-        let mut addresses = Addresses::default();
+        let mut addresses = ForbiddenPaths::default();
         sorted.iter().for_each(|key| addresses.see(key));
         addresses.finish()
     }

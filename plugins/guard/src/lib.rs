@@ -13,29 +13,29 @@ pub use share::Share;
 
 use tidegate_plugin::glob::GlobList;
 use tidegate_plugin::{
-    Change, ChangeKind, Failure, Finding, Judgement, Pointer, PolicyPlugin, Run, Severity, Totals, Verdict,
+    Change, ChangeKind, Failure, Finding, Judgement, PolicyPlugin, Run, SettingsPointer, Severity, Totals, Verdict,
 };
 
-use addresses::Addresses;
+use addresses::ForbiddenPaths;
 use tally::Tally;
 
 /// The plugin.
 #[derive(Debug)]
 pub struct Guard {
     settings: GuardSettings,
-    counts: Counts,
+    counts: ChangeCounts,
     forbidden: GlobList,
     allowed: GlobList,
     /// By place in `required`: whether the site will have it.
     present: Vec<bool>,
     forbidden_keys: Tally,
     large_keys: Tally,
-    addresses: Addresses,
+    addresses: ForbiddenPaths,
 }
 
 /// The totals of a plan, as far as rules need them.
 #[derive(Debug)]
-struct Counts {
+struct ChangeCounts {
     source_objects: u64,
     published_objects: u64,
     published_bytes: u64,
@@ -49,13 +49,13 @@ impl PolicyPlugin for Guard {
 
     fn begin(_run: &Run, totals: &Totals, settings: GuardSettings) -> Result<Self, Failure> {
         Ok(Self {
-            counts: Counts::of(totals)?,
+            counts: ChangeCounts::of(totals)?,
             forbidden: GlobList::new(settings.forbidden.iter().cloned()),
             allowed: GlobList::new(settings.allow.iter().cloned()),
             present: vec![false; settings.required.len()],
             forbidden_keys: Tally::default(),
             large_keys: Tally::default(),
-            addresses: Addresses::default(),
+            addresses: ForbiddenPaths::default(),
             settings,
         })
     }
@@ -83,7 +83,7 @@ impl PolicyPlugin for Guard {
     }
 
     fn conclude(&mut self) -> Result<Judgement, Failure> {
-        let mut findings = Findings { list: Vec::new(), verdict: Verdict::Allow };
+        let mut findings = GuardFindings { list: Vec::new(), verdict: Verdict::Allow };
         self.judge_emptiness(&mut findings);
         self.judge_deletes(&mut findings);
         self.judge_size(&mut findings);
@@ -97,8 +97,8 @@ impl PolicyPlugin for Guard {
 }
 
 impl Guard {
-    fn judge_emptiness(&self, findings: &mut Findings) {
-        let Counts { source_objects, published_objects, site_objects, .. } = self.counts;
+    fn judge_emptiness(&self, findings: &mut GuardFindings) {
+        let ChangeCounts { source_objects, published_objects, site_objects, .. } = self.counts;
         let on_violation = &self.settings.on_violation;
         if !self.settings.allow_empty && (source_objects == 0 || published_objects == 0) {
             let what =
@@ -119,8 +119,8 @@ impl Guard {
         }
     }
 
-    fn judge_deletes(&self, findings: &mut Findings) {
-        let Counts { deletes, site_objects, changes, .. } = self.counts;
+    fn judge_deletes(&self, findings: &mut GuardFindings) {
+        let ChangeCounts { deletes, site_objects, changes, .. } = self.counts;
         let on_violation = &self.settings.on_violation;
         if let Some(most) = self.settings.max_deletes.filter(|most| deletes > *most) {
             let message = format!("{deletes} objects would be deleted, more than the {most} allowed");
@@ -147,7 +147,7 @@ impl Guard {
         }
     }
 
-    fn judge_size(&self, findings: &mut Findings) {
+    fn judge_size(&self, findings: &mut GuardFindings) {
         let bytes = self.counts.published_bytes;
         let on_violation = &self.settings.on_violation;
         if let Some(most) = self.settings.max_site_bytes.filter(|most| bytes > *most) {
@@ -170,7 +170,7 @@ impl Guard {
         }
     }
 
-    fn judge_names(&self, findings: &mut Findings) {
+    fn judge_names(&self, findings: &mut GuardFindings) {
         let response = self.settings.on_violation.forbidden;
         for found in self.forbidden_keys.found() {
             let message =
@@ -191,13 +191,13 @@ impl Guard {
 }
 
 /// What has been found, and the verdict that follows.
-struct Findings {
+struct GuardFindings {
     list: Vec<Finding>,
     verdict: Verdict,
 }
 
-impl Findings {
-    fn add(&mut self, response: Response, code: &str, message: String, key: Option<&str>, rule: &Pointer) {
+impl GuardFindings {
+    fn add(&mut self, response: Response, code: &str, message: String, key: Option<&str>, rule: &SettingsPointer) {
         let severity = match response {
             Response::Deny => Severity::Error,
             Response::Hold | Response::Report => Severity::Warning,
@@ -212,7 +212,7 @@ impl Findings {
     }
 }
 
-impl Counts {
+impl ChangeCounts {
     /// A count that the host does not give cannot be judged, and what cannot be judged is not allowed.
     fn of(totals: &Totals) -> Result<Self, Failure> {
         let count = |name: &str| {
@@ -233,8 +233,8 @@ impl Counts {
     }
 }
 
-fn member(name: &str) -> Pointer {
-    Pointer::root().member(name)
+fn member(name: &str) -> SettingsPointer {
+    SettingsPointer::root().member(name)
 }
 
 tidegate_plugin::export_policy!(Guard);

@@ -8,13 +8,13 @@ const MOST_NAMED: usize = 20;
 /// The keys that were found, in the order of keys.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
-    found: Vec<Found>,
+    found: Vec<TallyEntry>,
     more: u64,
 }
 
 /// One key.
 #[derive(Debug)]
-pub(crate) struct Found {
+pub(crate) struct TallyEntry {
     pub(crate) key: String,
     /// Which element of the rule it violates.
     pub(crate) place: usize,
@@ -24,13 +24,13 @@ pub(crate) struct Found {
 impl Tally {
     pub(crate) fn add(&mut self, key: &str, place: usize, what: String) {
         if self.found.len() < MOST_NAMED {
-            self.found.push(Found { key: key.to_owned(), place, what });
+            self.found.push(TallyEntry { key: key.to_owned(), place, what });
         } else {
             self.more += 1;
         }
     }
 
-    pub(crate) fn found(&self) -> &[Found] {
+    pub(crate) fn found(&self) -> &[TallyEntry] {
         &self.found
     }
 

@@ -1,11 +1,11 @@
 //! The policy through the SDK's harness, in every cut of batches.
 
-use tidegate_plugin::testing::{Plan, canonical, judge};
+use tidegate_plugin::testing::{TestPlan, canonical, judge};
 use tidegate_plugin::{ChangeKind, Judgement, Severity, Verdict};
 
 use super::{Guard, GuardSettings};
 
-fn judgement(settings: &str, plan: &Plan) -> Judgement {
+fn judgement(settings: &str, plan: &TestPlan) -> Judgement {
     judge::<Guard>(settings, plan).unwrap()
 }
 
@@ -19,8 +19,8 @@ fn findings(judgement: &Judgement) -> Vec<(&str, Option<&str>, &str)> {
 }
 
 /// A site with so many objects kept and so many deleted.
-fn site(kept: usize, deleted: usize) -> Plan {
-    let plan = (0..kept).fold(Plan::new(), |plan, at| plan.change(ChangeKind::Keep, &format!("keep/{at}"), 10));
+fn site(kept: usize, deleted: usize) -> TestPlan {
+    let plan = (0..kept).fold(TestPlan::new(), |plan, at| plan.change(ChangeKind::Keep, &format!("keep/{at}"), 10));
     (0..deleted).fold(plan, |plan, at| plan.change(ChangeKind::Delete, &format!("old/{at}"), 10))
 }
 
@@ -32,7 +32,7 @@ fn an_ordinary_plan_is_allowed_without_a_word() {
 
 #[test]
 fn objects_of_one_address_are_reported_and_allowed() {
-    let plan = Plan::new()
+    let plan = TestPlan::new()
         .change(ChangeKind::Create, "about", 1)
         .change(ChangeKind::Keep, "about.html", 1)
         .change(ChangeKind::Update, "about/index.html", 1)
@@ -90,9 +90,9 @@ fn deletes_are_limited_in_share_of_what_the_site_had() {
 #[test]
 fn required_keys_are_from_the_root_and_may_be_globs() {
     let settings = r#"{"required":["index.html","assets/*.css"]}"#;
-    let there = Plan::new().change(ChangeKind::Keep, "index.html", 1).change(ChangeKind::Create, "assets/a.css", 1);
+    let there = TestPlan::new().change(ChangeKind::Keep, "index.html", 1).change(ChangeKind::Create, "assets/a.css", 1);
     assert_eq!(judgement(settings, &there).verdict, Verdict::Allow);
-    let elsewhere = Plan::new()
+    let elsewhere = TestPlan::new()
         .change(ChangeKind::Keep, "docs/index.html", 1)
         .change(ChangeKind::Delete, "index.html", 1)
         .change(ChangeKind::Keep, "assets/a.css", 1);
@@ -101,7 +101,7 @@ fn required_keys_are_from_the_root_and_may_be_globs() {
 
 #[test]
 fn sizes_are_limited() {
-    let plan = Plan::new().change(ChangeKind::Create, "a.mp4", 600).change(ChangeKind::Keep, "b.png", 500);
+    let plan = TestPlan::new().change(ChangeKind::Create, "a.mp4", 600).change(ChangeKind::Keep, "b.png", 500);
     let found = judgement(r#"{"max-object-bytes":500}"#, &plan);
     assert_eq!(findings(&found), [("object-too-large", Some("a.mp4"), "/max-object-bytes")]);
     assert_eq!(
@@ -135,7 +135,7 @@ fn secrets_are_forbidden_by_default_also_where_they_are_already_published() {
 
     let fine =
         [".env.example", ".well-known/security.txt", "keys.html", "environment/index.html", "pem.html", "monkey.png"];
-    let plan = fine.iter().fold(Plan::new(), |plan, key| plan.change(ChangeKind::Create, key, 1));
+    let plan = fine.iter().fold(TestPlan::new(), |plan, key| plan.change(ChangeKind::Create, key, 1));
     assert_eq!(judgement("{}", &plan).verdict, Verdict::Allow);
     assert_eq!(
         judgement("{}", &site(1, 0).change(ChangeKind::Delete, ".env", 1)).verdict,
@@ -146,7 +146,7 @@ fn secrets_are_forbidden_by_default_also_where_they_are_already_published() {
 
 #[test]
 fn forbidden_names_can_be_replaced_and_have_exceptions() {
-    let plan = Plan::new().change(ChangeKind::Create, "demo/public.key", 1).change(ChangeKind::Create, "a.psd", 1);
+    let plan = TestPlan::new().change(ChangeKind::Create, "demo/public.key", 1).change(ChangeKind::Create, "a.psd", 1);
     assert_eq!(judgement(r#"{"allow":["/demo/*.key"]}"#, &plan).verdict, Verdict::Allow);
     let found = judgement(r#"{"forbidden":["*.zip","*.psd"]}"#, &plan);
     assert_eq!(findings(&found), [("forbidden-name", Some("a.psd"), "/forbidden/1")]);
@@ -154,7 +154,7 @@ fn forbidden_names_can_be_replaced_and_have_exceptions() {
 
 #[test]
 fn many_bad_names_are_named_in_part_and_counted() {
-    let plan = (0..2_050).fold(Plan::new(), |plan, at| plan.change(ChangeKind::Create, &format!("{at:04}.pem"), 1));
+    let plan = (0..2_050).fold(TestPlan::new(), |plan, at| plan.change(ChangeKind::Create, &format!("{at:04}.pem"), 1));
     let found = judgement("{}", &plan);
     assert_eq!(found.findings.len(), 21);
     assert_eq!(found.findings[0].key.as_deref(), Some("0000.pem"));

@@ -15,39 +15,39 @@ use std::collections::BTreeMap;
 use tidegate_plugin::Finding;
 
 use crate::line_finding;
-use crate::name::{HeaderError, HeaderName, is_value};
+use crate::name::{SettingHeader, SettingHeaderError, is_value};
 
 /// The rules of a file.
 #[derive(Debug, Default)]
 pub(crate) struct HeadersFile {
-    blocks: Vec<Block>,
+    blocks: Vec<HeadersBlock>,
     /// What could not be followed, by line.
     pub(crate) findings: Vec<Finding>,
 }
 
 /// One path with its headers.
 #[derive(Debug)]
-struct Block {
-    path: Path,
-    headers: Vec<Header>,
+struct HeadersBlock {
+    path: HeadersPath,
+    headers: Vec<HeaderLine>,
 }
 
 #[derive(Debug)]
-struct Header {
+struct HeaderLine {
     line: usize,
-    name: HeaderName,
+    name: SettingHeader,
     value: String,
 }
 
 /// A path whose segments may be placeholders, and whose end may be open.
 #[derive(Debug)]
-struct Path {
-    segments: Vec<Segment>,
+struct HeadersPath {
+    segments: Vec<PathSegment>,
     open: bool,
 }
 
 #[derive(Debug)]
-enum Segment {
+enum PathSegment {
     Text(String),
     Placeholder,
 }
@@ -66,9 +66,9 @@ impl HeadersFile {
             }
             let mut report = |code, message: &str| file.findings.push(line_finding(code, key, number, message));
             if !line.starts_with([' ', '\t']) {
-                match Path::parse(content) {
+                match HeadersPath::parse(content) {
                     Ok(path) => {
-                        file.blocks.push(Block { path, headers: Vec::new() });
+                        file.blocks.push(HeadersBlock { path, headers: Vec::new() });
                         refused = false;
                     }
                     Err(message) => {
@@ -97,8 +97,8 @@ impl HeadersFile {
 
     /// The headers of a key by name, each with its line. Values that several lines of the file say for one header are
     /// joined by commas, as the sites that this syntax comes from do.
-    pub(crate) fn headers(&self, key: &str) -> Vec<(usize, &HeaderName, String)> {
-        let mut joined: BTreeMap<&HeaderName, (usize, String)> = BTreeMap::new();
+    pub(crate) fn headers(&self, key: &str) -> Vec<(usize, &SettingHeader, String)> {
+        let mut joined: BTreeMap<&SettingHeader, (usize, String)> = BTreeMap::new();
         for header in self.blocks.iter().filter(|block| block.path.matches(key)).flat_map(|block| &block.headers) {
             joined
                 .entry(&header.name)
@@ -113,25 +113,25 @@ impl HeadersFile {
     }
 }
 
-fn header(line: usize, text: &str) -> Result<Header, (&'static str, String)> {
+fn header(line: usize, text: &str) -> Result<HeaderLine, (&'static str, String)> {
     let Some((name, value)) = text.split_once(':') else {
         return Err((
             "no-header",
             format!("`{text}` is no header; write `Name: value`, or start the path with `/` in the first column"),
         ));
     };
-    let name = HeaderName::parse(name.trim_end()).map_err(|error| match error {
-        HeaderError::NotStored(_) => ("header-not-stored", error.to_string()),
-        HeaderError::Reserved(_) | HeaderError::NoName(_) => ("no-header", error.to_string()),
+    let name = SettingHeader::parse(name.trim_end()).map_err(|error| match error {
+        SettingHeaderError::NotStored(_) => ("header-not-stored", error.to_string()),
+        SettingHeaderError::Reserved(_) | SettingHeaderError::NoName(_) => ("no-header", error.to_string()),
     })?;
     let value = value.trim();
     if !is_value(value) {
         return Err(("no-header", format!("the value of `{name}` is empty or has characters beyond printable ASCII")));
     }
-    Ok(Header { line, name, value: value.to_owned() })
+    Ok(HeaderLine { line, name, value: value.to_owned() })
 }
 
-impl Path {
+impl HeadersPath {
     fn parse(text: &str) -> Result<Self, &'static str> {
         let Some(rest) = text.strip_prefix('/') else {
             return Err("not a path; it starts with `/`, and rules for one host or address cannot be followed");
@@ -147,8 +147,8 @@ impl Path {
             return Err("`*` can only be at the end of a path");
         }
         let segment = |text: &str| match text.strip_prefix(':') {
-            Some(name) if !name.is_empty() => Segment::Placeholder,
-            _ => Segment::Text(text.to_owned()),
+            Some(name) if !name.is_empty() => PathSegment::Placeholder,
+            _ => PathSegment::Text(text.to_owned()),
         };
         let segments = if rest.is_empty() && open { Vec::new() } else { rest.split('/').map(segment).collect() };
         Ok(Self { segments, open })
@@ -170,8 +170,8 @@ impl Path {
         let mut parts = path.split('/');
         for segment in &self.segments {
             match (segment, parts.next()) {
-                (Segment::Text(text), Some(part)) if text == part => {}
-                (Segment::Placeholder, Some(part)) if !part.is_empty() => {}
+                (PathSegment::Text(text), Some(part)) if text == part => {}
+                (PathSegment::Placeholder, Some(part)) if !part.is_empty() => {}
                 _ => return false,
             }
         }
@@ -182,7 +182,7 @@ impl Path {
 
 #[cfg(test)]
 mod tests {
-    use super::{HeadersFile, Path};
+    use super::{HeadersFile, HeadersPath};
 
     #[test]
     fn paths_mean_keys() {
@@ -205,7 +205,7 @@ mod tests {
             ("/:lang/*", "en/x/y", true),
         ];
         for (path, key, expected) in table {
-            assert_eq!(Path::parse(path).unwrap().matches(key), expected, "`{path}` and `{key}`");
+            assert_eq!(HeadersPath::parse(path).unwrap().matches(key), expected, "`{path}` and `{key}`");
         }
     }
 

@@ -9,55 +9,55 @@ mod name;
 mod page;
 mod settings;
 
-pub use settings::{FileSettings, HeadersSettings, PresetSettings, Rule};
+pub use settings::{HeaderRule, HeadersFileSettings, HeadersSettings, PresetSettings};
 
 use std::borrow::Cow;
 use std::fmt;
 
 use tidegate_plugin::glob::Glob;
-use tidegate_plugin::{Decisions, Edit, Entry, Failure, Finding, Pointer, Run, Summary, SyncPlugin, content};
+use tidegate_plugin::{Decisions, Edit, Entry, Failure, Finding, Run, SettingsPointer, Summary, SyncPlugin, content};
 
 use file::HeadersFile;
-use name::HeaderName;
+use name::SettingHeader;
 
 /// The longest `_headers` file that is read, in bytes. Hosts of static sites take far shorter ones.
 const LONGEST_FILE: usize = 1024 * 1024;
 
 /// The plugin.
 #[derive(Debug)]
-pub struct Headers {
+pub struct HeadersPlugin {
     settings: HeadersSettings,
     file: HeadersFile,
-    cache_control: HeaderName,
-    pointers: Pointers,
+    cache_control: SettingHeader,
+    pointers: RulePointers,
 }
 
 /// The places in the settings that decisions name, made once.
 #[derive(Debug)]
-struct Pointers {
-    fingerprinted: Pointer,
-    pages: Pointer,
-    others: Pointer,
-    file: Pointer,
-    rules: Vec<Pointer>,
+struct RulePointers {
+    fingerprinted: SettingsPointer,
+    pages: SettingsPointer,
+    others: SettingsPointer,
+    file: SettingsPointer,
+    rules: Vec<SettingsPointer>,
 }
 
 /// What a header of an entry becomes, with the rule that says it.
-struct Change<'a> {
-    name: &'a HeaderName,
+struct HeaderChange<'a> {
+    name: &'a SettingHeader,
     value: Option<Cow<'a, str>>,
-    rule: &'a Pointer,
-    reason: Reason<'a>,
+    rule: &'a SettingsPointer,
+    reason: HeaderReason<'a>,
 }
 
 /// Why, put into words only where something changes.
-enum Reason<'a> {
+enum HeaderReason<'a> {
     Preset(&'static str),
     Line(usize, &'a str),
     Glob(&'a Glob),
 }
 
-impl fmt::Display for Reason<'_> {
+impl fmt::Display for HeaderReason<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Preset(reason) => formatter.write_str(reason),
@@ -67,18 +67,18 @@ impl fmt::Display for Reason<'_> {
     }
 }
 
-impl SyncPlugin for Headers {
+impl SyncPlugin for HeadersPlugin {
     type Settings = HeadersSettings;
 
     fn begin(_run: &Run, settings: HeadersSettings) -> Result<Self, Failure> {
         let text = if settings.file.enabled { content::text(&settings.file.key, LONGEST_FILE)? } else { None };
         let file = HeadersFile::parse(&settings.file.key, &text.unwrap_or_default());
-        let pointers = Pointers::of(&settings);
+        let pointers = RulePointers::of(&settings);
         if let Some(finding) = file.findings.first().filter(|_| settings.file.strict) {
             let failure = Failure::new("headers-file", finding.message.clone());
             return Err(failure.on(&*settings.file.key).by(&pointers.file.member("strict")));
         }
-        Ok(Self { cache_control: HeaderName::cache_control(), pointers, file, settings })
+        Ok(Self { cache_control: SettingHeader::cache_control(), pointers, file, settings })
     }
 
     fn decide(&mut self, batch: &[Entry], decisions: &mut Decisions) -> Result<(), Failure> {
@@ -104,9 +104,9 @@ impl SyncPlugin for Headers {
     }
 }
 
-impl Headers {
+impl HeadersPlugin {
     /// What caches may do where nobody has said it.
-    fn preset<'a>(&'a self, entry: &Entry, changes: &mut Vec<Change<'a>>) {
+    fn preset<'a>(&'a self, entry: &Entry, changes: &mut Vec<HeaderChange<'a>>) {
         if entry.header(self.cache_control.stored()).is_some() {
             return;
         }
@@ -123,44 +123,44 @@ impl Headers {
         };
         if let Some(value) = value {
             let value = Some(Cow::Borrowed(value.as_str()));
-            changes.push(Change { name: &self.cache_control, value, rule, reason: Reason::Preset(reason) });
+            changes.push(HeaderChange { name: &self.cache_control, value, rule, reason: HeaderReason::Preset(reason) });
         }
     }
 
     /// What the artifact says.
-    fn file<'a>(&'a self, key: &str, changes: &mut Vec<Change<'a>>) {
+    fn file<'a>(&'a self, key: &str, changes: &mut Vec<HeaderChange<'a>>) {
         for (line, name, value) in self.file.headers(key) {
-            let reason = Reason::Line(line, &self.settings.file.key);
-            changes.push(Change { name, value: Some(Cow::Owned(value)), rule: &self.pointers.file, reason });
+            let reason = HeaderReason::Line(line, &self.settings.file.key);
+            changes.push(HeaderChange { name, value: Some(Cow::Owned(value)), rule: &self.pointers.file, reason });
         }
     }
 
     /// What the configuration says.
-    fn rules<'a>(&'a self, key: &str, changes: &mut Vec<Change<'a>>) {
+    fn rules<'a>(&'a self, key: &str, changes: &mut Vec<HeaderChange<'a>>) {
         for (rule, at) in
             self.settings.rules.iter().zip(&self.pointers.rules).filter(|(rule, _)| rule.glob.matches(key))
         {
             // What a rule removes it may set anew.
             for name in &rule.remove {
-                changes.push(Change { name, value: None, rule: at, reason: Reason::Glob(&rule.glob) });
+                changes.push(HeaderChange { name, value: None, rule: at, reason: HeaderReason::Glob(&rule.glob) });
             }
             for (name, value) in &rule.set {
                 let value = Some(Cow::Borrowed(value.as_str()));
-                changes.push(Change { name, value, rule: at, reason: Reason::Glob(&rule.glob) });
+                changes.push(HeaderChange { name, value, rule: at, reason: HeaderReason::Glob(&rule.glob) });
             }
         }
     }
 }
 
-impl Pointers {
+impl RulePointers {
     fn of(settings: &HeadersSettings) -> Self {
-        let preset = |name| Pointer::root().member("presets").member(name);
-        let rules = Pointer::root().member("rules");
+        let preset = |name| SettingsPointer::root().member("presets").member(name);
+        let rules = SettingsPointer::root().member("rules");
         Self {
             fingerprinted: preset("fingerprinted"),
             pages: preset("pages"),
             others: preset("others"),
-            file: Pointer::root().member("headers-file"),
+            file: SettingsPointer::root().member("headers-file"),
             rules: (0..settings.rules.len()).map(|place| rules.clone().index(place)).collect(),
         }
     }
@@ -168,7 +168,7 @@ impl Pointers {
 
 /// Decides only what differs from what the entry has. A decision has one rule: that of the last change is named, and the
 /// reason lists all.
-fn apply(index: usize, entry: &Entry, changes: &[Change<'_>], decisions: &mut Decisions) {
+fn apply(index: usize, entry: &Entry, changes: &[HeaderChange<'_>], decisions: &mut Decisions) {
     let mut edits = Vec::new();
     let mut last = None;
     let mut reasons = String::new();
@@ -187,7 +187,7 @@ fn apply(index: usize, entry: &Entry, changes: &[Change<'_>], decisions: &mut De
     }
 }
 
-impl HeaderName {
+impl SettingHeader {
     /// The edit that gives the entry this value, or takes the header away, unless it is so already.
     fn edit(&self, entry: &Entry, value: Option<&str>) -> Option<Edit> {
         let name = self.stored();
@@ -207,10 +207,10 @@ impl HeaderName {
 fn line_finding(code: &str, key: &str, line: usize, message: &str) -> Finding {
     Finding::warning(code, format!("line {line} of `{key}`: {message}"))
         .on(key)
-        .by(&Pointer::root().member("headers-file"))
+        .by(&SettingsPointer::root().member("headers-file"))
 }
 
-tidegate_plugin::export_sync!(Headers);
+tidegate_plugin::export_sync!(HeadersPlugin);
 
 #[cfg(test)]
 mod tests;

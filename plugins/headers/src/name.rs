@@ -21,7 +21,7 @@ const LONGEST_VALUE: usize = 2_048;
 
 /// Why a text is no name, or no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HeaderError {
+pub enum SettingHeaderError {
     /// Storage has no place for it.
     NotStored(String),
     /// Tidegate's own.
@@ -30,7 +30,7 @@ pub enum HeaderError {
     NoName(String),
 }
 
-impl fmt::Display for HeaderError {
+impl fmt::Display for SettingHeaderError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotStored(name) => write!(
@@ -46,27 +46,27 @@ impl fmt::Display for HeaderError {
 /// The name of a header that S3 keeps with an object, in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct HeaderName(String);
+pub struct SettingHeader(String);
 
-impl HeaderName {
+impl SettingHeader {
     /// Reads a name in any case.
     ///
     /// # Errors
     ///
     /// What is no name, and what S3 does not keep.
-    pub fn parse(text: &str) -> Result<Self, HeaderError> {
+    pub fn parse(text: &str) -> Result<Self, SettingHeaderError> {
         let name = text.to_ascii_lowercase();
         if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
-            return Err(HeaderError::NoName(text.to_owned()));
+            return Err(SettingHeaderError::NoName(text.to_owned()));
         }
         if name.starts_with(RESERVED) {
-            return Err(HeaderError::Reserved(text.to_owned()));
+            return Err(SettingHeaderError::Reserved(text.to_owned()));
         }
         let metadata = name.strip_prefix(METADATA).is_some_and(|rest| !rest.is_empty());
         if metadata || STORED.contains(&name.as_str()) {
             Ok(Self(name))
         } else {
-            Err(HeaderError::NotStored(text.to_owned()))
+            Err(SettingHeaderError::NotStored(text.to_owned()))
         }
     }
 
@@ -84,21 +84,21 @@ impl HeaderName {
     }
 }
 
-impl TryFrom<String> for HeaderName {
-    type Error = HeaderError;
+impl TryFrom<String> for SettingHeader {
+    type Error = SettingHeaderError;
 
-    fn try_from(text: String) -> Result<Self, HeaderError> {
+    fn try_from(text: String) -> Result<Self, SettingHeaderError> {
         Self::parse(&text)
     }
 }
 
-impl From<HeaderName> for String {
-    fn from(name: HeaderName) -> Self {
+impl From<SettingHeader> for String {
+    fn from(name: SettingHeader) -> Self {
         name.0
     }
 }
 
-impl fmt::Display for HeaderName {
+impl fmt::Display for SettingHeader {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
     }
@@ -113,21 +113,24 @@ pub(crate) fn is_value(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{HeaderError, HeaderName, is_value};
+    use super::{SettingHeader, SettingHeaderError, is_value};
 
     #[test]
     fn stored_headers_and_metadata_are_names() {
-        assert_eq!(HeaderName::parse("Cache-Control").unwrap().stored(), "cache-control");
-        let metadata = HeaderName::parse("X-Amz-Meta-Cache-Tag").unwrap();
+        assert_eq!(SettingHeader::parse("Cache-Control").unwrap().stored(), "cache-control");
+        let metadata = SettingHeader::parse("X-Amz-Meta-Cache-Tag").unwrap();
         assert_eq!((metadata.stored(), metadata.is_metadata()), ("cache-tag", true));
-        assert_eq!(HeaderName::parse("X-Frame-Options"), Err(HeaderError::NotStored("X-Frame-Options".to_owned())));
-        assert_eq!(HeaderName::parse("x-amz-meta-"), Err(HeaderError::NotStored("x-amz-meta-".to_owned())));
         assert_eq!(
-            HeaderName::parse("X-Amz-Meta-Tidegate-Id"),
-            Err(HeaderError::Reserved("X-Amz-Meta-Tidegate-Id".to_owned()))
+            SettingHeader::parse("X-Frame-Options"),
+            Err(SettingHeaderError::NotStored("X-Frame-Options".to_owned()))
+        );
+        assert_eq!(SettingHeader::parse("x-amz-meta-"), Err(SettingHeaderError::NotStored("x-amz-meta-".to_owned())));
+        assert_eq!(
+            SettingHeader::parse("X-Amz-Meta-Tidegate-Id"),
+            Err(SettingHeaderError::Reserved("X-Amz-Meta-Tidegate-Id".to_owned()))
         );
         for text in ["", "a b", "a:b", "é", "a\n"] {
-            assert_eq!(HeaderName::parse(text), Err(HeaderError::NoName(text.to_owned())));
+            assert_eq!(SettingHeader::parse(text), Err(SettingHeaderError::NoName(text.to_owned())));
         }
     }
 

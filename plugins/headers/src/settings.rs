@@ -6,40 +6,40 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use tidegate_plugin::glob::{Glob, GlobList, IgnoreGlob};
-use tidegate_plugin::{Issues, Pointer, Settings};
+use tidegate_plugin::{Issues, Settings, SettingsPointer};
 
-use crate::name::{self, HeaderName};
+use crate::name::{self, SettingHeader};
 
 /// What a configuration may say.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct HeadersSettings {
     /// In order; what a later rule says about a header replaces what an earlier one said.
-    pub(crate) rules: Vec<Rule>,
+    pub(crate) rules: Vec<HeaderRule>,
     /// The artifact's own rules.
     #[serde(rename = "headers-file")]
-    pub(crate) file: FileSettings,
+    pub(crate) file: HeadersFileSettings,
     /// Values of `cache-control` where nothing else says one.
     pub(crate) presets: PresetSettings,
     /// Folders in which every name has a fingerprint that the build tool makes sure of.
-    pub(crate) fingerprinted_folders: Folders,
+    pub(crate) fingerprinted_folders: AssetFolders,
 }
 
 /// Headers by glob.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Rule {
+pub struct HeaderRule {
     pub(crate) glob: Glob,
     #[serde(default)]
-    pub(crate) set: BTreeMap<HeaderName, String>,
+    pub(crate) set: BTreeMap<SettingHeader, String>,
     #[serde(default)]
-    pub(crate) remove: Vec<HeaderName>,
+    pub(crate) remove: Vec<SettingHeader>,
 }
 
 /// The `_headers` file.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct FileSettings {
+pub struct HeadersFileSettings {
     pub(crate) enabled: bool,
     pub(crate) key: String,
     /// Whether lines that cannot be followed deny the run.
@@ -58,25 +58,25 @@ pub struct PresetSettings {
 /// Patterns, kept beside their index.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(from = "Vec<IgnoreGlob>", into = "Vec<IgnoreGlob>")]
-pub struct Folders {
+pub struct AssetFolders {
     globs: Vec<IgnoreGlob>,
     list: GlobList,
 }
 
-impl Folders {
+impl AssetFolders {
     pub(crate) fn matches(&self, key: &str) -> bool {
         self.list.matches(key)
     }
 }
 
-impl From<Vec<IgnoreGlob>> for Folders {
+impl From<Vec<IgnoreGlob>> for AssetFolders {
     fn from(globs: Vec<IgnoreGlob>) -> Self {
         Self { list: GlobList::new(globs.iter().cloned()), globs }
     }
 }
 
-impl From<Folders> for Vec<IgnoreGlob> {
-    fn from(folders: Folders) -> Self {
+impl From<AssetFolders> for Vec<IgnoreGlob> {
+    fn from(folders: AssetFolders) -> Self {
         folders.globs
     }
 }
@@ -91,14 +91,14 @@ impl Default for HeadersSettings {
         let folders = FINGERPRINTED_FOLDERS.iter().filter_map(|glob| IgnoreGlob::parse(glob).ok());
         Self {
             rules: Vec::new(),
-            file: FileSettings::default(),
+            file: HeadersFileSettings::default(),
             presets: PresetSettings::default(),
             fingerprinted_folders: folders.collect::<Vec<_>>().into(),
         }
     }
 }
 
-impl Default for FileSettings {
+impl Default for HeadersFileSettings {
     fn default() -> Self {
         Self { enabled: true, key: "_headers".to_owned(), strict: false }
     }
@@ -121,7 +121,7 @@ impl Settings for HeadersSettings {
     fn check(&mut self, issues: &mut Issues) {
         const NO_VALUE: &str = "not a header's value; use printable ASCII without spaces at either end";
         for (place, rule) in self.rules.iter().enumerate() {
-            let at = Pointer::root().member("rules").index(place);
+            let at = SettingsPointer::root().member("rules").index(place);
             for (name, value) in &rule.set {
                 if !name::is_value(value) {
                     issues.add(&at.clone().member("set").member(&name.to_string()), NO_VALUE);
@@ -138,12 +138,14 @@ impl Settings for HeadersSettings {
         ];
         for (member, value) in presets {
             if value.as_deref().is_some_and(|value| !name::is_value(value)) {
-                issues.add(&Pointer::root().member("presets").member(member), NO_VALUE);
+                issues.add(&SettingsPointer::root().member("presets").member(member), NO_VALUE);
             }
         }
         if self.file.key.is_empty() || self.file.key.starts_with('/') {
-            issues
-                .add(&Pointer::root().member("headers-file").member("key"), "not a key; write one such as `_headers`");
+            issues.add(
+                &SettingsPointer::root().member("headers-file").member("key"),
+                "not a key; write one such as `_headers`",
+            );
         }
     }
 }

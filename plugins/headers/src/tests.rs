@@ -1,14 +1,14 @@
 //! The plugin through the SDK's harness, in every cut of batches.
 
-use tidegate_plugin::testing::{Artifact, SyncAnswer, canonical, sync};
+use tidegate_plugin::testing::{SyncAnswer, TestArtifact, canonical, sync};
 
-use super::{Headers, HeadersSettings};
+use super::{HeadersPlugin, HeadersSettings};
 
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 const OTHERS: &str = "public, max-age=0, s-maxage=86400, must-revalidate";
 
-fn answer(settings: &str, artifact: &Artifact) -> SyncAnswer {
-    sync::<Headers>(settings, artifact).unwrap()
+fn answer(settings: &str, artifact: &TestArtifact) -> SyncAnswer {
+    sync::<HeadersPlugin>(settings, artifact).unwrap()
 }
 
 fn cache(answer: &SyncAnswer, key: &str) -> Option<String> {
@@ -34,7 +34,7 @@ fn presets_tell_pages_fingerprints_and_the_rest_apart() {
         ("jquery-3.7.1.js", OTHERS),
         ("logo.png", OTHERS),
     ];
-    let answer = answer("{}", &Artifact::new().objects(table.iter().map(|(key, _)| *key)));
+    let answer = answer("{}", &TestArtifact::new().objects(table.iter().map(|(key, _)| *key)));
     for (key, value) in table {
         assert_eq!(cache(&answer, key).as_deref(), Some(value), "{key}");
     }
@@ -44,7 +44,7 @@ fn presets_tell_pages_fingerprints_and_the_rest_apart() {
 
 #[test]
 fn presets_can_be_switched_off_one_by_one() {
-    let artifact = Artifact::new().objects(["index.html", "app.3f9a1c2b.js", "logo.png"]);
+    let artifact = TestArtifact::new().objects(["index.html", "app.3f9a1c2b.js", "logo.png"]);
     let none = answer(r#"{"presets":{"fingerprinted":null,"pages":null,"others":null}}"#, &artifact);
     assert!(none.decided.is_empty());
     let some = answer(r#"{"presets":{"fingerprinted":null}}"#, &artifact);
@@ -54,7 +54,7 @@ fn presets_can_be_switched_off_one_by_one() {
 
 #[test]
 fn a_preset_leaves_what_an_earlier_plugin_set() {
-    let artifact = Artifact::new().object_with("a.png", "x", &[("cache-control", "no-store")]);
+    let artifact = TestArtifact::new().object_with("a.png", "x", &[("cache-control", "no-store")]);
     assert!(answer("{}", &artifact).decided.is_empty());
 }
 
@@ -65,7 +65,7 @@ fn later_rules_win_and_rules_can_remove() {
         {"glob":"/de/","set":{"content-language":"de"},"remove":["x-amz-meta-owner"]},
         {"glob":"raw/","remove":["cache-control"]}
     ]}"#;
-    let artifact = Artifact::new().objects(["a.html", "de/a.html", "raw/a.png"]);
+    let artifact = TestArtifact::new().objects(["a.html", "de/a.html", "raw/a.png"]);
     let answer = answer(settings, &artifact);
     assert_eq!(cache(&answer, "a.html").as_deref(), Some("no-store"));
     assert_eq!(answer.header("a.html", "content-language").as_deref(), Some("en"));
@@ -82,7 +82,7 @@ fn later_rules_win_and_rules_can_remove() {
 #[test]
 fn the_file_of_the_artifact_is_followed_and_not_published() {
     let file = "/*\n  X-Frame-Options: DENY\n  X-Amz-Meta-Team: web\n/assets/*\n  Cache-Control: public, max-age=600\n/docs/\n  Content-Language: fr\n";
-    let artifact = Artifact::new().object("_headers", file).objects([
+    let artifact = TestArtifact::new().object("_headers", file).objects([
         "A-before-the-file.png",
         "assets/a.png",
         "docs/index.html",
@@ -112,25 +112,25 @@ fn the_file_of_the_artifact_is_followed_and_not_published() {
 
 #[test]
 fn strict_files_deny_the_run() {
-    let artifact = Artifact::new().object("_headers", "/*\n  X-Frame-Options: DENY\n");
-    let failure = sync::<Headers>(r#"{"headers-file":{"strict":true}}"#, &artifact).unwrap_err();
+    let artifact = TestArtifact::new().object("_headers", "/*\n  X-Frame-Options: DENY\n");
+    let failure = sync::<HeadersPlugin>(r#"{"headers-file":{"strict":true}}"#, &artifact).unwrap_err();
     assert_eq!(
         (failure.code.as_str(), failure.rule.as_str(), failure.key.as_deref()),
         ("headers-file", "/headers-file/strict", Some("_headers"))
     );
-    let broken = Artifact::new().object("_headers", [0xff, 0xfe]);
-    assert_eq!(sync::<Headers>("{}", &broken).unwrap_err().code, "not-text");
+    let broken = TestArtifact::new().object("_headers", [0xff, 0xfe]);
+    assert_eq!(sync::<HeadersPlugin>("{}", &broken).unwrap_err().code, "not-text");
 }
 
 #[test]
 fn redirects_get_no_headers() {
-    assert!(answer("{}", &Artifact::new().redirect("old", "/new")).decided.is_empty());
+    assert!(answer("{}", &TestArtifact::new().redirect("old", "/new")).decided.is_empty());
 }
 
 #[test]
 fn nothing_is_said_where_nothing_changes() {
     let artifact =
-        Artifact::new().object_with("a.html", "", &[("cache-control", "no-cache"), ("content-language", "en")]);
+        TestArtifact::new().object_with("a.html", "", &[("cache-control", "no-cache"), ("content-language", "en")]);
     let settings =
         r#"{"rules":[{"glob":"*","set":{"cache-control":"no-cache","content-language":"en"},"remove":["expires"]}]}"#;
     assert!(answer(settings, &artifact).decided.is_empty());
@@ -168,7 +168,7 @@ fn wrong_settings_are_pointed_at() {
 #[test]
 fn large_sites_are_decided_alike_however_batches_are_cut() {
     let artifact = (0..2_100)
-        .fold(Artifact::new().object("_headers", "/3/*\n  Content-Language: en\n"), |artifact, at| {
+        .fold(TestArtifact::new().object("_headers", "/3/*\n  Content-Language: en\n"), |artifact, at| {
             artifact.object(&format!("{}/{at}.{}", at % 5, ["html", "png"][at % 2]), "")
         });
     let found = answer(r#"{"rules":[{"glob":"4/","set":{"expires":"0"}}]}"#, &artifact);

@@ -5,7 +5,7 @@
 
 /// What a name says.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Known {
+pub(crate) enum KnownType {
     /// A type, perhaps of what is inside an encoding.
     Type {
         content_type: &'static str,
@@ -100,24 +100,24 @@ const LOADED_BY_PAGES: [&str; 20] = [
 ];
 
 /// What the name of `key` says; `encodings` asks to look into names such as `x.js.gz`.
-pub(crate) fn known(key: &str, encodings: bool) -> Known {
+pub(crate) fn known(key: &str, encodings: bool) -> KnownType {
     let name = key.rsplit('/').next().unwrap_or(key);
     if let Some((_, content_type)) = NAMES.iter().find(|(known, _)| *known == name) {
-        return Known::Type { content_type, encoding: None, by: "name" };
+        return KnownType::Type { content_type, encoding: None, by: "name" };
     }
     let Some((stem, extension)) = split(name) else {
-        return Known::No;
+        return KnownType::No;
     };
     let extension = extension.to_ascii_lowercase();
     if encodings && let Some(known) = compressed(stem, &extension) {
         return known;
     }
     match by_extension(&extension) {
-        Some(content_type) => Known::Type { content_type, encoding: None, by: "extension" },
+        Some(content_type) => KnownType::Type { content_type, encoding: None, by: "extension" },
         None => AMBIGUOUS
             .iter()
             .find(|(known, _)| *known == extension)
-            .map_or(Known::No, |(_, likely)| Known::Ambiguous { likely }),
+            .map_or(KnownType::No, |(_, likely)| KnownType::Ambiguous { likely }),
     }
 }
 
@@ -134,13 +134,13 @@ pub(crate) fn by_extension(extension: &str) -> Option<&'static str> {
 }
 
 /// A compressed copy of what a page loads.
-fn compressed(stem: &str, extension: &str) -> Option<Known> {
+fn compressed(stem: &str, extension: &str) -> Option<KnownType> {
     let encoding = match extension {
         "gz" => "gzip",
         "br" => "br",
         // Compressed SVG has one extension for both.
         "svgz" => {
-            return Some(Known::Type {
+            return Some(KnownType::Type {
                 content_type: "image/svg+xml",
                 encoding: Some("gzip"),
                 by: "extension of compressed SVG",
@@ -154,12 +154,14 @@ fn compressed(stem: &str, extension: &str) -> Option<Known> {
     let inner = inner.filter(|inner| !sitemap && LOADED_BY_PAGES.contains(&inner.as_str()));
     match inner.and_then(|inner| by_extension(&inner)) {
         Some(content_type) => {
-            Some(Known::Type { content_type, encoding: Some(encoding), by: "extension before the encoding" })
+            Some(KnownType::Type { content_type, encoding: Some(encoding), by: "extension before the encoding" })
         }
         // Brotli has no signature: reading would tell nothing.
-        None if encoding == "br" => {
-            Some(Known::Type { content_type: "application/octet-stream", encoding: None, by: "extension of Brotli" })
-        }
+        None if encoding == "br" => Some(KnownType::Type {
+            content_type: "application/octet-stream",
+            encoding: None,
+            by: "extension of Brotli",
+        }),
         None => None,
     }
 }

@@ -10,9 +10,9 @@ mod sniff;
 
 pub use settings::{MimeSettings, TypeRule};
 
-use tidegate_plugin::{Decisions, Edit, Entry, Failure, Pointer, Run, SyncPlugin, content};
+use tidegate_plugin::{Decisions, Edit, Entry, Failure, Run, SettingsPointer, SyncPlugin, content};
 
-use extension::Known;
+use extension::KnownType;
 
 /// The plugin.
 #[derive(Debug)]
@@ -21,16 +21,16 @@ pub struct Mime {
 }
 
 /// What is known about an entry's type, with the rule that says it.
-struct Answer {
+struct TypeAnswer {
     content_type: String,
     encoding: Option<String>,
-    rule: Pointer,
+    rule: SettingsPointer,
     reason: String,
 }
 
 /// What is known before anything is read.
-enum Found {
-    Answer(Answer),
+enum FoundType {
+    Answer(TypeAnswer),
     /// The first bytes decide; where they do not, this type does.
     Read {
         fallback: Option<&'static str>,
@@ -51,8 +51,8 @@ impl SyncPlugin for Mime {
                 continue;
             }
             match self.find(entry) {
-                Found::Answer(answer) => decide(index, entry, answer, decisions),
-                Found::Read { fallback } => to_read.push((index, entry, fallback)),
+                FoundType::Answer(answer) => decide(index, entry, answer, decisions),
+                FoundType::Read { fallback } => to_read.push((index, entry, fallback)),
             }
         }
         let keys: Vec<String> = to_read.iter().map(|(_, entry, _)| entry.key.clone()).collect();
@@ -72,56 +72,56 @@ const CONTENT_ENCODING: &str = "content-encoding";
 
 impl Mime {
     /// The type by rule, or by name.
-    fn find(&self, entry: &Entry) -> Found {
+    fn find(&self, entry: &Entry) -> FoundType {
         for (place, rule) in self.settings.types.iter().enumerate().rev() {
             if rule.matches(&entry.key) {
-                return Found::Answer(Answer {
+                return FoundType::Answer(TypeAnswer {
                     content_type: rule.content_type().to_owned(),
                     encoding: rule.encoding().map(str::to_owned),
-                    rule: Pointer::root().member("types").index(place),
+                    rule: SettingsPointer::root().member("types").index(place),
                     reason: format!("matches `{}`", rule.glob()),
                 });
             }
         }
         match extension::known(&entry.key, self.settings.encodings) {
-            Known::Type { content_type, encoding, by } => Found::Answer(Answer {
+            KnownType::Type { content_type, encoding, by } => FoundType::Answer(TypeAnswer {
                 content_type: self.with_charset(content_type),
                 encoding: encoding.map(str::to_owned),
-                rule: Pointer::root(),
+                rule: SettingsPointer::root(),
                 reason: by.to_owned(),
             }),
-            Known::Ambiguous { likely } if self.settings.sniff && entry.size > 0 => {
-                Found::Read { fallback: Some(likely) }
+            KnownType::Ambiguous { likely } if self.settings.sniff && entry.size > 0 => {
+                FoundType::Read { fallback: Some(likely) }
             }
-            Known::Ambiguous { likely } => Found::Answer(Answer {
+            KnownType::Ambiguous { likely } => FoundType::Answer(TypeAnswer {
                 content_type: self.with_charset(likely),
                 encoding: None,
-                rule: Pointer::root(),
+                rule: SettingsPointer::root(),
                 reason: "extension".to_owned(),
             }),
-            Known::No if self.settings.sniff && entry.size > 0 => Found::Read { fallback: None },
-            Known::No => Found::Answer(self.default_type()),
+            KnownType::No if self.settings.sniff && entry.size > 0 => FoundType::Read { fallback: None },
+            KnownType::No => FoundType::Answer(self.default_type()),
         }
     }
 
     /// The type by first bytes.
-    fn sniffed(&self, head: &[u8], fallback: Option<&'static str>) -> Answer {
+    fn sniffed(&self, head: &[u8], fallback: Option<&'static str>) -> TypeAnswer {
         match sniff::content_type(head, fallback) {
-            Some(content_type) => Answer {
+            Some(content_type) => TypeAnswer {
                 content_type: self.with_charset(&content_type),
                 encoding: None,
-                rule: Pointer::root().member("sniff"),
+                rule: SettingsPointer::root().member("sniff"),
                 reason: "first bytes".to_owned(),
             },
             None => self.default_type(),
         }
     }
 
-    fn default_type(&self) -> Answer {
-        Answer {
+    fn default_type(&self) -> TypeAnswer {
+        TypeAnswer {
             content_type: self.settings.default_type().to_owned(),
             encoding: None,
-            rule: Pointer::root().member("default"),
+            rule: SettingsPointer::root().member("default"),
             reason: "nothing says more".to_owned(),
         }
     }
@@ -137,7 +137,7 @@ impl Mime {
 }
 
 /// Turns an answer into the edits that it needs.
-fn decide(index: usize, entry: &Entry, answer: Answer, decisions: &mut Decisions) {
+fn decide(index: usize, entry: &Entry, answer: TypeAnswer, decisions: &mut Decisions) {
     let mut edits = Vec::new();
     if entry.header(CONTENT_TYPE) != Some(&answer.content_type) {
         edits.push(Edit::header(CONTENT_TYPE, answer.content_type));
@@ -152,7 +152,7 @@ fn decide(index: usize, entry: &Entry, answer: Answer, decisions: &mut Decisions
 
 /// A type that is guessed because storage failed would be another type the next time.
 fn unreadable(key: &str, error: &content::ReadError) -> Failure {
-    let mut failure = content::failure(key, error).by(&Pointer::root().member("sniff"));
+    let mut failure = content::failure(key, error).by(&SettingsPointer::root().member("sniff"));
     failure
         .message
         .push_str("; it has no extension that says its type: give it one under `types`, or set `sniff` to false");

@@ -1,10 +1,10 @@
 //! The plugin through the SDK's harness, in every cut of batches.
 
-use tidegate_plugin::testing::{Artifact, SyncAnswer, canonical, sync};
+use tidegate_plugin::testing::{SyncAnswer, TestArtifact, canonical, sync};
 
 use super::{Mime, MimeSettings};
 
-fn types(settings: &str, artifact: &Artifact) -> SyncAnswer {
+fn types(settings: &str, artifact: &TestArtifact) -> SyncAnswer {
     sync::<Mime>(settings, artifact).unwrap()
 }
 
@@ -64,7 +64,7 @@ fn names_have_the_types_that_browsers_want() {
         ("empty", "application/octet-stream"),
         ("a.unknown-extension", "application/octet-stream"),
     ];
-    let artifact = Artifact::new().objects(table.iter().map(|(key, _)| *key));
+    let artifact = TestArtifact::new().objects(table.iter().map(|(key, _)| *key));
     let answer = types("{}", &artifact);
     for (key, content_type) in table {
         assert_eq!(header(&answer, key), content_type, "{key}");
@@ -86,7 +86,7 @@ fn compressed_siblings_are_encodings_and_archives_are_not() {
         ("sitemap-2.xml.gz", "application/gzip", None),
         ("archive.tar.br", "application/octet-stream", None),
     ];
-    let artifact = Artifact::new().objects(table.iter().map(|(key, ..)| *key));
+    let artifact = TestArtifact::new().objects(table.iter().map(|(key, ..)| *key));
     let answer = types("{}", &artifact);
     for (key, content_type, encoding) in table {
         assert_eq!(header(&answer, key), content_type, "{key}");
@@ -102,7 +102,7 @@ fn objects_without_a_telling_name_are_read() {
     let mut film = vec![0_u8; 400];
     film[0] = 0x47;
     film[188] = 0x47;
-    let artifact = Artifact::new()
+    let artifact = TestArtifact::new()
         .object("about", "<!doctype html><title>About</title>")
         .object("LICENSE", "Apache License")
         .object("logo", b"\x89PNG\r\n\x1a\n\0".as_slice())
@@ -127,7 +127,7 @@ fn objects_without_a_telling_name_are_read() {
 #[test]
 fn the_last_glob_that_matches_decides_and_is_used_as_it_is() {
     let settings = r#"{"types":[{"glob":"*.foo","type":"text/x-foo"},{"glob":"/api/","type":"application/json"},{"glob":"packed/*.js","type":"text/javascript","encoding":"gzip"}]}"#;
-    let artifact = Artifact::new().objects(["a.foo", "api/users", "api/b.foo", "packed/a.js", "other/a.js"]);
+    let artifact = TestArtifact::new().objects(["a.foo", "api/users", "api/b.foo", "packed/a.js", "other/a.js"]);
     let answer = types(settings, &artifact);
     assert_eq!(header(&answer, "a.foo"), "text/x-foo");
     assert_eq!(header(&answer, "api/users"), "application/json");
@@ -139,7 +139,7 @@ fn the_last_glob_that_matches_decides_and_is_used_as_it_is() {
 
 #[test]
 fn a_type_that_is_set_stays_unless_told_otherwise() {
-    let artifact = Artifact::new().object_with("a.html", "x", &[("content-type", "text/plain")]).object_with(
+    let artifact = TestArtifact::new().object_with("a.html", "x", &[("content-type", "text/plain")]).object_with(
         "b.html",
         "x",
         &[("content-type", "text/html; charset=utf-8")],
@@ -152,13 +152,13 @@ fn a_type_that_is_set_stays_unless_told_otherwise() {
 
 #[test]
 fn redirects_have_no_type() {
-    let answer = types("{}", &Artifact::new().redirect("old", "/new"));
+    let answer = types("{}", &TestArtifact::new().redirect("old", "/new"));
     assert!(answer.decided.is_empty());
 }
 
 #[test]
 fn the_charset_can_be_another_or_none() {
-    let artifact = Artifact::new().objects(["a.html"]);
+    let artifact = TestArtifact::new().objects(["a.html"]);
     assert_eq!(header(&types(r#"{"charset":null}"#, &artifact), "a.html"), "text/html");
     assert_eq!(header(&types(r#"{"charset":"iso-8859-1"}"#, &artifact), "a.html"), "text/html; charset=iso-8859-1");
 }
@@ -193,7 +193,7 @@ fn wrong_settings_are_pointed_at() {
 
 #[test]
 fn large_sites_are_decided_alike_however_batches_are_cut() {
-    let artifact = (0..2_100).fold(Artifact::new(), |artifact, at| match at % 3 {
+    let artifact = (0..2_100).fold(TestArtifact::new(), |artifact, at| match at % 3 {
         0 => artifact.object(&format!("{at}.html"), ""),
         1 => artifact.object(&format!("{at}"), format!("<html> {at}")),
         _ => artifact.object(&format!("{at}"), [0, 1, 2]),

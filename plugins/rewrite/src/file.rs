@@ -9,32 +9,32 @@
 //! /moved        /here     301!
 //! ```
 
-use tidegate_plugin::{Finding, Pointer};
+use tidegate_plugin::{Finding, SettingsPointer};
 
 use crate::redirects::{RedirectError, Redirects};
-use crate::settings::FileSettings;
+use crate::settings::RedirectsFileSettings;
 
 /// One line as it is written.
-struct Line<'a> {
+struct RedirectLine<'a> {
     from: &'a str,
     to: &'a str,
-    status: Status,
+    status: RedirectStatus,
     force: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Status {
+enum RedirectStatus {
     Permanent,
     Temporary(u16),
 }
 
 /// Adds the redirects of a file to those of the rules, which come first, and says what could not be followed.
-pub(crate) fn read(text: &str, settings: &FileSettings, redirects: &mut Redirects) -> Vec<Finding> {
-    let at = Pointer::root().member("redirects-file");
+pub(crate) fn read(text: &str, settings: &RedirectsFileSettings, redirects: &mut Redirects) -> Vec<Finding> {
+    let at = SettingsPointer::root().member("redirects-file");
     let mut findings = Vec::new();
     for (place, line) in text.lines().enumerate() {
         let number = place + 1;
-        let mut report = |code: &str, message: &str, rule: &Pointer| {
+        let mut report = |code: &str, message: &str, rule: &SettingsPointer| {
             let message = format!("line {number} of `{}`: {message}", settings.key);
             findings.push(Finding::warning(code, message).on(settings.key.as_str()).by(rule));
         };
@@ -46,7 +46,7 @@ pub(crate) fn read(text: &str, settings: &FileSettings, redirects: &mut Redirect
                 continue;
             }
         };
-        if let Status::Temporary(status) = line.status
+        if let RedirectStatus::Temporary(status) = line.status
             && !settings.temporary_as_permanent
         {
             let message = format!(
@@ -69,7 +69,7 @@ pub(crate) fn read(text: &str, settings: &FileSettings, redirects: &mut Redirect
     findings
 }
 
-fn parse(line: &str) -> Result<Option<Line<'_>>, String> {
+fn parse(line: &str) -> Result<Option<RedirectLine<'_>>, String> {
     let words: Vec<&str> = line.split_whitespace().take_while(|word| !word.starts_with('#')).collect();
     let Some((from, rest)) = words.split_first() else {
         return Ok(None);
@@ -83,14 +83,14 @@ fn parse(line: &str) -> Result<Option<Line<'_>>, String> {
     }
     let mut rest = rest.iter().skip(1);
     let to = words.get(1).copied().unwrap_or_default();
-    let mut line = Line { from, to, status: Status::Permanent, force: false };
+    let mut line = RedirectLine { from, to, status: RedirectStatus::Permanent, force: false };
     let mut next = rest.next();
     if let Some(word) = next.filter(|word| word.starts_with(|first: char| first.is_ascii_digit())) {
         let code = word.strip_suffix('!').unwrap_or(word);
         line.force = code.len() < word.len();
         line.status = match code.parse() {
-            Ok(301 | 308) => Status::Permanent,
-            Ok(status @ (302 | 303 | 307)) => Status::Temporary(status),
+            Ok(301 | 308) => RedirectStatus::Permanent,
+            Ok(status @ (302 | 303 | 307)) => RedirectStatus::Temporary(status),
             Ok(200) => {
                 return Err(
                     "storage cannot serve one path's content under another; use an origin or a CloudFront function"

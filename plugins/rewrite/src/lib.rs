@@ -10,14 +10,16 @@ mod redirects;
 mod rename;
 mod settings;
 
-pub use settings::{CleanUrls, FileSettings, Outside, RedirectRule, RenameRule, RewriteSettings};
+pub use settings::{CleanUrls, OutsidePrefix, RedirectRule, RedirectsFileSettings, RenameRule, RewriteSettings};
 
-use tidegate_plugin::{Decisions, Edit, Entry, Failure, Finding, Pointer, Run, Summary, SyncPlugin, content, key};
+use tidegate_plugin::{
+    Decisions, Edit, Entry, Failure, Finding, Run, SettingsPointer, Summary, SyncPlugin, content, key,
+};
 
 use follow::Targets;
-use pages::Pages;
-use redirects::{Met, Redirects};
-use rename::{Renames, Stripped};
+use pages::CleanPages;
+use redirects::{Redirects, Resolution};
+use rename::{Renames, StrippedPrefix};
 
 /// The longest `_redirects` file that is read, in bytes: some 10,000 rules.
 const LONGEST_FILE: usize = 1024 * 1024;
@@ -29,16 +31,16 @@ pub struct Rewrite {
     /// The `_redirects` file's key in the artifact.
     file: Option<String>,
     renames: Renames,
-    pages: Pages,
+    pages: CleanPages,
     redirects: Redirects,
     targets: Targets,
     findings: Vec<Finding>,
 }
 
 /// A change of a key, with the rule that made it.
-struct Renamed {
+struct RenamedKey {
     key: String,
-    rule: Pointer,
+    rule: SettingsPointer,
     reason: String,
 }
 
@@ -48,7 +50,7 @@ impl SyncPlugin for Rewrite {
     fn begin(_run: &Run, settings: RewriteSettings) -> Result<Self, Failure> {
         let mut redirects = Redirects::default();
         for (place, rule) in settings.redirects.iter().enumerate() {
-            let at = Pointer::root().member("redirects").index(place);
+            let at = SettingsPointer::root().member("redirects").index(place);
             redirects
                 .add(rule.from(), rule.to(), rule.force, &at, "a rule")
                 .map_err(|error| Failure::new("redirect", error.to_string()).by(&at))?;
@@ -59,14 +61,14 @@ impl SyncPlugin for Rewrite {
             let text = content::text(key, LONGEST_FILE)?.unwrap_or_default();
             findings = file::read(&text, &settings.file, &mut redirects);
             if let Some(finding) = findings.first().filter(|_| settings.file.strict) {
-                let strict = Pointer::root().member("redirects-file").member("strict");
+                let strict = SettingsPointer::root().member("redirects-file").member("strict");
                 return Err(Failure::new("redirects-file", finding.message.clone()).on(key.as_str()).by(&strict));
             }
         }
         Ok(Self {
             file,
             renames: Renames::new(&settings),
-            pages: Pages::new(settings.clean_urls, settings.clean_urls_except.clone()),
+            pages: CleanPages::new(settings.clean_urls, settings.clean_urls_except.clone()),
             targets: Targets::of(&redirects),
             redirects,
             findings,
@@ -77,7 +79,7 @@ impl SyncPlugin for Rewrite {
     fn decide(&mut self, batch: &[Entry], decisions: &mut Decisions) -> Result<(), Failure> {
         for (index, entry) in batch.iter().enumerate() {
             if self.file.as_ref() == Some(&entry.key) {
-                let rule = Pointer::root().member("redirects-file").member("key");
+                let rule = SettingsPointer::root().member("redirects-file").member("key");
                 decisions.exclude(index, &rule, "rules, not part of the site");
                 continue;
             }
@@ -98,22 +100,22 @@ impl SyncPlugin for Rewrite {
 
 impl Rewrite {
     fn decide_entry(&mut self, index: usize, entry: &Entry, decisions: &mut Decisions) -> Result<(), Failure> {
-        let mut steps: Vec<(Pointer, String)> = Vec::new();
+        let mut steps: Vec<(SettingsPointer, String)> = Vec::new();
         let mut edits = Vec::new();
         let mut current = entry.key.clone();
         match self.renames.strip(&current) {
-            Stripped::Nothing => {}
-            Stripped::To(renamed) => current = step(renamed, &mut steps),
-            Stripped::Outside => {
-                let rule = Pointer::root().member("outside-prefix");
+            StrippedPrefix::Nothing => {}
+            StrippedPrefix::To(renamed) => current = step(renamed, &mut steps),
+            StrippedPrefix::Outside => {
+                let rule = SettingsPointer::root().member("outside-prefix");
                 let prefix = &self.settings.strip_prefix;
                 match self.settings.outside_prefix {
-                    Outside::Keep => {}
-                    Outside::Exclude => {
+                    OutsidePrefix::Keep => {}
+                    OutsidePrefix::Exclude => {
                         decisions.exclude(index, &rule, format!("outside of `{prefix}`"));
                         return Ok(());
                     }
-                    Outside::Fail => {
+                    OutsidePrefix::Fail => {
                         let message = format!(
                             "`{current}` is outside of `{prefix}`; exclude it, or say with `outside-prefix` what to do"
                         );
@@ -141,7 +143,7 @@ impl Rewrite {
                 let reasons: Vec<&str> = steps.iter().map(|(_, reason)| reason.as_str()).collect();
                 (rule.clone(), reasons.join("; "))
             }
-            None => (Pointer::root(), String::new()),
+            None => (SettingsPointer::root(), String::new()),
         };
         if current != entry.key {
             if let Err(error) = key::check(&current) {
@@ -153,8 +155,8 @@ impl Rewrite {
         }
         self.targets.see(&current);
         match self.redirects.meet(&current, entry.redirect.as_deref()) {
-            Met::Nothing => {}
-            Met::Replaced { to, by, reason: why } => {
+            Resolution::Nothing => {}
+            Resolution::Replaced { to, by, reason: why } => {
                 edits.push(Edit::Redirect(to));
                 rule = by;
                 reason = why;
@@ -166,7 +168,7 @@ impl Rewrite {
 }
 
 /// Notes a step, and gives the key after it.
-fn step(renamed: Renamed, steps: &mut Vec<(Pointer, String)>) -> String {
+fn step(renamed: RenamedKey, steps: &mut Vec<(SettingsPointer, String)>) -> String {
     steps.push((renamed.rule, renamed.reason));
     renamed.key
 }

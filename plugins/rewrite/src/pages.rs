@@ -5,23 +5,23 @@
 use std::collections::BTreeMap;
 
 use tidegate_plugin::glob::KeyGlob;
-use tidegate_plugin::{Failure, Pointer};
+use tidegate_plugin::{Failure, SettingsPointer};
 
-use crate::Renamed;
+use crate::RenamedKey;
 use crate::settings::CleanUrls;
 
 /// The pages of a run, by address, where clean URLs are on.
 #[derive(Debug)]
-pub(crate) struct Pages {
+pub(crate) struct CleanPages {
     mode: CleanUrls,
     except: Vec<KeyGlob>,
     /// By address: which names it has. The names follow from the address, so that a million pages fit.
-    addresses: BTreeMap<String, Names>,
+    addresses: BTreeMap<String, PageNames>,
 }
 
 /// The three names that mean one address.
 #[derive(Clone, Copy, Debug, Default)]
-struct Names {
+struct PageNames {
     /// `about`
     bare: bool,
     /// `about.html`
@@ -30,7 +30,7 @@ struct Names {
     index: bool,
 }
 
-impl Names {
+impl PageNames {
     fn of(self, address: &str) -> Vec<String> {
         let bare = self.bare.then(|| address.to_owned());
         let html = self.html.then(|| format!("{address}.html"));
@@ -44,13 +44,13 @@ impl Names {
 /// How many conflicts one message names.
 const MOST_NAMED: usize = 5;
 
-impl Pages {
+impl CleanPages {
     pub(crate) fn new(mode: CleanUrls, except: Vec<KeyGlob>) -> Self {
         Self { mode, except, addresses: BTreeMap::new() }
     }
 
     /// Notes a key, and gives it its clean name where that is another one.
-    pub(crate) fn clean(&mut self, key: &str) -> Option<Renamed> {
+    pub(crate) fn clean(&mut self, key: &str) -> Option<RenamedKey> {
         if self.mode == CleanUrls::Off || self.except.iter().any(|glob| glob.matches(key)) {
             return None;
         }
@@ -72,7 +72,7 @@ impl Pages {
             CleanUrls::HtmlToDirectory => (format!("{address}/index.html"), "a page in a folder of its own"),
             CleanUrls::StripHtml | CleanUrls::Off => (address.to_owned(), "a page without its extension"),
         };
-        Some(Renamed { key: renamed, rule: Pointer::root().member("clean-urls"), reason: reason.to_owned() })
+        Some(RenamedKey { key: renamed, rule: SettingsPointer::root().member("clean-urls"), reason: reason.to_owned() })
     }
 
     /// Fails if several objects have one address.
@@ -97,6 +97,6 @@ impl Pages {
         let named: Vec<&str> = all.iter().take(MOST_NAMED).map(String::as_str).collect();
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let message = format!("with clean URLs, {}{more}; remove or rename all but one of each", named.join("; "));
-        Err(Failure { key, ..Failure::new("page-conflict", message).by(&Pointer::root().member("clean-urls")) })
+        Err(Failure { key, ..Failure::new("page-conflict", message).by(&SettingsPointer::root().member("clean-urls")) })
     }
 }

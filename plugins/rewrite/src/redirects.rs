@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use percent_encoding::{CONTROLS, percent_decode_str, utf8_percent_encode};
-use tidegate_plugin::{Finding, Pointer, Summary, key};
+use tidegate_plugin::{Finding, SettingsPointer, Summary, key};
 
 /// The longest target, in bytes: S3 keeps at most 2 KiB with an object.
 const LONGEST_TARGET: usize = 2_048;
@@ -23,7 +23,7 @@ pub(crate) enum RedirectError {
         /// The path.
         path: String,
         /// Why.
-        reason: key::KeyError,
+        reason: key::InvalidKey,
     },
     /// Storage redirects exact keys only.
     #[error(
@@ -58,7 +58,7 @@ struct Redirect {
     from: String,
     to: String,
     force: bool,
-    rule: Pointer,
+    rule: SettingsPointer,
     reason: String,
     /// The first object that has one of its keys.
     met: Option<String>,
@@ -67,12 +67,12 @@ struct Redirect {
 }
 
 /// What an entry under a final key means.
-pub(crate) enum Met {
+pub(crate) enum Resolution {
     Nothing,
     /// The entry becomes a redirect.
     Replaced {
         to: String,
-        by: Pointer,
+        by: SettingsPointer,
         reason: String,
     },
 }
@@ -84,7 +84,7 @@ impl Redirects {
         from: &str,
         to: &str,
         force: bool,
-        rule: &Pointer,
+        rule: &SettingsPointer,
         reason: &str,
     ) -> Result<(), RedirectError> {
         let to = target(to)?;
@@ -108,29 +108,29 @@ impl Redirects {
     }
 
     /// Takes note of an entry under its final key.
-    pub(crate) fn meet(&mut self, key: &str, redirect: Option<&str>) -> Met {
+    pub(crate) fn meet(&mut self, key: &str, redirect: Option<&str>) -> Resolution {
         if let Some(to) = redirect {
             self.arrived.insert(key.to_owned(), to.to_owned());
         }
         let Some(redirect) = self.keys.get(key).and_then(|place| self.rules.get_mut(*place)) else {
-            return Met::Nothing;
+            return Resolution::Nothing;
         };
         redirect.met.get_or_insert_with(|| key.to_owned());
         if !redirect.force {
-            return Met::Nothing;
+            return Resolution::Nothing;
         }
         redirect.replaced.push(key.to_owned());
-        Met::Replaced { to: redirect.to.clone(), by: redirect.rule.clone(), reason: redirect.reason.clone() }
+        Resolution::Replaced { to: redirect.to.clone(), by: redirect.rule.clone(), reason: redirect.reason.clone() }
     }
 
     /// The targets of all rules, with the rule of each.
-    pub(crate) fn targets(&self) -> impl Iterator<Item = (&str, &str, &Pointer)> {
+    pub(crate) fn targets(&self) -> impl Iterator<Item = (&str, &str, &SettingsPointer)> {
         self.rules.iter().map(|redirect| (redirect.from.as_str(), redirect.to.as_str(), &redirect.rule))
     }
 
     /// Where a key leads, with the rule that says so, after all entries have been met.
-    pub(crate) fn lead(&self, key: &str) -> Option<(&str, &Pointer)> {
-        const NO_RULE: &Pointer = &Pointer::ROOT;
+    pub(crate) fn lead(&self, key: &str) -> Option<(&str, &SettingsPointer)> {
+        const NO_RULE: &SettingsPointer = &SettingsPointer::ROOT;
         match self.keys.get(key).and_then(|place| self.rules.get(*place)) {
             Some(redirect) if redirect.is_active() => Some((redirect.to.as_str(), &redirect.rule)),
             _ => self.arrived.get(key).map(|to| (to.as_str(), NO_RULE)),

@@ -2,9 +2,9 @@
 //!
 //! Owns the stripping of a leading folder, and which rename rule speaks. Never looks at pages.
 
-use tidegate_plugin::Pointer;
+use tidegate_plugin::SettingsPointer;
 
-use crate::Renamed;
+use crate::RenamedKey;
 use crate::settings::{RenameRule, RewriteSettings};
 
 /// The rules, ready to match.
@@ -15,10 +15,10 @@ pub(crate) struct Renames {
 }
 
 /// What the stripping of the leading folder does to a key.
-pub(crate) enum Stripped {
+pub(crate) enum StrippedPrefix {
     /// There is no folder to strip.
     Nothing,
-    To(Renamed),
+    To(RenamedKey),
     /// The key is not in the folder.
     Outside,
 }
@@ -28,22 +28,22 @@ impl Renames {
         Self { prefix: settings.strip_prefix.clone(), rules: settings.rename.clone() }
     }
 
-    pub(crate) fn strip(&self, key: &str) -> Stripped {
+    pub(crate) fn strip(&self, key: &str) -> StrippedPrefix {
         if self.prefix.is_empty() {
-            return Stripped::Nothing;
+            return StrippedPrefix::Nothing;
         }
         match key.strip_prefix(&self.prefix) {
-            Some(rest) if !rest.is_empty() => Stripped::To(Renamed {
+            Some(rest) if !rest.is_empty() => StrippedPrefix::To(RenamedKey {
                 key: rest.to_owned(),
-                rule: Pointer::root().member("strip-prefix"),
+                rule: SettingsPointer::root().member("strip-prefix"),
                 reason: format!("`{}` is stripped", self.prefix),
             }),
-            _ => Stripped::Outside,
+            _ => StrippedPrefix::Outside,
         }
     }
 
     /// The key that the first rule that matches gives, where it is another one.
-    pub(crate) fn rename(&self, key: &str) -> Option<Renamed> {
+    pub(crate) fn rename(&self, key: &str) -> Option<RenamedKey> {
         let (place, renamed, reason) = self.rules.iter().enumerate().find_map(|(place, rule)| match rule {
             RenameRule::Prefix { prefix, to } => {
                 let rest = key.strip_prefix(prefix)?;
@@ -56,7 +56,7 @@ impl Renames {
                 Some((place, renamed, format!("matches `{pattern}`")))
             }
         })?;
-        let rule = Pointer::root().member("rename").index(place);
-        (renamed != key).then_some(Renamed { key: renamed, rule, reason })
+        let rule = SettingsPointer::root().member("rename").index(place);
+        (renamed != key).then_some(RenamedKey { key: renamed, rule, reason })
     }
 }

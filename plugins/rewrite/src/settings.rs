@@ -7,7 +7,7 @@ use std::fmt;
 use regex_lite::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 use tidegate_plugin::glob::KeyGlob;
-use tidegate_plugin::{Issues, Pointer, Settings};
+use tidegate_plugin::{Issues, Settings, SettingsPointer};
 
 use crate::redirects::{self, Redirects};
 
@@ -18,7 +18,7 @@ pub struct RewriteSettings {
     /// A leading folder that is not part of the site; empty, or with a `/` at its end.
     pub(crate) strip_prefix: String,
     /// What happens to what is outside of that folder.
-    pub(crate) outside_prefix: Outside,
+    pub(crate) outside_prefix: OutsidePrefix,
     /// In order; the first that matches speaks.
     pub(crate) rename: Vec<RenameRule>,
     /// How pages are named.
@@ -29,13 +29,13 @@ pub struct RewriteSettings {
     pub(crate) redirects: Vec<RedirectRule>,
     /// Redirects by the artifact's own file.
     #[serde(rename = "redirects-file")]
-    pub(crate) file: FileSettings,
+    pub(crate) file: RedirectsFileSettings,
 }
 
 /// What happens to keys outside of `strip-prefix`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Outside {
+pub enum OutsidePrefix {
     /// The run is denied: what is published would not be what was meant.
     Fail,
     /// They are left out.
@@ -58,7 +58,7 @@ pub enum CleanUrls {
 
 /// One rule that renames.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(try_from = "WrittenRule", untagged)]
+#[serde(try_from = "WrittenRenameRule", untagged)]
 pub enum RenameRule {
     /// Puts `to` in the place of `prefix`.
     Prefix {
@@ -70,7 +70,7 @@ pub enum RenameRule {
     /// Puts `to` in the place of a key that `pattern` matches as a whole.
     Pattern {
         /// A regular expression.
-        pattern: Pattern,
+        pattern: RenamePattern,
         /// With `$1` or `${name}` for what the groups of the pattern matched, and `$$` for `$`.
         to: String,
     },
@@ -79,16 +79,16 @@ pub enum RenameRule {
 /// A rename rule as it is written: one type, so that what is wrong is pointed at where it is.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WrittenRule {
+struct WrittenRenameRule {
     prefix: Option<String>,
-    pattern: Option<Pattern>,
+    pattern: Option<RenamePattern>,
     to: String,
 }
 
-impl TryFrom<WrittenRule> for RenameRule {
+impl TryFrom<WrittenRenameRule> for RenameRule {
     type Error = &'static str;
 
-    fn try_from(rule: WrittenRule) -> Result<Self, &'static str> {
+    fn try_from(rule: WrittenRenameRule) -> Result<Self, &'static str> {
         match (rule.prefix, rule.pattern) {
             (Some(prefix), None) => Ok(Self::Prefix { prefix, to: rule.to }),
             (None, Some(pattern)) => Ok(Self::Pattern { pattern, to: rule.to }),
@@ -100,7 +100,7 @@ impl TryFrom<WrittenRule> for RenameRule {
 /// A regular expression for whole keys.
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Pattern {
+pub struct RenamePattern {
     text: String,
     pub(crate) regex: Regex,
 }
@@ -108,7 +108,7 @@ pub struct Pattern {
 /// Most that a compiled pattern may take, in bytes.
 const LARGEST_PATTERN: usize = 256 * 1024;
 
-impl TryFrom<String> for Pattern {
+impl TryFrom<String> for RenamePattern {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
@@ -119,19 +119,19 @@ impl TryFrom<String> for Pattern {
     }
 }
 
-impl From<Pattern> for String {
-    fn from(pattern: Pattern) -> Self {
+impl From<RenamePattern> for String {
+    fn from(pattern: RenamePattern) -> Self {
         pattern.text
     }
 }
 
-impl fmt::Display for Pattern {
+impl fmt::Display for RenamePattern {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.text)
     }
 }
 
-impl fmt::Debug for Pattern {
+impl fmt::Debug for RenamePattern {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.text, formatter)
     }
@@ -161,7 +161,7 @@ impl RedirectRule {
 /// The `_redirects` file.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub struct FileSettings {
+pub struct RedirectsFileSettings {
     pub(crate) enabled: bool,
     /// Its key, behind `strip-prefix`.
     pub(crate) key: String,
@@ -171,7 +171,7 @@ pub struct FileSettings {
     pub(crate) temporary_as_permanent: bool,
 }
 
-impl Default for FileSettings {
+impl Default for RedirectsFileSettings {
     fn default() -> Self {
         Self { enabled: true, key: "_redirects".to_owned(), strict: false, temporary_as_permanent: false }
     }
@@ -184,19 +184,19 @@ impl Default for RewriteSettings {
     fn default() -> Self {
         Self {
             strip_prefix: String::new(),
-            outside_prefix: Outside::Fail,
+            outside_prefix: OutsidePrefix::Fail,
             rename: Vec::new(),
             clean_urls: CleanUrls::Off,
             clean_urls_except: CLEAN_URLS_EXCEPT.iter().filter_map(|glob| KeyGlob::parse(glob).ok()).collect(),
             redirects: Vec::new(),
-            file: FileSettings::default(),
+            file: RedirectsFileSettings::default(),
         }
     }
 }
 
 impl Settings for RewriteSettings {
     fn check(&mut self, issues: &mut Issues) {
-        let root = Pointer::root;
+        let root = SettingsPointer::root;
         if !self.strip_prefix.is_empty() && !self.strip_prefix.ends_with('/') {
             // `dist` and `dist/` mean one folder; the canonical form has one of them.
             self.strip_prefix.push('/');

@@ -1,20 +1,20 @@
 //! The plugin through the SDK's harness, in every cut of batches.
 
 use tidegate_plugin::Failure;
-use tidegate_plugin::testing::{Artifact, SyncAnswer, canonical, sync};
+use tidegate_plugin::testing::{SyncAnswer, TestArtifact, canonical, sync};
 
 use super::{Rewrite, RewriteSettings};
 
-fn answer(settings: &str, artifact: &Artifact) -> SyncAnswer {
+fn answer(settings: &str, artifact: &TestArtifact) -> SyncAnswer {
     sync::<Rewrite>(settings, artifact).unwrap()
 }
 
-fn failure(settings: &str, artifact: &Artifact) -> Failure {
+fn failure(settings: &str, artifact: &TestArtifact) -> Failure {
     sync::<Rewrite>(settings, artifact).unwrap_err()
 }
 
 fn keys(settings: &str, keys: &[&str]) -> Vec<String> {
-    answer(settings, &Artifact::new().objects(keys.iter().copied())).published().into_keys().collect()
+    answer(settings, &TestArtifact::new().objects(keys.iter().copied())).published().into_keys().collect()
 }
 
 /// The redirects that come out, by key.
@@ -30,7 +30,7 @@ fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
 fn without_rules_nothing_changes() {
     let site = ["a.html", "b/index.html", "c"];
     assert_eq!(keys("{}", &site), site);
-    let answer = answer("{}", &Artifact::new().objects(site));
+    let answer = answer("{}", &TestArtifact::new().objects(site));
     assert!(answer.decided.is_empty() && answer.findings().is_empty());
 }
 
@@ -38,7 +38,7 @@ fn without_rules_nothing_changes() {
 fn a_leading_folder_is_stripped() {
     let settings = r#"{"strip-prefix":"dist"}"#;
     assert_eq!(keys(settings, &["dist/.nojekyll", "dist/a.html", "dist/b/c.js"]), [".nojekyll", "a.html", "b/c.js"]);
-    let outside = Artifact::new().objects(["README.md", "dist/a.html"]);
+    let outside = TestArtifact::new().objects(["README.md", "dist/a.html"]);
     let failure = failure(settings, &outside);
     assert_eq!(
         (failure.code.as_str(), failure.key.as_deref(), failure.rule.as_str()),
@@ -62,7 +62,8 @@ fn the_first_rename_that_matches_speaks() {
         {"prefix":"blog/x","to":"never/"},
         {"prefix":"old-","to":""}
     ]}"#;
-    let artifact = Artifact::new().objects(["blog/2024-01-31-news.html", "blog/x.html", "old-a.css", "my/blog/y.html"]);
+    let artifact =
+        TestArtifact::new().objects(["blog/2024-01-31-news.html", "blog/x.html", "old-a.css", "my/blog/y.html"]);
     let answer = answer(settings, &artifact);
     let found: Vec<_> = answer.published().into_keys().collect();
     assert_eq!(found, ["a.css", "archive/x.html", "my/blog/y.html", "posts/2024/01/news.html"]);
@@ -78,7 +79,7 @@ fn a_rename_to_what_is_no_key_names_rule_and_key() {
         (r#"{"rename":[{"pattern":".*","to":""}]}"#, "/rename/0"),
     ];
     for (settings, rule) in table {
-        let failure = failure(settings, &Artifact::new().objects(["a/b"]));
+        let failure = failure(settings, &TestArtifact::new().objects(["a/b"]));
         assert_eq!(
             (failure.code.as_str(), failure.key.as_deref(), failure.rule.as_str()),
             ("bad-key", Some("a/b"), rule),
@@ -121,7 +122,7 @@ fn pages_get_folders_of_their_own() {
 #[test]
 fn pages_lose_their_extension_and_keep_their_type() {
     let settings = r#"{"clean-urls":"strip-html"}"#;
-    let artifact = Artifact::new().objects(["about.html", "blog/index.html", "index.html"]).object_with(
+    let artifact = TestArtifact::new().objects(["about.html", "blog/index.html", "index.html"]).object_with(
         "typed.html",
         "",
         &[("content-type", "text/html")],
@@ -136,8 +137,14 @@ fn pages_lose_their_extension_and_keep_their_type() {
 #[test]
 fn pages_with_one_address_are_a_conflict_that_names_them_all() {
     for mode in ["html-to-directory", "strip-html"] {
-        let artifact =
-            Artifact::new().objects(["about", "about.html", "about/index.html", "b.html", "b/index.html", "c.html"]);
+        let artifact = TestArtifact::new().objects([
+            "about",
+            "about.html",
+            "about/index.html",
+            "b.html",
+            "b/index.html",
+            "c.html",
+        ]);
         let failure = failure(&format!(r#"{{"clean-urls":"{mode}"}}"#), &artifact);
         assert_eq!(
             (failure.code.as_str(), failure.key.as_deref(), failure.rule.as_str()),
@@ -158,7 +165,7 @@ fn pages_with_one_address_are_a_conflict_that_names_them_all() {
 #[test]
 fn renames_come_before_clean_urls() {
     let settings = r#"{"strip-prefix":"out/","rename":[{"prefix":"en/","to":""}],"clean-urls":"html-to-directory"}"#;
-    let artifact = Artifact::new().objects(["out/en/a.html"]);
+    let artifact = TestArtifact::new().objects(["out/en/a.html"]);
     let answer = answer(settings, &artifact);
     assert_eq!(answer.published().into_keys().collect::<Vec<_>>(), ["a/index.html"]);
     assert_eq!(
@@ -170,7 +177,7 @@ fn renames_come_before_clean_urls() {
 #[test]
 fn redirects_by_rule_are_added_for_both_spellings_of_a_path() {
     let settings = r#"{"redirects":[{"from":"/old","to":"/new/"},{"from":"/a.html","to":"https://example.org/"}]}"#;
-    let answer = answer(settings, &Artifact::new().objects(["new/index.html"]));
+    let answer = answer(settings, &TestArtifact::new().objects(["new/index.html"]));
     assert_eq!(
         redirects(&answer),
         pairs(&[("a.html", "https://example.org/"), ("old", "/new/"), ("old/index.html", "/new/")])
@@ -181,7 +188,7 @@ fn redirects_by_rule_are_added_for_both_spellings_of_a_path() {
 
 #[test]
 fn an_object_wins_over_a_redirect_unless_it_is_forced() {
-    let artifact = Artifact::new().objects(["new", "old/index.html"]);
+    let artifact = TestArtifact::new().objects(["new", "old/index.html"]);
     let shadowed = answer(r#"{"redirects":[{"from":"/old","to":"/new"}]}"#, &artifact);
     assert_eq!(redirects(&shadowed), []);
     assert_eq!(shadowed.findings(), [("redirect-shadowed", Some("old/index.html"))]);
@@ -194,7 +201,7 @@ fn an_object_wins_over_a_redirect_unless_it_is_forced() {
 #[test]
 fn redirects_are_about_keys_after_renames() {
     let settings = r#"{"clean-urls":"strip-html","redirects":[{"from":"/about","to":"/team","force":true},{"from":"/us","to":"/team"}]}"#;
-    let answer = answer(settings, &Artifact::new().objects(["about.html", "team.html"]));
+    let answer = answer(settings, &TestArtifact::new().objects(["about.html", "team.html"]));
     assert_eq!(
         redirects(&answer),
         pairs(&[("about", "/team"), ("about/index.html", "/team"), ("us", "/team"), ("us/index.html", "/team")])
@@ -209,24 +216,24 @@ fn loops_are_found_and_named() {
         r#"{"redirects":[{"from":"/a","to":"/b/"},{"from":"/b","to":"/c?x=1"},{"from":"/c","to":"/a#top"}]}"#,
     ];
     for settings in table {
-        let failure = failure(settings, &Artifact::new());
+        let failure = failure(settings, &TestArtifact::new());
         assert_eq!((failure.code.as_str(), failure.rule.as_str()), ("redirect-loop", "/redirects/0"), "{settings}");
         assert!(failure.message.contains("`/a`"), "{}", failure.message);
     }
-    let with_arrived = Artifact::new().redirect("b", "/a");
+    let with_arrived = TestArtifact::new().redirect("b", "/a");
     assert_eq!(failure(r#"{"redirects":[{"from":"/a","to":"/b"}]}"#, &with_arrived).code, "redirect-loop");
-    assert_eq!(failure("{}", &Artifact::new().redirect("a", "/b").redirect("b", "/a")).code, "redirect-loop");
+    assert_eq!(failure("{}", &TestArtifact::new().redirect("a", "/b").redirect("b", "/a")).code, "redirect-loop");
 }
 
 #[test]
 fn chains_and_slashes_are_no_loops() {
     let settings = r#"{"redirects":[{"from":"/a","to":"/b"},{"from":"/b","to":"/c"},{"from":"/docs","to":"/docs/"}]}"#;
-    let answer = answer(settings, &Artifact::new().objects(["c", "docs/index.html"]));
+    let answer = answer(settings, &TestArtifact::new().objects(["c", "docs/index.html"]));
     assert!(answer.findings().is_empty(), "{:?}", answer.findings());
     assert!(redirects(&answer).contains(&("docs".to_owned(), "/docs/".to_owned())));
     // The page under `b` ends the way back to `a`.
     let broken = r#"{"redirects":[{"from":"/a","to":"/b"},{"from":"/b","to":"/a"}]}"#;
-    let found = sync::<Rewrite>(broken, &Artifact::new().objects(["b"])).unwrap();
+    let found = sync::<Rewrite>(broken, &TestArtifact::new().objects(["b"])).unwrap();
     assert_eq!(found.findings(), [("redirect-shadowed", Some("b"))]);
 }
 
@@ -234,7 +241,7 @@ fn chains_and_slashes_are_no_loops() {
 fn a_redirect_to_nothing_is_reported() {
     let answer = answer(
         r#"{"redirects":[{"from":"/a","to":"/gone"},{"from":"/b","to":"https://example.org/gone"}]}"#,
-        &Artifact::new(),
+        &TestArtifact::new(),
     );
     assert_eq!(answer.findings(), [("redirect-to-nothing", None)]);
     assert_eq!(answer.summary.findings[0].rule, "/redirects/0");
@@ -245,7 +252,7 @@ const FILE: &str = "# comment\n\n/old /new\n/moved\t/new   301  # trailing\n/for
 
 #[test]
 fn the_file_of_the_artifact_is_followed_and_not_published() {
-    let artifact = Artifact::new().object("_redirects", FILE).objects(["forced", "new"]);
+    let artifact = TestArtifact::new().object("_redirects", FILE).objects(["forced", "new"]);
     let found = answer("{}", &artifact);
     assert!(!found.published().contains_key("_redirects"));
     let expected = [
@@ -286,7 +293,7 @@ fn the_file_of_the_artifact_is_followed_and_not_published() {
 
 #[test]
 fn the_file_is_read_behind_the_stripped_folder_and_rules_come_first() {
-    let artifact = Artifact::new().object("dist/_redirects", "/old /b\n").objects(["dist/a", "dist/b"]);
+    let artifact = TestArtifact::new().object("dist/_redirects", "/old /b\n").objects(["dist/a", "dist/b"]);
     let found = answer(r#"{"strip-prefix":"dist/","redirects":[{"from":"/old","to":"/a"}]}"#, &artifact);
     assert_eq!(redirects(&found), pairs(&[("old", "/a"), ("old/index.html", "/a")]));
     assert_eq!(found.findings(), [("redirect-twice", Some("_redirects"))]);
@@ -294,7 +301,7 @@ fn the_file_is_read_behind_the_stripped_folder_and_rules_come_first() {
 
 #[test]
 fn the_file_can_be_strict_or_ignored() {
-    let artifact = Artifact::new().object("_redirects", "/* /index.html 200\n");
+    let artifact = TestArtifact::new().object("_redirects", "/* /index.html 200\n");
     let failure = failure(r#"{"redirects-file":{"strict":true}}"#, &artifact);
     assert_eq!((failure.code.as_str(), failure.rule.as_str()), ("redirects-file", "/redirects-file/strict"));
     assert!(failure.message.starts_with("line 1 of `_redirects`"), "{}", failure.message);
@@ -336,7 +343,7 @@ fn wrong_settings_are_pointed_at() {
 
 #[test]
 fn large_sites_are_decided_alike_however_batches_are_cut() {
-    let artifact = (0..2_100).fold(Artifact::new().object("_redirects", "/old /7\n"), |artifact, at| {
+    let artifact = (0..2_100).fold(TestArtifact::new().object("_redirects", "/old /7\n"), |artifact, at| {
         artifact.object(&format!("{at}.html"), "")
     });
     let found = answer(r#"{"clean-urls":"strip-html"}"#, &artifact);

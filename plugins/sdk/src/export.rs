@@ -145,15 +145,15 @@ macro_rules! export_sync {
                 static SESSION: $crate::SyncSession<$plugin> = const { $crate::SyncSession::new() };
             }
 
-            struct Export;
+            struct SyncExport;
 
-            impl settings::Guest for Export {
+            impl settings::Guest for SyncExport {
                 fn validate(text: ::std::string::String) -> ::std::result::Result<::std::string::String, ::std::vec::Vec<$crate::Issue>> {
                     $crate::SyncSession::<$plugin>::validate(&text)
                 }
             }
 
-            impl sync::Guest for Export {
+            impl sync::Guest for SyncExport {
                 fn begin(run: $crate::Run) -> ::std::result::Result<(), $crate::Failure> {
                     SESSION.with(|session| session.begin(&run))
                 }
@@ -165,8 +165,8 @@ macro_rules! export_sync {
                 }
             }
 
-            $crate::bindings::settings::export_settings!(Export with_types_in $crate::bindings::settings);
-            $crate::bindings::sync::export_sync!(Export with_types_in $crate::bindings::sync);
+            $crate::bindings::settings::export_settings!(SyncExport with_types_in $crate::bindings::settings);
+            $crate::bindings::sync::export_sync!(SyncExport with_types_in $crate::bindings::sync);
         }
     };
 }
@@ -186,15 +186,15 @@ macro_rules! export_policy {
                 static SESSION: $crate::PolicySession<$plugin> = const { $crate::PolicySession::new() };
             }
 
-            struct Export;
+            struct PolicyExport;
 
-            impl settings::Guest for Export {
+            impl settings::Guest for PolicyExport {
                 fn validate(text: ::std::string::String) -> ::std::result::Result<::std::string::String, ::std::vec::Vec<$crate::Issue>> {
                     $crate::PolicySession::<$plugin>::validate(&text)
                 }
             }
 
-            impl policy::Guest for Export {
+            impl policy::Guest for PolicyExport {
                 fn begin(run: $crate::Run, totals: $crate::Totals) -> ::std::result::Result<(), $crate::Failure> {
                     SESSION.with(|session| session.begin(&run, &totals))
                 }
@@ -206,8 +206,8 @@ macro_rules! export_policy {
                 }
             }
 
-            $crate::bindings::settings::export_settings!(Export with_types_in $crate::bindings::settings);
-            $crate::bindings::policy::export_policy!(Export with_types_in $crate::bindings::policy);
+            $crate::bindings::settings::export_settings!(PolicyExport with_types_in $crate::bindings::settings);
+            $crate::bindings::policy::export_policy!(PolicyExport with_types_in $crate::bindings::policy);
         }
     };
 }

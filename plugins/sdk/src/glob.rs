@@ -25,7 +25,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use compiled::Compiled;
+use compiled::CompiledGlob;
 
 /// Why a text is no pattern.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -63,7 +63,7 @@ pub enum GlobError {
 #[serde(try_from = "String", into = "String")]
 pub struct Glob {
     text: String,
-    compiled: Compiled,
+    compiled: CompiledGlob,
 }
 
 impl Glob {
@@ -76,7 +76,7 @@ impl Glob {
         if text.starts_with('!') {
             return Err(GlobError::Negated(text.to_owned()));
         }
-        Ok(Self { text: text.to_owned(), compiled: Compiled::parse(text)? })
+        Ok(Self { text: text.to_owned(), compiled: CompiledGlob::parse(text)? })
     }
 
     /// Whether the pattern matches this key or a folder that it is in.
@@ -92,7 +92,7 @@ impl Glob {
 pub struct IgnoreGlob {
     text: String,
     exception: bool,
-    compiled: Compiled,
+    compiled: CompiledGlob,
 }
 
 impl IgnoreGlob {
@@ -106,7 +106,7 @@ impl IgnoreGlob {
             Some(rest) => (true, rest),
             None => (false, text),
         };
-        Ok(Self { text: text.to_owned(), exception, compiled: Compiled::parse(pattern)? })
+        Ok(Self { text: text.to_owned(), exception, compiled: CompiledGlob::parse(pattern)? })
     }
 
     /// Whether it is written with a `!`.

@@ -7,7 +7,7 @@ pub const LONGEST: usize = 1_024;
 
 /// Why a text is no key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum KeyError {
+pub enum InvalidKey {
     /// Nothing.
     #[error("a key is empty")]
     Empty,
@@ -27,15 +27,15 @@ pub enum KeyError {
 /// # Errors
 ///
 /// What the host would refuse.
-pub fn check(key: &str) -> Result<(), KeyError> {
+pub fn check(key: &str) -> Result<(), InvalidKey> {
     if key.is_empty() {
-        Err(KeyError::Empty)
+        Err(InvalidKey::Empty)
     } else if key.len() > LONGEST {
-        Err(KeyError::TooLong)
+        Err(InvalidKey::TooLong)
     } else if key.chars().any(is_forbidden) {
-        Err(KeyError::Character)
+        Err(InvalidKey::Character)
     } else if key.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
-        Err(KeyError::Segment)
+        Err(InvalidKey::Segment)
     } else {
         Ok(())
     }
@@ -50,7 +50,7 @@ fn is_forbidden(character: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{KeyError, check};
+    use super::{InvalidKey, check};
 
     #[test]
     fn keys_are_relative_paths_without_surprises() {
@@ -58,16 +58,16 @@ mod tests {
             assert_eq!(check(key), Ok(()), "{key}");
         }
         let table = [
-            ("", KeyError::Empty),
-            ("/a", KeyError::Segment),
-            ("a/", KeyError::Segment),
-            ("a//b", KeyError::Segment),
-            ("a/../b", KeyError::Segment),
-            ("./a", KeyError::Segment),
-            ("a\nb", KeyError::Character),
-            ("a\\b", KeyError::Character),
-            ("a\u{202e}b", KeyError::Character),
-            (&"a".repeat(1_025), KeyError::TooLong),
+            ("", InvalidKey::Empty),
+            ("/a", InvalidKey::Segment),
+            ("a/", InvalidKey::Segment),
+            ("a//b", InvalidKey::Segment),
+            ("a/../b", InvalidKey::Segment),
+            ("./a", InvalidKey::Segment),
+            ("a\nb", InvalidKey::Character),
+            ("a\\b", InvalidKey::Character),
+            ("a\u{202e}b", InvalidKey::Character),
+            (&"a".repeat(1_025), InvalidKey::TooLong),
         ];
         for (key, error) in table {
             assert_eq!(check(key), Err(error), "{key}");

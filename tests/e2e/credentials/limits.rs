@@ -12,9 +12,9 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use tidegate_core::report::Outcome;
-use tidegate_emulator::fault::Fault;
+use tidegate_emulator::fault::InjectedFault;
 use tidegate_publish::Connection;
-use tidegate_publish::progress::Silent;
+use tidegate_publish::progress::NoProgress;
 use tidegate_publish::publish::Publisher;
 use tidegate_tests::library::workshop;
 use tidegate_tests::recorder::Recorder;
@@ -121,7 +121,7 @@ async fn a_policy_that_packs_badly_is_refused_while_planning_by_a_session_that_c
         let count = std::sync::atomic::AtomicUsize::new(0);
         move |call| {
             let second = call.operation == "AssumeRole" && count.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 1;
-            second.then(|| Fault::answer(400, "PackedPolicyTooLarge"))
+            second.then(|| InjectedFault::answer(400, "PackedPolicyTooLarge"))
         }
     });
     let told = publish.plan().await.unwrap_err().to_string();
@@ -197,7 +197,7 @@ async fn a_session_that_is_about_to_end_is_followed_by_another_before_it_does() 
         let http = Ending { minutes, client: recorder.wrap(world.account.http_client()) };
         let http = SharedHttpClient::new(http);
         let config = tidegate_tests::world::configuration(http, world.account.root_credentials(), 1);
-        publish.publisher = Publisher::new(Connection::new(config, true), workshop(), Arc::new(Silent));
+        publish.publisher = Publisher::new(Connection::new(config, true), workshop(), Arc::new(NoProgress));
         let report = publish.run().await;
         assert_eq!(report.outcome, Outcome::Live, "{report}");
         let writers: BTreeSet<String> = recorder

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use tidegate_core::approval::Approval;
 use tidegate_core::report::Outcome;
-use tidegate_emulator::fault::Fault;
+use tidegate_emulator::fault::InjectedFault;
 use tidegate_tests::recorder::Signed;
 use tidegate_tests::{Publish, SourceObject, Sources, World, calls};
 
@@ -144,7 +144,7 @@ fn sized(key: &str, size: u64) -> tidegate_tests::SiteState {
 async fn copies_in_parts_work_within_a_session() {
     let world = World::new().await;
     wide_role(&world);
-    world.account.s3().set_limits(tidegate_emulator::s3::Limits {
+    world.account.s3().set_limits(tidegate_emulator::s3::StoreLimits {
         copy_source: 1_000,
         smallest_part: 1,
         ..Default::default()
@@ -175,7 +175,7 @@ async fn a_role_that_cannot_be_assumed_changes_nothing() {
     let (world, publish) = release(Sources::directory(sources())).await;
     let before = world.site().await;
     let planned = publish.plan().await.unwrap();
-    world.trouble(|call| (call.operation == "AssumeRole").then(|| Fault::answer(403, "AccessDenied")));
+    world.trouble(|call| (call.operation == "AssumeRole").then(|| InjectedFault::answer(403, "AccessDenied")));
     let report = publish.publisher.apply(planned, &publish.request, &publish.site, Approval::Policies).await;
     assert_eq!(report.outcome, Outcome::Failed, "{report}");
     assert!(report.why.as_deref().is_some_and(|why| why.contains("AssumeRole") && why.contains(ROLE)), "{report}");
@@ -187,7 +187,9 @@ async fn a_role_that_cannot_be_assumed_changes_nothing() {
 #[tokio::test]
 async fn reports_and_messages_hold_no_secret() {
     let (world, publish) = release(Sources::directory(sources())).await;
-    world.trouble(|call| (call.key.as_deref() == Some("docs/app.js")).then(|| Fault::answer(403, "AccessDenied")));
+    world.trouble(|call| {
+        (call.key.as_deref() == Some("docs/app.js")).then(|| InjectedFault::answer(403, "AccessDenied"))
+    });
     let report = publish.run().await;
     let text = format!("{report}\n{report:?}\n{}", serde_json::to_string(&report).unwrap());
     let root = world.account.root_credentials();

@@ -11,11 +11,11 @@ use aws_credential_types::Credentials;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use serde_json::Value;
-use tidegate_core::report::{Outcome, Report};
-use tidegate_core::request::Request;
-use tidegate_emulator::cloudfront::{Completion, InvalidationBatch, Origin};
-use tidegate_emulator::iam::Access;
-use tidegate_emulator::s3::{Encryption, Ownership};
+use tidegate_core::report::{Outcome, PublishReport};
+use tidegate_core::request::PublishRequest;
+use tidegate_emulator::cloudfront::{InvalidationBatch, InvalidationDelay, S3Origin};
+use tidegate_emulator::iam::AccessRequest;
+use tidegate_emulator::s3::{ObjectEncryption, Ownership};
 use tidegate_tests::releases::STATE;
 use tidegate_tests::source::STAGING;
 use tidegate_tests::world::{BUCKET, DISTRIBUTION, site};
@@ -78,7 +78,7 @@ impl Case {
 
     async fn publish(&self, world: &World, scenario: &Scenario, release: &str) -> Publish {
         let source = scenario.sources().lay(&world.directory().join(release), &world.client()).await;
-        let request = Request { release: release.to_owned(), ..tidegate_tests::world::request(source) };
+        let request = PublishRequest { release: release.to_owned(), ..tidegate_tests::world::request(source) };
         Publish { publisher: world.publisher(), site: site(&self.configuration(scenario)), request }
     }
 
@@ -91,13 +91,16 @@ impl Case {
         s3.create_bucket("elsewhere").await.unwrap();
         s3.set_ownership(BUCKET, Ownership::BucketOwnerPreferred).await.unwrap();
         if self.kms {
-            let encryption =
-                Encryption { algorithm: "aws:kms".to_owned(), kms_key: Some(KEY.to_owned()), bucket_key: Some(true) };
+            let encryption = ObjectEncryption {
+                algorithm: "aws:kms".to_owned(),
+                kms_key: Some(KEY.to_owned()),
+                bucket_key: Some(true),
+            };
             s3.set_encryption(BUCKET, encryption.clone()).await.unwrap();
             s3.set_encryption(STAGING, encryption).await.unwrap();
         }
         let cloudfront = world.account.cloudfront();
-        let origin = Origin { bucket: "elsewhere".to_owned(), path: String::new() };
+        let origin = S3Origin { bucket: "elsewhere".to_owned(), path: String::new() };
         cloudfront.create_distribution(OTHER, origin, None).unwrap();
         cloudfront.set_cache_tags(DISTRIBUTION, self.tags.then_some(TAGS)).unwrap();
         let publish = match &self.before {
@@ -122,7 +125,7 @@ impl Case {
             }
         };
         // Something is in progress already, so that it has to be counted.
-        cloudfront.set_completion(Completion::After(Duration::from_secs(3_600)));
+        cloudfront.set_completion(InvalidationDelay::After(Duration::from_secs(3_600)));
         let batch =
             InvalidationBatch { caller_reference: "theirs".to_owned(), quantity: 1, paths: vec!["/theirs".to_owned()] };
         cloudfront.create_invalidation(DISTRIBUTION, &batch).unwrap();
@@ -130,7 +133,7 @@ impl Case {
     }
 
     /// Carries the plan out with a role that may do what `policy` says.
-    async fn run(&self, policy: &str) -> (World, Report) {
+    async fn run(&self, policy: &str) -> (World, PublishReport) {
         let (world, publish) = self.begin().await;
         let planned = publish.plan().await.unwrap();
         world.account.iam().put_role_policy("publisher", "all", policy).unwrap();
@@ -161,7 +164,7 @@ fn session(world: &World) -> Option<(String, String)> {
 }
 
 /// Whether anything was refused: a request, or one key of a request.
-fn refused(world: &World, report: &Report) -> bool {
+fn refused(world: &World, report: &PublishReport) -> bool {
     world.recorder.requests().iter().any(|request| request.status == Some(403))
         || report.to_string().contains("AccessDenied")
 }
@@ -272,7 +275,7 @@ fn outside(world: &World, key: &str) -> Result<(), String> {
     let iam = world.account.iam();
     let allowed = |action: &str, resource: &str, prefix: Option<&str>| {
         let context: Vec<(&str, &str)> = prefix.map(|prefix| ("s3:prefix", prefix)).into_iter().collect();
-        iam.authorize(key, &Access { action, resource, context: &context }).is_ok()
+        iam.authorize(key, &AccessRequest { action, resource, context: &context }).is_ok()
     };
     let theirs = [
         "arn:aws:s3:::site",
@@ -388,7 +391,7 @@ fn the_session_of_a_plan_suffices_and_nothing_in_it_is_spare() {
 /// Giving up an upload in parts is a permission that only a run needs in which something fails: it is proved by one.
 #[tokio::test]
 async fn an_upload_in_parts_that_fails_is_given_up_and_only_with_the_permission() {
-    use tidegate_emulator::fault::Fault;
+    use tidegate_emulator::fault::InjectedFault;
     use tidegate_tests::{SourceObject, Sources};
     let files = [SourceObject::sized("film.mp4", 65 * 1024 * 1024, 1)];
     let configuration = crate::site_with(&format!("role = \"{ROLE}\"\n")).replace("s3://site/", "s3://site/docs/");
@@ -401,7 +404,9 @@ async fn an_upload_in_parts_that_fails_is_given_up_and_only_with_the_permission(
             let some = ALL.replace("\"s3:*\"", "\"s3:GetObject\",\"s3:PutObject\"");
             world.account.iam().put_role_policy("publisher", "all", &some).unwrap();
         }
-        world.trouble(|call| (call.operation == "CompleteMultipartUpload").then(|| Fault::answer(400, "InvalidPart")));
+        world.trouble(|call| {
+            (call.operation == "CompleteMultipartUpload").then(|| InjectedFault::answer(400, "InvalidPart"))
+        });
         let report = publish.apply(planned).await;
         assert_eq!(report.outcome, Outcome::Failed, "{report}");
         assert!(session(&world).unwrap().0.contains("AbortMultipartUpload"));

@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use tidegate_core::config::Config;
-use tidegate_core::error_kind::Fault as Blame;
+use tidegate_core::error_kind::ErrorKind as Blame;
 use tidegate_core::report::Outcome;
-use tidegate_emulator::fault::Fault;
+use tidegate_emulator::fault::InjectedFault;
 use tidegate_emulator::iam::ACCOUNT_ID;
 use tidegate_iam::policies;
-use tidegate_lambda::trigger::{Call, Delivery, Ended, HandedOn, RunError, Wanted, read};
+use tidegate_lambda::trigger::{ArtifactRef, Continuation, Delivery, HttpRequest, RunError, RunResult, read};
 use tidegate_tests::World;
 use tidegate_tests::events::{sign, zip};
 use tracing_subscriber::fmt::MakeWriter;
@@ -79,7 +79,7 @@ async fn function_of(text: String) -> Function {
     function_in(world, publisher, &text).await
 }
 
-fn call(event: &str, body: &Value) -> Call {
+fn call(event: &str, body: &Value) -> HttpRequest {
     let body = serde_json::to_vec(body).unwrap();
     let signature = sign(SECRET, &body);
     let headers = [
@@ -88,10 +88,10 @@ fn call(event: &str, body: &Value) -> Call {
         ("x-github-delivery", "d-1"),
         ("x-hub-signature-256", signature.as_str()),
     ];
-    Call::new("POST", "/", headers, body)
+    HttpRequest::new("POST", "/", headers, body)
 }
 
-fn run() -> Call {
+fn run() -> HttpRequest {
     let body = json!({
         "action": "completed",
         "repository": { "full_name": "acme/docs" },
@@ -105,7 +105,7 @@ fn run() -> Call {
     call("workflow_run", &body)
 }
 
-fn release() -> Call {
+fn release() -> HttpRequest {
     let body = json!({
         "action": "published",
         "repository": { "full_name": "acme/docs" },
@@ -114,7 +114,7 @@ fn release() -> Call {
     call("release", &body)
 }
 
-fn deployment() -> Call {
+fn deployment() -> HttpRequest {
     let body = json!({
         "action": "created",
         "repository": { "full_name": "acme/docs" },
@@ -128,18 +128,18 @@ fn deployment() -> Call {
 
 impl Function {
     /// Accepts a webhook and takes what it hands on.
-    async fn accept(&self, call: &Call) -> HandedOn {
+    async fn accept(&self, call: &HttpRequest) -> Continuation {
         let answer = self.reactor.answer(call, moment(10)).await;
         assert_eq!((answer.status, answer.runs.len()), (202, 1), "{answer:?}");
         self.kept.runs.lock().unwrap().pop().unwrap()
     }
 
     /// One invocation.
-    async fn invoke(&self, run: &HandedOn) -> Result<Ended, RunError> {
+    async fn invoke(&self, run: &Continuation) -> Result<RunResult, RunError> {
         self.reactor.act(&run.trigger, &run.run, run.times, moment(300)).await
     }
 
-    async fn fails(&self, call: &Call) -> RunError {
+    async fn fails(&self, call: &HttpRequest) -> RunError {
         let run = self.accept(call).await;
         self.invoke(&run).await.unwrap_err()
     }
@@ -177,7 +177,7 @@ async fn an_artifact_of_a_run_is_fetched_published_and_reported() {
     github.artifact(2, "coverage", &small);
     let function = function(&github, RUNS).await;
     let run = function.accept(&run()).await;
-    assert!(matches!(run.trigger.wanted, Wanted::Provided(_)));
+    assert!(matches!(run.trigger.wanted, ArtifactRef::Provided(_)));
     assert_eq!(github.told(), [], "nothing is reported before the run begins");
     let ended = function.invoke(&run).await.unwrap();
     assert_eq!(outcome(&ended), Outcome::Live, "{ended:?}");
@@ -218,7 +218,7 @@ async fn an_asset_of_a_release_is_fetched_and_published() {
     github.asset(22, "SHA256SUMS", b"x");
     let function = function(&github, RELEASES).await;
     let handed = function.accept(&release()).await;
-    let Ended::Report(report) = function.invoke(&handed).await.unwrap() else { panic!() };
+    let RunResult::Report(report) = function.invoke(&handed).await.unwrap() else { panic!() };
     assert_eq!((report.outcome, report.release.as_str()), (Outcome::Live, "v1"));
     assert_eq!(function.page().await.as_deref(), Some("released"));
     assert_eq!(github.told(), [], "nobody wished for a status");
@@ -288,7 +288,7 @@ async fn a_run_that_comes_again_finds_what_was_fetched() {
     let function = function(&github, RUNS).await;
     let handed = function.accept(&run()).await;
     function.world.trouble(|call| {
-        call.key.as_deref().is_some_and(|key| key.starts_with("docs/")).then(|| Fault::answer(503, "SlowDown"))
+        call.key.as_deref().is_some_and(|key| key.starts_with("docs/")).then(|| InjectedFault::answer(503, "SlowDown"))
     });
     assert!(function.invoke(&handed).await.unwrap().failed());
     assert_eq!(function.fetched().await.len(), 1);
@@ -314,11 +314,11 @@ async fn a_run_that_is_handed_on_reads_what_the_first_one_fetched() {
     let handed = function.accept(&run()).await;
     function.world.trouble(|call| {
         let page = call.key.as_deref().is_some_and(|key| key.starts_with("docs/"));
-        (page && call.operation == "PutObject").then(|| Fault::Delay(std::time::Duration::from_secs(1)))
+        (page && call.operation == "PutObject").then(|| InjectedFault::Delay(std::time::Duration::from_secs(1)))
     });
     // Eight seconds of work, and fifteen to hand on.
     let first = function.reactor.act(&handed.trigger, &handed.run, 0, moment(23)).await.unwrap();
-    assert!(matches!(first, Ended::HandedOn { times: 0 }), "{first:?}");
+    assert!(matches!(first, RunResult::HandedOn { times: 0 }), "{first:?}");
     assert_eq!(github.told().len(), 1, "it is still under way");
     function.world.peace();
     let ended = function.drain(300).await;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tidegate_core::report::{Outcome, Report};
-use tidegate_emulator::fault::{Call, Fault};
+use tidegate_core::report::{Outcome, PublishReport};
+use tidegate_emulator::fault::{ApiCall, InjectedFault};
 use tidegate_tests::{Publish, SiteObject, World, body, calls};
 
 use super::scenario::{Expected, OTHERS, PREFIX, Scenario};
@@ -30,14 +30,14 @@ impl Strike {
     /// Those that leave different traces, one after the other.
     pub(super) const ROTATION: [Self; 5] = [Self::Lose, Self::Refuse, Self::Dead, Self::AccessDenied, Self::Cut];
 
-    fn fault(self) -> Fault {
+    fn fault(self) -> InjectedFault {
         match self {
-            Self::Refuse | Self::Dead => Fault::Refuse,
-            Self::Lose => Fault::Lose,
-            Self::Cut => Fault::Cut,
-            Self::SlowDown => Fault::answer(503, "SlowDown"),
-            Self::InternalError => Fault::answer(500, "InternalError"),
-            Self::AccessDenied => Fault::answer(403, "AccessDenied"),
+            Self::Refuse | Self::Dead => InjectedFault::Refuse,
+            Self::Lose => InjectedFault::Lose,
+            Self::Cut => InjectedFault::Cut,
+            Self::SlowDown => InjectedFault::answer(503, "SlowDown"),
+            Self::InternalError => InjectedFault::answer(500, "InternalError"),
+            Self::AccessDenied => InjectedFault::answer(403, "AccessDenied"),
         }
     }
 }
@@ -111,7 +111,7 @@ async fn finished(scenario: &Scenario, world: &World, others: &Site) -> Result<(
 }
 
 /// What was as it should be was not written.
-fn spared(scenario: &Scenario, trace: &[Call]) -> Result<(), String> {
+fn spared(scenario: &Scenario, trace: &[ApiCall]) -> Result<(), String> {
     let settled = scenario.settled();
     let spare =
         trace.iter().filter(|call| !call.only_reads()).filter_map(|call| call.key.as_deref()?.strip_prefix(PREFIX));
@@ -184,7 +184,7 @@ async fn disturbed(
 }
 
 /// The report says what happened.
-fn honest(report: &Report, before: &Site, after: &Site, model: &Site) -> Result<(), String> {
+fn honest(report: &PublishReport, before: &Site, after: &Site, model: &Site) -> Result<(), String> {
     match report.outcome {
         Outcome::Live | Outcome::LiveNotInvalidated => equal("live, but not what the model says", model, after),
         Outcome::Unchanged => equal("unchanged, but not what the model says", model, after),

@@ -2,7 +2,7 @@
 
 use tidegate_core::approval::Approval;
 use tidegate_core::report::Outcome;
-use tidegate_emulator::fault::Call;
+use tidegate_emulator::fault::ApiCall;
 use tidegate_publish::publish::PublishError;
 use tidegate_tests::world::{BUCKET, site};
 use tidegate_tests::{SiteObject, calls};
@@ -15,7 +15,7 @@ const ONE: Files<'_> = &[("index.html", "one a1.css"), ("a1.css", "1"), ("gone.h
 const TWO: Files<'_> = &[("index.html", "two a2.css"), ("a2.css", "2"), ("same.js", "s")];
 const THREE: Files<'_> = &[("index.html", "three a3.css"), ("a3.css", "3"), ("same.js", "s")];
 
-async fn released(world: &World, name: &str, files: Files<'_>) -> tidegate_core::report::Report {
+async fn released(world: &World, name: &str, files: Files<'_>) -> tidegate_core::report::PublishReport {
     let report = publish_of(world, KEEP, name, files).await.go().await.unwrap();
     assert_eq!(report.outcome, Outcome::Live, "{report}");
     assert_tidy(&world.account).await;
@@ -97,7 +97,7 @@ async fn a_release_that_changes_nothing_costs_nothing_and_pushes_nothing_out() {
         assert_eq!(report.outcome, Outcome::Unchanged, "{report}");
         let calls = world.faults.calls();
         assert_eq!(calls::count(&calls, "HeadObject"), 0, "the manifest knows all headers");
-        let elsewhere = |call: &&Call| !call.only_reads() && call.bucket.as_deref() != Some(STATE);
+        let elsewhere = |call: &&ApiCall| !call.only_reads() && call.bucket.as_deref() != Some(STATE);
         assert_eq!(calls.iter().find(elsewhere), None);
         assert_tidy(&world.account).await;
     }
@@ -147,7 +147,7 @@ async fn a_trusted_manifest_saves_the_listing() {
     world.forget();
     let report = publish.go().await.unwrap();
     assert_eq!(report.outcome, Outcome::Live, "{report}");
-    let listed = |calls: &[Call]| {
+    let listed = |calls: &[ApiCall]| {
         calls.iter().any(|call| call.operation == "ListObjectsV2" && call.bucket.as_deref() == Some(BUCKET))
     };
     assert!(!listed(&world.faults.calls()));
@@ -158,7 +158,7 @@ async fn a_trusted_manifest_saves_the_listing() {
     let mut publish = publish_of(&world, KEEP, "c3", THREE).await;
     publish.publisher.trust_manifest = true;
     world.trouble(|call| {
-        (call.key.as_deref() == Some("docs/index.html")).then_some(tidegate_emulator::fault::Fault::Refuse)
+        (call.key.as_deref() == Some("docs/index.html")).then_some(tidegate_emulator::fault::InjectedFault::Refuse)
     });
     assert_eq!(publish.go().await.unwrap().outcome, Outcome::Partial);
     world.peace();
@@ -179,7 +179,7 @@ async fn a_changed_object_costs_one_request_and_a_run_a_handful() {
         world.forget();
         assert_eq!(publish.go().await.unwrap().outcome, Outcome::Live);
         // A lease is renewed as time goes by, and it depends on time whether an earlier invalidation is still in progress.
-        let timed = |call: &&Call| {
+        let timed = |call: &&ApiCall| {
             call.key.as_deref() == Some("tidegate/docs/lease.json") || call.operation == "GetInvalidation"
         };
         world.faults.calls().iter().filter(|call| !timed(call)).count()
@@ -279,10 +279,11 @@ async fn nothing_is_published_from_where_releases_are_kept() {
 async fn two_sites_do_not_wait_for_each_other() {
     let world = world().await;
     let held = publish_of(&world, KEEP, "c1", ONE).await;
-    let gate = tidegate_emulator::fault::Gate::closed();
+    let gate = tidegate_emulator::fault::FaultGate::closed();
     let shut = gate.clone();
     world.trouble(move |call| {
-        (call.key.as_deref() == Some("docs/index.html")).then(|| tidegate_emulator::fault::Fault::Hold(shut.clone()))
+        (call.key.as_deref() == Some("docs/index.html"))
+            .then(|| tidegate_emulator::fault::InjectedFault::Hold(shut.clone()))
     });
     let first = tokio::spawn(async move { held.go().await });
     let text = configuration(KEEP)

@@ -9,7 +9,7 @@ mod visitors;
 use std::collections::{BTreeMap, BTreeSet};
 
 use tidegate_core::location::Source;
-use tidegate_emulator::Account;
+use tidegate_emulator::LocalAws;
 use tidegate_tests::releases::*;
 use tidegate_tests::world::BUCKET;
 use tidegate_tests::{Publish, World};

@@ -2,7 +2,7 @@
 //! go into the state and come out of it included.
 
 use tidegate_core::report::Outcome;
-use tidegate_emulator::s3::Encryption;
+use tidegate_emulator::s3::ObjectEncryption;
 use tidegate_tests::world::site;
 
 use super::*;
@@ -32,8 +32,11 @@ async fn there_and_back(more: &str, encrypted: bool) {
     wide_role(&world);
     if encrypted {
         for bucket in [BUCKET, STATE] {
-            let default =
-                Encryption { algorithm: "aws:kms".to_owned(), kms_key: Some(KEY.to_owned()), bucket_key: Some(true) };
+            let default = ObjectEncryption {
+                algorithm: "aws:kms".to_owned(),
+                kms_key: Some(KEY.to_owned()),
+                bucket_key: Some(true),
+            };
             world.account.s3().set_encryption(bucket, default).await.unwrap();
         }
     }

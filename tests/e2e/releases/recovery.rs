@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::{StreamExt, stream};
 use tidegate_core::report::Outcome;
-use tidegate_emulator::fault::Fault;
+use tidegate_emulator::fault::InjectedFault;
 
 use super::*;
 use crate::model::runtime;
@@ -42,11 +42,11 @@ impl Strike {
         world.trouble(move |_| {
             let number = counter.fetch_add(1, Ordering::SeqCst);
             match self {
-                Self::Refuse => (number == at).then_some(Fault::Refuse),
-                Self::Lose => (number == at).then_some(Fault::Lose),
-                Self::Dead => (number >= at).then_some(Fault::Refuse),
-                Self::DeadAfter if number == at => Some(Fault::Lose),
-                Self::DeadAfter => (number > at).then_some(Fault::Refuse),
+                Self::Refuse => (number == at).then_some(InjectedFault::Refuse),
+                Self::Lose => (number == at).then_some(InjectedFault::Lose),
+                Self::Dead => (number >= at).then_some(InjectedFault::Refuse),
+                Self::DeadAfter if number == at => Some(InjectedFault::Lose),
+                Self::DeadAfter => (number > at).then_some(InjectedFault::Refuse),
             }
         });
         count

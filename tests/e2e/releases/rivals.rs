@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
-use tidegate_core::report::{Outcome, Report};
-use tidegate_emulator::fault::{Fault, Faults, Gate};
+use tidegate_core::report::{Outcome, PublishReport};
+use tidegate_emulator::fault::{FaultGate, Faults, InjectedFault};
 use tidegate_publish::publish::PublishError;
 
 use super::*;
@@ -21,7 +21,7 @@ const NEWER: Files<'_> = &[("index.html", "newer"), ("newer.css", "2"), ("both.j
 type Result<T> = std::result::Result<T, PublishError>;
 
 /// A run, and again where it did not come to an end, as whoever asked would.
-async fn insist(publish: &Publish) -> Report {
+async fn insist(publish: &Publish) -> PublishReport {
     let first = publish.go().await;
     if let Ok(report) = &first
         && !matches!(report.outcome, Outcome::Partial | Outcome::Failed)
@@ -41,17 +41,17 @@ async fn interleave(at: usize, newer_is_stopped: bool) -> bool {
     let (stopped, other) = if newer_is_stopped { (newer, older) } else { (older, newer) };
     let mut stopped = mortal(stopped);
 
-    let (gate, count) = (Gate::closed(), Arc::new(AtomicUsize::new(0)));
+    let (gate, count) = (FaultGate::closed(), Arc::new(AtomicUsize::new(0)));
     let (shut, counter) = (gate.clone(), Arc::clone(&count));
     let faults = Faults::new(move |_| {
         let number = counter.fetch_add(1, Ordering::SeqCst);
-        (number >= at && !shut.is_open()).then(|| Fault::Hold(shut.clone()))
+        (number >= at && !shut.is_open()).then(|| InjectedFault::Hold(shut.clone()))
     });
     stopped.publisher = world.publisher_through(&faults);
     let again = Publish { publisher: world.publisher(), site: stopped.site.clone(), request: stopped.request.clone() };
     let running = tokio::spawn(async move { stopped.go().await });
     let far = wait_for(&count, at, &running).await;
-    let others: Result<Report> = other.go().await;
+    let others: Result<PublishReport> = other.go().await;
     gate.open();
     let told = running.await.unwrap();
     let case = format!("stopped at request {}, newer is stopped: {newer_is_stopped}\n{told:?}\n{others:?}", at + 1);
@@ -79,7 +79,7 @@ async fn interleave(at: usize, newer_is_stopped: bool) -> bool {
 }
 
 /// Waits until the run stands still, or is over.
-async fn wait_for(count: &AtomicUsize, at: usize, running: &tokio::task::JoinHandle<Result<Report>>) -> bool {
+async fn wait_for(count: &AtomicUsize, at: usize, running: &tokio::task::JoinHandle<Result<PublishReport>>) -> bool {
     loop {
         if count.load(Ordering::SeqCst) > at {
             return true;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tidegate_core::report::Outcome;
-use tidegate_emulator::fault::Fault;
+use tidegate_emulator::fault::InjectedFault;
 
 use super::*;
 
@@ -26,7 +26,7 @@ fn assets(page: &str) -> Vec<String> {
     page.split(' ').map(str::to_owned).collect()
 }
 
-fn exists(account: &Account, key: &str) -> bool {
+fn exists(account: &LocalAws, key: &str) -> bool {
     account.s3().head(BUCKET, &format!("docs/{key}")).is_ok()
 }
 
@@ -37,7 +37,7 @@ async fn release(world: &World, n: usize) -> Publish {
 }
 
 /// What is missing right now for somebody who has one of `cached` open, or who asks for a page.
-fn missed(account: &Account, cached: &[usize], pages: &[(String, Vec<String>)]) -> Vec<String> {
+fn missed(account: &LocalAws, cached: &[usize], pages: &[(String, Vec<String>)]) -> Vec<String> {
     let mut missed = Vec::new();
     for n in cached {
         let page = files(*n).first().map(|(_, body)| body.clone()).unwrap();
@@ -52,7 +52,7 @@ fn missed(account: &Account, cached: &[usize], pages: &[(String, Vec<String>)]) 
 }
 
 /// The pages that are on the site, with what they ask for. ETags tell which release a page is of, without reading bodies.
-fn pages(account: &Account, known: &BTreeMap<String, Vec<String>>) -> Vec<(String, Vec<String>)> {
+fn pages(account: &LocalAws, known: &BTreeMap<String, Vec<String>>) -> Vec<(String, Vec<String>)> {
     let on_site = account.s3().list(BUCKET, "docs/").unwrap();
     on_site
         .into_iter()
@@ -122,7 +122,7 @@ async fn died_at(at: usize) -> bool {
         assert_eq!(release(&world, n).await.go().await.unwrap().outcome, Outcome::Live);
     }
     let count = AtomicUsize::new(0);
-    world.trouble(move |_| (count.fetch_add(1, Ordering::SeqCst) >= at).then_some(Fault::Refuse));
+    world.trouble(move |_| (count.fetch_add(1, Ordering::SeqCst) >= at).then_some(InjectedFault::Refuse));
     let first = mortal(release(&world, 2).await).go().await;
     world.peace();
     // Somebody looks at the site, and keeps the pages that there are.

@@ -8,23 +8,23 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use sha2::{Digest, Sha256};
-use tidegate_core::artifact::{Artifact, Fingerprint, Item, Names};
-use tidegate_core::content::{Content, ReadError};
-use tidegate_core::identity::Identity;
+use tidegate_core::artifact::{Artifact, ArtifactItem, ArtifactNames, Fingerprint};
+use tidegate_core::content::{ContentReader, ReadError};
+use tidegate_core::identity::ContentIdentity;
 use tidegate_core::key::Key;
 use walkdir::WalkDir;
 
 use crate::Failure;
 
 /// A listing whose objects can be read.
-pub(crate) struct Listing {
+pub(crate) struct FigureListing {
     root: PathBuf,
     /// Whether keys have a folder in front that the directory lacks.
     repeated: bool,
     pub(crate) artifact: Artifact,
 }
 
-impl Listing {
+impl FigureListing {
     /// A site without objects.
     pub(crate) fn empty() -> Result<Self, Failure> {
         Ok(Self { root: PathBuf::new(), repeated: false, artifact: artifact(Vec::new())? })
@@ -58,16 +58,16 @@ impl Listing {
     }
 }
 
-fn item(name: &str, size: u64) -> Result<Item, Failure> {
-    let identity = Identity { sha256: Some(Sha256::digest(name).into()), ..Identity::default() };
-    Ok(Item { key: Key::new(name)?, size, identity })
+fn item(name: &str, size: u64) -> Result<ArtifactItem, Failure> {
+    let identity = ContentIdentity { sha256: Some(Sha256::digest(name).into()), ..ContentIdentity::default() };
+    Ok(ArtifactItem { key: Key::new(name)?, size, identity })
 }
 
-fn artifact(items: Vec<Item>) -> Result<Artifact, Failure> {
-    Ok(Artifact::new(items, Fingerprint("benchmark".into()), Names::Bucket)?)
+fn artifact(items: Vec<ArtifactItem>) -> Result<Artifact, Failure> {
+    Ok(Artifact::new(items, Fingerprint("benchmark".into()), ArtifactNames::Bucket)?)
 }
 
-impl Content for Listing {
+impl ContentReader for FigureListing {
     fn heads(&self, keys: &[Key], length: u32, deadline: Instant) -> Vec<Result<Vec<u8>, ReadError>> {
         keys.iter().map(|key| self.range(key, 0, length, deadline)).collect()
     }

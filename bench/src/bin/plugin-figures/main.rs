@@ -12,10 +12,10 @@ use std::error::Error;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use tidegate_bundled_plugins::Bundled;
-use tidegate_host::{Cache, Engine, Plugin};
+use tidegate_bundled_plugins::BundledPlugin;
+use tidegate_host::{CodeCache, Engine, Plugin};
 
-use listing::Listing;
+use listing::FigureListing;
 use sample::median;
 
 type Failure = Box<dyn Error + Send + Sync>;
@@ -31,7 +31,7 @@ const MANY: usize = 101;
 
 fn main() -> Result<(), Failure> {
     let directory = std::env::args().nth(1).ok_or("name the directory of a site")?;
-    let real = Listing::of_directory(Path::new(&directory))?;
+    let real = FigureListing::of_directory(Path::new(&directory))?;
     let generated = real.repeated(GENERATED)?;
     let engine = Engine::new()?;
     let mut plugins = Vec::new();
@@ -44,13 +44,18 @@ fn main() -> Result<(), Failure> {
 }
 
 /// Times are in nanoseconds, medians of their repeats.
-fn figures(engine: &Engine, bundled: &Bundled, real: &Listing, generated: &Listing) -> Result<Value, Failure> {
+fn figures(
+    engine: &Engine,
+    bundled: &BundledPlugin,
+    real: &FigureListing,
+    generated: &FigureListing,
+) -> Result<Value, Failure> {
     let compile = median(FEW, || {
         let plugin = Plugin::load(engine, None, bundled.name, bundled.bytes)?;
         Ok::<_, Failure>(plugin.took())
     })?;
     let kept = tempfile::tempdir()?;
-    let cache = Cache::new(kept.path());
+    let cache = CodeCache::new(kept.path());
     let plugin = Plugin::load(engine, Some(&cache), bundled.name, bundled.bytes)?;
     let load = median(MANY, || {
         let plugin = Plugin::load(engine, Some(&cache), bundled.name, bundled.bytes)?;
@@ -60,7 +65,7 @@ fn figures(engine: &Engine, bundled: &Bundled, real: &Listing, generated: &Listi
         Ok(plugin.took())
     })?;
     let configured = plugin.validate(&run::settings(bundled.name))?;
-    let nothing = Listing::empty()?;
+    let nothing = FigureListing::empty()?;
     let start = median(MANY, || Ok::<_, Failure>(run::run(&configured, &nothing)?.plugin))?;
     let mut runs = Vec::new();
     for listing in [real, generated] {

@@ -7,16 +7,16 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tidegate_core::headers::{HeaderName, Headers};
-use tidegate_core::plan::Totals;
-use tidegate_core::plan_review::{Change, ChangeKind, Review, Verdict};
-use tidegate_core::plugin_usage::Usage;
-use tidegate_core::run_facts::Facts;
+use tidegate_core::headers::{ObjectHeader, ObjectHeaders};
+use tidegate_core::plan::PlanTotals;
+use tidegate_core::plan_review::{PlanReview, ReviewedChange, ReviewedKind, Verdict};
+use tidegate_core::plugin_usage::PluginUsage;
+use tidegate_core::run_facts::RunFacts;
 use tidegate_host::sync::{Trace, shape};
-use tidegate_host::{Configured, Kind, policy};
+use tidegate_host::{ConfiguredPlugin, PluginKind, policy};
 
 use crate::Failure;
-use crate::listing::Listing;
+use crate::listing::FigureListing;
 use crate::sample::nanoseconds;
 
 /// What one run took.
@@ -25,7 +25,7 @@ pub(crate) struct Took {
     pub(crate) plugin: Duration,
     /// All that a publish waits for: the plugin, the host's reads, the checks of its answers and what they do.
     whole: Duration,
-    usage: Usage,
+    usage: PluginUsage,
 }
 
 /// Settings as a site has them: about a dozen rules where a plugin has rules.
@@ -51,7 +51,11 @@ pub(crate) fn settings(plugin: &str) -> Value {
 }
 
 /// Runs a plugin so many times after a first one, and reports the run with the median time in the plugin.
-pub(crate) fn measured(configured: &Configured, listing: &Listing, repeats: usize) -> Result<Value, Failure> {
+pub(crate) fn measured(
+    configured: &ConfiguredPlugin,
+    listing: &FigureListing,
+    repeats: usize,
+) -> Result<Value, Failure> {
     run(configured, listing)?;
     let mut runs = (0..repeats).map(|_| run(configured, listing)).collect::<Result<Vec<_>, _>>()?;
     runs.sort_by_key(|took| took.plugin);
@@ -71,15 +75,15 @@ pub(crate) fn measured(configured: &Configured, listing: &Listing, repeats: usiz
 }
 
 /// Runs a plugin once. A plugin that fails or denies is an error: its time would mean nothing.
-pub(crate) fn run(configured: &Configured, listing: &Listing) -> Result<Took, Failure> {
+pub(crate) fn run(configured: &ConfiguredPlugin, listing: &FigureListing) -> Result<Took, Failure> {
     match configured.plugin().kind() {
-        Kind::Sync => shaped(configured, listing),
-        Kind::Policy => judged(configured, listing),
+        PluginKind::Sync => shaped(configured, listing),
+        PluginKind::Policy => judged(configured, listing),
     }
 }
 
-fn facts() -> Facts {
-    Facts {
+fn facts() -> RunFacts {
+    RunFacts {
         site: "bench".to_owned(),
         release: "bench".to_owned(),
         instant: 1_700_000_000_000,
@@ -87,7 +91,7 @@ fn facts() -> Facts {
     }
 }
 
-fn shaped(configured: &Configured, listing: &Listing) -> Result<Took, Failure> {
+fn shaped(configured: &ConfiguredPlugin, listing: &FigureListing) -> Result<Took, Failure> {
     let started = Instant::now();
     let shaped = shape(std::slice::from_ref(configured), &listing.artifact, &facts(), listing, Trace::Nothing)?;
     let whole = started.elapsed();
@@ -95,30 +99,30 @@ fn shaped(configured: &Configured, listing: &Listing) -> Result<Took, Failure> {
     Ok(Took { plugin: usage.wall, whole, usage })
 }
 
-fn judged(configured: &Configured, listing: &Listing) -> Result<Took, Failure> {
-    let mut headers = Headers::default();
-    headers.set(HeaderName::ContentType, "text/html; charset=utf-8")?;
-    headers.set(HeaderName::CacheControl, "no-cache")?;
+fn judged(configured: &ConfiguredPlugin, listing: &FigureListing) -> Result<Took, Failure> {
+    let mut headers = ObjectHeaders::default();
+    headers.set(ObjectHeader::ContentType, "text/html; charset=utf-8")?;
+    headers.set(ObjectHeader::CacheControl, "no-cache")?;
     let items = listing.artifact.items();
     let objects = items.len() as u64;
-    let totals = Totals {
+    let totals = PlanTotals {
         create: objects,
         source_objects: objects,
         published_objects: objects,
         published_bytes: listing.artifact.bytes(),
-        ..Totals::default()
+        ..PlanTotals::default()
     };
     let started = Instant::now();
-    let changes = items.iter().map(|item| Change {
+    let changes = items.iter().map(|item| ReviewedChange {
         key: item.key.as_str(),
-        kind: ChangeKind::Create,
+        kind: ReviewedKind::Create,
         size: item.size,
         redirect: None,
         headers: Some(&headers),
         reason: "new",
         source: Some(&item.key),
     });
-    let review = Review::new(changes.collect(), totals.named());
+    let review = PlanReview::new(changes.collect(), totals.named());
     let judgements = policy::judge(std::slice::from_ref(configured), &review, &facts(), listing);
     let whole = started.elapsed();
     let judgement = judgements.into_iter().next().ok_or("a policy without a judgement")?;

@@ -34,7 +34,7 @@ pub(crate) enum TemplateForm {
 
 /// How steps are taken.
 #[derive(Debug, Clone, Copy, Args)]
-pub(crate) struct Taking {
+pub(crate) struct ApplyFlags {
     /// Shows every step and takes none.
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -52,11 +52,11 @@ pub(crate) struct InstallArguments {
     #[arg(long)]
     pub(crate) without_publishers: bool,
     #[command(flatten)]
-    pub(crate) taking: Taking,
+    pub(crate) taking: ApplyFlags,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct UninstallArguments {
     #[command(flatten)]
-    pub(crate) taking: Taking,
+    pub(crate) taking: ApplyFlags,
 }

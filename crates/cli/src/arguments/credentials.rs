@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use clap::{Args, Subcommand, ValueEnum};
 use tidegate_core::config::DistributionId;
 use tidegate_core::location::{Bucket, Prefix};
-use tidegate_iam::changes::Seconds;
+use tidegate_iam::changes::SessionSeconds;
 use tidegate_iam::document::Partition;
 
 #[derive(Debug, Subcommand)]
@@ -77,10 +77,10 @@ pub(crate) struct CreateArguments {
     pub(crate) what: BucketArguments,
     /// Temporary ones, that last so long: `15m` to `12h`.
     #[arg(short, long, value_name = "TIME")]
-    pub(crate) duration: Option<Seconds>,
+    pub(crate) duration: Option<SessionSeconds>,
     /// How they are printed.
     #[arg(short, long, value_enum, default_value = "json")]
-    pub(crate) format: Format,
+    pub(crate) format: CredentialsOutput,
     /// Writes them to a new file that only you can read, and not to standard output.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<std::path::PathBuf>,
@@ -111,7 +111,7 @@ pub(crate) struct CreateArguments {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
+pub(crate) enum CredentialsOutput {
     /// As AWS answers them.
     Json,
     /// A profile of `~/.aws/credentials`.
@@ -128,7 +128,7 @@ pub(crate) struct ServerArguments {
     pub(crate) what: BucketArguments,
     /// How long each session lasts: `15m` to `12h`.
     #[arg(short, long, value_name = "TIME", default_value = "1h")]
-    pub(crate) duration: Seconds,
+    pub(crate) duration: SessionSeconds,
     /// Where it listens; only this machine's own addresses.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8094")]
     pub(crate) listen: SocketAddr,

@@ -15,7 +15,7 @@ pub(crate) struct InvokeArguments {
     pub(crate) github: Option<String>,
     /// Puts a file into the stand-in first, such as `s3://builds/docs/c0ffee.zip=site.zip`. Events of that object get its ETag.
     #[arg(long, value_name = "OBJECT=FILE")]
-    pub(crate) put: Vec<Put>,
+    pub(crate) put: Vec<PutFlag>,
     /// How long an invocation may take, in seconds; a run that takes longer is handed on, as in Lambda.
     #[arg(long, value_name = "SECONDS", default_value_t = 900)]
     pub(crate) seconds: u64,
@@ -23,12 +23,12 @@ pub(crate) struct InvokeArguments {
 
 /// A file and the object that it becomes.
 #[derive(Debug, Clone)]
-pub(crate) struct Put {
+pub(crate) struct PutFlag {
     pub(crate) object: ObjectLocation,
     pub(crate) file: PathBuf,
 }
 
-impl FromStr for Put {
+impl FromStr for PutFlag {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         let refused = || format!("`{}` is not of the form `s3://bucket/key=FILE`", text.escape_debug());

@@ -14,14 +14,14 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tidegate_core::location::{Location, Source};
 use tidegate_core::release::ReleaseId;
 
-pub(crate) use account::{InstallArguments, Taking, TemplateArguments, TemplateForm, UninstallArguments};
+pub(crate) use account::{ApplyFlags, InstallArguments, TemplateArguments, TemplateForm, UninstallArguments};
 pub(crate) use credentials::{
-    BucketArguments, CreateArguments, CredentialsCommand, Format, GroupCommand, ServerArguments,
+    BucketArguments, CreateArguments, CredentialsCommand, CredentialsOutput, GroupCommand, ServerArguments,
 };
-pub(crate) use invoke::{InvokeArguments, Put};
+pub(crate) use invoke::{InvokeArguments, PutFlag};
 pub(crate) use package::PackageArguments;
 pub(crate) use policy::{
-    Attachment, CiPublisherArguments, Needs, PolicyArguments, PolicyCommand, PolicyForm, SyncPolicyArguments,
+    Attachment, CiPublisherArguments, NeedsFlag, PolicyArguments, PolicyCommand, PolicyForm, SyncPolicyArguments,
     TrustArguments, UploaderArguments,
 };
 
@@ -33,14 +33,14 @@ pub(crate) use policy::{
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    pub(crate) common: Common,
+    pub(crate) common: CommonArguments,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
 /// Options of every command.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct Common {
+pub(crate) struct CommonArguments {
     /// The configuration.
     #[arg(long, global = true, value_name = "FILE", default_value = "tidegate.toml")]
     pub(crate) config: PathBuf,
@@ -118,7 +118,7 @@ pub(crate) struct CheckArguments {
 
 /// What is published.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct What {
+pub(crate) struct WhatArguments {
     /// The site's name in the configuration.
     pub(crate) site: String,
     /// A directory, a `.zip`, `s3://bucket/prefix/` or `s3://bucket/name.zip`; the site's `staged` where absent.
@@ -132,17 +132,17 @@ pub(crate) struct What {
 #[derive(Debug, Args)]
 pub(crate) struct PlanArguments {
     #[command(flatten)]
-    pub(crate) what: What,
+    pub(crate) what: WhatArguments,
     /// Saves the plan, for `publish --plan`.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) how: How,
+    pub(crate) how: HowArguments,
 }
 
 /// How the site is compared with what it should be.
 #[derive(Debug, Clone, Copy, Args)]
-pub(crate) struct How {
+pub(crate) struct HowArguments {
     /// Believes the manifest of the live release instead of listing the site: what somebody else changed is not seen. The
     /// site is listed all the same where an earlier run did not finish.
     #[arg(long, conflicts_with = "verify")]
@@ -176,7 +176,7 @@ pub(crate) struct PublishArguments {
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     pub(crate) wait: u64,
     #[command(flatten)]
-    pub(crate) how: How,
+    pub(crate) how: HowArguments,
 }
 
 /// Milliseconds since 1970.
@@ -224,7 +224,7 @@ pub(crate) struct DiffArguments {
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArguments {
     #[command(flatten)]
-    pub(crate) what: What,
+    pub(crate) what: WhatArguments,
     /// A key of the site or of the source.
     pub(crate) key: String,
 }
@@ -252,16 +252,16 @@ pub(crate) struct SyncArguments {
     pub(crate) content_type: Vec<String>,
     /// Canned ACL. Buckets made since April 2023 refuse every ACL by default.
     #[arg(long, value_enum)]
-    pub(crate) acl: Option<Acl>,
+    pub(crate) acl: Option<AclFlag>,
     /// Server-side encryption: `AES256` or `aws:kms`.
     #[arg(long, value_enum, value_name = "KIND", num_args = 0..=1, default_missing_value = "AES256")]
-    pub(crate) sse: Option<Encryption>,
+    pub(crate) sse: Option<SseFlag>,
     /// ARN of the KMS key, for `--sse aws:kms`.
     #[arg(long, value_name = "ARN", requires = "sse")]
     pub(crate) sse_kms_key_id: Option<String>,
     /// Storage class of every object.
     #[arg(long, value_enum)]
-    pub(crate) storage_class: Option<StorageClass>,
+    pub(crate) storage_class: Option<StorageClassFlag>,
     /// Distribution to invalidate; its origin path after `:`, as in `E2EXAMPLE:/docs`.
     #[arg(long, value_name = "ID[:/PATH]")]
     pub(crate) cdn: Vec<String>,
@@ -282,7 +282,7 @@ pub(crate) struct SyncArguments {
 #[derive(Debug, Args)]
 pub(crate) struct DevArguments {
     #[command(flatten)]
-    pub(crate) what: What,
+    pub(crate) what: WhatArguments,
     /// Where the preview listens.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub(crate) listen: std::net::SocketAddr,
@@ -316,7 +316,7 @@ pub(crate) enum PluginCommand {
 
 /// The canned ACLs that make sense for a site.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum Acl {
+pub(crate) enum AclFlag {
     Private,
     PublicRead,
     AuthenticatedRead,
@@ -326,7 +326,7 @@ pub(crate) enum Acl {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum Encryption {
+pub(crate) enum SseFlag {
     #[value(name = "AES256")]
     Aes256,
     #[value(name = "aws:kms")]
@@ -335,7 +335,7 @@ pub(crate) enum Encryption {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 #[value(rename_all = "SCREAMING_SNAKE_CASE")]
-pub(crate) enum StorageClass {
+pub(crate) enum StorageClassFlag {
     Standard,
     StandardIa,
     OnezoneIa,

@@ -58,7 +58,7 @@ pub(crate) enum PolicyCommand {
         role: Attachment,
         /// What it is meant for: also tells what it lacks.
         #[arg(long, value_enum)]
-        needs: Option<Needs>,
+        needs: Option<NeedsFlag>,
         /// Also asks AWS whether root keys are in use, which no policy narrows.
         #[arg(long)]
         aws: bool,
@@ -203,7 +203,7 @@ pub(crate) enum Attachment {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Needs {
+pub(crate) enum NeedsFlag {
     /// Making a prefix equal to a directory, with `--delete`.
     Sync,
     /// The same without removing anything.

@@ -5,17 +5,17 @@ use std::io::{Read as _, Write as _};
 use std::path::Path;
 
 use tidegate_iam::apply::Provisioner;
-use tidegate_iam::changes::{Boundary, BucketWish, Change, Kind, Wish, wish};
-use tidegate_iam::credentials::IssuedForm;
-use tidegate_iam::policies::{Access, BucketGrant, checked_statement};
+use tidegate_iam::changes::{BucketSpec, CredentialsKind, CredentialsSpec, IamChange, PermissionsBoundary, wish};
+use tidegate_iam::credentials::CredentialsFormat;
+use tidegate_iam::policies::{BucketAccess, BucketGrant, checked_statement};
 
-use crate::apply_changes::{Steps, warn_of_root};
-use crate::arguments::{BucketArguments, Common, CreateArguments, Format};
-use crate::error::{Ending, Trouble};
+use crate::apply_changes::{ChangeList, warn_of_root};
+use crate::arguments::{BucketArguments, CommonArguments, CreateArguments, CredentialsOutput};
+use crate::error::{CliError, ExitStatus};
 
 /// What was typed of buckets and policies.
-pub(crate) fn grant(what: &BucketArguments) -> Result<BucketGrant, Trouble> {
-    let usage = |error: &dyn std::fmt::Display| Trouble::Usage(error.to_string());
+pub(crate) fn grant(what: &BucketArguments) -> Result<BucketGrant, CliError> {
+    let usage = |error: &dyn std::fmt::Display| CliError::Usage(error.to_string());
     let statements: Result<Vec<_>, _> = what.statement.iter().map(|text| checked_statement(text)).collect();
     let custom = what.policy.as_deref().map(policy_text).transpose()?;
     let grant = BucketGrant {
@@ -23,9 +23,9 @@ pub(crate) fn grant(what: &BucketArguments) -> Result<BucketGrant, Trouble> {
         buckets: what.buckets.clone(),
         prefix: what.prefix.clone(),
         access: match (what.read_only, what.write_only) {
-            (true, _) => Access::ReadOnly,
-            (_, true) => Access::WriteOnly,
-            _ => Access::ReadWrite,
+            (true, _) => BucketAccess::ReadOnly,
+            (_, true) => BucketAccess::WriteOnly,
+            _ => BucketAccess::ReadWrite,
         },
         custom,
         statements: statements.map_err(|error| usage(&error))?,
@@ -34,7 +34,7 @@ pub(crate) fn grant(what: &BucketArguments) -> Result<BucketGrant, Trouble> {
 }
 
 /// A policy as JSON, from a file, or from standard input.
-fn policy_text(given: &str) -> Result<String, Trouble> {
+fn policy_text(given: &str) -> Result<String, CliError> {
     if given.trim_start().starts_with('{') {
         return Ok(given.to_owned());
     }
@@ -42,34 +42,34 @@ fn policy_text(given: &str) -> Result<String, Trouble> {
 }
 
 /// A file's text; `-` is standard input.
-pub(crate) fn read_text(path: &Path) -> Result<String, Trouble> {
+pub(crate) fn read_text(path: &Path) -> Result<String, CliError> {
     let read = if path == Path::new("-") {
         let mut text = String::new();
         std::io::stdin().read_to_string(&mut text).map(|_| text)
     } else {
         std::fs::read_to_string(path)
     };
-    read.map_err(|error| Trouble::Usage(format!("`{}` cannot be read: {error}", path.display())))
+    read.map_err(|error| CliError::Usage(format!("`{}` cannot be read: {error}", path.display())))
 }
 
 /// What was asked for, in the caller's account.
-fn asked(wanted: &CreateArguments, account: &str) -> Result<Wish, Trouble> {
+fn asked(wanted: &CreateArguments, account: &str) -> Result<CredentialsSpec, CliError> {
     let boundary = match wanted.user_permissions_boundary.as_deref() {
-        None => Boundary::Fitting,
-        Some("none") => Boundary::None,
-        Some(arn) if arn.starts_with("arn:") => Boundary::Arn(arn.to_owned()),
+        None => PermissionsBoundary::Fitting,
+        Some("none") => PermissionsBoundary::None,
+        Some(arn) if arn.starts_with("arn:") => PermissionsBoundary::Arn(arn.to_owned()),
         Some(other) => {
             let other = other.escape_default();
-            return Err(Trouble::Usage(format!("`{other}` is no managed policy, write its ARN, or `none`")));
+            return Err(CliError::Usage(format!("`{other}` is no managed policy, write its ARN, or `none`")));
         }
     };
-    Ok(Wish {
+    Ok(CredentialsSpec {
         grant: grant(&wanted.what)?,
         kind: match wanted.duration {
-            Some(seconds) => Kind::Temporary(seconds),
-            None => Kind::Permanent { user: wanted.username.clone(), boundary },
+            Some(seconds) => CredentialsKind::Temporary(seconds),
+            None => CredentialsKind::Permanent { user: wanted.username.clone(), boundary },
         },
-        buckets: BucketWish {
+        buckets: BucketSpec {
             create: wanted.create_bucket,
             region: wanted.bucket_region.clone(),
             public: wanted.public,
@@ -80,24 +80,24 @@ fn asked(wanted: &CreateArguments, account: &str) -> Result<Wish, Trouble> {
 }
 
 pub(super) async fn create(
-    common: &Common,
+    common: &CommonArguments,
     account: &Provisioner,
     wanted: &CreateArguments,
-) -> Result<Ending, Trouble> {
+) -> Result<ExitStatus, CliError> {
     let caller = account.sts().caller().await?;
     let asked = asked(wanted, &caller.account)?;
     let found = account.found(&asked).await?;
-    let changes = wish(&asked, &found).map_err(|error| Trouble::Usage(error.to_string()))?;
+    let changes = wish(&asked, &found).map_err(|error| CliError::Usage(error.to_string()))?;
     let kept = match wanted.out.as_deref().filter(|_| !wanted.dry_run) {
         Some(path) => Some((secret_file(path)?, path)),
         None => None,
     };
-    let steps = Steps::new(common, wanted.dry_run).quietly(wanted.silent);
+    let steps = ChangeList::new(common, wanted.dry_run).quietly(wanted.silent);
     let issued = steps.take(account, &changes).await?;
     let region = wanted.bucket_region.as_deref().unwrap_or("us-east-1");
     if !wanted.silent && !wanted.dry_run {
         for change in &changes {
-            if let Change::SetWebsite { bucket, .. } = change {
+            if let IamChange::SetWebsite { bucket, .. } = change {
                 anstream::eprintln!("http://{bucket}.s3-website.{region}.amazonaws.com/");
             }
         }
@@ -105,30 +105,30 @@ pub(super) async fn create(
     }
     if let Some(issued) = issued {
         let form = match wanted.format {
-            Format::Json => IssuedForm::Json,
-            Format::Ini => IssuedForm::Ini,
-            Format::Env => IssuedForm::Env,
-            Format::Process => IssuedForm::Process,
+            CredentialsOutput::Json => CredentialsFormat::Json,
+            CredentialsOutput::Ini => CredentialsFormat::Ini,
+            CredentialsOutput::Env => CredentialsFormat::Env,
+            CredentialsOutput::Process => CredentialsFormat::Process,
         };
         match kept {
             None => print!("{}", issued.write(form)),
             Some((mut file, path)) => file.write_all(issued.write(form).as_bytes()).map_err(|error| {
                 let key = issued.access_key_id.escape_default();
-                Trouble::Machine(format!(
+                CliError::Machine(format!(
                     "`{}` cannot be written: {error}; delete the access key {key}",
                     path.display()
                 ))
             })?,
         }
     }
-    Ok(Ending::Done)
+    Ok(ExitStatus::Done)
 }
 
 /// A new file for secrets, which only its owner can read: made before there are any.
-fn secret_file(path: &Path) -> Result<File, Trouble> {
+fn secret_file(path: &Path) -> Result<File, CliError> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(|error| Trouble::Usage(format!("`{}` cannot be made: {error}", path.display())))
+    options.open(path).map_err(|error| CliError::Usage(format!("`{}` cannot be made: {error}", path.display())))
 }

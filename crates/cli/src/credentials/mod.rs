@@ -6,30 +6,33 @@ mod create;
 mod server;
 
 use serde_json::json;
-use tidegate_iam::Roles;
+use tidegate_iam::RoleFilter;
 use tidegate_iam::apply::Provisioner;
 use tidegate_iam::changes::delete_user;
-use tidegate_iam::document::Limit;
+use tidegate_iam::document::PolicyLimit;
 
 pub(crate) use create::{grant, read_text};
 
-use crate::apply_changes::{Steps, warn_of_root};
-use crate::arguments::{Common, CredentialsCommand};
-use crate::context::Session;
-use crate::error::{Ending, Trouble};
+use crate::apply_changes::{ChangeList, warn_of_root};
+use crate::arguments::{CommonArguments, CredentialsCommand};
+use crate::context::AwsContext;
+use crate::error::{CliError, ExitStatus};
 
-pub(crate) async fn credentials(common: &Common, command: &CredentialsCommand) -> Result<Ending, Trouble> {
+pub(crate) async fn credentials(
+    common: &CommonArguments,
+    command: &CredentialsCommand,
+) -> Result<ExitStatus, CliError> {
     if let CredentialsCommand::Policy(what) = command {
-        let text = grant(what)?.text(Limit::Role).map_err(|error| Trouble::Usage(error.to_string()))?;
+        let text = grant(what)?.text(PolicyLimit::Role).map_err(|error| CliError::Usage(error.to_string()))?;
         let value: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
         println!("{value:#}");
-        return Ok(Ending::Done);
+        return Ok(ExitStatus::Done);
     }
-    let session = Session::open(common).await?;
+    let session = AwsContext::open(common).await?;
     let account = Provisioner::new(&session.connection);
     match command {
         CredentialsCommand::Create(wanted) => create::create(common, &account, wanted).await,
-        CredentialsCommand::Policy(_) => Ok(Ending::Done),
+        CredentialsCommand::Policy(_) => Ok(ExitStatus::Done),
         CredentialsCommand::Whoami => whoami(common, &account).await,
         CredentialsCommand::ListUsers => list_users(common, &account).await,
         CredentialsCommand::DeleteUser { users, dry_run } => delete(common, &account, users, *dry_run).await,
@@ -38,13 +41,13 @@ pub(crate) async fn credentials(common: &Common, command: &CredentialsCommand) -
             for bucket in buckets {
                 println!("{:#}", json!({ "bucket": bucket, "is": account.buckets().told(bucket).await }));
             }
-            Ok(Ending::Done)
+            Ok(ExitStatus::Done)
         }
         CredentialsCommand::Localserver(wanted) => server::serve(&account, wanted).await,
     }
 }
 
-async fn whoami(common: &Common, account: &Provisioner) -> Result<Ending, Trouble> {
+async fn whoami(common: &CommonArguments, account: &Provisioner) -> Result<ExitStatus, CliError> {
     let caller = account.sts().caller().await?;
     if common.json {
         println!("{}", serde_json::to_value(&caller).unwrap_or_default());
@@ -52,10 +55,10 @@ async fn whoami(common: &Common, account: &Provisioner) -> Result<Ending, Troubl
         println!("account  {}\narn      {}\nid       {}", caller.account, caller.arn, caller.user_id);
     }
     warn_of_root(account, &caller).await?;
-    Ok(Ending::Done)
+    Ok(ExitStatus::Done)
 }
 
-async fn list_users(common: &Common, account: &Provisioner) -> Result<Ending, Trouble> {
+async fn list_users(common: &CommonArguments, account: &Provisioner) -> Result<ExitStatus, CliError> {
     let users = account.iam().users().await?;
     if common.json {
         println!("{}", json!({ "users": users }));
@@ -64,16 +67,16 @@ async fn list_users(common: &Common, account: &Provisioner) -> Result<Ending, Tr
             println!("{}  {}  {}", user.created, user.arn, user.name);
         }
     }
-    Ok(Ending::Done)
+    Ok(ExitStatus::Done)
 }
 
 async fn list_roles(
-    common: &Common,
+    common: &CommonArguments,
     account: &Provisioner,
     details: bool,
     names: &[String],
-) -> Result<Ending, Trouble> {
-    let how = if details { Roles::Details } else { Roles::Names };
+) -> Result<ExitStatus, CliError> {
+    let how = if details { RoleFilter::Details } else { RoleFilter::Names };
     let mut roles = account.iam().roles(how).await?;
     roles.retain(|role| names.is_empty() || names.contains(&role.name));
     if common.json {
@@ -86,17 +89,22 @@ async fn list_roles(
             println!("{}  {}", role.arn, what.escape_debug());
         }
     }
-    Ok(Ending::Done)
+    Ok(ExitStatus::Done)
 }
 
-async fn delete(common: &Common, account: &Provisioner, users: &[String], dry_run: bool) -> Result<Ending, Trouble> {
+async fn delete(
+    common: &CommonArguments,
+    account: &Provisioner,
+    users: &[String],
+    dry_run: bool,
+) -> Result<ExitStatus, CliError> {
     let mut changes = Vec::new();
     for user in users {
         let Some(found) = account.iam().user(user).await? else {
-            return Err(Trouble::Usage(format!("there is no user `{}`, see `list-users`", user.escape_debug())));
+            return Err(CliError::Usage(format!("there is no user `{}`, see `list-users`", user.escape_debug())));
         };
         changes.extend(delete_user(user, &found));
     }
-    Steps::new(common, dry_run).take(account, &changes).await?;
-    Ok(Ending::Done)
+    ChangeList::new(common, dry_run).take(account, &changes).await?;
+    Ok(ExitStatus::Done)
 }

@@ -12,60 +12,60 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tidegate_iam::apply::{ProvisionError, Provisioner};
-use tidegate_iam::changes::{BucketWish, Change, Kind, Wish, wish};
-use tidegate_iam::credentials::{Issued, IssuedForm};
+use tidegate_iam::changes::{BucketSpec, CredentialsKind, CredentialsSpec, IamChange, wish};
+use tidegate_iam::credentials::{CredentialsFormat, IssuedCredentials};
 use tokio::sync::Mutex;
 
 use super::grant;
 use crate::arguments::ServerArguments;
 use crate::context::container_token;
-use crate::error::{Ending, Trouble};
+use crate::error::{CliError, ExitStatus};
 
 /// How long before its end a session is not handed out any more. The SDKs ask again five minutes before the end; who asks
 /// then must get another one.
 const MARGIN: Duration = Duration::from_secs(360);
 
 /// The session that is handed out, and until when.
-struct Current {
-    issued: Issued,
+struct CurrentCredentials {
+    issued: IssuedCredentials,
     until: Instant,
 }
 
-struct Server {
+struct CredentialServer {
     account: Provisioner,
-    changes: Vec<Change>,
+    changes: Vec<IamChange>,
     duration: Duration,
     token: Option<String>,
     port: u16,
     /// Held while a session is made: all who ask meanwhile get the same one.
-    current: Mutex<Option<Current>>,
+    current: Mutex<Option<CurrentCredentials>>,
 }
 
-pub(super) async fn serve(account: &Provisioner, wanted: &ServerArguments) -> Result<Ending, Trouble> {
+pub(super) async fn serve(account: &Provisioner, wanted: &ServerArguments) -> Result<ExitStatus, CliError> {
     if !wanted.listen.ip().is_loopback() {
         let address = wanted.listen;
-        return Err(Trouble::Usage(format!("`{address}` can be reached by others, listen on 127.0.0.1 or [::1]")));
+        return Err(CliError::Usage(format!("`{address}` can be reached by others, listen on 127.0.0.1 or [::1]")));
     }
     let caller = account.sts().caller().await?;
-    let asked = Wish {
+    let asked = CredentialsSpec {
         grant: grant(&wanted.what)?,
-        kind: Kind::Temporary(wanted.duration),
-        buckets: BucketWish::default(),
+        kind: CredentialsKind::Temporary(wanted.duration),
+        buckets: BucketSpec::default(),
         account: caller.account,
     };
     let found = account.found(&asked).await?;
-    let mut changes = wish(&asked, &found).map_err(|error| Trouble::Usage(error.to_string()))?;
+    let mut changes = wish(&asked, &found).map_err(|error| CliError::Usage(error.to_string()))?;
     let listener = tokio::net::TcpListener::bind(wanted.listen).await;
-    let cannot = |error: std::io::Error| Trouble::Machine(format!("cannot listen on `{}`: {error}", wanted.listen));
+    let cannot = |error: std::io::Error| CliError::Machine(format!("cannot listen on `{}`: {error}", wanted.listen));
     let listener = listener.map_err(cannot)?;
     let address = listener.local_addr().map_err(cannot)?;
 
     // The first session tells whether there will be any; what it needed is not needed again.
     let issued = account.take(&changes, |_| ()).await?;
-    changes.retain(|change| matches!(change, Change::AssumeRole { .. }));
+    changes.retain(|change| matches!(change, IamChange::AssumeRole { .. }));
     let duration = wanted.duration.duration();
-    let current = issued.map(|issued| Current { issued, until: until(duration) });
-    let server = Arc::new(Server {
+    let current = issued.map(|issued| CurrentCredentials { issued, until: until(duration) });
+    let server = Arc::new(CredentialServer {
         account: account.clone(),
         changes,
         duration,
@@ -76,8 +76,8 @@ pub(super) async fn serve(account: &Provisioner, wanted: &ServerArguments) -> Re
     anstream::eprintln!("http://{address}/ for `credential_process = curl -s http://{address}/`");
     anstream::eprintln!("AWS_CONTAINER_CREDENTIALS_FULL_URI=http://{address}/container");
     let router = Router::new()
-        .route("/", get(|state, headers| answer(state, headers, IssuedForm::Process)))
-        .route("/container", get(|state, headers| answer(state, headers, IssuedForm::Container)))
+        .route("/", get(|state, headers| answer(state, headers, CredentialsFormat::Process)))
+        .route("/container", get(|state, headers| answer(state, headers, CredentialsFormat::Container)))
         .with_state(server);
     let stopped = async {
         if let Err(error) = tokio::signal::ctrl_c().await {
@@ -86,14 +86,14 @@ pub(super) async fn serve(account: &Provisioner, wanted: &ServerArguments) -> Re
         }
     };
     axum::serve(listener, router).with_graceful_shutdown(stopped).await.map_err(cannot)?;
-    Ok(Ending::Done)
+    Ok(ExitStatus::Done)
 }
 
 fn until(duration: Duration) -> Instant {
     Instant::now() + duration.saturating_sub(MARGIN)
 }
 
-async fn answer(State(server): State<Arc<Server>>, headers: HeaderMap, form: IssuedForm) -> Response {
+async fn answer(State(server): State<Arc<CredentialServer>>, headers: HeaderMap, form: CredentialsFormat) -> Response {
     let text = |name| headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
     // A page of another site that a name was bound anew for names itself here.
     let host = text(header::HOST).unwrap_or_default();
@@ -116,8 +116,8 @@ async fn answer(State(server): State<Arc<Server>>, headers: HeaderMap, form: Iss
     }
 }
 
-impl Server {
-    async fn session(&self) -> Result<Issued, ProvisionError> {
+impl CredentialServer {
+    async fn session(&self) -> Result<IssuedCredentials, ProvisionError> {
         let mut current = self.current.lock().await;
         if let Some(fresh) = current.as_ref().filter(|current| Instant::now() < current.until) {
             return Ok(fresh.issued.clone());
@@ -125,7 +125,7 @@ impl Server {
         let until = until(self.duration);
         let issued = self.account.take(&self.changes, |_| ()).await?;
         let issued = issued.ok_or_else(ProvisionError::nothing)?;
-        *current = Some(Current { issued: issued.clone(), until });
+        *current = Some(CurrentCredentials { issued: issued.clone(), until });
         Ok(issued)
     }
 }

@@ -10,11 +10,11 @@ use tidegate_core::timestamp::Timestamp;
 use tidegate_lambda::webhook::sign as signed;
 
 use super::emulator::LocalSecrets;
-use crate::error::Trouble;
+use crate::error::CliError;
 
 /// The event of a text, which is the body of a webhook of GitHub where its kind is given.
-pub(super) fn read(text: &str, github: Option<&str>) -> Result<Value, Trouble> {
-    let refused = |error| Trouble::Usage(format!("the event is no JSON: {error}"));
+pub(super) fn read(text: &str, github: Option<&str>) -> Result<Value, CliError> {
+    let refused = |error| CliError::Usage(format!("the event is no JSON: {error}"));
     let event: Value = serde_json::from_str(text).map_err(refused)?;
     let Some(kind) = github else { return Ok(event) };
     Ok(json!({

@@ -8,19 +8,19 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::architecture::Target;
+use crate::architecture::Architecture;
 use crate::sanitize::shown;
 
 /// The function, as it is deployed. A configuration without it means the defaults.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Function {
+pub struct FunctionConfig {
     /// Its name. Roles, queue, log and alarms are named after it.
     pub name: FunctionName,
     /// What it runs on.
-    pub architecture: Architecture,
+    pub architecture: LambdaArchitecture,
     /// Its memory, with which comes its share of a processor.
-    pub memory: Memory,
+    pub memory: MemorySize,
     /// How long one invocation may take. What takes longer is handed on to the next.
     pub timeout: Timeout,
     /// How long its log is kept.
@@ -46,7 +46,7 @@ pub struct TopicArn(String);
 
 /// Machines of Lambda, by Lambda's names.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Architecture {
+pub enum LambdaArchitecture {
     /// Lambda's own default.
     #[default]
     #[serde(rename = "x86_64")]
@@ -59,7 +59,7 @@ pub enum Architecture {
 /// 128 to 10,240 MB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "u16", into = "u16")]
-pub struct Memory(u16);
+pub struct MemorySize(u16);
 
 /// 60 to 900 seconds. Lambda takes less, in which no publish would come to its end: the last 15 are for handing it on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,7 +152,7 @@ macro_rules! ranged {
 
 ranged! {
     // Hashing and packing are what it computes; a whole processor comes with 1,769 MB.
-    Memory: "`memory`", 128..=10_240 "MB", 1024;
+    MemorySize: "`memory`", 128..=10_240 "MB", 1024;
     Timeout: "`timeout`", 60..=900 "seconds", 900;
     Retries: "`retries`", 0..=2 "times", 2;
     EventAge: "`event-age`", 60..=21_600 "seconds", 21_600;
@@ -185,7 +185,7 @@ impl TryFrom<u16> for LogRetention {
     }
 }
 
-impl Architecture {
+impl LambdaArchitecture {
     /// Lambda's name for it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -197,10 +197,10 @@ impl Architecture {
 
     /// What packages for it are made for.
     #[must_use]
-    pub fn target(self) -> Target {
+    pub fn target(self) -> Architecture {
         match self {
-            Self::X86_64 => Target::X86_64,
-            Self::Arm64 => Target::Aarch64,
+            Self::X86_64 => Architecture::X86_64,
+            Self::Arm64 => Architecture::Aarch64,
         }
     }
 }

@@ -19,7 +19,7 @@ const MAX_PAGE_BYTES: usize = 1024;
 /// A kind of event of GitHub that can publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum EventKind {
+pub enum GithubEvent {
     /// Commits or a tag were pushed.
     Push,
     /// A release was published.
@@ -38,14 +38,14 @@ pub struct Repository(String);
 /// Where an API answers: `https://…`, or `http://` for this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct ApiAddress(String);
+pub struct ApiUrl(String);
 
 /// How GitHub is asked: where it answers, and by whose right.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GithubAccess {
     /// Where it answers.
-    pub api: ApiAddress,
+    pub api: ApiUrl,
     /// The token.
     pub token: SecretReference,
 }
@@ -58,7 +58,7 @@ pub struct StatusRule {
     /// How GitHub is asked.
     pub access: GithubAccess,
     /// Where the site is seen, which statuses link to.
-    pub url: Option<PageAddress>,
+    pub url: Option<SiteUrl>,
 }
 
 /// What a status is of.
@@ -74,7 +74,7 @@ pub enum StatusKind {
 /// The address of a page, `https://…` or `http://…`, for people to follow.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct PageAddress(String);
+pub struct SiteUrl(String);
 
 impl Repository {
     /// The repository as it was written.
@@ -115,7 +115,7 @@ impl From<Repository> for String {
     }
 }
 
-impl ApiAddress {
+impl ApiUrl {
     /// The address, without a final `/`.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -123,7 +123,7 @@ impl ApiAddress {
     }
 }
 
-impl ApiAddress {
+impl ApiUrl {
     /// Host, and port where it has one.
     #[must_use]
     pub fn authority(&self) -> &str {
@@ -132,7 +132,7 @@ impl ApiAddress {
     }
 }
 
-impl PageAddress {
+impl SiteUrl {
     /// The address.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -140,7 +140,7 @@ impl PageAddress {
     }
 }
 
-impl TryFrom<String> for PageAddress {
+impl TryFrom<String> for SiteUrl {
     type Error = ValueError;
     fn try_from(text: String) -> Result<Self, ValueError> {
         let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
@@ -153,19 +153,19 @@ impl TryFrom<String> for PageAddress {
     }
 }
 
-impl From<PageAddress> for String {
-    fn from(address: PageAddress) -> Self {
+impl From<SiteUrl> for String {
+    fn from(address: SiteUrl) -> Self {
         address.0
     }
 }
 
-impl Default for ApiAddress {
+impl Default for ApiUrl {
     fn default() -> Self {
         Self(GITHUB_API.to_owned())
     }
 }
 
-impl TryFrom<String> for ApiAddress {
+impl TryFrom<String> for ApiUrl {
     type Error = ValueError;
     fn try_from(text: String) -> Result<Self, ValueError> {
         let refused = || ValueError::Address(shown(&text));
@@ -179,8 +179,8 @@ impl TryFrom<String> for ApiAddress {
     }
 }
 
-impl From<ApiAddress> for String {
-    fn from(address: ApiAddress) -> Self {
+impl From<ApiUrl> for String {
+    fn from(address: ApiUrl) -> Self {
         address.0
     }
 }
@@ -191,7 +191,7 @@ impl fmt::Display for Repository {
     }
 }
 
-impl fmt::Display for EventKind {
+impl fmt::Display for GithubEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Push => "push",

@@ -19,17 +19,18 @@ use serde::Deserialize;
 use crate::location::{Location, Prefix};
 
 pub use function::{
-    Architecture, EventAge, Function, FunctionError, FunctionName, LogRetention, Memory, Retries, Timeout, TopicArn,
+    EventAge, FunctionConfig, FunctionError, FunctionName, LambdaArchitecture, LogRetention, MemorySize, Retries,
+    Timeout, TopicArn,
 };
-pub use github::{ApiAddress, EventKind, GithubAccess, PageAddress, Repository, StatusKind, StatusRule};
-pub use pattern::Pattern;
-pub use protect::Protect;
-pub use secret::{MAX_SECRETS, SecretReference, SecretReferenceError, Secrets};
-pub use site::{Cdn, PluginUse, Site};
+pub use github::{ApiUrl, GithubAccess, GithubEvent, Repository, SiteUrl, StatusKind, StatusRule};
+pub use pattern::NamePattern;
+pub use protect::ProtectedKeys;
+pub use secret::{MAX_SECRETS, SecretReference, SecretReferenceError, SecretReferences};
+pub use site::{DistributionConfig, PluginUse, Site};
 pub use value::{
     DistributionId, LeaseSeconds, MetadataName, OriginPath, PluginReference, RoleArn, Sha256Hex, SiteName, ValueError,
 };
-pub use webhook::{GenericRule, GithubRule, Provider, Publish, Webhook, WebhookError};
+pub use webhook::{GenericRule, GithubRule, Webhook, WebhookError, WebhookProvider, WebhookPublish};
 
 /// The whole configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -41,7 +42,7 @@ pub struct Config {
     pub state: Option<Location>,
     /// The function that publishes by itself.
     #[serde(default)]
-    pub function: Function,
+    pub function: FunctionConfig,
     /// The sites, by name.
     #[serde(rename = "site")]
     pub sites: Vec<Site>,

@@ -11,12 +11,12 @@ use crate::sanitize::shown;
 /// A name, or a glob of names.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Pattern {
+pub struct NamePattern {
     text: String,
     matcher: GlobMatcher,
 }
 
-impl Pattern {
+impl NamePattern {
     /// Whether it covers a name, as a whole and with its case.
     #[must_use]
     pub fn covers(&self, name: &str) -> bool {
@@ -36,7 +36,7 @@ impl Pattern {
     }
 }
 
-impl TryFrom<String> for Pattern {
+impl TryFrom<String> for NamePattern {
     type Error = ValueError;
     fn try_from(text: String) -> Result<Self, ValueError> {
         let refused = |why: &str| ValueError::Glob(shown(&text), shown(why));
@@ -49,19 +49,19 @@ impl TryFrom<String> for Pattern {
     }
 }
 
-impl From<Pattern> for String {
-    fn from(pattern: Pattern) -> Self {
+impl From<NamePattern> for String {
+    fn from(pattern: NamePattern) -> Self {
         pattern.text
     }
 }
 
-impl PartialEq for Pattern {
+impl PartialEq for NamePattern {
     fn eq(&self, other: &Self) -> bool {
         self.text == other.text
     }
 }
 
-impl Eq for Pattern {}
+impl Eq for NamePattern {}
 
 #[cfg(test)]
 mod tests {
@@ -83,10 +83,10 @@ mod tests {
             ("v[0-9]*", "vx", false),
             ("{main,next}", "next", true),
         ] {
-            let compiled = Pattern::try_from(pattern.to_owned()).unwrap();
+            let compiled = NamePattern::try_from(pattern.to_owned()).unwrap();
             assert_eq!(compiled.covers(name), covered, "{pattern} {name}");
         }
-        assert!(Pattern::try_from(String::new()).is_err());
-        assert!(Pattern::try_from("a{b".to_owned()).is_err());
+        assert!(NamePattern::try_from(String::new()).is_err());
+        assert!(NamePattern::try_from("a{b".to_owned()).is_err());
     }
 }

@@ -9,7 +9,7 @@ use crate::location::{Location, ObjectLocation, Source};
 
 /// A place in S3 in which uploads matter to a site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place<'a> {
+enum SourceLocation<'a> {
     /// `staged`, one artifact below a prefix.
     Prefix(&'a Location),
     /// `staged`, one zip.
@@ -18,7 +18,7 @@ enum Place<'a> {
     Builds(&'a Location),
 }
 
-impl Place<'_> {
+impl SourceLocation<'_> {
     fn field(self) -> &'static str {
         match self {
             Self::Prefix(_) | Self::Object(_) => "staged",
@@ -45,18 +45,18 @@ impl Place<'_> {
     }
 }
 
-fn places(site: &Site) -> impl Iterator<Item = Place<'_>> {
+fn places(site: &Site) -> impl Iterator<Item = SourceLocation<'_>> {
     let staged = match &site.staged {
-        Some(Source::Prefix(location)) => Some(Place::Prefix(location)),
-        Some(Source::Object(object)) => Some(Place::Object(object)),
+        Some(Source::Prefix(location)) => Some(SourceLocation::Prefix(location)),
+        Some(Source::Object(object)) => Some(SourceLocation::Object(object)),
         Some(Source::Directory(_) | Source::Archive(_) | Source::Release(_)) | None => None,
     };
-    staged.into_iter().chain(site.builds.as_ref().map(Place::Builds))
+    staged.into_iter().chain(site.builds.as_ref().map(SourceLocation::Builds))
 }
 
 /// The field of the site whose place overlaps a location.
 pub(super) fn overlapping(site: &Site, location: &Location) -> Option<&'static str> {
-    places(site).find(|place| place.overlaps(location)).map(Place::field)
+    places(site).find(|place| place.overlaps(location)).map(SourceLocation::field)
 }
 
 /// Checks all sites against each other.
@@ -91,11 +91,17 @@ pub(super) fn check(sites: &[Site]) -> Result<(), ConfigError> {
 /// The very same place for two sites is fine: one build is published to both, as to two regions, or to one by its upload and
 /// to the other by a webhook. Of two that lie within each other, one takes for a file what the other takes for a build. Two
 /// artifacts within each other are fine as long as people and webhooks choose what is published.
-fn may_meet(site: &Site, place: Place<'_>, other: &Site, other_place: Place<'_>, itself: bool) -> bool {
+fn may_meet(
+    site: &Site,
+    place: SourceLocation<'_>,
+    other: &Site,
+    other_place: SourceLocation<'_>,
+    itself: bool,
+) -> bool {
     if place == other_place {
         return true;
     }
-    let artifacts = !matches!(place, Place::Builds(_)) && !matches!(other_place, Place::Builds(_));
+    let artifacts = !matches!(place, SourceLocation::Builds(_)) && !matches!(other_place, SourceLocation::Builds(_));
     !itself && artifacts && !(site.publishes_on_upload() && other.publishes_on_upload())
 }
 

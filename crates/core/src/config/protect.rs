@@ -11,12 +11,12 @@ use crate::key::StoredKey;
 /// Globs of keys that are never deleted, as in a `.gitignore`: the last one that matches decides, `!` takes back.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "Vec<String>")]
-pub struct Protect {
+pub struct ProtectedKeys {
     globs: Vec<String>,
     matcher: Gitignore,
 }
 
-impl Protect {
+impl ProtectedKeys {
     /// Compiles globs.
     ///
     /// # Errors
@@ -42,21 +42,21 @@ impl Protect {
     }
 }
 
-impl Default for Protect {
+impl Default for ProtectedKeys {
     fn default() -> Self {
         Self { globs: Vec::new(), matcher: Gitignore::empty() }
     }
 }
 
-impl PartialEq for Protect {
+impl PartialEq for ProtectedKeys {
     fn eq(&self, other: &Self) -> bool {
         self.globs == other.globs
     }
 }
 
-impl Eq for Protect {}
+impl Eq for ProtectedKeys {}
 
-impl TryFrom<Vec<String>> for Protect {
+impl TryFrom<Vec<String>> for ProtectedKeys {
     type Error = ValueError;
     fn try_from(globs: Vec<String>) -> Result<Self, ValueError> {
         Self::new(globs)

@@ -29,7 +29,7 @@ pub enum SecretReference {
 /// At least one secret, and at most [`MAX_SECRETS`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<SecretReference>", into = "Vec<SecretReference>")]
-pub struct Secrets(Vec<SecretReference>);
+pub struct SecretReferences(Vec<SecretReference>);
 
 /// Why a text refers to no secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -98,7 +98,7 @@ impl TryFrom<String> for SecretReference {
     }
 }
 
-impl Secrets {
+impl SecretReferences {
     /// The references, in the order in which they stand.
     #[must_use]
     pub fn as_slice(&self) -> &[SecretReference] {
@@ -106,7 +106,7 @@ impl Secrets {
     }
 }
 
-impl TryFrom<Vec<SecretReference>> for Secrets {
+impl TryFrom<Vec<SecretReference>> for SecretReferences {
     type Error = SecretReferenceError;
     fn try_from(list: Vec<SecretReference>) -> Result<Self, SecretReferenceError> {
         if (1..=MAX_SECRETS).contains(&list.len()) {
@@ -117,8 +117,8 @@ impl TryFrom<Vec<SecretReference>> for Secrets {
     }
 }
 
-impl From<Secrets> for Vec<SecretReference> {
-    fn from(secrets: Secrets) -> Self {
+impl From<SecretReferences> for Vec<SecretReference> {
+    fn from(secrets: SecretReferences) -> Self {
         secrets.0
     }
 }

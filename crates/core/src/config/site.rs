@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ConfigError;
-use super::protect::Protect;
+use super::protect::ProtectedKeys;
 use super::value::{
     DistributionId, LeaseSeconds, MetadataName, OriginPath, PluginReference, RoleArn, Sha256Hex, SiteName,
 };
@@ -13,8 +13,8 @@ use super::webhook::{GithubRule, Webhook};
 use crate::arn::{Partition, distribution_arn};
 use crate::invalidation::FREE_PATHS;
 use crate::location::{Location, Prefix, Source};
-use crate::put_options::Writing;
-use crate::release::keep::Keep;
+use crate::put_options::ObjectSettings;
+use crate::release::keep::Retention;
 
 /// One site.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -42,13 +42,13 @@ pub struct Site {
     pub role: Option<RoleArn>,
     /// The distributions that show it.
     #[serde(default)]
-    pub cdn: Vec<Cdn>,
+    pub cdn: Vec<DistributionConfig>,
     /// Where its releases are kept: the configuration's `state` and its own name.
     #[serde(skip)]
     pub state: Option<Location>,
     /// How long what earlier releases name is kept.
     #[serde(default)]
-    pub keep: Keep,
+    pub keep: Retention,
     /// How long the lease of a run that died blocks the next one, in seconds.
     #[serde(default)]
     pub lease_seconds: LeaseSeconds,
@@ -57,10 +57,10 @@ pub struct Site {
     pub delete: bool,
     /// Globs of keys that are never deleted.
     #[serde(default)]
-    pub protect: Protect,
+    pub protect: ProtectedKeys,
     /// How objects are written.
     #[serde(default)]
-    pub writing: Writing,
+    pub writing: ObjectSettings,
     /// Whose announcements publish it.
     #[serde(default, rename = "webhook")]
     pub webhooks: Vec<Webhook>,
@@ -79,7 +79,7 @@ fn yes() -> bool {
 /// A distribution and what it shows of the bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Cdn {
+pub struct DistributionConfig {
     /// Its id, such as `E2EXAMPLE`.
     pub distribution: DistributionId,
     /// The origin path that it puts before every request: the part of the site's prefix that visitors do not see.
@@ -186,7 +186,7 @@ impl Site {
     }
 }
 
-impl Cdn {
+impl DistributionConfig {
     /// A distribution with everything else at its default.
     #[must_use]
     pub fn new(distribution: DistributionId, origin_path: OriginPath) -> Self {

@@ -7,14 +7,14 @@ use std::fmt;
 use serde::Deserialize;
 
 use super::Site;
-use super::github::{ApiAddress, EventKind, GithubAccess, PageAddress, Repository, StatusKind, StatusRule};
-use super::pattern::Pattern;
-use super::secret::{SecretReference, Secrets};
+use super::github::{ApiUrl, GithubAccess, GithubEvent, Repository, SiteUrl, StatusKind, StatusRule};
+use super::pattern::NamePattern;
+use super::secret::{SecretReference, SecretReferences};
 use crate::location::Source;
 
 /// One rule of a site.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "Fields")]
+#[serde(try_from = "WebhookFields")]
 pub enum Webhook {
     /// Webhooks of one repository of GitHub.
     Github(Box<GithubRule>),
@@ -28,37 +28,37 @@ pub struct GithubRule {
     /// The repository.
     pub repository: Repository,
     /// The events that may publish.
-    pub events: Vec<EventKind>,
+    pub events: Vec<GithubEvent>,
     /// Branches.
-    pub branch: Option<Pattern>,
+    pub branch: Option<NamePattern>,
     /// Tags.
-    pub tag: Option<Pattern>,
+    pub tag: Option<NamePattern>,
     /// Environments, for deployments.
-    pub environment: Option<Pattern>,
+    pub environment: Option<NamePattern>,
     /// Names or files of workflows, for runs of them.
-    pub workflow: Option<Pattern>,
+    pub workflow: Option<NamePattern>,
     /// Whether runs of workflows on behalf of a fork count.
     pub forks: bool,
     /// Whether runs of workflows on behalf of a pull request count.
     pub pull_requests: bool,
     /// What is published.
-    pub publish: Publish,
+    pub publish: WebhookPublish,
     /// What is reported to GitHub.
     pub status: Option<StatusRule>,
     /// Where the secrets are that sign them.
-    pub secrets: Secrets,
+    pub secrets: SecretReferences,
 }
 
 /// A rule for signed webhooks of anybody.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GenericRule {
     /// Where the secrets are that sign them.
-    pub secrets: Secrets,
+    pub secrets: SecretReferences,
 }
 
 /// What an announcement publishes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Publish {
+pub enum WebhookPublish {
     /// The build with the name of the tag, where the event is of one, else with that of the commit.
     Named,
     /// The build with the name of the commit.
@@ -72,7 +72,7 @@ pub enum Publish {
     /// A file that GitHub keeps: an artifact of the workflow's run, or an asset of the release.
     Artifact {
         /// Its name.
-        name: Pattern,
+        name: NamePattern,
         /// How GitHub is asked; the token may read it.
         access: GithubAccess,
     },
@@ -85,7 +85,7 @@ pub enum WebhookError {
     #[error("a webhook of `{provider}` needs `{field}`: {why}")]
     Missing {
         /// `github`, `generic`.
-        provider: Provider,
+        provider: WebhookProvider,
         /// The field.
         field: &'static str,
         /// What it is for.
@@ -139,7 +139,7 @@ pub enum WebhookError {
 /// Who sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Provider {
+pub enum WebhookProvider {
     /// GitHub, github.com or a server of one's own.
     Github,
     /// Anybody.
@@ -148,7 +148,7 @@ pub enum Provider {
 
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Word {
+enum PublishKeyword {
     Commit,
     Tag,
     Newest,
@@ -158,57 +158,57 @@ enum Word {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct Fields {
-    provider: Provider,
+struct WebhookFields {
+    provider: WebhookProvider,
     repository: Option<Repository>,
-    branch: Option<Pattern>,
-    tag: Option<Pattern>,
-    events: Option<Vec<EventKind>>,
-    environment: Option<Pattern>,
-    workflow: Option<Pattern>,
+    branch: Option<NamePattern>,
+    tag: Option<NamePattern>,
+    events: Option<Vec<GithubEvent>>,
+    environment: Option<NamePattern>,
+    workflow: Option<NamePattern>,
     forks: Option<bool>,
     pull_requests: Option<bool>,
-    publish: Option<Word>,
-    artifact: Option<Pattern>,
+    publish: Option<PublishKeyword>,
+    artifact: Option<NamePattern>,
     token: Option<SecretReference>,
-    api: Option<ApiAddress>,
+    api: Option<ApiUrl>,
     status: Option<StatusKind>,
-    url: Option<PageAddress>,
-    secrets: Option<Secrets>,
+    url: Option<SiteUrl>,
+    secrets: Option<SecretReferences>,
 }
 
-impl TryFrom<Fields> for Webhook {
+impl TryFrom<WebhookFields> for Webhook {
     type Error = WebhookError;
-    fn try_from(fields: Fields) -> Result<Self, WebhookError> {
+    fn try_from(fields: WebhookFields) -> Result<Self, WebhookError> {
         let provider = fields.provider;
         let missing = |field, why| WebhookError::Missing { provider, field, why };
         let secrets = fields.secrets.clone().ok_or_else(|| missing("secrets", "nobody else keeps strangers out"))?;
         match provider {
-            Provider::Github => Ok(Self::Github(Box::new(fields.github(secrets)?))),
-            Provider::Generic => fields.generic(secrets).map(Self::Generic),
+            WebhookProvider::Github => Ok(Self::Github(Box::new(fields.github(secrets)?))),
+            WebhookProvider::Generic => fields.generic(secrets).map(Self::Generic),
         }
     }
 }
 
-impl Fields {
-    fn github(self, secrets: Secrets) -> Result<GithubRule, WebhookError> {
-        let missing = |field, why| WebhookError::Missing { provider: Provider::Github, field, why };
+impl WebhookFields {
+    fn github(self, secrets: SecretReferences) -> Result<GithubRule, WebhookError> {
+        let missing = |field, why| WebhookError::Missing { provider: WebhookProvider::Github, field, why };
         let useless = |field, why| WebhookError::Useless { field, why };
-        let events = self.events.unwrap_or_else(|| vec![EventKind::Push]);
-        let has = |kind: EventKind| events.contains(&kind);
-        let (runs, deployments) = (has(EventKind::WorkflowRun), has(EventKind::Deployment));
+        let events = self.events.unwrap_or_else(|| vec![GithubEvent::Push]);
+        let has = |kind: GithubEvent| events.contains(&kind);
+        let (runs, deployments) = (has(GithubEvent::WorkflowRun), has(GithubEvent::Deployment));
         if events.is_empty() {
             return Err(WebhookError::NoEvents);
         }
         let any_reference = self.branch.is_some() || self.tag.is_some();
         // Every branch would be too much to say by saying nothing.
-        if (has(EventKind::Push) || runs) && !any_reference {
+        if (has(GithubEvent::Push) || runs) && !any_reference {
             return Err(missing(
                 "branch` or `tag",
                 "a push to any branch would publish; write `branch = \"**\"` for that",
             ));
         }
-        if self.branch.is_some() && events.iter().all(|kind| *kind == EventKind::Release) {
+        if self.branch.is_some() && events.iter().all(|kind| *kind == GithubEvent::Release) {
             return Err(useless("branch", "a release is of a tag"));
         }
         if deployments && self.environment.is_none() {
@@ -223,7 +223,7 @@ impl Fields {
         if (self.forks.is_some() || self.pull_requests.is_some()) && !runs && !deployments {
             return Err(useless("forks` or `pull-requests", "only runs of workflows are made for them"));
         }
-        let artifact = matches!(self.publish, Some(Word::Artifact));
+        let artifact = matches!(self.publish, Some(PublishKeyword::Artifact));
         let asks = artifact || self.status.is_some();
         let (with_artifact, with_either) =
             ("it goes with `publish = \"artifact\"`", "it goes with `publish = \"artifact\"` or `status`");
@@ -238,8 +238,8 @@ impl Fields {
             }
         }
         match self.status {
-            Some(StatusKind::Commit) if has(EventKind::Release) => return Err(WebhookError::StatusOfRelease),
-            Some(StatusKind::Deployment) if events.iter().any(|kind| *kind != EventKind::Deployment) => {
+            Some(StatusKind::Commit) if has(GithubEvent::Release) => return Err(WebhookError::StatusOfRelease),
+            Some(StatusKind::Deployment) if events.iter().any(|kind| *kind != GithubEvent::Deployment) => {
                 return Err(WebhookError::StatusOf);
             }
             Some(_) | None => {}
@@ -247,14 +247,16 @@ impl Fields {
         let api = self.api.unwrap_or_default();
         let access = self.token.map(|token| GithubAccess { api, token });
         let publish = match self.publish {
-            None => Publish::Named,
-            Some(Word::Commit) if has(EventKind::Release) => return Err(WebhookError::CommitOfRelease),
-            Some(Word::Commit) => Publish::Commit,
-            Some(Word::Tag) => Publish::Tag,
-            Some(Word::Newest) => Publish::Newest,
-            Some(Word::Staged) => Publish::Staged,
-            Some(Word::Artifact) if has(EventKind::Push) || deployments => return Err(WebhookError::ArtifactOf),
-            Some(Word::Artifact) => Publish::Artifact {
+            None => WebhookPublish::Named,
+            Some(PublishKeyword::Commit) if has(GithubEvent::Release) => return Err(WebhookError::CommitOfRelease),
+            Some(PublishKeyword::Commit) => WebhookPublish::Commit,
+            Some(PublishKeyword::Tag) => WebhookPublish::Tag,
+            Some(PublishKeyword::Newest) => WebhookPublish::Newest,
+            Some(PublishKeyword::Staged) => WebhookPublish::Staged,
+            Some(PublishKeyword::Artifact) if has(GithubEvent::Push) || deployments => {
+                return Err(WebhookError::ArtifactOf);
+            }
+            Some(PublishKeyword::Artifact) => WebhookPublish::Artifact {
                 name: self.artifact.ok_or_else(|| missing("artifact", "the name of the file that GitHub keeps"))?,
                 access: access.clone().ok_or_else(|| missing("token", "GitHub gives artifacts to nobody else"))?,
             },
@@ -279,7 +281,7 @@ impl Fields {
         })
     }
 
-    fn generic(self, secrets: Secrets) -> Result<GenericRule, WebhookError> {
+    fn generic(self, secrets: SecretReferences) -> Result<GenericRule, WebhookError> {
         for (field, given) in [
             ("repository", self.repository.is_some()),
             ("branch", self.branch.is_some()),
@@ -307,7 +309,7 @@ impl Fields {
 impl Webhook {
     /// Where the secrets are that sign it.
     #[must_use]
-    pub fn secrets(&self) -> &Secrets {
+    pub fn secrets(&self) -> &SecretReferences {
         match self {
             Self::Github(rule) => &rule.secrets,
             Self::Generic(rule) => &rule.secrets,
@@ -336,16 +338,16 @@ impl Webhook {
             None => Err(WebhookError::Place { what, field: "builds", hint }),
         };
         match publish {
-            Publish::Artifact { .. } if !kept => Err(WebhookError::NoState),
-            Publish::Artifact { .. } => Ok(()),
-            Publish::Staged if staged => Ok(()),
-            Publish::Staged => {
+            WebhookPublish::Artifact { .. } if !kept => Err(WebhookError::NoState),
+            WebhookPublish::Artifact { .. } => Ok(()),
+            WebhookPublish::Staged if staged => Ok(()),
+            WebhookPublish::Staged => {
                 Err(WebhookError::Place { what: "`publish = \"staged\"`", field: "staged", hint: " in S3" })
             }
-            Publish::Named => builds("a webhook without `publish`", ", or write `publish = \"staged\"`"),
-            Publish::Commit => builds("`publish = \"commit\"`", ""),
-            Publish::Tag => builds("`publish = \"tag\"`", ""),
-            Publish::Newest => builds("`publish = \"newest\"`", ""),
+            WebhookPublish::Named => builds("a webhook without `publish`", ", or write `publish = \"staged\"`"),
+            WebhookPublish::Commit => builds("`publish = \"commit\"`", ""),
+            WebhookPublish::Tag => builds("`publish = \"tag\"`", ""),
+            WebhookPublish::Newest => builds("`publish = \"newest\"`", ""),
         }
     }
 }
@@ -355,13 +357,13 @@ impl GithubRule {
     #[must_use]
     pub fn provider(&self) -> Option<&GithubAccess> {
         match &self.publish {
-            Publish::Artifact { access, .. } => Some(access),
+            WebhookPublish::Artifact { access, .. } => Some(access),
             _ => None,
         }
     }
 }
 
-impl fmt::Display for Provider {
+impl fmt::Display for WebhookProvider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Github => "github",

@@ -19,12 +19,12 @@ const INDEX: &str = "index.html";
 ///
 /// Ordered by bytes, a cut before the whole address of the same text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Address {
+pub(super) struct PathText {
     pub(super) text: String,
     pub(super) cut: bool,
 }
 
-impl Address {
+impl PathText {
     fn of(text: &str) -> Self {
         let mut characters = 1;
         // How far a path with an asterisk behind it may reach.
@@ -53,27 +53,27 @@ impl Address {
 
 /// All addresses of keys, `below` being what visitors see before a key of the site: sorted, each once, and without those
 /// that a cut one clears.
-pub(super) fn addresses<'a>(keys: impl Iterator<Item = &'a str>, below: &Prefix) -> Vec<Address> {
+pub(super) fn addresses<'a>(keys: impl Iterator<Item = &'a str>, below: &Prefix) -> Vec<PathText> {
     tidy(keys.flat_map(|key| of_key(key, below)).collect())
 }
 
 /// The addresses of one key.
-pub(super) fn of_key(key: &str, below: &Prefix) -> Vec<Address> {
+pub(super) fn of_key(key: &str, below: &Prefix) -> Vec<PathText> {
     let whole = below.join(key);
     let mut all = Vec::with_capacity(1);
     // `d/index.html` also answers for `d/`, and for `d` where the origin leads from there.
     if let Some(folder) = folder(&whole) {
-        all.push(Address::of(folder));
-        all.extend(folder.strip_suffix('/').map(Address::of));
+        all.push(PathText::of(folder));
+        all.extend(folder.strip_suffix('/').map(PathText::of));
     }
-    all.push(Address::of(&whole));
+    all.push(PathText::of(&whole));
     all
 }
 
 /// The address of a key at which the origin only leads on to it: `d` of `d/index.html`.
-pub(super) fn bare(key: &str, below: &Prefix) -> Option<Address> {
+pub(super) fn bare(key: &str, below: &Prefix) -> Option<PathText> {
     let whole = below.join(key);
-    folder(&whole).and_then(|folder| folder.strip_suffix('/')).map(Address::of)
+    folder(&whole).and_then(|folder| folder.strip_suffix('/')).map(PathText::of)
 }
 
 fn folder(whole: &str) -> Option<&str> {
@@ -81,7 +81,7 @@ fn folder(whole: &str) -> Option<&str> {
 }
 
 /// Addresses sorted, each once, and without those that a cut one clears.
-pub(super) fn tidy(mut all: Vec<Address>) -> Vec<Address> {
+pub(super) fn tidy(mut all: Vec<PathText>) -> Vec<PathText> {
     all.sort_unstable_by(|a, b| (&a.text, !a.cut).cmp(&(&b.text, !b.cut)));
     all.dedup();
     let mut stem: Option<String> = None;

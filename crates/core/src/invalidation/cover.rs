@@ -10,13 +10,13 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
-use super::address::{Address, addresses, bare, of_key, tidy};
-use super::copies::Copies;
-use super::fold::{Folded, fold};
-use super::path::Path;
-use super::room::Room;
-use super::tag::Tag;
-use super::unchanged::Unchanged;
+use super::address::{PathText, addresses, bare, of_key, tidy};
+use super::copies::TaggedCopies;
+use super::fold::{FoldedPaths, fold};
+use super::path::CachePath;
+use super::room::PathQuota;
+use super::tag::CacheTag;
+use super::unchanged::UnchangedKeys;
 use crate::location::Prefix;
 
 /// A tag that replaces fewer items than this is not worth its own.
@@ -24,19 +24,19 @@ const WORTH: usize = 2;
 
 /// Tags, and the paths of what they do not cover.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Covered {
+pub(super) struct TagCover {
     /// Sorted, at least one.
-    pub(super) tags: Vec<Tag>,
-    pub(super) folded: Folded,
+    pub(super) tags: Vec<CacheTag>,
+    pub(super) folded: FoldedPaths,
 }
 
-impl Covered {
+impl TagCover {
     fn items(&self) -> usize {
         self.tags.len() + self.folded.paths.len()
     }
 
     /// A tag counts as a path without a wildcard.
-    fn fits(&self, room: Room) -> bool {
+    fn fits(&self, room: PathQuota) -> bool {
         let wildcards = self.folded.paths.iter().filter(|path| path.is_wildcard()).count();
         self.items() - wildcards <= room.paths && wildcards <= room.wildcards && self.items() <= room.free.max(1)
     }
@@ -46,25 +46,25 @@ impl Covered {
 /// changed keys and the same room.
 pub(super) fn cover(
     changed: &[&str],
-    copies: &Copies<'_>,
+    copies: &TaggedCopies<'_>,
     below: &Prefix,
-    unchanged: &Unchanged<'_>,
-    plain: &Folded,
-    room: Room,
-) -> Option<Covered> {
-    let choice = Choice::new(changed, copies, below);
+    unchanged: &UnchangedKeys<'_>,
+    plain: &FoldedPaths,
+    room: PathQuota,
+) -> Option<TagCover> {
+    let choice = TagChoice::new(changed, copies, below);
     if choice.groups.is_empty() {
         return None;
     }
     let naive = addresses(changed.iter().copied(), below).len();
-    let single: BTreeSet<&Path> = plain.paths.iter().collect();
+    let single: BTreeSet<&CachePath> = plain.paths.iter().collect();
     let beside = choice.worths(|address| {
         if !address.cut {
-            usize::from(single.contains(&Path::of(&address.text)))
+            usize::from(single.contains(&CachePath::of(&address.text)))
         } else if unchanged.cleared_by(&address.text) > 0 {
             WORTH
         } else {
-            usize::from(single.contains(&Path::below(&address.text)))
+            usize::from(single.contains(&CachePath::below(&address.text)))
         }
     });
     let first = choice.worths(|_| 1);
@@ -79,16 +79,16 @@ pub(super) fn cover(
 }
 
 /// The keys that changed, and which of them each tag clears.
-struct Choice<'a> {
+struct TagChoice<'a> {
     changed: &'a [&'a str],
-    copies: &'a Copies<'a>,
+    copies: &'a TaggedCopies<'a>,
     below: &'a Prefix,
-    groups: BTreeMap<&'a Tag, Vec<usize>>,
+    groups: BTreeMap<&'a CacheTag, Vec<usize>>,
 }
 
-impl<'a> Choice<'a> {
-    fn new(changed: &'a [&'a str], copies: &'a Copies<'a>, below: &'a Prefix) -> Self {
-        let mut groups: BTreeMap<&Tag, Vec<usize>> = BTreeMap::new();
+impl<'a> TagChoice<'a> {
+    fn new(changed: &'a [&'a str], copies: &'a TaggedCopies<'a>, below: &'a Prefix) -> Self {
+        let mut groups: BTreeMap<&CacheTag, Vec<usize>> = BTreeMap::new();
         for (index, key) in changed.iter().enumerate() {
             for tag in copies.exact(key) {
                 groups.entry(tag).or_default().push(index);
@@ -99,13 +99,13 @@ impl<'a> Choice<'a> {
 
     /// The address that no tag clears although one clears its key: `d` of `d/index.html`, where the origin leads on to
     /// `d/` by an answer of its own. That stays right for as long as the key is there.
-    fn left(&self, key: &str) -> Option<Address> {
+    fn left(&self, key: &str) -> Option<PathText> {
         let gone = self.copies.get(key).is_some_and(|copied| copied.gone);
         if gone { bare(key, self.below) } else { None }
     }
 
     /// How much each key is worth to a tag that clears it.
-    fn worths(&self, worth: impl Fn(&Address) -> usize) -> Vec<usize> {
+    fn worths(&self, worth: impl Fn(&PathText) -> usize) -> Vec<usize> {
         let of = |key: &&str| {
             let left = self.left(key);
             of_key(key, self.below).iter().filter(|address| Some(*address) != left.as_ref()).map(&worth).sum()
@@ -113,7 +113,7 @@ impl<'a> Choice<'a> {
         self.changed.iter().map(of).collect()
     }
 
-    fn covered(&self, worths: &[usize], unchanged: &Unchanged<'_>, room: Room) -> Option<Covered> {
+    fn covered(&self, worths: &[usize], unchanged: &UnchangedKeys<'_>, room: PathQuota) -> Option<TagCover> {
         let most = room.paths.min(room.free.max(1));
         let (tags, cleared) = self.chosen(worths, most);
         if tags.is_empty() {
@@ -128,18 +128,18 @@ impl<'a> Choice<'a> {
             }
         }
         let rest = tidy(rest);
-        let room = Room {
+        let room = PathQuota {
             paths: room.paths.saturating_sub(tags.len()),
             free: room.free.max(1).saturating_sub(tags.len()),
             ..room
         };
-        let nothing = || Folded { paths: Vec::new(), unchanged: 0 };
+        let nothing = || FoldedPaths { paths: Vec::new(), unchanged: 0 };
         let folded = if rest.is_empty() { nothing() } else { fold(&rest, unchanged, room) };
-        Some(Covered { tags, folded })
+        Some(TagCover { tags, folded })
     }
 
     /// The tags that are taken, sorted, and which keys they clear.
-    fn chosen(&self, worths: &[usize], most: usize) -> (Vec<Tag>, Vec<bool>) {
+    fn chosen(&self, worths: &[usize], most: usize) -> (Vec<CacheTag>, Vec<bool>) {
         let mut cleared = vec![false; self.changed.len()];
         let gain = |keys: &[usize], cleared: &[bool]| -> usize {
             let of = |key: &usize| match cleared.get(*key) {
@@ -150,7 +150,7 @@ impl<'a> Choice<'a> {
         };
         let mut tags = Vec::new();
         // The first of the tags that replace as much, by their bytes.
-        let mut heap: BinaryHeap<(usize, Reverse<&Tag>)> =
+        let mut heap: BinaryHeap<(usize, Reverse<&CacheTag>)> =
             self.groups.iter().map(|(tag, keys)| (gain(keys, &cleared), Reverse(*tag))).collect();
         while tags.len() < most
             && let Some((told, Reverse(tag))) = heap.pop()

@@ -10,28 +10,28 @@
 //! Folds that lose something are thereby near the least loss, not always at it: to find that is a knapsack problem.
 
 use super::MAX_WILDCARDS;
-use super::address::Address;
-use super::folder::{Cost, Folder, folders};
-use super::path::Path;
-use super::room::Room;
-use super::unchanged::Unchanged;
+use super::address::PathText;
+use super::folder::{Folder, FolderCost, folders};
+use super::path::CachePath;
+use super::room::PathQuota;
+use super::unchanged::UnchangedKeys;
 
 /// How often a fold that loses much is forbidden to see whether there is a better way.
 const TRIES: usize = 16;
 
 /// The paths that were chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Folded {
+pub(super) struct FoldedPaths {
     /// Sorted.
-    pub(super) paths: Vec<Path>,
+    pub(super) paths: Vec<CachePath>,
     /// Unchanged keys that they clear as well.
     pub(super) unchanged: usize,
 }
 
 /// Covers sorted addresses by paths that fit into the room, and by one path where none do.
-pub(super) fn fold(addresses: &[Address], unchanged: &Unchanged<'_>, room: Room) -> Folded {
+pub(super) fn fold(addresses: &[PathText], unchanged: &UnchangedKeys<'_>, room: PathQuota) -> FoldedPaths {
     let folders = folders(addresses, unchanged);
-    let mut search = Search {
+    let mut search = FoldSearch {
         wildcards: room.wildcards.min(MAX_WILDCARDS),
         scale: addresses.len() as u128 + 1,
         most: (unchanged.len() as u128 + 1) * 2,
@@ -42,7 +42,7 @@ pub(super) fn fold(addresses: &[Address], unchanged: &Unchanged<'_>, room: Room)
         Some(chosen) if !(chosen.cost.wildcards == 1 && chosen.cost.singles == 0 && chosen.cost.unchanged > 0) => {
             let mut paths = written(addresses, &folders, &chosen.folds);
             paths.sort_unstable();
-            Folded { paths, unchanged: chosen.cost.unchanged }
+            FoldedPaths { paths, unchanged: chosen.cost.unchanged }
         }
         _ => one_path(addresses, unchanged, room),
     }
@@ -50,15 +50,15 @@ pub(super) fn fold(addresses: &[Address], unchanged: &Unchanged<'_>, room: Room)
 
 /// A set of folders that become wildcards, in their order, and what all paths cost then.
 #[derive(Debug, Clone)]
-struct Chosen {
+struct ChosenWildcards {
     folds: Vec<usize>,
-    cost: Cost,
+    cost: FolderCost,
     /// The price of a path at which this is best.
     price: u128,
 }
 
-impl Chosen {
-    fn fits(&self, room: Room) -> bool {
+impl ChosenWildcards {
+    fn fits(&self, room: PathQuota) -> bool {
         self.cost.singles <= room.paths && self.cost.paths() <= room.free.max(1)
     }
 
@@ -67,7 +67,7 @@ impl Chosen {
     }
 }
 
-struct Search {
+struct FoldSearch {
     folders: Vec<Folder>,
     wildcards: usize,
     /// What one unchanged key counts where a path at price 1 counts 1: more than all paths together.
@@ -79,9 +79,9 @@ struct Search {
 /// The best from one folder on, for each number of wildcards that is left; `u128::MAX` where there is no way.
 type Best = [u128; MAX_WILDCARDS + 1];
 
-impl Search {
+impl FoldSearch {
     /// The choice that fits and loses least.
-    fn best(&mut self, room: Room) -> Option<Chosen> {
+    fn best(&mut self, room: PathQuota) -> Option<ChosenWildcards> {
         let least = self.at(1)?;
         if least.fits(room) {
             return Some(least);
@@ -94,7 +94,7 @@ impl Search {
             tried.push(worst);
             let forbidden = self.folders.get_mut(worst).and_then(|folder| folder.wildcard.take());
             let same_price = self.at(current.price).filter(|chosen| chosen.fits(room));
-            let other = same_price.into_iter().chain(self.priced(room)).min_by_key(Chosen::worth);
+            let other = same_price.into_iter().chain(self.priced(room)).min_by_key(ChosenWildcards::worth);
             // What loses as much may still lead to what loses less.
             if let Some(other) = other.filter(|other| other.cost.unchanged <= current.cost.unchanged) {
                 current = other;
@@ -114,7 +114,7 @@ impl Search {
     }
 
     /// The choice at the lowest price at which it fits.
-    fn priced(&self, room: Room) -> Option<Chosen> {
+    fn priced(&self, room: PathQuota) -> Option<ChosenWildcards> {
         let fitting = |price| self.at(price).filter(|chosen| chosen.fits(room));
         let (mut low, mut high) = (0, self.scale * self.most);
         let mut best = fitting(high)?;
@@ -129,8 +129,8 @@ impl Search {
     }
 
     /// The choice with the least sum of cleared keys and paths at a price.
-    fn at(&self, price: u128) -> Option<Chosen> {
-        let weight = |cost: Cost| cost.unchanged as u128 * self.scale + cost.paths() as u128 * price;
+    fn at(&self, price: u128) -> Option<ChosenWildcards> {
+        let weight = |cost: FolderCost| cost.unchanged as u128 * self.scale + cost.paths() as u128 * price;
         // From the last folder to the first, so the best from folder `i` on is at `folders.len() - i`.
         let mut bests: Vec<Best> = Vec::with_capacity(self.folders.len() + 1);
         bests.push([0; MAX_WILDCARDS + 1]);
@@ -155,7 +155,7 @@ impl Search {
             bests.push(best);
         }
 
-        let mut chosen = Chosen { folds: Vec::new(), cost: Cost::default(), price };
+        let mut chosen = ChosenWildcards { folds: Vec::new(), cost: FolderCost::default(), price };
         let (mut index, mut left) = (0, self.wildcards);
         while let Some(folder) = self.folders.get(index) {
             let (loose, wildcard) = ways(&bests, index, folder, left);
@@ -179,21 +179,21 @@ impl Search {
 }
 
 /// The paths of a choice.
-fn written(addresses: &[Address], folders: &[Folder], folds: &[usize]) -> Vec<Path> {
+fn written(addresses: &[PathText], folders: &[Folder], folds: &[usize]) -> Vec<CachePath> {
     let mut paths = Vec::new();
     let mut folds = folds.iter().filter_map(|fold| folders.get(*fold)).peekable();
     let mut fold: Option<(&str, usize)> = None;
     for (index, address) in addresses.iter().enumerate() {
         if let Some(begun) = folds.next_if(|next| next.first == index) {
             let name = address.text.get(..begun.length).unwrap_or_default();
-            paths.push(Path::below(name));
+            paths.push(CachePath::below(name));
             fold = Some((name, begun.end));
         }
         let covered = fold.is_some_and(|(name, end)| index < end && address.is_below(name));
         match (covered, address.cut) {
             (true, _) => {}
-            (false, true) => paths.push(Path::below(&address.text)),
-            (false, false) => paths.push(Path::of(&address.text)),
+            (false, true) => paths.push(CachePath::below(&address.text)),
+            (false, false) => paths.push(CachePath::of(&address.text)),
         }
     }
     paths
@@ -201,19 +201,19 @@ fn written(addresses: &[Address], folders: &[Folder], folds: &[usize]) -> Vec<Pa
 
 /// The last resort: the longest beginning that all addresses share, which is `/*` for most sites. It is sent even where
 /// there is no room for it, since nothing less covers; the one address of a single key stays itself if that fits better.
-fn one_path(addresses: &[Address], unchanged: &Unchanged<'_>, room: Room) -> Folded {
+fn one_path(addresses: &[PathText], unchanged: &UnchangedKeys<'_>, room: PathQuota) -> FoldedPaths {
     if let [address] = addresses
         && !address.cut
         && (room.paths > 0 || room.wildcards == 0)
     {
-        return Folded { paths: vec![Path::of(&address.text)], unchanged: 0 };
+        return FoldedPaths { paths: vec![CachePath::of(&address.text)], unchanged: 0 };
     }
     let mut stem = addresses.iter().map(|address| address.text.as_str()).reduce(shared_beginning).unwrap_or_default();
     // An address that is the beginning itself is not sure to be cleared: one character less, and it is.
     if addresses.iter().any(|address| !address.is_below(stem)) {
         stem = stem.char_indices().next_back().and_then(|(last, _)| stem.get(..last)).unwrap_or_default();
     }
-    Folded { paths: vec![Path::below(stem)], unchanged: unchanged.cleared_by(stem) }
+    FoldedPaths { paths: vec![CachePath::below(stem)], unchanged: unchanged.cleared_by(stem) }
 }
 
 fn shared_beginning<'a>(a: &'a str, b: &'a str) -> &'a str {

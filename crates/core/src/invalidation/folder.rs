@@ -2,8 +2,8 @@
 //!
 //! Owns finding them, in one pass over sorted addresses, and what each would cost. Never chooses among them.
 
-use super::address::Address;
-use super::unchanged::Unchanged;
+use super::address::PathText;
+use super::unchanged::UnchangedKeys;
 
 /// A folder. Folders lie within each other or apart, and stand in the order in which they begin, the outer one first, so
 /// those within a folder are the ones between it and its `next`. The first one is always the root.
@@ -18,15 +18,15 @@ pub(super) struct Folder {
     /// The folder after the last one within it.
     pub(super) next: usize,
     /// What its addresses cost that are in no folder within it, as they are.
-    pub(super) loose: Cost,
+    pub(super) loose: FolderCost,
     /// What its wildcard costs, with the path of its own address where that has to be forgotten; nothing where the
     /// wildcard would clear what is not the site's.
-    pub(super) wildcard: Option<Cost>,
+    pub(super) wildcard: Option<FolderCost>,
 }
 
 /// What paths cost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Cost {
+pub(super) struct FolderCost {
     /// Paths without a wildcard.
     pub(super) singles: usize,
     /// Paths with one.
@@ -35,7 +35,7 @@ pub(super) struct Cost {
     pub(super) unchanged: usize,
 }
 
-impl Cost {
+impl FolderCost {
     pub(super) fn paths(self) -> usize {
         self.singles + self.wildcards
     }
@@ -48,21 +48,21 @@ impl Cost {
 }
 
 /// A folder whose end is not known yet.
-struct Open {
+struct OpenFolder {
     length: usize,
     first: usize,
-    loose: Cost,
+    loose: FolderCost,
 }
 
 /// The folders of sorted addresses.
-pub(super) fn folders(addresses: &[Address], unchanged: &Unchanged<'_>) -> Vec<Folder> {
-    let mut open = vec![Open { length: 0, first: 0, loose: Cost::default() }];
+pub(super) fn folders(addresses: &[PathText], unchanged: &UnchangedKeys<'_>) -> Vec<Folder> {
+    let mut open = vec![OpenFolder { length: 0, first: 0, loose: FolderCost::default() }];
     let mut all = Vec::new();
     let mut coming = addresses.iter().enumerate().peekable();
     while let Some((index, address)) = coming.next() {
         let shared = coming.peek().map_or(0, |(_, next)| shared_folder(&address.text, &next.text));
         if open.last().is_some_and(|top| top.length < shared) {
-            open.push(Open { length: shared, first: index, loose: Cost::default() });
+            open.push(OpenFolder { length: shared, first: index, loose: FolderCost::default() });
         }
         if let Some(top) = open.last_mut() {
             top.loose.add(cost(address, unchanged));
@@ -70,7 +70,7 @@ pub(super) fn folders(addresses: &[Address], unchanged: &Unchanged<'_>) -> Vec<F
         while let Some(done) = open.pop_if(|top| top.length > shared) {
             // The next address belongs to a folder between this one and the one around it, which begins here as well.
             if open.last().is_some_and(|top| top.length < shared) {
-                open.push(Open { length: shared, first: done.first, loose: Cost::default() });
+                open.push(OpenFolder { length: shared, first: done.first, loose: FolderCost::default() });
             }
             if let Some(folder) = close(&done, index + 1, addresses, unchanged) {
                 all.push(folder);
@@ -90,16 +90,16 @@ pub(super) fn folders(addresses: &[Address], unchanged: &Unchanged<'_>) -> Vec<F
     all
 }
 
-fn cost(address: &Address, unchanged: &Unchanged<'_>) -> Cost {
+fn cost(address: &PathText, unchanged: &UnchangedKeys<'_>) -> FolderCost {
     if address.cut {
-        Cost { singles: 0, wildcards: 1, unchanged: unchanged.cleared_by(&address.text) }
+        FolderCost { singles: 0, wildcards: 1, unchanged: unchanged.cleared_by(&address.text) }
     } else {
-        Cost { singles: 1, wildcards: 0, unchanged: 0 }
+        FolderCost { singles: 1, wildcards: 0, unchanged: 0 }
     }
 }
 
 /// A folder whose end is known; nothing where its wildcard would replace one path only.
-fn close(open: &Open, end: usize, addresses: &[Address], unchanged: &Unchanged<'_>) -> Option<Folder> {
+fn close(open: &OpenFolder, end: usize, addresses: &[PathText], unchanged: &UnchangedKeys<'_>) -> Option<Folder> {
     let first = addresses.get(open.first)?;
     let name = first.text.get(..open.length)?;
     // Its own address is the first one, or the second one where a cut one has the same text.
@@ -108,12 +108,12 @@ fn close(open: &Open, end: usize, addresses: &[Address], unchanged: &Unchanged<'
         return None;
     }
     let wildcard =
-        unchanged.owns(name).then(|| Cost { singles: own, wildcards: 1, unchanged: unchanged.cleared_by(name) });
+        unchanged.owns(name).then(|| FolderCost { singles: own, wildcards: 1, unchanged: unchanged.cleared_by(name) });
     Some(Folder { length: open.length, first: open.first, end, next: 0, loose: open.loose, wildcard })
 }
 
 /// The root is there even if nothing is gained by its wildcard, since it holds what is in no folder.
-fn root_folder(root: &Open, addresses: &[Address], unchanged: &Unchanged<'_>) -> Folder {
+fn root_folder(root: &OpenFolder, addresses: &[PathText], unchanged: &UnchangedKeys<'_>) -> Folder {
     let loose = root.loose;
     let bare = Folder { length: 0, first: 0, end: addresses.len(), next: 0, loose, wildcard: None };
     close(root, addresses.len(), addresses, unchanged).unwrap_or(bare)
@@ -145,7 +145,7 @@ mod tests {
     fn told(keys: &[&str], kept: &[&str], below: &str) -> Vec<Row> {
         let below = Prefix::new(below).unwrap();
         let addresses = addresses(keys.iter().copied(), &below);
-        let unchanged = Unchanged::new(kept.iter().copied(), &below);
+        let unchanged = UnchangedKeys::new(kept.iter().copied(), &below);
         let all = folders(&addresses, &unchanged);
         for (index, folder) in all.iter().enumerate() {
             assert!(index < folder.next && folder.next <= all.len());

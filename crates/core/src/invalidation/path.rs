@@ -37,11 +37,11 @@ const UNSAFE: &AsciiSet = &CONTROLS
 /// else, and a `*` only at its end, where it stands for any characters and for none.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Path(String);
+pub struct CachePath(String);
 
 /// Why a text is not a path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PathError {
+pub enum CachePathError {
     /// It does not begin with `/`.
     #[error("the invalidation path `{0}` must start with `/`")]
     LeadingSlash(String),
@@ -58,32 +58,32 @@ pub enum PathError {
     Unsafe(String, char),
 }
 
-impl Path {
+impl CachePath {
     /// Parses a path as it is sent.
     ///
     /// # Errors
-    /// [`PathError`] names the rule that it breaks.
-    pub fn new(text: &str) -> Result<Self, PathError> {
+    /// [`CachePathError`] names the rule that it breaks.
+    pub fn new(text: &str) -> Result<Self, CachePathError> {
         let shown = || text.escape_default().to_string();
         if !text.starts_with('/') {
-            return Err(PathError::LeadingSlash(shown()));
+            return Err(CachePathError::LeadingSlash(shown()));
         }
         let characters = text.chars().count();
         if characters > MAX_PATH_CHARACTERS {
-            return Err(PathError::TooLong(characters));
+            return Err(CachePathError::TooLong(characters));
         }
         let mut rest = text.chars();
         while let Some(c) = rest.next() {
             match c {
                 '*' if rest.as_str().is_empty() => {}
-                '*' => return Err(PathError::Asterisk(shown())),
+                '*' => return Err(CachePathError::Asterisk(shown())),
                 '%' => {
                     let escape = rest.by_ref().take(2).filter(char::is_ascii_hexdigit).count();
                     if escape != 2 {
-                        return Err(PathError::Unsafe(shown(), c));
+                        return Err(CachePathError::Unsafe(shown(), c));
                     }
                 }
-                c if written(c) != 1 => return Err(PathError::Unsafe(shown(), c)),
+                c if written(c) != 1 => return Err(CachePathError::Unsafe(shown(), c)),
                 _ => {}
             }
         }
@@ -133,21 +133,21 @@ pub(super) fn written(c: char) -> usize {
     utf8_percent_encode(c.encode_utf8(&mut [0; 4]), UNSAFE).map(str::len).sum()
 }
 
-impl fmt::Display for Path {
+impl fmt::Display for CachePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl TryFrom<String> for Path {
-    type Error = PathError;
-    fn try_from(text: String) -> Result<Self, PathError> {
+impl TryFrom<String> for CachePath {
+    type Error = CachePathError;
+    fn try_from(text: String) -> Result<Self, CachePathError> {
         Self::new(&text)
     }
 }
 
-impl From<Path> for String {
-    fn from(path: Path) -> Self {
+impl From<CachePath> for String {
+    fn from(path: CachePath) -> Self {
         path.0
     }
 }
@@ -162,36 +162,44 @@ mod tests {
             "", "a", "*", "/a*b", "/a/*/b", "/**", "/a b", "/\u{e9}", "/~a", "/a#b", "/a?b", "/100%", "/%4", "/%zz",
             "/\n",
         ] {
-            assert!(Path::new(bad).is_err(), "{bad}");
+            assert!(CachePath::new(bad).is_err(), "{bad}");
         }
         for good in ["/", "/*", "/a/", "/a*", "/a%20b", "/%C3%A9", "/it's+c++(1).html", "/%7Ea"] {
-            assert_eq!(Path::new(good).unwrap().as_str(), good);
+            assert_eq!(CachePath::new(good).unwrap().as_str(), good);
         }
-        assert!(Path::new(&format!("/{}", "a".repeat(3999))).is_ok());
-        assert_eq!(Path::new(&format!("/{}", "a".repeat(4000))), Err(PathError::TooLong(4001)));
+        assert!(CachePath::new(&format!("/{}", "a".repeat(3999))).is_ok());
+        assert_eq!(CachePath::new(&format!("/{}", "a".repeat(4000))), Err(CachePathError::TooLong(4001)));
     }
 
     #[test]
     fn only_what_must_be_encoded_is_encoded() {
-        let path = Path::of("a b/\u{e9}+c'(1)#?%,;=&$!@:[x].html");
+        let path = CachePath::of("a b/\u{e9}+c'(1)#?%,;=&$!@:[x].html");
         assert_eq!(path.as_str(), "/a%20b/%C3%A9+c'(1)%23%3F%25,;=&$!@:%5Bx%5D.html");
-        assert!(Path::new(path.as_str()).is_ok());
+        assert!(CachePath::new(path.as_str()).is_ok());
     }
 
     #[test]
     fn a_wildcard_clears_what_begins_so_and_a_path_clears_itself() {
-        assert!(Path::below("d/").clears("d/x") && Path::below("d/").clears("d/") && Path::below("").clears(""));
         assert!(
-            !Path::below("d/").clears("d") && !Path::below("d/").clears("D/x") && !Path::below("d/").clears("d2/x")
+            CachePath::below("d/").clears("d/x")
+                && CachePath::below("d/").clears("d/")
+                && CachePath::below("").clears("")
         );
         assert!(
-            Path::of("caf\u{e9}").clears("caf\u{e9}") && !Path::of("a").clears("a/") && !Path::of("a%").clears("a")
+            !CachePath::below("d/").clears("d")
+                && !CachePath::below("d/").clears("D/x")
+                && !CachePath::below("d/").clears("d2/x")
+        );
+        assert!(
+            CachePath::of("caf\u{e9}").clears("caf\u{e9}")
+                && !CachePath::of("a").clears("a/")
+                && !CachePath::of("a%").clears("a")
         );
     }
 
     #[test]
     fn a_stored_path_is_checked_when_it_is_read() {
-        assert_eq!(serde_json::from_str::<Path>("\"/a*\"").unwrap(), Path::below("a"));
-        assert!(serde_json::from_str::<Path>("\"a*b\"").is_err());
+        assert_eq!(serde_json::from_str::<CachePath>("\"/a*\"").unwrap(), CachePath::below("a"));
+        assert!(serde_json::from_str::<CachePath>("\"a*b\"").is_err());
     }
 }

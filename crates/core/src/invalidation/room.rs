@@ -6,7 +6,7 @@ use super::{FREE_PATHS, MAX_PATHS, MAX_WILDCARDS};
 
 /// How many paths there is room for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Room {
+pub struct PathQuota {
     /// Single paths: [`MAX_PATHS`] without those in progress.
     pub paths: usize,
     /// Wildcards: [`MAX_WILDCARDS`] without those in progress.
@@ -16,7 +16,7 @@ pub struct Room {
     pub free: usize,
 }
 
-impl Default for Room {
+impl Default for PathQuota {
     /// Nothing in progress, nothing used.
     fn default() -> Self {
         Self { paths: MAX_PATHS, wildcards: MAX_WILDCARDS, free: FREE_PATHS }

@@ -21,15 +21,15 @@ const SIGN: char = '#';
 /// A cache tag. CloudFront tells no upper case from lower case, so there is lower case only.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Tag(String);
+pub struct CacheTag(String);
 
 /// The tags of one object: what CloudFront is sure to store with its copy.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tags(BTreeSet<Tag>);
+pub struct CacheTags(BTreeSet<CacheTag>);
 
 /// Why CloudFront would not honour a tag.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TagError {
+pub enum CacheTagError {
     /// Nothing between two commas.
     #[error("it has nothing before or behind a comma, remove that comma")]
     Empty,
@@ -44,21 +44,21 @@ pub enum TagError {
     TooMany(usize),
 }
 
-impl Tag {
+impl CacheTag {
     /// Parses a tag without the sign that stands before it in an invalidation.
     ///
     /// # Errors
-    /// [`TagError`] names the rule that it breaks.
-    pub fn new(text: &str) -> Result<Self, TagError> {
+    /// [`CacheTagError`] names the rule that it breaks.
+    pub fn new(text: &str) -> Result<Self, CacheTagError> {
         let shown = || text.chars().take(100).collect::<String>().escape_default().to_string();
         if text.is_empty() {
-            return Err(TagError::Empty);
+            return Err(CacheTagError::Empty);
         }
         if let Some(c) = text.chars().find(|c| !c.is_ascii_graphic() || *c == ',') {
-            return Err(TagError::Character(shown(), c));
+            return Err(CacheTagError::Character(shown(), c));
         }
         if text.len() > MAX_TAG_CHARACTERS {
-            return Err(TagError::TooLong(shown(), text.len()));
+            return Err(CacheTagError::TooLong(shown(), text.len()));
         }
         Ok(Self(text.to_ascii_lowercase()))
     }
@@ -70,46 +70,46 @@ impl Tag {
     }
 }
 
-impl Tags {
+impl CacheTags {
     /// Parses the value of the header.
     ///
     /// # Errors
-    /// [`TagError`]: of such an object nobody knows which tags CloudFront stores.
-    pub fn new(value: &str) -> Result<Self, TagError> {
+    /// [`CacheTagError`]: of such an object nobody knows which tags CloudFront stores.
+    pub fn new(value: &str) -> Result<Self, CacheTagError> {
         // Whether a tag that is there twice counts twice is not said, so it does.
         match value.split(',').count() {
-            count if count > MAX_TAGS => Err(TagError::TooMany(count)),
-            _ => value.split(',').map(|part| Tag::new(part.trim_matches(' '))).collect::<Result<_, _>>().map(Self),
+            count if count > MAX_TAGS => Err(CacheTagError::TooMany(count)),
+            _ => value.split(',').map(|part| CacheTag::new(part.trim_matches(' '))).collect::<Result<_, _>>().map(Self),
         }
     }
 
     /// Every tag that a value may stand for, one that breaks the rules included.
-    pub(super) fn possible(value: &str) -> impl Iterator<Item = Tag> {
-        value.split(',').filter_map(|part| Tag::new(part.trim_matches(' ')).ok())
+    pub(super) fn possible(value: &str) -> impl Iterator<Item = CacheTag> {
+        value.split(',').filter_map(|part| CacheTag::new(part.trim_matches(' ')).ok())
     }
 
     /// The tags, in the order of their bytes.
-    pub fn iter(&self) -> impl Iterator<Item = &Tag> {
+    pub fn iter(&self) -> impl Iterator<Item = &CacheTag> {
         self.0.iter()
     }
 }
 
-impl fmt::Display for Tag {
+impl fmt::Display for CacheTag {
     /// As an item of an invalidation.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{SIGN}{}", self.0)
     }
 }
 
-impl TryFrom<String> for Tag {
-    type Error = TagError;
-    fn try_from(text: String) -> Result<Self, TagError> {
+impl TryFrom<String> for CacheTag {
+    type Error = CacheTagError;
+    fn try_from(text: String) -> Result<Self, CacheTagError> {
         Self::new(&text)
     }
 }
 
-impl From<Tag> for String {
-    fn from(tag: Tag) -> Self {
+impl From<CacheTag> for String {
+    fn from(tag: CacheTag) -> Self {
         tag.0
     }
 }
@@ -127,34 +127,34 @@ mod tests {
     #[test]
     fn what_cloudfront_would_not_honour_is_refused() {
         for bad in ["", "a b", "a,b", "caf\u{e9}", "a\tb", "\u{7f}"] {
-            assert!(Tag::new(bad).is_err(), "{bad:?}");
+            assert!(CacheTag::new(bad).is_err(), "{bad:?}");
         }
         for good in ["a", "product:electronics", "#", "*", "!~", "a*"] {
-            assert_eq!(Tag::new(good).unwrap().as_str(), good);
+            assert_eq!(CacheTag::new(good).unwrap().as_str(), good);
         }
-        assert!(Tag::new(&"a".repeat(256)).is_ok());
-        assert!(matches!(Tag::new(&"a".repeat(257)), Err(TagError::TooLong(_, 257))));
-        assert_eq!(Tag::new("Brand:ACME").unwrap(), Tag::new("brand:acme").unwrap());
-        assert_eq!(Tag::new("News").unwrap().to_string(), "#news");
+        assert!(CacheTag::new(&"a".repeat(256)).is_ok());
+        assert!(matches!(CacheTag::new(&"a".repeat(257)), Err(CacheTagError::TooLong(_, 257))));
+        assert_eq!(CacheTag::new("Brand:ACME").unwrap(), CacheTag::new("brand:acme").unwrap());
+        assert_eq!(CacheTag::new("News").unwrap().to_string(), "#news");
         assert!(is_wildcard_item("/a*") && !is_wildcard_item("#a*") && !is_wildcard_item("/a"));
     }
 
     #[test]
     fn the_fifty_first_tag_is_one_too_many() {
         let value = |count: usize| (0..count).map(|number| format!("t{number}")).collect::<Vec<_>>().join(", ");
-        assert_eq!(Tags::new(&value(50)).unwrap().iter().count(), 50);
-        assert_eq!(Tags::new(&value(51)), Err(TagError::TooMany(51)));
+        assert_eq!(CacheTags::new(&value(50)).unwrap().iter().count(), 50);
+        assert_eq!(CacheTags::new(&value(51)), Err(CacheTagError::TooMany(51)));
         for bad in ["a,,b", "a,", ",a", " ", "a b", "a, caf\u{e9}"] {
-            assert!(Tags::new(bad).is_err(), "{bad:?}");
+            assert!(CacheTags::new(bad).is_err(), "{bad:?}");
         }
-        let tags = Tags::new("News,  sport ,news").unwrap();
-        assert_eq!(tags.iter().map(Tag::as_str).collect::<Vec<_>>(), ["news", "sport"]);
-        assert_eq!(Tags::possible("a b, News,,x").count(), 2);
+        let tags = CacheTags::new("News,  sport ,news").unwrap();
+        assert_eq!(tags.iter().map(CacheTag::as_str).collect::<Vec<_>>(), ["news", "sport"]);
+        assert_eq!(CacheTags::possible("a b, News,,x").count(), 2);
     }
 
     #[test]
     fn a_stored_tag_is_checked_when_it_is_read() {
-        assert_eq!(serde_json::from_str::<Tag>("\"News\"").unwrap(), Tag::new("news").unwrap());
-        assert!(serde_json::from_str::<Tag>("\"a,b\"").is_err());
+        assert_eq!(serde_json::from_str::<CacheTag>("\"News\"").unwrap(), CacheTag::new("news").unwrap());
+        assert!(serde_json::from_str::<CacheTag>("\"a,b\"").is_err());
     }
 }

@@ -6,12 +6,12 @@ use crate::location::Prefix;
 
 /// Keys of a site that did not change, sorted by their bytes.
 #[derive(Debug)]
-pub(super) struct Unchanged<'a> {
+pub(super) struct UnchangedKeys<'a> {
     keys: Vec<&'a str>,
     below: Prefix,
 }
 
-impl<'a> Unchanged<'a> {
+impl<'a> UnchangedKeys<'a> {
     /// `below` is what visitors see before a key of the site.
     pub(super) fn new(keys: impl Iterator<Item = &'a str>, below: &Prefix) -> Self {
         let mut keys: Vec<&str> = keys.collect();
@@ -52,7 +52,7 @@ mod tests {
     #[test]
     fn what_a_wildcard_clears_is_counted() {
         let below = Prefix::new("docs").unwrap();
-        let unchanged = Unchanged::new(["z", "a/1", "a/2", "a-b", "b/1"].into_iter(), &below);
+        let unchanged = UnchangedKeys::new(["z", "a/1", "a/2", "a-b", "b/1"].into_iter(), &below);
         for (stem, count) in
             [("docs/a/", 2), ("docs/a", 3), ("docs/", 5), ("doc", 5), ("", 5), ("docs/c", 0), ("other", 0)]
         {

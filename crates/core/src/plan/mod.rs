@@ -12,16 +12,16 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::artifact::Fingerprint;
-use crate::desired::{Desired, Entry};
+use crate::desired::{DesiredEntry, DesiredSite};
 use crate::identity::ETag;
 use crate::key::StoredKey;
 use crate::location::{Location, Source};
-use crate::put_options::Writing;
+use crate::put_options::ObjectSettings;
 use crate::release::id::ReleaseId;
 
 pub(crate) use operation::is_page;
-pub use operation::{Action, Difference, Operation, Phase, PlannedBody, Reason, Replaced};
-pub use totals::Totals;
+pub use operation::{Action, ChangeReason, HeaderDifference, Operation, PlannedBody, ReplacedObject, WritePhase};
+pub use totals::PlanTotals;
 
 /// The form of a saved plan; another number is another form.
 pub const FORMAT: u32 = 1;
@@ -43,22 +43,22 @@ pub struct Plan {
     /// Where the site is.
     pub target: Location,
     /// How objects are written.
-    pub writing: Writing,
+    pub writing: ObjectSettings,
     /// Digests of everything that the plan was made from.
-    pub inputs: Inputs,
+    pub inputs: PlanInputs,
     /// Counts.
-    pub totals: Totals,
+    pub totals: PlanTotals,
     /// Operations in the order of their keys' bytes, one a key.
     pub operations: Vec<Operation>,
     /// Bodies that are set aside before they are replaced or removed, so that a kept release can come back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub preserve: Vec<Preserve>,
+    pub preserve: Vec<ArchiveCopy>,
 }
 
 /// A body that is copied into the state before it is replaced or removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Preserve {
+pub struct ArchiveCopy {
     /// The key, relative to the site.
     pub key: StoredKey,
     /// The ETag that the object has now.
@@ -72,7 +72,7 @@ pub struct Preserve {
 /// Digests of everything that a plan was made from. A saved plan is applied only while all of them still hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Inputs {
+pub struct PlanInputs {
     /// The source's state.
     pub artifact: Fingerprint,
     /// SHA-256 of the site's listing.
@@ -102,9 +102,9 @@ pub struct PluginInput {
 }
 
 /// Bytes that go into a digest and nowhere else.
-struct Hashing(Sha256);
+struct HashingWriter(Sha256);
 
-impl std::io::Write for Hashing {
+impl std::io::Write for HashingWriter {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.0.update(bytes);
         Ok(bytes.len())
@@ -132,7 +132,7 @@ impl Plan {
     /// As [`Plan::to_bytes`].
     pub fn digest(&self) -> Result<String, serde_json::Error> {
         // Hashed as they are made: the bytes of a large plan are many times the plan.
-        let mut hash = std::io::BufWriter::with_capacity(64 * 1024, Hashing(Sha256::new()));
+        let mut hash = std::io::BufWriter::with_capacity(64 * 1024, HashingWriter(Sha256::new()));
         serde_json::to_writer_pretty(&mut hash, self)?;
         let mut hash = hash.into_inner().map_err(|error| serde_json::Error::io(error.into_error()))?;
         hash.0.update(b"\n");
@@ -140,7 +140,7 @@ impl Plan {
     }
 
     /// The entries of `desired` that stay as they are: those that no operation names.
-    pub fn kept<'a>(&'a self, desired: &'a Desired) -> impl Iterator<Item = &'a Entry> {
+    pub fn kept<'a>(&'a self, desired: &'a DesiredSite) -> impl Iterator<Item = &'a DesiredEntry> {
         let mut operations = self.operations.iter().peekable();
         desired.entries().iter().filter(move |entry| {
             while operations.next_if(|operation| operation.key.as_str() < entry.key.as_str()).is_some() {}
@@ -150,7 +150,7 @@ impl Plan {
 
     /// SHA-256 over the keys that stay, with what visitors get under them.
     #[must_use]
-    pub fn kept_digest(&self, desired: &Desired) -> String {
+    pub fn kept_digest(&self, desired: &DesiredSite) -> String {
         let mut hash = Sha256::new();
         for entry in self.kept(desired) {
             hash.update(entry.key.as_str().as_bytes());

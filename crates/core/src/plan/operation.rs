@@ -6,11 +6,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::headers::Headers;
-use crate::identity::{ETag, Identity};
+use crate::headers::ObjectHeaders;
+use crate::identity::{ContentIdentity, ETag};
 use crate::key::{Key, StoredKey};
-use crate::listing::Keeping;
-use crate::redirect::Target;
+use crate::listing::PreservedAttributes;
+use crate::redirect::RedirectTarget;
 
 /// One operation on one key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,7 +19,7 @@ pub struct Operation {
     /// The key, relative to the site.
     pub key: StoredKey,
     /// Why.
-    pub reason: Reason,
+    pub reason: ChangeReason,
     /// What is done.
     pub action: Action,
 }
@@ -35,32 +35,32 @@ pub enum Action {
         /// Bytes.
         size: u64,
         /// What is known of the content.
-        #[serde(default, skip_serializing_if = "Identity::is_empty")]
-        identity: Identity,
+        #[serde(default, skip_serializing_if = "ContentIdentity::is_empty")]
+        identity: ContentIdentity,
         /// Its headers.
         #[serde(default)]
-        headers: Headers,
+        headers: ObjectHeaders,
         /// The object that it replaces.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        replaces: Option<Replaced>,
+        replaces: Option<ReplacedObject>,
     },
     /// Only headers or metadata change: the object is copied onto itself.
     Headers {
         /// All its headers, afterwards.
         #[serde(default)]
-        headers: Headers,
+        headers: ObjectHeaders,
         /// Bytes.
         size: u64,
         /// The ETag that the object has now.
         etag: ETag,
         /// What is known of the content.
-        #[serde(default, skip_serializing_if = "Identity::is_empty")]
-        identity: Identity,
+        #[serde(default, skip_serializing_if = "ContentIdentity::is_empty")]
+        identity: ContentIdentity,
         /// What the copy must repeat.
         #[serde(default)]
-        keeping: Keeping,
+        keeping: PreservedAttributes,
         /// What differs, for people.
-        differences: Vec<Difference>,
+        differences: Vec<HeaderDifference>,
     },
     /// The object is removed.
     Delete {
@@ -85,13 +85,13 @@ pub enum PlannedBody {
         etag: ETag,
     },
     /// An empty object that redirects.
-    Redirect(Target),
+    Redirect(RedirectTarget),
 }
 
 /// The object that a put replaces.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Replaced {
+pub struct ReplacedObject {
     /// Bytes.
     pub size: u64,
     /// ETag.
@@ -101,7 +101,7 @@ pub struct Replaced {
 /// One header that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Difference {
+pub struct HeaderDifference {
     /// Its name in lower case.
     pub name: String,
     /// What the site has.
@@ -113,7 +113,7 @@ pub struct Difference {
 /// Why an operation is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Reason {
+pub enum ChangeReason {
     /// The site does not have the key.
     New,
     /// The site has other bytes.
@@ -133,7 +133,7 @@ pub enum Reason {
 /// When an operation runs: what pages refer to is there before the page is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Phase {
+pub enum WritePhase {
     /// Everything that pages refer to.
     Assets,
     /// HTML, redirects and other entry points that visitors fetch first and that are not cached for long.
@@ -145,15 +145,15 @@ pub enum Phase {
 impl Operation {
     /// When it runs.
     #[must_use]
-    pub fn phase(&self) -> Phase {
+    pub fn phase(&self) -> WritePhase {
         match &self.action {
-            Action::Delete { .. } => Phase::Deletes,
-            Action::Put { body: PlannedBody::Redirect(_), .. } => Phase::Pages,
+            Action::Delete { .. } => WritePhase::Deletes,
+            Action::Put { body: PlannedBody::Redirect(_), .. } => WritePhase::Pages,
             Action::Put { headers, .. } | Action::Headers { headers, .. } => {
                 if is_page(self.key.as_str(), headers) {
-                    Phase::Pages
+                    WritePhase::Pages
                 } else {
-                    Phase::Assets
+                    WritePhase::Assets
                 }
             }
         }
@@ -170,8 +170,8 @@ impl Operation {
 
 /// A page is what a visitor's browser asks for first: HTML, or anything that nobody may use without asking again.
 /// `max-age=0` alone makes no page: it is what style sheets and scripts without a fingerprint get.
-pub(crate) fn is_page(key: &str, headers: &Headers) -> bool {
-    use crate::headers::HeaderName::{CacheControl, ContentType};
+pub(crate) fn is_page(key: &str, headers: &ObjectHeaders) -> bool {
+    use crate::headers::ObjectHeader::{CacheControl, ContentType};
     let html = headers.get(ContentType).is_some_and(|value| {
         let kind = value.split(';').next().unwrap_or_default().trim();
         kind.eq_ignore_ascii_case("text/html") || kind.eq_ignore_ascii_case("application/xhtml+xml")
@@ -192,7 +192,7 @@ impl Operation {
     #[must_use]
     pub fn verb(&self) -> &'static str {
         match (&self.action, self.reason) {
-            (Action::Put { .. }, Reason::New) => "create",
+            (Action::Put { .. }, ChangeReason::New) => "create",
             (Action::Put { .. }, _) => "update",
             (Action::Headers { .. }, _) => "headers",
             (Action::Delete { .. }, _) => "delete",
@@ -200,7 +200,7 @@ impl Operation {
     }
 }
 
-impl Reason {
+impl ChangeReason {
     /// A few words for people and for policies.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -216,7 +216,7 @@ impl Reason {
     }
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for ChangeReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// Counts by stable names.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Totals {
+pub struct PlanTotals {
     /// Objects that are new on the site.
     pub create: u64,
     /// Objects whose body is replaced.
@@ -47,7 +47,7 @@ fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
-impl Totals {
+impl PlanTotals {
     /// Name and count, in a fixed order, for plugins.
     #[must_use]
     pub fn named(&self) -> Vec<(String, u64)> {

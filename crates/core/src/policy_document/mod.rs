@@ -12,7 +12,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 pub use crate::arn::{Partition, PartitionError, bucket_arn, distribution_arn, objects_arn};
-pub use session::{DocumentError, MAX_COPY_BYTES, MAX_SESSION_POLICY, PROBED_FROM, Places};
+pub use session::{MAX_COPY_BYTES, MAX_SESSION_POLICY, PROBED_FROM, PolicyDocumentError, SessionScope};
 
 /// The version of the policy language.
 const LANGUAGE: &str = "2012-10-17";
@@ -20,7 +20,7 @@ const LANGUAGE: &str = "2012-10-17";
 /// A policy document of the 2012-10-17 language.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct Document {
+pub struct PolicyDocument {
     version: &'static str,
     statement: Vec<Statement>,
 }
@@ -79,12 +79,12 @@ fn one_or_many<T: AsRef<str>, S: Serializer>(values: &[T], serializer: S) -> Res
 }
 
 #[derive(Serialize)]
-struct Values<'a>(#[serde(serialize_with = "one_or_many")] &'a [String]);
+struct ConditionValues<'a>(#[serde(serialize_with = "one_or_many")] &'a [String]);
 
 fn conditions<S: Serializer>(conditions: &Conditions, serializer: S) -> Result<S::Ok, S::Error> {
     let keys = |keys: &BTreeMap<String, Vec<String>>| -> BTreeMap<String, serde_json::Value> {
         keys.iter()
-            .map(|(key, values)| (key.clone(), serde_json::to_value(Values(values)).unwrap_or_default()))
+            .map(|(key, values)| (key.clone(), serde_json::to_value(ConditionValues(values)).unwrap_or_default()))
             .collect()
     };
     serializer.collect_map(conditions.iter().map(|(operator, of)| (operator, keys(of))))
@@ -96,7 +96,7 @@ impl Serialize for Principal {
             Self::Anybody => return serializer.serialize_str("*"),
             Self::Aws(arns) => {
                 let mut map = serializer.serialize_map(Some(1))?;
-                map.serialize_entry("AWS", &Values(arns))?;
+                map.serialize_entry("AWS", &ConditionValues(arns))?;
                 return map.end();
             }
             Self::Federated(arn) => ("Federated", arn),
@@ -199,7 +199,7 @@ impl Statement {
     }
 }
 
-impl Document {
+impl PolicyDocument {
     /// Names are unique in a document: of statements that are there for the same reason, the first one has it.
     pub fn new(mut statement: Vec<Statement>) -> Self {
         let mut names = BTreeSet::new();
@@ -224,25 +224,25 @@ impl Document {
     /// Compact JSON: what IAM, STS and S3 are given, since they count characters.
     ///
     /// # Errors
-    /// [`DocumentError::Json`], a defect of Tidegate.
-    pub fn compact(&self) -> Result<String, DocumentError> {
-        serde_json::to_string(self).map_err(|error| DocumentError::Json(error.to_string()))
+    /// [`PolicyDocumentError::Json`], a defect of Tidegate.
+    pub fn compact(&self) -> Result<String, PolicyDocumentError> {
+        serde_json::to_string(self).map_err(|error| PolicyDocumentError::Json(error.to_string()))
     }
 
     /// JSON for people.
     ///
     /// # Errors
-    /// As [`Document::compact`].
-    pub fn pretty(&self) -> Result<String, DocumentError> {
-        serde_json::to_string_pretty(self).map_err(|error| DocumentError::Json(error.to_string()))
+    /// As [`PolicyDocument::compact`].
+    pub fn pretty(&self) -> Result<String, PolicyDocumentError> {
+        serde_json::to_string_pretty(self).map_err(|error| PolicyDocumentError::Json(error.to_string()))
     }
 
     /// The document as a value.
     ///
     /// # Errors
-    /// As [`Document::compact`].
-    pub fn value(&self) -> Result<serde_json::Value, DocumentError> {
-        serde_json::to_value(self).map_err(|error| DocumentError::Json(error.to_string()))
+    /// As [`PolicyDocument::compact`].
+    pub fn value(&self) -> Result<serde_json::Value, PolicyDocumentError> {
+        serde_json::to_value(self).map_err(|error| PolicyDocumentError::Json(error.to_string()))
     }
 
     /// Why each of its statements is there, by its name.

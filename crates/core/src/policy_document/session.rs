@@ -3,10 +3,10 @@
 //! Owns which statement a plan needs, and the limits of STS. Nothing in them is spare: without any one action, a request of
 //! the run is refused, which `tests/e2e/credentials` proves for random plans.
 
-use super::{Document, Partition, Statement, bucket_arn, objects_arn};
+use super::{Partition, PolicyDocument, Statement, bucket_arn, objects_arn};
 use crate::location::Location;
 use crate::plan::{Action, Plan, PlannedBody};
-use crate::put_options::{MULTIPART_BYTES, Writing};
+use crate::put_options::{MULTIPART_BYTES, ObjectSettings};
 
 /// Most characters of an inline session policy. Source: IAM user guide, "IAM and AWS STS quotas".
 pub const MAX_SESSION_POLICY: usize = 2048;
@@ -21,7 +21,7 @@ pub const MAX_COPY_BYTES: u64 = 5 * 1024 * 1024 * 1024;
 
 /// Why a policy document cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DocumentError {
+pub enum PolicyDocumentError {
     /// Longer than STS takes.
     #[error("the session policy has {0} characters, STS takes {MAX_SESSION_POLICY}: shorten the prefix of `{1}`")]
     TooLong(usize, Location),
@@ -45,7 +45,7 @@ impl Statement {
 
     /// Using the key that objects are encrypted with, through S3 alone; nothing where the configuration names no KMS. A
     /// bucket's default key has no name here, so whichever key the role may use is meant.
-    pub fn keys(actions: &[&'static str], writing: &Writing) -> Option<Self> {
+    pub fn keys(actions: &[&'static str], writing: &ObjectSettings) -> Option<Self> {
         let kms = writing.encryption.as_deref().is_some_and(|kind| kind.starts_with("aws:"));
         let actions = actions.iter().copied();
         match &writing.kms_key {
@@ -62,7 +62,7 @@ impl Statement {
 
 /// A place that a plan's session speaks of, beside the site itself.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Places<'a> {
+pub struct SessionScope<'a> {
     /// Where bodies are copied from within S3: a staged prefix, or the bodies of earlier releases.
     pub staged: Option<&'a Location>,
     /// Where bodies of earlier releases are kept.
@@ -73,11 +73,11 @@ pub struct Places<'a> {
     pub tagged: &'a [String],
 }
 
-impl Document {
+impl PolicyDocument {
     /// What planning needs: to list and read the site, and nothing else. S3 tells an object's checksum only to those who
     /// may decrypt it.
     #[must_use]
-    pub fn planning(partition: &Partition, target: &Location, writing: &Writing) -> Self {
+    pub fn planning(partition: &Partition, target: &Location, writing: &ObjectSettings) -> Self {
         let mut statements = vec![
             Statement::list(partition, target),
             Statement::allow(["s3:GetObject"], [objects_arn(partition, target)]),
@@ -88,10 +88,10 @@ impl Document {
 
     /// What carrying out this very plan needs.
     #[must_use]
-    pub fn writing(partition: &Partition, plan: &Plan, places: Places<'_>) -> Self {
+    pub fn writing(partition: &Partition, plan: &Plan, places: SessionScope<'_>) -> Self {
         let objects = |location: &Location| objects_arn(partition, location);
         let mut statements = Vec::new();
-        let needs = Needs::of(plan, places.staged.is_some());
+        let needs = NeededActions::of(plan, places.staged.is_some());
         let actions = needs.on_site(plan);
         if !actions.is_empty() {
             statements.push(Statement::allow(actions, [objects(&plan.target)]));
@@ -123,15 +123,15 @@ impl Document {
     /// The document as STS takes it: compact JSON, within its limits.
     ///
     /// # Errors
-    /// [`DocumentError`] says what to shorten.
-    pub fn session(&self, target: &Location) -> Result<String, DocumentError> {
+    /// [`PolicyDocumentError`] says what to shorten.
+    pub fn session(&self, target: &Location) -> Result<String, PolicyDocumentError> {
         let text = self.compact()?;
         // Source: STS API reference, `AssumeRole`, `Policy`: U+0009, U+000A, U+000D, U+0020 to U+00FF.
         if let Some(c) = text.chars().find(|c| !matches!(c, '\t' | '\n' | '\r' | ' '..='\u{ff}')) {
-            return Err(DocumentError::Character(target.clone(), c));
+            return Err(PolicyDocumentError::Character(target.clone(), c));
         }
         match text.chars().count() {
-            length if length > MAX_SESSION_POLICY => Err(DocumentError::TooLong(length, target.clone())),
+            length if length > MAX_SESSION_POLICY => Err(PolicyDocumentError::TooLong(length, target.clone())),
             _ => Ok(text),
         }
     }
@@ -147,7 +147,7 @@ impl Document {
 
 /// Which permissions a plan uses.
 #[derive(Debug, Default)]
-struct Needs {
+struct NeededActions {
     put: bool,
     delete: bool,
     /// Objects of the site are copied: aside, onto another name or onto themselves.
@@ -157,7 +157,7 @@ struct Needs {
     multipart: bool,
 }
 
-impl Needs {
+impl NeededActions {
     /// `staged`: whether what the source has is copied within S3.
     fn of(plan: &Plan, staged: bool) -> Self {
         let mut needs = Self { copy_site: !plan.preserve.is_empty(), ..Self::default() };

@@ -1,6 +1,6 @@
 //! CloudFront: distributions, and invalidations with the rules and quotas of the real service. It
 //! owns what an invalidation may be, when it is complete and what it clears; `wire` speaks the
-//! protocol, and the edge cache asks [`CloudFront::cleared`].
+//! protocol, and the edge cache asks [`CloudFrontService::cleared`].
 //!
 //! Quotas: "Quotas" and "Invalidate files" in the CloudFront Developer Guide. Errors:
 //! "CreateInvalidation" in its API Reference.
@@ -20,10 +20,10 @@ use serde::de::DeserializeOwned;
 
 pub use error::CloudFrontError;
 pub use path::{InvalidationPath, PathError, ViewerPath};
-pub use record::{Completion, Distribution, Invalidation, Origin};
+pub use record::{Distribution, Invalidation, InvalidationDelay, S3Origin};
 
 use crate::documents::Documents;
-use crate::iam::{Clock, Iam, arn, identifier};
+use crate::iam::{IamClock, IamService, arn, identifier};
 
 /// Most paths without wildcard that may be in progress for one distribution, and most in one
 /// request.
@@ -34,7 +34,7 @@ pub const MOST_WILDCARDS: usize = 15;
 /// ever.
 const KEPT: usize = 1_000;
 /// How long invalidations take unless it is set.
-const DEFAULT_COMPLETION: Completion = Completion::After(Duration::from_secs(1));
+const DEFAULT_COMPLETION: InvalidationDelay = InvalidationDelay::After(Duration::from_secs(1));
 
 const DISTRIBUTIONS: &str = "cloudfront-distributions";
 const INVALIDATIONS: &str = "cloudfront-invalidations";
@@ -52,33 +52,33 @@ pub struct InvalidationBatch {
 
 /// The account's distributions and invalidations. Cloning gives the same ones.
 #[derive(Clone)]
-pub struct CloudFront {
-    iam: Iam,
+pub struct CloudFrontService {
+    iam: IamService,
     documents: Arc<dyn Documents>,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<DistributionStates>>,
 }
 
-impl fmt::Debug for CloudFront {
+impl fmt::Debug for CloudFrontService {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("CloudFront").finish_non_exhaustive()
     }
 }
 
-struct State {
+struct DistributionStates {
     distributions: BTreeMap<String, Distribution>,
     /// By distribution, the newest last.
     invalidations: BTreeMap<String, Vec<Invalidation>>,
-    completion: Completion,
+    completion: InvalidationDelay,
     /// How many invalidations completed since the process started.
     completed: u64,
 }
 
-impl CloudFront {
+impl CloudFrontService {
     /// Loads what `documents` keeps.
     ///
     /// # Errors
     /// If what is kept can't be read.
-    pub fn open(documents: Arc<dyn Documents>, iam: Iam) -> Result<Self, CloudFrontError> {
+    pub fn open(documents: Arc<dyn Documents>, iam: IamService) -> Result<Self, CloudFrontError> {
         let distributions = table(&*documents, DISTRIBUTIONS)?;
         let mut invalidations: BTreeMap<String, Vec<Invalidation>> = BTreeMap::new();
         for (key, invalidation) in table::<Invalidation>(&*documents, INVALIDATIONS)? {
@@ -88,7 +88,7 @@ impl CloudFront {
         for list in invalidations.values_mut() {
             list.sort_by_key(|invalidation| invalidation.number);
         }
-        let state = State { distributions, invalidations, completion: DEFAULT_COMPLETION, completed: 0 };
+        let state = DistributionStates { distributions, invalidations, completion: DEFAULT_COMPLETION, completed: 0 };
         Ok(Self { iam, documents, state: Arc::new(Mutex::new(state)) })
     }
 
@@ -99,7 +99,7 @@ impl CloudFront {
     pub fn create_distribution(
         &self,
         id: &str,
-        origin: Origin,
+        origin: S3Origin,
         default_root_object: Option<&str>,
     ) -> Result<String, CloudFrontError> {
         let well_formed = !id.is_empty() && id.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
@@ -132,7 +132,7 @@ impl CloudFront {
     ///
     /// # Errors
     /// If there is no such distribution.
-    pub fn set_origin(&self, id: &str, origin: Origin) -> Result<(), CloudFrontError> {
+    pub fn set_origin(&self, id: &str, origin: S3Origin) -> Result<(), CloudFrontError> {
         let mut state = self.lock();
         let known = state.distributions.get(id).ok_or(CloudFrontError::NoSuchDistribution)?;
         let distribution = Distribution { origin, ..known.clone() };
@@ -156,13 +156,13 @@ impl CloudFront {
 
     /// The account's clock.
     #[must_use]
-    pub fn clock(&self) -> &Clock {
+    pub fn clock(&self) -> &IamClock {
         self.iam.clock()
     }
 
     /// Sets when invalidations are complete, those in progress included. One second after they were
     /// made unless it is set.
-    pub fn set_completion(&self, completion: Completion) {
+    pub fn set_completion(&self, completion: InvalidationDelay) {
         self.lock().completion = completion;
     }
 
@@ -258,7 +258,7 @@ impl CloudFront {
         Ok(invalidation)
     }
 
-    /// An invalidation; asking counts as a poll ([`Completion::AfterPolls`]).
+    /// An invalidation; asking counts as a poll ([`InvalidationDelay::AfterPolls`]).
     ///
     /// # Errors
     /// If there is no such distribution or invalidation.
@@ -267,7 +267,7 @@ impl CloudFront {
         if !state.distributions.contains_key(distribution) {
             return Err(CloudFrontError::NoSuchDistribution);
         }
-        let find = |state: &mut State| {
+        let find = |state: &mut DistributionStates| {
             let list = state.invalidations.get_mut(distribution)?;
             list.iter_mut().find(|invalidation| invalidation.id == id).map(|found| {
                 found.polls = found.polls.saturating_add(1);
@@ -335,7 +335,7 @@ impl CloudFront {
     }
 
     /// Completes what is due.
-    fn settle(&self, state: &mut State, distribution: &str) -> Result<(), CloudFrontError> {
+    fn settle(&self, state: &mut DistributionStates, distribution: &str) -> Result<(), CloudFrontError> {
         let now = self.iam.clock().now();
         let completion = state.completion;
         let Some(list) = state.invalidations.get_mut(distribution) else {
@@ -355,7 +355,7 @@ impl CloudFront {
         self.documents.put(table, key, value).map_err(|error| CloudFrontError::Storage(error.to_string()))
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, DistributionStates> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

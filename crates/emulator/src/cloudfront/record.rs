@@ -10,7 +10,7 @@ use super::path::InvalidationPath;
 
 /// Where a distribution takes its objects from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Origin {
+pub struct S3Origin {
     /// The bucket.
     pub bucket: String,
     /// What stands before every path, such as `/releases/1`: empty, or with a leading and without a
@@ -24,7 +24,7 @@ pub struct Distribution {
     /// Its identifier, such as `E2EXAMPLE`.
     pub id: String,
     /// Its only origin.
-    pub origin: Origin,
+    pub origin: S3Origin,
     /// The object that answers `/`, such as `index.html`.
     pub default_root_object: Option<String>,
     /// The header that it reads cache tags from, such as `x-amz-meta-cache-tag`; without one it honours none.
@@ -36,7 +36,7 @@ pub struct Distribution {
 
 /// When invalidations are complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Completion {
+pub enum InvalidationDelay {
     /// So long after they were made, by the account's clock.
     After(Duration),
     /// Once `GetInvalidation` has answered `InProgress` so many times. Until somebody asks, an
@@ -78,10 +78,10 @@ impl Invalidation {
         if self.complete { "Completed" } else { "InProgress" }
     }
 
-    pub(super) fn is_due(&self, completion: Completion, now: Timestamp) -> bool {
+    pub(super) fn is_due(&self, completion: InvalidationDelay, now: Timestamp) -> bool {
         match completion {
-            Completion::After(delay) => self.created.checked_add(delay).is_ok_and(|due| due <= now),
-            Completion::AfterPolls(polls) => self.polls > polls,
+            InvalidationDelay::After(delay) => self.created.checked_add(delay).is_ok_and(|due| due <= now),
+            InvalidationDelay::AfterPolls(polls) => self.polls > polls,
         }
     }
 }

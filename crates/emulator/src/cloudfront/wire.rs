@@ -10,11 +10,11 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
-use super::{CloudFront, CloudFrontError, Distribution, Invalidation, InvalidationBatch};
+use super::{CloudFrontError, CloudFrontService, Distribution, Invalidation, InvalidationBatch};
 use crate::iam::clock::iso8601;
-use crate::iam::signature::{self, Scope};
-use crate::iam::{Access, Caller, arn};
-use crate::xml::{self, Element};
+use crate::iam::signature::{self, CredentialScope};
+use crate::iam::{AccessRequest, Caller, arn};
+use crate::xml::{self, XmlElement};
 
 /// The namespace of CloudFront's answers.
 const NAMESPACE: &str = "http://cloudfront.amazonaws.com/doc/2020-05-31/";
@@ -24,19 +24,19 @@ const VERSION: &str = "2020-05-31";
 const PAGE: usize = 100;
 
 /// A failure: status, code and message as AWS gives them.
-struct Failure {
+struct CloudFrontFailure {
     status: StatusCode,
     code: &'static str,
     message: String,
 }
 
-impl Failure {
+impl CloudFrontFailure {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into() }
     }
 }
 
-impl From<CloudFrontError> for Failure {
+impl From<CloudFrontError> for CloudFrontFailure {
     fn from(error: CloudFrontError) -> Self {
         let status = match &error {
             CloudFrontError::NoSuchDistribution | CloudFrontError::NoSuchInvalidation => StatusCode::NOT_FOUND,
@@ -55,19 +55,19 @@ impl From<CloudFrontError> for Failure {
 }
 
 /// A successful answer.
-struct Answer {
+struct CloudFrontAnswer {
     status: StatusCode,
-    root: Element,
+    root: XmlElement,
     headers: Vec<(header::HeaderName, String)>,
 }
 
-impl Answer {
-    fn ok(root: Element) -> Self {
+impl CloudFrontAnswer {
+    fn ok(root: XmlElement) -> Self {
         Self { status: StatusCode::OK, root, headers: Vec::new() }
     }
 }
 
-impl CloudFront {
+impl CloudFrontService {
     /// Answers one request of the API.
     #[expect(clippy::unused_async, reason = "every service of the stand-in is called alike")]
     pub async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
@@ -85,9 +85,10 @@ impl CloudFront {
         }
     }
 
-    fn answer(&self, request: &Request<Bytes>) -> Result<Answer, Failure> {
-        let caller = signature::verify(&self.iam, request, Scope { service: "cloudfront", region: Some("us-east-1") })
-            .map_err(|error| Failure::new(error.status(), error.code(), error.to_string()))?;
+    fn answer(&self, request: &Request<Bytes>) -> Result<CloudFrontAnswer, CloudFrontFailure> {
+        let caller =
+            signature::verify(&self.iam, request, CredentialScope { service: "cloudfront", region: Some("us-east-1") })
+                .map_err(|error| CloudFrontFailure::new(error.status(), error.code(), error.to_string()))?;
         let path = percent_decode_str(request.uri().path()).decode_utf8_lossy();
         let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
         match (request.method(), segments.as_slice()) {
@@ -99,11 +100,11 @@ impl CloudFront {
                 self.allow(&caller, "cloudfront:GetDistribution", &arn::distribution(id))?;
                 let distribution = self.distribution(id)?;
                 let etag = vec![(header::ETAG, format!("E{}", distribution.created.as_second()))];
-                Ok(Answer { headers: etag, ..Answer::ok(distribution_element(&distribution)) })
+                Ok(CloudFrontAnswer { headers: etag, ..CloudFrontAnswer::ok(distribution_element(&distribution)) })
             }
             (&Method::GET, [VERSION, "distribution", id, "config"]) => {
                 self.allow(&caller, "cloudfront:GetDistributionConfig", &arn::distribution(id))?;
-                Ok(Answer::ok(config_element(&self.distribution(id)?)))
+                Ok(CloudFrontAnswer::ok(config_element(&self.distribution(id)?)))
             }
             (&Method::POST, [VERSION, "distribution", id, "invalidation"]) => {
                 self.allow(&caller, "cloudfront:CreateInvalidation", &arn::distribution(id))?;
@@ -113,7 +114,7 @@ impl CloudFront {
                     "https://cloudfront.amazonaws.com/{VERSION}/distribution/{id}/invalidation/{}",
                     invalidation.id
                 );
-                Ok(Answer {
+                Ok(CloudFrontAnswer {
                     status: StatusCode::CREATED,
                     root: invalidation_element(&invalidation),
                     headers: vec![(header::LOCATION, location)],
@@ -125,23 +126,23 @@ impl CloudFront {
             }
             (&Method::GET, [VERSION, "distribution", id, "invalidation", invalidation]) => {
                 self.allow(&caller, "cloudfront:GetInvalidation", &arn::distribution(id))?;
-                Ok(Answer::ok(invalidation_element(&self.poll_invalidation(id, invalidation)?)))
+                Ok(CloudFrontAnswer::ok(invalidation_element(&self.poll_invalidation(id, invalidation)?)))
             }
             (method, _) => {
                 let message = format!("this stand-in of CloudFront doesn't implement {method} {path}");
-                Err(Failure::new(StatusCode::NOT_IMPLEMENTED, "NotImplemented", message))
+                Err(CloudFrontFailure::new(StatusCode::NOT_IMPLEMENTED, "NotImplemented", message))
             }
         }
     }
 
-    fn allow(&self, caller: &Caller, action: &str, resource: &str) -> Result<(), Failure> {
+    fn allow(&self, caller: &Caller, action: &str, resource: &str) -> Result<(), CloudFrontFailure> {
         self.iam
-            .authorize(&caller.access_key_id, &Access { action, resource, context: &[] })
-            .map_err(|denied| Failure::new(StatusCode::FORBIDDEN, "AccessDenied", denied.to_string()))
+            .authorize(&caller.access_key_id, &AccessRequest { action, resource, context: &[] })
+            .map_err(|denied| CloudFrontFailure::new(StatusCode::FORBIDDEN, "AccessDenied", denied.to_string()))
     }
 
-    fn list_distributions(&self, request: &Request<Bytes>) -> Result<Answer, Failure> {
-        let page = Page::read(request)?;
+    fn list_distributions(&self, request: &Request<Bytes>) -> Result<CloudFrontAnswer, CloudFrontFailure> {
+        let page = PageQuery::read(request)?;
         let all = self.distributions();
         let after =
             all.iter().filter(|distribution| page.marker.as_ref().is_none_or(|marker| distribution.id > *marker));
@@ -149,20 +150,24 @@ impl CloudFront {
         let root = page.element("DistributionList", items.len(), next);
         let summaries = items.into_iter().map(|distribution| {
             let [id, arn, status, modified, domain] = identity(distribution);
-            let enabled = Element::text("Enabled", &true);
-            let summary = Element::new("DistributionSummary").with_each([id, arn, status, modified, domain]);
+            let enabled = XmlElement::text("Enabled", &true);
+            let summary = XmlElement::new("DistributionSummary").with_each([id, arn, status, modified, domain]);
             summary
-                .with(Element::new("Aliases").with(Element::text("Quantity", &0)))
+                .with(XmlElement::new("Aliases").with(XmlElement::text("Quantity", &0)))
                 .with(origins(distribution))
                 .with(default_cache_behavior(distribution))
-                .with(Element::text("Comment", ""))
+                .with(XmlElement::text("Comment", ""))
                 .with(enabled)
         });
-        Ok(Answer::ok(root.with(Element::new("Items").with_each(summaries))))
+        Ok(CloudFrontAnswer::ok(root.with(XmlElement::new("Items").with_each(summaries))))
     }
 
-    fn list_invalidations(&self, distribution: &str, request: &Request<Bytes>) -> Result<Answer, Failure> {
-        let page = Page::read(request)?;
+    fn list_invalidations(
+        &self,
+        distribution: &str,
+        request: &Request<Bytes>,
+    ) -> Result<CloudFrontAnswer, CloudFrontFailure> {
+        let page = PageQuery::read(request)?;
         let all = self.invalidations(distribution)?;
         let start = match &page.marker {
             None => 0,
@@ -170,30 +175,30 @@ impl CloudFront {
                 Some(at) => at + 1,
                 None => {
                     let message = format!("the marker {marker} isn't an invalidation of the distribution");
-                    return Err(Failure::new(StatusCode::BAD_REQUEST, "InvalidArgument", message));
+                    return Err(CloudFrontFailure::new(StatusCode::BAD_REQUEST, "InvalidArgument", message));
                 }
             },
         };
         let (items, next) = page.cut(all.iter().skip(start), |invalidation| &invalidation.id);
         let root = page.element("InvalidationList", items.len(), next);
         let summaries = items.into_iter().map(|invalidation| {
-            Element::new("InvalidationSummary")
-                .with(Element::text("Id", &invalidation.id))
-                .with(Element::text("CreateTime", &iso8601(invalidation.created)))
-                .with(Element::text("Status", invalidation.status()))
+            XmlElement::new("InvalidationSummary")
+                .with(XmlElement::text("Id", &invalidation.id))
+                .with(XmlElement::text("CreateTime", &iso8601(invalidation.created)))
+                .with(XmlElement::text("Status", invalidation.status()))
         });
-        Ok(Answer::ok(root.with(Element::new("Items").with_each(summaries))))
+        Ok(CloudFrontAnswer::ok(root.with(XmlElement::new("Items").with_each(summaries))))
     }
 }
 
 /// Which page of a list is wanted.
-struct Page {
+struct PageQuery {
     marker: Option<String>,
     most: usize,
 }
 
-impl Page {
-    fn read(request: &Request<Bytes>) -> Result<Self, Failure> {
+impl PageQuery {
+    fn read(request: &Request<Bytes>) -> Result<Self, CloudFrontFailure> {
         let mut page = Self { marker: None, most: PAGE };
         for (name, value) in url::form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()) {
             match name.as_ref() {
@@ -202,7 +207,7 @@ impl Page {
                     Ok(most @ 1..=PAGE) => page.most = most,
                     _ => {
                         let message = format!("MaxItems has to be a number from 1 to {PAGE}, but is {value}");
-                        return Err(Failure::new(StatusCode::BAD_REQUEST, "InvalidArgument", message));
+                        return Err(CloudFrontFailure::new(StatusCode::BAD_REQUEST, "InvalidArgument", message));
                     }
                 },
                 _ => {}
@@ -220,13 +225,13 @@ impl Page {
         (items, next)
     }
 
-    fn element(&self, name: &'static str, quantity: usize, next: Option<&str>) -> Element {
-        Element::new(name)
-            .with(Element::text("Marker", self.marker.as_deref().unwrap_or_default()))
-            .with_each(next.map(|marker| Element::text("NextMarker", marker)))
-            .with(Element::text("MaxItems", &self.most))
-            .with(Element::text("IsTruncated", &next.is_some()))
-            .with(Element::text("Quantity", &quantity))
+    fn element(&self, name: &'static str, quantity: usize, next: Option<&str>) -> XmlElement {
+        XmlElement::new(name)
+            .with(XmlElement::text("Marker", self.marker.as_deref().unwrap_or_default()))
+            .with_each(next.map(|marker| XmlElement::text("NextMarker", marker)))
+            .with(XmlElement::text("MaxItems", &self.most))
+            .with(XmlElement::text("IsTruncated", &next.is_some()))
+            .with(XmlElement::text("Quantity", &quantity))
     }
 }
 
@@ -252,14 +257,18 @@ struct WrittenItems {
     path: Vec<String>,
 }
 
-fn read_batch(body: &[u8]) -> Result<InvalidationBatch, Failure> {
+fn read_batch(body: &[u8]) -> Result<InvalidationBatch, CloudFrontFailure> {
     if body.is_empty() {
         let message =
             "This operation requires a body. Ensure that the body is present and the Content-Type header is set.";
-        return Err(Failure::new(StatusCode::BAD_REQUEST, "MissingBody", message));
+        return Err(CloudFrontFailure::new(StatusCode::BAD_REQUEST, "MissingBody", message));
     }
     let malformed = |error: String| {
-        Failure::new(StatusCode::BAD_REQUEST, "MalformedXML", format!("The XML document is malformed: {error}"))
+        CloudFrontFailure::new(
+            StatusCode::BAD_REQUEST,
+            "MalformedXML",
+            format!("The XML document is malformed: {error}"),
+        )
     };
     let text = std::str::from_utf8(body).map_err(|error| malformed(error.to_string()))?;
     let written: WrittenBatch = quick_xml::de::from_str(text).map_err(|error| malformed(error.to_string()))?;
@@ -270,68 +279,68 @@ fn read_batch(body: &[u8]) -> Result<InvalidationBatch, Failure> {
     })
 }
 
-fn invalidation_element(invalidation: &Invalidation) -> Element {
-    let items = invalidation.paths.iter().map(|path| Element::text("Path", path.as_str()));
-    let paths = Element::new("Paths")
-        .with(Element::text("Quantity", &invalidation.paths.len()))
-        .with(Element::new("Items").with_each(items));
-    let batch = Element::new("InvalidationBatch")
+fn invalidation_element(invalidation: &Invalidation) -> XmlElement {
+    let items = invalidation.paths.iter().map(|path| XmlElement::text("Path", path.as_str()));
+    let paths = XmlElement::new("Paths")
+        .with(XmlElement::text("Quantity", &invalidation.paths.len()))
+        .with(XmlElement::new("Items").with_each(items));
+    let batch = XmlElement::new("InvalidationBatch")
         .with(paths)
-        .with(Element::text("CallerReference", &invalidation.caller_reference));
-    Element::new("Invalidation")
-        .with(Element::text("Id", &invalidation.id))
-        .with(Element::text("Status", invalidation.status()))
-        .with(Element::text("CreateTime", &iso8601(invalidation.created)))
+        .with(XmlElement::text("CallerReference", &invalidation.caller_reference));
+    XmlElement::new("Invalidation")
+        .with(XmlElement::text("Id", &invalidation.id))
+        .with(XmlElement::text("Status", invalidation.status()))
+        .with(XmlElement::text("CreateTime", &iso8601(invalidation.created)))
         .with(batch)
 }
 
-fn identity(distribution: &Distribution) -> [Element; 5] {
+fn identity(distribution: &Distribution) -> [XmlElement; 5] {
     [
-        Element::text("Id", &distribution.id),
-        Element::text("ARN", &arn::distribution(&distribution.id)),
-        Element::text("Status", "Deployed"),
-        Element::text("LastModifiedTime", &iso8601(distribution.created)),
-        Element::text("DomainName", &format!("{}.cloudfront.net", distribution.id.to_ascii_lowercase())),
+        XmlElement::text("Id", &distribution.id),
+        XmlElement::text("ARN", &arn::distribution(&distribution.id)),
+        XmlElement::text("Status", "Deployed"),
+        XmlElement::text("LastModifiedTime", &iso8601(distribution.created)),
+        XmlElement::text("DomainName", &format!("{}.cloudfront.net", distribution.id.to_ascii_lowercase())),
     ]
 }
 
 /// The bucket's website endpoint, since the edge answers as that endpoint does.
-fn origins(distribution: &Distribution) -> Element {
+fn origins(distribution: &Distribution) -> XmlElement {
     let domain = format!("{}.s3-website-us-east-1.amazonaws.com", distribution.origin.bucket);
-    let custom = Element::new("CustomOriginConfig")
-        .with(Element::text("HTTPPort", &80))
-        .with(Element::text("HTTPSPort", &443))
-        .with(Element::text("OriginProtocolPolicy", "http-only"));
-    let origin = Element::new("Origin")
-        .with(Element::text("Id", &distribution.origin.bucket))
-        .with(Element::text("DomainName", &domain))
-        .with(Element::text("OriginPath", &distribution.origin.path))
+    let custom = XmlElement::new("CustomOriginConfig")
+        .with(XmlElement::text("HTTPPort", &80))
+        .with(XmlElement::text("HTTPSPort", &443))
+        .with(XmlElement::text("OriginProtocolPolicy", "http-only"));
+    let origin = XmlElement::new("Origin")
+        .with(XmlElement::text("Id", &distribution.origin.bucket))
+        .with(XmlElement::text("DomainName", &domain))
+        .with(XmlElement::text("OriginPath", &distribution.origin.path))
         .with(custom);
-    Element::new("Origins").with(Element::text("Quantity", &1)).with(Element::new("Items").with(origin))
+    XmlElement::new("Origins").with(XmlElement::text("Quantity", &1)).with(XmlElement::new("Items").with(origin))
 }
 
-fn default_cache_behavior(distribution: &Distribution) -> Element {
-    Element::new("DefaultCacheBehavior")
-        .with(Element::text("TargetOriginId", &distribution.origin.bucket))
-        .with(Element::text("ViewerProtocolPolicy", "redirect-to-https"))
+fn default_cache_behavior(distribution: &Distribution) -> XmlElement {
+    XmlElement::new("DefaultCacheBehavior")
+        .with(XmlElement::text("TargetOriginId", &distribution.origin.bucket))
+        .with(XmlElement::text("ViewerProtocolPolicy", "redirect-to-https"))
 }
 
-fn config_element(distribution: &Distribution) -> Element {
+fn config_element(distribution: &Distribution) -> XmlElement {
     let tags = distribution.cache_tags.as_ref();
-    Element::new("DistributionConfig")
-        .with(Element::text("CallerReference", &distribution.id))
-        .with(Element::new("Aliases").with(Element::text("Quantity", &0)))
-        .with(Element::text("DefaultRootObject", distribution.default_root_object.as_deref().unwrap_or_default()))
+    XmlElement::new("DistributionConfig")
+        .with(XmlElement::text("CallerReference", &distribution.id))
+        .with(XmlElement::new("Aliases").with(XmlElement::text("Quantity", &0)))
+        .with(XmlElement::text("DefaultRootObject", distribution.default_root_object.as_deref().unwrap_or_default()))
         .with(origins(distribution))
         .with(default_cache_behavior(distribution))
-        .with(Element::text("Comment", ""))
-        .with(Element::text("Enabled", &true))
-        .with_each(tags.map(|header| Element::new("CacheTagConfig").with(Element::text("HeaderName", header))))
+        .with(XmlElement::text("Comment", ""))
+        .with(XmlElement::text("Enabled", &true))
+        .with_each(tags.map(|header| XmlElement::new("CacheTagConfig").with(XmlElement::text("HeaderName", header))))
 }
 
-fn distribution_element(distribution: &Distribution) -> Element {
-    Element::new("Distribution")
+fn distribution_element(distribution: &Distribution) -> XmlElement {
+    XmlElement::new("Distribution")
         .with_each(identity(distribution))
-        .with(Element::text("InProgressInvalidationBatches", &0))
+        .with(XmlElement::text("InProgressInvalidationBatches", &0))
         .with(config_element(distribution))
 }

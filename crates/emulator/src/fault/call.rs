@@ -6,16 +6,16 @@ use aws_smithy_types::body::SdkBody;
 use http::{HeaderMap, Method, Request, header};
 use percent_encoding::percent_decode_str;
 
-use crate::http::{Service, bucket_of_host, service_of};
+use crate::http::{HttpService, bucket_of_host, service_of};
 use crate::json;
 
 /// One request, as a line of a trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Call {
+pub struct ApiCall {
     /// 1 for the first request.
     pub number: u64,
     /// Who is asked.
-    pub service: Service,
+    pub service: HttpService,
     /// What is asked, as the API reference names it, such as `PutObject`; `Unknown` if that cannot be told.
     pub operation: String,
     /// The bucket, for S3.
@@ -24,24 +24,26 @@ pub struct Call {
     pub key: Option<String>,
 }
 
-impl Call {
+impl ApiCall {
     /// Reads a request.
     pub(super) fn of(number: u64, request: &Request<SdkBody>) -> Self {
         let service = service_of(request.uri(), request.headers());
         let (bucket, key) = match service {
-            Service::S3 => place(request),
-            Service::Sts | Service::Iam | Service::CloudFront | Service::SecretsManager | Service::SystemsManager => {
-                (None, None)
-            }
+            HttpService::S3 => place(request),
+            HttpService::Sts
+            | HttpService::Iam
+            | HttpService::CloudFront
+            | HttpService::SecretsManager
+            | HttpService::SystemsManager => (None, None),
         };
         let operation = match service {
-            Service::S3 => {
-                let query = Query::of(request.uri().query().unwrap_or_default());
+            HttpService::S3 => {
+                let query = CallQuery::of(request.uri().query().unwrap_or_default());
                 s3_operation(request.method(), bucket.is_some(), key.is_some(), &query, request.headers()).to_owned()
             }
-            Service::Sts | Service::Iam => action(request.body().bytes().unwrap_or_default()),
-            Service::SecretsManager | Service::SystemsManager => targeted(request.headers()),
-            Service::CloudFront => cloudfront_operation(request.method(), request.uri().path()).to_owned(),
+            HttpService::Sts | HttpService::Iam => action(request.body().bytes().unwrap_or_default()),
+            HttpService::SecretsManager | HttpService::SystemsManager => targeted(request.headers()),
+            HttpService::CloudFront => cloudfront_operation(request.method(), request.uri().path()).to_owned(),
         };
         Self { number, service, operation, bucket, key }
     }
@@ -50,11 +52,11 @@ impl Call {
     #[must_use]
     pub fn only_reads(&self) -> bool {
         ["Get", "Head", "List", "Simulate"].iter().any(|start| self.operation.starts_with(start))
-            || self.service == Service::Sts
+            || self.service == HttpService::Sts
     }
 }
 
-impl fmt::Display for Call {
+impl fmt::Display for ApiCall {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{} {}", self.number, self.operation)?;
         if let Some(bucket) = &self.bucket {
@@ -68,9 +70,9 @@ impl fmt::Display for Call {
 }
 
 /// The names that a query holds, and what it asks for of S3's subresources.
-struct Query(Vec<String>);
+struct CallQuery(Vec<String>);
 
-impl Query {
+impl CallQuery {
     fn of(query: &str) -> Self {
         Self(url::form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name.into_owned()).collect())
     }
@@ -95,7 +97,7 @@ fn place(request: &Request<SdkBody>) -> (Option<String>, Option<String>) {
 }
 
 /// Source: the request syntax of each operation in the S3 API reference.
-fn s3_operation(method: &Method, bucket: bool, key: bool, query: &Query, headers: &HeaderMap) -> &'static str {
+fn s3_operation(method: &Method, bucket: bool, key: bool, query: &CallQuery, headers: &HeaderMap) -> &'static str {
     let copies = headers.contains_key("x-amz-copy-source");
     match (method.as_str(), bucket, key) {
         ("GET", false, _) => "ListBuckets",
@@ -185,7 +187,7 @@ mod tests {
             if let Some(target) = target {
                 request = request.header(json::TARGET, target);
             }
-            let call = Call::of(1, &request.body(SdkBody::from(body)).unwrap());
+            let call = ApiCall::of(1, &request.body(SdkBody::from(body)).unwrap());
             assert_eq!((call.operation.as_str(), call.only_reads()), (operation, only_reads), "{service} {body}");
             assert_eq!((call.bucket, call.key), (None, None));
         }

@@ -1,7 +1,7 @@
 //! ARNs of this account: one function for each kind of thing that has one.
 
 use super::ACCOUNT_ID;
-use super::kind::Kind;
+use super::kind::EntityKind;
 use super::name::EntityPath;
 
 /// The account's root.
@@ -11,25 +11,25 @@ pub fn root() -> String {
 }
 
 /// A user, a role or a group.
-pub(super) fn entity(kind: Kind, path: &EntityPath, name: &str) -> String {
+pub(super) fn entity(kind: EntityKind, path: &EntityPath, name: &str) -> String {
     format!("{}{path}{name}", entities(kind))
 }
 
 /// What the ARNs of all users, of all roles or of all groups begin with, up to their path.
-pub(super) fn entities(kind: Kind) -> String {
+pub(super) fn entities(kind: EntityKind) -> String {
     format!("arn:aws:iam::{ACCOUNT_ID}:{}", kind.noun())
 }
 
 /// A user.
 #[must_use]
 pub fn user(path: &EntityPath, name: &str) -> String {
-    entity(Kind::User, path, name)
+    entity(EntityKind::User, path, name)
 }
 
 /// A role.
 #[must_use]
 pub fn role(path: &EntityPath, name: &str) -> String {
-    entity(Kind::Role, path, name)
+    entity(EntityKind::Role, path, name)
 }
 
 /// A managed policy of the account's own.

@@ -9,12 +9,12 @@ use aws_credential_types::Credentials;
 use jiff::Timestamp;
 use thiserror::Error;
 
-use super::caller::{Caller, CallerIdentity, Denied};
-use super::context::Context;
-use super::document::{DocumentError, Effect, IdentityPolicy};
-use super::kind::Kind;
-use super::record::{Document, Session};
-use super::{Iam, IamError, arn, random};
+use super::caller::{AccessDenied, Caller, CallerIdentity};
+use super::context::ConditionContext;
+use super::document::{IdentityPolicy, ReadDocumentError, StatementEffect};
+use super::kind::EntityKind;
+use super::record::{StoredPolicy, StsSession};
+use super::{IamError, IamService, arn, random};
 
 /// Longest session of a role that is assumed with another role's session, in seconds. Source:
 /// `DurationSeconds` of STS's `AssumeRole`.
@@ -85,7 +85,7 @@ pub enum AssumeError {
     /// The caller isn't allowed to, the role doesn't trust it, or there is no such role: AWS tells
     /// these apart to nobody.
     #[error(transparent)]
-    Denied(#[from] Denied),
+    Denied(#[from] AccessDenied),
     /// Longer than the role allows.
     #[error("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")]
     TooLong,
@@ -94,7 +94,7 @@ pub enum AssumeError {
     TooLongChained,
     /// The session policy isn't a policy document.
     #[error("{0}")]
-    Malformed(#[from] DocumentError),
+    Malformed(#[from] ReadDocumentError),
     /// A managed session policy that doesn't exist.
     #[error("Policy ARN {0} does not exist")]
     NoSuchPolicy(String),
@@ -106,13 +106,13 @@ pub enum AssumeError {
     Iam(#[from] IamError),
 }
 
-impl Iam {
+impl IamService {
     /// Makes a session of a role for `caller`.
     ///
     /// # Errors
     /// If the caller may not, or the wish can't be fulfilled.
     pub fn assume_role(&self, caller: &Caller, wish: AssumeRole) -> Result<AssumedRole, AssumeError> {
-        let inline: Option<Document<IdentityPolicy>> = wish.policy.map(Document::try_from).transpose()?;
+        let inline: Option<StoredPolicy<IdentityPolicy>> = wish.policy.map(StoredPolicy::try_from).transpose()?;
         let packed = packed_size(inline.as_ref().map_or("", |document| &document.text), &wish.policy_arns);
         let percent = packed.saturating_mul(100).div_ceil(PACKED_ALLOWANCE);
         if percent > 100 {
@@ -130,9 +130,14 @@ impl Iam {
         let outcome = self.change(|state| {
             let denied = |refusal| {
                 let action = "sts:AssumeRole".to_owned();
-                AssumeError::Denied(Denied { caller: caller.arn(), action, resource: wish.role_arn.clone(), refusal })
+                AssumeError::Denied(AccessDenied {
+                    caller: caller.arn(),
+                    action,
+                    resource: wish.role_arn.clone(),
+                    refusal,
+                })
             };
-            let mut context = Context::default();
+            let mut context = ConditionContext::default();
             caller.describe(issued, &mut context);
             context.add("sts:RoleSessionName", wish.session_name.as_str());
             if let Some(external_id) = &wish.external_id {
@@ -145,7 +150,7 @@ impl Iam {
                 return Ok(Err(denied(Some(refusal))));
             }
             let Some((name, role)) = (match state.entity_of(&wish.role_arn) {
-                Some((Kind::Role, name)) => state.roles.get(name).map(|role| (name, role)),
+                Some((EntityKind::Role, name)) => state.roles.get(name).map(|role| (name, role)),
                 _ => None,
             }) else {
                 return Ok(Err(denied(None)));
@@ -153,8 +158,8 @@ impl Iam {
             let mut trusted = false;
             for effect in role.trust.policy.effects("sts:AssumeRole", &caller.trusted_as(), &context) {
                 match effect {
-                    Effect::Deny => return Ok(Err(denied(None))),
-                    Effect::Allow => trusted = true,
+                    StatementEffect::Deny => return Ok(Err(denied(None))),
+                    StatementEffect::Allow => trusted = true,
                 }
             }
             if !trusted {
@@ -174,7 +179,7 @@ impl Iam {
                     None => return Ok(Err(AssumeError::NoSuchPolicy(policy_arn.clone()))),
                 }
             }
-            let session = Session {
+            let session = StsSession {
                 secret: secret.clone(),
                 token: token.clone(),
                 role: name.to_owned(),

@@ -11,7 +11,7 @@ use super::name::EntityPath;
 use super::{IamError, arn};
 
 /// A policy as it is written down here.
-struct Written {
+struct BuiltInPolicy {
     path: &'static str,
     name: &'static str,
     /// AWS's own identifier, the same in every account.
@@ -20,29 +20,29 @@ struct Written {
     document: &'static str,
 }
 
-const POLICIES: [Written; 4] = [
-    Written {
+const POLICIES: [BuiltInPolicy; 4] = [
+    BuiltInPolicy {
         path: "/",
         name: "AdministratorAccess",
         id: "ANPAIWMBCKSKIEE64ZLYK",
         created: "2015-02-06T18:39:46Z",
         document: r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#,
     },
-    Written {
+    BuiltInPolicy {
         path: "/",
         name: "AmazonS3FullAccess",
         id: "ANPAIFIR6V6BVTRAHWINE",
         created: "2015-02-06T18:40:58Z",
         document: r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*","s3-object-lambda:*"],"Resource":"*"}]}"#,
     },
-    Written {
+    BuiltInPolicy {
         path: "/",
         name: "AmazonS3ReadOnlyAccess",
         id: "ANPAIZTJ4DXE7G6AGAE6M",
         created: "2015-02-06T18:40:59Z",
         document: r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:Get*","s3:List*","s3:Describe*","s3-object-lambda:Get*","s3-object-lambda:List*"],"Resource":"*"}]}"#,
     },
-    Written {
+    BuiltInPolicy {
         path: "/service-role/",
         name: "AWSLambdaBasicExecutionRole",
         id: "ANPAJNCQGXC42545SKXIK",

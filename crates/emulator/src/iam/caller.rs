@@ -5,8 +5,8 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use super::context::Context;
-use super::evaluate::Refusal;
+use super::context::ConditionContext;
+use super::evaluate::AccessRefusal;
 use super::name::EntityPath;
 use super::{ACCOUNT_ID, arn};
 
@@ -82,7 +82,7 @@ impl Caller {
     /// Adds the global condition keys that describe the caller and the moment.
     ///
     /// `aws:SecureTransport` is always true: the same request would reach AWS over TLS.
-    pub(super) fn describe(&self, now: Timestamp, context: &mut Context) {
+    pub(super) fn describe(&self, now: Timestamp, context: &mut ConditionContext) {
         let (kind, principal) = match &self.identity {
             CallerIdentity::Root => ("Account", arn::root()),
             CallerIdentity::User { name, path, .. } => {
@@ -107,7 +107,7 @@ impl Caller {
 
 /// One thing that a caller wants to do.
 #[derive(Debug, Clone, Copy)]
-pub struct Access<'a> {
+pub struct AccessRequest<'a> {
     /// The action, such as `s3:PutObject`.
     pub action: &'a str,
     /// The full ARN of what it is done to; `*` for an action without a resource.
@@ -119,7 +119,7 @@ pub struct Access<'a> {
 
 /// A request that isn't allowed. Its text is the message of AWS's `AccessDenied`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Denied {
+pub struct AccessDenied {
     /// The caller's ARN.
     pub caller: String,
     /// The action.
@@ -127,10 +127,10 @@ pub struct Denied {
     /// The resource.
     pub resource: String,
     /// Why; `None` if a trust policy doesn't let the caller in, which AWS doesn't spell out.
-    pub refusal: Option<Refusal>,
+    pub refusal: Option<AccessRefusal>,
 }
 
-impl fmt::Display for Denied {
+impl fmt::Display for AccessDenied {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { caller, action, resource, refusal } = self;
         write!(formatter, "User: {caller} is not authorized to perform: {action} on resource: ")?;
@@ -142,12 +142,14 @@ impl fmt::Display for Denied {
         }
         match refusal {
             None => Ok(()),
-            Some(Refusal::Explicit(kind)) => write!(formatter, " with an explicit deny in {}", kind.with_article()),
-            Some(Refusal::Implicit(kind)) => {
+            Some(AccessRefusal::Explicit(kind)) => {
+                write!(formatter, " with an explicit deny in {}", kind.with_article())
+            }
+            Some(AccessRefusal::Implicit(kind)) => {
                 write!(formatter, " because no {} allows the {action} action", kind.name())
             }
         }
     }
 }
 
-impl std::error::Error for Denied {}
+impl std::error::Error for AccessDenied {}

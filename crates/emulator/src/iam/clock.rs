@@ -10,12 +10,12 @@ use jiff::Timestamp;
 
 /// A clock that all services of one account share. Cloning gives the same clock.
 #[derive(Debug, Clone, Default)]
-pub struct Clock {
+pub struct IamClock {
     /// Milliseconds that the clock is ahead of the machine's.
     ahead: Arc<AtomicU64>,
 }
 
-impl Clock {
+impl IamClock {
     /// The present by this clock.
     #[must_use]
     pub fn now(&self) -> Timestamp {
@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn a_clock_and_its_clones_go_ahead_together() {
-        let clock = Clock::default();
+        let clock = IamClock::default();
         let other = clock.clone();
         clock.advance(Duration::from_secs(3_600));
         assert!(other.now().duration_since(Timestamp::now()).as_secs() >= 3_598);

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 /// Condition keys and values of one request, such as `s3:prefix` → `docs/`. A key may hold several
 /// values.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Context {
+pub struct ConditionContext {
     values: BTreeMap<String, Vec<String>>,
 }
 
-impl Context {
+impl ConditionContext {
     /// Adds a value to a key.
     pub fn add(&mut self, key: &str, value: impl Into<String>) {
         self.values.entry(key.to_ascii_lowercase()).or_default().push(value.into());

@@ -3,7 +3,7 @@
 
 use thiserror::Error;
 
-use super::document::DocumentError;
+use super::document::ReadDocumentError;
 use super::random::RandomError;
 
 /// Why an identity can't be made, changed or loaded.
@@ -38,7 +38,7 @@ pub enum IamError {
     PolicyArn(String),
     /// A policy document that IAM doesn't take.
     #[error(transparent)]
-    Document(#[from] DocumentError),
+    Document(#[from] ReadDocumentError),
     /// A trust policy that names a user or a role that doesn't exist.
     #[error("invalid principal in policy: \"AWS\":\"{0}\"")]
     UnknownPrincipal(String),

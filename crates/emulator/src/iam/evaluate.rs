@@ -8,12 +8,12 @@
 
 use std::sync::Arc;
 
-use super::context::Context;
-use super::document::{Effect, IdentityPolicy};
+use super::context::ConditionContext;
+use super::document::{IdentityPolicy, StatementEffect};
 
 /// The kind of policy that decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PolicyKind {
+pub enum EvaluatedPolicy {
     /// Attached to the user or the role.
     Identity,
     /// The most that the user or the role can be given.
@@ -24,7 +24,7 @@ pub enum PolicyKind {
     Resource,
 }
 
-impl PolicyKind {
+impl EvaluatedPolicy {
     /// The kind in the words of AWS's messages, with its article.
     #[must_use]
     pub fn with_article(self) -> &'static str {
@@ -50,16 +50,16 @@ impl PolicyKind {
 
 /// Why a request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub enum AccessRefusal {
     /// A statement denies it.
-    Explicit(PolicyKind),
+    Explicit(EvaluatedPolicy),
     /// No statement of this kind allows it.
-    Implicit(PolicyKind),
+    Implicit(EvaluatedPolicy),
 }
 
 /// What a caller's identity grants before a boundary or a session narrows it.
 #[derive(Debug, Clone)]
-pub enum Identity {
+pub enum EvaluatedIdentity {
     /// The account's root: everything.
     Root,
     /// The union of these policies.
@@ -70,7 +70,7 @@ pub enum Identity {
 #[derive(Debug, Clone)]
 pub struct Grants {
     /// Policies of the user or the role.
-    pub identity: Identity,
+    pub identity: EvaluatedIdentity,
     /// The permissions boundary of the user or the role, if it has one.
     pub boundary: Option<Arc<IdentityPolicy>>,
     /// The session's policies, if any were passed; empty means that none were, and nothing is
@@ -83,39 +83,44 @@ impl Grants {
     ///
     /// # Errors
     /// With the reason, if the request isn't allowed.
-    pub fn evaluate(&self, action: &str, resource: &str, context: &Context) -> Result<(), Refusal> {
+    pub fn evaluate(&self, action: &str, resource: &str, context: &ConditionContext) -> Result<(), AccessRefusal> {
         let judge = |policies: &[Arc<IdentityPolicy>]| {
             let mut verdict = None;
             for effect in policies.iter().flat_map(|policy| policy.effects(action, resource, context)) {
                 match effect {
-                    Effect::Deny => return Some(Effect::Deny),
-                    Effect::Allow => verdict = Some(Effect::Allow),
+                    StatementEffect::Deny => return Some(StatementEffect::Deny),
+                    StatementEffect::Allow => verdict = Some(StatementEffect::Allow),
                 }
             }
             verdict
         };
         let layers = [
             (
-                PolicyKind::Identity,
+                EvaluatedPolicy::Identity,
                 match &self.identity {
-                    Identity::Root => Some(Effect::Allow),
-                    Identity::Policies(policies) => judge(policies),
+                    EvaluatedIdentity::Root => Some(StatementEffect::Allow),
+                    EvaluatedIdentity::Policies(policies) => judge(policies),
                 },
             ),
             (
-                PolicyKind::Boundary,
-                self.boundary.as_ref().map_or(Some(Effect::Allow), |policy| judge(std::slice::from_ref(policy))),
+                EvaluatedPolicy::Boundary,
+                self.boundary
+                    .as_ref()
+                    .map_or(Some(StatementEffect::Allow), |policy| judge(std::slice::from_ref(policy))),
             ),
-            (PolicyKind::Session, if self.session.is_empty() { Some(Effect::Allow) } else { judge(&self.session) }),
+            (
+                EvaluatedPolicy::Session,
+                if self.session.is_empty() { Some(StatementEffect::Allow) } else { judge(&self.session) },
+            ),
         ];
         for (kind, verdict) in layers {
-            if verdict == Some(Effect::Deny) {
-                return Err(Refusal::Explicit(kind));
+            if verdict == Some(StatementEffect::Deny) {
+                return Err(AccessRefusal::Explicit(kind));
             }
         }
         for (kind, verdict) in layers {
             if verdict.is_none() {
-                return Err(Refusal::Implicit(kind));
+                return Err(AccessRefusal::Implicit(kind));
             }
         }
         Ok(())
@@ -136,18 +141,18 @@ mod tests {
         Arc::new(IdentityPolicy::parse(&text).expect("a policy"))
     }
 
-    fn put(grants: &Grants, key: &str) -> Result<(), Refusal> {
-        grants.evaluate("s3:PutObject", &format!("arn:aws:s3:::site/{key}"), &Context::default())
+    fn put(grants: &Grants, key: &str) -> Result<(), AccessRefusal> {
+        grants.evaluate("s3:PutObject", &format!("arn:aws:s3:::site/{key}"), &ConditionContext::default())
     }
 
     fn grants(identity: Vec<Arc<IdentityPolicy>>) -> Grants {
-        Grants { identity: Identity::Policies(identity), boundary: None, session: Vec::new() }
+        Grants { identity: EvaluatedIdentity::Policies(identity), boundary: None, session: Vec::new() }
     }
 
     #[test]
     fn nothing_is_allowed_that_no_policy_allows() {
-        assert_eq!(put(&grants(Vec::new()), "a"), Err(Refusal::Implicit(PolicyKind::Identity)));
-        assert_eq!(put(&grants(vec![policy(&[OTHER])]), "a"), Err(Refusal::Implicit(PolicyKind::Identity)));
+        assert_eq!(put(&grants(Vec::new()), "a"), Err(AccessRefusal::Implicit(EvaluatedPolicy::Identity)));
+        assert_eq!(put(&grants(vec![policy(&[OTHER])]), "a"), Err(AccessRefusal::Implicit(EvaluatedPolicy::Identity)));
         assert_eq!(put(&grants(vec![policy(&[OTHER]), policy(&[ALLOW])]), "a"), Ok(()));
     }
 
@@ -158,11 +163,13 @@ mod tests {
         let identity = grants(vec![allow.clone(), deny.clone()]);
         let boundary = Grants { boundary: Some(deny.clone()), ..grants(vec![allow.clone()]) };
         let session = Grants { session: vec![allow.clone(), deny], ..grants(vec![allow]) };
-        for (grants, kind) in
-            [(identity, PolicyKind::Identity), (boundary, PolicyKind::Boundary), (session, PolicyKind::Session)]
-        {
+        for (grants, kind) in [
+            (identity, EvaluatedPolicy::Identity),
+            (boundary, EvaluatedPolicy::Boundary),
+            (session, EvaluatedPolicy::Session),
+        ] {
             assert_eq!(put(&grants, "a"), Ok(()));
-            assert_eq!(put(&grants, "private/a"), Err(Refusal::Explicit(kind)));
+            assert_eq!(put(&grants, "private/a"), Err(AccessRefusal::Explicit(kind)));
         }
     }
 
@@ -171,17 +178,17 @@ mod tests {
         let narrow = r#"{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::site/docs/*"}"#;
         let session = Grants { session: vec![policy(&[narrow])], ..grants(vec![policy(&[ALLOW])]) };
         assert_eq!(put(&session, "docs/a"), Ok(()));
-        assert_eq!(put(&session, "a"), Err(Refusal::Implicit(PolicyKind::Session)));
-        let beyond = session.evaluate("s3:DeleteObject", "arn:aws:s3:::site/docs/a", &Context::default());
-        assert_eq!(beyond, Err(Refusal::Implicit(PolicyKind::Identity)), "the role never had it");
+        assert_eq!(put(&session, "a"), Err(AccessRefusal::Implicit(EvaluatedPolicy::Session)));
+        let beyond = session.evaluate("s3:DeleteObject", "arn:aws:s3:::site/docs/a", &ConditionContext::default());
+        assert_eq!(beyond, Err(AccessRefusal::Implicit(EvaluatedPolicy::Identity)), "the role never had it");
     }
 
     #[test]
     fn root_may_do_everything_unless_its_session_says_otherwise() {
-        let root = Grants { identity: Identity::Root, boundary: None, session: Vec::new() };
+        let root = Grants { identity: EvaluatedIdentity::Root, boundary: None, session: Vec::new() };
         assert_eq!(put(&root, "a"), Ok(()));
         let session = Grants { session: vec![policy(&[OTHER])], ..root };
-        assert_eq!(put(&session, "a"), Err(Refusal::Implicit(PolicyKind::Session)));
+        assert_eq!(put(&session, "a"), Err(AccessRefusal::Implicit(EvaluatedPolicy::Session)));
     }
 
     proptest! {
@@ -199,7 +206,7 @@ mod tests {
                 policy(&statements)
             };
             let all = Grants {
-                identity: Identity::Policies(vec![statement(identity)]),
+                identity: EvaluatedIdentity::Policies(vec![statement(identity)]),
                 boundary: boundary.map(statement),
                 session: session.map(statement).into_iter().collect(),
             };

@@ -2,17 +2,17 @@
 //! it may do is found from the user.
 
 use super::error::Obstacle;
-use super::kind::Kind;
+use super::kind::EntityKind;
 use super::name::{LONGEST_POLICY_NAME, check_name};
-use super::record::{Group, User};
-use super::state::State;
+use super::record::{IamGroup, IamUser};
+use super::state::IamState;
 use super::{IamError, arn, quota};
 
-impl State {
+impl IamState {
     /// Keeps a new group; answers its ARN.
-    pub(super) fn create_group(&mut self, name: &str, group: Group) -> Result<String, IamError> {
+    pub(super) fn create_group(&mut self, name: &str, group: IamGroup) -> Result<String, IamError> {
         check_name(name, LONGEST_POLICY_NAME)?;
-        let arn = arn::entity(Kind::Group, &group.path, name);
+        let arn = arn::entity(EntityKind::Group, &group.path, name);
         self.groups.create(name, group)?;
         Ok(arn)
     }
@@ -27,7 +27,7 @@ impl State {
     }
 
     /// The users in a group, by name.
-    pub(super) fn members(&self, group: &str) -> impl Iterator<Item = (&String, &User)> {
+    pub(super) fn members(&self, group: &str) -> impl Iterator<Item = (&String, &IamUser)> {
         self.users.iter().filter(move |(_, user)| user.groups.contains(group))
     }
 

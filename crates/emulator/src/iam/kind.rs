@@ -5,13 +5,13 @@ use super::quota;
 
 /// A kind of identity that carries policies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum EntityKind {
     User,
     Role,
     Group,
 }
 
-impl Kind {
+impl EntityKind {
     pub(super) const ALL: [Self; 3] = [Self::User, Self::Role, Self::Group];
 
     /// The kind in messages and ARNs.

@@ -8,7 +8,7 @@ use super::document::IdentityPolicy;
 use super::error::Obstacle;
 use super::name::EntityPath;
 use super::random::{self, RandomError};
-use super::record::Document;
+use super::record::StoredPolicy;
 use super::{IamError, quota};
 
 /// A managed policy. One of its versions always counts, so that one stands apart.
@@ -21,22 +21,22 @@ pub(super) struct ManagedPolicy {
     pub(super) description: Option<String>,
     pub(super) created: Timestamp,
     /// The version that counts.
-    pub(super) default: Version,
+    pub(super) default: PolicyVersion,
     /// The other versions, oldest first.
-    others: Vec<Version>,
+    others: Vec<PolicyVersion>,
     /// The next version's number; numbers are never given twice.
     next: u32,
 }
 
 /// A version of a managed policy.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Version {
+pub(super) struct PolicyVersion {
     number: u32,
-    pub(super) document: Document<IdentityPolicy>,
+    pub(super) document: StoredPolicy<IdentityPolicy>,
     pub(super) created: Timestamp,
 }
 
-impl Version {
+impl PolicyVersion {
     /// `v1` and so on.
     pub(super) fn id(&self) -> String {
         format!("v{}", self.number)
@@ -45,32 +45,36 @@ impl Version {
 
 impl ManagedPolicy {
     /// A policy of the account's own, with its first version.
-    pub(super) fn new(name: &str, document: Document<IdentityPolicy>, created: Timestamp) -> Result<Self, RandomError> {
+    pub(super) fn new(
+        name: &str,
+        document: StoredPolicy<IdentityPolicy>,
+        created: Timestamp,
+    ) -> Result<Self, RandomError> {
         Ok(Self::with_id(random::identifier("ANPA", 17)?, name, document, created))
     }
 
     /// A policy whose identifier is known.
-    pub(super) fn with_id(id: String, name: &str, document: Document<IdentityPolicy>, created: Timestamp) -> Self {
+    pub(super) fn with_id(id: String, name: &str, document: StoredPolicy<IdentityPolicy>, created: Timestamp) -> Self {
         Self {
             id,
             name: name.to_owned(),
             path: EntityPath::default(),
             description: None,
             created,
-            default: Version { number: 1, document, created },
+            default: PolicyVersion { number: 1, document, created },
             others: Vec::new(),
             next: 2,
         }
     }
 
     /// All versions, newest first, as IAM lists them.
-    pub(super) fn versions(&self) -> Vec<&Version> {
-        let mut versions: Vec<&Version> = self.others.iter().chain([&self.default]).collect();
+    pub(super) fn versions(&self) -> Vec<&PolicyVersion> {
+        let mut versions: Vec<&PolicyVersion> = self.others.iter().chain([&self.default]).collect();
         versions.sort_by_key(|version| std::cmp::Reverse(version.number));
         versions
     }
 
-    pub(super) fn version(&self, id: &str) -> Result<&Version, IamError> {
+    pub(super) fn version(&self, id: &str) -> Result<&PolicyVersion, IamError> {
         self.versions()
             .into_iter()
             .find(|version| version.id() == id)
@@ -90,14 +94,14 @@ impl ManagedPolicy {
     /// Adds a version; answers it.
     pub(super) fn add(
         &mut self,
-        document: Document<IdentityPolicy>,
+        document: StoredPolicy<IdentityPolicy>,
         created: Timestamp,
         set_as_default: bool,
-    ) -> Result<Version, IamError> {
+    ) -> Result<PolicyVersion, IamError> {
         if self.others.len() + 1 >= quota::VERSIONS {
             return Err(IamError::LimitExceeded { quota: "VersionsPerPolicy", limit: quota::VERSIONS });
         }
-        let version = Version { number: self.next, document, created };
+        let version = PolicyVersion { number: self.next, document, created };
         self.next += 1;
         self.others.push(version.clone());
         if set_as_default {
@@ -126,7 +130,7 @@ impl ManagedPolicy {
         self.take(id).map(drop)
     }
 
-    fn take(&mut self, id: &str) -> Result<Version, IamError> {
+    fn take(&mut self, id: &str) -> Result<PolicyVersion, IamError> {
         match self.others.iter().position(|version| version.id() == id) {
             Some(at) => Ok(self.others.remove(at)),
             None => Err(IamError::NoSuchEntity { kind: "policy version", name: id.to_owned() }),
@@ -139,7 +143,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn document(resource: u32) -> Document<IdentityPolicy> {
+    fn document(resource: u32) -> StoredPolicy<IdentityPolicy> {
         let statement = format!(r#"{{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::{resource}"}}"#);
         format!(r#"{{"Version":"2012-10-17","Statement":{statement}}}"#).try_into().expect("a policy")
     }

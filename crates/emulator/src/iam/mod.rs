@@ -55,18 +55,18 @@ use subtle::ConstantTimeEq as _;
 use thiserror::Error;
 
 pub use assume::{AssumeError, AssumeRole, AssumedRole};
-pub use caller::{Access, Caller, CallerIdentity, Denied};
-pub use clock::Clock;
+pub use caller::{AccessDenied, AccessRequest, Caller, CallerIdentity};
+pub use clock::IamClock;
 pub use error::{IamError, Obstacle};
 pub use name::EntityPath;
 pub(crate) use random::{RandomError, identifier, uuid};
 pub use seed::AccessKey;
 
 use crate::documents::Documents;
-use context::Context;
-use document::{BucketPolicy, Effect};
-use evaluate::{PolicyKind, Refusal};
-use state::State;
+use context::ConditionContext;
+use document::{BucketPolicy, StatementEffect};
+use evaluate::{AccessRefusal, EvaluatedPolicy};
+use state::IamState;
 
 /// The stand-in's only account. AWS gives out no such number, so that its ARNs are never taken for
 /// real ones.
@@ -120,31 +120,31 @@ impl SecretLookup {
 
 /// Users, roles, sessions and keys of the account. Cloning gives the same account.
 #[derive(Clone)]
-pub struct Iam {
-    state: Arc<RwLock<State>>,
-    clock: Clock,
+pub struct IamService {
+    state: Arc<RwLock<IamState>>,
+    clock: IamClock,
 }
 
-impl fmt::Debug for Iam {
+impl fmt::Debug for IamService {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Iam").field("account", &ACCOUNT_ID).finish_non_exhaustive()
     }
 }
 
-impl Iam {
+impl IamService {
     /// Loads the identities that `documents` keeps; the first time, makes the account's root and
     /// its access key.
     ///
     /// # Errors
     /// If what is kept can't be read.
-    pub fn open(documents: &Arc<dyn Documents>, clock: Clock) -> Result<Self, IamError> {
-        let state = State::load(documents, clock.now())?;
+    pub fn open(documents: &Arc<dyn Documents>, clock: IamClock) -> Result<Self, IamError> {
+        let state = IamState::load(documents, clock.now())?;
         Ok(Self { state: Arc::new(RwLock::new(state)), clock })
     }
 
     /// The clock by which sessions end.
     #[must_use]
-    pub fn clock(&self) -> &Clock {
+    pub fn clock(&self) -> &IamClock {
         &self.clock
     }
 
@@ -184,7 +184,7 @@ impl Iam {
     ///
     /// # Errors
     /// If the action isn't allowed; the error's text is AWS's message.
-    pub fn authorize(&self, access_key_id: &str, request: &Access<'_>) -> Result<(), Denied> {
+    pub fn authorize(&self, access_key_id: &str, request: &AccessRequest<'_>) -> Result<(), AccessDenied> {
         self.authorize_at(Some(access_key_id), request, None)
     }
 
@@ -193,29 +193,29 @@ impl Iam {
     /// credentials has.
     ///
     /// # Errors
-    /// As [`Iam::authorize`].
+    /// As [`IamService::authorize`].
     pub fn authorize_at(
         &self,
         access_key_id: Option<&str>,
-        request: &Access<'_>,
+        request: &AccessRequest<'_>,
         policy: Option<&BucketPolicy>,
-    ) -> Result<(), Denied> {
+    ) -> Result<(), AccessDenied> {
         let state = self.read();
-        let denied = |caller: String, refusal| Denied {
+        let denied = |caller: String, refusal| AccessDenied {
             caller,
             action: request.action.to_owned(),
             resource: request.resource.to_owned(),
             refusal,
         };
-        let mut context = Context::default();
+        let mut context = ConditionContext::default();
         for (key, value) in request.context {
             context.add(key, *value);
         }
-        let said = |arns: &[String], context: &Context| {
+        let said = |arns: &[String], context: &ConditionContext| {
             policy.and_then(|policy| policy.effect(request.action, request.resource, arns, context))
         };
         let Some(access_key_id) = access_key_id else {
-            let allowed = said(&[], &context) == Some(Effect::Allow);
+            let allowed = said(&[], &context) == Some(StatementEffect::Allow);
             return if allowed { Ok(()) } else { Err(denied("(nobody)".to_owned(), None)) };
         };
         let Some((caller, grants)) = state.caller(access_key_id).zip(state.grants(access_key_id)) else {
@@ -223,17 +223,17 @@ impl Iam {
         };
         caller.describe(self.clock.now(), &mut context);
         let said = said(&caller.trusted_as(), &context);
-        if said == Some(Effect::Deny) {
-            return Err(denied(caller.arn(), Some(Refusal::Explicit(PolicyKind::Resource))));
+        if said == Some(StatementEffect::Deny) {
+            return Err(denied(caller.arn(), Some(AccessRefusal::Explicit(EvaluatedPolicy::Resource))));
         }
         let by_itself = grants.evaluate(request.action, request.resource, &context);
         match by_itself {
-            Err(Refusal::Implicit(PolicyKind::Identity)) if said == Some(Effect::Allow) => Ok(()),
+            Err(AccessRefusal::Implicit(EvaluatedPolicy::Identity)) if said == Some(StatementEffect::Allow) => Ok(()),
             other => other.map_err(|refusal| denied(caller.arn(), Some(refusal))),
         }
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, State> {
+    fn read(&self) -> RwLockReadGuard<'_, IamState> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 }

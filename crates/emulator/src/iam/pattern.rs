@@ -8,7 +8,7 @@
 
 use thiserror::Error;
 
-use super::context::Context;
+use super::context::ConditionContext;
 
 /// Why a pattern can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -26,7 +26,7 @@ pub enum PatternError {
 
 /// A piece of a pattern before its variables are filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Piece {
+enum PatternPiece {
     /// Text that matches itself.
     Text(String),
     /// `?`: exactly one character.
@@ -47,8 +47,8 @@ enum Unit {
 
 /// Text of a policy document, wildcards and variables included.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pattern {
-    pieces: Vec<Piece>,
+pub struct PolicyPattern {
+    pieces: Vec<PatternPiece>,
 }
 
 /// Which characters of a pattern's text have a meaning of their own.
@@ -74,7 +74,7 @@ impl Syntax {
     }
 }
 
-impl Pattern {
+impl PolicyPattern {
     /// Reads a pattern.
     ///
     /// # Errors
@@ -108,11 +108,11 @@ impl Pattern {
             match character {
                 '*' if syntax.wildcards() => {
                     flush(&mut literal, &mut pieces);
-                    pieces.push(Piece::AnyMany);
+                    pieces.push(PatternPiece::AnyMany);
                 }
                 '?' if syntax.wildcards() => {
                     flush(&mut literal, &mut pieces);
-                    pieces.push(Piece::AnyOne);
+                    pieces.push(PatternPiece::AnyOne);
                 }
                 other => literal.push(other),
             }
@@ -125,7 +125,7 @@ impl Pattern {
     /// (a `*` in a value is no wildcard); a variable that neither the context nor a default fills
     /// makes the pattern match nothing.
     #[must_use]
-    pub fn matches(&self, text: &str, context: &Context) -> bool {
+    pub fn matches(&self, text: &str, context: &ConditionContext) -> bool {
         let Some(units) = self.fill(context) else {
             return false;
         };
@@ -135,7 +135,7 @@ impl Pattern {
 
     /// Whether `text` matches with ASCII letters of either case alike, as the names of actions do.
     #[must_use]
-    pub fn matches_ignoring_case(&self, text: &str, context: &Context) -> bool {
+    pub fn matches_ignoring_case(&self, text: &str, context: &ConditionContext) -> bool {
         let Some(mut units) = self.fill(context) else {
             return false;
         };
@@ -151,19 +151,19 @@ impl Pattern {
     /// Names of the policy variables that have no default.
     pub(super) fn variables(&self) -> impl Iterator<Item = &str> {
         self.pieces.iter().filter_map(|piece| match piece {
-            Piece::Variable { name, default: None } => Some(name.as_str()),
+            PatternPiece::Variable { name, default: None } => Some(name.as_str()),
             _ => None,
         })
     }
 
-    fn fill(&self, context: &Context) -> Option<Vec<Unit>> {
+    fn fill(&self, context: &ConditionContext) -> Option<Vec<Unit>> {
         let mut units = Vec::new();
         for piece in &self.pieces {
             match piece {
-                Piece::Text(text) => units.extend(text.chars().map(Unit::Exactly)),
-                Piece::AnyOne => units.push(Unit::AnyOne),
-                Piece::AnyMany => units.push(Unit::AnyMany),
-                Piece::Variable { name, default } => {
+                PatternPiece::Text(text) => units.extend(text.chars().map(Unit::Exactly)),
+                PatternPiece::AnyOne => units.push(Unit::AnyOne),
+                PatternPiece::AnyMany => units.push(Unit::AnyMany),
+                PatternPiece::Variable { name, default } => {
                     let value = context.single(name).or(default.as_deref())?;
                     units.extend(value.chars().map(Unit::Exactly));
                 }
@@ -178,7 +178,7 @@ impl Pattern {
 /// parts are filled with `*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArnPattern {
-    parts: Vec<Pattern>,
+    parts: Vec<PolicyPattern>,
 }
 
 /// How many parts an ARN has: `arn:partition:service:region:account:resource`.
@@ -192,29 +192,29 @@ impl ArnPattern {
     pub fn parse(text: &str, syntax: Syntax) -> Result<Self, PatternError> {
         let mut parts = split_outside_variables(text)
             .into_iter()
-            .map(|part| Pattern::parse(&part, syntax))
+            .map(|part| PolicyPattern::parse(&part, syntax))
             .collect::<Result<Vec<_>, _>>()?;
         while parts.len() < ARN_PARTS {
-            parts.push(Pattern { pieces: vec![Piece::AnyMany] });
+            parts.push(PolicyPattern { pieces: vec![PatternPiece::AnyMany] });
         }
         Ok(Self { parts })
     }
 
     /// Names of the policy variables that have no default.
     pub(super) fn variables(&self) -> impl Iterator<Item = &str> {
-        self.parts.iter().flat_map(Pattern::variables)
+        self.parts.iter().flat_map(PolicyPattern::variables)
     }
 
     /// Whether `arn` matches. A resource that is `*` (an action without a resource) matches only
     /// the pattern `*`.
     #[must_use]
-    pub fn matches(&self, arn: &str, context: &Context) -> bool {
+    pub fn matches(&self, arn: &str, context: &ConditionContext) -> bool {
         let mut parts = arn.splitn(ARN_PARTS, ':');
         self.parts.iter().all(|pattern| match parts.next() {
             Some(part) => pattern.matches(part, context),
             // Text with fewer parts than an ARN has is matched by patterns that ask nothing of the
             // missing parts.
-            None => pattern.pieces == [Piece::AnyMany],
+            None => pattern.pieces == [PatternPiece::AnyMany],
         })
     }
 }
@@ -239,13 +239,13 @@ fn split_outside_variables(text: &str) -> Vec<String> {
     parts
 }
 
-fn flush(literal: &mut String, pieces: &mut Vec<Piece>) {
+fn flush(literal: &mut String, pieces: &mut Vec<PatternPiece>) {
     if !literal.is_empty() {
-        pieces.push(Piece::Text(std::mem::take(literal)));
+        pieces.push(PatternPiece::Text(std::mem::take(literal)));
     }
 }
 
-fn variable(inside: &str) -> Result<Piece, PatternError> {
+fn variable(inside: &str) -> Result<PatternPiece, PatternError> {
     let (name, default) = match inside.split_once(',') {
         None => (inside.trim(), None),
         Some((name, default)) => {
@@ -260,7 +260,7 @@ fn variable(inside: &str) -> Result<Piece, PatternError> {
     let well_formed = name.contains(':')
         && name.chars().all(|character| character.is_ascii_alphanumeric() || ":/-_.+=@".contains(character));
     if well_formed {
-        Ok(Piece::Variable { name: name.to_owned(), default })
+        Ok(PatternPiece::Variable { name: name.to_owned(), default })
     } else {
         Err(PatternError::VariableName(inside.to_owned()))
     }
@@ -304,8 +304,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn all(text: &str) -> Pattern {
-        Pattern::parse(text, Syntax::WildcardsAndVariables).expect("a pattern")
+    fn all(text: &str) -> PolicyPattern {
+        PolicyPattern::parse(text, Syntax::WildcardsAndVariables).expect("a pattern")
     }
 
     fn arn(text: &str) -> ArnPattern {
@@ -326,7 +326,7 @@ mod tests {
         #[test]
         fn wildcards_match_what_their_definition_says(pattern in "[abé*?]{0,8}", text in "[abé]{0,10}") {
             let expected = reference(&pattern.chars().collect::<Vec<_>>(), &text.chars().collect::<Vec<_>>());
-            prop_assert_eq!(all(&pattern).matches(&text, &Context::default()), expected);
+            prop_assert_eq!(all(&pattern).matches(&text, &ConditionContext::default()), expected);
         }
 
         #[test]
@@ -335,7 +335,7 @@ mod tests {
                 '*' | '?' | '$' => format!("${{{character}}}"),
                 other => other.to_string(),
             }).collect();
-            prop_assert!(all(&escaped).matches(&text, &Context::default()));
+            prop_assert!(all(&escaped).matches(&text, &ConditionContext::default()));
         }
     }
 
@@ -343,39 +343,39 @@ mod tests {
     fn many_stars_take_no_exponential_time() {
         let pattern = "*a".repeat(200);
         let text = "a".repeat(2_000);
-        assert!(!all(&format!("{pattern}b")).matches(&text, &Context::default()));
+        assert!(!all(&format!("{pattern}b")).matches(&text, &ConditionContext::default()));
     }
 
     #[test]
     fn case_counts_except_where_the_caller_says_otherwise() {
-        let context = Context::default();
+        let context = ConditionContext::default();
         assert!(!all("s3:Get*").matches("S3:getobject", &context));
         assert!(all("s3:Get*").matches_ignoring_case("S3:getobject", &context));
     }
 
     #[test]
     fn a_variable_stands_for_the_literal_text_of_its_value() {
-        let context = Context::default().with("aws:username", "a*");
+        let context = ConditionContext::default().with("aws:username", "a*");
         let pattern = all("home/${AWS:UserName}/*");
         assert!(pattern.matches("home/a*/x", &context));
         assert!(!pattern.matches("home/ab/x", &context), "a star in a value is no wildcard");
-        assert!(!pattern.matches("home//x", &Context::default()), "an unknown variable matches nothing");
-        assert!(all("${aws:username, 'anyone'}").matches("anyone", &Context::default()));
+        assert!(!pattern.matches("home//x", &ConditionContext::default()), "an unknown variable matches nothing");
+        assert!(all("${aws:username, 'anyone'}").matches("anyone", &ConditionContext::default()));
     }
 
     #[test]
     fn variables_that_are_not_well_formed_are_refused() {
-        let parse = |text| Pattern::parse(text, Syntax::WildcardsAndVariables);
+        let parse = |text| PolicyPattern::parse(text, Syntax::WildcardsAndVariables);
         assert_eq!(parse("a${aws:x"), Err(PatternError::OpenVariable("a${aws:x".to_owned())));
         assert_eq!(parse("${}"), Err(PatternError::VariableName(String::new())));
         assert_eq!(parse("${username}"), Err(PatternError::VariableName("username".to_owned())));
         assert_eq!(parse("${aws:x, y}"), Err(PatternError::VariableDefault("aws:x, y".to_owned())));
-        assert!(Pattern::parse("${", Syntax::Wildcards).is_ok(), "documents of 2008 have no variables");
+        assert!(PolicyPattern::parse("${", Syntax::Wildcards).is_ok(), "documents of 2008 have no variables");
     }
 
     #[test]
     fn a_wildcard_in_an_arn_stays_in_its_part() {
-        let context = Context::default();
+        let context = ConditionContext::default();
         assert!(arn("arn:aws:s3:::site/*").matches("arn:aws:s3:::site/a:b/c", &context));
         assert!(!arn("arn:aws:s3*site").matches("arn:aws:s3:::site", &context));
         assert!(arn("arn:aws:s3").matches("arn:aws:s3:::site", &context), "missing parts are filled with stars");
@@ -387,7 +387,7 @@ mod tests {
 
     #[test]
     fn a_variable_in_an_arn_may_hold_a_colon_in_its_name() {
-        let context = Context::default().with("aws:username", "lea");
+        let context = ConditionContext::default().with("aws:username", "lea");
         assert!(arn("arn:aws:s3:::site/${aws:username}/*").matches("arn:aws:s3:::site/lea/x", &context));
     }
 }

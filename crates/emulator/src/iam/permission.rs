@@ -3,21 +3,21 @@
 
 use super::document::IdentityPolicy;
 use super::error::Obstacle;
-use super::kind::Kind;
+use super::kind::EntityKind;
 use super::managed::ManagedPolicy;
 use super::name::{LONGEST_POLICY_NAME, check_name};
-use super::record::{Document, Policies};
-use super::state::State;
+use super::record::{Policies, StoredPolicy};
+use super::state::IamState;
 use super::{IamError, arn, quota};
 
 impl Policies {
     /// Adds or replaces an inline policy.
     pub(super) fn put(
         &mut self,
-        kind: Kind,
+        kind: EntityKind,
         owner: &str,
         name: &str,
-        document: Document<IdentityPolicy>,
+        document: StoredPolicy<IdentityPolicy>,
     ) -> Result<(), IamError> {
         check_name(name, LONGEST_POLICY_NAME)?;
         self.inline.insert(name.to_owned(), document);
@@ -41,50 +41,50 @@ impl Policies {
     }
 }
 
-impl State {
+impl IamState {
     /// What a user, a role or a group has.
-    pub(super) fn policies_of(&self, kind: Kind, name: &str) -> Result<&Policies, IamError> {
+    pub(super) fn policies_of(&self, kind: EntityKind, name: &str) -> Result<&Policies, IamError> {
         Ok(match kind {
-            Kind::User => &self.users.find(name)?.permissions.policies,
-            Kind::Role => &self.roles.find(name)?.permissions.policies,
-            Kind::Group => &self.groups.find(name)?.policies,
+            EntityKind::User => &self.users.find(name)?.permissions.policies,
+            EntityKind::Role => &self.roles.find(name)?.permissions.policies,
+            EntityKind::Group => &self.groups.find(name)?.policies,
         })
     }
 
     fn change_policies(
         &mut self,
-        kind: Kind,
+        kind: EntityKind,
         name: &str,
         change: impl FnOnce(&mut Policies) -> Result<(), IamError>,
     ) -> Result<(), IamError> {
         match kind {
-            Kind::User => self.users.change(name, |user| change(&mut user.permissions.policies)),
-            Kind::Role => self.roles.change(name, |role| change(&mut role.permissions.policies)),
-            Kind::Group => self.groups.change(name, |group| change(&mut group.policies)),
+            EntityKind::User => self.users.change(name, |user| change(&mut user.permissions.policies)),
+            EntityKind::Role => self.roles.change(name, |role| change(&mut role.permissions.policies)),
+            EntityKind::Group => self.groups.change(name, |group| change(&mut group.policies)),
         }
     }
 
     pub(super) fn inline_policy(
         &self,
-        kind: Kind,
+        kind: EntityKind,
         owner: &str,
         name: &str,
-    ) -> Result<&Document<IdentityPolicy>, IamError> {
+    ) -> Result<&StoredPolicy<IdentityPolicy>, IamError> {
         let found = self.policies_of(kind, owner)?.inline.get(name);
         found.ok_or_else(|| IamError::NoSuchEntity { kind: kind.inline_noun(), name: name.to_owned() })
     }
 
     pub(super) fn put_inline_policy(
         &mut self,
-        kind: Kind,
+        kind: EntityKind,
         owner: &str,
         name: &str,
-        document: Document<IdentityPolicy>,
+        document: StoredPolicy<IdentityPolicy>,
     ) -> Result<(), IamError> {
         self.change_policies(kind, owner, |policies| policies.put(kind, owner, name, document))
     }
 
-    pub(super) fn delete_inline_policy(&mut self, kind: Kind, owner: &str, name: &str) -> Result<(), IamError> {
+    pub(super) fn delete_inline_policy(&mut self, kind: EntityKind, owner: &str, name: &str) -> Result<(), IamError> {
         self.change_policies(kind, owner, |policies| match policies.inline.remove(name) {
             Some(_) => Ok(()),
             None => Err(IamError::NoSuchEntity { kind: kind.inline_noun(), name: name.to_owned() }),
@@ -92,7 +92,7 @@ impl State {
     }
 
     /// Attaches a managed policy; one that is attached already stays so.
-    pub(super) fn attach_policy(&mut self, kind: Kind, owner: &str, arn: &str) -> Result<(), IamError> {
+    pub(super) fn attach_policy(&mut self, kind: EntityKind, owner: &str, arn: &str) -> Result<(), IamError> {
         self.find_policy(arn)?;
         self.change_policies(kind, owner, |policies| {
             policies.attached.insert(arn.to_owned());
@@ -104,7 +104,7 @@ impl State {
         })
     }
 
-    pub(super) fn detach_policy(&mut self, kind: Kind, owner: &str, arn: &str) -> Result<(), IamError> {
+    pub(super) fn detach_policy(&mut self, kind: EntityKind, owner: &str, arn: &str) -> Result<(), IamError> {
         check_arn(arn)?;
         self.change_policies(
             kind,
@@ -115,11 +115,11 @@ impl State {
         )
     }
 
-    pub(super) fn boundary(&self, kind: Kind, name: &str) -> Result<Option<&str>, IamError> {
+    pub(super) fn boundary(&self, kind: EntityKind, name: &str) -> Result<Option<&str>, IamError> {
         Ok(match kind {
-            Kind::User => self.users.find(name)?.permissions.boundary.as_deref(),
-            Kind::Role => self.roles.find(name)?.permissions.boundary.as_deref(),
-            Kind::Group => None,
+            EntityKind::User => self.users.find(name)?.permissions.boundary.as_deref(),
+            EntityKind::Role => self.roles.find(name)?.permissions.boundary.as_deref(),
+            EntityKind::Group => None,
         })
     }
 

@@ -5,24 +5,24 @@ use jiff::Timestamp;
 
 use super::document::IdentityPolicy;
 use super::error::Obstacle;
-use super::managed::{ManagedPolicy, Version};
+use super::managed::{ManagedPolicy, PolicyVersion};
 use super::name::{LONGEST_POLICY_NAME, check_name};
 use super::permission::{check_arn, no_such_policy};
 use super::quota::{self, MANAGED_POLICY_SIZE};
-use super::record::{Document, Permissions, Policies};
-use super::state::State;
+use super::record::{Permissions, Policies, StoredPolicy};
+use super::state::IamState;
 use super::{IamError, arn};
 
 /// How many identities have a managed policy, and in which way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Usage {
+pub(super) struct PolicyUsage {
     /// Users, roles and groups that it is attached to.
     pub(super) attachments: usize,
     /// Users and roles whose boundary it is.
     pub(super) boundaries: usize,
 }
 
-impl State {
+impl IamState {
     /// Keeps a new policy; answers its ARN.
     pub(super) fn create_policy(&mut self, policy: ManagedPolicy) -> Result<String, IamError> {
         check_name(&policy.name, LONGEST_POLICY_NAME)?;
@@ -53,10 +53,10 @@ impl State {
     pub(super) fn create_policy_version(
         &mut self,
         arn: &str,
-        document: Document<IdentityPolicy>,
+        document: StoredPolicy<IdentityPolicy>,
         now: Timestamp,
         set_as_default: bool,
-    ) -> Result<Version, IamError> {
+    ) -> Result<PolicyVersion, IamError> {
         self.check_own(arn)?;
         check_size(arn, &document)?;
         self.policies.change(arn, |policy| policy.add(document, now, set_as_default))
@@ -72,7 +72,7 @@ impl State {
         self.policies.change(arn, |policy| policy.remove(id))
     }
 
-    pub(super) fn usage(&self, arn: &str) -> Usage {
+    pub(super) fn usage(&self, arn: &str) -> PolicyUsage {
         let has = |policies: &Policies| policies.attached.contains(arn);
         let identities = || {
             let users = self.users.iter().map(|(_, user)| &user.permissions);
@@ -80,7 +80,7 @@ impl State {
         };
         let groups = self.groups.iter().filter(|(_, group)| has(&group.policies)).count();
         let bounded = |permissions: &&Permissions| permissions.boundary.as_deref() == Some(arn);
-        Usage {
+        PolicyUsage {
             attachments: groups + identities().filter(|permissions| has(&permissions.policies)).count(),
             boundaries: identities().filter(bounded).count(),
         }
@@ -96,7 +96,7 @@ impl State {
     }
 }
 
-fn check_size(name: &str, document: &Document<IdentityPolicy>) -> Result<(), IamError> {
+fn check_size(name: &str, document: &StoredPolicy<IdentityPolicy>) -> Result<(), IamError> {
     let (size, limit) = (quota::size([document.text.as_str()]), MANAGED_POLICY_SIZE);
     if size > limit {
         return Err(IamError::TooLarge { kind: "managed policy", name: name.to_owned(), size, limit });

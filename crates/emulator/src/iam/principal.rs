@@ -33,8 +33,8 @@ pub(super) enum WrittenPrincipals {
 
 impl<'de> Deserialize<'de> for WrittenPrincipals {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Writing;
-        impl<'de> Visitor<'de> for Writing {
+        struct PrincipalForm;
+        impl<'de> Visitor<'de> for PrincipalForm {
             type Value = WrittenPrincipals;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -53,7 +53,7 @@ impl<'de> Deserialize<'de> for WrittenPrincipals {
                 Ok(WrittenPrincipals::Kinds(kinds))
             }
         }
-        deserializer.deserialize_any(Writing)
+        deserializer.deserialize_any(PrincipalForm)
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::document::{DocumentError, IdentityPolicy, TrustPolicy};
+use super::document::{IdentityPolicy, ReadDocumentError, TrustPolicy};
 use super::name::EntityPath;
 use super::quota::DEFAULT_LONGEST_SESSION;
 use super::random::{self, RandomError};
@@ -18,31 +18,34 @@ use super::random::{self, RandomError};
 #[serde(
     try_from = "String",
     into = "String",
-    bound(serialize = "P: Clone", deserialize = "P: Clone, Document<P>: TryFrom<String, Error = DocumentError>")
+    bound(
+        serialize = "P: Clone",
+        deserialize = "P: Clone, StoredPolicy<P>: TryFrom<String, Error = ReadDocumentError>"
+    )
 )]
-pub(super) struct Document<P: Clone> {
+pub(super) struct StoredPolicy<P: Clone> {
     pub(super) text: String,
     pub(super) policy: Arc<P>,
 }
 
-impl<P: Clone> From<Document<P>> for String {
-    fn from(document: Document<P>) -> Self {
+impl<P: Clone> From<StoredPolicy<P>> for String {
+    fn from(document: StoredPolicy<P>) -> Self {
         document.text
     }
 }
 
-impl TryFrom<String> for Document<IdentityPolicy> {
-    type Error = DocumentError;
+impl TryFrom<String> for StoredPolicy<IdentityPolicy> {
+    type Error = ReadDocumentError;
 
-    fn try_from(text: String) -> Result<Self, DocumentError> {
+    fn try_from(text: String) -> Result<Self, ReadDocumentError> {
         Ok(Self { policy: Arc::new(IdentityPolicy::parse(&text)?), text })
     }
 }
 
-impl TryFrom<String> for Document<TrustPolicy> {
-    type Error = DocumentError;
+impl TryFrom<String> for StoredPolicy<TrustPolicy> {
+    type Error = ReadDocumentError;
 
-    fn try_from(text: String) -> Result<Self, DocumentError> {
+    fn try_from(text: String) -> Result<Self, ReadDocumentError> {
         Ok(Self { policy: Arc::new(TrustPolicy::parse(&text)?), text })
     }
 }
@@ -51,7 +54,7 @@ impl TryFrom<String> for Document<TrustPolicy> {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Policies {
     /// Inline policies by name.
-    pub(super) inline: BTreeMap<String, Document<IdentityPolicy>>,
+    pub(super) inline: BTreeMap<String, StoredPolicy<IdentityPolicy>>,
     /// ARNs of attached managed policies.
     pub(super) attached: BTreeSet<String>,
 }
@@ -72,7 +75,7 @@ pub(super) type Tags = BTreeMap<String, String>;
 
 /// A user.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct User {
+pub(super) struct IamUser {
     /// `AIDA…`.
     pub(super) id: String,
     #[serde(default)]
@@ -87,7 +90,7 @@ pub(super) struct User {
     pub(super) groups: BTreeSet<String>,
 }
 
-impl User {
+impl IamUser {
     /// A user without permissions.
     pub(super) fn new(created: Timestamp) -> Result<Self, RandomError> {
         Ok(Self {
@@ -103,7 +106,7 @@ impl User {
 
 /// A role.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Role {
+pub(super) struct IamRole {
     /// `AROA…`.
     pub(super) id: String,
     #[serde(default)]
@@ -114,15 +117,15 @@ pub(super) struct Role {
     pub(super) description: Option<String>,
     #[serde(default)]
     pub(super) tags: Tags,
-    pub(super) trust: Document<TrustPolicy>,
+    pub(super) trust: StoredPolicy<TrustPolicy>,
     pub(super) permissions: Permissions,
     /// Longest session in seconds, 3,600 to 43,200.
     pub(super) longest_session: u32,
 }
 
-impl Role {
+impl IamRole {
     /// A role without permissions.
-    pub(super) fn new(trust: Document<TrustPolicy>, created: Timestamp) -> Result<Self, RandomError> {
+    pub(super) fn new(trust: StoredPolicy<TrustPolicy>, created: Timestamp) -> Result<Self, RandomError> {
         Ok(Self {
             id: random::identifier("AROA", 17)?,
             path: EntityPath::default(),
@@ -138,7 +141,7 @@ impl Role {
 
 /// A group of users.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Group {
+pub(super) struct IamGroup {
     /// `AGPA…`.
     pub(super) id: String,
     pub(super) path: EntityPath,
@@ -146,7 +149,7 @@ pub(super) struct Group {
     pub(super) policies: Policies,
 }
 
-impl Group {
+impl IamGroup {
     /// A group without permissions.
     pub(super) fn new(path: EntityPath, created: Timestamp) -> Result<Self, RandomError> {
         Ok(Self { id: random::identifier("AGPA", 17)?, path, created, policies: Policies::default() })
@@ -156,24 +159,24 @@ impl Group {
 /// Whose a long-lived access key is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Owner {
+pub(super) enum KeyOwner {
     Root,
     User(String),
 }
 
 /// A long-lived access key.
 #[derive(Clone, Serialize, Deserialize)]
-pub(super) struct Key {
+pub(super) struct StoredAccessKey {
     pub(super) secret: String,
-    pub(super) owner: Owner,
+    pub(super) owner: KeyOwner,
     pub(super) active: bool,
     #[serde(default)]
     pub(super) created: Timestamp,
 }
 
-impl Key {
+impl StoredAccessKey {
     /// An active key and its `AKIA…` identifier.
-    pub(super) fn new(owner: Owner, created: Timestamp) -> Result<(String, Self), RandomError> {
+    pub(super) fn new(owner: KeyOwner, created: Timestamp) -> Result<(String, Self), RandomError> {
         let key = Self { secret: random::secret()?, owner, active: true, created };
         Ok((random::identifier("AKIA", 16)?, key))
     }
@@ -181,7 +184,7 @@ impl Key {
 
 /// Temporary credentials of an assumed role.
 #[derive(Clone, Serialize, Deserialize)]
-pub(super) struct Session {
+pub(super) struct StsSession {
     pub(super) secret: String,
     pub(super) token: String,
     pub(super) role: String,
@@ -190,7 +193,7 @@ pub(super) struct Session {
     pub(super) role_id: String,
     pub(super) name: String,
     /// Session policies; empty if none were passed.
-    pub(super) policies: Vec<Document<IdentityPolicy>>,
+    pub(super) policies: Vec<StoredPolicy<IdentityPolicy>>,
     pub(super) issued: Timestamp,
     pub(super) expires: Timestamp,
 }

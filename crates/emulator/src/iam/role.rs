@@ -1,26 +1,26 @@
 //! Roles: making, changing and deleting them. It owns whom a trust policy may name.
 
 use super::document::TrustPolicy;
-use super::kind::Kind;
+use super::kind::EntityKind;
 use super::name::{LONGEST_NAME, check_name};
 use super::quota::{self, LONGEST_SESSIONS, TRUST_POLICY_SIZE};
-use super::record::{Document, Role, Tags};
-use super::state::State;
+use super::record::{IamRole, StoredPolicy, Tags};
+use super::state::IamState;
 use super::{IamError, arn};
 
-impl State {
+impl IamState {
     /// Keeps a new role; answers its ARN.
-    pub(super) fn create_role(&mut self, name: &str, role: Role) -> Result<String, IamError> {
+    pub(super) fn create_role(&mut self, name: &str, role: IamRole) -> Result<String, IamError> {
         check_name(name, LONGEST_NAME)?;
         self.check_trust(name, &role.trust)?;
         check_longest_session(role.longest_session)?;
         self.check_boundary(role.permissions.boundary.as_deref())?;
-        let arn = arn::entity(Kind::Role, &role.path, name);
+        let arn = arn::entity(EntityKind::Role, &role.path, name);
         self.roles.create(name, role)?;
         Ok(arn)
     }
 
-    pub(super) fn set_trust(&mut self, name: &str, trust: Document<TrustPolicy>) -> Result<(), IamError> {
+    pub(super) fn set_trust(&mut self, name: &str, trust: StoredPolicy<TrustPolicy>) -> Result<(), IamError> {
         self.check_trust(name, &trust)?;
         self.roles.change(name, |role| {
             role.trust = trust;
@@ -53,7 +53,7 @@ impl State {
     }
 
     /// IAM refuses a trust policy that names a user or a role which doesn't exist.
-    fn check_trust(&self, role: &str, trust: &Document<TrustPolicy>) -> Result<(), IamError> {
+    fn check_trust(&self, role: &str, trust: &StoredPolicy<TrustPolicy>) -> Result<(), IamError> {
         let (size, limit) = (quota::size([trust.text.as_str()]), TRUST_POLICY_SIZE);
         if size > limit {
             return Err(IamError::TooLarge { kind: "trust policy", name: role.to_owned(), size, limit });
@@ -61,7 +61,7 @@ impl State {
         let prefix = arn::root().trim_end_matches("root").to_owned();
         for named in trust.policy.named_arns() {
             let own = named.starts_with(&prefix) && named != arn::root();
-            if own && !matches!(self.entity_of(named), Some((Kind::User | Kind::Role, _))) {
+            if own && !matches!(self.entity_of(named), Some((EntityKind::User | EntityKind::Role, _))) {
                 return Err(IamError::UnknownPrincipal(named.to_owned()));
             }
         }

@@ -7,11 +7,11 @@ use std::sync::PoisonError;
 
 use aws_credential_types::Credentials;
 
-use super::kind::Kind;
+use super::kind::EntityKind;
 use super::managed::ManagedPolicy;
-use super::record::{Document, Key, Owner, Policies, Role, User};
-use super::state::State;
-use super::{Iam, IamError};
+use super::record::{IamRole, IamUser, KeyOwner, Policies, StoredAccessKey, StoredPolicy};
+use super::state::IamState;
+use super::{IamError, IamService};
 
 /// A long-lived access key.
 #[derive(Clone, PartialEq, Eq)]
@@ -36,15 +36,15 @@ impl AccessKey {
     }
 }
 
-impl Iam {
+impl IamService {
     /// Makes a role from a trust policy and inline policies, each a name and a document; answers
     /// its ARN. Its longest session is one hour.
     ///
     /// # Errors
     /// If the role exists, or something in it isn't what IAM takes.
     pub fn create_role(&self, name: &str, trust: &str, policies: &[(&str, &str)]) -> Result<String, IamError> {
-        let mut role = Role::new(trust.to_owned().try_into()?, self.clock.now())?;
-        role.permissions.policies = inline(Kind::Role, name, policies)?;
+        let mut role = IamRole::new(trust.to_owned().try_into()?, self.clock.now())?;
+        role.permissions.policies = inline(EntityKind::Role, name, policies)?;
         self.change(|state| state.create_role(name, role))
     }
 
@@ -61,8 +61,8 @@ impl Iam {
     /// # Errors
     /// If the user exists, or something in it isn't what IAM takes.
     pub fn create_user(&self, name: &str, policies: &[(&str, &str)]) -> Result<String, IamError> {
-        let mut user = User::new(self.clock.now())?;
-        user.permissions.policies = inline(Kind::User, name, policies)?;
+        let mut user = IamUser::new(self.clock.now())?;
+        user.permissions.policies = inline(EntityKind::User, name, policies)?;
         self.change(|state| state.create_user(name, user))
     }
 
@@ -71,7 +71,7 @@ impl Iam {
     /// # Errors
     /// If the user doesn't exist.
     pub fn create_access_key(&self, user: &str) -> Result<AccessKey, IamError> {
-        let (id, key) = Key::new(Owner::User(user.to_owned()), self.clock.now())?;
+        let (id, key) = StoredAccessKey::new(KeyOwner::User(user.to_owned()), self.clock.now())?;
         let secret = key.secret.clone();
         self.change(|state| {
             state.users.find(user)?;
@@ -109,7 +109,7 @@ impl Iam {
     /// If the role doesn't exist, or the policy isn't what IAM takes.
     pub fn put_role_policy(&self, role: &str, name: &str, document: &str) -> Result<(), IamError> {
         let document = document.to_owned().try_into()?;
-        self.change(|state| state.put_inline_policy(Kind::Role, role, name, document))
+        self.change(|state| state.put_inline_policy(EntityKind::Role, role, name, document))
     }
 
     /// Adds or replaces an inline policy of a user.
@@ -118,7 +118,7 @@ impl Iam {
     /// If the user doesn't exist, or the policy isn't what IAM takes.
     pub fn put_user_policy(&self, user: &str, name: &str, document: &str) -> Result<(), IamError> {
         let document = document.to_owned().try_into()?;
-        self.change(|state| state.put_inline_policy(Kind::User, user, name, document))
+        self.change(|state| state.put_inline_policy(EntityKind::User, user, name, document))
     }
 
     /// Attaches a managed policy to a role.
@@ -126,7 +126,7 @@ impl Iam {
     /// # Errors
     /// If the role or the policy doesn't exist.
     pub fn attach_role_policy(&self, role: &str, policy_arn: &str) -> Result<(), IamError> {
-        self.change(|state| state.attach_policy(Kind::Role, role, policy_arn))
+        self.change(|state| state.attach_policy(EntityKind::Role, role, policy_arn))
     }
 
     /// Attaches a managed policy to a user.
@@ -134,7 +134,7 @@ impl Iam {
     /// # Errors
     /// If the user or the policy doesn't exist.
     pub fn attach_user_policy(&self, user: &str, policy_arn: &str) -> Result<(), IamError> {
-        self.change(|state| state.attach_policy(Kind::User, user, policy_arn))
+        self.change(|state| state.attach_policy(EntityKind::User, user, policy_arn))
     }
 
     /// Sets the permissions boundary of a role, a managed policy.
@@ -162,19 +162,19 @@ impl Iam {
     }
 
     /// One change at a time: what is kept and what is in memory never differ for a reader.
-    pub(super) fn change<T>(&self, change: impl FnOnce(&mut State) -> Result<T, IamError>) -> Result<T, IamError> {
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut IamState) -> Result<T, IamError>) -> Result<T, IamError> {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         change(&mut state)
     }
 }
 
-fn inline(kind: Kind, owner: &str, written: &[(&str, &str)]) -> Result<Policies, IamError> {
+fn inline(kind: EntityKind, owner: &str, written: &[(&str, &str)]) -> Result<Policies, IamError> {
     let mut policies = Policies::default();
     for (name, text) in written {
         if policies.inline.contains_key(*name) {
             return Err(IamError::EntityAlreadyExists { kind: "policy", name: (*name).to_owned() });
         }
-        policies.put(kind, owner, name, Document::try_from((*text).to_owned())?)?;
+        policies.put(kind, owner, name, StoredPolicy::try_from((*text).to_owned())?)?;
     }
     Ok(policies)
 }

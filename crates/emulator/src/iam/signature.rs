@@ -13,7 +13,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use super::{Caller, Iam, TokenError};
+use super::{Caller, IamService, TokenError};
 
 /// How far the time of a signature may be from the machine's, in seconds. Source: as above,
 /// "requests expire".
@@ -76,7 +76,7 @@ impl SignatureError {
 
 /// What a signature has to be made for.
 #[derive(Debug, Clone, Copy)]
-pub struct Scope {
+pub struct CredentialScope {
     /// The service's name in credentials, such as `sts`.
     pub service: &'static str,
     /// The only region that the service takes; `None` if any.
@@ -97,7 +97,7 @@ struct Authorization<'a> {
 ///
 /// # Errors
 /// If the request isn't signed, or not by the key that it names, for this service, just now.
-pub fn verify(iam: &Iam, request: &Request<Bytes>, scope: Scope) -> Result<Caller, SignatureError> {
+pub fn verify(iam: &IamService, request: &Request<Bytes>, scope: CredentialScope) -> Result<Caller, SignatureError> {
     let headers = request.headers();
     let authorization = header(headers, "authorization").ok_or(SignatureError::Missing)?;
     let authorization = parse(authorization)?;
@@ -162,7 +162,7 @@ fn parse(header: &str) -> Result<Authorization<'_>, SignatureError> {
     }
 }
 
-fn check_scope(authorization: &Authorization<'_>, time: &str, scope: Scope) -> Result<(), SignatureError> {
+fn check_scope(authorization: &Authorization<'_>, time: &str, scope: CredentialScope) -> Result<(), SignatureError> {
     if authorization.service != scope.service {
         return Err(SignatureError::Scope(format!(
             "Credential should be scoped to correct service: '{}'. ",

@@ -10,11 +10,11 @@ use serde_json::Value;
 
 use super::caller::{Caller, CallerIdentity};
 use super::document::IdentityPolicy;
-use super::evaluate::{Grants, Identity};
-use super::kind::Kind;
+use super::evaluate::{EvaluatedIdentity, Grants};
+use super::kind::EntityKind;
 use super::managed::ManagedPolicy;
-use super::record::{Group, Key, Owner, Policies, Role, Session, User};
-use super::table::Table;
+use super::record::{IamGroup, IamRole, IamUser, KeyOwner, Policies, StoredAccessKey, StsSession};
+use super::table::IamTable;
 use super::{IamError, arn, aws_managed};
 use crate::documents::Documents;
 
@@ -22,38 +22,38 @@ use crate::documents::Documents;
 const POLICIES: &str = "iam-policies";
 
 /// Everything there is, by name; managed policies by ARN, keys and sessions by access key id.
-pub(super) struct State {
-    pub(super) users: Table<User>,
-    pub(super) roles: Table<Role>,
-    pub(super) groups: Table<Group>,
-    pub(super) policies: Table<ManagedPolicy>,
-    pub(super) keys: Table<Key>,
-    pub(super) sessions: Table<Session>,
+pub(super) struct IamState {
+    pub(super) users: IamTable<IamUser>,
+    pub(super) roles: IamTable<IamRole>,
+    pub(super) groups: IamTable<IamGroup>,
+    pub(super) policies: IamTable<ManagedPolicy>,
+    pub(super) keys: IamTable<StoredAccessKey>,
+    pub(super) sessions: IamTable<StsSession>,
     /// AWS's own managed policies, which every account has.
     pub(super) aws_policies: BTreeMap<String, ManagedPolicy>,
     root_key: (String, String),
 }
 
-impl State {
+impl IamState {
     pub(super) fn load(documents: &Arc<dyn Documents>, now: Timestamp) -> Result<Self, IamError> {
         upgrade_policies(&**documents, now)?;
-        let mut keys: Table<Key> = Table::load(documents, "iam-access-keys", "access key")?;
-        let known = keys.iter().find(|(_, key)| key.owner == Owner::Root);
+        let mut keys: IamTable<StoredAccessKey> = IamTable::load(documents, "iam-access-keys", "access key")?;
+        let known = keys.iter().find(|(_, key)| key.owner == KeyOwner::Root);
         let root_key = match known {
             Some((id, key)) => (id.clone(), key.secret.clone()),
             None => {
-                let (id, key) = Key::new(Owner::Root, now)?;
+                let (id, key) = StoredAccessKey::new(KeyOwner::Root, now)?;
                 let secret = key.secret.clone();
                 keys.put(&id, key)?;
                 (id, secret)
             }
         };
         Ok(Self {
-            users: Table::load(documents, "iam-users", "user")?,
-            roles: Table::load(documents, "iam-roles", "role")?,
-            groups: Table::load(documents, "iam-groups", "group")?,
-            policies: Table::load(documents, POLICIES, "policy")?,
-            sessions: Table::load(documents, "iam-sessions", "session")?,
+            users: IamTable::load(documents, "iam-users", "user")?,
+            roles: IamTable::load(documents, "iam-roles", "role")?,
+            groups: IamTable::load(documents, "iam-groups", "group")?,
+            policies: IamTable::load(documents, POLICIES, "policy")?,
+            sessions: IamTable::load(documents, "iam-sessions", "session")?,
             aws_policies: aws_managed::policies()?,
             keys,
             root_key,
@@ -80,8 +80,8 @@ impl State {
             }
         } else {
             match &self.keys.get(access_key_id)?.owner {
-                Owner::Root => CallerIdentity::Root,
-                Owner::User(name) => {
+                KeyOwner::Root => CallerIdentity::Root,
+                KeyOwner::User(name) => {
                     let user = self.users.get(name)?;
                     CallerIdentity::User { name: name.clone(), path: user.path.clone(), id: user.id.clone() }
                 }
@@ -97,32 +97,32 @@ impl State {
             return Some(Grants { session, ..self.role_grants(role) });
         }
         match &self.keys.get(access_key_id)?.owner {
-            Owner::Root => Some(Grants { identity: Identity::Root, boundary: None, session: Vec::new() }),
-            Owner::User(name) => Some(self.user_grants(self.users.get(name)?)),
+            KeyOwner::Root => Some(Grants { identity: EvaluatedIdentity::Root, boundary: None, session: Vec::new() }),
+            KeyOwner::User(name) => Some(self.user_grants(self.users.get(name)?)),
         }
     }
 
     /// The role of a session. The session of a role that was deleted, and perhaps made anew, is
     /// nobody's.
-    fn role_of(&self, session: &Session) -> Option<&Role> {
+    fn role_of(&self, session: &StsSession) -> Option<&IamRole> {
         self.roles.get(&session.role).filter(|role| role.id == session.role_id)
     }
 
     /// What a user, a role or a group grants by itself; a user has what its groups have as well.
-    pub(super) fn entity_grants(&self, kind: Kind, name: &str) -> Result<Grants, IamError> {
+    pub(super) fn entity_grants(&self, kind: EntityKind, name: &str) -> Result<Grants, IamError> {
         Ok(match kind {
-            Kind::User => self.user_grants(self.users.find(name)?),
-            Kind::Role => self.role_grants(self.roles.find(name)?),
-            Kind::Group => self.granted([&self.groups.find(name)?.policies], None),
+            EntityKind::User => self.user_grants(self.users.find(name)?),
+            EntityKind::Role => self.role_grants(self.roles.find(name)?),
+            EntityKind::Group => self.granted([&self.groups.find(name)?.policies], None),
         })
     }
 
-    fn user_grants(&self, user: &User) -> Grants {
+    fn user_grants(&self, user: &IamUser) -> Grants {
         let groups = user.groups.iter().filter_map(|name| self.groups.get(name)).map(|group| &group.policies);
         self.granted([&user.permissions.policies].into_iter().chain(groups), user.permissions.boundary.as_deref())
     }
 
-    fn role_grants(&self, role: &Role) -> Grants {
+    fn role_grants(&self, role: &IamRole) -> Grants {
         self.granted([&role.permissions.policies], role.permissions.boundary.as_deref())
     }
 
@@ -138,7 +138,7 @@ impl State {
             Some(policy) => policy.default.document.policy.clone(),
             None => Arc::new(IdentityPolicy::nothing()),
         });
-        Grants { identity: Identity::Policies(granted), boundary, session: Vec::new() }
+        Grants { identity: EvaluatedIdentity::Policies(granted), boundary, session: Vec::new() }
     }
 
     /// A managed policy, of the account's own or of AWS's.
@@ -147,18 +147,18 @@ impl State {
     }
 
     /// The ARN of a user, a role or a group.
-    pub(super) fn arn_of(&self, kind: Kind, name: &str) -> Option<String> {
+    pub(super) fn arn_of(&self, kind: EntityKind, name: &str) -> Option<String> {
         let path = match kind {
-            Kind::User => &self.users.get(name)?.path,
-            Kind::Role => &self.roles.get(name)?.path,
-            Kind::Group => &self.groups.get(name)?.path,
+            EntityKind::User => &self.users.get(name)?.path,
+            EntityKind::Role => &self.roles.get(name)?.path,
+            EntityKind::Group => &self.groups.get(name)?.path,
         };
         Some(arn::entity(kind, path, name))
     }
 
     /// The user, the role or the group that has this ARN.
-    pub(super) fn entity_of<'a>(&self, arn: &'a str) -> Option<(Kind, &'a str)> {
-        let kind = Kind::ALL.into_iter().find(|kind| arn.starts_with(&format!("{}/", arn::entities(*kind))))?;
+    pub(super) fn entity_of<'a>(&self, arn: &'a str) -> Option<(EntityKind, &'a str)> {
+        let kind = EntityKind::ALL.into_iter().find(|kind| arn.starts_with(&format!("{}/", arn::entities(*kind))))?;
         let (_, name) = arn.rsplit_once('/')?;
         (self.arn_of(kind, name)? == arn).then_some((kind, name))
     }
@@ -186,7 +186,7 @@ mod tests {
     use super::*;
     use crate::database::Database;
     use crate::documents::StoredDocuments;
-    use crate::iam::context::Context;
+    use crate::iam::context::ConditionContext;
 
     const MAY_PUT: &str =
         r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:PutObject","Resource":"*"}}"#;
@@ -194,8 +194,10 @@ mod tests {
     const TRUST: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"000000000000"},"Action":"sts:AssumeRole"}}"#;
     const POLICY: &str = "arn:aws:iam::000000000000:policy/p";
 
-    fn may(state: &State, key: &str, action: &str) -> bool {
-        state.grants(key).is_some_and(|grants| grants.evaluate(action, "arn:aws:s3:::a/b", &Context::default()).is_ok())
+    fn may(state: &IamState, key: &str, action: &str) -> bool {
+        state
+            .grants(key)
+            .is_some_and(|grants| grants.evaluate(action, "arn:aws:s3:::a/b", &ConditionContext::default()).is_ok())
     }
 
     /// Documents in the shapes of 0.1, before there were paths, groups and versions.
@@ -226,7 +228,7 @@ mod tests {
             documents.put(table, key, value).expect("kept");
         }
         let now: Timestamp = "2026-02-01T00:00:00Z".parse().expect("a timestamp");
-        let state = State::load(&documents, now).expect("the identities");
+        let state = IamState::load(&documents, now).expect("the identities");
         assert_eq!((state.root_key_id(), state.root_secret()), ("AKIAROOT", "root's"));
         assert_eq!(state.caller("AKIALEA").expect("lea").arn(), "arn:aws:iam::000000000000:user/lea");
         assert!(
@@ -242,7 +244,7 @@ mod tests {
         assert_eq!((policy.default.id().as_str(), policy.default.document.text.as_str()), ("v1", MAY_PUT));
 
         // Once more, now that it is written in the new shape: nothing is made anew.
-        let again = State::load(&documents, now).expect("the identities");
+        let again = IamState::load(&documents, now).expect("the identities");
         assert_eq!(again.find_policy(POLICY).expect("the policy").id, policy.id);
     }
 
@@ -255,7 +257,7 @@ mod tests {
         documents
             .put("iam-access-keys", "AKIALEA", json!({ "secret": "s", "owner": { "user": "lea" }, "active": true }))
             .expect("kept");
-        let state = State::load(&documents, Timestamp::UNIX_EPOCH).expect("the identities");
+        let state = IamState::load(&documents, Timestamp::UNIX_EPOCH).expect("the identities");
         assert!(!may(&state, "AKIALEA", "s3:PutObject"));
     }
 }

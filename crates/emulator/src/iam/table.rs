@@ -11,7 +11,7 @@ use super::IamError;
 use crate::documents::Documents;
 
 /// Records by name.
-pub(super) struct Table<T> {
+pub(super) struct IamTable<T> {
     documents: Arc<dyn Documents>,
     /// Where the documents keep them.
     table: &'static str,
@@ -20,7 +20,7 @@ pub(super) struct Table<T> {
     rows: BTreeMap<String, T>,
 }
 
-impl<T: Serialize + DeserializeOwned> Table<T> {
+impl<T: Serialize + DeserializeOwned> IamTable<T> {
     /// Reads all records.
     pub(super) fn load(
         documents: &Arc<dyn Documents>,

@@ -1,18 +1,18 @@
 //! Users and their access keys: making and deleting them. It owns what has to go before a user can.
 
 use super::error::Obstacle;
-use super::kind::Kind;
+use super::kind::EntityKind;
 use super::name::{LONGEST_NAME, check_name};
-use super::record::{Key, Owner, User};
-use super::state::State;
+use super::record::{IamUser, KeyOwner, StoredAccessKey};
+use super::state::IamState;
 use super::{IamError, arn, quota};
 
-impl State {
+impl IamState {
     /// Keeps a new user; answers its ARN.
-    pub(super) fn create_user(&mut self, name: &str, user: User) -> Result<String, IamError> {
+    pub(super) fn create_user(&mut self, name: &str, user: IamUser) -> Result<String, IamError> {
         check_name(name, LONGEST_NAME)?;
         self.check_boundary(user.permissions.boundary.as_deref())?;
-        let arn = arn::entity(Kind::User, &user.path, name);
+        let arn = arn::entity(EntityKind::User, &user.path, name);
         self.users.create(name, user)?;
         Ok(arn)
     }
@@ -33,12 +33,12 @@ impl State {
     }
 
     /// The keys of a user, by identifier.
-    pub(super) fn access_keys(&self, user: &str) -> impl Iterator<Item = (&String, &Key)> {
-        self.keys.iter().filter(move |(_, key)| matches!(&key.owner, Owner::User(name) if name == user))
+    pub(super) fn access_keys(&self, user: &str) -> impl Iterator<Item = (&String, &StoredAccessKey)> {
+        self.keys.iter().filter(move |(_, key)| matches!(&key.owner, KeyOwner::User(name) if name == user))
     }
 
     /// Keeps a new access key of a user that has fewer than the quota.
-    pub(super) fn create_access_key(&mut self, user: &str, id: &str, key: Key) -> Result<(), IamError> {
+    pub(super) fn create_access_key(&mut self, user: &str, id: &str, key: StoredAccessKey) -> Result<(), IamError> {
         self.users.find(user)?;
         if self.access_keys(user).count() >= quota::ACCESS_KEYS {
             return Err(IamError::LimitExceeded { quota: "AccessKeysPerUser", limit: quota::ACCESS_KEYS });

@@ -16,7 +16,7 @@ use jiff::fmt::rfc2822::DateTimeParser;
 
 /// What of a body a visitor gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum RangePart {
     /// All of it.
     Whole,
     /// These bytes.
@@ -28,25 +28,25 @@ pub(super) enum Part {
 }
 
 /// Decides what of a body of `length` bytes a visitor gets. Only a 200 has conditions and ranges.
-pub(super) fn part(status: StatusCode, headers: &HeaderMap, length: u64, request: &HeaderMap) -> Part {
+pub(super) fn part(status: StatusCode, headers: &HeaderMap, length: u64, request: &HeaderMap) -> RangePart {
     if status != StatusCode::OK {
-        return Part::Whole;
+        return RangePart::Whole;
     }
     if is_known(headers, request) {
-        return Part::NotModified;
+        return RangePart::NotModified;
     }
     let Some(range) = text(request, &RANGE) else {
-        return Part::Whole;
+        return RangePart::Whole;
     };
     if let Some(condition) = text(request, &IF_RANGE)
         && text(headers, &ETAG) != Some(condition)
         && text(headers, &LAST_MODIFIED) != Some(condition)
     {
-        return Part::Whole;
+        return RangePart::Whole;
     }
     // Several ranges, other units and what isn't well formed are ignored, as the RFC allows.
     let Some((first, last)) = range.strip_prefix("bytes=").and_then(|range| range.trim().split_once('-')) else {
-        return Part::Whole;
+        return RangePart::Whole;
     };
     let number = |text: &str| {
         if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse::<u64>().ok() } else { None }
@@ -55,9 +55,9 @@ pub(super) fn part(status: StatusCode, headers: &HeaderMap, length: u64, request
         (true, _, false, Some(suffix)) => length.saturating_sub(suffix)..length,
         (false, Some(first), true, _) => first..length,
         (false, Some(first), false, Some(last)) if first <= last => first..last.saturating_add(1).min(length),
-        _ => return Part::Whole,
+        _ => return RangePart::Whole,
     };
-    if range.is_empty() { Part::NotSatisfiable } else { Part::Range(range) }
+    if range.is_empty() { RangePart::NotSatisfiable } else { RangePart::Range(range) }
 }
 
 /// Whether the visitor's conditions say that it has this very answer.
@@ -88,14 +88,14 @@ pub(super) fn response(
     status: StatusCode,
     headers: &HeaderMap,
     length: u64,
-    part: &Part,
+    part: &RangePart,
     body: Body,
 ) -> Response<Body> {
     let mut response = Response::new(if *method == Method::HEAD { Body::empty() } else { body });
     *response.headers_mut() = headers.clone();
     let (status, sent) = match part {
-        Part::Whole => (status, length),
-        Part::Range(range) => {
+        RangePart::Whole => (status, length),
+        RangePart::Range(range) => {
             set(
                 &mut response,
                 CONTENT_RANGE,
@@ -103,13 +103,13 @@ pub(super) fn response(
             );
             (StatusCode::PARTIAL_CONTENT, range.end.saturating_sub(range.start))
         }
-        Part::NotModified => {
+        RangePart::NotModified => {
             response.headers_mut().remove(CONTENT_TYPE);
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             *response.body_mut() = Body::empty();
             return response;
         }
-        Part::NotSatisfiable => {
+        RangePart::NotSatisfiable => {
             set(&mut response, CONTENT_RANGE, &format!("bytes */{length}"));
             *response.body_mut() = Body::empty();
             (StatusCode::RANGE_NOT_SATISFIABLE, 0)
@@ -138,24 +138,27 @@ mod tests {
     #[test]
     fn ranges() {
         for (range, expected) in [
-            ("bytes=0-0", Part::Range(0..1)),
-            ("bytes=2-", Part::Range(2..10)),
-            ("bytes=-3", Part::Range(7..10)),
-            ("bytes=-30", Part::Range(0..10)),
-            ("bytes=5-99", Part::Range(5..10)),
-            ("bytes=10-", Part::NotSatisfiable),
-            ("bytes=-0", Part::NotSatisfiable),
-            ("bytes=5-2", Part::Whole),
-            ("bytes=0-1,3-4", Part::Whole),
-            ("bytes=-", Part::Whole),
-            ("bytes=+1-2", Part::Whole),
-            ("lines=0-1", Part::Whole),
+            ("bytes=0-0", RangePart::Range(0..1)),
+            ("bytes=2-", RangePart::Range(2..10)),
+            ("bytes=-3", RangePart::Range(7..10)),
+            ("bytes=-30", RangePart::Range(0..10)),
+            ("bytes=5-99", RangePart::Range(5..10)),
+            ("bytes=10-", RangePart::NotSatisfiable),
+            ("bytes=-0", RangePart::NotSatisfiable),
+            ("bytes=5-2", RangePart::Whole),
+            ("bytes=0-1,3-4", RangePart::Whole),
+            ("bytes=-", RangePart::Whole),
+            ("bytes=+1-2", RangePart::Whole),
+            ("lines=0-1", RangePart::Whole),
         ] {
             assert_eq!(part(StatusCode::OK, &HeaderMap::new(), 10, &headers(&[(RANGE, range)])), expected, "{range}");
-            assert_eq!(part(StatusCode::NOT_FOUND, &HeaderMap::new(), 10, &headers(&[(RANGE, range)])), Part::Whole);
+            assert_eq!(
+                part(StatusCode::NOT_FOUND, &HeaderMap::new(), 10, &headers(&[(RANGE, range)])),
+                RangePart::Whole
+            );
         }
         let own = headers(&[(ETAG, "\"a\"")]);
-        for (condition, expected) in [("\"a\"", Part::Range(0..1)), ("\"b\"", Part::Whole)] {
+        for (condition, expected) in [("\"a\"", RangePart::Range(0..1)), ("\"b\"", RangePart::Whole)] {
             let request = headers(&[(RANGE, "bytes=0-0"), (IF_RANGE, condition)]);
             assert_eq!(part(StatusCode::OK, &own, 10, &request), expected);
         }
@@ -175,12 +178,12 @@ mod tests {
             (IF_MODIFIED_SINCE, "yesterday", false),
         ] {
             assert_eq!(
-                part(StatusCode::OK, &own, 1, &headers(&[(name, value)])) == Part::NotModified,
+                part(StatusCode::OK, &own, 1, &headers(&[(name, value)])) == RangePart::NotModified,
                 known,
                 "{value}"
             );
         }
         let both = headers(&[(IF_NONE_MATCH, "\"b\""), (IF_MODIFIED_SINCE, "Fri, 01 Jan 2027 00:00:00 GMT")]);
-        assert_eq!(part(StatusCode::OK, &own, 1, &both), Part::Whole, "the ETag goes before the date");
+        assert_eq!(part(StatusCode::OK, &own, 1, &both), RangePart::Whole, "the ETag goes before the date");
     }
 }

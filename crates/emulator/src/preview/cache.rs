@@ -16,7 +16,7 @@ pub(super) const LARGEST: u64 = 16 << 20;
 
 /// An answer that is held. Cloning it copies no body.
 #[derive(Debug, Clone)]
-pub(super) struct Held {
+pub(super) struct CachedObject {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
@@ -31,22 +31,22 @@ pub(super) struct Held {
 }
 
 /// Answers by path.
-pub(super) struct Cache {
-    held: LruCache<ViewerPath, Held>,
+pub(super) struct PreviewCache {
+    held: LruCache<ViewerPath, CachedObject>,
     bytes: u64,
     capacity: u64,
 }
 
-impl Cache {
+impl PreviewCache {
     pub(super) fn new(capacity: u64) -> Self {
         Self { held: LruCache::unbounded(), bytes: 0, capacity }
     }
 
-    pub(super) fn get(&mut self, path: &ViewerPath) -> Option<&mut Held> {
+    pub(super) fn get(&mut self, path: &ViewerPath) -> Option<&mut CachedObject> {
         self.held.get_mut(path)
     }
 
-    pub(super) fn put(&mut self, path: ViewerPath, held: Held) {
+    pub(super) fn put(&mut self, path: ViewerPath, held: CachedObject) {
         self.bytes += size(&held);
         if let Some((_, old)) = self.held.push(path, held) {
             self.bytes = self.bytes.saturating_sub(size(&old));
@@ -67,7 +67,7 @@ impl Cache {
 }
 
 /// Bytes that an answer is counted with; an empty one isn't free.
-fn size(held: &Held) -> u64 {
+fn size(held: &CachedObject) -> u64 {
     const OVERHEAD: u64 = 512;
     u64::try_from(held.body.len()).unwrap_or(u64::MAX).saturating_add(OVERHEAD)
 }
@@ -76,8 +76,8 @@ fn size(held: &Held) -> u64 {
 mod tests {
     use super::*;
 
-    fn held(length: usize) -> Held {
-        Held {
+    fn held(length: usize) -> CachedObject {
+        CachedObject {
             status: StatusCode::OK,
             headers: HeaderMap::new(),
             body: Bytes::from(vec![0; length]),
@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn the_least_recently_used_goes_first_and_the_bound_is_kept() {
         let path = ViewerPath::new;
-        let mut cache = Cache::new(5_000);
+        let mut cache = PreviewCache::new(5_000);
         cache.put(path("/a"), held(1_500));
         cache.put(path("/b"), held(1_500));
         assert!(cache.get(&path("/a")).is_some());

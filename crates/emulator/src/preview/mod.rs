@@ -23,10 +23,10 @@ use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 use thiserror::Error;
 
 use crate::cloudfront::path::tags;
-use crate::cloudfront::{CloudFront, CloudFrontError, ViewerPath};
-use crate::s3::{Error as StoreError, ObjectInfo, Store};
-use answer::{Part, part, response, set};
-use cache::{CAPACITY, Cache, Held, LARGEST};
+use crate::cloudfront::{CloudFrontError, CloudFrontService, ViewerPath};
+use crate::s3::{ObjectInfo, ObjectStore, S3Failure as StoreError};
+use answer::{RangePart, part, response, set};
+use cache::{CAPACITY, CachedObject, LARGEST, PreviewCache};
 use freshness::Freshness;
 
 /// Where an answer came from, in the header `x-cache`.
@@ -34,7 +34,7 @@ const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 
 /// Why the edge can't answer.
 #[derive(Debug, Error)]
-enum EdgeError {
+enum PreviewError {
     #[error("the distribution can't be served: {0}")]
     CloudFront(#[from] CloudFrontError),
     #[error("the bucket can't be read: {0}")]
@@ -48,10 +48,10 @@ enum EdgeError {
 /// One distribution with its cache.
 #[derive(Clone)]
 struct Edge {
-    cloudfront: CloudFront,
-    store: Store,
+    cloudfront: CloudFrontService,
+    store: ObjectStore,
     distribution: String,
-    cache: Arc<Mutex<Cache>>,
+    cache: Arc<Mutex<PreviewCache>>,
 }
 
 /// The site of a distribution, for GET and HEAD on any path. The cache is empty at first and lives
@@ -59,13 +59,17 @@ struct Edge {
 ///
 /// # Errors
 /// If there is no such distribution.
-pub fn router(cloudfront: &CloudFront, store: &Store, distribution: &str) -> Result<Router, CloudFrontError> {
+pub fn router(
+    cloudfront: &CloudFrontService,
+    store: &ObjectStore,
+    distribution: &str,
+) -> Result<Router, CloudFrontError> {
     cloudfront.distribution(distribution)?;
     let edge = Edge {
         cloudfront: cloudfront.clone(),
         store: store.clone(),
         distribution: distribution.to_owned(),
-        cache: Arc::new(Mutex::new(Cache::new(CAPACITY))),
+        cache: Arc::new(Mutex::new(PreviewCache::new(CAPACITY))),
     };
     Ok(Router::new().fallback(serve).with_state(edge))
 }
@@ -92,7 +96,7 @@ async fn serve(State(edge): State<Edge>, request: Request) -> Response<Body> {
 }
 
 impl Edge {
-    async fn answer(&self, request: &Parts) -> Result<Response<Body>, EdgeError> {
+    async fn answer(&self, request: &Parts) -> Result<Response<Body>, PreviewError> {
         let path = ViewerPath::new(request.uri.path());
         let now = self.cloudfront.clock().now();
         let held = self.held(&path)?;
@@ -117,7 +121,7 @@ impl Edge {
             && held.headers == origin.headers
             && held.headers.contains_key(ETAG)
         {
-            let confirmed = Held { since: now, fresh_until, seen, ..held };
+            let confirmed = CachedObject { since: now, fresh_until, seen, ..held };
             self.lock(|cache| cache.put(path, confirmed.clone()));
             return Ok(self.give(request, &confirmed, "RefreshHit from tidegate"));
         }
@@ -126,19 +130,19 @@ impl Edge {
             return self.pass(request, origin);
         }
         let body = match origin.body {
-            website::Body::Text(text) => Bytes::from_static(text.as_bytes()),
-            website::Body::Object { content, .. } => content.bytes().await?,
+            website::WebsiteBody::Text(text) => Bytes::from_static(text.as_bytes()),
+            website::WebsiteBody::Object { content, .. } => content.bytes().await?,
         };
         let (status, headers) = (origin.status, origin.headers);
         let named = distribution.cache_tags.as_ref().and_then(|name| headers.get(name.as_str()));
         let tags = named.and_then(|value| value.to_str().ok()).map(tags).unwrap_or_default();
-        let held = Held { status, headers, body, since: now, fresh_until, seen, tags };
+        let held = CachedObject { status, headers, body, since: now, fresh_until, seen, tags };
         self.lock(|cache| cache.put(path, held.clone()));
         Ok(self.give(request, &held, "Miss from tidegate"))
     }
 
     /// What is held for a path and wasn't cleared by an invalidation.
-    fn held(&self, path: &ViewerPath) -> Result<Option<Held>, EdgeError> {
+    fn held(&self, path: &ViewerPath) -> Result<Option<CachedObject>, PreviewError> {
         let Some(held) = self.lock(|cache| cache.get(path).cloned()) else {
             return Ok(None);
         };
@@ -152,11 +156,11 @@ impl Edge {
         Ok(Some(held))
     }
 
-    fn give(&self, request: &Parts, held: &Held, x_cache: &str) -> Response<Body> {
+    fn give(&self, request: &Parts, held: &CachedObject, x_cache: &str) -> Response<Body> {
         let length = u64::try_from(held.body.len()).unwrap_or(u64::MAX);
         let part = part(held.status, &held.headers, length, &request.headers);
         let body = match &part {
-            Part::Range(range) => {
+            RangePart::Range(range) => {
                 let place = |at: u64| usize::try_from(at).unwrap_or(held.body.len()).min(held.body.len());
                 held.body.slice(place(range.start)..place(range.end))
             }
@@ -172,29 +176,29 @@ impl Edge {
     }
 
     /// Hands on what isn't held, without reading it into memory.
-    fn pass(&self, request: &Parts, origin: website::Answer) -> Result<Response<Body>, EdgeError> {
+    fn pass(&self, request: &Parts, origin: website::WebsiteAnswer) -> Result<Response<Body>, PreviewError> {
         let length = origin.body.length();
         let part = part(origin.status, &origin.headers, length, &request.headers);
         let body = match (origin.body, &part) {
-            (website::Body::Text(text), _) => Body::from(text),
-            (website::Body::Object { key, content }, Part::Range(range)) => {
+            (website::WebsiteBody::Text(text), _) => Body::from(text),
+            (website::WebsiteBody::Object { key, content }, RangePart::Range(range)) => {
                 drop(content);
                 let distribution = self.cloudfront.distribution(&self.distribution)?;
                 let select = |info: &ObjectInfo| Ok(range.start.min(info.size)..range.end.min(info.size));
                 let object = self.store.get_range(&distribution.origin.bucket, &key, select)?;
                 if website::etag(&object.info) != origin.headers.get(ETAG).cloned() {
-                    return Err(EdgeError::Replaced);
+                    return Err(PreviewError::Replaced);
                 }
                 Body::from_stream(object.content.stream())
             }
-            (website::Body::Object { content, .. }, _) => Body::from_stream(content.stream()),
+            (website::WebsiteBody::Object { content, .. }, _) => Body::from_stream(content.stream()),
         };
         let mut response = response(&request.method, origin.status, &origin.headers, length, &part, body);
         set(&mut response, X_CACHE, "Miss from tidegate");
         Ok(response)
     }
 
-    fn lock<T>(&self, use_cache: impl FnOnce(&mut Cache) -> T) -> T {
+    fn lock<T>(&self, use_cache: impl FnOnce(&mut PreviewCache) -> T) -> T {
         use_cache(&mut self.cache.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

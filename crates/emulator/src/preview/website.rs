@@ -15,7 +15,7 @@ use jiff::fmt::rfc2822::DateTimePrinter;
 
 use crate::cloudfront::{Distribution, ViewerPath};
 use crate::s3::object::ObjectInfo;
-use crate::s3::{Content, Error, Store};
+use crate::s3::{ObjectStore, S3Failure, StagedContent};
 
 /// The index document of a bucket without website configuration.
 const INDEX: &str = "index.html";
@@ -25,21 +25,21 @@ const ERROR_PAGES: [&str; 2] = ["404.html", "error.html"];
 const DEFAULT_TYPE: &str = "binary/octet-stream";
 
 /// What the origin answers.
-pub(super) struct Answer {
+pub(super) struct WebsiteAnswer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
-    pub(super) body: Body,
+    pub(super) body: WebsiteBody,
 }
 
 /// The body of an answer.
-pub(super) enum Body {
+pub(super) enum WebsiteBody {
     /// Text of our own.
     Text(&'static str),
     /// The content of the object with this key.
-    Object { key: String, content: Content },
+    Object { key: String, content: StagedContent },
 }
 
-impl Body {
+impl WebsiteBody {
     pub(super) fn length(&self) -> u64 {
         match self {
             Self::Text(text) => u64::try_from(text.len()).unwrap_or(u64::MAX),
@@ -49,7 +49,11 @@ impl Body {
 }
 
 /// Answers the request for `path`.
-pub(super) fn answer(store: &Store, distribution: &Distribution, path: &ViewerPath) -> Result<Answer, Error> {
+pub(super) fn answer(
+    store: &ObjectStore,
+    distribution: &Distribution,
+    path: &ViewerPath,
+) -> Result<WebsiteAnswer, S3Failure> {
     let bucket = &distribution.origin.bucket;
     let website = store.bucket(bucket)?.website;
     let index = website.as_ref().map_or(INDEX, |website| &website.index_document);
@@ -83,15 +87,15 @@ pub(super) fn answer(store: &Store, distribution: &Distribution, path: &ViewerPa
         }
     }
     let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))]);
-    let body = Body::Text("<!doctype html><title>404 Not Found</title><h1>404 Not Found</h1>\n");
-    Ok(Answer { status: StatusCode::NOT_FOUND, headers, body })
+    let body = WebsiteBody::Text("<!doctype html><title>404 Not Found</title><h1>404 Not Found</h1>\n");
+    Ok(WebsiteAnswer { status: StatusCode::NOT_FOUND, headers, body })
 }
 
-fn find(store: &Store, bucket: &str, key: &str, status: StatusCode) -> Result<Option<Answer>, Error> {
+fn find(store: &ObjectStore, bucket: &str, key: &str, status: StatusCode) -> Result<Option<WebsiteAnswer>, S3Failure> {
     let object = match store.get(bucket, key) {
         Ok(object) => object,
         // A key that S3 would never take isn't there either.
-        Err(Error::NoSuchKey | Error::KeyTooLong) => return Ok(None),
+        Err(S3Failure::NoSuchKey | S3Failure::KeyTooLong) => return Ok(None),
         Err(error) => return Err(error),
     };
     let headers = headers(&object.info);
@@ -102,24 +106,24 @@ fn find(store: &Store, bucket: &str, key: &str, status: StatusCode) -> Result<Op
         answer.headers.extend(headers.get(CACHE_CONTROL).cloned().map(|value| (CACHE_CONTROL, value)));
         return Ok(Some(answer));
     }
-    let body = Body::Object { key: key.to_owned(), content: object.content };
-    Ok(Some(Answer { status, headers, body }))
+    let body = WebsiteBody::Object { key: key.to_owned(), content: object.content };
+    Ok(Some(WebsiteAnswer { status, headers, body }))
 }
 
-fn is_there(store: &Store, bucket: &str, key: &str) -> Result<bool, Error> {
+fn is_there(store: &ObjectStore, bucket: &str, key: &str) -> Result<bool, S3Failure> {
     match store.head(bucket, key) {
         Ok(_) => Ok(true),
-        Err(Error::NoSuchKey | Error::KeyTooLong) => Ok(false),
+        Err(S3Failure::NoSuchKey | S3Failure::KeyTooLong) => Ok(false),
         Err(error) => Err(error),
     }
 }
 
-fn redirect(status: StatusCode, target: &str) -> Answer {
+fn redirect(status: StatusCode, target: &str) -> WebsiteAnswer {
     let mut headers = HeaderMap::new();
     if let Ok(target) = HeaderValue::from_str(target) {
         headers.insert(LOCATION, target);
     }
-    Answer { status, headers, body: Body::Text("") }
+    WebsiteAnswer { status, headers, body: WebsiteBody::Text("") }
 }
 
 /// The ETag of an object as a header.

@@ -6,31 +6,31 @@ mod parameters;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 
-pub(crate) use parameters::{Form, Parameters};
+pub(crate) use parameters::{Parameters, QueryForm};
 
-use crate::iam::signature::{self, Scope};
-use crate::iam::{Caller, Denied, Iam};
-use crate::xml::{self, Element};
+use crate::iam::signature::{self, CredentialScope};
+use crate::iam::{AccessDenied, Caller, IamService};
+use crate::xml::{self, XmlElement};
 
 /// What sets one service apart from the others that speak the protocol.
-pub(crate) struct Protocol {
+pub(crate) struct QueryProtocol {
     /// The namespace of its answers.
     pub(crate) namespace: &'static str,
     /// The version of its API.
     pub(crate) version: &'static str,
     /// What requests have to be signed for.
-    pub(crate) scope: Scope,
+    pub(crate) scope: CredentialScope,
 }
 
 /// A failure: status, code and message as AWS gives them.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub(crate) struct QueryFailure {
     status: StatusCode,
     code: &'static str,
     message: String,
 }
 
-impl Failure {
+impl QueryFailure {
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into() }
     }
@@ -62,8 +62,8 @@ impl Failure {
     }
 }
 
-impl From<Denied> for Failure {
-    fn from(denied: Denied) -> Self {
+impl From<AccessDenied> for QueryFailure {
+    fn from(denied: AccessDenied) -> Self {
         Self::new(StatusCode::FORBIDDEN, "AccessDenied", denied.to_string())
     }
 }
@@ -74,23 +74,23 @@ fn member(parameter: &str) -> String {
     characters.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(characters).collect()
 }
 
-impl Protocol {
+impl QueryProtocol {
     /// Answers one request with what `act` makes of the caller, the action and its parameters: the
     /// children of the action's result, none for an action without a result; `None` for an action that
     /// isn't there.
     pub(crate) fn handle(
         &self,
-        iam: &Iam,
+        iam: &IamService,
         request: &Request<Bytes>,
-        act: impl FnOnce(&Caller, &str, Parameters) -> Option<Result<Vec<Element>, Failure>>,
+        act: impl FnOnce(&Caller, &str, Parameters) -> Option<Result<Vec<XmlElement>, QueryFailure>>,
     ) -> Response<Bytes> {
         match self.answer(iam, request, act) {
             Ok((action, children)) => {
                 let request_id = xml::request_id();
-                let metadata = Element::new("ResponseMetadata").with(Element::text("RequestId", &request_id));
+                let metadata = XmlElement::new("ResponseMetadata").with(XmlElement::text("RequestId", &request_id));
                 let result =
-                    (!children.is_empty()).then(|| Element::new(format!("{action}Result")).with_each(children));
-                let root = Element::new(format!("{action}Response")).with_each(result).with(metadata);
+                    (!children.is_empty()).then(|| XmlElement::new(format!("{action}Result")).with_each(children));
+                let root = XmlElement::new(format!("{action}Response")).with_each(result).with(metadata);
                 xml::answer(StatusCode::OK, self.namespace, &request_id, &root)
             }
             Err(failure) => xml::error(self.namespace, failure.status, failure.code, &failure.message),
@@ -99,16 +99,16 @@ impl Protocol {
 
     fn answer(
         &self,
-        iam: &Iam,
+        iam: &IamService,
         request: &Request<Bytes>,
-        act: impl FnOnce(&Caller, &str, Parameters) -> Option<Result<Vec<Element>, Failure>>,
-    ) -> Result<(String, Vec<Element>), Failure> {
+        act: impl FnOnce(&Caller, &str, Parameters) -> Option<Result<Vec<XmlElement>, QueryFailure>>,
+    ) -> Result<(String, Vec<XmlElement>), QueryFailure> {
         if request.method() != Method::POST {
             let message = "this stand-in takes requests by POST only";
-            return Err(Failure::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message));
+            return Err(QueryFailure::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message));
         }
         let caller = signature::verify(iam, request, self.scope)
-            .map_err(|error| Failure::new(error.status(), error.code(), error.to_string()))?;
+            .map_err(|error| QueryFailure::new(error.status(), error.code(), error.to_string()))?;
         let mut parameters = Parameters::read(request.body())?;
         let action = parameters.take("Action").unwrap_or_default();
         let version = parameters.take("Version").unwrap_or_default();
@@ -117,7 +117,7 @@ impl Protocol {
             Some(result) => Ok((action, result?)),
             None => {
                 let message = format!("Could not find operation {action} for version {version}");
-                Err(Failure::new(StatusCode::BAD_REQUEST, "InvalidAction", message))
+                Err(QueryFailure::new(StatusCode::BAD_REQUEST, "InvalidAction", message))
             }
         }
     }

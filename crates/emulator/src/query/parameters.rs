@@ -6,10 +6,10 @@ use std::ops::RangeInclusive;
 
 use http::StatusCode;
 
-use super::Failure;
+use super::QueryFailure;
 
 /// What a text may look like.
-pub(crate) struct Form {
+pub(crate) struct QueryForm {
     /// Fewest and most characters.
     pub(crate) length: RangeInclusive<usize>,
     /// Which characters it may have.
@@ -18,21 +18,21 @@ pub(crate) struct Form {
     pub(crate) pattern: &'static str,
 }
 
-impl Form {
+impl QueryForm {
     /// Checks a value.
-    pub(crate) fn check(&self, value: &str, parameter: &str) -> Result<(), Failure> {
+    pub(crate) fn check(&self, value: &str, parameter: &str) -> Result<(), QueryFailure> {
         let length = value.chars().count();
         if length < *self.length.start() {
             let constraint = format!("have length greater than or equal to {}", self.length.start());
-            return Err(Failure::constraint(value, parameter, &constraint));
+            return Err(QueryFailure::constraint(value, parameter, &constraint));
         }
         if length > *self.length.end() {
             let constraint = format!("have length less than or equal to {}", self.length.end());
-            return Err(Failure::constraint(value, parameter, &constraint));
+            return Err(QueryFailure::constraint(value, parameter, &constraint));
         }
         if !value.chars().all(self.allowed) {
             let constraint = format!("satisfy regular expression pattern: {}", self.pattern);
-            return Err(Failure::constraint(value, parameter, &constraint));
+            return Err(QueryFailure::constraint(value, parameter, &constraint));
         }
         Ok(())
     }
@@ -43,12 +43,12 @@ impl Form {
 pub(crate) struct Parameters(BTreeMap<String, String>);
 
 impl Parameters {
-    pub(super) fn read(body: &[u8]) -> Result<Self, Failure> {
+    pub(super) fn read(body: &[u8]) -> Result<Self, QueryFailure> {
         let mut fields = BTreeMap::new();
         for (name, value) in url::form_urlencoded::parse(body) {
             if fields.insert(name.clone().into_owned(), value.into_owned()).is_some() {
                 let message = format!("the parameter {name} occurs twice");
-                return Err(Failure::new(StatusCode::BAD_REQUEST, "MalformedQueryString", message));
+                return Err(QueryFailure::new(StatusCode::BAD_REQUEST, "MalformedQueryString", message));
             }
         }
         Ok(Self(fields))
@@ -60,53 +60,53 @@ impl Parameters {
     }
 
     /// A text of some form.
-    pub(crate) fn text(&mut self, name: &str, form: &Form) -> Result<Option<String>, Failure> {
+    pub(crate) fn text(&mut self, name: &str, form: &QueryForm) -> Result<Option<String>, QueryFailure> {
         let value = self.take(name);
         value.map(|value| form.check(&value, name).map(|()| value)).transpose()
     }
 
     /// A text of some form that has to be there.
-    pub(crate) fn required(&mut self, name: &str, form: &Form) -> Result<String, Failure> {
-        self.text(name, form)?.ok_or_else(|| Failure::missing(name))
+    pub(crate) fn required(&mut self, name: &str, form: &QueryForm) -> Result<String, QueryFailure> {
+        self.text(name, form)?.ok_or_else(|| QueryFailure::missing(name))
     }
 
     /// A whole number within bounds.
-    pub(crate) fn number(&mut self, name: &str, bounds: RangeInclusive<u32>) -> Result<Option<u32>, Failure> {
+    pub(crate) fn number(&mut self, name: &str, bounds: RangeInclusive<u32>) -> Result<Option<u32>, QueryFailure> {
         let Some(value) = self.take(name) else {
             return Ok(None);
         };
         let number: i64 = value.parse().map_err(|_| {
             let message = format!("{value} isn't a number, which {name} has to be");
-            Failure::new(StatusCode::BAD_REQUEST, "MalformedInput", message)
+            QueryFailure::new(StatusCode::BAD_REQUEST, "MalformedInput", message)
         })?;
         if number < i64::from(*bounds.start()) {
             let constraint = format!("have value greater than or equal to {}", bounds.start());
-            return Err(Failure::constraint(&value, name, &constraint));
+            return Err(QueryFailure::constraint(&value, name, &constraint));
         }
         match u32::try_from(number) {
             Ok(number) if bounds.contains(&number) => Ok(Some(number)),
             _ => {
                 let constraint = format!("have value less than or equal to {}", bounds.end());
-                Err(Failure::constraint(&value, name, &constraint))
+                Err(QueryFailure::constraint(&value, name, &constraint))
             }
         }
     }
 
     /// `true` or `false`.
-    pub(crate) fn boolean(&mut self, name: &str) -> Result<Option<bool>, Failure> {
+    pub(crate) fn boolean(&mut self, name: &str) -> Result<Option<bool>, QueryFailure> {
         match self.take(name).as_deref() {
             None => Ok(None),
             Some("true") => Ok(Some(true)),
             Some("false") => Ok(Some(false)),
             Some(other) => {
                 let message = format!("{other} isn't a boolean, which {name} has to be");
-                Err(Failure::new(StatusCode::BAD_REQUEST, "MalformedInput", message))
+                Err(QueryFailure::new(StatusCode::BAD_REQUEST, "MalformedInput", message))
             }
         }
     }
 
     /// One of a few words.
-    pub(crate) fn word<T: Copy>(&mut self, name: &str, words: &[(&str, T)]) -> Result<Option<T>, Failure> {
+    pub(crate) fn word<T: Copy>(&mut self, name: &str, words: &[(&str, T)]) -> Result<Option<T>, QueryFailure> {
         let Some(value) = self.take(name) else {
             return Ok(None);
         };
@@ -115,7 +115,7 @@ impl Parameters {
             None => {
                 let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
                 let constraint = format!("satisfy enum value set: [{}]", words.join(", "));
-                Err(Failure::constraint(&value, name, &constraint))
+                Err(QueryFailure::constraint(&value, name, &constraint))
             }
         }
     }
@@ -157,10 +157,10 @@ impl Parameters {
     }
 
     /// Session tags, MFA and the like would change what a request means: refused, not ignored.
-    pub(crate) fn finish(self, action: &str) -> Result<(), Failure> {
+    pub(crate) fn finish(self, action: &str) -> Result<(), QueryFailure> {
         match self.0.keys().next() {
             None => Ok(()),
-            Some(name) => Err(Failure::not_implemented(format!(
+            Some(name) => Err(QueryFailure::not_implemented(format!(
                 "this stand-in doesn't implement the parameter {name} of {action}"
             ))),
         }

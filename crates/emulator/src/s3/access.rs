@@ -13,12 +13,12 @@ use s3s::{
 };
 
 use super::{
-    Store,
-    error::Error,
+    ObjectStore,
+    error::S3Failure,
     service::{REGION, source_of},
 };
 use crate::iam::document::BucketPolicy;
-use crate::iam::{ACCOUNT_ID, Access, Iam, TokenError};
+use crate::iam::{ACCOUNT_ID, AccessRequest, IamService, TokenError};
 
 /// Request headers that are condition keys under the same name.
 const HEADER_KEYS: [(&str, &str); 14] = [
@@ -50,16 +50,16 @@ pub(super) fn object_arn(bucket: &str, key: &str) -> String {
 
 /// The gate before every operation.
 #[derive(Clone)]
-pub(super) struct Gate {
-    pub(super) iam: Iam,
+pub(super) struct Authorizer {
+    pub(super) iam: IamService,
     /// Where buckets say where they are and whose.
-    pub(super) store: Store,
+    pub(super) store: ObjectStore,
 }
 
 /// Condition keys of one request.
 pub(super) type Context = Vec<(String, String)>;
 
-impl Gate {
+impl Authorizer {
     /// Asks for one action.
     pub(super) fn ask(
         &self,
@@ -67,19 +67,19 @@ impl Gate {
         action: &str,
         resource: &str,
         context: &Context,
-    ) -> Result<(), Error> {
+    ) -> Result<(), S3Failure> {
         let context: Vec<(&str, &str)> = context.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-        let request = Access { action, resource, context: &context };
+        let request = AccessRequest { action, resource, context: &context };
         let policy = self.policy(resource);
         match credentials {
             Some(credentials) => self
                 .iam
                 .authorize_at(Some(&credentials.access_key), &request, policy.as_ref())
-                .map_err(|denied| Error::AccessDenied(denied.to_string())),
+                .map_err(|denied| S3Failure::AccessDenied(denied.to_string())),
             None => self
                 .iam
                 .authorize_at(None, &request, policy.as_ref())
-                .map_err(|_| Error::AccessDenied("Access Denied".to_owned())),
+                .map_err(|_| S3Failure::AccessDenied("Access Denied".to_owned())),
         }
     }
 
@@ -152,7 +152,7 @@ fn header_context(headers: &HeaderMap) -> Context {
 }
 
 #[async_trait::async_trait]
-impl S3Auth for Gate {
+impl S3Auth for Authorizer {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
         match self.iam.secret_key(access_key) {
             Some(found) => Ok(SecretKey::from(found.secret)),
@@ -196,7 +196,7 @@ fn presented_token(context: &S3AccessContext<'_>) -> Option<String> {
 }
 
 #[async_trait::async_trait]
-impl S3Access for Gate {
+impl S3Access for Authorizer {
     /// Before the operation is even read: the caller is known, its session is alive, and the bucket's owner is the expected one.
     async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
         let denied = || S3Error::with_message(S3ErrorCode::AccessDenied, "Access Denied");

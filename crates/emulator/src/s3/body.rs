@@ -22,17 +22,17 @@ use tokio::io::AsyncWriteExt as _;
 
 use super::{
     checksum::{Algorithm, Digester, Digests},
-    content::{Content, Piece},
-    error::Error,
+    content::{ContentPiece, StagedContent},
+    error::S3Failure,
 };
-use crate::database::{BODIES, Change, Database, SMALL_BODIES, StorageError};
+use crate::database::{BODIES, Database, DatabaseChange, DatabaseError, SMALL_BODIES};
 
 /// Bodies up to this size lie in the database when the store has a directory. Above it, a file of its own costs less.
 const SMALL_BODY: u64 = 64 * 1024;
 
 /// A stretch of one body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Segment {
+pub(crate) struct BodySegment {
     pub(crate) body: u64,
     pub(crate) start: u64,
     pub(crate) length: u64,
@@ -77,14 +77,14 @@ fn remove(path: &Path) {
 }
 
 /// A body that has arrived whole and that no record names yet; forgotten unless it is stored.
-pub(crate) struct Staged {
+pub(crate) struct StagedBody {
     number: u64,
     pub(crate) size: u64,
     pub(crate) digests: Digests,
-    place: Place,
+    place: SegmentRange,
 }
 
-enum Place {
+enum SegmentRange {
     Database(Bytes),
     File(StagedFile),
 }
@@ -116,7 +116,7 @@ impl Bodies {
     }
 
     /// Bodies in `directory` and `database`; removes files that nothing names.
-    pub(crate) fn open(directory: PathBuf, database: &Database) -> Result<Self, StorageError> {
+    pub(crate) fn open(directory: PathBuf, database: &Database) -> Result<Self, DatabaseError> {
         std::fs::create_dir_all(&directory)?;
         let last = database.read(|transaction| {
             let bodies = transaction.open_table(BODIES)?;
@@ -131,7 +131,7 @@ impl Bodies {
                     std::fs::remove_file(entry.path())?;
                 }
             }
-            Ok::<_, StorageError>(bodies.last()?.map_or(0, |(number, _)| number.value()))
+            Ok::<_, DatabaseError>(bodies.last()?.map_or(0, |(number, _)| number.value()))
         })?;
         Ok(Self { directory: Some(directory), next: AtomicU64::new(last + 1), open: Arc::default() })
     }
@@ -141,7 +141,7 @@ impl Bodies {
     }
 
     /// Takes a body in, at most `largest` bytes, and digests it on the way.
-    pub(crate) async fn stage<S, E>(&self, body: S, algorithm: Algorithm, largest: u64) -> Result<Staged, Error>
+    pub(crate) async fn stage<S, E>(&self, body: S, algorithm: Algorithm, largest: u64) -> Result<StagedBody, S3Failure>
     where
         S: Stream<Item = Result<Bytes, E>>,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -157,7 +157,7 @@ impl Bodies {
             digester.update(&chunk);
             size += chunk.len() as u64;
             if size > largest {
-                return Err(Error::EntityTooLarge);
+                return Err(S3Failure::EntityTooLarge);
             }
             match (&mut file, &self.directory) {
                 (Some((file, _)), _) => file.write_all(&chunk).await?,
@@ -177,43 +177,43 @@ impl Bodies {
             Some((mut file, staged)) => {
                 file.flush().await?;
                 file.sync_data().await?;
-                Place::File(staged)
+                SegmentRange::File(staged)
             }
-            None => Place::Database(held.freeze()),
+            None => SegmentRange::Database(held.freeze()),
         };
-        Ok(Staged { number, size, digests: digester.finish(), place })
+        Ok(StagedBody { number, size, digests: digester.finish(), place })
     }
 
     /// Makes a staged body lasting, with one user.
-    pub(crate) fn store(staged: Staged, change: &mut Change<'_>) -> Result<Segment, Error> {
+    pub(crate) fn store(staged: StagedBody, change: &mut DatabaseChange<'_>) -> Result<BodySegment, S3Failure> {
         change.transaction.open_table(BODIES)?.insert(staged.number, 1)?;
         match staged.place {
-            Place::Database(bytes) => {
+            SegmentRange::Database(bytes) => {
                 change.transaction.open_table(SMALL_BODIES)?.insert(staged.number, bytes.as_ref())?;
             }
-            Place::File(file) => change.after_commit(move || file.keep()),
+            SegmentRange::File(file) => change.after_commit(move || file.keep()),
         }
-        Ok(Segment { body: staged.number, start: 0, length: staged.size })
+        Ok(BodySegment { body: staged.number, start: 0, length: staged.size })
     }
 
     /// Adds a user to each body.
-    pub(crate) fn retain(change: &mut Change<'_>, segments: &[Segment]) -> Result<(), Error> {
+    pub(crate) fn retain(change: &mut DatabaseChange<'_>, segments: &[BodySegment]) -> Result<(), S3Failure> {
         let mut bodies = change.transaction.open_table(BODIES)?;
         for segment in segments {
-            let users = bodies.get(segment.body)?.ok_or(StorageError::MissingBody(segment.body))?.value();
+            let users = bodies.get(segment.body)?.ok_or(DatabaseError::MissingBody(segment.body))?.value();
             bodies.insert(segment.body, users + 1)?;
         }
         Ok(())
     }
 
     /// Takes a user from each body, and forgets the bodies that have none left.
-    pub(crate) fn release(&self, change: &mut Change<'_>, segments: &[Segment]) -> Result<(), Error> {
+    pub(crate) fn release(&self, change: &mut DatabaseChange<'_>, segments: &[BodySegment]) -> Result<(), S3Failure> {
         let mut gone = Vec::new();
         {
             let mut bodies = change.transaction.open_table(BODIES)?;
             let mut small = change.transaction.open_table(SMALL_BODIES)?;
             for segment in segments {
-                let users = bodies.get(segment.body)?.ok_or(StorageError::MissingBody(segment.body))?.value();
+                let users = bodies.get(segment.body)?.ok_or(DatabaseError::MissingBody(segment.body))?.value();
                 if users > 1 {
                     bodies.insert(segment.body, users - 1)?;
                     continue;
@@ -239,41 +239,44 @@ impl Bodies {
         Ok(())
     }
 
-    /// Runs `lookup` such that the files of what it finds stay until they have been opened with [`Reading::content`].
-    pub(crate) fn reading<T>(&self, lookup: impl FnOnce(Reading<'_>) -> Result<T, Error>) -> Result<T, Error> {
+    /// Runs `lookup` such that the files of what it finds stay until they have been opened with [`BodyReading::content`].
+    pub(crate) fn reading<T>(
+        &self,
+        lookup: impl FnOnce(BodyReading<'_>) -> Result<T, S3Failure>,
+    ) -> Result<T, S3Failure> {
         // A file is removed under this lock, after the record that named it is gone. So whoever finds a record while holding it
         // finds the file too.
         let files = self.open.lock();
-        lookup(Reading { directory: self.directory.as_deref(), files })
+        lookup(BodyReading { directory: self.directory.as_deref(), files })
     }
 }
 
 /// Why a body broke off: its reader verifies what was signed, and says by the text of its error alone what was wrong.
-fn refused_body(text: &str) -> Error {
+fn refused_body(text: &str) -> S3Failure {
     tracing::debug!(%text, "a body was not taken in");
     if text.contains("Sha256Mismatch") {
-        Error::SignedHashMismatch
+        S3Failure::SignedHashMismatch
     } else if text.contains("SignatureMismatch") {
-        Error::SignatureDoesNotMatch
+        S3Failure::SignatureDoesNotMatch
     } else {
-        Error::IncompleteBody
+        S3Failure::IncompleteBody
     }
 }
 
 /// The right to find bodies before they can vanish.
-pub(crate) struct Reading<'a> {
+pub(crate) struct BodyReading<'a> {
     directory: Option<&'a Path>,
     files: MutexGuard<'a, HashMap<u64, Weak<BodyFile>>>,
 }
 
-impl Reading<'_> {
+impl BodyReading<'_> {
     /// The bytes `range` of the content that `segments` make up.
     pub(crate) fn content(
         &mut self,
         transaction: &ReadTransaction,
-        segments: &[Segment],
+        segments: &[BodySegment],
         range: std::ops::Range<u64>,
-    ) -> Result<Content, Error> {
+    ) -> Result<StagedContent, S3Failure> {
         let small = transaction.open_table(SMALL_BODIES)?;
         let mut pieces = Vec::new();
         for part in cut(segments, &range) {
@@ -281,11 +284,11 @@ impl Reading<'_> {
                 let stretch = usize::try_from(part.start).ok().zip(usize::try_from(part.start + part.length).ok());
                 let bytes = stretch
                     .and_then(|(start, end)| bytes.value().get(start..end))
-                    .ok_or(StorageError::MissingBody(part.body))?;
-                pieces.push(Piece::Bytes(Bytes::copy_from_slice(bytes)));
+                    .ok_or(DatabaseError::MissingBody(part.body))?;
+                pieces.push(ContentPiece::Bytes(Bytes::copy_from_slice(bytes)));
                 continue;
             }
-            let directory = self.directory.ok_or(StorageError::MissingBody(part.body))?;
+            let directory = self.directory.ok_or(DatabaseError::MissingBody(part.body))?;
             let file = match self.files.get(&part.body).and_then(Weak::upgrade) {
                 Some(file) => file,
                 None => {
@@ -296,21 +299,25 @@ impl Reading<'_> {
                     file
                 }
             };
-            pieces.push(Piece::File { file, start: part.start, length: part.length });
+            pieces.push(ContentPiece::File { file, start: part.start, length: part.length });
         }
-        Ok(Content::new(pieces, range.end.saturating_sub(range.start)))
+        Ok(StagedContent::new(pieces, range.end.saturating_sub(range.start)))
     }
 }
 
 /// The segments that hold the bytes `range` of the content that `segments` make up.
-pub(crate) fn cut(segments: &[Segment], range: &std::ops::Range<u64>) -> Vec<Segment> {
+pub(crate) fn cut(segments: &[BodySegment], range: &std::ops::Range<u64>) -> Vec<BodySegment> {
     let mut found = Vec::new();
     let mut position = 0_u64;
     for segment in segments {
         let start = range.start.max(position);
         let end = range.end.min(position + segment.length);
         if start < end {
-            found.push(Segment { body: segment.body, start: segment.start + (start - position), length: end - start });
+            found.push(BodySegment {
+                body: segment.body,
+                start: segment.start + (start - position),
+                length: end - start,
+            });
         }
         position += segment.length;
     }
@@ -324,17 +331,17 @@ mod tests {
     #[test]
     fn a_range_is_cut_across_segments() {
         let segments = [
-            Segment { body: 1, start: 10, length: 5 },
-            Segment { body: 2, start: 0, length: 5 },
-            Segment { body: 3, start: 7, length: 5 },
+            BodySegment { body: 1, start: 10, length: 5 },
+            BodySegment { body: 2, start: 0, length: 5 },
+            BodySegment { body: 3, start: 7, length: 5 },
         ];
         assert_eq!(cut(&segments, &(0..15)), segments);
         assert_eq!(
             cut(&segments, &(3..11)),
             [
-                Segment { body: 1, start: 13, length: 2 },
-                Segment { body: 2, start: 0, length: 5 },
-                Segment { body: 3, start: 7, length: 1 },
+                BodySegment { body: 1, start: 13, length: 2 },
+                BodySegment { body: 2, start: 0, length: 5 },
+                BodySegment { body: 3, start: 7, length: 1 },
             ]
         );
         assert_eq!(cut(&segments, &(5..5)), []);

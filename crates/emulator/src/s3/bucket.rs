@@ -6,11 +6,11 @@ use redb::{ReadableTable, ReadableTableMetadata as _};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Store,
-    error::Error,
-    object::{Encryption, now, time_of},
+    ObjectStore,
+    error::S3Failure,
+    object::{ObjectEncryption, now, time_of},
 };
-use crate::database::{BUCKETS, Change, OBJECTS, UPLOADS, VERSIONS};
+use crate::database::{BUCKETS, DatabaseChange, OBJECTS, UPLOADS, VERSIONS};
 
 /// How the S3 website endpoint answers for a bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,18 +45,18 @@ impl Ownership {
     }
 
     /// Reads the name in the API.
-    pub(crate) fn parse(name: &str) -> Result<Self, Error> {
+    pub(crate) fn parse(name: &str) -> Result<Self, S3Failure> {
         [Self::BucketOwnerEnforced, Self::BucketOwnerPreferred, Self::ObjectWriter]
             .into_iter()
             .find(|ownership| ownership.name() == name)
-            .ok_or(Error::InvalidArgument("Invalid x-amz-object-ownership header"))
+            .ok_or(S3Failure::InvalidArgument("Invalid x-amz-object-ownership header"))
     }
 }
 
 /// A bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Bucket {
+pub struct BucketRecord {
     /// Seconds since 1970.
     created: u64,
     /// Its website configuration.
@@ -64,7 +64,7 @@ pub struct Bucket {
     /// Whether ACLs are on.
     pub ownership: Ownership,
     /// How objects are encrypted whose writer does not say it.
-    pub encryption: Encryption,
+    pub encryption: ObjectEncryption,
     /// Whether what is replaced or deleted is kept as a version.
     pub versioned: bool,
     /// Its policy, as it was written.
@@ -102,7 +102,7 @@ impl Default for PublicAccessBlock {
     }
 }
 
-impl Bucket {
+impl BucketRecord {
     /// When it was created, to the second.
     #[must_use]
     pub fn created(&self) -> SystemTime {
@@ -111,24 +111,27 @@ impl Bucket {
 }
 
 /// The record of `name` in an open table.
-pub(crate) fn find(buckets: &impl ReadableTable<&'static str, &'static [u8]>, name: &str) -> Result<Bucket, Error> {
+pub(crate) fn find(
+    buckets: &impl ReadableTable<&'static str, &'static [u8]>,
+    name: &str,
+) -> Result<BucketRecord, S3Failure> {
     match buckets.get(name)? {
         Some(record) => Ok(serde_json::from_slice(record.value())?),
-        None => Err(Error::NoSuchBucket),
+        None => Err(S3Failure::NoSuchBucket),
     }
 }
 
 /// Refuses a change in a bucket that is not there.
-pub(crate) fn require(change: &Change<'_>, name: &str) -> Result<Bucket, Error> {
+pub(crate) fn require(change: &DatabaseChange<'_>, name: &str) -> Result<BucketRecord, S3Failure> {
     find(&change.transaction.open_table(BUCKETS)?, name)
 }
 
-impl Store {
+impl ObjectStore {
     /// Creates a bucket with ACLs off.
     ///
     /// # Errors
     /// The name is not one, or the bucket is there already.
-    pub async fn create_bucket(&self, name: &str) -> Result<(), Error> {
+    pub async fn create_bucket(&self, name: &str) -> Result<(), S3Failure> {
         self.create_bucket_with(name, Ownership::default()).await
     }
 
@@ -136,18 +139,18 @@ impl Store {
     ///
     /// # Errors
     /// The name is not one, or the bucket is there already.
-    pub async fn create_bucket_with(&self, name: &str, ownership: Ownership) -> Result<(), Error> {
+    pub async fn create_bucket_with(&self, name: &str, ownership: Ownership) -> Result<(), S3Failure> {
         if !s3s::path::check_bucket_name(name) {
-            return Err(Error::InvalidBucketName);
+            return Err(S3Failure::InvalidBucketName);
         }
         let name = name.to_owned();
         self.database()
             .write(move |change| {
                 let mut buckets = change.transaction.open_table(BUCKETS)?;
                 if buckets.get(name.as_str())?.is_some() {
-                    return Err(Error::BucketAlreadyOwnedByYou);
+                    return Err(S3Failure::BucketAlreadyOwnedByYou);
                 }
-                let bucket = Bucket { created: now(), ownership, ..Bucket::default() };
+                let bucket = BucketRecord { created: now(), ownership, ..BucketRecord::default() };
                 buckets.insert(name.as_str(), serde_json::to_vec(&bucket)?.as_slice())?;
                 Ok(())
             })
@@ -158,7 +161,7 @@ impl Store {
     ///
     /// # Errors
     /// It is not there, or objects or unfinished uploads are in it.
-    pub async fn delete_bucket(&self, name: &str) -> Result<(), Error> {
+    pub async fn delete_bucket(&self, name: &str) -> Result<(), S3Failure> {
         let name = name.to_owned();
         self.database()
             .write(move |change| {
@@ -174,7 +177,7 @@ impl Store {
                     || version.is_some_and(|(place, _)| place.value().0 == name)
                     || upload.is_some_and(|(place, _)| place.value().0 == name)
                 {
-                    return Err(Error::BucketNotEmpty);
+                    return Err(S3Failure::BucketNotEmpty);
                 }
                 buckets.remove(name.as_str())?;
                 Ok(())
@@ -186,7 +189,7 @@ impl Store {
     ///
     /// # Errors
     /// It is not there.
-    pub fn bucket(&self, name: &str) -> Result<Bucket, Error> {
+    pub fn bucket(&self, name: &str) -> Result<BucketRecord, S3Failure> {
         self.database().read(|transaction| find(&transaction.open_table(BUCKETS)?, name))
     }
 
@@ -194,7 +197,7 @@ impl Store {
     ///
     /// # Errors
     /// The storage failed.
-    pub fn buckets(&self) -> Result<Vec<(String, Bucket)>, Error> {
+    pub fn buckets(&self) -> Result<Vec<(String, BucketRecord)>, S3Failure> {
         self.database().read(|transaction| {
             let buckets = transaction.open_table(BUCKETS)?;
             let mut found = Vec::with_capacity(usize::try_from(buckets.len()?).unwrap_or_default());
@@ -210,7 +213,7 @@ impl Store {
     ///
     /// # Errors
     /// The bucket is not there.
-    pub async fn set_website(&self, name: &str, website: Option<Website>) -> Result<(), Error> {
+    pub async fn set_website(&self, name: &str, website: Option<Website>) -> Result<(), S3Failure> {
         self.change_bucket(name, move |bucket| bucket.website = website).await
     }
 
@@ -218,7 +221,7 @@ impl Store {
     ///
     /// # Errors
     /// The bucket is not there.
-    pub async fn set_ownership(&self, name: &str, ownership: Ownership) -> Result<(), Error> {
+    pub async fn set_ownership(&self, name: &str, ownership: Ownership) -> Result<(), S3Failure> {
         self.change_bucket(name, move |bucket| bucket.ownership = ownership).await
     }
 
@@ -226,7 +229,7 @@ impl Store {
     ///
     /// # Errors
     /// The bucket is not there.
-    pub async fn set_encryption(&self, name: &str, encryption: Encryption) -> Result<(), Error> {
+    pub async fn set_encryption(&self, name: &str, encryption: ObjectEncryption) -> Result<(), S3Failure> {
         self.change_bucket(name, move |bucket| bucket.encryption = encryption).await
     }
 
@@ -234,7 +237,7 @@ impl Store {
     ///
     /// # Errors
     /// The bucket is not there.
-    pub async fn set_versioned(&self, name: &str) -> Result<(), Error> {
+    pub async fn set_versioned(&self, name: &str) -> Result<(), S3Failure> {
         self.change_bucket(name, |bucket| bucket.versioned = true).await
     }
 
@@ -242,7 +245,7 @@ impl Store {
     ///
     /// # Errors
     /// The bucket is not there.
-    pub async fn set_region(&self, name: &str, region: &str) -> Result<(), Error> {
+    pub async fn set_region(&self, name: &str, region: &str) -> Result<(), S3Failure> {
         let region = Some(region.to_owned());
         self.change_bucket(name, move |bucket| bucket.region = region).await
     }
@@ -251,7 +254,7 @@ impl Store {
     ///
     /// # Errors
     /// The bucket is not there.
-    pub async fn set_policy(&self, name: &str, policy: Option<String>) -> Result<(), Error> {
+    pub async fn set_policy(&self, name: &str, policy: Option<String>) -> Result<(), S3Failure> {
         self.change_bucket(name, move |bucket| bucket.policy = policy).await
     }
 
@@ -259,7 +262,7 @@ impl Store {
     ///
     /// # Errors
     /// The bucket is not there.
-    pub async fn set_public_access_block(&self, name: &str, block: PublicAccessBlock) -> Result<(), Error> {
+    pub async fn set_public_access_block(&self, name: &str, block: PublicAccessBlock) -> Result<(), S3Failure> {
         self.change_bucket(name, move |bucket| bucket.public_access_block = block).await
     }
 
@@ -268,12 +271,16 @@ impl Store {
     ///
     /// # Errors
     /// The bucket is not there.
-    pub async fn set_owner(&self, name: &str, account: &str) -> Result<(), Error> {
+    pub async fn set_owner(&self, name: &str, account: &str) -> Result<(), S3Failure> {
         let account = Some(account.to_owned());
         self.change_bucket(name, move |bucket| bucket.owner = account).await
     }
 
-    async fn change_bucket(&self, name: &str, edit: impl FnOnce(&mut Bucket) + Send + 'static) -> Result<(), Error> {
+    async fn change_bucket(
+        &self,
+        name: &str,
+        edit: impl FnOnce(&mut BucketRecord) + Send + 'static,
+    ) -> Result<(), S3Failure> {
         let name = name.to_owned();
         self.database()
             .write(move |change| {

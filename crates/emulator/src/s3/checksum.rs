@@ -6,7 +6,7 @@ use http::HeaderMap;
 use s3s::crypto::{Checksum as _, Crc32, Crc32c, Crc64Nvme, Md5, Sha1, Sha256};
 use serde::{Deserialize, Serialize};
 
-use super::error::Error;
+use super::error::S3Failure;
 
 /// An algorithm that S3 accepts in `x-amz-checksum-*`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -55,11 +55,11 @@ impl Algorithm {
     ///
     /// # Errors
     /// S3 has no such algorithm.
-    pub fn parse(name: &str) -> Result<Self, Error> {
+    pub fn parse(name: &str) -> Result<Self, S3Failure> {
         Self::ALL
             .into_iter()
             .find(|algorithm| algorithm.name() == name)
-            .ok_or(Error::InvalidRequest("Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]"))
+            .ok_or(S3Failure::InvalidRequest("Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]"))
     }
 
     /// Bytes of a value.
@@ -75,34 +75,34 @@ impl Algorithm {
     /// What a multipart upload with this algorithm gets unless it asks otherwise.
     /// Source: "Checking object integrity in Amazon S3", table of checksum types.
     #[must_use]
-    pub fn default_kind(self) -> Kind {
+    pub fn default_kind(self) -> ChecksumKind {
         match self {
-            Self::Crc64Nvme => Kind::FullObject,
-            Self::Crc32 | Self::Crc32c | Self::Sha1 | Self::Sha256 => Kind::Composite,
+            Self::Crc64Nvme => ChecksumKind::FullObject,
+            Self::Crc32 | Self::Crc32c | Self::Sha1 | Self::Sha256 => ChecksumKind::Composite,
         }
     }
 
     /// Whether multipart uploads may have a checksum of this kind. Source: the same table.
     #[must_use]
-    pub fn allows(self, kind: Kind) -> bool {
+    pub fn allows(self, kind: ChecksumKind) -> bool {
         match self {
-            Self::Crc64Nvme => kind == Kind::FullObject,
+            Self::Crc64Nvme => kind == ChecksumKind::FullObject,
             Self::Crc32 | Self::Crc32c => true,
-            Self::Sha1 | Self::Sha256 => kind == Kind::Composite,
+            Self::Sha1 | Self::Sha256 => kind == ChecksumKind::Composite,
         }
     }
 }
 
 /// What a checksum of a multipart object is computed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Kind {
+pub enum ChecksumKind {
     /// All bytes of the object.
     FullObject,
     /// The checksums of the parts, one after another; the value ends in `-` and the number of parts.
     Composite,
 }
 
-impl Kind {
+impl ChecksumKind {
     /// The name in `x-amz-checksum-type`.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -121,7 +121,7 @@ pub struct Checksum {
     /// Base64, with `-N` for a composite one.
     pub value: String,
     /// What it was computed over.
-    pub kind: Kind,
+    pub kind: ChecksumKind,
 }
 
 impl Checksum {
@@ -132,18 +132,18 @@ impl Checksum {
     pub(crate) fn composite<'a>(
         algorithm: Algorithm,
         parts: impl IntoIterator<Item = &'a Checksum>,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, S3Failure> {
         let mut hasher = Hasher::new(algorithm);
         let mut count = 0_usize;
         for part in parts {
             if part.algorithm != algorithm {
-                return Err(Error::InvalidPart);
+                return Err(S3Failure::InvalidPart);
             }
-            let bytes = BASE64.decode(&part.value).map_err(|_| Error::InvalidPart)?;
+            let bytes = BASE64.decode(&part.value).map_err(|_| S3Failure::InvalidPart)?;
             hasher.update(&bytes);
             count += 1;
         }
-        Ok(Self { algorithm, value: format!("{}-{count}", hasher.finish()), kind: Kind::Composite })
+        Ok(Self { algorithm, value: format!("{}-{count}", hasher.finish()), kind: ChecksumKind::Composite })
     }
 }
 
@@ -156,31 +156,31 @@ impl Checksum {
     pub(crate) fn joined<'a>(
         algorithm: Algorithm,
         parts: impl IntoIterator<Item = (&'a Checksum, u64)>,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, S3Failure> {
         let crc = match algorithm {
             Algorithm::Crc32 => CrcAlgorithm::Crc32IsoHdlc,
             Algorithm::Crc32c => CrcAlgorithm::Crc32Iscsi,
             Algorithm::Crc64Nvme => CrcAlgorithm::Crc64Nvme,
-            Algorithm::Sha1 | Algorithm::Sha256 => return Err(Error::InvalidPart),
+            Algorithm::Sha1 | Algorithm::Sha256 => return Err(S3Failure::InvalidPart),
         };
         let mut sum = CrcDigest::new(crc).finalize();
         for (part, size) in parts {
-            let bytes = BASE64.decode(&part.value).map_err(|_| Error::InvalidPart)?;
+            let bytes = BASE64.decode(&part.value).map_err(|_| S3Failure::InvalidPart)?;
             if part.algorithm != algorithm || bytes.len() > 8 {
-                return Err(Error::InvalidPart);
+                return Err(S3Failure::InvalidPart);
             }
             let value = bytes.iter().fold(0_u64, |value, byte| (value << 8) | u64::from(*byte));
             sum = checksum_combine(crc, sum, value, size);
         }
         let bytes = sum.to_be_bytes();
         let significant = bytes.get(bytes.len() - algorithm.length()..).unwrap_or_default();
-        Ok(Self { algorithm, value: BASE64.encode(significant), kind: Kind::FullObject })
+        Ok(Self { algorithm, value: BASE64.encode(significant), kind: ChecksumKind::FullObject })
     }
 }
 
 /// A value that the client sent and that must hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Claim {
+pub(crate) struct ClaimedChecksum {
     pub(crate) algorithm: Algorithm,
     pub(crate) value: String,
 }
@@ -189,23 +189,23 @@ pub(crate) struct Claim {
 ///
 /// # Errors
 /// Several claims, or a value that is no checksum.
-pub(crate) fn claimed(headers: &HeaderMap) -> Result<Option<Claim>, Error> {
+pub(crate) fn claimed(headers: &HeaderMap) -> Result<Option<ClaimedChecksum>, S3Failure> {
     let mut claim = None;
     for algorithm in Algorithm::ALL {
         let Some(value) = headers.get(algorithm.header()) else {
             continue;
         };
-        let value = value.to_str().map_err(|_| Error::InvalidDigest(algorithm.header()))?;
-        let bytes = BASE64.decode(value).map_err(|_| Error::InvalidDigest(algorithm.header()))?;
+        let value = value.to_str().map_err(|_| S3Failure::InvalidDigest(algorithm.header()))?;
+        let bytes = BASE64.decode(value).map_err(|_| S3Failure::InvalidDigest(algorithm.header()))?;
         if bytes.len() != algorithm.length() {
-            return Err(Error::InvalidDigest(algorithm.header()));
+            return Err(S3Failure::InvalidDigest(algorithm.header()));
         }
         if claim.is_some() {
-            return Err(Error::InvalidRequest(
+            return Err(S3Failure::InvalidRequest(
                 "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.",
             ));
         }
-        claim = Some(Claim { algorithm, value: value.to_owned() });
+        claim = Some(ClaimedChecksum { algorithm, value: value.to_owned() });
     }
     Ok(claim)
 }
@@ -279,16 +279,20 @@ impl Digester {
     pub(crate) fn finish(self) -> Digests {
         Digests {
             md5: hex::encode(self.md5.finalize()),
-            checksum: Checksum { algorithm: self.algorithm, value: self.checksum.finish(), kind: Kind::FullObject },
+            checksum: Checksum {
+                algorithm: self.algorithm,
+                value: self.checksum.finish(),
+                kind: ChecksumKind::FullObject,
+            },
         }
     }
 }
 
 /// The MD5, in lower-case hex, of the MD5s of parts: the first half of a multipart ETag.
-pub(crate) fn md5_of_md5s<'a>(parts: impl IntoIterator<Item = &'a str>) -> Result<String, Error> {
+pub(crate) fn md5_of_md5s<'a>(parts: impl IntoIterator<Item = &'a str>) -> Result<String, S3Failure> {
     let mut md5 = Md5::new();
     for part in parts {
-        md5.update(&hex::decode(part).map_err(|_| Error::InvalidPart)?);
+        md5.update(&hex::decode(part).map_err(|_| S3Failure::InvalidPart)?);
     }
     Ok(hex::encode(md5.finalize()))
 }
@@ -353,9 +357,9 @@ mod tests {
         headers.insert("x-amz-checksum-crc32", "y/Q5Jg==".parse().unwrap());
         assert_eq!(claimed(&headers).unwrap().unwrap().algorithm, Algorithm::Crc32);
         headers.insert("x-amz-checksum-crc32c", "4waSgw==".parse().unwrap());
-        assert!(matches!(claimed(&headers), Err(Error::InvalidRequest(_))));
+        assert!(matches!(claimed(&headers), Err(S3Failure::InvalidRequest(_))));
         headers.clear();
         headers.insert("x-amz-checksum-sha256", "y/Q5Jg==".parse().unwrap());
-        assert!(matches!(claimed(&headers), Err(Error::InvalidDigest(_))));
+        assert!(matches!(claimed(&headers), Err(S3Failure::InvalidDigest(_))));
     }
 }

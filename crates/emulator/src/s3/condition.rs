@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use s3s::dto::{ETagCondition, Timestamp};
 
-use super::{error::Error, object::ObjectInfo};
+use super::{error::S3Failure, object::ObjectInfo};
 
 /// What a write or delete demands of the object that is there now.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -24,16 +24,16 @@ impl WriteCondition {
     ///
     /// # Errors
     /// S3 knows no `If-None-Match` but `*` here, no `If-Match: *`, and not both at once.
-    pub(crate) fn of_write(headers: &HeaderMap) -> Result<Self, Error> {
+    pub(crate) fn of_write(headers: &HeaderMap) -> Result<Self, S3Failure> {
         let if_match = header(headers, http::header::IF_MATCH);
         let if_none_match = header(headers, http::header::IF_NONE_MATCH);
         match (if_match, if_none_match) {
             (None, None) => Ok(Self::None),
             (None, Some("*")) => Ok(Self::Absent),
-            (Some("*"), None) => Err(Error::NotImplemented("If-Match: *")),
+            (Some("*"), None) => Err(S3Failure::NotImplemented("If-Match: *")),
             (Some(etag), None) => Ok(Self::Matches(unquoted(etag))),
-            (None, Some(_)) => Err(Error::NotImplemented("If-None-Match with an ETag")),
-            (Some(_), Some(_)) => Err(Error::NotImplemented("If-Match together with If-None-Match")),
+            (None, Some(_)) => Err(S3Failure::NotImplemented("If-None-Match with an ETag")),
+            (Some(_), Some(_)) => Err(S3Failure::NotImplemented("If-Match together with If-None-Match")),
         }
     }
 
@@ -51,13 +51,13 @@ impl WriteCondition {
     /// # Errors
     /// [`Error::PreconditionFailed`], or [`Error::NoSuchKey`] where something was to match and nothing is there. Source: the
     /// user guide's "How to prevent object overwrites with conditional writes" and "How to perform conditional deletes".
-    pub(crate) fn check(&self, current: Option<&ObjectInfo>) -> Result<(), Error> {
+    pub(crate) fn check(&self, current: Option<&ObjectInfo>) -> Result<(), S3Failure> {
         match (self, current) {
             (Self::None, _) | (Self::Absent, None) | (Self::Present, Some(_)) => Ok(()),
-            (Self::Absent, Some(_)) => Err(Error::PreconditionFailed),
-            (Self::Present | Self::Matches(_), None) => Err(Error::NoSuchKey),
+            (Self::Absent, Some(_)) => Err(S3Failure::PreconditionFailed),
+            (Self::Present | Self::Matches(_), None) => Err(S3Failure::NoSuchKey),
             (Self::Matches(etag), Some(object)) if *etag == object.etag => Ok(()),
-            (Self::Matches(_), Some(_)) => Err(Error::PreconditionFailed),
+            (Self::Matches(_), Some(_)) => Err(S3Failure::PreconditionFailed),
         }
     }
 }
@@ -76,18 +76,18 @@ impl ReadConditions {
     ///
     /// # Errors
     /// [`Error::PreconditionFailed`], or [`Error::NotModified`] where the reader has this very object already.
-    pub(crate) fn check(&self, object: &ObjectInfo) -> Result<(), Error> {
+    pub(crate) fn check(&self, object: &ObjectInfo) -> Result<(), S3Failure> {
         let modified = Timestamp::from(object.modified());
         match (&self.if_match, &self.if_unmodified_since) {
             (Some(condition), _) if !holds(condition, object) => {
-                return Err(Error::PreconditionFailed);
+                return Err(S3Failure::PreconditionFailed);
             }
-            (None, Some(since)) if modified > *since => return Err(Error::PreconditionFailed),
+            (None, Some(since)) if modified > *since => return Err(S3Failure::PreconditionFailed),
             _ => {}
         }
         match (&self.if_none_match, &self.if_modified_since) {
-            (Some(condition), _) if holds(condition, object) => Err(Error::NotModified),
-            (None, Some(since)) if modified <= *since => Err(Error::NotModified),
+            (Some(condition), _) if holds(condition, object) => Err(S3Failure::NotModified),
+            (None, Some(since)) if modified <= *since => Err(S3Failure::NotModified),
             _ => Ok(()),
         }
     }
@@ -96,8 +96,8 @@ impl ReadConditions {
     ///
     /// # Errors
     /// [`Error::PreconditionFailed`].
-    pub(crate) fn check_copy(&self, object: &ObjectInfo) -> Result<(), Error> {
-        self.check(object).map_err(|_| Error::PreconditionFailed)
+    pub(crate) fn check_copy(&self, object: &ObjectInfo) -> Result<(), S3Failure> {
+        self.check(object).map_err(|_| S3Failure::PreconditionFailed)
     }
 }
 

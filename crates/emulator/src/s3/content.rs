@@ -12,21 +12,21 @@ use super::body::BodyFile;
 const READ_SIZE: usize = 128 * 1024;
 
 /// Bytes that can be read, once, whatever happens to the object meanwhile.
-pub struct Content {
-    pieces: Vec<Piece>,
+pub struct StagedContent {
+    pieces: Vec<ContentPiece>,
     length: u64,
 }
 
 /// One stretch of a content.
-pub(super) enum Piece {
+pub(super) enum ContentPiece {
     /// In memory already.
     Bytes(Bytes),
     /// To be read from a file.
     File { file: Arc<BodyFile>, start: u64, length: u64 },
 }
 
-impl Content {
-    pub(super) fn new(pieces: Vec<Piece>, length: u64) -> Self {
+impl StagedContent {
+    pub(super) fn new(pieces: Vec<ContentPiece>, length: u64) -> Self {
         Self { pieces, length }
     }
 
@@ -47,7 +47,7 @@ impl Content {
     /// A file could not be read.
     pub async fn bytes(self) -> std::io::Result<Bytes> {
         let mut pieces = self.pieces;
-        if let (1, Some(Piece::Bytes(bytes))) = (pieces.len(), pieces.first()) {
+        if let (1, Some(ContentPiece::Bytes(bytes))) = (pieces.len(), pieces.first()) {
             return Ok(bytes.clone());
         }
         let all = Self { pieces: std::mem::take(&mut pieces), length: self.length };
@@ -61,28 +61,28 @@ impl Content {
 }
 
 /// Where the reading of a piece stands.
-enum Progress {
+enum StagingProgress {
     Bytes(Bytes),
     Closed { file: Arc<BodyFile>, start: u64, length: u64 },
     Open { file: Arc<BodyFile>, handle: tokio::fs::File, left: u64 },
 }
 
-impl Piece {
+impl ContentPiece {
     fn stream(self) -> impl Stream<Item = std::io::Result<Bytes>> + Send + Sync + 'static {
         let begin = match self {
-            Self::Bytes(bytes) => Progress::Bytes(bytes),
-            Self::File { file, start, length } => Progress::Closed { file, start, length },
+            Self::Bytes(bytes) => StagingProgress::Bytes(bytes),
+            Self::File { file, start, length } => StagingProgress::Closed { file, start, length },
         };
         stream::try_unfold(begin, |progress| async move {
             let (file, mut handle, left) = match progress {
-                Progress::Bytes(bytes) if bytes.is_empty() => return Ok(None),
-                Progress::Bytes(bytes) => return Ok(Some((bytes, Progress::Bytes(Bytes::new())))),
-                Progress::Closed { file, start, length } => {
+                StagingProgress::Bytes(bytes) if bytes.is_empty() => return Ok(None),
+                StagingProgress::Bytes(bytes) => return Ok(Some((bytes, StagingProgress::Bytes(Bytes::new())))),
+                StagingProgress::Closed { file, start, length } => {
                     let mut handle = tokio::fs::File::open(&file.path).await?;
                     handle.seek(SeekFrom::Start(start)).await?;
                     (file, handle, length)
                 }
-                Progress::Open { file, handle, left } => (file, handle, left),
+                StagingProgress::Open { file, handle, left } => (file, handle, left),
             };
             if left == 0 {
                 return Ok(None);
@@ -95,7 +95,7 @@ impl Piece {
             }
             bytes.truncate(read);
             let left = left - read as u64;
-            Ok(Some((bytes.freeze(), Progress::Open { file, handle, left })))
+            Ok(Some((bytes.freeze(), StagingProgress::Open { file, handle, left })))
         })
     }
 }

@@ -6,52 +6,52 @@ use std::{collections::BTreeMap, ops::Range, sync::Arc};
 use futures::TryStreamExt as _;
 
 use super::{
-    PutOptions, ReadConditions, Store,
-    body::{Bodies, Segment, cut},
+    ObjectStore, PutSpec, ReadConditions,
+    body::{Bodies, BodySegment, cut},
     bucket,
-    checksum::{Algorithm, Checksum, Digester, Digests, Kind},
-    error::Error,
+    checksum::{Algorithm, Checksum, ChecksumKind, Digester, Digests},
+    error::S3Failure,
     find,
-    object::{Headers, ObjectInfo, etag_of},
+    object::{ObjectInfo, StoredHeaders, etag_of},
     replace,
 };
 use crate::database::{BUCKETS, OBJECTS};
 
 /// A copy to be made.
-pub(crate) struct Copy {
+pub(crate) struct CopyRequest {
     pub(crate) source: (String, String),
     pub(crate) destination: (String, String),
     /// What the source must satisfy.
     pub(crate) conditions: ReadConditions,
     /// None: those of the source, without its website redirect (`COPY`).
-    pub(crate) headers: Option<Headers>,
+    pub(crate) headers: Option<StoredHeaders>,
     /// None: those of the source (`COPY`).
     pub(crate) tags: Option<BTreeMap<String, String>>,
     /// None: that of the source.
     pub(crate) algorithm: Option<Algorithm>,
     /// Of the request; its headers and tags are used only for what `COPY` does not take over.
-    pub(crate) options: PutOptions,
+    pub(crate) options: PutSpec,
     /// Whether the request says storage class, encryption or redirect, which makes a copy onto itself lawful.
     pub(crate) says_something_new: bool,
 }
 
 /// A source as it was found.
-pub(crate) struct Source {
+pub(crate) struct CopyOrigin {
     pub(crate) info: ObjectInfo,
     /// The bodies that hold the wanted bytes.
-    pub(crate) segments: Vec<Segment>,
+    pub(crate) segments: Vec<BodySegment>,
     pub(crate) digests: Digests,
 }
 
-impl Store {
+impl ObjectStore {
     /// Copies an object.
     ///
     /// # Errors
     /// As S3: source or bucket missing, a condition false, source too large, or a copy onto itself that changes nothing.
-    pub(crate) async fn copy(&self, copy: Copy) -> Result<ObjectInfo, Error> {
+    pub(crate) async fn copy(&self, copy: CopyRequest) -> Result<ObjectInfo, S3Failure> {
         super::check_key(&copy.destination.1)?;
         if copy.source == copy.destination && copy.headers.is_none() && !copy.says_something_new {
-            return Err(Error::InvalidRequest(
+            return Err(S3Failure::InvalidRequest(
                 "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
             ));
         }
@@ -65,7 +65,7 @@ impl Store {
                 .source(&copy.source, copy.algorithm, |info| {
                     copy.conditions.check_copy(info)?;
                     if info.size > largest {
-                        return Err(Error::InvalidRequest(
+                        return Err(S3Failure::InvalidRequest(
                             "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120",
                         ));
                     }
@@ -79,7 +79,7 @@ impl Store {
         }
     }
 
-    async fn copy_found(&self, copy: &Arc<Copy>, source: Source) -> Result<Option<ObjectInfo>, Error> {
+    async fn copy_found(&self, copy: &Arc<CopyRequest>, source: CopyOrigin) -> Result<Option<ObjectInfo>, S3Failure> {
         let (copy, bodies) = (Arc::clone(copy), Arc::clone(self.bodies()));
         let etag = etag_of(&source.digests.md5, &copy.options.encryption)?;
         self.database()
@@ -88,7 +88,7 @@ impl Store {
                     return Ok(None);
                 }
                 let mut options = copy.options.clone();
-                options.headers = copy.headers.clone().unwrap_or_else(|| Headers {
+                options.headers = copy.headers.clone().unwrap_or_else(|| StoredHeaders {
                     website_redirect: options.headers.website_redirect,
                     ..source.info.headers.clone()
                 });
@@ -108,12 +108,12 @@ impl Store {
         &self,
         (bucket, key): &(String, String),
         algorithm: Option<Algorithm>,
-        select: impl FnOnce(&ObjectInfo) -> Result<Range<u64>, Error>,
-    ) -> Result<Source, Error> {
+        select: impl FnOnce(&ObjectInfo) -> Result<Range<u64>, S3Failure>,
+    ) -> Result<CopyOrigin, S3Failure> {
         let (info, range, content) = self.bodies().reading(|mut reading| {
             self.database().read(|transaction| {
                 bucket::find(&transaction.open_table(BUCKETS)?, bucket)?;
-                let info = find(&transaction.open_table(OBJECTS)?, bucket, key)?.ok_or(Error::NoSuchKey)?;
+                let info = find(&transaction.open_table(OBJECTS)?, bucket, key)?.ok_or(S3Failure::NoSuchKey)?;
                 let range = select(&info)?;
                 let content = reading.content(transaction, &info.segments, range.clone())?;
                 Ok((info, range, content))
@@ -131,7 +131,7 @@ impl Store {
                 digester.finish()
             }
         };
-        Ok(Source { segments: cut(&info.segments, &range), info, digests })
+        Ok(CopyOrigin { segments: cut(&info.segments, &range), info, digests })
     }
 }
 
@@ -140,16 +140,16 @@ fn known_digests(info: &ObjectInfo, range: &Range<u64>, algorithm: Algorithm) ->
     let whole = *range == (0..info.size);
     let single = info.parts.is_empty() && info.encryption.shows_md5();
     let Checksum { algorithm: known, kind, .. } = info.checksum;
-    (whole && single && known == algorithm && kind == Kind::FullObject)
+    (whole && single && known == algorithm && kind == ChecksumKind::FullObject)
         .then(|| Digests { md5: info.etag.clone(), checksum: info.checksum.clone() })
 }
 
 /// Whether the object is still the very one that was read.
 pub(crate) fn is_unchanged(
-    change: &crate::database::Change<'_>,
+    change: &crate::database::DatabaseChange<'_>,
     (bucket, key): &(String, String),
     seen: &ObjectInfo,
-) -> Result<bool, Error> {
+) -> Result<bool, S3Failure> {
     let current = find(&change.transaction.open_table(OBJECTS)?, bucket, key)?;
     Ok(current.is_some_and(|current| current == *seen))
 }

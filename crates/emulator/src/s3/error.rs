@@ -4,11 +4,11 @@ use http::StatusCode;
 use s3s::{S3Error, S3ErrorCode};
 
 use super::checksum::Algorithm;
-use crate::database::{Failure, StorageError, from_database_errors};
+use crate::database::{CommitFailure, DatabaseError, from_database_errors};
 
 /// A refusal, named as S3 names it.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum Error {
+pub enum S3Failure {
     /// 404.
     #[error("The specified bucket does not exist")]
     NoSuchBucket,
@@ -133,30 +133,30 @@ pub enum Error {
     NotImplemented(&'static str),
     /// 500: the stand-in itself failed.
     #[error("We encountered an internal error: {0}")]
-    Storage(#[from] StorageError),
+    Storage(#[from] DatabaseError),
 }
 
-from_database_errors!(Error: redb::TableError, redb::StorageError);
+from_database_errors!(S3Failure: redb::TableError, redb::StorageError);
 
-impl Failure for Error {
+impl CommitFailure for S3Failure {
     fn is_storage(&self) -> bool {
         matches!(self, Self::Storage(_))
     }
 }
 
-impl From<serde_json::Error> for Error {
+impl From<serde_json::Error> for S3Failure {
     fn from(source: serde_json::Error) -> Self {
-        Self::Storage(StorageError::from(source))
+        Self::Storage(DatabaseError::from(source))
     }
 }
 
-impl From<std::io::Error> for Error {
+impl From<std::io::Error> for S3Failure {
     fn from(source: std::io::Error) -> Self {
-        Self::Storage(StorageError::from(source))
+        Self::Storage(DatabaseError::from(source))
     }
 }
 
-impl Error {
+impl S3Failure {
     /// The code that goes over the wire.
     #[must_use]
     pub fn code(&self) -> S3ErrorCode {
@@ -200,13 +200,13 @@ impl Error {
     }
 }
 
-impl From<Error> for S3Error {
-    fn from(error: Error) -> Self {
-        if let Error::Storage(source) = &error {
+impl From<S3Failure> for S3Error {
+    fn from(error: S3Failure) -> Self {
+        if let S3Failure::Storage(source) = &error {
             tracing::error!(%source, "the stand-in's storage failed");
         }
         let mut told = Self::with_message(error.code(), error.to_string());
-        if matches!(error, Error::SignedHashMismatch) {
+        if matches!(error, S3Failure::SignedHashMismatch) {
             told.set_status_code(StatusCode::BAD_REQUEST);
         }
         told

@@ -5,7 +5,7 @@ use std::ops::Bound;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use super::{Store, bucket, error::Error, object::ObjectInfo};
+use super::{ObjectStore, bucket, error::S3Failure, object::ObjectInfo};
 use crate::database::{BUCKETS, OBJECTS};
 
 /// Most keys and common prefixes of a page. Source: API reference, ListObjectsV2.
@@ -13,14 +13,14 @@ pub const LARGEST_PAGE: usize = 1_000;
 
 /// Where a page begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Cursor {
+pub(crate) enum ListCursor {
     /// After this key.
     Key(String),
     /// After all keys with this prefix.
     Prefix(String),
 }
 
-impl Cursor {
+impl ListCursor {
     /// The opaque continuation token.
     pub(crate) fn to_token(&self) -> String {
         let plain = match self {
@@ -31,8 +31,8 @@ impl Cursor {
     }
 
     /// Reads a token of [`Self::to_token`].
-    pub(crate) fn from_token(token: &str) -> Result<Self, Error> {
-        let wrong = || Error::InvalidArgument("The continuation token provided is incorrect");
+    pub(crate) fn from_token(token: &str) -> Result<Self, S3Failure> {
+        let wrong = || S3Failure::InvalidArgument("The continuation token provided is incorrect");
         let plain =
             URL_SAFE_NO_PAD.decode(token).ok().and_then(|plain| String::from_utf8(plain).ok()).ok_or_else(wrong)?;
         match (plain.strip_prefix('k'), plain.strip_prefix('p')) {
@@ -45,28 +45,28 @@ impl Cursor {
 
 /// What to list.
 #[derive(Debug, Default)]
-pub(crate) struct Query<'a> {
+pub(crate) struct ListQuery<'a> {
     pub(crate) prefix: &'a str,
     /// Never empty.
     pub(crate) delimiter: Option<&'a str>,
-    pub(crate) after: Option<Cursor>,
+    pub(crate) after: Option<ListCursor>,
     /// At most [`LARGEST_PAGE`].
     pub(crate) limit: usize,
 }
 
 /// One line of a page.
 #[derive(Debug)]
-pub(crate) enum Entry {
+pub(crate) enum ListEntry {
     Object(String, Box<ObjectInfo>),
     CommonPrefix(String),
 }
 
 /// One page.
 #[derive(Debug, Default)]
-pub(crate) struct Page {
-    pub(crate) entries: Vec<Entry>,
+pub(crate) struct ObjectPage {
+    pub(crate) entries: Vec<ListEntry>,
     /// Where the next page begins, if there is one.
-    pub(crate) next: Option<Cursor>,
+    pub(crate) next: Option<ListCursor>,
 }
 
 /// The common prefix into which `key` folds.
@@ -76,29 +76,29 @@ fn fold<'k>(key: &'k str, prefix: &str, delimiter: Option<&str>) -> Option<&'k s
     key.get(..prefix.len() + found + delimiter.len())
 }
 
-impl Store {
+impl ObjectStore {
     /// All objects below `prefix`, in order, however many: for tests and the preview.
     ///
     /// # Errors
     /// There is no such bucket.
-    pub fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<(String, ObjectInfo)>, Error> {
-        let page = self.list_page(bucket, &Query { prefix, limit: usize::MAX, ..Query::default() })?;
+    pub fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<(String, ObjectInfo)>, S3Failure> {
+        let page = self.list_page(bucket, &ListQuery { prefix, limit: usize::MAX, ..ListQuery::default() })?;
         Ok(page
             .entries
             .into_iter()
             .filter_map(|entry| match entry {
-                Entry::Object(key, info) => Some((key, *info)),
-                Entry::CommonPrefix(_) => None,
+                ListEntry::Object(key, info) => Some((key, *info)),
+                ListEntry::CommonPrefix(_) => None,
             })
             .collect())
     }
 
     /// One page, of one consistent state.
-    pub(crate) fn list_page(&self, bucket: &str, query: &Query<'_>) -> Result<Page, Error> {
+    pub(crate) fn list_page(&self, bucket: &str, query: &ListQuery<'_>) -> Result<ObjectPage, S3Failure> {
         self.database().read(|transaction| {
             bucket::find(&transaction.open_table(BUCKETS)?, bucket)?;
             let objects = transaction.open_table(OBJECTS)?;
-            let mut page = Page::default();
+            let mut page = ObjectPage::default();
             if query.limit == 0 {
                 return Ok(page);
             }
@@ -107,8 +107,10 @@ impl Store {
             'seek: loop {
                 let past;
                 let start = match &after {
-                    Some(Cursor::Key(key)) if key.as_str() >= query.prefix => Bound::Excluded((bucket, key.as_str())),
-                    Some(Cursor::Prefix(folded)) if folded.as_str() >= query.prefix => {
+                    Some(ListCursor::Key(key)) if key.as_str() >= query.prefix => {
+                        Bound::Excluded((bucket, key.as_str()))
+                    }
+                    Some(ListCursor::Prefix(folded)) if folded.as_str() >= query.prefix => {
                         past = format!("{folded}{}", char::MAX);
                         Bound::Excluded((bucket, past.as_str()))
                     }
@@ -120,23 +122,24 @@ impl Store {
                     if in_bucket != bucket || !key.starts_with(query.prefix) {
                         break;
                     }
-                    if matches!(&after, Some(Cursor::Prefix(folded)) if key.starts_with(folded.as_str())) {
+                    if matches!(&after, Some(ListCursor::Prefix(folded)) if key.starts_with(folded.as_str())) {
                         // A key that begins with the prefix and the last of all characters: sorted behind the seek.
                         continue;
                     }
                     if page.entries.len() == query.limit {
                         page.next = page.entries.last().map(|last| match last {
-                            Entry::Object(key, _) => Cursor::Key(key.clone()),
-                            Entry::CommonPrefix(prefix) => Cursor::Prefix(prefix.clone()),
+                            ListEntry::Object(key, _) => ListCursor::Key(key.clone()),
+                            ListEntry::CommonPrefix(prefix) => ListCursor::Prefix(prefix.clone()),
                         });
                         break;
                     }
                     if let Some(folded) = fold(key, query.prefix, query.delimiter) {
-                        page.entries.push(Entry::CommonPrefix(folded.to_owned()));
-                        after = Some(Cursor::Prefix(folded.to_owned()));
+                        page.entries.push(ListEntry::CommonPrefix(folded.to_owned()));
+                        after = Some(ListCursor::Prefix(folded.to_owned()));
                         continue 'seek;
                     }
-                    page.entries.push(Entry::Object(key.to_owned(), Box::new(serde_json::from_slice(record.value())?)));
+                    page.entries
+                        .push(ListEntry::Object(key.to_owned(), Box::new(serde_json::from_slice(record.value())?)));
                 }
                 return Ok(page);
             }
@@ -152,15 +155,15 @@ mod tests {
 
     use super::*;
     use crate::database::Database;
-    use crate::s3::Headers;
+    use crate::s3::StoredHeaders;
 
     #[test]
     fn tokens_survive_the_way() {
-        for cursor in [Cursor::Key("a\r<é".to_owned()), Cursor::Prefix("x/".to_owned())] {
-            assert_eq!(Cursor::from_token(&cursor.to_token()).unwrap(), cursor);
+        for cursor in [ListCursor::Key("a\r<é".to_owned()), ListCursor::Prefix("x/".to_owned())] {
+            assert_eq!(ListCursor::from_token(&cursor.to_token()).unwrap(), cursor);
         }
-        assert!(Cursor::from_token("!").is_err());
-        assert!(Cursor::from_token("").is_err());
+        assert!(ListCursor::from_token("!").is_err());
+        assert!(ListCursor::from_token("").is_err());
     }
 
     /// What S3 documents, said the simple way: fold all keys, sort, drop repeats.
@@ -189,19 +192,19 @@ mod tests {
             let delimiter = delimited.then_some("/");
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
             let listed: Vec<String> = runtime.block_on(async {
-                let store = Store::in_memory(Arc::new(Database::in_memory().unwrap()));
+                let store = ObjectStore::in_memory(Arc::new(Database::in_memory().unwrap()));
                 store.create_bucket("other").await.unwrap();
-                store.put("other", "a", "", Headers::default()).await.unwrap();
+                store.put("other", "a", "", StoredHeaders::default()).await.unwrap();
                 store.create_bucket("bucket").await.unwrap();
-                futures::future::join_all(keys.iter().map(|key| store.put("bucket", key, "", Headers::default()))).await;
+                futures::future::join_all(keys.iter().map(|key| store.put("bucket", key, "", StoredHeaders::default()))).await;
                 let mut lines = Vec::new();
                 let mut after = None;
                 loop {
-                    let page = store.list_page("bucket", &Query { prefix: &prefix, delimiter, after, limit }).unwrap();
+                    let page = store.list_page("bucket", &ListQuery { prefix: &prefix, delimiter, after, limit }).unwrap();
                     assert!(page.entries.len() <= limit);
                     lines.extend(page.entries.iter().map(|entry| match entry {
-                        Entry::Object(key, _) => format!("object {key}"),
-                        Entry::CommonPrefix(folded) => format!("prefix {folded}"),
+                        ListEntry::Object(key, _) => format!("object {key}"),
+                        ListEntry::CommonPrefix(folded) => format!("prefix {folded}"),
                     }));
                     after = page.next;
                     if after.is_none() {

@@ -1,6 +1,6 @@
 //! S3: a store that is exact where a publisher depends on it, and its protocol on top.
 //!
-//! In the order in which data meets them: `service` speaks the protocol, `access` judges every request, the [`Store`]
+//! In the order in which data meets them: `service` speaks the protocol, `access` judges every request, the [`ObjectStore`]
 //! keeps buckets, objects and uploads, [`body`] keeps their bytes. The store itself asks for no permission: tests and the
 //! preview use it to seed and to look.
 
@@ -29,25 +29,25 @@ use redb::ReadableTable;
 
 pub(crate) use self::service::service;
 pub use self::{
-    bucket::{Bucket, Ownership, PublicAccessBlock, Website},
+    bucket::{BucketRecord, Ownership, PublicAccessBlock, Website},
     condition::WriteCondition,
-    content::Content,
-    error::Error,
-    object::{Encryption, Headers, ObjectInfo},
-    version::Version,
+    content::StagedContent,
+    error::S3Failure,
+    object::{ObjectEncryption, ObjectInfo, StoredHeaders},
+    version::VersionId,
 };
 
 use self::{
-    body::{Bodies, Staged},
+    body::{Bodies, StagedBody},
     checksum::{Algorithm, Checksum},
     condition::ReadConditions,
     object::{ObjectPart, etag_of, now},
 };
-use crate::database::{BUCKETS, Change, Database, OBJECTS, StorageError};
+use crate::database::{BUCKETS, Database, DatabaseChange, DatabaseError, OBJECTS};
 
 /// Limits of S3 that a test may lower, so that it need not move gigabytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct StoreLimits {
     /// Largest source of CopyObject, bytes. Source: API reference, CopyObject: 5 GB.
     pub copy_source: u64,
     /// Largest body of PutObject or of a part, bytes. Source: "Amazon S3 multipart upload limits": 5 GB.
@@ -56,7 +56,7 @@ pub struct Limits {
     pub smallest_part: u64,
 }
 
-impl Default for Limits {
+impl Default for StoreLimits {
     fn default() -> Self {
         Self { copy_source: 5 << 30, single_body: 5 << 30, smallest_part: 5 << 20 }
     }
@@ -67,51 +67,51 @@ pub const LONGEST_KEY: usize = 1_024;
 
 /// The buckets and objects of an account. Cheap to clone; all clones are one store.
 #[derive(Clone)]
-pub struct Store(Arc<Inner>);
+pub struct ObjectStore(Arc<StoreFields>);
 
-struct Inner {
+struct StoreFields {
     database: Arc<Database>,
     bodies: Arc<Bodies>,
-    limits: RwLock<Limits>,
+    limits: RwLock<StoreLimits>,
 }
 
 /// An object that is being read.
-pub struct Object {
+pub struct ObjectVersionRecord {
     /// What is kept beside the bytes.
     pub info: ObjectInfo,
     /// The bytes.
-    pub content: Content,
+    pub content: StagedContent,
 }
 
 /// Everything that a write says beside the bytes.
 #[derive(Debug, Clone, Default)]
-pub struct PutOptions {
+pub struct PutSpec {
     /// What to keep with the object.
-    pub headers: Headers,
+    pub headers: StoredHeaders,
     /// `STANDARD` if none.
     pub storage_class: Option<String>,
     /// How it is to be encrypted.
-    pub encryption: Encryption,
+    pub encryption: ObjectEncryption,
     /// Its tags.
     pub tags: std::collections::BTreeMap<String, String>,
     /// What must hold of the object that is there.
     pub condition: WriteCondition,
 }
 
-impl Store {
+impl ObjectStore {
     /// A store whose objects go with its last owner.
     pub(crate) fn in_memory(database: Arc<Database>) -> Self {
         Self::new(database, Bodies::in_memory())
     }
 
     /// A store that keeps larger bodies as files in `directory` and everything else in `database`.
-    pub(crate) fn open(database: Arc<Database>, directory: PathBuf) -> Result<Self, StorageError> {
+    pub(crate) fn open(database: Arc<Database>, directory: PathBuf) -> Result<Self, DatabaseError> {
         let bodies = Bodies::open(directory, &database)?;
         Ok(Self::new(database, bodies))
     }
 
     fn new(database: Arc<Database>, bodies: Bodies) -> Self {
-        Self(Arc::new(Inner { database, bodies: Arc::new(bodies), limits: RwLock::default() }))
+        Self(Arc::new(StoreFields { database, bodies: Arc::new(bodies), limits: RwLock::default() }))
     }
 
     pub(crate) fn database(&self) -> &Database {
@@ -124,12 +124,12 @@ impl Store {
 
     /// The limits in force.
     #[must_use]
-    pub fn limits(&self) -> Limits {
+    pub fn limits(&self) -> StoreLimits {
         *self.0.limits.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes the limits for all who share this store.
-    pub fn set_limits(&self, limits: Limits) {
+    pub fn set_limits(&self, limits: StoreLimits) {
         *self.0.limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
     }
 
@@ -142,11 +142,11 @@ impl Store {
         bucket: &str,
         key: &str,
         body: impl Into<Bytes>,
-        headers: Headers,
-    ) -> Result<ObjectInfo, Error> {
+        headers: StoredHeaders,
+    ) -> Result<ObjectInfo, S3Failure> {
         let body = stream::iter([Ok::<_, std::io::Error>(body.into())]);
         let staged = self.bodies().stage(body, Algorithm::Crc64Nvme, self.limits().single_body).await?;
-        self.put_staged(bucket, key, PutOptions { headers, ..PutOptions::default() }, staged).await
+        self.put_staged(bucket, key, PutSpec { headers, ..PutSpec::default() }, staged).await
     }
 
     /// Makes a body that has arrived an object.
@@ -154,9 +154,9 @@ impl Store {
         &self,
         bucket: &str,
         key: &str,
-        options: PutOptions,
-        staged: Staged,
-    ) -> Result<ObjectInfo, Error> {
+        options: PutSpec,
+        staged: StagedBody,
+    ) -> Result<ObjectInfo, S3Failure> {
         check_key(key)?;
         options.headers.check()?;
         let etag = etag_of(&staged.digests.md5, &options.encryption)?;
@@ -177,7 +177,7 @@ impl Store {
     ///
     /// # Errors
     /// There is no such bucket or key.
-    pub fn get(&self, bucket: &str, key: &str) -> Result<Object, Error> {
+    pub fn get(&self, bucket: &str, key: &str) -> Result<ObjectVersionRecord, S3Failure> {
         self.get_range(bucket, key, |info| Ok(0..info.size))
     }
 
@@ -189,15 +189,15 @@ impl Store {
         &self,
         bucket: &str,
         key: &str,
-        select: impl FnOnce(&ObjectInfo) -> Result<std::ops::Range<u64>, Error>,
-    ) -> Result<Object, Error> {
+        select: impl FnOnce(&ObjectInfo) -> Result<std::ops::Range<u64>, S3Failure>,
+    ) -> Result<ObjectVersionRecord, S3Failure> {
         self.bodies().reading(|mut reading| {
             self.database().read(|transaction| {
                 bucket::find(&transaction.open_table(BUCKETS)?, bucket)?;
-                let info = find(&transaction.open_table(OBJECTS)?, bucket, key)?.ok_or(Error::NoSuchKey)?;
+                let info = find(&transaction.open_table(OBJECTS)?, bucket, key)?.ok_or(S3Failure::NoSuchKey)?;
                 let range = select(&info)?;
                 let content = reading.content(transaction, &info.segments, range)?;
-                Ok(Object { info, content })
+                Ok(ObjectVersionRecord { info, content })
             })
         })
     }
@@ -206,10 +206,10 @@ impl Store {
     ///
     /// # Errors
     /// There is no such bucket or key.
-    pub fn head(&self, bucket: &str, key: &str) -> Result<ObjectInfo, Error> {
+    pub fn head(&self, bucket: &str, key: &str) -> Result<ObjectInfo, S3Failure> {
         self.database().read(|transaction| {
             bucket::find(&transaction.open_table(BUCKETS)?, bucket)?;
-            find(&transaction.open_table(OBJECTS)?, bucket, key)?.ok_or(Error::NoSuchKey)
+            find(&transaction.open_table(OBJECTS)?, bucket, key)?.ok_or(S3Failure::NoSuchKey)
         })
     }
 
@@ -218,14 +218,19 @@ impl Store {
     ///
     /// # Errors
     /// There is no such bucket, or the condition does not hold.
-    pub async fn delete(&self, bucket: &str, key: &str, condition: WriteCondition) -> Result<Option<String>, Error> {
+    pub async fn delete(
+        &self,
+        bucket: &str,
+        key: &str,
+        condition: WriteCondition,
+    ) -> Result<Option<String>, S3Failure> {
         let (bucket, key, bodies) = (bucket.to_owned(), key.to_owned(), Arc::clone(self.bodies()));
         self.database()
             .write(move |change| {
                 let versioned = bucket::require(change, &bucket)?.versioned;
                 let current = find(&change.transaction.open_table(OBJECTS)?, &bucket, &key)?;
                 condition.check(current.as_ref())?;
-                let marker = if versioned { Some(Version::marker()?) } else { None };
+                let marker = if versioned { Some(VersionId::marker()?) } else { None };
                 if let Some(current) = current {
                     change.transaction.open_table(OBJECTS)?.remove((bucket.as_str(), key.as_str()))?;
                     version::retire(change, &bodies, (&bucket, &key), current, versioned)?;
@@ -244,13 +249,13 @@ impl Store {
         bucket: &str,
         key: &str,
         tags: std::collections::BTreeMap<String, String>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), S3Failure> {
         let (bucket, key) = (bucket.to_owned(), key.to_owned());
         self.database()
             .write(move |change| {
                 bucket::require(change, &bucket)?;
                 let mut objects = change.transaction.open_table(OBJECTS)?;
-                let mut info = find(&objects, &bucket, &key)?.ok_or(Error::NoSuchKey)?;
+                let mut info = find(&objects, &bucket, &key)?.ok_or(S3Failure::NoSuchKey)?;
                 info.tags = tags;
                 objects.insert((bucket.as_str(), key.as_str()), serde_json::to_vec(&info)?.as_slice())?;
                 Ok(())
@@ -259,7 +264,7 @@ impl Store {
     }
 }
 
-impl PutOptions {
+impl PutSpec {
     /// The record of an object that was written with these options just now.
     fn into_info(
         self,
@@ -267,7 +272,7 @@ impl PutOptions {
         etag: String,
         checksum: Checksum,
         parts: Vec<ObjectPart>,
-        segments: Vec<body::Segment>,
+        segments: Vec<body::BodySegment>,
     ) -> ObjectInfo {
         ObjectInfo {
             size,
@@ -286,11 +291,11 @@ impl PutOptions {
 }
 
 /// Refuses what S3 takes for no key.
-fn check_key(key: &str) -> Result<(), Error> {
+fn check_key(key: &str) -> Result<(), S3Failure> {
     if key.is_empty() {
-        return Err(Error::InvalidArgument("A key has at least one byte."));
+        return Err(S3Failure::InvalidArgument("A key has at least one byte."));
     }
-    if key.len() > LONGEST_KEY { Err(Error::KeyTooLong) } else { Ok(()) }
+    if key.len() > LONGEST_KEY { Err(S3Failure::KeyTooLong) } else { Ok(()) }
 }
 
 /// The object at `key`, if there is one.
@@ -298,7 +303,7 @@ fn find(
     objects: &impl ReadableTable<(&'static str, &'static str), &'static [u8]>,
     bucket: &str,
     key: &str,
-) -> Result<Option<ObjectInfo>, Error> {
+) -> Result<Option<ObjectInfo>, S3Failure> {
     match objects.get((bucket, key))? {
         Some(record) => Ok(Some(serde_json::from_slice(record.value())?)),
         None => Ok(None),
@@ -309,12 +314,12 @@ fn find(
 ///
 /// `make` may refuse only before it has changed anything.
 fn replace(
-    change: &mut Change<'_>,
+    change: &mut DatabaseChange<'_>,
     bodies: &Bodies,
     (bucket, key): (&str, &str),
     condition: &WriteCondition,
-    make: impl FnOnce(&mut Change<'_>) -> Result<ObjectInfo, Error>,
-) -> Result<ObjectInfo, Error> {
+    make: impl FnOnce(&mut DatabaseChange<'_>) -> Result<ObjectInfo, S3Failure>,
+) -> Result<ObjectInfo, S3Failure> {
     let versioned = bucket::require(change, bucket)?.versioned;
     let current = find(&change.transaction.open_table(OBJECTS)?, bucket, key)?;
     condition.check(current.as_ref())?;

@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{body::Segment, checksum::Checksum, error::Error};
+use super::{body::BodySegment, checksum::Checksum, error::S3Failure};
 
 /// Most bytes of user metadata, names and values together. Source: "Working with object metadata", 2 KB.
 pub const LARGEST_METADATA: usize = 2_048;
@@ -18,7 +18,7 @@ const MOST_TAGS: usize = 10;
 /// Headers that S3 keeps with an object and gives back, as they were sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Headers {
+pub struct StoredHeaders {
     /// `Content-Type`; `binary/octet-stream` if it was not sent.
     pub content_type: Option<String>,
     /// `Cache-Control`.
@@ -37,17 +37,17 @@ pub struct Headers {
     pub metadata: BTreeMap<String, String>,
 }
 
-impl Headers {
+impl StoredHeaders {
     /// Refuses metadata above S3's limit.
-    pub(crate) fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), S3Failure> {
         let bytes: usize = self.metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
-        if bytes > LARGEST_METADATA { Err(Error::MetadataTooLarge) } else { Ok(()) }
+        if bytes > LARGEST_METADATA { Err(S3Failure::MetadataTooLarge) } else { Ok(()) }
     }
 }
 
 /// How S3 says that it encrypts an object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Encryption {
+pub struct ObjectEncryption {
     /// `AES256`, `aws:kms` or `aws:kms:dsse`. Since January 2023 never nothing.
     pub algorithm: String,
     /// The KMS key.
@@ -56,13 +56,13 @@ pub struct Encryption {
     pub bucket_key: Option<bool>,
 }
 
-impl Default for Encryption {
+impl Default for ObjectEncryption {
     fn default() -> Self {
         Self { algorithm: "AES256".to_owned(), kms_key: None, bucket_key: None }
     }
 }
 
-impl Encryption {
+impl ObjectEncryption {
     /// Whether the ETag is the MD5 of the content. Source: API reference, `Object`, `ETag`.
     #[must_use]
     pub fn shows_md5(&self) -> bool {
@@ -91,11 +91,11 @@ pub struct ObjectInfo {
     /// Seconds since 1970, as S3 tells modification times.
     pub modified: u64,
     /// What was sent with it.
-    pub headers: Headers,
+    pub headers: StoredHeaders,
     /// `STANDARD` and so on.
     pub storage_class: String,
     /// How it is encrypted.
-    pub encryption: Encryption,
+    pub encryption: ObjectEncryption,
     /// Its checksum.
     pub checksum: Checksum,
     /// Its tags.
@@ -106,7 +106,7 @@ pub struct ObjectInfo {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// Where its bytes are.
-    pub(crate) segments: Vec<Segment>,
+    pub(crate) segments: Vec<BodySegment>,
 }
 
 impl ObjectInfo {
@@ -128,37 +128,43 @@ pub(crate) fn now() -> u64 {
 }
 
 /// `length` random bytes in hex: upload identifiers, ETags under KMS.
-pub(crate) fn random_hex(length: usize) -> Result<String, Error> {
+pub(crate) fn random_hex(length: usize) -> Result<String, S3Failure> {
     let mut bytes = vec![0_u8; length];
     getrandom::fill(&mut bytes).map_err(|error| std::io::Error::other(error.to_string()))?;
     Ok(hex::encode(bytes))
 }
 
 /// The ETag of an object or part whose content has this MD5 (in hex).
-pub(crate) fn etag_of(md5: &str, encryption: &Encryption) -> Result<String, Error> {
+pub(crate) fn etag_of(md5: &str, encryption: &ObjectEncryption) -> Result<String, S3Failure> {
     if encryption.shows_md5() { Ok(md5.to_owned()) } else { random_hex(16) }
 }
 
 /// Reads `x-amz-tagging`: tags in the form of a URL's query.
-pub(crate) fn parse_tags(header: &str) -> Result<BTreeMap<String, String>, Error> {
+pub(crate) fn parse_tags(header: &str) -> Result<BTreeMap<String, String>, S3Failure> {
     collect_tags(
         url::form_urlencoded::parse(header.as_bytes()).map(|(name, value)| (name.into_owned(), value.into_owned())),
     )
 }
 
 /// Checks tags by S3's rules: at most ten, no name twice, 128 and 256 characters.
-pub(crate) fn collect_tags(tags: impl Iterator<Item = (String, String)>) -> Result<BTreeMap<String, String>, Error> {
+pub(crate) fn collect_tags(
+    tags: impl Iterator<Item = (String, String)>,
+) -> Result<BTreeMap<String, String>, S3Failure> {
     let mut collected = BTreeMap::new();
     for (name, value) in tags {
         if name.is_empty() || name.chars().count() > 128 {
-            return Err(Error::InvalidTag("a key has 1 to 128 characters"));
+            return Err(S3Failure::InvalidTag("a key has 1 to 128 characters"));
         }
         if value.chars().count() > 256 {
-            return Err(Error::InvalidTag("a value has at most 256 characters"));
+            return Err(S3Failure::InvalidTag("a value has at most 256 characters"));
         }
         if collected.insert(name, value).is_some() {
-            return Err(Error::InvalidTag("a key occurs twice"));
+            return Err(S3Failure::InvalidTag("a key occurs twice"));
         }
     }
-    if collected.len() > MOST_TAGS { Err(Error::InvalidTag("an object has at most 10 tags")) } else { Ok(collected) }
+    if collected.len() > MOST_TAGS {
+        Err(S3Failure::InvalidTag("an object has at most 10 tags"))
+    } else {
+        Ok(collected)
+    }
 }

@@ -20,26 +20,26 @@ use s3s::{
 
 pub(super) use self::request::source_of;
 use super::{
-    Store,
-    access::{Context, Gate, bucket_arn, object_arn},
-    error::Error,
+    ObjectStore,
+    access::{Authorizer, Context, bucket_arn, object_arn},
+    error::S3Failure,
 };
 use crate::http::bucket_of_host;
-use crate::iam::Iam;
+use crate::iam::IamService;
 
 /// The region that the stand-in says its buckets are in.
 pub(crate) const REGION: &str = "us-east-1";
 
 /// One store behind one gate.
-struct Service {
-    store: Store,
-    gate: Gate,
+struct EmulatedS3 {
+    store: ObjectStore,
+    gate: Authorizer,
 }
 
 /// The protocol, authenticated and authorised.
-pub(crate) fn service(store: Store, iam: Iam) -> S3Service {
-    let gate = Gate { iam, store: store.clone() };
-    let mut builder = S3ServiceBuilder::new(Service { store, gate: gate.clone() });
+pub(crate) fn service(store: ObjectStore, iam: IamService) -> S3Service {
+    let gate = Authorizer { iam, store: store.clone() };
+    let mut builder = S3ServiceBuilder::new(EmulatedS3 { store, gate: gate.clone() });
     builder.set_auth(gate.clone());
     builder.set_access(gate);
     builder.set_host(Hosts);
@@ -59,10 +59,15 @@ impl S3Host for Hosts {
     }
 }
 
-impl Service {
+impl EmulatedS3 {
     /// A missing key is a secret to those who may not list: they are told that they may not, instead of what is not there.
-    fn hide_missing<T, I>(&self, request: &S3Request<I>, bucket: &str, result: Result<T, Error>) -> Result<T, Error> {
-        if let Err(Error::NoSuchKey) = &result {
+    fn hide_missing<T, I>(
+        &self,
+        request: &S3Request<I>,
+        bucket: &str,
+        result: Result<T, S3Failure>,
+    ) -> Result<T, S3Failure> {
+        if let Err(S3Failure::NoSuchKey) = &result {
             self.gate.ask(request.credentials.as_ref(), "s3:ListBucket", &bucket_arn(bucket), &Context::new())?;
         }
         result
@@ -73,7 +78,7 @@ impl Service {
 macro_rules! operations {
     ($($name:ident: $group:ident($input:ty) -> $output:ty;)+) => {
         #[async_trait::async_trait]
-        impl S3 for Service {
+        impl S3 for EmulatedS3 {
             $(async fn $name(&self, req: S3Request<$input>) -> S3Result<S3Response<$output>> {
                 $group::$name(self, req).await.map_err(Into::into)
             })+

@@ -5,47 +5,51 @@ use redb::ReadableTable as _;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Store,
+    ObjectStore,
     body::Bodies,
     bucket,
-    error::Error,
+    error::S3Failure,
     object::{ObjectInfo, random_hex},
 };
-use crate::database::{BUCKETS, Change, VERSIONS};
+use crate::database::{BUCKETS, DatabaseChange, VERSIONS};
 
 /// One version that is not current, or a delete marker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Version {
+pub struct VersionId {
     /// Its identifier. `null` for an object that was there before the bucket kept versions.
     pub id: String,
     /// The object; nothing for a delete marker.
     pub object: Option<ObjectInfo>,
 }
 
-impl Version {
+impl VersionId {
     /// A new delete marker.
-    pub(super) fn marker() -> Result<Self, Error> {
+    pub(super) fn marker() -> Result<Self, S3Failure> {
         Ok(Self { id: random_hex(16)?, object: None })
     }
 }
 
 /// Keeps what was current until now, or lets its bytes go.
 pub(super) fn retire(
-    change: &mut Change<'_>,
+    change: &mut DatabaseChange<'_>,
     bodies: &Bodies,
     place: (&str, &str),
     current: ObjectInfo,
     versioned: bool,
-) -> Result<(), Error> {
+) -> Result<(), S3Failure> {
     if !versioned {
         return bodies.release(change, &current.segments);
     }
     let id = current.version.clone().unwrap_or_else(|| "null".to_owned());
-    keep(change, place, &Version { id, object: Some(current) })
+    keep(change, place, &VersionId { id, object: Some(current) })
 }
 
 /// Puts a version behind those that are there.
-pub(super) fn keep(change: &mut Change<'_>, (bucket, key): (&str, &str), version: &Version) -> Result<(), Error> {
+pub(super) fn keep(
+    change: &mut DatabaseChange<'_>,
+    (bucket, key): (&str, &str),
+    version: &VersionId,
+) -> Result<(), S3Failure> {
     let mut versions = change.transaction.open_table(VERSIONS)?;
     let last = versions.range((bucket, key, 0)..=(bucket, key, u64::MAX))?.next_back().transpose()?;
     let next = last.map_or(0, |(place, _)| place.value().2 + 1);
@@ -53,12 +57,12 @@ pub(super) fn keep(change: &mut Change<'_>, (bucket, key): (&str, &str), version
     Ok(())
 }
 
-impl Store {
+impl ObjectStore {
     /// The versions of a key that are not current, delete markers among them, from the oldest to the newest.
     ///
     /// # Errors
     /// There is no such bucket.
-    pub fn versions(&self, bucket: &str, key: &str) -> Result<Vec<Version>, Error> {
+    pub fn versions(&self, bucket: &str, key: &str) -> Result<Vec<VersionId>, S3Failure> {
         self.database().read(|transaction| {
             bucket::find(&transaction.open_table(BUCKETS)?, bucket)?;
             let versions = transaction.open_table(VERSIONS)?;

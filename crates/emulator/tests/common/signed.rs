@@ -8,12 +8,12 @@ use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, si
 use aws_sigv4::sign::v4;
 use axum::body::Body;
 use http_body_util::BodyExt as _;
-use tidegate_emulator::account::Account;
+use tidegate_emulator::account::LocalAws;
 use tower::ServiceExt as _;
 
 /// Posts `body` to a service with these headers; answers status and body.
 pub(crate) async fn post(
-    account: &Account,
+    account: &LocalAws,
     credentials: &Credentials,
     (service, region): (&str, &str),
     headers: &[(&'static str, &str)],

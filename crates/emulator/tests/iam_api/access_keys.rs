@@ -5,7 +5,7 @@ use pretty_assertions::assert_eq;
 
 use super::*;
 
-async fn who(account: &Account, key: &Credentials) -> Result<String, String> {
+async fn who(account: &LocalAws, key: &Credentials) -> Result<String, String> {
     match sts(account, key.clone()).get_caller_identity().send().await {
         Ok(told) => Ok(told.arn().unwrap_or_default().to_owned()),
         Err(error) => Err(error.code().unwrap_or_default().to_owned()),

@@ -5,7 +5,7 @@ use pretty_assertions::assert_eq;
 use super::*;
 
 /// A request by hand, as root.
-async fn ask(account: &Account, action: &str, parameters: &[(&str, &str)]) -> (u16, String) {
+async fn ask(account: &LocalAws, action: &str, parameters: &[(&str, &str)]) -> (u16, String) {
     let body = url::form_urlencoded::Serializer::new(String::new())
         .extend_pairs([("Action", action), ("Version", "2010-05-08")])
         .extend_pairs(parameters)

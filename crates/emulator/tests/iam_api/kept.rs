@@ -8,7 +8,7 @@ use super::*;
 const FULL: &str = "arn:aws:iam::aws:policy/AmazonS3FullAccess";
 
 /// Everything that can be asked, with its answers but for what identifies each answer.
-async fn everything(account: &Account) -> Vec<String> {
+async fn everything(account: &LocalAws) -> Vec<String> {
     let root = account.root_credentials();
     let mut answers = Vec::new();
     for question in [
@@ -49,7 +49,7 @@ async fn everything_survives_a_restart() {
     let directory = tempfile::tempdir().expect("a directory");
     let tag = || Tag::builder().key("team").value("docs").build().expect("a tag");
     let (before, keys) = {
-        let account = Account::open(directory.path()).expect("an account");
+        let account = LocalAws::open(directory.path()).expect("an account");
         let root = iam(&account, account.root_credentials());
         let own = "arn:aws:iam::000000000000:policy/ci/p";
         root.create_policy()
@@ -104,7 +104,7 @@ async fn everything_survives_a_restart() {
         assert_eq!(puts(&account, &active).await, Ok(()), "by the group");
         (everything(&account).await, (active, inactive))
     };
-    let account = Account::open(directory.path()).expect("the same account");
+    let account = LocalAws::open(directory.path()).expect("the same account");
     assert_eq!(everything(&account).await, before);
     assert_eq!(puts(&account, &keys.0).await, Ok(()));
     assert!(puts(&account, &keys.1).await.is_err());
@@ -114,14 +114,14 @@ async fn everything_survives_a_restart() {
 async fn what_was_deleted_stays_so() {
     let directory = tempfile::tempdir().expect("a directory");
     {
-        let account = Account::open(directory.path()).expect("an account");
+        let account = LocalAws::open(directory.path()).expect("an account");
         let root = iam(&account, account.root_credentials());
         root.create_user().user_name("lea").send().await.expect("a user");
         let key = key_of(&root, "lea").await;
         root.delete_access_key().user_name("lea").access_key_id(key.access_key_id()).send().await.expect("gone");
         root.delete_user().user_name("lea").send().await.expect("gone");
     }
-    let account = Account::open(directory.path()).expect("the same account");
+    let account = LocalAws::open(directory.path()).expect("the same account");
     let root = iam(&account, account.root_credentials());
     assert!(root.list_users().send().await.expect("a list").users().is_empty());
     root.create_user().user_name("lea").send().await.expect("the name is free");

@@ -20,7 +20,7 @@ use aws_credential_types::Credentials;
 use aws_sdk_iam::config::{BehaviorVersion, Region};
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use tidegate_emulator::account::Account;
+use tidegate_emulator::account::LocalAws;
 
 const ALLOW_ALL: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
 const MAY_PUT: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:PutObject","Resource":"arn:aws:s3:::site/*"}}"#;
@@ -29,13 +29,13 @@ const MAY_GET: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","
 const TRUST_ACCOUNT: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"000000000000"},"Action":"sts:AssumeRole"}}"#;
 
 /// An account, and its root as a client of IAM.
-fn world() -> (Account, aws_sdk_iam::Client) {
-    let account = Account::in_memory().expect("an account");
+fn world() -> (LocalAws, aws_sdk_iam::Client) {
+    let account = LocalAws::in_memory().expect("an account");
     let root = iam(&account, account.root_credentials());
     (account, root)
 }
 
-fn iam(account: &Account, credentials: Credentials) -> aws_sdk_iam::Client {
+fn iam(account: &LocalAws, credentials: Credentials) -> aws_sdk_iam::Client {
     let config = aws_sdk_iam::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
@@ -45,7 +45,7 @@ fn iam(account: &Account, credentials: Credentials) -> aws_sdk_iam::Client {
     aws_sdk_iam::Client::from_conf(config)
 }
 
-fn sts(account: &Account, credentials: Credentials) -> aws_sdk_sts::Client {
+fn sts(account: &LocalAws, credentials: Credentials) -> aws_sdk_sts::Client {
     let config = aws_sdk_sts::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
@@ -55,7 +55,7 @@ fn sts(account: &Account, credentials: Credentials) -> aws_sdk_sts::Client {
     aws_sdk_sts::Client::from_conf(config)
 }
 
-fn s3(account: &Account, credentials: Credentials) -> aws_sdk_s3::Client {
+fn s3(account: &LocalAws, credentials: Credentials) -> aws_sdk_s3::Client {
     let config = aws_sdk_s3::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
@@ -74,7 +74,7 @@ async fn key_of(root: &aws_sdk_iam::Client, user: &str) -> Credentials {
 }
 
 /// Whether somebody may put an object, by trying.
-async fn puts(account: &Account, credentials: &Credentials) -> Result<(), String> {
+async fn puts(account: &LocalAws, credentials: &Credentials) -> Result<(), String> {
     drop(account.s3().create_bucket("site").await);
     let client = s3(account, credentials.clone());
     let put = client.put_object().bucket("site").key("a").body(b"x".to_vec().into());

@@ -15,7 +15,7 @@ fn trust(principal: &str) -> String {
     TRUST_ACCOUNT.replace("\"000000000000\"", &format!("\"{principal}\""))
 }
 
-async fn assumes(account: &Account, role: &str, seconds: i32) -> Result<(String, Credentials), (String, String)> {
+async fn assumes(account: &LocalAws, role: &str, seconds: i32) -> Result<(String, Credentials), (String, String)> {
     let client = sts(account, account.root_credentials());
     let wish = client.assume_role().role_arn(role).role_session_name("run").duration_seconds(seconds);
     match wish.send().await {

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use aws_sdk_s3::types::MetadataDirective;
-use tidegate_emulator::s3::Headers;
+use tidegate_emulator::s3::StoredHeaders;
 
 use crate::*;
 
 /// A client of a new user who may do what these statements say.
-fn user(account: &Account, name: &str, statements: &str) -> Client {
+fn user(account: &LocalAws, name: &str, statements: &str) -> Client {
     let policy = format!(r#"{{"Version":"2012-10-17","Statement":[{statements}]}}"#);
     account.iam().create_user(name, &[("policy", &policy)]).unwrap();
     client(account, account.iam().create_access_key(name).unwrap().credentials())
@@ -61,7 +61,7 @@ async fn a_missing_key_is_a_secret_without_the_right_to_list() {
 async fn lists_are_judged_by_their_prefix() {
     let (account, _root) = site().await;
     for key in ["docs/a", "docs2/b"] {
-        account.s3().put(BUCKET, key, "x", Headers::default()).await.unwrap();
+        account.s3().put(BUCKET, key, "x", StoredHeaders::default()).await.unwrap();
     }
     let statement = r#"{"Effect":"Allow","Action":"s3:ListBucket","Resource":"arn:aws:s3:::site","Condition":{"StringLike":{"s3:prefix":"docs/*"}}}"#;
     let lister = user(&account, "lister", statement);
@@ -149,7 +149,7 @@ async fn temporary_credentials_present_their_token_and_end() {
     let endless = Credentials::new(id, secret, credentials.session_token().map(str::to_owned), None, "test");
     assert_eq!(refusal(get(&endless, "docs/x").await), (400, "ExpiredToken".to_owned()));
 
-    async fn assume(account: &Account, role: &str, policy: &str) -> Credentials {
+    async fn assume(account: &LocalAws, role: &str, policy: &str) -> Credentials {
         let root = account.root_credentials();
         let config = aws_sdk_sts::Config::builder()
             .behavior_version(BehaviorVersion::latest())

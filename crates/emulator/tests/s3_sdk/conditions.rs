@@ -50,7 +50,7 @@ async fn one_of_64_creators_wins_in_memory() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn one_of_64_creators_wins_in_a_directory() {
     let directory = tempfile::tempdir().unwrap();
-    let account = Account::open(directory.path()).unwrap();
+    let account = LocalAws::open(directory.path()).unwrap();
     account.s3().create_bucket(BUCKET).await.unwrap();
     race_if_none_match(client(&account, account.root_credentials())).await;
 }
@@ -122,7 +122,7 @@ async fn conditions_on_what_is_not_there_or_other() {
 #[tokio::test]
 async fn a_put_that_loses_leaves_nothing_behind() {
     let directory = tempfile::tempdir().unwrap();
-    let account = Account::open(directory.path()).unwrap();
+    let account = LocalAws::open(directory.path()).unwrap();
     account.s3().create_bucket(BUCKET).await.unwrap();
     let client = client(&account, account.root_credentials());
     let large = vec![7_u8; 300_000];

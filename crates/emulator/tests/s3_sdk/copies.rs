@@ -3,7 +3,7 @@
 use aws_sdk_s3::types::{
     ChecksumAlgorithm, ChecksumMode, MetadataDirective, ServerSideEncryption, StorageClass, TaggingDirective,
 };
-use tidegate_emulator::s3::Limits;
+use tidegate_emulator::s3::StoreLimits;
 
 use crate::*;
 
@@ -108,7 +108,7 @@ async fn checksums_are_computed_when_asked_for() {
 #[tokio::test]
 async fn a_source_above_the_limit_is_refused() {
     let (account, client) = site().await;
-    account.s3().set_limits(Limits { copy_source: 4, ..Limits::default() });
+    account.s3().set_limits(StoreLimits { copy_source: 4, ..StoreLimits::default() });
     put(&client, "four", b"1234").await;
     put(&client, "five", b"12345").await;
     client.copy_object().bucket(BUCKET).key("a").copy_source("site/four").send().await.unwrap();
@@ -119,7 +119,7 @@ async fn a_source_above_the_limit_is_refused() {
 #[tokio::test]
 async fn a_copy_outlives_its_source() {
     let directory = tempfile::tempdir().unwrap();
-    let account = Account::open(directory.path()).unwrap();
+    let account = LocalAws::open(directory.path()).unwrap();
     account.s3().create_bucket(BUCKET).await.unwrap();
     let client = client(&account, account.root_credentials());
     let large = vec![3_u8; 200_000];

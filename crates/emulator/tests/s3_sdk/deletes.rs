@@ -1,7 +1,7 @@
 //! Deleting many keys, each with its own answer.
 
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
-use tidegate_emulator::s3::Headers;
+use tidegate_emulator::s3::StoredHeaders;
 
 use crate::*;
 
@@ -14,7 +14,8 @@ fn delete(keys: impl IntoIterator<Item = String>) -> Delete {
 async fn a_thousand_keys_and_no_more() {
     let (account, client) = site().await;
     let keys: Vec<String> = (0..1_001).map(|number| format!("k{number:04}")).collect();
-    futures::future::join_all(keys.iter().map(|key| account.s3().put(BUCKET, key, "x", Headers::default()))).await;
+    futures::future::join_all(keys.iter().map(|key| account.s3().put(BUCKET, key, "x", StoredHeaders::default())))
+        .await;
     let too_many = client.delete_objects().bucket(BUCKET).delete(delete(keys.clone())).send().await;
     assert_eq!(refusal(too_many), (400, "MalformedXML".to_owned()));
     assert_eq!(account.s3().list(BUCKET, "").unwrap().len(), 1_001);

@@ -1,7 +1,7 @@
 //! An account that is kept in a directory.
 
 use tidegate_emulator::OpenError;
-use tidegate_emulator::s3::Headers;
+use tidegate_emulator::s3::StoredHeaders;
 
 use crate::*;
 
@@ -11,7 +11,7 @@ async fn everything_survives_reopening() {
     let large: Vec<u8> = (0..500_000_u32).map(|number| (number % 253) as u8).collect();
     let (root, user_key, upload, etag);
     {
-        let account = Account::open(directory.path()).unwrap();
+        let account = LocalAws::open(directory.path()).unwrap();
         account.s3().create_bucket(BUCKET).await.unwrap();
         root = account.root_credentials();
         let client = client(&account, root.clone());
@@ -35,7 +35,7 @@ async fn everything_survives_reopening() {
         let part = client.upload_part().bucket(BUCKET).key("parts").upload_id(&upload).part_number(1);
         etag = part.body(ByteStream::from_static(b"part")).send().await.unwrap();
     }
-    let account = Account::open(directory.path()).unwrap();
+    let account = LocalAws::open(directory.path()).unwrap();
     assert_eq!(account.root_credentials().secret_access_key(), root.secret_access_key());
     let reader = client(&account, user_key.credentials());
     assert_eq!(body(&reader, "small").await, b"small");
@@ -54,17 +54,17 @@ async fn everything_survives_reopening() {
 #[tokio::test]
 async fn one_opener_at_a_time() {
     let directory = tempfile::tempdir().unwrap();
-    let account = Account::open(directory.path()).unwrap();
-    let second = Account::open(directory.path()).unwrap_err();
+    let account = LocalAws::open(directory.path()).unwrap();
+    let second = LocalAws::open(directory.path()).unwrap_err();
     assert!(matches!(second, OpenError::InUse { .. }), "{second:?}");
     assert!(second.to_string().contains("is in use by another process"), "{second}");
     drop(account);
-    Account::open(directory.path()).unwrap();
+    LocalAws::open(directory.path()).unwrap();
 
     std::fs::write(directory.path().join("tidegate.redb"), "not a database").unwrap();
-    assert!(matches!(Account::open(directory.path()).unwrap_err(), OpenError::Database { .. }));
+    assert!(matches!(LocalAws::open(directory.path()).unwrap_err(), OpenError::Database { .. }));
     let file = tempfile::NamedTempFile::new().unwrap();
-    assert!(matches!(Account::open(file.path()).unwrap_err(), OpenError::Directory { .. }));
+    assert!(matches!(LocalAws::open(file.path()).unwrap_err(), OpenError::Directory { .. }));
 }
 
 #[tokio::test]
@@ -72,14 +72,14 @@ async fn what_a_killed_process_left_is_removed() {
     let directory = tempfile::tempdir().unwrap();
     let large = vec![1_u8; 100_000];
     {
-        let account = Account::open(directory.path()).unwrap();
+        let account = LocalAws::open(directory.path()).unwrap();
         account.s3().create_bucket(BUCKET).await.unwrap();
-        account.s3().put(BUCKET, "x", large.clone(), Headers::default()).await.unwrap();
+        account.s3().put(BUCKET, "x", large.clone(), StoredHeaders::default()).await.unwrap();
     }
     let bodies = directory.path().join("bodies");
     std::fs::write(bodies.join("00000000000000ff"), "half a body").unwrap();
     std::fs::write(bodies.join("stray"), "something else").unwrap();
-    let account = Account::open(directory.path()).unwrap();
+    let account = LocalAws::open(directory.path()).unwrap();
     assert_eq!(std::fs::read_dir(&bodies).unwrap().count(), 1);
     assert_eq!(account.s3().get(BUCKET, "x").unwrap().content.bytes().await.unwrap(), large);
 }
@@ -87,7 +87,7 @@ async fn what_a_killed_process_left_is_removed() {
 #[tokio::test]
 async fn a_reader_keeps_what_it_began_to_read() {
     let directory = tempfile::tempdir().unwrap();
-    let account = Account::open(directory.path()).unwrap();
+    let account = LocalAws::open(directory.path()).unwrap();
     account.s3().create_bucket(BUCKET).await.unwrap();
     let client = client(&account, account.root_credentials());
     let large = vec![1_u8; 1_000_000];
@@ -102,15 +102,15 @@ async fn a_reader_keeps_what_it_began_to_read() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn readers_always_see_a_whole_object_while_it_is_replaced() {
     let directory = tempfile::tempdir().unwrap();
-    let account = Account::open(directory.path()).unwrap();
+    let account = LocalAws::open(directory.path()).unwrap();
     account.s3().create_bucket(BUCKET).await.unwrap();
     let version = |number: u8| vec![number; 70_000 + usize::from(number)];
-    account.s3().put(BUCKET, "x", version(0), Headers::default()).await.unwrap();
+    account.s3().put(BUCKET, "x", version(0), StoredHeaders::default()).await.unwrap();
     let writer = {
         let store = account.s3().clone();
         tokio::spawn(async move {
             for number in 1..60 {
-                store.put(BUCKET, "x", version(number), Headers::default()).await.unwrap();
+                store.put(BUCKET, "x", version(number), StoredHeaders::default()).await.unwrap();
             }
         })
     };
@@ -142,13 +142,13 @@ async fn child_that_writes_until_killed() {
     let Some(directory) = std::env::var_os(CHILD_DIRECTORY) else {
         return;
     };
-    let account = Account::open(std::path::Path::new(&directory)).unwrap();
+    let account = LocalAws::open(std::path::Path::new(&directory)).unwrap();
     account.s3().create_bucket(BUCKET).await.unwrap();
     for number in 0.. {
         let puts = (number * 4..number * 4 + 4).map(|number| {
             let store = account.s3().clone();
             async move {
-                store.put(BUCKET, &format!("{number:06}"), told_by(number), Headers::default()).await.unwrap();
+                store.put(BUCKET, &format!("{number:06}"), told_by(number), StoredHeaders::default()).await.unwrap();
                 println!("acknowledged {number}");
             }
         });
@@ -175,7 +175,7 @@ async fn a_killed_process_loses_nothing_that_it_acknowledged() {
     child.kill().unwrap();
     child.wait().unwrap();
 
-    let account = Account::open(directory.path()).unwrap();
+    let account = LocalAws::open(directory.path()).unwrap();
     for number in acknowledged {
         account.s3().head(BUCKET, &format!("{number:06}")).unwrap();
     }

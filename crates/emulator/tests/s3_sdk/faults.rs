@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use aws_sdk_s3::{config::retry::RetryConfig, error::SdkError};
-use tidegate_emulator::fault::{Call, Fault, Faults};
-use tidegate_emulator::http::Service;
-use tidegate_emulator::s3::Headers;
+use tidegate_emulator::fault::{ApiCall, Faults, InjectedFault};
+use tidegate_emulator::http::HttpService;
+use tidegate_emulator::s3::StoredHeaders;
 
 use crate::*;
 
-async fn faulty(script: impl Fn(&Call) -> Option<Fault> + Send + Sync + 'static) -> (Account, Client, Faults) {
+async fn faulty(
+    script: impl Fn(&ApiCall) -> Option<InjectedFault> + Send + Sync + 'static,
+) -> (LocalAws, Client, Faults) {
     let (account, _) = site().await;
-    account.s3().put(BUCKET, "x", "0123456789", Headers::default()).await.unwrap();
+    account.s3().put(BUCKET, "x", "0123456789", StoredHeaders::default()).await.unwrap();
     let faults = Faults::new(script);
     let client = client_over(faults.wrap(account.http_client()), account.root_credentials());
     (account, client, faults)
@@ -27,7 +29,7 @@ async fn calls_are_named_as_the_api_reference_names_them() {
     client.head_object().bucket(BUCKET).key("x").send().await.unwrap();
     client.get_object().bucket(BUCKET).key("x").send().await.unwrap();
     client.get_object_tagging().bucket(BUCKET).key("x").send().await.unwrap();
-    assert!(faults.calls().iter().all(Call::only_reads));
+    assert!(faults.calls().iter().all(ApiCall::only_reads));
     client.put_object().bucket(BUCKET).key("a b/é").send().await.unwrap();
     client.copy_object().bucket(BUCKET).key("y").copy_source("site/x").send().await.unwrap();
     let created = client.create_multipart_upload().bucket(BUCKET).key("m");
@@ -73,7 +75,7 @@ async fn calls_are_named_as_the_api_reference_names_them() {
     );
     assert_eq!(calls.iter().map(|call| call.number).collect::<Vec<_>>(), (1..=16).collect::<Vec<u64>>());
     assert_eq!(calls[7].to_string(), "8 PutObject site/a b/é");
-    assert!(calls.iter().all(|call| call.service == Service::S3));
+    assert!(calls.iter().all(|call| call.service == HttpService::S3));
     assert!(!calls[7].only_reads() && !calls[10].only_reads());
 
     // The same when the bucket is in the host, and for the other services.
@@ -100,8 +102,8 @@ async fn calls_are_named_as_the_api_reference_names_them() {
 #[tokio::test]
 async fn refused_is_not_applied_and_lost_is() {
     let (account, client, _) = faulty(|call| match call.key.as_deref() {
-        Some("refused") => Some(Fault::Refuse),
-        Some("lost") => Some(Fault::Lose),
+        Some("refused") => Some(InjectedFault::Refuse),
+        Some("lost") => Some(InjectedFault::Lose),
         _ => None,
     })
     .await;
@@ -116,7 +118,7 @@ async fn refused_is_not_applied_and_lost_is() {
 async fn answers_are_those_of_the_service_and_retried_by_its_rules() {
     let (account, client, faults) = faulty(|call| {
         (call.number % 2 == 1).then(|| {
-            Fault::answer(
+            InjectedFault::answer(
                 if call.number == 1 { 503 } else { 403 },
                 if call.number == 1 { "SlowDown" } else { "AccessDenied" },
             )
@@ -141,7 +143,7 @@ async fn answers_are_those_of_the_service_and_retried_by_its_rules() {
 
 #[tokio::test]
 async fn a_cut_body_is_an_error_and_not_a_short_object() {
-    let (_account, client, _) = faulty(|call| (call.operation == "GetObject").then_some(Fault::Cut)).await;
+    let (_account, client, _) = faulty(|call| (call.operation == "GetObject").then_some(InjectedFault::Cut)).await;
     let got = client.get_object().bucket(BUCKET).key("x").send().await.unwrap();
     assert_eq!(got.content_length(), Some(10));
     let mut body = got.body;
@@ -151,7 +153,7 @@ async fn a_cut_body_is_an_error_and_not_a_short_object() {
 
 #[tokio::test(start_paused = true)]
 async fn a_delay_waits_and_then_goes_through() {
-    let (_account, client, _) = faulty(|_| Some(Fault::Delay(Duration::from_secs(60)))).await;
+    let (_account, client, _) = faulty(|_| Some(InjectedFault::Delay(Duration::from_secs(60)))).await;
     let before = tokio::time::Instant::now();
     client.head_object().bucket(BUCKET).key("x").send().await.unwrap();
     assert!(before.elapsed() >= Duration::from_secs(60));

@@ -1,11 +1,11 @@
 //! Listing in pages and in byte order.
 
 use aws_sdk_s3::types::EncodingType;
-use tidegate_emulator::s3::Headers;
+use tidegate_emulator::s3::StoredHeaders;
 
 use crate::*;
 
-async fn fill(account: &Account, count: usize) -> Vec<String> {
+async fn fill(account: &LocalAws, count: usize) -> Vec<String> {
     // Names whose order as bytes is not that of their numbers, nor that of UTF-16.
     let mut keys: Vec<String> = (0..count)
         .map(|number| match number % 4 {
@@ -15,7 +15,8 @@ async fn fill(account: &Account, count: usize) -> Vec<String> {
             _ => format!("\u{10348}/{number}"),
         })
         .collect();
-    futures::future::join_all(keys.iter().map(|key| account.s3().put(BUCKET, key, "x", Headers::default()))).await;
+    futures::future::join_all(keys.iter().map(|key| account.s3().put(BUCKET, key, "x", StoredHeaders::default())))
+        .await;
     keys.sort_unstable_by(|left, right| left.as_bytes().cmp(right.as_bytes()));
     keys
 }
@@ -62,7 +63,7 @@ async fn pages_hold_at_most_a_thousand_keys_in_byte_order() {
 async fn prefixes_delimiters_and_start_after() {
     let (account, client) = site().await;
     for key in ["docs", "docs/", "docs/a", "docs/b/1", "docs/b/2", "docs/c", "docs2/x", "z"] {
-        account.s3().put(BUCKET, key, "x", Headers::default()).await.unwrap();
+        account.s3().put(BUCKET, key, "x", StoredHeaders::default()).await.unwrap();
     }
     let list = || client.list_objects_v2().bucket(BUCKET);
     let keys = |page: &aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output| {
@@ -109,7 +110,7 @@ async fn prefixes_delimiters_and_start_after() {
 async fn the_older_listing_pages_by_marker() {
     let (account, client) = site().await;
     for key in ["a/1", "a/2", "b", "c/1"] {
-        account.s3().put(BUCKET, key, "x", Headers::default()).await.unwrap();
+        account.s3().put(BUCKET, key, "x", StoredHeaders::default()).await.unwrap();
     }
     let mut seen = Vec::new();
     let mut marker = None;
@@ -129,7 +130,7 @@ async fn the_older_listing_pages_by_marker() {
 #[tokio::test]
 async fn url_encoding_covers_every_key() {
     let (account, client) = site().await;
-    account.s3().put(BUCKET, "a b&<\r+é.html", "x", Headers::default()).await.unwrap();
+    account.s3().put(BUCKET, "a b&<\r+é.html", "x", StoredHeaders::default()).await.unwrap();
     let page = client.list_objects_v2().bucket(BUCKET).encoding_type(EncodingType::Url).send().await.unwrap();
     assert_eq!(page.contents()[0].key(), Some("a+b%26%3C%0D%2B%C3%A9.html"));
     assert_eq!(page.encoding_type(), Some(&EncodingType::Url));

@@ -24,7 +24,7 @@ use aws_sdk_s3::{
     error::{ProvideErrorMetadata, SdkError},
     primitives::ByteStream,
 };
-use tidegate_emulator::Account;
+use tidegate_emulator::LocalAws;
 
 /// The bucket of most tests.
 const BUCKET: &str = "site";
@@ -42,13 +42,13 @@ fn client_over(http: SharedHttpClient, credentials: Credentials) -> Client {
     Client::from_conf(config)
 }
 
-fn client(account: &Account, credentials: Credentials) -> Client {
+fn client(account: &LocalAws, credentials: Credentials) -> Client {
     client_over(account.http_client(), credentials)
 }
 
 /// An account in memory with an empty bucket, and its root's client.
-async fn site() -> (Account, Client) {
-    let account = Account::in_memory().unwrap();
+async fn site() -> (LocalAws, Client) {
+    let account = LocalAws::in_memory().unwrap();
     account.s3().create_bucket(BUCKET).await.unwrap();
     let client = client(&account, account.root_credentials());
     (account, client)

@@ -1,7 +1,7 @@
 //! Uploads in parts.
 
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode, ChecksumType, CompletedMultipartUpload, CompletedPart};
-use tidegate_emulator::s3::Limits;
+use tidegate_emulator::s3::StoreLimits;
 
 use crate::*;
 
@@ -14,7 +14,7 @@ fn completed(parts: impl IntoIterator<Item = (i32, String)>) -> CompletedMultipa
 }
 
 /// A client that adds no checksums by itself, so that a test says all there is.
-fn plain(account: &Account) -> Client {
+fn plain(account: &LocalAws) -> Client {
     use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
     let config = client(account, account.root_credentials()).config().to_builder();
     let config = config.request_checksum_calculation(RequestChecksumCalculation::WhenRequired);
@@ -119,14 +119,14 @@ async fn small_parts_are_refused_except_the_last() {
         client.complete_multipart_upload().bucket(BUCKET).key("x").upload_id(&id).multipart_upload(parts).send()
     };
     assert_eq!(refusal(complete().await), (400, "EntityTooSmall".to_owned()));
-    account.s3().set_limits(Limits { smallest_part: 10, ..Limits::default() });
+    account.s3().set_limits(StoreLimits { smallest_part: 10, ..StoreLimits::default() });
     complete().await.unwrap();
 }
 
 #[tokio::test]
 async fn completion_is_conditional_and_an_upload_that_lost_can_be_aborted() {
     let directory = tempfile::tempdir().unwrap();
-    let account = Account::open(directory.path()).unwrap();
+    let account = LocalAws::open(directory.path()).unwrap();
     account.s3().create_bucket(BUCKET).await.unwrap();
     let client = plain(&account);
     let files = || std::fs::read_dir(directory.path().join("bodies")).unwrap().count();
@@ -151,7 +151,7 @@ async fn completion_is_conditional_and_an_upload_that_lost_can_be_aborted() {
 #[tokio::test]
 async fn parts_can_be_copied_from_stretches_of_an_object() {
     let (account, _) = site().await;
-    account.s3().set_limits(Limits { smallest_part: 1, ..Limits::default() });
+    account.s3().set_limits(StoreLimits { smallest_part: 1, ..StoreLimits::default() });
     let client = plain(&account);
     put(&client, "from", b"0123456789").await;
     let id = upload(&client, "to").await;
@@ -194,7 +194,7 @@ async fn parts_are_summed_as_their_upload_announced() {
 #[tokio::test]
 async fn checksums_of_parts_make_that_of_the_whole() {
     let (account, client) = site().await;
-    account.s3().set_limits(Limits { smallest_part: 1, ..Limits::default() });
+    account.s3().set_limits(StoreLimits { smallest_part: 1, ..StoreLimits::default() });
     for (algorithm, kind) in [
         (ChecksumAlgorithm::Sha256, ChecksumType::Composite),
         (ChecksumAlgorithm::Crc32, ChecksumType::Composite),

@@ -17,7 +17,7 @@ impl ResolveEndpoint for At {
     }
 }
 
-async fn served(account: &Account) -> (String, oneshot::Sender<()>, tokio::task::JoinHandle<std::io::Result<()>>) {
+async fn served(account: &LocalAws) -> (String, oneshot::Sender<()>, tokio::task::JoinHandle<std::io::Result<()>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let (stop, stopped) = oneshot::channel::<()>();
@@ -27,7 +27,7 @@ async fn served(account: &Account) -> (String, oneshot::Sender<()>, tokio::task:
     (address, stop, server)
 }
 
-fn config(account: &Account) -> aws_sdk_s3::config::Builder {
+fn config(account: &LocalAws) -> aws_sdk_s3::config::Builder {
     Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
@@ -56,7 +56,7 @@ async fn the_sdk_reaches_it_by_path() {
 #[tokio::test]
 async fn the_sdk_reaches_it_by_host() {
     let (account, _) = site().await;
-    account.s3().put(BUCKET, "x", "by host", tidegate_emulator::s3::Headers::default()).await.unwrap();
+    account.s3().put(BUCKET, "x", "by host", tidegate_emulator::s3::StoredHeaders::default()).await.unwrap();
     // In process: names below s3.localhost need not resolve.
     let config = config(&account)
         .http_client(account.http_client())

@@ -7,11 +7,11 @@ mod found;
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
-use tidegate_publish::{CloudError, Connection, Sts};
+use tidegate_publish::{AwsError, Connection, Sts};
 
-use crate::changes::Change;
-use crate::client::{Buckets, Iam, Taken};
-use crate::credentials::{Issued, Secret};
+use crate::changes::IamChange;
+use crate::client::{BucketClient, ChangeResult, IamClient};
+use crate::credentials::{IssuedCredentials, SecretValue};
 
 /// How long a step is tried again that needs what the step before it made: a new role is not known everywhere at once.
 /// Source: IAM user guide, "Troubleshoot IAM", changes that are not always immediately visible.
@@ -20,8 +20,8 @@ const SETTLING: Duration = Duration::from_secs(60);
 /// Changes an account.
 #[derive(Debug, Clone)]
 pub struct Provisioner {
-    iam: Iam,
-    buckets: Buckets,
+    iam: IamClient,
+    buckets: BucketClient,
     sts: Sts,
 }
 
@@ -32,7 +32,7 @@ pub struct ProvisionError {
     /// The step.
     pub step: String,
     /// Why.
-    pub cause: CloudError,
+    pub cause: AwsError,
     /// How many steps were done before it.
     pub done: usize,
 }
@@ -41,7 +41,7 @@ impl ProvisionError {
     /// Steps that should have given out credentials gave out none: a defect of Tidegate.
     #[must_use]
     pub fn nothing() -> Self {
-        let cause = CloudError::malformed("AssumeRole", "the session", "no step gave out credentials");
+        let cause = AwsError::malformed("AssumeRole", "the session", "no step gave out credentials");
         Self { step: "make credentials".to_owned(), cause, done: 0 }
     }
 }
@@ -58,18 +58,18 @@ impl Provisioner {
     /// With the caller's own connection.
     #[must_use]
     pub fn new(connection: &Connection) -> Self {
-        Self { iam: Iam::new(connection), buckets: Buckets::new(connection), sts: Sts::new(connection) }
+        Self { iam: IamClient::new(connection), buckets: BucketClient::new(connection), sts: Sts::new(connection) }
     }
 
     /// The account's identities.
     #[must_use]
-    pub fn iam(&self) -> &Iam {
+    pub fn iam(&self) -> &IamClient {
         &self.iam
     }
 
     /// The account's buckets.
     #[must_use]
-    pub fn buckets(&self) -> &Buckets {
+    pub fn buckets(&self) -> &BucketClient {
         &self.buckets
     }
 
@@ -86,9 +86,9 @@ impl Provisioner {
     /// [`ProvisionError`] names the step, and how many were done.
     pub async fn take(
         &self,
-        changes: &[Change],
-        mut tell: impl FnMut(&Change),
-    ) -> Result<Option<Issued>, ProvisionError> {
+        changes: &[IamChange],
+        mut tell: impl FnMut(&IamChange),
+    ) -> Result<Option<IssuedCredentials>, ProvisionError> {
         let mut issued = None;
         for (done, change) in changes.iter().enumerate() {
             tell(change);
@@ -101,7 +101,7 @@ impl Provisioner {
                 .with_total_delay(Some(SETTLING));
             let taken = (|| self.step(change))
                 .retry(pauses)
-                .when(|error: &CloudError| fresh && settles(change, error))
+                .when(|error: &AwsError| fresh && settles(change, error))
                 .await
                 .map_err(|cause| ProvisionError { step: change.to_string(), cause, done })?;
             issued = taken.or(issued);
@@ -109,16 +109,16 @@ impl Provisioner {
         Ok(issued)
     }
 
-    async fn step(&self, change: &Change) -> Result<Option<Issued>, CloudError> {
-        if let Change::AssumeRole { role, session, seconds, policy } = change {
+    async fn step(&self, change: &IamChange) -> Result<Option<IssuedCredentials>, AwsError> {
+        if let IamChange::AssumeRole { role, session, seconds, policy } = change {
             let duration = Duration::from_secs((*seconds).into());
             let made = self.sts.assume_for(role, session, policy, duration).await?;
             let expires = made.expiry().map(aws_smithy_types::DateTime::from).map(|end| end.to_string());
-            return Ok(Some(Issued {
+            return Ok(Some(IssuedCredentials {
                 user: None,
                 access_key_id: made.access_key_id().to_owned(),
-                secret_access_key: Secret::new(made.secret_access_key()),
-                session_token: made.session_token().map(Secret::new),
+                secret_access_key: SecretValue::new(made.secret_access_key()),
+                session_token: made.session_token().map(SecretValue::new),
                 created: None,
                 expires,
             }));
@@ -127,28 +127,28 @@ impl Provisioner {
             return Ok(None);
         }
         match self.iam.take(change).await? {
-            Taken::Issued(issued) => Ok(Some(issued)),
-            Taken::Done | Taken::NotMine => Ok(None),
+            ChangeResult::Issued(issued) => Ok(Some(issued)),
+            ChangeResult::Done | ChangeResult::NotMine => Ok(None),
         }
     }
 }
 
 /// Whether a failure may only mean that the step before it is not known everywhere.
-fn settles(change: &Change, error: &CloudError) -> bool {
+fn settles(change: &IamChange, error: &AwsError) -> bool {
     let code = error.code.as_deref().unwrap_or_default();
     match change {
-        Change::AssumeRole { .. } => code == "AccessDenied",
-        Change::SetBucketPolicy { .. } => matches!(code, "AccessDenied" | "OperationAborted" | "NoSuchBucket"),
-        Change::AllowPublicAccess { .. } | Change::SetWebsite { .. } => {
+        IamChange::AssumeRole { .. } => code == "AccessDenied",
+        IamChange::SetBucketPolicy { .. } => matches!(code, "AccessDenied" | "OperationAborted" | "NoSuchBucket"),
+        IamChange::AllowPublicAccess { .. } | IamChange::SetWebsite { .. } => {
             matches!(code, "OperationAborted" | "NoSuchBucket")
         }
-        Change::PutUserPolicy { .. } | Change::CreateAccessKey { .. } | Change::PutGroupPolicy { .. } => {
+        IamChange::PutUserPolicy { .. } | IamChange::CreateAccessKey { .. } | IamChange::PutGroupPolicy { .. } => {
             code == "NoSuchEntity"
         }
         // The role may be new; a policy that is not there is a mistake.
-        Change::AttachRolePolicy { .. } => code == "NoSuchEntity" && !error.why.contains("olicy"),
+        IamChange::AttachRolePolicy { .. } => code == "NoSuchEntity" && !error.why.contains("olicy"),
         // The group may be new; a user that is not there is a mistake.
-        Change::AddUserToGroup { .. } => code == "NoSuchEntity" && error.why.contains("group"),
+        IamChange::AddUserToGroup { .. } => code == "NoSuchEntity" && error.why.contains("group"),
         _ => false,
     }
 }

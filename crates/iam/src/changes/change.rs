@@ -14,7 +14,7 @@ type Text = String;
 /// One step in an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "change", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
-pub enum Change {
+pub enum IamChange {
     /// A bucket is made.
     CreateBucket {
         /// Its name.
@@ -189,9 +189,9 @@ pub enum Change {
 }
 
 /// Text of others, without what would move a terminal's cursor.
-struct Plain<'a>(&'a str);
+struct PlainText<'a>(&'a str);
 
-impl fmt::Display for Plain<'_> {
+impl fmt::Display for PlainText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0
             .chars()
@@ -199,7 +199,7 @@ impl fmt::Display for Plain<'_> {
     }
 }
 
-impl Change {
+impl IamChange {
     /// The document that it sets, if it sets one.
     #[must_use]
     pub fn document(&self) -> Option<&str> {
@@ -217,59 +217,67 @@ impl Change {
 }
 
 /// One sentence without its full stop: what is done, not that it was.
-impl fmt::Display for Change {
+impl fmt::Display for IamChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CreateBucket { bucket, region: Some(region) } => {
-                write!(f, "create the bucket `{bucket}` in {}", Plain(region))
+                write!(f, "create the bucket `{bucket}` in {}", PlainText(region))
             }
             Self::CreateBucket { bucket, region: None } => write!(f, "create the bucket `{bucket}`"),
             Self::AllowPublicAccess { bucket } => write!(f, "allow public access to the bucket `{bucket}`"),
             Self::SetBucketPolicy { bucket, .. } => write!(f, "set the policy of the bucket `{bucket}`"),
             Self::SetWebsite { bucket, index, error } => {
-                write!(f, "make `{bucket}` a website with `{}` and `{}`", Plain(index), Plain(error))
+                write!(f, "make `{bucket}` a website with `{}` and `{}`", PlainText(index), PlainText(error))
             }
             Self::CreateUser { user, boundary: Some(arn) } => {
-                write!(f, "create the user `{}` with the permissions boundary {}", Plain(user), Plain(arn))
+                write!(f, "create the user `{}` with the permissions boundary {}", PlainText(user), PlainText(arn))
             }
-            Self::CreateUser { user, boundary: None } => write!(f, "create the user `{}`", Plain(user)),
+            Self::CreateUser { user, boundary: None } => write!(f, "create the user `{}`", PlainText(user)),
             Self::PutUserPolicy { user, name, .. } => {
-                write!(f, "set the policy `{}` of the user `{}`", Plain(name), Plain(user))
+                write!(f, "set the policy `{}` of the user `{}`", PlainText(name), PlainText(user))
             }
-            Self::CreateAccessKey { user } => write!(f, "create an access key of the user `{}`", Plain(user)),
+            Self::CreateAccessKey { user } => write!(f, "create an access key of the user `{}`", PlainText(user)),
             Self::DeleteAccessKey { user, key } => {
-                write!(f, "delete the access key {} of the user `{}`", Plain(key), Plain(user))
+                write!(f, "delete the access key {} of the user `{}`", PlainText(key), PlainText(user))
             }
             Self::DeleteUserPolicy { user, name } => {
-                write!(f, "delete the policy `{}` of the user `{}`", Plain(name), Plain(user))
+                write!(f, "delete the policy `{}` of the user `{}`", PlainText(name), PlainText(user))
             }
-            Self::DetachUserPolicy { user, arn } => write!(f, "detach {} from the user `{}`", Plain(arn), Plain(user)),
-            Self::DeleteUser { user } => write!(f, "delete the user `{}`", Plain(user)),
-            Self::CreateRole { role, .. } => write!(f, "create the role `{}`", Plain(role)),
-            Self::AttachRolePolicy { role, arn } => write!(f, "attach {} to the role `{}`", Plain(arn), Plain(role)),
+            Self::DetachUserPolicy { user, arn } => {
+                write!(f, "detach {} from the user `{}`", PlainText(arn), PlainText(user))
+            }
+            Self::DeleteUser { user } => write!(f, "delete the user `{}`", PlainText(user)),
+            Self::CreateRole { role, .. } => write!(f, "create the role `{}`", PlainText(role)),
+            Self::AttachRolePolicy { role, arn } => {
+                write!(f, "attach {} to the role `{}`", PlainText(arn), PlainText(role))
+            }
             Self::AssumeRole { role, session, seconds, .. } => {
-                write!(f, "assume {} as `{}` for {seconds} s", role.as_str(), Plain(session))
+                write!(f, "assume {} as `{}` for {seconds} s", role.as_str(), PlainText(session))
             }
-            Self::CreatePolicy { name, path, .. } => write!(f, "create the policy `{}{}`", Plain(path), Plain(name)),
+            Self::CreatePolicy { name, path, .. } => {
+                write!(f, "create the policy `{}{}`", PlainText(path), PlainText(name))
+            }
             Self::UpdatePolicy { arn, drop: Some(version), .. } => {
-                write!(f, "set the document of {}, and delete its version {}", Plain(arn), Plain(version))
+                write!(f, "set the document of {}, and delete its version {}", PlainText(arn), PlainText(version))
             }
-            Self::UpdatePolicy { arn, drop: None, .. } => write!(f, "set the document of {}", Plain(arn)),
-            Self::CreateGroup { group } => write!(f, "create the group `{}`", Plain(group)),
+            Self::UpdatePolicy { arn, drop: None, .. } => write!(f, "set the document of {}", PlainText(arn)),
+            Self::CreateGroup { group } => write!(f, "create the group `{}`", PlainText(group)),
             Self::PutGroupPolicy { group, name, .. } => {
-                write!(f, "set the policy `{}` of the group `{}`", Plain(name), Plain(group))
+                write!(f, "set the policy `{}` of the group `{}`", PlainText(name), PlainText(group))
             }
-            Self::AddUserToGroup { group, user } => write!(f, "add `{}` to the group `{}`", Plain(user), Plain(group)),
+            Self::AddUserToGroup { group, user } => {
+                write!(f, "add `{}` to the group `{}`", PlainText(user), PlainText(group))
+            }
             Self::RemoveUserFromGroup { group, user } => {
-                write!(f, "remove `{}` from the group `{}`", Plain(user), Plain(group))
+                write!(f, "remove `{}` from the group `{}`", PlainText(user), PlainText(group))
             }
             Self::DeleteGroupPolicy { group, name } => {
-                write!(f, "delete the policy `{}` of the group `{}`", Plain(name), Plain(group))
+                write!(f, "delete the policy `{}` of the group `{}`", PlainText(name), PlainText(group))
             }
             Self::DetachGroupPolicy { group, arn } => {
-                write!(f, "detach {} from the group `{}`", Plain(arn), Plain(group))
+                write!(f, "detach {} from the group `{}`", PlainText(arn), PlainText(group))
             }
-            Self::DeleteGroup { group } => write!(f, "delete the group `{}`", Plain(group)),
+            Self::DeleteGroup { group } => write!(f, "delete the group `{}`", PlainText(group)),
         }
     }
 }

@@ -11,9 +11,9 @@ use serde::Serialize;
 use tidegate_core::config::{RoleArn, ValueError};
 use tidegate_core::location::Bucket;
 
-use super::Change;
-use crate::document::{DocumentError, Limit};
-use crate::policies::{Access, BucketGrant, BucketGrantError, public, trust_account};
+use super::IamChange;
+use crate::document::{PolicyDocumentError, PolicyLimit};
+use crate::policies::{BucketAccess, BucketGrant, BucketGrantError, public, trust_account};
 
 /// The role that temporary credentials are sessions of: it may do everything in S3, and every session is narrowed.
 pub const SHARED_ROLE: &str = "tidegate.AmazonS3FullAccess";
@@ -26,14 +26,14 @@ const SHORTEST_SESSION: u32 = 900;
 
 /// How long temporary credentials last: 15 minutes to 12 hours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Seconds(u32);
+pub struct SessionSeconds(u32);
 
 /// Not such a time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not 15 minutes to 12 hours, write it as in `15m`, `1h` or `1200s`")]
-pub struct SecondsError(String);
+pub struct SessionSecondsError(String);
 
-impl Seconds {
+impl SessionSeconds {
     /// Seconds, 900 to 43,200.
     #[must_use]
     pub fn get(self) -> u32 {
@@ -47,10 +47,10 @@ impl Seconds {
     }
 }
 
-impl FromStr for Seconds {
-    type Err = SecondsError;
-    fn from_str(text: &str) -> Result<Self, SecondsError> {
-        let refused = || SecondsError(text.escape_default().to_string());
+impl FromStr for SessionSeconds {
+    type Err = SessionSecondsError;
+    fn from_str(text: &str) -> Result<Self, SessionSecondsError> {
+        let refused = || SessionSecondsError(text.escape_default().to_string());
         let unit = text.chars().last().ok_or_else(refused)?;
         let times = match unit {
             's' => 1,
@@ -66,7 +66,7 @@ impl FromStr for Seconds {
 
 /// What bounds a new user.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Boundary {
+pub enum PermissionsBoundary {
     /// S3 alone, as far as the credentials' kind goes; nothing where a policy or a statement of their own is given.
     Fitting,
     /// A managed policy.
@@ -77,21 +77,21 @@ pub enum Boundary {
 
 /// Which credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
+pub enum CredentialsKind {
     /// A user's, until somebody removes them.
     Permanent {
         /// The user; derived from what is granted where absent.
         user: Option<String>,
         /// What bounds it, where it is new.
-        boundary: Boundary,
+        boundary: PermissionsBoundary,
     },
     /// A session's.
-    Temporary(Seconds),
+    Temporary(SessionSeconds),
 }
 
 /// What becomes of buckets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct BucketWish {
+pub struct BucketSpec {
     /// Missing ones are made.
     pub create: bool,
     /// In this region.
@@ -104,13 +104,13 @@ pub struct BucketWish {
 
 /// What somebody asks for.
 #[derive(Debug, Clone)]
-pub struct Wish {
+pub struct CredentialsSpec {
     /// What the credentials may do.
     pub grant: BucketGrant,
     /// Which credentials.
-    pub kind: Kind,
+    pub kind: CredentialsKind,
     /// What becomes of buckets.
-    pub buckets: BucketWish,
+    pub buckets: BucketSpec,
     /// The account that it is for.
     pub account: String,
 }
@@ -126,7 +126,7 @@ pub enum FoundBucket {
 
 /// What is there already.
 #[derive(Debug, Clone, Default)]
-pub struct Found {
+pub struct FoundIdentity {
     /// Buckets that there are, of those asked for.
     pub buckets: BTreeMap<Bucket, FoundBucket>,
     /// Inline policies of the user, by name, where the user is there.
@@ -137,7 +137,7 @@ pub struct Found {
 
 /// Why somebody cannot have what they ask for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum WishError {
+pub enum CredentialsSpecError {
     /// A bucket is not there.
     #[error("the bucket `{0}` does not exist, check its name or add `--create-bucket`")]
     NoBucket(Bucket),
@@ -169,42 +169,49 @@ pub enum WishError {
     Role(#[from] ValueError),
     /// A document that cannot be written.
     #[error(transparent)]
-    Document(#[from] DocumentError),
+    Document(#[from] PolicyDocumentError),
 }
 
 /// The steps.
 ///
 /// # Errors
-/// [`WishError`]; nothing was done yet.
-pub fn wish(wish: &Wish, found: &Found) -> Result<Vec<Change>, WishError> {
+/// [`CredentialsSpecError`]; nothing was done yet.
+pub fn wish(wish: &CredentialsSpec, found: &FoundIdentity) -> Result<Vec<IamChange>, CredentialsSpecError> {
     let mut changes = Vec::new();
     for bucket in &wish.grant.buckets {
         buckets(wish, bucket, found, &mut changes)?;
     }
     match &wish.kind {
-        Kind::Permanent { user, boundary } => permanent(wish, user.as_deref(), boundary, found, &mut changes)?,
-        Kind::Temporary(seconds) => temporary(wish, *seconds, found, &mut changes)?,
+        CredentialsKind::Permanent { user, boundary } => {
+            permanent(wish, user.as_deref(), boundary, found, &mut changes)?;
+        }
+        CredentialsKind::Temporary(seconds) => temporary(wish, *seconds, found, &mut changes)?,
     }
     Ok(changes)
 }
 
-fn buckets(wish: &Wish, bucket: &Bucket, found: &Found, changes: &mut Vec<Change>) -> Result<(), WishError> {
+fn buckets(
+    wish: &CredentialsSpec,
+    bucket: &Bucket,
+    found: &FoundIdentity,
+    changes: &mut Vec<IamChange>,
+) -> Result<(), CredentialsSpecError> {
     let open = wish.buckets.public || wish.buckets.website;
     match found.buckets.get(bucket) {
-        Some(FoundBucket::Theirs) => return Err(WishError::TheirBucket(bucket.clone())),
-        Some(FoundBucket::Ours) if open => return Err(WishError::Existing(bucket.clone())),
+        Some(FoundBucket::Theirs) => return Err(CredentialsSpecError::TheirBucket(bucket.clone())),
+        Some(FoundBucket::Ours) if open => return Err(CredentialsSpecError::Existing(bucket.clone())),
         Some(FoundBucket::Ours) => return Ok(()),
-        None if !wish.buckets.create => return Err(WishError::NoBucket(bucket.clone())),
+        None if !wish.buckets.create => return Err(CredentialsSpecError::NoBucket(bucket.clone())),
         None => {}
     }
-    changes.push(Change::CreateBucket { bucket: bucket.clone(), region: wish.buckets.region.clone() });
+    changes.push(IamChange::CreateBucket { bucket: bucket.clone(), region: wish.buckets.region.clone() });
     if open {
         let policy = public(&wish.grant.partition, bucket).compact()?;
-        changes.push(Change::AllowPublicAccess { bucket: bucket.clone() });
-        changes.push(Change::SetBucketPolicy { bucket: bucket.clone(), policy });
+        changes.push(IamChange::AllowPublicAccess { bucket: bucket.clone() });
+        changes.push(IamChange::SetBucketPolicy { bucket: bucket.clone(), policy });
     }
     if wish.buckets.website {
-        changes.push(Change::SetWebsite {
+        changes.push(IamChange::SetWebsite {
             bucket: bucket.clone(),
             index: "index.html".to_owned(),
             error: "error.html".to_owned(),
@@ -214,57 +221,65 @@ fn buckets(wish: &Wish, bucket: &Bucket, found: &Found, changes: &mut Vec<Change
 }
 
 fn permanent(
-    wish: &Wish,
+    wish: &CredentialsSpec,
     user: Option<&str>,
-    boundary: &Boundary,
-    found: &Found,
-    changes: &mut Vec<Change>,
-) -> Result<(), WishError> {
+    boundary: &PermissionsBoundary,
+    found: &FoundIdentity,
+    changes: &mut Vec<IamChange>,
+) -> Result<(), CredentialsSpecError> {
     let user = user.map_or_else(|| wish.grant.user_name(), str::to_owned);
-    let (name, policy) = (wish.grant.policy_name(), wish.grant.text(Limit::User)?);
+    let (name, policy) = (wish.grant.policy_name(), wish.grant.text(PolicyLimit::User)?);
     // What a user has already counts as well, but for the policy that is replaced.
     let others = found.user.iter().flatten().filter(|(other, _)| **other != name);
-    let length = others.map(|(_, text)| Limit::User.length(text)).sum::<usize>() + Limit::User.length(&policy);
-    let most = Limit::User.characters();
+    let length =
+        others.map(|(_, text)| PolicyLimit::User.length(text)).sum::<usize>() + PolicyLimit::User.length(&policy);
+    let most = PolicyLimit::User.characters();
     if length > most {
-        return Err(WishError::UserFull { user, length, most });
+        return Err(CredentialsSpecError::UserFull { user, length, most });
     }
     if found.user.is_none() {
         let own = wish.grant.custom.is_some() || !wish.grant.statements.is_empty();
         let partition = &wish.grant.partition;
         let managed = |name: &str| format!("arn:{partition}:iam::aws:policy/{name}");
         let boundary = match boundary {
-            Boundary::None => None,
-            Boundary::Fitting if own => None,
-            Boundary::Fitting if wish.grant.access == Access::ReadOnly => Some(managed("AmazonS3ReadOnlyAccess")),
-            Boundary::Fitting => Some(managed("AmazonS3FullAccess")),
-            Boundary::Arn(arn) => Some(arn.clone()),
+            PermissionsBoundary::None => None,
+            PermissionsBoundary::Fitting if own => None,
+            PermissionsBoundary::Fitting if wish.grant.access == BucketAccess::ReadOnly => {
+                Some(managed("AmazonS3ReadOnlyAccess"))
+            }
+            PermissionsBoundary::Fitting => Some(managed("AmazonS3FullAccess")),
+            PermissionsBoundary::Arn(arn) => Some(arn.clone()),
         };
-        changes.push(Change::CreateUser { user: user.clone(), boundary });
+        changes.push(IamChange::CreateUser { user: user.clone(), boundary });
     }
-    changes.push(Change::PutUserPolicy { user: user.clone(), name, policy });
-    changes.push(Change::CreateAccessKey { user });
+    changes.push(IamChange::PutUserPolicy { user: user.clone(), name, policy });
+    changes.push(IamChange::CreateAccessKey { user });
     Ok(())
 }
 
-fn temporary(wish: &Wish, seconds: Seconds, found: &Found, changes: &mut Vec<Change>) -> Result<(), WishError> {
+fn temporary(
+    wish: &CredentialsSpec,
+    seconds: SessionSeconds,
+    found: &FoundIdentity,
+    changes: &mut Vec<IamChange>,
+) -> Result<(), CredentialsSpecError> {
     let partition = &wish.grant.partition;
-    let policy = wish.grant.text(Limit::Session)?;
+    let policy = wish.grant.text(PolicyLimit::Session)?;
     if !found.role {
         let trust = trust_account(&format!("arn:{partition}:iam::{}:root", wish.account)).document.compact()?;
-        changes.push(Change::CreateRole {
+        changes.push(IamChange::CreateRole {
             role: SHARED_ROLE.to_owned(),
             trust,
             description: "Everything in S3; sessions that tidegate makes of it are narrowed to what was asked for"
                 .to_owned(),
             longest_session: LONGEST_SESSION,
         });
-        changes.push(Change::AttachRolePolicy {
+        changes.push(IamChange::AttachRolePolicy {
             role: SHARED_ROLE.to_owned(),
             arn: format!("arn:{partition}:iam::aws:policy/AmazonS3FullAccess"),
         });
     }
     let role = RoleArn::try_from(format!("arn:{partition}:iam::{}:role/{SHARED_ROLE}", wish.account))?;
-    changes.push(Change::AssumeRole { role, session: wish.grant.user_name(), seconds: seconds.get(), policy });
+    changes.push(IamChange::AssumeRole { role, session: wish.grant.user_name(), seconds: seconds.get(), policy });
     Ok(())
 }

@@ -9,10 +9,11 @@ mod group;
 mod policy;
 mod user;
 
-pub use change::Change;
+pub use change::IamChange;
 pub use credentials::{
-    Boundary, BucketWish, Found, FoundBucket, Kind, SHARED_ROLE, Seconds, SecondsError, Wish, WishError, wish,
+    BucketSpec, CredentialsKind, CredentialsSpec, CredentialsSpecError, FoundBucket, FoundIdentity,
+    PermissionsBoundary, SHARED_ROLE, SessionSeconds, SessionSecondsError, wish,
 };
-pub use group::{GroupFound, delete_group, group};
-pub use policy::{PolicyFound, PolicyWish, policy};
-pub use user::{UserFound, delete_user};
+pub use group::{FoundGroup, delete_group, group};
+pub use policy::{FoundPolicy, PolicySpec, policy};
+pub use user::{FoundUser, delete_user};

@@ -4,16 +4,16 @@
 
 use serde_json::Value;
 
-use super::Change;
-use crate::document::{DocumentError, Partition, statements};
-use crate::policies::{Attached, Grant};
+use super::IamChange;
+use crate::document::{Partition, PolicyDocumentError, statements};
+use crate::policies::{Grant, PolicyKind};
 
 /// Longest session of a role that a job assumes, in seconds.
 const JOB_SESSION: u32 = 3_600;
 
 /// What is there of one grant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PolicyFound {
+pub struct FoundPolicy {
     /// The document, where there is one; JSON in whichever form.
     pub document: Option<String>,
     /// Versions of a managed policy that are not its default, oldest first.
@@ -22,7 +22,7 @@ pub struct PolicyFound {
 
 /// A grant, and whose account it is for.
 #[derive(Debug, Clone, Copy)]
-pub struct PolicyWish<'a> {
+pub struct PolicySpec<'a> {
     /// The grant.
     pub grant: &'a Grant,
     /// The partition of AWS.
@@ -34,7 +34,7 @@ pub struct PolicyWish<'a> {
 /// Most versions of a managed policy. Source: IAM user guide, "IAM and AWS STS quotas".
 const MAX_VERSIONS: usize = 5;
 
-impl PolicyWish<'_> {
+impl PolicySpec<'_> {
     /// The ARN of what it makes, where it is a managed policy.
     #[must_use]
     pub fn arn(&self) -> String {
@@ -48,8 +48,8 @@ fn same(one: &str, other: &str) -> bool {
 }
 
 /// A bucket has one policy, and others' statements in it stay: only those with the grant's names are replaced.
-fn beside(known: &str, grant: &Grant) -> Result<String, DocumentError> {
-    let broken = |error: serde_json::Error| DocumentError::Json(error.to_string());
+fn beside(known: &str, grant: &Grant) -> Result<String, PolicyDocumentError> {
+    let broken = |error: serde_json::Error| PolicyDocumentError::Json(error.to_string());
     let mut policy: Value = serde_json::from_str(known).map_err(broken)?;
     let own = grant.document.value()?;
     let own = statements(&own);
@@ -66,8 +66,8 @@ fn beside(known: &str, grant: &Grant) -> Result<String, DocumentError> {
 /// The steps. A role that is there keeps its trust policy: changing whom it trusts is nobody's accident.
 ///
 /// # Errors
-/// [`DocumentError`], a defect of Tidegate.
-pub fn policy(wish: PolicyWish<'_>, found: &PolicyFound) -> Result<Vec<Change>, DocumentError> {
+/// [`PolicyDocumentError`], a defect of Tidegate.
+pub fn policy(wish: PolicySpec<'_>, found: &FoundPolicy) -> Result<Vec<IamChange>, PolicyDocumentError> {
     let grant = wish.grant;
     let policy = grant.document.compact()?;
     let known = found.document.as_deref();
@@ -75,29 +75,29 @@ pub fn policy(wish: PolicyWish<'_>, found: &PolicyFound) -> Result<Vec<Change>, 
         return Ok(Vec::new());
     }
     Ok(vec![match (&grant.attached, known) {
-        (Attached::Policy, None) => Change::CreatePolicy {
+        (PolicyKind::Policy, None) => IamChange::CreatePolicy {
             name: grant.name.clone(),
             path: grant.path.clone(),
             description: grant.what.to_owned(),
             policy,
         },
-        (Attached::Policy, Some(_)) => {
+        (PolicyKind::Policy, Some(_)) => {
             let full = found.versions.len() + 1 >= MAX_VERSIONS;
-            Change::UpdatePolicy { arn: wish.arn(), drop: found.versions.first().filter(|_| full).cloned(), policy }
+            IamChange::UpdatePolicy { arn: wish.arn(), drop: found.versions.first().filter(|_| full).cloned(), policy }
         }
-        (Attached::Trust, None) => Change::CreateRole {
+        (PolicyKind::Trust, None) => IamChange::CreateRole {
             role: grant.name.clone(),
             trust: policy,
             description: grant.what.to_owned(),
             longest_session: JOB_SESSION,
         },
-        (Attached::Trust, Some(_)) => return Ok(Vec::new()),
-        (Attached::Bucket(bucket), known) => {
+        (PolicyKind::Trust, Some(_)) => return Ok(Vec::new()),
+        (PolicyKind::Bucket(bucket), known) => {
             let policy = known.map_or(Ok(policy), |known| beside(known, grant))?;
             if known.is_some_and(|known| same(known, &policy)) {
                 return Ok(Vec::new());
             }
-            Change::SetBucketPolicy { bucket: bucket.clone(), policy }
+            IamChange::SetBucketPolicy { bucket: bucket.clone(), policy }
         }
     }])
 }

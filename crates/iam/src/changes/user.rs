@@ -2,11 +2,11 @@
 //!
 //! Owns the order: keys first, so that nobody uses them while the rest goes.
 
-use super::Change;
+use super::IamChange;
 
 /// What a user has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct UserFound {
+pub struct FoundUser {
     /// Ids of its access keys.
     pub keys: Vec<String>,
     /// Names of its inline policies.
@@ -19,11 +19,11 @@ pub struct UserFound {
 
 /// The steps.
 #[must_use]
-pub fn delete_user(user: &str, found: &UserFound) -> Vec<Change> {
+pub fn delete_user(user: &str, found: &FoundUser) -> Vec<IamChange> {
     let user = || user.to_owned();
-    let keys = found.keys.iter().map(|key| Change::DeleteAccessKey { user: user(), key: key.clone() });
-    let policies = found.policies.iter().map(|name| Change::DeleteUserPolicy { user: user(), name: name.clone() });
-    let attached = found.attached.iter().map(|arn| Change::DetachUserPolicy { user: user(), arn: arn.clone() });
-    let groups = found.groups.iter().map(|group| Change::RemoveUserFromGroup { group: group.clone(), user: user() });
-    keys.chain(policies).chain(attached).chain(groups).chain([Change::DeleteUser { user: user() }]).collect()
+    let keys = found.keys.iter().map(|key| IamChange::DeleteAccessKey { user: user(), key: key.clone() });
+    let policies = found.policies.iter().map(|name| IamChange::DeleteUserPolicy { user: user(), name: name.clone() });
+    let attached = found.attached.iter().map(|arn| IamChange::DetachUserPolicy { user: user(), arn: arn.clone() });
+    let groups = found.groups.iter().map(|group| IamChange::RemoveUserFromGroup { group: group.clone(), user: user() });
+    keys.chain(policies).chain(attached).chain(groups).chain([IamChange::DeleteUser { user: user() }]).collect()
 }

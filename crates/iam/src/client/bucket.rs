@@ -7,20 +7,20 @@ use aws_sdk_s3::types::{
 };
 use serde_json::{Map, Value, json};
 use tidegate_core::location::Bucket;
-use tidegate_publish::{CloudError, Connection, S3};
+use tidegate_publish::{AwsError, Connection, S3};
 
-use crate::changes::{Change, FoundBucket};
+use crate::changes::{FoundBucket, IamChange};
 
 /// The region whose buckets have no location constraint. Source: Amazon S3 API reference, `CreateBucket`.
 const FIRST_REGION: &str = "us-east-1";
 
 /// A client of S3 for buckets themselves.
 #[derive(Debug, Clone)]
-pub struct Buckets {
+pub struct BucketClient {
     pub(super) client: Client,
 }
 
-impl Buckets {
+impl BucketClient {
     /// Makes a client.
     #[must_use]
     pub fn new(connection: &Connection) -> Self {
@@ -30,10 +30,10 @@ impl Buckets {
     /// Whether a bucket is there, and whose; nothing where there is none.
     ///
     /// # Errors
-    /// [`CloudError`].
-    pub async fn bucket(&self, bucket: &Bucket) -> Result<Option<FoundBucket>, CloudError> {
+    /// [`AwsError`].
+    pub async fn bucket(&self, bucket: &Bucket) -> Result<Option<FoundBucket>, AwsError> {
         let answer = self.client.head_bucket().bucket(bucket.as_str()).send().await;
-        match answer.map_err(|error| CloudError::new("HeadBucket", bucket.to_string(), &error)) {
+        match answer.map_err(|error| AwsError::new("HeadBucket", bucket.to_string(), &error)) {
             Ok(_) => Ok(Some(FoundBucket::Ours)),
             Err(error) if error.is_not_found() => Ok(None),
             // Buckets of others answer 403, also to those who may everything at home.
@@ -47,22 +47,22 @@ impl Buckets {
     /// Takes one step that is about a bucket; whether it was one.
     ///
     /// # Errors
-    /// [`CloudError`].
-    pub(crate) async fn take(&self, change: &Change) -> Result<bool, CloudError> {
+    /// [`AwsError`].
+    pub(crate) async fn take(&self, change: &IamChange) -> Result<bool, AwsError> {
         match change {
-            Change::CreateBucket { bucket, region } => self.create_bucket(bucket, region.as_deref()).await?,
-            Change::AllowPublicAccess { bucket } => self.allow_public_access(bucket).await?,
-            Change::SetBucketPolicy { bucket, policy } => {
+            IamChange::CreateBucket { bucket, region } => self.create_bucket(bucket, region.as_deref()).await?,
+            IamChange::AllowPublicAccess { bucket } => self.allow_public_access(bucket).await?,
+            IamChange::SetBucketPolicy { bucket, policy } => {
                 let request = self.client.put_bucket_policy().bucket(bucket.as_str()).policy(policy);
-                request.send().await.map_err(|error| CloudError::new("PutBucketPolicy", bucket.to_string(), &error))?;
+                request.send().await.map_err(|error| AwsError::new("PutBucketPolicy", bucket.to_string(), &error))?;
             }
-            Change::SetWebsite { bucket, index, error } => self.set_website(bucket, index, error).await?,
+            IamChange::SetWebsite { bucket, index, error } => self.set_website(bucket, index, error).await?,
             _ => return Ok(false),
         }
         Ok(true)
     }
 
-    async fn create_bucket(&self, bucket: &Bucket, region: Option<&str>) -> Result<(), CloudError> {
+    async fn create_bucket(&self, bucket: &Bucket, region: Option<&str>) -> Result<(), AwsError> {
         let region = region.map(str::to_owned).or_else(|| self.region());
         let place = region.filter(|region| region != FIRST_REGION).map(|region| {
             CreateBucketConfiguration::builder()
@@ -70,7 +70,7 @@ impl Buckets {
                 .build()
         });
         let request = self.client.create_bucket().bucket(bucket.as_str()).set_create_bucket_configuration(place);
-        request.send().await.map_err(|error| CloudError::new("CreateBucket", bucket.to_string(), &error))?;
+        request.send().await.map_err(|error| AwsError::new("CreateBucket", bucket.to_string(), &error))?;
         Ok(())
     }
 
@@ -78,7 +78,7 @@ impl Buckets {
         self.client.config().region().map(ToString::to_string)
     }
 
-    async fn allow_public_access(&self, bucket: &Bucket) -> Result<(), CloudError> {
+    async fn allow_public_access(&self, bucket: &Bucket) -> Result<(), AwsError> {
         let open = PublicAccessBlockConfiguration::builder()
             .block_public_acls(false)
             .ignore_public_acls(false)
@@ -87,30 +87,30 @@ impl Buckets {
             .build();
         let request =
             self.client.put_public_access_block().bucket(bucket.as_str()).public_access_block_configuration(open);
-        request.send().await.map_err(|error| CloudError::new("PutPublicAccessBlock", bucket.to_string(), &error))?;
+        request.send().await.map_err(|error| AwsError::new("PutPublicAccessBlock", bucket.to_string(), &error))?;
         Ok(())
     }
 
-    async fn set_website(&self, bucket: &Bucket, index: &str, error: &str) -> Result<(), CloudError> {
+    async fn set_website(&self, bucket: &Bucket, index: &str, error: &str) -> Result<(), AwsError> {
         let malformed = |why: aws_sdk_s3::error::BuildError| {
-            CloudError::malformed("PutBucketWebsite", bucket.to_string(), why.to_string())
+            AwsError::malformed("PutBucketWebsite", bucket.to_string(), why.to_string())
         };
         let website = WebsiteConfiguration::builder()
             .index_document(IndexDocument::builder().suffix(index).build().map_err(malformed)?)
             .error_document(ErrorDocument::builder().key(error).build().map_err(malformed)?)
             .build();
         let request = self.client.put_bucket_website().bucket(bucket.as_str()).website_configuration(website);
-        request.send().await.map_err(|error| CloudError::new("PutBucketWebsite", bucket.to_string(), &error))?;
+        request.send().await.map_err(|error| AwsError::new("PutBucketWebsite", bucket.to_string(), &error))?;
         Ok(())
     }
 
     /// A bucket's policy; nothing where it has none.
     ///
     /// # Errors
-    /// [`CloudError`].
-    pub async fn bucket_policy(&self, bucket: &Bucket) -> Result<Option<String>, CloudError> {
+    /// [`AwsError`].
+    pub async fn bucket_policy(&self, bucket: &Bucket) -> Result<Option<String>, AwsError> {
         let answer = self.client.get_bucket_policy().bucket(bucket.as_str()).send().await;
-        match answer.map_err(|error| CloudError::new("GetBucketPolicy", bucket.to_string(), &error)) {
+        match answer.map_err(|error| AwsError::new("GetBucketPolicy", bucket.to_string(), &error)) {
             Ok(answer) => Ok(answer.policy),
             Err(error) if error.code.as_deref() == Some("NoSuchBucketPolicy") => Ok(None),
             Err(error) => Err(error),
@@ -120,10 +120,10 @@ impl Buckets {
     /// Whether a bucket takes ACLs; nothing where the caller may not know.
     ///
     /// # Errors
-    /// [`CloudError`], but for a refusal.
-    pub async fn takes_acls(&self, bucket: &Bucket) -> Result<Option<bool>, CloudError> {
+    /// [`AwsError`], but for a refusal.
+    pub async fn takes_acls(&self, bucket: &Bucket) -> Result<Option<bool>, AwsError> {
         let answer = self.client.get_bucket_ownership_controls().bucket(bucket.as_str()).send().await;
-        match answer.map_err(|error| CloudError::new("GetBucketOwnershipControls", bucket.to_string(), &error)) {
+        match answer.map_err(|error| AwsError::new("GetBucketOwnershipControls", bucket.to_string(), &error)) {
             Ok(answer) => {
                 let rules = answer.ownership_controls.map(|controls| controls.rules).unwrap_or_default();
                 Ok(Some(!rules.iter().any(|rule| rule.object_ownership().as_str() == "BucketOwnerEnforced")))
@@ -138,10 +138,10 @@ impl Buckets {
     /// How a bucket encrypts by itself: `AES256`, `aws:kms`; nothing where the caller may not know.
     ///
     /// # Errors
-    /// [`CloudError`], but for a refusal.
-    pub async fn encryption(&self, bucket: &Bucket) -> Result<Option<String>, CloudError> {
+    /// [`AwsError`], but for a refusal.
+    pub async fn encryption(&self, bucket: &Bucket) -> Result<Option<String>, AwsError> {
         let answer = self.client.get_bucket_encryption().bucket(bucket.as_str()).send().await;
-        match answer.map_err(|error| CloudError::new("GetBucketEncryption", bucket.to_string(), &error)) {
+        match answer.map_err(|error| AwsError::new("GetBucketEncryption", bucket.to_string(), &error)) {
             Ok(answer) => {
                 let rules = answer.server_side_encryption_configuration.map(|kinds| kinds.rules).unwrap_or_default();
                 let kind = rules.iter().filter_map(|rule| rule.apply_server_side_encryption_by_default()).next();
@@ -156,11 +156,11 @@ impl Buckets {
     pub async fn told(&self, bucket: &Bucket) -> Value {
         let name = bucket.as_str();
         let mut told = Map::new();
-        let mut put = |part: &str, answer: Result<Value, CloudError>| {
+        let mut put = |part: &str, answer: Result<Value, AwsError>| {
             told.insert(part.to_owned(), answer.unwrap_or_else(|error| json!({ "error": error.to_string() })));
         };
         let answer = self.client.get_bucket_location().bucket(name).send().await;
-        let answer = answer.map_err(|error| CloudError::new("GetBucketLocation", name, &error));
+        let answer = answer.map_err(|error| AwsError::new("GetBucketLocation", name, &error));
         put(
             "region",
             answer.map(|answer| {
@@ -169,7 +169,7 @@ impl Buckets {
             }),
         );
         let acl = self.client.get_bucket_acl().bucket(name).send().await;
-        let acl = acl.map_err(|error| CloudError::new("GetBucketAcl", name, &error));
+        let acl = acl.map_err(|error| AwsError::new("GetBucketAcl", name, &error));
         put(
             "acl",
             acl.map(|answer| {
@@ -190,7 +190,7 @@ impl Buckets {
             }),
         );
         let status = self.client.get_bucket_policy_status().bucket(name).send().await;
-        let status = status.map_err(|error| CloudError::new("GetBucketPolicyStatus", name, &error));
+        let status = status.map_err(|error| AwsError::new("GetBucketPolicyStatus", name, &error));
         put(
             "public-by-policy",
             match status {
@@ -200,7 +200,7 @@ impl Buckets {
             },
         );
         let block = self.client.get_public_access_block().bucket(name).send().await;
-        let block = block.map_err(|error| CloudError::new("GetPublicAccessBlock", name, &error));
+        let block = block.map_err(|error| AwsError::new("GetPublicAccessBlock", name, &error));
         put(
             "public-access-block",
             match block {

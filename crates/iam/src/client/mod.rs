@@ -13,18 +13,18 @@ mod simulate;
 use aws_sdk_iam::Client;
 use tidegate_publish::Connection;
 
-pub use bucket::Buckets;
-pub(crate) use change::Taken;
-pub use read::{RoleTold, Roles, UserTold};
-pub use simulate::{Asked, Decided};
+pub use bucket::BucketClient;
+pub(crate) use change::ChangeResult;
+pub use read::{RoleFilter, RoleInfo, UserInfo};
+pub use simulate::{SimulationRequest, SimulationResult};
 
 /// A client of IAM.
 #[derive(Debug, Clone)]
-pub struct Iam {
+pub struct IamClient {
     client: Client,
 }
 
-impl Iam {
+impl IamClient {
     /// Makes a client.
     #[must_use]
     pub fn new(connection: &Connection) -> Self {

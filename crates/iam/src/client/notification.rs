@@ -8,10 +8,10 @@ use aws_sdk_s3::types::{
     NotificationConfigurationFilter, S3KeyFilter,
 };
 use tidegate_core::location::Bucket;
-use tidegate_publish::CloudError;
+use tidegate_publish::AwsError;
 
-use super::Buckets;
-use crate::stack::install::{Entry, ours};
+use super::BucketClient;
+use crate::stack::install::{NotificationEntry, ours};
 
 /// Begin and end of keys.
 fn filter(filter: Option<&NotificationConfigurationFilter>) -> (String, String) {
@@ -29,9 +29,14 @@ fn filter(filter: Option<&NotificationConfigurationFilter>) -> (String, String) 
     (prefix, suffix)
 }
 
-fn entry(id: Option<&str>, target: &str, events: &[Event], of: Option<&NotificationConfigurationFilter>) -> Entry {
+fn entry(
+    id: Option<&str>,
+    target: &str,
+    events: &[Event],
+    of: Option<&NotificationConfigurationFilter>,
+) -> NotificationEntry {
     let (prefix, suffix) = filter(of);
-    Entry {
+    NotificationEntry {
         id: id.unwrap_or_default().to_owned(),
         target: target.to_owned(),
         events: events.iter().map(|event| event.as_str().to_owned()).collect(),
@@ -40,11 +45,11 @@ fn entry(id: Option<&str>, target: &str, events: &[Event], of: Option<&Notificat
     }
 }
 
-fn of_function(one: &LambdaFunctionConfiguration) -> Entry {
+fn of_function(one: &LambdaFunctionConfiguration) -> NotificationEntry {
     entry(one.id(), one.lambda_function_arn(), one.events(), one.filter())
 }
 
-fn written(entry: &Entry) -> Result<LambdaFunctionConfiguration, aws_sdk_s3::error::BuildError> {
+fn written(entry: &NotificationEntry) -> Result<LambdaFunctionConfiguration, aws_sdk_s3::error::BuildError> {
     let rule = |name: FilterRuleName, value: &str| FilterRule::builder().name(name).value(value).build();
     let key = S3KeyFilter::builder()
         .filter_rules(rule(FilterRuleName::Prefix, &entry.prefix))
@@ -57,11 +62,11 @@ fn written(entry: &Entry) -> Result<LambdaFunctionConfiguration, aws_sdk_s3::err
     entry.events.iter().fold(one, |one, event| one.events(Event::from(event.as_str()))).build()
 }
 
-impl Buckets {
-    async fn notification_configuration(&self, bucket: &Bucket) -> Result<NotificationConfiguration, CloudError> {
+impl BucketClient {
+    async fn notification_configuration(&self, bucket: &Bucket) -> Result<NotificationConfiguration, AwsError> {
         let answer = self.client.get_bucket_notification_configuration().bucket(bucket.as_str()).send().await;
-        let answer = answer
-            .map_err(|error| CloudError::new("GetBucketNotificationConfiguration", bucket.to_string(), &error))?;
+        let answer =
+            answer.map_err(|error| AwsError::new("GetBucketNotificationConfiguration", bucket.to_string(), &error))?;
         Ok(NotificationConfiguration::builder()
             .set_topic_configurations(answer.topic_configurations)
             .set_queue_configurations(answer.queue_configurations)
@@ -73,8 +78,8 @@ impl Buckets {
     /// All notifications of a bucket, whoever is told; nothing where there is no such bucket.
     ///
     /// # Errors
-    /// [`CloudError`].
-    pub(crate) async fn notifications(&self, bucket: &Bucket) -> Result<Option<Vec<Entry>>, CloudError> {
+    /// [`AwsError`].
+    pub(crate) async fn notifications(&self, bucket: &Bucket) -> Result<Option<Vec<NotificationEntry>>, AwsError> {
         let found = match self.notification_configuration(bucket).await {
             Ok(found) => found,
             Err(error) if error.code.as_deref() == Some("NoSuchBucket") => return Ok(None),
@@ -93,27 +98,26 @@ impl Buckets {
     /// Replaces what the bucket tells a function by our entries. Everything else is written back as it was read.
     ///
     /// # Errors
-    /// [`CloudError`].
+    /// [`AwsError`].
     pub(crate) async fn set_notifications(
         &self,
         bucket: &Bucket,
         function: &str,
-        entries: &[Entry],
-    ) -> Result<(), CloudError> {
+        entries: &[NotificationEntry],
+    ) -> Result<(), AwsError> {
         let call = "PutBucketNotificationConfiguration";
         let mut found = self.notification_configuration(bucket).await?;
         let mut functions = found.lambda_function_configurations.take().unwrap_or_default();
         functions.retain(|one| !ours(&of_function(one), function));
         for entry in entries {
-            let malformed = |error: aws_sdk_s3::error::BuildError| {
-                CloudError::malformed(call, bucket.to_string(), error.to_string())
-            };
+            let malformed =
+                |error: aws_sdk_s3::error::BuildError| AwsError::malformed(call, bucket.to_string(), error.to_string());
             functions.push(written(entry).map_err(malformed)?);
         }
         found.lambda_function_configurations = Some(functions).filter(|functions| !functions.is_empty());
         let request = self.client.put_bucket_notification_configuration().bucket(bucket.as_str());
         let request = request.notification_configuration(found);
-        request.send().await.map_err(|error| CloudError::new(call, bucket.to_string(), &error))?;
+        request.send().await.map_err(|error| AwsError::new(call, bucket.to_string(), &error))?;
         Ok(())
     }
 }

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use tidegate_publish::aws_error::{CloudError, unless_missing};
+use tidegate_publish::aws_error::{AwsError, unless_missing};
 
-use super::{Iam, decoded};
-use crate::changes::{GroupFound, PolicyFound, UserFound};
+use super::{IamClient, decoded};
+use crate::changes::{FoundGroup, FoundPolicy, FoundUser};
 
 /// A user, for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct UserTold {
+pub struct UserInfo {
     /// Its name.
     pub name: String,
     /// Its path.
@@ -23,7 +23,7 @@ pub struct UserTold {
 
 /// A role, for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct RoleTold {
+pub struct RoleInfo {
     /// Its name.
     pub name: String,
     /// Its path.
@@ -47,7 +47,7 @@ pub struct RoleTold {
 
 /// How much of each role is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Roles {
+pub enum RoleFilter {
     /// What one listing answers.
     Names,
     /// Its policies too, with requests of their own.
@@ -66,7 +66,7 @@ macro_rules! pages {
                 .set_marker(marker.take())
                 .send()
                 .await
-                .map_err(|error| CloudError::new($name, $subject, &error))?;
+                .map_err(|error| AwsError::new($name, $subject, &error))?;
             let more = answer.is_truncated;
             marker = answer.marker.clone();
             found.extend(answer.$items().iter().cloned());
@@ -79,31 +79,31 @@ macro_rules! pages {
 }
 pub(super) use pages;
 
-impl Iam {
+impl IamClient {
     /// Inline policies of a user by name; nothing where there is no such user.
     ///
     /// # Errors
-    /// [`CloudError`].
-    pub async fn user_policies(&self, user: &str) -> Result<Option<BTreeMap<String, String>>, CloudError> {
+    /// [`AwsError`].
+    pub async fn user_policies(&self, user: &str) -> Result<Option<BTreeMap<String, String>>, AwsError> {
         let Some(names) = unless_missing(self.user_policy_names(user).await)? else { return Ok(None) };
         let mut policies = BTreeMap::new();
         for name in names {
             let answer = self.client.get_user_policy().user_name(user).policy_name(&name).send().await;
-            let answer = answer.map_err(|error| CloudError::new("GetUserPolicy", user, &error))?;
+            let answer = answer.map_err(|error| AwsError::new("GetUserPolicy", user, &error))?;
             policies.insert(name, decoded(answer.policy_document()));
         }
         Ok(Some(policies))
     }
 
-    async fn user_policy_names(&self, user: &str) -> Result<Vec<String>, CloudError> {
+    async fn user_policy_names(&self, user: &str) -> Result<Vec<String>, AwsError> {
         Ok(pages!(self.client, list_user_policies, "ListUserPolicies", user, policy_names, user_name = user))
     }
 
     /// Everything that keeps IAM from removing a user; nothing where there is no such user.
     ///
     /// # Errors
-    /// [`CloudError`].
-    pub async fn user(&self, user: &str) -> Result<Option<UserFound>, CloudError> {
+    /// [`AwsError`].
+    pub async fn user(&self, user: &str) -> Result<Option<FoundUser>, AwsError> {
         let Some(policies) = unless_missing(self.user_policy_names(user).await)? else { return Ok(None) };
         let keys = pages!(self.client, list_access_keys, "ListAccessKeys", user, access_key_metadata, user_name = user);
         let attached = pages!(
@@ -115,7 +115,7 @@ impl Iam {
             user_name = user
         );
         let groups = pages!(self.client, list_groups_for_user, "ListGroupsForUser", user, groups, user_name = user);
-        Ok(Some(UserFound {
+        Ok(Some(FoundUser {
             keys: keys.into_iter().filter_map(|key| key.access_key_id).collect(),
             policies,
             attached: attached.into_iter().filter_map(|policy| policy.policy_arn).collect(),
@@ -126,10 +126,10 @@ impl Iam {
     /// All users.
     ///
     /// # Errors
-    /// [`CloudError`].
-    pub async fn users(&self) -> Result<Vec<UserTold>, CloudError> {
+    /// [`AwsError`].
+    pub async fn users(&self) -> Result<Vec<UserInfo>, AwsError> {
         let users = pages!(self.client, list_users, "ListUsers", "the account", users);
-        let told = users.into_iter().map(|user| UserTold {
+        let told = users.into_iter().map(|user| UserInfo {
             created: user.create_date.to_string(),
             name: user.user_name,
             path: user.path,
@@ -141,14 +141,14 @@ impl Iam {
     /// All roles.
     ///
     /// # Errors
-    /// [`CloudError`].
-    pub async fn roles(&self, how: Roles) -> Result<Vec<RoleTold>, CloudError> {
+    /// [`AwsError`].
+    pub async fn roles(&self, how: RoleFilter) -> Result<Vec<RoleInfo>, AwsError> {
         let roles = pages!(self.client, list_roles, "ListRoles", "the account", roles);
         let mut told = Vec::with_capacity(roles.len());
         for role in roles {
             let trust = role.assume_role_policy_document.as_deref().map(decoded);
-            let mut one = RoleTold {
-                trust: trust.filter(|_| how == Roles::Details).and_then(|text| serde_json::from_str(&text).ok()),
+            let mut one = RoleInfo {
+                trust: trust.filter(|_| how == RoleFilter::Details).and_then(|text| serde_json::from_str(&text).ok()),
                 name: role.role_name,
                 path: role.path,
                 arn: role.arn,
@@ -157,7 +157,7 @@ impl Iam {
                 policies: None,
                 attached: None,
             };
-            if how == Roles::Details {
+            if how == RoleFilter::Details {
                 let name = one.name.as_str();
                 one.policies = Some(self.role_policies(name).await?);
                 let attached = pages!(
@@ -175,12 +175,12 @@ impl Iam {
         Ok(told)
     }
 
-    async fn role_policies(&self, role: &str) -> Result<BTreeMap<String, serde_json::Value>, CloudError> {
+    async fn role_policies(&self, role: &str) -> Result<BTreeMap<String, serde_json::Value>, AwsError> {
         let names = pages!(self.client, list_role_policies, "ListRolePolicies", role, policy_names, role_name = role);
         let mut policies = BTreeMap::new();
         for name in names {
             let answer = self.client.get_role_policy().role_name(role).policy_name(&name).send().await;
-            let answer = answer.map_err(|error| CloudError::new("GetRolePolicy", role, &error))?;
+            let answer = answer.map_err(|error| AwsError::new("GetRolePolicy", role, &error))?;
             let text = decoded(answer.policy_document());
             policies.insert(name, serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text)));
         }
@@ -190,10 +190,10 @@ impl Iam {
     /// A role's trust policy; nothing where there is no such role.
     ///
     /// # Errors
-    /// [`CloudError`].
-    pub async fn role(&self, role: &str) -> Result<Option<String>, CloudError> {
+    /// [`AwsError`].
+    pub async fn role(&self, role: &str) -> Result<Option<String>, AwsError> {
         let answer = self.client.get_role().role_name(role).send().await;
-        let answer = unless_missing(answer.map_err(|error| CloudError::new("GetRole", role, &error)))?;
+        let answer = unless_missing(answer.map_err(|error| AwsError::new("GetRole", role, &error)))?;
         Ok(answer
             .and_then(|answer| answer.role)
             .map(|role| role.assume_role_policy_document.as_deref().map(decoded).unwrap_or_default()))
@@ -202,15 +202,15 @@ impl Iam {
     /// What there is of a managed policy.
     ///
     /// # Errors
-    /// [`CloudError`].
-    pub async fn policy(&self, arn: &str) -> Result<PolicyFound, CloudError> {
+    /// [`AwsError`].
+    pub async fn policy(&self, arn: &str) -> Result<FoundPolicy, AwsError> {
         let answer = self.client.get_policy().policy_arn(arn).send().await;
-        let answer = unless_missing(answer.map_err(|error| CloudError::new("GetPolicy", arn, &error)))?;
+        let answer = unless_missing(answer.map_err(|error| AwsError::new("GetPolicy", arn, &error)))?;
         let Some(current) = answer.and_then(|answer| answer.policy).and_then(|policy| policy.default_version_id) else {
-            return Ok(PolicyFound::default());
+            return Ok(FoundPolicy::default());
         };
         let answer = self.client.get_policy_version().policy_arn(arn).version_id(&current).send().await;
-        let answer = answer.map_err(|error| CloudError::new("GetPolicyVersion", arn, &error))?;
+        let answer = answer.map_err(|error| AwsError::new("GetPolicyVersion", arn, &error))?;
         let document = answer.policy_version.and_then(|version| version.document).as_deref().map(decoded);
         let versions = pages!(self.client, list_policy_versions, "ListPolicyVersions", arn, versions, policy_arn = arn);
         let mut versions: Vec<String> = versions
@@ -219,14 +219,14 @@ impl Iam {
             .filter_map(|version| version.version_id)
             .collect();
         versions.sort_by_key(|id| id.trim_start_matches('v').parse::<u64>().unwrap_or_default());
-        Ok(PolicyFound { document: Some(document.unwrap_or_default()), versions })
+        Ok(FoundPolicy { document: Some(document.unwrap_or_default()), versions })
     }
 
     /// Names of all groups.
     ///
     /// # Errors
-    /// [`CloudError`].
-    pub async fn groups(&self) -> Result<Vec<String>, CloudError> {
+    /// [`AwsError`].
+    pub async fn groups(&self) -> Result<Vec<String>, AwsError> {
         let groups = pages!(self.client, list_groups, "ListGroups", "the account", groups);
         Ok(groups.into_iter().map(|group| group.group_name).collect())
     }
@@ -234,15 +234,15 @@ impl Iam {
     /// A group with its users and policies; nothing where there is no such group.
     ///
     /// # Errors
-    /// [`CloudError`].
-    pub async fn group(&self, group: &str) -> Result<Option<GroupFound>, CloudError> {
+    /// [`AwsError`].
+    pub async fn group(&self, group: &str) -> Result<Option<FoundGroup>, AwsError> {
         let Some(users) = unless_missing(self.group_users(group).await)? else { return Ok(None) };
         let names =
             pages!(self.client, list_group_policies, "ListGroupPolicies", group, policy_names, group_name = group);
         let mut policies = Vec::new();
         for name in names {
             let answer = self.client.get_group_policy().group_name(group).policy_name(&name).send().await;
-            let answer = answer.map_err(|error| CloudError::new("GetGroupPolicy", group, &error))?;
+            let answer = answer.map_err(|error| AwsError::new("GetGroupPolicy", group, &error))?;
             policies.push((name, decoded(answer.policy_document())));
         }
         let attached = pages!(
@@ -254,10 +254,10 @@ impl Iam {
             group_name = group
         );
         let attached = attached.into_iter().filter_map(|policy| policy.policy_arn).collect();
-        Ok(Some(GroupFound { users, policies, attached }))
+        Ok(Some(FoundGroup { users, policies, attached }))
     }
 
-    async fn group_users(&self, group: &str) -> Result<Vec<String>, CloudError> {
+    async fn group_users(&self, group: &str) -> Result<Vec<String>, AwsError> {
         let users = pages!(self.client, get_group, "GetGroup", group, users, group_name = group);
         Ok(users.into_iter().map(|user| user.user_name).collect())
     }
@@ -265,10 +265,10 @@ impl Iam {
     /// Whether the account's root has access keys, which nobody can narrow. Nothing where the caller may not know.
     ///
     /// # Errors
-    /// [`CloudError`], but for a refusal.
-    pub async fn root_has_keys(&self) -> Result<Option<bool>, CloudError> {
+    /// [`AwsError`], but for a refusal.
+    pub async fn root_has_keys(&self) -> Result<Option<bool>, AwsError> {
         let answer = self.client.get_account_summary().send().await;
-        match answer.map_err(|error| CloudError::new("GetAccountSummary", "the account", &error)) {
+        match answer.map_err(|error| AwsError::new("GetAccountSummary", "the account", &error)) {
             Ok(answer) => {
                 let key = aws_sdk_iam::types::SummaryKeyType::AccountAccessKeysPresent;
                 Ok(answer.summary_map().and_then(|summary| summary.get(&key)).map(|count| *count > 0))

@@ -1,13 +1,13 @@
 //! Asking IAM what a role may do, before anything is tried.
 
 use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, PolicyEvaluationDecisionType};
-use tidegate_publish::CloudError;
+use tidegate_publish::AwsError;
 
-use super::Iam;
+use super::IamClient;
 
 /// One question: may it do this, there, in a request like this.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
+pub struct SimulationRequest {
     /// `s3:PutObject`.
     pub action: String,
     /// An ARN.
@@ -18,7 +18,7 @@ pub struct Asked {
 
 /// IAM's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decided {
+pub enum SimulationResult {
     /// It may.
     Allowed,
     /// Nothing allows it.
@@ -27,13 +27,13 @@ pub enum Decided {
     Denied,
 }
 
-impl Iam {
+impl IamClient {
     /// What a user or a role may do by its own policies. Resource policies and service control policies are not looked at:
     /// IAM's simulation does not know those of other resources.
     ///
     /// # Errors
-    /// [`CloudError`]; one that is denied where the caller may not simulate.
-    pub async fn simulate(&self, arn: &str, asked: &Asked) -> Result<Decided, CloudError> {
+    /// [`AwsError`]; one that is denied where the caller may not simulate.
+    pub async fn simulate(&self, arn: &str, asked: &SimulationRequest) -> Result<SimulationResult, AwsError> {
         let mut request = self
             .client
             .simulate_principal_policy()
@@ -48,13 +48,13 @@ impl Iam {
                 .build();
             request = request.context_entries(entry);
         }
-        let answer = request.send().await.map_err(|error| CloudError::new("SimulatePrincipalPolicy", arn, &error))?;
+        let answer = request.send().await.map_err(|error| AwsError::new("SimulatePrincipalPolicy", arn, &error))?;
         let first = answer.evaluation_results().first();
         match first.map(|result| &result.eval_decision) {
-            Some(PolicyEvaluationDecisionType::Allowed) => Ok(Decided::Allowed),
-            Some(PolicyEvaluationDecisionType::ExplicitDeny) => Ok(Decided::Denied),
-            Some(_) => Ok(Decided::Missing),
-            None => Err(CloudError::malformed("SimulatePrincipalPolicy", arn, "the answer has no results")),
+            Some(PolicyEvaluationDecisionType::Allowed) => Ok(SimulationResult::Allowed),
+            Some(PolicyEvaluationDecisionType::ExplicitDeny) => Ok(SimulationResult::Denied),
+            Some(_) => Ok(SimulationResult::Missing),
+            None => Err(AwsError::malformed("SimulatePrincipalPolicy", arn, "the answer has no results")),
         }
     }
 }

@@ -6,7 +6,7 @@
 use globset::GlobBuilder;
 use serde_json::Value;
 
-use super::concern::Concern;
+use super::concern::LintFinding;
 use super::statements::{statements, texts};
 
 /// Calls of S3's API that are taken for actions, and what allows them. Source: Service Authorization Reference, Amazon S3, and the
@@ -68,7 +68,7 @@ impl Purpose {
 
 /// What a document lacks for its purpose. Which resources it names is not looked at: `check --aws` asks IAM about those.
 #[must_use]
-pub fn lacks(text: &str, purpose: Purpose) -> Vec<Concern> {
+pub fn lacks(text: &str, purpose: Purpose) -> Vec<LintFinding> {
     let Ok(document) = serde_json::from_str::<Value>(text) else { return Vec::new() };
     let allowed: Vec<&str> = statements(&document)
         .iter()
@@ -83,7 +83,7 @@ pub fn lacks(text: &str, purpose: Purpose) -> Vec<Concern> {
     let missing = |action: &str| !allowed.iter().any(|pattern| covers(pattern, action));
     let needed = purpose.actions().iter().filter(|(action, _)| missing(action));
     needed
-        .map(|(action, why)| Concern {
+        .map(|(action, why)| LintFinding {
             wrong: true,
             place: "/Statement".to_owned(),
             what: format!("nothing allows `{action}`, which is needed {why}"),

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Piece, Pseudo, pieces};
+use super::{PseudoParameter, TextPiece, pieces};
 
 /// A value in which what only the account knows is filled in by CloudFormation: `Fn::Sub` wherever a text needs it, and
 /// nothing else changed.
@@ -24,12 +24,12 @@ fn substituted_text(text: String) -> Value {
     for piece in pieces(&text) {
         match piece {
             // `${!x}` is how a template writes `${x}`.
-            Piece::Text(text) => out.push_str(&text.replace("${", "${!")),
-            Piece::Pseudo(pseudo) => {
+            TextPiece::Text(text) => out.push_str(&text.replace("${", "${!")),
+            TextPiece::Pseudo(pseudo) => {
                 needed = true;
                 out.push_str(match pseudo {
-                    Pseudo::Account => "${AWS::AccountId}",
-                    Pseudo::Region => "${AWS::Region}",
+                    PseudoParameter::Account => "${AWS::AccountId}",
+                    PseudoParameter::Region => "${AWS::Region}",
                 });
             }
         }

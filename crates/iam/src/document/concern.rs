@@ -4,7 +4,7 @@ use serde::Serialize;
 
 /// One thing to look at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Concern {
+pub struct LintFinding {
     /// Whether AWS would refuse the document, or ignore what it means to say.
     pub wrong: bool,
     /// Where, as a JSON Pointer.

@@ -7,13 +7,13 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::concern::Concern;
+use super::concern::LintFinding;
 use super::statements::{statements, texts};
 
 /// What a document is attached to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Role {
+pub enum PolicyRole {
     /// A user, a group or a role.
     Identity,
     /// A session of a role.
@@ -27,7 +27,7 @@ pub enum Role {
 /// How long a document may be. Source: IAM user guide, "IAM and AWS STS quotas"; Amazon S3 user guide, "Bucket policies".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Limit {
+pub enum PolicyLimit {
     /// A session policy: 2,048 characters, white space counts.
     Session,
     /// All inline policies of one user: 2,048 characters.
@@ -44,7 +44,7 @@ pub enum Limit {
     Bucket,
 }
 
-impl Limit {
+impl PolicyLimit {
     /// Most characters.
     #[must_use]
     pub fn characters(self) -> usize {
@@ -81,13 +81,13 @@ impl Limit {
 }
 
 struct Lint {
-    role: Role,
-    concerns: Vec<Concern>,
+    role: PolicyRole,
+    concerns: Vec<LintFinding>,
 }
 
 /// Everything to say about a document.
 #[must_use]
-pub fn lint(text: &str, role: Role, limit: Limit) -> Vec<Concern> {
+pub fn lint(text: &str, role: PolicyRole, limit: PolicyLimit) -> Vec<LintFinding> {
     let mut lint = Lint { role, concerns: Vec::new() };
     let length = limit.length(text);
     if length > limit.characters() {
@@ -112,11 +112,11 @@ const STATEMENT: [&str; 9] =
 
 impl Lint {
     fn wrong(&mut self, place: &str, what: String) {
-        self.concerns.push(Concern { wrong: true, place: place.to_owned(), what });
+        self.concerns.push(LintFinding { wrong: true, place: place.to_owned(), what });
     }
 
     fn warn(&mut self, place: &str, what: String) {
-        self.concerns.push(Concern { wrong: false, place: place.to_owned(), what });
+        self.concerns.push(LintFinding { wrong: false, place: place.to_owned(), what });
     }
 
     fn document(&mut self, whole: &Value) {
@@ -147,7 +147,8 @@ impl Lint {
                 continue;
             };
             if let Some(sid) = statement.get("Sid").and_then(Value::as_str).filter(|sid| !sid.is_empty()) {
-                let plain = sid.chars().all(|c| c.is_ascii_alphanumeric() || (c == ' ' && self.role == Role::Bucket));
+                let plain =
+                    sid.chars().all(|c| c.is_ascii_alphanumeric() || (c == ' ' && self.role == PolicyRole::Bucket));
                 if !plain {
                     self.wrong(&format!("{place}/Sid"), format!("{} may hold letters and digits only", quoted(sid)));
                 }
@@ -177,7 +178,7 @@ impl Lint {
         let has_resource = statement.contains_key("Resource") || statement.contains_key("NotResource");
         let has_principal = statement.contains_key("Principal") || statement.contains_key("NotPrincipal");
         match self.role {
-            Role::Identity | Role::Session => {
+            PolicyRole::Identity | PolicyRole::Session => {
                 if has_principal {
                     self.wrong(
                         &format!("{place}/Principal"),
@@ -188,7 +189,7 @@ impl Lint {
                     self.wrong(place, "write `Resource`, the ARNs that it is about".to_owned());
                 }
             }
-            Role::Trust => {
+            PolicyRole::Trust => {
                 if has_resource {
                     self.wrong(
                         &format!("{place}/Resource"),
@@ -199,7 +200,7 @@ impl Lint {
                     self.wrong(place, "write `Principal`: who may assume the role".to_owned());
                 }
             }
-            Role::Bucket => {
+            PolicyRole::Bucket => {
                 if !has_principal {
                     self.wrong(place, "write `Principal`: whom it is about".to_owned());
                 }
@@ -232,7 +233,7 @@ impl Lint {
                     self.wrong(&at, format!("{} is a call and no action, write {right}", quoted(action)));
                 }
                 let all = action == "*" || action.ends_with(":*");
-                if allows && all && name == "Action" && self.role != Role::Trust {
+                if allows && all && name == "Action" && self.role != PolicyRole::Trust {
                     self.warn(
                         &at,
                         format!("{} allows everything there is and will be, name the actions", quoted(action)),
@@ -325,7 +326,7 @@ impl Lint {
     }
 
     fn principal(&mut self, place: &str, statement: &Map<String, Value>) {
-        if self.role != Role::Trust {
+        if self.role != PolicyRole::Trust {
             return;
         }
         let at = format!("{place}/Principal");

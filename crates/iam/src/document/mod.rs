@@ -9,12 +9,12 @@ mod statements;
 pub(crate) mod terraform;
 
 pub use actions::{Purpose, lacks};
-pub use concern::Concern;
-pub use lint::{Limit, Role as LintedAs, lint};
-pub use pseudo_parameter::Pseudo;
-pub(crate) use pseudo_parameter::{Piece, pieces};
+pub use concern::LintFinding;
+pub use lint::{PolicyLimit, PolicyRole as LintedAs, lint};
+pub use pseudo_parameter::PseudoParameter;
+pub(crate) use pseudo_parameter::{TextPiece, pieces};
 pub(crate) use statements::statements;
 pub use tidegate_core::policy_document::{
-    Conditions, Document, DocumentError, Effect, MAX_COPY_BYTES, MAX_SESSION_POLICY, PROBED_FROM, Partition,
-    PartitionError, Places, Principal, Statement, bucket_arn, distribution_arn, objects_arn,
+    Conditions, Effect, MAX_COPY_BYTES, MAX_SESSION_POLICY, PROBED_FROM, Partition, PartitionError, PolicyDocument,
+    PolicyDocumentError, Principal, SessionScope, Statement, bucket_arn, distribution_arn, objects_arn,
 };

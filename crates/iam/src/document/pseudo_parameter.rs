@@ -11,7 +11,7 @@ const CLOSE: char = '\u{3}';
 
 /// A value that is filled in where a template is deployed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pseudo {
+pub enum PseudoParameter {
     /// The account's number.
     Account,
     /// The region.
@@ -20,14 +20,14 @@ pub enum Pseudo {
 
 /// A part of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Piece<'a> {
+pub(crate) enum TextPiece<'a> {
     /// As it stands.
     Text(&'a str),
     /// To be filled in.
-    Pseudo(Pseudo),
+    Pseudo(PseudoParameter),
 }
 
-impl Pseudo {
+impl PseudoParameter {
     const ALL: [Self; 2] = [Self::Account, Self::Region];
 
     fn name(self) -> &'static str {
@@ -45,19 +45,19 @@ impl Pseudo {
 }
 
 /// The parts of a text, in order.
-pub(crate) fn pieces(text: &str) -> Vec<Piece<'_>> {
+pub(crate) fn pieces(text: &str) -> Vec<TextPiece<'_>> {
     let (mut pieces, mut rest) = (Vec::new(), text);
     while let Some((before, after)) = rest.split_once(OPEN) {
         let Some((name, behind)) = after.split_once(CLOSE) else { break };
-        let Some(pseudo) = Pseudo::ALL.into_iter().find(|pseudo| pseudo.name() == name) else { break };
+        let Some(pseudo) = PseudoParameter::ALL.into_iter().find(|pseudo| pseudo.name() == name) else { break };
         if !before.is_empty() {
-            pieces.push(Piece::Text(before));
+            pieces.push(TextPiece::Text(before));
         }
-        pieces.push(Piece::Pseudo(pseudo));
+        pieces.push(TextPiece::Pseudo(pseudo));
         rest = behind;
     }
     if !rest.is_empty() {
-        pieces.push(Piece::Text(rest));
+        pieces.push(TextPiece::Text(rest));
     }
     pieces
 }
@@ -68,19 +68,19 @@ mod tests {
 
     #[test]
     fn a_text_falls_into_its_parts() {
-        let account = Pseudo::Account.text();
-        let text = format!("arn:aws:sqs:{}:{account}:a${{b}}", Pseudo::Region.text());
+        let account = PseudoParameter::Account.text();
+        let text = format!("arn:aws:sqs:{}:{account}:a${{b}}", PseudoParameter::Region.text());
         assert_eq!(
             pieces(&text),
             [
-                Piece::Text("arn:aws:sqs:"),
-                Piece::Pseudo(Pseudo::Region),
-                Piece::Text(":"),
-                Piece::Pseudo(Pseudo::Account),
-                Piece::Text(":a${b}"),
+                TextPiece::Text("arn:aws:sqs:"),
+                TextPiece::Pseudo(PseudoParameter::Region),
+                TextPiece::Text(":"),
+                TextPiece::Pseudo(PseudoParameter::Account),
+                TextPiece::Text(":a${b}"),
             ]
         );
         assert_eq!(pieces(""), []);
-        assert_eq!(pieces("\u{2}other\u{3}"), [Piece::Text("\u{2}other\u{3}")]);
+        assert_eq!(pieces("\u{2}other\u{3}"), [TextPiece::Text("\u{2}other\u{3}")]);
     }
 }

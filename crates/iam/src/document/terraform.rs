@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Document, Effect, Piece, Principal, Pseudo, Statement, pieces};
+use super::{Effect, PolicyDocument, Principal, PseudoParameter, Statement, TextPiece, pieces};
 
 /// A text in quotes; `${` and `%{` would be templates, and are for what only the account knows.
 pub(crate) fn quoted(text: &str) -> String {
@@ -13,9 +13,11 @@ pub(crate) fn quoted(text: &str) -> String {
     out.push('"');
     for piece in pieces(text) {
         match piece {
-            Piece::Text(text) => escape(text, &mut out),
-            Piece::Pseudo(Pseudo::Account) => out.push_str("${data.aws_caller_identity.current.account_id}"),
-            Piece::Pseudo(Pseudo::Region) => out.push_str("${data.aws_region.current.region}"),
+            TextPiece::Text(text) => escape(text, &mut out),
+            TextPiece::Pseudo(PseudoParameter::Account) => {
+                out.push_str("${data.aws_caller_identity.current.account_id}");
+            }
+            TextPiece::Pseudo(PseudoParameter::Region) => out.push_str("${data.aws_region.current.region}"),
         }
     }
     out.push('"');
@@ -38,27 +40,27 @@ fn escape(text: &str, out: &mut String) {
 
 /// Attributes and blocks at one depth, in the order in which they were given.
 #[derive(Debug, Default)]
-pub(crate) struct Body {
-    parts: Vec<Part>,
+pub(crate) struct HclBody {
+    parts: Vec<HclPart>,
 }
 
 #[derive(Debug)]
-enum Part {
+enum HclPart {
     Comment(String),
     /// One line.
     Line(String, String),
     List(String, Vec<String>),
     /// What opens it, what is in it, what closes it.
-    Group(String, Body, &'static str),
+    Group(String, HclBody, &'static str),
 }
 
-impl Body {
+impl HclBody {
     pub(crate) fn line(&mut self, name: &str, value: &str) {
-        self.parts.push(Part::Line(name.to_owned(), value.to_owned()));
+        self.parts.push(HclPart::Line(name.to_owned(), value.to_owned()));
     }
 
     pub(crate) fn comment(&mut self, text: &str) {
-        self.parts.push(Part::Comment(text.to_owned()));
+        self.parts.push(HclPart::Comment(text.to_owned()));
     }
 
     pub(crate) fn block(&mut self, head: &str, body: Self) {
@@ -67,54 +69,54 @@ impl Body {
 
     /// Anything between two brackets, such as `name = jsonencode({` and `})`.
     pub(crate) fn group(&mut self, open: &str, body: Self, close: &'static str) {
-        self.parts.push(Part::Group(open.to_owned(), body, close));
+        self.parts.push(HclPart::Group(open.to_owned(), body, close));
     }
 
     pub(crate) fn list(&mut self, name: &str, values: Vec<String>) {
         match values.as_slice() {
             [one] => self.line(name, &format!("[{one}]")),
-            _ => self.parts.push(Part::List(name.to_owned(), values)),
+            _ => self.parts.push(HclPart::List(name.to_owned(), values)),
         }
     }
 
     fn write(&self, out: &mut String, depth: usize) {
         let indent = "  ".repeat(depth);
-        let mut before: Option<&Part> = None;
+        let mut before: Option<&HclPart> = None;
         for (place, part) in self.parts.iter().enumerate() {
             let apart = match (before, part) {
-                (None, _) | (Some(Part::Comment(_)), _) | (Some(Part::Line(..)), Part::Line(..)) => false,
+                (None, _) | (Some(HclPart::Comment(_)), _) | (Some(HclPart::Line(..)), HclPart::Line(..)) => false,
                 (Some(_), _) => true,
             };
             if apart {
                 out.push('\n');
             }
             match part {
-                Part::Comment(text) => {
+                HclPart::Comment(text) => {
                     let _ = writeln!(out, "{indent}# {text}");
                 }
-                Part::Line(name, value) => {
+                HclPart::Line(name, value) => {
                     // Neighbours in one line each are aligned.
-                    let group = |part: &&Part| matches!(part, Part::Line(..));
+                    let group = |part: &&HclPart| matches!(part, HclPart::Line(..));
                     let first = self.parts.iter().take(place).rev().take_while(group);
                     let last = self.parts.iter().skip(place).take_while(group);
                     let widest = first.chain(last).filter_map(|part| match part {
-                        Part::Line(name, _) => Some(name.len()),
+                        HclPart::Line(name, _) => Some(name.len()),
                         _ => None,
                     });
                     let width = widest.max().unwrap_or_default();
                     let _ = writeln!(out, "{indent}{name:width$} = {value}");
                 }
-                Part::List(name, values) => {
+                HclPart::List(name, values) => {
                     let _ = writeln!(out, "{indent}{name} = [");
                     for value in values {
                         let _ = writeln!(out, "{indent}  {value},");
                     }
                     let _ = writeln!(out, "{indent}]");
                 }
-                Part::Group(open, body, close) if body.parts.is_empty() => {
+                HclPart::Group(open, body, close) if body.parts.is_empty() => {
                     let _ = writeln!(out, "{indent}{open}{close}");
                 }
-                Part::Group(open, body, close) => {
+                HclPart::Group(open, body, close) => {
                     let _ = writeln!(out, "{indent}{open}");
                     body.write(out, depth + 1);
                     let _ = writeln!(out, "{indent}{close}");
@@ -126,7 +128,7 @@ impl Body {
 }
 
 /// The whole text of blocks.
-pub(crate) fn text(body: &Body) -> String {
+pub(crate) fn text(body: &HclBody) -> String {
     let mut out = String::new();
     body.write(&mut out, 0);
     out
@@ -136,8 +138,8 @@ fn all(values: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<String> {
     values.into_iter().map(|value| quoted(value.as_ref())).collect()
 }
 
-fn statement(statement: &Statement) -> Body {
-    let mut body = Body::default();
+fn statement(statement: &Statement) -> HclBody {
+    let mut body = HclBody::default();
     if let Some(sid) = statement.sid() {
         body.line("sid", &quoted(sid));
     }
@@ -153,14 +155,14 @@ fn statement(statement: &Statement) -> Body {
             Principal::Federated(arn) => ("Federated", vec![arn.clone()]),
             Principal::Service(name) => ("Service", vec![name.clone()]),
         };
-        let mut principals = Body::default();
+        let mut principals = HclBody::default();
         principals.line("type", &quoted(kind));
         principals.list("identifiers", all(names));
         body.block("principals", principals);
     }
     for (operator, keys) in statement.conditions() {
         for (key, values) in keys {
-            let mut condition = Body::default();
+            let mut condition = HclBody::default();
             condition.line("test", &quoted(operator));
             condition.line("variable", &quoted(key));
             condition.list("values", all(values));
@@ -171,8 +173,8 @@ fn statement(statement: &Statement) -> Body {
 }
 
 /// The document as a data source of that name, each statement below the reason for it.
-pub(crate) fn policy_document(document: &Document, name: &str, file: &mut Body) {
-    let mut body = Body::default();
+pub(crate) fn policy_document(document: &PolicyDocument, name: &str, file: &mut HclBody) {
+    let mut body = HclBody::default();
     for each in document.statements() {
         if !each.why().is_empty() {
             body.comment(each.why());

@@ -13,11 +13,11 @@ use aws_sdk_lambda::types::{
 use serde_json::Value;
 use tidegate_core::location::Bucket;
 use tidegate_publish::Connection;
-use tidegate_publish::aws_error::{CloudError, unless_missing};
+use tidegate_publish::aws_error::{AwsError, unless_missing};
 
-use super::Zip;
+use super::PackageZip;
 use crate::stack::TAG;
-use crate::stack::install::{FoundFunction, FoundRetries, Permission, Settings, Step};
+use crate::stack::install::{FoundFunction, FoundRetries, FunctionSettings, InstallStep, InvokePermission};
 
 /// What a function is called by people.
 const DESCRIPTION: &str = "Publishes static sites";
@@ -28,9 +28,9 @@ pub(super) struct Functions {
     client: Client,
 }
 
-fn settings(found: &FunctionConfiguration) -> Settings {
+fn settings(found: &FunctionConfiguration) -> FunctionSettings {
     let number = |number: Option<i32>| number.and_then(|number| u16::try_from(number).ok()).unwrap_or_default();
-    Settings {
+    FunctionSettings {
         role: found.role().unwrap_or_default().to_owned(),
         runtime: found.runtime().map(|runtime| runtime.as_str().to_owned()).unwrap_or_default(),
         handler: found.handler().unwrap_or_default().to_owned(),
@@ -56,18 +56,18 @@ impl Functions {
         Self { client: Client::new(connection.config()) }
     }
 
-    pub(super) async fn look(&self, name: &str) -> Result<Option<FoundFunction>, CloudError> {
+    pub(super) async fn look(&self, name: &str) -> Result<Option<FoundFunction>, AwsError> {
         let answer = self.client.get_function().function_name(name).send().await;
-        let answer = unless_missing(answer.map_err(|error| CloudError::new("GetFunction", name, &error)))?;
+        let answer = unless_missing(answer.map_err(|error| AwsError::new("GetFunction", name, &error)))?;
         let Some(mut answer) = answer else { return Ok(None) };
         let configuration = answer
             .configuration
             .take()
-            .ok_or_else(|| CloudError::malformed("GetFunction", name, "the answer has no configuration"))?;
+            .ok_or_else(|| AwsError::malformed("GetFunction", name, "the answer has no configuration"))?;
         let policy = self.client.get_policy().function_name(name).send().await;
-        let policy = unless_missing(policy.map_err(|error| CloudError::new("GetPolicy", name, &error)))?;
+        let policy = unless_missing(policy.map_err(|error| AwsError::new("GetPolicy", name, &error)))?;
         let url = self.client.get_function_url_config().function_name(name).send().await;
-        let url = unless_missing(url.map_err(|error| CloudError::new("GetFunctionUrlConfig", name, &error)))?;
+        let url = unless_missing(url.map_err(|error| AwsError::new("GetFunctionUrlConfig", name, &error)))?;
         Ok(Some(FoundFunction {
             owner: answer.tags.and_then(|mut tags| tags.remove(TAG)),
             settings: settings(&configuration),
@@ -79,10 +79,10 @@ impl Functions {
         }))
     }
 
-    async fn retries(&self, name: &str) -> Result<Option<FoundRetries>, CloudError> {
+    async fn retries(&self, name: &str) -> Result<Option<FoundRetries>, AwsError> {
         let answer = self.client.get_function_event_invoke_config().function_name(name).send().await;
         let answer =
-            unless_missing(answer.map_err(|error| CloudError::new("GetFunctionEventInvokeConfig", name, &error)))?;
+            unless_missing(answer.map_err(|error| AwsError::new("GetFunctionEventInvokeConfig", name, &error)))?;
         let number = |number: Option<i32>| number.and_then(|number| u16::try_from(number).ok());
         Ok(answer.and_then(|answer| {
             let failure = answer.destination_config()?.on_failure()?;
@@ -95,14 +95,14 @@ impl Functions {
     }
 
     /// Takes one step that is about a function.
-    pub(super) async fn take(&self, step: &Step, zip: Option<&Zip>) -> Result<(), CloudError> {
+    pub(super) async fn take(&self, step: &InstallStep, zip: Option<&PackageZip>) -> Result<(), AwsError> {
         let client = &self.client;
         let blob = |function: &str| {
-            let missing = || CloudError::malformed("UpdateFunctionCode", function, "there is no package");
+            let missing = || AwsError::malformed("UpdateFunctionCode", function, "there is no package");
             zip.map(|zip| Blob::new(zip.bytes())).ok_or_else(missing)
         };
         match step {
-            Step::CreateFunction { function, settings, architecture, .. } => {
+            InstallStep::CreateFunction { function, settings, architecture, .. } => {
                 let request = client
                     .create_function()
                     .function_name(function)
@@ -117,7 +117,7 @@ impl Functions {
                     .code(FunctionCode::builder().zip_file(blob(function)?).build());
                 sent!("CreateFunction", function, request)
             }
-            Step::UpdateCode { function, architecture, .. } => {
+            InstallStep::UpdateCode { function, architecture, .. } => {
                 let request = client
                     .update_function_code()
                     .function_name(function)
@@ -125,7 +125,7 @@ impl Functions {
                     .zip_file(blob(function)?);
                 sent!("UpdateFunctionCode", function, request)
             }
-            Step::UpdateFunction { function, settings } => {
+            InstallStep::UpdateFunction { function, settings } => {
                 let request = client
                     .update_function_configuration()
                     .function_name(function)
@@ -136,10 +136,10 @@ impl Functions {
                     .timeout(settings.timeout.into());
                 sent!("UpdateFunctionConfiguration", function, request)
             }
-            Step::DeleteFunction { function } => {
+            InstallStep::DeleteFunction { function } => {
                 sent!("DeleteFunction", function, client.delete_function().function_name(function))
             }
-            Step::SetRetries { function, retries } => {
+            InstallStep::SetRetries { function, retries } => {
                 let failure = OnFailure::builder().destination(&retries.dead_letters).build();
                 let request = client
                     .put_function_event_invoke_config()
@@ -149,37 +149,37 @@ impl Functions {
                     .destination_config(DestinationConfig::builder().on_failure(failure).build());
                 sent!("PutFunctionEventInvokeConfig", function, request)
             }
-            Step::CreateUrl { function } => {
+            InstallStep::CreateUrl { function } => {
                 let request =
                     client.create_function_url_config().function_name(function).auth_type(FunctionUrlAuthType::None);
                 sent!("CreateFunctionUrlConfig", function, request)
             }
-            Step::DeleteUrl { function } => {
+            InstallStep::DeleteUrl { function } => {
                 sent!("DeleteFunctionUrlConfig", function, client.delete_function_url_config().function_name(function))
             }
-            Step::Permit { function, permission } => self.permit(function, permission).await,
-            Step::Forbid { function, sid } => {
+            InstallStep::Permit { function, permission } => self.permit(function, permission).await,
+            InstallStep::Forbid { function, sid } => {
                 sent!(
                     "RemovePermission",
                     function,
                     client.remove_permission().function_name(function).statement_id(sid)
                 )
             }
-            other => Err(CloudError::malformed("Invoke", other.to_string(), "this step is not about a function")),
+            other => Err(AwsError::malformed("Invoke", other.to_string(), "this step is not about a function")),
         }
     }
 
-    async fn permit(&self, function: &str, permission: &Permission) -> Result<(), CloudError> {
+    async fn permit(&self, function: &str, permission: &InvokePermission) -> Result<(), AwsError> {
         let request = self.client.add_permission().function_name(function).statement_id(permission.sid());
         let request = match permission {
-            Permission::UrlCalled => request
+            InvokePermission::UrlCalled => request
                 .action("lambda:InvokeFunctionUrl")
                 .principal("*")
                 .function_url_auth_type(FunctionUrlAuthType::None),
-            Permission::UrlInvoked => {
+            InvokePermission::UrlInvoked => {
                 request.action("lambda:InvokeFunction").principal("*").invoked_via_function_url(true)
             }
-            Permission::Bucket { bucket, account, partition } => request
+            InvokePermission::Bucket { bucket, account, partition } => request
                 .action("lambda:InvokeFunction")
                 .principal("s3.amazonaws.com")
                 .source_arn(format!("arn:{partition}:s3:::{bucket}"))

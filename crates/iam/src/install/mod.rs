@@ -12,15 +12,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
-use tidegate_publish::{CloudError, Connection};
+use tidegate_publish::{AwsError, Connection};
 
-use crate::client::{Buckets, Iam};
-use crate::stack::Installation;
-use crate::stack::install::{Found, Step};
+use crate::client::{BucketClient, IamClient};
+use crate::stack::Stack;
+use crate::stack::install::{FoundStack, InstallStep};
 use functions::Functions;
 use logs::Logs;
 use queues::Queues;
-pub use zip::{Zip, ZipError};
+pub use zip::{PackageZip, PackageZipError};
 
 /// How long a step is tried again that needs what the step before it made: a new role is not known everywhere at once, and a
 /// function that is being changed takes no second change. Sources: IAM user guide, "Troubleshoot IAM"; AWS Lambda developer guide,
@@ -30,8 +30,8 @@ const SETTLING: Duration = Duration::from_secs(120);
 /// Changes an account.
 #[derive(Debug, Clone)]
 pub struct Installer {
-    iam: Iam,
-    buckets: Buckets,
+    iam: IamClient,
+    buckets: BucketClient,
     functions: Functions,
     queues: Queues,
     logs: Logs,
@@ -44,7 +44,7 @@ pub struct StepError {
     /// The step.
     pub step: String,
     /// Why.
-    pub cause: CloudError,
+    pub cause: AwsError,
     /// How many steps were done before it.
     pub done: usize,
 }
@@ -54,8 +54,8 @@ impl Installer {
     #[must_use]
     pub fn new(connection: &Connection) -> Self {
         Self {
-            iam: Iam::new(connection),
-            buckets: Buckets::new(connection),
+            iam: IamClient::new(connection),
+            buckets: BucketClient::new(connection),
             functions: Functions::new(connection),
             queues: Queues::new(connection),
             logs: Logs::new(connection),
@@ -65,14 +65,14 @@ impl Installer {
     /// What is there of an installation.
     ///
     /// # Errors
-    /// [`CloudError`].
-    pub async fn found(&self, wanted: &Installation) -> Result<Found, CloudError> {
+    /// [`AwsError`].
+    pub async fn found(&self, wanted: &Stack) -> Result<FoundStack, AwsError> {
         let function = self.functions.look(wanted.function.name.as_str()).await?;
-        let mut found = Found {
+        let mut found = FoundStack {
             queue: self.queues.look(&wanted.dead_letters).await?,
             log: self.logs.look(&wanted.log_group).await?,
             function,
-            ..Found::default()
+            ..FoundStack::default()
         };
         let mut buckets: BTreeSet<_> = wanted.uploads.iter().map(|upload| upload.bucket.clone()).collect();
         buckets.extend(found.function.iter().flat_map(|function| function.permissions.values().flatten().cloned()));
@@ -98,7 +98,12 @@ impl Installer {
     ///
     /// # Errors
     /// [`StepError`] names the step, and how many were done.
-    pub async fn take(&self, steps: &[Step], zip: Option<&Zip>, mut tell: impl FnMut(&Step)) -> Result<(), StepError> {
+    pub async fn take(
+        &self,
+        steps: &[InstallStep],
+        zip: Option<&PackageZip>,
+        mut tell: impl FnMut(&InstallStep),
+    ) -> Result<(), StepError> {
         for (done, step) in steps.iter().enumerate() {
             tell(step);
             let pauses = ExponentialBuilder::default()
@@ -108,27 +113,27 @@ impl Installer {
                 .with_total_delay(Some(SETTLING));
             (|| self.step(step, zip))
                 .retry(pauses)
-                .when(|error: &CloudError| done > 0 && settles(step, error))
+                .when(|error: &AwsError| done > 0 && settles(step, error))
                 .await
                 .map_err(|cause| StepError { step: step.to_string(), cause, done })?;
         }
         Ok(())
     }
 
-    async fn step(&self, step: &Step, zip: Option<&Zip>) -> Result<(), CloudError> {
+    async fn step(&self, step: &InstallStep, zip: Option<&PackageZip>) -> Result<(), AwsError> {
         match step {
-            Step::CreateRole { .. }
-            | Step::SetTrust { .. }
-            | Step::PutRolePolicy { .. }
-            | Step::DeleteRolePolicy { .. }
-            | Step::DeleteRole { .. } => self.iam.take_step(step).await,
-            Step::CreateQueue { queue, owner } => self.queues.create(queue, owner).await,
-            Step::SetQueue { url, .. } => self.queues.set(url).await,
-            Step::DeleteQueue { url, .. } => self.queues.delete(url).await,
-            Step::CreateLogGroup { group, owner } => self.logs.create(group, owner).await,
-            Step::SetRetention { group, days } => self.logs.retain(group, *days).await,
-            Step::DeleteLogGroup { group } => self.logs.delete(group).await,
-            Step::SetNotifications { bucket, function, entries } => {
+            InstallStep::CreateRole { .. }
+            | InstallStep::SetTrust { .. }
+            | InstallStep::PutRolePolicy { .. }
+            | InstallStep::DeleteRolePolicy { .. }
+            | InstallStep::DeleteRole { .. } => self.iam.take_step(step).await,
+            InstallStep::CreateQueue { queue, owner } => self.queues.create(queue, owner).await,
+            InstallStep::SetQueue { url, .. } => self.queues.set(url).await,
+            InstallStep::DeleteQueue { url, .. } => self.queues.delete(url).await,
+            InstallStep::CreateLogGroup { group, owner } => self.logs.create(group, owner).await,
+            InstallStep::SetRetention { group, days } => self.logs.retain(group, *days).await,
+            InstallStep::DeleteLogGroup { group } => self.logs.delete(group).await,
+            InstallStep::SetNotifications { bucket, function, entries } => {
                 self.buckets.set_notifications(bucket, function, entries).await
             }
             of_function => self.functions.take(of_function, zip).await,
@@ -137,22 +142,23 @@ impl Installer {
 }
 
 /// Whether a failure may only mean that the step before it is not known everywhere, or not done yet.
-fn settles(step: &Step, error: &CloudError) -> bool {
+fn settles(step: &InstallStep, error: &AwsError) -> bool {
     let code = error.code.as_deref().unwrap_or_default();
     match step {
-        Step::PutRolePolicy { .. } => code == "NoSuchEntity",
+        InstallStep::PutRolePolicy { .. } => code == "NoSuchEntity",
         // A name is free again a minute after its queue was deleted. Source: SQS API reference, `DeleteQueue`.
-        Step::CreateQueue { .. } => code.contains("QueueDeletedRecently"),
+        InstallStep::CreateQueue { .. } => code.contains("QueueDeletedRecently"),
         // The role cannot be assumed by Lambda yet, or may not send to the queue yet.
-        Step::CreateFunction { .. } | Step::UpdateFunction { .. } | Step::SetRetries { .. } => {
+        InstallStep::CreateFunction { .. } | InstallStep::UpdateFunction { .. } | InstallStep::SetRetries { .. } => {
             code == "ResourceConflictException"
                 || (code == "InvalidParameterValueException" && error.why.contains("role"))
         }
-        Step::UpdateCode { .. } | Step::Permit { .. } | Step::CreateUrl { .. } | Step::DeleteFunction { .. } => {
-            code == "ResourceConflictException"
-        }
+        InstallStep::UpdateCode { .. }
+        | InstallStep::Permit { .. }
+        | InstallStep::CreateUrl { .. }
+        | InstallStep::DeleteFunction { .. } => code == "ResourceConflictException",
         // S3 asks whether it may invoke the function.
-        Step::SetNotifications { .. } => code == "InvalidArgument" && error.why.contains("Unable to validate"),
+        InstallStep::SetNotifications { .. } => code == "InvalidArgument" && error.why.contains("Unable to validate"),
         _ => false,
     }
 }

@@ -4,7 +4,7 @@
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName;
-use tidegate_publish::{CloudError, Connection};
+use tidegate_publish::{AwsError, Connection};
 
 use crate::stack::install::FoundQueue;
 use crate::stack::{DEAD_LETTER_SECONDS, TAG};
@@ -28,9 +28,9 @@ impl Queues {
         Self { client: Client::new(connection.config()) }
     }
 
-    pub(super) async fn look(&self, queue: &str) -> Result<Option<FoundQueue>, CloudError> {
+    pub(super) async fn look(&self, queue: &str) -> Result<Option<FoundQueue>, AwsError> {
         let answer = self.client.get_queue_url().queue_name(queue).send().await;
-        let url = match answer.map_err(|error| CloudError::new("GetQueueUrl", queue, &error)) {
+        let url = match answer.map_err(|error| AwsError::new("GetQueueUrl", queue, &error)) {
             Ok(answer) => answer.queue_url.unwrap_or_default(),
             Err(error)
                 if error
@@ -44,10 +44,10 @@ impl Queues {
         };
         let names = attributes().map(|(name, _)| name);
         let answer = self.client.get_queue_attributes().queue_url(&url).set_attribute_names(Some(names.into())).send();
-        let answer = answer.await.map_err(|error| CloudError::new("GetQueueAttributes", queue, &error))?;
+        let answer = answer.await.map_err(|error| AwsError::new("GetQueueAttributes", queue, &error))?;
         let attribute = |name| answer.attributes().and_then(|all| all.get(&name));
         let tags = self.client.list_queue_tags().queue_url(&url).send().await;
-        let tags = tags.map_err(|error| CloudError::new("ListQueueTags", queue, &error))?;
+        let tags = tags.map_err(|error| AwsError::new("ListQueueTags", queue, &error))?;
         Ok(Some(FoundQueue {
             owner: tags.tags.and_then(|mut tags| tags.remove(TAG)),
             retention: attribute(QueueAttributeName::MessageRetentionPeriod).and_then(|text| text.parse().ok()),
@@ -56,19 +56,19 @@ impl Queues {
         }))
     }
 
-    pub(super) async fn create(&self, queue: &str, owner: &str) -> Result<(), CloudError> {
+    pub(super) async fn create(&self, queue: &str, owner: &str) -> Result<(), AwsError> {
         let request = self.client.create_queue().queue_name(queue).tags(TAG, owner);
         let request = attributes().into_iter().fold(request, |request, (name, value)| request.attributes(name, value));
         sent!("CreateQueue", queue, request)
     }
 
-    pub(super) async fn set(&self, url: &str) -> Result<(), CloudError> {
+    pub(super) async fn set(&self, url: &str) -> Result<(), AwsError> {
         let request = self.client.set_queue_attributes().queue_url(url);
         let request = attributes().into_iter().fold(request, |request, (name, value)| request.attributes(name, value));
         sent!("SetQueueAttributes", url, request)
     }
 
-    pub(super) async fn delete(&self, url: &str) -> Result<(), CloudError> {
+    pub(super) async fn delete(&self, url: &str) -> Result<(), AwsError> {
         let request = self.client.delete_queue().queue_url(url);
         sent!("DeleteQueue", url, request)
     }

@@ -7,21 +7,21 @@ use std::io::{Cursor, Read as _};
 
 use aws_smithy_types::base64;
 use sha2::{Digest as _, Sha256};
-use tidegate_core::architecture::Target;
-use tidegate_core::config::Architecture;
+use tidegate_core::architecture::Architecture;
+use tidegate_core::config::LambdaArchitecture;
 use tidegate_core::lambda_package::{BOOTSTRAP, CONFIGURATION, MAX_DIRECT_BYTES};
 use zip::ZipArchive;
 
 /// A package.
 #[derive(Clone)]
-pub struct Zip {
+pub struct PackageZip {
     bytes: Vec<u8>,
     sha256: String,
 }
 
 /// Why it is refused.
 #[derive(Debug, thiserror::Error)]
-pub enum ZipError {
+pub enum PackageZipError {
     /// Not a package.
     #[error("it is no package of `tidegate package`: {0}")]
     Form(String),
@@ -36,7 +36,7 @@ pub enum ZipError {
         /// What it is for.
         found: String,
         /// What the function runs on.
-        wanted: Target,
+        wanted: Architecture,
     },
     /// Larger than Lambda takes.
     #[error(
@@ -45,36 +45,36 @@ pub enum ZipError {
     Size(usize),
 }
 
-impl std::fmt::Debug for Zip {
+impl std::fmt::Debug for PackageZip {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Zip({} bytes, {})", self.bytes.len(), self.sha256)
     }
 }
 
-impl Zip {
+impl PackageZip {
     /// Looks at a package.
     ///
     /// # Errors
-    /// [`ZipError`].
-    pub fn new(bytes: Vec<u8>, configuration: &str, architecture: Architecture) -> Result<Self, ZipError> {
-        let form = |error: zip::result::ZipError| ZipError::Form(error.to_string());
+    /// [`PackageZipError`].
+    pub fn new(bytes: Vec<u8>, configuration: &str, architecture: LambdaArchitecture) -> Result<Self, PackageZipError> {
+        let form = |error: zip::result::ZipError| PackageZipError::Form(error.to_string());
         let mut archive = ZipArchive::new(Cursor::new(&bytes)).map_err(form)?;
         let mut file = |name: &str| {
             let mut content = Vec::new();
             let mut file = archive.by_name(name).map_err(form)?;
-            file.read_to_end(&mut content).map_err(|error| ZipError::Form(error.to_string()))?;
-            Ok::<_, ZipError>(content)
+            file.read_to_end(&mut content).map_err(|error| PackageZipError::Form(error.to_string()))?;
+            Ok::<_, PackageZipError>(content)
         };
         if file(CONFIGURATION)? != configuration.as_bytes() {
-            return Err(ZipError::Configuration);
+            return Err(PackageZipError::Configuration);
         }
-        let (found, wanted) = (Target::of_executable(&file(BOOTSTRAP)?), architecture.target());
+        let (found, wanted) = (Architecture::of_executable(&file(BOOTSTRAP)?), architecture.target());
         if found != Some(wanted) {
-            let found = found.map_or("another machine", Target::as_str).to_owned();
-            return Err(ZipError::Architecture { found, wanted });
+            let found = found.map_or("another machine", Architecture::as_str).to_owned();
+            return Err(PackageZipError::Architecture { found, wanted });
         }
         if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_DIRECT_BYTES {
-            return Err(ZipError::Size(bytes.len()));
+            return Err(PackageZipError::Size(bytes.len()));
         }
         let sha256 = base64::encode(Sha256::digest(&bytes));
         Ok(Self { bytes, sha256 })

@@ -8,7 +8,8 @@ use tidegate_core::iam_name::{MAX_NAME, MAX_POLICY_NAME, fitted};
 use tidegate_core::location::{Bucket, Location, Prefix};
 
 use crate::document::{
-    Concern, Document, DocumentError, Limit, LintedAs, Partition, Principal, Statement, bucket_arn, lint, objects_arn,
+    LintFinding, LintedAs, Partition, PolicyDocument, PolicyDocumentError, PolicyLimit, Principal, Statement,
+    bucket_arn, lint, objects_arn,
 };
 
 /// What stands for a bucket's name in a custom policy.
@@ -17,7 +18,7 @@ const PLACEHOLDER: &str = "$!BUCKET_NAME!$";
 /// What somebody may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Access {
+pub enum BucketAccess {
     /// Reads and writes.
     ReadWrite,
     /// Reads.
@@ -36,7 +37,7 @@ pub struct BucketGrant {
     /// Only keys below it.
     pub prefix: Prefix,
     /// What may be done.
-    pub access: Access,
+    pub access: BucketAccess,
     /// A whole policy instead, with `$!BUCKET_NAME!$` where a bucket's name goes.
     pub custom: Option<String>,
     /// Statements beside it.
@@ -72,7 +73,7 @@ pub enum BucketGrantError {
     },
     /// The document cannot be written.
     #[error(transparent)]
-    Document(#[from] DocumentError),
+    Document(#[from] PolicyDocumentError),
 }
 
 /// Reads one additional statement, and checks it as a part of a policy.
@@ -91,17 +92,17 @@ pub fn statement(text: &str) -> Result<Value, BucketGrantError> {
 }
 
 fn refuse(what: &'static str, text: &str, from: &str) -> Result<(), BucketGrantError> {
-    let concerns = lint(text, LintedAs::Identity, Limit::Role);
+    let concerns = lint(text, LintedAs::Identity, PolicyLimit::Role);
     match concerns.into_iter().find(|concern| concern.wrong) {
         None => Ok(()),
-        Some(Concern { place, what: why, .. }) => {
+        Some(LintFinding { place, what: why, .. }) => {
             let place = place.strip_prefix(from).map(str::to_owned).unwrap_or(place);
             Err(BucketGrantError::Wrong { what, place: if place.is_empty() { "/".to_owned() } else { place }, why })
         }
     }
 }
 
-impl Access {
+impl BucketAccess {
     /// `read-write`, `read-only`, `write-only`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -128,7 +129,7 @@ impl BucketGrant {
 
     /// The generated document: a bucket more makes each list one ARN longer.
     #[must_use]
-    pub fn document(&self) -> Document {
+    pub fn document(&self) -> PolicyDocument {
         let buckets: Vec<String> = self.buckets.iter().map(|bucket| bucket_arn(&self.partition, bucket)).collect();
         let objects: Vec<String> = self.places().map(|place| objects_arn(&self.partition, &place)).collect();
         let mut statements = Vec::new();
@@ -164,23 +165,25 @@ impl BucketGrant {
         if self.access.writes() {
             actions.extend(["s3:PutObject", "s3:AbortMultipartUpload"]);
         }
-        if self.access == Access::ReadWrite {
+        if self.access == BucketAccess::ReadWrite {
             actions.push("s3:DeleteObject");
         }
         let why = match self.access {
-            Access::ReadWrite => "to read, write and remove objects, and to give up an upload in parts that failed",
-            Access::ReadOnly => "to read objects and what is kept with them",
-            Access::WriteOnly => "to write objects, and to give up an upload in parts that failed",
+            BucketAccess::ReadWrite => {
+                "to read, write and remove objects, and to give up an upload in parts that failed"
+            }
+            BucketAccess::ReadOnly => "to read objects and what is kept with them",
+            BucketAccess::WriteOnly => "to write objects, and to give up an upload in parts that failed",
         };
         statements.push(Statement::allow(actions, objects).because("Objects", why));
-        Document::new(statements)
+        PolicyDocument::new(statements)
     }
 
     /// The whole policy, compact: the custom one for each bucket, or the generated one; with the additional statements.
     ///
     /// # Errors
     /// [`BucketGrantError`]; also where it is longer than `limit` takes.
-    pub fn text(&self, limit: Limit) -> Result<String, BucketGrantError> {
+    pub fn text(&self, limit: PolicyLimit) -> Result<String, BucketGrantError> {
         let mut statements = Vec::new();
         match &self.custom {
             Some(policy) => {
@@ -188,7 +191,7 @@ impl BucketGrant {
                     let policy = policy.replace(PLACEHOLDER, bucket.as_str());
                     refuse("policy", &policy, "")?;
                     let policy: Value =
-                        serde_json::from_str(&policy).map_err(|error| DocumentError::Json(error.to_string()))?;
+                        serde_json::from_str(&policy).map_err(|error| PolicyDocumentError::Json(error.to_string()))?;
                     // One that names no bucket is the same for all of them.
                     for statement in crate::document::statements(&policy) {
                         if !statements.contains(statement) {
@@ -207,7 +210,7 @@ impl BucketGrant {
         let text = json!({ "Version": "2012-10-17", "Statement": statements }).to_string();
         let length = limit.length(&text);
         if length > limit.characters() {
-            let where_to = if limit == Limit::Session { "a session" } else { "a user" };
+            let where_to = if limit == PolicyLimit::Session { "a session" } else { "a user" };
             return Err(BucketGrantError::TooLong {
                 buckets: self.buckets.len(),
                 length,
@@ -251,10 +254,10 @@ fn unique(statements: &mut [Value]) {
 
 /// The policy of a bucket whose objects anybody may read who knows their names.
 #[must_use]
-pub fn public(partition: &Partition, bucket: &Bucket) -> Document {
+pub fn public(partition: &Partition, bucket: &Bucket) -> PolicyDocument {
     let all = Location { bucket: bucket.clone(), prefix: Prefix::default() };
     let statement = Statement::allow(["s3:GetObject"], [objects_arn(partition, &all)])
         .of(Principal::Anybody)
         .because("AllowAllGetObject", "anybody may read what they know the name of; nobody may list");
-    Document::new(vec![statement])
+    PolicyDocument::new(vec![statement])
 }

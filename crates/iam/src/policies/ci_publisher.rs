@@ -5,7 +5,7 @@
 use tidegate_core::location::{Bucket, Location, Prefix};
 
 use super::Grant;
-use crate::document::{Document, Partition, Statement, bucket_arn, objects_arn};
+use crate::document::{Partition, PolicyDocument, Statement, bucket_arn, objects_arn};
 
 /// Who publishes where.
 #[derive(Debug, Clone)]
@@ -96,7 +96,7 @@ impl CiPublisher {
         } else {
             "What a release pipeline needs to publish artifacts to S3, ECR and CodeArtifact"
         };
-        Ok(Grant { path: self.path.clone(), ..Grant::policy(&self.name, what, Document::new(statements)) })
+        Ok(Grant { path: self.path.clone(), ..Grant::policy(&self.name, what, PolicyDocument::new(statements)) })
     }
 
     fn objects(&self, statements: &mut Vec<Statement>) {

@@ -4,14 +4,14 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Attached, Grant};
-use crate::document::DocumentError;
+use super::{Grant, PolicyKind};
+use crate::document::PolicyDocumentError;
 use crate::document::cloudformation::logical;
-use crate::document::terraform::{Body, policy_document, quoted, text};
+use crate::document::terraform::{HclBody, policy_document, quoted, text};
 
 /// How grants are written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum GrantFormat {
     /// The documents themselves.
     Json,
     /// Data sources, and a resource for each.
@@ -20,7 +20,7 @@ pub enum Form {
     CloudFormation,
 }
 
-impl Attached {
+impl PolicyKind {
     fn key(&self) -> &'static str {
         match self {
             Self::Policy => "policy",
@@ -30,14 +30,15 @@ impl Attached {
     }
 }
 
-impl Form {
+impl GrantFormat {
     /// The grants as one text that ends in a line feed.
     ///
     /// # Errors
-    /// [`DocumentError`], a defect of Tidegate.
-    pub fn write(self, grants: &[Grant]) -> Result<String, DocumentError> {
+    /// [`PolicyDocumentError`], a defect of Tidegate.
+    pub fn write(self, grants: &[Grant]) -> Result<String, PolicyDocumentError> {
         let pretty = |value: &Value| {
-            let text = serde_json::to_string_pretty(value).map_err(|error| DocumentError::Json(error.to_string()));
+            let text =
+                serde_json::to_string_pretty(value).map_err(|error| PolicyDocumentError::Json(error.to_string()));
             text.map(|text| text + "\n")
         };
         match (self, grants) {
@@ -61,28 +62,28 @@ fn label(grant: &Grant) -> String {
 }
 
 fn terraform(grants: &[Grant]) -> String {
-    let mut file = Body::default();
+    let mut file = HclBody::default();
     for grant in grants {
         let label = label(grant);
         file.comment(grant.what);
         policy_document(&grant.document, &label, &mut file);
         let document = format!("data.aws_iam_policy_document.{label}.json");
-        let mut body = Body::default();
+        let mut body = HclBody::default();
         match &grant.attached {
-            Attached::Policy => {
+            PolicyKind::Policy => {
                 body.line("name", &quoted(&grant.name));
                 body.line("path", &quoted(&grant.path));
                 body.line("description", &quoted(grant.what));
                 body.line("policy", &document);
                 file.block(&format!("resource \"aws_iam_policy\" {}", quoted(&label)), body);
             }
-            Attached::Trust => {
+            PolicyKind::Trust => {
                 body.line("name", &quoted(&grant.name));
                 body.line("path", &quoted(&grant.path));
                 body.line("assume_role_policy", &document);
                 file.block(&format!("resource \"aws_iam_role\" {}", quoted(&label)), body);
             }
-            Attached::Bucket(bucket) => {
+            PolicyKind::Bucket(bucket) => {
                 body.line("bucket", &quoted(bucket.as_str()));
                 body.line("policy", &document);
                 file.block(&format!("resource \"aws_s3_bucket_policy\" {}", quoted(&label)), body);
@@ -92,12 +93,12 @@ fn terraform(grants: &[Grant]) -> String {
     text(&file)
 }
 
-fn template(grants: &[Grant]) -> Result<Value, DocumentError> {
+fn template(grants: &[Grant]) -> Result<Value, PolicyDocumentError> {
     let mut resources = Map::new();
     for grant in grants {
         let document = grant.document.value()?;
         let (kind, properties) = match &grant.attached {
-            Attached::Policy => (
+            PolicyKind::Policy => (
                 "AWS::IAM::ManagedPolicy",
                 json!({
                     "ManagedPolicyName": grant.name,
@@ -106,11 +107,11 @@ fn template(grants: &[Grant]) -> Result<Value, DocumentError> {
                     "PolicyDocument": document,
                 }),
             ),
-            Attached::Trust => (
+            PolicyKind::Trust => (
                 "AWS::IAM::Role",
                 json!({ "RoleName": grant.name, "Path": grant.path, "AssumeRolePolicyDocument": document }),
             ),
-            Attached::Bucket(bucket) => {
+            PolicyKind::Bucket(bucket) => {
                 ("AWS::S3::BucketPolicy", json!({ "Bucket": bucket.as_str(), "PolicyDocument": document }))
             }
         };

@@ -13,20 +13,20 @@ mod uploader;
 use serde::Serialize;
 use tidegate_core::location::Bucket;
 
-use crate::document::Document;
+use crate::document::PolicyDocument;
 
-pub use bucket::{Access, BucketGrant, BucketGrantError, public, statement as checked_statement};
+pub use bucket::{BucketAccess, BucketGrant, BucketGrantError, public, statement as checked_statement};
 pub use ci_publisher::{CiPublisher, CiPublisherError};
-pub use form::Form;
+pub use form::GrantFormat;
 pub use s3_sync::S3Sync;
 pub use site::{caller, dead_letters, lambda, site};
-pub use trust::{Identity, TrustError, trust, trust_account, trust_role, trust_service};
+pub use trust::{TrustError, TrustedIdentity, trust, trust_account, trust_role, trust_service};
 pub use uploader::{uploader, uploader_guard};
 
 /// What a document is attached to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Attached {
+pub enum PolicyKind {
     /// Users, groups and roles: a managed policy.
     Policy,
     /// A role: who may assume it.
@@ -45,13 +45,13 @@ pub struct Grant {
     /// What it is for, a sentence without its full stop.
     pub what: &'static str,
     /// What it is attached to.
-    pub attached: Attached,
+    pub attached: PolicyKind,
     /// The document.
-    pub document: Document,
+    pub document: PolicyDocument,
 }
 
 impl Grant {
-    fn policy(name: &str, what: &'static str, document: Document) -> Self {
-        Self { name: name.to_owned(), path: "/".to_owned(), what, attached: Attached::Policy, document }
+    fn policy(name: &str, what: &'static str, document: PolicyDocument) -> Self {
+        Self { name: name.to_owned(), path: "/".to_owned(), what, attached: PolicyKind::Policy, document }
     }
 }

@@ -6,7 +6,7 @@ use tidegate_core::config::DistributionId;
 use tidegate_core::location::Location;
 
 use super::Grant;
-use crate::document::{Document, Partition, Statement, bucket_arn, distribution_arn, objects_arn};
+use crate::document::{Partition, PolicyDocument, Statement, bucket_arn, distribution_arn, objects_arn};
 
 /// Who syncs what.
 #[derive(Debug, Clone)]
@@ -76,7 +76,7 @@ impl S3Sync {
         Grant::policy(
             &format!("s3-sync-{}", self.target.bucket),
             "What a tool needs that makes one prefix of a bucket equal to a directory",
-            Document::new(statements),
+            PolicyDocument::new(statements),
         )
     }
 }

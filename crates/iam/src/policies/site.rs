@@ -10,7 +10,7 @@ use tidegate_core::location::Source;
 use tidegate_core::release::bodies;
 
 use super::Grant;
-use crate::document::{Document, Partition, Statement, bucket_arn, distribution_arn, objects_arn};
+use crate::document::{Partition, PolicyDocument, Statement, bucket_arn, distribution_arn, objects_arn};
 
 /// What a staged source is read with.
 fn staged(partition: &Partition, source: &Source) -> Option<(Option<Statement>, String)> {
@@ -88,7 +88,7 @@ pub fn site(site: &Site, account: &str, more: &[&Source]) -> Grant {
     Grant::policy(
         &name,
         "What publishing one site can need, attached to its publisher role",
-        Document::new(writing(site, account, more)),
+        PolicyDocument::new(writing(site, account, more)),
     )
 }
 
@@ -164,7 +164,7 @@ pub fn caller(sites: &[&Site], account: &str) -> Grant {
     Grant::policy(
         "tidegate-caller",
         "What whoever runs tidegate needs: to read what is staged, keep state and assume publisher roles",
-        Document::new(statements),
+        PolicyDocument::new(statements),
     )
 }
 
@@ -199,7 +199,7 @@ pub fn lambda(sites: &[&Site], account: &str, region: &str, function: &str) -> G
     Grant::policy(
         &format!("{function}-standing"),
         "The standing role of the function: it reads, keeps state and assumes publisher roles; it cannot write a site",
-        Document::new(statements),
+        PolicyDocument::new(statements),
     )
 }
 

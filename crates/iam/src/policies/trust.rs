@@ -3,15 +3,15 @@
 //! Owns the subjects of tokens as the providers write them. Sources: GitHub Docs, "OpenID Connect reference"; GitLab Docs,
 //! "ID token authentication", and "Configure OpenID Connect in AWS".
 
-use super::{Attached, Grant};
-use crate::document::{Document, Partition, Principal, Statement};
+use super::{Grant, PolicyKind};
+use crate::document::{Partition, PolicyDocument, Principal, Statement};
 
 /// The audience that AWS's own action asks GitHub for.
 const GITHUB_AUDIENCE: &str = "sts.amazonaws.com";
 
 /// Whose tokens are trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Identity {
+pub enum TrustedIdentity {
     /// Any repository of an organisation, or one repository: `acme` or `acme/docs`.
     GitHub {
         /// `acme`, `acme/docs`.
@@ -54,7 +54,7 @@ fn named(text: &str, what: &'static str, more: &str) -> Result<String, TrustErro
     if fine { Ok(text.to_owned()) } else { Err(TrustError::Name(text.escape_default().to_string(), what)) }
 }
 
-impl Identity {
+impl TrustedIdentity {
     fn host(&self) -> &str {
         match self {
             Self::GitHub { .. } => "token.actions.githubusercontent.com",
@@ -101,14 +101,14 @@ impl Identity {
 }
 
 fn grant(name: &str, what: &'static str, statement: Statement) -> Grant {
-    Grant { attached: Attached::Trust, ..Grant::policy(name, what, Document::new(vec![statement])) }
+    Grant { attached: PolicyKind::Trust, ..Grant::policy(name, what, PolicyDocument::new(vec![statement])) }
 }
 
 /// A role for jobs that prove by their own token who they are: no key is kept anywhere.
 ///
 /// # Errors
 /// [`TrustError`].
-pub fn trust(partition: &Partition, account: &str, identity: &Identity) -> Result<Grant, TrustError> {
+pub fn trust(partition: &Partition, account: &str, identity: &TrustedIdentity) -> Result<Grant, TrustError> {
     let (host, subject) = (identity.host(), identity.subject()?);
     let operator = if subject.contains('*') { "StringLike" } else { "StringEquals" };
     let statement = Statement::allow(["sts:AssumeRoleWithWebIdentity"], [])

@@ -4,13 +4,13 @@
 
 use tidegate_core::location::Location;
 
-use super::{Attached, Grant};
-use crate::document::{Document, Partition, Principal, Statement, objects_arn};
+use super::{Grant, PolicyKind};
+use crate::document::{Partition, PolicyDocument, Principal, Statement, objects_arn};
 
 /// The policy of the job.
 #[must_use]
 pub fn uploader(partition: &Partition, staging: &Location) -> Grant {
-    let document = Document::new(vec![
+    let document = PolicyDocument::new(vec![
         Statement::allow(["s3:PutObject", "s3:AbortMultipartUpload"], [objects_arn(partition, staging)])
             .because("StageReleases", "to upload releases, and to give up an upload in parts that failed"),
     ]);
@@ -26,7 +26,7 @@ pub fn uploader(partition: &Partition, staging: &Location) -> Grant {
 /// Source: Amazon S3 user guide, "Enforce conditional writes on Amazon S3 buckets".
 #[must_use]
 pub fn uploader_guard(partition: &Partition, staging: &Location) -> Grant {
-    let document = Document::new(vec![
+    let document = PolicyDocument::new(vec![
         Statement::deny(["s3:PutObject"], [objects_arn(partition, staging)])
             .of(Principal::Anybody)
             .when("Null", "s3:if-none-match", ["true".to_owned()])
@@ -37,7 +37,7 @@ pub fn uploader_guard(partition: &Partition, staging: &Location) -> Grant {
         name: "tidegate-uploader-guard".to_owned(),
         path: "/".to_owned(),
         what: "The staging bucket refuses whoever would replace a release",
-        attached: Attached::Bucket(staging.bucket.clone()),
+        attached: PolicyKind::Bucket(staging.bucket.clone()),
         document,
     }
 }

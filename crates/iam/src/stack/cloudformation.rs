@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::alarm::PERIOD;
-use super::{Alarm, DEAD_LETTER_SECONDS, Installation, Role, TEMPLATE_TAG, Upload};
-use crate::document::DocumentError;
+use super::{Alarm, DEAD_LETTER_SECONDS, Stack, StackRole, TEMPLATE_TAG, UploadTrigger};
+use crate::document::PolicyDocumentError;
 use crate::document::cloudformation::{logical, substituted};
 
 /// Resources by their names, each unlike the others.
@@ -50,7 +50,7 @@ fn arn(name: &str) -> Value {
 }
 
 /// The template as text.
-pub(super) fn template(installation: &Installation) -> Result<String, DocumentError> {
+pub(super) fn template(installation: &Stack) -> Result<String, PolicyDocumentError> {
     let mut resources = Resources::default();
     role(&mut resources, "StandingRole", &installation.standing, installation)?;
     core(&mut resources, installation);
@@ -75,7 +75,7 @@ pub(super) fn template(installation: &Installation) -> Result<String, DocumentEr
         "Resources": resources.found,
         "Outputs": outputs(installation),
     });
-    let text = serde_json::to_string_pretty(&whole).map_err(|error| DocumentError::Json(error.to_string()))?;
+    let text = serde_json::to_string_pretty(&whole).map_err(|error| PolicyDocumentError::Json(error.to_string()))?;
     Ok(text + "\n")
 }
 
@@ -97,11 +97,16 @@ fn parameters() -> Value {
     })
 }
 
-fn tags(installation: &Installation) -> Value {
+fn tags(installation: &Stack) -> Value {
     json!([{ "Key": TEMPLATE_TAG, "Value": installation.function.name }])
 }
 
-fn role(resources: &mut Resources, name: &str, role: &Role, installation: &Installation) -> Result<(), DocumentError> {
+fn role(
+    resources: &mut Resources,
+    name: &str,
+    role: &StackRole,
+    installation: &Stack,
+) -> Result<(), PolicyDocumentError> {
     let (mut policies, mut reasons) = (Vec::new(), role.trust.reasons());
     for policy in &role.policies {
         policies.push(json!({ "PolicyName": policy.name, "PolicyDocument": policy.document.value()? }));
@@ -121,7 +126,7 @@ fn role(resources: &mut Resources, name: &str, role: &Role, installation: &Insta
 }
 
 /// The function, and what every function has.
-fn core(resources: &mut Resources, installation: &Installation) {
+fn core(resources: &mut Resources, installation: &Stack) {
     let function = &installation.function;
     resources.put(
         "DeadLetters",
@@ -202,7 +207,7 @@ fn url(resources: &mut Resources) {
     resources.put("UrlInvoked", "AWS::Lambda::Permission", invoked);
 }
 
-fn trigger(resources: &mut Resources, upload: &Upload, installation: &Installation) {
+fn trigger(resources: &mut Resources, upload: &UploadTrigger, installation: &Stack) {
     let name = upload.name(installation.function.name.as_str());
     let site = upload.sites.first().map(ToString::to_string).unwrap_or_default();
     let rule = resources.name(&format!("uploads-{site}-{}", upload.kind()));
@@ -224,7 +229,7 @@ fn trigger(resources: &mut Resources, upload: &Upload, installation: &Installati
     resources.put(&permitted, "AWS::Lambda::Permission", permission);
 }
 
-fn alarm(resources: &mut Resources, alarm: &Alarm, installation: &Installation) {
+fn alarm(resources: &mut Resources, alarm: &Alarm, installation: &Stack) {
     let (kind, named) = &alarm.dimension;
     // By reference, so that an alarm comes after what it watches.
     let value = match *kind {
@@ -252,7 +257,7 @@ fn alarm(resources: &mut Resources, alarm: &Alarm, installation: &Installation) 
     resources.put(&name, "AWS::CloudWatch::Alarm", properties);
 }
 
-fn outputs(installation: &Installation) -> Value {
+fn outputs(installation: &Stack) -> Value {
     let mut outputs = Map::new();
     let mut put = |name: &str, what: &str, value: Value| {
         outputs.insert(name.to_owned(), json!({ "Description": what, "Value": value }));

@@ -2,24 +2,24 @@
 //!
 //! Owns which forms there are. The same installation gives the same bytes.
 
-use super::{Installation, cloudformation, terraform};
-use crate::document::DocumentError;
+use super::{Stack, cloudformation, terraform};
+use crate::document::PolicyDocumentError;
 
 /// A form of template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Template {
+pub enum TemplateFormat {
     /// JSON, which is YAML as well.
     CloudFormation,
     /// Terraform's and OpenTofu's language.
     Terraform,
 }
 
-impl Template {
+impl TemplateFormat {
     /// The template, which ends in a line feed.
     ///
     /// # Errors
-    /// [`DocumentError`], a defect of Tidegate.
-    pub fn write(self, installation: &Installation) -> Result<String, DocumentError> {
+    /// [`PolicyDocumentError`], a defect of Tidegate.
+    pub fn write(self, installation: &Stack) -> Result<String, PolicyDocumentError> {
         match self {
             Self::CloudFormation => cloudformation::template(installation),
             Self::Terraform => Ok(terraform::template(installation)),

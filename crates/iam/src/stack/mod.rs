@@ -13,15 +13,15 @@ mod terraform;
 mod upload;
 
 use serde::Serialize;
-use tidegate_core::config::{Config, Function, RoleArn, SiteName};
+use tidegate_core::config::{Config, FunctionConfig, RoleArn, SiteName};
 
-use crate::document::{DocumentError, Limit, Pseudo};
+use crate::document::{PolicyDocumentError, PolicyLimit, PseudoParameter};
 use crate::policies;
 
 pub use alarm::Alarm;
-pub use form::Template;
-pub use role::{Role, RolePolicy};
-pub use upload::{KeyPattern, Upload};
+pub use form::TemplateFormat;
+pub use role::{RolePolicy, StackRole};
+pub use upload::{KeyPattern, UploadTrigger};
 
 /// The tag by which what `install` made is known again. Its value is the function's name.
 pub const TAG: &str = "tidegate";
@@ -44,7 +44,7 @@ pub const DEAD_LETTER_SECONDS: u32 = 1_209_600;
 
 /// Where it is installed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Place {
+pub struct AccountRegion {
     /// The account's 12 digits, or what fills them in.
     account: String,
     /// The region, or what fills it in.
@@ -53,7 +53,7 @@ pub struct Place {
     home: Option<String>,
 }
 
-impl Place {
+impl AccountRegion {
     /// An account that is known.
     #[must_use]
     pub fn known(account: &str, region: &str) -> Self {
@@ -64,7 +64,11 @@ impl Place {
     /// are made.
     #[must_use]
     pub fn open(home: Option<&str>) -> Self {
-        Self { account: Pseudo::Account.text(), region: Pseudo::Region.text(), home: home.map(str::to_owned) }
+        Self {
+            account: PseudoParameter::Account.text(),
+            region: PseudoParameter::Region.text(),
+            home: home.map(str::to_owned),
+        }
     }
 
     /// The account's 12 digits, or what fills them in.
@@ -92,17 +96,17 @@ pub enum Publishers {
 /// Everything that an account needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Installation {
+pub struct Stack {
     /// Where.
-    pub place: Place,
+    pub place: AccountRegion,
     /// The partition of AWS.
     pub partition: crate::document::Partition,
     /// The function.
-    pub function: Function,
+    pub function: FunctionConfig,
     /// The role that it runs as.
-    pub standing: Role,
+    pub standing: StackRole,
     /// The roles that publish sites.
-    pub publishers: Vec<Role>,
+    pub publishers: Vec<StackRole>,
     /// Names of all roles that the configuration needs in this account, made here or not.
     pub named: Vec<String>,
     /// Roles of other accounts, which have to be made there.
@@ -112,7 +116,7 @@ pub struct Installation {
     /// The function's log.
     pub log_group: String,
     /// Uploads that publish.
-    pub uploads: Vec<Upload>,
+    pub uploads: Vec<UploadTrigger>,
     /// Whether the function has a URL: webhooks come by it.
     pub url: bool,
     /// What somebody should look at.
@@ -121,7 +125,7 @@ pub struct Installation {
 
 /// Why nothing can be installed for a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AccountError {
+pub enum StackError {
     /// Nobody can tell which account the function is in.
     #[error(
         "the roles of the sites are in the accounts {0}, say with `--account` in which of them the function is; the others' roles are made there, see `tidegate policy site`"
@@ -151,15 +155,15 @@ pub enum AccountError {
     },
     /// A document that cannot be written.
     #[error(transparent)]
-    Document(#[from] DocumentError),
+    Document(#[from] PolicyDocumentError),
 }
 
-impl Installation {
+impl Stack {
     /// What the configuration needs.
     ///
     /// # Errors
-    /// [`AccountError`].
-    pub fn new(config: &Config, place: &Place, publishers: Publishers) -> Result<Self, AccountError> {
+    /// [`StackError`].
+    pub fn new(config: &Config, place: &AccountRegion, publishers: Publishers) -> Result<Self, StackError> {
         let function = config.function.clone();
         let name = function.name.as_str().to_owned();
         let sites: Vec<_> = config.sites.iter().collect();
@@ -216,15 +220,15 @@ impl Installation {
         format!("arn:{}:{service}:{}:{}:{resource}", self.partition, self.place.region(), self.place.account())
     }
 
-    fn check(&self) -> Result<(), AccountError> {
+    fn check(&self) -> Result<(), StackError> {
         for role in [&self.standing].into_iter().chain(&self.publishers) {
             let mut length = 0;
             for policy in &role.policies {
-                length += Limit::Role.length(&policy.document.compact()?);
+                length += PolicyLimit::Role.length(&policy.document.compact()?);
             }
-            let most = Limit::Role.characters();
+            let most = PolicyLimit::Role.characters();
             if length > most {
-                return Err(AccountError::TooLong { role: role.name.clone(), length, most });
+                return Err(StackError::TooLong { role: role.name.clone(), length, most });
             }
         }
         for upload in &self.uploads {
@@ -232,7 +236,7 @@ impl Installation {
             let count = same.map(|upload| upload.patterns().len()).sum();
             if count > MAX_NOTIFICATIONS {
                 let bucket = upload.bucket.clone();
-                return Err(AccountError::TooMany { bucket, count, most: MAX_NOTIFICATIONS });
+                return Err(StackError::TooMany { bucket, count, most: MAX_NOTIFICATIONS });
             }
         }
         Ok(())
@@ -240,7 +244,7 @@ impl Installation {
 }
 
 /// The account that the function is in: as it was said, or the one that all roles are in.
-fn home(config: &Config, place: &Place) -> Result<Option<String>, AccountError> {
+fn home(config: &Config, place: &AccountRegion) -> Result<Option<String>, StackError> {
     if place.home.is_some() {
         return Ok(place.home.clone());
     }
@@ -251,6 +255,6 @@ fn home(config: &Config, place: &Place) -> Result<Option<String>, AccountError> 
     match accounts.as_slice() {
         [] => Ok(None),
         [one] => Ok(Some((*one).to_owned())),
-        many => Err(AccountError::Accounts(many.join(", "))),
+        many => Err(StackError::Accounts(many.join(", "))),
     }
 }

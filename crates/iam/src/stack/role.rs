@@ -6,13 +6,13 @@ use serde::Serialize;
 use tidegate_core::config::{RoleArn, Site};
 use tidegate_core::iam_name::{MAX_NAME, fitted};
 
-use super::Place;
-use crate::document::Document;
+use super::AccountRegion;
+use crate::document::PolicyDocument;
 use crate::policies::{lambda, site as site_grant, trust_role, trust_service};
 
 /// A role with its inline policies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Role {
+pub struct StackRole {
     /// Its name.
     pub name: String,
     /// Its path: `/`, `/publishers/`.
@@ -20,7 +20,7 @@ pub struct Role {
     /// What it is for, a sentence without its full stop.
     pub what: String,
     /// Who may assume it.
-    pub trust: Document,
+    pub trust: PolicyDocument,
     /// What it may do.
     pub policies: Vec<RolePolicy>,
 }
@@ -31,13 +31,13 @@ pub struct RolePolicy {
     /// Its name.
     pub name: String,
     /// What it says.
-    pub document: Document,
+    pub document: PolicyDocument,
 }
 
 /// The role that the function runs as.
-pub(super) fn standing(sites: &[&Site], place: &Place, function: &str) -> Role {
+pub(super) fn standing(sites: &[&Site], place: &AccountRegion, function: &str) -> StackRole {
     let grant = lambda(sites, place.account(), place.region(), function);
-    Role {
+    StackRole {
         name: fitted(&grant.name, MAX_NAME),
         path: "/".to_owned(),
         what: format!("What the function {function} runs as. It assumes publisher roles"),
@@ -47,7 +47,7 @@ pub(super) fn standing(sites: &[&Site], place: &Place, function: &str) -> Role {
 }
 
 /// The role that publishes a site. Sites that name the same one share it, each with a policy of its own.
-pub(super) fn publisher(roles: &mut Vec<Role>, site: &Site, arn: &RoleArn, standing: &str) {
+pub(super) fn publisher(roles: &mut Vec<StackRole>, site: &Site, arn: &RoleArn, standing: &str) {
     let grant = site_grant(site, arn.account(), &[]);
     let policy = RolePolicy { name: grant.name, document: grant.document };
     let (path, name) = (arn.path(), arn.role_name());
@@ -57,7 +57,7 @@ pub(super) fn publisher(roles: &mut Vec<Role>, site: &Site, arn: &RoleArn, stand
         "Publishes sites, in sessions that the function narrows to one plan".clone_into(&mut known.what);
         return;
     }
-    roles.push(Role {
+    roles.push(StackRole {
         name: name.to_owned(),
         path: path.to_owned(),
         what: format!("Publishes the site {}, in sessions that the function narrows to one plan", site.name),

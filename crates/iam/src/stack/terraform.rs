@@ -5,8 +5,8 @@
 use serde_json::Value;
 
 use super::alarm::PERIOD;
-use super::{Alarm, DEAD_LETTER_SECONDS, HANDLER, Installation, RUNTIME, Role, TEMPLATE_TAG, Upload};
-use crate::document::terraform::{Body, policy_document, quoted, text};
+use super::{Alarm, DEAD_LETTER_SECONDS, HANDLER, RUNTIME, Stack, StackRole, TEMPLATE_TAG, UploadTrigger};
+use crate::document::terraform::{HclBody, policy_document, quoted, text};
 
 /// The first version of AWS's provider that gives the second permission of a function's URL.
 const PROVIDER: &str = ">= 6.29";
@@ -18,8 +18,8 @@ const LANGUAGE: &str = ">= 1.3";
 const FUNCTION: &str = "aws_lambda_function.tidegate.arn";
 
 /// The template as text.
-pub(super) fn template(installation: &Installation) -> String {
-    let mut file = Body::default();
+pub(super) fn template(installation: &Stack) -> String {
+    let mut file = HclBody::default();
     head(&mut file, installation);
     file.comment(&installation.standing.what);
     role(&mut file, "standing", &installation.standing, installation);
@@ -55,34 +55,34 @@ fn label(kind: &str, name: &str) -> String {
     label
 }
 
-fn resource(file: &mut Body, kind: &str, label: &str, body: Body) {
+fn resource(file: &mut HclBody, kind: &str, label: &str, body: HclBody) {
     file.block(&format!("resource {} {}", quoted(kind), quoted(label)), body);
 }
 
-fn tag(body: &mut Body, installation: &Installation) {
+fn tag(body: &mut HclBody, installation: &Stack) {
     body.line("tags", &format!("{{ {TEMPLATE_TAG} = {} }}", quoted(installation.function.name.as_str())));
 }
 
-fn head(file: &mut Body, installation: &Installation) {
+fn head(file: &mut HclBody, installation: &Stack) {
     file.comment("A function that publishes static sites, with what it needs. Written by `tidegate template`.");
-    let (mut whole, mut providers) = (Body::default(), Body::default());
+    let (mut whole, mut providers) = (HclBody::default(), HclBody::default());
     whole.line("required_version", &quoted(LANGUAGE));
     providers.line("aws", &format!("{{ source = \"hashicorp/aws\", version = {} }}", quoted(PROVIDER)));
     whole.block("required_providers", providers);
     file.block("terraform", whole);
-    let mut zip = Body::default();
+    let mut zip = HclBody::default();
     zip.line("type", "string");
     let target = installation.function.architecture.target();
     zip.line("default", &quoted(&format!("tidegate-lambda-{target}.zip")));
     zip.line("description", &quoted("The zip that `tidegate package` made"));
     file.block("variable \"zip\"", zip);
-    file.block("data \"aws_caller_identity\" \"current\"", Body::default());
-    file.block("data \"aws_region\" \"current\"", Body::default());
+    file.block("data \"aws_caller_identity\" \"current\"", HclBody::default());
+    file.block("data \"aws_region\" \"current\"", HclBody::default());
 }
 
-fn role(file: &mut Body, label: &str, role: &Role, installation: &Installation) {
+fn role(file: &mut HclBody, label: &str, role: &StackRole, installation: &Stack) {
     policy_document(&role.trust, &format!("trust_{label}"), file);
-    let mut body = Body::default();
+    let mut body = HclBody::default();
     body.line("name", &quoted(&role.name));
     body.line("path", &quoted(&role.path));
     body.line("description", &quoted(&role.what));
@@ -92,7 +92,7 @@ fn role(file: &mut Body, label: &str, role: &Role, installation: &Installation) 
     for (at, policy) in role.policies.iter().enumerate() {
         let each = if at == 0 { label.to_owned() } else { format!("more{at}_{label}") };
         policy_document(&policy.document, &each, file);
-        let mut body = Body::default();
+        let mut body = HclBody::default();
         body.line("name", &quoted(&policy.name));
         body.line("role", &format!("aws_iam_role.{label}.id"));
         body.line("policy", &format!("data.aws_iam_policy_document.{each}.json"));
@@ -101,9 +101,9 @@ fn role(file: &mut Body, label: &str, role: &Role, installation: &Installation) 
 }
 
 /// The function, and what every function has.
-fn core(file: &mut Body, installation: &Installation) {
+fn core(file: &mut HclBody, installation: &Stack) {
     let function = &installation.function;
-    let mut queue = Body::default();
+    let mut queue = HclBody::default();
     queue.line("name", &quoted(&installation.dead_letters));
     queue.line("message_retention_seconds", &DEAD_LETTER_SECONDS.to_string());
     queue.line("sqs_managed_sse_enabled", "true");
@@ -111,13 +111,13 @@ fn core(file: &mut Body, installation: &Installation) {
     file.comment("Events that failed for good");
     resource(file, "aws_sqs_queue", "dead_letters", queue);
 
-    let mut log = Body::default();
+    let mut log = HclBody::default();
     log.line("name", &quoted(&installation.log_group));
     log.line("retention_in_days", &function.log_retention.get().to_string());
     tag(&mut log, installation);
     resource(file, "aws_cloudwatch_log_group", "log", log);
 
-    let mut body = Body::default();
+    let mut body = HclBody::default();
     body.line("function_name", &quoted(function.name.as_str()));
     body.line("description", &quoted("Publishes static sites"));
     body.line("role", "aws_iam_role.standing.arn");
@@ -130,17 +130,17 @@ fn core(file: &mut Body, installation: &Installation) {
     body.line("source_code_hash", "filebase64sha256(var.zip)");
     tag(&mut body, installation);
     body.line("depends_on", "[aws_iam_role_policy.standing]");
-    let mut logging = Body::default();
+    let mut logging = HclBody::default();
     logging.line("log_format", &quoted("Text"));
     logging.line("log_group", "aws_cloudwatch_log_group.log.name");
     body.block("logging_config", logging);
     resource(file, "aws_lambda_function", "tidegate", body);
 
-    let mut retries = Body::default();
+    let mut retries = HclBody::default();
     retries.line("function_name", "aws_lambda_function.tidegate.function_name");
     retries.line("maximum_retry_attempts", &function.retries.get().to_string());
     retries.line("maximum_event_age_in_seconds", &function.event_age.get().to_string());
-    let (mut destination, mut failure) = (Body::default(), Body::default());
+    let (mut destination, mut failure) = (HclBody::default(), HclBody::default());
     failure.line("destination", "aws_sqs_queue.dead_letters.arn");
     destination.block("on_failure", failure);
     retries.block("destination_config", destination);
@@ -149,14 +149,14 @@ fn core(file: &mut Body, installation: &Installation) {
 
 /// The function's URL. Since October 2025 whoever calls it needs two permissions.
 /// Source: AWS Lambda developer guide, "Control access to Lambda function URLs".
-fn url(file: &mut Body) {
-    let mut url = Body::default();
+fn url(file: &mut HclBody) {
+    let mut url = HclBody::default();
     url.line("function_name", "aws_lambda_function.tidegate.function_name");
     url.line("authorization_type", &quoted("NONE"));
     file.comment("Where webhooks are sent to: open to the world, and nothing is believed before its signature");
     resource(file, "aws_lambda_function_url", "url", url);
     let mut permitted = |label: &str, action: &str, name: &str, value: &str| {
-        let mut body = Body::default();
+        let mut body = HclBody::default();
         body.line("function_name", "aws_lambda_function.tidegate.function_name");
         body.line("action", &quoted(action));
         body.line("principal", &quoted("*"));
@@ -181,12 +181,12 @@ fn literal(value: &Value) -> String {
     }
 }
 
-fn trigger(file: &mut Body, upload: &Upload, installation: &Installation) {
+fn trigger(file: &mut HclBody, upload: &UploadTrigger, installation: &Stack) {
     let site = upload.sites.first().map(ToString::to_string).unwrap_or_default();
     let label = format!("{}_{}", label("uploads", &site), upload.kind());
     let event = upload.event_pattern();
-    let (mut pattern, mut detail) = (Body::default(), Body::default());
-    let put = |body: &mut Body, name: &str, pointer: &str| {
+    let (mut pattern, mut detail) = (HclBody::default(), HclBody::default());
+    let put = |body: &mut HclBody, name: &str, pointer: &str| {
         body.line(name, &event.pointer(pointer).map(literal).unwrap_or_default());
     };
     put(&mut pattern, "source", "/source");
@@ -194,18 +194,18 @@ fn trigger(file: &mut Body, upload: &Upload, installation: &Installation) {
     put(&mut detail, "bucket", "/detail/bucket");
     put(&mut detail, "object", "/detail/object");
     pattern.group("detail = {", detail, "}");
-    let mut rule = Body::default();
+    let mut rule = HclBody::default();
     rule.line("name", &quoted(&upload.name(installation.function.name.as_str())));
     rule.line("description", &quoted(&upload.described()));
     rule.group("event_pattern = jsonencode({", pattern, "})");
     file.comment(&upload.what());
     resource(file, "aws_cloudwatch_event_rule", &label, rule);
-    let mut target = Body::default();
+    let mut target = HclBody::default();
     target.line("rule", &format!("aws_cloudwatch_event_rule.{label}.name"));
     target.line("target_id", &quoted("function"));
     target.line("arn", FUNCTION);
     resource(file, "aws_cloudwatch_event_target", &label, target);
-    let mut permission = Body::default();
+    let mut permission = HclBody::default();
     permission.line("function_name", "aws_lambda_function.tidegate.function_name");
     permission.line("action", &quoted("lambda:InvokeFunction"));
     permission.line("principal", &quoted("events.amazonaws.com"));
@@ -213,14 +213,14 @@ fn trigger(file: &mut Body, upload: &Upload, installation: &Installation) {
     resource(file, "aws_lambda_permission", &label, permission);
 }
 
-fn alarm(file: &mut Body, alarm: &Alarm, installation: &Installation) {
+fn alarm(file: &mut HclBody, alarm: &Alarm, installation: &Stack) {
     let (kind, named) = &alarm.dimension;
     let value = match *kind {
         "QueueName" => "aws_sqs_queue.dead_letters.name".to_owned(),
         "FunctionName" => "aws_lambda_function.tidegate.function_name".to_owned(),
         _ => quoted(named),
     };
-    let mut body = Body::default();
+    let mut body = HclBody::default();
     body.line("alarm_name", &quoted(&alarm.name));
     body.line("alarm_description", &quoted(alarm.what));
     body.line("namespace", &quoted(alarm.namespace));
@@ -238,9 +238,9 @@ fn alarm(file: &mut Body, alarm: &Alarm, installation: &Installation) {
     resource(file, "aws_cloudwatch_metric_alarm", &alarm.label.replace('-', "_"), body);
 }
 
-fn outputs(file: &mut Body, installation: &Installation) {
+fn outputs(file: &mut HclBody, installation: &Stack) {
     let mut put = |name: &str, value: &str, what: &str| {
-        let mut body = Body::default();
+        let mut body = HclBody::default();
         body.line("value", value);
         body.line("description", &quoted(what));
         file.block(&format!("output {}", quoted(name)), body);

@@ -25,12 +25,12 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-'
 
 /// Uploads to one place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Upload {
+pub struct UploadTrigger {
     /// The bucket.
     pub bucket: Bucket,
     /// Where in it.
     #[serde(flatten)]
-    place: Watched,
+    place: WatchedBucket,
     /// Sites that are published by it.
     pub sites: Vec<SiteName>,
 }
@@ -38,7 +38,7 @@ pub struct Upload {
 /// Which objects.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-enum Watched {
+enum WatchedBucket {
     /// This one: `staged`.
     Object(String),
     /// What closes builds below this prefix: `builds`.
@@ -87,13 +87,13 @@ fn encoded(text: &str) -> String {
     utf8_percent_encode(text, PLAIN).to_string().replace("%20", "+")
 }
 
-impl Upload {
+impl UploadTrigger {
     /// Names of the objects.
     #[must_use]
     pub fn patterns(&self) -> Vec<KeyPattern> {
         match &self.place {
-            Watched::Object(key) => vec![KeyPattern::Exactly(key.clone())],
-            Watched::Builds(prefix) => {
+            WatchedBucket::Object(key) => vec![KeyPattern::Exactly(key.clone())],
+            WatchedBucket::Builds(prefix) => {
                 let zips = ZIPS.into_iter().map(|end| KeyPattern::Between(prefix.clone(), end));
                 zips.chain([KeyPattern::Between(prefix.clone(), "/.ready")]).collect()
             }
@@ -111,8 +111,8 @@ impl Upload {
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self.place {
-            Watched::Object(_) => "staged",
-            Watched::Builds(_) => "builds",
+            WatchedBucket::Object(_) => "staged",
+            WatchedBucket::Builds(_) => "builds",
         }
     }
 
@@ -142,25 +142,28 @@ impl Upload {
 }
 
 /// The place in which uploads publish a site, in S3.
-fn places(site: &Site) -> impl Iterator<Item = (Bucket, Watched)> + '_ {
-    let marker = |place: &Location| (place.bucket.clone(), Watched::Object(place.prefix.join(READY_MARKER)));
+fn places(site: &Site) -> impl Iterator<Item = (Bucket, WatchedBucket)> + '_ {
+    let marker = |place: &Location| (place.bucket.clone(), WatchedBucket::Object(place.prefix.join(READY_MARKER)));
     let staged = match &site.staged {
         Some(Source::Prefix(place)) => Some(marker(place)),
-        Some(Source::Object(object)) => Some((object.bucket.clone(), Watched::Object(object.key.as_str().to_owned()))),
+        Some(Source::Object(object)) => {
+            Some((object.bucket.clone(), WatchedBucket::Object(object.key.as_str().to_owned())))
+        }
         Some(Source::Directory(_) | Source::Archive(_) | Source::Release(_)) | None => None,
     };
-    let builds = site.builds.as_ref().map(|place| (place.bucket.clone(), Watched::Builds(place.prefix.to_string())));
+    let builds =
+        site.builds.as_ref().map(|place| (place.bucket.clone(), WatchedBucket::Builds(place.prefix.to_string())));
     staged.into_iter().chain(builds).filter(|_| site.publishes_on_upload())
 }
 
 /// Each place once: sites that share one are published by one and the same event.
-pub(super) fn uploads(config: &Config) -> Vec<Upload> {
-    let mut uploads: Vec<Upload> = Vec::new();
+pub(super) fn uploads(config: &Config) -> Vec<UploadTrigger> {
+    let mut uploads: Vec<UploadTrigger> = Vec::new();
     for site in &config.sites {
         for (bucket, place) in places(site) {
             match uploads.iter_mut().find(|upload| upload.bucket == bucket && upload.place == place) {
                 Some(known) => known.sites.push(site.name.clone()),
-                None => uploads.push(Upload { bucket, place, sites: vec![site.name.clone()] }),
+                None => uploads.push(UploadTrigger { bucket, place, sites: vec![site.name.clone()] }),
             }
         }
     }

@@ -14,7 +14,7 @@ mod uploads;
 
 use serde_json::Value;
 use tidegate_core::config::Config;
-use tidegate_iam::stack::{Installation, Place, Publishers, Template};
+use tidegate_iam::stack::{AccountRegion, Publishers, Stack, TemplateFormat};
 
 const ACCOUNT: &str = "123456789012";
 const REGION: &str = "eu-west-1";
@@ -87,20 +87,20 @@ fn config() -> Config {
     Config::parse(CONFIGURATION).unwrap()
 }
 
-fn installed(config: &Config, place: &Place) -> Installation {
-    Installation::new(config, place, Publishers::Made).unwrap()
+fn installed(config: &Config, place: &AccountRegion) -> Stack {
+    Stack::new(config, place, Publishers::Made).unwrap()
 }
 
-fn open(config: &Config) -> Installation {
-    installed(config, &Place::open(None))
+fn open(config: &Config) -> Stack {
+    installed(config, &AccountRegion::open(None))
 }
 
-fn cloudformation(installation: &Installation) -> Value {
-    serde_json::from_str(&Template::CloudFormation.write(installation).unwrap()).unwrap()
+fn cloudformation(installation: &Stack) -> Value {
+    serde_json::from_str(&TemplateFormat::CloudFormation.write(installation).unwrap()).unwrap()
 }
 
-fn terraform(installation: &Installation) -> String {
-    Template::Terraform.write(installation).unwrap()
+fn terraform(installation: &Stack) -> String {
+    TemplateFormat::Terraform.write(installation).unwrap()
 }
 
 /// As it is once it is deployed.

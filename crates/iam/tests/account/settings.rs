@@ -1,8 +1,8 @@
 //! `[function]`: its defaults, its limits, and that nothing else is taken.
 
-use tidegate_core::config::{Config, Function};
+use tidegate_core::config::{Config, FunctionConfig};
 
-fn parse(table: &str) -> Result<Function, String> {
+fn parse(table: &str) -> Result<FunctionConfig, String> {
     let text = format!("{table}\n[[site]]\nname = \"docs\"\ntarget = \"s3://docs.acme.com/\"\n");
     Config::parse(&text).map(|config| config.function).map_err(|error| error.to_string())
 }

@@ -5,62 +5,62 @@ use std::collections::BTreeMap;
 use tidegate_core::config::Config;
 use tidegate_core::location::Bucket;
 use tidegate_iam::stack::install::{
-    Entry, Found, FoundFunction, FoundLog, FoundQueue, FoundRetries, FoundRole, InstallError, Step, Steps, install,
-    uninstall,
+    FoundFunction, FoundLog, FoundQueue, FoundRetries, FoundRole, FoundStack, InstallError, InstallStep, InstallSteps,
+    NotificationEntry, install, uninstall,
 };
-use tidegate_iam::stack::{Installation, Place};
+use tidegate_iam::stack::{AccountRegion, Stack};
 
 use super::{ACCOUNT, REGION, config, installed};
 
 const CODE: &str = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
 
-fn wanted() -> Installation {
-    installed(&config(), &Place::known(ACCOUNT, REGION))
+fn wanted() -> Stack {
+    installed(&config(), &AccountRegion::known(ACCOUNT, REGION))
 }
 
 /// An account with the buckets and nothing else.
-fn empty(wanted: &Installation) -> Found {
+fn empty(wanted: &Stack) -> FoundStack {
     let buckets = wanted.uploads.iter().map(|upload| (upload.bucket.clone(), Vec::new()));
-    Found { notifications: buckets.collect(), ..Found::default() }
+    FoundStack { notifications: buckets.collect(), ..FoundStack::default() }
 }
 
-fn steps(wanted: &Installation, found: &Found) -> Steps {
+fn steps(wanted: &Stack, found: &FoundStack) -> InstallSteps {
     install(wanted, found, CODE).unwrap()
 }
 
-fn told(steps: &[Step]) -> Vec<String> {
+fn told(steps: &[InstallStep]) -> Vec<String> {
     steps.iter().map(ToString::to_string).collect()
 }
 
 /// What is there once steps were taken.
-fn after(mut found: Found, steps: &[Step]) -> Found {
+fn after(mut found: FoundStack, steps: &[InstallStep]) -> FoundStack {
     for step in steps.iter().cloned() {
         match step {
-            Step::CreateRole { role, trust, owner, .. } => {
+            InstallStep::CreateRole { role, trust, owner, .. } => {
                 let owner = Some(owner);
                 assert!(found.roles.insert(role, FoundRole { owner, trust, policies: BTreeMap::new() }).is_none());
             }
-            Step::SetTrust { role, trust } => found.roles.get_mut(&role).unwrap().trust = trust,
-            Step::PutRolePolicy { role, name, policy } => {
+            InstallStep::SetTrust { role, trust } => found.roles.get_mut(&role).unwrap().trust = trust,
+            InstallStep::PutRolePolicy { role, name, policy } => {
                 found.roles.get_mut(&role).unwrap().policies.insert(name, policy);
             }
-            Step::DeleteRolePolicy { role, name } => {
+            InstallStep::DeleteRolePolicy { role, name } => {
                 found.roles.get_mut(&role).unwrap().policies.remove(&name).unwrap();
             }
-            Step::DeleteRole { role } => assert!(found.roles.remove(&role).unwrap().policies.is_empty()),
-            Step::CreateQueue { owner, queue } => {
+            InstallStep::DeleteRole { role } => assert!(found.roles.remove(&role).unwrap().policies.is_empty()),
+            InstallStep::CreateQueue { owner, queue } => {
                 let url = format!("https://queues/{queue}");
                 found.queue = Some(FoundQueue { owner: Some(owner), url, retention: Some(1_209_600), encrypted: true });
             }
-            Step::SetQueue { .. } => {
+            InstallStep::SetQueue { .. } => {
                 let queue = found.queue.as_mut().unwrap();
                 (queue.retention, queue.encrypted) = (Some(1_209_600), true);
             }
-            Step::DeleteQueue { .. } => found.queue = None,
-            Step::CreateLogGroup { owner, .. } => found.log = Some(FoundLog { owner: Some(owner), days: None }),
-            Step::SetRetention { days, .. } => found.log.as_mut().unwrap().days = Some(days),
-            Step::DeleteLogGroup { .. } => found.log = None,
-            Step::CreateFunction { function, settings, architecture, code } => {
+            InstallStep::DeleteQueue { .. } => found.queue = None,
+            InstallStep::CreateLogGroup { owner, .. } => found.log = Some(FoundLog { owner: Some(owner), days: None }),
+            InstallStep::SetRetention { days, .. } => found.log.as_mut().unwrap().days = Some(days),
+            InstallStep::DeleteLogGroup { .. } => found.log = None,
+            InstallStep::CreateFunction { function, settings, architecture, code } => {
                 found.function = Some(FoundFunction {
                     owner: Some(function),
                     settings,
@@ -71,8 +71,8 @@ fn after(mut found: Found, steps: &[Step]) -> Found {
                     permissions: BTreeMap::new(),
                 });
             }
-            Step::DeleteFunction { .. } => found.function = None,
-            Step::SetNotifications { bucket, function, entries } => {
+            InstallStep::DeleteFunction { .. } => found.function = None,
+            InstallStep::SetNotifications { bucket, function, entries } => {
                 let list = found.notifications.get_mut(&bucket).unwrap();
                 list.retain(|entry| !(entry.id.starts_with("tidegate-") && entry.target == function));
                 list.extend(entries);
@@ -80,21 +80,23 @@ fn after(mut found: Found, steps: &[Step]) -> Found {
             of_function => {
                 let function = found.function.as_mut().unwrap();
                 match of_function {
-                    Step::UpdateCode { architecture, code, .. } => {
+                    InstallStep::UpdateCode { architecture, code, .. } => {
                         (function.architecture, function.code) = (architecture.as_str().to_owned(), code);
                     }
-                    Step::UpdateFunction { settings, .. } => function.settings = settings,
-                    Step::SetRetries { retries, .. } => function.retries = Some(retries),
-                    Step::CreateUrl { .. } => function.url = true,
-                    Step::DeleteUrl { .. } => function.url = false,
-                    Step::Permit { permission, .. } => {
+                    InstallStep::UpdateFunction { settings, .. } => function.settings = settings,
+                    InstallStep::SetRetries { retries, .. } => function.retries = Some(retries),
+                    InstallStep::CreateUrl { .. } => function.url = true,
+                    InstallStep::DeleteUrl { .. } => function.url = false,
+                    InstallStep::Permit { permission, .. } => {
                         let bucket = match &permission {
-                            tidegate_iam::stack::install::Permission::Bucket { bucket, .. } => Some(bucket.clone()),
+                            tidegate_iam::stack::install::InvokePermission::Bucket { bucket, .. } => {
+                                Some(bucket.clone())
+                            }
                             _ => None,
                         };
                         assert!(function.permissions.insert(permission.sid(), bucket).is_none());
                     }
-                    Step::Forbid { sid, .. } => assert!(function.permissions.remove(&sid).is_some()),
+                    InstallStep::Forbid { sid, .. } => assert!(function.permissions.remove(&sid).is_some()),
                     other => panic!("{other}"),
                 }
             }
@@ -134,7 +136,7 @@ fn an_empty_account_needs_everything_and_then_nothing() {
         ]
     );
     let found = after(empty(&wanted), &first.steps);
-    assert_eq!(steps(&wanted, &found), Steps::default(), "a second time changes nothing");
+    assert_eq!(steps(&wanted, &found), InstallSteps::default(), "a second time changes nothing");
     let back = uninstall(&wanted, &found);
     assert_eq!(after(found, &back), empty(&wanted));
     assert_eq!(uninstall(&wanted, &empty(&wanted)), []);
@@ -159,7 +161,7 @@ fn only_what_changed_is_changed() {
     let with = |from: &str, to: &str| {
         let text = super::CONFIGURATION.replace(from, to);
         assert_ne!(text, super::CONFIGURATION, "{from}");
-        let changed = installed(&Config::parse(&text).unwrap(), &Place::known(ACCOUNT, REGION));
+        let changed = installed(&Config::parse(&text).unwrap(), &AccountRegion::known(ACCOUNT, REGION));
         told(&steps(&changed, &found).steps)
     };
     assert_eq!(with("memory = 512", "memory = 513"), ["set up the function `publisher`: 513 MB, 900 s"]);
@@ -225,14 +227,14 @@ fn whom_else_a_role_trusts_stays() {
     let trust = steps_now.steps[0].document().unwrap();
     assert!(trust.contains("role/ci") && trust.contains("TrustTheFunction"), "{trust}");
     let found = after(found, &steps_now.steps);
-    assert_eq!(steps(&wanted, &found), Steps::default());
+    assert_eq!(steps(&wanted, &found), InstallSteps::default());
 }
 
 #[test]
 fn what_somebody_else_made_is_refused_by_its_name_or_kept() {
     let wanted = wanted();
     let made = after(empty(&wanted), &steps(&wanted, &empty(&wanted)).steps);
-    let refused = |change: fn(&mut Found)| {
+    let refused = |change: fn(&mut FoundStack)| {
         let mut found = made.clone();
         change(&mut found);
         assert_eq!(
@@ -266,7 +268,7 @@ fn notifications_of_others_stay_or_are_named() {
     let bucket: Bucket = "acme-artifacts".parse().unwrap();
     let with = |prefix: &str, suffix: &str, event: &str, id: &str| {
         let mut found = empty(&wanted);
-        let entry = Entry {
+        let entry = NotificationEntry {
             id: id.to_owned(),
             target: "arn:aws:sns:eu-west-1:123456789012:theirs".to_owned(),
             events: vec![event.to_owned()],

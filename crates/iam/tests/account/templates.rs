@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use tidegate_core::config::{Config, Site};
-use tidegate_iam::document::{Limit, LintedAs, lint};
-use tidegate_iam::policies::{Form, Grant, lambda, site};
-use tidegate_iam::stack::{AccountError, Installation, Place, Publishers};
+use tidegate_iam::document::{LintedAs, PolicyLimit, lint};
+use tidegate_iam::policies::{Grant, GrantFormat, lambda, site};
+use tidegate_iam::stack::{AccountRegion, Publishers, Stack, StackError};
 
 use super::{ACCOUNT, REGION, cloudformation, config, deployed, installed, of_kind, open, terraform};
 
@@ -57,7 +57,7 @@ fn every_policy_in_terraform_is_the_one_that_is_printed() {
             .filter(|body| !body.contains("principals {"))
             .collect()
     };
-    let printed = Form::Terraform.write(&grants(&config())).unwrap();
+    let printed = GrantFormat::Terraform.write(&grants(&config())).unwrap();
     assert_eq!(documents(&printed).len(), 5);
     pretty_assertions::assert_eq!(documents(&template), documents(&printed));
 }
@@ -65,7 +65,7 @@ fn every_policy_in_terraform_is_the_one_that_is_printed() {
 #[test]
 fn an_account_that_is_known_gives_what_a_template_gives_there() {
     let config = config();
-    let known = installed(&config, &Place::known(ACCOUNT, REGION));
+    let known = installed(&config, &AccountRegion::known(ACCOUNT, REGION));
     let open = deployed(&cloudformation(&open(&config)));
     for (_, role) in of_kind(&open, "AWS::IAM::Role") {
         let same =
@@ -83,7 +83,7 @@ fn roles_trust_the_function_alone_and_sites_that_share_one_share_it() {
     assert_eq!(roles.len(), 4, "the standing role, one that two sites share, and two more");
     for (name, role) in roles {
         let trust = &role["AssumeRolePolicyDocument"];
-        assert_eq!(lint(&trust.to_string(), LintedAs::Trust, Limit::Trust), [], "{name}");
+        assert_eq!(lint(&trust.to_string(), LintedAs::Trust, PolicyLimit::Trust), [], "{name}");
         assert_eq!(role["Tags"], json!([{ "Key": "tidegate-template", "Value": "publisher" }]));
         let who = trust.pointer("/Statement/0").unwrap();
         if name == "StandingRole" {
@@ -100,7 +100,7 @@ fn roles_trust_the_function_alone_and_sites_that_share_one_share_it() {
 
 #[test]
 fn the_function_may_do_what_it_is_made_to_do() {
-    let installation = installed(&config(), &Place::known(ACCOUNT, REGION));
+    let installation = installed(&config(), &AccountRegion::known(ACCOUNT, REGION));
     let policy = installation.standing.policies[0].document.compact().unwrap();
     for needed in [
         "arn:aws:sqs:eu-west-1:123456789012:publisher-dead-letters",
@@ -166,7 +166,7 @@ fn a_url_is_there_for_webhooks_and_for_nothing_else() {
 
 #[test]
 fn roles_that_somebody_made_are_left_out() {
-    let kept = Installation::new(&config(), &Place::open(None), Publishers::Kept).unwrap();
+    let kept = Stack::new(&config(), &AccountRegion::open(None), Publishers::Kept).unwrap();
     assert_eq!(of_kind(&cloudformation(&kept), "AWS::IAM::Role").len(), 1);
     assert!(!terraform(&kept).contains("publisher_"));
 }
@@ -175,9 +175,9 @@ fn roles_that_somebody_made_are_left_out() {
 fn roles_of_other_accounts_are_told_and_not_made() {
     let text = super::CONFIGURATION.replace("123456789012:role/tidegate-blog", "210987654321:role/tidegate-blog");
     let config = Config::parse(&text).unwrap();
-    let refused = Installation::new(&config, &Place::open(None), Publishers::Made).unwrap_err();
+    let refused = Stack::new(&config, &AccountRegion::open(None), Publishers::Made).unwrap_err();
     assert!(refused.to_string().contains("123456789012, 210987654321, say with `--account`"), "{refused}");
-    let home = installed(&config, &Place::open(Some(ACCOUNT)));
+    let home = installed(&config, &AccountRegion::open(Some(ACCOUNT)));
     let elsewhere: Vec<_> = home.elsewhere.iter().map(|(site, role)| (site.as_str(), role.account())).collect();
     assert_eq!(elsewhere, [("blog", "210987654321")]);
     assert!(home.publishers.iter().all(|role| role.name != "tidegate-blog"));
@@ -194,8 +194,8 @@ fn a_role_that_iam_would_refuse_is_refused_here() {
         );
     }
     let config = Config::parse(&text).unwrap();
-    match Installation::new(&config, &Place::open(None), Publishers::Made) {
-        Err(AccountError::TooLong { role, length, most }) => {
+    match Stack::new(&config, &AccountRegion::open(None), Publishers::Made) {
+        Err(StackError::TooLong { role, length, most }) => {
             assert_eq!((role.as_str(), most), ("tidegate-standing", 10_240));
             assert!(length > most);
         }

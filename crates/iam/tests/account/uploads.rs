@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tidegate_core::config::Config;
-use tidegate_iam::stack::{Installation, KeyPattern};
-use tidegate_lambda::trigger::{Delivery, Notice, claim, read};
+use tidegate_iam::stack::{KeyPattern, Stack};
+use tidegate_lambda::trigger::{Delivery, ParsedRecord, match_sites, read};
 
 use super::{cloudformation, config, of_kind, open};
 
@@ -71,7 +71,7 @@ fn takes(pattern: &Value, event: &Value) -> bool {
 }
 
 /// Sites that the rules of a template start for an event.
-fn started(installation: &Installation, event: &Value) -> BTreeSet<String> {
+fn started(installation: &Stack, event: &Value) -> BTreeSet<String> {
     let template = cloudformation(installation);
     let rules = of_kind(&template, "AWS::Events::Rule");
     assert_eq!(rules.len(), installation.uploads.len());
@@ -84,7 +84,7 @@ fn started(installation: &Installation, event: &Value) -> BTreeSet<String> {
 }
 
 /// Sites that the notifications of a bucket start for a key, as S3 writes it.
-fn notified(installation: &Installation, bucket: &str, key: &str) -> BTreeSet<String> {
+fn notified(installation: &Stack, bucket: &str, key: &str) -> BTreeSet<String> {
     let mut sites = BTreeSet::new();
     for upload in installation.uploads.iter().filter(|upload| upload.bucket.as_str() == bucket) {
         let fits = |pattern: &KeyPattern| {
@@ -102,14 +102,14 @@ fn notified(installation: &Installation, bucket: &str, key: &str) -> BTreeSet<St
 /// Sites that the function would publish for an event, and those in whose place it lies and that it would leave alone.
 fn published(config: &Config, event: &Value) -> (BTreeSet<String>, BTreeSet<String>) {
     let Delivery::Events { records, .. } = read(event).unwrap() else { panic!("{event}") };
-    let Ok(Notice::Stored(stored)) = &records[0].notice else { panic!("{event}") };
-    let claims = claim(config, stored);
+    let Ok(ParsedRecord::Stored(stored)) = &records[0].notice else { panic!("{event}") };
+    let claims = match_sites(config, stored);
     let published = claims.triggers.iter().map(|trigger| trigger.site.to_string()).collect();
     let declined = claims.declined.iter().map(|declined| declined.site.to_string()).collect();
     (published, declined)
 }
 
-fn check(config: &Config, installation: &Installation, bucket: &str, key: &str) {
+fn check(config: &Config, installation: &Stack, bucket: &str, key: &str) {
     let event = event(bucket, key);
     let (published, declined) = published(config, &event);
     for started in [started(installation, &event), notified(installation, bucket, key)] {

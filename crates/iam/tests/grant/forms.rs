@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use tidegate_iam::document::Partition;
-use tidegate_iam::policies::{Form, uploader, uploader_guard};
+use tidegate_iam::policies::{GrantFormat, uploader, uploader_guard};
 
 use super::all;
 
@@ -67,22 +67,22 @@ resource "aws_s3_bucket_policy" "tidegate_uploader_guard" {
 fn terraform_is_as_its_formatter_leaves_it() {
     let staging = "s3://acme/staging".parse().unwrap();
     let grants = [uploader(&Partition::default(), &staging), uploader_guard(&Partition::default(), &staging)];
-    pretty_assertions::assert_eq!(Form::Terraform.write(&grants).unwrap(), TERRAFORM);
+    pretty_assertions::assert_eq!(GrantFormat::Terraform.write(&grants).unwrap(), TERRAFORM);
 }
 
 #[test]
 fn every_grant_is_written_in_every_form() {
     for grant in all() {
         let grants = std::slice::from_ref(&grant);
-        let document: Value = serde_json::from_str(&Form::Json.write(grants).unwrap()).unwrap();
+        let document: Value = serde_json::from_str(&GrantFormat::Json.write(grants).unwrap()).unwrap();
         assert_eq!(document["Version"], "2012-10-17");
-        let template: Value = serde_json::from_str(&Form::CloudFormation.write(grants).unwrap()).unwrap();
+        let template: Value = serde_json::from_str(&GrantFormat::CloudFormation.write(grants).unwrap()).unwrap();
         let resource = template["Resources"].as_object().unwrap().values().next().unwrap();
         let written = &resource["Properties"];
         let found = if resource["Type"] == "AWS::IAM::Role" { "AssumeRolePolicyDocument" } else { "PolicyDocument" };
         assert_eq!(written[found], document, "{}", grant.name);
         assert!(!resource["Metadata"]["Why"].as_object().unwrap().is_empty(), "{}", grant.name);
-        let terraform = Form::Terraform.write(grants).unwrap();
+        let terraform = GrantFormat::Terraform.write(grants).unwrap();
         assert_eq!(terraform.matches("  statement {").count(), grant.document.statements().len());
         assert!(!terraform.contains("\n\n\n") && terraform.lines().all(|line| line.trim_end() == line), "{terraform}");
     }
@@ -92,6 +92,6 @@ fn every_grant_is_written_in_every_form() {
 fn several_grants_are_told_apart() {
     let staging = "s3://acme/staging".parse().unwrap();
     let grants = [uploader(&Partition::default(), &staging), uploader_guard(&Partition::default(), &staging)];
-    let both: Value = serde_json::from_str(&Form::Json.write(&grants).unwrap()).unwrap();
+    let both: Value = serde_json::from_str(&GrantFormat::Json.write(&grants).unwrap()).unwrap();
     assert_eq!(both.as_object().unwrap().keys().collect::<Vec<_>>(), ["bucket-policy", "policy"]);
 }

@@ -1,6 +1,6 @@
 //! What is said of documents that others wrote.
 
-use tidegate_iam::document::{Limit, LintedAs, Purpose, lacks, lint};
+use tidegate_iam::document::{LintedAs, PolicyLimit, Purpose, lacks, lint};
 
 /// A statement, whose it is, and what is said of it: `!` for what is wrong, `~` for what is wide, and nothing for what is fine.
 #[test]
@@ -113,7 +113,7 @@ fn each_rule_says_what_to_write_instead() {
     ];
     for (statement, role, expected) in rows {
         let text = format!(r#"{{"Version":"2012-10-17","Statement":[{{{statement}}}]}}"#);
-        let found = lint(&text, role, Limit::Managed);
+        let found = lint(&text, role, PolicyLimit::Managed);
         let told: Vec<String> =
             found.iter().map(|one| format!("{}{}", if one.wrong { '!' } else { '~' }, one.what)).collect();
         if expected.is_empty() {
@@ -128,7 +128,7 @@ fn each_rule_says_what_to_write_instead() {
 
 #[test]
 fn documents_that_are_none_are_told_as_that() {
-    let said = |text: &str| lint(text, LintedAs::Identity, Limit::Managed).remove(0).what;
+    let said = |text: &str| lint(text, LintedAs::Identity, PolicyLimit::Managed).remove(0).what;
     assert!(said("{").contains("no JSON") && said("[]").contains("no JSON object"));
     assert!(said("{}").contains("2012-10-17"));
     assert!(said(r#"{"Version":"2012-10-18","Statement":[]}"#).contains("is no version"));
@@ -139,7 +139,7 @@ fn documents_that_are_none_are_told_as_that() {
 fn white_space_counts_only_where_aws_counts_it() {
     let text = format!("{{{}\"Version\":\"2012-10-17\",\"Statement\":[]}}", " ".repeat(3_000));
     let long = |limit| lint(&text, LintedAs::Identity, limit).iter().any(|one| one.what.contains("characters"));
-    assert!(long(Limit::Session) && !long(Limit::User) && !long(Limit::Role));
+    assert!(long(PolicyLimit::Session) && !long(PolicyLimit::User) && !long(PolicyLimit::Role));
 }
 
 /// Taskcluster's recipe syncs with `--delete`, and its starter policy allows no delete.

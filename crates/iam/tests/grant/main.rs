@@ -9,10 +9,10 @@ mod steps;
 use serde_json::Value;
 use tidegate_core::config::{Config, Site};
 use tidegate_core::location::{Bucket, Prefix};
-use tidegate_iam::document::{Limit, LintedAs, Partition, lint};
+use tidegate_iam::document::{LintedAs, Partition, PolicyLimit, lint};
 use tidegate_iam::policies::{
-    Access, Attached, BucketGrant, CiPublisher, Grant, Identity, S3Sync, caller, lambda, public, site, trust,
-    trust_account, trust_service, uploader, uploader_guard,
+    BucketAccess, BucketGrant, CiPublisher, Grant, PolicyKind, S3Sync, TrustedIdentity, caller, lambda, public, site,
+    trust, trust_account, trust_service, uploader, uploader_guard,
 };
 
 const ACCOUNT: &str = "123456789012";
@@ -88,8 +88,8 @@ fn ci_publisher(dev: bool) -> CiPublisher {
     }
 }
 
-fn github(repository: &str, branch: Option<&str>, environment: Option<&str>) -> Identity {
-    Identity::GitHub {
+fn github(repository: &str, branch: Option<&str>, environment: Option<&str>) -> TrustedIdentity {
+    TrustedIdentity::GitHub {
         repository: repository.to_owned(),
         branch: branch.map(str::to_owned),
         environment: environment.map(str::to_owned),
@@ -121,9 +121,9 @@ fn all() -> Vec<Grant> {
 fn no_document_is_wrong_or_wide_and_each_statement_says_why() {
     for grant in all() {
         let (role, limit) = match &grant.attached {
-            Attached::Policy => (LintedAs::Identity, Limit::Managed),
-            Attached::Trust => (LintedAs::Trust, Limit::Trust),
-            Attached::Bucket(_) => (LintedAs::Bucket, Limit::Bucket),
+            PolicyKind::Policy => (LintedAs::Identity, PolicyLimit::Managed),
+            PolicyKind::Trust => (LintedAs::Trust, PolicyLimit::Trust),
+            PolicyKind::Bucket(_) => (LintedAs::Bucket, PolicyLimit::Bucket),
         };
         let concerns = lint(&grant.document.compact().unwrap(), role, limit);
         assert_eq!(concerns, [], "{}", grant.name);
@@ -185,14 +185,14 @@ fn four_buckets_fit_into_a_session_and_what_does_not_is_told() {
         partition: Partition::default(),
         buckets: (0..count).map(|at| bucket(&format!("{at:0length$}"))).collect(),
         prefix: prefix.parse().unwrap(),
-        access: Access::ReadWrite,
+        access: BucketAccess::ReadWrite,
         custom: None,
         statements: Vec::new(),
     };
     // As the tool before it could not: four of the longest names with a prefix of ten characters.
-    assert!(grant(4, 63, "0123456789").text(Limit::Session).is_ok());
-    assert!(grant(4, 63, "0123456789").text(Limit::User).is_ok());
-    let told = grant(20, 63, "").text(Limit::Session).unwrap_err().to_string();
+    assert!(grant(4, 63, "0123456789").text(PolicyLimit::Session).is_ok());
+    assert!(grant(4, 63, "0123456789").text(PolicyLimit::User).is_ok());
+    let told = grant(20, 63, "").text(PolicyLimit::Session).unwrap_err().to_string();
     assert!(told.contains("20 buckets") && told.contains("2048") && told.contains("fewer buckets"), "{told}");
     assert!(grant(20, 63, "").user_name().len() <= 64 && grant(20, 63, "").policy_name().len() <= 128);
     assert_ne!(grant(20, 63, "").user_name(), grant(21, 63, "").user_name());
@@ -204,7 +204,7 @@ fn custom_policies_are_made_for_every_bucket_and_checked() {
         partition: Partition::default(),
         buckets: vec![bucket("one"), bucket("two")],
         prefix: Prefix::default(),
-        access: Access::ReadWrite,
+        access: BucketAccess::ReadWrite,
         custom: Some(
             r#"{"Version":"2012-10-17","Statement":[{"Sid":"A","Effect":"Allow","Action":["s3:GetObject"],"Resource":["arn:aws:s3:::$!BUCKET_NAME!$/*"]},
                 {"Effect":"Allow","Action":"s3:ListAllMyBuckets","Resource":"*"}]}"#
@@ -212,7 +212,7 @@ fn custom_policies_are_made_for_every_bucket_and_checked() {
         ),
         statements: vec![tidegate_iam::policies::checked_statement(r#"{"Effect":"Allow","Action":"textract:DetectText","Resource":"*"}"#).unwrap()],
     };
-    let value: Value = serde_json::from_str(&grant.text(Limit::Session).unwrap()).unwrap();
+    let value: Value = serde_json::from_str(&grant.text(PolicyLimit::Session).unwrap()).unwrap();
     let text = value.to_string();
     assert!(text.contains("arn:aws:s3:::one/*") && text.contains("arn:aws:s3:::two/*") && text.contains("textract"));
     assert_eq!(value["Statement"].as_array().unwrap().len(), 4, "what names no bucket is there once: {text}");
@@ -222,7 +222,7 @@ fn custom_policies_are_made_for_every_bucket_and_checked() {
         r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*",}]}"#
             .to_owned(),
     );
-    let told = grant.text(Limit::Session).unwrap_err().to_string();
+    let told = grant.text(PolicyLimit::Session).unwrap_err().to_string();
     assert!(told.contains("no JSON") && told.contains("trailing comma"), "{told}");
     for (statement, expected) in [
         (r#"{"Action":"s3:GetObject","Resource":"*"}"#, "/Effect"),
@@ -246,17 +246,17 @@ fn kinds_of_access_allow_what_they_say() {
             custom: None,
             statements: Vec::new(),
         };
-        grant.text(Limit::Session).unwrap()
+        grant.text(PolicyLimit::Session).unwrap()
     };
     let has = |access, action: &str| text(access).contains(action);
-    assert!(has(Access::ReadOnly, "s3:GetObject\"") && !has(Access::ReadOnly, "s3:PutObject"));
+    assert!(has(BucketAccess::ReadOnly, "s3:GetObject\"") && !has(BucketAccess::ReadOnly, "s3:PutObject"));
     assert!(
-        has(Access::WriteOnly, "s3:PutObject")
-            && !has(Access::WriteOnly, "GetObject")
-            && !has(Access::WriteOnly, "ListBucket")
+        has(BucketAccess::WriteOnly, "s3:PutObject")
+            && !has(BucketAccess::WriteOnly, "GetObject")
+            && !has(BucketAccess::WriteOnly, "ListBucket")
     );
-    assert!(has(Access::ReadWrite, "s3:DeleteObject") && has(Access::ReadWrite, "s3:AbortMultipartUpload"));
-    assert!(text(Access::ReadOnly).contains("one/docs/*") && text(Access::ReadOnly).contains("\"docs/*\""));
+    assert!(has(BucketAccess::ReadWrite, "s3:DeleteObject") && has(BucketAccess::ReadWrite, "s3:AbortMultipartUpload"));
+    assert!(text(BucketAccess::ReadOnly).contains("one/docs/*") && text(BucketAccess::ReadOnly).contains("\"docs/*\""));
     let open = public(&Partition::default(), &bucket("one")).compact().unwrap();
     assert!(open.contains("\"Principal\":\"*\"") && !open.contains("ListBucket"));
 }
@@ -273,7 +273,7 @@ fn partitions_are_named_throughout() {
 #[test]
 fn jobs_are_trusted_by_their_subject_in_each_of_its_forms() {
     let partition = Partition::default();
-    let condition = |identity: &Identity| {
+    let condition = |identity: &TrustedIdentity| {
         let grant = trust(&partition, ACCOUNT, identity).unwrap();
         let value: Value = serde_json::from_str(&grant.document.compact().unwrap()).unwrap();
         value["Statement"][0]["Condition"].clone()
@@ -293,7 +293,7 @@ fn jobs_are_trusted_by_their_subject_in_each_of_its_forms() {
         "repo:acme/docs:environment:release"
     );
     assert_eq!(condition(&github("acme", None, None))["StringEquals"][format!("{host}:aud")], "sts.amazonaws.com");
-    let gitlab = |project: &str, branch: Option<&str>| Identity::GitLab {
+    let gitlab = |project: &str, branch: Option<&str>| TrustedIdentity::GitLab {
         project: project.to_owned(),
         branch: branch.map(str::to_owned),
         host: "gitlab.com".to_owned(),

@@ -4,7 +4,7 @@
 
 /// One refusal, as it came.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Refusal<'a> {
+pub(crate) struct Denial<'a> {
     /// The API call.
     pub(crate) call: &'a str,
     /// AWS's code; an answer to a HEAD has none.
@@ -17,7 +17,7 @@ pub(crate) struct Refusal<'a> {
     pub(crate) region: Option<&'a str>,
 }
 
-impl Refusal<'_> {
+impl Denial<'_> {
     /// What a person can do, if that is known.
     pub(crate) fn advice(&self) -> Option<String> {
         self.elsewhere()
@@ -130,25 +130,25 @@ pub(crate) fn with_advice(why: &str, advice: Option<String>) -> String {
 mod tests {
     use super::*;
 
-    fn refusal<'a>(call: &'a str, code: Option<&'a str>, status: u16, message: &'a str) -> Refusal<'a> {
-        Refusal { call, code, status: Some(status), message, region: None }
+    fn refusal<'a>(call: &'a str, code: Option<&'a str>, status: u16, message: &'a str) -> Denial<'a> {
+        Denial { call, code, status: Some(status), message, region: None }
     }
 
-    fn advice(refusal: Refusal<'_>) -> String {
+    fn advice(refusal: Denial<'_>) -> String {
         refusal.advice().unwrap_or_default()
     }
 
     #[test]
     fn the_region_is_taken_from_the_header_or_from_the_words() {
         let moved = refusal("HeadObject", None, 301, "HTTP status 301");
-        assert!(advice(Refusal { region: Some("eu-west-1"), ..moved }).contains("`AWS_REGION=eu-west-1`"));
+        assert!(advice(Denial { region: Some("eu-west-1"), ..moved }).contains("`AWS_REGION=eu-west-1`"));
         assert!(advice(moved).contains("another region"));
         let words = "The authorization header is malformed; the region 'us-east-1' is wrong; expecting 'eu-west-1'";
         let malformed = refusal("PutObject", Some("AuthorizationHeaderMalformed"), 400, words);
         assert!(advice(malformed).contains("`eu-west-1`"));
         // Every answer has the header; what is no redirect is not about it.
         let denied = refusal("PutObject", Some("AccessDenied"), 403, "Access Denied");
-        assert!(!advice(Refusal { region: Some("eu-west-1"), ..denied }).contains("region"));
+        assert!(!advice(Denial { region: Some("eu-west-1"), ..denied }).contains("region"));
     }
 
     #[test]

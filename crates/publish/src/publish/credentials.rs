@@ -5,8 +5,8 @@
 use tidegate_core::config::Site;
 use tidegate_core::location::Source;
 use tidegate_core::plan::Plan;
-use tidegate_core::policy_document::{Document, PROBED_FROM, Places};
-use tidegate_core::request::Request;
+use tidegate_core::policy_document::{PROBED_FROM, PolicyDocument, SessionScope};
+use tidegate_core::request::PublishRequest;
 
 use super::{PublishError, Publisher};
 use crate::connection::Connection;
@@ -14,9 +14,9 @@ use crate::sts::Sts;
 
 impl Publisher {
     /// A connection that can read the site and nothing else.
-    pub(super) async fn reading(&self, request: &Request, site: &Site) -> Result<Connection, PublishError> {
+    pub(super) async fn reading(&self, request: &PublishRequest, site: &Site) -> Result<Connection, PublishError> {
         let Some(role) = &site.role else { return Ok(self.connection.clone()) };
-        let policy = Document::planning(&role.partition(), &site.target, &site.writing).session(&site.target)?;
+        let policy = PolicyDocument::planning(&role.partition(), &site.target, &site.writing).session(&site.target)?;
         Ok(Sts::new(&self.connection).session(&self.connection, role, &session(request, "plan"), &policy).await?)
     }
 
@@ -24,7 +24,7 @@ impl Publisher {
     pub(super) async fn writing(
         &self,
         plan: &Plan,
-        request: &Request,
+        request: &PublishRequest,
         site: &Site,
     ) -> Result<Connection, PublishError> {
         let (Some(role), Some(document)) = (&site.role, self.writing_document(plan, request, site)) else {
@@ -37,7 +37,12 @@ impl Publisher {
     /// Checks the session policy of a plan against the limits of STS, before anything is judged or written. How long a
     /// policy is once it is packed only STS knows, so it is asked about long ones: by a session with the same policy turned
     /// into a refusal, which can do nothing.
-    pub(super) async fn check_writing(&self, plan: &Plan, request: &Request, site: &Site) -> Result<(), PublishError> {
+    pub(super) async fn check_writing(
+        &self,
+        plan: &Plan,
+        request: &PublishRequest,
+        site: &Site,
+    ) -> Result<(), PublishError> {
         let (Some(role), Some(document)) = (&site.role, self.writing_document(plan, request, site)) else {
             return Ok(());
         };
@@ -49,7 +54,7 @@ impl Publisher {
         Ok(())
     }
 
-    fn writing_document(&self, plan: &Plan, request: &Request, site: &Site) -> Option<Document> {
+    fn writing_document(&self, plan: &Plan, request: &PublishRequest, site: &Site) -> Option<PolicyDocument> {
         let role = site.role.as_ref()?;
         let aside = self.state(site).map(|state| state.bodies());
         let distributions: Vec<String> = site.cdn.iter().map(|cdn| cdn.arn(role)).collect();
@@ -60,11 +65,11 @@ impl Publisher {
             Source::Release(_) => aside.as_ref(),
             Source::Directory(_) | Source::Archive(_) | Source::Object(_) => None,
         };
-        let places = Places { staged, aside: aside.as_ref(), distributions: &distributions, tagged: &tagged };
-        Some(Document::writing(&role.partition(), plan, places)).filter(|document| !document.is_empty())
+        let places = SessionScope { staged, aside: aside.as_ref(), distributions: &distributions, tagged: &tagged };
+        Some(PolicyDocument::writing(&role.partition(), plan, places)).filter(|document| !document.is_empty())
     }
 }
 
-fn session(request: &Request, purpose: &str) -> String {
+fn session(request: &PublishRequest, purpose: &str) -> String {
     format!("tidegate-{purpose}-{}", request.site)
 }

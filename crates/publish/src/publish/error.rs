@@ -2,52 +2,52 @@
 //!
 //! Owns the sentence for each case. A denial is a report, never an error.
 
-use tidegate_core::desired::Collision;
-use tidegate_core::error_kind::Fault;
-use tidegate_core::invalidation::TagsError;
+use tidegate_core::desired::KeyCollision;
+use tidegate_core::error_kind::ErrorKind;
+use tidegate_core::invalidation::CacheTagsError;
 use tidegate_core::location::Location;
 use tidegate_core::plan::FORMAT;
-use tidegate_core::plugin_failure::{Blame, Failure};
-use tidegate_core::policy_document::DocumentError;
+use tidegate_core::plugin_failure::{Blame, PluginFailure};
+use tidegate_core::policy_document::PolicyDocumentError;
 use tidegate_core::release::ReleaseId;
 use tidegate_core::restore::RestoreError;
 
-use crate::aws_error::CloudError;
-use crate::inspect::SurveyError;
-use crate::plugins::ChainError;
+use crate::aws_error::AwsError;
+use crate::inspect::InspectError;
+use crate::plugins::SitePluginsError;
 use crate::source::SourceError;
-use crate::state::{Fenced, StateError};
+use crate::state::{LeaseLost, StateError};
 
 /// Why a run ended before it had a plan. The site is as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     /// The plugins cannot be used: a matter of configuration.
     #[error(transparent)]
-    Chain(#[from] ChainError),
+    Chain(#[from] SitePluginsError),
     /// The source cannot be read.
     #[error(transparent)]
     Source(#[from] SourceError),
     /// A plugin failed.
     #[error(transparent)]
-    Plugin(#[from] Failure),
+    Plugin(#[from] PluginFailure),
     /// The source has one key twice: a defect, since sources check it.
     #[error("the source is no site: {0}")]
-    Collision(#[from] Collision),
+    Collision(#[from] KeyCollision),
     /// The site cannot be compared.
     #[error(transparent)]
-    Survey(#[from] SurveyError),
+    Survey(#[from] InspectError),
     /// AWS failed.
     #[error(transparent)]
-    Cloud(#[from] CloudError),
+    Cloud(#[from] AwsError),
     /// The site's state cannot be read or written.
     #[error(transparent)]
     State(#[from] StateError),
     /// Objects whose cache tags would not be honoured: a matter of the settings or files that tags are set by.
     #[error(transparent)]
-    Tags(#[from] TagsError),
+    Tags(#[from] CacheTagsError),
     /// The credentials that the plan needs cannot be described.
     #[error(transparent)]
-    Document(#[from] DocumentError),
+    Document(#[from] PolicyDocumentError),
     /// What would be published is where releases are kept.
     #[error("`{0}` holds the state of sites, publish something else")]
     PublishesState(Location),
@@ -90,8 +90,8 @@ pub enum PublishError {
     Json(#[from] serde_json::Error),
 }
 
-impl From<Fenced> for PublishError {
-    fn from(fenced: Fenced) -> Self {
+impl From<LeaseLost> for PublishError {
+    fn from(fenced: LeaseLost) -> Self {
         Self::State(fenced.into())
     }
 }
@@ -99,7 +99,7 @@ impl From<Fenced> for PublishError {
 impl PublishError {
     /// Whose fault it is.
     #[must_use]
-    pub fn fault(&self) -> Fault {
+    pub fn fault(&self) -> ErrorKind {
         match self {
             Self::Chain(error) => error.fault(),
             Self::Document(_)
@@ -110,9 +110,9 @@ impl PublishError {
             | Self::NoReleases(_)
             | Self::NotReleased(_)
             | Self::UnknownRelease(..)
-            | Self::NothingBefore(_) => Fault::Configuration,
-            Self::Plugin(failure) if failure.blame() == Blame::Plugin => Fault::Plugin,
-            Self::Source(error) if error.is_of_the_artifact() => Fault::Artifact,
+            | Self::NothingBefore(_) => ErrorKind::Configuration,
+            Self::Plugin(failure) if failure.blame() == Blame::Plugin => ErrorKind::Plugin,
+            Self::Source(error) if error.is_of_the_artifact() => ErrorKind::Artifact,
             Self::Plugin(_)
             | Self::Source(_)
             | Self::Survey(_)
@@ -120,8 +120,8 @@ impl PublishError {
             | Self::State(_)
             | Self::Restore(..)
             | Self::Unrestorable { .. }
-            | Self::Interrupted => Fault::Cloud,
-            Self::Collision(_) | Self::Json(_) => Fault::Defect,
+            | Self::Interrupted => ErrorKind::Cloud,
+            Self::Collision(_) | Self::Json(_) => ErrorKind::Defect,
         }
     }
 }

@@ -6,26 +6,26 @@ use std::sync::Arc;
 
 use tidegate_core::config::Site;
 use tidegate_core::identity::ETag;
-use tidegate_core::invalidation::{Batch, month};
-use tidegate_core::plan::Reason;
-use tidegate_core::release::{Pointer, Release, ReleaseId};
-use tidegate_core::report::{Outcome, Report};
+use tidegate_core::invalidation::{InvalidationRequest, month};
+use tidegate_core::plan::ChangeReason;
+use tidegate_core::release::{ReleaseId, ReleasePointer, ReleaseRecord};
+use tidegate_core::report::{Outcome, PublishReport};
 
-use super::manifest::Aside;
-use super::stopwatch::Clock;
+use super::manifest::ArchivedBodies;
+use super::stopwatch::Stopwatch;
 use super::under::Under;
 use crate::cloudfront::CloudFront;
 use crate::connection::Connection;
-use crate::execute::{Writer, remove};
+use crate::execute::{PlanWriter, remove};
 use crate::invalidate;
-use crate::progress::{Event, Stage};
+use crate::progress::{ProgressEvent, Stage};
 use crate::state::StateError;
 
 /// What distributions have to be told for one release.
 #[derive(Debug)]
 pub(super) struct Owed {
     pub(super) id: ReleaseId,
-    pub(super) batches: Vec<Batch>,
+    pub(super) batches: Vec<InvalidationRequest>,
     /// Whether nothing that the release removes was still there when they were told, if they were told at all.
     pub(super) unsent: bool,
 }
@@ -34,25 +34,25 @@ pub(super) struct Owed {
 pub(super) struct After<'a> {
     pub(super) under: &'a Under<'a>,
     pub(super) writing: &'a Connection,
-    pub(super) writer: &'a Arc<Writer>,
+    pub(super) writer: &'a Arc<PlanWriter>,
     pub(super) id: ReleaseId,
 }
 
 impl After<'_> {
     pub(super) async fn finish(
         &self,
-        (mut pointer, etag): (Pointer, ETag),
-        mut record: Release,
+        (mut pointer, etag): (ReleasePointer, ETag),
+        mut record: ReleaseRecord,
         owed: Vec<Owed>,
-        aside: Aside,
-        report: &mut Report,
-        clock: &mut Clock,
+        aside: ArchivedBodies,
+        report: &mut PublishReport,
+        clock: &mut Stopwatch,
     ) -> Outcome {
         let publisher = self.under.work.publisher;
         let approved = self.under.work.approved;
         // What visitors must not get any more goes before the CDN forgets it, or it would learn it anew.
-        remove(approved, &[Reason::Stale], self.writer, &publisher.observer, &mut report.done).await;
-        publisher.observer.hear(Event::Stage(Stage::Invalidate));
+        remove(approved, &[ChangeReason::Stale], self.writer, &publisher.observer, &mut report.done).await;
+        publisher.observer.hear(ProgressEvent::Stage(Stage::Invalidate));
         if !report.done.failures.is_empty() {
             // Whoever sends this release's invalidations again must know that something was still there when they were
             // sent first.
@@ -66,7 +66,7 @@ impl After<'_> {
         pointer.owed = tell(&cloudfront, site, owed.into_iter().chain([mine]), report).await;
         self.under.count_paths(report).await;
         report.milliseconds.insert(Stage::Invalidate.name().to_owned(), clock.lap(Stage::Invalidate));
-        remove(approved, &[Reason::Expired], self.writer, &publisher.observer, &mut report.done).await;
+        remove(approved, &[ChangeReason::Expired], self.writer, &publisher.observer, &mut report.done).await;
         let pruned = match self.prune(&pointer, aside).await {
             Ok(()) => report.done.failures.is_empty(),
             Err(error) => {
@@ -93,7 +93,7 @@ impl After<'_> {
     }
 
     /// Removes what no kept release needs from the state.
-    async fn prune(&self, pointer: &Pointer, aside: Aside) -> Result<(), StateError> {
+    async fn prune(&self, pointer: &ReleasePointer, aside: ArchivedBodies) -> Result<(), StateError> {
         let under = self.under;
         let mut bodies = aside.expired;
         if !under.history().is_settled() {
@@ -112,7 +112,7 @@ pub(super) async fn tell(
     cloudfront: &CloudFront,
     site: &Site,
     batches: impl Iterator<Item = Owed>,
-    report: &mut Report,
+    report: &mut PublishReport,
 ) -> Vec<ReleaseId> {
     let mut owed = Vec::new();
     for Owed { id, batches, .. } in batches {
@@ -129,7 +129,7 @@ pub(super) async fn tell(
 
 impl Under<'_> {
     /// Adds the paths that were sent to this month's.
-    pub(super) async fn count_paths(&self, report: &Report) {
+    pub(super) async fn count_paths(&self, report: &PublishReport) {
         let paths: usize =
             report.invalidations.iter().filter(|told| told.id.is_some()).map(|told| told.paths.len()).sum();
         let Some(root) = self.work.site.state_root().filter(|_| paths > 0) else { return };

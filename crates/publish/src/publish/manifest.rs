@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 
 use futures::TryStreamExt;
 use futures::stream::{self, BoxStream};
-use tidegate_core::manifest::{Record, Standing as Place};
+use tidegate_core::manifest::{ManifestRecord, RecordState as Place};
 use tidegate_core::release::ReleaseId;
-use tidegate_core::succession::{Outcomes, Progress, Succession};
+use tidegate_core::succession::{NextManifest, NextManifestCursor, Outcomes};
 use tokio::sync::mpsc::{Sender, channel};
 
 use super::PublishError;
@@ -18,17 +18,17 @@ use crate::state::StateError;
 
 /// What the next manifest does not name any more, or names for the first time.
 #[derive(Debug, Default)]
-pub(super) struct Aside {
+pub(super) struct ArchivedBodies {
     /// Bodies that no release needs.
     pub(super) expired: Vec<String>,
     /// Bodies that a release needs.
     pub(super) needed: BTreeSet<String>,
 }
 
-impl Aside {
-    fn note(&mut self, records: &[Record], listing: bool) {
+impl ArchivedBodies {
+    fn note(&mut self, records: &[ManifestRecord], listing: bool) {
         let needed = records.iter().filter(|record| listing && matches!(record.standing, Place::Preserved(_)));
-        self.needed.extend(needed.map(Record::body_name));
+        self.needed.extend(needed.map(ManifestRecord::body_name));
     }
 }
 
@@ -37,9 +37,13 @@ const BATCHES_AHEAD: usize = 4;
 
 impl Under<'_> {
     /// Writes the manifest of what was just written.
-    pub(super) async fn next_manifest(&self, id: ReleaseId, outcomes: &Outcomes) -> Result<Aside, PublishError> {
+    pub(super) async fn next_manifest(
+        &self,
+        id: ReleaseId,
+        outcomes: &Outcomes,
+    ) -> Result<ArchivedBodies, PublishError> {
         let history = self.history();
-        let succession = Succession {
+        let succession = NextManifest {
             desired: self.work.desired,
             plan: self.plan(),
             site: self.work.found,
@@ -62,12 +66,12 @@ impl Under<'_> {
 
 /// Makes the records of the next manifest, which go out through `sender`; so does a failure to read the old one.
 async fn succeed(
-    succession: &Succession<'_>,
-    mut old: BoxStream<'static, Result<Vec<Record>, StateError>>,
-    sender: Sender<Result<Vec<Record>, StateError>>,
+    succession: &NextManifest<'_>,
+    mut old: BoxStream<'static, Result<Vec<ManifestRecord>, StateError>>,
+    sender: Sender<Result<Vec<ManifestRecord>, StateError>>,
     listing: bool,
-) -> Aside {
-    let (mut aside, mut progress) = (Aside::default(), Progress::default());
+) -> ArchivedBodies {
+    let (mut aside, mut progress) = (ArchivedBodies::default(), NextManifestCursor::default());
     loop {
         let mut records = Vec::new();
         match old.try_next().await {

@@ -21,38 +21,38 @@ use std::time::Duration;
 
 use tidegate_core::approval::{Approval, Approved, Decision, decide, review};
 use tidegate_core::config::Site;
-use tidegate_core::desired::Desired;
+use tidegate_core::desired::DesiredSite;
 use tidegate_core::diff::Comparison;
 use tidegate_core::finding::Finding;
 use tidegate_core::invalidation::{FREE_PATHS, check_tags};
 use tidegate_core::location::{Location, Source};
-use tidegate_core::plan::{FORMAT, Plan, Reason};
+use tidegate_core::plan::{ChangeReason, FORMAT, Plan};
 use tidegate_core::plan_review::Judgement;
-use tidegate_core::plugin_usage::Usage;
+use tidegate_core::plugin_usage::PluginUsage;
 use tidegate_core::release::ReleaseId;
-use tidegate_core::report::{Outcome, Report};
-use tidegate_core::request::Request;
-use tidegate_core::run_facts::Facts;
-use tidegate_core::site_state::{Site as SiteState, Unfinished};
+use tidegate_core::report::{Outcome, PublishReport};
+use tidegate_core::request::PublishRequest;
+use tidegate_core::run_facts::RunFacts;
+use tidegate_core::site_state::{SiteState, UnfinishedRuns};
 use tidegate_host::policy;
 use tidegate_host::sync::Trace;
 
 pub use error::PublishError;
-pub use releases::{Comparison as ReleaseComparison, ReleaseChange, Status};
+pub use releases::{ReleaseChange, ReleaseComparison, SiteStatus};
 
 use crate::cloudfront::CloudFront;
 use crate::connection::Connection;
-use crate::execute::{Writer, remove, write_all};
-use crate::inspect::{Pages, Past, Survey};
+use crate::execute::{PlanWriter, remove, write_all};
+use crate::inspect::{Inspection, KnownRelease, ListingPages};
 use crate::invalidate;
-use crate::plugins::Workshop;
-use crate::progress::{Event, Observer, Stage};
+use crate::plugins::PluginLoader;
+use crate::progress::{ProgressEvent, ProgressObserver, Stage};
 use crate::s3::{CopySource, S3};
 use crate::source::content::SourceContent;
-use crate::source::{self, Reader};
-use crate::state::{Fence, Held, History, State};
+use crate::source::{self, SourceReader};
+use crate::state::{Fence, History, LeaseGuard, StateStore};
 use plan::restorable;
-use stopwatch::Clock;
+use stopwatch::Stopwatch;
 
 /// How long a run waits for another one that publishes the same site.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -63,11 +63,11 @@ pub struct Publisher {
     /// The caller's own connection to AWS.
     pub connection: Connection,
     /// How plugins are loaded.
-    pub workshop: Workshop,
+    pub workshop: PluginLoader,
     /// Who hears how it goes.
-    pub observer: Arc<dyn Observer>,
+    pub observer: Arc<dyn ProgressObserver>,
     /// What archives may hold, and what is read of directories.
-    pub options: source::Options,
+    pub options: source::SourceOptions,
     /// How thoroughly the site is compared.
     pub comparison: Comparison,
     /// Largest object that one request copies, in bytes; [`CopySource::LIMIT`] but for tests.
@@ -82,7 +82,7 @@ pub struct Publisher {
 
 /// A plan with what it takes to carry it out and to explain it.
 #[derive(Debug)]
-pub struct Planned {
+pub struct PlannedPublish {
     /// The plan.
     pub plan: Plan,
     /// What policies say of it.
@@ -90,34 +90,35 @@ pub struct Planned {
     /// What sync plugins had to say.
     pub findings: Vec<Finding>,
     /// What sync plugins used.
-    pub usage: Vec<Usage>,
+    pub usage: Vec<PluginUsage>,
     /// The site as it should be, with the trail of decisions where it was asked for.
-    pub desired: Arc<Desired>,
+    pub desired: Arc<DesiredSite>,
     /// Milliseconds by stage.
     pub milliseconds: BTreeMap<String, u64>,
-    reader: Reader,
+    reader: SourceReader,
     state: SiteState,
-    past: Option<Standing>,
+    past: Option<ReleaseContext>,
 }
 
 /// What earlier releases have to do with a run, and the right to write, once it was had.
 #[derive(Debug)]
-struct Standing {
-    state: State,
+struct ReleaseContext {
+    state: StateStore,
     history: History,
     horizon: ReleaseId,
     /// Whether the plan makes another release than the live one; else it only repairs that one.
     another: bool,
-    held: Option<Held>,
+    held: Option<LeaseGuard>,
 }
 
 impl Publisher {
     /// A publisher with everything at its default but what must be given.
     #[must_use]
-    pub fn new(connection: Connection, workshop: Workshop, observer: Arc<dyn Observer>) -> Self {
+    pub fn new(connection: Connection, workshop: PluginLoader, observer: Arc<dyn ProgressObserver>) -> Self {
         let heard = Arc::clone(&observer);
-        let progress: source::Progress = Arc::new(move |objects, bytes| heard.hear(Event::Read { objects, bytes }));
-        let options = source::Options { progress: Some(progress), ..source::Options::default() };
+        let progress: source::Progress =
+            Arc::new(move |objects, bytes| heard.hear(ProgressEvent::Read { objects, bytes }));
+        let options = source::SourceOptions { progress: Some(progress), ..source::SourceOptions::default() };
         Self {
             connection,
             workshop,
@@ -135,53 +136,59 @@ impl Publisher {
     ///
     /// # Errors
     /// [`PublishError`]. A denial is no error: it is in the judgements.
-    pub async fn plan(&self, request: &Request, site: &Site, trace: Trace) -> Result<Planned, PublishError> {
+    pub async fn plan(
+        &self,
+        request: &PublishRequest,
+        site: &Site,
+        trace: Trace,
+    ) -> Result<PlannedPublish, PublishError> {
         let past = match self.state(site) {
             None => None,
             Some(state) => {
                 let history = state.history().await?;
-                Some(Standing { state, history, horizon: ReleaseId::default(), another: true, held: None })
+                Some(ReleaseContext { state, history, horizon: ReleaseId::default(), another: true, held: None })
             }
         };
         self.plan_after(past, request, site, trace).await
     }
 
     /// Where its releases are kept, where it has any.
-    pub fn state(&self, site: &Site) -> Option<State> {
-        site.state.clone().map(|at| State::new(S3::new(&self.connection), at))
+    pub fn state(&self, site: &Site) -> Option<StateStore> {
+        site.state.clone().map(|at| StateStore::new(S3::new(&self.connection), at))
     }
 
     async fn plan_after(
         &self,
-        mut past: Option<Standing>,
-        request: &Request,
+        mut past: Option<ReleaseContext>,
+        request: &PublishRequest,
         site: &Site,
         trace: Trace,
-    ) -> Result<Planned, PublishError> {
+    ) -> Result<PlannedPublish, PublishError> {
         let own = S3::new(&self.connection);
         let chain = self.workshop.chain(site, &own).await?;
-        let mut clock = Clock::default();
+        let mut clock = Stopwatch::default();
 
-        self.observer.hear(Event::Stage(Stage::Open));
+        self.observer.hear(ProgressEvent::Stage(Stage::Open));
         let reading = S3::new(&self.reading(request, site).await?);
         let trusted = self.trust_manifest && past.as_ref().is_some_and(|past| past.history.is_settled());
         // The site is listed while the source is opened: neither waits for the other.
-        let pages = if trusted { Pages::trusted() } else { Pages::list(&reading, &site.target, &self.observer) };
+        let pages =
+            if trusted { ListingPages::trusted() } else { ListingPages::list(&reading, &site.target, &self.observer) };
         let shaped = self.shape(&chain, past.as_ref(), request, site, trace, &mut clock).await?;
         let mut desired = shaped.desired;
         check_tags(site, &desired)?;
 
-        self.observer.hear(Event::Stage(Stage::Compare));
-        let nothing = Unfinished::default();
+        self.observer.hear(ProgressEvent::Stage(Stage::Compare));
+        let nothing = UnfinishedRuns::default();
         let history = past.as_ref().map(|past| &past.history);
-        let survey = Survey {
+        let survey = Inspection {
             s3: &reading,
             target: &site.target,
             reader: &shaped.reader,
             comparison: self.comparison,
             observer: &self.observer,
         };
-        let known = Past {
+        let known = KnownRelease {
             records: self.records(past.as_ref()).await?,
             live: history.and_then(History::live).unwrap_or_default(),
             horizon: history.map_or(ReleaseId::default(), |history| history.horizon(site.keep, request.instant, false)),
@@ -205,7 +212,7 @@ impl Publisher {
         self.check_writing(&plan, request, site).await?;
         clock.lap(Stage::Compare);
 
-        self.observer.hear(Event::Stage(Stage::Judge));
+        self.observer.hear(ProgressEvent::Stage(Stage::Judge));
         let desired = Arc::new(desired);
         let (plan, judgements) = {
             let (chain, reader, desired) = (chain.clone(), shaped.reader.clone(), Arc::clone(&desired));
@@ -218,7 +225,7 @@ impl Publisher {
             .await?
         };
         clock.lap(Stage::Judge);
-        Ok(Planned {
+        Ok(PlannedPublish {
             plan,
             judgements,
             findings: shaped.findings,
@@ -235,15 +242,26 @@ impl Publisher {
     ///
     /// # Errors
     /// [`PublishError::Drifted`] names what changed.
-    pub async fn replan(&self, saved: &Plan, request: &Request, site: &Site) -> Result<Planned, PublishError> {
+    pub async fn replan(
+        &self,
+        saved: &Plan,
+        request: &PublishRequest,
+        site: &Site,
+    ) -> Result<PlannedPublish, PublishError> {
         let planned = self.plan(request, site, Trace::Nothing).await?;
         still_holds(saved, &planned.plan)?;
         Ok(planned)
     }
 
     /// Carries out a plan, if its policies (or a person, where they hold it) approve it.
-    pub async fn apply(&self, planned: Planned, request: &Request, site: &Site, approval: Approval) -> Report {
-        let mut report = Report::new(request, site.target.clone(), Outcome::Failed);
+    pub async fn apply(
+        &self,
+        planned: PlannedPublish,
+        request: &PublishRequest,
+        site: &Site,
+        approval: Approval,
+    ) -> PublishReport {
+        let mut report = PublishReport::new(request, site.target.clone(), Outcome::Failed);
         report.planned(&planned.plan);
         report.findings = planned.findings;
         report.usage = planned.usage;
@@ -300,22 +318,23 @@ impl Publisher {
     async fn carry_out(
         &self,
         approved: &Approved,
-        known: (&Desired, &SiteState),
-        reader: Reader,
-        (request, site): (&Request, &Site),
-        report: &mut Report,
+        known: (&DesiredSite, &SiteState),
+        reader: SourceReader,
+        (request, site): (&PublishRequest, &Site),
+        report: &mut PublishReport,
     ) -> Result<Outcome, PublishError> {
         let plan = approved.plan();
-        let mut clock = Clock::default();
+        let mut clock = Stopwatch::default();
         let writing = self.writing(plan, request, site).await?;
         let writer = self.writer(&writing, plan, site, reader, None);
         write_all(approved, &writer, &self.observer, &mut report.done).await;
-        remove(approved, &[Reason::Stale, Reason::Expired], &writer, &self.observer, &mut report.done).await;
+        remove(approved, &[ChangeReason::Stale, ChangeReason::Expired], &writer, &self.observer, &mut report.done)
+            .await;
         report.milliseconds.insert(Stage::Write.name().to_owned(), clock.lap(Stage::Write));
         if !report.done.failures.is_empty() {
             return Ok(if report.done.touched() { Outcome::Partial } else { Outcome::Failed });
         }
-        self.observer.hear(Event::Stage(Stage::Invalidate));
+        self.observer.hear(ProgressEvent::Stage(Stage::Invalidate));
         let cloudfront = CloudFront::new(&writing);
         let name = report.plan.clone().unwrap_or_default();
         let changed: Vec<&str> = plan.operations.iter().map(|operation| operation.key.as_str()).collect();
@@ -332,13 +351,13 @@ impl Publisher {
         writing: &Connection,
         plan: &Plan,
         site: &Site,
-        reader: Reader,
+        reader: SourceReader,
         fence: Option<Fence>,
-    ) -> Arc<Writer> {
-        self.observer.hear(Event::Stage(Stage::Write));
+    ) -> Arc<PlanWriter> {
+        self.observer.hear(ProgressEvent::Stage(Stage::Write));
         let bytes = plan.totals.bytes_to_write + plan.totals.bytes_to_copy;
-        self.observer.hear(Event::Planned { operations: plan.operations.len() as u64, bytes });
-        Arc::new(Writer {
+        self.observer.hear(ProgressEvent::Planned { operations: plan.operations.len() as u64, bytes });
+        Arc::new(PlanWriter {
             s3: S3::new(writing),
             target: site.target.clone(),
             writing: plan.writing.clone(),
@@ -357,14 +376,14 @@ fn still_holds(saved: &Plan, now: &Plan) -> Result<(), PublishError> {
     if now.to_bytes()? == saved.to_bytes()? { Ok(()) } else { Err(PublishError::Drifted(saved.drift(now, 10))) }
 }
 
-async fn leave(past: Option<Standing>) {
+async fn leave(past: Option<ReleaseContext>) {
     if let Some(held) = past.and_then(|past| past.held) {
         held.leave().await;
     }
 }
 
-fn facts(request: &Request) -> Facts {
-    Facts {
+fn facts(request: &PublishRequest) -> RunFacts {
+    RunFacts {
         site: request.site.clone(),
         release: request.release.clone(),
         instant: request.instant,

@@ -5,17 +5,17 @@
 
 use tidegate_core::artifact::Fingerprint;
 use tidegate_core::config::Site;
-use tidegate_core::desired::Desired;
-use tidegate_core::diff::{self, Removal};
+use tidegate_core::desired::DesiredSite;
+use tidegate_core::diff::{self, DeletePolicy};
 use tidegate_core::location::Source;
-use tidegate_core::plan::{Action, FORMAT, Inputs, Plan, PlannedBody};
+use tidegate_core::plan::{Action, FORMAT, Plan, PlanInputs, PlannedBody};
 use tidegate_core::release::ReleaseId;
-use tidegate_core::request::Request;
-use tidegate_core::site_state::Site as SiteState;
+use tidegate_core::request::PublishRequest;
+use tidegate_core::site_state::SiteState;
 
 use super::{PublishError, Publisher};
-use crate::plugins::Chain;
-use crate::source::Reader;
+use crate::plugins::SitePlugins;
+use crate::source::SourceReader;
 use crate::state::History;
 
 impl Publisher {
@@ -24,16 +24,16 @@ impl Publisher {
     /// another release than the live one.
     pub(super) fn assemble(
         &self,
-        (request, site): (&Request, &Site),
-        chain: &Chain,
-        desired: &Desired,
+        (request, site): (&PublishRequest, &Site),
+        chain: &SitePlugins,
+        desired: &DesiredSite,
         state: &SiteState,
         (artifact, source_objects): (Fingerprint, u64),
         history: Option<&History>,
     ) -> (Plan, ReleaseId, bool) {
         let at = |changed| {
             let horizon = history.map_or(ReleaseId::default(), |h| h.horizon(site.keep, request.instant, changed));
-            let removal = Removal { delete: site.delete, protect: site.protect.clone(), horizon };
+            let removal = DeletePolicy { delete: site.delete, protect: site.protect.clone(), horizon };
             (diff::operations(desired, state, self.comparison, &removal), horizon)
         };
         let (mut changes, mut horizon) = at(false);
@@ -56,7 +56,7 @@ impl Publisher {
             source: request.source.clone(),
             target: site.target.clone(),
             writing: site.writing.clone(),
-            inputs: Inputs {
+            inputs: PlanInputs {
                 artifact,
                 listing: state.listing().digest().to_owned(),
                 kept: String::new(),
@@ -74,7 +74,7 @@ impl Publisher {
 }
 
 /// An earlier release can be published only while all of its bodies are there.
-pub(super) fn restorable(plan: &Plan, reader: &Reader, source: &Source) -> Result<(), PublishError> {
+pub(super) fn restorable(plan: &Plan, reader: &SourceReader, source: &Source) -> Result<(), PublishError> {
     let Source::Release(id) = source else { return Ok(()) };
     let gone = plan.operations.iter().filter(|operation| match &operation.action {
         Action::Put { body: PlannedBody::Source(key), .. } => reader.staged(key).is_none(),

@@ -6,24 +6,28 @@
 use std::collections::BTreeSet;
 
 use tidegate_core::identity::ETag;
-use tidegate_core::invalidation::{Batch, FREE_PATHS, month};
+use tidegate_core::invalidation::{FREE_PATHS, InvalidationRequest, month};
 use tidegate_core::key::StoredKey;
-use tidegate_core::release::{FORMAT, Past, Pointer, Release, ReleaseId};
-use tidegate_core::report::{Outcome, Report};
+use tidegate_core::release::{FORMAT, ReleaseEntry, ReleaseId, ReleasePointer, ReleaseRecord};
+use tidegate_core::report::{Outcome, PublishReport};
 
 use super::finalize::{After, Owed, tell};
-use super::stopwatch::Clock;
+use super::stopwatch::Stopwatch;
 use super::under::{Under, Work};
-use super::{PublishError, Standing};
+use super::{PublishError, ReleaseContext};
 use crate::cloudfront::CloudFront;
 use crate::execute::{set_aside, write_all};
 use crate::invalidate;
 use crate::progress::Stage;
-use crate::state::File;
+use crate::state::ReleaseFile;
 
 impl Work<'_> {
     /// Carries the plan out under the lease, which is taken now where planning did not.
-    pub(super) async fn release(&self, mut past: Standing, report: &mut Report) -> Result<Outcome, PublishError> {
+    pub(super) async fn release(
+        &self,
+        mut past: ReleaseContext,
+        report: &mut PublishReport,
+    ) -> Result<Outcome, PublishError> {
         let held = match past.held.take() {
             Some(held) => held,
             None => self.publisher.hold(&past.state, self.request, self.site).await?,
@@ -57,7 +61,7 @@ impl Under<'_> {
     }
 
     /// Keeps the report beside the release that it is about. Nothing depends on it, so nothing fails for its want.
-    async fn tell(&self, outcome: Outcome, report: &mut Report) {
+    async fn tell(&self, outcome: Outcome, report: &mut PublishReport) {
         report.outcome = outcome;
         let Some(id) = report.id.filter(|_| outcome != Outcome::Failed) else { return };
         if let Err(error) = self.state().put_report(id, report).await {
@@ -72,9 +76,9 @@ impl Under<'_> {
             && self.work.found.expired() == 0
     }
 
-    fn record(&self, id: ReleaseId, outcome: Option<Outcome>, report: &Report) -> Release {
+    fn record(&self, id: ReleaseId, outcome: Option<Outcome>, report: &PublishReport) -> ReleaseRecord {
         let (request, plan) = (self.work.request, self.plan());
-        Release {
+        ReleaseRecord {
             format: FORMAT,
             id,
             site: request.site.clone(),
@@ -93,9 +97,9 @@ impl Under<'_> {
         }
     }
 
-    fn past(&self, id: ReleaseId, manifest: ReleaseId) -> Past {
+    fn past(&self, id: ReleaseId, manifest: ReleaseId) -> ReleaseEntry {
         let request = self.work.request;
-        Past {
+        ReleaseEntry {
             id,
             release: request.release.clone(),
             cause: request.cause.clone(),
@@ -106,7 +110,7 @@ impl Under<'_> {
     }
 
     /// The site is what it should be already: the release is remembered, and what distributions are owed is sent again.
-    async fn unchanged(&self, report: &mut Report) -> Result<Outcome, PublishError> {
+    async fn unchanged(&self, report: &mut PublishReport) -> Result<Outcome, PublishError> {
         let id = self.history().next;
         let (Some(before), Some(manifest)) = (self.history().pointer.as_ref(), self.history().manifest()) else {
             return Ok(Outcome::Unchanged);
@@ -141,11 +145,11 @@ impl Under<'_> {
         })
     }
 
-    async fn carry_out(&self, report: &mut Report) -> Result<Outcome, PublishError> {
+    async fn carry_out(&self, report: &mut PublishReport) -> Result<Outcome, PublishError> {
         let publisher = self.work.publisher;
         let id = self.history().next;
         report.id = Some(id);
-        let mut clock = Clock::default();
+        let mut clock = Stopwatch::default();
         let owed = self.owed().await?;
         let writing = publisher.writing(self.plan(), self.work.request, self.work.site).await?;
 
@@ -189,12 +193,12 @@ impl Under<'_> {
 
     /// A run that could not write everything. What it touched is the next run's to finish; where it touched nothing, it
     /// never was.
-    async fn failed(&self, mut record: Release, report: &Report) -> Outcome {
+    async fn failed(&self, mut record: ReleaseRecord, report: &PublishReport) -> Outcome {
         let outcome = if report.done.touched() { Outcome::Partial } else { Outcome::Failed };
         record.outcome = Some(outcome);
         let id = record.id;
         let told = if outcome == Outcome::Failed && report.done.preserved == 0 {
-            self.state().forget(&[(id, File::Release), (id, File::Plan)], &[]).await
+            self.state().forget(&[(id, ReleaseFile::Release), (id, ReleaseFile::Plan)], &[]).await
         } else {
             self.state().put_release(&record, false).await
         };
@@ -205,7 +209,7 @@ impl Under<'_> {
     }
 
     /// What each distribution has to forget: what this run changed, and what runs that did not finish may have.
-    async fn batches(&self, cloudfront: &CloudFront, id: ReleaseId, owed: &[Owed]) -> Vec<Batch> {
+    async fn batches(&self, cloudfront: &CloudFront, id: ReleaseId, owed: &[Owed]) -> Vec<InvalidationRequest> {
         let site = self.work.site;
         let changed: BTreeSet<&str> = self
             .plan()
@@ -216,7 +220,7 @@ impl Under<'_> {
             .collect();
         let changed: Vec<&str> = changed.into_iter().collect();
         let free = FREE_PATHS.saturating_sub(self.paths_sent().await);
-        let first: Vec<Batch> =
+        let first: Vec<InvalidationRequest> =
             owed.iter().filter(|owed| owed.unsent).flat_map(|owed| owed.batches.iter().cloned()).collect();
         let known = (self.work.desired.as_ref(), self.work.found);
         invalidate::plan(cloudfront, site, &id.to_string(), (&changed, &first), known, free).await
@@ -234,12 +238,16 @@ impl Under<'_> {
         }
     }
 
-    async fn move_pointer(&self, id: ReleaseId, record: &Release) -> Result<(Pointer, ETag), PublishError> {
+    async fn move_pointer(
+        &self,
+        id: ReleaseId,
+        record: &ReleaseRecord,
+    ) -> Result<(ReleasePointer, ETag), PublishError> {
         let before = self.history().pointer.as_ref();
         let old = before.map(|(pointer, _)| pointer);
-        let mut releases: Vec<Past> = old.map(|pointer| pointer.releases.clone()).unwrap_or_default();
+        let mut releases: Vec<ReleaseEntry> = old.map(|pointer| pointer.releases.clone()).unwrap_or_default();
         for run in self.history().unfinished.runs() {
-            releases.push(Past { manifest: None, ..self.past(*run, id) });
+            releases.push(ReleaseEntry { manifest: None, ..self.past(*run, id) });
         }
         releases.retain(|past| past.id >= self.past.horizon);
         if !self.past.another {
@@ -251,7 +259,7 @@ impl Under<'_> {
         let mut owed = old.map(|pointer| pointer.owed.clone()).unwrap_or_default();
         owed.extend((!record.invalidations.is_empty()).then_some(id));
         let passed = old.map(|pointer| pointer.passed.clone()).unwrap_or_default();
-        let pointer = Pointer { format: FORMAT, fence: self.count, releases, owed, settled: false, passed };
+        let pointer = ReleasePointer { format: FORMAT, fence: self.count, releases, owed, settled: false, passed };
         self.fence.check()?;
         let etag = self.state().move_pointer(&pointer, before.map(|(_, etag)| etag)).await?;
         Ok((pointer, etag))

@@ -6,21 +6,21 @@ use futures::TryStreamExt;
 use futures::stream::BoxStream;
 use serde::Serialize;
 use tidegate_core::config::Site;
-use tidegate_core::lease::Lease;
-use tidegate_core::manifest::{Record, Standing as Place};
-use tidegate_core::release::{Past, Pointer, Release, ReleaseId};
+use tidegate_core::lease::LeaseRecord;
+use tidegate_core::manifest::{ManifestRecord, RecordState as Place};
+use tidegate_core::release::{ReleaseEntry, ReleaseId, ReleasePointer, ReleaseRecord};
 
 use super::{PublishError, Publisher};
-use crate::state::{State, StateError};
+use crate::state::{StateError, StateStore};
 
 /// How a site stands.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Status {
+pub struct SiteStatus {
     /// The live release; nothing before the first.
-    pub live: Option<Past>,
+    pub live: Option<ReleaseEntry>,
     /// Releases that are kept, the live one last.
-    pub releases: Vec<Past>,
+    pub releases: Vec<ReleaseEntry>,
     /// Releases whose distributions were not all told yet.
     pub owed: Vec<ReleaseId>,
     /// Runs that wrote and did not finish; the next publish finishes their work.
@@ -28,15 +28,15 @@ pub struct Status {
     /// Whether everything that follows a release was done.
     pub settled: bool,
     /// Who publishes right now.
-    pub lease: Option<Lease>,
+    pub lease: Option<LeaseRecord>,
     /// The latest requests that changed nothing.
-    pub passed: Vec<tidegate_core::release::Passed>,
+    pub passed: Vec<tidegate_core::release::SkippedRequest>,
 }
 
 /// How two releases differ.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Comparison {
+pub struct ReleaseComparison {
     /// The one.
     pub from: ReleaseId,
     /// The other.
@@ -65,7 +65,7 @@ pub struct ReleaseChange {
 }
 
 impl Publisher {
-    fn states(&self, site: &Site) -> Result<State, PublishError> {
+    fn states(&self, site: &Site) -> Result<StateStore, PublishError> {
         self.state(site).ok_or_else(|| PublishError::NoReleases(site.name.to_string()))
     }
 
@@ -73,12 +73,12 @@ impl Publisher {
     ///
     /// # Errors
     /// [`PublishError`].
-    pub async fn status(&self, site: &Site) -> Result<Status, PublishError> {
+    pub async fn status(&self, site: &Site) -> Result<SiteStatus, PublishError> {
         let state = self.states(site)?;
         let (history, lease) = tokio::try_join!(state.history(), state.holder())?;
         let pointer = history.pointer.as_ref().map(|(pointer, _)| pointer);
-        Ok(Status {
-            live: pointer.and_then(Pointer::live).cloned(),
+        Ok(SiteStatus {
+            live: pointer.and_then(ReleasePointer::live).cloned(),
             releases: pointer.map(|pointer| pointer.releases.clone()).unwrap_or_default(),
             owed: pointer.map(|pointer| pointer.owed.clone()).unwrap_or_default(),
             unfinished: history.unfinished.runs().to_vec(),
@@ -92,7 +92,7 @@ impl Publisher {
     ///
     /// # Errors
     /// [`PublishError::UnknownRelease`] where it is not kept.
-    pub async fn release(&self, site: &Site, id: ReleaseId) -> Result<Release, PublishError> {
+    pub async fn release(&self, site: &Site, id: ReleaseId) -> Result<ReleaseRecord, PublishError> {
         let found = self.states(site)?.release(id).await?;
         found.ok_or_else(|| PublishError::UnknownRelease(site.name.to_string(), id))
     }
@@ -101,7 +101,7 @@ impl Publisher {
     ///
     /// # Errors
     /// [`PublishError`] where it is not kept.
-    pub async fn earlier(&self, site: &Site, wanted: Option<ReleaseId>) -> Result<Past, PublishError> {
+    pub async fn earlier(&self, site: &Site, wanted: Option<ReleaseId>) -> Result<ReleaseEntry, PublishError> {
         let status = self.status(site).await?;
         let name = || site.name.to_string();
         let Some(live) = status.live else { return Err(PublishError::NotReleased(name())) };
@@ -119,11 +119,16 @@ impl Publisher {
     ///
     /// # Errors
     /// [`PublishError`] where one of them is not kept.
-    pub async fn compare(&self, site: &Site, from: ReleaseId, to: ReleaseId) -> Result<Comparison, PublishError> {
+    pub async fn compare(
+        &self,
+        site: &Site,
+        from: ReleaseId,
+        to: ReleaseId,
+    ) -> Result<ReleaseComparison, PublishError> {
         let state = self.states(site)?;
         let (one, other) = (self.earlier(site, Some(from)).await?, self.earlier(site, Some(to)).await?);
-        let mut before = Live::open(&state, one.manifest.unwrap_or(from)).await?;
-        let mut after = Live::open(&state, other.manifest.unwrap_or(to)).await?;
+        let mut before = LiveRelease::open(&state, one.manifest.unwrap_or(from)).await?;
+        let mut after = LiveRelease::open(&state, other.manifest.unwrap_or(to)).await?;
         let (mut changes, mut same) = (Vec::new(), 0);
         let (mut a, mut b) = (before.next().await?, after.next().await?);
         loop {
@@ -148,22 +153,22 @@ impl Publisher {
                 }
             }
         }
-        Ok(Comparison { from, to, changes, same })
+        Ok(ReleaseComparison { from, to, changes, same })
     }
 }
 
 /// What is live in a manifest, record by record.
-struct Live {
-    stream: BoxStream<'static, Result<Vec<Record>, StateError>>,
-    ready: std::vec::IntoIter<Record>,
+struct LiveRelease {
+    stream: BoxStream<'static, Result<Vec<ManifestRecord>, StateError>>,
+    ready: std::vec::IntoIter<ManifestRecord>,
 }
 
-impl Live {
-    async fn open(state: &State, id: ReleaseId) -> Result<Self, StateError> {
+impl LiveRelease {
+    async fn open(state: &StateStore, id: ReleaseId) -> Result<Self, StateError> {
         Ok(Self { stream: state.manifest(id).await?, ready: Vec::new().into_iter() })
     }
 
-    async fn next(&mut self) -> Result<Option<Record>, StateError> {
+    async fn next(&mut self) -> Result<Option<ManifestRecord>, StateError> {
         loop {
             match self.ready.find(|record| record.standing == Place::Live) {
                 Some(record) => return Ok(Some(record)),
@@ -176,7 +181,7 @@ impl Live {
     }
 }
 
-fn change(old: Option<&Record>, new: Option<&Record>) -> ReleaseChange {
+fn change(old: Option<&ManifestRecord>, new: Option<&ManifestRecord>) -> ReleaseChange {
     use tidegate_core::identity::Sameness;
     let key = old.or(new).map(|record| record.key.to_string()).unwrap_or_default();
     let (before, after) = (old.map(|record| record.size), new.map(|record| record.size));

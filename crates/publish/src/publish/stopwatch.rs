@@ -8,18 +8,18 @@ use std::time::Instant;
 use crate::progress::Stage;
 
 /// Measures stages.
-pub(super) struct Clock {
+pub(super) struct Stopwatch {
     since: Instant,
     laps: BTreeMap<String, u64>,
 }
 
-impl Default for Clock {
+impl Default for Stopwatch {
     fn default() -> Self {
         Self { since: Instant::now(), laps: BTreeMap::new() }
     }
 }
 
-impl Clock {
+impl Stopwatch {
     /// Ends a stage; in milliseconds.
     pub(super) fn lap(&mut self, stage: Stage) -> u64 {
         let milliseconds = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);

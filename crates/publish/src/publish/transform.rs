@@ -8,49 +8,49 @@ use futures::TryStreamExt;
 use futures::stream::{self, BoxStream, StreamExt};
 use tidegate_core::artifact::Fingerprint;
 use tidegate_core::config::Site;
-use tidegate_core::desired::Desired;
+use tidegate_core::desired::DesiredSite;
 use tidegate_core::finding::Finding;
 use tidegate_core::location::{Location, Source};
-use tidegate_core::manifest::Record;
-use tidegate_core::plugin_usage::Usage;
+use tidegate_core::manifest::ManifestRecord;
+use tidegate_core::plugin_usage::PluginUsage;
 use tidegate_core::release::{ReleaseId, fetched};
-use tidegate_core::request::Request;
+use tidegate_core::request::PublishRequest;
 use tidegate_core::restore::Restoration;
 use tidegate_host::sync::{self, Trace};
 
-use super::stopwatch::Clock;
-use super::{PublishError, Publisher, Standing, blocking, facts, publishes_state};
-use crate::plugins::Chain;
-use crate::progress::{Event, Stage};
+use super::stopwatch::Stopwatch;
+use super::{PublishError, Publisher, ReleaseContext, blocking, facts, publishes_state};
+use crate::plugins::SitePlugins;
+use crate::progress::{ProgressEvent, Stage};
 use crate::s3::S3;
 use crate::source::content::SourceContent;
-use crate::source::release::Released;
+use crate::source::release::ReleaseSource;
 use crate::source::storage::Objects;
-use crate::source::{self, Reader};
+use crate::source::{self, SourceReader};
 use crate::state::StateError;
 
 /// What the site should be, and how its bodies are read.
-pub(super) struct Shaped {
-    pub(super) desired: Desired,
-    pub(super) reader: Reader,
+pub(super) struct TransformedSource {
+    pub(super) desired: DesiredSite,
+    pub(super) reader: SourceReader,
     pub(super) fingerprint: Fingerprint,
     /// Objects of the source, before any plugin.
     pub(super) unshaped: u64,
     pub(super) findings: Vec<Finding>,
-    pub(super) usage: Vec<Usage>,
+    pub(super) usage: Vec<PluginUsage>,
 }
 
 impl Publisher {
     /// Opens the source and lets sync plugins shape it.
     pub(super) async fn shape(
         &self,
-        chain: &Chain,
-        past: Option<&Standing>,
-        request: &Request,
+        chain: &SitePlugins,
+        past: Option<&ReleaseContext>,
+        request: &PublishRequest,
         site: &Site,
         trace: Trace,
-        clock: &mut Clock,
-    ) -> Result<Shaped, PublishError> {
+        clock: &mut Stopwatch,
+    ) -> Result<TransformedSource, PublishError> {
         if let Source::Release(id) = &request.source {
             let past = past.ok_or_else(|| PublishError::NoReleases(request.site.clone()))?;
             let shaped = self.restore(past, *id, site).await?;
@@ -66,7 +66,7 @@ impl Publisher {
         let opened = source::open(&request.source, &objects, &self.options).await?;
         clock.lap(Stage::Open);
 
-        self.observer.hear(Event::Stage(Stage::Shape));
+        self.observer.hear(ProgressEvent::Stage(Stage::Shape));
         let unshaped = opened.artifact.len() as u64;
         let fingerprint = opened.artifact.fingerprint().clone();
         let (chain, facts, reader) = (chain.clone(), facts(request), opened.reader.clone());
@@ -75,7 +75,7 @@ impl Publisher {
             blocking(move || sync::shape(&chain.sync, &artifact, &facts, &SourceContent::new(reader, handle), trace));
         let shaped = shaped.await??;
         clock.lap(Stage::Shape);
-        Ok(Shaped {
+        Ok(TransformedSource {
             desired: shaped.desired,
             reader: opened.reader,
             fingerprint,
@@ -86,7 +86,12 @@ impl Publisher {
     }
 
     /// An earlier release, as its manifest has it.
-    async fn restore(&self, past: &Standing, id: ReleaseId, site: &Site) -> Result<Shaped, PublishError> {
+    async fn restore(
+        &self,
+        past: &ReleaseContext,
+        id: ReleaseId,
+        site: &Site,
+    ) -> Result<TransformedSource, PublishError> {
         let known = past.history.pointer.as_ref().and_then(|(pointer, _)| pointer.release(id));
         let manifest = known.and_then(|release| release.manifest);
         let manifest = manifest.ok_or_else(|| PublishError::UnknownRelease(site.name.to_string(), id))?;
@@ -104,17 +109,17 @@ impl Publisher {
         }
         let (desired, bodies, fingerprint) = restoration.finish(&manifest.to_string()).map_err(refused)?;
         let objects: Arc<dyn Objects> = Arc::new(S3::new(&self.connection));
-        let released = Released::new(objects, site.target.clone(), past.state.bodies(), bodies);
+        let released = ReleaseSource::new(objects, site.target.clone(), past.state.bodies(), bodies);
         let unshaped = desired.entries().len() as u64;
-        let reader = Reader::Released(Arc::new(released));
-        Ok(Shaped { desired, reader, fingerprint, unshaped, findings: Vec::new(), usage: Vec::new() })
+        let reader = SourceReader::Released(Arc::new(released));
+        Ok(TransformedSource { desired, reader, fingerprint, unshaped, findings: Vec::new(), usage: Vec::new() })
     }
 
     /// The records of the live release; none where there is none, or where every object is to be looked at.
     pub(super) async fn records(
         &self,
-        past: Option<&Standing>,
-    ) -> Result<BoxStream<'static, Result<Vec<Record>, StateError>>, PublishError> {
+        past: Option<&ReleaseContext>,
+    ) -> Result<BoxStream<'static, Result<Vec<ManifestRecord>, StateError>>, PublishError> {
         match past.and_then(|past| Some((past, past.history.manifest()?))) {
             Some((past, manifest)) => Ok(past.state.manifest(manifest).await?),
             None => Ok(stream::empty().boxed()),

@@ -6,31 +6,31 @@ use std::sync::Arc;
 
 use tidegate_core::approval::Approved;
 use tidegate_core::config::Site;
-use tidegate_core::desired::Desired;
+use tidegate_core::desired::DesiredSite;
 use tidegate_core::plan::Plan;
-use tidegate_core::release::Pointer;
-use tidegate_core::request::Request;
-use tidegate_core::site_state::Site as SiteState;
+use tidegate_core::release::ReleasePointer;
+use tidegate_core::request::PublishRequest;
+use tidegate_core::site_state::SiteState;
 
-use super::{Publisher, Standing};
-use crate::source::Reader;
-use crate::state::{Fence, History, State};
+use super::{Publisher, ReleaseContext};
+use crate::source::SourceReader;
+use crate::state::{Fence, History, StateStore};
 
 /// What a release is made from.
 pub(super) struct Work<'a> {
     pub(super) publisher: &'a Publisher,
-    pub(super) request: &'a Request,
+    pub(super) request: &'a PublishRequest,
     pub(super) site: &'a Site,
     pub(super) approved: &'a Approved,
-    pub(super) desired: &'a Arc<Desired>,
+    pub(super) desired: &'a Arc<DesiredSite>,
     pub(super) found: &'a SiteState,
-    pub(super) reader: Reader,
+    pub(super) reader: SourceReader,
 }
 
 /// A release under way, with the lease.
 pub(super) struct Under<'a> {
     pub(super) work: &'a Work<'a>,
-    pub(super) past: &'a Standing,
+    pub(super) past: &'a ReleaseContext,
     pub(super) fence: &'a Fence,
     /// The lease's fencing counter.
     pub(super) count: u64,
@@ -41,7 +41,7 @@ impl Under<'_> {
         self.work.approved.plan()
     }
 
-    pub(super) fn state(&self) -> &State {
+    pub(super) fn state(&self) -> &StateStore {
         &self.past.state
     }
 
@@ -49,7 +49,7 @@ impl Under<'_> {
         &self.past.history
     }
 
-    pub(super) fn pointer(&self) -> Option<&Pointer> {
+    pub(super) fn pointer(&self) -> Option<&ReleasePointer> {
         self.history().pointer.as_ref().map(|(pointer, _)| pointer)
     }
 }

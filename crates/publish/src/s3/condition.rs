@@ -4,7 +4,7 @@ use tidegate_core::identity::ETag;
 
 /// When an object may be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Condition<'a> {
+pub enum PutCondition<'a> {
     /// Only if there is none.
     Absent,
     /// Only while it is in this state.

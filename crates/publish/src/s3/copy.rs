@@ -3,17 +3,17 @@
 use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedPart, MetadataDirective, TaggingDirective};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use tidegate_core::headers::HeaderName;
-use tidegate_core::identity::{ETag, Identity};
+use tidegate_core::headers::ObjectHeader;
+use tidegate_core::identity::{ContentIdentity, ETag};
 use tidegate_core::location::{Bucket, Location};
 use tidegate_core::policy_document::MAX_COPY_BYTES;
 use tidegate_core::put_options::{SHA256_METADATA, SOURCE_ETAG_METADATA};
-use tidegate_core::succession::Written;
+use tidegate_core::succession::WrittenObject;
 
-use super::condition::Condition;
-use super::put::{Dress, dressed, expires, written};
+use super::condition::PutCondition;
+use super::put::{PutOptions, dressed, expires, written};
 use super::{S3, whole};
-use crate::aws_error::CloudError;
+use crate::aws_error::AwsError;
 
 /// What a URL path may hold unencoded.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -58,15 +58,15 @@ impl S3 {
     /// the copy can be compared later even where its ETag is no MD5.
     ///
     /// # Errors
-    /// [`CloudError`]; [`CloudError::is_condition_failed`] where the source was replaced.
+    /// [`AwsError`]; [`AwsError::is_condition_failed`] where the source was replaced.
     pub(crate) async fn copy(
         &self,
         from: CopySource<'_>,
         to: &Location,
         key: &str,
-        identity: &Identity,
-        dress: Dress<'_>,
-    ) -> Result<Written, CloudError> {
+        identity: &ContentIdentity,
+        dress: PutOptions<'_>,
+    ) -> Result<WrittenObject, AwsError> {
         if from.size > from.limit {
             return self.copy_parts(from, to, key, identity, dress).await;
         }
@@ -85,7 +85,7 @@ impl S3 {
             .mutate_request(expires(dress.headers))
             .send()
             .await
-            .map_err(|error| CloudError::new("CopyObject", key, &error))?;
+            .map_err(|error| AwsError::new("CopyObject", key, &error))?;
         let etag = answer.copy_object_result().and_then(|result| result.e_tag());
         Ok(written(etag, answer.server_side_encryption(), answer.ssekms_key_id(), dress))
     }
@@ -95,20 +95,20 @@ impl S3 {
         from: CopySource<'_>,
         to: &Location,
         key: &str,
-        identity: &Identity,
-        dress: Dress<'_>,
-    ) -> Result<Written, CloudError> {
+        identity: &ContentIdentity,
+        dress: PutOptions<'_>,
+    ) -> Result<WrittenObject, AwsError> {
         let tags = if from.tags { self.tags(&from).await? } else { None };
         let upload = self.create_upload(to, key, dress, kept(identity, from.etag, true), tags).await?;
         let part = COPY_PART.min(from.limit.max(1));
         let ranges = (0..from.size.div_ceil(part)).map(|at| (at, at * part, ((at + 1) * part).min(from.size)));
         let upload_id = upload.as_str();
-        let parts: Result<Vec<CompletedPart>, CloudError> = stream::iter(ranges)
+        let parts: Result<Vec<CompletedPart>, AwsError> = stream::iter(ranges)
             .map(|(at, start, end)| self.copy_part(from, to, key, upload_id, at, (start, end)))
             .buffer_unordered(PARTS_IN_FLIGHT)
             .try_collect()
             .await;
-        self.finish_upload(to, key, &upload, parts, dress, Condition::Whatever).await
+        self.finish_upload(to, key, &upload, parts, dress, PutCondition::Whatever).await
     }
 
     async fn copy_part(
@@ -119,7 +119,7 @@ impl S3 {
         upload: &str,
         at: u64,
         (start, end): (u64, u64),
-    ) -> Result<CompletedPart, CloudError> {
+    ) -> Result<CompletedPart, AwsError> {
         let number = i32::try_from(at + 1).unwrap_or(i32::MAX);
         let answer = self
             .client
@@ -133,13 +133,13 @@ impl S3 {
             .copy_source_range(format!("bytes={start}-{}", end.saturating_sub(1)))
             .send()
             .await
-            .map_err(|error| CloudError::new("UploadPartCopy", key, &error))?;
+            .map_err(|error| AwsError::new("UploadPartCopy", key, &error))?;
         let etag = answer.copy_part_result.and_then(|result| result.e_tag);
         Ok(CompletedPart::builder().part_number(number).set_e_tag(etag).build())
     }
 
     /// The source's tags as a query, where it has any: a copy in parts does not bring them along by itself.
-    async fn tags(&self, from: &CopySource<'_>) -> Result<Option<String>, CloudError> {
+    async fn tags(&self, from: &CopySource<'_>) -> Result<Option<String>, AwsError> {
         let answer = self
             .client
             .get_object_tagging()
@@ -147,7 +147,7 @@ impl S3 {
             .key(from.key)
             .send()
             .await
-            .map_err(|error| CloudError::new("GetObjectTagging", from.key, &error))?;
+            .map_err(|error| AwsError::new("GetObjectTagging", from.key, &error))?;
         let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
         let pairs: Vec<String> =
             answer.tag_set().iter().map(|tag| format!("{}={}", encoded(tag.key()), encoded(tag.value()))).collect();
@@ -158,7 +158,7 @@ impl S3 {
 /// What must be kept with a copy so that the next run can compare it. Where its SHA-256 is known: that, unless S3 keeps
 /// one or the ETag will be the source's MD5. Else the ETag of the staged object, also where it looks like an MD5: under
 /// SSE-KMS it is none, and only a HEAD of the staged object would tell.
-fn kept(identity: &Identity, etag: &ETag, parts: bool) -> Option<(String, String)> {
+fn kept(identity: &ContentIdentity, etag: &ETag, parts: bool) -> Option<(String, String)> {
     match identity.sha256 {
         Some(_) if !parts && etag.as_md5().is_some() => None,
         Some(digest) => Some((SHA256_METADATA.to_owned(), hex::encode(digest))),

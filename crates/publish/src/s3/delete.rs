@@ -8,7 +8,7 @@ use tidegate_core::key::StoredKey;
 use tidegate_core::location::Location;
 
 use super::{S3, whole};
-use crate::aws_error::CloudError;
+use crate::aws_error::AwsError;
 
 /// What became of one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub(crate) enum DeleteOutcome {
     /// It was replaced since the plan was made, so it was left alone.
     Replaced,
     /// It is still there.
-    Failed(CloudError),
+    Failed(AwsError),
 }
 
 impl S3 {
@@ -40,7 +40,7 @@ impl S3 {
             .map(|(key, _)| {
                 outcomes.remove(key).unwrap_or_else(|| {
                     let why = "the answer does not say what became of it";
-                    DeleteOutcome::Failed(CloudError::malformed("DeleteObjects", key.as_str(), why))
+                    DeleteOutcome::Failed(AwsError::malformed("DeleteObjects", key.as_str(), why))
                 })
             })
             .collect()
@@ -65,8 +65,8 @@ impl S3 {
                 .delete(request)
                 .send()
                 .await
-                .map_err(|error| CloudError::new("DeleteObjects", from.to_string(), &error)),
-            Err(error) => Err(CloudError::malformed("DeleteObjects", from.to_string(), error.to_string())),
+                .map_err(|error| AwsError::new("DeleteObjects", from.to_string(), &error)),
+            Err(error) => Err(AwsError::malformed("DeleteObjects", from.to_string(), error.to_string())),
         };
         let answer = match answer {
             Ok(answer) => answer,
@@ -90,7 +90,7 @@ impl S3 {
             let outcome = match code {
                 "PreconditionFailed" => DeleteOutcome::Replaced,
                 "NoSuchKey" => DeleteOutcome::Deleted,
-                _ => DeleteOutcome::Failed(CloudError::of_key("DeleteObjects", key.as_str(), code, refused.message())),
+                _ => DeleteOutcome::Failed(AwsError::of_key("DeleteObjects", key.as_str(), code, refused.message())),
             };
             outcomes.insert(key, outcome);
         }
@@ -105,7 +105,7 @@ impl S3 {
             .if_match(etag.quoted())
             .send()
             .await;
-        match answer.map_err(|error| CloudError::new("DeleteObject", key.as_str(), &error)) {
+        match answer.map_err(|error| AwsError::new("DeleteObject", key.as_str(), &error)) {
             Ok(_) => DeleteOutcome::Deleted,
             Err(error) if error.is_condition_failed() => DeleteOutcome::Replaced,
             Err(error) if error.is_not_found() => DeleteOutcome::Deleted,

@@ -5,15 +5,15 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedPart, Delete, ObjectIdentifier};
 use bytes::{Bytes, BytesMut};
 use futures::stream::{FuturesUnordered, Stream, StreamExt, TryStreamExt};
-use tidegate_core::headers::Headers;
+use tidegate_core::headers::ObjectHeaders;
 use tidegate_core::identity::ETag;
 use tidegate_core::location::{Bucket, Location};
-use tidegate_core::put_options::Writing;
+use tidegate_core::put_options::ObjectSettings;
 
-use super::condition::Condition;
-use super::put::Dress;
+use super::condition::PutCondition;
+use super::put::PutOptions;
 use super::{S3, whole};
-use crate::aws_error::CloudError;
+use crate::aws_error::AwsError;
 
 /// Largest document, in bytes.
 const MAX_DOCUMENT: u64 = 64 * 1024 * 1024;
@@ -29,9 +29,9 @@ impl S3 {
     ///
     /// Those who may list only below a prefix are refused a key that is not there, as if they might not read it: whether it
     /// is, they learn by listing it.
-    async fn get(&self, bucket: &Bucket, key: &str) -> Result<Option<GetObjectOutput>, CloudError> {
+    async fn get(&self, bucket: &Bucket, key: &str) -> Result<Option<GetObjectOutput>, AwsError> {
         let answer = self.client.get_object().bucket(bucket.as_str()).key(key).send().await;
-        match answer.map_err(|error| CloudError::new("GetObject", key, &error)) {
+        match answer.map_err(|error| AwsError::new("GetObject", key, &error)) {
             Ok(answer) => Ok(Some(answer)),
             Err(error) if error.code.as_deref() == Some("NoSuchKey") => Ok(None),
             Err(error) => self.unless_absent(bucket, key, error).await,
@@ -43,15 +43,15 @@ impl S3 {
         &self,
         bucket: &Bucket,
         key: &str,
-        error: CloudError,
-    ) -> Result<Option<T>, CloudError> {
+        error: AwsError,
+    ) -> Result<Option<T>, AwsError> {
         let absent = error.is_denied() && self.is_absent(bucket, key).await.unwrap_or_default();
         if absent { Ok(None) } else { Err(error) }
     }
 
-    async fn is_absent(&self, bucket: &Bucket, key: &str) -> Result<bool, CloudError> {
+    async fn is_absent(&self, bucket: &Bucket, key: &str) -> Result<bool, AwsError> {
         let request = self.client.list_objects_v2().bucket(bucket.as_str()).prefix(key).max_keys(1);
-        let answer = request.send().await.map_err(|error| CloudError::new("ListObjectsV2", key, &error))?;
+        let answer = request.send().await.map_err(|error| AwsError::new("ListObjectsV2", key, &error))?;
         // The key itself sorts before everything that only begins with it.
         Ok(answer.contents().first().is_none_or(|object| object.key() != Some(key)))
     }
@@ -59,58 +59,58 @@ impl S3 {
     /// A document and its state; nothing where there is none.
     ///
     /// # Errors
-    /// [`CloudError`].
-    pub async fn document(&self, bucket: &Bucket, key: &str) -> Result<Option<(Bytes, ETag)>, CloudError> {
+    /// [`AwsError`].
+    pub async fn document(&self, bucket: &Bucket, key: &str) -> Result<Option<(Bytes, ETag)>, AwsError> {
         let Some(answer) = self.get(bucket, key).await? else { return Ok(None) };
         let size = u64::try_from(answer.content_length().unwrap_or_default()).unwrap_or_default();
         if size > MAX_DOCUMENT {
-            return Err(CloudError::malformed("GetObject", key, format!("it has {size} bytes, which no state has")));
+            return Err(AwsError::malformed("GetObject", key, format!("it has {size} bytes, which no state has")));
         }
         let etag = ETag::new(answer.e_tag().unwrap_or_default());
         let body = answer.body.collect().await;
         let body =
-            body.map_err(|error| CloudError::malformed("GetObject", key, format!("the body broke off: {error}")))?;
+            body.map_err(|error| AwsError::malformed("GetObject", key, format!("the body broke off: {error}")))?;
         Ok(Some((body.into_bytes(), etag)))
     }
 
     /// Writes a document and returns its new state.
     ///
     /// # Errors
-    /// [`CloudError`]; [`CloudError::is_condition_failed`] where the condition did not hold, also where this very write
+    /// [`AwsError`]; [`AwsError::is_condition_failed`] where the condition did not hold, also where this very write
     /// had been done and its answer was lost.
     pub async fn put_document(
         &self,
         bucket: &Bucket,
         key: &str,
         bytes: Bytes,
-        condition: Condition<'_>,
-    ) -> Result<ETag, CloudError> {
+        condition: PutCondition<'_>,
+    ) -> Result<ETag, AwsError> {
         let request = self.client.put_object().bucket(bucket.as_str()).key(key).body(ByteStream::from(bytes));
         let request = match condition {
-            Condition::Absent => request.if_none_match("*"),
-            Condition::Is(etag) => request.if_match(etag.quoted()),
-            Condition::Whatever => request,
+            PutCondition::Absent => request.if_none_match("*"),
+            PutCondition::Is(etag) => request.if_match(etag.quoted()),
+            PutCondition::Whatever => request,
         };
-        let answer = request.send().await.map_err(|error| CloudError::new("PutObject", key, &error))?;
+        let answer = request.send().await.map_err(|error| AwsError::new("PutObject", key, &error))?;
         Ok(ETag::new(answer.e_tag().unwrap_or_default()))
     }
 
     /// Reads an object as a stream; nothing where there is none.
     ///
     /// # Errors
-    /// [`CloudError`].
+    /// [`AwsError`].
     pub async fn stream(
         &self,
         bucket: &Bucket,
         key: &str,
-    ) -> Result<Option<impl Stream<Item = Result<Bytes, CloudError>> + Send + use<>>, CloudError> {
+    ) -> Result<Option<impl Stream<Item = Result<Bytes, AwsError>> + Send + use<>>, AwsError> {
         let Some(answer) = self.get(bucket, key).await? else { return Ok(None) };
         let key = key.to_owned();
         Ok(Some(futures::stream::unfold(answer.body, move |mut body| {
             let key = key.clone();
             async move {
                 let next = body.next().await?;
-                let told = |error| CloudError::malformed("GetObject", key, format!("the body broke off: {error}"));
+                let told = |error| AwsError::malformed("GetObject", key, format!("the body broke off: {error}"));
                 Some((next.map_err(told), body))
             }
         })))
@@ -119,14 +119,14 @@ impl S3 {
     /// Writes a stream of unknown length: in one request where it fits, else in parts.
     ///
     /// # Errors
-    /// [`CloudError`], or the stream's own; an upload in parts that fails is aborted first. Nothing of a stream that fails
+    /// [`AwsError`], or the stream's own; an upload in parts that fails is aborted first. Nothing of a stream that fails
     /// becomes an object.
-    pub async fn put_stream<E: From<CloudError>>(
+    pub async fn put_stream<E: From<AwsError>>(
         &self,
         to: &Location,
         key: &str,
         mut bytes: impl Stream<Item = Result<Bytes, E>> + Send + Unpin,
-        condition: Condition<'_>,
+        condition: PutCondition<'_>,
     ) -> Result<(), E> {
         let mut buffer = BytesMut::new();
         while buffer.len() < PART {
@@ -139,15 +139,15 @@ impl S3 {
                 }
             }
         }
-        let (headers, writing) = (Headers::default(), Writing::default());
-        let dress = Dress { headers: &headers, redirect: None, writing: &writing };
+        let (headers, writing) = (ObjectHeaders::default(), ObjectSettings::default());
+        let dress = PutOptions { headers: &headers, redirect: None, writing: &writing };
         let upload = self.create_upload(to, key, dress, None, None).await?;
         let parts = self.stream_parts(to, key, &upload, buffer, bytes).await;
         self.finish_upload(to, key, &upload, parts, dress, condition).await?;
         Ok(())
     }
 
-    async fn stream_parts<E: From<CloudError>>(
+    async fn stream_parts<E: From<AwsError>>(
         &self,
         to: &Location,
         key: &str,
@@ -183,20 +183,20 @@ impl S3 {
     /// Deletes objects of the state, whatever they are; what is not there is no error.
     ///
     /// # Errors
-    /// [`CloudError`] names the first that could not be deleted.
-    pub async fn forget(&self, bucket: &Bucket, keys: &[String]) -> Result<(), CloudError> {
+    /// [`AwsError`] names the first that could not be deleted.
+    pub async fn forget(&self, bucket: &Bucket, keys: &[String]) -> Result<(), AwsError> {
         for batch in keys.chunks(tidegate_core::put_options::MAX_DELETES) {
             let named: Result<Vec<ObjectIdentifier>, _> =
                 batch.iter().map(|key| ObjectIdentifier::builder().key(key).build()).collect();
             let request = named
                 .and_then(|named| Delete::builder().set_objects(Some(named)).quiet(true).build())
-                .map_err(|error| CloudError::malformed("DeleteObjects", bucket.as_str(), error.to_string()))?;
+                .map_err(|error| AwsError::malformed("DeleteObjects", bucket.as_str(), error.to_string()))?;
             let answer = self.client.delete_objects().bucket(bucket.as_str()).delete(request).send().await;
-            let answer = answer.map_err(|error| CloudError::new("DeleteObjects", bucket.as_str(), &error))?;
+            let answer = answer.map_err(|error| AwsError::new("DeleteObjects", bucket.as_str(), &error))?;
             if let Some(refused) = answer.errors().first() {
                 let key = refused.key().unwrap_or_default();
                 let why = refused.message().or(refused.code()).unwrap_or("refused");
-                return Err(CloudError::malformed("DeleteObjects", key, why));
+                return Err(AwsError::malformed("DeleteObjects", key, why));
             }
         }
         Ok(())

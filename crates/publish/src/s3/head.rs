@@ -4,18 +4,18 @@ use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::types::ChecksumMode;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use tidegate_core::headers::{HeaderName, Headers};
-use tidegate_core::identity::{ETag, Identity};
-use tidegate_core::listing::{Keeping, Observed};
+use tidegate_core::headers::{ObjectHeader, ObjectHeaders};
+use tidegate_core::identity::{ContentIdentity, ETag};
+use tidegate_core::listing::{ObservedObject, PreservedAttributes};
 use tidegate_core::location::Bucket;
 use tidegate_core::put_options::{SHA256_METADATA, SOURCE_ETAG_METADATA};
 
 use super::S3;
-use crate::aws_error::CloudError;
+use crate::aws_error::AwsError;
 
 /// What a HEAD tells of any object.
 #[derive(Debug, Clone)]
-pub(crate) struct Head {
+pub(crate) struct HeadAnswer {
     /// Bytes.
     pub size: u64,
     /// Its ETag.
@@ -23,15 +23,15 @@ pub(crate) struct Head {
     /// Its version, in a versioned bucket.
     pub version: Option<String>,
     /// Everything that a site's comparison needs.
-    pub observed: Observed,
+    pub observed: ObservedObject,
 }
 
 impl S3 {
     /// A HEAD of one object.
     ///
     /// # Errors
-    /// [`CloudError`]; a missing object is [`CloudError::is_not_found`], or denied where listing is not allowed.
-    pub(crate) async fn head(&self, bucket: &Bucket, key: &str) -> Result<Head, CloudError> {
+    /// [`AwsError`]; a missing object is [`AwsError::is_not_found`], or denied where listing is not allowed.
+    pub(crate) async fn head(&self, bucket: &Bucket, key: &str) -> Result<HeadAnswer, AwsError> {
         let answer = self
             .client
             .head_object()
@@ -40,8 +40,8 @@ impl S3 {
             .checksum_mode(ChecksumMode::Enabled)
             .send()
             .await
-            .map_err(|error| CloudError::new("HeadObject", key, &error))?;
-        Ok(Head {
+            .map_err(|error| AwsError::new("HeadObject", key, &error))?;
+        Ok(HeadAnswer {
             size: u64::try_from(answer.content_length().unwrap_or_default()).unwrap_or_default(),
             etag: ETag::new(answer.e_tag().unwrap_or_default()),
             version: answer.version_id().filter(|id| *id != "null").map(str::to_owned),
@@ -55,7 +55,7 @@ fn digest<const N: usize>(text: Option<&str>) -> Option<[u8; N]> {
     STANDARD.decode(text?).ok()?.try_into().ok()
 }
 
-fn observed(answer: &HeadObjectOutput) -> Observed {
+fn observed(answer: &HeadObjectOutput) -> ObservedObject {
     let metadata = answer.metadata().cloned().unwrap_or_default();
     let encryption = answer.server_side_encryption().map(|kind| kind.as_str().to_owned());
     let etag = ETag::new(answer.e_tag().unwrap_or_default());
@@ -69,14 +69,14 @@ fn observed(answer: &HeadObjectOutput) -> Observed {
     let opaque =
         metadata.get(SOURCE_ETAG_METADATA).cloned().or_else(|| md5.is_none().then(|| etag.as_str().to_owned()));
     let system = [
-        (HeaderName::CacheControl, answer.cache_control()),
-        (HeaderName::ContentDisposition, answer.content_disposition()),
-        (HeaderName::ContentEncoding, answer.content_encoding()),
-        (HeaderName::ContentLanguage, answer.content_language()),
-        (HeaderName::ContentType, answer.content_type()),
-        (HeaderName::Expires, answer.expires_string()),
+        (ObjectHeader::CacheControl, answer.cache_control()),
+        (ObjectHeader::ContentDisposition, answer.content_disposition()),
+        (ObjectHeader::ContentEncoding, answer.content_encoding()),
+        (ObjectHeader::ContentLanguage, answer.content_language()),
+        (ObjectHeader::ContentType, answer.content_type()),
+        (ObjectHeader::Expires, answer.expires_string()),
     ];
-    let keeping = Keeping {
+    let keeping = PreservedAttributes {
         storage_class: answer
             .storage_class()
             .map(|class| class.as_str().to_owned())
@@ -84,9 +84,9 @@ fn observed(answer: &HeadObjectOutput) -> Observed {
         encryption,
         kms_key: answer.ssekms_key_id().map(str::to_owned),
     };
-    Observed {
-        identity: Identity { sha256, md5, crc64nvme: digest(answer.checksum_crc64_nvme()), opaque },
-        headers: Headers::observed(
+    ObservedObject {
+        identity: ContentIdentity { sha256, md5, crc64nvme: digest(answer.checksum_crc64_nvme()), opaque },
+        headers: ObjectHeaders::observed(
             system.into_iter().filter_map(|(name, value)| Some((name, value?.to_owned()))),
             metadata,
         ),

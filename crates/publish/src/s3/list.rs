@@ -5,20 +5,20 @@ use std::borrow::Cow;
 use aws_sdk_s3::types::EncodingType;
 use percent_encoding::percent_decode_str;
 use tidegate_core::identity::ETag;
-use tidegate_core::listing::{Listed, ListingError};
+use tidegate_core::listing::{ListedObject, ListingError};
 use tidegate_core::location::Location;
 
 use super::S3;
-use crate::aws_error::CloudError;
+use crate::aws_error::AwsError;
 
 /// Objects of one page. S3's most. Source: Amazon S3 API reference, `ListObjectsV2`.
 const PAGE: i32 = 1000;
 
 /// One page of a listing.
 #[derive(Debug, Clone)]
-pub struct Page {
+pub struct ListPage {
     /// Its objects, relative to the prefix.
-    pub objects: Vec<Listed>,
+    pub objects: Vec<ListedObject>,
     /// How to ask for the next page; nothing on the last one.
     pub next: Option<String>,
 }
@@ -28,7 +28,7 @@ pub struct Page {
 pub enum ListError {
     /// A page could not be had.
     #[error(transparent)]
-    Cloud(#[from] CloudError),
+    Cloud(#[from] AwsError),
     /// The pages do not make a listing.
     #[error(transparent)]
     Listing(#[from] ListingError),
@@ -38,8 +38,8 @@ impl S3 {
     /// One page below a prefix, after the page that `token` follows.
     ///
     /// # Errors
-    /// [`CloudError`], also for an answer that claims more pages and does not say where.
-    pub async fn page(&self, location: &Location, token: Option<String>) -> Result<Page, CloudError> {
+    /// [`AwsError`], also for an answer that claims more pages and does not say where.
+    pub async fn page(&self, location: &Location, token: Option<String>) -> Result<ListPage, AwsError> {
         let subject = location.to_string();
         let answer = self
             .client
@@ -52,14 +52,10 @@ impl S3 {
             .set_continuation_token(token)
             .send()
             .await
-            .map_err(|error| CloudError::new("ListObjectsV2", &subject, &error))?;
+            .map_err(|error| AwsError::new("ListObjectsV2", &subject, &error))?;
         let next = match (answer.is_truncated(), answer.next_continuation_token) {
             (Some(true), None) => {
-                return Err(CloudError::malformed(
-                    "ListObjectsV2",
-                    subject,
-                    "the answer is cut and names no next page",
-                ));
+                return Err(AwsError::malformed("ListObjectsV2", subject, "the answer is cut and names no next page"));
             }
             (Some(true), token) => token,
             (_, _) => None,
@@ -71,7 +67,7 @@ impl S3 {
             let key =
                 object.key.as_deref().and_then(|key| if encoded { decoded(key) } else { Some(Cow::Borrowed(key)) });
             let Some(key) = key else {
-                return Err(CloudError::malformed(
+                return Err(AwsError::malformed(
                     "ListObjectsV2",
                     subject,
                     "the answer has an object without a readable key",
@@ -80,10 +76,10 @@ impl S3 {
             // The prefix itself can be an object: a directory marker.
             if let Some(key) = location.prefix.relative(&key) {
                 let size = u64::try_from(object.size.unwrap_or_default()).unwrap_or_default();
-                objects.push(Listed { key, size, etag: ETag::new(&object.e_tag.unwrap_or_default()) });
+                objects.push(ListedObject { key, size, etag: ETag::new(&object.e_tag.unwrap_or_default()) });
             }
         }
-        Ok(Page { objects, next })
+        Ok(ListPage { objects, next })
     }
 }
 

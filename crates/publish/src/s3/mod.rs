@@ -22,12 +22,12 @@ use aws_smithy_runtime_api::client::retries::classifiers::RetryClassifierPriorit
 use aws_smithy_types::retry::ErrorKind;
 use tidegate_core::location::Location;
 
-pub use condition::Condition;
+pub use condition::PutCondition;
 pub use copy::CopySource;
 pub(crate) use delete::DeleteOutcome;
 pub use list::ListError;
-pub use list::Page;
-pub(crate) use put::{BodyBytes, Dress, Opener};
+pub use list::ListPage;
+pub(crate) use put::{BodyBytes, Opener, PutOptions};
 
 use crate::connection::Connection;
 
@@ -46,7 +46,7 @@ impl S3 {
             .force_path_style(connection.path_style())
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
-            .retry_classifier(Conflict)
+            .retry_classifier(RetryConflicts)
             .build();
         Self { client: Client::from_conf(config) }
     }
@@ -66,9 +66,9 @@ fn whole(location: &Location, key: &str) -> String {
 /// A conditional write that raced another answers 409 and may be sent again; 412 may not.
 /// Source: Amazon S3 user guide, "Conditional requests".
 #[derive(Debug)]
-struct Conflict;
+struct RetryConflicts;
 
-impl ClassifyRetry for Conflict {
+impl ClassifyRetry for RetryConflicts {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
         match context.response().map(|response| response.status().as_u16()) {
             Some(409) => RetryAction::retryable_error(ErrorKind::TransientError),

@@ -8,7 +8,7 @@ use tidegate_core::key::StoredKey;
 use tidegate_core::location::{Bucket, Location};
 
 use super::{S3, whole};
-use crate::aws_error::CloudError;
+use crate::aws_error::AwsError;
 use crate::source::storage::{Head, Listed, ObjectBytes, Objects, Page, StagedObject, StorageError};
 
 #[async_trait]
@@ -40,7 +40,7 @@ impl Objects for S3 {
             .set_range(range.map(|range| format!("bytes={}-{}", range.start, range.end.saturating_sub(1))))
             .send()
             .await
-            .map_err(|error| told(object.place(), CloudError::new("GetObject", object.key.as_str(), &error)))?;
+            .map_err(|error| told(object.place(), AwsError::new("GetObject", object.key.as_str(), &error)))?;
         let place = object.place();
         let chunks = futures::stream::unfold((answer.body, place), |(mut body, place)| async move {
             let chunk = body.next().await?;
@@ -51,7 +51,7 @@ impl Objects for S3 {
     }
 }
 
-fn told(what: String, error: CloudError) -> StorageError {
+fn told(what: String, error: AwsError) -> StorageError {
     if error.is_not_found() {
         StorageError::Missing { what }
     } else if error.is_condition_failed() {

@@ -12,17 +12,17 @@ use bytes::{Bytes, BytesMut};
 use futures::stream::{BoxStream, FuturesUnordered, StreamExt, TryStreamExt};
 use http_body::Frame;
 use http_body_util::StreamBody;
-use tidegate_core::headers::{HeaderName, Headers};
-use tidegate_core::identity::{ETag, Identity};
-use tidegate_core::listing::Keeping;
+use tidegate_core::headers::{ObjectHeader, ObjectHeaders};
+use tidegate_core::identity::{ContentIdentity, ETag};
+use tidegate_core::listing::PreservedAttributes;
 use tidegate_core::location::Location;
-use tidegate_core::put_options::{MULTIPART_BYTES, SHA256_METADATA, Writing, part_bytes};
-use tidegate_core::redirect::Target;
-use tidegate_core::succession::Written;
+use tidegate_core::put_options::{MULTIPART_BYTES, ObjectSettings, SHA256_METADATA, part_bytes};
+use tidegate_core::redirect::RedirectTarget;
+use tidegate_core::succession::WrittenObject;
 
-use super::condition::Condition;
+use super::condition::PutCondition;
 use super::{S3, whole};
-use crate::aws_error::CloudError;
+use crate::aws_error::AwsError;
 
 /// Parts of one body in flight: memory is this times the size of a part.
 const PARTS_IN_FLIGHT: usize = 3;
@@ -41,13 +41,13 @@ pub(crate) enum BodyBytes {
 
 /// What an object is written with, besides its bytes.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Dress<'a> {
+pub(crate) struct PutOptions<'a> {
     /// Headers and metadata.
-    pub headers: &'a Headers,
+    pub headers: &'a ObjectHeaders,
     /// Where it redirects.
-    pub redirect: Option<&'a Target>,
+    pub redirect: Option<&'a RedirectTarget>,
     /// The site's settings.
-    pub writing: &'a Writing,
+    pub writing: &'a ObjectSettings,
 }
 
 /// What is known of an object that was written with `dress`, by S3's answer.
@@ -55,28 +55,28 @@ pub(super) fn written(
     etag: Option<&str>,
     encryption: Option<&ServerSideEncryption>,
     kms_key: Option<&str>,
-    dress: Dress<'_>,
-) -> Written {
-    let keeping = Keeping {
+    dress: PutOptions<'_>,
+) -> WrittenObject {
+    let keeping = PreservedAttributes {
         storage_class: dress.writing.storage_class.clone().filter(|class| class != "STANDARD"),
         encryption: encryption.map(|kind| kind.as_str().to_owned()),
         kms_key: kms_key.map(str::to_owned),
     };
-    Written { etag: ETag::new(etag.unwrap_or_default()), keeping }
+    WrittenObject { etag: ETag::new(etag.unwrap_or_default()), keeping }
 }
 
 /// Applies the same setters to the builders of `PutObject`, `CreateMultipartUpload` and `CopyObject`, which share names
 /// and no trait.
 macro_rules! dressed {
     ($builder:expr, $dress:expr, $extra:expr) => {{
-        let dress: $crate::s3::put::Dress<'_> = $dress;
+        let dress: $crate::s3::put::PutOptions<'_> = $dress;
         let system = |name| dress.headers.get(name).map(str::to_owned);
         $builder
-            .set_cache_control(system(HeaderName::CacheControl))
-            .set_content_disposition(system(HeaderName::ContentDisposition))
-            .set_content_encoding(system(HeaderName::ContentEncoding))
-            .set_content_language(system(HeaderName::ContentLanguage))
-            .set_content_type(system(HeaderName::ContentType))
+            .set_cache_control(system(ObjectHeader::CacheControl))
+            .set_content_disposition(system(ObjectHeader::ContentDisposition))
+            .set_content_encoding(system(ObjectHeader::ContentEncoding))
+            .set_content_language(system(ObjectHeader::ContentLanguage))
+            .set_content_type(system(ObjectHeader::ContentType))
             .set_website_redirect_location(dress.redirect.map(|target| target.as_str().to_owned()))
             .set_acl(dress.writing.acl.as_deref().map(aws_sdk_s3::types::ObjectCannedAcl::from))
             .set_server_side_encryption(
@@ -100,8 +100,8 @@ macro_rules! dressed {
 pub(super) use dressed;
 
 /// `expires` goes out as the text that was configured: the SDK would only take a date, and write it anew.
-pub(super) fn expires(headers: &Headers) -> impl Fn(&mut Request) + Send + Sync + 'static {
-    let value = headers.get(HeaderName::Expires).map(str::to_owned);
+pub(super) fn expires(headers: &ObjectHeaders) -> impl Fn(&mut Request) + Send + Sync + 'static {
+    let value = headers.get(ObjectHeader::Expires).map(str::to_owned);
     move |request| {
         if let Some(value) = &value {
             request.headers_mut().insert("expires", value.clone());
@@ -114,16 +114,16 @@ impl S3 {
     /// keeps it for the next comparison.
     ///
     /// # Errors
-    /// [`CloudError`]; an upload in parts that fails is aborted first.
+    /// [`AwsError`]; an upload in parts that fails is aborted first.
     pub(crate) async fn put(
         &self,
         to: &Location,
         key: &str,
         body: BodyBytes,
         size: u64,
-        identity: &Identity,
-        dress: Dress<'_>,
-    ) -> Result<Written, CloudError> {
+        identity: &ContentIdentity,
+        dress: PutOptions<'_>,
+    ) -> Result<WrittenObject, AwsError> {
         if size >= MULTIPART_BYTES {
             return self.put_parts(to, key, body, size, identity, dress).await;
         }
@@ -143,7 +143,7 @@ impl S3 {
             .disable_payload_signing()
             .send()
             .await
-            .map_err(|error| broken.explain(CloudError::new("PutObject", key, &error)))?;
+            .map_err(|error| broken.explain(AwsError::new("PutObject", key, &error)))?;
         Ok(written(answer.e_tag(), answer.server_side_encryption(), answer.ssekms_key_id(), dress))
     }
 
@@ -153,14 +153,14 @@ impl S3 {
         key: &str,
         body: BodyBytes,
         size: u64,
-        identity: &Identity,
-        dress: Dress<'_>,
-    ) -> Result<Written, CloudError> {
+        identity: &ContentIdentity,
+        dress: PutOptions<'_>,
+    ) -> Result<WrittenObject, AwsError> {
         // The ETag of parts is no MD5 and S3 has no SHA-256 over parts, so the digest is kept as metadata.
         let kept = identity.sha256.map(|digest| (SHA256_METADATA.to_owned(), hex::encode(digest)));
         let upload = self.create_upload(to, key, dress, kept, None).await?;
         let parts = self.upload_parts(to, key, &upload, body, size).await;
-        self.finish_upload(to, key, &upload, parts, dress, Condition::Whatever).await
+        self.finish_upload(to, key, &upload, parts, dress, PutCondition::Whatever).await
     }
 
     /// Starts an upload in parts and returns its id. `tags` is a query, `name=value&…`.
@@ -168,10 +168,10 @@ impl S3 {
         &self,
         to: &Location,
         key: &str,
-        dress: Dress<'_>,
+        dress: PutOptions<'_>,
         extra: impl IntoIterator<Item = (String, String)>,
         tags: Option<String>,
-    ) -> Result<String, CloudError> {
+    ) -> Result<String, AwsError> {
         let request =
             self.client.create_multipart_upload().bucket(to.bucket.as_str()).key(whole(to, key)).set_tagging(tags);
         let answer = dressed!(request, dress, extra)
@@ -179,30 +179,28 @@ impl S3 {
             .mutate_request(expires(dress.headers))
             .send()
             .await
-            .map_err(|error| CloudError::new("CreateMultipartUpload", key, &error))?;
-        answer
-            .upload_id
-            .ok_or_else(|| CloudError::malformed("CreateMultipartUpload", key, "the answer has no upload id"))
+            .map_err(|error| AwsError::new("CreateMultipartUpload", key, &error))?;
+        answer.upload_id.ok_or_else(|| AwsError::malformed("CreateMultipartUpload", key, "the answer has no upload id"))
     }
 
     /// Completes an upload, or aborts it where a part failed.
-    pub(super) async fn finish_upload<E: From<CloudError>>(
+    pub(super) async fn finish_upload<E: From<AwsError>>(
         &self,
         to: &Location,
         key: &str,
         upload: &str,
         parts: Result<Vec<CompletedPart>, E>,
-        dress: Dress<'_>,
-        condition: Condition<'_>,
-    ) -> Result<Written, E> {
+        dress: PutOptions<'_>,
+        condition: PutCondition<'_>,
+    ) -> Result<WrittenObject, E> {
         let finished = match parts {
             Ok(mut parts) => {
                 parts.sort_by_key(CompletedPart::part_number);
                 let request = self.client.complete_multipart_upload();
                 let request = match condition {
-                    Condition::Absent => request.if_none_match("*"),
-                    Condition::Is(etag) => request.if_match(etag.quoted()),
-                    Condition::Whatever => request,
+                    PutCondition::Absent => request.if_none_match("*"),
+                    PutCondition::Is(etag) => request.if_match(etag.quoted()),
+                    PutCondition::Whatever => request,
                 };
                 request
                     .bucket(to.bucket.as_str())
@@ -214,7 +212,7 @@ impl S3 {
                     .map(|answer| {
                         written(answer.e_tag(), answer.server_side_encryption(), answer.ssekms_key_id(), dress)
                     })
-                    .map_err(|error| CloudError::new("CompleteMultipartUpload", key, &error).into())
+                    .map_err(|error| AwsError::new("CompleteMultipartUpload", key, &error).into())
             }
             Err(error) => Err(error),
         };
@@ -228,7 +226,7 @@ impl S3 {
                 .send()
                 .await;
             if let Err(error) = aborted {
-                let error = CloudError::new("AbortMultipartUpload", key, &error);
+                let error = AwsError::new("AbortMultipartUpload", key, &error);
                 tracing::warn!(%error, "parts of an upload may be left, a lifecycle rule for incomplete uploads removes them");
             }
         }
@@ -242,8 +240,8 @@ impl S3 {
         upload: &str,
         body: BodyBytes,
         size: u64,
-    ) -> Result<Vec<CompletedPart>, CloudError> {
-        let broken = |error: io::Error| CloudError::malformed("UploadPart", key, error.to_string());
+    ) -> Result<Vec<CompletedPart>, AwsError> {
+        let broken = |error: io::Error| AwsError::malformed("UploadPart", key, error.to_string());
         let mut stream = match body {
             BodyBytes::Whole(bytes) => futures::stream::iter([Ok(bytes)]).boxed(),
             BodyBytes::Streamed(open) => open(),
@@ -258,7 +256,7 @@ impl S3 {
             while buffer.len() >= length || (last && !buffer.is_empty()) {
                 let part = buffer.split_to(length.min(buffer.len())).freeze();
                 left = left.checked_sub(part.len() as u64).ok_or_else(|| {
-                    CloudError::malformed("UploadPart", key, "the source gives more bytes than it announced")
+                    AwsError::malformed("UploadPart", key, "the source gives more bytes than it announced")
                 })?;
                 number += 1;
                 while flying.len() >= PARTS_IN_FLIGHT {
@@ -271,7 +269,7 @@ impl S3 {
             }
         }
         if left != 0 {
-            return Err(CloudError::malformed("UploadPart", key, "the source gives fewer bytes than it announced"));
+            return Err(AwsError::malformed("UploadPart", key, "the source gives fewer bytes than it announced"));
         }
         while let Some(part) = flying.try_next().await? {
             done.push(part);
@@ -286,7 +284,7 @@ impl S3 {
         upload: &str,
         number: i32,
         bytes: Bytes,
-    ) -> Result<CompletedPart, CloudError> {
+    ) -> Result<CompletedPart, AwsError> {
         let answer = self
             .client
             .upload_part()
@@ -297,18 +295,18 @@ impl S3 {
             .body(ByteStream::from(bytes))
             .send()
             .await
-            .map_err(|error| CloudError::new("UploadPart", key, &error))?;
+            .map_err(|error| AwsError::new("UploadPart", key, &error))?;
         Ok(CompletedPart::builder().part_number(number).set_e_tag(answer.e_tag).build())
     }
 }
 
 /// What a streamed body broke off with. S3 only sees that bytes are missing.
-struct Broken(Arc<Mutex<Option<String>>>);
+struct BrokenBody(Arc<Mutex<Option<String>>>);
 
 /// The same body, which notes why it breaks off.
-fn noting(body: BodyBytes) -> (BodyBytes, Broken) {
+fn noting(body: BodyBytes) -> (BodyBytes, BrokenBody) {
     let note: Arc<Mutex<Option<String>>> = Arc::default();
-    let broken = Broken(Arc::clone(&note));
+    let broken = BrokenBody(Arc::clone(&note));
     let body = match body {
         BodyBytes::Whole(bytes) => BodyBytes::Whole(bytes),
         BodyBytes::Streamed(open) => BodyBytes::Streamed(Arc::new(move || {
@@ -324,13 +322,13 @@ fn noting(body: BodyBytes) -> (BodyBytes, Broken) {
     (body, broken)
 }
 
-impl Broken {
+impl BrokenBody {
     /// Gives the source's reason where it has one. Such a body never ends, so nothing was written, whether S3 answered or not.
-    fn explain(self, error: CloudError) -> CloudError {
+    fn explain(self, error: AwsError) -> AwsError {
         match self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
             Some(why) => {
                 let code = error.code.or_else(|| Some("IncompleteBody".to_owned()));
-                CloudError { code, why: crate::aws_error::plain(&why), ..error }
+                AwsError { code, why: crate::aws_error::plain(&why), ..error }
             }
             None => error,
         }

@@ -3,11 +3,11 @@
 use tidegate_core::identity::ETag;
 use tidegate_core::key::StoredKey;
 use tidegate_core::location::{Bucket, Location};
-use tidegate_core::staged_build::Landed;
+use tidegate_core::staged_build::UploadedObject;
 use tidegate_core::timestamp::Timestamp;
 
 use super::S3;
-use crate::aws_error::CloudError;
+use crate::aws_error::AwsError;
 
 /// The state of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,10 +22,10 @@ impl S3 {
     /// The state of an object; nothing where there is none.
     ///
     /// # Errors
-    /// [`CloudError`].
-    pub async fn state_of(&self, bucket: &Bucket, key: &str) -> Result<Option<ObjectState>, CloudError> {
+    /// [`AwsError`].
+    pub async fn state_of(&self, bucket: &Bucket, key: &str) -> Result<Option<ObjectState>, AwsError> {
         let answer = self.client.head_object().bucket(bucket.as_str()).key(key).send().await;
-        match answer.map_err(|error| CloudError::new("HeadObject", key, &error)) {
+        match answer.map_err(|error| AwsError::new("HeadObject", key, &error)) {
             Ok(answer) => Ok(Some(ObjectState {
                 etag: ETag::new(answer.e_tag().unwrap_or_default()),
                 version: answer.version_id,
@@ -38,17 +38,17 @@ impl S3 {
     /// Everything below a place, with when it landed.
     ///
     /// # Errors
-    /// [`CloudError`]; a page that fails is an error, never a short listing.
-    pub async fn landed(&self, place: &Location) -> Result<Vec<Landed>, CloudError> {
+    /// [`AwsError`]; a page that fails is an error, never a short listing.
+    pub async fn landed(&self, place: &Location) -> Result<Vec<UploadedObject>, AwsError> {
         let prefix = Some(place.prefix.as_str().to_owned()).filter(|prefix| !prefix.is_empty());
         let request = self.client.list_objects_v2().bucket(place.bucket.as_str()).set_prefix(prefix);
         let mut pages = request.into_paginator().send();
         let mut landed = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| CloudError::new("ListObjectsV2", place.to_string(), &error))?;
+            let page = page.map_err(|error| AwsError::new("ListObjectsV2", place.to_string(), &error))?;
             for object in page.contents() {
                 let moment = object.last_modified().and_then(|moment| moment.to_millis().ok()).unwrap_or_default();
-                landed.push(Landed {
+                landed.push(UploadedObject {
                     key: StoredKey::new(object.key().unwrap_or_default()),
                     size: u64::try_from(object.size().unwrap_or_default()).unwrap_or_default(),
                     modified: Timestamp::from_milliseconds(u64::try_from(moment).unwrap_or_default()),

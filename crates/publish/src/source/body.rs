@@ -8,11 +8,11 @@ use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use futures::Stream;
-use tidegate_core::identity::Identity;
+use tidegate_core::identity::ContentIdentity;
 use tokio::sync::mpsc;
 
 use super::SourceError;
-use super::digest::{Algorithms, Digester};
+use super::digest::{Algorithms, BodyDigester};
 
 /// Bytes of one chunk at the most. With 64 bodies under way, four chunks each, that makes 16 MiB.
 pub const CHUNK: usize = 64 * 1024;
@@ -20,15 +20,15 @@ pub const CHUNK: usize = 64 * 1024;
 /// Chunks that wait for the reader of a body; with the one in its hands and the one being made, four chunks are in memory.
 const WAITING: usize = 2;
 
-/// A stream of exactly [`Body::size`] bytes, or of fewer and an error.
+/// A stream of exactly [`SourceBody::size`] bytes, or of fewer and an error.
 #[derive(Debug)]
-pub struct Body {
+pub struct SourceBody {
     size: u64,
-    chunks: Supply,
+    chunks: BodySupply,
 }
 
 #[derive(Debug)]
-enum Supply {
+enum BodySupply {
     /// All of it, read and checked.
     Ready(Bytes),
     /// Chunks that somebody else makes.
@@ -41,7 +41,7 @@ pub(super) trait Chunks: Send {
     fn next(&mut self) -> Result<Option<Bytes>, SourceError>;
 }
 
-impl Body {
+impl SourceBody {
     /// Bytes of the whole object.
     #[must_use]
     pub fn size(&self) -> u64 {
@@ -50,7 +50,7 @@ impl Body {
 
     /// A small object that was read and checked already.
     pub(super) fn ready(bytes: Bytes) -> Self {
-        Self { size: bytes.len() as u64, chunks: Supply::Ready(bytes) }
+        Self { size: bytes.len() as u64, chunks: BodySupply::Ready(bytes) }
     }
 
     /// Reads `chunks` on a thread of its own for as long as somebody takes them.
@@ -65,13 +65,13 @@ impl Body {
                 }
             }
         }));
-        Self { size, chunks: Supply::Arriving(receiver) }
+        Self { size, chunks: BodySupply::Arriving(receiver) }
     }
 
     /// A body that something asynchronous fills.
     pub(super) fn channel(size: u64) -> (mpsc::Sender<Result<Bytes, SourceError>>, Self) {
         let (sender, chunks) = mpsc::channel(WAITING);
-        (sender, Self { size, chunks: Supply::Arriving(chunks) })
+        (sender, Self { size, chunks: BodySupply::Arriving(chunks) })
     }
 
     /// All bytes in memory.
@@ -80,8 +80,8 @@ impl Body {
     /// The reader's.
     pub async fn collect(self) -> Result<Bytes, SourceError> {
         let mut chunks = match self.chunks {
-            Supply::Ready(bytes) => return Ok(bytes),
-            Supply::Arriving(chunks) => chunks,
+            BodySupply::Ready(bytes) => return Ok(bytes),
+            BodySupply::Arriving(chunks) => chunks,
         };
         let mut whole = BytesMut::new();
         while let Some(chunk) = chunks.recv().await {
@@ -98,16 +98,16 @@ impl Body {
     ///
     /// # Errors
     /// The reader's.
-    pub async fn digest(self, algorithms: Algorithms) -> Result<Identity, SourceError> {
+    pub async fn digest(self, algorithms: Algorithms) -> Result<ContentIdentity, SourceError> {
         super::blocking(move || {
-            let mut digester = Digester::new(algorithms);
+            let mut digester = BodyDigester::new(algorithms);
             let mut read = 0;
             match self.chunks {
-                Supply::Ready(bytes) => {
+                BodySupply::Ready(bytes) => {
                     read = bytes.len() as u64;
                     digester.update(&bytes);
                 }
-                Supply::Arriving(mut chunks) => {
+                BodySupply::Arriving(mut chunks) => {
                     while let Some(chunk) = chunks.blocking_recv() {
                         let chunk = chunk?;
                         read += chunk.len() as u64;
@@ -121,14 +121,14 @@ impl Body {
     }
 }
 
-impl Stream for Body {
+impl Stream for SourceBody {
     type Item = Result<Bytes, SourceError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         match &mut self.chunks {
-            Supply::Ready(bytes) if bytes.is_empty() => Poll::Ready(None),
-            Supply::Ready(bytes) => Poll::Ready(Some(Ok(std::mem::take(bytes)))),
-            Supply::Arriving(chunks) => chunks.poll_recv(context),
+            BodySupply::Ready(bytes) if bytes.is_empty() => Poll::Ready(None),
+            BodySupply::Ready(bytes) => Poll::Ready(Some(Ok(std::mem::take(bytes)))),
+            BodySupply::Arriving(chunks) => chunks.poll_recv(context),
         }
     }
 }

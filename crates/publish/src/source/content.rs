@@ -1,4 +1,4 @@
-//! How plugins read an opened source: [`Content`] over a [`Reader`].
+//! How plugins read an opened source: [`ContentReader`] over a [`SourceReader`].
 //!
 //! Owns deadlines and the reading side by side. Never caches: the host bounds what plugins ask for.
 
@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Instant;
 
-use tidegate_core::content::{Content, ReadError};
+use tidegate_core::content::{ContentReader, ReadError};
 use tidegate_core::key::Key;
 use tokio::runtime::Handle;
 
-use super::Reader;
+use super::SourceReader;
 use super::archive::Archive;
 
 /// Entries of an archive that are unpacked side by side for plugins.
@@ -19,38 +19,40 @@ const SIDE_BY_SIDE: usize = 8;
 /// A reader as plugins see it. Its methods block: call them from a thread that may.
 #[derive(Debug, Clone)]
 pub struct SourceContent {
-    reader: Reader,
+    reader: SourceReader,
     runtime: Handle,
 }
 
 impl SourceContent {
     /// Reads through `runtime`, on whose own threads the methods must not be called.
     #[must_use]
-    pub fn new(reader: Reader, runtime: Handle) -> Self {
+    pub fn new(reader: SourceReader, runtime: Handle) -> Self {
         Self { reader, runtime }
     }
 }
 
-impl Content for SourceContent {
+impl ContentReader for SourceContent {
     fn heads(&self, keys: &[Key], length: u32, deadline: Instant) -> Vec<Result<Vec<u8>, ReadError>> {
         match &self.reader {
             // A file's head is there at once, or as soon as its disk is: helpers would only wait for the same disk.
-            Reader::Directory(directory) => keys.iter().map(|key| directory.range(key, 0, length, deadline)).collect(),
-            Reader::Archive(archive) => heads(&self.runtime, archive, keys, length, deadline),
-            Reader::Prefix(prefix) => prefix.heads(&self.runtime, keys, length, deadline),
-            Reader::Released(released) => released.heads(&self.runtime, keys, length, deadline),
+            SourceReader::Directory(directory) => {
+                keys.iter().map(|key| directory.range(key, 0, length, deadline)).collect()
+            }
+            SourceReader::Archive(archive) => heads(&self.runtime, archive, keys, length, deadline),
+            SourceReader::Prefix(prefix) => prefix.heads(&self.runtime, keys, length, deadline),
+            SourceReader::Released(released) => released.heads(&self.runtime, keys, length, deadline),
         }
     }
 
     fn range(&self, key: &Key, offset: u64, length: u32, deadline: Instant) -> Result<Vec<u8>, ReadError> {
         match &self.reader {
-            Reader::Directory(directory) => directory.range(key, offset, length, deadline),
-            Reader::Archive(archive) => wait(&self.runtime, key, deadline, {
+            SourceReader::Directory(directory) => directory.range(key, offset, length, deadline),
+            SourceReader::Archive(archive) => wait(&self.runtime, key, deadline, {
                 let (archive, key) = (Arc::clone(archive), key.clone());
                 move || archive.range(&key, offset, length, deadline)
             }),
-            Reader::Prefix(prefix) => prefix.range(&self.runtime, key, offset, length, deadline),
-            Reader::Released(released) => released.range(&self.runtime, key, offset, length, deadline),
+            SourceReader::Prefix(prefix) => prefix.range(&self.runtime, key, offset, length, deadline),
+            SourceReader::Released(released) => released.range(&self.runtime, key, offset, length, deadline),
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Digests of one body in one pass.
 //!
-//! Owns which algorithms are run. Never reads anything and never compares: [`Identity`] does.
+//! Owns which algorithms are run. Never reads anything and never compares: [`ContentIdentity`] does.
 
 use crc_fast::CrcAlgorithm;
 use md5::Md5;
 use sha2::{Digest, Sha256};
-use tidegate_core::identity::Identity;
+use tidegate_core::identity::ContentIdentity;
 
 /// What is computed besides SHA-256, which always is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct Algorithms {
 
 impl Algorithms {
     /// Whether `identity` already holds all that is asked.
-    pub(super) fn answered_by(self, identity: &Identity) -> bool {
+    pub(super) fn answered_by(self, identity: &ContentIdentity) -> bool {
         identity.sha256.is_some()
             && (identity.md5.is_some() || !self.md5)
             && (identity.crc64nvme.is_some() || !self.crc64nvme)
@@ -28,13 +28,13 @@ impl Algorithms {
 
 /// Digests a body that comes in pieces.
 #[derive(Debug, Clone)]
-pub(super) struct Digester {
+pub(super) struct BodyDigester {
     sha256: Sha256,
     md5: Option<Md5>,
     crc64nvme: Option<crc_fast::Digest>,
 }
 
-impl Digester {
+impl BodyDigester {
     pub(super) fn new(algorithms: Algorithms) -> Self {
         Self {
             sha256: Sha256::new(),
@@ -53,8 +53,8 @@ impl Digester {
         }
     }
 
-    pub(super) fn finish(self) -> Identity {
-        Identity {
+    pub(super) fn finish(self) -> ContentIdentity {
+        ContentIdentity {
             sha256: Some(self.sha256.finalize().into()),
             md5: self.md5.map(|md5| md5.finalize().into()),
             crc64nvme: self.crc64nvme.map(|crc| crc.finalize().to_be_bytes()),

@@ -13,14 +13,14 @@ use std::thread;
 use std::time::Instant;
 
 use bytes::Bytes;
-use tidegate_core::artifact::{Artifact, Fingerprint, Item, Names};
+use tidegate_core::artifact::{Artifact, ArtifactItem, ArtifactNames, Fingerprint};
 use tidegate_core::content::ReadError;
-use tidegate_core::identity::Identity;
+use tidegate_core::identity::ContentIdentity;
 use tidegate_core::key::Key;
 
-use super::body::{Body, CHUNK, Chunks};
-use super::digest::{Algorithms, Digester, fingerprint};
-use super::{Opened, Options, Progress, Reader, SourceError, blocking};
+use super::body::{CHUNK, Chunks, SourceBody};
+use super::digest::{Algorithms, BodyDigester, fingerprint};
+use super::{OpenedSource, Progress, SourceError, SourceOptions, SourceReader, blocking};
 
 /// Threads that digest at the most; a disk seldom keeps more of them busy.
 const MOST_THREADS: usize = 8;
@@ -33,7 +33,7 @@ const BUFFER: usize = 256 * 1024;
 pub struct Directory {
     root: PathBuf,
     /// Sorted by key.
-    items: Vec<Item>,
+    items: Vec<ArtifactItem>,
 }
 
 /// Why a directory cannot be published.
@@ -80,25 +80,25 @@ impl Directory {
     ///
     /// # Errors
     /// [`SourceError`] names the path that cannot be published.
-    pub async fn open(path: &Path, options: &Options) -> Result<Opened, SourceError> {
+    pub async fn open(path: &Path, options: &SourceOptions) -> Result<OpenedSource, SourceError> {
         let (path, options) = (path.to_owned(), options.clone());
         blocking(move || {
             let (root, keys) = walk::walk(&path)?;
             let items = digest_all(&root, &keys, options.algorithms, options.progress.as_ref())?;
-            let print = |items: &[Item]| {
+            let print = |items: &[ArtifactItem]| {
                 fingerprint(items.iter().map(|item| {
                     (item.key.as_str(), item.size, item.identity.sha256.as_ref().map_or(&[][..], |digest| digest))
                 }))
             };
             let mut sorted = items;
             sorted.sort_by(|a, b| a.key.cmp(&b.key));
-            let artifact = Artifact::new(sorted.clone(), Fingerprint(print(&sorted).into()), Names::Files)?;
-            Ok(Opened { artifact, reader: Reader::Directory(Arc::new(Self { root, items: sorted })) })
+            let artifact = Artifact::new(sorted.clone(), Fingerprint(print(&sorted).into()), ArtifactNames::Files)?;
+            Ok(OpenedSource { artifact, reader: SourceReader::Directory(Arc::new(Self { root, items: sorted })) })
         })
         .await
     }
 
-    fn item(&self, key: &Key) -> Result<&Item, SourceError> {
+    fn item(&self, key: &Key) -> Result<&ArtifactItem, SourceError> {
         let found = self.items.binary_search_by(|item| item.key.cmp(key)).ok().and_then(|at| self.items.get(at));
         found.ok_or_else(|| SourceError::Absent(key.clone()))
     }
@@ -107,18 +107,18 @@ impl Directory {
         self.root.join(key.as_str())
     }
 
-    /// See [`Reader::stream`].
-    pub(super) async fn stream(&self, key: &Key) -> Result<Body, SourceError> {
+    /// See [`SourceReader::stream`].
+    pub(super) async fn stream(&self, key: &Key) -> Result<SourceBody, SourceError> {
         let (item, path) = (self.item(key)?.clone(), self.path(key));
         let size = item.size;
         if size <= CHUNK as u64 {
-            return self.whole(key).await.map(Body::ready);
+            return self.whole(key).await.map(SourceBody::ready);
         }
         let chunks = blocking(move || FileChunks::open(path, item, Algorithms::default())).await?;
-        Ok(Body::from_blocking(size, chunks))
+        Ok(SourceBody::from_blocking(size, chunks))
     }
 
-    /// See [`Reader::whole`].
+    /// See [`SourceReader::whole`].
     pub(super) async fn whole(&self, key: &Key) -> Result<Bytes, SourceError> {
         let (item, path) = (self.item(key)?.clone(), self.path(key));
         blocking(move || {
@@ -129,8 +129,8 @@ impl Directory {
         .await
     }
 
-    /// See [`Reader::digest`].
-    pub(super) async fn digest(&self, key: &Key, algorithms: Algorithms) -> Result<Identity, SourceError> {
+    /// See [`SourceReader::digest`].
+    pub(super) async fn digest(&self, key: &Key, algorithms: Algorithms) -> Result<ContentIdentity, SourceError> {
         let item = self.item(key)?;
         if algorithms.answered_by(&item.identity) {
             return Ok(item.identity.clone());
@@ -178,10 +178,10 @@ fn digest_all(
     keys: &[Key],
     algorithms: Algorithms,
     progress: Option<&Progress>,
-) -> Result<Vec<Item>, SourceError> {
+) -> Result<Vec<ArtifactItem>, SourceError> {
     let next = AtomicUsize::new(0);
     let threads = thread::available_parallelism().map_or(1, usize::from).clamp(1, MOST_THREADS).min(keys.len().max(1));
-    let work = || -> Result<Vec<Item>, SourceError> {
+    let work = || -> Result<Vec<ArtifactItem>, SourceError> {
         let mut items = Vec::with_capacity(keys.len() / threads + 1);
         let mut buffer = vec![0; BUFFER];
         while let Some(key) = keys.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -194,7 +194,7 @@ fn digest_all(
             if let Some(progress) = progress {
                 progress(1, size);
             }
-            items.push(Item { key: key.clone(), size, identity });
+            items.push(ArtifactItem { key: key.clone(), size, identity });
         }
         Ok(items)
     };
@@ -212,9 +212,9 @@ fn digest_all(
     })
 }
 
-fn digest_file(path: &Path, buffer: &mut [u8], algorithms: Algorithms) -> io::Result<(u64, Identity)> {
+fn digest_file(path: &Path, buffer: &mut [u8], algorithms: Algorithms) -> io::Result<(u64, ContentIdentity)> {
     let mut file = File::open(path)?;
-    let mut digester = Digester::new(algorithms);
+    let mut digester = BodyDigester::new(algorithms);
     let mut size = 0;
     loop {
         match file.read(buffer) {
@@ -233,14 +233,14 @@ fn digest_file(path: &Path, buffer: &mut [u8], algorithms: Algorithms) -> io::Re
 struct FileChunks {
     file: File,
     path: PathBuf,
-    item: Item,
+    item: ArtifactItem,
     left: u64,
-    digester: Option<Digester>,
-    identity: Identity,
+    digester: Option<BodyDigester>,
+    identity: ContentIdentity,
 }
 
 impl FileChunks {
-    fn open(path: PathBuf, item: Item, algorithms: Algorithms) -> Result<Self, SourceError> {
+    fn open(path: PathBuf, item: ArtifactItem, algorithms: Algorithms) -> Result<Self, SourceError> {
         let file = File::open(&path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => DirectoryError::Changed(path.clone()),
             _ => DirectoryError::Read { path: path.clone(), error },
@@ -250,8 +250,8 @@ impl FileChunks {
             path,
             left: item.size,
             item,
-            digester: Some(Digester::new(algorithms)),
-            identity: Identity::default(),
+            digester: Some(BodyDigester::new(algorithms)),
+            identity: ContentIdentity::default(),
         })
     }
 
@@ -267,7 +267,7 @@ impl FileChunks {
         let mut same = bytes.len() as u64 == wanted;
         if same && self.left == 0 {
             same = self.file.read(&mut [0]).map_err(failed)? == 0;
-            self.identity = self.digester.take().map(Digester::finish).unwrap_or_default();
+            self.identity = self.digester.take().map(BodyDigester::finish).unwrap_or_default();
             same &= self.identity.sha256 == self.item.identity.sha256;
         }
         if !same {

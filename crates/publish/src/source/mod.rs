@@ -1,4 +1,4 @@
-//! Sources of a publish: a directory, a zip, a staged prefix, a staged zip. [`open`] lists one, [`Reader`] reads it.
+//! Sources of a publish: a directory, a zip, a staged prefix, a staged zip. [`open`] lists one, [`SourceReader`] reads it.
 //!
 //! Owns the way from a [`Source`] to an [`Artifact`] and to the bytes behind each of its keys. Never names an AWS SDK
 //! (see [`storage`]), never decides what is published and never writes anything.
@@ -18,18 +18,18 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tidegate_core::artifact::{Artifact, ArtifactError};
-use tidegate_core::identity::Identity;
+use tidegate_core::identity::ContentIdentity;
 use tidegate_core::key::Key;
 use tidegate_core::location::Source;
 use tidegate_core::release::ReleaseId;
 
-use archive::{Archive, ArchiveError, Limits};
-use body::Body;
+use archive::{Archive, ArchiveError, ArchiveLimits};
+use body::SourceBody;
 use digest::Algorithms;
 use directory::{Directory, DirectoryError};
 use names::RefusedNames;
 use prefix::StagedPrefix;
-use release::Released;
+use release::ReleaseSource;
 use storage::{Objects, StagedObject, StorageError};
 
 /// Told as reading goes on, from several threads: objects and bytes that were read since the last call.
@@ -37,27 +37,27 @@ pub type Progress = Arc<dyn Fn(u64, u64) + Send + Sync>;
 
 /// How a source is opened.
 #[derive(Clone, Default)]
-pub struct Options {
+pub struct SourceOptions {
     /// What a directory's files are digested with besides SHA-256.
     pub algorithms: Algorithms,
     /// What an archive may hold at the most.
-    pub limits: Limits,
+    pub limits: ArchiveLimits,
     /// Told about every file of a directory that was digested, and about a local archive's bytes.
     pub progress: Option<Progress>,
 }
 
 /// An opened source: its listing, and the way to its bytes.
 #[derive(Debug, Clone)]
-pub struct Opened {
+pub struct OpenedSource {
     /// What there is.
     pub artifact: Artifact,
     /// How to read it.
-    pub reader: Reader,
+    pub reader: SourceReader,
 }
 
 /// Reads the objects of one opened source by the artifact's keys. Cheap to clone.
 #[derive(Debug, Clone)]
-pub enum Reader {
+pub enum SourceReader {
     /// Files of this machine.
     Directory(Arc<Directory>),
     /// A zip, of this machine or staged.
@@ -65,7 +65,7 @@ pub enum Reader {
     /// Objects in a bucket.
     Prefix(Arc<StagedPrefix>),
     /// An earlier release.
-    Released(Arc<Released>),
+    Released(Arc<ReleaseSource>),
 }
 
 /// Why a source could not be opened or read.
@@ -115,7 +115,11 @@ impl SourceError {
 ///
 /// # Errors
 /// [`SourceError`]; a listing is never shorter than the source.
-pub async fn open(source: &Source, objects: &Arc<dyn Objects>, options: &Options) -> Result<Opened, SourceError> {
+pub async fn open(
+    source: &Source,
+    objects: &Arc<dyn Objects>,
+    options: &SourceOptions,
+) -> Result<OpenedSource, SourceError> {
     match source {
         Source::Directory(path) => Directory::open(path, options).await,
         Source::Archive(path) => Archive::open_file(path, options).await,
@@ -125,14 +129,14 @@ pub async fn open(source: &Source, objects: &Arc<dyn Objects>, options: &Options
     }
 }
 
-impl Reader {
+impl SourceReader {
     /// Starts to read one object. The stream ends after exactly the artifact's `size` bytes, or with an error **before**
     /// the last byte when the content is not what it was at opening: a request whose length was announced then fails
     /// instead of publishing it. A file or an entry of up to [`body::CHUNK`] bytes is read and checked before this returns.
     ///
     /// # Errors
     /// [`SourceError`]; the stream's items carry one too.
-    pub async fn stream(&self, key: &Key) -> Result<Body, SourceError> {
+    pub async fn stream(&self, key: &Key) -> Result<SourceBody, SourceError> {
         match self {
             Self::Directory(directory) => directory.stream(key).await,
             Self::Archive(archive) => archive.stream(key).await,
@@ -141,7 +145,7 @@ impl Reader {
         }
     }
 
-    /// The whole of one object in memory, checked like [`Reader::stream`]. For objects that the caller knows to be small:
+    /// The whole of one object in memory, checked like [`SourceReader::stream`]. For objects that the caller knows to be small:
     /// such a body can be sent again when a request is retried.
     ///
     /// # Errors
@@ -160,7 +164,7 @@ impl Reader {
     ///
     /// # Errors
     /// [`SourceError`]; content that changed since opening among them.
-    pub async fn digest(&self, key: &Key, algorithms: Algorithms) -> Result<Identity, SourceError> {
+    pub async fn digest(&self, key: &Key, algorithms: Algorithms) -> Result<ContentIdentity, SourceError> {
         match self {
             Self::Directory(directory) => directory.digest(key, algorithms).await,
             Self::Archive(archive) => archive.digest(key, algorithms).await,

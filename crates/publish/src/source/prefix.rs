@@ -8,20 +8,20 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use futures::{StreamExt, stream};
-use tidegate_core::artifact::{Artifact, Fingerprint, Item, Names};
+use tidegate_core::artifact::{Artifact, ArtifactItem, ArtifactNames, Fingerprint};
 use tidegate_core::content::ReadError;
-use tidegate_core::identity::{ETag, Identity};
+use tidegate_core::identity::{ContentIdentity, ETag};
 use tidegate_core::key::{Key, StoredKey};
 use tidegate_core::location::Location;
 use tidegate_core::staged_build::READY_MARKER;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::Sender;
 
-use super::body::{Body, CHUNK};
+use super::body::{CHUNK, SourceBody};
 use super::digest::fingerprint;
 use super::names::Refusals;
 use super::storage::{Listed, ObjectBytes, Objects, StagedObject, StorageError, read_part};
-use super::{Opened, Reader, SourceError};
+use super::{OpenedSource, SourceError, SourceReader};
 
 /// Heads that are read side by side.
 pub(super) const SIDE_BY_SIDE: usize = 32;
@@ -39,7 +39,7 @@ impl StagedPrefix {
     ///
     /// # Errors
     /// [`SourceError`]; a page that fails is an error, never a short listing.
-    pub async fn open(location: &Location, objects: Arc<dyn Objects>) -> Result<Opened, SourceError> {
+    pub async fn open(location: &Location, objects: Arc<dyn Objects>) -> Result<OpenedSource, SourceError> {
         let mut refused = Refusals::default();
         let mut staged = Vec::new();
         let mut token: Option<String> = None;
@@ -65,10 +65,16 @@ impl StagedPrefix {
         refused.finish()?;
         staged.sort_by(|a, b| a.0.cmp(&b.0));
         let print = fingerprint(staged.iter().map(|(key, size, etag)| (key.as_str(), *size, etag.as_str().as_bytes())));
-        let items =
-            staged.iter().map(|(key, size, etag)| Item { key: key.clone(), size: *size, identity: identity(etag) });
-        let artifact = Artifact::new(items.collect(), Fingerprint(print.into()), Names::Bucket)?;
-        Ok(Opened { artifact, reader: Reader::Prefix(Arc::new(Self { objects, location: location.clone(), staged })) })
+        let items = staged.iter().map(|(key, size, etag)| ArtifactItem {
+            key: key.clone(),
+            size: *size,
+            identity: identity(etag),
+        });
+        let artifact = Artifact::new(items.collect(), Fingerprint(print.into()), ArtifactNames::Bucket)?;
+        Ok(OpenedSource {
+            artifact,
+            reader: SourceReader::Prefix(Arc::new(Self { objects, location: location.clone(), staged })),
+        })
     }
 
     /// Where one object lies and which state of it was listed.
@@ -79,8 +85,8 @@ impl StagedPrefix {
         Ok(StagedObject { bucket: self.location.bucket.clone(), key: whole, size: *size, etag: etag.clone() })
     }
 
-    /// See [`Reader::stream`].
-    pub(super) async fn stream(&self, key: &Key) -> Result<Body, SourceError> {
+    /// See [`SourceReader::stream`].
+    pub(super) async fn stream(&self, key: &Key) -> Result<SourceBody, SourceError> {
         read(&self.objects, self.staged(key)?).await
     }
 
@@ -149,18 +155,18 @@ fn take(location: &Location, object: &Listed) -> Result<Option<Result<Key, Strin
 /// being one. It is kept as one nevertheless, because only its *equality* with the MD5 of a site's object is ever
 /// trusted: that two different bodies meet in 128 bits by chance is out of the question, whatever made the tags. A false
 /// difference costs a copy that was not needed, and nothing else.
-fn identity(etag: &ETag) -> Identity {
+fn identity(etag: &ETag) -> ContentIdentity {
     match etag.as_md5() {
-        Some(md5) => Identity { md5: Some(md5), ..Identity::default() },
-        None if etag.as_str().is_empty() => Identity::default(),
-        None => Identity { opaque: Some(etag.as_str().to_owned()), ..Identity::default() },
+        Some(md5) => ContentIdentity { md5: Some(md5), ..ContentIdentity::default() },
+        None if etag.as_str().is_empty() => ContentIdentity::default(),
+        None => ContentIdentity { opaque: Some(etag.as_str().to_owned()), ..ContentIdentity::default() },
     }
 }
 
 /// Starts to read an object.
-pub(super) async fn read(objects: &Arc<dyn Objects>, object: StagedObject) -> Result<Body, SourceError> {
+pub(super) async fn read(objects: &Arc<dyn Objects>, object: StagedObject) -> Result<SourceBody, SourceError> {
     let bytes = objects.get(&object, None).await?;
-    let (sender, body) = Body::channel(object.size);
+    let (sender, body) = SourceBody::channel(object.size);
     // Detached on purpose: it ends by itself once the object or its reader's interest does.
     drop(tokio::spawn(pump(object, bytes, sender)));
     Ok(body)

@@ -27,7 +27,7 @@ pub trait Ranged: Send + Sync {
     fn read_at(&self, offset: u64, length: usize) -> io::Result<Bytes>;
 
     /// How it likes to be read.
-    fn pace(&self) -> Pace;
+    fn pace(&self) -> ReadAhead;
 
     /// Whether it is still what was opened, as far as that can be told without reading it. Storage that makes every read
     /// conditional has nothing to add.
@@ -41,7 +41,7 @@ pub trait Ranged: Send + Sync {
 
 /// What reading in small pieces costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pace {
+pub struct ReadAhead {
     /// Bytes of the blocks in which neighbouring small reads are joined; 0 where a read costs nothing worth joining.
     pub block: usize,
     /// Bytes of one read of a large piece.
@@ -88,8 +88,8 @@ impl Ranged for RangedFile {
         Ok(bytes.freeze())
     }
 
-    fn pace(&self) -> Pace {
-        Pace { block: 0, window: 64 * 1024, skip: 0, readers: 1 }
+    fn pace(&self) -> ReadAhead {
+        ReadAhead { block: 0, window: 64 * 1024, skip: 0, readers: 1 }
     }
 
     fn unchanged(&self) -> io::Result<()> {
@@ -131,8 +131,8 @@ impl Ranged for RangedObject {
     /// One request takes tens of milliseconds to answer and brings some tens of megabytes a second: a skip of half a
     /// megabyte costs what a request does, and blocks of 4 MiB keep the waiting below half of the time. Each large
     /// entry under way holds one window, so windows are smaller: many of them wait side by side.
-    fn pace(&self) -> Pace {
-        Pace { block: 4 * 1024 * 1024, window: 512 * 1024, skip: 512 * 1024, readers: 8 }
+    fn pace(&self) -> ReadAhead {
+        ReadAhead { block: 4 * 1024 * 1024, window: 512 * 1024, skip: 512 * 1024, readers: 8 }
     }
 }
 
@@ -143,7 +143,7 @@ pub(super) const SLOTS: usize = 4;
 /// fetched only into a slot: what is held and what is on its way never exceed [`SLOTS`] blocks.
 pub(super) struct Blocks {
     source: Arc<dyn Ranged>,
-    pace: Pace,
+    pace: ReadAhead,
     /// From the one that was not used for longest to the one that was used last.
     slots: Mutex<Vec<Slot>>,
     settled: Condvar,
@@ -166,7 +166,7 @@ impl Blocks {
         self.source.as_ref()
     }
 
-    pub(super) fn pace(&self) -> Pace {
+    pub(super) fn pace(&self) -> ReadAhead {
         self.pace
     }
 

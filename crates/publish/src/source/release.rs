@@ -11,26 +11,26 @@ use futures::{StreamExt, stream};
 use tidegate_core::content::ReadError;
 use tidegate_core::key::{Key, StoredKey};
 use tidegate_core::location::Location;
-use tidegate_core::restore::Aside;
+use tidegate_core::restore::ArchivedBody;
 use tokio::runtime::Handle;
 
 use super::SourceError;
-use super::body::Body;
+use super::body::SourceBody;
 use super::prefix::SIDE_BY_SIDE;
 use super::storage::{Objects, StagedObject, StorageError, read_part};
 
 /// Bodies of one earlier release.
-pub struct Released {
+pub struct ReleaseSource {
     objects: Arc<dyn Objects>,
     site: Location,
     at: Location,
-    bodies: BTreeMap<Key, Aside>,
+    bodies: BTreeMap<Key, ArchivedBody>,
 }
 
-impl Released {
+impl ReleaseSource {
     /// Bodies that were set aside at `at`; all others are still on the site.
     #[must_use]
-    pub fn new(objects: Arc<dyn Objects>, site: Location, at: Location, bodies: BTreeMap<Key, Aside>) -> Self {
+    pub fn new(objects: Arc<dyn Objects>, site: Location, at: Location, bodies: BTreeMap<Key, ArchivedBody>) -> Self {
         Self { objects, site, at, bodies }
     }
 
@@ -53,8 +53,8 @@ impl Released {
         Ok(StagedObject { bucket: bucket.clone(), key: whole, size: head.size, etag: head.etag })
     }
 
-    /// See [`super::Reader::stream`].
-    pub(super) async fn stream(&self, key: &Key) -> Result<Body, SourceError> {
+    /// See [`super::SourceReader::stream`].
+    pub(super) async fn stream(&self, key: &Key) -> Result<SourceBody, SourceError> {
         super::prefix::read(&self.objects, self.object(key).await?).await
     }
 
@@ -88,7 +88,7 @@ impl Released {
     }
 }
 
-impl fmt::Debug for Released {
+impl fmt::Debug for ReleaseSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Released({}, {} bodies)", self.at, self.bodies.len())
     }

@@ -5,22 +5,22 @@
 use std::collections::BTreeMap;
 
 use tidegate_core::identity::ETag;
-use tidegate_core::release::{Keep, Pointer, ReleaseId};
-use tidegate_core::site_state::Unfinished;
+use tidegate_core::release::{ReleaseId, ReleasePointer, Retention};
+use tidegate_core::site_state::UnfinishedRuns;
 
-use super::{File, State, StateError};
+use super::{ReleaseFile, StateError, StateStore};
 
 /// The past of a site.
 #[derive(Debug)]
 pub struct History {
     /// The pointer and its state; nothing before the first release.
-    pub pointer: Option<(Pointer, ETag)>,
+    pub pointer: Option<(ReleasePointer, ETag)>,
     /// Runs that wrote and did not finish, with what they meant to do.
-    pub unfinished: Unfinished,
+    pub unfinished: UnfinishedRuns,
     /// The number of the next release.
     pub next: ReleaseId,
     /// Files of releases, whether they are kept or not.
-    files: BTreeMap<ReleaseId, Vec<File>>,
+    files: BTreeMap<ReleaseId, Vec<ReleaseFile>>,
 }
 
 impl History {
@@ -40,14 +40,16 @@ impl History {
     }
 
     /// The oldest release that is kept when another is published at `instant`.
-    pub fn horizon(&self, keep: Keep, instant: u64, changed: bool) -> ReleaseId {
+    pub fn horizon(&self, keep: Retention, instant: u64, changed: bool) -> ReleaseId {
         self.pointer.as_ref().map_or(ReleaseId::default(), |(pointer, _)| pointer.horizon(keep, instant, changed))
     }
 
     /// Files that a pointer does not name any more: what it let go, and what a run that died left behind.
-    pub fn strays(&self, now: &Pointer) -> Vec<(ReleaseId, File)> {
-        let named = |id: ReleaseId, file: File| {
-            now.releases.iter().any(|past| past.id == id || (file == File::Manifest && past.manifest == Some(id)))
+    pub fn strays(&self, now: &ReleasePointer) -> Vec<(ReleaseId, ReleaseFile)> {
+        let named = |id: ReleaseId, file: ReleaseFile| {
+            now.releases
+                .iter()
+                .any(|past| past.id == id || (file == ReleaseFile::Manifest && past.manifest == Some(id)))
         };
         let files = self.files.iter().flat_map(|(id, files)| files.iter().map(|file| (*id, *file)));
         files.filter(|(id, file)| !named(*id, *file)).collect()
@@ -59,7 +61,7 @@ impl History {
     }
 }
 
-impl State {
+impl StateStore {
     /// Reads the past.
     ///
     /// # Errors
@@ -68,7 +70,7 @@ impl State {
         let (pointer, files) = tokio::try_join!(self.pointer(), self.files())?;
         let last = pointer.as_ref().and_then(|(pointer, _)| pointer.releases.last()).map(|past| past.id);
         let newest = files.keys().next_back().copied().max(last).unwrap_or_default();
-        let mut unfinished = Unfinished::default();
+        let mut unfinished = UnfinishedRuns::default();
         let known = |id: &ReleaseId| last.is_some_and(|last| *id <= last);
         for id in files.keys().filter(|id| !known(id)) {
             // A run that was killed before its plan was there has written nothing.

@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tidegate_core::identity::ETag;
-use tidegate_core::lease::Lease;
+use tidegate_core::lease::LeaseRecord;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::Instrument as _;
 
-use super::{LEASE, State, StateError};
-use crate::progress::{Event, Observer};
-use crate::s3::Condition;
+use super::{LEASE, StateError, StateStore};
+use crate::progress::{ProgressEvent, ProgressObserver};
+use crate::s3::PutCondition;
 
 /// How often a lease that somebody else holds is looked at: soon at first, later at the longest so.
 const FIRST_LOOK: Duration = Duration::from_millis(100);
@@ -22,7 +22,7 @@ const LOOK: Duration = Duration::from_secs(2);
 /// The lease was lost: it could not be renewed in time, or somebody else took it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the lease of the site was lost to another run, so nothing more is written")]
-pub struct Fenced;
+pub struct LeaseLost;
 
 /// Says whether the lease is still ours. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -40,21 +40,21 @@ impl Fence {
     /// Whether something may still be written.
     ///
     /// # Errors
-    /// [`Fenced`].
-    pub fn check(&self) -> Result<(), Fenced> {
-        if Instant::now() < self.until() { Ok(()) } else { Err(Fenced) }
+    /// [`LeaseLost`].
+    pub fn check(&self) -> Result<(), LeaseLost> {
+        if Instant::now() < self.until() { Ok(()) } else { Err(LeaseLost) }
     }
 
     /// Does `work` while the lease is ours; what is under way when it is lost is dropped.
     ///
     /// # Errors
-    /// [`Fenced`].
-    pub async fn guard<T>(&self, work: impl Future<Output = T>) -> Result<T, Fenced> {
+    /// [`LeaseLost`].
+    pub async fn guard<T>(&self, work: impl Future<Output = T>) -> Result<T, LeaseLost> {
         self.check()?;
         tokio::select! {
             // After a machine slept, everything is due at once: then the lease is looked at first.
             biased;
-            () = self.lost() => Err(Fenced),
+            () = self.lost() => Err(LeaseLost),
             result = work => Ok(result),
         }
     }
@@ -72,14 +72,14 @@ impl Fence {
 
 /// A lease that is held, and renewed until it is dropped.
 #[derive(Debug)]
-pub struct Held {
-    state: State,
-    lease: Arc<tokio::sync::Mutex<(Lease, ETag)>>,
+pub struct LeaseGuard {
+    state: StateStore,
+    lease: Arc<tokio::sync::Mutex<(LeaseRecord, ETag)>>,
     fence: Fence,
     renewal: JoinHandle<()>,
 }
 
-impl State {
+impl StateStore {
     /// Takes the lease, and waits for whoever holds it as long as `patience`.
     ///
     /// # Errors
@@ -89,14 +89,14 @@ impl State {
         release: &str,
         seconds: u16,
         patience: Duration,
-        observer: &Arc<dyn Observer>,
-    ) -> Result<Held, StateError> {
+        observer: &Arc<dyn ProgressObserver>,
+    ) -> Result<LeaseGuard, StateError> {
         let holder = random()?;
         let begun = Instant::now();
         let mut watched: Option<(ETag, Instant)> = None;
         let mut pause = FIRST_LOOK;
         loop {
-            let found: Option<(Lease, ETag)> = self.read(&self.key(LEASE)).await?;
+            let found: Option<(LeaseRecord, ETag)> = self.read(&self.key(LEASE)).await?;
             let since = match (&found, &watched) {
                 (Some((_, etag)), Some((seen, since))) if etag == seen => *since,
                 _ => Instant::now(),
@@ -104,11 +104,11 @@ impl State {
             watched = found.as_ref().map(|(_, etag)| (etag.clone(), since));
             let free = found.as_ref().is_none_or(|(lease, _)| lease.may_be_taken(since.elapsed()));
             if free {
-                let mine = Lease::taken(found.as_ref().map(|(lease, _)| lease), &holder, release, seconds);
-                let condition = found.as_ref().map_or(Condition::Absent, |(_, etag)| Condition::Is(etag));
+                let mine = LeaseRecord::taken(found.as_ref().map(|(lease, _)| lease), &holder, release, seconds);
+                let condition = found.as_ref().map_or(PutCondition::Absent, |(_, etag)| PutCondition::Is(etag));
                 let asked = Instant::now();
                 if let Some(etag) = self.write(&self.key(LEASE), &mine, condition).await? {
-                    return Ok(Held::new(self.clone(), mine, etag, asked));
+                    return Ok(LeaseGuard::new(self.clone(), mine, etag, asked));
                 }
                 continue;
             }
@@ -116,7 +116,7 @@ impl State {
             if begun.elapsed() >= patience {
                 return Err(StateError::Busy(self.at.clone(), who));
             }
-            observer.hear(Event::Waiting(who));
+            observer.hear(ProgressEvent::Waiting(who));
             let left = found.as_ref().map_or(LOOK, |(lease, _)| lease.lasts().saturating_sub(since.elapsed()));
             let rest = patience.saturating_sub(begun.elapsed());
             sleep(left.min(pause).min(rest).max(FIRST_LOOK / 4)).await;
@@ -125,14 +125,14 @@ impl State {
     }
 
     /// Who holds the lease, for people.
-    pub async fn holder(&self) -> Result<Option<Lease>, StateError> {
-        let found: Option<(Lease, ETag)> = self.read(&self.key(LEASE)).await?;
+    pub async fn holder(&self) -> Result<Option<LeaseRecord>, StateError> {
+        let found: Option<(LeaseRecord, ETag)> = self.read(&self.key(LEASE)).await?;
         Ok(found.map(|(lease, _)| lease).filter(|lease| !lease.holder.is_empty()))
     }
 }
 
-impl Held {
-    fn new(state: State, lease: Lease, etag: ETag, asked: Instant) -> Self {
+impl LeaseGuard {
+    fn new(state: StateStore, lease: LeaseRecord, etag: ETag, asked: Instant) -> Self {
         let fence = Fence(Arc::new(Mutex::new(asked + lease.may_write_for())));
         let lease = Arc::new(tokio::sync::Mutex::new((lease, etag)));
         let renewal = tokio::spawn(renew(state.clone(), Arc::clone(&lease), fence.clone()).in_current_span());
@@ -157,20 +157,20 @@ impl Held {
             held.clone()
         };
         let key = self.state.key(LEASE);
-        if let Err(error) = self.state.write(&key, &lease.released(), Condition::Is(&etag)).await {
+        if let Err(error) = self.state.write(&key, &lease.released(), PutCondition::Is(&etag)).await {
             tracing::warn!(%error, "the lease could not be given back, it ends by itself");
         }
     }
 }
 
-impl Drop for Held {
+impl Drop for LeaseGuard {
     fn drop(&mut self) {
         self.renewal.abort();
     }
 }
 
 /// Renews until it is lost.
-async fn renew(state: State, lease: Arc<tokio::sync::Mutex<(Lease, ETag)>>, fence: Fence) {
+async fn renew(state: StateStore, lease: Arc<tokio::sync::Mutex<(LeaseRecord, ETag)>>, fence: Fence) {
     let key = state.key(LEASE);
     loop {
         let pause = lease.lock().await.0.lasts() / 4;
@@ -178,7 +178,7 @@ async fn renew(state: State, lease: Arc<tokio::sync::Mutex<(Lease, ETag)>>, fenc
         let mut held = lease.lock().await;
         let next = held.0.renewed();
         let asked = Instant::now();
-        match state.write(&key, &next, Condition::Is(&held.1)).await {
+        match state.write(&key, &next, PutCondition::Is(&held.1)).await {
             Ok(Some(etag)) => {
                 fence.set(asked + next.may_write_for());
                 *held = (next, etag);

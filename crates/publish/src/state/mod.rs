@@ -18,17 +18,17 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tidegate_core::identity::ETag;
 use tidegate_core::location::{Location, Prefix};
-use tidegate_core::manifest::{Decoder, Encoder, ManifestError, Record};
+use tidegate_core::manifest::{ManifestDecoder, ManifestEncoder, ManifestError, ManifestRecord};
 use tidegate_core::plan::Plan;
-use tidegate_core::release::{BODIES, FORMAT, PathsSent, Pointer, Release, ReleaseId, bodies};
-use tidegate_core::report::Report;
-use tidegate_core::webhook_delivery::{DeliveryIdentity, Seen};
+use tidegate_core::release::{BODIES, FORMAT, PathsSent, ReleaseId, ReleasePointer, ReleaseRecord, bodies};
+use tidegate_core::report::PublishReport;
+use tidegate_core::webhook_delivery::{DeliveryDigest, DeliveryRecord};
 
 pub use history::History;
-pub use lease::{Fence, Fenced, Held};
+pub use lease::{Fence, LeaseGuard, LeaseLost};
 
-use crate::aws_error::CloudError;
-use crate::s3::{Condition, S3};
+use crate::aws_error::AwsError;
+use crate::s3::{PutCondition, S3};
 
 /// The pointer.
 const POINTER: &str = "current.json";
@@ -53,7 +53,7 @@ const MAX_PLAN: u64 = 1024 * 1024 * 1024;
 pub enum StateError {
     /// S3 refused or failed.
     #[error(transparent)]
-    Cloud(#[from] CloudError),
+    Cloud(#[from] AwsError),
     /// A document of another form.
     #[error("`{0}` cannot be read: {1}")]
     Form(String, String),
@@ -70,7 +70,7 @@ pub enum StateError {
     Busy(Location, String),
     /// The lease was lost on the way.
     #[error(transparent)]
-    Fenced(#[from] Fenced),
+    Fenced(#[from] LeaseLost),
     /// The pointer was moved by another run.
     #[error("another run moved the pointer of `{0}`, so this one must not: run again")]
     Moved(Location),
@@ -87,7 +87,7 @@ pub enum StateError {
 
 /// A file of a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum File {
+pub enum ReleaseFile {
     /// What the release is.
     Release,
     /// What it meant to do.
@@ -98,7 +98,7 @@ pub enum File {
     Report,
 }
 
-impl File {
+impl ReleaseFile {
     /// The longer endings first, since one ends as another does.
     const ALL: [Self; 4] = [Self::Plan, Self::Manifest, Self::Report, Self::Release];
 
@@ -114,12 +114,12 @@ impl File {
 
 /// The state of one site.
 #[derive(Debug, Clone)]
-pub struct State {
+pub struct StateStore {
     s3: S3,
     at: Location,
 }
 
-impl State {
+impl StateStore {
     /// The state at a place, with the caller's own credentials.
     pub fn new(s3: S3, at: Location) -> Self {
         Self { s3, at }
@@ -135,7 +135,7 @@ impl State {
         self.at.prefix.join(name)
     }
 
-    fn file(&self, id: ReleaseId, file: File) -> String {
+    fn file(&self, id: ReleaseId, file: ReleaseFile) -> String {
         self.key(&format!("{RELEASES}{}{}", id.stem(), file.ending()))
     }
 
@@ -150,7 +150,7 @@ impl State {
         &self,
         key: &str,
         value: &impl Serialize,
-        condition: Condition<'_>,
+        condition: PutCondition<'_>,
     ) -> Result<Option<ETag>, StateError> {
         let mut bytes = serde_json::to_vec_pretty(value)?;
         bytes.push(b'\n');
@@ -170,8 +170,8 @@ impl State {
     }
 
     /// The pointer and its state.
-    pub async fn pointer(&self) -> Result<Option<(Pointer, ETag)>, StateError> {
-        let found: Option<(Pointer, ETag)> = self.read(&self.key(POINTER)).await?;
+    pub async fn pointer(&self) -> Result<Option<(ReleasePointer, ETag)>, StateError> {
+        let found: Option<(ReleasePointer, ETag)> = self.read(&self.key(POINTER)).await?;
         match found {
             Some((pointer, _)) if pointer.format != FORMAT => {
                 let why = format!("it has the form {}, this version of Tidegate reads {FORMAT}", pointer.format);
@@ -182,34 +182,34 @@ impl State {
     }
 
     /// Moves the pointer, if it is still in the state `before`.
-    pub async fn move_pointer(&self, pointer: &Pointer, before: Option<&ETag>) -> Result<ETag, StateError> {
-        let condition = before.map_or(Condition::Absent, Condition::Is);
+    pub async fn move_pointer(&self, pointer: &ReleasePointer, before: Option<&ETag>) -> Result<ETag, StateError> {
+        let condition = before.map_or(PutCondition::Absent, PutCondition::Is);
         let moved = self.write(&self.key(POINTER), pointer, condition).await?;
         moved.ok_or_else(|| StateError::Moved(self.at.clone()))
     }
 
     /// What is remembered of a webhook's delivery, and its state.
-    pub async fn seen(&self, identity: &DeliveryIdentity) -> Result<Option<(Seen, ETag)>, StateError> {
+    pub async fn seen(&self, identity: &DeliveryDigest) -> Result<Option<(DeliveryRecord, ETag)>, StateError> {
         self.read(&self.key(&format!("{DELIVERIES}{identity}.json"))).await
     }
 
     /// Remembers a delivery, if nobody else did meanwhile: whether that was so.
     pub async fn put_seen(
         &self,
-        identity: &DeliveryIdentity,
-        seen: &Seen,
+        identity: &DeliveryDigest,
+        seen: &DeliveryRecord,
         before: Option<&ETag>,
     ) -> Result<bool, StateError> {
-        let condition = before.map_or(Condition::Absent, Condition::Is);
+        let condition = before.map_or(PutCondition::Absent, PutCondition::Is);
         let key = self.key(&format!("{DELIVERIES}{identity}.json"));
         Ok(self.write(&key, seen, condition).await?.is_some())
     }
 
     /// Which files there are, by release.
-    pub async fn files(&self) -> Result<BTreeMap<ReleaseId, Vec<File>>, StateError> {
-        let mut found: BTreeMap<ReleaseId, Vec<File>> = BTreeMap::new();
+    pub async fn files(&self) -> Result<BTreeMap<ReleaseId, Vec<ReleaseFile>>, StateError> {
+        let mut found: BTreeMap<ReleaseId, Vec<ReleaseFile>> = BTreeMap::new();
         for name in self.names(RELEASES).await? {
-            let known = File::ALL.into_iter().find_map(|file| Some((file, name.strip_suffix(file.ending())?)));
+            let known = ReleaseFile::ALL.into_iter().find_map(|file| Some((file, name.strip_suffix(file.ending())?)));
             if let Some((file, id)) = known.and_then(|(file, stem)| Some((file, stem.parse().ok()?))) {
                 found.entry(id).or_default().push(file);
             }
@@ -238,25 +238,25 @@ impl State {
     }
 
     /// What is stored of a release.
-    pub async fn release(&self, id: ReleaseId) -> Result<Option<Release>, StateError> {
-        Ok(self.read(&self.file(id, File::Release)).await?.map(|(release, _)| release))
+    pub async fn release(&self, id: ReleaseId) -> Result<Option<ReleaseRecord>, StateError> {
+        Ok(self.read(&self.file(id, ReleaseFile::Release)).await?.map(|(release, _)| release))
     }
 
     /// Stores a release; `new` refuses where its number was taken meanwhile.
-    pub async fn put_release(&self, release: &Release, new: bool) -> Result<(), StateError> {
-        let condition = if new { Condition::Absent } else { Condition::Whatever };
-        let stored = self.write(&self.file(release.id, File::Release), release, condition).await?;
+    pub async fn put_release(&self, release: &ReleaseRecord, new: bool) -> Result<(), StateError> {
+        let condition = if new { PutCondition::Absent } else { PutCondition::Whatever };
+        let stored = self.write(&self.file(release.id, ReleaseFile::Release), release, condition).await?;
         stored.map(|_| ()).ok_or_else(|| StateError::Moved(self.at.clone()))
     }
 
     /// Stores what a run says of the release that it made.
-    pub async fn put_report(&self, id: ReleaseId, report: &Report) -> Result<(), StateError> {
-        self.write(&self.file(id, File::Report), report, Condition::Whatever).await.map(|_| ())
+    pub async fn put_report(&self, id: ReleaseId, report: &PublishReport) -> Result<(), StateError> {
+        self.write(&self.file(id, ReleaseFile::Report), report, PutCondition::Whatever).await.map(|_| ())
     }
 
     /// The plan of a release.
     pub async fn plan(&self, id: ReleaseId) -> Result<Option<Plan>, StateError> {
-        let key = self.file(id, File::Plan);
+        let key = self.file(id, ReleaseFile::Plan);
         let Some((bytes, _)) = self.s3.document(&self.at.bucket, &key).await? else { return Ok(None) };
         let mut plain = Vec::new();
         let refused = |why: String| StateError::Form(self.place(&key), why);
@@ -270,7 +270,7 @@ impl State {
         serde_json::to_writer(&mut packed, plan)?;
         packed.flush()?;
         let bytes = Bytes::from(packed.finish()?);
-        self.s3.put_document(&self.at.bucket, &self.file(id, File::Plan), bytes, Condition::Whatever).await?;
+        self.s3.put_document(&self.at.bucket, &self.file(id, ReleaseFile::Plan), bytes, PutCondition::Whatever).await?;
         Ok(())
     }
 
@@ -278,10 +278,10 @@ impl State {
     pub async fn manifest(
         &self,
         id: ReleaseId,
-    ) -> Result<BoxStream<'static, Result<Vec<Record>, StateError>>, StateError> {
-        let bytes = self.s3.stream(&self.at.bucket, &self.file(id, File::Manifest)).await?;
+    ) -> Result<BoxStream<'static, Result<Vec<ManifestRecord>, StateError>>, StateError> {
+        let bytes = self.s3.stream(&self.at.bucket, &self.file(id, ReleaseFile::Manifest)).await?;
         let bytes = bytes.ok_or(StateError::Gone(id))?.boxed();
-        let records = stream::try_unfold(Some((bytes, Decoder::default())), move |reading| async move {
+        let records = stream::try_unfold(Some((bytes, ManifestDecoder::default())), move |reading| async move {
             let Some((mut bytes, mut decoder)) = reading else { return Ok(None) };
             let broken = |error| StateError::Manifest(id, error);
             match bytes.try_next().await? {
@@ -296,15 +296,15 @@ impl State {
     pub async fn put_manifest(
         &self,
         id: ReleaseId,
-        records: impl Stream<Item = Result<Vec<Record>, StateError>> + Send + Unpin,
+        records: impl Stream<Item = Result<Vec<ManifestRecord>, StateError>> + Send + Unpin,
     ) -> Result<(), StateError> {
-        let encoder = Encoder::new().map_err(|error| StateError::Manifest(id, error))?;
+        let encoder = ManifestEncoder::new().map_err(|error| StateError::Manifest(id, error))?;
         let bytes = stream::try_unfold(Some((records, encoder)), move |writing| async move {
             let Some((records, encoder)) = writing else { return Ok::<_, StateError>(None) };
             packed(id, records, encoder).await.map(Some)
         });
-        let name = format!("{RELEASES}{}{}", id.stem(), File::Manifest.ending());
-        self.s3.put_stream(&self.at, &name, Box::pin(bytes), Condition::Whatever).await
+        let name = format!("{RELEASES}{}{}", id.stem(), ReleaseFile::Manifest.ending());
+        self.s3.put_stream(&self.at, &name, Box::pin(bytes), PutCondition::Whatever).await
     }
 
     /// Where the paths of a month are counted, for all sites together.
@@ -325,7 +325,7 @@ impl State {
         for _ in 0..COUNT_ATTEMPTS {
             let found: Option<(PathsSent, ETag)> = self.read(&key).await?;
             let sent = found.as_ref().map_or(0, |(sent, _)| sent.paths);
-            let condition = found.as_ref().map_or(Condition::Absent, |(_, etag)| Condition::Is(etag));
+            let condition = found.as_ref().map_or(PutCondition::Absent, |(_, etag)| PutCondition::Is(etag));
             let counted = PathsSent { paths: sent.saturating_add(paths) };
             if self.write(&key, &counted, condition).await?.is_some() {
                 return Ok(());
@@ -335,7 +335,7 @@ impl State {
     }
 
     /// Deletes files of releases and bodies.
-    pub async fn forget(&self, files: &[(ReleaseId, File)], bodies: &[String]) -> Result<(), StateError> {
+    pub async fn forget(&self, files: &[(ReleaseId, ReleaseFile)], bodies: &[String]) -> Result<(), StateError> {
         let files = files.iter().map(|(id, file)| self.file(*id, *file));
         let bodies = bodies.iter().map(|name| self.key(&format!("{BODIES}{name}")));
         let keys: Vec<String> = files.chain(bodies).collect();
@@ -347,10 +347,10 @@ impl State {
 async fn packed<S>(
     id: ReleaseId,
     mut records: S,
-    mut encoder: Encoder,
-) -> Result<(Bytes, Option<(S, Encoder)>), StateError>
+    mut encoder: ManifestEncoder,
+) -> Result<(Bytes, Option<(S, ManifestEncoder)>), StateError>
 where
-    S: Stream<Item = Result<Vec<Record>, StateError>> + Unpin,
+    S: Stream<Item = Result<Vec<ManifestRecord>, StateError>> + Unpin,
 {
     let broken = |error| StateError::Manifest(id, error);
     while let Some(batch) = records.try_next().await? {

@@ -11,10 +11,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::StreamExt;
 use tidegate_core::artifact::Fingerprint;
-use tidegate_publish::source::archive::{Archive, ArchiveError, Limits};
+use tidegate_publish::source::archive::{Archive, ArchiveError, ArchiveLimits};
 use tidegate_publish::source::body::CHUNK;
-use tidegate_publish::source::ranged::{Pace, Ranged};
-use tidegate_publish::source::{Opened, SourceError};
+use tidegate_publish::source::ranged::{Ranged, ReadAhead};
+use tidegate_publish::source::{OpenedSource, SourceError};
 use tokio::runtime::Runtime;
 use zip::ZipArchive;
 use zip::read::read_zipfile_from_stream;
@@ -22,7 +22,8 @@ use zip::read::read_zipfile_from_stream;
 use super::form::{four, two};
 
 /// Low, so that one archive takes milliseconds whatever it says.
-pub(crate) const LIMITS: Limits = Limits { entries: 2_000, entry_bytes: 2 << 20, total_bytes: 4 << 20, ratio: 250 };
+pub(crate) const LIMITS: ArchiveLimits =
+    ArchiveLimits { entries: 2_000, entry_bytes: 2 << 20, total_bytes: 4 << 20, ratio: 250 };
 
 /// Bytes that one read of the archive may ask for: the longest central record (twice, for its parser's buffer), a window,
 /// the end with the longest comment.
@@ -45,7 +46,7 @@ pub(crate) enum Judged {
 }
 
 /// Bytes in memory that no reader may ask too much of.
-struct Memory(Bytes, Pace);
+struct Memory(Bytes, ReadAhead);
 
 impl Ranged for Memory {
     fn size(&self) -> u64 {
@@ -59,15 +60,15 @@ impl Ranged for Memory {
         Ok(self.0.slice(start..end))
     }
 
-    fn pace(&self) -> Pace {
+    fn pace(&self) -> ReadAhead {
         self.1
     }
 }
 
 /// As a file is read.
-const FILE: Pace = Pace { block: 0, window: 64 * 1024, skip: 0, readers: 1 };
+const FILE: ReadAhead = ReadAhead { block: 0, window: 64 * 1024, skip: 0, readers: 1 };
 /// As an object is read, with blocks so small that records lie across them.
-const OBJECT: Pace = Pace { block: 61, window: 37, skip: 100, readers: 3 };
+const OBJECT: ReadAhead = ReadAhead { block: 61, window: 37, skip: 100, readers: 3 };
 
 type Contents = BTreeMap<String, Result<Bytes, String>>;
 
@@ -98,7 +99,7 @@ pub(crate) fn judge(runtime: &Runtime, bytes: &[u8]) -> Judged {
     Judged::Opened { read, broken: contents.len() - read, streamed }
 }
 
-fn open(bytes: &Bytes, pace: Pace) -> Result<Opened, SourceError> {
+fn open(bytes: &Bytes, pace: ReadAhead) -> Result<OpenedSource, SourceError> {
     let source = Arc::new(Memory(bytes.clone(), pace));
     let opened = Archive::open_ranged("x.zip".to_owned(), source, Fingerprint("x".into()), LIMITS);
     if let Err(error) = &opened {
@@ -126,7 +127,7 @@ fn kind(error: &SourceError) -> &'static str {
 }
 
 /// Every entry by both ways of reading, which must agree.
-fn read(runtime: &Runtime, opened: &Opened) -> Contents {
+fn read(runtime: &Runtime, opened: &OpenedSource) -> Contents {
     let items = opened.artifact.items();
     assert!(items.len() as u64 <= LIMITS.entries && items.iter().all(|item| item.size <= LIMITS.entry_bytes));
     assert!(items.iter().map(|item| item.size).sum::<u64>() <= LIMITS.total_bytes);

@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use proptest::prelude::*;
 use tidegate_core::artifact::Fingerprint;
-use tidegate_core::content::{Content, ReadError};
-use tidegate_publish::source::archive::{Archive, Limits};
+use tidegate_core::content::{ContentReader, ReadError};
+use tidegate_publish::source::archive::{Archive, ArchiveLimits};
 use tidegate_publish::source::content::SourceContent;
 use tidegate_publish::source::digest::Algorithms;
-use tidegate_publish::source::ranged::Pace;
+use tidegate_publish::source::ranged::ReadAhead;
 use tidegate_publish::source::storage::Objects;
-use tidegate_publish::source::{Opened, Options, open as open_source};
+use tidegate_publish::source::{OpenedSource, SourceOptions, open as open_source};
 use tokio::runtime::Handle;
 use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, ZipWriter};
@@ -108,7 +108,7 @@ proptest! {
         let tree: Tree<Vec<u8>> =
             tree.into_iter().map(|(name, (content, packing))| (name, (content.bytes(), packing))).collect();
         let bytes = pack(&tree, streamed);
-        let pace = Pace { block, window, skip, readers };
+        let pace = ReadAhead { block, window, skip, readers };
         let (ranged, _) = counted(bytes, pace);
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let opened = Archive::open_ranged("x.zip".to_owned(), ranged, Fingerprint("x".into()), unlimited()).unwrap();
@@ -131,8 +131,8 @@ proptest! {
     }
 }
 
-fn unlimited() -> Limits {
-    Limits { ratio: u64::MAX, ..Limits::default() }
+fn unlimited() -> ArchiveLimits {
+    ArchiveLimits { ratio: u64::MAX, ..ArchiveLimits::default() }
 }
 
 const GIBIBYTE: u64 = 1 << 30;
@@ -148,7 +148,7 @@ fn deflated_zeros() -> Vec<u8> {
     writer.finish().unwrap().into_inner()
 }
 
-async fn count(opened: &Opened) -> u64 {
+async fn count(opened: &OpenedSource) -> u64 {
     let mut body = opened.reader.stream(&key("zeros")).await.unwrap();
     let (mut read, zeros) = (0, vec![0; 64 * 1024]);
     while let Some(chunk) = body.next().await {
@@ -170,7 +170,7 @@ async fn a_gibibyte_that_is_packed_to_a_megabyte_streams_in_bounded_memory() {
         "{}",
         tally.peak.load(Ordering::SeqCst)
     );
-    let refused = open_limited(bytes, Limits::default()).expect_err("a bomb").to_string();
+    let refused = open_limited(bytes, ArchiveLimits::default()).expect_err("a bomb").to_string();
     assert!(refused.contains("packed tighter"), "{refused}");
 }
 
@@ -204,7 +204,8 @@ async fn a_gibibyte_that_is_stored_streams_in_bounded_memory() {
     let tally = Arc::new(Tally::default());
     let ranged = Counted { size: whole, pace: REMOTE, fill, tally: Arc::clone(&tally) };
     let opened =
-        Archive::open_ranged("x.zip".to_owned(), Arc::new(ranged), Fingerprint("x".into()), Limits::default()).unwrap();
+        Archive::open_ranged("x.zip".to_owned(), Arc::new(ranged), Fingerprint("x".into()), ArchiveLimits::default())
+            .unwrap();
     assert!(tally.bytes.load(Ordering::SeqCst) < 9 << 20, "opening reads the end and the header, not the content");
     assert_eq!(count(&opened).await, GIBIBYTE);
     let peak = tally.peak.load(Ordering::SeqCst);
@@ -213,7 +214,7 @@ async fn a_gibibyte_that_is_stored_streams_in_bounded_memory() {
 
 #[tokio::test]
 async fn nobody_reads_ahead_for_a_body_that_nobody_takes() {
-    let (ranged, tally) = counted(deflated_zeros(), Pace { window: 4096, ..LOCAL });
+    let (ranged, tally) = counted(deflated_zeros(), ReadAhead { window: 4096, ..LOCAL });
     let opened = Archive::open_ranged("x.zip".to_owned(), ranged, Fingerprint("x".into()), unlimited()).unwrap();
     let opening = tally.bytes.load(Ordering::SeqCst);
     let mut body = opened.reader.stream(&key("zeros")).await.unwrap();
@@ -234,7 +235,8 @@ async fn many_small_entries_take_few_reads() {
     let bytes = writer.finish().unwrap().into_inner();
     let blocks = bytes.len().div_ceil(REMOTE.block);
     let (ranged, tally) = counted(bytes, REMOTE);
-    let opened = Archive::open_ranged("x.zip".to_owned(), ranged, Fingerprint("x".into()), Limits::default()).unwrap();
+    let opened =
+        Archive::open_ranged("x.zip".to_owned(), ranged, Fingerprint("x".into()), ArchiveLimits::default()).unwrap();
     let opening = tally.reads.load(Ordering::SeqCst);
     assert!(opening <= 2 * blocks + 2, "opening took {opening} reads for {blocks} blocks");
     let mut keys: Vec<_> = opened.artifact.items().iter().rev().map(|item| item.key.clone()).collect();
@@ -260,7 +262,7 @@ async fn headers_that_lie_far_apart_are_read_alone() {
         writer.write_all(&vec![b'x'; 1_000_000]).unwrap();
     }
     let (ranged, tally) = counted(writer.finish().unwrap().into_inner(), REMOTE);
-    Archive::open_ranged("x.zip".to_owned(), ranged, Fingerprint("x".into()), Limits::default()).unwrap();
+    Archive::open_ranged("x.zip".to_owned(), ranged, Fingerprint("x".into()), ArchiveLimits::default()).unwrap();
     let bytes = tally.bytes.load(Ordering::SeqCst);
     assert!(bytes < 2 * REMOTE.block + 20_000, "opening read {bytes} bytes");
 }
@@ -271,7 +273,7 @@ async fn a_staged_zip_is_read_on_condition_of_its_etag() {
     let memory = Arc::new(MemoryObjects::new(&[("in/site.zip", &archive)]));
     let objects: Arc<dyn Objects> = memory.clone();
     let source = "s3://bucket/in/site.zip".parse().unwrap();
-    let opened = open_source(&source, &objects, &Options::default()).await.unwrap();
+    let opened = open_source(&source, &objects, &SourceOptions::default()).await.unwrap();
     let print = &opened.artifact.fingerprint().0;
     assert!(print.starts_with("etag:") && print.len() == 5 + 32, "{print}");
     assert!(opened.reader.staged(&key("a.txt")).is_none(), "an entry cannot be copied on the server's side");
@@ -288,12 +290,13 @@ async fn a_staged_zip_is_read_on_condition_of_its_etag() {
         writer.write_all(&vec![b'x'; 20_000_000]).unwrap();
     }
     memory.put("in/site.zip", &writer.finish().unwrap().into_inner());
-    let opened = open_source(&source, &objects, &Options::default()).await.unwrap();
+    let opened = open_source(&source, &objects, &SourceOptions::default()).await.unwrap();
     memory.put("in/site.zip", &archive);
     let said = drain(&opened.reader, &key("1")).await.unwrap_err().to_string();
     assert!(said.contains("`s3://bucket/in/site.zip` changed since it was read"), "{said}");
 
-    let missing = open_source(&"s3://bucket/no.zip".parse().unwrap(), &objects, &Options::default()).await.unwrap_err();
+    let missing =
+        open_source(&"s3://bucket/no.zip".parse().unwrap(), &objects, &SourceOptions::default()).await.unwrap_err();
     assert!(missing.to_string().contains("`s3://bucket/no.zip` does not exist"));
 }
 
@@ -303,7 +306,8 @@ async fn a_short_answer_of_s3_is_an_error() {
     let mut memory = MemoryObjects::new(&[("site.zip", &archive)]);
     memory.cut = 10;
     let objects: Arc<dyn Objects> = Arc::new(memory);
-    let said = open_source(&"s3://bucket/site.zip".parse().unwrap(), &objects, &Options::default()).await.unwrap_err();
+    let said =
+        open_source(&"s3://bucket/site.zip".parse().unwrap(), &objects, &SourceOptions::default()).await.unwrap_err();
     assert!(said.to_string().contains("shorter than the range"), "{said}");
 }
 
@@ -315,7 +319,7 @@ async fn a_zip_of_this_machine_is_told_by_its_digest_and_must_not_change() {
     std::fs::write(&path, &archive).unwrap();
     let objects: Arc<dyn Objects> = Arc::new(MemoryObjects::new(&[]));
     let source = path.to_str().unwrap().parse().unwrap();
-    let opened = open_source(&source, &objects, &Options::default()).await.unwrap();
+    let opened = open_source(&source, &objects, &SourceOptions::default()).await.unwrap();
     let digest = <sha2::Sha256 as sha2::Digest>::digest(&archive);
     assert_eq!(*opened.artifact.fingerprint().0, *format!("sha256:{}", hex::encode(digest)));
     let found = opened.reader.digest(&key("a.txt"), Algorithms { md5: true, ..Algorithms::default() }).await.unwrap();
@@ -326,12 +330,12 @@ async fn a_zip_of_this_machine_is_told_by_its_digest_and_must_not_change() {
     let said = drain(&opened.reader, &key("a.txt")).await.unwrap_err().to_string();
     assert!(said.contains("changed since it was opened"), "{said}");
     let missing = "no.zip".parse().unwrap();
-    let said = open_source(&missing, &objects, &Options::default()).await.unwrap_err().to_string();
+    let said = open_source(&missing, &objects, &SourceOptions::default()).await.unwrap_err().to_string();
     assert!(said.contains("`no.zip` does not exist"), "{said}");
     let folder = folder.path().join("folder.zip");
     std::fs::create_dir(&folder).unwrap();
     let said =
-        open_source(&folder.to_str().unwrap().parse().unwrap(), &objects, &Options::default()).await.unwrap_err();
+        open_source(&folder.to_str().unwrap().parse().unwrap(), &objects, &SourceOptions::default()).await.unwrap_err();
     assert!(said.to_string().contains("not a file"), "{said}");
 }
 
@@ -342,7 +346,8 @@ async fn plugins_get_what_is_there_by_the_deadline() {
     memory.page = 1000;
     let memory = Arc::new(memory);
     let objects: Arc<dyn Objects> = memory.clone();
-    let opened = open_source(&"s3://bucket/site.zip".parse().unwrap(), &objects, &Options::default()).await.unwrap();
+    let opened =
+        open_source(&"s3://bucket/site.zip".parse().unwrap(), &objects, &SourceOptions::default()).await.unwrap();
     let content = SourceContent::new(opened.reader.clone(), Handle::current());
     let asked = [key("b.txt"), key("no.txt"), key("a.txt")];
     let (past, soon) = (Instant::now(), Instant::now() + Duration::from_secs(60));

@@ -2,7 +2,7 @@
 
 use futures::StreamExt;
 use tidegate_publish::source::SourceError;
-use tidegate_publish::source::archive::Limits;
+use tidegate_publish::source::archive::ArchiveLimits;
 
 use crate::support::*;
 
@@ -92,7 +92,7 @@ async fn packed_content_that_is_damaged_or_followed_by_more_is_refused() {
 
 #[tokio::test]
 async fn limits_hold_at_opening() {
-    let limits = Limits { entries: 2, entry_bytes: 2_000_000, total_bytes: 3_000_000, ratio: 50 };
+    let limits = ArchiveLimits { entries: 2, entry_bytes: 2_000_000, total_bytes: 3_000_000, ratio: 50 };
     let said =
         |entries: &[Entry]| open_limited(zip(entries), limits).expect_err("limits that were not kept").to_string();
     let megabyte = |name: &str, megabytes: usize| Entry { deflate: true, ..entry(name, &noise(megabytes * 1_000_000)) };
@@ -121,7 +121,7 @@ fn a_flood_of_empty_entries_is_refused_by_its_count() {
     let entries: Vec<Entry> = (0..65_534).map(|n| entry(&format!("{n}"), b"")).collect();
     let bytes = zip(&entries);
     assert_eq!(open(bytes.clone()).unwrap().artifact.len(), 65_534);
-    let limits = Limits { entries: 65_000, ..Limits::default() };
+    let limits = ArchiveLimits { entries: 65_000, ..ArchiveLimits::default() };
     assert!(open_limited(bytes, limits).expect_err("too many").to_string().contains("65534 entries"));
 }
 

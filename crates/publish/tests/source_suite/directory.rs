@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use tidegate_core::content::{Content, ReadError};
+use tidegate_core::content::{ContentReader, ReadError};
 use tidegate_publish::source::content::SourceContent;
 use tidegate_publish::source::digest::Algorithms;
 use tidegate_publish::source::directory::Directory;
-use tidegate_publish::source::{Opened, Options, SourceError};
+use tidegate_publish::source::{OpenedSource, SourceError, SourceOptions};
 use tokio::runtime::Handle;
 
 use crate::support::*;
@@ -26,8 +26,8 @@ fn tree(files: &[(&str, &[u8])]) -> TempDir {
     folder
 }
 
-async fn open(path: &Path) -> Result<Opened, SourceError> {
-    Directory::open(path, &Options::default()).await
+async fn open(path: &Path) -> Result<OpenedSource, SourceError> {
+    Directory::open(path, &SourceOptions::default()).await
 }
 
 async fn refusal(path: &Path) -> String {
@@ -51,10 +51,10 @@ async fn files_are_listed_with_their_digests() {
         told.0.fetch_add(more_files, Ordering::Relaxed);
         told.1.fetch_add(more_bytes, Ordering::Relaxed);
     };
-    let options = Options {
+    let options = SourceOptions {
         algorithms: Algorithms { md5: true, ..Algorithms::default() },
         progress: Some(Arc::new(progress)),
-        ..Options::default()
+        ..SourceOptions::default()
     };
     let opened = Directory::open(folder.path(), &options).await.unwrap();
     let expected = [".nojekyll", ".well-known/security.txt", "a b/c++ é.html", "dir-2/x", "dir/x", "index.html"];

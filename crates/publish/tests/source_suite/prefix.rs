@@ -3,19 +3,19 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tidegate_core::content::{Content, ReadError};
+use tidegate_core::content::{ContentReader, ReadError};
 use tidegate_publish::source::content::SourceContent;
 use tidegate_publish::source::digest::Algorithms;
 use tidegate_publish::source::storage::Objects;
-use tidegate_publish::source::{Opened, Options, SourceError, open as open_source};
+use tidegate_publish::source::{OpenedSource, SourceError, SourceOptions, open as open_source};
 use tokio::runtime::Handle;
 
 use crate::support::*;
 
-async fn open(memory: MemoryObjects) -> (Result<Opened, SourceError>, Arc<MemoryObjects>) {
+async fn open(memory: MemoryObjects) -> (Result<OpenedSource, SourceError>, Arc<MemoryObjects>) {
     let memory = Arc::new(memory);
     let objects: Arc<dyn Objects> = memory.clone();
-    (open_source(&"s3://bucket/docs/".parse().unwrap(), &objects, &Options::default()).await, memory)
+    (open_source(&"s3://bucket/docs/".parse().unwrap(), &objects, &SourceOptions::default()).await, memory)
 }
 
 #[tokio::test]

@@ -14,16 +14,16 @@ use tidegate_core::artifact::Fingerprint;
 use tidegate_core::identity::ETag;
 use tidegate_core::key::{Key, StoredKey};
 use tidegate_core::location::{Bucket, Location};
-use tidegate_publish::source::archive::{Archive, Limits};
-use tidegate_publish::source::ranged::{Pace, Ranged};
+use tidegate_publish::source::archive::{Archive, ArchiveLimits};
+use tidegate_publish::source::ranged::{Ranged, ReadAhead};
 use tidegate_publish::source::storage::{Head, Listed, ObjectBytes, Objects, Page, StagedObject, StorageError};
-use tidegate_publish::source::{Opened, Reader, SourceError};
+use tidegate_publish::source::{OpenedSource, SourceError, SourceReader};
 
 pub(crate) fn key(name: &str) -> Key {
     Key::new(name).unwrap()
 }
 
-pub(crate) fn keys(opened: &Opened) -> Vec<&str> {
+pub(crate) fn keys(opened: &OpenedSource) -> Vec<&str> {
     opened.artifact.items().iter().map(|item| item.key.as_str()).collect()
 }
 
@@ -108,7 +108,7 @@ impl Objects for MemoryObjects {
 /// Bytes by position that count what is read and how much of it is still held by anybody.
 pub(crate) struct Counted<F> {
     pub(crate) size: u64,
-    pub(crate) pace: Pace,
+    pub(crate) pace: ReadAhead,
     /// Fills a buffer from an offset.
     pub(crate) fill: F,
     pub(crate) tally: Arc<Tally>,
@@ -154,17 +154,18 @@ impl<F: Fn(&mut [u8], u64) + Send + Sync> Ranged for Counted<F> {
         Ok(Bytes::from_owner(Held(bytes, Arc::clone(&self.tally))))
     }
 
-    fn pace(&self) -> Pace {
+    fn pace(&self) -> ReadAhead {
         self.pace
     }
 }
 
 /// As a local file is read.
-pub(crate) const LOCAL: Pace = Pace { block: 0, window: 64 * 1024, skip: 0, readers: 1 };
+pub(crate) const LOCAL: ReadAhead = ReadAhead { block: 0, window: 64 * 1024, skip: 0, readers: 1 };
 /// As an object in S3 is read.
-pub(crate) const REMOTE: Pace = Pace { block: 4 * 1024 * 1024, window: 512 * 1024, skip: 512 * 1024, readers: 8 };
+pub(crate) const REMOTE: ReadAhead =
+    ReadAhead { block: 4 * 1024 * 1024, window: 512 * 1024, skip: 512 * 1024, readers: 8 };
 
-pub(crate) fn counted(bytes: Vec<u8>, pace: Pace) -> (Arc<dyn Ranged>, Arc<Tally>) {
+pub(crate) fn counted(bytes: Vec<u8>, pace: ReadAhead) -> (Arc<dyn Ranged>, Arc<Tally>) {
     let tally = Arc::new(Tally::default());
     let size = bytes.len() as u64;
     let fill = move |buffer: &mut [u8], offset: u64| {
@@ -174,11 +175,11 @@ pub(crate) fn counted(bytes: Vec<u8>, pace: Pace) -> (Arc<dyn Ranged>, Arc<Tally
     (Arc::new(Counted { size, pace, fill, tally: Arc::clone(&tally) }), tally)
 }
 
-pub(crate) fn open(bytes: Vec<u8>) -> Result<Opened, SourceError> {
-    open_limited(bytes, Limits::default())
+pub(crate) fn open(bytes: Vec<u8>) -> Result<OpenedSource, SourceError> {
+    open_limited(bytes, ArchiveLimits::default())
 }
 
-pub(crate) fn open_limited(bytes: Vec<u8>, limits: Limits) -> Result<Opened, SourceError> {
+pub(crate) fn open_limited(bytes: Vec<u8>, limits: ArchiveLimits) -> Result<OpenedSource, SourceError> {
     Archive::open_ranged("x.zip".to_owned(), counted(bytes, LOCAL).0, Fingerprint("x".into()), limits)
 }
 
@@ -193,7 +194,7 @@ pub(crate) async fn refusal(bytes: Vec<u8>) -> String {
     }
 }
 
-pub(crate) async fn read_all(opened: &Opened) -> BTreeMap<String, Vec<u8>> {
+pub(crate) async fn read_all(opened: &OpenedSource) -> BTreeMap<String, Vec<u8>> {
     let mut all = BTreeMap::new();
     for item in opened.artifact.items() {
         all.insert(item.key.as_str().to_owned(), drain(&opened.reader, &item.key).await.unwrap());
@@ -202,7 +203,7 @@ pub(crate) async fn read_all(opened: &Opened) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// Reads by the stream, as an upload does.
-pub(crate) async fn drain(reader: &Reader, key: &Key) -> Result<Vec<u8>, SourceError> {
+pub(crate) async fn drain(reader: &SourceReader, key: &Key) -> Result<Vec<u8>, SourceError> {
     let mut body = reader.stream(key).await?;
     let mut whole = Vec::new();
     while let Some(chunk) = body.next().await {

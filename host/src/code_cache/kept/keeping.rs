@@ -12,10 +12,10 @@ use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
 use super::super::target;
-use super::{Cache, KEY_BYTES, Key, MAGIC};
+use super::{CacheKey, CodeCache, KEY_BYTES, MAGIC};
 use crate::engine::{Engine, stamp};
 
-impl Cache {
+impl CodeCache {
     /// Keeps the code of a component. What goes wrong is logged and nothing else: the code is in memory already.
     pub(crate) fn keep(&self, engine: &Engine, digest: &str, component: &Component) {
         let directory = &self.0;
@@ -29,7 +29,7 @@ fn try_keep(directory: &Path, engine: &Engine, digest: &str, component: &Compone
     let code = component.serialize().map_err(|error| io::Error::other(format!("{error:#}")))?;
     let name = name(engine, digest);
     make_directory(directory)?;
-    let key = Key::read_or_make(directory)?;
+    let key = CacheKey::read_or_make(directory)?;
     let mut file = tempfile::NamedTempFile::new_in(directory)?;
     file.write_all(MAGIC)?;
     file.write_all(&key.tag(&name, &code))?;
@@ -38,7 +38,7 @@ fn try_keep(directory: &Path, engine: &Engine, digest: &str, component: &Compone
     Ok(())
 }
 
-impl Key {
+impl CacheKey {
     fn read_or_make(directory: &Path) -> io::Result<Self> {
         if let Some(key) = Self::read(directory) {
             return Ok(key);

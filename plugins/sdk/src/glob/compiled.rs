@@ -6,7 +6,7 @@ use super::GlobError;
 
 /// A pattern without its `!`.
 #[derive(Clone, Debug)]
-pub(super) struct Compiled {
+pub(super) struct CompiledGlob {
     shape: Shape,
     /// Whether only folders match: the pattern ended in `/`.
     folders_only: bool,
@@ -16,7 +16,7 @@ pub(super) struct Compiled {
 #[derive(Clone, Debug)]
 pub(super) enum Shape {
     /// Any one segment of the key.
-    Segment(Segment),
+    Segment(SegmentPattern),
     /// The key, or a folder that it is in, from the root.
     Path(String),
     /// As `Path`, with wildcards.
@@ -25,7 +25,7 @@ pub(super) enum Shape {
 
 /// How a pattern without `/` matches one segment.
 #[derive(Clone, Debug)]
-pub(super) enum Segment {
+pub(super) enum SegmentPattern {
     Any,
     Name(String),
     StartsWith(String),
@@ -33,7 +33,7 @@ pub(super) enum Segment {
     Glob(String),
 }
 
-impl Compiled {
+impl CompiledGlob {
     /// Reads a pattern, without its `!`.
     pub(super) fn parse(text: &str) -> Result<Self, GlobError> {
         if text.starts_with('#') {
@@ -52,7 +52,7 @@ impl Compiled {
         let shape = if rooted {
             literal(&wild).map_or(Shape::PathGlob(wild), Shape::Path)
         } else {
-            Shape::Segment(Segment::of(wild))
+            Shape::Segment(SegmentPattern::of(wild))
         };
         Ok(Self { shape, folders_only })
     }
@@ -60,7 +60,7 @@ impl Compiled {
     /// The one name that a segment must have, where that is all there is to the pattern, and whether only folders match.
     pub(super) fn name(&self) -> Option<(&str, bool)> {
         match &self.shape {
-            Shape::Segment(Segment::Name(name)) => Some((name, self.folders_only)),
+            Shape::Segment(SegmentPattern::Name(name)) => Some((name, self.folders_only)),
             _ => None,
         }
     }
@@ -105,7 +105,7 @@ pub(super) fn split(key: &str) -> (Option<&str>, &str) {
     }
 }
 
-impl Segment {
+impl SegmentPattern {
     fn of(wild: String) -> Self {
         if let Some(name) = literal(&wild) {
             return Self::Name(name);

@@ -14,7 +14,7 @@ use super::compiled::split;
 pub struct GlobList {
     globs: Vec<IgnoreGlob>,
     /// By name: the last pattern that is this name, and the last one that is not for folders only.
-    names: BTreeMap<String, Named>,
+    names: BTreeMap<String, LastNamed>,
     /// Places of the patterns that are more than a name, in descending order.
     others: Vec<usize>,
     /// The folder that was asked about last, with its answer: keys come in order, and a folder has many.
@@ -23,7 +23,7 @@ pub struct GlobList {
 
 /// The last patterns that consist of one name.
 #[derive(Clone, Copy, Debug, Default)]
-struct Named {
+struct LastNamed {
     of_folder: Option<usize>,
     of_object: Option<usize>,
 }

@@ -6,11 +6,11 @@ use crate::{Attribute, Entry};
 
 /// Objects and redirects with their content, by key.
 #[derive(Clone, Debug, Default)]
-pub struct Artifact {
+pub struct TestArtifact {
     entries: BTreeMap<String, (Entry, Option<Vec<u8>>)>,
 }
 
-impl Artifact {
+impl TestArtifact {
     /// Nothing.
     #[must_use]
     pub fn new() -> Self {

@@ -33,9 +33,9 @@ mod sync;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-pub use artifact::Artifact;
-pub use policy::{Plan, judge, judge_in_batches};
-pub use sync::{Decided, SyncAnswer, sync, sync_in_batches};
+pub use artifact::TestArtifact;
+pub use policy::{TestPlan, judge, judge_in_batches};
+pub use sync::{DecidedEntry, SyncAnswer, sync, sync_in_batches};
 
 use crate::{Run, Settings};
 

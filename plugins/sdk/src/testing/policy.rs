@@ -7,13 +7,13 @@ use crate::{Change, ChangeKind, Failure, Judgement, PolicyPlugin, PolicySession,
 
 /// A plan to be judged: changes by key, with the totals that follow from them.
 #[derive(Clone, Debug, Default)]
-pub struct Plan {
+pub struct TestPlan {
     changes: BTreeMap<String, Change>,
     content: BTreeMap<String, Vec<u8>>,
     counts: BTreeMap<String, u64>,
 }
 
-impl Plan {
+impl TestPlan {
     /// A plan that changes nothing of an empty site.
     #[must_use]
     pub fn new() -> Self {
@@ -87,7 +87,7 @@ impl Plan {
 /// # Errors
 ///
 /// The plugin's failure.
-pub fn judge<P: PolicyPlugin>(settings: &str, plan: &Plan) -> Result<Judgement, Failure> {
+pub fn judge<P: PolicyPlugin>(settings: &str, plan: &TestPlan) -> Result<Judgement, Failure> {
     let [first, others @ ..] = CUTS;
     let judgement = judge_in_batches::<P>(settings, plan, first);
     for cut in others {
@@ -106,7 +106,7 @@ pub fn judge<P: PolicyPlugin>(settings: &str, plan: &Plan) -> Result<Judgement, 
 /// # Errors
 ///
 /// The plugin's failure.
-pub fn judge_in_batches<P: PolicyPlugin>(settings: &str, plan: &Plan, cut: usize) -> Result<Judgement, Failure> {
+pub fn judge_in_batches<P: PolicyPlugin>(settings: &str, plan: &TestPlan, cut: usize) -> Result<Judgement, Failure> {
     let settings = canonical::<P::Settings>(settings);
     assert!(settings.is_ok(), "the settings are not valid: {settings:?}");
     let settings = settings.unwrap_or_default();

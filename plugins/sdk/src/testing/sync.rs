@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{Artifact, CUTS, canonical, run, while_content_is};
+use super::{CUTS, TestArtifact, canonical, run, while_content_is};
 use crate::{Action, Attribute, Edit, Entry, Failure, Summary, SyncPlugin, SyncSession};
 
 /// What was decided about one key.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Decided {
+pub struct DecidedEntry {
     /// What happens to it.
     pub action: Action,
     /// The rule that decided, as a JSON Pointer.
@@ -20,7 +20,7 @@ pub struct Decided {
 #[derive(Clone, Debug, PartialEq)]
 pub struct SyncAnswer {
     /// By key of the artifact: only what something was decided about.
-    pub decided: BTreeMap<String, Decided>,
+    pub decided: BTreeMap<String, DecidedEntry>,
     /// What came at the end.
     pub summary: Summary,
     entries: Vec<Entry>,
@@ -85,7 +85,7 @@ impl SyncAnswer {
 /// # Errors
 ///
 /// The plugin's failure.
-pub fn sync<P: SyncPlugin>(settings: &str, artifact: &Artifact) -> Result<SyncAnswer, Failure> {
+pub fn sync<P: SyncPlugin>(settings: &str, artifact: &TestArtifact) -> Result<SyncAnswer, Failure> {
     let [first, others @ ..] = CUTS;
     let answer = sync_in_batches::<P>(settings, artifact, first);
     for cut in others {
@@ -104,7 +104,11 @@ pub fn sync<P: SyncPlugin>(settings: &str, artifact: &Artifact) -> Result<SyncAn
 /// # Errors
 ///
 /// The plugin's failure.
-pub fn sync_in_batches<P: SyncPlugin>(settings: &str, artifact: &Artifact, cut: usize) -> Result<SyncAnswer, Failure> {
+pub fn sync_in_batches<P: SyncPlugin>(
+    settings: &str,
+    artifact: &TestArtifact,
+    cut: usize,
+) -> Result<SyncAnswer, Failure> {
     let settings = canonical::<P::Settings>(settings);
     assert!(settings.is_ok(), "the settings are not valid: {settings:?}");
     let settings = settings.unwrap_or_default();
@@ -118,7 +122,7 @@ pub fn sync_in_batches<P: SyncPlugin>(settings: &str, artifact: &Artifact, cut: 
                 let entry = usize::try_from(decision.index).ok().and_then(|index| batch.get(index));
                 assert!(entry.is_some(), "decision {} of a batch of {}", decision.index, batch.len());
                 if let Some(entry) = entry {
-                    let answer = Decided { action: decision.action, rule: decision.rule, reason: decision.reason };
+                    let answer = DecidedEntry { action: decision.action, rule: decision.rule, reason: decision.reason };
                     decided.insert(entry.key.clone(), answer);
                 }
             }

@@ -9,9 +9,9 @@ use proptest::test_runner::RngSeed;
 use super::super::{FREE_PATHS, MAX_PATHS, MAX_WILDCARDS};
 use super::*;
 
-const ROOM: Room = Room { paths: MAX_PATHS, wildcards: MAX_WILDCARDS, free: FREE_PATHS };
+const ROOM: PathQuota = PathQuota { paths: MAX_PATHS, wildcards: MAX_WILDCARDS, free: FREE_PATHS };
 
-fn cdn(origin_path: &str) -> Cdn {
+fn cdn(origin_path: &str) -> DistributionConfig {
     toml::from_str(&format!("distribution = \"E2EXAMPLE\"\norigin-path = \"{origin_path}\"")).unwrap()
 }
 
@@ -19,16 +19,16 @@ fn place(text: &str) -> Location {
     text.parse().unwrap()
 }
 
-fn keys<'a>(changed: &[&'a str], unchanged: &[&'a str]) -> Keys<'a> {
-    Keys { changed: changed.to_vec(), unchanged: unchanged.to_vec(), copies: Copies::default() }
+fn keys<'a>(changed: &[&'a str], unchanged: &[&'a str]) -> ChangedKeys<'a> {
+    ChangedKeys { changed: changed.to_vec(), unchanged: unchanged.to_vec(), copies: TaggedCopies::default() }
 }
 
-fn made(changed: &[&str], unchanged: &[&str], room: Room) -> Batch {
+fn made(changed: &[&str], unchanged: &[&str], room: PathQuota) -> InvalidationRequest {
     batch("docs", "r1", &cdn(""), &place("s3://bucket"), keys(changed, unchanged), room).unwrap()
 }
 
-fn paths(batch: &Batch) -> Vec<&str> {
-    batch.paths.iter().map(Path::as_str).collect()
+fn paths(batch: &InvalidationRequest) -> Vec<&str> {
+    batch.paths.iter().map(CachePath::as_str).collect()
 }
 
 /// Every key and address that visitors may ask for.
@@ -82,16 +82,16 @@ fn where_the_room_demands_it_the_least_loss_is_taken() {
     let mut unchanged = vec!["a/x".to_owned(), "z".to_owned()];
     unchanged.extend((0..10).map(|number| format!("b/x{number}")));
     let unchanged: Vec<&str> = unchanged.iter().map(String::as_str).collect();
-    let rows: [(Room, &[&str], usize); 9] = [
-        (Room { free: 6, ..ROOM }, &["/a/1", "/a/2", "/a/3", "/b/1", "/b/2", "/b/3"], 0),
-        (Room { free: 5, ..ROOM }, &["/a/*", "/b/1", "/b/2", "/b/3"], 1),
-        (Room { free: 3, ..ROOM }, &["/a/*", "/b/*"], 11),
-        (Room { free: 1, ..ROOM }, &["/*"], 12),
-        (Room { free: 0, ..ROOM }, &["/*"], 12),
-        (Room { paths: 5, ..ROOM }, &["/a/*", "/b/1", "/b/2", "/b/3"], 1),
-        (Room { paths: 0, ..ROOM }, &["/a/*", "/b/*"], 11),
-        (Room { paths: 0, wildcards: 1, ..ROOM }, &["/*"], 12),
-        (Room { paths: 0, wildcards: 0, free: 0 }, &["/*"], 12),
+    let rows: [(PathQuota, &[&str], usize); 9] = [
+        (PathQuota { free: 6, ..ROOM }, &["/a/1", "/a/2", "/a/3", "/b/1", "/b/2", "/b/3"], 0),
+        (PathQuota { free: 5, ..ROOM }, &["/a/*", "/b/1", "/b/2", "/b/3"], 1),
+        (PathQuota { free: 3, ..ROOM }, &["/a/*", "/b/*"], 11),
+        (PathQuota { free: 1, ..ROOM }, &["/*"], 12),
+        (PathQuota { free: 0, ..ROOM }, &["/*"], 12),
+        (PathQuota { paths: 5, ..ROOM }, &["/a/*", "/b/1", "/b/2", "/b/3"], 1),
+        (PathQuota { paths: 0, ..ROOM }, &["/a/*", "/b/*"], 11),
+        (PathQuota { paths: 0, wildcards: 1, ..ROOM }, &["/*"], 12),
+        (PathQuota { paths: 0, wildcards: 0, free: 0 }, &["/*"], 12),
     ];
     for (room, expected, lost) in rows {
         let batch = made(&changed, &unchanged, room);
@@ -105,8 +105,8 @@ fn the_numbers_of_the_guide_hold_to_the_last_path() {
     for (count, free) in [(999, 1000), (1000, 1000), (1001, 1000), (3000, 9999), (3001, 9999)] {
         let numbered = numbered(count);
         let changed: Vec<&str> = numbered.iter().map(String::as_str).collect();
-        let cdn = Cdn { max_paths: 9999, ..cdn("") };
-        let room = Room { free, ..ROOM };
+        let cdn = DistributionConfig { max_paths: 9999, ..cdn("") };
+        let room = PathQuota { free, ..ROOM };
         let batch = batch("docs", "r1", &cdn, &place("s3://bucket"), keys(&changed, &["other"]), room);
         let batch = batch.unwrap();
         if count <= free && count <= MAX_PATHS {
@@ -134,7 +134,7 @@ fn the_numbers_of_the_guide_hold_to_the_last_path() {
 #[test]
 fn each_distribution_gets_the_paths_that_its_visitors_use() {
     let told = |origin_path: &str, target: &str, free: usize| {
-        let room = Room { free, ..ROOM };
+        let room = PathQuota { free, ..ROOM };
         let keys = keys(&["a.html", "index.html"], &["x"]);
         batch("docs", "r1", &cdn(origin_path), &place(target), keys, room).unwrap()
     };
@@ -171,8 +171,11 @@ fn a_reference_is_the_same_for_the_same_batch_only() {
 fn a_batch_survives_being_stored() {
     let batch = made(&["a*", "d/index.html"], &["ab", "z"], ROOM);
     let text = serde_json::to_string(&batch).unwrap();
-    assert_eq!(serde_json::from_str::<Batch>(&text).unwrap(), batch);
-    assert!(serde_json::from_str::<Batch>(&text.replace("/a*", "a*")).is_err(), "a stored path is checked");
+    assert_eq!(serde_json::from_str::<InvalidationRequest>(&text).unwrap(), batch);
+    assert!(
+        serde_json::from_str::<InvalidationRequest>(&text.replace("/a*", "a*")).is_err(),
+        "a stored path is checked"
+    );
     assert_eq!(batch.to_string(), "E2EXAMPLE: 4 paths, 1 of them wildcards, which clear 1 unchanged keys as well");
 }
 
@@ -198,8 +201,8 @@ fn a_hundred_thousand_changes_are_folded() {
 prop_compose! {
     fn room()(paths in prop_oneof![0usize..6, 0usize..60, Just(MAX_PATHS)],
               wildcards in 0usize..=MAX_WILDCARDS,
-              free in prop_oneof![0usize..6, 0usize..60, Just(FREE_PATHS)]) -> Room {
-        Room { paths, wildcards, free }
+              free in prop_oneof![0usize..6, 0usize..60, Just(FREE_PATHS)]) -> PathQuota {
+        PathQuota { paths, wildcards, free }
     }
 }
 
@@ -228,7 +231,7 @@ fn split(keys: &[(String, bool)]) -> (Vec<&str>, Vec<&str>) {
 }
 
 /// The least loss, then the fewest paths, over every set of folders: what the search must find where the room is wide.
-fn best_by_trying_all(changed: &[&str], unchanged: &[&str], room: Room) -> Option<(usize, usize)> {
+fn best_by_trying_all(changed: &[&str], unchanged: &[&str], room: PathQuota) -> Option<(usize, usize)> {
     let addresses: BTreeSet<String> = changed.iter().flat_map(|key| addresses_of(key)).collect();
     let folders: BTreeSet<&str> = addresses
         .iter()
@@ -256,7 +259,7 @@ proptest! {
     fn every_change_is_covered_within_the_room_and_for_no_more_than_one_by_one(keys in site("[ab]?[*~][ab]?"), room in room(), below in prop_oneof![Just(""), Just("v"), Just("v/~w")]) {
         let (changed, unchanged) = split(&keys);
         let target = place(&format!("s3://bucket/{below}"));
-        let make = || batch("docs", "r1", &cdn(""), &target, Keys { changed: changed.clone(), unchanged: unchanged.clone(), copies: Copies::default() }, room);
+        let make = || batch("docs", "r1", &cdn(""), &target, ChangedKeys { changed: changed.clone(), unchanged: unchanged.clone(), copies: TaggedCopies::default() }, room);
         let Some(made) = make() else {
             prop_assert!(changed.is_empty());
             return Ok(());
@@ -272,10 +275,10 @@ proptest! {
         let wildcards = made.paths.iter().filter(|path| path.is_wildcard()).count();
         let fits = made.paths.len() - wildcards <= room.paths && wildcards <= room.wildcards && made.paths.len() <= room.free;
         prop_assert!(fits || made.paths.len() == 1, "{:?} in {:?}", made.paths, room);
-        let once: BTreeSet<&Path> = made.paths.iter().collect();
+        let once: BTreeSet<&CachePath> = made.paths.iter().collect();
         prop_assert_eq!(once.len(), made.paths.len());
         for path in &made.paths {
-            prop_assert_eq!(&Path::new(path.as_str()).unwrap(), path, "CloudFront takes it");
+            prop_assert_eq!(&CachePath::new(path.as_str()).unwrap(), path, "CloudFront takes it");
         }
         let lost = unchanged.iter().filter(|key| {
             let address = target.prefix.join(key);
@@ -306,7 +309,7 @@ proptest! {
         if changed.is_empty() {
             return Ok(());
         }
-        let room = Room { wildcards, ..ROOM };
+        let room = PathQuota { wildcards, ..ROOM };
         let made = made(&changed, &unchanged, room);
         prop_assert_eq!(Some((made.unchanged, made.paths.len())), best_by_trying_all(&changed, &unchanged, room));
     }
@@ -324,7 +327,7 @@ proptest! {
         if changed.is_empty() {
             return Ok(());
         }
-        let room = Room { free, ..ROOM };
+        let room = PathQuota { free, ..ROOM };
         let made = made(&changed, &unchanged, room);
         let (least, _) = best_by_trying_all(&changed, &unchanged, room).unwrap();
         prop_assert!(made.unchanged <= least, "{} for {least}", made.unchanged);

@@ -5,23 +5,23 @@ use std::collections::BTreeSet;
 use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 
-use super::super::{Batch, FREE_PATHS, Instead, Keys, MAX_PATHS, MAX_WILDCARDS, batch};
+use super::super::{ChangedKeys, FREE_PATHS, InvalidationRequest, MAX_PATHS, MAX_WILDCARDS, PathFallback, batch};
 use super::*;
-use crate::config::Cdn;
+use crate::config::DistributionConfig;
 use crate::location::Location;
 
-const ROOM: Room = Room { paths: MAX_PATHS, wildcards: MAX_WILDCARDS, free: FREE_PATHS };
+const ROOM: PathQuota = PathQuota { paths: MAX_PATHS, wildcards: MAX_WILDCARDS, free: FREE_PATHS };
 
 /// A key and what the header says of its version before; nothing where there was none, or none that is known.
 type Key<'a> = (&'a str, Option<&'a str>);
 
-fn cdn(tags: bool) -> Cdn {
+fn cdn(tags: bool) -> DistributionConfig {
     let more = if tags { "cache-tags = \"cache-tag\"" } else { "" };
     toml::from_str(&format!("distribution = \"E2EXAMPLE\"\n{more}")).unwrap()
 }
 
-fn keys<'a>(changed: &[Key<'a>], gone: &[&str], unchanged: &[Key<'a>]) -> Keys<'a> {
-    let mut copies = Copies::default();
+fn keys<'a>(changed: &[Key<'a>], gone: &[&str], unchanged: &[Key<'a>]) -> ChangedKeys<'a> {
+    let mut copies = TaggedCopies::default();
     for (key, value) in changed {
         if let Some(value) = value {
             copies.changed(key, value, gone.contains(key));
@@ -29,10 +29,10 @@ fn keys<'a>(changed: &[Key<'a>], gone: &[&str], unchanged: &[Key<'a>]) -> Keys<'
     }
     unchanged.iter().filter_map(|(_, value)| *value).for_each(|value| copies.unchanged(value));
     let of = |keys: &[Key<'a>]| keys.iter().map(|(key, _)| *key).collect();
-    Keys { changed: of(changed), unchanged: of(unchanged), copies }
+    ChangedKeys { changed: of(changed), unchanged: of(unchanged), copies }
 }
 
-fn made(cdn: &Cdn, keys: Keys<'_>, room: Room) -> Option<Batch> {
+fn made(cdn: &DistributionConfig, keys: ChangedKeys<'_>, room: PathQuota) -> Option<InvalidationRequest> {
     batch("docs", "r1", cdn, &"s3://bucket".parse::<Location>().unwrap(), keys, room)
 }
 
@@ -102,15 +102,15 @@ fn tags_come_before_folders_that_clear_what_did_not_change() {
         names.iter().filter(|(_, even)| *even == wanted).map(|(name, _)| (name.as_str(), value)).collect()
     };
     let (changed, unchanged) = (of(true), of(false));
-    for (room, plain) in [(Room { free: 5, ..ROOM }, 20), (Room { paths: 3, ..ROOM }, 20), (ROOM, 0)] {
+    for (room, plain) in [(PathQuota { free: 5, ..ROOM }, 20), (PathQuota { paths: 3, ..ROOM }, 20), (ROOM, 0)] {
         let paths = made(&cdn(false), keys(&changed, &[], &unchanged), room).unwrap();
         assert_eq!(paths.unchanged, plain);
         let tags = made(&cdn(true), keys(&changed, &[], &unchanged), room).unwrap();
         assert_eq!((tags.items().collect::<Vec<_>>(), tags.unchanged), (vec!["#even".to_owned()], 0));
-        assert_eq!(tags.instead, Some(Instead { paths: paths.paths, unchanged: plain }));
+        assert_eq!(tags.instead, Some(PathFallback { paths: paths.paths, unchanged: plain }));
     }
     // A tag counts as a path: where there is no room for one, there is none for a tag.
-    let room = Room { paths: 0, ..ROOM };
+    let room = PathQuota { paths: 0, ..ROOM };
     assert_eq!(
         made(&cdn(true), keys(&changed, &[], &unchanged), room),
         made(&cdn(false), keys(&changed, &[], &unchanged), room)
@@ -126,7 +126,7 @@ fn a_batch_with_tags_can_be_stored_and_sent_without_them() {
         "E2EXAMPLE: 1 paths, 1 of them wildcards, and 1 cache tags, which clear 1 unchanged keys as well"
     );
     let text = serde_json::to_string(&made).unwrap();
-    assert_eq!(serde_json::from_str::<Batch>(&text).unwrap(), made);
+    assert_eq!(serde_json::from_str::<InvalidationRequest>(&text).unwrap(), made);
     let (one, two) = (made.clone().by_paths(), made.clone().by_paths());
     assert_eq!(one, two, "the same invalidation every time");
     assert!(one.reference != made.reference && one.reference.starts_with("docs.r1."), "{one:?}");
@@ -134,7 +134,7 @@ fn a_batch_with_tags_can_be_stored_and_sent_without_them() {
     assert_eq!((one.unchanged, one.clone().by_paths()), (1, one));
     // What was stored before there were tags is still read, and written as it was.
     let old = r#"{"distribution":"E2EXAMPLE","paths":["/a"],"reference":"docs.r1.00","unchanged":0}"#;
-    let read: Batch = serde_json::from_str(old).unwrap();
+    let read: InvalidationRequest = serde_json::from_str(old).unwrap();
     assert_eq!(serde_json::to_string(&read).unwrap(), old);
     assert_eq!(read.clone().by_paths(), read);
 }
@@ -151,8 +151,8 @@ enum Fate {
 prop_compose! {
     fn room()(paths in prop_oneof![0usize..6, 0usize..60, Just(MAX_PATHS)],
               wildcards in 0usize..=MAX_WILDCARDS,
-              free in prop_oneof![0usize..6, 0usize..60, Just(FREE_PATHS)]) -> Room {
-        Room { paths, wildcards, free }
+              free in prop_oneof![0usize..6, 0usize..60, Just(FREE_PATHS)]) -> PathQuota {
+        PathQuota { paths, wildcards, free }
     }
 }
 
@@ -198,7 +198,7 @@ proptest! {
         prop_assert!(plain.tags.is_empty() && plain.instead.is_none());
 
         // The naive rule: one path for each address of each change.
-        let tags: BTreeSet<&str> = made.tags.iter().map(Tag::as_str).collect();
+        let tags: BTreeSet<&str> = made.tags.iter().map(CacheTag::as_str).collect();
         let mut naive = BTreeSet::new();
         for (key, value) in &changed {
             let carried: Vec<String> = match value {

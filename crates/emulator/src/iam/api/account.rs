@@ -1,17 +1,17 @@
 //! The account as a whole in the API.
 
 use super::super::quota;
-use super::super::record::Owner;
+use super::super::record::KeyOwner;
 use super::Answer;
-use super::call::Call;
-use super::target::Target;
-use crate::xml::Element;
+use super::call::IamCall;
+use super::target::PolicyTarget;
+use crate::xml::XmlElement;
 
 /// How many there are of everything, and how many there may be. What the stand-in doesn't have counts
 /// as none.
-pub(super) fn summary(call: Call<'_>) -> Answer {
-    let state = call.allow(&Target::account())?.read();
-    let root_keys = state.keys.iter().any(|(_, key)| key.owner == Owner::Root && key.active);
+pub(super) fn summary(call: IamCall<'_>) -> Answer {
+    let state = call.allow(&PolicyTarget::account())?.read();
+    let root_keys = state.keys.iter().any(|(_, key)| key.owner == KeyOwner::Root && key.active);
     let versions: usize = state.policies.iter().map(|(_, policy)| policy.versions().len()).sum();
     let entries = [
         ("AccessKeysPerUserQuota", quota::ACCESS_KEYS),
@@ -44,8 +44,8 @@ pub(super) fn summary(call: Call<'_>) -> Answer {
         ("UsersQuota", quota::USERS),
         ("VersionsPerPolicyQuota", quota::VERSIONS),
     ];
-    let entries = entries
-        .into_iter()
-        .map(|(key, value)| Element::new("entry").with(Element::text("key", key)).with(Element::text("value", &value)));
-    Ok(vec![Element::new("SummaryMap").with_each(entries)])
+    let entries = entries.into_iter().map(|(key, value)| {
+        XmlElement::new("entry").with(XmlElement::text("key", key)).with(XmlElement::text("value", &value))
+    });
+    Ok(vec![XmlElement::new("SummaryMap").with_each(entries)])
 }

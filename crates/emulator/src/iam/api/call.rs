@@ -5,31 +5,31 @@
 use jiff::Timestamp;
 
 use super::super::document::{IdentityPolicy, TrustPolicy};
-use super::super::kind::Kind;
+use super::super::kind::EntityKind;
 use super::super::name::EntityPath;
-use super::super::record::{Document, Tags};
+use super::super::record::{StoredPolicy, Tags};
 use super::super::role::check_tags;
-use super::super::{Access, Caller, CallerIdentity, Iam};
+use super::super::{AccessRequest, Caller, CallerIdentity, IamService};
 use super::form;
-use super::page::Page;
-use super::target::Target;
-use crate::query::{Failure, Parameters};
+use super::page::IamPage;
+use super::target::PolicyTarget;
+use crate::query::{Parameters, QueryFailure};
 
 /// A call whose parameters are being read.
-pub(super) struct Call<'a> {
-    iam: &'a Iam,
+pub(super) struct IamCall<'a> {
+    iam: &'a IamService,
     caller: &'a Caller,
     action: &'a str,
     pub(super) parameters: Parameters,
 }
 
-impl<'a> Call<'a> {
-    pub(super) fn new(iam: &'a Iam, caller: &'a Caller, action: &'a str, parameters: Parameters) -> Self {
+impl<'a> IamCall<'a> {
+    pub(super) fn new(iam: &'a IamService, caller: &'a Caller, action: &'a str, parameters: Parameters) -> Self {
         Self { iam, caller, action, parameters }
     }
 
     /// The identities, to find out what a call is about; what comes of it is only for those who may.
-    pub(super) fn iam(&self) -> &'a Iam {
+    pub(super) fn iam(&self) -> &'a IamService {
         self.iam
     }
 
@@ -42,31 +42,31 @@ impl<'a> Call<'a> {
     }
 
     /// The name of something that is to be made.
-    pub(super) fn new_name(&mut self, kind: Kind) -> Result<String, Failure> {
-        let form = if kind == Kind::Group { &form::LONG_NAME } else { &form::NAME };
+    pub(super) fn new_name(&mut self, kind: EntityKind) -> Result<String, QueryFailure> {
+        let form = if kind == EntityKind::Group { &form::LONG_NAME } else { &form::NAME };
         self.parameters.required(kind.name_parameter(), form)
     }
 
     /// The name of something that should be there.
-    pub(super) fn name(&mut self, kind: Kind) -> Result<String, Failure> {
-        let form = if kind == Kind::Role { &form::NAME } else { &form::LONG_NAME };
+    pub(super) fn name(&mut self, kind: EntityKind) -> Result<String, QueryFailure> {
+        let form = if kind == EntityKind::Role { &form::NAME } else { &form::LONG_NAME };
         self.parameters.required(kind.name_parameter(), form)
     }
 
     /// The name of a user, or else the user who calls.
-    pub(super) fn user_or_caller(&mut self) -> Result<String, Failure> {
-        if let Some(name) = self.parameters.text(Kind::User.name_parameter(), &form::LONG_NAME)? {
+    pub(super) fn user_or_caller(&mut self) -> Result<String, QueryFailure> {
+        if let Some(name) = self.parameters.text(EntityKind::User.name_parameter(), &form::LONG_NAME)? {
             return Ok(name);
         }
         match &self.caller.identity {
             CallerIdentity::User { name, .. } => Ok(name.clone()),
             CallerIdentity::Root | CallerIdentity::Session { .. } => {
-                Err(Failure::invalid("Must specify userName when calling with non-User credentials"))
+                Err(QueryFailure::invalid("Must specify userName when calling with non-User credentials"))
             }
         }
     }
 
-    pub(super) fn path(&mut self) -> Result<EntityPath, Failure> {
+    pub(super) fn path(&mut self) -> Result<EntityPath, QueryFailure> {
         match self.parameters.text("Path", &form::PATH)? {
             Some(path) => Ok(EntityPath::try_from(path)?),
             None => Ok(EntityPath::default()),
@@ -74,7 +74,7 @@ impl<'a> Call<'a> {
     }
 
     /// What the paths in a list have to begin with.
-    pub(super) fn path_prefix(&mut self) -> Result<String, Failure> {
+    pub(super) fn path_prefix(&mut self) -> Result<String, QueryFailure> {
         let Some(prefix) = self.parameters.text("PathPrefix", &form::PATH)? else {
             return Ok("/".to_owned());
         };
@@ -82,15 +82,15 @@ impl<'a> Call<'a> {
             return Ok(prefix);
         }
         let constraint = r"satisfy regular expression pattern: \u002F[\u0021-\u007F]*";
-        Err(Failure::constraint(&prefix, "PathPrefix", constraint))
+        Err(QueryFailure::constraint(&prefix, "PathPrefix", constraint))
     }
 
-    pub(super) fn page(&mut self) -> Result<Page, Failure> {
+    pub(super) fn page(&mut self) -> Result<IamPage, QueryFailure> {
         let marker = self.parameters.text("Marker", &form::MARKER)?;
-        Ok(Page::new(marker, self.parameters.number("MaxItems", 1..=1_000)?))
+        Ok(IamPage::new(marker, self.parameters.number("MaxItems", 1..=1_000)?))
     }
 
-    pub(super) fn tags(&mut self) -> Result<Tags, Failure> {
+    pub(super) fn tags(&mut self) -> Result<Tags, QueryFailure> {
         let mut tags = Tags::new();
         for mut written in self.parameters.structures("Tags") {
             let key = written.required("Key", &form::TAG_KEY)?;
@@ -110,50 +110,55 @@ impl<'a> Call<'a> {
         Ok(tags)
     }
 
-    pub(super) fn policy_name(&mut self) -> Result<String, Failure> {
+    pub(super) fn policy_name(&mut self) -> Result<String, QueryFailure> {
         self.parameters.required("PolicyName", &form::LONG_NAME)
     }
 
-    pub(super) fn policy_arn(&mut self) -> Result<String, Failure> {
+    pub(super) fn policy_arn(&mut self) -> Result<String, QueryFailure> {
         self.parameters.required("PolicyArn", &form::ARN)
     }
 
-    pub(super) fn document(&mut self) -> Result<Document<IdentityPolicy>, Failure> {
+    pub(super) fn document(&mut self) -> Result<StoredPolicy<IdentityPolicy>, QueryFailure> {
         let text = self.parameters.required("PolicyDocument", &form::DOCUMENT)?;
-        Ok(Document::try_from(text).map_err(super::super::IamError::from)?)
+        Ok(StoredPolicy::try_from(text).map_err(super::super::IamError::from)?)
     }
 
-    pub(super) fn trust(&mut self, parameter: &str) -> Result<Document<TrustPolicy>, Failure> {
+    pub(super) fn trust(&mut self, parameter: &str) -> Result<StoredPolicy<TrustPolicy>, QueryFailure> {
         let text = self.parameters.required(parameter, &form::DOCUMENT)?;
-        Ok(Document::try_from(text).map_err(super::super::IamError::from)?)
+        Ok(StoredPolicy::try_from(text).map_err(super::super::IamError::from)?)
     }
 
     /// Ends the reading of parameters and asks whether the caller may do this to `target`; answers what
     /// to act on.
-    pub(super) fn allow(self, target: &Target) -> Result<&'a Iam, Failure> {
+    pub(super) fn allow(self, target: &PolicyTarget) -> Result<&'a IamService, QueryFailure> {
         let action = format!("iam:{}", self.action);
         self.allow_all(&[&action], target)
     }
 
     /// The same where the call needs the permission for `tagging` as well, which it does if it has tags.
-    pub(super) fn allow_tagging(self, target: &Target, tagging: &str, tags: &Tags) -> Result<&'a Iam, Failure> {
+    pub(super) fn allow_tagging(
+        self,
+        target: &PolicyTarget,
+        tagging: &str,
+        tags: &Tags,
+    ) -> Result<&'a IamService, QueryFailure> {
         let action = format!("iam:{}", self.action);
         let actions: &[&str] = if tags.is_empty() { &[&action] } else { &[&action, tagging] };
         self.allow_all(actions, target)
     }
 
-    fn allow_all(self, actions: &[&str], target: &Target) -> Result<&'a Iam, Failure> {
+    fn allow_all(self, actions: &[&str], target: &PolicyTarget) -> Result<&'a IamService, QueryFailure> {
         self.parameters.finish(self.action)?;
         let context: Vec<(&str, &str)> =
             target.context.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         for action in actions {
-            let access = Access { action, resource: &target.arn, context: &context };
+            let access = AccessRequest { action, resource: &target.arn, context: &context };
             self.iam.authorize(&self.caller.access_key_id, &access).map_err(|denied| target.denied(denied))?;
         }
         Ok(self.iam)
     }
 }
 
-fn failure_of_tag(message: &str) -> Failure {
-    Failure::new(http::StatusCode::BAD_REQUEST, "InvalidInput", message)
+fn failure_of_tag(message: &str) -> QueryFailure {
+    QueryFailure::new(http::StatusCode::BAD_REQUEST, "InvalidInput", message)
 }

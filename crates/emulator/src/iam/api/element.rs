@@ -3,30 +3,30 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::super::record::Tags;
-use crate::xml::Element;
+use crate::xml::XmlElement;
 
 /// What RFC 3986 leaves unencoded: documents in answers are encoded as by it.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-pub(super) fn document(name: &'static str, text: &str) -> Element {
-    Element::text(name, &utf8_percent_encode(text, ENCODED))
+pub(super) fn document(name: &'static str, text: &str) -> XmlElement {
+    XmlElement::text(name, &utf8_percent_encode(text, ENCODED))
 }
 
-pub(super) fn tag(key: &str, value: &str) -> Element {
-    Element::new("member").with(Element::text("Key", key)).with(Element::text("Value", value))
+pub(super) fn tag(key: &str, value: &str) -> XmlElement {
+    XmlElement::new("member").with(XmlElement::text("Key", key)).with(XmlElement::text("Value", value))
 }
 
 /// The tags of something; nothing where there are none.
-pub(super) fn tags(tags: &Tags) -> Option<Element> {
+pub(super) fn tags(tags: &Tags) -> Option<XmlElement> {
     let members = tags.iter().map(|(key, value)| tag(key, value));
-    (!tags.is_empty()).then(|| Element::new("Tags").with_each(members))
+    (!tags.is_empty()).then(|| XmlElement::new("Tags").with_each(members))
 }
 
-pub(super) fn boundary(arn: Option<&str>) -> Option<Element> {
+pub(super) fn boundary(arn: Option<&str>) -> Option<XmlElement> {
     let arn = arn?;
     Some(
-        Element::new("PermissionsBoundary")
-            .with(Element::text("PermissionsBoundaryType", "PermissionsBoundaryPolicy"))
-            .with(Element::text("PermissionsBoundaryArn", arn)),
+        XmlElement::new("PermissionsBoundary")
+            .with(XmlElement::text("PermissionsBoundaryType", "PermissionsBoundaryPolicy"))
+            .with(XmlElement::text("PermissionsBoundaryArn", arn)),
     )
 }

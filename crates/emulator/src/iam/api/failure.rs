@@ -5,9 +5,9 @@
 use http::StatusCode;
 
 use super::super::{IamError, Obstacle};
-use crate::query::Failure;
+use crate::query::QueryFailure;
 
-impl From<IamError> for Failure {
+impl From<IamError> for QueryFailure {
     fn from(error: IamError) -> Self {
         let (status, code) = match &error {
             IamError::NoSuchEntity { .. } => (StatusCode::NOT_FOUND, "NoSuchEntity"),

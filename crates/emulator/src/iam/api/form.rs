@@ -1,52 +1,58 @@
 //! The forms of IAM's parameters, by the patterns and lengths of its API Reference.
 
 use super::super::name::{LONGEST_NAME, LONGEST_PATH, LONGEST_POLICY_NAME, is_name_character, is_path_character};
-use crate::query::Form;
+use crate::query::QueryForm;
 
 const NAME_PATTERN: &str = r"[\w+=,.@-]+";
 
 /// The name of a new user, or of a role.
-pub(super) const NAME: Form = Form { length: 1..=LONGEST_NAME, allowed: is_name_character, pattern: NAME_PATTERN };
+pub(super) const NAME: QueryForm =
+    QueryForm { length: 1..=LONGEST_NAME, allowed: is_name_character, pattern: NAME_PATTERN };
 /// The name of a group or a policy, and of a user that exists already.
-pub(super) const LONG_NAME: Form =
-    Form { length: 1..=LONGEST_POLICY_NAME, allowed: is_name_character, pattern: NAME_PATTERN };
+pub(super) const LONG_NAME: QueryForm =
+    QueryForm { length: 1..=LONGEST_POLICY_NAME, allowed: is_name_character, pattern: NAME_PATTERN };
 /// Where something stands, or where what is looked for begins to stand.
-pub(super) const PATH: Form =
-    Form { length: 1..=LONGEST_PATH, allowed: is_path_character, pattern: r"(\u002F)|(\u002F[\u0021-\u007E]+\u002F)" };
+pub(super) const PATH: QueryForm = QueryForm {
+    length: 1..=LONGEST_PATH,
+    allowed: is_path_character,
+    pattern: r"(\u002F)|(\u002F[\u0021-\u007E]+\u002F)",
+};
 /// An ARN; what is in it is checked where it is used.
-pub(super) const ARN: Form = Form { length: 20..=2_048, allowed: |_| true, pattern: ".*" };
+pub(super) const ARN: QueryForm = QueryForm { length: 20..=2_048, allowed: |_| true, pattern: ".*" };
 /// A policy document; quotas are far smaller and don't count white space.
-pub(super) const DOCUMENT: Form =
-    Form { length: 1..=131_072, allowed: is_latin, pattern: r"[\u0009\u000A\u000D\u0020-\u00FF]+" };
+pub(super) const DOCUMENT: QueryForm =
+    QueryForm { length: 1..=131_072, allowed: is_latin, pattern: r"[\u0009\u000A\u000D\u0020-\u00FF]+" };
 /// What something is for.
-pub(super) const DESCRIPTION: Form = Form {
+pub(super) const DESCRIPTION: QueryForm = QueryForm {
     length: 0..=1_000,
     allowed: |character| is_latin(character) && !matches!(character, '\u{7f}'..='\u{a0}'),
     pattern: r"[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]*",
 };
 /// The identifier of an access key.
-pub(super) const ACCESS_KEY_ID: Form = Form {
+pub(super) const ACCESS_KEY_ID: QueryForm = QueryForm {
     length: 16..=128,
     allowed: |character| character.is_ascii_alphanumeric() || character == '_',
     pattern: r"[\w]+",
 };
 /// The identifier of a version of a managed policy.
-pub(super) const VERSION_ID: Form = Form {
+pub(super) const VERSION_ID: QueryForm = QueryForm {
     length: 2..=32,
     allowed: |character| character.is_ascii_alphanumeric() || ".-".contains(character),
     pattern: r"v[1-9][0-9]*(\.[A-Za-z0-9-]*)?",
 };
 /// Where a list goes on.
-pub(super) const MARKER: Form =
-    Form { length: 1..=2_048, allowed: |character| character >= ' ', pattern: r"[\u0020-\u00FF]+" };
+pub(super) const MARKER: QueryForm =
+    QueryForm { length: 1..=2_048, allowed: |character| character >= ' ', pattern: r"[\u0020-\u00FF]+" };
 /// The key of a tag.
-pub(super) const TAG_KEY: Form = Form { length: 1..=128, allowed: is_tag, pattern: r"[\p{L}\p{Z}\p{N}_.:/=+\-@]+" };
+pub(super) const TAG_KEY: QueryForm =
+    QueryForm { length: 1..=128, allowed: is_tag, pattern: r"[\p{L}\p{Z}\p{N}_.:/=+\-@]+" };
 /// The value of a tag.
-pub(super) const TAG_VALUE: Form = Form { length: 0..=256, allowed: is_tag, pattern: r"[\p{L}\p{Z}\p{N}_.:/=+\-@]*" };
+pub(super) const TAG_VALUE: QueryForm =
+    QueryForm { length: 0..=256, allowed: is_tag, pattern: r"[\p{L}\p{Z}\p{N}_.:/=+\-@]*" };
 /// The name of an action in a simulation.
-pub(super) const ACTION_NAME: Form = Form { length: 3..=128, allowed: |_| true, pattern: ".*" };
+pub(super) const ACTION_NAME: QueryForm = QueryForm { length: 3..=128, allowed: |_| true, pattern: ".*" };
 /// The name of a condition key in a simulation.
-pub(super) const CONTEXT_KEY: Form = Form { length: 5..=256, allowed: |_| true, pattern: ".*" };
+pub(super) const CONTEXT_KEY: QueryForm = QueryForm { length: 5..=256, allowed: |_| true, pattern: ".*" };
 
 fn is_latin(character: char) -> bool {
     matches!(character, '\t' | '\n' | '\r' | ' '..='\u{ff}')

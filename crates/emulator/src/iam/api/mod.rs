@@ -22,36 +22,36 @@ mod user;
 use bytes::Bytes;
 use http::{Request, Response};
 
-use super::Iam;
-use super::kind::Kind;
-use super::signature::Scope;
-use crate::query::{Failure, Protocol};
-use crate::xml::Element;
-use call::Call;
+use super::IamService;
+use super::kind::EntityKind;
+use super::signature::CredentialScope;
+use crate::query::{QueryFailure, QueryProtocol};
+use crate::xml::XmlElement;
+use call::IamCall;
 
-const PROTOCOL: Protocol = Protocol {
+const PROTOCOL: QueryProtocol = QueryProtocol {
     namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
     version: "2010-05-08",
-    scope: Scope { service: "iam", region: Some("us-east-1") },
+    scope: CredentialScope { service: "iam", region: Some("us-east-1") },
 };
 
 /// The children of an action's result; none for an action without one.
-type Answer = Result<Vec<Element>, Failure>;
+type Answer = Result<Vec<XmlElement>, QueryFailure>;
 
-impl Iam {
+impl IamService {
     /// Answers one request of the API.
     #[expect(clippy::unused_async, reason = "every service of the stand-in is called alike")]
     pub async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
         PROTOCOL.handle(self, &request, |caller, action, parameters| {
             let answer = action_named(action)?;
-            Some(answer(Call::new(self, caller, action, parameters)))
+            Some(answer(IamCall::new(self, caller, action, parameters)))
         })
     }
 }
 
 /// The action of a name, if there is one.
-fn action_named(name: &str) -> Option<fn(Call<'_>) -> Answer> {
-    let action: fn(Call<'_>) -> Answer = match name {
+fn action_named(name: &str) -> Option<fn(IamCall<'_>) -> Answer> {
+    let action: fn(IamCall<'_>) -> Answer = match name {
         "CreateUser" => user::create,
         "GetUser" => user::get,
         "ListUsers" => user::list,
@@ -83,27 +83,27 @@ fn action_named(name: &str) -> Option<fn(Call<'_>) -> Answer> {
         "RemoveUserFromGroup" => group::remove_user,
         "ListGroupsForUser" => group::list_of_user,
 
-        "PutUserPolicy" => |call| permission::put(call, Kind::User),
-        "GetUserPolicy" => |call| permission::get(call, Kind::User),
-        "ListUserPolicies" => |call| permission::list(call, Kind::User),
-        "DeleteUserPolicy" => |call| permission::delete(call, Kind::User),
-        "AttachUserPolicy" => |call| permission::attach(call, Kind::User),
-        "DetachUserPolicy" => |call| permission::detach(call, Kind::User),
-        "ListAttachedUserPolicies" => |call| permission::list_attached(call, Kind::User),
-        "PutRolePolicy" => |call| permission::put(call, Kind::Role),
-        "GetRolePolicy" => |call| permission::get(call, Kind::Role),
-        "ListRolePolicies" => |call| permission::list(call, Kind::Role),
-        "DeleteRolePolicy" => |call| permission::delete(call, Kind::Role),
-        "AttachRolePolicy" => |call| permission::attach(call, Kind::Role),
-        "DetachRolePolicy" => |call| permission::detach(call, Kind::Role),
-        "ListAttachedRolePolicies" => |call| permission::list_attached(call, Kind::Role),
-        "PutGroupPolicy" => |call| permission::put(call, Kind::Group),
-        "GetGroupPolicy" => |call| permission::get(call, Kind::Group),
-        "ListGroupPolicies" => |call| permission::list(call, Kind::Group),
-        "DeleteGroupPolicy" => |call| permission::delete(call, Kind::Group),
-        "AttachGroupPolicy" => |call| permission::attach(call, Kind::Group),
-        "DetachGroupPolicy" => |call| permission::detach(call, Kind::Group),
-        "ListAttachedGroupPolicies" => |call| permission::list_attached(call, Kind::Group),
+        "PutUserPolicy" => |call| permission::put(call, EntityKind::User),
+        "GetUserPolicy" => |call| permission::get(call, EntityKind::User),
+        "ListUserPolicies" => |call| permission::list(call, EntityKind::User),
+        "DeleteUserPolicy" => |call| permission::delete(call, EntityKind::User),
+        "AttachUserPolicy" => |call| permission::attach(call, EntityKind::User),
+        "DetachUserPolicy" => |call| permission::detach(call, EntityKind::User),
+        "ListAttachedUserPolicies" => |call| permission::list_attached(call, EntityKind::User),
+        "PutRolePolicy" => |call| permission::put(call, EntityKind::Role),
+        "GetRolePolicy" => |call| permission::get(call, EntityKind::Role),
+        "ListRolePolicies" => |call| permission::list(call, EntityKind::Role),
+        "DeleteRolePolicy" => |call| permission::delete(call, EntityKind::Role),
+        "AttachRolePolicy" => |call| permission::attach(call, EntityKind::Role),
+        "DetachRolePolicy" => |call| permission::detach(call, EntityKind::Role),
+        "ListAttachedRolePolicies" => |call| permission::list_attached(call, EntityKind::Role),
+        "PutGroupPolicy" => |call| permission::put(call, EntityKind::Group),
+        "GetGroupPolicy" => |call| permission::get(call, EntityKind::Group),
+        "ListGroupPolicies" => |call| permission::list(call, EntityKind::Group),
+        "DeleteGroupPolicy" => |call| permission::delete(call, EntityKind::Group),
+        "AttachGroupPolicy" => |call| permission::attach(call, EntityKind::Group),
+        "DetachGroupPolicy" => |call| permission::detach(call, EntityKind::Group),
+        "ListAttachedGroupPolicies" => |call| permission::list_attached(call, EntityKind::Group),
 
         "CreatePolicy" => policy::create,
         "GetPolicy" => policy::get,

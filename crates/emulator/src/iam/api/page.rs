@@ -1,17 +1,17 @@
 //! Pages of lists: which one is asked for, and where the next one begins.
 
-use crate::xml::Element;
+use crate::xml::XmlElement;
 
 /// How many items a page has unless the request says so.
 const DEFAULT_ITEMS: u32 = 100;
 
 /// A page that is asked for.
-pub(super) struct Page {
+pub(super) struct IamPage {
     marker: Option<String>,
     most: usize,
 }
 
-impl Page {
+impl IamPage {
     pub(super) fn new(marker: Option<String>, most: Option<u32>) -> Self {
         Self { marker, most: usize::try_from(most.unwrap_or(DEFAULT_ITEMS)).unwrap_or(usize::MAX) }
     }
@@ -19,14 +19,18 @@ impl Page {
     /// The items of this page in an element, and whether and where the list goes on. Items come with the
     /// keys that they are sorted by; a marker is the key of the last item before it, so that a page is
     /// the same whatever was made or deleted in those before.
-    pub(super) fn of(&self, name: &'static str, items: impl IntoIterator<Item = (String, Element)>) -> Vec<Element> {
+    pub(super) fn of(
+        &self,
+        name: &'static str,
+        items: impl IntoIterator<Item = (String, XmlElement)>,
+    ) -> Vec<XmlElement> {
         let after = |key: &String| self.marker.as_ref().is_none_or(|marker| key > marker);
-        let mut items: Vec<(String, Element)> =
+        let mut items: Vec<(String, XmlElement)> =
             items.into_iter().filter(|(key, _)| after(key)).take(self.most.saturating_add(1)).collect();
         let more = items.len() > self.most;
         items.truncate(self.most);
-        let marker = items.last().filter(|_| more).map(|(key, _)| Element::text("Marker", key));
-        let list = Element::new(name).with_each(items.into_iter().map(|(_, item)| item));
-        [list, Element::text("IsTruncated", &more)].into_iter().chain(marker).collect()
+        let marker = items.last().filter(|_| more).map(|(key, _)| XmlElement::text("Marker", key));
+        let list = XmlElement::new(name).with_each(items.into_iter().map(|(_, item)| item));
+        [list, XmlElement::text("IsTruncated", &more)].into_iter().chain(marker).collect()
     }
 }

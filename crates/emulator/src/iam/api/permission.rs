@@ -1,59 +1,59 @@
 //! Inline and attached policies of users, roles and groups in the API: the same seven actions for each.
 
-use super::super::kind::Kind;
-use super::call::Call;
-use super::target::Target;
+use super::super::kind::EntityKind;
+use super::call::IamCall;
+use super::target::PolicyTarget;
 use super::{Answer, element};
-use crate::xml::Element;
+use crate::xml::XmlElement;
 
-pub(super) fn put(mut call: Call<'_>, kind: Kind) -> Answer {
+pub(super) fn put(mut call: IamCall<'_>, kind: EntityKind) -> Answer {
     let (owner, name) = (call.name(kind)?, call.policy_name()?);
     let document = call.document()?;
-    let target = Target::bounded(call.iam(), kind, &owner);
+    let target = PolicyTarget::bounded(call.iam(), kind, &owner);
     call.allow(&target)?.change(|state| state.put_inline_policy(kind, &owner, &name, document))?;
     Ok(Vec::new())
 }
 
-pub(super) fn get(mut call: Call<'_>, kind: Kind) -> Answer {
+pub(super) fn get(mut call: IamCall<'_>, kind: EntityKind) -> Answer {
     let (owner, name) = (call.name(kind)?, call.policy_name()?);
-    let target = Target::existing(call.iam(), kind, &owner);
+    let target = PolicyTarget::existing(call.iam(), kind, &owner);
     let state = call.allow(&target)?.read();
     let document = element::document("PolicyDocument", &state.inline_policy(kind, &owner, &name)?.text);
-    Ok(vec![Element::text(kind.name_parameter(), &owner), Element::text("PolicyName", &name), document])
+    Ok(vec![XmlElement::text(kind.name_parameter(), &owner), XmlElement::text("PolicyName", &name), document])
 }
 
-pub(super) fn list(mut call: Call<'_>, kind: Kind) -> Answer {
+pub(super) fn list(mut call: IamCall<'_>, kind: EntityKind) -> Answer {
     let (owner, page) = (call.name(kind)?, call.page()?);
-    let target = Target::existing(call.iam(), kind, &owner);
+    let target = PolicyTarget::existing(call.iam(), kind, &owner);
     let state = call.allow(&target)?.read();
     let names = state.policies_of(kind, &owner)?.inline.keys();
-    Ok(page.of("PolicyNames", names.map(|name| (name.clone(), Element::text("member", name)))))
+    Ok(page.of("PolicyNames", names.map(|name| (name.clone(), XmlElement::text("member", name)))))
 }
 
-pub(super) fn delete(mut call: Call<'_>, kind: Kind) -> Answer {
+pub(super) fn delete(mut call: IamCall<'_>, kind: EntityKind) -> Answer {
     let (owner, name) = (call.name(kind)?, call.policy_name()?);
-    let target = Target::bounded(call.iam(), kind, &owner);
+    let target = PolicyTarget::bounded(call.iam(), kind, &owner);
     call.allow(&target)?.change(|state| state.delete_inline_policy(kind, &owner, &name))?;
     Ok(Vec::new())
 }
 
-pub(super) fn attach(mut call: Call<'_>, kind: Kind) -> Answer {
+pub(super) fn attach(mut call: IamCall<'_>, kind: EntityKind) -> Answer {
     let (owner, arn) = (call.name(kind)?, call.policy_arn()?);
-    let target = Target::bounded(call.iam(), kind, &owner).with_policy(&arn);
+    let target = PolicyTarget::bounded(call.iam(), kind, &owner).with_policy(&arn);
     call.allow(&target)?.change(|state| state.attach_policy(kind, &owner, &arn))?;
     Ok(Vec::new())
 }
 
-pub(super) fn detach(mut call: Call<'_>, kind: Kind) -> Answer {
+pub(super) fn detach(mut call: IamCall<'_>, kind: EntityKind) -> Answer {
     let (owner, arn) = (call.name(kind)?, call.policy_arn()?);
-    let target = Target::bounded(call.iam(), kind, &owner).with_policy(&arn);
+    let target = PolicyTarget::bounded(call.iam(), kind, &owner).with_policy(&arn);
     call.allow(&target)?.change(|state| state.detach_policy(kind, &owner, &arn))?;
     Ok(Vec::new())
 }
 
-pub(super) fn list_attached(mut call: Call<'_>, kind: Kind) -> Answer {
+pub(super) fn list_attached(mut call: IamCall<'_>, kind: EntityKind) -> Answer {
     let (owner, prefix, page) = (call.name(kind)?, call.path_prefix()?, call.page()?);
-    let target = Target::existing(call.iam(), kind, &owner);
+    let target = PolicyTarget::existing(call.iam(), kind, &owner);
     let state = call.allow(&target)?.read();
     let arns = state.policies_of(kind, &owner)?.attached.iter();
     let policies = arns.filter_map(|arn| Some((arn, state.policy(arn)?)));
@@ -61,9 +61,9 @@ pub(super) fn list_attached(mut call: Call<'_>, kind: Kind) -> Answer {
     Ok(page.of(
         "AttachedPolicies",
         below.map(|(arn, policy)| {
-            let member = Element::new("member")
-                .with(Element::text("PolicyName", &policy.name))
-                .with(Element::text("PolicyArn", arn));
+            let member = XmlElement::new("member")
+                .with(XmlElement::text("PolicyName", &policy.name))
+                .with(XmlElement::text("PolicyArn", arn));
             (arn.clone(), member)
         }),
     ))

@@ -2,17 +2,17 @@
 
 use super::super::IamError;
 use super::super::clock::iso8601;
-use super::super::managed::{ManagedPolicy, Version};
-use super::super::policy::Usage;
-use super::call::Call;
-use super::target::Target;
+use super::super::managed::{ManagedPolicy, PolicyVersion};
+use super::super::policy::PolicyUsage;
+use super::call::IamCall;
+use super::target::PolicyTarget;
 use super::{Answer, element, form};
-use crate::query::Failure;
-use crate::xml::Element;
+use crate::query::QueryFailure;
+use crate::xml::XmlElement;
 
 /// Whose policies a list shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Scope {
+enum PolicyScope {
     All,
     Aws,
     Local,
@@ -20,80 +20,80 @@ enum Scope {
 
 /// Which use of a policy a list asks about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Use {
+enum PolicyUse {
     Permissions,
     Boundary,
 }
 
-pub(super) fn create(mut call: Call<'_>) -> Answer {
+pub(super) fn create(mut call: IamCall<'_>) -> Answer {
     let (name, path, document) = (call.policy_name()?, call.path()?, call.document()?);
     let description = call.parameters.text("Description", &form::DESCRIPTION)?;
     let mut policy = ManagedPolicy::new(&name, document, call.now()).map_err(IamError::from)?;
     policy.path = path;
     policy.description = description;
-    let iam = call.allow(&Target::new_policy(&policy.path, &name))?;
+    let iam = call.allow(&PolicyTarget::new_policy(&policy.path, &name))?;
     let arn = iam.change(|state| state.create_policy(policy))?;
     let state = iam.read();
     Ok(vec![plain("Policy", &arn, state.find_policy(&arn)?, state.usage(&arn))])
 }
 
-pub(super) fn get(mut call: Call<'_>) -> Answer {
+pub(super) fn get(mut call: IamCall<'_>) -> Answer {
     let arn = call.policy_arn()?;
-    let state = call.allow(&Target::policy(&arn))?.read();
+    let state = call.allow(&PolicyTarget::policy(&arn))?.read();
     let policy = state.find_policy(&arn)?;
-    let description = policy.description.as_ref().map(|text| Element::text("Description", text));
+    let description = policy.description.as_ref().map(|text| XmlElement::text("Description", text));
     Ok(vec![plain("Policy", &arn, policy, state.usage(&arn)).with_each(description)])
 }
 
-pub(super) fn list(mut call: Call<'_>) -> Answer {
+pub(super) fn list(mut call: IamCall<'_>) -> Answer {
     let (prefix, page) = (call.path_prefix()?, call.page()?);
-    let scopes = [("All", Scope::All), ("AWS", Scope::Aws), ("Local", Scope::Local)];
-    let scope = call.parameters.word("Scope", &scopes)?.unwrap_or(Scope::All);
+    let scopes = [("All", PolicyScope::All), ("AWS", PolicyScope::Aws), ("Local", PolicyScope::Local)];
+    let scope = call.parameters.word("Scope", &scopes)?.unwrap_or(PolicyScope::All);
     let only_attached = call.parameters.boolean("OnlyAttached")?.unwrap_or(false);
-    let uses = [("PermissionsPolicy", Use::Permissions), ("PermissionsBoundary", Use::Boundary)];
+    let uses = [("PermissionsPolicy", PolicyUse::Permissions), ("PermissionsBoundary", PolicyUse::Boundary)];
     let wanted = call.parameters.word("PolicyUsageFilter", &uses)?;
-    let state = call.allow(&Target::list_policies(&prefix))?.read();
-    let own = state.policies.iter().filter(|_| scope != Scope::Aws);
-    let aws = state.aws_policies.iter().filter(|_| scope != Scope::Local);
+    let state = call.allow(&PolicyTarget::list_policies(&prefix))?.read();
+    let own = state.policies.iter().filter(|_| scope != PolicyScope::Aws);
+    let aws = state.aws_policies.iter().filter(|_| scope != PolicyScope::Local);
     let policies = own
         .chain(aws)
         .filter(|(_, policy)| policy.path.as_str().starts_with(&prefix))
         .map(|(arn, policy)| (arn, policy, state.usage(arn)))
         .filter(|(_, _, usage)| match wanted {
-            Some(Use::Permissions) => usage.attachments > 0,
-            Some(Use::Boundary) => usage.boundaries > 0,
+            Some(PolicyUse::Permissions) => usage.attachments > 0,
+            Some(PolicyUse::Boundary) => usage.boundaries > 0,
             None => !only_attached || usage.attachments > 0,
         });
     // Numbers stand before letters, so the account's own come before those of `aws`.
     Ok(page.of("Policies", policies.map(|(arn, policy, usage)| (arn.clone(), plain("member", arn, policy, usage)))))
 }
 
-pub(super) fn delete(mut call: Call<'_>) -> Answer {
+pub(super) fn delete(mut call: IamCall<'_>) -> Answer {
     let arn = call.policy_arn()?;
-    call.allow(&Target::policy(&arn))?.change(|state| state.delete_policy(&arn))?;
+    call.allow(&PolicyTarget::policy(&arn))?.change(|state| state.delete_policy(&arn))?;
     Ok(Vec::new())
 }
 
-pub(super) fn create_version(mut call: Call<'_>) -> Answer {
+pub(super) fn create_version(mut call: IamCall<'_>) -> Answer {
     let (arn, document, now) = (call.policy_arn()?, call.document()?, call.now());
     let set_as_default = call.parameters.boolean("SetAsDefault")?.unwrap_or(false);
-    let iam = call.allow(&Target::policy(&arn))?;
+    let iam = call.allow(&PolicyTarget::policy(&arn))?;
     let version = iam.change(|state| state.create_policy_version(&arn, document, now, set_as_default))?;
     Ok(vec![version_element("PolicyVersion", &version, set_as_default)])
 }
 
-pub(super) fn get_version(mut call: Call<'_>) -> Answer {
+pub(super) fn get_version(mut call: IamCall<'_>) -> Answer {
     let (arn, id) = (call.policy_arn()?, version_id(&mut call)?);
-    let state = call.allow(&Target::policy(&arn))?.read();
+    let state = call.allow(&PolicyTarget::policy(&arn))?.read();
     let policy = state.find_policy(&arn)?;
     let version = policy.version(&id)?;
     let document = element::document("Document", &version.document.text);
     Ok(vec![version_element("PolicyVersion", version, policy.default.id() == id).with(document)])
 }
 
-pub(super) fn list_versions(mut call: Call<'_>) -> Answer {
+pub(super) fn list_versions(mut call: IamCall<'_>) -> Answer {
     let (arn, page) = (call.policy_arn()?, call.page()?);
-    let state = call.allow(&Target::policy(&arn))?.read();
+    let state = call.allow(&PolicyTarget::policy(&arn))?.read();
     let policy = state.find_policy(&arn)?;
     let versions = policy.versions().into_iter().enumerate().map(|(at, version)| {
         // There are five at the most, so one digit sorts them.
@@ -102,41 +102,41 @@ pub(super) fn list_versions(mut call: Call<'_>) -> Answer {
     Ok(page.of("Versions", versions))
 }
 
-pub(super) fn set_default_version(mut call: Call<'_>) -> Answer {
+pub(super) fn set_default_version(mut call: IamCall<'_>) -> Answer {
     let (arn, id) = (call.policy_arn()?, version_id(&mut call)?);
-    call.allow(&Target::policy(&arn))?.change(|state| state.set_default_policy_version(&arn, &id))?;
+    call.allow(&PolicyTarget::policy(&arn))?.change(|state| state.set_default_policy_version(&arn, &id))?;
     Ok(Vec::new())
 }
 
-pub(super) fn delete_version(mut call: Call<'_>) -> Answer {
+pub(super) fn delete_version(mut call: IamCall<'_>) -> Answer {
     let (arn, id) = (call.policy_arn()?, version_id(&mut call)?);
-    call.allow(&Target::policy(&arn))?.change(|state| state.delete_policy_version(&arn, &id))?;
+    call.allow(&PolicyTarget::policy(&arn))?.change(|state| state.delete_policy_version(&arn, &id))?;
     Ok(Vec::new())
 }
 
-fn version_id(call: &mut Call<'_>) -> Result<String, Failure> {
+fn version_id(call: &mut IamCall<'_>) -> Result<String, QueryFailure> {
     call.parameters.required("VersionId", &form::VERSION_ID)
 }
 
 /// A policy as lists show it.
-fn plain(element: &'static str, arn: &str, policy: &ManagedPolicy, usage: Usage) -> Element {
-    Element::new(element)
-        .with(Element::text("PolicyName", &policy.name))
-        .with(Element::text("PolicyId", &policy.id))
-        .with(Element::text("Arn", arn))
-        .with(Element::text("Path", &policy.path))
-        .with(Element::text("DefaultVersionId", &policy.default.id()))
-        .with(Element::text("AttachmentCount", &usage.attachments))
-        .with(Element::text("PermissionsBoundaryUsageCount", &usage.boundaries))
-        .with(Element::text("IsAttachable", &true))
-        .with(Element::text("CreateDate", &iso8601(policy.created)))
-        .with(Element::text("UpdateDate", &iso8601(policy.updated())))
+fn plain(element: &'static str, arn: &str, policy: &ManagedPolicy, usage: PolicyUsage) -> XmlElement {
+    XmlElement::new(element)
+        .with(XmlElement::text("PolicyName", &policy.name))
+        .with(XmlElement::text("PolicyId", &policy.id))
+        .with(XmlElement::text("Arn", arn))
+        .with(XmlElement::text("Path", &policy.path))
+        .with(XmlElement::text("DefaultVersionId", &policy.default.id()))
+        .with(XmlElement::text("AttachmentCount", &usage.attachments))
+        .with(XmlElement::text("PermissionsBoundaryUsageCount", &usage.boundaries))
+        .with(XmlElement::text("IsAttachable", &true))
+        .with(XmlElement::text("CreateDate", &iso8601(policy.created)))
+        .with(XmlElement::text("UpdateDate", &iso8601(policy.updated())))
 }
 
 /// A version without its document.
-fn version_element(element: &'static str, version: &Version, is_default: bool) -> Element {
-    Element::new(element)
-        .with(Element::text("VersionId", &version.id()))
-        .with(Element::text("IsDefaultVersion", &is_default))
-        .with(Element::text("CreateDate", &iso8601(version.created)))
+fn version_element(element: &'static str, version: &PolicyVersion, is_default: bool) -> XmlElement {
+    XmlElement::new(element)
+        .with(XmlElement::text("VersionId", &version.id()))
+        .with(XmlElement::text("IsDefaultVersion", &is_default))
+        .with(XmlElement::text("CreateDate", &iso8601(version.created)))
 }

@@ -13,20 +13,20 @@ use std::sync::Arc;
 use http::StatusCode;
 
 use super::super::IamError;
-use super::super::context::Context;
+use super::super::context::ConditionContext;
 use super::super::document::IdentityPolicy;
-use super::super::evaluate::{Grants, Identity, PolicyKind, Refusal};
-use super::call::Call;
-use super::target::Target;
+use super::super::evaluate::{AccessRefusal, EvaluatedIdentity, EvaluatedPolicy, Grants};
+use super::call::IamCall;
+use super::target::PolicyTarget;
 use super::{Answer, form};
-use crate::query::Failure;
-use crate::xml::Element;
+use crate::query::QueryFailure;
+use crate::xml::XmlElement;
 
 /// Types of context keys that hold one value, and that hold any number.
 const SINGLE: [&str; 6] = ["string", "numeric", "boolean", "ip", "binary", "date"];
 const LISTS: [&str; 6] = ["stringList", "numericList", "booleanList", "ipList", "binaryList", "dateList"];
 
-pub(super) fn principal(mut call: Call<'_>) -> Answer {
+pub(super) fn principal(mut call: IamCall<'_>) -> Answer {
     let source = call.parameters.required("PolicySourceArn", &form::ARN)?;
     let actions = actions(&mut call)?;
     let resources = resources(&mut call);
@@ -38,10 +38,10 @@ pub(super) fn principal(mut call: Call<'_>) -> Answer {
     let entity = call.iam().read().entity_of(&source);
     let Some((kind, name)) = entity else {
         // Nobody is told what isn't there but those who might simulate it.
-        call.allow(&Target::policy_source(&source))?;
+        call.allow(&PolicyTarget::policy_source(&source))?;
         return Err(unknown(&source));
     };
-    let target = Target::existing(call.iam(), kind, name);
+    let target = PolicyTarget::existing(call.iam(), kind, name);
     let grants = call.allow(&target)?.read().entity_grants(kind, name)?;
     let grants = with(grants, further, boundary);
 
@@ -52,10 +52,10 @@ pub(super) fn principal(mut call: Call<'_>) -> Answer {
     Ok(page.of("EvaluationResults", results.collect::<Vec<_>>()))
 }
 
-fn actions(call: &mut Call<'_>) -> Result<Vec<String>, Failure> {
+fn actions(call: &mut IamCall<'_>) -> Result<Vec<String>, QueryFailure> {
     let actions = call.parameters.texts("ActionNames");
     if actions.is_empty() {
-        return Err(Failure::missing("ActionNames"));
+        return Err(QueryFailure::missing("ActionNames"));
     }
     for action in &actions {
         form::ACTION_NAME.check(action, "ActionNames")?;
@@ -67,12 +67,12 @@ fn actions(call: &mut Call<'_>) -> Result<Vec<String>, Failure> {
     Ok(actions)
 }
 
-fn resources(call: &mut Call<'_>) -> Vec<String> {
+fn resources(call: &mut IamCall<'_>) -> Vec<String> {
     let resources = call.parameters.texts("ResourceArns");
     if resources.is_empty() { vec!["*".to_owned()] } else { resources }
 }
 
-fn policies(call: &mut Call<'_>, parameter: &str) -> Result<Vec<Arc<IdentityPolicy>>, Failure> {
+fn policies(call: &mut IamCall<'_>, parameter: &str) -> Result<Vec<Arc<IdentityPolicy>>, QueryFailure> {
     let texts = call.parameters.texts(parameter);
     let read = |text: &String| {
         form::DOCUMENT.check(text, parameter)?;
@@ -82,7 +82,7 @@ fn policies(call: &mut Call<'_>, parameter: &str) -> Result<Vec<Arc<IdentityPoli
     texts.iter().map(read).collect()
 }
 
-fn boundary(call: &mut Call<'_>) -> Result<Option<Arc<IdentityPolicy>>, Failure> {
+fn boundary(call: &mut IamCall<'_>) -> Result<Option<Arc<IdentityPolicy>>, QueryFailure> {
     let parameter = "PermissionsBoundaryPolicyInputList";
     let mut policies = policies(call, parameter)?;
     if policies.len() > 1 {
@@ -91,17 +91,17 @@ fn boundary(call: &mut Call<'_>) -> Result<Option<Arc<IdentityPolicy>>, Failure>
     Ok(policies.pop())
 }
 
-fn context(call: &mut Call<'_>) -> Result<Context, Failure> {
-    let mut context = Context::default();
+fn context(call: &mut IamCall<'_>) -> Result<ConditionContext, QueryFailure> {
+    let mut context = ConditionContext::default();
     for mut entry in call.parameters.structures("ContextEntries") {
         let key = entry.required("ContextKeyName", &form::CONTEXT_KEY)?;
-        let kind = entry.take("ContextKeyType").ok_or_else(|| Failure::missing("ContextKeyType"))?;
+        let kind = entry.take("ContextKeyType").ok_or_else(|| QueryFailure::missing("ContextKeyType"))?;
         let values = entry.texts("ContextKeyValues");
         entry.finish("SimulatePrincipalPolicy")?;
         let single = SINGLE.contains(&kind.as_str());
         if !single && !LISTS.contains(&kind.as_str()) {
             let constraint = format!("satisfy enum value set: [{}, {}]", SINGLE.join(", "), LISTS.join(", "));
-            return Err(Failure::constraint(&kind, "ContextKeyType", &constraint));
+            return Err(QueryFailure::constraint(&kind, "ContextKeyType", &constraint));
         }
         if context.values(&key).is_some() || values.is_empty() || (single && values.len() > 1) {
             return Err(invalid(format!("The context entry {key} must occur once and have values of its type.")));
@@ -116,39 +116,39 @@ fn context(call: &mut Call<'_>) -> Result<Context, Failure> {
 /// What is judged: what the identity has, the policies of the call besides, and the call's boundary in
 /// place of the identity's.
 fn with(mut grants: Grants, further: Vec<Arc<IdentityPolicy>>, boundary: Option<Arc<IdentityPolicy>>) -> Grants {
-    if let Identity::Policies(policies) = &mut grants.identity {
+    if let EvaluatedIdentity::Policies(policies) = &mut grants.identity {
         policies.extend(further);
     }
     grants.boundary = boundary.or(grants.boundary);
     grants
 }
 
-fn result(grants: &Grants, action: &str, resources: &[String], context: &Context) -> Element {
-    let judged: Vec<Judged<'_>> =
-        resources.iter().map(|resource| Judged::new(grants, action, resource, context)).collect();
-    let strictest = judged.iter().map(|judged| judged.decision).max().unwrap_or(Decision::ImplicitDeny);
+fn result(grants: &Grants, action: &str, resources: &[String], context: &ConditionContext) -> XmlElement {
+    let judged: Vec<SimulatedAction<'_>> =
+        resources.iter().map(|resource| SimulatedAction::new(grants, action, resource, context)).collect();
+    let strictest = judged.iter().map(|judged| judged.decision).max().unwrap_or(SimulatedDecision::ImplicitDeny);
     let missing: BTreeSet<&str> = judged.iter().flat_map(|judged| judged.missing.iter().copied()).collect();
     let within = judged.iter().all(|judged| judged.within_boundary);
     let specific = judged.iter().map(|judged| judged.element(grants));
-    Element::new("member")
-        .with(Element::text("EvalActionName", action))
-        .with(Element::text("EvalResourceName", "*"))
-        .with(Element::text("EvalDecision", strictest.name()))
-        .with(Element::new("MatchedStatements"))
+    XmlElement::new("member")
+        .with(XmlElement::text("EvalActionName", action))
+        .with(XmlElement::text("EvalResourceName", "*"))
+        .with(XmlElement::text("EvalDecision", strictest.name()))
+        .with(XmlElement::new("MatchedStatements"))
         .with(names("MissingContextValues", &missing))
         .with_each(boundary_detail(grants, within))
-        .with(Element::new("ResourceSpecificResults").with_each(specific))
+        .with(XmlElement::new("ResourceSpecificResults").with_each(specific))
 }
 
 /// What comes of one action on one resource. The stricter is the greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Decision {
+enum SimulatedDecision {
     Allowed,
     ImplicitDeny,
     ExplicitDeny,
 }
 
-impl Decision {
+impl SimulatedDecision {
     fn name(self) -> &'static str {
         match self {
             Self::Allowed => "allowed",
@@ -158,64 +158,65 @@ impl Decision {
     }
 }
 
-struct Judged<'a> {
+struct SimulatedAction<'a> {
     resource: &'a str,
-    decision: Decision,
+    decision: SimulatedDecision,
     missing: BTreeSet<&'a str>,
     within_boundary: bool,
 }
 
-impl<'a> Judged<'a> {
-    fn new(grants: &'a Grants, action: &str, resource: &'a str, context: &Context) -> Self {
+impl<'a> SimulatedAction<'a> {
+    fn new(grants: &'a Grants, action: &str, resource: &'a str, context: &ConditionContext) -> Self {
         let outcome = grants.evaluate(action, resource, context);
         let decision = match outcome {
-            Ok(()) => Decision::Allowed,
-            Err(Refusal::Implicit(_)) => Decision::ImplicitDeny,
-            Err(Refusal::Explicit(_)) => Decision::ExplicitDeny,
+            Ok(()) => SimulatedDecision::Allowed,
+            Err(AccessRefusal::Implicit(_)) => SimulatedDecision::ImplicitDeny,
+            Err(AccessRefusal::Explicit(_)) => SimulatedDecision::ExplicitDeny,
         };
         let identity: &[Arc<IdentityPolicy>] = match &grants.identity {
-            Identity::Policies(policies) => policies,
-            Identity::Root => &[],
+            EvaluatedIdentity::Policies(policies) => policies,
+            EvaluatedIdentity::Root => &[],
         };
         let policies = identity.iter().chain(&grants.boundary);
         let missing = policies
             .flat_map(|policy| policy.required_keys(action, resource, context))
             .filter(|key| context.values(key).is_none())
             .collect();
-        let alone = Grants { identity: Identity::Root, boundary: grants.boundary.clone(), session: Vec::new() };
+        let alone =
+            Grants { identity: EvaluatedIdentity::Root, boundary: grants.boundary.clone(), session: Vec::new() };
         let within_boundary = !matches!(
             alone.evaluate(action, resource, context),
-            Err(Refusal::Implicit(PolicyKind::Boundary) | Refusal::Explicit(PolicyKind::Boundary))
+            Err(AccessRefusal::Implicit(EvaluatedPolicy::Boundary) | AccessRefusal::Explicit(EvaluatedPolicy::Boundary))
         );
         Self { resource, decision, missing, within_boundary }
     }
 
-    fn element(&self, grants: &Grants) -> Element {
-        Element::new("member")
-            .with(Element::text("EvalResourceName", self.resource))
-            .with(Element::text("EvalResourceDecision", self.decision.name()))
-            .with(Element::new("MatchedStatements"))
+    fn element(&self, grants: &Grants) -> XmlElement {
+        XmlElement::new("member")
+            .with(XmlElement::text("EvalResourceName", self.resource))
+            .with(XmlElement::text("EvalResourceDecision", self.decision.name()))
+            .with(XmlElement::new("MatchedStatements"))
             .with(names("MissingContextValues", &self.missing))
             .with_each(boundary_detail(grants, self.within_boundary))
     }
 }
 
-fn boundary_detail(grants: &Grants, within: bool) -> Option<Element> {
+fn boundary_detail(grants: &Grants, within: bool) -> Option<XmlElement> {
     grants.boundary.as_ref()?;
-    let allowed = Element::text("AllowedByPermissionsBoundary", &within);
-    Some(Element::new("PermissionsBoundaryDecisionDetail").with(allowed))
+    let allowed = XmlElement::text("AllowedByPermissionsBoundary", &within);
+    Some(XmlElement::new("PermissionsBoundaryDecisionDetail").with(allowed))
 }
 
-fn names(element: &'static str, names: &BTreeSet<&str>) -> Element {
-    Element::new(element).with_each(names.iter().map(|name| Element::text("member", name)))
+fn names(element: &'static str, names: &BTreeSet<&str>) -> XmlElement {
+    XmlElement::new(element).with_each(names.iter().map(|name| XmlElement::text("member", name)))
 }
 
-fn invalid(message: String) -> Failure {
-    Failure::new(StatusCode::BAD_REQUEST, "InvalidInput", message)
+fn invalid(message: String) -> QueryFailure {
+    QueryFailure::new(StatusCode::BAD_REQUEST, "InvalidInput", message)
 }
 
 /// An ARN that is no user's, role's or group's.
-fn unknown(arn: &str) -> Failure {
+fn unknown(arn: &str) -> QueryFailure {
     let kind = ["user", "role", "group"].into_iter().find(|kind| arn.contains(&format!(":{kind}/")));
     match kind {
         Some(kind) => IamError::NoSuchEntity { kind, name: arn.to_owned() }.into(),

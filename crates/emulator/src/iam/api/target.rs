@@ -4,26 +4,26 @@
 //! Source: "Actions, resources, and condition keys for AWS Identity and Access Management (IAM)" in the
 //! Service Authorization Reference.
 
-use super::super::kind::Kind;
+use super::super::kind::EntityKind;
 use super::super::name::EntityPath;
 use super::super::record::Tags;
-use super::super::{ACCOUNT_ID, Denied, Iam, arn};
+use super::super::{ACCOUNT_ID, AccessDenied, IamService, arn};
 
 /// What a call acts on.
-pub(super) struct Target {
+pub(super) struct PolicyTarget {
     pub(super) arn: String,
     /// What a refusal calls it: for what exists its kind and name, otherwise its ARN.
     spoken: String,
     pub(super) context: Vec<(String, String)>,
 }
 
-impl Target {
+impl PolicyTarget {
     fn of(arn: String, spoken: String) -> Self {
         Self { arn, spoken, context: Vec::new() }
     }
 
     /// Something that is to be made.
-    pub(super) fn new(kind: Kind, path: &EntityPath, name: &str) -> Self {
+    pub(super) fn new(kind: EntityKind, path: &EntityPath, name: &str) -> Self {
         let arn = arn::entity(kind, path, name);
         Self::of(arn.clone(), arn)
     }
@@ -35,13 +35,13 @@ impl Target {
 
     /// A user, a role or a group by name. One that isn't there is judged as if it stood at `/`, so that
     /// whoever may not look doesn't learn what is there.
-    pub(super) fn existing(iam: &Iam, kind: Kind, name: &str) -> Self {
+    pub(super) fn existing(iam: &IamService, kind: EntityKind, name: &str) -> Self {
         let state = iam.read();
         let arn = state.arn_of(kind, name).unwrap_or_else(|| arn::entity(kind, &EntityPath::default(), name));
         let tags = match kind {
-            Kind::User => state.users.get(name).map(|user| &user.tags),
-            Kind::Role => state.roles.get(name).map(|role| &role.tags),
-            Kind::Group => None,
+            EntityKind::User => state.users.get(name).map(|user| &user.tags),
+            EntityKind::Role => state.roles.get(name).map(|role| &role.tags),
+            EntityKind::Group => None,
         };
         let mut target = Self::of(arn, format!("{} {name}", kind.noun()));
         for (key, value) in tags.into_iter().flatten() {
@@ -52,7 +52,7 @@ impl Target {
     }
 
     /// The same for an action that may be made to depend on the boundary which the user or role has.
-    pub(super) fn bounded(iam: &Iam, kind: Kind, name: &str) -> Self {
+    pub(super) fn bounded(iam: &IamService, kind: EntityKind, name: &str) -> Self {
         let boundary = iam.read().boundary(kind, name).ok().flatten().map(str::to_owned);
         Self::existing(iam, kind, name).with_boundary(boundary.as_deref())
     }
@@ -63,7 +63,7 @@ impl Target {
     }
 
     /// All users, roles or groups whose path begins with `prefix`.
-    pub(super) fn list(kind: Kind, prefix: &str) -> Self {
+    pub(super) fn list(kind: EntityKind, prefix: &str) -> Self {
         let arn = format!("{}{prefix}", arn::entities(kind));
         Self::of(arn.clone(), arn)
     }
@@ -111,7 +111,7 @@ impl Target {
     }
 
     /// A refusal in AWS's words.
-    pub(super) fn denied(&self, denied: Denied) -> Denied {
-        Denied { resource: self.spoken.clone(), ..denied }
+    pub(super) fn denied(&self, denied: AccessDenied) -> AccessDenied {
+        AccessDenied { resource: self.spoken.clone(), ..denied }
     }
 }

@@ -13,9 +13,9 @@ use std::fmt;
 
 use thiserror::Error;
 
-use super::context::Context;
+use super::context::ConditionContext;
 use super::pattern::PatternError;
-use value::{Expected, Reader};
+use value::{ExpectedValue, ValueReader};
 
 /// Why a condition can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -63,15 +63,15 @@ enum Quantifier {
 
 /// One operator applied to one key, such as `StringLike` on `s3:prefix`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Condition {
+pub struct PolicyCondition {
     key: String,
     quantifier: Quantifier,
     if_exists: bool,
     negated: bool,
-    expected: Expected,
+    expected: ExpectedValue,
 }
 
-impl Condition {
+impl PolicyCondition {
     /// Reads one condition. `variables` says whether the document's version knows policy variables.
     ///
     /// # Errors
@@ -97,16 +97,16 @@ impl Condition {
         if values.is_empty() {
             return Err(ConditionError::NoValue(key.to_owned()));
         }
-        let reader = Reader { operator, values, variables };
+        let reader = ValueReader { operator, values, variables };
         let (negated, expected) = reader.expected(name)?;
         Ok(Self { key: key.to_owned(), quantifier, if_exists, negated, expected })
     }
 
     /// Whether the request's context satisfies this condition.
     #[must_use]
-    pub fn holds(&self, context: &Context) -> bool {
+    pub fn holds(&self, context: &ConditionContext) -> bool {
         let present = context.values(&self.key);
-        if let Expected::Null(expected) = &self.expected {
+        if let ExpectedValue::Null(expected) = &self.expected {
             return expected.iter().any(|absent| *absent == present.is_none());
         }
         let Some(values) = present else {
@@ -131,18 +131,18 @@ impl Condition {
     /// The keys that have to be in the context for this condition to say what it means: its own, and
     /// those of the policy variables in its values.
     pub(super) fn required_keys(&self) -> impl Iterator<Item = &str> {
-        let asks_for_absence = self.if_exists || matches!(self.expected, Expected::Null(_));
+        let asks_for_absence = self.if_exists || matches!(self.expected, ExpectedValue::Null(_));
         (!asks_for_absence).then_some(self.key.as_str()).into_iter().chain(self.expected.variables())
     }
 
     /// `None` of a value that can't be compared: it is neither equal nor unequal to anything, and fails
     /// negated operators too.
-    fn accepts(&self, value: &str, context: &Context) -> bool {
+    fn accepts(&self, value: &str, context: &ConditionContext) -> bool {
         self.expected.matches(value, context).is_some_and(|matched| matched != self.negated)
     }
 }
 
-impl fmt::Display for Condition {
+impl fmt::Display for PolicyCondition {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "a condition on {}", self.key)
     }

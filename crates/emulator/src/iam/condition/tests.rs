@@ -2,13 +2,13 @@
 
 use super::*;
 
-fn holds(operator: &str, values: &[&str], context: &Context) -> bool {
+fn holds(operator: &str, values: &[&str], context: &ConditionContext) -> bool {
     let values: Vec<String> = values.iter().map(|&value| value.to_owned()).collect();
-    Condition::parse(operator, "s3:prefix", &values, true).expect("a condition").holds(context)
+    PolicyCondition::parse(operator, "s3:prefix", &values, true).expect("a condition").holds(context)
 }
 
-fn with(values: &[&str]) -> Context {
-    values.iter().fold(Context::default(), |context, value| context.with("S3:Prefix", *value))
+fn with(values: &[&str]) -> ConditionContext {
+    values.iter().fold(ConditionContext::default(), |context, value| context.with("S3:Prefix", *value))
 }
 
 /// Rows: operator, values of the policy, values of the request (none: the key is missing),
@@ -74,7 +74,7 @@ fn operators_judge_as_the_guide_says() {
 fn what_is_not_understood_is_refused() {
     let parse = |operator: &str, key: &str, values: &[&str]| {
         let values: Vec<String> = values.iter().map(|&value| value.to_owned()).collect();
-        Condition::parse(operator, key, &values, true).expect_err("an error").to_string()
+        PolicyCondition::parse(operator, key, &values, true).expect_err("an error").to_string()
     };
     assert_eq!(parse("StringMatches", "aws:x", &["a"]), "`StringMatches` isn't a condition operator");
     assert_eq!(parse("ForSome:StringLike", "aws:x", &["a"]), "`ForSome:StringLike` isn't a condition operator");
@@ -95,6 +95,6 @@ fn values_may_hold_policy_variables() {
     let context = with(&["home/lea/x"]).with("aws:username", "lea");
     assert!(holds("StringLike", &["home/${aws:username}/*"], &context));
     let values = ["home/${aws:username}/*".to_owned()];
-    let old = Condition::parse("StringLike", "s3:prefix", &values, false).expect("a condition");
+    let old = PolicyCondition::parse("StringLike", "s3:prefix", &values, false).expect("a condition");
     assert!(!old.holds(&context), "documents of 2008 have no variables");
 }

@@ -4,13 +4,13 @@
 
 use jiff::Timestamp;
 
-use super::super::context::Context;
-use super::super::pattern::{ArnPattern, Pattern, Syntax};
+use super::super::context::ConditionContext;
+use super::super::pattern::{ArnPattern, PolicyPattern, Syntax};
 use super::ConditionError;
 
 /// How two numbers or two dates are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Order {
+pub(super) enum Ordering {
     Equal,
     Less,
     LessOrEqual,
@@ -20,19 +20,19 @@ pub(super) enum Order {
 
 /// What a value of the context is compared with.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Expected {
-    Text(Vec<Pattern>),
-    TextIgnoringCase(Vec<Pattern>),
+pub(super) enum ExpectedValue {
+    Text(Vec<PolicyPattern>),
+    TextIgnoringCase(Vec<PolicyPattern>),
     Arn(Vec<ArnPattern>),
     Bool(Vec<bool>),
-    Number(Order, Vec<f64>),
-    Date(Order, Vec<Timestamp>),
+    Number(Ordering, Vec<f64>),
+    Date(Ordering, Vec<Timestamp>),
     Null(Vec<bool>),
 }
 
-impl Expected {
+impl ExpectedValue {
     /// Whether a value of the context is one of these; `None` if it can't be compared with them.
-    pub(super) fn matches(&self, value: &str, context: &Context) -> Option<bool> {
+    pub(super) fn matches(&self, value: &str, context: &ConditionContext) -> Option<bool> {
         Some(match self {
             Self::Text(patterns) => patterns.iter().any(|pattern| pattern.matches(value, context)),
             Self::TextIgnoringCase(patterns) => {
@@ -56,7 +56,7 @@ impl Expected {
     pub(super) fn variables(&self) -> Box<dyn Iterator<Item = &str> + '_> {
         match self {
             Self::Text(patterns) | Self::TextIgnoringCase(patterns) => {
-                Box::new(patterns.iter().flat_map(Pattern::variables))
+                Box::new(patterns.iter().flat_map(PolicyPattern::variables))
             }
             Self::Arn(patterns) => Box::new(patterns.iter().flat_map(ArnPattern::variables)),
             Self::Bool(_) | Self::Number(..) | Self::Date(..) | Self::Null(_) => Box::new(std::iter::empty()),
@@ -64,7 +64,7 @@ impl Expected {
     }
 }
 
-impl Order {
+impl Ordering {
     fn holds<T: PartialOrd>(self, value: &T, expected: &T) -> bool {
         match self {
             Self::Equal => value == expected,
@@ -89,38 +89,41 @@ impl Order {
 }
 
 /// The values of one condition while they are read.
-pub(super) struct Reader<'a> {
+pub(super) struct ValueReader<'a> {
     pub(super) operator: &'a str,
     pub(super) values: &'a [String],
     pub(super) variables: bool,
 }
 
-impl Reader<'_> {
+impl ValueReader<'_> {
     /// What the operator `name` compares with, and whether it is the negation of another one.
-    pub(super) fn expected(&self, name: &str) -> Result<(bool, Expected), ConditionError> {
+    pub(super) fn expected(&self, name: &str) -> Result<(bool, ExpectedValue), ConditionError> {
         Ok(match name {
-            "StringEquals" => (false, Expected::Text(self.patterns(false)?)),
-            "StringNotEquals" => (true, Expected::Text(self.patterns(false)?)),
-            "StringEqualsIgnoreCase" => (false, Expected::TextIgnoringCase(self.patterns(false)?)),
-            "StringNotEqualsIgnoreCase" => (true, Expected::TextIgnoringCase(self.patterns(false)?)),
-            "StringLike" => (false, Expected::Text(self.patterns(true)?)),
-            "StringNotLike" => (true, Expected::Text(self.patterns(true)?)),
+            "StringEquals" => (false, ExpectedValue::Text(self.patterns(false)?)),
+            "StringNotEquals" => (true, ExpectedValue::Text(self.patterns(false)?)),
+            "StringEqualsIgnoreCase" => (false, ExpectedValue::TextIgnoringCase(self.patterns(false)?)),
+            "StringNotEqualsIgnoreCase" => (true, ExpectedValue::TextIgnoringCase(self.patterns(false)?)),
+            "StringLike" => (false, ExpectedValue::Text(self.patterns(true)?)),
+            "StringNotLike" => (true, ExpectedValue::Text(self.patterns(true)?)),
             // The guide: ArnEquals and ArnLike behave identically.
-            "ArnEquals" | "ArnLike" => (false, Expected::Arn(self.arns()?)),
-            "ArnNotEquals" | "ArnNotLike" => (true, Expected::Arn(self.arns()?)),
-            "Bool" => (false, Expected::Bool(self.each("`true` or `false`", parse_bool)?)),
-            "Null" => (false, Expected::Null(self.each("`true` or `false`", parse_bool)?)),
+            "ArnEquals" | "ArnLike" => (false, ExpectedValue::Arn(self.arns()?)),
+            "ArnNotEquals" | "ArnNotLike" => (true, ExpectedValue::Arn(self.arns()?)),
+            "Bool" => (false, ExpectedValue::Bool(self.each("`true` or `false`", parse_bool)?)),
+            "Null" => (false, ExpectedValue::Null(self.each("`true` or `false`", parse_bool)?)),
             "IpAddress" | "NotIpAddress" | "BinaryEquals" => {
                 return Err(ConditionError::Unsupported(self.operator.to_owned()));
             }
             _ => {
                 let unknown = || ConditionError::UnknownOperator(self.operator.to_owned());
                 if let Some(order) = name.strip_prefix("Numeric") {
-                    let (negated, order) = Order::parse(order).ok_or_else(unknown)?;
-                    (negated, Expected::Number(order, self.each("a number", parse_number)?))
+                    let (negated, order) = Ordering::parse(order).ok_or_else(unknown)?;
+                    (negated, ExpectedValue::Number(order, self.each("a number", parse_number)?))
                 } else if let Some(order) = name.strip_prefix("Date") {
-                    let (negated, order) = Order::parse(order).ok_or_else(unknown)?;
-                    (negated, Expected::Date(order, self.each("a date as in ISO 8601 or an epoch time", parse_date)?))
+                    let (negated, order) = Ordering::parse(order).ok_or_else(unknown)?;
+                    (
+                        negated,
+                        ExpectedValue::Date(order, self.each("a date as in ISO 8601 or an epoch time", parse_date)?),
+                    )
                 } else {
                     return Err(unknown());
                 }
@@ -137,9 +140,9 @@ impl Reader<'_> {
         }
     }
 
-    fn patterns(&self, wildcards: bool) -> Result<Vec<Pattern>, ConditionError> {
+    fn patterns(&self, wildcards: bool) -> Result<Vec<PolicyPattern>, ConditionError> {
         let syntax = self.syntax(wildcards);
-        Ok(self.values.iter().map(|value| Pattern::parse(value, syntax)).collect::<Result<_, _>>()?)
+        Ok(self.values.iter().map(|value| PolicyPattern::parse(value, syntax)).collect::<Result<_, _>>()?)
     }
 
     fn arns(&self) -> Result<Vec<ArnPattern>, ConditionError> {

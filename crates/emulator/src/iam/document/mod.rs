@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use thiserror::Error;
 
 use super::condition::ConditionError;
-use super::context::Context;
+use super::context::ConditionContext;
 use super::json::OneOrMany;
 use super::pattern::{ArnPattern, PatternError};
 use super::principal::{PrincipalError, Principals};
@@ -23,7 +23,7 @@ use statement::{Clause, Selector, arns, clause, is_sts, read};
 
 /// Why a policy document is malformed; AWS answers `MalformedPolicyDocument`.
 #[derive(Debug, Error)]
-pub enum DocumentError {
+pub enum ReadDocumentError {
     /// Not JSON, an unknown or repeated element, or one of the wrong type.
     #[error("syntax errors in policy: {0}")]
     Syntax(#[from] serde_json::Error),
@@ -73,7 +73,7 @@ pub enum DocumentError {
 
 /// What a matching statement does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effect {
+pub enum StatementEffect {
     /// It grants, unless something denies.
     Allow,
     /// It denies, whatever else grants.
@@ -102,17 +102,17 @@ impl IdentityPolicy {
     ///
     /// # Errors
     /// For anything that the grammar doesn't know or the stand-in can't judge.
-    pub fn parse(text: &str) -> Result<Self, DocumentError> {
+    pub fn parse(text: &str) -> Result<Self, ReadDocumentError> {
         let document = read(text)?;
         let mut statements = Vec::new();
         for written in document.statement.into_iter() {
             if written.principal.is_some() {
-                return Err(DocumentError::Prohibited("Principal"));
+                return Err(ReadDocumentError::Prohibited("Principal"));
             }
             let resources = match (&written.resource, &written.not_resource) {
                 (Some(resources), None) => Selector::Any(arns(resources, "Resource", document.variables)?),
                 (None, Some(resources)) => Selector::None(arns(resources, "NotResource", document.variables)?),
-                _ => return Err(DocumentError::ExactlyOne("Resource", "NotResource")),
+                _ => return Err(ReadDocumentError::ExactlyOne("Resource", "NotResource")),
             };
             statements.push((clause(&written, document.variables)?, resources));
         }
@@ -120,7 +120,12 @@ impl IdentityPolicy {
     }
 
     /// The effects of the statements that speak about `action` on `resource`.
-    pub(super) fn effects(&self, action: &str, resource: &str, context: &Context) -> impl Iterator<Item = Effect> {
+    pub(super) fn effects(
+        &self,
+        action: &str,
+        resource: &str,
+        context: &ConditionContext,
+    ) -> impl Iterator<Item = StatementEffect> {
         self.statements
             .iter()
             .filter(move |(clause, resources)| {
@@ -133,7 +138,7 @@ impl IdentityPolicy {
 impl IdentityPolicy {
     /// The keys that a request's context has to have for the statements about `action` on `resource` to
     /// be judged as they are meant; some may be in `context`.
-    pub(super) fn required_keys(&self, action: &str, resource: &str, context: &Context) -> BTreeSet<&str> {
+    pub(super) fn required_keys(&self, action: &str, resource: &str, context: &ConditionContext) -> BTreeSet<&str> {
         let mut keys = BTreeSet::new();
         for (clause, resources) in self.statements.iter().filter(|(clause, _)| clause.names(action, context)) {
             keys.extend(resources.patterns().iter().flat_map(ArnPattern::variables));
@@ -151,22 +156,22 @@ impl TrustPolicy {
     ///
     /// # Errors
     /// For anything that the grammar doesn't know or the stand-in can't judge.
-    pub fn parse(text: &str) -> Result<Self, DocumentError> {
+    pub fn parse(text: &str) -> Result<Self, ReadDocumentError> {
         let document = read(text)?;
         let mut statements = Vec::new();
         for written in document.statement.into_iter() {
             if written.resource.is_some() {
-                return Err(DocumentError::Prohibited("Resource"));
+                return Err(ReadDocumentError::Prohibited("Resource"));
             }
             if written.not_resource.is_some() {
-                return Err(DocumentError::Prohibited("NotResource"));
+                return Err(ReadDocumentError::Prohibited("NotResource"));
             }
             let named = written.action.iter().chain(&written.not_action).flat_map(OneOrMany::iter);
             if let Some(other) = named.into_iter().find(|action| !is_sts(action)) {
-                return Err(DocumentError::TrustAction(other.clone()));
+                return Err(ReadDocumentError::TrustAction(other.clone()));
             }
             let Some(principals) = &written.principal else {
-                return Err(DocumentError::ExactlyOne("Principal", "NotPrincipal"));
+                return Err(ReadDocumentError::ExactlyOne("Principal", "NotPrincipal"));
             };
             statements.push((clause(&written, document.variables)?, Principals::parse(principals)?));
         }
@@ -174,7 +179,12 @@ impl TrustPolicy {
     }
 
     /// The effects of the statements that speak about `action` for the principal with these ARNs.
-    pub(super) fn effects(&self, action: &str, arns: &[String], context: &Context) -> impl Iterator<Item = Effect> {
+    pub(super) fn effects(
+        &self,
+        action: &str,
+        arns: &[String],
+        context: &ConditionContext,
+    ) -> impl Iterator<Item = StatementEffect> {
         self.statements
             .iter()
             .filter(move |(clause, principals)| clause.applies(action, context) && principals.name_any(arns))

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use super::super::condition::Condition;
-use super::super::context::Context;
+use super::super::condition::PolicyCondition;
+use super::super::context::ConditionContext;
 use super::super::json::{OneOrMany, Pairs};
-use super::super::pattern::{ArnPattern, Pattern, Syntax};
+use super::super::pattern::{ArnPattern, PolicyPattern, Syntax};
 use super::super::principal::WrittenPrincipals;
-use super::{DocumentError, Effect};
+use super::{ReadDocumentError, StatementEffect};
 
 /// A list of patterns that has to match (`Action`, `Resource`) or must not (`NotAction`,
 /// `NotResource`).
@@ -38,18 +38,18 @@ impl<P> Selector<P> {
 /// What statements of both kinds of policy have.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Clause {
-    effect: Effect,
-    actions: Selector<Pattern>,
-    conditions: Vec<Condition>,
+    effect: StatementEffect,
+    actions: Selector<PolicyPattern>,
+    conditions: Vec<PolicyCondition>,
 }
 
 impl Clause {
-    pub(super) fn effect(&self) -> Effect {
+    pub(super) fn effect(&self) -> StatementEffect {
         self.effect
     }
 
     /// Whether the statement is about `action`, whatever its conditions say.
-    pub(super) fn names(&self, action: &str, context: &Context) -> bool {
+    pub(super) fn names(&self, action: &str, context: &ConditionContext) -> bool {
         self.actions.selects(|pattern| pattern.matches_ignoring_case(action, context))
     }
 
@@ -59,10 +59,10 @@ impl Clause {
     }
 
     pub(super) fn required_keys(&self) -> impl Iterator<Item = &str> {
-        self.conditions.iter().flat_map(Condition::required_keys)
+        self.conditions.iter().flat_map(PolicyCondition::required_keys)
     }
 
-    pub(super) fn applies(&self, action: &str, context: &Context) -> bool {
+    pub(super) fn applies(&self, action: &str, context: &ConditionContext) -> bool {
         self.names(action, context) && self.conditions.iter().all(|condition| condition.holds(context))
     }
 }
@@ -105,39 +105,39 @@ pub(super) struct ReadDocument {
     pub(super) statement: OneOrMany<WrittenStatement>,
 }
 
-pub(super) fn read(text: &str) -> Result<ReadDocument, DocumentError> {
+pub(super) fn read(text: &str) -> Result<ReadDocument, ReadDocumentError> {
     let written: WrittenDocument = serde_json::from_str(text)?;
     let variables = match written.version.as_deref() {
         Some("2012-10-17") => true,
         // The default of a document that doesn't say, by the guide.
         Some("2008-10-17") | None => false,
-        Some(other) => return Err(DocumentError::Version(other.to_owned())),
+        Some(other) => return Err(ReadDocumentError::Version(other.to_owned())),
     };
     let mut sids = BTreeSet::new();
     for sid in written.statement.iter().filter_map(|statement| statement.sid.as_deref()) {
         if !sid.chars().all(|character| character.is_ascii_alphanumeric()) {
-            return Err(DocumentError::Sid(sid.to_owned()));
+            return Err(ReadDocumentError::Sid(sid.to_owned()));
         }
         if !sid.is_empty() && !sids.insert(sid) {
-            return Err(DocumentError::RepeatedSid(sid.to_owned()));
+            return Err(ReadDocumentError::RepeatedSid(sid.to_owned()));
         }
     }
     if written.statement.iter().next().is_none() {
-        return Err(DocumentError::NoStatement);
+        return Err(ReadDocumentError::NoStatement);
     }
     Ok(ReadDocument { variables, statement: written.statement })
 }
 
-pub(super) fn clause(written: &WrittenStatement, variables: bool) -> Result<Clause, DocumentError> {
+pub(super) fn clause(written: &WrittenStatement, variables: bool) -> Result<Clause, ReadDocumentError> {
     let effect = match written.effect.as_str() {
-        "Allow" => Effect::Allow,
-        "Deny" => Effect::Deny,
-        other => return Err(DocumentError::Effect(other.to_owned())),
+        "Allow" => StatementEffect::Allow,
+        "Deny" => StatementEffect::Deny,
+        other => return Err(ReadDocumentError::Effect(other.to_owned())),
     };
     let actions = match (&written.action, &written.not_action) {
         (Some(actions), None) => Selector::Any(action_patterns(actions, "Action")?),
         (None, Some(actions)) => Selector::None(action_patterns(actions, "NotAction")?),
-        _ => return Err(DocumentError::ExactlyOne("Action", "NotAction")),
+        _ => return Err(ReadDocumentError::ExactlyOne("Action", "NotAction")),
     };
     let mut conditions = Vec::new();
     for (operator, keys) in written.condition.iter().flat_map(Pairs::iter) {
@@ -150,13 +150,16 @@ pub(super) fn clause(written: &WrittenStatement, variables: bool) -> Result<Clau
                     Scalar::Number(number) => number.to_string(),
                 })
                 .collect();
-            conditions.push(Condition::parse(operator, key, &values, variables)?);
+            conditions.push(PolicyCondition::parse(operator, key, &values, variables)?);
         }
     }
     Ok(Clause { effect, actions, conditions })
 }
 
-fn action_patterns(actions: &OneOrMany<String>, element: &'static str) -> Result<Vec<Pattern>, DocumentError> {
+fn action_patterns(
+    actions: &OneOrMany<String>,
+    element: &'static str,
+) -> Result<Vec<PolicyPattern>, ReadDocumentError> {
     let patterns = actions
         .iter()
         .map(|action| {
@@ -164,30 +167,30 @@ fn action_patterns(actions: &OneOrMany<String>, element: &'static str) -> Result
                 !vendor.is_empty() && !name.is_empty() && vendor.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
             });
             if action != "*" && vendor != Some(true) {
-                return Err(DocumentError::Action(action.clone()));
+                return Err(ReadDocumentError::Action(action.clone()));
             }
-            Ok(Pattern::parse(action, Syntax::Wildcards)?)
+            Ok(PolicyPattern::parse(action, Syntax::Wildcards)?)
         })
-        .collect::<Result<Vec<_>, DocumentError>>()?;
-    if patterns.is_empty() { Err(DocumentError::Empty(element)) } else { Ok(patterns) }
+        .collect::<Result<Vec<_>, ReadDocumentError>>()?;
+    if patterns.is_empty() { Err(ReadDocumentError::Empty(element)) } else { Ok(patterns) }
 }
 
 pub(super) fn arns(
     resources: &OneOrMany<String>,
     element: &'static str,
     variables: bool,
-) -> Result<Vec<ArnPattern>, DocumentError> {
+) -> Result<Vec<ArnPattern>, ReadDocumentError> {
     let syntax = if variables { Syntax::WildcardsAndVariables } else { Syntax::Wildcards };
     let patterns = resources
         .iter()
         .map(|resource| {
             if resource != "*" && !resource.starts_with("arn:") {
-                return Err(DocumentError::Resource(resource.clone()));
+                return Err(ReadDocumentError::Resource(resource.clone()));
             }
             Ok(ArnPattern::parse(resource, syntax)?)
         })
-        .collect::<Result<Vec<_>, DocumentError>>()?;
-    if patterns.is_empty() { Err(DocumentError::Empty(element)) } else { Ok(patterns) }
+        .collect::<Result<Vec<_>, ReadDocumentError>>()?;
+    if patterns.is_empty() { Err(ReadDocumentError::Empty(element)) } else { Ok(patterns) }
 }
 
 pub(super) fn is_sts(action: &str) -> bool {

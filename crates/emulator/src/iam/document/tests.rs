@@ -2,21 +2,24 @@
 
 use super::*;
 
-fn effects(statement: &str, action: &str, resource: &str, context: &Context) -> Vec<Effect> {
+fn effects(statement: &str, action: &str, resource: &str, context: &ConditionContext) -> Vec<StatementEffect> {
     let text = format!(r#"{{"Version":"2012-10-17","Statement":{statement}}}"#);
     IdentityPolicy::parse(&text).expect("a policy").effects(action, resource, context).collect()
 }
 
 #[test]
 fn one_statement_or_many_one_value_or_many() {
-    let context = Context::default();
+    let context = ConditionContext::default();
     let one = r#"{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::a/*"}"#;
     let many = r#"[{"Sid":"A","Effect":"Allow","Action":["s3:Get*"],"Resource":["arn:aws:s3:::a/*","arn:aws:s3:::b/*"]},
                    {"Sid":"B","Effect":"Deny","NotAction":"s3:List*","NotResource":"arn:aws:s3:::a/*"}]"#;
-    assert_eq!(effects(one, "S3:getobject", "arn:aws:s3:::a/x", &context), [Effect::Allow]);
+    assert_eq!(effects(one, "S3:getobject", "arn:aws:s3:::a/x", &context), [StatementEffect::Allow]);
     assert_eq!(effects(one, "s3:GetObject", "arn:aws:s3:::A/x", &context), []);
-    assert_eq!(effects(many, "s3:GetObject", "arn:aws:s3:::a/x", &context), [Effect::Allow]);
-    assert_eq!(effects(many, "s3:GetObject", "arn:aws:s3:::b/x", &context), [Effect::Allow, Effect::Deny]);
+    assert_eq!(effects(many, "s3:GetObject", "arn:aws:s3:::a/x", &context), [StatementEffect::Allow]);
+    assert_eq!(
+        effects(many, "s3:GetObject", "arn:aws:s3:::b/x", &context),
+        [StatementEffect::Allow, StatementEffect::Deny]
+    );
     assert_eq!(effects(many, "s3:ListBucket", "arn:aws:s3:::b", &context), []);
 }
 
@@ -25,17 +28,20 @@ fn conditions_of_one_statement_all_have_to_hold() {
     let statement = r#"{"Effect":"Allow","Action":"s3:ListBucket","Resource":"*",
         "Condition":{"StringLike":{"s3:prefix":["docs/*","docs"]},"NumericLessThanEquals":{"s3:max-keys":1000},"Bool":{"aws:SecureTransport":true}}}"#;
     let context = |prefix: &str, keys: &str| {
-        Context::default().with("s3:prefix", prefix).with("s3:max-keys", keys).with("aws:SecureTransport", "true")
+        ConditionContext::default()
+            .with("s3:prefix", prefix)
+            .with("s3:max-keys", keys)
+            .with("aws:SecureTransport", "true")
     };
     let action = "s3:ListBucket";
-    assert_eq!(effects(statement, action, "arn:aws:s3:::a", &context("docs/x", "1000")), [Effect::Allow]);
+    assert_eq!(effects(statement, action, "arn:aws:s3:::a", &context("docs/x", "1000")), [StatementEffect::Allow]);
     assert_eq!(effects(statement, action, "arn:aws:s3:::a", &context("docs2/x", "1000")), []);
     assert_eq!(effects(statement, action, "arn:aws:s3:::a", &context("docs/x", "1001")), []);
 }
 
 #[test]
 fn variables_work_only_in_documents_of_2012() {
-    let context = Context::default().with("aws:username", "lea");
+    let context = ConditionContext::default().with("aws:username", "lea");
     let statement = r#"{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::home/${aws:username}/*"}"#;
     for (version, expected) in [(r#""Version":"2012-10-17","#, 1), (r#""Version":"2008-10-17","#, 0), ("", 0)] {
         let policy = IdentityPolicy::parse(&format!(r#"{{{version}"Statement":{statement}}}"#)).expect("a policy");
@@ -95,8 +101,8 @@ fn trust_policies_name_principals_and_actions_of_sts() {
     let policy =
         parse(&format!(r#"{{"Effect":"Allow","Principal":{root},"Action":"sts:AssumeRole"}}"#)).expect("a policy");
     let arns = ["arn:aws:iam::000000000000:root".to_owned()];
-    assert_eq!(policy.effects("sts:AssumeRole", &arns, &Context::default()).count(), 1);
-    assert_eq!(policy.effects("sts:TagSession", &arns, &Context::default()).count(), 0);
+    assert_eq!(policy.effects("sts:AssumeRole", &arns, &ConditionContext::default()).count(), 1);
+    assert_eq!(policy.effects("sts:TagSession", &arns, &ConditionContext::default()).count(), 0);
     for (statement, expected) in [
         (format!(r#"{{"Effect":"Allow","Principal":{root},"Action":"s3:GetObject"}}"#), "only specify STS actions"),
         (format!(r#"{{"Effect":"Allow","Principal":{root},"Action":"*"}}"#), "only specify STS actions"),

@@ -3,15 +3,15 @@
 use s3s::{S3Request, S3Response, dto::*};
 
 use super::{
-    REGION, Service,
+    EmulatedS3, REGION,
     request::{encryption, timestamp},
 };
 use crate::iam::ACCOUNT_ID;
-use crate::s3::{self, Encryption, Error, Ownership, Website};
+use crate::s3::{self, ObjectEncryption, Ownership, S3Failure, Website};
 
-type Answer<T> = Result<S3Response<T>, Error>;
+type Answer<T> = Result<S3Response<T>, S3Failure>;
 
-pub(super) async fn list_buckets(service: &Service, _req: S3Request<ListBucketsInput>) -> Answer<ListBucketsOutput> {
+pub(super) async fn list_buckets(service: &EmulatedS3, _req: S3Request<ListBucketsInput>) -> Answer<ListBucketsOutput> {
     let buckets = service.store.buckets()?.into_iter().map(|(name, bucket)| Bucket {
         name: Some(name),
         creation_date: Some(timestamp(bucket.created())),
@@ -24,7 +24,10 @@ pub(super) async fn list_buckets(service: &Service, _req: S3Request<ListBucketsI
     }))
 }
 
-pub(super) async fn create_bucket(service: &Service, req: S3Request<CreateBucketInput>) -> Answer<CreateBucketOutput> {
+pub(super) async fn create_bucket(
+    service: &EmulatedS3,
+    req: S3Request<CreateBucketInput>,
+) -> Answer<CreateBucketOutput> {
     let ownership = match &req.input.object_ownership {
         Some(ownership) => Ownership::parse(ownership.as_str())?,
         None => Ownership::default(),
@@ -33,19 +36,22 @@ pub(super) async fn create_bucket(service: &Service, req: S3Request<CreateBucket
     Ok(S3Response::new(CreateBucketOutput { location: Some(format!("/{}", req.input.bucket)) }))
 }
 
-pub(super) async fn delete_bucket(service: &Service, req: S3Request<DeleteBucketInput>) -> Answer<DeleteBucketOutput> {
+pub(super) async fn delete_bucket(
+    service: &EmulatedS3,
+    req: S3Request<DeleteBucketInput>,
+) -> Answer<DeleteBucketOutput> {
     service.store.delete_bucket(&req.input.bucket).await?;
     Ok(S3Response::new(DeleteBucketOutput::default()))
 }
 
-pub(super) async fn head_bucket(service: &Service, req: S3Request<HeadBucketInput>) -> Answer<HeadBucketOutput> {
+pub(super) async fn head_bucket(service: &EmulatedS3, req: S3Request<HeadBucketInput>) -> Answer<HeadBucketOutput> {
     let region = service.store.bucket(&req.input.bucket)?.region.unwrap_or_else(|| REGION.to_owned());
     Ok(S3Response::new(HeadBucketOutput { bucket_region: Some(region), ..HeadBucketOutput::default() }))
 }
 
 /// us-east-1 is told as no constraint at all.
 pub(super) async fn get_bucket_location(
-    service: &Service,
+    service: &EmulatedS3,
     req: S3Request<GetBucketLocationInput>,
 ) -> Answer<GetBucketLocationOutput> {
     let region = service.store.bucket(&req.input.bucket)?.region.filter(|region| region != REGION);
@@ -54,7 +60,7 @@ pub(super) async fn get_bucket_location(
 
 /// A bucket that never had versions is told as no status at all.
 pub(super) async fn get_bucket_versioning(
-    service: &Service,
+    service: &EmulatedS3,
     req: S3Request<GetBucketVersioningInput>,
 ) -> Answer<GetBucketVersioningOutput> {
     let versioned = service.store.bucket(&req.input.bucket)?.versioned;
@@ -63,7 +69,7 @@ pub(super) async fn get_bucket_versioning(
 }
 
 pub(super) async fn put_bucket_versioning(
-    service: &Service,
+    service: &EmulatedS3,
     req: S3Request<PutBucketVersioningInput>,
 ) -> Answer<PutBucketVersioningOutput> {
     let wanted = req.input.versioning_configuration;
@@ -72,16 +78,16 @@ pub(super) async fn put_bucket_versioning(
             service.store.set_versioned(&req.input.bucket).await?;
             Ok(S3Response::new(PutBucketVersioningOutput::default()))
         }
-        Some(BucketVersioningStatus::ENABLED) => Err(Error::NotImplemented("MfaDelete")),
-        _ => Err(Error::NotImplemented("suspended versioning")),
+        Some(BucketVersioningStatus::ENABLED) => Err(S3Failure::NotImplemented("MfaDelete")),
+        _ => Err(S3Failure::NotImplemented("suspended versioning")),
     }
 }
 
 pub(super) async fn get_bucket_encryption(
-    service: &Service,
+    service: &EmulatedS3,
     req: S3Request<GetBucketEncryptionInput>,
 ) -> Answer<GetBucketEncryptionOutput> {
-    let Encryption { algorithm, kms_key, bucket_key } = service.store.bucket(&req.input.bucket)?.encryption;
+    let ObjectEncryption { algorithm, kms_key, bucket_key } = service.store.bucket(&req.input.bucket)?.encryption;
     let rule = ServerSideEncryptionRule {
         apply_server_side_encryption_by_default: Some(ServerSideEncryptionByDefault {
             kms_master_key_id: kms_key,
@@ -95,15 +101,15 @@ pub(super) async fn get_bucket_encryption(
 }
 
 pub(super) async fn put_bucket_encryption(
-    service: &Service,
+    service: &EmulatedS3,
     req: S3Request<PutBucketEncryptionInput>,
 ) -> Answer<PutBucketEncryptionOutput> {
     let [rule] = req.input.server_side_encryption_configuration.rules.as_slice() else {
-        return Err(Error::MalformedXml);
+        return Err(S3Failure::MalformedXml);
     };
-    let wanted = rule.apply_server_side_encryption_by_default.as_ref().ok_or(Error::MalformedXml)?;
+    let wanted = rule.apply_server_side_encryption_by_default.as_ref().ok_or(S3Failure::MalformedXml)?;
     let encryption = encryption(
-        &s3::Bucket::default(),
+        &s3::BucketRecord::default(),
         &req.headers,
         Some(&wanted.sse_algorithm),
         wanted.kms_master_key_id.clone(),
@@ -114,10 +120,10 @@ pub(super) async fn put_bucket_encryption(
 }
 
 pub(super) async fn get_bucket_website(
-    service: &Service,
+    service: &EmulatedS3,
     req: S3Request<GetBucketWebsiteInput>,
 ) -> Answer<GetBucketWebsiteOutput> {
-    let website = service.store.bucket(&req.input.bucket)?.website.ok_or(Error::NoSuchWebsiteConfiguration)?;
+    let website = service.store.bucket(&req.input.bucket)?.website.ok_or(S3Failure::NoSuchWebsiteConfiguration)?;
     Ok(S3Response::new(GetBucketWebsiteOutput {
         index_document: Some(IndexDocument { suffix: website.index_document }),
         error_document: website.error_document.map(|key| ErrorDocument { key }),
@@ -126,20 +132,20 @@ pub(super) async fn get_bucket_website(
 }
 
 pub(super) async fn put_bucket_website(
-    service: &Service,
+    service: &EmulatedS3,
     req: S3Request<PutBucketWebsiteInput>,
 ) -> Answer<PutBucketWebsiteOutput> {
     let wanted = req.input.website_configuration;
     if wanted.redirect_all_requests_to.is_some() || wanted.routing_rules.is_some() {
-        return Err(Error::NotImplemented("website redirects and routing rules"));
+        return Err(S3Failure::NotImplemented("website redirects and routing rules"));
     }
     let Some(index) = wanted.index_document else {
-        return Err(Error::InvalidArgument(
+        return Err(S3Failure::InvalidArgument(
             "A value for IndexDocument Suffix must be provided if RedirectAllRequestsTo is empty",
         ));
     };
     if index.suffix.is_empty() || index.suffix.contains('/') {
-        return Err(Error::InvalidArgument("The IndexDocument Suffix is not well formed"));
+        return Err(S3Failure::InvalidArgument("The IndexDocument Suffix is not well formed"));
     }
     let website =
         Website { index_document: index.suffix, error_document: wanted.error_document.map(|document| document.key) };
@@ -148,7 +154,7 @@ pub(super) async fn put_bucket_website(
 }
 
 pub(super) async fn delete_bucket_website(
-    service: &Service,
+    service: &EmulatedS3,
     req: S3Request<DeleteBucketWebsiteInput>,
 ) -> Answer<DeleteBucketWebsiteOutput> {
     service.store.set_website(&req.input.bucket, None).await?;
@@ -156,7 +162,7 @@ pub(super) async fn delete_bucket_website(
 }
 
 pub(super) async fn get_bucket_ownership_controls(
-    service: &Service,
+    service: &EmulatedS3,
     req: S3Request<GetBucketOwnershipControlsInput>,
 ) -> Answer<GetBucketOwnershipControlsOutput> {
     let ownership = service.store.bucket(&req.input.bucket)?.ownership;
@@ -167,11 +173,11 @@ pub(super) async fn get_bucket_ownership_controls(
 }
 
 pub(super) async fn put_bucket_ownership_controls(
-    service: &Service,
+    service: &EmulatedS3,
     req: S3Request<PutBucketOwnershipControlsInput>,
 ) -> Answer<PutBucketOwnershipControlsOutput> {
     let [rule] = req.input.ownership_controls.rules.as_slice() else {
-        return Err(Error::MalformedXml);
+        return Err(S3Failure::MalformedXml);
     };
     let ownership = Ownership::parse(rule.object_ownership.as_str())?;
     service.store.set_ownership(&req.input.bucket, ownership).await?;

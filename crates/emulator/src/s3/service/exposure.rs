@@ -2,36 +2,36 @@
 
 use s3s::{S3Request, S3Response, dto::*};
 
-use super::Service;
+use super::EmulatedS3;
 use crate::iam::ACCOUNT_ID;
 use crate::iam::document::BucketPolicy;
-use crate::s3::{Error, PublicAccessBlock};
+use crate::s3::{PublicAccessBlock, S3Failure};
 
-type Answer<T> = Result<S3Response<T>, Error>;
+type Answer<T> = Result<S3Response<T>, S3Failure>;
 
 /// Longest policy of a bucket, in bytes. Source: Amazon S3 user guide, "Bucket policies".
 const LONGEST_POLICY: usize = 20 * 1024;
 
 pub(super) async fn get_bucket_policy(
-    service: &Service,
+    service: &EmulatedS3,
     req: S3Request<GetBucketPolicyInput>,
 ) -> Answer<GetBucketPolicyOutput> {
-    let policy = service.store.bucket(&req.input.bucket)?.policy.ok_or(Error::NoSuchBucketPolicy)?;
+    let policy = service.store.bucket(&req.input.bucket)?.policy.ok_or(S3Failure::NoSuchBucketPolicy)?;
     Ok(S3Response::new(GetBucketPolicyOutput { policy: Some(policy) }))
 }
 
 pub(super) async fn put_bucket_policy(
-    service: &Service,
+    service: &EmulatedS3,
     req: S3Request<PutBucketPolicyInput>,
 ) -> Answer<PutBucketPolicyOutput> {
     let text = req.input.policy;
     if text.len() > LONGEST_POLICY {
-        return Err(Error::InvalidArgument("The policy is longer than 20 KB"));
+        return Err(S3Failure::InvalidArgument("The policy is longer than 20 KB"));
     }
-    let policy = BucketPolicy::parse(&text).map_err(|error| Error::MalformedPolicy(error.to_string()))?;
+    let policy = BucketPolicy::parse(&text).map_err(|error| S3Failure::MalformedPolicy(error.to_string()))?;
     let bucket = service.store.bucket(&req.input.bucket)?;
     if policy.is_public() && bucket.public_access_block.block_public_policy {
-        return Err(Error::AccessDenied(
+        return Err(S3Failure::AccessDenied(
             "public policies are prevented by the BlockPublicPolicy setting of the bucket's public access block"
                 .to_owned(),
         ));
@@ -41,7 +41,7 @@ pub(super) async fn put_bucket_policy(
 }
 
 pub(super) async fn delete_bucket_policy(
-    service: &Service,
+    service: &EmulatedS3,
     req: S3Request<DeleteBucketPolicyInput>,
 ) -> Answer<DeleteBucketPolicyOutput> {
     service.store.set_policy(&req.input.bucket, None).await?;
@@ -49,16 +49,16 @@ pub(super) async fn delete_bucket_policy(
 }
 
 pub(super) async fn get_bucket_policy_status(
-    service: &Service,
+    service: &EmulatedS3,
     req: S3Request<GetBucketPolicyStatusInput>,
 ) -> Answer<GetBucketPolicyStatusOutput> {
-    let text = service.store.bucket(&req.input.bucket)?.policy.ok_or(Error::NoSuchBucketPolicy)?;
+    let text = service.store.bucket(&req.input.bucket)?.policy.ok_or(S3Failure::NoSuchBucketPolicy)?;
     let public = BucketPolicy::parse(&text).is_ok_and(|policy| policy.is_public());
     Ok(S3Response::new(GetBucketPolicyStatusOutput { policy_status: Some(PolicyStatus { is_public: Some(public) }) }))
 }
 
 pub(super) async fn get_public_access_block(
-    service: &Service,
+    service: &EmulatedS3,
     req: S3Request<GetPublicAccessBlockInput>,
 ) -> Answer<GetPublicAccessBlockOutput> {
     let block = service.store.bucket(&req.input.bucket)?.public_access_block;
@@ -73,7 +73,7 @@ pub(super) async fn get_public_access_block(
 }
 
 pub(super) async fn put_public_access_block(
-    service: &Service,
+    service: &EmulatedS3,
     req: S3Request<PutPublicAccessBlockInput>,
 ) -> Answer<PutPublicAccessBlockOutput> {
     let wanted = req.input.public_access_block_configuration;
@@ -88,7 +88,10 @@ pub(super) async fn put_public_access_block(
 }
 
 /// The owner has everything, and nobody else anything: other ACLs of buckets are not kept here.
-pub(super) async fn get_bucket_acl(service: &Service, req: S3Request<GetBucketAclInput>) -> Answer<GetBucketAclOutput> {
+pub(super) async fn get_bucket_acl(
+    service: &EmulatedS3,
+    req: S3Request<GetBucketAclInput>,
+) -> Answer<GetBucketAclOutput> {
     service.store.bucket(&req.input.bucket)?;
     let grant = Grant {
         grantee: Some(Grantee {

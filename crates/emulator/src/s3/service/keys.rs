@@ -7,18 +7,18 @@
 
 use s3s::{S3Request, auth::Credentials};
 
-use super::Service;
-use crate::s3::access::Gate;
-use crate::s3::{Encryption, Error};
+use super::EmulatedS3;
+use crate::s3::access::Authorizer;
+use crate::s3::{ObjectEncryption, S3Failure};
 
-impl Gate {
+impl Authorizer {
     /// Asks for one action on the key of an object.
     pub(super) fn ask_key(
         &self,
         credentials: Option<&Credentials>,
-        encryption: &Encryption,
+        encryption: &ObjectEncryption,
         action: &str,
-    ) -> Result<(), Error> {
+    ) -> Result<(), S3Failure> {
         match encryption.kms_key.as_deref().filter(|key| key.contains(":key/")) {
             // Source: AWS KMS developer guide, "kms:ViaService".
             Some(key) => {
@@ -30,14 +30,22 @@ impl Gate {
     }
 }
 
-impl Service {
+impl EmulatedS3 {
     /// To encrypt an object.
-    pub(super) fn ask_to_encrypt<T>(&self, request: &S3Request<T>, encryption: &Encryption) -> Result<(), Error> {
+    pub(super) fn ask_to_encrypt<T>(
+        &self,
+        request: &S3Request<T>,
+        encryption: &ObjectEncryption,
+    ) -> Result<(), S3Failure> {
         self.gate.ask_key(request.credentials.as_ref(), encryption, "kms:GenerateDataKey")
     }
 
     /// To read an object, or the checksum of its content.
-    pub(super) fn ask_to_decrypt<T>(&self, request: &S3Request<T>, encryption: &Encryption) -> Result<(), Error> {
+    pub(super) fn ask_to_decrypt<T>(
+        &self,
+        request: &S3Request<T>,
+        encryption: &ObjectEncryption,
+    ) -> Result<(), S3Failure> {
         self.gate.ask_key(request.credentials.as_ref(), encryption, "kms:Decrypt")
     }
 
@@ -46,7 +54,7 @@ impl Service {
         &self,
         request: &S3Request<T>,
         (bucket, key): &(String, String),
-    ) -> Result<(), Error> {
+    ) -> Result<(), S3Failure> {
         match self.store.head(bucket, key) {
             Ok(info) => self.ask_to_decrypt(request, &info.encryption),
             Err(_) => Ok(()),

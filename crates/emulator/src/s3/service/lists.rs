@@ -4,12 +4,12 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::{S3Request, S3Response, dto::*};
 
 use super::{
-    Service,
+    EmulatedS3,
     request::{count, length, strong, timestamp},
 };
 use crate::iam::ACCOUNT_ID;
-use crate::s3::list::{Cursor, Entry, LARGEST_PAGE, Page, Query};
-use crate::s3::{Error, ObjectInfo};
+use crate::s3::list::{LARGEST_PAGE, ListCursor, ListEntry, ListQuery, ObjectPage};
+use crate::s3::{ObjectInfo, S3Failure};
 
 /// What `encoding-type=url` leaves as it is.
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'*').remove(b'/').remove(b' ');
@@ -23,11 +23,11 @@ pub(super) enum Spelling {
 }
 
 impl Spelling {
-    pub(super) fn of(wanted: Option<&EncodingType>) -> Result<Self, Error> {
+    pub(super) fn of(wanted: Option<&EncodingType>) -> Result<Self, S3Failure> {
         match wanted.map(EncodingType::as_str) {
             None => Ok(Self::Plain),
             Some("url") => Ok(Self::Url),
-            Some(_) => Err(Error::InvalidArgument("Invalid Encoding Method specified in Request")),
+            Some(_) => Err(S3Failure::InvalidArgument("Invalid Encoding Method specified in Request")),
         }
     }
 
@@ -39,12 +39,12 @@ impl Spelling {
     }
 }
 
-fn limit(wanted: Option<i32>) -> Result<usize, Error> {
+fn limit(wanted: Option<i32>) -> Result<usize, S3Failure> {
     match wanted {
         None => Ok(LARGEST_PAGE),
         Some(wanted) => usize::try_from(wanted)
             .map(|wanted| wanted.min(LARGEST_PAGE))
-            .map_err(|_| Error::InvalidArgument("Argument maxKeys must be an integer between 0 and 2147483647")),
+            .map_err(|_| S3Failure::InvalidArgument("Argument maxKeys must be an integer between 0 and 2147483647")),
     }
 }
 
@@ -62,30 +62,30 @@ fn object(spelling: Spelling, key: &str, info: &ObjectInfo, with_owner: bool) ->
     }
 }
 
-fn split(page: &Page, spelling: Spelling, with_owner: bool) -> (Vec<Object>, Vec<CommonPrefix>) {
+fn split(page: &ObjectPage, spelling: Spelling, with_owner: bool) -> (Vec<Object>, Vec<CommonPrefix>) {
     let mut objects = Vec::new();
     let mut prefixes = Vec::new();
     for entry in &page.entries {
         match entry {
-            Entry::Object(key, info) => objects.push(object(spelling, key, info, with_owner)),
-            Entry::CommonPrefix(prefix) => prefixes.push(CommonPrefix { prefix: Some(spelling.spell(prefix)) }),
+            ListEntry::Object(key, info) => objects.push(object(spelling, key, info, with_owner)),
+            ListEntry::CommonPrefix(prefix) => prefixes.push(CommonPrefix { prefix: Some(spelling.spell(prefix)) }),
         }
     }
     (objects, prefixes)
 }
 
 pub(super) async fn list_objects_v2(
-    service: &Service,
+    service: &EmulatedS3,
     req: S3Request<ListObjectsV2Input>,
-) -> Result<S3Response<ListObjectsV2Output>, Error> {
+) -> Result<S3Response<ListObjectsV2Output>, S3Failure> {
     let asked = req.input;
     let spelling = Spelling::of(asked.encoding_type.as_ref())?;
     let after = match (&asked.continuation_token, &asked.start_after) {
-        (Some(token), _) => Some(Cursor::from_token(token)?),
-        (None, Some(key)) => Some(Cursor::Key(key.clone())),
+        (Some(token), _) => Some(ListCursor::from_token(token)?),
+        (None, Some(key)) => Some(ListCursor::Key(key.clone())),
         (None, None) => None,
     };
-    let query = Query {
+    let query = ListQuery {
         prefix: asked.prefix.as_deref().unwrap_or_default(),
         delimiter: asked.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty()),
         after,
@@ -101,7 +101,7 @@ pub(super) async fn list_objects_v2(
         max_keys: Some(count(query.limit)),
         key_count: Some(count(page.entries.len())),
         is_truncated: Some(page.next.is_some()),
-        next_continuation_token: page.next.as_ref().map(Cursor::to_token),
+        next_continuation_token: page.next.as_ref().map(ListCursor::to_token),
         continuation_token: asked.continuation_token,
         encoding_type: asked.encoding_type,
         contents: Some(contents),
@@ -111,23 +111,23 @@ pub(super) async fn list_objects_v2(
 }
 
 pub(super) async fn list_objects(
-    service: &Service,
+    service: &EmulatedS3,
     req: S3Request<ListObjectsInput>,
-) -> Result<S3Response<ListObjectsOutput>, Error> {
+) -> Result<S3Response<ListObjectsOutput>, S3Failure> {
     let asked = req.input;
     let spelling = Spelling::of(asked.encoding_type.as_ref())?;
     let delimiter = asked.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty());
     let prefix = asked.prefix.as_deref().unwrap_or_default();
     // The marker of a page that ended in a common prefix is that prefix, and stands for all keys in it.
     let after = asked.marker.clone().map(|marker| match delimiter {
-        Some(delimiter) if marker.len() > prefix.len() && marker.ends_with(delimiter) => Cursor::Prefix(marker),
-        _ => Cursor::Key(marker),
+        Some(delimiter) if marker.len() > prefix.len() && marker.ends_with(delimiter) => ListCursor::Prefix(marker),
+        _ => ListCursor::Key(marker),
     });
-    let query = Query { prefix, delimiter, after, limit: limit(asked.max_keys)? };
+    let query = ListQuery { prefix, delimiter, after, limit: limit(asked.max_keys)? };
     let page = service.store.list_page(&asked.bucket, &query)?;
     let (contents, common_prefixes) = split(&page, spelling, true);
     let next_marker = page.next.as_ref().filter(|_| delimiter.is_some()).map(|next| match next {
-        Cursor::Key(place) | Cursor::Prefix(place) => spelling.spell(place),
+        ListCursor::Key(place) | ListCursor::Prefix(place) => spelling.spell(place),
     });
     Ok(S3Response::new(ListObjectsOutput {
         name: Some(asked.bucket.clone()),

@@ -6,30 +6,30 @@ use s3s::{
 };
 
 use super::{
-    Service,
+    EmulatedS3,
     lists::Spelling,
     request::{
         ArrivingBody, check_redirect, count, encryption, kept_headers, length, source_of, storage_class, strong,
         timestamp,
     },
 };
-use crate::s3::checksum::{Algorithm, Kind, set_checksum};
+use crate::s3::checksum::{Algorithm, ChecksumKind, set_checksum};
 use crate::s3::condition::ReadConditions;
-use crate::s3::multipart::{Completion, MOST_PARTS, NamedPart, Part, Upload, UploadName};
+use crate::s3::multipart::{CompletedUpload, MOST_PARTS, NamedPart, UploadInProgress, UploadName, UploadedPart};
 use crate::s3::object::{now, parse_tags, time_of};
-use crate::s3::{Error, WriteCondition};
+use crate::s3::{S3Failure, WriteCondition};
 
-type Answer<T> = Result<S3Response<T>, Error>;
+type Answer<T> = Result<S3Response<T>, S3Failure>;
 
 fn name(bucket: &str, key: &str, id: &str) -> UploadName {
     UploadName { bucket: bucket.to_owned(), key: key.to_owned(), id: id.to_owned() }
 }
 
-fn part_number(number: i32) -> Result<u32, Error> {
+fn part_number(number: i32) -> Result<u32, S3Failure> {
     u32::try_from(number)
         .ok()
         .filter(|number| (1..=MOST_PARTS).contains(number))
-        .ok_or(Error::InvalidArgument("Part number must be an integer between 1 and 10000, inclusive"))
+        .ok_or(S3Failure::InvalidArgument("Part number must be an integer between 1 and 10000, inclusive"))
 }
 
 fn told_number(number: u32) -> i32 {
@@ -37,7 +37,7 @@ fn told_number(number: u32) -> i32 {
 }
 
 pub(super) async fn create_multipart_upload(
-    service: &Service,
+    service: &EmulatedS3,
     req: S3Request<CreateMultipartUploadInput>,
 ) -> Answer<CreateMultipartUploadOutput> {
     let asked = req.input;
@@ -47,16 +47,18 @@ pub(super) async fn create_multipart_upload(
     let summed_by = algorithm.unwrap_or(Algorithm::Crc64Nvme);
     let kind = match asked.checksum_type.as_ref().map(ChecksumType::as_str) {
         None => summed_by.default_kind(),
-        Some("FULL_OBJECT") => Kind::FullObject,
-        Some("COMPOSITE") => Kind::Composite,
+        Some("FULL_OBJECT") => ChecksumKind::FullObject,
+        Some("COMPOSITE") => ChecksumKind::Composite,
         Some(_) => {
-            return Err(Error::InvalidRequest("Value for x-amz-checksum-type header is invalid."));
+            return Err(S3Failure::InvalidRequest("Value for x-amz-checksum-type header is invalid."));
         }
     };
     if !summed_by.allows(kind) {
-        return Err(Error::InvalidRequest("The checksum type cannot be used with the specified checksum algorithm."));
+        return Err(S3Failure::InvalidRequest(
+            "The checksum type cannot be used with the specified checksum algorithm.",
+        ));
     }
-    let upload = Upload {
+    let upload = UploadInProgress {
         initiated: now(),
         headers: kept_headers(&req.headers, asked.metadata),
         storage_class: storage_class(&req.headers)?,
@@ -88,7 +90,7 @@ pub(super) async fn create_multipart_upload(
     }))
 }
 
-pub(super) async fn upload_part(service: &Service, req: S3Request<UploadPartInput>) -> Answer<UploadPartOutput> {
+pub(super) async fn upload_part(service: &EmulatedS3, req: S3Request<UploadPartInput>) -> Answer<UploadPartOutput> {
     let asked = req.input;
     let number = part_number(asked.part_number)?;
     let name = name(&asked.bucket, &asked.key, &asked.upload_id);
@@ -118,22 +120,22 @@ pub(super) async fn upload_part(service: &Service, req: S3Request<UploadPartInpu
 }
 
 /// Reads `x-amz-copy-source-range`, which unlike `Range` must name both ends, within the source.
-fn copy_range(text: &str, size: u64) -> Result<std::ops::Range<u64>, Error> {
+fn copy_range(text: &str, size: u64) -> Result<std::ops::Range<u64>, S3Failure> {
     let ends = text.strip_prefix("bytes=").and_then(|ends| ends.split_once('-'));
     let ends = ends.and_then(|(first, last)| Some((first.parse::<u64>().ok()?, last.parse::<u64>().ok()?)));
     let Some((first, last)) = ends.filter(|(first, last)| first <= last) else {
-        return Err(Error::InvalidArgument(
+        return Err(S3Failure::InvalidArgument(
             "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy",
         ));
     };
     if last >= size {
-        return Err(Error::InvalidRange);
+        return Err(S3Failure::InvalidRange);
     }
     Ok(first..last + 1)
 }
 
 pub(super) async fn upload_part_copy(
-    service: &Service,
+    service: &EmulatedS3,
     req: S3Request<UploadPartCopyInput>,
 ) -> Answer<UploadPartCopyOutput> {
     let asked = &req.input;
@@ -150,7 +152,7 @@ pub(super) async fn upload_part_copy(
         if_unmodified_since: asked.copy_source_if_unmodified_since.clone(),
     };
     let largest = service.store.limits().single_body;
-    let part: Part = loop {
+    let part: UploadedPart = loop {
         let source = service
             .store
             .source(&from, Some(upload.summed_by()), |info| {
@@ -160,7 +162,7 @@ pub(super) async fn upload_part_copy(
                     None => 0..info.size,
                 };
                 if range.end - range.start > largest {
-                    return Err(Error::InvalidRequest(
+                    return Err(S3Failure::InvalidRequest(
                         "The specified copy range is larger than the maximum allowable size for a copy source: 5368709120",
                     ));
                 }
@@ -185,7 +187,7 @@ pub(super) async fn upload_part_copy(
     }))
 }
 
-pub(super) async fn list_parts(service: &Service, req: S3Request<ListPartsInput>) -> Answer<ListPartsOutput> {
+pub(super) async fn list_parts(service: &EmulatedS3, req: S3Request<ListPartsInput>) -> Answer<ListPartsOutput> {
     let asked = req.input;
     let (upload, parts) = service.store.upload_parts(&name(&asked.bucket, &asked.key, &asked.upload_id))?;
     let most = asked.max_parts.and_then(|most| usize::try_from(most).ok()).unwrap_or(1_000).min(1_000);
@@ -224,12 +226,12 @@ pub(super) async fn list_parts(service: &Service, req: S3Request<ListPartsInput>
 }
 
 pub(super) async fn list_multipart_uploads(
-    service: &Service,
+    service: &EmulatedS3,
     req: S3Request<ListMultipartUploadsInput>,
 ) -> Answer<ListMultipartUploadsOutput> {
     let asked = req.input;
     if asked.delimiter.as_deref().is_some_and(|delimiter| !delimiter.is_empty()) {
-        return Err(Error::NotImplemented("delimiter in ListMultipartUploads"));
+        return Err(S3Failure::NotImplemented("delimiter in ListMultipartUploads"));
     }
     let spelling = Spelling::of(asked.encoding_type.as_ref())?;
     let most = asked.max_uploads.and_then(|most| usize::try_from(most).ok()).unwrap_or(1_000).min(1_000);
@@ -290,22 +292,23 @@ macro_rules! stated_checksum {
 }
 
 pub(super) async fn complete_multipart_upload(
-    service: &Service,
+    service: &EmulatedS3,
     req: S3Request<CompleteMultipartUploadInput>,
 ) -> Answer<CompleteMultipartUploadOutput> {
     let asked = req.input;
-    let named = asked.multipart_upload.as_ref().and_then(|upload| upload.parts.as_ref()).ok_or(Error::MalformedXml)?;
+    let named =
+        asked.multipart_upload.as_ref().and_then(|upload| upload.parts.as_ref()).ok_or(S3Failure::MalformedXml)?;
     let parts = named
         .iter()
         .map(|part| {
             Ok(NamedPart {
-                number: part_number(part.part_number.ok_or(Error::MalformedXml)?)?,
-                etag: part.e_tag.as_ref().ok_or(Error::MalformedXml)?.value().to_owned(),
+                number: part_number(part.part_number.ok_or(S3Failure::MalformedXml)?)?,
+                etag: part.e_tag.as_ref().ok_or(S3Failure::MalformedXml)?.value().to_owned(),
                 checksum: stated_checksum!(part),
             })
         })
-        .collect::<Result<Vec<_>, Error>>()?;
-    let completion = Completion {
+        .collect::<Result<Vec<_>, S3Failure>>()?;
+    let completion = CompletedUpload {
         parts,
         condition: WriteCondition::of_write(&req.headers)?,
         claim: stated_checksum!(asked),
@@ -329,7 +332,7 @@ pub(super) async fn complete_multipart_upload(
 }
 
 pub(super) async fn abort_multipart_upload(
-    service: &Service,
+    service: &EmulatedS3,
     req: S3Request<AbortMultipartUploadInput>,
 ) -> Answer<AbortMultipartUploadOutput> {
     service.store.abort_upload(name(&req.input.bucket, &req.input.key, &req.input.upload_id)).await?;

@@ -12,44 +12,44 @@ use s3s::{
 };
 
 use super::{
-    Service,
+    EmulatedS3,
     request::{count, length, strong, timestamp},
 };
 use crate::s3::checksum::set_checksum;
 use crate::s3::condition::ReadConditions;
-use crate::s3::{Content, Error, ObjectInfo};
+use crate::s3::{ObjectInfo, S3Failure, StagedContent};
 
 /// What S3 says of an object that came without a type. Source: API reference, PutObject, `Content-Type`.
 const UNKNOWN_TYPE: &str = "binary/octet-stream";
 
 /// Which bytes a request asks for, and whether it asks for less than the object.
-struct Wanted {
+struct RequestedRange {
     range: Range<u64>,
     partial: bool,
 }
 
-fn wanted(info: &ObjectInfo, range: Option<&AskedRange>, part: Option<i32>) -> Result<Wanted, Error> {
+fn wanted(info: &ObjectInfo, range: Option<&AskedRange>, part: Option<i32>) -> Result<RequestedRange, S3Failure> {
     match (range, part) {
         (Some(_), Some(_)) => {
-            Err(Error::InvalidRequest("Cannot specify both Range header and partNumber query parameter"))
+            Err(S3Failure::InvalidRequest("Cannot specify both Range header and partNumber query parameter"))
         }
-        (None, None) => Ok(Wanted { range: 0..info.size, partial: false }),
+        (None, None) => Ok(RequestedRange { range: 0..info.size, partial: false }),
         // An empty object has no byte that a range could name.
-        (Some(_), None) if info.size == 0 => Err(Error::InvalidRange),
+        (Some(_), None) if info.size == 0 => Err(S3Failure::InvalidRange),
         (Some(asked), None) => {
-            let range = asked.check(info.size).map_err(|_| Error::InvalidRange)?;
-            Ok(Wanted { range, partial: true })
+            let range = asked.check(info.size).map_err(|_| S3Failure::InvalidRange)?;
+            Ok(RequestedRange { range, partial: true })
         }
-        (None, Some(1)) if info.parts.is_empty() => Ok(Wanted { range: 0..info.size, partial: info.size > 0 }),
+        (None, Some(1)) if info.parts.is_empty() => Ok(RequestedRange { range: 0..info.size, partial: info.size > 0 }),
         (None, Some(number)) => {
             let mut start = 0;
             for (place, part) in info.parts.iter().enumerate() {
                 if count(place + 1) == number {
-                    return Ok(Wanted { range: start..start + part.size, partial: part.size > 0 });
+                    return Ok(RequestedRange { range: start..start + part.size, partial: part.size > 0 });
                 }
                 start += part.size;
             }
-            Err(Error::InvalidRange)
+            Err(S3Failure::InvalidRange)
         }
     }
 }
@@ -57,7 +57,7 @@ fn wanted(info: &ObjectInfo, range: Option<&AskedRange>, part: Option<i32>) -> R
 /// The fields that GetObject and HeadObject answer alike.
 macro_rules! described {
     ($output:ident, $info:expr, $wanted:expr, $with_checksum:expr) => {{
-        let (info, wanted): (&ObjectInfo, &Wanted) = ($info, $wanted);
+        let (info, wanted): (&ObjectInfo, &RequestedRange) = ($info, $wanted);
         let mut output = $output {
             accept_ranges: Some("bytes".to_owned()),
             bucket_key_enabled: info.encryption.bucket_key,
@@ -103,12 +103,12 @@ fn asks_checksum(mode: Option<&ChecksumMode>) -> bool {
 }
 
 pub(super) async fn get_object(
-    service: &Service,
+    service: &EmulatedS3,
     req: S3Request<GetObjectInput>,
-) -> Result<S3Response<GetObjectOutput>, Error> {
+) -> Result<S3Response<GetObjectOutput>, S3Failure> {
     let asked = &req.input;
     if asked.version_id.as_deref().is_some_and(|version| version != "null") {
-        return Err(Error::NotImplemented("versionId"));
+        return Err(S3Failure::NotImplemented("versionId"));
     }
     let conditions = ReadConditions {
         if_match: asked.if_match.clone(),
@@ -125,7 +125,7 @@ pub(super) async fn get_object(
         Ok(range)
     });
     let object = service.hide_missing(&req, &asked.bucket, object)?;
-    let wanted = found.ok_or(Error::NoSuchKey)?;
+    let wanted = found.ok_or(S3Failure::NoSuchKey)?;
     service.ask_to_decrypt(&req, &object.info.encryption)?;
     let mut output = described!(GetObjectOutput, &object.info, &wanted, asks_checksum(asked.checksum_mode.as_ref()));
     output.tag_count = (!object.info.tags.is_empty()).then(|| count(object.info.tags.len()));
@@ -136,12 +136,12 @@ pub(super) async fn get_object(
 }
 
 pub(super) async fn head_object(
-    service: &Service,
+    service: &EmulatedS3,
     req: S3Request<HeadObjectInput>,
-) -> Result<S3Response<HeadObjectOutput>, Error> {
+) -> Result<S3Response<HeadObjectOutput>, S3Failure> {
     let asked = &req.input;
     if asked.version_id.as_deref().is_some_and(|version| version != "null") {
-        return Err(Error::NotImplemented("versionId"));
+        return Err(S3Failure::NotImplemented("versionId"));
     }
     let conditions = ReadConditions {
         if_match: asked.if_match.clone(),
@@ -162,9 +162,9 @@ pub(super) async fn head_object(
 }
 
 pub(super) async fn get_object_attributes(
-    service: &Service,
+    service: &EmulatedS3,
     req: S3Request<GetObjectAttributesInput>,
-) -> Result<S3Response<GetObjectAttributesOutput>, Error> {
+) -> Result<S3Response<GetObjectAttributesOutput>, S3Failure> {
     let asked = &req.input;
     let info = service.hide_missing(&req, &asked.bucket, service.store.head(&asked.bucket, &asked.key))?;
     // The header may hold several names in one value.
@@ -191,7 +191,7 @@ pub(super) async fn get_object_attributes(
                 output.object_parts = Some(attribute_parts(&info, asked.max_parts, asked.part_number_marker));
             }
             "ObjectParts" => {}
-            _ => return Err(Error::InvalidArgument("Invalid attribute name specified.")),
+            _ => return Err(S3Failure::InvalidArgument("Invalid attribute name specified.")),
         }
     }
     Ok(S3Response::new(output))
@@ -226,9 +226,9 @@ fn attribute_parts(info: &ObjectInfo, most: Option<i32>, marker: Option<i32>) ->
 }
 
 pub(super) async fn get_object_tagging(
-    service: &Service,
+    service: &EmulatedS3,
     req: S3Request<GetObjectTaggingInput>,
-) -> Result<S3Response<GetObjectTaggingOutput>, Error> {
+) -> Result<S3Response<GetObjectTaggingOutput>, S3Failure> {
     let info = service.hide_missing(&req, &req.input.bucket, service.store.head(&req.input.bucket, &req.input.key))?;
     let tag_set = info.tags.into_iter().map(|(key, value)| Tag { key: Some(key), value: Some(value) }).collect();
     Ok(S3Response::new(GetObjectTaggingOutput { tag_set, version_id: None }))
@@ -241,7 +241,7 @@ struct Sized {
 }
 
 impl Sized {
-    fn new(content: Content) -> Self {
+    fn new(content: StagedContent) -> Self {
         let left = content.length();
         Self { bytes: Box::pin(content.stream()), left }
     }

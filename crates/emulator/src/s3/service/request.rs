@@ -9,13 +9,13 @@ use s3s::{
     dto::{CopySource, ETag, Metadata, ServerSideEncryption, StreamingBlob, Timestamp},
 };
 
-use super::Service;
+use super::EmulatedS3;
 use crate::iam::ACCOUNT_ID;
-use crate::s3::body::Staged;
+use crate::s3::body::StagedBody;
 use crate::s3::checksum::{Algorithm, claimed};
-use crate::s3::multipart::Upload;
-use crate::s3::object::Encryption;
-use crate::s3::{Bucket, Error, Headers, Ownership};
+use crate::s3::multipart::UploadInProgress;
+use crate::s3::object::ObjectEncryption;
+use crate::s3::{BucketRecord, Ownership, S3Failure, StoredHeaders};
 
 /// Storage classes that an object can be put into. Source: API reference, PutObject.
 const STORAGE_CLASSES: [&str; 8] = [
@@ -53,23 +53,23 @@ pub(super) fn count(things: usize) -> i32 {
 ///
 /// # Errors
 /// An access point, or a version, neither of which there is here.
-pub(in crate::s3) fn source_of(source: &CopySource) -> Result<(String, String), Error> {
+pub(in crate::s3) fn source_of(source: &CopySource) -> Result<(String, String), S3Failure> {
     match source {
         CopySource::Bucket { bucket, key, version_id: None } => Ok((bucket.to_string(), key.to_string())),
-        CopySource::Bucket { .. } => Err(Error::NotImplemented("x-amz-copy-source with a version")),
+        CopySource::Bucket { .. } => Err(S3Failure::NotImplemented("x-amz-copy-source with a version")),
         CopySource::AccessPoint { .. } | CopySource::Outpost { .. } => {
-            Err(Error::NotImplemented("x-amz-copy-source with an access point"))
+            Err(S3Failure::NotImplemented("x-amz-copy-source with an access point"))
         }
     }
 }
 
 /// The headers that are kept with an object, as they were sent.
-pub(super) fn kept_headers(headers: &HeaderMap, metadata: Option<Metadata>) -> Headers {
+pub(super) fn kept_headers(headers: &HeaderMap, metadata: Option<Metadata>) -> StoredHeaders {
     let text = |name: &str| {
         let value = headers.get(name)?;
         Some(String::from_utf8_lossy(value.as_bytes()).into_owned()).filter(|value| !value.is_empty())
     };
-    Headers {
+    StoredHeaders {
         content_type: text("content-type"),
         cache_control: text("cache-control"),
         content_disposition: text("content-disposition"),
@@ -89,10 +89,10 @@ fn without_transfer(encoding: &str) -> Option<String> {
 }
 
 /// What a redirect may be. Source: API reference, PutObject, `x-amz-website-redirect-location`.
-pub(super) fn check_redirect(headers: &Headers) -> Result<(), Error> {
+pub(super) fn check_redirect(headers: &StoredHeaders) -> Result<(), S3Failure> {
     match headers.website_redirect.as_deref() {
         Some(target) if !["/", "http://", "https://"].iter().any(|start| target.starts_with(start)) => {
-            Err(Error::InvalidRequest(
+            Err(S3Failure::InvalidRequest(
                 "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.",
             ))
         }
@@ -102,58 +102,58 @@ pub(super) fn check_redirect(headers: &Headers) -> Result<(), Error> {
 
 /// How the object shall be encrypted; as the bucket does where the request says nothing.
 pub(super) fn encryption(
-    bucket: &Bucket,
+    bucket: &BucketRecord,
     headers: &HeaderMap,
     algorithm: Option<&ServerSideEncryption>,
     kms_key: Option<String>,
     bucket_key: Option<bool>,
-) -> Result<Encryption, Error> {
+) -> Result<ObjectEncryption, S3Failure> {
     if headers.keys().any(|name| name.as_str().starts_with("x-amz-server-side-encryption-customer-")) {
-        return Err(Error::NotImplemented("x-amz-server-side-encryption-customer-algorithm"));
+        return Err(S3Failure::NotImplemented("x-amz-server-side-encryption-customer-algorithm"));
     }
     match algorithm.map(ServerSideEncryption::as_str) {
-        None | Some("AES256") if kms_key.is_some() => Err(Error::InvalidArgument(
+        None | Some("AES256") if kms_key.is_some() => Err(S3Failure::InvalidArgument(
             "Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms",
         )),
         None => Ok(bucket.encryption.clone()),
-        Some("AES256") => Ok(Encryption::default()),
-        Some(algorithm @ ("aws:kms" | "aws:kms:dsse")) => Ok(Encryption {
+        Some("AES256") => Ok(ObjectEncryption::default()),
+        Some(algorithm @ ("aws:kms" | "aws:kms:dsse")) => Ok(ObjectEncryption {
             algorithm: algorithm.to_owned(),
             kms_key: kms_key.or_else(|| Some(format!("arn:aws:kms:{}:{ACCOUNT_ID}:alias/aws/s3", super::REGION))),
             bucket_key,
         }),
-        Some(_) => Err(Error::InvalidArgument("The encryption method specified is not supported")),
+        Some(_) => Err(S3Failure::InvalidArgument("The encryption method specified is not supported")),
     }
 }
 
 /// The storage class that the headers ask for.
-pub(super) fn storage_class(headers: &HeaderMap) -> Result<Option<String>, Error> {
+pub(super) fn storage_class(headers: &HeaderMap) -> Result<Option<String>, S3Failure> {
     match headers.get("x-amz-storage-class").map(|class| class.to_str().unwrap_or_default()) {
         None => Ok(None),
         Some(class) if STORAGE_CLASSES.contains(&class) => Ok(Some(class.to_owned())),
-        Some(_) => Err(Error::InvalidStorageClass),
+        Some(_) => Err(S3Failure::InvalidStorageClass),
     }
 }
 
-impl Service {
+impl EmulatedS3 {
     /// Where ACLs are off, none may be sent but the one that says what is so anyway.
-    pub(super) fn check_acl(&self, bucket: &str, headers: &HeaderMap) -> Result<(), Error> {
+    pub(super) fn check_acl(&self, bucket: &str, headers: &HeaderMap) -> Result<(), S3Failure> {
         let grants = headers.keys().any(|name| name.as_str().starts_with("x-amz-grant-"));
         let acl = headers.get("x-amz-acl").is_some_and(|acl| acl != "bucket-owner-full-control");
         if (grants || acl) && self.store.bucket(bucket)?.ownership == Ownership::BucketOwnerEnforced {
-            return Err(Error::AclNotSupported);
+            return Err(S3Failure::AclNotSupported);
         }
         Ok(())
     }
 
     /// Takes a body in and holds it against everything that the request says of it.
-    pub(super) async fn take_body(&self, arriving: ArrivingBody<'_>) -> Result<Staged, Error> {
+    pub(super) async fn take_body(&self, arriving: ArrivingBody<'_>) -> Result<StagedBody, S3Failure> {
         let claim = claimed(arriving.headers)?;
         let said = claim.as_ref().map(|claim| claim.algorithm).or(arriving.algorithm);
         let algorithm = match (said, arriving.part_of) {
             // S3 refuses whatever the upload did not announce, even where the upload announced nothing.
             (Some(actual), Some(upload)) if upload.algorithm != Some(actual) => {
-                return Err(Error::ChecksumTypeMismatch { expected: upload.algorithm, actual });
+                return Err(S3Failure::ChecksumTypeMismatch { expected: upload.algorithm, actual });
             }
             (Some(said), _) => said,
             (None, Some(upload)) => upload.summed_by(),
@@ -169,15 +169,15 @@ impl Service {
             }
         };
         if arriving.length.is_some_and(|length| u64::try_from(length) != Ok(staged.size)) {
-            return Err(Error::IncompleteBody);
+            return Err(S3Failure::IncompleteBody);
         }
         if md5.is_some_and(|md5| md5 != staged.digests.md5) {
-            return Err(Error::BadDigest("Content-MD5"));
+            return Err(S3Failure::BadDigest("Content-MD5"));
         }
         let trailing = arriving.trailers.and_then(|trailers| trailers.read(claimed)).transpose()?.flatten();
         for claim in claim.into_iter().chain(trailing) {
             if claim.algorithm != algorithm || claim.value != staged.digests.checksum.value {
-                return Err(Error::BadDigest(claim.algorithm.name()));
+                return Err(S3Failure::BadDigest(claim.algorithm.name()));
             }
         }
         Ok(staged)
@@ -193,11 +193,11 @@ pub(super) struct ArrivingBody<'a> {
     /// The algorithm that the request names.
     pub(super) algorithm: Option<Algorithm>,
     /// The upload that the body becomes a part of.
-    pub(super) part_of: Option<&'a Upload>,
+    pub(super) part_of: Option<&'a UploadInProgress>,
     pub(super) length: Option<i64>,
 }
 
-fn decode_md5(value: &[u8]) -> Result<String, Error> {
-    let bytes = BASE64.decode(value).map_err(|_| Error::InvalidDigest("Content-MD5"))?;
-    if bytes.len() == 16 { Ok(hex::encode(bytes)) } else { Err(Error::InvalidDigest("Content-MD5")) }
+fn decode_md5(value: &[u8]) -> Result<String, S3Failure> {
+    let bytes = BASE64.decode(value).map_err(|_| S3Failure::InvalidDigest("Content-MD5"))?;
+    if bytes.len() == 16 { Ok(hex::encode(bytes)) } else { Err(S3Failure::InvalidDigest("Content-MD5")) }
 }

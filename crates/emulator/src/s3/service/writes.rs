@@ -3,26 +3,26 @@
 use s3s::{S3Request, S3Response, dto::*};
 
 use super::{
-    Service,
+    EmulatedS3,
     request::{ArrivingBody, check_redirect, encryption, kept_headers, source_of, storage_class, strong, timestamp},
 };
 use crate::s3::checksum::{Algorithm, set_checksum};
 use crate::s3::condition::ReadConditions;
-use crate::s3::copy::Copy;
+use crate::s3::copy::CopyRequest;
 use crate::s3::object::{collect_tags, parse_tags};
-use crate::s3::{Error, PutOptions, WriteCondition};
+use crate::s3::{PutSpec, S3Failure, WriteCondition};
 
 pub(super) async fn put_object(
-    service: &Service,
+    service: &EmulatedS3,
     req: S3Request<PutObjectInput>,
-) -> Result<S3Response<PutObjectOutput>, Error> {
+) -> Result<S3Response<PutObjectOutput>, S3Failure> {
     let asked = req.input;
     if asked.write_offset_bytes.is_some() {
-        return Err(Error::NotImplemented("x-amz-write-offset-bytes"));
+        return Err(S3Failure::NotImplemented("x-amz-write-offset-bytes"));
     }
     let bucket = service.store.bucket(&asked.bucket)?;
     service.check_acl(&asked.bucket, &req.headers)?;
-    let options = PutOptions {
+    let options = PutSpec {
         headers: kept_headers(&req.headers, asked.metadata),
         storage_class: storage_class(&req.headers)?,
         encryption: encryption(
@@ -61,18 +61,18 @@ pub(super) async fn put_object(
 }
 
 /// COPY or REPLACE.
-fn replaces(directive: Option<&str>) -> Result<bool, Error> {
+fn replaces(directive: Option<&str>) -> Result<bool, S3Failure> {
     match directive {
         None | Some("COPY") => Ok(false),
         Some("REPLACE") => Ok(true),
-        Some(_) => Err(Error::InvalidArgument("Unknown metadata directive.")),
+        Some(_) => Err(S3Failure::InvalidArgument("Unknown metadata directive.")),
     }
 }
 
 pub(super) async fn copy_object(
-    service: &Service,
+    service: &EmulatedS3,
     req: S3Request<CopyObjectInput>,
-) -> Result<S3Response<CopyObjectOutput>, Error> {
+) -> Result<S3Response<CopyObjectOutput>, S3Failure> {
     let asked = &req.input;
     let bucket = service.store.bucket(&asked.bucket)?;
     service.check_acl(&asked.bucket, &req.headers)?;
@@ -84,7 +84,7 @@ pub(super) async fn copy_object(
     let storage_class = storage_class(&req.headers)?;
     let says_something_new =
         storage_class.is_some() || said.website_redirect.is_some() || asked.server_side_encryption.is_some();
-    let options = PutOptions {
+    let options = PutSpec {
         headers: said.clone(),
         storage_class,
         encryption: encryption(
@@ -103,7 +103,7 @@ pub(super) async fn copy_object(
     if !replaces_tags {
         service.ask_tags_move(&req, &source)?;
     }
-    let copy = Copy {
+    let copy = CopyRequest {
         source,
         destination: (asked.bucket.clone(), asked.key.clone()),
         conditions: ReadConditions {
@@ -138,9 +138,9 @@ pub(super) async fn copy_object(
 }
 
 pub(super) async fn put_object_tagging(
-    service: &Service,
+    service: &EmulatedS3,
     req: S3Request<PutObjectTaggingInput>,
-) -> Result<S3Response<PutObjectTaggingOutput>, Error> {
+) -> Result<S3Response<PutObjectTaggingOutput>, S3Failure> {
     let tags = req.input.tagging.tag_set.into_iter();
     let tags = collect_tags(tags.map(|tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default())))?;
     service.store.set_tags(&req.input.bucket, &req.input.key, tags).await?;
@@ -148,16 +148,20 @@ pub(super) async fn put_object_tagging(
 }
 
 pub(super) async fn delete_object_tagging(
-    service: &Service,
+    service: &EmulatedS3,
     req: S3Request<DeleteObjectTaggingInput>,
-) -> Result<S3Response<DeleteObjectTaggingOutput>, Error> {
+) -> Result<S3Response<DeleteObjectTaggingOutput>, S3Failure> {
     service.store.set_tags(&req.input.bucket, &req.input.key, std::collections::BTreeMap::new()).await?;
     Ok(S3Response::new(DeleteObjectTaggingOutput::default()))
 }
 
-impl Service {
+impl EmulatedS3 {
     /// Tags that come along need the right to read them there and to write them here.
-    fn ask_tags_move(&self, req: &S3Request<CopyObjectInput>, (bucket, key): &(String, String)) -> Result<(), Error> {
+    fn ask_tags_move(
+        &self,
+        req: &S3Request<CopyObjectInput>,
+        (bucket, key): &(String, String),
+    ) -> Result<(), S3Failure> {
         let Ok(info) = self.store.head(bucket, key) else {
             // What is wrong with the source is told by the copy itself.
             return Ok(());

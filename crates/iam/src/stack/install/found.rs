@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use tidegate_core::location::Bucket;
 
-use super::notification::Entry;
-use super::step::Settings;
+use super::notification::NotificationEntry;
+use super::step::FunctionSettings;
 use crate::stack::DEAD_LETTER_SECONDS;
 
 /// What is there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Found {
+pub struct FoundStack {
     /// The function.
     pub function: Option<FoundFunction>,
     /// Roles by name: those that are wanted, and those that the function may assume.
@@ -23,7 +23,7 @@ pub struct Found {
     /// The log.
     pub log: Option<FoundLog>,
     /// Notifications of buckets: of those that are wanted, and of those that may invoke the function.
-    pub notifications: BTreeMap<Bucket, Vec<Entry>>,
+    pub notifications: BTreeMap<Bucket, Vec<NotificationEntry>>,
 }
 
 /// A function.
@@ -32,7 +32,7 @@ pub struct FoundFunction {
     /// Its tag.
     pub owner: Option<String>,
     /// How it is set up.
-    pub settings: Settings,
+    pub settings: FunctionSettings,
     /// What it runs on.
     pub architecture: String,
     /// SHA-256 of its package, in Base64.

@@ -14,19 +14,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tidegate_core::location::Bucket;
 
-use super::{Installation, Upload};
-use crate::document::DocumentError;
+use super::{Stack, UploadTrigger};
+use crate::document::PolicyDocumentError;
 
-pub use found::{Found, FoundFunction, FoundLog, FoundQueue, FoundRetries, FoundRole};
-pub use notification::{Entry, Overlap, ours, overlap};
+pub use found::{FoundFunction, FoundLog, FoundQueue, FoundRetries, FoundRole, FoundStack};
+pub use notification::{NotificationEntry, NotificationOverlap, ours, overlap};
 pub use remove::uninstall;
-pub use step::{Permission, Settings, Step};
+pub use step::{FunctionSettings, InstallStep, InvokePermission};
 
 /// Steps, and what is left as it is although it is needed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Steps {
+pub struct InstallSteps {
     /// In their order.
-    pub steps: Vec<Step>,
+    pub steps: Vec<InstallStep>,
     /// Publisher roles that somebody else made.
     pub kept: Vec<String>,
 }
@@ -53,17 +53,17 @@ pub enum InstallError {
     NoBucket(Bucket),
     /// Two notifications of a bucket would be about one object, which S3 refuses.
     #[error(transparent)]
-    Overlap(#[from] Box<Overlap>),
+    Overlap(#[from] Box<NotificationOverlap>),
     /// A document that cannot be written.
     #[error(transparent)]
-    Document(#[from] DocumentError),
+    Document(#[from] PolicyDocumentError),
 }
 
 /// The steps. `code` is the SHA-256 of the package, in Base64 as Lambda shows it.
 ///
 /// # Errors
 /// [`InstallError`]; nothing was done yet.
-pub fn install(wanted: &Installation, found: &Found, code: &str) -> Result<Steps, InstallError> {
+pub fn install(wanted: &Stack, found: &FoundStack, code: &str) -> Result<InstallSteps, InstallError> {
     let name = wanted.function.name.as_str();
     let theirs = |what, name: &str| InstallError::Theirs {
         what,
@@ -80,7 +80,7 @@ pub fn install(wanted: &Installation, found: &Found, code: &str) -> Result<Steps
             return Err(theirs(what, there));
         }
     }
-    let mut steps = Steps::default();
+    let mut steps = InstallSteps::default();
     role::make(&mut steps.steps, &wanted.standing, name, found)?;
     for publisher in &wanted.publishers {
         let there = found.roles.get(&publisher.name);
@@ -99,41 +99,41 @@ pub fn install(wanted: &Installation, found: &Found, code: &str) -> Result<Steps
     Ok(steps)
 }
 
-fn queue(steps: &mut Vec<Step>, wanted: &Installation, found: &Found) {
+fn queue(steps: &mut Vec<InstallStep>, wanted: &Stack, found: &FoundStack) {
     let queue = wanted.dead_letters.clone();
     let owner = wanted.function.name.to_string();
     match &found.queue {
-        None => steps.push(Step::CreateQueue { queue, owner }),
-        Some(there) if !there.as_wanted() => steps.push(Step::SetQueue { queue, url: there.url.clone() }),
+        None => steps.push(InstallStep::CreateQueue { queue, owner }),
+        Some(there) if !there.as_wanted() => steps.push(InstallStep::SetQueue { queue, url: there.url.clone() }),
         Some(_) => {}
     }
 }
 
-fn log(steps: &mut Vec<Step>, wanted: &Installation, found: &Found) {
+fn log(steps: &mut Vec<InstallStep>, wanted: &Stack, found: &FoundStack) {
     let (group, days) = (wanted.log_group.clone(), wanted.function.log_retention.get());
     if found.log.is_none() {
-        steps.push(Step::CreateLogGroup { group: group.clone(), owner: wanted.function.name.to_string() });
+        steps.push(InstallStep::CreateLogGroup { group: group.clone(), owner: wanted.function.name.to_string() });
     }
     if found.log.as_ref().and_then(|log| log.days) != Some(days) {
-        steps.push(Step::SetRetention { group, days });
+        steps.push(InstallStep::SetRetention { group, days });
     }
 }
 
-fn function(steps: &mut Vec<Step>, wanted: &Installation, found: &Found, code: &str) {
+fn function(steps: &mut Vec<InstallStep>, wanted: &Stack, found: &FoundStack, code: &str) {
     let name = wanted.function.name.to_string();
-    let settings = Settings::of(wanted);
+    let settings = FunctionSettings::of(wanted);
     let architecture = wanted.function.architecture;
     match &found.function {
         None => {
             let code = code.to_owned();
-            steps.push(Step::CreateFunction { function: name.clone(), settings, architecture, code });
+            steps.push(InstallStep::CreateFunction { function: name.clone(), settings, architecture, code });
         }
         Some(there) => {
             if there.code != code || there.architecture != architecture.as_str() {
-                steps.push(Step::UpdateCode { function: name.clone(), architecture, code: code.to_owned() });
+                steps.push(InstallStep::UpdateCode { function: name.clone(), architecture, code: code.to_owned() });
             }
             if there.settings != settings {
-                steps.push(Step::UpdateFunction { function: name.clone(), settings });
+                steps.push(InstallStep::UpdateFunction { function: name.clone(), settings });
             }
         }
     }
@@ -143,34 +143,35 @@ fn function(steps: &mut Vec<Step>, wanted: &Installation, found: &Found, code: &
         dead_letters: wanted.arn("sqs", &wanted.dead_letters),
     };
     if found.function.as_ref().and_then(|there| there.retries.as_ref()) != Some(&retries) {
-        steps.push(Step::SetRetries { function: name, retries });
+        steps.push(InstallStep::SetRetries { function: name, retries });
     }
 }
 
-fn url(steps: &mut Vec<Step>, wanted: &Installation, found: &Found) {
+fn url(steps: &mut Vec<InstallStep>, wanted: &Stack, found: &FoundStack) {
     let function = || wanted.function.name.to_string();
     let there = found.function.as_ref();
     let (has, permitted) = (there.is_some_and(|there| there.url), there.map(|there| &there.permissions));
-    let is_permitted = |permission: &Permission| permitted.is_some_and(|known| known.contains_key(&permission.sid()));
+    let is_permitted =
+        |permission: &InvokePermission| permitted.is_some_and(|known| known.contains_key(&permission.sid()));
     if wanted.url && !has {
-        steps.push(Step::CreateUrl { function: function() });
+        steps.push(InstallStep::CreateUrl { function: function() });
     }
-    for permission in [Permission::UrlCalled, Permission::UrlInvoked] {
+    for permission in [InvokePermission::UrlCalled, InvokePermission::UrlInvoked] {
         match (wanted.url, is_permitted(&permission)) {
-            (true, false) => steps.push(Step::Permit { function: function(), permission }),
-            (false, true) => steps.push(Step::Forbid { function: function(), sid: permission.sid() }),
+            (true, false) => steps.push(InstallStep::Permit { function: function(), permission }),
+            (false, true) => steps.push(InstallStep::Forbid { function: function(), sid: permission.sid() }),
             _ => {}
         }
     }
     if !wanted.url && has {
-        steps.push(Step::DeleteUrl { function: function() });
+        steps.push(InstallStep::DeleteUrl { function: function() });
     }
 }
 
 /// Buckets tell the function of uploads: those of the configuration, and no longer those that were in it.
-fn uploads(steps: &mut Vec<Step>, wanted: &Installation, found: &Found) -> Result<(), InstallError> {
+fn uploads(steps: &mut Vec<InstallStep>, wanted: &Stack, found: &FoundStack) -> Result<(), InstallError> {
     let (name, arn) = (wanted.function.name.to_string(), wanted.function_arn());
-    let mut buckets: BTreeMap<&Bucket, Vec<&Upload>> = BTreeMap::new();
+    let mut buckets: BTreeMap<&Bucket, Vec<&UploadTrigger>> = BTreeMap::new();
     for upload in &wanted.uploads {
         buckets.entry(&upload.bucket).or_default().push(upload);
     }
@@ -178,33 +179,33 @@ fn uploads(steps: &mut Vec<Step>, wanted: &Installation, found: &Found) -> Resul
         found.function.as_ref().map(|there| there.permissions.clone()).unwrap_or_default();
     let mut needed = BTreeSet::new();
     for (bucket, uploads) in &buckets {
-        let permission = Permission::Bucket {
+        let permission = InvokePermission::Bucket {
             bucket: (*bucket).clone(),
             account: wanted.place.account().to_owned(),
             partition: wanted.partition.clone(),
         };
         needed.insert(permission.sid());
         if !known.contains_key(&permission.sid()) {
-            steps.push(Step::Permit { function: name.clone(), permission });
+            steps.push(InstallStep::Permit { function: name.clone(), permission });
         }
         let entries = notification::entries(&name, &arn, uploads);
         let there = found.notifications.get(*bucket).ok_or_else(|| InstallError::NoBucket((*bucket).clone()))?;
         overlap(bucket, &entries, there, &arn)?;
-        let mut mine: Vec<&Entry> = there.iter().filter(|entry| ours(entry, &arn)).collect();
+        let mut mine: Vec<&NotificationEntry> = there.iter().filter(|entry| ours(entry, &arn)).collect();
         mine.sort_by(|a, b| a.id.cmp(&b.id));
         if mine.into_iter().ne(&entries) {
-            steps.push(Step::SetNotifications { bucket: (*bucket).clone(), function: arn.clone(), entries });
+            steps.push(InstallStep::SetNotifications { bucket: (*bucket).clone(), function: arn.clone(), entries });
         }
     }
     for (sid, bucket) in known {
-        let Some(bucket) = bucket.filter(|_| Permission::is_of_bucket(&sid) && !needed.contains(&sid)) else {
+        let Some(bucket) = bucket.filter(|_| InvokePermission::is_of_bucket(&sid) && !needed.contains(&sid)) else {
             continue;
         };
         let there = found.notifications.get(&bucket).map(Vec::as_slice).unwrap_or_default();
         if there.iter().any(|entry| ours(entry, &arn)) {
-            steps.push(Step::SetNotifications { bucket, function: arn.clone(), entries: Vec::new() });
+            steps.push(InstallStep::SetNotifications { bucket, function: arn.clone(), entries: Vec::new() });
         }
-        steps.push(Step::Forbid { function: name.clone(), sid });
+        steps.push(InstallStep::Forbid { function: name.clone(), sid });
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use tidegate_core::iam_name::fitted;
 use tidegate_core::location::Bucket;
 use tidegate_core::sanitize::shown;
 
-use crate::stack::Upload;
+use crate::stack::UploadTrigger;
 
 /// What the ids of ours begin with.
 const MARK: &str = "tidegate-";
@@ -21,7 +21,7 @@ const MAX_ID: usize = 255;
 
 /// One notification.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Entry {
+pub struct NotificationEntry {
     /// Its id.
     pub id: String,
     /// Who is told: ARN of a function, a queue or a topic.
@@ -39,7 +39,7 @@ pub struct Entry {
 #[error(
     "the bucket `{bucket}` tells `{target}` of `{prefix}…{suffix}` already (notification `{id}`), and S3 tells only one of an object, so `{wanted}` cannot be watched: narrow that notification, have it forward to the function, or use the rules of EventBridge that `tidegate template` writes"
 )]
-pub struct Overlap {
+pub struct NotificationOverlap {
     bucket: Bucket,
     id: String,
     target: String,
@@ -50,18 +50,24 @@ pub struct Overlap {
 
 /// Whether an entry is one that Tidegate made for this function.
 #[must_use]
-pub fn ours(entry: &Entry, function: &str) -> bool {
+pub fn ours(entry: &NotificationEntry, function: &str) -> bool {
     entry.id.starts_with(MARK) && entry.target == function
 }
 
 /// The entries for uploads to one bucket, by id.
-pub(super) fn entries(function: &str, arn: &str, uploads: &[&Upload]) -> Vec<Entry> {
+pub(super) fn entries(function: &str, arn: &str, uploads: &[&UploadTrigger]) -> Vec<NotificationEntry> {
     let mut entries = Vec::new();
     for upload in uploads {
         for (at, pattern) in upload.patterns().iter().enumerate() {
             let (prefix, suffix) = pattern.filter();
             let id = fitted(&format!("{MARK}{}-{at}", upload.name(function)), MAX_ID);
-            entries.push(Entry { id, target: arn.to_owned(), events: vec![CREATED.to_owned()], prefix, suffix });
+            entries.push(NotificationEntry {
+                id,
+                target: arn.to_owned(),
+                events: vec![CREATED.to_owned()],
+                prefix,
+                suffix,
+            });
         }
     }
     entries.sort_by(|a, b| a.id.cmp(&b.id));
@@ -71,8 +77,13 @@ pub(super) fn entries(function: &str, arn: &str, uploads: &[&Upload]) -> Vec<Ent
 /// Refuses what meets somebody else's.
 ///
 /// # Errors
-/// [`Overlap`] names it.
-pub fn overlap(bucket: &Bucket, wanted: &[Entry], there: &[Entry], function: &str) -> Result<(), Box<Overlap>> {
+/// [`NotificationOverlap`] names it.
+pub fn overlap(
+    bucket: &Bucket,
+    wanted: &[NotificationEntry],
+    there: &[NotificationEntry],
+    function: &str,
+) -> Result<(), Box<NotificationOverlap>> {
     let begins = |a: &str, b: &str| a.starts_with(b) || b.starts_with(a);
     let ends = |a: &str, b: &str| a.ends_with(b) || b.ends_with(a);
     for theirs in there.iter().filter(|entry| !ours(entry, function)) {
@@ -81,7 +92,7 @@ pub fn overlap(bucket: &Bucket, wanted: &[Entry], there: &[Entry], function: &st
             .iter()
             .find(|entry| created && begins(&entry.prefix, &theirs.prefix) && ends(&entry.suffix, &theirs.suffix));
         if let Some(met) = met {
-            return Err(Box::new(Overlap {
+            return Err(Box::new(NotificationOverlap {
                 bucket: bucket.clone(),
                 id: shown(&theirs.id),
                 target: shown(&theirs.target),

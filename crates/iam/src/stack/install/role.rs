@@ -4,9 +4,9 @@
 
 use serde_json::Value;
 
-use super::{Found, InstallError, Step};
-use crate::document::{Document, DocumentError, statements};
-use crate::stack::{Installation, Role};
+use super::{FoundStack, InstallError, InstallStep};
+use crate::document::{PolicyDocument, PolicyDocumentError, statements};
+use crate::stack::{Stack, StackRole};
 
 /// What inline policies of publishers begin with.
 const SITE: &str = "tidegate-site-";
@@ -17,8 +17,8 @@ fn same(one: &str, other: &str) -> bool {
 }
 
 /// The trust policy with ours in it; statements of others stay. Nothing where it is there.
-fn trusting(known: &str, ours: &Document) -> Result<Option<String>, DocumentError> {
-    let broken = |error: serde_json::Error| DocumentError::Json(error.to_string());
+fn trusting(known: &str, ours: &PolicyDocument) -> Result<Option<String>, PolicyDocumentError> {
+    let broken = |error: serde_json::Error| PolicyDocumentError::Json(error.to_string());
     let mut policy: Value = serde_json::from_str(known).map_err(broken)?;
     let own = ours.value()?;
     let own = statements(&own);
@@ -36,10 +36,15 @@ fn trusting(known: &str, ours: &Document) -> Result<Option<String>, DocumentErro
 }
 
 /// Makes a role, or brings it up to date.
-pub(super) fn make(steps: &mut Vec<Step>, role: &Role, owner: &str, found: &Found) -> Result<(), InstallError> {
+pub(super) fn make(
+    steps: &mut Vec<InstallStep>,
+    role: &StackRole,
+    owner: &str,
+    found: &FoundStack,
+) -> Result<(), InstallError> {
     let there = found.roles.get(&role.name);
     match there {
-        None => steps.push(Step::CreateRole {
+        None => steps.push(InstallStep::CreateRole {
             role: role.name.clone(),
             path: role.path.clone(),
             description: role.what.clone(),
@@ -48,7 +53,7 @@ pub(super) fn make(steps: &mut Vec<Step>, role: &Role, owner: &str, found: &Foun
         }),
         Some(there) => {
             if let Some(trust) = trusting(&there.trust, &role.trust)? {
-                steps.push(Step::SetTrust { role: role.name.clone(), trust });
+                steps.push(InstallStep::SetTrust { role: role.name.clone(), trust });
             }
         }
     }
@@ -57,20 +62,20 @@ pub(super) fn make(steps: &mut Vec<Step>, role: &Role, owner: &str, found: &Foun
         let known = there.and_then(|there| there.policies.get(&policy.name));
         if !known.is_some_and(|known| same(known, &document)) {
             let (role, name) = (role.name.clone(), policy.name.clone());
-            steps.push(Step::PutRolePolicy { role, name, policy: document });
+            steps.push(InstallStep::PutRolePolicy { role, name, policy: document });
         }
     }
     // Policies of sites that do not name the role any more.
     for name in there.iter().flat_map(|there| there.policies.keys()) {
         if name.starts_with(SITE) && role.policies.iter().all(|policy| policy.name != *name) {
-            steps.push(Step::DeleteRolePolicy { role: role.name.clone(), name: name.clone() });
+            steps.push(InstallStep::DeleteRolePolicy { role: role.name.clone(), name: name.clone() });
         }
     }
     Ok(())
 }
 
 /// Removes roles of sites that are no longer in the configuration.
-pub(super) fn drop_stale(steps: &mut Vec<Step>, wanted: &Installation, found: &Found) {
+pub(super) fn drop_stale(steps: &mut Vec<InstallStep>, wanted: &Stack, found: &FoundStack) {
     let needed = |name: &str| wanted.named.iter().any(|known| known == name);
     for (name, role) in &found.roles {
         if role.owner.as_deref() == Some(wanted.function.name.as_str()) && !needed(name) {
@@ -80,7 +85,7 @@ pub(super) fn drop_stale(steps: &mut Vec<Step>, wanted: &Installation, found: &F
 }
 
 /// Removes a role with its policies.
-pub(super) fn remove<'a>(steps: &mut Vec<Step>, role: &str, policies: impl Iterator<Item = &'a String>) {
-    steps.extend(policies.map(|name| Step::DeleteRolePolicy { role: role.to_owned(), name: name.clone() }));
-    steps.push(Step::DeleteRole { role: role.to_owned() });
+pub(super) fn remove<'a>(steps: &mut Vec<InstallStep>, role: &str, policies: impl Iterator<Item = &'a String>) {
+    steps.extend(policies.map(|name| InstallStep::DeleteRolePolicy { role: role.to_owned(), name: name.clone() }));
+    steps.push(InstallStep::DeleteRole { role: role.to_owned() });
 }

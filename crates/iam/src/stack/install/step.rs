@@ -5,14 +5,14 @@
 use std::fmt;
 
 use serde::Serialize;
-use tidegate_core::config::Architecture;
+use tidegate_core::config::LambdaArchitecture;
 use tidegate_core::iam_name::fitted;
 use tidegate_core::location::Bucket;
 
 use super::found::FoundRetries;
-use super::notification::Entry;
+use super::notification::NotificationEntry;
 use crate::document::Partition;
-use crate::stack::{HANDLER, Installation, RUNTIME};
+use crate::stack::{HANDLER, RUNTIME, Stack};
 
 /// Longest name of a statement of a function's policy, in characters. Source: Lambda API reference, `AddPermission`.
 const MAX_STATEMENT: usize = 100;
@@ -23,7 +23,7 @@ const BUCKET: &str = "tidegate-bucket-";
 /// How a function is set up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Settings {
+pub struct FunctionSettings {
     /// ARN of the role that it runs as.
     pub role: String,
     /// What runs it.
@@ -39,7 +39,7 @@ pub struct Settings {
 /// Who may invoke the function.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Permission {
+pub enum InvokePermission {
     /// Everybody may call its URL.
     UrlCalled,
     /// Everybody who calls its URL may invoke it.
@@ -59,7 +59,7 @@ pub enum Permission {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "step", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 #[expect(missing_docs, reason = "the fields say no more than their names")]
-pub enum Step {
+pub enum InstallStep {
     /// A role is made.
     CreateRole { role: String, path: String, description: String, trust: String, owner: String },
     /// Whom a role trusts is set.
@@ -83,11 +83,11 @@ pub enum Step {
     /// A log group is removed.
     DeleteLogGroup { group: String },
     /// A function is made.
-    CreateFunction { function: String, settings: Settings, architecture: Architecture, code: String },
+    CreateFunction { function: String, settings: FunctionSettings, architecture: LambdaArchitecture, code: String },
     /// A function gets another package.
-    UpdateCode { function: String, architecture: Architecture, code: String },
+    UpdateCode { function: String, architecture: LambdaArchitecture, code: String },
     /// A function is set up.
-    UpdateFunction { function: String, settings: Settings },
+    UpdateFunction { function: String, settings: FunctionSettings },
     /// A function is removed.
     DeleteFunction { function: String },
     /// What becomes of failed events is set.
@@ -97,15 +97,15 @@ pub enum Step {
     /// A function's URL is removed.
     DeleteUrl { function: String },
     /// Somebody may invoke the function.
-    Permit { function: String, permission: Permission },
+    Permit { function: String, permission: InvokePermission },
     /// Somebody may no longer invoke it.
     Forbid { function: String, sid: String },
     /// A bucket tells the function of these uploads and of no others; what it tells others stays.
-    SetNotifications { bucket: Bucket, function: String, entries: Vec<Entry> },
+    SetNotifications { bucket: Bucket, function: String, entries: Vec<NotificationEntry> },
 }
 
-impl Settings {
-    pub(super) fn of(wanted: &Installation) -> Self {
+impl FunctionSettings {
+    pub(super) fn of(wanted: &Stack) -> Self {
         Self {
             role: wanted.standing_arn(),
             runtime: RUNTIME.to_owned(),
@@ -116,7 +116,7 @@ impl Settings {
     }
 }
 
-impl Permission {
+impl InvokePermission {
     /// The name of its statement, by which it is known again.
     #[must_use]
     pub fn sid(&self) -> String {
@@ -136,7 +136,7 @@ impl Permission {
     }
 }
 
-impl Step {
+impl InstallStep {
     /// The document that it sets, if it sets one.
     #[must_use]
     pub fn document(&self) -> Option<&str> {
@@ -149,7 +149,7 @@ impl Step {
 }
 
 /// One sentence without its full stop: what is done, not that it was.
-impl fmt::Display for Step {
+impl fmt::Display for InstallStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CreateRole { role, path, .. } => write!(f, "create the role `{path}{role}`"),
@@ -171,7 +171,7 @@ impl fmt::Display for Step {
             Self::UpdateCode { function, architecture, .. } => {
                 write!(f, "give the function `{function}` the package for {}", architecture.as_str())
             }
-            Self::UpdateFunction { function, settings: Settings { memory, timeout, .. } } => {
+            Self::UpdateFunction { function, settings: FunctionSettings { memory, timeout, .. } } => {
                 write!(f, "set up the function `{function}`: {memory} MB, {timeout} s")
             }
             Self::DeleteFunction { function } => write!(f, "delete the function `{function}`"),
@@ -181,13 +181,13 @@ impl fmt::Display for Step {
             }
             Self::CreateUrl { function } => write!(f, "create the URL of the function `{function}`"),
             Self::DeleteUrl { function } => write!(f, "delete the URL of the function `{function}`"),
-            Self::Permit { function, permission: Permission::UrlCalled } => {
+            Self::Permit { function, permission: InvokePermission::UrlCalled } => {
                 write!(f, "let everybody call the URL of `{function}`")
             }
-            Self::Permit { function, permission: Permission::UrlInvoked } => {
+            Self::Permit { function, permission: InvokePermission::UrlInvoked } => {
                 write!(f, "let everybody who calls its URL invoke `{function}`")
             }
-            Self::Permit { function, permission: Permission::Bucket { bucket, .. } } => {
+            Self::Permit { function, permission: InvokePermission::Bucket { bucket, .. } } => {
                 write!(f, "let the bucket `{bucket}` invoke `{function}`")
             }
             Self::Forbid { function, sid } => write!(f, "remove the permission `{sid}` of `{function}`"),

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use tidegate_core::identity::Identity;
+use tidegate_core::identity::ContentIdentity;
 use tidegate_core::key::Key;
 
 use super::Archive;
-use super::entry::{Entry, EntryReader};
+use super::entry::{ArchiveEntry, EntryReader};
 use crate::source::body::Chunks;
-use crate::source::digest::{Algorithms, Digester};
+use crate::source::digest::{Algorithms, BodyDigester};
 use crate::source::{Progress, SourceError};
 
 /// Threads that unpack at the most; more than that wait for the disk.
@@ -23,11 +23,11 @@ const MOST_THREADS: usize = 8;
 pub(super) fn digest(
     archive: &Arc<Archive>,
     key: &Key,
-    entry: Entry,
+    entry: ArchiveEntry,
     algorithms: Algorithms,
-) -> Result<Identity, SourceError> {
+) -> Result<ContentIdentity, SourceError> {
     let mut chunks = EntryReader::new(Arc::clone(archive), key.clone(), entry);
-    let mut digester = Digester::new(algorithms);
+    let mut digester = BodyDigester::new(algorithms);
     while let Some(chunk) = chunks.next()? {
         digester.update(&chunk);
     }
@@ -39,8 +39,8 @@ pub(super) fn digest_all(
     archive: &Arc<Archive>,
     algorithms: Algorithms,
     progress: Option<&Progress>,
-) -> Result<Vec<Identity>, SourceError> {
-    let mut order: Vec<(usize, &(Key, Entry))> = archive.entries.iter().enumerate().collect();
+) -> Result<Vec<ContentIdentity>, SourceError> {
+    let mut order: Vec<(usize, &(Key, ArchiveEntry))> = archive.entries.iter().enumerate().collect();
     order.sort_by_key(|(_, (_, entry))| entry.data);
     let next = AtomicUsize::new(0);
     let threads = thread::available_parallelism().map_or(1, usize::from).clamp(1, MOST_THREADS).min(order.len().max(1));
@@ -70,7 +70,7 @@ pub(super) fn digest_all(
         }
         Ok::<_, SourceError>(parts)
     })?;
-    let mut identities = vec![Identity::default(); archive.entries.len()];
+    let mut identities = vec![ContentIdentity::default(); archive.entries.len()];
     let mut first: Option<(usize, SourceError)> = None;
     for (found, failed) in parts {
         for (place, identity) in found {

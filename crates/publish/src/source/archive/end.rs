@@ -9,8 +9,8 @@ use std::ops::Range;
 use rawzip::{ReaderAt, ZipArchive};
 
 use super::ArchiveError;
-use super::error::Blame;
-use super::reader_at::Eye;
+use super::error::ErrorBuilder;
+use super::reader_at::ArchiveReaderAt;
 
 /// Bytes of the end record without its comment.
 pub(super) const END_RECORD: u64 = 22;
@@ -28,7 +28,11 @@ pub(super) struct EndRecord {
 
 impl EndRecord {
     /// Checks that there is one end record, at the end, of an archive in one part.
-    pub(super) fn find(blame: Blame<'_>, archive: &ZipArchive<Eye<'_>>, size: u64) -> Result<Self, ArchiveError> {
+    pub(super) fn find(
+        blame: ErrorBuilder<'_>,
+        archive: &ZipArchive<ArchiveReaderAt<'_>>,
+        size: u64,
+    ) -> Result<Self, ArchiveError> {
         if archive.end_offset() != size {
             return Err(blame.ambiguous("bytes follow its end record"));
         }
@@ -55,8 +59,8 @@ impl EndRecord {
     /// Holds the directory's extent against what is declared: `directory` is where its records really are.
     pub(super) fn check_extent(
         &self,
-        blame: Blame<'_>,
-        archive: &ZipArchive<Eye<'_>>,
+        blame: ErrorBuilder<'_>,
+        archive: &ZipArchive<ArchiveReaderAt<'_>>,
         directory: &Range<u64>,
     ) -> Result<(), ArchiveError> {
         let declared = four(&self.bytes, 12);
@@ -73,8 +77,8 @@ impl EndRecord {
     /// Holds every number of both records against the directory of `count` entries.
     pub(super) fn check_numbers(
         &self,
-        blame: Blame<'_>,
-        archive: &ZipArchive<Eye<'_>>,
+        blame: ErrorBuilder<'_>,
+        archive: &ZipArchive<ArchiveReaderAt<'_>>,
         directory: &Range<u64>,
         count: u64,
     ) -> Result<(), ArchiveError> {

@@ -10,7 +10,7 @@ use flate2::Crc;
 use flate2::bufread::DeflateDecoder;
 use tidegate_core::key::Key;
 
-use super::error::Blame;
+use super::error::ErrorBuilder;
 use super::{Archive, ArchiveError};
 use crate::source::SourceError;
 use crate::source::body::{CHUNK, Chunks};
@@ -22,7 +22,7 @@ const SMALL: u64 = 256 * 1024;
 
 /// Where an entry's bytes are and what must come out of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(super) struct ArchiveEntry {
     /// Where the packed bytes begin.
     pub(super) data: u64,
     /// Packed bytes.
@@ -39,20 +39,20 @@ pub(super) struct Entry {
 pub(super) struct EntryReader {
     archive: Arc<Archive>,
     key: Key,
-    entry: Entry,
+    entry: ArchiveEntry,
     /// Nothing any more once the end was reached and checked, or reading failed.
-    input: Option<Input>,
+    input: Option<PackedInput>,
     left: u64,
     checksum: Crc,
 }
 
-enum Input {
-    Stored(Packed),
-    Deflated(Box<DeflateDecoder<Packed>>),
+enum PackedInput {
+    Stored(PackedBytes),
+    Deflated(Box<DeflateDecoder<PackedBytes>>),
 }
 
 /// The packed bytes of one entry, a window at a time.
-struct Packed {
+struct PackedBytes {
     archive: Arc<Archive>,
     at: u64,
     end: u64,
@@ -60,11 +60,14 @@ struct Packed {
 }
 
 impl EntryReader {
-    pub(super) fn new(archive: Arc<Archive>, key: Key, entry: Entry) -> Self {
+    pub(super) fn new(archive: Arc<Archive>, key: Key, entry: ArchiveEntry) -> Self {
         let end = entry.data.saturating_add(entry.packed);
-        let packed = Packed { archive: Arc::clone(&archive), at: entry.data, end, window: Bytes::new() };
-        let input =
-            if entry.deflated { Input::Deflated(Box::new(DeflateDecoder::new(packed))) } else { Input::Stored(packed) };
+        let packed = PackedBytes { archive: Arc::clone(&archive), at: entry.data, end, window: Bytes::new() };
+        let input = if entry.deflated {
+            PackedInput::Deflated(Box::new(DeflateDecoder::new(packed)))
+        } else {
+            PackedInput::Stored(packed)
+        };
         Self { archive, key, entry, input: Some(input), left: entry.size, checksum: Crc::new() }
     }
 
@@ -90,7 +93,7 @@ impl EntryReader {
         Ok(if bytes.is_empty() { None } else { Some(bytes.into()) })
     }
 
-    fn finish(&self, mut input: Input) -> Result<(), SourceError> {
+    fn finish(&self, mut input: PackedInput) -> Result<(), SourceError> {
         if input.read(&mut [0]).map_err(|error| self.explain(error))? > 0 {
             return Err(self.refuse(format_args!(
                 "unpacks to more than the {} bytes it declares, pack it again",
@@ -108,7 +111,7 @@ impl EntryReader {
     }
 
     fn refuse(&self, why: impl std::fmt::Display) -> SourceError {
-        Blame(&self.archive.name).entry(self.key.as_str(), why).into()
+        ErrorBuilder(&self.archive.name).entry(self.key.as_str(), why).into()
     }
 
     /// Tells packed data that cannot be unpacked from an archive that cannot be read.
@@ -128,9 +131,9 @@ impl Chunks for EntryReader {
     }
 }
 
-impl Input {
+impl PackedInput {
     /// Packed bytes that made what was read.
-    fn consumed(&self, entry: &Entry) -> u64 {
+    fn consumed(&self, entry: &ArchiveEntry) -> u64 {
         match self {
             Self::Stored(packed) => entry.packed - (packed.end - packed.at) - packed.window.len() as u64,
             Self::Deflated(decoder) => decoder.total_in(),
@@ -138,7 +141,7 @@ impl Input {
     }
 }
 
-impl Read for Input {
+impl Read for PackedInput {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Stored(packed) => packed.read(buffer),
@@ -147,13 +150,13 @@ impl Read for Input {
     }
 }
 
-impl Packed {
+impl PackedBytes {
     fn blocks(&self) -> &Blocks {
         &self.archive.blocks
     }
 }
 
-impl BufRead for Packed {
+impl BufRead for PackedBytes {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.window.is_empty() && self.at < self.end {
             let left = self.end - self.at;
@@ -176,7 +179,7 @@ impl BufRead for Packed {
     }
 }
 
-impl Read for Packed {
+impl Read for PackedBytes {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.fill_buf()?.read(buffer)?;
         self.consume(read);

@@ -8,9 +8,9 @@ use super::ArchiveError;
 
 /// Says what is wrong with one archive.
 #[derive(Clone, Copy)]
-pub(super) struct Blame<'a>(pub(super) &'a str);
+pub(super) struct ErrorBuilder<'a>(pub(super) &'a str);
 
-impl Blame<'_> {
+impl ErrorBuilder<'_> {
     pub(super) fn damaged(self, why: impl fmt::Display) -> ArchiveError {
         ArchiveError::Damaged { archive: self.0.to_owned(), why: format!("{why}") }
     }

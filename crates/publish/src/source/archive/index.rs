@@ -9,11 +9,11 @@ use rawzip::{CompressionMethod, ZipArchive};
 use tidegate_core::key::Key;
 
 use super::end::{END_RECORD, EndRecord, MOST_COMMENT};
-use super::entry::Entry;
-use super::error::Blame;
-use super::limits::Limits;
-use super::reader_at::Eye;
-use super::record::{Record, check_record, name_of};
+use super::entry::ArchiveEntry;
+use super::error::ErrorBuilder;
+use super::limits::ArchiveLimits;
+use super::reader_at::ArchiveReaderAt;
+use super::record::{CentralRecord, check_record, name_of};
 use super::{ArchiveError, local};
 use crate::source::SourceError;
 use crate::source::names::Refusals;
@@ -23,15 +23,19 @@ use crate::source::ranged::Blocks;
 /// APPNOTE.TXT 6.3.10.
 const CENTRAL_HEADER: u64 = 46;
 /// All files of an archive, in no order, after every check that needs no unpacking.
-pub(super) fn read(name: &str, blocks: &Blocks, limits: Limits) -> Result<Vec<(Key, Entry)>, SourceError> {
-    let blame = Blame(name);
+pub(super) fn read(
+    name: &str,
+    blocks: &Blocks,
+    limits: ArchiveLimits,
+) -> Result<Vec<(Key, ArchiveEntry)>, SourceError> {
+    let blame = ErrorBuilder(name);
     let size = blocks.source().size();
     if size == 0 {
         return Err(ArchiveError::ZeroBytes(name.to_owned()).into());
     }
     let mut buffer = vec![0; rawzip::MAX_CENTRAL_DIRECTORY_RECORD_SIZE];
     let archive = ZipArchive::with_max_search_space(END_RECORD + MOST_COMMENT)
-        .locate_in_reader(Eye::new(blocks), &mut buffer, size)
+        .locate_in_reader(ArchiveReaderAt::new(blocks), &mut buffer, size)
         .map_err(|(_, error)| blame.parse(error))?;
     let end = EndRecord::find(blame, &archive, size)?;
     let count = archive.entries_hint();
@@ -49,7 +53,7 @@ pub(super) fn read(name: &str, blocks: &Blocks, limits: Limits) -> Result<Vec<(K
     end.check_numbers(blame, &archive, &directory, count)?;
     let data = local::verify(blame, &archive, blocks, &records)?;
     let files = records.into_iter().zip(data).filter_map(|(record, data)| {
-        let entry = Entry {
+        let entry = ArchiveEntry {
             data,
             packed: record.way.compressed_size_hint(),
             size: record.way.uncompressed_size_hint(),
@@ -63,12 +67,12 @@ pub(super) fn read(name: &str, blocks: &Blocks, limits: Limits) -> Result<Vec<(K
 
 /// Walks the central directory, and says where it is.
 fn list(
-    blame: Blame<'_>,
-    archive: &ZipArchive<Eye<'_>>,
+    blame: ErrorBuilder<'_>,
+    archive: &ZipArchive<ArchiveReaderAt<'_>>,
     buffer: &mut [u8],
     end: &EndRecord,
-    limits: Limits,
-) -> Result<(Vec<Record>, Range<u64>), SourceError> {
+    limits: ArchiveLimits,
+) -> Result<(Vec<CentralRecord>, Range<u64>), SourceError> {
     let mut refused = Refusals::default();
     let mut records = Vec::new();
     let mut directory = archive.directory_offset()..archive.directory_offset();
@@ -100,7 +104,7 @@ fn list(
             None => (Key::new(name).map(Some), ""),
         };
         match key {
-            Ok(key) => records.push(Record {
+            Ok(key) => records.push(CentralRecord {
                 key,
                 folder: folder.into(),
                 way: central.wayfinder(),

@@ -8,9 +8,9 @@ use rawzip::extra_fields::ExtraFieldId;
 use rawzip::{ReaderAt, ZipArchive};
 
 use super::ArchiveError;
-use super::error::Blame;
-use super::reader_at::Eye;
-use super::record::{MEANINGFUL_FLAGS, Record, check_fields};
+use super::error::ErrorBuilder;
+use super::reader_at::ArchiveReaderAt;
+use super::record::{CentralRecord, MEANINGFUL_FLAGS, check_fields};
 use crate::source::ranged::{Blocks, SLOTS};
 
 /// Room for the longest name and the longest extra fields.
@@ -19,23 +19,27 @@ const VARIABLE: usize = 2 * 65_535;
 /// Where each entry's packed bytes begin. `records` are sorted by the place of their headers, and the first is at the
 /// beginning.
 pub(super) fn verify(
-    blame: Blame<'_>,
-    archive: &ZipArchive<Eye<'_>>,
+    blame: ErrorBuilder<'_>,
+    archive: &ZipArchive<ArchiveReaderAt<'_>>,
     blocks: &Blocks,
-    records: &[Record],
+    records: &[CentralRecord],
 ) -> Result<Vec<u64>, ArchiveError> {
     let mut ends: Vec<u64> = records.iter().skip(1).map(|record| record.header).collect();
     ends.push(archive.directory_offset());
     let pace = blocks.pace();
-    let far = |record: &Record, end: u64| pace.block == 0 || end.saturating_sub(record.header) > pace.skip;
+    let far = |record: &CentralRecord, end: u64| pace.block == 0 || end.saturating_sub(record.header) > pace.skip;
     let all_far = records.iter().zip(&ends).filter(|(record, end)| far(record, **end)).count() > records.len() / 2;
     // Threads that walk through blocks must be fewer than the slots, or they push each other's blocks out.
     let threads = if all_far { pace.readers } else { pace.readers.min(SLOTS - 1) };
     let share = records.len().div_ceil(threads.max(1)).max(1);
-    let part = |archive: ZipArchive<Eye<'_>>, records: &[Record], ends: &[u64]| -> Result<Vec<u64>, ArchiveError> {
+    let part = |archive: ZipArchive<ArchiveReaderAt<'_>>,
+                records: &[CentralRecord],
+                ends: &[u64]|
+     -> Result<Vec<u64>, ArchiveError> {
         let mut buffer = vec![0; VARIABLE];
-        let check =
-            |(record, end): (&Record, &u64)| check_one(blame, &archive, record, *end, far(record, *end), &mut buffer);
+        let check = |(record, end): (&CentralRecord, &u64)| {
+            check_one(blame, &archive, record, *end, far(record, *end), &mut buffer)
+        };
         records.iter().zip(ends).map(check).collect()
     };
     thread::scope(|scope| {
@@ -58,9 +62,9 @@ pub(super) fn verify(
 
 /// Compares one local header. `end` is where the next record begins.
 fn check_one(
-    blame: Blame<'_>,
-    archive: &ZipArchive<Eye<'_>>,
-    record: &Record,
+    blame: ErrorBuilder<'_>,
+    archive: &ZipArchive<ArchiveReaderAt<'_>>,
+    record: &CentralRecord,
     end: u64,
     alone: bool,
     buffer: &mut [u8],

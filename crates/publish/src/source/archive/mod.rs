@@ -24,21 +24,21 @@ use std::{fmt, io};
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
-use tidegate_core::artifact::{Artifact, Fingerprint, Item, Names};
+use tidegate_core::artifact::{Artifact, ArtifactItem, ArtifactNames, Fingerprint};
 use tidegate_core::content::ReadError;
-use tidegate_core::identity::Identity;
+use tidegate_core::identity::ContentIdentity;
 use tidegate_core::key::Key;
 use tidegate_core::location::ObjectLocation;
 use tokio::runtime::Handle;
 
-pub use limits::Limits;
+pub use limits::ArchiveLimits;
 
-use super::body::{Body, CHUNK};
+use super::body::{CHUNK, SourceBody};
 use super::digest::Algorithms;
 use super::ranged::{Blocks, Ranged, RangedFile, RangedObject};
 use super::storage::{Objects, StagedObject};
-use super::{Opened, Options, Progress, Reader, SourceError, blocking};
-use entry::{Entry, EntryReader};
+use super::{OpenedSource, Progress, SourceError, SourceOptions, SourceReader, blocking};
+use entry::{ArchiveEntry, EntryReader};
 
 /// A zip in the state in which it was opened.
 pub struct Archive {
@@ -46,7 +46,7 @@ pub struct Archive {
     name: String,
     blocks: Blocks,
     /// Sorted by key.
-    entries: Vec<(Key, Entry)>,
+    entries: Vec<(Key, ArchiveEntry)>,
 }
 
 /// Why an archive cannot be published.
@@ -114,7 +114,7 @@ impl Archive {
     ///
     /// # Errors
     /// [`SourceError`] says what about the archive cannot be published.
-    pub async fn open_file(path: &Path, options: &Options) -> Result<Opened, SourceError> {
+    pub async fn open_file(path: &Path, options: &SourceOptions) -> Result<OpenedSource, SourceError> {
         let (path, options) = (path.to_owned(), options.clone());
         blocking(move || {
             let name = path.display().to_string();
@@ -139,8 +139,8 @@ impl Archive {
     pub async fn open_object(
         place: &ObjectLocation,
         objects: Arc<dyn Objects>,
-        options: &Options,
-    ) -> Result<Opened, SourceError> {
+        options: &SourceOptions,
+    ) -> Result<OpenedSource, SourceError> {
         let key = place.key.stored();
         let head = objects.head(&place.bucket, &key).await?;
         let version = head.version.map(|version| format!(" version:{version}")).unwrap_or_default();
@@ -159,15 +159,15 @@ impl Archive {
         name: String,
         source: Arc<dyn Ranged>,
         print: Fingerprint,
-        limits: Limits,
-    ) -> Result<Opened, SourceError> {
+        limits: ArchiveLimits,
+    ) -> Result<OpenedSource, SourceError> {
         let archive = Arc::new(Self::index(name, source, limits)?);
-        let unknown = vec![Identity::default(); archive.entries.len()];
+        let unknown = vec![ContentIdentity::default(); archive.entries.len()];
         archive.opened(unknown, print)
     }
 
     /// Everything that needs no unpacking.
-    fn index(name: String, source: Arc<dyn Ranged>, limits: Limits) -> Result<Self, SourceError> {
+    fn index(name: String, source: Arc<dyn Ranged>, limits: ArchiveLimits) -> Result<Self, SourceError> {
         let blocks = Blocks::new(source);
         let mut entries = index::read(&name, &blocks, limits)?;
         entries.sort_by(|a, b| a.0.cmp(&b.0));
@@ -175,17 +175,21 @@ impl Archive {
     }
 
     /// `identities` are those of the entries, in their order.
-    fn opened(self: Arc<Self>, identities: Vec<Identity>, print: Fingerprint) -> Result<Opened, SourceError> {
-        let items = self.entries.iter().zip(identities).map(|((key, entry), identity)| Item {
+    fn opened(
+        self: Arc<Self>,
+        identities: Vec<ContentIdentity>,
+        print: Fingerprint,
+    ) -> Result<OpenedSource, SourceError> {
+        let items = self.entries.iter().zip(identities).map(|((key, entry), identity)| ArtifactItem {
             key: key.clone(),
             size: entry.size,
             identity,
         });
-        let artifact = Artifact::new(items.collect(), print, Names::Files)?;
-        Ok(Opened { artifact, reader: Reader::Archive(self) })
+        let artifact = Artifact::new(items.collect(), print, ArtifactNames::Files)?;
+        Ok(OpenedSource { artifact, reader: SourceReader::Archive(self) })
     }
 
-    fn entry(&self, key: &Key) -> Result<Entry, SourceError> {
+    fn entry(&self, key: &Key) -> Result<ArchiveEntry, SourceError> {
         let found = self.entries.binary_search_by(|(name, _)| name.cmp(key)).ok().and_then(|at| self.entries.get(at));
         found.map(|(_, entry)| *entry).ok_or_else(|| SourceError::Absent(key.clone()))
     }
@@ -196,24 +200,28 @@ impl Archive {
         self.entry(key).map_or(u64::MAX, |entry| entry.data)
     }
 
-    /// See [`Reader::stream`].
-    pub(super) async fn stream(self: &Arc<Self>, key: &Key) -> Result<Body, SourceError> {
+    /// See [`SourceReader::stream`].
+    pub(super) async fn stream(self: &Arc<Self>, key: &Key) -> Result<SourceBody, SourceError> {
         let entry = self.entry(key)?;
         if entry.size <= CHUNK as u64 {
-            return self.whole(key).await.map(Body::ready);
+            return self.whole(key).await.map(SourceBody::ready);
         }
-        Ok(Body::from_blocking(entry.size, EntryReader::new(Arc::clone(self), key.clone(), entry)))
+        Ok(SourceBody::from_blocking(entry.size, EntryReader::new(Arc::clone(self), key.clone(), entry)))
     }
 
-    /// See [`Reader::whole`].
+    /// See [`SourceReader::whole`].
     pub(super) async fn whole(self: &Arc<Self>, key: &Key) -> Result<Bytes, SourceError> {
         let entry = self.entry(key)?;
         let (archive, key) = (Arc::clone(self), key.clone());
         blocking(move || Ok(EntryReader::new(archive, key, entry).take(entry.size)?.unwrap_or_default())).await
     }
 
-    /// See [`Reader::digest`].
-    pub(super) async fn digest(self: &Arc<Self>, key: &Key, algorithms: Algorithms) -> Result<Identity, SourceError> {
+    /// See [`SourceReader::digest`].
+    pub(super) async fn digest(
+        self: &Arc<Self>,
+        key: &Key,
+        algorithms: Algorithms,
+    ) -> Result<ContentIdentity, SourceError> {
         let entry = self.entry(key)?;
         let (archive, key) = (Arc::clone(self), key.clone());
         blocking(move || digests::digest(&archive, &key, entry, algorithms)).await

@@ -15,12 +15,12 @@ const HEADER_WINDOW: u64 = 512;
 
 /// The archive's bytes for one thread of the parser.
 #[derive(Clone)]
-pub(super) struct Eye<'a> {
+pub(super) struct ArchiveReaderAt<'a> {
     blocks: &'a Blocks,
     window: RefCell<(u64, Bytes)>,
 }
 
-impl<'a> Eye<'a> {
+impl<'a> ArchiveReaderAt<'a> {
     pub(super) fn new(blocks: &'a Blocks) -> Self {
         Self { blocks, window: RefCell::default() }
     }
@@ -36,7 +36,7 @@ impl<'a> Eye<'a> {
     }
 }
 
-impl ReaderAt for Eye<'_> {
+impl ReaderAt for ArchiveReaderAt<'_> {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let length = self.blocks.source().size().saturating_sub(offset).min(buffer.len() as u64);
         let length = usize::try_from(length).unwrap_or(0);

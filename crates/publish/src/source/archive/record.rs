@@ -9,8 +9,8 @@ use rawzip::{CompressionMethod, ZipArchiveEntryWayfinder, ZipFileHeaderRecord};
 use tidegate_core::key::Key;
 
 use super::ArchiveError;
-use super::error::Blame;
-use super::limits::Limits;
+use super::error::ErrorBuilder;
+use super::limits::ArchiveLimits;
 
 /// Flags that say how to read an entry: encrypted, data descriptor, patch, strong encryption, UTF-8, masked. The rest only
 /// say how hard the packer tried.
@@ -25,7 +25,7 @@ const REPARSE_POINT: u32 = 0x400;
 const LINK_FIELDS: [(ExtraFieldId, usize); 2] = [(ExtraFieldId::UNIX, 12), (ExtraFieldId::new(0x756e), 14)];
 
 /// One record of the central directory that obeys the rules.
-pub(super) struct Record {
+pub(super) struct CentralRecord {
     /// The key; nothing for a folder.
     pub(super) key: Option<Key>,
     /// A folder's name.
@@ -37,7 +37,7 @@ pub(super) struct Record {
     pub(super) crc32: u32,
 }
 
-impl Record {
+impl CentralRecord {
     pub(super) fn name(&self) -> &str {
         self.key.as_ref().map_or(&self.folder, Key::as_str)
     }
@@ -72,10 +72,10 @@ pub(super) fn name_of<'a>(central: &ZipFileHeaderRecord<'a>) -> Result<&'a str, 
 
 /// The rules for what an entry is, in the order in which a reader would trip over them.
 pub(super) fn check_record(
-    blame: Blame<'_>,
+    blame: ErrorBuilder<'_>,
     name: &str,
     central: &ZipFileHeaderRecord<'_>,
-    limits: Limits,
+    limits: ArchiveLimits,
 ) -> Result<(), ArchiveError> {
     let refuse = |why: &dyn fmt::Display| Err(blame.entry(name, why));
     let flags = central.flags();
@@ -118,7 +118,7 @@ pub(super) fn check_record(
         let why = format!("holds `{}` of {size} bytes, {} are allowed", name.escape_default(), limits.entry_bytes);
         return Err(blame.limit(why));
     }
-    if size > Limits::FREE_OF_RATIO && size / limits.ratio.max(1) > packed {
+    if size > ArchiveLimits::FREE_OF_RATIO && size / limits.ratio.max(1) > packed {
         let why = format!("holds `{}`, packed tighter than 1 to {}", name.escape_default(), limits.ratio);
         return Err(blame.limit(why));
     }
@@ -127,7 +127,7 @@ pub(super) fn check_record(
 
 /// Extra fields after they were walked: none may be cut off, and sizes may not stand in two of them.
 pub(super) fn check_fields(
-    blame: Blame<'_>,
+    blame: ErrorBuilder<'_>,
     name: &str,
     walked: ExtraFields<'_>,
     zip64: u32,
