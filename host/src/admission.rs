@@ -2,7 +2,7 @@
 //!
 //! Owns the rules of admission. Never compiles and never runs anything.
 
-use tidegate_core::sanitize::{MESSAGE_BYTES, spoken};
+use tidegate_core::sanitize::{MESSAGE_BYTES, sanitize};
 use wasmparser::{Encoding, Parser, Payload};
 
 use super::code_cache::packaged::CodePackageError;
@@ -160,7 +160,7 @@ pub enum AdmissionError {
 /// # Errors
 /// [`AdmissionError`], each with the remedy.
 pub fn identify(plugin: &str, bytes: &[u8]) -> Result<IdentifiedPlugin, AdmissionError> {
-    let plugin = spoken(plugin, MESSAGE_BYTES);
+    let plugin = sanitize(plugin, MESSAGE_BYTES);
     if bytes.len() > MAX_COMPONENT_BYTES {
         return Err(AdmissionError::TooLarge { plugin, bytes: bytes.len() });
     }
@@ -174,7 +174,7 @@ pub fn identify(plugin: &str, bytes: &[u8]) -> Result<IdentifiedPlugin, Admissio
         Some(names) => names,
         None => return Err(AdmissionError::CoreModule { plugin }),
     };
-    names.judge(plugin)
+    names.check(plugin)
 }
 
 fn looks_like(bytes: &[u8]) -> &'static str {
@@ -200,7 +200,7 @@ impl ComponentNames {
     fn read(plugin: &str, bytes: &[u8]) -> Result<Option<Self>, AdmissionError> {
         let invalid = |error: wasmparser::BinaryReaderError| AdmissionError::Invalid {
             plugin: plugin.to_owned(),
-            why: spoken(&error.to_string(), MESSAGE_BYTES),
+            why: sanitize(&error.to_string(), MESSAGE_BYTES),
         };
         let bounded = |what, found: u64, most: u64| {
             if found > most {
@@ -245,12 +245,12 @@ impl ComponentNames {
         Ok(Some(names))
     }
 
-    fn judge(&self, plugin: String) -> Result<IdentifiedPlugin, AdmissionError> {
+    fn check(&self, plugin: String) -> Result<IdentifiedPlugin, AdmissionError> {
         for name in self.exports.iter().chain(&self.imports) {
             if let Some((_, version)) = contract(name)
                 && !speaks(version)
             {
-                let (needs, remedy) = (spoken(&minor(version), 40), remedy(version));
+                let (needs, remedy) = (sanitize(&minor(version), 40), remedy(version));
                 return Err(AdmissionError::Version { plugin, needs, remedy });
             }
         }
@@ -312,7 +312,7 @@ fn remedy(version: &str) -> &'static str {
 
 /// The first names, each in backticks.
 fn listed(names: &[&String]) -> String {
-    let mut list = names.iter().take(5).map(|name| format!("`{}`", spoken(name, 200))).collect::<Vec<_>>().join(", ");
+    let mut list = names.iter().take(5).map(|name| format!("`{}`", sanitize(name, 200))).collect::<Vec<_>>().join(", ");
     if names.len() > 5 {
         list.push_str(&format!(" and {} more", names.len() - 5));
     }

@@ -5,7 +5,7 @@
 use tidegate_core::finding::{Finding, Severity};
 use tidegate_core::key::{Key, KeyError, MAX_KEY_BYTES};
 use tidegate_core::plugin_failure::{FailureCause, LocatedCause, MalformedAnswer};
-use tidegate_core::sanitize::{CODE_BYTES, MESSAGE_BYTES, spoken};
+use tidegate_core::sanitize::{CODE_BYTES, MESSAGE_BYTES, sanitize};
 
 use super::bindings::sync_world::tidegate::plugin::types::{self as wire, AttributeResult};
 use super::limits::Limits;
@@ -33,7 +33,7 @@ pub(super) fn indexes(answered: impl Iterator<Item = u32>, length: usize) -> Res
 /// A key that a plugin names.
 pub(super) fn key(name: &str) -> Result<Key, MalformedAnswer> {
     if name.len() > MAX_KEY_BYTES {
-        return Err(KeyError::TooLong(spoken(name, 200), name.len()).into());
+        return Err(KeyError::TooLong(sanitize(name, 200), name.len()).into());
     }
     Ok(Key::new(name)?)
 }
@@ -44,8 +44,8 @@ pub(super) fn pointer(text: String) -> Result<String, MalformedAnswer> {
     let sound = text.len() <= MAX_POINTER_BYTES
         && (text.is_empty() || text.starts_with('/'))
         && escapes.all(|rest| rest.starts_with(['0', '1']))
-        && spoken(&text, MAX_POINTER_BYTES) == text;
-    if sound { Ok(text) } else { Err(MalformedAnswer::Pointer(spoken(&text, 200))) }
+        && sanitize(&text, MAX_POINTER_BYTES) == text;
+    if sound { Ok(text) } else { Err(MalformedAnswer::Pointer(sanitize(&text, 200))) }
 }
 
 /// Refuses reserved names in an open tail; names that start with `x-` are anybody's.
@@ -58,18 +58,18 @@ pub(super) fn tail(attributes: &[AttributeResult]) -> Result<(), MalformedAnswer
 
 /// The error of a name that this host does not know.
 pub(super) fn unknown_name(place: &'static str, name: &str) -> MalformedAnswer {
-    MalformedAnswer::Unknown { place, name: spoken(name, CODE_BYTES) }
+    MalformedAnswer::Unknown { place, name: sanitize(name, CODE_BYTES) }
 }
 
 /// A failure that the plugin reports.
 pub(super) fn reported(failure: wire::Failure) -> LocatedCause {
     LocatedCause {
         cause: Box::new(FailureCause::Reported {
-            code: spoken(&failure.code, CODE_BYTES),
-            message: spoken(&failure.message, MESSAGE_BYTES),
+            code: sanitize(&failure.code, CODE_BYTES),
+            message: sanitize(&failure.message, MESSAGE_BYTES),
         }),
         rule: pointer(failure.rule).unwrap_or_default(),
-        key: failure.key.map(|key| spoken(&key, MAX_KEY_BYTES)),
+        key: failure.key.map(|key| sanitize(&key, MAX_KEY_BYTES)),
     }
 }
 
@@ -92,14 +92,14 @@ impl<'a> FindingsBudget<'a> {
             tail(&finding.attributes)?;
             let finding = Finding {
                 plugin: self.plugin.to_owned(),
-                code: spoken(&finding.code, CODE_BYTES),
+                code: sanitize(&finding.code, CODE_BYTES),
                 severity: match finding.severity {
                     wire::Severity::Info => Severity::Info,
                     wire::Severity::Warning => Severity::Warning,
                     wire::Severity::Error => Severity::Error,
                 },
-                message: spoken(&finding.message, MESSAGE_BYTES),
-                key: finding.key.map(|key| spoken(&key, MAX_KEY_BYTES)),
+                message: sanitize(&finding.message, MESSAGE_BYTES),
+                key: finding.key.map(|key| sanitize(&key, MAX_KEY_BYTES)),
                 rule: pointer(finding.rule)?,
             };
             let bytes = finding.code.len()

@@ -10,7 +10,7 @@ use tidegate_core::headers::{HeaderPool, MAX_METADATA_BYTES, ObjectHeader, Objec
 use tidegate_core::key::Key;
 use tidegate_core::plugin_failure::{LocatedCause, MalformedAnswer};
 use tidegate_core::redirect::RedirectTarget;
-use tidegate_core::sanitize::{clipped, spoken};
+use tidegate_core::sanitize::{sanitize, truncate};
 
 use super::answer::{key as checked_key, unknown_name};
 use super::bindings::sync_world::exports::tidegate::plugin::sync::{Action, Edit};
@@ -19,7 +19,7 @@ use super::sync::Trace;
 /// The part of a header's or metadata entry's name that is looked at: all of it where it may be one, and the beginning,
 /// for the error, where it is none.
 fn name_of(text: &str) -> &str {
-    clipped(text, if text.bytes().all(|byte| byte.is_ascii_graphic()) { MAX_METADATA_BYTES + 1 } else { 100 })
+    truncate(text, if text.bytes().all(|byte| byte.is_ascii_graphic()) { MAX_METADATA_BYTES + 1 } else { 100 })
 }
 
 /// One decision, about however many entries.
@@ -123,7 +123,7 @@ fn decide(
     entry: &mut DesiredEntry,
     decision: &CheckedDecision,
 ) -> Result<bool, MalformedAnswer> {
-    let mut effects = TraceEffects(matches!(shaping.trace, Trace::Everything).then(Vec::new));
+    let mut effects = TraceEffects(matches!(shaping.trace, Trace::On).then(Vec::new));
     let publish = match &decision.action {
         Action::Publish(edits) => {
             edits.iter().try_for_each(|edit| perform(entry, edit, &mut effects))?;
@@ -143,12 +143,12 @@ fn add(shaping: &DecisionContext<'_>, extra: AddedRedirect) -> Result<PlacedEntr
     let AddedRedirect { key, redirect, rule, reason } = extra;
     let fault = |malformed: MalformedAnswer| LocatedCause {
         rule: rule.clone(),
-        key: Some(spoken(&key, tidegate_core::key::MAX_KEY_BYTES)),
+        key: Some(sanitize(&key, tidegate_core::key::MAX_KEY_BYTES)),
         ..malformed.into()
     };
     let checked = checked_key(&key).map_err(fault)?;
     let target = RedirectTarget::new(&redirect).map_err(|error| fault(error.into()))?;
-    let mut effects = TraceEffects(matches!(shaping.trace, Trace::Everything).then(Vec::new));
+    let mut effects = TraceEffects(matches!(shaping.trace, Trace::On).then(Vec::new));
     effects.add(|| format!("added as a redirect to {target}"));
     let mut trail = Vec::new();
     effects.into_trail(&mut trail, shaping.plugin, &rule, &reason);
@@ -165,7 +165,7 @@ fn finished(mut placed: Vec<PlacedEntry>, excluded: Vec<ExcludedObject>) -> Resu
         if first.entry.key == second.entry.key {
             let key = first.entry.key.to_string();
             let rule = second.origin.rule().or(first.origin.rule()).unwrap_or_default().to_owned();
-            let (one, other) = (first.words(), second.words());
+            let (one, other) = (first.description(), second.description());
             let malformed = MalformedAnswer::Collision { key: key.clone(), first: one, second: other };
             return Err(LocatedCause { rule, key: Some(key), ..malformed.into() });
         }
@@ -183,7 +183,7 @@ impl PlacedEntry {
         Self { entry, origin }
     }
 
-    fn words(&self) -> String {
+    fn description(&self) -> String {
         match &self.origin {
             KeyOrigin::Stayed => format!("`{}` itself", self.entry.key),
             KeyOrigin::Renamed { from, .. } => format!("`{from}`, which it renames"),
@@ -228,7 +228,7 @@ fn perform(entry: &mut DesiredEntry, edit: &Edit, effects: &mut TraceEffects) ->
         Edit::RemoveMetadata(name) => {
             let name = name_of(name);
             entry.headers.remove_metadata(name);
-            effects.add(|| format!("metadata {} removed", spoken(&name.to_ascii_lowercase(), MAX_METADATA_BYTES)));
+            effects.add(|| format!("metadata {} removed", sanitize(&name.to_ascii_lowercase(), MAX_METADATA_BYTES)));
         }
         Edit::Redirect(text) => {
             let target = RedirectTarget::new(text)?;

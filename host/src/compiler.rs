@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use tidegate_core::architecture::Architecture;
 use tidegate_core::config::Sha256Hex;
-use tidegate_core::sanitize::{MESSAGE_BYTES, spoken};
+use tidegate_core::sanitize::{MESSAGE_BYTES, sanitize};
 
 use super::admission::{AdmissionError, identify};
 use super::code_cache::packaged::{INDEX, PackageIndex, PackagedCode, name};
@@ -56,8 +56,8 @@ impl Compiler {
     pub fn compile(&self, plugin: &str, bytes: &[u8]) -> Result<CompiledPlugin, AdmissionError> {
         let identified = identify(plugin, bytes)?;
         let code = self.engine.precompile_component(bytes).map_err(|error| AdmissionError::Invalid {
-            plugin: spoken(plugin, MESSAGE_BYTES),
-            why: spoken(&format!("{error:#}"), MESSAGE_BYTES),
+            plugin: sanitize(plugin, MESSAGE_BYTES),
+            why: sanitize(&format!("{error:#}"), MESSAGE_BYTES),
         })?;
         Ok(CompiledPlugin { component: Sha256Hex::of(bytes), identified, bytes: code })
     }

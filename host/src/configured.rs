@@ -5,7 +5,7 @@
 use tidegate_core::content::{ContentReader, ReadError};
 use tidegate_core::key::Key;
 use tidegate_core::plugin_failure::{LocatedCause, MalformedAnswer, PluginFailure};
-use tidegate_core::sanitize::{MESSAGE_BYTES, spoken};
+use tidegate_core::sanitize::{MESSAGE_BYTES, sanitize};
 
 use super::answer::pointer;
 use super::bindings::{policy_world, sync_world};
@@ -37,7 +37,7 @@ pub struct SettingsIssue {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
     /// The plugin refuses them.
-    #[error("the plugin `{plugin}` refuses its settings: {}", told(.issues, *.more))]
+    #[error("the plugin `{plugin}` refuses its settings: {}", report_issues(.issues, *.more))]
     Refused {
         /// Its name.
         plugin: String,
@@ -59,7 +59,7 @@ pub enum SettingsError {
     Failed(#[from] PluginFailure),
 }
 
-fn told(issues: &[SettingsIssue], more: usize) -> String {
+fn report_issues(issues: &[SettingsIssue], more: usize) -> String {
     let mut text = issues
         .iter()
         .map(|issue| match issue.pointer.as_str() {
@@ -94,8 +94,8 @@ impl Plugin {
             Ok(again) if again == canonical => {
                 return Ok(ConfiguredPlugin { plugin: self.clone(), settings: canonical });
             }
-            Ok(again) => format!("gives `{}` for `{}`", spoken(&again, 200), spoken(&canonical, 200)),
-            Err((issues, more)) => format!("is refused with {}", spoken(&told(&issues, more), 200)),
+            Ok(again) => format!("gives `{}` for `{}`", sanitize(&again, 200), sanitize(&canonical, 200)),
+            Err((issues, more)) => format!("is refused with {}", sanitize(&report_issues(&issues, more), 200)),
         };
         Err(PluginFailure::new(self.name(), VALIDATE, MalformedAnswer::NotCanonical(differs).into(), None).into())
     }
@@ -105,7 +105,7 @@ impl Plugin {
         let nothing = |_: &str| None;
         let engine = self.engine();
         let desk = ContentServer::new(&nothing, &NoContent, engine.limits(), 0);
-        let order = RunSpec { engine, name: self.name(), objects: 0, desk };
+        let order = RunSpec { engine, name: self.name(), objects: 0, content: desk };
         let (result, _) = match self.ready() {
             ReadyPlugin::Sync(ready) => run(
                 order,
@@ -156,7 +156,7 @@ fn judged(answer: Result<String, Vec<(String, String)>>) -> Result<Validated, Lo
                 .into_iter()
                 .take(MAX_ISSUES)
                 .map(|(at, message)| {
-                    Ok(SettingsIssue { pointer: pointer(at)?, message: spoken(&message, MESSAGE_BYTES) })
+                    Ok(SettingsIssue { pointer: pointer(at)?, message: sanitize(&message, MESSAGE_BYTES) })
                 })
                 .collect::<Result<_, MalformedAnswer>>()?;
             Ok(Err((issues, more)))

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tidegate_core::content::{ContentReader, ReadError};
 use tidegate_core::key::Key;
-use tidegate_core::sanitize::{MESSAGE_BYTES, spoken};
+use tidegate_core::sanitize::{MESSAGE_BYTES, sanitize};
 
 use super::limits::Limits;
 
@@ -181,7 +181,7 @@ impl<'a> ContentServer<'a> {
     }
 
     fn lost(&mut self, why: &str) -> ReadRefusal {
-        let why = spoken(why, MESSAGE_BYTES);
+        let why = sanitize(why, MESSAGE_BYTES);
         self.unavailable.get_or_insert_with(|| why.clone());
         ReadRefusal::Unavailable(why)
     }

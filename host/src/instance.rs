@@ -6,7 +6,7 @@ use std::sync::mpsc::{Sender, channel};
 
 use tidegate_core::plugin_failure::{FailureCause, LocatedCause, PluginFailure};
 use tidegate_core::plugin_usage::PluginUsage;
-use tidegate_core::sanitize::{MESSAGE_BYTES, spoken};
+use tidegate_core::sanitize::{MESSAGE_BYTES, sanitize};
 use wasmtime::{Store, Trap, UpdateDeadline};
 
 use super::content_server::{ContentServer, ReadRequest, ReadTotals};
@@ -42,7 +42,7 @@ pub(super) struct RunSpec<'a> {
     /// Entries or changes that will be passed.
     pub(super) objects: u64,
     /// Serves the plugin's reads.
-    pub(super) desk: ContentServer<'a>,
+    pub(super) content: ContentServer<'a>,
 }
 
 /// Makes an instance, works with it, and drops it.
@@ -53,11 +53,11 @@ pub(super) fn run<B, T: Send>(
     instantiate: impl FnOnce(&mut Store<StoreState>) -> wasmtime::Result<B> + Send,
     work: impl FnOnce(&mut Instance<B>) -> Result<T, LocatedCause> + Send,
 ) -> (Result<T, PluginFailure>, PluginUsage) {
-    let RunSpec { engine, name, objects, desk } = order;
+    let RunSpec { engine, name, objects, content: desk } = order;
     let (requests, incoming) = channel();
     let (ended, read) = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
-            .name(format!("plugin {}", spoken(name, 40)).replace('\0', ""))
+            .name(format!("plugin {}", sanitize(name, 40)).replace('\0', ""))
             .stack_size(THREAD_STACK_BYTES)
             .spawn_scoped(scope, move || perform(engine, objects, requests, instantiate, work));
         let read = desk.serve(&incoming);
@@ -200,7 +200,7 @@ fn meaning(error: &wasmtime::Error, store: &Store<StoreState>) -> FailureCause {
         return FailureCause::Host(format!("{error:#}"));
     }
     let text = format!("{error:#}");
-    let told = spoken(&text, MESSAGE_BYTES);
+    let told = sanitize(&text, MESSAGE_BYTES);
     if text.contains("fuel allocated for hostcalls") {
         FailureCause::CallData { allowed: store.hostcall_fuel() }
     } else if text.contains("resource limit exceeded") || text.contains("handle limit exceeded") {

@@ -5,7 +5,7 @@
 //!
 //! One [`Engine`] arms every limit. [`Plugin::load`] admits a component by its names and compiles it or takes its code
 //! from a [`CodeCache`]; [`Plugin::packaged`] takes it from a deployment [`CodePackage`], as builds must that cannot compile.
-//! [`Plugin::validate`] has it check its settings; [`sync::shape`] and [`policy::judge`] run it, each run in a store of its
+//! [`Plugin::validate`] has it check its settings; [`sync::transform`] and [`policy::review`] run it, each run in a store of its
 //! own. The figures are in [`limits`].
 
 mod admission;

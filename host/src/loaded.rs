@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tidegate_core::config::Sha256Hex;
-use tidegate_core::sanitize::{MESSAGE_BYTES, spoken};
+use tidegate_core::sanitize::{MESSAGE_BYTES, sanitize};
 use wasmtime::component::Component;
 
 use super::admission::AdmissionError;
@@ -72,7 +72,7 @@ impl Plugin {
         component: &Sha256Hex,
     ) -> Result<Self, AdmissionError> {
         let started = Instant::now();
-        let plugin = || spoken(name, MESSAGE_BYTES);
+        let plugin = || sanitize(name, MESSAGE_BYTES);
         let found = package.load(engine, component);
         let found = found.map_err(|why| AdmissionError::Package { plugin: plugin(), why: Box::new(why) })?;
         let (identified, code) = found.ok_or_else(|| AdmissionError::NotPackaged { plugin: plugin() })?;
@@ -88,10 +88,10 @@ impl Plugin {
         cached: bool,
         started: Instant,
     ) -> Result<Self, AdmissionError> {
-        let name = spoken(name, MESSAGE_BYTES);
+        let name = sanitize(name, MESSAGE_BYTES);
         let contract = |error: wasmtime::Error| AdmissionError::Contract {
             plugin: name.clone(),
-            why: spoken(&format!("{error:#}"), MESSAGE_BYTES),
+            why: sanitize(&format!("{error:#}"), MESSAGE_BYTES),
         };
         let linked = engine.linker().instantiate_pre(code).map_err(contract)?;
         let ready = match identified.kind {
@@ -163,8 +163,8 @@ fn compile(
     bytes: &[u8],
 ) -> Result<Component, AdmissionError> {
     let code = Component::from_binary(engine.wasm(), bytes).map_err(|error| AdmissionError::Invalid {
-        plugin: spoken(name, MESSAGE_BYTES),
-        why: spoken(&format!("{error:#}"), MESSAGE_BYTES),
+        plugin: sanitize(name, MESSAGE_BYTES),
+        why: sanitize(&format!("{error:#}"), MESSAGE_BYTES),
     })?;
     if let Some(cache) = cache {
         cache.keep(engine, component.as_str(), &code);

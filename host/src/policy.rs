@@ -28,16 +28,16 @@ use super::sync::wire_facts;
 ///
 /// Blocks; plugins read the artifact through `content`, which is called on this thread.
 #[must_use]
-pub fn judge(
+pub fn review(
     policies: &[ConfiguredPlugin],
     review: &PlanReview<'_>,
     facts: &RunFacts,
     content: &dyn ContentReader,
 ) -> Vec<Judgement> {
-    policies.iter().map(|policy| ask(policy, review, facts, content)).collect()
+    policies.iter().map(|policy| review_one(policy, review, facts, content)).collect()
 }
 
-fn ask(
+fn review_one(
     configured: &ConfiguredPlugin,
     review: &PlanReview<'_>,
     facts: &RunFacts,
@@ -59,12 +59,12 @@ fn ask(
     let objects = review.changes().len() as u64;
     let find = |key: &str| review.source(key);
     let desk = ContentServer::new(&find, content, engine.limits(), objects);
-    let order = RunSpec { engine, name: configured.name(), objects, desk };
+    let order = RunSpec { engine, name: configured.name(), objects, content: desk };
     let mut findings = FindingsBudget::new(configured.name(), engine.limits());
     let (verdict, mut usage) = run(
         order,
         |store| ready.instantiate(store),
-        |session| converse(session, configured, review, facts, engine.limits(), &mut findings),
+        |session| call_plugin(session, configured, review, facts, engine.limits(), &mut findings),
     );
     let (findings, dropped) = findings.end();
     usage.findings_dropped = dropped;
@@ -75,7 +75,7 @@ fn ask(
     Judgement { plugin, verdict, findings, failure, usage }
 }
 
-fn converse(
+fn call_plugin(
     session: &mut Instance<PolicyPlugin>,
     configured: &ConfiguredPlugin,
     review: &PlanReview<'_>,

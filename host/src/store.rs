@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tidegate_core::plugin_failure::FailureCause;
 use tidegate_core::plugin_usage::{LogLevel, LogRecord};
-use tidegate_core::sanitize::{LOG_BYTES, spoken};
+use tidegate_core::sanitize::{LOG_BYTES, sanitize};
 use wasmtime::ResourceLimiter;
 
 use super::content_server::ReadRequest;
@@ -157,7 +157,7 @@ impl PluginLog {
             self.dropped += 1;
             return;
         }
-        let message = spoken(message, LOG_BYTES.min(self.bytes_left));
+        let message = sanitize(message, LOG_BYTES.min(self.bytes_left));
         self.records_left -= 1;
         self.bytes_left = self.bytes_left.saturating_sub(message.len());
         self.records.push(LogRecord { level, message });

@@ -13,7 +13,7 @@ use tidegate_core::key::Key;
 use tidegate_core::plugin_failure::{FailureCause, LocatedCause, MalformedAnswer, PluginFailure};
 use tidegate_core::plugin_usage::PluginUsage;
 use tidegate_core::run_facts::RunFacts;
-use tidegate_core::sanitize::{REASON_BYTES, spoken};
+use tidegate_core::sanitize::{REASON_BYTES, sanitize};
 
 use super::answer::{AnswerBudget, FindingsBudget, indexes, pointer, reported, tail};
 use super::apply_decisions::{AddedRedirect, CheckedDecision, DecisionContext, apply};
@@ -32,9 +32,9 @@ use super::loaded::ReadyPlugin;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trace {
     /// No: a publish needs none.
-    Nothing,
+    Off,
     /// Every decision about every entry, for `explain`.
-    Everything,
+    On,
 }
 
 /// What a chain made of an artifact.
@@ -54,7 +54,7 @@ pub struct TransformedArtifact {
 ///
 /// # Errors
 /// The first [`PluginFailure`], with whose fault it is. Later plugins have not run then.
-pub fn shape(
+pub fn transform(
     chain: &[ConfiguredPlugin],
     artifact: &Artifact,
     facts: &RunFacts,
@@ -64,7 +64,7 @@ pub fn shape(
     let mut shaped =
         TransformedArtifact { desired: DesiredSite::unshaped(artifact), findings: Vec::new(), usage: Vec::new() };
     for configured in chain {
-        let (answers, mut usage) = consult(configured, shaped.desired.entries(), facts, content, trace);
+        let (answers, mut usage) = run_plugin(configured, shaped.desired.entries(), facts, content, trace);
         let answers = answers?;
         let failed = |fault| PluginFailure::new(configured.name(), answers.last_call, fault, Some(usage.clone()));
         let (entries, excluded) = shaped.desired.into_parts();
@@ -88,7 +88,7 @@ struct PluginAnswers {
     last_call: &'static str,
 }
 
-fn consult(
+fn run_plugin(
     configured: &ConfiguredPlugin,
     entries: &[DesiredEntry],
     facts: &RunFacts,
@@ -109,15 +109,15 @@ fn consult(
         }
     };
     let desk = ContentServer::new(&find, content, engine.limits(), objects);
-    let order = RunSpec { engine, name: configured.name(), objects, desk };
+    let order = RunSpec { engine, name: configured.name(), objects, content: desk };
     run(
         order,
         |store| ready.instantiate(store),
-        |session| converse(session, configured, entries, facts, engine.limits(), trace),
+        |session| call_plugin(session, configured, entries, facts, engine.limits(), trace),
     )
 }
 
-fn converse(
+fn call_plugin(
     session: &mut Instance<SyncPlugin>,
     configured: &ConfiguredPlugin,
     entries: &[DesiredEntry],
@@ -150,7 +150,7 @@ fn converse(
         .map_err(reported)?;
         indexes(decisions.iter().map(|decision| decision.index), batch.len())?;
         for decision in decisions {
-            answered.add(weight(&decision))?;
+            answered.add(decision_bytes(&decision))?;
             let at = first + decision.index as usize;
             let key = || entries.get(at).map(|entry| entry.key.to_string());
             let found =
@@ -172,7 +172,7 @@ fn converse(
     let mut extras = Vec::with_capacity(summary.extras.len());
     for extra in summary.extras {
         answered.add(extra.key.len() + extra.redirect.len() + extra.rule.len() + extra.reason.len())?;
-        let key = Some(spoken(&extra.key, tidegate_core::key::MAX_KEY_BYTES));
+        let key = Some(sanitize(&extra.key, tidegate_core::key::MAX_KEY_BYTES));
         extras.push(added(extra).map_err(|malformed| LocatedCause { key, ..malformed.into() })?);
     }
     let (findings, findings_dropped) = findings.end();
@@ -188,8 +188,8 @@ fn checked(decision: Decision, trace: Trace) -> Result<CheckedDecision, Malforme
         action: decision.action,
         rule: pointer(decision.rule)?,
         reason: match trace {
-            Trace::Nothing => String::new(),
-            Trace::Everything => spoken(&decision.reason, REASON_BYTES),
+            Trace::Off => String::new(),
+            Trace::On => sanitize(&decision.reason, REASON_BYTES),
         },
     })
 }
@@ -200,7 +200,7 @@ fn added(extra: wire::Extra) -> Result<AddedRedirect, MalformedAnswer> {
         key: extra.key,
         redirect: extra.redirect,
         rule: pointer(extra.rule)?,
-        reason: spoken(&extra.reason, REASON_BYTES),
+        reason: sanitize(&extra.reason, REASON_BYTES),
     })
 }
 
@@ -250,7 +250,7 @@ fn with_wire<R>(batch: &[DesiredEntry], lend: impl FnOnce(&[WireEntry<'_>]) -> R
 }
 
 /// About the bytes that a decision occupies while it is held.
-fn weight(decision: &Decision) -> usize {
+fn decision_bytes(decision: &Decision) -> usize {
     let edits = match &decision.action {
         Action::Publish(edits) => edits.iter().map(|edit| size_of::<Edit>() + edit_text(edit)).sum(),
         Action::Exclude => 0,

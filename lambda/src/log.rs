@@ -21,7 +21,7 @@ impl StdoutLog {
 }
 
 impl RunLog for StdoutLog {
-    fn enter(&self, entry: &RunLogEntry) {
+    fn write(&self, entry: &RunLogEntry) {
         // Nobody is left to be told that nothing can be told.
         let _ = Self::line(&entry.line()).and_then(|()| Self::line(&entry.metrics()));
     }
@@ -48,7 +48,7 @@ impl Write for StdoutLog {
 }
 
 /// Tells whatever happens from information on.
-pub(crate) fn listen() {
+pub(crate) fn init() {
     tracing_subscriber::fmt()
         .json()
         .with_max_level(tracing::Level::INFO)

@@ -28,7 +28,7 @@ use start::StartError;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    log::listen();
+    log::init();
     match start().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -50,9 +50,9 @@ async fn start() -> Result<(), StartError> {
     let function = std::env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default();
     let reactor = EventHandler {
         config,
-        vault: Arc::new(AwsSecrets::new(&connection)),
-        relay: Arc::new(LambdaSelfInvoke::new(&connection, &function)),
-        journal: Arc::new(StdoutLog),
+        secrets: Arc::new(AwsSecrets::new(&connection)),
+        self_invoke: Arc::new(LambdaSelfInvoke::new(&connection, &function)),
+        run_log: Arc::new(StdoutLog),
         publisher: Publisher::new(connection, workshop, Arc::new(NoProgress)),
     };
     let reactor = &reactor;
@@ -61,7 +61,7 @@ async fn start() -> Result<(), StartError> {
         Box::pin(async move {
             let (moment, request) = (moment(event.context.deadline), event.context.request_id.clone());
             reactor.event(&event.payload, &request, moment).await.map_err(|error| {
-                let error_type = error.fault().error_type().to_owned();
+                let error_type = error.kind().error_type().to_owned();
                 Diagnostic { error_type, error_message: error.to_string() }
             })
         })

@@ -33,10 +33,10 @@ pub(crate) enum StartError {
 }
 
 impl StartError {
-    fn fault(&self) -> ErrorKind {
+    fn kind(&self) -> ErrorKind {
         match self {
             Self::NotInLambda | Self::Read(..) | Self::Config(_) | Self::Package(_) => ErrorKind::Configuration,
-            Self::Engine(_) => ErrorKind::Defect,
+            Self::Engine(_) => ErrorKind::Bug,
             Self::Runtime(_) => ErrorKind::Cloud,
         }
     }
@@ -55,7 +55,7 @@ pub(crate) async fn refuse(error: &StartError) {
     if matches!(error, StartError::NotInLambda | StartError::Runtime(_)) {
         return;
     }
-    let kind = error.fault().error_type();
+    let kind = error.kind().error_type();
     let told = serde_json::json!({ "errorType": kind, "errorMessage": error.to_string(), "stackTrace": [] });
     let request = lambda_runtime_api_client::build_request()
         .method(Method::POST)

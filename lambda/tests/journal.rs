@@ -38,7 +38,7 @@ fn report(outcome: Outcome) -> PublishReport {
         source: Source::Prefix("s3://staging/docs/".parse::<Location>().unwrap()),
         instant: 1,
         cause: "upload".to_owned(),
-        order: None,
+        revision: None,
     };
     let mut report = PublishReport::new(&request, "s3://site/".parse().unwrap(), outcome);
     report.done.written = 3;
@@ -82,13 +82,13 @@ fn a_line_is_one_line_and_says_the_same() {
 
 #[test]
 fn how_a_run_ended_is_told_by_level_and_word() {
-    let failed = RunEnding::Failed { fault: ErrorKind::Plugin, why: HOSTILE.to_owned() };
+    let failed = RunEnding::Failed { kind: ErrorKind::Plugin, why: HOSTILE.to_owned() };
     for (ending, level, outcome) in [
         (RunEnding::Report(Box::new(report(Outcome::Live))), "INFO", "live"),
         (RunEnding::Report(Box::new(report(Outcome::Denied))), "INFO", "denied"),
         (RunEnding::Report(Box::new(report(Outcome::Failed))), "ERROR", "failed"),
         (RunEnding::Superseded(HOSTILE.to_owned()), "INFO", "superseded"),
-        (RunEnding::HandedOn, "INFO", "handed-on"),
+        (RunEnding::Continued, "INFO", "handed-on"),
         (failed, "ERROR", "failed"),
     ] {
         let entry = entry(ending);
@@ -130,7 +130,7 @@ fn figures_are_in_the_embedded_format() {
 
 #[test]
 fn a_run_that_was_handed_on_counts_once() {
-    let line = parsed(&entry(RunEnding::HandedOn).metrics());
+    let line = parsed(&entry(RunEnding::Continued).metrics());
     assert_eq!((&line["Runs"], &line["RunsHandedOn"]), (&json!(0), &json!(1)));
 }
 

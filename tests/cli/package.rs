@@ -55,7 +55,7 @@ fn zipped(bytes: &[u8]) -> Zipped {
 
 #[test]
 fn the_package_holds_all_that_a_function_needs_and_is_always_the_same() {
-    let here = Architecture::here().unwrap();
+    let here = Architecture::of_this_machine().unwrap();
     // Only the code goes into the package, so a plugin may be anywhere.
     let path = "plugins/../own.wasm";
     let place = place(path);

@@ -278,7 +278,7 @@ async fn headers_are_replaced_without_touching_anything_else() {
     world.seed(&SiteState { objects: vec![object.clone()] }).await;
     let key = object.kms_key.clone().unwrap();
     let writing =
-        format!("writing = {{ encryption = \"aws:kms\", kms-key = \"{key}\", storage-class = \"STANDARD_IA\" }}\n");
+        format!("objects = {{ encryption = \"aws:kms\", kms-key = \"{key}\", storage-class = \"STANDARD_IA\" }}\n");
     let sources = Sources::directory([SourceObject::text("index.html", "x")]);
     let mut publish = world.publish(&site_with(&writing), &sources).await;
     assert_eq!(publish.run().await.outcome, Outcome::Live);

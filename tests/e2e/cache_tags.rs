@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tidegate_core::error_kind::ErrorKind as Blame;
+use tidegate_core::error_kind::ErrorKind;
 use tidegate_core::report::{Outcome, PublishReport};
 use tidegate_emulator::cloudfront::{InvalidationDelay, ViewerPath};
 use tidegate_emulator::fault::InjectedFault;
@@ -246,7 +246,7 @@ async fn tags_that_would_not_be_honoured_are_told_before_anything_is_written() {
         let error = publish.plan().await.unwrap_err();
         let text = error.to_string();
         assert!(text.contains(told) && text.contains("`a/news-1.html`") && text.contains("3 other objects"), "{text}");
-        assert_eq!(error.fault(), Blame::Configuration);
+        assert_eq!(error.kind(), ErrorKind::Configuration);
         assert_eq!(calls::writes(&world.faults.calls()), Vec::<String>::new());
     }
 }

@@ -43,20 +43,20 @@ async fn kms(world: &World) {
 
 #[tokio::test]
 async fn an_acl_on_a_bucket_without_acls_says_what_to_remove_and_leaves_the_site_alone() {
-    let (world, publish) = release(&site_with("writing = { acl = \"public-read\" }\n")).await;
+    let (world, publish) = release(&site_with("objects = { acl = \"public-read\" }\n")).await;
     let before = world.site().await;
     let report = publish.run().await;
     assert_eq!(report.outcome, Outcome::Failed, "{report}");
     let said = report.to_string();
     assert!(
-        said.contains("AccessControlListNotSupported") && said.contains("remove `writing.acl` or `--acl`"),
+        said.contains("AccessControlListNotSupported") && said.contains("remove `objects.acl` or `--acl`"),
         "{said}"
     );
     assert_eq!(world.site().await, before);
     let calls = world.faults.calls();
     assert_eq!((calls::count(&calls, "DeleteObjects"), calls::keys(&calls, "PutObject")), (0, vec!["app.js"]));
     // The one ACL that says what is so anyway is taken.
-    let (_world, publish) = release(&site_with("writing = { acl = \"bucket-owner-full-control\" }\n")).await;
+    let (_world, publish) = release(&site_with("objects = { acl = \"bucket-owner-full-control\" }\n")).await;
     assert_eq!(publish.run().await.outcome, Outcome::Live);
 }
 

@@ -10,7 +10,7 @@ use tidegate_emulator::iam::ACCOUNT_ID;
 use tidegate_emulator::s3::Ownership;
 use tidegate_iam::apply::Provisioner;
 use tidegate_iam::changes::{
-    BucketSpec, CredentialsKind, CredentialsSpec, PermissionsBoundary, PolicySpec, group, policy, wish,
+    BucketSpec, CredentialsKind, CredentialsSpec, PermissionsBoundary, PolicySpec, group, plan_changes, policy,
 };
 use tidegate_iam::check::check;
 use tidegate_iam::document::Partition;
@@ -157,13 +157,13 @@ async fn a_role_is_checked_before_the_first_upload() {
 #[tokio::test]
 async fn an_acl_that_the_bucket_refuses_is_told_before_the_first_upload() {
     let (world, mut docs) = published_by(&granted()).await;
-    docs.writing.acl = Some("public-read".to_owned());
+    docs.objects.acl = Some("public-read".to_owned());
     let connection = world.publisher().connection;
     let found = check(&connection, &docs).await.unwrap();
-    assert!(found.iter().any(|one| one.what.contains("remove `writing.acl`")), "{found:?}");
+    assert!(found.iter().any(|one| one.what.contains("remove `objects.acl`")), "{found:?}");
     world.account.s3().set_ownership(BUCKET, Ownership::BucketOwnerPreferred).await.unwrap();
     let found = check(&connection, &docs).await.unwrap();
-    assert!(!found.iter().any(|one| one.what.contains("writing.acl")), "{found:?}");
+    assert!(!found.iter().any(|one| one.what.contains("objects.acl")), "{found:?}");
     assert!(found.iter().any(|one| one.what.contains("s3:PutObjectAcl")), "{found:?}");
 }
 
@@ -175,10 +175,10 @@ async fn an_uploader_stages_new_releases_and_never_replaces_one() {
     let guard = uploader_guard(&partition, &staging);
     let asked = PolicySpec { grant: &guard, partition: &partition, account: ACCOUNT_ID };
     for round in 0..2 {
-        let found = account.found_grant(&guard, &partition, ACCOUNT_ID).await.unwrap();
+        let found = account.read_grant(&guard, &partition, ACCOUNT_ID).await.unwrap();
         let changes = policy(asked, &found).unwrap();
         assert_eq!(changes.len(), usize::from(round == 0), "the second time there is nothing to do");
-        account.take(&changes, |_| ()).await.unwrap();
+        account.apply(&changes, |_| ()).await.unwrap();
     }
     let client = client(&world, holder(&world, &uploader(&partition, &staging)));
     let put = |key: &str| client.put_object().bucket(STAGING).key(key.to_owned()).body(body());
@@ -223,7 +223,7 @@ async fn a_group_may_sync_one_prefix() {
     assert_eq!(status!(client.put_object().bucket(BUCKET).key("www/a").body(body())), 403);
     let account = provisioner(&world);
     let changes = group("publishers", Some(&sync.grant()), &["lea".to_owned()], None).unwrap();
-    account.take(&changes, |_| ()).await.unwrap();
+    account.apply(&changes, |_| ()).await.unwrap();
     assert_eq!(status!(client.put_object().bucket(BUCKET).key("www/a").body(body())), 200);
     assert_eq!(status!(client.list_objects_v2().bucket(BUCKET).prefix("www/")), 200);
     assert_eq!(status!(client.list_objects_v2().bucket(BUCKET)), 403);
@@ -232,7 +232,7 @@ async fn a_group_may_sync_one_prefix() {
     let found = account.iam().group("publishers").await.unwrap().unwrap();
     assert_eq!(found.users, ["lea"]);
     let changes = tidegate_iam::changes::delete_group("publishers", &found);
-    account.take(&changes, |_| ()).await.unwrap();
+    account.apply(&changes, |_| ()).await.unwrap();
     assert_eq!(status!(client.put_object().bucket(BUCKET).key("www/a").body(body())), 403);
     assert_eq!(account.iam().group("publishers").await.unwrap(), None);
 }
@@ -312,8 +312,8 @@ async fn credentials_do_what_they_were_made_for() {
             CredentialsKind::Temporary("15m".parse().unwrap()),
         ] {
             let asked = asked(access, "docs", kind, create());
-            let found = account.found(&asked).await.unwrap();
-            let issued = account.take(&wish(&asked, &found).unwrap(), |_| ()).await.unwrap().unwrap();
+            let found = account.read_identity(&asked).await.unwrap();
+            let issued = account.apply(&plan_changes(&asked, &found).unwrap(), |_| ()).await.unwrap().unwrap();
             let token = issued.session_token.as_ref().map(|token| token.reveal().to_owned());
             let credentials =
                 Credentials::new(&issued.access_key_id, issued.secret_access_key.reveal(), token, None, "issued");
@@ -340,7 +340,7 @@ async fn credentials_do_what_they_were_made_for() {
     // Users go with everything that they have; the role stays.
     for user in account.iam().users().await.unwrap() {
         let found = account.iam().user(&user.name).await.unwrap().unwrap();
-        account.take(&tidegate_iam::changes::delete_user(&user.name, &found), |_| ()).await.unwrap();
+        account.apply(&tidegate_iam::changes::delete_user(&user.name, &found), |_| ()).await.unwrap();
     }
     assert_eq!(account.iam().users().await.unwrap(), []);
     assert_eq!(account.iam().roles(tidegate_iam::RoleFilter::Names).await.unwrap().len(), 1);
@@ -358,8 +358,8 @@ async fn a_public_bucket_can_be_read_by_whoever_knows_a_name() {
         buckets,
     );
     asked.grant.buckets = vec!["open-bucket".parse().unwrap()];
-    let found = account.found(&asked).await.unwrap();
-    account.take(&wish(&asked, &found).unwrap(), |_| ()).await.unwrap();
+    let found = account.read_identity(&asked).await.unwrap();
+    account.apply(&plan_changes(&asked, &found).unwrap(), |_| ()).await.unwrap();
     world.client().put_object().bucket("open-bucket").key("index.html").body(body()).send().await.unwrap();
     // Without any credentials.
     let config = aws_sdk_s3::Config::builder()
@@ -392,14 +392,14 @@ async fn a_failure_half_way_says_what_was_done_and_the_same_command_goes_on() {
     world.trouble(|call| {
         call.to_string().contains("CreateAccessKey").then(|| InjectedFault::answer(500, "ServiceFailure"))
     });
-    let found = account.found(&asked).await.unwrap();
-    let error = account.take(&wish(&asked, &found).unwrap(), |_| ()).await.unwrap_err();
+    let found = account.read_identity(&asked).await.unwrap();
+    let error = account.apply(&plan_changes(&asked, &found).unwrap(), |_| ()).await.unwrap_err();
     assert!(error.to_string().contains("the 2 steps before it were done"), "{error}");
     world.peace();
-    let found = account.found(&asked).await.unwrap();
-    let changes = wish(&asked, &found).unwrap();
+    let found = account.read_identity(&asked).await.unwrap();
+    let changes = plan_changes(&asked, &found).unwrap();
     assert_eq!(changes.len(), 2, "the user is there already: {changes:?}");
-    assert!(account.take(&changes, |_| ()).await.unwrap().is_some());
+    assert!(account.apply(&changes, |_| ()).await.unwrap().is_some());
 }
 
 #[tokio::test]

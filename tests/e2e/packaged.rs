@@ -40,7 +40,7 @@ fn identified(component: &str, place: &str) -> String {
 
 /// The package of a configuration, unpacked.
 async fn packaged(world: &World, configuration: &str) -> TempDir {
-    let here = Architecture::here().unwrap();
+    let here = Architecture::of_this_machine().unwrap();
     let s3 = S3::new(&world.publisher().connection);
     let bootstrap = Bootstrap::new(here, program(here)).unwrap();
     let made = package(&components(), &s3, configuration, bootstrap, |_| ()).await.unwrap();

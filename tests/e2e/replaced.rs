@@ -48,7 +48,7 @@ async fn an_object_that_was_replaced_is_not_deleted() {
     let planned = publish.plan().await.unwrap();
     world.seed(&texts(&[("b.html", "somebody's new page"), ("odd\u{1}.html", "and this")])).await;
     let report = publish.apply(planned).await;
-    assert_eq!((report.done.deleted, report.done.left), (1, 2), "{report}");
+    assert_eq!((report.done.deleted, report.done.kept_replaced), (1, 2), "{report}");
     assert!(report.to_string().contains("2 not deleted, since they were replaced meanwhile"), "{report}");
     assert_eq!(world.site().await.keys(), ["b.html", "index.html", "odd\u{1}.html"]);
 }

@@ -155,7 +155,7 @@ async fn another_target_is_named() {
 #[tokio::test]
 async fn another_way_of_writing_is_named() {
     let (_world, mut publish, plan) = saved().await;
-    publish.site.writing.storage_class = Some("STANDARD_IA".to_owned());
+    publish.site.objects.storage_class = Some("STANDARD_IA".to_owned());
     let text = refusal(&publish, &plan).await;
     assert!(text.contains("the configuration of the site `docs` has changed"), "{text}");
 }
@@ -165,7 +165,7 @@ async fn another_form_is_refused() {
     let (_world, publish, mut plan) = saved().await;
     plan.format += 1;
     let error = publish.publisher.replan(&plan, &publish.request, &publish.site).await.unwrap_err();
-    assert_eq!(error.to_string(), "the plan has the form 2, this version of Tidegate reads 1: make a new one");
+    assert_eq!(error.to_string(), "the plan has the form 3, this version of Tidegate reads 2: make a new one");
 }
 
 #[tokio::test]

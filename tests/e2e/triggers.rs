@@ -57,7 +57,7 @@ pub(crate) struct Kept {
 
 #[async_trait]
 impl SelfInvoke for Kept {
-    async fn hand_on(&self, run: &Continuation) -> Result<(), AwsError> {
+    async fn continue_run(&self, run: &Continuation) -> Result<(), AwsError> {
         if *self.broken.lock().unwrap() {
             let why = "throttled".to_owned();
             return Err(AwsError {
@@ -71,7 +71,7 @@ impl SelfInvoke for Kept {
         // As it would travel.
         let event = run.to_event().unwrap();
         match read(&event).unwrap() {
-            Delivery::HandedOn(run) => self.runs.lock().unwrap().push(*run),
+            Delivery::Continuation(run) => self.runs.lock().unwrap().push(*run),
             other => panic!("{other:?}"),
         }
         Ok(())
@@ -83,7 +83,7 @@ impl SelfInvoke for Kept {
 pub(crate) struct Told(Mutex<Vec<RunLogEntry>>);
 
 impl RunLog for Told {
-    fn enter(&self, entry: &RunLogEntry) {
+    fn write(&self, entry: &RunLogEntry) {
         self.0.lock().unwrap().push(entry.clone());
     }
 }
@@ -114,9 +114,9 @@ pub(crate) async fn function_in(world: World, publisher: Publisher, configuratio
     let (kept, told) = (Arc::new(Kept::default()), Arc::new(Told::default()));
     let reactor = EventHandler {
         config: Arc::new(Config::parse(configuration).unwrap()),
-        vault: Arc::new(AwsSecrets::new(&publisher.connection)),
-        relay: kept.clone(),
-        journal: told.clone(),
+        secrets: Arc::new(AwsSecrets::new(&publisher.connection)),
+        self_invoke: kept.clone(),
+        run_log: told.clone(),
         publisher,
     };
     Function { world, reactor, kept, told }
@@ -158,7 +158,7 @@ pub(crate) fn outcome(ended: &RunResult) -> Outcome {
     match ended {
         RunResult::Report(report) => report.outcome,
         RunResult::Superseded(_) => Outcome::Superseded,
-        RunResult::HandedOn { .. } => panic!("it was handed on"),
+        RunResult::Continued { .. } => panic!("it was handed on"),
     }
 }
 
@@ -227,7 +227,7 @@ async fn a_run_without_time_is_handed_on_until_it_has_an_end() {
     let trigger = match_sites(&function.reactor.config, event).triggers.remove(0);
     // Fifteen seconds of work for each, and fifteen to hand on; the pages alone take 23.
     let first = function.reactor.act(&trigger, "run-1", 0, moment(30)).await.unwrap();
-    assert!(matches!(first, RunResult::HandedOn { times: 0 }), "{first:?}");
+    assert!(matches!(first, RunResult::Continued { times: 0 }), "{first:?}");
     let ended = function.drain(30).await;
     assert!(!ended.is_empty());
     assert_eq!(outcome(ended.last().unwrap()), Outcome::Live, "{ended:?}");
@@ -382,5 +382,5 @@ async fn only_the_messages_that_failed_come_again() {
     assert_eq!(function.world.site().await.keys(), ["docs/index.html"]);
     // A failure without a queue fails the invocation, so that Lambda tries it again, and says whose fault it was.
     let error = function.reactor.event(&stored("builds/away.zip", &away, 3, "02"), "request", moment(300)).await;
-    assert_eq!(error.unwrap_err().fault().error_type(), "Tidegate.Cloud");
+    assert_eq!(error.unwrap_err().kind().error_type(), "Tidegate.Cloud");
 }

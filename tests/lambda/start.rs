@@ -43,11 +43,12 @@ fn assert_told(ended: &Ended, words: &[&str]) {
 
 #[tokio::test]
 async fn a_package_of_another_architecture_does_not_start() {
-    let other = Architecture::ALL.into_iter().find(|target| *target != Architecture::here().unwrap()).unwrap();
+    let other =
+        Architecture::ALL.into_iter().find(|target| *target != Architecture::of_this_machine().unwrap()).unwrap();
     let ended = refused(|root| {
         let index = root.join("compiled/index.json");
         let text = fs::read_to_string(&index).unwrap();
-        fs::write(&index, text.replace(Architecture::here().unwrap().as_str(), other.as_str())).unwrap();
+        fs::write(&index, text.replace(Architecture::of_this_machine().unwrap().as_str(), other.as_str())).unwrap();
     })
     .await;
     assert_told(&ended, &[other.as_str(), "tidegate package --target"]);

@@ -136,7 +136,7 @@ fn an_installation_is_made_once_brought_up_to_date_and_taken_back_in_moto() {
     assert_eq!(made["logs"]["/aws/lambda/publisher"], 30);
     assert_eq!(made["queues"]["publisher-dead-letters"]["attributes"]["MessageRetentionPeriod"], "1209600");
     let roles: Vec<&String> = made["roles"].as_object().unwrap().keys().collect();
-    assert_eq!(roles, ["publisher-standing", "theirs", "tidegate-blog", "tidegate-docs"]);
+    assert_eq!(roles, ["publisher-execution", "theirs", "tidegate-blog", "tidegate-docs"]);
     assert_eq!(made["roles"]["theirs"], before["roles"]["theirs"], "a role of somebody else is left as it is");
     assert_eq!(made["roles"]["tidegate-docs"]["role"]["Path"], "/publishers/");
     let ids = [

@@ -47,7 +47,7 @@ fn grants() -> Vec<Grant> {
         target = "s3://docs.acme.com/v1/"
         role = "arn:aws:iam::123456789012:role/tidegate-docs"
         cdn = [{ distribution = "E2EXAMPLE", origin-path = "/v1" }]
-        writing = { acl = "public-read", encryption = "aws:kms", kms-key = "arn:aws:kms:us-east-1:123456789012:key/0a1b2c3d-0000-0000-0000-000000000000" }
+        objects = { acl = "public-read", encryption = "aws:kms", kms-key = "arn:aws:kms:us-east-1:123456789012:key/0a1b2c3d-0000-0000-0000-000000000000" }
         [[site.webhook]]
         provider = "github"
         repository = "acme/docs"

@@ -93,7 +93,7 @@ fn judge(config: &Config, call: &HttpRequest) -> WebhookDecision {
     let secret = WebhookSecret::new(&reference, SECRET.to_owned()).unwrap();
     let fetched = Fetched::from([(reference, secret)]);
     match candidates(call, config) {
-        Ok(candidates) => candidates.judge(call, &fetched, Timestamp::from_milliseconds(1_800_000_000_000)),
+        Ok(candidates) => candidates.authorize(call, &fetched, Timestamp::from_milliseconds(1_800_000_000_000)),
         Err(refusal) => WebhookDecision::Refused(refusal),
     }
 }

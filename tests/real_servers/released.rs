@@ -89,8 +89,7 @@ pub(crate) async fn held(client: &Client, bucket: &str, prefix: &str) -> BTreeMa
 /// Plans and publishes.
 pub(crate) async fn publish(publisher: &Publisher, site: &Site, source: &Source) -> (Plan, PublishReport) {
     let request = world::request(source.clone());
-    let planned =
-        publisher.plan(&request, site, Trace::Nothing).await.unwrap_or_else(|error| panic!("no plan: {error}"));
+    let planned = publisher.plan(&request, site, Trace::Off).await.unwrap_or_else(|error| panic!("no plan: {error}"));
     let plan = planned.plan.clone();
     (plan, publisher.apply(planned, &request, site, Approval::Policies).await)
 }

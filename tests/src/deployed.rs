@@ -31,7 +31,7 @@ pub fn package(configuration: &str) -> PathBuf {
         .current_dir(work.path())
         .env("XDG_CACHE_HOME", cache())
         .args(["package", "--bootstrap", "bootstrap", "--out", "function.zip", "--target"])
-        .arg(Architecture::here().unwrap().as_str())
+        .arg(Architecture::of_this_machine().unwrap().as_str())
         .output()
         .unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));

@@ -68,7 +68,7 @@ pub fn mortal(mut publish: Publish) -> Publish {
 /// The same publish with a place in time.
 #[must_use]
 pub fn ordered(mut publish: Publish, at: u64) -> Publish {
-    publish.request.order = Some(Revision::at(at));
+    publish.request.revision = Some(Revision::at(at));
     publish
 }
 
@@ -133,13 +133,13 @@ pub fn names(account: &LocalAws, folder: &str) -> BTreeSet<String> {
 /// the state that no kept release names.
 pub async fn assert_tidy(account: &LocalAws) {
     let pointer = pointer(account).await;
-    assert!(pointer.settled && pointer.owed.is_empty(), "{pointer:#?}");
+    assert!(pointer.finalized && pointer.pending_invalidations.is_empty(), "{pointer:#?}");
     let live = pointer.live().unwrap();
     let records = manifest(account, live.manifest.unwrap()).await;
 
     let on_site: BTreeMap<String, String> = records
         .iter()
-        .filter(|record| record.standing.is_on_site())
+        .filter(|record| record.state.is_on_site())
         .map(|record| (record.key.to_string(), record.etag.to_string()))
         .collect();
     let listed: BTreeMap<String, String> = account
@@ -152,7 +152,7 @@ pub async fn assert_tidy(account: &LocalAws) {
     assert_eq!(on_site, listed, "the manifest says what the site holds");
 
     let needed: BTreeSet<String> =
-        records.iter().filter(|record| !record.standing.is_on_site()).map(ManifestRecord::body_name).collect();
+        records.iter().filter(|record| !record.state.is_on_site()).map(ManifestRecord::body_name).collect();
     assert_eq!(names(account, "bodies/"), needed, "every body that was set aside is needed");
 
     let files: BTreeSet<String> = names(account, "releases/");

@@ -178,7 +178,7 @@ impl Publish {
     /// # Errors
     /// The publisher's.
     pub async fn plan(&self) -> Result<PlannedPublish, PublishError> {
-        self.publisher.plan(&self.request, &self.site, Trace::Nothing).await
+        self.publisher.plan(&self.request, &self.site, Trace::Off).await
     }
 
     /// Carries a plan out, if its policies approve it.
@@ -222,7 +222,7 @@ pub fn request(source: Source) -> PublishRequest {
         source,
         instant: INSTANT,
         cause: "test".to_owned(),
-        order: None,
+        revision: None,
     }
 }
 

@@ -34,7 +34,7 @@ use tidegate_core::put_options::ObjectSettings;
 use tidegate_core::release::ReleaseId;
 use tidegate_core::run_facts::RunFacts;
 use tidegate_core::site_state::{SiteMerge, SiteState, UnfinishedRuns};
-use tidegate_host::sync::{Trace, shape};
+use tidegate_host::sync::{Trace, transform};
 use tidegate_host::{ConfiguredPlugin, Engine, Plugin, policy};
 
 type Failure = Box<dyn Error + Send + Sync>;
@@ -131,13 +131,13 @@ impl BenchObject {
             ContentIdentity { sha256: Some(self.digest(0)), md5: Some(self.digest(0)), ..ContentIdentity::default() };
         Ok(ManifestRecord {
             key: StoredKey::new(&self.key()),
-            standing: RecordState::Live,
+            state: RecordState::Live,
             size: self.size(),
             etag: self.etag(),
             identity,
             headers: self.headers()?,
             redirect: None,
-            keeping: PreservedAttributes { encryption: Some("AES256".to_owned()), ..PreservedAttributes::default() },
+            attributes: PreservedAttributes { encryption: Some("AES256".to_owned()), ..PreservedAttributes::default() },
         })
     }
 }
@@ -223,7 +223,7 @@ fn plan(file: &str, objects: u64, every: u64, plugins: bool) -> Result<Value, Fa
     log.lap("the source is listed")?;
 
     let desired = if plugins {
-        let shaped = shape(&chain, &artifact, &facts(), &Nothing, Trace::Nothing)?;
+        let shaped = transform(&chain, &artifact, &facts(), &Nothing, Trace::Off)?;
         drop(artifact);
         shaped.desired
     } else {
@@ -248,7 +248,7 @@ fn plan(file: &str, objects: u64, every: u64, plugins: bool) -> Result<Value, Fa
     let digest = plan.digest()?;
     log.lap("it is digested")?;
 
-    let judgements = policy::judge(&guard, &review(&plan, &desired), &facts(), &Nothing);
+    let judgements = policy::review(&guard, &review(&plan, &desired), &facts(), &Nothing);
     if judgements.iter().any(|judgement| judgement.verdict != Verdict::Allow) {
         return Err(format!("the plan is not allowed: {judgements:?}").into());
     }
@@ -313,10 +313,10 @@ fn survey(file: &str, objects: u64, desired: &DesiredSite) -> Result<SiteState, 
 
 /// The operations, which are computed once more where they make another release.
 fn assemble(desired: &DesiredSite, site: &SiteState) -> Result<Plan, Failure> {
-    if !diff::doubts(desired, site, Comparison::Whole).is_empty() {
+    if !diff::open_questions(desired, site, Comparison::Whole).is_empty() {
         return Err("the site would be asked".into());
     }
-    let removal = DeletePolicy { delete: true, protect: ProtectedKeys::default(), horizon: ReleaseId::default() };
+    let removal = DeletePolicy { delete: true, protect: ProtectedKeys::default(), oldest_kept: ReleaseId::default() };
     let mut changes = diff::operations(desired, site, Comparison::Whole, &removal);
     if site.is_another(&changes.operations) {
         changes = diff::operations(desired, site, Comparison::Whole, &removal);
@@ -328,18 +328,18 @@ fn assemble(desired: &DesiredSite, site: &SiteState) -> Result<Plan, Failure> {
         instant: 1_700_000_000_000,
         source: Source::Directory("site".into()),
         target: "s3://bench/".parse::<Location>()?,
-        writing: ObjectSettings::default(),
+        objects: ObjectSettings::default(),
         inputs: PlanInputs {
             artifact: Fingerprint("benchmark".into()),
             listing: site.listing().digest().to_owned(),
             kept: String::new(),
             live: Some("r1".parse()?),
-            horizon: None,
+            oldest_kept: None,
             plugins: Vec::new(),
         },
         totals: PlanTotals { source_objects: desired.entries().len() as u64, ..changes.totals },
         operations: changes.operations,
-        preserve: changes.preserve,
+        archive: changes.archive,
     };
     plan.inputs.kept = plan.kept_digest(desired);
     Ok(plan)

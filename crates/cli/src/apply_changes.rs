@@ -31,7 +31,7 @@ impl ChangeList {
     }
 
     /// Takes the steps, or shows what each would do.
-    pub(crate) async fn take(
+    pub(crate) async fn apply(
         self,
         account: &Provisioner,
         changes: &[IamChange],
@@ -40,11 +40,11 @@ impl ChangeList {
             self.preview(changes);
             return Ok(None);
         }
-        let issued = account.take(changes, |change| self.tell(change)).await?;
+        let issued = account.apply(changes, |change| self.print(change)).await?;
         Ok(issued)
     }
 
-    fn tell(self, change: &IamChange) {
+    fn print(self, change: &IamChange) {
         if self.silent {
             return;
         }

@@ -79,7 +79,7 @@ impl AwsContext {
 
 /// An engine, compiled code from earlier runs, and components.
 pub(crate) fn components(directory: &Path) -> Result<ComponentLoader, CliError> {
-    let engine = Engine::new().map_err(|error| CliError::Machine(error.to_string()))?;
+    let engine = Engine::new().map_err(|error| CliError::System(error.to_string()))?;
     let cache = ProjectDirs::from("", "", "tidegate").map(|places| CodeCache::new(&places.cache_dir().join("plugins")));
     Ok(ComponentLoader { engine, cache, library: Arc::new(PluginFiles { directory: PathBuf::from(directory) }) })
 }
@@ -98,7 +98,7 @@ pub(crate) fn request(site: &str, source: &Source, release: Option<&str>, cause:
         source: source.clone(),
         instant: now().milliseconds(),
         cause: cause.to_owned(),
-        order: None,
+        revision: None,
     }
 }
 

@@ -19,7 +19,7 @@ use crate::configuration::Configuration;
 use crate::context::{AwsContext, request};
 use crate::emulator::LocalAccount;
 use crate::error::{CliError, ExitStatus};
-use crate::publish::tell;
+use crate::publish::print_plan;
 
 /// How long a source must be quiet before it is published: builds write many files.
 const QUIET: Duration = Duration::from_millis(300);
@@ -66,14 +66,14 @@ pub(crate) async fn dev(common: &CommonArguments, wanted: &DevArguments) -> Resu
 }
 
 async fn interrupted() -> Result<(), CliError> {
-    tokio::signal::ctrl_c().await.map_err(|error| CliError::Machine(error.to_string()))
+    tokio::signal::ctrl_c().await.map_err(|error| CliError::System(error.to_string()))
 }
 
 /// A preview needs a distribution.
 fn with_cdn(site: &Site) -> Result<Site, CliError> {
     let mut site = site.clone();
     if site.cdn.is_empty() {
-        let wrong = |error: tidegate_core::config::ValueError| CliError::Machine(error.to_string());
+        let wrong = |error: tidegate_core::config::ValueError| CliError::System(error.to_string());
         let prefix = site.target.prefix.as_str().trim_end_matches('/');
         let path = if prefix.is_empty() { String::new() } else { format!("/{prefix}") };
         site.cdn.push(DistributionConfig::new(
@@ -98,7 +98,7 @@ async fn publish(
     match publisher.publish(&request, site, Approval::Policies, None, |_| ()).await {
         Ok(report) => {
             drop(publisher);
-            tell(common, &report)
+            print_plan(common, &report)
         }
         Err(error) => {
             drop(publisher);
@@ -112,9 +112,9 @@ async fn serve_preview(embedded: &LocalAccount, site: &Site, wanted: &DevArgumen
     let account = &embedded.account;
     let Some(cdn) = site.cdn.first() else { return Ok(()) };
     let router = tidegate_emulator::preview::router(account.cloudfront(), account.s3(), cdn.distribution.as_str())
-        .map_err(|error| CliError::Machine(error.to_string()))?;
+        .map_err(|error| CliError::System(error.to_string()))?;
     let listener = listen(wanted.listen).await?;
-    let address = listener.local_addr().map_err(|error| CliError::Machine(error.to_string()))?;
+    let address = listener.local_addr().map_err(|error| CliError::System(error.to_string()))?;
     let below = cdn.visible_prefix(&site.target);
     eprintln!("preview of `{}` through `{}`: http://{address}/{below}", site.name, cdn.distribution);
     tokio::spawn(async move { axum::serve(listener, router).await });
@@ -124,7 +124,7 @@ async fn serve_preview(embedded: &LocalAccount, site: &Site, wanted: &DevArgumen
 async fn serve_aws(embedded: &LocalAccount, wanted: &DevArguments) -> Result<(), CliError> {
     let Some(address) = wanted.listen_aws else { return Ok(()) };
     let listener = listen(address).await?;
-    let address = listener.local_addr().map_err(|error| CliError::Machine(error.to_string()))?;
+    let address = listener.local_addr().map_err(|error| CliError::System(error.to_string()))?;
     eprintln!("stand-in of AWS: http://{address}");
     let account = embedded.account.clone();
     tokio::spawn(account.serve(listener, std::future::pending()));
@@ -133,14 +133,14 @@ async fn serve_aws(embedded: &LocalAccount, wanted: &DevArguments) -> Result<(),
 
 async fn listen(address: std::net::SocketAddr) -> Result<TcpListener, CliError> {
     TcpListener::bind(address).await.map_err(|error| {
-        CliError::Machine(format!("`{address}` cannot be listened on: {error}; choose another with `--listen`"))
+        CliError::System(format!("`{address}` cannot be listened on: {error}; choose another with `--listen`"))
     })
 }
 
 /// Tells of every change below a path, once it is quiet.
 fn watch(path: &Path, changed: mpsc::Sender<()>) -> Result<impl Sized, CliError> {
     let told = |error: notify_debouncer_full::notify::Error| {
-        CliError::Machine(format!("`{}` cannot be watched: {error}", path.display()))
+        CliError::System(format!("`{}` cannot be watched: {error}", path.display()))
     };
     let mut debouncer = new_debouncer(QUIET, None, move |events: DebounceEventResult| {
         let real = events.is_ok_and(|events| events.iter().any(|event| !event.kind.is_access()));

@@ -24,7 +24,7 @@ pub(crate) struct LocalAccount {
 
 impl LocalAccount {
     pub(crate) fn open(directory: &Path) -> Result<Self, CliError> {
-        LocalAws::open(directory).map(|account| Self { account }).map_err(|error| CliError::Machine(error.to_string()))
+        LocalAws::open(directory).map(|account| Self { account }).map_err(|error| CliError::System(error.to_string()))
     }
 
     pub(crate) fn connection(&self) -> Connection {
@@ -58,11 +58,11 @@ impl LocalAccount {
                 self.account.cloudfront().create_distribution(cdn.distribution.as_str(), origin, Some("index.html"));
             match made {
                 Ok(_) | Err(CloudFrontError::DistributionAlreadyExists(_)) => {}
-                Err(error) => return Err(CliError::Machine(error.to_string())),
+                Err(error) => return Err(CliError::System(error.to_string())),
             }
             let header = cdn.cache_tags.as_ref().map(MetadataName::header);
             let set = self.account.cloudfront().set_cache_tags(cdn.distribution.as_str(), header.as_deref());
-            set.map_err(|error| CliError::Machine(error.to_string()))?;
+            set.map_err(|error| CliError::System(error.to_string()))?;
         }
         if let Some(role) = site.role.take() {
             site.role = Some(self.role(&role, &site, source)?);
@@ -75,12 +75,12 @@ impl LocalAccount {
             return Ok(());
         }
         let made = self.account.s3().create_bucket(name).await;
-        made.map_err(|error| CliError::Machine(format!("the bucket `{name}` could not be made: {error}")))
+        made.map_err(|error| CliError::System(format!("the bucket `{name}` could not be made: {error}")))
     }
 
     /// The role of a site, which may do what publishing that site can need and nothing beside it.
     fn role(&self, role: &RoleArn, site: &Site, source: Option<&Source>) -> Result<RoleArn, CliError> {
-        let written = |grant: Grant| grant.document.compact().map_err(|error| CliError::Machine(error.to_string()));
+        let written = |grant: Grant| grant.document.compact().map_err(|error| CliError::System(error.to_string()));
         let trust = written(trust_account(&format!("arn:aws:iam::{ACCOUNT_ID}:root")))?;
         let document = written(policies::site(site, ACCOUNT_ID, &source.into_iter().collect::<Vec<_>>()))?;
         let name = role.role_name();
@@ -89,11 +89,11 @@ impl LocalAccount {
             Ok(_) => {}
             Err(IamError::EntityAlreadyExists { .. }) => {
                 iam.put_role_policy(name, "tidegate", &document)
-                    .map_err(|error| CliError::Machine(error.to_string()))?;
+                    .map_err(|error| CliError::System(error.to_string()))?;
             }
-            Err(error) => return Err(CliError::Machine(error.to_string())),
+            Err(error) => return Err(CliError::System(error.to_string())),
         }
         RoleArn::try_from(format!("arn:aws:iam::{ACCOUNT_ID}:role/{name}"))
-            .map_err(|error| CliError::Machine(error.to_string()))
+            .map_err(|error| CliError::System(error.to_string()))
     }
 }

@@ -48,7 +48,7 @@ pub(crate) enum CliError {
     Usage(String),
     /// The machine fails: a file, a socket, a thread.
     #[error("{0}")]
-    Machine(String),
+    System(String),
     /// A run ended before it had a plan.
     #[error(transparent)]
     Publish(#[from] PublishError),
@@ -84,7 +84,7 @@ impl From<ErrorKind> for ExitStatus {
             ErrorKind::Configuration => Self::Usage,
             // A plugin that fails denies the run.
             ErrorKind::Plugin => Self::Denied,
-            ErrorKind::Artifact | ErrorKind::Cloud | ErrorKind::Defect => Self::Failed,
+            ErrorKind::Artifact | ErrorKind::Cloud | ErrorKind::Bug => Self::Failed,
         }
     }
 }
@@ -93,10 +93,10 @@ impl CliError {
     pub(crate) fn ending(&self) -> ExitStatus {
         match self {
             Self::Usage(_) => ExitStatus::Usage,
-            Self::Machine(_) | Self::Cloud(_) | Self::Provision(_) | Self::Install(_) => ExitStatus::Failed,
-            Self::Package(error) => error.fault().into(),
+            Self::System(_) | Self::Cloud(_) | Self::Provision(_) | Self::Install(_) => ExitStatus::Failed,
+            Self::Package(error) => error.kind().into(),
             Self::Publish(PublishError::Drifted(_)) => ExitStatus::Denied,
-            Self::Publish(error) => error.fault().into(),
+            Self::Publish(error) => error.kind().into(),
         }
     }
 

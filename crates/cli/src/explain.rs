@@ -19,7 +19,7 @@ pub(crate) async fn explain(common: &CommonArguments, wanted: &ExplainArguments)
     let site = session.site(site, Some(&source)).await?;
     let request = request(site.name.as_str(), &source, wanted.what.release.as_deref(), "cli");
     let publisher = session.publisher(common, &configuration.directory)?;
-    let planned = publisher.plan(&request, &site, Trace::Everything).await?;
+    let planned = publisher.plan(&request, &site, Trace::On).await?;
     drop(publisher);
     let stories = stories(&planned, &wanted.key);
     if stories.is_empty() {

@@ -19,15 +19,15 @@ pub(crate) async fn run(common: &CommonArguments, command: &GroupCommand) -> Res
             let grant = sync_grant(what, &caller.account);
             let found = account.iam().group(name).await?;
             let changes = group(name, Some(&grant), user, found.as_ref());
-            let changes = changes.map_err(|error| CliError::Machine(error.to_string()))?;
-            ChangeList::new(common, *dry_run).take(&account, &changes).await?;
+            let changes = changes.map_err(|error| CliError::System(error.to_string()))?;
+            ChangeList::new(common, *dry_run).apply(&account, &changes).await?;
         }
         GroupCommand::Add { name, users } => {
             let found = there(&account, name).await?;
             let new = users.iter().filter(|user| !found.users.contains(user));
             let changes: Vec<IamChange> =
                 new.map(|user| IamChange::AddUserToGroup { group: name.clone(), user: user.clone() }).collect();
-            ChangeList::new(common, false).take(&account, &changes).await?;
+            ChangeList::new(common, false).apply(&account, &changes).await?;
         }
         GroupCommand::Remove { name, users } => {
             let found = there(&account, name).await?;
@@ -39,7 +39,7 @@ pub(crate) async fn run(common: &CommonArguments, command: &GroupCommand) -> Res
                 .iter()
                 .map(|user| IamChange::RemoveUserFromGroup { group: name.clone(), user: user.clone() })
                 .collect();
-            ChangeList::new(common, false).take(&account, &changes).await?;
+            ChangeList::new(common, false).apply(&account, &changes).await?;
         }
         GroupCommand::List { name: None } => {
             let groups = account.iam().groups().await?;
@@ -69,7 +69,7 @@ pub(crate) async fn run(common: &CommonArguments, command: &GroupCommand) -> Res
         }
         GroupCommand::Delete { name, dry_run } => {
             let found = there(&account, name).await?;
-            ChangeList::new(common, *dry_run).take(&account, &delete_group(name, &found)).await?;
+            ChangeList::new(common, *dry_run).apply(&account, &delete_group(name, &found)).await?;
         }
     }
     warn_of_root(&account, &caller).await?;

@@ -17,7 +17,7 @@ use crate::arguments::{ApplyFlags, CommonArguments, InstallArguments, UninstallA
 use crate::configuration::Configuration;
 use crate::context::AwsContext;
 use crate::error::{CliError, ExitStatus};
-use crate::template::tell_of_elsewhere;
+use crate::template::warn_other_accounts;
 
 /// Makes what is missing, and says so where nothing is.
 pub(crate) async fn install(common: &CommonArguments, wanted: &InstallArguments) -> Result<ExitStatus, CliError> {
@@ -27,16 +27,16 @@ pub(crate) async fn install(common: &CommonArguments, wanted: &InstallArguments)
     let publishers = if wanted.without_publishers { Publishers::Kept } else { Publishers::Made };
     let installation = installation(&connection, &configuration.config, publishers).await?;
     let installer = Installer::new(&connection);
-    let found = installer.found(&installation).await?;
+    let found = installer.read_stack(&installation).await?;
     let steps = steps_to(&installation, &found, zip.sha256()).map_err(|error| CliError::Usage(error.to_string()))?;
-    tell_of_elsewhere(&installation);
+    warn_other_accounts(&installation);
     let yellow = anstyle::AnsiColor::Yellow.on_default().bold();
     for role in &steps.kept {
         anstream::eprintln!(
             "{yellow}warning{yellow:#}: the role `{role}` is there and is left as it is: see that it trusts the function's role, and with `tidegate check --aws` what it may do"
         );
     }
-    take(common, wanted.taking, &installer, &installation, &steps.steps, Some(&zip)).await
+    apply(common, wanted.taking, &installer, &installation, &steps.steps, Some(&zip)).await
 }
 
 /// Removes what was made.
@@ -45,8 +45,8 @@ pub(crate) async fn uninstall(common: &CommonArguments, wanted: &UninstallArgume
     let connection = connection(common).await?;
     let installation = installation(&connection, &configuration.config, Publishers::Made).await?;
     let installer = Installer::new(&connection);
-    let found = installer.found(&installation).await?;
-    take(common, wanted.taking, &installer, &installation, &steps_back(&installation, &found), None).await
+    let found = installer.read_stack(&installation).await?;
+    apply(common, wanted.taking, &installer, &installation, &steps_back(&installation, &found), None).await
 }
 
 async fn connection(common: &CommonArguments) -> Result<Connection, CliError> {
@@ -81,7 +81,7 @@ fn zip(wanted: &InstallArguments, configuration: &Configuration) -> Result<Packa
 }
 
 /// Shows the steps, asks, and takes them.
-async fn take(
+async fn apply(
     common: &CommonArguments,
     taking: ApplyFlags,
     installer: &Installer,
@@ -104,7 +104,7 @@ async fn take(
         return Ok(ExitStatus::Denied);
     }
     // For people the steps are on standard output already, so each is told as it is taken.
-    installer.take(steps, zip, |step| anstream::eprintln!("{step} …")).await?;
+    installer.apply(steps, zip, |step| anstream::eprintln!("{step} …")).await?;
     Ok(ExitStatus::Done)
 }
 
@@ -133,7 +133,7 @@ fn agreed(common: &CommonArguments) -> Result<bool, CliError> {
             "nobody can be asked here: `--yes` takes the steps, `--dry-run` shows them".to_owned(),
         ));
     }
-    let broken = |error: std::io::Error| CliError::Machine(format!("the terminal cannot be read: {error}"));
+    let broken = |error: std::io::Error| CliError::System(format!("the terminal cannot be read: {error}"));
     print!("go on? [y/N] ");
     std::io::stdout().flush().map_err(broken)?;
     let mut line = String::new();

@@ -32,7 +32,7 @@ struct InvocationQueue(Mutex<Vec<Continuation>>);
 
 #[async_trait]
 impl SelfInvoke for InvocationQueue {
-    async fn hand_on(&self, run: &Continuation) -> Result<(), AwsError> {
+    async fn continue_run(&self, run: &Continuation) -> Result<(), AwsError> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(run.clone());
         Ok(())
     }
@@ -50,7 +50,7 @@ impl InvocationQueue {
 struct InvokedRuns(Mutex<Vec<RunLogEntry>>);
 
 impl RunLog for InvokedRuns {
-    fn enter(&self, entry: &RunLogEntry) {
+    fn write(&self, entry: &RunLogEntry) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(entry.clone());
     }
 }
@@ -80,16 +80,17 @@ pub(crate) async fn invoke(common: &CommonArguments, wanted: &InvokeArguments) -
     let (queue, runs) = (Arc::new(InvocationQueue::default()), Arc::new(InvokedRuns::default()));
     let publisher = session.publisher(common, &configuration.directory)?;
     let relay: Arc<dyn SelfInvoke> = queue.clone();
-    let reactor = EventHandler { config: Arc::new(config), publisher, vault, relay, journal: runs.clone() };
+    let reactor =
+        EventHandler { config: Arc::new(config), publisher, secrets: vault, self_invoke: relay, run_log: runs.clone() };
     let moment = || InvocationContext { now: now(), deadline: Instant::now() + Duration::from_secs(wanted.seconds) };
     let answer = reactor.event(&event, "local", moment()).await;
     while let Some(run) = queue.next() {
         // It is told by the journal, as everything that becomes of a run.
-        let _ = reactor.handed_on(&run, moment()).await;
+        let _ = reactor.continued(&run, moment()).await;
     }
     drop(reactor);
     let runs = runs.0.lock().unwrap_or_else(PoisonError::into_inner);
-    tell(common, &answer, &runs)
+    print(common, &answer, &runs)
 }
 
 fn text(wanted: &InvokeArguments) -> Result<String, CliError> {
@@ -104,7 +105,7 @@ fn text(wanted: &InvokeArguments) -> Result<String, CliError> {
     Ok(text)
 }
 
-fn tell(
+fn print(
     common: &CommonArguments,
     answer: &Result<Value, EventError>,
     runs: &[RunLogEntry],
@@ -113,7 +114,7 @@ fn tell(
         let told = match answer {
             Ok(answer) => serde_json::json!({ "runs": runs, "answer": answer }),
             Err(error) => {
-                let told = serde_json::json!({ "type": error.fault().error_type(), "message": error.to_string() });
+                let told = serde_json::json!({ "type": error.kind().error_type(), "message": error.to_string() });
                 serde_json::json!({ "runs": runs, "error": told })
             }
         };
@@ -137,8 +138,8 @@ fn people(answer: &Result<Value, EventError>, runs: &[RunLogEntry]) {
         match &entry.ending {
             RunEnding::Report(report) => anstream::print!("{report}"),
             RunEnding::Superseded(why) => anstream::println!("{}: superseded, {why}", entry.site),
-            RunEnding::HandedOn => anstream::println!("{}: out of time, another invocation goes on", entry.site),
-            RunEnding::Failed { fault, why } => {
+            RunEnding::Continued => anstream::println!("{}: out of time, another invocation goes on", entry.site),
+            RunEnding::Failed { kind: fault, why } => {
                 anstream::println!("{}: failed ({}), the site is as it was\n  {why}", entry.site, fault.error_type());
             }
         }
@@ -146,7 +147,7 @@ fn people(answer: &Result<Value, EventError>, runs: &[RunLogEntry]) {
     match answer {
         Err(error) if runs.is_empty() => {
             let red = anstyle::AnsiColor::Red.on_default().bold();
-            anstream::eprintln!("{red}error{red:#}: {error} ({})", error.fault().error_type());
+            anstream::eprintln!("{red}error{red:#}: {error} ({})", error.kind().error_type());
         }
         Ok(answer) if runs.is_empty() && answer["statusCode"].is_null() => {
             anstream::println!("nothing is published by this event; `-v` says why");
@@ -158,14 +159,14 @@ fn people(answer: &Result<Value, EventError>, runs: &[RunLogEntry]) {
 fn of(entry: &RunLogEntry) -> ExitStatus {
     match &entry.ending {
         RunEnding::Report(report) => ExitStatus::of(report.outcome),
-        RunEnding::Superseded(_) | RunEnding::HandedOn => ExitStatus::Done,
-        RunEnding::Failed { fault, .. } => (*fault).into(),
+        RunEnding::Superseded(_) | RunEnding::Continued => ExitStatus::Done,
+        RunEnding::Failed { kind: fault, .. } => (*fault).into(),
     }
 }
 
 fn answered(answer: &Result<Value, EventError>) -> ExitStatus {
     match answer {
-        Err(error) => error.fault().into(),
+        Err(error) => error.kind().into(),
         Ok(answer) => match answer["statusCode"].as_u64() {
             Some(400..500) => ExitStatus::Usage,
             Some(500..) => ExitStatus::Failed,

@@ -41,10 +41,10 @@ fn main() -> ExitCode {
         Err(error) => error.exit(),
     };
     let common = arguments.common.clone();
-    listen(common.verbose);
+    init_tracing(common.verbose);
     let ending = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(run(arguments, &matches)),
-        Err(error) => Err(CliError::Machine(format!("no threads could be had: {error}"))),
+        Err(error) => Err(CliError::System(format!("no threads could be had: {error}"))),
     };
     match ending {
         Ok(ending) => ending.code(),
@@ -94,7 +94,7 @@ fn plugin(common: &CommonArguments, command: &PluginCommand) -> Result<ExitStatu
 
 /// Sends what happens to standard error. Nothing of the SDK but its warnings unless `-vv`: its debug records hold
 /// headers of signed requests, so they are never shown at all.
-fn listen(verbose: u8) {
+fn init_tracing(verbose: u8) {
     let filter = match verbose {
         0 => "warn",
         1 => "warn,tidegate=info,tidegate_deploy=info,tidegate_host=info,tidegate_local=info",

@@ -19,7 +19,7 @@ pub(crate) fn build(common: &CommonArguments, directory: &Path, out: &Path) -> R
     for BuiltPlugin { library: name, component: bytes } in components {
         let path = out.join(format!("{name}.wasm"));
         std::fs::write(&path, &bytes)
-            .map_err(|error| CliError::Machine(format!("`{}` cannot be written: {error}", path.display())))?;
+            .map_err(|error| CliError::System(format!("`{}` cannot be written: {error}", path.display())))?;
         told.push(describe(&path, &name, &bytes)?);
     }
     print(common, &told)

@@ -101,7 +101,7 @@ async fn finish(
     if let (Some(name), Some(first)) = (&how.name, grants.first_mut()) {
         first.name.clone_from(name);
     }
-    let broken = |error: tidegate_iam::document::PolicyDocumentError| CliError::Machine(error.to_string());
+    let broken = |error: tidegate_iam::document::PolicyDocumentError| CliError::System(error.to_string());
     if !how.apply {
         let form = match how.format {
             PolicyForm::Json => GrantFormat::Json,
@@ -118,10 +118,10 @@ async fn finish(
     let provisioner = Provisioner::new(&session.connection);
     let mut changes = Vec::new();
     for grant in &grants {
-        let found = provisioner.found_grant(grant, partition, account).await?;
+        let found = provisioner.read_grant(grant, partition, account).await?;
         changes.extend(policy_steps(PolicySpec { grant, partition, account }, &found).map_err(broken)?);
     }
-    ChangeList::new(common, how.dry_run).take(&provisioner, &changes).await?;
+    ChangeList::new(common, how.dry_run).apply(&provisioner, &changes).await?;
     Ok(ExitStatus::Done)
 }
 

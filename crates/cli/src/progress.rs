@@ -42,7 +42,7 @@ fn style(template: &str) -> ProgressStyle {
 }
 
 impl ProgressObserver for TerminalProgress {
-    fn hear(&self, event: ProgressEvent) {
+    fn report(&self, event: ProgressEvent) {
         match event {
             ProgressEvent::Waiting(release) => {
                 self.spinner("");

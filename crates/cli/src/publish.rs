@@ -28,7 +28,7 @@ pub(crate) async fn plan(common: &CommonArguments, wanted: &PlanArguments) -> Re
     let request = request(site.name.as_str(), &source, wanted.what.release.as_deref(), "cli");
     let mut publisher = session.publisher(common, &configuration.directory)?;
     (publisher.trust_manifest, publisher.verify) = (wanted.how.trust_manifest, wanted.how.verify);
-    let planned = publisher.plan(&request, &site, Trace::Nothing).await?;
+    let planned = publisher.plan(&request, &site, Trace::Off).await?;
     drop(publisher);
     if let Some(path) = &wanted.out {
         save(&planned.plan, path)?;
@@ -56,19 +56,19 @@ pub(crate) async fn publish(common: &CommonArguments, wanted: &PublishArguments)
             source: saved.source.clone(),
             instant: saved.instant,
             cause: "cli".to_owned(),
-            order: None,
+            revision: None,
         },
         None => {
             let source = configuration.source(site, wanted.from.as_ref())?;
             request(site.name.as_str(), &source, wanted.release.as_deref(), "cli")
         }
     };
-    let request = PublishRequest { order: wanted.committed.map(Revision::at), ..request };
+    let request = PublishRequest { revision: wanted.commit_time.map(Revision::at), ..request };
     let session = AwsContext::open(common).await?;
     let site = session.site(site, Some(&request.source)).await?;
     let mut publisher = session.publisher(common, &configuration.directory)?;
     (publisher.trust_manifest, publisher.verify) = (wanted.how.trust_manifest, wanted.how.verify);
-    publisher.patience = Duration::from_secs(wanted.wait);
+    publisher.patience = Duration::from_secs(wanted.lock_timeout);
     let approval = if wanted.approve { Approval::Person } else { Approval::Policies };
     carry_out(common, publisher, saved.as_ref(), &request, &site, approval).await
 }
@@ -80,7 +80,7 @@ pub(crate) async fn preview(
     request: &PublishRequest,
     site: &Site,
 ) -> Result<ExitStatus, CliError> {
-    let planned = publisher.plan(request, site, Trace::Nothing).await?;
+    let planned = publisher.plan(request, site, Trace::Off).await?;
     drop(publisher);
     show(common, &planned)?;
     Ok(verdict(&planned.judgements))
@@ -102,12 +102,12 @@ pub(crate) async fn carry_out(
     };
     let report = publisher.publish(request, site, approval, saved, look).await?;
     drop(publisher);
-    tell(common, &report)?;
+    print_plan(common, &report)?;
     Ok(ExitStatus::of(report.outcome))
 }
 
 /// Prints a report.
-pub(crate) fn tell(common: &CommonArguments, report: &PublishReport) -> Result<(), CliError> {
+pub(crate) fn print_plan(common: &CommonArguments, report: &PublishReport) -> Result<(), CliError> {
     if common.json {
         println!("{}", json(report)?);
     } else {
@@ -147,17 +147,17 @@ pub(crate) fn verdict(judgements: &[Judgement]) -> ExitStatus {
 
 pub(crate) fn json(value: &impl serde::Serialize) -> Result<String, CliError> {
     serde_json::to_string(value)
-        .map_err(|error| CliError::Machine(format!("the answer cannot be written as JSON: {error}")))
+        .map_err(|error| CliError::System(format!("the answer cannot be written as JSON: {error}")))
 }
 
 fn save(plan: &Plan, path: &Path) -> Result<(), CliError> {
-    write(path, "the plan", &plan.to_bytes().map_err(|error| CliError::Machine(error.to_string()))?)
+    write(path, "the plan", &plan.to_bytes().map_err(|error| CliError::System(error.to_string()))?)
 }
 
 /// Writes a file beside its place and moves it there, so that nobody reads half of one.
 pub(crate) fn write(path: &Path, what: &str, bytes: &[u8]) -> Result<(), CliError> {
     let told =
-        |error: std::io::Error| CliError::Machine(format!("{what} cannot be written to `{}`: {error}", path.display()));
+        |error: std::io::Error| CliError::System(format!("{what} cannot be written to `{}`: {error}", path.display()));
     let mut beside = path.as_os_str().to_owned();
     beside.push(".part");
     std::fs::write(&beside, bytes).map_err(told)?;

@@ -37,7 +37,7 @@ pub(crate) async fn releases(common: &CommonArguments, wanted: &SiteArguments) -
     drop(publisher);
     if common.json {
         let told = serde_json::json!({
-            "site": site.name, "releases": status.releases, "live": status.live.map(|live| live.id), "passed": status.passed,
+            "site": site.name, "releases": status.releases, "live": status.live.map(|live| live.id), "passed": status.skipped,
         });
         println!("{}", json(&told)?);
         return Ok(ExitStatus::Done);
@@ -48,7 +48,7 @@ pub(crate) async fn releases(common: &CommonArguments, wanted: &SiteArguments) -
     for past in status.releases.iter().rev() {
         line(past, &status);
     }
-    for passed in status.passed.iter().rev() {
+    for passed in status.skipped.iter().rev() {
         let what = if passed.superseded { "superseded by" } else { "the same as" };
         anstream::println!("  {FAINT}{}  {}  {what} {}{FAINT:#}", when(passed.instant), passed.release, passed.by);
     }
@@ -143,8 +143,11 @@ pub(crate) async fn status(common: &CommonArguments, wanted: &SiteArguments) -> 
     let ids = |ids: &[tidegate_core::release::ReleaseId]| {
         ids.iter().map(ToString::to_string).collect::<Vec<String>>().join(", ")
     };
-    if !status.owed.is_empty() {
-        anstream::println!("  the CDN was not told all of {}: the next publish tells it", ids(&status.owed));
+    if !status.pending_invalidations.is_empty() {
+        anstream::println!(
+            "  the CDN was not told all of {}: the next publish tells it",
+            ids(&status.pending_invalidations)
+        );
     }
     if !status.unfinished.is_empty() {
         anstream::println!("  {} did not finish: the next publish does", ids(&status.unfinished));

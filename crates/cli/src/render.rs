@@ -52,9 +52,9 @@ pub(crate) fn plan(plan: &Plan) {
     }
     let aside = [
         (totals.excluded, "left out by plugins"),
-        (totals.left_alone, "of the site left alone"),
+        (totals.untracked, "of the site left alone"),
         (totals.retained, "of the site kept for earlier releases"),
-        (plan.preserve.len() as u64, "of earlier releases set aside first"),
+        (plan.archive.len() as u64, "of earlier releases set aside first"),
         (totals.drifted, "changed by somebody else since the last release"),
     ];
     for (count, what) in aside.into_iter().filter(|(count, _)| *count > 0) {

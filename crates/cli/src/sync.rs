@@ -70,7 +70,7 @@ fn site(wanted: &SyncArguments, filters: Vec<String>) -> Result<Site, CliError> 
     if wanted.allow_empty {
         guard.insert("allow-empty".to_owned(), Value::Bool(true));
     }
-    if let Some(most) = wanted.max_delete {
+    if let Some(most) = wanted.max_deletes {
         guard.insert("max-deletes".to_owned(), Value::from(most));
     }
     Ok(Site {
@@ -84,11 +84,11 @@ fn site(wanted: &SyncArguments, filters: Vec<String>) -> Result<Site, CliError> 
         keep: Retention::default(),
         lease_seconds: LeaseSeconds::default(),
         role: None,
-        cdn: wanted.cdn.iter().map(|text| distribution(text, wanted)).collect::<Result<_, _>>()?,
+        cdn: wanted.distribution.iter().map(|text| distribution(text, wanted)).collect::<Result<_, _>>()?,
         delete: wanted.delete,
         // What is excluded is excluded on both sides: it is not deleted either.
         protect: ProtectedKeys::new(filters).map_err(|error| usage(&error))?,
-        writing: ObjectSettings {
+        objects: ObjectSettings {
             acl: wanted.acl.and_then(name),
             encryption: wanted.sse.and_then(name),
             kms_key: wanted.sse_kms_key_id.clone(),

@@ -19,13 +19,13 @@ pub(crate) fn template(common: &CommonArguments, wanted: &TemplateArguments) -> 
         TemplateForm::Cloudformation => TemplateFormat::CloudFormation,
         TemplateForm::Terraform => TemplateFormat::Terraform,
     };
-    print!("{}", form.write(&installation).map_err(|error| CliError::Machine(error.to_string()))?);
-    tell_of_elsewhere(&installation);
+    print!("{}", form.write(&installation).map_err(|error| CliError::System(error.to_string()))?);
+    warn_other_accounts(&installation);
     Ok(ExitStatus::Done)
 }
 
 /// Roles of other accounts are made there.
-pub(crate) fn tell_of_elsewhere(installation: &Stack) {
+pub(crate) fn warn_other_accounts(installation: &Stack) {
     let yellow = anstyle::AnsiColor::Yellow.on_default().bold();
     for (site, role) in &installation.elsewhere {
         anstream::eprintln!(

@@ -29,7 +29,7 @@ impl Architecture {
 
     /// This machine, if it is one of them.
     #[must_use]
-    pub fn here() -> Option<Self> {
+    pub fn of_this_machine() -> Option<Self> {
         let linux = cfg!(target_os = "linux");
         Self::ALL.into_iter().find(|target| linux && target.as_str() == std::env::consts::ARCH)
     }
@@ -102,7 +102,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     fn this_very_program_is_for_this_machine() {
         let program = std::fs::read(std::env::current_exe().unwrap()).unwrap();
-        assert_eq!(Architecture::of_executable(&program), Architecture::here());
+        assert_eq!(Architecture::of_executable(&program), Architecture::of_this_machine());
         assert_eq!(Architecture::of_executable(program.get(..40).unwrap()), None);
         assert_eq!(Architecture::of_executable(b"#!/bin/sh\n"), None);
     }

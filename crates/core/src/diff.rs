@@ -1,7 +1,7 @@
 //! The difference between what a site should be and what it is: one merge of two sorted streams.
 //!
 //! Owns what counts as a change. Never by date, never by a bare ETag that is not an MD5. Asks for what it must know
-//! ([`doubts`]) and computes the operations once it knows ([`operations`]). Never reads anything itself.
+//! ([`open_questions`]) and computes the operations once it knows ([`operations`]). Never reads anything itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,7 +34,7 @@ pub struct DeletePolicy {
     /// Keys that are never deleted.
     pub protect: ProtectedKeys,
     /// The oldest release that is kept: what it and later ones name is neither deleted nor lost.
-    pub horizon: ReleaseId,
+    pub oldest_kept: ReleaseId,
 }
 
 /// What must be known before operations can be computed.
@@ -68,7 +68,7 @@ impl OpenQuestions {
 /// What is not known yet. Answer the questions (into [`SiteState::observe`] and [`DesiredSite::learn`]) and ask again until
 /// nothing is left: three rounds at the most, since every answer removes its question.
 #[must_use]
-pub fn doubts(desired: &DesiredSite, site: &SiteState, comparison: Comparison) -> OpenQuestions {
+pub fn open_questions(desired: &DesiredSite, site: &SiteState, comparison: Comparison) -> OpenQuestions {
     let mut found = OpenQuestions::default();
     let mut heads = BTreeSet::new();
     for (entry, listed) in both(desired, site) {
@@ -163,7 +163,7 @@ fn renames<'a>(desired: &'a DesiredSite, site: &'a SiteState) -> Vec<(&'a Desire
         .entries()
         .iter()
         .enumerate()
-        .filter(|(at, entry)| !site.is_settled(*at) && site.get(entry.key.as_str()).is_none())
+        .filter(|(at, entry)| !site.is_proven(*at) && site.get(entry.key.as_str()).is_none())
         .filter_map(|(_, entry)| match &entry.body {
             DesiredBody::Object { size, .. } => gone.get(size).map(|candidates| (entry, candidates.clone())),
             DesiredBody::Redirect(_) => None,
@@ -177,16 +177,16 @@ pub struct Changes {
     /// Operations in the order of their keys.
     pub operations: Vec<Operation>,
     /// Bodies that are set aside before they are replaced or removed, in the order of their keys.
-    pub preserve: Vec<ArchiveCopy>,
+    pub archive: Vec<ArchiveCopy>,
     /// Counts, without those of the source.
     pub totals: PlanTotals,
 }
 
-/// Computes the operations. Pure: same inputs, same answer. Call it once [`doubts`] has nothing left to ask; what is
+/// Computes the operations. Pure: same inputs, same answer. Call it once [`open_questions`] has nothing left to ask; what is
 /// still unknown then counts as different.
 #[must_use]
 pub fn operations(desired: &DesiredSite, site: &SiteState, comparison: Comparison, removal: &DeletePolicy) -> Changes {
-    let mut changes = Changes { operations: Vec::new(), preserve: Vec::new(), totals: PlanTotals::default() };
+    let mut changes = Changes { operations: Vec::new(), archive: Vec::new(), totals: PlanTotals::default() };
     let renamed: BTreeMap<&Key, (StoredKey, ETag)> = renames(desired, site)
         .into_iter()
         .filter_map(|(entry, candidates)| {
@@ -201,12 +201,12 @@ pub fn operations(desired: &DesiredSite, site: &SiteState, comparison: Compariso
         while let Some(object) = listed.next_if(|object| object.key.as_str() < entry.key.as_str()) {
             changes.surplus(object, site, removal);
         }
-        if site.is_settled(at) {
+        if site.is_proven(at) {
             changes.keep(entry);
             continue;
         }
         let object = listed.next_if(|object| object.key.as_str() == entry.key.as_str());
-        match object.map(|object| (object, judge(entry, object, site.observed(&object.key), comparison))) {
+        match object.map(|object| (object, compare_entry(entry, object, site.observed(&object.key), comparison))) {
             None => changes.put(entry, ChangeReason::New, renamed.get(&entry.key), None),
             Some((object, EntryComparison::Put(reason))) => {
                 changes.put(entry, reason, None, Some(object));
@@ -228,7 +228,7 @@ pub fn operations(desired: &DesiredSite, site: &SiteState, comparison: Compariso
 
 /// Whether an entry is what a release was, by what is known of both.
 pub(crate) fn relation(entry: &DesiredEntry, object: &ListedObject, observed: &ObservedObject) -> Sameness {
-    match judge(entry, object, Some(observed), Comparison::Whole) {
+    match compare_entry(entry, object, Some(observed), Comparison::Whole) {
         EntryComparison::Same => Sameness::Same,
         EntryComparison::Put(ChangeReason::ContentUnknown) => Sameness::Unknown,
         EntryComparison::Put(_) | EntryComparison::Headers(..) => Sameness::Different,
@@ -242,7 +242,7 @@ enum EntryComparison {
 }
 
 /// Compares one entry with the object that the site has under its key.
-fn judge(
+fn compare_entry(
     entry: &DesiredEntry,
     object: &ListedObject,
     observed: Option<&ObservedObject>,
@@ -279,7 +279,11 @@ fn judge(
                 return EntryComparison::Same;
             }
             let found = differences(entry, seen);
-            if found.is_empty() { EntryComparison::Same } else { EntryComparison::Headers(found, seen.keeping.clone()) }
+            if found.is_empty() {
+                EntryComparison::Same
+            } else {
+                EntryComparison::Headers(found, seen.attributes.clone())
+            }
         }
     }
 }
@@ -345,7 +349,7 @@ impl Changes {
             size: *size,
             etag: object.etag.clone(),
             identity: identity.clone(),
-            keeping,
+            attributes: keeping,
             differences,
         };
         self.operations.push(Operation { key: entry.key.stored(), reason: ChangeReason::HeadersDiffer, action });
@@ -365,11 +369,11 @@ impl Changes {
     /// What a kept release names stays for pages that visitors have cached; pages themselves go with their release.
     fn surplus(&mut self, object: &ListedObject, site: &SiteState, removal: &DeletePolicy) {
         if !removal.delete || object.key.is_marker() || removal.protect.covers(&object.key) {
-            self.totals.left_alone += 1;
+            self.totals.untracked += 1;
             return;
         }
         let asset = site.holding(&object.key).filter(|holding| !holding.page);
-        if asset.is_some_and(|holding| holding.last >= removal.horizon) {
+        if asset.is_some_and(|holding| holding.last >= removal.oldest_kept) {
             self.totals.retained += 1;
             return;
         }
@@ -383,9 +387,9 @@ impl Changes {
     /// The body of a kept release is about to be replaced or removed: without a copy nobody could go back.
     fn set_aside(&mut self, object: &ListedObject, site: &SiteState, removal: &DeletePolicy) {
         let Some(holding) = site.holding(&object.key) else { return };
-        if holding.intact && holding.body && holding.last >= removal.horizon {
+        if holding.intact && holding.body && holding.last >= removal.oldest_kept {
             let (key, etag) = (object.key.clone(), object.etag.clone());
-            self.preserve.push(ArchiveCopy { key, etag, size: object.size, last: holding.last });
+            self.archive.push(ArchiveCopy { key, etag, size: object.size, last: holding.last });
         }
     }
 }

@@ -16,7 +16,7 @@ pub enum ErrorKind {
     /// AWS, or whatever else is on the way.
     Cloud,
     /// Tidegate.
-    Defect,
+    Bug,
 }
 
 impl ErrorKind {
@@ -28,7 +28,7 @@ impl ErrorKind {
             Self::Plugin => "Tidegate.Plugin",
             Self::Artifact => "Tidegate.Artifact",
             Self::Cloud => "Tidegate.Cloud",
-            Self::Defect => "Tidegate.Defect",
+            Self::Bug => "Tidegate.Defect",
         }
     }
 }

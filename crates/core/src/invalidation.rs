@@ -5,7 +5,7 @@
 //! much room is left is handed in. Rooms are listed in the order in which data meets them.
 
 mod path;
-mod room;
+mod quota;
 mod tag;
 mod address;
 mod unchanged;
@@ -18,7 +18,7 @@ mod batch;
 pub use batch::{ChangedKeys, InvalidationRequest, PathFallback, batch};
 pub use copies::{CacheTagsError, TaggedCopies, check_tags};
 pub use path::{CachePath, CachePathError, MAX_PATH_CHARACTERS};
-pub use room::PathQuota;
+pub use quota::PathQuota;
 pub use tag::{CacheTag, CacheTagError, CacheTags, MAX_TAG_CHARACTERS, MAX_TAGS, is_wildcard_item};
 
 /// Most single paths in progress for one distribution, in however many invalidations. Source: CloudFront developer guide,

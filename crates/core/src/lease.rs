@@ -55,7 +55,7 @@ impl LeaseRecord {
 
     /// Whether somebody else may take it who saw it unchanged for so long.
     #[must_use]
-    pub fn may_be_taken(&self, unchanged: Duration) -> bool {
+    pub fn is_free(&self, unchanged: Duration) -> bool {
         self.holder.is_empty() || unchanged >= self.lasts()
     }
 
@@ -80,9 +80,9 @@ mod tests {
     #[test]
     fn a_lease_is_taken_when_it_is_free_or_was_left() {
         let first = LeaseRecord::taken(None, "a", "c1", 30);
-        assert_eq!((first.fence, first.may_be_taken(Duration::from_secs(29))), (1, false));
-        assert!(first.may_be_taken(Duration::from_secs(30)));
-        assert!(first.released().may_be_taken(Duration::ZERO));
+        assert_eq!((first.fence, first.is_free(Duration::from_secs(29))), (1, false));
+        assert!(first.is_free(Duration::from_secs(30)));
+        assert!(first.released().is_free(Duration::ZERO));
         assert_eq!(LeaseRecord::taken(Some(&first.released()), "b", "c2", 30).fence, 2);
         assert!(first.may_write_for() < first.lasts());
         assert_ne!(first.renewed(), first);

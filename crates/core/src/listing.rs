@@ -124,7 +124,7 @@ pub struct ObservedObject {
     /// Its redirect target, as it is.
     pub redirect: Option<String>,
     /// What a copy onto itself must repeat to keep.
-    pub keeping: PreservedAttributes,
+    pub attributes: PreservedAttributes,
 }
 
 /// Properties of an object that a copy resets unless it repeats them.

@@ -33,7 +33,7 @@ pub struct ManifestRecord {
     pub key: StoredKey,
     /// Where it stands.
     #[serde(rename = "w", default, skip_serializing_if = "RecordState::is_live")]
-    pub standing: RecordState,
+    pub state: RecordState,
     /// Bytes.
     #[serde(rename = "s")]
     pub size: u64,
@@ -51,7 +51,7 @@ pub struct ManifestRecord {
     pub redirect: Option<RedirectTarget>,
     /// What a copy onto itself must repeat.
     #[serde(rename = "p", default, skip_serializing_if = "is_default")]
-    pub keeping: PreservedAttributes,
+    pub attributes: PreservedAttributes,
 }
 
 /// Where an object stands.
@@ -64,7 +64,7 @@ pub enum RecordState {
     /// On the site, for earlier releases up to this one.
     Retained(ReleaseId),
     /// Not on the site: its body was set aside for earlier releases up to this one.
-    Preserved(ReleaseId),
+    Archived(ReleaseId),
 }
 
 impl RecordState {
@@ -75,7 +75,7 @@ impl RecordState {
     /// Whether the object is on the site.
     #[must_use]
     pub fn is_on_site(self) -> bool {
-        !matches!(self, Self::Preserved(_))
+        !matches!(self, Self::Archived(_))
     }
 }
 
@@ -97,7 +97,7 @@ impl ManifestRecord {
             identity: self.identity.clone(),
             headers: self.headers.clone(),
             redirect: self.redirect.as_ref().map(|target| target.as_str().to_owned()),
-            keeping: self.keeping.clone(),
+            attributes: self.attributes.clone(),
         }
     }
 
@@ -109,7 +109,7 @@ impl ManifestRecord {
 
     /// Sorts by key; what is on the site, of which there is one a key, comes before what was set aside.
     fn place(&self) -> (&StoredKey, Option<&ETag>) {
-        (&self.key, Some(&self.etag).filter(|_| !self.standing.is_on_site()))
+        (&self.key, Some(&self.etag).filter(|_| !self.state.is_on_site()))
     }
 }
 
@@ -305,13 +305,13 @@ mod tests {
     fn record(key: &str, standing: RecordState, etag: &str) -> ManifestRecord {
         ManifestRecord {
             key: StoredKey::new(key),
-            standing,
+            state: standing,
             size: 7,
             etag: ETag::new(etag),
             identity: ContentIdentity { sha256: Some([3; 32]), ..ContentIdentity::default() },
             headers: ObjectHeaders::default(),
             redirect: None,
-            keeping: PreservedAttributes::default(),
+            attributes: PreservedAttributes::default(),
         }
     }
 
@@ -346,7 +346,7 @@ mod tests {
                 .iter()
                 .flat_map(|key| {
                     let id = "r7".parse().unwrap();
-                    [record(key, RecordState::Live, "b"), record(key, RecordState::Preserved(id), "a")]
+                    [record(key, RecordState::Live, "b"), record(key, RecordState::Archived(id), "a")]
                 })
                 .collect();
             prop_assert_eq!(read(&written(&records), piece).unwrap(), records);
@@ -371,7 +371,7 @@ mod tests {
         for wrong in [
             [record("b", RecordState::Live, "x"), record("a", RecordState::Live, "x")],
             [record("a", RecordState::Live, "x"), record("a", RecordState::Live, "x")],
-            [record("a", RecordState::Preserved("r1".parse().unwrap()), "x"), record("a", RecordState::Live, "x")],
+            [record("a", RecordState::Archived("r1".parse().unwrap()), "x"), record("a", RecordState::Live, "x")],
         ] {
             assert!(matches!(read(&written(&wrong), 99), Err(ManifestError::Disorder(_))));
         }

@@ -7,20 +7,11 @@ use std::time::Duration;
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
+use crate::error_kind::ErrorKind;
 use crate::headers::ObjectHeaderError;
 use crate::key::KeyError;
 use crate::plugin_usage::PluginUsage;
 use crate::redirect::RedirectTargetError;
-
-/// Whose fault a failure is: who has to act on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Blame {
-    /// The plugin, or its settings.
-    Plugin,
-    /// Tidegate, the machine, or the storage that the artifact is read from.
-    Host,
-}
 
 /// Why a run ended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -148,10 +139,11 @@ pub enum FailureCause {
 impl FailureCause {
     /// Whose fault it is.
     #[must_use]
-    pub fn blame(&self) -> Blame {
+    pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Host(_) | Self::Unread { .. } => Blame::Host,
-            _ => Blame::Plugin,
+            Self::Host(_) => ErrorKind::Bug,
+            Self::Unread { .. } => ErrorKind::Cloud,
+            _ => ErrorKind::Plugin,
         }
     }
 
@@ -307,8 +299,8 @@ impl PluginFailure {
 
     /// Whose fault it is.
     #[must_use]
-    pub fn blame(&self) -> Blame {
-        self.0.fault.cause.blame()
+    pub fn kind(&self) -> ErrorKind {
+        self.0.fault.cause.kind()
     }
 
     /// The plugin's name in the configuration.
@@ -358,9 +350,9 @@ impl fmt::Display for PluginFailure {
             (None, "") => {}
             (None, rule) => write!(f, " (rule `{rule}`)")?,
         }
-        f.write_str(match self.blame() {
-            Blame::Plugin => "; the fault is the plugin's or its settings'",
-            Blame::Host => "; the fault is not the plugin's",
+        f.write_str(match self.kind() {
+            ErrorKind::Plugin => "; check the plugin and its settings",
+            _ => "; the plugin did not cause this",
         })
     }
 }
@@ -373,7 +365,7 @@ impl Serialize for PluginFailure {
         record.serialize_field("plugin", self.plugin())?;
         record.serialize_field("call", self.call())?;
         record.serialize_field("cause", self.cause().code())?;
-        record.serialize_field("blame", &self.blame())?;
+        record.serialize_field("error_type", &self.kind())?;
         record.serialize_field("rule", self.rule())?;
         record.serialize_field("key", &self.key())?;
         record.serialize_field("message", &self.to_string())?;

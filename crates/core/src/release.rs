@@ -20,7 +20,7 @@ pub use id::{ReleaseId, ReleaseIdError};
 pub use keep::{KeptReleases, KeptReleasesError, Retention};
 
 /// The form of what is stored; another number is another form.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// Where bodies of earlier releases are, below a site's state.
 pub const BODIES: &str = "bodies/";
@@ -63,7 +63,7 @@ pub struct ReleaseRecord {
     /// The run's instant, in milliseconds since the Unix epoch.
     pub instant: u64,
     /// Its place in time.
-    pub order: Revision,
+    pub revision: Revision,
     /// Where the artifact came from.
     pub source: Source,
     /// Where it was published.
@@ -97,7 +97,7 @@ pub struct ReleaseEntry {
     /// The run's instant, in milliseconds since the Unix epoch.
     pub instant: u64,
     /// Its place in time.
-    pub order: Revision,
+    pub revision: Revision,
     /// The release whose manifest says what it is: its own, or an earlier one where nothing had changed. Nothing for a
     /// run that did not finish: what it wrote is kept as long as that of a release, and nobody can go back to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -115,7 +115,7 @@ pub struct SkippedRequest {
     /// The run's instant, in milliseconds since the Unix epoch.
     pub instant: u64,
     /// Its place in time.
-    pub order: Revision,
+    pub revision: Revision,
     /// Whether it was older than what was live; else it was what was live.
     pub superseded: bool,
     /// What was live.
@@ -134,12 +134,12 @@ pub struct ReleasePointer {
     pub releases: Vec<ReleaseEntry>,
     /// Releases whose invalidations were not all accepted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub owed: Vec<ReleaseId>,
+    pub pending_invalidations: Vec<ReleaseId>,
     /// Whether everything after the move of the pointer was finished. Where not, the next run looks for leftovers.
-    pub settled: bool,
+    pub finalized: bool,
     /// The latest requests that changed nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub passed: Vec<SkippedRequest>,
+    pub skipped: Vec<SkippedRequest>,
 }
 
 /// How many paths of a month were sent, over all sites whose releases are kept at one place. CloudFront counts by account
@@ -184,9 +184,9 @@ impl ReleasePointer {
 
     /// Whether a request is the newest. Without an order of its own it always is: a person asked for it.
     #[must_use]
-    pub fn turn(&self, request: &PublishRequest) -> Precedence {
-        let (Some(live), Some(order)) = (self.live(), &request.order) else { return Precedence::Publish };
-        match order.compare(&live.order) {
+    pub fn precedence(&self, request: &PublishRequest) -> Precedence {
+        let (Some(live), Some(order)) = (self.live(), &request.revision) else { return Precedence::Publish };
+        match order.compare(&live.revision) {
             Ordering::Less => Precedence::Superseded,
             Ordering::Equal if live.release == request.release => Precedence::Done,
             Ordering::Equal | Ordering::Greater => Precedence::Publish,
@@ -194,24 +194,24 @@ impl ReleasePointer {
     }
 
     /// Remembers a request that changed nothing.
-    pub fn pass(&mut self, request: &PublishRequest, superseded: bool) {
+    pub fn skip(&mut self, request: &PublishRequest, superseded: bool) {
         let Some(by) = self.live().map(|live| live.id) else { return };
-        self.passed.push(SkippedRequest {
+        self.skipped.push(SkippedRequest {
             release: request.release.clone(),
             cause: request.cause.clone(),
             instant: request.instant,
-            order: request.place(),
+            revision: request.place(),
             superseded,
             by,
         });
-        let surplus = self.passed.len().saturating_sub(MAX_PASSED);
-        self.passed.drain(..surplus);
+        let surplus = self.skipped.len().saturating_sub(MAX_PASSED);
+        self.skipped.drain(..surplus);
     }
 
     /// The oldest release whose content is kept when another is published at `instant`; `changed` says that the other has
     /// a content of its own. What was named last by an earlier release than this may go.
     #[must_use]
-    pub fn horizon(&self, keep: Retention, instant: u64, changed: bool) -> ReleaseId {
+    pub fn oldest_kept(&self, keep: Retention, instant: u64, changed: bool) -> ReleaseId {
         let mut left = u32::from(keep.releases).saturating_sub(u32::from(changed));
         let mut horizon = self.releases.last().map_or(ReleaseId::default(), |last| last.id).next();
         let mut counted = None;
@@ -253,13 +253,20 @@ mod tests {
             release: format!("c{number}"),
             cause: "test".to_owned(),
             instant: day * DAY,
-            order: Revision::at(number * 10),
+            revision: Revision::at(number * 10),
             manifest: manifest.map(id),
         }
     }
 
     fn pointer(releases: Vec<ReleaseEntry>) -> ReleasePointer {
-        ReleasePointer { format: FORMAT, fence: 1, releases, owed: Vec::new(), settled: true, passed: Vec::new() }
+        ReleasePointer {
+            format: FORMAT,
+            fence: 1,
+            releases,
+            pending_invalidations: Vec::new(),
+            finalized: true,
+            skipped: Vec::new(),
+        }
     }
 
     fn keep(releases: u32, days: u32) -> Retention {
@@ -280,16 +287,16 @@ mod tests {
     fn the_newest_are_kept_and_so_is_what_was_live_lately() {
         let state = pointer(vec![past(1, 0, Some(1)), past(2, 1, Some(2)), past(3, 2, Some(3)), past(4, 30, Some(4))]);
         // The new one, and the one that it replaces.
-        assert_eq!(state.horizon(keep(2, 0), 31 * DAY, true), id(4));
-        assert_eq!(state.horizon(keep(3, 0), 31 * DAY, true), id(3));
+        assert_eq!(state.oldest_kept(keep(2, 0), 31 * DAY, true), id(4));
+        assert_eq!(state.oldest_kept(keep(3, 0), 31 * DAY, true), id(3));
         // Nothing but the new one.
-        assert_eq!(state.horizon(keep(1, 0), 31 * DAY, true), id(5));
+        assert_eq!(state.oldest_kept(keep(1, 0), 31 * DAY, true), id(5));
         // The third was live until yesterday.
-        assert_eq!(state.horizon(keep(1, 2), 31 * DAY, true), id(3));
-        assert_eq!(state.horizon(keep(9, 0), 31 * DAY, true), id(1));
+        assert_eq!(state.oldest_kept(keep(1, 2), 31 * DAY, true), id(3));
+        assert_eq!(state.oldest_kept(keep(9, 0), 31 * DAY, true), id(1));
         // Where nothing changes, the live one is the first that counts.
-        assert_eq!(state.horizon(keep(1, 0), 31 * DAY, false), id(4));
-        assert_eq!(pointer(Vec::new()).horizon(keep(1, 0), 0, true), id(1));
+        assert_eq!(state.oldest_kept(keep(1, 0), 31 * DAY, false), id(4));
+        assert_eq!(pointer(Vec::new()).oldest_kept(keep(1, 0), 0, true), id(1));
     }
 
     #[test]
@@ -301,8 +308,8 @@ mod tests {
             past(4, 1, None),
             past(5, 1, Some(2)),
         ]);
-        assert_eq!(state.horizon(keep(2, 0), 9 * DAY, true), id(2));
-        assert_eq!(state.horizon(keep(3, 0), 9 * DAY, true), id(1));
+        assert_eq!(state.oldest_kept(keep(2, 0), 9 * DAY, true), id(2));
+        assert_eq!(state.oldest_kept(keep(3, 0), 9 * DAY, true), id(1));
         assert_eq!(state.before().map(|past| past.id), Some(id(1)));
         assert_eq!(state.live().map(|past| past.id), Some(id(5)));
     }
@@ -316,12 +323,12 @@ mod tests {
             source: "dist".parse().unwrap(),
             instant: 0,
             cause: "test".to_owned(),
-            order: at.map(Revision::at),
+            revision: at.map(Revision::at),
         };
-        assert_eq!(state.turn(&request(Some(19), "c9")), Precedence::Superseded);
-        assert_eq!(state.turn(&request(Some(20), "c2")), Precedence::Done);
-        assert_eq!(state.turn(&request(Some(20), "c9")), Precedence::Publish);
-        assert_eq!(state.turn(&request(Some(21), "c2")), Precedence::Publish);
-        assert_eq!(state.turn(&request(None, "c2")), Precedence::Publish);
+        assert_eq!(state.precedence(&request(Some(19), "c9")), Precedence::Superseded);
+        assert_eq!(state.precedence(&request(Some(20), "c2")), Precedence::Done);
+        assert_eq!(state.precedence(&request(Some(20), "c9")), Precedence::Publish);
+        assert_eq!(state.precedence(&request(Some(21), "c2")), Precedence::Publish);
+        assert_eq!(state.precedence(&request(None, "c2")), Precedence::Publish);
     }
 }

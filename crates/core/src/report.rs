@@ -41,9 +41,9 @@ pub struct WriteCounts {
     pub deleted: u64,
     /// Bodies that were set aside before they were replaced or removed.
     #[serde(skip_serializing_if = "is_zero")]
-    pub preserved: u64,
+    pub archived: u64,
     /// Objects that were to be deleted and were replaced by somebody else meanwhile, so they were left.
-    pub left: u64,
+    pub kept_replaced: u64,
     /// Operations that were not tried, since an earlier one had failed.
     pub skipped: u64,
     /// Operations that failed without an answer, so that they may have been done all the same.
@@ -180,8 +180,8 @@ impl fmt::Display for PublishReport {
             )?;
         }
         let changed = done.written + done.headers + done.deleted > 0;
-        if changed && done.preserved + self.totals.retained > 0 {
-            let (kept, aside) = (self.totals.retained, done.preserved);
+        if changed && done.archived + self.totals.retained > 0 {
+            let (kept, aside) = (self.totals.retained, done.archived);
             let bodies = if aside == 1 { "body" } else { "bodies" };
             writeln!(f, "  {kept} kept on the site and {aside} {bodies} set aside for earlier releases")?;
         }
@@ -189,8 +189,8 @@ impl fmt::Display for PublishReport {
             writeln!(f, "  {drift}")?;
         }
         more(f, self.drift.len(), "changes of somebody else")?;
-        if done.left > 0 {
-            writeln!(f, "  {} not deleted, since they were replaced meanwhile", done.left)?;
+        if done.kept_replaced > 0 {
+            writeln!(f, "  {} not deleted, since they were replaced meanwhile", done.kept_replaced)?;
         }
         if done.skipped > 0 {
             writeln!(f, "  {} operations not tried after the failures below", done.skipped)?;

@@ -25,7 +25,7 @@ pub struct PublishRequest {
     /// When what is published was made, where that is known: an older one never replaces a newer one. Without it the
     /// run's instant counts, so that a person who types `publish` always publishes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub order: Option<Revision>,
+    pub revision: Option<Revision>,
 }
 
 /// The place of a release among those of its site.
@@ -84,7 +84,7 @@ impl PublishRequest {
     /// Its place in time.
     #[must_use]
     pub fn place(&self) -> Revision {
-        self.order.clone().unwrap_or_else(|| Revision::at(self.instant))
+        self.revision.clone().unwrap_or_else(|| Revision::at(self.instant))
     }
 }
 

@@ -46,8 +46,8 @@ impl Restoration {
     ///
     /// # Errors
     /// [`RestoreError::Key`].
-    pub fn wanted(&mut self, record: ManifestRecord) -> Result<(), RestoreError> {
-        if record.standing != RecordState::Live {
+    pub fn add_wanted(&mut self, record: ManifestRecord) -> Result<(), RestoreError> {
+        if record.state != RecordState::Live {
             return Ok(());
         }
         let key = Key::new(record.key.as_str()).map_err(|error| RestoreError::Key(record.key.clone(), error))?;
@@ -61,8 +61,8 @@ impl Restoration {
     }
 
     /// A record of the live release, after all records of the one that comes back.
-    pub fn held(&mut self, record: &ManifestRecord) {
-        if record.standing.is_on_site() || self.tags.get(&record.key) != Some(&record.etag) {
+    pub fn add_available(&mut self, record: &ManifestRecord) {
+        if record.state.is_on_site() || self.tags.get(&record.key) != Some(&record.etag) {
             return;
         }
         if let Ok(key) = Key::new(record.key.as_str()) {

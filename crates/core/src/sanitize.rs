@@ -15,8 +15,8 @@ const SHOWN_BYTES: usize = 200;
 pub const REASON_BYTES: usize = 256;
 
 /// The text in one line of at most about `most` bytes, with an ellipsis where it was longer.
-pub fn spoken(text: &str, most: usize) -> String {
-    if text.len() <= most && !text.contains(unfit) {
+pub fn sanitize(text: &str, most: usize) -> String {
+    if text.len() <= most && !text.contains(is_unsafe) {
         return text.to_owned();
     }
     let mut line = String::new();
@@ -25,23 +25,23 @@ pub fn spoken(text: &str, most: usize) -> String {
             line.push('…');
             break;
         }
-        if unfit(c) { line.extend(c.escape_default()) } else { line.push(c) }
+        if is_unsafe(c) { line.extend(c.escape_default()) } else { line.push(c) }
     }
     line
 }
 
 /// A name or value from outside, for an error that names it.
-pub fn shown(text: &str) -> String {
-    spoken(text, SHOWN_BYTES)
+pub fn sanitize_name(text: &str) -> String {
+    sanitize(text, SHOWN_BYTES)
 }
 
 /// The beginning of a text, for an error that names what was refused.
-pub fn clipped(text: &str, most: usize) -> &str {
+pub fn truncate(text: &str, most: usize) -> &str {
     text.get(..text.floor_char_boundary(most)).unwrap_or_default()
 }
 
 /// Control characters, and characters that break or reorder a line.
-pub fn unfit(c: char) -> bool {
+pub fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
@@ -52,11 +52,11 @@ mod tests {
 
     #[test]
     fn nothing_unfit_passes_and_lengths_are_bounded() {
-        assert_eq!(spoken("a\r\n\u{1b}[31mb\u{202e}\u{9b}", 100), "a\\r\\n\\u{1b}[31mb\\u{202e}\\u{9b}");
-        assert_eq!(spoken("größe → ok", 100), "größe → ok");
-        assert_eq!(spoken("aaaaaa", 3), "aaa…");
-        assert_eq!(spoken("aaa", 3), "aaa");
-        assert!(spoken(&"\u{0}".repeat(10_000), 100).len() < 120);
-        assert_eq!(clipped("éé", 3), "é");
+        assert_eq!(sanitize("a\r\n\u{1b}[31mb\u{202e}\u{9b}", 100), "a\\r\\n\\u{1b}[31mb\\u{202e}\\u{9b}");
+        assert_eq!(sanitize("größe → ok", 100), "größe → ok");
+        assert_eq!(sanitize("aaaaaa", 3), "aaa…");
+        assert_eq!(sanitize("aaa", 3), "aaa");
+        assert!(sanitize(&"\u{0}".repeat(10_000), 100).len() < 120);
+        assert_eq!(truncate("éé", 3), "é");
     }
 }

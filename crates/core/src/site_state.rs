@@ -22,17 +22,17 @@ use crate::release::ReleaseId;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SiteState {
     listing: Listing,
-    found: UnsettledObjects,
+    found: UnprovenObjects,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct UnsettledObjects {
+struct UnprovenObjects {
     /// Objects that are not settled, in the order of their keys' bytes.
     objects: Vec<ListedObject>,
     /// What is known of them besides: by a HEAD, or from the manifest.
     observed: BTreeMap<StoredKey, ObservedObject>,
     /// For each entry of what the site should be: whether the manifest proves that it is.
-    settled: Vec<bool>,
+    proven: Vec<bool>,
     /// What earlier releases name of the objects that are not settled.
     holdings: BTreeMap<StoredKey, ReleasedObject>,
     /// User metadata, with the other headers, of objects that are not settled and are what the manifest says: what visitors'
@@ -105,7 +105,7 @@ impl UnfinishedRuns {
     /// Adds the plan of such a run.
     pub fn add(&mut self, id: ReleaseId, plan: &Plan) {
         self.runs.push(id);
-        self.preserved.extend(plan.preserve.iter().map(|preserve| (preserve.key.clone(), preserve.etag.clone())));
+        self.preserved.extend(plan.archive.iter().map(|preserve| (preserve.key.clone(), preserve.etag.clone())));
         for operation in &plan.operations {
             self.touched.insert(operation.key.clone());
             if !matches!(operation.action, Action::Delete { .. }) {
@@ -141,7 +141,7 @@ pub struct SiteMerge<'a> {
     horizon: ReleaseId,
     verify: bool,
     at: usize,
-    site: UnsettledObjects,
+    site: UnprovenObjects,
     shared: HeaderPool,
 }
 
@@ -156,7 +156,7 @@ impl<'a> SiteMerge<'a> {
         horizon: ReleaseId,
         verify: bool,
     ) -> Self {
-        let site = UnsettledObjects { settled: vec![false; desired.entries().len()], ..UnsettledObjects::default() };
+        let site = UnprovenObjects { proven: vec![false; desired.entries().len()], ..UnprovenObjects::default() };
         Self { desired, unfinished, current, horizon, verify, at: 0, site, shared: HeaderPool::default() }
     }
 
@@ -185,7 +185,7 @@ impl<'a> SiteMerge<'a> {
         // The object is what its record says, so the relation to the one is that to the other.
         if intact && !self.verify {
             if relation == Some(Sameness::Same) {
-                if let Some(settled) = self.site.settled.get_mut(self.at) {
+                if let Some(settled) = self.site.proven.get_mut(self.at) {
                     *settled = true;
                 }
                 return;
@@ -224,7 +224,7 @@ impl<'a> SiteMerge<'a> {
         relation: Option<Sameness>,
         intact: bool,
     ) {
-        let live = record.is_some_and(|record| record.standing == RecordState::Live);
+        let live = record.is_some_and(|record| record.state == RecordState::Live);
         match relation.filter(|_| live) {
             Some(Sameness::Same) if intact && !self.verify => {}
             Some(Sameness::Same) => {
@@ -239,9 +239,9 @@ impl<'a> SiteMerge<'a> {
 
     fn holding(&self, key: &StoredKey, record: Option<&ManifestRecord>, intact: bool) -> Option<ReleasedObject> {
         if let Some(record) = record {
-            let last = match record.standing {
+            let last = match record.state {
                 RecordState::Live => self.current,
-                RecordState::Retained(last) | RecordState::Preserved(last) => last,
+                RecordState::Retained(last) | RecordState::Archived(last) => last,
             };
             let page = record.redirect.is_some() || is_page(key.as_str(), &record.headers);
             return Some(ReleasedObject { last, page, body: record.redirect.is_none(), intact });
@@ -305,8 +305,8 @@ impl SiteState {
 
     /// Whether the manifest proves that the entry at this place is on the site as it should be.
     #[must_use]
-    pub fn is_settled(&self, at: usize) -> bool {
-        self.found.settled.get(at).copied().unwrap_or_default()
+    pub fn is_proven(&self, at: usize) -> bool {
+        self.found.proven.get(at).copied().unwrap_or_default()
     }
 
     /// What an earlier release has to do with an object that is not settled.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::key::{Key, MAX_KEY_BYTES, StoredKey};
 use crate::location::{Location, LocationError, ObjectLocation, Prefix, Source};
-use crate::sanitize::shown;
+use crate::sanitize::sanitize_name;
 use crate::timestamp::Timestamp;
 
 /// The object at a prefix' root that says that everything else is there. It is put last, and never published.
@@ -79,12 +79,12 @@ impl Build {
     /// [`StagedBuildError`], where the name cannot be that of a folder and of a zip.
     pub fn new(place: &Location, name: &str) -> Result<Self, StagedBuildError> {
         if name.is_empty() || name.len() > MAX_KEY_BYTES || name.contains('/') {
-            return Err(StagedBuildError::Segment(shown(name)));
+            return Err(StagedBuildError::Segment(sanitize_name(name)));
         }
         let bucket = &place.bucket;
         let prefix = Prefix::new(&place.prefix.join(name))?;
         let object = |key: String| -> Result<ObjectLocation, LocationError> {
-            let key = Key::new(&key).map_err(|error| LocationError::Object(shown(&key), error))?;
+            let key = Key::new(&key).map_err(|error| LocationError::Object(sanitize_name(&key), error))?;
             Ok(ObjectLocation { bucket: bucket.clone(), key })
         };
         Ok(Self {

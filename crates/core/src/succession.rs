@@ -20,7 +20,7 @@ pub struct WrittenObject {
     /// The object's ETag.
     pub etag: ETag,
     /// What a copy of it onto itself must repeat.
-    pub keeping: PreservedAttributes,
+    pub attributes: PreservedAttributes,
 }
 
 /// Answers to writes, by key.
@@ -113,27 +113,27 @@ impl NextManifest<'_> {
         progress.entry += usize::from(entry.is_some());
         progress.object += usize::from(object.is_some());
         let (standing, aside): (Vec<ManifestRecord>, Vec<ManifestRecord>) =
-            old.into_iter().partition(|record| record.standing.is_on_site());
+            old.into_iter().partition(|record| record.state.is_on_site());
         let standing = standing.into_iter().next();
         let operation = self.operation(key);
         match entry {
             Some(entry) => {
-                let settled = standing.as_ref().filter(|_| self.site.is_settled(at));
+                let settled = standing.as_ref().filter(|_| self.site.is_proven(at));
                 records.extend(self.live(entry, operation, settled, object));
             }
             None => records.extend(self.retained(key, operation, standing.as_ref(), object)),
         }
         let mut preserved: BTreeMap<ETag, ManifestRecord> = BTreeMap::new();
         for record in aside.into_iter().chain(standing.and_then(|record| self.set_aside(record, object))) {
-            let newer = preserved.get(&record.etag).is_none_or(|other| other.standing < record.standing);
+            let newer = preserved.get(&record.etag).is_none_or(|other| other.state < record.state);
             if newer {
                 preserved.insert(record.etag.clone(), record);
             }
         }
         for record in preserved.into_values() {
-            match record.standing {
-                RecordState::Preserved(last) if last < self.horizon => progress.expired.push(record.body_name()),
-                RecordState::Live | RecordState::Retained(_) | RecordState::Preserved(_) => records.push(record),
+            match record.state {
+                RecordState::Archived(last) if last < self.horizon => progress.expired.push(record.body_name()),
+                RecordState::Live | RecordState::Retained(_) | RecordState::Archived(_) => records.push(record),
             }
         }
     }
@@ -158,26 +158,26 @@ impl NextManifest<'_> {
         let (etag, identity, keeping) = match (operation, settled, object) {
             (Some(_), ..) => {
                 let written = self.outcomes.get(&key)?;
-                (written.etag.clone(), learned(wanted, written), written.keeping.clone())
+                (written.etag.clone(), learned(wanted, written), written.attributes.clone())
             }
             (None, Some(record), _) => {
-                (record.etag.clone(), record.identity.clone().merge(wanted), record.keeping.clone())
+                (record.etag.clone(), record.identity.clone().merge(wanted), record.attributes.clone())
             }
             (None, None, Some(object)) => {
                 let seen = self.site.observed(&object.key).cloned().unwrap_or_default();
-                (object.etag.clone(), wanted.merge(seen.identity), seen.keeping)
+                (object.etag.clone(), wanted.merge(seen.identity), seen.attributes)
             }
             (None, None, None) => return None,
         };
         Some(ManifestRecord {
             key,
-            standing: RecordState::Live,
+            state: RecordState::Live,
             size: entry.body.size(),
             etag,
             identity,
             headers: entry.headers.clone(),
             redirect: entry.body.redirect().cloned(),
-            keeping,
+            attributes: keeping,
         })
     }
 
@@ -196,22 +196,22 @@ impl NextManifest<'_> {
         let standing = standing.filter(|_| holding.intact).cloned();
         let record = standing.unwrap_or_else(|| ManifestRecord {
             key: key.clone(),
-            standing: RecordState::Live,
+            state: RecordState::Live,
             size: object.size,
             etag: object.etag.clone(),
             identity: object.identity(),
             headers: crate::headers::ObjectHeaders::default(),
             redirect: None,
-            keeping: PreservedAttributes::default(),
+            attributes: PreservedAttributes::default(),
         });
-        Some(ManifestRecord { standing: RecordState::Retained(holding.last), ..record })
+        Some(ManifestRecord { state: RecordState::Retained(holding.last), ..record })
     }
 
     /// What was on the site, where its body was set aside: by this run, or by one that did not finish.
     fn set_aside(&self, record: ManifestRecord, object: Option<&ListedObject>) -> Option<ManifestRecord> {
-        let ours = self.plan.preserve.binary_search_by(|preserve| preserve.key.cmp(&record.key)).ok();
-        let ours = ours.and_then(|at| self.plan.preserve.get(at)).filter(|preserve| preserve.etag == record.etag);
-        let last = match (ours, record.standing) {
+        let ours = self.plan.archive.binary_search_by(|preserve| preserve.key.cmp(&record.key)).ok();
+        let ours = ours.and_then(|at| self.plan.archive.get(at)).filter(|preserve| preserve.etag == record.etag);
+        let last = match (ours, record.state) {
             (Some(preserve), _) => preserve.last,
             (None, standing) => {
                 let replaced = object.is_some_and(|object| object.etag != record.etag);
@@ -220,17 +220,17 @@ impl NextManifest<'_> {
                 }
                 match standing {
                     RecordState::Live => self.before,
-                    RecordState::Retained(last) | RecordState::Preserved(last) => last,
+                    RecordState::Retained(last) | RecordState::Archived(last) => last,
                 }
             }
         };
-        Some(ManifestRecord { standing: RecordState::Preserved(last), ..record })
+        Some(ManifestRecord { state: RecordState::Archived(last), ..record })
     }
 }
 
 /// What is known of a body that S3 took: under KMS its ETag is no MD5, whatever it looks like.
 fn learned(wanted: ContentIdentity, written: &WrittenObject) -> ContentIdentity {
-    let opaque = written.keeping.encryption.as_deref().is_some_and(|kind| kind.starts_with("aws:"));
+    let opaque = written.attributes.encryption.as_deref().is_some_and(|kind| kind.starts_with("aws:"));
     let md5 = written.etag.as_md5().filter(|_| !opaque);
     let tag = md5.is_none().then(|| written.etag.as_str().to_owned());
     wanted.merge(ContentIdentity { md5, opaque: tag, ..ContentIdentity::default() })

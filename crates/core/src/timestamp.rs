@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::sanitize::shown;
+use crate::sanitize::sanitize_name;
 
 /// An instant after 1970, in milliseconds since the Unix epoch; written as RFC 3339.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -38,7 +38,7 @@ impl FromStr for Timestamp {
     fn from_str(text: &str) -> Result<Self, TimestampError> {
         let instant: Option<jiff::Timestamp> = text.parse().ok();
         let milliseconds = instant.and_then(|instant| u64::try_from(instant.as_millisecond()).ok());
-        milliseconds.map(Self).ok_or_else(|| TimestampError(shown(text)))
+        milliseconds.map(Self).ok_or_else(|| TimestampError(sanitize_name(text)))
     }
 }
 

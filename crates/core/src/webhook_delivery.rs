@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::sanitize::spoken;
+use crate::sanitize::sanitize;
 use crate::timestamp::Timestamp;
 
 /// The form of [`DeliveryRecord`]; another number is another form.
@@ -93,7 +93,7 @@ impl DeliveryDigest {
 impl DeliveryRecord {
     /// Whose turn it is on a delivery of which `before` is stored, at an instant; a run counts as alive for `lasts`.
     #[must_use]
-    pub fn turn(before: Option<&Self>, delivery: &str, run: &str, now: Timestamp, lasts: Duration) -> DeliveryState {
+    pub fn state(before: Option<&Self>, delivery: &str, run: &str, now: Timestamp, lasts: Duration) -> DeliveryState {
         match before {
             Some(seen) if seen.state == DeliveryProgress::Done => DeliveryState::AlreadyDone(seen.run.clone()),
             Some(seen) if seen.state == DeliveryProgress::Running && now < seen.until => {
@@ -103,7 +103,7 @@ impl DeliveryRecord {
                 let lasts = u64::try_from(lasts.as_millis()).unwrap_or(u64::MAX);
                 DeliveryState::Run(Self {
                     format: DELIVERY_FORMAT,
-                    delivery: spoken(delivery, ID_BYTES),
+                    delivery: sanitize(delivery, ID_BYTES),
                     run: run.to_owned(),
                     state: DeliveryProgress::Running,
                     until: Timestamp::from_milliseconds(now.milliseconds().saturating_add(lasts)),

@@ -31,7 +31,7 @@ pub async fn check(connection: &Connection, site: &Site) -> Result<Vec<Preflight
     };
     let mut looking = connection.clone();
     if let Some(role) = &site.role {
-        let reads = PolicyDocument::planning(&role.partition(), &site.target, &site.writing).session(&site.target);
+        let reads = PolicyDocument::planning(&role.partition(), &site.target, &site.objects).session(&site.target);
         match reads {
             Err(error) => found.push(PreflightFinding::new(PreflightSeverity::Missing, error.to_string())),
             Ok(policy) => {
@@ -89,7 +89,7 @@ async fn simulate(account: &Provisioner, site: &Site, publisher: &str) -> Result
     let mut found = Vec::new();
     while let Some((question, decided)) = answers.next().await {
         match decided {
-            Ok(decided) => found.extend(question.judge(publisher, decided == SimulationResult::Allowed)),
+            Ok(decided) => found.extend(question.evaluate(publisher, decided == SimulationResult::Allowed)),
             Err(error) if error.is_denied() => {
                 let told = format!(
                     "what `{publisher}` may do could not be simulated: allow `iam:SimulatePrincipalPolicy` on it to whoever checks"
@@ -115,7 +115,7 @@ async fn facts(connection: &Connection, site: &Site) -> BucketFacts {
     let buckets = BucketClient::new(connection);
     let name = &site.target.bucket;
     let mut facts = BucketFacts {
-        takes_acls: buckets.takes_acls(name).await.unwrap_or_default(),
+        acls_enabled: buckets.acls_enabled(name).await.unwrap_or_default(),
         encryption: buckets.encryption(name).await.unwrap_or_default(),
         identities: Vec::new(),
         other_tags: Vec::new(),

@@ -58,7 +58,7 @@ impl PreflightFinding {
 impl PreflightQuestion {
     /// What an answer means; nothing where it is the right one.
     #[must_use]
-    pub fn judge(&self, publisher: &str, allowed: bool) -> Option<PreflightFinding> {
+    pub fn evaluate(&self, publisher: &str, allowed: bool) -> Option<PreflightFinding> {
         let (action, resource, why) = (&self.action, &self.resource, &self.why);
         match (self.wanted, allowed) {
             (true, false) => Some(PreflightFinding::new(
@@ -177,7 +177,7 @@ fn unwanted(site: &Site, account: &str) -> Vec<PreflightQuestion> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BucketFacts {
     /// Whether it takes ACLs.
-    pub takes_acls: Option<bool>,
+    pub acls_enabled: Option<bool>,
     /// How it encrypts by itself.
     pub encryption: Option<String>,
     /// Distributions of the site that read it as an origin access identity, which no KMS key can trust.
@@ -191,16 +191,16 @@ pub struct BucketFacts {
 pub fn bucket(site: &Site, facts: &BucketFacts) -> Vec<PreflightFinding> {
     let mut found = Vec::new();
     let name = &site.target.bucket;
-    if let (Some(acl), Some(false)) = (&site.writing.acl, facts.takes_acls)
+    if let (Some(acl), Some(false)) = (&site.objects.acl, facts.acls_enabled)
         && acl != "bucket-owner-full-control"
     {
         found.push(PreflightFinding::new(
             PreflightSeverity::Missing,
-            format!("the bucket `{name}` takes no ACLs (bucket owner enforced), so every write with `{acl}` is refused: remove `writing.acl`"),
+            format!("the bucket `{name}` takes no ACLs (bucket owner enforced), so every write with `{acl}` is refused: remove `objects.acl`"),
         ));
     }
     let kms = |kind: &Option<String>| kind.as_deref().is_some_and(|kind| kind.starts_with("aws:"));
-    if kms(&site.writing.encryption) || kms(&facts.encryption) {
+    if kms(&site.objects.encryption) || kms(&facts.encryption) {
         for distribution in &facts.identities {
             found.push(PreflightFinding::new(
                 PreflightSeverity::Missing,
@@ -253,19 +253,19 @@ mod tests {
     fn answers_are_told_with_what_to_do() {
         let asked = questions(&site(""), "123456789012");
         let put = asked.iter().find(|question| question.action == "s3:PutObject" && question.wanted).unwrap();
-        assert_eq!(put.judge("p", true), None);
-        let told = put.judge("p", false).unwrap();
+        assert_eq!(put.evaluate("p", true), None);
+        let told = put.evaluate("p", false).unwrap();
         assert!(told.weight == PreflightSeverity::Missing && told.what.contains("tidegate policy site"), "{told:?}");
         let beside = asked.iter().find(|question| !question.wanted).unwrap();
-        assert_eq!(beside.judge("p", true).unwrap().weight, PreflightSeverity::Wide);
-        assert_eq!(beside.judge("p", false), None);
+        assert_eq!(beside.evaluate("p", true).unwrap().weight, PreflightSeverity::Wide);
+        assert_eq!(beside.evaluate("p", false), None);
     }
 
     #[test]
     fn a_bucket_that_cannot_do_what_the_configuration_says_is_told() {
-        let acl = site("writing = { acl = \"public-read\" }\n");
-        let facts = BucketFacts { takes_acls: Some(false), ..BucketFacts::default() };
-        assert!(bucket(&acl, &facts).first().unwrap().what.contains("remove `writing.acl`"));
+        let acl = site("objects = { acl = \"public-read\" }\n");
+        let facts = BucketFacts { acls_enabled: Some(false), ..BucketFacts::default() };
+        assert!(bucket(&acl, &facts).first().unwrap().what.contains("remove `objects.acl`"));
         assert_eq!(bucket(&acl, &BucketFacts::default()), []);
         let facts = BucketFacts { encryption: Some("aws:kms".to_owned()), identities: vec!["E1".to_owned()], ..facts };
         assert!(bucket(&site(""), &facts).first().unwrap().what.contains("origin access control"));

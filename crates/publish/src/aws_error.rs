@@ -29,7 +29,7 @@ pub struct AwsError {
 }
 
 /// Nothing where the answer is that it is not there.
-pub fn unless_missing<T>(result: Result<T, AwsError>) -> Result<Option<T>, AwsError> {
+pub fn if_exists<T>(result: Result<T, AwsError>) -> Result<Option<T>, AwsError> {
     match result {
         Ok(found) => Ok(Some(found)),
         Err(error) if error.is_not_found() => Ok(None),

@@ -67,7 +67,7 @@ pub enum ComponentError {
 impl ComponentError {
     /// Whose fault it is.
     #[must_use]
-    pub fn fault(&self) -> ErrorKind {
+    pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Object(..) => ErrorKind::Cloud,
             Self::NotBundled { .. } | Self::File { .. } | Self::Digest { .. } => ErrorKind::Configuration,

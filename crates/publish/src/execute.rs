@@ -56,7 +56,7 @@ enum OperationError {
 pub(crate) struct PlanWriter {
     pub(crate) s3: S3,
     pub(crate) target: Location,
-    pub(crate) writing: ObjectSettings,
+    pub(crate) settings: ObjectSettings,
     pub(crate) reader: SourceReader,
     /// Largest object that one request copies.
     pub(crate) copy_limit: u64,
@@ -66,8 +66,13 @@ pub(crate) struct PlanWriter {
 
 /// Sets bodies aside that kept releases name, before anything replaces them. A failure stops the run before it changed
 /// anything.
-pub(crate) async fn set_aside(approved: &Approved, writer: &Arc<PlanWriter>, aside: &Location, done: &mut WriteCounts) {
-    let mut results = stream::iter(approved.plan().preserve.iter().cloned())
+pub(crate) async fn archive_bodies(
+    approved: &Approved,
+    writer: &Arc<PlanWriter>,
+    aside: &Location,
+    done: &mut WriteCounts,
+) {
+    let mut results = stream::iter(approved.plan().archive.iter().cloned())
         .map(|preserve| {
             let (writer, aside) = (Arc::clone(writer), aside.clone());
             let aside = async move {
@@ -85,7 +90,7 @@ pub(crate) async fn set_aside(approved: &Approved, writer: &Arc<PlanWriter>, asi
             why: crate::aws_error::plain(&error.to_string()),
         };
         match result {
-            Ok((_, Ok(()))) => done.preserved += 1,
+            Ok((_, Ok(()))) => done.archived += 1,
             Ok((key, Err(error))) => done.failures.push(failed(key.to_string(), &error)),
             Err(error) => done.failures.push(failed(String::new(), &error)),
         }
@@ -186,7 +191,7 @@ async fn write(
                     Action::Headers { .. } => done.headers += 1,
                     Action::Put { .. } | Action::Delete { .. } => done.written += 1,
                 }
-                observer.hear(ProgressEvent::Done { operations: 1, bytes: operation.size() });
+                observer.report(ProgressEvent::Done { operations: 1, bytes: operation.size() });
             }
             Ok((operation, Err(error))) => {
                 done.unanswered += u64::from(matches!(&error, OperationError::Cloud(error) if unanswered(error)));
@@ -237,7 +242,7 @@ async fn delete(
         for ((key, _), outcome) in batch.iter().zip(outcomes) {
             match outcome {
                 DeleteOutcome::Deleted => done.deleted += 1,
-                DeleteOutcome::Replaced => done.left += 1,
+                DeleteOutcome::Replaced => done.kept_replaced += 1,
                 DeleteOutcome::Failed(error) => {
                     done.unanswered += u64::from(unanswered(&error));
                     done.failures.push(FailedOperation {
@@ -248,7 +253,7 @@ async fn delete(
                 }
             }
         }
-        observer.hear(ProgressEvent::Done { operations: batch.len() as u64, bytes: 0 });
+        observer.report(ProgressEvent::Done { operations: batch.len() as u64, bytes: 0 });
     }
 }
 
@@ -296,7 +301,7 @@ impl PlanWriter {
             tags: false,
         };
         let (headers, writing) = (ObjectHeaders::default(), ObjectSettings::default());
-        let dress = PutOptions { headers: &headers, redirect: None, writing: &writing };
+        let dress = PutOptions { headers: &headers, redirect: None, settings: &writing };
         let name = body_name(&preserve.key, &preserve.etag);
         let (identity, copy) = (ContentIdentity::default(), self.s3.clone());
         let copied = copy.copy(from, aside, &name, &identity, dress);
@@ -311,20 +316,20 @@ impl PlanWriter {
                 self.put(key, source, *size, identity, headers).await
             }
             Action::Put { body: PlannedBody::Site { key: other, etag }, size, identity, headers, .. } => {
-                self.copy_within(key, (other, etag), *size, identity, headers, &self.writing, false).await
+                self.copy_within(key, (other, etag), *size, identity, headers, &self.settings, false).await
             }
             Action::Put { body: PlannedBody::Redirect(target), headers, .. } => {
-                let dress = PutOptions { headers, redirect: Some(target), writing: &self.writing };
+                let dress = PutOptions { headers, redirect: Some(target), settings: &self.settings };
                 let empty = BodyBytes::Whole(bytes::Bytes::new());
                 Ok(self.s3.put(&self.target, key, empty, 0, &ContentIdentity::default(), dress).await?)
             }
-            Action::Headers { headers, size, etag, identity, keeping, .. } => {
+            Action::Headers { headers, size, etag, identity, attributes: keeping, .. } => {
                 // What the configuration does not name stays as the object has it.
                 let writing = ObjectSettings {
-                    acl: self.writing.acl.clone(),
-                    encryption: self.writing.encryption.clone().or_else(|| keeping.encryption.clone()),
-                    kms_key: self.writing.kms_key.clone().or_else(|| keeping.kms_key.clone()),
-                    storage_class: self.writing.storage_class.clone().or_else(|| keeping.storage_class.clone()),
+                    acl: self.settings.acl.clone(),
+                    encryption: self.settings.encryption.clone().or_else(|| keeping.encryption.clone()),
+                    kms_key: self.settings.kms_key.clone().or_else(|| keeping.kms_key.clone()),
+                    storage_class: self.settings.storage_class.clone().or_else(|| keeping.storage_class.clone()),
                 };
                 self.copy_within(key, (&operation.key, etag), *size, identity, headers, &writing, true).await
             }
@@ -341,7 +346,7 @@ impl PlanWriter {
         identity: &ContentIdentity,
         headers: &ObjectHeaders,
     ) -> Result<WrittenObject, OperationError> {
-        let dress = PutOptions { headers, redirect: None, writing: &self.writing };
+        let dress = PutOptions { headers, redirect: None, settings: &self.settings };
         if let Some(staged) = self.reader.staged(source) {
             let from = CopySource {
                 bucket: &staged.bucket,
@@ -383,7 +388,7 @@ impl PlanWriter {
             limit: self.copy_limit,
             tags,
         };
-        let dress = PutOptions { headers, redirect: None, writing };
+        let dress = PutOptions { headers, redirect: None, settings: writing };
         Ok(self.s3.copy(from, &self.target, key, identity, dress).await?)
     }
 }

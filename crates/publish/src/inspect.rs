@@ -87,7 +87,7 @@ impl Inspection<'_> {
     ///
     /// # Errors
     /// [`InspectError`].
-    pub(crate) async fn look(
+    pub(crate) async fn inspect(
         &self,
         pages: ListingPages,
         past: KnownRelease<'_>,
@@ -96,13 +96,13 @@ impl Inspection<'_> {
         let mut site = merge(pages, past, desired).await?;
         let mut asked: BTreeMap<Key, diff::DigestAlgorithms> = BTreeMap::new();
         for _ in 0..MAX_ROUNDS {
-            let mut doubts = diff::doubts(desired, &site, self.comparison);
+            let mut doubts = diff::open_questions(desired, &site, self.comparison);
             // An answer that leaves its question open is not asked for again: that would only read everything anew.
             doubts.digests.retain(|key, wanted| asked.insert(key.clone(), *wanted) != Some(*wanted));
             if doubts.is_empty() {
                 break;
             }
-            self.observer.hear(ProgressEvent::Questions((doubts.heads.len() + doubts.digests.len()) as u64));
+            self.observer.report(ProgressEvent::Questions((doubts.heads.len() + doubts.digests.len()) as u64));
             let (heads, digests) = tokio::try_join!(self.heads(doubts.heads), self.digests(doubts.digests))?;
             site.observe(heads);
             desired.learn(|key| digests.get(key).cloned());
@@ -117,7 +117,7 @@ impl Inspection<'_> {
                 // A task of its own, so that all processors take part.
                 let task = tokio::spawn(async move {
                     let answer = s3.head(&target.bucket, &target.prefix.join(key.as_str())).await;
-                    observer.hear(ProgressEvent::Answered);
+                    observer.report(ProgressEvent::Answered);
                     // An object that vanished since the listing is written anew, like one that cannot be compared.
                     match answer {
                         Err(error) if error.is_not_found() => Ok((key, ObservedObject::default())),
@@ -144,7 +144,7 @@ impl Inspection<'_> {
                 let algorithms = digest::Algorithms { md5: asked.md5, crc64nvme: asked.crc64nvme };
                 async move {
                     let found = reader.digest(&key, algorithms).await;
-                    observer.hear(ProgressEvent::Answered);
+                    observer.report(ProgressEvent::Answered);
                     found.map(|identity| (key, identity)).map_err(InspectError::from)
                 }
             })
@@ -206,7 +206,7 @@ impl RecordStream {
     async fn next(&mut self, merge: &mut SiteMerge<'_>) -> Result<Option<ManifestRecord>, InspectError> {
         loop {
             match self.ready.next() {
-                Some(ManifestRecord { standing: RecordState::Preserved(last), .. }) => merge.preserved(last),
+                Some(ManifestRecord { state: RecordState::Archived(last), .. }) => merge.preserved(last),
                 Some(record) => return Ok(Some(record)),
                 None if self.done => return Ok(None),
                 None => match self.stream.try_next().await? {
@@ -267,7 +267,7 @@ impl ListingPages {
                 let Some(page) = pages.recv().await else { return Ok(None) };
                 let page = page.map_err(ListError::from)?;
                 pagination.page(&page.objects, page.next.is_none())?;
-                observer.hear(ProgressEvent::Listed(pagination.seen()));
+                observer.report(ProgressEvent::Listed(pagination.seen()));
                 Ok(Some(page.objects))
             }
         }

@@ -92,10 +92,10 @@ pub(crate) async fn plan(
 }
 
 /// Sends a batch, and waits where the site says so.
-pub(crate) async fn tell(cloudfront: &CloudFront, site: &Site, batch: &InvalidationRequest) -> InvalidationReport {
+pub(crate) async fn send(cloudfront: &CloudFront, site: &Site, batch: &InvalidationRequest) -> InvalidationReport {
     let cdn = site.cdn.iter().find(|cdn| cdn.distribution == batch.distribution);
     let sent = if batch.tags.is_empty() {
-        send(cloudfront, batch).await
+        send_paths(cloudfront, batch).await
     } else {
         send_tags(cloudfront, site, cdn, batch).await
     };
@@ -144,9 +144,9 @@ async fn in_progress(cloudfront: &CloudFront, cdn: &DistributionConfig) -> Resul
 
 /// Sends a batch. What passes with time (throttling, a service that is not available, too much in progress) is tried
 /// again within bounds; whatever remains is the reason in `why`.
-async fn send(cloudfront: &CloudFront, batch: &InvalidationRequest) -> InvalidationReport {
+async fn send_paths(cloudfront: &CloudFront, batch: &InvalidationRequest) -> InvalidationReport {
     let sent = try_send(cloudfront, batch).await;
-    told(batch, sent)
+    statuses(batch, sent)
 }
 
 /// The same for a batch with tags, which goes by paths unless the distribution is known to honour tags and takes them.
@@ -160,7 +160,7 @@ async fn send_tags(
     batch: &InvalidationRequest,
 ) -> InvalidationReport {
     let distribution = &batch.distribution;
-    let by_paths = || async { send(cloudfront, &batch.clone().by_paths()).await };
+    let by_paths = || async { send_paths(cloudfront, &batch.clone().by_paths()).await };
     let Some(name) = cdn.and_then(|cdn| cdn.cache_tags.as_ref()) else { return by_paths().await };
     match cloudfront.setup(distribution, &site.target.bucket).await {
         Ok(setup) if setup.reads_tags(name) => {}
@@ -180,11 +180,11 @@ async fn send_tags(
             tracing::warn!(%distribution, %error, "the distribution takes no cache tags, so it is told by paths");
             by_paths().await
         }
-        sent => told(batch, sent),
+        sent => statuses(batch, sent),
     }
 }
 
-fn told(batch: &InvalidationRequest, sent: Result<String, AwsError>) -> InvalidationReport {
+fn statuses(batch: &InvalidationRequest, sent: Result<String, AwsError>) -> InvalidationReport {
     let (id, why) = match sent {
         Ok(id) => (Some(id), None),
         Err(error) => (None, Some(error.to_string())),

@@ -55,10 +55,10 @@ pub enum SitePluginsError {
 impl SitePluginsError {
     /// Whose fault it is.
     #[must_use]
-    pub fn fault(&self) -> ErrorKind {
+    pub fn kind(&self) -> ErrorKind {
         match self {
             #[cfg(feature = "compile")]
-            Self::Component(error) => error.fault(),
+            Self::Component(error) => error.kind(),
             Self::Interrupted => ErrorKind::Cloud,
             Self::Kind { .. } | Self::Admission(_) | Self::Settings(_) | Self::Config(_) => ErrorKind::Configuration,
         }

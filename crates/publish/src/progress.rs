@@ -73,7 +73,7 @@ impl Stage {
 /// Hears events, from several threads.
 pub trait ProgressObserver: Send + Sync {
     /// One event.
-    fn hear(&self, event: ProgressEvent);
+    fn report(&self, event: ProgressEvent);
 }
 
 /// Hears nothing.
@@ -81,5 +81,5 @@ pub trait ProgressObserver: Send + Sync {
 pub struct NoProgress;
 
 impl ProgressObserver for NoProgress {
-    fn hear(&self, _: ProgressEvent) {}
+    fn report(&self, _: ProgressEvent) {}
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use tidegate_core::architecture::Architecture;
 use tidegate_core::config::Sha256Hex;
 use tidegate_core::identity::sha256;
-use tidegate_core::sanitize::{MESSAGE_BYTES, spoken};
+use tidegate_core::sanitize::{MESSAGE_BYTES, sanitize};
 use wasmtime::component::Component;
 
 use super::{AuthenticCode, deserialize, read_bounded};
@@ -144,7 +144,7 @@ impl PackageIndex {
     fn parse(path: &Path, bytes: &[u8]) -> Result<Self, CodePackageError> {
         let form = |error: serde_json::Error| CodePackageError::Form {
             path: path.to_owned(),
-            why: spoken(&error.to_string(), MESSAGE_BYTES),
+            why: sanitize(&error.to_string(), MESSAGE_BYTES),
         };
         let PackageFormat { format: found } = serde_json::from_slice(bytes).map_err(form)?;
         if found != FORMAT {
@@ -155,7 +155,7 @@ impl PackageIndex {
 
     /// Whether this host takes what the index names; the message says how the two differ.
     fn check(&self) -> Result<(), CodePackageError> {
-        let here = Architecture::here().map(Architecture::as_str);
+        let here = Architecture::of_this_machine().map(Architecture::as_str);
         let versions = self.tidegate == VERSION;
         if versions && self.stamp == stamp() && here == Some(self.target.as_str()) {
             return Ok(());
@@ -167,8 +167,8 @@ impl PackageIndex {
             (format!("tidegate {}", self.tidegate), format!("tidegate {VERSION}"))
         };
         Err(CodePackageError::Other {
-            made_for: spoken(&self.target, MESSAGE_BYTES),
-            made_by: spoken(&made_by, MESSAGE_BYTES),
+            made_for: sanitize(&self.target, MESSAGE_BYTES),
+            made_by: sanitize(&made_by, MESSAGE_BYTES),
             here_by,
             here: here.map_or_else(super::target, str::to_owned),
             remedy: match here {
@@ -228,7 +228,7 @@ impl CodePackage {
             return Err(CodePackageError::Damaged { path });
         };
         let component = deserialize(engine, &authentic)
-            .map_err(|error| CodePackageError::Refused { path, why: spoken(&format!("{error:#}"), MESSAGE_BYTES) })?;
+            .map_err(|error| CodePackageError::Refused { path, why: sanitize(&format!("{error:#}"), MESSAGE_BYTES) })?;
         let identified = IdentifiedPlugin { kind: compiled.kind, reads_content: compiled.reads_content };
         Ok(Some((identified, component)))
     }

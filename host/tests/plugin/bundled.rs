@@ -9,7 +9,7 @@ use tidegate_core::finding::Finding;
 use tidegate_core::headers::ObjectHeader;
 use tidegate_core::key::Key;
 use tidegate_core::plan_review::{PlanReview, ReviewedChange, ReviewedKind, Verdict};
-use tidegate_host::sync::{Trace, TransformedArtifact, shape};
+use tidegate_host::sync::{Trace, TransformedArtifact, transform};
 use tidegate_host::{ConfiguredPlugin, Engine, Limits, PluginKind, SettingsError, policy};
 
 use crate::support::{Files, facts, load};
@@ -62,7 +62,7 @@ fn shaped(engine: &Engine, chain: &[(&str, Value)]) -> TransformedArtifact {
     let chain: Vec<ConfiguredPlugin> =
         chain.iter().map(|(name, settings)| configured(engine, name, settings)).collect();
     let files = build();
-    shape(&chain, &files.artifact(), &facts(), &files, Trace::Everything).unwrap_or_else(|failure| panic!("{failure}"))
+    transform(&chain, &files.artifact(), &facts(), &files, Trace::On).unwrap_or_else(|failure| panic!("{failure}"))
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn guard_judges_and_does_not_care_where_batches_are_cut() {
             total("bytes-to-write", 3),
         ];
         let files = build();
-        let mut judgements = policy::judge(
+        let mut judgements = policy::review(
             &[configured(&engine, "guard", &json!({}))],
             &PlanReview::new(changes, totals),
             &facts(),

@@ -5,12 +5,13 @@ use std::time::Instant;
 use serde_json::Value;
 use tidegate_core::content::{ContentReader, ReadError};
 use tidegate_core::desired::{DesiredBody, DesiredSite};
+use tidegate_core::error_kind::ErrorKind;
 use tidegate_core::headers::{ObjectHeader, ObjectHeaders};
 use tidegate_core::key::Key;
 use tidegate_core::plan_review::{PlanReview, ReviewedChange, ReviewedKind, Verdict};
-use tidegate_core::plugin_failure::{Blame, FailureCause};
+use tidegate_core::plugin_failure::FailureCause;
 use tidegate_core::redirect::RedirectTarget;
-use tidegate_host::sync::{Trace, shape};
+use tidegate_host::sync::{Trace, transform};
 use tidegate_host::{ConfiguredPlugin, Engine, Limits, SettingsError, policy};
 
 use crate::support::{Files, engine, facts, judge, policy_guest, run, site, sync_guest, told};
@@ -26,7 +27,7 @@ fn logged(shaped: &tidegate_host::sync::TransformedArtifact, plugin: usize) -> V
 #[test]
 fn an_empty_chain_publishes_the_artifact() {
     let files = site();
-    let shaped = shape(&[], &files.artifact(), &facts(), &files, Trace::Nothing).unwrap();
+    let shaped = transform(&[], &files.artifact(), &facts(), &files, Trace::Off).unwrap();
     assert_eq!(shaped.desired, DesiredSite::unshaped(&files.artifact()));
     assert!(shaped.findings.is_empty() && shaped.usage.is_empty());
 }
@@ -37,7 +38,7 @@ fn edits_become_entries_and_the_next_plugin_sees_them() {
     let guest = sync_guest(&engine);
     let files = site();
     let chain = [told(&guest, "everything@decide"), told(&guest, "extra@finish"), told(&guest, "see@decide")];
-    let shaped = shape(&chain, &files.artifact(), &facts(), &files, Trace::Everything).unwrap();
+    let shaped = transform(&chain, &files.artifact(), &facts(), &files, Trace::On).unwrap();
     assert_eq!(keys(&shaped.desired), ["a/old", "index.html", "old.html", "z/é.txt"]);
     let renamed = shaped.desired.get("z/é.txt").unwrap();
     assert!(matches!(&renamed.body, DesiredBody::Object { source, size: 5, .. } if source.as_str() == "b.txt"));
@@ -84,9 +85,8 @@ fn names_can_be_swapped_and_objects_left_out() {
     assert!(matches!(&swapped.get("b.txt").unwrap().body, DesiredBody::Object { size: 13, .. }));
     assert!(matches!(&swapped.get("index.html").unwrap().body, DesiredBody::Object { size: 5, .. }));
     let files = site();
-    let shaped = shape(&[told(&guest, "exclude@decide")], &files.artifact(), &facts(), &files, Trace::Everything)
-        .unwrap()
-        .desired;
+    let shaped =
+        transform(&[told(&guest, "exclude@decide")], &files.artifact(), &facts(), &files, Trace::On).unwrap().desired;
     assert_eq!(keys(&shaped), ["index.html"]);
     assert_eq!(shaped.excluded()[0].source.as_str(), "b.txt");
     assert_eq!(shaped.excluded()[0].trail[0].effects, ["left out"]);
@@ -126,7 +126,7 @@ fn where_batches_are_cut_does_not_matter() {
     let seen = |batch: usize| {
         let engine = Engine::with_limits(&Limits { batch, ..Limits::default() }).unwrap();
         let shaped =
-            shape(&[told(&sync_guest(&engine), "see@decide")], &files.artifact(), &facts(), &files, Trace::Nothing)
+            transform(&[told(&sync_guest(&engine), "see@decide")], &files.artifact(), &facts(), &files, Trace::Off)
                 .unwrap();
         (shaped.desired, shaped.usage[0].logs.clone())
     };
@@ -138,7 +138,7 @@ fn where_batches_are_cut_does_not_matter() {
     // The last entry of the last, short batch is the one that a decision about index 0 means there.
     let engine = Engine::with_limits(&Limits { batch: 24, ..Limits::default() }).unwrap();
     let shaped =
-        shape(&[told(&sync_guest(&engine), "exclude@decide")], &files.artifact(), &facts(), &files, Trace::Nothing)
+        transform(&[told(&sync_guest(&engine), "exclude@decide")], &files.artifact(), &facts(), &files, Trace::Off)
             .unwrap();
     let excluded: Vec<&str> = shaped.desired.excluded().iter().map(|excluded| excluded.source.as_str()).collect();
     assert_eq!(excluded, ["f00", "f24"]);
@@ -161,8 +161,8 @@ impl ContentReader for Down {
 fn storage_that_fails_is_not_the_plugins_fault() {
     let engine = engine();
     let chain = [told(&sync_guest(&engine), "unread@begin")];
-    let failure = shape(&chain, &site().artifact(), &facts(), &Down, Trace::Nothing).unwrap_err();
-    assert_eq!(failure.blame(), Blame::Host);
+    let failure = transform(&chain, &site().artifact(), &facts(), &Down, Trace::Off).unwrap_err();
+    assert_eq!(failure.kind(), ErrorKind::Cloud);
     assert!(matches!(failure.cause(), FailureCause::Unread { .. }), "{failure}");
     assert!(failure.to_string().contains("the\\nbucket is gone"), "{failure}");
 }
@@ -172,9 +172,9 @@ fn an_object_that_changed_since_it_was_listed_is_not_shown() {
     let engine = engine();
     let other = Files::new(&[("b.txt", "bytes"), ("index.html", "short")]);
     let chain = [told(&sync_guest(&engine), "unread@begin")];
-    let failure = shape(&chain, &site().artifact(), &facts(), &other, Trace::Nothing).unwrap_err();
+    let failure = transform(&chain, &site().artifact(), &facts(), &other, Trace::Off).unwrap_err();
     assert!(failure.to_string().contains("changed while it was read"), "{failure}");
-    assert_eq!(failure.blame(), Blame::Host);
+    assert_eq!(failure.kind(), ErrorKind::Cloud);
 }
 
 #[test]
@@ -246,7 +246,7 @@ fn policies_see_the_plan_and_every_one_runs() {
         ["see@review", "trap@begin", "deny@conclude", "hold@conclude", "totals@begin"]
             .map(|act| told(&guest, act))
             .into();
-    let judgements = policy::judge(&policies, &review, &facts(), &site());
+    let judgements = policy::review(&policies, &review, &facts(), &site());
     let verdicts: Vec<Verdict> = judgements.iter().map(|judgement| judgement.verdict).collect();
     assert_eq!(verdicts, [Verdict::Allow, Verdict::Deny, Verdict::Deny, Verdict::Hold, Verdict::Allow]);
     let failed: Vec<bool> = judgements.iter().map(|judgement| judgement.failure.is_some()).collect();
@@ -262,7 +262,7 @@ fn policies_see_the_plan_and_every_one_runs() {
     );
     assert_eq!(judgements[4].usage.logs[0].message, "3 create=1 x=2");
     assert_eq!(judgements[2].findings[0].rule, "/rules/1");
-    assert!(policy::judge(&[], &review, &facts(), &site()).is_empty());
+    assert!(policy::review(&[], &review, &facts(), &site()).is_empty());
 }
 
 #[test]
@@ -271,8 +271,8 @@ fn failures_are_printed_for_machines_too() {
     let failure = run(&told(&sync_guest(&engine), "trap@decide")).unwrap_err();
     let json = serde_json::to_value(&failure).unwrap();
     assert_eq!(
-        (&json["plugin"], &json["call"], &json["cause"], &json["blame"]),
-        (&"guest".into(), &"sync.decide".into(), &"trap".into(), &"plugin".into())
+        (&json["plugin"], &json["call"], &json["cause"], &json["error_type"]),
+        (&"guest".into(), &"sync.decide".into(), &"trap".into(), &"Tidegate.Plugin".into())
     );
     assert!(json["usage"]["fuel_used"].as_u64().unwrap() > 0);
 }

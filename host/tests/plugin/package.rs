@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tidegate_core::architecture::Architecture;
 use tidegate_core::config::Sha256Hex;
-use tidegate_host::sync::{Trace, shape};
+use tidegate_host::sync::{Trace, transform};
 use tidegate_host::{AdmissionError, CodePackage, CodePackageError, CompiledPlugin, Compiler, Engine, Plugin};
 
 use crate::support::{CRAFTED, Crafted, Files, engine, facts};
 
 fn here() -> Architecture {
-    Architecture::here().unwrap()
+    Architecture::of_this_machine().unwrap()
 }
 
 fn other() -> Architecture {
@@ -72,7 +72,7 @@ fn a_package_for_this_machine_runs_the_bundled_plugins() {
     let exclude = load(&engine, directory.path(), bundled("exclude")).unwrap();
     let exclude = exclude.validate(&json!({ "globs": ["drafts/**"] })).unwrap();
     let files = Files::new(&[("drafts/x.html", "x"), ("index.html", "x")]);
-    let shaped = shape(&[exclude], &files.artifact(), &facts(), &files, Trace::Nothing).unwrap();
+    let shaped = transform(&[exclude], &files.artifact(), &facts(), &files, Trace::Off).unwrap();
     let left: Vec<&str> = shaped.desired.entries().iter().map(|entry| entry.key.as_str()).collect();
     assert_eq!(left, ["index.html"]);
 }

@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tidegate_core::artifact::{Artifact, ArtifactItem, ArtifactNames, Fingerprint};
 use tidegate_core::content::{ContentReader, ReadError};
+use tidegate_core::error_kind::ErrorKind;
 use tidegate_core::identity::ContentIdentity;
 use tidegate_core::key::Key;
 use tidegate_core::plan_review::{Judgement, PlanReview, ReviewedChange, ReviewedKind};
-use tidegate_core::plugin_failure::{Blame, PluginFailure};
+use tidegate_core::plugin_failure::PluginFailure;
 use tidegate_core::run_facts::RunFacts;
-use tidegate_host::sync::{Trace, TransformedArtifact, shape};
+use tidegate_host::sync::{Trace, TransformedArtifact, transform};
 use tidegate_host::{CodeCache, ConfiguredPlugin, Engine, Limits, Plugin, SettingsError, policy};
 use tidegate_plugin_build::PluginBuild;
 
@@ -109,7 +110,7 @@ pub(crate) fn facts() -> RunFacts {
 /// Runs one sync plugin over [`site`].
 pub(crate) fn run(configured: &ConfiguredPlugin) -> Result<TransformedArtifact, PluginFailure> {
     let files = site();
-    shape(std::slice::from_ref(configured), &files.artifact(), &facts(), &files, Trace::Nothing)
+    transform(std::slice::from_ref(configured), &files.artifact(), &facts(), &files, Trace::Off)
 }
 
 /// Runs one policy over a plan that creates and deletes one object.
@@ -129,14 +130,14 @@ pub(crate) fn judge(configured: &ConfiguredPlugin) -> Judgement {
         vec![change("old.html", ReviewedKind::Delete, None), change("index.html", ReviewedKind::Create, Some(&source))],
         vec![("create".to_owned(), 1), ("delete".to_owned(), 1)],
     );
-    let mut judgements = policy::judge(std::slice::from_ref(configured), &review, &facts(), &files);
+    let mut judgements = policy::review(std::slice::from_ref(configured), &review, &facts(), &files);
     assert_eq!(judgements.len(), 1);
     judgements.pop().unwrap()
 }
 
 /// Checks that a failure is the plugin's and comes from the call.
 pub(crate) fn blamed(failure: &PluginFailure, call: &str) {
-    assert_eq!(failure.blame(), Blame::Plugin, "{failure}");
+    assert_eq!(failure.kind(), ErrorKind::Plugin, "{failure}");
     assert_eq!(failure.call(), call, "{failure}");
     let words = failure.to_string();
     assert!(words.contains(failure.plugin()) && words.contains(call), "{words}");

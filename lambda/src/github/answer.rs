@@ -3,7 +3,7 @@
 //! Owns these rules. Source: GitHub documentation, "Rate limits for the REST API" and "Best practices for using the REST API".
 
 use serde::Deserialize;
-use tidegate_core::sanitize::shown;
+use tidegate_core::sanitize::sanitize_name;
 use tidegate_core::timestamp::Timestamp;
 
 /// How long to wait where GitHub limits and does not say for how long, in seconds.
@@ -44,7 +44,7 @@ pub enum AnswerMeaning {
 impl AnswerHead<'_> {
     /// Whether a list goes on. The next page is asked for by its number, never by an address that an answer names.
     #[must_use]
-    pub fn goes_on(&self) -> bool {
+    pub fn next_page(&self) -> bool {
         self.link.is_some_and(|link| link.split(',').any(|one| one.contains("rel=\"next\"")))
     }
 
@@ -82,7 +82,7 @@ pub fn refusal(body: &[u8]) -> Option<String> {
     struct Told {
         message: String,
     }
-    serde_json::from_slice::<Told>(body).ok().map(|told| shown(&told.message))
+    serde_json::from_slice::<Told>(body).ok().map(|told| sanitize_name(&told.message))
 }
 
 #[cfg(test)]

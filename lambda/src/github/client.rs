@@ -98,7 +98,7 @@ impl Github {
     pub(super) async fn list(&self, path: &str) -> Result<FileList, GithubError> {
         let ask = || async {
             let answer = self.get(path, JSON).await?;
-            let goes_on = head(answer.status().as_u16(), answer.headers()).goes_on();
+            let goes_on = head(answer.status().as_u16(), answer.headers()).next_page();
             let body = self.body(&format!("GET {path}"), answer).await?;
             Ok(FileList { body, goes_on })
         };
@@ -106,7 +106,7 @@ impl Github {
     }
 
     /// Sends a status.
-    pub(crate) async fn tell(&self, note: &StatusPost) -> Result<(), GithubError> {
+    pub(crate) async fn post_status(&self, note: &StatusPost) -> Result<(), GithubError> {
         let what = format!("POST {}", note.path);
         let send = || async {
             let body = Full::from(note.body.to_string());

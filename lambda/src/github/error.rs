@@ -97,7 +97,7 @@ impl GithubError {
 
     /// Whose fault it is: whether another run may go well without anybody doing anything.
     #[must_use]
-    pub fn fault(&self) -> ErrorKind {
+    pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Silent { .. }
             | Self::Limited { .. }

@@ -4,7 +4,7 @@
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
-use tidegate_core::sanitize::shown;
+use tidegate_core::sanitize::sanitize_name;
 
 use super::{BYTES, JSON};
 use crate::webhook::{FileOrigin, GithubFileRef};
@@ -191,7 +191,7 @@ impl GithubFileRef {
     /// # Errors
     /// [`FileError::Form`].
     pub fn read_page(&self, body: &[u8]) -> Result<Vec<GithubFile>, FileError> {
-        let told = |error: serde_json::Error| FileError::Form(shown(&error.to_string()));
+        let told = |error: serde_json::Error| FileError::Form(sanitize_name(&error.to_string()));
         match self.of {
             FileOrigin::Run(_) => {
                 let page: ArtifactList = serde_json::from_slice(body).map_err(told)?;
@@ -210,7 +210,7 @@ impl GithubFileRef {
     /// # Errors
     /// [`FileError`].
     pub fn choose(&self, files: &[GithubFile]) -> Result<GithubFile, FileError> {
-        let (of, name) = (self.owner(), shown(self.name.as_str()));
+        let (of, name) = (self.owner(), sanitize_name(self.name.as_str()));
         let mut fitting: Vec<&GithubFile> = files.iter().filter(|file| self.name.covers(&file.name)).collect();
         fitting.sort_by(|a, b| a.name.cmp(&b.name).then(b.id.cmp(&a.id)));
         fitting.dedup_by(|later, earlier| later.name == earlier.name);
@@ -221,7 +221,7 @@ impl GithubFileRef {
         };
         match file.state {
             FileState::Expired => Err(file.expired()),
-            FileState::Unfinished => Err(FileError::Unfinished(shown(&file.name))),
+            FileState::Unfinished => Err(FileError::Unfinished(sanitize_name(&file.name))),
             FileState::Whole => file.fits(file.size.unwrap_or_default()).map(|()| file.clone()),
         }
     }
@@ -231,7 +231,7 @@ impl GithubFile {
     /// GitHub has it no longer.
     #[must_use]
     pub fn expired(&self) -> FileError {
-        FileError::Expired(shown(&self.name))
+        FileError::Expired(sanitize_name(&self.name))
     }
 
     /// Whether so many bytes of it may be fetched.
@@ -239,12 +239,12 @@ impl GithubFile {
     /// # Errors
     /// [`FileError::Large`].
     pub fn fits(&self, size: u64) -> Result<(), FileError> {
-        if size > MAX_FILE_BYTES { Err(FileError::Large { name: shown(&self.name), size }) } else { Ok(()) }
+        if size > MAX_FILE_BYTES { Err(FileError::Large { name: sanitize_name(&self.name), size }) } else { Ok(()) }
     }
 }
 
 fn listed<'a>(files: impl Iterator<Item = &'a GithubFile>) -> String {
-    let mut names: Vec<String> = files.map(|file| format!("`{}`", shown(&file.name))).collect();
+    let mut names: Vec<String> = files.map(|file| format!("`{}`", sanitize_name(&file.name))).collect();
     if names.is_empty() {
         return "none".to_owned();
     }

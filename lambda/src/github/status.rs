@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tidegate_core::config::{GithubAccess, GithubRule, Repository, SiteName, SiteUrl, StatusKind, StatusRule};
 use tidegate_core::report::{Outcome, PublishReport};
-use tidegate_core::sanitize::spoken;
+use tidegate_core::sanitize::sanitize;
 
 use crate::webhook::CommitId;
 
@@ -78,8 +78,8 @@ impl StatusSpec {
     #[must_use]
     pub fn note(&self, site: &SiteName, state: RunState, description: &str) -> StatusPost {
         let repository = &self.repository;
-        let description: String = spoken(description, MAX_DESCRIPTION).chars().take(MAX_DESCRIPTION).collect();
-        let mut body = json!({ "state": self.word(state), "description": description });
+        let description: String = sanitize(description, MAX_DESCRIPTION).chars().take(MAX_DESCRIPTION).collect();
+        let mut body = json!({ "state": self.state_name(state), "description": description });
         let mut add = |name: &str, value: &str| {
             if let Some(fields) = body.as_object_mut() {
                 fields.insert(name.to_owned(), value.into());
@@ -104,7 +104,7 @@ impl StatusSpec {
         StatusPost { path, body }
     }
 
-    fn word(&self, state: RunState) -> &'static str {
+    fn state_name(&self, state: RunState) -> &'static str {
         match (state, &self.on) {
             (RunState::Pending, StatusSubject::Commit(_)) => "pending",
             (RunState::Pending, StatusSubject::Deployment(_)) => "in_progress",

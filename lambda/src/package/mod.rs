@@ -89,11 +89,11 @@ pub enum PackagingError {
 impl PackagingError {
     /// Whose fault it is.
     #[must_use]
-    pub fn fault(&self) -> ErrorKind {
+    pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Chain(error) => error.fault(),
+            Self::Chain(error) => error.kind(),
             Self::Contents(_) | Self::Admission(_) => ErrorKind::Configuration,
-            Self::Engine(_) | Self::Index(_) | Self::Archive(_) => ErrorKind::Defect,
+            Self::Engine(_) | Self::Index(_) | Self::Archive(_) => ErrorKind::Bug,
         }
     }
 }

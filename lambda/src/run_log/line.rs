@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 use tidegate_core::report::{Outcome, PublishReport};
-use tidegate_core::sanitize::unfit;
+use tidegate_core::sanitize::is_unsafe;
 
 use super::{RunEnding, RunLogEntry};
 
@@ -16,12 +16,12 @@ const LISTED: usize = 50;
 /// another order, is written as `\uXXXX`, which is the same value.
 #[must_use]
 pub fn one_line(json: &str) -> String {
-    if !json.contains(unfit) {
+    if !json.contains(is_unsafe) {
         return json.to_owned();
     }
     let mut line = String::with_capacity(json.len() + 16);
     for c in json.chars() {
-        if !unfit(c) {
+        if !is_unsafe(c) {
             line.push(c);
             continue;
         }
@@ -34,7 +34,7 @@ pub fn one_line(json: &str) -> String {
 }
 
 /// Shortens lists, and notes how long they were by where they are, as a JSON Pointer.
-fn cut(value: &mut Value, at: &str, lengths: &mut Map<String, Value>) {
+fn truncate(value: &mut Value, at: &str, lengths: &mut Map<String, Value>) {
     match value {
         Value::Array(list) => {
             if list.len() > LISTED {
@@ -42,12 +42,12 @@ fn cut(value: &mut Value, at: &str, lengths: &mut Map<String, Value>) {
                 list.truncate(LISTED);
             }
             for (index, entry) in list.iter_mut().enumerate() {
-                cut(entry, &format!("{at}/{index}"), lengths);
+                truncate(entry, &format!("{at}/{index}"), lengths);
             }
         }
         Value::Object(fields) => {
             for (name, field) in fields {
-                cut(field, &format!("{at}/{name}"), lengths);
+                truncate(field, &format!("{at}/{name}"), lengths);
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
@@ -59,7 +59,7 @@ fn cut(value: &mut Value, at: &str, lengths: &mut Map<String, Value>) {
 pub fn short(report: &PublishReport) -> Value {
     let mut report = serde_json::to_value(report).unwrap_or_default();
     let mut lengths = Map::new();
-    cut(&mut report, "", &mut lengths);
+    truncate(&mut report, "", &mut lengths);
     if let Some(fields) = report.as_object_mut().filter(|_| !lengths.is_empty()) {
         fields.insert("cut".to_owned(), Value::Object(lengths));
     }
@@ -73,7 +73,7 @@ impl RunLogEntry {
         match &self.ending {
             RunEnding::Report(report) => matches!(report.outcome, Outcome::Partial | Outcome::Failed),
             RunEnding::Failed { .. } => true,
-            RunEnding::Superseded(_) | RunEnding::HandedOn => false,
+            RunEnding::Superseded(_) | RunEnding::Continued => false,
         }
     }
 
@@ -83,7 +83,7 @@ impl RunLogEntry {
         match &self.ending {
             RunEnding::Report(report) => json!(report.outcome),
             RunEnding::Superseded(_) => json!(Outcome::Superseded),
-            RunEnding::HandedOn => json!("handed-on"),
+            RunEnding::Continued => json!("handed-on"),
             RunEnding::Failed { .. } => json!(Outcome::Failed),
         }
     }
@@ -110,8 +110,8 @@ impl RunLogEntry {
             match &self.ending {
                 RunEnding::Report(report) => drop(fields.insert("report".to_owned(), short(report))),
                 RunEnding::Superseded(why) => drop(fields.insert("why".to_owned(), json!(why))),
-                RunEnding::HandedOn => {}
-                RunEnding::Failed { fault, why } => {
+                RunEnding::Continued => {}
+                RunEnding::Failed { kind: fault, why } => {
                     fields.insert("error-type".to_owned(), json!(fault));
                     fields.insert("why".to_owned(), json!(why));
                 }

@@ -78,10 +78,10 @@ impl RunLogEntry {
         let outcome = match &self.ending {
             RunEnding::Report(report) => Some(report.outcome),
             RunEnding::Superseded(_) => Some(Outcome::Superseded),
-            RunEnding::HandedOn | RunEnding::Failed { .. } => None,
+            RunEnding::Continued | RunEnding::Failed { .. } => None,
         };
-        figures.count("Runs", u64::from(!matches!(self.ending, RunEnding::HandedOn)));
-        figures.count("RunsHandedOn", u64::from(matches!(self.ending, RunEnding::HandedOn)));
+        figures.count("Runs", u64::from(!matches!(self.ending, RunEnding::Continued)));
+        figures.count("RunsHandedOn", u64::from(matches!(self.ending, RunEnding::Continued)));
         figures.count("RunsFailed", u64::from(self.failed()));
         figures.count("RunsDenied", u64::from(matches!(outcome, Some(Outcome::Denied | Outcome::Held))));
         figures.count("RunsNotInvalidated", u64::from(outcome == Some(Outcome::LiveNotInvalidated)));

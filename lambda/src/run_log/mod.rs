@@ -48,12 +48,12 @@ pub enum RunEnding {
     /// Nothing had to be done; a success.
     Superseded(String),
     /// Another invocation goes on.
-    HandedOn,
+    Continued,
     /// It came to no plan. The site is as it was.
     Failed {
         /// Whose fault it is, told by its stable name.
         #[serde(rename = "error_type")]
-        fault: ErrorKind,
+        kind: ErrorKind,
         /// One sentence.
         why: String,
     },

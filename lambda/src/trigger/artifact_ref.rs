@@ -24,14 +24,14 @@ pub struct Trigger {
     /// The site.
     pub site: SiteName,
     /// From what.
-    pub wanted: ArtifactRef,
+    pub artifact: ArtifactRef,
     /// What is published, for people: a build's name, a commit, a tag.
     pub release: String,
     /// Who or what asks.
     pub cause: TriggerCause,
     /// Its place in time. Without one the run's instant counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub order: Option<Revision>,
+    pub revision: Option<Revision>,
     /// The webhook that asks, so that it is carried out once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery: Option<DeliveryDigest>,
@@ -52,7 +52,7 @@ pub enum ArtifactRef {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pin: Option<ObjectVersion>,
     },
-    /// A place whose name can be read in two ways. Look which object exists, and ask [`AmbiguousKey::settle`].
+    /// A place whose name can be read in two ways. Look which object exists, and ask [`AmbiguousKey::resolve`].
     Choice(Box<AmbiguousKey>),
     /// A build by its name. Look which of its two forms exists, and ask [`Build::source`].
     Build(Build),
@@ -131,7 +131,7 @@ impl AmbiguousKey {
     ///
     /// # Errors
     /// [`AmbiguousKeyError`] unless exactly one exists, and the site is published from it.
-    pub fn settle(&self, raw_exists: bool, decoded_exists: bool) -> Result<&Source, AmbiguousKeyError> {
+    pub fn resolve(&self, raw_exists: bool, decoded_exists: bool) -> Result<&Source, AmbiguousKeyError> {
         let both = || (self.raw.key.clone(), self.decoded.key.clone());
         let found = match (raw_exists, decoded_exists) {
             (true, false) => &self.raw,
@@ -153,7 +153,7 @@ impl Trigger {
             source,
             instant,
             cause: self.cause.to_string(),
-            order: self.order.clone(),
+            revision: self.revision.clone(),
         }
     }
 }

@@ -44,11 +44,11 @@ fn place(stored: &StoredObject) -> (Bucket, StoredKey) {
 
 /// Which of two events of one object is the newer. Some servers number every event alike: then the time decides.
 fn compare(a: &StoredObject, b: &StoredObject) -> Ordering {
-    a.order().compare(&b.order()).then_with(|| a.time.cmp(&b.time))
+    a.revision().compare(&b.revision()).then_with(|| a.time.cmp(&b.time))
 }
 
 /// Whether two events of one object tell of the same write.
 fn same(a: &StoredObject, b: &StoredObject) -> bool {
     let same_body = a.version == b.version && a.etag == b.etag;
-    same_body && a.order().compare(&b.order()) == Ordering::Equal
+    same_body && a.revision().compare(&b.revision()) == Ordering::Equal
 }

@@ -4,7 +4,7 @@
 
 use serde::Deserialize;
 use serde_json::Value;
-use tidegate_core::sanitize::shown;
+use tidegate_core::sanitize::sanitize_name;
 
 use super::invocation::Continuation;
 use super::s3_event::{EventRecord, IgnoredRecord, MessageId, ParsedRecord, RecordError};
@@ -97,7 +97,7 @@ fn notices(event: &Value, depth: usize) -> Option<Notices> {
     }
     let run = event.get(Continuation::FIELD)?;
     let run = Continuation::read(run).map_err(RecordError::HandedOn);
-    Some(vec![run.map(|run| ParsedRecord::HandedOn(Box::new(run)))])
+    Some(vec![run.map(|run| ParsedRecord::Continuation(Box::new(run)))])
 }
 
 fn record_notices(record: &Value, depth: usize) -> Notices {
@@ -119,7 +119,7 @@ fn within(text: &str, depth: usize) -> Notices {
     }
     let unknown = |why: String| vec![Err(RecordError::Unknown(why))];
     match serde_json::from_str::<Value>(text) {
-        Ok(event) => notices(&event, depth).unwrap_or_else(|| unknown(format!("it says `{}`", shown(text)))),
-        Err(error) => unknown(shown(&error.to_string())),
+        Ok(event) => notices(&event, depth).unwrap_or_else(|| unknown(format!("it says `{}`", sanitize_name(text)))),
+        Err(error) => unknown(sanitize_name(&error.to_string())),
     }
 }

@@ -30,9 +30,9 @@ pub enum EventError {
 impl EventError {
     /// Whose fault it is.
     #[must_use]
-    pub fn fault(&self) -> ErrorKind {
+    pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Run(cause) => cause.fault(),
+            Self::Run(cause) => cause.kind(),
             Self::Several(_) | Self::Ended(_) => ErrorKind::Cloud,
             Self::Event(_) => ErrorKind::Configuration,
         }
@@ -47,7 +47,7 @@ impl EventHandler {
     pub async fn event(&self, event: &Value, request: &str, moment: InvocationContext) -> Result<Value, EventError> {
         match read(event)? {
             Delivery::Call(call) => Ok(http(&self.answer(&call, moment).await)),
-            Delivery::HandedOn(run) => one(self.handed_on(&run, moment).await),
+            Delivery::Continuation(run) => one(self.continued(&run, moment).await),
             Delivery::Invocation(asked) => one(self.invoke(&asked, request, moment).await),
             Delivery::Events { carrier, records } => self.several(carrier, &records, request, moment).await,
         }
@@ -57,7 +57,7 @@ impl EventHandler {
     ///
     /// # Errors
     /// [`RunError`].
-    pub async fn handed_on(&self, run: &Continuation, moment: InvocationContext) -> Result<RunResult, RunError> {
+    pub async fn continued(&self, run: &Continuation, moment: InvocationContext) -> Result<RunResult, RunError> {
         self.act(&run.trigger, &run.run, run.times, moment).await
     }
 
@@ -93,8 +93,8 @@ impl EventHandler {
                 tracing::info!(%why, "ignored");
                 return Ok(Vec::new());
             }
-            Ok(ParsedRecord::HandedOn(run)) => {
-                let told = one(self.handed_on(run, moment).await);
+            Ok(ParsedRecord::Continuation(run)) => {
+                let told = one(self.continued(run, moment).await);
                 return told.map(|told| vec![told]).map_err(|error| error.to_string());
             }
             Ok(ParsedRecord::Stored(stored)) => stored,
@@ -119,9 +119,9 @@ impl EventHandler {
 /// the last attempt, hours later.
 fn one(ended: Result<RunResult, RunError>) -> Result<Value, EventError> {
     let ended = match ended {
-        Err(error) if matches!(error.fault(), ErrorKind::Artifact | ErrorKind::Plugin) => {
+        Err(error) if matches!(error.kind(), ErrorKind::Artifact | ErrorKind::Plugin) => {
             return Ok(
-                json!({ "outcome": "failed", "errorType": error.fault().error_type(), "why": error.to_string() }),
+                json!({ "outcome": "failed", "errorType": error.kind().error_type(), "why": error.to_string() }),
             );
         }
         ended => ended?,

@@ -4,7 +4,7 @@
 
 use serde::Deserialize;
 use serde_json::Value;
-use tidegate_core::sanitize::shown;
+use tidegate_core::sanitize::sanitize_name;
 use tidegate_core::timestamp::Timestamp;
 
 use super::s3_event::{IgnoredRecord, ParsedRecord, RecordError, StoredObject};
@@ -59,15 +59,15 @@ struct EventBridgeObject {
 pub(super) fn read(event: &Value) -> Result<ParsedRecord, RecordError> {
     let head = EventBridgeSource::deserialize(event).map_err(|error| form(&error))?;
     if head.source != SOURCE {
-        return Ok(ParsedRecord::Ignored(IgnoredRecord::Service(shown(&head.source))));
+        return Ok(ParsedRecord::Ignored(IgnoredRecord::Service(sanitize_name(&head.source))));
     }
     if head.detail_type != CREATED {
-        return Ok(ParsedRecord::Ignored(IgnoredRecord::Event(shown(&head.detail_type))));
+        return Ok(ParsedRecord::Ignored(IgnoredRecord::Event(sanitize_name(&head.detail_type))));
     }
     let EventBridgeEvent { time, region, detail } =
         EventBridgeEvent::deserialize(event).map_err(|error| form(&error))?;
     if let Some(version) = detail.version.filter(|version| version.split('.').next() != Some(MAJOR_VERSION)) {
-        return Err(RecordError::Version(shown(&version)));
+        return Err(RecordError::Version(sanitize_name(&version)));
     }
     let object = detail.object;
     let bucket = bucket_of(&detail.bucket.name)?;

@@ -41,9 +41,9 @@ pub enum GithubArtifactError {
 impl GithubArtifactError {
     /// Whose fault it is.
     #[must_use]
-    pub fn fault(&self) -> ErrorKind {
+    pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Github(error) => error.fault(),
+            Self::Github(error) => error.kind(),
             Self::Cloud(_) | Self::Secrets(SecretStoreError::Cloud(_)) => ErrorKind::Cloud,
             Self::Secrets(_) | Self::NoRule(_) | Self::NoState(_) => ErrorKind::Configuration,
         }
@@ -70,8 +70,9 @@ impl EventHandler {
             return Err(GithubArtifactError::NoRule(site.name.clone()));
         }
         let state = self.publisher.state(site).ok_or_else(|| GithubArtifactError::NoState(site.name.clone()))?;
-        let token = self.vault.secret(&wanted.access.token).await?;
-        let github = Github::new(&wanted.access, &token, InvocationContext { deadline: moment.handover(), ..moment })?;
+        let token = self.secrets.secret(&wanted.access.token).await?;
+        let github =
+            Github::new(&wanted.access, &token, InvocationContext { deadline: moment.continue_at(), ..moment })?;
         let file = github.find(wanted).await?;
         let name = wanted.stored_name(&file);
         let place = state.fetched(&name)?;

@@ -16,10 +16,10 @@ use super::{RunLog, SecretStore, SelfInvoke};
 
 /// How long before the end of an invocation a run is handed on: what is under way is given up, and the next invocation must
 /// be asked for.
-pub const HANDOVER: Duration = Duration::from_secs(15);
+pub const CONTINUATION_MARGIN: Duration = Duration::from_secs(15);
 
 /// How often a run is handed on at the most. Each time has fourteen minutes.
-pub const MOST_TIMES: u32 = 20;
+pub const MAX_CONTINUATIONS: u32 = 20;
 
 /// What acts.
 #[derive(Clone)]
@@ -29,11 +29,11 @@ pub struct EventHandler {
     /// Who publishes.
     pub publisher: Publisher,
     /// Where secrets are.
-    pub vault: Arc<dyn SecretStore>,
+    pub secrets: Arc<dyn SecretStore>,
     /// How a run gets into another invocation.
-    pub relay: Arc<dyn SelfInvoke>,
+    pub self_invoke: Arc<dyn SelfInvoke>,
     /// Who is told of every run.
-    pub journal: Arc<dyn RunLog>,
+    pub run_log: Arc<dyn RunLog>,
 }
 
 /// The moment of an invocation, and how much of it there is. Entries read the clock.
@@ -48,7 +48,7 @@ pub struct InvocationContext {
 impl InvocationContext {
     /// When a run must have ended or be handed on.
     #[must_use]
-    pub fn handover(&self) -> Instant {
-        self.deadline.checked_sub(HANDOVER).unwrap_or(self.deadline)
+    pub fn continue_at(&self) -> Instant {
+        self.deadline.checked_sub(CONTINUATION_MARGIN).unwrap_or(self.deadline)
     }
 }

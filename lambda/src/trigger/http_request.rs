@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 use serde_json::Value;
-use tidegate_core::sanitize::shown;
+use tidegate_core::sanitize::sanitize_name;
 
 /// Longest payload of a synchronous invocation, in bytes: 6 MB. In base64, three quarters of it are left for a body.
 /// Source: AWS Lambda developer guide, "Lambda quotas".
@@ -95,8 +95,8 @@ impl HttpRequest {
         if event.pointer("/requestContext/http").is_none() {
             return Err(HttpRequestError::Format);
         }
-        let form =
-            PayloadVersion::deserialize(event).map_err(|error| HttpRequestError::Form(shown(&error.to_string())))?;
+        let form = PayloadVersion::deserialize(event)
+            .map_err(|error| HttpRequestError::Form(sanitize_name(&error.to_string())))?;
         let text = form.body.unwrap_or_default();
         let body = match form.is_base64_encoded {
             true => BASE64_STANDARD.decode(text).map_err(|_| HttpRequestError::Base64)?,
@@ -111,9 +111,9 @@ impl fmt::Debug for HttpRequest {
     /// Without what may be secret: values of headers, and the body.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call")
-            .field("method", &shown(&self.method))
-            .field("path", &shown(&self.path))
-            .field("headers", &self.headers.keys().map(|name| shown(name)).collect::<Vec<_>>())
+            .field("method", &sanitize_name(&self.method))
+            .field("path", &sanitize_name(&self.path))
+            .field("headers", &self.headers.keys().map(|name| sanitize_name(name)).collect::<Vec<_>>())
             .field("body", &format_args!("{} bytes", self.body.len()))
             .finish()
     }

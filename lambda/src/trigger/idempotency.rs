@@ -26,10 +26,10 @@ pub(super) async fn begin(
 ) -> Result<Option<DeliveryState>, StateError> {
     let Some(state) = publisher.state(site) else { return Ok(None) };
     for _ in 0..ATTEMPTS {
-        let before = state.seen(identity).await?;
-        let turn = DeliveryRecord::turn(before.as_ref().map(|(seen, _)| seen), delivery, run, now, ALIVE);
+        let before = state.delivery(identity).await?;
+        let turn = DeliveryRecord::state(before.as_ref().map(|(seen, _)| seen), delivery, run, now, ALIVE);
         let DeliveryState::Run(seen) = &turn else { return Ok(Some(turn)) };
-        if state.put_seen(identity, seen, before.as_ref().map(|(_, etag)| etag)).await? {
+        if state.put_delivery(identity, seen, before.as_ref().map(|(_, etag)| etag)).await? {
             return Ok(Some(turn));
         }
     }
@@ -45,8 +45,8 @@ pub(super) async fn end(
     well: bool,
 ) -> Result<(), StateError> {
     let Some(state) = publisher.state(site) else { return Ok(()) };
-    if let Some((seen, etag)) = state.seen(identity).await?.filter(|(seen, _)| seen.run == run) {
-        state.put_seen(identity, &seen.ended(well), Some(&etag)).await?;
+    if let Some((seen, etag)) = state.delivery(identity).await?.filter(|(seen, _)| seen.run == run) {
+        state.put_delivery(identity, &seen.ended(well), Some(&etag)).await?;
     }
     Ok(())
 }

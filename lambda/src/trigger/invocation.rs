@@ -7,13 +7,13 @@ use serde_json::Value;
 use tidegate_core::config::{Site, SiteName};
 use tidegate_core::location::Source;
 use tidegate_core::request::Revision;
-use tidegate_core::sanitize::shown;
+use tidegate_core::sanitize::sanitize_name;
 use tidegate_core::timestamp::Timestamp;
 
 use super::artifact_ref::{ArtifactRef, Trigger, TriggerCause};
 
 /// The form of [`Continuation`]; another number is another form.
-pub const HANDOVER_FORMAT: u32 = 1;
+pub const CONTINUATION_FORMAT: u32 = 2;
 
 /// A direct invocation: what to publish. Everything else is the configuration's, never the caller's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +37,7 @@ pub struct Invocation {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Continuation {
-    /// [`HANDOVER_FORMAT`].
+    /// [`CONTINUATION_FORMAT`].
     pub format: u32,
     /// The run's id, the same however often it is handed on.
     pub run: String,
@@ -73,16 +73,16 @@ impl Invocation {
         Ok(Trigger {
             site: site.name.clone(),
             release: self.release.clone().unwrap_or_else(|| source.to_string()),
-            wanted: ArtifactRef::Source { source, pin: None },
+            artifact: ArtifactRef::Source { source, pin: None },
             cause: TriggerCause::Invocation,
-            order: self.committed.map(|at| Revision::at(at.milliseconds())),
+            revision: self.committed.map(|at| Revision::at(at.milliseconds())),
             delivery: None,
             status: None,
         })
     }
 
     pub(super) fn read(event: &Value) -> Result<Self, String> {
-        Self::deserialize(event).map_err(|error| shown(&error.to_string()))
+        Self::deserialize(event).map_err(|error| sanitize_name(&error.to_string()))
     }
 }
 
@@ -100,10 +100,10 @@ impl Continuation {
 
     pub(super) fn read(run: &Value) -> Result<Self, String> {
         match run.get("format").and_then(Value::as_u64) {
-            Some(format) if format == u64::from(HANDOVER_FORMAT) => {
-                Self::deserialize(run).map_err(|error| shown(&error.to_string()))
+            Some(format) if format == u64::from(CONTINUATION_FORMAT) => {
+                Self::deserialize(run).map_err(|error| sanitize_name(&error.to_string()))
             }
-            Some(other) => Err(format!("its form is {other}, not {HANDOVER_FORMAT}")),
+            Some(other) => Err(format!("its form is {other}, not {CONTINUATION_FORMAT}")),
             None => Err("it names no form".to_owned()),
         }
     }

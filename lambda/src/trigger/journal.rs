@@ -11,11 +11,11 @@ use crate::trigger::Trigger;
 /// Hears of every run, also of one that failed.
 pub trait RunLog: Send + Sync {
     /// A run ended, or was handed on.
-    fn enter(&self, entry: &RunLogEntry);
+    fn write(&self, entry: &RunLogEntry);
 }
 
 /// What is told of a run that began at `began` in the sense of people, and took `took`.
-pub(super) fn entry(
+pub(super) fn log_entry(
     trigger: &Trigger,
     (run, times): (&str, u32),
     ended: &Result<RunResult, RunError>,
@@ -34,8 +34,8 @@ pub(super) fn entry(
         ending: match ended {
             Ok(RunResult::Report(report)) => RunEnding::Report(report.clone()),
             Ok(RunResult::Superseded(why)) => RunEnding::Superseded(why.clone()),
-            Ok(RunResult::HandedOn { .. }) => RunEnding::HandedOn,
-            Err(error) => RunEnding::Failed { fault: error.fault(), why: error.to_string() },
+            Ok(RunResult::Continued { .. }) => RunEnding::Continued,
+            Err(error) => RunEnding::Failed { kind: error.kind(), why: error.to_string() },
         },
     }
 }

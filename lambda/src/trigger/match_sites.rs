@@ -58,10 +58,10 @@ pub fn match_sites(config: &Config, stored: &StoredObject) -> MatchedSites {
             None => {}
             Some(Ok((release, wanted))) => claims.triggers.push(Trigger {
                 site: site.name.clone(),
-                wanted,
+                artifact: wanted,
                 release,
                 cause: TriggerCause::Upload,
-                order: Some(stored.order()),
+                revision: Some(stored.revision()),
                 delivery: None,
                 status: None,
             }),

@@ -36,9 +36,9 @@ pub use artifact_ref::{
 };
 pub use event::EventError;
 pub use github_artifact::GithubArtifactError;
-pub use handler::{EventHandler, HANDOVER, InvocationContext, MOST_TIMES};
+pub use handler::{CONTINUATION_MARGIN, EventHandler, InvocationContext, MAX_CONTINUATIONS};
 pub use http_request::{FUNCTION_PAYLOAD_BYTES, HttpRequest, HttpRequestError};
-pub use invocation::{Continuation, HANDOVER_FORMAT, Invocation, InvocationError};
+pub use invocation::{CONTINUATION_FORMAT, Continuation, Invocation, InvocationError};
 pub use journal::RunLog;
 pub use match_sites::{MatchedSites, NoMatchReason, UnmatchedSite, match_sites};
 pub use resolve::ResolveError;
@@ -48,7 +48,7 @@ pub use secrets::{AwsSecrets, SecretStore, SecretStoreError};
 pub use self_invoke::{LambdaSelfInvoke, SelfInvoke};
 pub use webhook::{StartedRun, WebhookResponse};
 
-use tidegate_core::sanitize::shown;
+use tidegate_core::sanitize::sanitize_name;
 
 /// What one invocation brings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub enum Delivery {
     /// Whoever may invoke the function names what to publish.
     Invocation(Invocation),
     /// An earlier invocation of the same function hands a run on.
-    HandedOn(Box<Continuation>),
+    Continuation(Box<Continuation>),
     /// An HTTP request, of a Function URL or an API Gateway.
     Call(HttpRequest),
     /// Events of S3. Each record stands for itself: a bad one keeps none of the others from being acted on.
@@ -113,13 +113,13 @@ pub fn read(event: &Value) -> Result<Delivery, TriggerError> {
         return Ok(Delivery::Call(HttpRequest::read(event)?));
     }
     if let Some(run) = fields.get(Continuation::FIELD) {
-        return Ok(Delivery::HandedOn(Box::new(Continuation::read(run).map_err(TriggerError::HandedOn)?)));
+        return Ok(Delivery::Continuation(Box::new(Continuation::read(run).map_err(TriggerError::HandedOn)?)));
     }
     if has("site") {
         return Invocation::read(event).map(Delivery::Invocation).map_err(TriggerError::Invocation);
     }
     let Some((carrier, mut records)) = envelope::records(event) else {
-        let names: Vec<String> = fields.keys().take(5).map(|name| format!("`{}`", shown(name))).collect();
+        let names: Vec<String> = fields.keys().take(5).map(|name| format!("`{}`", sanitize_name(name))).collect();
         let told = if names.is_empty() { "it is empty".to_owned() } else { format!("it has {}", names.join(", ")) };
         return Err(TriggerError::Unknown(told));
     };

@@ -53,7 +53,7 @@ pub(super) async fn find(
 ) -> Result<ResolvedSource, ResolveError> {
     let s3 = &S3::new(&reactor.publisher.connection);
     let known = |source: Source| Ok(ResolvedSource { source, release: None, fetched: None });
-    match &trigger.wanted {
+    match &trigger.artifact {
         ArtifactRef::Source { source, pin } => {
             if let (Source::Object(object), Some(pin)) = (source, pin) {
                 still(s3, &object.bucket, object.key.as_str(), pin).await?;
@@ -66,7 +66,7 @@ pub(super) async fn find(
                 async move { s3.state_of(&choice.bucket, &key).await.map(|state| state.is_some()) }
             };
             let (raw, decoded) = (there(&choice.raw.key).await?, there(&choice.decoded.key).await?);
-            let source = choice.settle(raw, decoded)?.clone();
+            let source = choice.resolve(raw, decoded)?.clone();
             if let (Source::Object(object), Some(pin)) = (&source, &choice.pin) {
                 still(s3, &object.bucket, object.key.as_str(), pin).await?;
             }
@@ -78,7 +78,7 @@ pub(super) async fn find(
             known(build.source(archive, marker)?)
         }
         ArtifactRef::Newest(place) => {
-            let landed = s3.landed(place).await?;
+            let landed = s3.uploads(place).await?;
             let (release, source, _) = newest(place, landed).ok_or_else(|| ResolveError::Empty(place.clone()))?;
             Ok(ResolvedSource { source, release: Some(release), fetched: None })
         }

@@ -31,6 +31,6 @@ pub(super) fn told(ended: &RunResult) -> Value {
     match ended {
         RunResult::Report(report) => short(report),
         RunResult::Superseded(why) => json!({ "outcome": "superseded", "why": why }),
-        RunResult::HandedOn { times } => json!({ "outcome": "continues", "times": times }),
+        RunResult::Continued { times } => json!({ "outcome": "continues", "times": times }),
     }
 }

@@ -10,10 +10,10 @@ use tidegate_publish::publish::PublishError;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use super::journal::entry;
+use super::journal::log_entry;
 use super::resolve::{ResolveError, ResolvedSource, find};
-use super::{EventHandler, HANDOVER, InvocationContext, MOST_TIMES, idempotency};
-use crate::trigger::{Continuation, HANDOVER_FORMAT, Invocation, InvocationError, Trigger};
+use super::{CONTINUATION_MARGIN, EventHandler, InvocationContext, MAX_CONTINUATIONS, idempotency};
+use crate::trigger::{CONTINUATION_FORMAT, Continuation, Invocation, InvocationError, Trigger};
 
 /// How a run ended.
 #[derive(Debug, Clone, Serialize)]
@@ -24,7 +24,7 @@ pub enum RunResult {
     /// Nothing had to be done; a success.
     Superseded(String),
     /// The time was too short: another invocation goes on, with what was written so far.
-    HandedOn {
+    Continued {
         /// How often that happened before.
         times: u32,
     },
@@ -47,7 +47,7 @@ pub enum RunError {
     Relay(AwsError),
     /// It was handed on too often.
     #[error(
-        "the run was handed on {MOST_TIMES} times and still has no end: give the function more memory, or split the site"
+        "the run was handed on {MAX_CONTINUATIONS} times and still has no end: give the function more memory, or split the site"
     )]
     Endless,
     /// A request by hand without a source.
@@ -58,10 +58,10 @@ pub enum RunError {
 impl RunError {
     /// Whose fault it is: only what is the cloud's may go well another time.
     #[must_use]
-    pub fn fault(&self) -> ErrorKind {
+    pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Publish(error) => error.fault(),
-            Self::Found(ResolveError::Provided(error)) => error.fault(),
+            Self::Publish(error) => error.kind(),
+            Self::Found(ResolveError::Provided(error)) => error.kind(),
             Self::Found(ResolveError::Cloud(_)) | Self::Relay(_) => ErrorKind::Cloud,
             Self::Config(_) | Self::Found(_) | Self::Endless | Self::Invocation(_) => ErrorKind::Configuration,
         }
@@ -95,8 +95,8 @@ impl EventHandler {
             self.report_begin(site, trigger, run, moment).instrument(span.clone()).await;
         }
         let ended = self.within(site, trigger, run, times, moment).instrument(span).await;
-        self.journal.enter(&entry(trigger, (run, times), &ended, moment.now, since.elapsed()));
-        let open = matches!(ended, Ok(RunResult::HandedOn { .. }));
+        self.run_log.write(&log_entry(trigger, (run, times), &ended, moment.now, since.elapsed()));
+        let open = matches!(ended, Ok(RunResult::Continued { .. }));
         if let Some(identity) = trigger.delivery.as_ref().filter(|_| !open) {
             let well = ended.as_ref().is_ok_and(|ended| !ended.failed());
             if let Err(error) = idempotency::end(&self.publisher, site, identity, run, well).await {
@@ -128,10 +128,10 @@ impl EventHandler {
         }
         let mut publisher = self.publisher.clone();
         // Whoever waits for another run leaves time for its own.
-        let left = moment.handover().saturating_duration_since(Instant::now());
+        let left = moment.continue_at().saturating_duration_since(Instant::now());
         publisher.patience = publisher.patience.min(left / 2);
         let publishing = publisher.publish(&request, site, Approval::Policies, None, |_| ());
-        match tokio::time::timeout_at(moment.handover(), publishing).await {
+        match tokio::time::timeout_at(moment.continue_at(), publishing).await {
             Ok(report) => {
                 let ended = RunResult::Report(Box::new(report?));
                 // A run that comes again finds what was fetched; one that has ended needs it no more.
@@ -141,17 +141,17 @@ impl EventHandler {
                 Ok(ended)
             }
             // What was written stays, and is known to the next invocation by the plan that is stored and by the site itself.
-            Err(_) if times >= MOST_TIMES => Err(RunError::Endless),
+            Err(_) if times >= MAX_CONTINUATIONS => Err(RunError::Endless),
             Err(_) => {
                 let next = Continuation {
-                    format: HANDOVER_FORMAT,
+                    format: CONTINUATION_FORMAT,
                     run: run.to_owned(),
                     times: times + 1,
                     trigger: trigger.clone(),
                 };
-                self.relay.hand_on(&next).await.map_err(RunError::Relay)?;
-                tracing::info!(run, times, margin = ?HANDOVER, "the time is too short, another invocation goes on");
-                Ok(RunResult::HandedOn { times })
+                self.self_invoke.continue_run(&next).await.map_err(RunError::Relay)?;
+                tracing::info!(run, times, margin = ?CONTINUATION_MARGIN, "the time is too short, another invocation goes on");
+                Ok(RunResult::Continued { times })
             }
         }
     }

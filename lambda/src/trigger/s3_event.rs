@@ -32,7 +32,7 @@ pub enum ParsedRecord {
     /// An object was stored.
     Stored(Box<StoredObject>),
     /// A run that an earlier invocation put into a queue.
-    HandedOn(Box<Continuation>),
+    Continuation(Box<Continuation>),
     /// Nothing that anybody acts on.
     Ignored(IgnoredRecord),
 }
@@ -135,7 +135,7 @@ impl StoredObject {
 
     /// Its place in time: among events of one object its number decides, among others the time.
     #[must_use]
-    pub fn order(&self) -> Revision {
+    pub fn revision(&self) -> Revision {
         Revision { at: self.time.milliseconds(), sequencer: self.sequencer.clone() }
     }
 }

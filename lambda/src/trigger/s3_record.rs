@@ -9,7 +9,7 @@ use tidegate_core::identity::ETag;
 use tidegate_core::key::{MAX_KEY_BYTES, StoredKey};
 use tidegate_core::location::Bucket;
 use tidegate_core::request::Sequencer;
-use tidegate_core::sanitize::shown;
+use tidegate_core::sanitize::sanitize_name;
 use tidegate_core::staged_build::stem;
 use tidegate_core::timestamp::Timestamp;
 
@@ -62,21 +62,21 @@ pub(super) fn read(record: &Value) -> Result<ParsedRecord, RecordError> {
     let head = S3RecordSource::deserialize(record).map_err(|error| form(&error))?;
     // `aws:s3`; MinIO and Ceph put their own name before the colon.
     if !head.event_source.ends_with(":s3") {
-        return Ok(ParsedRecord::Ignored(IgnoredRecord::Service(shown(&head.event_source))));
+        return Ok(ParsedRecord::Ignored(IgnoredRecord::Service(sanitize_name(&head.event_source))));
     }
     let major = head.event_version.split('.').next().unwrap_or_default();
     if major != MAJOR_VERSION {
-        return Err(RecordError::Version(shown(&head.event_version)));
+        return Err(RecordError::Version(sanitize_name(&head.event_version)));
     }
     // Rules of notifications are written with `s3:` before the name, and some servers send it so.
     let name = head.event_name.strip_prefix("s3:").unwrap_or(&head.event_name);
     if !name.starts_with("ObjectCreated:") {
-        return Ok(ParsedRecord::Ignored(IgnoredRecord::Event(shown(name))));
+        return Ok(ParsedRecord::Ignored(IgnoredRecord::Event(sanitize_name(name))));
     }
     let S3Creation { event_time, aws_region, s3: S3Entity { bucket, object } } =
         S3Creation::deserialize(record).map_err(|error| form(&error))?;
     let bucket = bucket_of(&bucket.name)?;
-    let key = decoded(&object.key).ok_or_else(|| RecordError::Key(shown(&object.key)))?;
+    let key = decoded(&object.key).ok_or_else(|| RecordError::Key(sanitize_name(&object.key)))?;
     Ok(admitted(StoredObject {
         sequencer: sequencer(&bucket, &key, object.sequencer),
         version: version(object.version_id),
@@ -109,13 +109,13 @@ pub(super) fn decoded(key: &str) -> Option<String> {
 
 /// A bucket's name. What is refused may be of any length, so it is cut before it is repeated.
 pub(super) fn bucket_of(name: &str) -> Result<Bucket, RecordError> {
-    Bucket::new(name).map_err(|_| RecordError::Bucket(shown(name)))
+    Bucket::new(name).map_err(|_| RecordError::Bucket(sanitize_name(name)))
 }
 
 /// A key that an object can have.
 pub(super) fn key_of(key: &str) -> Result<StoredKey, RecordError> {
     let fine = (1..=MAX_KEY_BYTES).contains(&key.len());
-    if fine { Ok(StoredKey::new(key)) } else { Err(RecordError::Key(shown(key))) }
+    if fine { Ok(StoredKey::new(key)) } else { Err(RecordError::Key(sanitize_name(key))) }
 }
 
 /// The number of an event. One that is not hexadecimal is not S3's, and cannot be compared: then times decide.
@@ -135,5 +135,5 @@ pub(super) fn etag(text: Option<String>) -> Option<ETag> {
 
 /// What serde says of a record, which may quote it.
 pub(super) fn form(error: &serde_json::Error) -> RecordError {
-    RecordError::Form(shown(&error.to_string()))
+    RecordError::Form(sanitize_name(&error.to_string()))
 }

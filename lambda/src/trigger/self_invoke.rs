@@ -16,7 +16,7 @@ pub trait SelfInvoke: Send + Sync {
     ///
     /// # Errors
     /// [`AwsError`].
-    async fn hand_on(&self, run: &Continuation) -> Result<(), AwsError>;
+    async fn continue_run(&self, run: &Continuation) -> Result<(), AwsError>;
 }
 
 /// The function invokes itself, asynchronously: Lambda keeps the run in a queue of its own, tries it again where it fails, and
@@ -37,7 +37,7 @@ impl LambdaSelfInvoke {
 
 #[async_trait]
 impl SelfInvoke for LambdaSelfInvoke {
-    async fn hand_on(&self, run: &Continuation) -> Result<(), AwsError> {
+    async fn continue_run(&self, run: &Continuation) -> Result<(), AwsError> {
         let event = run.to_event().map(|event| event.to_string());
         let event = event.map_err(|error| AwsError::malformed("Invoke", &self.function, error.to_string()))?;
         let request = self

@@ -33,7 +33,7 @@ impl EventHandler {
         ended: &Result<RunResult, RunError>,
     ) {
         let (state, told) = match ended {
-            Ok(RunResult::HandedOn { .. }) => return,
+            Ok(RunResult::Continued { .. }) => return,
             Ok(RunResult::Report(report)) => summary(report),
             Ok(RunResult::Superseded(_)) => (RunState::Success, "superseded, something newer is on its way".to_owned()),
             // An error names buckets and roles, and who may see the repository may see its statuses.
@@ -56,10 +56,10 @@ impl EventHandler {
             if !site.github_rules().any(|rule| wish.is_configured_by(rule)) {
                 return Err(GithubArtifactError::NoRule(site.name.clone()));
             }
-            let token = self.vault.secret(&wish.access.token).await?;
+            let token = self.secrets.secret(&wish.access.token).await?;
             let deadline = moment.deadline.min(Instant::now() + PATIENCE);
             let github = Github::new(&wish.access, &token, InvocationContext { deadline, ..moment })?;
-            Ok(github.tell(&wish.note(&site.name, state, description)).await?)
+            Ok(github.post_status(&wish.note(&site.name, state, description)).await?)
         };
         if let Err(error) = tell.await {
             tracing::warn!(run, on = %wish.on, %error, "GitHub was not told how the run goes");

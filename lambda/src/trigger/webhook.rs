@@ -8,7 +8,7 @@ use tidegate_core::config::SiteName;
 use tidegate_core::webhook_delivery::DeliveryState;
 
 use super::{EventHandler, InvocationContext, idempotency};
-use crate::trigger::{Continuation, HANDOVER_FORMAT, HttpRequest, Trigger};
+use crate::trigger::{CONTINUATION_FORMAT, Continuation, HttpRequest, Trigger};
 use crate::webhook::{CandidateRules, Fetched, WebhookDecision, WebhookRefusal, candidates};
 
 /// What the sender of a webhook is answered.
@@ -61,7 +61,7 @@ impl EventHandler {
             Err(refusal) => return WebhookResponse::refused(&refusal),
         };
         let (secrets, missing) = self.fetch(&candidates).await;
-        match candidates.judge(call, &secrets, moment.now) {
+        match candidates.authorize(call, &secrets, moment.now) {
             // Nobody can tell a wrong signature from a missing secret: the sender may send it again.
             WebhookDecision::Refused(WebhookRefusal::Unauthentic) if missing => {
                 WebhookResponse::plain(503, "the secrets of this webhook cannot be read now, send it again")
@@ -76,7 +76,7 @@ impl EventHandler {
     async fn fetch(&self, candidates: &CandidateRules<'_>) -> (Fetched, bool) {
         let (mut fetched, mut missing) = (Fetched::new(), false);
         for reference in candidates.secrets() {
-            match self.vault.secret(reference).await {
+            match self.secrets.secret(reference).await {
                 Ok(secret) => drop(fetched.insert(reference.clone(), secret)),
                 Err(error) => {
                     tracing::error!(%reference, %error, "a webhook's secret cannot be read");
@@ -139,8 +139,8 @@ impl EventHandler {
                 Some(DeliveryState::Run(_)) | None => {}
             }
         }
-        let handed = Continuation { format: HANDOVER_FORMAT, run: run.clone(), times: 0, trigger };
-        if let Err(error) = self.relay.hand_on(&handed).await {
+        let handed = Continuation { format: CONTINUATION_FORMAT, run: run.clone(), times: 0, trigger };
+        if let Err(error) = self.self_invoke.continue_run(&handed).await {
             if let Some(identity) = &handed.trigger.delivery
                 && let Err(error) = idempotency::end(publisher, site, identity, &run, false).await
             {

@@ -12,7 +12,7 @@ use tidegate_core::config::{
 };
 use tidegate_core::location::Location;
 use tidegate_core::request::Revision;
-use tidegate_core::sanitize::shown;
+use tidegate_core::sanitize::sanitize_name;
 use tidegate_core::staged_build::Build;
 use tidegate_core::timestamp::Timestamp;
 use tidegate_core::webhook_delivery::DeliveryDigest;
@@ -68,7 +68,7 @@ pub fn candidates<'c>(call: &HttpRequest, config: &'c Config) -> Result<Candidat
     let signature = match event {
         Some(_) if call.header("content-type").is_some_and(is_form) => return Err(WebhookRefusal::ContentType),
         Some(_) => SentSignature::of_github(call)?,
-        None if generic => SentSignature::of_anybody(call)?,
+        None if generic => SentSignature::generic(call)?,
         None => return Err(WebhookRefusal::NoWebhook),
     };
     let payload: Value = serde_json::from_slice(&call.body).map_err(|_| WebhookRefusal::Unauthentic)?;
@@ -101,7 +101,7 @@ pub fn candidates<'c>(call: &HttpRequest, config: &'c Config) -> Result<Candidat
         identity: DeliveryDigest::of(signature.signed_at(), &call.body),
         signature,
         payload,
-        delivery: shown(call.header(GITHUB_DELIVERY).unwrap_or_default()),
+        delivery: sanitize_name(call.header(GITHUB_DELIVERY).unwrap_or_default()),
     };
     if candidates.secrets().is_empty() { Err(WebhookRefusal::Unauthentic) } else { Ok(candidates) }
 }
@@ -124,7 +124,7 @@ impl fmt::Debug for CandidateRules<'_> {
 }
 
 impl<'c> CandidateRules<'c> {
-    /// The secrets to fetch before [`Self::judge`].
+    /// The secrets to fetch before [`Self::authorize`].
     #[must_use]
     pub fn secrets(&self) -> BTreeSet<&'c SecretReference> {
         let lists: Vec<&'c [SecretReference]> = match &self.kind {
@@ -148,9 +148,9 @@ impl<'c> CandidateRules<'c> {
 
     /// The second step: whether the webhook is authentic, and what it publishes.
     #[must_use]
-    pub fn judge(&self, call: &HttpRequest, secrets: &Fetched, now: Timestamp) -> WebhookDecision {
+    pub fn authorize(&self, call: &HttpRequest, secrets: &Fetched, now: Timestamp) -> WebhookDecision {
         let authentic = |list: &[SecretReference]| {
-            self.signature.is_made_by(list.iter().filter_map(|reference| secrets.get(reference)), &call.body)
+            self.signature.verify(list.iter().filter_map(|reference| secrets.get(reference)), &call.body)
         };
         let verdict = match &self.kind {
             CandidateKind::Github { event, rules } => {
@@ -191,10 +191,10 @@ impl<'c> CandidateRules<'c> {
             match obey(site, rule, &announcement) {
                 Ok((release, wanted)) => triggers.push(Trigger {
                     site: site.name.clone(),
-                    wanted,
+                    artifact: wanted,
                     release,
                     cause: TriggerCause::Github(announcement.event),
-                    order: Some(Revision::at(announcement.time.milliseconds())),
+                    revision: Some(Revision::at(announcement.time.milliseconds())),
                     delivery: Some(self.identity.clone()),
                     status: status(rule, &announcement),
                 }),
@@ -210,14 +210,14 @@ impl<'c> CandidateRules<'c> {
 
     fn generic(&self, site: &Site) -> Result<WebhookDecision, WebhookRefusal> {
         let body = GenericPayload::read(&self.payload)?;
-        let (release, wanted) = body.wanted(site)?;
+        let (release, artifact) = body.wanted(site)?;
         let at = body.committed.or(self.signature.signed_at());
         Ok(WebhookDecision::Publish(vec![Trigger {
             site: site.name.clone(),
-            wanted,
+            artifact,
             release,
             cause: TriggerCause::Generic,
-            order: at.map(|at| Revision::at(at.milliseconds())),
+            revision: at.map(|at| Revision::at(at.milliseconds())),
             delivery: Some(self.identity.clone()),
             status: None,
         }]))
@@ -284,7 +284,7 @@ fn publish(site: &Site, rule: &GithubRule, said: &WebhookEvent) -> Result<(Strin
     let commit = || said.commit.as_ref().ok_or(UnmatchedRule::Commit);
     let named = || match (&said.reference, &said.commit) {
         (GitReference::Branch(_) | GitReference::Either(_), Some(commit)) => commit.as_str().to_owned(),
-        (reference, _) => shown(reference.name()),
+        (reference, _) => sanitize_name(reference.name()),
     };
     match (&rule.publish, &said.reference) {
         (WebhookPublish::Named | WebhookPublish::Tag, GitReference::Tag(name))

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use tidegate_core::config::{GithubEvent, SiteName};
-use tidegate_core::sanitize::shown;
+use tidegate_core::sanitize::sanitize_name;
 use tidegate_core::staged_build::StagedBuildError;
 
 use super::event::WorkflowName;
@@ -150,11 +150,11 @@ impl WebhookRefusal {
 
 impl UnmatchedRule {
     pub(super) fn environment(name: &str) -> Self {
-        Self::Environment(shown(name))
+        Self::Environment(sanitize_name(name))
     }
 
     pub(super) fn workflow(workflow: &WorkflowName) -> Self {
-        Self::Workflow(shown(if workflow.name.is_empty() { &workflow.file } else { &workflow.name }))
+        Self::Workflow(sanitize_name(if workflow.name.is_empty() { &workflow.file } else { &workflow.name }))
     }
 }
 

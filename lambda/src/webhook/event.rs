@@ -119,7 +119,7 @@ impl GithubFileRef {
 impl TryFrom<String> for CommitId {
     type Error = CommitIdError;
     fn try_from(text: String) -> Result<Self, CommitIdError> {
-        Self::new(&text).ok_or_else(|| CommitIdError(tidegate_core::sanitize::shown(&text)))
+        Self::new(&text).ok_or_else(|| CommitIdError(tidegate_core::sanitize::sanitize_name(&text)))
     }
 }
 
@@ -170,7 +170,7 @@ impl fmt::Display for GitReference {
             Self::Tag(_) => "tag",
             Self::Either(_) => "branch or tag",
         };
-        write!(f, "{kind} `{}`", tidegate_core::sanitize::shown(self.name()))
+        write!(f, "{kind} `{}`", tidegate_core::sanitize::sanitize_name(self.name()))
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tidegate_core::config::Site;
 use tidegate_core::location::Source;
-use tidegate_core::sanitize::shown;
+use tidegate_core::sanitize::sanitize_name;
 use tidegate_core::staged_build::{Build, StagedBuildError};
 use tidegate_core::timestamp::Timestamp;
 
@@ -51,15 +51,15 @@ pub(super) fn site(body: &Value) -> Option<&str> {
 impl GenericPayload {
     /// Reads a body whose sender is known.
     pub(super) fn read(body: &Value) -> Result<Self, GenericError> {
-        Self::deserialize(body).map_err(|error| GenericError::Form(shown(&error.to_string())))
+        Self::deserialize(body).map_err(|error| GenericError::Form(sanitize_name(&error.to_string())))
     }
 
     /// What is published, and its name for people.
     pub(super) fn wanted(&self, site: &Site) -> Result<(String, ArtifactRef), GenericError> {
-        let named = |default: &str| shown(self.release.as_deref().unwrap_or(default));
+        let named = |default: &str| sanitize_name(self.release.as_deref().unwrap_or(default));
         if let Some(source) = &self.source {
             if !site.owns(source) {
-                return Err(GenericError::Source(shown(&source.to_string())));
+                return Err(GenericError::Source(sanitize_name(&source.to_string())));
             }
             return Ok((named(&source.to_string()), ArtifactRef::Source { source: source.clone(), pin: None }));
         }

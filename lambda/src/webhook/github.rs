@@ -5,7 +5,7 @@
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use tidegate_core::config::{GithubEvent, Repository};
-use tidegate_core::sanitize::shown;
+use tidegate_core::sanitize::sanitize_name;
 use tidegate_core::timestamp::Timestamp;
 
 use super::event::{CommitId, FileOrigin, GitReference, WebhookEvent, WorkflowName, asks_to_skip};
@@ -155,7 +155,7 @@ struct GithubDeployment {
 struct DeployingRun {
     event: String,
     /// Mostly not told at all, which is another thing than a repository that is gone.
-    #[serde(default, deserialize_with = "told_or_gone")]
+    #[serde(default, deserialize_with = "parse_or_ignore")]
     head_repository: Option<Option<NamedRepository>>,
 }
 
@@ -181,18 +181,18 @@ pub(super) fn read(event: &str, payload: &Value) -> Result<ParsedEvent, PayloadE
         "release" => release(payload).map_err(|why| PayloadError { event: GithubEvent::Release, why }),
         "workflow_run" => run(payload).map_err(|why| PayloadError { event: GithubEvent::WorkflowRun, why }),
         "deployment" => deployment(payload).map_err(|why| PayloadError { event: GithubEvent::Deployment, why }),
-        other => Ok(ParsedEvent::Nothing(IgnoredEvent::Event(shown(other)))),
+        other => Ok(ParsedEvent::Nothing(IgnoredEvent::Event(sanitize_name(other)))),
     }
 }
 
 fn push(payload: &Value) -> Result<ParsedEvent, String> {
-    let push = PushPayload::deserialize(payload).map_err(told)?;
+    let push = PushPayload::deserialize(payload).map_err(parse)?;
     let Some(after) = commit_or_none(&push.after)? else { return Ok(ParsedEvent::Nothing(IgnoredEvent::Deleted)) };
     if push.deleted {
         return Ok(ParsedEvent::Nothing(IgnoredEvent::Deleted));
     }
     let Some(reference) = GitReference::full(&push.reference) else {
-        return Ok(ParsedEvent::Nothing(IgnoredEvent::Reference(shown(&push.reference))));
+        return Ok(ParsedEvent::Nothing(IgnoredEvent::Reference(sanitize_name(&push.reference))));
     };
     let head = push.head_commit.ok_or("it has no `head_commit`")?;
     if head.message.as_deref().is_some_and(asks_to_skip) {
@@ -215,7 +215,7 @@ fn push(payload: &Value) -> Result<ParsedEvent, String> {
 }
 
 fn release(payload: &Value) -> Result<ParsedEvent, String> {
-    let ReleasePayload { action, release, repository } = ReleasePayload::deserialize(payload).map_err(told)?;
+    let ReleasePayload { action, release, repository } = ReleasePayload::deserialize(payload).map_err(parse)?;
     if action != "published" {
         return Ok(quiet(GithubEvent::Release, "published", &action));
     }
@@ -240,13 +240,13 @@ fn release(payload: &Value) -> Result<ParsedEvent, String> {
 
 fn run(payload: &Value) -> Result<ParsedEvent, String> {
     let WorkflowRunPayload { action, workflow_run: run, repository } =
-        WorkflowRunPayload::deserialize(payload).map_err(told)?;
+        WorkflowRunPayload::deserialize(payload).map_err(parse)?;
     if action != "completed" {
         return Ok(quiet(GithubEvent::WorkflowRun, "completed", &action));
     }
     match run.conclusion.as_deref() {
         Some("success") => {}
-        other => return Ok(ParsedEvent::Nothing(IgnoredEvent::Conclusion(shown(other.unwrap_or("nothing"))))),
+        other => return Ok(ParsedEvent::Nothing(IgnoredEvent::Conclusion(sanitize_name(other.unwrap_or("nothing"))))),
     }
     let repository = named(repository)?;
     let pull_request = is_pull_request(&run.event);
@@ -281,7 +281,7 @@ fn run(payload: &Value) -> Result<ParsedEvent, String> {
 
 fn deployment(payload: &Value) -> Result<ParsedEvent, String> {
     let DeploymentPayload { action, deployment, workflow_run, repository } =
-        DeploymentPayload::deserialize(payload).map_err(told)?;
+        DeploymentPayload::deserialize(payload).map_err(parse)?;
     // The event's name is not signed, and a status repeats its deployment.
     if payload.get("deployment_status").is_some() {
         return Err("it is one of a `deployment_status`".to_owned());
@@ -316,7 +316,7 @@ fn announced(announcement: WebhookEvent) -> ParsedEvent {
 }
 
 fn quiet(event: GithubEvent, counts: &'static str, action: &str) -> ParsedEvent {
-    ParsedEvent::Nothing(IgnoredEvent::Action { event, counts, action: shown(action) })
+    ParsedEvent::Nothing(IgnoredEvent::Action { event, counts, action: sanitize_name(action) })
 }
 
 /// Whether a run's code is of another repository. A repository that is gone by now was one.
@@ -325,7 +325,7 @@ fn is_fork(repository: &Repository, head: Option<&NamedRepository>) -> bool {
 }
 
 /// A field that is there, also where it is `null`.
-fn told_or_gone<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<NamedRepository>>, D::Error> {
+fn parse_or_ignore<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<NamedRepository>>, D::Error> {
     Option::deserialize(from).map(Some)
 }
 
@@ -338,7 +338,7 @@ fn is_pull_request(event: &str) -> bool {
 fn commit_or_none(text: &str) -> Result<Option<CommitId>, String> {
     let zeros = !text.is_empty() && text.bytes().all(|byte| byte == b'0');
     match CommitId::new(text) {
-        None if !zeros => Err(format!("`{}` is no commit", shown(text))),
+        None if !zeros => Err(format!("`{}` is no commit", sanitize_name(text))),
         commit => Ok(commit),
     }
 }
@@ -352,6 +352,6 @@ fn time(text: &str) -> Result<Timestamp, String> {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` wants")]
-fn told(error: serde_json::Error) -> String {
-    shown(&error.to_string())
+fn parse(error: serde_json::Error) -> String {
+    sanitize_name(&error.to_string())
 }

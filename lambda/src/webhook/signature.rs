@@ -50,7 +50,7 @@ impl SentSignature {
     }
 
     /// The signature of a generic webhook, which also says when it was made.
-    pub(super) fn of_anybody(call: &HttpRequest) -> Result<Self, WebhookRefusal> {
+    pub(super) fn generic(call: &HttpRequest) -> Result<Self, WebhookRefusal> {
         let digest = digest(call.header(SIGNATURE).ok_or(WebhookRefusal::NoSignature(SIGNATURE))?)?;
         let text = call.header(SIGNED_AT).ok_or(WebhookRefusal::NoTimestamp)?;
         let digits = (1..=15).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -72,7 +72,7 @@ impl SentSignature {
 
     /// Whether one of the secrets made it. Every secret is tried, however early one fits, so that the time that this takes
     /// says nothing about which one it was.
-    pub(super) fn is_made_by<'s>(&self, secrets: impl IntoIterator<Item = &'s WebhookSecret>, body: &[u8]) -> bool {
+    pub(super) fn verify<'s>(&self, secrets: impl IntoIterator<Item = &'s WebhookSecret>, body: &[u8]) -> bool {
         let mut fits = Choice::from(0);
         for secret in secrets {
             // Keys of any length are taken; without one nothing can fit.

@@ -20,7 +20,7 @@ fn claimed(config: &Config, key: &str) -> Vec<String> {
         ArtifactRef::Source { source, .. } => source.to_string(),
         other => format!("{other:?}"),
     };
-    let triggers = claims.triggers.iter().map(|t| format!("{} {} {}", t.site, t.release, wanted(&t.wanted)));
+    let triggers = claims.triggers.iter().map(|t| format!("{} {} {}", t.site, t.release, wanted(&t.artifact)));
     triggers.chain(claims.declined.iter().map(|declined| format!("{}: {}", declined.site, declined.why))).collect()
 }
 
@@ -95,7 +95,7 @@ fn a_site_with_webhooks_waits_for_them_unless_it_says_otherwise() {
 fn a_trigger_names_the_state_that_was_announced() {
     // 8
     let config = config("builds = \"s3://acme-artifacts/staging/docs/\"");
-    let pin = |stored: &StoredObject| match match_sites(&config, stored).triggers.remove(0).wanted {
+    let pin = |stored: &StoredObject| match match_sites(&config, stored).triggers.remove(0).artifact {
         ArtifactRef::Source { pin, .. } => pin,
         other => panic!("{other:?}"),
     };
@@ -106,7 +106,7 @@ fn a_trigger_names_the_state_that_was_announced() {
     // The ETag of an empty marker is always the same.
     assert_eq!(pin(&object("staging/docs/r1/.ready")), None);
     let trigger = match_sites(&config, &versioned).triggers.remove(0);
-    assert_eq!((trigger.cause, &trigger.order), (TriggerCause::Upload, &Some(versioned.order())));
+    assert_eq!((trigger.cause, &trigger.revision), (TriggerCause::Upload, &Some(versioned.revision())));
     let request = trigger.request("s3://acme-artifacts/staging/docs/r42.zip".parse().unwrap(), 9);
     assert_eq!((request.cause.as_str(), request.instant, request.release.as_str()), ("upload", 9, "r42"));
     let text = serde_json::to_string(&trigger).unwrap();
@@ -119,22 +119,22 @@ fn a_name_with_two_readings_is_refused_where_both_exist() {
     let config = config("builds = \"s3://acme-artifacts/staging/docs/\"");
     let choice = |key: &str| {
         let event = with(fixture("eventbridge-created"), &[("/detail/object/key", json!(key))]);
-        match match_sites(&config, &stored(&event)).triggers.remove(0).wanted {
+        match match_sites(&config, &stored(&event)).triggers.remove(0).artifact {
             ArtifactRef::Choice(choice) => *choice,
             other => panic!("{other:?}"),
         }
     };
     let plus = choice("staging/docs/c++.zip");
-    assert_eq!(plus.settle(true, false).unwrap().to_string(), "s3://acme-artifacts/staging/docs/c++.zip");
-    assert_eq!(plus.settle(false, true).unwrap().to_string(), "s3://acme-artifacts/staging/docs/c  .zip");
-    assert!(matches!(plus.settle(true, true), Err(AmbiguousKeyError::Both(..))));
-    assert!(matches!(plus.settle(false, false), Err(AmbiguousKeyError::Neither(..))));
+    assert_eq!(plus.resolve(true, false).unwrap().to_string(), "s3://acme-artifacts/staging/docs/c++.zip");
+    assert_eq!(plus.resolve(false, true).unwrap().to_string(), "s3://acme-artifacts/staging/docs/c  .zip");
+    assert!(matches!(plus.resolve(true, true), Err(AmbiguousKeyError::Both(..))));
+    assert!(matches!(plus.resolve(false, false), Err(AmbiguousKeyError::Neither(..))));
     assert!(matches!(plus.pin, Some(ObjectVersion::Version(_))));
     // Only one of the readings is the site's: the other one existing still means that nothing is known.
     let slash = choice("staging/docs%2Fr1.zip");
-    assert_eq!(slash.settle(false, true).unwrap().to_string(), "s3://acme-artifacts/staging/docs/r1.zip");
-    assert!(matches!(slash.settle(true, false), Err(AmbiguousKeyError::Elsewhere(_))));
-    assert!(matches!(slash.settle(true, true), Err(AmbiguousKeyError::Both(..))));
+    assert_eq!(slash.resolve(false, true).unwrap().to_string(), "s3://acme-artifacts/staging/docs/r1.zip");
+    assert!(matches!(slash.resolve(true, false), Err(AmbiguousKeyError::Elsewhere(_))));
+    assert!(matches!(slash.resolve(true, true), Err(AmbiguousKeyError::Both(..))));
     assert_eq!(choice("staging/docs/c++/.ready").pin, None);
 }
 
@@ -149,15 +149,15 @@ fn a_second_delivery_of_a_published_event_is_done_already() {
     };
     let first = object("staging/docs/r1.zip");
     let pointer = pointer(&request(&first, 1));
-    assert_eq!(pointer.turn(&request(&first, 2)), Precedence::Done);
+    assert_eq!(pointer.precedence(&request(&first, 2)), Precedence::Done);
     let at = |sequencer: &str| {
         let mut other = first.clone();
         other.sequencer.as_mut().unwrap().value = sequencer.to_owned();
         other
     };
-    assert_eq!(pointer.turn(&request(&at("0066F1A2B3C4D5E6"), 3)), Precedence::Superseded);
-    assert_eq!(pointer.turn(&request(&at("0066F1A2B3C4D5E6F70001"), 4)), Precedence::Publish);
-    assert_eq!(pointer.turn(&request(&at("0066F1A2B3C4D5E6F700"), 4)), Precedence::Done);
+    assert_eq!(pointer.precedence(&request(&at("0066F1A2B3C4D5E6"), 3)), Precedence::Superseded);
+    assert_eq!(pointer.precedence(&request(&at("0066F1A2B3C4D5E6F70001"), 4)), Precedence::Publish);
+    assert_eq!(pointer.precedence(&request(&at("0066F1A2B3C4D5E6F700"), 4)), Precedence::Done);
 }
 
 /// The pointer of a site that has carried out a request.
@@ -170,15 +170,15 @@ pub(crate) fn pointer(request: &tidegate_core::request::PublishRequest) -> tideg
         release: request.release.clone(),
         cause: request.cause.clone(),
         instant: request.instant,
-        order,
+        revision: order,
         manifest: Some(id),
     };
     ReleasePointer {
         format: FORMAT,
         fence: 1,
         releases: vec![past],
-        owed: Vec::new(),
-        settled: true,
-        passed: Vec::new(),
+        pending_invalidations: Vec::new(),
+        finalized: true,
+        skipped: Vec::new(),
     }
 }

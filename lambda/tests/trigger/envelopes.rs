@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use tidegate_core::staged_build::Build;
 use tidegate_lambda::trigger::{
-    ArtifactRef, Carrier, Continuation, Delivery, HANDOVER_FORMAT, ParsedRecord, Trigger, TriggerCause, TriggerError,
-    read,
+    ArtifactRef, CONTINUATION_FORMAT, Carrier, Continuation, Delivery, ParsedRecord, Trigger, TriggerCause,
+    TriggerError, read,
 };
 
 use crate::support::{fixture, records, told};
@@ -93,24 +93,24 @@ fn a_request_by_hand_names_what_the_configuration_does_not() {
 fn a_run_that_is_handed_on_arrives_as_it_was() {
     let place = "s3://acme-artifacts/builds/".parse().unwrap();
     let run = Continuation {
-        format: HANDOVER_FORMAT,
+        format: CONTINUATION_FORMAT,
         run: "20260302-091408-1f2e3d".to_owned(),
         times: 2,
         trigger: Trigger {
             site: "docs".to_owned().try_into().unwrap(),
-            wanted: ArtifactRef::Build(Build::new(&place, "c0ffee").unwrap()),
+            artifact: ArtifactRef::Build(Build::new(&place, "c0ffee").unwrap()),
             release: "c0ffee".to_owned(),
             cause: TriggerCause::Github(tidegate_core::config::GithubEvent::WorkflowRun),
-            order: Some(tidegate_core::request::Revision::at(7)),
+            revision: Some(tidegate_core::request::Revision::at(7)),
             delivery: None,
             status: None,
         },
     };
     let event = run.to_event().unwrap();
-    assert_eq!(read(&event), Ok(Delivery::HandedOn(Box::new(run.clone()))));
+    assert_eq!(read(&event), Ok(Delivery::Continuation(Box::new(run.clone()))));
     let queued = json!({ "Records": [{ "messageId": "1", "eventSource": "aws:sqs", "body": event.to_string() }] });
-    assert_eq!(records(&queued).1[0].notice, Ok(ParsedRecord::HandedOn(Box::new(run))));
-    let later = crate::support::with(event, &[("/tidegate/format", json!(2))]);
+    assert_eq!(records(&queued).1[0].notice, Ok(ParsedRecord::Continuation(Box::new(run))));
+    let later = crate::support::with(event, &[("/tidegate/format", json!(3))]);
     assert!(read(&later).unwrap_err().to_string().contains("another version"));
 }
 

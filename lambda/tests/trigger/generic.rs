@@ -37,16 +37,16 @@ fn a_body_names_a_build_a_place_or_the_newest() {
     };
     let build = wanted(BUILDS, r#"{"site":"docs","release":"r42"}"#);
     assert!(
-        matches!(&build.wanted, ArtifactRef::Build(build) if build.marker().to_string() == "s3://acme/b/r42/.ready")
+        matches!(&build.artifact, ArtifactRef::Build(build) if build.marker().to_string() == "s3://acme/b/r42/.ready")
     );
     assert_eq!((build.release.as_str(), build.cause.to_string().as_str()), ("r42", "webhook"));
-    assert_eq!(build.order.unwrap().at, NOW * 1000);
-    assert!(matches!(wanted(BUILDS, r#"{"site":"docs"}"#).wanted, ArtifactRef::Newest(_)));
+    assert_eq!(build.revision.unwrap().at, NOW * 1000);
+    assert!(matches!(wanted(BUILDS, r#"{"site":"docs"}"#).artifact, ArtifactRef::Newest(_)));
     let staged = wanted("staged = \"s3://acme/s/\"", r#"{"site":"docs","release":"post 7"}"#);
-    assert!(matches!(&staged.wanted, ArtifactRef::Source { source, .. } if source.to_string() == "s3://acme/s/"));
+    assert!(matches!(&staged.artifact, ArtifactRef::Source { source, .. } if source.to_string() == "s3://acme/s/"));
     let named = wanted(BUILDS, r#"{"site":"docs","source":"s3://acme/b/x.zip","committed":"2026-03-01T00:00:00Z"}"#);
-    assert!(matches!(&named.wanted, ArtifactRef::Source { source, .. } if source.to_string() == "s3://acme/b/x.zip"));
-    assert_eq!(named.order.unwrap().at, 1_772_323_200_000);
+    assert!(matches!(&named.artifact, ArtifactRef::Source { source, .. } if source.to_string() == "s3://acme/b/x.zip"));
+    assert_eq!(named.revision.unwrap().at, 1_772_323_200_000);
 }
 
 #[test]

@@ -37,12 +37,12 @@ fn each_event_publishes_what_it_is_about() {
         let trigger = trigger(ALL, event, &fixture(name));
         assert_eq!((trigger.release.as_str(), trigger.cause.to_string().as_str()), (release, cause));
         assert!(
-            matches!(&trigger.wanted, ArtifactRef::Build(build) if build.name() == release),
+            matches!(&trigger.artifact, ArtifactRef::Build(build) if build.name() == release),
             "{:?}",
-            trigger.wanted
+            trigger.artifact
         );
         let at: tidegate_core::timestamp::Timestamp = at.parse().unwrap();
-        assert_eq!(trigger.order.unwrap().at, at.milliseconds(), "{name}");
+        assert_eq!(trigger.revision.unwrap().at, at.milliseconds(), "{name}");
     }
 }
 
@@ -170,7 +170,7 @@ fn nothing_in_a_payload_configures_anything() {
     }
     let plain = trigger("branch = \"main\"", "push", &fixture("github-push"));
     let loaded = trigger("branch = \"main\"", "push", &payload);
-    assert_eq!((loaded.wanted, loaded.site, loaded.order), (plain.wanted, plain.site, plain.order));
+    assert_eq!((loaded.artifact, loaded.site, loaded.revision), (plain.artifact, plain.site, plain.revision));
 }
 
 #[test]
@@ -251,11 +251,11 @@ fn an_older_commit_that_arrives_late_is_superseded() {
         fixture("github-push"),
         &[("/head_commit/timestamp", json!("2026-03-02T09:11:11Z")), ("/head_commit/id", json!("ab".repeat(20)))],
     );
-    assert_eq!(live.turn(&request("push", &older)), Precedence::Superseded);
-    assert_eq!(live.turn(&request("push", &fixture("github-push"))), Precedence::Done);
+    assert_eq!(live.precedence(&request("push", &older)), Precedence::Superseded);
+    assert_eq!(live.precedence(&request("push", &fixture("github-push"))), Precedence::Done);
     // The run of the same commit is the same release, by whichever event it is announced.
-    assert_eq!(live.turn(&request("workflow_run", &fixture("github-workflow-run"))), Precedence::Done);
-    assert_eq!(live.turn(&request("release", &fixture("github-release"))), Precedence::Publish);
+    assert_eq!(live.precedence(&request("workflow_run", &fixture("github-workflow-run"))), Precedence::Done);
+    assert_eq!(live.precedence(&request("release", &fixture("github-release"))), Precedence::Publish);
 }
 
 #[test]

@@ -128,18 +128,18 @@ fn survive(event: &Value) {
                 match record.notice {
                     Ok(ParsedRecord::Stored(stored)) => drop(match_sites(&config, &stored)),
                     Ok(ParsedRecord::Ignored(ignored)) => assert!(!ignored.to_string().contains(char::is_control)),
-                    Ok(ParsedRecord::HandedOn(_)) => {}
+                    Ok(ParsedRecord::Continuation(_)) => {}
                     Err(error) => assert!(!error.to_string().contains(char::is_control), "{error}"),
                 }
             }
         }
         Ok(Delivery::Call(call)) => drop(judge(&config, &call, &secrets(&[]))),
-        Ok(Delivery::Invocation(_) | Delivery::HandedOn(_)) => {}
+        Ok(Delivery::Invocation(_) | Delivery::Continuation(_)) => {}
         Err(error) => assert!(!error.to_string().contains(char::is_control), "{error}"),
     }
 }
 
-fn order(value: &str) -> Revision {
+fn revision(value: &str) -> Revision {
     Revision { at: 0, sequencer: Some(Sequencer { object: "b/k".to_owned(), value: value.to_owned() }) }
 }
 
@@ -168,13 +168,13 @@ proptest! {
 
     #[test]
     fn numbers_of_one_objects_events_are_in_one_order(a in "[0-9A-Fa-f]{1,24}", b in "[0-9A-Fa-f]{1,24}", c in "[0-9A-Fa-f]{1,24}", zeros in 0_usize..8) {
-        let (x, y, z) = (order(&a), order(&b), order(&c));
+        let (x, y, z) = (revision(&a), revision(&b), revision(&c));
         prop_assert_eq!(x.compare(&y), y.compare(&x).reverse());
         if x.compare(&y) != Ordering::Greater && y.compare(&z) != Ordering::Greater {
             prop_assert_ne!(x.compare(&z), Ordering::Greater);
         }
         // Padding and case change nothing, neither about itself nor about others.
-        let padded = order(&format!("{}{}", a.to_ascii_lowercase(), "0".repeat(zeros)));
+        let padded = revision(&format!("{}{}", a.to_ascii_lowercase(), "0".repeat(zeros)));
         prop_assert_eq!(x.compare(&padded), Ordering::Equal);
         prop_assert_eq!(x.compare(&y), padded.compare(&y));
         // And it is the order of the fractions that the digits are.
@@ -194,7 +194,7 @@ proptest! {
         };
         let publishes = |call: &HttpRequest, secret: &str| {
             let known = secrets(&[("secretsmanager:new", secret)]);
-            candidates(call, &config).is_ok_and(|candidates| matches!(candidates.judge(call, &known, now()), WebhookDecision::Publish(_)))
+            candidates(call, &config).is_ok_and(|candidates| matches!(candidates.authorize(call, &known, now()), WebhookDecision::Publish(_)))
         };
         prop_assert!(publishes(&call(&signed, &body), &secret));
         prop_assert!(!publishes(&call(&signed, &body), &other));

@@ -43,8 +43,8 @@ fn a_body_under_a_new_delivery_id_is_the_same_delivery() {
 fn a_delivery_runs_once_and_again_only_if_it_failed() {
     // 6, 20, 21
     let turn =
-        |before: Option<&DeliveryRecord>, at: u64| DeliveryRecord::turn(before, "72d3162e", "run-2", later(at), LASTS);
-    let first = run(DeliveryRecord::turn(None, "72d3162e", "run-1", now(), LASTS));
+        |before: Option<&DeliveryRecord>, at: u64| DeliveryRecord::state(before, "72d3162e", "run-2", later(at), LASTS);
+    let first = run(DeliveryRecord::state(None, "72d3162e", "run-1", now(), LASTS));
     assert_eq!((first.state, first.run.as_str(), first.until), (DeliveryProgress::Running, "run-1", later(900)));
     // In parallel, and later while it may still be alive.
     assert_eq!(turn(Some(&first), 0), DeliveryState::AlreadyRunning("run-1".to_owned()));
@@ -62,6 +62,6 @@ fn a_delivery_runs_once_and_again_only_if_it_failed() {
 
 #[test]
 fn the_id_of_a_delivery_is_only_for_people() {
-    let odd = run(DeliveryRecord::turn(None, &format!("\u{1b}[31m\n{}", "x".repeat(5000)), "run-1", now(), LASTS));
+    let odd = run(DeliveryRecord::state(None, &format!("\u{1b}[31m\n{}", "x".repeat(5000)), "run-1", now(), LASTS));
     assert!(odd.delivery.len() < 80 && !odd.delivery.contains(char::is_control), "{}", odd.delivery);
 }

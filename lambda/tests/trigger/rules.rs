@@ -84,7 +84,7 @@ fn each_way_to_publish_wants_its_own_place() {
     let wanted = |rule: &str, event: &str, name: &str| {
         let call = github_call(event, &serde_json::to_vec(&fixture(name)).unwrap());
         match judge(&github_config(rule), &call, &both()) {
-            WebhookDecision::Publish(mut triggers) => triggers.remove(0).wanted,
+            WebhookDecision::Publish(mut triggers) => triggers.remove(0).artifact,
             other => panic!("{other:?}"),
         }
     };
@@ -133,7 +133,7 @@ fn a_rule_says_what_is_told_at_github() {
     };
     let site = "docs".to_owned().try_into().unwrap();
     let commit =
-        wish("branch = \"main\"\nstatus = \"commit\"\nurl = \"https://docs.acme.com/\"", "push", "github-push");
+        wish("branch = \"main\"\nstatus = \"commit\"\nsite-url = \"https://docs.acme.com/\"", "push", "github-push");
     let note = commit.note(&site, RunState::Pending, "a\r\n\u{1b}[31mb");
     assert_eq!(note.path, "/repos/acme/docs/statuses/6113728f27ae82c7b1a177c8d03f9e96e0adf246");
     let told = json!({
@@ -143,8 +143,7 @@ fn a_rule_says_what_is_told_at_github() {
     assert_eq!(note.body, told);
     let long = commit.note(&site, RunState::Failure, &"é".repeat(500));
     assert!(long.body["description"].as_str().unwrap().chars().count() <= MAX_DESCRIPTION);
-    let rule =
-        "events = [\"deployment\"]\nenvironment = \"**\"\nstatus = \"deployment\"\nurl = \"https://docs.acme.com/\"";
+    let rule = "events = [\"deployment\"]\nenvironment = \"**\"\nstatus = \"deployment\"\nsite-url = \"https://docs.acme.com/\"";
     let deployment = wish(rule, "deployment", "github-deployment");
     let note = deployment.note(&site, RunState::Pending, "x");
     assert!(note.path.starts_with("/repos/acme/docs/deployments/") && note.path.ends_with("/statuses"), "{note:?}");
@@ -197,11 +196,17 @@ fn mistakes_in_rules_are_named() {
         ("branch = \"main\"\nforks = true", "only runs of workflows"),
         ("branch = \"main\"\nartifact = \"site\"", "goes with `publish = \"artifact\"`"),
         ("branch = \"main\"\ntoken = \"ssm:/t\"", "goes with `publish = \"artifact\"` or `status`"),
-        ("branch = \"main\"\napi = \"https://ghe.acme.com/api/v3\"", "goes with `publish = \"artifact\"` or `status`"),
-        ("branch = \"main\"\nurl = \"https://docs.acme.com/\"", "goes with `status`"),
+        (
+            "branch = \"main\"\napi-url = \"https://ghe.acme.com/api/v3\"",
+            "goes with `publish = \"artifact\"` or `status`",
+        ),
+        ("branch = \"main\"\nsite-url = \"https://docs.acme.com/\"", "goes with `status`"),
         ("branch = \"main\"\nstatus = \"commit\"", "needs `token`"),
         ("branch = \"main\"\nstatus = \"tag\"\ntoken = \"ssm:/t\"", "tag"),
-        ("branch = \"main\"\nstatus = \"commit\"\ntoken = \"ssm:/t\"\nurl = \"javascript:x\"", "address of a page"),
+        (
+            "branch = \"main\"\nstatus = \"commit\"\ntoken = \"ssm:/t\"\nsite-url = \"javascript:x\"",
+            "address of a page",
+        ),
         ("branch = \"main\"\nstatus = \"deployment\"\ntoken = \"ssm:/t\"", "`deployment` only"),
         ("events = [\"release\"]\nstatus = \"commit\"\ntoken = \"ssm:/t\"", "names no commit"),
         ("branch = \"main\"\npublish = \"artifact\"", "`release` and `workflow_run` only"),
@@ -210,11 +215,11 @@ fn mistakes_in_rules_are_named() {
         ("events = [\"release\"]\npublish = \"commit\"", "names a tag only"),
         ("branch = \"main\"\npublish = \"staged\"", "the site's `staged` in S3"),
         (
-            "events = [\"release\"]\npublish = \"artifact\"\nartifact = \"*.zip\"\ntoken = \"ssm:/t\"\napi = \"http://ghe.acme.com\"",
+            "events = [\"release\"]\npublish = \"artifact\"\nartifact = \"*.zip\"\ntoken = \"ssm:/t\"\napi-url = \"http://ghe.acme.com\"",
             "address of an API",
         ),
         (
-            "events = [\"release\"]\npublish = \"artifact\"\nartifact = \"*.zip\"\ntoken = \"ssm:/t\"\napi = \"https://u@ghe.acme.com\"",
+            "events = [\"release\"]\npublish = \"artifact\"\nartifact = \"*.zip\"\ntoken = \"ssm:/t\"\napi-url = \"https://u@ghe.acme.com\"",
             "address of an API",
         ),
     ] {
@@ -223,7 +228,7 @@ fn mistakes_in_rules_are_named() {
     }
     assert!(github("branch = \"main\"").is_ok());
     assert!(
-        github("events = [\"release\"]\npublish = \"artifact\"\nartifact = \"*.zip\"\ntoken = \"ssm:/t\"\napi = \"https://ghe.acme.com/api/v3/\"")
+        github("events = [\"release\"]\npublish = \"artifact\"\nartifact = \"*.zip\"\ntoken = \"ssm:/t\"\napi-url = \"https://ghe.acme.com/api/v3/\"")
             .is_ok()
     );
     for (rule, part) in [

@@ -161,7 +161,7 @@ fn secrets_and_bodies_are_in_no_output() {
     let config = github_config(RULE);
     let call = github_call("push", &fixture_bytes("github-push"));
     let candidates = candidates(&call, &config).unwrap();
-    let verdict = candidates.judge(&call, &both(), now());
+    let verdict = candidates.authorize(&call, &both(), now());
     let printed = format!("{call:?} {candidates:?} {verdict:?} {:?} {config:?}", both());
     let WebhookDecision::Publish(triggers) = &verdict else { panic!() };
     let json = serde_json::to_string(triggers).unwrap();

@@ -47,7 +47,7 @@ pub(crate) fn stored(event: &Value) -> StoredObject {
 pub(crate) fn told(event: &Value) -> Vec<String> {
     let line = |record: EventRecord| match record.notice {
         Ok(ParsedRecord::Stored(stored)) => stored.key.to_string(),
-        Ok(ParsedRecord::HandedOn(run)) => format!("run {}", run.run),
+        Ok(ParsedRecord::Continuation(run)) => format!("run {}", run.run),
         Ok(ParsedRecord::Ignored(ignored)) => format!("ignored: {ignored}"),
         Err(error) => format!("bad: {error}"),
     };
@@ -107,7 +107,7 @@ pub(crate) fn now() -> Timestamp {
 /// Both steps.
 pub(crate) fn judge(config: &Config, call: &HttpRequest, secrets: &Fetched) -> WebhookDecision {
     match candidates(call, config) {
-        Ok(candidates) => candidates.judge(call, secrets, now()),
+        Ok(candidates) => candidates.authorize(call, secrets, now()),
         Err(refusal) => WebhookDecision::Refused(refusal),
     }
 }

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 use tidegate_plugin::glob::{GlobError, GlobList, IgnoreGlob};
-use tidegate_plugin::{Decisions, Entry, Failure, Run, Settings, SettingsPointer, SyncPlugin};
+use tidegate_plugin::{Decisions, Entry, Failure, Pointer, Run, Settings, SyncPlugin};
 
 /// What operating systems, editors and version control leave behind in folders that people publish. What a site may need
 /// is not here: neither `.nojekyll` nor `.well-known/`, nor other names that only start with a dot.
@@ -84,13 +84,13 @@ impl SyncPlugin for Exclude {
                 Some(place) => {
                     decisions.exclude(
                         index,
-                        &SettingsPointer::root().member("globs").index(place),
+                        &Pointer::root().member("globs").index(place),
                         format!("matches `{glob}`"),
                     );
                 }
                 None => decisions.exclude(
                     index,
-                    &SettingsPointer::root().member("defaults"),
+                    &Pointer::root().member("defaults"),
                     format!("matches `{glob}`, a default"),
                 ),
             }

@@ -13,7 +13,7 @@ pub use share::Share;
 
 use tidegate_plugin::glob::GlobList;
 use tidegate_plugin::{
-    Change, ChangeKind, Failure, Finding, Judgement, PolicyPlugin, Run, SettingsPointer, Severity, Totals, Verdict,
+    Change, ChangeKind, Failure, Finding, Judgement, Pointer, PolicyPlugin, Run, Severity, Totals, Verdict,
 };
 
 use addresses::ForbiddenPaths;
@@ -197,7 +197,7 @@ struct GuardFindings {
 }
 
 impl GuardFindings {
-    fn add(&mut self, response: Response, code: &str, message: String, key: Option<&str>, rule: &SettingsPointer) {
+    fn add(&mut self, response: Response, code: &str, message: String, key: Option<&str>, rule: &Pointer) {
         let severity = match response {
             Response::Deny => Severity::Error,
             Response::Hold | Response::Report => Severity::Warning,
@@ -233,8 +233,8 @@ impl ChangeCounts {
     }
 }
 
-fn member(name: &str) -> SettingsPointer {
-    SettingsPointer::root().member(name)
+fn member(name: &str) -> Pointer {
+    Pointer::root().member(name)
 }
 
 tidegate_plugin::export_policy!(Guard);

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 use tidegate_plugin::glob::{IgnoreGlob, KeyGlob};
-use tidegate_plugin::{Issues, Settings, SettingsPointer};
+use tidegate_plugin::{Issues, Pointer, Settings};
 
 use crate::Share;
 
@@ -158,7 +158,7 @@ impl Settings for GuardSettings {
             && object > site
         {
             let message = "larger than `max-site-bytes`, so that it allows nothing more; make it smaller";
-            issues.add(&SettingsPointer::root().member("max-object-bytes"), message);
+            issues.add(&Pointer::root().member("max-object-bytes"), message);
         }
     }
 }

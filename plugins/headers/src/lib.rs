@@ -15,7 +15,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use tidegate_plugin::glob::Glob;
-use tidegate_plugin::{Decisions, Edit, Entry, Failure, Finding, Run, SettingsPointer, Summary, SyncPlugin, content};
+use tidegate_plugin::{Decisions, Edit, Entry, Failure, Finding, Pointer, Run, Summary, SyncPlugin, content};
 
 use file::HeadersFile;
 use name::SettingHeader;
@@ -35,18 +35,18 @@ pub struct HeadersPlugin {
 /// The places in the settings that decisions name, made once.
 #[derive(Debug)]
 struct RulePointers {
-    fingerprinted: SettingsPointer,
-    pages: SettingsPointer,
-    others: SettingsPointer,
-    file: SettingsPointer,
-    rules: Vec<SettingsPointer>,
+    fingerprinted: Pointer,
+    pages: Pointer,
+    others: Pointer,
+    file: Pointer,
+    rules: Vec<Pointer>,
 }
 
 /// What a header of an entry becomes, with the rule that says it.
 struct HeaderChange<'a> {
     name: &'a SettingHeader,
     value: Option<Cow<'a, str>>,
-    rule: &'a SettingsPointer,
+    rule: &'a Pointer,
     reason: HeaderReason<'a>,
 }
 
@@ -154,13 +154,13 @@ impl HeadersPlugin {
 
 impl RulePointers {
     fn of(settings: &HeadersSettings) -> Self {
-        let preset = |name| SettingsPointer::root().member("presets").member(name);
-        let rules = SettingsPointer::root().member("rules");
+        let preset = |name| Pointer::root().member("presets").member(name);
+        let rules = Pointer::root().member("rules");
         Self {
             fingerprinted: preset("fingerprinted"),
             pages: preset("pages"),
             others: preset("others"),
-            file: SettingsPointer::root().member("headers-file"),
+            file: Pointer::root().member("headers-file"),
             rules: (0..settings.rules.len()).map(|place| rules.clone().index(place)).collect(),
         }
     }
@@ -207,7 +207,7 @@ impl SettingHeader {
 fn line_finding(code: &str, key: &str, line: usize, message: &str) -> Finding {
     Finding::warning(code, format!("line {line} of `{key}`: {message}"))
         .on(key)
-        .by(&SettingsPointer::root().member("headers-file"))
+        .by(&Pointer::root().member("headers-file"))
 }
 
 tidegate_plugin::export_sync!(HeadersPlugin);

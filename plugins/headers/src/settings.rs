@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use tidegate_plugin::glob::{Glob, GlobList, IgnoreGlob};
-use tidegate_plugin::{Issues, Settings, SettingsPointer};
+use tidegate_plugin::{Issues, Pointer, Settings};
 
 use crate::name::{self, SettingHeader};
 
@@ -121,7 +121,7 @@ impl Settings for HeadersSettings {
     fn check(&mut self, issues: &mut Issues) {
         const NO_VALUE: &str = "not a header's value; use printable ASCII without spaces at either end";
         for (place, rule) in self.rules.iter().enumerate() {
-            let at = SettingsPointer::root().member("rules").index(place);
+            let at = Pointer::root().member("rules").index(place);
             for (name, value) in &rule.set {
                 if !name::is_value(value) {
                     issues.add(&at.clone().member("set").member(&name.to_string()), NO_VALUE);
@@ -138,14 +138,12 @@ impl Settings for HeadersSettings {
         ];
         for (member, value) in presets {
             if value.as_deref().is_some_and(|value| !name::is_value(value)) {
-                issues.add(&SettingsPointer::root().member("presets").member(member), NO_VALUE);
+                issues.add(&Pointer::root().member("presets").member(member), NO_VALUE);
             }
         }
         if self.file.key.is_empty() || self.file.key.starts_with('/') {
-            issues.add(
-                &SettingsPointer::root().member("headers-file").member("key"),
-                "not a key; write one such as `_headers`",
-            );
+            issues
+                .add(&Pointer::root().member("headers-file").member("key"), "not a key; write one such as `_headers`");
         }
     }
 }

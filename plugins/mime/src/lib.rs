@@ -10,7 +10,7 @@ mod sniff;
 
 pub use settings::{MimeSettings, TypeRule};
 
-use tidegate_plugin::{Decisions, Edit, Entry, Failure, Run, SettingsPointer, SyncPlugin, content};
+use tidegate_plugin::{Decisions, Edit, Entry, Failure, Pointer, Run, SyncPlugin, content};
 
 use extension::KnownType;
 
@@ -24,7 +24,7 @@ pub struct Mime {
 struct TypeAnswer {
     content_type: String,
     encoding: Option<String>,
-    rule: SettingsPointer,
+    rule: Pointer,
     reason: String,
 }
 
@@ -78,7 +78,7 @@ impl Mime {
                 return FoundType::Answer(TypeAnswer {
                     content_type: rule.content_type().to_owned(),
                     encoding: rule.encoding().map(str::to_owned),
-                    rule: SettingsPointer::root().member("types").index(place),
+                    rule: Pointer::root().member("types").index(place),
                     reason: format!("matches `{}`", rule.glob()),
                 });
             }
@@ -87,7 +87,7 @@ impl Mime {
             KnownType::Type { content_type, encoding, by } => FoundType::Answer(TypeAnswer {
                 content_type: self.with_charset(content_type),
                 encoding: encoding.map(str::to_owned),
-                rule: SettingsPointer::root(),
+                rule: Pointer::root(),
                 reason: by.to_owned(),
             }),
             KnownType::Ambiguous { likely } if self.settings.sniff && entry.size > 0 => {
@@ -96,7 +96,7 @@ impl Mime {
             KnownType::Ambiguous { likely } => FoundType::Answer(TypeAnswer {
                 content_type: self.with_charset(likely),
                 encoding: None,
-                rule: SettingsPointer::root(),
+                rule: Pointer::root(),
                 reason: "extension".to_owned(),
             }),
             KnownType::No if self.settings.sniff && entry.size > 0 => FoundType::Read { fallback: None },
@@ -110,7 +110,7 @@ impl Mime {
             Some(content_type) => TypeAnswer {
                 content_type: self.with_charset(&content_type),
                 encoding: None,
-                rule: SettingsPointer::root().member("sniff"),
+                rule: Pointer::root().member("sniff"),
                 reason: "first bytes".to_owned(),
             },
             None => self.default_type(),
@@ -121,7 +121,7 @@ impl Mime {
         TypeAnswer {
             content_type: self.settings.default_type().to_owned(),
             encoding: None,
-            rule: SettingsPointer::root().member("default"),
+            rule: Pointer::root().member("default"),
             reason: "nothing says more".to_owned(),
         }
     }
@@ -152,7 +152,7 @@ fn decide(index: usize, entry: &Entry, answer: TypeAnswer, decisions: &mut Decis
 
 /// A type that is guessed because storage failed would be another type the next time.
 fn unreadable(key: &str, error: &content::ReadError) -> Failure {
-    let mut failure = content::failure(key, error).by(&SettingsPointer::root().member("sniff"));
+    let mut failure = content::failure(key, error).by(&Pointer::root().member("sniff"));
     failure
         .message
         .push_str("; it has no extension that says its type: give it one under `types`, or set `sniff` to false");

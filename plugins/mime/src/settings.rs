@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 use tidegate_plugin::glob::Glob;
-use tidegate_plugin::{Issues, Settings, SettingsPointer};
+use tidegate_plugin::{Issues, Pointer, Settings};
 
 /// What a configuration may say.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -77,7 +77,7 @@ impl Settings for MimeSettings {
     fn check(&mut self, issues: &mut Issues) {
         const NO_TYPE: &str = "not a content type; write one such as `text/html; charset=utf-8`";
         for (place, rule) in self.types.iter().enumerate() {
-            let at = SettingsPointer::root().member("types").index(place);
+            let at = Pointer::root().member("types").index(place);
             if !is_content_type(&rule.content_type) {
                 issues.add(&at.clone().member("type"), NO_TYPE);
             }
@@ -89,11 +89,11 @@ impl Settings for MimeSettings {
             }
         }
         if !is_content_type(&self.default) {
-            issues.add(&SettingsPointer::root().member("default"), NO_TYPE);
+            issues.add(&Pointer::root().member("default"), NO_TYPE);
         }
         if self.charset.as_deref().is_some_and(|charset| !is_token(charset)) {
             issues.add(
-                &SettingsPointer::root().member("charset"),
+                &Pointer::root().member("charset"),
                 "not a charset; write one such as `utf-8`, or `null` for none",
             );
         }

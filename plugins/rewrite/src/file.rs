@@ -9,7 +9,7 @@
 //! /moved        /here     301!
 //! ```
 
-use tidegate_plugin::{Finding, SettingsPointer};
+use tidegate_plugin::{Finding, Pointer};
 
 use crate::redirects::{RedirectError, Redirects};
 use crate::settings::RedirectsFileSettings;
@@ -30,11 +30,11 @@ enum RedirectStatus {
 
 /// Adds the redirects of a file to those of the rules, which come first, and says what could not be followed.
 pub(crate) fn read(text: &str, settings: &RedirectsFileSettings, redirects: &mut Redirects) -> Vec<Finding> {
-    let at = SettingsPointer::root().member("redirects-file");
+    let at = Pointer::root().member("redirects-file");
     let mut findings = Vec::new();
     for (place, line) in text.lines().enumerate() {
         let number = place + 1;
-        let mut report = |code: &str, message: &str, rule: &SettingsPointer| {
+        let mut report = |code: &str, message: &str, rule: &Pointer| {
             let message = format!("line {number} of `{}`: {message}", settings.key);
             findings.push(Finding::warning(code, message).on(settings.key.as_str()).by(rule));
         };

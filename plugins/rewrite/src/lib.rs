@@ -12,9 +12,7 @@ mod settings;
 
 pub use settings::{CleanUrls, OutsidePrefix, RedirectRule, RedirectsFileSettings, RenameRule, RewriteSettings};
 
-use tidegate_plugin::{
-    Decisions, Edit, Entry, Failure, Finding, Run, SettingsPointer, Summary, SyncPlugin, content, key,
-};
+use tidegate_plugin::{Decisions, Edit, Entry, Failure, Finding, Pointer, Run, Summary, SyncPlugin, content, key};
 
 use follow::Targets;
 use pages::CleanPages;
@@ -40,7 +38,7 @@ pub struct Rewrite {
 /// A change of a key, with the rule that made it.
 struct RenamedKey {
     key: String,
-    rule: SettingsPointer,
+    rule: Pointer,
     reason: String,
 }
 
@@ -50,7 +48,7 @@ impl SyncPlugin for Rewrite {
     fn begin(_run: &Run, settings: RewriteSettings) -> Result<Self, Failure> {
         let mut redirects = Redirects::default();
         for (place, rule) in settings.redirects.iter().enumerate() {
-            let at = SettingsPointer::root().member("redirects").index(place);
+            let at = Pointer::root().member("redirects").index(place);
             redirects
                 .add(rule.from(), rule.to(), rule.force, &at, "a rule")
                 .map_err(|error| Failure::new("redirect", error.to_string()).by(&at))?;
@@ -61,7 +59,7 @@ impl SyncPlugin for Rewrite {
             let text = content::text(key, LONGEST_FILE)?.unwrap_or_default();
             findings = file::read(&text, &settings.file, &mut redirects);
             if let Some(finding) = findings.first().filter(|_| settings.file.strict) {
-                let strict = SettingsPointer::root().member("redirects-file").member("strict");
+                let strict = Pointer::root().member("redirects-file").member("strict");
                 return Err(Failure::new("redirects-file", finding.message.clone()).on(key.as_str()).by(&strict));
             }
         }
@@ -79,7 +77,7 @@ impl SyncPlugin for Rewrite {
     fn decide(&mut self, batch: &[Entry], decisions: &mut Decisions) -> Result<(), Failure> {
         for (index, entry) in batch.iter().enumerate() {
             if self.file.as_ref() == Some(&entry.key) {
-                let rule = SettingsPointer::root().member("redirects-file").member("key");
+                let rule = Pointer::root().member("redirects-file").member("key");
                 decisions.exclude(index, &rule, "rules, not part of the site");
                 continue;
             }
@@ -100,14 +98,14 @@ impl SyncPlugin for Rewrite {
 
 impl Rewrite {
     fn decide_entry(&mut self, index: usize, entry: &Entry, decisions: &mut Decisions) -> Result<(), Failure> {
-        let mut steps: Vec<(SettingsPointer, String)> = Vec::new();
+        let mut steps: Vec<(Pointer, String)> = Vec::new();
         let mut edits = Vec::new();
         let mut current = entry.key.clone();
         match self.renames.strip(&current) {
             StrippedPrefix::Nothing => {}
             StrippedPrefix::To(renamed) => current = step(renamed, &mut steps),
             StrippedPrefix::Outside => {
-                let rule = SettingsPointer::root().member("outside-prefix");
+                let rule = Pointer::root().member("outside-prefix");
                 let prefix = &self.settings.strip_prefix;
                 match self.settings.outside_prefix {
                     OutsidePrefix::Keep => {}
@@ -143,7 +141,7 @@ impl Rewrite {
                 let reasons: Vec<&str> = steps.iter().map(|(_, reason)| reason.as_str()).collect();
                 (rule.clone(), reasons.join("; "))
             }
-            None => (SettingsPointer::root(), String::new()),
+            None => (Pointer::root(), String::new()),
         };
         if current != entry.key {
             if let Err(error) = key::check(&current) {
@@ -168,7 +166,7 @@ impl Rewrite {
 }
 
 /// Notes a step, and gives the key after it.
-fn step(renamed: RenamedKey, steps: &mut Vec<(SettingsPointer, String)>) -> String {
+fn step(renamed: RenamedKey, steps: &mut Vec<(Pointer, String)>) -> String {
     steps.push((renamed.rule, renamed.reason));
     renamed.key
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use tidegate_plugin::glob::KeyGlob;
-use tidegate_plugin::{Failure, SettingsPointer};
+use tidegate_plugin::{Failure, Pointer};
 
 use crate::RenamedKey;
 use crate::settings::CleanUrls;
@@ -72,7 +72,7 @@ impl CleanPages {
             CleanUrls::HtmlToDirectory => (format!("{address}/index.html"), "a page in a folder of its own"),
             CleanUrls::StripHtml | CleanUrls::Off => (address.to_owned(), "a page without its extension"),
         };
-        Some(RenamedKey { key: renamed, rule: SettingsPointer::root().member("clean-urls"), reason: reason.to_owned() })
+        Some(RenamedKey { key: renamed, rule: Pointer::root().member("clean-urls"), reason: reason.to_owned() })
     }
 
     /// Fails if several objects have one address.
@@ -97,6 +97,6 @@ impl CleanPages {
         let named: Vec<&str> = all.iter().take(MOST_NAMED).map(String::as_str).collect();
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let message = format!("with clean URLs, {}{more}; remove or rename all but one of each", named.join("; "));
-        Err(Failure { key, ..Failure::new("page-conflict", message).by(&SettingsPointer::root().member("clean-urls")) })
+        Err(Failure { key, ..Failure::new("page-conflict", message).by(&Pointer::root().member("clean-urls")) })
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use percent_encoding::{CONTROLS, percent_decode_str, utf8_percent_encode};
-use tidegate_plugin::{Finding, SettingsPointer, Summary, key};
+use tidegate_plugin::{Finding, Pointer, Summary, key};
 
 /// The longest target, in bytes: S3 keeps at most 2 KiB with an object.
 const LONGEST_TARGET: usize = 2_048;
@@ -58,7 +58,7 @@ struct Redirect {
     from: String,
     to: String,
     force: bool,
-    rule: SettingsPointer,
+    rule: Pointer,
     reason: String,
     /// The first object that has one of its keys.
     met: Option<String>,
@@ -72,7 +72,7 @@ pub(crate) enum Resolution {
     /// The entry becomes a redirect.
     Replaced {
         to: String,
-        by: SettingsPointer,
+        by: Pointer,
         reason: String,
     },
 }
@@ -84,7 +84,7 @@ impl Redirects {
         from: &str,
         to: &str,
         force: bool,
-        rule: &SettingsPointer,
+        rule: &Pointer,
         reason: &str,
     ) -> Result<(), RedirectError> {
         let to = target(to)?;
@@ -124,13 +124,13 @@ impl Redirects {
     }
 
     /// The targets of all rules, with the rule of each.
-    pub(crate) fn targets(&self) -> impl Iterator<Item = (&str, &str, &SettingsPointer)> {
+    pub(crate) fn targets(&self) -> impl Iterator<Item = (&str, &str, &Pointer)> {
         self.rules.iter().map(|redirect| (redirect.from.as_str(), redirect.to.as_str(), &redirect.rule))
     }
 
     /// Where a key leads, with the rule that says so, after all entries have been met.
-    pub(crate) fn lead(&self, key: &str) -> Option<(&str, &SettingsPointer)> {
-        const NO_RULE: &SettingsPointer = &SettingsPointer::ROOT;
+    pub(crate) fn lead(&self, key: &str) -> Option<(&str, &Pointer)> {
+        const NO_RULE: &Pointer = &Pointer::ROOT;
         match self.keys.get(key).and_then(|place| self.rules.get(*place)) {
             Some(redirect) if redirect.is_active() => Some((redirect.to.as_str(), &redirect.rule)),
             _ => self.arrived.get(key).map(|to| (to.as_str(), NO_RULE)),

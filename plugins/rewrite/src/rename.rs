@@ -2,7 +2,7 @@
 //!
 //! Owns the stripping of a leading folder, and which rename rule speaks. Never looks at pages.
 
-use tidegate_plugin::SettingsPointer;
+use tidegate_plugin::Pointer;
 
 use crate::RenamedKey;
 use crate::settings::{RenameRule, RewriteSettings};
@@ -35,7 +35,7 @@ impl Renames {
         match key.strip_prefix(&self.prefix) {
             Some(rest) if !rest.is_empty() => StrippedPrefix::To(RenamedKey {
                 key: rest.to_owned(),
-                rule: SettingsPointer::root().member("strip-prefix"),
+                rule: Pointer::root().member("strip-prefix"),
                 reason: format!("`{}` is stripped", self.prefix),
             }),
             _ => StrippedPrefix::Outside,
@@ -56,7 +56,7 @@ impl Renames {
                 Some((place, renamed, format!("matches `{pattern}`")))
             }
         })?;
-        let rule = SettingsPointer::root().member("rename").index(place);
+        let rule = Pointer::root().member("rename").index(place);
         (renamed != key).then_some(RenamedKey { key: renamed, rule, reason })
     }
 }

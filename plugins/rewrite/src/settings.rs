@@ -7,7 +7,7 @@ use std::fmt;
 use regex_lite::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 use tidegate_plugin::glob::KeyGlob;
-use tidegate_plugin::{Issues, Settings, SettingsPointer};
+use tidegate_plugin::{Issues, Pointer, Settings};
 
 use crate::redirects::{self, Redirects};
 
@@ -196,7 +196,7 @@ impl Default for RewriteSettings {
 
 impl Settings for RewriteSettings {
     fn check(&mut self, issues: &mut Issues) {
-        let root = SettingsPointer::root;
+        let root = Pointer::root;
         if !self.strip_prefix.is_empty() && !self.strip_prefix.ends_with('/') {
             // `dist` and `dist/` mean one folder; the canonical form has one of them.
             self.strip_prefix.push('/');

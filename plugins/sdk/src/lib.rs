@@ -66,7 +66,7 @@ mod vocabulary;
 
 #[doc(hidden)]
 pub use export::{PolicySession, SyncSession};
-pub use pointer::SettingsPointer;
+pub use pointer::Pointer;
 pub use policy::{Change, ChangeKind, Judgement, PolicyPlugin, Totals, Verdict};
 pub use settings::{Issue, Issues, Settings};
 pub use sync::{Action, Decision, Decisions, Edit, Entry, Extra, Summary, SyncPlugin};

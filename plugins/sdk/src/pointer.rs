@@ -6,14 +6,14 @@ use std::fmt;
 
 /// A place in a settings document, such as `/rules/3/glob`. The root is the empty text.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SettingsPointer(String);
+pub struct Pointer(String);
 
-impl SettingsPointer {
+impl Pointer {
     /// The whole document.
     pub const ROOT: Self = Self(String::new());
 }
 
-impl SettingsPointer {
+impl Pointer {
     /// The whole document.
     #[must_use]
     pub fn root() -> Self {
@@ -49,7 +49,7 @@ impl SettingsPointer {
     }
 }
 
-impl fmt::Display for SettingsPointer {
+impl fmt::Display for Pointer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
     }
@@ -57,11 +57,11 @@ impl fmt::Display for SettingsPointer {
 
 #[cfg(test)]
 mod tests {
-    use super::SettingsPointer;
+    use super::Pointer;
 
     #[test]
     fn members_are_escaped_and_elements_are_counted_from_zero() {
-        assert_eq!(SettingsPointer::root().as_str(), "");
-        assert_eq!(SettingsPointer::root().member("rules").index(0).member("a/b~c").as_str(), "/rules/0/a~1b~0c");
+        assert_eq!(Pointer::root().as_str(), "");
+        assert_eq!(Pointer::root().member("rules").index(0).member("a/b~c").as_str(), "/rules/0/a~1b~0c");
     }
 }

@@ -9,7 +9,7 @@ use serde_path_to_error::Segment;
 
 pub use crate::bindings::settings::exports::tidegate::plugin::settings::Issue;
 
-use crate::SettingsPointer;
+use crate::Pointer;
 
 /// Settings of a plugin. Derive `Deserialize` with `deny_unknown_fields` and `default`, so that `{}` is valid, and
 /// `Serialize`: members in the order of the fields, with every default filled in, are the canonical form.
@@ -25,7 +25,7 @@ pub struct Issues(Vec<Issue>);
 
 impl Issues {
     /// Adds one issue: the value at `pointer` is wrong, and `message` says in one sentence what to do.
-    pub fn add(&mut self, pointer: &SettingsPointer, message: impl Into<String>) {
+    pub fn add(&mut self, pointer: &Pointer, message: impl Into<String>) {
         self.0.push(Issue { pointer: pointer.to_string(), message: message.into() });
     }
 }
@@ -57,7 +57,7 @@ pub fn canonical<S: Settings>(text: &str) -> Result<String, Vec<Issue>> {
 
 /// Turns the path that serde was on into a pointer.
 fn issue(error: &serde_path_to_error::Error<serde_json::Error>) -> Issue {
-    let mut pointer = SettingsPointer::root();
+    let mut pointer = Pointer::root();
     // A syntax error has a line and a column; where serde was by then says less.
     if error.inner().is_data() {
         for segment in error.path() {
@@ -82,7 +82,7 @@ fn message(error: &serde_json::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::{Issues, Settings, canonical};
-    use crate::SettingsPointer;
+    use crate::Pointer;
     use crate::glob::Glob;
     use serde::{Deserialize, Serialize};
 
@@ -102,7 +102,7 @@ mod tests {
     impl Settings for Example {
         fn check(&mut self, issues: &mut Issues) {
             if self.most > 10 {
-                issues.add(&SettingsPointer::root().member("most"), "at most 10");
+                issues.add(&Pointer::root().member("most"), "at most 10");
             }
         }
     }

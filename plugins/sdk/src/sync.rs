@@ -4,7 +4,7 @@
 
 pub use crate::bindings::sync::exports::tidegate::plugin::sync::{Action, Decision, Edit, Entry, Extra, Summary};
 
-use crate::{Attribute, Failure, Finding, Run, Settings, SettingsPointer};
+use crate::{Attribute, Failure, Finding, Pointer, Run, Settings};
 
 /// Shapes what is published.
 ///
@@ -44,18 +44,18 @@ pub struct Decisions(Vec<Decision>);
 
 impl Decisions {
     /// Publishes the entry at `index` of the batch with these edits; decides nothing where there are none.
-    pub fn publish(&mut self, index: usize, edits: Vec<Edit>, rule: &SettingsPointer, reason: impl Into<String>) {
+    pub fn publish(&mut self, index: usize, edits: Vec<Edit>, rule: &Pointer, reason: impl Into<String>) {
         if !edits.is_empty() {
             self.push(index, Action::Publish(edits), rule, reason.into());
         }
     }
 
     /// Leaves the entry at `index` of the batch out.
-    pub fn exclude(&mut self, index: usize, rule: &SettingsPointer, reason: impl Into<String>) {
+    pub fn exclude(&mut self, index: usize, rule: &Pointer, reason: impl Into<String>) {
         self.push(index, Action::Exclude, rule, reason.into());
     }
 
-    fn push(&mut self, index: usize, action: Action, rule: &SettingsPointer, reason: String) {
+    fn push(&mut self, index: usize, action: Action, rule: &Pointer, reason: String) {
         // A batch has at most 1,000 entries; an index that does not fit is out of range, which the host refuses.
         let index = u32::try_from(index).unwrap_or(u32::MAX);
         self.0.push(Decision { index, action, rule: rule.to_string(), reason });
@@ -114,7 +114,7 @@ impl Summary {
         &mut self,
         key: impl Into<String>,
         to: impl Into<String>,
-        rule: &SettingsPointer,
+        rule: &Pointer,
         reason: impl Into<String>,
     ) {
         self.extras.push(Extra {

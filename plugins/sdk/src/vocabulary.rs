@@ -4,7 +4,7 @@
 
 pub use crate::bindings::imports::tidegate::plugin::types::{Attribute, Failure, Finding, Run, Severity};
 
-use crate::SettingsPointer;
+use crate::Pointer;
 
 impl Attribute {
     /// One name with one value.
@@ -50,7 +50,7 @@ impl Finding {
 
     /// Says which rule in the settings speaks.
     #[must_use]
-    pub fn by(mut self, rule: &SettingsPointer) -> Self {
+    pub fn by(mut self, rule: &Pointer) -> Self {
         self.rule = rule.to_string();
         self
     }
@@ -71,7 +71,7 @@ impl Failure {
 
     /// Says which rule in the settings speaks.
     #[must_use]
-    pub fn by(mut self, rule: &SettingsPointer) -> Self {
+    pub fn by(mut self, rule: &Pointer) -> Self {
         self.rule = rule.to_string();
         self
     }

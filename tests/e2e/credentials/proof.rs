@@ -68,7 +68,7 @@ impl Case {
         }
         let acl = if self.acl { "acl = \"private\", " } else { "" };
         let kms = if self.kms { format!("encryption = \"aws:kms\", kms-key = \"{KEY}\", ") } else { String::new() };
-        more += &format!("writing = {{ {acl}{kms}storage-class = \"STANDARD\" }}\n");
+        more += &format!("objects = {{ {acl}{kms}storage-class = \"STANDARD\" }}\n");
         let state =
             if self.before.is_some() { format!("state = \"s3://{STATE}/tidegate/\"\n\n") } else { String::new() };
         let rules = format!("{{ rules = [{{ glob = \"a*\", set = {{ {TAGS} = \"a\" }} }}] }}");

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use tidegate_core::config::Config;
-use tidegate_core::error_kind::ErrorKind as Blame;
+use tidegate_core::error_kind::ErrorKind;
 use tidegate_core::report::Outcome;
 use tidegate_emulator::fault::InjectedFault;
 use tidegate_emulator::iam::ACCOUNT_ID;
@@ -47,17 +47,17 @@ provider = "github"
 repository = "acme/docs"
 secrets = ["secretsmanager:repo/github.com/acme/docs#webhook"]
 token = "secretsmanager:repo/github.com/acme/docs#token"
-api = "{}"
+api-url = "{}"
 {rule}
 "#,
         github.api
     )
 }
 
-const RUNS: &str = "events = [\"workflow_run\"]\nbranch = \"main\"\npublish = \"artifact\"\nartifact = \"site\"\nstatus = \"commit\"\nurl = \"https://docs.acme.com/\"";
+const RUNS: &str = "events = [\"workflow_run\"]\nbranch = \"main\"\npublish = \"artifact\"\nartifact = \"site\"\nstatus = \"commit\"\nsite-url = \"https://docs.acme.com/\"";
 const RELEASES: &str = "events = [\"release\"]\ntag = \"v*\"\npublish = \"artifact\"\nartifact = \"site-*.zip\"";
 
-/// The function with the standing role that `policy lambda` prints and nothing else, and the publisher's that `policy site` prints.
+/// The function with the execution role that `policy lambda` prints and nothing else, and the publisher's that `policy site` prints.
 async fn function(github: &Github, rule: &str) -> Function {
     function_of(configuration(github, rule)).await
 }
@@ -177,7 +177,7 @@ async fn an_artifact_of_a_run_is_fetched_published_and_reported() {
     github.artifact(2, "coverage", &small);
     let function = function(&github, RUNS).await;
     let run = function.accept(&run()).await;
-    assert!(matches!(run.trigger.wanted, ArtifactRef::Provided(_)));
+    assert!(matches!(run.trigger.artifact, ArtifactRef::Provided(_)));
     assert_eq!(github.told(), [], "nothing is reported before the run begins");
     let ended = function.invoke(&run).await.unwrap();
     assert_eq!(outcome(&ended), Outcome::Live, "{ended:?}");
@@ -255,7 +255,7 @@ async fn what_is_not_what_github_announced_is_not_published() {
         let function = function(&github, RUNS).await;
         let error = function.fails(&run()).await;
         assert!(error.to_string().contains(why), "{error}");
-        assert_eq!(error.fault(), Blame::Cloud);
+        assert_eq!(error.kind(), ErrorKind::Cloud);
         assert_eq!(
             (function.page().await, function.fetched().await, function.unfinished().await),
             (None, Vec::new(), 0)
@@ -318,7 +318,7 @@ async fn a_run_that_is_handed_on_reads_what_the_first_one_fetched() {
     });
     // Eight seconds of work, and fifteen to hand on.
     let first = function.reactor.act(&handed.trigger, &handed.run, 0, moment(23)).await.unwrap();
-    assert!(matches!(first, RunResult::HandedOn { times: 0 }), "{first:?}");
+    assert!(matches!(first, RunResult::Continued { times: 0 }), "{first:?}");
     assert_eq!(github.told().len(), 1, "it is still under way");
     function.world.peace();
     let ended = function.drain(300).await;
@@ -338,17 +338,17 @@ async fn files_that_cannot_be_had_are_told_in_one_sentence() {
         }
     };
     type Spoil = Box<dyn Fn(&mut server::Known)>;
-    let cases: [(Spoil, &str, Blame); 6] = [
+    let cases: [(Spoil, &str, ErrorKind); 6] = [
         (
             Box::new(spoil("expired", json!(true))),
             "the artifact `site` has expired at GitHub, run the workflow again",
-            Blame::Configuration,
+            ErrorKind::Configuration,
         ),
-        (Box::new(spoil("size_in_bytes", json!(11_u64 << 30))), "upload it to S3", Blame::Configuration),
-        (Box::new(spoil("name", json!("si\nte"))), "has no file `site`, it has none", Blame::Configuration),
-        (Box::new(spoil("id", json!("one"))), "GitHub's list of files cannot be read", Blame::Cloud),
-        (Box::new(|known| known.stale = true), "HTTP status 403", Blame::Cloud),
-        (Box::new(|known| known.bodies.clear()), "HTTP status 404 and `Not Found`", Blame::Configuration),
+        (Box::new(spoil("size_in_bytes", json!(11_u64 << 30))), "upload it to S3", ErrorKind::Configuration),
+        (Box::new(spoil("name", json!("si\nte"))), "has no file `site`, it has none", ErrorKind::Configuration),
+        (Box::new(spoil("id", json!("one"))), "GitHub's list of files cannot be read", ErrorKind::Cloud),
+        (Box::new(|known| known.stale = true), "HTTP status 403", ErrorKind::Cloud),
+        (Box::new(|known| known.bodies.clear()), "HTTP status 404 and `Not Found`", ErrorKind::Configuration),
     ];
     for (spoil, told, blame) in cases {
         let github = Github::start().await;
@@ -357,7 +357,7 @@ async fn files_that_cannot_be_had_are_told_in_one_sentence() {
         let function = function(&github, RUNS).await;
         let error = function.fails(&run()).await;
         assert!(error.to_string().contains(told), "{told}: {error}");
-        assert_eq!(error.fault(), blame, "{error}");
+        assert_eq!(error.kind(), blame, "{error}");
         assert!(!error.to_string().contains(SIGNATURE) && !error.to_string().contains('\n'), "{error}");
         assert_eq!((function.page().await, function.fetched().await), (None, Vec::new()));
         let (state, description) = github.told().pop().unwrap();
@@ -393,11 +393,11 @@ async fn limits_are_waited_for_where_there_is_time_and_told_where_there_is_none(
     // An hour is longer than any invocation: Lambda is to start the run again.
     github.known().troubles.push_back((StatusCode::TOO_MANY_REQUESTS, vec![("retry-after", "3600".to_owned())]));
     let error = function.invoke(&handed).await.unwrap_err();
-    assert_eq!(error.fault(), Blame::Cloud);
+    assert_eq!(error.kind(), ErrorKind::Cloud);
     assert!(error.to_string().contains("no more requests for 3600 seconds"), "{error}");
     // A refusal is nobody's limit.
     github.known().troubles.push_back((StatusCode::FORBIDDEN, vec![("x-ratelimit-remaining", "17".to_owned())]));
-    assert_eq!(function.invoke(&handed).await.unwrap_err().fault(), Blame::Configuration);
+    assert_eq!(function.invoke(&handed).await.unwrap_err().kind(), ErrorKind::Configuration);
 }
 
 #[tokio::test]
@@ -414,7 +414,7 @@ async fn a_denial_is_a_failure_with_the_count_of_its_findings() {
 
 #[tokio::test]
 async fn a_deployment_is_told_how_it_went_and_what_cannot_be_told_fails_nothing() {
-    let rule = "events = [\"deployment\"]\nenvironment = \"production\"\nstatus = \"deployment\"\nurl = \"https://docs.acme.com/\"";
+    let rule = "events = [\"deployment\"]\nenvironment = \"production\"\nstatus = \"deployment\"\nsite-url = \"https://docs.acme.com/\"";
     let github = Github::start().await;
     let function = function(&github, rule).await;
     let put = function.world.client().put_object().bucket("staging").key(format!("builds/{COMMIT}.zip"));
@@ -445,7 +445,7 @@ async fn a_made_up_run_gets_no_token() {
         ("\"repository\":\"acme/docs\"", "\"repository\":\"acme/other\""),
     ] {
         assert!(event.contains(from), "{event}");
-        let Delivery::HandedOn(made_up) = read(&serde_json::from_str(&event.replace(from, to)).unwrap()).unwrap()
+        let Delivery::Continuation(made_up) = read(&serde_json::from_str(&event.replace(from, to)).unwrap()).unwrap()
         else {
             panic!()
         };

@@ -36,7 +36,7 @@ async fn assets_of_kept_releases_stay_and_pages_go() {
     let report = released(&world, "c2", TWO).await;
     assert_eq!(visible(&world.account).await, with(TWO, &[("a1.css", "1")]));
     // The page that went and the one that was replaced can come back.
-    assert_eq!((report.done.preserved, report.totals.retained), (2, 1));
+    assert_eq!((report.done.archived, report.totals.retained), (2, 1));
     released(&world, "c3", THREE).await;
     assert_eq!(
         visible(&world.account).await,
@@ -207,7 +207,7 @@ async fn an_older_or_repeated_request_is_a_success_and_remembered() {
     assert!(!touched, "the site was not even looked at");
     assert_eq!(visible(&world.account).await, texts_of(TWO));
     let passed: Vec<(String, bool)> =
-        pointer(&world.account).await.passed.into_iter().map(|passed| (passed.release, passed.superseded)).collect();
+        pointer(&world.account).await.skipped.into_iter().map(|passed| (passed.release, passed.superseded)).collect();
     assert_eq!(passed, [("c1".to_owned(), true), ("c2".to_owned(), false)]);
     assert_tidy(&world.account).await;
     // A person who asks by hand always publishes.

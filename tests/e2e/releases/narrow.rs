@@ -61,6 +61,6 @@ async fn a_session_suffices_for_a_release_and_for_the_way_back() {
 
 #[tokio::test]
 async fn a_session_suffices_where_everything_is_encrypted_with_kms() {
-    there_and_back("writing = { encryption = \"aws:kms\" }", true).await;
-    there_and_back(&format!("writing = {{ encryption = \"aws:kms\", kms-key = \"{KEY}\" }}"), true).await;
+    there_and_back("objects = { encryption = \"aws:kms\" }", true).await;
+    there_and_back(&format!("objects = {{ encryption = \"aws:kms\", kms-key = \"{KEY}\" }}"), true).await;
 }

@@ -64,7 +64,7 @@ async fn interleave(at: usize, newer_is_stopped: bool) -> bool {
         insist(&other).await;
     }
     // Whoever lost the lease after the pointer had moved leaves the rest to the next run, whoever asks for it.
-    if !pointer(&world.account).await.settled {
+    if !pointer(&world.account).await.finalized {
         let newer = if newer_is_stopped { &again } else { &other };
         insist(newer).await;
     }

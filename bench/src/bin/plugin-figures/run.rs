@@ -12,7 +12,7 @@ use tidegate_core::plan::PlanTotals;
 use tidegate_core::plan_review::{PlanReview, ReviewedChange, ReviewedKind, Verdict};
 use tidegate_core::plugin_usage::PluginUsage;
 use tidegate_core::run_facts::RunFacts;
-use tidegate_host::sync::{Trace, shape};
+use tidegate_host::sync::{Trace, transform};
 use tidegate_host::{ConfiguredPlugin, PluginKind, policy};
 
 use crate::Failure;
@@ -93,7 +93,7 @@ fn facts() -> RunFacts {
 
 fn shaped(configured: &ConfiguredPlugin, listing: &FigureListing) -> Result<Took, Failure> {
     let started = Instant::now();
-    let shaped = shape(std::slice::from_ref(configured), &listing.artifact, &facts(), listing, Trace::Nothing)?;
+    let shaped = transform(std::slice::from_ref(configured), &listing.artifact, &facts(), listing, Trace::Off)?;
     let whole = started.elapsed();
     let usage = shaped.usage.into_iter().next().ok_or("a run without a record of it")?;
     Ok(Took { plugin: usage.wall, whole, usage })
@@ -123,7 +123,7 @@ fn judged(configured: &ConfiguredPlugin, listing: &FigureListing) -> Result<Took
         source: Some(&item.key),
     });
     let review = PlanReview::new(changes.collect(), totals.named());
-    let judgements = policy::judge(std::slice::from_ref(configured), &review, &facts(), listing);
+    let judgements = policy::review(std::slice::from_ref(configured), &review, &facts(), listing);
     let whole = started.elapsed();
     let judgement = judgements.into_iter().next().ok_or("a policy without a judgement")?;
     // Nothing to publish is what `guard` is there to deny.

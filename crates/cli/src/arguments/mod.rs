@@ -171,10 +171,10 @@ pub(crate) struct PublishArguments {
     /// When what is published was made, such as its commit's time: an older one never replaces a newer one.
     /// RFC 3339, or seconds since 1970 as `git log -1 --format=%ct` prints them.
     #[arg(long, value_name = "TIME", value_parser = moment)]
-    pub(crate) committed: Option<u64>,
+    pub(crate) commit_time: Option<u64>,
     /// How long to wait for another run that publishes the same site, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
-    pub(crate) wait: u64,
+    pub(crate) lock_timeout: u64,
     #[command(flatten)]
     pub(crate) how: HowArguments,
 }
@@ -263,8 +263,8 @@ pub(crate) struct SyncArguments {
     #[arg(long, value_enum)]
     pub(crate) storage_class: Option<StorageClassFlag>,
     /// Distribution to invalidate; its origin path after `:`, as in `E2EXAMPLE:/docs`.
-    #[arg(long, value_name = "ID[:/PATH]")]
-    pub(crate) cdn: Vec<String>,
+    #[arg(long, visible_alias = "cdn", value_name = "ID[:/PATH]")]
+    pub(crate) distribution: Vec<String>,
     /// Shows what would be done and does nothing.
     #[arg(long, visible_alias = "dryrun")]
     pub(crate) dry_run: bool,
@@ -276,7 +276,7 @@ pub(crate) struct SyncArguments {
     pub(crate) content_only: bool,
     /// Most deletes, in number; more are denied.
     #[arg(long, value_name = "COUNT")]
-    pub(crate) max_delete: Option<u64>,
+    pub(crate) max_deletes: Option<u64>,
 }
 
 #[derive(Debug, Args)]

@@ -25,7 +25,7 @@ pub(crate) enum PolicyCommand {
         #[command(flatten)]
         how: PolicyArguments,
     },
-    /// The function's standing role.
+    /// The function's execution role.
     Lambda {
         /// The function's name; that of `[function]` where absent.
         #[arg(long, value_name = "NAME")]

@@ -5,7 +5,9 @@ use std::io::{Read as _, Write as _};
 use std::path::Path;
 
 use tidegate_iam::apply::Provisioner;
-use tidegate_iam::changes::{BucketSpec, CredentialsKind, CredentialsSpec, IamChange, PermissionsBoundary, wish};
+use tidegate_iam::changes::{
+    BucketSpec, CredentialsKind, CredentialsSpec, IamChange, PermissionsBoundary, plan_changes,
+};
 use tidegate_iam::credentials::CredentialsFormat;
 use tidegate_iam::policies::{BucketAccess, BucketGrant, checked_statement};
 
@@ -86,14 +88,14 @@ pub(super) async fn create(
 ) -> Result<ExitStatus, CliError> {
     let caller = account.sts().caller().await?;
     let asked = asked(wanted, &caller.account)?;
-    let found = account.found(&asked).await?;
-    let changes = wish(&asked, &found).map_err(|error| CliError::Usage(error.to_string()))?;
+    let found = account.read_identity(&asked).await?;
+    let changes = plan_changes(&asked, &found).map_err(|error| CliError::Usage(error.to_string()))?;
     let kept = match wanted.out.as_deref().filter(|_| !wanted.dry_run) {
         Some(path) => Some((secret_file(path)?, path)),
         None => None,
     };
     let steps = ChangeList::new(common, wanted.dry_run).quietly(wanted.silent);
-    let issued = steps.take(account, &changes).await?;
+    let issued = steps.apply(account, &changes).await?;
     let region = wanted.bucket_region.as_deref().unwrap_or("us-east-1");
     if !wanted.silent && !wanted.dry_run {
         for change in &changes {
@@ -114,7 +116,7 @@ pub(super) async fn create(
             None => print!("{}", issued.write(form)),
             Some((mut file, path)) => file.write_all(issued.write(form).as_bytes()).map_err(|error| {
                 let key = issued.access_key_id.escape_default();
-                CliError::Machine(format!(
+                CliError::System(format!(
                     "`{}` cannot be written: {error}; delete the access key {key}",
                     path.display()
                 ))

@@ -39,7 +39,7 @@ pub(crate) async fn credentials(
         CredentialsCommand::ListRoles { details, names } => list_roles(common, &account, *details, names).await,
         CredentialsCommand::DebugBucket { buckets } => {
             for bucket in buckets {
-                println!("{:#}", json!({ "bucket": bucket, "is": account.buckets().told(bucket).await }));
+                println!("{:#}", json!({ "bucket": bucket, "is": account.buckets().describe(bucket).await }));
             }
             Ok(ExitStatus::Done)
         }
@@ -105,6 +105,6 @@ async fn delete(
         };
         changes.extend(delete_user(user, &found));
     }
-    ChangeList::new(common, dry_run).take(account, &changes).await?;
+    ChangeList::new(common, dry_run).apply(account, &changes).await?;
     Ok(ExitStatus::Done)
 }

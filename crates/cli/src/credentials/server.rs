@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tidegate_iam::apply::{ProvisionError, Provisioner};
-use tidegate_iam::changes::{BucketSpec, CredentialsKind, CredentialsSpec, IamChange, wish};
+use tidegate_iam::changes::{BucketSpec, CredentialsKind, CredentialsSpec, IamChange, plan_changes};
 use tidegate_iam::credentials::{CredentialsFormat, IssuedCredentials};
 use tokio::sync::Mutex;
 
@@ -53,15 +53,15 @@ pub(super) async fn serve(account: &Provisioner, wanted: &ServerArguments) -> Re
         buckets: BucketSpec::default(),
         account: caller.account,
     };
-    let found = account.found(&asked).await?;
-    let mut changes = wish(&asked, &found).map_err(|error| CliError::Usage(error.to_string()))?;
+    let found = account.read_identity(&asked).await?;
+    let mut changes = plan_changes(&asked, &found).map_err(|error| CliError::Usage(error.to_string()))?;
     let listener = tokio::net::TcpListener::bind(wanted.listen).await;
-    let cannot = |error: std::io::Error| CliError::Machine(format!("cannot listen on `{}`: {error}", wanted.listen));
+    let cannot = |error: std::io::Error| CliError::System(format!("cannot listen on `{}`: {error}", wanted.listen));
     let listener = listener.map_err(cannot)?;
     let address = listener.local_addr().map_err(cannot)?;
 
     // The first session tells whether there will be any; what it needed is not needed again.
-    let issued = account.take(&changes, |_| ()).await?;
+    let issued = account.apply(&changes, |_| ()).await?;
     changes.retain(|change| matches!(change, IamChange::AssumeRole { .. }));
     let duration = wanted.duration.duration();
     let current = issued.map(|issued| CurrentCredentials { issued, until: until(duration) });
@@ -123,7 +123,7 @@ impl CredentialServer {
             return Ok(fresh.issued.clone());
         }
         let until = until(self.duration);
-        let issued = self.account.take(&self.changes, |_| ()).await?;
+        let issued = self.account.apply(&self.changes, |_| ()).await?;
         let issued = issued.ok_or_else(ProvisionError::nothing)?;
         *current = Some(CurrentCredentials { issued: issued.clone(), until });
         Ok(issued)

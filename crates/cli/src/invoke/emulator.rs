@@ -56,6 +56,6 @@ pub(super) async fn put(embedded: &LocalAccount, put: &PutFlag) -> Result<String
     let (bucket, key) = (put.object.bucket.as_str(), put.object.key.as_str());
     embedded.bucket(bucket).await?;
     let made = embedded.account.s3().put(bucket, key, bytes, StoredHeaders::default()).await;
-    let made = made.map_err(|error| CliError::Machine(format!("`{}` could not be put: {error}", put.object)))?;
+    let made = made.map_err(|error| CliError::System(format!("`{}` could not be put: {error}", put.object)))?;
     Ok(made.etag)
 }

@@ -9,7 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::architecture::Architecture;
-use crate::sanitize::shown;
+use crate::sanitize::sanitize_name;
 
 /// The function, as it is deployed. A configuration without it means the defaults.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -230,7 +230,7 @@ impl TryFrom<String> for FunctionName {
     fn try_from(text: String) -> Result<Self, FunctionError> {
         let fine =
             (1..=64).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
-        if fine { Ok(Self(text)) } else { Err(FunctionError::Name(shown(&text))) }
+        if fine { Ok(Self(text)) } else { Err(FunctionError::Name(sanitize_name(&text))) }
     }
 }
 
@@ -262,7 +262,7 @@ impl TryFrom<String> for TopicArn {
                 && account.len() == 12
                 && account.chars().all(|c| c.is_ascii_digit())
                 && named(name, "-_."));
-        if fine { Ok(Self(text)) } else { Err(FunctionError::Topic(shown(&text))) }
+        if fine { Ok(Self(text)) } else { Err(FunctionError::Topic(sanitize_name(&text))) }
     }
 }
 

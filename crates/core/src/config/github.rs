@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ValueError;
 use super::secret::SecretReference;
-use crate::sanitize::shown;
+use crate::sanitize::sanitize_name;
 
 /// Where GitHub answers.
 const GITHUB_API: &str = "https://api.github.com";
@@ -105,7 +105,7 @@ impl TryFrom<String> for Repository {
                 && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
         };
         let fine = text.split_once('/').is_some_and(|(owner, name)| segment(owner) && segment(name));
-        if fine { Ok(Self(text)) } else { Err(ValueError::Repository(shown(&text))) }
+        if fine { Ok(Self(text)) } else { Err(ValueError::Repository(sanitize_name(&text))) }
     }
 }
 
@@ -148,7 +148,7 @@ impl TryFrom<String> for SiteUrl {
         if fine && text.len() <= MAX_PAGE_BYTES && text.chars().all(|c| c.is_ascii_graphic()) {
             Ok(Self(text))
         } else {
-            Err(ValueError::Page(shown(&text)))
+            Err(ValueError::Page(sanitize_name(&text)))
         }
     }
 }
@@ -168,7 +168,7 @@ impl Default for ApiUrl {
 impl TryFrom<String> for ApiUrl {
     type Error = ValueError;
     fn try_from(text: String) -> Result<Self, ValueError> {
-        let refused = || ValueError::Address(shown(&text));
+        let refused = || ValueError::Address(sanitize_name(&text));
         let (scheme, rest) = text.split_once("://").ok_or_else(refused)?;
         let authority = rest.split('/').next().unwrap_or_default();
         let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);

@@ -6,7 +6,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use serde::{Deserialize, Serialize};
 
 use super::ValueError;
-use crate::sanitize::shown;
+use crate::sanitize::sanitize_name;
 
 /// A name, or a glob of names.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -39,7 +39,7 @@ impl NamePattern {
 impl TryFrom<String> for NamePattern {
     type Error = ValueError;
     fn try_from(text: String) -> Result<Self, ValueError> {
-        let refused = |why: &str| ValueError::Glob(shown(&text), shown(why));
+        let refused = |why: &str| ValueError::Glob(sanitize_name(&text), sanitize_name(why));
         if text.is_empty() {
             return Err(refused("it is empty, write `**` for every name"));
         }

@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::sanitize::shown;
+use crate::sanitize::sanitize_name;
 
 /// Most secrets of one webhook: the old and the new one while rotating, and a few to spare.
 pub const MAX_SECRETS: usize = 5;
@@ -83,16 +83,16 @@ impl TryFrom<String> for SecretReference {
             return if fine {
                 Ok(Self::Parameter(name.to_owned()))
             } else {
-                Err(SecretReferenceError::Parameter(shown(name)))
+                Err(SecretReferenceError::Parameter(sanitize_name(name)))
             };
         }
         let rest = text.strip_prefix("secretsmanager:").ok_or(SecretReferenceError::Store)?;
         let (id, field) = rest.split_once('#').map_or((rest, None), |(id, field)| (id, Some(field)));
         if !is_name(id) && !Self::is_arn(id) {
-            return Err(SecretReferenceError::Name(shown(id)));
+            return Err(SecretReferenceError::Name(sanitize_name(id)));
         }
         if field.is_some_and(str::is_empty) {
-            return Err(SecretReferenceError::Field(shown(id)));
+            return Err(SecretReferenceError::Field(sanitize_name(id)));
         }
         Ok(Self::SecretsManager { id: id.to_owned(), field: field.map(str::to_owned) })
     }
@@ -132,7 +132,9 @@ impl From<SecretReference> for String {
 impl fmt::Display for SecretReference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::SecretsManager { id, field: Some(field) } => write!(f, "secretsmanager:{id}#{}", shown(field)),
+            Self::SecretsManager { id, field: Some(field) } => {
+                write!(f, "secretsmanager:{id}#{}", sanitize_name(field))
+            }
             Self::SecretsManager { id, field: None } => write!(f, "secretsmanager:{id}"),
             Self::Parameter(name) => write!(f, "ssm:{name}"),
         }

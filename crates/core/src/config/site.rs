@@ -60,7 +60,7 @@ pub struct Site {
     pub protect: ProtectedKeys,
     /// How objects are written.
     #[serde(default)]
-    pub writing: ObjectSettings,
+    pub objects: ObjectSettings,
     /// Whose announcements publish it.
     #[serde(default, rename = "webhook")]
     pub webhooks: Vec<Webhook>,

@@ -171,9 +171,9 @@ struct WebhookFields {
     publish: Option<PublishKeyword>,
     artifact: Option<NamePattern>,
     token: Option<SecretReference>,
-    api: Option<ApiUrl>,
+    api_url: Option<ApiUrl>,
     status: Option<StatusKind>,
-    url: Option<SiteUrl>,
+    site_url: Option<SiteUrl>,
     secrets: Option<SecretReferences>,
 }
 
@@ -230,8 +230,8 @@ impl WebhookFields {
         for (field, given, means, why) in [
             ("artifact", self.artifact.is_some(), artifact, with_artifact),
             ("token", self.token.is_some(), asks, with_either),
-            ("api", self.api.is_some(), asks, with_either),
-            ("url", self.url.is_some(), self.status.is_some(), "it goes with `status`"),
+            ("api-url", self.api_url.is_some(), asks, with_either),
+            ("site-url", self.site_url.is_some(), self.status.is_some(), "it goes with `status`"),
         ] {
             if given && !means {
                 return Err(useless(field, why));
@@ -244,7 +244,7 @@ impl WebhookFields {
             }
             Some(_) | None => {}
         }
-        let api = self.api.unwrap_or_default();
+        let api = self.api_url.unwrap_or_default();
         let access = self.token.map(|token| GithubAccess { api, token });
         let publish = match self.publish {
             None => WebhookPublish::Named,
@@ -264,7 +264,7 @@ impl WebhookFields {
         let status = match (self.status, access) {
             (None, _) => None,
             (Some(_), None) => return Err(missing("token", "GitHub takes statuses from nobody else")),
-            (Some(kind), Some(access)) => Some(StatusRule { kind, access, url: self.url }),
+            (Some(kind), Some(access)) => Some(StatusRule { kind, access, url: self.site_url }),
         };
         Ok(GithubRule {
             repository: self.repository.ok_or_else(|| missing("repository", "write it as `owner/name`"))?,
@@ -294,9 +294,9 @@ impl WebhookFields {
             ("publish", self.publish.is_some()),
             ("artifact", self.artifact.is_some()),
             ("token", self.token.is_some()),
-            ("api", self.api.is_some()),
+            ("api-url", self.api_url.is_some()),
             ("status", self.status.is_some()),
-            ("url", self.url.is_some()),
+            ("site-url", self.site_url.is_some()),
         ] {
             if given {
                 return Err(WebhookError::Useless { field, why: "a generic webhook says itself what it publishes" });

@@ -12,7 +12,7 @@ use super::copies::TaggedCopies;
 use super::cover::cover;
 use super::fold::fold;
 use super::path::CachePath;
-use super::room::PathQuota;
+use super::quota::PathQuota;
 use super::tag::CacheTag;
 use super::unchanged::UnchangedKeys;
 use crate::config::{DistributionConfig, DistributionId};

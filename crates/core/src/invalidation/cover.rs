@@ -14,7 +14,7 @@ use super::address::{PathText, addresses, bare, of_key, tidy};
 use super::copies::TaggedCopies;
 use super::fold::{FoldedPaths, fold};
 use super::path::CachePath;
-use super::room::PathQuota;
+use super::quota::PathQuota;
 use super::tag::CacheTag;
 use super::unchanged::UnchangedKeys;
 use crate::location::Prefix;

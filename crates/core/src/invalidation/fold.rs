@@ -13,7 +13,7 @@ use super::MAX_WILDCARDS;
 use super::address::PathText;
 use super::folder::{Folder, FolderCost, folders};
 use super::path::CachePath;
-use super::room::PathQuota;
+use super::quota::PathQuota;
 use super::unchanged::UnchangedKeys;
 
 /// How often a fold that loses much is forbidden to see whether there is a better way.

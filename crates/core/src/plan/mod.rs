@@ -24,7 +24,7 @@ pub use operation::{Action, ChangeReason, HeaderDifference, Operation, PlannedBo
 pub use totals::PlanTotals;
 
 /// The form of a saved plan; another number is another form.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// What a publish would do to one site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,7 +43,7 @@ pub struct Plan {
     /// Where the site is.
     pub target: Location,
     /// How objects are written.
-    pub writing: ObjectSettings,
+    pub objects: ObjectSettings,
     /// Digests of everything that the plan was made from.
     pub inputs: PlanInputs,
     /// Counts.
@@ -52,7 +52,7 @@ pub struct Plan {
     pub operations: Vec<Operation>,
     /// Bodies that are set aside before they are replaced or removed, so that a kept release can come back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub preserve: Vec<ArchiveCopy>,
+    pub archive: Vec<ArchiveCopy>,
 }
 
 /// A body that is copied into the state before it is replaced or removed.
@@ -84,7 +84,7 @@ pub struct PlanInputs {
     pub live: Option<ReleaseId>,
     /// The oldest release that is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub horizon: Option<ReleaseId>,
+    pub oldest_kept: Option<ReleaseId>,
     /// The plugins that shaped and will judge, in order.
     pub plugins: Vec<PluginInput>,
 }
@@ -198,7 +198,7 @@ impl Plan {
                 Some(live) => format!("the release `{live}` is live now"),
                 None => "the site's releases are gone".to_owned(),
             });
-        } else if self.inputs.horizon != now.inputs.horizon {
+        } else if self.inputs.oldest_kept != now.inputs.oldest_kept {
             lines.push("time went by, and fewer earlier releases are kept".to_owned());
         }
         for plugin in &self.inputs.plugins {
@@ -216,7 +216,7 @@ impl Plan {
         if self.inputs.plugins.len() < now.inputs.plugins.len() {
             lines.push("a plugin was added".to_owned());
         }
-        if self.target != now.target || self.writing != now.writing {
+        if self.target != now.target || self.objects != now.objects {
             lines.push(format!("the configuration of the site `{}` has changed", self.site));
         }
         let index = |plan: &Self| -> BTreeMap<StoredKey, Operation> {

@@ -58,7 +58,7 @@ pub enum Action {
         identity: ContentIdentity,
         /// What the copy must repeat.
         #[serde(default)]
-        keeping: PreservedAttributes,
+        attributes: PreservedAttributes,
         /// What differs, for people.
         differences: Vec<HeaderDifference>,
     },

@@ -19,7 +19,7 @@ pub struct PlanTotals {
     /// Objects that stay.
     pub keep: u64,
     /// Objects of the site that the artifact lacks and that stay all the same: protected, or deleting is off.
-    pub left_alone: u64,
+    pub untracked: u64,
     /// Objects of the site that the artifact lacks and that stay for earlier releases.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub retained: u64,
@@ -57,7 +57,7 @@ impl PlanTotals {
             ("headers", self.headers),
             ("delete", self.delete),
             ("keep", self.keep),
-            ("left-alone", self.left_alone),
+            ("untracked", self.untracked),
             ("retained", self.retained),
             ("drifted", self.drifted),
             ("source-objects", self.source_objects),

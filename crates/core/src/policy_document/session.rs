@@ -45,10 +45,10 @@ impl Statement {
 
     /// Using the key that objects are encrypted with, through S3 alone; nothing where the configuration names no KMS. A
     /// bucket's default key has no name here, so whichever key the role may use is meant.
-    pub fn keys(actions: &[&'static str], writing: &ObjectSettings) -> Option<Self> {
-        let kms = writing.encryption.as_deref().is_some_and(|kind| kind.starts_with("aws:"));
+    pub fn keys(actions: &[&'static str], settings: &ObjectSettings) -> Option<Self> {
+        let kms = settings.encryption.as_deref().is_some_and(|kind| kind.starts_with("aws:"));
         let actions = actions.iter().copied();
-        match &writing.kms_key {
+        match &settings.kms_key {
             Some(key) => Some(Self::allow(actions, [key.clone()])),
             None if kms => Some(Self::allow(actions, ["*".to_owned()]).when(
                 "StringLike",
@@ -66,7 +66,7 @@ pub struct SessionScope<'a> {
     /// Where bodies are copied from within S3: a staged prefix, or the bodies of earlier releases.
     pub staged: Option<&'a Location>,
     /// Where bodies of earlier releases are kept.
-    pub aside: Option<&'a Location>,
+    pub archive: Option<&'a Location>,
     /// ARNs of distributions that are told.
     pub distributions: &'a [String],
     /// ARNs of those among them that are told by cache tags.
@@ -77,12 +77,12 @@ impl PolicyDocument {
     /// What planning needs: to list and read the site, and nothing else. S3 tells an object's checksum only to those who
     /// may decrypt it.
     #[must_use]
-    pub fn planning(partition: &Partition, target: &Location, writing: &ObjectSettings) -> Self {
+    pub fn planning(partition: &Partition, target: &Location, settings: &ObjectSettings) -> Self {
         let mut statements = vec![
             Statement::list(partition, target),
             Statement::allow(["s3:GetObject"], [objects_arn(partition, target)]),
         ];
-        statements.extend(Statement::keys(&["kms:Decrypt"], writing));
+        statements.extend(Statement::keys(&["kms:Decrypt"], settings));
         Self::new(statements)
     }
 
@@ -99,9 +99,9 @@ impl PolicyDocument {
         if let (true, Some(staged)) = (needs.copy_staged, places.staged) {
             statements.push(Statement::allow(["s3:GetObject"], [objects(staged)]));
         }
-        if let (true, Some(aside)) = (!plan.preserve.is_empty(), places.aside) {
+        if let (true, Some(aside)) = (!plan.archive.is_empty(), places.archive) {
             let mut actions = vec!["s3:PutObject"];
-            if plan.preserve.iter().any(|preserve| preserve.size > MAX_COPY_BYTES) {
+            if plan.archive.iter().any(|preserve| preserve.size > MAX_COPY_BYTES) {
                 actions.push("s3:AbortMultipartUpload");
             }
             statements.push(Statement::allow(actions, [objects(aside)]));
@@ -139,7 +139,7 @@ impl PolicyDocument {
     /// The same document, but that it gives nothing: what STS says of its size it says of this one's too, and nobody can do
     /// anything with a session that has it.
     #[must_use]
-    pub fn powerless(&self) -> Self {
+    pub fn as_denial(&self) -> Self {
         let denied = |statement: &Statement| Statement { effect: super::Effect::Deny, ..statement.clone() };
         Self::new(self.statement.iter().map(denied).collect())
     }
@@ -160,7 +160,7 @@ struct NeededActions {
 impl NeededActions {
     /// `staged`: whether what the source has is copied within S3.
     fn of(plan: &Plan, staged: bool) -> Self {
-        let mut needs = Self { copy_site: !plan.preserve.is_empty(), ..Self::default() };
+        let mut needs = Self { copy_site: !plan.archive.is_empty(), ..Self::default() };
         for operation in &plan.operations {
             match &operation.action {
                 Action::Put { body, size, .. } => {
@@ -199,7 +199,7 @@ impl NeededActions {
         if self.put {
             actions.push("s3:PutObject");
         }
-        if self.put && plan.writing.acl.is_some() {
+        if self.put && plan.objects.acl.is_some() {
             actions.push("s3:PutObjectAcl");
         }
         if self.multipart {
@@ -225,6 +225,6 @@ impl NeededActions {
         if self.put {
             actions.push("kms:GenerateDataKey");
         }
-        if actions.is_empty() { None } else { Statement::keys(&actions, &plan.writing) }
+        if actions.is_empty() { None } else { Statement::keys(&actions, &plan.objects) }
     }
 }

@@ -12,7 +12,7 @@ impl Provisioner {
     ///
     /// # Errors
     /// [`AwsError`].
-    pub async fn found(&self, wish: &CredentialsSpec) -> Result<FoundIdentity, AwsError> {
+    pub async fn read_identity(&self, wish: &CredentialsSpec) -> Result<FoundIdentity, AwsError> {
         let mut found = FoundIdentity::default();
         for bucket in &wish.grant.buckets {
             if let Some(whose) = self.buckets.bucket(bucket).await? {
@@ -33,7 +33,7 @@ impl Provisioner {
     ///
     /// # Errors
     /// [`AwsError`].
-    pub async fn found_grant(
+    pub async fn read_grant(
         &self,
         grant: &Grant,
         partition: &Partition,

@@ -84,7 +84,7 @@ impl Provisioner {
     ///
     /// # Errors
     /// [`ProvisionError`] names the step, and how many were done.
-    pub async fn take(
+    pub async fn apply(
         &self,
         changes: &[IamChange],
         mut tell: impl FnMut(&IamChange),
@@ -99,9 +99,9 @@ impl Provisioner {
                 .with_max_delay(Duration::from_secs(8))
                 .without_max_times()
                 .with_total_delay(Some(SETTLING));
-            let taken = (|| self.step(change))
+            let taken = (|| self.apply_change(change))
                 .retry(pauses)
-                .when(|error: &AwsError| fresh && settles(change, error))
+                .when(|error: &AwsError| fresh && is_propagating(change, error))
                 .await
                 .map_err(|cause| ProvisionError { step: change.to_string(), cause, done })?;
             issued = taken.or(issued);
@@ -109,7 +109,7 @@ impl Provisioner {
         Ok(issued)
     }
 
-    async fn step(&self, change: &IamChange) -> Result<Option<IssuedCredentials>, AwsError> {
+    async fn apply_change(&self, change: &IamChange) -> Result<Option<IssuedCredentials>, AwsError> {
         if let IamChange::AssumeRole { role, session, seconds, policy } = change {
             let duration = Duration::from_secs((*seconds).into());
             let made = self.sts.assume_for(role, session, policy, duration).await?;
@@ -123,10 +123,10 @@ impl Provisioner {
                 expires,
             }));
         }
-        if self.buckets.take(change).await? {
+        if self.buckets.apply(change).await? {
             return Ok(None);
         }
-        match self.iam.take(change).await? {
+        match self.iam.apply(change).await? {
             ChangeResult::Issued(issued) => Ok(Some(issued)),
             ChangeResult::Done | ChangeResult::NotMine => Ok(None),
         }
@@ -134,7 +134,7 @@ impl Provisioner {
 }
 
 /// Whether a failure may only mean that the step before it is not known everywhere.
-fn settles(change: &IamChange, error: &AwsError) -> bool {
+fn is_propagating(change: &IamChange, error: &AwsError) -> bool {
     let code = error.code.as_deref().unwrap_or_default();
     match change {
         IamChange::AssumeRole { .. } => code == "AccessDenied",

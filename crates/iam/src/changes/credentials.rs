@@ -176,41 +176,41 @@ pub enum CredentialsSpecError {
 ///
 /// # Errors
 /// [`CredentialsSpecError`]; nothing was done yet.
-pub fn wish(wish: &CredentialsSpec, found: &FoundIdentity) -> Result<Vec<IamChange>, CredentialsSpecError> {
+pub fn plan_changes(spec: &CredentialsSpec, found: &FoundIdentity) -> Result<Vec<IamChange>, CredentialsSpecError> {
     let mut changes = Vec::new();
-    for bucket in &wish.grant.buckets {
-        buckets(wish, bucket, found, &mut changes)?;
+    for bucket in &spec.grant.buckets {
+        buckets(spec, bucket, found, &mut changes)?;
     }
-    match &wish.kind {
+    match &spec.kind {
         CredentialsKind::Permanent { user, boundary } => {
-            permanent(wish, user.as_deref(), boundary, found, &mut changes)?;
+            permanent(spec, user.as_deref(), boundary, found, &mut changes)?;
         }
-        CredentialsKind::Temporary(seconds) => temporary(wish, *seconds, found, &mut changes)?,
+        CredentialsKind::Temporary(seconds) => temporary(spec, *seconds, found, &mut changes)?,
     }
     Ok(changes)
 }
 
 fn buckets(
-    wish: &CredentialsSpec,
+    spec: &CredentialsSpec,
     bucket: &Bucket,
     found: &FoundIdentity,
     changes: &mut Vec<IamChange>,
 ) -> Result<(), CredentialsSpecError> {
-    let open = wish.buckets.public || wish.buckets.website;
+    let open = spec.buckets.public || spec.buckets.website;
     match found.buckets.get(bucket) {
         Some(FoundBucket::Theirs) => return Err(CredentialsSpecError::TheirBucket(bucket.clone())),
         Some(FoundBucket::Ours) if open => return Err(CredentialsSpecError::Existing(bucket.clone())),
         Some(FoundBucket::Ours) => return Ok(()),
-        None if !wish.buckets.create => return Err(CredentialsSpecError::NoBucket(bucket.clone())),
+        None if !spec.buckets.create => return Err(CredentialsSpecError::NoBucket(bucket.clone())),
         None => {}
     }
-    changes.push(IamChange::CreateBucket { bucket: bucket.clone(), region: wish.buckets.region.clone() });
+    changes.push(IamChange::CreateBucket { bucket: bucket.clone(), region: spec.buckets.region.clone() });
     if open {
-        let policy = public(&wish.grant.partition, bucket).compact()?;
+        let policy = public(&spec.grant.partition, bucket).compact()?;
         changes.push(IamChange::AllowPublicAccess { bucket: bucket.clone() });
         changes.push(IamChange::SetBucketPolicy { bucket: bucket.clone(), policy });
     }
-    if wish.buckets.website {
+    if spec.buckets.website {
         changes.push(IamChange::SetWebsite {
             bucket: bucket.clone(),
             index: "index.html".to_owned(),
@@ -221,14 +221,14 @@ fn buckets(
 }
 
 fn permanent(
-    wish: &CredentialsSpec,
+    spec: &CredentialsSpec,
     user: Option<&str>,
     boundary: &PermissionsBoundary,
     found: &FoundIdentity,
     changes: &mut Vec<IamChange>,
 ) -> Result<(), CredentialsSpecError> {
-    let user = user.map_or_else(|| wish.grant.user_name(), str::to_owned);
-    let (name, policy) = (wish.grant.policy_name(), wish.grant.text(PolicyLimit::User)?);
+    let user = user.map_or_else(|| spec.grant.user_name(), str::to_owned);
+    let (name, policy) = (spec.grant.policy_name(), spec.grant.text(PolicyLimit::User)?);
     // What a user has already counts as well, but for the policy that is replaced.
     let others = found.user.iter().flatten().filter(|(other, _)| **other != name);
     let length =
@@ -238,13 +238,13 @@ fn permanent(
         return Err(CredentialsSpecError::UserFull { user, length, most });
     }
     if found.user.is_none() {
-        let own = wish.grant.custom.is_some() || !wish.grant.statements.is_empty();
-        let partition = &wish.grant.partition;
+        let own = spec.grant.custom.is_some() || !spec.grant.statements.is_empty();
+        let partition = &spec.grant.partition;
         let managed = |name: &str| format!("arn:{partition}:iam::aws:policy/{name}");
         let boundary = match boundary {
             PermissionsBoundary::None => None,
             PermissionsBoundary::Fitting if own => None,
-            PermissionsBoundary::Fitting if wish.grant.access == BucketAccess::ReadOnly => {
+            PermissionsBoundary::Fitting if spec.grant.access == BucketAccess::ReadOnly => {
                 Some(managed("AmazonS3ReadOnlyAccess"))
             }
             PermissionsBoundary::Fitting => Some(managed("AmazonS3FullAccess")),
@@ -258,15 +258,15 @@ fn permanent(
 }
 
 fn temporary(
-    wish: &CredentialsSpec,
+    spec: &CredentialsSpec,
     seconds: SessionSeconds,
     found: &FoundIdentity,
     changes: &mut Vec<IamChange>,
 ) -> Result<(), CredentialsSpecError> {
-    let partition = &wish.grant.partition;
-    let policy = wish.grant.text(PolicyLimit::Session)?;
+    let partition = &spec.grant.partition;
+    let policy = spec.grant.text(PolicyLimit::Session)?;
     if !found.role {
-        let trust = trust_account(&format!("arn:{partition}:iam::{}:root", wish.account)).document.compact()?;
+        let trust = trust_account(&format!("arn:{partition}:iam::{}:root", spec.account)).document.compact()?;
         changes.push(IamChange::CreateRole {
             role: SHARED_ROLE.to_owned(),
             trust,
@@ -279,7 +279,7 @@ fn temporary(
             arn: format!("arn:{partition}:iam::aws:policy/AmazonS3FullAccess"),
         });
     }
-    let role = RoleArn::try_from(format!("arn:{partition}:iam::{}:role/{SHARED_ROLE}", wish.account))?;
-    changes.push(IamChange::AssumeRole { role, session: wish.grant.user_name(), seconds: seconds.get(), policy });
+    let role = RoleArn::try_from(format!("arn:{partition}:iam::{}:role/{SHARED_ROLE}", spec.account))?;
+    changes.push(IamChange::AssumeRole { role, session: spec.grant.user_name(), seconds: seconds.get(), policy });
     Ok(())
 }

@@ -12,7 +12,7 @@ mod user;
 pub use change::IamChange;
 pub use credentials::{
     BucketSpec, CredentialsKind, CredentialsSpec, CredentialsSpecError, FoundBucket, FoundIdentity,
-    PermissionsBoundary, SHARED_ROLE, SessionSeconds, SessionSecondsError, wish,
+    PermissionsBoundary, SHARED_ROLE, SessionSeconds, SessionSecondsError, plan_changes,
 };
 pub use group::{FoundGroup, delete_group, group};
 pub use policy::{FoundPolicy, PolicySpec, policy};

@@ -48,7 +48,7 @@ impl BucketClient {
     ///
     /// # Errors
     /// [`AwsError`].
-    pub(crate) async fn take(&self, change: &IamChange) -> Result<bool, AwsError> {
+    pub(crate) async fn apply(&self, change: &IamChange) -> Result<bool, AwsError> {
         match change {
             IamChange::CreateBucket { bucket, region } => self.create_bucket(bucket, region.as_deref()).await?,
             IamChange::AllowPublicAccess { bucket } => self.allow_public_access(bucket).await?,
@@ -121,7 +121,7 @@ impl BucketClient {
     ///
     /// # Errors
     /// [`AwsError`], but for a refusal.
-    pub async fn takes_acls(&self, bucket: &Bucket) -> Result<Option<bool>, AwsError> {
+    pub async fn acls_enabled(&self, bucket: &Bucket) -> Result<Option<bool>, AwsError> {
         let answer = self.client.get_bucket_ownership_controls().bucket(bucket.as_str()).send().await;
         match answer.map_err(|error| AwsError::new("GetBucketOwnershipControls", bucket.to_string(), &error)) {
             Ok(answer) => {
@@ -153,7 +153,7 @@ impl BucketClient {
     }
 
     /// What decides who can see a bucket, each part or why it cannot be told.
-    pub async fn told(&self, bucket: &Bucket) -> Value {
+    pub async fn describe(&self, bucket: &Bucket) -> Value {
         let name = bucket.as_str();
         let mut told = Map::new();
         let mut put = |part: &str, answer: Result<Value, AwsError>| {
@@ -216,7 +216,7 @@ impl BucketClient {
                 Err(error) => Err(error),
             },
         );
-        put("takes-acls", self.takes_acls(bucket).await.map(|takes| json!(takes)));
+        put("takes-acls", self.acls_enabled(bucket).await.map(|takes| json!(takes)));
         put("encryption", self.encryption(bucket).await.map(|kind| json!(kind)));
         Value::Object(told)
     }

@@ -12,7 +12,7 @@ impl IamClient {
     ///
     /// # Errors
     /// [`AwsError`].
-    pub(crate) async fn take(&self, change: &IamChange) -> Result<ChangeResult, AwsError> {
+    pub(crate) async fn apply(&self, change: &IamChange) -> Result<ChangeResult, AwsError> {
         let client = &self.client;
         macro_rules! done {
             ($name:literal, $subject:expr, $request:expr) => {{

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use tidegate_publish::aws_error::{AwsError, unless_missing};
+use tidegate_publish::aws_error::{AwsError, if_exists};
 
 use super::{IamClient, decoded};
 use crate::changes::{FoundGroup, FoundPolicy, FoundUser};
@@ -85,7 +85,7 @@ impl IamClient {
     /// # Errors
     /// [`AwsError`].
     pub async fn user_policies(&self, user: &str) -> Result<Option<BTreeMap<String, String>>, AwsError> {
-        let Some(names) = unless_missing(self.user_policy_names(user).await)? else { return Ok(None) };
+        let Some(names) = if_exists(self.user_policy_names(user).await)? else { return Ok(None) };
         let mut policies = BTreeMap::new();
         for name in names {
             let answer = self.client.get_user_policy().user_name(user).policy_name(&name).send().await;
@@ -104,7 +104,7 @@ impl IamClient {
     /// # Errors
     /// [`AwsError`].
     pub async fn user(&self, user: &str) -> Result<Option<FoundUser>, AwsError> {
-        let Some(policies) = unless_missing(self.user_policy_names(user).await)? else { return Ok(None) };
+        let Some(policies) = if_exists(self.user_policy_names(user).await)? else { return Ok(None) };
         let keys = pages!(self.client, list_access_keys, "ListAccessKeys", user, access_key_metadata, user_name = user);
         let attached = pages!(
             self.client,
@@ -193,7 +193,7 @@ impl IamClient {
     /// [`AwsError`].
     pub async fn role(&self, role: &str) -> Result<Option<String>, AwsError> {
         let answer = self.client.get_role().role_name(role).send().await;
-        let answer = unless_missing(answer.map_err(|error| AwsError::new("GetRole", role, &error)))?;
+        let answer = if_exists(answer.map_err(|error| AwsError::new("GetRole", role, &error)))?;
         Ok(answer
             .and_then(|answer| answer.role)
             .map(|role| role.assume_role_policy_document.as_deref().map(decoded).unwrap_or_default()))
@@ -205,7 +205,7 @@ impl IamClient {
     /// [`AwsError`].
     pub async fn policy(&self, arn: &str) -> Result<FoundPolicy, AwsError> {
         let answer = self.client.get_policy().policy_arn(arn).send().await;
-        let answer = unless_missing(answer.map_err(|error| AwsError::new("GetPolicy", arn, &error)))?;
+        let answer = if_exists(answer.map_err(|error| AwsError::new("GetPolicy", arn, &error)))?;
         let Some(current) = answer.and_then(|answer| answer.policy).and_then(|policy| policy.default_version_id) else {
             return Ok(FoundPolicy::default());
         };
@@ -236,7 +236,7 @@ impl IamClient {
     /// # Errors
     /// [`AwsError`].
     pub async fn group(&self, group: &str) -> Result<Option<FoundGroup>, AwsError> {
-        let Some(users) = unless_missing(self.group_users(group).await)? else { return Ok(None) };
+        let Some(users) = if_exists(self.group_users(group).await)? else { return Ok(None) };
         let names =
             pages!(self.client, list_group_policies, "ListGroupPolicies", group, policy_names, group_name = group);
         let mut policies = Vec::new();

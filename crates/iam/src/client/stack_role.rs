@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_iam::types::Tag;
-use tidegate_publish::aws_error::{AwsError, unless_missing};
+use tidegate_publish::aws_error::{AwsError, if_exists};
 
 use super::read::pages;
 use super::{IamClient, decoded};
@@ -22,7 +22,7 @@ impl IamClient {
         let mut policies = BTreeMap::new();
         for name in names {
             let answer = self.client.get_role_policy().role_name(role).policy_name(&name).send().await;
-            let answer = unless_missing(answer.map_err(|error| AwsError::new("GetRolePolicy", role, &error)))?;
+            let answer = if_exists(answer.map_err(|error| AwsError::new("GetRolePolicy", role, &error)))?;
             policies.extend(answer.map(|answer| (name, decoded(answer.policy_document()))));
         }
         let owner = tags.into_iter().find(|tag| tag.key() == TAG).map(|tag| tag.value);
@@ -45,7 +45,7 @@ impl IamClient {
     ///
     /// # Errors
     /// [`AwsError`].
-    pub(crate) async fn take_step(&self, step: &InstallStep) -> Result<(), AwsError> {
+    pub(crate) async fn apply_step(&self, step: &InstallStep) -> Result<(), AwsError> {
         let client = &self.client;
         match step {
             InstallStep::CreateRole { role, path, description, trust, owner } => {

@@ -13,7 +13,7 @@ use aws_sdk_lambda::types::{
 use serde_json::Value;
 use tidegate_core::location::Bucket;
 use tidegate_publish::Connection;
-use tidegate_publish::aws_error::{AwsError, unless_missing};
+use tidegate_publish::aws_error::{AwsError, if_exists};
 
 use super::PackageZip;
 use crate::stack::TAG;
@@ -56,18 +56,18 @@ impl Functions {
         Self { client: Client::new(connection.config()) }
     }
 
-    pub(super) async fn look(&self, name: &str) -> Result<Option<FoundFunction>, AwsError> {
+    pub(super) async fn read(&self, name: &str) -> Result<Option<FoundFunction>, AwsError> {
         let answer = self.client.get_function().function_name(name).send().await;
-        let answer = unless_missing(answer.map_err(|error| AwsError::new("GetFunction", name, &error)))?;
+        let answer = if_exists(answer.map_err(|error| AwsError::new("GetFunction", name, &error)))?;
         let Some(mut answer) = answer else { return Ok(None) };
         let configuration = answer
             .configuration
             .take()
             .ok_or_else(|| AwsError::malformed("GetFunction", name, "the answer has no configuration"))?;
         let policy = self.client.get_policy().function_name(name).send().await;
-        let policy = unless_missing(policy.map_err(|error| AwsError::new("GetPolicy", name, &error)))?;
+        let policy = if_exists(policy.map_err(|error| AwsError::new("GetPolicy", name, &error)))?;
         let url = self.client.get_function_url_config().function_name(name).send().await;
-        let url = unless_missing(url.map_err(|error| AwsError::new("GetFunctionUrlConfig", name, &error)))?;
+        let url = if_exists(url.map_err(|error| AwsError::new("GetFunctionUrlConfig", name, &error)))?;
         Ok(Some(FoundFunction {
             owner: answer.tags.and_then(|mut tags| tags.remove(TAG)),
             settings: settings(&configuration),
@@ -81,8 +81,7 @@ impl Functions {
 
     async fn retries(&self, name: &str) -> Result<Option<FoundRetries>, AwsError> {
         let answer = self.client.get_function_event_invoke_config().function_name(name).send().await;
-        let answer =
-            unless_missing(answer.map_err(|error| AwsError::new("GetFunctionEventInvokeConfig", name, &error)))?;
+        let answer = if_exists(answer.map_err(|error| AwsError::new("GetFunctionEventInvokeConfig", name, &error)))?;
         let number = |number: Option<i32>| number.and_then(|number| u16::try_from(number).ok());
         Ok(answer.and_then(|answer| {
             let failure = answer.destination_config()?.on_failure()?;
@@ -95,7 +94,7 @@ impl Functions {
     }
 
     /// Takes one step that is about a function.
-    pub(super) async fn take(&self, step: &InstallStep, zip: Option<&PackageZip>) -> Result<(), AwsError> {
+    pub(super) async fn apply(&self, step: &InstallStep, zip: Option<&PackageZip>) -> Result<(), AwsError> {
         let client = &self.client;
         let blob = |function: &str| {
             let missing = || AwsError::malformed("UpdateFunctionCode", function, "there is no package");

@@ -19,7 +19,7 @@ impl Logs {
         Self { client: Client::new(connection.config()) }
     }
 
-    pub(super) async fn look(&self, group: &str) -> Result<Option<FoundLog>, AwsError> {
+    pub(super) async fn read(&self, group: &str) -> Result<Option<FoundLog>, AwsError> {
         let mut pages = self.client.describe_log_groups().log_group_name_prefix(group).into_paginator().send();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| AwsError::new("DescribeLogGroups", group, &error))?;

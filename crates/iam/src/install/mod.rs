@@ -66,11 +66,11 @@ impl Installer {
     ///
     /// # Errors
     /// [`AwsError`].
-    pub async fn found(&self, wanted: &Stack) -> Result<FoundStack, AwsError> {
-        let function = self.functions.look(wanted.function.name.as_str()).await?;
+    pub async fn read_stack(&self, wanted: &Stack) -> Result<FoundStack, AwsError> {
+        let function = self.functions.read(wanted.function.name.as_str()).await?;
         let mut found = FoundStack {
-            queue: self.queues.look(&wanted.dead_letters).await?,
-            log: self.logs.look(&wanted.log_group).await?,
+            queue: self.queues.read(&wanted.dead_letters).await?,
+            log: self.logs.read(&wanted.log_group).await?,
             function,
             ..FoundStack::default()
         };
@@ -81,9 +81,9 @@ impl Installer {
                 found.notifications.insert(bucket, entries);
             }
         }
-        // Roles of an earlier configuration are those that trust the standing role.
+        // Roles of an earlier configuration are those that trust the execution role.
         let mut names: BTreeSet<String> = wanted.named.iter().cloned().collect();
-        names.extend(self.iam.roles_trusting(&wanted.standing_arn()).await?);
+        names.extend(self.iam.roles_trusting(&wanted.execution_role_arn()).await?);
         let mut roles = BTreeMap::new();
         for name in names {
             if let Some(role) = self.iam.installed_role(&name).await? {
@@ -98,7 +98,7 @@ impl Installer {
     ///
     /// # Errors
     /// [`StepError`] names the step, and how many were done.
-    pub async fn take(
+    pub async fn apply(
         &self,
         steps: &[InstallStep],
         zip: Option<&PackageZip>,
@@ -113,7 +113,7 @@ impl Installer {
                 .with_total_delay(Some(SETTLING));
             (|| self.step(step, zip))
                 .retry(pauses)
-                .when(|error: &AwsError| done > 0 && settles(step, error))
+                .when(|error: &AwsError| done > 0 && is_propagating(step, error))
                 .await
                 .map_err(|cause| StepError { step: step.to_string(), cause, done })?;
         }
@@ -126,7 +126,7 @@ impl Installer {
             | InstallStep::SetTrust { .. }
             | InstallStep::PutRolePolicy { .. }
             | InstallStep::DeleteRolePolicy { .. }
-            | InstallStep::DeleteRole { .. } => self.iam.take_step(step).await,
+            | InstallStep::DeleteRole { .. } => self.iam.apply_step(step).await,
             InstallStep::CreateQueue { queue, owner } => self.queues.create(queue, owner).await,
             InstallStep::SetQueue { url, .. } => self.queues.set(url).await,
             InstallStep::DeleteQueue { url, .. } => self.queues.delete(url).await,
@@ -136,13 +136,13 @@ impl Installer {
             InstallStep::SetNotifications { bucket, function, entries } => {
                 self.buckets.set_notifications(bucket, function, entries).await
             }
-            of_function => self.functions.take(of_function, zip).await,
+            of_function => self.functions.apply(of_function, zip).await,
         }
     }
 }
 
 /// Whether a failure may only mean that the step before it is not known everywhere, or not done yet.
-fn settles(step: &InstallStep, error: &AwsError) -> bool {
+fn is_propagating(step: &InstallStep, error: &AwsError) -> bool {
     let code = error.code.as_deref().unwrap_or_default();
     match step {
         InstallStep::PutRolePolicy { .. } => code == "NoSuchEntity",

@@ -28,7 +28,7 @@ impl Queues {
         Self { client: Client::new(connection.config()) }
     }
 
-    pub(super) async fn look(&self, queue: &str) -> Result<Option<FoundQueue>, AwsError> {
+    pub(super) async fn read(&self, queue: &str) -> Result<Option<FoundQueue>, AwsError> {
         let answer = self.client.get_queue_url().queue_name(queue).send().await;
         let url = match answer.map_err(|error| AwsError::new("GetQueueUrl", queue, &error)) {
             Ok(answer) => answer.queue_url.unwrap_or_default(),

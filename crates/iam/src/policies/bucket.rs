@@ -222,7 +222,7 @@ impl BucketGrant {
     }
 
     /// `s3.read-write.bucket,other`: what a user, a policy or a session is named after.
-    fn told(&self) -> String {
+    fn describe(&self) -> String {
         let kind = if self.custom.is_some() { "custom" } else { self.access.as_str() };
         let names: Vec<&str> = self.buckets.iter().map(Bucket::as_str).collect();
         format!("s3.{kind}.{}", names.join(","))
@@ -231,13 +231,13 @@ impl BucketGrant {
     /// The name of a user or a session for it.
     #[must_use]
     pub fn user_name(&self) -> String {
-        fitted(&self.told(), MAX_NAME)
+        fitted(&self.describe(), MAX_NAME)
     }
 
     /// The name of its policy.
     #[must_use]
     pub fn policy_name(&self) -> String {
-        fitted(&self.told(), MAX_POLICY_NAME)
+        fitted(&self.describe(), MAX_POLICY_NAME)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What publishing a site needs: of the role that publishes it, of whoever runs Tidegate, and of the function that does.
 //!
-//! Owns the two halves of the design: a standing role that reads, keeps state and assumes, and one role a site that writes.
+//! Owns the two halves of the design: a execution role that reads, keeps state and assumes, and one role a site that writes.
 
 use std::collections::BTreeSet;
 
@@ -34,7 +34,7 @@ fn writing(site: &Site, account: &str, more: &[&Source]) -> Vec<Statement> {
     if site.delete || site.state.is_some() {
         actions.push("s3:DeleteObject");
     }
-    if site.writing.acl.is_some() {
+    if site.objects.acl.is_some() {
         actions.push("s3:PutObjectAcl");
     }
     statements.push(
@@ -59,7 +59,7 @@ fn writing(site: &Site, account: &str, more: &[&Source]) -> Vec<Statement> {
         );
     }
     statements.extend(
-        Statement::keys(&["kms:Decrypt", "kms:GenerateDataKey"], &site.writing)
+        Statement::keys(&["kms:Decrypt", "kms:GenerateDataKey"], &site.objects)
             .map(|statement| statement.because("UseKey", "to read and write objects under the site's KMS key")),
     );
     if !site.cdn.is_empty() {
@@ -92,7 +92,7 @@ pub fn site(site: &Site, account: &str, more: &[&Source]) -> Grant {
     )
 }
 
-fn standing(sites: &[&Site], account: &str) -> Vec<Statement> {
+fn execution_role(sites: &[&Site], account: &str) -> Vec<Statement> {
     let mut statements = Vec::new();
     let (mut listed, mut read, mut roles) = (Vec::new(), Vec::new(), Vec::new());
     let (mut kept, mut buckets) = (Vec::new(), Vec::new());
@@ -160,7 +160,7 @@ fn plugins(sites: &[&Site]) -> Option<Statement> {
 /// Whoever runs Tidegate for these sites: a person, a CI job.
 #[must_use]
 pub fn caller(sites: &[&Site], account: &str) -> Grant {
-    let statements = standing(sites, account).into_iter().chain(plugins(sites)).collect();
+    let statements = execution_role(sites, account).into_iter().chain(plugins(sites)).collect();
     Grant::policy(
         "tidegate-caller",
         "What whoever runs tidegate needs: to read what is staged, keep state and assume publisher roles",
@@ -174,11 +174,11 @@ pub fn dead_letters(function: &str) -> String {
     format!("{function}-dead-letters")
 }
 
-/// The function's standing role. `function` is its name; `region` where it runs.
+/// The function's execution role. `function` is its name; `region` where it runs.
 #[must_use]
 pub fn lambda(sites: &[&Site], account: &str, region: &str, function: &str) -> Grant {
     let partition = sites.first().map(|site| site.partition()).unwrap_or_default();
-    let mut statements = standing(sites, account);
+    let mut statements = execution_role(sites, account);
     let logs = format!("arn:{partition}:logs:{region}:{account}:log-group:/aws/lambda/{function}:*");
     statements.push(
         Statement::allow(["logs:CreateLogStream", "logs:PutLogEvents"], [logs])
@@ -197,8 +197,8 @@ pub fn lambda(sites: &[&Site], account: &str, region: &str, function: &str) -> G
     let webhooks = sites.iter().flat_map(|site| &site.webhooks);
     statements.extend(secrets(webhooks, &partition, region, account));
     Grant::policy(
-        &format!("{function}-standing"),
-        "The standing role of the function: it reads, keeps state and assumes publisher roles; it cannot write a site",
+        &format!("{function}-execution"),
+        "The execution role of the function: it reads, keeps state and assumes publisher roles; it cannot write a site",
         PolicyDocument::new(statements),
     )
 }

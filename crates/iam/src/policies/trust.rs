@@ -143,7 +143,7 @@ pub fn trust_role(partition: &Partition, account: &str, arn: &str) -> Grant {
     let statement = Statement::allow(["sts:AssumeRole"], [])
         .of(Principal::Aws(vec![format!("arn:{partition}:iam::{account}:root")]))
         .when("ArnEquals", "aws:PrincipalArn", [arn.to_owned()])
-        .because("TrustTheFunction", "the standing role of the function, and no other role or user of the account");
+        .because("TrustTheFunction", "the execution role of the function, and no other role or user of the account");
     grant("tidegate-trust", "Who may assume the role", statement)
 }
 

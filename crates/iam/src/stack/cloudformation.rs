@@ -52,7 +52,7 @@ fn arn(name: &str) -> Value {
 /// The template as text.
 pub(super) fn template(installation: &Stack) -> Result<String, PolicyDocumentError> {
     let mut resources = Resources::default();
-    role(&mut resources, "StandingRole", &installation.standing, installation)?;
+    role(&mut resources, "ExecutionRole", &installation.execution_role, installation)?;
     core(&mut resources, installation);
     if installation.url {
         url(&mut resources);
@@ -158,7 +158,7 @@ fn core(resources: &mut Resources, installation: &Stack) {
         json!({
             "FunctionName": function.name,
             "Description": "Publishes static sites",
-            "Role": arn("StandingRole"),
+            "Role": arn("ExecutionRole"),
             "Runtime": super::RUNTIME,
             "Handler": super::HANDLER,
             "Architectures": [function.architecture],

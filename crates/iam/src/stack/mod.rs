@@ -104,7 +104,7 @@ pub struct Stack {
     /// The function.
     pub function: FunctionConfig,
     /// The role that it runs as.
-    pub standing: StackRole,
+    pub execution_role: StackRole,
     /// The roles that publish sites.
     pub publishers: Vec<StackRole>,
     /// Names of all roles that the configuration needs in this account, made here or not.
@@ -169,7 +169,7 @@ impl Stack {
         let sites: Vec<_> = config.sites.iter().collect();
         let partition = sites.iter().find_map(|site| site.role.as_ref()).map(RoleArn::partition).unwrap_or_default();
         let home = home(config, place)?;
-        let standing = role::standing(&sites, place, &name);
+        let standing = role::execution_role(&sites, place, &name);
         let arn = format!("arn:{partition}:iam::{}:role/{}", place.account(), standing.name);
         let (mut made, mut elsewhere) = (Vec::new(), Vec::new());
         let mut named = vec![standing.name.clone()];
@@ -196,7 +196,7 @@ impl Stack {
             publishers: made,
             named,
             function,
-            standing,
+            execution_role: standing,
             elsewhere,
             uploads,
         };
@@ -206,8 +206,8 @@ impl Stack {
 
     /// The ARN of the role that the function runs as.
     #[must_use]
-    pub fn standing_arn(&self) -> String {
-        format!("arn:{}:iam::{}:role/{}", self.partition, self.place.account(), self.standing.name)
+    pub fn execution_role_arn(&self) -> String {
+        format!("arn:{}:iam::{}:role/{}", self.partition, self.place.account(), self.execution_role.name)
     }
 
     /// The function's ARN.
@@ -221,7 +221,7 @@ impl Stack {
     }
 
     fn check(&self) -> Result<(), StackError> {
-        for role in [&self.standing].into_iter().chain(&self.publishers) {
+        for role in [&self.execution_role].into_iter().chain(&self.publishers) {
             let mut length = 0;
             for policy in &role.policies {
                 length += PolicyLimit::Role.length(&policy.document.compact()?);

@@ -35,7 +35,7 @@ pub struct RolePolicy {
 }
 
 /// The role that the function runs as.
-pub(super) fn standing(sites: &[&Site], place: &AccountRegion, function: &str) -> StackRole {
+pub(super) fn execution_role(sites: &[&Site], place: &AccountRegion, function: &str) -> StackRole {
     let grant = lambda(sites, place.account(), place.region(), function);
     StackRole {
         name: fitted(&grant.name, MAX_NAME),

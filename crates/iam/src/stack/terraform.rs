@@ -21,8 +21,8 @@ const FUNCTION: &str = "aws_lambda_function.tidegate.arn";
 pub(super) fn template(installation: &Stack) -> String {
     let mut file = HclBody::default();
     head(&mut file, installation);
-    file.comment(&installation.standing.what);
-    role(&mut file, "standing", &installation.standing, installation);
+    file.comment(&installation.execution_role.what);
+    role(&mut file, "execution", &installation.execution_role, installation);
     core(&mut file, installation);
     if installation.url {
         url(&mut file);
@@ -120,7 +120,7 @@ fn core(file: &mut HclBody, installation: &Stack) {
     let mut body = HclBody::default();
     body.line("function_name", &quoted(function.name.as_str()));
     body.line("description", &quoted("Publishes static sites"));
-    body.line("role", "aws_iam_role.standing.arn");
+    body.line("role", "aws_iam_role.execution.arn");
     body.line("runtime", &quoted(RUNTIME));
     body.line("handler", &quoted(HANDLER));
     body.line("architectures", &format!("[{}]", quoted(function.architecture.as_str())));
@@ -129,7 +129,7 @@ fn core(file: &mut HclBody, installation: &Stack) {
     body.line("filename", "var.zip");
     body.line("source_code_hash", "filebase64sha256(var.zip)");
     tag(&mut body, installation);
-    body.line("depends_on", "[aws_iam_role_policy.standing]");
+    body.line("depends_on", "[aws_iam_role_policy.execution]");
     let mut logging = HclBody::default();
     logging.line("log_format", &quoted("Text"));
     logging.line("log_group", "aws_cloudwatch_log_group.log.name");

@@ -35,7 +35,7 @@ builds = "s3://acme-artifacts/builds/docs/"
 target = "s3://docs.acme.com/v1/"
 role = "arn:aws:iam::123456789012:role/publishers/tidegate-docs"
 cdn = [{ distribution = "E2EXAMPLE", origin-path = "/v1" }]
-writing = { acl = "public-read", encryption = "aws:kms", kms-key = "arn:aws:kms:eu-west-1:123456789012:key/0a1b2c3d-0000-0000-0000-000000000000" }
+objects = { acl = "public-read", encryption = "aws:kms", kms-key = "arn:aws:kms:eu-west-1:123456789012:key/0a1b2c3d-0000-0000-0000-000000000000" }
 
 [[site]]
 name = "mirror"

@@ -112,8 +112,8 @@ fn an_empty_account_needs_everything_and_then_nothing() {
     assert_eq!(
         told(&first.steps),
         [
-            "create the role `/publisher-standing`",
-            "set the policy `publisher-standing` of the role `publisher-standing`",
+            "create the role `/publisher-execution`",
+            "set the policy `publisher-execution` of the role `publisher-execution`",
             "create the role `/publishers/tidegate-docs`",
             "set the policy `tidegate-site-docs` of the role `tidegate-docs`",
             "set the policy `tidegate-site-mirror` of the role `tidegate-docs`",
@@ -184,7 +184,7 @@ fn only_what_changed_is_changed() {
     assert_eq!(
         with("staged = \"s3://acme-other/staged/shop/\"", "staged = \"shop\""),
         [
-            "set the policy `publisher-standing` of the role `publisher-standing`",
+            "set the policy `publisher-execution` of the role `publisher-execution`",
             "have the bucket `acme-other` tell the function nothing more",
             "remove the permission `tidegate-bucket-acme-other` of `publisher`",
         ]
@@ -258,7 +258,7 @@ fn what_somebody_else_made_is_refused_by_its_name_or_kept() {
     let some = steps(&wanted, &found);
     assert_eq!(some.kept, ["tidegate-blog"]);
     assert!(told(&some.steps).iter().all(|step| !step.contains("tidegate-blog")));
-    found.roles.insert("publisher-standing".to_owned(), theirs);
+    found.roles.insert("publisher-execution".to_owned(), theirs);
     assert!(matches!(install(&wanted, &found, CODE), Err(InstallError::Theirs { what: "role", .. })));
 }
 

@@ -68,8 +68,9 @@ fn an_account_that_is_known_gives_what_a_template_gives_there() {
     let known = installed(&config, &AccountRegion::known(ACCOUNT, REGION));
     let open = deployed(&cloudformation(&open(&config)));
     for (_, role) in of_kind(&open, "AWS::IAM::Role") {
-        let same =
-            std::iter::once(&known.standing).chain(&known.publishers).find(|known| role["RoleName"] == known.name);
+        let same = std::iter::once(&known.execution_role)
+            .chain(&known.publishers)
+            .find(|known| role["RoleName"] == known.name);
         let same = same.unwrap();
         assert_eq!(role["AssumeRolePolicyDocument"], json!(same.trust));
         assert_eq!(role["Policies"].as_array().unwrap().len(), same.policies.len());
@@ -80,17 +81,17 @@ fn an_account_that_is_known_gives_what_a_template_gives_there() {
 fn roles_trust_the_function_alone_and_sites_that_share_one_share_it() {
     let template = deployed(&cloudformation(&open(&config())));
     let roles = of_kind(&template, "AWS::IAM::Role");
-    assert_eq!(roles.len(), 4, "the standing role, one that two sites share, and two more");
+    assert_eq!(roles.len(), 4, "the execution role, one that two sites share, and two more");
     for (name, role) in roles {
         let trust = &role["AssumeRolePolicyDocument"];
         assert_eq!(lint(&trust.to_string(), LintedAs::Trust, PolicyLimit::Trust), [], "{name}");
         assert_eq!(role["Tags"], json!([{ "Key": "tidegate-template", "Value": "publisher" }]));
         let who = trust.pointer("/Statement/0").unwrap();
-        if name == "StandingRole" {
+        if name == "ExecutionRole" {
             assert_eq!(who["Principal"]["Service"], "lambda.amazonaws.com");
             continue;
         }
-        let standing = format!("arn:aws:iam::{ACCOUNT}:role/publisher-standing");
+        let standing = format!("arn:aws:iam::{ACCOUNT}:role/publisher-execution");
         assert_eq!(who["Condition"]["ArnEquals"]["aws:PrincipalArn"], standing);
     }
     let docs = &template["Resources"]["PublisherTidegateDocs"]["Properties"];
@@ -101,7 +102,7 @@ fn roles_trust_the_function_alone_and_sites_that_share_one_share_it() {
 #[test]
 fn the_function_may_do_what_it_is_made_to_do() {
     let installation = installed(&config(), &AccountRegion::known(ACCOUNT, REGION));
-    let policy = installation.standing.policies[0].document.compact().unwrap();
+    let policy = installation.execution_role.policies[0].document.compact().unwrap();
     for needed in [
         "arn:aws:sqs:eu-west-1:123456789012:publisher-dead-letters",
         "arn:aws:lambda:eu-west-1:123456789012:function:publisher",
@@ -181,7 +182,7 @@ fn roles_of_other_accounts_are_told_and_not_made() {
     let elsewhere: Vec<_> = home.elsewhere.iter().map(|(site, role)| (site.as_str(), role.account())).collect();
     assert_eq!(elsewhere, [("blog", "210987654321")]);
     assert!(home.publishers.iter().all(|role| role.name != "tidegate-blog"));
-    let assumed = home.standing.policies[0].document.compact().unwrap();
+    let assumed = home.execution_role.policies[0].document.compact().unwrap();
     assert!(assumed.contains("arn:aws:iam::210987654321:role/tidegate-blog"), "it is assumed all the same");
 }
 
@@ -196,7 +197,7 @@ fn a_role_that_iam_would_refuse_is_refused_here() {
     let config = Config::parse(&text).unwrap();
     match Stack::new(&config, &AccountRegion::open(None), Publishers::Made) {
         Err(StackError::TooLong { role, length, most }) => {
-            assert_eq!((role.as_str(), most), ("tidegate-standing", 10_240));
+            assert_eq!((role.as_str(), most), ("tidegate-execution", 10_240));
             assert!(length > most);
         }
         other => panic!("{other:?}"),

@@ -26,7 +26,7 @@ staged = "s3://acme-artifacts/staging/docs/"
 target = "s3://docs.acme.com/v1/"
 role = "arn:aws:iam::123456789012:role/tidegate-docs"
 cdn = [{ distribution = "E2EXAMPLE", origin-path = "/v1" }]
-writing = { encryption = "aws:kms", kms-key = "arn:aws:kms:us-east-1:123456789012:key/0a1b" }
+objects = { encryption = "aws:kms", kms-key = "arn:aws:kms:us-east-1:123456789012:key/0a1b" }
 
 [[site]]
 name = "blog"
@@ -160,7 +160,7 @@ fn a_site_gets_what_its_configuration_uses_and_no_more() {
 }
 
 #[test]
-fn the_standing_role_assumes_publishers_and_writes_no_site() {
+fn the_execution_role_assumes_publishers_and_writes_no_site() {
     let sites = sites();
     let roled: Vec<&Site> = sites.iter().take(2).collect();
     let text = lambda(&roled, ACCOUNT, "eu-west-1", "tidegate").document.compact().unwrap();

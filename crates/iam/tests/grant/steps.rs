@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tidegate_iam::changes::{
     BucketSpec, CredentialsKind, CredentialsSpec, FoundBucket, FoundGroup, FoundIdentity, FoundPolicy, FoundUser,
-    PermissionsBoundary, PolicySpec, delete_group, delete_user, group, policy, wish,
+    PermissionsBoundary, PolicySpec, delete_group, delete_user, group, plan_changes, policy,
 };
 use tidegate_iam::document::Partition;
 use tidegate_iam::policies::{BucketAccess, BucketGrant, uploader, uploader_guard};
@@ -36,7 +36,7 @@ fn there() -> FoundIdentity {
 }
 
 fn told(wish_: &CredentialsSpec, found: &FoundIdentity) -> Vec<String> {
-    match wish(wish_, found) {
+    match plan_changes(wish_, found) {
         Ok(changes) => changes.iter().map(ToString::to_string).collect(),
         Err(error) => vec![format!("refused: {error}")],
     }

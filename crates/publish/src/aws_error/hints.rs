@@ -63,7 +63,7 @@ impl Denial<'_> {
 
     /// Source: Amazon S3 user guide, "Controlling ownership of objects and disabling ACLs for your bucket".
     fn acl(&self) -> Option<String> {
-        let told = "its ACLs are disabled (bucket owner enforced), remove `writing.acl` or `--acl`";
+        let told = "its ACLs are disabled (bucket owner enforced), remove `objects.acl` or `--acl`";
         (self.code == Some("AccessControlListNotSupported")).then(|| told.to_owned())
     }
 
@@ -72,7 +72,7 @@ impl Denial<'_> {
     fn encryption(&self) -> Option<String> {
         if self.code.is_some_and(|code| code.starts_with("KMS.")) {
             return Some(
-                "enable or restore the KMS key, or give the bucket or `writing.kms-key` another one".to_owned(),
+                "enable or restore the KMS key, or give the bucket or `objects.kms-key` another one".to_owned(),
             );
         }
         let about_key = self.message.contains("kms:") || self.message.contains(":kms:");
@@ -98,7 +98,7 @@ impl Denial<'_> {
                  that does not exist"
             }
             "PutObject" | "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload" => {
-                "allow `s3:PutObject` on it, and `s3:PutObjectAcl` where `writing.acl` is set"
+                "allow `s3:PutObject` on it, and `s3:PutObjectAcl` where `objects.acl` is set"
             }
             "CopyObject" | "UploadPartCopy" => {
                 "allow `s3:PutObject` and `s3:PutObjectTagging` on it, `s3:GetObject` and `s3:GetObjectTagging` on what is \

@@ -16,7 +16,7 @@ impl Publisher {
     /// A connection that can read the site and nothing else.
     pub(super) async fn reading(&self, request: &PublishRequest, site: &Site) -> Result<Connection, PublishError> {
         let Some(role) = &site.role else { return Ok(self.connection.clone()) };
-        let policy = PolicyDocument::planning(&role.partition(), &site.target, &site.writing).session(&site.target)?;
+        let policy = PolicyDocument::planning(&role.partition(), &site.target, &site.objects).session(&site.target)?;
         Ok(Sts::new(&self.connection).session(&self.connection, role, &session(request, "plan"), &policy).await?)
     }
 
@@ -48,7 +48,7 @@ impl Publisher {
         };
         let policy = document.session(&site.target)?;
         if policy.len() >= PROBED_FROM {
-            let powerless = document.powerless().session(&site.target)?;
+            let powerless = document.as_denial().session(&site.target)?;
             Sts::new(&self.connection).assume(role, &session(request, "check"), &powerless).await?;
         }
         Ok(())
@@ -65,7 +65,7 @@ impl Publisher {
             Source::Release(_) => aside.as_ref(),
             Source::Directory(_) | Source::Archive(_) | Source::Object(_) => None,
         };
-        let places = SessionScope { staged, aside: aside.as_ref(), distributions: &distributions, tagged: &tagged };
+        let places = SessionScope { staged, archive: aside.as_ref(), distributions: &distributions, tagged: &tagged };
         Some(PolicyDocument::writing(&role.partition(), plan, places)).filter(|document| !document.is_empty())
     }
 }

@@ -7,7 +7,7 @@ use tidegate_core::error_kind::ErrorKind;
 use tidegate_core::invalidation::CacheTagsError;
 use tidegate_core::location::Location;
 use tidegate_core::plan::FORMAT;
-use tidegate_core::plugin_failure::{Blame, PluginFailure};
+use tidegate_core::plugin_failure::PluginFailure;
 use tidegate_core::policy_document::PolicyDocumentError;
 use tidegate_core::release::ReleaseId;
 use tidegate_core::restore::RestoreError;
@@ -99,9 +99,9 @@ impl From<LeaseLost> for PublishError {
 impl PublishError {
     /// Whose fault it is.
     #[must_use]
-    pub fn fault(&self) -> ErrorKind {
+    pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Chain(error) => error.fault(),
+            Self::Chain(error) => error.kind(),
             Self::Document(_)
             | Self::Tags(_)
             | Self::Drifted(_)
@@ -111,17 +111,16 @@ impl PublishError {
             | Self::NotReleased(_)
             | Self::UnknownRelease(..)
             | Self::NothingBefore(_) => ErrorKind::Configuration,
-            Self::Plugin(failure) if failure.blame() == Blame::Plugin => ErrorKind::Plugin,
+            Self::Plugin(failure) => failure.kind(),
             Self::Source(error) if error.is_of_the_artifact() => ErrorKind::Artifact,
-            Self::Plugin(_)
-            | Self::Source(_)
+            Self::Source(_)
             | Self::Survey(_)
             | Self::Cloud(_)
             | Self::State(_)
             | Self::Restore(..)
             | Self::Unrestorable { .. }
             | Self::Interrupted => ErrorKind::Cloud,
-            Self::Collision(_) | Self::Json(_) => ErrorKind::Defect,
+            Self::Collision(_) | Self::Json(_) => ErrorKind::Bug,
         }
     }
 }

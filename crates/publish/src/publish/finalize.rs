@@ -52,7 +52,7 @@ impl After<'_> {
         let approved = self.under.work.approved;
         // What visitors must not get any more goes before the CDN forgets it, or it would learn it anew.
         remove(approved, &[ChangeReason::Stale], self.writer, &publisher.observer, &mut report.done).await;
-        publisher.observer.hear(ProgressEvent::Stage(Stage::Invalidate));
+        publisher.observer.report(ProgressEvent::Stage(Stage::Invalidate));
         if !report.done.failures.is_empty() {
             // Whoever sends this release's invalidations again must know that something was still there when they were
             // sent first.
@@ -63,7 +63,7 @@ impl After<'_> {
         }
         let mine = Owed { id: self.id, batches: record.invalidations.clone(), unsent: true };
         let (cloudfront, site) = (CloudFront::new(self.writing), self.under.work.site);
-        pointer.owed = tell(&cloudfront, site, owed.into_iter().chain([mine]), report).await;
+        pointer.pending_invalidations = tell(&cloudfront, site, owed.into_iter().chain([mine]), report).await;
         self.under.count_paths(report).await;
         report.milliseconds.insert(Stage::Invalidate.name().to_owned(), clock.lap(Stage::Invalidate));
         remove(approved, &[ChangeReason::Expired], self.writer, &publisher.observer, &mut report.done).await;
@@ -74,13 +74,13 @@ impl After<'_> {
                 false
             }
         };
-        let outcome = match (report.done.failures.is_empty(), pointer.owed.is_empty()) {
+        let outcome = match (report.done.failures.is_empty(), pointer.pending_invalidations.is_empty()) {
             (false, _) => Outcome::Partial,
             (true, false) => Outcome::LiveNotInvalidated,
             (true, true) => Outcome::Live,
         };
         record.outcome = Some(outcome);
-        pointer.settled = pruned;
+        pointer.finalized = pruned;
         let settle = async {
             self.under.state().put_release(&record, false).await?;
             self.under.fence.check()?;
@@ -96,7 +96,7 @@ impl After<'_> {
     async fn prune(&self, pointer: &ReleasePointer, aside: ArchivedBodies) -> Result<(), StateError> {
         let under = self.under;
         let mut bodies = aside.expired;
-        if !under.history().is_settled() {
+        if !under.history().is_finalized() {
             // A run that was killed may have left bodies that no manifest names.
             let there = under.state().body_names().await?;
             bodies = there.into_iter().filter(|name| !aside.needed.contains(name)).collect();
@@ -118,7 +118,7 @@ pub(super) async fn tell(
     for Owed { id, batches, .. } in batches {
         let mut told = true;
         for batch in batches {
-            let answer = invalidate::tell(cloudfront, site, &batch).await;
+            let answer = invalidate::send(cloudfront, site, &batch).await;
             told &= answer.id.is_some();
             report.invalidations.push(answer);
         }

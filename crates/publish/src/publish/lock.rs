@@ -61,9 +61,9 @@ impl Publisher {
         request: &PublishRequest,
         site: &Site,
     ) -> Result<PlannedPublish, PublishError> {
-        let Some(mut standing) = standing else { return self.plan_after(None, request, site, Trace::Nothing).await };
+        let Some(mut standing) = standing else { return self.plan_after(None, request, site, Trace::Off).await };
         let held = standing.held.take();
-        match self.plan_after(Some(standing), request, site, Trace::Nothing).await {
+        match self.plan_after(Some(standing), request, site, Trace::Off).await {
             Ok(mut planned) => {
                 if let Some(past) = &mut planned.past {
                     past.held = held;
@@ -72,7 +72,7 @@ impl Publisher {
             }
             Err(error) => {
                 if let Some(held) = held {
-                    held.leave().await;
+                    held.release().await;
                 }
                 Err(error)
             }
@@ -87,7 +87,7 @@ impl Publisher {
                 Ok(Claimed::Go(standing.map(|standing| ReleaseContext { held: Some(held), ..standing })))
             }
             ended => {
-                held.leave().await;
+                held.release().await;
                 ended
             }
         }
@@ -111,7 +111,7 @@ impl Publisher {
         site: &Site,
     ) -> Result<Claimed, PublishError> {
         let history = state.history().await?;
-        let turn = history.pointer.as_ref().map_or(Precedence::Publish, |(pointer, _)| pointer.turn(request));
+        let turn = history.pointer.as_ref().map_or(Precedence::Publish, |(pointer, _)| pointer.precedence(request));
         // What is live and was not finished is finished by whoever asks for it again.
         let turn = if turn == Precedence::Done && !history.is_done() { Precedence::Publish } else { turn };
         let Some((pointer, etag)) = history.pointer.as_ref().filter(|_| turn != Precedence::Publish) else {
@@ -119,7 +119,7 @@ impl Publisher {
             return Ok(Claimed::Go(Some(ReleaseContext { state, history, horizon, another: true, held: None })));
         };
         let mut passed = pointer.clone();
-        passed.pass(request, turn == Precedence::Superseded);
+        passed.skip(request, turn == Precedence::Superseded);
         passed.fence = held.count().await;
         held.fence().check()?;
         state.move_pointer(&passed, Some(etag)).await?;

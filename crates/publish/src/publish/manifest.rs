@@ -27,7 +27,7 @@ pub(super) struct ArchivedBodies {
 
 impl ArchivedBodies {
     fn note(&mut self, records: &[ManifestRecord], listing: bool) {
-        let needed = records.iter().filter(|record| listing && matches!(record.standing, Place::Preserved(_)));
+        let needed = records.iter().filter(|record| listing && matches!(record.state, Place::Archived(_)));
         self.needed.extend(needed.map(ManifestRecord::body_name));
     }
 }
@@ -53,7 +53,7 @@ impl Under<'_> {
             horizon: self.past.horizon,
         };
         let old = self.work.publisher.records(Some(self.past)).await?;
-        let listing = !history.is_settled();
+        let listing = !history.is_finalized();
         self.fence.check()?;
         let (sender, mut receiver) = channel(BATCHES_AHEAD);
         let records = stream::poll_fn(move |context| receiver.poll_recv(context));

@@ -117,7 +117,7 @@ impl Publisher {
     pub fn new(connection: Connection, workshop: PluginLoader, observer: Arc<dyn ProgressObserver>) -> Self {
         let heard = Arc::clone(&observer);
         let progress: source::Progress =
-            Arc::new(move |objects, bytes| heard.hear(ProgressEvent::Read { objects, bytes }));
+            Arc::new(move |objects, bytes| heard.report(ProgressEvent::Read { objects, bytes }));
         let options = source::SourceOptions { progress: Some(progress), ..source::SourceOptions::default() };
         Self {
             connection,
@@ -168,9 +168,9 @@ impl Publisher {
         let chain = self.workshop.chain(site, &own).await?;
         let mut clock = Stopwatch::default();
 
-        self.observer.hear(ProgressEvent::Stage(Stage::Open));
+        self.observer.report(ProgressEvent::Stage(Stage::Open));
         let reading = S3::new(&self.reading(request, site).await?);
-        let trusted = self.trust_manifest && past.as_ref().is_some_and(|past| past.history.is_settled());
+        let trusted = self.trust_manifest && past.as_ref().is_some_and(|past| past.history.is_finalized());
         // The site is listed while the source is opened: neither waits for the other.
         let pages =
             if trusted { ListingPages::trusted() } else { ListingPages::list(&reading, &site.target, &self.observer) };
@@ -178,7 +178,7 @@ impl Publisher {
         let mut desired = shaped.desired;
         check_tags(site, &desired)?;
 
-        self.observer.hear(ProgressEvent::Stage(Stage::Compare));
+        self.observer.report(ProgressEvent::Stage(Stage::Compare));
         let nothing = UnfinishedRuns::default();
         let history = past.as_ref().map(|past| &past.history);
         let survey = Inspection {
@@ -191,11 +191,12 @@ impl Publisher {
         let known = KnownRelease {
             records: self.records(past.as_ref()).await?,
             live: history.and_then(History::live).unwrap_or_default(),
-            horizon: history.map_or(ReleaseId::default(), |history| history.horizon(site.keep, request.instant, false)),
+            horizon: history
+                .map_or(ReleaseId::default(), |history| history.oldest_kept(site.keep, request.instant, false)),
             unfinished: history.map_or(&nothing, |history| &history.unfinished),
             verify: self.verify,
         };
-        let state = survey.look(pages, known, &mut desired).await?;
+        let state = survey.inspect(pages, known, &mut desired).await?;
         let (plan, horizon, another) = self.assemble(
             (request, site),
             &chain,
@@ -212,14 +213,14 @@ impl Publisher {
         self.check_writing(&plan, request, site).await?;
         clock.lap(Stage::Compare);
 
-        self.observer.hear(ProgressEvent::Stage(Stage::Judge));
+        self.observer.report(ProgressEvent::Stage(Stage::Judge));
         let desired = Arc::new(desired);
         let (plan, judgements) = {
             let (chain, reader, desired) = (chain.clone(), shaped.reader.clone(), Arc::clone(&desired));
             let (handle, facts) = (tokio::runtime::Handle::current(), facts(request));
             blocking(move || {
                 let content = SourceContent::new(reader, handle);
-                let judgements = policy::judge(&chain.policy, &review(&plan, &desired), &facts, &content);
+                let judgements = policy::review(&chain.policy, &review(&plan, &desired), &facts, &content);
                 (plan, judgements)
             })
             .await?
@@ -248,7 +249,7 @@ impl Publisher {
         request: &PublishRequest,
         site: &Site,
     ) -> Result<PlannedPublish, PublishError> {
-        let planned = self.plan(request, site, Trace::Nothing).await?;
+        let planned = self.plan(request, site, Trace::Off).await?;
         still_holds(saved, &planned.plan)?;
         Ok(planned)
     }
@@ -334,12 +335,12 @@ impl Publisher {
         if !report.done.failures.is_empty() {
             return Ok(if report.done.touched() { Outcome::Partial } else { Outcome::Failed });
         }
-        self.observer.hear(ProgressEvent::Stage(Stage::Invalidate));
+        self.observer.report(ProgressEvent::Stage(Stage::Invalidate));
         let cloudfront = CloudFront::new(&writing);
         let name = report.plan.clone().unwrap_or_default();
         let changed: Vec<&str> = plan.operations.iter().map(|operation| operation.key.as_str()).collect();
         for batch in invalidate::plan(&cloudfront, site, &name, (&changed, &[]), known, FREE_PATHS).await {
-            report.invalidations.push(invalidate::tell(&cloudfront, site, &batch).await);
+            report.invalidations.push(invalidate::send(&cloudfront, site, &batch).await);
         }
         report.milliseconds.insert(Stage::Invalidate.name().to_owned(), clock.lap(Stage::Invalidate));
         let told = report.invalidations.iter().all(|told| told.id.is_some());
@@ -354,13 +355,13 @@ impl Publisher {
         reader: SourceReader,
         fence: Option<Fence>,
     ) -> Arc<PlanWriter> {
-        self.observer.hear(ProgressEvent::Stage(Stage::Write));
+        self.observer.report(ProgressEvent::Stage(Stage::Write));
         let bytes = plan.totals.bytes_to_write + plan.totals.bytes_to_copy;
-        self.observer.hear(ProgressEvent::Planned { operations: plan.operations.len() as u64, bytes });
+        self.observer.report(ProgressEvent::Planned { operations: plan.operations.len() as u64, bytes });
         Arc::new(PlanWriter {
             s3: S3::new(writing),
             target: site.target.clone(),
-            writing: plan.writing.clone(),
+            settings: plan.objects.clone(),
             reader,
             copy_limit: self.copy_limit,
             fence,
@@ -378,7 +379,7 @@ fn still_holds(saved: &Plan, now: &Plan) -> Result<(), PublishError> {
 
 async fn leave(past: Option<ReleaseContext>) {
     if let Some(held) = past.and_then(|past| past.held) {
-        held.leave().await;
+        held.release().await;
     }
 }
 

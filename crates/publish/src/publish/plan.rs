@@ -32,8 +32,8 @@ impl Publisher {
         history: Option<&History>,
     ) -> (Plan, ReleaseId, bool) {
         let at = |changed| {
-            let horizon = history.map_or(ReleaseId::default(), |h| h.horizon(site.keep, request.instant, changed));
-            let removal = DeletePolicy { delete: site.delete, protect: site.protect.clone(), horizon };
+            let horizon = history.map_or(ReleaseId::default(), |h| h.oldest_kept(site.keep, request.instant, changed));
+            let removal = DeletePolicy { delete: site.delete, protect: site.protect.clone(), oldest_kept: horizon };
             (diff::operations(desired, state, self.comparison, &removal), horizon)
         };
         let (mut changes, mut horizon) = at(false);
@@ -55,18 +55,18 @@ impl Publisher {
             instant: request.instant,
             source: request.source.clone(),
             target: site.target.clone(),
-            writing: site.writing.clone(),
+            objects: site.objects.clone(),
             inputs: PlanInputs {
                 artifact,
                 listing: state.listing().digest().to_owned(),
                 kept: String::new(),
                 live: history.and_then(History::live),
-                horizon: history.map(|_| horizon).filter(|horizon| *horizon > ReleaseId::default()),
+                oldest_kept: history.map(|_| horizon).filter(|horizon| *horizon > ReleaseId::default()),
                 plugins: chain.inputs(),
             },
             totals,
             operations: changes.operations,
-            preserve: changes.preserve,
+            archive: changes.archive,
         };
         plan.inputs.kept = plan.kept_digest(desired);
         (plan, horizon, another)

@@ -16,7 +16,7 @@ use super::stopwatch::Stopwatch;
 use super::under::{Under, Work};
 use super::{PublishError, ReleaseContext};
 use crate::cloudfront::CloudFront;
-use crate::execute::{set_aside, write_all};
+use crate::execute::{archive_bodies, write_all};
 use crate::invalidate;
 use crate::progress::Stage;
 use crate::state::ReleaseFile;
@@ -42,7 +42,7 @@ impl Work<'_> {
         if let Ok(outcome) = &result {
             under.tell(*outcome, report).await;
         }
-        held.leave().await;
+        held.release().await;
         result
     }
 }
@@ -70,7 +70,7 @@ impl Under<'_> {
     }
 
     fn is_unchanged(&self) -> bool {
-        self.history().is_settled()
+        self.history().is_finalized()
             && self.history().manifest().is_some()
             && self.plan().is_empty()
             && self.work.found.expired() == 0
@@ -85,7 +85,7 @@ impl Under<'_> {
             release: request.release.clone(),
             cause: request.cause.clone(),
             instant: request.instant,
-            order: request.place(),
+            revision: request.place(),
             source: request.source.clone(),
             target: self.work.site.target.clone(),
             plan: report.plan.clone().unwrap_or_default(),
@@ -104,7 +104,7 @@ impl Under<'_> {
             release: request.release.clone(),
             cause: request.cause.clone(),
             instant: request.instant,
-            order: request.place(),
+            revision: request.place(),
             manifest: Some(manifest),
         }
     }
@@ -130,7 +130,8 @@ impl Under<'_> {
         if !owed.is_empty() {
             let publisher = self.work.publisher;
             let writing = publisher.writing(self.plan(), self.work.request, self.work.site).await?;
-            pointer.owed = tell(&CloudFront::new(&writing), self.work.site, owed.into_iter(), report).await;
+            pointer.pending_invalidations =
+                tell(&CloudFront::new(&writing), self.work.site, owed.into_iter(), report).await;
             self.count_paths(report).await;
         }
         self.fence.check()?;
@@ -138,7 +139,7 @@ impl Under<'_> {
         if let Err(error) = self.state().forget(&self.history().strays(&pointer), &[]).await {
             tracing::warn!(%error, "files of releases that are not kept were left, the next run removes them");
         }
-        Ok(match (report.invalidations.is_empty(), pointer.owed.is_empty()) {
+        Ok(match (report.invalidations.is_empty(), pointer.pending_invalidations.is_empty()) {
             (true, _) => Outcome::Unchanged,
             (false, true) => Outcome::Live,
             (false, false) => Outcome::LiveNotInvalidated,
@@ -162,7 +163,7 @@ impl Under<'_> {
         let fence = Some(self.fence.clone());
         let writer = publisher.writer(&writing, self.plan(), self.work.site, self.work.reader.clone(), fence);
         let observer = &publisher.observer;
-        set_aside(self.work.approved, &writer, &self.state().bodies(), &mut report.done).await;
+        archive_bodies(self.work.approved, &writer, &self.state().bodies(), &mut report.done).await;
         let outcomes = write_all(self.work.approved, &writer, observer, &mut report.done).await;
         if !report.done.failures.is_empty() {
             return Ok(self.failed(record, report).await);
@@ -182,7 +183,7 @@ impl Under<'_> {
     /// Releases whose distributions were not all told, with what they were to be told.
     async fn owed(&self) -> Result<Vec<Owed>, PublishError> {
         let mut owed = Vec::new();
-        for id in self.pointer().map(|pointer| pointer.owed.clone()).unwrap_or_default() {
+        for id in self.pointer().map(|pointer| pointer.pending_invalidations.clone()).unwrap_or_default() {
             if let Some(release) = self.state().release(id).await? {
                 // A run that was killed told distributions only once nothing was left to remove.
                 owed.push(Owed { id, batches: release.invalidations, unsent: release.outcome.is_none() });
@@ -197,7 +198,7 @@ impl Under<'_> {
         let outcome = if report.done.touched() { Outcome::Partial } else { Outcome::Failed };
         record.outcome = Some(outcome);
         let id = record.id;
-        let told = if outcome == Outcome::Failed && report.done.preserved == 0 {
+        let told = if outcome == Outcome::Failed && report.done.archived == 0 {
             self.state().forget(&[(id, ReleaseFile::Release), (id, ReleaseFile::Plan)], &[]).await
         } else {
             self.state().put_release(&record, false).await
@@ -256,10 +257,17 @@ impl Under<'_> {
         }
         releases.sort_by_key(|past| past.id);
         releases.push(self.past(id, id));
-        let mut owed = old.map(|pointer| pointer.owed.clone()).unwrap_or_default();
+        let mut owed = old.map(|pointer| pointer.pending_invalidations.clone()).unwrap_or_default();
         owed.extend((!record.invalidations.is_empty()).then_some(id));
-        let passed = old.map(|pointer| pointer.passed.clone()).unwrap_or_default();
-        let pointer = ReleasePointer { format: FORMAT, fence: self.count, releases, owed, settled: false, passed };
+        let passed = old.map(|pointer| pointer.skipped.clone()).unwrap_or_default();
+        let pointer = ReleasePointer {
+            format: FORMAT,
+            fence: self.count,
+            releases,
+            pending_invalidations: owed,
+            finalized: false,
+            skipped: passed,
+        };
         self.fence.check()?;
         let etag = self.state().move_pointer(&pointer, before.map(|(_, etag)| etag)).await?;
         Ok((pointer, etag))

@@ -22,15 +22,15 @@ pub struct SiteStatus {
     /// Releases that are kept, the live one last.
     pub releases: Vec<ReleaseEntry>,
     /// Releases whose distributions were not all told yet.
-    pub owed: Vec<ReleaseId>,
+    pub pending_invalidations: Vec<ReleaseId>,
     /// Runs that wrote and did not finish; the next publish finishes their work.
     pub unfinished: Vec<ReleaseId>,
     /// Whether everything that follows a release was done.
-    pub settled: bool,
+    pub finalized: bool,
     /// Who publishes right now.
     pub lease: Option<LeaseRecord>,
     /// The latest requests that changed nothing.
-    pub passed: Vec<tidegate_core::release::SkippedRequest>,
+    pub skipped: Vec<tidegate_core::release::SkippedRequest>,
 }
 
 /// How two releases differ.
@@ -80,10 +80,10 @@ impl Publisher {
         Ok(SiteStatus {
             live: pointer.and_then(ReleasePointer::live).cloned(),
             releases: pointer.map(|pointer| pointer.releases.clone()).unwrap_or_default(),
-            owed: pointer.map(|pointer| pointer.owed.clone()).unwrap_or_default(),
+            pending_invalidations: pointer.map(|pointer| pointer.pending_invalidations.clone()).unwrap_or_default(),
             unfinished: history.unfinished.runs().to_vec(),
-            settled: pointer.is_none_or(|pointer| pointer.settled),
-            passed: pointer.map(|pointer| pointer.passed.clone()).unwrap_or_default(),
+            finalized: pointer.is_none_or(|pointer| pointer.finalized),
+            skipped: pointer.map(|pointer| pointer.skipped.clone()).unwrap_or_default(),
             lease,
         })
     }
@@ -170,7 +170,7 @@ impl LiveRelease {
 
     async fn next(&mut self) -> Result<Option<ManifestRecord>, StateError> {
         loop {
-            match self.ready.find(|record| record.standing == Place::Live) {
+            match self.ready.find(|record| record.state == Place::Live) {
                 Some(record) => return Ok(Some(record)),
                 None => match self.stream.try_next().await? {
                     Some(batch) => self.ready = batch.into_iter(),

@@ -66,13 +66,14 @@ impl Publisher {
         let opened = source::open(&request.source, &objects, &self.options).await?;
         clock.lap(Stage::Open);
 
-        self.observer.hear(ProgressEvent::Stage(Stage::Shape));
+        self.observer.report(ProgressEvent::Stage(Stage::Shape));
         let unshaped = opened.artifact.len() as u64;
         let fingerprint = opened.artifact.fingerprint().clone();
         let (chain, facts, reader) = (chain.clone(), facts(request), opened.reader.clone());
         let (handle, artifact) = (tokio::runtime::Handle::current(), opened.artifact);
-        let shaped =
-            blocking(move || sync::shape(&chain.sync, &artifact, &facts, &SourceContent::new(reader, handle), trace));
+        let shaped = blocking(move || {
+            sync::transform(&chain.sync, &artifact, &facts, &SourceContent::new(reader, handle), trace)
+        });
         let shaped = shaped.await??;
         clock.lap(Stage::Shape);
         Ok(TransformedSource {
@@ -100,12 +101,12 @@ impl Publisher {
         let mut records = past.state.manifest(manifest).await?;
         while let Some(batch) = records.try_next().await? {
             for record in batch {
-                restoration.wanted(record).map_err(refused)?;
+                restoration.add_wanted(record).map_err(refused)?;
             }
         }
         let mut records = self.records(Some(past)).await?;
         while let Some(batch) = records.try_next().await? {
-            batch.iter().for_each(|record| restoration.held(record));
+            batch.iter().for_each(|record| restoration.add_available(record));
         }
         let (desired, bodies, fingerprint) = restoration.finish(&manifest.to_string()).map_err(refused)?;
         let objects: Arc<dyn Objects> = Arc::new(S3::new(&self.connection));

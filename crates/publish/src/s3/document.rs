@@ -140,7 +140,7 @@ impl S3 {
             }
         }
         let (headers, writing) = (ObjectHeaders::default(), ObjectSettings::default());
-        let dress = PutOptions { headers: &headers, redirect: None, writing: &writing };
+        let dress = PutOptions { headers: &headers, redirect: None, settings: &writing };
         let upload = self.create_upload(to, key, dress, None, None).await?;
         let parts = self.stream_parts(to, key, &upload, buffer, bytes).await;
         self.finish_upload(to, key, &upload, parts, dress, condition).await?;

@@ -91,6 +91,6 @@ fn observed(answer: &HeadObjectOutput) -> ObservedObject {
             metadata,
         ),
         redirect: answer.website_redirect_location().map(str::to_owned),
-        keeping,
+        attributes: keeping,
     }
 }

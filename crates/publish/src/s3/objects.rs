@@ -14,8 +14,10 @@ use crate::source::storage::{Head, Listed, ObjectBytes, Objects, Page, StagedObj
 #[async_trait]
 impl Objects for S3 {
     async fn list_page(&self, location: &Location, token: Option<&str>) -> Result<Page, StorageError> {
-        let page =
-            self.page(location, token.map(str::to_owned)).await.map_err(|error| told(location.to_string(), error))?;
+        let page = self
+            .page(location, token.map(str::to_owned))
+            .await
+            .map_err(|error| list_error(location.to_string(), error))?;
         let objects = page.objects.into_iter().map(|object| Listed {
             key: StoredKey::new(&whole(location, object.key.as_str())),
             size: object.size,
@@ -26,7 +28,7 @@ impl Objects for S3 {
 
     async fn head(&self, bucket: &Bucket, key: &StoredKey) -> Result<Head, StorageError> {
         let place = format!("s3://{bucket}/{key}");
-        let head = S3::head(self, bucket, key.as_str()).await.map_err(|error| told(place, error))?;
+        let head = S3::head(self, bucket, key.as_str()).await.map_err(|error| list_error(place, error))?;
         Ok(Head { size: head.size, etag: head.etag, version: head.version })
     }
 
@@ -40,7 +42,7 @@ impl Objects for S3 {
             .set_range(range.map(|range| format!("bytes={}-{}", range.start, range.end.saturating_sub(1))))
             .send()
             .await
-            .map_err(|error| told(object.place(), AwsError::new("GetObject", object.key.as_str(), &error)))?;
+            .map_err(|error| list_error(object.place(), AwsError::new("GetObject", object.key.as_str(), &error)))?;
         let place = object.place();
         let chunks = futures::stream::unfold((answer.body, place), |(mut body, place)| async move {
             let chunk = body.next().await?;
@@ -51,7 +53,7 @@ impl Objects for S3 {
     }
 }
 
-fn told(what: String, error: AwsError) -> StorageError {
+fn list_error(what: String, error: AwsError) -> StorageError {
     if error.is_not_found() {
         StorageError::Missing { what }
     } else if error.is_condition_failed() {

@@ -47,7 +47,7 @@ pub(crate) struct PutOptions<'a> {
     /// Where it redirects.
     pub redirect: Option<&'a RedirectTarget>,
     /// The site's settings.
-    pub writing: &'a ObjectSettings,
+    pub settings: &'a ObjectSettings,
 }
 
 /// What is known of an object that was written with `dress`, by S3's answer.
@@ -58,11 +58,11 @@ pub(super) fn written(
     dress: PutOptions<'_>,
 ) -> WrittenObject {
     let keeping = PreservedAttributes {
-        storage_class: dress.writing.storage_class.clone().filter(|class| class != "STANDARD"),
+        storage_class: dress.settings.storage_class.clone().filter(|class| class != "STANDARD"),
         encryption: encryption.map(|kind| kind.as_str().to_owned()),
         kms_key: kms_key.map(str::to_owned),
     };
-    WrittenObject { etag: ETag::new(etag.unwrap_or_default()), keeping }
+    WrittenObject { etag: ETag::new(etag.unwrap_or_default()), attributes: keeping }
 }
 
 /// Applies the same setters to the builders of `PutObject`, `CreateMultipartUpload` and `CopyObject`, which share names
@@ -78,12 +78,12 @@ macro_rules! dressed {
             .set_content_language(system(ObjectHeader::ContentLanguage))
             .set_content_type(system(ObjectHeader::ContentType))
             .set_website_redirect_location(dress.redirect.map(|target| target.as_str().to_owned()))
-            .set_acl(dress.writing.acl.as_deref().map(aws_sdk_s3::types::ObjectCannedAcl::from))
+            .set_acl(dress.settings.acl.as_deref().map(aws_sdk_s3::types::ObjectCannedAcl::from))
             .set_server_side_encryption(
-                dress.writing.encryption.as_deref().map(aws_sdk_s3::types::ServerSideEncryption::from),
+                dress.settings.encryption.as_deref().map(aws_sdk_s3::types::ServerSideEncryption::from),
             )
-            .set_ssekms_key_id(dress.writing.kms_key.clone())
-            .set_storage_class(dress.writing.storage_class.as_deref().map(aws_sdk_s3::types::StorageClass::from))
+            .set_ssekms_key_id(dress.settings.kms_key.clone())
+            .set_storage_class(dress.settings.storage_class.as_deref().map(aws_sdk_s3::types::StorageClass::from))
             .set_metadata(
                 Some(
                     dress

@@ -39,7 +39,7 @@ impl S3 {
     ///
     /// # Errors
     /// [`AwsError`]; a page that fails is an error, never a short listing.
-    pub async fn landed(&self, place: &Location) -> Result<Vec<UploadedObject>, AwsError> {
+    pub async fn uploads(&self, place: &Location) -> Result<Vec<UploadedObject>, AwsError> {
         let prefix = Some(place.prefix.as_str().to_owned()).filter(|prefix| !prefix.is_empty());
         let request = self.client.list_objects_v2().bucket(place.bucket.as_str()).set_prefix(prefix);
         let mut pages = request.into_paginator().send();

@@ -50,7 +50,7 @@ impl StateStore {
     /// Removes what was fetched before an instant, in milliseconds since 1970: its run is long dead.
     pub async fn forget_fetched_before(&self, instant: u64) -> Result<(), AwsError> {
         let place = self.fetched_place()?;
-        let landed = self.s3.landed(&place).await?;
+        let landed = self.s3.uploads(&place).await?;
         let old = landed.into_iter().filter(|object| object.modified.milliseconds() < instant);
         let keys: Vec<String> = old.map(|object| object.key.as_str().to_owned()).collect();
         if keys.is_empty() { Ok(()) } else { self.s3.forget(&place.bucket, &keys).await }

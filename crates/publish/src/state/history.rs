@@ -36,12 +36,13 @@ impl History {
 
     /// Whether nothing of what is live is left to do.
     pub fn is_done(&self) -> bool {
-        self.is_settled() && self.pointer.as_ref().is_some_and(|(pointer, _)| pointer.owed.is_empty())
+        self.is_finalized()
+            && self.pointer.as_ref().is_some_and(|(pointer, _)| pointer.pending_invalidations.is_empty())
     }
 
     /// The oldest release that is kept when another is published at `instant`.
-    pub fn horizon(&self, keep: Retention, instant: u64, changed: bool) -> ReleaseId {
-        self.pointer.as_ref().map_or(ReleaseId::default(), |(pointer, _)| pointer.horizon(keep, instant, changed))
+    pub fn oldest_kept(&self, keep: Retention, instant: u64, changed: bool) -> ReleaseId {
+        self.pointer.as_ref().map_or(ReleaseId::default(), |(pointer, _)| pointer.oldest_kept(keep, instant, changed))
     }
 
     /// Files that a pointer does not name any more: what it let go, and what a run that died left behind.
@@ -56,8 +57,8 @@ impl History {
     }
 
     /// Whether the last run ended well: then the manifest tells what the site holds.
-    pub fn is_settled(&self) -> bool {
-        self.unfinished.runs().is_empty() && self.pointer.as_ref().is_some_and(|(pointer, _)| pointer.settled)
+    pub fn is_finalized(&self) -> bool {
+        self.unfinished.runs().is_empty() && self.pointer.as_ref().is_some_and(|(pointer, _)| pointer.finalized)
     }
 }
 

@@ -102,7 +102,7 @@ impl StateStore {
                 _ => Instant::now(),
             };
             watched = found.as_ref().map(|(_, etag)| (etag.clone(), since));
-            let free = found.as_ref().is_none_or(|(lease, _)| lease.may_be_taken(since.elapsed()));
+            let free = found.as_ref().is_none_or(|(lease, _)| lease.is_free(since.elapsed()));
             if free {
                 let mine = LeaseRecord::taken(found.as_ref().map(|(lease, _)| lease), &holder, release, seconds);
                 let condition = found.as_ref().map_or(PutCondition::Absent, |(_, etag)| PutCondition::Is(etag));
@@ -116,7 +116,7 @@ impl StateStore {
             if begun.elapsed() >= patience {
                 return Err(StateError::Busy(self.at.clone(), who));
             }
-            observer.hear(ProgressEvent::Waiting(who));
+            observer.report(ProgressEvent::Waiting(who));
             let left = found.as_ref().map_or(LOOK, |(lease, _)| lease.lasts().saturating_sub(since.elapsed()));
             let rest = patience.saturating_sub(begun.elapsed());
             sleep(left.min(pause).min(rest).max(FIRST_LOOK / 4)).await;
@@ -150,7 +150,7 @@ impl LeaseGuard {
     }
 
     /// Leaves the lease to whoever comes next. A failure costs the next run its patience and nothing else.
-    pub async fn leave(self) {
+    pub async fn release(self) {
         let (lease, etag) = {
             let held = self.lease.lock().await;
             self.renewal.abort();

@@ -189,12 +189,12 @@ impl StateStore {
     }
 
     /// What is remembered of a webhook's delivery, and its state.
-    pub async fn seen(&self, identity: &DeliveryDigest) -> Result<Option<(DeliveryRecord, ETag)>, StateError> {
+    pub async fn delivery(&self, identity: &DeliveryDigest) -> Result<Option<(DeliveryRecord, ETag)>, StateError> {
         self.read(&self.key(&format!("{DELIVERIES}{identity}.json"))).await
     }
 
     /// Remembers a delivery, if nobody else did meanwhile: whether that was so.
-    pub async fn put_seen(
+    pub async fn put_delivery(
         &self,
         identity: &DeliveryDigest,
         seen: &DeliveryRecord,

@@ -74,14 +74,18 @@ pub fn install(wanted: &Stack, found: &FoundStack, code: &str) -> Result<Install
         ("function", name, found.function.as_ref().map(|function| function.owner.as_deref())),
         ("queue", &wanted.dead_letters, found.queue.as_ref().map(|queue| queue.owner.as_deref())),
         ("log group", &wanted.log_group, found.log.as_ref().map(|log| log.owner.as_deref())),
-        ("role", &wanted.standing.name, found.roles.get(&wanted.standing.name).map(|role| role.owner.as_deref())),
+        (
+            "role",
+            &wanted.execution_role.name,
+            found.roles.get(&wanted.execution_role.name).map(|role| role.owner.as_deref()),
+        ),
     ] {
         if owner.is_some_and(|owner| owner != Some(name)) {
             return Err(theirs(what, there));
         }
     }
     let mut steps = InstallSteps::default();
-    role::make(&mut steps.steps, &wanted.standing, name, found)?;
+    role::make(&mut steps.steps, &wanted.execution_role, name, found)?;
     for publisher in &wanted.publishers {
         let there = found.roles.get(&publisher.name);
         if there.is_some_and(|role| role.owner.as_deref() != Some(name)) {

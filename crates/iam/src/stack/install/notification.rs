@@ -6,7 +6,7 @@
 use serde::Serialize;
 use tidegate_core::iam_name::fitted;
 use tidegate_core::location::Bucket;
-use tidegate_core::sanitize::shown;
+use tidegate_core::sanitize::sanitize_name;
 
 use crate::stack::UploadTrigger;
 
@@ -94,10 +94,10 @@ pub fn overlap(
         if let Some(met) = met {
             return Err(Box::new(NotificationOverlap {
                 bucket: bucket.clone(),
-                id: shown(&theirs.id),
-                target: shown(&theirs.target),
-                prefix: shown(&theirs.prefix),
-                suffix: shown(&theirs.suffix),
+                id: sanitize_name(&theirs.id),
+                target: sanitize_name(&theirs.target),
+                prefix: sanitize_name(&theirs.prefix),
+                suffix: sanitize_name(&theirs.suffix),
                 wanted: format!("{}…{}", met.prefix, met.suffix),
             }));
         }

@@ -107,7 +107,7 @@ pub enum InstallStep {
 impl FunctionSettings {
     pub(super) fn of(wanted: &Stack) -> Self {
         Self {
-            role: wanted.standing_arn(),
+            role: wanted.execution_role_arn(),
             runtime: RUNTIME.to_owned(),
             handler: HANDLER.to_owned(),
             memory: wanted.function.memory.get(),
