@@ -23,11 +23,14 @@ use tidegate_tests::source::write;
 
 #[test]
 fn sessions() {
+    // A pattern that matches nothing would be a test that cannot fail.
+    let sessions = std::fs::read_dir("cli/sessions").unwrap().filter_map(Result::ok).map(|entry| entry.path());
+    assert!(sessions.filter(|path| path.extension().is_some_and(|extension| extension == "trycmd")).count() >= 7);
     trycmd::TestCases::new()
         .register_bin("tidegate", binary().to_owned())
         .env("XDG_CACHE_HOME", cache().to_string_lossy())
         .env("NO_COLOR", "")
-        .case("command_line/sessions/*.trycmd");
+        .case("cli/sessions/*.trycmd");
 }
 
 /// A directory with a configuration and a site.

@@ -76,8 +76,8 @@ async fn staged() -> Staged {
     std::fs::remove_file(world.directory().join("exclude.wasm")).unwrap();
     world.client().delete_object().bucket(STAGING).key("plugins/headers.wasm").send().await.unwrap();
     assert!(publish.plan().await.is_err());
-    let PluginLoader::Components(components) = publish.publisher.workshop else { panic!("no components") };
-    publish.publisher.workshop =
+    let PluginLoader::Components(components) = publish.publisher.plugins else { panic!("no components") };
+    publish.publisher.plugins =
         PluginLoader::Packaged(components.engine, CodePackage::open(&unpacked.path().join(COMPILED)).unwrap());
     assert_eq!(publish.plan().await.unwrap().plan, by_components);
     Staged { world, publish, configuration, _unpacked: unpacked }

@@ -37,18 +37,17 @@ async fn saved() -> (World, Publish, Plan) {
 
 /// What a saved plan is refused with.
 async fn refusal(publish: &Publish, plan: &Plan) -> String {
-    let error = publish.publisher.replan(plan, &publish.request, &publish.site).await.unwrap_err();
+    let error = publish.saved(plan, Approval::Policies).await.unwrap_err();
     assert!(matches!(error, PublishError::Drifted(_)), "{error}");
     let text = error.to_string();
-    assert!(text.starts_with("the plan no longer holds, make a new one: "), "{text}");
+    assert!(text.starts_with("the plan no longer applies: "), "{text}");
     text
 }
 
 #[tokio::test]
 async fn a_plan_that_still_holds_is_carried_out() {
     let (world, publish, plan) = saved().await;
-    let planned = publish.publisher.replan(&plan, &publish.request, &publish.site).await.unwrap();
-    let report = publish.apply(planned).await;
+    let report = publish.saved(&plan, Approval::Policies).await.unwrap();
     assert_eq!(report.outcome, Outcome::Live, "{report}");
     assert_eq!(world.site().await.keys(), ["index.html", "kept.css"]);
     // It was carried out, so it does not hold any more.
@@ -105,7 +104,7 @@ async fn settings_that_mean_the_same_are_the_same() {
     let (_world, mut publish, plan) = saved().await;
     // The plugin's own default, written out.
     publish.site = world::site(&configuration().replace("settings = {}", "settings = { sniff = true }"));
-    publish.publisher.replan(&plan, &publish.request, &publish.site).await.unwrap();
+    publish.saved(&plan, Approval::Policies).await.unwrap();
 }
 
 #[tokio::test]
@@ -164,8 +163,8 @@ async fn another_way_of_writing_is_named() {
 async fn another_form_is_refused() {
     let (_world, publish, mut plan) = saved().await;
     plan.format += 1;
-    let error = publish.publisher.replan(&plan, &publish.request, &publish.site).await.unwrap_err();
-    assert_eq!(error.to_string(), "the plan has the form 3, this version of Tidegate reads 2: make a new one");
+    let error = publish.saved(&plan, Approval::Policies).await.unwrap_err();
+    assert_eq!(error.to_string(), "the plan has format 3, but this version of Tidegate reads 2; make a new one");
 }
 
 #[tokio::test]
@@ -209,8 +208,7 @@ async fn a_plan_on_hold_waits_for_a_person_and_a_denied_one_for_nobody() {
     assert_eq!(world.site().await, before);
 
     let plan = publish.plan().await.unwrap().plan;
-    let planned = publish.publisher.replan(&plan, &publish.request, &publish.site).await.unwrap();
-    let report = publish.publisher.apply(planned, &publish.request, &publish.site, Approval::Person).await;
+    let report = publish.saved(&plan, Approval::Person).await.unwrap();
     assert_eq!(report.outcome, Outcome::Live, "{report}");
 
     world.lay(&source("newer")).await;

@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use tidegate_core::approval::Approval;
 use tidegate_core::config::{Config, Site};
 use tidegate_core::location::Source;
+use tidegate_core::plan::Plan;
 use tidegate_core::report::PublishReport;
 use tidegate_core::request::PublishRequest;
 use tidegate_emulator::LocalAws;
@@ -192,6 +193,14 @@ impl Publish {
     /// The publisher's.
     pub async fn go(&self) -> Result<PublishReport, PublishError> {
         self.publisher.publish(&self.request, &self.site, Approval::Policies, None, |_| ()).await
+    }
+
+    /// Publishes a saved plan, and only that.
+    ///
+    /// # Errors
+    /// The publisher's.
+    pub async fn saved(&self, plan: &Plan, approval: Approval) -> Result<PublishReport, PublishError> {
+        self.publisher.publish(&self.request, &self.site, approval, Some(plan), |_| ()).await
     }
 
     /// Both; the plan must come about.

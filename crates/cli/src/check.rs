@@ -17,7 +17,7 @@ pub(crate) async fn check(common: &CommonArguments, wanted: &CheckArguments) -> 
     let (mut told, mut wrong) = (Vec::new(), false);
     for site in &configuration.config.sites {
         let (site, unseen) = without_objects(site);
-        match workshop.chain(&site, &s3).await {
+        match workshop.load(&site, &s3).await {
             Ok(chain) => {
                 let plugins: Vec<serde_json::Value> = chain
                     .sync

@@ -54,9 +54,9 @@ impl ProgressObserver for TerminalProgress {
                 }
                 self.spinner("reading the source");
             }
-            ProgressEvent::Stage(Stage::Shape) => self.spinner("running sync plugins"),
-            ProgressEvent::Stage(Stage::Compare) => self.spinner("listing the site"),
-            ProgressEvent::Stage(Stage::Judge) => self.spinner("running policies"),
+            ProgressEvent::Stage(Stage::Transform) => self.spinner("running sync plugins"),
+            ProgressEvent::Stage(Stage::Inspect) => self.spinner("listing the site"),
+            ProgressEvent::Stage(Stage::Review) => self.spinner("running policies"),
             ProgressEvent::Stage(Stage::Write) => self.spinner("asking for credentials"),
             ProgressEvent::Stage(Stage::Invalidate) => self.spinner("telling the CDN"),
             ProgressEvent::Read { objects, bytes } => {

@@ -68,7 +68,7 @@ pub(crate) async fn publish(common: &CommonArguments, wanted: &PublishArguments)
     let site = session.site(site, Some(&request.source)).await?;
     let mut publisher = session.publisher(common, &configuration.directory)?;
     (publisher.trust_manifest, publisher.verify) = (wanted.how.trust_manifest, wanted.how.verify);
-    publisher.patience = Duration::from_secs(wanted.lock_timeout);
+    publisher.lock_timeout = Duration::from_secs(wanted.lock_timeout);
     let approval = if wanted.approve { Approval::Person } else { Approval::Policies };
     carry_out(common, publisher, saved.as_ref(), &request, &site, approval).await
 }

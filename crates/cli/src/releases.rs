@@ -7,7 +7,7 @@ use tidegate_core::approval::Approval;
 use tidegate_core::config::Site;
 use tidegate_core::location::Source;
 use tidegate_core::release::ReleaseEntry;
-use tidegate_publish::publish::{Publisher, ReleaseComparison, SiteStatus};
+use tidegate_publish::publish::{Publisher, ReleaseChangeKind, ReleaseComparison, SiteStatus};
 
 use crate::arguments::{CommonArguments, DiffArguments, RollbackArguments, SiteArguments};
 use crate::configuration::Configuration;
@@ -107,10 +107,10 @@ fn draw(found: &ReleaseComparison) {
     anstream::println!("{BOLD}{}{BOLD:#} {FAINT}→{FAINT:#} {BOLD}{}{BOLD:#}", found.from, found.to);
     for change in found.changes.iter().take(SHOWN) {
         let (style, sign) = match change.kind {
-            "added" => (AnsiColor::Green.on_default(), "+"),
-            "removed" => (AnsiColor::Red.on_default(), "-"),
-            "headers" => (AnsiColor::Cyan.on_default(), "±"),
-            _ => (AnsiColor::Yellow.on_default(), "~"),
+            ReleaseChangeKind::Added => (AnsiColor::Green.on_default(), "+"),
+            ReleaseChangeKind::Removed => (AnsiColor::Red.on_default(), "-"),
+            ReleaseChangeKind::Headers => (AnsiColor::Cyan.on_default(), "±"),
+            ReleaseChangeKind::Content | ReleaseChangeKind::Redirect => (AnsiColor::Yellow.on_default(), "~"),
         };
         anstream::println!("  {style}{sign} {}{style:#}  {FAINT}{}{FAINT:#}", change.key, change.kind);
         for header in &change.headers {

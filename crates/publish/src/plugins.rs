@@ -1,6 +1,4 @@
-//! The plugins of one site: found, admitted, compiled and with accepted settings.
-//!
-//! Owns which plugins a site has, and holding them to what the configuration says of them. Never runs one over a site.
+//! Loads the plugins of a site: finds, admits and compiles them, and has them check their settings.
 
 use tidegate_core::config::{ConfigError, PluginReference, PluginUse, Sha256Hex, Site};
 use tidegate_core::error_kind::ErrorKind;
@@ -11,7 +9,7 @@ use tidegate_host::{AdmissionError, CodePackage, ConfiguredPlugin, Engine, Plugi
 use crate::components::{ComponentError, ComponentLoader, FetchedComponent};
 use crate::s3::S3;
 
-/// The policy that judges where the configuration names no `guard`.
+/// The policy that every site has, even if its configuration does not name it.
 const GUARD: &str = "guard";
 
 /// The plugins of one site.
@@ -26,34 +24,34 @@ pub struct SitePlugins {
 /// Why a site's plugins cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SitePluginsError {
-    /// A component cannot be had.
+    /// A component cannot be loaded.
     #[cfg(feature = "compile")]
     #[error(transparent)]
     Component(#[from] ComponentError),
-    /// A sync plugin among the policies, or the other way round.
-    #[error("the plugin `{plugin}` is a {is} plugin, list it under `[[site.{is}]]`")]
+    /// A sync plugin among the policies, or the reverse.
+    #[error("the plugin `{plugin}` is a {is} plugin; list it under `[[site.{is}]]`")]
     Kind {
         /// The plugin.
         plugin: PluginReference,
         /// Its kind.
         is: &'static str,
     },
-    /// The host does not admit it.
+    /// The host does not admit a plugin.
     #[error(transparent)]
     Admission(#[from] AdmissionError),
-    /// It does not accept its settings.
+    /// A plugin does not accept its settings.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// The work was dropped.
-    #[error("loading plugins was interrupted, run again")]
+    /// The process is shutting down.
+    #[error("loading plugins was interrupted; run the same command again")]
     Interrupted,
-    /// The configuration is wrong.
+    /// The configuration is invalid.
     #[error(transparent)]
     Config(#[from] ConfigError),
 }
 
 impl SitePluginsError {
-    /// Whose fault it is.
+    /// What kind of error it is.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
@@ -65,7 +63,7 @@ impl SitePluginsError {
     }
 }
 
-/// The plugins that a site uses, in their order. `guard` is the first policy where the configuration does not name it.
+/// The plugins that a site uses, in order. `guard` is the first policy if the configuration does not name it.
 pub fn uses(site: &Site) -> Vec<(PluginUse, PluginKind)> {
     let guard = PluginReference::Bundled(GUARD.to_owned());
     let implied = !site.policy.iter().any(|used| used.plugin == guard);
@@ -74,23 +72,23 @@ pub fn uses(site: &Site) -> Vec<(PluginUse, PluginKind)> {
     sync.chain(implied.into_iter().chain(site.policy.iter().cloned()).map(|used| (used, PluginKind::Policy))).collect()
 }
 
-/// What plugins are loaded from.
+/// Loads plugins.
 #[derive(Clone)]
 pub enum PluginLoader {
-    /// Components, which are compiled here.
+    /// From components, which are compiled here.
     #[cfg(feature = "compile")]
     Components(ComponentLoader),
-    /// The code that a deployment package brought.
+    /// From the compiled code in a deployment package.
     Packaged(Engine, CodePackage),
 }
 
 impl PluginLoader {
-    /// Loads every plugin of a site. A site without `guard` among its policies gets it with its defaults: nobody has to
-    /// ask for the protection from an empty source or a published `.env`.
+    /// Loads every plugin of a site. A site without `guard` gets it with its defaults: the protection from an empty source
+    /// or a published `.env` needs no configuration.
     ///
     /// # Errors
-    /// [`SitePluginsError`], each with the remedy.
-    pub async fn chain(&self, site: &Site, s3: &S3) -> Result<SitePlugins, SitePluginsError> {
+    /// [`SitePluginsError`].
+    pub async fn load(&self, site: &Site, s3: &S3) -> Result<SitePlugins, SitePluginsError> {
         let mut chain = SitePlugins { sync: Vec::with_capacity(site.sync.len()), policy: Vec::new() };
         for (used, kind) in uses(site) {
             let found = self.find(&used, s3).await?;
@@ -103,13 +101,13 @@ impl PluginLoader {
         Ok(chain)
     }
 
-    /// Finds what a reference of the configuration stands for.
+    /// Finds the plugin that the configuration refers to.
     async fn find(&self, used: &PluginUse, s3: &S3) -> Result<FoundPlugin, SitePluginsError> {
         match self {
             #[cfg(feature = "compile")]
             Self::Components(components) => Ok(FoundPlugin::Component(components.find(used, s3).await?)),
             Self::Packaged(engine, package) => {
-                // Nothing is fetched: the digest is in the configuration, or in the package for what is bundled.
+                // Nothing is fetched: the digest is in the configuration, or in the package for a bundled plugin.
                 let _ = s3;
                 let name = used.plugin.to_string();
                 let component = match &used.sha256 {
@@ -122,7 +120,7 @@ impl PluginLoader {
     }
 }
 
-/// What a reference stands for: what has the digest that the configuration gives.
+/// A plugin with the digest that the configuration demands.
 pub enum FoundPlugin {
     /// A component, which is compiled here.
     #[cfg(feature = "compile")]
@@ -131,7 +129,7 @@ pub enum FoundPlugin {
     Packaged(Engine, CodePackage, Sha256Hex),
 }
 
-/// Admits a plugin, compiles it or takes its code from where it is, and has it accept its settings.
+/// Admits a plugin, compiles it or takes its compiled code, and has it check its settings.
 pub async fn configure(
     found: FoundPlugin,
     used: &PluginUse,
@@ -158,7 +156,7 @@ impl FoundPlugin {
 }
 
 impl SitePlugins {
-    /// What a plan records of them.
+    /// What a plan records about them.
     #[must_use]
     pub fn inputs(&self) -> Vec<PluginInput> {
         self.sync

@@ -1,11 +1,9 @@
-//! What a run tells while it works, for whoever shows it.
-//!
-//! Owns the events. Never draws anything.
+//! Progress events of a run, for a terminal or a log.
 
 /// One step of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProgressEvent {
-    /// Somebody else publishes the site, and this run waits for its end: what is being published.
+    /// Another run publishes the site, and this run waits for it to end: what the other run publishes.
     Waiting(String),
     /// A stage begins. Stages follow each other in the order of [`Stage`].
     Stage(Stage),
@@ -18,11 +16,11 @@ pub enum ProgressEvent {
     },
     /// Objects of the site that are listed so far.
     Listed(u64),
-    /// How many questions about single objects there are in this round.
+    /// How many single objects this round looks at.
     Questions(u64),
-    /// One of them is answered.
+    /// One of them was looked at.
     Answered,
-    /// What will be done: operations and bytes.
+    /// What will be written: operations and bytes.
     Planned {
         /// Operations.
         operations: u64,
@@ -41,17 +39,17 @@ pub enum ProgressEvent {
 /// A stage of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
-    /// The source is opened.
+    /// Open the source.
     Open,
-    /// Sync plugins run.
-    Shape,
-    /// The site is listed and compared.
-    Compare,
-    /// Policy plugins run.
-    Judge,
-    /// Objects are written and deleted.
+    /// Run the sync plugins.
+    Transform,
+    /// List the site and compare it.
+    Inspect,
+    /// Run the policy plugins.
+    Review,
+    /// Write and delete objects.
     Write,
-    /// The CDN is told.
+    /// Invalidate the CDN.
     Invalidate,
 }
 
@@ -61,22 +59,22 @@ impl Stage {
     pub fn name(self) -> &'static str {
         match self {
             Self::Open => "open",
-            Self::Shape => "shape",
-            Self::Compare => "compare",
-            Self::Judge => "judge",
+            Self::Transform => "transform",
+            Self::Inspect => "inspect",
+            Self::Review => "review",
             Self::Write => "write",
             Self::Invalidate => "invalidate",
         }
     }
 }
 
-/// Hears events, from several threads.
+/// Receives events, from several threads.
 pub trait ProgressObserver: Send + Sync {
-    /// One event.
+    /// Receives one event.
     fn report(&self, event: ProgressEvent);
 }
 
-/// Hears nothing.
+/// Ignores all events.
 #[derive(Debug, Clone, Copy)]
 pub struct NoProgress;
 

@@ -129,7 +129,7 @@ impl EventHandler {
         let mut publisher = self.publisher.clone();
         // Whoever waits for another run leaves time for its own.
         let left = moment.continue_at().saturating_duration_since(Instant::now());
-        publisher.patience = publisher.patience.min(left / 2);
+        publisher.lock_timeout = publisher.lock_timeout.min(left / 2);
         let publishing = publisher.publish(&request, site, Approval::Policies, None, |_| ());
         match tokio::time::timeout_at(moment.continue_at(), publishing).await {
             Ok(report) => {

@@ -223,7 +223,7 @@ async fn a_denied_plan_and_a_failing_plan_give_the_lease_back() {
     publish.request.source = Source::Directory("nowhere".into());
     publish.go().await.unwrap_err();
     let mut next = publish_of(&world, KEEP, "c2", TWO).await;
-    next.publisher.patience = std::time::Duration::ZERO;
+    next.publisher.lock_timeout = std::time::Duration::ZERO;
     assert_eq!(next.go().await.unwrap().outcome, Outcome::Live, "nobody had to wait");
     assert_tidy(&world.account).await;
 }
@@ -293,7 +293,7 @@ async fn two_sites_do_not_wait_for_each_other() {
     let mut other = publish_of(&world, KEEP, "c1", TWO).await;
     other.site = site(&text);
     other.request.site = "blog".to_owned();
-    other.publisher.patience = std::time::Duration::ZERO;
+    other.publisher.lock_timeout = std::time::Duration::ZERO;
     assert_eq!(other.go().await.unwrap().outcome, Outcome::Live);
     assert!(!first.is_finished());
     gate.open();

@@ -1,6 +1,4 @@
-//! Why a run ends without a report, and whose fault that is.
-//!
-//! Owns the sentence for each case. A denial is a report, never an error.
+//! Why a run ends without a report. A denial is a report, not an error.
 
 use tidegate_core::desired::KeyCollision;
 use tidegate_core::error_kind::ErrorKind;
@@ -12,62 +10,62 @@ use tidegate_core::policy_document::PolicyDocumentError;
 use tidegate_core::release::ReleaseId;
 use tidegate_core::restore::RestoreError;
 
+use super::inspect::InspectError;
 use crate::aws_error::AwsError;
-use crate::inspect::InspectError;
 use crate::plugins::SitePluginsError;
 use crate::source::SourceError;
 use crate::state::{LeaseLost, StateError};
 
-/// Why a run ended before it had a plan. The site is as it was.
+/// Why a run ended before it had a plan. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
-    /// The plugins cannot be used: a matter of configuration.
+    /// The plugins cannot be loaded.
     #[error(transparent)]
-    Chain(#[from] SitePluginsError),
+    Plugins(#[from] SitePluginsError),
     /// The source cannot be read.
     #[error(transparent)]
     Source(#[from] SourceError),
     /// A plugin failed.
     #[error(transparent)]
     Plugin(#[from] PluginFailure),
-    /// The source has one key twice: a defect, since sources check it.
-    #[error("the source is no site: {0}")]
+    /// The source has one key twice. Sources check that, so this is a bug.
+    #[error("the source has two objects on one key: {0}")]
     Collision(#[from] KeyCollision),
     /// The site cannot be compared.
     #[error(transparent)]
-    Survey(#[from] InspectError),
+    Inspect(#[from] InspectError),
     /// AWS failed.
     #[error(transparent)]
-    Cloud(#[from] AwsError),
+    Aws(#[from] AwsError),
     /// The site's state cannot be read or written.
     #[error(transparent)]
     State(#[from] StateError),
-    /// Objects whose cache tags would not be honoured: a matter of the settings or files that tags are set by.
+    /// Cache tags that CloudFront would not honour.
     #[error(transparent)]
     Tags(#[from] CacheTagsError),
     /// The credentials that the plan needs cannot be described.
     #[error(transparent)]
     Document(#[from] PolicyDocumentError),
-    /// What would be published is where releases are kept.
-    #[error("`{0}` holds the state of sites, publish something else")]
+    /// The source overlaps the place where releases are kept.
+    #[error("`{0}` holds the state of sites; publish another source")]
     PublishesState(Location),
     /// The site has no releases.
-    #[error("the site `{0}` has no releases: name a `state` in the configuration, then publish")]
+    #[error("the site `{0}` has no releases; set `state` in the configuration, then publish")]
     NoReleases(String),
     /// Nothing was published yet.
-    #[error("the site `{0}` was not released yet, publish it first")]
+    #[error("the site `{0}` was not published yet; publish it first")]
     NotReleased(String),
-    /// There is no such release any more.
-    #[error("the site `{0}` keeps no release `{1}`, `tidegate releases {0}` shows those that it keeps")]
+    /// The release is not kept.
+    #[error("the site `{0}` keeps no release `{1}`; `tidegate releases {0}` lists those that it keeps")]
     UnknownRelease(String, ReleaseId),
-    /// There is nothing to go back to.
+    /// No earlier release is kept.
     #[error("the site `{0}` keeps no release before the live one")]
     NothingBefore(String),
-    /// The manifest of an earlier release is not one.
-    #[error("the release `{0}` cannot be published again: {1}")]
+    /// The manifest of an earlier release cannot be used.
+    #[error("cannot restore the release `{0}`: {1}")]
     Restore(ReleaseId, #[source] RestoreError),
-    /// Bodies of an earlier release are gone.
-    #[error("{count} bodies of the release `{id}` are gone, such as that of `{key}`: publish it from its source")]
+    /// Bodies of an earlier release are missing.
+    #[error("{count} bodies of the release `{id}` are missing, such as that of `{key}`; publish it from its source")]
     Unrestorable {
         /// The release.
         id: ReleaseId,
@@ -76,32 +74,32 @@ pub enum PublishError {
         /// One of them.
         key: String,
     },
-    /// A saved plan does not hold any more.
-    #[error("the plan no longer holds, make a new one: {}", .0.join("; "))]
+    /// A saved plan no longer applies.
+    #[error("the plan no longer applies: {}; make a new one", .0.join("; "))]
     Drifted(Vec<String>),
-    /// A saved plan has another form.
-    #[error("the plan has the form {0}, this version of Tidegate reads {FORMAT}: make a new one")]
+    /// A saved plan has another format.
+    #[error("the plan has format {0}, but this version of Tidegate reads {FORMAT}; make a new one")]
     Format(u32),
-    /// The work was dropped.
-    #[error("the run was interrupted, run it again")]
+    /// The process is shutting down.
+    #[error("the run was interrupted; run the same command again")]
     Interrupted,
-    /// A defect of Tidegate.
-    #[error("the plan could not be written as JSON, which is a defect of Tidegate: {0}")]
+    /// A bug.
+    #[error("the plan cannot be written as JSON, which is a bug in Tidegate: {0}")]
     Json(#[from] serde_json::Error),
 }
 
 impl From<LeaseLost> for PublishError {
-    fn from(fenced: LeaseLost) -> Self {
-        Self::State(fenced.into())
+    fn from(lost: LeaseLost) -> Self {
+        Self::State(lost.into())
     }
 }
 
 impl PublishError {
-    /// Whose fault it is.
+    /// What kind of error it is.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Chain(error) => error.kind(),
+            Self::Plugins(error) => error.kind(),
             Self::Document(_)
             | Self::Tags(_)
             | Self::Drifted(_)
@@ -114,8 +112,8 @@ impl PublishError {
             Self::Plugin(failure) => failure.kind(),
             Self::Source(error) if error.is_of_the_artifact() => ErrorKind::Artifact,
             Self::Source(_)
-            | Self::Survey(_)
-            | Self::Cloud(_)
+            | Self::Inspect(_)
+            | Self::Aws(_)
             | Self::State(_)
             | Self::Restore(..)
             | Self::Unrestorable { .. }

@@ -1,140 +1,107 @@
-//! What follows the moment at which a release is live: removing pages that went, telling the CDN, pruning, settling.
-//!
-//! Owns its order. Nothing here can take a release back: what fails is owed by the next run.
+//! Ends a release: prunes the state and moves the pointer to finalized. Nothing here takes a live release back; what fails
+//! is left to the next run.
 
-use std::sync::Arc;
-
-use tidegate_core::config::Site;
-use tidegate_core::identity::ETag;
-use tidegate_core::invalidation::{InvalidationRequest, month};
-use tidegate_core::plan::ChangeReason;
-use tidegate_core::release::{ReleaseId, ReleasePointer, ReleaseRecord};
+use tidegate_core::release::{ReleaseId, ReleasePointer};
 use tidegate_core::report::{Outcome, PublishReport};
 
-use super::manifest::ArchivedBodies;
-use super::stopwatch::Stopwatch;
-use super::under::Under;
-use crate::cloudfront::CloudFront;
-use crate::connection::Connection;
-use crate::execute::{PlanWriter, remove};
-use crate::invalidate;
-use crate::progress::{ProgressEvent, Stage};
-use crate::state::StateError;
+use super::commit::{ArchivedBodies, LiveRelease};
+use super::release::ReleaseRun;
+use super::{PublishError, credentials, invalidate};
+use crate::state::{ReleaseFile, StateError};
 
-/// What distributions have to be told for one release.
-#[derive(Debug)]
-pub(super) struct Owed {
-    pub(super) id: ReleaseId,
-    pub(super) batches: Vec<InvalidationRequest>,
-    /// Whether nothing that the release removes was still there when they were told, if they were told at all.
-    pub(super) unsent: bool,
+/// Ends a run whose release is live.
+pub(super) async fn finalize(
+    mut release: ReleaseRun<'_>,
+    live: LiveRelease,
+    pending: Vec<ReleaseId>,
+    report: &PublishReport,
+) -> Outcome {
+    let LiveRelease { mut pointer, etag, archived } = live;
+    let failed = !report.done.failures.is_empty();
+    let outcome = match (failed, pending.is_empty()) {
+        (true, _) => Outcome::Partial,
+        (false, false) => Outcome::LiveNotInvalidated,
+        (false, true) => Outcome::Live,
+    };
+    pointer.pending_invalidations = pending;
+    let pruned = prune(&release, &pointer, archived).await;
+    if let Err(error) = &pruned {
+        tracing::warn!(%error, "cannot prune the state; the next run does");
+    }
+    pointer.finalized = pruned.is_ok() && !failed;
+    release.record.outcome = Some(outcome);
+    let stored = async {
+        release.store().put_release(&release.record, false).await?;
+        release.fence.check()?;
+        release.store().move_pointer(&pointer, Some(&etag)).await
+    };
+    if let Err(error) = stored.await {
+        tracing::warn!(%error, "the release is live, but cannot be finalized; the next run does");
+    }
+    outcome
 }
 
-/// What is done once a release is live.
-pub(super) struct After<'a> {
-    pub(super) under: &'a Under<'a>,
-    pub(super) writing: &'a Connection,
-    pub(super) writer: &'a Arc<PlanWriter>,
-    pub(super) id: ReleaseId,
+/// Ends a run that changes nothing: the release is recorded, and pending invalidations are sent again.
+pub(super) async fn confirm(release: &mut ReleaseRun<'_>, report: &mut PublishReport) -> Result<Outcome, PublishError> {
+    let history = release.history();
+    let (Some((before, etag)), Some(manifest)) = (history.pointer.clone(), history.manifest()) else {
+        return Ok(Outcome::Unchanged);
+    };
+    let id = release.record.id;
+    report.id = Some(id);
+    release.record.outcome = Some(Outcome::Unchanged);
+    release.fence.check()?;
+    release.store().put_release(&release.record, true).await?;
+    let mut pointer = ReleasePointer { fence: release.counter, ..before };
+    // One release that changed nothing stands for all that follow each other.
+    if pointer.releases.last().is_some_and(|last| last.manifest == Some(manifest) && last.id != manifest) {
+        pointer.releases.pop();
+    }
+    let oldest = release.basis.kept.oldest;
+    pointer.releases.retain(|entry| entry.id >= oldest || entry.manifest == Some(manifest));
+    pointer.releases.push(release.entry(id, Some(manifest)));
+    let pending = std::mem::take(&mut release.pending);
+    if !pending.is_empty() {
+        let connection = credentials::for_writing(release.run, release.plan()).await?;
+        pointer.pending_invalidations = invalidate::send_pending(release, &connection, pending, report).await;
+    }
+    release.fence.check()?;
+    release.store().move_pointer(&pointer, Some(&etag)).await?;
+    if let Err(error) = release.store().forget(&release.history().strays(&pointer), &[]).await {
+        tracing::warn!(%error, "cannot remove files of releases that are not kept; the next run does");
+    }
+    Ok(match (report.invalidations.is_empty(), pointer.pending_invalidations.is_empty()) {
+        (true, _) => Outcome::Unchanged,
+        (false, true) => Outcome::Live,
+        (false, false) => Outcome::LiveNotInvalidated,
+    })
 }
 
-impl After<'_> {
-    pub(super) async fn finish(
-        &self,
-        (mut pointer, etag): (ReleasePointer, ETag),
-        mut record: ReleaseRecord,
-        owed: Vec<Owed>,
-        aside: ArchivedBodies,
-        report: &mut PublishReport,
-        clock: &mut Stopwatch,
-    ) -> Outcome {
-        let publisher = self.under.work.publisher;
-        let approved = self.under.work.approved;
-        // What visitors must not get any more goes before the CDN forgets it, or it would learn it anew.
-        remove(approved, &[ChangeReason::Stale], self.writer, &publisher.observer, &mut report.done).await;
-        publisher.observer.report(ProgressEvent::Stage(Stage::Invalidate));
-        if !report.done.failures.is_empty() {
-            // Whoever sends this release's invalidations again must know that something was still there when they were
-            // sent first.
-            record.outcome = Some(Outcome::Partial);
-            if let Err(error) = self.under.state().put_release(&record, false).await {
-                tracing::warn!(%error, "that something could not be removed could not be stored");
-            }
-        }
-        let mine = Owed { id: self.id, batches: record.invalidations.clone(), unsent: true };
-        let (cloudfront, site) = (CloudFront::new(self.writing), self.under.work.site);
-        pointer.pending_invalidations = tell(&cloudfront, site, owed.into_iter().chain([mine]), report).await;
-        self.under.count_paths(report).await;
-        report.milliseconds.insert(Stage::Invalidate.name().to_owned(), clock.lap(Stage::Invalidate));
-        remove(approved, &[ChangeReason::Expired], self.writer, &publisher.observer, &mut report.done).await;
-        let pruned = match self.prune(&pointer, aside).await {
-            Ok(()) => report.done.failures.is_empty(),
-            Err(error) => {
-                tracing::warn!(%error, "what earlier releases left could not be removed, the next run does it");
-                false
-            }
-        };
-        let outcome = match (report.done.failures.is_empty(), pointer.pending_invalidations.is_empty()) {
-            (false, _) => Outcome::Partial,
-            (true, false) => Outcome::LiveNotInvalidated,
-            (true, true) => Outcome::Live,
-        };
-        record.outcome = Some(outcome);
-        pointer.finalized = pruned;
-        let settle = async {
-            self.under.state().put_release(&record, false).await?;
-            self.under.fence.check()?;
-            self.under.state().move_pointer(&pointer, Some(&etag)).await
-        };
-        if let Err(error) = settle.await {
-            tracing::warn!(%error, "the release is live, and the next run looks after what it may have left");
-        }
-        outcome
+/// Ends a run that could not write everything. What it changed is the next run's to finish; if it changed nothing, it leaves
+/// no trace.
+pub(super) async fn abandon(mut release: ReleaseRun<'_>, report: &PublishReport) -> Outcome {
+    let outcome = if report.done.touched() { Outcome::Partial } else { Outcome::Failed };
+    let id = release.record.id;
+    release.record.outcome = Some(outcome);
+    let stored = if outcome == Outcome::Failed && report.done.archived == 0 {
+        release.store().forget(&[(id, ReleaseFile::Release), (id, ReleaseFile::Plan)], &[]).await
+    } else {
+        release.store().put_release(&release.record, false).await
+    };
+    if let Err(error) = stored {
+        tracing::warn!(%error, "cannot store how the run ended; the next run finds out");
     }
-
-    /// Removes what no kept release needs from the state.
-    async fn prune(&self, pointer: &ReleasePointer, aside: ArchivedBodies) -> Result<(), StateError> {
-        let under = self.under;
-        let mut bodies = aside.expired;
-        if !under.history().is_finalized() {
-            // A run that was killed may have left bodies that no manifest names.
-            let there = under.state().body_names().await?;
-            bodies = there.into_iter().filter(|name| !aside.needed.contains(name)).collect();
-        }
-        under.fence.check()?;
-        under.state().forget(&under.history().strays(pointer), &bodies).await
-    }
+    outcome
 }
 
-/// Tells distributions what they have to forget; the answer names releases whose distributions were not all told. The
-/// same words with the same reference are the same invalidation, so nothing is paid twice.
-pub(super) async fn tell(
-    cloudfront: &CloudFront,
-    site: &Site,
-    batches: impl Iterator<Item = Owed>,
-    report: &mut PublishReport,
-) -> Vec<ReleaseId> {
-    let mut owed = Vec::new();
-    for Owed { id, batches, .. } in batches {
-        let mut told = true;
-        for batch in batches {
-            let answer = invalidate::send(cloudfront, site, &batch).await;
-            told &= answer.id.is_some();
-            report.invalidations.push(answer);
-        }
-        owed.extend((!told).then_some(id));
+/// Removes from the state what no kept release needs.
+async fn prune(release: &ReleaseRun<'_>, pointer: &ReleasePointer, archived: ArchivedBodies) -> Result<(), StateError> {
+    let mut bodies = archived.expired;
+    if !release.history().is_finalized() {
+        // A run that was killed may have archived bodies that no manifest names.
+        bodies = release.store().body_names().await?;
+        bodies.retain(|name| !archived.needed.contains(name));
     }
-    owed
-}
-
-impl Under<'_> {
-    /// Adds the paths that were sent to this month's.
-    pub(super) async fn count_paths(&self, report: &PublishReport) {
-        let paths: usize =
-            report.invalidations.iter().filter(|told| told.id.is_some()).map(|told| told.paths.len()).sum();
-        let Some(root) = self.work.site.state_root().filter(|_| paths > 0) else { return };
-        if let Err(error) = self.state().count_paths(&root, &month(self.work.request.instant), paths).await {
-            tracing::warn!(%error, "this month's invalidation paths could not be counted");
-        }
-    }
+    release.fence.check()?;
+    release.store().forget(&release.history().strays(pointer), &bodies).await
 }

@@ -1,91 +1,108 @@
-//! Putting a plan together from everything that it depends on.
-//!
-//! Owns which releases are kept beside it, and the check that an earlier one can come back. The differences themselves are
-//! `tidegate_core::diff`'s.
+//! Computes the plan from everything that it depends on. The differences themselves are computed by `tidegate_core::diff`.
 
-use tidegate_core::artifact::Fingerprint;
-use tidegate_core::config::Site;
-use tidegate_core::desired::DesiredSite;
 use tidegate_core::diff::{self, DeletePolicy};
 use tidegate_core::location::Source;
 use tidegate_core::plan::{Action, FORMAT, Plan, PlanInputs, PlannedBody};
 use tidegate_core::release::ReleaseId;
-use tidegate_core::request::PublishRequest;
 use tidegate_core::site_state::SiteState;
 
-use super::{PublishError, Publisher};
+use super::releases::Releases;
+use super::transform::TransformedSource;
+use super::{PublishError, Run};
 use crate::plugins::SitePlugins;
-use crate::source::SourceReader;
-use crate::state::History;
 
-impl Publisher {
-    /// Puts a plan together from everything that it depends on. Where nothing changes, the live release counts as the
-    /// newest that is kept, else the new one does. Answers also the oldest release that is kept, and whether the plan makes
-    /// another release than the live one.
-    pub(super) fn assemble(
-        &self,
-        (request, site): (&PublishRequest, &Site),
-        chain: &SitePlugins,
-        desired: &DesiredSite,
-        state: &SiteState,
-        (artifact, source_objects): (Fingerprint, u64),
-        history: Option<&History>,
-    ) -> (Plan, ReleaseId, bool) {
-        let at = |changed| {
-            let horizon = history.map_or(ReleaseId::default(), |h| h.oldest_kept(site.keep, request.instant, changed));
-            let removal = DeletePolicy { delete: site.delete, protect: site.protect.clone(), oldest_kept: horizon };
-            (diff::operations(desired, state, self.comparison, &removal), horizon)
-        };
-        let (mut changes, mut horizon) = at(false);
-        let another = state.is_another(&changes.operations);
-        if history.is_some() && another {
-            (changes, horizon) = at(true);
-        }
-        let mut totals = changes.totals;
-        totals.source_objects = source_objects;
-        totals.excluded = desired.excluded().len() as u64;
-        if matches!(request.source, Source::Prefix(_) | Source::Release(_)) {
-            // Bodies of a staged prefix never pass through here.
-            totals.bytes_to_copy += std::mem::take(&mut totals.bytes_to_write);
-        }
-        let mut plan = Plan {
-            format: FORMAT,
-            site: request.site.clone(),
-            release: request.release.clone(),
-            instant: request.instant,
-            source: request.source.clone(),
-            target: site.target.clone(),
-            objects: site.objects.clone(),
-            inputs: PlanInputs {
-                artifact,
-                listing: state.listing().digest().to_owned(),
-                kept: String::new(),
-                live: history.and_then(History::live),
-                oldest_kept: history.map(|_| horizon).filter(|horizon| *horizon > ReleaseId::default()),
-                plugins: chain.inputs(),
-            },
-            totals,
-            operations: changes.operations,
-            archive: changes.archive,
-        };
-        plan.inputs.kept = plan.kept_digest(desired);
-        (plan, horizon, another)
+/// Most differences between a saved plan and a new one that an error lists.
+const MAX_DRIFT: usize = 10;
+
+/// A plan for a site.
+pub(super) struct SitePlan {
+    pub(super) plan: Plan,
+    pub(super) kept: KeptReleases,
+}
+
+/// Which releases a site keeps after a plan.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct KeptReleases {
+    /// The oldest of them.
+    pub(super) oldest: ReleaseId,
+    /// Whether the plan makes a new release. Otherwise it only repairs the live one.
+    pub(super) adds_release: bool,
+}
+
+/// Computes the plan. If nothing changes, the live release counts as the newest that is kept, otherwise the new one does.
+pub(super) fn plan(
+    run: Run<'_>,
+    plugins: &SitePlugins,
+    source: &TransformedSource,
+    state: &SiteState,
+    releases: Option<&Releases>,
+) -> Result<SitePlan, PublishError> {
+    let Run { publisher, request, site } = run;
+    let changes = |new_release| {
+        let oldest_kept = releases.map_or(ReleaseId::default(), |releases| releases.oldest_kept(run, new_release));
+        let policy = DeletePolicy { delete: site.delete, protect: site.protect.clone(), oldest_kept };
+        (diff::operations(&source.desired, state, publisher.comparison, &policy), oldest_kept)
+    };
+    let (mut changed, mut oldest) = changes(false);
+    let adds_release = state.is_another(&changed.operations);
+    if releases.is_some() && adds_release {
+        (changed, oldest) = changes(true);
+    }
+    let mut totals = changed.totals;
+    totals.source_objects = source.source_objects;
+    totals.excluded = source.desired.excluded().len() as u64;
+    if matches!(request.source, Source::Prefix(_) | Source::Release(_)) {
+        // Bodies of a staged prefix are copied within S3.
+        totals.bytes_to_copy += std::mem::take(&mut totals.bytes_to_write);
+    }
+    let mut plan = Plan {
+        format: FORMAT,
+        site: request.site.clone(),
+        release: request.release.clone(),
+        instant: request.instant,
+        source: request.source.clone(),
+        target: site.target.clone(),
+        objects: site.objects.clone(),
+        inputs: PlanInputs {
+            artifact: source.fingerprint.clone(),
+            listing: state.listing().digest().to_owned(),
+            kept: String::new(),
+            live: releases.and_then(|releases| releases.history.live()),
+            oldest_kept: releases.map(|_| oldest).filter(|oldest| *oldest > ReleaseId::default()),
+            plugins: plugins.inputs(),
+        },
+        totals,
+        operations: changed.operations,
+        archive: changed.archive,
+    };
+    plan.inputs.kept = plan.kept_digest(&source.desired);
+    check_bodies(run, &plan, source)?;
+    Ok(SitePlan { plan, kept: KeptReleases { oldest, adds_release } })
+}
+
+/// Refuses to restore a release whose bodies are not all there.
+fn check_bodies(run: Run<'_>, plan: &Plan, source: &TransformedSource) -> Result<(), PublishError> {
+    let Source::Release(id) = &run.request.source else { return Ok(()) };
+    let missing = plan.operations.iter().filter(|operation| match &operation.action {
+        Action::Put { body: PlannedBody::Source(key), .. } => source.reader.staged(key).is_none(),
+        Action::Put { .. } | Action::Headers { .. } | Action::Delete { .. } => false,
+    });
+    let missing: Vec<_> = missing.collect();
+    match missing.first() {
+        None => Ok(()),
+        Some(first) => Err(PublishError::Unrestorable { id: *id, count: missing.len(), key: first.key.to_string() }),
     }
 }
 
-/// An earlier release can be published only while all of its bodies are there.
-pub(super) fn restorable(plan: &Plan, reader: &SourceReader, source: &Source) -> Result<(), PublishError> {
-    let Source::Release(id) = source else { return Ok(()) };
-    let gone = plan.operations.iter().filter(|operation| match &operation.action {
-        Action::Put { body: PlannedBody::Source(key), .. } => reader.staged(key).is_none(),
-        Action::Put { .. } | Action::Headers { .. } | Action::Delete { .. } => false,
-    });
-    let gone: Vec<_> = gone.collect();
-    match gone.first() {
-        None => Ok(()),
-        Some(first) => {
-            let (id, count, key) = (*id, gone.len(), first.key.to_string());
-            Err(PublishError::Unrestorable { id, count, key })
-        }
+/// Refuses a plan that is not the saved one.
+pub(super) fn check_saved(saved: Option<&Plan>, plan: &Plan) -> Result<(), PublishError> {
+    let Some(saved) = saved else { return Ok(()) };
+    if saved.format != FORMAT {
+        return Err(PublishError::Format(saved.format));
+    }
+    if plan.to_bytes()? == saved.to_bytes()? {
+        Ok(())
+    } else {
+        Err(PublishError::Drifted(saved.drift(plan, MAX_DRIFT)))
     }
 }

@@ -1,19 +1,23 @@
-//! Looking at releases: which there are, what one is, how two differ, how a site stands.
-//!
-//! Owns the answers. Never writes.
+//! The releases of a site: which are kept, what one holds, how two differ. Only reads.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::sync::Arc;
 
 use futures::TryStreamExt;
-use futures::stream::BoxStream;
+use futures::stream::{self, BoxStream, StreamExt};
 use serde::Serialize;
 use tidegate_core::config::Site;
+use tidegate_core::identity::Sameness;
 use tidegate_core::lease::LeaseRecord;
-use tidegate_core::manifest::{ManifestRecord, RecordState as Place};
-use tidegate_core::release::{ReleaseEntry, ReleaseId, ReleasePointer, ReleaseRecord};
+use tidegate_core::manifest::{ManifestRecord, RecordState};
+use tidegate_core::release::{ReleaseEntry, ReleaseId, ReleasePointer, ReleaseRecord, SkippedRequest};
+use tidegate_core::report::{Outcome, PublishReport};
 
-use super::{PublishError, Publisher};
-use crate::state::{StateError, StateStore};
+use super::{PublishError, Publisher, Run};
+use crate::state::{History, StateError, StateStore};
 
-/// How a site stands.
+/// The releases of a site, and what is pending.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct SiteStatus {
@@ -21,25 +25,25 @@ pub struct SiteStatus {
     pub live: Option<ReleaseEntry>,
     /// Releases that are kept, the live one last.
     pub releases: Vec<ReleaseEntry>,
-    /// Releases whose distributions were not all told yet.
+    /// Releases whose invalidations were not all accepted.
     pub pending_invalidations: Vec<ReleaseId>,
-    /// Runs that wrote and did not finish; the next publish finishes their work.
+    /// Runs that wrote and did not finish. The next publish completes them.
     pub unfinished: Vec<ReleaseId>,
-    /// Whether everything that follows a release was done.
+    /// Whether everything that follows the live release is done.
     pub finalized: bool,
-    /// Who publishes right now.
+    /// The run that publishes right now.
     pub lease: Option<LeaseRecord>,
-    /// The latest requests that changed nothing.
-    pub skipped: Vec<tidegate_core::release::SkippedRequest>,
+    /// The latest requests that were skipped.
+    pub skipped: Vec<SkippedRequest>,
 }
 
 /// How two releases differ.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ReleaseComparison {
-    /// The one.
+    /// The first release.
     pub from: ReleaseId,
-    /// The other.
+    /// The second release.
     pub to: ReleaseId,
     /// What differs, by key.
     pub changes: Vec<ReleaseChange>,
@@ -53,124 +57,171 @@ pub struct ReleaseComparison {
 pub struct ReleaseChange {
     /// The key.
     pub key: String,
-    /// `added`, `removed`, `content`, `headers`, `redirect`.
-    pub kind: &'static str,
+    /// What differs.
+    pub kind: ReleaseChangeKind,
     /// Bytes before.
     pub before: Option<u64>,
-    /// Bytes afterwards.
+    /// Bytes after.
     pub after: Option<u64>,
-    /// Headers that differ, in words.
+    /// Headers that differ: `name: before → after`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<String>,
 }
 
-impl Publisher {
-    fn states(&self, site: &Site) -> Result<StateStore, PublishError> {
-        self.state(site).ok_or_else(|| PublishError::NoReleases(site.name.to_string()))
-    }
+/// What differs of one key between two releases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReleaseChangeKind {
+    /// Only the second release has it.
+    Added,
+    /// Only the first release has it.
+    Removed,
+    /// Its bytes.
+    Content,
+    /// Its headers.
+    Headers,
+    /// Its redirect target.
+    Redirect,
+}
 
-    /// How a site stands.
-    ///
-    /// # Errors
-    /// [`PublishError`].
-    pub async fn status(&self, site: &Site) -> Result<SiteStatus, PublishError> {
-        let state = self.states(site)?;
-        let (history, lease) = tokio::try_join!(state.history(), state.holder())?;
-        let pointer = history.pointer.as_ref().map(|(pointer, _)| pointer);
-        Ok(SiteStatus {
-            live: pointer.and_then(ReleasePointer::live).cloned(),
-            releases: pointer.map(|pointer| pointer.releases.clone()).unwrap_or_default(),
-            pending_invalidations: pointer.map(|pointer| pointer.pending_invalidations.clone()).unwrap_or_default(),
-            unfinished: history.unfinished.runs().to_vec(),
-            finalized: pointer.is_none_or(|pointer| pointer.finalized),
-            skipped: pointer.map(|pointer| pointer.skipped.clone()).unwrap_or_default(),
-            lease,
+impl fmt::Display for ReleaseChangeKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Added => "added",
+            Self::Removed => "removed",
+            Self::Content => "content",
+            Self::Headers => "headers",
+            Self::Redirect => "redirect",
         })
-    }
-
-    /// What is stored of one release.
-    ///
-    /// # Errors
-    /// [`PublishError::UnknownRelease`] where it is not kept.
-    pub async fn release(&self, site: &Site, id: ReleaseId) -> Result<ReleaseRecord, PublishError> {
-        let found = self.states(site)?.release(id).await?;
-        found.ok_or_else(|| PublishError::UnknownRelease(site.name.to_string(), id))
-    }
-
-    /// The release that `rollback` goes to: the one that was asked for, or the one before the live one.
-    ///
-    /// # Errors
-    /// [`PublishError`] where it is not kept.
-    pub async fn earlier(&self, site: &Site, wanted: Option<ReleaseId>) -> Result<ReleaseEntry, PublishError> {
-        let status = self.status(site).await?;
-        let name = || site.name.to_string();
-        let Some(live) = status.live else { return Err(PublishError::NotReleased(name())) };
-        let mut kept = status.releases.iter().rev().filter(|past| past.manifest.is_some());
-        match wanted {
-            Some(id) => kept.find(|past| past.id == id).ok_or(PublishError::UnknownRelease(name(), id)).cloned(),
-            None => {
-                let before = kept.find(|past| past.manifest != live.manifest);
-                before.cloned().ok_or_else(|| PublishError::NothingBefore(name()))
-            }
-        }
-    }
-
-    /// How two releases differ: one merge of their manifests.
-    ///
-    /// # Errors
-    /// [`PublishError`] where one of them is not kept.
-    pub async fn compare(
-        &self,
-        site: &Site,
-        from: ReleaseId,
-        to: ReleaseId,
-    ) -> Result<ReleaseComparison, PublishError> {
-        let state = self.states(site)?;
-        let (one, other) = (self.earlier(site, Some(from)).await?, self.earlier(site, Some(to)).await?);
-        let mut before = LiveRelease::open(&state, one.manifest.unwrap_or(from)).await?;
-        let mut after = LiveRelease::open(&state, other.manifest.unwrap_or(to)).await?;
-        let (mut changes, mut same) = (Vec::new(), 0);
-        let (mut a, mut b) = (before.next().await?, after.next().await?);
-        loop {
-            match (&a, &b) {
-                (None, None) => break,
-                (Some(old), new) if new.as_ref().is_none_or(|new| old.key < new.key) => {
-                    changes.push(change(Some(old), None));
-                    a = before.next().await?;
-                }
-                (old, Some(new)) if old.as_ref().is_none_or(|old| new.key < old.key) => {
-                    changes.push(change(None, Some(new)));
-                    b = after.next().await?;
-                }
-                (old, new) => {
-                    let found = change(old.as_ref(), new.as_ref());
-                    if found.kind == "same" {
-                        same += 1;
-                    } else {
-                        changes.push(found);
-                    }
-                    (a, b) = (before.next().await?, after.next().await?);
-                }
-            }
-        }
-        Ok(ReleaseComparison { from, to, changes, same })
     }
 }
 
-/// What is live in a manifest, record by record.
-struct LiveRelease {
+/// The releases of a site, as they were when the run began.
+#[derive(Debug, Clone)]
+pub(super) struct Releases {
+    pub(super) store: StateStore,
+    pub(super) history: Arc<History>,
+}
+
+impl Releases {
+    /// Reads them without the lease; nothing if the site has no releases.
+    pub(super) async fn read(run: Run<'_>) -> Result<Option<Self>, PublishError> {
+        let Some(store) = run.publisher.state(run.site) else { return Ok(None) };
+        let history = Arc::new(store.history().await?);
+        Ok(Some(Self { store, history }))
+    }
+
+    /// The records of the live release; none before the first.
+    pub(super) async fn live_records(
+        &self,
+    ) -> Result<BoxStream<'static, Result<Vec<ManifestRecord>, StateError>>, StateError> {
+        match self.history.manifest() {
+            Some(manifest) => self.store.manifest(manifest).await,
+            None => Ok(stream::empty().boxed()),
+        }
+    }
+
+    /// The oldest release that is kept after a run; `new_release` says whether the run makes one.
+    pub(super) fn oldest_kept(&self, run: Run<'_>, new_release: bool) -> ReleaseId {
+        self.history.oldest_kept(run.site.keep, run.request.instant, new_release)
+    }
+
+    /// Stores the report beside its release. Nothing depends on it, so a failure is only a warning.
+    pub(super) async fn store_report(&self, outcome: Outcome, report: &mut PublishReport) {
+        report.outcome = outcome;
+        let Some(id) = report.id.filter(|_| outcome != Outcome::Failed) else { return };
+        if let Err(error) = self.store.put_report(id, report).await {
+            tracing::warn!(%error, "cannot store the report");
+        }
+    }
+}
+
+/// The state of a site that must have releases.
+pub(super) fn store(publisher: &Publisher, site: &Site) -> Result<StateStore, PublishError> {
+    publisher.state(site).ok_or_else(|| PublishError::NoReleases(site.name.to_string()))
+}
+
+/// See [`Publisher::status`].
+pub(super) async fn status(store: &StateStore) -> Result<SiteStatus, PublishError> {
+    let (history, lease) = tokio::try_join!(store.history(), store.holder())?;
+    let unfinished = history.unfinished.runs().to_vec();
+    let pointer = history.pointer.map(|(pointer, _)| pointer);
+    let live = pointer.as_ref().and_then(ReleasePointer::live).cloned();
+    let finalized = pointer.as_ref().is_none_or(|pointer| pointer.finalized);
+    let (releases, pending_invalidations, skipped) =
+        pointer.map(|pointer| (pointer.releases, pointer.pending_invalidations, pointer.skipped)).unwrap_or_default();
+    Ok(SiteStatus { live, releases, pending_invalidations, unfinished, finalized, lease, skipped })
+}
+
+/// See [`Publisher::release`].
+pub(super) async fn release(store: &StateStore, site: &Site, id: ReleaseId) -> Result<ReleaseRecord, PublishError> {
+    store.release(id).await?.ok_or_else(|| PublishError::UnknownRelease(site.name.to_string(), id))
+}
+
+/// See [`Publisher::earlier`].
+pub(super) async fn earlier(
+    store: &StateStore,
+    site: &Site,
+    id: Option<ReleaseId>,
+) -> Result<ReleaseEntry, PublishError> {
+    let status = status(store).await?;
+    let name = || site.name.to_string();
+    let Some(live) = status.live else { return Err(PublishError::NotReleased(name())) };
+    let mut kept = status.releases.into_iter().rev().filter(|entry| entry.manifest.is_some());
+    match id {
+        Some(id) => kept.find(|entry| entry.id == id).ok_or(PublishError::UnknownRelease(name(), id)),
+        None => kept.find(|entry| entry.manifest != live.manifest).ok_or_else(|| PublishError::NothingBefore(name())),
+    }
+}
+
+/// Merges the manifests of two releases. See [`Publisher::compare`].
+pub(super) async fn compare(
+    store: &StateStore,
+    site: &Site,
+    from: ReleaseId,
+    to: ReleaseId,
+) -> Result<ReleaseComparison, PublishError> {
+    let (first, second) = (earlier(store, site, Some(from)).await?, earlier(store, site, Some(to)).await?);
+    let mut before = LiveRecords::open(store, first.manifest.unwrap_or(from)).await?;
+    let mut after = LiveRecords::open(store, second.manifest.unwrap_or(to)).await?;
+    let (mut changes, mut same) = (Vec::new(), 0);
+    let (mut old, mut new) = (before.next().await?, after.next().await?);
+    loop {
+        let order = match (&old, &new) {
+            (None, None) => break,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(old), Some(new)) => old.key.cmp(&new.key),
+        };
+        let pair = (old.as_ref().filter(|_| order.is_le()), new.as_ref().filter(|_| order.is_ge()));
+        match change(pair.0, pair.1) {
+            Some(change) => changes.push(change),
+            None => same += 1,
+        }
+        if order.is_le() {
+            old = before.next().await?;
+        }
+        if order.is_ge() {
+            new = after.next().await?;
+        }
+    }
+    Ok(ReleaseComparison { from, to, changes, same })
+}
+
+/// The live records of a manifest, one by one.
+struct LiveRecords {
     stream: BoxStream<'static, Result<Vec<ManifestRecord>, StateError>>,
     ready: std::vec::IntoIter<ManifestRecord>,
 }
 
-impl LiveRelease {
+impl LiveRecords {
     async fn open(state: &StateStore, id: ReleaseId) -> Result<Self, StateError> {
         Ok(Self { stream: state.manifest(id).await?, ready: Vec::new().into_iter() })
     }
 
     async fn next(&mut self) -> Result<Option<ManifestRecord>, StateError> {
         loop {
-            match self.ready.find(|record| record.state == Place::Live) {
+            match self.ready.find(|record| record.state == RecordState::Live) {
                 Some(record) => return Ok(Some(record)),
                 None => match self.stream.try_next().await? {
                     Some(batch) => self.ready = batch.into_iter(),
@@ -181,25 +232,27 @@ impl LiveRelease {
     }
 }
 
-fn change(old: Option<&ManifestRecord>, new: Option<&ManifestRecord>) -> ReleaseChange {
-    use tidegate_core::identity::Sameness;
-    let key = old.or(new).map(|record| record.key.to_string()).unwrap_or_default();
+/// How one key differs between two releases; nothing if it does not.
+fn change(old: Option<&ManifestRecord>, new: Option<&ManifestRecord>) -> Option<ReleaseChange> {
+    let key = old.or(new)?.key.to_string();
     let (before, after) = (old.map(|record| record.size), new.map(|record| record.size));
     let (Some(old), Some(new)) = (old, new) else {
-        let kind = if new.is_some() { "added" } else { "removed" };
-        return ReleaseChange { key, kind, before, after, headers: Vec::new() };
+        let kind = if new.is_some() { ReleaseChangeKind::Added } else { ReleaseChangeKind::Removed };
+        return Some(ReleaseChange { key, kind, before, after, headers: Vec::new() });
     };
-    let differences = old.headers.differences(&new.headers);
+    let differences = old.headers.differences(&new.headers).into_iter();
     let headers = differences
-        .iter()
         .map(|(name, has, wants)| format!("{name}: {} → {}", has.unwrap_or("none"), wants.unwrap_or("none")));
     let headers: Vec<String> = headers.collect();
     let same = old.etag == new.etag || old.identity.compare(&new.identity) == Sameness::Same;
-    let kind = match () {
-        () if old.redirect != new.redirect => "redirect",
-        () if old.size != new.size || !same => "content",
-        () if !headers.is_empty() => "headers",
-        () => "same",
+    let kind = if old.redirect != new.redirect {
+        ReleaseChangeKind::Redirect
+    } else if old.size != new.size || !same {
+        ReleaseChangeKind::Content
+    } else if !headers.is_empty() {
+        ReleaseChangeKind::Headers
+    } else {
+        return None;
     };
-    ReleaseChange { key, kind, before, after, headers }
+    Some(ReleaseChange { key, kind, before, after, headers })
 }

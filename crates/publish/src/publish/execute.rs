@@ -1,0 +1,235 @@
+//! Carries out an approved plan: assets, then pages, then deletes.
+//!
+//! Every operation is in the plan. A phase with a failure stops the phases after it, so no page appears before its assets,
+//! and nothing is deleted before every write succeeded. Dropping the future aborts the requests in flight.
+
+use std::sync::Arc;
+
+use futures::StreamExt;
+use futures::stream::{self, FuturesUnordered};
+use tidegate_core::approval::Approved;
+use tidegate_core::identity::ETag;
+use tidegate_core::key::StoredKey;
+use tidegate_core::location::Location;
+use tidegate_core::plan::{Action, ChangeReason, Operation, Plan, PlannedBody, WritePhase};
+use tidegate_core::put_options::MAX_DELETES;
+use tidegate_core::report::{FailedOperation, WriteCounts};
+use tidegate_core::succession::Outcomes;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
+
+use super::writer::{OperationError, PlanWriter};
+use super::{Basis, Run};
+use crate::aws_error::AwsError;
+use crate::connection::Connection;
+use crate::progress::{ProgressEvent, ProgressObserver, Stage};
+use crate::s3::{DeleteOutcome, S3};
+use crate::source::SourceReader;
+use crate::state::Fence;
+
+/// Writes in flight. S3 takes 3,500 a second for a prefix, at tens of milliseconds each.
+const WRITES_IN_FLIGHT: usize = 32;
+
+/// Batches of deletes in flight, of 1,000 keys each.
+const DELETES_IN_FLIGHT: usize = 4;
+
+/// Failures of one phase after which none of its operations is started: what fails that often fails for all.
+const MAX_FAILURES: usize = 10;
+
+/// What the plan's operations are carried out with.
+pub(super) fn writer(
+    run: Run<'_>,
+    connection: &Connection,
+    plan: &Plan,
+    basis: &Basis,
+    fence: Option<&Fence>,
+) -> Arc<PlanWriter> {
+    run.stage(Stage::Write);
+    let bytes = plan.totals.bytes_to_write + plan.totals.bytes_to_copy;
+    run.publisher.observer.report(ProgressEvent::Planned { operations: plan.operations.len() as u64, bytes });
+    Arc::new(PlanWriter {
+        s3: S3::new(connection),
+        target: run.site.target.clone(),
+        settings: plan.objects.clone(),
+        reader: basis.reader.clone(),
+        copy_limit: run.publisher.copy_limit,
+        fence: fence.cloned(),
+    })
+}
+
+/// Archives bodies that kept releases name, before anything replaces them. A failure stops the run before it changed
+/// anything.
+pub(super) async fn archive(approved: &Approved, writer: &Arc<PlanWriter>, archive: &Location, done: &mut WriteCounts) {
+    let mut results = stream::iter(approved.plan().archive.iter().cloned())
+        .map(|copy| {
+            let (writer, archive, key) = (Arc::clone(writer), archive.clone(), copy.key.to_string());
+            let task = async move { writer.archive(&copy, &archive).await };
+            let task = AbortOnDropHandle::new(tokio::spawn(task.in_current_span()));
+            async move { (key, task.await.unwrap_or(Err(OperationError::Interrupted))) }
+        })
+        .buffer_unordered(WRITES_IN_FLIGHT);
+    while let Some((key, result)) = results.next().await {
+        match result {
+            Ok(()) => done.archived += 1,
+            Err(error) => done.failures.push(failed(&key, "archive", &error)),
+        }
+    }
+}
+
+/// Writes assets, then pages. Failures are in `done`; the rest of what S3 answered is returned.
+pub(super) async fn write(
+    run: Run<'_>,
+    approved: &Approved,
+    writer: &Arc<PlanWriter>,
+    done: &mut WriteCounts,
+) -> Outcomes {
+    let mut outcomes = Outcomes::new();
+    for phase in [WritePhase::Assets, WritePhase::Pages] {
+        let operations = approved.plan().operations.iter().filter(|operation| operation.phase() == phase);
+        let mut operations: Vec<&Operation> = operations.collect();
+        if !done.failures.is_empty() {
+            done.skipped += operations.len() as u64;
+            continue;
+        }
+        sort_for_reading(&mut operations, &writer.reader);
+        write_phase(&operations, writer, &run.publisher.observer, done, &mut outcomes).await;
+    }
+    outcomes
+}
+
+/// Deletes what the plan deletes for one of `reasons`; nothing if a write failed.
+pub(super) async fn remove(
+    run: Run<'_>,
+    approved: &Approved,
+    reasons: &[ChangeReason],
+    writer: &Arc<PlanWriter>,
+    done: &mut WriteCounts,
+) {
+    let operations = approved.plan().operations.iter().filter(|operation| reasons.contains(&operation.reason));
+    let deletes = operations.filter_map(|operation| match &operation.action {
+        Action::Delete { etag, .. } => Some((operation.key.clone(), etag.clone())),
+        Action::Put { .. } | Action::Headers { .. } => None,
+    });
+    let deletes: Vec<(StoredKey, ETag)> = deletes.collect();
+    if done.failures.is_empty() {
+        delete(&deletes, writer, &run.publisher.observer, done).await;
+    } else {
+        done.skipped += deletes.len() as u64;
+    }
+    done.failures.sort_by(|a, b| a.key.cmp(&b.key));
+}
+
+/// An archive is read with the fewest requests in its own order.
+fn sort_for_reading(operations: &mut [&Operation], reader: &SourceReader) {
+    if let SourceReader::Archive(archive) = reader {
+        operations.sort_by_cached_key(|operation| match &operation.action {
+            Action::Put { body: PlannedBody::Source(key), .. } => Some(archive.position(key)),
+            _ => None,
+        });
+    }
+}
+
+async fn write_phase(
+    operations: &[&Operation],
+    writer: &Arc<PlanWriter>,
+    observer: &Arc<dyn ProgressObserver>,
+    done: &mut WriteCounts,
+    outcomes: &mut Outcomes,
+) {
+    let mut queue = operations.iter();
+    let mut in_flight = FuturesUnordered::new();
+    let (mut finished, before) = (0, done.failures.len());
+    // Set by an answer that every key would get, such as a missing bucket.
+    let mut hopeless = false;
+    loop {
+        while !hopeless && in_flight.len() < WRITES_IN_FLIGHT && done.failures.len() - before < MAX_FAILURES {
+            let Some(operation) = queue.next() else { break };
+            let (writer, task) = (Arc::clone(writer), (*operation).clone());
+            // A task of its own, so that all processors take part.
+            let write = async move { writer.write(&task).await };
+            let task = AbortOnDropHandle::new(tokio::spawn(write.in_current_span()));
+            in_flight.push(async move { (*operation, task.await.unwrap_or(Err(OperationError::Interrupted))) });
+        }
+        let Some((operation, result)) = in_flight.next().await else { break };
+        finished += 1;
+        match result {
+            Ok(written) => {
+                outcomes.insert(operation.key.clone(), written);
+                match operation.action {
+                    Action::Headers { .. } => done.headers += 1,
+                    Action::Put { .. } | Action::Delete { .. } => done.written += 1,
+                }
+                observer.report(ProgressEvent::Done { operations: 1, bytes: operation.size() });
+            }
+            // What was in flight when the first such answer came adds nothing.
+            Err(OperationError::Aws(error)) if hopeless && error.is_of_every_key() => done.skipped += 1,
+            Err(error) => {
+                if let OperationError::Aws(error) = &error {
+                    done.unanswered += u64::from(may_have_succeeded(error));
+                    hopeless |= error.is_of_every_key();
+                }
+                done.failures.push(failed(operation.key.as_str(), operation.verb(), &error));
+            }
+        }
+    }
+    done.skipped += operations.len().saturating_sub(finished) as u64;
+}
+
+async fn delete(
+    deletes: &[(StoredKey, ETag)],
+    writer: &Arc<PlanWriter>,
+    observer: &Arc<dyn ProgressObserver>,
+    done: &mut WriteCounts,
+) {
+    let batches: Vec<Vec<(StoredKey, ETag)>> = deletes.chunks(MAX_DELETES).map(<[_]>::to_vec).collect();
+    let mut answers = stream::iter(batches)
+        .map(|batch| {
+            let writer = Arc::clone(writer);
+            async move {
+                let outcomes = writer.delete(&batch).await;
+                (batch, outcomes)
+            }
+        })
+        .buffered(DELETES_IN_FLIGHT);
+    while let Some((batch, outcomes)) = answers.next().await {
+        let outcomes = match outcomes {
+            Ok(outcomes) => outcomes,
+            Err(error) => {
+                let first = batch.first().map(|(key, _)| key.as_str()).unwrap_or_default();
+                done.failures.push(failed(first, "delete", &error.into()));
+                done.skipped += batch.len() as u64;
+                continue;
+            }
+        };
+        for ((key, _), outcome) in batch.iter().zip(outcomes) {
+            match outcome {
+                DeleteOutcome::Deleted => done.deleted += 1,
+                DeleteOutcome::Replaced => done.kept_replaced += 1,
+                DeleteOutcome::Failed(error) => {
+                    done.unanswered += u64::from(may_have_succeeded(&error));
+                    done.failures.push(failed(key.as_str(), "delete", &error.into()));
+                }
+            }
+        }
+        observer.report(ProgressEvent::Done { operations: batch.len() as u64, bytes: 0 });
+    }
+}
+
+/// Whether a failed call may have changed the site: its answer was lost, or the server does not know. Parts of an upload
+/// change nothing until it is completed.
+fn may_have_succeeded(error: &AwsError) -> bool {
+    let changes = ["PutObject", "CopyObject", "CompleteMultipartUpload", "DeleteObject", "DeleteObjects"];
+    let unknown = match error.status {
+        Some(status) => !(300..500).contains(&status),
+        None => error.code.is_none(),
+    };
+    changes.contains(&error.call) && unknown
+}
+
+fn failed(key: &str, operation: &str, error: &OperationError) -> FailedOperation {
+    FailedOperation {
+        key: key.to_owned(),
+        operation: operation.to_owned(),
+        why: crate::aws_error::plain(&error.to_string()),
+    }
+}

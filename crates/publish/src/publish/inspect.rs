@@ -1,0 +1,278 @@
+//! Finds out what a site holds: its listing beside the manifest of the live release, and HEADs for what neither decides.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
+use tidegate_core::desired::DesiredSite;
+use tidegate_core::diff;
+use tidegate_core::identity::ContentIdentity;
+use tidegate_core::key::{Key, StoredKey};
+use tidegate_core::listing::{ListedObject, Listing, ListingError, ObservedObject, Pagination};
+use tidegate_core::location::Location;
+use tidegate_core::manifest::{ManifestRecord, RecordState};
+use tidegate_core::site_state::{SiteMerge, SiteState, UnfinishedRuns};
+use tokio::sync::mpsc::{Receiver, channel};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::releases::Releases;
+use super::transform::TransformedSource;
+use super::{PublishError, Run};
+use crate::aws_error::AwsError;
+use crate::progress::{ProgressEvent, ProgressObserver};
+use crate::s3::{ListError, ListPage, S3};
+use crate::source::{SourceError, SourceReader, digest};
+use crate::state::StateError;
+
+/// HEAD requests in flight.
+const HEADS_IN_FLIGHT: usize = 64;
+
+/// Objects that are hashed at one time: limited by processors, not by the network.
+const DIGESTS_IN_FLIGHT: usize = 4;
+
+/// Most rounds of questions. Every answer removes its question, so this is never reached.
+const MAX_ROUNDS: usize = 8;
+
+/// Pages of a listing that may wait: 64,000 objects in about 10 MB.
+const PAGES_AHEAD: usize = 64;
+
+/// Why a site cannot be compared.
+#[derive(Debug, thiserror::Error)]
+pub enum InspectError {
+    /// The bucket cannot be listed.
+    #[error(transparent)]
+    List(#[from] ListError),
+    /// An object cannot be looked at.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// An object of the source cannot be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The manifest cannot be read.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The process is shutting down.
+    #[error("the comparison was interrupted; run the same command again")]
+    Interrupted,
+}
+
+impl From<ListingError> for InspectError {
+    fn from(error: ListingError) -> Self {
+        Self::List(error.into())
+    }
+}
+
+/// Starts to list the site. Lists nothing if the manifest of the live release is trusted.
+pub(super) fn list(run: Run<'_>, s3: &S3, releases: Option<&Releases>) -> ListingPages {
+    let finalized = releases.is_some_and(|releases| releases.history.is_finalized());
+    if run.publisher.trust_manifest && finalized {
+        ListingPages::Trusted(Pagination::default())
+    } else {
+        ListingPages::list(s3, &run.site.target, &run.publisher.observer)
+    }
+}
+
+/// Lists the site, and asks until nothing is open. `source.desired` learns what was read of the source on the way.
+pub(super) async fn inspect(
+    run: Run<'_>,
+    s3: &S3,
+    listing: ListingPages,
+    releases: Option<&Releases>,
+    source: &mut TransformedSource,
+) -> Result<SiteState, PublishError> {
+    let TransformedSource { desired, reader, .. } = source;
+    let mut site = merge(run, listing, releases, desired).await?;
+    let mut asked: BTreeMap<Key, diff::DigestAlgorithms> = BTreeMap::new();
+    for _ in 0..MAX_ROUNDS {
+        let mut open = diff::open_questions(desired, &site, run.publisher.comparison);
+        // A question that its answer leaves open is not asked again: that would only read everything anew.
+        open.digests.retain(|key, algorithms| asked.insert(key.clone(), *algorithms) != Some(*algorithms));
+        if open.is_empty() {
+            break;
+        }
+        let questions = open.heads.len() + open.digests.len();
+        run.publisher.observer.report(ProgressEvent::Questions(questions as u64));
+        let (heads, digests) = tokio::try_join!(heads(run, s3, open.heads), digests(run, reader, open.digests))?;
+        site.observe(heads);
+        desired.learn(|key| digests.get(key).cloned());
+    }
+    Ok(site)
+}
+
+async fn heads(run: Run<'_>, s3: &S3, keys: Vec<StoredKey>) -> Result<Vec<(StoredKey, ObservedObject)>, InspectError> {
+    stream::iter(keys)
+        .map(|key| {
+            let (s3, target) = (s3.clone(), run.site.target.clone());
+            let observer = Arc::clone(&run.publisher.observer);
+            // A task of its own, so that all processors take part.
+            let task = AbortOnDropHandle::new(tokio::spawn(async move {
+                let answer = s3.head(&target.bucket, &target.prefix.join(key.as_str())).await;
+                observer.report(ProgressEvent::Answered);
+                match answer {
+                    // An object that vanished since the listing is written anew, like one that cannot be compared.
+                    Err(error) if error.is_not_found() => Ok((key, ObservedObject::default())),
+                    answer => answer.map(|head| (key, head.observed)),
+                }
+            }));
+            async move { task.await.map_err(|_| InspectError::Interrupted)?.map_err(InspectError::from) }
+        })
+        .buffer_unordered(HEADS_IN_FLIGHT)
+        .try_collect()
+        .await
+}
+
+async fn digests(
+    run: Run<'_>,
+    reader: &SourceReader,
+    algorithms: BTreeMap<Key, diff::DigestAlgorithms>,
+) -> Result<BTreeMap<Key, ContentIdentity>, InspectError> {
+    let mut keys: Vec<Key> = algorithms.keys().cloned().collect();
+    reader.reading_order(&mut keys);
+    stream::iter(keys)
+        .map(|key| {
+            let (reader, observer) = (reader.clone(), Arc::clone(&run.publisher.observer));
+            let asked = algorithms.get(&key).copied().unwrap_or_default();
+            let algorithms = digest::Algorithms { md5: asked.md5, crc64nvme: asked.crc64nvme };
+            async move {
+                let digest = reader.digest(&key, algorithms).await;
+                observer.report(ProgressEvent::Answered);
+                digest.map(|identity| (key, identity)).map_err(InspectError::from)
+            }
+        })
+        .buffer_unordered(DIGESTS_IN_FLIGHT)
+        .try_collect()
+        .await
+}
+
+/// Reads the listing and the manifest of the live release side by side.
+async fn merge(
+    run: Run<'_>,
+    mut pages: ListingPages,
+    releases: Option<&Releases>,
+    desired: &DesiredSite,
+) -> Result<SiteState, InspectError> {
+    let none = UnfinishedRuns::default();
+    let unfinished = releases.map_or(&none, |releases| &releases.history.unfinished);
+    let live = releases.and_then(|releases| releases.history.live()).unwrap_or_default();
+    let oldest_kept = releases.map(|releases| releases.oldest_kept(run, false)).unwrap_or_default();
+    let mut merge = SiteMerge::new(desired, unfinished, live, oldest_kept, run.publisher.verify);
+    let stream = match releases {
+        Some(releases) => releases.live_records().await?,
+        None => stream::empty().boxed(),
+    };
+    let mut records = RecordStream { stream, ready: Vec::new().into_iter(), done: false };
+    let mut record = records.next(&mut merge).await?;
+    if let ListingPages::Trusted(pagination) = &mut pages {
+        while let Some(known) = record {
+            let listed = known.listed();
+            pagination.page(std::slice::from_ref(&listed), false)?;
+            merge.push(Some(listed), Some(&known));
+            record = records.next(&mut merge).await?;
+        }
+        pagination.page(&[], true)?;
+    } else {
+        while let Some(page) = pages.next().await? {
+            for listed in page {
+                while let Some(missing) = record.take_if(|record| record.key < listed.key) {
+                    merge.push(None, Some(&missing));
+                    record = records.next(&mut merge).await?;
+                }
+                match record.take_if(|record| record.key == listed.key) {
+                    Some(known) => {
+                        merge.push(Some(listed), Some(&known));
+                        record = records.next(&mut merge).await?;
+                    }
+                    None => merge.push(Some(listed), None),
+                }
+            }
+        }
+        while let Some(missing) = record {
+            merge.push(None, Some(&missing));
+            record = records.next(&mut merge).await?;
+        }
+    }
+    Ok(merge.finish(pages.finish()?))
+}
+
+/// Records one by one. Archived bodies are not objects of the site: they are only counted.
+struct RecordStream {
+    stream: BoxStream<'static, Result<Vec<ManifestRecord>, StateError>>,
+    ready: std::vec::IntoIter<ManifestRecord>,
+    done: bool,
+}
+
+impl RecordStream {
+    async fn next(&mut self, merge: &mut SiteMerge<'_>) -> Result<Option<ManifestRecord>, InspectError> {
+        loop {
+            match self.ready.next() {
+                Some(ManifestRecord { state: RecordState::Archived(last), .. }) => merge.preserved(last),
+                Some(record) => return Ok(Some(record)),
+                None if self.done => return Ok(None),
+                None => match self.stream.try_next().await? {
+                    Some(batch) => self.ready = batch.into_iter(),
+                    None => self.done = true,
+                },
+            }
+        }
+    }
+}
+
+/// Pages of a listing, requested ahead; or none, if the manifest is trusted.
+pub(super) enum ListingPages {
+    /// The manifest stands for the listing.
+    Trusted(Pagination),
+    /// What S3 lists.
+    Listed(S3Pages),
+}
+
+/// Pages that S3 listed.
+pub(super) struct S3Pages {
+    pages: Receiver<Result<ListPage, AwsError>>,
+    pagination: Pagination,
+    observer: Arc<dyn ProgressObserver>,
+    /// Ends the listing when the pages are dropped.
+    _lister: AbortOnDropHandle<()>,
+}
+
+impl ListingPages {
+    fn list(s3: &S3, target: &Location, observer: &Arc<dyn ProgressObserver>) -> Self {
+        let (sender, pages) = channel(PAGES_AHEAD);
+        let (s3, target) = (s3.clone(), target.clone());
+        let lister = tokio::spawn(async move {
+            let mut token = None;
+            loop {
+                let page = s3.page(&target, token).await;
+                token = page.as_ref().ok().and_then(|page| page.next.clone());
+                if sender.send(page).await.is_err() || token.is_none() {
+                    return;
+                }
+            }
+        });
+        Self::Listed(S3Pages {
+            pages,
+            pagination: Pagination::default(),
+            observer: Arc::clone(observer),
+            _lister: AbortOnDropHandle::new(lister),
+        })
+    }
+
+    async fn next(&mut self) -> Result<Option<Vec<ListedObject>>, InspectError> {
+        match self {
+            Self::Trusted(_) => Ok(None),
+            Self::Listed(S3Pages { pages, pagination, observer, .. }) => {
+                let Some(page) = pages.recv().await else { return Ok(None) };
+                let page = page.map_err(ListError::from)?;
+                pagination.page(&page.objects, page.next.is_none())?;
+                observer.report(ProgressEvent::Listed(pagination.seen()));
+                Ok(Some(page.objects))
+            }
+        }
+    }
+
+    /// The listing; an error unless its last page was seen.
+    fn finish(self) -> Result<Listing, InspectError> {
+        match self {
+            Self::Trusted(pagination) | Self::Listed(S3Pages { pagination, .. }) => Ok(pagination.finish()?),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Opens what is published: a source, or an earlier release.
+
+use std::sync::Arc;
+
+use futures::TryStreamExt;
+use tidegate_core::artifact::{Artifact, Fingerprint};
+use tidegate_core::desired::DesiredSite;
+use tidegate_core::location::{Location, Source};
+use tidegate_core::release::{ReleaseId, fetched};
+use tidegate_core::restore::Restoration;
+
+use super::releases::Releases;
+use super::{PublishError, Run};
+use crate::s3::S3;
+use crate::source::release::ReleaseSource;
+use crate::source::storage::Objects;
+use crate::source::{self, SourceReader};
+
+/// What is published, opened.
+pub(super) enum Opened {
+    /// An artifact, which sync plugins transform.
+    Artifact(Artifact, SourceReader),
+    /// An earlier release, which plugins transformed when it was made.
+    Release(RestoredRelease),
+}
+
+/// An earlier release, read from its manifest.
+pub(super) struct RestoredRelease {
+    pub(super) desired: DesiredSite,
+    pub(super) reader: SourceReader,
+    pub(super) fingerprint: Fingerprint,
+}
+
+/// Opens the source of the request.
+pub(super) async fn open(run: Run<'_>, releases: Option<&Releases>) -> Result<Opened, PublishError> {
+    let source = &run.request.source;
+    if let Source::Release(id) = source {
+        let releases = releases.ok_or_else(|| PublishError::NoReleases(run.request.site.clone()))?;
+        return Ok(Opened::Release(restore(run, releases, *id).await?));
+    }
+    let fetched = run.site.state.as_ref().and_then(fetched);
+    if let Some(state) = run.site.state_root().filter(|state| publishes_state(source, state, fetched.as_ref())) {
+        return Err(PublishError::PublishesState(state));
+    }
+    let objects: Arc<dyn Objects> = Arc::new(S3::new(&run.publisher.connection));
+    let opened = source::open(source, &objects, &run.publisher.options).await?;
+    Ok(Opened::Artifact(opened.artifact, opened.reader))
+}
+
+async fn restore(run: Run<'_>, releases: &Releases, id: ReleaseId) -> Result<RestoredRelease, PublishError> {
+    let entry = releases.history.pointer.as_ref().and_then(|(pointer, _)| pointer.release(id));
+    let manifest = entry.and_then(|release| release.manifest);
+    let manifest = manifest.ok_or_else(|| PublishError::UnknownRelease(run.site.name.to_string(), id))?;
+    let refused = |error| PublishError::Restore(id, error);
+    let mut restoration = Restoration::default();
+    let mut records = releases.store.manifest(manifest).await?;
+    while let Some(batch) = records.try_next().await? {
+        for record in batch {
+            restoration.add_wanted(record).map_err(refused)?;
+        }
+    }
+    let mut records = releases.live_records().await?;
+    while let Some(batch) = records.try_next().await? {
+        batch.iter().for_each(|record| restoration.add_available(record));
+    }
+    let (desired, bodies, fingerprint) = restoration.finish(&manifest.to_string()).map_err(refused)?;
+    let objects: Arc<dyn Objects> = Arc::new(S3::new(&run.publisher.connection));
+    let source = ReleaseSource::new(objects, run.site.target.clone(), releases.store.bodies(), bodies);
+    Ok(RestoredRelease { desired, reader: SourceReader::Released(Arc::new(source)), fingerprint })
+}
+
+/// Whether a source overlaps the place where releases are kept. `fetched` is where the site's own downloads are, which may
+/// be published.
+fn publishes_state(source: &Source, state: &Location, fetched: Option<&Location>) -> bool {
+    match source {
+        Source::Prefix(location) => location.overlaps(state),
+        Source::Object(object) => {
+            let within = |place: &Location| {
+                object.bucket == place.bucket && place.prefix.relative(object.key.as_str()).is_some()
+            };
+            within(state) && !fetched.is_some_and(within)
+        }
+        Source::Directory(_) | Source::Archive(_) | Source::Release(_) => false,
+    }
+}
