@@ -5,26 +5,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::compare::{EntryComparison, compare_entry};
 use crate::config::ProtectedKeys;
 use crate::desired::{DesiredBody, DesiredEntry, DesiredSite};
 use crate::identity::{ContentIdentity, ETag, Sameness};
 use crate::key::{Key, StoredKey};
-use crate::listing::{ListedObject, ObservedObject, PreservedAttributes};
+use crate::listing::{ListedObject, PreservedAttributes};
 use crate::plan::{
     Action, ArchiveCopy, ChangeReason, HeaderDifference, Operation, PlanTotals, PlannedBody, ReplacedObject,
 };
 use crate::release::ReleaseId;
 use crate::site_state::SiteState;
 
-/// How thoroughly a site is compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Comparison {
-    /// Content and headers. S3 lists no headers, so every object that could be unchanged is asked for with a HEAD.
-    #[default]
-    Whole,
-    /// Content only: a HEAD is sent only where the listing cannot tell. Changed headers of unchanged bytes stay unseen.
-    Content,
-}
+pub use crate::compare::Comparison;
 
 /// What happens to objects that the site has and the artifact lacks.
 #[derive(Debug, Clone)]
@@ -224,81 +217,6 @@ pub fn operations(desired: &DesiredSite, site: &SiteState, comparison: Compariso
     changes.totals.site_objects = site.listing().count();
     changes.totals.drifted = site.drift().len() as u64;
     changes
-}
-
-/// Whether an entry is what a release was, by what is known of both.
-pub(crate) fn relation(entry: &DesiredEntry, object: &ListedObject, observed: &ObservedObject) -> Sameness {
-    match compare_entry(entry, object, Some(observed), Comparison::Whole) {
-        EntryComparison::Same => Sameness::Same,
-        EntryComparison::Put(ChangeReason::ContentUnknown) => Sameness::Unknown,
-        EntryComparison::Put(_) | EntryComparison::Headers(..) => Sameness::Different,
-    }
-}
-
-enum EntryComparison {
-    Same,
-    Put(ChangeReason),
-    Headers(Vec<HeaderDifference>, PreservedAttributes),
-}
-
-/// Compares one entry with the object that the site has under its key.
-fn compare_entry(
-    entry: &DesiredEntry,
-    object: &ListedObject,
-    observed: Option<&ObservedObject>,
-    comparison: Comparison,
-) -> EntryComparison {
-    match &entry.body {
-        DesiredBody::Redirect(target) => {
-            let Some(seen) = observed else { return EntryComparison::Put(ChangeReason::RedirectDiffers) };
-            if object.size != 0 || seen.redirect.as_deref() != Some(target.as_str()) {
-                return EntryComparison::Put(ChangeReason::RedirectDiffers);
-            }
-            // A copy onto itself drops a redirect, so changed headers of a redirect are a put of its empty body.
-            if differences(entry, seen).is_empty() {
-                EntryComparison::Same
-            } else {
-                EntryComparison::Put(ChangeReason::HeadersDiffer)
-            }
-        }
-        DesiredBody::Object { size, identity, .. } => {
-            if *size != object.size {
-                return EntryComparison::Put(ChangeReason::ContentDiffers);
-            }
-            let has = observed.map_or_else(|| object.identity(), |seen| seen.identity.clone());
-            match identity.compare(&has) {
-                Sameness::Same => {}
-                Sameness::Different => return EntryComparison::Put(ChangeReason::ContentDiffers),
-                Sameness::Unknown => return EntryComparison::Put(ChangeReason::ContentUnknown),
-            }
-            let Some(seen) = observed else { return EntryComparison::Same };
-            if seen.redirect.is_some() {
-                return EntryComparison::Put(ChangeReason::RedirectDiffers);
-            }
-            if comparison == Comparison::Content {
-                return EntryComparison::Same;
-            }
-            let found = differences(entry, seen);
-            if found.is_empty() {
-                EntryComparison::Same
-            } else {
-                EntryComparison::Headers(found, seen.attributes.clone())
-            }
-        }
-    }
-}
-
-fn differences(entry: &DesiredEntry, seen: &ObservedObject) -> Vec<HeaderDifference> {
-    seen.headers
-        .differences(&entry.headers)
-        .into_iter()
-        .map(|(name, has, wants)| HeaderDifference { name, has: has.map(shown), wants: wants.map(str::to_owned) })
-        .collect()
-}
-
-/// A bucket's header values can hold anything.
-fn shown(value: &str) -> String {
-    value.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
 impl Changes {

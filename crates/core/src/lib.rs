@@ -28,6 +28,7 @@ pub mod release;
 pub mod manifest;
 pub mod lease;
 pub mod listing;
+mod compare;
 pub mod site_state;
 pub mod diff;
 pub mod plan;

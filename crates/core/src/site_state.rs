@@ -8,8 +8,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::compare::sameness;
 use crate::desired::{DesiredEntry, DesiredSite};
-use crate::diff;
 use crate::headers::{HeaderPool, ObjectHeaders};
 use crate::identity::{ETag, Sameness};
 use crate::key::StoredKey;
@@ -179,7 +179,7 @@ impl<'a> SiteMerge<'a> {
             self.site.drift.push(Drift { key: key.clone(), kind });
         }
         let observed = record.filter(|_| entry.is_some()).map(ManifestRecord::observed).unwrap_or_default();
-        let relation = entry.zip(record).map(|(entry, record)| diff::relation(entry, &record.listed(), &observed));
+        let relation = entry.zip(record).map(|(entry, record)| sameness(entry, &record.listed(), &observed));
         self.relate(&key, entry, record, relation, intact);
         let Some(listed) = listed else { return };
         // The object is what its record says, so the relation to the one is that to the other.
