@@ -72,7 +72,7 @@ fn build(package: &Path, out: &Path) -> Result<Components, Box<dyn Error>> {
 
 /// What the components are made of, as files and folders, which cargo looks into itself.
 fn sources(root: &Path) -> Vec<PathBuf> {
-    let crates = PLUGINS.iter().map(|name| format!("plugins/{name}")).chain(["plugins/sdk".to_owned()]);
+    let crates = PLUGINS.iter().map(|name| format!("plugins/{name}")).chain(["plugins/sdk".to_owned(), "crates/glob".to_owned()]);
     let parts = crates.flat_map(|folder| [root.join(&folder).join("Cargo.toml"), root.join(folder).join("src")]);
     parts.chain([root.join("Cargo.toml"), root.join("Cargo.lock"), root.join("wit")]).collect()
 }

@@ -11,6 +11,7 @@
 mod credentials;
 mod killed;
 mod package;
+mod sync;
 
 use std::process::{Command, Output};
 

@@ -87,7 +87,7 @@ fn site(wanted: &SyncArguments, filters: Vec<String>) -> Result<Site, CliError> 
         cdn: wanted.distribution.iter().map(|text| distribution(text, wanted)).collect::<Result<_, _>>()?,
         delete: wanted.delete,
         // What is excluded is excluded on both sides: it is not deleted either.
-        protect: ProtectedKeys::new(filters).map_err(|error| usage(&error))?,
+        protect: ProtectedKeys::new(&filters).map_err(|error| usage(&error))?,
         objects: ObjectSettings {
             acl: wanted.acl.and_then(name),
             encryption: wanted.sse.and_then(name),

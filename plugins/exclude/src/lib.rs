@@ -4,7 +4,7 @@
 //! means is the SDK's.
 
 use serde::{Deserialize, Serialize};
-use tidegate_plugin::glob::{GlobError, GlobList, IgnoreGlob};
+use tidegate_plugin::glob::{CachedGlobList, GlobError, IgnoreGlob};
 use tidegate_plugin::{Decisions, Entry, Failure, Pointer, Run, Settings, SyncPlugin};
 
 /// What operating systems, editors and version control leave behind in folders that people publish. What a site may need
@@ -55,7 +55,7 @@ impl Settings for ExcludeSettings {}
 /// The plugin.
 #[derive(Debug)]
 pub struct Exclude {
-    globs: GlobList,
+    globs: CachedGlobList,
     /// How many of `globs` are built in.
     built_in: usize,
 }
@@ -69,7 +69,9 @@ impl SyncPlugin for Exclude {
         } else {
             Vec::new()
         };
-        Ok(Self { built_in: built_in.len(), globs: GlobList::new(built_in.into_iter().chain(settings.globs)) })
+        let count = built_in.len();
+        let globs = built_in.into_iter().chain(settings.globs).collect();
+        Ok(Self { built_in: count, globs: CachedGlobList::new(globs) })
     }
 
     fn decide(&mut self, batch: &[Entry], decisions: &mut Decisions) -> Result<(), Failure> {

@@ -11,7 +11,7 @@ mod tally;
 pub use settings::{GuardSettings, OnViolation, Response};
 pub use share::Share;
 
-use tidegate_plugin::glob::GlobList;
+use tidegate_plugin::glob::CachedGlobList;
 use tidegate_plugin::{
     Change, ChangeKind, Failure, Finding, Judgement, Pointer, PolicyPlugin, Run, Severity, Totals, Verdict,
 };
@@ -24,8 +24,8 @@ use tally::Tally;
 pub struct Guard {
     settings: GuardSettings,
     counts: ChangeCounts,
-    forbidden: GlobList,
-    allowed: GlobList,
+    forbidden: CachedGlobList,
+    allowed: CachedGlobList,
     /// By place in `required`: whether the site will have it.
     present: Vec<bool>,
     forbidden_keys: Tally,
@@ -50,8 +50,8 @@ impl PolicyPlugin for Guard {
     fn begin(_run: &Run, totals: &Totals, settings: GuardSettings) -> Result<Self, Failure> {
         Ok(Self {
             counts: ChangeCounts::of(totals)?,
-            forbidden: GlobList::new(settings.forbidden.iter().cloned()),
-            allowed: GlobList::new(settings.allow.iter().cloned()),
+            forbidden: CachedGlobList::new(settings.forbidden.clone()),
+            allowed: CachedGlobList::new(settings.allow.clone()),
             present: vec![false; settings.required.len()],
             forbidden_keys: Tally::default(),
             large_keys: Tally::default(),

@@ -3,7 +3,7 @@
 //! Owns their shape and defaults. Judges nothing.
 
 use serde::{Deserialize, Serialize};
-use tidegate_plugin::glob::{IgnoreGlob, KeyGlob};
+use tidegate_plugin::glob::{GlobList, IgnoreGlob, KeyGlob};
 use tidegate_plugin::{Issues, Pointer, Settings};
 
 use crate::Share;
@@ -31,9 +31,9 @@ pub struct GuardSettings {
     /// Largest site, in bytes.
     pub(crate) max_site_bytes: Option<u64>,
     /// Names that must not be published, in the language of gitignore.
-    pub(crate) forbidden: Vec<IgnoreGlob>,
+    pub(crate) forbidden: GlobList,
     /// Exceptions to `forbidden`.
-    pub(crate) allow: Vec<IgnoreGlob>,
+    pub(crate) allow: GlobList,
     /// What each rule does to a plan that violates it.
     pub(crate) on_violation: OnViolation,
 }
@@ -146,7 +146,7 @@ impl Default for GuardSettings {
             max_object_bytes: None,
             max_site_bytes: None,
             forbidden: FORBIDDEN.iter().filter_map(|glob| IgnoreGlob::parse(glob).ok()).collect(),
-            allow: Vec::new(),
+            allow: GlobList::default(),
             on_violation: OnViolation::default(),
         }
     }
@@ -165,10 +165,10 @@ impl Settings for GuardSettings {
 
 #[cfg(test)]
 mod tests {
-    use super::{FORBIDDEN, GuardSettings};
+    use super::{FORBIDDEN, GuardSettings, IgnoreGlob};
 
     #[test]
     fn every_default_is_a_glob() {
-        assert_eq!(GuardSettings::default().forbidden.len(), FORBIDDEN.len());
+        assert_eq!(Vec::<IgnoreGlob>::from(GuardSettings::default().forbidden).len(), FORBIDDEN.len());
     }
 }

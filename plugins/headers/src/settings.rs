@@ -22,7 +22,7 @@ pub struct HeadersSettings {
     /// Values of `cache-control` where nothing else says one.
     pub(crate) presets: PresetSettings,
     /// Folders in which every name has a fingerprint that the build tool makes sure of.
-    pub(crate) fingerprinted_folders: AssetFolders,
+    pub(crate) fingerprinted_folders: GlobList,
 }
 
 /// Headers by glob.
@@ -55,32 +55,6 @@ pub struct PresetSettings {
     pub(crate) others: Option<String>,
 }
 
-/// Patterns, kept beside their index.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(from = "Vec<IgnoreGlob>", into = "Vec<IgnoreGlob>")]
-pub struct AssetFolders {
-    globs: Vec<IgnoreGlob>,
-    list: GlobList,
-}
-
-impl AssetFolders {
-    pub(crate) fn matches(&self, key: &str) -> bool {
-        self.list.matches(key)
-    }
-}
-
-impl From<Vec<IgnoreGlob>> for AssetFolders {
-    fn from(globs: Vec<IgnoreGlob>) -> Self {
-        Self { list: GlobList::new(globs.iter().cloned()), globs }
-    }
-}
-
-impl From<AssetFolders> for Vec<IgnoreGlob> {
-    fn from(folders: AssetFolders) -> Self {
-        folders.globs
-    }
-}
-
 /// Where build tools put names that never mean other bytes: Astro, SvelteKit, Next.js, Nuxt. Nuxt's `builds/latest.json`
 /// is looked up again and again.
 const FINGERPRINTED_FOLDERS: [&str; 5] =
@@ -93,7 +67,7 @@ impl Default for HeadersSettings {
             rules: Vec::new(),
             file: HeadersFileSettings::default(),
             presets: PresetSettings::default(),
-            fingerprinted_folders: folders.collect::<Vec<_>>().into(),
+            fingerprinted_folders: folders.collect(),
         }
     }
 }

@@ -53,7 +53,6 @@
 pub mod bindings;
 pub mod content;
 mod export;
-pub mod glob;
 pub mod key;
 pub mod log;
 mod pointer;
@@ -63,6 +62,8 @@ mod sync;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 mod vocabulary;
+
+pub use tidegate_glob as glob;
 
 #[doc(hidden)]
 pub use export::{PolicySession, SyncSession};

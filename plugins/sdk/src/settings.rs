@@ -125,7 +125,7 @@ mod tests {
             (r#"{"most":"x"}"#, "/most", "invalid type: string \"x\", expected u32"),
             (r#"{"most":11}"#, "/most", "at most 10"),
             (r#"{"moost":1}"#, "/moost", "unknown field `moost`, expected `most` or `rules`"),
-            (r#"{"rules":[{"glob":"a"},{"glob":"[a"}]}"#, "/rules/1/glob", "glob `[a` opens `[` and does not close it"),
+            (r#"{"rules":[{"glob":"a"},{"glob":"[a"}]}"#, "/rules/1/glob", "invalid glob `[a`: `[` is not closed; close it, or write `\\[` for the character"),
             (r#"{"rules":[{}]}"#, "/rules/0", "missing field `glob`"),
         ];
         for (text, pointer, message) in table {

@@ -1,64 +1,38 @@
-//! Globs of keys that are never deleted.
-//!
-//! Owns their meaning, which is that of a `.gitignore`.
+//! The keys of a site that Tidegate never deletes.
 
-use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use serde::Deserialize;
+use tidegate_glob::{GlobError, GlobList, IgnoreGlob};
 
 use super::ValueError;
 use crate::key::StoredKey;
 
-/// Globs of keys that are never deleted, as in a `.gitignore`: the last one that matches decides, `!` takes back.
-#[derive(Debug, Clone, Deserialize)]
+/// Globs of keys that are never deleted, in the language of gitignore: the last one that matches a key or a folder that
+/// contains it decides, and `!` makes an exception. The `exclude` plugin matches its globs with the same engine.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Vec<String>")]
-pub struct ProtectedKeys {
-    globs: Vec<String>,
-    matcher: Gitignore,
-}
+pub struct ProtectedKeys(GlobList);
 
 impl ProtectedKeys {
     /// Compiles globs.
     ///
     /// # Errors
     /// [`ValueError::Glob`].
-    pub fn new(globs: Vec<String>) -> Result<Self, ValueError> {
-        let mut builder = GitignoreBuilder::new("");
-        let told = |glob: &str, error: &ignore::Error| {
-            ValueError::Glob(glob.escape_default().to_string(), error.to_string().escape_default().to_string())
-        };
-        for glob in &globs {
-            builder.add_line(None, glob).map_err(|error| told(glob, &error))?;
-        }
-        let matcher = builder.build().map_err(|error| told(&globs.join(", "), &error))?;
-        Ok(Self { globs, matcher })
+    pub fn new(globs: &[String]) -> Result<Self, ValueError> {
+        let invalid = |GlobError { glob, kind }| ValueError::Glob(sanitize_name(&glob), kind.to_string());
+        globs.iter().map(|glob| IgnoreGlob::parse(glob).map_err(invalid)).collect::<Result<_, _>>().map(Self)
     }
 
     /// Whether a key of the site is protected.
     #[must_use]
     pub fn covers(&self, key: &StoredKey) -> bool {
-        // A key may begin with `/`, which the matcher would take for a path outside of its root.
-        let path = key.as_str().trim_start_matches('/');
-        !path.is_empty() && self.matcher.matched_path_or_any_parents(path, false).is_ignore()
+        // Other tools write keys with a leading `/`, which no pattern means.
+        self.0.matches(key.as_str().trim_start_matches('/'))
     }
 }
-
-impl Default for ProtectedKeys {
-    fn default() -> Self {
-        Self { globs: Vec::new(), matcher: Gitignore::empty() }
-    }
-}
-
-impl PartialEq for ProtectedKeys {
-    fn eq(&self, other: &Self) -> bool {
-        self.globs == other.globs
-    }
-}
-
-impl Eq for ProtectedKeys {}
 
 impl TryFrom<Vec<String>> for ProtectedKeys {
     type Error = ValueError;
     fn try_from(globs: Vec<String>) -> Result<Self, ValueError> {
-        Self::new(globs)
+        Self::new(&globs)
     }
 }

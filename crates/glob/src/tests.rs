@@ -1,11 +1,11 @@
-//! Patterns against tables, and against the `ignore` crate as the reference.
+//! Patterns against tables, and against the `ignore` crate as a reference.
 
 use proptest::prelude::*;
 
-use super::{Glob, GlobError, GlobList, IgnoreGlob, KeyGlob};
+use super::{CachedGlobList, Glob, GlobError, GlobErrorKind, GlobList, IgnoreGlob, KeyGlob};
 
 #[test]
-fn patterns_match_as_in_gitignore() {
+fn matches_as_gitignore_does() {
     // Pattern, keys that match, keys that do not.
     let table: &[(&str, &[&str], &[&str])] = &[
         ("*.map", &["a.map", "x/y/a.map", ".map", "a.map/b"], &["a.mapx", "a.map2/b"]),
@@ -52,18 +52,22 @@ fn patterns_match_as_in_gitignore() {
 }
 
 #[test]
-fn texts_that_are_no_pattern_are_refused() {
-    let unclosed = |glob: &str, opened| GlobError::Unclosed { glob: glob.to_owned(), opened };
-    assert_eq!(Glob::parse("").unwrap_err(), GlobError::Empty);
-    assert_eq!(Glob::parse("/").unwrap_err(), GlobError::Empty);
-    assert_eq!(IgnoreGlob::parse("!").unwrap_err(), GlobError::Empty);
-    assert_eq!(Glob::parse("#x").unwrap_err(), GlobError::Comment("#x".to_owned()));
-    assert_eq!(Glob::parse("!x").unwrap_err(), GlobError::Negated("!x".to_owned()));
-    assert_eq!(Glob::parse("a[b").unwrap_err(), unclosed("a[b", '['));
-    assert_eq!(Glob::parse("a{b,c").unwrap_err(), unclosed("a{b,c", '{'));
-    assert_eq!(Glob::parse("[é]").unwrap_err(), GlobError::SetBeyondAscii("[é]".to_owned()));
-    assert_eq!(Glob::parse("a\\").unwrap_err(), GlobError::TrailingBackslash("a\\".to_owned()));
-    assert_eq!(Glob::parse(&"{a,b}".repeat(11)).unwrap_err(), GlobError::TooManyBraces("{a,b}".repeat(11)));
+fn refuses_invalid_patterns() {
+    let error = |glob: &str, kind| Err(GlobError { glob: glob.to_owned(), kind });
+    assert_eq!(Glob::parse(""), error("", GlobErrorKind::Empty));
+    assert_eq!(Glob::parse("/"), error("/", GlobErrorKind::Empty));
+    assert_eq!(IgnoreGlob::parse("!").unwrap_err().glob, "!");
+    assert_eq!(Glob::parse("#x"), error("#x", GlobErrorKind::Comment));
+    assert_eq!(Glob::parse("!x"), error("!x", GlobErrorKind::Negated));
+    assert_eq!(Glob::parse("a[b"), error("a[b", GlobErrorKind::Unclosed('[')));
+    assert_eq!(Glob::parse("a{b,c"), error("a{b,c", GlobErrorKind::Unclosed('{')));
+    assert_eq!(Glob::parse("[é]"), error("[é]", GlobErrorKind::SetBeyondAscii));
+    assert_eq!(Glob::parse("a\\"), error("a\\", GlobErrorKind::TrailingBackslash));
+    assert_eq!(Glob::parse(&"{a,b}".repeat(11)), error(&"{a,b}".repeat(11), GlobErrorKind::TooManyBraces));
+    assert_eq!(
+        Glob::parse("a[b").unwrap_err().to_string(),
+        "invalid glob `a[b`: `[` is not closed; close it, or write `\\[` for the character"
+    );
 }
 
 #[test]
@@ -85,11 +89,15 @@ fn key_globs_match_whole_keys_from_the_root() {
 }
 
 fn list(globs: &[&str]) -> GlobList {
-    GlobList::new(globs.iter().map(|glob| IgnoreGlob::parse(glob).unwrap()))
+    globs.iter().map(|glob| IgnoreGlob::parse(glob).unwrap()).collect()
+}
+
+fn position(matched: Option<(usize, &IgnoreGlob)>) -> Option<usize> {
+    matched.map(|(position, _)| position)
 }
 
 #[test]
-fn the_last_match_speaks() {
+fn the_last_match_decides() {
     let globs = list(&["*.log", "!keep.log", "drafts/", "!drafts/ready.html", "/keep.log"]);
     let table = [
         ("a.log", Some(0)),
@@ -100,8 +108,8 @@ fn the_last_match_speaks() {
         ("drafts/keep.log", Some(2)),
         ("a.html", None),
     ];
-    for (key, place) in table {
-        assert_eq!(globs.last_match(key).map(|(place, _)| place), place, "{key}");
+    for (key, expected) in table {
+        assert_eq!(position(globs.last_match(key)), expected, "{key}");
     }
     assert!(globs.matches("a.log"));
     assert!(!globs.matches("x/keep.log"));
@@ -109,10 +117,25 @@ fn the_last_match_speaks() {
 }
 
 #[test]
-fn a_later_name_for_folders_does_not_hide_an_earlier_one_for_objects() {
+fn a_later_folder_name_does_not_hide_an_earlier_object_name() {
     let globs = list(&["a", "!a/"]);
-    assert_eq!(globs.last_match("a").map(|(place, _)| place), Some(0));
-    assert_eq!(globs.last_match("a/b").map(|(place, _)| place), Some(1));
+    assert_eq!(position(globs.last_match("a")), Some(0));
+    assert_eq!(position(globs.last_match("a/b")), Some(1));
+}
+
+#[test]
+fn lists_are_written_as_texts() {
+    let text = r#"["a","!b/"]"#;
+    let globs: GlobList = serde_json::from_str(text).unwrap();
+    assert_eq!(globs, list(&["a", "!b/"]));
+    assert_eq!(serde_json::to_string(&globs).unwrap(), text);
+    assert!(serde_json::from_str::<GlobList>(r#"["a["]"#).is_err());
+}
+
+#[test]
+fn lists_can_be_shared_between_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<(Glob, KeyGlob, GlobList, CachedGlobList)>();
 }
 
 fn segment() -> impl Strategy<Value = String> {
@@ -140,7 +163,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(4_096))]
 
     #[test]
-    fn one_pattern_matches_as_the_ignore_crate_does(pattern in pattern(), key in key()) {
+    fn one_pattern_matches_as_in_the_ignore_crate(pattern in pattern(), key in key()) {
         let mut reference = ignore::gitignore::GitignoreBuilder::new("");
         reference.add_line(None, &pattern).unwrap();
         let reference = reference.build().unwrap();
@@ -150,7 +173,7 @@ proptest! {
     }
 
     #[test]
-    fn the_index_of_a_list_changes_nothing(
+    fn index_and_cache_change_no_match(
         patterns in prop::collection::vec((any::<bool>(), pattern()), 0..6),
         keys in prop::collection::vec(key(), 1..6),
     ) {
@@ -158,10 +181,12 @@ proptest! {
             .iter()
             .map(|(exception, pattern)| IgnoreGlob::parse(&format!("{}{pattern}", if *exception { "!" } else { "" })).unwrap())
             .collect();
-        let list = GlobList::new(globs.clone());
+        let list = GlobList::from(globs.clone());
+        let mut cached = CachedGlobList::new(list.clone());
         for key in keys {
             let expected = globs.iter().rposition(|glob| glob.matches(&key));
-            prop_assert_eq!(list.last_match(&key).map(|(place, _)| place), expected, "{}", key);
+            prop_assert_eq!(position(list.last_match(&key)), expected, "{}", &key);
+            prop_assert_eq!(position(cached.last_match(&key)), expected, "{}", &key);
         }
     }
 }

@@ -1,0 +1,207 @@
+//! One compiled pattern: anchoring, folders, and shortcuts for the common shapes (a name, or `*` with a suffix).
+//!
+//! The `fast-glob` crate matches wildcards.
+
+use super::{GlobError, GlobErrorKind};
+
+/// A pattern without its `!`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct CompiledGlob {
+    shape: Shape,
+    /// The pattern ended with `/`.
+    folders_only: bool,
+}
+
+/// What a pattern is matched against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Shape {
+    /// Any one segment of the key.
+    Segment(SegmentPattern),
+    /// The key or a folder that contains it, from the root.
+    Path(String),
+    /// Like `Path`, with wildcards.
+    PathGlob(String),
+}
+
+/// How a pattern without `/` matches one segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum SegmentPattern {
+    Any,
+    Name(String),
+    StartsWith(String),
+    EndsWith(String),
+    Glob(String),
+}
+
+impl CompiledGlob {
+    /// Parses a pattern without its `!`.
+    pub(super) fn parse(text: &str) -> Result<Self, GlobError> {
+        if text.starts_with('#') {
+            return Err(GlobErrorKind::Comment.of(text));
+        }
+        let (body, folders_only) = match text.strip_suffix('/') {
+            // A backslash before the last `/` escapes it, which does not change its meaning.
+            Some(body) => (body.strip_suffix('\\').unwrap_or(body), true),
+            None => (text, false),
+        };
+        let (body, rooted) = match body.strip_prefix('/') {
+            Some(rest) => (rest, true),
+            None => (body, body.contains('/')),
+        };
+        let glob = normalize(body).map_err(|kind| kind.of(text))?;
+        let shape = if rooted {
+            literal(&glob).map_or(Shape::PathGlob(glob), Shape::Path)
+        } else {
+            Shape::Segment(SegmentPattern::new(glob))
+        };
+        Ok(Self { shape, folders_only })
+    }
+
+    /// The name of a pattern that is one plain name, and whether it matches only folders.
+    pub(super) fn as_name(&self) -> Option<(&str, bool)> {
+        match &self.shape {
+            Shape::Segment(SegmentPattern::Name(name)) => Some((name, self.folders_only)),
+            _ => None,
+        }
+    }
+
+    /// Whether the pattern matches this key or a folder that contains it.
+    pub(super) fn matches(&self, key: &str) -> bool {
+        let (folder, name) = split(key);
+        self.matches_object(key, name) || folder.is_some_and(|folder| self.matches_in(folder))
+    }
+
+    /// Whether the pattern matches the object itself; `name` is the last segment of the key.
+    pub(super) fn matches_object(&self, key: &str, name: &str) -> bool {
+        !self.folders_only
+            && match &self.shape {
+                Shape::Segment(segment) => segment.matches(name),
+                Shape::Path(path) => path == key,
+                Shape::PathGlob(glob) => fast_glob::glob_match(glob, key),
+            }
+    }
+
+    /// Whether the pattern matches this folder, given without a trailing `/`, or a folder that contains it.
+    pub(super) fn matches_in(&self, folder: &str) -> bool {
+        match &self.shape {
+            Shape::Segment(segment) => folder.split('/').any(|name| segment.matches(name)),
+            Shape::Path(path) => {
+                let rest = folder.strip_prefix(path.as_str());
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            }
+            Shape::PathGlob(glob) => {
+                let mut parents = folder.match_indices('/').filter_map(|(at, _)| folder.get(..at));
+                fast_glob::glob_match(glob, folder) || parents.any(|parent| fast_glob::glob_match(glob, parent))
+            }
+        }
+    }
+}
+
+/// The folder of a key, and its last segment.
+pub(super) fn split(key: &str) -> (Option<&str>, &str) {
+    match key.rsplit_once('/') {
+        Some((folder, name)) => (Some(folder), name),
+        None => (None, key),
+    }
+}
+
+impl SegmentPattern {
+    fn new(glob: String) -> Self {
+        if let Some(name) = literal(&glob) {
+            return Self::Name(name);
+        }
+        if glob == "*" || glob == "**" {
+            return Self::Any;
+        }
+        if let Some(suffix) = glob.strip_prefix('*').and_then(literal) {
+            return Self::EndsWith(suffix);
+        }
+        if let Some(prefix) = glob.strip_suffix('*').and_then(literal) {
+            return Self::StartsWith(prefix);
+        }
+        Self::Glob(glob)
+    }
+
+    fn matches(&self, name: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Name(text) => text == name,
+            Self::StartsWith(text) => name.starts_with(text.as_str()),
+            Self::EndsWith(text) => name.ends_with(text.as_str()),
+            Self::Glob(glob) => fast_glob::glob_match(glob, name),
+        }
+    }
+}
+
+/// Rewrites a pattern so that `fast-glob` reads it as git does: `fast-glob` takes `\n` for a line feed where git takes it
+/// for an `n`, takes a leading `!` for a negation, and gives `**` a meaning only as a whole segment.
+pub(super) fn normalize(pattern: &str) -> Result<String, GlobErrorKind> {
+    if pattern.is_empty() {
+        return Err(GlobErrorKind::Empty);
+    }
+    let mut glob = String::with_capacity(pattern.len() + 1);
+    let mut characters = pattern.chars().peekable();
+    let mut previous = '/';
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => {
+                let escaped = characters.next().ok_or(GlobErrorKind::TrailingBackslash)?;
+                if !escaped.is_alphanumeric() {
+                    glob.push('\\');
+                }
+                glob.push(escaped);
+            }
+            '!' if glob.is_empty() => glob.push_str("\\!"),
+            '*' => {
+                let mut stars = 1;
+                while characters.next_if_eq(&'*').is_some() {
+                    stars += 1;
+                }
+                let whole_segment =
+                    matches!(previous, '/' | '{' | ',') && matches!(characters.peek(), None | Some('/' | '}' | ','));
+                glob.push_str(if stars == 2 && whole_segment { "**" } else { "*" });
+            }
+            '[' => {
+                glob.push('[');
+                if let Some(negation) = characters.next_if(|next| matches!(next, '!' | '^')) {
+                    glob.push(negation);
+                }
+                // The first character of a set is a member, even if it is `]`.
+                let mut first = true;
+                loop {
+                    match characters.next() {
+                        None => return Err(GlobErrorKind::Unclosed('[')),
+                        Some(']') if !first => break,
+                        Some(member) if !member.is_ascii() => return Err(GlobErrorKind::SetBeyondAscii),
+                        Some(member) => glob.push(member),
+                    }
+                    first = false;
+                }
+                glob.push(']');
+            }
+            other => glob.push(other),
+        }
+        previous = character;
+    }
+    fast_glob::validate(&glob).map_err(|error| match error.kind {
+        fast_glob::ErrorKind::UnclosedBrace => GlobErrorKind::Unclosed('{'),
+        fast_glob::ErrorKind::UnclosedBracket => GlobErrorKind::Unclosed('['),
+        fast_glob::ErrorKind::TrailingBackslash => GlobErrorKind::TrailingBackslash,
+        _ => GlobErrorKind::TooManyBraces,
+    })?;
+    Ok(glob)
+}
+
+/// The text that a pattern without wildcards matches.
+fn literal(glob: &str) -> Option<String> {
+    let mut text = String::with_capacity(glob.len());
+    let mut characters = glob.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => text.push(characters.next()?),
+            '*' | '?' | '[' | ']' | '{' | '}' => return None,
+            other => text.push(other),
+        }
+    }
+    Some(text)
+}

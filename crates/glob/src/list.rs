@@ -1,0 +1,131 @@
+//! A list of patterns in which the last match decides.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::IgnoreGlob;
+use super::compiled::split;
+
+/// Patterns in order: the last one that matches a key, or a folder that contains it, decides.
+///
+/// Git, which has folders, cannot re-include a file below an excluded folder. Storage has only keys, so here an exception
+/// also applies to a key in a folder that an earlier pattern excluded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(from = "Vec<IgnoreGlob>", into = "Vec<IgnoreGlob>")]
+pub struct GlobList {
+    globs: Vec<IgnoreGlob>,
+    /// The patterns that are plain names, indexed: most are, and a key has few segments.
+    names: BTreeMap<String, NameRules>,
+    /// Positions of all other patterns, in descending order.
+    others: Vec<usize>,
+}
+
+/// Positions of the last patterns that are one name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct NameRules {
+    last: Option<usize>,
+    /// The last one that also matches an object: its pattern has no trailing `/`.
+    last_for_objects: Option<usize>,
+}
+
+impl FromIterator<IgnoreGlob> for GlobList {
+    fn from_iter<T: IntoIterator<Item = IgnoreGlob>>(globs: T) -> Self {
+        let mut list = Self::default();
+        for (position, glob) in globs.into_iter().enumerate() {
+            match glob.compiled.as_name() {
+                Some((name, folders_only)) => {
+                    let rules = list.names.entry(name.to_owned()).or_default();
+                    rules.last = Some(position);
+                    if !folders_only {
+                        rules.last_for_objects = Some(position);
+                    }
+                }
+                None => list.others.push(position),
+            }
+            list.globs.push(glob);
+        }
+        list.others.reverse();
+        list
+    }
+}
+
+impl GlobList {
+    /// The last pattern that matches this key or a folder that contains it, with its position from 0.
+    #[must_use]
+    pub fn last_match(&self, key: &str) -> Option<(usize, &IgnoreGlob)> {
+        self.last_match_below(key, split(key).0.and_then(|folder| self.last_for_folder(folder)))
+    }
+
+    /// Whether the last pattern that matches this key is not an exception.
+    #[must_use]
+    pub fn matches(&self, key: &str) -> bool {
+        self.last_match(key).is_some_and(|(_, glob)| !glob.is_exception())
+    }
+
+    /// As [`last_match`](Self::last_match), where the last match of the key's folder is known.
+    fn last_match_below(&self, key: &str, of_folder: Option<usize>) -> Option<(usize, &IgnoreGlob)> {
+        let (_, name) = split(key);
+        let of_name = self.names.get(name).and_then(|rules| rules.last_for_objects);
+        let last = self.last_other(of_folder.max(of_name), |glob| glob.compiled.matches_object(key, name));
+        last.and_then(|position| self.globs.get(position).map(|glob| (position, glob)))
+    }
+
+    /// The position of the last pattern that matches this folder or a folder that contains it.
+    fn last_for_folder(&self, folder: &str) -> Option<usize> {
+        let of_names = folder.split('/').filter_map(|name| self.names.get(name)?.last).max();
+        self.last_other(of_names, |glob| glob.compiled.matches_in(folder))
+    }
+
+    /// The later of `named` and the last match among the patterns that are not names.
+    fn last_other(&self, named: Option<usize>, matches: impl Fn(&IgnoreGlob) -> bool) -> Option<usize> {
+        let mut later = self.others.iter().copied().take_while(|position| Some(*position) > named);
+        later.find(|position| self.globs.get(*position).is_some_and(&matches)).or(named)
+    }
+}
+
+/// A [`GlobList`] that keeps the match of the last key's folder. Keys in order often share a folder with the key before
+/// them, and are then matched several times as fast.
+#[derive(Clone, Debug, Default)]
+pub struct CachedGlobList {
+    list: GlobList,
+    folder: String,
+    of_folder: Option<usize>,
+}
+
+impl CachedGlobList {
+    /// Starts with an empty cache.
+    #[must_use]
+    pub fn new(list: GlobList) -> Self {
+        Self { list, ..Self::default() }
+    }
+
+    /// As [`GlobList::last_match`].
+    pub fn last_match(&mut self, key: &str) -> Option<(usize, &IgnoreGlob)> {
+        let of_folder = split(key).0.and_then(|folder| {
+            if self.folder != folder || folder.is_empty() {
+                self.of_folder = self.list.last_for_folder(folder);
+                folder.clone_into(&mut self.folder);
+            }
+            self.of_folder
+        });
+        self.list.last_match_below(key, of_folder)
+    }
+
+    /// As [`GlobList::matches`].
+    pub fn matches(&mut self, key: &str) -> bool {
+        self.last_match(key).is_some_and(|(_, glob)| !glob.is_exception())
+    }
+}
+
+impl From<Vec<IgnoreGlob>> for GlobList {
+    fn from(globs: Vec<IgnoreGlob>) -> Self {
+        globs.into_iter().collect()
+    }
+}
+
+impl From<GlobList> for Vec<IgnoreGlob> {
+    fn from(list: GlobList) -> Self {
+        list.globs
+    }
+}
