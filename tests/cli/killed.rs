@@ -73,7 +73,8 @@ async fn serve(account: &LocalAws, executioner: &Executioner) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let executioner = executioner.clone();
-    let guarded: Router = tidegate_emulator::http::router(account)
+    let guarded: Router = account
+        .router()
         .layer(middleware::from_fn(move |request: Request, next: Next| executioner.clone().meet(request, next)));
     tokio::spawn(async move { axum::serve(listener, guarded).await });
     format!("http://{address}")

@@ -1,7 +1,7 @@
 //! The order of writes, and what a failure half way leaves behind.
 
 use tidegate_core::report::Outcome;
-use tidegate_emulator::fault::{ApiCall, InjectedFault};
+use tidegate_tests::fault::{ApiCall, InjectedFault};
 use tidegate_tests::world::BUCKET;
 use tidegate_tests::{SiteObject, SiteState, SourceObject, Sources, World, calls};
 

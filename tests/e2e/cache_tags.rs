@@ -7,7 +7,7 @@ use std::time::Duration;
 use tidegate_core::error_kind::ErrorKind;
 use tidegate_core::report::{Outcome, PublishReport};
 use tidegate_emulator::cloudfront::{InvalidationDelay, ViewerPath};
-use tidegate_emulator::fault::InjectedFault;
+use tidegate_tests::fault::InjectedFault;
 use tidegate_tests::releases::{self, STATE};
 use tidegate_tests::world::{BUCKET, DISTRIBUTION};
 use tidegate_tests::{Publish, SiteState, SourceObject, Sources, World, calls};

@@ -102,7 +102,7 @@ async fn a_failed_copy_in_parts_is_aborted_and_leaves_the_object() {
     let parts = std::sync::atomic::AtomicUsize::new(0);
     world.trouble(move |call| {
         let third = call.operation == "UploadPartCopy" && parts.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 2;
-        third.then(|| tidegate_emulator::fault::InjectedFault::answer(500, "InternalError"))
+        third.then(|| tidegate_tests::fault::InjectedFault::answer(500, "InternalError"))
     });
     let report = publish.apply(planned).await;
     assert_eq!(report.outcome, Outcome::Failed, "{report}");

@@ -2,9 +2,9 @@
 //! of what is not ours, and credentials that lack one permission. `docs/destinations.md` says the same in words.
 
 use tidegate_core::report::Outcome;
-use tidegate_emulator::fault::InjectedFault;
 use tidegate_emulator::s3::{ObjectEncryption, StoredHeaders, Website};
 use tidegate_publish::publish::Publisher;
+use tidegate_tests::fault::InjectedFault;
 use tidegate_tests::source::STAGING;
 use tidegate_tests::wire::Wire;
 use tidegate_tests::world::{BUCKET, site};

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tidegate_core::report::{Outcome, PublishReport};
 use tidegate_emulator::cloudfront::{InvalidationBatch, InvalidationDelay, ViewerPath};
-use tidegate_emulator::fault::InjectedFault;
+use tidegate_tests::fault::InjectedFault;
 use tidegate_tests::world::{BUCKET, DISTRIBUTION};
 use tidegate_tests::{Publish, SourceObject, Sources, World, calls};
 

@@ -10,7 +10,6 @@ use tidegate_core::config::Config;
 use tidegate_core::release::ReleaseId;
 use tidegate_core::report::Outcome;
 use tidegate_core::timestamp::Timestamp;
-use tidegate_emulator::fault::InjectedFault;
 use tidegate_lambda::run_log::RunLogEntry;
 use tidegate_lambda::trigger::{
     AwsSecrets, Continuation, Delivery, EventHandler, HttpRequest, InvocationContext, ParsedRecord, RunLog, RunResult,
@@ -19,6 +18,7 @@ use tidegate_lambda::trigger::{
 use tidegate_publish::AwsError;
 use tidegate_publish::publish::Publisher;
 use tidegate_tests::events::{self, sign, zip};
+use tidegate_tests::fault::InjectedFault;
 use tidegate_tests::source::STAGING;
 use tidegate_tests::world::INSTANT;
 use tidegate_tests::{World, calls};
@@ -251,8 +251,8 @@ fn push(secret: &str, delivery: &str, message: &str) -> HttpRequest {
 
 async fn with_secrets() -> Function {
     let function = function().await;
-    function.world.account.secrets().put("repo/github.com/acme/docs", "old secret of this hook").unwrap();
-    function.world.account.parameters().put("/tidegate/docs", "new secret of this hook").unwrap();
+    function.world.secrets.put("repo/github.com/acme/docs", "old secret of this hook").unwrap();
+    function.world.parameters.put("/tidegate/docs", "new secret of this hook").unwrap();
     function.stage(&format!("builds/{COMMIT}.zip"), &zip(&[("index.html", "pushed")])).await;
     function
 }

@@ -96,7 +96,7 @@ impl Stage {
     async fn new() -> Self {
         let world = World::new().await;
         world.account.s3().create_bucket("state").await.unwrap();
-        world.account.secrets().put("repo/github.com/acme/docs", SECRET).unwrap();
+        world.secrets.put("repo/github.com/acme/docs", SECRET).unwrap();
         let site = tidegate_tests::world::site(CONFIGURATION);
         let trust = policies::trust_account(&format!("arn:aws:iam::{ACCOUNT_ID}:root")).document.compact().unwrap();
         let publisher = policies::site(&site, ACCOUNT_ID, &[]).document.compact().unwrap();
@@ -109,7 +109,9 @@ impl Stage {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let aws = format!("http://{}", listener.local_addr().unwrap());
         let met = Arc::clone(&weather);
-        let router = tidegate_emulator::http::router(&world.account)
+        let router = world
+            .account
+            .router()
             .layer(middleware::from_fn(move |request: Request, next: Next| meet(Arc::clone(&met), request, next)));
         tokio::spawn(async move { axum::serve(listener, router).await });
         let root = TempDir::new().unwrap();

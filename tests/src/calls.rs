@@ -1,7 +1,6 @@
 //! Questions about a trace of calls.
 
-use tidegate_emulator::fault::ApiCall;
-use tidegate_emulator::http::HttpService;
+use crate::fault::{ApiCall, AwsService};
 
 /// The keys of one operation's calls, in order.
 #[must_use]
@@ -18,11 +17,7 @@ pub fn count(calls: &[ApiCall], operation: &str) -> usize {
 /// The calls that may have changed something. Assuming a role changes nothing.
 #[must_use]
 pub fn writes(calls: &[ApiCall]) -> Vec<String> {
-    calls
-        .iter()
-        .filter(|call| !call.only_reads() && call.service != HttpService::Sts)
-        .map(ToString::to_string)
-        .collect()
+    calls.iter().filter(|call| !call.only_reads() && call.service != AwsService::Sts).map(ToString::to_string).collect()
 }
 
 /// Where the first call of an operation on a key stands in the trace.

@@ -21,15 +21,17 @@ use tidegate_core::report::PublishReport;
 use tidegate_core::request::PublishRequest;
 use tidegate_emulator::LocalAws;
 use tidegate_emulator::cloudfront::S3Origin;
-use tidegate_emulator::fault::{ApiCall, Faults, InjectedFault};
 use tidegate_emulator::s3::StoreLimits;
 use tidegate_host::sync::Trace;
 use tidegate_publish::Connection;
 use tidegate_publish::progress::NoProgress;
 use tidegate_publish::publish::{PlannedPublish, PublishError, Publisher};
 
+use crate::fault::{ApiCall, Faults, InjectedFault};
 use crate::library::workshop;
+use crate::parameter_store::ParameterStore;
 use crate::recorder::Recorder;
+use crate::secrets_manager::SecretsManager;
 use crate::site::SiteState;
 use crate::source::{STAGING, Sources};
 
@@ -48,6 +50,10 @@ type Script = Box<dyn Fn(&ApiCall) -> Option<InjectedFault> + Send + Sync>;
 pub struct World {
     /// The account.
     pub account: LocalAws,
+    /// Its secrets.
+    pub secrets: SecretsManager,
+    /// Its parameters.
+    pub parameters: ParameterStore,
     /// What passed between publisher and account.
     pub faults: Faults,
     /// Who signed it.
@@ -92,8 +98,15 @@ impl World {
         let faults = Faults::new(move |call| {
             asked.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(|script| script(call))
         });
-        let directory = TempDir::new().unwrap();
-        Self { account, faults, recorder: Recorder::default(), trouble, directory }
+        Self {
+            secrets: SecretsManager::add_to(&account),
+            parameters: ParameterStore::add_to(&account),
+            account,
+            faults,
+            recorder: Recorder::default(),
+            trouble,
+            directory: TempDir::new().unwrap(),
+        }
     }
 
     /// From now on, `script` decides what goes wrong.

@@ -1,16 +1,18 @@
-//! One AWS account that lives here. Owns putting its services together over one store of state; every service's own rules
-//! live in its module.
+//! One local AWS account: its services over one database.
 
 use std::{
     fmt,
     future::Future,
     io,
     path::{Path, PathBuf},
-    sync::{Arc, atomic::AtomicU64},
+    sync::Arc,
 };
 
 use aws_credential_types::Credentials;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use bytes::Bytes;
+use http::{Request, Response};
+use s3s::Body;
 use tokio::net::TcpListener;
 
 use crate::cloudfront::{CloudFrontError, CloudFrontService};
@@ -18,82 +20,80 @@ use crate::database::{Database, DatabaseError};
 use crate::documents::{Documents, StoredDocuments};
 use crate::http::{InProcess, Router};
 use crate::iam::{IamClock, IamError, IamService};
-use crate::parameters::ParameterStore;
 use crate::s3::{self, ObjectStore};
-use crate::secrets::Secrets;
 use crate::sts::StsService;
 
-/// The file in an account's directory that holds everything but larger bodies.
+/// The file in the account's directory that holds everything except large bodies.
 const DATABASE_FILE: &str = "tidegate.redb";
 
-/// The directory in an account's directory that holds larger bodies.
+/// The directory in the account's directory that holds large bodies.
 const BODIES_DIRECTORY: &str = "bodies";
 
-/// Why an account could not be opened.
+/// Why an account cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The directory cannot be made or used.
-    #[error("the directory `{}` cannot be used: {source}", path.display())]
+    /// The directory cannot be created.
+    #[error("cannot use the directory `{}`: {source}", path.display())]
     Directory {
         /// The directory.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// Another process, or another account of this process, has it open.
-    #[error("`{}` is in use by another process: stop the other tidegate, or choose another directory", path.display())]
+    #[error("`{}` is in use by another process; stop the other tidegate or choose another directory", path.display())]
     InUse {
         /// The directory.
         path: PathBuf,
     },
-    /// The file is not a database, or a broken one.
-    #[error("the database in `{}` cannot be opened: {source}; delete the directory to start anew", path.display())]
+    /// The file is damaged or is not a database.
+    #[error("cannot open the database in `{}`: {source}; delete the directory to start over", path.display())]
     Database {
         /// The directory.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: Box<redb::DatabaseError>,
     },
-    /// The database opened, but not what is in it.
+    /// The database opened, but its contents cannot be read.
     #[error(transparent)]
     Storage(#[from] DatabaseError),
-    /// The identities in it cannot be read.
+    /// The stored identities cannot be read.
     #[error(transparent)]
     Identities(#[from] IamError),
-    /// The distributions in it cannot be read.
+    /// The stored distributions cannot be read.
     #[error(transparent)]
     Distributions(#[from] CloudFrontError),
 }
 
-/// An account with its buckets, identities and distributions. Cheap to clone; all clones are one account.
+/// An AWS account with its buckets, identities and distributions. Cheap to clone; all clones are the same account.
 #[derive(Clone)]
-pub struct LocalAws(Arc<AwsServices>);
-
-struct AwsServices {
+pub struct LocalAws {
     store: ObjectStore,
-    front: Arc<Router>,
+    iam: IamService,
+    cloudfront: CloudFrontService,
+    router: Arc<Router>,
 }
 
 impl fmt::Debug for LocalAws {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Account").finish_non_exhaustive()
+        formatter.debug_struct("LocalAws").finish_non_exhaustive()
     }
 }
 
 impl LocalAws {
-    /// An account that goes with its last owner.
+    /// Creates an account in memory. It is gone when its last clone is dropped.
     ///
     /// # Errors
-    /// The machine gives no thread or no randomness.
+    /// The system provides no thread or no random bytes.
     pub fn in_memory() -> Result<Self, OpenError> {
         let database = Arc::new(Database::in_memory()?);
-        Self::over(Arc::clone(&database), ObjectStore::in_memory(database))
+        Self::new(Arc::clone(&database), ObjectStore::in_memory(database))
     }
 
-    /// The account kept in `directory`, made there if there is none. One process at a time may have it open.
+    /// Opens the account in `directory`, and creates it if there is none. Only one process at a time can have it open.
     ///
     /// # Errors
-    /// The directory cannot be used, is in use, or holds something else.
+    /// The directory cannot be created, is in use, or holds something else.
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
         let path = || directory.to_owned();
         std::fs::create_dir_all(directory).map_err(|source| OpenError::Directory { path: path(), source })?;
@@ -103,72 +103,82 @@ impl LocalAws {
         })?;
         let database = Arc::new(database);
         let store = ObjectStore::open(Arc::clone(&database), directory.join(BODIES_DIRECTORY))?;
-        Self::over(database, store)
+        Self::new(database, store)
     }
 
-    fn over(database: Arc<Database>, store: ObjectStore) -> Result<Self, OpenError> {
+    fn new(database: Arc<Database>, store: ObjectStore) -> Result<Self, OpenError> {
         let documents: Arc<dyn Documents> = Arc::new(StoredDocuments::new(database));
         let iam = IamService::open(&documents, IamClock::default())?;
-        let cloudfront = CloudFrontService::open(Arc::clone(&documents), iam.clone())?;
-        let front = Arc::new(Router {
-            s3: s3::service(store.clone(), iam.clone()),
-            sts: StsService::new(iam.clone()),
-            cloudfront,
-            secrets: Secrets::new(Arc::clone(&documents), iam.clone()),
-            parameters: ParameterStore::new(documents, iam.clone()),
-            iam,
-            requests: AtomicU64::new(1),
-        });
-        Ok(Self(Arc::new(AwsServices { store, front })))
+        let sts = StsService::new(iam.clone());
+        let cloudfront = CloudFrontService::open(documents, iam.clone())?;
+        let router = Arc::new(Router::new(s3::service(store.clone(), iam.clone())));
+        let account = Self { store, iam, cloudfront, router };
+        let (iam, cloudfront) = (account.iam.clone(), account.cloudfront.clone());
+        account.add_service("iam", move |request| iam.handle(request));
+        account.add_service("sts", move |request| sts.handle(request));
+        account.add_service("cloudfront", move |request| cloudfront.handle(request));
+        Ok(account)
     }
 
-    /// Credentials that may do everything.
+    /// Adds a service, or replaces one other than S3. `name` is what requests to it are signed for, such as `ssm`.
+    ///
+    /// The handler authenticates its callers with [`crate::iam::signature::verify`] and authorizes them with
+    /// [`IamService::authorize`].
+    pub fn add_service(
+        &self,
+        name: &'static str,
+        handler: impl Fn(&Request<Bytes>) -> Response<Bytes> + Send + Sync + 'static,
+    ) {
+        self.router.add(name, handler);
+    }
+
+    /// Credentials of the root user, which may do everything.
     #[must_use]
     pub fn root_credentials(&self) -> Credentials {
-        self.0.front.iam.root_credentials()
+        self.iam.root_credentials()
     }
 
-    /// An HTTP client for the SDKs whose requests reach this account without a socket, whatever their host.
+    /// An HTTP client for AWS SDKs. It sends every request to this account, whatever its host, without a socket.
     #[must_use]
     pub fn http_client(&self) -> SharedHttpClient {
-        SharedHttpClient::new(InProcess::new(self.front()))
+        SharedHttpClient::new(InProcess::new(Arc::clone(&self.router)))
     }
 
-    /// Users, roles, groups, policies, keys and sessions.
+    /// Users, roles, groups, policies, keys and sessions. Asks for no permissions.
     #[must_use]
     pub fn iam(&self) -> &IamService {
-        &self.0.front.iam
+        &self.iam
     }
 
-    /// Distributions and invalidations.
+    /// Distributions and invalidations. Asks for no permissions.
     #[must_use]
     pub fn cloudfront(&self) -> &CloudFrontService {
-        &self.0.front.cloudfront
+        &self.cloudfront
     }
 
-    /// Secrets, to seed them.
-    #[must_use]
-    pub fn secrets(&self) -> &Secrets {
-        &self.0.front.secrets
-    }
-
-    /// Parameters of Systems Manager, to seed them.
-    #[must_use]
-    pub fn parameters(&self) -> &ParameterStore {
-        &self.0.front.parameters
-    }
-
-    /// Buckets and objects, without permissions: to seed and to look.
+    /// Buckets and objects. Asks for no permissions.
     #[must_use]
     pub fn s3(&self) -> &ObjectStore {
-        &self.0.store
+        &self.store
     }
 
-    pub(crate) fn front(&self) -> Arc<Router> {
-        Arc::clone(&self.0.front)
+    /// The account as an `axum` router, for middleware in front of it.
+    pub fn router(&self) -> axum::Router {
+        let router = Arc::clone(&self.router);
+        let handle = move |request: axum::extract::Request| {
+            let router = Arc::clone(&router);
+            async move {
+                let response = router.answer(request.map(Body::http_body_unsync)).await;
+                response.map(axum::body::Body::new)
+            }
+        };
+        axum::Router::new().fallback(handle)
     }
 
-    /// Serves the account over HTTP/1.1: see [`crate::http::serve`].
+    /// Serves the account over HTTP/1.1 until `shutdown` completes, then finishes the requests in flight.
+    ///
+    /// A bucket is addressed by path, `http://127.0.0.1:PORT/bucket/key`, or by host,
+    /// `http://bucket.s3.localhost:PORT/key`. The signature of a request names its service.
     ///
     /// # Errors
     /// The listener failed.
@@ -177,6 +187,6 @@ impl LocalAws {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
-        crate::http::serve(self, listener, shutdown).await
+        axum::serve(listener, self.router()).with_graceful_shutdown(shutdown).await
     }
 }

@@ -1,12 +1,11 @@
-//! The door of an account: every request to any of its services comes through here, with or without a socket. Owns finding
-//! the service that a request is for; never what the service answers.
+//! The HTTP endpoint of an account: finds the service that a request is for. Requests come from an SDK in the same
+//! process or from a socket.
 
 use std::{
+    collections::BTreeMap,
     fmt,
-    future::Future,
-    io,
     sync::{
-        Arc,
+        Arc, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -25,77 +24,56 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Limited};
 use s3s::{Body, service::S3Service};
-use tokio::net::TcpListener;
 
-use crate::account::LocalAws;
-use crate::cloudfront::CloudFrontService;
-use crate::iam::IamService;
-use crate::parameters::ParameterStore;
-use crate::secrets::Secrets;
-use crate::sts::StsService;
-
-/// Largest body that any service but S3 is given, bytes: 3,000 paths of 4,000 characters and their elements.
+/// Largest request body of every service except S3, in bytes. An invalidation of 3,000 paths of 4,000 characters fits.
 const LARGEST_DOCUMENT: usize = 16 * 1024 * 1024;
 
-/// A service of the stand-in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HttpService {
-    /// Simple Storage Service.
-    S3,
-    /// Security Token Service.
-    Sts,
-    /// Identity and Access Management.
-    Iam,
-    /// CloudFront.
-    CloudFront,
-    /// Secrets Manager.
-    SecretsManager,
-    /// Systems Manager, of which there is the Parameter Store.
-    SystemsManager,
-}
+/// Answers the requests for one service.
+type ServiceHandler = dyn Fn(&Request<Bytes>) -> Response<Bytes> + Send + Sync;
 
-/// The service that a request is for: by what it is signed for, else by its host; S3 if neither tells.
-pub(crate) fn service_of(uri: &Uri, headers: &HeaderMap) -> HttpService {
+/// The name of the service that a request is for, such as `iam`: the one in the credential scope of its signature, or
+/// the first label of its host. S3 answers requests for every other name.
+#[must_use]
+pub fn service_name<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> &'a str {
     let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     // AWS4-HMAC-SHA256 Credential=KEY/DATE/REGION/SERVICE/aws4_request, …
     let signed_for = text(header::AUTHORIZATION)
         .and_then(|value| value.split_once("Credential="))
         .and_then(|(_, scope)| scope.split('/').nth(3));
     let host = text(header::HOST).or_else(|| uri.host()).unwrap_or_default();
-    match signed_for {
-        Some("sts") => HttpService::Sts,
-        Some("iam") => HttpService::Iam,
-        Some("cloudfront") => HttpService::CloudFront,
-        Some("secretsmanager") => HttpService::SecretsManager,
-        Some("ssm") => HttpService::SystemsManager,
-        Some(_) => HttpService::S3,
-        None if host.starts_with("sts.") => HttpService::Sts,
-        None if host.starts_with("iam.") => HttpService::Iam,
-        None if host.starts_with("cloudfront.") => HttpService::CloudFront,
-        None if host.starts_with("secretsmanager.") => HttpService::SecretsManager,
-        None if host.starts_with("ssm.") => HttpService::SystemsManager,
-        None => HttpService::S3,
-    }
+    signed_for.unwrap_or_else(|| host.split_once('.').map_or("", |(label, _)| label))
 }
 
-/// The bucket that a host such as `bucket.s3.localhost:9000` or `a.b.s3.eu-west-1.amazonaws.com` names, if it names one.
-pub(crate) fn bucket_of_host(host: &str) -> Option<&str> {
-    // The last one, since a bucket's own name may hold ".s3.".
+/// The bucket in a host such as `bucket.s3.localhost:9000` or `a.b.s3.eu-west-1.amazonaws.com`.
+#[must_use]
+pub fn bucket_of_host(host: &str) -> Option<&str> {
+    // The last occurrence: a bucket name may contain ".s3." itself.
     host.rsplit_once(".s3.").map(|(bucket, _)| bucket).filter(|bucket| !bucket.is_empty())
 }
 
-/// All services of an account behind one function.
+/// Passes each request to its service.
 pub(crate) struct Router {
-    pub(crate) s3: S3Service,
-    pub(crate) sts: StsService,
-    pub(crate) iam: IamService,
-    pub(crate) cloudfront: CloudFrontService,
-    pub(crate) secrets: Secrets,
-    pub(crate) parameters: ParameterStore,
-    pub(crate) requests: AtomicU64,
+    s3: S3Service,
+    /// All services except S3, by name.
+    services: RwLock<BTreeMap<&'static str, Arc<ServiceHandler>>>,
+    requests: AtomicU64,
 }
 
 impl Router {
+    /// A router to S3 alone.
+    pub(crate) fn new(s3: S3Service) -> Self {
+        Self { s3, services: RwLock::default(), requests: AtomicU64::new(1) }
+    }
+
+    /// Adds or replaces the service with this name.
+    pub(crate) fn add(
+        &self,
+        name: &'static str,
+        handler: impl Fn(&Request<Bytes>) -> Response<Bytes> + Send + Sync + 'static,
+    ) {
+        self.services.write().unwrap_or_else(PoisonError::into_inner).insert(name, Arc::new(handler));
+    }
+
     /// Answers one request.
     pub(crate) async fn answer(&self, mut request: Request<Body>) -> Response<Body> {
         if !request.headers().contains_key(header::HOST)
@@ -103,34 +81,35 @@ impl Router {
         {
             request.headers_mut().insert(header::HOST, host);
         }
-        join(request.headers_mut(), &header::CONTENT_ENCODING);
+        join_lines(request.headers_mut(), &header::CONTENT_ENCODING);
         let is_head = request.method() == Method::HEAD;
-        let mut response = match service_of(request.uri(), request.headers()) {
-            HttpService::S3 => self.s3.call(request).await.unwrap_or_else(|error| {
-                tracing::error!(?error, "a request could not be answered");
-                plain(StatusCode::INTERNAL_SERVER_ERROR)
+        let mut response = match self.service(&request) {
+            Some(handler) => with_whole_body(request, &*handler).await,
+            None => self.s3.call(request).await.unwrap_or_else(|error| {
+                tracing::error!(?error, "cannot answer a request");
+                empty_response(StatusCode::INTERNAL_SERVER_ERROR)
             }),
-            HttpService::Sts => whole(request, |request| self.sts.handle(request)).await,
-            HttpService::Iam => whole(request, |request| self.iam.handle(request)).await,
-            HttpService::CloudFront => whole(request, |request| self.cloudfront.handle(request)).await,
-            HttpService::SecretsManager => whole(request, |request| self.secrets.handle(request)).await,
-            HttpService::SystemsManager => whole(request, |request| self.parameters.handle(request)).await,
         };
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
         if let Ok(id) = HeaderValue::from_str(&format!("{number:016X}")) {
             response.headers_mut().entry("x-amz-request-id").or_insert(id);
         }
-        // HTTP has no body here, whatever the error says; nor has S3.
+        // HTTP allows no body in these responses, not even for an error.
         if is_head || response.status() == StatusCode::NOT_MODIFIED {
             *response.body_mut() = Body::empty();
         }
         response
     }
+
+    fn service(&self, request: &Request<Body>) -> Option<Arc<ServiceHandler>> {
+        let name = service_name(request.uri(), request.headers());
+        self.services.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
 }
 
-/// Makes one line of several, as HTTP allows and as signatures see them: SDKs send the encoding of the content and that of
-/// the transfer in lines of their own.
-fn join(headers: &mut HeaderMap, name: &header::HeaderName) {
+/// Joins several lines of one header with commas, as signers do. SDKs send the encoding of the content and the encoding
+/// of the transfer in separate lines.
+fn join_lines(headers: &mut HeaderMap, name: &header::HeaderName) {
     let lines: Vec<&[u8]> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
     if lines.len() > 1
         && let Ok(joined) = HeaderValue::from_bytes(&lines.join(&b','))
@@ -139,25 +118,22 @@ fn join(headers: &mut HeaderMap, name: &header::HeaderName) {
     }
 }
 
-fn plain(status: StatusCode) -> Response<Body> {
+fn empty_response(status: StatusCode) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
     response
 }
 
-/// Has a request answered by a service that takes it with its whole body.
-async fn whole<F: Future<Output = Response<Bytes>>>(
-    request: Request<Body>,
-    handle: impl FnOnce(Request<Bytes>) -> F,
-) -> Response<Body> {
+/// Reads the request body and passes the request to `handler`.
+async fn with_whole_body(request: Request<Body>, handler: &ServiceHandler) -> Response<Body> {
     let (parts, body) = request.into_parts();
     match Limited::new(body, LARGEST_DOCUMENT).collect().await {
-        Ok(body) => handle(Request::from_parts(parts, body.to_bytes())).await.map(Body::from),
-        Err(_) => plain(StatusCode::PAYLOAD_TOO_LARGE),
+        Ok(body) => handler(&Request::from_parts(parts, body.to_bytes())).map(Body::from),
+        Err(_) => empty_response(StatusCode::PAYLOAD_TOO_LARGE),
     }
 }
 
-/// The Host header that an HTTP client would send, which is part of what is signed.
+/// The Host header that an HTTP client would send. The signature covers it.
 fn host_header(uri: &Uri) -> Option<HeaderValue> {
     let host = uri.host()?;
     let default = match uri.scheme_str() {
@@ -171,12 +147,12 @@ fn host_header(uri: &Uri) -> Option<HeaderValue> {
     }
 }
 
-/// An HTTP client for the SDKs that needs no socket.
+/// An HTTP client for SDKs that calls the router directly, without a socket.
 pub(crate) struct InProcess(Arc<Router>);
 
 impl InProcess {
-    pub(crate) fn new(front: Arc<Router>) -> Self {
-        Self(front)
+    pub(crate) fn new(router: Arc<Router>) -> Self {
+        Self(router)
     }
 }
 
@@ -194,11 +170,11 @@ impl HttpClient for InProcess {
 
 impl HttpConnector for InProcess {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let front = Arc::clone(&self.0);
+        let router = Arc::clone(&self.0);
         HttpConnectorFuture::new_boxed(Box::pin(async move {
-            let request = request.try_into_http1x().map_err(unusable)?;
-            let response = front.answer(request.map(into_service_body)).await;
-            HttpResponse::try_from(response.map(SdkBody::from_body_1_x)).map_err(unusable)
+            let request = request.try_into_http1x().map_err(user_error)?;
+            let response = router.answer(request.map(into_service_body)).await;
+            HttpResponse::try_from(response.map(SdkBody::from_body_1_x)).map_err(user_error)
         }))
     }
 }
@@ -210,36 +186,8 @@ fn into_service_body(body: SdkBody) -> Body {
     }
 }
 
-fn unusable(error: impl Into<BoxError>) -> ConnectorError {
+fn user_error(error: impl Into<BoxError>) -> ConnectorError {
     ConnectorError::user(error.into())
-}
-
-/// Serves an account over HTTP/1.1 until `shutdown` is done, then lets the requests in flight finish.
-///
-/// Both ways of addressing buckets work: `http://127.0.0.1:PORT/bucket/key` and `http://bucket.s3.localhost:PORT/key`. The
-/// services are told apart by what a request is signed for.
-///
-/// # Errors
-/// The listener failed.
-pub async fn serve(
-    account: LocalAws,
-    listener: TcpListener,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    axum::serve(listener, router(&account)).with_graceful_shutdown(shutdown).await
-}
-
-/// What [`serve`] serves, for whoever puts something before it.
-pub fn router(account: &LocalAws) -> axum::Router {
-    let front = account.front();
-    let handle = move |request: axum::extract::Request| {
-        let front = Arc::clone(&front);
-        async move {
-            let response = front.answer(request.map(Body::http_body_unsync)).await;
-            response.map(axum::body::Body::new)
-        }
-    };
-    axum::Router::new().fallback(handle)
 }
 
 #[cfg(test)]
@@ -247,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts_name_buckets() {
+    fn finds_the_bucket_in_a_host() {
         assert_eq!(bucket_of_host("acme.s3.localhost:9000"), Some("acme"));
         assert_eq!(bucket_of_host("docs.acme.com.s3.eu-west-1.amazonaws.com"), Some("docs.acme.com"));
         assert_eq!(bucket_of_host("s3.us-east-1.amazonaws.com"), None);
@@ -256,36 +204,33 @@ mod tests {
     }
 
     #[test]
-    fn services_are_told_by_signature_then_by_host() {
+    fn finds_the_service_by_signature_then_by_host() {
         let service = |uri: &str, authorization: Option<&str>| {
             let mut headers = HeaderMap::new();
             if let Some(authorization) = authorization {
                 headers.insert(header::AUTHORIZATION, authorization.parse().unwrap());
             }
-            service_of(&uri.parse().unwrap(), &headers)
+            service_name(&uri.parse().unwrap(), &headers).to_owned()
         };
         let signed = |service: &str| {
             format!(
                 "AWS4-HMAC-SHA256 Credential=AKID/20260101/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=0"
             )
         };
-        assert_eq!(service("http://127.0.0.1:9000/", Some(&signed("sts"))), HttpService::Sts);
-        assert_eq!(service("http://127.0.0.1:9000/2020-05-31/", Some(&signed("cloudfront"))), HttpService::CloudFront);
-        assert_eq!(service("https://sts.amazonaws.com/", Some(&signed("s3"))), HttpService::S3);
-        assert_eq!(service("https://sts.us-east-1.amazonaws.com/", None), HttpService::Sts);
-        assert_eq!(service("https://bucket.s3.amazonaws.com/", None), HttpService::S3);
-        for (name, expected) in [
-            ("iam", HttpService::Iam),
-            ("secretsmanager", HttpService::SecretsManager),
-            ("ssm", HttpService::SystemsManager),
-        ] {
-            assert_eq!(service("http://127.0.0.1:9000/", Some(&signed(name))), expected);
-            assert_eq!(service(&format!("https://{name}.us-east-1.amazonaws.com/"), None), expected);
+        assert_eq!(service("http://127.0.0.1:9000/", Some(&signed("sts"))), "sts");
+        assert_eq!(service("http://127.0.0.1:9000/2020-05-31/", Some(&signed("cloudfront"))), "cloudfront");
+        assert_eq!(service("https://sts.amazonaws.com/", Some(&signed("s3"))), "s3");
+        assert_eq!(service("https://sts.us-east-1.amazonaws.com/", None), "sts");
+        // No service has this name, so S3 answers.
+        assert_eq!(service("https://bucket.s3.amazonaws.com/", None), "bucket");
+        for name in ["iam", "secretsmanager", "ssm"] {
+            assert_eq!(service("http://127.0.0.1:9000/", Some(&signed(name))), name);
+            assert_eq!(service(&format!("https://{name}.us-east-1.amazonaws.com/"), None), name);
         }
     }
 
     #[test]
-    fn only_unusual_ports_are_in_the_host() {
+    fn omits_the_default_port_from_the_host() {
         let host = |uri: &str| host_header(&uri.parse().unwrap()).map(|host| host.to_str().unwrap().to_owned());
         assert_eq!(host("https://s3.amazonaws.com:443/a").as_deref(), Some("s3.amazonaws.com"));
         assert_eq!(host("http://localhost:9000/a").as_deref(), Some("localhost:9000"));

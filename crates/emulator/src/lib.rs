@@ -8,17 +8,12 @@ pub mod cloudfront;
 mod database;
 pub mod documents;
 pub mod preview;
-pub mod fault;
 pub mod http;
 pub mod iam;
-mod json;
-pub mod parameters;
 mod query;
 pub mod s3;
-pub mod secrets;
 pub mod sts;
 mod xml;
 
 pub use account::{LocalAws, OpenError};
 pub use database::DatabaseError;
-pub use http::serve;

@@ -70,9 +70,8 @@ impl StsService {
     }
 
     /// Answers one request.
-    #[expect(clippy::unused_async, reason = "every service of the stand-in is called alike")]
-    pub async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
-        PROTOCOL.handle(&self.iam, &request, |caller, action, parameters| match action {
+    pub fn handle(&self, request: &Request<Bytes>) -> Response<Bytes> {
+        PROTOCOL.handle(&self.iam, request, |caller, action, parameters| match action {
             "AssumeRole" => Some(self.assume_role(caller, parameters)),
             "GetCallerIdentity" => Some(parameters.finish(action).map(|()| caller_identity(caller))),
             _ => None,

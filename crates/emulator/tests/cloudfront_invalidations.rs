@@ -9,14 +9,12 @@
 use std::time::Duration;
 
 use aws_sdk_cloudfront::Client;
-use aws_sdk_cloudfront::config::retry::RetryConfig;
 use aws_sdk_cloudfront::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_cloudfront::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_cloudfront::types::{InvalidationBatch, Paths};
 use pretty_assertions::assert_eq;
 use tidegate_emulator::account::LocalAws;
 use tidegate_emulator::cloudfront::{InvalidationDelay, S3Origin, ViewerPath};
-use tidegate_emulator::fault::{Faults, InjectedFault};
 
 const ID: &str = "E2EXAMPLE";
 
@@ -173,22 +171,6 @@ async fn fifteen_wildcards_may_be_in_progress_beside_three_thousand_paths() {
     }
     assert!(invalidate(&client, "three", &paths(&["/b"]), 1).await.is_ok());
     assert!(invalidate(&client, "four", &paths(&["/b/*"]), 1).await.is_ok());
-}
-
-/// AWS throttles after a few calls in a row; when, it does not say. Here only a test's own fault does.
-#[tokio::test]
-async fn nothing_is_throttled_but_by_an_injected_fault() {
-    let (account, plain) = with_distribution();
-    for number in 0..200 {
-        let reference = format!("run-{number}");
-        assert!(invalidate(&plain, &reference, &paths(&["/a"]), 1).await.is_ok(), "the call {number}");
-    }
-    let faults =
-        Faults::new(|call| (call.operation == "CreateInvalidation").then(|| InjectedFault::answer(400, "Throttling")));
-    let config = plain.config().to_builder().http_client(faults.wrap(account.http_client()));
-    let throttled = Client::from_conf(config.retry_config(RetryConfig::disabled()).build());
-    assert_eq!(invalidate(&throttled, "new", &paths(&["/a"]), 1).await, Err("Throttling".to_owned()));
-    assert_eq!(account.cloudfront().invalidations(ID).expect("a list").len(), 200);
 }
 
 #[tokio::test]

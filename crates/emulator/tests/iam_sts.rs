@@ -386,7 +386,7 @@ async fn requests_that_are_no_requests_are_told_so() {
         }
         let request =
             request.body(Bytes::from_static(b"Action=GetCallerIdentity&Version=2011-06-15")).expect("a request");
-        let response = service.handle(request).await;
+        let response = service.handle(&request);
         (response.status().as_u16(), String::from_utf8(response.into_body().to_vec()).expect("text"))
     };
     let signed = |rest: &str| format!("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/{rest}");

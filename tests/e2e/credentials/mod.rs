@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use tidegate_core::approval::Approval;
 use tidegate_core::report::Outcome;
-use tidegate_emulator::fault::InjectedFault;
+use tidegate_tests::fault::InjectedFault;
 use tidegate_tests::recorder::Signed;
 use tidegate_tests::{Publish, SourceObject, Sources, World, calls};
 

@@ -391,7 +391,7 @@ fn the_session_of_a_plan_suffices_and_nothing_in_it_is_spare() {
 /// Giving up an upload in parts is a permission that only a run needs in which something fails: it is proved by one.
 #[tokio::test]
 async fn an_upload_in_parts_that_fails_is_given_up_and_only_with_the_permission() {
-    use tidegate_emulator::fault::InjectedFault;
+    use tidegate_tests::fault::InjectedFault;
     use tidegate_tests::{SourceObject, Sources};
     let files = [SourceObject::sized("film.mp4", 65 * 1024 * 1024, 1)];
     let configuration = crate::site_with(&format!("role = \"{ROLE}\"\n")).replace("s3://site/", "s3://site/docs/");

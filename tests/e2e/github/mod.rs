@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 use tidegate_core::config::Config;
 use tidegate_core::error_kind::ErrorKind;
 use tidegate_core::report::Outcome;
-use tidegate_emulator::fault::InjectedFault;
 use tidegate_emulator::iam::ACCOUNT_ID;
 use tidegate_iam::policies;
 use tidegate_lambda::trigger::{ArtifactRef, Continuation, Delivery, HttpRequest, RunError, RunResult, read};
 use tidegate_tests::World;
 use tidegate_tests::events::{sign, zip};
+use tidegate_tests::fault::InjectedFault;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::triggers::{Function, function_in, moment, outcome};
@@ -74,7 +74,7 @@ async fn function_of(text: String) -> Function {
     iam.create_user("function", &[("standing", &standing)]).unwrap();
     let credentials = iam.create_access_key("function").unwrap().credentials();
     let stored = json!({ "webhook": SECRET, "token": TOKEN }).to_string();
-    world.account.secrets().put("repo/github.com/acme/docs", stored.as_str()).unwrap();
+    world.secrets.put("repo/github.com/acme/docs", stored.as_str()).unwrap();
     let publisher = world.publisher_with(credentials, 1);
     function_in(world, publisher, &text).await
 }

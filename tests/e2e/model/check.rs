@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tidegate_core::report::{Outcome, PublishReport};
-use tidegate_emulator::fault::{ApiCall, InjectedFault};
+use tidegate_tests::fault::{ApiCall, InjectedFault};
 use tidegate_tests::{Publish, SiteObject, World, body, calls};
 
 use super::scenario::{Expected, OTHERS, PREFIX, Scenario};

@@ -2,8 +2,8 @@
 
 use tidegate_core::approval::Approval;
 use tidegate_core::report::Outcome;
-use tidegate_emulator::fault::ApiCall;
 use tidegate_publish::publish::PublishError;
+use tidegate_tests::fault::ApiCall;
 use tidegate_tests::world::{BUCKET, site};
 use tidegate_tests::{SiteObject, calls};
 
@@ -158,7 +158,7 @@ async fn a_trusted_manifest_saves_the_listing() {
     let mut publish = publish_of(&world, KEEP, "c3", THREE).await;
     publish.publisher.trust_manifest = true;
     world.trouble(|call| {
-        (call.key.as_deref() == Some("docs/index.html")).then_some(tidegate_emulator::fault::InjectedFault::Refuse)
+        (call.key.as_deref() == Some("docs/index.html")).then_some(tidegate_tests::fault::InjectedFault::Refuse)
     });
     assert_eq!(publish.go().await.unwrap().outcome, Outcome::Partial);
     world.peace();
@@ -279,11 +279,11 @@ async fn nothing_is_published_from_where_releases_are_kept() {
 async fn two_sites_do_not_wait_for_each_other() {
     let world = world().await;
     let held = publish_of(&world, KEEP, "c1", ONE).await;
-    let gate = tidegate_emulator::fault::FaultGate::closed();
+    let gate = tidegate_tests::fault::FaultGate::closed();
     let shut = gate.clone();
     world.trouble(move |call| {
         (call.key.as_deref() == Some("docs/index.html"))
-            .then(|| tidegate_emulator::fault::InjectedFault::Hold(shut.clone()))
+            .then(|| tidegate_tests::fault::InjectedFault::Hold(shut.clone()))
     });
     let first = tokio::spawn(async move { held.go().await });
     let text = configuration(KEEP)

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::{StreamExt, stream};
 use tidegate_core::report::Outcome;
-use tidegate_emulator::fault::InjectedFault;
+use tidegate_tests::fault::InjectedFault;
 
 use super::*;
 use crate::model::runtime;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use tidegate_core::report::{Outcome, PublishReport};
-use tidegate_emulator::fault::{FaultGate, Faults, InjectedFault};
 use tidegate_publish::publish::PublishError;
+use tidegate_tests::fault::{FaultGate, Faults, InjectedFault};
 
 use super::*;
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tidegate_core::report::Outcome;
-use tidegate_emulator::fault::InjectedFault;
+use tidegate_tests::fault::InjectedFault;
 
 use super::*;
 

@@ -59,7 +59,7 @@ pub use caller::{AccessDenied, AccessRequest, Caller, CallerIdentity};
 pub use clock::IamClock;
 pub use error::{IamError, Obstacle};
 pub use name::EntityPath;
-pub(crate) use random::{RandomError, identifier, uuid};
+pub(crate) use random::identifier;
 pub use seed::AccessKey;
 
 use crate::documents::Documents;

@@ -33,10 +33,3 @@ pub(crate) fn token() -> Result<String, RandomError> {
     getrandom::fill(&mut bytes)?;
     Ok(STANDARD.encode(bytes))
 }
-
-/// A random UUID, of version 4.
-pub(crate) fn uuid() -> Result<String, RandomError> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes)?;
-    Ok(uuid::Builder::from_random_bytes(bytes).into_uuid().to_string())
-}

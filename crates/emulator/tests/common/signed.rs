@@ -39,7 +39,7 @@ pub(crate) async fn post(
         .expect("a request");
     let (instructions, _) = sign(signable, &parameters).expect("a signature").into_parts();
     instructions.apply_to_request_http1x(&mut request);
-    let response = tidegate_emulator::http::router(account).oneshot(request.map(Body::from)).await.expect("an answer");
+    let response = account.router().oneshot(request.map(Body::from)).await.expect("an answer");
     let status = response.status().as_u16();
     let body = response.into_body().collect().await.expect("a body").to_bytes();
     (status, String::from_utf8(body.to_vec()).expect("text"))

@@ -11,7 +11,6 @@ mod conditions;
 mod copies;
 mod deletes;
 mod directory;
-mod faults;
 mod listing;
 mod multipart;
 mod objects;

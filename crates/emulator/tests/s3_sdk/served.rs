@@ -21,7 +21,7 @@ async fn served(account: &LocalAws) -> (String, oneshot::Sender<()>, tokio::task
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let (stop, stopped) = oneshot::channel::<()>();
-    let server = tokio::spawn(tidegate_emulator::serve(account.clone(), listener, async {
+    let server = tokio::spawn(account.clone().serve(listener, async {
         stopped.await.ok();
     }));
     (address, stop, server)

@@ -40,9 +40,8 @@ type Answer = Result<Vec<XmlElement>, QueryFailure>;
 
 impl IamService {
     /// Answers one request of the API.
-    #[expect(clippy::unused_async, reason = "every service of the stand-in is called alike")]
-    pub async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
-        PROTOCOL.handle(self, &request, |caller, action, parameters| {
+    pub fn handle(&self, request: &Request<Bytes>) -> Response<Bytes> {
+        PROTOCOL.handle(self, request, |caller, action, parameters| {
             let answer = action_named(action)?;
             Some(answer(IamCall::new(self, caller, action, parameters)))
         })

@@ -1,47 +1,39 @@
-//! AWS's JSON protocol 1.1, which Secrets Manager and Systems Manager speak: a target in a header, a JSON
-//! object in, one out. It owns the frame of answers and errors; what an operation means is the service's
-//! business.
+//! The AWS JSON 1.1 protocol, which Secrets Manager and Systems Manager use: the operation in a header, a JSON object in
+//! the request, a JSON object in the response.
 //!
-//! Source: "AWS JSON 1.1 protocol" of the Smithy documentation; codes: "Common Errors" of the services'
-//! API references.
+//! Source: "AWS JSON 1.1 protocol" in the Smithy documentation; codes: "Common Errors" in the API references of the
+//! services.
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use serde::Serialize;
+use http::{Method, Request, Response, StatusCode, header};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-
-use crate::iam::signature::{self, CredentialScope, SignatureError};
-use crate::iam::{AccessDenied, Caller, IamService};
+use tidegate_emulator::iam::signature::{self, CredentialScope, SignatureError};
+use tidegate_emulator::iam::{AccessDenied, Caller, IamService};
 
 /// The header that names the operation.
 pub(crate) const TARGET: &str = "x-amz-target";
+/// The media type of requests and responses.
+pub(crate) const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 
-/// What sets one service apart from the others that speak the protocol.
+/// What distinguishes one service of the protocol from the others.
 pub(crate) struct JsonProtocol {
-    /// What stands before the operation's name in the target, its dot included.
+    /// The prefix of the target, including its dot.
     pub(crate) target: &'static str,
-    /// What requests have to be signed for.
+    /// What requests must be signed for.
     pub(crate) scope: CredentialScope,
 }
 
-/// A failure: status, code and message as AWS gives them.
+/// An error response with status 400.
 #[derive(Debug)]
 pub(crate) struct JsonFailure {
-    status: StatusCode,
     code: &'static str,
     message: String,
 }
 
 impl JsonFailure {
-    /// The failure of a request that isn't as it has to be, as nearly all of them are.
     pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, code, message: message.into() }
-    }
-
-    /// The failure of the service itself.
-    pub(crate) fn internal(code: &'static str, message: impl Into<String>) -> Self {
-        Self { status: StatusCode::INTERNAL_SERVER_ERROR, code, message: message.into() }
+        Self { code, message: message.into() }
     }
 }
 
@@ -67,20 +59,24 @@ impl From<SignatureError> for JsonFailure {
 }
 
 impl JsonProtocol {
-    /// Answers one request with what `act` makes of the caller, the operation and its input; `None` for
-    /// an operation that isn't there.
+    /// Authenticates the caller and answers with the result of `act`, which returns `None` for an unknown operation.
     pub(crate) fn handle(
         &self,
         iam: &IamService,
         request: &Request<Bytes>,
         act: impl FnOnce(&Caller, &str, &[u8]) -> Option<Result<Value, JsonFailure>>,
     ) -> Response<Bytes> {
-        match self.answer(iam, request, act) {
-            Ok(output) => answer(StatusCode::OK, &output),
-            Err(JsonFailure { status, code, message }) => {
-                answer(status, &json!({ "__type": code, "message": message }))
+        let (status, body) = match self.answer(iam, request, act) {
+            Ok(output) => (StatusCode::OK, output),
+            Err(JsonFailure { code, message }) => {
+                (StatusCode::BAD_REQUEST, json!({ "__type": code, "message": message }))
             }
-        }
+        };
+        Response::builder()
+            .status(status)
+            .header(header::CONTENT_TYPE, CONTENT_TYPE)
+            .body(Bytes::from(body.to_string()))
+            .unwrap()
     }
 
     fn answer(
@@ -93,24 +89,13 @@ impl JsonProtocol {
         let target = request.headers().get(TARGET).and_then(|target| target.to_str().ok()).unwrap_or_default();
         let operation = target.strip_prefix(self.target).filter(|_| request.method() == Method::POST);
         operation.and_then(|operation| act(&caller, operation, request.body())).unwrap_or_else(|| {
-            let message = format!("this stand-in doesn't implement `{} {target}`", request.method());
+            let message = format!("the emulator does not implement `{} {target}`", request.method());
             Err(JsonFailure::new("UnknownOperationException", message))
         })
     }
 }
 
-/// Reads the input of an operation. A field that isn't understood is refused, never ignored.
+/// Reads the input of an operation. An unknown field is an error.
 pub(crate) fn input<T: DeserializeOwned>(body: &[u8]) -> Result<T, JsonFailure> {
     serde_json::from_slice(body).map_err(|error| JsonFailure::new("SerializationException", error.to_string()))
-}
-
-fn answer(status: StatusCode, body: &impl Serialize) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from(serde_json::to_vec(body).unwrap_or_default()));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.1"));
-    if let Ok(id) = HeaderValue::from_str(&crate::xml::request_id()) {
-        headers.insert("x-amzn-requestid", id);
-    }
-    response
 }

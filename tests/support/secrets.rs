@@ -1,10 +1,7 @@
-//! Secrets Manager and the Parameter Store by requests that AWS's own signer signed: what is seeded is
-//! read by who may, and by nobody else. Every field and code asserted here is from "GetSecretValue" in
-//! the Secrets Manager API Reference and "GetParameter" in that of Systems Manager.
+//! Secrets Manager and the Parameter Store, called with requests that are signed by AWS's own signer. The asserted fields
+//! and codes are from "GetSecretValue" in the Secrets Manager API Reference and "GetParameter" in that of Systems Manager.
 
-#![expect(clippy::expect_used, reason = "helpers of tests fail as tests do")]
-
-#[path = "common/signed.rs"]
+#[path = "../../crates/emulator/tests/common/signed.rs"]
 mod signed;
 
 use std::time::Duration;
@@ -12,9 +9,9 @@ use std::time::Duration;
 use aws_credential_types::Credentials;
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
-use tidegate_emulator::account::LocalAws;
-use tidegate_emulator::parameters::{ParameterValue, ParametersError};
-use tidegate_emulator::secrets::{SecretsError, StoredSecretValue};
+use tidegate_emulator::LocalAws;
+use tidegate_tests::parameter_store::{ParameterStore, ParameterValue, ParametersError};
+use tidegate_tests::secrets_manager::{SecretsError, SecretsManager, StoredSecretValue};
 
 const SECRET: &str = "secretsmanager.GetSecretValue";
 const PARAMETER: &str = "AmazonSSM.GetParameter";
@@ -30,7 +27,7 @@ async fn root(account: &LocalAws, target: &str, input: Value) -> (u16, Value) {
     ask(account, &account.root_credentials(), target, input).await
 }
 
-/// The code of a failure, which every failure here has with status 400.
+/// The code of a failure. Every failure here has status 400.
 fn code((status, body): (u16, Value)) -> String {
     assert_eq!(status, 400, "{body}");
     assert!(body.get("message").is_some_and(Value::is_string), "{body}");
@@ -38,9 +35,10 @@ fn code((status, body): (u16, Value)) -> String {
 }
 
 #[tokio::test]
-async fn a_secret_is_read_by_name_and_by_both_forms_of_its_arn() {
+async fn reads_a_secret_by_name_and_by_both_forms_of_its_arn() {
     let account = LocalAws::in_memory().expect("an account");
-    let arn = account.secrets().put("repo/github.com/acme-docs", "s3cret").expect("a secret");
+    let secrets = SecretsManager::add_to(&account);
+    let arn = secrets.put("repo/github.com/acme-docs", "s3cret").expect("a secret");
     let (partial, suffix) = arn.rsplit_once('-').expect("a suffix");
     assert_eq!(partial, "arn:aws:secretsmanager:us-east-1:000000000000:secret:repo/github.com/acme-docs");
     assert!(suffix.len() == 6 && suffix.chars().all(|character| character.is_ascii_alphanumeric()), "{arn}");
@@ -66,14 +64,15 @@ async fn a_secret_is_read_by_name_and_by_both_forms_of_its_arn() {
 }
 
 #[tokio::test]
-async fn a_rotated_secret_has_its_version_before() {
+async fn keeps_the_previous_version_of_a_secret() {
     let account = LocalAws::in_memory().expect("an account");
-    let first = account.secrets().put("s", "one").expect("a secret");
+    let secrets = SecretsManager::add_to(&account);
+    let first = secrets.put("s", "one").expect("a secret");
     let get = async |input: Value| root(&account, SECRET, input).await;
     let (_, one) = get(json!({ "SecretId": "s" })).await;
     assert_eq!(code(get(json!({ "SecretId": "s", "VersionStage": "AWSPREVIOUS" })).await), "ResourceNotFoundException");
-    assert_eq!(account.secrets().put("s", "two").expect("a version"), first, "the ARN stays");
-    assert_eq!(account.secrets().put("s", StoredSecretValue::Binary(vec![0, 255])).expect("a version"), first);
+    assert_eq!(secrets.put("s", "two").expect("a version"), first, "the ARN stays");
+    assert_eq!(secrets.put("s", StoredSecretValue::Binary(vec![0, 255])).expect("a version"), first);
 
     let (_, current) = get(json!({ "SecretId": "s" })).await;
     assert_eq!((&current["SecretBinary"], &current["SecretString"]), (&json!("AP8="), &Value::Null));
@@ -89,14 +88,14 @@ async fn a_rotated_secret_has_its_version_before() {
 }
 
 #[tokio::test]
-async fn a_parameter_is_read_by_name_arn_and_version() {
+async fn reads_a_parameter_by_name_arn_and_version() {
     let account = LocalAws::in_memory().expect("an account");
+    let parameters = ParameterStore::add_to(&account);
     account.iam().clock().advance(Duration::from_secs(24 * 3_600));
-    let store = account.parameters();
-    let arn = store.put("/tidegate/token", "one").expect("a parameter");
+    let arn = parameters.put("/tidegate/token", "one").expect("a parameter");
     assert_eq!(arn, "arn:aws:ssm:us-east-1:000000000000:parameter/tidegate/token");
-    store.put("/tidegate/token", ParameterValue::Secure("two".to_owned())).expect("a version");
-    let plain = store.put("plain", "three").expect("a parameter");
+    parameters.put("/tidegate/token", ParameterValue::Secure("two".to_owned())).expect("a version");
+    let plain = parameters.put("plain", "three").expect("a parameter");
     assert_eq!(plain, "arn:aws:ssm:us-east-1:000000000000:parameter/plain");
     let get = async |input: Value| root(&account, PARAMETER, input).await;
 
@@ -127,9 +126,10 @@ async fn a_parameter_is_read_by_name_arn_and_version() {
 }
 
 #[tokio::test]
-async fn a_secure_parameter_is_told_only_to_who_asks_for_decryption() {
+async fn returns_a_secure_parameter_only_with_decryption() {
     let account = LocalAws::in_memory().expect("an account");
-    account.parameters().put("/token", ParameterValue::Secure("s3cret".to_owned())).expect("a parameter");
+    let parameters = ParameterStore::add_to(&account);
+    parameters.put("/token", ParameterValue::Secure("s3cret".to_owned())).expect("a parameter");
     for input in [json!({ "Name": "/token" }), json!({ "Name": "/token", "WithDecryption": false })] {
         let (status, body) = root(&account, PARAMETER, input).await;
         assert_eq!(status, 200);
@@ -138,10 +138,12 @@ async fn a_secure_parameter_is_told_only_to_who_asks_for_decryption() {
 }
 
 #[tokio::test]
-async fn each_is_told_only_to_who_may() {
+async fn reads_only_with_permission() {
     let account = LocalAws::in_memory().expect("an account");
-    let secret = account.secrets().put("s", "x").expect("a secret");
-    let parameter = account.parameters().put("/p", "x").expect("a parameter");
+    let secrets = SecretsManager::add_to(&account);
+    let parameters = ParameterStore::add_to(&account);
+    let secret = secrets.put("s", "x").expect("a secret");
+    let parameter = parameters.put("/p", "x").expect("a parameter");
     account.iam().create_user("reader", &[]).expect("a user");
     let reader = account.iam().create_access_key("reader").expect("a key").credentials();
     let allow = |action: &str, resource: &str| {
@@ -170,19 +172,20 @@ async fn each_is_told_only_to_who_may() {
         allow(action, arn);
         assert_eq!(ask(&account, &reader, target, input).await.0, 200, "{action} {arn}");
     }
-    // Policies are written before the suffix is known.
+    // A policy is written before the suffix is known.
     allow("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:us-east-1:000000000000:secret:s-??????");
     assert_eq!(ask(&account, &reader, SECRET, json!({ "SecretId": "s" })).await.0, 200);
-    // What isn't there is told to nobody who may not read it.
+    // A caller without permission does not learn what exists.
     let missing = ask(&account, &reader, SECRET, json!({ "SecretId": "other" })).await;
     assert_eq!(code(missing), "AccessDeniedException");
     assert_eq!(code(ask(&account, &reader, PARAMETER, json!({ "Name": "/other" })).await), "AccessDeniedException");
 }
 
 #[tokio::test]
-async fn what_is_not_understood_is_refused() {
+async fn rejects_unknown_input() {
     let account = LocalAws::in_memory().expect("an account");
-    account.secrets().put("s", "x").expect("a secret");
+    let secrets = SecretsManager::add_to(&account);
+    secrets.put("s", "x").expect("a secret");
     let known = root(&account, SECRET, json!({ "SecretId": "s", "Region": "x" })).await;
     assert_eq!(code(known), "SerializationException");
     assert_eq!(code(root(&account, SECRET, json!({})).await), "SerializationException");
@@ -199,42 +202,18 @@ async fn what_is_not_understood_is_refused() {
 }
 
 #[test]
-fn what_the_services_do_not_take_is_not_seeded() {
+fn rejects_invalid_names_and_values() {
     let account = LocalAws::in_memory().expect("an account");
-    let secrets = account.secrets();
+    let secrets = SecretsManager::add_to(&account);
+    let parameters = ParameterStore::add_to(&account);
     for name in ["", "a b", "é", "a".repeat(513).as_str()] {
         assert!(matches!(secrets.put(name, "x"), Err(SecretsError::Name(_))), "{name}");
     }
     assert!(matches!(secrets.put("s", ""), Err(SecretsError::Value(_))));
     assert!(matches!(secrets.put("s", "x".repeat(65_537).as_str()), Err(SecretsError::Value(_))));
-    let parameters = account.parameters();
     for name in ["", "/", "a/b", "/a/", "//a", "a:1", "é", "a".repeat(1_012).as_str()] {
         assert!(matches!(parameters.put(name, "x"), Err(ParametersError::Name(_))), "{name}");
     }
     assert!(matches!(parameters.put("p", ""), Err(ParametersError::Value(_))));
     assert!(matches!(parameters.put("p", "x".repeat(4_097).as_str()), Err(ParametersError::Value(_))));
-}
-
-#[tokio::test]
-async fn what_was_seeded_survives_a_restart() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let before = {
-        let account = LocalAws::open(directory.path()).expect("an account");
-        account.secrets().put("s", "one").expect("a secret");
-        account.secrets().put("s", "two").expect("a version");
-        account.parameters().put("/p", ParameterValue::Secure("three".to_owned())).expect("a parameter");
-        read(&account).await
-    };
-    let account = LocalAws::open(directory.path()).expect("the same account");
-    assert_eq!(read(&account).await, before);
-    assert_eq!(before[0].1["SecretString"], json!("two"));
-}
-
-async fn read(account: &LocalAws) -> Vec<(u16, Value)> {
-    vec![
-        root(account, SECRET, json!({ "SecretId": "s" })).await,
-        root(account, SECRET, json!({ "SecretId": "s", "VersionStage": "AWSPREVIOUS" })).await,
-        root(account, PARAMETER, json!({ "Name": "/p" })).await,
-        root(account, PARAMETER, json!({ "Name": "/p", "WithDecryption": true })).await,
-    ]
 }

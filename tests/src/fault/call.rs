@@ -1,22 +1,78 @@
-//! What a request asks for, read from the request alone. Owns naming the operation; never the answer.
+//! The AWS operation that a request calls, read from the request alone.
 
 use std::fmt;
 
 use aws_smithy_types::body::SdkBody;
 use http::{HeaderMap, Method, Request, header};
 use percent_encoding::percent_decode_str;
+use tidegate_emulator::http::{bucket_of_host, service_name};
 
-use crate::http::{HttpService, bucket_of_host, service_of};
-use crate::json;
+use crate::json_protocol::{CONTENT_TYPE, TARGET};
+
+/// A service that the product calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AwsService {
+    /// Simple Storage Service.
+    S3,
+    /// Security Token Service.
+    Sts,
+    /// Identity and Access Management.
+    Iam,
+    /// CloudFront.
+    CloudFront,
+    /// Secrets Manager.
+    SecretsManager,
+    /// Systems Manager, for its Parameter Store.
+    SystemsManager,
+}
+
+impl AwsService {
+    fn of(name: &str) -> Self {
+        match name {
+            "sts" => Self::Sts,
+            "iam" => Self::Iam,
+            "cloudfront" => Self::CloudFront,
+            "secretsmanager" => Self::SecretsManager,
+            "ssm" => Self::SystemsManager,
+            _ => Self::S3,
+        }
+    }
+
+    /// The body of an error in the protocol of this service.
+    #[must_use]
+    pub fn error_body(self, code: &str, message: &str) -> String {
+        let inner = || {
+            let (code, message) = (quick_xml::escape::escape(code), quick_xml::escape::escape(message));
+            format!("<Code>{code}</Code><Message>{message}</Message>")
+        };
+        match self {
+            Self::S3 => format!("<Error>{}<RequestId>FAULT</RequestId></Error>", inner()),
+            Self::Sts | Self::Iam | Self::CloudFront => format!(
+                "<ErrorResponse><Error><Type>Sender</Type>{}</Error><RequestId>FAULT</RequestId></ErrorResponse>",
+                inner()
+            ),
+            Self::SecretsManager | Self::SystemsManager => {
+                serde_json::json!({ "__type": code, "message": message }).to_string()
+            }
+        }
+    }
+
+    pub(super) fn content_type(self) -> &'static str {
+        match self {
+            Self::SecretsManager | Self::SystemsManager => CONTENT_TYPE,
+            Self::S3 | Self::Sts | Self::Iam | Self::CloudFront => "application/xml",
+        }
+    }
+}
 
 /// One request, as a line of a trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiCall {
     /// 1 for the first request.
     pub number: u64,
-    /// Who is asked.
-    pub service: HttpService,
-    /// What is asked, as the API reference names it, such as `PutObject`; `Unknown` if that cannot be told.
+    /// The service.
+    pub service: AwsService,
+    /// The operation as in the API reference, such as `PutObject`; `Unknown` for any other request.
     pub operation: String,
     /// The bucket, for S3.
     pub bucket: Option<String>,
@@ -26,33 +82,27 @@ pub struct ApiCall {
 
 impl ApiCall {
     /// Reads a request.
-    pub(super) fn of(number: u64, request: &Request<SdkBody>) -> Self {
-        let service = service_of(request.uri(), request.headers());
-        let (bucket, key) = match service {
-            HttpService::S3 => place(request),
-            HttpService::Sts
-            | HttpService::Iam
-            | HttpService::CloudFront
-            | HttpService::SecretsManager
-            | HttpService::SystemsManager => (None, None),
-        };
+    #[must_use]
+    pub fn of(number: u64, request: &Request<SdkBody>) -> Self {
+        let service = AwsService::of(service_name(request.uri(), request.headers()));
+        let (bucket, key) = if service == AwsService::S3 { bucket_and_key(request) } else { (None, None) };
         let operation = match service {
-            HttpService::S3 => {
+            AwsService::S3 => {
                 let query = CallQuery::of(request.uri().query().unwrap_or_default());
                 s3_operation(request.method(), bucket.is_some(), key.is_some(), &query, request.headers()).to_owned()
             }
-            HttpService::Sts | HttpService::Iam => action(request.body().bytes().unwrap_or_default()),
-            HttpService::SecretsManager | HttpService::SystemsManager => targeted(request.headers()),
-            HttpService::CloudFront => cloudfront_operation(request.method(), request.uri().path()).to_owned(),
+            AwsService::Sts | AwsService::Iam => query_operation(request.body().bytes().unwrap_or_default()),
+            AwsService::SecretsManager | AwsService::SystemsManager => json_operation(request.headers()),
+            AwsService::CloudFront => cloudfront_operation(request.method(), request.uri().path()).to_owned(),
         };
         Self { number, service, operation, bucket, key }
     }
 
-    /// Whether the request can change nothing. An operation that cannot be told counts as one that can.
+    /// Whether the request can change nothing. An unknown operation counts as a write.
     #[must_use]
     pub fn only_reads(&self) -> bool {
         ["Get", "Head", "List", "Simulate"].iter().any(|start| self.operation.starts_with(start))
-            || self.service == HttpService::Sts
+            || self.service == AwsService::Sts
     }
 }
 
@@ -69,7 +119,7 @@ impl fmt::Display for ApiCall {
     }
 }
 
-/// The names that a query holds, and what it asks for of S3's subresources.
+/// The names in a query string.
 struct CallQuery(Vec<String>);
 
 impl CallQuery {
@@ -82,7 +132,7 @@ impl CallQuery {
     }
 }
 
-fn place(request: &Request<SdkBody>) -> (Option<String>, Option<String>) {
+fn bucket_and_key(request: &Request<SdkBody>) -> (Option<String>, Option<String>) {
     let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
     let named = |text: &str| Some(decode(text)).filter(|text| !text.is_empty());
     let path = request.uri().path().strip_prefix('/').unwrap_or_default();
@@ -140,20 +190,20 @@ fn s3_operation(method: &Method, bucket: bool, key: bool, query: &CallQuery, hea
     }
 }
 
-/// The action of a request in the query protocol.
-fn action(body: &[u8]) -> String {
+/// The operation of a request in the query protocol.
+fn query_operation(body: &[u8]) -> String {
     url::form_urlencoded::parse(body)
         .find(|(name, _)| name == "Action")
         .map_or_else(|| "Unknown".to_owned(), |(_, action)| action.into_owned())
 }
 
 /// The operation of a request in the JSON protocol.
-fn targeted(headers: &HeaderMap) -> String {
-    let target = headers.get(json::TARGET).and_then(|target| target.to_str().ok());
+fn json_operation(headers: &HeaderMap) -> String {
+    let target = headers.get(TARGET).and_then(|target| target.to_str().ok());
     target.and_then(|target| target.rsplit_once('.')).map_or("Unknown", |(_, operation)| operation).to_owned()
 }
 
-/// Source: the request syntax of each operation in the CloudFront API reference; the first segment is the API's version.
+/// Source: the request syntax of each operation in the CloudFront API reference. The first segment is the API version.
 fn cloudfront_operation(method: &Method, path: &str) -> &'static str {
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).skip(1).collect();
     match (method.as_str(), segments.as_slice()) {
@@ -164,32 +214,5 @@ fn cloudfront_operation(method: &Method, path: &str) -> &'static str {
         ("GET", ["distribution", _, "invalidation"]) => "ListInvalidations",
         ("GET", ["distribution", _, "invalidation", _]) => "GetInvalidation",
         _ => "Unknown",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Rows: the service's name in signatures, the target if it has one, the body, and what is asked.
-    #[test]
-    fn the_action_is_named_whatever_the_protocol() {
-        for (service, target, body, operation, only_reads) in [
-            ("iam", None, "Action=CreateUser&UserName=lea&Version=2010-05-08", "CreateUser", false),
-            ("iam", None, "Version=2010-05-08&Action=SimulatePrincipalPolicy", "SimulatePrincipalPolicy", true),
-            ("iam", None, "", "Unknown", false),
-            ("sts", None, "Action=AssumeRole&Version=2011-06-15", "AssumeRole", true),
-            ("secretsmanager", Some("secretsmanager.GetSecretValue"), "{}", "GetSecretValue", true),
-            ("ssm", Some("AmazonSSM.PutParameter"), "{}", "PutParameter", false),
-            ("ssm", None, "{}", "Unknown", false),
-        ] {
-            let mut request = Request::post(format!("https://{service}.us-east-1.amazonaws.com/"));
-            if let Some(target) = target {
-                request = request.header(json::TARGET, target);
-            }
-            let call = ApiCall::of(1, &request.body(SdkBody::from(body)).unwrap());
-            assert_eq!((call.operation.as_str(), call.only_reads()), (operation, only_reads), "{service} {body}");
-            assert_eq!((call.bucket, call.key), (None, None));
-        }
     }
 }
