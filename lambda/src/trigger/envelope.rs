@@ -7,9 +7,8 @@ use serde_json::Value;
 use tidegate_core::sanitize::sanitize_name;
 
 use super::invocation::Continuation;
-use super::s3_event::{EventRecord, IgnoredRecord, MessageId, ParsedRecord, RecordError};
-use super::s3_record::form;
-use super::{Carrier, event_bridge, s3_record};
+use super::s3_event::{self, EventRecord, IgnoredRecord, MessageId, ParsedRecord, RecordError, form};
+use super::{Carrier, event_bridge};
 
 /// Envelopes within each other at the most: a queue, a topic in it, and what S3 sent.
 const MAX_DEPTH: usize = 3;
@@ -108,7 +107,7 @@ fn record_notices(record: &Value, depth: usize) -> Notices {
         },
         // Only an invocation can have messages of a queue, since only it can answer which ones failed.
         Carrier::Queue => vec![Err(RecordError::Depth)],
-        Carrier::Notification | Carrier::EventBridge => vec![s3_record::read(record)],
+        Carrier::Notification | Carrier::EventBridge => vec![s3_event::read(record)],
     }
 }
 

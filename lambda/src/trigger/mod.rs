@@ -17,7 +17,6 @@ mod invocation;
 mod journal;
 mod envelope;
 mod s3_event;
-mod s3_record;
 mod github_artifact;
 mod self_invoke;
 mod dedupe;
