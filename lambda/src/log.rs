@@ -4,8 +4,7 @@
 
 use std::io::{self, Write};
 
-use tidegate_lambda::run_log::{RunLogEntry, one_line};
-use tidegate_lambda::trigger::RunLog;
+use tidegate_lambda::run_log::{RunLog, RunLogEntry, one_line};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Writes lines whole, whoever writes at the same time.

@@ -378,7 +378,7 @@ async fn a_public_bucket_can_be_read_by_whoever_knows_a_name() {
 }
 
 #[tokio::test]
-async fn a_failure_half_way_says_what_was_done_and_the_same_command_goes_on() {
+async fn a_failed_change_reports_progress_and_a_second_run_continues() {
     use tidegate_tests::fault::InjectedFault;
     let world = World::new().await;
     let account = provisioner(&world);

@@ -10,11 +10,11 @@ use tidegate_core::config::Config;
 use tidegate_core::release::ReleaseId;
 use tidegate_core::report::Outcome;
 use tidegate_core::timestamp::Timestamp;
-use tidegate_lambda::run_log::RunLogEntry;
-use tidegate_lambda::trigger::{
-    AwsSecrets, Continuation, Delivery, EventHandler, HttpRequest, InvocationContext, ParsedRecord, RunLog, RunResult,
-    SelfInvoke, match_sites, read,
-};
+use tidegate_lambda::context::InvocationContext;
+use tidegate_lambda::handler::{EventHandler, RunResult, SelfInvoke};
+use tidegate_lambda::run_log::{RunLog, RunLogEntry};
+use tidegate_lambda::secrets::AwsSecrets;
+use tidegate_lambda::trigger::{Continuation, Delivery, HttpRequest, ParsedRecord, match_sites, read};
 use tidegate_publish::AwsError;
 use tidegate_publish::publish::Publisher;
 use tidegate_tests::events::{self, sign, zip};

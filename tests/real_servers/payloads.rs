@@ -9,8 +9,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tidegate_core::config::{Config, SecretReference};
 use tidegate_core::timestamp::Timestamp;
+use tidegate_lambda::secrets::Secret;
 use tidegate_lambda::trigger::HttpRequest;
-use tidegate_lambda::webhook::{Fetched, NoOp, WebhookDecision, WebhookRefusal, WebhookSecret, candidates};
+use tidegate_lambda::webhook::{Fetched, NoOp, WebhookDecision, WebhookRefusal, candidates};
 use tidegate_tests::events::sign;
 
 use crate::server::skipped;
@@ -90,7 +91,7 @@ fn call(event: &str, payload: &Value, secret: &str) -> HttpRequest {
 
 fn judge(config: &Config, call: &HttpRequest) -> WebhookDecision {
     let reference = SecretReference::try_from("ssm:/secret".to_owned()).unwrap();
-    let secret = WebhookSecret::new(&reference, SECRET.to_owned()).unwrap();
+    let secret = Secret::new(&reference, SECRET.to_owned()).unwrap();
     let fetched = Fetched::from([(reference, secret)]);
     match candidates(call, config) {
         Ok(candidates) => candidates.authorize(call, &fetched, Timestamp::from_milliseconds(1_800_000_000_000)),

@@ -13,10 +13,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::Value;
 use tidegate_core::config::Config;
-use tidegate_lambda::run_log::{RunEnding, RunLogEntry};
-use tidegate_lambda::trigger::{
-    AwsSecrets, Continuation, EventError, EventHandler, InvocationContext, RunLog, SecretStore, SelfInvoke,
-};
+use tidegate_lambda::context::InvocationContext;
+use tidegate_lambda::handler::{EventError, EventHandler, SelfInvoke};
+use tidegate_lambda::run_log::{RunEnding, RunLog, RunLogEntry};
+use tidegate_lambda::secrets::{AwsSecrets, SecretStore};
+use tidegate_lambda::trigger::Continuation;
 use tidegate_publish::AwsError;
 use tokio::time::Instant;
 

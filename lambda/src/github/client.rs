@@ -21,10 +21,15 @@ use tidegate_core::config::GithubAccess;
 use tidegate_core::timestamp::Timestamp;
 use tokio::time::{Instant, timeout_at};
 
-use super::GithubError;
-use crate::github::{API_VERSION, AnswerHead, AnswerMeaning, JSON, StatusPost, refusal};
-use crate::trigger::InvocationContext;
-use crate::webhook::WebhookSecret;
+use super::error::GithubError;
+use super::file::JSON;
+use super::response::{AnswerHead, AnswerMeaning, refusal};
+use super::status::StatusPost;
+use crate::context::InvocationContext;
+use crate::secrets::Secret;
+
+/// The version of the API that is spoken. Source: GitHub documentation, "API Versions".
+const API_VERSION: &str = "2022-11-28";
 
 /// How long one connection may take.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -65,11 +70,7 @@ impl Github {
     ///
     /// # Errors
     /// [`GithubError`].
-    pub(crate) fn new(
-        access: &GithubAccess,
-        token: &WebhookSecret,
-        moment: InvocationContext,
-    ) -> Result<Self, GithubError> {
+    pub(crate) fn new(access: &GithubAccess, token: &Secret, moment: InvocationContext) -> Result<Self, GithubError> {
         let mut authorization =
             HeaderValue::from_bytes(&[b"Bearer ", token.expose()].concat()).map_err(|_| GithubError::Token)?;
         authorization.set_sensitive(true);

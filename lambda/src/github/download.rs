@@ -10,10 +10,9 @@ use hyper::body::Incoming;
 use sha2::{Digest, Sha256};
 use tokio::time::{Instant, timeout_at};
 
-use super::client::{QUIET, silent};
-use super::{Github, GithubError};
-use crate::github::GithubFile;
-use crate::webhook::GithubFileRef;
+use super::client::{Github, QUIET, silent};
+use super::error::GithubError;
+use super::file::{GithubFile, GithubFileRef};
 
 /// Pages of one list that are read: ten thousand files, ten times as many as a release may have.
 const MOST_PAGES: usize = 100;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tidegate_core::error_kind::ErrorKind;
 
-use crate::github::FileError;
+use super::file::FileError;
 
 /// Why GitHub did not give what was asked for.
 #[derive(Debug, thiserror::Error)]

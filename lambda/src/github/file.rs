@@ -3,11 +3,15 @@
 //! Owns the reading of GitHub's lists and the choice. Never fetches one.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use tidegate_core::config::{GithubAccess, GithubRule, NamePattern, Repository, WebhookPublish};
 use tidegate_core::sanitize::sanitize_name;
 
-use super::{BYTES, JSON};
-use crate::webhook::{FileOrigin, GithubFileRef};
+/// How JSON is asked for.
+pub(super) const JSON: &str = "application/vnd.github+json";
+
+/// How the bytes of a release's asset are asked for.
+const BYTES: &str = "application/octet-stream";
 
 /// Largest file that is fetched, in bytes: 10 GiB. A file of a release has less than 2 GiB (GitHub documentation, "About
 /// releases", storage and bandwidth quotas); for artifacts GitHub documents no size of one. What is larger would not arrive
@@ -19,6 +23,30 @@ const PER_PAGE: usize = 100;
 
 /// Names that are told where none fits.
 const TOLD: usize = 20;
+
+/// What GitHub keeps files of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileOrigin {
+    /// A run of a workflow, by its id.
+    Run(u64),
+    /// A release, by its id.
+    Release(u64),
+}
+
+/// A file that GitHub keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GithubFileRef {
+    /// How GitHub is asked; the token may read the file.
+    pub access: GithubAccess,
+    /// The repository.
+    pub repository: Repository,
+    /// What it belongs to.
+    pub of: FileOrigin,
+    /// Its name.
+    pub name: NamePattern,
+}
 
 /// Why no file can be fetched.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -141,6 +169,14 @@ impl From<ReleaseAsset> for GithubFile {
 }
 
 impl GithubFileRef {
+    /// Whether a rule fetches this very file: a continued run carries it, and a token must not go anywhere that the
+    /// configuration does not name.
+    #[must_use]
+    pub fn is_configured_by(&self, rule: &GithubRule) -> bool {
+        let named = matches!(&rule.publish, WebhookPublish::Artifact { name, .. } if *name == self.name);
+        named && rule.provider() == Some(&self.access) && rule.repository == self.repository
+    }
+
     /// What it is of, for people.
     #[must_use]
     pub fn owner(&self) -> String {

@@ -11,7 +11,7 @@ use tidegate_core::config::{GithubAccess, GithubRule, Repository, SiteName, Site
 use tidegate_core::report::{Outcome, PublishReport};
 use tidegate_core::sanitize::sanitize;
 
-use crate::webhook::CommitId;
+use super::commit::CommitId;
 
 /// Longest description, in characters. Source: GitHub documentation, "Create a deployment status"; for the status of a commit
 /// GitHub answers a longer one with 422.

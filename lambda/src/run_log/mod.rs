@@ -6,16 +6,24 @@
 mod line;
 mod metrics;
 
+use std::time::Duration;
+
 use serde::Serialize;
 use tidegate_core::config::SiteName;
 use tidegate_core::error_kind::ErrorKind;
 use tidegate_core::report::PublishReport;
 use tidegate_core::timestamp::Timestamp;
 
-use crate::trigger::TriggerCause;
+use crate::trigger::{Trigger, TriggerCause};
 
 pub use line::{one_line, short};
 pub use metrics::NAMESPACE;
+
+/// Records every run, also one that failed.
+pub trait RunLog: Send + Sync {
+    /// A run ended or was continued.
+    fn write(&self, entry: &RunLogEntry);
+}
 
 /// One run, or one invocation's share of a run that was handed on.
 #[derive(Debug, Clone, Serialize)]
@@ -57,4 +65,28 @@ pub enum RunEnding {
         /// One sentence.
         why: String,
     },
+}
+
+impl RunLogEntry {
+    /// The entry of a run that began at `began` and took `took`.
+    #[must_use]
+    pub fn new(
+        trigger: &Trigger,
+        (run, times): (&str, u32),
+        ending: RunEnding,
+        began: Timestamp,
+        took: Duration,
+    ) -> Self {
+        let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            run: run.to_owned(),
+            site: trigger.site.clone(),
+            cause: trigger.cause,
+            release: trigger.release.clone(),
+            times,
+            at: Timestamp::from_milliseconds(began.milliseconds().saturating_add(milliseconds)),
+            milliseconds,
+            ending,
+        }
+    }
 }

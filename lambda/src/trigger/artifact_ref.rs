@@ -6,7 +6,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use tidegate_core::config::SiteName;
+use tidegate_core::config::{GithubEvent, SiteName};
 use tidegate_core::identity::ETag;
 use tidegate_core::key::StoredKey;
 use tidegate_core::location::{Bucket, Location, Source};
@@ -14,8 +14,7 @@ use tidegate_core::request::{PublishRequest, Revision};
 use tidegate_core::staged_build::Build;
 use tidegate_core::webhook_delivery::DeliveryDigest;
 
-use crate::github::StatusSpec;
-use crate::webhook::{GithubEvent, GithubFileRef};
+use crate::github::{GithubFileRef, StatusSpec};
 
 /// A site is to be published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,15 +6,28 @@ use serde::Deserialize;
 use serde_json::Value;
 use tidegate_core::sanitize::sanitize_name;
 
+use super::event_bridge;
 use super::invocation::Continuation;
 use super::s3_event::{self, EventRecord, IgnoredRecord, MessageId, ParsedRecord, RecordError, form};
-use super::{Carrier, event_bridge};
 
 /// Envelopes within each other at the most: a queue, a topic in it, and what S3 sent.
 const MAX_DEPTH: usize = 3;
 
 /// The event that S3 sends once when notifications are configured.
 const TEST_EVENT: &str = "s3:TestEvent";
+
+/// Who carried events to the function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carrier {
+    /// S3 itself.
+    Notification,
+    /// An event bus.
+    EventBridge,
+    /// A topic of SNS.
+    Topic,
+    /// A queue of SQS, which is told by message id what failed.
+    Queue,
+}
 
 type Notices = Vec<Result<ParsedRecord, RecordError>>;
 

@@ -7,7 +7,10 @@ use serde_json::Value;
 use tidegate_core::sanitize::sanitize_name;
 use tidegate_core::timestamp::Timestamp;
 
-use super::s3_event::{IgnoredRecord, ParsedRecord, RecordError, StoredObject, admitted, bucket_of, decoded, etag, form, key_of, sequencer, version};
+use super::s3_event::{
+    IgnoredRecord, ParsedRecord, RecordError, StoredObject, admitted, bucket_of, decoded, etag, form, key_of,
+    sequencer, version,
+};
 
 /// The source of S3's events.
 const SOURCE: &str = "aws.s3";

@@ -9,43 +9,23 @@
 
 mod http_request;
 mod match_sites;
-mod event;
 mod event_bridge;
-mod resolve;
-mod handler;
 mod invocation;
-mod journal;
 mod envelope;
 mod s3_event;
-mod github_artifact;
-mod self_invoke;
 mod dedupe;
-mod response;
-mod run;
-mod secrets;
-mod idempotency;
-mod status;
 mod artifact_ref;
-mod webhook;
 
 use serde_json::Value;
 
 pub use artifact_ref::{
     AmbiguousKey, AmbiguousKeyError, ArtifactRef, KeyReading, ObjectVersion, Trigger, TriggerCause,
 };
-pub use event::EventError;
-pub use github_artifact::GithubArtifactError;
-pub use handler::{CONTINUATION_MARGIN, EventHandler, InvocationContext, MAX_CONTINUATIONS};
+pub use envelope::Carrier;
 pub use http_request::{FUNCTION_PAYLOAD_BYTES, HttpRequest, HttpRequestError};
 pub use invocation::{CONTINUATION_FORMAT, Continuation, Invocation, InvocationError};
-pub use journal::RunLog;
 pub use match_sites::{MatchedSites, NoMatchReason, UnmatchedSite, match_sites};
-pub use resolve::ResolveError;
-pub use run::{RunError, RunResult};
 pub use s3_event::{EventObject, EventRecord, IgnoredRecord, MessageId, ParsedRecord, RecordError, StoredObject};
-pub use secrets::{AwsSecrets, SecretStore, SecretStoreError};
-pub use self_invoke::{LambdaSelfInvoke, SelfInvoke};
-pub use webhook::{StartedRun, WebhookResponse};
 
 use tidegate_core::sanitize::sanitize_name;
 
@@ -65,19 +45,6 @@ pub enum Delivery {
         /// The records in the order in which they stood.
         records: Vec<EventRecord>,
     },
-}
-
-/// Who carried events to the function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Carrier {
-    /// S3 itself.
-    Notification,
-    /// An event bus.
-    EventBridge,
-    /// A topic of SNS.
-    Topic,
-    /// A queue of SQS, which is told by message id what failed.
-    Queue,
 }
 
 /// Why an invocation cannot be read at all.

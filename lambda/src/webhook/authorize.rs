@@ -18,12 +18,12 @@ use tidegate_core::timestamp::Timestamp;
 use tidegate_core::webhook_delivery::DeliveryDigest;
 
 use super::decision::{NoOp, UnmatchedRule, WebhookDecision, WebhookRefusal};
-use super::event::{GitReference, GithubFileRef, WebhookEvent};
+use super::event::{GitReference, WebhookEvent};
 use super::generic::{self, GenericPayload};
 use super::github::{self, ParsedEvent};
-use super::secret::WebhookSecret;
 use super::signature::{SIGNATURE, SIGNED_AT, SentSignature};
-use crate::github::{StatusSpec, StatusSubject};
+use crate::github::{GithubFileRef, StatusSpec, StatusSubject};
+use crate::secrets::Secret;
 use crate::trigger::{ArtifactRef, FUNCTION_PAYLOAD_BYTES, HttpRequest, Trigger, TriggerCause};
 
 /// The header with the name of an event of GitHub.
@@ -49,7 +49,7 @@ enum CandidateKind<'c> {
 }
 
 /// Secrets by where they are kept. One that could not be fetched is not in it, and fits nothing.
-pub type Fetched = BTreeMap<SecretReference, WebhookSecret>;
+pub type Fetched = BTreeMap<SecretReference, Secret>;
 
 /// The first step: the rules that may apply.
 ///

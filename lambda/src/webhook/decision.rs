@@ -11,7 +11,7 @@ use tidegate_core::staged_build::StagedBuildError;
 use super::event::WorkflowName;
 use super::generic::GenericError;
 use super::github::{IgnoredEvent, PayloadError};
-use super::signature::TOLERANCE_SECONDS;
+use super::signature::{SignatureError, TOLERANCE_SECONDS};
 use crate::trigger::Trigger;
 
 /// What becomes of a webhook.
@@ -89,18 +89,9 @@ pub enum WebhookRefusal {
     /// Neither GitHub's nor a generic one.
     #[error("this is no webhook of GitHub, and it has no `x-tidegate-signature-256`")]
     NoWebhook,
-    /// Nobody signed it.
-    #[error("the webhook has no `{0}`, give it a secret")]
-    NoSignature(&'static str),
-    /// Signed with SHA-1 only.
-    #[error("the webhook is signed with SHA-1, which is not accepted, let the sender send `x-hub-signature-256`")]
-    OldSignature,
-    /// Not `sha256=` and 64 digits.
-    #[error("the signature is not `sha256=` with 64 hexadecimal digits")]
-    SignatureForm,
-    /// Generic, without a time.
-    #[error("the webhook has no `x-tidegate-timestamp` in seconds since 1970")]
-    NoTimestamp,
+    /// No usable signature.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
     /// Signed long ago, or in the future.
     #[error(
         "the webhook was signed more than {TOLERANCE_SECONDS} seconds before or after now, check the sender's clock"
@@ -138,12 +129,7 @@ impl WebhookRefusal {
             Self::Length => 413,
             Self::ContentType => 415,
             Self::NoWebhook | Self::Payload(_) | Self::Generic(_) => 400,
-            Self::NoSignature(_)
-            | Self::OldSignature
-            | Self::SignatureForm
-            | Self::NoTimestamp
-            | Self::Stale
-            | Self::Unauthentic => 401,
+            Self::Signature(_) | Self::Stale | Self::Unauthentic => 401,
         }
     }
 }

@@ -5,9 +5,11 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-use tidegate_core::config::{GithubAccess, GithubEvent, GithubRule, NamePattern, Repository, WebhookPublish};
+use tidegate_core::config::{GithubEvent, Repository};
+use tidegate_core::sanitize::sanitize_name;
 use tidegate_core::timestamp::Timestamp;
+
+use crate::github::{CommitId, FileOrigin};
 
 /// What is announced.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,79 +58,6 @@ pub struct WorkflowName {
     pub file: String,
 }
 
-/// What GitHub keeps files of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FileOrigin {
-    /// A run of a workflow, by its id.
-    Run(u64),
-    /// A release, by its id.
-    Release(u64),
-}
-
-/// A file that GitHub keeps.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GithubFileRef {
-    /// How GitHub is asked; the token may read the file.
-    pub access: GithubAccess,
-    /// The repository.
-    pub repository: Repository,
-    /// What it belongs to.
-    pub of: FileOrigin,
-    /// Its name.
-    pub name: NamePattern,
-}
-
-/// The full id of a commit: 40 hexadecimal digits, or 64.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct CommitId(String);
-
-/// Not the id of a commit.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no commit, which has 40 or 64 hexadecimal digits")]
-pub struct CommitIdError(String);
-
-impl CommitId {
-    /// Parses an id; nothing for other texts, and for the id that stands for no commit.
-    #[must_use]
-    pub fn new(text: &str) -> Option<Self> {
-        let fine = matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let none = text.bytes().all(|byte| byte == b'0');
-        (fine && !none).then(|| Self(text.to_ascii_lowercase()))
-    }
-
-    /// The digits, in small letters.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl GithubFileRef {
-    /// Whether a rule fetches this very file: a continued run carries it, and a token must not go anywhere that the
-    /// configuration does not name.
-    #[must_use]
-    pub fn is_configured_by(&self, rule: &GithubRule) -> bool {
-        let named = matches!(&rule.publish, WebhookPublish::Artifact { name, .. } if *name == self.name);
-        named && rule.provider() == Some(&self.access) && rule.repository == self.repository
-    }
-}
-
-impl TryFrom<String> for CommitId {
-    type Error = CommitIdError;
-    fn try_from(text: String) -> Result<Self, CommitIdError> {
-        Self::new(&text).ok_or_else(|| CommitIdError(tidegate_core::sanitize::sanitize_name(&text)))
-    }
-}
-
-impl From<CommitId> for String {
-    fn from(commit: CommitId) -> Self {
-        commit.0
-    }
-}
-
 impl GitReference {
     /// The name.
     #[must_use]
@@ -170,7 +99,7 @@ impl fmt::Display for GitReference {
             Self::Tag(_) => "tag",
             Self::Either(_) => "branch or tag",
         };
-        write!(f, "{kind} `{}`", tidegate_core::sanitize::sanitize_name(self.name()))
+        write!(f, "{kind} `{}`", sanitize_name(self.name()))
     }
 }
 
@@ -202,15 +131,6 @@ mod tests {
             "a\n\n\nskip-checks: true\n\nbut not really",
         ] {
             assert!(!asks_to_skip(message), "{message:?}");
-        }
-    }
-
-    #[test]
-    fn only_whole_commits_are_commits() {
-        assert_eq!(CommitId::new(&"AB".repeat(20)).unwrap().as_str(), "ab".repeat(20));
-        assert!(CommitId::new(&"ab".repeat(32)).is_some());
-        for bad in ["", "main", &"0".repeat(40), &"ab".repeat(21), &"g".repeat(40), "../../../etc/passwd"] {
-            assert!(CommitId::new(bad).is_none(), "{bad}");
         }
     }
 }

@@ -8,7 +8,8 @@ use tidegate_core::config::{GithubEvent, Repository};
 use tidegate_core::sanitize::sanitize_name;
 use tidegate_core::timestamp::Timestamp;
 
-use super::event::{CommitId, FileOrigin, GitReference, WebhookEvent, WorkflowName, asks_to_skip};
+use super::event::{GitReference, WebhookEvent, WorkflowName, asks_to_skip};
+use crate::github::{CommitId, FileOrigin};
 
 /// Longest payload that GitHub sends, in bytes: 25 MB; longer ones are not sent at all. A function takes less, see
 /// [`crate::trigger::FUNCTION_PAYLOAD_BYTES`]. Source: GitHub documentation, "Webhook events and payloads", payload cap.

@@ -5,7 +5,6 @@
 
 mod authorize;
 mod signature;
-mod secret;
 mod sign;
 mod github;
 mod event;
@@ -14,13 +13,8 @@ mod decision;
 
 pub use authorize::{CandidateRules, Fetched, candidates};
 pub use decision::{NoOp, UnmatchedRule, WebhookDecision, WebhookRefusal};
-pub use event::{
-    CommitId, CommitIdError, FileOrigin, GitReference, GithubFileRef, WebhookEvent, WorkflowName, asks_to_skip,
-};
+pub use event::{GitReference, WebhookEvent, WorkflowName, asks_to_skip};
 pub use generic::GenericError;
 pub use github::{GITHUB_ANSWER_SECONDS, GITHUB_PAYLOAD_BYTES, IgnoredEvent, PayloadError};
-pub use secret::{WebhookSecret, WebhookSecretError};
 pub use sign::sign;
-pub use signature::{GITHUB_SIGNATURE, SIGNATURE, SIGNED_AT, TOLERANCE_SECONDS};
-
-pub use tidegate_core::config::GithubEvent;
+pub use signature::{GITHUB_SIGNATURE, SIGNATURE, SIGNED_AT, SignatureError, TOLERANCE_SECONDS};

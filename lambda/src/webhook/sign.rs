@@ -6,12 +6,12 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use tidegate_core::timestamp::Timestamp;
 
-use super::secret::WebhookSecret;
 use super::signature::{ALGORITHM, GITHUB_SIGNATURE, SIGNATURE, SIGNED_AT};
+use crate::secrets::Secret;
 
 /// The headers, by name in small letters, that sign a body: as GitHub does, or as anybody does at an instant.
 #[must_use]
-pub fn sign(secret: &WebhookSecret, body: &[u8], github: bool, now: Timestamp) -> Vec<(&'static str, String)> {
+pub fn sign(secret: &Secret, body: &[u8], github: bool, now: Timestamp) -> Vec<(&'static str, String)> {
     // Keys of any length are taken.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.expose()) else { return Vec::new() };
     let at = (now.milliseconds() / 1000).to_string();

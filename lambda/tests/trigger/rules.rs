@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 use tidegate_core::config::Config;
-use tidegate_lambda::github::{MAX_DESCRIPTION, RunState};
+use tidegate_lambda::github::{FileOrigin, MAX_DESCRIPTION, RunState};
 use tidegate_lambda::trigger::ArtifactRef;
-use tidegate_lambda::webhook::{FileOrigin, WebhookDecision};
+use tidegate_lambda::webhook::WebhookDecision;
 
 use crate::support::{both, fixture, github_call, github_config, judge, outcome, with};
 

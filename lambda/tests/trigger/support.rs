@@ -7,8 +7,9 @@ use serde_json::Value;
 use sha2::Sha256;
 use tidegate_core::config::{Config, SecretReference};
 use tidegate_core::timestamp::Timestamp;
+use tidegate_lambda::secrets::Secret;
 use tidegate_lambda::trigger::{Carrier, Delivery, EventRecord, HttpRequest, ParsedRecord, StoredObject, read};
-use tidegate_lambda::webhook::{Fetched, WebhookDecision, WebhookRefusal, WebhookSecret, candidates};
+use tidegate_lambda::webhook::{Fetched, WebhookDecision, WebhookRefusal, candidates};
 
 /// An event of a file.
 pub(crate) fn fixture(name: &str) -> Value {
@@ -74,7 +75,7 @@ pub(crate) fn github_config(rule: &str) -> Config {
 pub(crate) fn secrets(list: &[(&str, &str)]) -> Fetched {
     let secret = |(name, value): &(&str, &str)| {
         let reference = SecretReference::try_from((*name).to_owned()).unwrap();
-        let secret = WebhookSecret::new(&reference, (*value).to_owned()).unwrap();
+        let secret = Secret::new(&reference, (*value).to_owned()).unwrap();
         (reference, secret)
     };
     list.iter().map(secret).collect()

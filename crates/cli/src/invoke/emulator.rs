@@ -3,8 +3,7 @@
 use async_trait::async_trait;
 use tidegate_core::config::{Config, SecretReference};
 use tidegate_emulator::s3::StoredHeaders;
-use tidegate_lambda::trigger::{SecretStore, SecretStoreError};
-use tidegate_lambda::webhook::WebhookSecret;
+use tidegate_lambda::secrets::{Secret, SecretStore, SecretStoreError};
 
 use crate::arguments::PutFlag;
 use crate::emulator::LocalAccount;
@@ -21,22 +20,22 @@ impl Default for LocalSecrets {
 
 impl LocalSecrets {
     /// The secret, for whoever signs with it.
-    pub(super) fn secret(&self) -> Option<WebhookSecret> {
+    pub(super) fn secret(&self) -> Option<Secret> {
         let reference = SecretReference::Parameter("/local".to_owned());
-        WebhookSecret::new(&reference, self.0.clone()).ok()
+        Secret::new(&reference, self.0.clone()).ok()
     }
 }
 
 #[async_trait]
 impl SecretStore for LocalSecrets {
-    async fn secret(&self, reference: &SecretReference) -> Result<WebhookSecret, SecretStoreError> {
+    async fn secret(&self, reference: &SecretReference) -> Result<Secret, SecretStoreError> {
         let whole = match reference {
             SecretReference::SecretsManager { field: Some(field), .. } => {
                 serde_json::json!({ field: self.0 }).to_string()
             }
             SecretReference::SecretsManager { field: None, .. } | SecretReference::Parameter(_) => self.0.clone(),
         };
-        Ok(WebhookSecret::new(reference, whole)?)
+        Ok(Secret::new(reference, whole)?)
     }
 }
 

@@ -18,10 +18,10 @@ fn a_configuration_without_the_table_has_the_defaults() {
 }
 
 #[test]
-fn what_aws_would_refuse_is_refused_and_so_is_what_nobody_knows() {
-    for (fields, why) in [
-        ("name = \"a b\"", "`a b` is not a function's name"),
-        ("name = \"\"", "is not a function's name"),
+fn invalid_values_and_unknown_fields_are_refused() {
+    for (fields, message) in [
+        ("name = \"a b\"", "invalid function name `a b`"),
+        ("name = \"\"", "invalid function name ``"),
         (&format!("name = \"{}\"", "x".repeat(65)), "1 to 64 letters"),
         ("architecture = \"aarch64\"", "expected `x86_64` or `arm64`"),
         ("memory = 127", "`memory` is 128 to 10240 MB, not 127"),

@@ -11,7 +11,7 @@ use tidegate_core::config::SecretReference;
 use tidegate_publish::Connection;
 use tidegate_publish::aws_error::AwsError;
 
-use crate::webhook::{WebhookSecret, WebhookSecretError};
+use super::secret::{Secret, SecretError};
 
 /// How long a secret is remembered. One that was replaced is taken for as long; while rotating, both are configured.
 const REMEMBERED: Duration = Duration::from_secs(300);
@@ -24,7 +24,7 @@ pub enum SecretStoreError {
     Cloud(#[from] AwsError),
     /// What is kept there is no secret.
     #[error(transparent)]
-    Secret(#[from] WebhookSecretError),
+    Secret(#[from] SecretError),
     /// Bytes instead of text.
     #[error("the secret `{0}` holds bytes and no text, store it as text")]
     Binary(SecretReference),
@@ -37,7 +37,7 @@ pub trait SecretStore: Send + Sync {
     ///
     /// # Errors
     /// [`SecretStoreError`].
-    async fn secret(&self, reference: &SecretReference) -> Result<WebhookSecret, SecretStoreError>;
+    async fn secret(&self, reference: &SecretReference) -> Result<Secret, SecretStoreError>;
 }
 
 /// AWS's two stores, remembered for a while.
@@ -45,7 +45,7 @@ pub trait SecretStore: Send + Sync {
 pub struct AwsSecrets {
     manager: aws_sdk_secretsmanager::Client,
     parameters: aws_sdk_ssm::Client,
-    known: Mutex<BTreeMap<SecretReference, (WebhookSecret, Instant)>>,
+    known: Mutex<BTreeMap<SecretReference, (Secret, Instant)>>,
 }
 
 impl AwsSecrets {
@@ -79,7 +79,7 @@ impl AwsSecrets {
 
 #[async_trait]
 impl SecretStore for AwsSecrets {
-    async fn secret(&self, reference: &SecretReference) -> Result<WebhookSecret, SecretStoreError> {
+    async fn secret(&self, reference: &SecretReference) -> Result<Secret, SecretStoreError> {
         let fresh = {
             let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             known.get(reference).filter(|(_, at)| at.elapsed() < REMEMBERED).map(|(secret, _)| secret.clone())
@@ -87,7 +87,7 @@ impl SecretStore for AwsSecrets {
         if let Some(secret) = fresh {
             return Ok(secret);
         }
-        let secret = WebhookSecret::new(reference, self.read(reference).await?)?;
+        let secret = Secret::new(reference, self.read(reference).await?)?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert(reference.clone(), (secret.clone(), Instant::now()));
         Ok(secret)

@@ -10,11 +10,11 @@ use zeroize::Zeroizing;
 
 /// A secret. Printing it prints nothing of it, and its bytes are overwritten when it is dropped.
 #[derive(Clone)]
-pub struct WebhookSecret(Zeroizing<Vec<u8>>);
+pub struct Secret(Zeroizing<Vec<u8>>);
 
 /// Why what a store holds is no secret. None of these repeats any of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum WebhookSecretError {
+pub enum SecretError {
     /// No bytes: whoever signs with nothing signs as anybody can.
     #[error("the secret `{0}` is empty, store a long random text in it")]
     Empty(SecretReference),
@@ -26,13 +26,13 @@ pub enum WebhookSecretError {
     NoField(SecretReference),
 }
 
-impl WebhookSecret {
+impl Secret {
     /// Takes what a store answered for a reference: the whole text, or one field of it. Line ends at the end are dropped; a file
     /// that a secret was made from mostly has one, and nobody types them into GitHub.
     ///
     /// # Errors
-    /// [`WebhookSecretError`].
-    pub fn new(reference: &SecretReference, stored: String) -> Result<Self, WebhookSecretError> {
+    /// [`SecretError`].
+    pub fn new(reference: &SecretReference, stored: String) -> Result<Self, SecretError> {
         let stored = Zeroizing::new(stored);
         let text = match reference {
             SecretReference::SecretsManager { field: Some(field), .. } => field_of(reference, &stored, field)?,
@@ -40,7 +40,7 @@ impl WebhookSecret {
         };
         let bytes = text.trim_end_matches(['\r', '\n']).as_bytes();
         if bytes.is_empty() {
-            return Err(WebhookSecretError::Empty(reference.clone()));
+            return Err(SecretError::Empty(reference.clone()));
         }
         Ok(Self(Zeroizing::new(bytes.to_vec())))
     }
@@ -53,7 +53,7 @@ impl WebhookSecret {
 }
 
 /// One field of a JSON object. The other fields may be secrets too: what was parsed is overwritten as well.
-fn field_of(reference: &SecretReference, stored: &str, field: &str) -> Result<Zeroizing<String>, WebhookSecretError> {
+fn field_of(reference: &SecretReference, stored: &str, field: &str) -> Result<Zeroizing<String>, SecretError> {
     let mut found = None;
     match serde_json::from_str::<Value>(stored) {
         Ok(Value::Object(fields)) => {
@@ -66,12 +66,12 @@ fn field_of(reference: &SecretReference, stored: &str, field: &str) -> Result<Ze
                 }
             }
         }
-        _ => return Err(WebhookSecretError::NoObject(reference.clone())),
+        _ => return Err(SecretError::NoObject(reference.clone())),
     }
-    found.ok_or_else(|| WebhookSecretError::NoField(reference.clone()))
+    found.ok_or_else(|| SecretError::NoField(reference.clone()))
 }
 
-impl fmt::Debug for WebhookSecret {
+impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret")
     }
@@ -81,9 +81,9 @@ impl fmt::Debug for WebhookSecret {
 mod tests {
     use super::*;
 
-    fn read(reference: &str, stored: &str) -> Result<Vec<u8>, WebhookSecretError> {
+    fn read(reference: &str, stored: &str) -> Result<Vec<u8>, SecretError> {
         let reference = SecretReference::try_from(reference.to_owned()).unwrap();
-        WebhookSecret::new(&reference, stored.to_owned()).map(|secret| secret.expose().to_vec())
+        Secret::new(&reference, stored.to_owned()).map(|secret| secret.expose().to_vec())
     }
 
     #[test]
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn a_secret_is_never_printed() {
         let reference = SecretReference::try_from("ssm:/a".to_owned()).unwrap();
-        let secret = WebhookSecret::new(&reference, "hunter2".to_owned()).unwrap();
+        let secret = Secret::new(&reference, "hunter2".to_owned()).unwrap();
         let printed = format!("{secret:?} {:#?}", std::collections::BTreeMap::from([(reference, secret.clone())]));
         assert!(!printed.contains("hunter2") && !printed.contains("104"), "{printed}");
     }

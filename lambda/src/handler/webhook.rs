@@ -7,7 +7,8 @@ use serde::Serialize;
 use tidegate_core::config::SiteName;
 use tidegate_core::webhook_delivery::DeliveryState;
 
-use super::{EventHandler, InvocationContext, idempotency};
+use super::{EventHandler, idempotency};
+use crate::context::InvocationContext;
 use crate::trigger::{CONTINUATION_FORMAT, Continuation, HttpRequest, Trigger};
 use crate::webhook::{CandidateRules, Fetched, WebhookDecision, WebhookRefusal, candidates};
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 use tidegate_core::config::Site;
 use tokio::time::Instant;
 
-use super::{EventHandler, GithubArtifactError, InvocationContext, RunError, RunResult};
+use super::{EventHandler, GithubArtifactError, RunError, RunResult};
+use crate::context::InvocationContext;
 use crate::github::{Github, RunState, summary};
 use crate::trigger::Trigger;
 

@@ -7,8 +7,9 @@ use tidegate_core::staged_build::{StagedBuildError, newest};
 use tidegate_publish::aws_error::AwsError;
 use tidegate_publish::s3::S3;
 
+use super::EventHandler;
 use super::github_artifact::GithubArtifactError;
-use super::{EventHandler, InvocationContext};
+use crate::context::InvocationContext;
 use crate::trigger::{AmbiguousKeyError, ArtifactRef, ObjectVersion, Trigger};
 
 /// Why there is nothing to publish.

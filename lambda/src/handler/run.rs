@@ -1,80 +1,15 @@
 //! One run: what was asked for is found, published within the time there is, and handed on where that is too short.
 
-use serde::Serialize;
 use tidegate_core::approval::Approval;
-use tidegate_core::config::{ConfigError, Site};
-use tidegate_core::error_kind::ErrorKind;
-use tidegate_core::report::{Outcome, PublishReport};
-use tidegate_publish::aws_error::AwsError;
-use tidegate_publish::publish::PublishError;
+use tidegate_core::config::Site;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use super::journal::log_entry;
 use super::resolve::{ResolveError, ResolvedSource, find};
-use super::{CONTINUATION_MARGIN, EventHandler, InvocationContext, MAX_CONTINUATIONS, idempotency};
-use crate::trigger::{CONTINUATION_FORMAT, Continuation, Invocation, InvocationError, Trigger};
-
-/// How a run ended.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RunResult {
-    /// It came to an end.
-    Report(Box<PublishReport>),
-    /// Nothing had to be done; a success.
-    Superseded(String),
-    /// The time was too short: another invocation goes on, with what was written so far.
-    Continued {
-        /// How often that happened before.
-        times: u32,
-    },
-}
-
-/// Why a run failed.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// A site that the configuration does not have.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// Nothing to publish.
-    #[error(transparent)]
-    Found(#[from] ResolveError),
-    /// No plan came about.
-    #[error(transparent)]
-    Publish(#[from] PublishError),
-    /// The run could not be handed on.
-    #[error("the run ran out of time and could not be handed on: {0}")]
-    Relay(AwsError),
-    /// It was handed on too often.
-    #[error(
-        "the run was handed on {MAX_CONTINUATIONS} times and still has no end: give the function more memory, or split the site"
-    )]
-    Endless,
-    /// A request by hand without a source.
-    #[error(transparent)]
-    Invocation(#[from] InvocationError),
-}
-
-impl RunError {
-    /// Whose fault it is: only what is the cloud's may go well another time.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Publish(error) => error.kind(),
-            Self::Found(ResolveError::Provided(error)) => error.kind(),
-            Self::Found(ResolveError::Cloud(_)) | Self::Relay(_) => ErrorKind::Cloud,
-            Self::Config(_) | Self::Found(_) | Self::Endless | Self::Invocation(_) => ErrorKind::Configuration,
-        }
-    }
-}
-
-impl RunResult {
-    /// Whether asking again would be right: what failed, and what is half done.
-    #[must_use]
-    pub fn failed(&self) -> bool {
-        matches!(self, Self::Report(report) if matches!(report.outcome, Outcome::Partial | Outcome::Failed))
-    }
-}
+use super::{EventHandler, MAX_CONTINUATIONS, RunError, RunResult, idempotency};
+use crate::context::{CONTINUATION_MARGIN, InvocationContext};
+use crate::run_log::{RunEnding, RunLogEntry};
+use crate::trigger::{CONTINUATION_FORMAT, Continuation, Invocation, Trigger};
 
 impl EventHandler {
     /// What a trigger asks for. `run` is the run's id, the same however often it is handed on, and `times` how often it was.
@@ -95,7 +30,8 @@ impl EventHandler {
             self.report_begin(site, trigger, run, moment).instrument(span.clone()).await;
         }
         let ended = self.within(site, trigger, run, times, moment).instrument(span).await;
-        self.run_log.write(&log_entry(trigger, (run, times), &ended, moment.now, since.elapsed()));
+        let entry = RunLogEntry::new(trigger, (run, times), RunEnding::from(&ended), moment.now, since.elapsed());
+        self.run_log.write(&entry);
         let open = matches!(ended, Ok(RunResult::Continued { .. }));
         if let Some(identity) = trigger.delivery.as_ref().filter(|_| !open) {
             let well = ended.as_ref().is_ok_and(|ended| !ended.failed());

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use tidegate_core::error_kind::ErrorKind;
 
 use super::response::{batch, http, told};
-use super::{EventHandler, InvocationContext, RunError, RunResult};
+use super::{EventHandler, RunError, RunResult};
+use crate::context::InvocationContext;
 use crate::trigger::{Carrier, Continuation, Delivery, EventRecord, ParsedRecord, TriggerError, match_sites, read};
 
 /// Why an invocation failed.

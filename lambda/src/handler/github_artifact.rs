@@ -11,9 +11,10 @@ use tidegate_core::error_kind::ErrorKind;
 use tidegate_core::location::ObjectLocation;
 use tidegate_publish::aws_error::AwsError;
 
-use super::{EventHandler, InvocationContext, SecretStoreError};
-use crate::github::{Github, GithubError};
-use crate::webhook::GithubFileRef;
+use super::EventHandler;
+use crate::context::InvocationContext;
+use crate::github::{Github, GithubError, GithubFileRef};
+use crate::secrets::SecretStoreError;
 
 /// How long what runs that died left in the state is kept, which is longer than any run lasts.
 const LEFT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
