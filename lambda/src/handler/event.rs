@@ -1,15 +1,18 @@
-//! One invocation, whatever it brings.
+//! Handles one event and makes the answer that its source expects.
 //!
-//! Owns who is asked what, and which failure is told to whom: a queue by message, a caller by status, everybody else by a
-//! failed invocation, which Lambda then tries again.
+//! A failure is reported where the source can act on it: to SQS by message id, to an HTTP client by status, to every other
+//! source by a failed invocation, which Lambda retries.
 
 use serde_json::{Value, json};
+use tidegate_core::config::SiteName;
 use tidegate_core::error_kind::ErrorKind;
 
 use super::response::{batch, http, told};
 use super::{EventHandler, RunError, RunResult};
 use crate::context::InvocationContext;
-use crate::trigger::{Carrier, Continuation, Delivery, EventRecord, ParsedRecord, TriggerError, match_sites, read};
+use crate::trigger::{
+    Carrier, Continuation, Delivery, EventRecord, ParsedRecord, RecordError, TriggerError, match_sites, read,
+};
 
 /// Why an invocation failed.
 #[derive(Debug, thiserror::Error)]
@@ -17,34 +20,61 @@ pub enum EventError {
     /// Nothing of the event can be read.
     #[error(transparent)]
     Event(#[from] TriggerError),
-    /// The one run that it asked for failed.
+    /// One record of the event cannot be read.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// A run failed before it had a plan.
     #[error(transparent)]
     Run(#[from] RunError),
-    /// Some of the runs that it asked for failed.
-    #[error("{}", .0.join("; "))]
-    Several(Vec<String>),
-    /// A run came to an end, but not to the end that was asked for.
+    /// A run ended with the outcome `failed` or `partial`; the text is its report.
     #[error("the run did not end well: {0}")]
     Ended(String),
+    /// The run of one site failed.
+    #[error("`{site}`: {error}")]
+    Site {
+        /// The site.
+        site: SiteName,
+        /// The failure.
+        error: Box<EventError>,
+    },
+    /// Several records or sites failed.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Several(Vec<EventError>),
 }
 
 impl EventError {
-    /// Whose fault it is.
+    /// The kind of the error; of several errors, the kind of the worst.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Run(cause) => cause.kind(),
-            Self::Several(_) | Self::Ended(_) => ErrorKind::Cloud,
-            Self::Event(_) => ErrorKind::Configuration,
+            Self::Event(_) | Self::Record(_) => ErrorKind::Configuration,
+            Self::Run(error) => error.kind(),
+            Self::Ended(_) => ErrorKind::Cloud,
+            Self::Site { error, .. } => error.kind(),
+            Self::Several(errors) => {
+                errors.iter().map(Self::kind).max_by_key(|kind| severity(*kind)).unwrap_or(ErrorKind::Bug)
+            }
         }
     }
 }
 
+/// How bad a kind of error is, in the order of the exit codes of `tidegate`.
+fn severity(kind: ErrorKind) -> u8 {
+    match kind {
+        ErrorKind::Plugin => 0,
+        ErrorKind::Configuration => 1,
+        ErrorKind::Artifact => 2,
+        ErrorKind::Cloud => 3,
+        ErrorKind::Bug => 4,
+    }
+}
+
 impl EventHandler {
-    /// Acts on an event, as AWS delivers it, and says what its carrier wants back. `request` is the invocation's id.
+    /// Handles an event as AWS delivers it, and returns the answer that its source expects. `request` is the id of the
+    /// invocation.
     ///
     /// # Errors
-    /// [`EventError`], only where trying the same event again may be right, or where nothing of it can be read.
+    /// [`EventError`], only if a retry of the same event may succeed or if nothing of the event can be read.
     pub async fn event(&self, event: &Value, request: &str, moment: InvocationContext) -> Result<Value, EventError> {
         match read(event)? {
             Delivery::Call(call) => Ok(http(&self.answer(&call, moment).await)),
@@ -62,7 +92,7 @@ impl EventHandler {
         self.act(&run.trigger, &run.run, run.times, moment).await
     }
 
-    /// Every record is acted on, whatever becomes of the others.
+    /// Handles every record, whatever becomes of the others.
     async fn several(
         &self,
         carrier: Carrier,
@@ -74,9 +104,9 @@ impl EventHandler {
         for (at, record) in records.iter().enumerate() {
             match self.record(record, &format!("{request}-{at}"), moment).await {
                 Ok(told) => reports.extend(told),
-                Err(why) => {
-                    tracing::error!(error = why, "a record failed");
-                    failures.push(why);
+                Err(error) => {
+                    tracing::error!(%error, "a record failed");
+                    failures.push(error);
                     messages.extend(record.message.clone());
                 }
             }
@@ -84,40 +114,46 @@ impl EventHandler {
         if carrier == Carrier::Queue {
             return Ok(batch(&messages));
         }
-        if failures.is_empty() { Ok(Value::Array(reports)) } else { Err(EventError::Several(failures)) }
+        all(reports, failures).map(Value::Array)
     }
 
-    async fn record(&self, record: &EventRecord, run: &str, moment: InvocationContext) -> Result<Vec<Value>, String> {
-        let stored = match &record.notice {
-            Err(error) => return Err(error.to_string()),
-            Ok(ParsedRecord::Ignored(why)) => {
+    async fn record(
+        &self,
+        record: &EventRecord,
+        run: &str,
+        moment: InvocationContext,
+    ) -> Result<Vec<Value>, EventError> {
+        let stored = match record.notice.as_ref().map_err(Clone::clone)? {
+            ParsedRecord::Ignored(why) => {
                 tracing::info!(%why, "ignored");
                 return Ok(Vec::new());
             }
-            Ok(ParsedRecord::Continuation(run)) => {
-                let told = one(self.continued(run, moment).await);
-                return told.map(|told| vec![told]).map_err(|error| error.to_string());
-            }
-            Ok(ParsedRecord::Stored(stored)) => stored,
+            ParsedRecord::Continuation(run) => return one(self.continued(run, moment).await).map(|told| vec![told]),
+            ParsedRecord::Stored(stored) => stored,
         };
         let claims = match_sites(&self.config, stored);
         for declined in &claims.declined {
             tracing::info!(site = %declined.site, why = %declined.why, "not published");
         }
-        let (mut told, mut failures) = (Vec::new(), Vec::new());
+        let (mut reports, mut failures) = (Vec::new(), Vec::new());
         for trigger in &claims.triggers {
             match one(self.act(trigger, run, 0, moment).await) {
-                Ok(value) => told.push(value),
-                Err(error) => failures.push(format!("`{}`: {error}", trigger.site)),
+                Ok(report) => reports.push(report),
+                Err(error) => failures.push(EventError::Site { site: trigger.site.clone(), error: Box::new(error) }),
             }
         }
-        if failures.is_empty() { Ok(told) } else { Err(failures.join("; ")) }
+        all(reports, failures)
     }
 }
 
-/// A denial is a report, not an error: asking again would be denied again. So is an artifact that is broken, and a plugin that
-/// fails, which denies the run: the same bytes and the same plugins end alike. A configuration may be another one by the time of
-/// the last attempt, hours later.
+/// The reports if nothing failed.
+fn all(reports: Vec<Value>, failures: Vec<EventError>) -> Result<Vec<Value>, EventError> {
+    if failures.is_empty() { Ok(reports) } else { Err(EventError::Several(failures)) }
+}
+
+/// The answer for one run. A denial is a report, not an error: a retry would be denied again. The same holds for a broken
+/// artifact and for a failing plugin: the same bytes and the same plugins end alike. An error of the configuration stays an
+/// error: the last retry may be hours later, when the configuration has been deployed anew.
 fn one(ended: Result<RunResult, RunError>) -> Result<Value, EventError> {
     let ended = match ended {
         Err(error) if matches!(error.kind(), ErrorKind::Artifact | ErrorKind::Plugin) => {

@@ -4,8 +4,12 @@
 //! promise. GitHub waits ten seconds and asks no second time.
 
 use serde::Serialize;
-use tidegate_core::config::SiteName;
+use tidegate_core::config::{ConfigError, SiteName};
+use tidegate_core::error_kind::ErrorKind;
 use tidegate_core::webhook_delivery::DeliveryState;
+use tidegate_publish::aws_error::AwsError;
+use tidegate_publish::publish::PublishError;
+use tidegate_publish::state::StateError;
 
 use super::{EventHandler, idempotency};
 use crate::context::InvocationContext;
@@ -41,6 +45,35 @@ impl WebhookResponse {
 
     fn refused(refusal: &WebhookRefusal) -> Self {
         Self::plain(refusal.status(), refusal.to_string())
+    }
+}
+
+/// Why a run could not be started.
+#[derive(Debug, thiserror::Error)]
+enum DispatchError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The record of the delivery could not be read or written.
+    #[error(transparent)]
+    State(PublishError),
+    /// The invocation could not be queued.
+    #[error(transparent)]
+    Invoke(#[from] AwsError),
+}
+
+impl DispatchError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Config(_) => ErrorKind::Configuration,
+            Self::State(error) => error.kind(),
+            Self::Invoke(_) => ErrorKind::Cloud,
+        }
+    }
+}
+
+impl From<StateError> for DispatchError {
+    fn from(error: StateError) -> Self {
+        Self::State(error.into())
     }
 }
 
@@ -99,8 +132,9 @@ impl EventHandler {
             match self.pass_on(candidates, trigger, moment).await {
                 Ok(DispatchedRun::New(promised)) => runs.push(promised),
                 Ok(DispatchedRun::Known(told)) => known.push(told),
-                Err(why) => {
-                    tracing::error!(error = why, "a webhook could not be passed on");
+                Err(error) => {
+                    let error_type = error.kind().error_type();
+                    tracing::error!(%error, error_type, "the run of a webhook could not be started");
                     failed = true;
                 }
             }
@@ -123,14 +157,14 @@ impl EventHandler {
         candidates: &CandidateRules<'_>,
         trigger: Trigger,
         moment: InvocationContext,
-    ) -> Result<DispatchedRun, String> {
-        let site = self.config.site(trigger.site.as_str()).map_err(|error| error.to_string())?;
+    ) -> Result<DispatchedRun, DispatchError> {
+        let site = self.config.site(trigger.site.as_str())?;
         let (publisher, run) = (&self.publisher, run_id());
         let name = trigger.site.clone();
         if let Some(identity) = &trigger.delivery {
             let told = (candidates.delivery(), run.as_str());
             let turn = idempotency::begin(publisher, site, identity, told, moment.now).await;
-            match turn.map_err(|error| error.to_string())? {
+            match turn? {
                 Some(DeliveryState::AlreadyRunning(run)) => {
                     return Ok(DispatchedRun::Known(format!("`{name}`: the run {run} is at it")));
                 }
@@ -147,7 +181,7 @@ impl EventHandler {
             {
                 tracing::warn!(run, %error, "how the delivery ended could not be remembered");
             }
-            return Err(error.to_string());
+            return Err(error.into());
         }
         Ok(DispatchedRun::New(StartedRun { site: name, run }))
     }
