@@ -14,7 +14,7 @@ use tidegate_lambda::context::InvocationContext;
 use tidegate_lambda::handler::{EventHandler, RunResult, SelfInvoke};
 use tidegate_lambda::run_log::{RunLog, RunLogEntry};
 use tidegate_lambda::secrets::AwsSecrets;
-use tidegate_lambda::trigger::{Continuation, Delivery, HttpRequest, ParsedRecord, match_sites, read};
+use tidegate_lambda::trigger::{Continuation, Delivery, HttpRequest, ParsedRecord, RunId, match_sites, read};
 use tidegate_publish::AwsError;
 use tidegate_publish::publish::Publisher;
 use tidegate_tests::events::{self, sign, zip};
@@ -134,7 +134,7 @@ impl Function {
         for record in records {
             let Ok(ParsedRecord::Stored(stored)) = record.notice else { continue };
             for trigger in match_sites(&self.reactor.config, &stored).triggers {
-                ended.push(self.reactor.act(&trigger, "run", 0, moment(300)).await.unwrap());
+                ended.push(self.reactor.act(&trigger, &RunId::new("run"), moment(300)).await.unwrap());
             }
         }
         ended
@@ -145,7 +145,7 @@ impl Function {
         let mut ended = Vec::new();
         loop {
             let Some(run) = self.kept.runs.lock().unwrap().pop() else { return ended };
-            ended.push(self.reactor.act(&run.trigger, &run.run, run.times, moment(seconds)).await.unwrap());
+            ended.push(self.reactor.act(&run.trigger, &run.run, moment(seconds)).await.unwrap());
         }
     }
 }
@@ -226,7 +226,7 @@ async fn a_run_without_time_is_handed_on_until_it_has_an_end() {
     let Ok(ParsedRecord::Stored(event)) = &records[0].notice else { panic!() };
     let trigger = match_sites(&function.reactor.config, event).triggers.remove(0);
     // Fifteen seconds of work for each, and fifteen to hand on; the pages alone take 23.
-    let first = function.reactor.act(&trigger, "run-1", 0, moment(30)).await.unwrap();
+    let first = function.reactor.act(&trigger, &RunId::new("run-1"), moment(30)).await.unwrap();
     assert!(matches!(first, RunResult::Continued { times: 0 }), "{first:?}");
     let ended = function.drain(30).await;
     assert!(!ended.is_empty());
@@ -323,7 +323,7 @@ async fn a_direct_invocation_publishes_what_it_names() {
     function.stage("builds/one.zip", &zip(&[("index.html", "1")])).await;
     let event = json!({ "site": "docs", "source": "s3://staging/builds/one.zip", "release": "by hand" });
     let Delivery::Invocation(asked) = read(&event).unwrap() else { panic!() };
-    let ended = function.reactor.invoke(&asked, "run", moment(300)).await.unwrap();
+    let ended = function.reactor.invoke(&asked, &RunId::new("run"), moment(300)).await.unwrap();
     assert_eq!(outcome(&ended), Outcome::Live);
     for (event, expected) in [
         (json!({ "site": "docs", "source": "/etc/site" }), "a path of a machine"),
@@ -331,7 +331,7 @@ async fn a_direct_invocation_publishes_what_it_names() {
         (json!({ "site": "nothing" }), "`nothing`"),
     ] {
         let Delivery::Invocation(asked) = read(&event).unwrap() else { panic!() };
-        let error = function.reactor.invoke(&asked, "run", moment(300)).await.unwrap_err().to_string();
+        let error = function.reactor.invoke(&asked, &RunId::new("run"), moment(300)).await.unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
 }

@@ -11,7 +11,7 @@ use super::response::{batch, http, told};
 use super::{EventHandler, RunError, RunResult};
 use crate::context::InvocationContext;
 use crate::trigger::{
-    Carrier, Continuation, Delivery, EventRecord, ParsedRecord, RecordError, TriggerError, match_sites, read,
+    Carrier, Continuation, Delivery, EventRecord, ParsedRecord, RecordError, RunId, TriggerError, match_sites, read,
 };
 
 /// Why an invocation failed.
@@ -79,7 +79,7 @@ impl EventHandler {
         match read(event)? {
             Delivery::Call(call) => Ok(http(&self.answer(&call, moment).await)),
             Delivery::Continuation(run) => one(self.continued(&run, moment).await),
-            Delivery::Invocation(asked) => one(self.invoke(&asked, request, moment).await),
+            Delivery::Invocation(asked) => one(self.invoke(&asked, &RunId::new(request), moment).await),
             Delivery::Events { carrier, records } => self.several(carrier, &records, request, moment).await,
         }
     }
@@ -89,7 +89,7 @@ impl EventHandler {
     /// # Errors
     /// [`RunError`].
     pub async fn continued(&self, run: &Continuation, moment: InvocationContext) -> Result<RunResult, RunError> {
-        self.act(&run.trigger, &run.run, run.times, moment).await
+        self.act(&run.trigger, &run.run, moment).await
     }
 
     /// Handles every record, whatever becomes of the others.
@@ -102,7 +102,7 @@ impl EventHandler {
     ) -> Result<Value, EventError> {
         let (mut reports, mut failures, mut messages) = (Vec::new(), Vec::new(), Vec::new());
         for (at, record) in records.iter().enumerate() {
-            match self.record(record, &format!("{request}-{at}"), moment).await {
+            match self.record(record, &RunId::new(format!("{request}-{at}")), moment).await {
                 Ok(told) => reports.extend(told),
                 Err(error) => {
                     tracing::error!(%error, "a record failed");
@@ -120,7 +120,7 @@ impl EventHandler {
     async fn record(
         &self,
         record: &EventRecord,
-        run: &str,
+        run: &RunId,
         moment: InvocationContext,
     ) -> Result<Vec<Value>, EventError> {
         let stored = match record.notice.as_ref().map_err(Clone::clone)? {
@@ -137,7 +137,7 @@ impl EventHandler {
         }
         let (mut reports, mut failures) = (Vec::new(), Vec::new());
         for trigger in &claims.triggers {
-            match one(self.act(trigger, run, 0, moment).await) {
+            match one(self.act(trigger, run, moment).await) {
                 Ok(report) => reports.push(report),
                 Err(error) => failures.push(EventError::Site { site: trigger.site.clone(), error: Box::new(error) }),
             }

@@ -15,21 +15,28 @@ const ALIVE: Duration = Duration::from_secs(20 * 60);
 /// How often somebody else may come first before nobody's turn can be told.
 const ATTEMPTS: usize = 5;
 
+/// A delivery with the run that would act on it.
+pub(super) struct NewDelivery<'a> {
+    pub(super) digest: &'a DeliveryDigest,
+    /// The id that the sender gave it.
+    pub(super) id: &'a str,
+    pub(super) run: &'a str,
+}
+
 /// Whose turn it is; it is remembered that it is ours. A site without releases has no place to remember anything, and
 /// publishing the same build twice changes nothing there.
 pub(super) async fn begin(
     publisher: &Publisher,
     site: &Site,
-    identity: &DeliveryDigest,
-    (delivery, run): (&str, &str),
+    new: &NewDelivery<'_>,
     now: Timestamp,
 ) -> Result<Option<DeliveryState>, StateError> {
     let Some(state) = publisher.state(site) else { return Ok(None) };
     for _ in 0..ATTEMPTS {
-        let before = state.delivery(identity).await?;
-        let turn = DeliveryRecord::state(before.as_ref().map(|(seen, _)| seen), delivery, run, now, ALIVE);
+        let before = state.delivery(new.digest).await?;
+        let turn = DeliveryRecord::state(before.as_ref().map(|(seen, _)| seen), new.id, new.run, now, ALIVE);
         let DeliveryState::Run(seen) = &turn else { return Ok(Some(turn)) };
-        if state.put_delivery(identity, seen, before.as_ref().map(|(_, etag)| etag)).await? {
+        if state.put_delivery(new.digest, seen, before.as_ref().map(|(_, etag)| etag)).await? {
             return Ok(Some(turn));
         }
     }

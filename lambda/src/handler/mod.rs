@@ -3,6 +3,7 @@
 //! Owns the order: find what is published, publish within the time there is, remember what became of it, hand on what is
 //! left. What an event or a webhook means is `tidegate_host`'s to say; publishing is [`tidegate_publish::publish`]'s.
 
+mod active_run;
 mod event;
 mod github_artifact;
 mod idempotency;

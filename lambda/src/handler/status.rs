@@ -4,13 +4,13 @@
 
 use std::time::Duration;
 
-use tidegate_core::config::Site;
 use tokio::time::Instant;
 
-use super::{EventHandler, GithubArtifactError, RunError, RunResult};
+use super::active_run::ActiveRun;
+use super::result::{RunError, RunResult};
+use super::{EventHandler, GithubArtifactError};
 use crate::context::InvocationContext;
 use crate::github::{Github, RunState, summary};
-use crate::trigger::Trigger;
 
 /// How long one status may take, its repetitions included.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -20,50 +20,36 @@ const UNDER_WAY: &str = "publishing";
 
 impl EventHandler {
     /// Reports that a run has begun.
-    pub(super) async fn report_begin(&self, site: &Site, trigger: &Trigger, run: &str, moment: InvocationContext) {
-        self.report(site, trigger, run, moment, RunState::Pending, UNDER_WAY).await;
+    pub(super) async fn report_begin(&self, run: &ActiveRun<'_>) {
+        self.report(run, RunState::Pending, UNDER_WAY).await;
     }
 
     /// Reports how a run ended. One that was handed on is still under way.
-    pub(super) async fn report_end(
-        &self,
-        site: &Site,
-        trigger: &Trigger,
-        run: &str,
-        moment: InvocationContext,
-        ended: &Result<RunResult, RunError>,
-    ) {
+    pub(super) async fn report_end(&self, run: &ActiveRun<'_>, ended: &Result<RunResult, RunError>) {
         let (state, told) = match ended {
             Ok(RunResult::Continued { .. }) => return,
             Ok(RunResult::Report(report)) => summary(report),
             Ok(RunResult::Superseded(_)) => (RunState::Success, "superseded, something newer is on its way".to_owned()),
             // An error names buckets and roles, and who may see the repository may see its statuses.
-            Err(_) => (RunState::Failure, format!("failed, the log of the run {run} says why")),
+            Err(_) => (RunState::Failure, format!("failed, the log of the run {} says why", run.id.id)),
         };
-        self.report(site, trigger, run, moment, state, &told).await;
+        self.report(run, state, &told).await;
     }
 
-    async fn report(
-        &self,
-        site: &Site,
-        trigger: &Trigger,
-        run: &str,
-        moment: InvocationContext,
-        state: RunState,
-        description: &str,
-    ) {
+    async fn report(&self, run: &ActiveRun<'_>, state: RunState, description: &str) {
+        let ActiveRun { site, trigger, id, context } = *run;
         let Some(wish) = &trigger.status else { return };
         let tell = async {
             if !site.github_rules().any(|rule| wish.is_configured_by(rule)) {
                 return Err(GithubArtifactError::NoRule(site.name.clone()));
             }
             let token = self.secrets.secret(&wish.access.token).await?;
-            let deadline = moment.deadline.min(Instant::now() + PATIENCE);
-            let github = Github::new(&wish.access, &token, InvocationContext { deadline, ..moment })?;
+            let deadline = context.deadline.min(Instant::now() + PATIENCE);
+            let github = Github::new(&wish.access, &token, InvocationContext { deadline, ..context })?;
             Ok(github.post_status(&wish.note(&site.name, state, description)).await?)
         };
         if let Err(error) = tell.await {
-            tracing::warn!(run, on = %wish.on, %error, "GitHub was not told how the run goes");
+            tracing::warn!(run = id.id, on = %wish.on, %error, "GitHub was not told how the run goes");
         }
     }
 }

@@ -11,9 +11,10 @@ use tidegate_publish::aws_error::AwsError;
 use tidegate_publish::publish::PublishError;
 use tidegate_publish::state::StateError;
 
-use super::{EventHandler, idempotency};
+use super::EventHandler;
+use super::idempotency::{self, NewDelivery};
 use crate::context::InvocationContext;
-use crate::trigger::{CONTINUATION_FORMAT, Continuation, HttpRequest, Trigger};
+use crate::trigger::{CONTINUATION_FORMAT, Continuation, HttpRequest, RunId, Trigger};
 use crate::webhook::{CandidateRules, Fetched, WebhookDecision, WebhookRefusal, candidates};
 
 /// What the sender of a webhook is answered.
@@ -162,8 +163,8 @@ impl EventHandler {
         let (publisher, run) = (&self.publisher, run_id());
         let name = trigger.site.clone();
         if let Some(identity) = &trigger.delivery {
-            let told = (candidates.delivery(), run.as_str());
-            let turn = idempotency::begin(publisher, site, identity, told, moment.now).await;
+            let new = NewDelivery { digest: identity, id: candidates.delivery(), run: &run };
+            let turn = idempotency::begin(publisher, site, &new, moment.now).await;
             match turn? {
                 Some(DeliveryState::AlreadyRunning(run)) => {
                     return Ok(DispatchedRun::Known(format!("`{name}`: the run {run} is at it")));
@@ -174,7 +175,7 @@ impl EventHandler {
                 Some(DeliveryState::Run(_)) | None => {}
             }
         }
-        let handed = Continuation { format: CONTINUATION_FORMAT, run: run.clone(), times: 0, trigger };
+        let handed = Continuation { format: CONTINUATION_FORMAT, run: RunId::new(run.as_str()), trigger };
         if let Err(error) = self.self_invoke.continue_run(&handed).await {
             if let Some(identity) = &handed.trigger.delivery
                 && let Err(error) = idempotency::end(publisher, site, identity, &run, false).await

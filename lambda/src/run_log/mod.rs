@@ -14,7 +14,7 @@ use tidegate_core::error_kind::ErrorKind;
 use tidegate_core::report::PublishReport;
 use tidegate_core::timestamp::Timestamp;
 
-use crate::trigger::{Trigger, TriggerCause};
+use crate::trigger::{RunId, Trigger, TriggerCause};
 
 pub use line::{one_line, short};
 pub use metrics::NAMESPACE;
@@ -70,20 +70,14 @@ pub enum RunEnding {
 impl RunLogEntry {
     /// The entry of a run that began at `began` and took `took`.
     #[must_use]
-    pub fn new(
-        trigger: &Trigger,
-        (run, times): (&str, u32),
-        ending: RunEnding,
-        began: Timestamp,
-        took: Duration,
-    ) -> Self {
+    pub fn new(trigger: &Trigger, run: &RunId, ending: RunEnding, began: Timestamp, took: Duration) -> Self {
         let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         Self {
-            run: run.to_owned(),
+            run: run.id.clone(),
             site: trigger.site.clone(),
             cause: trigger.cause,
             release: trigger.release.clone(),
-            times,
+            times: run.continuations,
             at: Timestamp::from_milliseconds(began.milliseconds().saturating_add(milliseconds)),
             milliseconds,
             ending,

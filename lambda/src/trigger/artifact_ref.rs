@@ -39,6 +39,13 @@ pub struct Trigger {
     pub status: Option<StatusSpec>,
 }
 
+/// An artifact with the name of its release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NamedArtifact {
+    pub(crate) release: String,
+    pub(crate) artifact: ArtifactRef,
+}
+
 /// What a run is made from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]

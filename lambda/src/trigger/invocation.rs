@@ -39,13 +39,33 @@ pub struct Invocation {
 pub struct Continuation {
     /// [`CONTINUATION_FORMAT`].
     pub format: u32,
-    /// The run's id, the same however often it is handed on.
-    pub run: String,
-    /// How often it was handed on before, so that a run that never ends is seen.
-    #[serde(default)]
-    pub times: u32,
+    /// The run.
+    pub run: RunId,
     /// What it publishes.
     pub trigger: Trigger,
+}
+
+/// Identifies one invocation's part of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunId {
+    /// The id of the run, the same in every invocation.
+    pub id: String,
+    /// How many times the run was continued before. Without this count, a run that never finishes would go unnoticed.
+    pub continuations: u32,
+}
+
+impl RunId {
+    /// A run that starts.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self { id: id.into(), continuations: 0 }
+    }
+
+    /// The part of the run that the next invocation does.
+    #[must_use]
+    pub fn next(&self) -> Self {
+        Self { id: self.id.clone(), continuations: self.continuations + 1 }
+    }
 }
 
 /// Why a request by hand has nothing to publish.

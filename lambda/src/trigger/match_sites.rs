@@ -8,7 +8,7 @@ use tidegate_core::key::{Key, KeyError, StoredKey};
 use tidegate_core::location::{ObjectLocation, Source};
 use tidegate_core::staged_build::{Build, BuildKey, READY_MARKER, StagedBuildError, stem};
 
-use super::artifact_ref::{AmbiguousKey, ArtifactRef, KeyReading, ObjectVersion, Trigger, TriggerCause};
+use super::artifact_ref::{AmbiguousKey, ArtifactRef, KeyReading, NamedArtifact, ObjectVersion, Trigger, TriggerCause};
 use super::s3_event::StoredObject;
 
 /// What a stored object asks for, site by site. Both lists are empty where it lies in nobody's place.
@@ -49,53 +49,55 @@ pub enum NoMatchReason {
     Build(#[from] StagedBuildError),
 }
 
-/// What a stored object asks of each site.
+/// Matches a stored object against the places of each site.
 #[must_use]
 pub fn match_sites(config: &Config, stored: &StoredObject) -> MatchedSites {
-    let mut claims = MatchedSites::default();
+    let mut matched = MatchedSites::default();
     for site in &config.sites {
-        match wanted(site, stored) {
+        match artifact(site, stored) {
             None => {}
-            Some(Ok((release, wanted))) => claims.triggers.push(Trigger {
+            Some(Ok(NamedArtifact { release, artifact })) => matched.triggers.push(Trigger {
                 site: site.name.clone(),
-                artifact: wanted,
+                artifact,
                 release,
                 cause: TriggerCause::Upload,
                 revision: Some(stored.revision()),
                 delivery: None,
                 status: None,
             }),
-            Some(Err(why)) => claims.declined.push(UnmatchedSite { site: site.name.clone(), why }),
+            Some(Err(why)) => matched.declined.push(UnmatchedSite { site: site.name.clone(), why }),
         }
     }
-    claims
+    matched
 }
 
-/// A release's name and where it is.
-type Found = (String, Source);
+/// A source with the name of its release.
+struct NamedSource {
+    release: String,
+    source: Source,
+}
 
-/// What the object asks of one site; nothing where it does not lie in the site's places.
-fn wanted(site: &Site, stored: &StoredObject) -> Option<Result<(String, ArtifactRef), NoMatchReason>> {
-    let raw = place(site, stored, &stored.key);
+/// The artifact that the object completes for a site, or `None` if the object is not in the site's places.
+fn artifact(site: &Site, stored: &StoredObject) -> Option<Result<NamedArtifact, NoMatchReason>> {
+    let raw = source(site, stored, &stored.key);
     let Some(decoded_key) = &stored.alternative else {
-        let pin = pin(stored);
-        return Some(raw?.map(|(release, source)| {
-            // The version of a marker says nothing about the objects that it closes.
-            let pin = pin.filter(|_| matches!(source, Source::Object(_)));
-            (release, ArtifactRef::Source { source, pin })
+        return Some(raw?.map(|NamedSource { release, source }| {
+            // The version of a marker says nothing about the objects that it completes.
+            let pin = pin(stored).filter(|_| matches!(source, Source::Object(_)));
+            NamedArtifact { release, artifact: ArtifactRef::Source { source, pin } }
         }));
     };
-    let decoded = place(site, stored, decoded_key);
+    let decoded = source(site, stored, decoded_key);
     let (release, pinned) = match (&raw, &decoded) {
-        (Some(Ok((release, source))), _) | (_, Some(Ok((release, source)))) => {
-            (release.clone(), matches!(source, Source::Object(_)))
+        (Some(Ok(found)), _) | (_, Some(Ok(found))) => {
+            (found.release.clone(), matches!(found.source, Source::Object(_)))
         }
         (Some(Err(why)), _) | (None, Some(Err(why))) => return Some(Err(why.clone())),
         (None, None) => return None,
     };
-    let reading = |key: &StoredKey, found: Option<Result<Found, NoMatchReason>>| KeyReading {
+    let reading = |key: &StoredKey, found: Option<Result<NamedSource, NoMatchReason>>| KeyReading {
         key: key.clone(),
-        source: found.and_then(Result::ok).map(|(_, source)| source),
+        source: found.and_then(Result::ok).map(|found| found.source),
     };
     let choice = AmbiguousKey {
         bucket: stored.bucket.clone(),
@@ -103,7 +105,7 @@ fn wanted(site: &Site, stored: &StoredObject) -> Option<Result<(String, Artifact
         decoded: reading(decoded_key, decoded),
         pin: pin(stored).filter(|_| pinned),
     };
-    Some(Ok((release, ArtifactRef::Choice(Box::new(choice)))))
+    Some(Ok(NamedArtifact { release, artifact: ArtifactRef::Choice(Box::new(choice)) }))
 }
 
 /// The state of the object: its version where it has one that stays, else its ETag.
@@ -111,18 +113,19 @@ fn pin(stored: &StoredObject) -> Option<ObjectVersion> {
     stored.version.clone().map(ObjectVersion::Version).or_else(|| stored.etag.clone().map(ObjectVersion::Etag))
 }
 
-/// What an object of that key is to a site.
-fn place(site: &Site, stored: &StoredObject, key: &StoredKey) -> Option<Result<Found, NoMatchReason>> {
+/// What an object of that key publishes.
+fn source(site: &Site, stored: &StoredObject, key: &StoredKey) -> Option<Result<NamedSource, NoMatchReason>> {
     let found = in_staged(site, stored, key).or_else(|| in_builds(site, stored, key))?;
     Some(found.and_then(|found| if site.publishes_on_upload() { Ok(found) } else { Err(NoMatchReason::Uploads) }))
 }
 
 /// The one archive or prefix that `staged` names.
-fn in_staged(site: &Site, stored: &StoredObject, key: &StoredKey) -> Option<Result<Found, NoMatchReason>> {
+fn in_staged(site: &Site, stored: &StoredObject, key: &StoredKey) -> Option<Result<NamedSource, NoMatchReason>> {
     match site.staged.as_ref()? {
         Source::Object(object) if object.bucket == stored.bucket && object.key.as_str() == key.as_str() => {
             let name = object.key.file_name();
-            Some(Ok((stem(name).unwrap_or(name).to_owned(), Source::Object(object.clone()))))
+            let release = stem(name).unwrap_or(name).to_owned();
+            Some(Ok(NamedSource { release, source: Source::Object(object.clone()) }))
         }
         Source::Prefix(location) if location.bucket == stored.bucket => {
             let relative = location.prefix.relative(key.as_str())?;
@@ -132,22 +135,23 @@ fn in_staged(site: &Site, stored: &StoredObject, key: &StoredKey) -> Option<Resu
             }
             let name = location.prefix.as_str().trim_end_matches('/').rsplit('/').next().unwrap_or_default();
             let name = if name.is_empty() { location.bucket.as_str() } else { name };
-            Some(Ok((name.to_owned(), Source::Prefix(location.clone()))))
+            Some(Ok(NamedSource { release: name.to_owned(), source: Source::Prefix(location.clone()) }))
         }
         _ => None,
     }
 }
 
 /// A build below `builds`.
-fn in_builds(site: &Site, stored: &StoredObject, key: &StoredKey) -> Option<Result<Found, NoMatchReason>> {
+fn in_builds(site: &Site, stored: &StoredObject, key: &StoredKey) -> Option<Result<NamedSource, NoMatchReason>> {
     let place = site.builds.as_ref().filter(|place| place.bucket == stored.bucket)?;
     let relative = place.prefix.relative(key.as_str())?;
+    let named = |name: &str, source| NamedSource { release: name.to_owned(), source };
     Some(match BuildKey::of(&relative) {
         BuildKey::Archive(name) => Key::new(key.as_str())
             .map_err(NoMatchReason::from)
-            .map(|key| (name.to_owned(), Source::Object(ObjectLocation { bucket: stored.bucket.clone(), key }))),
+            .map(|key| named(name, Source::Object(ObjectLocation { bucket: stored.bucket.clone(), key }))),
         BuildKey::Marker(name) => match Build::new(place, name) {
-            Ok(build) => Ok((name.to_owned(), Source::Prefix(build.prefix().clone()))),
+            Ok(build) => Ok(named(name, Source::Prefix(build.prefix().clone()))),
             Err(error) => Err(error.into()),
         },
         BuildKey::Inside(name) => {

@@ -18,12 +18,13 @@ mod artifact_ref;
 
 use serde_json::Value;
 
+pub(crate) use artifact_ref::NamedArtifact;
 pub use artifact_ref::{
     AmbiguousKey, AmbiguousKeyError, ArtifactRef, KeyReading, ObjectVersion, Trigger, TriggerCause,
 };
 pub use envelope::Carrier;
 pub use http_request::{FUNCTION_PAYLOAD_BYTES, HttpRequest, HttpRequestError};
-pub use invocation::{CONTINUATION_FORMAT, Continuation, Invocation, InvocationError};
+pub use invocation::{CONTINUATION_FORMAT, Continuation, Invocation, InvocationError, RunId};
 pub use match_sites::{MatchedSites, NoMatchReason, UnmatchedSite, match_sites};
 pub use s3_event::{EventObject, EventRecord, IgnoredRecord, MessageId, ParsedRecord, RecordError, StoredObject};
 

@@ -24,7 +24,7 @@ use super::github::{self, ParsedEvent};
 use super::signature::{SIGNATURE, SIGNED_AT, SentSignature};
 use crate::github::{GithubFileRef, StatusSpec, StatusSubject};
 use crate::secrets::Secret;
-use crate::trigger::{ArtifactRef, FUNCTION_PAYLOAD_BYTES, HttpRequest, Trigger, TriggerCause};
+use crate::trigger::{ArtifactRef, FUNCTION_PAYLOAD_BYTES, HttpRequest, NamedArtifact, Trigger, TriggerCause};
 
 /// The header with the name of an event of GitHub.
 const GITHUB_EVENT: &str = "x-github-event";
@@ -189,9 +189,9 @@ impl<'c> CandidateRules<'c> {
                 continue;
             }
             match obey(site, rule, &announcement) {
-                Ok((release, wanted)) => triggers.push(Trigger {
+                Ok(NamedArtifact { release, artifact }) => triggers.push(Trigger {
                     site: site.name.clone(),
-                    artifact: wanted,
+                    artifact,
                     release,
                     cause: TriggerCause::Github(announcement.event),
                     revision: Some(Revision::at(announcement.time.milliseconds())),
@@ -210,7 +210,7 @@ impl<'c> CandidateRules<'c> {
 
     fn generic(&self, site: &Site) -> Result<WebhookDecision, WebhookRefusal> {
         let body = GenericPayload::read(&self.payload)?;
-        let (release, artifact) = body.wanted(site)?;
+        let NamedArtifact { release, artifact } = body.artifact(site)?;
         let at = body.committed.or(self.signature.signed_at());
         Ok(WebhookDecision::Publish(vec![Trigger {
             site: site.name.clone(),
@@ -225,7 +225,7 @@ impl<'c> CandidateRules<'c> {
 }
 
 /// What an announcement publishes of a site by one rule.
-fn obey(site: &Site, rule: &GithubRule, said: &WebhookEvent) -> Result<(String, ArtifactRef), UnmatchedRule> {
+fn obey(site: &Site, rule: &GithubRule, said: &WebhookEvent) -> Result<NamedArtifact, UnmatchedRule> {
     if !rule.events.contains(&said.event) {
         return Err(UnmatchedRule::Event(said.event));
     }
@@ -276,10 +276,10 @@ fn covers(rule: &GithubRule, said: &WebhookEvent) -> bool {
     }
 }
 
-fn publish(site: &Site, rule: &GithubRule, said: &WebhookEvent) -> Result<(String, ArtifactRef), UnmatchedRule> {
+fn publish(site: &Site, rule: &GithubRule, said: &WebhookEvent) -> Result<NamedArtifact, UnmatchedRule> {
     let place = || site.builds.as_ref().ok_or(UnmatchedRule::Builds);
-    let build = |place: &Location, name: &str| -> Result<(String, ArtifactRef), UnmatchedRule> {
-        Ok((name.to_owned(), ArtifactRef::Build(Build::new(place, name)?)))
+    let build = |place: &Location, name: &str| -> Result<NamedArtifact, UnmatchedRule> {
+        Ok(NamedArtifact { release: name.to_owned(), artifact: ArtifactRef::Build(Build::new(place, name)?) })
     };
     let commit = || said.commit.as_ref().ok_or(UnmatchedRule::Commit);
     let named = || match (&said.reference, &said.commit) {
@@ -291,16 +291,18 @@ fn publish(site: &Site, rule: &GithubRule, said: &WebhookEvent) -> Result<(Strin
         | (WebhookPublish::Tag, GitReference::Either(name)) => build(place()?, name),
         (WebhookPublish::Tag, GitReference::Branch(_)) => Err(UnmatchedRule::Tag),
         (WebhookPublish::Named | WebhookPublish::Commit, _) => build(place()?, commit()?.as_str()),
-        (WebhookPublish::Newest, _) => Ok((named(), ArtifactRef::Newest(place()?.clone()))),
+        (WebhookPublish::Newest, _) => {
+            Ok(NamedArtifact { release: named(), artifact: ArtifactRef::Newest(place()?.clone()) })
+        }
         (WebhookPublish::Staged, _) => {
             let source = site.staged.clone().filter(|source| site.owns(source)).ok_or(UnmatchedRule::Builds)?;
-            Ok((named(), ArtifactRef::Source { source, pin: None }))
+            Ok(NamedArtifact { release: named(), artifact: ArtifactRef::Source { source, pin: None } })
         }
         (WebhookPublish::Artifact { name, access }, _) => {
             let of = said.origin.ok_or(UnmatchedRule::Artifact)?;
-            let artifact =
+            let file =
                 GithubFileRef { access: access.clone(), repository: rule.repository.clone(), of, name: name.clone() };
-            Ok((named(), ArtifactRef::Provided(Box::new(artifact))))
+            Ok(NamedArtifact { release: named(), artifact: ArtifactRef::Provided(Box::new(file)) })
         }
     }
 }

@@ -10,7 +10,7 @@ use tidegate_core::sanitize::sanitize_name;
 use tidegate_core::staged_build::{Build, StagedBuildError};
 use tidegate_core::timestamp::Timestamp;
 
-use crate::trigger::ArtifactRef;
+use crate::trigger::{ArtifactRef, NamedArtifact};
 
 /// A body.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -54,21 +54,23 @@ impl GenericPayload {
         Self::deserialize(body).map_err(|error| GenericError::Form(sanitize_name(&error.to_string())))
     }
 
-    /// What is published, and its name for people.
-    pub(super) fn wanted(&self, site: &Site) -> Result<(String, ArtifactRef), GenericError> {
-        let named = |default: &str| sanitize_name(self.release.as_deref().unwrap_or(default));
+    /// The artifact to publish, with the name of its release.
+    pub(super) fn artifact(&self, site: &Site) -> Result<NamedArtifact, GenericError> {
+        let named = |default: &str, artifact: ArtifactRef| {
+            Ok(NamedArtifact { release: sanitize_name(self.release.as_deref().unwrap_or(default)), artifact })
+        };
         if let Some(source) = &self.source {
             if !site.owns(source) {
                 return Err(GenericError::Source(sanitize_name(&source.to_string())));
             }
-            return Ok((named(&source.to_string()), ArtifactRef::Source { source: source.clone(), pin: None }));
+            return named(&source.to_string(), ArtifactRef::Source { source: source.clone(), pin: None });
         }
         match (&site.builds, &self.release) {
-            (Some(place), Some(name)) => Ok((named(name), ArtifactRef::Build(Build::new(place, name)?))),
-            (Some(place), None) => Ok((named("newest"), ArtifactRef::Newest(place.clone()))),
+            (Some(place), Some(name)) => named(name, ArtifactRef::Build(Build::new(place, name)?)),
+            (Some(place), None) => named("newest", ArtifactRef::Newest(place.clone())),
             (None, _) => {
                 let source = site.staged.clone().filter(|source| site.owns(source)).ok_or(GenericError::Nothing)?;
-                Ok((named(&source.to_string()), ArtifactRef::Source { source, pin: None }))
+                named(&source.to_string(), ArtifactRef::Source { source, pin: None })
             }
         }
     }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tidegate_core::staged_build::Build;
 use tidegate_lambda::trigger::{
-    ArtifactRef, CONTINUATION_FORMAT, Carrier, Continuation, Delivery, ParsedRecord, Trigger, TriggerCause,
+    ArtifactRef, CONTINUATION_FORMAT, Carrier, Continuation, Delivery, ParsedRecord, RunId, Trigger, TriggerCause,
     TriggerError, read,
 };
 
@@ -94,8 +94,7 @@ fn a_run_that_is_handed_on_arrives_as_it_was() {
     let place = "s3://acme-artifacts/builds/".parse().unwrap();
     let run = Continuation {
         format: CONTINUATION_FORMAT,
-        run: "20260302-091408-1f2e3d".to_owned(),
-        times: 2,
+        run: RunId { id: "20260302-091408-1f2e3d".to_owned(), continuations: 2 },
         trigger: Trigger {
             site: "docs".to_owned().try_into().unwrap(),
             artifact: ArtifactRef::Build(Build::new(&place, "c0ffee").unwrap()),

@@ -48,7 +48,7 @@ pub(crate) fn stored(event: &Value) -> StoredObject {
 pub(crate) fn told(event: &Value) -> Vec<String> {
     let line = |record: EventRecord| match record.notice {
         Ok(ParsedRecord::Stored(stored)) => stored.key.to_string(),
-        Ok(ParsedRecord::Continuation(run)) => format!("run {}", run.run),
+        Ok(ParsedRecord::Continuation(run)) => format!("run {}", run.run.id),
         Ok(ParsedRecord::Ignored(ignored)) => format!("ignored: {ignored}"),
         Err(error) => format!("bad: {error}"),
     };

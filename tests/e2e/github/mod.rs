@@ -137,7 +137,7 @@ impl Function {
 
     /// One invocation.
     async fn invoke(&self, run: &Continuation) -> Result<RunResult, RunError> {
-        self.reactor.act(&run.trigger, &run.run, run.times, moment(300)).await
+        self.reactor.act(&run.trigger, &run.run, moment(300)).await
     }
 
     async fn fails(&self, call: &HttpRequest) -> RunError {
@@ -318,7 +318,7 @@ async fn a_run_that_is_handed_on_reads_what_the_first_one_fetched() {
         (page && call.operation == "PutObject").then(|| InjectedFault::Delay(std::time::Duration::from_secs(1)))
     });
     // Eight seconds of work, and fifteen to hand on.
-    let first = function.reactor.act(&handed.trigger, &handed.run, 0, moment(23)).await.unwrap();
+    let first = function.reactor.act(&handed.trigger, &handed.run, moment(23)).await.unwrap();
     assert!(matches!(first, RunResult::Continued { times: 0 }), "{first:?}");
     assert_eq!(github.told().len(), 1, "it is still under way");
     function.world.peace();
