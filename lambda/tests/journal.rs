@@ -24,7 +24,7 @@ fn entry(ending: RunEnding) -> RunLogEntry {
         site: SiteName::try_from("docs".to_owned()).unwrap(),
         cause: TriggerCause::Upload,
         release: HOSTILE.to_owned(),
-        times: 0,
+        continuations: 0,
         at: Timestamp::from_milliseconds(1_763_805_600_000),
         milliseconds: 1_234,
         ending,
@@ -77,18 +77,18 @@ fn a_line_is_one_line_and_says_the_same() {
     assert_eq!(line["outcome"], "partial");
     assert_eq!(line["report"]["done"]["failures"].as_array().unwrap().len(), 50);
     assert_eq!(line["report"]["done"]["failures"][7]["key"], format!("7{HOSTILE}"));
-    assert_eq!(line["report"]["cut"], json!({ "/done/failures": 120 }));
+    assert_eq!(line["report"]["truncated"], json!({ "/done/failures": 120 }));
 }
 
 #[test]
 fn how_a_run_ended_is_told_by_level_and_word() {
-    let failed = RunEnding::Failed { kind: ErrorKind::Plugin, why: HOSTILE.to_owned() };
+    let failed = RunEnding::Failed { kind: ErrorKind::Plugin, reason: HOSTILE.to_owned() };
     for (ending, level, outcome) in [
         (RunEnding::Report(Box::new(report(Outcome::Live))), "INFO", "live"),
         (RunEnding::Report(Box::new(report(Outcome::Denied))), "INFO", "denied"),
         (RunEnding::Report(Box::new(report(Outcome::Failed))), "ERROR", "failed"),
         (RunEnding::Superseded(HOSTILE.to_owned()), "INFO", "superseded"),
-        (RunEnding::Continued, "INFO", "handed-on"),
+        (RunEnding::Continued, "INFO", "continued"),
         (failed, "ERROR", "failed"),
     ] {
         let entry = entry(ending);
@@ -131,7 +131,7 @@ fn figures_are_in_the_embedded_format() {
 #[test]
 fn a_run_that_was_handed_on_counts_once() {
     let line = parsed(&entry(RunEnding::Continued).metrics());
-    assert_eq!((&line["Runs"], &line["RunsHandedOn"]), (&json!(0), &json!(1)));
+    assert_eq!((&line["Runs"], &line["RunsContinued"]), (&json!(0), &json!(1)));
 }
 
 #[test]

@@ -227,7 +227,7 @@ async fn a_run_without_time_is_handed_on_until_it_has_an_end() {
     let trigger = match_sites(&function.reactor.config, event).triggers.remove(0);
     // Fifteen seconds of work for each, and fifteen to hand on; the pages alone take 23.
     let first = function.reactor.act(&trigger, &RunId::new("run-1"), moment(30)).await.unwrap();
-    assert!(matches!(first, RunResult::Continued { times: 0 }), "{first:?}");
+    assert!(matches!(first, RunResult::Continued { continuations: 0 }), "{first:?}");
     let ended = function.drain(30).await;
     assert!(!ended.is_empty());
     assert_eq!(outcome(ended.last().unwrap()), Outcome::Live, "{ended:?}");

@@ -253,14 +253,14 @@ async fn a_run_longer_than_its_time_goes_on_in_other_invocations() {
     // Eight seconds of work, and fifteen to hand on; the pages alone take twelve, 32 at a time.
     let mut function = stage.start(23).await;
     let first = function.invoke(upload).await.unwrap();
-    assert_eq!(first[0]["outcome"], "continues", "{first}");
+    assert_eq!(first[0]["outcome"], "continued", "{first}");
     let ended = function.settle().await;
     assert_eq!(ended.last().unwrap().as_ref().unwrap()["outcome"], "live", "{:?}", ended.last());
     assert_eq!(stage.keys().await.len(), 401);
     let lines = lines(&function.stop().await);
     let told = runs(&lines);
     assert!(told.iter().all(|run| run["run"] == told[0]["run"]), "one run, whoever does it");
-    let times: Vec<u64> = told.iter().map(|run| run["times"].as_u64().unwrap()).collect();
+    let times: Vec<u64> = told.iter().map(|run| run["continuations"].as_u64().unwrap()).collect();
     assert_eq!(times, (0..times.len() as u64).collect::<Vec<_>>());
     assert!(times.len() > 1);
 }

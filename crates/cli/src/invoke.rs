@@ -140,7 +140,7 @@ fn people(answer: &Result<Value, EventError>, runs: &[RunLogEntry]) {
             RunEnding::Report(report) => anstream::print!("{report}"),
             RunEnding::Superseded(why) => anstream::println!("{}: superseded, {why}", entry.site),
             RunEnding::Continued => anstream::println!("{}: out of time, another invocation goes on", entry.site),
-            RunEnding::Failed { kind: fault, why } => {
+            RunEnding::Failed { kind: fault, reason: why } => {
                 anstream::println!("{}: failed ({}), the site is as it was\n  {why}", entry.site, fault.error_type());
             }
         }

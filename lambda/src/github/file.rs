@@ -43,7 +43,7 @@ pub struct GithubFileRef {
     /// The repository.
     pub repository: Repository,
     /// What it belongs to.
-    pub of: FileOrigin,
+    pub origin: FileOrigin,
     /// Its name.
     pub name: NamePattern,
 }
@@ -180,7 +180,7 @@ impl GithubFileRef {
     /// What it is of, for people.
     #[must_use]
     pub fn owner(&self) -> String {
-        match self.of {
+        match self.origin {
             FileOrigin::Run(id) => format!("the run {id} of `{}`", self.repository),
             FileOrigin::Release(id) => format!("the release {id} of `{}`", self.repository),
         }
@@ -190,7 +190,7 @@ impl GithubFileRef {
     #[must_use]
     pub fn list_path(&self, page: usize) -> String {
         let repository = &self.repository;
-        match self.of {
+        match self.origin {
             FileOrigin::Run(id) => {
                 let name = self.name.literal().map(|name| utf8_percent_encode(name, NON_ALPHANUMERIC));
                 let name = name.map(|name| format!("&name={name}")).unwrap_or_default();
@@ -206,7 +206,7 @@ impl GithubFileRef {
     #[must_use]
     pub fn download_path(&self, file: &GithubFile) -> (String, &'static str) {
         let (repository, id) = (&self.repository, file.id);
-        match self.of {
+        match self.origin {
             FileOrigin::Run(_) => (format!("/repos/{repository}/actions/artifacts/{id}/zip"), JSON),
             FileOrigin::Release(_) => (format!("/repos/{repository}/releases/assets/{id}"), BYTES),
         }
@@ -215,7 +215,7 @@ impl GithubFileRef {
     /// A name for a file that no other file has, whatever server of GitHub it is of.
     #[must_use]
     pub fn stored_name(&self, file: &GithubFile) -> String {
-        let kind = match self.of {
+        let kind = match self.origin {
             FileOrigin::Run(_) => "artifact",
             FileOrigin::Release(_) => "asset",
         };
@@ -228,7 +228,7 @@ impl GithubFileRef {
     /// [`FileError::Form`].
     pub fn read_page(&self, body: &[u8]) -> Result<Vec<GithubFile>, FileError> {
         let told = |error: serde_json::Error| FileError::Form(sanitize_name(&error.to_string()));
-        match self.of {
+        match self.origin {
             FileOrigin::Run(_) => {
                 let page: ArtifactList = serde_json::from_slice(body).map_err(told)?;
                 Ok(page.artifacts.into_iter().map(GithubFile::from).collect())

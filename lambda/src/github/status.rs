@@ -26,7 +26,7 @@ pub struct StatusSpec {
     /// The repository.
     pub repository: Repository,
     /// What the status is of.
-    pub on: StatusSubject,
+    pub subject: StatusSubject,
     /// Where the site is seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<SiteUrl>,
@@ -66,7 +66,7 @@ impl StatusSpec {
     /// Whether a rule reports this very status.
     #[must_use]
     pub fn is_configured_by(&self, rule: &GithubRule) -> bool {
-        let kind = match self.on {
+        let kind = match self.subject {
             StatusSubject::Commit(_) => StatusKind::Commit,
             StatusSubject::Deployment(_) => StatusKind::Deployment,
         };
@@ -85,7 +85,7 @@ impl StatusSpec {
                 fields.insert(name.to_owned(), value.into());
             }
         };
-        let path = match &self.on {
+        let path = match &self.subject {
             StatusSubject::Commit(commit) => {
                 add("context", &format!("tidegate/{site}"));
                 if let Some(url) = &self.url {
@@ -105,7 +105,7 @@ impl StatusSpec {
     }
 
     fn state_name(&self, state: RunState) -> &'static str {
-        match (state, &self.on) {
+        match (state, &self.subject) {
             (RunState::Pending, StatusSubject::Commit(_)) => "pending",
             (RunState::Pending, StatusSubject::Deployment(_)) => "in_progress",
             (RunState::Success, _) => "success",

@@ -158,7 +158,7 @@ fn one(ended: Result<RunResult, RunError>) -> Result<Value, EventError> {
     let ended = match ended {
         Err(error) if matches!(error.kind(), ErrorKind::Artifact | ErrorKind::Plugin) => {
             return Ok(
-                json!({ "outcome": "failed", "errorType": error.kind().error_type(), "why": error.to_string() }),
+                json!({ "outcome": "failed", "errorType": error.kind().error_type(), "reason": error.to_string() }),
             );
         }
         ended => ended?,

@@ -61,7 +61,7 @@ pub(super) async fn find(
             }
             known(source.clone())
         }
-        ArtifactRef::Choice(choice) => {
+        ArtifactRef::Ambiguous(choice) => {
             let there = |key: &StoredKey| {
                 let key = key.as_str().to_owned();
                 async move { s3.state_of(&choice.bucket, &key).await.map(|state| state.is_some()) }
@@ -83,7 +83,7 @@ pub(super) async fn find(
             let (release, source, _) = newest(place, landed).ok_or_else(|| ResolveError::Empty(place.clone()))?;
             Ok(ResolvedSource { source, release: Some(release), fetched: None })
         }
-        ArtifactRef::Provided(wanted) => {
+        ArtifactRef::GithubFile(wanted) => {
             let fetched = reactor.fetch_file(site, wanted, moment).await?;
             Ok(ResolvedSource { source: Source::Object(fetched.clone()), release: None, fetched: Some(fetched) })
         }

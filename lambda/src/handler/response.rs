@@ -30,7 +30,7 @@ pub(super) fn batch(failed: &[MessageId]) -> Value {
 pub(super) fn told(ended: &RunResult) -> Value {
     match ended {
         RunResult::Report(report) => short(report),
-        RunResult::Superseded(why) => json!({ "outcome": "superseded", "why": why }),
-        RunResult::Continued { times } => json!({ "outcome": "continues", "times": times }),
+        RunResult::Superseded(reason) => json!({ "outcome": "superseded", "reason": reason }),
+        RunResult::Continued { continuations } => json!({ "outcome": "continued", "continuations": continuations }),
     }
 }

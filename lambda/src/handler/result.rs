@@ -25,7 +25,7 @@ pub enum RunResult {
     /// The time was too short: another invocation goes on, with what was written so far.
     Continued {
         /// How often that happened before.
-        times: u32,
+        continuations: u32,
     },
 }
 
@@ -81,7 +81,7 @@ impl From<&Result<RunResult, RunError>> for RunEnding {
             Ok(RunResult::Report(report)) => Self::Report(report.clone()),
             Ok(RunResult::Superseded(why)) => Self::Superseded(why.clone()),
             Ok(RunResult::Continued { .. }) => Self::Continued,
-            Err(error) => Self::Failed { kind: error.kind(), why: error.to_string() },
+            Err(error) => Self::Failed { kind: error.kind(), reason: error.to_string() },
         }
     }
 }

@@ -71,7 +71,7 @@ impl EventHandler {
                 let next = Continuation { format: CONTINUATION_FORMAT, run: id.next(), trigger: trigger.clone() };
                 self.self_invoke.continue_run(&next).await.map_err(RunError::Relay)?;
                 tracing::info!(run = id.id, continuations = id.continuations, margin = ?CONTINUATION_MARGIN, "the time is too short, another invocation goes on");
-                Ok(RunResult::Continued { times: id.continuations })
+                Ok(RunResult::Continued { continuations: id.continuations })
             }
         }
     }

@@ -49,7 +49,7 @@ impl EventHandler {
             Ok(github.post_status(&wish.note(&site.name, state, description)).await?)
         };
         if let Err(error) = tell.await {
-            tracing::warn!(run = id.id, on = %wish.on, %error, "GitHub was not told how the run goes");
+            tracing::warn!(run = id.id, subject = %wish.subject, %error, "GitHub was not told how the run goes");
         }
     }
 }

@@ -54,14 +54,14 @@ fn truncate(value: &mut Value, at: &str, lengths: &mut Map<String, Value>) {
     }
 }
 
-/// A report with long lists cut to their beginnings; `cut` says how long each was, by where it is.
+/// A report with long lists cut to their beginnings; `truncated` says how long each was, by where it is.
 #[must_use]
 pub fn short(report: &PublishReport) -> Value {
     let mut report = serde_json::to_value(report).unwrap_or_default();
     let mut lengths = Map::new();
     truncate(&mut report, "", &mut lengths);
     if let Some(fields) = report.as_object_mut().filter(|_| !lengths.is_empty()) {
-        fields.insert("cut".to_owned(), Value::Object(lengths));
+        fields.insert("truncated".to_owned(), Value::Object(lengths));
     }
     report
 }
@@ -83,7 +83,7 @@ impl RunLogEntry {
         match &self.ending {
             RunEnding::Report(report) => json!(report.outcome),
             RunEnding::Superseded(_) => json!(Outcome::Superseded),
-            RunEnding::Continued => json!("handed-on"),
+            RunEnding::Continued => json!("continued"),
             RunEnding::Failed { .. } => json!(Outcome::Failed),
         }
     }
@@ -102,18 +102,18 @@ impl RunLogEntry {
             "site": self.site,
             "cause": self.cause.to_string(),
             "release": self.release,
-            "times": self.times,
+            "continuations": self.continuations,
             "outcome": self.outcome(),
             "milliseconds": self.milliseconds,
         });
         if let Value::Object(fields) = &mut line {
             match &self.ending {
                 RunEnding::Report(report) => drop(fields.insert("report".to_owned(), short(report))),
-                RunEnding::Superseded(why) => drop(fields.insert("why".to_owned(), json!(why))),
+                RunEnding::Superseded(reason) => drop(fields.insert("reason".to_owned(), json!(reason))),
                 RunEnding::Continued => {}
-                RunEnding::Failed { kind: fault, why } => {
-                    fields.insert("error-type".to_owned(), json!(fault));
-                    fields.insert("why".to_owned(), json!(why));
+                RunEnding::Failed { kind, reason } => {
+                    fields.insert("error-type".to_owned(), json!(kind));
+                    fields.insert("reason".to_owned(), json!(reason));
                 }
             }
         }

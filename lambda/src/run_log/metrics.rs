@@ -81,10 +81,10 @@ impl RunLogEntry {
             RunEnding::Continued | RunEnding::Failed { .. } => None,
         };
         figures.count("Runs", u64::from(!matches!(self.ending, RunEnding::Continued)));
-        figures.count("RunsHandedOn", u64::from(matches!(self.ending, RunEnding::Continued)));
+        figures.count("RunsContinued", u64::from(matches!(self.ending, RunEnding::Continued)));
         figures.count("RunsFailed", u64::from(self.failed()));
         figures.count("RunsDenied", u64::from(matches!(outcome, Some(Outcome::Denied | Outcome::Held))));
-        figures.count("RunsNotInvalidated", u64::from(outcome == Some(Outcome::LiveNotInvalidated)));
+        figures.count("RunsInvalidationPending", u64::from(outcome == Some(Outcome::LiveInvalidationPending)));
         figures.milliseconds("RunTime", self.milliseconds);
         let mut plugins = Map::new();
         if let RunEnding::Report(report) = &self.ending {

@@ -38,7 +38,7 @@ pub struct RunLogEntry {
     /// What was to be published.
     pub release: String,
     /// How often the run was handed on before.
-    pub times: u32,
+    pub continuations: u32,
     /// When it ended.
     pub at: Timestamp,
     /// How long it took, in milliseconds.
@@ -60,10 +60,10 @@ pub enum RunEnding {
     /// It came to no plan. The site is as it was.
     Failed {
         /// Whose fault it is, told by its stable name.
-        #[serde(rename = "error_type")]
+        #[serde(rename = "error-type")]
         kind: ErrorKind,
         /// One sentence.
-        why: String,
+        reason: String,
     },
 }
 
@@ -77,7 +77,7 @@ impl RunLogEntry {
             site: trigger.site.clone(),
             cause: trigger.cause,
             release: trigger.release.clone(),
-            times: run.continuations,
+            continuations: run.continuations,
             at: Timestamp::from_milliseconds(began.milliseconds().saturating_add(milliseconds)),
             milliseconds,
             ending,

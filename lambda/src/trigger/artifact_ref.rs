@@ -59,13 +59,13 @@ pub enum ArtifactRef {
         pin: Option<ObjectVersion>,
     },
     /// A place whose name can be read in two ways. Look which object exists, and ask [`AmbiguousKey::resolve`].
-    Choice(Box<AmbiguousKey>),
+    Ambiguous(Box<AmbiguousKey>),
     /// A build by its name. Look which of its two forms exists, and ask [`Build::source`].
     Build(Build),
     /// The newest build of a place. List it, and ask [`tidegate_core::staged_build::newest`].
     Newest(Location),
     /// A file that the webhook's provider keeps.
-    Provided(Box<GithubFileRef>),
+    GithubFile(Box<GithubFileRef>),
 }
 
 /// The state of an object that was announced. Where the object is in another one by now, a newer event is on its way.
@@ -127,7 +127,7 @@ pub enum TriggerCause {
     /// A webhook of GitHub.
     Github(GithubEvent),
     /// A signed webhook of anybody.
-    Generic,
+    Webhook,
     /// Somebody who may invoke the function.
     Invocation,
 }
@@ -169,7 +169,7 @@ impl fmt::Display for TriggerCause {
         match self {
             Self::Upload => f.write_str("upload"),
             Self::Github(event) => write!(f, "github {event}"),
-            Self::Generic => f.write_str("webhook"),
+            Self::Webhook => f.write_str("webhook"),
             Self::Invocation => f.write_str("invocation"),
         }
     }

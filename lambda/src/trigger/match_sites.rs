@@ -105,7 +105,7 @@ fn artifact(site: &Site, stored: &StoredObject) -> Option<Result<NamedArtifact, 
         decoded: reading(decoded_key, decoded),
         pin: pin(stored).filter(|_| pinned),
     };
-    Some(Ok(NamedArtifact { release, artifact: ArtifactRef::Choice(Box::new(choice)) }))
+    Some(Ok(NamedArtifact { release, artifact: ArtifactRef::Ambiguous(Box::new(choice)) }))
 }
 
 /// The state of the object: its version where it has one that stays, else its ETag.

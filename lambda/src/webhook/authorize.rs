@@ -216,7 +216,7 @@ impl<'c> CandidateRules<'c> {
             site: site.name.clone(),
             artifact,
             release,
-            cause: TriggerCause::Generic,
+            cause: TriggerCause::Webhook,
             revision: at.map(|at| Revision::at(at.milliseconds())),
             delivery: Some(self.identity.clone()),
             status: None,
@@ -255,11 +255,16 @@ fn obey(site: &Site, rule: &GithubRule, said: &WebhookEvent) -> Result<NamedArti
 /// What is reported to GitHub of the run, as the rule wishes; nothing where the announcement names nothing to report on.
 fn status(rule: &GithubRule, said: &WebhookEvent) -> Option<StatusSpec> {
     let wished = rule.status.as_ref()?;
-    let on = match wished.kind {
+    let subject = match wished.kind {
         StatusKind::Commit => StatusSubject::Commit(said.commit.clone()?),
         StatusKind::Deployment => StatusSubject::Deployment(said.deployment?),
     };
-    Some(StatusSpec { access: wished.access.clone(), repository: rule.repository.clone(), on, url: wished.url.clone() })
+    Some(StatusSpec {
+        access: wished.access.clone(),
+        repository: rule.repository.clone(),
+        subject,
+        url: wished.url.clone(),
+    })
 }
 
 /// Whether the rule is for the branch or tag. One that names no tag is for every release, and one that names neither is for
@@ -299,10 +304,14 @@ fn publish(site: &Site, rule: &GithubRule, said: &WebhookEvent) -> Result<NamedA
             Ok(NamedArtifact { release: named(), artifact: ArtifactRef::Source { source, pin: None } })
         }
         (WebhookPublish::Artifact { name, access }, _) => {
-            let of = said.origin.ok_or(UnmatchedRule::Artifact)?;
-            let file =
-                GithubFileRef { access: access.clone(), repository: rule.repository.clone(), of, name: name.clone() };
-            Ok(NamedArtifact { release: named(), artifact: ArtifactRef::Provided(Box::new(file)) })
+            let origin = said.origin.ok_or(UnmatchedRule::Artifact)?;
+            let file = GithubFileRef {
+                access: access.clone(),
+                repository: rule.repository.clone(),
+                origin,
+                name: name.clone(),
+            };
+            Ok(NamedArtifact { release: named(), artifact: ArtifactRef::GithubFile(Box::new(file)) })
         }
     }
 }

@@ -120,7 +120,7 @@ fn a_name_with_two_readings_is_refused_where_both_exist() {
     let choice = |key: &str| {
         let event = with(fixture("eventbridge-created"), &[("/detail/object/key", json!(key))]);
         match match_sites(&config, &stored(&event)).triggers.remove(0).artifact {
-            ArtifactRef::Choice(choice) => *choice,
+            ArtifactRef::Ambiguous(choice) => *choice,
             other => panic!("{other:?}"),
         }
     };

@@ -115,8 +115,8 @@ fn each_way_to_publish_wants_its_own_place() {
             FileOrigin::Run(7_891_011_121),
         ),
     ] {
-        let ArtifactRef::Provided(provided) = wanted(&format!("{rule}\n{artifact}"), event, name) else { panic!() };
-        assert_eq!((provided.of, provided.access.api.as_str()), (of, "https://api.github.com"));
+        let ArtifactRef::GithubFile(provided) = wanted(&format!("{rule}\n{artifact}"), event, name) else { panic!() };
+        assert_eq!((provided.origin, provided.access.api.as_str()), (of, "https://api.github.com"));
         assert!(provided.name.covers("site.zip") && !provided.name.covers("logs.zip"));
     }
 }

@@ -178,7 +178,7 @@ async fn an_artifact_of_a_run_is_fetched_published_and_reported() {
     github.artifact(2, "coverage", &small);
     let function = function(&github, RUNS).await;
     let run = function.accept(&run()).await;
-    assert!(matches!(run.trigger.artifact, ArtifactRef::Provided(_)));
+    assert!(matches!(run.trigger.artifact, ArtifactRef::GithubFile(_)));
     assert_eq!(github.told(), [], "nothing is reported before the run begins");
     let ended = function.invoke(&run).await.unwrap();
     assert_eq!(outcome(&ended), Outcome::Live, "{ended:?}");
@@ -319,7 +319,7 @@ async fn a_run_that_is_handed_on_reads_what_the_first_one_fetched() {
     });
     // Eight seconds of work, and fifteen to hand on.
     let first = function.reactor.act(&handed.trigger, &handed.run, moment(23)).await.unwrap();
-    assert!(matches!(first, RunResult::Continued { times: 0 }), "{first:?}");
+    assert!(matches!(first, RunResult::Continued { continuations: 0 }), "{first:?}");
     assert_eq!(github.told().len(), 1, "it is still under way");
     function.world.peace();
     let ended = function.drain(300).await;
