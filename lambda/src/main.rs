@@ -20,6 +20,7 @@ use tidegate_host::{CodePackage, Engine};
 use tidegate_lambda::context::InvocationContext;
 use tidegate_lambda::handler::{EventHandler, LambdaSelfInvoke};
 use tidegate_lambda::secrets::AwsSecrets;
+use tidegate_lambda::trigger::RunId;
 use tidegate_publish::progress::NoProgress;
 use tidegate_publish::publish::Publisher;
 use tidegate_publish::{Connection, PluginLoader};
@@ -42,6 +43,9 @@ async fn main() -> ExitCode {
 
 async fn start() -> Result<(), StartError> {
     start::in_lambda()?;
+    let function = start::function_name()?;
+    // A webhook's run needs a random id. Fail here rather than at the first webhook.
+    RunId::random().map_err(StartError::NoRandomNumbers)?;
     let root = std::env::var_os("LAMBDA_TASK_ROOT").map(PathBuf::from).unwrap_or_default();
     let path = root.join(CONFIGURATION);
     let text = std::fs::read_to_string(&path).map_err(|error| StartError::Read(path, error))?;
@@ -49,7 +53,6 @@ async fn start() -> Result<(), StartError> {
     let connection = Connection::new(Connection::defaults().load().await, false);
     let package = CodePackage::open(&root.join(COMPILED))?;
     let workshop = PluginLoader::Packaged(Engine::new()?, package);
-    let function = std::env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default();
     let reactor = EventHandler {
         config,
         secrets: Arc::new(AwsSecrets::new(&connection)),

@@ -15,11 +15,18 @@ use tidegate_lambda::run_log::one_line;
 /// Where Lambda's runtime API is.
 const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 
+/// The name of the function.
+const FUNCTION_NAME: &str = "AWS_LAMBDA_FUNCTION_NAME";
+
 /// Why the function could not start.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StartError {
     #[error("this program is started by AWS Lambda; `tidegate invoke` tries an event on any machine")]
     NotInLambda,
+    #[error("the environment variable `{FUNCTION_NAME}` is empty: the function needs its own name to continue runs")]
+    NoFunctionName,
+    #[error("cannot make ids of runs: the operating system has no random numbers: {0}")]
+    NoRandomNumbers(getrandom::Error),
     #[error("the configuration `{0}` cannot be read: {1}")]
     Read(PathBuf, std::io::Error),
     #[error(transparent)]
@@ -35,9 +42,11 @@ pub(crate) enum StartError {
 impl StartError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::NotInLambda | Self::Read(..) | Self::Config(_) | Self::Package(_) => ErrorKind::Configuration,
+            Self::NotInLambda | Self::NoFunctionName | Self::Read(..) | Self::Config(_) | Self::Package(_) => {
+                ErrorKind::Configuration
+            }
             Self::Engine(_) => ErrorKind::Bug,
-            Self::Runtime(_) => ErrorKind::Cloud,
+            Self::NoRandomNumbers(_) | Self::Runtime(_) => ErrorKind::Cloud,
         }
     }
 }
@@ -45,6 +54,11 @@ impl StartError {
 /// Refuses to start where nothing asks for events.
 pub(crate) fn in_lambda() -> Result<(), StartError> {
     std::env::var_os(RUNTIME_API).map(|_| ()).ok_or(StartError::NotInLambda)
+}
+
+/// The name of this function.
+pub(crate) fn function_name() -> Result<String, StartError> {
+    std::env::var(FUNCTION_NAME).ok().filter(|name| !name.is_empty()).ok_or(StartError::NoFunctionName)
 }
 
 /// Tells whoever reads the log, and Lambda, which shows it to whoever invoked the function.

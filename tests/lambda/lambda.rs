@@ -203,6 +203,11 @@ pub(crate) struct Ended {
 impl Function {
     /// Starts the function in a directory, with an invocation's seconds, and the rest of AWS at an address.
     pub(crate) async fn start(root: &Path, seconds: u64, aws: &str, credentials: &Credentials) -> Self {
+        Self::start_as(NAME, root, seconds, aws, credentials).await
+    }
+
+    /// Starts it under a name.
+    pub(crate) async fn start_as(name: &str, root: &Path, seconds: u64, aws: &str, credentials: &Credentials) -> Self {
         let api = Api { inner: Arc::default(), changed: Arc::default(), seconds };
         let runtime = "/2018-06-01/runtime";
         let router = Router::new()
@@ -226,7 +231,7 @@ impl Function {
             .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
             .env("LAMBDA_TASK_ROOT", root)
             .env("_HANDLER", "bootstrap")
-            .env("AWS_LAMBDA_FUNCTION_NAME", NAME)
+            .env("AWS_LAMBDA_FUNCTION_NAME", name)
             .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512")
             .env("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{NAME}"))

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tidegate_core::architecture::Architecture;
 use tidegate_tests::deployed::{package, unpack};
 
-use crate::lambda::{Ended, Function};
+use crate::lambda::{Ended, Function, NAME};
 
 const CONFIGURATION: &str = r#"
 [[site]]
@@ -21,11 +21,15 @@ plugin = "mime"
 "#;
 
 async fn refused(spoil: impl FnOnce(&std::path::Path)) -> Ended {
+    refused_as(NAME, spoil).await
+}
+
+async fn refused_as(name: &str, spoil: impl FnOnce(&std::path::Path)) -> Ended {
     let place = TempDir::new().unwrap();
     unpack(&package(CONFIGURATION), place.path());
     spoil(place.path());
     let credentials = Credentials::new("AKIAEXAMPLE", "not-to-be-printed", None, None, "test");
-    Function::start(place.path(), 60, "http://127.0.0.1:9", &credentials).await.end().await
+    Function::start_as(name, place.path(), 60, "http://127.0.0.1:9", &credentials).await.end().await
 }
 
 /// What was told is one sentence, the same to everybody, and it names what is wrong.
@@ -72,6 +76,12 @@ async fn a_configuration_that_is_wrong_or_missing_does_not_start() {
     assert_told(&ended, &["name"]);
     let ended = refused(|root| fs::remove_file(root.join("tidegate.toml")).unwrap()).await;
     assert_told(&ended, &["tidegate.toml", "cannot be read"]);
+}
+
+#[tokio::test]
+async fn fails_without_a_function_name() {
+    let ended = refused_as("", |_| {}).await;
+    assert_told(&ended, &["AWS_LAMBDA_FUNCTION_NAME"]);
 }
 
 #[test]

@@ -57,6 +57,9 @@ enum DispatchError {
     /// The record of the delivery could not be read or written.
     #[error(transparent)]
     State(PublishError),
+    /// The run has no id.
+    #[error("cannot make the id of a run: the operating system has no random numbers: {0}")]
+    Random(#[from] getrandom::Error),
     /// The invocation could not be queued.
     #[error(transparent)]
     Invoke(#[from] AwsError),
@@ -67,7 +70,7 @@ impl DispatchError {
         match self {
             Self::Config(_) => ErrorKind::Configuration,
             Self::State(error) => error.kind(),
-            Self::Invoke(_) => ErrorKind::Cloud,
+            Self::Random(_) | Self::Invoke(_) => ErrorKind::Cloud,
         }
     }
 }
@@ -75,16 +78,6 @@ impl DispatchError {
 impl From<StateError> for DispatchError {
     fn from(error: StateError) -> Self {
         Self::State(error.into())
-    }
-}
-
-/// The id of a run: enough to be told apart, and short enough to be read out.
-fn run_id() -> String {
-    let mut bytes = [0; 8];
-    match getrandom::fill(&mut bytes) {
-        Ok(()) => hex::encode(bytes),
-        // Ids are for people; a run without one of its own is still a run.
-        Err(_) => "0000000000000000".to_owned(),
     }
 }
 
@@ -160,10 +153,10 @@ impl EventHandler {
         moment: InvocationContext,
     ) -> Result<DispatchedRun, DispatchError> {
         let site = self.config.site(trigger.site.as_str())?;
-        let (publisher, run) = (&self.publisher, run_id());
+        let (publisher, run) = (&self.publisher, RunId::random()?);
         let name = trigger.site.clone();
         if let Some(identity) = &trigger.delivery {
-            let new = NewDelivery { digest: identity, id: candidates.delivery(), run: &run };
+            let new = NewDelivery { digest: identity, id: candidates.delivery(), run: &run.id };
             let turn = idempotency::begin(publisher, site, &new, moment.now).await;
             match turn? {
                 Some(DeliveryState::AlreadyRunning(run)) => {
@@ -175,16 +168,16 @@ impl EventHandler {
                 Some(DeliveryState::Run(_)) | None => {}
             }
         }
-        let handed = Continuation { format: CONTINUATION_FORMAT, run: RunId::new(run.as_str()), trigger };
+        let handed = Continuation { format: CONTINUATION_FORMAT, run: run.clone(), trigger };
         if let Err(error) = self.self_invoke.continue_run(&handed).await {
             if let Some(identity) = &handed.trigger.delivery
-                && let Err(error) = idempotency::end(publisher, site, identity, &run, false).await
+                && let Err(error) = idempotency::end(publisher, site, identity, &run.id, false).await
             {
-                tracing::warn!(run, %error, "how the delivery ended could not be remembered");
+                tracing::warn!(run = run.id, %error, "how the delivery ended could not be remembered");
             }
             return Err(error.into());
         }
-        Ok(DispatchedRun::New(StartedRun { site: name, run }))
+        Ok(DispatchedRun::New(StartedRun { site: name, run: run.id }))
     }
 }
 

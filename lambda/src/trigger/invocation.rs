@@ -11,6 +11,7 @@ use tidegate_core::sanitize::sanitize_name;
 use tidegate_core::timestamp::Timestamp;
 
 use super::artifact_ref::{ArtifactRef, Trigger, TriggerCause};
+use super::run_id::RunId;
 
 /// The form of [`Continuation`]; another number is another form.
 pub const CONTINUATION_FORMAT: u32 = 2;
@@ -43,29 +44,6 @@ pub struct Continuation {
     pub run: RunId,
     /// What it publishes.
     pub trigger: Trigger,
-}
-
-/// Identifies one invocation's part of a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RunId {
-    /// The id of the run, the same in every invocation.
-    pub id: String,
-    /// How many times the run was continued before. Without this count, a run that never finishes would go unnoticed.
-    pub continuations: u32,
-}
-
-impl RunId {
-    /// A run that starts.
-    pub fn new(id: impl Into<String>) -> Self {
-        Self { id: id.into(), continuations: 0 }
-    }
-
-    /// The part of the run that the next invocation does.
-    #[must_use]
-    pub fn next(&self) -> Self {
-        Self { id: self.id.clone(), continuations: self.continuations + 1 }
-    }
 }
 
 /// Why a request by hand has nothing to publish.

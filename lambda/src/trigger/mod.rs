@@ -12,6 +12,7 @@ mod match_sites;
 mod event_bridge;
 mod invocation;
 mod envelope;
+mod run_id;
 mod s3_event;
 mod dedupe;
 mod artifact_ref;
@@ -24,8 +25,9 @@ pub use artifact_ref::{
 };
 pub use envelope::Carrier;
 pub use http_request::{FUNCTION_PAYLOAD_BYTES, HttpRequest, HttpRequestError};
-pub use invocation::{CONTINUATION_FORMAT, Continuation, Invocation, InvocationError, RunId};
+pub use invocation::{CONTINUATION_FORMAT, Continuation, Invocation, InvocationError};
 pub use match_sites::{MatchedSites, NoMatchReason, UnmatchedSite, match_sites};
+pub use run_id::RunId;
 pub use s3_event::{EventObject, EventRecord, IgnoredRecord, MessageId, ParsedRecord, RecordError, StoredObject};
 
 use tidegate_core::sanitize::sanitize_name;

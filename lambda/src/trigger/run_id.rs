@@ -1,0 +1,36 @@
+//! Ids of runs.
+
+use serde::{Deserialize, Serialize};
+
+/// Identifies one invocation's part of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunId {
+    /// The id of the run, the same in every invocation.
+    pub id: String,
+    /// How many times the run was continued before. Without this count, a run that never finishes would go unnoticed.
+    pub continuations: u32,
+}
+
+impl RunId {
+    /// A run with a random id: 16 hexadecimal digits, enough to be unique among the runs that are logged.
+    ///
+    /// # Errors
+    /// The operating system has no random numbers.
+    pub fn random() -> Result<Self, getrandom::Error> {
+        let mut bytes = [0; 8];
+        getrandom::fill(&mut bytes)?;
+        Ok(Self::new(hex::encode(bytes)))
+    }
+
+    /// A run that starts.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self { id: id.into(), continuations: 0 }
+    }
+
+    /// The part of the run that the next invocation does.
+    #[must_use]
+    pub fn next(&self) -> Self {
+        Self { id: self.id.clone(), continuations: self.continuations + 1 }
+    }
+}
