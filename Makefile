@@ -44,14 +44,16 @@ seconds ?= 60
 fuzz:
 	@fuzz/run $(seconds)
 
-# The fuzz target is a workspace of its own.
+# The fuzz target and the example plugin are workspaces of their own.
 fmt:
 	@cargo fmt --all
 	@cargo fmt --all --manifest-path fuzz/Cargo.toml
+	@cargo fmt --all --manifest-path examples/plugin-no-drafts/Cargo.toml
 
 check-fmt:
 	@cargo fmt --all --check
 	@cargo fmt --all --check --manifest-path fuzz/Cargo.toml
+	@cargo fmt --all --check --manifest-path examples/plugin-no-drafts/Cargo.toml
 
 # The shipped `bootstrap` is checked alone, since it has fewer features than the workspace.
 clippy:

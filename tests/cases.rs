@@ -107,7 +107,7 @@ fn operation(operation: &Operation) -> ShownOperation {
     };
     ShownOperation {
         key: operation.key.to_string(),
-        verb: operation.verb(),
+        verb: operation.kind().as_str(),
         reason: operation.reason.to_string(),
         phase: serde_json::to_value(operation.phase()).unwrap(),
         body,

@@ -1,183 +1,141 @@
-//! Whether bytes are a plugin, and which kind: read from the names that they export and import, never by running them.
-//!
-//! Owns the rules of admission. Never compiles and never runs anything.
+//! Admission: whether bytes are a plugin, and of which kind. Reads only the names of imports and exports, and runs
+//! nothing.
 
 use tidegate_core::sanitize::{MESSAGE_BYTES, sanitize};
-use wasmparser::{Encoding, Parser, Payload};
+use wasmparser::{BinaryReaderError, Encoding, Parser, Payload};
 
-use super::code_cache::packaged::CodePackageError;
+use super::compiled_code::package::CodePackageError;
 use super::imports::LINKED;
 use super::kind::{IdentifiedPlugin, PluginKind};
 use super::limits::{MAX_COMPONENT_BYTES, MAX_FUNCTION_BYTES, MAX_FUNCTIONS, MAX_NESTING};
 
-/// The version of the contract that this host speaks; patch levels do not matter.
+/// The version of the contract that this host implements. Patch versions are compatible.
 pub const CONTRACT: &str = "0.1";
 
 /// The package of the contract.
 const PACKAGE: &str = "tidegate:plugin/";
 
-/// Why bytes are not admitted as a plugin.
+/// A plugin that is not admitted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cannot load plugin `{plugin}`: {kind}")]
+pub struct AdmissionError {
+    /// The plugin's name in the configuration.
+    pub plugin: String,
+    /// The reason.
+    pub kind: AdmissionErrorKind,
+}
+
+/// The reason why a plugin is not admitted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum AdmissionError {
-    /// Larger than [`MAX_COMPONENT_BYTES`].
-    #[error(
-        "the plugin `{plugin}` has {bytes} bytes, the most is {MAX_COMPONENT_BYTES}; strip it or build it for size"
-    )]
-    TooLarge {
-        /// Its name.
-        plugin: String,
-        /// Its size.
-        bytes: usize,
-    },
-    /// Not WebAssembly at all.
-    #[error("the plugin `{plugin}` is {what}, give the `.wasm` file of a component")]
-    NotWasm {
-        /// Its name.
-        plugin: String,
-        /// What it looks like.
-        what: &'static str,
-    },
-    /// Machine code: it could do anything.
-    #[error(
-        "the plugin `{plugin}` is compiled machine code (`.cwasm`), which nobody can check; give the `.wasm` file that it was made from"
-    )]
-    Compiled {
-        /// Its name.
-        plugin: String,
-    },
+pub enum AdmissionErrorKind {
+    /// Larger than [`MAX_COMPONENT_BYTES`], with its size.
+    #[error("it has {0} bytes, and the limit is {MAX_COMPONENT_BYTES}; strip it, or build it for size")]
+    TooLarge(usize),
+    /// Not WebAssembly, with what it looks like.
+    #[error("it is {0}; use the `.wasm` file of a component")]
+    NotWasm(&'static str),
+    /// Machine code, which could do anything.
+    #[error("it is machine code (`.cwasm`), which cannot be checked; use the `.wasm` file that it was compiled from")]
+    MachineCode,
     /// A core module.
     #[error(
-        "the plugin `{plugin}` is a core module and no component; make one of it with `wasm-tools component new`, see docs/plugins/writing-a-plugin.md"
+        "it is a core module, not a component; convert it with `wasm-tools component new`, see docs/plugins/writing-a-plugin.md"
     )]
-    CoreModule {
-        /// Its name.
-        plugin: String,
-    },
-    /// The bytes break WebAssembly's rules, or use a proposal that is off.
-    #[error("the plugin `{plugin}` is no valid component for this host ({why})")]
-    Invalid {
-        /// Its name.
-        plugin: String,
-        /// What the parser says.
-        why: String,
-    },
-    /// Something that would make its compilation unbounded.
-    #[error("the plugin `{plugin}` has {what}: {found}, the most is {most}; build it without what makes it so large")]
+    CoreModule,
+    /// The bytes break WebAssembly's rules or use a proposal that is off, with the parser's or compiler's message.
+    #[error("it is not a valid component for this host: {0}")]
+    Invalid(String),
+    /// Too much of something that makes compilation slow.
+    #[error("it has {found} {what}, and the limit is {limit}; remove the cause, or split it")]
     Excessive {
-        /// Its name.
-        plugin: String,
         /// What there is too much of.
         what: &'static str,
-        /// How much.
+        /// How much there is.
         found: u64,
-        /// How much is allowed.
-        most: u64,
+        /// The limit.
+        limit: u64,
     },
-    /// It imports WASI.
+    /// It imports WASI, with the names in backticks.
     #[error(
-        "the plugin `{plugin}` imports {imports}, and plugins get nothing of WASI. Build it without: Rust for \
-         `wasm32-unknown-unknown`; Python with `componentize-py componentize --stub-wasi`; JavaScript with \
-         `disableFeatures` of componentize-js or the stubbed QuickJS of jco; C with clang or `zig cc` for \
-         `wasm32-freestanding`; see docs/plugins/writing-a-plugin.md"
+        "it imports {0}, and plugins have no WASI; build it without WASI: Rust for `wasm32-unknown-unknown`, Python with \
+         `componentize-py componentize --stub-wasi`, JavaScript with `disableFeatures` of componentize-js or the stubbed \
+         QuickJS of jco, C with clang or `zig cc` for `wasm32-freestanding`; see docs/plugins/writing-a-plugin.md"
     )]
-    Wasi {
-        /// Its name.
-        plugin: String,
-        /// The names, each in backticks.
-        imports: String,
-    },
-    /// It imports something that no plugin gets.
+    Wasi(String),
+    /// It imports something else that the host does not provide, with the names in backticks.
     #[error(
-        "the plugin `{plugin}` imports {imports}, which this host does not have; plugins get `log` and `content` of `tidegate:plugin@{CONTRACT}` and nothing else"
+        "it imports {0}, which this host does not provide; plugins can import only `log` and `content` of `tidegate:plugin@{CONTRACT}`"
     )]
-    Import {
-        /// Its name.
-        plugin: String,
-        /// The names, each in backticks.
-        imports: String,
-    },
-    /// Another version of the contract.
-    #[error("the plugin `{plugin}` needs tidegate:plugin@{needs}, this host has {CONTRACT}; {remedy}")]
+    Import(String),
+    /// It implements another version of the contract.
+    #[error("it needs tidegate:plugin@{needs}, and this host has {CONTRACT}; {remedy}")]
     Version {
-        /// Its name.
-        plugin: String,
-        /// Major and minor version.
+        /// The major and minor version.
         needs: String,
-        /// Which side is to be renewed.
+        /// Which side to update.
         remedy: &'static str,
     },
     /// It exports neither kind.
     #[error(
-        "`{plugin}` is a component but no plugin: it exports neither `tidegate:plugin/sync@{CONTRACT}.0` nor `tidegate:plugin/policy@{CONTRACT}.0`"
+        "it exports neither `tidegate:plugin/sync@{CONTRACT}.0` nor `tidegate:plugin/policy@{CONTRACT}.0`; implement one of them"
     )]
-    NoKind {
-        /// Its name.
-        plugin: String,
-    },
+    NoKind,
     /// It exports both kinds.
-    #[error("the plugin `{plugin}` exports both `sync` and `policy`, make two components of it")]
-    TwoKinds {
-        /// Its name.
-        plugin: String,
-    },
-    /// Every plugin validates its settings.
-    #[error("the plugin `{plugin}` does not export `tidegate:plugin/settings@{CONTRACT}.0`, implement `validate`")]
-    NoSettings {
-        /// Its name.
-        plugin: String,
-    },
-    /// An interface has the right name and other functions or types.
-    #[error(
-        "the plugin `{plugin}` does not follow the contract tidegate:plugin@{CONTRACT} ({why}); build it again from `wit/plugin.wit`"
-    )]
-    Contract {
-        /// Its name.
-        plugin: String,
-        /// What differs.
-        why: String,
-    },
-    /// The package has no compiled code of it.
-    #[error(
-        "the plugin `{plugin}` is not in the package; make the package anew from this configuration with `tidegate package`"
-    )]
-    NotPackaged {
-        /// Its name.
-        plugin: String,
-    },
-    /// The package is damaged, or made for something else.
-    #[error("the plugin `{plugin}` cannot be loaded: {why}")]
-    Package {
-        /// Its name.
-        plugin: String,
-        /// What is wrong with the package.
-        why: Box<CodePackageError>,
-    },
+    #[error("it exports both `sync` and `policy`; split it into two components")]
+    TwoKinds,
+    /// It does not export `settings`, as every plugin must.
+    #[error("it does not export `tidegate:plugin/settings@{CONTRACT}.0`; implement `validate`")]
+    NoSettings,
+    /// An interface has the right name and other functions or types, with wasmtime's message.
+    #[error("it does not match the contract tidegate:plugin@{CONTRACT} ({0}); rebuild it from `wit/plugin.wit`")]
+    Contract(String),
+    /// The package does not have its code.
+    #[error("it is not in the package; rebuild the package from this configuration with `tidegate package`")]
+    NotPackaged,
+    /// Its code in the package cannot be used.
+    #[error(transparent)]
+    Package(Box<CodePackageError>),
 }
 
-/// Reads what a component is from its names.
+impl AdmissionErrorKind {
+    /// This reason, for a plugin.
+    #[must_use]
+    pub fn of(self, plugin: &str) -> AdmissionError {
+        AdmissionError { plugin: sanitize(plugin, MESSAGE_BYTES), kind: self }
+    }
+}
+
+impl AdmissionError {
+    /// A component that wasmtime refuses.
+    #[cfg(feature = "compile")]
+    pub(super) fn invalid(plugin: &str, error: &wasmtime::Error) -> Self {
+        AdmissionErrorKind::Invalid(sanitize(&format!("{error:#}"), MESSAGE_BYTES)).of(plugin)
+    }
+}
+
+/// Reads the kind of a component from its imports and exports.
 ///
 /// # Errors
-/// [`AdmissionError`], each with the remedy.
+/// [`AdmissionError`].
 pub fn identify(plugin: &str, bytes: &[u8]) -> Result<IdentifiedPlugin, AdmissionError> {
-    let plugin = sanitize(plugin, MESSAGE_BYTES);
-    if bytes.len() > MAX_COMPONENT_BYTES {
-        return Err(AdmissionError::TooLarge { plugin, bytes: bytes.len() });
-    }
-    if wasmtime::Engine::detect_precompiled(bytes).is_some() {
-        return Err(AdmissionError::Compiled { plugin });
-    }
-    if !bytes.starts_with(b"\0asm") {
-        return Err(AdmissionError::NotWasm { plugin, what: looks_like(bytes) });
-    }
-    let names = match ComponentNames::read(&plugin, bytes)? {
-        Some(names) => names,
-        None => return Err(AdmissionError::CoreModule { plugin }),
-    };
-    names.check(plugin)
+    identify_bytes(bytes).map_err(|kind| kind.of(plugin))
 }
 
-fn looks_like(bytes: &[u8]) -> &'static str {
+fn identify_bytes(bytes: &[u8]) -> Result<IdentifiedPlugin, AdmissionErrorKind> {
+    if bytes.len() > MAX_COMPONENT_BYTES {
+        return Err(AdmissionErrorKind::TooLarge(bytes.len()));
+    }
+    if wasmtime::Engine::detect_precompiled(bytes).is_some() {
+        return Err(AdmissionErrorKind::MachineCode);
+    }
+    if !bytes.starts_with(b"\0asm") {
+        return Err(AdmissionErrorKind::NotWasm(describe(bytes)));
+    }
+    ComponentNames::read(bytes)?.ok_or(AdmissionErrorKind::CoreModule)?.check()
+}
+
+fn describe(bytes: &[u8]) -> &'static str {
     match bytes {
         [] => "empty",
         [b'(', ..] | [b';', b';', ..] => "WebAssembly text",
@@ -188,7 +146,7 @@ fn looks_like(bytes: &[u8]) -> &'static str {
     }
 }
 
-/// Names at the outermost level of a component.
+/// Names of imports and exports at the outermost level of a component.
 #[derive(Default)]
 struct ComponentNames {
     imports: Vec<String>,
@@ -196,21 +154,12 @@ struct ComponentNames {
 }
 
 impl ComponentNames {
-    /// `None` for a core module.
-    fn read(plugin: &str, bytes: &[u8]) -> Result<Option<Self>, AdmissionError> {
-        let invalid = |error: wasmparser::BinaryReaderError| AdmissionError::Invalid {
-            plugin: plugin.to_owned(),
-            why: sanitize(&error.to_string(), MESSAGE_BYTES),
-        };
-        let bounded = |what, found: u64, most: u64| {
-            if found > most {
-                Err(AdmissionError::Excessive { plugin: plugin.to_owned(), what, found, most })
-            } else {
-                Ok(())
-            }
-        };
+    /// Reads the names; `None` for a core module.
+    fn read(bytes: &[u8]) -> Result<Option<Self>, AdmissionErrorKind> {
+        let invalid =
+            |error: BinaryReaderError| AdmissionErrorKind::Invalid(sanitize(&error.to_string(), MESSAGE_BYTES));
         let mut names = Self::default();
-        let (mut depth, mut functions) = (0_usize, 0_u64);
+        let (mut depth, mut functions) = (0_u64, 0_u64);
         let mut parser = Parser::new(0);
         parser.set_features(super::engine::proposals());
         for payload in parser.parse_all(bytes) {
@@ -220,14 +169,13 @@ impl ComponentNames {
                         return Ok(None);
                     }
                     depth += 1;
-                    bounded("components nested in components", depth as u64, MAX_NESTING as u64)?;
+                    check_limit("levels of nested components", depth, MAX_NESTING)?;
                 }
                 Payload::End(_) => depth = depth.saturating_sub(1),
                 Payload::CodeSectionEntry(body) => {
                     functions += 1;
-                    bounded("functions", functions, MAX_FUNCTIONS)?;
-                    let range = body.range();
-                    bounded("bytes in one function", range.len() as u64, MAX_FUNCTION_BYTES as u64)?;
+                    check_limit("functions", functions, MAX_FUNCTIONS)?;
+                    check_limit("bytes in one function", body.range().len() as u64, MAX_FUNCTION_BYTES)?;
                 }
                 Payload::ComponentImportSection(section) if depth == 1 => {
                     for import in section {
@@ -245,50 +193,48 @@ impl ComponentNames {
         Ok(Some(names))
     }
 
-    fn check(&self, plugin: String) -> Result<IdentifiedPlugin, AdmissionError> {
-        for name in self.exports.iter().chain(&self.imports) {
-            if let Some((_, version)) = contract(name)
-                && !speaks(version)
-            {
-                let (needs, remedy) = (sanitize(&minor(version), 40), remedy(version));
-                return Err(AdmissionError::Version { plugin, needs, remedy });
-            }
+    fn check(&self) -> Result<IdentifiedPlugin, AdmissionErrorKind> {
+        let versions = self.exports.iter().chain(&self.imports).filter_map(|name| contract(name));
+        if let Some((_, version)) = versions.into_iter().find(|(_, version)| !is_compatible(version)) {
+            let needs = sanitize(&minor(version), 40);
+            return Err(AdmissionErrorKind::Version { needs, remedy: version_remedy(version) });
         }
         let wasi: Vec<&String> = self.imports.iter().filter(|name| name.starts_with("wasi")).collect();
         if !wasi.is_empty() {
-            return Err(AdmissionError::Wasi { plugin, imports: listed(&wasi) });
+            return Err(AdmissionErrorKind::Wasi(list(&wasi)));
         }
-        let unknown: Vec<&String> = self
-            .imports
-            .iter()
-            .filter(|name| !contract(name).is_some_and(|(interface, _)| LINKED.contains(&interface)))
-            .collect();
+        let is_linked = |name: &str| contract(name).is_some_and(|(interface, _)| LINKED.contains(&interface));
+        let unknown: Vec<&String> = self.imports.iter().filter(|name| !is_linked(name)).collect();
         if !unknown.is_empty() {
-            return Err(AdmissionError::Import { plugin, imports: listed(&unknown) });
+            return Err(AdmissionErrorKind::Import(list(&unknown)));
         }
-        let exports =
-            |wanted: &str| self.exports.iter().any(|name| contract(name).is_some_and(|(found, _)| found == wanted));
-        let kind = match (exports("sync"), exports("policy")) {
+        let has = |names: &[String], interface: &str| {
+            names.iter().any(|name| contract(name).is_some_and(|(found, _)| found == interface))
+        };
+        let kind = match (has(&self.exports, "sync"), has(&self.exports, "policy")) {
             (true, false) => PluginKind::Sync,
             (false, true) => PluginKind::Policy,
-            (true, true) => return Err(AdmissionError::TwoKinds { plugin }),
-            (false, false) => return Err(AdmissionError::NoKind { plugin }),
+            (true, true) => return Err(AdmissionErrorKind::TwoKinds),
+            (false, false) => return Err(AdmissionErrorKind::NoKind),
         };
-        if !exports("settings") {
-            return Err(AdmissionError::NoSettings { plugin });
+        if !has(&self.exports, "settings") {
+            return Err(AdmissionErrorKind::NoSettings);
         }
-        let reads_content = self.imports.iter().any(|name| contract(name).is_some_and(|(found, _)| found == "content"));
-        Ok(IdentifiedPlugin { kind, reads_content })
+        Ok(IdentifiedPlugin { kind, reads_content: has(&self.imports, "content") })
     }
 }
 
-/// Interface and version of a name of the contract's package.
+fn check_limit(what: &'static str, found: u64, limit: u64) -> Result<(), AdmissionErrorKind> {
+    if found > limit { Err(AdmissionErrorKind::Excessive { what, found, limit }) } else { Ok(()) }
+}
+
+/// The interface and the version in a name of the contract's package.
 fn contract(name: &str) -> Option<(&str, &str)> {
     let rest = name.strip_prefix(PACKAGE)?;
     Some(rest.split_once('@').unwrap_or((rest, "")))
 }
 
-fn speaks(version: &str) -> bool {
+fn is_compatible(version: &str) -> bool {
     version
         .strip_prefix(CONTRACT)
         .is_some_and(|patch| patch.strip_prefix('.').is_some_and(|p| p.bytes().all(|b| b.is_ascii_digit())))
@@ -302,7 +248,7 @@ fn minor(version: &str) -> String {
     }
 }
 
-fn remedy(version: &str) -> &'static str {
+fn version_remedy(version: &str) -> &'static str {
     let number = |text: &str| {
         let mut parts = text.splitn(3, '.').map(|part| part.parse::<u64>().unwrap_or(0));
         (parts.next(), parts.next())
@@ -311,7 +257,7 @@ fn remedy(version: &str) -> &'static str {
 }
 
 /// The first names, each in backticks.
-fn listed(names: &[&String]) -> String {
+fn list(names: &[&String]) -> String {
     let mut list = names.iter().take(5).map(|name| format!("`{}`", sanitize(name, 200))).collect::<Vec<_>>().join(", ");
     if names.len() > 5 {
         list.push_str(&format!(" and {} more", names.len() - 5));

@@ -1,6 +1,4 @@
-//! What a plugin may answer. Everything it says is checked here before it becomes a value.
-//!
-//! Owns the rules of answers and the words for breaking them. Never runs a plugin and never applies a decision.
+//! Checks of a plugin's answers: indexes, keys, pointers, attributes, findings and their budgets.
 
 use tidegate_core::finding::{Finding, Severity};
 use tidegate_core::key::{Key, KeyError, MAX_KEY_BYTES};
@@ -10,13 +8,13 @@ use tidegate_core::sanitize::{CODE_BYTES, MESSAGE_BYTES, sanitize};
 use super::bindings::sync_world::tidegate::plugin::types::{self as wire, AttributeResult};
 use super::limits::Limits;
 
-/// Longest JSON Pointer, in bytes.
-pub const MAX_POINTER_BYTES: usize = 1_024;
+/// Limit of a JSON Pointer, in bytes.
+const MAX_POINTER_BYTES: usize = 1_024;
 
-/// Checks that the indexes of an answer ascend and stay in the batch.
-pub(super) fn indexes(answered: impl Iterator<Item = u32>, length: usize) -> Result<(), MalformedAnswer> {
+/// Checks that the indexes of an answer ascend and are in the batch.
+pub(super) fn check_indexes(indexes: impl Iterator<Item = u32>, length: usize) -> Result<(), MalformedAnswer> {
     let mut previous: Option<u32> = None;
-    for index in answered {
+    for index in indexes {
         if let Some(previous) = previous
             && index <= previous
         {
@@ -30,45 +28,45 @@ pub(super) fn indexes(answered: impl Iterator<Item = u32>, length: usize) -> Res
     Ok(())
 }
 
-/// A key that a plugin names.
-pub(super) fn key(name: &str) -> Result<Key, MalformedAnswer> {
+/// Parses a key.
+pub(super) fn parse_key(name: &str) -> Result<Key, MalformedAnswer> {
     if name.len() > MAX_KEY_BYTES {
         return Err(KeyError::TooLong(sanitize(name, 200), name.len()).into());
     }
     Ok(Key::new(name)?)
 }
 
-/// A JSON Pointer that a plugin names.
-pub(super) fn pointer(text: String) -> Result<String, MalformedAnswer> {
+/// Checks a JSON Pointer (RFC 6901).
+pub(super) fn check_pointer(text: String) -> Result<String, MalformedAnswer> {
     let mut escapes = text.split('~').skip(1);
-    let sound = text.len() <= MAX_POINTER_BYTES
+    let is_valid = text.len() <= MAX_POINTER_BYTES
         && (text.is_empty() || text.starts_with('/'))
         && escapes.all(|rest| rest.starts_with(['0', '1']))
         && sanitize(&text, MAX_POINTER_BYTES) == text;
-    if sound { Ok(text) } else { Err(MalformedAnswer::Pointer(sanitize(&text, 200))) }
+    if is_valid { Ok(text) } else { Err(MalformedAnswer::Pointer(sanitize(&text, 200))) }
 }
 
-/// Refuses reserved names in an open tail; names that start with `x-` are anybody's.
-pub(super) fn tail(attributes: &[AttributeResult]) -> Result<(), MalformedAnswer> {
+/// Refuses reserved names among open attributes. Names that start with `x-` are not reserved.
+pub(super) fn check_attributes(attributes: &[AttributeResult]) -> Result<(), MalformedAnswer> {
     match attributes.iter().find(|attribute| !attribute.name.starts_with("x-")) {
         Some(unknown) => Err(unknown_name("attribute", &unknown.name)),
         None => Ok(()),
     }
 }
 
-/// The error of a name that this host does not know.
+/// The error for a name that this host does not know.
 pub(super) fn unknown_name(place: &'static str, name: &str) -> MalformedAnswer {
     MalformedAnswer::Unknown { place, name: sanitize(name, CODE_BYTES) }
 }
 
 /// A failure that the plugin reports.
-pub(super) fn reported(failure: wire::Failure) -> LocatedCause {
+pub(super) fn reported_failure(failure: wire::Failure) -> LocatedCause {
     LocatedCause {
         cause: Box::new(FailureCause::Reported {
             code: sanitize(&failure.code, CODE_BYTES),
             message: sanitize(&failure.message, MESSAGE_BYTES),
         }),
-        rule: pointer(failure.rule).unwrap_or_default(),
+        rule: check_pointer(failure.rule).unwrap_or_default(),
         key: failure.key.map(|key| sanitize(&key, MAX_KEY_BYTES)),
     }
 }
@@ -89,7 +87,7 @@ impl<'a> FindingsBudget<'a> {
 
     pub(super) fn add(&mut self, findings: Vec<wire::Finding>) -> Result<(), MalformedAnswer> {
         for finding in findings {
-            tail(&finding.attributes)?;
+            check_attributes(&finding.attributes)?;
             let finding = Finding {
                 plugin: self.plugin.to_owned(),
                 code: sanitize(&finding.code, CODE_BYTES),
@@ -100,7 +98,7 @@ impl<'a> FindingsBudget<'a> {
                 },
                 message: sanitize(&finding.message, MESSAGE_BYTES),
                 key: finding.key.map(|key| sanitize(&key, MAX_KEY_BYTES)),
-                rule: pointer(finding.rule)?,
+                rule: check_pointer(finding.rule)?,
             };
             let bytes = finding.code.len()
                 + finding.message.len()
@@ -117,13 +115,13 @@ impl<'a> FindingsBudget<'a> {
         Ok(())
     }
 
-    /// What was kept, and how many were not.
-    pub(super) fn end(self) -> (Vec<Finding>, u64) {
+    /// The findings that were kept, and the number of those that were dropped.
+    pub(super) fn finish(self) -> (Vec<Finding>, u64) {
         (self.kept, self.dropped)
     }
 }
 
-/// Bytes of a run's answers, within their budget.
+/// The size of a run's answers, within its budget.
 pub(super) struct AnswerBudget {
     used: u64,
     allowed: u64,
@@ -148,21 +146,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn indexes_ascend_within_their_batch() {
-        assert_eq!(indexes([0, 1, 5].into_iter(), 6), Ok(()));
-        assert_eq!(indexes([].into_iter(), 0), Ok(()));
-        assert_eq!(indexes([1, 0].into_iter(), 6), Err(MalformedAnswer::Order { index: 0, previous: 1 }));
-        assert_eq!(indexes([1, 1].into_iter(), 6), Err(MalformedAnswer::Order { index: 1, previous: 1 }));
-        assert_eq!(indexes([6].into_iter(), 6), Err(MalformedAnswer::Range { index: 6, length: 6 }));
+    fn checks_the_order_and_range_of_indexes() {
+        assert_eq!(check_indexes([0, 1, 5].into_iter(), 6), Ok(()));
+        assert_eq!(check_indexes([].into_iter(), 0), Ok(()));
+        assert_eq!(check_indexes([1, 0].into_iter(), 6), Err(MalformedAnswer::Order { index: 0, previous: 1 }));
+        assert_eq!(check_indexes([1, 1].into_iter(), 6), Err(MalformedAnswer::Order { index: 1, previous: 1 }));
+        assert_eq!(check_indexes([6].into_iter(), 6), Err(MalformedAnswer::Range { index: 6, length: 6 }));
     }
 
     #[test]
-    fn pointers_are_rfc_6901() {
+    fn checks_json_pointers() {
         for good in ["", "/", "/a/0", "/a~1b/~0"] {
-            assert!(pointer(good.to_owned()).is_ok(), "{good}");
+            assert!(check_pointer(good.to_owned()).is_ok(), "{good}");
         }
         for bad in ["a", "#/a", "/~", "/~2", "/a\n", &format!("/{}", "x".repeat(MAX_POINTER_BYTES))] {
-            assert!(pointer(bad.to_owned()).is_err(), "{bad}");
+            assert!(check_pointer(bad.to_owned()).is_err(), "{bad}");
         }
     }
 }

@@ -1,33 +1,39 @@
-//! What decisions do to entries: edits in order, each checked, and no two entries on one key.
-//!
-//! Owns the rules of edits and the trail. Never runs a plugin.
+//! Applies the decisions of a sync plugin: checked edits in order, and no two entries with the same key.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tidegate_core::desired::{DesiredBody, DesiredEntry, DesiredSite, ExcludedObject, TraceStep};
 use tidegate_core::headers::{HeaderPool, MAX_METADATA_BYTES, ObjectHeader, ObjectHeaders};
-use tidegate_core::key::Key;
-use tidegate_core::plugin_failure::{LocatedCause, MalformedAnswer};
+use tidegate_core::key::{Key, MAX_KEY_BYTES};
+use tidegate_core::plugin_failure::{FailureCause, LocatedCause, MalformedAnswer};
 use tidegate_core::redirect::RedirectTarget;
 use tidegate_core::sanitize::{sanitize, truncate};
 
-use super::answer::{key as checked_key, unknown_name};
+use super::answer::{parse_key, unknown_name};
 use super::bindings::sync_world::exports::tidegate::plugin::sync::{Action, Edit};
-use super::sync::Trace;
 
-/// The part of a header's or metadata entry's name that is looked at: all of it where it may be one, and the beginning,
-/// for the error, where it is none.
-fn name_of(text: &str) -> &str {
-    truncate(text, if text.bytes().all(|byte| byte.is_ascii_graphic()) { MAX_METADATA_BYTES + 1 } else { 100 })
+/// Whether entries keep a trail of the decisions about them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trace {
+    /// No trail: a publish does not need one.
+    Off,
+    /// Every decision about every entry, for `explain`.
+    On,
 }
 
-/// One decision, about however many entries.
+/// One decision, about any number of entries.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct CheckedDecision {
     pub(super) action: Action,
     pub(super) rule: String,
     pub(super) reason: String,
+}
+
+/// A decision about the entry at a position.
+pub(super) struct EntryDecision {
+    pub(super) position: usize,
+    pub(super) decision: Arc<CheckedDecision>,
 }
 
 /// A redirect to add.
@@ -39,51 +45,57 @@ pub(super) struct AddedRedirect {
     pub(super) reason: String,
 }
 
-/// Whose decisions are applied, and what is remembered of them.
+/// All decisions of one plugin.
+pub(super) struct PluginDecisions {
+    /// In ascending order of their positions.
+    pub(super) entries: Vec<EntryDecision>,
+    pub(super) redirects: Vec<AddedRedirect>,
+}
+
+/// The plugin whose decisions are applied, and whether they leave a trail.
 pub(super) struct DecisionContext<'a> {
     pub(super) plugin: &'a str,
     pub(super) trace: Trace,
 }
 
-/// An entry and how it came to its key, for the words of a collision.
+/// An entry with the origin of its key, for the message about a collision.
 struct PlacedEntry {
     entry: DesiredEntry,
     origin: KeyOrigin,
 }
 
 enum KeyOrigin {
-    Stayed,
+    Unchanged,
     Renamed { from: Key, rule: String },
     Added { rule: String },
 }
 
-/// Applies all decisions of one plugin. `decided` ascends by place.
+/// Applies all decisions of one plugin.
 pub(super) fn apply(
-    shaping: &DecisionContext<'_>,
-    mut entries: Vec<DesiredEntry>,
-    mut excluded: Vec<ExcludedObject>,
-    decided: Vec<(usize, Arc<CheckedDecision>)>,
-    extras: Vec<AddedRedirect>,
+    context: &DecisionContext<'_>,
+    desired: DesiredSite,
+    decisions: PluginDecisions,
 ) -> Result<DesiredSite, LocatedCause> {
-    let mut decided = decided.into_iter().peekable();
-    // Where a renamed entry stands among those that are published, and how it came to its key.
-    let mut moved: BTreeMap<usize, KeyOrigin> = BTreeMap::new();
-    let (mut place, mut published) = (0, 0);
-    let mut fault = None;
-    // Already here, and not only once all are there: a million objects have some dozens of different headers.
-    let mut shared = HeaderPool::default();
+    let (mut entries, mut excluded) = desired.into_parts();
+    let mut decided = decisions.entries.into_iter().peekable();
+    // Origins of the keys of renamed entries, by position among the published ones.
+    let mut renamed: BTreeMap<usize, KeyOrigin> = BTreeMap::new();
+    let (mut position, mut published) = (0, 0);
+    let mut error = None;
+    // Share headers right away: a million objects have a few dozen different sets of headers.
+    let mut pool = HeaderPool::default();
     entries.retain_mut(|entry| {
-        let decision = decided.next_if(|(at, _)| *at == place);
-        place += 1;
-        let published_at = published;
+        let decision = decided.next_if(|decided| decided.position == position);
+        position += 1;
+        let published_position = published;
         published += 1;
-        let Some((_, decision)) = decision.filter(|_| fault.is_none()) else { return true };
+        let Some(EntryDecision { decision, .. }) = decision.filter(|_| error.is_none()) else { return true };
         let from = entry.key.clone();
-        match decide(shaping, entry, &decision) {
+        match apply_decision(context, entry, &decision) {
             Ok(true) => {
-                shared.share(&mut entry.headers);
+                pool.share(&mut entry.headers);
                 if entry.key != from {
-                    moved.insert(published_at, KeyOrigin::Renamed { from, rule: decision.rule.clone() });
+                    renamed.insert(published_position, KeyOrigin::Renamed { from, rule: decision.rule.clone() });
                 }
                 true
             }
@@ -96,96 +108,94 @@ pub(super) fn apply(
                 false
             }
             Err(malformed) => {
-                fault =
-                    Some(LocatedCause { rule: decision.rule.clone(), key: Some(from.to_string()), ..malformed.into() });
+                let (rule, key) = (decision.rule.clone(), Some(from.to_string()));
+                error = Some(LocatedCause { rule, key, ..malformed.into() });
                 true
             }
         }
     });
-    if let Some(fault) = fault {
-        return Err(fault);
+    if let Some(error) = error {
+        return Err(error);
     }
-    if moved.is_empty() && extras.is_empty() {
-        // Every key is as it was, so no two can have met.
-        return desired(entries, excluded);
+    if renamed.is_empty() && decisions.redirects.is_empty() {
+        // No key changed, so the entries are still sorted and distinct.
+        return desired_site(entries, excluded);
     }
-    let origin = |at| moved.remove(&at).unwrap_or(KeyOrigin::Stayed);
-    let mut placed: Vec<PlacedEntry> = entries.into_iter().zip((0..).map(origin)).map(PlacedEntry::new).collect();
-    for extra in extras {
-        placed.push(add(shaping, extra)?);
+    let mut placed: Vec<PlacedEntry> = entries
+        .into_iter()
+        .zip(0..)
+        .map(|(entry, at)| PlacedEntry { entry, origin: renamed.remove(&at).unwrap_or(KeyOrigin::Unchanged) })
+        .collect();
+    for redirect in decisions.redirects {
+        placed.push(place_redirect(context, redirect)?);
     }
-    finished(placed, excluded)
+    sort(&mut placed)?;
+    desired_site(placed.into_iter().map(|placed| placed.entry).collect(), excluded)
 }
 
-/// Does to one entry what was decided; says whether it is published.
-fn decide(
-    shaping: &DecisionContext<'_>,
+/// Applies one decision to one entry; returns whether the entry is published.
+fn apply_decision(
+    context: &DecisionContext<'_>,
     entry: &mut DesiredEntry,
     decision: &CheckedDecision,
 ) -> Result<bool, MalformedAnswer> {
-    let mut effects = TraceEffects(matches!(shaping.trace, Trace::On).then(Vec::new));
+    let mut effects = TraceEffects::new(context);
     let publish = match &decision.action {
         Action::Publish(edits) => {
-            edits.iter().try_for_each(|edit| perform(entry, edit, &mut effects))?;
+            edits.iter().try_for_each(|edit| apply_edit(entry, edit, &mut effects))?;
             true
         }
         Action::Exclude => {
-            effects.add(|| "left out".to_owned());
+            effects.add(|| "excluded".to_owned());
             false
         }
         Action::Other(attribute) => return Err(unknown_name("action", &attribute.name)),
     };
-    effects.into_trail(&mut entry.trail, shaping.plugin, &decision.rule, &decision.reason);
+    effects.append_to(&mut entry.trail, context, &decision.rule, &decision.reason);
     Ok(publish)
 }
 
-fn add(shaping: &DecisionContext<'_>, extra: AddedRedirect) -> Result<PlacedEntry, LocatedCause> {
-    let AddedRedirect { key, redirect, rule, reason } = extra;
-    let fault = |malformed: MalformedAnswer| LocatedCause {
+fn place_redirect(context: &DecisionContext<'_>, added: AddedRedirect) -> Result<PlacedEntry, LocatedCause> {
+    let AddedRedirect { key: name, redirect, rule, reason } = added;
+    let located = |malformed: MalformedAnswer| LocatedCause {
         rule: rule.clone(),
-        key: Some(sanitize(&key, tidegate_core::key::MAX_KEY_BYTES)),
+        key: Some(sanitize(&name, MAX_KEY_BYTES)),
         ..malformed.into()
     };
-    let checked = checked_key(&key).map_err(fault)?;
-    let target = RedirectTarget::new(&redirect).map_err(|error| fault(error.into()))?;
-    let mut effects = TraceEffects(matches!(shaping.trace, Trace::On).then(Vec::new));
+    let key = parse_key(&name).map_err(located)?;
+    let target = RedirectTarget::new(&redirect).map_err(|error| located(error.into()))?;
+    let mut effects = TraceEffects::new(context);
     effects.add(|| format!("added as a redirect to {target}"));
     let mut trail = Vec::new();
-    effects.into_trail(&mut trail, shaping.plugin, &rule, &reason);
-    let entry =
-        DesiredEntry { key: checked, body: DesiredBody::Redirect(target), headers: ObjectHeaders::default(), trail };
+    effects.append_to(&mut trail, context, &rule, &reason);
+    let entry = DesiredEntry { key, body: DesiredBody::Redirect(target), headers: ObjectHeaders::default(), trail };
     Ok(PlacedEntry { entry, origin: KeyOrigin::Added { rule } })
 }
 
-/// Sorts by key and refuses two entries on one.
-fn finished(mut placed: Vec<PlacedEntry>, excluded: Vec<ExcludedObject>) -> Result<DesiredSite, LocatedCause> {
-    // Stable, so that the words of a collision do not depend on anything but the listing.
+/// Sorts entries by key, and refuses two entries with the same key.
+fn sort(placed: &mut [PlacedEntry]) -> Result<(), LocatedCause> {
+    // A stable sort, so that the message about a collision depends only on the listing.
     placed.sort_by(|a, b| a.entry.key.cmp(&b.entry.key));
     for (first, second) in placed.iter().zip(placed.iter().skip(1)) {
         if first.entry.key == second.entry.key {
             let key = first.entry.key.to_string();
             let rule = second.origin.rule().or(first.origin.rule()).unwrap_or_default().to_owned();
-            let (one, other) = (first.description(), second.description());
-            let malformed = MalformedAnswer::Collision { key: key.clone(), first: one, second: other };
+            let (first, second) = (first.description(), second.description());
+            let malformed = MalformedAnswer::Collision { key: key.clone(), first, second };
             return Err(LocatedCause { rule, key: Some(key), ..malformed.into() });
         }
     }
-    desired(placed.into_iter().map(|placed| placed.entry).collect(), excluded)
+    Ok(())
 }
 
-fn desired(entries: Vec<DesiredEntry>, excluded: Vec<ExcludedObject>) -> Result<DesiredSite, LocatedCause> {
-    DesiredSite::new(entries, excluded)
-        .map_err(|collision| tidegate_core::plugin_failure::FailureCause::Host(collision.to_string()).into())
+fn desired_site(entries: Vec<DesiredEntry>, excluded: Vec<ExcludedObject>) -> Result<DesiredSite, LocatedCause> {
+    DesiredSite::new(entries, excluded).map_err(|collision| FailureCause::Host(collision.to_string()).into())
 }
 
 impl PlacedEntry {
-    fn new((entry, origin): (DesiredEntry, KeyOrigin)) -> Self {
-        Self { entry, origin }
-    }
-
     fn description(&self) -> String {
         match &self.origin {
-            KeyOrigin::Stayed => format!("`{}` itself", self.entry.key),
+            KeyOrigin::Unchanged => format!("`{}` itself", self.entry.key),
             KeyOrigin::Renamed { from, .. } => format!("`{from}`, which it renames"),
             KeyOrigin::Added { .. } => "a redirect that it adds".to_owned(),
         }
@@ -195,38 +205,38 @@ impl PlacedEntry {
 impl KeyOrigin {
     fn rule(&self) -> Option<&str> {
         match self {
-            Self::Stayed => None,
+            Self::Unchanged => None,
             Self::Renamed { rule, .. } | Self::Added { rule } => Some(rule),
         }
     }
 }
 
-fn perform(entry: &mut DesiredEntry, edit: &Edit, effects: &mut TraceEffects) -> Result<(), MalformedAnswer> {
+fn apply_edit(entry: &mut DesiredEntry, edit: &Edit, effects: &mut TraceEffects) -> Result<(), MalformedAnswer> {
     match edit {
         Edit::Rename(name) => {
-            let key = checked_key(name)?;
+            let key = parse_key(name)?;
             if key != entry.key {
                 effects.add(|| format!("renamed from {} to {key}", entry.key));
                 entry.key = key;
             }
         }
         Edit::SetHeader(header) => {
-            let name = ObjectHeader::parse(name_of(&header.name))?;
+            let name = ObjectHeader::parse(bounded_name(&header.name))?;
             entry.headers.set(name, &header.value)?;
             effects.add(|| format!("{name}: {}", header.value));
         }
         Edit::RemoveHeader(name) => {
-            let name = ObjectHeader::parse(name_of(name))?;
+            let name = ObjectHeader::parse(bounded_name(name))?;
             entry.headers.remove(name);
             effects.add(|| format!("{name} removed"));
         }
         Edit::SetMetadata(metadata) => {
-            let name = name_of(&metadata.name);
+            let name = bounded_name(&metadata.name);
             entry.headers.set_metadata(name, &metadata.value)?;
             effects.add(|| format!("metadata {}: {}", name.to_ascii_lowercase(), metadata.value));
         }
         Edit::RemoveMetadata(name) => {
-            let name = name_of(name);
+            let name = bounded_name(name);
             entry.headers.remove_metadata(name);
             effects.add(|| format!("metadata {} removed", sanitize(&name.to_ascii_lowercase(), MAX_METADATA_BYTES)));
         }
@@ -240,24 +250,30 @@ fn perform(entry: &mut DesiredEntry, edit: &Edit, effects: &mut TraceEffects) ->
     Ok(())
 }
 
-/// What a decision changed, in words; nothing where nobody will read them.
+/// The part of a header's or metadata entry's name that is parsed: enough to accept every valid name, and a short
+/// beginning, for the error, of a name that cannot be valid.
+fn bounded_name(text: &str) -> &str {
+    truncate(text, if text.bytes().all(|byte| byte.is_ascii_graphic()) { MAX_METADATA_BYTES + 1 } else { 100 })
+}
+
+/// Descriptions of what a decision changed, if there is a trace.
 struct TraceEffects(Option<Vec<String>>);
 
 impl TraceEffects {
-    fn add(&mut self, words: impl FnOnce() -> String) {
+    fn new(context: &DecisionContext<'_>) -> Self {
+        Self((context.trace == Trace::On).then(Vec::new))
+    }
+
+    fn add(&mut self, description: impl FnOnce() -> String) {
         if let Some(effects) = &mut self.0 {
-            effects.push(words());
+            effects.push(description());
         }
     }
 
-    fn into_trail(self, trail: &mut Vec<TraceStep>, plugin: &str, rule: &str, reason: &str) {
+    fn append_to(self, trail: &mut Vec<TraceStep>, context: &DecisionContext<'_>, rule: &str, reason: &str) {
         if let Some(effects) = self.0 {
-            trail.push(TraceStep {
-                plugin: plugin.to_owned(),
-                rule: rule.to_owned(),
-                reason: reason.to_owned(),
-                effects,
-            });
+            let (plugin, rule, reason) = (context.plugin.to_owned(), rule.to_owned(), reason.to_owned());
+            trail.push(TraceStep { plugin, rule, reason, effects });
         }
     }
 }

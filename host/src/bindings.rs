@@ -1,6 +1,6 @@
-//! The contract's types and calls, generated from `wit/plugin.wit`.
+//! The types and calls of the contract, generated from `wit/plugin.wit`.
 //!
-//! Owns nothing by hand. Arguments borrow from the host's values, so a batch is not copied before it is lowered.
+//! Arguments borrow from the host's values, so a batch is not copied before it is lowered.
 
 /// The world of sync plugins.
 pub(super) mod sync_world {
@@ -8,7 +8,7 @@ pub(super) mod sync_world {
         path: "../wit",
         world: "sync-plugin",
         ownership: Borrowing { duplicate_if_necessary: true },
-        // Equal answers are kept once.
+        // Equal answers are stored once.
         additional_derives: [PartialEq, Eq, Hash],
     });
 }

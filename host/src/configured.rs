@@ -1,21 +1,22 @@
-//! A plugin with settings that it has accepted.
-//!
-//! Owns the validation of settings. Never runs a publish.
+//! Settings: the plugin validates them and returns their canonical form.
 
 use tidegate_core::content::{ContentReader, ReadError};
 use tidegate_core::key::Key;
 use tidegate_core::plugin_failure::{LocatedCause, MalformedAnswer, PluginFailure};
 use tidegate_core::sanitize::{MESSAGE_BYTES, sanitize};
 
-use super::answer::pointer;
-use super::bindings::{policy_world, sync_world};
+use super::answer::check_pointer;
+use super::bindings::policy_world::PolicyPlugin;
+use super::bindings::sync_world::SyncPlugin;
 use super::content_server::ContentServer;
 use super::instance::{Instance, RunSpec, run};
 use super::limits::MAX_SETTINGS_BYTES;
-use super::loaded::{Plugin, ReadyPlugin};
+use super::loaded::{LinkedPlugin, Plugin};
 
-/// Most issues that are kept of one answer.
+/// Limit of the issues that are kept of one answer.
 const MAX_ISSUES: usize = 100;
+
+const VALIDATE: &str = "settings.validate";
 
 /// A plugin with its canonical settings.
 #[derive(Debug, Clone)]
@@ -24,39 +25,48 @@ pub struct ConfiguredPlugin {
     settings: String,
 }
 
-/// One thing that is wrong with settings.
+/// One mistake in settings.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct SettingsIssue {
     /// JSON Pointer to the value; empty for the whole document.
     pub pointer: String,
-    /// One sentence that says what to do.
+    /// One sentence with the remedy.
     pub message: String,
 }
 
-/// Why settings are not accepted.
+/// Settings that are not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
     /// The plugin refuses them.
-    #[error("the plugin `{plugin}` refuses its settings: {}", report_issues(.issues, *.more))]
+    #[error("invalid settings for plugin `{plugin}`: {}", report_issues(.issues, *.more))]
     Refused {
-        /// Its name.
+        /// The plugin's name in the configuration.
         plugin: String,
-        /// What is wrong.
+        /// The first hundred mistakes.
         issues: Vec<SettingsIssue>,
-        /// Issues past the first hundred.
+        /// The number of further mistakes.
         more: usize,
     },
-    /// More than [`MAX_SETTINGS_BYTES`].
-    #[error("the settings of the plugin `{plugin}` have {bytes} bytes as JSON, the most is {MAX_SETTINGS_BYTES}")]
+    /// They exceed [`MAX_SETTINGS_BYTES`].
+    #[error("the settings for plugin `{plugin}` have {bytes} bytes as JSON, and the limit is {MAX_SETTINGS_BYTES}")]
     TooLong {
-        /// Its name.
+        /// The plugin's name in the configuration.
         plugin: String,
-        /// Bytes.
+        /// Their size in bytes.
         bytes: usize,
     },
-    /// The plugin failed over them.
+    /// The plugin failed while it validated them.
     #[error(transparent)]
     Failed(#[from] PluginFailure),
+}
+
+/// What a plugin answers to settings: their canonical form, or the mistakes.
+type Validated = Result<String, RefusedSettings>;
+
+/// The first mistakes, and the number of the rest.
+struct RefusedSettings {
+    issues: Vec<SettingsIssue>,
+    more: usize,
 }
 
 fn report_issues(issues: &[SettingsIssue], more: usize) -> String {
@@ -75,72 +85,69 @@ fn report_issues(issues: &[SettingsIssue], more: usize) -> String {
 }
 
 impl Plugin {
-    /// Has the plugin check settings, and checks that the canonical form it returns is one: a second validation, in
+    /// Validates settings. The canonical form that the plugin returns must be a fixed point: a second validation, in
     /// another instance, must return the same text.
     ///
     /// # Errors
-    /// [`SettingsError::Refused`] with what the plugin has against them; [`SettingsError::Failed`] where the plugin
-    /// breaks down over them or its canonical form is none.
+    /// [`SettingsError::Refused`] with the mistakes; [`SettingsError::Failed`] if the plugin fails, or if its canonical
+    /// form is not a fixed point.
     pub fn validate(&self, settings: &serde_json::Value) -> Result<ConfiguredPlugin, SettingsError> {
         let text = settings.to_string();
         if text.len() > MAX_SETTINGS_BYTES {
             return Err(SettingsError::TooLong { plugin: self.name().to_owned(), bytes: text.len() });
         }
-        let canonical = match self.ask(&text)? {
+        let canonical = match self.call_validate(&text)? {
             Ok(canonical) => canonical,
-            Err((issues, more)) => return Err(SettingsError::Refused { plugin: self.name().to_owned(), issues, more }),
+            Err(RefusedSettings { issues, more }) => {
+                return Err(SettingsError::Refused { plugin: self.name().to_owned(), issues, more });
+            }
         };
-        let differs = match self.ask(&canonical)? {
+        let difference = match self.call_validate(&canonical)? {
             Ok(again) if again == canonical => {
                 return Ok(ConfiguredPlugin { plugin: self.clone(), settings: canonical });
             }
-            Ok(again) => format!("gives `{}` for `{}`", sanitize(&again, 200), sanitize(&canonical, 200)),
-            Err((issues, more)) => format!("is refused with {}", sanitize(&report_issues(&issues, more), 200)),
+            Ok(again) => format!("returns `{}` for `{}`", sanitize(&again, 200), sanitize(&canonical, 200)),
+            Err(refused) => {
+                format!("is refused with {}", sanitize(&report_issues(&refused.issues, refused.more), 200))
+            }
         };
-        Err(PluginFailure::new(self.name(), VALIDATE, MalformedAnswer::NotCanonical(differs).into(), None).into())
+        Err(PluginFailure::new(self.name(), VALIDATE, MalformedAnswer::NotCanonical(difference).into(), None).into())
     }
 
-    /// One validation: canonical settings, or the first issues and the number of the rest.
-    fn ask(&self, settings: &str) -> Result<Result<String, (Vec<SettingsIssue>, usize)>, PluginFailure> {
-        let nothing = |_: &str| None;
+    fn call_validate(&self, settings: &str) -> Result<Validated, PluginFailure> {
+        let find = |_: &str| None;
         let engine = self.engine();
-        let desk = ContentServer::new(&nothing, &NoContent, engine.limits(), 0);
-        let order = RunSpec { engine, name: self.name(), objects: 0, content: desk };
-        let (result, _) = match self.ready() {
-            ReadyPlugin::Sync(ready) => run(
-                order,
-                |store| ready.instantiate(store),
-                |session: &mut Instance<sync_world::SyncPlugin>| {
-                    let answer = session
-                        .call(VALIDATE, |b, store| b.tidegate_plugin_settings().call_validate(store, settings))?;
-                    judged(
-                        answer
-                            .map_err(|issues| issues.into_iter().map(|issue| (issue.pointer, issue.message)).collect()),
-                    )
-                },
-            ),
-            ReadyPlugin::Policy(ready) => run(
-                order,
-                |store| ready.instantiate(store),
-                |session: &mut Instance<policy_world::PolicyPlugin>| {
-                    let answer = session
-                        .call(VALIDATE, |b, store| b.tidegate_plugin_settings().call_validate(store, settings))?;
-                    judged(
-                        answer
-                            .map_err(|issues| issues.into_iter().map(|issue| (issue.pointer, issue.message)).collect()),
-                    )
-                },
-            ),
-        };
-        result
+        let content = ContentServer::new(&find, &NoContent, engine.limits(), 0);
+        let spec = RunSpec { engine, name: self.name(), objects: 0, content };
+        // The worlds have distinct types for the same interface.
+        macro_rules! validate {
+            ($plugin:expr, $bindings:ty) => {
+                run(
+                    spec,
+                    |store| $plugin.instantiate(store),
+                    |instance: &mut Instance<$bindings>| {
+                        let answer = instance.call(VALIDATE, |bindings, store| {
+                            bindings.tidegate_plugin_settings().call_validate(store, settings)
+                        })?;
+                        check_answer(
+                            answer.map_err(|issues| {
+                                issues.into_iter().map(|issue| (issue.pointer, issue.message)).collect()
+                            }),
+                        )
+                    },
+                )
+                .0
+            };
+        }
+        match self.linked() {
+            LinkedPlugin::Sync(plugin) => validate!(plugin, SyncPlugin),
+            LinkedPlugin::Policy(plugin) => validate!(plugin, PolicyPlugin),
+        }
     }
 }
 
-const VALIDATE: &str = "settings.validate";
-
-type Validated = Result<String, (Vec<SettingsIssue>, usize)>;
-
-fn judged(answer: Result<String, Vec<(String, String)>>) -> Result<Validated, LocatedCause> {
+/// Checks an answer: canonical settings, or pointer and message of each issue.
+fn check_answer(answer: Result<String, Vec<(String, String)>>) -> Result<Validated, LocatedCause> {
     match answer {
         Ok(canonical) if canonical.len() > MAX_SETTINGS_BYTES => {
             Err(MalformedAnswer::SettingsSize(canonical.len()).into())
@@ -152,14 +159,11 @@ fn judged(answer: Result<String, Vec<(String, String)>>) -> Result<Validated, Lo
         Err(issues) if issues.is_empty() => Err(MalformedAnswer::NoIssue.into()),
         Err(issues) => {
             let more = issues.len().saturating_sub(MAX_ISSUES);
-            let issues = issues
-                .into_iter()
-                .take(MAX_ISSUES)
-                .map(|(at, message)| {
-                    Ok(SettingsIssue { pointer: pointer(at)?, message: sanitize(&message, MESSAGE_BYTES) })
-                })
-                .collect::<Result<_, MalformedAnswer>>()?;
-            Ok(Err((issues, more)))
+            let checked = issues.into_iter().take(MAX_ISSUES).map(|(pointer, message)| {
+                Ok(SettingsIssue { pointer: check_pointer(pointer)?, message: sanitize(&message, MESSAGE_BYTES) })
+            });
+            let issues = checked.collect::<Result<_, MalformedAnswer>>()?;
+            Ok(Err(RefusedSettings { issues, more }))
         }
     }
 }
@@ -171,7 +175,7 @@ impl ConfiguredPlugin {
         &self.plugin
     }
 
-    /// Its name in the configuration.
+    /// The plugin's name in the configuration.
     #[must_use]
     pub fn name(&self) -> &str {
         self.plugin.name()
@@ -184,7 +188,7 @@ impl ConfiguredPlugin {
     }
 }
 
-/// There is nothing to read while settings are validated.
+/// The content while settings are validated: none.
 struct NoContent;
 
 impl ContentReader for NoContent {

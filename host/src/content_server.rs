@@ -1,7 +1,7 @@
-//! Reads of the artifact for a plugin: which keys it may name, and how much it may read.
+//! Reads of content for a plugin, within its budget.
 //!
-//! Owns the budget of reads and the way from a plugin's thread to the caller's, which alone can borrow a [`ContentReader`].
-//! Never reads by itself.
+//! A plugin runs on a thread of its own. Its reads go to the calling thread, which alone can borrow the
+//! [`ContentReader`].
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
@@ -12,10 +12,10 @@ use tidegate_core::sanitize::{MESSAGE_BYTES, sanitize};
 
 use super::limits::Limits;
 
-/// What a plugin gets for one key.
-pub(super) type Answer = Result<Vec<u8>, ReadRefusal>;
+/// The answer for one key.
+pub(super) type ReadResult = Result<Vec<u8>, ReadRefusal>;
 
-/// Why it gets nothing.
+/// Why there are no bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ReadRefusal {
     NotFound,
@@ -23,31 +23,31 @@ pub(super) enum ReadRefusal {
     Unavailable(String),
 }
 
-/// One call of the plugin, on its way to the caller's thread.
+/// One call of the plugin, on its way to the calling thread.
 pub(super) struct ReadRequest {
-    pub(super) what: RequestedContent,
-    pub(super) reply: Sender<Vec<Answer>>,
+    content: RequestedContent,
+    reply: Sender<Vec<ReadResult>>,
 }
 
-/// What is asked for.
+/// The content that a call asks for.
 pub(super) enum RequestedContent {
     Heads { keys: Vec<String>, length: u32 },
     Range { key: String, offset: u64, length: u32 },
 }
 
-/// Asks the caller's thread and waits; `None` where it is gone.
-pub(super) fn ask(requests: &Sender<ReadRequest>, what: RequestedContent) -> Option<Vec<Answer>> {
-    let (reply, answers) = channel();
-    requests.send(ReadRequest { what, reply }).ok()?;
-    answers.recv().ok()
+/// Sends a request to the calling thread and waits for the answer; `None` if that thread has stopped serving.
+pub(super) fn request(requests: &Sender<ReadRequest>, content: RequestedContent) -> Option<Vec<ReadResult>> {
+    let (reply, answer) = channel();
+    requests.send(ReadRequest { content, reply }).ok()?;
+    answer.recv().ok()
 }
 
-/// Finds the object that a key of the plugin stands for: its key in the artifact and its size in bytes.
-pub(super) type Find<'a> = dyn Fn(&str) -> Option<(&'a Key, u64)> + 'a;
+/// Finds the object behind a key of the plugin: its key in the artifact, and its size in bytes.
+pub(super) type FindObject<'a> = dyn Fn(&str) -> Option<(&'a Key, u64)> + 'a;
 
-/// Serves one run's reads.
+/// Serves the reads of one run.
 pub(super) struct ContentServer<'a> {
-    find: &'a Find<'a>,
+    find: &'a FindObject<'a>,
     content: &'a dyn ContentReader,
     reads_allowed: u64,
     bytes_allowed: u64,
@@ -59,7 +59,7 @@ pub(super) struct ContentServer<'a> {
     unavailable: Option<String>,
 }
 
-/// What a run read.
+/// The reads of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ReadTotals {
     pub(super) reads: u64,
@@ -67,14 +67,14 @@ pub(super) struct ReadTotals {
     pub(super) bytes: u64,
     pub(super) bytes_allowed: u64,
     pub(super) time: Duration,
-    /// Something was refused because the budget was spent.
+    /// A read was refused because the budget was spent.
     pub(super) exhausted: bool,
-    /// The first thing that storage could not answer.
+    /// The first error of the storage.
     pub(super) unavailable: Option<String>,
 }
 
 impl<'a> ContentServer<'a> {
-    pub(super) fn new(find: &'a Find<'a>, content: &'a dyn ContentReader, limits: &Limits, objects: u64) -> Self {
+    pub(super) fn new(find: &'a FindObject<'a>, content: &'a dyn ContentReader, limits: &Limits, objects: u64) -> Self {
         Self {
             find,
             content,
@@ -89,15 +89,15 @@ impl<'a> ContentServer<'a> {
         }
     }
 
-    /// Serves until the plugin's thread has dropped its end.
+    /// Serves until the plugin's thread drops its sender.
     pub(super) fn serve(mut self, requests: &Receiver<ReadRequest>) -> ReadTotals {
-        for ReadRequest { what, reply } in requests {
-            let answers = match what {
+        for ReadRequest { content, reply } in requests {
+            let answers = match content {
                 RequestedContent::Heads { keys, length } => self.heads(&keys, length),
                 RequestedContent::Range { key, offset, length } => vec![self.range(&key, offset, length)],
             };
-            // A plugin whose time is over does not wait for its answer.
-            let _gone = reply.send(answers);
+            // A plugin whose time is over does not wait for the answer.
+            let _ = reply.send(answers);
         }
         ReadTotals {
             reads: self.reads,
@@ -110,8 +110,8 @@ impl<'a> ContentServer<'a> {
         }
     }
 
-    fn heads(&mut self, keys: &[String], length: u32) -> Vec<Answer> {
-        let mut wanted = Vec::new();
+    fn heads(&mut self, keys: &[String], length: u32) -> Vec<ReadResult> {
+        let mut sources = Vec::new();
         let granted: Vec<Result<u64, ReadRefusal>> = keys
             .iter()
             .map(|key| {
@@ -119,42 +119,42 @@ impl<'a> ContentServer<'a> {
                 let bytes = size.min(u64::from(length));
                 self.charge(bytes)?;
                 if bytes > 0 {
-                    wanted.push(source.clone());
+                    sources.push(source.clone());
                 }
                 Ok(bytes)
             })
             .collect();
-        let asked = Instant::now();
-        let found =
-            if wanted.is_empty() { Vec::new() } else { self.content.heads(&wanted, length, self.deadline(asked)) };
-        self.time += asked.elapsed();
-        let mut found = found.into_iter();
+        let started = Instant::now();
+        let heads =
+            if sources.is_empty() { Vec::new() } else { self.content.heads(&sources, length, self.deadline(started)) };
+        self.time += started.elapsed();
+        let mut heads = heads.into_iter();
         granted
             .into_iter()
-            .map(|grant| match grant? {
+            .map(|granted| match granted? {
                 0 => Ok(Vec::new()),
-                bytes => match found.next() {
-                    Some(answer) => self.checked(answer, bytes),
-                    None => Err(self.lost("the source answered fewer objects than it was asked for")),
+                bytes => match heads.next() {
+                    Some(head) => self.check(head, bytes),
+                    None => Err(self.unavailable("the source returned fewer objects than requested")),
                 },
             })
             .collect()
     }
 
-    fn range(&mut self, key: &str, offset: u64, length: u32) -> Answer {
+    fn range(&mut self, key: &str, offset: u64, length: u32) -> ReadResult {
         let (source, size) = (self.find)(key).ok_or(ReadRefusal::NotFound)?;
         let bytes = size.saturating_sub(offset).min(u64::from(length));
         self.charge(bytes)?;
         if bytes == 0 {
             return Ok(Vec::new());
         }
-        let asked = Instant::now();
-        let answer = self.content.range(source, offset, length, self.deadline(asked));
-        self.time += asked.elapsed();
-        self.checked(answer, bytes)
+        let started = Instant::now();
+        let range = self.content.range(source, offset, length, self.deadline(started));
+        self.time += started.elapsed();
+        self.check(range, bytes)
     }
 
-    /// Budgets are charged by sizes that the listing says, before anything is read: equal inputs spend them alike.
+    /// Charges the budget before anything is read, by the sizes of the listing: equal inputs spend it equally.
     fn charge(&mut self, bytes: u64) -> Result<(), ReadRefusal> {
         if self.reads >= self.reads_allowed || self.bytes.saturating_add(bytes) > self.bytes_allowed {
             self.exhausted = true;
@@ -169,20 +169,19 @@ impl<'a> ContentServer<'a> {
         now.checked_add(self.time_allowed.saturating_sub(self.time)).unwrap_or(now)
     }
 
-    fn checked(&mut self, answer: Result<Vec<u8>, ReadError>, bytes: u64) -> Answer {
-        match answer {
+    fn check(&mut self, body: Result<Vec<u8>, ReadError>, bytes: u64) -> ReadResult {
+        match body {
             Ok(body) if body.len() as u64 == bytes => Ok(body),
-            // The size is the listing's: another length means that the object was replaced since.
-            Ok(body) => {
-                Err(self.lost(&format!("an object changed while it was read: {} bytes instead of {bytes}", body.len())))
-            }
-            Err(error) => Err(self.lost(&error.to_string())),
+            // The size is from the listing, so the object was replaced since.
+            Ok(body) => Err(self
+                .unavailable(&format!("an object changed while it was read: {} bytes instead of {bytes}", body.len()))),
+            Err(error) => Err(self.unavailable(&error.to_string())),
         }
     }
 
-    fn lost(&mut self, why: &str) -> ReadRefusal {
-        let why = sanitize(why, MESSAGE_BYTES);
-        self.unavailable.get_or_insert_with(|| why.clone());
-        ReadRefusal::Unavailable(why)
+    fn unavailable(&mut self, reason: &str) -> ReadRefusal {
+        let reason = sanitize(reason, MESSAGE_BYTES);
+        self.unavailable.get_or_insert_with(|| reason.clone());
+        ReadRefusal::Unavailable(reason)
     }
 }

@@ -1,6 +1,4 @@
-//! The sandbox: one wasmtime engine with every protection on.
-//!
-//! Owns the only constructor of an engine, its settings and the clock's ticker. Never loads or runs a plugin.
+//! The sandbox: one wasmtime engine, whose only constructor turns every protection on.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,17 +11,17 @@ use super::imports;
 use super::limits::{Limits, WASM_STACK_BYTES};
 use super::store::StoreState;
 
-/// The version of wasmtime that compiled code is stamped with. wasmtime's own stamp is its major version only, and code
-/// of another patch level may lack a fix. A test compares it with the lock file.
+/// The version of wasmtime in the stamp of compiled code. wasmtime's own stamp has only the major version, and code of
+/// another patch version may lack a fix. A test compares it with the lock file.
 pub(super) const WASMTIME_VERSION: &str = "48.0.8";
 
-/// Counts changes of ours that make older compiled code unusable.
+/// Increases with changes in this crate that invalidate compiled code.
 const REVISION: u32 = 1;
 
-/// How often running code looks at the clock. A loop outlives its deadline by about this much.
+/// How often running code checks the time. A loop exceeds its deadline by about this much.
 const TICK: Duration = Duration::from_millis(5);
 
-/// Runs plugins. Cheap to clone; its ticker ends when the last clone and the last plugin loaded with it are gone.
+/// Runs plugins. Cheap to clone. Its clock thread ends with the last clone and the last plugin that it loaded.
 #[derive(Clone)]
 pub struct Engine {
     wasm: wasmtime::Engine,
@@ -31,19 +29,25 @@ pub struct Engine {
     limits: Arc<Limits>,
 }
 
-/// Why there is no engine.
+/// An engine cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// wasmtime refuses this machine or these settings.
-    #[error("the sandbox cannot be set up on this machine: {0}")]
+    #[error("cannot set up the plugin sandbox on this machine: {0}")]
     Sandbox(String),
-    /// The thread of the clock did not start.
-    #[error("the sandbox's clock cannot start, no further thread may be made: {0}")]
+    /// The clock thread did not start.
+    #[error("cannot start the clock thread of the plugin sandbox: {0}")]
     Clock(#[source] std::io::Error),
 }
 
+impl EngineError {
+    pub(super) fn sandbox(error: wasmtime::Error) -> Self {
+        Self::Sandbox(format!("{error:#}"))
+    }
+}
+
 impl Engine {
-    /// An engine with the limits that production has.
+    /// Creates an engine with the default limits.
     ///
     /// # Errors
     /// [`EngineError`].
@@ -51,15 +55,15 @@ impl Engine {
         Self::with_limits(&Limits::default())
     }
 
-    /// An engine with tighter limits; none can be wider than [`Limits::default`].
+    /// Creates an engine with lower limits; values above [`Limits::default`] are capped.
     ///
     /// # Errors
     /// [`EngineError`].
     pub fn with_limits(limits: &Limits) -> Result<Self, EngineError> {
-        let sandbox = |error: wasmtime::Error| EngineError::Sandbox(format!("{error:#}"));
-        let wasm = wasmtime::Engine::new(&configuration().map_err(sandbox)?).map_err(sandbox)?;
+        let configuration = configuration().map_err(EngineError::sandbox)?;
+        let wasm = wasmtime::Engine::new(&configuration).map_err(EngineError::sandbox)?;
         let mut linker = Linker::new(&wasm);
-        imports::add(&mut linker).map_err(sandbox)?;
+        imports::add(&mut linker).map_err(EngineError::sandbox)?;
         let weak = wasm.weak();
         std::thread::Builder::new()
             .name("tidegate-clock".to_owned())
@@ -71,7 +75,7 @@ impl Engine {
                 }
             })
             .map_err(EngineError::Clock)?;
-        Ok(Self { wasm, linker: Arc::new(linker), limits: Arc::new(limits.tightened()) })
+        Ok(Self { wasm, linker: Arc::new(linker), limits: Arc::new(limits.capped()) })
     }
 
     /// The limits of every run.
@@ -95,9 +99,8 @@ impl std::fmt::Debug for Engine {
     }
 }
 
-/// The proposals that a plugin may use: what current toolchains emit by default, all of it deterministic. Threads,
-/// relaxed SIMD, 64-bit and several memories, garbage collection, exceptions, tail calls, stack switching and everything
-/// asynchronous are off.
+/// The proposals that a plugin may use: the defaults of current toolchains, all of them deterministic. Off are threads,
+/// relaxed SIMD, 64-bit and multiple memories, garbage collection, exceptions, tail calls, stack switching and async.
 pub(super) fn proposals() -> WasmFeatures {
     WasmFeatures::MUTABLE_GLOBAL
         | WasmFeatures::SATURATING_FLOAT_TO_INT
@@ -113,7 +116,7 @@ pub(super) fn proposals() -> WasmFeatures {
         | WasmFeatures::COMPONENT_MODEL
 }
 
-/// Says which compiled code an engine takes.
+/// The version stamp of compiled code. An engine refuses code with another stamp.
 pub(super) fn stamp() -> String {
     format!("tidegate {} revision {REVISION}, wasmtime {WASMTIME_VERSION}", env!("CARGO_PKG_VERSION"))
 }
@@ -168,24 +171,24 @@ mod tests {
     }
 
     #[test]
-    fn the_stamp_names_the_locked_wasmtime() {
+    fn the_stamp_has_the_locked_wasmtime_version() {
         let lock = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.lock")).unwrap();
         let expected = format!("name = \"wasmtime\"\nversion = \"{WASMTIME_VERSION}\"");
         assert!(lock.contains(&expected), "set WASMTIME_VERSION to the locked version");
     }
 
     #[test]
-    fn the_clock_ends_with_its_engine() {
+    fn the_clock_thread_ends_with_its_engine() {
         let engine = Engine::new().unwrap();
         let weak = engine.wasm().weak();
         drop(engine);
-        // The ticker holds the engine only for the instant of a tick.
+        // The clock thread holds the engine only for a tick.
         for _ in 0..1_000 {
             if weak.upgrade().is_none() {
                 return;
             }
             std::thread::sleep(TICK);
         }
-        panic!("something keeps the engine alive");
+        panic!("the clock thread keeps the engine alive");
     }
 }

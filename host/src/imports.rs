@@ -1,6 +1,4 @@
-//! The two interfaces that a plugin may import: `log` and `content`.
-//!
-//! Owns the host's side of them. Nothing else is linked, nothing of WASI among it.
+//! The interfaces that a plugin may import: `log` and `content`. Nothing else is linked, and nothing of WASI.
 
 use tidegate_core::plugin_failure::FailureCause;
 use tidegate_core::plugin_usage::LogLevel;
@@ -9,16 +7,16 @@ use wasmtime::component::Linker;
 
 use super::bindings::sync_world::tidegate::plugin::content::ReadError;
 use super::bindings::sync_world::tidegate::plugin::log::Level as WireLevel;
-use super::content_server::{Answer, ReadRefusal, RequestedContent, ask};
+use super::content_server::{ReadRefusal, ReadResult, RequestedContent, request};
 use super::limits::{MAX_HEAD_BYTES, MAX_HEADS, MAX_RANGE_BYTES};
 use super::store::{Stop, StoreState};
 
-/// Interface names that a component may import. `types` has no functions, it is named for its types.
+/// Names of interfaces that a component may import. `types` has types and no functions.
 pub(super) const LINKED: [&str; 3] = ["types", "log", "content"];
 
 type Bytes = Result<Vec<u8>, ReadError>;
 
-/// Links the interfaces.
+/// Adds the interfaces to a linker.
 pub(super) fn add(linker: &mut Linker<StoreState>) -> wasmtime::Result<()> {
     linker.instance("tidegate:plugin/types@0.1.0")?;
     linker.instance("tidegate:plugin/log@0.1.0")?.func_wrap(
@@ -39,45 +37,45 @@ pub(super) fn add(linker: &mut Linker<StoreState>) -> wasmtime::Result<()> {
     content.func_wrap(
         "read-heads",
         |mut store: StoreContextMut<'_, StoreState>, (keys, length): (Vec<String>, u32)| {
-            bounded("content.read-heads", "keys", keys.len() as u64, MAX_HEADS as u64)?;
-            bounded("content.read-heads", "bytes", u64::from(length), u64::from(MAX_HEAD_BYTES))?;
+            check_limit("content.read-heads", "keys", keys.len() as u64, MAX_HEADS as u64)?;
+            check_limit("content.read-heads", "bytes", u64::from(length), u64::from(MAX_HEAD_BYTES))?;
             Ok((read(&mut store, RequestedContent::Heads { keys, length })?,))
         },
     )?;
     content.func_wrap(
         "read-range",
         |mut store: StoreContextMut<'_, StoreState>, (key, offset, length): (String, u64, u32)| {
-            bounded("content.read-range", "bytes", u64::from(length), u64::from(MAX_RANGE_BYTES))?;
+            check_limit("content.read-range", "bytes", u64::from(length), u64::from(MAX_RANGE_BYTES))?;
             let mut answers = read(&mut store, RequestedContent::Range { key, offset, length })?;
             Ok((answers.pop().unwrap_or(Err(ReadError::NotFound)),))
         },
     )
 }
 
-fn bounded(function: &'static str, what: &'static str, asked: u64, most: u64) -> Result<(), Stop> {
+fn check_limit(function: &'static str, what: &'static str, asked: u64, most: u64) -> Result<(), Stop> {
     if asked > most { Err(Stop(FailureCause::Request { function, what, asked, most })) } else { Ok(()) }
 }
 
-/// Has it read, and grants the fuel that looking at these bytes takes.
-fn read(store: &mut StoreContextMut<'_, StoreState>, what: RequestedContent) -> wasmtime::Result<Vec<Bytes>> {
+/// Reads, and adds the fuel to process the bytes.
+fn read(store: &mut StoreContextMut<'_, StoreState>, content: RequestedContent) -> wasmtime::Result<Vec<Bytes>> {
     let state = store.data_mut();
     state.clock.stop();
-    let answers = ask(&state.requests, what);
+    let answers = request(&state.requests, content);
     state.clock.start();
-    let answers: Vec<Answer> =
-        answers.ok_or_else(|| Stop(FailureCause::Host("nobody answers its reads any more".to_owned())))?;
+    let answers: Vec<ReadResult> =
+        answers.ok_or_else(|| Stop(FailureCause::Host("its reads are no longer served".to_owned())))?;
     let bytes: u64 = answers.iter().flatten().map(|body| body.len() as u64).sum();
-    let more = bytes.saturating_mul(state.fuel_per_byte_read);
-    state.fuel_allowed = state.fuel_allowed.saturating_add(more);
+    let added = bytes.saturating_mul(state.fuel_per_byte_read);
+    state.fuel_allowed = state.fuel_allowed.saturating_add(added);
     let left = store.get_fuel()?;
-    store.set_fuel(left.saturating_add(more))?;
+    store.set_fuel(left.saturating_add(added))?;
     Ok(answers
         .into_iter()
         .map(|answer| {
             answer.map_err(|refusal| match refusal {
                 ReadRefusal::NotFound => ReadError::NotFound,
                 ReadRefusal::Budget => ReadError::BudgetExhausted,
-                ReadRefusal::Unavailable(why) => ReadError::Unavailable(why),
+                ReadRefusal::Unavailable(reason) => ReadError::Unavailable(reason),
             })
         })
         .collect())

@@ -1,6 +1,4 @@
-//! One run of one plugin: a fresh store on a thread of its own, dropped at the end whatever happened.
-//!
-//! Owns the store, the calls into it and what an error of wasmtime means. Never looks at an answer.
+//! One run of one plugin: a new store on a thread of its own, dropped at the end of the run.
 
 use std::sync::mpsc::{Sender, channel};
 
@@ -14,115 +12,115 @@ use super::engine::Engine;
 use super::limits::{Limits, THREAD_STACK_BYTES, WASM_STACK_BYTES};
 use super::store::{MemoryBudget, PluginLog, RunClock, Stop, StoreState};
 
+/// What a failure calls the instantiation, where it names the plugin's function.
+pub(super) const START: &str = "start";
+
 /// An instance of a plugin, in a store that nothing else uses.
 pub(super) struct Instance<B> {
     store: Store<StoreState>,
     bindings: B,
-    call: &'static str,
+    last_call: &'static str,
 }
 
 impl<B> Instance<B> {
-    /// Calls the plugin. After an error the session must not be used again; [`run`] drops it.
+    /// Calls the plugin. After an error, the instance must not be used again; [`run`] drops it.
     pub(super) fn call<R>(
         &mut self,
         name: &'static str,
         function: impl FnOnce(&B, &mut Store<StoreState>) -> wasmtime::Result<R>,
     ) -> Result<R, LocatedCause> {
-        self.call = name;
+        self.last_call = name;
         let Self { store, bindings, .. } = self;
-        timed(store, |store| function(bindings, store))
+        call_timed(store, |store| function(bindings, store))
     }
 }
 
-/// What a run is made with.
+/// The parameters of a run.
 pub(super) struct RunSpec<'a> {
     pub(super) engine: &'a Engine,
     /// The plugin's name in the configuration.
     pub(super) name: &'a str,
-    /// Entries or changes that will be passed.
+    /// The number of entries or changes that the plugin will see.
     pub(super) objects: u64,
     /// Serves the plugin's reads.
     pub(super) content: ContentServer<'a>,
 }
 
-/// Makes an instance, works with it, and drops it.
+/// Creates an instance, works with it, and drops it.
 ///
-/// The plugin has a thread of its own, for the stack that it may use; reads are served on the calling thread meanwhile.
+/// The plugin runs on a thread of its own, for the size of its stack. Meanwhile, the calling thread serves its reads.
 pub(super) fn run<B, T: Send>(
-    order: RunSpec<'_>,
+    spec: RunSpec<'_>,
     instantiate: impl FnOnce(&mut Store<StoreState>) -> wasmtime::Result<B> + Send,
     work: impl FnOnce(&mut Instance<B>) -> Result<T, LocatedCause> + Send,
 ) -> (Result<T, PluginFailure>, PluginUsage) {
-    let RunSpec { engine, name, objects, content: desk } = order;
+    let RunSpec { engine, name, objects, content } = spec;
     let (requests, incoming) = channel();
-    let (ended, read) = std::thread::scope(|scope| {
+    let (outcome, reads) = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
             .name(format!("plugin {}", sanitize(name, 40)).replace('\0', ""))
             .stack_size(THREAD_STACK_BYTES)
-            .spawn_scoped(scope, move || perform(engine, objects, requests, instantiate, work));
-        let read = desk.serve(&incoming);
-        let ended = match thread.map(std::thread::ScopedJoinHandle::join) {
-            Ok(Ok(ended)) => ended,
-            Ok(Err(_)) => ThreadResult::not_run("a mistake in Tidegate ended its thread, please report it".to_owned()),
-            Err(error) => ThreadResult::not_run(format!("no thread could be started: {error}")),
+            .spawn_scoped(scope, move || run_on_this_thread(engine, objects, requests, instantiate, work));
+        let reads = content.serve(&incoming);
+        let outcome = match thread.map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => ThreadOutcome::not_run("its thread panicked, which is a bug in Tidegate".to_owned()),
+            Err(error) => ThreadOutcome::not_run(format!("cannot start a thread: {error}")),
         };
-        (ended, read)
+        (outcome, reads)
     });
-    let ThreadResult { result, call, mut usage } = ended;
+    let ThreadOutcome { result, last_call, mut usage } = outcome;
     name.clone_into(&mut usage.plugin);
     usage.objects = objects;
-    usage.reads = read.reads;
-    usage.bytes_read = read.bytes;
-    usage.reading = read.time;
+    usage.reads = reads.reads;
+    usage.bytes_read = reads.bytes;
+    usage.reading = reads.time;
     match result {
         Ok(value) => (Ok(value), usage),
-        Err(fault) => {
-            let failure = PluginFailure::new(name, call, excused(fault, &read), Some(usage.clone()));
-            (Err(failure), usage)
+        Err(cause) => {
+            let cause = with_refused_reads(cause, &reads);
+            (Err(PluginFailure::new(name, last_call, cause, Some(usage.clone()))), usage)
         }
     }
 }
 
-/// How a thread ended.
-struct ThreadResult<T> {
+/// How a plugin's thread ended.
+struct ThreadOutcome<T> {
     result: Result<T, LocatedCause>,
-    call: &'static str,
+    last_call: &'static str,
     usage: PluginUsage,
 }
 
-impl<T> ThreadResult<T> {
-    fn not_run(why: String) -> Self {
-        Self { result: Err(FailureCause::Host(why).into()), call: START, usage: PluginUsage::default() }
+impl<T> ThreadOutcome<T> {
+    fn not_run(reason: String) -> Self {
+        Self { result: Err(FailureCause::Host(reason).into()), last_call: START, usage: PluginUsage::default() }
     }
 }
 
-/// What instantiation is called in failures.
-const START: &str = "start";
-
-fn perform<B, T>(
+fn run_on_this_thread<B, T>(
     engine: &Engine,
     objects: u64,
     requests: Sender<ReadRequest>,
     instantiate: impl FnOnce(&mut Store<StoreState>) -> wasmtime::Result<B>,
     work: impl FnOnce(&mut Instance<B>) -> Result<T, LocatedCause>,
-) -> ThreadResult<T> {
-    let mut store = match armed(engine, objects, requests) {
+) -> ThreadOutcome<T> {
+    let mut store = match limited_store(engine, objects, requests) {
         Ok(store) => store,
-        Err(error) => return ThreadResult::not_run(format!("{error:#}")),
+        Err(error) => return ThreadOutcome::not_run(format!("{error:#}")),
     };
-    match timed(&mut store, instantiate) {
+    match call_timed(&mut store, instantiate) {
         Ok(bindings) => {
-            let mut session = Instance { store, bindings, call: START };
-            let result = work(&mut session);
-            let Instance { store, call, .. } = session;
-            ThreadResult { result, call, usage: used(store, engine.limits()) }
+            let mut instance = Instance { store, bindings, last_call: START };
+            let result = work(&mut instance);
+            let Instance { store, last_call, .. } = instance;
+            ThreadOutcome { result, last_call, usage: usage(store, engine.limits()) }
         }
-        Err(fault) => ThreadResult { result: Err(fault), call: START, usage: used(store, engine.limits()) },
+        Err(cause) => ThreadOutcome { result: Err(cause), last_call: START, usage: usage(store, engine.limits()) },
     }
 }
 
-/// A store with every limit armed. There is no other way to one.
-fn armed(engine: &Engine, objects: u64, requests: Sender<ReadRequest>) -> wasmtime::Result<Store<StoreState>> {
+/// Creates a store with every limit set. There is no other constructor.
+fn limited_store(engine: &Engine, objects: u64, requests: Sender<ReadRequest>) -> wasmtime::Result<Store<StoreState>> {
     let limits = engine.limits();
     let fuel = limits.fuel_for(objects);
     let state = StoreState {
@@ -146,25 +144,25 @@ fn armed(engine: &Engine, objects: u64, requests: Sender<ReadRequest>) -> wasmti
     Ok(store)
 }
 
-/// Lets the plugin run with its clock going.
-fn timed<R>(
+/// Calls the plugin while its clock runs.
+fn call_timed<R>(
     store: &mut Store<StoreState>,
-    inside: impl FnOnce(&mut Store<StoreState>) -> wasmtime::Result<R>,
+    call: impl FnOnce(&mut Store<StoreState>) -> wasmtime::Result<R>,
 ) -> Result<R, LocatedCause> {
     store.data_mut().clock.start();
-    let result = inside(store);
+    let result = call(store);
     store.data_mut().clock.stop();
     match result {
-        // What the host does for a call, such as taking a long list over, is not interrupted but counts.
+        // The host's work for a call, such as lifting a long list, is not interrupted but counts.
         Ok(value) => match store.data().clock.overrun() {
             Some(cause) => Err(cause.into()),
             None => Ok(value),
         },
-        Err(error) => Err(meaning(&error, store).into()),
+        Err(error) => Err(failure_cause(&error, store).into()),
     }
 }
 
-fn used(mut store: Store<StoreState>, limits: &Limits) -> PluginUsage {
+fn usage(mut store: Store<StoreState>, limits: &Limits) -> PluginUsage {
     let left = store.get_fuel().unwrap_or(0);
     let state = store.data_mut();
     let (logs, logs_dropped) = state.log.take();
@@ -180,9 +178,9 @@ fn used(mut store: Store<StoreState>, limits: &Limits) -> PluginUsage {
     }
 }
 
-/// What an error of wasmtime means for the report. wasmtime has no types for the errors that are told by their text; the
-/// tests with hostile plugins fail where a text changes.
-fn meaning(error: &wasmtime::Error, store: &Store<StoreState>) -> FailureCause {
+/// Translates an error of wasmtime. Some of them have no type and are recognized by their text; the tests with hostile
+/// plugins fail if a text changes.
+fn failure_cause(error: &wasmtime::Error, store: &Store<StoreState>) -> FailureCause {
     if let Some(Stop(cause)) = error.downcast_ref::<Stop>() {
         return cause.clone();
     }
@@ -200,31 +198,30 @@ fn meaning(error: &wasmtime::Error, store: &Store<StoreState>) -> FailureCause {
         return FailureCause::Host(format!("{error:#}"));
     }
     let text = format!("{error:#}");
-    let told = sanitize(&text, MESSAGE_BYTES);
+    let message = sanitize(&text, MESSAGE_BYTES);
     if text.contains("fuel allocated for hostcalls") {
         FailureCause::CallData { allowed: store.hostcall_fuel() }
     } else if text.contains("resource limit exceeded") || text.contains("handle limit exceeded") {
-        FailureCause::Count(told)
+        FailureCause::Count(message)
     } else {
-        FailureCause::Border(told)
+        FailureCause::Border(message)
     }
 }
 
-/// A failure that the plugin reports after reads were refused is told with that reason, and is not its fault where
-/// storage failed.
-fn excused(fault: LocatedCause, read: &ReadTotals) -> LocatedCause {
-    let LocatedCause { cause, rule, key } = fault;
-    let cause = match (*cause, &read.unavailable) {
+/// Adds refused reads to a failure that the plugin reported. If the storage failed, it is not the plugin's error.
+fn with_refused_reads(located: LocatedCause, reads: &ReadTotals) -> LocatedCause {
+    let LocatedCause { cause, rule, key } = located;
+    let cause = match (*cause, &reads.unavailable) {
         (FailureCause::Reported { code, message }, Some(why)) => {
             FailureCause::Unread { code, message, why: why.clone() }
         }
-        (FailureCause::Reported { code, message }, None) if read.exhausted => FailureCause::ReadBudget {
+        (FailureCause::Reported { code, message }, None) if reads.exhausted => FailureCause::ReadBudget {
             code,
             message,
-            reads: read.reads,
-            reads_allowed: read.reads_allowed,
-            bytes: read.bytes,
-            bytes_allowed: read.bytes_allowed,
+            reads: reads.reads,
+            reads_allowed: reads.reads_allowed,
+            bytes: reads.bytes,
+            bytes_allowed: reads.bytes_allowed,
         },
         (cause, _) => cause,
     };

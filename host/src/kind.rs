@@ -1,21 +1,19 @@
-//! What a plugin is: for which of the two worlds it is made, and whether it reads objects.
-//!
-//! Owns the values. How they are found out is `admission`'s to say.
+//! The two kinds of plugins.
 
 use serde::{Deserialize, Serialize};
 
-/// Which of the two worlds a component is made for.
+/// The world that a component implements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PluginKind {
-    /// Shapes what is published.
+    /// Transforms what is published.
     Sync,
-    /// Judges the plan.
+    /// Reviews the plan.
     Policy,
 }
 
 impl PluginKind {
-    /// The name of the interface that makes the kind.
+    /// The name of the interface that a plugin of this kind exports.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -25,11 +23,11 @@ impl PluginKind {
     }
 }
 
-/// What names alone say of a component.
+/// What the imports and exports of a component say about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IdentifiedPlugin {
     /// Its kind.
     pub kind: PluginKind,
-    /// Whether it may read objects.
+    /// Whether it imports `content`, so that it may read objects.
     pub reads_content: bool,
 }

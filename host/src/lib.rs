@@ -1,37 +1,63 @@
-//! The plugin host: runs sandboxed components over an artifact and over a plan.
+//! The plugin host: runs WebAssembly components in a sandbox, over an artifact and over a plan.
 //!
-//! Owns everything that names wasmtime. Values in, values out: a plugin's answers are checked here before they become
-//! values, and a failure says whose fault it is.
+//! This is the only crate that names wasmtime. Values go in and values come out: a plugin's answers are checked before
+//! they become values, and a failure has an error kind. The crate knows no AWS.
 //!
-//! One [`Engine`] arms every limit. [`Plugin::load`] admits a component by its names and compiles it or takes its code
-//! from a [`CodeCache`]; [`Plugin::packaged`] takes it from a deployment [`CodePackage`], as builds must that cannot compile.
-//! [`Plugin::validate`] has it check its settings; [`sync::transform`] and [`policy::review`] run it, each run in a store of its
-//! own. The figures are in [`limits`].
+//! ```no_run
+//! use std::path::Path;
+//!
+//! use tidegate_host::{CodeCache, Engine, Plugin};
+//!
+//! let engine = Engine::new()?;
+//! let cache = CodeCache::new(Path::new("cache"));
+//! let component = std::fs::read("no-drafts.wasm")?;
+//! let plugin = Plugin::load(&engine, Some(&cache), "no-drafts", &component)?;
+//! let configured = plugin.validate(&serde_json::json!({ "marker": "<!-- draft -->" }))?;
+//! assert_eq!(configured.settings(), r#"{"marker":"<!-- draft -->","head-bytes":1024}"#);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`sync::transform`] and [`policy::review`] then run configured plugins, each in a store of its own.
+//!
+//! | Module | Holds |
+//! |---|---|
+//! | [`limits`] | the limits of a run, and of a component |
+//! | `engine`, `store`, `imports`, `content_server` | the sandbox: wasmtime's settings, budgets, and what a plugin can call |
+//! | `admission`, `kind` | whether bytes are a plugin, and of which kind |
+//! | `compiled_code` | the code cache and deployment packages; the only `unsafe` |
+//! | `loaded`, `compiler` | loading plugins, and compiling them for a package |
+//! | `instance`, `configured` | one run of one plugin, and the validation of settings |
+//! | `answer`, `wire`, `bindings` | checks of answers, and conversions from and to the contract's types |
+//! | [`sync`], `apply_decisions` | sync plugins: from an artifact to the desired site |
+//! | [`policy`] | policy plugins: from a plan to judgements |
+//!
+//! The feature `compile` adds the compiler and the code cache. Without it, the host runs only packaged code, and the
+//! binary is a quarter of the size.
 
 mod admission;
 mod answer;
+mod apply_decisions;
 mod bindings;
-mod code_cache;
+mod compiled_code;
+#[cfg(feature = "compile")]
+mod compiler;
 mod configured;
+mod content_server;
 mod engine;
 mod imports;
+mod instance;
 mod kind;
 pub mod limits;
 mod loaded;
-#[cfg(feature = "compile")]
-mod compiler;
 pub mod policy;
-mod content_server;
-mod instance;
-mod apply_decisions;
 mod store;
 pub mod sync;
+mod wire;
 
-pub use admission::{AdmissionError, CONTRACT, identify};
-pub use answer::MAX_POINTER_BYTES;
+pub use admission::{AdmissionError, AdmissionErrorKind, CONTRACT, identify};
 #[cfg(feature = "compile")]
-pub use code_cache::kept::CodeCache;
-pub use code_cache::packaged::{CodePackage, CodePackageError};
+pub use compiled_code::cache::CodeCache;
+pub use compiled_code::package::{CodePackage, CodePackageError};
 #[cfg(feature = "compile")]
 pub use compiler::{CompiledPlugin, Compiler};
 pub use configured::{ConfiguredPlugin, SettingsError, SettingsIssue};

@@ -1,84 +1,83 @@
-//! What a plugin may use. Always armed: an [`Engine`](super::Engine) cannot be made without them.
-//!
-//! Owns the figures and how they grow with a run. Never measures anything.
+//! Limits of plugins. They are always on: an [`Engine`](super::Engine) has no constructor without them.
 
 use std::time::Duration;
 
-/// Most objects in one batch, by contract.
-pub const MAX_BATCH: usize = 1_000;
-/// Largest component, in bytes. A Python interpreter as a component has 18 MB, a JavaScript one 12 MB.
-pub const MAX_COMPONENT_BYTES: usize = 32 << 20;
-/// Longest function body in a component, in bytes: what bounds the compiler's superlinear passes. The largest in
-/// interpreters that are shipped as components stay below a third of it.
-pub const MAX_FUNCTION_BYTES: usize = 1 << 20;
-/// Most functions in a component, over all its modules.
-pub const MAX_FUNCTIONS: u64 = 250_000;
-/// Deepest nesting of components and modules in a component.
-pub const MAX_NESTING: usize = 16;
-/// Most keys in one call of `content.read-heads`, by contract.
-pub const MAX_HEADS: usize = 1_000;
-/// Longest head, in bytes, by contract.
-pub const MAX_HEAD_BYTES: u32 = 64 << 10;
-/// Longest range in one call of `content.read-range`, in bytes, by contract.
-pub const MAX_RANGE_BYTES: u32 = 1 << 20;
-/// Stack of compiled code, in bytes. Deep recursion ends here, in half a millisecond.
-pub const WASM_STACK_BYTES: usize = 512 << 10;
-/// Stack of the thread that a plugin runs on, in bytes: the plugin's own and the host's frames above it.
-pub const THREAD_STACK_BYTES: usize = 8 << 20;
 pub use tidegate_core::plugin_failure::MAX_SETTINGS_BYTES;
 
-/// The budget of one run of one plugin. [`Limits::default`] is the most there is: an engine takes a value that asks for
-/// more down to it, so limits can be made tighter and never switched off.
+/// Limit of objects in one batch. Source: `wit/plugin.wit`.
+pub const MAX_BATCH: usize = 1_000;
+/// Limit of a component, in bytes. A Python interpreter as a component has 18 MB, a JavaScript one 12 MB.
+pub const MAX_COMPONENT_BYTES: usize = 32 << 20;
+/// Limit of one function body, in bytes: it bounds the compiler's superlinear passes. The largest functions of
+/// interpreters that are shipped as components have less than a third of it.
+pub const MAX_FUNCTION_BYTES: u64 = 1 << 20;
+/// Limit of functions in a component, over all its modules.
+pub const MAX_FUNCTIONS: u64 = 250_000;
+/// Limit of nested components and modules in a component.
+pub const MAX_NESTING: u64 = 16;
+/// Limit of keys in one call of `content.read-heads`. Source: `wit/plugin.wit`.
+pub const MAX_HEADS: usize = 1_000;
+/// Limit of one head, in bytes. Source: `wit/plugin.wit`.
+pub const MAX_HEAD_BYTES: u32 = 64 << 10;
+/// Limit of one call of `content.read-range`, in bytes. Source: `wit/plugin.wit`.
+pub const MAX_RANGE_BYTES: u32 = 1 << 20;
+/// Stack of compiled code, in bytes. Infinite recursion ends within half a millisecond.
+pub const WASM_STACK_BYTES: usize = 512 << 10;
+/// Stack of a plugin's thread, in bytes: the plugin's own and the frames of the host above it.
+pub const THREAD_STACK_BYTES: usize = 8 << 20;
+
+/// The limits of one run of one plugin. [`Limits::default`] has the highest values: an engine caps higher ones, so
+/// limits can be lowered and never turned off.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Objects in one batch, 1 to [`MAX_BATCH`].
     pub batch: usize,
-    /// Fuel (about one unit an instruction) that every run has. A billion units take 40 ms in a tight loop.
+    /// Base fuel of a run, about one unit an instruction. A billion units take 40 ms in a tight loop.
     pub fuel: u64,
-    /// Fuel for each object. A Rust plugin with a dozen rules was measured at 4,342, an interpreted one at up to 70
-    /// times that.
+    /// Additional fuel for each object. A Rust plugin with a dozen rules was measured at 4,342, an interpreted one at
+    /// up to 70 times that.
     pub fuel_per_object: u64,
-    /// Fuel for each byte that was read through `content`.
+    /// Additional fuel for each byte that the plugin reads through `content`.
     pub fuel_per_byte_read: u64,
-    /// Time in the plugin that every run has, time in the host's reads excluded.
+    /// Base time of a run in the plugin, without the time of reads by the host.
     pub time: Duration,
-    /// Time for each object.
+    /// Additional time for each object.
     pub time_per_object: Duration,
-    /// Most time, however many objects there are.
-    pub time_at_most: Duration,
-    /// Time in the host's reads, over a run. What passes it is blamed on the host.
+    /// Limit of the time, however many objects there are.
+    pub max_time: Duration,
+    /// Time of all reads by the host in a run. Exceeding it is a cloud error, not a plugin error.
     pub reading_time: Duration,
-    /// Linear memory of all memories of all instances together, in bytes.
+    /// Linear memory of all instances together, in bytes.
     pub memory_bytes: u64,
     /// Elements of all tables together.
     pub table_elements: u64,
-    /// Core instances. An interpreter with its adapters has some dozens.
+    /// Core instances. An interpreter with its adapters has dozens.
     pub instances: usize,
     /// Linear memories.
     pub memories: usize,
     /// Tables.
     pub tables: usize,
-    /// Resource handles that are alive at one time.
+    /// Resource handles that exist at the same time.
     pub handles: usize,
-    /// Bytes that one call may pass from the plugin to the host.
+    /// Bytes that the plugin may pass to the host in one call.
     pub call_bytes: usize,
-    /// Bytes of all answers of a run together.
+    /// Base size of all answers of a run together, in bytes.
     pub answer_bytes: u64,
-    /// Bytes of answers for each object.
+    /// Additional bytes of answers for each object.
     pub answer_bytes_per_object: u64,
-    /// Keys and ranges that may be read in a run.
+    /// Base number of reads in a run: keys and ranges.
     pub reads: u64,
-    /// Further reads for each object.
+    /// Additional reads for each object.
     pub reads_per_object: u64,
-    /// Bytes that may be read in a run.
+    /// Base size of all reads of a run, in bytes.
     pub read_bytes: u64,
-    /// Further bytes for each object.
+    /// Additional bytes of reads for each object.
     pub read_bytes_per_object: u64,
-    /// Log records that are kept of a run.
+    /// Log records that are kept of a run; the rest is dropped and counted.
     pub log_records: usize,
     /// Bytes of log messages that are kept of a run.
     pub log_bytes: usize,
-    /// Findings that are kept of a run.
+    /// Findings that are kept of a run; the rest is dropped and counted.
     pub findings: usize,
     /// Bytes of findings that are kept of a run.
     pub finding_bytes: usize,
@@ -93,7 +92,7 @@ impl Default for Limits {
             fuel_per_byte_read: 200,
             time: Duration::from_secs(10),
             time_per_object: Duration::from_micros(200),
-            time_at_most: Duration::from_secs(300),
+            max_time: Duration::from_secs(300),
             reading_time: Duration::from_secs(120),
             memory_bytes: 128 << 20,
             table_elements: 100_000,
@@ -117,72 +116,72 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// These limits, none above the default and a batch of at least one object.
-    pub(super) fn tightened(&self) -> Self {
-        let most = Self::default();
+    /// These limits, capped at the defaults, with a batch of at least one object.
+    pub(super) fn capped(&self) -> Self {
+        let max = Self::default();
         Self {
-            batch: self.batch.clamp(1, most.batch),
-            fuel: self.fuel.min(most.fuel),
-            fuel_per_object: self.fuel_per_object.min(most.fuel_per_object),
-            fuel_per_byte_read: self.fuel_per_byte_read.min(most.fuel_per_byte_read),
-            time: self.time.min(most.time),
-            time_per_object: self.time_per_object.min(most.time_per_object),
-            time_at_most: self.time_at_most.min(most.time_at_most),
-            reading_time: self.reading_time.min(most.reading_time),
-            memory_bytes: self.memory_bytes.min(most.memory_bytes),
-            table_elements: self.table_elements.min(most.table_elements),
-            instances: self.instances.min(most.instances),
-            memories: self.memories.min(most.memories),
-            tables: self.tables.min(most.tables),
-            handles: self.handles.min(most.handles),
-            call_bytes: self.call_bytes.min(most.call_bytes),
-            answer_bytes: self.answer_bytes.min(most.answer_bytes),
-            answer_bytes_per_object: self.answer_bytes_per_object.min(most.answer_bytes_per_object),
-            reads: self.reads.min(most.reads),
-            reads_per_object: self.reads_per_object.min(most.reads_per_object),
-            read_bytes: self.read_bytes.min(most.read_bytes),
-            read_bytes_per_object: self.read_bytes_per_object.min(most.read_bytes_per_object),
-            log_records: self.log_records.min(most.log_records),
-            log_bytes: self.log_bytes.min(most.log_bytes),
-            findings: self.findings.min(most.findings),
-            finding_bytes: self.finding_bytes.min(most.finding_bytes),
+            batch: self.batch.clamp(1, max.batch),
+            fuel: self.fuel.min(max.fuel),
+            fuel_per_object: self.fuel_per_object.min(max.fuel_per_object),
+            fuel_per_byte_read: self.fuel_per_byte_read.min(max.fuel_per_byte_read),
+            time: self.time.min(max.time),
+            time_per_object: self.time_per_object.min(max.time_per_object),
+            max_time: self.max_time.min(max.max_time),
+            reading_time: self.reading_time.min(max.reading_time),
+            memory_bytes: self.memory_bytes.min(max.memory_bytes),
+            table_elements: self.table_elements.min(max.table_elements),
+            instances: self.instances.min(max.instances),
+            memories: self.memories.min(max.memories),
+            tables: self.tables.min(max.tables),
+            handles: self.handles.min(max.handles),
+            call_bytes: self.call_bytes.min(max.call_bytes),
+            answer_bytes: self.answer_bytes.min(max.answer_bytes),
+            answer_bytes_per_object: self.answer_bytes_per_object.min(max.answer_bytes_per_object),
+            reads: self.reads.min(max.reads),
+            reads_per_object: self.reads_per_object.min(max.reads_per_object),
+            read_bytes: self.read_bytes.min(max.read_bytes),
+            read_bytes_per_object: self.read_bytes_per_object.min(max.read_bytes_per_object),
+            log_records: self.log_records.min(max.log_records),
+            log_bytes: self.log_bytes.min(max.log_bytes),
+            findings: self.findings.min(max.findings),
+            finding_bytes: self.finding_bytes.min(max.finding_bytes),
         }
     }
 
-    /// Fuel of a run over so many objects, before anything is read.
+    /// Fuel of a run over this many objects, without reads.
     #[must_use]
     pub fn fuel_for(&self, objects: u64) -> u64 {
         scaled(self.fuel, self.fuel_per_object, objects)
     }
 
-    /// Time of a run over so many objects.
+    /// Time of a run over this many objects.
     #[must_use]
     pub fn time_for(&self, objects: u64) -> Duration {
         let objects = u32::try_from(objects).unwrap_or(u32::MAX);
-        self.time.saturating_add(self.time_per_object.saturating_mul(objects)).min(self.time_at_most)
+        self.time.saturating_add(self.time_per_object.saturating_mul(objects)).min(self.max_time)
     }
 
-    /// Bytes of answers of a run over so many objects.
+    /// Bytes of answers of a run over this many objects.
     #[must_use]
     pub fn answer_bytes_for(&self, objects: u64) -> u64 {
         scaled(self.answer_bytes, self.answer_bytes_per_object, objects)
     }
 
-    /// Reads of a run over so many objects.
+    /// Reads of a run over this many objects.
     #[must_use]
     pub fn reads_for(&self, objects: u64) -> u64 {
         scaled(self.reads, self.reads_per_object, objects)
     }
 
-    /// Bytes that a run over so many objects may read.
+    /// Bytes of reads of a run over this many objects.
     #[must_use]
     pub fn read_bytes_for(&self, objects: u64) -> u64 {
         scaled(self.read_bytes, self.read_bytes_per_object, objects)
     }
 }
 
-fn scaled(base: u64, each: u64, objects: u64) -> u64 {
-    base.saturating_add(each.saturating_mul(objects))
+fn scaled(base: u64, per_object: u64, objects: u64) -> u64 {
+    base.saturating_add(per_object.saturating_mul(objects))
 }
 
 #[cfg(test)]
@@ -190,12 +189,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn limits_can_only_be_made_tighter() {
-        let most = Limits::default();
-        let asked =
-            Limits { batch: 0, fuel: u64::MAX, time: Duration::MAX, time_at_most: Duration::MAX, ..Limits::default() };
-        assert_eq!(asked.tightened(), Limits { batch: 1, ..Limits::default() });
-        assert_eq!(Limits { batch: usize::MAX, fuel: 7, ..Limits::default() }.tightened(), Limits { fuel: 7, ..most });
+    fn limits_cannot_exceed_the_defaults() {
+        let excessive =
+            Limits { batch: 0, fuel: u64::MAX, time: Duration::MAX, max_time: Duration::MAX, ..Limits::default() };
+        assert_eq!(excessive.capped(), Limits { batch: 1, ..Limits::default() });
+        let low = Limits { batch: usize::MAX, fuel: 7, ..Limits::default() };
+        assert_eq!(low.capped(), Limits { fuel: 7, ..Limits::default() });
     }
 
     #[test]

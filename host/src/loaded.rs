@@ -1,6 +1,4 @@
-//! A plugin that was admitted, compiled and checked against the contract: ready to run.
-//!
-//! Owns the way from bytes or from a package to that. Never runs the plugin.
+//! Loading a plugin: from bytes or from a package to code that is linked and matches the contract. Runs nothing.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,14 +7,14 @@ use tidegate_core::config::Sha256Hex;
 use tidegate_core::sanitize::{MESSAGE_BYTES, sanitize};
 use wasmtime::component::Component;
 
-use super::admission::AdmissionError;
 #[cfg(feature = "compile")]
 use super::admission::identify;
+use super::admission::{AdmissionError, AdmissionErrorKind};
 use super::bindings::policy_world::PolicyPluginPre;
 use super::bindings::sync_world::SyncPluginPre;
 #[cfg(feature = "compile")]
-use super::code_cache::kept::CodeCache;
-use super::code_cache::packaged::CodePackage;
+use super::compiled_code::cache::CodeCache;
+use super::compiled_code::package::CodePackage;
 use super::engine::Engine;
 use super::kind::{IdentifiedPlugin, PluginKind};
 use super::store::StoreState;
@@ -29,42 +27,57 @@ struct PluginFields {
     name: String,
     sha256: Sha256Hex,
     identified: IdentifiedPlugin,
-    cached: bool,
-    took: Duration,
+    precompiled: bool,
+    load_time: Duration,
     engine: Engine,
-    ready: ReadyPlugin,
+    linked: LinkedPlugin,
 }
 
 /// A component of either world, with its imports linked and its exports found.
-pub(super) enum ReadyPlugin {
+pub(super) enum LinkedPlugin {
     Sync(SyncPluginPre<StoreState>),
     Policy(PolicyPluginPre<StoreState>),
 }
 
+/// Code with what is known about it before it is linked.
+struct PluginCode<'a> {
+    sha256: &'a Sha256Hex,
+    identified: IdentifiedPlugin,
+    code: Component,
+    precompiled: bool,
+    started: Instant,
+}
+
 impl Plugin {
-    /// Admits a component, compiles it or takes its code from the cache, and checks it against the contract. Nothing of
-    /// it runs.
+    /// Admits a component, compiles it or takes its code from the cache, and checks it against the contract.
     ///
     /// # Errors
-    /// [`AdmissionError`], each with the remedy.
+    /// [`AdmissionError`].
     #[cfg(feature = "compile")]
     pub fn load(engine: &Engine, cache: Option<&CodeCache>, name: &str, bytes: &[u8]) -> Result<Self, AdmissionError> {
         let started = Instant::now();
         let identified = identify(name, bytes)?;
-        let component = Sha256Hex::of(bytes);
-        let kept = cache.and_then(|cache| cache.load(engine, component.as_str()));
-        let cached = kept.is_some();
-        let code = match kept {
+        let sha256 = Sha256Hex::of(bytes);
+        let cached = cache.and_then(|cache| cache.load(engine, sha256.as_str()));
+        let precompiled = cached.is_some();
+        let code = match cached {
             Some(code) => code,
-            None => compile(engine, cache, name, &component, bytes)?,
+            None => {
+                let compiled = Component::from_binary(engine.wasm(), bytes);
+                let code = compiled.map_err(|error| AdmissionError::invalid(name, &error))?;
+                if let Some(cache) = cache {
+                    cache.store(engine, sha256.as_str(), &code);
+                }
+                code
+            }
         };
-        Self::link(engine, name, component, identified, &code, cached, started)
+        Self::link(engine, name, PluginCode { sha256: &sha256, identified, code, precompiled, started })
     }
 
-    /// Takes the code of a component from a deployment package, and checks it against the contract. Nothing of it runs.
+    /// Takes the code of a component from a deployment package, and checks it against the contract.
     ///
     /// # Errors
-    /// [`AdmissionError::NotPackaged`], [`AdmissionError::Package`], [`AdmissionError::Contract`].
+    /// [`AdmissionErrorKind::NotPackaged`], [`AdmissionErrorKind::Package`], [`AdmissionErrorKind::Contract`].
     pub fn packaged(
         engine: &Engine,
         package: &CodePackage,
@@ -72,38 +85,29 @@ impl Plugin {
         component: &Sha256Hex,
     ) -> Result<Self, AdmissionError> {
         let started = Instant::now();
-        let plugin = || sanitize(name, MESSAGE_BYTES);
-        let found = package.load(engine, component);
-        let found = found.map_err(|why| AdmissionError::Package { plugin: plugin(), why: Box::new(why) })?;
-        let (identified, code) = found.ok_or_else(|| AdmissionError::NotPackaged { plugin: plugin() })?;
-        Self::link(engine, name, component.clone(), identified, &code, true, started)
+        let packaged = package.load(engine, component);
+        let packaged = packaged.map_err(|error| AdmissionErrorKind::Package(Box::new(error)).of(name))?;
+        let (identified, code) = packaged.ok_or_else(|| AdmissionErrorKind::NotPackaged.of(name))?;
+        Self::link(engine, name, PluginCode { sha256: component, identified, code, precompiled: true, started })
     }
 
-    fn link(
-        engine: &Engine,
-        name: &str,
-        sha256: Sha256Hex,
-        identified: IdentifiedPlugin,
-        code: &Component,
-        cached: bool,
-        started: Instant,
-    ) -> Result<Self, AdmissionError> {
-        let name = sanitize(name, MESSAGE_BYTES);
-        let contract = |error: wasmtime::Error| AdmissionError::Contract {
-            plugin: name.clone(),
-            why: sanitize(&format!("{error:#}"), MESSAGE_BYTES),
+    fn link(engine: &Engine, name: &str, plugin: PluginCode<'_>) -> Result<Self, AdmissionError> {
+        let PluginCode { sha256, identified, code, precompiled, started } = plugin;
+        let mismatch = |error: wasmtime::Error| {
+            AdmissionErrorKind::Contract(sanitize(&format!("{error:#}"), MESSAGE_BYTES)).of(name)
         };
-        let linked = engine.linker().instantiate_pre(code).map_err(contract)?;
-        let ready = match identified.kind {
-            PluginKind::Sync => ReadyPlugin::Sync(SyncPluginPre::new(linked).map_err(contract)?),
-            PluginKind::Policy => ReadyPlugin::Policy(PolicyPluginPre::new(linked).map_err(contract)?),
+        let instance = engine.linker().instantiate_pre(&code).map_err(mismatch)?;
+        let linked = match identified.kind {
+            PluginKind::Sync => LinkedPlugin::Sync(SyncPluginPre::new(instance).map_err(mismatch)?),
+            PluginKind::Policy => LinkedPlugin::Policy(PolicyPluginPre::new(instance).map_err(mismatch)?),
         };
-        let took = started.elapsed();
-        tracing::debug!(plugin = name, cached, ?took, "plugin loaded");
-        Ok(Self(Arc::new(PluginFields { name, sha256, identified, cached, took, engine: engine.clone(), ready })))
+        let (name, load_time) = (sanitize(name, MESSAGE_BYTES), started.elapsed());
+        tracing::debug!(plugin = name, precompiled, ?load_time, "plugin loaded");
+        let (sha256, engine) = (sha256.clone(), engine.clone());
+        Ok(Self(Arc::new(PluginFields { name, sha256, identified, precompiled, load_time, engine, linked })))
     }
 
-    /// Its name in the configuration.
+    /// The plugin's name in the configuration.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0.name
@@ -121,30 +125,30 @@ impl Plugin {
         self.0.identified.kind
     }
 
-    /// Whether it may read objects: whether it imports `content`.
+    /// Whether it imports `content`, so that it may read objects.
     #[must_use]
     pub fn reads_content(&self) -> bool {
         self.0.identified.reads_content
     }
 
-    /// Whether its code was compiled before: came from the cache or from a package.
+    /// Whether its code came from the cache or from a package instead of the compiler.
     #[must_use]
-    pub fn cached(&self) -> bool {
-        self.0.cached
+    pub fn precompiled(&self) -> bool {
+        self.0.precompiled
     }
 
-    /// How long it took to compile or load it.
+    /// How long it took to load or compile it.
     #[must_use]
-    pub fn took(&self) -> Duration {
-        self.0.took
+    pub fn load_time(&self) -> Duration {
+        self.0.load_time
     }
 
     pub(super) fn engine(&self) -> &Engine {
         &self.0.engine
     }
 
-    pub(super) fn ready(&self) -> &ReadyPlugin {
-        &self.0.ready
+    pub(super) fn linked(&self) -> &LinkedPlugin {
+        &self.0.linked
     }
 }
 
@@ -152,22 +156,4 @@ impl std::fmt::Debug for Plugin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Plugin").field("name", &self.0.name).field("kind", &self.kind()).finish_non_exhaustive()
     }
-}
-
-#[cfg(feature = "compile")]
-fn compile(
-    engine: &Engine,
-    cache: Option<&CodeCache>,
-    name: &str,
-    component: &Sha256Hex,
-    bytes: &[u8],
-) -> Result<Component, AdmissionError> {
-    let code = Component::from_binary(engine.wasm(), bytes).map_err(|error| AdmissionError::Invalid {
-        plugin: sanitize(name, MESSAGE_BYTES),
-        why: sanitize(&format!("{error:#}"), MESSAGE_BYTES),
-    })?;
-    if let Some(cache) = cache {
-        cache.keep(engine, component.as_str(), &code);
-    }
-    Ok(code)
 }

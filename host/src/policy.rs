@@ -1,30 +1,23 @@
-//! Policy plugins: they judge a finished plan, each for itself, and all of them run.
-//!
-//! Owns the plain form in which a plan is shown to them, and what their answers mean. Never changes a plan.
+//! Runs policy plugins: each one reviews the finished plan.
 
 use tidegate_core::content::ContentReader;
-use tidegate_core::headers::ObjectHeaders;
-use tidegate_core::plan_review::{Judgement, PlanReview, ReviewedChange, ReviewedKind, Verdict};
+use tidegate_core::plan_review::{Judgement, PlanReview, Verdict};
 use tidegate_core::plugin_failure::{FailureCause, LocatedCause, PluginFailure};
 use tidegate_core::plugin_usage::PluginUsage;
-use tidegate_core::redirect::RedirectTarget;
 use tidegate_core::run_facts::RunFacts;
 
-use super::answer::{FindingsBudget, reported, tail, unknown_name};
+use super::answer::{FindingsBudget, check_attributes, reported_failure, unknown_name};
 use super::bindings::policy_world::PolicyPlugin;
-use super::bindings::policy_world::exports::tidegate::plugin::policy::{
-    Change as WireChange, ChangeKind as WireKind, Totals as WireTotals, Verdict as WireVerdict,
-};
-use super::bindings::sync_world::tidegate::plugin::types::{AttributeParam, Run};
+use super::bindings::policy_world::exports::tidegate::plugin::policy::{Totals, Verdict as WireVerdict};
 use super::configured::ConfiguredPlugin;
 use super::content_server::ContentServer;
-use super::instance::{Instance, RunSpec, run};
+use super::instance::{Instance, RunSpec, START, run};
 use super::limits::Limits;
-use super::loaded::ReadyPlugin;
-use super::sync::wire_facts;
+use super::loaded::LinkedPlugin;
+use super::wire::{with_changes, with_run};
 
-/// Runs every policy over the plan, whatever the others say. One judgement each, in the order of `policies`; a trap, a
-/// spent budget or a malformed answer is a denial.
+/// Runs every policy, even after a denial. Returns one judgement for each, in the order of `policies`. A trap, a spent
+/// budget or a malformed answer is a denial.
 ///
 /// Blocks; plugins read the artifact through `content`, which is called on this thread.
 #[must_use]
@@ -44,29 +37,23 @@ fn review_one(
     content: &dyn ContentReader,
 ) -> Judgement {
     let plugin = configured.name().to_owned();
-    let ReadyPlugin::Policy(ready) = configured.plugin().ready() else {
+    let LinkedPlugin::Policy(policy) = configured.plugin().linked() else {
         let cause = FailureCause::Kind { is: configured.plugin().kind().as_str() };
-        let failure = PluginFailure::new(&plugin, "start", cause.into(), None);
-        return Judgement {
-            plugin,
-            verdict: Verdict::Deny,
-            findings: Vec::new(),
-            failure: Some(failure),
-            usage: PluginUsage::default(),
-        };
+        let failure = Some(PluginFailure::new(&plugin, START, cause.into(), None));
+        let (findings, usage) = (Vec::new(), PluginUsage::default());
+        return Judgement { plugin, verdict: Verdict::Deny, findings, failure, usage };
     };
     let engine = configured.plugin().engine();
     let objects = review.changes().len() as u64;
     let find = |key: &str| review.source(key);
-    let desk = ContentServer::new(&find, content, engine.limits(), objects);
-    let order = RunSpec { engine, name: configured.name(), objects, content: desk };
+    let content = ContentServer::new(&find, content, engine.limits(), objects);
     let mut findings = FindingsBudget::new(configured.name(), engine.limits());
     let (verdict, mut usage) = run(
-        order,
-        |store| ready.instantiate(store),
-        |session| call_plugin(session, configured, review, facts, engine.limits(), &mut findings),
+        RunSpec { engine, name: configured.name(), objects, content },
+        |store| policy.instantiate(store),
+        |instance| call_plugin(instance, configured, review, facts, engine.limits(), &mut findings),
     );
-    let (findings, dropped) = findings.end();
+    let (findings, dropped) = findings.finish();
     usage.findings_dropped = dropped;
     let (verdict, failure) = match verdict {
         Ok(verdict) => (verdict, None),
@@ -76,38 +63,30 @@ fn review_one(
 }
 
 fn call_plugin(
-    session: &mut Instance<PolicyPlugin>,
+    instance: &mut Instance<PolicyPlugin>,
     configured: &ConfiguredPlugin,
     review: &PlanReview<'_>,
     facts: &RunFacts,
     limits: &Limits,
     findings: &mut FindingsBudget<'_>,
 ) -> Result<Verdict, LocatedCause> {
-    let attributes = wire_facts(facts);
-    let run = Run {
-        site: &facts.site,
-        release: &facts.release,
-        now_ms: facts.instant,
-        settings: configured.settings(),
-        objects: review.changes().len() as u64,
-        attributes: &attributes,
-    };
     let counts: Vec<(&str, u64)> = review.totals().iter().map(|(name, count)| (name.as_str(), *count)).collect();
-    let totals = WireTotals { counts: &counts, attributes: &[] };
-    session
-        .call("policy.begin", |plugin, store| plugin.tidegate_plugin_policy().call_begin(store, run, totals))?
-        .map_err(reported)?;
+    let totals = Totals { counts: &counts, attributes: &[] };
+    with_run(facts, configured.settings(), review.changes().len() as u64, |run| {
+        instance.call("policy.begin", |plugin, store| plugin.tidegate_plugin_policy().call_begin(store, run, totals))
+    })?
+    .map_err(reported_failure)?;
     for batch in review.changes().chunks(limits.batch) {
-        let found = with_wire(batch, |wire| {
-            session.call("policy.review", |plugin, store| plugin.tidegate_plugin_policy().call_review(store, wire))
+        let reviewed = with_changes(batch, |batch| {
+            instance.call("policy.review", |plugin, store| plugin.tidegate_plugin_policy().call_review(store, batch))
         })?
-        .map_err(reported)?;
-        findings.add(found)?;
+        .map_err(reported_failure)?;
+        findings.add(reviewed)?;
     }
-    let judgement = session
+    let judgement = instance
         .call("policy.conclude", |plugin, store| plugin.tidegate_plugin_policy().call_conclude(store))?
-        .map_err(reported)?;
-    tail(&judgement.attributes)?;
+        .map_err(reported_failure)?;
+    check_attributes(&judgement.attributes)?;
     findings.add(judgement.findings)?;
     match judgement.verdict {
         WireVerdict::Allow => Ok(Verdict::Allow),
@@ -115,38 +94,4 @@ fn call_plugin(
         WireVerdict::Deny => Ok(Verdict::Deny),
         WireVerdict::Other(name) => Err(unknown_name("verdict", &name).into()),
     }
-}
-
-/// Lends a batch in the contract's form, without copying any text.
-fn with_wire<R>(batch: &[ReviewedChange<'_>], lend: impl FnOnce(&[WireChange<'_>]) -> R) -> R {
-    let mut attributes = Vec::new();
-    let spans: Vec<std::ops::Range<usize>> = batch
-        .iter()
-        .map(|change| {
-            let start = attributes.len();
-            let headers = change.headers.into_iter().flat_map(ObjectHeaders::iter);
-            attributes.extend(headers.map(|(name, value)| AttributeParam { name: name.as_str(), value }));
-            start..attributes.len()
-        })
-        .collect();
-    let wire: Vec<WireChange<'_>> = batch
-        .iter()
-        .zip(spans)
-        .map(|(change, span)| WireChange {
-            key: change.key,
-            kind: match change.kind {
-                ReviewedKind::Create => WireKind::Create,
-                ReviewedKind::Update => WireKind::Update,
-                ReviewedKind::Headers => WireKind::Headers,
-                ReviewedKind::Delete => WireKind::Delete,
-                ReviewedKind::Keep => WireKind::Keep,
-            },
-            size: change.size,
-            redirect: change.redirect.map(RedirectTarget::as_str),
-            headers: attributes.get(span).unwrap_or_default(),
-            reason: change.reason,
-            attributes: &[],
-        })
-        .collect();
-    lend(&wire)
 }

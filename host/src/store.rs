@@ -1,6 +1,4 @@
-//! What a store holds beside the plugin's instance: its budgets and what it said.
-//!
-//! Owns memory and table accounting, the clock and the log. Never runs a plugin.
+//! The state of a store beside the plugin's instance: memory, clock and log, each with its budget.
 
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
@@ -18,19 +16,19 @@ pub(super) struct StoreState {
     pub(super) memory: MemoryBudget,
     pub(super) clock: RunClock,
     pub(super) log: PluginLog,
-    /// Where reads of content are asked for; they are served on the caller's thread.
+    /// Requests for content, which the calling thread serves.
     pub(super) requests: Sender<ReadRequest>,
     pub(super) fuel_allowed: u64,
     pub(super) fuel_per_byte_read: u64,
 }
 
-/// Ends a run from inside a host function or a limiter.
+/// Ends a run from a host function or a limiter.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Stop(pub(super) FailureCause);
 
-/// Memories and tables of all instances of a store together. wasmtime's own limiter counts each memory for itself, so
-/// that sixteen memories would have sixteen times the allowance.
+/// Limits memories and tables of all instances of a store together. wasmtime's own limiter counts each memory
+/// separately, so sixteen memories would get sixteen times the limit.
 pub(super) struct MemoryBudget {
     bytes: u64,
     peak: u64,
@@ -77,8 +75,8 @@ impl ResourceLimiter for MemoryBudget {
     }
 
     fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
-        // Growth past a memory's own maximum was answered above, so this is the machine's refusal.
-        Err(Stop(FailureCause::Host(format!("memory could not be allocated: {error:#}"))).into())
+        // `memory_growing` has handled growth past the memory's own maximum, so the machine refused.
+        Err(Stop(FailureCause::Host(format!("cannot allocate memory: {error:#}"))).into())
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
@@ -107,39 +105,39 @@ impl ResourceLimiter for MemoryBudget {
     }
 }
 
-/// Time in the plugin: it runs while a call is inside and stands still while the host reads for it.
+/// Measures the time in the plugin: runs during its calls, and stops while the host reads for it.
 pub(super) struct RunClock {
     allowed: Duration,
     ran: Duration,
-    entered: Option<Instant>,
+    started: Option<Instant>,
 }
 
 impl RunClock {
     pub(super) fn new(allowed: Duration) -> Self {
-        Self { allowed, ran: Duration::ZERO, entered: None }
+        Self { allowed, ran: Duration::ZERO, started: None }
     }
 
     pub(super) fn start(&mut self) {
-        self.entered = Some(Instant::now());
+        self.started = Some(Instant::now());
     }
 
     pub(super) fn stop(&mut self) {
         self.ran = self.ran();
-        self.entered = None;
+        self.started = None;
     }
 
     pub(super) fn ran(&self) -> Duration {
-        self.ran.saturating_add(self.entered.map_or(Duration::ZERO, |entered| entered.elapsed()))
+        self.ran.saturating_add(self.started.map_or(Duration::ZERO, |started| started.elapsed()))
     }
 
-    /// The error of a run whose time is over.
+    /// The error of a run that exceeded its time.
     pub(super) fn overrun(&self) -> Option<FailureCause> {
         let ran = self.ran();
         (ran >= self.allowed).then_some(FailureCause::Deadline { ran, allowed: self.allowed })
     }
 }
 
-/// What a plugin logged, within its budget.
+/// Log records of a plugin, within their budget.
 pub(super) struct PluginLog {
     records: Vec<LogRecord>,
     records_left: usize,

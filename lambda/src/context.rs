@@ -5,21 +5,21 @@ use std::time::Duration;
 use tidegate_core::timestamp::Timestamp;
 use tokio::time::Instant;
 
-/// How long before the end of an invocation a run is handed on: what is under way is given up, and the next invocation must
-/// be asked for.
+/// How long before the end of an invocation its run is continued in another one: requests in flight are dropped, and
+/// the next invocation must be queued.
 pub const CONTINUATION_MARGIN: Duration = Duration::from_secs(15);
 
-/// The moment of an invocation, and how much of it there is. Entries read the clock.
+/// When an invocation began and when it ends. The library never reads the wall clock: the program passes this value in.
 #[derive(Debug, Clone, Copy)]
 pub struct InvocationContext {
-    /// Now.
+    /// The current time.
     pub now: Timestamp,
     /// When the invocation ends.
     pub deadline: Instant,
 }
 
 impl InvocationContext {
-    /// When a run must have ended or be handed on.
+    /// When a run must have ended or be continued in another invocation.
     #[must_use]
     pub fn continue_at(&self) -> Instant {
         self.deadline.checked_sub(CONTINUATION_MARGIN).unwrap_or(self.deadline)

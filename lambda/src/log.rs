@@ -1,13 +1,11 @@
-//! The function's log: standard output, one line of JSON for each thing that is told.
-//!
-//! Owns that nothing from outside breaks a line or obeys a terminal. What a run's lines say is `crate::journal`'s.
+//! Writes the log of the function to standard output, one JSON value per line.
 
 use std::io::{self, Write};
 
 use tidegate_lambda::run_log::{RunLog, RunLogEntry, one_line};
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Writes lines whole, whoever writes at the same time.
+/// Standard output. Lines of concurrent writers never mix.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StdoutLog;
 
@@ -21,7 +19,7 @@ impl StdoutLog {
 
 impl RunLog for StdoutLog {
     fn write(&self, entry: &RunLogEntry) {
-        // Nobody is left to be told that nothing can be told.
+        // There is no other place to report that the log cannot be written.
         let _ = Self::line(&entry.line()).and_then(|()| Self::line(&entry.metrics()));
     }
 }
@@ -35,7 +33,7 @@ impl MakeWriter<'_> for StdoutLog {
 }
 
 impl Write for StdoutLog {
-    /// One event, which `tracing_subscriber` writes at once.
+    /// Writes one event. `tracing_subscriber` passes each event in a single call.
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         Self::line(&one_line(String::from_utf8_lossy(event).trim_end_matches('\n')))?;
         Ok(event.len())
@@ -46,7 +44,7 @@ impl Write for StdoutLog {
     }
 }
 
-/// Tells whatever happens from information on.
+/// Logs all events of level `INFO` and above.
 pub(crate) fn init() {
     tracing_subscriber::fmt()
         .json()

@@ -1,7 +1,7 @@
-//! `bootstrap`: Tidegate's entry in AWS Lambda.
+//! `bootstrap`: the program of the Lambda function.
 //!
-//! Owns turning an invocation into calls of `tidegate-publish`, and its answers into what each carrier of events wants back.
-//! Reads the environment and the clock. Decides nothing: `tidegate-host` decides, `tidegate-publish` acts.
+//! Loads the deployment package, and passes every event to [`tidegate_lambda::handler`]. Only this program reads the
+//! environment and the clock.
 
 mod log;
 mod start;
@@ -32,19 +32,19 @@ use start::StartError;
 #[tokio::main]
 async fn main() -> ExitCode {
     log::init();
-    match start().await {
+    match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            start::refuse(&error).await;
+            start::report(&error).await;
             ExitCode::FAILURE
         }
     }
 }
 
-async fn start() -> Result<(), StartError> {
-    start::in_lambda()?;
+async fn run() -> Result<(), StartError> {
+    start::require_lambda()?;
     let function = start::function_name()?;
-    // A webhook's run needs a random id. Fail here rather than at the first webhook.
+    // The run of a webhook needs a random id. Fail here rather than at the first webhook.
     RunId::random().map_err(StartError::NoRandomNumbers)?;
     let root = std::env::var_os("LAMBDA_TASK_ROOT").map(PathBuf::from).unwrap_or_default();
     let path = root.join(CONFIGURATION);
@@ -52,20 +52,21 @@ async fn start() -> Result<(), StartError> {
     let config = Arc::new(Config::parse(&text)?);
     let connection = Connection::new(Connection::defaults().load().await, false);
     let package = CodePackage::open(&root.join(COMPILED))?;
-    let workshop = PluginLoader::Packaged(Engine::new()?, package);
-    let reactor = EventHandler {
+    let plugins = PluginLoader::Packaged(Engine::new()?, package);
+    let handler = EventHandler {
         config,
         secrets: Arc::new(AwsSecrets::new(&connection)),
         self_invoke: Arc::new(LambdaSelfInvoke::new(&connection, &function)),
         run_log: Arc::new(StdoutLog),
-        publisher: Publisher::new(connection, workshop, Arc::new(NoProgress)),
+        publisher: Publisher::new(connection, plugins, Arc::new(NoProgress)),
     };
-    let reactor = &reactor;
-    // Boxed and without its type: the publish's future is deeper than the compiler follows through the runtime's layers.
+    let handler = &handler;
+    // The future is boxed as a trait object: its type is nested too deeply for the compiler to follow through the
+    // layers of the runtime.
     lambda_runtime::run(service_fn(move |event: LambdaEvent<serde_json::Value>| -> LocalBoxFuture<'_, _> {
         Box::pin(async move {
-            let (moment, request) = (moment(event.context.deadline), event.context.request_id.clone());
-            reactor.event(&event.payload, &request, moment).await.map_err(|error| {
+            let context = invocation_context(event.context.deadline);
+            handler.handle(&event.payload, &event.context.request_id, context).await.map_err(|error| {
                 let error_type = error.kind().error_type().to_owned();
                 Diagnostic { error_type, error_message: error.to_string() }
             })
@@ -75,10 +76,10 @@ async fn start() -> Result<(), StartError> {
     .map_err(StartError::Runtime)
 }
 
-/// Now, and until when, from a deadline in milliseconds since 1970.
-fn moment(deadline: u64) -> InvocationContext {
+/// The context of an invocation that ends at a deadline in milliseconds since 1970.
+fn invocation_context(deadline: u64) -> InvocationContext {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-    let left = Duration::from_millis(deadline.saturating_sub(now));
-    InvocationContext { now: Timestamp::from_milliseconds(now), deadline: Instant::now() + left }
+    let remaining = Duration::from_millis(deadline.saturating_sub(now));
+    InvocationContext { now: Timestamp::from_milliseconds(now), deadline: Instant::now() + remaining }
 }

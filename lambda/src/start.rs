@@ -1,6 +1,6 @@
-//! A function that cannot start, and how Lambda is told.
+//! Why the function cannot start, and how it reports that to Lambda.
 //!
-//! Owns the sentences. Source: AWS Lambda developer guide, "Using the Lambda runtime API" (initialization error).
+//! Source: AWS Lambda developer guide, "Using the Lambda runtime API" (initialization error).
 
 use std::path::PathBuf;
 
@@ -12,22 +12,22 @@ use tidegate_core::error_kind::ErrorKind;
 use tidegate_host::{CodePackageError, EngineError};
 use tidegate_lambda::run_log::one_line;
 
-/// Where Lambda's runtime API is.
+/// The variable with the address of Lambda's runtime API.
 const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 
-/// The name of the function.
+/// The variable with the name of the function.
 const FUNCTION_NAME: &str = "AWS_LAMBDA_FUNCTION_NAME";
 
-/// Why the function could not start.
+/// Why the function cannot start.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StartError {
-    #[error("this program is started by AWS Lambda; `tidegate invoke` tries an event on any machine")]
+    #[error("this program only runs in AWS Lambda; use `tidegate invoke` to try an event locally")]
     NotInLambda,
-    #[error("the environment variable `{FUNCTION_NAME}` is empty: the function needs its own name to continue runs")]
+    #[error("the environment variable `{FUNCTION_NAME}` is empty; the function needs its own name to continue runs")]
     NoFunctionName,
     #[error("cannot make ids of runs: the operating system has no random numbers: {0}")]
     NoRandomNumbers(getrandom::Error),
-    #[error("the configuration `{0}` cannot be read: {1}")]
+    #[error("cannot read the configuration `{0}`: {1}")]
     Read(PathBuf, std::io::Error),
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -35,7 +35,7 @@ pub(crate) enum StartError {
     Engine(#[from] EngineError),
     #[error(transparent)]
     Package(#[from] CodePackageError),
-    #[error("the runtime failed: {0}")]
+    #[error("the Lambda runtime failed: {0}")]
     Runtime(lambda_runtime::Error),
 }
 
@@ -51,8 +51,8 @@ impl StartError {
     }
 }
 
-/// Refuses to start where nothing asks for events.
-pub(crate) fn in_lambda() -> Result<(), StartError> {
+/// Refuses to start outside of Lambda.
+pub(crate) fn require_lambda() -> Result<(), StartError> {
     std::env::var_os(RUNTIME_API).map(|_| ()).ok_or(StartError::NotInLambda)
 }
 
@@ -61,24 +61,24 @@ pub(crate) fn function_name() -> Result<String, StartError> {
     std::env::var(FUNCTION_NAME).ok().filter(|name| !name.is_empty()).ok_or(StartError::NoFunctionName)
 }
 
-/// Tells whoever reads the log, and Lambda, which shows it to whoever invoked the function.
-pub(crate) async fn refuse(error: &StartError) {
-    // The sentence alone: what `main` returns would be shown as the compiler spells it. A configuration is shown with the
-    // line that is wrong.
+/// Reports the error to the log, and to Lambda, which passes it on to the caller.
+pub(crate) async fn report(error: &StartError) {
+    // Not by the return value of `main`, which is printed in `Debug` form. A configuration error has several lines,
+    // since it quotes the configuration.
     error.to_string().lines().for_each(|line| eprintln!("{}", one_line(line)));
     if matches!(error, StartError::NotInLambda | StartError::Runtime(_)) {
         return;
     }
-    let kind = error.kind().error_type();
-    let told = serde_json::json!({ "errorType": kind, "errorMessage": error.to_string(), "stackTrace": [] });
+    let error_type = error.kind().error_type();
+    let body = serde_json::json!({ "errorType": error_type, "errorMessage": error.to_string(), "stackTrace": [] });
     let request = lambda_runtime_api_client::build_request()
         .method(Method::POST)
         .uri("/2018-06-01/runtime/init/error")
         .header("content-type", "application/json")
-        .header("lambda-runtime-function-error-type", kind)
-        .body(Body::from(told.to_string()));
+        .header("lambda-runtime-function-error-type", error_type)
+        .body(Body::from(body.to_string()));
     if let (Ok(client), Ok(request)) = (Client::builder().build(), request) {
-        // Lambda sees that the process ends in any case.
+        // If the report fails, Lambda still sees that the process exited.
         let _ = client.call(request).await;
     }
 }

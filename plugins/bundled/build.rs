@@ -1,7 +1,5 @@
-//! Takes the bundled plugins from `components/`, where a published crate has them, or builds them; and writes the table
-//! of them that `src/lib.rs` includes.
-//!
-//! Owns that table's form. How plugins are built is `tidegate-plugin-build`'s business.
+//! Takes the bundled plugins from `components/`, where a published crate has them, or builds them. Writes the table of
+//! plugins that `src/lib.rs` includes.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -12,10 +10,10 @@ use std::{env, fs};
 use sha2::{Digest as _, Sha256};
 use tidegate_plugin_build::{BuiltPlugin, PluginBuild};
 
-/// The bundled plugins, by their folders beside this one.
+/// The bundled plugins, by their folders next to this one.
 const PLUGINS: [&str; 5] = ["exclude", "guard", "headers", "mime", "rewrite"];
 
-/// Components by the names that configurations use.
+/// Components by the names in configurations.
 type Components = BTreeMap<String, Vec<u8>>;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -24,8 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let packaged = package.join("components");
     println!("cargo::rerun-if-changed={}", packaged.display());
     let components = if packaged.is_dir() { read(&packaged) } else { build(&package, &out) };
-    let mut table =
-        String::from("/// The plugins that come with Tidegate, by name.\npub static PLUGINS: &[BundledPlugin] = &[\n");
+    let mut table = String::from("/// The bundled plugins, by name.\npub static PLUGINS: &[BundledPlugin] = &[\n");
     for (name, bytes) in components? {
         let path = out.join(format!("{name}.wasm"));
         fs::write(&path, &bytes)?;
@@ -43,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Components that were built when the crate was packaged.
+/// Reads the components of a published crate.
 fn read(packaged: &Path) -> Result<Components, Box<dyn Error>> {
     let component = |name: &str| Ok((name.to_owned(), fs::read(packaged.join(format!("{name}.wasm")))?));
     PLUGINS.into_iter().map(component).collect()
@@ -56,23 +53,26 @@ fn build(package: &Path, out: &Path) -> Result<Components, Box<dyn Error>> {
     }
     let packages: Vec<String> = PLUGINS.iter().map(|name| format!("tidegate-plugin-{name}")).collect();
     let packages: Vec<&str> = packages.iter().map(String::as_str).collect();
-    // `target/<profile>/build/<package>/out`: every profile shares one build of the plugins.
+    // From `target/<profile>/build/<package>/out`: all profiles share one build of the plugins.
     let target = out.ancestors().nth(4).unwrap_or(out).join("plugins");
-    let wanted = PluginBuild { manifest_dir: &root, target_dir: &target, packages: &packages, profile: "plugin" };
-    let components = tidegate_plugin_build::build(wanted).map_err(|error| {
-        // Cargo shows these lines by themselves, before the error and its backtrace.
+    let plugins = PluginBuild { manifest_dir: &root, target_dir: &target, packages: &packages, profile: "plugin" };
+    let components = tidegate_plugin_build::build(plugins).map_err(|error| {
+        // Cargo shows these lines before the error and its backtrace.
         for line in error.to_string().lines() {
             println!("cargo::error={line}");
         }
-        "the bundled plugins could not be built"
+        "cannot build the bundled plugins"
     })?;
     let name = |library: &str| library.strip_prefix("tidegate_plugin_").unwrap_or(library).replace('_', "-");
     Ok(components.into_iter().map(|BuiltPlugin { library, component }| (name(&library), component)).collect())
 }
 
-/// What the components are made of, as files and folders, which cargo looks into itself.
+/// The sources of the components: files, and folders that cargo watches recursively.
 fn sources(root: &Path) -> Vec<PathBuf> {
-    let crates = PLUGINS.iter().map(|name| format!("plugins/{name}")).chain(["plugins/sdk".to_owned(), "crates/glob".to_owned()]);
+    let crates = PLUGINS
+        .iter()
+        .map(|name| format!("plugins/{name}"))
+        .chain(["plugins/sdk".to_owned(), "crates/glob".to_owned()]);
     let parts = crates.flat_map(|folder| [root.join(&folder).join("Cargo.toml"), root.join(folder).join("src")]);
     parts.chain([root.join("Cargo.toml"), root.join("Cargo.lock"), root.join("wit")]).collect()
 }

@@ -118,7 +118,7 @@ fn the_package_holds_all_that_a_function_needs_and_is_always_the_same() {
             .compile("mime", tidegate_bundled_plugins::find("mime").unwrap().bytes)
             .unwrap();
         let mime = format!("compiled/{}-{name}.cwasm", tidegate_bundled_plugins::find("mime").unwrap().sha256);
-        assert!(zipped.files[&mime] == code.bytes());
+        assert!(zipped.files[&mime] == code.code());
     }
 }
 
@@ -160,5 +160,5 @@ fn what_a_function_would_refuse_is_refused_when_it_is_packaged() {
     assert!(words.contains("`../x86_64` cannot be read"), "{words}");
     std::fs::write(place.0.path().join("tidegate.toml"), site).unwrap();
     let words = refused(&place, &["--bootstrap", "x86_64"]);
-    assert!(words.contains("`mime` refuses its settings"), "{words}");
+    assert!(words.contains("invalid settings for plugin `mime`"), "{words}");
 }

@@ -1,5 +1,5 @@
-//! Grants in the account that enforces them: each suffices for what it is for, and is refused beside it; roles are checked
-//! before the first upload.
+//! Generated policies in the emulator, which enforces them: each allows what it is for and nothing else. Also
+//! `tidegate check --aws`, and the changes that create identities.
 
 use aws_credential_types::Credentials;
 use aws_sdk_s3::Client;
@@ -10,7 +10,8 @@ use tidegate_emulator::iam::ACCOUNT_ID;
 use tidegate_emulator::s3::Ownership;
 use tidegate_iam::apply::Provisioner;
 use tidegate_iam::changes::{
-    BucketSpec, CredentialsKind, CredentialsSpec, PermissionsBoundary, PolicySpec, group, plan_changes, policy,
+    BucketSpec, CredentialsKind, CredentialsSpec, PermissionsBoundary, PolicySpec, create_credentials, delete_group,
+    delete_user, ensure_group, ensure_policy,
 };
 use tidegate_iam::check::check;
 use tidegate_iam::document::Partition;
@@ -29,8 +30,8 @@ fn client(world: &World, credentials: Credentials) -> Client {
     Client::from_conf(config)
 }
 
-/// Somebody with this grant and nothing else.
-fn holder(world: &World, grant: &Grant) -> Credentials {
+/// Credentials of a user with this grant and nothing else.
+fn credentials_of(world: &World, grant: &Grant) -> Credentials {
     let document = grant.document.compact().unwrap();
     world.account.iam().create_user("holder", &[("grant", &document)]).unwrap();
     world.account.iam().create_access_key("holder").unwrap().credentials()
@@ -40,12 +41,12 @@ fn provisioner(world: &World) -> Provisioner {
     Provisioner::new(&world.publisher().connection)
 }
 
-/// The HTTP status of what failed; 200 for what did not.
+/// The HTTP status of a failed request; 200 for a successful one.
 macro_rules! status {
     ($request:expr) => {
         match $request.send().await {
             Ok(_) => 200,
-            Err(error) => error.raw_response().map_or(0, |answer| answer.status().as_u16()),
+            Err(error) => error.raw_response().map_or(0, |response| response.status().as_u16()),
         }
     };
 }
@@ -54,7 +55,7 @@ fn body() -> ByteStream {
     ByteStream::from_static(b"x")
 }
 
-const ROLED: &str = r#"
+const SITE_WITH_ROLE: &str = r#"
 state = "s3://state/tidegate/"
 
 [[site]]
@@ -70,24 +71,25 @@ plugin = "guard"
 settings = { max-delete-share = 1.0 }
 "#;
 
-/// A world with the publisher's role as `policy site` prints it, and its trust.
-async fn published_by(document: &str) -> (World, Site) {
+/// A world whose publisher role has this policy.
+async fn world_with_role(document: &str) -> (World, Site) {
     let world = World::new().await;
     world.account.s3().create_bucket("state").await.unwrap();
     let trust = policies::trust_account(&format!("arn:aws:iam::{ACCOUNT_ID}:root")).document.compact().unwrap();
     world.account.iam().create_role("publisher", &trust, &[("site", document)]).unwrap();
-    (world, site(ROLED))
+    (world, site(SITE_WITH_ROLE))
 }
 
-fn granted() -> String {
-    policies::site(&site(ROLED), ACCOUNT_ID, &[]).document.compact().unwrap()
+/// The policy that `policy site` prints.
+fn site_policy() -> String {
+    policies::site(&site(SITE_WITH_ROLE), ACCOUNT_ID, &[]).document.compact().unwrap()
 }
 
 #[tokio::test]
-async fn a_caller_and_a_publisher_with_their_grants_publish_and_can_do_nothing_else() {
-    let (world, docs) = published_by(&granted()).await;
+async fn caller_and_publisher_policies_suffice_for_publishing_and_allow_nothing_else() {
+    let (world, docs) = world_with_role(&site_policy()).await;
     let caller = policies::caller(&[&docs], ACCOUNT_ID);
-    let credentials = holder(&world, &caller);
+    let credentials = credentials_of(&world, &caller);
     for (release, files) in
         [("one", [("index.html", "1"), ("old.js", "a")]), ("two", [("index.html", "2"), ("new.js", "b")])]
     {
@@ -101,8 +103,8 @@ async fn a_caller_and_a_publisher_with_their_grants_publish_and_can_do_nothing_e
         let report = publish.go().await.unwrap();
         assert_eq!(report.outcome, Outcome::Live, "{report}");
     }
-    assert_eq!(world.site().await.keys(), ["docs/index.html", "docs/new.js"], "what expired was pruned");
-    // The caller itself cannot write the site, nor what is staged.
+    assert_eq!(world.site().await.keys(), ["docs/index.html", "docs/new.js"], "expired objects were pruned");
+    // The caller itself can write neither the site nor staged builds.
     let client = client(&world, credentials);
     for (bucket, key) in [(BUCKET, "docs/index.html"), (STAGING, "source/x"), (BUCKET, "docs2/x")] {
         assert_eq!(status!(client.put_object().bucket(bucket).key(key).body(body())), 403, "{bucket}/{key}");
@@ -111,87 +113,88 @@ async fn a_caller_and_a_publisher_with_their_grants_publish_and_can_do_nothing_e
 }
 
 #[tokio::test]
-async fn a_role_is_checked_before_the_first_upload() {
-    let (world, docs) = published_by(&granted()).await;
+async fn check_reports_missing_and_unneeded_permissions() {
+    let (world, docs) = world_with_role(&site_policy()).await;
     let connection = world.publisher().connection;
     let found = check(&connection, &docs).await.unwrap();
-    assert_eq!(found, [], "the grant that is printed is neither too narrow nor too wide");
+    assert_eq!(found, [], "the generated policy is exact");
 
-    // Edge case 70: deletes are configured, and the role may not delete.
+    // Deletes are configured, but the role lacks `s3:DeleteObject`.
     let iam = world.account.iam();
-    iam.put_role_policy("publisher", "site", &granted().replace("\"s3:DeleteObject\"", "\"s3:RestoreObject\""))
+    iam.put_role_policy("publisher", "site", &site_policy().replace("\"s3:DeleteObject\"", "\"s3:RestoreObject\""))
         .unwrap();
     let found = check(&connection, &docs).await.unwrap();
     assert!(
-        found.iter().any(|one| one.weight == PreflightSeverity::Missing && one.what.contains("s3:DeleteObject")),
+        found.iter().any(|one| one.severity == PreflightSeverity::Missing && one.message.contains("s3:DeleteObject")),
         "{found:?}"
     );
 
-    // Everything is allowed, everywhere.
+    // All actions on all resources.
     let all =
         r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*","cloudfront:*"],"Resource":"*"}]}"#;
     iam.put_role_policy("publisher", "site", all).unwrap();
     let found = check(&connection, &docs).await.unwrap();
-    assert!(found.iter().all(|one| one.weight == PreflightSeverity::Wide), "{found:?}");
-    let said = |words: &str| found.iter().any(|one| one.what.contains(words));
-    assert!(said("every distribution") && said("every bucket") && said("begins alike") && said("removes a bucket"));
+    assert!(found.iter().all(|one| one.severity == PreflightSeverity::OverPermissive), "{found:?}");
+    let reports = |text: &str| found.iter().any(|one| one.message.contains(text));
+    assert!(reports("every distribution") && reports("every bucket"), "{found:?}");
+    assert!(reports("with the same beginning") && reports("never deletes a bucket"), "{found:?}");
 
-    // A prefix without its slash reaches the sibling.
-    iam.put_role_policy("publisher", "site", &granted().replace("site/docs/*", "site/docs*")).unwrap();
+    // A prefix without its slash also matches a sibling.
+    iam.put_role_policy("publisher", "site", &site_policy().replace("site/docs/*", "site/docs*")).unwrap();
     let found = check(&connection, &docs).await.unwrap();
-    assert!(found.iter().any(|one| one.what.contains("docs2/tidegate-check")), "{found:?}");
+    assert!(found.iter().any(|one| one.message.contains("docs2/tidegate-check")), "{found:?}");
 
-    // No such role, and one that does not trust the caller.
+    // A role that does not exist.
     let mut other = docs.clone();
-    other.role = Some("arn:aws:iam::000000000000:role/nobody".to_owned().try_into().unwrap());
+    other.role = Some("arn:aws:iam::000000000000:role/missing".to_owned().try_into().unwrap());
     let found = check(&connection, &other).await.unwrap();
     assert!(
-        found.iter().any(|one| one.weight == PreflightSeverity::Missing && one.what.contains("role/nobody")),
+        found.iter().any(|one| one.severity == PreflightSeverity::Missing && one.message.contains("role/missing")),
         "{found:?}"
     );
-    let written = ["PutObject", "CopyObject", "DeleteObjects", "CreateInvalidation"];
+    let writes = ["PutObject", "CopyObject", "DeleteObjects", "CreateInvalidation"];
     let calls = world.faults.calls();
-    assert!(written.iter().all(|name| tidegate_tests::calls::count(&calls, name) == 0), "asking changes nothing");
+    assert!(writes.iter().all(|name| tidegate_tests::calls::count(&calls, name) == 0), "the check changes nothing");
 }
 
 #[tokio::test]
-async fn an_acl_that_the_bucket_refuses_is_told_before_the_first_upload() {
-    let (world, mut docs) = published_by(&granted()).await;
+async fn check_reports_an_acl_that_the_bucket_refuses() {
+    let (world, mut docs) = world_with_role(&site_policy()).await;
     docs.objects.acl = Some("public-read".to_owned());
     let connection = world.publisher().connection;
     let found = check(&connection, &docs).await.unwrap();
-    assert!(found.iter().any(|one| one.what.contains("remove `objects.acl`")), "{found:?}");
+    assert!(found.iter().any(|one| one.message.contains("remove `objects.acl`")), "{found:?}");
     world.account.s3().set_ownership(BUCKET, Ownership::BucketOwnerPreferred).await.unwrap();
     let found = check(&connection, &docs).await.unwrap();
-    assert!(!found.iter().any(|one| one.what.contains("objects.acl")), "{found:?}");
-    assert!(found.iter().any(|one| one.what.contains("s3:PutObjectAcl")), "{found:?}");
+    assert!(!found.iter().any(|one| one.message.contains("objects.acl")), "{found:?}");
+    assert!(found.iter().any(|one| one.message.contains("s3:PutObjectAcl")), "{found:?}");
 }
 
 #[tokio::test]
-async fn an_uploader_stages_new_releases_and_never_replaces_one() {
+async fn an_uploader_creates_releases_and_never_replaces_one() {
     let world = World::new().await;
     let (partition, staging) = (Partition::default(), "s3://staging/releases".parse().unwrap());
     let account = provisioner(&world);
     let guard = uploader_guard(&partition, &staging);
-    let asked = PolicySpec { grant: &guard, partition: &partition, account: ACCOUNT_ID };
-    for round in 0..2 {
-        let found = account.read_grant(&guard, &partition, ACCOUNT_ID).await.unwrap();
-        let changes = policy(asked, &found).unwrap();
-        assert_eq!(changes.len(), usize::from(round == 0), "the second time there is nothing to do");
-        account.apply(&changes, |_| ()).await.unwrap();
+    let spec = PolicySpec { grant: &guard, partition: &partition, account: ACCOUNT_ID };
+    for run in 0..2 {
+        let found = account.read_policy(spec).await.unwrap();
+        let change = ensure_policy(spec, &found).unwrap();
+        assert_eq!(change.is_some(), run == 0, "the second run changes nothing");
+        account.apply(change.as_slice(), |_| ()).await.unwrap();
     }
-    let client = client(&world, holder(&world, &uploader(&partition, &staging)));
+    let client = client(&world, credentials_of(&world, &uploader(&partition, &staging)));
     let put = |key: &str| client.put_object().bucket(STAGING).key(key.to_owned()).body(body());
     assert_eq!(status!(put("releases/1.zip")), 403, "without the condition");
     assert_eq!(status!(put("releases/1.zip").if_none_match("*")), 200);
-    assert_eq!(status!(put("releases/1.zip").if_none_match("*")), 412, "it is there already");
+    assert_eq!(status!(put("releases/1.zip").if_none_match("*")), 412, "it exists");
     assert_eq!(status!(put("releases2/1.zip").if_none_match("*")), 403);
     assert_eq!(status!(client.delete_object().bucket(STAGING).key("releases/1.zip")), 403);
     assert_eq!(status!(client.get_object().bucket(STAGING).key("releases/1.zip")), 403);
-    // Not even the account's administrator replaces one by accident.
+    // The bucket policy also applies to the account's administrator.
     let root = world.client();
     assert_eq!(status!(root.put_object().bucket(STAGING).key("releases/1.zip").body(body())), 403);
-    // In parts: only what makes the object is conditional.
+    // In a multipart upload, the condition applies only to its completion.
     let upload = client.create_multipart_upload().bucket(STAGING).key("releases/2.zip").send().await.unwrap();
     let id = upload.upload_id().unwrap();
     let part = client.upload_part().bucket(STAGING).key("releases/2.zip").upload_id(id).part_number(1).body(body());
@@ -205,7 +208,7 @@ async fn an_uploader_stages_new_releases_and_never_replaces_one() {
 }
 
 #[tokio::test]
-async fn a_group_may_sync_one_prefix() {
+async fn a_group_can_sync_one_prefix() {
     let world = World::new().await;
     let sync = S3Sync {
         partition: Partition::default(),
@@ -222,7 +225,7 @@ async fn a_group_may_sync_one_prefix() {
     let client = client(&world, key.credentials());
     assert_eq!(status!(client.put_object().bucket(BUCKET).key("www/a").body(body())), 403);
     let account = provisioner(&world);
-    let changes = group("publishers", Some(&sync.grant()), &["lea".to_owned()], None).unwrap();
+    let changes = ensure_group("publishers", &sync.grant(), &["lea".to_owned()], None).unwrap();
     account.apply(&changes, |_| ()).await.unwrap();
     assert_eq!(status!(client.put_object().bucket(BUCKET).key("www/a").body(body())), 200);
     assert_eq!(status!(client.list_objects_v2().bucket(BUCKET).prefix("www/")), 200);
@@ -231,14 +234,14 @@ async fn a_group_may_sync_one_prefix() {
     assert_eq!(status!(client.put_object().bucket(BUCKET).key("www2/a").body(body())), 403);
     let found = account.iam().group("publishers").await.unwrap().unwrap();
     assert_eq!(found.users, ["lea"]);
-    let changes = tidegate_iam::changes::delete_group("publishers", &found);
+    let changes = delete_group("publishers", &found);
     account.apply(&changes, |_| ()).await.unwrap();
     assert_eq!(status!(client.put_object().bucket(BUCKET).key("www/a").body(body())), 403);
     assert_eq!(account.iam().group("publishers").await.unwrap(), None);
 }
 
 #[tokio::test]
-async fn a_pipeline_of_a_feature_branch_never_touches_a_release() {
+async fn a_feature_branch_pipeline_cannot_change_a_release() {
     let world = World::new().await;
     let mut publisher = CiPublisher {
         partition: Partition::default(),
@@ -263,13 +266,13 @@ async fn a_pipeline_of_a_feature_branch_never_touches_a_release() {
         .send()
         .await
         .unwrap();
-    let dev = client(&world, holder(&world, &publisher.grant().unwrap()));
+    let dev = client(&world, credentials_of(&world, &publisher.grant().unwrap()));
     let put = |key: &str| dev.put_object().bucket(BUCKET).key(key.to_owned()).body(body());
     assert_eq!(status!(put("app/feature/1.zip").tagging("Release=false").if_none_match("*")), 200);
-    assert_eq!(status!(put("app/feature/2.zip").if_none_match("*")), 403, "it must say that it is no release");
+    assert_eq!(status!(put("app/feature/2.zip").if_none_match("*")), 403, "without the tag `Release=false`");
     assert_eq!(status!(put("app/feature/2.zip").tagging("Release=true").if_none_match("*")), 403);
     assert_eq!(status!(put("app/1.zip").tagging("Release=false").if_none_match("*")), 403);
-    // Edge case 75: the put that used to replace a release.
+    // Replacing a release by an unconditional write.
     assert_eq!(status!(put("app/feature/kept.zip").tagging("Release=false")), 403);
     assert_eq!(status!(put("app/feature/kept.zip").tagging("Release=false").if_none_match("*")), 412);
     assert_eq!(status!(dev.delete_object().bucket(BUCKET).key("app/feature/1.zip")), 403);
@@ -281,7 +284,7 @@ async fn a_pipeline_of_a_feature_branch_never_touches_a_release() {
     assert_eq!(status!(dev.get_object().bucket(BUCKET).key("app/feature/1.zip")), 403);
 }
 
-fn asked(access: BucketAccess, prefix: &str, kind: CredentialsKind, buckets: BucketSpec) -> CredentialsSpec {
+fn spec(access: BucketAccess, prefix: &str, kind: CredentialsKind, buckets: BucketSpec) -> CredentialsSpec {
     let grant = BucketGrant {
         partition: Partition::default(),
         buckets: vec![BUCKET.parse().unwrap(), "other-bucket".parse().unwrap()],
@@ -294,7 +297,7 @@ fn asked(access: BucketAccess, prefix: &str, kind: CredentialsKind, buckets: Buc
 }
 
 #[tokio::test]
-async fn credentials_do_what_they_were_made_for() {
+async fn credentials_allow_their_kind_of_access() {
     let world = World::new().await;
     let account = provisioner(&world);
     for key in ["docs/a", "docs2/a", "a"] {
@@ -311,9 +314,9 @@ async fn credentials_do_what_they_were_made_for() {
             CredentialsKind::Permanent { user: None, boundary: PermissionsBoundary::Fitting },
             CredentialsKind::Temporary("15m".parse().unwrap()),
         ] {
-            let asked = asked(access, "docs", kind, create());
-            let found = account.read_identity(&asked).await.unwrap();
-            let issued = account.apply(&plan_changes(&asked, &found).unwrap(), |_| ()).await.unwrap().unwrap();
+            let spec = spec(access, "docs", kind, create());
+            let found = account.read_identity(&spec).await.unwrap();
+            let issued = account.apply(&create_credentials(&spec, &found).unwrap(), |_| ()).await.unwrap().unwrap();
             let token = issued.session_token.as_ref().map(|token| token.reveal().to_owned());
             let credentials =
                 Credentials::new(&issued.access_key_id, issued.secret_access_key.reveal(), token, None, "issued");
@@ -337,31 +340,30 @@ async fn credentials_do_what_they_were_made_for() {
             );
         }
     }
-    // Users go with everything that they have; the role stays.
+    // Users are deleted with everything they have; the shared role is kept.
     for user in account.iam().users().await.unwrap() {
         let found = account.iam().user(&user.name).await.unwrap().unwrap();
-        account.apply(&tidegate_iam::changes::delete_user(&user.name, &found), |_| ()).await.unwrap();
+        account.apply(&delete_user(&user.name, &found), |_| ()).await.unwrap();
     }
     assert_eq!(account.iam().users().await.unwrap(), []);
     assert_eq!(account.iam().roles(tidegate_iam::RoleFilter::Names).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
-async fn a_public_bucket_can_be_read_by_whoever_knows_a_name() {
+async fn a_public_bucket_is_readable_without_credentials() {
     let world = World::new().await;
     let account = provisioner(&world);
     let buckets = BucketSpec { create: true, website: true, ..BucketSpec::default() };
-    let mut asked = asked(
+    let mut spec = spec(
         BucketAccess::ReadWrite,
         "",
         CredentialsKind::Permanent { user: None, boundary: PermissionsBoundary::None },
         buckets,
     );
-    asked.grant.buckets = vec!["open-bucket".parse().unwrap()];
-    let found = account.read_identity(&asked).await.unwrap();
-    account.apply(&plan_changes(&asked, &found).unwrap(), |_| ()).await.unwrap();
+    spec.grant.buckets = vec!["open-bucket".parse().unwrap()];
+    let found = account.read_identity(&spec).await.unwrap();
+    account.apply(&create_credentials(&spec, &found).unwrap(), |_| ()).await.unwrap();
     world.client().put_object().bucket("open-bucket").key("index.html").body(body()).send().await.unwrap();
-    // Without any credentials.
     let config = aws_sdk_s3::Config::builder()
         .behavior_version(aws_sdk_s3::config::BehaviorVersion::latest())
         .region(aws_sdk_s3::config::Region::new("us-east-1"))
@@ -369,11 +371,11 @@ async fn a_public_bucket_can_be_read_by_whoever_knows_a_name() {
         .allow_no_auth()
         .force_path_style(true)
         .build();
-    let anybody = Client::from_conf(config);
-    assert_eq!(status!(anybody.get_object().bucket("open-bucket").key("index.html")), 200);
-    assert_eq!(status!(anybody.list_objects_v2().bucket("open-bucket")), 403);
-    assert_eq!(status!(anybody.put_object().bucket("open-bucket").key("x").body(body())), 403);
-    assert_eq!(status!(anybody.get_object().bucket(BUCKET).key("index.html")), 403);
+    let anonymous = Client::from_conf(config);
+    assert_eq!(status!(anonymous.get_object().bucket("open-bucket").key("index.html")), 200);
+    assert_eq!(status!(anonymous.list_objects_v2().bucket("open-bucket")), 403);
+    assert_eq!(status!(anonymous.put_object().bucket("open-bucket").key("x").body(body())), 403);
+    assert_eq!(status!(anonymous.get_object().bucket(BUCKET).key("index.html")), 403);
     assert_eq!(world.account.s3().bucket("open-bucket").unwrap().website.unwrap().index_document, "index.html");
 }
 
@@ -382,29 +384,28 @@ async fn a_failed_change_reports_progress_and_a_second_run_continues() {
     use tidegate_tests::fault::InjectedFault;
     let world = World::new().await;
     let account = provisioner(&world);
-    let mut asked = asked(
+    let mut spec = spec(
         BucketAccess::ReadOnly,
         "",
         CredentialsKind::Permanent { user: Some("lea".to_owned()), boundary: PermissionsBoundary::None },
         BucketSpec::default(),
     );
-    asked.grant.buckets = vec![BUCKET.parse().unwrap()];
+    spec.grant.buckets = vec![BUCKET.parse().unwrap()];
     world.trouble(|call| {
         call.to_string().contains("CreateAccessKey").then(|| InjectedFault::answer(500, "ServiceFailure"))
     });
-    let found = account.read_identity(&asked).await.unwrap();
-    let error = account.apply(&plan_changes(&asked, &found).unwrap(), |_| ()).await.unwrap_err();
-    assert!(error.to_string().contains("the 2 steps before it were done"), "{error}");
+    let found = account.read_identity(&spec).await.unwrap();
+    let error = account.apply(&create_credentials(&spec, &found).unwrap(), |_| ()).await.unwrap_err();
+    assert!(error.to_string().contains("2 changes were made before it"), "{error}");
     world.peace();
-    let found = account.read_identity(&asked).await.unwrap();
-    let changes = plan_changes(&asked, &found).unwrap();
-    assert_eq!(changes.len(), 2, "the user is there already: {changes:?}");
+    let found = account.read_identity(&spec).await.unwrap();
+    let changes = create_credentials(&spec, &found).unwrap();
+    assert_eq!(changes.len(), 2, "the user exists: {changes:?}");
     assert!(account.apply(&changes, |_| ()).await.unwrap().is_some());
 }
 
 #[tokio::test]
-async fn a_site_of_files_is_published_with_the_grant_of_the_uploader_in_place() {
-    // The guard of a staging prefix does not keep anybody from publishing what is staged there.
+async fn the_uploader_guard_does_not_prevent_publishing() {
     let world = World::new().await;
     let staging = format!("s3://{STAGING}/").parse().unwrap();
     let sources = Sources::prefix([SourceObject::text("index.html", "1")]);

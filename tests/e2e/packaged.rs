@@ -10,7 +10,7 @@ use tidegate_host::CodePackage;
 use tidegate_lambda::package::package;
 use tidegate_publish::{PluginLoader, S3};
 use tidegate_tests::deployed::{program, unpack};
-use tidegate_tests::library::components;
+use tidegate_tests::plugins::components;
 use tidegate_tests::source::{STAGING, SourceObject, Sources};
 use tidegate_tests::world::{Publish, World, site};
 
@@ -109,7 +109,7 @@ async fn a_reference_that_was_not_packaged_is_refused() {
     for (name, used) in others {
         publish.site = site(&(configuration.clone() + &used));
         let words = refused(&publish).await;
-        assert!(words.contains(&format!("the plugin `{name}` is not in the package")), "{words}");
+        assert!(words.contains(&format!("cannot load plugin `{name}`: it is not in the package")), "{words}");
         assert!(words.contains("`tidegate package`"), "{words}");
     }
     // In the package, as the policy that is always there.

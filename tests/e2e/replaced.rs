@@ -49,7 +49,7 @@ async fn an_object_that_was_replaced_is_not_deleted() {
     world.seed(&texts(&[("b.html", "somebody's new page"), ("odd\u{1}.html", "and this")])).await;
     let report = publish.apply(planned).await;
     assert_eq!((report.done.deleted, report.done.kept_replaced), (1, 2), "{report}");
-    assert!(report.to_string().contains("2 not deleted, since they were replaced meanwhile"), "{report}");
+    assert!(report.to_string().contains("2 objects not deleted: replaced since the plan was made"), "{report}");
     assert_eq!(world.site().await.keys(), ["b.html", "index.html", "odd\u{1}.html"]);
 }
 

@@ -14,7 +14,7 @@ use tidegate_lambda::context::InvocationContext;
 use tidegate_lambda::handler::{EventHandler, RunResult, SelfInvoke};
 use tidegate_lambda::run_log::{RunLog, RunLogEntry};
 use tidegate_lambda::secrets::AwsSecrets;
-use tidegate_lambda::trigger::{Continuation, Delivery, HttpRequest, ParsedRecord, RunId, match_sites, read};
+use tidegate_lambda::trigger::{Continuation, HttpRequest, InvocationEvent, ParsedRecord, RunId, match_sites, read};
 use tidegate_publish::AwsError;
 use tidegate_publish::publish::Publisher;
 use tidegate_tests::events::{self, sign, zip};
@@ -71,7 +71,7 @@ impl SelfInvoke for Kept {
         // As it would travel.
         let event = run.to_event().unwrap();
         match read(&event).unwrap() {
-            Delivery::Continuation(run) => self.runs.lock().unwrap().push(*run),
+            InvocationEvent::Continuation(run) => self.runs.lock().unwrap().push(*run),
             other => panic!("{other:?}"),
         }
         Ok(())
@@ -90,7 +90,7 @@ impl RunLog for Told {
 
 pub(crate) struct Function {
     pub(crate) world: World,
-    pub(crate) reactor: EventHandler,
+    pub(crate) handler: EventHandler,
     pub(crate) kept: Arc<Kept>,
     pub(crate) told: Arc<Told>,
 }
@@ -112,14 +112,14 @@ async fn function() -> Function {
 pub(crate) async fn function_in(world: World, publisher: Publisher, configuration: &str) -> Function {
     world.account.s3().create_bucket("state").await.unwrap();
     let (kept, told) = (Arc::new(Kept::default()), Arc::new(Told::default()));
-    let reactor = EventHandler {
+    let handler = EventHandler {
         config: Arc::new(Config::parse(configuration).unwrap()),
         secrets: Arc::new(AwsSecrets::new(&publisher.connection)),
         self_invoke: kept.clone(),
         run_log: told.clone(),
         publisher,
     };
-    Function { world, reactor, kept, told }
+    Function { world, handler, kept, told }
 }
 
 impl Function {
@@ -129,12 +129,12 @@ impl Function {
     }
 
     async fn upload(&self, event: &Value) -> Vec<RunResult> {
-        let Delivery::Events { records, .. } = read(event).unwrap() else { panic!("{event}") };
+        let InvocationEvent::Records { records, .. } = read(event).unwrap() else { panic!("{event}") };
         let mut ended = Vec::new();
         for record in records {
-            let Ok(ParsedRecord::Stored(stored)) = record.notice else { continue };
-            for trigger in match_sites(&self.reactor.config, &stored).triggers {
-                ended.push(self.reactor.act(&trigger, &RunId::new("run"), moment(300)).await.unwrap());
+            let Ok(ParsedRecord::Stored(stored)) = record.content else { continue };
+            for trigger in match_sites(&self.handler.config, &stored).triggers {
+                ended.push(self.handler.run(&trigger, &RunId::new("run"), moment(300)).await.unwrap());
             }
         }
         ended
@@ -145,7 +145,7 @@ impl Function {
         let mut ended = Vec::new();
         loop {
             let Some(run) = self.kept.runs.lock().unwrap().pop() else { return ended };
-            ended.push(self.reactor.act(&run.trigger, &run.run, moment(seconds)).await.unwrap());
+            ended.push(self.handler.run(&run.trigger, &run.run, moment(seconds)).await.unwrap());
         }
     }
 }
@@ -222,11 +222,13 @@ async fn a_run_without_time_is_handed_on_until_it_has_an_end() {
         let page = call.key.as_deref().is_some_and(|key| key.starts_with("docs/"));
         (page && call.operation == "PutObject").then(|| InjectedFault::Delay(Duration::from_millis(500)))
     });
-    let Delivery::Events { records, .. } = read(&stored("builds/large.zip", &etag, 1, "01")).unwrap() else { panic!() };
-    let Ok(ParsedRecord::Stored(event)) = &records[0].notice else { panic!() };
-    let trigger = match_sites(&function.reactor.config, event).triggers.remove(0);
+    let InvocationEvent::Records { records, .. } = read(&stored("builds/large.zip", &etag, 1, "01")).unwrap() else {
+        panic!()
+    };
+    let Ok(ParsedRecord::Stored(event)) = &records[0].content else { panic!() };
+    let trigger = match_sites(&function.handler.config, event).triggers.remove(0);
     // Fifteen seconds of work for each, and fifteen to hand on; the pages alone take 23.
-    let first = function.reactor.act(&trigger, &RunId::new("run-1"), moment(30)).await.unwrap();
+    let first = function.handler.run(&trigger, &RunId::new("run-1"), moment(30)).await.unwrap();
     assert!(matches!(first, RunResult::Continued { continuations: 0 }), "{first:?}");
     let ended = function.drain(30).await;
     assert!(!ended.is_empty());
@@ -260,17 +262,17 @@ async fn with_secrets() -> Function {
 #[tokio::test]
 async fn a_signed_push_is_accepted_at_once_and_published_by_another_invocation() {
     let function = with_secrets().await;
-    let answer = function.reactor.answer(&push("old secret of this hook", "d-1", "Say more"), moment(10)).await;
+    let answer = function.handler.answer_webhook(&push("old secret of this hook", "d-1", "Say more"), moment(10)).await;
     assert_eq!((answer.status, answer.runs.len()), (202, 1), "{answer:?}");
     assert!(function.world.site().await.keys().is_empty(), "nothing was published yet");
     let ended = function.drain(300).await;
     assert_eq!(outcome(&ended[0]), Outcome::Live, "{ended:?}");
     // Edge case 20: the same body under another id.
-    let again = function.reactor.answer(&push("old secret of this hook", "d-2", "Say more"), moment(10)).await;
+    let again = function.handler.answer_webhook(&push("old secret of this hook", "d-2", "Say more"), moment(10)).await;
     assert_eq!((again.status, again.runs.len()), (200, 0), "{again:?}");
     assert!(again.message.contains(&answer.runs[0].run), "{again:?}");
     // The other secret, while both are configured.
-    let other = function.reactor.answer(&push("new secret of this hook", "d-3", "Say less"), moment(10)).await;
+    let other = function.handler.answer_webhook(&push("new secret of this hook", "d-3", "Say less"), moment(10)).await;
     assert_eq!(other.status, 202, "{other:?}");
     for (call, status) in [
         (push("wrong", "d-4", "x"), 401),
@@ -278,7 +280,7 @@ async fn a_signed_push_is_accepted_at_once_and_published_by_another_invocation()
         (HttpRequest::new("POST", "/", [("x-github-event", "push")], b"{}".to_vec()), 401),
         (HttpRequest::new("GET", "/", [], Vec::new()), 405),
     ] {
-        let answer = function.reactor.answer(&call, moment(10)).await;
+        let answer = function.handler.answer_webhook(&call, moment(10)).await;
         assert_eq!((answer.status, answer.runs.len()), (status, 0), "{answer:?}");
     }
 }
@@ -288,7 +290,7 @@ async fn a_delivery_that_failed_runs_when_it_is_delivered_again() {
     let function = with_secrets().await;
     let call = push("old secret of this hook", "d-1", "Say more");
     // Edge case 21: the run fails, since the site cannot be written.
-    assert_eq!(function.reactor.answer(&call, moment(10)).await.status, 202);
+    assert_eq!(function.handler.answer_webhook(&call, moment(10)).await.status, 202);
     function.world.trouble(|call| {
         call.key
             .as_deref()
@@ -298,21 +300,21 @@ async fn a_delivery_that_failed_runs_when_it_is_delivered_again() {
     let ended = function.drain(300).await;
     assert!(ended[0].failed(), "{ended:?}");
     function.world.peace();
-    let again = function.reactor.answer(&call, moment(10)).await;
+    let again = function.handler.answer_webhook(&call, moment(10)).await;
     assert_eq!(again.status, 202, "{again:?}");
     assert_eq!(outcome(&function.drain(300).await[0]), Outcome::Live);
     // Nobody takes it over: the sender is told to send it again, and may.
     let call = push("old secret of this hook", "d-2", "Say other things");
     *function.kept.broken.lock().unwrap() = true;
-    assert_eq!(function.reactor.answer(&call, moment(10)).await.status, 503);
+    assert_eq!(function.handler.answer_webhook(&call, moment(10)).await.status, 503);
     *function.kept.broken.lock().unwrap() = false;
-    assert_eq!(function.reactor.answer(&call, moment(10)).await.status, 202);
+    assert_eq!(function.handler.answer_webhook(&call, moment(10)).await.status, 202);
 }
 
 #[tokio::test]
 async fn secrets_that_cannot_be_read_are_nobodys_wrong_signature() {
     let function = function().await;
-    let answer = function.reactor.answer(&push("any", "d-1", "x"), moment(10)).await;
+    let answer = function.handler.answer_webhook(&push("any", "d-1", "x"), moment(10)).await;
     assert_eq!(answer.status, 503, "{answer:?}");
     assert!(!answer.message.contains("repo/github.com"), "{answer:?}");
 }
@@ -322,16 +324,16 @@ async fn a_direct_invocation_publishes_what_it_names() {
     let function = function().await;
     function.stage("builds/one.zip", &zip(&[("index.html", "1")])).await;
     let event = json!({ "site": "docs", "source": "s3://staging/builds/one.zip", "release": "by hand" });
-    let Delivery::Invocation(asked) = read(&event).unwrap() else { panic!() };
-    let ended = function.reactor.invoke(&asked, &RunId::new("run"), moment(300)).await.unwrap();
+    let InvocationEvent::Direct(asked) = read(&event).unwrap() else { panic!() };
+    let ended = function.handler.invoke(&asked, &RunId::new("run"), moment(300)).await.unwrap();
     assert_eq!(outcome(&ended), Outcome::Live);
     for (event, expected) in [
-        (json!({ "site": "docs", "source": "/etc/site" }), "a path of a machine"),
-        (json!({ "site": "docs" }), "name a `source`"),
+        (json!({ "site": "docs", "source": "/etc/site" }), "a local path"),
+        (json!({ "site": "docs" }), "add a `source`"),
         (json!({ "site": "nothing" }), "`nothing`"),
     ] {
-        let Delivery::Invocation(asked) = read(&event).unwrap() else { panic!() };
-        let error = function.reactor.invoke(&asked, &RunId::new("run"), moment(300)).await.unwrap_err().to_string();
+        let InvocationEvent::Direct(asked) = read(&event).unwrap() else { panic!() };
+        let error = function.handler.invoke(&asked, &RunId::new("run"), moment(300)).await.unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
 }
@@ -344,7 +346,7 @@ async fn every_run_is_told_and_its_report_is_kept_beside_the_release() {
     let late = function.stage("builds/late.zip", b"no archive").await;
     let event = json!({ "site": "docs", "source": "s3://staging/builds/late.zip" });
     // The same bytes are as wrong the next time, so nobody is to try again.
-    let told = function.reactor.event(&event, "request", moment(300)).await.unwrap();
+    let told = function.handler.handle(&event, "request", moment(300)).await.unwrap();
     assert_eq!(told["errorType"], "Tidegate.Artifact", "{late}: {told}");
     let told = function.told.0.lock().unwrap().clone();
     let outcomes: Vec<Value> = told.iter().map(RunLogEntry::outcome).collect();
@@ -377,10 +379,10 @@ async fn only_the_messages_that_failed_come_again() {
         message("m-2", &json!({ "Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": STAGING })),
         message("m-3", &stored("builds/one.zip", &etag, 1, "01")),
     ]});
-    let answer = function.reactor.event(&event, "request", moment(300)).await.unwrap();
+    let answer = function.handler.handle(&event, "request", moment(300)).await.unwrap();
     assert_eq!(answer, json!({ "batchItemFailures": [{ "itemIdentifier": "m-1" }] }));
     assert_eq!(function.world.site().await.keys(), ["docs/index.html"]);
     // A failure without a queue fails the invocation, so that Lambda tries it again, and says whose fault it was.
-    let error = function.reactor.event(&stored("builds/away.zip", &away, 3, "02"), "request", moment(300)).await;
+    let error = function.handler.handle(&stored("builds/away.zip", &away, 3, "02"), "request", moment(300)).await;
     assert_eq!(error.unwrap_err().kind().error_type(), "Tidegate.Cloud");
 }

@@ -1,4 +1,4 @@
-//! What the function answers, logs and does: uploads, webhooks, denials, failures, time, and company.
+//! What the function answers, logs and publishes: uploads, webhooks, denials, failures, timeouts and concurrency.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -59,30 +59,30 @@ secrets = ["secretsmanager:repo/github.com/acme/docs"]
 
 const SECRET: &str = "not-to-be-printed";
 
-/// What the way to AWS is like.
+/// How AWS answers writes to the site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Weather {
-    Clear,
-    /// Every page takes so long.
+enum Writes {
+    Normal,
+    /// Every write takes this long.
     Slow(Duration),
-    /// The site's bucket cannot be written.
-    Forbidden,
+    /// Every write is denied.
+    Denied,
 }
 
 struct Stage {
     world: World,
-    weather: Arc<Mutex<Weather>>,
+    writes: Arc<Mutex<Writes>>,
     aws: String,
     root: TempDir,
     credentials: Credentials,
 }
 
-async fn meet(weather: Arc<Mutex<Weather>>, request: Request, next: Next) -> Response {
-    let page = request.method() == Method::PUT && request.uri().path().starts_with("/site/docs/");
-    let now = *weather.lock().unwrap();
-    match now {
-        Weather::Slow(long) if page => tokio::time::sleep(long).await,
-        Weather::Forbidden if page => {
+async fn intercept(writes: Arc<Mutex<Writes>>, request: Request, next: Next) -> Response {
+    let write = request.method() == Method::PUT && request.uri().path().starts_with("/site/docs/");
+    let behavior = *writes.lock().unwrap();
+    match behavior {
+        Writes::Slow(delay) if write => tokio::time::sleep(delay).await,
+        Writes::Denied if write => {
             let body = "<Error><Code>AccessDenied</Code><Message>no</Message></Error>";
             return (StatusCode::FORBIDDEN, body).into_response();
         }
@@ -92,7 +92,7 @@ async fn meet(weather: Arc<Mutex<Weather>>, request: Request, next: Next) -> Res
 }
 
 impl Stage {
-    /// An account with what the function needs and the permissions that `tidegate policy` prints; nothing beside them.
+    /// An account with exactly what the function needs, and the permissions that `tidegate policy` prints.
     async fn new() -> Self {
         let world = World::new().await;
         world.account.s3().create_bucket("state").await.unwrap();
@@ -101,29 +101,28 @@ impl Stage {
         let trust = policies::trust_account(&format!("arn:aws:iam::{ACCOUNT_ID}:root")).document.compact().unwrap();
         let publisher = policies::site(&site, ACCOUNT_ID, &[]).document.compact().unwrap();
         world.account.iam().create_role("publisher", &trust, &[("site", &publisher)]).unwrap();
-        let standing = policies::lambda(&[&site], ACCOUNT_ID, "us-east-1", NAME).document.compact().unwrap();
-        world.account.iam().create_user("function", &[("standing", &standing)]).unwrap();
+        let execution = policies::lambda(&[&site], ACCOUNT_ID, "us-east-1", NAME).document.compact().unwrap();
+        world.account.iam().create_user("function", &[("execution", &execution)]).unwrap();
         let credentials = world.account.iam().create_access_key("function").unwrap().credentials();
 
-        let weather = Arc::new(Mutex::new(Weather::Clear));
+        let writes = Arc::new(Mutex::new(Writes::Normal));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let aws = format!("http://{}", listener.local_addr().unwrap());
-        let met = Arc::clone(&weather);
-        let router = world
-            .account
-            .router()
-            .layer(middleware::from_fn(move |request: Request, next: Next| meet(Arc::clone(&met), request, next)));
+        let intercepted = Arc::clone(&writes);
+        let router = world.account.router().layer(middleware::from_fn(move |request: Request, next: Next| {
+            intercept(Arc::clone(&intercepted), request, next)
+        }));
         tokio::spawn(async move { axum::serve(listener, router).await });
         let root = TempDir::new().unwrap();
         unpack(&package(CONFIGURATION), root.path());
-        Self { world, weather, aws, root, credentials }
+        Self { world, writes, aws, root, credentials }
     }
 
     async fn start(&self, seconds: u64) -> Function {
         Function::start(self.root.path(), seconds, &self.aws, &self.credentials).await
     }
 
-    /// Puts a zip and returns the event of it.
+    /// Uploads a zip and returns its event.
     async fn upload(&self, name: &str, second: u32, files: &[(&str, &str)]) -> Value {
         let key = format!("builds/{name}.zip");
         let put = self.world.client().put_object().bucket(STAGING).key(&key).body(ByteStream::from(zip(files)));
@@ -140,7 +139,7 @@ fn event(key: &str, etag: &str, second: u32) -> Value {
     events::stored(STAGING, key, etag, second, &format!("{second:016X}"))
 }
 
-/// A webhook as a Function URL delivers it.
+/// A webhook as a function URL delivers it.
 fn push(commit: &str) -> Value {
     let body = events::pushed(commit, "Say more", "2026-11-22T10:00:30Z").to_string();
     json!({
@@ -154,9 +153,9 @@ fn push(commit: &str) -> Value {
     })
 }
 
-/// The lines of a log, each of which is JSON without anything that a terminal obeys, and holds no secret.
+/// The lines of a log. Asserts that each is JSON without control characters and without the secret.
 fn lines(ended: &Ended) -> Vec<Value> {
-    assert_eq!(ended.errors, "");
+    assert_eq!(ended.stderr, "");
     let read = |line: &String| -> Value {
         assert!(!line.chars().any(char::is_control), "{line:?}");
         assert!(!line.contains(SECRET), "{line}");
@@ -170,14 +169,14 @@ fn runs(lines: &[Value]) -> Vec<&Value> {
 }
 
 #[tokio::test]
-async fn an_upload_is_published_and_told_in_two_lines() {
+async fn publishes_an_upload_and_logs_two_lines() {
     let stage = Stage::new().await;
     let mut function = stage.start(60).await;
     let upload = stage.upload("one", 1, &[("index.html", "<p>1"), ("drafts/x.html", "x"), ("a.css", "a{}")]).await;
     let answer = function.invoke(upload.clone()).await.unwrap();
     assert_eq!(answer[0]["outcome"], "live", "{answer}");
     assert_eq!(stage.keys().await, ["docs/a.css", "docs/index.html"]);
-    // The same event again, and one whose key would write into a terminal.
+    // The same event again, and one whose key has terminal escape sequences.
     assert_eq!(function.invoke(upload).await.unwrap()[0]["outcome"], "unchanged");
     assert_eq!(function.invoke(event("builds/%1B%5B2J%0Aevil.zip", "0", 2)).await.unwrap(), json!([]));
     let lines = lines(&function.stop().await);
@@ -185,37 +184,37 @@ async fn an_upload_is_published_and_told_in_two_lines() {
     assert_eq!(runs.iter().map(|run| &run["outcome"]).collect::<Vec<_>>(), ["live", "unchanged"]);
     assert_eq!((&runs[0]["site"], &runs[0]["release"]), (&json!("docs"), &json!("one")));
     assert_eq!(runs[0]["report"]["done"]["written"], 2);
-    let figures: Vec<&Value> = lines.iter().filter(|line| line.get("_aws").is_some()).collect();
-    assert_eq!(figures.iter().map(|one| &one["ObjectsWritten"]).collect::<Vec<_>>(), [2, 0]);
-    assert!(figures[0]["PluginFuel"].as_u64().unwrap() > 0, "{}", figures[0]);
-    assert_eq!(figures[0]["Plugins"].as_object().unwrap().len(), 5, "{}", figures[0]);
+    let metrics: Vec<&Value> = lines.iter().filter(|line| line.get("_aws").is_some()).collect();
+    assert_eq!(metrics.iter().map(|line| &line["ObjectsWritten"]).collect::<Vec<_>>(), [2, 0]);
+    assert!(metrics[0]["PluginFuel"].as_u64().unwrap() > 0, "{}", metrics[0]);
+    assert_eq!(metrics[0]["Plugins"].as_object().unwrap().len(), 5, "{}", metrics[0]);
 }
 
 #[tokio::test]
-async fn a_denial_is_a_success_and_a_failure_says_whose_it_is() {
+async fn answers_a_denial_and_fails_with_the_error_kind() {
     let stage = Stage::new().await;
     let mut function = stage.start(60).await;
     let denied = stage.upload("bare", 1, &[("a.css", "a{}")]).await;
     assert_eq!(function.invoke(denied).await.unwrap()[0]["outcome"], "denied");
     assert_eq!(stage.keys().await, Vec::<String>::new());
-    let kind = |answer: Result<Value, Value>| answer.unwrap_err()["errorType"].as_str().unwrap().to_owned();
-    assert_eq!(kind(function.invoke(json!({ "what": 1 })).await), "Tidegate.Configuration");
-    assert_eq!(kind(function.invoke(json!([])).await), "Tidegate.Configuration");
-    assert_eq!(kind(function.invoke(json!({ "site": "other" })).await), "Tidegate.Configuration");
+    let error_type = |answer: Result<Value, Value>| answer.unwrap_err()["errorType"].as_str().unwrap().to_owned();
+    assert_eq!(error_type(function.invoke(json!({ "what": 1 })).await), "Tidegate.Configuration");
+    assert_eq!(error_type(function.invoke(json!([])).await), "Tidegate.Configuration");
+    assert_eq!(error_type(function.invoke(json!({ "site": "other" })).await), "Tidegate.Configuration");
     let fine = stage.upload("fine", 2, &[("index.html", "1")]).await;
-    *stage.weather.lock().unwrap() = Weather::Forbidden;
-    assert_eq!(kind(function.invoke(fine.clone()).await), "Tidegate.Cloud");
-    // Only such a failure can end otherwise when it is tried again.
-    *stage.weather.lock().unwrap() = Weather::Clear;
+    *stage.writes.lock().unwrap() = Writes::Denied;
+    assert_eq!(error_type(function.invoke(fine.clone()).await), "Tidegate.Cloud");
+    // A failure of AWS is the only one that a retry can fix.
+    *stage.writes.lock().unwrap() = Writes::Normal;
     assert_eq!(function.invoke(fine).await.unwrap()[0]["outcome"], "live");
     let lines = lines(&function.stop().await);
     let levels: Vec<_> = runs(&lines).iter().map(|run| (run["level"].clone(), run["outcome"].clone())).collect();
-    let told = |level: &str, outcome: &str| (json!(level), json!(outcome));
-    assert_eq!(levels, [told("INFO", "denied"), told("ERROR", "failed"), told("INFO", "live")]);
+    let run = |level: &str, outcome: &str| (json!(level), json!(outcome));
+    assert_eq!(levels, [run("INFO", "denied"), run("ERROR", "failed"), run("INFO", "live")]);
 }
 
 #[tokio::test]
-async fn a_webhook_is_answered_first_and_published_afterwards() {
+async fn answers_a_webhook_before_it_publishes() {
     let stage = Stage::new().await;
     let commit = "7fd1a60b01f91b314f59955a4e4d4e80d8edf11d";
     stage.upload(commit, 1, &[("index.html", "pushed")]).await;
@@ -224,7 +223,7 @@ async fn a_webhook_is_answered_first_and_published_afterwards() {
     assert_eq!((&answer["statusCode"], &answer["isBase64Encoded"]), (&json!(202), &json!(false)), "{answer}");
     let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
     let run = body["runs"][0]["run"].as_str().unwrap().to_owned();
-    let ended = function.settle().await;
+    let ended = function.idle().await;
     assert_eq!(ended.last().unwrap().as_ref().unwrap()["outcome"], "live", "{ended:?}");
     assert_eq!(stage.keys().await, ["docs/index.html"]);
     let again = function.invoke(push(commit)).await.unwrap();
@@ -233,7 +232,7 @@ async fn a_webhook_is_answered_first_and_published_afterwards() {
     forged["body"] = json!(forged["body"].as_str().unwrap().replace("Say more", "Say less"));
     assert_eq!(function.invoke(forged).await.unwrap()["statusCode"], 401);
     let lines = lines(&function.stop().await);
-    assert_eq!(runs(&lines).iter().map(|told| &told["run"]).collect::<Vec<_>>(), [&json!(run)]);
+    assert_eq!(runs(&lines).iter().map(|line| &line["run"]).collect::<Vec<_>>(), [&json!(run)]);
 }
 
 fn pages(count: usize) -> Vec<(String, String)> {
@@ -246,46 +245,46 @@ fn named(files: &[(String, String)]) -> Vec<(&str, &str)> {
 }
 
 #[tokio::test]
-async fn a_run_longer_than_its_time_goes_on_in_other_invocations() {
+async fn continues_a_long_run_in_other_invocations() {
     let stage = Stage::new().await;
     let upload = stage.upload("large", 1, &named(&pages(400))).await;
-    *stage.weather.lock().unwrap() = Weather::Slow(Duration::from_secs(1));
-    // Eight seconds of work, and fifteen to hand on; the pages alone take twelve, 32 at a time.
+    *stage.writes.lock().unwrap() = Writes::Slow(Duration::from_secs(1));
+    // 8 seconds to work and 15 to continue. The pages alone take 12 seconds, 32 at a time.
     let mut function = stage.start(23).await;
     let first = function.invoke(upload).await.unwrap();
     assert_eq!(first[0]["outcome"], "continued", "{first}");
-    let ended = function.settle().await;
+    let ended = function.idle().await;
     assert_eq!(ended.last().unwrap().as_ref().unwrap()["outcome"], "live", "{:?}", ended.last());
     assert_eq!(stage.keys().await.len(), 401);
     let lines = lines(&function.stop().await);
-    let told = runs(&lines);
-    assert!(told.iter().all(|run| run["run"] == told[0]["run"]), "one run, whoever does it");
-    let times: Vec<u64> = told.iter().map(|run| run["continuations"].as_u64().unwrap()).collect();
-    assert_eq!(times, (0..times.len() as u64).collect::<Vec<_>>());
-    assert!(times.len() > 1);
+    let runs = runs(&lines);
+    assert!(runs.iter().all(|run| run["run"] == runs[0]["run"]), "all parts have the id of the run");
+    let continuations: Vec<u64> = runs.iter().map(|run| run["continuations"].as_u64().unwrap()).collect();
+    assert_eq!(continuations, (0..continuations.len() as u64).collect::<Vec<_>>());
+    assert!(continuations.len() > 1);
 }
 
 #[tokio::test]
-async fn two_functions_with_one_event_and_one_that_was_killed_leave_one_whole_site() {
+async fn concurrent_and_killed_functions_leave_a_complete_site() {
     let stage = Stage::new().await;
     let files = pages(60);
     let upload = stage.upload("one", 1, &named(&files)).await;
-    *stage.weather.lock().unwrap() = Weather::Slow(Duration::from_millis(250));
-    // Killed in the middle, as by its time limit.
+    *stage.writes.lock().unwrap() = Writes::Slow(Duration::from_millis(250));
+    // Killed in the middle, as by a timeout.
     let mut killed = stage.start(60).await;
     tokio::select! {
-        answer = killed.invoke(upload.clone()) => panic!("it was to be killed first: {answer:?}"),
+        answer = killed.invoke(upload.clone()) => panic!("it should be killed first: {answer:?}"),
         () = async { while stage.keys().await.is_empty() { tokio::time::sleep(Duration::from_millis(10)).await } } => {}
     }
     killed.stop().await;
     assert!((1..61).contains(&stage.keys().await.len()));
-    // Lambda tries again, and delivers the event a second time besides.
-    let (mut one, mut other) = (stage.start(60).await, stage.start(60).await);
-    let (first, second) = tokio::join!(one.invoke(upload.clone()), other.invoke(upload));
+    // Lambda retries the event, and also delivers it a second time.
+    let (mut first_function, mut second_function) = (stage.start(60).await, stage.start(60).await);
+    let (first, second) = tokio::join!(first_function.invoke(upload.clone()), second_function.invoke(upload));
     let mut outcomes: Vec<String> =
         [first, second].into_iter().map(|answer| answer.unwrap()[0]["outcome"].as_str().unwrap().to_owned()).collect();
     outcomes.sort();
     assert_eq!(outcomes, ["live", "unchanged"]);
     assert_eq!(stage.keys().await.len(), 61);
-    drop((one.stop().await, other.stop().await));
+    drop((first_function.stop().await, second_function.stop().await));
 }

@@ -1,8 +1,9 @@
-//! Lambda, as far as a function sees it: the runtime API, and the queue of asynchronous invocations with its retries.
+//! An emulator of Lambda as a function sees it: the runtime API, and the queue of asynchronous invocations with its
+//! retries.
 //!
-//! Written from AWS's documentation, not from our function. What AWS refuses is refused, and a function that breaks the
-//! contract fails the test. Source: AWS Lambda developer guide, "Using the Lambda runtime API for custom runtimes", "How Lambda
-//! handles errors and retries with asynchronous invocation".
+//! Written from the documentation of AWS, not from our function. It refuses what AWS refuses, and a function that
+//! breaks the contract fails the test. Source: AWS Lambda developer guide, "Using the Lambda runtime API for custom
+//! runtimes", "How Lambda handles errors and retries with asynchronous invocation".
 
 use std::collections::{HashMap, VecDeque};
 use std::path::Path;
@@ -22,21 +23,21 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, oneshot};
 
-/// Largest answer of a synchronous invocation, in bytes.
-const LARGEST_ANSWER: usize = 6 * 1024 * 1024;
+/// Longest answer of a synchronous invocation, in bytes.
+const MAX_ANSWER: usize = 6 * 1024 * 1024;
 
-/// How often an asynchronous invocation that fails is tried again.
+/// How often a failed asynchronous invocation is retried.
 const RETRIES: u32 = 2;
 
 pub(crate) const NAME: &str = "tidegate";
 
-/// What a function answered: a value, or its error with `errorType` and `errorMessage`.
+/// The answer of a function: a value, or an error with `errorType` and `errorMessage`.
 pub(crate) type Answer = Result<Value, Value>;
 
 struct Invocation {
     id: String,
     event: Value,
-    /// Who waits for the answer, or how often it may be tried again.
+    /// Who waits for the answer, or how many retries are left.
     origin: Origin,
 }
 
@@ -47,13 +48,13 @@ enum Origin {
 
 #[derive(Default)]
 struct Inner {
-    waiting: VecDeque<Invocation>,
+    queued: VecDeque<Invocation>,
     running: HashMap<String, Invocation>,
-    ended: Vec<Answer>,
+    answers: Vec<Answer>,
     init_error: Option<(String, Value)>,
-    asked: u64,
-    numbered: u64,
-    broken: Vec<String>,
+    count: u64,
+    /// How the function broke the contract.
+    violations: Vec<String>,
 }
 
 /// One execution environment and the queue in front of it.
@@ -67,25 +68,26 @@ struct Api {
 impl Api {
     fn enqueue(&self, event: Value, origin: Origin) {
         let mut inner = self.inner.lock().unwrap();
-        inner.numbered += 1;
-        let id = format!("00000000-0000-0000-0000-{:012}", inner.numbered);
-        inner.waiting.push_back(Invocation { id, event, origin });
+        inner.count += 1;
+        let id = format!("00000000-0000-0000-0000-{:012}", inner.count);
+        inner.queued.push_back(Invocation { id, event, origin });
         drop(inner);
         self.changed.notify_waiters();
         self.changed.notify_one();
     }
 
-    /// `GET /runtime/invocation/next`: waits until there is one.
+    /// `GET /runtime/invocation/next`: waits for an invocation.
     async fn next(State(api): State<Self>) -> Response {
         loop {
             let changed = api.changed.notified();
             {
                 let mut inner = api.inner.lock().unwrap();
-                inner.asked += 1;
                 if !inner.running.is_empty() {
-                    inner.broken.push("the function asked for an event before it had answered the last one".to_owned());
+                    inner
+                        .violations
+                        .push("the function requested an event before it answered the previous one".to_owned());
                 }
-                if let Some(invocation) = inner.waiting.pop_front() {
+                if let Some(invocation) = inner.queued.pop_front() {
                     let deadline = SystemTime::now() + Duration::from_secs(api.seconds);
                     let deadline = deadline.duration_since(UNIX_EPOCH).unwrap().as_millis().to_string();
                     let headers = [
@@ -113,10 +115,10 @@ impl Api {
     fn end(&self, id: &str, answer: Answer) -> Response {
         let mut inner = self.inner.lock().unwrap();
         let Some(invocation) = inner.running.remove(id) else {
-            inner.broken.push(format!("the function answered an invocation `{id}` that is not running"));
+            inner.violations.push(format!("the function answered an invocation `{id}` that is not running"));
             return (StatusCode::BAD_REQUEST, json!({ "errorType": "InvalidRequestID" }).to_string()).into_response();
         };
-        inner.ended.push(answer.clone());
+        inner.answers.push(answer.clone());
         drop(inner);
         match invocation.origin {
             Origin::Caller(sender) => drop(sender.send(answer)),
@@ -129,7 +131,7 @@ impl Api {
     }
 
     async fn response(State(api): State<Self>, Segment(id): Segment<String>, body: Bytes) -> Response {
-        if body.len() > LARGEST_ANSWER {
+        if body.len() > MAX_ANSWER {
             return StatusCode::PAYLOAD_TOO_LARGE.into_response();
         }
         match serde_json::from_slice(&body) {
@@ -141,22 +143,22 @@ impl Api {
     }
 
     async fn error(State(api): State<Self>, Segment(id): Segment<String>, body: Bytes) -> Response {
-        let told: Value = serde_json::from_slice(&body).unwrap_or_default();
-        if !(told["errorType"].is_string() && told["errorMessage"].is_string()) {
-            api.inner.lock().unwrap().broken.push(format!("an error without type or message: {told}"));
+        let error: Value = serde_json::from_slice(&body).unwrap_or_default();
+        if !(error["errorType"].is_string() && error["errorMessage"].is_string()) {
+            api.inner.lock().unwrap().violations.push(format!("an error without type or message: {error}"));
         }
-        api.end(&id, Err(told))
+        api.end(&id, Err(error))
     }
 
     async fn init_error(State(api): State<Self>, headers: HeaderMap, body: Bytes) -> Response {
-        let kind = headers.get("lambda-runtime-function-error-type").and_then(|kind| kind.to_str().ok());
-        let told = serde_json::from_slice(&body).unwrap_or_default();
-        api.inner.lock().unwrap().init_error = Some((kind.unwrap_or_default().to_owned(), told));
+        let error_type = headers.get("lambda-runtime-function-error-type").and_then(|value| value.to_str().ok());
+        let report = serde_json::from_slice(&body).unwrap_or_default();
+        api.inner.lock().unwrap().init_error = Some((error_type.unwrap_or_default().to_owned(), report));
         api.changed.notify_waiters();
         (StatusCode::ACCEPTED, r#"{"status":"OK"}"#).into_response()
     }
 
-    /// The service's own API: `Invoke`, asynchronously.
+    /// The API of the Lambda service: `Invoke`, asynchronously.
     async fn invoke(
         State(api): State<Self>,
         Segment(name): Segment<String>,
@@ -181,32 +183,32 @@ impl Api {
     }
 }
 
-/// A function that runs.
+/// A running function.
 pub(crate) struct Function {
     api: Api,
     child: tokio::process::Child,
-    place: TempDir,
+    output: TempDir,
 }
 
-/// What is said of a function that ended.
+/// A function that ended.
 pub(crate) struct Ended {
     /// Standard output, line by line.
     pub(crate) log: Vec<String>,
     /// Standard error.
-    pub(crate) errors: String,
-    /// How it ended by itself, where it did.
+    pub(crate) stderr: String,
+    /// The exit status, if it was not killed.
     pub(crate) status: Option<ExitStatus>,
-    /// What it told of why it could not start: the header and the body.
+    /// The header and the body of its initialization error.
     pub(crate) init_error: Option<(String, Value)>,
 }
 
 impl Function {
-    /// Starts the function in a directory, with an invocation's seconds, and the rest of AWS at an address.
+    /// Starts the function in a directory, with a timeout in seconds, and the rest of AWS at an address.
     pub(crate) async fn start(root: &Path, seconds: u64, aws: &str, credentials: &Credentials) -> Self {
         Self::start_as(NAME, root, seconds, aws, credentials).await
     }
 
-    /// Starts it under a name.
+    /// Starts it with a function name.
     pub(crate) async fn start_as(name: &str, root: &Path, seconds: u64, aws: &str, credentials: &Credentials) -> Self {
         let api = Api { inner: Arc::default(), changed: Arc::default(), seconds };
         let runtime = "/2018-06-01/runtime";
@@ -222,8 +224,8 @@ impl Function {
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, router).await });
 
-        let place = TempDir::new().unwrap();
-        let out = |name: &str| Stdio::from(std::fs::File::create(place.path().join(name)).unwrap());
+        let output = TempDir::new().unwrap();
+        let out = |name: &str| Stdio::from(std::fs::File::create(output.path().join(name)).unwrap());
         let mut command = Command::new(root.join("bootstrap"));
         command
             .env_clear()
@@ -245,7 +247,7 @@ impl Function {
             .stdout(out("out"))
             .stderr(out("err"));
         let child = tokio::process::Command::from(command).kill_on_drop(true).spawn().unwrap();
-        Self { api, child, place }
+        Self { api, child, output }
     }
 
     /// Invokes it and waits for the answer.
@@ -254,47 +256,47 @@ impl Function {
         self.api.enqueue(event, Origin::Caller(sender));
         tokio::select! {
             answer = receiver => answer.unwrap(),
-            status = self.child.wait() => panic!("the function ended: {status:?}\n{}", self.said("err")),
+            status = self.child.wait() => panic!("the function ended: {status:?}\n{}", self.read("err")),
         }
     }
 
-    /// Waits until nothing is left to do, and returns every answer since it was asked last.
-    pub(crate) async fn settle(&mut self) -> Vec<Answer> {
+    /// Waits until no invocation is queued or running, and returns every answer since the last call.
+    pub(crate) async fn idle(&mut self) -> Vec<Answer> {
         loop {
             {
                 let mut inner = self.api.inner.lock().unwrap();
-                if inner.waiting.is_empty() && inner.running.is_empty() {
-                    return std::mem::take(&mut inner.ended);
+                if inner.queued.is_empty() && inner.running.is_empty() {
+                    return std::mem::take(&mut inner.answers);
                 }
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
-    fn said(&self, name: &str) -> String {
-        std::fs::read_to_string(self.place.path().join(name)).unwrap()
+    fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.output.path().join(name)).unwrap()
     }
 
-    fn told(&self, status: Option<ExitStatus>) -> Ended {
+    fn ended(&self, status: Option<ExitStatus>) -> Ended {
         let inner = self.api.inner.lock().unwrap();
-        assert_eq!(inner.broken, Vec::<String>::new(), "the function broke the runtime's contract");
+        assert_eq!(inner.violations, Vec::<String>::new(), "the function broke the contract of the runtime API");
         Ended {
-            log: self.said("out").lines().map(str::to_owned).collect(),
-            errors: self.said("err"),
+            log: self.read("out").lines().map(str::to_owned).collect(),
+            stderr: self.read("err"),
             status,
             init_error: inner.init_error.clone(),
         }
     }
 
-    /// Stops it, as Lambda stops an environment that nobody needs.
+    /// Kills it, as Lambda stops an unused environment.
     pub(crate) async fn stop(mut self) -> Ended {
         self.child.kill().await.unwrap();
-        self.told(None)
+        self.ended(None)
     }
 
-    /// Waits until it ends by itself.
-    pub(crate) async fn end(mut self) -> Ended {
+    /// Waits until it exits.
+    pub(crate) async fn exited(mut self) -> Ended {
         let status = self.child.wait().await.unwrap();
-        self.told(Some(status))
+        self.ended(Some(status))
     }
 }

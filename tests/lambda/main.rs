@@ -1,10 +1,10 @@
-//! The function's program in front of a runtime API that behaves as Lambda's does, with the package that the binary makes and
-//! the permissions that it prints.
+//! Runs the program of the function behind an emulated runtime API, with the package that the CLI makes and the
+//! permissions that `tidegate policy` prints.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test's helpers fail by panicking, and clippy.toml frees only the tests themselves"
+    reason = "a test's helpers fail by panicking, and clippy.toml exempts only the tests themselves"
 )]
 
 mod contract;

@@ -1,8 +1,7 @@
-//! `tidegate install` and `tidegate uninstall` before moto, which keeps functions, roles, queues, logs and notifications as AWS does,
-//! and looked at by AWS's own SDK for Python.
+//! `tidegate install` and `tidegate uninstall` against moto, whose state the AWS SDK for Python reads.
 //!
-//! moto is to be trusted for the form of requests and for what is kept. Not for permissions, nor for how long AWS takes until what
-//! was made is known everywhere, nor for architectures, which it never changes.
+//! moto checks the form of requests and stores resources as AWS does. It checks no permissions, has no propagation delays, and
+//! never changes the architecture of a function.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -46,13 +45,14 @@ target = "s3://old.acme.com/"
 role = "arn:aws:iam::123456789012:role/theirs"
 "#;
 
-struct Place {
+struct Account {
     server: Server,
     directory: TempDir,
 }
 
-impl Place {
-    /// A package of this configuration: the head of this very program is the head of a program of this machine.
+impl Account {
+    /// Writes a configuration and its package. The package needs the header of a program of this machine, so it has that of this
+    /// test.
     fn configure(&self, text: &str) {
         std::fs::write(self.directory.path().join("tidegate.toml"), text).unwrap();
         let program = std::fs::read(std::env::current_exe().unwrap()).unwrap();
@@ -69,21 +69,21 @@ impl Place {
         self.server.command(self.directory.path(), "test").args(arguments).output().unwrap()
     }
 
-    /// The steps that a command takes, which succeeds.
-    fn steps(&self, arguments: &[&str]) -> Vec<String> {
+    /// The changes of a successful command.
+    fn changes(&self, arguments: &[&str]) -> Vec<String> {
         let output = self.run(&[&["--json"], arguments].concat());
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {said}{}", String::from_utf8_lossy(&output.stdout));
-        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
-        let name = |step: &Value| step["step"].as_str().unwrap().to_owned();
-        told.get("steps").and_then(Value::as_array).unwrap().iter().map(name).collect()
+        let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {stderr}{stdout}");
+        let report: Value = serde_json::from_str(&stdout).unwrap();
+        let name = |change: &Value| change["change"].as_str().unwrap().to_owned();
+        report.get("changes").and_then(Value::as_array).unwrap().iter().map(name).collect()
     }
 
     fn install(&self) -> Vec<String> {
-        self.steps(&["install", "--zip", "package.zip", "--yes"])
+        self.changes(&["install", "--zip", "package.zip", "--yes"])
     }
 
-    /// What is there, and with `others` what is there of others as well.
+    /// The resources of the account. With `others`, creates resources that do not belong to the function first.
     fn state(&self, others: &[&str]) -> Value {
         let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.tools/moto/bin/python");
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("real_servers/account.py");
@@ -93,128 +93,131 @@ impl Place {
     }
 }
 
-fn place(test: &str) -> Option<Place> {
+/// An account with resources of the configuration; `None` where moto is not installed.
+fn account(test: &str) -> Option<Account> {
     match Server::start("moto", |port| vec![port.to_string()]) {
         Ok(server) => {
-            let place = Place { server, directory: TempDir::new().unwrap() };
-            place.configure(CONFIGURATION);
-            Some(place)
+            let account = Account { server, directory: TempDir::new().unwrap() };
+            account.configure(CONFIGURATION);
+            Some(account)
         }
-        Err(why) => {
-            skipped(test, &why);
+        Err(reason) => {
+            skipped(test, &reason);
             None
         }
     }
 }
 
-/// Ids of the notifications of a bucket that are for a function.
-fn notified(state: &Value, bucket: &str) -> Vec<String> {
-    let all = state.pointer(&format!("/notifications/{bucket}/LambdaFunctionConfigurations")).and_then(Value::as_array);
-    all.into_iter().flatten().map(|one| one["Id"].as_str().unwrap().to_owned()).collect()
+/// Ids of the notifications of a bucket for functions.
+fn notification_ids(state: &Value, bucket: &str) -> Vec<String> {
+    let found =
+        state.pointer(&format!("/notifications/{bucket}/LambdaFunctionConfigurations")).and_then(Value::as_array);
+    found.into_iter().flatten().map(|one| one["Id"].as_str().unwrap().to_owned()).collect()
 }
 
 #[test]
-fn an_installation_is_made_once_brought_up_to_date_and_taken_back_in_moto() {
-    let Some(place) = place("an_installation_is_made_once_brought_up_to_date_and_taken_back_in_moto") else { return };
-    let before = place.state(&["others"]);
+fn installs_updates_and_uninstalls_in_moto() {
+    let Some(account) = account("installs_updates_and_uninstalls_in_moto") else { return };
+    let before = account.state(&["others"]);
 
-    // Shown, and not done.
-    let shown = place.steps(&["install", "--zip", "package.zip", "--dry-run"]);
-    assert_eq!(place.state(&[]), before, "a dry run changes nothing");
-    let unasked = place.run(&["install", "--zip", "package.zip"]);
-    assert_eq!(unasked.status.code(), Some(2), "nobody can be asked, so nothing is done");
-    assert_eq!(place.state(&[]), before);
+    // A dry run.
+    let shown = account.changes(&["install", "--zip", "package.zip", "--dry-run"]);
+    assert_eq!(account.state(&[]), before, "a dry run changes nothing");
+    let without_yes = account.run(&["install", "--zip", "package.zip"]);
+    assert_eq!(without_yes.status.code(), Some(2), "without a terminal, `--yes` is needed");
+    assert_eq!(account.state(&[]), before);
 
-    // Done, as it was shown.
-    assert_eq!(place.install(), shown);
-    let made = place.state(&[]);
-    assert_eq!(made["functions"]["publisher"]["configuration"]["Runtime"], "provided.al2023");
-    assert_eq!(made["functions"]["publisher"]["tags"]["tidegate"], "publisher");
-    assert_eq!(made["functions"]["publisher"]["url"]["AuthType"], "NONE");
-    let failure = made["functions"]["publisher"]["retries"].pointer("/DestinationConfig/OnFailure/Destination");
+    // The installation makes the changes of the dry run.
+    assert_eq!(account.install(), shown);
+    let created = account.state(&[]);
+    assert_eq!(created["functions"]["publisher"]["configuration"]["Runtime"], "provided.al2023");
+    assert_eq!(created["functions"]["publisher"]["tags"]["tidegate"], "publisher");
+    assert_eq!(created["functions"]["publisher"]["url"]["AuthType"], "NONE");
+    let failure = created["functions"]["publisher"]["retries"].pointer("/DestinationConfig/OnFailure/Destination");
     assert_eq!(failure.unwrap(), "arn:aws:sqs:us-east-1:123456789012:publisher-dead-letters");
-    assert_eq!(made["logs"]["/aws/lambda/publisher"], 30);
-    assert_eq!(made["queues"]["publisher-dead-letters"]["attributes"]["MessageRetentionPeriod"], "1209600");
-    let roles: Vec<&String> = made["roles"].as_object().unwrap().keys().collect();
+    assert_eq!(created["logs"]["/aws/lambda/publisher"], 30);
+    assert_eq!(created["queues"]["publisher-dead-letters"]["attributes"]["MessageRetentionPeriod"], "1209600");
+    let roles: Vec<&String> = created["roles"].as_object().unwrap().keys().collect();
     assert_eq!(roles, ["publisher-execution", "theirs", "tidegate-blog", "tidegate-docs"]);
-    assert_eq!(made["roles"]["theirs"], before["roles"]["theirs"], "a role of somebody else is left as it is");
-    assert_eq!(made["roles"]["tidegate-docs"]["role"]["Path"], "/publishers/");
+    assert_eq!(created["roles"]["theirs"], before["roles"]["theirs"], "a role without the tag is unchanged");
+    assert_eq!(created["roles"]["tidegate-docs"]["role"]["Path"], "/publishers/");
     let ids = [
         "tidegate-look-alike",
         "tidegate-publisher-docs-builds-0",
         "tidegate-publisher-docs-builds-1",
         "tidegate-publisher-docs-builds-2",
     ];
-    assert_eq!(notified(&made, "acme-artifacts"), ids);
-    assert_eq!(notified(&made, "acme-other"), ["tidegate-publisher-blog-staged-0"]);
+    assert_eq!(notification_ids(&created, "acme-artifacts"), ids);
+    assert_eq!(notification_ids(&created, "acme-other"), ["tidegate-publisher-blog-staged-0"]);
     let queues = "/notifications/acme-artifacts/QueueConfigurations";
-    assert_eq!(made.pointer(queues), before.pointer(queues), "entries of others stay as they are");
+    assert_eq!(created.pointer(queues), before.pointer(queues), "other notifications are unchanged");
 
-    // Again: nothing.
-    assert_eq!(place.install(), Vec::<String>::new());
-    let said = place.run(&["install", "--zip", "package.zip", "--yes"]);
-    assert!(String::from_utf8_lossy(&said.stdout).contains("nothing to do"));
-    assert_eq!(place.state(&[]), made);
+    // A second run changes nothing.
+    assert_eq!(account.install(), Vec::<String>::new());
+    let output = account.run(&["install", "--zip", "package.zip", "--yes"]);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("nothing to do"));
+    assert_eq!(account.state(&[]), created);
 
-    // Another memory, another retention, a site less, no webhook: what has changed, and nothing else.
+    // Other memory and retention, one site less, no webhook: only the differences are changed.
     let (kept, _) = CONFIGURATION.split_once("\n[[site]]\nname = \"blog\"").unwrap();
     let (kept, _) = kept.split_once("\n[[site.webhook]]").unwrap();
-    place.configure(&kept.replace("name = \"publisher\"", "name = \"publisher\"\nmemory = 256\nlog-retention = 90"));
+    account.configure(&kept.replace("name = \"publisher\"", "name = \"publisher\"\nmemory = 256\nlog-retention = 90"));
     assert_eq!(
-        place.install(),
+        account.install(),
         [
             "put-role-policy",
             "set-retention",
             "update-code",
             "update-function",
-            "forbid",
-            "forbid",
+            "remove-permission",
+            "remove-permission",
             "delete-url",
             "set-notifications",
-            "forbid",
+            "remove-permission",
             "delete-role-policy",
             "delete-role",
         ]
     );
-    let changed = place.state(&[]);
+    let changed = account.state(&[]);
     assert_eq!(changed["functions"]["publisher"]["configuration"]["MemorySize"], 256);
     assert_eq!(changed["functions"]["publisher"]["url"], Value::Null);
     assert_eq!(changed["logs"]["/aws/lambda/publisher"], 90);
     assert!(changed["roles"]["tidegate-blog"].is_null() && !changed["roles"]["theirs"].is_null());
-    assert_eq!(notified(&changed, "acme-artifacts"), ids);
-    assert_eq!(notified(&changed, "acme-other"), Vec::<String>::new());
-    assert_eq!(place.install(), Vec::<String>::new());
+    assert_eq!(notification_ids(&changed, "acme-artifacts"), ids);
+    assert_eq!(notification_ids(&changed, "acme-other"), Vec::<String>::new());
+    assert_eq!(account.install(), Vec::<String>::new());
 
-    // Back: what was there before, and nothing else.
-    let shown = place.steps(&["uninstall", "--dry-run"]);
-    assert_eq!(place.state(&[]), changed);
-    assert_eq!(place.steps(&["uninstall", "--yes"]), shown);
-    assert_eq!(place.state(&[]), before);
-    assert_eq!(place.steps(&["uninstall", "--yes"]), Vec::<String>::new());
+    // Uninstalling leaves what was there before.
+    let shown = account.changes(&["uninstall", "--dry-run"]);
+    assert_eq!(account.state(&[]), changed);
+    assert_eq!(account.changes(&["uninstall", "--yes"]), shown);
+    assert_eq!(account.state(&[]), before);
+    assert_eq!(account.changes(&["uninstall", "--yes"]), Vec::<String>::new());
 }
 
 #[test]
-fn what_belongs_to_others_is_never_taken_over_in_moto() {
-    let Some(place) = place("what_belongs_to_others_is_never_taken_over_in_moto") else { return };
-    let before = place.state(&["others"]);
+fn conflicts_are_refused_in_moto() {
+    let Some(account) = account("conflicts_are_refused_in_moto") else { return };
+    let before = account.state(&["others"]);
     let refused = |configuration: &str| {
-        place.configure(configuration);
-        let output = place.run(&["install", "--zip", "package.zip", "--yes"]);
+        account.configure(configuration);
+        let output = account.run(&["install", "--zip", "package.zip", "--yes"]);
         assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stdout));
-        assert_eq!(place.state(&[]), before, "nothing was done");
+        assert_eq!(account.state(&[]), before, "nothing was changed");
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
-    // Somebody else is told of the same objects.
-    let met = refused(&CONFIGURATION.replace("s3://acme-artifacts/builds/docs/", "s3://acme-artifacts/logs/"));
-    assert!(met.contains("`theirs-1`") && met.contains("arn:aws:sqs:us-east-1:123456789012:others"), "{met}");
-    // The bucket is not there.
-    let nowhere = refused(&CONFIGURATION.replace("acme-other", "acme-nowhere"));
-    assert!(nowhere.contains("`acme-nowhere`"), "{nowhere}");
-    // The package is of another configuration.
-    place.configure(CONFIGURATION);
+    // Another notification is for the same objects.
+    let overlap = refused(&CONFIGURATION.replace("s3://acme-artifacts/builds/docs/", "s3://acme-artifacts/logs/"));
+    assert!(overlap.contains("`theirs-1`"), "{overlap}");
+    assert!(overlap.contains("arn:aws:sqs:us-east-1:123456789012:others"), "{overlap}");
+    // A bucket does not exist.
+    let missing = refused(&CONFIGURATION.replace("acme-other", "acme-nowhere"));
+    assert!(missing.contains("`acme-nowhere`"), "{missing}");
+    // The package was made from another configuration.
+    account.configure(CONFIGURATION);
     let other = CONFIGURATION.replace("publish-on-upload = true\n", "");
-    std::fs::write(place.directory.path().join("tidegate.toml"), other).unwrap();
-    let output = place.run(&["install", "--zip", "package.zip", "--yes"]);
+    std::fs::write(account.directory.path().join("tidegate.toml"), other).unwrap();
+    let output = account.run(&["install", "--zip", "package.zip", "--yes"]);
     assert!(String::from_utf8_lossy(&output.stderr).contains("made from another configuration"));
-    assert_eq!(place.state(&[]), before);
+    assert_eq!(account.state(&[]), before);
 }

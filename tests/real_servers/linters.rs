@@ -1,7 +1,6 @@
-//! Policy documents before tools of other authors: a linter that knows IAM's actions and resources, and the tool whose commands
-//! `tidegate credentials` takes over, compared request by request; and IAM calls before moto.
+//! Generated policies checked by third-party linters and compared with those of s3-credentials, and IAM changes sent to moto.
 //!
-//! moto is to be trusted for the form of IAM's requests, not for permissions.
+//! moto checks the form of IAM requests, but no permissions.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -17,7 +16,7 @@ use crate::server::{Server, skipped};
 
 const ACCOUNT: &str = "123456789012";
 
-/// A program of the linters' environment.
+/// A program of the linters' environment; `None` where it is not installed.
 pub(crate) fn linter(name: &str, test: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.tools/linters/bin").join(name);
     if !path.exists() {
@@ -92,7 +91,7 @@ fn grants() -> Vec<Grant> {
     all
 }
 
-/// What a linter finds in documents, one line each.
+/// The findings of a linter, one line each.
 pub(crate) fn findings(python: &Path, linter: &str, documents: &[(String, String)]) -> Vec<String> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("real_servers/linters.py");
     let mut child =
@@ -115,44 +114,46 @@ fn documents() -> Vec<(String, String)> {
     documents
 }
 
-/// An action that does not exist, which both must find.
-fn wrong() -> Vec<(String, String)> {
+/// A document with an invalid action, which both linters must report.
+fn invalid() -> Vec<(String, String)> {
     let text = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:HeadObject","Resource":"arn:aws:s3:::a/*"}}"#;
-    vec![("wrong".to_owned(), text.to_owned())]
+    vec![("invalid".to_owned(), text.to_owned())]
 }
 
 #[test]
-fn parliament_finds_nothing_in_any_grant() {
-    let Some(python) = linter("python", "parliament_finds_nothing_in_any_grant") else { return };
+fn parliament_has_no_findings() {
+    let Some(python) = linter("python", "parliament_has_no_findings") else { return };
     assert_eq!(findings(&python, "parliament", &documents()), Vec::<String>::new());
-    assert_ne!(findings(&python, "parliament", &wrong()), Vec::<String>::new());
+    assert_ne!(findings(&python, "parliament", &invalid()), Vec::<String>::new());
 }
 
 #[test]
-fn iam_policy_validator_finds_nothing_in_any_grant() {
-    let Some(python) = linter("python", "iam_policy_validator_finds_nothing_in_any_grant") else { return };
+fn iam_policy_validator_has_no_findings() {
+    let Some(python) = linter("python", "iam_policy_validator_has_no_findings") else { return };
     assert_eq!(findings(&python, "validator", &documents()), Vec::<String>::new());
-    assert_ne!(findings(&python, "validator", &wrong()), Vec::<String>::new());
+    assert_ne!(findings(&python, "validator", &invalid()), Vec::<String>::new());
 }
 
-/// Whether a user with this document may do something.
+/// Whether the emulator allows each request to a user with this document.
 fn allows(document: &str, requests: &[(&str, String, Option<&str>)]) -> Vec<bool> {
     let account = LocalAws::in_memory().unwrap();
     account.iam().create_user("holder", &[("policy", document)]).unwrap();
     let key = account.iam().create_access_key("holder").unwrap();
-    let judged = requests.iter().map(|(action, resource, prefix)| {
+    let results = requests.iter().map(|(action, resource, prefix)| {
         let context: Vec<(&str, &str)> = prefix.map(|prefix| ("s3:prefix", prefix)).into_iter().collect();
         account
             .iam()
             .authorize(&key.id, &tidegate_emulator::iam::AccessRequest { action, resource, context: &context })
             .is_ok()
     });
-    judged.collect()
+    results.collect()
 }
 
 #[test]
-fn the_same_requests_are_allowed_as_by_s3_credentials() {
-    let Some(tool) = linter("s3-credentials", "the_same_requests_are_allowed_as_by_s3_credentials") else { return };
+fn policies_allow_the_same_requests_as_those_of_s3_credentials() {
+    let Some(tool) = linter("s3-credentials", "policies_allow_the_same_requests_as_those_of_s3_credentials") else {
+        return;
+    };
     let objects = ["docs/a", "docs/b/c", "docs2/a", "docs", "a"].map(|key| format!("arn:aws:s3:::one-bucket/{key}"));
     let elsewhere =
         ["arn:aws:s3:::other-bucket/docs/a", "arn:aws:s3:::one-bucket2/docs/a", "arn:aws:s3:::other-bucket"];
@@ -203,26 +204,29 @@ fn the_same_requests_are_allowed_as_by_s3_credentials() {
             let theirs = allows(&String::from_utf8(output.stdout).unwrap(), &requests);
             let ours = allows(&bucket_grant(access, prefix).text(PolicyLimit::User).unwrap(), &requests);
             for ((request, theirs), ours) in requests.iter().zip(theirs).zip(ours) {
-                // The one intended difference: whoever writes may give up an upload in parts.
-                let intended =
+                // The only intended difference: write access includes aborting multipart uploads.
+                let is_intended =
                     request.0 == "s3:AbortMultipartUpload" && ours && !theirs && access != BucketAccess::ReadOnly;
-                assert!(ours == theirs || intended, "{access:?} `{prefix}` {request:?}: theirs {theirs}, ours {ours}");
+                assert!(
+                    ours == theirs || is_intended,
+                    "{access:?} `{prefix}` {request:?}: theirs {theirs}, ours {ours}"
+                );
             }
         }
     }
 }
 
 #[test]
-fn identities_are_made_and_removed_in_moto() {
+fn identities_are_created_and_deleted_in_moto() {
     let server = match Server::start("moto", |port| vec![port.to_string()]) {
         Ok(server) => server,
-        Err(why) => return skipped("identities_are_made_and_removed_in_moto", &why),
+        Err(reason) => return skipped("identities_are_created_and_deleted_in_moto", &reason),
     };
     let place = TempDir::new().unwrap();
     let run = |arguments: &[&str]| {
         let output = server.command(place.path(), "test").arg("--json").args(arguments).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {said}");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {stderr}");
         serde_json::from_slice::<Value>(&output.stdout).unwrap_or_default()
     };
     let key = run(&["credentials", "create", "acme-bucket", "-c", "--prefix", "docs", "--username", "lea"]);
@@ -233,7 +237,7 @@ fn identities_are_made_and_removed_in_moto() {
     assert_eq!(run(&["group", "list", "publishers"])["users"], serde_json::json!(["lea"]));
     run(&["policy", "s3-sync", "s3://acme-bucket/", "--apply"]);
     let again = run(&["policy", "s3-sync", "s3://acme-bucket/", "--apply", "--dry-run"]);
-    assert_eq!(again["changes"], serde_json::json!([]), "what is there is read back as it was written");
+    assert_eq!(again["changes"], serde_json::json!([]), "the second run changes nothing");
     assert_eq!(
         run(&["policy", "s3-sync", "s3://acme-bucket/x/", "--apply", "--name", "s3-sync-acme-bucket"]),
         Value::Null

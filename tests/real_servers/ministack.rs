@@ -1,7 +1,7 @@
-//! ministack: S3, STS and CloudFront of other authors.
+//! Publishing to ministack, a third-party emulator of S3, STS and CloudFront.
 //!
-//! To be trusted for what an object is after puts, copies and deletes, for listings, and for the form of CloudFront's and
-//! STS's requests. Not for permissions (it checks none), not for checksums, and not for conditional copies.
+//! It is reliable for objects after puts, copies and deletes, for listings, and for the form of CloudFront and STS requests. It
+//! checks no permissions, no checksums and no conditions of copies.
 
 use std::sync::Arc;
 
@@ -14,14 +14,14 @@ use tidegate_core::report::Outcome;
 use tidegate_publish::Connection;
 use tidegate_publish::progress::NoProgress;
 use tidegate_publish::publish::Publisher;
-use tidegate_tests::library::workshop;
+use tidegate_tests::plugins::plugin_loader;
 use tidegate_tests::world;
 
 use crate::released::{PLUGINS, assert_release, both_releases, held, lay, publish, stage};
 use crate::server::{Server, skipped};
 
 fn start(test: &str) -> Option<Server> {
-    Server::start("ministack", |port| vec![port.to_string()]).map_err(|why| skipped(test, &why)).ok()
+    Server::start("ministack", |port| vec![port.to_string()]).map_err(|reason| skipped(test, &reason)).ok()
 }
 
 fn client(config: &aws_config::SdkConfig) -> aws_sdk_s3::Client {
@@ -29,14 +29,18 @@ fn client(config: &aws_config::SdkConfig) -> aws_sdk_s3::Client {
     aws_sdk_s3::Client::from_conf(config)
 }
 
-/// A distribution in front of the bucket; answers its identifier.
-async fn distribution(config: &aws_config::SdkConfig) -> String {
-    let nothing = S3OriginConfig::builder().origin_access_identity("").build();
-    let origin =
-        Origin::builder().id("site").domain_name("site.s3.amazonaws.com").s3_origin_config(nothing).build().unwrap();
+/// Creates a distribution for the bucket; returns its id.
+async fn create_distribution(config: &aws_config::SdkConfig) -> String {
+    let no_identity = S3OriginConfig::builder().origin_access_identity("").build();
+    let origin = Origin::builder()
+        .id("site")
+        .domain_name("site.s3.amazonaws.com")
+        .s3_origin_config(no_identity)
+        .build()
+        .unwrap();
     let cookies = CookiePreference::builder().forward(ItemSelection::None).build().unwrap();
     let forwarded = ForwardedValues::builder().query_string(false).cookies(cookies).build().unwrap();
-    #[expect(deprecated, reason = "the shortest distribution that the API takes")]
+    #[expect(deprecated, reason = "the minimal distribution that the API accepts")]
     let behavior = DefaultCacheBehavior::builder()
         .target_origin_id("site")
         .viewer_protocol_policy(ViewerProtocolPolicy::AllowAll)
@@ -44,7 +48,7 @@ async fn distribution(config: &aws_config::SdkConfig) -> String {
         .min_ttl(0)
         .build()
         .unwrap();
-    let config_of = DistributionConfig::builder()
+    let distribution = DistributionConfig::builder()
         .caller_reference("test")
         .comment("test")
         .enabled(true)
@@ -52,9 +56,9 @@ async fn distribution(config: &aws_config::SdkConfig) -> String {
         .default_cache_behavior(behavior)
         .build()
         .unwrap();
-    let made =
-        aws_sdk_cloudfront::Client::new(config).create_distribution().distribution_config(config_of).send().await;
-    made.unwrap().distribution.unwrap().id
+    let created =
+        aws_sdk_cloudfront::Client::new(config).create_distribution().distribution_config(distribution).send().await;
+    created.unwrap().distribution.unwrap().id
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -65,16 +69,16 @@ async fn a_site_is_published_to_ministack() {
     for bucket in ["site", "staging"] {
         client.create_bucket().bucket(bucket).send().await.unwrap();
     }
-    let id = distribution(&config).await;
+    let id = create_distribution(&config).await;
     let place = TempDir::new().unwrap();
     let site = world::site(&format!(
         "[[site]]\nname = \"docs\"\ntarget = \"s3://site/docs/\"\nrole = \"arn:aws:iam::000000000000:role/publisher\"\n\
          cdn = [{{ distribution = \"{id}\", origin-path = \"/docs\" }}]\n{PLUGINS}"
     ));
-    let publisher = Publisher::new(Connection::new(config.clone(), true), workshop(), Arc::new(NoProgress));
+    let publisher = Publisher::new(Connection::new(config.clone(), true), plugin_loader(), Arc::new(NoProgress));
     both_releases(&publisher, &site, &client, ("site", "docs/"), place.path()).await;
 
-    // As a visitor gets it, past our SDK and our credentials.
+    // As a visitor gets it, without the SDK and without credentials.
     let (status, head, body) = server.get("/site/docs/index.html");
     assert_eq!((status, body.as_slice()), (200, b"<p>release 2".as_slice()));
     assert!(head.contains("content-type: text/html; charset=utf-8"), "{head}");
@@ -83,8 +87,8 @@ async fn a_site_is_published_to_ministack() {
     assert_eq!(redirect.website_redirect_location(), Some("/index.html"));
 
     let cloudfront = aws_sdk_cloudfront::Client::new(&config);
-    let told = cloudfront.list_invalidations().distribution_id(&id).send().await.unwrap();
-    assert_eq!(told.invalidation_list.unwrap().items().len(), 2, "one for each release, none for what was unchanged");
+    let listed = cloudfront.list_invalidations().distribution_id(&id).send().await.unwrap();
+    assert_eq!(listed.invalidation_list.unwrap().items().len(), 2, "one for each release, none for an unchanged one");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -96,7 +100,7 @@ async fn a_staged_prefix_is_published_within_ministack() {
         client.create_bucket().bucket(bucket).send().await.unwrap();
     }
     let site = world::site(&format!("[[site]]\nname = \"docs\"\ntarget = \"s3://site/\"\n{PLUGINS}"));
-    let publisher = Publisher::new(Connection::new(config, true), workshop(), Arc::new(NoProgress));
+    let publisher = Publisher::new(Connection::new(config, true), plugin_loader(), Arc::new(NoProgress));
     let source = stage(&client, "staging", 1).await;
     let (plan, report) = publish(&publisher, &site, &source).await;
     assert_eq!(report.outcome, Outcome::Live, "{report}");
@@ -113,21 +117,21 @@ async fn the_binary_publishes_to_ministack() {
     let client = client(&config);
     client.create_bucket().bucket("site").send().await.unwrap();
     let place = TempDir::new().unwrap();
-    let configured = format!("[[site]]\nname = \"docs\"\nstaged = \"source\"\ntarget = \"s3://site/\"\n{PLUGINS}");
-    std::fs::write(place.path().join("tidegate.toml"), configured).unwrap();
+    let configuration = format!("[[site]]\nname = \"docs\"\nstaged = \"source\"\ntarget = \"s3://site/\"\n{PLUGINS}");
+    std::fs::write(place.path().join("tidegate.toml"), configuration).unwrap();
     let run = |arguments: &[&str]| {
         let output = server.command(place.path(), "not-to-be-printed").args(arguments).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-        assert!(!said.contains("not-to-be-printed"), "{said}");
-        (output.status.code(), said)
+        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert!(!text.contains("not-to-be-printed"), "{text}");
+        (output.status.code(), text)
     };
     for release in [1, 2] {
         lay(place.path(), release);
-        let (code, said) = run(&["-vv", "publish", "docs"]);
-        assert_eq!(code, Some(0), "{said}");
-        assert!(said.contains("docs: live"), "{said}");
+        let (code, text) = run(&["-vv", "publish", "docs"]);
+        assert_eq!(code, Some(0), "{text}");
+        assert!(text.contains("docs: live"), "{text}");
         assert_release(&held(&client, "site", "").await, release);
-        let (code, said) = run(&["publish", "docs"]);
-        assert_eq!((code, said.contains("nothing to do")), (Some(0), true), "{said}");
+        let (code, text) = run(&["publish", "docs"]);
+        assert_eq!((code, text.contains("nothing to do")), (Some(0), true), "{text}");
     }
 }

@@ -11,7 +11,7 @@ use tidegate_core::config::{Config, SecretReference};
 use tidegate_core::timestamp::Timestamp;
 use tidegate_lambda::secrets::Secret;
 use tidegate_lambda::trigger::HttpRequest;
-use tidegate_lambda::webhook::{Fetched, NoOp, WebhookDecision, WebhookRefusal, candidates};
+use tidegate_lambda::webhook::{FetchedSecrets, NoOp, WebhookDecision, WebhookRefusal, candidates};
 use tidegate_tests::events::sign;
 
 use crate::server::skipped;
@@ -92,7 +92,7 @@ fn call(event: &str, payload: &Value, secret: &str) -> HttpRequest {
 fn judge(config: &Config, call: &HttpRequest) -> WebhookDecision {
     let reference = SecretReference::try_from("ssm:/secret".to_owned()).unwrap();
     let secret = Secret::new(&reference, SECRET.to_owned()).unwrap();
-    let fetched = Fetched::from([(reference, secret)]);
+    let fetched = FetchedSecrets::from([(reference, secret)]);
     match candidates(call, config) {
         Ok(candidates) => candidates.authorize(call, &fetched, Timestamp::from_milliseconds(1_800_000_000_000)),
         Err(refusal) => WebhookDecision::Refused(refusal),
@@ -106,9 +106,9 @@ fn told(verdict: &WebhookDecision) -> String {
             let sites: Vec<&str> = triggers.iter().map(|trigger| trigger.site.as_str()).collect();
             sites.join(" ")
         }
-        WebhookDecision::Nothing(NoOp::Ping) => "ping".to_owned(),
-        WebhookDecision::Nothing(NoOp::Event(_)) => "nothing".to_owned(),
-        WebhookDecision::Nothing(NoOp::Rules(_)) => "no rule".to_owned(),
+        WebhookDecision::NoOp(NoOp::Ping) => "ping".to_owned(),
+        WebhookDecision::NoOp(NoOp::Event(_)) => "nothing".to_owned(),
+        WebhookDecision::NoOp(NoOp::Rules(_)) => "no rule".to_owned(),
         WebhookDecision::Refused(WebhookRefusal::Unauthentic) => "unknown".to_owned(),
         WebhookDecision::Refused(refusal) => format!("refused: {refusal}"),
     }

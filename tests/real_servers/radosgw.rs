@@ -19,7 +19,7 @@ use tidegate_iam::document::{PolicyDocument, SessionScope};
 use tidegate_publish::progress::NoProgress;
 use tidegate_publish::publish::Publisher;
 use tidegate_publish::{Connection, Sts};
-use tidegate_tests::library::workshop;
+use tidegate_tests::plugins::plugin_loader;
 use tidegate_tests::world;
 
 use crate::released::{PLUGINS, assert_release, both_releases, held, lay, publish, stage};
@@ -112,7 +112,7 @@ async fn a_site_is_published_to_radosgw() {
 
     // With the caller's own credentials: every operation, on the whole bucket.
     let own = world::site(&format!("[[site]]\nname = \"docs\"\ntarget = \"s3://site/own/\"\n{PLUGINS}"));
-    let publisher = Publisher::new(Connection::new(config, true), workshop(), Arc::new(NoProgress));
+    let publisher = Publisher::new(Connection::new(config, true), plugin_loader(), Arc::new(NoProgress));
     both_releases(&publisher, &own, &client, ("site", "own/"), place.path()).await;
 
     // Copied from a staged prefix.

@@ -1,5 +1,5 @@
-//! Templates before tools of other authors: cfn-lint, which knows AWS's own schemas; parliament, for every policy in them; and
-//! Terraform's formatter, by `terraform` or `tofu` where the machine has one and by HashiCorp's own module for Node everywhere.
+//! Templates checked by third-party tools: cfn-lint with the AWS schemas, parliament for every policy, and Terraform's formatter,
+//! as HashiCorp's module for Node and as `terraform` or `tofu` where installed.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::server::skipped;
 
 const ACCOUNT: &str = "123456789012";
 
-/// Configurations of all kinds, by name.
+/// Configurations by name.
 const CONFIGURATIONS: [(&str, &str); 6] = [
     (
         "one site",
@@ -78,8 +78,8 @@ const CONFIGURATIONS: [(&str, &str); 6] = [
     ("many sites", ""),
 ];
 
-fn installations() -> Vec<(String, Stack)> {
-    let installation = |(name, text): (&str, &str)| {
+fn stacks() -> Vec<(String, Stack)> {
+    let stack = |(name, text): (&str, &str)| {
         let mut text = text.to_owned();
         if name == "many sites" {
             for at in 0..24 {
@@ -91,17 +91,17 @@ fn installations() -> Vec<(String, Stack)> {
             }
         }
         let config = Config::parse(&text).unwrap();
-        (name.to_owned(), Stack::new(&config, &AccountRegion::open(None), Publishers::Made).unwrap())
+        (name.to_owned(), Stack::new(&config, &AccountRegion::at_deployment(None), Publishers::Included).unwrap())
     };
-    CONFIGURATIONS.map(installation).into()
+    CONFIGURATIONS.map(stack).into()
 }
 
 /// Templates as files, by name.
-fn written(form: TemplateFormat, ending: &str) -> (TempDir, Vec<(String, PathBuf)>) {
+fn write_templates(format: TemplateFormat, extension: &str) -> (TempDir, Vec<(String, PathBuf)>) {
     let place = TempDir::new().unwrap();
-    let files = installations().into_iter().enumerate().map(|(at, (name, installation))| {
-        let path = place.path().join(format!("{at}.{ending}"));
-        std::fs::write(&path, form.write(&installation).unwrap()).unwrap();
+    let files = stacks().into_iter().enumerate().map(|(index, (name, stack))| {
+        let path = place.path().join(format!("{index}.{extension}"));
+        std::fs::write(&path, format.write(&stack).unwrap()).unwrap();
         (name, path)
     });
     let files = files.collect();
@@ -109,22 +109,22 @@ fn written(form: TemplateFormat, ending: &str) -> (TempDir, Vec<(String, PathBuf
 }
 
 #[test]
-fn cfn_lint_finds_nothing_in_any_template() {
-    let Some(program) = linter("cfn-lint", "cfn_lint_finds_nothing_in_any_template") else { return };
-    let (place, mut files) = written(TemplateFormat::CloudFormation, "json");
+fn cfn_lint_has_no_findings() {
+    let Some(program) = linter("cfn-lint", "cfn_lint_has_no_findings") else { return };
+    let (place, mut files) = write_templates(TemplateFormat::CloudFormation, "json");
     let lint = |file: &Path| {
-        // All regions at once would ask for the schemas of each.
+        // Without `--regions`, cfn-lint needs the schemas of all regions.
         let mut command = Command::new(&program);
         let output =
             command.args(["--regions", "us-east-1", "--include-checks", "I", "--"]).arg(file).output().unwrap();
         format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
     };
     for (name, file) in &files {
-        let said = lint(file);
-        let found: Vec<&str> = said.lines().filter(|line| is_finding(line)).collect();
+        let output = lint(file);
+        let found: Vec<&str> = output.lines().filter(|line| is_finding(line)).collect();
         assert_eq!(found, Vec::<&str>::new(), "{name}");
     }
-    // What is wrong is found.
+    // An invalid template is reported.
     let (_, first) = files.swap_remove(0);
     let broken = std::fs::read_to_string(first).unwrap().replace("\"MemorySize\"", "\"Memory\"");
     let file = place.path().join("broken.json");
@@ -132,8 +132,8 @@ fn cfn_lint_finds_nothing_in_any_template() {
     assert!(lint(&file).lines().any(is_finding));
 }
 
-/// A line such as `E3002 Additional properties are not allowed`, but for one: the partition of ARNs is known, from the roles that the
-/// configuration names.
+/// Whether a line is a finding, such as `E3002 Additional properties are not allowed`. I3042 is not: it asks for
+/// `${AWS::Partition}`, but the configuration's roles name the partition.
 fn is_finding(line: &str) -> bool {
     if line.starts_with("I3042 ") {
         return false;
@@ -142,27 +142,27 @@ fn is_finding(line: &str) -> bool {
     matches!(chars.next(), Some('E' | 'W' | 'I')) && chars.take(4).filter(char::is_ascii_digit).count() == 4
 }
 
-/// A template with its pseudo parameters filled in.
-fn filled(value: &Value) -> Value {
+/// A template with its pseudo parameters resolved.
+fn resolved(value: &Value) -> Value {
     match value {
         Value::Object(members) => match members.get("Fn::Sub") {
             Some(Value::String(text)) => {
                 Value::String(text.replace("${AWS::AccountId}", ACCOUNT).replace("${AWS::Region}", "us-east-1"))
             }
-            _ => Value::Object(members.iter().map(|(name, value)| (name.clone(), filled(value))).collect()),
+            _ => Value::Object(members.iter().map(|(name, value)| (name.clone(), resolved(value))).collect()),
         },
-        Value::Array(values) => Value::Array(values.iter().map(filled).collect()),
+        Value::Array(values) => Value::Array(values.iter().map(resolved).collect()),
         other => other.clone(),
     }
 }
 
 #[test]
-fn parliament_finds_nothing_in_any_policy_of_a_template() {
-    let Some(python) = linter("python", "parliament_finds_nothing_in_any_policy_of_a_template") else { return };
+fn parliament_has_no_findings_in_templates() {
+    let Some(python) = linter("python", "parliament_has_no_findings_in_templates") else { return };
     let mut documents = Vec::new();
-    for (name, installation) in installations() {
-        let text = TemplateFormat::CloudFormation.write(&installation).unwrap();
-        let template = filled(&serde_json::from_str(&text).unwrap());
+    for (name, stack) in stacks() {
+        let text = TemplateFormat::CloudFormation.write(&stack).unwrap();
+        let template = resolved(&serde_json::from_str(&text).unwrap());
         for role in template["Resources"].as_object().unwrap().values().filter(|one| one["Type"] == "AWS::IAM::Role") {
             for policy in role["Properties"]["Policies"].as_array().unwrap() {
                 documents.push((format!("{name}: {}", policy["PolicyName"]), policy["PolicyDocument"].to_string()));
@@ -174,13 +174,13 @@ fn parliament_finds_nothing_in_any_policy_of_a_template() {
 }
 
 #[test]
-fn terraform_s_formatter_leaves_every_template_as_it_is() {
-    let test = "terraform_s_formatter_leaves_every_template_as_it_is";
+fn terraform_templates_are_formatted() {
+    let test = "terraform_templates_are_formatted";
     let node = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.tools/linters/node");
     if !node.join("node_modules/@cdktf/hcl-tools").exists() {
         return skipped(test, "the linters are not installed, run: scripts/servers install linters");
     }
-    let (place, files) = written(TemplateFormat::Terraform, "tf");
+    let (place, files) = write_templates(TemplateFormat::Terraform, "tf");
     let formatted = |text: &str| {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("real_servers/hclwrite.js");
         let mut command = Command::new("node");
@@ -196,11 +196,11 @@ fn terraform_s_formatter_leaves_every_template_as_it_is() {
         assert_eq!(formatted(&text), text, "{name}");
     }
     assert_eq!(formatted("a=1\n"), "a = 1\n");
-    by_itself(place.path(), &files);
+    check_with_terraform(place.path(), &files);
 }
 
-/// `terraform fmt` does a little more than the formatter alone. Where the machine has it, it is asked too; nothing of the network is.
-fn by_itself(place: &Path, files: &[(String, PathBuf)]) {
+/// `terraform fmt` checks more than the formatter module. It runs where it is installed, without network access.
+fn check_with_terraform(place: &Path, files: &[(String, PathBuf)]) {
     let empty = place.join("cli.rc");
     std::fs::write(&empty, "").unwrap();
     let check = |program: &str, file: &Path| {
@@ -208,7 +208,7 @@ fn by_itself(place: &Path, files: &[(String, PathBuf)]) {
     };
     for program in ["terraform", "tofu"] {
         for (name, file) in files {
-            // The machine does not have it.
+            // Not installed.
             let Ok(output) = check(program, file) else { break };
             assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stdout));
         }

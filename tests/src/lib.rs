@@ -11,7 +11,7 @@ pub mod deployed;
 pub mod events;
 pub mod fault;
 mod json_protocol;
-pub mod library;
+pub mod plugins;
 pub mod parameter_store;
 pub mod recorder;
 pub mod releases;

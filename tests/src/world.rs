@@ -28,8 +28,8 @@ use tidegate_publish::progress::NoProgress;
 use tidegate_publish::publish::{PlannedPublish, PublishError, Publisher};
 
 use crate::fault::{ApiCall, Faults, InjectedFault};
-use crate::library::workshop;
 use crate::parameter_store::ParameterStore;
+use crate::plugins::plugin_loader;
 use crate::recorder::Recorder;
 use crate::secrets_manager::SecretsManager;
 use crate::site::SiteState;
@@ -147,7 +147,7 @@ impl World {
     pub fn publisher_with(&self, credentials: Credentials, attempts: u32) -> Publisher {
         let http = self.faults.wrap(self.recorder.wrap(self.account.http_client()));
         let connection = Connection::new(configuration(http, credentials, attempts), true);
-        Publisher::new(connection, workshop(), Arc::new(NoProgress))
+        Publisher::new(connection, plugin_loader(), Arc::new(NoProgress))
     }
 
     /// A publisher with the root's credentials to which other things happen than to all others.
@@ -155,7 +155,7 @@ impl World {
     pub fn publisher_through(&self, faults: &Faults) -> Publisher {
         let http = faults.wrap(self.account.http_client());
         let connection = Connection::new(configuration(http, self.account.root_credentials(), 1), true);
-        Publisher::new(connection, workshop(), Arc::new(NoProgress))
+        Publisher::new(connection, plugin_loader(), Arc::new(NoProgress))
     }
 
     /// A publisher with the root's credentials, which tries every request once: whatever goes wrong is seen.

@@ -33,7 +33,7 @@ use tidegate_core::plan_review::Verdict;
 use tidegate_core::put_options::ObjectSettings;
 use tidegate_core::release::ReleaseId;
 use tidegate_core::run_facts::RunFacts;
-use tidegate_core::site_state::{SiteMerge, SiteState, UnfinishedRuns};
+use tidegate_core::site_state::{SiteMerge, SiteMergeInputs, SiteState, UnfinishedRuns};
 use tidegate_host::sync::{Trace, transform};
 use tidegate_host::{ConfiguredPlugin, Engine, Plugin, policy};
 
@@ -282,7 +282,13 @@ fn headers_settings() -> Value {
 fn survey(file: &str, objects: u64, desired: &DesiredSite) -> Result<SiteState, Failure> {
     let unfinished = UnfinishedRuns::default();
     let live = "r1".parse()?;
-    let mut merge = SiteMerge::new(desired, &unfinished, live, ReleaseId::default(), false);
+    let mut merge = SiteMerge::new(SiteMergeInputs {
+        desired,
+        unfinished: &unfinished,
+        live,
+        oldest_kept: ReleaseId::default(),
+        verify: false,
+    });
     let mut pagination = Pagination::default();
     let (mut file, mut decoder, mut piece) = (File::open(file)?, Some(ManifestDecoder::default()), vec![0; 64 * 1024]);
     let mut records = Vec::new().into_iter();
@@ -318,7 +324,7 @@ fn assemble(desired: &DesiredSite, site: &SiteState) -> Result<Plan, Failure> {
     }
     let removal = DeletePolicy { delete: true, protect: ProtectedKeys::default(), oldest_kept: ReleaseId::default() };
     let mut changes = diff::operations(desired, site, Comparison::Whole, &removal);
-    if site.is_another(&changes.operations) {
+    if site.is_new_release(&changes.operations) {
         changes = diff::operations(desired, site, Comparison::Whole, &removal);
     }
     let mut plan = Plan {

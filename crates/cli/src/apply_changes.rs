@@ -1,50 +1,47 @@
-//! Steps in an account, for people: shown before they are taken, and with their documents where nothing is done.
-//!
-//! Owns how they look. Which they are and how they are taken is decided elsewhere.
+//! Changes in an AWS account: applied and logged, or shown with their policy documents.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tidegate_iam::apply::Provisioner;
-use tidegate_iam::changes::IamChange;
+use tidegate_iam::changes::Change;
 use tidegate_iam::credentials::IssuedCredentials;
 use tidegate_publish::StsCaller;
 
 use crate::arguments::CommonArguments;
 use crate::error::CliError;
+use crate::output::{print_document, warn};
 
-/// How steps are shown.
+/// How changes are applied and shown.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct ChangeList {
-    /// Nothing is said.
-    silent: bool,
+pub(crate) struct ChangeRun {
     dry_run: bool,
     json: bool,
+    silent: bool,
 }
 
-impl ChangeList {
+impl ChangeRun {
     pub(crate) fn new(common: &CommonArguments, dry_run: bool) -> Self {
-        Self { silent: false, dry_run, json: common.json }
+        Self { dry_run, json: common.json, silent: false }
     }
 
-    /// Says nothing where that was asked for.
-    pub(crate) fn quietly(self, silent: bool) -> Self {
+    /// Applies without logging the changes.
+    pub(crate) fn silent(self, silent: bool) -> Self {
         Self { silent, ..self }
     }
 
-    /// Takes the steps, or shows what each would do.
+    /// Applies the changes, or shows them in a dry run.
     pub(crate) async fn apply(
         self,
         account: &Provisioner,
-        changes: &[IamChange],
+        changes: &[Change],
     ) -> Result<Option<IssuedCredentials>, CliError> {
         if self.dry_run {
             self.preview(changes);
             return Ok(None);
         }
-        let issued = account.apply(changes, |change| self.print(change)).await?;
-        Ok(issued)
+        Ok(account.apply(changes, |change| self.log(change)).await?)
     }
 
-    fn print(self, change: &IamChange) {
+    fn log(self, change: &Change) {
         if self.silent {
             return;
         }
@@ -55,35 +52,27 @@ impl ChangeList {
         }
     }
 
-    fn preview(self, changes: &[IamChange]) {
+    fn preview(self, changes: &[Change]) {
         if self.json {
             println!("{}", json!({ "dry-run": true, "changes": changes }));
             return;
         }
         if changes.is_empty() {
-            println!("nothing to do");
+            println!("up to date");
         }
         for change in changes {
             println!("would {change}");
-            let document = change.document().and_then(|text| serde_json::from_str::<Value>(text).ok());
-            for line in document.map(|document| format!("{document:#}")).unwrap_or_default().lines() {
-                println!("  {line}");
-            }
+            print_document(change.document(), "  ");
         }
     }
 }
 
-/// Root keys can do everything, and nothing narrows them: whoever has some is told to let go of them.
+/// Warns if the root user's access keys are in use or exist: they can do everything, and no policy restricts them.
 pub(crate) async fn warn_of_root(account: &Provisioner, caller: &StsCaller) -> Result<(), CliError> {
-    let yellow = anstyle::AnsiColor::Yellow.on_default().bold();
     if caller.is_root() {
-        anstream::eprintln!(
-            "{yellow}warning{yellow:#}: these are the account's root keys, which nobody can narrow; make a user or a role for this, and delete them"
-        );
+        warn("these are root access keys, which no policy restricts; create a user or a role instead and delete them");
     } else if account.iam().root_has_keys().await? == Some(true) {
-        anstream::eprintln!(
-            "{yellow}warning{yellow:#}: the account's root has access keys, which nobody can narrow; delete them once nothing uses them"
-        );
+        warn("the root user has access keys, which no policy restricts; delete them once nothing uses them");
     }
     Ok(())
 }

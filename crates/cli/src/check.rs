@@ -1,116 +1,140 @@
-//! `tidegate check`: the configuration, its plugins and their settings, without AWS; with `--aws` also what AWS says of it.
+//! `tidegate check`: the configuration, its plugins and their settings; with `--aws` also the permissions of each site.
 
-use tidegate_core::config::{PluginReference, Site};
-use tidegate_iam::preflight::PreflightSeverity;
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::Value;
+use tidegate_core::config::{PluginReference, Site, SiteName};
+use tidegate_host::ConfiguredPlugin;
+use tidegate_iam::preflight::{PreflightFinding, PreflightSeverity};
 use tidegate_publish::{PluginLoader, S3};
 
 use crate::arguments::{CheckArguments, CommonArguments};
 use crate::configuration::Configuration;
-use crate::context::{AwsContext, components};
+use crate::context::{AwsContext, component_loader};
 use crate::error::{CliError, ExitStatus};
+use crate::output::{GREEN, RED, YELLOW, print_json};
 
-/// Checks every site and tells all that is wrong, not only the first thing.
-pub(crate) async fn check(common: &CommonArguments, wanted: &CheckArguments) -> Result<ExitStatus, CliError> {
+/// The result for one site.
+#[derive(Serialize)]
+struct SiteCheck {
+    site: SiteName,
+    ok: bool,
+    #[serde(flatten)]
+    plugins: PluginCheck,
+    /// Findings about permissions, with `--aws`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aws: Option<Vec<PreflightFinding>>,
+}
+
+/// Whether the plugins of a site load and accept their settings.
+#[derive(Serialize)]
+#[serde(untagged, rename_all_fields = "kebab-case")]
+enum PluginCheck {
+    Passed {
+        plugins: Vec<CheckedPlugin>,
+        /// Plugins in S3, which cannot be loaded without AWS.
+        not_checked: Vec<String>,
+    },
+    Failed {
+        error: String,
+    },
+}
+
+#[derive(Serialize)]
+struct CheckedPlugin {
+    plugin: String,
+    kind: &'static str,
+    sha256: String,
+    /// The settings in their canonical form.
+    settings: Value,
+}
+
+/// Checks every site, and reports all errors instead of the first one.
+pub(crate) async fn check(common: &CommonArguments, arguments: &CheckArguments) -> Result<ExitStatus, CliError> {
     let configuration = Configuration::load(&common.config)?;
-    let workshop = PluginLoader::Components(components(&configuration.directory)?);
+    let loader = PluginLoader::Components(component_loader(&configuration.directory)?);
     let s3 = S3::new(&AwsContext::offline());
-    let (mut told, mut wrong) = (Vec::new(), false);
+    let mut checks = Vec::new();
     for site in &configuration.config.sites {
-        let (site, unseen) = without_objects(site);
-        match workshop.load(&site, &s3).await {
-            Ok(chain) => {
-                let plugins: Vec<serde_json::Value> = chain
-                    .sync
-                    .iter()
-                    .chain(&chain.policy)
-                    .map(|used| {
-                        serde_json::json!({
-                            "plugin": used.name(),
-                            "kind": used.plugin().kind().as_str(),
-                            "sha256": used.plugin().sha256(),
-                            "settings": serde_json::from_str::<serde_json::Value>(used.settings()).unwrap_or_default(),
-                        })
-                    })
-                    .collect();
-                told.push(serde_json::json!({
-                    "site": site.name, "ok": true, "plugins": plugins, "not-checked": unseen,
-                }));
-            }
-            Err(error) => {
-                wrong = true;
-                told.push(serde_json::json!({ "site": site.name, "ok": false, "error": error.to_string() }));
-            }
-        }
+        let plugins = check_plugins(site, &loader, &s3).await;
+        let ok = matches!(plugins, PluginCheck::Passed { .. });
+        checks.push(SiteCheck { site: site.name.clone(), ok, plugins, aws: None });
     }
-    if wanted.aws {
-        wrong |= ask_aws(common, &configuration, &mut told).await?;
+    if arguments.aws {
+        let context = AwsContext::open(common).await?;
+        for (site, check) in configuration.config.sites.iter().zip(&mut checks) {
+            let site = context.site(site, None).await?;
+            check.aws = Some(tidegate_iam::check::check(&context.connection, &site).await?);
+        }
     }
     if common.json {
-        println!("{}", serde_json::json!({ "sites": told }));
+        print_json(&serde_json::json!({ "sites": checks }))?;
     } else {
-        people(&told);
+        checks.iter().for_each(|check| anstream::print!("{check}"));
     }
-    Ok(if wrong { ExitStatus::Usage } else { ExitStatus::Done })
+    Ok(if checks.iter().all(SiteCheck::passed) { ExitStatus::Success } else { ExitStatus::Usage })
 }
 
-/// Adds what AWS says of each site; whether a publish would fail.
-async fn ask_aws(
-    common: &CommonArguments,
-    configuration: &Configuration,
-    told: &mut [serde_json::Value],
-) -> Result<bool, CliError> {
-    let session = AwsContext::open(common).await?;
-    let mut wrong = false;
-    for (site, told) in configuration.config.sites.iter().zip(told) {
-        let site = session.site(site, None).await?;
-        let found = tidegate_iam::check::check(&session.connection, &site).await?;
-        wrong |= found.iter().any(|one| one.weight == PreflightSeverity::Missing);
-        if let Some(members) = told.as_object_mut() {
-            members.insert("aws".to_owned(), serde_json::json!(found));
-        }
-    }
-    Ok(wrong)
-}
-
-/// Plugins in S3 cannot be checked without AWS.
-fn without_objects(site: &Site) -> (Site, Vec<String>) {
+async fn check_plugins(site: &Site, loader: &PluginLoader, s3: &S3) -> PluginCheck {
     let mut site = site.clone();
-    let mut unseen = Vec::new();
+    let mut not_checked = Vec::new();
     for list in [&mut site.sync, &mut site.policy] {
-        list.retain(|used| {
-            let in_s3 = matches!(used.plugin, PluginReference::Object(_));
-            if in_s3 {
-                unseen.push(used.plugin.to_string());
-            }
-            !in_s3
-        });
+        for plugin in list.extract_if(.., |plugin_use| matches!(plugin_use.plugin, PluginReference::Object(_))) {
+            not_checked.push(plugin.plugin.to_string());
+        }
     }
-    (site, unseen)
+    match loader.load(&site, s3).await {
+        Ok(chain) => {
+            let plugins = chain.sync.iter().chain(&chain.policy).map(CheckedPlugin::new).collect();
+            PluginCheck::Passed { plugins, not_checked }
+        }
+        Err(error) => PluginCheck::Failed { error: error.to_string() },
+    }
 }
 
-fn people(told: &[serde_json::Value]) {
-    let (good, bad) = (anstyle::AnsiColor::Green.on_default(), anstyle::AnsiColor::Red.on_default());
-    let text = |value: &serde_json::Value, name: &str| {
-        value.get(name).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
-    };
-    let list = |value: &serde_json::Value, name: &str| {
-        value.get(name).and_then(serde_json::Value::as_array).cloned().unwrap_or_default()
-    };
-    for site in told {
-        let name = text(site, "site");
-        if site.get("ok").and_then(serde_json::Value::as_bool) == Some(true) {
-            let plugins: Vec<String> = list(site, "plugins").iter().map(|plugin| text(plugin, "plugin")).collect();
-            anstream::println!("{good}ok{good:#}     {name}: {}", plugins.join(", "));
-        } else {
-            anstream::println!("{bad}wrong{bad:#}  {name}: {}", text(site, "error"));
+impl CheckedPlugin {
+    fn new(configured: &ConfiguredPlugin) -> Self {
+        Self {
+            plugin: configured.name().to_owned(),
+            kind: configured.plugin().kind().as_str(),
+            sha256: configured.plugin().sha256().to_string(),
+            settings: serde_json::from_str(configured.settings()).unwrap_or_default(),
         }
-        for one in list(site, "aws") {
-            let weight = text(&one, "weight");
-            let style = if weight == "missing" { bad } else { anstyle::AnsiColor::Yellow.on_default() };
-            anstream::println!("       {style}{weight:8}{style:#} {}", text(&one, "what"));
+    }
+}
+
+impl SiteCheck {
+    /// Whether nothing was found that would make a publish fail.
+    fn passed(&self) -> bool {
+        let mut findings = self.aws.iter().flatten();
+        self.ok && !findings.any(|finding| finding.severity == PreflightSeverity::Missing)
+    }
+}
+
+impl fmt::Display for SiteCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let site = &self.site;
+        match &self.plugins {
+            PluginCheck::Passed { plugins, .. } => {
+                let names: Vec<&str> = plugins.iter().map(|plugin| plugin.plugin.as_str()).collect();
+                writeln!(f, "{GREEN}ok{GREEN:#}     {site}: {}", names.join(", "))?;
+            }
+            PluginCheck::Failed { error } => writeln!(f, "{RED}error{RED:#}  {site}: {error}")?,
         }
-        for plugin in list(site, "not-checked") {
-            anstream::println!("       not checked, since it is in S3: {}", plugin.as_str().unwrap_or_default());
+        for finding in self.aws.iter().flatten() {
+            let (style, severity) = match finding.severity {
+                PreflightSeverity::Missing => (RED, "missing"),
+                PreflightSeverity::OverPermissive => (YELLOW, "over-permissive"),
+                PreflightSeverity::Note => (YELLOW, "note"),
+            };
+            writeln!(f, "       {style}{severity}{style:#}: {}", finding.message)?;
         }
+        if let PluginCheck::Passed { not_checked, .. } = &self.plugins {
+            for plugin in not_checked {
+                writeln!(f, "       not checked: the plugin `{plugin}` is in S3")?;
+            }
+        }
+        Ok(())
     }
 }

@@ -1,6 +1,4 @@
-//! Reading `tidegate.toml`.
-//!
-//! Owns where it is and what paths in it are relative to. Its form is `tidegate_core::config`'s.
+//! Reading `tidegate.toml`. Its format is `tidegate_core::config`.
 
 use std::path::{Path, PathBuf};
 
@@ -9,21 +7,22 @@ use tidegate_core::location::Source;
 
 use crate::error::CliError;
 
-/// A configuration and the directory that its paths are relative to.
+/// A configuration file.
 pub(crate) struct Configuration {
     pub(crate) config: Config,
-    /// What it was parsed from.
+    /// The text of the file.
     pub(crate) text: String,
+    /// The directory that paths in the file are relative to.
     pub(crate) directory: PathBuf,
 }
 
 impl Configuration {
     pub(crate) fn load(path: &Path) -> Result<Self, CliError> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            CliError::Usage(format!(
-                "the configuration `{}` cannot be read: {error}; name it with `--config`",
-                path.display()
-            ))
+        let text = std::fs::read_to_string(path).map_err(|error| CliError::Read {
+            what: "configuration",
+            path: path.to_owned(),
+            error,
+            remedy: "; name another file with `--config`",
         })?;
         let config = Config::parse(&text).map_err(|error| CliError::Usage(format!("`{}`: {error}", path.display())))?;
         let directory = path.parent().map(Path::to_owned).unwrap_or_default();
@@ -31,23 +30,22 @@ impl Configuration {
     }
 
     pub(crate) fn site(&self, name: &str) -> Result<&Site, CliError> {
-        self.config.site(name).map_err(|error| CliError::Usage(error.to_string()))
+        self.config.site(name).map_err(CliError::usage)
     }
 
-    /// What is published: what was typed, or the site's `staged`, whose paths are relative to the configuration.
-    pub(crate) fn source(&self, site: &Site, typed: Option<&Source>) -> Result<Source, CliError> {
-        let staged = match (typed, &site.staged) {
-            (Some(typed), _) => return Ok(typed.clone()),
-            (None, Some(staged)) => staged,
-            (None, None) => {
-                let message = format!("the site `{}` has no `staged`, say what to publish with `--from`", site.name);
-                return Err(CliError::Usage(message));
-            }
-        };
-        Ok(match staged {
-            Source::Directory(path) => Source::Directory(self.directory.join(path)),
-            Source::Archive(path) => Source::Archive(self.directory.join(path)),
-            Source::Prefix(_) | Source::Object(_) | Source::Release(_) => staged.clone(),
-        })
+    /// The source to publish: that of the command line, or the site's `staged`.
+    pub(crate) fn source(&self, site: &Site, from: Option<&Source>) -> Result<Source, CliError> {
+        if let Some(source) = from {
+            return Ok(source.clone());
+        }
+        match &site.staged {
+            Some(Source::Directory(path)) => Ok(Source::Directory(self.directory.join(path))),
+            Some(Source::Archive(path)) => Ok(Source::Archive(self.directory.join(path))),
+            Some(staged @ (Source::Prefix(_) | Source::Object(_) | Source::Release(_))) => Ok(staged.clone()),
+            None => Err(CliError::Usage(format!(
+                "no source for the site `{}`; set `staged` in the configuration or use `--from`",
+                site.name
+            ))),
+        }
     }
 }

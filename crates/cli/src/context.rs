@@ -1,8 +1,8 @@
-//! What a command works with: a connection, an engine, and somebody who shows how it goes.
+//! What commands share: the AWS connection, the plugin loader, the publisher and publish requests.
 //!
-//! Owns how options become those. The one place that reads the environment, through the AWS SDK's own chain.
+//! Only this file reads the environment, through the AWS SDK's own credential and region chain.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -15,46 +15,46 @@ use tidegate_core::timestamp::Timestamp;
 use tidegate_host::{CodeCache, Engine};
 use tidegate_publish::progress::ProgressObserver;
 use tidegate_publish::publish::Publisher;
-use tidegate_publish::{ComponentLoader, Connection, PluginLoader};
+use tidegate_publish::{ComponentLoader, Connection, PluginFiles, PluginLoader};
 
 use crate::arguments::CommonArguments;
-use crate::bundled::PluginFiles;
 use crate::emulator::LocalAccount;
 use crate::error::CliError;
 use crate::progress::TerminalProgress;
 
-/// Where requests go where nothing names a region. S3 answers with the right one, and the SDK's chain comes first.
+/// The region if none is configured. S3 answers with the bucket's region if it is another one.
 const REGION: &str = "us-east-1";
 
-/// A connection as the options say, and the stand-in where it leads there.
+/// The AWS connection that the global options select.
 pub(crate) struct AwsContext {
     pub(crate) connection: Connection,
-    pub(crate) embedded: Option<LocalAccount>,
-    /// Whether somebody said which region; where nobody did, it is [`REGION`].
-    pub(crate) region_named: bool,
+    /// The local emulator, with `--local`.
+    pub(crate) emulator: Option<LocalAccount>,
+    /// Whether a region is configured; otherwise it is [`REGION`].
+    pub(crate) region_configured: bool,
 }
 
 impl AwsContext {
     pub(crate) async fn open(common: &CommonArguments) -> Result<Self, CliError> {
         if let Some(directory) = &common.local {
-            let embedded = LocalAccount::open(directory)?;
-            return Ok(Self { connection: embedded.connection(), embedded: Some(embedded), region_named: true });
+            let emulator = LocalAccount::open(directory)?;
+            return Ok(Self { connection: emulator.connection(), emulator: Some(emulator), region_configured: true });
         }
         let mut loader = Connection::defaults();
         if let Some(url) = &common.endpoint_url {
             loader = loader.endpoint_url(url);
         }
         let config = loader.load().await;
-        let region_named = config.region().is_some();
+        let region_configured = config.region().is_some();
         let config = match config.region() {
             Some(_) => config,
             None => config.into_builder().region(Region::from_static(REGION)).build(),
         };
         let path_style = common.endpoint_url.is_some() || config.endpoint_url().is_some();
-        Ok(Self { connection: Connection::new(config, path_style), embedded: None, region_named })
+        Ok(Self { connection: Connection::new(config, path_style), emulator: None, region_configured })
     }
 
-    /// A connection that reaches nothing, for commands that ask AWS nothing.
+    /// A connection without credentials, for commands that send no request.
     pub(crate) fn offline() -> Connection {
         let config = aws_config::SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -63,37 +63,41 @@ impl AwsContext {
         Connection::new(config, false)
     }
 
-    /// The site as this session can publish it: the stand-in has its own account and makes what is missing.
+    /// The site to publish. With the emulator, creates what the site needs and adapts its role.
     pub(crate) async fn site(&self, site: &Site, source: Option<&Source>) -> Result<Site, CliError> {
-        match &self.embedded {
-            Some(embedded) => embedded.prepare(site, source).await,
+        match &self.emulator {
+            Some(emulator) => emulator.prepare(site, source).await,
             None => Ok(site.clone()),
         }
     }
 
+    /// A publisher with the plugins of a configuration in `directory`.
     pub(crate) fn publisher(&self, common: &CommonArguments, directory: &Path) -> Result<Publisher, CliError> {
         let observer: Arc<dyn ProgressObserver> = Arc::new(TerminalProgress::new(common.json));
-        Ok(Publisher::new(self.connection.clone(), PluginLoader::Components(components(directory)?), observer))
+        let plugins = PluginLoader::Components(component_loader(directory)?);
+        Ok(Publisher::new(self.connection.clone(), plugins, observer))
     }
 }
 
-/// An engine, compiled code from earlier runs, and components.
-pub(crate) fn components(directory: &Path) -> Result<ComponentLoader, CliError> {
-    let engine = Engine::new().map_err(|error| CliError::System(error.to_string()))?;
-    let cache = ProjectDirs::from("", "", "tidegate").map(|places| CodeCache::new(&places.cache_dir().join("plugins")));
-    Ok(ComponentLoader { engine, cache, library: Arc::new(PluginFiles { directory: PathBuf::from(directory) }) })
+/// Loads the bundled plugins and those in files relative to `directory`, with a cache of compiled code.
+pub(crate) fn component_loader(directory: &Path) -> Result<ComponentLoader, CliError> {
+    let engine = Engine::new().map_err(CliError::system)?;
+    let cache = ProjectDirs::from("", "", "tidegate").map(|dirs| CodeCache::new(&dirs.cache_dir().join("plugins")));
+    let bundled = tidegate_bundled_plugins::PLUGINS.iter().map(|plugin| (plugin.name, plugin.bytes)).collect();
+    let files = PluginFiles { bundled, directory: directory.to_owned() };
+    Ok(ComponentLoader { engine, cache, files })
 }
 
-/// This moment.
+/// The current time.
 pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_milliseconds(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// A request of this moment.
-pub(crate) fn request(site: &str, source: &Source, release: Option<&str>, cause: &str) -> PublishRequest {
+/// A request to publish a source now. Without a name, the release is named after the source.
+pub(crate) fn publish_request(site: &Site, source: &Source, release: Option<&str>, cause: &str) -> PublishRequest {
     PublishRequest {
-        site: site.to_owned(),
+        site: site.name.to_string(),
         release: release.map_or_else(|| source.to_string(), str::to_owned),
         source: source.clone(),
         instant: now().milliseconds(),
@@ -102,8 +106,9 @@ pub(crate) fn request(site: &str, source: &Source, release: Option<&str>, cause:
     }
 }
 
-/// What callers of the local server must send as `Authorization`, under the name that the SDKs read it from; anybody on this
-/// machine may ask where there is none. A secret, so never an argument: others can read those.
+/// The `Authorization` that clients of the local credential server must send, under the name that the SDKs read it from.
+/// Without one, every program on this machine is served. It is a secret, so it is not an argument, which other users can
+/// see.
 pub(crate) fn container_token() -> Option<String> {
     std::env::var("AWS_CONTAINER_AUTHORIZATION_TOKEN").ok().filter(|token| !token.is_empty())
 }

@@ -1,7 +1,4 @@
-//! `--local DIR`: the stand-in of AWS, with everything that a configuration takes for granted.
-//!
-//! Owns what is made there: buckets, the role with the permissions that a publisher's role has, distributions. The only
-//! room that knows the stand-in, but for `dev`.
+//! `--local DIR`: the local AWS emulator, with the buckets, roles and distributions of the configuration.
 
 use std::path::Path;
 
@@ -17,14 +14,14 @@ use tidegate_publish::Connection;
 
 use crate::error::CliError;
 
-/// An open stand-in.
+/// The open emulator.
 pub(crate) struct LocalAccount {
     pub(crate) account: LocalAws,
 }
 
 impl LocalAccount {
     pub(crate) fn open(directory: &Path) -> Result<Self, CliError> {
-        LocalAws::open(directory).map(|account| Self { account }).map_err(|error| CliError::System(error.to_string()))
+        Ok(Self { account: LocalAws::open(directory).map_err(CliError::system)? })
     }
 
     pub(crate) fn connection(&self) -> Connection {
@@ -37,63 +34,64 @@ impl LocalAccount {
         Connection::new(config, true)
     }
 
-    /// Makes what a site needs, where it is missing, and returns the site with the stand-in's account in its role.
+    /// Creates what a site needs and is missing; returns the site with a role in the emulator's account.
     pub(crate) async fn prepare(&self, site: &Site, source: Option<&Source>) -> Result<Site, CliError> {
         let mut site = site.clone();
-        self.bucket(site.target.bucket.as_str()).await?;
+        self.create_bucket(site.target.bucket.as_str()).await?;
         for source in [source, site.staged.as_ref()].into_iter().flatten() {
             match source {
-                Source::Prefix(place) => self.bucket(place.bucket.as_str()).await?,
-                Source::Object(object) => self.bucket(object.bucket.as_str()).await?,
+                Source::Prefix(location) => self.create_bucket(location.bucket.as_str()).await?,
+                Source::Object(object) => self.create_bucket(object.bucket.as_str()).await?,
                 Source::Directory(_) | Source::Archive(_) | Source::Release(_) => {}
             }
         }
-        for place in [&site.builds, &site.state].into_iter().flatten() {
-            self.bucket(place.bucket.as_str()).await?;
+        for location in [&site.builds, &site.state].into_iter().flatten() {
+            self.create_bucket(location.bucket.as_str()).await?;
         }
-        for cdn in &site.cdn {
-            let path = String::from(cdn.origin_path.clone());
-            let origin = S3Origin { bucket: site.target.bucket.to_string(), path };
-            let made =
-                self.account.cloudfront().create_distribution(cdn.distribution.as_str(), origin, Some("index.html"));
-            match made {
-                Ok(_) | Err(CloudFrontError::DistributionAlreadyExists(_)) => {}
-                Err(error) => return Err(CliError::System(error.to_string())),
-            }
-            let header = cdn.cache_tags.as_ref().map(MetadataName::header);
-            let set = self.account.cloudfront().set_cache_tags(cdn.distribution.as_str(), header.as_deref());
-            set.map_err(|error| CliError::System(error.to_string()))?;
-        }
+        self.create_distributions(&site)?;
         if let Some(role) = site.role.take() {
-            site.role = Some(self.role(&role, &site, source)?);
+            site.role = Some(self.create_role(&role, &site, source)?);
         }
         Ok(site)
     }
 
-    pub(crate) async fn bucket(&self, name: &str) -> Result<(), CliError> {
+    pub(crate) async fn create_bucket(&self, name: &str) -> Result<(), CliError> {
         if self.account.s3().bucket(name).is_ok() {
             return Ok(());
         }
-        let made = self.account.s3().create_bucket(name).await;
-        made.map_err(|error| CliError::System(format!("the bucket `{name}` could not be made: {error}")))
+        let created = self.account.s3().create_bucket(name).await;
+        created.map_err(|error| CliError::System(format!("cannot create the bucket `{name}`: {error}")))
     }
 
-    /// The role of a site, which may do what publishing that site can need and nothing beside it.
-    fn role(&self, role: &RoleArn, site: &Site, source: Option<&Source>) -> Result<RoleArn, CliError> {
-        let written = |grant: Grant| grant.document.compact().map_err(|error| CliError::System(error.to_string()));
-        let trust = written(trust_account(&format!("arn:aws:iam::{ACCOUNT_ID}:root")))?;
-        let document = written(policies::site(site, ACCOUNT_ID, &source.into_iter().collect::<Vec<_>>()))?;
+    fn create_distributions(&self, site: &Site) -> Result<(), CliError> {
+        let cloudfront = self.account.cloudfront();
+        for cdn in &site.cdn {
+            let id = cdn.distribution.as_str();
+            let origin = S3Origin { bucket: site.target.bucket.to_string(), path: cdn.origin_path.clone().into() };
+            match cloudfront.create_distribution(id, origin, Some("index.html")) {
+                Ok(_) | Err(CloudFrontError::DistributionAlreadyExists(_)) => {}
+                Err(error) => return Err(CliError::system(error)),
+            }
+            let header = cdn.cache_tags.as_ref().map(MetadataName::header);
+            cloudfront.set_cache_tags(id, header.as_deref()).map_err(CliError::system)?;
+        }
+        Ok(())
+    }
+
+    /// Creates or updates the role of a site, with the least-privilege policy for publishing it.
+    fn create_role(&self, role: &RoleArn, site: &Site, source: Option<&Source>) -> Result<RoleArn, CliError> {
+        let document = |grant: Grant| grant.document.compact().map_err(CliError::system);
+        let trust = document(trust_account(&format!("arn:aws:iam::{ACCOUNT_ID}:root")))?;
+        let policy = document(policies::site(site, ACCOUNT_ID, source.as_slice()))?;
         let name = role.role_name();
         let iam = self.account.iam();
-        match iam.create_role(name, &trust, &[("tidegate", document.as_str())]) {
+        match iam.create_role(name, &trust, &[("tidegate", policy.as_str())]) {
             Ok(_) => {}
             Err(IamError::EntityAlreadyExists { .. }) => {
-                iam.put_role_policy(name, "tidegate", &document)
-                    .map_err(|error| CliError::System(error.to_string()))?;
+                iam.put_role_policy(name, "tidegate", &policy).map_err(CliError::system)?;
             }
-            Err(error) => return Err(CliError::System(error.to_string())),
+            Err(error) => return Err(CliError::system(error)),
         }
-        RoleArn::try_from(format!("arn:aws:iam::{ACCOUNT_ID}:role/{name}"))
-            .map_err(|error| CliError::System(error.to_string()))
+        RoleArn::try_from(format!("arn:aws:iam::{ACCOUNT_ID}:role/{name}")).map_err(CliError::system)
     }
 }

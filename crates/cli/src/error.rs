@@ -1,117 +1,146 @@
-//! How a command ends: its exit code, and the sentence for a person when something is wrong.
-//!
-//! Owns the exit codes. They are documented in the help and in `docs/commands.md`.
+//! Exit codes, and the errors that end a command.
 
+use std::fmt::Display;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use tidegate_core::error_kind::ErrorKind;
 use tidegate_core::report::Outcome;
-use tidegate_iam::apply::ProvisionError;
-use tidegate_iam::install::StepError;
+use tidegate_iam::apply::StepError;
 use tidegate_lambda::package::PackagingError;
 use tidegate_publish::AwsError;
 use tidegate_publish::publish::PublishError;
 
-/// How a command ended, from the best to the worst; the place in this list is the exit code.
+use crate::output::RED_BOLD;
+
+/// The exit code of a command, from the best to the worst. The help and `docs/commands.md` document the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
 pub(crate) enum ExitStatus {
-    /// 0: done, or nothing to do.
-    Done,
-    /// 1: denied, or on hold.
-    Denied,
-    /// 2: wrong usage or configuration.
-    Usage,
-    /// 3: failed, partial, or the CDN was not told.
-    Failed,
+    /// Success, up to date, or superseded by a newer release.
+    Success = 0,
+    /// Denied by policy, held for approval, or a saved plan is out of date. Nothing was changed.
+    Denied = 1,
+    /// A usage or configuration error.
+    Usage = 2,
+    /// Failed, partial, or live with an invalidation pending.
+    Failure = 3,
 }
 
-impl ExitStatus {
-    pub(crate) fn code(self) -> ExitCode {
-        ExitCode::from(self as u8)
+impl From<ExitStatus> for ExitCode {
+    fn from(status: ExitStatus) -> Self {
+        Self::from(status as u8)
     }
+}
 
-    /// What an outcome means for whoever called.
-    pub(crate) fn of(outcome: Outcome) -> Self {
+impl From<Outcome> for ExitStatus {
+    fn from(outcome: Outcome) -> Self {
         match outcome {
-            Outcome::Live | Outcome::Unchanged | Outcome::Superseded => Self::Done,
+            Outcome::Live | Outcome::Unchanged | Outcome::Superseded => Self::Success,
             Outcome::Denied | Outcome::Held => Self::Denied,
-            Outcome::LiveNotInvalidated | Outcome::Partial | Outcome::Failed => Self::Failed,
+            Outcome::LiveInvalidationPending | Outcome::Partial | Outcome::Failed => Self::Failure,
         }
-    }
-}
-
-/// Why a command could not do its work.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum CliError {
-    /// What was typed or configured is wrong.
-    #[error("{0}")]
-    Usage(String),
-    /// The machine fails: a file, a socket, a thread.
-    #[error("{0}")]
-    System(String),
-    /// A run ended before it had a plan.
-    #[error(transparent)]
-    Publish(#[from] PublishError),
-    /// AWS refused something.
-    #[error(transparent)]
-    Cloud(#[from] AwsError),
-    /// A step in an account failed.
-    #[error(transparent)]
-    Provision(Box<ProvisionError>),
-    /// A step of an installation failed.
-    #[error(transparent)]
-    Install(Box<StepError>),
-    /// There is no package.
-    #[error(transparent)]
-    Package(#[from] PackagingError),
-}
-
-impl From<ProvisionError> for CliError {
-    fn from(error: ProvisionError) -> Self {
-        Self::Provision(Box::new(error))
-    }
-}
-
-impl From<StepError> for CliError {
-    fn from(error: StepError) -> Self {
-        Self::Install(Box::new(error))
     }
 }
 
 impl From<ErrorKind> for ExitStatus {
-    fn from(fault: ErrorKind) -> Self {
-        match fault {
+    fn from(kind: ErrorKind) -> Self {
+        match kind {
             ErrorKind::Configuration => Self::Usage,
             // A plugin that fails denies the run.
             ErrorKind::Plugin => Self::Denied,
-            ErrorKind::Artifact | ErrorKind::Cloud | ErrorKind::Bug => Self::Failed,
+            ErrorKind::Artifact | ErrorKind::Cloud | ErrorKind::Bug => Self::Failure,
         }
     }
 }
 
+/// An error that ends a command.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    /// An argument or a configuration that cannot work.
+    #[error("{0}")]
+    Usage(String),
+    /// A failure of this machine, or a bug.
+    #[error("{0}")]
+    System(String),
+    /// A file cannot be read. `remedy` is empty, or starts with `; `.
+    #[error("cannot read the {what} `{}`: {error}{remedy}", path.display())]
+    Read { what: &'static str, path: PathBuf, error: io::Error, remedy: &'static str },
+    /// A file cannot be written.
+    #[error("cannot write the {what} `{}`: {error}", path.display())]
+    Write { what: &'static str, path: PathBuf, error: io::Error },
+    /// A server cannot start.
+    #[error("cannot listen on `{address}`: {error}; choose another address with `{option}`")]
+    Listen { address: SocketAddr, error: io::Error, option: &'static str },
+    /// A user or a group does not exist.
+    #[error("no {what} named `{}`; list them with `{list}`", name.escape_debug())]
+    NotFound { what: &'static str, name: String, list: &'static str },
+    /// A run ended before it had a plan.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// A request to AWS failed.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// An IAM change failed.
+    #[error(transparent)]
+    Step(Box<StepError>),
+    /// The package cannot be built.
+    #[error(transparent)]
+    Package(#[from] PackagingError),
+}
+
+impl From<StepError> for CliError {
+    fn from(error: StepError) -> Self {
+        Self::Step(Box::new(error))
+    }
+}
+
 impl CliError {
-    pub(crate) fn ending(&self) -> ExitStatus {
+    /// An error of another crate that the user causes and can fix.
+    pub(crate) fn usage(error: impl Display) -> Self {
+        Self::Usage(error.to_string())
+    }
+
+    /// An error of another crate that is not the user's.
+    pub(crate) fn system(error: impl Display) -> Self {
+        Self::System(error.to_string())
+    }
+
+    /// Turns an error of reading `path` into [`CliError::Read`].
+    pub(crate) fn read(what: &'static str, path: &Path) -> impl Fn(io::Error) -> Self {
+        move |error| Self::Read { what, path: path.to_owned(), error, remedy: "" }
+    }
+
+    /// Turns an error of writing `path` into [`CliError::Write`].
+    pub(crate) fn write(what: &'static str, path: &Path) -> impl Fn(io::Error) -> Self {
+        move |error| Self::Write { what, path: path.to_owned(), error }
+    }
+
+    pub(crate) fn exit_status(&self) -> ExitStatus {
         match self {
-            Self::Usage(_) => ExitStatus::Usage,
-            Self::System(_) | Self::Cloud(_) | Self::Provision(_) | Self::Install(_) => ExitStatus::Failed,
+            Self::Usage(_) | Self::Read { .. } | Self::NotFound { .. } => ExitStatus::Usage,
+            Self::System(_) | Self::Write { .. } | Self::Listen { .. } | Self::Aws(_) | Self::Step(_) => {
+                ExitStatus::Failure
+            }
             Self::Package(error) => error.kind().into(),
             Self::Publish(PublishError::Drifted(_)) => ExitStatus::Denied,
             Self::Publish(error) => error.kind().into(),
         }
     }
 
-    /// Tells it: a sentence on standard error, or an object on standard output.
+    /// Prints the error: a line on standard error, or an object on standard output.
     pub(crate) fn print(&self, json: bool) {
         if json {
-            let fault = match self.ending() {
+            let kind = match self.exit_status() {
                 ExitStatus::Usage => "configuration",
                 ExitStatus::Denied => "denied",
-                ExitStatus::Done | ExitStatus::Failed => "failed",
+                ExitStatus::Success | ExitStatus::Failure => "failed",
             };
-            println!("{}", serde_json::json!({ "error": self.to_string(), "fault": fault }));
+            println!("{}", serde_json::json!({ "error": self.to_string(), "kind": kind }));
         } else {
-            let red = anstyle::AnsiColor::Red.on_default().bold();
-            anstream::eprintln!("{red}error{red:#}: {self}");
+            anstream::eprintln!("{RED_BOLD}error{RED_BOLD:#}: {self}");
         }
     }
 }

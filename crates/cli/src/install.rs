@@ -1,142 +1,147 @@
-//! `tidegate install` and `tidegate uninstall`.
-//!
-//! Owns reading the package, asking whether to go on, and how steps look. Which they are and how they are taken is decided
-//! elsewhere.
+//! `tidegate install` and `tidegate uninstall`: the changes, the confirmation and the deployment package.
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tidegate_core::config::Config;
-use tidegate_iam::install::{Installer, PackageZip};
-use tidegate_iam::stack::install::{InstallStep, install as steps_to, uninstall as steps_back};
-use tidegate_iam::stack::{AccountRegion, Publishers, Stack};
+use tidegate_iam::apply::Provisioner;
+use tidegate_iam::changes::Change;
+use tidegate_iam::stack::install::{install as install_changes, uninstall as uninstall_changes};
+use tidegate_iam::stack::{AccountRegion, PackageZip, Publishers, Stack};
 use tidegate_publish::{Connection, Sts};
 
 use crate::arguments::{ApplyFlags, CommonArguments, InstallArguments, UninstallArguments};
 use crate::configuration::Configuration;
 use crate::context::AwsContext;
 use crate::error::{CliError, ExitStatus};
+use crate::output::{print_document, warn};
 use crate::template::warn_other_accounts;
 
-/// Makes what is missing, and says so where nothing is.
-pub(crate) async fn install(common: &CommonArguments, wanted: &InstallArguments) -> Result<ExitStatus, CliError> {
+/// The changes that install a stack, or remove it.
+struct InstallRun<'a> {
+    provisioner: &'a Provisioner,
+    stack: &'a Stack,
+    changes: &'a [Change],
+}
+
+/// Creates or updates the function and its resources.
+pub(crate) async fn install(common: &CommonArguments, arguments: &InstallArguments) -> Result<ExitStatus, CliError> {
     let configuration = Configuration::load(&common.config)?;
-    let zip = zip(wanted, &configuration)?;
-    let connection = connection(common).await?;
-    let publishers = if wanted.without_publishers { Publishers::Kept } else { Publishers::Made };
-    let installation = installation(&connection, &configuration.config, publishers).await?;
-    let installer = Installer::new(&connection);
-    let found = installer.read_stack(&installation).await?;
-    let steps = steps_to(&installation, &found, zip.sha256()).map_err(|error| CliError::Usage(error.to_string()))?;
-    warn_other_accounts(&installation);
-    let yellow = anstyle::AnsiColor::Yellow.on_default().bold();
-    for role in &steps.kept {
-        anstream::eprintln!(
-            "{yellow}warning{yellow:#}: the role `{role}` is there and is left as it is: see that it trusts the function's role, and with `tidegate check --aws` what it may do"
-        );
+    let zip = read_zip(arguments, &configuration)?;
+    let connection = connect(common).await?;
+    let publishers = if arguments.without_publishers { Publishers::Excluded } else { Publishers::Included };
+    let stack = stack(&connection, &configuration.config, publishers).await?;
+    let provisioner = Provisioner::new(&connection);
+    let found = provisioner.read_stack(&stack).await?;
+    let install = install_changes(&stack, &found, zip.sha256()).map_err(CliError::usage)?;
+    warn_other_accounts(&stack);
+    for role in &install.unmanaged_roles {
+        warn(format!(
+            "the role `{role}` exists and is left unchanged; let it trust the function's role, and check its permissions with `tidegate check --aws`"
+        ));
     }
-    apply(common, wanted.taking, &installer, &installation, &steps.steps, Some(&zip)).await
+    let run = InstallRun { provisioner: &provisioner.with_package(zip), stack: &stack, changes: &install.changes };
+    run.apply(common, arguments.apply).await
 }
 
-/// Removes what was made.
-pub(crate) async fn uninstall(common: &CommonArguments, wanted: &UninstallArguments) -> Result<ExitStatus, CliError> {
+/// Deletes what `install` created.
+pub(crate) async fn uninstall(
+    common: &CommonArguments,
+    arguments: &UninstallArguments,
+) -> Result<ExitStatus, CliError> {
     let configuration = Configuration::load(&common.config)?;
-    let connection = connection(common).await?;
-    let installation = installation(&connection, &configuration.config, Publishers::Made).await?;
-    let installer = Installer::new(&connection);
-    let found = installer.read_stack(&installation).await?;
-    apply(common, wanted.taking, &installer, &installation, &steps_back(&installation, &found), None).await
+    let connection = connect(common).await?;
+    let stack = stack(&connection, &configuration.config, Publishers::Included).await?;
+    let provisioner = Provisioner::new(&connection);
+    let found = provisioner.read_stack(&stack).await?;
+    let changes = uninstall_changes(&stack, &found);
+    let run = InstallRun { provisioner: &provisioner, stack: &stack, changes: &changes };
+    run.apply(common, arguments.apply).await
 }
 
-async fn connection(common: &CommonArguments) -> Result<Connection, CliError> {
+async fn connect(common: &CommonArguments) -> Result<Connection, CliError> {
     if common.local.is_some() {
-        let why = "the embedded stand-in runs no functions, leave out `--local`; `tidegate template` shows what would be made";
-        return Err(CliError::Usage(why.to_owned()));
+        let message = "the local AWS emulator does not run Lambda functions; remove `--local`, or use `tidegate template` to see the resources";
+        return Err(CliError::Usage(message.to_owned()));
     }
-    let session = AwsContext::open(common).await?;
-    if session.region_named {
-        Ok(session.connection)
+    let context = AwsContext::open(common).await?;
+    if context.region_configured {
+        Ok(context.connection)
     } else {
-        Err(CliError::Usage("no region is named, and a function is in one: set `AWS_REGION`".to_owned()))
+        Err(CliError::Usage("no region for the function; set `AWS_REGION`".to_owned()))
     }
 }
 
-async fn installation(connection: &Connection, config: &Config, publishers: Publishers) -> Result<Stack, CliError> {
+async fn stack(connection: &Connection, config: &Config, publishers: Publishers) -> Result<Stack, CliError> {
     let account = Sts::new(connection).caller().await?.account;
     let place = AccountRegion::known(&account, &connection.region());
-    Stack::new(config, &place, publishers).map_err(|error| CliError::Usage(error.to_string()))
+    Stack::new(config, &place, publishers).map_err(CliError::usage)
 }
 
-fn zip(wanted: &InstallArguments, configuration: &Configuration) -> Result<PackageZip, CliError> {
+fn read_zip(arguments: &InstallArguments, configuration: &Configuration) -> Result<PackageZip, CliError> {
     let architecture = configuration.config.function.architecture;
-    let named = || PathBuf::from(format!("tidegate-lambda-{}.zip", architecture.target()));
-    let path = wanted.zip.clone().unwrap_or_else(named);
-    let shown = path.display();
-    let bytes = std::fs::read(&path).map_err(|error| {
-        CliError::Usage(format!("the package `{shown}` cannot be read: {error}; make it with `tidegate package`"))
+    let default = || PathBuf::from(format!("tidegate-lambda-{}.zip", architecture));
+    let path = arguments.zip.clone().unwrap_or_else(default);
+    let bytes = std::fs::read(&path).map_err(|error| CliError::Read {
+        what: "package",
+        path: path.clone(),
+        error,
+        remedy: "; build it with `tidegate package`",
     })?;
     PackageZip::new(bytes, &configuration.text, architecture)
-        .map_err(|error| CliError::Usage(format!("the package `{shown}`: {error}")))
+        .map_err(|error| CliError::Usage(format!("the package `{}`: {error}", path.display())))
 }
 
-/// Shows the steps, asks, and takes them.
-async fn apply(
-    common: &CommonArguments,
-    taking: ApplyFlags,
-    installer: &Installer,
-    installation: &Stack,
-    steps: &[InstallStep],
-    zip: Option<&PackageZip>,
-) -> Result<ExitStatus, CliError> {
-    if common.json {
-        let place = &installation.place;
-        let (account, region) = (place.account(), place.region());
-        println!("{}", json!({ "dry-run": taking.dry_run, "account": account, "region": region, "steps": steps }));
-    } else {
-        show(installation, steps, taking.dry_run);
+impl InstallRun<'_> {
+    /// Shows the changes, asks for confirmation and applies them.
+    async fn apply(&self, common: &CommonArguments, flags: ApplyFlags) -> Result<ExitStatus, CliError> {
+        if common.json {
+            let (account, region) = (self.stack.place.account(), self.stack.place.region());
+            let changes = self.changes;
+            println!(
+                "{}",
+                json!({ "dry-run": flags.dry_run, "account": account, "region": region, "changes": changes })
+            );
+        } else {
+            self.show(flags.dry_run);
+        }
+        if self.changes.is_empty() || flags.dry_run {
+            return Ok(ExitStatus::Success);
+        }
+        if !flags.yes && !confirm(common)? {
+            anstream::eprintln!("cancelled; nothing was changed");
+            return Ok(ExitStatus::Denied);
+        }
+        self.provisioner.apply(self.changes, |change| anstream::eprintln!("{change} …")).await?;
+        Ok(ExitStatus::Success)
     }
-    if steps.is_empty() || taking.dry_run {
-        return Ok(ExitStatus::Done);
-    }
-    if !taking.yes && !agreed(common)? {
-        anstream::eprintln!("nothing was done");
-        return Ok(ExitStatus::Denied);
-    }
-    // For people the steps are on standard output already, so each is told as it is taken.
-    installer.apply(steps, zip, |step| anstream::eprintln!("{step} …")).await?;
-    Ok(ExitStatus::Done)
-}
 
-fn show(installation: &Stack, steps: &[InstallStep], documents: bool) {
-    let place = &installation.place;
-    let (name, account, region) = (&installation.function.name, place.account(), place.region());
-    if steps.is_empty() {
-        println!("nothing to do for `{name}` in the account {account}, {region}");
-        return;
-    }
-    println!("`{name}` in the account {account}, {region}:");
-    for step in steps {
-        println!("  {step}");
-        let document = step.document().filter(|_| documents);
-        let document = document.and_then(|text| serde_json::from_str::<Value>(text).ok());
-        for line in document.map(|document| format!("{document:#}")).unwrap_or_default().lines() {
-            println!("    {line}");
+    fn show(&self, with_documents: bool) {
+        let Stack { place, function, .. } = self.stack;
+        let (name, account, region) = (&function.name, place.account(), place.region());
+        if self.changes.is_empty() {
+            println!("`{name}` in the account {account}, {region}: up to date");
+            return;
+        }
+        println!("`{name}` in the account {account}, {region}:");
+        for change in self.changes {
+            println!("  {change}");
+            print_document(change.document().filter(|_| with_documents), "    ");
         }
     }
 }
 
-/// Asks on a terminal. Nobody can be asked elsewhere.
-fn agreed(common: &CommonArguments) -> Result<bool, CliError> {
+/// Asks for confirmation on the terminal.
+fn confirm(common: &CommonArguments) -> Result<bool, CliError> {
     if common.json || !std::io::stdin().is_terminal() {
-        return Err(CliError::Usage(
-            "nobody can be asked here: `--yes` takes the steps, `--dry-run` shows them".to_owned(),
-        ));
+        let message = "cannot ask for confirmation without a terminal or with `--json`; use `--yes` to apply or `--dry-run` to preview";
+        return Err(CliError::Usage(message.to_owned()));
     }
-    let broken = |error: std::io::Error| CliError::System(format!("the terminal cannot be read: {error}"));
-    print!("go on? [y/N] ");
-    std::io::stdout().flush().map_err(broken)?;
+    let failed = |error: std::io::Error| CliError::System(format!("cannot read the terminal: {error}"));
+    print!("Apply these changes? [y/N] ");
+    std::io::stdout().flush().map_err(failed)?;
     let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line).map_err(broken)?;
+    std::io::stdin().lock().read_line(&mut line).map_err(failed)?;
     Ok(matches!(line.trim(), "y" | "Y" | "yes"))
 }

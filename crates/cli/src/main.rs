@@ -1,28 +1,26 @@
-//! `tidegate`: people's commands.
-//!
-//! Owns parsing, calling and printing. Decides nothing: `tidegate-host` decides, `tidegate-publish` acts.
+//! The `tidegate` command: parses arguments, calls the other crates and prints what they return.
 
+mod apply_changes;
 mod arguments;
 mod check;
 mod configuration;
+mod context;
 mod credentials;
 mod dev;
 mod emulator;
 mod error;
 mod explain;
 mod group;
-mod invoke;
 mod install;
-mod bundled;
-mod progress;
+mod invoke;
+mod output;
 mod package;
-mod render;
-mod policy;
 mod plugins;
+mod policy;
+mod progress;
 mod publish;
 mod releases;
-mod context;
-mod apply_changes;
+mod render;
 mod sync;
 mod template;
 
@@ -31,7 +29,7 @@ use std::process::ExitCode;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use tracing_subscriber::EnvFilter;
 
-use arguments::{Arguments, Command, CommonArguments, PluginCommand};
+use arguments::{Arguments, Command};
 use error::{CliError, ExitStatus};
 
 fn main() -> ExitCode {
@@ -40,65 +38,55 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => error.exit(),
     };
-    let common = arguments.common.clone();
-    init_tracing(common.verbose);
-    let ending = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let json = arguments.common.json;
+    init_tracing(arguments.common.verbose);
+    let status = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(run(arguments, &matches)),
-        Err(error) => Err(CliError::System(format!("no threads could be had: {error}"))),
+        Err(error) => Err(CliError::System(format!("cannot start the async runtime: {error}"))),
     };
-    match ending {
-        Ok(ending) => ending.code(),
-        Err(trouble) => {
-            trouble.print(common.json);
-            trouble.ending().code()
-        }
-    }
+    let status = status.unwrap_or_else(|error| {
+        error.print(json);
+        error.exit_status()
+    });
+    status.into()
 }
 
 async fn run(arguments: Arguments, matches: &ArgMatches) -> Result<ExitStatus, CliError> {
     let Arguments { common, command } = arguments;
     match command {
-        Command::Check(wanted) => check::check(&common, &wanted).await,
-        Command::Plan(wanted) => publish::plan(&common, &wanted).await,
-        Command::Publish(wanted) => publish::publish(&common, &wanted).await,
-        Command::Releases(wanted) => releases::releases(&common, &wanted).await,
-        Command::Rollback(wanted) => releases::rollback(&common, &wanted).await,
-        Command::Diff(wanted) => releases::diff(&common, &wanted).await,
-        Command::Status(wanted) => releases::status(&common, &wanted).await,
-        Command::Explain(wanted) => explain::explain(&common, &wanted).await,
-        Command::Sync(wanted) => sync::sync(&common, &wanted, matches.subcommand_matches("sync")).await,
-        Command::Dev(wanted) => dev::dev(&common, &wanted).await,
-        Command::Credentials(wanted) => credentials::credentials(&common, &wanted).await,
-        Command::Policy(wanted) => policy::policy(&common, &wanted).await,
-        Command::Group(wanted) => group::run(&common, &wanted).await,
-        Command::Package(wanted) => package::package(&common, &wanted).await,
-        Command::Invoke(wanted) => invoke::invoke(&common, &wanted).await,
-        Command::Template(wanted) => template::template(&common, &wanted),
-        Command::Install(wanted) => install::install(&common, &wanted).await,
-        Command::Uninstall(wanted) => install::uninstall(&common, &wanted).await,
-        Command::Plugin(wanted) => plugin(&common, &wanted),
+        Command::Check(arguments) => check::check(&common, &arguments).await,
+        Command::Plan(arguments) => publish::plan(&common, &arguments).await,
+        Command::Publish(arguments) => publish::publish(&common, &arguments).await,
+        Command::Sync(arguments) => sync::sync(&common, &arguments, matches.subcommand_matches("sync")).await,
+        Command::Dev(arguments) => dev::dev(&common, &arguments).await,
+        Command::Explain(arguments) => explain::explain(&common, &arguments).await,
+        Command::Status(arguments) => releases::status(&common, &arguments).await,
+        Command::Releases(arguments) => releases::releases(&common, &arguments).await,
+        Command::Diff(arguments) => releases::diff(&common, &arguments).await,
+        Command::Rollback(arguments) => releases::rollback(&common, &arguments).await,
+        Command::Package(arguments) => package::package(&common, &arguments).await,
+        Command::Template(arguments) => template::template(&common, &arguments),
+        Command::Install(arguments) => install::install(&common, &arguments).await,
+        Command::Uninstall(arguments) => install::uninstall(&common, &arguments).await,
+        Command::Invoke(arguments) => invoke::invoke(&common, &arguments).await,
+        Command::Credentials(command) => credentials::credentials(&common, &command).await,
+        Command::Policy(command) => policy::policy(&common, &command).await,
+        Command::Group(command) => group::group(&common, &command).await,
+        Command::Plugin(command) => plugins::plugin(&common, &command),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "tidegate", &mut std::io::stdout());
-            Ok(ExitStatus::Done)
+            Ok(ExitStatus::Success)
         }
     }
 }
 
-fn plugin(common: &CommonArguments, command: &PluginCommand) -> Result<ExitStatus, CliError> {
-    match command {
-        PluginCommand::Build { directory, out } => plugins::build(common, directory, out),
-        PluginCommand::Inspect { file } => plugins::inspect(common, file),
-        PluginCommand::List => plugins::list(common),
-    }
-}
-
-/// Sends what happens to standard error. Nothing of the SDK but its warnings unless `-vv`: its debug records hold
-/// headers of signed requests, so they are never shown at all.
+/// Logs to standard error. Debug records of the AWS SDK hold headers of signed requests, so they are never shown.
 fn init_tracing(verbose: u8) {
+    // The target `tidegate` matches those of every crate of Tidegate.
     let filter = match verbose {
         0 => "warn",
-        1 => "warn,tidegate=info,tidegate_deploy=info,tidegate_host=info,tidegate_local=info",
-        _ => "info,tidegate=debug,tidegate_deploy=debug,tidegate_host=debug,tidegate_local=debug",
+        1 => "warn,tidegate=info",
+        _ => "info,tidegate=debug",
     };
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))

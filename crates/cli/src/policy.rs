@@ -1,251 +1,256 @@
-//! `tidegate policy …`: the least documents for those around a site.
-//!
-//! Owns reading what was typed and printing what came. What a document says is `tidegate_iam::grant`'s to say.
+//! `tidegate policy`: prints, applies and lints IAM policies. The documents come from `tidegate_iam::policies`.
 
 use serde_json::json;
 use tidegate_core::config::Site;
-use tidegate_core::location::{Location, Source};
+use tidegate_core::location::{Location, LocationError, Source};
 use tidegate_iam::apply::Provisioner;
-use tidegate_iam::changes::{PolicySpec, policy as policy_steps};
-use tidegate_iam::document::{LintedAs, Partition, PolicyLimit, Purpose, lacks, lint};
+use tidegate_iam::changes::{PolicySpec, ensure_policy};
+use tidegate_iam::document::{DocumentKind, LintFinding, Partition, PolicyLimit, Purpose, lint, missing_actions};
 use tidegate_iam::policies::{
     CiPublisher, Grant, GrantFormat, S3Sync, TrustedIdentity, caller, lambda, site, trust, uploader, uploader_guard,
 };
 
-use crate::apply_changes::{ChangeList, warn_of_root};
+use crate::apply_changes::{ChangeRun, warn_of_root};
 use crate::arguments::{
-    Attachment, CiPublisherArguments, CommonArguments, NeedsFlag, PolicyArguments, PolicyCommand, PolicyForm,
+    Attachment, CiPublisherArguments, CommonArguments, NeedsFlag, PolicyCommand, PolicyFormat, PolicyOutputArguments,
     SyncPolicyArguments, TrustArguments, UploaderArguments,
 };
 use crate::configuration::Configuration;
 use crate::context::AwsContext;
 use crate::credentials::read_text;
 use crate::error::{CliError, ExitStatus};
+use crate::output::{DIM, RED_BOLD, YELLOW};
+
+/// Where policies are printed or applied.
+struct PolicyOutput<'a> {
+    common: &'a CommonArguments,
+    arguments: &'a PolicyOutputArguments,
+    account: String,
+    partition: Partition,
+}
 
 pub(crate) async fn policy(common: &CommonArguments, command: &PolicyCommand) -> Result<ExitStatus, CliError> {
     match command {
-        PolicyCommand::Site { site: name, how } => {
+        PolicyCommand::Site { site: name, output } => {
             let configuration = Configuration::load(&common.config)?;
-            let wanted = configuration.site(name)?;
-            let account = account(common, how, &[wanted]).await?;
-            finish(common, how, &account, &wanted.partition(), vec![site(wanted, &account, &[])]).await
+            let found = configuration.site(name)?;
+            let output = PolicyOutput::of_sites(common, output, &[found]).await?;
+            let grant = site(found, &output.account, &[]);
+            output.finish(vec![grant]).await
         }
-        PolicyCommand::Caller { sites, how } => {
+        PolicyCommand::Caller { sites: names, output } => {
             let configuration = Configuration::load(&common.config)?;
-            let sites = named(&configuration, sites)?;
-            let account = account(common, how, &sites).await?;
-            let partition = sites.first().map(|site| site.partition()).unwrap_or_default();
-            finish(common, how, &account, &partition, vec![caller(&sites, &account)]).await
+            let sites = sites(&configuration, names)?;
+            let output = PolicyOutput::of_sites(common, output, &sites).await?;
+            let grant = caller(&sites, &output.account);
+            output.finish(vec![grant]).await
         }
-        PolicyCommand::Lambda { function, region, how } => {
+        PolicyCommand::Lambda { function, region, output } => {
             let configuration = Configuration::load(&common.config)?;
-            let sites = named(&configuration, &[])?;
-            let account = account(common, how, &sites).await?;
-            let partition = sites.first().map(|site| site.partition()).unwrap_or_default();
+            let sites = sites(&configuration, &[])?;
+            let output = PolicyOutput::of_sites(common, output, &sites).await?;
             let function = function.as_deref().unwrap_or(configuration.config.function.name.as_str());
-            let grant = lambda(&sites, &account, region, function);
-            finish(common, how, &account, &partition, vec![grant]).await
+            let grant = lambda(&sites, &output.account, region, function);
+            output.finish(vec![grant]).await
         }
-        PolicyCommand::Uploader(wanted) => upload(common, wanted).await,
-        PolicyCommand::S3Sync { what, how } => {
-            let account = account(common, how, &[]).await?;
-            finish(common, how, &account, &what.partition, vec![sync_grant(what, &account)]).await
+        PolicyCommand::Uploader(arguments) => upload(common, arguments).await,
+        PolicyCommand::S3Sync { tool, output } => {
+            let output = PolicyOutput::open(common, output, &tool.partition).await?;
+            let grant = sync_grant(tool, &output.account);
+            output.finish(vec![grant]).await
         }
-        PolicyCommand::CiPublisher(wanted) => ci_publisher(common, wanted).await,
-        PolicyCommand::Trust(wanted) => trusted(common, wanted).await,
+        PolicyCommand::CiPublisher(arguments) => ci_publisher(common, arguments).await,
+        PolicyCommand::Trust(arguments) => trust_policy(common, arguments).await,
         PolicyCommand::Lint { file, role, needs, aws } => {
-            let ending = linted(common, &read_text(file)?, *role, *needs)?;
+            let status = lint_policy(common, &read_text("policy", file)?, *role, *needs);
             if *aws {
-                let session = AwsContext::open(common).await?;
-                let account = Provisioner::new(&session.connection);
+                let context = AwsContext::open(common).await?;
+                let account = Provisioner::new(&context.connection);
                 warn_of_root(&account, &account.sts().caller().await?).await?;
             }
-            Ok(ending)
+            Ok(status)
         }
     }
 }
 
-fn named<'a>(configuration: &'a Configuration, names: &[String]) -> Result<Vec<&'a Site>, CliError> {
+/// The named sites, or all of them.
+fn sites<'a>(configuration: &'a Configuration, names: &[String]) -> Result<Vec<&'a Site>, CliError> {
     if names.is_empty() {
         return Ok(configuration.config.sites.iter().collect());
     }
     names.iter().map(|name| configuration.site(name)).collect()
 }
 
-/// The account: as it was typed, as the configuration's roles say, or as AWS says.
-async fn account(common: &CommonArguments, how: &PolicyArguments, sites: &[&Site]) -> Result<String, CliError> {
-    if let Some(account) = &how.account {
-        let fine = account.len() == 12 && account.chars().all(|c| c.is_ascii_digit());
-        let account = account.escape_default().to_string();
-        return if fine {
-            Ok(account)
-        } else {
-            Err(CliError::Usage(format!("`{account}` is no account, write its 12 digits")))
+impl<'a> PolicyOutput<'a> {
+    async fn open(
+        common: &'a CommonArguments,
+        arguments: &'a PolicyOutputArguments,
+        partition: &Partition,
+    ) -> Result<Self, CliError> {
+        let account = match &arguments.account {
+            Some(account) => account.clone(),
+            None => {
+                let context = AwsContext::open(common).await?;
+                Provisioner::new(&context.connection).sts().caller().await?.account
+            }
         };
+        Ok(Self { common, arguments, account, partition: partition.clone() })
     }
-    if let Some(role) = sites.iter().find_map(|site| site.role.as_ref()) {
-        return Ok(role.account().to_owned());
-    }
-    let session = AwsContext::open(common).await?;
-    Ok(Provisioner::new(&session.connection).sts().caller().await?.account)
-}
 
-/// Prints the grants, or makes them.
-async fn finish(
-    common: &CommonArguments,
-    how: &PolicyArguments,
-    account: &str,
-    partition: &Partition,
-    mut grants: Vec<Grant>,
-) -> Result<ExitStatus, CliError> {
-    if let (Some(name), Some(first)) = (&how.name, grants.first_mut()) {
-        first.name.clone_from(name);
-    }
-    let broken = |error: tidegate_iam::document::PolicyDocumentError| CliError::System(error.to_string());
-    if !how.apply {
-        let form = match how.format {
-            PolicyForm::Json => GrantFormat::Json,
-            PolicyForm::Terraform => GrantFormat::Terraform,
-            PolicyForm::Cloudformation => GrantFormat::CloudFormation,
-        };
-        print!("{}", form.write(&grants).map_err(broken)?);
-        if form == GrantFormat::Json && !common.json {
-            grants.iter().for_each(reasons);
+    /// Takes the account of the sites' roles unless `--account` is given, and their partition.
+    async fn of_sites(
+        common: &'a CommonArguments,
+        arguments: &'a PolicyOutputArguments,
+        sites: &[&Site],
+    ) -> Result<Self, CliError> {
+        let partition = sites.first().map(|site| site.partition()).unwrap_or_default();
+        let role = sites.iter().find_map(|site| site.role.as_ref()).filter(|_| arguments.account.is_none());
+        match role {
+            Some(role) => Ok(Self { common, arguments, account: role.account().to_owned(), partition }),
+            None => Self::open(common, arguments, &partition).await,
         }
-        return Ok(ExitStatus::Done);
     }
-    let session = AwsContext::open(common).await?;
-    let provisioner = Provisioner::new(&session.connection);
-    let mut changes = Vec::new();
-    for grant in &grants {
-        let found = provisioner.read_grant(grant, partition, account).await?;
-        changes.extend(policy_steps(PolicySpec { grant, partition, account }, &found).map_err(broken)?);
+
+    /// Prints the grants, or applies them with `--apply`.
+    async fn finish(&self, mut grants: Vec<Grant>) -> Result<ExitStatus, CliError> {
+        let Self { common, arguments, account, partition } = self;
+        if let (Some(name), Some(first)) = (&arguments.name, grants.first_mut()) {
+            first.name.clone_from(name);
+        }
+        if !arguments.apply {
+            let format = match arguments.format {
+                PolicyFormat::Json => GrantFormat::Json,
+                PolicyFormat::Terraform => GrantFormat::Terraform,
+                PolicyFormat::Cloudformation => GrantFormat::CloudFormation,
+            };
+            print!("{}", format.write(&grants).map_err(CliError::system)?);
+            if format == GrantFormat::Json && !common.json {
+                grants.iter().for_each(print_reasons);
+            }
+            return Ok(ExitStatus::Success);
+        }
+        let context = AwsContext::open(common).await?;
+        let provisioner = Provisioner::new(&context.connection);
+        let mut changes = Vec::new();
+        for grant in &grants {
+            let spec = PolicySpec { grant, partition, account };
+            let found = provisioner.read_policy(spec).await?;
+            changes.extend(ensure_policy(spec, &found).map_err(CliError::system)?);
+        }
+        ChangeRun::new(common, arguments.dry_run).apply(&provisioner, &changes).await?;
+        Ok(ExitStatus::Success)
     }
-    ChangeList::new(common, how.dry_run).apply(&provisioner, &changes).await?;
-    Ok(ExitStatus::Done)
 }
 
-/// Why each statement is there, beside the document, which stays what machines take.
-fn reasons(grant: &Grant) {
-    let dim = anstyle::Style::new().dimmed();
-    anstream::eprintln!("{dim}# {}{dim:#}", grant.what);
+/// Prints the reason of each statement to standard error, so that the document on standard output stays JSON.
+fn print_reasons(grant: &Grant) {
+    anstream::eprintln!("{DIM}# {}{DIM:#}", grant.description);
     for statement in grant.document.statements().iter().filter(|statement| !statement.why().is_empty()) {
-        anstream::eprintln!("{dim}#   {}: {}{dim:#}", statement.sid().unwrap_or("and"), statement.why());
+        anstream::eprintln!("{DIM}#   {}: {}{DIM:#}", statement.sid().unwrap_or("and"), statement.why());
     }
 }
 
-async fn upload(common: &CommonArguments, wanted: &UploaderArguments) -> Result<ExitStatus, CliError> {
-    let staging: Location = if wanted.staging.starts_with("s3://") {
-        wanted
-            .staging
-            .parse()
-            .map_err(|error: tidegate_core::location::LocationError| CliError::Usage(error.to_string()))?
+async fn upload(common: &CommonArguments, arguments: &UploaderArguments) -> Result<ExitStatus, CliError> {
+    let staging: Location = if arguments.staging.starts_with("s3://") {
+        arguments.staging.parse().map_err(|error: LocationError| CliError::usage(error))?
     } else {
         let configuration = Configuration::load(&common.config)?;
-        match &configuration.site(&wanted.staging)?.staged {
+        match &configuration.site(&arguments.staging)?.staged {
             Some(Source::Prefix(location)) => location.clone(),
             _ => {
-                let name = wanted.staging.escape_default();
+                let site = arguments.staging.escape_default();
                 return Err(CliError::Usage(format!(
-                    "the site `{name}` has no staged prefix, write `s3://bucket/prefix/`"
+                    "`staged` of the site `{site}` is not a prefix in S3; give `s3://bucket/prefix/` instead of the site"
                 )));
             }
         }
     };
-    let account = account(common, &wanted.how, &[]).await?;
-    let grants = vec![uploader(&wanted.partition, &staging), uploader_guard(&wanted.partition, &staging)];
-    finish(common, &wanted.how, &account, &wanted.partition, grants).await
+    let output = PolicyOutput::open(common, &arguments.output, &arguments.partition).await?;
+    let partition = &output.partition;
+    output.finish(vec![uploader(partition, &staging), uploader_guard(partition, &staging)]).await
 }
 
-/// What a tool needs that makes a prefix equal to a directory.
-pub(crate) fn sync_grant(what: &SyncPolicyArguments, account: &str) -> Grant {
-    let wanted = S3Sync {
-        partition: what.partition.clone(),
+/// The policy of a tool that syncs a prefix with a directory.
+pub(crate) fn sync_grant(tool: &SyncPolicyArguments, account: &str) -> Grant {
+    let sync = S3Sync {
+        partition: tool.partition.clone(),
         account: account.to_owned(),
-        target: what.target.clone(),
-        distributions: what.distribution.clone(),
-        delete: !what.no_delete,
-        acl: what.acl,
-        find_distribution: what.find_distribution,
-        configure_bucket: what.configure_bucket,
+        target: tool.target.clone(),
+        distributions: tool.distribution.clone(),
+        delete: !tool.no_delete,
+        acl: tool.acl,
+        find_distribution: tool.find_distribution,
+        configure_bucket: tool.configure_bucket,
     };
-    wanted.grant()
+    sync.grant()
 }
 
-async fn ci_publisher(common: &CommonArguments, wanted: &CiPublisherArguments) -> Result<ExitStatus, CliError> {
-    let account = account(common, &wanted.how, &[]).await?;
+async fn ci_publisher(common: &CommonArguments, arguments: &CiPublisherArguments) -> Result<ExitStatus, CliError> {
+    let output = PolicyOutput::open(common, &arguments.output, &arguments.partition).await?;
     let publisher = CiPublisher {
-        partition: wanted.partition.clone(),
-        account: account.clone(),
-        region: wanted.region.clone(),
-        bucket: wanted.bucket.clone(),
-        prefix: wanted.prefix.clone(),
-        dev_prefix: wanted.dev_prefix.clone(),
-        codeartifact_domain: wanted.codeartifact_domain.clone(),
-        allow_delete: !wanted.no_delete,
-        dev: wanted.dev,
-        path: wanted.path.clone(),
-        name: if wanted.dev { "publisher-dev" } else { "publisher" }.to_owned(),
+        partition: arguments.partition.clone(),
+        account: output.account.clone(),
+        region: arguments.region.clone(),
+        bucket: arguments.bucket.clone(),
+        prefix: arguments.prefix.clone(),
+        dev_prefix: arguments.dev_prefix.clone(),
+        codeartifact_domain: arguments.codeartifact_domain.clone(),
+        allow_delete: !arguments.no_delete,
+        dev: arguments.dev,
+        path: arguments.path.clone(),
+        name: if arguments.dev { "publisher-dev" } else { "publisher" }.to_owned(),
     };
-    let grant = publisher.grant().map_err(|error| CliError::Usage(error.to_string()))?;
-    finish(common, &wanted.how, &account, &wanted.partition, vec![grant]).await
+    output.finish(vec![publisher.grant().map_err(CliError::usage)?]).await
 }
 
-async fn trusted(common: &CommonArguments, wanted: &TrustArguments) -> Result<ExitStatus, CliError> {
-    let account = account(common, &wanted.how, &[]).await?;
-    let identity = match (&wanted.github, &wanted.gitlab) {
+async fn trust_policy(common: &CommonArguments, arguments: &TrustArguments) -> Result<ExitStatus, CliError> {
+    let output = PolicyOutput::open(common, &arguments.output, &arguments.partition).await?;
+    let identity = match (&arguments.github, &arguments.gitlab) {
         (Some(repository), _) => TrustedIdentity::GitHub {
             repository: repository.clone(),
-            branch: wanted.branch.clone(),
-            environment: wanted.environment.clone(),
+            branch: arguments.branch.clone(),
+            environment: arguments.environment.clone(),
         },
         (None, project) => TrustedIdentity::GitLab {
             project: project.clone().unwrap_or_default(),
-            branch: wanted.branch.clone(),
-            host: wanted.host.clone(),
-            audience: wanted.audience.clone(),
+            branch: arguments.branch.clone(),
+            host: arguments.host.clone(),
+            audience: arguments.audience.clone(),
         },
     };
-    let grant = trust(&wanted.partition, &account, &identity).map_err(|error| CliError::Usage(error.to_string()))?;
-    finish(common, &wanted.how, &account, &wanted.partition, vec![grant]).await
+    let grant = trust(&output.partition, &output.account, &identity).map_err(CliError::usage)?;
+    output.finish(vec![grant]).await
 }
 
-fn linted(
-    common: &CommonArguments,
-    text: &str,
-    role: Attachment,
-    needs: Option<NeedsFlag>,
-) -> Result<ExitStatus, CliError> {
+fn lint_policy(common: &CommonArguments, text: &str, role: Attachment, needs: Option<NeedsFlag>) -> ExitStatus {
     let (role, limit) = match role {
-        Attachment::Identity => (LintedAs::Identity, PolicyLimit::Managed),
-        Attachment::Session => (LintedAs::Session, PolicyLimit::Session),
-        Attachment::Trust => (LintedAs::Trust, PolicyLimit::Trust),
-        Attachment::Bucket => (LintedAs::Bucket, PolicyLimit::Bucket),
+        Attachment::Identity => (DocumentKind::Identity, PolicyLimit::Managed),
+        Attachment::Session => (DocumentKind::Session, PolicyLimit::Session),
+        Attachment::Trust => (DocumentKind::Trust, PolicyLimit::Trust),
+        Attachment::Bucket => (DocumentKind::Bucket, PolicyLimit::Bucket),
     };
-    let mut concerns = lint(text, role, limit);
-    concerns.extend(needs.into_iter().flat_map(|needs| {
-        let purpose = match needs {
-            NeedsFlag::Sync => Purpose::Sync,
-            NeedsFlag::Upload => Purpose::Upload,
-            NeedsFlag::Invalidate => Purpose::Invalidate,
-        };
-        lacks(text, purpose)
-    }));
+    let purpose = needs.map(|needs| match needs {
+        NeedsFlag::Sync => Purpose::Sync,
+        NeedsFlag::Upload => Purpose::Upload,
+        NeedsFlag::Invalidate => Purpose::Invalidate,
+    });
+    let mut findings = lint(text, role, limit);
+    findings.extend(purpose.into_iter().flat_map(|purpose| missing_actions(text, purpose)));
     if common.json {
-        println!("{}", json!({ "concerns": concerns }));
+        println!("{}", json!({ "findings": findings }));
+    } else if findings.is_empty() {
+        println!("no findings");
     } else {
-        let (red, yellow) = (anstyle::AnsiColor::Red.on_default().bold(), anstyle::AnsiColor::Yellow.on_default());
-        for concern in &concerns {
-            let place = if concern.place.is_empty() { "the document" } else { &concern.place };
-            if concern.wrong {
-                anstream::println!("{red}wrong{red:#}  {place}: {}", concern.what);
-            } else {
-                anstream::println!("{yellow}wide{yellow:#}   {place}: {}", concern.what);
-            }
-        }
-        if concerns.is_empty() {
-            println!("nothing to say against it");
-        }
+        findings.iter().for_each(print_finding);
     }
-    Ok(if concerns.iter().any(|concern| concern.wrong) { ExitStatus::Usage } else { ExitStatus::Done })
+    if findings.iter().any(|finding| finding.error) { ExitStatus::Usage } else { ExitStatus::Success }
+}
+
+fn print_finding(finding: &LintFinding) {
+    let place = if finding.pointer.is_empty() { "document" } else { &finding.pointer };
+    if finding.error {
+        anstream::println!("{RED_BOLD}error{RED_BOLD:#}    {place}: {}", finding.message);
+    } else {
+        anstream::println!("{YELLOW}warning{YELLOW:#}  {place}: {}", finding.message);
+    }
 }

@@ -1,39 +1,53 @@
-//! Progress on a terminal.
-//!
-//! Owns the bars. Silent where standard error is no terminal, and with `--json`.
+//! Progress bars, on a terminal and without `--json` only.
 
 use std::io::IsTerminal;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tidegate_core::text::count;
 use tidegate_publish::progress::{ProgressEvent, ProgressObserver, Stage};
 
 /// One bar that follows a run through its stages.
 pub(crate) struct TerminalProgress {
     bar: ProgressBar,
-    counts: Mutex<ProgressCounts>,
+    read: Mutex<ReadProgress>,
 }
 
+/// What was read of the source.
 #[derive(Default)]
-struct ProgressCounts {
+struct ReadProgress {
     objects: u64,
     bytes: u64,
 }
 
 impl TerminalProgress {
-    pub(crate) fn new(silent: bool) -> Self {
+    pub(crate) fn new(hidden: bool) -> Self {
         let bar = ProgressBar::new_spinner();
-        if silent || !std::io::stderr().is_terminal() {
+        if hidden || !std::io::stderr().is_terminal() {
             bar.set_draw_target(ProgressDrawTarget::hidden());
         }
-        Self { bar, counts: Mutex::new(ProgressCounts::default()) }
+        Self { bar, read: Mutex::default() }
     }
 
-    fn spinner(&self, message: &'static str) {
+    fn spinner(&self, message: impl Into<String>) {
         self.bar.set_style(style("{spinner} {msg}"));
-        self.bar.set_message(message);
+        self.bar.set_message(message.into());
         self.bar.enable_steady_tick(Duration::from_millis(100));
+    }
+
+    fn bar(&self, template: &str, length: u64) {
+        self.bar.set_style(style(template));
+        self.bar.set_length(length);
+        self.bar.set_position(0);
+    }
+
+    fn add_read(&self, objects: u64, bytes: u64) {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.objects += objects;
+        read.bytes += bytes;
+        let (objects, size) = (count(read.objects, "object"), HumanBytes(read.bytes));
+        self.bar.set_message(format!("reading the source: {objects}, {size}"));
     }
 }
 
@@ -45,39 +59,25 @@ impl ProgressObserver for TerminalProgress {
     fn report(&self, event: ProgressEvent) {
         match event {
             ProgressEvent::Waiting(release) => {
-                self.spinner("");
-                self.bar.set_message(format!("waiting for `{}`, which is being published", release.escape_default()));
+                self.spinner(format!("waiting for the publish of `{}`", release.escape_default()));
             }
             ProgressEvent::Stage(Stage::Open) => {
-                if let Ok(mut counts) = self.counts.lock() {
-                    *counts = ProgressCounts::default();
-                }
+                *self.read.lock().unwrap_or_else(PoisonError::into_inner) = ReadProgress::default();
                 self.spinner("reading the source");
             }
             ProgressEvent::Stage(Stage::Transform) => self.spinner("running sync plugins"),
             ProgressEvent::Stage(Stage::Inspect) => self.spinner("listing the site"),
             ProgressEvent::Stage(Stage::Review) => self.spinner("running policies"),
-            ProgressEvent::Stage(Stage::Write) => self.spinner("asking for credentials"),
-            ProgressEvent::Stage(Stage::Invalidate) => self.spinner("telling the CDN"),
-            ProgressEvent::Read { objects, bytes } => {
-                if let Ok(mut counts) = self.counts.lock() {
-                    counts.objects += objects;
-                    counts.bytes += bytes;
-                    let size = indicatif::HumanBytes(counts.bytes);
-                    self.bar.set_message(format!("reading the source: {} objects, {size}", counts.objects));
-                }
+            ProgressEvent::Stage(Stage::Write) => self.spinner("requesting credentials"),
+            ProgressEvent::Stage(Stage::Invalidate) => self.spinner("invalidating the CDN"),
+            ProgressEvent::Read { objects, bytes } => self.add_read(objects, bytes),
+            ProgressEvent::Listed(objects) => {
+                self.bar.set_message(format!("listing the site: {}", count(objects, "object")));
             }
-            ProgressEvent::Listed(objects) => self.bar.set_message(format!("listing the site: {objects} objects")),
-            ProgressEvent::Questions(count) => {
-                self.bar.set_style(style("{spinner} comparing {bar:30} {pos}/{len}"));
-                self.bar.set_length(count);
-                self.bar.set_position(0);
-            }
+            ProgressEvent::Questions(requests) => self.bar("{spinner} comparing {bar:30} {pos}/{len}", requests),
             ProgressEvent::Answered => self.bar.inc(1),
             ProgressEvent::Planned { operations, bytes: _ } => {
-                self.bar.set_style(style("{spinner} publishing {bar:30} {pos}/{len} {per_sec} {eta}"));
-                self.bar.set_length(operations);
-                self.bar.set_position(0);
+                self.bar("{spinner} publishing {bar:30} {pos}/{len} {per_sec} {eta}", operations);
             }
             ProgressEvent::Done { operations, .. } => self.bar.inc(operations),
         }

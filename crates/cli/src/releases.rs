@@ -1,159 +1,157 @@
 //! `tidegate releases`, `rollback`, `diff` and `status`.
-//!
-//! Owns the drawing of what they answer. The answers themselves are `tidegate_publish::publish`'s.
 
-use anstyle::{AnsiColor, Style};
-use tidegate_core::approval::Approval;
+use anstyle::Style;
 use tidegate_core::config::Site;
 use tidegate_core::location::Source;
-use tidegate_core::release::ReleaseEntry;
+use tidegate_core::release::{ReleaseEntry, ReleaseId};
+use tidegate_core::text::rest;
 use tidegate_publish::publish::{Publisher, ReleaseChangeKind, ReleaseComparison, SiteStatus};
 
 use crate::arguments::{CommonArguments, DiffArguments, RollbackArguments, SiteArguments};
 use crate::configuration::Configuration;
-use crate::context::{AwsContext, request};
+use crate::context::{AwsContext, publish_request};
 use crate::error::{CliError, ExitStatus};
-use crate::publish::{carry_out, json, preview};
+use crate::output::{BOLD, CYAN, DIM, GREEN, RED, SHOWN, YELLOW, print_json};
+use crate::publish::{PublishRun, apply, preview};
 
-const FAINT: Style = Style::new().dimmed();
-const BOLD: Style = Style::new().bold();
-
-/// Most keys that are drawn; `--json` has all of them.
-const SHOWN: usize = 200;
-
-async fn open(common: &CommonArguments, name: &str) -> Result<(Publisher, Site, AwsContext), CliError> {
-    let configuration = Configuration::load(&common.config)?;
-    let site = configuration.site(name)?;
-    let session = AwsContext::open(common).await?;
-    let site = session.site(site, None).await?;
-    let publisher = session.publisher(common, &configuration.directory)?;
-    Ok((publisher, site, session))
+/// A site, and the publisher that reads its releases.
+struct OpenSite {
+    publisher: Publisher,
+    site: Site,
+    /// Keeps the emulator open.
+    _context: AwsContext,
 }
 
-/// Shows the releases that a site keeps.
-pub(crate) async fn releases(common: &CommonArguments, wanted: &SiteArguments) -> Result<ExitStatus, CliError> {
-    let (publisher, site, _session) = open(common, &wanted.site).await?;
+impl OpenSite {
+    async fn open(common: &CommonArguments, name: &str) -> Result<Self, CliError> {
+        let configuration = Configuration::load(&common.config)?;
+        let site = configuration.site(name)?;
+        let context = AwsContext::open(common).await?;
+        let site = context.site(site, None).await?;
+        let publisher = context.publisher(common, &configuration.directory)?;
+        Ok(Self { publisher, site, _context: context })
+    }
+}
+
+/// Lists the releases of a site.
+pub(crate) async fn releases(common: &CommonArguments, arguments: &SiteArguments) -> Result<ExitStatus, CliError> {
+    let OpenSite { publisher, site, _context } = OpenSite::open(common, &arguments.site).await?;
     let status = publisher.status(&site).await?;
     drop(publisher);
     if common.json {
-        let told = serde_json::json!({
-            "site": site.name, "releases": status.releases, "live": status.live.map(|live| live.id), "passed": status.skipped,
-        });
-        println!("{}", json(&told)?);
-        return Ok(ExitStatus::Done);
+        print_json(&serde_json::json!({
+            "site": site.name,
+            "releases": status.releases,
+            "live": status.live.map(|live| live.id),
+            "skipped": status.skipped,
+        }))?;
+        return Ok(ExitStatus::Success);
     }
     if status.releases.is_empty() {
-        anstream::println!("{}: nothing was released yet", site.name);
+        anstream::println!("{}: no releases", site.name);
     }
-    for past in status.releases.iter().rev() {
-        line(past, &status);
+    for release in status.releases.iter().rev() {
+        print_release(release, &status);
     }
-    for passed in status.skipped.iter().rev() {
-        let what = if passed.superseded { "superseded by" } else { "the same as" };
-        anstream::println!("  {FAINT}{}  {}  {what} {}{FAINT:#}", when(passed.instant), passed.release, passed.by);
+    for skipped in status.skipped.iter().rev() {
+        let what = if skipped.superseded { "superseded by" } else { "same as" };
+        anstream::println!("  {DIM}{}  {}  {what} {}{DIM:#}", time(skipped.instant), skipped.release, skipped.by);
     }
-    Ok(ExitStatus::Done)
+    Ok(ExitStatus::Success)
 }
 
-fn line(past: &ReleaseEntry, status: &SiteStatus) {
-    let live = status.live.as_ref().is_some_and(|live| live.id == past.id);
-    let style = if live { AnsiColor::Green.on_default() } else { Style::new() };
-    let mark = if live { format!("  {style}live{style:#}") } else { String::new() };
-    let state = match past.manifest {
-        None => format!("  {FAINT}not finished{FAINT:#}"),
-        Some(manifest) if manifest != past.id => format!("  {FAINT}the same as {manifest}{FAINT:#}"),
+fn print_release(release: &ReleaseEntry, status: &SiteStatus) {
+    let live = status.live.as_ref().is_some_and(|live| live.id == release.id);
+    let style = if live { GREEN } else { Style::new() };
+    let live = if live { format!("  {style}live{style:#}") } else { String::new() };
+    let state = match release.manifest {
+        None => format!("  {DIM}unfinished{DIM:#}"),
+        Some(manifest) if manifest != release.id => format!("  {DIM}same as {manifest}{DIM:#}"),
         Some(_) => String::new(),
     };
     anstream::println!(
-        "  {style}{:<8}{style:#} {}  {}  {FAINT}{}{FAINT:#}{mark}{state}",
-        past.id.to_string(),
-        when(past.instant),
-        past.release,
-        past.cause,
+        "  {style}{:<8}{style:#} {}  {}  {DIM}{}{DIM:#}{live}{state}",
+        release.id.to_string(),
+        time(release.instant),
+        release.release,
+        release.cause,
     );
 }
 
-/// A moment as people write it, in UTC.
-fn when(milliseconds: u64) -> String {
-    let moment = i64::try_from(milliseconds).ok().and_then(|at| jiff::Timestamp::from_millisecond(at).ok());
-    moment.map_or_else(|| milliseconds.to_string(), |at| at.strftime("%Y-%m-%d %H:%M:%S").to_string())
+/// A time in UTC.
+fn time(milliseconds: u64) -> String {
+    let time = i64::try_from(milliseconds).ok().and_then(|time| jiff::Timestamp::from_millisecond(time).ok());
+    time.map_or_else(|| milliseconds.to_string(), |time| time.strftime("%Y-%m-%d %H:%M:%S").to_string())
 }
 
 /// Publishes an earlier release again.
-pub(crate) async fn rollback(common: &CommonArguments, wanted: &RollbackArguments) -> Result<ExitStatus, CliError> {
-    let (publisher, site, _session) = open(common, &wanted.site).await?;
-    let past = publisher.earlier(&site, wanted.release).await?;
-    let request = request(site.name.as_str(), &Source::Release(past.id), Some(&past.release), "rollback");
-    if wanted.dry_run {
-        return preview(common, publisher, &request, &site).await;
-    }
-    carry_out(common, publisher, None, &request, &site, Approval::Policies).await
+pub(crate) async fn rollback(common: &CommonArguments, arguments: &RollbackArguments) -> Result<ExitStatus, CliError> {
+    let OpenSite { publisher, site, _context } = OpenSite::open(common, &arguments.site).await?;
+    let earlier = publisher.earlier(&site, arguments.release).await?;
+    let request = publish_request(&site, &Source::Release(earlier.id), Some(&earlier.release), "rollback");
+    let run = PublishRun::new(&request, &site);
+    if arguments.dry_run { preview(common, publisher, run).await } else { apply(common, publisher, run).await }
 }
 
-/// Shows how two releases differ.
-pub(crate) async fn diff(common: &CommonArguments, wanted: &DiffArguments) -> Result<ExitStatus, CliError> {
-    let (publisher, site, _session) = open(common, &wanted.site).await?;
-    let found = publisher.compare(&site, wanted.from, wanted.to).await?;
+/// Shows the differences between two releases.
+pub(crate) async fn diff(common: &CommonArguments, arguments: &DiffArguments) -> Result<ExitStatus, CliError> {
+    let OpenSite { publisher, site, _context } = OpenSite::open(common, &arguments.site).await?;
+    let comparison = publisher.compare(&site, arguments.from, arguments.to).await?;
     drop(publisher);
     if common.json {
-        println!("{}", json(&found)?);
+        print_json(&comparison)?;
     } else {
-        draw(&found);
+        print_comparison(&comparison);
     }
-    Ok(ExitStatus::Done)
+    Ok(ExitStatus::Success)
 }
 
-fn draw(found: &ReleaseComparison) {
-    anstream::println!("{BOLD}{}{BOLD:#} {FAINT}→{FAINT:#} {BOLD}{}{BOLD:#}", found.from, found.to);
-    for change in found.changes.iter().take(SHOWN) {
+fn print_comparison(comparison: &ReleaseComparison) {
+    anstream::println!("{BOLD}{}{BOLD:#} {DIM}→{DIM:#} {BOLD}{}{BOLD:#}", comparison.from, comparison.to);
+    for change in comparison.changes.iter().take(SHOWN) {
         let (style, sign) = match change.kind {
-            ReleaseChangeKind::Added => (AnsiColor::Green.on_default(), "+"),
-            ReleaseChangeKind::Removed => (AnsiColor::Red.on_default(), "-"),
-            ReleaseChangeKind::Headers => (AnsiColor::Cyan.on_default(), "±"),
-            ReleaseChangeKind::Content | ReleaseChangeKind::Redirect => (AnsiColor::Yellow.on_default(), "~"),
+            ReleaseChangeKind::Added => (GREEN, "+"),
+            ReleaseChangeKind::Removed => (RED, "-"),
+            ReleaseChangeKind::Headers => (CYAN, "±"),
+            ReleaseChangeKind::Content | ReleaseChangeKind::Redirect => (YELLOW, "~"),
         };
-        anstream::println!("  {style}{sign} {}{style:#}  {FAINT}{}{FAINT:#}", change.key, change.kind);
+        anstream::println!("  {style}{sign} {}{style:#}  {DIM}{}{DIM:#}", change.key, change.kind);
         for header in &change.headers {
-            anstream::println!("      {FAINT}{header}{FAINT:#}");
+            anstream::println!("      {DIM}{header}{DIM:#}");
         }
     }
-    match found.changes.len().checked_sub(SHOWN) {
-        Some(rest) if rest > 0 => anstream::println!("  {FAINT}and {rest} more, `--json` shows all{FAINT:#}"),
-        _ => {}
+    if let Some(rest) = rest(comparison.changes.len(), SHOWN, "change") {
+        anstream::println!("  {DIM}{rest}{DIM:#}");
     }
-    anstream::println!("  {} differ, {} are the same", found.changes.len(), found.same);
+    anstream::println!("  {} changed, {} unchanged", comparison.changes.len(), comparison.same);
 }
 
-/// Shows how a site stands.
-pub(crate) async fn status(common: &CommonArguments, wanted: &SiteArguments) -> Result<ExitStatus, CliError> {
-    let (publisher, site, _session) = open(common, &wanted.site).await?;
+/// Shows the live release and what is pending.
+pub(crate) async fn status(common: &CommonArguments, arguments: &SiteArguments) -> Result<ExitStatus, CliError> {
+    let OpenSite { publisher, site, _context } = OpenSite::open(common, &arguments.site).await?;
     let status = publisher.status(&site).await?;
     drop(publisher);
     if common.json {
-        println!("{}", json(&serde_json::json!({ "site": site.name, "status": status }))?);
-        return Ok(ExitStatus::Done);
+        print_json(&serde_json::json!({ "site": site.name, "status": status }))?;
+        return Ok(ExitStatus::Success);
     }
     match &status.live {
-        None => anstream::println!("{BOLD}{}{BOLD:#}  nothing was released yet", site.name),
+        None => anstream::println!("{BOLD}{}{BOLD:#}  no releases", site.name),
         Some(live) => {
             anstream::println!("{BOLD}{}{BOLD:#}", site.name);
-            line(live, &status);
+            print_release(live, &status);
         }
     }
-    let ids = |ids: &[tidegate_core::release::ReleaseId]| {
-        ids.iter().map(ToString::to_string).collect::<Vec<String>>().join(", ")
-    };
+    let list = |ids: &[ReleaseId]| ids.iter().map(ToString::to_string).collect::<Vec<String>>().join(", ");
     if !status.pending_invalidations.is_empty() {
-        anstream::println!(
-            "  the CDN was not told all of {}: the next publish tells it",
-            ids(&status.pending_invalidations)
-        );
+        let releases = list(&status.pending_invalidations);
+        anstream::println!("  invalidation pending: {releases}; the next publish sends it");
     }
     if !status.unfinished.is_empty() {
-        anstream::println!("  {} did not finish: the next publish does", ids(&status.unfinished));
+        anstream::println!("  unfinished: {}; the next publish finishes it", list(&status.unfinished));
     }
     if let Some(lease) = &status.lease {
-        anstream::println!("  `{}` is being published right now", lease.release);
+        anstream::println!("  publish in progress: `{}`", lease.release);
     }
-    Ok(ExitStatus::Done)
+    Ok(ExitStatus::Success)
 }

@@ -1,41 +1,34 @@
-//! A plan as people read it: a diff with reasons, then the counts.
-//!
-//! Owns the drawing. Colours go out on a terminal only (`anstream` strips them elsewhere).
+//! A plan for people: one line an operation, then the totals and the verdicts. `anstream` removes colors in a pipe.
 
-use anstyle::{AnsiColor, Style};
 use indicatif::HumanBytes;
-use tidegate_core::finding::Severity;
-use tidegate_core::plan::{Action, Operation, Plan, PlannedBody};
+use tidegate_core::finding::{Finding, Severity};
+use tidegate_core::plan::{Action, Operation, OperationKind, Plan, PlannedBody};
 use tidegate_core::plan_review::{Judgement, Verdict};
+use tidegate_core::text::{count, rest};
 
-/// Most operations that are drawn; a saved plan and `--json` have all of them.
-const SHOWN: usize = 200;
+use crate::output::{BOLD, CYAN, DIM, GREEN, RED, SHOWN, YELLOW};
 
-const CREATE: Style = AnsiColor::Green.on_default();
-const UPDATE: Style = AnsiColor::Yellow.on_default();
-const HEADERS: Style = AnsiColor::Cyan.on_default();
-const DELETE: Style = AnsiColor::Red.on_default();
-const FAINT: Style = Style::new().dimmed();
-const BOLD: Style = Style::new().bold();
-
-/// Draws a plan.
+/// Prints a plan.
 pub(crate) fn plan(plan: &Plan) {
-    anstream::println!("{BOLD}{}{BOLD:#}  {} {FAINT}→{FAINT:#} {}", plan.site, plan.source, plan.target);
-    let width =
-        plan.operations.iter().take(SHOWN).map(|one| one.key.to_string().chars().count()).max().unwrap_or(0).min(60);
-    for one in plan.operations.iter().take(SHOWN) {
-        operation(one, width);
+    anstream::println!("{BOLD}{}{BOLD:#}  {} {DIM}→{DIM:#} {}", plan.site, plan.source, plan.target);
+    let shown = || plan.operations.iter().take(SHOWN);
+    let width = shown().map(|operation| operation.key.to_string().chars().count()).max().unwrap_or(0).min(60);
+    for operation in shown() {
+        print_operation(operation, width);
     }
-    match plan.operations.len().checked_sub(SHOWN) {
-        Some(rest) if rest > 0 => anstream::println!("  {FAINT}and {rest} more, `--json` shows all{FAINT:#}"),
-        _ => {}
+    if let Some(rest) = rest(plan.operations.len(), SHOWN, "operation") {
+        anstream::println!("  {DIM}{rest}{DIM:#}");
     }
+    totals(plan);
+}
+
+fn totals(plan: &Plan) {
     let totals = &plan.totals;
     if plan.is_empty() {
-        anstream::println!("  nothing to do, {} objects are as they should be", totals.keep);
+        anstream::println!("  up to date, {} unchanged", count(totals.keep, "object"));
     } else {
         anstream::println!(
-            "  {CREATE}{} to create{CREATE:#}, {UPDATE}{} to update{UPDATE:#}, {HEADERS}{} with other headers{HEADERS:#}, {DELETE}{} to delete{DELETE:#}, {} unchanged",
+            "  {GREEN}{} to create{GREEN:#}, {YELLOW}{} to update{YELLOW:#}, {CYAN}{} headers to update{CYAN:#}, {RED}{} to delete{RED:#}, {} unchanged",
             totals.create,
             totals.update,
             totals.headers,
@@ -43,84 +36,81 @@ pub(crate) fn plan(plan: &Plan) {
             totals.keep,
         );
         anstream::println!(
-            "  {FAINT}{} to send, {} to copy; the site will have {} objects, {}{FAINT:#}",
+            "  {DIM}{} to upload, {} to copy; the site will have {}, {}{DIM:#}",
             HumanBytes(totals.bytes_to_write),
             HumanBytes(totals.bytes_to_copy),
-            totals.published_objects,
+            count(totals.published_objects, "object"),
             HumanBytes(totals.published_bytes),
         );
     }
-    let aside = [
-        (totals.excluded, "left out by plugins"),
-        (totals.untracked, "of the site left alone"),
-        (totals.retained, "of the site kept for earlier releases"),
-        (plan.archive.len() as u64, "of earlier releases set aside first"),
-        (totals.drifted, "changed by somebody else since the last release"),
+    let others = [
+        (totals.excluded, "file", "excluded by plugins"),
+        (totals.untracked, "object", "on the site but not in the source, left unchanged"),
+        (totals.retained, "object", "kept for earlier releases"),
+        (plan.archive.len() as u64, "body", "to archive for earlier releases"),
+        (totals.drifted, "object", "changed outside Tidegate since the last release"),
     ];
-    for (count, what) in aside.into_iter().filter(|(count, _)| *count > 0) {
-        anstream::println!("  {FAINT}{count} {what}{FAINT:#}");
+    for (number, noun, what) in others.into_iter().filter(|(number, ..)| *number > 0) {
+        anstream::println!("  {DIM}{} {what}{DIM:#}", count(number, noun));
     }
 }
 
-fn operation(one: &Operation, width: usize) {
-    let key = one.key.to_string();
-    let (style, sign) = match one.verb() {
-        "create" => (CREATE, "+"),
-        "headers" => (HEADERS, "±"),
-        "delete" => (DELETE, "-"),
-        _ => (UPDATE, "~"),
+fn print_operation(operation: &Operation, width: usize) {
+    let key = operation.key.to_string();
+    let (style, sign) = match operation.kind() {
+        OperationKind::Create => (GREEN, "+"),
+        OperationKind::Update => (YELLOW, "~"),
+        OperationKind::Headers => (CYAN, "±"),
+        OperationKind::Delete => (RED, "-"),
     };
-    let size = HumanBytes(one.size()).to_string();
+    let size = HumanBytes(operation.size()).to_string();
     anstream::println!(
-        "  {style}{sign} {key:<width$}{style:#}  {size:>10}  {FAINT}{}{FAINT:#}{}",
-        one.reason,
-        detail(one)
+        "  {style}{sign} {key:<width$}{style:#}  {size:>10}  {DIM}{}{DIM:#}{}",
+        operation.reason,
+        origin(operation)
     );
-    if let Action::Headers { differences, .. } = &one.action {
+    if let Action::Headers { differences, .. } = &operation.action {
+        let value =
+            |value: &Option<String>| value.as_ref().map_or_else(|| "none".to_owned(), |text| format!("`{text}`"));
         for difference in differences {
-            let shown =
-                |value: &Option<String>| value.as_ref().map_or_else(|| "none".to_owned(), |text| format!("`{text}`"));
-            anstream::println!(
-                "      {FAINT}{}: {} → {}{FAINT:#}",
-                difference.name,
-                shown(&difference.has),
-                shown(&difference.wants)
-            );
+            let (has, wants) = (value(&difference.has), value(&difference.wants));
+            anstream::println!("      {DIM}{}: {has} → {wants}{DIM:#}", difference.name);
         }
     }
 }
 
-fn detail(one: &Operation) -> String {
-    match &one.action {
+/// Where a body comes from, unless it is the file of the same name.
+fn origin(operation: &Operation) -> String {
+    match &operation.action {
         Action::Put { body: PlannedBody::Redirect(target), .. } => format!("  → {target}"),
         Action::Put { body: PlannedBody::Site { key, .. }, .. } => format!("  copied from `{key}`"),
-        Action::Put { body: PlannedBody::Source(source), .. } if source.as_str() != one.key.as_str() => {
+        Action::Put { body: PlannedBody::Source(source), .. } if source.as_str() != operation.key.as_str() => {
             format!("  from `{source}`")
         }
         Action::Put { .. } | Action::Headers { .. } | Action::Delete { .. } => String::new(),
     }
 }
 
-/// Draws what policies say.
+/// Prints the verdicts and findings of policies.
 pub(crate) fn judgements(judgements: &[Judgement]) {
     for judgement in judgements {
         let style = match judgement.verdict {
-            Verdict::Allow => CREATE,
-            Verdict::Hold => UPDATE,
-            Verdict::Deny => DELETE,
+            Verdict::Allow => GREEN,
+            Verdict::Hold => YELLOW,
+            Verdict::Deny => RED,
         };
         anstream::println!("  policy `{}`: {style}{}{style:#}", judgement.plugin, judgement.verdict);
         for finding in &judgement.findings {
             anstream::println!("    {finding}");
         }
         if let Some(failure) = &judgement.failure {
-            anstream::println!("    {DELETE}{failure}{DELETE:#}");
+            anstream::println!("    {RED}{failure}{RED:#}");
         }
     }
 }
 
-/// Draws what sync plugins had to say, worst first.
-pub(crate) fn findings(findings: &[tidegate_core::finding::Finding]) {
+/// Prints the findings of sync plugins, the most severe first.
+pub(crate) fn findings(findings: &[Finding]) {
     for severity in [Severity::Error, Severity::Warning, Severity::Info] {
         for finding in findings.iter().filter(|finding| finding.severity == severity) {
             anstream::println!("  {finding}");

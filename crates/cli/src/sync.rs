@@ -1,118 +1,125 @@
-//! `tidegate sync`: what is typed instead of a configuration file becomes one, and goes the same way.
-//!
-//! Owns the translation from flags to a site.
+//! `tidegate sync`: turns arguments into a site, which is published like one of a configuration.
 
 use clap::{ArgMatches, ValueEnum};
 use serde_json::{Map, Value, json};
-use tidegate_core::approval::Approval;
 use tidegate_core::config::{
     DistributionConfig, DistributionId, LeaseSeconds, OriginPath, PluginReference, PluginUse, ProtectedKeys, Site,
     SiteName,
 };
 use tidegate_core::diff::Comparison;
+use tidegate_core::location::Location;
 use tidegate_core::put_options::ObjectSettings;
 use tidegate_core::release::Retention;
 
 use crate::arguments::{CommonArguments, SyncArguments};
-use crate::context::{AwsContext, request};
+use crate::context::{AwsContext, publish_request};
 use crate::error::{CliError, ExitStatus};
-use crate::publish::{carry_out, preview};
+use crate::publish::{PublishRun, apply, preview};
 
-/// The name of the site that a command line describes.
+/// The name of the site in plans and reports.
 const NAME: &str = "sync";
 
-/// Makes a prefix equal to a source.
+/// Makes a prefix match a source.
 pub(crate) async fn sync(
     common: &CommonArguments,
-    wanted: &SyncArguments,
+    arguments: &SyncArguments,
     matches: Option<&ArgMatches>,
 ) -> Result<ExitStatus, CliError> {
-    let filters = filters(wanted, matches);
-    let site = site(wanted, filters)?;
-    let session = AwsContext::open(common).await?;
-    let site = session.site(&site, Some(&wanted.source)).await?;
-    let request = request(NAME, &wanted.source, None, "cli");
-    let mut publisher = session.publisher(common, std::path::Path::new(""))?;
-    publisher.comparison = if wanted.content_only { Comparison::Content } else { Comparison::Whole };
-    // Without HEADs, the listing's ETags decide, most of which are MD5s: each file is read once for both digests.
-    publisher.options.algorithms.md5 = wanted.content_only;
-    if wanted.dry_run {
-        return preview(common, publisher, &request, &site).await;
-    }
-    carry_out(common, publisher, None, &request, &site, Approval::Policies).await
+    let site = site(arguments, filters(arguments, matches))?;
+    let context = AwsContext::open(common).await?;
+    let site = context.site(&site, Some(&arguments.source)).await?;
+    let request = publish_request(&site, &arguments.source, None, "cli");
+    let mut publisher = context.publisher(common, std::path::Path::new(""))?;
+    publisher.comparison = if arguments.content_only { Comparison::Content } else { Comparison::Whole };
+    // Without HEAD requests, the ETags of the listing decide. Most of them are MD5s, so files are read once for both digests.
+    publisher.options.algorithms.md5 = arguments.content_only;
+    let run = PublishRun::new(&request, &site);
+    if arguments.dry_run { preview(common, publisher, run).await } else { apply(common, publisher, run).await }
 }
 
-/// `--exclude` and `--include` in the order in which they were typed, as globs of a `.gitignore`: the last match decides.
-fn filters(wanted: &SyncArguments, matches: Option<&ArgMatches>) -> Vec<String> {
-    let places = |name: &str| -> Vec<usize> {
+/// `--exclude` and `--include` as globs of one `.gitignore`, in the order in which they were typed: the last match decides.
+fn filters(arguments: &SyncArguments, matches: Option<&ArgMatches>) -> Vec<String> {
+    let positions = |name: &str| -> Vec<usize> {
         matches.and_then(|matches| matches.indices_of(name)).map(Iterator::collect).unwrap_or_default()
     };
-    let excluded = places("exclude").into_iter().zip(wanted.exclude.iter().cloned());
-    let included = places("include").into_iter().zip(wanted.include.iter().map(|glob| format!("!{glob}")));
-    let mut all: Vec<(usize, String)> = excluded.chain(included).collect();
-    all.sort();
-    all.into_iter().map(|(_, glob)| glob).collect()
+    let excluded = positions("exclude").into_iter().zip(arguments.exclude.iter().cloned());
+    let included = positions("include").into_iter().zip(arguments.include.iter().map(|glob| format!("!{glob}")));
+    let mut filters: Vec<(usize, String)> = excluded.chain(included).collect();
+    filters.sort();
+    filters.into_iter().map(|(_, glob)| glob).collect()
 }
 
-fn site(wanted: &SyncArguments, filters: Vec<String>) -> Result<Site, CliError> {
-    let usage = |error: &dyn std::fmt::Display| CliError::Usage(error.to_string());
-    let headers = rules(&wanted.cache_control, "cache-control");
-    let types = rules(&wanted.content_type, "content-type");
-    let mut chain = vec![used("exclude", &json!({ "globs": filters }))?, used("mime", &json!({}))?];
-    if !headers.is_empty() || !types.is_empty() {
-        let rules: Vec<Value> = types.into_iter().chain(headers).collect();
-        // What is typed is all that is set: no cache rules of our own, no `_headers` file.
-        let presets = json!({ "fingerprinted": null, "pages": null, "others": null });
-        let settings = json!({ "rules": rules, "presets": presets, "headers-file": { "enabled": false } });
-        chain.push(used("headers", &settings)?);
-    }
-    let mut guard = Map::new();
-    if wanted.allow_empty {
-        guard.insert("allow-empty".to_owned(), Value::Bool(true));
-    }
-    if let Some(most) = wanted.max_deletes {
-        guard.insert("max-deletes".to_owned(), Value::from(most));
-    }
+fn site(arguments: &SyncArguments, filters: Vec<String>) -> Result<Site, CliError> {
     Ok(Site {
-        name: SiteName::try_from(NAME.to_owned()).map_err(|error| usage(&error))?,
+        name: SiteName::try_from(NAME.to_owned()).map_err(CliError::system)?,
         staged: None,
         builds: None,
         publish_on_upload: None,
         webhooks: Vec::new(),
-        target: wanted.target.clone(),
+        target: arguments.target.clone(),
         state: None,
         keep: Retention::default(),
         lease_seconds: LeaseSeconds::default(),
         role: None,
-        cdn: wanted.distribution.iter().map(|text| distribution(text, wanted)).collect::<Result<_, _>>()?,
-        delete: wanted.delete,
-        // What is excluded is excluded on both sides: it is not deleted either.
-        protect: ProtectedKeys::new(&filters).map_err(|error| usage(&error))?,
+        cdn: arguments
+            .distribution
+            .iter()
+            .map(|text| distribution(text, &arguments.target))
+            .collect::<Result<_, _>>()?,
+        delete: arguments.delete,
+        // Excluded keys are excluded on both sides, so they are not deleted either.
+        protect: ProtectedKeys::new(&filters).map_err(CliError::usage)?,
         objects: ObjectSettings {
-            acl: wanted.acl.and_then(name),
-            encryption: wanted.sse.and_then(name),
-            kms_key: wanted.sse_kms_key_id.clone(),
-            storage_class: wanted.storage_class.and_then(name),
+            acl: arguments.acl.and_then(name),
+            encryption: arguments.sse.and_then(name),
+            kms_key: arguments.sse_kms_key_id.clone(),
+            storage_class: arguments.storage_class.and_then(name),
         },
-        sync: chain,
-        policy: vec![used("guard", &Value::Object(guard))?],
+        sync: sync_plugins(arguments, &filters)?,
+        policy: vec![guard(arguments)?],
     })
 }
 
-/// The name of a choice, as the API writes it.
+fn sync_plugins(arguments: &SyncArguments, filters: &[String]) -> Result<Vec<PluginUse>, CliError> {
+    let mut plugins = vec![plugin_use("exclude", &json!({ "globs": filters }))?, plugin_use("mime", &json!({}))?];
+    let mut rules = header_rules(&arguments.content_type, "content-type");
+    rules.extend(header_rules(&arguments.cache_control, "cache-control"));
+    if !rules.is_empty() {
+        // Only what was typed is set: no presets, no `_headers` file.
+        let presets = json!({ "fingerprinted": null, "pages": null, "others": null });
+        let settings = json!({ "rules": rules, "presets": presets, "headers-file": { "enabled": false } });
+        plugins.push(plugin_use("headers", &settings)?);
+    }
+    Ok(plugins)
+}
+
+fn guard(arguments: &SyncArguments) -> Result<PluginUse, CliError> {
+    let mut settings = Map::new();
+    if arguments.allow_empty {
+        settings.insert("allow-empty".to_owned(), Value::Bool(true));
+    }
+    if let Some(count) = arguments.max_deletes {
+        settings.insert("max-deletes".to_owned(), Value::from(count));
+    }
+    plugin_use("guard", &Value::Object(settings))
+}
+
+fn plugin_use(name: &str, settings: &Value) -> Result<PluginUse, CliError> {
+    let plugin = PluginReference::try_from(name.to_owned()).map_err(CliError::system)?;
+    Ok(PluginUse { plugin, sha256: None, settings: settings.as_object().cloned().unwrap_or_default() })
+}
+
+/// The name of a choice, as the S3 API writes it.
 fn name<T: ValueEnum + Copy>(choice: T) -> Option<String> {
     choice.to_possible_value().map(|value| value.get_name().to_owned())
 }
 
-fn used(name: &str, settings: &Value) -> Result<PluginUse, CliError> {
-    let plugin = PluginReference::try_from(name.to_owned()).map_err(|error| CliError::Usage(error.to_string()))?;
-    Ok(PluginUse { plugin, sha256: None, settings: settings.as_object().cloned().unwrap_or_default() })
-}
-
-/// `GLOB=VALUE` or `VALUE`, as rules of the `headers` plugin. A value may hold `=` (`max-age=60`), so what stands before
-/// the first one is a glob only if no directive of `Cache-Control` or parameter of a type looks like it.
-fn rules(typed: &[String], header: &str) -> Vec<Value> {
-    typed
+/// `GLOB=VALUE` or `VALUE`, as rules of the `headers` plugin.
+///
+/// A value may contain `=` (`max-age=60`), so the text before the first one is a glob only if it cannot be a directive of
+/// `Cache-Control` or a parameter of a media type.
+fn header_rules(values: &[String], header: &str) -> Vec<Value> {
+    values
         .iter()
         .map(|text| {
             let (glob, value) = text
@@ -125,18 +132,15 @@ fn rules(typed: &[String], header: &str) -> Vec<Value> {
 }
 
 /// `E2EXAMPLE` or `E2EXAMPLE:/origin/path`.
-fn distribution(text: &str, wanted: &SyncArguments) -> Result<DistributionConfig, CliError> {
-    let usage = |error: &dyn std::fmt::Display| CliError::Usage(format!("`--cdn {}`: {error}", text.escape_default()));
+fn distribution(text: &str, target: &Location) -> Result<DistributionConfig, CliError> {
+    let invalid =
+        |error: &dyn std::fmt::Display| CliError::Usage(format!("`--distribution {}`: {error}", text.escape_default()));
     let (id, path) = text.split_once(':').unwrap_or((text, ""));
     let cdn = DistributionConfig::new(
-        DistributionId::try_from(id.to_owned()).map_err(|error| usage(&error))?,
-        OriginPath::try_from(path.to_owned()).map_err(|error| usage(&error))?,
+        DistributionId::try_from(id.to_owned()).map_err(|error| invalid(&error))?,
+        OriginPath::try_from(path.to_owned()).map_err(|error| invalid(&error))?,
     );
-    if cdn.leads_to(&wanted.target) {
-        Ok(cdn)
-    } else {
-        Err(usage(&format!("the origin path does not lead to `{}`", wanted.target)))
-    }
+    if cdn.leads_to(target) { Ok(cdn) } else { Err(invalid(&format!("the origin path does not contain `{target}`"))) }
 }
 
 #[cfg(test)]
@@ -144,8 +148,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_may_hold_an_equals_sign() {
-        let first = |text: &str| rules(&[text.to_owned()], "cache-control").remove(0);
+    fn a_value_may_contain_an_equals_sign() {
+        let first = |text: &str| header_rules(&[text.to_owned()], "cache-control").remove(0);
         assert_eq!(first("max-age=60, public")["glob"], "**");
         assert_eq!(first("*.html=no-cache")["glob"], "*.html");
         assert_eq!(first("assets/**=max-age=60")["set"]["cache-control"], "max-age=60");

@@ -1,36 +1,33 @@
-//! `tidegate template`: what an account needs, for other tools to make.
-//!
-//! Owns reading what was typed and printing what came. What is needed is `tidegate_iam::account`'s to say.
+//! `tidegate template`.
 
-use tidegate_iam::stack::{AccountRegion, Publishers, Stack, TemplateFormat};
+use tidegate_iam::stack::{AccountRegion, ForeignRole, Publishers, Stack, TemplateFormat};
 
-use crate::arguments::{CommonArguments, TemplateArguments, TemplateForm};
+use crate::arguments::{CommonArguments, TemplateArguments, TemplateTool};
 use crate::configuration::Configuration;
 use crate::error::{CliError, ExitStatus};
+use crate::output::warn;
 
-/// Prints a template. Asks AWS nothing.
-pub(crate) fn template(common: &CommonArguments, wanted: &TemplateArguments) -> Result<ExitStatus, CliError> {
+/// Prints a template, without a request to AWS.
+pub(crate) fn template(common: &CommonArguments, arguments: &TemplateArguments) -> Result<ExitStatus, CliError> {
     let configuration = Configuration::load(&common.config)?;
-    let publishers = if wanted.without_publishers { Publishers::Kept } else { Publishers::Made };
-    let place = AccountRegion::open(wanted.account.as_deref());
-    let installation =
-        Stack::new(&configuration.config, &place, publishers).map_err(|error| CliError::Usage(error.to_string()))?;
-    let form = match wanted.format {
-        TemplateForm::Cloudformation => TemplateFormat::CloudFormation,
-        TemplateForm::Terraform => TemplateFormat::Terraform,
+    let publishers = if arguments.without_publishers { Publishers::Excluded } else { Publishers::Included };
+    let place = AccountRegion::at_deployment(arguments.account.as_deref());
+    let stack = Stack::new(&configuration.config, &place, publishers).map_err(CliError::usage)?;
+    let format = match arguments.format {
+        TemplateTool::Cloudformation => TemplateFormat::CloudFormation,
+        TemplateTool::Terraform => TemplateFormat::Terraform,
     };
-    print!("{}", form.write(&installation).map_err(|error| CliError::System(error.to_string()))?);
-    warn_other_accounts(&installation);
-    Ok(ExitStatus::Done)
+    print!("{}", format.write(&stack).map_err(CliError::system)?);
+    warn_other_accounts(&stack);
+    Ok(ExitStatus::Success)
 }
 
-/// Roles of other accounts are made there.
-pub(crate) fn warn_other_accounts(installation: &Stack) {
-    let yellow = anstyle::AnsiColor::Yellow.on_default().bold();
-    for (site, role) in &installation.elsewhere {
-        anstream::eprintln!(
-            "{yellow}warning{yellow:#}: the role of `{site}` is in the account {}: make it there, with the policy of `tidegate policy site {site}`, and let it trust the function's role",
+/// Warns of roles in other accounts, which the stack does not create.
+pub(crate) fn warn_other_accounts(stack: &Stack) {
+    for ForeignRole { site, role } in &stack.foreign_roles {
+        warn(format!(
+            "the role of `{site}` belongs to the account {}; create it there with the policy of `tidegate policy site {site}` and let it trust the function's role",
             role.account()
-        );
+        ));
     }
 }

@@ -1,6 +1,4 @@
-//! The machines that a deployment package can be made for.
-//!
-//! Owns their names. Never compiles anything.
+//! Machine architectures of AWS Lambda: the names that Lambda and compilers use, and reading them from an executable.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,33 +6,39 @@ use std::str::FromStr;
 use object::Endianness;
 use object::elf::{EM_AARCH64, EM_X86_64, FileHeader64};
 use object::read::elf::FileHeader;
+use serde::{Deserialize, Serialize};
 
-/// An architecture of AWS Lambda, always with Linux and a static musl: the binaries need nothing of the machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+use crate::sanitize::sanitize_name;
+
+/// An architecture of AWS Lambda. Serialized by Lambda's name, as in `tidegate.toml`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Architecture {
-    /// `x86_64`.
+    /// `x86_64`, Lambda's default.
+    #[default]
+    #[serde(rename = "x86_64")]
     X86_64,
-    /// `aarch64`, which Lambda calls `arm64`.
+    /// `aarch64`, which Lambda calls `arm64` and which costs a fifth less.
+    #[serde(rename = "arm64")]
     Aarch64,
 }
 
-/// Not a target.
+/// An unknown architecture.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no target, there are `x86_64` and `aarch64`")]
+#[error("unknown architecture `{0}`; available: `x86_64`, `aarch64`")]
 pub struct ArchitectureError(String);
 
 impl Architecture {
-    /// All there are.
+    /// All architectures.
     pub const ALL: [Self; 2] = [Self::X86_64, Self::Aarch64];
 
-    /// This machine, if it is one of them.
+    /// The architecture of this machine. `None` if Lambda does not have it, or if this is not Linux.
     #[must_use]
     pub fn of_this_machine() -> Option<Self> {
         let linux = cfg!(target_os = "linux");
-        Self::ALL.into_iter().find(|target| linux && target.as_str() == std::env::consts::ARCH)
+        Self::ALL.into_iter().find(|known| linux && known.as_str() == std::env::consts::ARCH)
     }
 
-    /// The machine that an ELF file is for; nothing where the bytes are no such file or for another machine.
+    /// The architecture of an ELF file. `None` if the bytes are not an ELF file, or if it is for another machine.
     #[must_use]
     pub fn of_executable(bytes: &[u8]) -> Option<Self> {
         let header = FileHeader64::<Endianness>::parse(bytes).ok()?;
@@ -45,7 +49,7 @@ impl Architecture {
         }
     }
 
-    /// Its name, as compilers and the kernel have it.
+    /// The name that compilers and the kernel use: `x86_64` or `aarch64`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -54,7 +58,16 @@ impl Architecture {
         }
     }
 
-    /// Its name among the compilers' targets.
+    /// The name that Lambda uses: `x86_64` or `arm64`.
+    #[must_use]
+    pub const fn lambda_name(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x86_64",
+            Self::Aarch64 => "arm64",
+        }
+    }
+
+    /// The compiler target: Linux with static musl, so that a binary depends on nothing of the machine.
     #[must_use]
     pub const fn triple(self) -> &'static str {
         match self {
@@ -73,13 +86,12 @@ impl fmt::Display for Architecture {
 impl FromStr for Architecture {
     type Err = ArchitectureError;
 
-    /// Takes Lambda's word for `aarch64` as well.
+    /// Accepts the names that compilers and Lambda use.
     fn from_str(text: &str) -> Result<Self, ArchitectureError> {
-        match text {
-            "x86_64" => Ok(Self::X86_64),
-            "aarch64" | "arm64" => Ok(Self::Aarch64),
-            other => Err(ArchitectureError(other.escape_default().to_string())),
-        }
+        Self::ALL
+            .into_iter()
+            .find(|known| [known.as_str(), known.lambda_name()].contains(&text))
+            .ok_or_else(|| ArchitectureError(sanitize_name(text)))
     }
 }
 
@@ -88,19 +100,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_lead_back() {
-        for target in Architecture::ALL {
-            assert_eq!(target.to_string().parse(), Ok(target));
-            assert!(target.triple().starts_with(target.as_str()));
+    fn names_parse_back() {
+        for architecture in Architecture::ALL {
+            assert_eq!(architecture.to_string().parse(), Ok(architecture));
+            assert_eq!(architecture.lambda_name().parse(), Ok(architecture));
+            assert!(architecture.triple().starts_with(architecture.as_str()));
+            let json = serde_json::json!(architecture.lambda_name());
+            assert_eq!(serde_json::to_value(architecture).unwrap(), json);
         }
         assert_eq!("arm64".parse(), Ok(Architecture::Aarch64));
-        let refused = "riscv64\n".parse::<Architecture>().unwrap_err().to_string();
-        assert_eq!(refused, "`riscv64\\n` is no target, there are `x86_64` and `aarch64`");
+        let error = "riscv64\n".parse::<Architecture>().unwrap_err().to_string();
+        assert_eq!(error, "unknown architecture `riscv64\\n`; available: `x86_64`, `aarch64`");
     }
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn this_very_program_is_for_this_machine() {
+    fn reads_the_architecture_of_this_program() {
         let program = std::fs::read(std::env::current_exe().unwrap()).unwrap();
         assert_eq!(Architecture::of_executable(&program), Architecture::of_this_machine());
         assert_eq!(Architecture::of_executable(program.get(..40).unwrap()), None);

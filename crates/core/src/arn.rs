@@ -1,21 +1,20 @@
-//! Names of resources, as policies write them.
-//!
-//! Owns ARNs of buckets, objects and distributions. Never parses one that AWS answered.
+//! ARNs of buckets, objects and distributions.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::location::{Bucket, Location, ObjectLocation};
+use crate::sanitize::sanitize_name;
 
-/// A partition of AWS: `aws`, `aws-cn`, `aws-us-gov`, …
+/// An AWS partition: `aws`, `aws-cn`, `aws-us-gov`, …
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Partition(String);
 
 /// Not a partition.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a partition of AWS, write `aws`, `aws-cn` or `aws-us-gov`")]
+#[error("invalid AWS partition `{0}`; use `aws`, `aws-cn` or `aws-us-gov`")]
 pub struct PartitionError(String);
 
 impl Default for Partition {
@@ -31,7 +30,7 @@ impl Partition {
         &self.0
     }
 
-    /// The partition that an ARN names; `aws` where it is none.
+    /// The partition of an ARN; `aws` for a text that is not an ARN.
     #[must_use]
     pub fn of(arn: &str) -> Self {
         arn.split(':').nth(1).and_then(|name| Self::try_from(name.to_owned()).ok()).unwrap_or_default()
@@ -48,10 +47,10 @@ impl TryFrom<String> for Partition {
     type Error = PartitionError;
     fn try_from(text: String) -> Result<Self, PartitionError> {
         let rest = text.strip_prefix("aws");
-        let fine = rest.is_some_and(|rest| {
+        let valid = rest.is_some_and(|rest| {
             rest.is_empty() || (rest.starts_with('-') && rest.chars().all(|c| c.is_ascii_lowercase() || c == '-'))
         });
-        if fine { Ok(Self(text)) } else { Err(PartitionError(text.escape_default().to_string())) }
+        if valid { Ok(Self(text)) } else { Err(PartitionError(sanitize_name(&text))) }
     }
 }
 
@@ -68,25 +67,25 @@ impl From<Partition> for String {
     }
 }
 
-/// A distribution's ARN.
+/// The ARN of a CloudFront distribution.
 #[must_use]
 pub fn distribution_arn(partition: &Partition, account: &str, distribution: &str) -> String {
     format!("arn:{partition}:cloudfront::{account}:distribution/{distribution}")
 }
 
-/// A bucket's ARN.
+/// The ARN of a bucket.
 #[must_use]
 pub fn bucket_arn(partition: &Partition, bucket: &Bucket) -> String {
     format!("arn:{partition}:s3:::{bucket}")
 }
 
-/// One object.
+/// The ARN of an object.
 #[must_use]
 pub fn object_arn(partition: &Partition, object: &ObjectLocation) -> String {
     format!("arn:{partition}:s3:::{}/{}", object.bucket, object.key)
 }
 
-/// Every object below a place. A prefix ends in `/` or is empty, so a sibling whose name only begins alike is not meant.
+/// The ARN of every object below a location. A prefix ends in `/` or is empty, so `docs` does not match `docs2/`.
 #[must_use]
 pub fn objects_arn(partition: &Partition, location: &Location) -> String {
     format!("arn:{partition}:s3:::{}/{}*", location.bucket, location.prefix)

@@ -1,6 +1,4 @@
-//! An artifact: what a build produced, as a listing of its objects. The first value of the flow.
-//!
-//! Owns the rules that hold between names. Never reads a file, an archive or a bucket: sources do.
+//! An artifact: the listing of a finished build, and the rules between its names.
 
 use std::sync::Arc;
 
@@ -13,22 +11,22 @@ use crate::key::Key;
 /// One object of an artifact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArtifactItem {
-    /// Its name, relative to the artifact's root.
+    /// Its name, relative to the root of the artifact.
     pub key: Key,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
     /// What is known of its content without reading it.
     pub identity: ContentIdentity,
 }
 
-/// A finished listing of an artifact, sorted by key, without two names that a visitor or a file system could confuse.
+/// A complete listing of a build, sorted by key. No two names can be confused by a visitor or a file system.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Artifact {
     items: Vec<ArtifactItem>,
     fingerprint: Fingerprint,
 }
 
-/// Says which state of a source was read: a digest, or the ETag of an archive. Equal fingerprints mean equal artifacts.
+/// Identifies the state of a source: a digest, or the ETag of an archive. Equal fingerprints mean equal artifacts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Fingerprint(pub Arc<str>);
@@ -36,23 +34,23 @@ pub struct Fingerprint(pub Arc<str>);
 /// Why a listing is not an artifact.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ArtifactError {
-    /// One name twice.
-    #[error("the source holds `{0}` twice, keep one of them")]
-    Twice(Key),
-    /// Two names that differ only in how Unicode writes them.
-    #[error("`{0}` and `{1}` look the same and differ only in Unicode normalisation, rename one of them")]
-    Normalisation(Key, Key),
-    /// One name is a file and a folder.
-    #[error("`{0}` is an object and the folder of `{1}`, which no zip or directory can hold")]
+    /// Two objects have the same name.
+    #[error("duplicate name `{0}` in the source; keep one of them")]
+    Duplicate(Key),
+    /// Two names differ only in Unicode normalization.
+    #[error("`{0}` and `{1}` look the same and differ only in Unicode normalization; rename one of them")]
+    Normalization(Key, Key),
+    /// A name is a file and a folder.
+    #[error("`{0}` is a file and the folder of `{1}`; rename one of them")]
     FileAndFolder(Key, Key),
 }
 
-/// How strictly names are told apart.
+/// Which names an artifact may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ArtifactNames {
-    /// A bucket: `abc` and `abc/x` may both exist.
+    /// Those of a bucket: `abc` and `abc/x` can both exist.
     Bucket,
-    /// A file system or an archive: they may not.
+    /// Those of a directory or an archive: they cannot.
     Files,
 }
 
@@ -60,7 +58,7 @@ impl Artifact {
     /// Sorts and checks a complete listing.
     ///
     /// # Errors
-    /// [`ArtifactError`] for two objects on one name, or names that only normalisation tells apart.
+    /// [`ArtifactError`] if two names can be confused.
     pub fn new(
         mut items: Vec<ArtifactItem>,
         fingerprint: Fingerprint,
@@ -69,11 +67,11 @@ impl Artifact {
         items.sort_by(|a, b| a.key.cmp(&b.key));
         for (a, b) in items.iter().zip(items.iter().skip(1)) {
             if a.key == b.key {
-                return Err(ArtifactError::Twice(a.key.clone()));
+                return Err(ArtifactError::Duplicate(a.key.clone()));
             }
         }
         if names == ArtifactNames::Files {
-            // Sorted by bytes, `a/b` may stand after `a.b`, so neighbours are not enough.
+            // Comparing neighbors is not enough: sorted by bytes, `a.b` is between `a` and `a/b`.
             for item in &items {
                 let mut folder = item.key.as_str();
                 while let Some((parent, _)) = folder.rsplit_once('/') {
@@ -93,7 +91,7 @@ impl Artifact {
         composed.sort();
         for (a, b) in composed.iter().zip(composed.iter().skip(1)) {
             if a.0 == b.0 {
-                return Err(ArtifactError::Normalisation(a.1.clone(), b.1.clone()));
+                return Err(ArtifactError::Normalization(a.1.clone(), b.1.clone()));
             }
         }
         Ok(Self { items, fingerprint })
@@ -105,25 +103,25 @@ impl Artifact {
         &self.items
     }
 
-    /// Which state of the source this is.
+    /// The fingerprint of the source.
     #[must_use]
     pub fn fingerprint(&self) -> &Fingerprint {
         &self.fingerprint
     }
 
-    /// Objects.
+    /// The number of objects.
     #[must_use]
     pub fn len(&self) -> usize {
         self.items.len()
     }
 
-    /// Whether there is no object at all.
+    /// Whether there are no objects.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
 
-    /// Bytes of all objects.
+    /// The total size in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.items.iter().map(|item| item.size).sum()
@@ -134,27 +132,27 @@ impl Artifact {
 mod tests {
     use super::*;
 
-    fn artifact(names: &[&str], rule: ArtifactNames) -> Result<Artifact, ArtifactError> {
+    fn artifact(names: &[&str], allowed: ArtifactNames) -> Result<Artifact, ArtifactError> {
         let items = names
             .iter()
             .map(|name| ArtifactItem { key: Key::new(name).unwrap(), size: 1, identity: ContentIdentity::default() })
             .collect();
-        Artifact::new(items, Fingerprint("x".into()), rule)
+        Artifact::new(items, Fingerprint("x".into()), allowed)
     }
 
     #[test]
-    fn listings_are_sorted_by_bytes() {
+    fn sorts_by_bytes() {
         let sorted = artifact(&["dir/x", "dir-2/x", "a/b./d", "a/b/c", "B"], ArtifactNames::Files).unwrap();
         let keys: Vec<&str> = sorted.items().iter().map(|item| item.key.as_str()).collect();
         assert_eq!(keys, ["B", "a/b./d", "a/b/c", "dir-2/x", "dir/x"]);
     }
 
     #[test]
-    fn confusable_names_are_refused() {
-        assert!(matches!(artifact(&["a", "a"], ArtifactNames::Bucket), Err(ArtifactError::Twice(_))));
+    fn rejects_confusable_names() {
+        assert!(matches!(artifact(&["a", "a"], ArtifactNames::Bucket), Err(ArtifactError::Duplicate(_))));
         assert!(matches!(
             artifact(&["é.html", "e\u{301}.html"], ArtifactNames::Bucket),
-            Err(ArtifactError::Normalisation(..))
+            Err(ArtifactError::Normalization(..))
         ));
         assert!(matches!(artifact(&["a/b", "a.c", "a"], ArtifactNames::Files), Err(ArtifactError::FileAndFolder(..))));
         assert!(artifact(&["a/b", "a.c", "a"], ArtifactNames::Bucket).is_ok());

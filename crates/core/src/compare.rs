@@ -3,6 +3,7 @@
 //! Content decides, never a date. An ETag counts as an MD5 only where it proves equality: see [`crate::identity`].
 
 use crate::desired::{DesiredBody, DesiredEntry};
+use crate::headers::MAX_HEADER_BYTES;
 use crate::identity::Sameness;
 use crate::listing::{ListedObject, ObservedObject, PreservedAttributes};
 use crate::plan::{ChangeReason, HeaderDifference};
@@ -91,11 +92,11 @@ fn differences(entry: &DesiredEntry, observed: &ObservedObject) -> Vec<HeaderDif
         .headers
         .differences(&entry.headers)
         .into_iter()
-        .map(|(name, has, wants)| HeaderDifference {
-            name,
+        .map(|change| HeaderDifference {
+            name: change.name,
             // Other tools can store any text as a header value.
-            has: has.map(|value| sanitize(value, crate::headers::MAX_HEADER_BYTES)),
-            wants: wants.map(str::to_owned),
+            has: change.current.map(|value| sanitize(value, MAX_HEADER_BYTES)),
+            wants: change.desired.map(str::to_owned),
         })
         .collect()
 }

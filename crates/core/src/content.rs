@@ -1,34 +1,32 @@
-//! How plugins read bytes of the artifact: the seam that a source implements.
-//!
-//! Owns the trait and its errors. Never reads anything itself.
+//! The trait through which plugins read the content of an artifact. Sources implement it.
 
 use std::time::Instant;
 
 use crate::key::Key;
 
-/// Why bytes were not read.
+/// Why content is unavailable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
     /// The artifact has no such object.
     #[error("the artifact has no object `{0}`")]
     NotFound(Key),
     /// Storage failed after its retries, or the deadline passed.
-    #[error("`{key}` could not be read: {why}")]
+    #[error("cannot read `{key}`: {why}")]
     Unavailable {
-        /// The artifact's key.
+        /// The key in the artifact.
         key: Key,
         /// The cause, for people.
         why: String,
     },
 }
 
-/// Reads objects of one artifact by the artifact's own keys. Called from a thread that may block.
+/// Reads objects of one artifact by their keys in the artifact. Called from threads that may block.
 pub trait ContentReader: Sync {
-    /// The first `length` bytes of each key, in the order of `keys`, read side by side; shorter where an object is.
-    /// What is not there by `deadline` is [`ReadError::Unavailable`].
+    /// The first `length` bytes of each object, or fewer if it is shorter, in the order of `keys`. Reads concurrently.
+    /// A result that is not there by `deadline` is [`ReadError::Unavailable`].
     fn heads(&self, keys: &[Key], length: u32, deadline: Instant) -> Vec<Result<Vec<u8>, ReadError>>;
 
-    /// One range of one object, shorter at its end.
+    /// A range of one object. Shorter at the end of the object.
     ///
     /// # Errors
     /// [`ReadError`].

@@ -1,7 +1,4 @@
-//! What the site should be: key → body and headers. Made from an [`Artifact`] by sync plugins.
-//!
-//! Owns the rule that no two entries share a key, and the trail of what was decided about each object. Never runs a
-//! plugin and never compares with a site.
+//! The desired site: one body and headers for each key. Sync plugins make it from an [`Artifact`].
 
 use serde::{Deserialize, Serialize};
 
@@ -11,45 +8,45 @@ use crate::identity::ContentIdentity;
 use crate::key::Key;
 use crate::redirect::RedirectTarget;
 
-/// What is published under a key.
+/// The body of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DesiredBody {
-    /// The bytes of an object of the artifact.
+    /// The content of an object of the artifact.
     Object {
         /// Its key in the artifact, before any rename.
         source: Key,
-        /// Bytes.
+        /// Size in bytes.
         size: u64,
         /// What is known of its content.
         identity: ContentIdentity,
     },
-    /// An empty object that sends visitors elsewhere.
+    /// An empty object that redirects.
     Redirect(RedirectTarget),
 }
 
-/// One entry of the site.
+/// One entry of the desired site.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DesiredEntry {
     /// Its key, relative to the site.
     pub key: Key,
-    /// What visitors get.
+    /// Its body.
     pub body: DesiredBody,
-    /// The headers they get it with.
+    /// Its headers.
     pub headers: ObjectHeaders,
-    /// What plugins decided about it, in order.
+    /// Decisions of plugins about it, in order.
     pub trail: Vec<TraceStep>,
 }
 
-/// One decision of one plugin about one entry.
+/// One decision of a plugin about an entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TraceStep {
     /// The plugin's name in the configuration.
     pub plugin: String,
     /// JSON Pointer to the rule in its settings, or empty.
     pub rule: String,
-    /// The plugin's words.
+    /// The reason that the plugin gave.
     pub reason: String,
-    /// What changed, in words: `content-type: text/html`, `renamed from x`.
+    /// The changes, for people: `content-type: text/html`, `renamed from x`.
     pub effects: Vec<String>,
 }
 
@@ -58,29 +55,29 @@ pub struct TraceStep {
 pub struct ExcludedObject {
     /// Its key in the artifact.
     pub source: Key,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// What plugins decided about it; the last step left it out.
+    /// Decisions of plugins about it. The last one excluded it.
     pub trail: Vec<TraceStep>,
 }
 
-/// The whole site as it should be: sorted, one entry a key.
+/// The desired site: sorted, with one entry per key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DesiredSite {
     entries: Vec<DesiredEntry>,
     excluded: Vec<ExcludedObject>,
 }
 
-/// Two entries that would be published under one key.
+/// Two entries have the same key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{key}` would be published twice")]
+#[error("two objects would be published as `{key}`")]
 pub struct KeyCollision {
     /// The key.
     pub key: Key,
 }
 
 impl DesiredSite {
-    /// The artifact as it is, before any plugin.
+    /// The artifact unchanged, before any plugin.
     #[must_use]
     pub fn unshaped(artifact: &Artifact) -> Self {
         let entries = artifact.items().iter().map(|item| DesiredEntry {
@@ -92,10 +89,10 @@ impl DesiredSite {
         Self { entries: entries.collect(), excluded: Vec::new() }
     }
 
-    /// Sorts entries and refuses two on one key. Equal headers are kept in memory once.
+    /// Sorts entries. Equal headers share their memory.
     ///
     /// # Errors
-    /// [`KeyCollision`] names the first such key.
+    /// [`KeyCollision`] if two entries have the same key.
     pub fn new(mut entries: Vec<DesiredEntry>, mut excluded: Vec<ExcludedObject>) -> Result<Self, KeyCollision> {
         entries.sort_by(|a, b| a.key.cmp(&b.key));
         for (a, b) in entries.iter().zip(entries.iter().skip(1)) {
@@ -103,15 +100,15 @@ impl DesiredSite {
                 return Err(KeyCollision { key: a.key.clone() });
             }
         }
-        let mut shared = HeaderPool::default();
+        let mut pool = HeaderPool::default();
         for entry in &mut entries {
-            shared.share(&mut entry.headers);
+            pool.share(&mut entry.headers);
         }
         excluded.sort_by(|a, b| a.source.cmp(&b.source));
         Ok(Self { entries, excluded })
     }
 
-    /// Takes the parts out, for the next plugin.
+    /// Returns entries and exclusions, for the next plugin.
     #[must_use]
     pub fn into_parts(self) -> (Vec<DesiredEntry>, Vec<ExcludedObject>) {
         (self.entries, self.excluded)
@@ -123,7 +120,7 @@ impl DesiredSite {
         &self.entries
     }
 
-    /// What was left out, in the order of its keys' bytes.
+    /// Excluded objects in the order of their keys' bytes.
     #[must_use]
     pub fn excluded(&self) -> &[ExcludedObject] {
         &self.excluded
@@ -136,20 +133,20 @@ impl DesiredSite {
         self.entries.get(at)
     }
 
-    /// Adds what reading a source told of its objects' content. `learned` is asked by the artifact's key.
-    pub fn learn(&mut self, mut learned: impl FnMut(&Key) -> Option<ContentIdentity>) {
+    /// Adds digests that were computed since. `identity_of` takes a key of the artifact.
+    pub fn learn(&mut self, mut identity_of: impl FnMut(&Key) -> Option<ContentIdentity>) {
         for entry in &mut self.entries {
             if let DesiredBody::Object { source, identity, .. } = &mut entry.body
-                && let Some(more) = learned(source)
+                && let Some(computed) = identity_of(source)
             {
-                *identity = std::mem::take(identity).merge(more);
+                *identity = std::mem::take(identity).merge(computed);
             }
         }
     }
 }
 
 impl DesiredBody {
-    /// Bytes that visitors get.
+    /// Size in bytes.
     #[must_use]
     pub fn size(&self) -> u64 {
         match self {
@@ -158,7 +155,16 @@ impl DesiredBody {
         }
     }
 
-    /// The redirect's target.
+    /// The key in the artifact; `None` for a redirect.
+    #[must_use]
+    pub fn source(&self) -> Option<&Key> {
+        match self {
+            Self::Object { source, .. } => Some(source),
+            Self::Redirect(_) => None,
+        }
+    }
+
+    /// The target of a redirect; `None` for an object.
     #[must_use]
     pub fn redirect(&self) -> Option<&RedirectTarget> {
         match self {

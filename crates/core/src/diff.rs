@@ -1,7 +1,6 @@
-//! The difference between what a site should be and what it is: one merge of two sorted streams.
+//! The difference between the desired site and the actual one: a merge of two sorted streams.
 //!
-//! Owns what counts as a change. Never by date, never by a bare ETag that is not an MD5. Asks for what it must know
-//! ([`open_questions`]) and computes the operations once it knows ([`operations`]). Never reads anything itself.
+//! First [`open_questions`] returns what has to be asked of S3 and of the source, then [`operations`] computes the plan.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,28 +13,28 @@ use crate::listing::{ListedObject, PreservedAttributes};
 use crate::plan::{
     Action, ArchiveCopy, ChangeReason, HeaderDifference, Operation, PlanTotals, PlannedBody, ReplacedObject,
 };
-use crate::release::ReleaseId;
+use crate::release::id::ReleaseId;
 use crate::site_state::SiteState;
 
 pub use crate::compare::Comparison;
 
-/// What happens to objects that the site has and the artifact lacks.
+/// Which objects of the site are deleted when they are not desired.
 #[derive(Debug, Clone)]
 pub struct DeletePolicy {
-    /// Whether they are deleted at all.
+    /// Whether objects are deleted at all.
     pub delete: bool,
     /// Keys that are never deleted.
     pub protect: ProtectedKeys,
-    /// The oldest release that is kept: what it and later ones name is neither deleted nor lost.
+    /// The oldest kept release. Its objects and those of later releases are not lost.
     pub oldest_kept: ReleaseId,
 }
 
-/// What must be known before operations can be computed.
+/// What must be known before [`operations`] can be computed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OpenQuestions {
-    /// Objects of the site that need a HEAD, sorted.
+    /// Objects of the site that need a HEAD request, sorted.
     pub heads: Vec<StoredKey>,
-    /// Objects of the artifact whose content must be read, sorted, and the digests that would help.
+    /// Objects of the artifact whose content must be digested, sorted.
     pub digests: BTreeMap<Key, DigestAlgorithms>,
 }
 
@@ -58,16 +57,16 @@ impl OpenQuestions {
     }
 }
 
-/// What is not known yet. Answer the questions (into [`SiteState::observe`] and [`DesiredSite::learn`]) and ask again until
-/// nothing is left: three rounds at the most, since every answer removes its question.
+/// Returns what is not known yet. Pass the answers to [`SiteState::observe`] and [`DesiredSite::learn`] and call it again
+/// until it returns nothing. That takes at most three rounds, since no question is repeated.
 #[must_use]
 pub fn open_questions(desired: &DesiredSite, site: &SiteState, comparison: Comparison) -> OpenQuestions {
-    let mut found = OpenQuestions::default();
+    let mut questions = OpenQuestions::default();
     let mut heads = BTreeSet::new();
-    for (entry, listed) in both(desired, site) {
+    for (entry, listed) in common_keys(desired, site) {
         let observed = site.observed(&listed.key);
         let DesiredBody::Object { source, size, identity } = &entry.body else {
-            // A redirect is an empty object; where the site has a larger one there is nothing to ask.
+            // A redirect is an empty object; a larger object is not one.
             if observed.is_none() && listed.size == 0 {
                 heads.insert(listed.key.clone());
             }
@@ -76,57 +75,57 @@ pub fn open_questions(desired: &DesiredSite, site: &SiteState, comparison: Compa
         if *size != listed.size {
             continue;
         }
-        // An empty body may be a redirect, which only a HEAD shows.
+        // An empty object can be a redirect, which only a HEAD request shows.
         if observed.is_none() && (comparison == Comparison::Whole || *size == 0) {
             heads.insert(listed.key.clone());
             continue;
         }
-        let has = observed.map_or_else(|| listed.identity(), |seen| seen.identity.clone());
-        match identity.compare(&has) {
+        let current = observed.map_or_else(|| listed.identity(), |observed| observed.identity.clone());
+        match identity.compare(&current) {
             Sameness::Same => {}
             Sameness::Different if observed.is_some() => {}
             Sameness::Different => {
                 heads.insert(listed.key.clone());
             }
             Sameness::Unknown => {
-                let helpful = missing(identity, &has);
-                if helpful != DigestAlgorithms::default() {
-                    found.digests.insert(source.clone(), helpful);
+                let missing = missing_digest(identity, &current);
+                if missing != DigestAlgorithms::default() {
+                    questions.digests.insert(source.clone(), missing);
                 } else if observed.is_none() {
                     heads.insert(listed.key.clone());
                 }
             }
         }
     }
-    for (entry, candidates) in renames(desired, site) {
+    for (entry, candidates) in rename_candidates(desired, site) {
         if let DesiredBody::Object { source, identity, .. } = &entry.body {
             let unknown = candidates.iter().any(|listed| {
                 identity.compare(&listed.identity()) == Sameness::Unknown && listed.etag.as_md5().is_some()
             });
             if unknown && identity.md5.is_none() {
-                found.digests.entry(source.clone()).or_default().md5 = true;
+                questions.digests.entry(source.clone()).or_default().md5 = true;
             }
         }
     }
-    found.heads = heads.into_iter().collect();
-    found
+    questions.heads = heads.into_iter().collect();
+    questions
 }
 
-/// The strongest digest that `has` knows and `wants` lacks.
-fn missing(wants: &ContentIdentity, has: &ContentIdentity) -> DigestAlgorithms {
-    let mut helpful = DigestAlgorithms::default();
-    if has.sha256.is_some() && wants.sha256.is_none() {
-        helpful.sha256 = true;
-    } else if has.md5.is_some() && wants.md5.is_none() {
-        helpful.md5 = true;
-    } else if has.crc64nvme.is_some() && wants.crc64nvme.is_none() {
-        helpful.crc64nvme = true;
+/// The strongest digest that is known of the current object and not of the desired one.
+fn missing_digest(desired: &ContentIdentity, current: &ContentIdentity) -> DigestAlgorithms {
+    let mut missing = DigestAlgorithms::default();
+    if current.sha256.is_some() && desired.sha256.is_none() {
+        missing.sha256 = true;
+    } else if current.md5.is_some() && desired.md5.is_none() {
+        missing.md5 = true;
+    } else if current.crc64nvme.is_some() && desired.crc64nvme.is_none() {
+        missing.crc64nvme = true;
     }
-    helpful
+    missing
 }
 
-/// Entries that the site has under the same key.
-fn both<'a>(
+/// Entries and objects with the same key.
+fn common_keys<'a>(
     desired: &'a DesiredSite,
     site: &'a SiteState,
 ) -> impl Iterator<Item = (&'a DesiredEntry, &'a ListedObject)> {
@@ -137,19 +136,22 @@ fn both<'a>(
     })
 }
 
-/// Smallest body, in bytes, for which copying a renamed object within S3 is worth asking for its digest.
+/// Smallest renamed body, in bytes, that is worth a digest so that S3 can copy it instead of receiving it again.
 const SMALLEST_RENAME: u64 = 4096;
 
-/// New entries, with the objects of the site that the artifact lacks and that have the same size: a file that was
-/// renamed need not be sent again.
-fn renames<'a>(desired: &'a DesiredSite, site: &'a SiteState) -> Vec<(&'a DesiredEntry, Vec<&'a ListedObject>)> {
-    let mut gone: BTreeMap<u64, Vec<&ListedObject>> = BTreeMap::new();
+/// New entries, each with the objects of the site that are not desired and have the same size: the file may have been
+/// renamed.
+fn rename_candidates<'a>(
+    desired: &'a DesiredSite,
+    site: &'a SiteState,
+) -> Vec<(&'a DesiredEntry, Vec<&'a ListedObject>)> {
+    let mut obsolete: BTreeMap<u64, Vec<&ListedObject>> = BTreeMap::new();
     for object in site.objects() {
         if object.size >= SMALLEST_RENAME && desired.get(object.key.as_str()).is_none() {
-            gone.entry(object.size).or_default().push(object);
+            obsolete.entry(object.size).or_default().push(object);
         }
     }
-    if gone.is_empty() {
+    if obsolete.is_empty() {
         return Vec::new();
     }
     desired
@@ -158,29 +160,29 @@ fn renames<'a>(desired: &'a DesiredSite, site: &'a SiteState) -> Vec<(&'a Desire
         .enumerate()
         .filter(|(at, entry)| !site.is_proven(*at) && site.get(entry.key.as_str()).is_none())
         .filter_map(|(_, entry)| match &entry.body {
-            DesiredBody::Object { size, .. } => gone.get(size).map(|candidates| (entry, candidates.clone())),
+            DesiredBody::Object { size, .. } => obsolete.get(size).map(|candidates| (entry, candidates.clone())),
             DesiredBody::Redirect(_) => None,
         })
         .collect()
 }
 
-/// What the comparison found.
+/// The result of [`operations`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changes {
     /// Operations in the order of their keys.
     pub operations: Vec<Operation>,
-    /// Bodies that are set aside before they are replaced or removed, in the order of their keys.
+    /// Bodies to archive before they are replaced or deleted, in the order of their keys.
     pub archive: Vec<ArchiveCopy>,
     /// Counts, without those of the source.
     pub totals: PlanTotals,
 }
 
-/// Computes the operations. Pure: same inputs, same answer. Call it once [`open_questions`] has nothing left to ask; what is
-/// still unknown then counts as different.
+/// Computes the operations. Equal inputs give equal results. Call it when [`open_questions`] returns nothing; content that
+/// is still unknown counts as different.
 #[must_use]
-pub fn operations(desired: &DesiredSite, site: &SiteState, comparison: Comparison, removal: &DeletePolicy) -> Changes {
+pub fn operations(desired: &DesiredSite, site: &SiteState, comparison: Comparison, policy: &DeletePolicy) -> Changes {
     let mut changes = Changes { operations: Vec::new(), archive: Vec::new(), totals: PlanTotals::default() };
-    let renamed: BTreeMap<&Key, (StoredKey, ETag)> = renames(desired, site)
+    let renamed: BTreeMap<&Key, (StoredKey, ETag)> = rename_candidates(desired, site)
         .into_iter()
         .filter_map(|(entry, candidates)| {
             let DesiredBody::Object { identity, .. } = &entry.body else { return None };
@@ -192,7 +194,7 @@ pub fn operations(desired: &DesiredSite, site: &SiteState, comparison: Compariso
     let mut listed = site.objects().iter().peekable();
     for (at, entry) in desired.entries().iter().enumerate() {
         while let Some(object) = listed.next_if(|object| object.key.as_str() < entry.key.as_str()) {
-            changes.surplus(object, site, removal);
+            changes.obsolete(object, site, policy);
         }
         if site.is_proven(at) {
             changes.keep(entry);
@@ -203,16 +205,16 @@ pub fn operations(desired: &DesiredSite, site: &SiteState, comparison: Compariso
             None => changes.put(entry, ChangeReason::New, renamed.get(&entry.key), None),
             Some((object, EntryComparison::Put(reason))) => {
                 changes.put(entry, reason, None, Some(object));
-                changes.set_aside(object, site, removal);
+                changes.archive_body(object, site, policy);
             }
-            Some((object, EntryComparison::Headers(differences, keeping))) => {
-                changes.headers(entry, object, differences, keeping);
+            Some((object, EntryComparison::Headers(differences, attributes))) => {
+                changes.headers(entry, object, differences, attributes);
             }
             Some((_, EntryComparison::Same)) => changes.keep(entry),
         }
     }
     for object in listed {
-        changes.surplus(object, site, removal);
+        changes.obsolete(object, site, policy);
     }
     changes.totals.site_objects = site.listing().count();
     changes.totals.drifted = site.drift().len() as u64;
@@ -246,7 +248,7 @@ impl Changes {
         } else {
             self.totals.update += 1;
         }
-        self.published(size);
+        self.count_published(size);
         let replaces = old.map(|object| ReplacedObject { size: object.size, etag: object.etag.clone() });
         let action = Action::Put { body, size, identity, headers: entry.headers.clone(), replaces };
         self.operations.push(Operation { key: entry.key.stored(), reason, action });
@@ -257,17 +259,17 @@ impl Changes {
         entry: &DesiredEntry,
         object: &ListedObject,
         differences: Vec<HeaderDifference>,
-        keeping: PreservedAttributes,
+        attributes: PreservedAttributes,
     ) {
         let DesiredBody::Object { size, identity, .. } = &entry.body else { return };
         self.totals.headers += 1;
-        self.published(*size);
+        self.count_published(*size);
         let action = Action::Headers {
             headers: entry.headers.clone(),
             size: *size,
             etag: object.etag.clone(),
             identity: identity.clone(),
-            attributes: keeping,
+            attributes,
             differences,
         };
         self.operations.push(Operation { key: entry.key.stored(), reason: ChangeReason::HeadersDiffer, action });
@@ -275,23 +277,23 @@ impl Changes {
 
     fn keep(&mut self, entry: &DesiredEntry) {
         self.totals.keep += 1;
-        self.published(entry.body.size());
+        self.count_published(entry.body.size());
     }
 
-    fn published(&mut self, size: u64) {
+    fn count_published(&mut self, size: u64) {
         self.totals.published_objects += 1;
         self.totals.published_bytes += size;
     }
 
-    /// An object that the artifact lacks. Directory markers are neither published nor deleted: other tools made them.
-    /// What a kept release names stays for pages that visitors have cached; pages themselves go with their release.
-    fn surplus(&mut self, object: &ListedObject, site: &SiteState, removal: &DeletePolicy) {
-        if !removal.delete || object.key.is_marker() || removal.protect.covers(&object.key) {
+    /// Handles an object that is not desired. Directory markers come from other tools and stay. Assets of kept releases
+    /// stay for pages in visitors' caches. Pages are deleted with their release.
+    fn obsolete(&mut self, object: &ListedObject, site: &SiteState, policy: &DeletePolicy) {
+        if !policy.delete || object.key.is_marker() || policy.protect.covers(&object.key) {
             self.totals.untracked += 1;
             return;
         }
-        let asset = site.holding(&object.key).filter(|holding| !holding.page);
-        if asset.is_some_and(|holding| holding.last >= removal.oldest_kept) {
+        let asset = site.released(&object.key).filter(|released| !released.page);
+        if asset.is_some_and(|released| released.last >= policy.oldest_kept) {
             self.totals.retained += 1;
             return;
         }
@@ -299,15 +301,15 @@ impl Changes {
         let reason = if asset.is_some() { ChangeReason::Expired } else { ChangeReason::Stale };
         let action = Action::Delete { size: object.size, etag: object.etag.clone() };
         self.operations.push(Operation { key: object.key.clone(), reason, action });
-        self.set_aside(object, site, removal);
+        self.archive_body(object, site, policy);
     }
 
-    /// The body of a kept release is about to be replaced or removed: without a copy nobody could go back.
-    fn set_aside(&mut self, object: &ListedObject, site: &SiteState, removal: &DeletePolicy) {
-        let Some(holding) = site.holding(&object.key) else { return };
-        if holding.intact && holding.body && holding.last >= removal.oldest_kept {
+    /// Archives the body of a kept release before it is replaced or deleted, so that a rollback can restore it.
+    fn archive_body(&mut self, object: &ListedObject, site: &SiteState, policy: &DeletePolicy) {
+        let Some(released) = site.released(&object.key) else { return };
+        if released.intact && released.body && released.last >= policy.oldest_kept {
             let (key, etag) = (object.key.clone(), object.etag.clone());
-            self.archive.push(ArchiveCopy { key, etag, size: object.size, last: holding.last });
+            self.archive.push(ArchiveCopy { key, etag, size: object.size, last: released.last });
         }
     }
 }

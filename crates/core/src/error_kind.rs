@@ -1,26 +1,24 @@
-//! Whose fault it is that a run failed, which says who can mend it and whether trying again may help.
-//!
-//! Owns the kinds and their names. Errors say themselves which one they are.
+//! Kinds of errors: who can fix them, and whether a retry can help.
 
 use serde::{Serialize, Serializer};
 
-/// Who is at fault.
+/// The kind of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// The configuration, or what was asked.
+    /// The configuration or the request.
     Configuration,
     /// A plugin.
     Plugin,
-    /// What was to be published: the same bytes are as wrong the next time.
+    /// The artifact. A retry fails again.
     Artifact,
-    /// AWS, or whatever else is on the way.
+    /// AWS or the network. A retry can help.
     Cloud,
-    /// Tidegate.
+    /// A bug in Tidegate.
     Bug,
 }
 
 impl ErrorKind {
-    /// A stable name, for alarms and for whoever decides on trying again: `Tidegate.Cloud` and so on.
+    /// A stable name for alarms and retries, such as `Tidegate.Cloud`.
     #[must_use]
     pub fn error_type(self) -> &'static str {
         match self {
@@ -28,7 +26,7 @@ impl ErrorKind {
             Self::Plugin => "Tidegate.Plugin",
             Self::Artifact => "Tidegate.Artifact",
             Self::Cloud => "Tidegate.Cloud",
-            Self::Bug => "Tidegate.Defect",
+            Self::Bug => "Tidegate.Bug",
         }
     }
 }

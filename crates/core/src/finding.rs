@@ -1,32 +1,32 @@
-//! Something for a person to read, from a plugin or from Tidegate itself.
-//!
-//! Owns the form. Never decides anything: verdicts do.
+//! Findings: messages for people, from a plugin or from Tidegate.
+
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How much a finding matters. Nothing acts on it.
+/// The severity of a finding. It has no effect on the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
-    /// A remark.
+    /// A note.
     Info,
-    /// Something that a person should know.
+    /// A warning.
     Warning,
-    /// What a denial is about.
+    /// The reason of a denial.
     Error,
 }
 
-/// One finding. Its texts hold no control characters.
+/// One finding. Its texts are sanitized.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Finding {
-    /// Who says it: a plugin's name.
+    /// The name of the plugin.
     pub plugin: String,
-    /// Stable, for machines: `too-many-deletes`.
+    /// A stable code, such as `too-many-deletes`.
     pub code: String,
-    /// How much it matters.
+    /// The severity.
     pub severity: Severity,
-    /// One sentence.
+    /// The message: one sentence.
     pub message: String,
     /// The key that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -34,4 +34,22 @@ pub struct Finding {
     /// JSON Pointer to the rule in the plugin's settings, or empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub rule: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let severity = match self.severity {
+            Severity::Info => "note",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        };
+        write!(f, "{severity} from `{}`: {}", self.plugin, self.message)?;
+        if let Some(key) = &self.key {
+            write!(f, " (`{key}`)")?;
+        }
+        if !self.rule.is_empty() {
+            write!(f, " [{}]", self.rule)?;
+        }
+        Ok(())
+    }
 }

@@ -1,6 +1,4 @@
-//! Response headers and user metadata that S3 keeps with an object.
-//!
-//! Owns which headers there are and what their values may hold. Never decides a value: plugins do.
+//! Response headers and user metadata that S3 stores with an object.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
@@ -8,14 +6,16 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Most user metadata on one object, names and values together, in bytes.
+use crate::sanitize::sanitize_name;
+
+/// Most user metadata of one object, names and values together, in bytes.
 /// Source: Amazon S3 user guide, "User-defined object metadata".
 pub const MAX_METADATA_BYTES: usize = 2048;
 
-/// Longest value of one header, in bytes. S3 bounds all request headers together at 8 KiB.
+/// Longest value of one header, in bytes. S3 limits all request headers together to 8 KiB.
 pub const MAX_HEADER_BYTES: usize = 2048;
 
-/// Metadata names that Tidegate itself writes; plugins cannot set them.
+/// Prefix of metadata names that are reserved for Tidegate. Plugins cannot set them.
 pub const RESERVED_METADATA: &str = "tidegate-";
 
 /// A response header that S3 stores with an object and returns to visitors.
@@ -60,7 +60,7 @@ impl ObjectHeader {
         }
     }
 
-    /// Reads a name in any case.
+    /// Parses a name. Ignores case.
     ///
     /// # Errors
     /// [`ObjectHeaderError::Unknown`].
@@ -68,17 +68,17 @@ impl ObjectHeader {
         Self::ALL
             .into_iter()
             .find(|known| known.as_str().eq_ignore_ascii_case(name))
-            .ok_or_else(|| ObjectHeaderError::Unknown(name.escape_default().to_string()))
+            .ok_or_else(|| ObjectHeaderError::Unknown(sanitize_name(name)))
     }
 }
 
 /// The headers and user metadata of one object. Values are visible ASCII and spaces, so they cannot inject a header.
 ///
-/// Cheap to clone, and eight bytes of its own: most objects of a site have the headers of many others, and share them
-/// (see [`HeaderPool`]) until one is set anew.
+/// Cheap to clone, and the size of a pointer: most objects of a site have the same headers as many others and share them
+/// (see [`HeaderPool`]) until they are changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct ObjectHeaders(
-    /// Nothing where no header is set: what is empty has one form only, so equality of values is that of headers.
+    /// `None` if no header is set, never empty values, so that equal headers compare equal.
     Option<Arc<HeaderValues>>,
 );
 
@@ -91,14 +91,25 @@ struct HeaderValues {
     metadata: BTreeMap<String, String>,
 }
 
+/// A difference between current and desired headers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectHeaderChange<'a> {
+    /// The name of the header in lower case, with `x-amz-meta-` for metadata.
+    pub name: String,
+    /// The current value.
+    pub current: Option<&'a str>,
+    /// The desired value.
+    pub desired: Option<&'a str>,
+}
+
 static NONE: HeaderValues = HeaderValues { system: BTreeMap::new(), metadata: BTreeMap::new() };
 
-/// Headers that were seen: equal ones are kept in memory once.
+/// Shares the memory of equal headers.
 #[derive(Debug, Default)]
 pub struct HeaderPool(HashSet<ObjectHeaders>);
 
 impl HeaderPool {
-    /// The same headers, in the memory of those that were equal to them before.
+    /// Replaces headers with equal ones from the pool, or adds them to it.
     pub fn share(&mut self, headers: &mut ObjectHeaders) {
         match self.0.get(headers) {
             Some(known) => *headers = known.clone(),
@@ -109,26 +120,26 @@ impl HeaderPool {
     }
 }
 
-/// Why a header or metadata entry is refused.
+/// Why a header or metadata entry is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ObjectHeaderError {
     /// S3 does not store it.
-    #[error("S3 does not keep the header `{0}` with an object, use one of {known} or metadata", known = known())]
+    #[error("S3 does not store the header `{0}`; use metadata or one of {known}", known = known())]
     Unknown(String),
-    /// The value holds something else than visible ASCII and spaces, or is empty.
-    #[error("the value of `{0}` must be visible ASCII and spaces, not {1:?}")]
+    /// The value is empty or contains other characters than visible ASCII and spaces.
+    #[error("invalid value of `{0}`: {1:?}; use visible ASCII and spaces")]
     Value(String, String),
     /// Longer than [`MAX_HEADER_BYTES`].
-    #[error("the value of `{0}` has {1} bytes, shorten it to {MAX_HEADER_BYTES}")]
+    #[error("value of `{0}` too long: {1} bytes; use at most {MAX_HEADER_BYTES}")]
     TooLong(String, usize),
-    /// A metadata name that is not a header's token.
-    #[error("`{0}` is not a metadata name, use lower-case letters, digits, `-`, `_` and `.`")]
+    /// Not a token of HTTP headers.
+    #[error("invalid metadata name `{0}`; use lower-case letters, digits, `-`, `_` and `.`")]
     MetadataName(String),
-    /// A metadata name that Tidegate keeps for itself.
-    #[error("the metadata name `{0}` is reserved, names that start with `{RESERVED_METADATA}` are Tidegate's own")]
+    /// Reserved for Tidegate.
+    #[error("reserved metadata name `{0}`: the prefix `{RESERVED_METADATA}` is Tidegate's; use another name")]
     Reserved(String),
-    /// More metadata than S3 keeps.
-    #[error("the metadata has {0} bytes in all, S3 keeps {MAX_METADATA_BYTES}")]
+    /// More metadata than S3 stores.
+    #[error("too much metadata: {0} bytes; use at most {MAX_METADATA_BYTES}")]
     TooMuchMetadata(usize),
 }
 
@@ -140,11 +151,11 @@ fn check_value(name: &str, value: &str) -> Result<(), ObjectHeaderError> {
     if value.len() > MAX_HEADER_BYTES {
         return Err(ObjectHeaderError::TooLong(name.to_owned(), value.len()));
     }
-    let fine = !value.is_empty()
+    let valid = !value.is_empty()
         && value.bytes().all(|b| (0x20..0x7f).contains(&b))
         && !value.starts_with(' ')
         && !value.ends_with(' ');
-    if fine { Ok(()) } else { Err(ObjectHeaderError::Value(name.to_owned(), value.chars().take(100).collect())) }
+    if valid { Ok(()) } else { Err(ObjectHeaderError::Value(name.to_owned(), value.chars().take(100).collect())) }
 }
 
 impl ObjectHeaders {
@@ -152,11 +163,11 @@ impl ObjectHeaders {
         self.0.as_deref().unwrap_or(&NONE)
     }
 
-    fn of(values: HeaderValues) -> Self {
+    fn from_values(values: HeaderValues) -> Self {
         Self((values != NONE).then(|| Arc::new(values)))
     }
 
-    /// Changes the values, apart from whoever shares them.
+    /// Changes the values, but not those of headers that share their memory.
     fn edit(&mut self, change: impl FnOnce(&mut HeaderValues)) {
         let mut values = self.0.take().unwrap_or_default();
         change(Arc::make_mut(&mut values));
@@ -173,7 +184,7 @@ impl ObjectHeaders {
         Ok(())
     }
 
-    /// Removes a header; nothing happens where it is not set.
+    /// Removes a header, if it is set.
     pub fn remove(&mut self, name: ObjectHeader) {
         if self.get(name).is_some() {
             self.edit(|values| drop(values.system.remove(&name)));
@@ -191,14 +202,14 @@ impl ObjectHeaders {
         self.values().system.iter().map(|(name, value)| (*name, value.as_str()))
     }
 
-    /// Sets user metadata. The name comes without `x-amz-meta-` and is kept in lower case.
+    /// Sets user metadata. The name is without `x-amz-meta-` and is stored in lower case.
     ///
     /// # Errors
-    /// [`ObjectHeaderError`] for names and values that S3 would not keep as they are, for reserved names, and when the total
-    /// passes [`MAX_METADATA_BYTES`]; the metadata is then as before.
+    /// [`ObjectHeaderError`] for names and values that S3 would change, for reserved names, and if the total exceeds
+    /// [`MAX_METADATA_BYTES`]. The metadata is then unchanged.
     pub fn set_metadata(&mut self, name: &str, value: &str) -> Result<(), ObjectHeaderError> {
         if name.to_ascii_lowercase().starts_with(RESERVED_METADATA) {
-            return Err(ObjectHeaderError::Reserved(name.escape_default().to_string()));
+            return Err(ObjectHeaderError::Reserved(sanitize_name(name)));
         }
         self.insert_metadata(name, value)
     }
@@ -207,7 +218,7 @@ impl ObjectHeaders {
         let lower = name.to_ascii_lowercase();
         let token = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.');
         if lower.is_empty() || !lower.bytes().all(token) {
-            return Err(ObjectHeaderError::MetadataName(name.escape_default().to_string()));
+            return Err(ObjectHeaderError::MetadataName(sanitize_name(name)));
         }
         check_value(&lower, value)?;
         let others: usize = self.metadata().filter(|(n, _)| *n != lower).map(|(n, v)| n.len() + v.len()).sum();
@@ -219,7 +230,7 @@ impl ObjectHeaders {
         Ok(())
     }
 
-    /// Removes user metadata; nothing happens where it is not set.
+    /// Removes user metadata, if it is set.
     pub fn remove_metadata(&mut self, name: &str) {
         let lower = name.to_ascii_lowercase();
         if self.values().metadata.contains_key(&lower) {
@@ -232,13 +243,13 @@ impl ObjectHeaders {
         self.values().metadata.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// What a bucket answered: unlike [`ObjectHeaders::set`], it takes whatever is there, for comparison and display only.
+    /// Headers from a response of S3, for comparison and display. Unlike [`ObjectHeaders::set`], accepts every value.
     #[must_use]
     pub fn observed(
         system: impl IntoIterator<Item = (ObjectHeader, String)>,
         metadata: impl IntoIterator<Item = (String, String)>,
     ) -> Self {
-        Self::of(HeaderValues {
+        Self::from_values(HeaderValues {
             system: system.into_iter().filter(|(_, value)| !value.is_empty()).collect(),
             metadata: metadata
                 .into_iter()
@@ -248,33 +259,36 @@ impl ObjectHeaders {
         })
     }
 
-    /// What differs between what a site has (`self`) and what it should have: `(name, has, should have)`.
+    /// The differences between current headers (`self`) and desired ones.
     #[must_use]
-    pub fn differences<'a>(&'a self, desired: &'a Self) -> Vec<(String, Option<&'a str>, Option<&'a str>)> {
-        let mut found = Vec::new();
+    pub fn differences<'a>(&'a self, desired: &'a Self) -> Vec<ObjectHeaderChange<'a>> {
+        let mut changes = Vec::new();
         if self == desired {
-            return found;
+            return changes;
         }
         for name in ObjectHeader::ALL {
-            let (has, wants) = (self.get(name), desired.get(name));
-            // S3 answers its own default for an object that was put without a type.
-            let same = has == wants
-                || (name == ObjectHeader::ContentType
-                    && wants.is_none()
-                    && matches!(has, Some("binary/octet-stream" | "application/octet-stream")));
-            if !same {
-                found.push((name.as_str().to_owned(), has, wants));
+            let change = ObjectHeaderChange {
+                name: name.as_str().to_owned(),
+                current: self.get(name),
+                desired: desired.get(name),
+            };
+            // S3 returns its default for an object that was written without a content type.
+            let is_default = name == ObjectHeader::ContentType
+                && change.desired.is_none()
+                && matches!(change.current, Some("binary/octet-stream" | "application/octet-stream"));
+            if change.current != change.desired && !is_default {
+                changes.push(change);
             }
         }
-        let (mine, theirs) = (&self.values().metadata, &desired.values().metadata);
-        let names: BTreeSet<&String> = mine.keys().chain(theirs.keys()).collect();
+        let (current, desired) = (&self.values().metadata, &desired.values().metadata);
+        let names: BTreeSet<&String> = current.keys().chain(desired.keys()).collect();
         for name in names {
-            let (has, wants) = (mine.get(name), theirs.get(name));
-            if has != wants {
-                found.push((format!("x-amz-meta-{name}"), has.map(String::as_str), wants.map(String::as_str)));
+            let (current, desired) = (current.get(name).map(String::as_str), desired.get(name).map(String::as_str));
+            if current != desired {
+                changes.push(ObjectHeaderChange { name: format!("x-amz-meta-{name}"), current, desired });
             }
         }
-        found
+        changes
     }
 }
 
@@ -286,7 +300,7 @@ impl Serialize for ObjectHeaders {
 
 impl<'de> Deserialize<'de> for ObjectHeaders {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        HeaderValues::deserialize(from).map(Self::of)
+        HeaderValues::deserialize(from).map(Self::from_values)
     }
 }
 
@@ -311,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn metadata_is_bounded_in_all() {
+    fn metadata_has_a_total_limit() {
         let mut headers = ObjectHeaders::default();
         headers.set_metadata("A", &"x".repeat(2000)).unwrap();
         assert!(headers.set_metadata("b", &"x".repeat(47)).is_err());
@@ -322,12 +336,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shared_is_changed_for_one_alone() {
-        let (mut shared, mut one, mut other) =
+    fn a_change_does_not_affect_shared_headers() {
+        let (mut pool, mut one, mut other) =
             (HeaderPool::default(), ObjectHeaders::default(), ObjectHeaders::default());
         for headers in [&mut one, &mut other] {
             headers.set(ObjectHeader::CacheControl, "no-cache").unwrap();
-            shared.share(headers);
+            pool.share(headers);
         }
         let memory = |headers: &ObjectHeaders| headers.0.as_ref().map(Arc::as_ptr);
         assert_eq!(memory(&one), memory(&other));
@@ -339,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn what_became_empty_equals_what_always_was() {
+    fn emptied_headers_equal_empty_ones() {
         let mut headers = ObjectHeaders::default();
         headers.set(ObjectHeader::Expires, "0").unwrap();
         headers.set_metadata("a", "b").unwrap();
@@ -352,11 +366,11 @@ mod tests {
     }
 
     #[test]
-    fn the_default_type_of_s3_is_no_difference() {
-        let has = ObjectHeaders::observed([(ObjectHeader::ContentType, "binary/octet-stream".to_owned())], []);
-        assert!(has.differences(&ObjectHeaders::default()).is_empty());
-        let mut wants = ObjectHeaders::default();
-        wants.set(ObjectHeader::ContentType, "text/html; charset=utf-8").unwrap();
-        assert_eq!(has.differences(&wants).len(), 1);
+    fn ignores_the_default_content_type_of_s3() {
+        let current = ObjectHeaders::observed([(ObjectHeader::ContentType, "binary/octet-stream".to_owned())], []);
+        assert!(current.differences(&ObjectHeaders::default()).is_empty());
+        let mut desired = ObjectHeaders::default();
+        desired.set(ObjectHeader::ContentType, "text/html; charset=utf-8").unwrap();
+        assert_eq!(current.differences(&desired).len(), 1);
     }
 }

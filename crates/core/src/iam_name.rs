@@ -1,26 +1,24 @@
-//! Names that AWS takes: text that people chose, made to fit.
-//!
-//! Owns shortening without losing which is which. Never invents a name.
+//! Names for IAM and STS, made from text that people chose.
 
 use sha2::{Digest, Sha256};
 
-/// Longest name of a session, a user or a role, in characters. Source: IAM user guide, "IAM and AWS STS quotas".
+/// Longest name of a session, user or role, in characters. Source: IAM user guide, "IAM and AWS STS quotas".
 pub const MAX_NAME: usize = 64;
 
-/// Longest name of a policy or a group, in characters. Same source.
+/// Longest name of a policy or group, in characters. Same source.
 pub const MAX_POLICY_NAME: usize = 128;
 
-/// A name of at most `most` characters that IAM and STS take: characters that they do not know become `-`, and a name that
-/// is too long or was changed ends in a digest of the whole, so that two of them stay apart.
+/// Makes a valid name of at most `max` characters. Invalid characters become `-`. A name that was changed or shortened ends
+/// in a digest of the text, so that different texts have different names.
 #[must_use]
-pub fn fitted(text: &str, most: usize) -> String {
-    let plain: String =
+pub fn fitted(text: &str, max: usize) -> String {
+    let valid: String =
         text.chars().map(|c| if c.is_ascii_alphanumeric() || "+=,.@_-".contains(c) { c } else { '-' }).collect();
-    if plain.len() <= most && plain == text {
-        return plain;
+    if valid.len() <= max && valid == text {
+        return valid;
     }
     let digest = hex::encode(Sha256::digest(text.as_bytes()));
-    let head: String = plain.chars().take(most.saturating_sub(9)).collect();
+    let head: String = valid.chars().take(max.saturating_sub(9)).collect();
     let tail: String = digest.chars().take(8).collect();
     format!("{head}-{tail}")
 }
@@ -30,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_fit_and_stay_apart() {
+    fn names_are_short_valid_and_distinct() {
         assert_eq!(fitted("tidegate-docs", MAX_NAME), "tidegate-docs");
         let long = |end: &str| fitted(&format!("{}{end}", "x".repeat(80)), MAX_NAME);
         assert!(long("a").len() == MAX_NAME && long("b").len() == MAX_NAME && long("a") != long("b"));

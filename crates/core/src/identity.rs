@@ -1,65 +1,62 @@
-//! Content identity: what says that two bodies are the same, whatever their names, dates and ETags.
-//!
-//! Owns the comparison. Never reads a body: whoever reads one fills an [`ContentIdentity`] in.
+//! Content identity: digests and ETags that decide whether two bodies are the same.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// What is known of a body besides its size. All of it may be absent: then nothing can be said.
+/// What is known of a body besides its size. All fields are optional.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ContentIdentity {
     /// SHA-256 of the whole body.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "hexadecimal")]
     pub sha256: Option<[u8; 32]>,
-    /// MD5 of the whole body. S3's ETag is one for single puts without SSE-KMS and SSE-C.
+    /// MD5 of the whole body. The ETag of S3 is one after a single put without SSE-KMS and SSE-C.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "hexadecimal")]
     pub md5: Option<[u8; 16]>,
-    /// CRC-64/NVME of the whole body, the checksum that current SDKs ask of S3 by default.
+    /// CRC-64/NVME of the whole body, the default checksum of current SDKs.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "hexadecimal")]
     pub crc64nvme: Option<[u8; 8]>,
-    /// An ETag that is not an MD5 (multipart, KMS). Equal ones mean equal bodies, different ones mean nothing.
+    /// An ETag that is not an MD5 (multipart, KMS). Equal ETags prove equal bodies, different ones prove nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opaque: Option<String>,
 }
 
-/// What a comparison says.
+/// The result of comparing two identities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sameness {
-    /// Equal in the strongest algorithm that both sides have.
+    /// Equal in the strongest common algorithm.
     Same,
-    /// Different in it.
+    /// Different in the strongest common algorithm.
     Different,
-    /// No algorithm in common.
+    /// No common algorithm.
     Unknown,
 }
 
 impl ContentIdentity {
-    /// Compares by the strongest algorithm that both sides know. Sizes must have been compared before.
+    /// Compares by the strongest common algorithm. The caller must have compared the sizes.
     ///
-    /// A tag that both sides have proves sameness before an MD5 is asked: an MD5 that was read from a listing may be a tag
-    /// of SSE-KMS, and then differs from every real one.
+    /// Equal ETags decide before MD5s do: an ETag of SSE-KMS in a listing looks like an MD5, but differs from the real one.
     #[must_use]
     pub fn compare(&self, other: &Self) -> Sameness {
         fn both<T: PartialEq>(a: Option<T>, b: Option<T>) -> Option<Sameness> {
             Some(if a? == b? { Sameness::Same } else { Sameness::Different })
         }
         both(self.sha256, other.sha256)
-            .or_else(|| (self.has_tag_of(other) || other.has_tag_of(self)).then_some(Sameness::Same))
+            .or_else(|| (self.has_etag_of(other) || other.has_etag_of(self)).then_some(Sameness::Same))
             .or_else(|| both(self.md5, other.md5))
             .or_else(|| both(self.crc64nvme, other.crc64nvme))
             .unwrap_or(Sameness::Unknown)
     }
 
-    /// Whether the tag kept here is the tag or the MD5 of `other`.
-    fn has_tag_of(&self, other: &Self) -> bool {
-        let Some(tag) = &self.opaque else { return false };
-        other.opaque.as_ref() == Some(tag) || other.md5.is_some_and(|md5| hex::encode(md5) == *tag)
+    /// Whether the opaque ETag equals the opaque ETag or the MD5 of `other`.
+    fn has_etag_of(&self, other: &Self) -> bool {
+        let Some(etag) = &self.opaque else { return false };
+        other.opaque.as_ref() == Some(etag) || other.md5.is_some_and(|md5| hex::encode(md5) == *etag)
     }
 
-    /// What both know together; `self` wins where both know the same algorithm.
+    /// Combines two identities of the same body. For an algorithm that both have, `self` wins.
     #[must_use]
     pub fn merge(self, other: Self) -> Self {
         Self {
@@ -77,31 +74,31 @@ impl ContentIdentity {
     }
 }
 
-/// An entity tag as S3 answered it, without its quotes.
+/// An ETag from S3, without quotes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ETag(String);
 
 impl ETag {
-    /// Takes an ETag with or without quotes.
+    /// Creates an ETag from text with or without quotes.
     #[must_use]
     pub fn new(text: &str) -> Self {
         Self(text.trim().trim_matches('"').to_owned())
     }
 
-    /// The tag without quotes.
+    /// The ETag without quotes.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The tag with its quotes, as conditions want it.
+    /// The ETag with quotes, as in conditional requests.
     #[must_use]
     pub fn quoted(&self) -> String {
         format!("\"{}\"", self.0)
     }
 
-    /// The tag read as an MD5, where it has the form of one. A tag of this form need **not** be one (SSE-KMS, SSE-C):
-    /// equality with a known MD5 proves equal bodies, inequality proves nothing.
+    /// The ETag as an MD5, if it looks like one. It may **not** be one (SSE-KMS, SSE-C): equality with a known MD5 proves
+    /// equal bodies, a difference proves nothing.
     #[must_use]
     pub fn as_md5(&self) -> Option<[u8; 16]> {
         let mut bytes = [0; 16];
@@ -129,7 +126,7 @@ mod hexadecimal {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
     #[derive(Deserialize)]
-    struct ETagText<'a>(#[serde(borrow)] Cow<'a, str>);
+    struct HexText<'a>(#[serde(borrow)] Cow<'a, str>);
 
     #[expect(clippy::ref_option, reason = "serde's `with` passes a reference to the field")]
     pub(super) fn serialize<S: Serializer, const N: usize>(value: &Option<[u8; N]>, to: S) -> Result<S::Ok, S::Error> {
@@ -140,8 +137,8 @@ mod hexadecimal {
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>, const N: usize>(from: D) -> Result<Option<[u8; N]>, D::Error> {
-        // Borrowed where the text allows it: a manifest has millions of them.
-        let Some(ETagText(text)) = Option::<ETagText<'de>>::deserialize(from)? else { return Ok(None) };
+        // Borrowed if possible: a manifest has millions of digests.
+        let Some(HexText(text)) = Option::<HexText<'de>>::deserialize(from)? else { return Ok(None) };
         let mut bytes = [0; N];
         hex::decode_to_slice(text.as_bytes(), &mut bytes).map_err(D::Error::custom)?;
         Ok(Some(bytes))
@@ -153,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_strongest_common_algorithm_decides() {
+    fn compares_by_the_strongest_common_algorithm() {
         let a = ContentIdentity { sha256: Some([1; 32]), md5: Some([1; 16]), ..Default::default() };
         let b = ContentIdentity { sha256: Some([2; 32]), md5: Some([1; 16]), ..Default::default() };
         let c = ContentIdentity { md5: Some([1; 16]), ..Default::default() };
@@ -163,14 +160,14 @@ mod tests {
     }
 
     #[test]
-    fn an_opaque_tag_can_only_prove_sameness() {
+    fn an_opaque_etag_only_proves_equality() {
         let tag = |text: &str| ContentIdentity { opaque: Some(text.to_owned()), ..Default::default() };
         assert_eq!(tag("a-2").compare(&tag("a-2")), Sameness::Same);
         assert_eq!(tag("a-2").compare(&tag("b-2")), Sameness::Unknown);
     }
 
     #[test]
-    fn a_tag_that_only_looks_like_an_md5_proves_sameness_and_nothing_else() {
+    fn an_etag_that_looks_like_an_md5_only_proves_equality() {
         let staged = ContentIdentity { md5: Some([1; 16]), ..Default::default() };
         let copy = ContentIdentity { md5: Some([2; 16]), opaque: Some(hex::encode([1; 16])), ..Default::default() };
         assert_eq!(staged.compare(&copy), Sameness::Same);
@@ -180,14 +177,14 @@ mod tests {
     }
 
     #[test]
-    fn a_multipart_tag_is_no_md5() {
+    fn a_multipart_etag_is_not_an_md5() {
         assert!(ETag::new("\"d41d8cd98f00b204e9800998ecf8427e\"").as_md5().is_some());
         assert!(ETag::new("d41d8cd98f00b204e9800998ecf8427e-2").as_md5().is_none());
         assert!(ETag::new("zz1d8cd98f00b204e9800998ecf8427e").as_md5().is_none());
     }
 
     #[test]
-    fn identities_survive_json() {
+    fn serializes_as_json() {
         let whole = ContentIdentity { sha256: Some([7; 32]), md5: Some([9; 16]), ..Default::default() };
         let text = serde_json::to_string(&whole).unwrap();
         assert_eq!(serde_json::from_str::<ContentIdentity>(&text).unwrap(), whole);

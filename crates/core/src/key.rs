@@ -1,6 +1,4 @@
-//! Keys: what Tidegate publishes ([`Key`]) and what a bucket may hold ([`StoredKey`]).
-//!
-//! Owns the rules of names. Never knows a bucket, a prefix or a file system.
+//! Keys of objects: valid ones that Tidegate publishes ([`Key`]) and any that a bucket can have ([`StoredKey`]).
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -8,37 +6,40 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// Longest key that S3 stores, in bytes of UTF-8. Source: Amazon S3 user guide, "Naming Amazon S3 objects".
+use crate::sanitize::{is_unsafe, sanitize, sanitize_name};
+
+/// Longest key of an object in S3, in bytes of UTF-8. Source: Amazon S3 user guide, "Naming Amazon S3 objects".
 pub const MAX_KEY_BYTES: usize = 1024;
 
 /// A key that Tidegate publishes, relative to the site.
 ///
-/// UTF-8, 1 to 1,024 bytes; no leading or trailing `/`; no empty, `.` or `..` segment; no backslash, no control
-/// character and none of the Unicode characters that reorder or break lines of text. Ordered by its bytes, as S3 lists.
+/// UTF-8 of 1 to 1,024 bytes; no leading or trailing `/`; no empty, `.` or `..` segment; no backslash, no control
+/// character, and no Unicode character that reorders or breaks text ([`is_unsafe`]). Ordered by its bytes, as in listings
+/// of S3.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Key(Arc<str>);
 
-/// Why a name cannot be published.
+/// Why a name is not a valid key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// The name is empty.
-    #[error("a key is empty, give it at least one character")]
+    #[error("invalid key: empty")]
     Empty,
     /// More than [`MAX_KEY_BYTES`].
-    #[error("the key `{0}` has {1} bytes, shorten it to {MAX_KEY_BYTES}")]
+    #[error("key too long: `{0}` has {1} bytes; use at most {MAX_KEY_BYTES}")]
     TooLong(String, usize),
     /// Starts with `/`.
-    #[error("the key `{0}` starts with `/`, remove the slash")]
+    #[error("invalid key `{0}`: starts with `/`; remove the slash")]
     LeadingSlash(String),
     /// Ends with `/`: a directory marker, not an object.
-    #[error("the key `{0}` ends with `/`, name an object in that folder")]
+    #[error("invalid key `{0}`: ends with `/`; name an object in that folder")]
     TrailingSlash(String),
     /// A segment that is empty, `.` or `..`.
-    #[error("the key `{0}` has the segment `{1}`, which would leave its folder or vanish in a URL")]
+    #[error("invalid key `{0}`: the segment `{1}` would leave its folder or disappear in a URL; rename it")]
     Segment(String, String),
-    /// A character that must not be in a key.
-    #[error("the key `{0}` holds the character {1:?}, rename the file")]
+    /// A forbidden character.
+    #[error("invalid key `{0}`: the character {1:?} is not allowed; rename the file")]
     Character(String, char),
 }
 
@@ -46,26 +47,27 @@ impl Key {
     /// Parses a key; see the type for the rules.
     ///
     /// # Errors
-    /// [`KeyError`] says which rule the name breaks.
+    /// [`KeyError`] for the first rule that the name breaks.
     pub fn new(name: &str) -> Result<Self, KeyError> {
-        let shown = || name.escape_default().to_string();
+        let sanitized = || sanitize_name(name);
         if name.is_empty() {
             return Err(KeyError::Empty);
         }
         if name.len() > MAX_KEY_BYTES {
-            return Err(KeyError::TooLong(shown(), name.len()));
+            return Err(KeyError::TooLong(sanitized(), name.len()));
         }
         if name.starts_with('/') {
-            return Err(KeyError::LeadingSlash(shown()));
+            return Err(KeyError::LeadingSlash(sanitized()));
         }
-        if let Some(bad) = name.chars().find(|c| forbidden(*c)) {
-            return Err(KeyError::Character(shown(), bad));
+        // Characters that would show another name in a plan, and the separator of other systems.
+        if let Some(c) = name.chars().find(|c| is_unsafe(*c) || *c == '\\') {
+            return Err(KeyError::Character(sanitized(), c));
         }
         if name.ends_with('/') {
-            return Err(KeyError::TrailingSlash(shown()));
+            return Err(KeyError::TrailingSlash(sanitized()));
         }
         if let Some(segment) = name.split('/').find(|s| matches!(*s, "" | "." | "..")) {
-            return Err(KeyError::Segment(shown(), segment.to_owned()));
+            return Err(KeyError::Segment(sanitized(), segment.to_owned()));
         }
         Ok(Self(Arc::from(name)))
     }
@@ -82,34 +84,26 @@ impl Key {
         self.0.rsplit('/').next().unwrap_or(&self.0)
     }
 
-    /// The same name as a key that a bucket holds.
+    /// The same key as a [`StoredKey`].
     #[must_use]
     pub fn stored(&self) -> StoredKey {
         StoredKey(Arc::clone(&self.0))
     }
 }
 
-/// Control characters, the backslash (a separator elsewhere), and characters that reorder or break a line, which would
-/// make a plan show another name than the one that is published.
-fn forbidden(c: char) -> bool {
-    c.is_control()
-        || c == '\\'
-        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-}
-
-/// Any key that a bucket can hold below a prefix, ours or not: 1 to 1,024 bytes and nothing more is known of it.
+/// Any key of a bucket, relative to a prefix. It can have every character; [`fmt::Display`] sanitizes it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub struct StoredKey(Arc<str>);
 
 impl StoredKey {
-    /// Takes a key as a bucket names it.
+    /// Wraps a key from a bucket.
     #[must_use]
     pub fn new(name: &str) -> Self {
         Self(Arc::from(name))
     }
 
-    /// The key as text. It may hold anything: show it with [`fmt::Display`], which escapes control characters.
+    /// The raw key. Use [`fmt::Display`] to show it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -173,14 +167,7 @@ impl fmt::Debug for Key {
 
 impl fmt::Display for StoredKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.chars().any(forbidden) {
-            for c in self.0.chars() {
-                if forbidden(c) { write!(f, "{}", c.escape_default())? } else { write!(f, "{c}")? }
-            }
-            Ok(())
-        } else {
-            f.pad(&self.0)
-        }
+        f.pad(&sanitize(&self.0, MAX_KEY_BYTES))
     }
 }
 
@@ -195,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_real_builds_make_are_keys() {
+    fn accepts_names_of_real_builds() {
         for name in
             ["index.html", "c++.html", "a b/é.html", ".well-known/x", ".nojekyll", "a/b./d", "~u/x%20y", "日本/語"]
         {
@@ -204,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_escape_or_lie_are_refused() {
+    fn rejects_names_that_leave_the_site_or_mislead() {
         let long = "x".repeat(MAX_KEY_BYTES + 1);
         for name in [
             "",
@@ -220,6 +207,8 @@ mod tests {
             "a\rb",
             "\u{1b}[31m",
             "a\u{202e}b",
+            "a\u{200f}b",
+            "a\u{61c}b",
             "a\\..\\b",
             "a\u{85}b",
             &long,
@@ -230,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn stored_keys_cannot_break_a_line() {
+    fn stored_keys_print_on_one_line() {
         assert_eq!(StoredKey::new("a\r\n\u{1b}[31mb").to_string(), "a\\r\\n\\u{1b}[31mb");
     }
 }

@@ -1,6 +1,4 @@
-//! What a deployment package for AWS Lambda holds, and what is refused there.
-//!
-//! Owns names, modes and limits of its files. Never reads, compiles or packs one.
+//! The files of a deployment package for AWS Lambda: names, modes and limits.
 
 use std::collections::BTreeMap;
 
@@ -8,46 +6,46 @@ use crate::architecture::Architecture;
 
 /// The program that Lambda starts. Source: AWS Lambda developer guide, "Building a custom runtime".
 pub const BOOTSTRAP: &str = "bootstrap";
-/// The configuration, whatever it was called before.
+/// The configuration. In the package it always has this name.
 pub const CONFIGURATION: &str = "tidegate.toml";
-/// The folder of compiled plugins.
+/// The folder for compiled plugins.
 pub const COMPILED: &str = "compiled";
 
-/// Most bytes of an unpacked package. Source: AWS Lambda developer guide, "Lambda quotas": 250 MB, layers included.
+/// Most bytes of an unpacked package. Source: AWS Lambda developer guide, "Lambda quotas": 250 MB including layers.
 pub const MAX_UNPACKED_BYTES: u64 = 250 << 20;
-/// Most bytes of a zip that goes to Lambda directly; a larger one goes by S3. Source: as above, 50 MB.
+/// Most bytes of a zip for a direct upload; a larger one must be in S3. Same source: 50 MB.
 pub const MAX_DIRECT_BYTES: u64 = 50 << 20;
 
-/// Modes of programs and of files: Lambda runs the function as another user than the owner.
+/// Modes of programs and files. Lambda runs the function as another user than the owner.
 const PROGRAM: u32 = 0o755;
 const FILE: u32 = 0o644;
 
-/// Why there is no package.
+/// Why a package is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PackageContentsError {
-    /// The bootstrap is no program for Lambda.
+    /// The bootstrap is not a Linux executable for Lambda.
     #[error(
-        "the bootstrap is no Linux program for x86_64 or aarch64: give `--bootstrap` one that `make release` built"
+        "the bootstrap is not a Linux executable for x86_64 or aarch64; use `--bootstrap` with one that `make release` built"
     )]
     NotAProgram,
-    /// The bootstrap is for the other architecture.
+    /// The bootstrap is for another architecture.
     #[error(
-        "the bootstrap is for {found} and the package for {wanted}: give `--bootstrap` one for {wanted}, or `--target {found}`"
+        "the bootstrap is for {actual} and the package for {target}; use `--bootstrap` with one for {target}, or `--target {actual}`"
     )]
-    Machine {
-        /// What it is for.
-        found: Architecture,
-        /// What the package is for.
-        wanted: Architecture,
+    WrongArchitecture {
+        /// The architecture of the bootstrap.
+        actual: Architecture,
+        /// The architecture of the package.
+        target: Architecture,
     },
-    /// More than Lambda unpacks.
+    /// Larger than Lambda accepts.
     #[error(
-        "the package would have {0} bytes, Lambda takes {MAX_UNPACKED_BYTES}: use fewer or smaller plugins, and the bootstrap of a release"
+        "package too large: {0} bytes unpacked, Lambda accepts {MAX_UNPACKED_BYTES}; use fewer plugins, or the bootstrap of a release build"
     )]
     TooLarge(u64),
 }
 
-/// The program of a package, for its target.
+/// The program that Lambda starts, for one architecture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bootstrap {
     target: Architecture,
@@ -55,19 +53,19 @@ pub struct Bootstrap {
 }
 
 impl Bootstrap {
-    /// Takes a program for a target.
+    /// Checks that an executable is for an architecture.
     ///
     /// # Errors
-    /// [`PackageContentsError::NotAProgram`], [`PackageContentsError::Machine`].
+    /// [`PackageContentsError::NotAProgram`], [`PackageContentsError::WrongArchitecture`].
     pub fn new(target: Architecture, bytes: Vec<u8>) -> Result<Self, PackageContentsError> {
         match Architecture::of_executable(&bytes) {
-            Some(found) if found == target => Ok(Self { target, bytes }),
-            Some(found) => Err(PackageContentsError::Machine { found, wanted: target }),
+            Some(actual) if actual == target => Ok(Self { target, bytes }),
+            Some(actual) => Err(PackageContentsError::WrongArchitecture { actual, target }),
             None => Err(PackageContentsError::NotAProgram),
         }
     }
 
-    /// What it is for.
+    /// Its architecture.
     #[must_use]
     pub fn target(&self) -> Architecture {
         self.target
@@ -83,12 +81,12 @@ pub struct PackageFile {
     pub bytes: Vec<u8>,
 }
 
-/// The files of a package, by their paths in it.
+/// The files of a package, by path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackageContents(BTreeMap<String, PackageFile>);
 
 impl PackageContents {
-    /// Puts a package together: program, configuration, and the files of [`COMPILED`] by their names.
+    /// Combines the program, the configuration, and the files of [`COMPILED`] by name.
     ///
     /// # Errors
     /// [`PackageContentsError::TooLarge`].
@@ -115,7 +113,7 @@ impl PackageContents {
         self.0.iter().map(|(path, file)| (path.as_str(), file))
     }
 
-    /// Bytes of all files.
+    /// The total size in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.0.values().map(|file| file.bytes.len() as u64).sum()
@@ -126,7 +124,7 @@ impl PackageContents {
 mod tests {
     use super::*;
 
-    /// The head of an ELF file: 64-bit, little-endian, an executable for a machine.
+    /// The header of a 64-bit little-endian ELF executable for a machine.
     fn program(machine: u16) -> Vec<u8> {
         let mut bytes = b"\x7fELF\x02\x01\x01".to_vec();
         bytes.resize(64, 0);
@@ -139,50 +137,51 @@ mod tests {
     const AARCH64: u16 = 183;
     const RISCV: u16 = 243;
 
-    fn files(names: &[&str]) -> BTreeMap<String, Vec<u8>> {
+    fn compiled(names: &[&str]) -> BTreeMap<String, Vec<u8>> {
         names.iter().map(|name| ((*name).to_owned(), name.as_bytes().to_vec())).collect()
     }
 
     #[test]
-    fn a_package_holds_what_it_needs_sorted_and_only_the_bootstrap_runs() {
+    fn files_are_sorted_and_only_the_bootstrap_is_executable() {
         let bootstrap = Bootstrap::new(Architecture::Aarch64, program(AARCH64)).unwrap();
-        let contents = PackageContents::new(bootstrap, "# none", files(&["index.json", "0a-aarch64.cwasm"])).unwrap();
-        let told: Vec<(&str, u32)> = contents.files().map(|(path, file)| (path, file.mode)).collect();
+        let contents =
+            PackageContents::new(bootstrap, "# none", compiled(&["index.json", "0a-aarch64.cwasm"])).unwrap();
+        let files: Vec<(&str, u32)> = contents.files().map(|(path, file)| (path, file.mode)).collect();
         let expected = [
             ("bootstrap", 0o755),
             ("compiled/0a-aarch64.cwasm", 0o644),
             ("compiled/index.json", 0o644),
             ("tidegate.toml", 0o644),
         ];
-        assert_eq!(told, expected);
+        assert_eq!(files, expected);
     }
 
     #[test]
-    fn a_bootstrap_is_a_program_for_its_target() {
-        let machine = |found, wanted| PackageContentsError::Machine { found, wanted };
+    fn a_bootstrap_is_an_executable_for_its_target() {
+        let wrong = |actual, target| PackageContentsError::WrongArchitecture { actual, target };
         let cases = [
             (Architecture::X86_64, program(X86_64), None),
             (Architecture::Aarch64, program(AARCH64), None),
-            (Architecture::X86_64, program(AARCH64), Some(machine(Architecture::Aarch64, Architecture::X86_64))),
-            (Architecture::Aarch64, program(X86_64), Some(machine(Architecture::X86_64, Architecture::Aarch64))),
+            (Architecture::X86_64, program(AARCH64), Some(wrong(Architecture::Aarch64, Architecture::X86_64))),
+            (Architecture::Aarch64, program(X86_64), Some(wrong(Architecture::X86_64, Architecture::Aarch64))),
             (Architecture::X86_64, program(RISCV), Some(PackageContentsError::NotAProgram)),
             (Architecture::X86_64, b"#!/bin/sh\nexec ./tidegate\n".to_vec(), Some(PackageContentsError::NotAProgram)),
             (Architecture::X86_64, Vec::new(), Some(PackageContentsError::NotAProgram)),
         ];
-        for (target, bytes, refused) in cases {
-            assert_eq!(Bootstrap::new(target, bytes).err(), refused);
+        for (target, bytes, error) in cases {
+            assert_eq!(Bootstrap::new(target, bytes).err(), error);
         }
-        let words = machine(Architecture::X86_64, Architecture::Aarch64).to_string();
-        assert!(words.contains("is for x86_64 and the package for aarch64"), "{words}");
+        let message = wrong(Architecture::X86_64, Architecture::Aarch64).to_string();
+        assert!(message.contains("is for x86_64 and the package for aarch64"), "{message}");
     }
 
     #[test]
-    fn more_than_lambda_takes_is_refused() {
+    fn rejects_a_package_that_is_too_large() {
         let bootstrap = Bootstrap::new(Architecture::X86_64, program(X86_64)).unwrap();
-        let room = usize::try_from(MAX_UNPACKED_BYTES).unwrap() - 64;
-        let with = |bytes: usize| BTreeMap::from([("x.wasm".to_owned(), vec![0; bytes])]);
-        assert!(PackageContents::new(bootstrap.clone(), "", with(room)).is_ok());
-        let refused = PackageContents::new(bootstrap, "", with(room + 1)).unwrap_err();
-        assert_eq!(refused, PackageContentsError::TooLarge(MAX_UNPACKED_BYTES + 1));
+        let remaining = usize::try_from(MAX_UNPACKED_BYTES).unwrap() - 64;
+        let compiled = |bytes: usize| BTreeMap::from([("x.wasm".to_owned(), vec![0; bytes])]);
+        assert!(PackageContents::new(bootstrap.clone(), "", compiled(remaining)).is_ok());
+        let error = PackageContents::new(bootstrap, "", compiled(remaining + 1)).unwrap_err();
+        assert_eq!(error, PackageContentsError::TooLarge(MAX_UNPACKED_BYTES + 1));
     }
 }

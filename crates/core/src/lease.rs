@@ -1,75 +1,84 @@
-//! The lease of a site: one small object that says who may write.
+//! The lease of a site: a small object that says which run may write.
 //!
-//! Owns its form and when it may be taken. Never reads a clock: whoever waits says how long it saw the same lease, by a
-//! clock that only goes forward, so that no two machines need to agree on the time.
+//! No clock is shared. A waiting run measures with its own monotonic clock how long it has seen the same lease, so machines
+//! need not agree on the time.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::release::FORMAT;
+use crate::release::layout::FORMAT;
 
-/// Whoever holds the right to write to a site.
+/// The stored lease.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LeaseRecord {
     /// [`FORMAT`].
     pub format: u32,
-    /// Counts every time that the lease was taken: a holder with a smaller count has lost it.
+    /// The fencing counter: grows with every acquisition. A holder with a smaller count has lost the lease.
     pub fence: u64,
-    /// The holder's own random name; nobody where it is empty.
+    /// The random name of the holder; empty if the lease is released.
     pub holder: String,
-    /// What the holder publishes, for people.
+    /// The release that the holder publishes, for people.
     pub release: String,
-    /// How long it lasts without renewal, in seconds, as its holder promised.
+    /// How long it lasts without renewal, in seconds.
     pub seconds: u16,
-    /// Counts renewals, so that every renewal is another object.
+    /// The number of renewals, so that every renewal changes the object.
     pub renewals: u64,
 }
 
+/// The run that acquires a lease.
+#[derive(Debug, Clone, Copy)]
+pub struct LeaseHolder<'a> {
+    /// A random name.
+    pub name: &'a str,
+    /// The release that it publishes, for people.
+    pub release: &'a str,
+}
+
 impl LeaseRecord {
-    /// The lease that takes the place of `before`.
+    /// The lease that replaces `previous`.
     #[must_use]
-    pub fn taken(before: Option<&Self>, holder: &str, release: &str, seconds: u16) -> Self {
+    pub fn acquire(previous: Option<&Self>, holder: LeaseHolder<'_>, seconds: u16) -> Self {
         Self {
             format: FORMAT,
-            fence: before.map_or(0, |before| before.fence).saturating_add(1),
-            holder: holder.to_owned(),
-            release: release.to_owned(),
+            fence: previous.map_or(0, |previous| previous.fence).saturating_add(1),
+            holder: holder.name.to_owned(),
+            release: holder.release.to_owned(),
             seconds,
             renewals: 0,
         }
     }
 
-    /// The same lease for longer.
+    /// The renewed lease.
     #[must_use]
     pub fn renewed(&self) -> Self {
         Self { renewals: self.renewals.saturating_add(1), ..self.clone() }
     }
 
-    /// Nobody's lease, with the count that the next holder goes on from.
+    /// The released lease, which keeps the counter for the next holder.
     #[must_use]
     pub fn released(&self) -> Self {
         Self { holder: String::new(), ..self.renewed() }
     }
 
-    /// Whether somebody else may take it who saw it unchanged for so long.
+    /// Whether another run that has seen it unchanged for this long may acquire it.
     #[must_use]
     pub fn is_free(&self, unchanged: Duration) -> bool {
-        self.holder.is_empty() || unchanged >= self.lasts()
+        self.holder.is_empty() || unchanged >= self.duration()
     }
 
-    /// How long it lasts after each renewal, for those who wait.
+    /// How long it lasts after each renewal.
     #[must_use]
-    pub fn lasts(&self) -> Duration {
+    pub fn duration(&self) -> Duration {
         Duration::from_secs(u64::from(self.seconds))
     }
 
-    /// How long its holder may write after each renewal: less than it lasts, so that a request that is under way has
-    /// ended before anybody takes over, and measured from before the renewal was sent.
+    /// How long the holder may write, measured from before it sent the renewal. Shorter than the lease, so that requests in
+    /// flight end before another run acquires it.
     #[must_use]
-    pub fn may_write_for(&self) -> Duration {
-        self.lasts() * 2 / 3
+    pub fn write_window(&self) -> Duration {
+        self.duration() * 2 / 3
     }
 }
 
@@ -78,13 +87,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lease_is_taken_when_it_is_free_or_was_left() {
-        let first = LeaseRecord::taken(None, "a", "c1", 30);
+    fn a_lease_can_be_acquired_when_released_or_expired() {
+        let acquire = |previous, name, release| LeaseRecord::acquire(previous, LeaseHolder { name, release }, 30);
+        let first = acquire(None, "a", "c1");
         assert_eq!((first.fence, first.is_free(Duration::from_secs(29))), (1, false));
         assert!(first.is_free(Duration::from_secs(30)));
         assert!(first.released().is_free(Duration::ZERO));
-        assert_eq!(LeaseRecord::taken(Some(&first.released()), "b", "c2", 30).fence, 2);
-        assert!(first.may_write_for() < first.lasts());
+        assert_eq!(acquire(Some(&first.released()), "b", "c2").fence, 2);
+        assert!(first.write_window() < first.duration());
         assert_ne!(first.renewed(), first);
     }
 }

@@ -4,6 +4,7 @@
 //! the order in which data meets them.
 
 pub mod sanitize;
+pub mod text;
 pub mod timestamp;
 pub mod config;
 pub mod location;
@@ -39,7 +40,6 @@ pub mod approval;
 pub mod error_kind;
 mod outcome;
 pub mod report;
-pub mod succession;
 pub mod restore;
 pub mod iam_name;
 pub mod lambda_package;

@@ -1,6 +1,4 @@
-//! What a site's bucket shows of itself: pages of a listing, and answers about single objects.
-//!
-//! Owns the rule that a [`Listing`] is never a short one. Never asks the bucket: `deploy` does, page by page.
+//! What S3 returns about a site: pages of a listing, and responses about single objects. A [`Listing`] is always complete.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -9,20 +7,20 @@ use crate::headers::ObjectHeaders;
 use crate::identity::{ContentIdentity, ETag};
 use crate::key::StoredKey;
 
-/// One object as a listing shows it.
+/// One object in a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedObject {
     /// Its key, relative to the site.
     pub key: StoredKey,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
     /// Its ETag.
     pub etag: ETag,
 }
 
 impl ListedObject {
-    /// What the listing alone says of the content. An ETag in the form of an MD5 can be something else (SSE-KMS), so a
-    /// difference in it is not yet a different content.
+    /// The identity that the listing shows. An ETag that looks like an MD5 may not be one (SSE-KMS), so a different ETag
+    /// does not prove different content.
     #[must_use]
     pub fn identity(&self) -> ContentIdentity {
         match self.etag.as_md5() {
@@ -32,14 +30,14 @@ impl ListedObject {
     }
 }
 
-/// Proof that every object below a prefix was seen, in order. Made by [`Pagination::finish`] only.
+/// Proof of a complete, sorted listing of a prefix. Only [`Pagination::finish`] makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing {
     count: u64,
     digest: String,
 }
 
-/// Checks pages as they come, until the last one.
+/// Checks pages of a listing until the last one.
 #[derive(Debug, Default)]
 pub struct Pagination {
     last: Option<StoredKey>,
@@ -48,22 +46,22 @@ pub struct Pagination {
     finished: bool,
 }
 
-/// A listing that is not whole.
+/// Why a listing is incomplete.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ListingError {
-    /// The last page was never seen.
-    #[error("the listing ended before its last page, run again")]
+    /// The last page is missing.
+    #[error("incomplete listing: the last page is missing; run again")]
     Unfinished,
     /// A page after the last one, or keys out of order: the server does not list as S3 does.
-    #[error("the server listed `{0}` out of order, so its listing cannot be trusted")]
+    #[error("invalid listing: the server returned `{0}` out of order")]
     Disorder(StoredKey),
 }
 
 impl Pagination {
-    /// Takes note of one page; `last` says that no other follows.
+    /// Adds a page; `last` says that it is the last one.
     ///
     /// # Errors
-    /// [`ListingError::Disorder`] where the page does not follow the one before it.
+    /// [`ListingError::Disorder`] if keys are not in order.
     pub fn page(&mut self, objects: &[ListedObject], last: bool) -> Result<(), ListingError> {
         for object in objects {
             let in_order = self.last.as_ref().is_none_or(|before| *before < object.key);
@@ -82,16 +80,16 @@ impl Pagination {
         Ok(())
     }
 
-    /// Objects so far, for progress.
+    /// The number of objects so far.
     #[must_use]
     pub fn seen(&self) -> u64 {
         self.count
     }
 
-    /// The listing.
+    /// Finishes the listing.
     ///
     /// # Errors
-    /// [`ListingError::Unfinished`] where the last page was not seen.
+    /// [`ListingError::Unfinished`] if the last page is missing.
     pub fn finish(self) -> Result<Listing, ListingError> {
         if !self.finished {
             return Err(ListingError::Unfinished);
@@ -101,43 +99,43 @@ impl Pagination {
 }
 
 impl Listing {
-    /// How many objects there are.
+    /// The number of objects.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// SHA-256 over every key, size and ETag: two listings with one digest show one state.
+    /// SHA-256 over all keys, sizes and ETags. Equal digests mean an equal state of the bucket.
     #[must_use]
     pub fn digest(&self) -> &str {
         &self.digest
     }
 }
 
-/// One object as a HEAD shows it.
+/// One object in a response to HEAD.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ObservedObject {
-    /// What its checksums, its metadata and its ETag, where that is an MD5, say of the content.
+    /// Its identity, from checksums, metadata, and the ETag if that is an MD5.
     pub identity: ContentIdentity,
     /// Its headers and metadata.
     pub headers: ObjectHeaders,
-    /// Its redirect target, as it is.
+    /// Its redirect target, not validated.
     pub redirect: Option<String>,
-    /// What a copy onto itself must repeat to keep.
+    /// What a copy onto itself must preserve.
     pub attributes: PreservedAttributes,
 }
 
-/// Properties of an object that a copy resets unless it repeats them.
+/// Attributes that a copy resets unless they are repeated.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PreservedAttributes {
-    /// Storage class, where it is not the standard one.
+    /// Storage class, unless it is `STANDARD`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage_class: Option<String>,
     /// Server-side encryption: `AES256`, `aws:kms`, `aws:kms:dsse`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encryption: Option<String>,
-    /// The KMS key's ARN.
+    /// ARN of the KMS key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kms_key: Option<String>,
 }
@@ -151,14 +149,14 @@ mod tests {
     }
 
     #[test]
-    fn a_short_listing_is_no_listing() {
+    fn rejects_an_incomplete_listing() {
         let mut pages = Pagination::default();
         pages.page(&[object("a"), object("b")], false).unwrap();
         assert_eq!(pages.finish(), Err(ListingError::Unfinished));
     }
 
     #[test]
-    fn pages_must_follow_each_other() {
+    fn rejects_pages_out_of_order() {
         let mut pages = Pagination::default();
         pages.page(&[object("b")], false).unwrap();
         assert!(pages.page(&[object("b")], true).is_err());

@@ -1,6 +1,4 @@
-//! Places in S3: [`Bucket`], [`Prefix`], [`Location`] (`s3://bucket/prefix/`) and the sources of a publish.
-//!
-//! Owns their grammar. Never asks a bucket anything.
+//! Locations in S3 ([`Bucket`], [`Prefix`], [`Location`], [`ObjectLocation`]) and the sources of a publish.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -10,98 +8,99 @@ use serde::{Deserialize, Serialize};
 
 use crate::key::{Key, KeyError, MAX_KEY_BYTES, StoredKey};
 use crate::release::id::{ReleaseId, ReleaseIdError};
+use crate::sanitize::sanitize_name;
 
-/// A bucket's name: 3 to 63 lower-case letters, digits, hyphens and dots.
+/// A bucket name: 3 to 63 lower-case letters, digits, hyphens and dots.
 /// Source: Amazon S3 user guide, "General purpose bucket naming rules".
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Bucket(String);
 
-/// A prefix that ends in `/`, or the empty one, so that `docs` never touches `docs2/`.
+/// A prefix that is empty or ends in `/`, so that `docs` does not match `docs2/`.
 ///
-/// Its segments obey the rules of [`Key`]; `*`, `?` and `$` are refused, since they mean something in a policy document.
+/// Its segments follow the rules of [`Key`]. `*`, `?` and `$` are not allowed, since they are special in policy documents.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Prefix(String);
 
-/// A prefix in a bucket: `s3://bucket/prefix/`.
+/// A location: a prefix in a bucket, `s3://bucket/prefix/`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Location {
     /// The bucket.
     pub bucket: Bucket,
-    /// The prefix in it.
+    /// The prefix.
     pub prefix: Prefix,
 }
 
-/// One object: `s3://bucket/key`.
+/// The location of one object: `s3://bucket/key`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ObjectLocation {
     /// The bucket.
     pub bucket: Bucket,
-    /// The whole key in it.
+    /// The full key.
     pub key: Key,
 }
 
-/// Where an artifact is read from.
+/// The source of an artifact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Source {
-    /// A directory of this machine.
+    /// A local directory.
     Directory(PathBuf),
-    /// A zip file of this machine.
+    /// A local zip file.
     Archive(PathBuf),
-    /// A staged prefix.
+    /// A prefix in S3.
     Prefix(Location),
-    /// A staged zip.
+    /// A zip in S3.
     Object(ObjectLocation),
     /// An earlier release of the site, `release:r42`.
     Release(ReleaseId),
 }
 
-/// Why a text is not a place.
+/// Why a text is not a location or source.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LocationError {
-    /// Not a bucket's name.
-    #[error("`{0}` is not a bucket's name, use 3 to 63 lower-case letters, digits, hyphens and dots")]
+    /// Not a bucket name.
+    #[error("invalid bucket name `{0}`; use 3 to 63 lower-case letters, digits, hyphens and dots")]
     Bucket(String),
     /// Does not start with `s3://`.
-    #[error("`{0}` is not a place in S3, write `s3://bucket/prefix/`")]
+    #[error("invalid location `{0}`; use `s3://bucket/prefix/`")]
     Scheme(String),
-    /// A character that policies give a meaning.
-    #[error("the prefix `{0}` holds `{1}`, which is a wildcard or a variable in a policy, choose another name")]
+    /// A character that is special in policies.
+    #[error("invalid prefix `{0}`: `{1}` is a wildcard or variable in IAM policies; use another name")]
     PolicyCharacter(String, char),
-    /// A prefix that is not made of keys' segments.
-    #[error("the prefix `{0}` cannot be used: {1}")]
+    /// The segments are not valid.
+    #[error("invalid prefix `{0}`: {1}")]
     Prefix(String, KeyError),
-    /// The prefix leaves no room for a key.
-    #[error("the prefix `{0}` is too long, shorten it to leave room for keys")]
+    /// No key fits below the prefix.
+    #[error("prefix too long: `{0}`; shorten it so that keys fit below it")]
     PrefixTooLong(String),
-    /// A zip's key that is not a key.
-    #[error("`{0}` does not name an object: {1}")]
+    /// Not a valid key.
+    #[error("invalid object location `{0}`: {1}")]
     Object(String, KeyError),
     /// Not a release.
     #[error(transparent)]
     Release(#[from] ReleaseIdError),
     /// An empty path.
-    #[error("a source is empty, name a directory, a `.zip` file, `s3://bucket/prefix/` or `s3://bucket/name.zip`")]
+    #[error("empty source; use a directory, a `.zip` file, `s3://bucket/prefix/` or `s3://bucket/name.zip`")]
     EmptySource,
 }
 
 impl Bucket {
-    /// Parses a bucket's name.
+    /// Parses a bucket name.
     ///
     /// # Errors
     /// [`LocationError::Bucket`].
     pub fn new(name: &str) -> Result<Self, LocationError> {
-        let ends = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-        let fine = (3..=63).contains(&name.len())
-            && name.chars().all(|c| ends(c) || c == '-' || c == '.')
-            && name.starts_with(ends)
-            && name.ends_with(ends)
+        let is_alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        let valid = (3..=63).contains(&name.len())
+            && name.chars().all(|c| is_alphanumeric(c) || c == '-' || c == '.')
+            && name.starts_with(is_alphanumeric)
+            && name.ends_with(is_alphanumeric)
             && !name.contains("..");
-        if fine { Ok(Self(name.to_owned())) } else { Err(LocationError::Bucket(name.escape_default().to_string())) }
+        if valid { Ok(Self(name.to_owned())) } else { Err(LocationError::Bucket(sanitize_name(name))) }
     }
 
     /// The name.
@@ -112,45 +111,45 @@ impl Bucket {
 }
 
 impl Prefix {
-    /// Parses a prefix and adds the final `/` where it lacks.
+    /// Parses a prefix, and adds the final `/` if it is missing.
     ///
     /// # Errors
-    /// [`LocationError`] for a prefix that is not made of segments of a [`Key`], or that a policy would misread.
+    /// [`LocationError`] if the segments do not follow the rules of [`Key`], or have characters that are special in policies.
     pub fn new(text: &str) -> Result<Self, LocationError> {
-        let bare = text.strip_suffix('/').unwrap_or(text);
-        if bare.is_empty() && !text.starts_with('/') {
+        let folder = text.strip_suffix('/').unwrap_or(text);
+        if folder.is_empty() && !text.starts_with('/') {
             return Ok(Self::default());
         }
-        let shown = || text.escape_default().to_string();
-        Key::new(bare).map_err(|error| LocationError::Prefix(shown(), error))?;
-        if let Some(c) = bare.chars().find(|c| matches!(c, '*' | '?' | '$')) {
-            return Err(LocationError::PolicyCharacter(shown(), c));
+        let sanitized = || sanitize_name(text);
+        Key::new(folder).map_err(|error| LocationError::Prefix(sanitized(), error))?;
+        if let Some(c) = folder.chars().find(|c| matches!(c, '*' | '?' | '$')) {
+            return Err(LocationError::PolicyCharacter(sanitized(), c));
         }
-        if bare.len() + 2 > MAX_KEY_BYTES {
-            return Err(LocationError::PrefixTooLong(shown()));
+        if folder.len() + 2 > MAX_KEY_BYTES {
+            return Err(LocationError::PrefixTooLong(sanitized()));
         }
-        Ok(Self(format!("{bare}/")))
+        Ok(Self(format!("{folder}/")))
     }
 
-    /// The prefix: empty, or with its final `/`.
+    /// The prefix: empty, or with a final `/`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The whole key of `key` below this prefix.
+    /// The full key of `key` below this prefix.
     #[must_use]
     pub fn join(&self, key: &str) -> String {
         format!("{}{key}", self.0)
     }
 
-    /// `whole` relative to this prefix; nothing for keys that are not below it, and for the prefix itself.
+    /// The full key `key` relative to this prefix. `None` if it is not below the prefix, or is the prefix itself.
     #[must_use]
-    pub fn relative(&self, whole: &str) -> Option<StoredKey> {
-        whole.strip_prefix(self.0.as_str()).filter(|rest| !rest.is_empty()).map(StoredKey::new)
+    pub fn relative(&self, key: &str) -> Option<StoredKey> {
+        key.strip_prefix(self.0.as_str()).filter(|rest| !rest.is_empty()).map(StoredKey::new)
     }
 
-    /// Whether everything below `other` is below this prefix too.
+    /// Whether `other` is within this prefix.
     #[must_use]
     pub fn contains(&self, other: &Self) -> bool {
         other.0.starts_with(&self.0)
@@ -158,7 +157,7 @@ impl Prefix {
 }
 
 impl Location {
-    /// Whether the two share a key: one lies within the other.
+    /// Whether the two share keys: one is within the other.
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
         self.bucket == other.bucket && (self.prefix.contains(&other.prefix) || other.prefix.contains(&self.prefix))
@@ -166,7 +165,7 @@ impl Location {
 }
 
 fn split(text: &str) -> Result<(Bucket, &str), LocationError> {
-    let rest = text.strip_prefix("s3://").ok_or_else(|| LocationError::Scheme(text.escape_default().to_string()))?;
+    let rest = text.strip_prefix("s3://").ok_or_else(|| LocationError::Scheme(sanitize_name(text)))?;
     let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
     Ok((Bucket::new(bucket)?, key))
 }
@@ -183,7 +182,7 @@ impl FromStr for ObjectLocation {
     type Err = LocationError;
     fn from_str(text: &str) -> Result<Self, LocationError> {
         let (bucket, key) = split(text)?;
-        let key = Key::new(key).map_err(|error| LocationError::Object(text.escape_default().to_string(), error))?;
+        let key = Key::new(key).map_err(|error| LocationError::Object(sanitize_name(text), error))?;
         Ok(Self { bucket, key })
     }
 }
@@ -191,7 +190,8 @@ impl FromStr for ObjectLocation {
 impl FromStr for Source {
     type Err = LocationError;
 
-    /// `release:r42` is an earlier release; `s3://…` is a prefix, or a zip where it ends in `.zip`; anything else is a path, of a zip where it ends in `.zip`.
+    /// `release:r42` is an earlier release, `s3://…` a prefix or a zip, and everything else a local path. A zip ends in
+    /// `.zip`.
     fn from_str(text: &str) -> Result<Self, LocationError> {
         if let Some(id) = text.strip_prefix("release:") {
             return Ok(Self::Release(id.parse()?));
@@ -279,7 +279,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_prefix_ends_in_a_slash_so_that_siblings_stay_apart() {
+    fn a_prefix_does_not_match_siblings() {
         let docs = Prefix::new("docs").unwrap();
         assert_eq!(docs.as_str(), "docs/");
         assert_eq!(docs.relative("docs2/x"), None);
@@ -292,9 +292,9 @@ mod tests {
     }
 
     #[test]
-    fn places_are_read_as_people_type_them() {
-        let place: Location = "s3://docs.acme.com/v1".parse().unwrap();
-        assert_eq!(place.to_string(), "s3://docs.acme.com/v1/");
+    fn parses_locations() {
+        let location: Location = "s3://docs.acme.com/v1".parse().unwrap();
+        assert_eq!(location.to_string(), "s3://docs.acme.com/v1/");
         assert_eq!("s3://bucket".parse::<Location>().unwrap().prefix, Prefix::default());
         for bad in ["bucket/x", "s3://B/x", "s3:///x", "s3://a", "http://x.com/"] {
             assert!(bad.parse::<Location>().is_err(), "{bad:?}");
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn sources_are_told_apart_by_their_form() {
+    fn distinguishes_sources() {
         assert!(matches!("s3://bucket/x/site.ZIP".parse(), Ok(Source::Object(_))));
         assert!(matches!("s3://bucket/x".parse(), Ok(Source::Prefix(_))));
         assert!(matches!("out/site.zip".parse(), Ok(Source::Archive(_))));
@@ -311,11 +311,11 @@ mod tests {
     }
 
     #[test]
-    fn overlap_is_seen_both_ways() {
-        let place = |text: &str| text.parse::<Location>().unwrap();
-        assert!(place("s3://bucket").overlaps(&place("s3://bucket/x")));
-        assert!(place("s3://bucket/x").overlaps(&place("s3://bucket")));
-        assert!(!place("s3://bucket/x").overlaps(&place("s3://bucket/xy")));
-        assert!(!place("s3://bucket-a").overlaps(&place("s3://bucket-b")));
+    fn overlap_is_symmetric() {
+        let location = |text: &str| text.parse::<Location>().unwrap();
+        assert!(location("s3://bucket").overlaps(&location("s3://bucket/x")));
+        assert!(location("s3://bucket/x").overlaps(&location("s3://bucket")));
+        assert!(!location("s3://bucket/x").overlaps(&location("s3://bucket/xy")));
+        assert!(!location("s3://bucket-a").overlaps(&location("s3://bucket-b")));
     }
 }

@@ -1,42 +1,42 @@
-//! How a run ended, in one word.
+//! The outcome of a run.
+
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How a run ended.
+/// The outcome of a run. `Display` is for people, serde for machines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// The site is what the artifact says, and the CDN was told.
+    /// The site matches the source, and the CDN is invalidated.
     Live,
-    /// It was already.
+    /// The site matched the source already.
     Unchanged,
-    /// The site is what the artifact says; the CDN could not be told and may show older pages for a while.
-    LiveNotInvalidated,
-    /// Some operations failed. Nothing was deleted unless every write had succeeded.
+    /// The site matches the source; an invalidation is pending, so the CDN may serve older pages for a while.
+    LiveInvalidationPending,
+    /// Some operations failed. Nothing is deleted unless every write succeeded.
     Partial,
-    /// A policy denied the plan, or a plugin failed. The site is as it was.
+    /// A policy denied the plan, or a plugin failed. Nothing was changed.
     Denied,
-    /// A policy wants a person to look. The site is as it was.
+    /// A policy holds the plan until a person approves it. Nothing was changed.
     Held,
-    /// Something newer is live. The site is as it was, which is a success.
+    /// A newer release is live. Nothing was changed, which is a success.
     Superseded,
-    /// The run failed before it changed anything. The site is as it was.
+    /// The run failed before it changed anything.
     Failed,
 }
 
-impl Outcome {
-    /// One sentence for people.
-    #[must_use]
-    pub fn sentence(self) -> &'static str {
-        match self {
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
             Self::Live => "live",
-            Self::Unchanged => "nothing to do, the site is what the source says",
-            Self::LiveNotInvalidated => "live, but the CDN was not told and may show older pages for a while",
-            Self::Partial => "partly done, run again to finish",
-            Self::Denied => "denied, the site is as it was",
-            Self::Held => "on hold until a person approves the plan, the site is as it was",
-            Self::Superseded => "superseded, something newer is live",
-            Self::Failed => "failed, the site is as it was",
-        }
+            Self::Unchanged => "up to date",
+            Self::LiveInvalidationPending => "live, invalidation pending",
+            Self::Partial => "partial; run the same command again to finish",
+            Self::Denied => "denied by policy; nothing was changed",
+            Self::Held => "held for approval; nothing was changed",
+            Self::Superseded => "superseded by a newer release",
+            Self::Failed => "failed; nothing was changed",
+        })
     }
 }

@@ -1,13 +1,11 @@
-//! What a run did: one value for machines (serde) and for people (`Display`).
-//!
-//! Owns its form. Never hides a failure and never holds a secret.
+//! The report of one run: serde for machines, `Display` for people. It lists every failure by key and holds no secret.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
 
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
 use crate::location::{Location, Source};
 use crate::plan::{Plan, PlanTotals};
 use crate::plan_review::{Judgement, Verdict};
@@ -15,6 +13,7 @@ use crate::plugin_usage::PluginUsage;
 use crate::release::ReleaseId;
 use crate::request::PublishRequest;
 use crate::site_state::Drift;
+use crate::text::{count, rest};
 
 pub use crate::outcome::Outcome;
 
@@ -23,13 +22,13 @@ pub use crate::outcome::Outcome;
 pub struct FailedOperation {
     /// The key, relative to the site.
     pub key: String,
-    /// `create`, `update`, `headers`, `delete`.
+    /// `create`, `update`, `headers`, `delete`, `archive` or `write`.
     pub operation: String,
-    /// Why.
+    /// The cause.
     pub why: String,
 }
 
-/// What was done.
+/// Counts of what a run did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct WriteCounts {
@@ -39,14 +38,14 @@ pub struct WriteCounts {
     pub headers: u64,
     /// Objects deleted.
     pub deleted: u64,
-    /// Bodies that were set aside before they were replaced or removed.
+    /// Bodies archived before they were replaced or deleted.
     #[serde(skip_serializing_if = "is_zero")]
     pub archived: u64,
-    /// Objects that were to be deleted and were replaced by somebody else meanwhile, so they were left.
+    /// Objects that were not deleted, because they were replaced after the plan was made.
     pub kept_replaced: u64,
-    /// Operations that were not tried, since an earlier one had failed.
+    /// Operations that were not tried, because an earlier one failed.
     pub skipped: u64,
-    /// Operations that failed without an answer, so that they may have been done all the same.
+    /// Operations that failed without a response, so they may have taken effect.
     pub unanswered: u64,
     /// Operations that failed.
     pub failures: Vec<FailedOperation>,
@@ -57,17 +56,17 @@ fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
-/// What one distribution was told.
+/// The invalidation of one distribution.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct InvalidationReport {
-    /// Its id.
+    /// The distribution's id.
     pub distribution: String,
     /// The paths, and cache tags as `#tag`.
     pub paths: Vec<String>,
     /// The invalidation's id, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// Why there is none.
+    /// Why there is none, where it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }
@@ -77,22 +76,22 @@ pub struct InvalidationReport {
 pub struct PublishReport {
     /// The site.
     pub site: String,
-    /// The release that this run made, where the site has releases and the run got that far.
+    /// The release that this run made, if the site has releases and the run got that far.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<ReleaseId>,
-    /// What was published.
+    /// The name of what was published.
     pub release: String,
-    /// Who asked.
+    /// What started the run, such as `cli` or `upload`.
     pub cause: String,
-    /// The run's instant, in milliseconds since the Unix epoch.
+    /// When the run started, in milliseconds since the Unix epoch.
     pub instant: u64,
-    /// Where the artifact came from.
+    /// The source that was read.
     pub source: Source,
-    /// Where the site is.
+    /// The site's target.
     pub target: Location,
-    /// How it ended.
+    /// The outcome.
     pub outcome: Outcome,
-    /// Why, where it did not end well.
+    /// The cause of an outcome that needs one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
     /// SHA-256 of the plan.
@@ -100,26 +99,25 @@ pub struct PublishReport {
     pub plan: Option<String>,
     /// The plan's counts.
     pub totals: PlanTotals,
-    /// What was done.
+    /// What the run did.
     pub done: WriteCounts,
-    /// What somebody else had changed since the last release; the plan says what became of it.
+    /// Objects that were changed outside Tidegate since the last release.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub drift: Vec<Drift>,
-    /// What the CDN was told.
+    /// Invalidations, one for each distribution.
     pub invalidations: Vec<InvalidationReport>,
-    /// What sync plugins had to say.
+    /// Findings of sync plugins.
     pub findings: Vec<Finding>,
-    /// What policies said.
+    /// Verdicts and findings of policies.
     pub judgements: Vec<Judgement>,
-    /// What sync plugins used.
+    /// Resources that sync plugins used.
     pub usage: Vec<PluginUsage>,
-    /// Milliseconds by stage.
+    /// Milliseconds of each stage.
     pub milliseconds: BTreeMap<String, u64>,
 }
 
 impl WriteCounts {
-    /// Whether the site may have changed. What got no answer may have been done: only what certainly changed nothing has
-    /// failed.
+    /// Whether the site may have changed. An operation without a response may have taken effect.
     #[must_use]
     pub fn touched(&self) -> bool {
         self.written + self.headers + self.deleted + self.unanswered > 0
@@ -127,7 +125,7 @@ impl WriteCounts {
 }
 
 impl PublishReport {
-    /// An empty report of a request; `outcome` is what it ends with unless something better is known.
+    /// An empty report of a request, with the outcome that stands unless the run changes it.
     #[must_use]
     pub fn new(request: &PublishRequest, target: Location, outcome: Outcome) -> Self {
         Self {
@@ -152,103 +150,88 @@ impl PublishReport {
         }
     }
 
-    /// Fills in what a plan says.
+    /// Adds the totals and the digest of a plan.
     pub fn planned(&mut self, plan: &Plan) {
         self.totals = plan.totals.clone();
         self.plan = plan.digest().ok();
     }
 }
 
-/// Most failures and findings that a person is shown; a machine gets all of them.
+/// Entries of a list that people see; machines get all of them.
 const SHOWN: usize = 20;
 
 impl fmt::Display for PublishReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.id {
-            Some(id) => writeln!(f, "{} {id}: {}", self.site, self.outcome.sentence())?,
-            None => writeln!(f, "{}: {}", self.site, self.outcome.sentence())?,
+            Some(id) => writeln!(f, "{} {id}: {}", self.site, self.outcome)?,
+            None => writeln!(f, "{}: {}", self.site, self.outcome)?,
         }
         if let Some(why) = &self.why {
             writeln!(f, "  {why}")?;
         }
-        let done = &self.done;
-        if done.written + done.headers + done.deleted > 0 {
-            writeln!(
-                f,
-                "  {} written, {} with new headers, {} deleted, {} unchanged",
-                done.written, done.headers, done.deleted, self.totals.keep
-            )?;
-        }
-        let changed = done.written + done.headers + done.deleted > 0;
-        if changed && done.archived + self.totals.retained > 0 {
-            let (kept, aside) = (self.totals.retained, done.archived);
-            let bodies = if aside == 1 { "body" } else { "bodies" };
-            writeln!(f, "  {kept} kept on the site and {aside} {bodies} set aside for earlier releases")?;
-        }
+        self.write_counts(f)?;
         for drift in self.drift.iter().take(SHOWN) {
             writeln!(f, "  {drift}")?;
         }
-        more(f, self.drift.len(), "changes of somebody else")?;
-        if done.kept_replaced > 0 {
-            writeln!(f, "  {} not deleted, since they were replaced meanwhile", done.kept_replaced)?;
-        }
-        if done.skipped > 0 {
-            writeln!(f, "  {} operations not tried after the failures below", done.skipped)?;
-        }
-        if done.unanswered > 0 {
-            writeln!(f, "  {} got no answer and may have been done all the same", done.unanswered)?;
-        }
-        for failed in done.failures.iter().take(SHOWN) {
-            writeln!(f, "  failed to {} `{}`: {}", failed.operation, failed.key, failed.why)?;
-        }
-        more(f, done.failures.len(), "failures")?;
-        for told in &self.invalidations {
-            match (&told.id, &told.why) {
-                (Some(id), _) => {
-                    let paths = if told.paths.len() == 1 { "path" } else { "paths" };
-                    writeln!(f, "  {}: {} {paths} invalidated ({id})", told.distribution, told.paths.len())?;
-                }
-                (None, Some(why)) => writeln!(f, "  {}: not invalidated: {why}", told.distribution)?,
+        write_rest(f, self.drift.len(), "change")?;
+        self.write_failures(f)?;
+        for invalidation in &self.invalidations {
+            let InvalidationReport { distribution, paths, id, why } = invalidation;
+            match (id, why) {
+                (Some(id), _) => writeln!(f, "  {distribution}: {} invalidated ({id})", count(paths.len(), "path"))?,
+                (None, Some(why)) => writeln!(f, "  {distribution}: not invalidated: {why}")?,
                 (None, None) => {}
             }
         }
-        let remarks = || self.findings.iter().chain(self.judgements.iter().flat_map(|judgement| &judgement.findings));
-        for finding in remarks().take(SHOWN) {
+        let findings = || self.findings.iter().chain(self.judgements.iter().flat_map(|judgement| &judgement.findings));
+        for finding in findings().take(SHOWN) {
             writeln!(f, "  {finding}")?;
         }
-        more(f, remarks().count(), "findings")?;
+        write_rest(f, findings().count(), "finding")?;
         for judgement in &self.judgements {
             if let Some(failure) = &judgement.failure {
                 writeln!(f, "  {failure}")?;
             } else if judgement.verdict != Verdict::Allow {
-                writeln!(f, "  `{}` says {}", judgement.plugin, judgement.verdict)?;
+                writeln!(f, "  policy `{}`: {}", judgement.plugin, judgement.verdict)?;
             }
         }
         Ok(())
     }
 }
 
-fn more(f: &mut fmt::Formatter<'_>, count: usize, what: &str) -> fmt::Result {
-    match count.checked_sub(SHOWN) {
-        Some(rest) if rest > 0 => writeln!(f, "  and {rest} more {what}, `--json` shows all"),
-        _ => Ok(()),
-    }
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let word = match self.severity {
-            Severity::Info => "note",
-            Severity::Warning => "warning",
-            Severity::Error => "error",
-        };
-        write!(f, "{word} from `{}`: {}", self.plugin, self.message)?;
-        if let Some(key) = &self.key {
-            write!(f, " (`{key}`)")?;
+impl PublishReport {
+    fn write_counts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let WriteCounts { written, headers, deleted, archived, .. } = self.done;
+        let PlanTotals { keep, retained, .. } = self.totals;
+        if written + headers + deleted == 0 {
+            return Ok(());
         }
-        if !self.rule.is_empty() {
-            write!(f, " [{}]", self.rule)?;
+        writeln!(f, "  {written} written, {headers} headers updated, {deleted} deleted, {keep} unchanged")?;
+        if archived + retained > 0 {
+            let (objects, bodies) = (count(retained, "object"), count(archived, "body"));
+            writeln!(f, "  {objects} kept and {bodies} archived for earlier releases")?;
         }
         Ok(())
     }
+
+    fn write_failures(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let done = &self.done;
+        if done.kept_replaced > 0 {
+            writeln!(f, "  {} not deleted: replaced since the plan was made", count(done.kept_replaced, "object"))?;
+        }
+        if done.skipped > 0 {
+            writeln!(f, "  {} skipped because of the failures below", count(done.skipped, "operation"))?;
+        }
+        if done.unanswered > 0 {
+            writeln!(f, "  {} without a response, which may have taken effect", count(done.unanswered, "operation"))?;
+        }
+        for FailedOperation { key, operation, why } in done.failures.iter().take(SHOWN) {
+            writeln!(f, "  `{key}`: {operation} failed: {why}")?;
+        }
+        write_rest(f, done.failures.len(), "failure")
+    }
+}
+
+fn write_rest(f: &mut fmt::Formatter<'_>, total: usize, noun: &str) -> fmt::Result {
+    rest(total, SHOWN, noun).map_or(Ok(()), |line| writeln!(f, "  {line}"))
 }

@@ -1,7 +1,7 @@
-//! What a site holds beside what it should be: one merge of three sorted streams (desired, listing, manifest).
+//! The actual site: a merge of three sorted streams, the desired site, the bucket's listing and the manifest.
 //!
-//! Owns what the manifest settles without a question, and what counts as drift. Objects that are as they should be are
-//! counted and forgotten, so that memory goes with what differs. Never reads a stream itself: it is handed both, key by key.
+//! Objects that the manifest proves to be as desired are only counted, so memory grows with the differences. Objects that
+//! are not as the manifest says have drifted.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -9,107 +9,111 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::compare::sameness;
-use crate::desired::{DesiredEntry, DesiredSite};
+use crate::desired::DesiredSite;
 use crate::headers::{HeaderPool, ObjectHeaders};
 use crate::identity::{ETag, Sameness};
 use crate::key::StoredKey;
 use crate::listing::{ListedObject, Listing, ObservedObject};
 use crate::manifest::{ManifestRecord, RecordState};
 use crate::plan::{Action, Operation, Plan, WritePhase, is_page};
-use crate::release::ReleaseId;
+use crate::release::id::ReleaseId;
 
-/// All that is known of a site, which was listed to its end.
+/// The state of a site, from a complete listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SiteState {
     listing: Listing,
-    found: UnprovenObjects,
+    unproven: UnprovenObjects,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct UnprovenObjects {
-    /// Objects that are not settled, in the order of their keys' bytes.
+    /// Objects that are not proven to be as desired, in the order of their keys' bytes.
     objects: Vec<ListedObject>,
-    /// What is known of them besides: by a HEAD, or from the manifest.
+    /// Their content and headers, from a HEAD request or the manifest.
     observed: BTreeMap<StoredKey, ObservedObject>,
-    /// For each entry of what the site should be: whether the manifest proves that it is.
+    /// For each desired entry: whether the manifest proves that the site has it.
     proven: Vec<bool>,
-    /// What earlier releases name of the objects that are not settled.
-    holdings: BTreeMap<StoredKey, ReleasedObject>,
-    /// User metadata, with the other headers, of objects that are not settled and are what the manifest says: what visitors'
-    /// caches have of them. Objects without metadata are not here.
-    before: BTreeMap<StoredKey, ObjectHeaders>,
-    /// What somebody else changed.
+    /// Those of them that earlier releases wrote.
+    released: BTreeMap<StoredKey, ReleasedObject>,
+    /// Headers of unproven objects that are as the manifest says: those of the copies in visitors' caches. Only objects with
+    /// user metadata are here.
+    cached_headers: BTreeMap<StoredKey, ObjectHeaders>,
+    /// Changes from outside Tidegate.
     drift: Vec<Drift>,
-    /// Whether what the site should be is certainly not what the live release is.
+    /// Whether the desired site certainly differs from the live release.
     differs: bool,
-    /// Keys that should be as the live release has them, and may not be so on the site.
+    /// Keys that are desired as in the live release, but may differ on the site.
     repairs: BTreeSet<StoredKey>,
-    /// Bodies that were set aside and that no release needs any more.
+    /// Archived bodies that no release needs.
     expired: u64,
 }
 
 /// An object that Tidegate wrote for a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReleasedObject {
-    /// The last release that named it.
+    /// The last release that has it.
     pub last: ReleaseId,
-    /// Whether it is a page, which goes when its release does; assets stay for cached pages.
+    /// Whether it is a page. Pages are deleted with their release, assets stay for cached pages.
     pub page: bool,
-    /// Whether it has a body of its own, which a redirect lacks.
+    /// Whether it has a body. A redirect has none.
     pub body: bool,
-    /// Whether it still is what was written.
+    /// Whether it still is as it was written.
     pub intact: bool,
 }
 
-/// A key that is not what the manifest says.
+/// A change of a key from outside Tidegate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Drift {
     /// The key.
     pub key: StoredKey,
-    /// What happened to it.
+    /// The change.
     pub kind: DriftKind,
 }
 
-/// What happened to a key since its release.
+/// A kind of drift.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DriftKind {
-    /// Somebody wrote it anew.
+    /// The object was replaced.
     Replaced,
-    /// Somebody deleted it.
+    /// The object was deleted.
     Missing,
 }
 
 impl fmt::Display for Drift {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
-            DriftKind::Replaced => write!(f, "`{}` was written by somebody else", self.key),
-            DriftKind::Missing => write!(f, "`{}` was deleted by somebody else", self.key),
+            DriftKind::Replaced => write!(f, "drift: `{}` was replaced outside Tidegate", self.key),
+            DriftKind::Missing => write!(f, "drift: `{}` was deleted outside Tidegate", self.key),
         }
     }
 }
 
-/// What runs that did not finish meant to write: what is found of it is theirs, not a stranger's.
+/// What unfinished runs planned to write. Their objects are not drift.
 #[derive(Debug, Clone, Default)]
 pub struct UnfinishedRuns {
-    /// Keys that were to be written, by which run, and whether they are pages.
-    meant: BTreeMap<StoredKey, (ReleaseId, bool)>,
-    /// States that were set aside before that.
-    preserved: BTreeSet<(StoredKey, ETag)>,
-    /// Every key whose object may have changed.
+    writes: BTreeMap<StoredKey, PlannedWrite>,
+    archived: BTreeSet<(StoredKey, ETag)>,
     touched: BTreeSet<StoredKey>,
     runs: Vec<ReleaseId>,
 }
 
+#[derive(Debug, Clone, Copy)]
+struct PlannedWrite {
+    run: ReleaseId,
+    page: bool,
+}
+
 impl UnfinishedRuns {
-    /// Adds the plan of such a run.
-    pub fn add(&mut self, id: ReleaseId, plan: &Plan) {
-        self.runs.push(id);
-        self.preserved.extend(plan.archive.iter().map(|preserve| (preserve.key.clone(), preserve.etag.clone())));
+    /// Adds the plan of an unfinished run.
+    pub fn add(&mut self, run: ReleaseId, plan: &Plan) {
+        self.runs.push(run);
+        self.archived.extend(plan.archive.iter().map(|copy| (copy.key.clone(), copy.etag.clone())));
         for operation in &plan.operations {
             self.touched.insert(operation.key.clone());
             if !matches!(operation.action, Action::Delete { .. }) {
-                self.meant.insert(operation.key.clone(), (id, operation.phase() == WritePhase::Pages));
+                let page = operation.phase() == WritePhase::Pages;
+                self.writes.insert(operation.key.clone(), PlannedWrite { run, page });
             }
         }
     }
@@ -120,214 +124,213 @@ impl UnfinishedRuns {
         &self.runs
     }
 
-    /// Keys that visitors may have seen in another state than the live release's.
+    /// Keys whose objects may have changed, so that visitors may have seen another version than the live release.
     pub fn touched(&self) -> impl Iterator<Item = &StoredKey> {
         self.touched.iter()
     }
 
-    /// Whether the state `etag` of `key` was to be set aside.
+    /// Whether a run planned to archive this version of a key.
     #[must_use]
-    pub fn preserved(&self, key: &StoredKey, etag: &ETag) -> bool {
-        self.preserved.contains(&(key.clone(), etag.clone()))
+    pub fn archived(&self, key: &StoredKey, etag: &ETag) -> bool {
+        self.archived.contains(&(key.clone(), etag.clone()))
     }
 }
 
-/// Puts a [`SiteState`] together.
+/// What a [`SiteMerge`] starts from.
+#[derive(Debug, Clone, Copy)]
+pub struct SiteMergeInputs<'a> {
+    /// The desired site.
+    pub desired: &'a DesiredSite,
+    /// Unfinished runs.
+    pub unfinished: &'a UnfinishedRuns,
+    /// The live release, whose manifest is merged.
+    pub live: ReleaseId,
+    /// The oldest kept release.
+    pub oldest_kept: ReleaseId,
+    /// Whether to check objects although the manifest proves them: headers can be replaced without a new ETag.
+    pub verify: bool,
+}
+
+/// Builds a [`SiteState`] key by key.
 #[derive(Debug)]
 pub struct SiteMerge<'a> {
-    desired: &'a DesiredSite,
-    unfinished: &'a UnfinishedRuns,
-    current: ReleaseId,
-    horizon: ReleaseId,
-    verify: bool,
+    inputs: SiteMergeInputs<'a>,
+    /// The next desired entry.
     at: usize,
     site: UnprovenObjects,
-    shared: HeaderPool,
+    pool: HeaderPool,
 }
 
 impl<'a> SiteMerge<'a> {
-    /// Begins. `current` is the live release, whose manifest is merged, and `horizon` the oldest one that is kept. With
-    /// `verify`, nothing is settled by a record: headers can be replaced so that an object's ETag stays.
+    /// Starts a merge.
     #[must_use]
-    pub fn new(
-        desired: &'a DesiredSite,
-        unfinished: &'a UnfinishedRuns,
-        current: ReleaseId,
-        horizon: ReleaseId,
-        verify: bool,
-    ) -> Self {
-        let site = UnprovenObjects { proven: vec![false; desired.entries().len()], ..UnprovenObjects::default() };
-        Self { desired, unfinished, current, horizon, verify, at: 0, site, shared: HeaderPool::default() }
+    pub fn new(inputs: SiteMergeInputs<'a>) -> Self {
+        let proven = vec![false; inputs.desired.entries().len()];
+        let site = UnprovenObjects { proven, ..UnprovenObjects::default() };
+        Self { inputs, at: 0, site, pool: HeaderPool::default() }
     }
 
-    /// A body that was set aside.
-    pub fn preserved(&mut self, last: ReleaseId) {
-        self.site.expired += u64::from(last < self.horizon);
+    /// Adds an archived body, which belongs to releases up to `last`.
+    pub fn archived(&mut self, last: ReleaseId) {
+        self.site.expired += u64::from(last < self.inputs.oldest_kept);
     }
 
-    /// The next key, with what the listing and what the manifest has under it. Keys come in order.
+    /// Adds the next key, with what the listing and the manifest have for it. Keys must be in order.
     pub fn push(&mut self, listed: Option<ListedObject>, record: Option<&ManifestRecord>) {
         let Some(key) = listed.as_ref().map(|l| &l.key).or(record.map(|r| &r.key)).cloned() else { return };
-        while self.desired.entries().get(self.at).is_some_and(|entry| entry.key.as_str() < key.as_str()) {
+        let entries = self.inputs.desired.entries();
+        while entries.get(self.at).is_some_and(|entry| entry.key.as_str() < key.as_str()) {
             self.at += 1;
         }
-        let entry = self.desired.entries().get(self.at).filter(|entry| entry.key.as_str() == key.as_str());
+        let entry = entries.get(self.at).filter(|entry| entry.key.as_str() == key.as_str());
         let intact = listed.as_ref().zip(record).is_some_and(|(l, r)| l.etag == r.etag && l.size == r.size);
-        // What an unfinished run wrote is no stranger's work.
-        if record.is_some() && !intact && !self.unfinished.meant.contains_key(&key) {
+        if record.is_some() && !intact && !self.inputs.unfinished.writes.contains_key(&key) {
             let kind = if listed.is_some() { DriftKind::Replaced } else { DriftKind::Missing };
             self.site.drift.push(Drift { key: key.clone(), kind });
         }
         let observed = record.filter(|_| entry.is_some()).map(ManifestRecord::observed).unwrap_or_default();
-        let relation = entry.zip(record).map(|(entry, record)| sameness(entry, &record.listed(), &observed));
-        self.relate(&key, entry, record, relation, intact);
+        let sameness = entry.zip(record).map(|(entry, record)| sameness(entry, &record.listed(), &observed));
+        let live = record.is_some_and(|record| record.state == RecordState::Live);
+        match sameness.filter(|_| live) {
+            Some(Sameness::Same) if intact && !self.inputs.verify => {}
+            Some(Sameness::Same) => {
+                self.site.repairs.insert(key.clone());
+            }
+            // Decided later, by answers to open questions.
+            Some(Sameness::Unknown) => {}
+            Some(Sameness::Different) => self.site.differs = true,
+            None => self.site.differs |= entry.is_some() || live,
+        }
         let Some(listed) = listed else { return };
-        // The object is what its record says, so the relation to the one is that to the other.
-        if intact && !self.verify {
-            if relation == Some(Sameness::Same) {
-                if let Some(settled) = self.site.proven.get_mut(self.at) {
-                    *settled = true;
+        // An intact object is as its record says, so what was compared with the record holds for the object.
+        if intact && !self.inputs.verify {
+            if sameness == Some(Sameness::Same) {
+                if let Some(proven) = self.site.proven.get_mut(self.at) {
+                    *proven = true;
                 }
                 return;
             }
-            // Of an object that goes, nothing needs to be known.
+            // An object that is not desired is not compared.
             if entry.is_some() {
                 self.site.observed.insert(key.clone(), observed);
             }
         }
         if let Some(record) = record.filter(|_| intact) {
-            self.remember(record);
+            self.remember_headers(record);
         }
-        if let Some(holding) = self.holding(&key, record, intact) {
-            self.site.holdings.insert(key, holding);
+        if let Some(released) = self.released(&key, record, intact) {
+            self.site.released.insert(key, released);
         }
         self.site.objects.push(listed);
     }
 
-    /// What a run that did not finish may have written is not sure to be what caches have; and a redirect is answered
-    /// without its metadata.
-    fn remember(&mut self, record: &ManifestRecord) {
-        let sure = record.redirect.is_none() && !self.unfinished.touched.contains(&record.key);
-        if sure && record.headers.metadata().next().is_some() {
+    /// Remembers the headers of cached copies, where they are certain: an unfinished run may have replaced the object, and
+    /// responses of redirects have no metadata.
+    fn remember_headers(&mut self, record: &ManifestRecord) {
+        let certain = record.redirect.is_none() && !self.inputs.unfinished.touched.contains(&record.key);
+        if certain && record.headers.metadata().next().is_some() {
             let mut headers = record.headers.clone();
-            self.shared.share(&mut headers);
-            self.site.before.insert(record.key.clone(), headers);
+            self.pool.share(&mut headers);
+            self.site.cached_headers.insert(record.key.clone(), headers);
         }
     }
 
-    /// Compares what the site should be with what the live release is, whatever the site holds.
-    fn relate(
-        &mut self,
-        key: &StoredKey,
-        entry: Option<&DesiredEntry>,
-        record: Option<&ManifestRecord>,
-        relation: Option<Sameness>,
-        intact: bool,
-    ) {
-        let live = record.is_some_and(|record| record.state == RecordState::Live);
-        match relation.filter(|_| live) {
-            Some(Sameness::Same) if intact && !self.verify => {}
-            Some(Sameness::Same) => {
-                self.site.repairs.insert(key.clone());
-            }
-            // Whoever learns more decides.
-            Some(Sameness::Unknown) => {}
-            Some(Sameness::Different) => self.site.differs = true,
-            None => self.site.differs |= entry.is_some() || live,
-        }
-    }
-
-    fn holding(&self, key: &StoredKey, record: Option<&ManifestRecord>, intact: bool) -> Option<ReleasedObject> {
+    fn released(&self, key: &StoredKey, record: Option<&ManifestRecord>, intact: bool) -> Option<ReleasedObject> {
         if let Some(record) = record {
             let last = match record.state {
-                RecordState::Live => self.current,
+                RecordState::Live => self.inputs.live,
                 RecordState::Retained(last) | RecordState::Archived(last) => last,
             };
             let page = record.redirect.is_some() || is_page(key.as_str(), &record.headers);
             return Some(ReleasedObject { last, page, body: record.redirect.is_none(), intact });
         }
-        let (last, page) = *self.unfinished.meant.get(key)?;
-        // What such a run replaced cannot be had any more, and nobody can go back to the run itself.
-        Some(ReleasedObject { last, page, body: false, intact: false })
+        // There is no rollback to an unfinished run, so its bodies are not archived.
+        let PlannedWrite { run, page } = *self.inputs.unfinished.writes.get(key)?;
+        Some(ReleasedObject { last: run, page, body: false, intact: false })
     }
 
-    /// The site, once its listing is whole.
+    /// Finishes the merge with the complete listing.
     #[must_use]
     pub fn finish(self, listing: Listing) -> SiteState {
-        SiteState { listing, found: self.site }
+        SiteState { listing, unproven: self.site }
     }
 }
 
 impl SiteState {
-    /// How many objects there are, and in which state.
+    /// The proof that the listing is complete, with its count and digest.
     #[must_use]
     pub fn listing(&self) -> &Listing {
         &self.listing
     }
 
-    /// Objects that are not settled, in the order of their keys' bytes.
+    /// Objects that are not proven to be as desired, in the order of their keys' bytes.
     #[must_use]
     pub fn objects(&self) -> &[ListedObject] {
-        &self.found.objects
+        &self.unproven.objects
     }
 
-    /// The object under `key`, where it is not settled.
+    /// The object with this key, if it is not proven to be as desired.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&ListedObject> {
-        let at = self.found.objects.binary_search_by(|object| object.key.as_str().cmp(key)).ok()?;
-        self.found.objects.get(at)
+        let at = self.unproven.objects.binary_search_by(|object| object.key.as_str().cmp(key)).ok()?;
+        self.unproven.objects.get(at)
     }
 
-    /// What is known of an object besides its listing.
+    /// Content and headers of an object, where they are known.
     #[must_use]
     pub fn observed(&self, key: &StoredKey) -> Option<&ObservedObject> {
-        self.found.observed.get(key)
+        self.unproven.observed.get(key)
     }
 
-    /// The headers that caches have of an object which is not settled, where they are known for certain and hold metadata.
+    /// Headers of cached copies of an unproven object. `None` if they are uncertain or have no user metadata.
     #[must_use]
-    pub fn before(&self, key: &str) -> Option<&ObjectHeaders> {
-        let headers = self.found.before.get(key)?;
-        // A HEAD may have shown that somebody replaced them.
-        let replaced = self.found.observed.get(key).is_some_and(|observed| observed.headers != *headers);
+    pub fn cached_headers(&self, key: &str) -> Option<&ObjectHeaders> {
+        let headers = self.unproven.cached_headers.get(key)?;
+        // A HEAD request can show that the headers were replaced outside Tidegate.
+        let replaced = self.unproven.observed.get(key).is_some_and(|observed| observed.headers != *headers);
         if replaced { None } else { Some(headers) }
     }
 
-    /// The same for every such object, whether or not somebody replaced them.
-    pub fn all_before(&self) -> impl Iterator<Item = (&str, &ObjectHeaders)> {
-        self.found.before.iter().map(|(key, headers)| (key.as_str(), headers))
+    /// Headers that cached copies of unproven objects may have, by key. Includes headers that were replaced outside
+    /// Tidegate.
+    pub fn possible_cached_headers(&self) -> impl Iterator<Item = (&str, &ObjectHeaders)> {
+        self.unproven.cached_headers.iter().map(|(key, headers)| (key.as_str(), headers))
     }
 
-    /// Adds answers to HEADs.
-    pub fn observe(&mut self, answers: impl IntoIterator<Item = (StoredKey, ObservedObject)>) {
-        self.found.observed.extend(answers);
+    /// Adds responses to HEAD requests.
+    pub fn observe(&mut self, responses: impl IntoIterator<Item = (StoredKey, ObservedObject)>) {
+        self.unproven.observed.extend(responses);
     }
 
-    /// Whether the manifest proves that the entry at this place is on the site as it should be.
+    /// Whether the manifest proves that the site has the desired entry with this index.
     #[must_use]
     pub fn is_proven(&self, at: usize) -> bool {
-        self.found.proven.get(at).copied().unwrap_or_default()
+        self.unproven.proven.get(at).copied().unwrap_or_default()
     }
 
-    /// What an earlier release has to do with an object that is not settled.
+    /// What earlier releases say of an unproven object. `None` if Tidegate did not write it.
     #[must_use]
-    pub fn holding(&self, key: &StoredKey) -> Option<ReleasedObject> {
-        self.found.holdings.get(key).copied()
+    pub fn released(&self, key: &StoredKey) -> Option<ReleasedObject> {
+        self.unproven.released.get(key).copied()
     }
 
-    /// Whether `operations` make another release of the site than the live one: not where they only repair it, or finish
-    /// what was begun.
+    /// Whether `operations` make a release with other content than the live one. They do not if they only repair it or
+    /// finish it.
     #[must_use]
-    pub fn is_another(&self, operations: &[Operation]) -> bool {
+    pub fn is_new_release(&self, operations: &[Operation]) -> bool {
         let mut writes = operations.iter().filter(|operation| !matches!(operation.action, Action::Delete { .. }));
-        self.found.differs || writes.any(|operation| !self.found.repairs.contains(&operation.key))
+        self.unproven.differs || writes.any(|operation| !self.unproven.repairs.contains(&operation.key))
     }
 
-    /// Every key that visitors can ask for and that is not among `changed`, which is sorted: what stays of `desired`, and
-    /// what is on the site besides. In the order of their bytes.
-    pub fn others<'a>(&'a self, desired: &'a DesiredSite, changed: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
+    /// Every key that visitors can request and that is not among `changed`, which must be sorted: keys of `desired`, and
+    /// other keys of the site. In the order of their bytes.
+    pub fn unchanged_keys<'a>(
+        &'a self,
+        desired: &'a DesiredSite,
+        changed: &'a [&'a str],
+    ) -> impl Iterator<Item = &'a str> {
         let mut entries = desired.entries().iter().map(|entry| entry.key.as_str()).peekable();
-        let mut objects = self.found.objects.iter().map(|object| object.key.as_str()).peekable();
+        let mut objects = self.unproven.objects.iter().map(|object| object.key.as_str()).peekable();
         std::iter::from_fn(move || {
             let next = match (entries.peek(), objects.peek()) {
                 (Some(entry), Some(object)) => *entry.min(object),
@@ -341,15 +344,15 @@ impl SiteState {
         .filter(|key| changed.binary_search(key).is_err())
     }
 
-    /// What somebody else changed, by key.
+    /// Changes from outside Tidegate, by key.
     #[must_use]
     pub fn drift(&self) -> &[Drift] {
-        &self.found.drift
+        &self.unproven.drift
     }
 
-    /// How many bodies that were set aside no release needs any more.
+    /// How many archived bodies no release needs any more.
     #[must_use]
     pub fn expired(&self) -> u64 {
-        self.found.expired
+        self.unproven.expired
     }
 }

@@ -25,7 +25,8 @@ fn glob() -> impl Strategy<Value = String> {
     ];
     let flags = (any::<bool>(), any::<bool>(), any::<bool>());
     (flags, prop::collection::vec(part, 1..4)).prop_map(|((exception, rooted, folder), parts)| {
-        let (start, root, end) = (if exception { "!" } else { "" }, if rooted { "/" } else { "" }, if folder { "/" } else { "" });
+        let (start, root, end) =
+            (if exception { "!" } else { "" }, if rooted { "/" } else { "" }, if folder { "/" } else { "" });
         format!("{start}{root}{}{end}", parts.join("/"))
     })
 }

@@ -133,8 +133,8 @@ impl SegmentPattern {
     }
 }
 
-/// Rewrites a pattern so that `fast-glob` reads it as git does: `fast-glob` takes `\n` for a line feed where git takes it
-/// for an `n`, takes a leading `!` for a negation, and gives `**` a meaning only as a whole segment.
+/// Rewrites a pattern so that `fast-glob` reads it as git does: `fast-glob` takes `\n` for a line feed where git takes
+/// it for an `n`, takes a leading `!` for a negation, and gives `**` a meaning only as a whole segment.
 pub(super) fn normalize(pattern: &str) -> Result<String, GlobErrorKind> {
     if pattern.is_empty() {
         return Err(GlobErrorKind::Empty);

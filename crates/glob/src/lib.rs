@@ -96,7 +96,8 @@ impl GlobErrorKind {
     }
 }
 
-/// A pattern that matches keys at any depth, and everything in folders that it matches: `*.map`, `drafts/`, `/assets/**`.
+/// A pattern that matches keys at any depth, and everything in folders that it matches: `*.map`, `drafts/`,
+/// `/assets/**`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Glob {

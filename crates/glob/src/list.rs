@@ -9,8 +9,8 @@ use super::compiled::split;
 
 /// Patterns in order: the last one that matches a key, or a folder that contains it, decides.
 ///
-/// Git, which has folders, cannot re-include a file below an excluded folder. Storage has only keys, so here an exception
-/// also applies to a key in a folder that an earlier pattern excluded.
+/// Git, which has folders, cannot re-include a file below an excluded folder. Storage has only keys, so here an
+/// exception also applies to a key in a folder that an earlier pattern excluded.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(from = "Vec<IgnoreGlob>", into = "Vec<IgnoreGlob>")]
 pub struct GlobList {

@@ -1,23 +1,22 @@
-//! Credentials that were handed out, as people and tools keep them.
-//!
-//! Owns their forms. Secrets are shown there and nowhere else: no `Debug`, no error and no log holds one.
+//! Issued credentials and their output formats. These formats are the only place that shows secrets: `Debug`, errors and
+//! logs never do.
 
 use std::fmt;
 
 use serde_json::{Value, json};
 
-/// Text that nobody sees by accident.
+/// A secret that `Debug` does not show.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretValue(String);
 
 impl SecretValue {
-    /// Takes it in.
+    /// Wraps a secret.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// Shows it, to whoever asked for it.
+    /// The secret.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
@@ -30,62 +29,62 @@ impl fmt::Debug for SecretValue {
     }
 }
 
-/// Credentials.
+/// Credentials that AWS issued.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IssuedCredentials {
-    /// The user, where they are permanent.
+    /// The user, for permanent credentials.
     pub user: Option<String>,
     /// `AKIA…`, `ASIA…`.
     pub access_key_id: String,
     /// The secret access key.
     pub secret_access_key: SecretValue,
-    /// The session's token, where they are temporary.
+    /// The session token, for temporary credentials.
     pub session_token: Option<SecretValue>,
-    /// When they were made, RFC 3339.
+    /// Creation time, as RFC 3339.
     pub created: Option<String>,
-    /// When they end, RFC 3339.
+    /// Expiration time, as RFC 3339.
     pub expires: Option<String>,
 }
 
-/// How they are written down.
+/// An output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CredentialsFormat {
-    /// As AWS's API answers them.
+    /// JSON, as the AWS API returns them.
     Json,
     /// A profile of `~/.aws/credentials`.
     Ini,
-    /// Lines for a shell.
+    /// `export` lines for a shell.
     Env,
-    /// What `credential_process` prints. Source: AWS SDKs and Tools reference, "Process credential provider".
+    /// The output of a `credential_process`. Source: AWS SDKs and Tools reference, "Process credential provider".
     Process,
-    /// What an endpoint answers that `AWS_CONTAINER_CREDENTIALS_FULL_URI` names. Source: the same, "Container credential
+    /// The response of the endpoint in `AWS_CONTAINER_CREDENTIALS_FULL_URI`. Source: same reference, "Container credential
     /// provider".
     Container,
 }
 
 impl IssuedCredentials {
-    /// As text that ends in a line feed.
+    /// The credentials as text, with a final line feed.
     #[must_use]
-    pub fn write(&self, form: CredentialsFormat) -> String {
+    pub fn write(&self, format: CredentialsFormat) -> String {
         let secret = self.secret_access_key.reveal();
         let token = self.session_token.as_ref().map(SecretValue::reveal);
         let rows = |names: [&str; 3]| {
-            let [key, hidden, session] = names;
+            let [key, secret_name, session] = names;
             let token = token.map(|token| (session.to_owned(), token.to_owned()));
-            [(key.to_owned(), self.access_key_id.clone()), (hidden.to_owned(), secret.to_owned())]
+            [(key.to_owned(), self.access_key_id.clone()), (secret_name.to_owned(), secret.to_owned())]
                 .into_iter()
                 .chain(token)
         };
-        match form {
+        match format {
             CredentialsFormat::Json | CredentialsFormat::Process | CredentialsFormat::Container => {
-                let value = self.value(form);
+                let value = self.value(format);
                 serde_json::to_string_pretty(&value).unwrap_or_else(|_| value.to_string()) + "\n"
             }
             CredentialsFormat::Ini => {
                 let lines = rows(["aws_access_key_id", "aws_secret_access_key", "aws_session_token"]);
                 lines.fold("[default]\n".to_owned(), |text, (name, value)| text + &format!("{name}={value}\n"))
             }
-            // Keys and tokens are letters, digits and `+/=_-`; whatever else came would end a quoted text.
+            // Keys and tokens have no quotes. If one had, it would end the quoted string.
             CredentialsFormat::Env => rows(["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
                 .fold(String::new(), |text, (name, value)| {
                     text + &format!("export {name}='{}'\n", value.replace('\'', ""))
@@ -93,14 +92,14 @@ impl IssuedCredentials {
         }
     }
 
-    fn value(&self, form: CredentialsFormat) -> Value {
+    fn value(&self, format: CredentialsFormat) -> Value {
         let mut value = serde_json::Map::new();
         let mut put = |name: &str, text: Option<&str>| {
             if let Some(text) = text {
                 value.insert(name.to_owned(), json!(text));
             }
         };
-        let permanent = self.user.is_some() && form == CredentialsFormat::Json;
+        let permanent = self.user.is_some() && format == CredentialsFormat::Json;
         if permanent {
             put("UserName", self.user.as_deref());
         }
@@ -109,13 +108,13 @@ impl IssuedCredentials {
             put("Status", Some("Active"));
         }
         put("SecretAccessKey", Some(self.secret_access_key.reveal()));
-        let token = if form == CredentialsFormat::Container { "Token" } else { "SessionToken" };
+        let token = if format == CredentialsFormat::Container { "Token" } else { "SessionToken" };
         put(token, self.session_token.as_ref().map(SecretValue::reveal));
         if permanent {
             put("CreateDate", self.created.as_deref());
         }
         put("Expiration", self.expires.as_deref());
-        if form == CredentialsFormat::Process {
+        if format == CredentialsFormat::Process {
             value.insert("Version".to_owned(), json!(1));
         }
         Value::Object(value)
@@ -138,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn each_form_is_what_its_readers_take() {
+    fn writes_every_format() {
         let temporary = temporary();
         assert_eq!(
             temporary.write(CredentialsFormat::Ini),
@@ -159,8 +158,8 @@ mod tests {
     }
 
     #[test]
-    fn no_secret_is_shown_by_accident() {
-        let said = format!("{:?}", temporary());
-        assert!(!said.contains("hidden") && !said.contains("token=="), "{said}");
+    fn debug_shows_no_secret() {
+        let text = format!("{:?}", temporary());
+        assert!(!text.contains("hidden") && !text.contains("token=="), "{text}");
     }
 }

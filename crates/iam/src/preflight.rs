@@ -1,223 +1,226 @@
-//! What to ask AWS of a site before its first upload: what its role must be allowed, and what it should not be.
-//!
-//! Owns the questions and what an answer means. Never asks: `tidegate-publish` does.
+//! Checks before the first upload of a site: which permissions its publisher needs and should not have, and what a result
+//! means. [`crate::check`] asks AWS.
 
 use serde::Serialize;
 use tidegate_core::config::{MetadataName, Site};
 
-use crate::document::{Statement, distribution_arn};
+use crate::document::{Statement, bucket_arn, distribution_arn};
 use crate::policies;
 
-/// A name that no object has: questions are about what is below a prefix, not about one object.
+/// A name that no object has, for ARNs of objects below a prefix.
 const SAMPLE: &str = "tidegate-check";
 
-/// One question: may the publisher do this, there.
+/// A question for IAM: is the publisher allowed to do this.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PreflightQuestion {
-    /// `s3:PutObject`.
+    /// The action: `s3:PutObject`.
     pub action: String,
     /// An ARN without wildcards.
     pub resource: String,
-    /// Keys of the request with their values.
+    /// Condition keys of the request with their values.
     pub context: Vec<(String, String)>,
-    /// Whether it must be allowed; else it should not be.
-    pub wanted: bool,
-    /// What it is needed for, or what the harm would be.
-    pub why: String,
+    /// Whether publishing needs it; otherwise it should be denied.
+    pub needed: bool,
+    /// What it is needed for, or why it should be denied.
+    pub reason: String,
 }
 
-/// How bad something is.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PreflightSeverity {
     /// Publishing will fail.
     Missing,
-    /// Publishing will work, and so would harm.
-    Wide,
-    /// Something could not be found out, or is worth a look.
+    /// Publishing works, but the publisher can do more than it needs.
+    OverPermissive,
+    /// Something could not be checked, or needs attention.
     Note,
 }
 
-/// One thing to tell.
+/// A finding.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct PreflightFinding {
-    /// How bad.
-    pub weight: PreflightSeverity,
-    /// What, and what to do.
-    pub what: String,
+    /// Its severity.
+    pub severity: PreflightSeverity,
+    /// What is wrong, and how to correct it.
+    pub message: String,
 }
 
 impl PreflightFinding {
-    /// One thing to tell.
+    /// A finding.
     #[must_use]
-    pub fn new(weight: PreflightSeverity, what: impl Into<String>) -> Self {
-        Self { weight, what: what.into() }
+    pub fn new(severity: PreflightSeverity, message: impl Into<String>) -> Self {
+        Self { severity, message: message.into() }
     }
 }
 
 impl PreflightQuestion {
-    /// What an answer means; nothing where it is the right one.
+    /// The finding, where the answer is not the expected one.
     #[must_use]
     pub fn evaluate(&self, publisher: &str, allowed: bool) -> Option<PreflightFinding> {
-        let (action, resource, why) = (&self.action, &self.resource, &self.why);
-        match (self.wanted, allowed) {
+        let (action, resource, reason) = (&self.action, &self.resource, &self.reason);
+        match (self.needed, allowed) {
             (true, false) => Some(PreflightFinding::new(
                 PreflightSeverity::Missing,
                 format!(
-                    "`{publisher}` may not do {action} on {resource}, which is needed {why}: allow it, `tidegate policy site` prints how"
+                    "`{publisher}` is not allowed {action} on {resource}, which it needs {reason}: attach the policy of `tidegate policy site`"
                 ),
             )),
             (false, true) => Some(PreflightFinding::new(
-                PreflightSeverity::Wide,
-                format!("`{publisher}` may do {action} on {resource}: {why}"),
+                PreflightSeverity::OverPermissive,
+                format!("`{publisher}` is allowed {action} on {resource}: {reason}"),
             )),
             _ => None,
         }
     }
 }
 
-/// The resource and the context of a request that a statement means.
+/// The resource and the context of a request that a statement is about.
 fn sample(statement: &Statement, resource: &str) -> (String, Vec<(String, String)>) {
-    let concrete = |pattern: &str| match pattern.strip_suffix('*') {
+    let resource = match resource.strip_suffix('*') {
         Some(start) if !start.is_empty() => format!("{start}{SAMPLE}"),
-        _ => pattern.to_owned(),
+        _ => resource.to_owned(),
     };
-    let context = statement.conditions().values().flatten();
-    let context = context.filter_map(|(key, values)| {
+    let context = statement.conditions().values().flatten().filter_map(|(key, values)| {
         let value = values.first()?;
-        // A listing names the prefix itself; a service in some region is one of this one.
+        // A listing names the prefix without a wildcard. Other wildcards stand for a region.
         let value =
             if key == "s3:prefix" { value.trim_end_matches('*').to_owned() } else { value.replace('*', "us-east-1") };
         Some((key.clone(), value))
     });
-    (concrete(resource), context.collect())
+    (resource, context.collect())
 }
 
-/// Everything to ask about a site's publisher.
+/// All questions about the publisher of a site.
 #[must_use]
 pub fn questions(site: &Site, account: &str) -> Vec<PreflightQuestion> {
-    let granted = policies::site(site, account, &[]);
+    let grant = policies::site(site, account, &[]);
     let mut questions = Vec::new();
-    for statement in granted.document.statements() {
-        for action in statement.actions() {
-            for resource in statement.resources() {
-                let (resource, context) = sample(statement, resource);
-                // What a key of the bucket's default is called nobody knows here.
-                if resource == "*" {
-                    continue;
-                }
-                let why = statement.why().to_owned();
-                questions.push(PreflightQuestion { action: action.to_string(), resource, context, wanted: true, why });
+    for statement in grant.document.statements() {
+        for resource in statement.resources() {
+            let (resource, context) = sample(statement, resource);
+            // The ARN of the KMS key of a bucket's default encryption is not known.
+            if resource == "*" {
+                continue;
             }
+            questions.extend(statement.actions().iter().map(|action| PreflightQuestion {
+                action: action.to_string(),
+                resource: resource.clone(),
+                context: context.clone(),
+                needed: true,
+                reason: statement.why().to_owned(),
+            }));
         }
     }
-    questions.extend(unwanted(site, account));
+    questions.extend(unneeded(site, account));
     questions
 }
 
-/// What a publisher has no use for: the first of these that is allowed says that a document is wider than its site.
-fn unwanted(site: &Site, account: &str) -> Vec<PreflightQuestion> {
+/// What a publisher does not need and a policy that is not limited to its site allows.
+fn unneeded(site: &Site, account: &str) -> Vec<PreflightQuestion> {
     let partition = site.partition();
-    let bucket = site.target.bucket.as_str();
-    let object = |key: &str| format!("arn:{partition}:s3:::{bucket}/{key}");
+    let bucket = bucket_arn(&partition, &site.target.bucket);
     let mut questions = Vec::new();
-    let mut add = |action: &str, resource: String, why: &str| {
+    let mut add = |action: &str, resource: String, reason: &str| {
         questions.push(PreflightQuestion {
             action: action.to_owned(),
             resource,
             context: Vec::new(),
-            wanted: false,
-            why: why.to_owned(),
+            needed: false,
+            reason: reason.to_owned(),
         });
     };
     let prefix = site.target.prefix.as_str().trim_end_matches('/');
-    if !prefix.is_empty() {
-        for action in ["s3:PutObject", "s3:DeleteObject"] {
+    for action in ["s3:PutObject", "s3:DeleteObject"] {
+        if !prefix.is_empty() {
             add(
                 action,
-                object(&format!("{prefix}2/{SAMPLE}")),
-                "a prefix that only begins alike is another site's, end the prefix in the policy with `/`",
+                format!("{bucket}/{prefix}2/{SAMPLE}"),
+                "a prefix with the same beginning belongs to another site; end the prefix in the policy with `/`",
             );
             add(
                 action,
-                object(&format!("{SAMPLE}-elsewhere")),
-                "the rest of the bucket is not this site's, name its prefix in the policy",
+                format!("{bucket}/{SAMPLE}-elsewhere"),
+                "the rest of the bucket does not belong to this site; name its prefix in the policy",
             );
         }
+        add(
+            action,
+            format!("arn:{partition}:s3:::tidegate-check-another-bucket/{SAMPLE}"),
+            "the policy includes every bucket; name the bucket of the site",
+        );
     }
-    let elsewhere = format!("arn:{partition}:s3:::tidegate-check-another-bucket");
-    for action in ["s3:PutObject", "s3:DeleteObject"] {
-        add(action, format!("{elsewhere}/{SAMPLE}"), "it reaches every bucket, name the site's own in the policy");
-    }
-    add("s3:DeleteBucket", format!("arn:{partition}:s3:::{bucket}"), "publishing never removes a bucket");
-    add(
-        "s3:PutBucketPolicy",
-        format!("arn:{partition}:s3:::{bucket}"),
-        "publishing never changes who can see a bucket",
-    );
+    add("s3:DeleteBucket", bucket.clone(), "publishing never deletes a bucket");
+    add("s3:PutBucketPolicy", bucket, "publishing never changes a bucket policy");
+    let distribution = distribution_arn(&partition, account, "ETIDEGATECHECK");
     add(
         "cloudfront:CreateInvalidation",
-        distribution_arn(&partition, account, "ETIDEGATECHECK"),
-        "it reaches every distribution, where the ARN of the site's own would do",
+        distribution.clone(),
+        "the policy includes every distribution; name those of the site by their ARNs",
     );
-    add(
-        "cloudfront:UpdateDistribution",
-        distribution_arn(&partition, account, "ETIDEGATECHECK"),
-        "publishing never changes a distribution",
-    );
+    add("cloudfront:UpdateDistribution", distribution, "publishing never changes a distribution");
     add(
         "iam:PutRolePolicy",
         format!("arn:{partition}:iam::{account}:role/tidegate-check"),
-        "whoever may change roles may do everything",
+        "a principal that can change roles can grant itself every permission",
     );
     questions
 }
 
-/// What a bucket is like, as far as it could be found out.
+/// What is known about the bucket and the distributions of a site.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BucketFacts {
-    /// Whether it takes ACLs.
+    /// Whether the bucket has ACLs enabled.
     pub acls_enabled: Option<bool>,
-    /// How it encrypts by itself.
+    /// The default encryption of the bucket.
     pub encryption: Option<String>,
-    /// Distributions of the site that read it as an origin access identity, which no KMS key can trust.
+    /// Distributions that read the bucket with an origin access identity, which a KMS key policy cannot trust.
     pub identities: Vec<String>,
-    /// Distributions that the configuration tells by cache tags, and the header that they do read them from, if any.
-    pub other_tags: Vec<(String, Option<String>)>,
+    /// Distributions with `cache-tags` in the configuration that read cache tags from another header, or from none.
+    pub other_tag_headers: Vec<TagHeader>,
 }
 
-/// What of a bucket does not go together with the configuration.
+/// The header that a distribution reads cache tags from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagHeader {
+    /// The distribution.
+    pub distribution: String,
+    /// The header, if any.
+    pub header: Option<String>,
+}
+
+/// Findings about settings of the bucket and of the distributions that contradict the configuration.
 #[must_use]
-pub fn bucket(site: &Site, facts: &BucketFacts) -> Vec<PreflightFinding> {
-    let mut found = Vec::new();
+pub fn bucket_findings(site: &Site, facts: &BucketFacts) -> Vec<PreflightFinding> {
+    let mut findings = Vec::new();
     let name = &site.target.bucket;
     if let (Some(acl), Some(false)) = (&site.objects.acl, facts.acls_enabled)
         && acl != "bucket-owner-full-control"
     {
-        found.push(PreflightFinding::new(
+        findings.push(PreflightFinding::new(
             PreflightSeverity::Missing,
-            format!("the bucket `{name}` takes no ACLs (bucket owner enforced), so every write with `{acl}` is refused: remove `objects.acl`"),
+            format!("the bucket `{name}` has ACLs disabled (bucket owner enforced), so S3 refuses writes with the ACL `{acl}`: remove `objects.acl`"),
         ));
     }
-    let kms = |kind: &Option<String>| kind.as_deref().is_some_and(|kind| kind.starts_with("aws:"));
-    if kms(&site.objects.encryption) || kms(&facts.encryption) {
+    let is_kms = |kind: &Option<String>| kind.as_deref().is_some_and(|kind| kind.starts_with("aws:"));
+    if is_kms(&site.objects.encryption) || is_kms(&facts.encryption) {
         for distribution in &facts.identities {
-            found.push(PreflightFinding::new(
+            findings.push(PreflightFinding::new(
                 PreflightSeverity::Missing,
-                format!("the distribution `{distribution}` reads `{name}` by an origin access identity, which cannot decrypt objects under KMS: give it an origin access control"),
+                format!("the distribution `{distribution}` reads `{name}` with an origin access identity, which cannot decrypt objects encrypted with KMS: use an origin access control"),
             ));
         }
     }
-    for (distribution, header) in &facts.other_tags {
-        let reads = header.as_ref().map_or_else(|| "no header".to_owned(), |header| format!("`{header}`"));
-        let wanted = site.cdn.iter().find(|cdn| cdn.distribution.as_str() == distribution);
-        let wanted = wanted.and_then(|cdn| cdn.cache_tags.as_ref()).map(MetadataName::header).unwrap_or_default();
-        found.push(PreflightFinding::new(
+    for TagHeader { distribution, header } in &facts.other_tag_headers {
+        let header = header.as_ref().map_or_else(|| "no header".to_owned(), |header| format!("`{header}`"));
+        let cdn = site.cdn.iter().find(|cdn| cdn.distribution.as_str() == distribution);
+        let expected = cdn.and_then(|cdn| cdn.cache_tags.as_ref()).map(MetadataName::header).unwrap_or_default();
+        findings.push(PreflightFinding::new(
             PreflightSeverity::Note,
-            format!("the distribution `{distribution}` reads cache tags from {reads}, so it is told by paths alone: set the header of its `CacheTagConfig` to `{wanted}`, or correct `cache-tags`"),
+            format!("the distribution `{distribution}` reads cache tags from {header}, so it is invalidated by paths: set the header of its `CacheTagConfig` to `{expected}`, or correct `cache-tags`"),
         ));
     }
-    found
+    findings
 }
 
 #[cfg(test)]
@@ -233,54 +236,56 @@ mod tests {
     }
 
     #[test]
-    fn what_is_needed_is_asked_within_and_what_is_not_beside() {
+    fn asks_for_needed_permissions_and_for_unneeded_ones() {
         let asked = questions(&site(""), "123456789012");
-        let wanted = |action: &str| asked.iter().find(|question| question.action == action && question.wanted).unwrap();
-        assert_eq!(wanted("s3:PutObject").resource, "arn:aws:s3:::acme/docs/tidegate-check");
-        assert_eq!(wanted("s3:ListBucket").context, [("s3:prefix".to_owned(), "docs/".to_owned())]);
+        let needed = |action: &str| asked.iter().find(|question| question.action == action && question.needed).unwrap();
+        assert_eq!(needed("s3:PutObject").resource, "arn:aws:s3:::acme/docs/tidegate-check");
+        assert_eq!(needed("s3:ListBucket").context, [("s3:prefix".to_owned(), "docs/".to_owned())]);
         assert_eq!(
-            wanted("cloudfront:CreateInvalidation").resource,
+            needed("cloudfront:CreateInvalidation").resource,
             "arn:aws:cloudfront::123456789012:distribution/E1"
         );
         assert!(
-            asked.iter().any(|question| !question.wanted && question.resource.ends_with("acme/docs2/tidegate-check"))
+            asked.iter().any(|question| !question.needed && question.resource.ends_with("acme/docs2/tidegate-check"))
         );
-        let kept = questions(&site("delete = false\n"), "123456789012");
-        assert!(!kept.iter().any(|question| question.wanted && question.action == "s3:DeleteObject"));
+        let without_delete = questions(&site("delete = false\n"), "123456789012");
+        assert!(!without_delete.iter().any(|question| question.needed && question.action == "s3:DeleteObject"));
     }
 
     #[test]
-    fn answers_are_told_with_what_to_do() {
+    fn unexpected_answers_are_findings() {
         let asked = questions(&site(""), "123456789012");
-        let put = asked.iter().find(|question| question.action == "s3:PutObject" && question.wanted).unwrap();
+        let put = asked.iter().find(|question| question.action == "s3:PutObject" && question.needed).unwrap();
         assert_eq!(put.evaluate("p", true), None);
-        let told = put.evaluate("p", false).unwrap();
-        assert!(told.weight == PreflightSeverity::Missing && told.what.contains("tidegate policy site"), "{told:?}");
-        let beside = asked.iter().find(|question| !question.wanted).unwrap();
-        assert_eq!(beside.evaluate("p", true).unwrap().weight, PreflightSeverity::Wide);
-        assert_eq!(beside.evaluate("p", false), None);
+        let finding = put.evaluate("p", false).unwrap();
+        assert_eq!(finding.severity, PreflightSeverity::Missing);
+        assert!(finding.message.contains("tidegate policy site"), "{finding:?}");
+        let unneeded = asked.iter().find(|question| !question.needed).unwrap();
+        assert_eq!(unneeded.evaluate("p", true).unwrap().severity, PreflightSeverity::OverPermissive);
+        assert_eq!(unneeded.evaluate("p", false), None);
     }
 
     #[test]
-    fn a_bucket_that_cannot_do_what_the_configuration_says_is_told() {
+    fn bucket_settings_that_contradict_the_configuration_are_findings() {
         let acl = site("objects = { acl = \"public-read\" }\n");
         let facts = BucketFacts { acls_enabled: Some(false), ..BucketFacts::default() };
-        assert!(bucket(&acl, &facts).first().unwrap().what.contains("remove `objects.acl`"));
-        assert_eq!(bucket(&acl, &BucketFacts::default()), []);
+        assert!(bucket_findings(&acl, &facts).first().unwrap().message.contains("remove `objects.acl`"));
+        assert_eq!(bucket_findings(&acl, &BucketFacts::default()), []);
         let facts = BucketFacts { encryption: Some("aws:kms".to_owned()), identities: vec!["E1".to_owned()], ..facts };
-        assert!(bucket(&site(""), &facts).first().unwrap().what.contains("origin access control"));
+        assert!(bucket_findings(&site(""), &facts).first().unwrap().message.contains("origin access control"));
     }
 
     #[test]
-    fn a_distribution_that_reads_no_tags_is_told() {
+    fn distributions_with_another_tag_header_are_findings() {
         let text = "state = \"s3://state/\"\n[[site]]\nname = \"docs\"\ntarget = \"s3://acme/docs/\"\ncdn = [{ distribution = \"E1\", cache-tags = \"cache-tag\" }]\n";
         let site = Config::parse(text).unwrap().sites.remove(0);
-        for (header, told) in [(None, "from no header"), (Some("x-tags".to_owned()), "from `x-tags`")] {
-            let facts = BucketFacts { other_tags: vec![("E1".to_owned(), header)], ..BucketFacts::default() };
-            let found = bucket(&site, &facts);
+        for (header, expected) in [(None, "from no header"), (Some("x-tags".to_owned()), "from `x-tags`")] {
+            let other_tag_headers = vec![TagHeader { distribution: "E1".to_owned(), header }];
+            let facts = BucketFacts { other_tag_headers, ..BucketFacts::default() };
+            let found = bucket_findings(&site, &facts);
             let [found] = found.as_slice() else { panic!("{found:?}") };
-            assert_eq!(found.weight, PreflightSeverity::Note);
-            assert!(found.what.contains(told) && found.what.contains("`x-amz-meta-cache-tag`"), "{found:?}");
+            assert_eq!(found.severity, PreflightSeverity::Note);
+            assert!(found.message.contains(expected) && found.message.contains("`x-amz-meta-cache-tag`"), "{found:?}");
         }
     }
 }

@@ -10,6 +10,8 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use tidegate_core::sanitize::{LOG_BYTES, sanitize};
+
 use hints::{Denial, with_advice};
 
 /// One call that failed, after the SDK's retries.
@@ -124,7 +126,7 @@ fn chain(error: &dyn Error) -> String {
     parts.join(": ")
 }
 
-/// Text without control characters.
+/// Text from AWS, sanitized.
 pub fn plain(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+    sanitize(text, LOG_BYTES)
 }

@@ -1,7 +1,6 @@
 //! Plugins as components: bundled with the program, in files, or in S3. Only in builds that compile.
-//!
-//! Owns where components come from. Never decides which plugins a site has.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tidegate_core::config::{PluginReference, PluginUse, Sha256Hex};
@@ -11,48 +10,40 @@ use tidegate_host::{AdmissionError, CodeCache, Engine, Plugin, limits};
 use crate::aws_error::AwsError;
 use crate::s3::S3;
 
-/// Where components are found that are not in S3.
-pub trait Library: Send + Sync {
-    /// A bundled component by its name.
-    fn bundled(&self, name: &str) -> Option<&'static [u8]>;
-
-    /// The names of all of them, for messages.
-    fn names(&self) -> Vec<&'static str>;
-
-    /// A file that the configuration names.
-    ///
-    /// # Errors
-    /// The file system's.
-    fn file(&self, path: &str) -> std::io::Result<Vec<u8>>;
+/// Plugins that are not in S3.
+#[derive(Clone)]
+pub struct PluginFiles {
+    /// The bundled plugins: name and component.
+    pub bundled: Vec<(&'static str, &'static [u8])>,
+    /// The directory of the configuration, which paths of plugins are relative to.
+    pub directory: PathBuf,
 }
 
-/// Why a component cannot be had.
+/// Why a component cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum ComponentError {
     /// No bundled plugin has that name.
-    #[error(
-        "no plugin is bundled as `{name}`, there are {known}; give the path of a `.wasm` component for another one"
-    )]
+    #[error("unknown bundled plugin `{name}`; available: {available}, or the path of a `.wasm` component")]
     NotBundled {
         /// The name.
         name: String,
-        /// What there is.
-        known: String,
+        /// The names of the bundled plugins.
+        available: String,
     },
     /// The file cannot be read.
-    #[error("the plugin `{path}` cannot be read: {why}")]
+    #[error("cannot read the plugin `{path}`: {why}")]
     File {
-        /// As the configuration names it.
+        /// The path in the configuration.
         path: String,
-        /// The file system's words.
+        /// The file system's error.
         why: String,
     },
     /// The object cannot be read.
-    #[error("the plugin `{0}` cannot be read: {1}")]
+    #[error("cannot read the plugin `{0}`: {1}")]
     Object(PluginReference, Box<AwsError>),
-    /// The component is not the one that the configuration means.
+    /// The component does not have the configured digest.
     #[error(
-        "the plugin `{plugin}` has the SHA-256 {found}, the configuration says {wanted}: check where it comes from before changing `sha256`"
+        "the plugin `{plugin}` has the SHA-256 {found}, not the configured {configured}; check its origin before you change `sha256`"
     )]
     Digest {
         /// The plugin.
@@ -60,12 +51,12 @@ pub enum ComponentError {
         /// Its digest.
         found: Sha256Hex,
         /// The configured digest.
-        wanted: Sha256Hex,
+        configured: Sha256Hex,
     },
 }
 
 impl ComponentError {
-    /// Whose fault it is.
+    /// The error kind.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
@@ -75,48 +66,56 @@ impl ComponentError {
     }
 }
 
-/// What components are loaded with.
+/// Finds and compiles components.
 #[derive(Clone)]
 pub struct ComponentLoader {
     /// The engine.
     pub engine: Engine,
-    /// Compiled code from earlier runs.
+    /// The cache of compiled code.
     pub cache: Option<CodeCache>,
-    /// Components.
-    pub library: Arc<dyn Library>,
+    /// Components that are not in S3.
+    pub files: PluginFiles,
 }
 
-/// A component, and what compiles it.
+/// A component, and the loader that compiles it.
 pub struct FetchedComponent {
-    components: ComponentLoader,
+    loader: ComponentLoader,
     bytes: Arc<[u8]>,
 }
 
+impl PluginFiles {
+    fn bundled(&self, name: &str) -> Result<Vec<u8>, ComponentError> {
+        let found = self.bundled.iter().find(|(bundled, _)| *bundled == name);
+        found.map(|(_, bytes)| bytes.to_vec()).ok_or_else(|| {
+            let available: Vec<String> = self.bundled.iter().map(|(bundled, _)| format!("`{bundled}`")).collect();
+            ComponentError::NotBundled { name: name.to_owned(), available: available.join(", ") }
+        })
+    }
+
+    fn file(&self, path: &str) -> Result<Vec<u8>, ComponentError> {
+        std::fs::read(self.directory.join(path))
+            .map_err(|error| ComponentError::File { path: path.to_owned(), why: error.to_string() })
+    }
+}
+
 impl ComponentLoader {
-    /// Fetches the component of one use, and holds it to its digest.
-    pub async fn find(&self, used: &PluginUse, s3: &S3) -> Result<FetchedComponent, ComponentError> {
-        let bytes: Vec<u8> = match &used.plugin {
-            PluginReference::Bundled(name) => {
-                self.library.bundled(name).map(<[u8]>::to_vec).ok_or_else(|| ComponentError::NotBundled {
-                    name: name.clone(),
-                    known: self.library.names().iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
-                })?
-            }
-            PluginReference::File(path) => self
-                .library
-                .file(path)
-                .map_err(|error| ComponentError::File { path: path.clone(), why: error.to_string() })?,
+    /// Fetches a plugin's component and checks its digest.
+    pub async fn find(&self, plugin_use: &PluginUse, s3: &S3) -> Result<FetchedComponent, ComponentError> {
+        let plugin = &plugin_use.plugin;
+        let bytes = match plugin {
+            PluginReference::Bundled(name) => self.files.bundled(name)?,
+            PluginReference::File(path) => self.files.file(path)?,
             PluginReference::Object(at) => s3
                 .small(&at.bucket, at.key.as_str(), limits::MAX_COMPONENT_BYTES as u64)
                 .await
-                .map_err(|error| ComponentError::Object(used.plugin.clone(), Box::new(error)))?
+                .map_err(|error| ComponentError::Object(plugin.clone(), Box::new(error)))?
                 .to_vec(),
         };
         let found = Sha256Hex::of(&bytes);
-        if let Some(wanted) = used.sha256.clone().filter(|wanted| *wanted != found) {
-            return Err(ComponentError::Digest { plugin: used.plugin.clone(), found, wanted });
+        if let Some(configured) = plugin_use.sha256.clone().filter(|configured| *configured != found) {
+            return Err(ComponentError::Digest { plugin: plugin.clone(), found, configured });
         }
-        Ok(FetchedComponent { components: self.clone(), bytes: bytes.into() })
+        Ok(FetchedComponent { loader: self.clone(), bytes: bytes.into() })
     }
 }
 
@@ -131,7 +130,7 @@ impl FetchedComponent {
     /// # Errors
     /// [`AdmissionError`].
     pub fn load(&self, name: &str) -> Result<Plugin, AdmissionError> {
-        let ComponentLoader { engine, cache, .. } = &self.components;
+        let ComponentLoader { engine, cache, .. } = &self.loader;
         Plugin::load(engine, cache.as_ref(), name, &self.bytes)
     }
 }

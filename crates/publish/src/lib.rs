@@ -15,7 +15,7 @@ pub mod publish;
 
 pub use aws_error::AwsError;
 #[cfg(feature = "compile")]
-pub use components::{ComponentError, ComponentLoader, Library};
+pub use components::{ComponentError, ComponentLoader, PluginFiles};
 pub use connection::Connection;
 pub use plugins::{PluginLoader, SitePlugins, SitePluginsError};
 pub use s3::{CopySource, ListError, S3};

@@ -3,7 +3,9 @@
 use tidegate_core::config::{ConfigError, PluginReference, PluginUse, Sha256Hex, Site};
 use tidegate_core::error_kind::ErrorKind;
 use tidegate_core::plan::PluginInput;
-use tidegate_host::{AdmissionError, CodePackage, ConfiguredPlugin, Engine, Plugin, PluginKind, SettingsError};
+use tidegate_host::{
+    AdmissionError, AdmissionErrorKind, CodePackage, ConfiguredPlugin, Engine, Plugin, PluginKind, SettingsError,
+};
 
 #[cfg(feature = "compile")]
 use crate::components::{ComponentError, ComponentLoader, FetchedComponent};
@@ -112,7 +114,7 @@ impl PluginLoader {
                 let name = used.plugin.to_string();
                 let component = match &used.sha256 {
                     Some(component) => component,
-                    None => package.bundled(&name).ok_or(AdmissionError::NotPackaged { plugin: name })?,
+                    None => package.bundled(&name).ok_or(AdmissionErrorKind::NotPackaged.of(&name))?,
                 };
                 Ok(FoundPlugin::Packaged(engine.clone(), package.clone(), component.clone()))
             }

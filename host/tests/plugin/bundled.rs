@@ -1,5 +1,5 @@
-//! The bundled plugins in the sandbox that production has: they load, take their defaults, work together, and do not
-//! care where batches are cut.
+//! The bundled plugins in the sandbox with its default limits: they load, accept their defaults, work together, and do
+//! not depend on the size of batches.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use tidegate_host::{ConfiguredPlugin, Engine, Limits, PluginKind, SettingsError,
 
 use crate::support::{Files, facts, load};
 
-const CUTS: [usize; 5] = [1, 7, 512, 999, 1_000];
+const BATCH_SIZES: [usize; 5] = [1, 7, 512, 999, 1_000];
 
 fn engine(batch: usize) -> Engine {
     Engine::with_limits(&Limits { batch, ..Limits::default() }).unwrap()
@@ -26,7 +26,7 @@ fn configured(engine: &Engine, name: &str, settings: &Value) -> ConfiguredPlugin
         .unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// A site with the blemishes of real builds, large enough for several batches.
+/// A build with files that real builds contain by accident, large enough for several batches.
 fn build() -> Files {
     let mut files = BTreeMap::from(
         [
@@ -39,7 +39,7 @@ fn build() -> Files {
             ("drafts/x.html", "<!doctype html>"),
             ("app.3f9a1c2b.js", "let x = 1;"),
             ("app.3f9a1c2b.js.map", "{}"),
-            ("LICENSE", "Anybody may read this."),
+            ("LICENSE", "Everyone may read this."),
             ("logo", "\u{89}PNG"),
             ("_redirects", "/old /index.html 301\n"),
             ("_headers", "/about.html\n  Cache-Control: max-age=60\n"),
@@ -58,7 +58,7 @@ fn build() -> Files {
     Files(files)
 }
 
-fn shaped(engine: &Engine, chain: &[(&str, Value)]) -> TransformedArtifact {
+fn transformed(engine: &Engine, chain: &[(&str, Value)]) -> TransformedArtifact {
     let chain: Vec<ConfiguredPlugin> =
         chain.iter().map(|(name, settings)| configured(engine, name, settings)).collect();
     let files = build();
@@ -66,7 +66,7 @@ fn shaped(engine: &Engine, chain: &[(&str, Value)]) -> TransformedArtifact {
 }
 
 #[test]
-fn every_bundled_plugin_loads_and_takes_its_defaults() {
+fn every_bundled_plugin_loads_and_accepts_its_defaults() {
     let engine = engine(1_000);
     let kinds: Vec<(&str, PluginKind)> = tidegate_bundled_plugins::PLUGINS
         .iter()
@@ -98,7 +98,7 @@ fn every_bundled_plugin_loads_and_takes_its_defaults() {
 }
 
 #[test]
-fn wrong_settings_are_pointed_at() {
+fn issues_point_at_wrong_settings() {
     let engine = engine(1_000);
     let exclude = load(&engine, "exclude", tidegate_bundled_plugins::find("exclude").unwrap().bytes);
     let Err(SettingsError::Refused { issues, .. }) = exclude.validate(&json!({"globs": ["*.map", 7]})) else {
@@ -107,13 +107,13 @@ fn wrong_settings_are_pointed_at() {
     assert_eq!(issues[0].pointer, "/globs/1");
 }
 
-/// What must not depend on the cut.
-fn outcome(shaped: TransformedArtifact) -> (DesiredSite, Vec<Finding>) {
-    (shaped.desired, shaped.findings)
+/// What must not depend on the size of batches.
+fn outcome(transformed: TransformedArtifact) -> (DesiredSite, Vec<Finding>) {
+    (transformed.desired, transformed.findings)
 }
 
 #[test]
-fn no_sync_plugin_cares_where_batches_are_cut() {
+fn no_sync_plugin_depends_on_batches() {
     let chains: [&[(&str, Value)]; 5] = [
         &[("exclude", json!({"globs": ["*.map", "drafts/", "/img/*7.avif"]}))],
         &[("rewrite", json!({"clean-urls": "html-to-directory", "rename": [{"prefix": "docs/", "to": "d/"}]}))],
@@ -127,16 +127,16 @@ fn no_sync_plugin_cares_where_batches_are_cut() {
         ],
     ];
     for chain in chains {
-        let whole = outcome(shaped(&engine(1_000), chain));
-        for cut in CUTS {
-            assert_eq!(outcome(shaped(&engine(cut), chain)), whole, "{} cut at {cut}", chain[0].0);
+        let whole = outcome(transformed(&engine(1_000), chain));
+        for batch in BATCH_SIZES {
+            assert_eq!(outcome(transformed(&engine(batch), chain)), whole, "{} in batches of {batch}", chain[0].0);
         }
     }
 }
 
 #[test]
-fn the_chain_of_a_real_site_does_what_its_documentation_says() {
-    let shaped = shaped(
+fn a_typical_chain_works_as_documented() {
+    let transformed = transformed(
         &engine(1_000),
         &[
             ("exclude", json!({"globs": ["*.map", "drafts/"]})),
@@ -145,9 +145,9 @@ fn the_chain_of_a_real_site_does_what_its_documentation_says() {
             ("headers", json!({})),
         ],
     );
-    let desired = &shaped.desired;
-    for gone in [".DS_Store", "app.3f9a1c2b.js.map", "drafts/x.html", "_redirects", "_headers", "about.html"] {
-        assert!(desired.get(gone).is_none(), "{gone}");
+    let desired = &transformed.desired;
+    for excluded in [".DS_Store", "app.3f9a1c2b.js.map", "drafts/x.html", "_redirects", "_headers", "about.html"] {
+        assert!(desired.get(excluded).is_none(), "{excluded}");
     }
     let header = |key: &str, name| desired.get(key).unwrap_or_else(|| panic!("{key}")).headers.get(name);
     assert_eq!(header("about/index.html", ObjectHeader::ContentType), Some("text/html; charset=utf-8"));
@@ -158,7 +158,7 @@ fn the_chain_of_a_real_site_does_what_its_documentation_says() {
     assert_eq!(header("img/0003.avif", ObjectHeader::ContentType), Some("image/avif"));
     assert_eq!(desired.get("old").unwrap().body.redirect().unwrap().as_str(), "/index.html");
     assert!(desired.get(".nojekyll").is_some());
-    for usage in &shaped.usage {
+    for usage in &transformed.usage {
         assert!(
             usage.fuel_used * 5 < usage.fuel_allowed,
             "{}: {} of {}",
@@ -170,7 +170,7 @@ fn the_chain_of_a_real_site_does_what_its_documentation_says() {
 }
 
 #[test]
-fn guard_judges_and_does_not_care_where_batches_are_cut() {
+fn guard_does_not_depend_on_batches() {
     let source = Key::new("index.html").unwrap();
     let names: Vec<String> = (0..2_000).map(|at| format!("f{at:04}")).collect();
     let change =
@@ -215,8 +215,8 @@ fn guard_judges_and_does_not_care_where_batches_are_cut() {
         let whole = judged(1_000, deleted, extra);
         assert_eq!(whole.0, Verdict::Deny);
         assert!(!whole.1.is_empty());
-        for cut in CUTS {
-            assert_eq!(judged(cut, deleted, extra), whole, "cut at {cut}");
+        for batch in BATCH_SIZES {
+            assert_eq!(judged(batch, deleted, extra), whole, "in batches of {batch}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Plugins that behave: what they see, what becomes of their answers, and what is told of the run.
+//! Well-behaved plugins: what they see, how their answers are applied, and what a run reports.
 
 use std::time::Instant;
 
@@ -14,43 +14,44 @@ use tidegate_core::redirect::RedirectTarget;
 use tidegate_host::sync::{Trace, transform};
 use tidegate_host::{ConfiguredPlugin, Engine, Limits, SettingsError, policy};
 
-use crate::support::{Files, engine, facts, judge, policy_guest, run, site, sync_guest, told};
+use crate::support::{Files, configure, engine, facts, judge, policy_guest, run, site, sync_guest};
 
 fn keys(desired: &DesiredSite) -> Vec<&str> {
     desired.entries().iter().map(|entry| entry.key.as_str()).collect()
 }
 
-fn logged(shaped: &tidegate_host::sync::TransformedArtifact, plugin: usize) -> Vec<&str> {
-    shaped.usage[plugin].logs.iter().map(|record| record.message.as_str()).collect()
+fn logged(transformed: &tidegate_host::sync::TransformedArtifact, plugin: usize) -> Vec<&str> {
+    transformed.usage[plugin].logs.iter().map(|record| record.message.as_str()).collect()
 }
 
 #[test]
-fn an_empty_chain_publishes_the_artifact() {
+fn no_plugins_publish_the_artifact_unchanged() {
     let files = site();
-    let shaped = transform(&[], &files.artifact(), &facts(), &files, Trace::Off).unwrap();
-    assert_eq!(shaped.desired, DesiredSite::unshaped(&files.artifact()));
-    assert!(shaped.findings.is_empty() && shaped.usage.is_empty());
+    let transformed = transform(&[], &files.artifact(), &facts(), &files, Trace::Off).unwrap();
+    assert_eq!(transformed.desired, DesiredSite::unshaped(&files.artifact()));
+    assert!(transformed.findings.is_empty() && transformed.usage.is_empty());
 }
 
 #[test]
-fn edits_become_entries_and_the_next_plugin_sees_them() {
+fn the_next_plugin_sees_edited_entries() {
     let engine = engine();
     let guest = sync_guest(&engine);
     let files = site();
-    let chain = [told(&guest, "everything@decide"), told(&guest, "extra@finish"), told(&guest, "see@decide")];
-    let shaped = transform(&chain, &files.artifact(), &facts(), &files, Trace::On).unwrap();
-    assert_eq!(keys(&shaped.desired), ["a/old", "index.html", "old.html", "z/é.txt"]);
-    let renamed = shaped.desired.get("z/é.txt").unwrap();
+    let chain =
+        [configure(&guest, "everything@decide"), configure(&guest, "extra@finish"), configure(&guest, "see@decide")];
+    let transformed = transform(&chain, &files.artifact(), &facts(), &files, Trace::On).unwrap();
+    assert_eq!(keys(&transformed.desired), ["a/old", "index.html", "old.html", "z/é.txt"]);
+    let renamed = transformed.desired.get("z/é.txt").unwrap();
     assert!(matches!(&renamed.body, DesiredBody::Object { source, size: 5, .. } if source.as_str() == "b.txt"));
     assert_eq!(renamed.headers.iter().collect::<Vec<_>>(), [(ObjectHeader::ContentType, "text/plain")]);
     assert_eq!(renamed.headers.metadata().collect::<Vec<_>>(), [("author", "me")]);
     assert_eq!(
-        shaped.desired.get("index.html").unwrap().body,
+        transformed.desired.get("index.html").unwrap().body,
         DesiredBody::Redirect(RedirectTarget::new("/z/").unwrap())
     );
-    // Bytes are read under the name that the entry has now.
+    // Reads use the current key of the entry.
     assert_eq!(
-        logged(&shaped, 2),
+        logged(&transformed, 2),
         [
             "a/old 0 - https://example.com/ [] []",
             "index.html 0 - /z/ [] []",
@@ -74,80 +75,94 @@ fn edits_become_entries_and_the_next_plugin_sees_them() {
             "metadata b removed",
         ]
     );
-    assert_eq!(shaped.desired.get("a/old").unwrap().trail[0].effects, ["added as a redirect to https://example.com/"]);
+    assert_eq!(
+        transformed.desired.get("a/old").unwrap().trail[0].effects,
+        ["added as a redirect to https://example.com/"]
+    );
 }
 
 #[test]
-fn names_can_be_swapped_and_objects_left_out() {
+fn keys_can_be_swapped_and_objects_excluded() {
     let engine = engine();
     let guest = sync_guest(&engine);
-    let swapped = run(&told(&guest, "swap@decide")).unwrap().desired;
+    let swapped = run(&configure(&guest, "swap@decide")).unwrap().desired;
     assert!(matches!(&swapped.get("b.txt").unwrap().body, DesiredBody::Object { size: 13, .. }));
     assert!(matches!(&swapped.get("index.html").unwrap().body, DesiredBody::Object { size: 5, .. }));
     let files = site();
-    let shaped =
-        transform(&[told(&guest, "exclude@decide")], &files.artifact(), &facts(), &files, Trace::On).unwrap().desired;
-    assert_eq!(keys(&shaped), ["index.html"]);
-    assert_eq!(shaped.excluded()[0].source.as_str(), "b.txt");
-    assert_eq!(shaped.excluded()[0].trail[0].effects, ["left out"]);
-    // Without a trace nothing is remembered.
-    assert!(run(&told(&guest, "exclude@decide")).unwrap().desired.excluded()[0].trail.is_empty());
+    let transformed = transform(&[configure(&guest, "exclude@decide")], &files.artifact(), &facts(), &files, Trace::On)
+        .unwrap()
+        .desired;
+    assert_eq!(keys(&transformed), ["index.html"]);
+    assert_eq!(transformed.excluded()[0].source.as_str(), "b.txt");
+    assert_eq!(transformed.excluded()[0].trail[0].effects, ["excluded"]);
+    // Without a trace there is no trail.
+    assert!(run(&configure(&guest, "exclude@decide")).unwrap().desired.excluded()[0].trail.is_empty());
 }
 
 #[test]
-fn plugins_are_told_the_facts_and_read_the_artifact() {
+fn plugins_get_the_facts_and_read_the_artifact() {
     let engine = engine();
     let guest = sync_guest(&engine);
-    let shaped = run(&told(&guest, "facts@begin")).unwrap();
-    assert_eq!(logged(&shaped, 0), ["docs r1 1700000000000 2 trigger=cli"]);
-    let shaped = run(&told(&guest, "read-back@begin")).unwrap();
-    assert_eq!(logged(&shaped, 0), ["<ht ReadError::NotFound byt Ok(\"ht\") Ok(0)"]);
-    let usage = &shaped.usage[0];
+    let transformed = run(&configure(&guest, "facts@begin")).unwrap();
+    assert_eq!(logged(&transformed, 0), ["docs r1 1700000000000 2 trigger=cli"]);
+    let transformed = run(&configure(&guest, "read-back@begin")).unwrap();
+    assert_eq!(logged(&transformed, 0), ["<ht ReadError::NotFound byt Ok(\"ht\") Ok(0)"]);
+    let usage = &transformed.usage[0];
     assert_eq!((usage.reads, usage.bytes_read, usage.objects), (4, 8, 2));
     let limits = Limits::default();
     assert_eq!(usage.fuel_allowed, limits.fuel_for(2) + 8 * limits.fuel_per_byte_read);
     assert!(usage.fuel_used > 0 && usage.memory_peak > 0 && usage.memory_peak < usage.memory_allowed);
-    // There is nothing to read while settings are validated, and the guest accepts them only then.
+    // While settings are validated there is no content; the plugin accepts them only in that case.
     assert!(sync_guest(&engine).validate(&Value::from("read@validate")).is_ok());
 }
 
 #[test]
-fn findings_keep_their_plugin() {
+fn findings_name_their_plugin() {
     let engine = engine();
-    let shaped = run(&told(&sync_guest(&engine), "finding@finish")).unwrap();
-    let [finding] = &shaped.findings[..] else { panic!("{:?}", shaped.findings) };
+    let transformed = run(&configure(&sync_guest(&engine), "finding@finish")).unwrap();
+    let [finding] = &transformed.findings[..] else { panic!("{:?}", transformed.findings) };
     assert_eq!((finding.plugin.as_str(), finding.code.as_str()), ("guest", "noise"));
 }
 
 #[test]
-fn where_batches_are_cut_does_not_matter() {
+fn answers_do_not_depend_on_batches() {
     let files: Vec<(String, String)> = (0..25).map(|at| (format!("f{at:02}"), "x".repeat(at))).collect();
     let files = Files(files.into_iter().map(|(key, body)| (key, body.into_bytes())).collect());
     let seen = |batch: usize| {
         let engine = Engine::with_limits(&Limits { batch, ..Limits::default() }).unwrap();
-        let shaped =
-            transform(&[told(&sync_guest(&engine), "see@decide")], &files.artifact(), &facts(), &files, Trace::Off)
-                .unwrap();
-        (shaped.desired, shaped.usage[0].logs.clone())
+        let transformed = transform(
+            &[configure(&sync_guest(&engine), "see@decide")],
+            &files.artifact(),
+            &facts(),
+            &files,
+            Trace::Off,
+        )
+        .unwrap();
+        (transformed.desired, transformed.usage[0].logs.clone())
     };
     let whole = seen(1_000);
     assert_eq!(whole.1.len(), 25);
     for batch in [1, 7, 24, 25, 26] {
         assert_eq!(seen(batch), whole, "{batch}");
     }
-    // The last entry of the last, short batch is the one that a decision about index 0 means there.
+    // In the last, short batch, index 0 is its only entry.
     let engine = Engine::with_limits(&Limits { batch: 24, ..Limits::default() }).unwrap();
-    let shaped =
-        transform(&[told(&sync_guest(&engine), "exclude@decide")], &files.artifact(), &facts(), &files, Trace::Off)
-            .unwrap();
-    let excluded: Vec<&str> = shaped.desired.excluded().iter().map(|excluded| excluded.source.as_str()).collect();
+    let transformed = transform(
+        &[configure(&sync_guest(&engine), "exclude@decide")],
+        &files.artifact(),
+        &facts(),
+        &files,
+        Trace::Off,
+    )
+    .unwrap();
+    let excluded: Vec<&str> = transformed.desired.excluded().iter().map(|excluded| excluded.source.as_str()).collect();
     assert_eq!(excluded, ["f00", "f24"]);
 }
 
-/// Storage that is down.
-struct Down;
+/// Storage that does not answer.
+struct UnavailableStorage;
 
-impl ContentReader for Down {
+impl ContentReader for UnavailableStorage {
     fn heads(&self, keys: &[Key], length: u32, deadline: Instant) -> Vec<Result<Vec<u8>, ReadError>> {
         keys.iter().map(|key| self.range(key, 0, length, deadline)).collect()
     }
@@ -158,27 +173,27 @@ impl ContentReader for Down {
 }
 
 #[test]
-fn storage_that_fails_is_not_the_plugins_fault() {
+fn a_storage_failure_is_a_cloud_error() {
     let engine = engine();
-    let chain = [told(&sync_guest(&engine), "unread@begin")];
-    let failure = transform(&chain, &site().artifact(), &facts(), &Down, Trace::Off).unwrap_err();
+    let chain = [configure(&sync_guest(&engine), "unread@begin")];
+    let failure = transform(&chain, &site().artifact(), &facts(), &UnavailableStorage, Trace::Off).unwrap_err();
     assert_eq!(failure.kind(), ErrorKind::Cloud);
     assert!(matches!(failure.cause(), FailureCause::Unread { .. }), "{failure}");
     assert!(failure.to_string().contains("the\\nbucket is gone"), "{failure}");
 }
 
 #[test]
-fn an_object_that_changed_since_it_was_listed_is_not_shown() {
+fn a_read_of_a_changed_object_fails() {
     let engine = engine();
     let other = Files::new(&[("b.txt", "bytes"), ("index.html", "short")]);
-    let chain = [told(&sync_guest(&engine), "unread@begin")];
+    let chain = [configure(&sync_guest(&engine), "unread@begin")];
     let failure = transform(&chain, &site().artifact(), &facts(), &other, Trace::Off).unwrap_err();
     assert!(failure.to_string().contains("changed while it was read"), "{failure}");
     assert_eq!(failure.kind(), ErrorKind::Cloud);
 }
 
 #[test]
-fn refused_settings_come_with_their_issues() {
+fn refused_settings_have_issues() {
     let engine = engine();
     let guest = sync_guest(&engine);
     let refused = |act: &str| match guest.validate(&Value::from(act)) {
@@ -191,17 +206,17 @@ fn refused_settings_come_with_their_issues() {
     assert_eq!((issues.len(), more), (100, 900));
     assert!(!issues[0].message.chars().any(char::is_control));
     let error = guest.validate(&Value::from("refuse@validate")).unwrap_err();
-    assert_eq!(error.to_string(), "the plugin `guest` refuses its settings: `/globs/3`: write a pattern here");
+    assert_eq!(error.to_string(), "invalid settings for plugin `guest`: `/globs/3`: write a pattern here");
     let error = guest.validate(&Value::from("x".repeat(2 << 20))).unwrap_err();
     assert!(matches!(error, SettingsError::TooLong { .. }), "{error}");
 }
 
 #[test]
-fn a_plugin_of_the_other_kind_is_refused() {
+fn refuses_a_plugin_of_the_other_kind() {
     let engine = engine();
-    let failure = run(&told(&policy_guest(&engine), "good")).unwrap_err();
+    let failure = run(&configure(&policy_guest(&engine), "good")).unwrap_err();
     assert!(failure.to_string().contains("it is a policy plugin, configure it under `policy`"), "{failure}");
-    let judgement = judge(&told(&sync_guest(&engine), "good"));
+    let judgement = judge(&configure(&sync_guest(&engine), "good"));
     assert_eq!(judgement.verdict, Verdict::Deny);
     assert!(judgement.failure.unwrap().to_string().contains("it is a sync plugin"));
 }
@@ -235,7 +250,7 @@ fn review<'a>(source: &'a Key, headers: &'a ObjectHeaders, target: &'a RedirectT
 }
 
 #[test]
-fn policies_see_the_plan_and_every_one_runs() {
+fn every_policy_runs_and_sees_the_plan() {
     let engine = engine();
     let guest = policy_guest(&engine);
     let (source, target) = (Key::new("index.html").unwrap(), RedirectTarget::new("/z.html").unwrap());
@@ -244,7 +259,7 @@ fn policies_see_the_plan_and_every_one_runs() {
     let review = review(&source, &headers, &target);
     let policies: Vec<ConfiguredPlugin> =
         ["see@review", "trap@begin", "deny@conclude", "hold@conclude", "totals@begin"]
-            .map(|act| told(&guest, act))
+            .map(|act| configure(&guest, act))
             .into();
     let judgements = policy::review(&policies, &review, &facts(), &site());
     let verdicts: Vec<Verdict> = judgements.iter().map(|judgement| judgement.verdict).collect();
@@ -266,9 +281,9 @@ fn policies_see_the_plan_and_every_one_runs() {
 }
 
 #[test]
-fn failures_are_printed_for_machines_too() {
+fn failures_serialize_for_machines() {
     let engine = engine();
-    let failure = run(&told(&sync_guest(&engine), "trap@decide")).unwrap_err();
+    let failure = run(&configure(&sync_guest(&engine), "trap@decide")).unwrap_err();
     let json = serde_json::to_value(&failure).unwrap();
     assert_eq!(
         (&json["plugin"], &json["call"], &json["cause"], &json["error_type"]),

@@ -1,4 +1,5 @@
-//! Plugins that attack the host: each is contained, blamed on the plugin, and leaves the engine fit for the next run.
+//! Plugins that attack the host: each run is contained, is reported as the plugin's error, and does not affect the next
+//! run.
 
 use std::time::{Duration, Instant};
 
@@ -7,23 +8,23 @@ use tidegate_core::plugin_failure::{FailureCause, MalformedAnswer, PluginFailure
 use tidegate_host::{Engine, Limits};
 
 use crate::support::{
-    CRAFTED, Crafted, LOOP, blamed, crafted, engine, fails, judge, load, policy_guest, run, short, sync_guest, told,
-    with_instances,
+    CRAFTED, Crafted, LOOP, check_failure, configure, crafted_failure, engine, failure_of, judge, load, policy_guest,
+    run, short, sync_guest, with_instances,
 };
 
-/// Long enough for any machine: a loop that is not stopped would never reach it either.
+/// Long enough for any machine. A loop that is not stopped exceeds it.
 const CONTAINED: Duration = Duration::from_secs(60);
 
 #[test]
-fn a_loop_ends_at_the_deadline_wherever_it_is() {
+fn a_loop_ends_at_the_deadline_in_every_call() {
     let engine = Engine::with_limits(&short()).unwrap();
     let started = Instant::now();
-    let clocked = |failure: &PluginFailure| match failure.cause() {
+    let check_deadline = |failure: &PluginFailure| match failure.cause() {
         FailureCause::Deadline { ran, allowed } => {
             assert_eq!(*allowed, Duration::from_millis(300));
             assert!(ran >= allowed);
         }
-        // Fuel may end it first on a fast machine: five hundred million turns are close to 300 ms.
+        // On a fast machine fuel may end it first: five hundred million iterations take close to 300 ms.
         FailureCause::Fuel { used, allowed } => assert!(used >= allowed, "{used} of {allowed}"),
         other => panic!("{other:?}"),
     };
@@ -34,33 +35,34 @@ fn a_loop_ends_at_the_deadline_wherever_it_is() {
         ("loop@decide", "sync.decide"),
         ("loop@finish", "sync.finish"),
     ] {
-        clocked(&fails(&engine, &guest, act, call));
+        check_deadline(&failure_of(&engine, &guest, act, call));
     }
     let policy = policy_guest(&engine);
     for (act, call) in
         [("loop@begin", "policy.begin"), ("loop@review", "policy.review"), ("loop@conclude", "policy.conclude")]
     {
-        let judgement = judge(&told(&policy, act));
+        let judgement = judge(&configure(&policy, act));
         assert_eq!(judgement.verdict, Verdict::Deny);
         let failure = judgement.failure.unwrap();
-        blamed(&failure, call);
-        clocked(&failure);
-        assert_eq!(judge(&told(&policy, "good")).verdict, Verdict::Allow);
+        check_failure(&failure, call);
+        check_deadline(&failure);
+        assert_eq!(judge(&configure(&policy, "good")).verdict, Verdict::Allow);
     }
-    let start = Crafted { fields: "(start $at_once) (func $at_once (loop $for_ever (br $for_ever)))", ..CRAFTED };
-    clocked(&crafted(&engine, start, "start"));
-    clocked(&crafted(&engine, Crafted { realloc: LOOP, ..CRAFTED }, "settings.validate"));
-    clocked(&crafted(&engine, Crafted { validate: LOOP, ..CRAFTED }, "settings.validate"));
-    clocked(&crafted(&engine, Crafted { begin: LOOP, ..CRAFTED }, "sync.begin"));
-    clocked(&crafted(&engine, Crafted { decide: LOOP, ..CRAFTED }, "sync.decide"));
-    clocked(&crafted(&engine, Crafted { after_decide: LOOP, ..CRAFTED }, "sync.decide"));
-    clocked(&crafted(&engine, Crafted { finish: LOOP, ..CRAFTED }, "sync.finish"));
+    let start =
+        Crafted { fields: "(start $immediately) (func $immediately (loop $for_ever (br $for_ever)))", ..CRAFTED };
+    check_deadline(&crafted_failure(&engine, start, "start"));
+    check_deadline(&crafted_failure(&engine, Crafted { realloc: LOOP, ..CRAFTED }, "settings.validate"));
+    check_deadline(&crafted_failure(&engine, Crafted { validate: LOOP, ..CRAFTED }, "settings.validate"));
+    check_deadline(&crafted_failure(&engine, Crafted { begin: LOOP, ..CRAFTED }, "sync.begin"));
+    check_deadline(&crafted_failure(&engine, Crafted { decide: LOOP, ..CRAFTED }, "sync.decide"));
+    check_deadline(&crafted_failure(&engine, Crafted { after_decide: LOOP, ..CRAFTED }, "sync.decide"));
+    check_deadline(&crafted_failure(&engine, Crafted { finish: LOOP, ..CRAFTED }, "sync.finish"));
     assert!(started.elapsed() < CONTAINED);
 }
 
 #[test]
-fn the_clock_alone_ends_a_loop() {
-    // A loop that only calls the host burns hardly any fuel.
+fn the_clock_ends_a_loop_that_uses_no_fuel() {
+    // A loop that only calls the host uses hardly any fuel.
     let engine = Engine::with_limits(&Limits { time: Duration::from_millis(50), ..short() }).unwrap();
     let guest = load(
         &engine,
@@ -71,42 +73,42 @@ fn the_clock_alone_ends_a_loop() {
         }
         .component(),
     );
-    let failure = fails(&engine, &guest, "x", "sync.begin");
+    let failure = failure_of(&engine, &guest, "x", "sync.begin");
     assert!(matches!(failure.cause(), FailureCause::Deadline { .. }), "{failure}");
     assert!(failure.usage().unwrap().logs_dropped > 0);
 }
 
 #[test]
-fn fuel_alone_ends_a_loop() {
+fn fuel_ends_a_loop_before_the_deadline() {
     let engine = Engine::with_limits(&Limits { fuel: 1_000_000, fuel_per_object: 10, ..Limits::default() }).unwrap();
-    let failure = fails(&engine, &sync_guest(&engine), "loop@decide", "sync.decide");
+    let failure = failure_of(&engine, &sync_guest(&engine), "loop@decide", "sync.decide");
     let FailureCause::Fuel { used, allowed } = failure.cause() else { panic!("{failure}") };
     assert_eq!((*used >= *allowed, *allowed), (true, 1_000_020));
     assert!(failure.to_string().contains("of 1000020 units of fuel"), "{failure}");
 }
 
 #[test]
-fn fuel_is_the_same_in_every_run() {
+fn fuel_is_deterministic() {
     let engine = engine();
     let used = |act: &str| {
-        let usage = run(&told(&sync_guest(&engine), act)).unwrap().usage.remove(0);
+        let usage = run(&configure(&sync_guest(&engine), act)).unwrap().usage.remove(0);
         (usage.fuel_used, usage.fuel_allowed, usage.memory_peak)
     };
     assert_eq!(used("work@decide"), used("work@decide"));
     assert!(used("work@decide").0 > used("good").0 + 1_000_000);
-    // Just as much as it used is enough. Compiled code looks at its fuel where it loops and where it is called, so the
-    // straight piece after the last look may be beyond it, by the same amount everywhere.
+    // The fuel that it used is enough. Compiled code checks its fuel in loops and calls, so the code after the last
+    // check may exceed it, by the same amount on every machine.
     let (exact, ..) = used("work@decide");
     let with = |fuel: u64| {
         let engine = Engine::with_limits(&Limits { fuel, fuel_per_object: 0, ..Limits::default() }).unwrap();
-        run(&told(&sync_guest(&engine), "work@decide")).map(|shaped| shaped.usage[0].fuel_used)
+        run(&configure(&sync_guest(&engine), "work@decide")).map(|transformed| transformed.usage[0].fuel_used)
     };
     assert_eq!(with(exact).unwrap(), exact);
     assert!(matches!(with(exact - 100_000).unwrap_err().cause(), FailureCause::Fuel { .. }));
 }
 
 #[test]
-fn memory_is_bounded_over_all_memories() {
+fn memory_is_limited_over_all_memories() {
     let engine = engine();
     let memory = |failure: &PluginFailure| match failure.cause() {
         FailureCause::Memory { used, asked, allowed } => {
@@ -116,63 +118,63 @@ fn memory_is_bounded_over_all_memories() {
         }
         other => panic!("{other:?}"),
     };
-    memory(&fails(&engine, &sync_guest(&engine), "memory@decide", "sync.decide"));
-    memory(&fails(&engine, &sync_guest(&engine), "memory@validate", "settings.validate"));
-    let judgement = judge(&told(&policy_guest(&engine), "memory@review"));
+    memory(&failure_of(&engine, &sync_guest(&engine), "memory@decide", "sync.decide"));
+    memory(&failure_of(&engine, &sync_guest(&engine), "memory@validate", "settings.validate"));
+    let judgement = judge(&configure(&policy_guest(&engine), "memory@review"));
     memory_of_policy(&judgement.failure.unwrap());
-    // Sixteen memories of 64 MiB each: wasmtime's own limiter would let them all pass.
+    // Sixteen memories of 64 MiB each, which wasmtime's own limiter would accept.
     let sixteen = with_instances(CRAFTED.component(), "(module (memory 1024))", 16);
-    memory(&fails(&engine, &load(&engine, "sixteen", &sixteen), "x", "start"));
-    // Growth by all there is, and growth bit by bit in several memories.
+    memory(&failure_of(&engine, &load(&engine, "sixteen", &sixteen), "x", "start"));
+    // Growth by the whole address space.
     let grow = Crafted { begin: "(drop (memory.grow (i32.const 65531)))", ..CRAFTED };
-    memory(&crafted(&engine, grow, "sync.begin"));
-    // A memory may say how far it grows; past that the plugin is told, not ended.
+    memory(&crafted_failure(&engine, grow, "sync.begin"));
+    // Growth beyond the maximum of the memory itself fails in the plugin, and does not end the run.
     let bounded =
         Crafted { begin: "(if (i32.ne (memory.grow (i32.const 70000)) (i32.const -1)) (then unreachable))", ..CRAFTED };
-    run(&told(&load(&engine, "bounded", &bounded.component()), "x")).unwrap();
+    run(&configure(&load(&engine, "bounded", &bounded.component()), "x")).unwrap();
 }
 
 fn memory_of_policy(failure: &PluginFailure) {
-    blamed(failure, "policy.review");
+    check_failure(failure, "policy.review");
     assert!(matches!(failure.cause(), FailureCause::Memory { .. }), "{failure}");
 }
 
 #[test]
-fn tables_instances_and_memories_are_bounded() {
+fn tables_instances_and_memories_are_limited() {
     let engine = engine();
     let grow = Crafted {
         fields: "(table $t 1 funcref)",
         begin: "(drop (table.grow $t (ref.null func) (i32.const 0x10000000)))",
         ..CRAFTED
     };
-    let failure = crafted(&engine, grow, "sync.begin");
+    let failure = crafted_failure(&engine, grow, "sync.begin");
     assert!(matches!(failure.cause(), FailureCause::Tables { allowed: 100_000, .. }), "{failure}");
     let two = with_instances(CRAFTED.component(), "(module (table 60000 funcref))", 2);
-    let failure = fails(&engine, &load(&engine, "tables", &two), "x", "start");
+    let failure = failure_of(&engine, &load(&engine, "tables", &two), "x", "start");
     assert!(matches!(failure.cause(), FailureCause::Tables { used: 60_000.., .. }), "{failure}");
     for (module, count) in [("(module)", 600), ("(module (memory 0))", 40), ("(module (table 0 funcref))", 200)] {
         let many = with_instances(CRAFTED.component(), module, count);
-        let failure = fails(&engine, &load(&engine, "many", &many), "x", "start");
+        let failure = failure_of(&engine, &load(&engine, "many", &many), "x", "start");
         assert!(matches!(failure.cause(), FailureCause::Count(_)), "{module}: {failure}");
     }
 }
 
 #[test]
-fn recursion_ends_at_the_stack() {
+fn recursion_ends_at_the_stack_limit() {
     let engine = engine();
     for (act, call) in
         [("recurse@begin", "sync.begin"), ("recurse@finish", "sync.finish"), ("recurse@validate", "settings.validate")]
     {
-        let failure = fails(&engine, &sync_guest(&engine), act, call);
+        let failure = failure_of(&engine, &sync_guest(&engine), act, call);
         assert!(matches!(failure.cause(), FailureCause::Stack { .. } | FailureCause::Trap(_)), "{failure}");
     }
     let mutual = Crafted { fields: "(func $a (call $b)) (func $b (call $a))", decide: "(call $a)", ..CRAFTED };
-    let failure = crafted(&engine, mutual, "sync.decide");
+    let failure = crafted_failure(&engine, mutual, "sync.decide");
     assert!(matches!(failure.cause(), FailureCause::Stack { allowed: 524_288 }), "{failure}");
 }
 
 #[test]
-fn a_trap_is_named_with_its_call() {
+fn a_trap_names_its_call() {
     let engine = engine();
     for (act, call) in [
         ("trap@validate", "settings.validate"),
@@ -180,19 +182,20 @@ fn a_trap_is_named_with_its_call() {
         ("trap@decide", "sync.decide"),
         ("trap@finish", "sync.finish"),
     ] {
-        let failure = fails(&engine, &sync_guest(&engine), act, call);
+        let failure = failure_of(&engine, &sync_guest(&engine), act, call);
         let FailureCause::Trap(trap) = failure.cause() else { panic!("{failure}") };
         assert!(trap.contains("unreachable"), "{trap}");
     }
-    let failure = crafted(&engine, Crafted { begin: "(drop (i32.load (i32.const -4)))", ..CRAFTED }, "sync.begin");
+    let failure =
+        crafted_failure(&engine, Crafted { begin: "(drop (i32.load (i32.const -4)))", ..CRAFTED }, "sync.begin");
     assert!(failure.to_string().contains("out of bounds memory access"), "{failure}");
     let division = "(drop (i32.div_u (i32.const 1) (i32.const 0)))";
-    let failure = crafted(&engine, Crafted { finish: division, ..CRAFTED }, "sync.finish");
+    let failure = crafted_failure(&engine, Crafted { finish: division, ..CRAFTED }, "sync.finish");
     assert!(failure.to_string().contains("divide by zero"), "{failure}");
 }
 
 #[test]
-fn what_one_call_passes_is_bounded() {
+fn data_of_one_call_is_limited() {
     let engine = engine();
     let guest = sync_guest(&engine);
     for (act, call) in [
@@ -203,13 +206,13 @@ fn what_one_call_passes_is_bounded() {
         ("huge-string@decide", "sync.decide"),
         ("extra-huge@finish", "sync.finish"),
     ] {
-        let failure = fails(&engine, &guest, act, call);
+        let failure = failure_of(&engine, &guest, act, call);
         assert!(matches!(failure.cause(), FailureCause::CallData { allowed: 16_777_216 }), "{act}: {failure}");
     }
     let tight =
         Engine::with_limits(&Limits { answer_bytes: 1_000_000, answer_bytes_per_object: 0, ..Limits::default() })
             .unwrap();
-    let failure = fails(&tight, &sync_guest(&tight), "many-edits@decide", "sync.decide");
+    let failure = failure_of(&tight, &sync_guest(&tight), "many-edits@decide", "sync.decide");
     assert!(
         matches!(failure.cause(), FailureCause::Malformed(MalformedAnswer::Size { allowed: 1_000_000, .. })),
         "{failure}"
@@ -217,7 +220,7 @@ fn what_one_call_passes_is_bounded() {
 }
 
 #[test]
-fn requests_past_the_contract_are_refused() {
+fn refuses_reads_beyond_the_limits_of_the_contract() {
     let engine = engine();
     let guest = sync_guest(&engine);
     for (act, asked, most) in [
@@ -225,17 +228,17 @@ fn requests_past_the_contract_are_refused() {
         ("heads-long@begin", 65_537, 65_536),
         ("range-long@begin", 1_048_577, 1_048_576),
     ] {
-        let failure = fails(&engine, &guest, act, "sync.begin");
+        let failure = failure_of(&engine, &guest, act, "sync.begin");
         let FailureCause::Request { asked: found, most: limit, .. } = failure.cause() else { panic!("{failure}") };
         assert_eq!((*found, *limit), (asked, most), "{failure}");
     }
 }
 
 #[test]
-fn a_log_flood_is_dropped_and_counted() {
+fn excess_log_records_are_dropped_and_counted() {
     let engine = engine();
-    let shaped = run(&told(&sync_guest(&engine), "log-flood@begin")).unwrap();
-    let usage = &shaped.usage[0];
+    let transformed = run(&configure(&sync_guest(&engine), "log-flood@begin")).unwrap();
+    let usage = &transformed.usage[0];
     assert_eq!(usage.logs.len() as u64 + usage.logs_dropped, 100_000);
     let bytes: usize = usage.logs.iter().map(|record| record.message.len()).sum();
     assert!(!usage.logs.is_empty() && bytes <= (64 << 10) + 16, "{bytes}");
@@ -248,28 +251,28 @@ fn a_log_flood_is_dropped_and_counted() {
 }
 
 #[test]
-fn a_spent_budget_of_reads_is_contained() {
+fn a_spent_read_budget_is_reported() {
     let engine = Engine::with_limits(&Limits { reads: 50, reads_per_object: 0, ..short() }).unwrap();
     let guest = sync_guest(&engine);
-    let failure = fails(&engine, &guest, "read-until-refused@begin", "sync.begin");
+    let failure = failure_of(&engine, &guest, "read-until-refused@begin", "sync.begin");
     let FailureCause::ReadBudget { message, reads, reads_allowed, .. } = failure.cause() else { panic!("{failure}") };
     assert_eq!((message.as_str(), *reads, *reads_allowed), ("refused after 50", 50, 50));
-    let failure = fails(&engine, &guest, "read-for-ever@begin", "sync.begin");
+    let failure = failure_of(&engine, &guest, "read-for-ever@begin", "sync.begin");
     assert!(matches!(failure.cause(), FailureCause::Deadline { .. } | FailureCause::Fuel { .. }), "{failure}");
     let engine =
         Engine::with_limits(&Limits { read_bytes: 20, read_bytes_per_object: 0, ..Limits::default() }).unwrap();
-    let failure = fails(&engine, &sync_guest(&engine), "read-until-refused@begin", "sync.begin");
+    let failure = failure_of(&engine, &sync_guest(&engine), "read-until-refused@begin", "sync.begin");
     assert!(matches!(failure.cause(), FailureCause::ReadBudget { bytes: 13, bytes_allowed: 20, .. }), "{failure}");
 }
 
 #[test]
 fn only_keys_of_the_run_can_be_read() {
     let engine = engine();
-    run(&told(&sync_guest(&engine), "read-elsewhere@begin")).unwrap();
+    run(&configure(&sync_guest(&engine), "read-elsewhere@begin")).unwrap();
 }
 
 #[test]
-fn a_policy_that_breaks_down_denies() {
+fn a_failing_policy_denies() {
     let engine = engine();
     let policy = policy_guest(&engine);
     for (act, call) in [
@@ -285,12 +288,12 @@ fn a_policy_that_breaks_down_denies() {
         ("attribute@conclude", "policy.conclude"),
         ("other@conclude", "policy.conclude"),
     ] {
-        let judgement = judge(&told(&policy, act));
+        let judgement = judge(&configure(&policy, act));
         assert_eq!(judgement.verdict, Verdict::Deny, "{act}");
-        blamed(&judgement.failure.unwrap(), call);
-        assert_eq!(judge(&told(&policy, "good")).verdict, Verdict::Allow);
+        check_failure(&judgement.failure.unwrap(), call);
+        assert_eq!(judge(&configure(&policy, "good")).verdict, Verdict::Allow);
     }
-    let flood = judge(&told(&policy, "flood@review"));
+    let flood = judge(&configure(&policy, "flood@review"));
     assert_eq!(flood.verdict, Verdict::Allow);
     assert_eq!(flood.findings.len() as u64 + flood.usage.findings_dropped, 20_000);
 }

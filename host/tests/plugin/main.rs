@@ -1,9 +1,9 @@
-//! The plugin host at its boundary: components in, values or failures out.
+//! The plugin host through its public interface: components in, values or failures out.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test's helpers fail by panicking, and clippy.toml frees only the tests themselves"
+    reason = "helpers of tests fail by panicking, and clippy.toml exempts only the tests themselves"
 )]
 
 mod admission;

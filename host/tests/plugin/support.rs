@@ -1,6 +1,5 @@
-//! What the plugin tests share: guests built from `tests/hostile-plugins`, guests crafted in WebAssembly text, and a small artifact.
-//!
-//! Owns no test.
+//! Helpers of the plugin tests: plugins built from `tests/hostile-plugins`, plugins in WebAssembly text, a small
+//! artifact.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,44 +22,44 @@ use tidegate_plugin_build::PluginBuild;
 /// Components of `tests/hostile-plugins`, by library name.
 pub(crate) static GUESTS: LazyLock<BTreeMap<String, Vec<u8>>> = LazyLock::new(|| {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    // With the bundled plugins, whose dependencies they share.
+    // The target directory of the bundled plugins, because they share dependencies.
     let target = temporary().join("../plugins");
     let packages = &["guest-policy", "guest-sync"];
-    let wanted = PluginBuild { manifest_dir: &root, target_dir: &target, packages, profile: "plugin" };
-    tidegate_plugin_build::build(wanted).unwrap().into_iter().map(|built| (built.library, built.component)).collect()
+    let plugins = PluginBuild { manifest_dir: &root, target_dir: &target, packages, profile: "plugin" };
+    tidegate_plugin_build::build(plugins).unwrap().into_iter().map(|built| (built.library, built.component)).collect()
 });
 
 fn temporary() -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
 }
 
-/// Limits that a hostile plugin reaches soon: a clock of 300 ms.
+/// Limits that a hostile plugin reaches soon: 300 ms.
 pub(crate) fn short() -> Limits {
     Limits { time: Duration::from_millis(300), time_per_object: Duration::ZERO, ..Limits::default() }
 }
 
-/// An engine whose fuel is plenty, so that loops meet the clock.
+/// An engine with the default limits.
 pub(crate) fn engine() -> Engine {
     Engine::new().unwrap()
 }
 
-/// Loads a component through a cache that all tests share.
+/// Loads a component with a cache that all tests share.
 pub(crate) fn load(engine: &Engine, name: &str, bytes: &[u8]) -> Plugin {
     Plugin::load(engine, Some(&CodeCache::new(&temporary().join("compiled"))), name, bytes).unwrap()
 }
 
-/// The guest that is a sync plugin.
+/// The hostile sync plugin.
 pub(crate) fn sync_guest(engine: &Engine) -> Plugin {
     load(engine, "guest", &GUESTS["guest_sync"])
 }
 
-/// The guest that is a policy plugin.
+/// The hostile policy plugin.
 pub(crate) fn policy_guest(engine: &Engine) -> Plugin {
     load(engine, "judge", &GUESTS["guest_policy"])
 }
 
-/// A guest that will do what the text says.
-pub(crate) fn told(plugin: &Plugin, act: &str) -> ConfiguredPlugin {
+/// A plugin configured to perform an act, such as `loop@decide`.
+pub(crate) fn configure(plugin: &Plugin, act: &str) -> ConfiguredPlugin {
     plugin.validate(&Value::from(act)).unwrap()
 }
 
@@ -135,58 +134,58 @@ pub(crate) fn judge(configured: &ConfiguredPlugin) -> Judgement {
     judgements.pop().unwrap()
 }
 
-/// Checks that a failure is the plugin's and comes from the call.
-pub(crate) fn blamed(failure: &PluginFailure, call: &str) {
+/// Checks that a failure is an error of the plugin in this call, and that its message is safe to print.
+pub(crate) fn check_failure(failure: &PluginFailure, call: &str) {
     assert_eq!(failure.kind(), ErrorKind::Plugin, "{failure}");
     assert_eq!(failure.call(), call, "{failure}");
-    let words = failure.to_string();
-    assert!(words.contains(failure.plugin()) && words.contains(call), "{words}");
-    assert!(!words.chars().any(char::is_control), "{words:?}");
-    assert!(words.len() < 8_000, "{} bytes", words.len());
+    let message = failure.to_string();
+    assert!(message.contains(failure.plugin()) && message.contains(call), "{message}");
+    assert!(!message.chars().any(char::is_control), "{message:?}");
+    assert!(message.len() < 8_000, "{} bytes", message.len());
 }
 
-/// The failure that validation ended with.
-pub(crate) fn broken(result: Result<ConfiguredPlugin, SettingsError>) -> PluginFailure {
+/// The failure of a validation.
+pub(crate) fn validation_failure(result: Result<ConfiguredPlugin, SettingsError>) -> PluginFailure {
     match result {
         Err(SettingsError::Failed(failure)) => failure,
         other => panic!("{other:?}"),
     }
 }
 
-/// The failure of a sync plugin, after which the same engine still runs a good one.
-pub(crate) fn fails(engine: &Engine, plugin: &Plugin, act: &str, call: &str) -> PluginFailure {
+/// The failure of a sync plugin. Afterwards, the same engine still runs a good one.
+pub(crate) fn failure_of(engine: &Engine, plugin: &Plugin, act: &str, call: &str) -> PluginFailure {
     let failure = match plugin.validate(&Value::from(act)) {
         Ok(configured) => run(&configured).unwrap_err(),
-        failed => broken(failed),
+        failed => validation_failure(failed),
     };
-    blamed(&failure, call);
-    run(&told(&sync_guest(engine), "good")).unwrap();
+    check_failure(&failure, call);
+    run(&configure(&sync_guest(engine), "good")).unwrap();
     failure
 }
 
-pub(crate) fn crafted(engine: &Engine, guest: Crafted, call: &str) -> PluginFailure {
-    fails(engine, &load(engine, "crafted", &guest.component()), "x", call)
+pub(crate) fn crafted_failure(engine: &Engine, guest: Crafted, call: &str) -> PluginFailure {
+    failure_of(engine, &load(engine, "crafted", &guest.component()), "x", call)
 }
 
-/// A sync plugin in WebAssembly text. Without changes it accepts any settings and decides nothing.
+/// A sync plugin in WebAssembly text. By default it accepts any settings and decides nothing.
 #[derive(Clone, Copy)]
 pub(crate) struct Crafted {
     /// Fields of the module.
     pub(crate) fields: &'static str,
-    /// What comes first in each function.
+    /// The start of each function.
     pub(crate) validate: &'static str,
     pub(crate) begin: &'static str,
     pub(crate) decide: &'static str,
     pub(crate) finish: &'static str,
     pub(crate) realloc: &'static str,
-    /// What the function that frees `decide`'s answer does.
+    /// The body of the function that frees the answer of `decide`.
     pub(crate) after_decide: &'static str,
 }
 
 pub(crate) const CRAFTED: Crafted =
     Crafted { fields: "", validate: "", begin: "", decide: "", finish: "", realloc: "", after_decide: "" };
 
-/// A loop without an end.
+/// An endless loop.
 pub(crate) const LOOP: &str = "(loop $for_ever (br $for_ever))";
 
 impl Crafted {
@@ -227,7 +226,7 @@ impl Crafted {
     }
 }
 
-/// Makes a component of a core module in text that follows the canonical names of `world sync-plugin`.
+/// Makes a component of a core module in text that has the canonical names of `world sync-plugin`.
 pub(crate) fn component(text: &str) -> Vec<u8> {
     let mut module = wat::parse_str(text).unwrap();
     let mut resolve = wit_parser::Resolve::default();
@@ -238,9 +237,9 @@ pub(crate) fn component(text: &str) -> Vec<u8> {
     wit_component::ComponentEncoder::default().module(&module).unwrap().encode().unwrap()
 }
 
-/// Adds a core module to the end of a component, and that many instances of it.
+/// Appends a core module to a component, with instances of it.
 pub(crate) fn with_instances(mut component: Vec<u8>, module: &str, instances: usize) -> Vec<u8> {
-    let modules = wasmparser_modules(&component);
+    let modules = core_modules(&component);
     let section = |id: u8, body: &[u8]| {
         let mut section = vec![id];
         leb(&mut section, body.len());
@@ -259,8 +258,8 @@ pub(crate) fn with_instances(mut component: Vec<u8>, module: &str, instances: us
     component
 }
 
-/// Core modules at the outermost level.
-fn wasmparser_modules(component: &[u8]) -> usize {
+/// The number of core modules at the outermost level.
+fn core_modules(component: &[u8]) -> usize {
     let mut depth = 0;
     let mut modules = 0;
     for payload in wasmparser::Parser::new(0).parse_all(component) {

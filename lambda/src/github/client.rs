@@ -1,6 +1,7 @@
-//! One conversation with GitHub: requests, where answers lead, and when to ask again.
+//! A client for GitHub's API: requests, redirects and retries.
 //!
-//! Owns that the token goes to the configured API and to nobody else, and that waiting ends with the invocation.
+//! The token goes to the configured API only, never to an address that a response redirects to. No retry waits past the
+//! end of the invocation.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -23,54 +24,54 @@ use tokio::time::{Instant, timeout_at};
 
 use super::error::GithubError;
 use super::file::JSON;
-use super::response::{AnswerHead, AnswerMeaning, refusal};
+use super::response::{ResponseHead, ResponseMeaning, refusal_message};
 use super::status::StatusPost;
 use crate::context::InvocationContext;
 use crate::secrets::Secret;
 
-/// The version of the API that is spoken. Source: GitHub documentation, "API Versions".
+/// The version of the API. Source: GitHub documentation, "API Versions".
 const API_VERSION: &str = "2022-11-28";
 
-/// How long one connection may take.
-const CONNECT: Duration = Duration::from_secs(10);
+/// How long a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long the head of an answer, or the next piece of a body, may take.
-pub(super) const QUIET: Duration = Duration::from_secs(30);
+/// How long the head of a response, or the next piece of a body, may take.
+pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How often an answer may lead elsewhere: from the old name of a repository to the new one, and from there to the store.
-const MOST_REDIRECTS: usize = 2;
+/// Most redirects of one request: from the old name of a repository to the new one, and from there to the file store.
+const MAX_REDIRECTS: usize = 2;
 
-/// Longest answer in JSON, in bytes: a page of a hundred assets has about two hundred thousand.
+/// Longest JSON response, in bytes. A page of 100 assets has about 200,000.
 const MAX_JSON: usize = 8 * 1024 * 1024;
 
-/// How often a request is sent again, and how long to wait before it where GitHub does not say.
-const TRIES: usize = 3;
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// Most retries of a request, and the wait before the first one if GitHub names none.
+const MAX_RETRIES: usize = 3;
+const FIRST_WAIT: Duration = Duration::from_millis(500);
 
-type Http = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
-/// GitHub, by the right of one token, until the end of an invocation.
+/// A client with one token, which lives as long as an invocation.
 pub(crate) struct Github {
-    http: Http,
+    http: HttpClient,
     api: String,
     authorization: HeaderValue,
     now: Timestamp,
-    since: Instant,
+    created: Instant,
     deadline: Instant,
 }
 
-/// What a list answers.
-pub(super) struct FileList {
+/// One page of a list.
+pub(super) struct ListPage {
     pub(super) body: Bytes,
-    pub(super) goes_on: bool,
+    pub(super) has_next: bool,
 }
 
 impl Github {
-    /// Until the deadline of `moment`.
+    /// A client that stops at the deadline of `context`.
     ///
     /// # Errors
     /// [`GithubError`].
-    pub(crate) fn new(access: &GithubAccess, token: &Secret, moment: InvocationContext) -> Result<Self, GithubError> {
+    pub(crate) fn new(access: &GithubAccess, token: &Secret, context: InvocationContext) -> Result<Self, GithubError> {
         let mut authorization =
             HeaderValue::from_bytes(&[b"Bearer ", token.expose()].concat()).map_err(|_| GithubError::Token)?;
         authorization.set_sensitive(true);
@@ -79,98 +80,100 @@ impl Github {
             http: Client::builder(TokioExecutor::new()).build(connector),
             api: access.api.as_str().to_owned(),
             authorization,
-            now: moment.now,
-            since: Instant::now(),
-            deadline: moment.deadline,
+            now: context.now,
+            created: Instant::now(),
+            deadline: context.deadline,
         })
     }
 
-    /// Until when answers are waited for.
+    /// When the client stops.
     pub(super) fn deadline(&self) -> Instant {
         self.deadline
     }
 
-    /// Until when the next sign of life is waited for.
-    fn quiet(&self) -> Instant {
-        self.deadline.min(Instant::now() + QUIET)
+    /// When the next read times out.
+    fn read_deadline(&self) -> Instant {
+        self.deadline.min(Instant::now() + READ_TIMEOUT)
     }
 
-    /// Asks for one page of a list.
-    pub(super) async fn list(&self, path: &str) -> Result<FileList, GithubError> {
-        let ask = || async {
-            let answer = self.get(path, JSON).await?;
-            let goes_on = head(answer.status().as_u16(), answer.headers()).next_page();
-            let body = self.body(&format!("GET {path}"), answer).await?;
-            Ok(FileList { body, goes_on })
+    /// Gets one page of a list.
+    pub(super) async fn list(&self, path: &str) -> Result<ListPage, GithubError> {
+        let get = || async {
+            let response = self.get(path, JSON).await?;
+            let has_next = head(&response).has_next_page();
+            let body = self.body(&format!("GET {path}"), response).await?;
+            Ok(ListPage { body, has_next })
         };
-        self.again(ask, |error| Some(error)).await
+        self.retry(get, |error| Some(error)).await
     }
 
-    /// Sends a status.
-    pub(crate) async fn post_status(&self, note: &StatusPost) -> Result<(), GithubError> {
-        let what = format!("POST {}", note.path);
-        let send = || async {
-            let body = Full::from(note.body.to_string());
-            let request = self.request(Method::POST, &self.address(&note.path, &what)?, JSON, body, true);
-            let answer = self.send(&what, request).await?;
-            match self.meaning(&answer) {
-                AnswerMeaning::Here => Ok(()),
-                // Nothing is told twice: where a repository has a new name, the configuration is to name it.
-                AnswerMeaning::Moved(_) => {
-                    Err(elsewhere(&what, "which no status follows: does `repository` have a new name?"))
-                }
-                other => Err(self.failure(&what, &other, answer).await),
+    /// Posts a status.
+    pub(crate) async fn post_status(&self, status: &StatusPost) -> Result<(), GithubError> {
+        let name = format!("POST {}", status.path);
+        let post = || async {
+            let body = Full::from(status.body.to_string());
+            let request = self.request(Method::POST, &self.address(&status.path, &name)?, JSON, body, true);
+            let response = self.send(&name, request).await?;
+            match self.meaning(&response) {
+                ResponseMeaning::Success => Ok(()),
+                // A redirect of a POST is not followed: the status could be posted twice.
+                ResponseMeaning::Redirect(_) => Err(redirect(
+                    &name,
+                    "to another address, which a status does not follow; update `repository` if it was renamed",
+                )),
+                other => Err(self.failure(&name, &other, response).await),
             }
         };
-        self.again(send, |error| Some(error)).await
+        self.retry(post, |error| Some(error)).await
     }
 
-    /// Asks for bytes, and goes where the answer leads. The token goes along as long as it is the API that is asked.
+    /// Gets a response and follows redirects. Only requests to the API carry the token.
     pub(super) async fn get(&self, path: &str, accept: &'static str) -> Result<Response<Incoming>, GithubError> {
-        let what = format!("GET {path}");
-        let api = self.address(path, &what)?;
+        let name = format!("GET {path}");
+        let api = self.address(path, &name)?;
         let mut address = api.clone();
-        for _ in 0..=MOST_REDIRECTS {
-            let ours = same_origin(&api, &address);
-            let request = self.request(Method::GET, &address, accept, Full::default(), ours);
-            let answer = self.send(&what, request).await?;
-            match self.meaning(&answer) {
-                AnswerMeaning::Here => return Ok(answer),
-                AnswerMeaning::Moved(to) => address = next(&what, &api, &to)?,
-                // The store: its words repeat the signed address, and another address may fare better.
-                AnswerMeaning::Refused if !ours => {
-                    return Err(GithubError::Failing { what, status: answer.status().as_u16() });
+        for _ in 0..=MAX_REDIRECTS {
+            let to_api = is_same_origin(&api, &address);
+            let request = self.request(Method::GET, &address, accept, Full::default(), to_api);
+            let response = self.send(&name, request).await?;
+            match self.meaning(&response) {
+                ResponseMeaning::Success => return Ok(response),
+                ResponseMeaning::Redirect(target) => address = redirect_target(&name, &api, &target)?,
+                // A refusal of the file store repeats the signed address in its body, and a retry gets a new address.
+                ResponseMeaning::Refused if !to_api => {
+                    return Err(GithubError::ServerError { request: name, status: response.status().as_u16() });
                 }
-                other => return Err(self.failure(&what, &other, answer).await),
+                other => return Err(self.failure(&name, &other, response).await),
             }
         }
-        Err(elsewhere(&what, "and from there elsewhere, too often"))
+        Err(redirect(&name, "too many times"))
     }
 
-    /// Asks again while that may help and there is time. `told` finds what GitHub said in a failure.
-    pub(crate) async fn again<T, E, A: Future<Output = Result<T, E>>>(
+    /// Retries an operation while a retry may succeed and there is time. `cause` finds GitHub's part in a failure.
+    pub(crate) async fn retry<T, E, A: Future<Output = Result<T, E>>>(
         &self,
-        ask: impl FnMut() -> A,
-        told: impl Fn(&E) -> Option<&GithubError>,
+        operation: impl FnMut() -> A,
+        cause: impl Fn(&E) -> Option<&GithubError>,
     ) -> Result<T, E> {
-        let pauses = ExponentialBuilder::default().with_min_delay(FIRST_PAUSE).with_jitter().with_max_times(TRIES);
-        ask.retry(pauses)
-            .when(|error| told(error).is_some_and(GithubError::passes))
-            .adjust(|error, pause| {
-                let pause = pause.map(|pause| told(error).and_then(GithubError::wait).unwrap_or(pause))?;
-                // Whoever comes later waits for less: a run that fails is started again by Lambda.
-                (Instant::now() + pause < self.deadline).then_some(pause)
+        let waits = ExponentialBuilder::default().with_min_delay(FIRST_WAIT).with_jitter().with_max_times(MAX_RETRIES);
+        operation
+            .retry(waits)
+            .when(|error| cause(error).is_some_and(GithubError::is_transient))
+            .adjust(|error, wait| {
+                let wait = wait.map(|wait| cause(error).and_then(GithubError::retry_after).unwrap_or(wait))?;
+                // Past the deadline, fail at once: Lambda retries the run.
+                (Instant::now() + wait < self.deadline).then_some(wait)
             })
-            .notify(|error, pause| {
-                if let Some(error) = told(error) {
-                    tracing::info!(%error, ?pause, "GitHub is asked again");
+            .notify(|error, wait| {
+                if let Some(error) = cause(error) {
+                    tracing::info!(%error, ?wait, "retrying a request to GitHub");
                 }
             })
             .await
     }
 
-    fn address(&self, path: &str, what: &str) -> Result<Uri, GithubError> {
-        format!("{}{path}", self.api).parse().map_err(|_| elsewhere(what, "where no address is"))
+    fn address(&self, path: &str, name: &str) -> Result<Uri, GithubError> {
+        format!("{}{path}", self.api).parse().map_err(|_| redirect(name, INVALID_ADDRESS))
     }
 
     fn request(
@@ -179,7 +182,7 @@ impl Github {
         address: &Uri,
         accept: &'static str,
         body: Full<Bytes>,
-        ours: bool,
+        to_api: bool,
     ) -> Request<Full<Bytes>> {
         let json = method == Method::POST;
         let mut request = Request::new(body);
@@ -187,7 +190,7 @@ impl Github {
         *request.uri_mut() = address.clone();
         let headers = request.headers_mut();
         headers.insert(USER_AGENT, HeaderValue::from_static(concat!("tidegate/", env!("CARGO_PKG_VERSION"))));
-        if ours {
+        if to_api {
             headers.insert(ACCEPT, HeaderValue::from_static(accept));
             headers.insert(AUTHORIZATION, self.authorization.clone());
             headers.insert("x-github-api-version", HeaderValue::from_static(API_VERSION));
@@ -198,69 +201,74 @@ impl Github {
         request
     }
 
-    async fn send(&self, what: &str, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, GithubError> {
-        match timeout_at(self.quiet(), self.http.request(request)).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(silent(what, &error)),
-            Err(_) if Instant::now() >= self.deadline => Err(GithubError::Late(what.to_owned())),
-            Err(_) => Err(GithubError::Silent { what: what.to_owned(), why: "it took too long".to_owned() }),
+    async fn send(&self, name: &str, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, GithubError> {
+        match timeout_at(self.read_deadline(), self.http.request(request)).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) => Err(no_response(name, &error)),
+            Err(_) if Instant::now() >= self.deadline => Err(GithubError::Timeout(name.to_owned())),
+            Err(_) => Err(GithubError::NoResponse { request: name.to_owned(), reason: "it timed out".to_owned() }),
         }
     }
 
-    fn meaning(&self, answer: &Response<Incoming>) -> AnswerMeaning {
-        let passed = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let now = Timestamp::from_milliseconds(self.now.milliseconds().saturating_add(passed));
-        head(answer.status().as_u16(), answer.headers()).meaning(now)
+    fn meaning(&self, response: &Response<Incoming>) -> ResponseMeaning {
+        let elapsed = u64::try_from(self.created.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let now = Timestamp::from_milliseconds(self.now.milliseconds().saturating_add(elapsed));
+        head(response).meaning(now)
     }
 
-    async fn failure(&self, what: &str, meaning: &AnswerMeaning, answer: Response<Incoming>) -> GithubError {
-        let (status, what) = (answer.status().as_u16(), what.to_owned());
+    async fn failure(&self, name: &str, meaning: &ResponseMeaning, response: Response<Incoming>) -> GithubError {
+        let (status, request) = (response.status().as_u16(), name.to_owned());
         match meaning {
-            AnswerMeaning::Limited(seconds) => GithubError::Limited { what, seconds: *seconds },
-            AnswerMeaning::Failing => GithubError::Failing { what, status },
-            AnswerMeaning::Here | AnswerMeaning::Moved(_) | AnswerMeaning::Refused => {
-                let body = self.body(&what, answer).await.unwrap_or_default();
-                let why = refusal(&body).map(|why| format!(" and `{why}`")).unwrap_or_default();
-                GithubError::Refused { what, status, why }
+            ResponseMeaning::RateLimited(seconds) => GithubError::RateLimited { request, seconds: *seconds },
+            ResponseMeaning::ServerError => GithubError::ServerError { request, status },
+            ResponseMeaning::Success | ResponseMeaning::Redirect(_) | ResponseMeaning::Refused => {
+                let body = self.body(name, response).await.unwrap_or_default();
+                let message = refusal_message(&body).map(|message| format!(" and `{message}`")).unwrap_or_default();
+                GithubError::Refused { request, status, message }
             }
         }
     }
 
-    /// A whole body in memory.
-    async fn body(&self, what: &str, answer: Response<Incoming>) -> Result<Bytes, GithubError> {
-        let body = Limited::new(answer.into_body(), MAX_JSON).collect();
-        match timeout_at(self.quiet(), body).await {
+    /// Reads a whole body into memory.
+    async fn body(&self, name: &str, response: Response<Incoming>) -> Result<Bytes, GithubError> {
+        let body = Limited::new(response.into_body(), MAX_JSON).collect();
+        match timeout_at(self.read_deadline(), body).await {
             Ok(Ok(body)) => Ok(body.to_bytes()),
-            Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(GithubError::Long(what.to_owned())),
-            Ok(Err(error)) => Err(silent(what, error.as_ref())),
-            Err(_) => Err(GithubError::Silent { what: what.to_owned(), why: "the answer broke off".to_owned() }),
+            Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+                Err(GithubError::TooLong(name.to_owned()))
+            }
+            Ok(Err(error)) => Err(no_response(name, error.as_ref())),
+            Err(_) => {
+                Err(GithubError::NoResponse { request: name.to_owned(), reason: "the response stalled".to_owned() })
+            }
         }
     }
 }
 
-/// How connections are made. A run asks GitHub up to three times, and the machine's certificates are read once for a
-/// process, whenever the first of them comes.
+/// A connector that is made once per process: reading the root certificates is slow, and a run makes up to three
+/// clients.
 fn connector() -> std::io::Result<HttpsConnector<HttpConnector>> {
     static CONNECTOR: OnceLock<HttpsConnector<HttpConnector>> = OnceLock::new();
-    if let Some(known) = CONNECTOR.get() {
-        return Ok(known.clone());
+    if let Some(connector) = CONNECTOR.get() {
+        return Ok(connector.clone());
     }
-    let mut plain = HttpConnector::new();
-    plain.enforce_http(false);
-    plain.set_connect_timeout(Some(CONNECT));
-    // The same library, the same cryptography and the same roots as for AWS.
-    let made = HttpsConnectorBuilder::new()
+    let mut http = HttpConnector::new();
+    http.enforce_http(false);
+    http.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    // The same library, cryptography and roots as for AWS.
+    let connector = HttpsConnectorBuilder::new()
         .with_provider_and_native_roots(rustls::crypto::ring::default_provider())?
         .https_or_http()
         .enable_http1()
-        .wrap_connector(plain);
-    Ok(CONNECTOR.get_or_init(|| made).clone())
+        .wrap_connector(http);
+    Ok(CONNECTOR.get_or_init(|| connector).clone())
 }
 
-fn head(status: u16, headers: &HeaderMap) -> AnswerHead<'_> {
+fn head(response: &Response<Incoming>) -> ResponseHead<'_> {
+    let headers: &HeaderMap = response.headers();
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    AnswerHead {
-        status,
+    ResponseHead {
+        status: response.status().as_u16(),
         location: text(LOCATION.as_str()),
         retry_after: text(RETRY_AFTER.as_str()),
         remaining: text("x-ratelimit-remaining"),
@@ -269,38 +277,41 @@ fn head(status: u16, headers: &HeaderMap) -> AnswerHead<'_> {
     }
 }
 
-/// An error with its causes; none of them names the address that was asked.
-pub(super) fn silent(what: &str, error: &(dyn std::error::Error + 'static)) -> GithubError {
-    let mut why = error.to_string();
+/// An error with its causes. None of them names the requested address.
+pub(super) fn no_response(name: &str, error: &(dyn std::error::Error + 'static)) -> GithubError {
+    let mut reason = error.to_string();
     let mut inner = error.source();
     while let Some(cause) = inner {
-        why = format!("{why}: {cause}");
+        reason = format!("{reason}: {cause}");
         inner = cause.source();
     }
-    GithubError::Silent { what: what.to_owned(), why: tidegate_publish::aws_error::plain(&why) }
+    GithubError::NoResponse { request: name.to_owned(), reason: tidegate_publish::aws_error::plain(&reason) }
 }
 
-fn elsewhere(what: &str, why: &'static str) -> GithubError {
-    GithubError::Elsewhere { what: what.to_owned(), why }
+/// The end of a sentence about a redirect.
+const INVALID_ADDRESS: &str = "to an invalid address";
+
+fn redirect(name: &str, reason: &'static str) -> GithubError {
+    GithubError::Redirect { request: name.to_owned(), reason }
 }
 
-/// Where an answer leads: to HTTPS, or to this machine where the API is on it. `what` was asked of `api`.
-fn next(what: &str, api: &Uri, to: &str) -> Result<Uri, GithubError> {
-    let to: Uri = to.parse().map_err(|_| elsewhere(what, "where no address is"))?;
-    match to.scheme_str() {
-        Some("https") => Ok(to),
-        // Only an API of this machine is asked without TLS in the first place.
-        Some("http") if api.scheme_str() == Some("http") && to.host().is_some_and(is_this_machine) => Ok(to),
-        Some(_) => Err(elsewhere(what, "to an address that is not `https://…`")),
-        None => Err(elsewhere(what, "to an address without a host")),
+/// Checks the target of a redirect: HTTPS, or this machine if the API is on it.
+fn redirect_target(name: &str, api: &Uri, target: &str) -> Result<Uri, GithubError> {
+    let target: Uri = target.parse().map_err(|_| redirect(name, INVALID_ADDRESS))?;
+    match target.scheme_str() {
+        Some("https") => Ok(target),
+        // The configuration allows an API without TLS on this machine only.
+        Some("http") if api.scheme_str() == Some("http") && target.host().is_some_and(is_loopback) => Ok(target),
+        Some(_) => Err(redirect(name, "to an address that is not `https://…`")),
+        None => Err(redirect(name, "to an address without a host")),
     }
 }
 
-fn is_this_machine(host: &str) -> bool {
+fn is_loopback(host: &str) -> bool {
     matches!(host, "127.0.0.1" | "localhost" | "[::1]")
 }
 
-fn same_origin(one: &Uri, other: &Uri) -> bool {
+fn is_same_origin(one: &Uri, other: &Uri) -> bool {
     one.scheme() == other.scheme() && one.host() == other.host() && one.port_u16() == other.port_u16()
 }
 
@@ -309,10 +320,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn redirects_lead_to_https_or_stay_on_this_machine() {
+    fn follows_redirects_to_https_or_loopback_only() {
         let github: Uri = "https://api.github.com/repos/acme/docs/actions/artifacts/1/zip".parse().unwrap();
         let local: Uri = "http://127.0.0.1:8080/repos/acme/docs".parse().unwrap();
-        for (api, to, fine) in [
+        for (api, target, allowed) in [
             (&github, "https://productionresults.blob.core.windows.net/x?sig=1", true),
             (&github, "http://productionresults.blob.core.windows.net/x", false),
             (&github, "http://127.0.0.1/x", false),
@@ -322,7 +333,7 @@ mod tests {
             (&local, "https://example.com/x", true),
             (&local, "http://169.254.169.254/latest/meta-data/", false),
         ] {
-            assert_eq!(next("GET x", api, to).is_ok(), fine, "{to}");
+            assert_eq!(redirect_target("GET x", api, target).is_ok(), allowed, "{target}");
         }
         for (other, same) in [
             ("https://api.github.com/repositories/1", true),
@@ -330,7 +341,7 @@ mod tests {
             ("http://api.github.com/x", false),
             ("https://api.github.com.evil.example/x", false),
         ] {
-            assert_eq!(same_origin(&github, &other.parse().unwrap()), same, "{other}");
+            assert_eq!(is_same_origin(&github, &other.parse().unwrap()), same, "{other}");
         }
     }
 }

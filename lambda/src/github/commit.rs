@@ -3,26 +3,26 @@
 use serde::{Deserialize, Serialize};
 use tidegate_core::sanitize::sanitize_name;
 
-/// The full id of a commit: 40 hexadecimal digits, or 64.
+/// The full id of a commit: 40 or 64 hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct CommitId(String);
 
-/// Not the id of a commit.
+/// The text is not the id of a commit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no commit, which has 40 or 64 hexadecimal digits")]
+#[error("`{0}` is not the id of a commit, which has 40 or 64 hexadecimal digits")]
 pub struct CommitIdError(String);
 
 impl CommitId {
-    /// Parses an id; nothing for other texts, and for the id that stands for no commit.
+    /// Parses an id. Returns `None` for other texts and for the all-zero id, which means "no commit".
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
-        let fine = matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let none = text.bytes().all(|byte| byte == b'0');
-        (fine && !none).then(|| Self(text.to_ascii_lowercase()))
+        let well_formed = matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let zero = text.bytes().all(|byte| byte == b'0');
+        (well_formed && !zero).then(|| Self(text.to_ascii_lowercase()))
     }
 
-    /// The digits, in small letters.
+    /// The digits, in lower case.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_whole_commits_are_commits() {
+    fn accepts_full_ids_only() {
         assert_eq!(CommitId::new(&"AB".repeat(20)).unwrap().as_str(), "ab".repeat(20));
         assert!(CommitId::new(&"ab".repeat(32)).is_some());
         for bad in ["", "main", &"0".repeat(40), &"ab".repeat(21), &"g".repeat(40), "../../../etc/passwd"] {

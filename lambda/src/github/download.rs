@@ -1,6 +1,7 @@
-//! A file that GitHub keeps, from its list to its last byte.
+//! Finds a file in GitHub's lists and downloads it.
 //!
-//! Owns that the bytes are those that were announced: the stream ends with an error before anybody can take it for whole.
+//! A download that does not match the listed length and SHA-256 ends with an error, so that an incomplete file is never
+//! taken for a complete one.
 
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt};
@@ -10,93 +11,96 @@ use hyper::body::Incoming;
 use sha2::{Digest, Sha256};
 use tokio::time::{Instant, timeout_at};
 
-use super::client::{Github, QUIET, silent};
+use super::client::{Github, READ_TIMEOUT, no_response};
 use super::error::GithubError;
 use super::file::{GithubFile, GithubFileRef};
 
-/// Pages of one list that are read: ten thousand files, ten times as many as a release may have.
-const MOST_PAGES: usize = 100;
+/// Most pages of one list that are read: ten thousand files, ten times as many as a release may have.
+const MAX_PAGES: usize = 100;
 
-/// HTTP status of an artifact that is no longer there.
+/// HTTP status for an artifact that GitHub has deleted.
 const GONE: u16 = 410;
 
 impl Github {
-    /// Finds the file that is meant.
+    /// Finds the referenced file.
     ///
     /// # Errors
     /// [`GithubError`].
-    pub(crate) async fn find(&self, wanted: &GithubFileRef) -> Result<GithubFile, GithubError> {
+    pub(crate) async fn find(&self, reference: &GithubFileRef) -> Result<GithubFile, GithubError> {
         let mut files = Vec::new();
-        for page in 1..=MOST_PAGES {
-            let listed = self.list(&wanted.list_path(page)).await?;
-            files.extend(wanted.read_page(&listed.body)?);
-            if !listed.goes_on {
+        for number in 1..=MAX_PAGES {
+            let page = self.list(&reference.list_path(number)).await?;
+            files.extend(reference.read_page(&page.body)?);
+            if !page.has_next {
                 break;
             }
         }
-        Ok(wanted.choose(&files)?)
+        Ok(reference.choose(&files)?)
     }
 
-    /// Starts to read a file. What does not have the announced length and digest ends with an error.
+    /// Starts to download a file. The stream ends with an error unless length and digest match.
     ///
     /// # Errors
     /// [`GithubError`].
-    pub(crate) async fn open(
+    pub(crate) async fn download(
         &self,
-        wanted: &GithubFileRef,
+        reference: &GithubFileRef,
         file: &GithubFile,
     ) -> Result<BoxStream<'static, Result<Bytes, GithubError>>, GithubError> {
-        let (path, accept) = wanted.download_path(file);
-        let answer = match self.get(&path, accept).await {
+        let (path, accept) = reference.download_path(file);
+        let response = match self.get(&path, accept).await {
             Err(GithubError::Refused { status: GONE, .. }) => return Err(file.expired().into()),
-            answer => answer?,
+            response => response?,
         };
-        let length = answer.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-        let arriving = DownloadBody {
-            what: format!("GET {path}"),
-            body: answer.into_body(),
+        let length = response.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        let body = DownloadBody {
+            request: format!("GET {path}"),
+            body: response.into_body(),
             file: file.clone(),
             length: file.size.or(length),
-            arrived: 0,
+            received: 0,
             hash: Sha256::new(),
             deadline: self.deadline(),
         };
-        Ok(stream::try_unfold(arriving, DownloadBody::next).boxed())
+        Ok(stream::try_unfold(body, DownloadBody::next).boxed())
     }
 }
 
-/// A body on its way.
+/// A body that is being downloaded.
 struct DownloadBody {
-    what: String,
+    request: String,
     body: Incoming,
     file: GithubFile,
-    /// Bytes that must come, where that is known.
+    /// Expected length in bytes, if known.
     length: Option<u64>,
-    arrived: u64,
+    received: u64,
     hash: Sha256,
     deadline: Instant,
 }
 
 impl DownloadBody {
-    /// The next bytes; nothing after the last ones, if they were all that was announced.
+    /// The next bytes, or `None` after the last ones if all of them match.
     async fn next(mut self) -> Result<Option<(Bytes, Self)>, GithubError> {
         loop {
-            let until = self.deadline.min(Instant::now() + QUIET);
+            let until = self.deadline.min(Instant::now() + READ_TIMEOUT);
             let frame = match timeout_at(until, self.body.frame()).await {
-                Ok(None) => return self.end().map(|()| None),
+                Ok(None) => return self.check_complete().map(|()| None),
                 Ok(Some(Ok(frame))) => frame,
-                Ok(Some(Err(error))) => return Err(silent(&self.what, &error)),
-                Err(_) if Instant::now() >= self.deadline => return Err(GithubError::Late(self.what)),
+                Ok(Some(Err(error))) => return Err(no_response(&self.request, &error)),
+                Err(_) if Instant::now() >= self.deadline => return Err(GithubError::Timeout(self.request)),
                 Err(_) => {
-                    return Err(GithubError::Silent { what: self.what, why: "nothing came any more".to_owned() });
+                    return Err(GithubError::NoResponse {
+                        request: self.request,
+                        reason: "the download stalled".to_owned(),
+                    });
                 }
             };
-            // What is no data are trailers, which say nothing here.
+            // A frame without data holds trailers, which have no meaning here.
             let Ok(bytes) = frame.into_data() else { continue };
-            self.arrived = self.arrived.saturating_add(bytes.len() as u64);
-            self.file.fits(self.arrived)?;
-            if let Some(length) = self.length.filter(|length| self.arrived > *length) {
-                return Err(self.changed(format!("it has more than {length} bytes")));
+            self.received = self.received.saturating_add(bytes.len() as u64);
+            self.file.check_size(self.received)?;
+            if let Some(length) = self.length.filter(|length| self.received > *length) {
+                return Err(self.mismatch(format!("it has more than {length} bytes")));
             }
             self.hash.update(&bytes);
             if !bytes.is_empty() {
@@ -105,19 +109,19 @@ impl DownloadBody {
         }
     }
 
-    fn end(&self) -> Result<(), GithubError> {
-        if let Some(length) = self.length.filter(|length| self.arrived != *length) {
-            return Err(self.changed(format!("it has {} bytes instead of {length}", self.arrived)));
+    fn check_complete(&self) -> Result<(), GithubError> {
+        if let Some(length) = self.length.filter(|length| self.received != *length) {
+            return Err(self.mismatch(format!("it has {} bytes instead of {length}", self.received)));
         }
         match self.file.digest {
             Some(digest) if self.hash.clone().finalize().as_slice() != digest => {
-                Err(self.changed("its SHA-256 is another one".to_owned()))
+                Err(self.mismatch("it has another SHA-256".to_owned()))
             }
             _ => Ok(()),
         }
     }
 
-    fn changed(&self, why: String) -> GithubError {
-        GithubError::Changed { what: self.what.clone(), why }
+    fn mismatch(&self, reason: String) -> GithubError {
+        GithubError::Mismatch { request: self.request.clone(), reason }
     }
 }

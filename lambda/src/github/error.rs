@@ -1,7 +1,6 @@
-//! Why GitHub could not be asked, or what it said instead of an answer.
+//! Why a request to GitHub failed, and which failures are worth a retry.
 //!
-//! Owns the sentences, and which failures are worth another try. `what` is always the request to the API, never the signed
-//! address that an answer pointed to.
+//! `request` is always the request to the API, never the signed address that a response redirects to.
 
 use std::time::Duration;
 
@@ -9,104 +8,106 @@ use tidegate_core::error_kind::ErrorKind;
 
 use super::file::FileError;
 
-/// Why GitHub did not give what was asked for.
+/// Why a request to GitHub failed.
 #[derive(Debug, thiserror::Error)]
 pub enum GithubError {
-    /// No answer, or one that broke off.
-    #[error("GitHub did not answer `{what}`: {why}")]
-    Silent {
+    /// No response, or one that broke off.
+    #[error("GitHub did not answer `{request}`: {reason}")]
+    NoResponse {
         /// The request.
-        what: String,
+        request: String,
         /// The cause.
-        why: String,
+        reason: String,
     },
     /// Too many requests.
-    #[error("GitHub takes no more requests for {seconds} seconds (`{what}`)")]
-    Limited {
+    #[error("GitHub accepts no more requests for {seconds} seconds (`{request}`)")]
+    RateLimited {
         /// The request.
-        what: String,
-        /// How long.
+        request: String,
+        /// How long to wait.
         seconds: u64,
     },
-    /// GitHub fails at the moment.
-    #[error("GitHub answered `{what}` with HTTP status {status}")]
-    Failing {
+    /// GitHub fails temporarily.
+    #[error("GitHub answered `{request}` with HTTP status {status}")]
+    ServerError {
         /// The request.
-        what: String,
+        request: String,
         /// The HTTP status.
         status: u16,
     },
-    /// Not for this token.
-    #[error("GitHub answered `{what}` with HTTP status {status}{why}; does it exist, and does `token` suffice for it?")]
+    /// The request is refused.
+    #[error(
+        "GitHub answered `{request}` with HTTP status {status}{message}; check that it exists and that `token` has the permission"
+    )]
     Refused {
         /// The request.
-        what: String,
+        request: String,
         /// The HTTP status.
         status: u16,
-        /// What GitHub said, with what comes before it.
-        why: String,
+        /// GitHub's message, as ` and `…``, or nothing.
+        message: String,
     },
     /// A redirect that is not followed.
-    #[error("GitHub sent `{what}` elsewhere, {why}")]
-    Elsewhere {
+    #[error("GitHub redirected `{request}` {reason}")]
+    Redirect {
         /// The request.
-        what: String,
-        /// Why it is not followed.
-        why: &'static str,
+        request: String,
+        /// Where to, and why the client does not follow.
+        reason: &'static str,
     },
-    /// An answer longer than any that GitHub documents.
-    #[error("GitHub's answer to `{0}` is too long")]
-    Long(String),
-    /// Not the file that was announced.
-    #[error("what GitHub sent for `{what}` is not what it announced: {why}; nothing of it is published")]
-    Changed {
-        /// The request.
-        what: String,
-        /// The difference.
-        why: String,
-    },
-    /// The invocation ends before it is done.
+    /// A response longer than any that GitHub documents.
+    #[error("GitHub's response to `{0}` is too long")]
+    TooLong(String),
+    /// The downloaded bytes are not those of the listed file.
     #[error(
-        "`{0}` did not arrive within the time of one invocation, give the function more memory or upload the file to S3"
+        "the file that GitHub sent for `{request}` differs from the one that it listed: {reason}; nothing was published"
     )]
-    Late(String),
-    /// The file that is meant cannot be had.
+    Mismatch {
+        /// The request.
+        request: String,
+        /// The difference.
+        reason: String,
+    },
+    /// The invocation ends before the response is complete.
+    #[error("`{0}` was not complete within one invocation; give the function more memory, or upload the file to S3")]
+    Timeout(String),
+    /// The file cannot be used.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The token cannot be a token.
-    #[error("the secret for `token` holds characters that no token has, store the token alone")]
+    /// The token cannot be sent in a header.
+    #[error("the secret for `token` holds characters that no token has; store only the token")]
     Token,
-    /// This machine knows no certificates.
+    /// The machine has no root certificates.
     #[error("this machine has no root certificates for HTTPS: {0}")]
     Certificates(std::io::Error),
 }
 
 impl GithubError {
-    /// Whether the same request may go well if it is sent again.
-    pub(super) fn passes(&self) -> bool {
-        matches!(self, Self::Silent { .. } | Self::Limited { .. } | Self::Failing { .. })
+    /// Whether a retry of the same request may succeed.
+    pub(super) fn is_transient(&self) -> bool {
+        matches!(self, Self::NoResponse { .. } | Self::RateLimited { .. } | Self::ServerError { .. })
     }
 
-    /// How long GitHub wants to be left alone.
-    pub(super) fn wait(&self) -> Option<Duration> {
+    /// How long GitHub wants the client to wait.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Limited { seconds, .. } => Some(Duration::from_secs(*seconds)),
+            Self::RateLimited { seconds, .. } => Some(Duration::from_secs(*seconds)),
             _ => None,
         }
     }
 
-    /// Whose fault it is: whether another run may go well without anybody doing anything.
+    /// The kind of the error. Only a run that failed with kind cloud may succeed later without a change.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Silent { .. }
-            | Self::Limited { .. }
-            | Self::Failing { .. }
-            | Self::Changed { .. }
-            | Self::Late(_)
-            | Self::Long(_)
+            Self::NoResponse { .. }
+            | Self::RateLimited { .. }
+            | Self::ServerError { .. }
+            | Self::Mismatch { .. }
+            | Self::Timeout(_)
+            | Self::TooLong(_)
             | Self::File(FileError::Form(_)) => ErrorKind::Cloud,
-            Self::Refused { .. } | Self::Elsewhere { .. } | Self::File(_) | Self::Token | Self::Certificates(_) => {
+            Self::Refused { .. } | Self::Redirect { .. } | Self::File(_) | Self::Token | Self::Certificates(_) => {
                 ErrorKind::Configuration
             }
         }

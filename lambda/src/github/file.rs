@@ -1,116 +1,115 @@
-//! Which of the files that GitHub keeps is meant: an artifact of a workflow's run, or an asset of a release.
+//! Files that GitHub stores: artifacts of workflow runs, and assets of releases.
 //!
-//! Owns the reading of GitHub's lists and the choice. Never fetches one.
+//! Makes the request paths, reads GitHub's lists, and chooses one file from them. Sends nothing.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use tidegate_core::config::{GithubAccess, GithubRule, NamePattern, Repository, WebhookPublish};
 use tidegate_core::sanitize::sanitize_name;
 
-/// How JSON is asked for.
+/// The media type of GitHub's JSON.
 pub(super) const JSON: &str = "application/vnd.github+json";
 
-/// How the bytes of a release's asset are asked for.
+/// The media type that requests the bytes of a release asset.
 const BYTES: &str = "application/octet-stream";
 
-/// Largest file that is fetched, in bytes: 10 GiB. A file of a release has less than 2 GiB (GitHub documentation, "About
-/// releases", storage and bandwidth quotas); for artifacts GitHub documents no size of one. What is larger would not arrive
+/// Largest file that is downloaded, in bytes: 10 GiB. A release asset has less than 2 GiB (GitHub documentation, "About
+/// releases", storage and bandwidth quotas); GitHub documents no limit for an artifact. A larger file would not arrive
 /// within one invocation.
 pub const MAX_FILE_BYTES: u64 = 10 * 1024 * 1024 * 1024;
 
-/// Files of one page. GitHub's most.
+/// Files on one page of a list: GitHub's maximum.
 const PER_PAGE: usize = 100;
 
-/// Names that are told where none fits.
-const TOLD: usize = 20;
+/// Most names that an error lists.
+const MAX_LISTED: usize = 20;
 
-/// What GitHub keeps files of.
+/// What a file belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FileOrigin {
-    /// A run of a workflow, by its id.
+    /// A workflow run, by its id.
     Run(u64),
     /// A release, by its id.
     Release(u64),
 }
 
-/// A file that GitHub keeps.
+/// A file that a webhook's rule publishes, before it was looked up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GithubFileRef {
-    /// How GitHub is asked; the token may read the file.
+    /// The address of the API, and where the token is stored.
     pub access: GithubAccess,
     /// The repository.
     pub repository: Repository,
-    /// What it belongs to.
+    /// What the file belongs to.
     pub origin: FileOrigin,
-    /// Its name.
+    /// The name, or a glob.
     pub name: NamePattern,
 }
 
-/// Why no file can be fetched.
+/// Why a file cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FileError {
-    /// None of that name.
-    #[error("{of} has no file `{name}`, it has {there}")]
-    Absent {
-        /// Of what.
-        of: String,
-        /// The name that was asked for.
+    /// No file has this name.
+    #[error("{owner} has no file `{name}`; available: {available}")]
+    Missing {
+        /// What the file should belong to.
+        owner: String,
+        /// The name or glob.
         name: String,
-        /// What there is.
-        there: String,
+        /// The names of all files.
+        available: String,
     },
-    /// Several.
-    #[error("{of} has several files that fit `{name}`: {there}; let `artifact` name one of them")]
-    Several {
-        /// Of what.
-        of: String,
-        /// The name that was asked for.
+    /// Several files match.
+    #[error("{owner} has several files that match `{name}`: {matches}; set `artifact` to the name of one of them")]
+    Ambiguous {
+        /// What the files belong to.
+        owner: String,
+        /// The glob.
         name: String,
-        /// What there is.
-        there: String,
+        /// The names of the files that match.
+        matches: String,
     },
-    /// GitHub removed it.
-    #[error("the artifact `{0}` has expired at GitHub, run the workflow again")]
+    /// GitHub deleted the artifact.
+    #[error("the artifact `{0}` has expired at GitHub; run the workflow again")]
     Expired(String),
-    /// Not uploaded to its end.
-    #[error("the asset `{0}` was not uploaded to its end, upload it again")]
-    Unfinished(String),
-    /// Too large.
-    #[error("`{name}` has {size} bytes, which is more than the {MAX_FILE_BYTES} that are fetched: upload it to S3")]
-    Large {
-        /// Its name.
+    /// The upload of the asset did not finish.
+    #[error("the upload of the asset `{0}` did not finish; upload it again")]
+    Incomplete(String),
+    /// The file is too large.
+    #[error("`{name}` has {size} bytes, and the limit is {MAX_FILE_BYTES}; upload it to S3")]
+    TooLarge {
+        /// The name.
         name: String,
-        /// Bytes.
+        /// The size in bytes.
         size: u64,
     },
-    /// An answer in another form.
-    #[error("GitHub's list of files cannot be read: {0}")]
+    /// GitHub's list has an unexpected form.
+    #[error("cannot read GitHub's list of files: {0}")]
     Form(String),
 }
 
-/// A file that GitHub keeps.
+/// A file from one of GitHub's lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GithubFile {
-    /// GitHub's number for it: whatever has this number has this content, since neither artifacts nor assets are replaced in
-    /// place.
+    /// GitHub's id. The content of an id never changes, since neither artifacts nor assets are replaced in place.
     pub id: u64,
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Bytes, where GitHub tells how many will come. What old versions of `upload-artifact` stored is packed when it is asked
-    /// for, and its size is that of the unpacked files; such an artifact has no digest either.
+    /// The length of the download in bytes, if the list says it. Old versions of `upload-artifact` stored files that
+    /// GitHub zips on request: their listed size is that of the unpacked files, and they have no digest.
     pub size: Option<u64>,
-    /// SHA-256, where GitHub knows it.
+    /// SHA-256, if the list has it.
     pub digest: Option<[u8; 32]>,
     state: FileState,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum FileState {
-    Whole,
+    Available,
     Expired,
-    Unfinished,
+    Incomplete,
 }
 
 #[derive(Deserialize)]
@@ -136,7 +135,7 @@ struct ReleaseAsset {
     digest: Option<String>,
 }
 
-/// The digits of `sha256:…`; nothing for other algorithms.
+/// Parses `sha256:…`. Returns `None` for other algorithms.
 fn sha256(text: Option<&str>) -> Option<[u8; 32]> {
     let mut digest = [0; 32];
     hex::decode_to_slice(text?.strip_prefix("sha256:")?, &mut digest).ok()?;
@@ -151,7 +150,7 @@ impl From<ArtifactEntry> for GithubFile {
             name: artifact.name,
             size: digest.map(|_| artifact.size_in_bytes),
             digest,
-            state: if artifact.expired { FileState::Expired } else { FileState::Whole },
+            state: if artifact.expired { FileState::Expired } else { FileState::Available },
         }
     }
 }
@@ -163,32 +162,30 @@ impl From<ReleaseAsset> for GithubFile {
             name: asset.name,
             size: Some(asset.size),
             digest: sha256(asset.digest.as_deref()),
-            state: if asset.state == "uploaded" { FileState::Whole } else { FileState::Unfinished },
+            state: if asset.state == "uploaded" { FileState::Available } else { FileState::Incomplete },
         }
     }
 }
 
 impl GithubFileRef {
-    /// Whether a rule fetches this very file: a continued run carries it, and a token must not go anywhere that the
-    /// configuration does not name.
+    /// Whether a rule publishes this very file. A continuation carries the reference, so it is checked against the
+    /// deployed configuration before the token is used.
     #[must_use]
     pub fn is_configured_by(&self, rule: &GithubRule) -> bool {
-        let named = matches!(&rule.publish, WebhookPublish::Artifact { name, .. } if *name == self.name);
-        named && rule.provider() == Some(&self.access) && rule.repository == self.repository
+        let same_name = matches!(&rule.publish, WebhookPublish::Artifact { name, .. } if *name == self.name);
+        same_name && rule.provider() == Some(&self.access) && rule.repository == self.repository
     }
 
-    /// What it is of, for people.
-    #[must_use]
-    pub fn owner(&self) -> String {
+    /// What the file belongs to, for messages.
+    fn owner(&self) -> String {
         match self.origin {
             FileOrigin::Run(id) => format!("the run {id} of `{}`", self.repository),
             FileOrigin::Release(id) => format!("the release {id} of `{}`", self.repository),
         }
     }
 
-    /// The path of a page of the list, counted from 1.
-    #[must_use]
-    pub fn list_path(&self, page: usize) -> String {
+    /// The request path of a page of the list, counted from 1.
+    pub(super) fn list_path(&self, page: usize) -> String {
         let repository = &self.repository;
         match self.origin {
             FileOrigin::Run(id) => {
@@ -202,9 +199,8 @@ impl GithubFileRef {
         }
     }
 
-    /// The path of a file's bytes, and the form that is asked for.
-    #[must_use]
-    pub fn download_path(&self, file: &GithubFile) -> (String, &'static str) {
+    /// The request path of a file's content, and the media type to accept.
+    pub(super) fn download_path(&self, file: &GithubFile) -> (String, &'static str) {
         let (repository, id) = (&self.repository, file.id);
         match self.origin {
             FileOrigin::Run(_) => (format!("/repos/{repository}/actions/artifacts/{id}/zip"), JSON),
@@ -212,7 +208,7 @@ impl GithubFileRef {
         }
     }
 
-    /// A name for a file that no other file has, whatever server of GitHub it is of.
+    /// The name under which the file is stored, unique across GitHub servers.
     #[must_use]
     pub fn stored_name(&self, file: &GithubFile) -> String {
         let kind = match self.origin {
@@ -222,60 +218,53 @@ impl GithubFileRef {
         format!("{}/{kind}-{}.zip", self.access.api.authority(), file.id)
     }
 
-    /// The files of a page of the list.
-    ///
-    /// # Errors
-    /// [`FileError::Form`].
-    pub fn read_page(&self, body: &[u8]) -> Result<Vec<GithubFile>, FileError> {
-        let told = |error: serde_json::Error| FileError::Form(sanitize_name(&error.to_string()));
+    /// The files of one page of the list.
+    pub(super) fn read_page(&self, body: &[u8]) -> Result<Vec<GithubFile>, FileError> {
+        let form = |error: serde_json::Error| FileError::Form(sanitize_name(&error.to_string()));
         match self.origin {
             FileOrigin::Run(_) => {
-                let page: ArtifactList = serde_json::from_slice(body).map_err(told)?;
+                let page: ArtifactList = serde_json::from_slice(body).map_err(form)?;
                 Ok(page.artifacts.into_iter().map(GithubFile::from).collect())
             }
             FileOrigin::Release(_) => {
-                let page: Vec<ReleaseAsset> = serde_json::from_slice(body).map_err(told)?;
+                let page: Vec<ReleaseAsset> = serde_json::from_slice(body).map_err(form)?;
                 Ok(page.into_iter().map(GithubFile::from).collect())
             }
         }
     }
 
-    /// The one file that is meant. A run that was started again has the files of all its attempts: of one name, the newest
-    /// counts.
+    /// The one file that the reference means. A run that was started again has the files of all its attempts: of files
+    /// with the same name, the newest counts.
     ///
     /// # Errors
     /// [`FileError`].
     pub fn choose(&self, files: &[GithubFile]) -> Result<GithubFile, FileError> {
-        let (of, name) = (self.owner(), sanitize_name(self.name.as_str()));
-        let mut fitting: Vec<&GithubFile> = files.iter().filter(|file| self.name.covers(&file.name)).collect();
-        fitting.sort_by(|a, b| a.name.cmp(&b.name).then(b.id.cmp(&a.id)));
-        fitting.dedup_by(|later, earlier| later.name == earlier.name);
-        let file = match fitting.as_slice() {
-            [] => return Err(FileError::Absent { of, name, there: listed(files.iter()) }),
+        let (owner, name) = (self.owner(), sanitize_name(self.name.as_str()));
+        let mut matches: Vec<&GithubFile> = files.iter().filter(|file| self.name.covers(&file.name)).collect();
+        matches.sort_by(|a, b| a.name.cmp(&b.name).then(b.id.cmp(&a.id)));
+        matches.dedup_by(|later, earlier| later.name == earlier.name);
+        let file = match matches.as_slice() {
+            [] => return Err(FileError::Missing { owner, name, available: listed(files.iter()) }),
             [file] => *file,
-            several => return Err(FileError::Several { of, name, there: listed(several.iter().copied()) }),
+            several => return Err(FileError::Ambiguous { owner, name, matches: listed(several.iter().copied()) }),
         };
         match file.state {
             FileState::Expired => Err(file.expired()),
-            FileState::Unfinished => Err(FileError::Unfinished(sanitize_name(&file.name))),
-            FileState::Whole => file.fits(file.size.unwrap_or_default()).map(|()| file.clone()),
+            FileState::Incomplete => Err(FileError::Incomplete(sanitize_name(&file.name))),
+            FileState::Available => file.check_size(file.size.unwrap_or_default()).map(|()| file.clone()),
         }
     }
 }
 
 impl GithubFile {
-    /// GitHub has it no longer.
-    #[must_use]
-    pub fn expired(&self) -> FileError {
+    /// The error for an artifact that GitHub has deleted.
+    pub(super) fn expired(&self) -> FileError {
         FileError::Expired(sanitize_name(&self.name))
     }
 
-    /// Whether so many bytes of it may be fetched.
-    ///
-    /// # Errors
-    /// [`FileError::Large`].
-    pub fn fits(&self, size: u64) -> Result<(), FileError> {
-        if size > MAX_FILE_BYTES { Err(FileError::Large { name: sanitize_name(&self.name), size }) } else { Ok(()) }
+    /// Checks a number of bytes against [`MAX_FILE_BYTES`].
+    pub(super) fn check_size(&self, size: u64) -> Result<(), FileError> {
+        if size > MAX_FILE_BYTES { Err(FileError::TooLarge { name: sanitize_name(&self.name), size }) } else { Ok(()) }
     }
 }
 
@@ -284,8 +273,8 @@ fn listed<'a>(files: impl Iterator<Item = &'a GithubFile>) -> String {
     if names.is_empty() {
         return "none".to_owned();
     }
-    let more = names.len().saturating_sub(TOLD);
-    names.truncate(TOLD);
+    let more = names.len().saturating_sub(MAX_LISTED);
+    names.truncate(MAX_LISTED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("{}{more}", names.join(", "))
 }

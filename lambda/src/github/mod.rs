@@ -1,8 +1,11 @@
-//! GitHub's API, as values: which requests are sent, what answers mean, which file is meant, what a status says.
+//! The parts of GitHub's API that a run uses: files of workflow runs and releases, and statuses of commits and
+//! deployments.
 //!
-//! Owns paths, bodies and the reading of answers. Never sends anything and never holds a token. Source: GitHub documentation,
-//! "REST API endpoints for GitHub Actions artifacts", "… for release assets", "… for commit statuses" and "… for deployment
-//! statuses".
+//! [`GithubFileRef`] and [`StatusSpec`] are values: they make request paths and bodies, and read response bodies. Only
+//! `client` sends requests, and only with the token of one rule.
+//!
+//! Source: GitHub documentation, "REST API endpoints for GitHub Actions artifacts", "… for release assets", "… for
+//! commit statuses" and "… for deployment statuses".
 
 mod client;
 mod commit;
@@ -16,5 +19,4 @@ pub(crate) use client::Github;
 pub use commit::{CommitId, CommitIdError};
 pub use error::GithubError;
 pub use file::{FileError, FileOrigin, GithubFile, GithubFileRef, MAX_FILE_BYTES};
-pub use response::{AnswerHead, AnswerMeaning, refusal};
 pub use status::{MAX_DESCRIPTION, RunState, StatusPost, StatusSpec, StatusSubject, summary};

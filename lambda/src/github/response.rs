@@ -1,88 +1,85 @@
-//! What an answer of GitHub asks of whoever asked: to read it, to go elsewhere, to come later, or to give up.
+//! What a response of GitHub means for the client: read it, follow it, retry later, or give up.
 //!
-//! Owns these rules. Source: GitHub documentation, "Rate limits for the REST API" and "Best practices for using the REST API".
+//! Source: GitHub documentation, "Rate limits for the REST API" and "Best practices for using the REST API".
 
 use serde::Deserialize;
 use tidegate_core::sanitize::sanitize_name;
 use tidegate_core::timestamp::Timestamp;
 
-/// How long to wait where GitHub limits and does not say for how long, in seconds.
-const UNTOLD_WAIT: u64 = 60;
+/// How long to wait when GitHub limits requests without saying for how long, in seconds.
+const DEFAULT_WAIT: u64 = 60;
 
-/// What of an answer decides.
+/// The parts of a response's head that matter here.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct AnswerHead<'a> {
+pub(super) struct ResponseHead<'a> {
     /// The HTTP status.
-    pub status: u16,
+    pub(super) status: u16,
     /// `location`.
-    pub location: Option<&'a str>,
+    pub(super) location: Option<&'a str>,
     /// `retry-after`, in seconds.
-    pub retry_after: Option<&'a str>,
+    pub(super) retry_after: Option<&'a str>,
     /// `x-ratelimit-remaining`.
-    pub remaining: Option<&'a str>,
+    pub(super) remaining: Option<&'a str>,
     /// `x-ratelimit-reset`, in seconds since 1970.
-    pub reset: Option<&'a str>,
-    /// `link`, which tells whether a list goes on.
-    pub link: Option<&'a str>,
+    pub(super) reset: Option<&'a str>,
+    /// `link`, which names the next page of a list.
+    pub(super) link: Option<&'a str>,
 }
 
-/// What an answer means.
+/// What a response means.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AnswerMeaning {
+pub(super) enum ResponseMeaning {
     /// It is the answer.
-    Here,
-    /// It is at another address.
-    Moved(String),
-    /// There were too many requests: so many seconds must pass.
-    Limited(u64),
-    /// GitHub fails at the moment.
-    Failing,
-    /// It is refused, and will be the next time.
+    Success,
+    /// The answer is at another address.
+    Redirect(String),
+    /// There were too many requests: wait this many seconds.
+    RateLimited(u64),
+    /// GitHub fails temporarily.
+    ServerError,
+    /// The request is refused, and a retry would be, too.
     Refused,
 }
 
-impl AnswerHead<'_> {
-    /// Whether a list goes on. The next page is asked for by its number, never by an address that an answer names.
-    #[must_use]
-    pub fn next_page(&self) -> bool {
-        self.link.is_some_and(|link| link.split(',').any(|one| one.contains("rel=\"next\"")))
+impl ResponseHead<'_> {
+    /// Whether the list has a next page. The client requests it by number, never by an address from a response.
+    pub(super) fn has_next_page(&self) -> bool {
+        self.link.is_some_and(|link| link.split(',').any(|part| part.contains("rel=\"next\"")))
     }
 
-    /// What it means at an instant.
-    #[must_use]
-    pub fn meaning(&self, now: Timestamp) -> AnswerMeaning {
+    /// What the response means at a time.
+    pub(super) fn meaning(&self, now: Timestamp) -> ResponseMeaning {
         let number = |text: Option<&str>| text.and_then(|text| text.trim().parse::<u64>().ok());
         match self.status {
-            200..=299 => AnswerMeaning::Here,
-            301 | 302 | 303 | 307 | 308 => {
-                self.location.map_or(AnswerMeaning::Refused, |location| AnswerMeaning::Moved(location.to_owned()))
-            }
-            // A token that may not read something is refused with 403 as well, without these headers.
+            200..=299 => ResponseMeaning::Success,
+            301 | 302 | 303 | 307 | 308 => self
+                .location
+                .map_or(ResponseMeaning::Refused, |location| ResponseMeaning::Redirect(location.to_owned())),
+            // A token without the permission gets a 403, too, but without these headers.
             403 | 429 => {
-                let after = number(self.retry_after);
-                let used_up = number(self.remaining) == Some(0);
-                let reset = number(self.reset).filter(|_| used_up);
-                let until = reset.map(|at| at.saturating_sub(now.milliseconds() / 1000).saturating_add(1));
-                match after.or(until) {
-                    Some(seconds) => AnswerMeaning::Limited(seconds),
-                    None if used_up || self.status == 429 => AnswerMeaning::Limited(UNTOLD_WAIT),
-                    None => AnswerMeaning::Refused,
+                let retry_after = number(self.retry_after);
+                let exhausted = number(self.remaining) == Some(0);
+                let reset = number(self.reset).filter(|_| exhausted);
+                let until_reset = reset.map(|at| at.saturating_sub(now.milliseconds() / 1000).saturating_add(1));
+                match retry_after.or(until_reset) {
+                    Some(seconds) => ResponseMeaning::RateLimited(seconds),
+                    None if exhausted || self.status == 429 => ResponseMeaning::RateLimited(DEFAULT_WAIT),
+                    None => ResponseMeaning::Refused,
                 }
             }
-            408 | 500 | 502 | 503 | 504 => AnswerMeaning::Failing,
-            _ => AnswerMeaning::Refused,
+            408 | 500 | 502 | 503 | 504 => ResponseMeaning::ServerError,
+            _ => ResponseMeaning::Refused,
         }
     }
 }
 
-/// Why GitHub refused, in its own words, where it has some.
-#[must_use]
-pub fn refusal(body: &[u8]) -> Option<String> {
+/// GitHub's own message in the body of a refusal.
+pub(super) fn refusal_message(body: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
-    struct Told {
+    struct Refusal {
         message: String,
     }
-    serde_json::from_slice::<Told>(body).ok().map(|told| sanitize_name(&told.message))
+    serde_json::from_slice::<Refusal>(body).ok().map(|refusal| sanitize_name(&refusal.message))
 }
 
 #[cfg(test)]
@@ -90,39 +87,42 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_say_what_to_do() {
+    fn classifies_responses() {
         let now = Timestamp::from_milliseconds(1_000_000);
-        let head = |status| AnswerHead { status, ..AnswerHead::default() };
+        let head = |status| ResponseHead { status, ..ResponseHead::default() };
         for (head, meaning) in [
-            (head(200), AnswerMeaning::Here),
-            (head(201), AnswerMeaning::Here),
-            (AnswerHead { location: Some("https://x/"), ..head(302) }, AnswerMeaning::Moved("https://x/".to_owned())),
-            (head(302), AnswerMeaning::Refused),
-            (head(304), AnswerMeaning::Refused),
-            (head(401), AnswerMeaning::Refused),
-            (head(403), AnswerMeaning::Refused),
-            (AnswerHead { remaining: Some("12"), reset: Some("1060"), ..head(403) }, AnswerMeaning::Refused),
-            (AnswerHead { remaining: Some("0"), reset: Some("1060"), ..head(403) }, AnswerMeaning::Limited(61)),
-            (AnswerHead { remaining: Some("0"), reset: Some("900"), ..head(403) }, AnswerMeaning::Limited(1)),
-            (AnswerHead { remaining: Some("0"), ..head(403) }, AnswerMeaning::Limited(60)),
-            (AnswerHead { retry_after: Some("7"), ..head(403) }, AnswerMeaning::Limited(7)),
+            (head(200), ResponseMeaning::Success),
+            (head(201), ResponseMeaning::Success),
             (
-                AnswerHead { retry_after: Some("7"), remaining: Some("0"), reset: Some("1060"), ..head(429) },
-                AnswerMeaning::Limited(7),
+                ResponseHead { location: Some("https://x/"), ..head(302) },
+                ResponseMeaning::Redirect("https://x/".to_owned()),
             ),
-            (head(429), AnswerMeaning::Limited(60)),
-            (AnswerHead { retry_after: Some("soon"), ..head(429) }, AnswerMeaning::Limited(60)),
-            (head(404), AnswerMeaning::Refused),
-            (head(410), AnswerMeaning::Refused),
-            (head(502), AnswerMeaning::Failing),
+            (head(302), ResponseMeaning::Refused),
+            (head(304), ResponseMeaning::Refused),
+            (head(401), ResponseMeaning::Refused),
+            (head(403), ResponseMeaning::Refused),
+            (ResponseHead { remaining: Some("12"), reset: Some("1060"), ..head(403) }, ResponseMeaning::Refused),
+            (ResponseHead { remaining: Some("0"), reset: Some("1060"), ..head(403) }, ResponseMeaning::RateLimited(61)),
+            (ResponseHead { remaining: Some("0"), reset: Some("900"), ..head(403) }, ResponseMeaning::RateLimited(1)),
+            (ResponseHead { remaining: Some("0"), ..head(403) }, ResponseMeaning::RateLimited(60)),
+            (ResponseHead { retry_after: Some("7"), ..head(403) }, ResponseMeaning::RateLimited(7)),
+            (
+                ResponseHead { retry_after: Some("7"), remaining: Some("0"), reset: Some("1060"), ..head(429) },
+                ResponseMeaning::RateLimited(7),
+            ),
+            (head(429), ResponseMeaning::RateLimited(60)),
+            (ResponseHead { retry_after: Some("soon"), ..head(429) }, ResponseMeaning::RateLimited(60)),
+            (head(404), ResponseMeaning::Refused),
+            (head(410), ResponseMeaning::Refused),
+            (head(502), ResponseMeaning::ServerError),
         ] {
             assert_eq!(head.meaning(now), meaning, "{head:?}");
         }
     }
 
     #[test]
-    fn refusals_are_told_in_one_line() {
-        assert_eq!(refusal(b"{\"message\":\"Bad\\ncredentials\"}").unwrap(), "Bad\\ncredentials");
-        assert_eq!(refusal(b"<html>"), None);
+    fn escapes_the_message_of_a_refusal() {
+        assert_eq!(refusal_message(b"{\"message\":\"Bad\\ncredentials\"}").unwrap(), "Bad\\ncredentials");
+        assert_eq!(refusal_message(b"<html>"), None);
     }
 }

@@ -1,7 +1,7 @@
-//! What GitHub shows of a run: the status of a commit, or of a deployment.
+//! The status that GitHub shows of a run: on a commit, or on a deployment.
 //!
-//! Owns words and forms. A status is as public as its repository, so it says how a run ended and how much it did, and never a
-//! bucket, a role, a key or the text of an error.
+//! A status is as public as its repository. So it says how a run ended and how much it changed, and never names a
+//! bucket, a role or a key, and never repeats the text of an error.
 
 use std::fmt;
 
@@ -13,26 +13,26 @@ use tidegate_core::sanitize::sanitize;
 
 use super::commit::CommitId;
 
-/// Longest description, in characters. Source: GitHub documentation, "Create a deployment status"; for the status of a commit
-/// GitHub answers a longer one with 422.
+/// Longest description, in characters. Source: GitHub documentation, "Create a deployment status". For the status of a
+/// commit the limit is the same: GitHub answers a longer description with 422.
 pub const MAX_DESCRIPTION: usize = 140;
 
-/// A run reports how it goes.
+/// Where the status of a run is reported.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StatusSpec {
-    /// How GitHub is asked.
+    /// The address of the API, and where the token is stored.
     pub access: GithubAccess,
     /// The repository.
     pub repository: Repository,
-    /// What the status is of.
+    /// What gets the status.
     pub subject: StatusSubject,
-    /// Where the site is seen.
+    /// The address of the site, which the status links to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<SiteUrl>,
 }
 
-/// What a status is of.
+/// What gets a status.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StatusSubject {
@@ -42,18 +42,18 @@ pub enum StatusSubject {
     Deployment(u64),
 }
 
-/// How a run goes.
+/// The state of a run, as GitHub shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunState {
-    /// It is under way.
+    /// The run is active.
     Pending,
-    /// It ended well.
+    /// The run succeeded.
     Success,
-    /// It did not.
+    /// The run failed or was denied.
     Failure,
 }
 
-/// One status, as it is sent with POST.
+/// A `POST` request that reports one status.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StatusPost {
     /// The path.
@@ -63,7 +63,8 @@ pub struct StatusPost {
 }
 
 impl StatusSpec {
-    /// Whether a rule reports this very status.
+    /// Whether a rule reports this very status. A continuation carries the spec, so it is checked against the deployed
+    /// configuration before the token is used.
     #[must_use]
     pub fn is_configured_by(&self, rule: &GithubRule) -> bool {
         let kind = match self.subject {
@@ -74,9 +75,9 @@ impl StatusSpec {
         rule.status.as_ref().is_some_and(same) && rule.repository == self.repository
     }
 
-    /// The status of a run of a site.
+    /// The request that reports the state of a site's run.
     #[must_use]
-    pub fn note(&self, site: &SiteName, state: RunState, description: &str) -> StatusPost {
+    pub fn post(&self, site: &SiteName, state: RunState, description: &str) -> StatusPost {
         let repository = &self.repository;
         let description: String = sanitize(description, MAX_DESCRIPTION).chars().take(MAX_DESCRIPTION).collect();
         let mut body = json!({ "state": self.state_name(state), "description": description });
@@ -94,7 +95,7 @@ impl StatusSpec {
                 format!("/repos/{repository}/statuses/{}", commit.as_str())
             }
             StatusSubject::Deployment(id) => {
-                // A link to what is not there yet would lead to what is there.
+                // Before the run succeeds, the link would show the previous release.
                 if let Some(url) = self.url.as_ref().filter(|_| state == RunState::Success) {
                     add("environment_url", url.as_str());
                 }
@@ -114,23 +115,25 @@ impl StatusSpec {
     }
 }
 
-/// How a run ended and in which words.
+/// The state and the description for the report of a run.
 #[must_use]
 pub fn summary(report: &PublishReport) -> (RunState, String) {
     let state = match report.outcome {
-        Outcome::Live | Outcome::Unchanged | Outcome::LiveNotInvalidated | Outcome::Superseded => RunState::Success,
+        Outcome::Live | Outcome::Unchanged | Outcome::LiveInvalidationPending | Outcome::Superseded => {
+            RunState::Success
+        }
         Outcome::Partial | Outcome::Denied | Outcome::Held | Outcome::Failed => RunState::Failure,
     };
-    let sentence = report.outcome.sentence();
+    let sentence = report.outcome;
     let done = &report.done;
-    let told = match report.outcome {
-        Outcome::Live | Outcome::LiveNotInvalidated | Outcome::Partial => {
+    let description = match report.outcome {
+        Outcome::Live | Outcome::LiveInvalidationPending | Outcome::Partial => {
             format!("{sentence}: {} written, {} deleted", done.written + done.headers, done.deleted)
         }
         Outcome::Denied | Outcome::Held => {
-            let judged = report.judgements.iter();
-            let findings = judged.clone().map(|judgement| judgement.findings.len()).sum::<usize>();
-            let failures = judged.filter(|judgement| judgement.failure.is_some()).count();
+            let judgements = report.judgements.iter();
+            let findings = judgements.clone().map(|judgement| judgement.findings.len()).sum::<usize>();
+            let failures = judgements.filter(|judgement| judgement.failure.is_some()).count();
             let failed = if failures > 0 {
                 format!(", {} failed", counted(failures, "policy", "policies"))
             } else {
@@ -138,9 +141,9 @@ pub fn summary(report: &PublishReport) -> (RunState, String) {
             };
             format!("{sentence}: {}{failed}", counted(findings, "finding", "findings"))
         }
-        Outcome::Unchanged | Outcome::Superseded | Outcome::Failed => sentence.to_owned(),
+        Outcome::Unchanged | Outcome::Superseded | Outcome::Failed => sentence.to_string(),
     };
-    (state, told)
+    (state, description)
 }
 
 fn counted(count: usize, one: &str, several: &str) -> String {

@@ -5,7 +5,7 @@ use tidegate_core::config::Site;
 use crate::context::InvocationContext;
 use crate::trigger::{RunId, Trigger};
 
-/// One invocation's part of a run, with all that its steps need.
+/// One invocation's part of a run, with everything that its steps need.
 #[derive(Clone, Copy)]
 pub(super) struct ActiveRun<'a> {
     pub(super) site: &'a Site,

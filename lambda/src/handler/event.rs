@@ -1,23 +1,25 @@
-//! Handles one event and makes the answer that its source expects.
+//! Dispatches one event and makes the answer that its source expects.
 //!
-//! A failure is reported where the source can act on it: to SQS by message id, to an HTTP client by status, to every other
-//! source by a failed invocation, which Lambda retries.
+//! A failure is reported where the source can act on it: to SQS by message id, to an HTTP client by status, and to
+//! every other source by a failed invocation, which Lambda retries.
 
 use serde_json::{Value, json};
 use tidegate_core::config::SiteName;
 use tidegate_core::error_kind::ErrorKind;
 
-use super::response::{batch, http, told};
-use super::{EventHandler, RunError, RunResult};
+use super::EventHandler;
+use super::response::{batch_response, http_response, run_response};
+use super::result::{RunError, RunResult};
 use crate::context::InvocationContext;
 use crate::trigger::{
-    Carrier, Continuation, Delivery, EventRecord, ParsedRecord, RecordError, RunId, TriggerError, match_sites, read,
+    Continuation, EventRecord, EventSource, InvocationEvent, ParsedRecord, RecordError, RunId, TriggerError,
+    match_sites, read,
 };
 
 /// Why an invocation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum EventError {
-    /// Nothing of the event can be read.
+    /// The event cannot be read.
     #[error(transparent)]
     Event(#[from] TriggerError),
     /// One record of the event cannot be read.
@@ -26,9 +28,9 @@ pub enum EventError {
     /// A run failed before it had a plan.
     #[error(transparent)]
     Run(#[from] RunError),
-    /// A run ended with the outcome `failed` or `partial`; the text is its report.
-    #[error("the run did not end well: {0}")]
-    Ended(String),
+    /// A run ended with the outcome `failed` or `partial`. Contains its report.
+    #[error("the run failed: {0}")]
+    Report(String),
     /// The run of one site failed.
     #[error("`{site}`: {error}")]
     Site {
@@ -43,13 +45,13 @@ pub enum EventError {
 }
 
 impl EventError {
-    /// The kind of the error; of several errors, the kind of the worst.
+    /// The kind of the error; of several errors, the kind of the worst one.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Event(_) | Self::Record(_) => ErrorKind::Configuration,
             Self::Run(error) => error.kind(),
-            Self::Ended(_) => ErrorKind::Cloud,
+            Self::Report(_) => ErrorKind::Cloud,
             Self::Site { error, .. } => error.kind(),
             Self::Several(errors) => {
                 errors.iter().map(Self::kind).max_by_key(|kind| severity(*kind)).unwrap_or(ErrorKind::Bug)
@@ -58,7 +60,7 @@ impl EventError {
     }
 }
 
-/// How bad a kind of error is, in the order of the exit codes of `tidegate`.
+/// Ranks kinds of errors like the exit codes of the CLI do.
 fn severity(kind: ErrorKind) -> u8 {
     match kind {
         ErrorKind::Plugin => 0,
@@ -70,99 +72,110 @@ fn severity(kind: ErrorKind) -> u8 {
 }
 
 impl EventHandler {
-    /// Handles an event as AWS delivers it, and returns the answer that its source expects. `request` is the id of the
-    /// invocation.
+    /// Handles an event as AWS delivers it, and returns the answer that its source expects. `request_id` is the id of
+    /// the invocation.
     ///
     /// # Errors
-    /// [`EventError`], only if a retry of the same event may succeed or if nothing of the event can be read.
-    pub async fn event(&self, event: &Value, request: &str, moment: InvocationContext) -> Result<Value, EventError> {
+    /// [`EventError`], only if a retry of the same event may succeed, or if the event cannot be read.
+    pub async fn handle(
+        &self,
+        event: &Value,
+        request_id: &str,
+        context: InvocationContext,
+    ) -> Result<Value, EventError> {
         match read(event)? {
-            Delivery::Call(call) => Ok(http(&self.answer(&call, moment).await)),
-            Delivery::Continuation(run) => one(self.continued(&run, moment).await),
-            Delivery::Invocation(asked) => one(self.invoke(&asked, &RunId::new(request), moment).await),
-            Delivery::Events { carrier, records } => self.several(carrier, &records, request, moment).await,
+            InvocationEvent::Http(request) => Ok(http_response(&self.answer_webhook(&request, context).await)),
+            InvocationEvent::Continuation(continuation) => answer(self.resume(&continuation, context).await),
+            InvocationEvent::Direct(invocation) => {
+                answer(self.invoke(&invocation, &RunId::new(request_id), context).await)
+            }
+            InvocationEvent::Records { source, records } => self.records(source, &records, request_id, context).await,
         }
     }
 
-    /// Goes on with a run that another invocation handed on.
+    /// Continues a run of another invocation.
     ///
     /// # Errors
     /// [`RunError`].
-    pub async fn continued(&self, run: &Continuation, moment: InvocationContext) -> Result<RunResult, RunError> {
-        self.act(&run.trigger, &run.run, moment).await
+    pub async fn resume(&self, continuation: &Continuation, context: InvocationContext) -> Result<RunResult, RunError> {
+        self.run(&continuation.trigger, &continuation.run, context).await
     }
 
-    /// Handles every record, whatever becomes of the others.
-    async fn several(
+    /// Handles every record, even if another one failed.
+    async fn records(
         &self,
-        carrier: Carrier,
+        source: EventSource,
         records: &[EventRecord],
-        request: &str,
-        moment: InvocationContext,
+        request_id: &str,
+        context: InvocationContext,
     ) -> Result<Value, EventError> {
-        let (mut reports, mut failures, mut messages) = (Vec::new(), Vec::new(), Vec::new());
-        for (at, record) in records.iter().enumerate() {
-            match self.record(record, &RunId::new(format!("{request}-{at}")), moment).await {
-                Ok(told) => reports.extend(told),
+        let (mut answers, mut failures, mut failed_messages) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, record) in records.iter().enumerate() {
+            match self.record(record, &RunId::new(format!("{request_id}-{index}")), context).await {
+                Ok(record_answers) => answers.extend(record_answers),
                 Err(error) => {
                     tracing::error!(%error, "a record failed");
                     failures.push(error);
-                    messages.extend(record.message.clone());
+                    failed_messages.extend(record.message_id.clone());
                 }
             }
         }
-        if carrier == Carrier::Queue {
-            return Ok(batch(&messages));
+        if source == EventSource::Sqs {
+            return Ok(batch_response(&failed_messages));
         }
-        all(reports, failures).map(Value::Array)
+        all(answers, failures).map(Value::Array)
     }
 
     async fn record(
         &self,
         record: &EventRecord,
-        run: &RunId,
-        moment: InvocationContext,
+        id: &RunId,
+        context: InvocationContext,
     ) -> Result<Vec<Value>, EventError> {
-        let stored = match record.notice.as_ref().map_err(Clone::clone)? {
-            ParsedRecord::Ignored(why) => {
-                tracing::info!(%why, "ignored");
+        let stored = match record.content.as_ref().map_err(Clone::clone)? {
+            ParsedRecord::Ignored(reason) => {
+                tracing::info!(%reason, "a record was ignored");
                 return Ok(Vec::new());
             }
-            ParsedRecord::Continuation(run) => return one(self.continued(run, moment).await).map(|told| vec![told]),
+            ParsedRecord::Continuation(continuation) => {
+                return answer(self.resume(continuation, context).await).map(|answer| vec![answer]);
+            }
             ParsedRecord::Stored(stored) => stored,
         };
-        let claims = match_sites(&self.config, stored);
-        for declined in &claims.declined {
-            tracing::info!(site = %declined.site, why = %declined.why, "not published");
+        let matched = match_sites(&self.config, stored);
+        for unmatched in &matched.unmatched {
+            tracing::info!(site = %unmatched.site, reason = %unmatched.reason, "an upload does not publish a site");
         }
-        let (mut reports, mut failures) = (Vec::new(), Vec::new());
-        for trigger in &claims.triggers {
-            match one(self.act(trigger, run, moment).await) {
-                Ok(report) => reports.push(report),
+        let (mut answers, mut failures) = (Vec::new(), Vec::new());
+        for trigger in &matched.triggers {
+            match answer(self.run(trigger, id, context).await) {
+                Ok(answer) => answers.push(answer),
                 Err(error) => failures.push(EventError::Site { site: trigger.site.clone(), error: Box::new(error) }),
             }
         }
-        all(reports, failures)
+        all(answers, failures)
     }
 }
 
-/// The reports if nothing failed.
-fn all(reports: Vec<Value>, failures: Vec<EventError>) -> Result<Vec<Value>, EventError> {
-    if failures.is_empty() { Ok(reports) } else { Err(EventError::Several(failures)) }
+/// The answers, or the failures if there are any.
+fn all(answers: Vec<Value>, failures: Vec<EventError>) -> Result<Vec<Value>, EventError> {
+    if failures.is_empty() { Ok(answers) } else { Err(EventError::Several(failures)) }
 }
 
-/// The answer for one run. A denial is a report, not an error: a retry would be denied again. The same holds for a broken
-/// artifact and for a failing plugin: the same bytes and the same plugins end alike. An error of the configuration stays an
-/// error: the last retry may be hours later, when the configuration has been deployed anew.
-fn one(ended: Result<RunResult, RunError>) -> Result<Value, EventError> {
-    let ended = match ended {
+/// The answer for one run.
+///
+/// A denial is an answer, not an error: a retry would be denied again. So are a broken artifact and a failing plugin,
+/// since the same bytes and the same plugins fail again. A configuration error stays an error: the last retry may be
+/// hours later, when a corrected configuration is deployed.
+fn answer(result: Result<RunResult, RunError>) -> Result<Value, EventError> {
+    let result = match result {
         Err(error) if matches!(error.kind(), ErrorKind::Artifact | ErrorKind::Plugin) => {
             return Ok(
                 json!({ "outcome": "failed", "errorType": error.kind().error_type(), "reason": error.to_string() }),
             );
         }
-        ended => ended?,
+        result => result?,
     };
-    let value = told(&ended);
-    if ended.failed() { Err(EventError::Ended(value.to_string())) } else { Ok(value) }
+    let answer = run_response(&result);
+    if result.failed() { Err(EventError::Report(answer.to_string())) } else { Ok(answer) }
 }

@@ -1,12 +1,13 @@
-//! Files that GitHub keeps, fetched into the state of the site that they are published to.
+//! Copies a file from GitHub into the state of the site that publishes it.
 //!
-//! Owns the way from the file that is wanted to a zip that can be read by ranges. A fetched file has a name of its own for
-//! ever, so a run that comes again finds it; it is there only once it is whole, and goes with the run that published it.
+//! A copy is needed since an archive is read by ranges, and the signed addresses of GitHub's file store expire within
+//! minutes. The object appears only when it is complete. Its name contains GitHub's id, so a retry or a continuation
+//! finds it; a run that ended deletes it.
 
 use std::time::Duration;
 
 use futures::TryStreamExt;
-use tidegate_core::config::Site;
+use tidegate_core::config::{Site, SiteName};
 use tidegate_core::error_kind::ErrorKind;
 use tidegate_core::location::ObjectLocation;
 use tidegate_publish::aws_error::AwsError;
@@ -16,31 +17,31 @@ use crate::context::InvocationContext;
 use crate::github::{Github, GithubError, GithubFileRef};
 use crate::secrets::SecretStoreError;
 
-/// How long what runs that died left in the state is kept, which is longer than any run lasts.
-const LEFT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long files of failed runs are kept. It is longer than any run takes.
+const KEEP_FAILED: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Why a file of GitHub's cannot be published.
+/// Why a file of GitHub cannot be published.
 #[derive(Debug, thiserror::Error)]
 pub enum GithubArtifactError {
-    /// GitHub does not give it.
+    /// The request to GitHub failed.
     #[error(transparent)]
     Github(#[from] GithubError),
-    /// The state does not take it.
+    /// The object could not be written.
     #[error(transparent)]
     Cloud(#[from] AwsError),
-    /// The token cannot be had.
+    /// The token could not be read.
     #[error(transparent)]
     Secrets(#[from] SecretStoreError),
-    /// No rule asks for it, which is what a run that somebody made up looks like.
-    #[error("no rule of the site `{0}` asks for this file of GitHub's any more")]
-    NoRule(tidegate_core::config::SiteName),
-    /// There is no place to fetch it to.
-    #[error("the site `{0}` has no `state`, into which a file of GitHub's would be fetched")]
-    NoState(tidegate_core::config::SiteName),
+    /// No rule publishes the file or reports the status. A forged continuation fails with this error.
+    #[error("no rule of the site `{0}` allows this request to GitHub")]
+    NoRule(SiteName),
+    /// There is no state to copy the file into.
+    #[error("the site `{0}` has no `state` to copy the file into")]
+    NoState(SiteName),
 }
 
 impl GithubArtifactError {
-    /// Whose fault it is.
+    /// The kind of the error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
@@ -50,7 +51,7 @@ impl GithubArtifactError {
         }
     }
 
-    fn of_github(&self) -> Option<&GithubError> {
+    fn github(&self) -> Option<&GithubError> {
         match self {
             Self::Github(error) => Some(error),
             _ => None,
@@ -59,49 +60,51 @@ impl GithubArtifactError {
 }
 
 impl EventHandler {
-    /// Fetches a file into the state, unless it is there.
+    /// Copies a file into the state, unless a previous attempt did.
     pub(super) async fn fetch_file(
         &self,
         site: &Site,
-        wanted: &GithubFileRef,
-        moment: InvocationContext,
+        reference: &GithubFileRef,
+        context: InvocationContext,
     ) -> Result<ObjectLocation, GithubArtifactError> {
-        // Whoever may invoke the function may hand it a run. The token goes nowhere but where the configuration says.
-        if !site.github_rules().any(|rule| wanted.is_configured_by(rule)) {
+        // Any principal with `lambda:InvokeFunction` can send a continuation. The token goes only where the deployed
+        // configuration says.
+        if !site.github_rules().any(|rule| reference.is_configured_by(rule)) {
             return Err(GithubArtifactError::NoRule(site.name.clone()));
         }
         let state = self.publisher.state(site).ok_or_else(|| GithubArtifactError::NoState(site.name.clone()))?;
-        let token = self.secrets.secret(&wanted.access.token).await?;
-        let github =
-            Github::new(&wanted.access, &token, InvocationContext { deadline: moment.continue_at(), ..moment })?;
-        let file = github.find(wanted).await?;
-        let name = wanted.stored_name(&file);
-        let place = state.fetched(&name)?;
-        if state.has_fetched(&place).await? {
-            tracing::info!(%place, "the file was fetched before");
-            return Ok(place);
+        let token = self.secrets.secret(&reference.access.token).await?;
+        let context = InvocationContext { deadline: context.continue_at(), ..context };
+        let github = Github::new(&reference.access, &token, context)?;
+        let file = github.find(reference).await?;
+        let name = reference.stored_name(&file);
+        let location = state.fetched(&name)?;
+        if state.has_fetched(&location).await? {
+            tracing::info!(%location, "the file was copied before");
+            return Ok(location);
         }
-        let before = moment.now.milliseconds().saturating_sub(u64::try_from(LEFT_FOR.as_millis()).unwrap_or_default());
-        if let Err(error) = state.forget_fetched_before(before).await {
-            tracing::warn!(%error, "what earlier runs fetched could not be removed");
+        let keep = u64::try_from(KEEP_FAILED.as_millis()).unwrap_or_default();
+        let oldest = context.now.milliseconds().saturating_sub(keep);
+        if let Err(error) = state.forget_fetched_before(oldest).await {
+            tracing::warn!(%error, "files of failed runs could not be deleted");
         }
-        let carry = || async {
-            let bytes = github.open(wanted, &file).await?;
+        let copy = || async {
+            let bytes = github.download(reference, &file).await?;
             match state.put_fetched(&name, bytes.map_err(GithubArtifactError::from)).await {
-                // Another invocation was quicker, with the very same file.
+                // Another invocation has just copied the same file.
                 Err(GithubArtifactError::Cloud(error)) if error.is_condition_failed() => Ok(()),
-                stored => stored,
+                result => result,
             }
         };
-        github.again(carry, GithubArtifactError::of_github).await?;
-        Ok(place)
+        github.retry(copy, GithubArtifactError::github).await?;
+        Ok(location)
     }
 
-    /// Removes what was fetched for a run that has ended. What cannot be removed goes with a later run.
-    pub(super) async fn forget(&self, site: &Site, fetched: &ObjectLocation) {
+    /// Deletes the copy after a run ended. If that fails, a later run deletes it.
+    pub(super) async fn delete_fetched(&self, site: &Site, fetched: &ObjectLocation) {
         let Some(state) = self.publisher.state(site) else { return };
         if let Err(error) = state.forget_fetched(fetched).await {
-            tracing::warn!(place = %fetched, %error, "what was fetched could not be removed");
+            tracing::warn!(location = %fetched, %error, "the copied file could not be deleted");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Deliveries of webhooks that were seen, kept in the state of the site that they publish.
+//! Recognizes a webhook's delivery that came before. The records are in the state of the site.
 
 use std::time::Duration;
 
@@ -8,23 +8,23 @@ use tidegate_core::webhook_delivery::{DeliveryDigest, DeliveryRecord, DeliverySt
 use tidegate_publish::publish::Publisher;
 use tidegate_publish::state::StateError;
 
-/// How long a run counts as alive that nobody has heard of: longer than an invocation lasts, with what Lambda waits before it
-/// tries again.
-const ALIVE: Duration = Duration::from_secs(20 * 60);
+/// How long a run without a result counts as active. It is longer than an invocation and the wait before Lambda's first
+/// retry together.
+const ACTIVE: Duration = Duration::from_secs(20 * 60);
 
-/// How often somebody else may come first before nobody's turn can be told.
+/// How often another invocation may change the record first.
 const ATTEMPTS: usize = 5;
 
-/// A delivery with the run that would act on it.
+/// A delivery, and the run that would act on it.
 pub(super) struct NewDelivery<'a> {
     pub(super) digest: &'a DeliveryDigest,
-    /// The id that the sender gave it.
+    /// The id that the sender gave the delivery.
     pub(super) id: &'a str,
     pub(super) run: &'a str,
 }
 
-/// Whose turn it is; it is remembered that it is ours. A site without releases has no place to remember anything, and
-/// publishing the same build twice changes nothing there.
+/// Stores that the run acts on the delivery, unless another run does. Returns `None` for a site without `state`, which
+/// cannot store records: there, publishing the same build twice changes nothing.
 pub(super) async fn begin(
     publisher: &Publisher,
     site: &Site,
@@ -33,27 +33,27 @@ pub(super) async fn begin(
 ) -> Result<Option<DeliveryState>, StateError> {
     let Some(state) = publisher.state(site) else { return Ok(None) };
     for _ in 0..ATTEMPTS {
-        let before = state.delivery(new.digest).await?;
-        let turn = DeliveryRecord::state(before.as_ref().map(|(seen, _)| seen), new.id, new.run, now, ALIVE);
-        let DeliveryState::Run(seen) = &turn else { return Ok(Some(turn)) };
-        if state.put_delivery(new.digest, seen, before.as_ref().map(|(_, etag)| etag)).await? {
-            return Ok(Some(turn));
+        let stored = state.delivery(new.digest).await?;
+        let next = DeliveryRecord::state(stored.as_ref().map(|(record, _)| record), new.id, new.run, now, ACTIVE);
+        let DeliveryState::Run(record) = &next else { return Ok(Some(next)) };
+        if state.put_delivery(new.digest, record, stored.as_ref().map(|(_, etag)| etag)).await? {
+            return Ok(Some(next));
         }
     }
     Ok(Some(DeliveryState::AlreadyRunning(String::new())))
 }
 
-/// Remembers how a run ended, if it is still the one that acts on the delivery.
+/// Stores how the run ended, if it is still the one that acts on the delivery.
 pub(super) async fn end(
     publisher: &Publisher,
     site: &Site,
-    identity: &DeliveryDigest,
+    digest: &DeliveryDigest,
     run: &str,
-    well: bool,
+    succeeded: bool,
 ) -> Result<(), StateError> {
     let Some(state) = publisher.state(site) else { return Ok(()) };
-    if let Some((seen, etag)) = state.delivery(identity).await?.filter(|(seen, _)| seen.run == run) {
-        state.put_delivery(identity, &seen.ended(well), Some(&etag)).await?;
+    if let Some((record, etag)) = state.delivery(digest).await?.filter(|(record, _)| record.run == run) {
+        state.put_delivery(digest, &record.ended(succeeded), Some(&etag)).await?;
     }
     Ok(())
 }

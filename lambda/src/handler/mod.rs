@@ -1,7 +1,19 @@
-//! Acting on what starts a run: events that say that a build is there, webhooks that announce one, runs handed on.
+//! Acts on what starts a run: resolves the artifact, publishes it in the time that the invocation has, and reports the
+//! result.
 //!
-//! Owns the order: find what is published, publish within the time there is, remember what became of it, hand on what is
-//! left. What an event or a webhook means is `tidegate_host`'s to say; publishing is [`tidegate_publish::publish`]'s.
+//! [`crate::trigger`] and [`crate::webhook`] say what an event means, and [`tidegate_publish::publish`] publishes. An
+//! event passes through the files in this order:
+//!
+//! | File | Step |
+//! |---|---|
+//! | `event` | [`EventHandler::handle`]: dispatches one event |
+//! | `webhook` | fetches secrets, answers a webhook, and starts its runs in another invocation |
+//! | `idempotency` | recognizes a delivery of a webhook that came before |
+//! | `run` | [`EventHandler::run`]: one run |
+//! | `resolve`, `github_artifact` | resolve the artifact to a source, and copy a file from GitHub to S3 |
+//! | `self_invoke` | continues a run in another invocation |
+//! | `status` | reports the state of the run to GitHub |
+//! | `result`, `response` | how the run ended, and the answer for the source of the event |
 
 mod active_run;
 mod event;
@@ -30,17 +42,17 @@ pub use webhook::{StartedRun, WebhookResponse};
 use crate::run_log::RunLog;
 use crate::secrets::SecretStore;
 
-/// What acts.
+/// Handles events with one configuration.
 #[derive(Clone)]
 pub struct EventHandler {
-    /// The configuration, as it was deployed.
+    /// The deployed configuration.
     pub config: Arc<Config>,
-    /// Who publishes.
+    /// Publishes sites.
     pub publisher: Publisher,
-    /// Where secrets are.
+    /// The store of webhook secrets and tokens.
     pub secrets: Arc<dyn SecretStore>,
-    /// How a run gets into another invocation.
+    /// Continues runs in other invocations.
     pub self_invoke: Arc<dyn SelfInvoke>,
-    /// Who is told of every run.
+    /// Records every run.
     pub run_log: Arc<dyn RunLog>,
 }

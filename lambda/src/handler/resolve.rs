@@ -1,4 +1,4 @@
-//! From what a trigger wants to what there is: which object, which build, in which state.
+//! Resolves the artifact of a trigger to a source: which object, which build, in which version.
 
 use tidegate_core::config::Site;
 use tidegate_core::key::StoredKey;
@@ -12,88 +12,89 @@ use super::github_artifact::GithubArtifactError;
 use crate::context::InvocationContext;
 use crate::trigger::{AmbiguousKeyError, ArtifactRef, ObjectVersion, Trigger};
 
-/// Why there is nothing to publish.
+/// Why an artifact cannot be resolved.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
-    /// AWS does not say.
+    /// A call to S3 failed.
     #[error(transparent)]
     Cloud(#[from] AwsError),
-    /// Two readings of one name.
+    /// The key has two readings.
     #[error(transparent)]
-    Doubt(#[from] AmbiguousKeyError),
-    /// The build is not there.
+    AmbiguousKey(#[from] AmbiguousKeyError),
+    /// The build is missing or incomplete.
     #[error(transparent)]
     Build(#[from] StagedBuildError),
-    /// No build at all.
-    #[error("nothing is staged in `{0}` yet")]
-    Empty(Location),
-    /// The object is in another state by now.
-    #[error("`{0}` was replaced since it was announced, the event of the newer one follows")]
+    /// The location has no build.
+    #[error("`{0}` has no complete build")]
+    NoBuild(Location),
+    /// The object has another version by now.
+    #[error("`{0}` was replaced after the event; the event of the newer object follows")]
     Replaced(String),
-    /// A file that GitHub keeps.
+    /// A file from GitHub could not be copied.
     #[error(transparent)]
-    Provided(#[from] GithubArtifactError),
+    GithubArtifact(#[from] GithubArtifactError),
 }
 
-/// What is published.
+/// A resolved artifact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ResolvedSource {
     pub(super) source: Source,
-    /// The build's own name, where only looking told which one it is.
+    /// The name of the build, if the trigger does not name it.
     pub(super) release: Option<String>,
-    /// What was fetched to be published.
+    /// The file that was copied from GitHub, to delete after the run.
     pub(super) fetched: Option<ObjectLocation>,
 }
 
-/// Looks, and fetches what is not in S3.
-pub(super) async fn find(
-    reactor: &EventHandler,
+/// Resolves the artifact. Copies a file from GitHub to S3.
+pub(super) async fn resolve(
+    handler: &EventHandler,
     site: &Site,
     trigger: &Trigger,
-    moment: InvocationContext,
+    context: InvocationContext,
 ) -> Result<ResolvedSource, ResolveError> {
-    let s3 = &S3::new(&reactor.publisher.connection);
-    let known = |source: Source| Ok(ResolvedSource { source, release: None, fetched: None });
+    let s3 = &S3::new(&handler.publisher.connection);
+    let existing = |source: Source| Ok(ResolvedSource { source, release: None, fetched: None });
     match &trigger.artifact {
         ArtifactRef::Source { source, pin } => {
             if let (Source::Object(object), Some(pin)) = (source, pin) {
-                still(s3, &object.bucket, object.key.as_str(), pin).await?;
+                check_version(s3, &object.bucket, object.key.as_str(), pin).await?;
             }
-            known(source.clone())
+            existing(source.clone())
         }
-        ArtifactRef::Ambiguous(choice) => {
-            let there = |key: &StoredKey| {
+        ArtifactRef::Ambiguous(ambiguous) => {
+            let exists = |key: &StoredKey| {
                 let key = key.as_str().to_owned();
-                async move { s3.state_of(&choice.bucket, &key).await.map(|state| state.is_some()) }
+                async move { s3.head_if_exists(&ambiguous.bucket, &key).await.map(|state| state.is_some()) }
             };
-            let (raw, decoded) = (there(&choice.raw.key).await?, there(&choice.decoded.key).await?);
-            let source = choice.resolve(raw, decoded)?.clone();
-            if let (Source::Object(object), Some(pin)) = (&source, &choice.pin) {
-                still(s3, &object.bucket, object.key.as_str(), pin).await?;
+            let (raw, decoded) = (exists(&ambiguous.raw.key).await?, exists(&ambiguous.decoded.key).await?);
+            let source = ambiguous.resolve(raw, decoded)?.clone();
+            if let (Source::Object(object), Some(pin)) = (&source, &ambiguous.pin) {
+                check_version(s3, &object.bucket, object.key.as_str(), pin).await?;
             }
-            known(source)
+            existing(source)
         }
         ArtifactRef::Build(build) => {
-            let archive = s3.state_of(&build.archive().bucket, build.archive().key.as_str()).await?.is_some();
-            let marker = s3.state_of(&build.marker().bucket, build.marker().key.as_str()).await?.is_some();
-            known(build.source(archive, marker)?)
+            let archive = s3.head_if_exists(&build.archive().bucket, build.archive().key.as_str()).await?.is_some();
+            let marker = s3.head_if_exists(&build.marker().bucket, build.marker().key.as_str()).await?.is_some();
+            existing(build.source(archive, marker)?)
         }
-        ArtifactRef::Newest(place) => {
-            let landed = s3.uploads(place).await?;
-            let (release, source, _) = newest(place, landed).ok_or_else(|| ResolveError::Empty(place.clone()))?;
+        ArtifactRef::Newest(location) => {
+            let uploads = s3.uploads(location).await?;
+            let (release, source, _) =
+                newest(location, uploads).ok_or_else(|| ResolveError::NoBuild(location.clone()))?;
             Ok(ResolvedSource { source, release: Some(release), fetched: None })
         }
-        ArtifactRef::GithubFile(wanted) => {
-            let fetched = reactor.fetch_file(site, wanted, moment).await?;
+        ArtifactRef::GithubFile(file) => {
+            let fetched = handler.fetch_file(site, file, context).await?;
             Ok(ResolvedSource { source: Source::Object(fetched.clone()), release: None, fetched: Some(fetched) })
         }
     }
 }
 
-/// Refuses an object that is in another state than the announced one.
-async fn still(s3: &S3, bucket: &Bucket, key: &str, pin: &ObjectVersion) -> Result<(), ResolveError> {
+/// Refuses an object whose version is not the one in the event.
+async fn check_version(s3: &S3, bucket: &Bucket, key: &str, pin: &ObjectVersion) -> Result<(), ResolveError> {
     let replaced = || ResolveError::Replaced(format!("s3://{bucket}/{}", key.escape_debug()));
-    let state = s3.state_of(bucket, key).await?.ok_or_else(replaced)?;
+    let state = s3.head_if_exists(bucket, key).await?.ok_or_else(replaced)?;
     let same = match pin {
         ObjectVersion::Etag(etag) => state.etag == *etag,
         ObjectVersion::Version(version) => state.version.as_deref() == Some(version),

@@ -1,4 +1,4 @@
-//! How a run ended.
+//! How a run ends, and why it fails.
 
 use serde::Serialize;
 use tidegate_core::config::ConfigError;
@@ -11,64 +11,66 @@ use super::resolve::ResolveError;
 use crate::run_log::RunEnding;
 use crate::trigger::InvocationError;
 
-/// How often a run is handed on at the most. Each time has fourteen minutes.
+/// Most continuations of a run. Each invocation works for up to 15 minutes.
 pub const MAX_CONTINUATIONS: u32 = 20;
 
 /// How a run ended.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunResult {
-    /// It came to an end.
+    /// The run has a report.
     Report(Box<PublishReport>),
-    /// Nothing had to be done; a success.
+    /// A newer event follows, which is a success. Contains the reason.
     Superseded(String),
-    /// The time was too short: another invocation goes on, with what was written so far.
+    /// The time ran out, and another invocation continues the run. What was written so far stays.
     Continued {
-        /// How often that happened before.
+        /// How many times the run was continued before.
         continuations: u32,
     },
 }
 
-/// Why a run failed.
+/// Why a run failed before it had a plan, or could not be continued.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// A site that the configuration does not have.
+    /// The configuration does not have the site.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// Nothing to publish.
+    /// The artifact could not be resolved.
     #[error(transparent)]
-    Found(#[from] ResolveError),
-    /// No plan came about.
+    Resolve(#[from] ResolveError),
+    /// The plan could not be made.
     #[error(transparent)]
     Publish(#[from] PublishError),
-    /// The run could not be handed on.
-    #[error("the run ran out of time and could not be handed on: {0}")]
-    Relay(AwsError),
-    /// It was handed on too often.
+    /// The run could not be continued.
+    #[error("the run ran out of time and could not be continued: {0}")]
+    SelfInvoke(AwsError),
+    /// The run was continued too often.
     #[error(
-        "the run was handed on {MAX_CONTINUATIONS} times and still has no end: give the function more memory, or split the site"
+        "the run did not finish after {MAX_CONTINUATIONS} continuations; give the function more memory, or split the site"
     )]
-    Endless,
-    /// A request by hand without a source.
+    TooManyContinuations,
+    /// A direct invocation has no source.
     #[error(transparent)]
     Invocation(#[from] InvocationError),
 }
 
 impl RunError {
-    /// Whose fault it is: only what is the cloud's may go well another time.
+    /// The kind of the error. Only a run that failed with kind cloud may succeed later without a change.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Publish(error) => error.kind(),
-            Self::Found(ResolveError::Provided(error)) => error.kind(),
-            Self::Found(ResolveError::Cloud(_)) | Self::Relay(_) => ErrorKind::Cloud,
-            Self::Config(_) | Self::Found(_) | Self::Endless | Self::Invocation(_) => ErrorKind::Configuration,
+            Self::Resolve(ResolveError::GithubArtifact(error)) => error.kind(),
+            Self::Resolve(ResolveError::Cloud(_)) | Self::SelfInvoke(_) => ErrorKind::Cloud,
+            Self::Config(_) | Self::Resolve(_) | Self::TooManyContinuations | Self::Invocation(_) => {
+                ErrorKind::Configuration
+            }
         }
     }
 }
 
 impl RunResult {
-    /// Whether asking again would be right: what failed, and what is half done.
+    /// Whether the run failed, wholly or in part, so that a retry may help.
     #[must_use]
     pub fn failed(&self) -> bool {
         matches!(self, Self::Report(report) if matches!(report.outcome, Outcome::Partial | Outcome::Failed))
@@ -76,10 +78,10 @@ impl RunResult {
 }
 
 impl From<&Result<RunResult, RunError>> for RunEnding {
-    fn from(ended: &Result<RunResult, RunError>) -> Self {
-        match ended {
+    fn from(result: &Result<RunResult, RunError>) -> Self {
+        match result {
             Ok(RunResult::Report(report)) => Self::Report(report.clone()),
-            Ok(RunResult::Superseded(why)) => Self::Superseded(why.clone()),
+            Ok(RunResult::Superseded(reason)) => Self::Superseded(reason.clone()),
             Ok(RunResult::Continued { .. }) => Self::Continued,
             Err(error) => Self::Failed { kind: error.kind(), reason: error.to_string() },
         }

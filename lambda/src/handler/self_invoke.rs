@@ -1,4 +1,4 @@
-//! Handing a run on to another invocation: the only place that names Lambda's SDK, but for `install`, which makes the function.
+//! Continues a run in another invocation of the function.
 
 use async_trait::async_trait;
 use aws_sdk_lambda::Client;
@@ -9,18 +9,18 @@ use tidegate_publish::aws_error::AwsError;
 
 use crate::trigger::Continuation;
 
-/// A way into another invocation.
+/// Continues runs in other invocations.
 #[async_trait]
 pub trait SelfInvoke: Send + Sync {
-    /// Hands a run on. It has arrived once this returns.
+    /// Queues a continuation. It is queued once this returns.
     ///
     /// # Errors
     /// [`AwsError`].
     async fn continue_run(&self, run: &Continuation) -> Result<(), AwsError>;
 }
 
-/// The function invokes itself, asynchronously: Lambda keeps the run in a queue of its own, tries it again where it fails, and
-/// gives it to the dead-letter queue in the end.
+/// The function invokes itself asynchronously. Lambda queues the event, retries it if it fails, and finally sends it to
+/// the dead-letter queue.
 #[derive(Debug, Clone)]
 pub struct LambdaSelfInvoke {
     client: Client,
@@ -28,7 +28,7 @@ pub struct LambdaSelfInvoke {
 }
 
 impl LambdaSelfInvoke {
-    /// The function of that name, or ARN, and of a version where it has one.
+    /// Invokes a function by its name or ARN.
     #[must_use]
     pub fn new(connection: &Connection, function: &str) -> Self {
         Self { client: Client::new(connection.config()), function: function.to_owned() }

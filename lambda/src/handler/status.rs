@@ -1,55 +1,54 @@
-//! How a run goes, reported to GitHub.
-//!
-//! Owns that nothing of it fails a run or holds it up for long.
+//! Reports the state of a run to GitHub. A report that fails never fails the run.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::EventHandler;
 use super::active_run::ActiveRun;
+use super::github_artifact::GithubArtifactError;
 use super::result::{RunError, RunResult};
-use super::{EventHandler, GithubArtifactError};
 use crate::context::InvocationContext;
 use crate::github::{Github, RunState, summary};
 
-/// How long one status may take, its repetitions included.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long one report may take, with its retries.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What the status says while a run is under way.
-const UNDER_WAY: &str = "publishing";
+/// The description while the run is active.
+const PUBLISHING: &str = "publishing";
 
 impl EventHandler {
-    /// Reports that a run has begun.
-    pub(super) async fn report_begin(&self, run: &ActiveRun<'_>) {
-        self.report(run, RunState::Pending, UNDER_WAY).await;
+    /// Reports that a run started.
+    pub(super) async fn report_start(&self, run: &ActiveRun<'_>) {
+        self.report(run, RunState::Pending, PUBLISHING).await;
     }
 
-    /// Reports how a run ended. One that was handed on is still under way.
-    pub(super) async fn report_end(&self, run: &ActiveRun<'_>, ended: &Result<RunResult, RunError>) {
-        let (state, told) = match ended {
+    /// Reports how a run ended. A continued run stays pending.
+    pub(super) async fn report_end(&self, run: &ActiveRun<'_>, result: &Result<RunResult, RunError>) {
+        let (state, description) = match result {
             Ok(RunResult::Continued { .. }) => return,
             Ok(RunResult::Report(report)) => summary(report),
-            Ok(RunResult::Superseded(_)) => (RunState::Success, "superseded, something newer is on its way".to_owned()),
-            // An error names buckets and roles, and who may see the repository may see its statuses.
-            Err(_) => (RunState::Failure, format!("failed, the log of the run {} says why", run.id.id)),
+            Ok(RunResult::Superseded(_)) => (RunState::Success, "superseded by a newer release".to_owned()),
+            // An error may name buckets and roles, and a status is as public as its repository.
+            Err(_) => (RunState::Failure, format!("failed; see the log of the run {}", run.id.id)),
         };
-        self.report(run, state, &told).await;
+        self.report(run, state, &description).await;
     }
 
     async fn report(&self, run: &ActiveRun<'_>, state: RunState, description: &str) {
         let ActiveRun { site, trigger, id, context } = *run;
-        let Some(wish) = &trigger.status else { return };
-        let tell = async {
-            if !site.github_rules().any(|rule| wish.is_configured_by(rule)) {
+        let Some(status) = &trigger.status else { return };
+        let post = async {
+            if !site.github_rules().any(|rule| status.is_configured_by(rule)) {
                 return Err(GithubArtifactError::NoRule(site.name.clone()));
             }
-            let token = self.secrets.secret(&wish.access.token).await?;
-            let deadline = context.deadline.min(Instant::now() + PATIENCE);
-            let github = Github::new(&wish.access, &token, InvocationContext { deadline, ..context })?;
-            Ok(github.post_status(&wish.note(&site.name, state, description)).await?)
+            let token = self.secrets.secret(&status.access.token).await?;
+            let deadline = context.deadline.min(Instant::now() + TIMEOUT);
+            let github = Github::new(&status.access, &token, InvocationContext { deadline, ..context })?;
+            Ok(github.post_status(&status.post(&site.name, state, description)).await?)
         };
-        if let Err(error) = tell.await {
-            tracing::warn!(run = id.id, subject = %wish.subject, %error, "GitHub was not told how the run goes");
+        if let Err(error) = post.await {
+            tracing::warn!(run = id.id, subject = %status.subject, %error, "the status could not be reported to GitHub");
         }
     }
 }

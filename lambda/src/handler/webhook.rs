@@ -1,7 +1,8 @@
-//! Webhooks: answered at once, carried out by another invocation.
+//! Answers webhooks, and starts their runs in another invocation.
 //!
-//! Owns the order: who may be meant, their secrets, whether it is authentic, whether it was here before, and only then a
-//! promise. GitHub waits ten seconds and asks no second time.
+//! GitHub waits 10 seconds for an answer and never retries. So the answer promises a run only after the signature was
+//! verified, the delivery was stored, and the invocation was queued.
+//! Source: GitHub documentation, "Best practices for using webhooks" and "Handling failed webhook deliveries".
 
 use serde::Serialize;
 use tidegate_core::config::{ConfigError, SiteName};
@@ -15,15 +16,15 @@ use super::EventHandler;
 use super::idempotency::{self, NewDelivery};
 use crate::context::InvocationContext;
 use crate::trigger::{CONTINUATION_FORMAT, Continuation, HttpRequest, RunId, Trigger};
-use crate::webhook::{CandidateRules, Fetched, WebhookDecision, WebhookRefusal, candidates};
+use crate::webhook::{CandidateRules, FetchedSecrets, WebhookDecision, WebhookRefusal, candidates};
 
-/// What the sender of a webhook is answered.
+/// The answer to the sender of a webhook.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct WebhookResponse {
     /// The HTTP status.
     #[serde(skip)]
     pub status: u16,
-    /// One sentence.
+    /// The message.
     pub message: String,
     /// The runs that follow.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -35,18 +36,26 @@ pub struct WebhookResponse {
 pub struct StartedRun {
     /// The site.
     pub site: SiteName,
-    /// The run's id.
+    /// The id of the run.
     pub run: String,
 }
 
 impl WebhookResponse {
-    fn plain(status: u16, message: impl Into<String>) -> Self {
+    fn new(status: u16, message: impl Into<String>) -> Self {
         Self { status, message: message.into(), runs: Vec::new() }
     }
 
     fn refused(refusal: &WebhookRefusal) -> Self {
-        Self::plain(refusal.status(), refusal.to_string())
+        Self::new(refusal.status(), refusal.to_string())
     }
+}
+
+/// What became of one trigger of a webhook.
+enum Dispatch {
+    /// A run follows.
+    Started(StartedRun),
+    /// The delivery came before. Contains the message for the sender.
+    Duplicate(String),
 }
 
 /// Why a run could not be started.
@@ -59,10 +68,10 @@ enum DispatchError {
     State(PublishError),
     /// The run has no id.
     #[error("cannot make the id of a run: the operating system has no random numbers: {0}")]
-    Random(#[from] getrandom::Error),
+    RandomNumbers(#[from] getrandom::Error),
     /// The invocation could not be queued.
     #[error(transparent)]
-    Invoke(#[from] AwsError),
+    SelfInvoke(#[from] AwsError),
 }
 
 impl DispatchError {
@@ -70,7 +79,7 @@ impl DispatchError {
         match self {
             Self::Config(_) => ErrorKind::Configuration,
             Self::State(error) => error.kind(),
-            Self::Random(_) | Self::Invoke(_) => ErrorKind::Cloud,
+            Self::RandomNumbers(_) | Self::SelfInvoke(_) => ErrorKind::Cloud,
         }
     }
 }
@@ -82,50 +91,50 @@ impl From<StateError> for DispatchError {
 }
 
 impl EventHandler {
-    /// Answers a webhook. Nothing is published yet: what it asks for is on its way to another invocation once this returns.
-    pub async fn answer(&self, call: &HttpRequest, moment: InvocationContext) -> WebhookResponse {
-        let candidates = match candidates(call, &self.config) {
+    /// Answers a webhook. Publishes nothing yet: another invocation does, which is queued once this returns.
+    pub async fn answer_webhook(&self, request: &HttpRequest, context: InvocationContext) -> WebhookResponse {
+        let candidates = match candidates(request, &self.config) {
             Ok(candidates) => candidates,
             Err(refusal) => return WebhookResponse::refused(&refusal),
         };
-        let (secrets, missing) = self.fetch(&candidates).await;
-        match candidates.authorize(call, &secrets, moment.now) {
-            // Nobody can tell a wrong signature from a missing secret: the sender may send it again.
-            WebhookDecision::Refused(WebhookRefusal::Unauthentic) if missing => {
-                WebhookResponse::plain(503, "the secrets of this webhook cannot be read now, send it again")
+        let (secrets, incomplete) = self.fetch_secrets(&candidates).await;
+        match candidates.authorize(request, &secrets, context.now) {
+            // The missing secret may be the one that signed the webhook, so the sender should try again.
+            WebhookDecision::Refused(WebhookRefusal::Unauthentic) if incomplete => {
+                WebhookResponse::new(503, "the secrets of this webhook are unavailable; send it again")
             }
             WebhookDecision::Refused(refusal) => WebhookResponse::refused(&refusal),
-            WebhookDecision::Nothing(why) => WebhookResponse::plain(200, why.to_string()),
-            WebhookDecision::Publish(triggers) => self.promise(&candidates, triggers, moment).await,
+            WebhookDecision::NoOp(reason) => WebhookResponse::new(200, reason.to_string()),
+            WebhookDecision::Publish(triggers) => self.dispatch_all(&candidates, triggers, context).await,
         }
     }
 
-    /// The secrets that there are, and whether one could not be had.
-    async fn fetch(&self, candidates: &CandidateRules<'_>) -> (Fetched, bool) {
-        let (mut fetched, mut missing) = (Fetched::new(), false);
+    /// The secrets of the rules, and whether one of them could not be read.
+    async fn fetch_secrets(&self, candidates: &CandidateRules<'_>) -> (FetchedSecrets, bool) {
+        let (mut secrets, mut incomplete) = (FetchedSecrets::new(), false);
         for reference in candidates.secrets() {
             match self.secrets.secret(reference).await {
-                Ok(secret) => drop(fetched.insert(reference.clone(), secret)),
+                Ok(secret) => drop(secrets.insert(reference.clone(), secret)),
                 Err(error) => {
-                    tracing::error!(%reference, %error, "a webhook's secret cannot be read");
-                    missing = true;
+                    tracing::error!(%reference, %error, "the secret of a webhook could not be read");
+                    incomplete = true;
                 }
             }
         }
-        (fetched, missing)
+        (secrets, incomplete)
     }
 
-    async fn promise(
+    async fn dispatch_all(
         &self,
         candidates: &CandidateRules<'_>,
         triggers: Vec<Trigger>,
-        moment: InvocationContext,
+        context: InvocationContext,
     ) -> WebhookResponse {
-        let (mut runs, mut known, mut failed) = (Vec::new(), Vec::new(), false);
+        let (mut runs, mut duplicates, mut failed) = (Vec::new(), Vec::new(), false);
         for trigger in triggers {
-            match self.pass_on(candidates, trigger, moment).await {
-                Ok(DispatchedRun::New(promised)) => runs.push(promised),
-                Ok(DispatchedRun::Known(told)) => known.push(told),
+            match self.dispatch(candidates, trigger, context).await {
+                Ok(Dispatch::Started(run)) => runs.push(run),
+                Ok(Dispatch::Duplicate(message)) => duplicates.push(message),
                 Err(error) => {
                     let error_type = error.kind().error_type();
                     tracing::error!(%error, error_type, "the run of a webhook could not be started");
@@ -134,55 +143,46 @@ impl EventHandler {
             }
         }
         if failed {
-            // What was passed on is not passed on twice: a delivery that comes again finds its run.
-            return WebhookResponse {
-                runs,
-                ..WebhookResponse::plain(503, "not every site could be reached, send it again")
-            };
+            // Sending it again does not start a run twice: its delivery is stored.
+            let message = "not every site could be started; send the webhook again";
+            return WebhookResponse { runs, ..WebhookResponse::new(503, message) };
         }
-        match (runs.is_empty(), known.as_slice()) {
-            (true, [told, ..]) => WebhookResponse::plain(200, told.clone()),
-            _ => WebhookResponse { runs, ..WebhookResponse::plain(202, "accepted") },
+        match (runs.is_empty(), duplicates.as_slice()) {
+            (true, [message, ..]) => WebhookResponse::new(200, message.clone()),
+            _ => WebhookResponse { runs, ..WebhookResponse::new(202, "accepted") },
         }
     }
 
-    async fn pass_on(
+    async fn dispatch(
         &self,
         candidates: &CandidateRules<'_>,
         trigger: Trigger,
-        moment: InvocationContext,
-    ) -> Result<DispatchedRun, DispatchError> {
+        context: InvocationContext,
+    ) -> Result<Dispatch, DispatchError> {
         let site = self.config.site(trigger.site.as_str())?;
         let (publisher, run) = (&self.publisher, RunId::random()?);
         let name = trigger.site.clone();
-        if let Some(identity) = &trigger.delivery {
-            let new = NewDelivery { digest: identity, id: candidates.delivery(), run: &run.id };
-            let turn = idempotency::begin(publisher, site, &new, moment.now).await;
-            match turn? {
+        if let Some(digest) = &trigger.delivery {
+            let new = NewDelivery { digest, id: candidates.delivery_id(), run: &run.id };
+            match idempotency::begin(publisher, site, &new, context.now).await? {
                 Some(DeliveryState::AlreadyRunning(run)) => {
-                    return Ok(DispatchedRun::Known(format!("`{name}`: the run {run} is at it")));
+                    return Ok(Dispatch::Duplicate(format!("`{name}`: the run {run} is publishing this delivery")));
                 }
                 Some(DeliveryState::AlreadyDone(run)) => {
-                    return Ok(DispatchedRun::Known(format!("`{name}`: the run {run} has done it")));
+                    return Ok(Dispatch::Duplicate(format!("`{name}`: the run {run} has finished this delivery")));
                 }
                 Some(DeliveryState::Run(_)) | None => {}
             }
         }
-        let handed = Continuation { format: CONTINUATION_FORMAT, run: run.clone(), trigger };
-        if let Err(error) = self.self_invoke.continue_run(&handed).await {
-            if let Some(identity) = &handed.trigger.delivery
-                && let Err(error) = idempotency::end(publisher, site, identity, &run.id, false).await
+        let first = Continuation { format: CONTINUATION_FORMAT, run: run.clone(), trigger };
+        if let Err(error) = self.self_invoke.continue_run(&first).await {
+            if let Some(digest) = &first.trigger.delivery
+                && let Err(error) = idempotency::end(publisher, site, digest, &run.id, false).await
             {
-                tracing::warn!(run = run.id, %error, "how the delivery ended could not be remembered");
+                tracing::warn!(run = run.id, %error, "the result of the delivery could not be stored");
             }
             return Err(error.into());
         }
-        Ok(DispatchedRun::New(StartedRun { site: name, run: run.id }))
+        Ok(Dispatch::Started(StartedRun { site: name, run: run.id }))
     }
-}
-
-/// What became of one trigger.
-enum DispatchedRun {
-    New(StartedRun),
-    Known(String),
 }

@@ -1,6 +1,4 @@
-//! The zip of a deployment package: the same files are the same bytes, on every machine and at any time.
-//!
-//! Owns what a zip says beside names and bytes: order, time, mode, method. Decides nothing of what is in it.
+//! Writes the zip of a deployment package. The same files always make the same bytes.
 
 use std::io::{Cursor, Write};
 
@@ -9,10 +7,10 @@ use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, System, ZipWriter};
 
-/// Deflate's best. Packages are made seldom, and a smaller one starts sooner.
+/// The highest level of deflate. Packages are made rarely, and a smaller one starts faster.
 const LEVEL: i64 = 9;
 
-/// Packs files in the order of their paths, all of the first instant that a zip can name.
+/// Packs the files, sorted by path, with 1980-01-01 as their time: the earliest that a zip can hold.
 pub(super) fn pack(contents: &PackageContents) -> Result<Vec<u8>, ZipError> {
     let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
     for (path, file) in contents.files() {

@@ -1,6 +1,7 @@
-//! The deployment package of a function: every plugin of every site, checked and compiled, beside program and configuration.
+//! Makes the deployment package of a function: the program, the configuration, and every plugin of every site, checked
+//! and compiled.
 //!
-//! Owns the way there. What belongs into a package is `crate::package`'s to say. Never writes a file.
+//! [`tidegate_core::lambda_package`] defines what a package contains. Writes no file.
 
 mod archive;
 
@@ -18,130 +19,130 @@ use tidegate_publish::components::ComponentLoader;
 use tidegate_publish::plugins::{FoundPlugin, SitePluginsError, configure, uses};
 use tidegate_publish::s3::S3;
 
-/// A finished package.
+/// A deployment package.
 #[derive(Debug)]
 pub struct LambdaPackage {
     /// The zip.
     pub archive: Vec<u8>,
-    /// What is in it.
+    /// A description of it.
     pub contents: PackageInfo,
 }
 
-/// What a package is, for whoever asked for it.
+/// A description of a package.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct PackageInfo {
-    /// What it is for.
+    /// The architecture.
     pub target: String,
-    /// Bytes of the zip.
+    /// Size of the zip in bytes.
     pub bytes: u64,
     /// SHA-256 of the zip.
     pub sha256: String,
-    /// Whether Lambda takes it directly; a larger one goes by S3.
+    /// Whether it can be uploaded to Lambda directly. A larger package must be uploaded to S3.
     pub direct: bool,
-    /// Its files, sorted by path.
+    /// The files, sorted by path.
     pub files: Vec<PackageFileInfo>,
 }
 
 /// One file of a package.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PackageFileInfo {
-    /// Its path in the package.
+    /// The path in the package.
     pub path: String,
-    /// Its unpacked bytes.
+    /// The unpacked size in bytes.
     pub bytes: u64,
 }
 
-/// A step on the way to a package.
+/// A step of making a package, for progress messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PackagingStep {
-    /// A site's plugins are loaded, and asked about their settings.
+    /// Loading the plugins of a site and checking their settings.
     Checking(String),
-    /// A plugin is compiled.
+    /// Compiling a plugin.
     Compiling(String),
-    /// The files are packed.
+    /// Packing the files.
     Packing,
 }
 
-/// Why there is no package.
+/// Why a package cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum PackagingError {
-    /// A plugin that cannot be used.
+    /// A plugin cannot be used.
     #[error(transparent)]
-    Chain(#[from] SitePluginsError),
-    /// There is no compiler.
+    Plugins(#[from] SitePluginsError),
+    /// The compiler cannot be created.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// What may not be in a package.
+    /// The files do not make a valid package.
     #[error(transparent)]
     Contents(#[from] PackageContentsError),
-    /// A plugin that cannot be compiled.
+    /// A plugin cannot be compiled.
     #[error(transparent)]
     Admission(#[from] AdmissionError),
-    /// The index could not be written.
-    #[error("the index of compiled plugins could not be written: {0}")]
+    /// The index cannot be written.
+    #[error("cannot write the index of compiled plugins: {0}")]
     Index(#[from] serde_json::Error),
-    /// The zip could not be written.
-    #[error("the zip could not be written: {0}")]
+    /// The zip cannot be written.
+    #[error("cannot write the zip: {0}")]
     Archive(#[from] zip::result::ZipError),
 }
 
 impl PackagingError {
-    /// Whose fault it is.
+    /// The kind of the error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Chain(error) => error.kind(),
+            Self::Plugins(error) => error.kind(),
             Self::Contents(_) | Self::Admission(_) => ErrorKind::Configuration,
             Self::Engine(_) | Self::Index(_) | Self::Archive(_) => ErrorKind::Bug,
         }
     }
 }
 
-/// Makes the package of a configuration. Plugins that several sites use are compiled once. Only code goes into it,
-/// wherever the components are: the configuration and the index say which code is whose.
+/// Makes the package for a configuration. A plugin of several sites is compiled once. The package contains compiled
+/// code only, not the components: the configuration and the index map one to the other.
 ///
 /// # Errors
-/// [`PackagingError`]; whatever a function would refuse at its first event is refused here.
+/// [`PackagingError`], also for everything that would make the function fail at its first event.
 pub async fn package(
     components: &ComponentLoader,
     s3: &S3,
     configuration: &str,
     bootstrap: Bootstrap,
-    mut tell: impl FnMut(&PackagingStep),
+    mut progress: impl FnMut(&PackagingStep),
 ) -> Result<LambdaPackage, PackagingError> {
     let config = Config::parse(configuration).map_err(SitePluginsError::from)?;
     let compiler = Compiler::new(bootstrap.target())?;
-    let (mut bundled, mut seen) = (BTreeMap::new(), BTreeMap::<Sha256Hex, (String, Arc<[u8]>)>::new());
+    let (mut bundled, mut components_by_digest) = (BTreeMap::new(), BTreeMap::<Sha256Hex, (String, Arc<[u8]>)>::new());
     for site in &config.sites {
-        tell(&PackagingStep::Checking(site.name.to_string()));
+        progress(&PackagingStep::Checking(site.name.to_string()));
         for (used, kind) in uses(site) {
             let component = components.find(&used, s3).await.map_err(SitePluginsError::from)?;
             let bytes = Arc::clone(component.bytes());
             let configured = configure(FoundPlugin::Component(component), &used, kind).await?;
             let digest = configured.plugin().sha256();
-            seen.entry(digest.clone()).or_insert((used.plugin.to_string(), bytes));
+            components_by_digest.entry(digest.clone()).or_insert((used.plugin.to_string(), bytes));
             if let PluginReference::Bundled(name) = used.plugin {
                 bundled.insert(name, digest.clone());
             }
         }
     }
-    let mut codes = Vec::with_capacity(seen.len());
-    for (name, bytes) in seen.into_values() {
-        tell(&PackagingStep::Compiling(name.clone()));
+    let mut codes = Vec::with_capacity(components_by_digest.len());
+    for (name, bytes) in components_by_digest.into_values() {
+        progress(&PackagingStep::Compiling(name.clone()));
         let compiler = compiler.clone();
         let compiled = tokio::task::spawn_blocking(move || compiler.compile(&name, &bytes)).await;
         codes.push(compiled.map_err(|_| SitePluginsError::Interrupted)??);
     }
-    tell(&PackagingStep::Packing);
+    progress(&PackagingStep::Packing);
     let target = compiler.target();
     let contents = PackageContents::new(bootstrap, configuration, compiler.files(codes, bundled)?)?;
-    let packed = tokio::task::spawn_blocking(move || LambdaPackage::of(target, &contents)).await;
-    packed.map_err(|_| SitePluginsError::Interrupted)?
+    let package = tokio::task::spawn_blocking(move || LambdaPackage::pack(target, &contents)).await;
+    package.map_err(|_| SitePluginsError::Interrupted)?
 }
 
 impl LambdaPackage {
-    fn of(target: Architecture, contents: &PackageContents) -> Result<Self, PackagingError> {
+    fn pack(target: Architecture, contents: &PackageContents) -> Result<Self, PackagingError> {
         let archive = archive::pack(contents)?;
         let bytes = archive.len() as u64;
         let file = |(path, file): (&str, &PackageFile)| PackageFileInfo {

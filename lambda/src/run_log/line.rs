@@ -1,62 +1,47 @@
-//! The line of a run.
-
-use std::fmt::Write as _;
+//! The log line of a run.
 
 use serde_json::{Map, Value, json};
 use tidegate_core::report::{Outcome, PublishReport};
-use tidegate_core::sanitize::is_unsafe;
+use tidegate_core::sanitize::sanitize_json;
 
 use super::{RunEnding, RunLogEntry};
 
-/// Most entries of a list in a line. A line of more than 256 KiB is cut in two by CloudWatch, and is no JSON any more.
+/// Most entries of a list in a line. CloudWatch splits a line of more than 256 KiB, and neither part would be valid
+/// JSON.
 /// Source: Amazon CloudWatch Logs user guide, "CloudWatch Logs quotas" (event size).
-const LISTED: usize = 50;
+const MAX_ENTRIES: usize = 50;
 
-/// The text of a value as one line of printable characters: what JSON leaves as it is but a terminal obeys, or shows in
-/// another order, is written as `\uXXXX`, which is the same value.
+/// Makes one line of printable characters from JSON text. JSON allows characters that control a terminal or reorder
+/// text: they become `\uXXXX`, which is the same value.
 #[must_use]
 pub fn one_line(json: &str) -> String {
-    if !json.contains(is_unsafe) {
-        return json.to_owned();
-    }
-    let mut line = String::with_capacity(json.len() + 16);
-    for c in json.chars() {
-        if !is_unsafe(c) {
-            line.push(c);
-            continue;
-        }
-        for unit in c.encode_utf16(&mut [0; 2]) {
-            // Writing to a string does not fail.
-            let _ = write!(line, "\\u{unit:04x}");
-        }
-    }
-    line
+    sanitize_json(json)
 }
 
-/// Shortens lists, and notes how long they were by where they are, as a JSON Pointer.
-fn truncate(value: &mut Value, at: &str, lengths: &mut Map<String, Value>) {
+/// Truncates long lists, and records their original lengths by JSON Pointer.
+fn truncate(value: &mut Value, pointer: &str, lengths: &mut Map<String, Value>) {
     match value {
         Value::Array(list) => {
-            if list.len() > LISTED {
-                lengths.insert(at.to_owned(), list.len().into());
-                list.truncate(LISTED);
+            if list.len() > MAX_ENTRIES {
+                lengths.insert(pointer.to_owned(), list.len().into());
+                list.truncate(MAX_ENTRIES);
             }
             for (index, entry) in list.iter_mut().enumerate() {
-                truncate(entry, &format!("{at}/{index}"), lengths);
+                truncate(entry, &format!("{pointer}/{index}"), lengths);
             }
         }
         Value::Object(fields) => {
             for (name, field) in fields {
-                truncate(field, &format!("{at}/{name}"), lengths);
+                truncate(field, &format!("{pointer}/{name}"), lengths);
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
-/// A report with long lists cut to their beginnings; `truncated` says how long each was, by where it is.
+/// A report with long lists truncated. `truncated` has their original lengths by JSON Pointer.
 #[must_use]
-pub fn short(report: &PublishReport) -> Value {
+pub fn shorten(report: &PublishReport) -> Value {
     let mut report = serde_json::to_value(report).unwrap_or_default();
     let mut lengths = Map::new();
     truncate(&mut report, "", &mut lengths);
@@ -67,7 +52,7 @@ pub fn short(report: &PublishReport) -> Value {
 }
 
 impl RunLogEntry {
-    /// Whether somebody should look: what failed, and what is half done. A denial is none of it.
+    /// Whether the run failed, wholly or in part. A denial is not a failure.
     #[must_use]
     pub fn failed(&self) -> bool {
         match &self.ending {
@@ -77,7 +62,7 @@ impl RunLogEntry {
         }
     }
 
-    /// How it ended, in one word.
+    /// The outcome, in one word.
     #[must_use]
     pub fn outcome(&self) -> Value {
         match &self.ending {
@@ -88,15 +73,15 @@ impl RunLogEntry {
         }
     }
 
-    /// The line of the run: its report, with long lists cut to their beginnings, and what those who search logs ask for.
+    /// The line: the fields to search for, and the report with long lists truncated.
     ///
-    /// `level` and `timestamp` are named as Lambda names them where it filters lines of JSON.
+    /// Lambda filters JSON lines by `level` and `timestamp`.
     /// Source: AWS Lambda developer guide, "Configuring advanced logging controls".
     #[must_use]
     pub fn line(&self) -> String {
         let mut line = json!({
             "level": if self.failed() { "ERROR" } else { "INFO" },
-            "timestamp": self.at.to_string(),
+            "timestamp": self.ended_at.to_string(),
             "message": "run",
             "run": self.run,
             "site": self.site,
@@ -108,7 +93,7 @@ impl RunLogEntry {
         });
         if let Value::Object(fields) = &mut line {
             match &self.ending {
-                RunEnding::Report(report) => drop(fields.insert("report".to_owned(), short(report))),
+                RunEnding::Report(report) => drop(fields.insert("report".to_owned(), shorten(report))),
                 RunEnding::Superseded(reason) => drop(fields.insert("reason".to_owned(), json!(reason))),
                 RunEnding::Continued => {}
                 RunEnding::Failed { kind, reason } => {

@@ -1,4 +1,5 @@
-//! Figures of a run, in the format that CloudWatch collects from a log by itself: no call, no permission, no agent.
+//! The metrics of a run, in the embedded metric format: CloudWatch extracts them from the log, without a call, a
+//! permission or an agent.
 //!
 //! Source: Amazon CloudWatch user guide, "Specification: Embedded metric format".
 
@@ -10,13 +11,13 @@ use tidegate_core::report::{Outcome, PublishReport};
 
 use super::{RunEnding, RunLogEntry, one_line};
 
-/// Where CloudWatch keeps them.
+/// The namespace of the metrics.
 pub const NAMESPACE: &str = "Tidegate";
 
-/// The one dimension, so that each figure is kept once for each site.
+/// The only dimension: CloudWatch bills each metric once per site.
 const DIMENSION: &str = "Site";
 
-/// Figures with their units, in the order of their names.
+/// Metrics with their units, sorted by name.
 #[derive(Default)]
 struct RunMetrics(BTreeMap<String, (&'static str, u64)>);
 
@@ -37,7 +38,7 @@ impl RunMetrics {
         let (done, totals) = (&report.done, &report.totals);
         self.count("ObjectsPublished", totals.published_objects);
         self.count("ObjectsWritten", done.written);
-        self.count("ObjectsWithNewHeaders", done.headers);
+        self.count("HeadersUpdated", done.headers);
         self.count("ObjectsDeleted", done.deleted);
         self.count("OperationsFailed", done.failures.len() as u64);
         self.bytes("BytesPublished", totals.published_bytes);
@@ -45,18 +46,18 @@ impl RunMetrics {
             self.bytes("BytesWritten", totals.bytes_to_write);
             self.bytes("BytesCopied", totals.bytes_to_copy);
         }
-        let paths = report.invalidations.iter().filter(|told| told.id.is_some()).map(|told| told.paths.len() as u64);
-        self.count("PathsInvalidated", paths.sum());
+        let accepted = report.invalidations.iter().filter(|invalidation| invalidation.id.is_some());
+        self.count("PathsInvalidated", accepted.map(|invalidation| invalidation.paths.len() as u64).sum());
         for (stage, milliseconds) in &report.milliseconds {
-            self.milliseconds(&format!("{}Time", capital(stage)), *milliseconds);
+            self.milliseconds(&format!("{}Time", capitalized(stage)), *milliseconds);
         }
-        self.count("PluginFuel", used(report).map(|usage| usage.fuel_used).sum());
-        self.milliseconds("PluginTime", used(report).map(milliseconds_of).sum());
+        self.count("PluginFuel", usage(report).map(|usage| usage.fuel_used).sum());
+        self.milliseconds("PluginTime", usage(report).map(milliseconds_of).sum());
     }
 }
 
-/// What each plugin used, of both kinds.
-fn used(report: &PublishReport) -> impl Iterator<Item = &PluginUsage> {
+/// The usage of sync plugins and of policies.
+fn usage(report: &PublishReport) -> impl Iterator<Item = &PluginUsage> {
     report.usage.iter().chain(report.judgements.iter().map(|judgement| &judgement.usage))
 }
 
@@ -64,48 +65,48 @@ fn milliseconds_of(usage: &PluginUsage) -> u64 {
     u64::try_from(usage.wall.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn capital(word: &str) -> String {
+fn capitalized(word: &str) -> String {
     let mut letters = word.chars();
     letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
 }
 
 impl RunLogEntry {
-    /// The line that CloudWatch makes metrics of. What is not counted by it (the run, its outcome, each plugin's share) stands
-    /// beside the figures, where queries find it.
+    /// The line that CloudWatch extracts metrics from. It also has the run, the outcome and the usage of each plugin,
+    /// for queries of the log.
     #[must_use]
     pub fn metrics(&self) -> String {
-        let mut figures = RunMetrics::default();
+        let mut metrics = RunMetrics::default();
         let outcome = match &self.ending {
             RunEnding::Report(report) => Some(report.outcome),
             RunEnding::Superseded(_) => Some(Outcome::Superseded),
             RunEnding::Continued | RunEnding::Failed { .. } => None,
         };
-        figures.count("Runs", u64::from(!matches!(self.ending, RunEnding::Continued)));
-        figures.count("RunsContinued", u64::from(matches!(self.ending, RunEnding::Continued)));
-        figures.count("RunsFailed", u64::from(self.failed()));
-        figures.count("RunsDenied", u64::from(matches!(outcome, Some(Outcome::Denied | Outcome::Held))));
-        figures.count("RunsInvalidationPending", u64::from(outcome == Some(Outcome::LiveInvalidationPending)));
-        figures.milliseconds("RunTime", self.milliseconds);
+        metrics.count("Runs", u64::from(!matches!(self.ending, RunEnding::Continued)));
+        metrics.count("RunsContinued", u64::from(matches!(self.ending, RunEnding::Continued)));
+        metrics.count("RunsFailed", u64::from(self.failed()));
+        metrics.count("RunsDenied", u64::from(matches!(outcome, Some(Outcome::Denied | Outcome::Held))));
+        metrics.count("RunsInvalidationPending", u64::from(outcome == Some(Outcome::LiveInvalidationPending)));
+        metrics.milliseconds("RunTime", self.milliseconds);
         let mut plugins = Map::new();
         if let RunEnding::Report(report) = &self.ending {
-            figures.report(report);
-            for usage in used(report) {
-                let told = json!({
+            metrics.report(report);
+            for usage in usage(report) {
+                let share = json!({
                     "fuel": usage.fuel_used,
                     "milliseconds": milliseconds_of(usage),
                     "objects": usage.objects,
                     "memory": usage.memory_peak,
                 });
-                plugins.insert(usage.plugin.clone(), told);
+                plugins.insert(usage.plugin.clone(), share);
             }
         }
         let names: Vec<Value> =
-            figures.0.iter().map(|(name, (unit, _))| json!({ "Name": name, "Unit": unit })).collect();
+            metrics.0.iter().map(|(name, (unit, _))| json!({ "Name": name, "Unit": unit })).collect();
         let mut line = Map::new();
         line.insert(
             "_aws".to_owned(),
             json!({
-                "Timestamp": self.at.milliseconds(),
+                "Timestamp": self.ended_at.milliseconds(),
                 "CloudWatchMetrics": [{ "Namespace": NAMESPACE, "Dimensions": [[DIMENSION]], "Metrics": names }],
             }),
         );
@@ -113,7 +114,7 @@ impl RunLogEntry {
         line.insert("Run".to_owned(), json!(self.run));
         line.insert("Outcome".to_owned(), self.outcome());
         line.insert("Plugins".to_owned(), Value::Object(plugins));
-        line.extend(figures.0.into_iter().map(|(name, (_, value))| (name, json!(value))));
+        line.extend(metrics.0.into_iter().map(|(name, (_, value))| (name, json!(value))));
         one_line(&Value::Object(line).to_string())
     }
 }

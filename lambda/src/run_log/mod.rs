@@ -1,7 +1,7 @@
-//! What a function says of one run, for whoever reads its logs: one line of JSON, and figures that CloudWatch collects.
+//! The log of the function: for every run one line of JSON, and one line with metrics for CloudWatch.
 //!
-//! Owns both forms. Each is one line whatever names, keys and messages from outside hold, and of a bounded length; the
-//! report that is stored beside the release has everything.
+//! Both lines have a bounded length and stay single lines whatever names, keys and messages contain. The full report is
+//! stored beside the release.
 
 mod line;
 mod metrics;
@@ -16,69 +16,69 @@ use tidegate_core::timestamp::Timestamp;
 
 use crate::trigger::{RunId, Trigger, TriggerCause};
 
-pub use line::{one_line, short};
+pub use line::{one_line, shorten};
 pub use metrics::NAMESPACE;
 
-/// Records every run, also one that failed.
+/// Records runs.
 pub trait RunLog: Send + Sync {
-    /// A run ended or was continued.
+    /// Records a run that ended, failed or was continued in another invocation.
     fn write(&self, entry: &RunLogEntry);
 }
 
-/// One run, or one invocation's share of a run that was handed on.
+/// One run, or one invocation's part of a run that was continued.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct RunLogEntry {
-    /// The run's id, the same however often it is handed on.
+    /// The id of the run, the same in every invocation.
     pub run: String,
     /// The site.
     pub site: SiteName,
-    /// Who or what asked.
+    /// What caused the run.
     pub cause: TriggerCause,
-    /// What was to be published.
+    /// The name of the release.
     pub release: String,
-    /// How often the run was handed on before.
+    /// How many times the run was continued before.
     pub continuations: u32,
-    /// When it ended.
-    pub at: Timestamp,
-    /// How long it took, in milliseconds.
+    /// When this part ended.
+    pub ended_at: Timestamp,
+    /// How long this part took, in milliseconds.
     pub milliseconds: u64,
-    /// How it ended.
+    /// How this part ended.
     pub ending: RunEnding,
 }
 
-/// How a run ended, as its log tells it.
+/// How a run ended.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunEnding {
-    /// It came to an end.
+    /// The run has a report.
     Report(Box<PublishReport>),
-    /// Nothing had to be done; a success.
+    /// A newer event follows, which is a success. Contains the reason.
     Superseded(String),
-    /// Another invocation goes on.
+    /// Another invocation continues the run.
     Continued,
-    /// It came to no plan. The site is as it was.
+    /// The run failed before it had a plan. Nothing was changed.
     Failed {
-        /// Whose fault it is, told by its stable name.
+        /// The kind of the error.
         #[serde(rename = "error-type")]
         kind: ErrorKind,
-        /// One sentence.
+        /// The text of the error.
         reason: String,
     },
 }
 
 impl RunLogEntry {
-    /// The entry of a run that began at `began` and took `took`.
+    /// The entry of a run that started at `started` and took `elapsed`.
     #[must_use]
-    pub fn new(trigger: &Trigger, run: &RunId, ending: RunEnding, began: Timestamp, took: Duration) -> Self {
-        let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    pub fn new(trigger: &Trigger, run: &RunId, ending: RunEnding, started: Timestamp, elapsed: Duration) -> Self {
+        let milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         Self {
             run: run.id.clone(),
             site: trigger.site.clone(),
             cause: trigger.cause,
             release: trigger.release.clone(),
             continuations: run.continuations,
-            at: Timestamp::from_milliseconds(began.milliseconds().saturating_add(milliseconds)),
+            ended_at: Timestamp::from_milliseconds(started.milliseconds().saturating_add(milliseconds)),
             milliseconds,
             ending,
         }

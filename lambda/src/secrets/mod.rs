@@ -1,4 +1,4 @@
-//! Secrets: their values in memory, and where they are stored.
+//! Secrets that sign webhooks and tokens for GitHub: their values in memory, and the AWS services that store them.
 
 mod secret;
 mod store;

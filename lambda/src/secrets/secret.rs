@@ -1,6 +1,4 @@
-//! Secrets, while they are in memory.
-//!
-//! Owns that no secret is printed, compared byte by byte, or left behind. Never fetches one.
+//! A secret in memory. It is never printed and never compared byte by byte, and its bytes are overwritten on drop.
 
 use std::fmt;
 
@@ -8,27 +6,27 @@ use serde_json::Value;
 use tidegate_core::config::SecretReference;
 use zeroize::Zeroizing;
 
-/// A secret. Printing it prints nothing of it, and its bytes are overwritten when it is dropped.
+/// A secret. `Debug` prints none of it, and its bytes are overwritten when it is dropped.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<Vec<u8>>);
 
-/// Why what a store holds is no secret. None of these repeats any of it.
+/// Why a stored value cannot be used as a secret. No message repeats any part of the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
-    /// No bytes: whoever signs with nothing signs as anybody can.
-    #[error("the secret `{0}` is empty, store a long random text in it")]
+    /// The value is empty, so anyone could sign with it.
+    #[error("the secret `{0}` is empty; store a long random text in it")]
     Empty(SecretReference),
-    /// A field was asked for, and there are none.
-    #[error("the secret `{0}` is no JSON object, leave out `#FIELD` or store one")]
-    NoObject(SecretReference),
-    /// That field is not there.
-    #[error("the secret `{0}` has no such field, or no text in it")]
+    /// The reference names a field, and the value is not a JSON object.
+    #[error("the secret `{0}` is not a JSON object; store one, or remove `#FIELD` from the reference")]
+    NotAnObject(SecretReference),
+    /// The field is missing or not a string.
+    #[error("the secret `{0}` has no such field, or the field is not a string")]
     NoField(SecretReference),
 }
 
 impl Secret {
-    /// Takes what a store answered for a reference: the whole text, or one field of it. Line ends at the end are dropped; a file
-    /// that a secret was made from mostly has one, and nobody types them into GitHub.
+    /// Takes the stored value for a reference: the whole text, or one field of it. Trailing line breaks are dropped: a
+    /// secret that was stored from a file usually has one, and it is never typed into GitHub.
     ///
     /// # Errors
     /// [`SecretError`].
@@ -45,14 +43,14 @@ impl Secret {
         Ok(Self(Zeroizing::new(bytes.to_vec())))
     }
 
-    /// The bytes, for whoever signs or authenticates with them.
+    /// The bytes, to sign or to authenticate with.
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         &self.0
     }
 }
 
-/// One field of a JSON object. The other fields may be secrets too: what was parsed is overwritten as well.
+/// One field of a JSON object. Other fields may be secrets too, so every parsed string is overwritten on drop.
 fn field_of(reference: &SecretReference, stored: &str, field: &str) -> Result<Zeroizing<String>, SecretError> {
     let mut found = None;
     match serde_json::from_str::<Value>(stored) {
@@ -66,7 +64,7 @@ fn field_of(reference: &SecretReference, stored: &str, field: &str) -> Result<Ze
                 }
             }
         }
-        _ => return Err(SecretError::NoObject(reference.clone())),
+        _ => return Err(SecretError::NotAnObject(reference.clone())),
     }
     found.ok_or_else(|| SecretError::NoField(reference.clone()))
 }
@@ -87,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_a_text_or_one_field_of_it() {
+    fn reads_a_whole_value_or_one_field() {
         assert_eq!(read("ssm:/a", "hunter2\n").unwrap(), b"hunter2");
         assert_eq!(read("secretsmanager:a", "{\"x\":1}").unwrap(), b"{\"x\":1}");
         assert_eq!(read("secretsmanager:a#x", "{\"x\":\"hunter2\",\"y\":1}").unwrap(), b"hunter2");
@@ -99,13 +97,13 @@ mod tests {
             ("secretsmanager:a#x", "{\"y\":\"hunter2\"}"),
             ("secretsmanager:a#x", "{\"x\":\"\"}"),
         ] {
-            let told = read(reference, stored).unwrap_err().to_string();
-            assert!(!told.contains("hunter2"), "{told}");
+            let error = read(reference, stored).unwrap_err().to_string();
+            assert!(!error.contains("hunter2"), "{error}");
         }
     }
 
     #[test]
-    fn a_secret_is_never_printed() {
+    fn debug_output_hides_the_secret() {
         let reference = SecretReference::try_from("ssm:/a".to_owned()).unwrap();
         let secret = Secret::new(&reference, "hunter2".to_owned()).unwrap();
         let printed = format!("{secret:?} {:#?}", std::collections::BTreeMap::from([(reference, secret.clone())]));

@@ -1,6 +1,6 @@
-//! Secrets of webhooks: the only place that names the SDKs of Secrets Manager and of Systems Manager.
+//! Reads secrets from Secrets Manager and from parameters of Systems Manager, and caches them.
 //!
-//! Owns reading them, and how long they are remembered. No error and no log holds one.
+//! No error and no log line holds a secret.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -13,65 +13,65 @@ use tidegate_publish::aws_error::AwsError;
 
 use super::secret::{Secret, SecretError};
 
-/// How long a secret is remembered. One that was replaced is taken for as long; while rotating, both are configured.
-const REMEMBERED: Duration = Duration::from_secs(300);
+/// How long a secret is cached. A replaced secret stays valid for as long; a rotation configures both.
+const CACHED: Duration = Duration::from_secs(300);
 
-/// Why a secret cannot be had.
+/// Why a secret could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretStoreError {
-    /// AWS refuses.
+    /// The call to AWS failed.
     #[error(transparent)]
     Cloud(#[from] AwsError),
-    /// What is kept there is no secret.
+    /// The stored value cannot be used.
     #[error(transparent)]
     Secret(#[from] SecretError),
-    /// Bytes instead of text.
-    #[error("the secret `{0}` holds bytes and no text, store it as text")]
+    /// The stored value is binary.
+    #[error("the secret `{0}` is binary; store it as text")]
     Binary(SecretReference),
 }
 
-/// Where secrets are.
+/// A store of secrets.
 #[async_trait]
 pub trait SecretStore: Send + Sync {
-    /// A secret.
+    /// Reads a secret.
     ///
     /// # Errors
     /// [`SecretStoreError`].
     async fn secret(&self, reference: &SecretReference) -> Result<Secret, SecretStoreError>;
 }
 
-/// AWS's two stores, remembered for a while.
+/// Secrets Manager and Systems Manager, with a cache.
 #[derive(Debug)]
 pub struct AwsSecrets {
-    manager: aws_sdk_secretsmanager::Client,
-    parameters: aws_sdk_ssm::Client,
-    known: Mutex<BTreeMap<SecretReference, (Secret, Instant)>>,
+    secrets_manager: aws_sdk_secretsmanager::Client,
+    systems_manager: aws_sdk_ssm::Client,
+    cache: Mutex<BTreeMap<SecretReference, (Secret, Instant)>>,
 }
 
 impl AwsSecrets {
-    /// With the caller's own connection.
+    /// Reads with the credentials of a connection.
     #[must_use]
     pub fn new(connection: &Connection) -> Self {
         Self {
-            manager: aws_sdk_secretsmanager::Client::new(connection.config()),
-            parameters: aws_sdk_ssm::Client::new(connection.config()),
-            known: Mutex::default(),
+            secrets_manager: aws_sdk_secretsmanager::Client::new(connection.config()),
+            systems_manager: aws_sdk_ssm::Client::new(connection.config()),
+            cache: Mutex::default(),
         }
     }
 
     async fn read(&self, reference: &SecretReference) -> Result<String, SecretStoreError> {
-        let told = reference.to_string();
+        let name = reference.to_string();
         match reference {
             SecretReference::SecretsManager { id, .. } => {
-                let answer = self.manager.get_secret_value().secret_id(id).send().await;
-                let answer = answer.map_err(|error| AwsError::new("GetSecretValue", told, &error))?;
-                answer.secret_string.ok_or_else(|| SecretStoreError::Binary(reference.clone()))
+                let response = self.secrets_manager.get_secret_value().secret_id(id).send().await;
+                let response = response.map_err(|error| AwsError::new("GetSecretValue", name, &error))?;
+                response.secret_string.ok_or_else(|| SecretStoreError::Binary(reference.clone()))
             }
-            SecretReference::Parameter(name) => {
-                let answer = self.parameters.get_parameter().name(name).with_decryption(true).send().await;
-                let answer = answer.map_err(|error| AwsError::new("GetParameter", &told, &error))?;
-                let value = answer.parameter.and_then(|parameter| parameter.value);
-                Ok(value.ok_or_else(|| AwsError::malformed("GetParameter", told, "the answer has no value"))?)
+            SecretReference::Parameter(parameter) => {
+                let response = self.systems_manager.get_parameter().name(parameter).with_decryption(true).send().await;
+                let response = response.map_err(|error| AwsError::new("GetParameter", &name, &error))?;
+                let value = response.parameter.and_then(|parameter| parameter.value);
+                Ok(value.ok_or_else(|| AwsError::malformed("GetParameter", name, "the response has no value"))?)
             }
         }
     }
@@ -80,16 +80,16 @@ impl AwsSecrets {
 #[async_trait]
 impl SecretStore for AwsSecrets {
     async fn secret(&self, reference: &SecretReference) -> Result<Secret, SecretStoreError> {
-        let fresh = {
-            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            known.get(reference).filter(|(_, at)| at.elapsed() < REMEMBERED).map(|(secret, _)| secret.clone())
+        let cached = {
+            let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+            cache.get(reference).filter(|(_, read_at)| read_at.elapsed() < CACHED).map(|(secret, _)| secret.clone())
         };
-        if let Some(secret) = fresh {
+        if let Some(secret) = cached {
             return Ok(secret);
         }
         let secret = Secret::new(reference, self.read(reference).await?)?;
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.insert(reference.clone(), (secret.clone(), Instant::now()));
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        cache.insert(reference.clone(), (secret.clone(), Instant::now()));
         Ok(secret)
     }
 }

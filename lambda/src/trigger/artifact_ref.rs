@@ -1,7 +1,7 @@
-//! What a trigger wants: which site, from what, in which state, and its place in time.
+//! The result of reading an event: a [`Trigger`] says which site to publish from which artifact.
 //!
-//! Owns the form in which a decision waits for whoever acts on it. A [`Trigger`] is printable and can be handed on; it
-//! becomes a [`PublishRequest`] once it is known what there is to publish.
+//! A trigger is a value that a continuation carries to another invocation. It becomes a [`PublishRequest`] once the
+//! artifact is resolved to a source.
 
 use std::fmt;
 
@@ -16,25 +16,25 @@ use tidegate_core::webhook_delivery::DeliveryDigest;
 
 use crate::github::{GithubFileRef, StatusSpec};
 
-/// A site is to be published.
+/// A site to publish, with everything that the event says about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Trigger {
     /// The site.
     pub site: SiteName,
-    /// From what.
+    /// The artifact.
     pub artifact: ArtifactRef,
-    /// What is published, for people: a build's name, a commit, a tag.
+    /// The name of the release, for people: a build, a commit or a tag.
     pub release: String,
-    /// Who or what asks.
+    /// What caused the run.
     pub cause: TriggerCause,
-    /// Its place in time. Without one the run's instant counts.
+    /// The revision; the time of the run if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<Revision>,
-    /// The webhook that asks, so that it is carried out once.
+    /// The digest of the webhook's delivery, which makes a replay recognizable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery: Option<DeliveryDigest>,
-    /// Where it is reported how the run goes.
+    /// Where the status of the run is reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<StatusSpec>,
 }
@@ -46,97 +46,99 @@ pub(crate) struct NamedArtifact {
     pub(crate) artifact: ArtifactRef,
 }
 
-/// What a run is made from.
+/// The artifact of a run. Most variants must be resolved by a look at S3 or GitHub.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ArtifactRef {
-    /// A place that is known.
+    /// A known source.
     Source {
-        /// The place.
+        /// The source.
         source: Source,
-        /// The state of it that was announced.
+        /// The version of the object in the event.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pin: Option<ObjectVersion>,
     },
-    /// A place whose name can be read in two ways. Look which object exists, and ask [`AmbiguousKey::resolve`].
+    /// An object whose key has two readings. [`AmbiguousKey::resolve`] chooses once it is known which object exists.
     Ambiguous(Box<AmbiguousKey>),
-    /// A build by its name. Look which of its two forms exists, and ask [`Build::source`].
+    /// A build by its name. [`Build::source`] chooses between its two forms once it is known which one exists.
     Build(Build),
-    /// The newest build of a place. List it, and ask [`tidegate_core::staged_build::newest`].
+    /// The newest build below a location. [`tidegate_core::staged_build::newest`] chooses it from a listing.
     Newest(Location),
-    /// A file that the webhook's provider keeps.
+    /// A file that GitHub stores.
     GithubFile(Box<GithubFileRef>),
 }
 
-/// The state of an object that was announced. Where the object is in another one by now, a newer event is on its way.
+/// The version of an object in an event. If the object has another version by now, a newer event follows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ObjectVersion {
-    /// Read this version.
+    /// The version id, in a bucket with versioning.
     Version(String),
-    /// Read with `If-Match`; a 412 means superseded.
+    /// The ETag.
     Etag(ETag),
 }
 
-/// Two readings of one name.
+/// A key with two readings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AmbiguousKey {
     /// The bucket.
     pub bucket: Bucket,
-    /// The name as it stands.
+    /// The key as it is in the event.
     pub raw: KeyReading,
-    /// The name decoded.
+    /// The key decoded.
     pub decoded: KeyReading,
-    /// The state that was announced.
+    /// The version of the object in the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pin: Option<ObjectVersion>,
 }
 
-/// One reading of a name.
+/// One reading of a key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyReading {
-    /// The object's key.
+    /// The key.
     pub key: StoredKey,
-    /// What is published if that is the object; nothing where the site does not take it from there.
+    /// What this object publishes; `None` if it is not in the site's places.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
 }
 
-/// Why a choice has no answer.
+/// Why a key with two readings cannot be resolved.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AmbiguousKeyError {
     /// Both objects exist.
-    #[error("the event may mean `{0}` or `{1}`, and both exist: publish one by hand, and rename the other")]
+    #[error(
+        "ambiguous event: it means `{0}` or `{1}`, and both exist; publish one of them manually and rename the other"
+    )]
     Both(StoredKey, StoredKey),
-    /// Neither exists any more.
-    #[error("neither `{0}` nor `{1}` exists any more, a newer event is on its way")]
+    /// Neither object exists.
+    #[error("neither `{0}` nor `{1}` exists any more; the event of a newer upload follows")]
     Neither(StoredKey, StoredKey),
-    /// The one that exists is not the site's.
-    #[error("the event is of `{0}`, which this site is not published from")]
+    /// The existing object is not in the site's places.
+    #[error("the event means `{0}`, which is not in the site's `builds` or `staged`")]
     Elsewhere(StoredKey),
 }
 
-/// Who or what asks for a run.
+/// What caused a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TriggerCause {
-    /// A build landed.
+    /// A build was uploaded.
     Upload,
-    /// A webhook of GitHub.
+    /// A webhook from GitHub.
     Github(GithubEvent),
-    /// A signed webhook of anybody.
+    /// A signed webhook from another sender.
     Webhook,
-    /// Somebody who may invoke the function.
+    /// A direct invocation.
     Invocation,
 }
 
 impl AmbiguousKey {
-    /// What to publish, told which of the two objects exist.
+    /// Chooses the reading whose object exists.
     ///
     /// # Errors
-    /// [`AmbiguousKeyError`] unless exactly one exists, and the site is published from it.
+    /// [`AmbiguousKeyError`] unless exactly one of the objects exists and the site is published from it.
     pub fn resolve(&self, raw_exists: bool, decoded_exists: bool) -> Result<&Source, AmbiguousKeyError> {
         let both = || (self.raw.key.clone(), self.decoded.key.clone());
         let found = match (raw_exists, decoded_exists) {
@@ -150,7 +152,7 @@ impl AmbiguousKey {
 }
 
 impl Trigger {
-    /// The request, once its source is known.
+    /// The request to publish from a source.
     #[must_use]
     pub fn request(&self, source: Source, instant: u64) -> PublishRequest {
         PublishRequest {

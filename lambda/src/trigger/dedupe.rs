@@ -1,6 +1,6 @@
-//! Repeated and overtaken events within one delivery: of each object, the newest event, once.
+//! Keeps the newest event of each object in one invocation, once.
 //!
-//! Owns the choice. Events of different objects are never compared here: their numbers say nothing about each other.
+//! Events of different objects are not compared: their sequencers have no common order.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -10,45 +10,45 @@ use tidegate_core::location::Bucket;
 
 use super::s3_event::{EventRecord, IgnoredRecord, ParsedRecord, StoredObject};
 
-/// Marks every event but the newest of its object as ignored, with the reason.
-pub(super) fn settle(records: &mut [EventRecord]) {
+/// Marks every event except the newest of its object as ignored, with the reason.
+pub(super) fn ignore_outdated(records: &mut [EventRecord]) {
     let mut newest: BTreeMap<(Bucket, StoredKey), (usize, StoredObject)> = BTreeMap::new();
-    for (at, record) in records.iter().enumerate() {
+    for (index, record) in records.iter().enumerate() {
         let Some(stored) = stored(record) else { continue };
-        let known = newest.entry(place(stored)).or_insert_with(|| (at, stored.clone()));
-        if compare(stored, &known.1) == Ordering::Greater {
-            *known = (at, stored.clone());
+        let best = newest.entry(object_key(stored)).or_insert_with(|| (index, stored.clone()));
+        if compare(stored, &best.1) == Ordering::Greater {
+            *best = (index, stored.clone());
         }
     }
-    for (at, record) in records.iter_mut().enumerate() {
+    for (index, record) in records.iter_mut().enumerate() {
         let Some(stored) = stored(record) else { continue };
-        let Some((chosen, kept)) = newest.get(&place(stored)) else { continue };
-        if *chosen == at {
+        let Some((newest_index, kept)) = newest.get(&object_key(stored)) else { continue };
+        if *newest_index == index {
             continue;
         }
-        let why = if same(stored, kept) { IgnoredRecord::Repeated } else { IgnoredRecord::Overtaken };
-        record.notice = Ok(ParsedRecord::Ignored(why(stored.object())));
+        let reason = if is_same_write(stored, kept) { IgnoredRecord::Duplicate } else { IgnoredRecord::Outdated };
+        record.content = Ok(ParsedRecord::Ignored(reason(stored.object())));
     }
 }
 
 fn stored(record: &EventRecord) -> Option<&StoredObject> {
-    match &record.notice {
+    match &record.content {
         Ok(ParsedRecord::Stored(stored)) => Some(stored),
         _ => None,
     }
 }
 
-fn place(stored: &StoredObject) -> (Bucket, StoredKey) {
+fn object_key(stored: &StoredObject) -> (Bucket, StoredKey) {
     (stored.bucket.clone(), stored.key.clone())
 }
 
-/// Which of two events of one object is the newer. Some servers number every event alike: then the time decides.
+/// Which of two events of one object is newer. Some servers give every event the same sequencer: then the time decides.
 fn compare(a: &StoredObject, b: &StoredObject) -> Ordering {
     a.revision().compare(&b.revision()).then_with(|| a.time.cmp(&b.time))
 }
 
-/// Whether two events of one object tell of the same write.
-fn same(a: &StoredObject, b: &StoredObject) -> bool {
+/// Whether two events of one object report the same write.
+fn is_same_write(a: &StoredObject, b: &StoredObject) -> bool {
     let same_body = a.version == b.version && a.etag == b.etag;
     same_body && a.revision().compare(&b.revision()) == Ordering::Equal
 }

@@ -1,6 +1,6 @@
-//! Events of S3 as EventBridge carries them.
+//! Events of S3 in the form of EventBridge.
 //!
-//! Owns their form. Source: Amazon S3 user guide, "EventBridge event message structure".
+//! Source: Amazon S3 user guide, "EventBridge event message structure".
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -8,17 +8,17 @@ use tidegate_core::sanitize::sanitize_name;
 use tidegate_core::timestamp::Timestamp;
 
 use super::s3_event::{
-    IgnoredRecord, ParsedRecord, RecordError, StoredObject, admitted, bucket_of, decoded, etag, form, key_of,
-    sequencer, version,
+    IgnoredRecord, ParsedRecord, RecordError, StoredObject, bucket_of, decoded, etag, form, key_of, parsed, sequencer,
+    version,
 };
 
 /// The source of S3's events.
 const SOURCE: &str = "aws.s3";
 
-/// The one type of event that publishes, by whatever request the object was made.
+/// The only type of event that publishes. It covers every request that creates an object.
 const CREATED: &str = "Object Created";
 
-/// The major version of `detail` below.
+/// The supported major version of `detail`.
 const MAJOR_VERSION: &str = "0";
 
 #[derive(Deserialize)]
@@ -59,12 +59,12 @@ struct EventBridgeObject {
 
 /// Reads one event.
 pub(super) fn read(event: &Value) -> Result<ParsedRecord, RecordError> {
-    let head = EventBridgeSource::deserialize(event).map_err(|error| form(&error))?;
-    if head.source != SOURCE {
-        return Ok(ParsedRecord::Ignored(IgnoredRecord::Service(sanitize_name(&head.source))));
+    let common = EventBridgeSource::deserialize(event).map_err(|error| form(&error))?;
+    if common.source != SOURCE {
+        return Ok(ParsedRecord::Ignored(IgnoredRecord::Service(sanitize_name(&common.source))));
     }
-    if head.detail_type != CREATED {
-        return Ok(ParsedRecord::Ignored(IgnoredRecord::Event(sanitize_name(&head.detail_type))));
+    if common.detail_type != CREATED {
+        return Ok(ParsedRecord::Ignored(IgnoredRecord::Event(sanitize_name(&common.detail_type))));
     }
     let EventBridgeEvent { time, region, detail } =
         EventBridgeEvent::deserialize(event).map_err(|error| form(&error))?;
@@ -73,10 +73,10 @@ pub(super) fn read(event: &Value) -> Result<ParsedRecord, RecordError> {
     }
     let object = detail.object;
     let bucket = bucket_of(&detail.bucket.name)?;
-    // AWS does not say whether this key is encoded as that of a notification is. Everything points to no, and `c++.zip`
-    // would be lost if it were decoded; but tools of AWS's own decode it. Where that makes a difference, both are kept.
+    // AWS does not document whether this key is encoded like the key of a notification. It seems not to be, and
+    // decoding would lose `c++.zip`; but some tools of AWS decode it. Keep both readings if they differ.
     let alternative = decoded(&object.key).filter(|key| *key != object.key).and_then(|key| key_of(&key).ok());
-    Ok(admitted(StoredObject {
+    Ok(parsed(StoredObject {
         sequencer: sequencer(&bucket, &object.key, object.sequencer),
         version: version(object.version_id),
         etag: etag(object.etag),

@@ -1,6 +1,6 @@
-//! HTTP requests as Function URLs and API Gateway deliver them.
+//! HTTP requests as function URLs and API Gateways deliver them.
 //!
-//! Owns their form and the raw bytes of the body, over which signatures are made. Never reads a body.
+//! The body stays as raw bytes, since signatures cover the bytes.
 //! Source: AWS Lambda developer guide, "Invoking Lambda function URLs", payload format 2.0.
 
 use std::collections::BTreeMap;
@@ -12,40 +12,41 @@ use serde::Deserialize;
 use serde_json::Value;
 use tidegate_core::sanitize::sanitize_name;
 
-/// Longest payload of a synchronous invocation, in bytes: 6 MB. In base64, three quarters of it are left for a body.
+/// Longest payload of a synchronous invocation, in bytes: 6 MB. A body in base64 has three quarters of it.
 /// Source: AWS Lambda developer guide, "Lambda quotas".
-pub const FUNCTION_PAYLOAD_BYTES: usize = 6 * 1024 * 1024;
+pub const MAX_PAYLOAD_BYTES: usize = 6 * 1024 * 1024;
 
 /// An HTTP request.
 #[derive(Clone, PartialEq, Eq)]
 pub struct HttpRequest {
-    /// The method, in capitals.
+    /// The method, in upper case.
     pub method: String,
-    /// The path, as it was sent.
+    /// The path.
     pub path: String,
-    /// Headers by name in small letters; a name that was sent twice has both values, with a comma between them.
+    /// Headers by lower-case name. A repeated header has all its values, separated by commas.
     headers: BTreeMap<String, String>,
-    /// The body, byte for byte as it was sent.
+    /// The body, unchanged.
     pub body: Vec<u8>,
 }
 
 /// Why a request cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HttpRequestError {
-    /// The older form, which REST APIs and load balancers send.
-    #[error("the HTTP event is not of payload format 2.0, use a Function URL or an HTTP API with that format")]
-    Format,
-    /// Not of the form.
-    #[error("the HTTP event cannot be read: {0}")]
+    /// The older format, which REST APIs and load balancers send.
+    #[error("the HTTP event does not have payload format 2.0; use a function URL, or an HTTP API with that format")]
+    Version,
+    /// The event has an invalid form.
+    #[error("invalid HTTP event: {0}")]
     Form(String),
-    /// A body that says it is base64 and is not.
-    #[error("the body of the HTTP event is not the base64 that it says it is")]
+    /// The body is marked as base64 and is not.
+    #[error("the body of the HTTP event is not valid base64")]
     Base64,
 }
 
+/// Payload format 2.0.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct PayloadVersion {
+struct HttpEvent {
     raw_path: Option<String>,
     #[serde(default)]
     headers: BTreeMap<String, String>,
@@ -85,7 +86,7 @@ impl HttpRequest {
         Self { method: method.to_ascii_uppercase(), path: path.to_owned(), headers: joined, body }
     }
 
-    /// The value of a header, whose name is given in small letters.
+    /// The value of a header, by its lower-case name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(String::as_str)
@@ -93,24 +94,24 @@ impl HttpRequest {
 
     pub(super) fn read(event: &Value) -> Result<Self, HttpRequestError> {
         if event.pointer("/requestContext/http").is_none() {
-            return Err(HttpRequestError::Format);
+            return Err(HttpRequestError::Version);
         }
-        let form = PayloadVersion::deserialize(event)
-            .map_err(|error| HttpRequestError::Form(sanitize_name(&error.to_string())))?;
-        let text = form.body.unwrap_or_default();
-        let body = match form.is_base64_encoded {
+        let event =
+            HttpEvent::deserialize(event).map_err(|error| HttpRequestError::Form(sanitize_name(&error.to_string())))?;
+        let text = event.body.unwrap_or_default();
+        let body = match event.is_base64_encoded {
             true => BASE64_STANDARD.decode(text).map_err(|_| HttpRequestError::Base64)?,
             false => text.into_bytes(),
         };
-        let headers = form.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        Ok(Self::new(&form.request_context.http.method, form.raw_path.as_deref().unwrap_or("/"), headers, body))
+        let headers = event.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        Ok(Self::new(&event.request_context.http.method, event.raw_path.as_deref().unwrap_or("/"), headers, body))
     }
 }
 
 impl fmt::Debug for HttpRequest {
-    /// Without what may be secret: values of headers, and the body.
+    /// Without what may be secret: the values of headers, and the body.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Call")
+        f.debug_struct("HttpRequest")
             .field("method", &sanitize_name(&self.method))
             .field("path", &sanitize_name(&self.path))
             .field("headers", &self.headers.keys().map(|name| sanitize_name(name)).collect::<Vec<_>>())

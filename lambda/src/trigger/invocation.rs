@@ -1,6 +1,6 @@
-//! Runs that somebody asks for by name, and runs that an earlier invocation hands on.
+//! Direct invocations and continuations: the two events that Tidegate defines itself.
 //!
-//! Owns their forms. Whoever may invoke the function may send either; neither can change what the configuration says.
+//! Any principal with `lambda:InvokeFunction` can send them. Neither can change what the configuration says.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -13,28 +13,28 @@ use tidegate_core::timestamp::Timestamp;
 use super::artifact_ref::{ArtifactRef, Trigger, TriggerCause};
 use super::run_id::RunId;
 
-/// The form of [`Continuation`]; another number is another form.
+/// The format number of [`Continuation`].
 pub const CONTINUATION_FORMAT: u32 = 2;
 
-/// A direct invocation: what to publish. Everything else is the configuration's, never the caller's.
+/// A direct invocation: what to publish. Everything else comes from the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Invocation {
-    /// The site's name.
+    /// The name of the site.
     pub site: String,
-    /// What is published, where it is not the site's `staged`.
+    /// What to publish; the `staged` of the site if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
-    /// Its name, for people.
+    /// The name of the release, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<String>,
-    /// When it was made: an older one never replaces a newer one. Without it, whoever asks publishes.
+    /// When the build was made: an older build never replaces a newer one. If absent, the invocation always publishes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub committed: Option<Timestamp>,
+    pub commit_time: Option<Timestamp>,
 }
 
-/// A run on its way from one invocation to another, as `{"tidegate": …}`: from the one that answered a webhook to the one
-/// that works, or from one that runs out of time to one that goes on.
+/// A run that is passed to another invocation, as `{"tidegate": …}`: after a webhook was answered, or when the time of
+/// an invocation runs out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Continuation {
@@ -46,19 +46,19 @@ pub struct Continuation {
     pub trigger: Trigger,
 }
 
-/// Why a request by hand has nothing to publish.
+/// Why a direct invocation has nothing to publish.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvocationError {
-    /// A source that only a machine has.
-    #[error("the source `{0}` is a path of a machine, a function reads `s3://…` only")]
+    /// The source is a local path.
+    #[error("the source `{0}` is a local path; a function can only read `s3://…`")]
     LocalSource(Source),
-    /// Nothing says what to publish.
-    #[error("the site `{0}` has no `staged`, name a `source` in the request")]
+    /// There is no source.
+    #[error("the site `{0}` has no `staged`; add a `source` to the request")]
     NoSource(SiteName),
 }
 
 impl Invocation {
-    /// What it asks of its site.
+    /// What the invocation publishes.
     ///
     /// # Errors
     /// [`InvocationError`].
@@ -73,7 +73,7 @@ impl Invocation {
             release: self.release.clone().unwrap_or_else(|| source.to_string()),
             artifact: ArtifactRef::Source { source, pin: None },
             cause: TriggerCause::Invocation,
-            revision: self.committed.map(|at| Revision::at(at.milliseconds())),
+            revision: self.commit_time.map(|at| Revision::at(at.milliseconds())),
             delivery: None,
             status: None,
         })
@@ -85,24 +85,24 @@ impl Invocation {
 }
 
 impl Continuation {
-    /// The field of an event that holds it.
+    /// The field of an event that holds a continuation.
     pub const FIELD: &'static str = "tidegate";
 
-    /// As an event or the body of a message.
+    /// The continuation as an event, or as the body of a message.
     ///
     /// # Errors
-    /// None in practice: everything in it has a form in JSON.
+    /// None in practice: every part has a JSON form.
     pub fn to_event(&self) -> serde_json::Result<Value> {
         Ok(serde_json::json!({ Self::FIELD: serde_json::to_value(self)? }))
     }
 
-    pub(super) fn read(run: &Value) -> Result<Self, String> {
-        match run.get("format").and_then(Value::as_u64) {
+    pub(super) fn read(continuation: &Value) -> Result<Self, String> {
+        match continuation.get("format").and_then(Value::as_u64) {
             Some(format) if format == u64::from(CONTINUATION_FORMAT) => {
-                Self::deserialize(run).map_err(|error| sanitize_name(&error.to_string()))
+                Self::deserialize(continuation).map_err(|error| sanitize_name(&error.to_string()))
             }
-            Some(other) => Err(format!("its form is {other}, not {CONTINUATION_FORMAT}")),
-            None => Err("it names no form".to_owned()),
+            Some(other) => Err(format!("its format is {other}, not {CONTINUATION_FORMAT}")),
+            None => Err("it has no format number".to_owned()),
         }
     }
 }

@@ -1,7 +1,6 @@
-//! From a stored object to what it asks of which site.
+//! Matches a stored object against the `staged` and `builds` of each site.
 //!
-//! Owns the rules of `staged` and `builds`: which object closes a build, and which ones are only part of one. Never looks
-//! into a bucket.
+//! Knows which object completes a build and which one is only a part of it. Does not look into a bucket.
 
 use tidegate_core::config::{Config, Site, SiteName};
 use tidegate_core::key::{Key, KeyError, StoredKey};
@@ -11,40 +10,40 @@ use tidegate_core::staged_build::{Build, BuildKey, READY_MARKER, StagedBuildErro
 use super::artifact_ref::{AmbiguousKey, ArtifactRef, KeyReading, NamedArtifact, ObjectVersion, Trigger, TriggerCause};
 use super::s3_event::StoredObject;
 
-/// What a stored object asks for, site by site. Both lists are empty where it lies in nobody's place.
+/// The sites whose places hold a stored object. Both lists are empty if the object is in no site's place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MatchedSites {
-    /// Sites that are to be published.
+    /// Sites to publish.
     pub triggers: Vec<Trigger>,
-    /// Sites in whose place it lies, and that are not published.
-    pub declined: Vec<UnmatchedSite>,
+    /// Sites that the object does not publish.
+    pub unmatched: Vec<UnmatchedSite>,
 }
 
-/// A site that is not published, and why.
+/// A site that an object in one of its places does not publish.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnmatchedSite {
     /// The site.
     pub site: SiteName,
     /// The reason.
-    pub why: NoMatchReason,
+    pub reason: NoMatchReason,
 }
 
 /// Why an object in a site's place publishes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoMatchReason {
-    /// One file of many; the marker comes last.
-    #[error("`{0}` is part of what is staged, which counts once `{1}` is there")]
-    Part(StoredKey, String),
-    /// Neither a zip nor in a folder.
-    #[error("`{0}` is no build, put a zip there, or a folder that a `.ready` closes")]
-    NoBuild(StoredKey),
-    /// The configuration says so.
-    #[error("uploads do not publish this site, a webhook or a person does; `publish-on-upload` changes that")]
-    Uploads,
-    /// A name that cannot be published.
+    /// The object is one file of a build. The marker is uploaded last.
+    #[error("`{0}` is part of a build, which is published once `{1}` is uploaded")]
+    Incomplete(StoredKey, String),
+    /// The object is neither a zip nor in a folder.
+    #[error("`{0}` is not a build; upload a zip, or a folder with a `.ready`")]
+    NotABuild(StoredKey),
+    /// The configuration disables uploads.
+    #[error("uploads do not publish this site; set `publish-on-upload = true` to change that")]
+    UploadsDisabled,
+    /// The key cannot be published.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// A build whose name cannot be one.
+    /// The name of the build is invalid.
     #[error(transparent)]
     Build(#[from] StagedBuildError),
 }
@@ -65,7 +64,7 @@ pub fn match_sites(config: &Config, stored: &StoredObject) -> MatchedSites {
                 delivery: None,
                 status: None,
             }),
-            Some(Err(why)) => matched.declined.push(UnmatchedSite { site: site.name.clone(), why }),
+            Some(Err(reason)) => matched.unmatched.push(UnmatchedSite { site: site.name.clone(), reason }),
         }
     }
     matched
@@ -92,34 +91,35 @@ fn artifact(site: &Site, stored: &StoredObject) -> Option<Result<NamedArtifact, 
         (Some(Ok(found)), _) | (_, Some(Ok(found))) => {
             (found.release.clone(), matches!(found.source, Source::Object(_)))
         }
-        (Some(Err(why)), _) | (None, Some(Err(why))) => return Some(Err(why.clone())),
+        (Some(Err(reason)), _) | (None, Some(Err(reason))) => return Some(Err(reason.clone())),
         (None, None) => return None,
     };
     let reading = |key: &StoredKey, found: Option<Result<NamedSource, NoMatchReason>>| KeyReading {
         key: key.clone(),
         source: found.and_then(Result::ok).map(|found| found.source),
     };
-    let choice = AmbiguousKey {
+    let key = AmbiguousKey {
         bucket: stored.bucket.clone(),
         raw: reading(&stored.key, raw),
         decoded: reading(decoded_key, decoded),
         pin: pin(stored).filter(|_| pinned),
     };
-    Some(Ok(NamedArtifact { release, artifact: ArtifactRef::Ambiguous(Box::new(choice)) }))
+    Some(Ok(NamedArtifact { release, artifact: ArtifactRef::Ambiguous(Box::new(key)) }))
 }
 
-/// The state of the object: its version where it has one that stays, else its ETag.
+/// The version of the object: its version id, or its ETag in a bucket without versioning.
 fn pin(stored: &StoredObject) -> Option<ObjectVersion> {
     stored.version.clone().map(ObjectVersion::Version).or_else(|| stored.etag.clone().map(ObjectVersion::Etag))
 }
 
-/// What an object of that key publishes.
+/// What an object with this key publishes.
 fn source(site: &Site, stored: &StoredObject, key: &StoredKey) -> Option<Result<NamedSource, NoMatchReason>> {
     let found = in_staged(site, stored, key).or_else(|| in_builds(site, stored, key))?;
-    Some(found.and_then(|found| if site.publishes_on_upload() { Ok(found) } else { Err(NoMatchReason::Uploads) }))
+    let enabled = |found| if site.publishes_on_upload() { Ok(found) } else { Err(NoMatchReason::UploadsDisabled) };
+    Some(found.and_then(enabled))
 }
 
-/// The one archive or prefix that `staged` names.
+/// What the object publishes as the archive or the marker of `staged`.
 fn in_staged(site: &Site, stored: &StoredObject, key: &StoredKey) -> Option<Result<NamedSource, NoMatchReason>> {
     match site.staged.as_ref()? {
         Source::Object(object) if object.bucket == stored.bucket && object.key.as_str() == key.as_str() => {
@@ -131,7 +131,7 @@ fn in_staged(site: &Site, stored: &StoredObject, key: &StoredKey) -> Option<Resu
             let relative = location.prefix.relative(key.as_str())?;
             if relative.as_str() != READY_MARKER {
                 let marker = location.prefix.join(READY_MARKER);
-                return Some(Err(NoMatchReason::Part(key.clone(), marker)));
+                return Some(Err(NoMatchReason::Incomplete(key.clone(), marker)));
             }
             let name = location.prefix.as_str().trim_end_matches('/').rsplit('/').next().unwrap_or_default();
             let name = if name.is_empty() { location.bucket.as_str() } else { name };
@@ -141,7 +141,7 @@ fn in_staged(site: &Site, stored: &StoredObject, key: &StoredKey) -> Option<Resu
     }
 }
 
-/// A build below `builds`.
+/// What the object publishes as a build below `builds`.
 fn in_builds(site: &Site, stored: &StoredObject, key: &StoredKey) -> Option<Result<NamedSource, NoMatchReason>> {
     let place = site.builds.as_ref().filter(|place| place.bucket == stored.bucket)?;
     let relative = place.prefix.relative(key.as_str())?;
@@ -156,8 +156,8 @@ fn in_builds(site: &Site, stored: &StoredObject, key: &StoredKey) -> Option<Resu
         },
         BuildKey::Inside(name) => {
             let marker = StoredKey::new(&place.prefix.join(&format!("{name}/{READY_MARKER}")));
-            Err(NoMatchReason::Part(key.clone(), marker.to_string()))
+            Err(NoMatchReason::Incomplete(key.clone(), marker.to_string()))
         }
-        BuildKey::Other => Err(NoMatchReason::NoBuild(key.clone())),
+        BuildKey::Other => Err(NoMatchReason::NotABuild(key.clone())),
     })
 }

@@ -1,97 +1,106 @@
-//! What starts a run: an event as AWS delivers it, read into notices, and what a notice asks of which site.
+//! What starts a run: reads the event of an invocation and finds out which sites it publishes.
 //!
-//! Owns the forms of events and of nested ones, and the rules between an event and a request. Never answers anybody, never
-//! looks into a bucket, and verifies no signature: that is [`crate::webhook`]'s.
+//! Everything here is parsing and matching. [`crate::handler`] acts on the result. An event passes through the files in
+//! this order:
 //!
-//! The types of `aws_lambda_events` do not serve here. They read a batch as a whole, so one bad record would lose the
-//! others; they demand fields that no rule needs and that other servers of S3's protocol leave out; and they bring a second
-//! library of dates. What is read here are the dozen fields that decide something, record by record.
+//! | File | Step |
+//! |---|---|
+//! | `http_request` | reads an HTTP request of a function URL; [`crate::webhook`] verifies it |
+//! | `envelope` | unwraps SQS and SNS messages |
+//! | `s3_event`, `event_bridge` | read one record, in the form of an S3 notification or of EventBridge |
+//! | `dedupe` | keeps the newest event of each object |
+//! | `invocation`, `run_id` | read a direct invocation, or a run that another invocation continues here |
+//! | `match_sites` | matches a stored object against the `staged` and `builds` of each site |
+//! | `artifact_ref` | the result: a [`Trigger`] says which site to publish from which artifact |
+//!
+//! The types of the crate `aws_lambda_events` are not used. They read a batch as a whole, so that one bad record would
+//! lose the others; they require fields that no rule needs and that other S3-compatible servers omit; and they bring a
+//! second library for dates.
 
-mod http_request;
-mod match_sites;
-mod event_bridge;
-mod invocation;
+mod artifact_ref;
+mod dedupe;
 mod envelope;
+mod event_bridge;
+mod http_request;
+mod invocation;
+mod match_sites;
 mod run_id;
 mod s3_event;
-mod dedupe;
-mod artifact_ref;
 
 use serde_json::Value;
+use tidegate_core::sanitize::sanitize_name;
 
 pub(crate) use artifact_ref::NamedArtifact;
 pub use artifact_ref::{
     AmbiguousKey, AmbiguousKeyError, ArtifactRef, KeyReading, ObjectVersion, Trigger, TriggerCause,
 };
-pub use envelope::Carrier;
-pub use http_request::{FUNCTION_PAYLOAD_BYTES, HttpRequest, HttpRequestError};
+pub use envelope::EventSource;
+pub use http_request::{HttpRequest, HttpRequestError, MAX_PAYLOAD_BYTES};
 pub use invocation::{CONTINUATION_FORMAT, Continuation, Invocation, InvocationError};
 pub use match_sites::{MatchedSites, NoMatchReason, UnmatchedSite, match_sites};
 pub use run_id::RunId;
 pub use s3_event::{EventObject, EventRecord, IgnoredRecord, MessageId, ParsedRecord, RecordError, StoredObject};
 
-use tidegate_core::sanitize::sanitize_name;
-
-/// What one invocation brings.
+/// The event of one invocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Delivery {
-    /// Whoever may invoke the function names what to publish.
-    Invocation(Invocation),
-    /// An earlier invocation of the same function hands a run on.
+pub enum InvocationEvent {
+    /// A direct invocation that names what to publish.
+    Direct(Invocation),
+    /// A run that another invocation of the function continues here.
     Continuation(Box<Continuation>),
-    /// An HTTP request, of a Function URL or an API Gateway.
-    Call(HttpRequest),
-    /// Events of S3. Each record stands for itself: a bad one keeps none of the others from being acted on.
-    Events {
-        /// The outermost envelope.
-        carrier: Carrier,
-        /// The records in the order in which they stood.
+    /// An HTTP request from a function URL or an API Gateway.
+    Http(HttpRequest),
+    /// Events of S3. One bad record does not affect the others.
+    Records {
+        /// The service that invoked the function: the outermost envelope.
+        source: EventSource,
+        /// The records in their original order.
         records: Vec<EventRecord>,
     },
 }
 
-/// Why an invocation cannot be read at all.
+/// Why an event cannot be read at all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TriggerError {
-    /// Not a kind of event that is known.
-    #[error(
-        "the event is of no known kind ({0}), send an event of S3, a webhook, or `{{\"site\": \"NAME\"}}` to publish by hand"
-    )]
+    /// The event has none of the known forms.
+    #[error("unknown event: {0}; send an S3 event, a webhook, or `{{\"site\": \"NAME\"}}` to publish a site")]
     Unknown(String),
-    /// A request by hand in a wrong form.
-    #[error("the request cannot be read: {0}")]
+    /// A direct invocation has an invalid form.
+    #[error("invalid invocation: {0}")]
     Invocation(String),
-    /// A run that was handed on by another version of Tidegate.
-    #[error("the run was handed on by another version of Tidegate ({0}), start it again")]
-    HandedOn(String),
-    /// An HTTP request in a wrong form.
+    /// A continuation comes from another version of Tidegate.
+    #[error("cannot continue the run: {0}; another version of Tidegate started it, so start it again")]
+    Continuation(String),
+    /// An HTTP request has an invalid form.
     #[error(transparent)]
-    Call(#[from] HttpRequestError),
+    Http(#[from] HttpRequestError),
 }
 
 /// Reads an event.
 ///
 /// # Errors
-/// [`TriggerError`], only where nothing of it can be read; a bad record among others is told in its [`EventRecord`].
-pub fn read(event: &Value) -> Result<Delivery, TriggerError> {
+/// [`TriggerError`], only if nothing of the event can be read. A bad record among others is an error in its
+/// [`EventRecord`].
+pub fn read(event: &Value) -> Result<InvocationEvent, TriggerError> {
     let Value::Object(fields) = event else {
-        return Err(TriggerError::Unknown("it is no JSON object".to_owned()));
+        return Err(TriggerError::Unknown("it is not a JSON object".to_owned()));
     };
     let has = |name: &str| fields.contains_key(name);
     if has("requestContext") || has("httpMethod") {
-        return Ok(Delivery::Call(HttpRequest::read(event)?));
+        return Ok(InvocationEvent::Http(HttpRequest::read(event)?));
     }
-    if let Some(run) = fields.get(Continuation::FIELD) {
-        return Ok(Delivery::Continuation(Box::new(Continuation::read(run).map_err(TriggerError::HandedOn)?)));
+    if let Some(continuation) = fields.get(Continuation::FIELD) {
+        let continuation = Continuation::read(continuation).map_err(TriggerError::Continuation)?;
+        return Ok(InvocationEvent::Continuation(Box::new(continuation)));
     }
     if has("site") {
-        return Invocation::read(event).map(Delivery::Invocation).map_err(TriggerError::Invocation);
+        return Invocation::read(event).map(InvocationEvent::Direct).map_err(TriggerError::Invocation);
     }
-    let Some((carrier, mut records)) = envelope::records(event) else {
+    let Some((source, mut records)) = envelope::records(event) else {
         let names: Vec<String> = fields.keys().take(5).map(|name| format!("`{}`", sanitize_name(name))).collect();
-        let told = if names.is_empty() { "it is empty".to_owned() } else { format!("it has {}", names.join(", ")) };
-        return Err(TriggerError::Unknown(told));
+        let what = if names.is_empty() { "it is empty".to_owned() } else { format!("it has {}", names.join(", ")) };
+        return Err(TriggerError::Unknown(what));
     };
-    dedupe::settle(&mut records);
-    Ok(Delivery::Events { carrier, records })
+    dedupe::ignore_outdated(&mut records);
+    Ok(InvocationEvent::Records { source, records })
 }

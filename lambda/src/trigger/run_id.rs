@@ -8,12 +8,18 @@ use serde::{Deserialize, Serialize};
 pub struct RunId {
     /// The id of the run, the same in every invocation.
     pub id: String,
-    /// How many times the run was continued before. Without this count, a run that never finishes would go unnoticed.
+    /// How many times the run was continued before. The count ends a run that would never finish.
     pub continuations: u32,
 }
 
 impl RunId {
-    /// A run with a random id: 16 hexadecimal digits, enough to be unique among the runs that are logged.
+    /// The first part of a run.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self { id: id.into(), continuations: 0 }
+    }
+
+    /// The first part of a run with a random id: 16 hexadecimal digits, unique enough for a log and short enough to
+    /// read out.
     ///
     /// # Errors
     /// The operating system has no random numbers.
@@ -23,12 +29,7 @@ impl RunId {
         Ok(Self::new(hex::encode(bytes)))
     }
 
-    /// A run that starts.
-    pub fn new(id: impl Into<String>) -> Self {
-        Self { id: id.into(), continuations: 0 }
-    }
-
-    /// The part of the run that the next invocation does.
+    /// The part that the next invocation does.
     #[must_use]
     pub fn next(&self) -> Self {
         Self { id: self.id.clone(), continuations: self.continuations + 1 }

@@ -1,4 +1,4 @@
-//! Records of S3's own notifications: their form, what one record says, and why it says nothing or cannot be read.
+//! S3 event notifications: the content of a record, and why a record is ignored or cannot be read.
 //!
 //! Source: Amazon S3 user guide, "Event message structure".
 
@@ -17,55 +17,55 @@ use tidegate_core::timestamp::{Timestamp, TimestampError};
 
 use super::invocation::Continuation;
 
-/// One record of a delivery.
+/// One record of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventRecord {
-    /// The queue's message that it came in, which is what a queue is told of a failure.
-    pub message: Option<MessageId>,
-    /// What it says.
-    pub notice: Result<ParsedRecord, RecordError>,
+    /// The id of the SQS message that held the record, to report a failure to SQS.
+    pub message_id: Option<MessageId>,
+    /// The content, or why it cannot be read.
+    pub content: Result<ParsedRecord, RecordError>,
 }
 
-/// The id of a queue's message, as the queue wants it back.
+/// The id of an SQS message.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageId(pub(super) String);
 
-/// What a record says.
+/// The content of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ParsedRecord {
     /// An object was stored.
     Stored(Box<StoredObject>),
-    /// A run that an earlier invocation put into a queue.
+    /// A continuation that was sent to a queue.
     Continuation(Box<Continuation>),
-    /// Nothing that anybody acts on.
+    /// The record publishes nothing.
     Ignored(IgnoredRecord),
 }
 
-/// An object that was stored, as S3 tells it.
+/// An object that was stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredObject {
     /// The bucket.
     pub bucket: Bucket,
     /// The key, decoded.
     pub key: StoredKey,
-    /// The other key that it may be: what EventBridge says of a key can be read in two ways where it holds `+` or `%`.
-    /// Whoever acts looks which of the two exists, and does nothing where both do.
+    /// The other possible key. EventBridge does not define whether its keys are encoded, so a key with `+` or `%` has
+    /// two readings. The one that exists is used; if both exist, neither is.
     pub alternative: Option<StoredKey>,
-    /// The version, in a bucket that keeps versions.
+    /// The version, in a bucket with versioning.
     pub version: Option<String>,
     /// The ETag.
     pub etag: Option<ETag>,
-    /// Its size in bytes.
+    /// The size in bytes.
     pub size: Option<u64>,
-    /// Its number among the events of the same object.
+    /// The sequencer, which orders the events of one object.
     pub sequencer: Option<Sequencer>,
-    /// The bucket's region.
+    /// The region of the bucket.
     pub region: Option<String>,
-    /// When S3 had stored it.
+    /// When the object was stored.
     pub time: Timestamp,
 }
 
-/// An object's place, for people.
+/// An object, for messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventObject {
     /// The bucket.
@@ -74,52 +74,52 @@ pub struct EventObject {
     pub key: StoredKey,
 }
 
-/// Why a record asks for nothing. All of them are successes.
+/// Why a record publishes nothing. None of these is an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IgnoredRecord {
-    /// What S3 sends to try out a new configuration of notifications.
+    /// The test event that S3 sends when notifications are configured.
     Test,
-    /// Anything but a new object, by its name: a removed object never means an empty site.
+    /// An event other than a new object, by its name. A removed object never means an empty site.
     Event(String),
     /// An event of another service, by its source.
     Service(String),
     /// A folder marker.
     Marker(EventObject),
-    /// An archive without a byte, as some tools leave it before they write the real one.
+    /// An empty archive. Some tools store one before they write the real archive.
     EmptyArchive(EventObject),
-    /// The same event once more in one delivery.
-    Repeated(EventObject),
-    /// An event of an object that a newer one in the same delivery has overtaken.
-    Overtaken(EventObject),
+    /// The same event is in the delivery twice.
+    Duplicate(EventObject),
+    /// The delivery has a newer event of the same object.
+    Outdated(EventObject),
 }
 
-/// Why a record cannot be read.
+/// Why a record cannot be read. Text from outside is escaped: a key may hold line breaks and terminal escape sequences.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
-    /// A message that is no event.
-    #[error("the message is no event of S3 ({0}), let only S3 and EventBridge send to this queue or topic")]
+    /// The message is not an event.
+    #[error("the message is not an S3 event: {0}; let only S3 and EventBridge send to this queue or topic")]
     Unknown(String),
-    /// A record without what a record has.
-    #[error("the record is not of the form of an S3 event: {0}")]
+    /// A required field is missing or has the wrong type.
+    #[error("invalid S3 event record: {0}")]
     Form(String),
-    /// A version that may mean something else.
-    #[error("the record has the event version `{0}`, which this version of Tidegate does not know, update Tidegate")]
+    /// Another major version, whose fields may mean something else.
+    #[error("unsupported event version `{0}`; update Tidegate")]
     Version(String),
-    /// Not a bucket's name.
-    #[error("the record has the bucket `{0}`, which is no bucket's name")]
+    /// The name of the bucket is invalid.
+    #[error("invalid bucket name `{0}` in the record")]
     Bucket(String),
-    /// No object has such a key.
-    #[error("the record has the key `{0}`, which is empty, longer than 1,024 bytes, or not UTF-8")]
+    /// No object can have this key.
+    #[error("invalid key `{0}` in the record: it is empty, longer than 1,024 bytes, or not UTF-8")]
     Key(String),
-    /// No instant.
-    #[error("the record has no time: {0}")]
+    /// The time is invalid.
+    #[error("invalid time in the record: {0}")]
     Time(#[from] TimestampError),
-    /// Envelopes in envelopes in envelopes.
-    #[error("the message is wrapped too often, subscribe the queue to the topic directly")]
+    /// Too many envelopes around the record.
+    #[error("the message has too many envelopes; subscribe the queue to the topic directly")]
     Depth,
-    /// A run that was handed on by another version of Tidegate.
-    #[error("the run was handed on by another version of Tidegate ({0}), start it again")]
-    HandedOn(String),
+    /// A continuation comes from another version of Tidegate.
+    #[error("cannot continue the run: {0}; another version of Tidegate started it, so start it again")]
+    Continuation(String),
 }
 
 impl MessageId {
@@ -131,13 +131,13 @@ impl MessageId {
 }
 
 impl StoredObject {
-    /// The object.
+    /// The object, for messages.
     #[must_use]
     pub fn object(&self) -> EventObject {
         EventObject { bucket: self.bucket.clone(), key: self.key.clone() }
     }
 
-    /// Its place in time: among events of one object its number decides, among others the time.
+    /// The revision of the upload: the sequencer decides among events of one object, the time among all others.
     #[must_use]
     pub fn revision(&self) -> Revision {
         Revision { at: self.time.milliseconds(), sequencer: self.sequencer.clone() }
@@ -153,21 +153,21 @@ impl fmt::Display for EventObject {
 impl fmt::Display for IgnoredRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Test => f.write_str("S3 tries out the notification, nothing to do"),
-            Self::Event(name) => write!(f, "the event `{name}` publishes nothing, only new objects do"),
-            Self::Service(source) => write!(f, "the event is of `{source}`, not of S3"),
+            Self::Test => f.write_str("the event is S3's test of a notification"),
+            Self::Event(name) => write!(f, "the event `{name}` is not an upload"),
+            Self::Service(source) => write!(f, "the event comes from `{source}`, not from S3"),
             Self::Marker(object) => write!(f, "`{object}` is a folder marker"),
-            Self::EmptyArchive(object) => write!(f, "`{object}` has no bytes, waiting for the real archive"),
-            Self::Repeated(object) => write!(f, "the event of `{object}` was delivered twice"),
-            Self::Overtaken(object) => write!(f, "a newer event of `{object}` is in the same delivery"),
+            Self::EmptyArchive(object) => write!(f, "`{object}` is an empty archive"),
+            Self::Duplicate(object) => write!(f, "the event of `{object}` was delivered twice"),
+            Self::Outdated(object) => write!(f, "the delivery has a newer event of `{object}`"),
         }
     }
 }
 
-/// The major version of the form below. Minor versions only add to it.
+/// The supported major version. Minor versions only add fields.
 const MAJOR_VERSION: &str = "2";
 
-/// What every record has.
+/// The fields of every record.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct S3RecordSource {
@@ -176,7 +176,7 @@ struct S3RecordSource {
     event_name: String,
 }
 
-/// What a record of a new object has.
+/// The fields of a record of a new object.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct S3Creation {
@@ -208,17 +208,17 @@ struct S3RecordObject {
 
 /// Reads one record.
 pub(super) fn read(record: &Value) -> Result<ParsedRecord, RecordError> {
-    let head = S3RecordSource::deserialize(record).map_err(|error| form(&error))?;
-    // `aws:s3`; MinIO and Ceph put their own name before the colon.
-    if !head.event_source.ends_with(":s3") {
-        return Ok(ParsedRecord::Ignored(IgnoredRecord::Service(sanitize_name(&head.event_source))));
+    let common = S3RecordSource::deserialize(record).map_err(|error| form(&error))?;
+    // `aws:s3`; MinIO and Ceph write their own name before the colon.
+    if !common.event_source.ends_with(":s3") {
+        return Ok(ParsedRecord::Ignored(IgnoredRecord::Service(sanitize_name(&common.event_source))));
     }
-    let major = head.event_version.split('.').next().unwrap_or_default();
+    let major = common.event_version.split('.').next().unwrap_or_default();
     if major != MAJOR_VERSION {
-        return Err(RecordError::Version(sanitize_name(&head.event_version)));
+        return Err(RecordError::Version(sanitize_name(&common.event_version)));
     }
-    // Rules of notifications are written with `s3:` before the name, and some servers send it so.
-    let name = head.event_name.strip_prefix("s3:").unwrap_or(&head.event_name);
+    // Notification rules write the name with the prefix `s3:`, and some servers send it like that.
+    let name = common.event_name.strip_prefix("s3:").unwrap_or(&common.event_name);
     if !name.starts_with("ObjectCreated:") {
         return Ok(ParsedRecord::Ignored(IgnoredRecord::Event(sanitize_name(name))));
     }
@@ -226,7 +226,7 @@ pub(super) fn read(record: &Value) -> Result<ParsedRecord, RecordError> {
         S3Creation::deserialize(record).map_err(|error| form(&error))?;
     let bucket = bucket_of(&bucket.name)?;
     let key = decoded(&object.key).ok_or_else(|| RecordError::Key(sanitize_name(&object.key)))?;
-    Ok(admitted(StoredObject {
+    Ok(parsed(StoredObject {
         sequencer: sequencer(&bucket, &key, object.sequencer),
         version: version(object.version_id),
         etag: etag(object.e_tag),
@@ -239,8 +239,8 @@ pub(super) fn read(record: &Value) -> Result<ParsedRecord, RecordError> {
     }))
 }
 
-/// A stored object, unless it is one that nobody publishes.
-pub(super) fn admitted(stored: StoredObject) -> ParsedRecord {
+/// Ignores objects that are never published.
+pub(super) fn parsed(stored: StoredObject) -> ParsedRecord {
     let object = || EventObject { bucket: stored.bucket.clone(), key: stored.key.clone() };
     if stored.key.is_marker() {
         return ParsedRecord::Ignored(IgnoredRecord::Marker(object()));
@@ -251,29 +251,30 @@ pub(super) fn admitted(stored: StoredObject) -> ParsedRecord {
     ParsedRecord::Stored(Box::new(stored))
 }
 
-/// A key as forms of the web encode it, decoded once: `+` is a space. Nothing where it was not UTF-8.
+/// Decodes a key in form encoding once: `+` is a space. Returns `None` if the result is not UTF-8.
 pub(super) fn decoded(key: &str) -> Option<String> {
     percent_decode_str(&key.replace('+', " ")).decode_utf8().ok().map(|key| key.into_owned())
 }
 
-/// A bucket's name. What is refused may be of any length, so it is cut before it is repeated.
+/// Parses the name of a bucket. An invalid name may have any length, so the error shortens it.
 pub(super) fn bucket_of(name: &str) -> Result<Bucket, RecordError> {
     Bucket::new(name).map_err(|_| RecordError::Bucket(sanitize_name(name)))
 }
 
-/// A key that an object can have.
+/// Parses a key.
 pub(super) fn key_of(key: &str) -> Result<StoredKey, RecordError> {
-    let fine = (1..=MAX_KEY_BYTES).contains(&key.len());
-    if fine { Ok(StoredKey::new(key)) } else { Err(RecordError::Key(sanitize_name(key))) }
+    let valid = (1..=MAX_KEY_BYTES).contains(&key.len());
+    if valid { Ok(StoredKey::new(key)) } else { Err(RecordError::Key(sanitize_name(key))) }
 }
 
-/// The number of an event. One that is not hexadecimal is not S3's, and cannot be compared: then times decide.
+/// The sequencer of an event. A value that is not hexadecimal does not come from S3 and has no order: then times
+/// decide.
 pub(super) fn sequencer(bucket: &Bucket, key: &str, value: Option<String>) -> Option<Sequencer> {
     let value = value.filter(|value| !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
     Some(Sequencer { object: format!("{bucket}/{key}"), value })
 }
 
-/// A version that stays what it is: `null` is what a bucket that has stopped keeping versions writes over.
+/// The version id. `null` is not a version: a bucket with suspended versioning overwrites it.
 pub(super) fn version(id: Option<String>) -> Option<String> {
     id.filter(|id| !id.is_empty() && id != "null")
 }
@@ -282,7 +283,7 @@ pub(super) fn etag(text: Option<String>) -> Option<ETag> {
     text.map(|text| ETag::new(&text)).filter(|etag| !etag.as_str().is_empty())
 }
 
-/// What serde says of a record, which may quote it.
+/// The error of serde, which may quote the record.
 pub(super) fn form(error: &serde_json::Error) -> RecordError {
     RecordError::Form(sanitize_name(&error.to_string()))
 }

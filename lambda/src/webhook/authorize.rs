@@ -1,7 +1,7 @@
-//! Which rules a webhook may obey, whether it is authentic, and what it publishes.
+//! Decides about a webhook in two steps, between which the handler fetches secrets.
 //!
-//! Owns the two steps, between which somebody fetches secrets. The first looks at nothing but the name of a repository or a site, of
-//! a sender of whom nothing is known; the second knows the sender before it reads anything else.
+//! The first step looks only at the repository or the site that an unverified payload names, to select the secrets. The
+//! second step verifies the signature before it reads anything else.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -20,27 +20,25 @@ use tidegate_core::webhook_delivery::DeliveryDigest;
 use super::decision::{NoOp, UnmatchedRule, WebhookDecision, WebhookRefusal};
 use super::event::{GitReference, WebhookEvent};
 use super::generic::{self, GenericPayload};
-use super::github::{self, ParsedEvent};
+use super::github::{self, ParsedPayload};
 use super::signature::{SIGNATURE, SIGNED_AT, SentSignature};
 use crate::github::{GithubFileRef, StatusSpec, StatusSubject};
 use crate::secrets::Secret;
-use crate::trigger::{ArtifactRef, FUNCTION_PAYLOAD_BYTES, HttpRequest, NamedArtifact, Trigger, TriggerCause};
+use crate::trigger::{ArtifactRef, HttpRequest, MAX_PAYLOAD_BYTES, NamedArtifact, Trigger, TriggerCause};
 
-/// The header with the name of an event of GitHub.
+/// The header with the name of GitHub's event. It is not signed.
 const GITHUB_EVENT: &str = "x-github-event";
 
-/// The header with the id of a delivery of GitHub.
+/// The header with the id of GitHub's delivery. It is not signed.
 const GITHUB_DELIVERY: &str = "x-github-delivery";
 
-/// The rules that may apply to a webhook, before anything is known of its sender.
+/// The rules that may apply to a webhook whose signature is not verified yet.
 pub struct CandidateRules<'c> {
     kind: CandidateKind<'c>,
     signature: SentSignature,
     payload: Value,
-    /// What the delivery is recognised by.
-    identity: DeliveryDigest,
-    /// The id that the sender gave it.
-    delivery: String,
+    digest: DeliveryDigest,
+    delivery_id: String,
 }
 
 enum CandidateKind<'c> {
@@ -48,30 +46,30 @@ enum CandidateKind<'c> {
     Generic { rules: Vec<(&'c Site, &'c GenericRule)> },
 }
 
-/// Secrets by where they are kept. One that could not be fetched is not in it, and fits nothing.
-pub type Fetched = BTreeMap<SecretReference, Secret>;
+/// Secrets by their references. A secret that could not be fetched is absent and matches no signature.
+pub type FetchedSecrets = BTreeMap<SecretReference, Secret>;
 
-/// The first step: the rules that may apply.
+/// The first step: selects the rules that may apply.
 ///
 /// # Errors
-/// [`WebhookRefusal`]. Where no rule may apply it is the same as for a wrong signature, so that strangers do not learn which repositories
-/// and sites there are.
-pub fn candidates<'c>(call: &HttpRequest, config: &'c Config) -> Result<CandidateRules<'c>, WebhookRefusal> {
-    if call.method != "POST" {
+/// [`WebhookRefusal`]. If no rule may apply, it is the same as for a wrong signature, so that strangers do not learn
+/// which repositories and sites exist.
+pub fn candidates<'c>(request: &HttpRequest, config: &'c Config) -> Result<CandidateRules<'c>, WebhookRefusal> {
+    if request.method != "POST" {
         return Err(WebhookRefusal::Method);
     }
-    if call.body.len() > FUNCTION_PAYLOAD_BYTES {
+    if request.body.len() > MAX_PAYLOAD_BYTES {
         return Err(WebhookRefusal::Length);
     }
-    let event = call.header(GITHUB_EVENT);
-    let generic = call.header(SIGNATURE).is_some() || call.header(SIGNED_AT).is_some();
+    let event = request.header(GITHUB_EVENT);
+    let generic = request.header(SIGNATURE).is_some() || request.header(SIGNED_AT).is_some();
     let signature = match event {
-        Some(_) if call.header("content-type").is_some_and(is_form) => return Err(WebhookRefusal::ContentType),
-        Some(_) => SentSignature::of_github(call)?,
-        None if generic => SentSignature::generic(call)?,
-        None => return Err(WebhookRefusal::NoWebhook),
+        Some(_) if request.header("content-type").is_some_and(is_form) => return Err(WebhookRefusal::ContentType),
+        Some(_) => SentSignature::github(request)?,
+        None if generic => SentSignature::generic(request)?,
+        None => return Err(WebhookRefusal::NotAWebhook),
     };
-    let payload: Value = serde_json::from_slice(&call.body).map_err(|_| WebhookRefusal::Unauthentic)?;
+    let payload: Value = serde_json::from_slice(&request.body).map_err(|_| WebhookRefusal::Unauthentic)?;
     let webhooks = || config.sites.iter().flat_map(|site| site.webhooks.iter().map(move |webhook| (site, webhook)));
     let kind = match event {
         Some(event) => {
@@ -98,33 +96,32 @@ pub fn candidates<'c>(call: &HttpRequest, config: &'c Config) -> Result<Candidat
     };
     let candidates = CandidateRules {
         kind,
-        identity: DeliveryDigest::of(signature.signed_at(), &call.body),
+        digest: DeliveryDigest::of(signature.signed_at(), &request.body),
         signature,
         payload,
-        delivery: sanitize_name(call.header(GITHUB_DELIVERY).unwrap_or_default()),
+        delivery_id: sanitize_name(request.header(GITHUB_DELIVERY).unwrap_or_default()),
     };
     if candidates.secrets().is_empty() { Err(WebhookRefusal::Unauthentic) } else { Ok(candidates) }
 }
 
-/// Whether a body is sent as a form, as GitHub does unless it is told otherwise.
+/// Whether the body is a form, which is GitHub's default.
 fn is_form(content_type: &str) -> bool {
     content_type.to_ascii_lowercase().contains("application/x-www-form-urlencoded")
 }
 
 impl fmt::Debug for CandidateRules<'_> {
-    /// Without the payload, which is none of a log's business.
+    /// Without the payload, which must not be logged.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (identity, delivery, secrets) = (self.identity.as_str(), &self.delivery, self.secrets());
-        f.debug_struct("Candidates")
-            .field("identity", &identity)
-            .field("delivery", delivery)
-            .field("secrets", &secrets)
+        f.debug_struct("CandidateRules")
+            .field("digest", &self.digest.as_str())
+            .field("delivery_id", &self.delivery_id)
+            .field("secrets", &self.secrets())
             .finish_non_exhaustive()
     }
 }
 
 impl<'c> CandidateRules<'c> {
-    /// The secrets to fetch before [`Self::authorize`].
+    /// The secrets to fetch for [`Self::authorize`].
     #[must_use]
     pub fn secrets(&self) -> BTreeSet<&'c SecretReference> {
         let lists: Vec<&'c [SecretReference]> = match &self.kind {
@@ -134,36 +131,36 @@ impl<'c> CandidateRules<'c> {
         lists.into_iter().flatten().collect()
     }
 
-    /// What the delivery is recognised by when it comes again.
+    /// The digest that identifies the delivery when it is replayed.
     #[must_use]
-    pub fn identity(&self) -> &DeliveryDigest {
-        &self.identity
+    pub fn digest(&self) -> &DeliveryDigest {
+        &self.digest
     }
 
-    /// The id that the sender gave the delivery, which is not signed and only good for looking it up.
+    /// The id that the sender gave the delivery. It is not signed and only helps to find the delivery at the sender.
     #[must_use]
-    pub fn delivery(&self) -> &str {
-        &self.delivery
+    pub fn delivery_id(&self) -> &str {
+        &self.delivery_id
     }
 
-    /// The second step: whether the webhook is authentic, and what it publishes.
+    /// The second step: verifies the signature and decides what to publish.
     #[must_use]
-    pub fn authorize(&self, call: &HttpRequest, secrets: &Fetched, now: Timestamp) -> WebhookDecision {
-        let authentic = |list: &[SecretReference]| {
-            self.signature.verify(list.iter().filter_map(|reference| secrets.get(reference)), &call.body)
+    pub fn authorize(&self, request: &HttpRequest, secrets: &FetchedSecrets, now: Timestamp) -> WebhookDecision {
+        let is_signed_by = |list: &[SecretReference]| {
+            self.signature.verify(list.iter().filter_map(|reference| secrets.get(reference)), &request.body)
         };
-        let verdict = match &self.kind {
+        let decision = match &self.kind {
             CandidateKind::Github { event, rules } => {
-                // Every rule is checked before anything is read: a rule obeys its own secrets only.
-                let authentic: Vec<_> = rules.iter().filter(|(_, rule)| authentic(rule.secrets.as_slice())).collect();
-                if authentic.is_empty() {
+                // A rule accepts its own secrets only, so every rule is checked before the payload is read.
+                let verified: Vec<_> = rules.iter().filter(|(_, rule)| is_signed_by(rule.secrets.as_slice())).collect();
+                if verified.is_empty() {
                     return WebhookDecision::Refused(WebhookRefusal::Unauthentic);
                 }
-                self.github(event, &authentic)
+                self.github(event, &verified)
             }
             CandidateKind::Generic { rules } => {
-                let authentic: Vec<_> = rules.iter().filter(|(_, rule)| authentic(rule.secrets.as_slice())).collect();
-                let Some((site, _)) = authentic.first() else {
+                let verified: Vec<_> = rules.iter().filter(|(_, rule)| is_signed_by(rule.secrets.as_slice())).collect();
+                let Some((site, _)) = verified.first() else {
                     return WebhookDecision::Refused(WebhookRefusal::Unauthentic);
                 };
                 if !self.signature.is_fresh(now) {
@@ -172,146 +169,138 @@ impl<'c> CandidateRules<'c> {
                 self.generic(site)
             }
         };
-        verdict.unwrap_or_else(WebhookDecision::Refused)
+        decision.unwrap_or_else(WebhookDecision::Refused)
     }
 
     fn github(&self, event: &str, rules: &[&(&Site, &GithubRule)]) -> Result<WebhookDecision, WebhookRefusal> {
-        let announcement = match github::read(event, &self.payload)? {
-            ParsedEvent::Ping => return Ok(WebhookDecision::Nothing(NoOp::Ping)),
-            ParsedEvent::Nothing(quiet) => return Ok(WebhookDecision::Nothing(NoOp::Event(quiet))),
-            ParsedEvent::Announcement(announcement) => announcement,
+        let event = match github::read(event, &self.payload)? {
+            ParsedPayload::Ping => return Ok(WebhookDecision::NoOp(NoOp::Ping)),
+            ParsedPayload::Ignored(ignored) => return Ok(WebhookDecision::NoOp(NoOp::Event(ignored))),
+            ParsedPayload::Event(event) => event,
         };
         let mut triggers: Vec<Trigger> = Vec::new();
         let mut reasons = Vec::new();
         for (site, rule) in rules {
-            // The first rule of a site that fits decides: two would publish it twice.
+            // The first rule of a site that matches decides, so that the site is published once.
             if triggers.iter().any(|trigger| trigger.site == site.name) {
                 continue;
             }
-            match obey(site, rule, &announcement) {
+            match match_rule(site, rule, &event) {
                 Ok(NamedArtifact { release, artifact }) => triggers.push(Trigger {
                     site: site.name.clone(),
                     artifact,
                     release,
-                    cause: TriggerCause::Github(announcement.event),
-                    revision: Some(Revision::at(announcement.time.milliseconds())),
-                    delivery: Some(self.identity.clone()),
-                    status: status(rule, &announcement),
+                    cause: TriggerCause::Github(event.event),
+                    revision: Some(Revision::at(event.time.milliseconds())),
+                    delivery: Some(self.digest.clone()),
+                    status: status(rule, &event),
                 }),
-                Err(why) => reasons.push((site.name.clone(), why)),
+                Err(reason) => reasons.push((site.name.clone(), reason)),
             }
         }
         Ok(if triggers.is_empty() {
-            WebhookDecision::Nothing(NoOp::Rules(reasons))
+            WebhookDecision::NoOp(NoOp::Rules(reasons))
         } else {
             WebhookDecision::Publish(triggers)
         })
     }
 
     fn generic(&self, site: &Site) -> Result<WebhookDecision, WebhookRefusal> {
-        let body = GenericPayload::read(&self.payload)?;
-        let NamedArtifact { release, artifact } = body.artifact(site)?;
-        let at = body.committed.or(self.signature.signed_at());
+        let payload = GenericPayload::read(&self.payload)?;
+        let NamedArtifact { release, artifact } = payload.artifact(site)?;
+        let at = payload.commit_time.or(self.signature.signed_at());
         Ok(WebhookDecision::Publish(vec![Trigger {
             site: site.name.clone(),
             artifact,
             release,
             cause: TriggerCause::Webhook,
             revision: at.map(|at| Revision::at(at.milliseconds())),
-            delivery: Some(self.identity.clone()),
+            delivery: Some(self.digest.clone()),
             status: None,
         }]))
     }
 }
 
-/// What an announcement publishes of a site by one rule.
-fn obey(site: &Site, rule: &GithubRule, said: &WebhookEvent) -> Result<NamedArtifact, UnmatchedRule> {
-    if !rule.events.contains(&said.event) {
-        return Err(UnmatchedRule::Event(said.event));
+/// What an event publishes to a site by one rule.
+fn match_rule(site: &Site, rule: &GithubRule, event: &WebhookEvent) -> Result<NamedArtifact, UnmatchedRule> {
+    if !rule.events.contains(&event.event) {
+        return Err(UnmatchedRule::Event(event.event));
     }
-    if said.fork && !rule.forks {
+    if event.fork && !rule.forks {
         return Err(UnmatchedRule::Fork);
     }
-    if said.pull_request && !rule.pull_requests {
+    if event.pull_request && !rule.pull_requests {
         return Err(UnmatchedRule::PullRequest);
     }
-    if let (Some(pattern), Some(environment)) = (&rule.environment, &said.environment)
+    if let (Some(pattern), Some(environment)) = (&rule.environment, &event.environment)
         && !pattern.covers(environment)
     {
         return Err(UnmatchedRule::environment(environment));
     }
-    if let (Some(pattern), Some(workflow)) = (&rule.workflow, &said.workflow)
+    if let (Some(pattern), Some(workflow)) = (&rule.workflow, &event.workflow)
         && !pattern.covers(&workflow.name)
         && !pattern.covers(&workflow.file)
     {
         return Err(UnmatchedRule::workflow(workflow));
     }
-    if !covers(rule, said) {
-        return Err(UnmatchedRule::Reference(said.reference.to_string()));
+    if !covers_reference(rule, event) {
+        return Err(UnmatchedRule::Reference(event.reference.to_string()));
     }
-    publish(site, rule, said)
+    artifact(site, rule, event)
 }
 
-/// What is reported to GitHub of the run, as the rule wishes; nothing where the announcement names nothing to report on.
-fn status(rule: &GithubRule, said: &WebhookEvent) -> Option<StatusSpec> {
-    let wished = rule.status.as_ref()?;
-    let subject = match wished.kind {
-        StatusKind::Commit => StatusSubject::Commit(said.commit.clone()?),
-        StatusKind::Deployment => StatusSubject::Deployment(said.deployment?),
+/// The status that the rule reports; `None` if it reports none, or if the event has neither commit nor deployment.
+fn status(rule: &GithubRule, event: &WebhookEvent) -> Option<StatusSpec> {
+    let status = rule.status.as_ref()?;
+    let subject = match status.kind {
+        StatusKind::Commit => StatusSubject::Commit(event.commit.clone()?),
+        StatusKind::Deployment => StatusSubject::Deployment(event.deployment?),
     };
-    Some(StatusSpec {
-        access: wished.access.clone(),
-        repository: rule.repository.clone(),
-        subject,
-        url: wished.url.clone(),
-    })
+    let (access, repository) = (status.access.clone(), rule.repository.clone());
+    Some(StatusSpec { access, repository, subject, url: status.url.clone() })
 }
 
-/// Whether the rule is for the branch or tag. One that names no tag is for every release, and one that names neither is for
-/// every deployment to its environment; without either, a push is for nobody, and the configuration refuses such a rule.
-fn covers(rule: &GithubRule, said: &WebhookEvent) -> bool {
+/// Whether the rule is for the branch or tag. A rule without `tag` is for every release, and a rule with neither is for
+/// every deployment to its environments. The configuration refuses a rule with neither for a push.
+fn covers_reference(rule: &GithubRule, event: &WebhookEvent) -> bool {
     let branch = |name: &str| rule.branch.as_ref().is_some_and(|pattern| pattern.covers(name));
     let tag = |name: &str| rule.tag.as_ref().is_some_and(|pattern| pattern.covers(name));
-    match (said.event, &said.reference) {
+    match (event.event, &event.reference) {
         (GithubEvent::Release, _) if rule.tag.is_none() => true,
         (GithubEvent::Deployment, _) if rule.branch.is_none() && rule.tag.is_none() => true,
         (_, GitReference::Branch(name)) => branch(name),
         (_, GitReference::Tag(name)) => tag(name),
-        (_, GitReference::Either(name)) => branch(name) || tag(name),
+        (_, GitReference::BranchOrTag(name)) => branch(name) || tag(name),
     }
 }
 
-fn publish(site: &Site, rule: &GithubRule, said: &WebhookEvent) -> Result<NamedArtifact, UnmatchedRule> {
-    let place = || site.builds.as_ref().ok_or(UnmatchedRule::Builds);
-    let build = |place: &Location, name: &str| -> Result<NamedArtifact, UnmatchedRule> {
-        Ok(NamedArtifact { release: name.to_owned(), artifact: ArtifactRef::Build(Build::new(place, name)?) })
+/// The artifact that a matching rule publishes.
+fn artifact(site: &Site, rule: &GithubRule, event: &WebhookEvent) -> Result<NamedArtifact, UnmatchedRule> {
+    let builds = || site.builds.as_ref().ok_or(UnmatchedRule::NoLocation);
+    let build = |location: &Location, name: &str| -> Result<NamedArtifact, UnmatchedRule> {
+        Ok(NamedArtifact { release: name.to_owned(), artifact: ArtifactRef::Build(Build::new(location, name)?) })
     };
-    let commit = || said.commit.as_ref().ok_or(UnmatchedRule::Commit);
-    let named = || match (&said.reference, &said.commit) {
-        (GitReference::Branch(_) | GitReference::Either(_), Some(commit)) => commit.as_str().to_owned(),
+    let commit = || event.commit.as_ref().ok_or(UnmatchedRule::NoCommit);
+    let release = || match (&event.reference, &event.commit) {
+        (GitReference::Branch(_) | GitReference::BranchOrTag(_), Some(commit)) => commit.as_str().to_owned(),
         (reference, _) => sanitize_name(reference.name()),
     };
-    match (&rule.publish, &said.reference) {
+    let named = |artifact| NamedArtifact { release: release(), artifact };
+    match (&rule.publish, &event.reference) {
         (WebhookPublish::Named | WebhookPublish::Tag, GitReference::Tag(name))
-        | (WebhookPublish::Tag, GitReference::Either(name)) => build(place()?, name),
-        (WebhookPublish::Tag, GitReference::Branch(_)) => Err(UnmatchedRule::Tag),
-        (WebhookPublish::Named | WebhookPublish::Commit, _) => build(place()?, commit()?.as_str()),
-        (WebhookPublish::Newest, _) => {
-            Ok(NamedArtifact { release: named(), artifact: ArtifactRef::Newest(place()?.clone()) })
-        }
+        | (WebhookPublish::Tag, GitReference::BranchOrTag(name)) => build(builds()?, name),
+        (WebhookPublish::Tag, GitReference::Branch(_)) => Err(UnmatchedRule::NotATag),
+        (WebhookPublish::Named | WebhookPublish::Commit, _) => build(builds()?, commit()?.as_str()),
+        (WebhookPublish::Newest, _) => Ok(named(ArtifactRef::Newest(builds()?.clone()))),
         (WebhookPublish::Staged, _) => {
-            let source = site.staged.clone().filter(|source| site.owns(source)).ok_or(UnmatchedRule::Builds)?;
-            Ok(NamedArtifact { release: named(), artifact: ArtifactRef::Source { source, pin: None } })
+            let source = site.staged.clone().filter(|source| site.owns(source)).ok_or(UnmatchedRule::NoLocation)?;
+            Ok(named(ArtifactRef::Source { source, pin: None }))
         }
         (WebhookPublish::Artifact { name, access }, _) => {
-            let origin = said.origin.ok_or(UnmatchedRule::Artifact)?;
-            let file = GithubFileRef {
-                access: access.clone(),
-                repository: rule.repository.clone(),
-                origin,
-                name: name.clone(),
-            };
-            Ok(NamedArtifact { release: named(), artifact: ArtifactRef::GithubFile(Box::new(file)) })
+            let origin = event.origin.ok_or(UnmatchedRule::NoFiles)?;
+            let (access, repository) = (access.clone(), rule.repository.clone());
+            let file = GithubFileRef { access, repository, origin, name: name.clone() };
+            Ok(named(ArtifactRef::GithubFile(Box::new(file))))
         }
     }
 }

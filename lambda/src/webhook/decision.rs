@@ -1,6 +1,6 @@
-//! What becomes of a webhook, in words for its sender and for people.
+//! The decision about a webhook, with the HTTP status and the message for its sender.
 //!
-//! Owns statuses and sentences. No sentence tells a stranger anything that is not in the stranger's own request.
+//! No message contains anything that an unverified sender does not know from its own request.
 
 use std::fmt;
 
@@ -14,121 +14,121 @@ use super::github::{IgnoredEvent, PayloadError};
 use super::signature::{SignatureError, TOLERANCE_SECONDS};
 use crate::trigger::Trigger;
 
-/// What becomes of a webhook.
+/// The decision about a webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WebhookDecision {
-    /// These sites are published. Answer at once, then work: the sender waits 10 seconds.
+    /// Publish these sites. Answer first: GitHub waits for 10 seconds only.
     Publish(Vec<Trigger>),
-    /// It is authentic, and asks for nothing.
-    Nothing(NoOp),
-    /// It is not obeyed.
+    /// The webhook is verified and publishes nothing.
+    NoOp(NoOp),
+    /// The webhook is refused.
     Refused(WebhookRefusal),
 }
 
-/// Why an authentic webhook publishes nothing.
+/// Why a verified webhook publishes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoOp {
-    /// GitHub tries out a new webhook: it works.
+    /// GitHub's test of a new webhook.
     Ping,
-    /// An event that publishes nothing, whatever the rules.
+    /// An event that no rule publishes.
     Event(IgnoredEvent),
-    /// No rule fits, site by site.
+    /// No rule matches.
     Rules(Vec<(SiteName, UnmatchedRule)>),
 }
 
-/// Why a rule does not fit.
+/// Why a rule does not match an event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnmatchedRule {
-    /// Another event.
-    #[error("the rule has no `{0}` among its `events`")]
+    /// The rule is for other events.
+    #[error("the rule does not list `{0}` in `events`")]
     Event(GithubEvent),
-    /// A fork's code.
-    #[error("code of a fork publishes nothing unless the rule has `forks = true`")]
+    /// The code comes from a fork.
+    #[error("the code comes from a fork, and the rule does not set `forks = true`")]
     Fork,
-    /// A pull request.
-    #[error("a pull request publishes nothing unless the rule has `pull-requests = true`")]
+    /// The run is for a pull request.
+    #[error("the run is for a pull request, and the rule does not set `pull-requests = true`")]
     PullRequest,
-    /// Another environment.
-    #[error("the rule is for another environment than `{0}`")]
+    /// The rule is for another environment.
+    #[error("the rule is not for the environment `{0}`")]
     Environment(String),
-    /// Another workflow.
-    #[error("the rule is for another workflow than `{0}`")]
+    /// The rule is for another workflow.
+    #[error("the rule is not for the workflow `{0}`")]
     Workflow(String),
-    /// Another branch or tag.
+    /// The rule is for another branch or tag.
     #[error("the rule is not for {0}")]
     Reference(String),
-    /// A branch where a tag is to be published.
-    #[error("the rule publishes tags, and this is a branch")]
-    Tag,
-    /// A name that is not a build's.
+    /// The rule publishes tags, and the event is about a branch.
+    #[error("the rule publishes tags, and the event is about a branch")]
+    NotATag,
+    /// The name cannot be the name of a build.
     #[error(transparent)]
     Build(#[from] StagedBuildError),
-    /// The announcement names no commit.
-    #[error("the event names no commit")]
-    Commit,
-    /// There is no place to look for it.
-    #[error("the site has no place in S3 that this could be published from, name `builds` or `staged`")]
-    Builds,
-    /// There are no files.
-    #[error("GitHub keeps no files of this event")]
-    Artifact,
+    /// The event has no commit.
+    #[error("the event has no commit")]
+    NoCommit,
+    /// The site has no `builds` or `staged`.
+    #[error("the site has no location in S3 to publish from; set `builds` or `staged`")]
+    NoLocation,
+    /// The event has no files.
+    #[error("GitHub stores no files for this event")]
+    NoFiles,
 }
 
-/// Why a webhook is not obeyed.
+/// Why a webhook is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WebhookRefusal {
-    /// Not a `POST`.
-    #[error("webhooks are sent with POST")]
+    /// The request is not a `POST`.
+    #[error("the method must be POST")]
     Method,
-    /// Longer than a function takes.
+    /// The body is longer than a function accepts.
     #[error("the body is longer than 6 MB")]
     Length,
-    /// A form.
-    #[error("the body is a form, set the webhook's content type to `application/json`")]
+    /// The body is a form.
+    #[error("the body is a form; set the content type of the webhook to `application/json`")]
     ContentType,
-    /// Neither GitHub's nor a generic one.
-    #[error("this is no webhook of GitHub, and it has no `x-tidegate-signature-256`")]
-    NoWebhook,
-    /// No usable signature.
+    /// The request is neither from GitHub nor a generic webhook.
+    #[error("not a webhook: it has neither `x-github-event` nor `x-tidegate-signature-256`")]
+    NotAWebhook,
+    /// There is no usable signature.
     #[error(transparent)]
     Signature(#[from] SignatureError),
-    /// Signed long ago, or in the future.
+    /// A generic webhook was signed too long ago, or in the future.
     #[error(
-        "the webhook was signed more than {TOLERANCE_SECONDS} seconds before or after now, check the sender's clock"
+        "the webhook was signed more than {TOLERANCE_SECONDS} seconds before or after now; check the sender's clock"
     )]
     Stale,
-    /// No rule has a secret that made the signature. Also what anybody gets for a repository or site that has no rule.
+    /// No rule has a secret that made the signature. A repository or site without a rule gets the same answer.
     #[error("no rule accepts this signature")]
     Unauthentic,
-    /// Authentic, and unreadable.
+    /// The verified payload cannot be read.
     #[error(transparent)]
     Payload(#[from] PayloadError),
-    /// Authentic, and asking for what it may not have.
+    /// The verified payload cannot be published.
     #[error(transparent)]
     Generic(#[from] GenericError),
 }
 
 impl WebhookDecision {
-    /// The status of the answer: 202 for what is carried out later, 200 for nothing to do.
+    /// The HTTP status: 202 for a run that follows, 200 for a webhook that publishes nothing.
     #[must_use]
     pub fn status(&self) -> u16 {
         match self {
             Self::Publish(_) => 202,
-            Self::Nothing(_) => 200,
+            Self::NoOp(_) => 200,
             Self::Refused(refusal) => refusal.status(),
         }
     }
 }
 
 impl WebhookRefusal {
-    /// The status of the answer.
+    /// The HTTP status.
     #[must_use]
     pub fn status(&self) -> u16 {
         match self {
             Self::Method => 405,
             Self::Length => 413,
             Self::ContentType => 415,
-            Self::NoWebhook | Self::Payload(_) | Self::Generic(_) => 400,
+            Self::NotAWebhook | Self::Payload(_) | Self::Generic(_) => 400,
             Self::Signature(_) | Self::Stale | Self::Unauthentic => 401,
         }
     }
@@ -148,11 +148,11 @@ impl fmt::Display for NoOp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ping => f.write_str("the webhook works"),
-            Self::Event(quiet) => quiet.fmt(f),
+            Self::Event(ignored) => ignored.fmt(f),
             Self::Rules(reasons) => {
-                for (at, (site, why)) in reasons.iter().enumerate() {
-                    let separator = if at == 0 { "" } else { "; " };
-                    write!(f, "{separator}`{site}`: {why}")?;
+                for (index, (site, reason)) in reasons.iter().enumerate() {
+                    let separator = if index == 0 { "" } else { "; " };
+                    write!(f, "{separator}`{site}`: {reason}")?;
                 }
                 Ok(())
             }

@@ -1,40 +1,38 @@
-//! What a webhook of GitHub announces, reduced to the values that decide something.
+//! The content of a GitHub webhook, reduced to the values that the rules use.
 //!
-//! Owns these values and the rule of `[skip ci]`. Nothing else of a payload is ever used, and no configuration comes from the
-//! branch that was pushed: an [`WebhookEvent`] has no field that could carry one.
+//! Nothing else of a payload is ever used. In particular, no configuration comes from a pushed branch: a
+//! [`WebhookEvent`] has no field that could carry one.
 
 use std::fmt;
 
-use tidegate_core::config::{GithubEvent, Repository};
+use tidegate_core::config::GithubEvent;
 use tidegate_core::sanitize::sanitize_name;
 use tidegate_core::timestamp::Timestamp;
 
 use crate::github::{CommitId, FileOrigin};
 
-/// What is announced.
+/// An event that may publish.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookEvent {
-    /// By which event.
+    /// The type of the event.
     pub event: GithubEvent,
-    /// Of which repository.
-    pub repository: Repository,
-    /// Of which branch or tag.
+    /// The branch or tag.
     pub reference: GitReference,
-    /// Of which commit; a release does not say.
+    /// The commit; a release has none.
     pub commit: Option<CommitId>,
-    /// Its place in time.
+    /// When the commit, release or deployment was made. It orders releases.
     pub time: Timestamp,
-    /// Whether code of a fork had to do with it.
+    /// Whether the code may come from a fork.
     pub fork: bool,
-    /// Whether it was made for a pull request.
+    /// Whether the event is about a pull request.
     pub pull_request: bool,
     /// The environment of a deployment.
     pub environment: Option<String>,
     /// The workflow of a run.
     pub workflow: Option<WorkflowName>,
-    /// The deployment, by its id.
+    /// The id of a deployment.
     pub deployment: Option<u64>,
-    /// What files may hang on it.
+    /// The run or release whose files can be published.
     pub origin: Option<FileOrigin>,
 }
 
@@ -45,16 +43,16 @@ pub enum GitReference {
     Branch(String),
     /// A tag.
     Tag(String),
-    /// One or the other: payloads of runs and of deployments do not say.
-    Either(String),
+    /// A branch or a tag: the payloads of workflow runs and deployments do not say which.
+    BranchOrTag(String),
 }
 
-/// A workflow, by the names that people know it by.
+/// The two names of a workflow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkflowName {
-    /// What it calls itself.
+    /// The `name` in its file.
     pub name: String,
-    /// Its file, without folders.
+    /// The name of its file, without folders.
     pub file: String,
 }
 
@@ -63,31 +61,30 @@ impl GitReference {
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
-            Self::Branch(name) | Self::Tag(name) | Self::Either(name) => name,
+            Self::Branch(name) | Self::Tag(name) | Self::BranchOrTag(name) => name,
         }
     }
 
-    /// `refs/heads/main` and `refs/tags/v1`.
+    /// Parses `refs/heads/main` and `refs/tags/v1`.
     #[must_use]
-    pub fn full(text: &str) -> Option<Self> {
+    pub fn from_full(text: &str) -> Option<Self> {
         let branch = text.strip_prefix("refs/heads/").map(|name| Self::Branch(name.to_owned()));
         branch.or_else(|| text.strip_prefix("refs/tags/").map(|name| Self::Tag(name.to_owned())))
     }
 }
 
-/// Whether a commit asks that nothing be made of it, in the words that GitHub's own workflows understand.
+/// Whether a commit message skips publishing, by the markers that GitHub's own workflows support.
 /// Source: GitHub documentation, "Skipping workflow runs".
 ///
-/// The trailer stands behind two empty lines there. One is enough here: git folds them unless it is told otherwise, and whoever
-/// wrote the trailer meant it.
+/// GitHub documents two empty lines before the trailer. One is enough here, since git folds empty lines by default.
 #[must_use]
 pub fn asks_to_skip(message: &str) -> bool {
-    const WORDS: [&str; 5] = ["[skip ci]", "[ci skip]", "[no ci]", "[skip actions]", "[actions skip]"];
-    let small = message.to_ascii_lowercase();
-    if WORDS.iter().any(|word| small.contains(word)) {
+    const MARKERS: [&str; 5] = ["[skip ci]", "[ci skip]", "[no ci]", "[skip actions]", "[actions skip]"];
+    let message = message.to_ascii_lowercase();
+    if MARKERS.iter().any(|marker| message.contains(marker)) {
         return true;
     }
-    let mut lines = small.trim_end().lines().rev();
+    let mut lines = message.trim_end().lines().rev();
     let trailer = lines.next().and_then(|last| last.strip_prefix("skip-checks:"));
     trailer.is_some_and(|value| value.trim() == "true") && lines.any(|line| line.trim().is_empty())
 }
@@ -97,9 +94,9 @@ impl fmt::Display for GitReference {
         let kind = match self {
             Self::Branch(_) => "branch",
             Self::Tag(_) => "tag",
-            Self::Either(_) => "branch or tag",
+            Self::BranchOrTag(_) => "branch or tag",
         };
-        write!(f, "{kind} `{}`", sanitize_name(self.name()))
+        write!(f, "the {kind} `{}`", sanitize_name(self.name()))
     }
 }
 
@@ -108,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commits_that_ask_for_nothing_get_nothing() {
+    fn recognizes_skip_markers() {
         for message in [
             "typo [skip ci]",
             "[ci skip] typo",

@@ -1,6 +1,4 @@
-//! Bodies of generic webhooks: what a CMS or a CI that is not GitHub announces.
-//!
-//! Owns their form and what they may name.
+//! Payloads of generic webhooks, which a CMS or a CI service other than GitHub sends.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -12,49 +10,49 @@ use tidegate_core::timestamp::Timestamp;
 
 use crate::trigger::{ArtifactRef, NamedArtifact};
 
-/// A body.
+/// A payload.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct GenericPayload {
-    /// The site's name.
+    /// The name of the site.
     pub(super) site: String,
-    /// The build's name; without one, the newest build, or what is staged.
+    /// The name of a build; the newest build, or `staged`, if absent.
     pub(super) release: Option<String>,
-    /// The place itself, below the site's `builds` or `staged`.
+    /// A source below the site's `builds` or `staged`.
     pub(super) source: Option<Source>,
-    /// When it was made; without it, when the webhook was signed.
-    pub(super) committed: Option<Timestamp>,
+    /// When the build was made; the time of the signature if absent.
+    pub(super) commit_time: Option<Timestamp>,
 }
 
-/// Why a body cannot be carried out.
+/// Why a payload cannot be published.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GenericError {
-    /// Not of the form.
-    #[error("the body cannot be read: {0}")]
+    /// The payload has an invalid form.
+    #[error("invalid body: {0}")]
     Form(String),
-    /// A place that is not the site's.
+    /// The source is not in the site's places.
     #[error("the source `{0}` is not below the site's `builds` or `staged`")]
     Source(String),
-    /// Not a build's name.
+    /// The name of the build is invalid.
     #[error(transparent)]
     Build(#[from] StagedBuildError),
     /// There is nothing to publish.
-    #[error("the site has nothing staged in S3, name a `source`")]
-    Nothing,
+    #[error("the site has neither `builds` nor `staged` in S3; add a `source`")]
+    NoSource,
 }
 
-/// The site that a body names, which decides whose secrets it is checked with. Nothing is known of the sender yet.
-pub(super) fn site(body: &Value) -> Option<&str> {
-    body.get("site")?.as_str()
+/// The name of the site, which selects the secrets to verify the signature with. The payload is not verified yet.
+pub(super) fn site(payload: &Value) -> Option<&str> {
+    payload.get("site")?.as_str()
 }
 
 impl GenericPayload {
-    /// Reads a body whose sender is known.
-    pub(super) fn read(body: &Value) -> Result<Self, GenericError> {
-        Self::deserialize(body).map_err(|error| GenericError::Form(sanitize_name(&error.to_string())))
+    /// Reads a verified payload.
+    pub(super) fn read(payload: &Value) -> Result<Self, GenericError> {
+        Self::deserialize(payload).map_err(|error| GenericError::Form(sanitize_name(&error.to_string())))
     }
 
-    /// The artifact to publish, with the name of its release.
+    /// The artifact to publish.
     pub(super) fn artifact(&self, site: &Site) -> Result<NamedArtifact, GenericError> {
         let named = |default: &str, artifact: ArtifactRef| {
             Ok(NamedArtifact { release: sanitize_name(self.release.as_deref().unwrap_or(default)), artifact })
@@ -66,10 +64,10 @@ impl GenericPayload {
             return named(&source.to_string(), ArtifactRef::Source { source: source.clone(), pin: None });
         }
         match (&site.builds, &self.release) {
-            (Some(place), Some(name)) => named(name, ArtifactRef::Build(Build::new(place, name)?)),
-            (Some(place), None) => named("newest", ArtifactRef::Newest(place.clone())),
+            (Some(location), Some(name)) => named(name, ArtifactRef::Build(Build::new(location, name)?)),
+            (Some(location), None) => named("newest", ArtifactRef::Newest(location.clone())),
             (None, _) => {
-                let source = site.staged.clone().filter(|source| site.owns(source)).ok_or(GenericError::Nothing)?;
+                let source = site.staged.clone().filter(|source| site.owns(source)).ok_or(GenericError::NoSource)?;
                 named(&source.to_string(), ArtifactRef::Source { source, pin: None })
             }
         }

@@ -1,74 +1,69 @@
-//! Payloads of GitHub's webhooks.
+//! Reads the payloads of GitHub's webhooks: the fields that are used, and the events that never publish.
 //!
-//! Owns which fields are read and which events ask for nothing. Source: GitHub documentation, "Webhook events and payloads".
+//! Source: GitHub documentation, "Webhook events and payloads".
 
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use tidegate_core::config::{GithubEvent, Repository};
 use tidegate_core::sanitize::sanitize_name;
-use tidegate_core::timestamp::Timestamp;
+use tidegate_core::timestamp::{Timestamp, TimestampError};
 
 use super::event::{GitReference, WebhookEvent, WorkflowName, asks_to_skip};
 use crate::github::{CommitId, FileOrigin};
 
-/// Longest payload that GitHub sends, in bytes: 25 MB; longer ones are not sent at all. A function takes less, see
-/// [`crate::trigger::FUNCTION_PAYLOAD_BYTES`]. Source: GitHub documentation, "Webhook events and payloads", payload cap.
-pub const GITHUB_PAYLOAD_BYTES: usize = 25 * 1024 * 1024;
-
-/// How long GitHub waits for an answer, in seconds; it never tries again by itself.
-/// Source: GitHub documentation, "Best practices for using webhooks" and "Handling failed webhook deliveries".
-pub const GITHUB_ANSWER_SECONDS: u64 = 10;
-
-/// What a payload says.
+/// A payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum ParsedEvent {
-    /// GitHub tries out a new webhook.
+pub(super) enum ParsedPayload {
+    /// GitHub's test of a new webhook.
     Ping,
-    /// Something that could publish.
-    Announcement(Box<WebhookEvent>),
-    /// Something that never does.
-    Nothing(IgnoredEvent),
+    /// An event that may publish.
+    Event(Box<WebhookEvent>),
+    /// An event that never publishes.
+    Ignored(IgnoredEvent),
 }
 
-/// Why a payload asks for nothing.
+/// Why an event never publishes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IgnoredEvent {
-    /// An event that no rule can name.
-    #[error("the event `{0}` publishes nothing")]
+    /// No rule can name the event.
+    #[error("the event `{0}` does not publish")]
     Event(String),
-    /// A part of an event's life that is not the one that counts.
-    #[error("a `{event}` publishes once it is `{counts}`, this one is `{action}`")]
+    /// Another action of the event publishes.
+    #[error("the event `{event}` publishes when its action is `{publishing}`, and this action is `{action}`")]
     Action {
         /// The event.
         event: GithubEvent,
-        /// The action that counts.
-        counts: &'static str,
-        /// This action.
+        /// The action that publishes.
+        publishing: &'static str,
+        /// The action in the payload.
         action: String,
     },
-    /// A branch or tag that is gone.
-    #[error("a deleted branch or tag publishes nothing")]
+    /// The branch or tag was deleted.
+    #[error("the branch or tag was deleted")]
     Deleted,
-    /// Neither a branch nor a tag.
+    /// The reference is neither a branch nor a tag.
     #[error("`{0}` is neither a branch nor a tag")]
     Reference(String),
-    /// The commit says so.
-    #[error("the commit asks to be skipped")]
+    /// The run has no branch.
+    #[error("the workflow run has no branch")]
+    NoBranch,
+    /// The commit message skips publishing.
+    #[error("the commit message asks to skip it")]
     Skipped,
-    /// The run did not end well.
-    #[error("the workflow ended with `{0}`, only `success` publishes")]
+    /// The workflow run did not succeed.
+    #[error("the workflow run ended with `{0}`, and only `success` publishes")]
     Conclusion(String),
-    /// A release that nobody sees yet.
-    #[error("a draft of a release publishes nothing")]
+    /// The release is a draft.
+    #[error("the release is a draft")]
     Draft,
 }
 
 /// Why a payload cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the payload is not one of a `{event}`: {why}")]
+#[error("invalid payload of the event `{event}`: {reason}")]
 pub struct PayloadError {
     event: GithubEvent,
-    why: String,
+    reason: String,
 }
 
 #[derive(Deserialize)]
@@ -79,7 +74,6 @@ struct PushPayload {
     #[serde(default)]
     deleted: bool,
     head_commit: Option<HeadCommit>,
-    repository: NamedRepository,
 }
 
 #[derive(Deserialize)]
@@ -98,7 +92,6 @@ struct NamedRepository {
 struct ReleasePayload {
     action: String,
     release: GithubRelease,
-    repository: NamedRepository,
 }
 
 #[derive(Deserialize)]
@@ -134,7 +127,7 @@ struct WorkflowRun {
 
 #[derive(Deserialize)]
 struct DeploymentPayload {
-    /// Servers up to 3.5 do not tell: there was one action only.
+    /// Absent in payloads of GitHub Enterprise Server up to 3.5, which had only one action.
     action: Option<String>,
     deployment: GithubDeployment,
     workflow_run: Option<DeployingRun>,
@@ -151,22 +144,23 @@ struct GithubDeployment {
     created_at: String,
 }
 
-/// The run of a workflow that asked for a deployment.
+/// The workflow run that made a deployment.
 #[derive(Deserialize)]
 struct DeployingRun {
     event: String,
-    /// Mostly not told at all, which is another thing than a repository that is gone.
-    #[serde(default, deserialize_with = "parse_or_ignore")]
+    /// Usually absent. `null` is different: the repository was deleted.
+    #[serde(default, deserialize_with = "present")]
     head_repository: Option<Option<NamedRepository>>,
 }
 
-/// The repository that a payload says it is of, which decides whose secrets it is checked with. Nothing is known of the sender yet.
+/// The repository of a payload, which selects the secrets to verify the signature with. The payload is not verified
+/// yet.
 pub(super) fn repository(payload: &Value) -> Option<Repository> {
     let name = payload.pointer("/repository/full_name")?.as_str()?;
     Repository::try_from(name.to_owned()).ok()
 }
 
-/// The organization of a payload without a repository: the ping of a webhook that an organization has.
+/// The organization of a payload without a repository, which is the ping of an organization's webhook.
 pub(super) fn organization(payload: &Value) -> Option<&str> {
     if payload.get("repository").is_some() {
         return None;
@@ -174,36 +168,37 @@ pub(super) fn organization(payload: &Value) -> Option<&str> {
     payload.pointer("/organization/login")?.as_str()
 }
 
-/// Reads a payload whose sender is known.
-pub(super) fn read(event: &str, payload: &Value) -> Result<ParsedEvent, PayloadError> {
+/// Reads a verified payload.
+pub(super) fn read(event: &str, payload: &Value) -> Result<ParsedPayload, PayloadError> {
     match event {
-        "ping" => Ok(ParsedEvent::Ping),
-        "push" => push(payload).map_err(|why| PayloadError { event: GithubEvent::Push, why }),
-        "release" => release(payload).map_err(|why| PayloadError { event: GithubEvent::Release, why }),
-        "workflow_run" => run(payload).map_err(|why| PayloadError { event: GithubEvent::WorkflowRun, why }),
-        "deployment" => deployment(payload).map_err(|why| PayloadError { event: GithubEvent::Deployment, why }),
-        other => Ok(ParsedEvent::Nothing(IgnoredEvent::Event(sanitize_name(other)))),
+        "ping" => Ok(ParsedPayload::Ping),
+        "push" => push(payload).map_err(|reason| PayloadError { event: GithubEvent::Push, reason }),
+        "release" => release(payload).map_err(|reason| PayloadError { event: GithubEvent::Release, reason }),
+        "workflow_run" => {
+            workflow_run(payload).map_err(|reason| PayloadError { event: GithubEvent::WorkflowRun, reason })
+        }
+        "deployment" => deployment(payload).map_err(|reason| PayloadError { event: GithubEvent::Deployment, reason }),
+        other => Ok(ParsedPayload::Ignored(IgnoredEvent::Event(sanitize_name(other)))),
     }
 }
 
-fn push(payload: &Value) -> Result<ParsedEvent, String> {
-    let push = PushPayload::deserialize(payload).map_err(parse)?;
-    let Some(after) = commit_or_none(&push.after)? else { return Ok(ParsedEvent::Nothing(IgnoredEvent::Deleted)) };
+fn push(payload: &Value) -> Result<ParsedPayload, String> {
+    let push = PushPayload::deserialize(payload).map_err(form)?;
+    let Some(after) = commit_or_none(&push.after)? else { return Ok(ParsedPayload::Ignored(IgnoredEvent::Deleted)) };
     if push.deleted {
-        return Ok(ParsedEvent::Nothing(IgnoredEvent::Deleted));
+        return Ok(ParsedPayload::Ignored(IgnoredEvent::Deleted));
     }
-    let Some(reference) = GitReference::full(&push.reference) else {
-        return Ok(ParsedEvent::Nothing(IgnoredEvent::Reference(sanitize_name(&push.reference))));
+    let Some(reference) = GitReference::from_full(&push.reference) else {
+        return Ok(ParsedPayload::Ignored(IgnoredEvent::Reference(sanitize_name(&push.reference))));
     };
     let head = push.head_commit.ok_or("it has no `head_commit`")?;
     if head.message.as_deref().is_some_and(asks_to_skip) {
-        return Ok(ParsedEvent::Nothing(IgnoredEvent::Skipped));
+        return Ok(ParsedPayload::Ignored(IgnoredEvent::Skipped));
     }
-    Ok(announced(WebhookEvent {
+    Ok(parsed(WebhookEvent {
         event: GithubEvent::Push,
-        repository: named(push.repository)?,
         reference,
-        // What was pushed under an annotated tag is the tag's own object; the commit is the head.
+        // For an annotated tag, `after` is the tag object, and the commit is the head.
         commit: commit_or_none(&head.id)?.or(Some(after)),
         time: time(&head.timestamp)?,
         fork: false,
@@ -215,18 +210,17 @@ fn push(payload: &Value) -> Result<ParsedEvent, String> {
     }))
 }
 
-fn release(payload: &Value) -> Result<ParsedEvent, String> {
-    let ReleasePayload { action, release, repository } = ReleasePayload::deserialize(payload).map_err(parse)?;
+fn release(payload: &Value) -> Result<ParsedPayload, String> {
+    let ReleasePayload { action, release } = ReleasePayload::deserialize(payload).map_err(form)?;
     if action != "published" {
-        return Ok(quiet(GithubEvent::Release, "published", &action));
+        return Ok(other_action(GithubEvent::Release, "published", &action));
     }
     if release.draft {
-        return Ok(ParsedEvent::Nothing(IgnoredEvent::Draft));
+        return Ok(ParsedPayload::Ignored(IgnoredEvent::Draft));
     }
     let at = release.published_at.or(release.created_at).ok_or("it has no `published_at`")?;
-    Ok(announced(WebhookEvent {
+    Ok(parsed(WebhookEvent {
         event: GithubEvent::Release,
-        repository: named(repository)?,
         reference: GitReference::Tag(release.tag_name),
         commit: None,
         time: time(&at)?,
@@ -239,34 +233,33 @@ fn release(payload: &Value) -> Result<ParsedEvent, String> {
     }))
 }
 
-fn run(payload: &Value) -> Result<ParsedEvent, String> {
+fn workflow_run(payload: &Value) -> Result<ParsedPayload, String> {
     let WorkflowRunPayload { action, workflow_run: run, repository } =
-        WorkflowRunPayload::deserialize(payload).map_err(parse)?;
+        WorkflowRunPayload::deserialize(payload).map_err(form)?;
     if action != "completed" {
-        return Ok(quiet(GithubEvent::WorkflowRun, "completed", &action));
+        return Ok(other_action(GithubEvent::WorkflowRun, "completed", &action));
     }
     match run.conclusion.as_deref() {
         Some("success") => {}
-        other => return Ok(ParsedEvent::Nothing(IgnoredEvent::Conclusion(sanitize_name(other.unwrap_or("nothing"))))),
+        other => return Ok(ParsedPayload::Ignored(IgnoredEvent::Conclusion(sanitize_name(other.unwrap_or("null"))))),
     }
-    let repository = named(repository)?;
+    let repository = parse_repository(repository)?;
     let pull_request = is_pull_request(&run.event);
     let message = run.head_commit.as_ref().and_then(|commit| commit.message.as_deref());
-    // GitHub heeds the words for pushes and pull requests only: whoever starts a run by hand wants it.
+    // GitHub applies the markers to pushes and pull requests only. A run that was started manually is wanted.
     if (run.event == "push" || pull_request) && message.is_some_and(asks_to_skip) {
-        return Ok(ParsedEvent::Nothing(IgnoredEvent::Skipped));
+        return Ok(ParsedPayload::Ignored(IgnoredEvent::Skipped));
     }
     let Some(branch) = run.head_branch else {
-        return Ok(ParsedEvent::Nothing(IgnoredEvent::Reference("nothing".to_owned())));
+        return Ok(ParsedPayload::Ignored(IgnoredEvent::NoBranch));
     };
-    // A run of `.github/workflows/site.yml` on a branch may be told with `@BRANCH` behind it.
+    // The path may end with `@` and the branch, as in `.github/workflows/site.yml@refs/heads/main`.
     let path = run.path.unwrap_or_default();
     let path = path.split('@').next().unwrap_or_default();
-    Ok(announced(WebhookEvent {
+    Ok(parsed(WebhookEvent {
         event: GithubEvent::WorkflowRun,
         fork: is_fork(&repository, run.head_repository.as_ref()),
-        repository,
-        reference: GitReference::Either(branch),
+        reference: GitReference::BranchOrTag(branch),
         commit: commit_or_none(&run.head_sha)?,
         time: time(run.head_commit.as_ref().map_or(&run.updated_at, |commit| &commit.timestamp))?,
         pull_request,
@@ -280,29 +273,28 @@ fn run(payload: &Value) -> Result<ParsedEvent, String> {
     }))
 }
 
-fn deployment(payload: &Value) -> Result<ParsedEvent, String> {
+fn deployment(payload: &Value) -> Result<ParsedPayload, String> {
     let DeploymentPayload { action, deployment, workflow_run, repository } =
-        DeploymentPayload::deserialize(payload).map_err(parse)?;
-    // The event's name is not signed, and a status repeats its deployment.
+        DeploymentPayload::deserialize(payload).map_err(form)?;
+    // The header with the event's name is not signed, and a `deployment_status` contains its deployment.
     if payload.get("deployment_status").is_some() {
-        return Err("it is one of a `deployment_status`".to_owned());
+        return Err("it is the payload of a `deployment_status`".to_owned());
     }
     if let Some(action) = action.filter(|action| action != "created") {
-        return Ok(quiet(GithubEvent::Deployment, "created", &action));
+        return Ok(other_action(GithubEvent::Deployment, "created", &action));
     }
-    let repository = named(repository)?;
+    let repository = parse_repository(repository)?;
     let reference = deployment.reference;
-    let by_run = workflow_run.as_ref();
-    Ok(announced(WebhookEvent {
+    let run = workflow_run.as_ref();
+    Ok(parsed(WebhookEvent {
         event: GithubEvent::Deployment,
-        // Where nobody tells, a run for a pull request may be one of a fork.
-        fork: by_run.is_some_and(|run| match &run.head_repository {
+        // Without a head repository, a run for a pull request may be from a fork.
+        fork: run.is_some_and(|run| match &run.head_repository {
             Some(head) => is_fork(&repository, head.as_ref()),
             None => is_pull_request(&run.event),
         }),
-        pull_request: by_run.is_some_and(|run| is_pull_request(&run.event)) || reference.starts_with("refs/pull/"),
-        repository,
-        reference: GitReference::full(&reference).unwrap_or(GitReference::Either(reference)),
+        pull_request: run.is_some_and(|run| is_pull_request(&run.event)) || reference.starts_with("refs/pull/"),
+        reference: GitReference::from_full(&reference).unwrap_or(GitReference::BranchOrTag(reference)),
         commit: commit_or_none(&deployment.sha)?,
         time: time(&deployment.created_at)?,
         environment: Some(deployment.environment),
@@ -312,47 +304,47 @@ fn deployment(payload: &Value) -> Result<ParsedEvent, String> {
     }))
 }
 
-fn announced(announcement: WebhookEvent) -> ParsedEvent {
-    ParsedEvent::Announcement(Box::new(announcement))
+fn parsed(event: WebhookEvent) -> ParsedPayload {
+    ParsedPayload::Event(Box::new(event))
 }
 
-fn quiet(event: GithubEvent, counts: &'static str, action: &str) -> ParsedEvent {
-    ParsedEvent::Nothing(IgnoredEvent::Action { event, counts, action: sanitize_name(action) })
+fn other_action(event: GithubEvent, publishing: &'static str, action: &str) -> ParsedPayload {
+    ParsedPayload::Ignored(IgnoredEvent::Action { event, publishing, action: sanitize_name(action) })
 }
 
-/// Whether a run's code is of another repository. A repository that is gone by now was one.
+/// Whether a run has the code of another repository. A deleted repository counts as another one.
 fn is_fork(repository: &Repository, head: Option<&NamedRepository>) -> bool {
     !head.is_some_and(|head| head.full_name.eq_ignore_ascii_case(repository.as_str()))
 }
 
-/// A field that is there, also where it is `null`.
-fn parse_or_ignore<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<NamedRepository>>, D::Error> {
+/// Reads a field that is present, even if it is `null`.
+fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<NamedRepository>>, D::Error> {
     Option::deserialize(from).map(Some)
 }
 
-/// `pull_request`, `pull_request_target`, and what else begins so.
+/// Matches `pull_request`, `pull_request_target`, and every other event with this prefix.
 fn is_pull_request(event: &str) -> bool {
     event.starts_with("pull_request")
 }
 
-/// A commit; nothing for the zeros that stand for none.
+/// Parses a commit; the all-zero id means "no commit".
 fn commit_or_none(text: &str) -> Result<Option<CommitId>, String> {
     let zeros = !text.is_empty() && text.bytes().all(|byte| byte == b'0');
     match CommitId::new(text) {
-        None if !zeros => Err(format!("`{}` is no commit", sanitize_name(text))),
+        None if !zeros => Err(format!("`{}` is not the id of a commit", sanitize_name(text))),
         commit => Ok(commit),
     }
 }
 
-fn named(repository: NamedRepository) -> Result<Repository, String> {
+fn parse_repository(repository: NamedRepository) -> Result<Repository, String> {
     Repository::try_from(repository.full_name).map_err(|error| error.to_string())
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {
-    text.parse().map_err(|error: tidegate_core::timestamp::TimestampError| error.to_string())
+    text.parse().map_err(|error: TimestampError| error.to_string())
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` wants")]
-fn parse(error: serde_json::Error) -> String {
+#[expect(clippy::needless_pass_by_value, reason = "the signature that `map_err` needs")]
+fn form(error: serde_json::Error) -> String {
     sanitize_name(&error.to_string())
 }

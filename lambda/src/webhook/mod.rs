@@ -1,20 +1,29 @@
-//! Webhooks: signed announcements of GitHub, and of anybody who signs as Tidegate documents.
+//! Webhooks: verifies a request, and finds out by the rules of the configuration what it publishes.
 //!
-//! Owns who is believed, what of an announcement counts, and what it publishes by the rules of the configuration. Never
-//! fetches a secret, answers a request or looks into a bucket. Files stand in the order in which a request meets them.
+//! A request passes through the files in this order. Nothing here fetches a secret or answers the request:
+//! [`crate::handler`] does both.
+//!
+//! | File | Step |
+//! |---|---|
+//! | `authorize` | [`candidates`] selects the rules that may apply; [`CandidateRules::authorize`] decides |
+//! | `signature` | verifies the signature of the body |
+//! | `github`, `event` | read GitHub's payload and reduce it to a [`WebhookEvent`] |
+//! | `generic` | reads the payload of another sender |
+//! | `decision` | the result: what to publish, or why nothing is |
+//! | `sign` | signs a request, to try one locally |
 
 mod authorize;
-mod signature;
-mod sign;
-mod github;
+mod decision;
 mod event;
 mod generic;
-mod decision;
+mod github;
+mod sign;
+mod signature;
 
-pub use authorize::{CandidateRules, Fetched, candidates};
+pub use authorize::{CandidateRules, FetchedSecrets, candidates};
 pub use decision::{NoOp, UnmatchedRule, WebhookDecision, WebhookRefusal};
 pub use event::{GitReference, WebhookEvent, WorkflowName, asks_to_skip};
 pub use generic::GenericError;
-pub use github::{GITHUB_ANSWER_SECONDS, GITHUB_PAYLOAD_BYTES, IgnoredEvent, PayloadError};
+pub use github::{IgnoredEvent, PayloadError};
 pub use sign::sign;
 pub use signature::{GITHUB_SIGNATURE, SIGNATURE, SIGNED_AT, SignatureError, TOLERANCE_SECONDS};

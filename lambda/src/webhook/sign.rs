@@ -1,6 +1,4 @@
-//! Signing, for those who try a webhook where nobody has signed it.
-//!
-//! Owns what [`super::signature`] verifies, the other way round. A function never signs.
+//! Signs a body, to try a webhook locally. It is the inverse of `signature`; the function itself never signs.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -9,10 +7,10 @@ use tidegate_core::timestamp::Timestamp;
 use super::signature::{ALGORITHM, GITHUB_SIGNATURE, SIGNATURE, SIGNED_AT};
 use crate::secrets::Secret;
 
-/// The headers, by name in small letters, that sign a body: as GitHub does, or as anybody does at an instant.
+/// The headers that sign a body, by lower-case name: as GitHub signs, or as a generic webhook at a time.
 #[must_use]
 pub fn sign(secret: &Secret, body: &[u8], github: bool, now: Timestamp) -> Vec<(&'static str, String)> {
-    // Keys of any length are taken.
+    // HMAC accepts keys of any length.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.expose()) else { return Vec::new() };
     let at = (now.milliseconds() / 1000).to_string();
     if !github {

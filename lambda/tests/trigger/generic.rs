@@ -1,10 +1,10 @@
-//! Webhooks of anybody who signs as Tidegate documents.
+//! Generic webhooks.
 
 use tidegate_core::config::Config;
 use tidegate_lambda::trigger::{ArtifactRef, HttpRequest};
-use tidegate_lambda::webhook::{Fetched, WebhookDecision, candidates};
+use tidegate_lambda::webhook::{FetchedSecrets, WebhookDecision, candidates};
 
-use crate::support::{SECRET, config, judge, now, outcome_of, secrets, signature};
+use crate::support::{SECRET, config, decide, now, outcome_of, secrets, signature};
 
 /// The second of [`now`].
 const NOW: u64 = 1_772_442_848;
@@ -13,69 +13,70 @@ fn site(fields: &str) -> Config {
     config(&format!("{fields}\n[[site.webhook]]\nprovider = \"generic\"\nsecrets = [\"ssm:/docs\"]\n"))
 }
 
-fn known() -> Fetched {
+fn known_secrets() -> FetchedSecrets {
     secrets(&[("ssm:/docs", SECRET)])
 }
 
-fn call(at: &str, body: &str) -> HttpRequest {
+fn request(at: &str, body: &str) -> HttpRequest {
     let signature = signature(SECRET, format!("{at}.{body}").as_bytes());
     let headers = [("X-Tidegate-Timestamp", at), ("X-Tidegate-Signature-256", signature.as_str())];
     HttpRequest::new("POST", "/cms", headers, body.as_bytes().to_vec())
 }
 
-fn told(fields: &str, body: &str) -> String {
-    outcome_of(&judge(&site(fields), &call(&NOW.to_string(), body), &known()))
+fn outcome(fields: &str, body: &str) -> String {
+    outcome_of(&decide(&site(fields), &request(&NOW.to_string(), body), &known_secrets()))
 }
 
 const BUILDS: &str = "builds = \"s3://acme/b/\"";
 
 #[test]
-fn a_body_names_a_build_a_place_or_the_newest() {
-    let wanted = |fields: &str, body: &str| match judge(&site(fields), &call(&NOW.to_string(), body), &known()) {
-        WebhookDecision::Publish(mut triggers) => triggers.remove(0),
-        other => panic!("{other:?}"),
-    };
-    let build = wanted(BUILDS, r#"{"site":"docs","release":"r42"}"#);
+fn publishes_a_build_a_source_or_the_newest_build() {
+    let trigger =
+        |fields: &str, body: &str| match decide(&site(fields), &request(&NOW.to_string(), body), &known_secrets()) {
+            WebhookDecision::Publish(mut triggers) => triggers.remove(0),
+            other => panic!("{other:?}"),
+        };
+    let build = trigger(BUILDS, r#"{"site":"docs","release":"r42"}"#);
     assert!(
         matches!(&build.artifact, ArtifactRef::Build(build) if build.marker().to_string() == "s3://acme/b/r42/.ready")
     );
     assert_eq!((build.release.as_str(), build.cause.to_string().as_str()), ("r42", "webhook"));
     assert_eq!(build.revision.unwrap().at, NOW * 1000);
-    assert!(matches!(wanted(BUILDS, r#"{"site":"docs"}"#).artifact, ArtifactRef::Newest(_)));
-    let staged = wanted("staged = \"s3://acme/s/\"", r#"{"site":"docs","release":"post 7"}"#);
+    assert!(matches!(trigger(BUILDS, r#"{"site":"docs"}"#).artifact, ArtifactRef::Newest(_)));
+    let staged = trigger("staged = \"s3://acme/s/\"", r#"{"site":"docs","release":"post 7"}"#);
     assert!(matches!(&staged.artifact, ArtifactRef::Source { source, .. } if source.to_string() == "s3://acme/s/"));
-    let named = wanted(BUILDS, r#"{"site":"docs","source":"s3://acme/b/x.zip","committed":"2026-03-01T00:00:00Z"}"#);
+    let named = trigger(BUILDS, r#"{"site":"docs","source":"s3://acme/b/x.zip","commit-time":"2026-03-01T00:00:00Z"}"#);
     assert!(matches!(&named.artifact, ArtifactRef::Source { source, .. } if source.to_string() == "s3://acme/b/x.zip"));
     assert_eq!(named.revision.unwrap().at, 1_772_323_200_000);
 }
 
 #[test]
-fn a_body_names_nothing_outside_of_its_sites_places() {
+fn refuses_sources_outside_of_the_site() {
     for source in
         ["s3://acme/other/x.zip", "s3://acme/b2/", "s3://acme/", "s3://evil/b/x.zip", "/etc", "release:r1", "x.zip"]
     {
-        let told = told(BUILDS, &format!("{{\"site\":\"docs\",\"source\":\"{source}\"}}"));
-        assert!(told.starts_with("400: the source"), "{source}: {told}");
+        let outcome = outcome(BUILDS, &format!("{{\"site\":\"docs\",\"source\":\"{source}\"}}"));
+        assert!(outcome.starts_with("400: the source"), "{source}: {outcome}");
     }
     let zip = "staged = \"s3://acme/b/x.zip\"";
-    assert!(told(zip, r#"{"site":"docs","source":"s3://acme/b/x.zip"}"#).starts_with("publish"));
-    assert!(told(zip, r#"{"site":"docs","source":"s3://acme/b/y.zip"}"#).starts_with("400"));
+    assert!(outcome(zip, r#"{"site":"docs","source":"s3://acme/b/x.zip"}"#).starts_with("publish"));
+    assert!(outcome(zip, r#"{"site":"docs","source":"s3://acme/b/y.zip"}"#).starts_with("400"));
     for body in [
         r#"{"site":"docs","release":"../x"}"#,
         r#"{"site":"docs","release":"a/b"}"#,
         r#"{"site":"docs","target":"s3://evil/"}"#,
-        r#"{"site":"docs","committed":"yesterday"}"#,
+        r#"{"site":"docs","commit-time":"yesterday"}"#,
         r#"{"site":"docs","source":"s3://acme/b/../x.zip"}"#,
     ] {
-        assert!(told(BUILDS, body).starts_with("400: "), "{body}: {}", told(BUILDS, body));
+        assert!(outcome(BUILDS, body).starts_with("400: "), "{body}: {}", outcome(BUILDS, body));
     }
-    assert_eq!(told(BUILDS, r#"{"site":"blog"}"#), "401: no rule accepts this signature");
+    assert_eq!(outcome(BUILDS, r#"{"site":"blog"}"#), "401: no rule accepts this signature");
 }
 
 #[test]
-fn the_time_is_signed_and_must_be_now() {
+fn requires_a_recent_signed_timestamp() {
     let body = r#"{"site":"docs"}"#;
-    let at = |at: &str| outcome_of(&judge(&site(BUILDS), &call(at, body), &known()));
+    let at = |at: &str| outcome_of(&decide(&site(BUILDS), &request(at, body), &known_secrets()));
     for good in [NOW, NOW - 300, NOW + 300] {
         assert!(at(&good.to_string()).starts_with("publish"), "{good}");
     }
@@ -83,40 +84,40 @@ fn the_time_is_signed_and_must_be_now() {
         assert!(at(&old.to_string()).starts_with("401: the webhook was signed more than 300 seconds"), "{old}");
     }
     for bad in ["", "now", "-1", "1e9", "+1772442848", " 1772442848.0", "9999999999999999"] {
-        assert!(at(bad).starts_with("401: the webhook has no `x-tidegate-timestamp`"), "{bad}: {}", at(bad));
+        assert!(at(bad).starts_with("401: the webhook has no valid `x-tidegate-timestamp`"), "{bad}: {}", at(bad));
     }
-    // Another time under the same signature is another message.
-    let signed = call(&NOW.to_string(), body);
+    // The signature covers the timestamp.
+    let signed = request(&NOW.to_string(), body);
     let later = (NOW + 1).to_string();
     let headers = [
         ("x-tidegate-timestamp", later.as_str()),
         ("x-tidegate-signature-256", signed.header("x-tidegate-signature-256").unwrap()),
     ];
     let moved = HttpRequest::new("POST", "/", headers, signed.body.clone());
-    assert_eq!(outcome_of(&judge(&site(BUILDS), &moved, &known())), "401: no rule accepts this signature");
+    assert_eq!(outcome_of(&decide(&site(BUILDS), &moved, &known_secrets())), "401: no rule accepts this signature");
 }
 
 #[test]
-fn a_webhook_of_one_kind_is_none_of_the_other() {
+fn refuses_a_webhook_of_the_other_kind() {
     let config = site(BUILDS);
     let body = r#"{"site":"docs","repository":{"full_name":"acme/docs"}}"#;
-    let github = crate::support::github_call("push", body.as_bytes());
-    assert_eq!(judge(&config, &github, &known()).status(), 401);
+    let github = crate::support::github_request("push", body.as_bytes());
+    assert_eq!(decide(&config, &github, &known_secrets()).status(), 401);
     let signed = signature(SECRET, body.as_bytes());
     let without =
         HttpRequest::new("POST", "/", [("x-tidegate-signature-256", signed.as_str())], body.as_bytes().to_vec());
-    assert!(outcome_of(&judge(&config, &without, &known())).contains("x-tidegate-timestamp"));
+    assert!(outcome_of(&decide(&config, &without, &known_secrets())).contains("x-tidegate-timestamp"));
     let time = NOW.to_string();
     let unsigned = HttpRequest::new("POST", "/", [("x-tidegate-timestamp", time.as_str())], body.as_bytes().to_vec());
-    assert!(outcome_of(&judge(&config, &unsigned, &known())).contains("x-tidegate-signature-256"));
+    assert!(outcome_of(&decide(&config, &unsigned, &known_secrets())).contains("x-tidegate-signature-256"));
 }
 
 #[test]
-fn the_same_body_at_another_time_is_another_delivery() {
+fn digest_covers_the_timestamp() {
     let config = site(BUILDS);
-    let identity =
-        |at: u64| candidates(&call(&at.to_string(), r#"{"site":"docs"}"#), &config).unwrap().identity().clone();
-    assert_eq!(identity(NOW), identity(NOW));
-    assert_ne!(identity(NOW), identity(NOW + 60));
+    let digest =
+        |at: u64| candidates(&request(&at.to_string(), r#"{"site":"docs"}"#), &config).unwrap().digest().clone();
+    assert_eq!(digest(NOW), digest(NOW));
+    assert_ne!(digest(NOW), digest(NOW + 60));
     assert_eq!(now().milliseconds(), NOW * 1000);
 }

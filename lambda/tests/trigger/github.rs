@@ -1,32 +1,32 @@
-//! What payloads of GitHub announce, and what they never do.
+//! Payloads of GitHub.
 
 use serde_json::{Value, json};
 use tidegate_core::release::Precedence;
 use tidegate_lambda::trigger::{ArtifactRef, Trigger};
 use tidegate_lambda::webhook::{NoOp, WebhookDecision};
 
-use crate::claims::pointer;
-use crate::support::{both, fixture, fixture_bytes, github_call, github_config, judge, outcome, with};
+use crate::match_sites::pointer;
+use crate::support::{both_secrets, decide, fixture, fixture_bytes, github_config, github_request, outcome, with};
 
 const SHA: &str = "6113728f27ae82c7b1a177c8d03f9e96e0adf246";
 
-/// A rule for everything.
+/// A rule for every event.
 const ALL: &str = "events = [\"push\", \"release\", \"workflow_run\", \"deployment\"]\nbranch = \"**\"\ntag = \"**\"\nenvironment = \"**\"";
 
-fn told(event: &str, payload: &Value) -> String {
+fn outcome_of_all(event: &str, payload: &Value) -> String {
     outcome(&github_config(ALL), event, payload)
 }
 
 fn trigger(rule: &str, event: &str, payload: &Value) -> Trigger {
-    let call = github_call(event, &serde_json::to_vec(payload).unwrap());
-    match judge(&github_config(rule), &call, &both()) {
+    let request = github_request(event, &serde_json::to_vec(payload).unwrap());
+    match decide(&github_config(rule), &request, &both_secrets()) {
         WebhookDecision::Publish(mut triggers) if triggers.len() == 1 => triggers.remove(0),
         other => panic!("{other:?}"),
     }
 }
 
 #[test]
-fn each_event_publishes_what_it_is_about() {
+fn each_event_publishes_its_build() {
     for (event, name, release, cause, at) in [
         ("push", "github-push", SHA, "github push", "2026-03-02T09:11:12Z"),
         ("push", "github-push-tag", "v1.2.0", "github push", "2026-03-02T09:11:12Z"),
@@ -47,7 +47,7 @@ fn each_event_publishes_what_it_is_about() {
 }
 
 #[test]
-fn the_commit_of_an_annotated_tag_is_not_the_tags_own_object() {
+fn resolves_an_annotated_tag_to_its_commit() {
     let trigger = trigger(
         &format!("{}\npublish = \"commit\"", ALL.replace(", \"release\"", "")),
         "push",
@@ -57,46 +57,44 @@ fn the_commit_of_an_annotated_tag_is_not_the_tags_own_object() {
 }
 
 #[test]
-fn a_ping_is_answered_well_and_only_when_it_is_signed() {
+fn answers_a_signed_ping() {
     for name in ["github-ping", "github-ping-organization"] {
-        let call = github_call("ping", &fixture_bytes(name));
-        let verdict = judge(&github_config(ALL), &call, &both());
-        assert_eq!((verdict.status(), &verdict), (200, &WebhookDecision::Nothing(NoOp::Ping)), "{name}");
-        assert!(matches!(judge(&github_config(ALL), &call, &Default::default()), WebhookDecision::Refused(_)));
+        let request = github_request("ping", &fixture_bytes(name));
+        let decision = decide(&github_config(ALL), &request, &both_secrets());
+        assert_eq!((decision.status(), &decision), (200, &WebhookDecision::NoOp(NoOp::Ping)), "{name}");
+        assert!(matches!(decide(&github_config(ALL), &request, &Default::default()), WebhookDecision::Refused(_)));
     }
     // An organization has rules, but only its ping lacks a repository.
-    let call = github_call("push", &fixture_bytes("github-ping-organization"));
-    assert_eq!(judge(&github_config(ALL), &call, &both()).status(), 401);
+    let request = github_request("push", &fixture_bytes("github-ping-organization"));
+    assert_eq!(decide(&github_config(ALL), &request, &both_secrets()).status(), 401);
 }
 
 #[test]
-fn one_push_of_three_branches_is_three_events_of_one_branch_each() {
-    // 14
+fn a_push_is_for_one_branch() {
     let config = github_config("branch = \"{main,next}\"");
     let pushed = |name: &str| outcome(&config, "push", &with(fixture("github-push"), &[("/ref", json!(name))]));
     assert!(pushed("refs/heads/main").starts_with("publish"));
     assert!(pushed("refs/heads/next").starts_with("publish"));
-    assert_eq!(pushed("refs/heads/topic"), "nothing: `docs`: the rule is not for branch `topic`");
-    assert_eq!(pushed("refs/tags/main"), "nothing: `docs`: the rule is not for tag `main`");
+    assert_eq!(pushed("refs/heads/topic"), "nothing: `docs`: the rule is not for the branch `topic`");
+    assert_eq!(pushed("refs/tags/main"), "nothing: `docs`: the rule is not for the tag `main`");
     assert_eq!(pushed("refs/notes/commits"), "nothing: `refs/notes/commits` is neither a branch nor a tag");
 }
 
 #[test]
-fn a_deleted_branch_publishes_nothing() {
-    // 14
+fn ignores_deleted_branches() {
     let deleted = fixture("github-push-deleted");
     for payload in [
         with(deleted.clone(), &[("/deleted", json!(false))]),
         deleted,
         with(fixture("github-push"), &[("/deleted", json!(true))]),
     ] {
-        assert_eq!(told("push", &payload), "nothing: a deleted branch or tag publishes nothing");
+        assert_eq!(outcome_of_all("push", &payload), "nothing: the branch or tag was deleted");
     }
 }
 
 #[test]
-fn a_fork_and_a_pull_request_get_nothing_unless_a_rule_says_so() {
-    // 15: a fork's branch is called `main` as well.
+fn forks_and_pull_requests_need_a_rule() {
+    // A fork's branch is called `main` as well.
     let run = fixture("github-workflow-run");
     let fork = with(run.clone(), &[("/workflow_run/head_repository/full_name", json!("stranger/docs"))]);
     let gone = with(run.clone(), &[("/workflow_run/head_repository", Value::Null)]);
@@ -104,57 +102,55 @@ fn a_fork_and_a_pull_request_get_nothing_unless_a_rule_says_so() {
     let both = with(fork.clone(), &[("/workflow_run/event", json!("pull_request_target"))]);
     let rule = |more: &str| github_config(&format!("events = [\"workflow_run\"]\nbranch = \"main\"\n{more}"));
     for (payload, closed, opened) in [
-        (&fork, "code of a fork", "forks = true"),
-        (&gone, "code of a fork", "forks = true"),
-        (&pull, "a pull request", "pull-requests = true"),
-        (&both, "code of a fork", "forks = true\npull-requests = true"),
+        (&fork, "from a fork", "forks = true"),
+        (&gone, "from a fork", "forks = true"),
+        (&pull, "for a pull request", "pull-requests = true"),
+        (&both, "from a fork", "forks = true\npull-requests = true"),
     ] {
-        let told = outcome(&rule(""), "workflow_run", payload);
-        assert!(told.contains(closed), "{told}");
+        let refused = outcome(&rule(""), "workflow_run", payload);
+        assert!(refused.contains(closed), "{refused}");
         assert!(outcome(&rule(opened), "workflow_run", payload).starts_with("publish"), "{opened}");
     }
-    assert!(outcome(&rule("forks = true"), "workflow_run", &both).contains("a pull request"));
-    assert!(outcome(&rule("pull-requests = true"), "workflow_run", &both).contains("code of a fork"));
-    // The name of one's own repository in other letters is no fork.
+    assert!(outcome(&rule("forks = true"), "workflow_run", &both).contains("for a pull request"));
+    assert!(outcome(&rule("pull-requests = true"), "workflow_run", &both).contains("from a fork"));
+    // The same repository in other letters is not a fork.
     let own = with(run, &[("/workflow_run/head_repository/full_name", json!("Acme/Docs"))]);
     assert!(outcome(&rule(""), "workflow_run", &own).starts_with("publish"));
-    // The run of a deployment is told without its repository, mostly.
-    let deployed = |run: Value| told("deployment", &with(fixture("github-deployment"), &[("/workflow_run", run)]));
+    // The run of a deployment usually has no repository.
+    let deployed =
+        |run: Value| outcome_of_all("deployment", &with(fixture("github-deployment"), &[("/workflow_run", run)]));
     assert!(deployed(json!({ "event": "push" })).starts_with("publish"));
     assert!(
         deployed(json!({ "event": "push", "head_repository": { "full_name": "acme/docs" } })).starts_with("publish")
     );
-    assert!(
-        deployed(json!({ "event": "push", "head_repository": { "full_name": "x/docs" } })).contains("code of a fork")
-    );
-    assert!(deployed(json!({ "event": "push", "head_repository": null })).contains("code of a fork"));
-    assert!(deployed(json!({ "event": "pull_request" })).contains("code of a fork"));
+    assert!(deployed(json!({ "event": "push", "head_repository": { "full_name": "x/docs" } })).contains("from a fork"));
+    assert!(deployed(json!({ "event": "push", "head_repository": null })).contains("from a fork"));
+    assert!(deployed(json!({ "event": "pull_request" })).contains("from a fork"));
     let own = json!({ "event": "pull_request", "head_repository": { "full_name": "acme/docs" } });
-    assert!(deployed(own).contains("a pull request"));
+    assert!(deployed(own).contains("for a pull request"));
     let merge = with(fixture("github-deployment"), &[("/deployment/ref", json!("refs/pull/7/merge"))]);
-    assert!(told("deployment", &merge).contains("a pull request"));
+    assert!(outcome_of_all("deployment", &merge).contains("for a pull request"));
 }
 
 #[test]
-fn a_commit_that_asks_to_be_skipped_is_skipped() {
-    // 15
+fn skips_commits_with_a_marker() {
     let push = |message: &str| with(fixture("github-push"), &[("/head_commit/message", json!(message))]);
     for message in
         ["typo [skip ci]", "[ci skip]", "x [no ci]", "[skip actions]", "[actions skip]", "x\n\n\nskip-checks: true"]
     {
-        assert_eq!(told("push", &push(message)), "nothing: the commit asks to be skipped", "{message}");
+        assert_eq!(outcome_of_all("push", &push(message)), "nothing: the commit message asks to skip it", "{message}");
         let run = with(fixture("github-workflow-run"), &[("/workflow_run/head_commit/message", json!(message))]);
-        assert_eq!(told("workflow_run", &run), "nothing: the commit asks to be skipped");
-        // Whoever starts the workflow by hand wants it.
-        let by_hand = with(run, &[("/workflow_run/event", json!("workflow_dispatch"))]);
-        assert!(told("workflow_run", &by_hand).starts_with("publish"));
+        assert_eq!(outcome_of_all("workflow_run", &run), "nothing: the commit message asks to skip it");
+        // A run that was started manually is wanted.
+        let manual = with(run, &[("/workflow_run/event", json!("workflow_dispatch"))]);
+        assert!(outcome_of_all("workflow_run", &manual).starts_with("publish"));
     }
-    assert!(told("push", &push("explain skip ci")).starts_with("publish"));
+    assert!(outcome_of_all("push", &push("explain skip ci")).starts_with("publish"));
 }
 
 #[test]
-fn nothing_in_a_payload_configures_anything() {
-    // 16: whatever a branch brings along, the verdict is that of the deployed configuration.
+fn a_payload_cannot_change_the_configuration() {
+    // Whatever a branch brings along, the decision is that of the deployed configuration.
     let mut payload = fixture("github-push");
     for (name, value) in [
         ("publish", json!("newest")),
@@ -174,38 +170,44 @@ fn nothing_in_a_payload_configures_anything() {
 }
 
 #[test]
-fn only_the_part_of_an_events_life_that_counts_publishes() {
+fn only_one_action_of_an_event_publishes() {
     let workflow = |action: &str, conclusion: Value| {
         with(fixture("github-workflow-run"), &[("/action", json!(action)), ("/workflow_run/conclusion", conclusion)])
     };
     for action in ["requested", "in_progress"] {
-        assert!(told("workflow_run", &workflow(action, json!("success"))).contains("once it is `completed`"));
+        assert!(
+            outcome_of_all("workflow_run", &workflow(action, json!("success")))
+                .contains("when its action is `completed`")
+        );
     }
     for conclusion in ["failure", "cancelled", "skipped", "timed_out", "neutral", "action_required", "stale"] {
-        assert!(told("workflow_run", &workflow("completed", json!(conclusion))).contains("only `success` publishes"));
+        assert!(
+            outcome_of_all("workflow_run", &workflow("completed", json!(conclusion)))
+                .contains("only `success` publishes")
+        );
     }
-    assert!(told("workflow_run", &workflow("completed", Value::Null)).contains("only `success` publishes"));
+    assert!(outcome_of_all("workflow_run", &workflow("completed", Value::Null)).contains("only `success` publishes"));
     for action in ["created", "edited", "deleted", "prereleased", "released", "unpublished"] {
         let release = with(fixture("github-release"), &[("/action", json!(action))]);
-        assert!(told("release", &release).contains("once it is `published`"), "{action}");
+        assert!(outcome_of_all("release", &release).contains("when its action is `published`"), "{action}");
     }
     let draft = with(fixture("github-release"), &[("/release/draft", json!(true))]);
-    assert!(told("release", &draft).contains("draft"));
+    assert!(outcome_of_all("release", &draft).contains("draft"));
     let deployment = with(fixture("github-deployment"), &[("/action", json!("deleted"))]);
-    assert!(told("deployment", &deployment).contains("once it is `created`"));
+    assert!(outcome_of_all("deployment", &deployment).contains("when its action is `created`"));
 }
 
 #[test]
-fn unknown_events_are_ignored_politely() {
+fn ignores_unknown_events() {
     for event in ["star", "create", "delete", "pull_request", "workflow_job", "deployment_status", "\u{1b}[31m", ""] {
-        let told = told(event, &fixture("github-push"));
-        assert!(told.starts_with("nothing: the event `") && !told.contains('\u{1b}'), "{told}");
+        let outcome = outcome_of_all(event, &fixture("github-push"));
+        assert!(outcome.starts_with("nothing: the event `") && !outcome.contains('\u{1b}'), "{outcome}");
     }
 }
 
 #[test]
-fn a_body_under_the_name_of_another_event_publishes_nothing() {
-    // The name of the event is not signed.
+fn a_payload_of_another_event_publishes_nothing() {
+    // The header with the name of the event is not signed.
     let bodies = [
         ("push", "github-push"),
         ("release", "github-release"),
@@ -215,15 +217,15 @@ fn a_body_under_the_name_of_another_event_publishes_nothing() {
     ];
     for (event, name) in bodies {
         for (other, _) in bodies.iter().filter(|(other, _)| *other != event && *other != "ping") {
-            let told = told(other, &fixture(name));
-            assert!(!told.starts_with("publish"), "{name} as {other}: {told}");
+            let outcome = outcome_of_all(other, &fixture(name));
+            assert!(!outcome.starts_with("publish"), "{name} as {other}: {outcome}");
         }
     }
 }
 
 #[test]
-fn payloads_without_what_they_must_have_are_refused() {
-    for (event, name, gone) in [
+fn refuses_payloads_without_required_fields() {
+    for (event, name, missing) in [
         ("push", "github-push", "/ref"),
         ("push", "github-push", "/after"),
         ("push", "github-push", "/head_commit"),
@@ -232,16 +234,15 @@ fn payloads_without_what_they_must_have_are_refused() {
         ("workflow_run", "github-workflow-run", "/workflow_run/head_sha"),
         ("deployment", "github-deployment", "/deployment/created_at"),
     ] {
-        let told = told(event, &with(fixture(name), &[(gone, Value::Null)]));
-        assert!(told.starts_with("400: the payload is not one of a"), "{gone}: {told}");
+        let outcome = outcome_of_all(event, &with(fixture(name), &[(missing, Value::Null)]));
+        assert!(outcome.starts_with("400: invalid payload of the event"), "{missing}: {outcome}");
     }
     let odd = with(fixture("github-push"), &[("/after", json!("HEAD")), ("/head_commit/id", json!("HEAD"))]);
-    assert!(told("push", &odd).contains("`HEAD` is no commit"));
+    assert!(outcome_of_all("push", &odd).contains("`HEAD` is not the id of a commit"));
 }
 
 #[test]
-fn an_older_commit_that_arrives_late_is_superseded() {
-    // 22
+fn an_older_commit_is_superseded() {
     let request = |event: &str, payload: &Value| {
         let trigger = trigger(ALL, event, payload);
         trigger.request("s3://acme-artifacts/builds/x/".parse().unwrap(), 1)
@@ -259,8 +260,7 @@ fn an_older_commit_that_arrives_late_is_superseded() {
 }
 
 #[test]
-fn what_is_carried_out_later_is_answered_at_once() {
-    // 23
-    let call = github_call("push", &fixture_bytes("github-push"));
-    assert_eq!(judge(&github_config(ALL), &call, &both()).status(), 202);
+fn a_publishing_webhook_is_accepted() {
+    let request = github_request("push", &fixture_bytes("github-push"));
+    assert_eq!(decide(&github_config(ALL), &request, &both_secrets()).status(), 202);
 }

@@ -7,8 +7,7 @@ fn refused(text: &str) -> String {
 }
 
 #[test]
-fn what_is_published_or_kept_never_lands_where_it_triggers() {
-    // 12
+fn refuses_a_target_or_state_inside_of_a_source() {
     let text = |state: &str, target: &str, field: &str, place: &str| {
         format!("{state}[[site]]\nname = \"docs\"\ntarget = \"{target}\"\n{field} = \"{place}\"\n")
     };
@@ -27,8 +26,8 @@ fn what_is_published_or_kept_never_lands_where_it_triggers() {
         ("s3://acme/b/", "staged", "s3://acme/b/"),
         ("s3://acme/b/", "staged", "s3://acme/b/x.zip"),
     ] {
-        let told = refused(&text(&format!("state = \"{state}\"\n"), "s3://docs/", field, place));
-        assert!(told.contains("the `state` lies within") && told.contains(field), "{told}");
+        let error = refused(&text(&format!("state = \"{state}\"\n"), "s3://docs/", field, place));
+        assert!(error.contains("the `state` lies within") && error.contains(field), "{error}");
     }
     assert!(
         Config::parse(&text("state = \"s3://acme/.tidegate/\"\n", "s3://acme/out/", "builds", "s3://acme/b/")).is_ok()
@@ -36,10 +35,9 @@ fn what_is_published_or_kept_never_lands_where_it_triggers() {
 }
 
 #[test]
-fn one_site_never_lands_where_another_is_staged() {
-    // 12
-    let told = refused(
+fn refuses_a_target_inside_of_the_source_of_another_site() {
+    let error = refused(
         "[[site]]\nname = \"a\"\ntarget = \"s3://acme/b/a/\"\n[[site]]\nname = \"b\"\ntarget = \"s3://blog/\"\nbuilds = \"s3://acme/b/\"\n",
     );
-    assert!(told.contains("`a`") && told.contains("`b` is staged in"), "{told}");
+    assert!(error.contains("`a`") && error.contains("`b` is staged in"), "{error}");
 }

@@ -1,16 +1,16 @@
-//! What holds for every input.
+//! Properties of every input.
 
 use std::cmp::Ordering;
 
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 use tidegate_core::request::{Revision, Sequencer};
-use tidegate_lambda::trigger::{Delivery, HttpRequest, ParsedRecord, match_sites, read};
+use tidegate_lambda::trigger::{HttpRequest, InvocationEvent, ParsedRecord, match_sites, read};
 use tidegate_lambda::webhook::{WebhookDecision, candidates};
 
-use crate::support::{config, fixture, fixture_bytes, github_config, judge, now, secrets, signature};
+use crate::support::{config, decide, fixture, fixture_bytes, github_config, now, secrets, signature};
 
-/// Any JSON, with the names that events have more often than by chance.
+/// Any JSON, often with the names of fields that events have.
 fn json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -82,7 +82,7 @@ fn json() -> impl Strategy<Value = Value> {
 }
 
 /// A real event with one of its values replaced.
-fn spoiled() -> impl Strategy<Value = Value> {
+fn mutated() -> impl Strategy<Value = Value> {
     let names = [
         "s3-put",
         "s3-mixed",
@@ -119,13 +119,13 @@ fn walk(value: &Value, path: String, paths: &mut Vec<String>) {
     paths.push(path);
 }
 
-/// Reads an event and claims whatever it holds.
-fn survive(event: &Value) {
+/// Reads an event and does everything with the result.
+fn read_all(event: &Value) {
     let config = config("builds = \"s3://acme-artifacts/staging/docs/\"");
     match read(event) {
-        Ok(Delivery::Events { records, .. }) => {
+        Ok(InvocationEvent::Records { records, .. }) => {
             for record in records {
-                match record.notice {
+                match record.content {
                     Ok(ParsedRecord::Stored(stored)) => drop(match_sites(&config, &stored)),
                     Ok(ParsedRecord::Ignored(ignored)) => assert!(!ignored.to_string().contains(char::is_control)),
                     Ok(ParsedRecord::Continuation(_)) => {}
@@ -133,8 +133,8 @@ fn survive(event: &Value) {
                 }
             }
         }
-        Ok(Delivery::Call(call)) => drop(judge(&config, &call, &secrets(&[]))),
-        Ok(Delivery::Invocation(_) | Delivery::Continuation(_)) => {}
+        Ok(InvocationEvent::Http(request)) => drop(decide(&config, &request, &secrets(&[]))),
+        Ok(InvocationEvent::Direct(_) | InvocationEvent::Continuation(_)) => {}
         Err(error) => assert!(!error.to_string().contains(char::is_control), "{error}"),
     }
 }
@@ -147,59 +147,59 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn any_json_is_read_or_refused_and_never_a_crash(event in json()) {
-        survive(&event);
+    fn reading_any_json_never_panics(event in json()) {
+        read_all(&event);
     }
 
     #[test]
-    fn a_spoiled_event_is_read_or_refused_and_never_a_crash(event in spoiled()) {
-        survive(&event);
+    fn reading_a_mutated_event_never_panics(event in mutated()) {
+        read_all(&event);
     }
 
     #[test]
-    fn any_body_is_judged_and_never_a_crash(event in json(), kind in "push|release|workflow_run|deployment|ping|star") {
+    fn deciding_about_any_payload_never_panics(event in json(), kind in "push|release|workflow_run|deployment|ping|star") {
         let mut body = event;
         if let Value::Object(fields) = &mut body {
             fields.insert("repository".to_owned(), serde_json::json!({ "full_name": "acme/docs" }));
         }
-        let told = crate::support::outcome(&github_config("branch = \"**\""), &kind, &body);
-        prop_assert!(!told.contains(char::is_control));
+        let outcome = crate::support::outcome(&github_config("branch = \"**\""), &kind, &body);
+        prop_assert!(!outcome.contains(char::is_control));
     }
 
     #[test]
-    fn numbers_of_one_objects_events_are_in_one_order(a in "[0-9A-Fa-f]{1,24}", b in "[0-9A-Fa-f]{1,24}", c in "[0-9A-Fa-f]{1,24}", zeros in 0_usize..8) {
+    fn sequencers_have_a_total_order(a in "[0-9A-Fa-f]{1,24}", b in "[0-9A-Fa-f]{1,24}", c in "[0-9A-Fa-f]{1,24}", zeros in 0_usize..8) {
         let (x, y, z) = (revision(&a), revision(&b), revision(&c));
         prop_assert_eq!(x.compare(&y), y.compare(&x).reverse());
         if x.compare(&y) != Ordering::Greater && y.compare(&z) != Ordering::Greater {
             prop_assert_ne!(x.compare(&z), Ordering::Greater);
         }
-        // Padding and case change nothing, neither about itself nor about others.
+        // Padding and case do not change the order.
         let padded = revision(&format!("{}{}", a.to_ascii_lowercase(), "0".repeat(zeros)));
         prop_assert_eq!(x.compare(&padded), Ordering::Equal);
         prop_assert_eq!(x.compare(&y), padded.compare(&y));
-        // And it is the order of the fractions that the digits are.
+        // The order is that of the digits as a fraction.
         let fraction = |digits: &str| u128::from_str_radix(&format!("{digits:0<24}"), 16).unwrap();
         prop_assert_eq!(x.compare(&y), fraction(&a).cmp(&fraction(&b)));
     }
 
     #[test]
-    fn exactly_the_right_secret_signs(secret in "\\PC{1,80}", other in "\\PC{1,80}", flipped in any::<prop::sample::Index>(), bit in 0_u8..8) {
+    fn only_the_right_secret_verifies(secret in "\\PC{1,80}", other in "\\PC{1,80}", flipped in any::<prop::sample::Index>(), bit in 0_u8..8) {
         prop_assume!(secret.trim_end_matches(['\r', '\n']) != other.trim_end_matches(['\r', '\n']));
-        // HMAC fills short keys with zeros, which no text here ends with.
+        // HMAC pads short keys with zeros, and no text here ends with a zero byte.
         let body = fixture_bytes("github-push");
         let config = github_config("branch = \"main\"");
         let signed = signature(&secret, &body);
-        let call = |signature: &str, body: &[u8]| {
+        let request = |signature: &str, body: &[u8]| {
             HttpRequest::new("POST", "/", [("x-github-event", "push"), ("x-hub-signature-256", signature)], body.to_vec())
         };
-        let publishes = |call: &HttpRequest, secret: &str| {
+        let publishes = |request: &HttpRequest, secret: &str| {
             let known = secrets(&[("secretsmanager:new", secret)]);
-            candidates(call, &config).is_ok_and(|candidates| matches!(candidates.authorize(call, &known, now()), WebhookDecision::Publish(_)))
+            candidates(request, &config).is_ok_and(|candidates| matches!(candidates.authorize(request, &known, now()), WebhookDecision::Publish(_)))
         };
-        prop_assert!(publishes(&call(&signed, &body), &secret));
-        prop_assert!(!publishes(&call(&signed, &body), &other));
+        prop_assert!(publishes(&request(&signed, &body), &secret));
+        prop_assert!(!publishes(&request(&signed, &body), &other));
         let mut changed = body.clone();
         changed[flipped.index(body.len())] ^= 1 << bit;
-        prop_assert!(!publishes(&call(&signed, &changed), &secret));
+        prop_assert!(!publishes(&request(&signed, &changed), &secret));
     }
 }

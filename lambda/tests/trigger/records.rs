@@ -1,10 +1,10 @@
-//! Records of S3 and EventBridge: what they say of one object.
+//! Records of S3 and EventBridge.
 
 use serde_json::{Value, json};
 use tidegate_core::key::StoredKey;
-use tidegate_lambda::trigger::{Carrier, RecordError};
+use tidegate_lambda::trigger::{EventSource, RecordError};
 
-use crate::support::{fixture, records, stored, told, with};
+use crate::support::{fixture, lines, records, stored, with};
 
 const KEY: &str = "/Records/0/s3/object/key";
 
@@ -13,8 +13,7 @@ fn put(key: &str) -> Value {
 }
 
 #[test]
-fn keys_of_notifications_are_form_encoded_once() {
-    // 1
+fn decodes_keys_of_notifications_once() {
     assert_eq!(stored(&fixture("s3-put")).key.as_str(), "staging/docs/this im + age blah.zip");
     for (encoded, key) in [
         ("a%2520b.zip", "a%20b.zip"),
@@ -29,15 +28,14 @@ fn keys_of_notifications_are_form_encoded_once() {
 }
 
 #[test]
-fn keys_that_no_object_can_have_are_bad_records() {
+fn refuses_invalid_keys() {
     for key in ["", "%FF%FE.zip", &"x".repeat(1025)] {
-        assert!(told(&put(key))[0].starts_with("bad: the record has the key"), "{key}");
+        assert!(lines(&put(key))[0].starts_with("bad: invalid key"), "{key}");
     }
 }
 
 #[test]
-fn a_key_of_eventbridge_stays_as_it_is_and_its_other_reading_is_kept() {
-    // 2
+fn keeps_both_readings_of_a_key_from_eventbridge() {
     let cplusplus = stored(&fixture("eventbridge-created"));
     assert_eq!(cplusplus.key.as_str(), "staging/docs/c++.zip");
     assert_eq!(cplusplus.alternative.as_ref().map(StoredKey::as_str), Some("staging/docs/c  .zip"));
@@ -47,7 +45,7 @@ fn a_key_of_eventbridge_stays_as_it_is_and_its_other_reading_is_kept() {
 }
 
 #[test]
-fn an_event_says_all_that_is_known_of_the_object() {
+fn reads_all_fields_of_an_object() {
     let stored = stored(&fixture("s3-multipart"));
     assert_eq!(stored.bucket.as_str(), "acme-artifacts");
     assert_eq!(stored.etag.as_ref().unwrap().as_str(), "5c2f7a3a6f0d1e8b9c4d2a1f0e3b7c6d-9");
@@ -57,23 +55,21 @@ fn an_event_says_all_that_is_known_of_the_object() {
 }
 
 #[test]
-fn servers_that_write_less_than_aws_are_understood() {
+fn reads_records_of_other_servers() {
     let stored = stored(&fixture("s3-other-server"));
     assert_eq!(stored.key.as_str(), "staging/docs/r45.zip");
-    // `null` is the version that the next write replaces: it pins nothing.
+    // `null` is not a version: the next write replaces it.
     assert_eq!((stored.version, stored.region), (None, None));
 }
 
 #[test]
-fn the_test_event_is_a_success_and_nothing_to_do() {
-    // 3
-    assert_eq!(told(&fixture("s3-test-event")), ["ignored: S3 tries out the notification, nothing to do"]);
+fn ignores_the_test_event() {
+    assert_eq!(lines(&fixture("s3-test-event")), ["ignored: the event is S3's test of a notification"]);
 }
 
 #[test]
-fn one_bad_record_keeps_no_other_from_running() {
-    // 4
-    let lines = told(&fixture("s3-mixed"));
+fn one_bad_record_does_not_affect_the_others() {
+    let lines = lines(&fixture("s3-mixed"));
     assert_eq!(lines[0], "staging/docs/r43.zip");
     assert!(lines[1].starts_with("bad: ") && lines[1].contains("`key`"), "{}", lines[1]);
     assert_eq!(lines[2], "staging/blog/.ready");
@@ -81,69 +77,65 @@ fn one_bad_record_keeps_no_other_from_running() {
 }
 
 #[test]
-fn minor_versions_are_accepted_and_other_majors_refused() {
-    // 5
-    let version = |version: &str| told(&with(fixture("s3-put"), &[("/Records/0/eventVersion", json!(version))]));
+fn accepts_minor_versions_and_refuses_other_majors() {
+    let version = |version: &str| lines(&with(fixture("s3-put"), &[("/Records/0/eventVersion", json!(version))]));
     for good in ["2.0", "2.1", "2.6", "2.99"] {
         assert!(version(good)[0].ends_with(".zip"), "{good}");
     }
     for bad in ["1.0", "3.0", "", "20.1", "two"] {
-        assert!(version(bad)[0].starts_with("bad: the record has the event version"), "{bad}");
+        assert!(version(bad)[0].starts_with("bad: unsupported event version"), "{bad}");
     }
     let detail = with(fixture("eventbridge-created"), &[("/detail/version", json!("1"))]);
-    assert!(matches!(records(&detail).1[0].notice, Err(RecordError::Version(_))));
+    assert!(matches!(records(&detail).1[0].content, Err(RecordError::Version(_))));
 }
 
 #[test]
-fn the_same_event_twice_in_one_delivery_runs_once() {
-    // 6
+fn ignores_duplicates() {
     let mut event = fixture("s3-put");
     let record = event["Records"][0].clone();
     event["Records"].as_array_mut().unwrap().push(record);
-    let lines = told(&event);
+    let lines = lines(&event);
     assert!(!lines[0].starts_with("ignored") && lines[1].contains("delivered twice"), "{lines:?}");
 }
 
 #[test]
-fn of_one_object_the_newest_event_counts_whatever_the_order_and_length_of_its_number() {
-    // 7: right-padded, `0066f1` is newer than `0066F0FFFF` and than `0066`.
+fn keeps_the_newest_event_of_an_object_in_any_order() {
+    // Right-padded, `0066f1` is newer than `0066F0FFFF` and than `0066`.
     let older = with(put("a.zip"), &[("/Records/0/s3/object/sequencer", json!("0066F0FFFF"))]);
     let shorter = with(put("a.zip"), &[("/Records/0/s3/object/sequencer", json!("0066"))]);
     let newest = with(put("a.zip"), &[("/Records/0/s3/object/sequencer", json!("0066f1"))]);
     let other = with(put("b.zip"), &[("/Records/0/s3/object/sequencer", json!("00"))]);
     let all = [older, newest, shorter, other];
-    for turn in 0..all.len() {
+    for shift in 0..all.len() {
         let mut list: Vec<Value> = all.iter().map(|event| event["Records"][0].clone()).collect();
-        list.rotate_left(turn);
-        let lines = told(&json!({ "Records": list }));
+        list.rotate_left(shift);
+        let lines = lines(&json!({ "Records": list }));
         let kept = |name: &str| lines.iter().filter(|line| *line == name).count();
         assert_eq!((kept("a.zip"), kept("b.zip")), (1, 1), "{lines:?}");
-        let overtaken = lines.iter().filter(|line| line.contains("newer event of `s3://acme-artifacts/a.zip`")).count();
-        assert_eq!(overtaken, 2, "{lines:?}");
+        let outdated = lines.iter().filter(|line| line.contains("newer event of `s3://acme-artifacts/a.zip`")).count();
+        assert_eq!(outdated, 2, "{lines:?}");
     }
     let list: Vec<Value> = all.iter().map(|event| event["Records"][0].clone()).collect();
-    let at = records(&json!({ "Records": list })).1.iter().position(|record| {
-        matches!(&record.notice, Ok(tidegate_lambda::trigger::ParsedRecord::Stored(stored)) if stored.key.as_str() == "a.zip")
+    let newest = records(&json!({ "Records": list })).1.iter().position(|record| {
+        matches!(&record.content, Ok(tidegate_lambda::trigger::ParsedRecord::Stored(stored)) if stored.key.as_str() == "a.zip")
     });
-    assert_eq!(at, Some(1));
+    assert_eq!(newest, Some(1));
 }
 
 #[test]
-fn a_new_object_triggers_however_it_was_made() {
-    // 9
+fn every_kind_of_upload_publishes() {
     for name in ["Put", "Post", "Copy", "CompleteMultipartUpload", "SomethingNew"] {
         let event = with(fixture("s3-put"), &[("/Records/0/eventName", json!(format!("ObjectCreated:{name}")))]);
-        assert!(told(&event)[0].ends_with(".zip"), "{name}");
+        assert!(lines(&event)[0].ends_with(".zip"), "{name}");
     }
     for reason in ["PutObject", "POST Object", "CopyObject", "CompleteMultipartUpload"] {
         let event = with(fixture("eventbridge-created"), &[("/detail/reason", json!(reason))]);
-        assert!(told(&event)[0].ends_with(".zip"), "{reason}");
+        assert!(lines(&event)[0].ends_with(".zip"), "{reason}");
     }
 }
 
 #[test]
-fn removed_and_expired_objects_are_ignored() {
-    // 10
+fn ignores_removed_and_expired_objects() {
     for name in [
         "ObjectRemoved:Delete",
         "ObjectRemoved:DeleteMarkerCreated",
@@ -160,25 +152,24 @@ fn removed_and_expired_objects_are_ignored() {
         "NotObjectCreated:Put",
     ] {
         let event = with(fixture("s3-put"), &[("/Records/0/eventName", json!(name))]);
-        assert_eq!(told(&event), [format!("ignored: the event `{name}` publishes nothing, only new objects do")]);
+        assert_eq!(lines(&event), [format!("ignored: the event `{name}` is not an upload")]);
     }
-    assert!(told(&fixture("eventbridge-expired"))[0].starts_with("ignored: the event `Object Deleted`"));
+    assert!(lines(&fixture("eventbridge-expired"))[0].starts_with("ignored: the event `Object Deleted`"));
     let scheduled = with(fixture("eventbridge-created"), &[("/source", json!("aws.events"))]);
-    assert_eq!(told(&scheduled), ["ignored: the event is of `aws.events`, not of S3"]);
+    assert_eq!(lines(&scheduled), ["ignored: the event comes from `aws.events`, not from S3"]);
 }
 
 #[test]
-fn folder_markers_and_empty_archives_are_ignored_with_a_reason() {
-    // 11
-    assert_eq!(told(&put("staging/docs/")), ["ignored: `s3://acme-artifacts/staging/docs/` is a folder marker"]);
+fn ignores_folder_markers_and_empty_archives() {
+    assert_eq!(lines(&put("staging/docs/")), ["ignored: `s3://acme-artifacts/staging/docs/` is a folder marker"]);
     let empty = with(put("staging/docs/x.ZIP"), &[("/Records/0/s3/object/size", json!(0))]);
-    assert!(told(&empty)[0].contains("has no bytes"), "{:?}", told(&empty));
-    // What closes a build is mostly empty, and counts.
+    assert!(lines(&empty)[0].contains("is an empty archive"), "{:?}", lines(&empty));
+    // A marker is usually empty.
     let ready = with(put("staging/docs/.ready"), &[("/Records/0/s3/object/size", json!(0))]);
-    assert_eq!(told(&ready), ["staging/docs/.ready"]);
+    assert_eq!(lines(&ready), ["staging/docs/.ready"]);
 }
 
 #[test]
-fn an_empty_event_has_no_records() {
-    assert_eq!(records(&json!({ "Records": [] })), (Carrier::Notification, Vec::new()));
+fn reads_an_event_without_records() {
+    assert_eq!(records(&json!({ "Records": [] })), (EventSource::S3, Vec::new()));
 }

@@ -1,4 +1,4 @@
-//! Rules: which announcements they cover, what they publish, and which rules a configuration may have.
+//! Rules: which events they match, what they publish, and which rules a configuration may have.
 
 use serde_json::{Value, json};
 use tidegate_core::config::Config;
@@ -6,10 +6,10 @@ use tidegate_lambda::github::{FileOrigin, MAX_DESCRIPTION, RunState};
 use tidegate_lambda::trigger::ArtifactRef;
 use tidegate_lambda::webhook::WebhookDecision;
 
-use crate::support::{both, fixture, github_call, github_config, judge, outcome, with};
+use crate::support::{both_secrets, decide, fixture, github_config, github_request, outcome, with};
 
 #[test]
-fn a_rule_covers_what_it_names_and_nothing_else() {
+fn matches_events_by_rule() {
     let push = fixture("github-push");
     let tag = fixture("github-push-tag");
     let release = fixture("github-release");
@@ -52,14 +52,14 @@ fn a_rule_covers_what_it_names_and_nothing_else() {
         (&format!("{deployments}branch = \"next\""), "deployment", &deployment, false),
         ("events = [\"deployment\"]\nenvironment = \"preview/*\"", "deployment", &preview, true),
     ] {
-        let told = outcome(&github_config(rule), event, payload);
-        assert_eq!(told.starts_with("publish"), publishes, "{rule} / {event}: {told}");
-        assert!(publishes || told.starts_with("nothing: `docs`: "), "{told}");
+        let outcome = outcome(&github_config(rule), event, payload);
+        assert_eq!(outcome.starts_with("publish"), publishes, "{rule} / {event}: {outcome}");
+        assert!(publishes || outcome.starts_with("nothing: `docs`: "), "{outcome}");
     }
 }
 
 #[test]
-fn a_run_of_a_workflow_at_a_branch_is_known_by_its_file() {
+fn ignores_the_branch_in_the_path_of_a_workflow() {
     let path = |path: &str| with(fixture("github-workflow-run"), &[("/workflow_run/path", json!(path))]);
     let config = github_config("events = [\"workflow_run\"]\nbranch = \"main\"\nworkflow = \"site.yml\"");
     assert!(
@@ -69,7 +69,7 @@ fn a_run_of_a_workflow_at_a_branch_is_known_by_its_file() {
 }
 
 #[test]
-fn repositories_are_told_apart_whatever_the_case() {
+fn compares_repositories_case_insensitively() {
     let config = github_config("branch = \"main\"");
     let of =
         |name: &str| outcome(&config, "push", &with(fixture("github-push"), &[("/repository/full_name", json!(name))]));
@@ -80,33 +80,36 @@ fn repositories_are_told_apart_whatever_the_case() {
 }
 
 #[test]
-fn each_way_to_publish_wants_its_own_place() {
-    let wanted = |rule: &str, event: &str, name: &str| {
-        let call = github_call(event, &serde_json::to_vec(&fixture(name)).unwrap());
-        match judge(&github_config(rule), &call, &both()) {
+fn each_publish_mode_has_its_artifact() {
+    let artifact = |rule: &str, event: &str, name: &str| {
+        let request = github_request(event, &serde_json::to_vec(&fixture(name)).unwrap());
+        match decide(&github_config(rule), &request, &both_secrets()) {
             WebhookDecision::Publish(mut triggers) => triggers.remove(0).artifact,
             other => panic!("{other:?}"),
         }
     };
-    let build = |wanted: &ArtifactRef| match wanted {
+    let build = |artifact: &ArtifactRef| match artifact {
         ArtifactRef::Build(build) => build.archive().to_string(),
         other => panic!("{other:?}"),
     };
     let sha = "s3://acme-artifacts/builds/6113728f27ae82c7b1a177c8d03f9e96e0adf246.zip";
-    assert_eq!(build(&wanted("branch = \"main\"", "push", "github-push")), sha);
-    assert_eq!(build(&wanted("branch = \"main\"\npublish = \"commit\"", "push", "github-push")), sha);
-    assert_eq!(build(&wanted("tag = \"*\"\npublish = \"commit\"", "push", "github-push-tag")), sha);
+    assert_eq!(build(&artifact("branch = \"main\"", "push", "github-push")), sha);
+    assert_eq!(build(&artifact("branch = \"main\"\npublish = \"commit\"", "push", "github-push")), sha);
+    assert_eq!(build(&artifact("tag = \"*\"\npublish = \"commit\"", "push", "github-push-tag")), sha);
     assert_eq!(
-        build(&wanted("tag = \"*\"\npublish = \"tag\"", "push", "github-push-tag")),
+        build(&artifact("tag = \"*\"\npublish = \"tag\"", "push", "github-push-tag")),
         "s3://acme-artifacts/builds/v1.2.0.zip"
     );
-    assert!(matches!(wanted("branch = \"main\"\npublish = \"newest\"", "push", "github-push"), ArtifactRef::Newest(_)));
-    match wanted("branch = \"main\"\npublish = \"staged\"", "push", "github-push") {
+    assert!(matches!(
+        artifact("branch = \"main\"\npublish = \"newest\"", "push", "github-push"),
+        ArtifactRef::Newest(_)
+    ));
+    match artifact("branch = \"main\"\npublish = \"staged\"", "push", "github-push") {
         ArtifactRef::Source { source, pin: None } => assert_eq!(source.to_string(), "s3://acme-artifacts/staged/"),
         other => panic!("{other:?}"),
     }
-    let artifact = "publish = \"artifact\"\nartifact = \"site*\"\ntoken = \"secretsmanager:token\"";
-    for (rule, event, name, of) in [
+    let fields = "publish = \"artifact\"\nartifact = \"site*\"\ntoken = \"secretsmanager:token\"";
+    for (rule, event, name, origin) in [
         ("events = [\"release\"]", "release", "github-release", FileOrigin::Release(17_372_790)),
         (
             "events = [\"workflow_run\"]\nbranch = \"main\"",
@@ -115,72 +118,72 @@ fn each_way_to_publish_wants_its_own_place() {
             FileOrigin::Run(7_891_011_121),
         ),
     ] {
-        let ArtifactRef::GithubFile(provided) = wanted(&format!("{rule}\n{artifact}"), event, name) else { panic!() };
-        assert_eq!((provided.origin, provided.access.api.as_str()), (of, "https://api.github.com"));
-        assert!(provided.name.covers("site.zip") && !provided.name.covers("logs.zip"));
+        let ArtifactRef::GithubFile(file) = artifact(&format!("{rule}\n{fields}"), event, name) else { panic!() };
+        assert_eq!((file.origin, file.access.api.as_str()), (origin, "https://api.github.com"));
+        assert!(file.name.covers("site.zip") && !file.name.covers("logs.zip"));
     }
 }
 
 #[test]
-fn a_rule_says_what_is_told_at_github() {
-    let wish = |rule: &str, event: &str, name: &str| {
+fn reports_the_configured_status() {
+    let status = |rule: &str, event: &str, name: &str| {
         let rule = format!("{rule}\npublish = \"staged\"\ntoken = \"secretsmanager:token\"");
-        let call = github_call(event, &serde_json::to_vec(&fixture(name)).unwrap());
-        match judge(&github_config(&rule), &call, &both()) {
+        let request = github_request(event, &serde_json::to_vec(&fixture(name)).unwrap());
+        match decide(&github_config(&rule), &request, &both_secrets()) {
             WebhookDecision::Publish(mut triggers) => triggers.remove(0).status.unwrap(),
             other => panic!("{other:?}"),
         }
     };
     let site = "docs".to_owned().try_into().unwrap();
     let commit =
-        wish("branch = \"main\"\nstatus = \"commit\"\nsite-url = \"https://docs.acme.com/\"", "push", "github-push");
-    let note = commit.note(&site, RunState::Pending, "a\r\n\u{1b}[31mb");
-    assert_eq!(note.path, "/repos/acme/docs/statuses/6113728f27ae82c7b1a177c8d03f9e96e0adf246");
-    let told = json!({
+        status("branch = \"main\"\nstatus = \"commit\"\nsite-url = \"https://docs.acme.com/\"", "push", "github-push");
+    let post = commit.post(&site, RunState::Pending, "a\r\n\u{1b}[31mb");
+    assert_eq!(post.path, "/repos/acme/docs/statuses/6113728f27ae82c7b1a177c8d03f9e96e0adf246");
+    let expected = json!({
         "state": "pending", "context": "tidegate/docs", "description": "a\\r\\n\\u{1b}[31mb",
         "target_url": "https://docs.acme.com/",
     });
-    assert_eq!(note.body, told);
-    let long = commit.note(&site, RunState::Failure, &"é".repeat(500));
+    assert_eq!(post.body, expected);
+    let long = commit.post(&site, RunState::Failure, &"é".repeat(500));
     assert!(long.body["description"].as_str().unwrap().chars().count() <= MAX_DESCRIPTION);
     let rule = "events = [\"deployment\"]\nenvironment = \"**\"\nstatus = \"deployment\"\nsite-url = \"https://docs.acme.com/\"";
-    let deployment = wish(rule, "deployment", "github-deployment");
-    let note = deployment.note(&site, RunState::Pending, "x");
-    assert!(note.path.starts_with("/repos/acme/docs/deployments/") && note.path.ends_with("/statuses"), "{note:?}");
-    assert_eq!(note.body, json!({ "state": "in_progress", "description": "x" }));
-    let ended = deployment.note(&site, RunState::Success, "x").body;
+    let deployment = status(rule, "deployment", "github-deployment");
+    let post = deployment.post(&site, RunState::Pending, "x");
+    assert!(post.path.starts_with("/repos/acme/docs/deployments/") && post.path.ends_with("/statuses"), "{post:?}");
+    assert_eq!(post.body, json!({ "state": "in_progress", "description": "x" }));
+    let ended = deployment.post(&site, RunState::Success, "x").body;
     assert_eq!(ended["environment_url"], "https://docs.acme.com/");
 }
 
 #[test]
-fn a_name_that_cannot_be_a_build_publishes_nothing() {
+fn refuses_invalid_build_names() {
     for name in ["release/1", "..", "a*b", "a\nb"] {
         let payload = with(fixture("github-release"), &[("/release/tag_name", json!(name))]);
-        let told = outcome(&github_config("events = [\"release\"]\ntag = \"**\""), "release", &payload);
-        assert!(told.starts_with("nothing: `docs`: ") && !told.contains('\n'), "{told}");
+        let outcome = outcome(&github_config("events = [\"release\"]\ntag = \"**\""), "release", &payload);
+        assert!(outcome.starts_with("nothing: `docs`: ") && !outcome.contains('\n'), "{outcome}");
     }
-    let told =
+    let outcome =
         outcome(&github_config("branch = \"main\"\ntag = \"v*\"\npublish = \"tag\""), "push", &fixture("github-push"));
-    assert!(told.contains("the rule publishes tags"), "{told}");
+    assert!(outcome.contains("the rule publishes tags"), "{outcome}");
 }
 
 #[test]
-fn two_rules_of_one_site_publish_it_once() {
+fn two_rules_of_a_site_publish_it_once() {
     let rule = "branch = \"main\"\npublish = \"newest\"\n[[site.webhook]]\nprovider = \"github\"\nrepository = \"acme/docs\"\n\
                 branch = \"main\"\nsecrets = [\"secretsmanager:new\"]";
     assert_eq!(outcome(&github_config(rule), "push", &fixture("github-push")).matches("docs").count(), 1);
 }
 
 #[test]
-fn mistakes_in_rules_are_named() {
-    let told = |rule: &str| {
+fn reports_mistakes_in_rules() {
+    let parse = |rule: &str| {
         let text = format!(
             "state = \"s3://state/\"\n[[site]]\nname = \"docs\"\ntarget = \"s3://docs/\"\nbuilds = \"s3://acme/b/\"\n[[site.webhook]]\n{rule}"
         );
         Config::parse(&text).map(|_| ()).map_err(|error| error.to_string())
     };
     let github = |rule: &str| {
-        told(&format!("provider = \"github\"\nrepository = \"acme/docs\"\nsecrets = [\"ssm:/s\"]\n{rule}"))
+        parse(&format!("provider = \"github\"\nrepository = \"acme/docs\"\nsecrets = [\"ssm:/s\"]\n{rule}"))
     };
     for (rule, part) in [
         ("", "`branch` or `tag`"),
@@ -244,35 +247,35 @@ fn mistakes_in_rules_are_named() {
         ),
         ("provider = \"generic\"\nsecrets = [\"ssm:/s\"]\nbranch = \"main\"", "`branch` means nothing here"),
     ] {
-        let error = told(rule).unwrap_err();
+        let error = parse(rule).unwrap_err();
         assert!(error.contains(part), "{rule}: {error}");
     }
     let six =
         "provider = \"generic\"\nsecrets = [\"ssm:/1\", \"ssm:/2\", \"ssm:/3\", \"ssm:/4\", \"ssm:/5\", \"ssm:/6\"]";
-    assert!(told(six).unwrap_err().contains("list 1 to 5"));
+    assert!(parse(six).unwrap_err().contains("list 1 to 5"));
 }
 
 #[test]
-fn a_webhook_needs_something_to_publish() {
-    let told = |site: &str, rule: &str| {
+fn a_webhook_needs_a_source() {
+    let parse = |site: &str, rule: &str| {
         Config::parse(&format!("[[site]]\nname = \"docs\"\ntarget = \"s3://docs/\"\n{site}\n[[site.webhook]]\nsecrets = [\"ssm:/s\"]\n{rule}"))
             .map(|_| ())
             .map_err(|error| error.to_string())
     };
     let github = "provider = \"github\"\nrepository = \"acme/docs\"\nbranch = \"main\"";
-    assert!(told("staged = \"s3://acme/s/\"", github).unwrap_err().contains("write `publish = \"staged\"`"));
-    assert!(told("staged = \"s3://acme/s/\"", &format!("{github}\npublish = \"staged\"")).is_ok());
-    assert!(told("staged = \"public\"", &format!("{github}\npublish = \"staged\"")).is_err());
-    assert!(told("", &format!("{github}\npublish = \"newest\"")).unwrap_err().contains("`builds`"));
-    assert!(told("", "provider = \"generic\"").unwrap_err().contains("`builds` or `staged`"));
-    assert!(told("staged = \"s3://acme/s.zip\"", "provider = \"generic\"").is_ok());
+    assert!(parse("staged = \"s3://acme/s/\"", github).unwrap_err().contains("write `publish = \"staged\"`"));
+    assert!(parse("staged = \"s3://acme/s/\"", &format!("{github}\npublish = \"staged\"")).is_ok());
+    assert!(parse("staged = \"public\"", &format!("{github}\npublish = \"staged\"")).is_err());
+    assert!(parse("", &format!("{github}\npublish = \"newest\"")).unwrap_err().contains("`builds`"));
+    assert!(parse("", "provider = \"generic\"").unwrap_err().contains("`builds` or `staged`"));
+    assert!(parse("staged = \"s3://acme/s.zip\"", "provider = \"generic\"").is_ok());
     let artifact = "provider = \"github\"\nrepository = \"acme/docs\"\nevents = [\"release\"]\npublish = \"artifact\"\n\
                     artifact = \"*.zip\"\ntoken = \"ssm:/t\"";
-    assert!(told("", artifact).unwrap_err().contains("needs the configuration's `state`"));
+    assert!(parse("", artifact).unwrap_err().contains("needs the configuration's `state`"));
 }
 
 #[test]
-fn the_examples_of_the_documentation_are_configurations() {
+fn examples_in_the_documentation_are_valid() {
     let mut count = 0;
     for page in ["triggers.md", "webhooks.md", "configuration.md"] {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(page);

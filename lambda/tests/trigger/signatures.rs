@@ -1,44 +1,44 @@
-//! Who is believed: signatures over the bytes as they came.
+//! Signatures of webhooks, over the unchanged bytes of the body.
 
-use tidegate_lambda::trigger::{Delivery, HttpRequest, read};
+use tidegate_lambda::trigger::{HttpRequest, InvocationEvent, read};
 use tidegate_lambda::webhook::{WebhookDecision, WebhookRefusal, candidates};
 
 use crate::support::{
-    SECRET, both, fixture, fixture_bytes, github_call, github_config, judge, now, outcome_of, refused, secrets,
-    signature,
+    SECRET, both_secrets, decide, fixture, fixture_bytes, github_config, github_request, now, outcome_of, refused,
+    secrets, signature,
 };
 
 const RULE: &str = "branch = \"main\"";
 
-fn call(headers: &[(&str, &str)], body: &[u8]) -> HttpRequest {
+fn request(headers: &[(&str, &str)], body: &[u8]) -> HttpRequest {
     let all = [&[("x-github-event", "push")], headers].concat();
     HttpRequest::new("POST", "/", all, body.to_vec())
 }
 
-/// Says what becomes of the pushed `main` under these headers.
-fn verdict(headers: &[(&str, &str)]) -> String {
-    outcome_of(&judge(&github_config(RULE), &call(headers, &fixture_bytes("github-push")), &both()))
+/// The decision about a push to `main` with these headers.
+fn outcome_with(headers: &[(&str, &str)]) -> String {
+    outcome_of(&decide(&github_config(RULE), &request(headers, &fixture_bytes("github-push")), &both_secrets()))
 }
 
 #[test]
-fn the_example_of_githubs_documentation_verifies() {
-    // 18: as text and as base64.
+fn verifies_the_example_of_githubs_documentation() {
+    // As text and as base64.
     assert_eq!(
         signature(SECRET, b"Hello, World!"),
         "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
     );
     for name in ["function-url", "function-url-base64"] {
-        let Ok(Delivery::Call(hello)) = read(&fixture(name)) else { panic!() };
+        let Ok(InvocationEvent::Http(hello)) = read(&fixture(name)) else { panic!() };
         let sent = hello.header("x-hub-signature-256").unwrap();
         assert_eq!(signature(SECRET, &hello.body), sent, "{name}");
-        // It names no repository, so nobody believes it.
+        // It names no repository, so no rule applies.
         assert_eq!(candidates(&hello, &github_config(RULE)).unwrap_err(), WebhookRefusal::Unauthentic);
     }
 }
 
 #[test]
-fn the_bytes_are_signed_not_the_values() {
-    // 17: the same value, written in other ways.
+fn verifies_bytes_not_values() {
+    // The same value, written in other ways.
     let config = github_config(RULE);
     let plain = fixture_bytes("github-push");
     let text = String::from_utf8(plain.clone()).unwrap();
@@ -47,51 +47,49 @@ fn the_bytes_are_signed_not_the_values() {
     let doubled = text.replacen("\"ref\":", "\"ref\": \"refs/heads/other\", \"ref\":", 1);
     let number = text.replace("551234567", "551234567.0");
     for body in [&text, &escaped, &spaced, &doubled, &number] {
-        let told = outcome_of(&judge(&config, &github_call("push", body.as_bytes()), &both()));
-        assert!(told.starts_with("publish docs 6113728f"), "{told}");
+        let outcome = outcome_of(&decide(&config, &github_request("push", body.as_bytes()), &both_secrets()));
+        assert!(outcome.starts_with("publish docs 6113728f"), "{outcome}");
         if *body != text {
-            let other = call(&[("x-hub-signature-256", &signature(SECRET, &plain))], body.as_bytes());
-            assert_eq!(judge(&config, &other, &both()), WebhookDecision::Refused(WebhookRefusal::Unauthentic));
+            let other = request(&[("x-hub-signature-256", &signature(SECRET, &plain))], body.as_bytes());
+            assert_eq!(decide(&config, &other, &both_secrets()), WebhookDecision::Refused(WebhookRefusal::Unauthentic));
         }
     }
 }
 
 #[test]
-fn either_of_two_secrets_signs_while_they_are_rotated() {
-    // 19
+fn accepts_each_secret_of_a_rule() {
     let body = fixture_bytes("github-push");
     for secret in [SECRET, "an older one"] {
-        assert!(verdict(&[("x-hub-signature-256", &signature(secret, &body))]).starts_with("publish"), "{secret}");
+        assert!(outcome_with(&[("x-hub-signature-256", &signature(secret, &body))]).starts_with("publish"), "{secret}");
     }
     assert_eq!(
-        verdict(&[("x-hub-signature-256", &signature("another", &body))]),
+        outcome_with(&[("x-hub-signature-256", &signature("another", &body))]),
         "401: no rule accepts this signature"
     );
-    // One of them cannot be fetched: the other one serves, and nothing fits the absent one.
+    // With one secret missing, the other one still verifies, and nothing matches the missing one.
     let config = github_config(RULE);
     let some = secrets(&[("secretsmanager:new", SECRET)]);
-    assert!(matches!(judge(&config, &github_call("push", &body), &some), WebhookDecision::Publish(_)));
-    let older = call(&[("x-hub-signature-256", &signature("an older one", &body))], &body);
-    assert_eq!(judge(&config, &older, &some), WebhookDecision::Refused(WebhookRefusal::Unauthentic));
+    assert!(matches!(decide(&config, &github_request("push", &body), &some), WebhookDecision::Publish(_)));
+    let older = request(&[("x-hub-signature-256", &signature("an older one", &body))], &body);
+    assert_eq!(decide(&config, &older, &some), WebhookDecision::Refused(WebhookRefusal::Unauthentic));
     assert_eq!(
-        judge(&config, &github_call("push", &body), &secrets(&[])),
+        decide(&config, &github_request("push", &body), &secrets(&[])),
         WebhookDecision::Refused(WebhookRefusal::Unauthentic)
     );
-    let wanted = candidates(&github_call("push", &body), &config).unwrap().secrets().len();
-    assert_eq!(wanted, 2);
+    let count = candidates(&github_request("push", &body), &config).unwrap().secrets().len();
+    assert_eq!(count, 2);
 }
 
 #[test]
-fn signatures_in_a_wrong_form_are_refused_with_a_reason() {
-    // 19
+fn refuses_malformed_signatures_with_a_reason() {
     let right = signature(SECRET, &fixture_bytes("github-push"));
     let digits = right.strip_prefix("sha256=").unwrap();
     let upper = format!("sha256={}", digits.to_ascii_uppercase());
-    assert!(verdict(&[("x-hub-signature-256", &upper)]).starts_with("publish"));
-    assert_eq!(verdict(&[]), "401: the webhook has no `x-hub-signature-256`, give it a secret");
+    assert!(outcome_with(&[("x-hub-signature-256", &upper)]).starts_with("publish"));
+    assert_eq!(outcome_with(&[]), "401: the webhook has no `x-hub-signature-256`; set a secret at the sender");
     let sha1 = "sha1=da39a3ee5e6b4b0d3255bfef95601890afd80709";
-    assert!(verdict(&[("x-hub-signature", sha1)]).contains("SHA-1"));
-    let wrong = "401: the signature is not `sha256=` with 64 hexadecimal digits";
+    assert!(outcome_with(&[("x-hub-signature", sha1)]).contains("SHA-1"));
+    let wrong = "401: invalid signature; send `sha256=` with 64 hexadecimal digits";
     for text in [
         "",
         sha1,
@@ -105,13 +103,14 @@ fn signatures_in_a_wrong_form_are_refused_with_a_reason() {
         &format!("SHA256={digits}"),
         &format!("{right},{right}"),
     ] {
-        assert_eq!(verdict(&[("x-hub-signature-256", text), ("x-hub-signature", sha1)]), wrong, "{text}");
+        assert_eq!(outcome_with(&[("x-hub-signature-256", text), ("x-hub-signature", sha1)]), wrong, "{text}");
     }
 }
 
 #[test]
-fn a_stranger_learns_nothing_from_a_refusal() {
-    // A repository without a rule, one with a rule and a wrong signature, no repository, no JSON: all the same.
+fn refusals_reveal_nothing_to_strangers() {
+    // A repository without a rule, one with a rule and a wrong signature, no repository, no JSON: all get the same
+    // answer.
     let config = github_config(RULE);
     let body = String::from_utf8(fixture_bytes("github-push")).unwrap();
     let unknown = body.replace("acme/docs", "acme/secret-project");
@@ -119,15 +118,16 @@ fn a_stranger_learns_nothing_from_a_refusal() {
         [body.as_str(), &unknown, "{}", "[]", "no JSON", "", "{\"repository\":{\"full_name\":7}}"]
             .iter()
             .map(|body| {
-                let call = call(&[("x-hub-signature-256", &signature("guessed", body.as_bytes()))], body.as_bytes());
-                outcome_of(&judge(&config, &call, &both()))
+                let signed =
+                    request(&[("x-hub-signature-256", &signature("guessed", body.as_bytes()))], body.as_bytes());
+                outcome_of(&decide(&config, &signed, &both_secrets()))
             })
             .collect();
     assert!(answers.iter().all(|answer| answer == "401: no rule accepts this signature"), "{answers:?}");
 }
 
 #[test]
-fn a_rule_obeys_its_own_secrets_only() {
+fn a_rule_accepts_its_own_secrets_only() {
     let config = crate::support::config(
         "builds = \"s3://acme-artifacts/builds/\"\n\
          [[site.webhook]]\nprovider = \"github\"\nrepository = \"acme/docs\"\nbranch = \"main\"\nsecrets = [\"ssm:/docs\"]\n\
@@ -135,37 +135,36 @@ fn a_rule_obeys_its_own_secrets_only() {
          [[site.webhook]]\nprovider = \"github\"\nrepository = \"acme/docs\"\nbranch = \"main\"\nsecrets = [\"ssm:/other\"]\n",
     );
     let known = secrets(&[("ssm:/docs", SECRET), ("ssm:/other", "another")]);
-    let told = outcome_of(&judge(&config, &github_call("push", &fixture_bytes("github-push")), &known));
-    assert_eq!(told, "publish docs 6113728f27ae82c7b1a177c8d03f9e96e0adf246");
+    let outcome = outcome_of(&decide(&config, &github_request("push", &fixture_bytes("github-push")), &known));
+    assert_eq!(outcome, "publish docs 6113728f27ae82c7b1a177c8d03f9e96e0adf246");
     let known = secrets(&[("ssm:/docs", SECRET), ("ssm:/other", SECRET)]);
-    let told = outcome_of(&judge(&config, &github_call("push", &fixture_bytes("github-push")), &known));
-    assert_eq!(told.matches("6113728f").count(), 2);
+    let outcome = outcome_of(&decide(&config, &github_request("push", &fixture_bytes("github-push")), &known));
+    assert_eq!(outcome.matches("6113728f").count(), 2);
 }
 
 #[test]
-fn what_is_no_webhook_is_told_so() {
+fn refuses_requests_that_are_not_webhooks() {
     let config = github_config(RULE);
     let answer = |method: &str, headers: &[(&str, &str)], body: Vec<u8>| {
         refused(&candidates(&HttpRequest::new(method, "/", headers.to_vec(), body), &config).unwrap_err())
     };
-    assert_eq!(answer("GET", &[], Vec::new()), "405: webhooks are sent with POST");
-    assert!(answer("POST", &[], Vec::new()).starts_with("400: this is no webhook"));
+    assert_eq!(answer("GET", &[], Vec::new()), "405: the method must be POST");
+    assert!(answer("POST", &[], Vec::new()).starts_with("400: not a webhook"));
     let form = [("x-github-event", "push"), ("content-type", "application/x-www-form-urlencoded; charset=utf-8")];
     assert!(answer("POST", &form, Vec::new()).starts_with("415: "));
     assert!(answer("POST", &[("x-github-event", "push")], vec![b' '; 6 * 1024 * 1024 + 1]).starts_with("413: "));
 }
 
 #[test]
-fn secrets_and_bodies_are_in_no_output() {
-    // 106
+fn debug_output_hides_secrets_and_bodies() {
     let config = github_config(RULE);
-    let call = github_call("push", &fixture_bytes("github-push"));
-    let candidates = candidates(&call, &config).unwrap();
-    let verdict = candidates.authorize(&call, &both(), now());
-    let printed = format!("{call:?} {candidates:?} {verdict:?} {:?} {config:?}", both());
-    let WebhookDecision::Publish(triggers) = &verdict else { panic!() };
+    let request = github_request("push", &fixture_bytes("github-push"));
+    let candidates = candidates(&request, &config).unwrap();
+    let decision = candidates.authorize(&request, &both_secrets(), now());
+    let printed = format!("{request:?} {candidates:?} {decision:?} {:?} {config:?}", both_secrets());
+    let WebhookDecision::Publish(triggers) = &decision else { panic!() };
     let json = serde_json::to_string(triggers).unwrap();
-    for secret in [SECRET, "an older one", "Explain the new limits", call.header("x-hub-signature-256").unwrap()] {
+    for secret in [SECRET, "an older one", "Explain the new limits", request.header("x-hub-signature-256").unwrap()] {
         assert!(!printed.contains(secret) && !json.contains(secret), "{secret}");
     }
 }

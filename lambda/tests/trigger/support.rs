@@ -1,4 +1,4 @@
-//! What several tests need: fixtures, configurations, and a sender that signs as GitHub does.
+//! Helpers: fixtures, configurations, and requests that are signed as GitHub signs them.
 
 use std::path::PathBuf;
 
@@ -8,10 +8,12 @@ use sha2::Sha256;
 use tidegate_core::config::{Config, SecretReference};
 use tidegate_core::timestamp::Timestamp;
 use tidegate_lambda::secrets::Secret;
-use tidegate_lambda::trigger::{Carrier, Delivery, EventRecord, HttpRequest, ParsedRecord, StoredObject, read};
-use tidegate_lambda::webhook::{Fetched, WebhookDecision, WebhookRefusal, candidates};
+use tidegate_lambda::trigger::{
+    EventRecord, EventSource, HttpRequest, InvocationEvent, ParsedRecord, StoredObject, read,
+};
+use tidegate_lambda::webhook::{FetchedSecrets, WebhookDecision, WebhookRefusal, candidates};
 
-/// An event of a file.
+/// The event in a fixture.
 pub(crate) fn fixture(name: &str) -> Value {
     serde_json::from_slice(&fixture_bytes(name)).unwrap()
 }
@@ -21,7 +23,7 @@ pub(crate) fn fixture_bytes(name: &str) -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The event with other values at these places.
+/// The event with other values at these JSON Pointers.
 pub(crate) fn with(mut event: Value, changes: &[(&str, Value)]) -> Value {
     for (pointer, value) in changes {
         *event.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer}")) = value.clone();
@@ -29,26 +31,26 @@ pub(crate) fn with(mut event: Value, changes: &[(&str, Value)]) -> Value {
     event
 }
 
-pub(crate) fn records(event: &Value) -> (Carrier, Vec<EventRecord>) {
+pub(crate) fn records(event: &Value) -> (EventSource, Vec<EventRecord>) {
     match read(event) {
-        Ok(Delivery::Events { carrier, records }) => (carrier, records),
+        Ok(InvocationEvent::Records { source, records }) => (source, records),
         other => panic!("{other:?}"),
     }
 }
 
-/// The one notice of an event that is of a stored object.
+/// The stored object of an event with one record.
 pub(crate) fn stored(event: &Value) -> StoredObject {
     match records(event).1.as_slice() {
-        [EventRecord { notice: Ok(ParsedRecord::Stored(stored)), .. }] => (**stored).clone(),
+        [EventRecord { content: Ok(ParsedRecord::Stored(stored)), .. }] => (**stored).clone(),
         other => panic!("{other:?}"),
     }
 }
 
-/// A line for each record: the key, or why there is none.
-pub(crate) fn told(event: &Value) -> Vec<String> {
-    let line = |record: EventRecord| match record.notice {
+/// A line for each record: its key, or why it has none.
+pub(crate) fn lines(event: &Value) -> Vec<String> {
+    let line = |record: EventRecord| match record.content {
         Ok(ParsedRecord::Stored(stored)) => stored.key.to_string(),
-        Ok(ParsedRecord::Continuation(run)) => format!("run {}", run.run.id),
+        Ok(ParsedRecord::Continuation(continuation)) => format!("run {}", continuation.run.id),
         Ok(ParsedRecord::Ignored(ignored)) => format!("ignored: {ignored}"),
         Err(error) => format!("bad: {error}"),
     };
@@ -72,7 +74,7 @@ pub(crate) fn github_config(rule: &str) -> Config {
     Config::parse(&text).unwrap()
 }
 
-pub(crate) fn secrets(list: &[(&str, &str)]) -> Fetched {
+pub(crate) fn secrets(list: &[(&str, &str)]) -> FetchedSecrets {
     let secret = |(name, value): &(&str, &str)| {
         let reference = SecretReference::try_from((*name).to_owned()).unwrap();
         let secret = Secret::new(&reference, (*value).to_owned()).unwrap();
@@ -82,7 +84,7 @@ pub(crate) fn secrets(list: &[(&str, &str)]) -> Fetched {
 }
 
 /// The secrets of [`github_config`].
-pub(crate) fn both() -> Fetched {
+pub(crate) fn both_secrets() -> FetchedSecrets {
     secrets(&[("secretsmanager:old", "an older one"), ("secretsmanager:new", SECRET)])
 }
 
@@ -92,8 +94,8 @@ pub(crate) fn signature(secret: &str, signed: &[u8]) -> String {
     format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
 }
 
-/// A webhook of GitHub, signed.
-pub(crate) fn github_call(event: &str, body: &[u8]) -> HttpRequest {
+/// A signed webhook from GitHub.
+pub(crate) fn github_request(event: &str, body: &[u8]) -> HttpRequest {
     let signature = signature(SECRET, body);
     let headers =
         [("X-GitHub-Event", event), ("X-GitHub-Delivery", "72d3162e"), ("X-Hub-Signature-256", signature.as_str())];
@@ -105,26 +107,26 @@ pub(crate) fn now() -> Timestamp {
     "2026-03-02T09:14:08Z".parse().unwrap()
 }
 
-/// Both steps.
-pub(crate) fn judge(config: &Config, call: &HttpRequest, secrets: &Fetched) -> WebhookDecision {
-    match candidates(call, config) {
-        Ok(candidates) => candidates.authorize(call, secrets, now()),
+/// Both steps of the decision.
+pub(crate) fn decide(config: &Config, request: &HttpRequest, secrets: &FetchedSecrets) -> WebhookDecision {
+    match candidates(request, config) {
+        Ok(candidates) => candidates.authorize(request, secrets, now()),
         Err(refusal) => WebhookDecision::Refused(refusal),
     }
 }
 
-/// What becomes of a signed payload, in one line.
+/// The decision about a signed payload, in one line.
 pub(crate) fn outcome(config: &Config, event: &str, payload: &Value) -> String {
-    outcome_of(&judge(config, &github_call(event, &serde_json::to_vec(payload).unwrap()), &both()))
+    outcome_of(&decide(config, &github_request(event, &serde_json::to_vec(payload).unwrap()), &both_secrets()))
 }
 
-pub(crate) fn outcome_of(verdict: &WebhookDecision) -> String {
-    match verdict {
+pub(crate) fn outcome_of(decision: &WebhookDecision) -> String {
+    match decision {
         WebhookDecision::Publish(triggers) => {
             let line = |trigger: &tidegate_lambda::trigger::Trigger| format!("{} {}", trigger.site, trigger.release);
             format!("publish {}", triggers.iter().map(line).collect::<Vec<_>>().join(", "))
         }
-        WebhookDecision::Nothing(why) => format!("nothing: {why}"),
+        WebhookDecision::NoOp(reason) => format!("nothing: {reason}"),
         WebhookDecision::Refused(refusal) => refused(refusal),
     }
 }

@@ -1,7 +1,4 @@
-//! Cargo compiles plugins to core modules, and each becomes a component.
-//!
-//! Owns how cargo is called: with what target, in what environment, and what its failures mean. Never decides where
-//! components go.
+//! Runs cargo to compile plugins, and converts their core modules to components.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -12,56 +9,56 @@ use serde::Deserialize;
 
 use crate::{ComponentizeError, component};
 
-/// The one target of plugins: WebAssembly without any system interface.
+/// The target of plugins: WebAssembly without a system interface.
 pub const TARGET: &str = "wasm32-unknown-unknown";
 
-/// Why plugins could not be built.
+/// Plugins cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum PluginBuildError {
-    /// Cargo is not there.
-    #[error("cannot run `{program}`; install Rust with rustup: {source}")]
+    /// Cargo cannot be run.
+    #[error("cannot run `{program}`: {source}; install Rust with rustup")]
     Cargo {
-        /// What was called.
+        /// The program.
         program: String,
-        /// Why it failed.
+        /// The error.
         source: io::Error,
     },
     /// The compiler has no standard library for the target.
-    #[error("the Rust compiler lacks the target {TARGET}; run `rustup target add {TARGET}`")]
+    #[error("the Rust target {TARGET} is not installed; run `rustup target add {TARGET}`")]
     TargetMissing,
     /// Cargo failed for another reason.
-    #[error("cargo could not build `{manifest}`: {errors}")]
+    #[error("cannot build `{manifest}`: {errors}")]
     Compile {
         /// The manifest.
         manifest: PathBuf,
-        /// What cargo and the compiler said, without warnings.
+        /// The messages of cargo and the compiler, without warnings.
         errors: String,
     },
-    /// Cargo's answer has another form than it has had since 2018.
-    #[error("cargo answered what is not a message: {0}")]
+    /// Cargo wrote a message in an unknown format.
+    #[error("cannot parse a message of cargo: {0}")]
     Message(serde_json::Error),
     /// A core module cannot be read.
     #[error("cannot read `{path}`: {source}")]
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error.
         source: io::Error,
     },
-    /// A core module is no plugin.
+    /// A core module is not a plugin.
     #[error("plugin `{name}`: {source}")]
     Component {
-        /// Name of the library.
+        /// The name of the library.
         name: String,
-        /// Why.
+        /// The error.
         source: ComponentizeError,
     },
-    /// Nothing in the workspace is a plugin.
+    /// The packages contain no plugin.
     #[error("`{0}` has no library with `crate-type = [\"cdylib\"]`; add it to the plugin's Cargo.toml")]
     NothingToBuild(PathBuf),
 }
 
-/// One line of what cargo says with `--message-format=json`, as far as it matters here.
+/// A message of cargo with `--message-format=json`, in the parts that matter here.
 #[derive(Deserialize)]
 #[serde(tag = "reason")]
 enum CargoMessage {
@@ -91,21 +88,21 @@ struct DiagnosticCode {
     code: String,
 }
 
-/// Which plugins to build, and how.
+/// The plugins to build, and how.
 #[derive(Debug, Clone, Copy)]
 pub struct PluginBuild<'a> {
-    /// The folder of a package's or workspace's `Cargo.toml`.
+    /// The folder with the `Cargo.toml` of a package or workspace.
     pub manifest_dir: &'a Path,
-    /// Cargo's target directory. It must not be the one of a cargo that waits for this build, as in a build script: both
-    /// would wait for each other.
+    /// Cargo's target directory. In a build script it must not be the directory of the outer cargo: both would wait for
+    /// each other.
     pub target_dir: &'a Path,
-    /// The packages, by name; empty for those that cargo builds in `manifest_dir` by default.
+    /// The names of the packages; empty for the default packages in `manifest_dir`.
     pub packages: &'a [&'a str],
     /// Cargo's profile.
     pub profile: &'a str,
 }
 
-/// A plugin that was built.
+/// A built plugin.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BuiltPlugin {
     /// The name of its library, such as `tidegate_plugin_mime`.
@@ -114,17 +111,17 @@ pub struct BuiltPlugin {
     pub component: Vec<u8>,
 }
 
-/// Builds every `cdylib` of the packages, and returns them in the alphabetical order of their libraries.
+/// Builds every `cdylib` of the packages, and returns them sorted by the names of their libraries.
 ///
-/// The environment of an outer cargo (its flags, its wrappers, its target) is not passed on. Cargo uses the network only
-/// for dependencies that it does not have yet.
+/// Flags, wrappers and targets in the environment of an outer cargo have no effect. Cargo uses the network only to
+/// download dependencies.
 ///
 /// # Errors
 ///
-/// A toolchain without the target, sources that do not compile, and libraries that are not plugins.
-pub fn build(wanted: PluginBuild<'_>) -> Result<Vec<BuiltPlugin>, PluginBuildError> {
-    let manifest = wanted.manifest_dir.join("Cargo.toml");
-    let mut command = cargo(wanted);
+/// The toolchain does not have the target, the sources do not compile, or a library is not a plugin.
+pub fn build(plugins: PluginBuild<'_>) -> Result<Vec<BuiltPlugin>, PluginBuildError> {
+    let manifest = plugins.manifest_dir.join("Cargo.toml");
+    let mut command = cargo(plugins);
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command.output().map_err(|source| PluginBuildError::Cargo { program, source })?;
     let messages = messages(&output.stdout)?;
@@ -153,8 +150,8 @@ pub fn build(wanted: PluginBuild<'_>) -> Result<Vec<BuiltPlugin>, PluginBuildErr
     Ok(components)
 }
 
-fn cargo(wanted: PluginBuild<'_>) -> Command {
-    // Inside of cargo, `CARGO` is the very program that runs, with the toolchain that was chosen for it.
+fn cargo(plugins: PluginBuild<'_>) -> Command {
+    // Cargo sets `CARGO` to its own program, which belongs to the selected toolchain.
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
     for (name, _) in env::vars_os() {
         if name.to_str().is_some_and(leaks) {
@@ -162,22 +159,22 @@ fn cargo(wanted: PluginBuild<'_>) -> Command {
         }
     }
     command
-        .current_dir(wanted.manifest_dir)
-        .args(["build", "--lib", "--message-format=json", "--quiet", "--target", TARGET, "--profile", wanted.profile])
+        .current_dir(plugins.manifest_dir)
+        .args(["build", "--lib", "--message-format=json", "--quiet", "--target", TARGET, "--profile", plugins.profile])
         .arg("--target-dir")
-        .arg(wanted.target_dir)
+        .arg(plugins.target_dir)
         .stdin(Stdio::null());
-    for package in wanted.packages {
+    for package in plugins.packages {
         command.args(["--package", package]);
     }
-    if wanted.manifest_dir.join("Cargo.lock").is_file() {
+    if plugins.manifest_dir.join("Cargo.lock").is_file() {
         command.arg("--locked");
     }
     command
 }
 
-/// Whether a variable of an outer cargo would change what the inner one builds. What says where registries, proxies and
-/// caches are stays.
+/// Whether a variable of an outer cargo changes the result of the inner one. Variables with the locations of
+/// registries, proxies and caches are kept.
 fn leaks(name: &str) -> bool {
     const KEPT: [&str; 5] = ["CARGO_HOME", "CARGO_NET_", "CARGO_HTTP_", "CARGO_REGISTRIES_", "CARGO_REGISTRY_"];
     const OTHERS: [&str; 12] = [
@@ -211,7 +208,7 @@ fn failure(manifest: PathBuf, messages: &[CargoMessage], stderr: &str) -> Plugin
             _ => None,
         })
     };
-    // E0463, `can't find crate`, for `core` or `std`: the compiler is there, the target's library is not.
+    // E0463, `can't find crate`, for `core` or `std`: the standard library of the target is missing.
     let target_missing = diagnostics().any(|error| {
         let text = error.rendered.as_deref().unwrap_or_default();
         error.code.as_ref().is_some_and(|code| code.code == "E0463")
@@ -231,7 +228,7 @@ mod tests {
     use std::path::PathBuf;
 
     #[test]
-    fn an_outer_cargo_leaks_nothing_and_registries_stay() {
+    fn removes_variables_of_an_outer_cargo_and_keeps_registries() {
         for name in [
             "CARGO_ENCODED_RUSTFLAGS",
             "RUSTFLAGS",
@@ -262,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_compiler_without_the_target_is_recognized_and_the_remedy_named() {
+    fn recognizes_a_missing_target() {
         let line = br#"{"reason":"compiler-message","package_id":"x","message":{"level":"error","code":{"code":"E0463","explanation":""},"rendered":"error[E0463]: can't find crate for `core`\n"}}"#;
         let error = failure(PathBuf::from("Cargo.toml"), &messages(line).unwrap(), "");
         assert!(matches!(error, PluginBuildError::TargetMissing));
@@ -270,9 +267,9 @@ mod tests {
     }
 
     #[test]
-    fn other_errors_are_shown_as_the_compiler_says_them() {
+    fn shows_other_errors_of_the_compiler() {
         let line = br#"{"reason":"compiler-message","message":{"level":"error","code":null,"rendered":"error: no\n"}}"#;
         let error = failure(PathBuf::from("Cargo.toml"), &messages(line).unwrap(), "could not compile");
-        assert_eq!(error.to_string(), "cargo could not build `Cargo.toml`: error: no\ncould not compile");
+        assert_eq!(error.to_string(), "cannot build `Cargo.toml`: error: no\ncould not compile");
     }
 }

@@ -1,28 +1,26 @@
-//! A core module becomes a component.
-//!
-//! Owns the call of `wit-component` and its error. Never reads or writes files.
+//! Converts a core module to a component.
 
 use wit_component::ComponentEncoder;
 
-/// Why a core module is no component.
+/// A core module cannot be converted to a component.
 #[derive(Debug, thiserror::Error)]
 pub enum ComponentizeError {
-    /// The bytes are no core module, or its custom sections with the contract are missing or damaged.
+    /// The bytes are not a core module, or its custom sections with the contract are missing or damaged.
     #[error(
-        "not a core module with a plugin's contract; build it as a `cdylib` that calls an export macro of tidegate-plugin: {0}"
+        "it is not a core module with the plugin contract ({0}); build it as a `cdylib` that calls `export_sync!` or `export_policy!`"
     )]
     Module(String),
-    /// Imports, exports and contract do not fit together.
-    #[error("cannot become a component; a module may import nothing beside its contract, WASI included: {0}")]
+    /// Imports and exports do not match the contract.
+    #[error("it cannot be converted to a component ({0}); remove imports other than the contract's, such as WASI")]
     Encode(String),
 }
 
-/// Wraps a core module, which carries its contract in custom sections as `wit-bindgen` writes them, into a component, and
-/// validates the result. Equal modules give equal components.
+/// Wraps a core module into a component, and validates the result. `wit-bindgen` stores the contract in custom sections
+/// of the module. Equal modules become equal components.
 ///
 /// # Errors
 ///
-/// Modules that are damaged, have no contract, or import or lack what the contract does not say.
+/// The module is damaged, has no contract, or does not match it.
 pub fn component(core_module: &[u8]) -> Result<Vec<u8>, ComponentizeError> {
     let mut encoder = ComponentEncoder::default();
     encoder.validate(true).module(core_module).map_err(|error| ComponentizeError::Module(format!("{error:#}")))?;
@@ -34,13 +32,13 @@ mod tests {
     use super::{ComponentizeError, component};
 
     #[test]
-    fn bytes_that_are_no_module_are_refused() {
+    fn refuses_bytes_that_are_not_a_module() {
         assert!(matches!(component(b"not wasm"), Err(ComponentizeError::Module(_))));
         assert!(matches!(component(b""), Err(ComponentizeError::Module(_))));
     }
 
     #[test]
-    fn imports_beside_the_contract_are_refused_by_name() {
+    fn refuses_other_imports_by_name() {
         let module = wat::parse_str(
             r#"(module (import "wasi_snapshot_preview1" "random_get" (func (param i32 i32) (result i32))))"#,
         )

@@ -1,7 +1,7 @@
-//! Builds plugins that are written in Rust into WebAssembly components.
+//! Builds plugins written in Rust into WebAssembly components.
 //!
-//! Owns two steps: cargo for `wasm32-unknown-unknown` ([`build`]), and the wrapping of a core module into a validated
-//! component ([`component`]). It never judges what a component imports: the host does, by name, when it loads one.
+//! [`build`] runs cargo for `wasm32-unknown-unknown`, and [`component`] wraps a core module into a validated component.
+//! The host checks the imports of a component when it loads one.
 
 mod build;
 mod component;

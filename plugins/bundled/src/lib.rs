@@ -1,11 +1,9 @@
-//! The plugins that come with Tidegate, as components.
-//!
-//! Owns the table of them, which the build script fills. It knows nothing of how a plugin is run or what it does.
+//! The bundled plugins of Tidegate, as components. The build script writes the table.
 
-/// One plugin.
+/// A bundled plugin.
 #[derive(Debug)]
 pub struct BundledPlugin {
-    /// The name by which configurations ask for it, such as `exclude`.
+    /// Its name in configurations, such as `exclude`.
     pub name: &'static str,
     /// The component.
     pub bytes: &'static [u8],
@@ -15,7 +13,7 @@ pub struct BundledPlugin {
 
 include!(concat!(env!("OUT_DIR"), "/plugins.rs"));
 
-/// The plugin of that name, if it comes with Tidegate.
+/// The bundled plugin with this name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static BundledPlugin> {
     PLUGINS.iter().find(|plugin| plugin.name == name)

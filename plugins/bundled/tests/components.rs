@@ -1,12 +1,12 @@
-//! What every bundled component must be: valid, of one kind, and without any import beside the contract's.
+//! Every bundled component is valid, of one kind, and imports only the contract.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "the helper of tests")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests fail by panicking")]
 
 use sha2::{Digest as _, Sha256};
 use tidegate_bundled_plugins::{PLUGINS, find};
 use wit_component::{DecodedWasm, decode};
 
-/// Names of what the component imports and exports, with versions.
+/// Names of imports and exports, with versions.
 fn interfaces(bytes: &[u8]) -> (Vec<String>, Vec<String>) {
     let DecodedWasm::Component(resolve, world) = decode(bytes).unwrap() else { panic!("not a component") };
     let world = &resolve.worlds[world];
@@ -15,7 +15,7 @@ fn interfaces(bytes: &[u8]) -> (Vec<String>, Vec<String>) {
 }
 
 #[test]
-fn all_five_plugins_are_there() {
+fn has_all_five_plugins() {
     let names: Vec<_> = PLUGINS.iter().map(|plugin| plugin.name).collect();
     assert_eq!(names, ["exclude", "guard", "headers", "mime", "rewrite"]);
     assert!(find("mime").is_some());
@@ -23,7 +23,7 @@ fn all_five_plugins_are_there() {
 }
 
 #[test]
-fn each_exports_one_kind_of_plugin_in_the_version_of_the_contract() {
+fn each_exports_one_kind_of_plugin() {
     for plugin in PLUGINS {
         let kind = if plugin.name == "guard" { "policy" } else { "sync" };
         let mut expected = [format!("tidegate:plugin/{kind}@0.1.0"), "tidegate:plugin/settings@0.1.0".to_owned()];
@@ -35,7 +35,7 @@ fn each_exports_one_kind_of_plugin_in_the_version_of_the_contract() {
 }
 
 #[test]
-fn none_imports_anything_beside_the_contract() {
+fn each_imports_only_the_contract() {
     for plugin in PLUGINS {
         for import in interfaces(plugin.bytes).0 {
             assert!(import.starts_with("tidegate:plugin/"), "{} imports {import}", plugin.name);
@@ -44,15 +44,15 @@ fn none_imports_anything_beside_the_contract() {
 }
 
 #[test]
-fn digests_are_those_of_the_bytes() {
+fn digests_match_the_bytes() {
     for plugin in PLUGINS {
         let digest: String = Sha256::digest(plugin.bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(plugin.sha256, digest, "{}", plugin.name);
     }
 }
 
-/// The aim is small components: they are compiled when a configuration is loaded. The limit is a guard against a
-/// dependency that brings a table of megabytes, not a figure to be near to.
+/// Components are compiled when a configuration is loaded, so they should be small. The limit detects a dependency that
+/// adds megabytes.
 #[test]
 fn each_is_small() {
     for plugin in PLUGINS {

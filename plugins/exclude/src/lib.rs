@@ -1,14 +1,11 @@
-//! Leaves objects out of a site, by the rules of gitignore.
-//!
-//! Owns the built-in list of what is never part of a site, and the choice between it and the configured globs. What a glob
-//! means is the SDK's.
+//! Excludes objects from a site with the patterns of gitignore.
 
 use serde::{Deserialize, Serialize};
 use tidegate_plugin::glob::{CachedGlobList, GlobError, IgnoreGlob};
 use tidegate_plugin::{Decisions, Entry, Failure, Pointer, Run, Settings, SyncPlugin};
 
-/// What operating systems, editors and version control leave behind in folders that people publish. What a site may need
-/// is not here: neither `.nojekyll` nor `.well-known/`, nor other names that only start with a dot.
+/// Files that operating systems, editors and version control create in folders. Files that a site may need are not
+/// listed: neither `.nojekyll` nor `.well-known/`, nor other names only because they start with a dot.
 pub const DEFAULTS: [&str; 22] = [
     ".DS_Store",
     "._*",
@@ -38,9 +35,9 @@ pub const DEFAULTS: [&str; 22] = [
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ExcludeSettings {
-    /// Patterns in the language of gitignore, in order; the last that matches decides.
+    /// Patterns in order; the last match decides.
     globs: Vec<IgnoreGlob>,
-    /// Whether [`DEFAULTS`] come before `globs`.
+    /// Whether [`DEFAULTS`] precede `globs`.
     defaults: bool,
 }
 
@@ -56,52 +53,40 @@ impl Settings for ExcludeSettings {}
 #[derive(Debug)]
 pub struct Exclude {
     globs: CachedGlobList,
-    /// How many of `globs` are built in.
-    built_in: usize,
+    /// The number of default patterns at the start of `globs`.
+    defaults: usize,
 }
 
 impl SyncPlugin for Exclude {
     type Settings = ExcludeSettings;
 
     fn begin(_run: &Run, settings: ExcludeSettings) -> Result<Self, Failure> {
-        let built_in = if settings.defaults {
-            built_in().map_err(|error| Failure::new("defaults", error.to_string()))?
-        } else {
-            Vec::new()
-        };
-        let count = built_in.len();
-        let globs = built_in.into_iter().chain(settings.globs).collect();
-        Ok(Self { built_in: count, globs: CachedGlobList::new(globs) })
+        let mut globs = Vec::new();
+        if settings.defaults {
+            globs = default_globs().map_err(|error| Failure::new("defaults", error.to_string()))?;
+        }
+        let defaults = globs.len();
+        globs.extend(settings.globs);
+        Ok(Self { defaults, globs: CachedGlobList::new(globs.into()) })
     }
 
     fn decide(&mut self, batch: &[Entry], decisions: &mut Decisions) -> Result<(), Failure> {
         for (index, entry) in batch.iter().enumerate() {
-            let Some((place, glob)) = self.globs.last_match(&entry.key) else {
+            let Some((position, glob)) = self.globs.last_match(&entry.key).filter(|(_, glob)| !glob.is_exception())
+            else {
                 continue;
             };
-            if glob.is_exception() {
-                continue;
-            }
-            match place.checked_sub(self.built_in) {
-                Some(place) => {
-                    decisions.exclude(
-                        index,
-                        &Pointer::root().member("globs").index(place),
-                        format!("matches `{glob}`"),
-                    );
-                }
-                None => decisions.exclude(
-                    index,
-                    &Pointer::root().member("defaults"),
-                    format!("matches `{glob}`, a default"),
-                ),
-            }
+            let (rule, reason) = match position.checked_sub(self.defaults) {
+                Some(position) => (Pointer::root().member("globs").index(position), format!("matches `{glob}`")),
+                None => (Pointer::root().member("defaults"), format!("matches `{glob}`, a default")),
+            };
+            decisions.exclude(index, &rule, reason);
         }
         Ok(())
     }
 }
 
-fn built_in() -> Result<Vec<IgnoreGlob>, GlobError> {
+fn default_globs() -> Result<Vec<IgnoreGlob>, GlobError> {
     DEFAULTS.into_iter().map(IgnoreGlob::parse).collect()
 }
 

@@ -1,4 +1,4 @@
-//! The plugin through the SDK's harness, in every cut of batches.
+//! The plugin in the SDK's harness, with every size of batches.
 
 use tidegate_plugin::testing::{TestArtifact, canonical, sync};
 
@@ -27,12 +27,12 @@ const SITE: [&str; 20] = [
     "vendor/lib.map/readme.txt",
 ];
 
-fn left(settings: &str) -> Vec<String> {
+fn published(settings: &str) -> Vec<String> {
     sync::<Exclude>(settings, &TestArtifact::new().objects(SITE)).unwrap().published().into_keys().collect()
 }
 
 #[test]
-fn defaults_leave_out_what_is_never_part_of_a_site() {
+fn defaults_exclude_files_of_operating_systems_and_editors() {
     let expected = [
         ".nojekyll",
         ".well-known/security.txt",
@@ -45,33 +45,36 @@ fn defaults_leave_out_what_is_never_part_of_a_site() {
         "index.html",
         "vendor/lib.map/readme.txt",
     ];
-    assert_eq!(left("{}"), expected);
+    assert_eq!(published("{}"), expected);
 }
 
 #[test]
-fn without_defaults_and_globs_everything_stays() {
-    assert_eq!(left(r#"{"defaults":false}"#).len(), SITE.len());
+fn excludes_nothing_without_defaults_and_globs() {
+    assert_eq!(published(r#"{"defaults":false}"#).len(), SITE.len());
 }
 
 #[test]
-fn globs_follow_gitignore_and_the_last_match_decides() {
+fn the_last_match_decides() {
     let settings = r#"{"globs":["*.map","drafts/","!drafts/keep.html"]}"#;
-    let left = left(settings);
-    assert!(!left.contains(&"app.js.map".to_owned()));
-    assert!(!left.contains(&"vendor/lib.map/readme.txt".to_owned()), "a pattern for a folder is one for all in it");
-    assert!(!left.contains(&"drafts/a.html".to_owned()));
-    assert!(left.contains(&"drafts/keep.html".to_owned()));
+    let published = published(settings);
+    assert!(!published.contains(&"app.js.map".to_owned()));
+    assert!(
+        !published.contains(&"vendor/lib.map/readme.txt".to_owned()),
+        "a pattern that matches a folder matches everything in it"
+    );
+    assert!(!published.contains(&"drafts/a.html".to_owned()));
+    assert!(published.contains(&"drafts/keep.html".to_owned()));
 }
 
 #[test]
-fn an_exception_brings_back_what_a_default_leaves_out() {
-    let left = left(r#"{"globs":["!Thumbs.db"]}"#);
-    assert!(left.contains(&"Thumbs.db".to_owned()));
-    assert!(!left.contains(&".DS_Store".to_owned()));
+fn an_exception_overrides_a_default() {
+    let published = published(r#"{"globs":["!Thumbs.db"]}"#);
+    assert!(published.contains(&"Thumbs.db".to_owned()));
+    assert!(!published.contains(&".DS_Store".to_owned()));
 }
 
 #[test]
-fn every_answer_names_its_rule() {
+fn every_decision_names_its_rule() {
     let answer = sync::<Exclude>(r#"{"globs":["nothing","*.map"]}"#, &TestArtifact::new().objects(SITE)).unwrap();
     let decided = &answer.decided["app.js.map"];
     assert_eq!((decided.rule.as_str(), decided.reason.as_str()), ("/globs/1", "matches `*.map`"));
@@ -80,8 +83,8 @@ fn every_answer_names_its_rule() {
 }
 
 #[test]
-fn all_can_be_left_out_and_nothing_is_no_error() {
-    assert!(left(r#"{"globs":["*"]}"#).is_empty());
+fn accepts_an_empty_result_and_an_empty_source() {
+    assert!(published(r#"{"globs":["*"]}"#).is_empty());
     assert!(sync::<Exclude>("{}", &TestArtifact::new()).unwrap().published().is_empty());
 }
 
@@ -93,7 +96,7 @@ fn settings_have_a_canonical_form() {
 }
 
 #[test]
-fn wrong_settings_are_pointed_at() {
+fn issues_point_at_wrong_settings() {
     let table = [
         (r#"{"globs":["a","b[c"]}"#, "/globs/1"),
         ("{\"globs\":[\"# comment\"]}", "/globs/0"),
@@ -107,7 +110,7 @@ fn wrong_settings_are_pointed_at() {
 }
 
 #[test]
-fn large_sites_are_decided_alike_however_batches_are_cut() {
+fn large_sites_do_not_depend_on_batches() {
     let keys: Vec<String> =
         (0..2_500).map(|at| format!("{}/page-{at}.{}", at % 7, ["html", "map", "swp"][at % 3])).collect();
     let artifact = TestArtifact::new().objects(keys.iter().map(String::as_str));

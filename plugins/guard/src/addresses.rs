@@ -1,27 +1,27 @@
-//! Objects that a visitor could mean by one address: `about`, `about.html` and `about/index.html`.
+//! Finds objects with the same address for visitors: `about`, `about.html` and `about/index.html`.
 //!
-//! Owns finding them while keys go by in their order. What has gone by is forgotten: the keys of one address all begin with
-//! it, and keys that begin alike stand together, so that only addresses that begin the last key can still grow.
+//! Keys come in order, so all keys with a common prefix are adjacent, and all keys of an address start with it. An
+//! address is complete when a key comes that does not start with it.
 
-/// How many addresses a report names.
-const MOST_NAMED: usize = 5;
+/// Limit of the addresses that a finding names.
+const MAX_NAMED: usize = 5;
 
-/// The addresses of several objects.
+/// Addresses that several objects share.
 #[derive(Debug, Default)]
-pub(crate) struct ForbiddenPaths {
-    /// Each begins with the one before it.
-    open: Vec<ForbiddenPath>,
+pub(crate) struct SharedAddresses {
+    /// Addresses that may get more keys. Each starts with the previous one.
+    open: Vec<OpenAddress>,
     found: Vec<String>,
     more: u64,
 }
 
 #[derive(Debug)]
-struct ForbiddenPath {
+struct OpenAddress {
     text: String,
     keys: Vec<String>,
 }
 
-/// What a visitor who leaves everything out that can be left out asks for. Nothing for what is no page.
+/// The shortest address of a key; `None` for a key that is not a page.
 fn address(key: &str) -> Option<&str> {
     let name = key.rsplit('/').next().unwrap_or(key);
     if name == "index.html" {
@@ -33,24 +33,24 @@ fn address(key: &str) -> Option<&str> {
     }
 }
 
-impl ForbiddenPaths {
-    /// Notes the next key.
-    pub(crate) fn see(&mut self, key: &str) {
+impl SharedAddresses {
+    /// Adds the next key.
+    pub(crate) fn add(&mut self, key: &str) {
         while let Some(last) = self.open.pop_if(|last| !key.starts_with(&last.text)) {
             self.close(&last);
         }
         let Some(address) = address(key) else { return };
         match self.open.iter_mut().find(|open| open.text == address) {
             Some(open) => open.keys.push(key.to_owned()),
-            None => self.open.push(ForbiddenPath { text: address.to_owned(), keys: vec![key.to_owned()] }),
+            None => self.open.push(OpenAddress { text: address.to_owned(), keys: vec![key.to_owned()] }),
         }
     }
 
-    fn close(&mut self, address: &ForbiddenPath) {
+    fn close(&mut self, address: &OpenAddress) {
         if address.keys.len() < 2 {
             return;
         }
-        if self.found.len() < MOST_NAMED {
+        if self.found.len() < MAX_NAMED {
             let keys: Vec<String> = address.keys.iter().map(|key| format!("`{key}`")).collect();
             self.found.push(format!("{} for `/{}`", keys.join(" and "), address.text));
         } else {
@@ -58,7 +58,7 @@ impl ForbiddenPaths {
         }
     }
 
-    /// What a person should know, if anything.
+    /// The message about shared addresses, if there are any.
     pub(crate) fn finish(&mut self) -> Option<String> {
         while let Some(last) = self.open.pop() {
             self.close(&last);
@@ -66,10 +66,14 @@ impl ForbiddenPaths {
         if self.found.is_empty() {
             return None;
         }
-        let more = if self.more > 0 { format!("; and {} more addresses", self.more) } else { String::new() };
+        let more = match self.more {
+            0 => String::new(),
+            1 => "; and 1 more address".to_owned(),
+            more => format!("; and {more} more addresses"),
+        };
         Some(format!(
-            "several objects stand for one address, and what serves the site decides which of them a visitor gets: \
-             {}{more}; keep one of each, or let one redirect to the other",
+            "several objects have the same address, so the server decides which one visitors get: {}{more}; keep one of \
+             each, or redirect one to the other",
             self.found.join("; ")
         ))
     }
@@ -77,18 +81,18 @@ impl ForbiddenPaths {
 
 #[cfg(test)]
 mod tests {
-    use super::{ForbiddenPaths, address};
+    use super::{SharedAddresses, address};
 
-    fn told(keys: &[&str]) -> Option<String> {
+    fn message(keys: &[&str]) -> Option<String> {
         let mut sorted = keys.to_vec();
         sorted.sort_unstable();
-        let mut addresses = ForbiddenPaths::default();
-        sorted.iter().for_each(|key| addresses.see(key));
+        let mut addresses = SharedAddresses::default();
+        sorted.iter().for_each(|key| addresses.add(key));
         addresses.finish()
     }
 
     #[test]
-    fn an_address_leaves_out_what_can_be_left_out() {
+    fn an_address_has_no_extension_and_no_index() {
         for (key, expected) in [
             ("about", Some("about")),
             ("about.html", Some("about")),
@@ -105,8 +109,8 @@ mod tests {
     }
 
     #[test]
-    fn keys_of_one_address_are_found_whatever_stands_between_them() {
-        let all = told(&[
+    fn finds_keys_of_one_address_with_other_keys_in_between() {
+        let all = message(&[
             "about",
             "about-us.html",
             "about.css",
@@ -118,18 +122,18 @@ mod tests {
         let all = all.unwrap();
         assert!(all.contains("`about` and `about.html` and `about/index.html` for `/about`"), "{all}");
         assert!(!all.contains("about-us") && !all.contains("more addresses"), "{all}");
-        assert!(told(&["a/b.html", "a/b/c.html", "a/b/c/index.html"]).unwrap().contains("for `/a/b/c`"));
-        assert_eq!(told(&["index.html", "about.html", "about/team.html", "contact/index.html", "style.css"]), None);
+        assert!(message(&["a/b.html", "a/b/c.html", "a/b/c/index.html"]).unwrap().contains("for `/a/b/c`"));
+        assert_eq!(message(&["index.html", "about.html", "about/team.html", "contact/index.html", "style.css"]), None);
     }
 
     #[test]
-    fn a_site_of_nothing_else_stays_a_short_message() {
+    fn the_message_names_a_few_addresses() {
         let keys: Vec<String> = (0..40).flat_map(|n| [format!("{n:02}.html"), format!("{n:02}/index.html")]).collect();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let said = told(&keys).unwrap();
+        let message = message(&keys).unwrap();
         assert!(
-            said.contains("`04.html`") && !said.contains("`05.html`") && said.contains("35 more addresses"),
-            "{said}"
+            message.contains("`04.html`") && !message.contains("`05.html`") && message.contains("35 more addresses"),
+            "{message}"
         );
     }
 }

@@ -1,6 +1,4 @@
 //! Settings of `guard`.
-//!
-//! Owns their shape and defaults. Judges nothing.
 
 use serde::{Deserialize, Serialize};
 use tidegate_plugin::glob::{GlobList, IgnoreGlob, KeyGlob};
@@ -8,45 +6,45 @@ use tidegate_plugin::{Issues, Pointer, Settings};
 
 use crate::Share;
 
-/// What a configuration may say. A limit that is `null` is not judged.
+/// Settings of `guard`. A limit that is `null` is off.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct GuardSettings {
-    /// Whether a plan may publish nothing.
+    /// Whether a plan may publish an empty site.
     pub(crate) allow_empty: bool,
-    /// Fewest objects that the site must have afterwards.
+    /// Minimum of objects on the site afterwards.
     pub(crate) min_objects: Option<u64>,
-    /// Keys that the site must have afterwards, each at least once.
+    /// Keys that the site must have afterwards, at least one for each pattern.
     pub(crate) required: Vec<KeyGlob>,
-    /// Most objects that may be deleted.
+    /// Limit of deleted objects.
     pub(crate) max_deletes: Option<u64>,
-    /// Largest share of the site's objects that may be deleted.
+    /// Limit of deleted objects as a share of the site's objects.
     pub(crate) max_delete_share: Option<Share>,
-    /// The share is judged only where more objects than this are deleted: in a small site every delete is a large share.
+    /// The share is checked only if more objects than this are deleted: on a small site, every delete is a large share.
     pub(crate) delete_share_above: u64,
-    /// Most objects that may be created, updated or deleted, header changes included.
+    /// Limit of changed objects: created, updated, deleted, and with changed headers.
     pub(crate) max_changes: Option<u64>,
-    /// Largest object, in bytes.
+    /// Limit of an object, in bytes.
     pub(crate) max_object_bytes: Option<u64>,
-    /// Largest site, in bytes.
+    /// Limit of the site, in bytes.
     pub(crate) max_site_bytes: Option<u64>,
-    /// Names that must not be published, in the language of gitignore.
+    /// Names that must not be published.
     pub(crate) forbidden: GlobList,
     /// Exceptions to `forbidden`.
     pub(crate) allow: GlobList,
-    /// What each rule does to a plan that violates it.
+    /// The response to a violation of each rule.
     pub(crate) on_violation: OnViolation,
 }
 
-/// What a rule does to a plan that violates it.
+/// The response to a plan that violates a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Response {
-    /// The plan is refused.
+    /// The plan is denied.
     Deny,
-    /// The plan waits for a person.
+    /// The plan is held for approval.
     Hold,
-    /// The plan goes on, and its report says it.
+    /// The violation is reported, and does not change the verdict.
     Report,
 }
 
@@ -74,19 +72,19 @@ impl Default for OnViolation {
             required: Response::Deny,
             max_deletes: Response::Deny,
             max_delete_share: Response::Deny,
-            // Much change is not wrong; it deserves a look.
+            // Many changes can be intended, so a person approves them.
             max_changes: Response::Hold,
             max_object_bytes: Response::Deny,
             max_site_bytes: Response::Deny,
             forbidden: Response::Deny,
-            // Which of them a visitor gets is known to whoever configured the CDN, not here.
+            // Only reported: the configuration of the CDN, which a plan does not have, decides which object visitors get.
             addresses: Response::Report,
         }
     }
 }
 
-/// Secrets and repositories that builds sweep along: environment files, version control, private keys and key stores,
-/// credentials of clouds and package managers, histories of shells, databases and their dumps, states of Terraform.
+/// Secrets that builds publish by accident: environment files, version control, private keys and key stores,
+/// credentials of clouds and package managers, shell histories, Terraform state.
 const FORBIDDEN: [&str; 40] = [
     ".env",
     ".env.*",
@@ -130,7 +128,7 @@ const FORBIDDEN: [&str; 40] = [
     ".terraform/",
 ];
 
-/// Deletes are judged by share from this number on.
+/// Up to this number of deletes, their share is not checked.
 const DELETE_SHARE_ABOVE: u64 = 20;
 
 impl Default for GuardSettings {
@@ -157,7 +155,7 @@ impl Settings for GuardSettings {
         if let (Some(object), Some(site)) = (self.max_object_bytes, self.max_site_bytes)
             && object > site
         {
-            let message = "larger than `max-site-bytes`, so that it allows nothing more; make it smaller";
+            let message = "it is larger than `max-site-bytes`, so it has no effect; lower it";
             issues.add(&Pointer::root().member("max-object-bytes"), message);
         }
     }
@@ -168,7 +166,7 @@ mod tests {
     use super::{FORBIDDEN, GuardSettings, IgnoreGlob};
 
     #[test]
-    fn every_default_is_a_glob() {
+    fn every_default_is_a_valid_glob() {
         assert_eq!(Vec::<IgnoreGlob>::from(GuardSettings::default().forbidden).len(), FORBIDDEN.len());
     }
 }

@@ -1,12 +1,10 @@
 //! A share of a whole.
-//!
-//! Owns its range and its comparison.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A number from 0 to 1: `0.2` is a fifth.
+/// A number from 0 to 1: `0.2` is 20 %.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(try_from = "f64", into = "f64")]
 pub struct Share(f64);
@@ -14,10 +12,9 @@ pub struct Share(f64);
 impl Share {
     pub(crate) const HALF: Self = Self(0.5);
 
-    /// Whether `part` of `whole` is more than this share. Of nothing, anything is more.
+    /// Whether `part` of `whole` exceeds this share. Any part of nothing does.
     pub(crate) fn is_exceeded(self, part: u64, whole: u64) -> bool {
-        // Exact up to 2^53, which is more objects than there are.
-        #[expect(clippy::cast_precision_loss, reason = "no site has 2^53 objects")]
+        #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53, and no site has as many objects")]
         let (part, whole) = (part as f64, whole as f64);
         part > self.0 * whole
     }
@@ -30,7 +27,7 @@ impl TryFrom<f64> for Share {
         if (0.0..=1.0).contains(&number) {
             Ok(Self(number))
         } else {
-            Err(format!("`{number}` is not a share; write a number from 0 to 1, such as 0.2 for a fifth"))
+            Err(format!("invalid share `{number}`; use a number from 0 to 1, such as 0.2 for 20 %"))
         }
     }
 }

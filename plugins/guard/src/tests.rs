@@ -1,4 +1,4 @@
-//! The policy through the SDK's harness, in every cut of batches.
+//! The policy in the SDK's harness, with every size of batches.
 
 use tidegate_plugin::testing::{TestPlan, canonical, judge};
 use tidegate_plugin::{ChangeKind, Judgement, Severity, Verdict};
@@ -18,20 +18,20 @@ fn findings(judgement: &Judgement) -> Vec<(&str, Option<&str>, &str)> {
         .collect()
 }
 
-/// A site with so many objects kept and so many deleted.
+/// A plan that keeps and deletes these numbers of objects.
 fn site(kept: usize, deleted: usize) -> TestPlan {
     let plan = (0..kept).fold(TestPlan::new(), |plan, at| plan.change(ChangeKind::Keep, &format!("keep/{at}"), 10));
     (0..deleted).fold(plan, |plan, at| plan.change(ChangeKind::Delete, &format!("old/{at}"), 10))
 }
 
 #[test]
-fn an_ordinary_plan_is_allowed_without_a_word() {
+fn allows_an_ordinary_plan_without_findings() {
     let plan = site(3, 1).change(ChangeKind::Create, "index.html", 100).change(ChangeKind::Update, ".nojekyll", 0);
     assert_eq!(judgement("{}", &plan), Judgement::allow());
 }
 
 #[test]
-fn objects_of_one_address_are_reported_and_allowed() {
+fn reports_and_allows_shared_addresses() {
     let plan = TestPlan::new()
         .change(ChangeKind::Create, "about", 1)
         .change(ChangeKind::Keep, "about.html", 1)
@@ -41,66 +41,70 @@ fn objects_of_one_address_are_reported_and_allowed() {
         .change(ChangeKind::Create, "team.html", 1);
     let found = judgement("{}", &plan);
     assert_eq!(found.verdict, Verdict::Allow);
-    assert_eq!(findings(&found), [("one-address", None, "/on-violation/addresses")]);
+    assert_eq!(findings(&found), [("shared-address", None, "/on-violation/addresses")]);
     assert_eq!(found.findings[0].severity, Severity::Warning);
-    assert!(!found.findings[0].message.contains("team"), "what is deleted is in nobody's way");
+    assert!(!found.findings[0].message.contains("team"), "a deleted object does not share an address");
     assert_eq!(judgement(r#"{"on-violation":{"addresses":"deny"}}"#, &plan).verdict, Verdict::Deny);
     assert_eq!(judgement(r#"{"on-violation":{"addresses":"hold"}}"#, &plan).verdict, Verdict::Hold);
 }
 
 #[test]
-fn an_empty_source_is_refused() {
+fn denies_an_empty_source() {
     let plan = site(0, 3);
     let found = judgement("{}", &plan);
     assert_eq!(found.verdict, Verdict::Deny);
     assert_eq!(findings(&found), [("empty", None, "/allow-empty")]);
-    assert!(found.findings[0].message.starts_with("the source is empty, and 3 objects"));
+    assert!(found.findings[0].message.starts_with("the source is empty, and the site has 3 objects;"));
     let excluded = judgement("{}", &plan.clone().count("source-objects", 7));
-    assert!(excluded.findings[0].message.starts_with("nothing of the source would be published"));
+    assert!(excluded.findings[0].message.starts_with("the plugins excluded every object of the source,"));
     assert_eq!(judgement(r#"{"allow-empty":true}"#, &plan), Judgement::allow());
 }
 
 #[test]
-fn deletes_are_limited_in_number() {
+fn limits_the_number_of_deletes() {
     let settings = r#"{"max-deletes":2}"#;
     assert_eq!(judgement(settings, &site(10, 2)).verdict, Verdict::Allow);
     let found = judgement(settings, &site(10, 3));
     assert_eq!(found.verdict, Verdict::Deny);
     assert_eq!(findings(&found), [("too-many-deletes", None, "/max-deletes")]);
-    assert_eq!(judgement(r#"{"max-deletes":0}"#, &site(10, 1)).verdict, Verdict::Deny);
+    assert_eq!(found.findings[0].message, "3 objects would be deleted, and the limit is 2");
+    let found = judgement(r#"{"max-deletes":0}"#, &site(10, 1));
+    assert_eq!(found.verdict, Verdict::Deny);
+    assert_eq!(found.findings[0].message, "1 object would be deleted, and the limit is 0");
 }
 
 #[test]
-fn deletes_are_limited_in_share_of_what_the_site_had() {
-    assert_eq!(judgement("{}", &site(1, 20)).verdict, Verdict::Allow, "few deletes are not judged by share");
+fn limits_the_share_of_deletes() {
+    assert_eq!(judgement("{}", &site(1, 20)).verdict, Verdict::Allow, "the share of a few deletes is not checked");
     assert_eq!(judgement("{}", &site(21, 21)).verdict, Verdict::Allow, "half is not more than half");
     let found = judgement("{}", &site(20, 21));
     assert_eq!(findings(&found), [("too-large-share-of-deletes", None, "/max-delete-share")]);
     assert_eq!(
         found.findings[0].message,
-        "21 of the site's 41 objects would be deleted, more than the share of 0.5 allowed"
+        "21 of the site's 41 objects would be deleted, and the limit is a share of 0.5"
     );
     let created = (0..100).fold(site(20, 21), |plan, at| plan.change(ChangeKind::Create, &format!("new/{at}"), 1));
-    assert_eq!(judgement("{}", &created).verdict, Verdict::Deny, "new objects do not make deletes smaller");
+    assert_eq!(judgement("{}", &created).verdict, Verdict::Deny, "new objects do not change the share");
     assert_eq!(judgement(r#"{"max-delete-share":0.2,"delete-share-above":0}"#, &site(4, 1)).verdict, Verdict::Allow);
     assert_eq!(judgement(r#"{"max-delete-share":0.2,"delete-share-above":0}"#, &site(3, 1)).verdict, Verdict::Deny);
     assert_eq!(judgement(r#"{"max-delete-share":null}"#, &site(1, 500)).verdict, Verdict::Allow);
 }
 
 #[test]
-fn required_keys_are_from_the_root_and_may_be_globs() {
+fn required_keys_are_globs_from_the_root() {
     let settings = r#"{"required":["index.html","assets/*.css"]}"#;
-    let there = TestPlan::new().change(ChangeKind::Keep, "index.html", 1).change(ChangeKind::Create, "assets/a.css", 1);
-    assert_eq!(judgement(settings, &there).verdict, Verdict::Allow);
-    let elsewhere = TestPlan::new()
+    let complete =
+        TestPlan::new().change(ChangeKind::Keep, "index.html", 1).change(ChangeKind::Create, "assets/a.css", 1);
+    assert_eq!(judgement(settings, &complete).verdict, Verdict::Allow);
+    let incomplete = TestPlan::new()
         .change(ChangeKind::Keep, "docs/index.html", 1)
         .change(ChangeKind::Delete, "index.html", 1)
         .change(ChangeKind::Keep, "assets/a.css", 1);
-    assert_eq!(findings(&judgement(settings, &elsewhere)), [("required-missing", None, "/required/0")]);
+    assert_eq!(findings(&judgement(settings, &incomplete)), [("required-missing", None, "/required/0")]);
 }
 
 #[test]
-fn sizes_are_limited() {
+fn limits_sizes() {
     let plan = TestPlan::new().change(ChangeKind::Create, "a.mp4", 600).change(ChangeKind::Keep, "b.png", 500);
     let found = judgement(r#"{"max-object-bytes":500}"#, &plan);
     assert_eq!(findings(&found), [("object-too-large", Some("a.mp4"), "/max-object-bytes")]);
@@ -113,7 +117,7 @@ fn sizes_are_limited() {
 }
 
 #[test]
-fn secrets_are_forbidden_by_default_also_where_they_are_already_published() {
+fn denies_secrets_including_published_ones() {
     let names = [
         ".env",
         "api/.env.production",
@@ -131,21 +135,25 @@ fn secrets_are_forbidden_by_default_also_where_they_are_already_published() {
     let mut expected = names.to_vec();
     expected.sort_unstable();
     assert_eq!(findings(&found).iter().filter_map(|(_, key, _)| *key).collect::<Vec<_>>(), expected);
-    assert!(found.findings[0].message.contains("`.aws/credentials` matches `.aws/`"), "{}", found.findings[0].message);
+    assert!(
+        found.findings[0].message.contains("`.aws/credentials` matches the forbidden name `.aws/`"),
+        "{}",
+        found.findings[0].message
+    );
 
-    let fine =
+    let allowed =
         [".env.example", ".well-known/security.txt", "keys.html", "environment/index.html", "pem.html", "monkey.png"];
-    let plan = fine.iter().fold(TestPlan::new(), |plan, key| plan.change(ChangeKind::Create, key, 1));
+    let plan = allowed.iter().fold(TestPlan::new(), |plan, key| plan.change(ChangeKind::Create, key, 1));
     assert_eq!(judgement("{}", &plan).verdict, Verdict::Allow);
     assert_eq!(
         judgement("{}", &site(1, 0).change(ChangeKind::Delete, ".env", 1)).verdict,
         Verdict::Allow,
-        "deleting a secret is right"
+        "a secret may be deleted"
     );
 }
 
 #[test]
-fn forbidden_names_can_be_replaced_and_have_exceptions() {
+fn forbidden_names_can_be_replaced_and_excepted() {
     let plan = TestPlan::new().change(ChangeKind::Create, "demo/public.key", 1).change(ChangeKind::Create, "a.psd", 1);
     assert_eq!(judgement(r#"{"allow":["/demo/*.key"]}"#, &plan).verdict, Verdict::Allow);
     let found = judgement(r#"{"forbidden":["*.zip","*.psd"]}"#, &plan);
@@ -153,7 +161,7 @@ fn forbidden_names_can_be_replaced_and_have_exceptions() {
 }
 
 #[test]
-fn many_bad_names_are_named_in_part_and_counted() {
+fn names_the_first_violations_and_counts_the_rest() {
     let plan = (0..2_050).fold(TestPlan::new(), |plan, at| plan.change(ChangeKind::Create, &format!("{at:04}.pem"), 1));
     let found = judgement("{}", &plan);
     assert_eq!(found.findings.len(), 21);
@@ -162,7 +170,7 @@ fn many_bad_names_are_named_in_part_and_counted() {
 }
 
 #[test]
-fn a_rule_can_hold_instead_of_deny_and_deny_is_stronger() {
+fn a_rule_can_hold_and_deny_takes_precedence() {
     let plan = site(5, 3);
     let found = judgement(r#"{"max-deletes":2,"on-violation":{"max-deletes":"hold"}}"#, &plan);
     assert_eq!((found.verdict, found.findings[0].severity), (Verdict::Hold, Severity::Warning));
@@ -170,7 +178,7 @@ fn a_rule_can_hold_instead_of_deny_and_deny_is_stronger() {
     assert_eq!((&found.verdict, findings(&found)[0].2), (&Verdict::Hold, "/max-changes"));
     let found = judgement(r#"{"max-changes":2,"max-deletes":2,"required":["index.html"]}"#, &plan);
     assert_eq!(found.verdict, Verdict::Deny);
-    assert_eq!(found.findings.len(), 3, "every violation is named");
+    assert_eq!(found.findings.len(), 3, "a report has every violation");
     let severities: Vec<_> = found.findings.iter().map(|finding| finding.severity).collect();
     assert_eq!(severities, [Severity::Error, Severity::Error, Severity::Warning]);
 }
@@ -188,7 +196,7 @@ fn settings_have_a_canonical_form() {
 }
 
 #[test]
-fn wrong_settings_are_pointed_at() {
+fn issues_point_at_wrong_settings() {
     let table = [
         (r#"{"max-deletes":-1}"#, "/max-deletes"),
         (r#"{"max-delete-share":1.5}"#, "/max-delete-share"),

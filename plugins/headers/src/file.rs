@@ -1,6 +1,6 @@
 //! The `_headers` file of an artifact, in the syntax that Netlify and Cloudflare Pages share.
 //!
-//! Owns its grammar, and which keys a path in it means. A line that cannot be followed becomes a finding that names it.
+//! An unsupported line becomes a finding that names the line.
 //!
 //! ```text
 //! # a comment
@@ -21,7 +21,7 @@ use crate::name::{SettingHeader, SettingHeaderError, is_value};
 #[derive(Debug, Default)]
 pub(crate) struct HeadersFile {
     blocks: Vec<HeadersBlock>,
-    /// What could not be followed, by line.
+    /// Unsupported lines.
     pub(crate) findings: Vec<Finding>,
 }
 
@@ -39,10 +39,18 @@ struct HeaderLine {
     value: String,
 }
 
-/// A path whose segments may be placeholders, and whose end may be open.
+/// A header of a key, with the last line that it comes from.
+pub(crate) struct FileHeader<'a> {
+    pub(crate) line: usize,
+    pub(crate) name: &'a SettingHeader,
+    pub(crate) value: String,
+}
+
+/// A path, which may have placeholders and a trailing `*`.
 #[derive(Debug)]
 struct HeadersPath {
     segments: Vec<PathSegment>,
+    /// Whether it ends with `*`.
     open: bool,
 }
 
@@ -53,13 +61,12 @@ enum PathSegment {
 }
 
 impl HeadersFile {
-    /// Reads a file; `key` is its name in findings.
+    /// Parses a file; `key` is its name in findings.
     pub(crate) fn parse(key: &str, text: &str) -> Self {
         let mut file = Self::default();
-        // Headers under a path that was refused belong to nothing.
-        let mut refused = false;
-        for (place, line) in text.lines().enumerate() {
-            let number = place + 1;
+        // The headers of a path with a mistake are skipped.
+        let mut skip = false;
+        for (number, line) in (1..).zip(text.lines()) {
             let content = line.trim();
             if content.is_empty() || content.starts_with('#') {
                 continue;
@@ -69,16 +76,16 @@ impl HeadersFile {
                 match HeadersPath::parse(content) {
                     Ok(path) => {
                         file.blocks.push(HeadersBlock { path, headers: Vec::new() });
-                        refused = false;
+                        skip = false;
                     }
                     Err(message) => {
                         report("unsupported-path", message);
-                        refused = true;
+                        skip = true;
                     }
                 }
                 continue;
             }
-            if refused {
+            if skip {
                 continue;
             }
             match header(number, content) {
@@ -86,7 +93,7 @@ impl HeadersFile {
                     Some(block) => block.headers.push(header),
                     None => report(
                         "header-without-path",
-                        "a header comes before the first path; write a line such as `/*` above it",
+                        "a header comes before the first path; add a path such as `/*` above it",
                     ),
                 },
                 Err((code, message)) => report(code, &message),
@@ -95,38 +102,41 @@ impl HeadersFile {
         file
     }
 
-    /// The headers of a key by name, each with its line. Values that several lines of the file say for one header are
-    /// joined by commas, as the sites that this syntax comes from do.
-    pub(crate) fn headers(&self, key: &str) -> Vec<(usize, &SettingHeader, String)> {
-        let mut joined: BTreeMap<&SettingHeader, (usize, String)> = BTreeMap::new();
+    /// The headers of a key, by name. As on Netlify and Cloudflare Pages, several values of one header are
+    /// joined by commas.
+    pub(crate) fn headers(&self, key: &str) -> Vec<FileHeader<'_>> {
+        let mut joined: BTreeMap<&SettingHeader, FileHeader<'_>> = BTreeMap::new();
         for header in self.blocks.iter().filter(|block| block.path.matches(key)).flat_map(|block| &block.headers) {
             joined
                 .entry(&header.name)
-                .and_modify(|(line, value)| {
-                    *line = header.line;
-                    value.push_str(", ");
-                    value.push_str(&header.value);
+                .and_modify(|joined| {
+                    joined.line = header.line;
+                    joined.value.push_str(", ");
+                    joined.value.push_str(&header.value);
                 })
-                .or_insert_with(|| (header.line, header.value.clone()));
+                .or_insert_with(|| FileHeader { line: header.line, name: &header.name, value: header.value.clone() });
         }
-        joined.into_iter().map(|(name, (line, value))| (line, name, value)).collect()
+        joined.into_values().collect()
     }
 }
 
 fn header(line: usize, text: &str) -> Result<HeaderLine, (&'static str, String)> {
     let Some((name, value)) = text.split_once(':') else {
         return Err((
-            "no-header",
-            format!("`{text}` is no header; write `Name: value`, or start the path with `/` in the first column"),
+            "invalid-header",
+            format!("`{text}` is not a header; write `Name: value`, or start a path with `/` in the first column"),
         ));
     };
     let name = SettingHeader::parse(name.trim_end()).map_err(|error| match error {
         SettingHeaderError::NotStored(_) => ("header-not-stored", error.to_string()),
-        SettingHeaderError::Reserved(_) | SettingHeaderError::NoName(_) => ("no-header", error.to_string()),
+        SettingHeaderError::Reserved(_) | SettingHeaderError::InvalidName(_) => ("invalid-header", error.to_string()),
     })?;
     let value = value.trim();
     if !is_value(value) {
-        return Err(("no-header", format!("the value of `{name}` is empty or has characters beyond printable ASCII")));
+        return Err((
+            "invalid-header",
+            format!("invalid value for `{name}`; use printable ASCII without leading or trailing spaces"),
+        ));
     }
     Ok(HeaderLine { line, name, value: value.to_owned() })
 }
@@ -134,17 +144,17 @@ fn header(line: usize, text: &str) -> Result<HeaderLine, (&'static str, String)>
 impl HeadersPath {
     fn parse(text: &str) -> Result<Self, &'static str> {
         let Some(rest) = text.strip_prefix('/') else {
-            return Err("not a path; it starts with `/`, and rules for one host or address cannot be followed");
+            return Err("not a path; start it with `/`, since rules for hosts are not supported");
         };
         let (rest, open) = match rest.strip_suffix('*') {
             Some(rest) if rest.is_empty() || rest.ends_with('/') => (rest.trim_end_matches('/'), true),
             Some(_) => {
-                return Err("`*` stands for everything below a folder, and only after a `/`");
+                return Err("`*` is supported only after a `/`, where it matches everything below a folder");
             }
             None => (rest, false),
         };
         if rest.contains('*') {
-            return Err("`*` can only be at the end of a path");
+            return Err("`*` is supported only at the end of a path");
         }
         let segment = |text: &str| match text.strip_prefix(':') {
             Some(name) if !name.is_empty() => PathSegment::Placeholder,
@@ -154,16 +164,13 @@ impl HeadersPath {
         Ok(Self { segments, open })
     }
 
-    /// Whether a visitor's path means this key: its own, or that of the folder whose index it is.
+    /// Whether the path matches this key, or the folder whose index it is, with or without the trailing `/`.
     fn matches(&self, key: &str) -> bool {
-        let of_folder = || {
-            let folder = key.strip_suffix("index.html").filter(|folder| folder.is_empty() || folder.ends_with('/'))?;
-            Some(
-                self.matches_path(folder)
-                    || (!folder.is_empty() && self.matches_path(folder.strip_suffix('/').unwrap_or(folder))),
-            )
-        };
-        self.matches_path(key) || of_folder() == Some(true)
+        let folder = key.strip_suffix("index.html").filter(|folder| folder.is_empty() || folder.ends_with('/'));
+        self.matches_path(key)
+            || folder.is_some_and(|folder| {
+                self.matches_path(folder) || folder.strip_suffix('/').is_some_and(|bare| self.matches_path(bare))
+            })
     }
 
     fn matches_path(&self, path: &str) -> bool {
@@ -175,7 +182,7 @@ impl HeadersPath {
                 _ => return false,
             }
         }
-        // `/a/*` is everything below `/a/`, that folder's own page included, but not an object `a`.
+        // `/a/*` matches everything below `/a/`, including the index of that folder, but not an object `a`.
         if self.open { self.segments.is_empty() || parts.next().is_some() } else { parts.next().is_none() }
     }
 }
@@ -185,7 +192,7 @@ mod tests {
     use super::{HeadersFile, HeadersPath};
 
     #[test]
-    fn paths_mean_keys() {
+    fn paths_match_keys() {
         let table = [
             ("/*", "a/b", true),
             ("/*", "index.html", true),
@@ -210,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_cannot_be_followed_are_named() {
+    fn findings_name_unsupported_lines() {
         let text = "  Early: x\nhttps://a.example/*\n  X-Ignored: 1\n/a*\n/*.js\n/ok\n  X-Frame-Options: DENY\n  nonsense\n  Cache-Control:\n  Cache-Control: no-store\n";
         let file = HeadersFile::parse("_headers", text);
         let found: Vec<_> = file
@@ -225,20 +232,20 @@ mod tests {
             ("unsupported-path", line(4)),
             ("unsupported-path", line(5)),
             ("header-not-stored", line(7)),
-            ("no-header", line(8)),
-            ("no-header", line(9)),
+            ("invalid-header", line(8)),
+            ("invalid-header", line(9)),
         ];
         assert_eq!(found, expected.each_ref().map(|(code, line)| (*code, line.as_str())));
         assert_eq!(file.headers("ok").len(), 1);
     }
 
     #[test]
-    fn values_of_several_lines_are_joined() {
+    fn joins_values_of_several_lines() {
         let file =
             HeadersFile::parse("_headers", "/*\n  Cache-Control: public\n# more\n/a\n\tcache-control: max-age=5\n");
         let headers = file.headers("a");
         assert_eq!(headers.len(), 1);
-        assert_eq!((headers[0].0, headers[0].2.as_str()), (5, "public, max-age=5"));
-        assert_eq!(file.headers("b")[0].2, "public");
+        assert_eq!((headers[0].line, headers[0].value.as_str()), (5, "public, max-age=5"));
+        assert_eq!(file.headers("b")[0].value, "public");
     }
 }

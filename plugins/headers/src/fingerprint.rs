@@ -1,28 +1,27 @@
-//! Names that carry a hash of their content.
+//! Recognizes names with a fingerprint: a hash of the content.
 //!
-//! Owns how such names are told from plain words, versions and dates. A miss costs a request; a false find costs visitors a
-//! year of stale bytes, so what is in doubt has no fingerprint.
+//! A missed fingerprint costs a request. A word, version or date that is taken for one costs visitors a year of stale
+//! bytes, so in doubt a name has no fingerprint.
 
-/// Endings that build tools put behind the hash, in front of the extension.
-const BEHIND: [&str; 10] = ["min", "chunk", "bundle", "esm", "umd", "module", "worker", "d", "legacy", "map"];
+/// Suffixes that build tools add between the hash and the extension.
+const SUFFIXES: [&str; 10] = ["min", "chunk", "bundle", "esm", "umd", "module", "worker", "d", "legacy", "map"];
 
-/// The shortest hash that build tools use, in characters.
-const SHORTEST: usize = 8;
+/// The shortest hash of build tools, in characters.
+const MIN_LENGTH: usize = 8;
 
-/// The longest, SHA-512 in hexadecimal digits.
-const LONGEST: usize = 128;
+/// The longest hash: SHA-512 in hexadecimal digits.
+const MAX_LENGTH: usize = 128;
 
-/// Whether the last segment of the key has a hash: behind a `.`, `-` or `_`, or as the whole name, and before the
-/// extension.
+/// Whether the last segment of the key has a hash before the extension: after a `.`, `-` or `_`, or as the whole name.
 pub(crate) fn has_fingerprint(key: &str) -> bool {
     let name = key.rsplit('/').next().unwrap_or(key);
     let Some((mut stem, _)) = name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty()) else {
         return false;
     };
-    // `main.abcdef12.chunk.js.map`, `main.abcdef12.js.gz`: what is behind the hash says nothing about it.
+    // Skip suffixes after the hash: `main.abcdef12.chunk.js.map`, `main.abcdef12.js.gz`.
     while let Some((rest, end)) = stem.rsplit_once(['.', '-']) {
-        let is_behind = BEHIND.contains(&end) || ["js", "mjs", "cjs", "css", "wasm", "json"].contains(&end);
-        if rest.is_empty() || !is_behind {
+        let is_suffix = SUFFIXES.contains(&end) || ["js", "mjs", "cjs", "css", "wasm", "json"].contains(&end);
+        if rest.is_empty() || !is_suffix {
             break;
         }
         stem = rest;
@@ -31,38 +30,38 @@ pub(crate) fn has_fingerprint(key: &str) -> bool {
     is_hash(token) || ends_in_base64(stem)
 }
 
-/// A token between separators.
+/// Whether a token between separators is a hash.
 fn is_hash(token: &str) -> bool {
     is_hexadecimal(token) || is_base32(token) || is_mixed(token)
 }
 
-/// Hexadecimal digits of one case, with letters and digits: without letters it may be a date, without digits a word.
+/// Hexadecimal digits of one case, with letters and digits: without letters it could be a date, without digits a word.
 fn is_hexadecimal(token: &str) -> bool {
     let lower = token.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     let upper = token.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F'));
     has_length(token) && (lower || upper) && digits(token) >= 2 && token.bytes().any(|byte| byte.is_ascii_alphabetic())
 }
 
-/// Eight letters and digits of Base32, as esbuild writes them; digits not only at the end, where words have numbers.
+/// Eight characters of Base32, as esbuild writes them, with a digit before the end: words have digits only at the end.
 fn is_base32(token: &str) -> bool {
     let alphabet = token.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'2'..=b'7'));
     let word = token.trim_end_matches(|character: char| character.is_ascii_digit());
-    token.len() == SHORTEST && alphabet && digits(word) >= 1
+    token.len() == MIN_LENGTH && alphabet && digits(word) >= 1
 }
 
-/// Letters of both cases and digits that change more often than in words: as many runs as half the characters.
+/// Letters of both cases and digits that alternate more than in words: runs for at least half of the characters.
 fn is_mixed(token: &str) -> bool {
     let alphabet = token.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let lower = token.bytes().any(|byte| byte.is_ascii_lowercase());
     let upper = token.bytes().any(|byte| byte.is_ascii_uppercase());
-    let enough = if upper { token.len() / 2 } else { token.len() / 2 + 1 };
+    let min_runs = if upper { token.len() / 2 } else { token.len() / 2 + 1 };
     let kinds = usize::from(lower) + usize::from(upper) + usize::from(digits(token) > 0);
-    has_length(token) && alphabet && lower && kinds >= 2 && digits(token) < token.len() && runs(token) >= enough
+    has_length(token) && alphabet && lower && kinds >= 2 && digits(token) < token.len() && runs(token) >= min_runs
 }
 
-/// The last eight characters behind a `-` or `.`, as Vite and Rollup write them, where some of them are `-` or `_`.
+/// The last eight characters after a `-` or `.`, as Vite and Rollup write them; some of them may be `-` or `_`.
 fn ends_in_base64(stem: &str) -> bool {
-    let at = stem.len().checked_sub(SHORTEST);
+    let at = stem.len().checked_sub(MIN_LENGTH);
     let Some((rest, token)) = at.and_then(|at| stem.split_at_checked(at)) else {
         return false;
     };
@@ -71,21 +70,21 @@ fn ends_in_base64(stem: &str) -> bool {
     let lower = letters.bytes().any(|byte| byte.is_ascii_lowercase());
     let upper = letters.bytes().any(|byte| byte.is_ascii_uppercase());
     let separated = rest.ends_with(['-', '.']);
-    separated && alphabet && lower && upper && digits(token) > 0 && runs(token) > SHORTEST / 2
+    separated && alphabet && lower && upper && digits(token) > 0 && runs(token) > MIN_LENGTH / 2
 }
 
 fn has_length(token: &str) -> bool {
-    (SHORTEST..=LONGEST).contains(&token.len())
+    (MIN_LENGTH..=MAX_LENGTH).contains(&token.len())
 }
 
 fn digits(token: &str) -> usize {
     token.bytes().filter(u8::is_ascii_digit).count()
 }
 
-/// Runs as people write them: a capital with the small letters behind it is one, so are capitals, and so are digits.
+/// The number of runs: digits, capitals, or a capital with the small letters after it.
 fn runs(token: &str) -> usize {
     let mut runs = 0;
-    let mut before = None;
+    let mut previous = None;
     for byte in token.bytes() {
         let kind = match byte {
             b'a'..=b'z' => 'a',
@@ -93,9 +92,9 @@ fn runs(token: &str) -> usize {
             b'0'..=b'9' => '0',
             _ => '-',
         };
-        let goes_on = before == Some(kind) || (before == Some('A') && kind == 'a');
-        runs += usize::from(!goes_on);
-        before = Some(kind);
+        let continues = previous == Some(kind) || (previous == Some('A') && kind == 'a');
+        runs += usize::from(!continues);
+        previous = Some(kind);
     }
     runs
 }
@@ -105,7 +104,7 @@ mod tests {
     use super::has_fingerprint;
 
     #[test]
-    fn hashes_of_build_tools_are_found() {
+    fn recognizes_hashes_of_build_tools() {
         let names = [
             "app.3f9a1c2b.js",
             "assets/app-BwX3kq9Z.css",
@@ -131,12 +130,12 @@ mod tests {
         }
     }
 
-    /// The share of so many arbitrary hashes, of eight characters of an alphabet, that is found.
+    /// The share of recognized hashes among random ones, of eight characters of an alphabet.
     fn share(alphabet: &[u8]) -> f64 {
         const HASHES: u32 = 20_000;
         let mut state = 0x2545_f491_4f6c_dd1d_u64;
         let mut character = || {
-            // xorshift64, a sequence without patterns that would matter here.
+            // xorshift64: random enough for this test.
             state ^= state << 13;
             state ^= state >> 7;
             state ^= state << 17;
@@ -152,12 +151,12 @@ mod tests {
     }
 
     #[test]
-    fn most_hashes_of_each_alphabet_are_found() {
+    fn recognizes_most_hashes_of_each_alphabet() {
         let hexadecimal = share(b"0123456789abcdef");
         let base32 = share(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567");
         let base64 = share(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_");
         println!("{hexadecimal} {base32} {base64}");
-        // The figures of the documentation.
+        // The documentation has these values.
         assert!(hexadecimal > 0.95, "{hexadecimal}");
         assert!(base32 > 0.7, "{base32}");
         assert!(base64 > 0.6, "{base64}");

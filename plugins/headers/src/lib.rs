@@ -1,7 +1,7 @@
-//! Sets cache rules and other response headers.
+//! Sets `cache-control` and other response headers.
 //!
-//! Owns the order in which headers are decided for an entry: a preset for `cache-control`, then the artifact's `_headers`
-//! file, then the configured rules; what comes later wins. Never sets a content type by itself.
+//! The sources in order of precedence, lowest first: a preset for `cache-control`, the `_headers` file of the artifact,
+//! the configured rules.
 
 mod file;
 mod fingerprint;
@@ -17,11 +17,11 @@ use std::fmt;
 use tidegate_plugin::glob::Glob;
 use tidegate_plugin::{Decisions, Edit, Entry, Failure, Finding, Pointer, Run, Summary, SyncPlugin, content};
 
-use file::HeadersFile;
+use file::{FileHeader, HeadersFile};
 use name::SettingHeader;
 
-/// The longest `_headers` file that is read, in bytes. Hosts of static sites take far shorter ones.
-const LONGEST_FILE: usize = 1024 * 1024;
+/// Limit of the `_headers` file, in bytes. Hosts of static sites have much lower limits.
+const MAX_FILE_BYTES: usize = 1024 * 1024;
 
 /// The plugin.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub struct HeadersPlugin {
     pointers: RulePointers,
 }
 
-/// The places in the settings that decisions name, made once.
+/// The pointers that decisions name, built once.
 #[derive(Debug)]
 struct RulePointers {
     fingerprinted: Pointer,
@@ -42,7 +42,7 @@ struct RulePointers {
     rules: Vec<Pointer>,
 }
 
-/// What a header of an entry becomes, with the rule that says it.
+/// A change of one header, with the rule that it comes from.
 struct HeaderChange<'a> {
     name: &'a SettingHeader,
     value: Option<Cow<'a, str>>,
@@ -50,7 +50,7 @@ struct HeaderChange<'a> {
     reason: HeaderReason<'a>,
 }
 
-/// Why, put into words only where something changes.
+/// The reason for a change, formatted only if the change has an effect.
 enum HeaderReason<'a> {
     Preset(&'static str),
     Line(usize, &'a str),
@@ -71,12 +71,12 @@ impl SyncPlugin for HeadersPlugin {
     type Settings = HeadersSettings;
 
     fn begin(_run: &Run, settings: HeadersSettings) -> Result<Self, Failure> {
-        let text = if settings.file.enabled { content::text(&settings.file.key, LONGEST_FILE)? } else { None };
+        let text = if settings.file.enabled { content::text(&settings.file.key, MAX_FILE_BYTES)? } else { None };
         let file = HeadersFile::parse(&settings.file.key, &text.unwrap_or_default());
-        let pointers = RulePointers::of(&settings);
+        let pointers = RulePointers::new(&settings);
         if let Some(finding) = file.findings.first().filter(|_| settings.file.strict) {
             let failure = Failure::new("headers-file", finding.message.clone());
-            return Err(failure.on(&*settings.file.key).by(&pointers.file.member("strict")));
+            return Err(failure.with_key(&*settings.file.key).with_rule(&pointers.file.member("strict")));
         }
         Ok(Self { cache_control: SettingHeader::cache_control(), pointers, file, settings })
     }
@@ -84,15 +84,19 @@ impl SyncPlugin for HeadersPlugin {
     fn decide(&mut self, batch: &[Entry], decisions: &mut Decisions) -> Result<(), Failure> {
         for (index, entry) in batch.iter().enumerate() {
             if self.settings.file.enabled && entry.key == self.settings.file.key {
-                decisions.exclude(index, &self.pointers.file.clone().member("key"), "rules, not part of the site");
+                decisions.exclude(
+                    index,
+                    &self.pointers.file.clone().member("key"),
+                    "a rules file, not part of the site",
+                );
                 continue;
             }
             if entry.redirect.is_none() {
-                // In the order in which what is later wins.
+                // In ascending order of precedence.
                 let mut changes = Vec::new();
-                self.preset(entry, &mut changes);
-                self.file(&entry.key, &mut changes);
-                self.rules(&entry.key, &mut changes);
+                self.add_preset(entry, &mut changes);
+                self.add_file(&entry.key, &mut changes);
+                self.add_rules(&entry.key, &mut changes);
                 apply(index, entry, &changes, decisions);
             }
         }
@@ -105,8 +109,8 @@ impl SyncPlugin for HeadersPlugin {
 }
 
 impl HeadersPlugin {
-    /// What caches may do where nobody has said it.
-    fn preset<'a>(&'a self, entry: &Entry, changes: &mut Vec<HeaderChange<'a>>) {
+    /// Adds `cache-control`, unless an earlier plugin set it.
+    fn add_preset<'a>(&'a self, entry: &Entry, changes: &mut Vec<HeaderChange<'a>>) {
         if entry.header(self.cache_control.stored()).is_some() {
             return;
         }
@@ -127,20 +131,20 @@ impl HeadersPlugin {
         }
     }
 
-    /// What the artifact says.
-    fn file<'a>(&'a self, key: &str, changes: &mut Vec<HeaderChange<'a>>) {
-        for (line, name, value) in self.file.headers(key) {
+    /// Adds the headers of the `_headers` file.
+    fn add_file<'a>(&'a self, key: &str, changes: &mut Vec<HeaderChange<'a>>) {
+        for FileHeader { line, name, value } in self.file.headers(key) {
             let reason = HeaderReason::Line(line, &self.settings.file.key);
             changes.push(HeaderChange { name, value: Some(Cow::Owned(value)), rule: &self.pointers.file, reason });
         }
     }
 
-    /// What the configuration says.
-    fn rules<'a>(&'a self, key: &str, changes: &mut Vec<HeaderChange<'a>>) {
+    /// Adds the headers of the configured rules.
+    fn add_rules<'a>(&'a self, key: &str, changes: &mut Vec<HeaderChange<'a>>) {
         for (rule, at) in
             self.settings.rules.iter().zip(&self.pointers.rules).filter(|(rule, _)| rule.glob.matches(key))
         {
-            // What a rule removes it may set anew.
+            // A rule removes first, so it can set what it removes.
             for name in &rule.remove {
                 changes.push(HeaderChange { name, value: None, rule: at, reason: HeaderReason::Glob(&rule.glob) });
             }
@@ -153,7 +157,7 @@ impl HeadersPlugin {
 }
 
 impl RulePointers {
-    fn of(settings: &HeadersSettings) -> Self {
+    fn new(settings: &HeadersSettings) -> Self {
         let preset = |name| Pointer::root().member("presets").member(name);
         let rules = Pointer::root().member("rules");
         Self {
@@ -161,19 +165,19 @@ impl RulePointers {
             pages: preset("pages"),
             others: preset("others"),
             file: Pointer::root().member("headers-file"),
-            rules: (0..settings.rules.len()).map(|place| rules.clone().index(place)).collect(),
+            rules: (0..settings.rules.len()).map(|position| rules.clone().index(position)).collect(),
         }
     }
 }
 
-/// Decides only what differs from what the entry has. A decision has one rule: that of the last change is named, and the
-/// reason lists all.
+/// Decides about the changes that have an effect. A decision names one rule, that of the last change; the reason lists
+/// all.
 fn apply(index: usize, entry: &Entry, changes: &[HeaderChange<'_>], decisions: &mut Decisions) {
     let mut edits = Vec::new();
     let mut last = None;
     let mut reasons = String::new();
-    for (place, change) in changes.iter().enumerate() {
-        if changes.iter().skip(place + 1).any(|later| later.name == change.name) {
+    for (position, change) in changes.iter().enumerate() {
+        if changes.iter().skip(position + 1).any(|later| later.name == change.name) {
             continue;
         }
         let Some(edit) = change.name.edit(entry, change.value.as_deref()) else { continue };
@@ -188,7 +192,7 @@ fn apply(index: usize, entry: &Entry, changes: &[HeaderChange<'_>], decisions: &
 }
 
 impl SettingHeader {
-    /// The edit that gives the entry this value, or takes the header away, unless it is so already.
+    /// The edit that sets the header to this value, or removes it; `None` if it has no effect.
     fn edit(&self, entry: &Entry, value: Option<&str>) -> Option<Edit> {
         let name = self.stored();
         let present = if self.is_metadata() { entry.metadata(name) } else { entry.header(name) };
@@ -206,8 +210,8 @@ impl SettingHeader {
 /// A finding about one line of the file.
 fn line_finding(code: &str, key: &str, line: usize, message: &str) -> Finding {
     Finding::warning(code, format!("line {line} of `{key}`: {message}"))
-        .on(key)
-        .by(&Pointer::root().member("headers-file"))
+        .with_key(key)
+        .with_rule(&Pointer::root().member("headers-file"))
 }
 
 tidegate_plugin::export_sync!(HeadersPlugin);

@@ -1,63 +1,62 @@
-//! Names and values of headers that storage keeps with an object.
-//!
-//! Owns which headers these are, and what a value may hold. What else a site wants to send is the CDN's to add.
+//! Names and values of the headers that S3 stores with an object.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The headers that S3 keeps as such.
+/// Response headers that S3 stores.
 const STORED: [&str; 6] =
     ["cache-control", "content-disposition", "content-encoding", "content-language", "content-type", "expires"];
 
-/// What S3 puts before the names of user metadata.
+/// The prefix of user metadata.
 const METADATA: &str = "x-amz-meta-";
 
-/// Metadata that Tidegate keeps its own notes in.
+/// The prefix of metadata that Tidegate uses itself.
 const RESERVED: &str = "x-amz-meta-tidegate-";
 
-/// The longest value, in bytes, that hosts take.
-const LONGEST_VALUE: usize = 2_048;
+/// Limit of a value, in bytes.
+const MAX_VALUE_BYTES: usize = 2_048;
 
-/// Why a text is no name, or no value.
+/// An invalid header name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SettingHeaderError {
-    /// Storage has no place for it.
+    /// S3 does not store this header.
     NotStored(String),
-    /// Tidegate's own.
+    /// Tidegate uses it itself.
     Reserved(String),
-    /// Not a name at all.
-    NoName(String),
+    /// It is not the name of a header.
+    InvalidName(String),
 }
 
 impl fmt::Display for SettingHeaderError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotStored(name) => write!(
-                formatter,
-                "header `{name}` cannot be stored with an object; set it in a response headers policy of CloudFront"
-            ),
+            Self::NotStored(name) => {
+                write!(formatter, "S3 cannot store header `{name}`; set it in a CloudFront response headers policy")
+            }
             Self::Reserved(name) => write!(formatter, "`{name}` is reserved for Tidegate; use another name"),
-            Self::NoName(name) => write!(formatter, "`{name}` is not a header's name; use letters, digits and hyphens"),
+            Self::InvalidName(name) => {
+                write!(formatter, "invalid header name `{name}`; use letters, digits, `-` and `_`")
+            }
         }
     }
 }
 
-/// The name of a header that S3 keeps with an object, in lower case.
+/// The name of a header that S3 stores, in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SettingHeader(String);
 
 impl SettingHeader {
-    /// Reads a name in any case.
+    /// Parses a name in any case.
     ///
     /// # Errors
     ///
-    /// What is no name, and what S3 does not keep.
+    /// The name is invalid or reserved, or S3 does not store the header.
     pub fn parse(text: &str) -> Result<Self, SettingHeaderError> {
         let name = text.to_ascii_lowercase();
         if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
-            return Err(SettingHeaderError::NoName(text.to_owned()));
+            return Err(SettingHeaderError::InvalidName(text.to_owned()));
         }
         if name.starts_with(RESERVED) {
             return Err(SettingHeaderError::Reserved(text.to_owned()));
@@ -78,7 +77,7 @@ impl SettingHeader {
         self.0.starts_with(METADATA)
     }
 
-    /// The name in the contract, which is without the prefix of metadata.
+    /// The name in the contract: without the prefix of metadata.
     pub(crate) fn stored(&self) -> &str {
         self.0.strip_prefix(METADATA).unwrap_or(&self.0)
     }
@@ -104,9 +103,9 @@ impl fmt::Display for SettingHeader {
     }
 }
 
-/// Whether a value is what every server and client passes on: printable ASCII without spaces at either end.
+/// Whether a value is one that every server and client accepts: printable ASCII without leading or trailing spaces.
 pub(crate) fn is_value(text: &str) -> bool {
-    (1..=LONGEST_VALUE).contains(&text.len())
+    (1..=MAX_VALUE_BYTES).contains(&text.len())
         && text.trim() == text
         && text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
 }
@@ -116,7 +115,7 @@ mod tests {
     use super::{SettingHeader, SettingHeaderError, is_value};
 
     #[test]
-    fn stored_headers_and_metadata_are_names() {
+    fn parses_stored_headers_and_metadata() {
         assert_eq!(SettingHeader::parse("Cache-Control").unwrap().stored(), "cache-control");
         let metadata = SettingHeader::parse("X-Amz-Meta-Cache-Tag").unwrap();
         assert_eq!((metadata.stored(), metadata.is_metadata()), ("cache-tag", true));
@@ -130,12 +129,12 @@ mod tests {
             Err(SettingHeaderError::Reserved("X-Amz-Meta-Tidegate-Id".to_owned()))
         );
         for text in ["", "a b", "a:b", "é", "a\n"] {
-            assert_eq!(SettingHeader::parse(text), Err(SettingHeaderError::NoName(text.to_owned())));
+            assert_eq!(SettingHeader::parse(text), Err(SettingHeaderError::InvalidName(text.to_owned())));
         }
     }
 
     #[test]
-    fn values_hold_nothing_that_splits_a_message() {
+    fn values_cannot_split_a_message() {
         assert!(is_value("public, max-age=1"));
         for text in ["", " a", "a ", "a\r\nb: c", "é", "\u{1b}[0m"] {
             assert!(!is_value(text), "{text:?}");

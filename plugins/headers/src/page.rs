@@ -1,8 +1,9 @@
-//! What must be fresh: the names by which visitors and software enter a site, and which lead to everything else.
+//! Recognizes objects that caches must revalidate: pages and entry points, which lead to everything else.
 //!
-//! Owns that rule. A stale page names assets that may be gone; a stale service worker can lock visitors in for good.
+//! A stale page refers to assets that may be gone. A stale service worker can keep visitors on an old release
+//! permanently.
 
-/// Entry points that are no pages: their names are fixed, and their content changes with a release.
+/// Entry points other than pages: they have fixed names, and their content changes with a release.
 const ENTRY_POINTS: [&str; 22] = [
     "sw.js",
     "service-worker.js",
@@ -28,13 +29,13 @@ const ENTRY_POINTS: [&str; 22] = [
     "latest.json",
 ];
 
-/// Kinds of files of which readers expect the newest.
+/// Extensions of files whose readers expect the latest version.
 const EXTENSIONS: [&str; 10] = ["html", "htm", "xhtml", "xml", "rss", "atom", "webmanifest", "appcache", "ics", "txt"];
 
-/// Whether caches must ask before they use a copy of this key.
+/// Whether caches must revalidate their copy of this key.
 pub(crate) fn must_be_fresh(key: &str, content_type: Option<&str>) -> bool {
     let name = key.rsplit('/').next().unwrap_or(key).to_ascii_lowercase();
-    // A compressed copy is as fresh as the file.
+    // The same for a compressed copy.
     let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".br")).unwrap_or(&name);
     if name.is_empty() || ENTRY_POINTS.contains(&name) || name.ends_with("-sw.js") {
         return true;
@@ -48,7 +49,7 @@ pub(crate) fn must_be_fresh(key: &str, content_type: Option<&str>) -> bool {
     }
     match name.rsplit_once('.') {
         Some((stem, extension)) if !stem.is_empty() => EXTENSIONS.contains(&extension),
-        // A name without an extension is a page with a clean URL, unless something says that it is not.
+        // A name without an extension is a page with a clean URL, unless it has another type.
         _ => kind.is_none_or(|kind| kind.starts_with("text/")),
     }
 }
@@ -58,7 +59,7 @@ mod tests {
     use super::must_be_fresh;
 
     #[test]
-    fn pages_feeds_and_workers_are_fresh_and_assets_are_not() {
+    fn pages_feeds_and_workers_must_be_fresh() {
         for key in [
             "index.html",
             "a/INDEX.HTML",

@@ -1,6 +1,4 @@
 //! Settings of `headers`.
-//!
-//! Owns their shape, defaults and checks. Matches nothing.
 
 use std::collections::BTreeMap;
 
@@ -10,22 +8,22 @@ use tidegate_plugin::{Issues, Pointer, Settings};
 
 use crate::name::{self, SettingHeader};
 
-/// What a configuration may say.
+/// Settings of `headers`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct HeadersSettings {
-    /// In order; what a later rule says about a header replaces what an earlier one said.
+    /// In order; a later rule overrides an earlier one.
     pub(crate) rules: Vec<HeaderRule>,
-    /// The artifact's own rules.
+    /// The rules file of the artifact.
     #[serde(rename = "headers-file")]
     pub(crate) file: HeadersFileSettings,
-    /// Values of `cache-control` where nothing else says one.
+    /// Default values of `cache-control`.
     pub(crate) presets: PresetSettings,
-    /// Folders in which every name has a fingerprint that the build tool makes sure of.
+    /// Folders in which the build tool fingerprints every name.
     pub(crate) fingerprinted_folders: GlobList,
 }
 
-/// Headers by glob.
+/// Headers for the keys that match a glob.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct HeaderRule {
@@ -42,11 +40,11 @@ pub struct HeaderRule {
 pub struct HeadersFileSettings {
     pub(crate) enabled: bool,
     pub(crate) key: String,
-    /// Whether lines that cannot be followed deny the run.
+    /// Whether an unsupported line denies the run.
     pub(crate) strict: bool,
 }
 
-/// Values of `cache-control`; `null` leaves it to whoever serves.
+/// Values of `cache-control`; `null` sets none.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PresetSettings {
@@ -55,8 +53,8 @@ pub struct PresetSettings {
     pub(crate) others: Option<String>,
 }
 
-/// Where build tools put names that never mean other bytes: Astro, SvelteKit, Next.js, Nuxt. Nuxt's `builds/latest.json`
-/// is looked up again and again.
+/// Folders of fingerprinted names of Astro, SvelteKit, Next.js and Nuxt. Nuxt polls `builds/latest.json`, which is not
+/// fingerprinted.
 const FINGERPRINTED_FOLDERS: [&str; 5] =
     ["_astro/", "**/_app/immutable/", "**/_next/static/", "_nuxt/", "!**/_nuxt/builds/"];
 
@@ -79,9 +77,10 @@ impl Default for HeadersFileSettings {
 }
 
 impl Default for PresetSettings {
-    /// A fingerprinted name never gets other bytes: a year, without asking. A page is what names everything else: always
-    /// asked for. The rest may change under its name in every release: browsers ask each time, since no invalidation
-    /// reaches them; the CDN, which one does reach, keeps it, for a day at most should an invalidation get lost.
+    /// The content of a fingerprinted name never changes, so caches keep it for a year. Pages refer to everything else,
+    /// so caches always revalidate them. Anything else may change with a release: browsers, which no invalidation
+    /// reaches, always revalidate it; the CDN keeps it until it is invalidated, or for a day if the invalidation is
+    /// lost.
     fn default() -> Self {
         Self {
             fingerprinted: Some("public, max-age=31536000, immutable".to_owned()),
@@ -93,16 +92,16 @@ impl Default for PresetSettings {
 
 impl Settings for HeadersSettings {
     fn check(&mut self, issues: &mut Issues) {
-        const NO_VALUE: &str = "not a header's value; use printable ASCII without spaces at either end";
-        for (place, rule) in self.rules.iter().enumerate() {
-            let at = Pointer::root().member("rules").index(place);
+        const INVALID_VALUE: &str = "invalid header value; use printable ASCII without leading or trailing spaces";
+        for (position, rule) in self.rules.iter().enumerate() {
+            let at = Pointer::root().member("rules").index(position);
             for (name, value) in &rule.set {
                 if !name::is_value(value) {
-                    issues.add(&at.clone().member("set").member(&name.to_string()), NO_VALUE);
+                    issues.add(&at.clone().member("set").member(&name.to_string()), INVALID_VALUE);
                 }
             }
             if rule.set.is_empty() && rule.remove.is_empty() {
-                issues.add(&at, "a rule that neither sets nor removes a header; add `set` or `remove`");
+                issues.add(&at, "the rule has no effect; add `set` or `remove`");
             }
         }
         let presets = [
@@ -112,12 +111,12 @@ impl Settings for HeadersSettings {
         ];
         for (member, value) in presets {
             if value.as_deref().is_some_and(|value| !name::is_value(value)) {
-                issues.add(&Pointer::root().member("presets").member(member), NO_VALUE);
+                issues.add(&Pointer::root().member("presets").member(member), INVALID_VALUE);
             }
         }
         if self.file.key.is_empty() || self.file.key.starts_with('/') {
             issues
-                .add(&Pointer::root().member("headers-file").member("key"), "not a key; write one such as `_headers`");
+                .add(&Pointer::root().member("headers-file").member("key"), "invalid key; use one such as `_headers`");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The plugin through the SDK's harness, in every cut of batches.
+//! The plugin in the SDK's harness, with every size of batches.
 
 use tidegate_plugin::testing::{SyncAnswer, TestArtifact, canonical, sync};
 
@@ -16,7 +16,7 @@ fn cache(answer: &SyncAnswer, key: &str) -> Option<String> {
 }
 
 #[test]
-fn presets_tell_pages_fingerprints_and_the_rest_apart() {
+fn presets_distinguish_pages_fingerprints_and_other_objects() {
     let table = [
         ("index.html", "no-cache"),
         ("index.abcdef12.html", "no-cache"),
@@ -43,7 +43,7 @@ fn presets_tell_pages_fingerprints_and_the_rest_apart() {
 }
 
 #[test]
-fn presets_can_be_switched_off_one_by_one() {
+fn each_preset_can_be_turned_off() {
     let artifact = TestArtifact::new().objects(["index.html", "app.3f9a1c2b.js", "logo.png"]);
     let none = answer(r#"{"presets":{"fingerprinted":null,"pages":null,"others":null}}"#, &artifact);
     assert!(none.decided.is_empty());
@@ -53,13 +53,13 @@ fn presets_can_be_switched_off_one_by_one() {
 }
 
 #[test]
-fn a_preset_leaves_what_an_earlier_plugin_set() {
+fn a_preset_keeps_a_value_of_an_earlier_plugin() {
     let artifact = TestArtifact::new().object_with("a.png", "x", &[("cache-control", "no-store")]);
     assert!(answer("{}", &artifact).decided.is_empty());
 }
 
 #[test]
-fn later_rules_win_and_rules_can_remove() {
+fn later_rules_take_precedence_and_can_remove_headers() {
     let settings = r#"{"rules":[
         {"glob":"*.html","set":{"Cache-Control":"no-store","X-Amz-Meta-Owner":"docs","content-language":"en"}},
         {"glob":"/de/","set":{"content-language":"de"},"remove":["x-amz-meta-owner"]},
@@ -80,7 +80,7 @@ fn later_rules_win_and_rules_can_remove() {
 }
 
 #[test]
-fn the_file_of_the_artifact_is_followed_and_not_published() {
+fn applies_the_file_of_the_artifact_without_publishing_it() {
     let file = "/*\n  X-Frame-Options: DENY\n  X-Amz-Meta-Team: web\n/assets/*\n  Cache-Control: public, max-age=600\n/docs/\n  Content-Language: fr\n";
     let artifact = TestArtifact::new().object("_headers", file).objects([
         "A-before-the-file.png",
@@ -91,7 +91,11 @@ fn the_file_of_the_artifact_is_followed_and_not_published() {
     let found = answer("{}", &artifact);
     let site = found.published();
     assert!(!site.contains_key("_headers"));
-    assert_eq!(site["A-before-the-file.png"].metadata("team"), Some("web"), "entries before the file follow it too");
+    assert_eq!(
+        site["A-before-the-file.png"].metadata("team"),
+        Some("web"),
+        "the file also applies to entries before it"
+    );
     assert_eq!(cache(&found, "assets/a.png").as_deref(), Some("public, max-age=600"));
     assert_eq!(found.header("docs/index.html", "content-language").as_deref(), Some("fr"));
     assert_eq!(found.findings(), [("header-not-stored", Some("_headers"))]);
@@ -102,7 +106,7 @@ fn the_file_of_the_artifact_is_followed_and_not_published() {
     assert_eq!(
         cache(&configured, "assets/a.png").as_deref(),
         Some("no-store"),
-        "the configuration wins over the artifact"
+        "the configuration takes precedence over the artifact"
     );
 
     let off = answer(r#"{"headers-file":{"enabled":false}}"#, &artifact);
@@ -111,7 +115,7 @@ fn the_file_of_the_artifact_is_followed_and_not_published() {
 }
 
 #[test]
-fn strict_files_deny_the_run() {
+fn a_strict_file_denies_the_run() {
     let artifact = TestArtifact::new().object("_headers", "/*\n  X-Frame-Options: DENY\n");
     let failure = sync::<HeadersPlugin>(r#"{"headers-file":{"strict":true}}"#, &artifact).unwrap_err();
     assert_eq!(
@@ -128,7 +132,7 @@ fn redirects_get_no_headers() {
 }
 
 #[test]
-fn nothing_is_said_where_nothing_changes() {
+fn decides_only_about_changes() {
     let artifact =
         TestArtifact::new().object_with("a.html", "", &[("cache-control", "no-cache"), ("content-language", "en")]);
     let settings =
@@ -145,7 +149,7 @@ fn settings_have_a_canonical_form() {
 }
 
 #[test]
-fn wrong_settings_are_pointed_at() {
+fn issues_point_at_wrong_settings() {
     let table = [
         (r#"{"rules":[{"glob":"["}]}"#, "/rules/0/glob"),
         (r#"{"rules":[{"glob":"*"}]}"#, "/rules/0"),
@@ -166,7 +170,7 @@ fn wrong_settings_are_pointed_at() {
 }
 
 #[test]
-fn large_sites_are_decided_alike_however_batches_are_cut() {
+fn large_sites_do_not_depend_on_batches() {
     let artifact = (0..2_100)
         .fold(TestArtifact::new().object("_headers", "/3/*\n  Content-Language: en\n"), |artifact, at| {
             artifact.object(&format!("{}/{at}.{}", at % 5, ["html", "png"][at % 2]), "")

@@ -1,6 +1,4 @@
-//! Which types are text, so that a charset belongs to them.
-//!
-//! Owns that rule. Browsers guess a charset where a type has none, and guess by country.
+//! Recognizes types of text, which get a charset. Without one, browsers guess it by the user's locale.
 
 /// Whether a type without parameters is text.
 pub(crate) fn is_text(content_type: &str) -> bool {
@@ -27,7 +25,7 @@ mod tests {
     use super::is_text;
 
     #[test]
-    fn text_json_and_xml_are_text() {
+    fn recognizes_text_json_and_xml() {
         for text in [
             "text/html",
             "text/javascript",

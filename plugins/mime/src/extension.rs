@@ -1,25 +1,22 @@
-//! Types by name.
-//!
-//! Owns what the `mime_guess` table lacks or has against today's registrations, names that have a type without an
-//! extension, and compressed siblings. Reads no content.
+//! Types from names: additions and corrections to the `mime_guess` table, well-known names, and compressed copies.
 
-/// What a name says.
+/// The type that a name implies.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum KnownType {
-    /// A type, perhaps of what is inside an encoding.
+    /// A type, with an encoding for a compressed copy.
     Type {
         content_type: &'static str,
         encoding: Option<&'static str>,
-        /// What of the name said it.
-        by: &'static str,
+        /// The part of the name that implies it.
+        source: &'static str,
     },
-    /// The extension is used for this type and for others.
+    /// The extension has this type and another one.
     Ambiguous { likely: &'static str },
-    /// Nothing.
-    No,
+    /// The name implies no type.
+    Unknown,
 }
 
-/// By whole name, because software asks for exactly these.
+/// Types of whole names that software requests.
 const NAMES: [(&str, &str); 5] = [
     ("apple-app-site-association", "application/json"),
     ("apple-developer-merchantid-domain-association", "text/plain"),
@@ -28,8 +25,9 @@ const NAMES: [(&str, &str); 5] = [
     ("webfinger", "application/jrd+json"),
 ];
 
-/// Where `mime_guess` knows nothing, something outdated, or something that browsers do not take. Sorted by extension, in
-/// lower case. Sources: IANA's media types; RFC 9239 (JavaScript), 8081 (fonts), 9512 (YAML), 7303 (XML), 8216 (HLS).
+/// Types that `mime_guess` does not have, or has in a form that is outdated or that browsers do not accept. Sorted by
+/// extension, in lower case. Sources: IANA media types; RFC 9239 (JavaScript), 8081 (fonts), 9512 (YAML), 7303 (XML),
+/// 8216 (HLS).
 const TYPES: [(&str, &str); 38] = [
     ("asciidoc", "text/asciidoc"),
     ("cjs", "text/javascript"),
@@ -71,11 +69,11 @@ const TYPES: [(&str, &str); 38] = [
     ("zst", "application/zstd"),
 ];
 
-/// TypeScript, or a film: both are common, and the first bytes tell.
+/// TypeScript or MPEG transport streams: both are common, and the first bytes distinguish them.
 const AMBIGUOUS: [(&str, &str); 3] =
     [("cts", "text/typescript"), ("mts", "text/typescript"), ("ts", "text/typescript")];
 
-/// What pages load, so that a compressed copy is an encoding of it and not a download that is unpacked on disk.
+/// Extensions of files that pages load. Their compressed copies are encodings, not downloads to unpack.
 const LOADED_BY_PAGES: [&str; 20] = [
     "atom",
     "cjs",
@@ -99,74 +97,74 @@ const LOADED_BY_PAGES: [&str; 20] = [
     "xml",
 ];
 
-/// What the name of `key` says; `encodings` asks to look into names such as `x.js.gz`.
+/// The type that the name of `key` implies; with `encodings`, also of compressed copies such as `x.js.gz`.
 pub(crate) fn known(key: &str, encodings: bool) -> KnownType {
     let name = key.rsplit('/').next().unwrap_or(key);
     if let Some((_, content_type)) = NAMES.iter().find(|(known, _)| *known == name) {
-        return KnownType::Type { content_type, encoding: None, by: "name" };
+        return KnownType::Type { content_type, encoding: None, source: "name" };
     }
     let Some((stem, extension)) = split(name) else {
-        return KnownType::No;
+        return KnownType::Unknown;
     };
     let extension = extension.to_ascii_lowercase();
     if encodings && let Some(known) = compressed(stem, &extension) {
         return known;
     }
     match by_extension(&extension) {
-        Some(content_type) => KnownType::Type { content_type, encoding: None, by: "extension" },
+        Some(content_type) => KnownType::Type { content_type, encoding: None, source: "extension" },
         None => AMBIGUOUS
             .iter()
             .find(|(known, _)| *known == extension)
-            .map_or(KnownType::No, |(_, likely)| KnownType::Ambiguous { likely }),
+            .map_or(KnownType::Unknown, |(_, likely)| KnownType::Ambiguous { likely }),
     }
 }
 
-/// The type of an extension in lower case, where it has only one.
+/// The type of an extension in lower case, if it has only one.
 pub(crate) fn by_extension(extension: &str) -> Option<&'static str> {
     if AMBIGUOUS.iter().any(|(known, _)| *known == extension) {
         return None;
     }
-    let place = TYPES.binary_search_by(|(known, _)| (*known).cmp(extension));
-    match place.ok().and_then(|place| TYPES.get(place)) {
+    let position = TYPES.binary_search_by(|(known, _)| (*known).cmp(extension));
+    match position.ok().and_then(|position| TYPES.get(position)) {
         Some((_, content_type)) => Some(content_type),
         None => mime_guess::from_ext(extension).first_raw(),
     }
 }
 
-/// A compressed copy of what a page loads.
+/// The type of a compressed copy of a file that pages load.
 fn compressed(stem: &str, extension: &str) -> Option<KnownType> {
     let encoding = match extension {
         "gz" => "gzip",
         "br" => "br",
-        // Compressed SVG has one extension for both.
+        // The extension of compressed SVG implies type and encoding.
         "svgz" => {
             return Some(KnownType::Type {
                 content_type: "image/svg+xml",
                 encoding: Some("gzip"),
-                by: "extension of compressed SVG",
+                source: "extension of compressed SVG",
             });
         }
         _ => return None,
     };
     let inner = split(stem).map(|(_, inner)| inner.to_ascii_lowercase());
-    // Crawlers fetch `sitemap.xml.gz` as a gzip file.
+    // Crawlers expect `sitemap.xml.gz` as a gzip file.
     let sitemap = stem.starts_with("sitemap") && encoding == "gzip";
     let inner = inner.filter(|inner| !sitemap && LOADED_BY_PAGES.contains(&inner.as_str()));
     match inner.and_then(|inner| by_extension(&inner)) {
         Some(content_type) => {
-            Some(KnownType::Type { content_type, encoding: Some(encoding), by: "extension before the encoding" })
+            Some(KnownType::Type { content_type, encoding: Some(encoding), source: "extension before the encoding" })
         }
-        // Brotli has no signature: reading would tell nothing.
+        // Brotli has no signature, so reading does not help.
         None if encoding == "br" => Some(KnownType::Type {
             content_type: "application/octet-stream",
             encoding: None,
-            by: "extension of Brotli",
+            source: "extension of Brotli",
         }),
         None => None,
     }
 }
 
-/// A name and its extension. A dot at the start begins no extension: `.nojekyll` has none.
+/// A name without its extension, and the extension. A leading dot does not start an extension: `.nojekyll` has none.
 fn split(name: &str) -> Option<(&str, &str)> {
     name.rsplit_once('.').filter(|(stem, extension)| !stem.is_empty() && !extension.is_empty())
 }
@@ -176,21 +174,17 @@ mod tests {
     use super::{AMBIGUOUS, LOADED_BY_PAGES, TYPES, by_extension};
 
     #[test]
-    fn the_tables_are_sorted_in_lower_case_and_do_not_repeat_what_mime_guess_knows() {
+    fn the_table_is_sorted_in_lower_case_and_has_only_corrections() {
         let extensions: Vec<_> = TYPES.iter().map(|(extension, _)| *extension).collect();
         assert!(extensions.is_sorted());
         assert!(extensions.iter().all(|extension| extension.to_ascii_lowercase() == *extension));
         for (extension, content_type) in TYPES {
-            assert_ne!(
-                mime_guess::from_ext(extension).first_raw(),
-                Some(content_type),
-                "`{extension}` is right without an entry"
-            );
+            assert_ne!(mime_guess::from_ext(extension).first_raw(), Some(content_type), "`{extension}` needs no entry");
         }
     }
 
     #[test]
-    fn what_pages_load_has_a_type() {
+    fn files_that_pages_load_have_a_type() {
         for extension in LOADED_BY_PAGES {
             assert!(by_extension(extension).is_some(), "{extension}");
         }

@@ -1,7 +1,7 @@
-//! Sets content types and content encodings.
+//! Sets `content-type` and `content-encoding`.
 //!
-//! Owns the order in which a type is looked for: what an earlier plugin set, the configured globs, the extension, the first
-//! bytes, the default. The tables are in the modules.
+//! The first of these sources that has a type decides: an earlier plugin, the configured globs, the name, the first
+//! bytes, the default.
 
 mod charset;
 mod extension;
@@ -20,19 +20,19 @@ pub struct Mime {
     settings: MimeSettings,
 }
 
-/// What is known about an entry's type, with the rule that says it.
-struct TypeAnswer {
+/// The type of an entry, with the rule that it comes from.
+struct DecidedType {
     content_type: String,
     encoding: Option<String>,
     rule: Pointer,
     reason: String,
 }
 
-/// What is known before anything is read.
+/// The type of an entry before its content is read.
 enum FoundType {
-    Answer(TypeAnswer),
-    /// The first bytes decide; where they do not, this type does.
-    Read {
+    Decided(DecidedType),
+    /// The first bytes decide, with this type as the fallback.
+    Unknown {
         fallback: Option<&'static str>,
     },
 }
@@ -51,15 +51,15 @@ impl SyncPlugin for Mime {
                 continue;
             }
             match self.find(entry) {
-                FoundType::Answer(answer) => decide(index, entry, answer, decisions),
-                FoundType::Read { fallback } => to_read.push((index, entry, fallback)),
+                FoundType::Decided(decided) => decide(index, entry, decided, decisions),
+                FoundType::Unknown { fallback } => to_read.push((index, entry, fallback)),
             }
         }
         let keys: Vec<String> = to_read.iter().map(|(_, entry, _)| entry.key.clone()).collect();
         if keys.is_empty() {
             return Ok(());
         }
-        for ((index, entry, fallback), head) in to_read.into_iter().zip(content::heads(&keys, sniff::HEAD)) {
+        for ((index, entry, fallback), head) in to_read.into_iter().zip(content::heads(&keys, sniff::HEAD_BYTES)) {
             let head = head.map_err(|error| unreadable(&entry.key, &error))?;
             decide(index, entry, self.sniffed(&head, fallback), decisions);
         }
@@ -71,43 +71,43 @@ const CONTENT_TYPE: &str = "content-type";
 const CONTENT_ENCODING: &str = "content-encoding";
 
 impl Mime {
-    /// The type by rule, or by name.
+    /// The type from a rule or the name.
     fn find(&self, entry: &Entry) -> FoundType {
-        for (place, rule) in self.settings.types.iter().enumerate().rev() {
+        for (position, rule) in self.settings.types.iter().enumerate().rev() {
             if rule.matches(&entry.key) {
-                return FoundType::Answer(TypeAnswer {
+                return FoundType::Decided(DecidedType {
                     content_type: rule.content_type().to_owned(),
                     encoding: rule.encoding().map(str::to_owned),
-                    rule: Pointer::root().member("types").index(place),
+                    rule: Pointer::root().member("types").index(position),
                     reason: format!("matches `{}`", rule.glob()),
                 });
             }
         }
         match extension::known(&entry.key, self.settings.encodings) {
-            KnownType::Type { content_type, encoding, by } => FoundType::Answer(TypeAnswer {
+            KnownType::Type { content_type, encoding, source } => FoundType::Decided(DecidedType {
                 content_type: self.with_charset(content_type),
                 encoding: encoding.map(str::to_owned),
                 rule: Pointer::root(),
-                reason: by.to_owned(),
+                reason: source.to_owned(),
             }),
             KnownType::Ambiguous { likely } if self.settings.sniff && entry.size > 0 => {
-                FoundType::Read { fallback: Some(likely) }
+                FoundType::Unknown { fallback: Some(likely) }
             }
-            KnownType::Ambiguous { likely } => FoundType::Answer(TypeAnswer {
+            KnownType::Ambiguous { likely } => FoundType::Decided(DecidedType {
                 content_type: self.with_charset(likely),
                 encoding: None,
                 rule: Pointer::root(),
                 reason: "extension".to_owned(),
             }),
-            KnownType::No if self.settings.sniff && entry.size > 0 => FoundType::Read { fallback: None },
-            KnownType::No => FoundType::Answer(self.default_type()),
+            KnownType::Unknown if self.settings.sniff && entry.size > 0 => FoundType::Unknown { fallback: None },
+            KnownType::Unknown => FoundType::Decided(self.default_type()),
         }
     }
 
-    /// The type by first bytes.
-    fn sniffed(&self, head: &[u8], fallback: Option<&'static str>) -> TypeAnswer {
+    /// The type from the first bytes.
+    fn sniffed(&self, head: &[u8], fallback: Option<&'static str>) -> DecidedType {
         match sniff::content_type(head, fallback) {
-            Some(content_type) => TypeAnswer {
+            Some(content_type) => DecidedType {
                 content_type: self.with_charset(&content_type),
                 encoding: None,
                 rule: Pointer::root().member("sniff"),
@@ -117,12 +117,12 @@ impl Mime {
         }
     }
 
-    fn default_type(&self) -> TypeAnswer {
-        TypeAnswer {
+    fn default_type(&self) -> DecidedType {
+        DecidedType {
             content_type: self.settings.default_type().to_owned(),
             encoding: None,
             rule: Pointer::root().member("default"),
-            reason: "nothing says more".to_owned(),
+            reason: "default".to_owned(),
         }
     }
 
@@ -136,26 +136,24 @@ impl Mime {
     }
 }
 
-/// Turns an answer into the edits that it needs.
-fn decide(index: usize, entry: &Entry, answer: TypeAnswer, decisions: &mut Decisions) {
+/// Adds the edits that give the entry its type.
+fn decide(index: usize, entry: &Entry, decided: DecidedType, decisions: &mut Decisions) {
     let mut edits = Vec::new();
-    if entry.header(CONTENT_TYPE) != Some(&answer.content_type) {
-        edits.push(Edit::header(CONTENT_TYPE, answer.content_type));
+    if entry.header(CONTENT_TYPE) != Some(&decided.content_type) {
+        edits.push(Edit::header(CONTENT_TYPE, decided.content_type));
     }
-    if let Some(encoding) = answer.encoding
+    if let Some(encoding) = decided.encoding
         && entry.header(CONTENT_ENCODING) != Some(&encoding)
     {
         edits.push(Edit::header(CONTENT_ENCODING, encoding));
     }
-    decisions.publish(index, edits, &answer.rule, answer.reason);
+    decisions.publish(index, edits, &decided.rule, decided.reason);
 }
 
-/// A type that is guessed because storage failed would be another type the next time.
+/// A read error denies the run: with a guess, the type would change in the next run.
 fn unreadable(key: &str, error: &content::ReadError) -> Failure {
-    let mut failure = content::failure(key, error).by(&Pointer::root().member("sniff"));
-    failure
-        .message
-        .push_str("; it has no extension that says its type: give it one under `types`, or set `sniff` to false");
+    let mut failure = content::failure(key, error).with_rule(&Pointer::root().member("sniff"));
+    failure.message.push_str("; set its type in `types`, or set `sniff` to false");
     failure
 }
 

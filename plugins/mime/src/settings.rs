@@ -1,35 +1,33 @@
 //! Settings of `mime`.
-//!
-//! Owns their shape and checks. Decides no type.
 
 use serde::{Deserialize, Serialize};
 use tidegate_plugin::glob::Glob;
 use tidegate_plugin::{Issues, Pointer, Settings};
 
-/// What a configuration may say.
+/// Settings of `mime`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MimeSettings {
-    /// Types by glob; the last that matches decides, before everything else.
+    /// Types by glob; the last match decides.
     pub(crate) types: Vec<TypeRule>,
     /// Added to types that are text; `null` for none.
     pub(crate) charset: Option<String>,
-    /// The type where nothing else says one.
+    /// The type of objects without another one.
     default: String,
-    /// Whether the first bytes are read where the name does not say a type.
+    /// Whether the first bytes are read if the name implies no type.
     pub(crate) sniff: bool,
     /// Whether `x.js.gz` and `x.js.br` are encodings of `x.js`.
     pub(crate) encodings: bool,
-    /// Whether a type that an earlier plugin set is replaced.
+    /// Whether to replace a type that an earlier plugin set.
     pub(crate) overwrite: bool,
 }
 
-/// One type by glob.
+/// The type of the keys that match a glob.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct TypeRule {
     glob: Glob,
-    /// Used as it is: no charset is added.
+    /// Used unchanged, without an added charset.
     #[serde(rename = "type")]
     content_type: String,
     #[serde(default)]
@@ -75,26 +73,26 @@ impl MimeSettings {
 
 impl Settings for MimeSettings {
     fn check(&mut self, issues: &mut Issues) {
-        const NO_TYPE: &str = "not a content type; write one such as `text/html; charset=utf-8`";
-        for (place, rule) in self.types.iter().enumerate() {
-            let at = Pointer::root().member("types").index(place);
+        const INVALID_TYPE: &str = "invalid content type; use one such as `text/html; charset=utf-8`";
+        for (position, rule) in self.types.iter().enumerate() {
+            let at = Pointer::root().member("types").index(position);
             if !is_content_type(&rule.content_type) {
-                issues.add(&at.clone().member("type"), NO_TYPE);
+                issues.add(&at.clone().member("type"), INVALID_TYPE);
             }
             if rule.encoding.as_deref().is_some_and(|encoding| !is_token(encoding)) {
                 issues.add(
                     &at.member("encoding"),
-                    "not a content encoding; write one such as `gzip` or `br`, or leave it out",
+                    "invalid content encoding; use one such as `gzip` or `br`, or remove it",
                 );
             }
         }
         if !is_content_type(&self.default) {
-            issues.add(&Pointer::root().member("default"), NO_TYPE);
+            issues.add(&Pointer::root().member("default"), INVALID_TYPE);
         }
         if self.charset.as_deref().is_some_and(|charset| !is_token(charset)) {
             issues.add(
                 &Pointer::root().member("charset"),
-                "not a charset; write one such as `utf-8`, or `null` for none",
+                "invalid charset; use one such as `utf-8`, or `null` for none",
             );
         }
     }

@@ -1,20 +1,18 @@
-//! Types by first bytes.
-//!
-//! Owns the order: signatures (the `infer` crate's), then text, and which kind of text. Never reads content itself.
+//! Types from the first bytes: signatures of the `infer` crate, then kinds of text.
 
 use crate::extension;
 
-/// How many bytes are read; the farthest signature of the table, tar's, ends at 262.
-pub(crate) const HEAD: u32 = 512;
+/// How many bytes are read. The last signature, that of tar, ends at 262.
+pub(crate) const HEAD_BYTES: u32 = 512;
 
-/// The type that these first bytes have, without a charset. `likely` is the type of text behind an ambiguous extension.
+/// The type of these first bytes, without a charset. `likely` is the type of text with an ambiguous extension.
 pub(crate) fn content_type(head: &[u8], likely: Option<&'static str>) -> Option<String> {
     if let Some(likely) = likely {
         return Some(if is_transport_stream(head) { "video/mp2t" } else { likely }.to_owned());
     }
     let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
     if let Some(kind) = infer::get(text) {
-        // Signatures of text say what text it is; the others give an extension, and types have one table.
+        // The extension of a signature has the same type as the extension of a name.
         let content_type = extension::by_extension(kind.extension()).unwrap_or(kind.mime_type());
         return Some(
             if content_type == "application/xml" && is_svg(text) { "image/svg+xml" } else { content_type }.to_owned(),
@@ -35,13 +33,13 @@ pub(crate) fn content_type(head: &[u8], likely: Option<&'static str>) -> Option<
     )
 }
 
-/// MPEG-2 transport streams have packets of 188 bytes, or of 192 in recordings of cameras, each with one sync byte.
+/// MPEG-2 transport streams have packets of 188 bytes, or of 192 in recordings of cameras, each with a sync byte.
 fn is_transport_stream(head: &[u8]) -> bool {
     let sync = |at: usize| head.get(at) == Some(&0x47);
     (sync(0) && sync(188)) || (sync(4) && sync(196)) || (sync(0) && head.len() == 188)
 }
 
-/// UTF-8 without control characters beside those of text. The last character may be cut.
+/// UTF-8 without control characters other than those of text. The last character may be incomplete.
 fn is_text(head: &[u8]) -> bool {
     let text = match std::str::from_utf8(head) {
         Ok(text) => text,
@@ -57,7 +55,7 @@ fn is_text(head: &[u8]) -> bool {
             .any(|character| character.is_control() && !matches!(character, '\t' | '\n' | '\r' | '\x0c' | '\x1b'))
 }
 
-/// Whether the first element is `svg`, perhaps behind an XML declaration.
+/// Whether the first element is `svg`, possibly after an XML declaration.
 fn is_svg(head: &[u8]) -> bool {
     let mut rest = head.trim_ascii_start();
     for end in [b"?>".as_slice(), b">".as_slice()] {
@@ -74,7 +72,7 @@ fn is_svg(head: &[u8]) -> bool {
     rest.strip_prefix(b"<svg").is_some_and(|rest| matches!(rest.first(), Some(b' ' | b'>' | b'\n' | b'\r' | b'\t')))
 }
 
-/// Whether it starts as a JSON object, or as an array of objects or texts, does. Enough for what has no extension.
+/// Whether it starts like a JSON object, or an array of objects or strings.
 fn is_json(head: &[u8]) -> bool {
     let head = head.trim_ascii_start();
     let object = |text: &[u8]| {
@@ -93,7 +91,7 @@ mod tests {
     use super::content_type;
 
     #[test]
-    fn first_bytes_tell_types() {
+    fn recognizes_types_by_first_bytes() {
         let mut transport_stream = vec![0_u8; 512];
         for at in [0, 188, 376] {
             transport_stream[at] = 0x47;

@@ -1,4 +1,4 @@
-//! The plugin through the SDK's harness, in every cut of batches.
+//! The plugin in the SDK's harness, with every size of batches.
 
 use tidegate_plugin::testing::{SyncAnswer, TestArtifact, canonical, sync};
 
@@ -13,7 +13,7 @@ fn header(answer: &SyncAnswer, key: &str) -> String {
 }
 
 #[test]
-fn names_have_the_types_that_browsers_want() {
+fn names_have_the_types_that_browsers_accept() {
     let table = [
         ("index.html", "text/html; charset=utf-8"),
         ("old.htm", "text/html; charset=utf-8"),
@@ -73,7 +73,7 @@ fn names_have_the_types_that_browsers_want() {
 }
 
 #[test]
-fn compressed_siblings_are_encodings_and_archives_are_not() {
+fn compressed_copies_are_encodings_and_archives_are_not() {
     let table = [
         ("app.js.gz", "text/javascript; charset=utf-8", Some("gzip")),
         ("app.css.br", "text/css; charset=utf-8", Some("br")),
@@ -98,16 +98,16 @@ fn compressed_siblings_are_encodings_and_archives_are_not() {
 }
 
 #[test]
-fn objects_without_a_telling_name_are_read() {
-    let mut film = vec![0_u8; 400];
-    film[0] = 0x47;
-    film[188] = 0x47;
+fn reads_objects_whose_name_implies_no_type() {
+    let mut video = vec![0_u8; 400];
+    video[0] = 0x47;
+    video[188] = 0x47;
     let artifact = TestArtifact::new()
         .object("about", "<!doctype html><title>About</title>")
         .object("LICENSE", "Apache License")
         .object("logo", b"\x89PNG\r\n\x1a\n\0".as_slice())
         .object("blob", b"\0\x01\x02".as_slice())
-        .object("segment.ts", film)
+        .object("segment.ts", video)
         .object("source.ts", "export const a: number = 1;");
     let answer = types("{}", &artifact);
     assert_eq!(header(&answer, "about"), "text/html; charset=utf-8");
@@ -125,7 +125,7 @@ fn objects_without_a_telling_name_are_read() {
 }
 
 #[test]
-fn the_last_glob_that_matches_decides_and_is_used_as_it_is() {
+fn the_last_matching_glob_decides() {
     let settings = r#"{"types":[{"glob":"*.foo","type":"text/x-foo"},{"glob":"/api/","type":"application/json"},{"glob":"packed/*.js","type":"text/javascript","encoding":"gzip"}]}"#;
     let artifact = TestArtifact::new().objects(["a.foo", "api/users", "api/b.foo", "packed/a.js", "other/a.js"]);
     let answer = types(settings, &artifact);
@@ -138,7 +138,7 @@ fn the_last_glob_that_matches_decides_and_is_used_as_it_is() {
 }
 
 #[test]
-fn a_type_that_is_set_stays_unless_told_otherwise() {
+fn keeps_the_type_of_an_earlier_plugin_by_default() {
     let artifact = TestArtifact::new().object_with("a.html", "x", &[("content-type", "text/plain")]).object_with(
         "b.html",
         "x",
@@ -147,17 +147,17 @@ fn a_type_that_is_set_stays_unless_told_otherwise() {
     assert!(types("{}", &artifact).decided.is_empty());
     let answer = types(r#"{"overwrite":true}"#, &artifact);
     assert_eq!(header(&answer, "a.html"), "text/html; charset=utf-8");
-    assert!(!answer.decided.contains_key("b.html"), "nothing is said where nothing changes");
+    assert!(!answer.decided.contains_key("b.html"), "no decision without a change");
 }
 
 #[test]
-fn redirects_have_no_type() {
+fn redirects_get_no_type() {
     let answer = types("{}", &TestArtifact::new().redirect("old", "/new"));
     assert!(answer.decided.is_empty());
 }
 
 #[test]
-fn the_charset_can_be_another_or_none() {
+fn the_charset_is_configurable() {
     let artifact = TestArtifact::new().objects(["a.html"]);
     assert_eq!(header(&types(r#"{"charset":null}"#, &artifact), "a.html"), "text/html");
     assert_eq!(header(&types(r#"{"charset":"iso-8859-1"}"#, &artifact), "a.html"), "text/html; charset=iso-8859-1");
@@ -175,7 +175,7 @@ fn settings_have_a_canonical_form() {
 }
 
 #[test]
-fn wrong_settings_are_pointed_at() {
+fn issues_point_at_wrong_settings() {
     let table = [
         (r#"{"types":[{"glob":"[","type":"a/b"}]}"#, "/types/0/glob"),
         (r#"{"types":[{"glob":"a","type":"html"}]}"#, "/types/0/type"),
@@ -192,7 +192,7 @@ fn wrong_settings_are_pointed_at() {
 }
 
 #[test]
-fn large_sites_are_decided_alike_however_batches_are_cut() {
+fn large_sites_do_not_depend_on_batches() {
     let artifact = (0..2_100).fold(TestArtifact::new(), |artifact, at| match at % 3 {
         0 => artifact.object(&format!("{at}.html"), ""),
         1 => artifact.object(&format!("{at}"), format!("<html> {at}")),

@@ -1,7 +1,6 @@
 //! The `_redirects` file of an artifact, in Netlify's syntax.
 //!
-//! Owns its grammar, and which of its lines storage can follow. A line that cannot be followed becomes a finding that
-//! names it and what to do instead.
+//! An unsupported line becomes a finding with the line and the alternative.
 //!
 //! ```text
 //! # from        to        status
@@ -14,7 +13,7 @@ use tidegate_plugin::{Finding, Pointer};
 use crate::redirects::{RedirectError, Redirects};
 use crate::settings::RedirectsFileSettings;
 
-/// One line as it is written.
+/// One parsed line.
 struct RedirectLine<'a> {
     from: &'a str,
     to: &'a str,
@@ -28,15 +27,14 @@ enum RedirectStatus {
     Temporary(u16),
 }
 
-/// Adds the redirects of a file to those of the rules, which come first, and says what could not be followed.
-pub(crate) fn read(text: &str, settings: &RedirectsFileSettings, redirects: &mut Redirects) -> Vec<Finding> {
+/// Adds the redirects of a file after those of the rules. Returns findings about unsupported lines.
+pub(crate) fn add_redirects(text: &str, settings: &RedirectsFileSettings, redirects: &mut Redirects) -> Vec<Finding> {
     let at = Pointer::root().member("redirects-file");
     let mut findings = Vec::new();
-    for (place, line) in text.lines().enumerate() {
-        let number = place + 1;
+    for (number, line) in (1..).zip(text.lines()) {
         let mut report = |code: &str, message: &str, rule: &Pointer| {
             let message = format!("line {number} of `{}`: {message}", settings.key);
-            findings.push(Finding::warning(code, message).on(settings.key.as_str()).by(rule));
+            findings.push(Finding::warning(code, message).with_key(settings.key.as_str()).with_rule(rule));
         };
         let line = match parse(line) {
             Ok(Some(line)) => line,
@@ -50,7 +48,8 @@ pub(crate) fn read(text: &str, settings: &RedirectsFileSettings, redirects: &mut
             && !settings.temporary_as_permanent
         {
             let message = format!(
-                "storage redirects with 301 only, and browsers keep that: `{}` with {status} is left out; set `temporary-as-permanent` to publish it so",
+                "S3 redirects only with status 301, which browsers cache permanently, so `{}` with {status} is skipped; set \
+                 `temporary-as-permanent` to publish it with 301",
                 line.from
             );
             report("redirect-not-possible", &message, &at.clone().member("temporary-as-permanent"));
@@ -59,8 +58,8 @@ pub(crate) fn read(text: &str, settings: &RedirectsFileSettings, redirects: &mut
         let reason = format!("line {number} of `{}`", settings.key);
         if let Err(error) = redirects.add(line.from, line.to, line.force, &at, &reason) {
             let code = match error {
-                RedirectError::Twice(_) => "redirect-twice",
-                RedirectError::Itself(_) => "redirect-to-itself",
+                RedirectError::Duplicate(_) => "redirect-twice",
+                RedirectError::ToItself(_) => "redirect-to-itself",
                 _ => "redirect-not-possible",
             };
             report(code, &error.to_string(), &at);
@@ -76,10 +75,10 @@ fn parse(line: &str) -> Result<Option<RedirectLine<'_>>, String> {
     };
     let is_target = |word: &str| word.starts_with('/') || word.contains("://");
     let Some(at) = rest.iter().position(|word| is_target(word)) else {
-        return Err("it has no target; write `/from /to`".to_owned());
+        return Err("the redirect has no target; write `/from /to`".to_owned());
     };
     if at > 0 {
-        return Err("storage does not see query parameters; redirect them in a CloudFront function".to_owned());
+        return Err("S3 cannot redirect by query parameters; use a CloudFront function".to_owned());
     }
     let mut rest = rest.iter().skip(1);
     let to = words.get(1).copied().unwrap_or_default();
@@ -93,17 +92,18 @@ fn parse(line: &str) -> Result<Option<RedirectLine<'_>>, String> {
             Ok(status @ (302 | 303 | 307)) => RedirectStatus::Temporary(status),
             Ok(200) => {
                 return Err(
-                    "storage cannot serve one path's content under another; use an origin or a CloudFront function"
-                        .to_owned(),
+                    "S3 cannot serve the content of another path (status 200); use a CloudFront function".to_owned()
                 );
             }
-            Ok(404 | 410) => return Err("storage cannot answer with that status; use an error document".to_owned()),
-            _ => return Err(format!("`{word}` is not a status that redirects; write 301")),
+            Ok(status @ (404 | 410)) => {
+                return Err(format!("S3 cannot redirect with status {status}; use an error document"));
+            }
+            _ => return Err(format!("`{word}` is not a redirect status; use 301")),
         };
         next = rest.next();
     }
     match next {
         None => Ok(Some(line)),
-        Some(word) => Err(format!("storage cannot redirect by conditions such as `{word}`; use a CloudFront function")),
+        Some(word) => Err(format!("S3 cannot redirect by conditions such as `{word}`; use a CloudFront function")),
     }
 }

@@ -1,28 +1,26 @@
-//! Follows redirects as visitors do, to find those that never arrive.
-//!
-//! Owns loops and dangling targets. Only paths of this site are followed: what other hosts answer is not known.
+//! Finds redirect loops, and redirects to paths that the site does not have. Only paths of this site are checked.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use tidegate_plugin::{Failure, Finding, Summary};
 
-use crate::redirects::{Redirects, local_path};
+use crate::redirects::{Redirect, Redirects, local_path};
 
-/// The keys that targets of redirects may mean, and which of them the site has.
+/// The keys that redirect targets can resolve to, and whether the site has them.
 #[derive(Debug, Default)]
 pub(crate) struct Targets(BTreeMap<String, bool>);
 
 impl Targets {
-    /// The keys that the targets of these redirects may mean.
-    pub(crate) fn of(redirects: &Redirects) -> Self {
-        let keys = redirects.targets().filter_map(|(_, to, _)| candidates(to)).flatten();
+    /// The keys that the targets of these redirects can resolve to.
+    pub(crate) fn new(redirects: &Redirects) -> Self {
+        let keys = redirects.rules().iter().filter_map(|redirect| candidates(&redirect.to)).flatten();
         Self(keys.map(|key| (key, false)).collect())
     }
 
-    /// Takes note of a key of the site.
-    pub(crate) fn see(&mut self, key: &str) {
-        if let Some(seen) = self.0.get_mut(key) {
-            *seen = true;
+    /// Adds a key of the site.
+    pub(crate) fn add(&mut self, key: &str) {
+        if let Some(exists) = self.0.get_mut(key) {
+            *exists = true;
         }
     }
 
@@ -30,27 +28,24 @@ impl Targets {
         self.0.get(key) == Some(&true)
     }
 
-    /// Says which redirects lead to nothing on this site.
+    /// Adds findings about redirects to paths that the site does not have.
     pub(crate) fn finish(&self, redirects: &Redirects, summary: &mut Summary) {
-        for (from, to, rule) in redirects.targets() {
-            let Some(candidates) = candidates(to) else {
-                continue;
-            };
-            let arrives = candidates.iter().any(|key| self.has(key) || redirects.lead(key).is_some());
-            if !arrives {
-                let message = format!("`{from}` redirects to `{to}`, which is not on this site");
-                summary.finding(Finding::warning("redirect-to-nothing", message).by(rule));
+        for Redirect { from, to, rule, .. } in redirects.rules() {
+            let exists = |key: &String| self.has(key) || redirects.target(key).is_some();
+            if candidates(to).is_some_and(|keys| !keys.iter().any(exists)) {
+                let message = format!("`{from}` redirects to `{to}`, which does not exist on this site");
+                summary.finding(Finding::warning("redirect-to-nothing", message).with_rule(rule));
             }
         }
     }
 }
 
-/// Fails if a redirect leads back to itself.
+/// Fails if a redirect leads back to itself in any number of steps.
 pub(crate) fn check(redirects: &Redirects, targets: &Targets) -> Result<(), Failure> {
-    // Each key leads to one other at the most, so a walk that meets its own steps has found a loop, and one that meets
-    // the steps of an earlier walk ends as that one did.
+    // Each key has at most one target. So a walk that reaches one of its own steps is a loop, and a walk that reaches a
+    // step of an earlier walk ends like that one.
     let mut known = BTreeSet::new();
-    for start in redirects.leading_keys() {
+    for start in redirects.keys() {
         let mut steps = Vec::new();
         let mut next = Some(start.to_owned());
         while let Some(key) = next {
@@ -60,11 +55,11 @@ pub(crate) fn check(redirects: &Redirects, targets: &Targets) -> Result<(), Fail
             if known.contains(&key) {
                 break;
             }
-            next = redirects.lead(&key).and_then(|(to, _)| {
-                // The key as it is written comes first; an object of the site that has it ends the walk.
-                let reached =
-                    candidates(to)?.into_iter().find(|key| redirects.lead(key).is_some() || targets.has(key))?;
-                redirects.lead(&reached).map(|_| reached)
+            next = redirects.target(&key).and_then(|target| {
+                // The website uses the first candidate that exists. If it is an object, the walk ends.
+                let exists = |key: &String| redirects.target(key).is_some() || targets.has(key);
+                let reached = candidates(target.to)?.into_iter().find(exists)?;
+                redirects.target(&reached).map(|_| reached)
             });
             steps.push(key);
         }
@@ -75,16 +70,15 @@ pub(crate) fn check(redirects: &Redirects, targets: &Targets) -> Result<(), Fail
 
 fn failure(redirects: &Redirects, steps: &[String], again: &str) -> Failure {
     let path: Vec<String> = steps.iter().skip_while(|key| *key != again).map(|key| format!("`/{key}`")).collect();
-    let message =
-        format!("redirects lead in a circle: {} and back to `/{again}`; remove one of them", path.join(" to "));
-    let failure = Failure::new("redirect-loop", message).on(again);
-    match redirects.lead(again) {
-        Some((_, rule)) => failure.by(rule),
+    let message = format!("redirect loop: {} to `/{again}`; remove one of them", path.join(" to "));
+    let failure = Failure::new("redirect-loop", message).with_key(again);
+    match redirects.target(again) {
+        Some(target) => failure.with_rule(target.rule),
         None => failure,
     }
 }
 
-/// The keys by which a website finds a target, in the order in which it looks.
+/// The keys that a website tries for a target, in order.
 fn candidates(to: &str) -> Option<Vec<String>> {
     let path = local_path(to)?;
     let bare = path.trim_end_matches('/');

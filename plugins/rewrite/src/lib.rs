@@ -1,7 +1,7 @@
-//! Renames objects, gives pages clean URLs, and adds redirects.
+//! Renames objects, gives pages clean URLs, and adds redirects. Content, including links in pages, stays unchanged.
 //!
-//! Owns the order: a leading folder is stripped, the first rename rule that matches speaks, clean URLs come last, and
-//! redirects are about the keys that come out. Never touches bytes: links inside pages stay as they are.
+//! The steps in order: strip a leading folder, apply the first matching rename, apply clean URLs. Redirects use the
+//! resulting keys.
 
 mod file;
 mod follow;
@@ -16,17 +16,17 @@ use tidegate_plugin::{Decisions, Edit, Entry, Failure, Finding, Pointer, Run, Su
 
 use follow::Targets;
 use pages::CleanPages;
-use redirects::{Redirects, Resolution};
+use redirects::Redirects;
 use rename::{Renames, StrippedPrefix};
 
-/// The longest `_redirects` file that is read, in bytes: some 10,000 rules.
-const LONGEST_FILE: usize = 1024 * 1024;
+/// Limit of the `_redirects` file, in bytes: some 10,000 rules.
+const MAX_FILE_BYTES: usize = 1024 * 1024;
 
 /// The plugin.
 #[derive(Debug)]
 pub struct Rewrite {
     settings: RewriteSettings,
-    /// The `_redirects` file's key in the artifact.
+    /// The key of the `_redirects` file in the artifact.
     file: Option<String>,
     renames: Renames,
     pages: CleanPages,
@@ -35,7 +35,7 @@ pub struct Rewrite {
     findings: Vec<Finding>,
 }
 
-/// A change of a key, with the rule that made it.
+/// A new key, with the rule that it comes from.
 struct RenamedKey {
     key: String,
     rule: Pointer,
@@ -47,27 +47,29 @@ impl SyncPlugin for Rewrite {
 
     fn begin(_run: &Run, settings: RewriteSettings) -> Result<Self, Failure> {
         let mut redirects = Redirects::default();
-        for (place, rule) in settings.redirects.iter().enumerate() {
-            let at = Pointer::root().member("redirects").index(place);
+        for (position, rule) in settings.redirects.iter().enumerate() {
+            let at = Pointer::root().member("redirects").index(position);
             redirects
                 .add(rule.from(), rule.to(), rule.force, &at, "a rule")
-                .map_err(|error| Failure::new("redirect", error.to_string()).by(&at))?;
+                .map_err(|error| Failure::new("redirect", error.to_string()).with_rule(&at))?;
         }
         let mut findings = Vec::new();
         let file = settings.file.enabled.then(|| format!("{}{}", settings.strip_prefix, settings.file.key));
         if let Some(key) = &file {
-            let text = content::text(key, LONGEST_FILE)?.unwrap_or_default();
-            findings = file::read(&text, &settings.file, &mut redirects);
+            let text = content::text(key, MAX_FILE_BYTES)?.unwrap_or_default();
+            findings = file::add_redirects(&text, &settings.file, &mut redirects);
             if let Some(finding) = findings.first().filter(|_| settings.file.strict) {
                 let strict = Pointer::root().member("redirects-file").member("strict");
-                return Err(Failure::new("redirects-file", finding.message.clone()).on(key.as_str()).by(&strict));
+                return Err(Failure::new("redirects-file", finding.message.clone())
+                    .with_key(key.as_str())
+                    .with_rule(&strict));
             }
         }
         Ok(Self {
             file,
             renames: Renames::new(&settings),
             pages: CleanPages::new(settings.clean_urls, settings.clean_urls_except.clone()),
-            targets: Targets::of(&redirects),
+            targets: Targets::new(&redirects),
             redirects,
             findings,
             settings,
@@ -78,7 +80,7 @@ impl SyncPlugin for Rewrite {
         for (index, entry) in batch.iter().enumerate() {
             if self.file.as_ref() == Some(&entry.key) {
                 let rule = Pointer::root().member("redirects-file").member("key");
-                decisions.exclude(index, &rule, "rules, not part of the site");
+                decisions.exclude(index, &rule, "a rules file, not part of the site");
                 continue;
             }
             self.decide_entry(index, entry, decisions)?;
@@ -102,8 +104,8 @@ impl Rewrite {
         let mut edits = Vec::new();
         let mut current = entry.key.clone();
         match self.renames.strip(&current) {
-            StrippedPrefix::Nothing => {}
-            StrippedPrefix::To(renamed) => current = step(renamed, &mut steps),
+            StrippedPrefix::Unset => {}
+            StrippedPrefix::Stripped(renamed) => current = add_step(renamed, &mut steps),
             StrippedPrefix::Outside => {
                 let rule = Pointer::root().member("outside-prefix");
                 let prefix = &self.settings.strip_prefix;
@@ -114,21 +116,19 @@ impl Rewrite {
                         return Ok(());
                     }
                     OutsidePrefix::Fail => {
-                        let message = format!(
-                            "`{current}` is outside of `{prefix}`; exclude it, or say with `outside-prefix` what to do"
-                        );
-                        return Err(Failure::new("outside-prefix", message).on(&*entry.key).by(&rule));
+                        let message =
+                            format!("`{current}` is outside of `{prefix}`; exclude it, or set `outside-prefix`");
+                        return Err(Failure::new("outside-prefix", message).with_key(&*entry.key).with_rule(&rule));
                     }
                 }
             }
         }
         if let Some(renamed) = self.renames.rename(&current) {
-            current = step(renamed, &mut steps);
+            current = add_step(renamed, &mut steps);
         }
-        let clean = self.pages.clean(&current);
-        if let Some(renamed) = clean {
-            current = step(renamed, &mut steps);
-            // Without an extension nothing else says that it is a page.
+        if let Some(renamed) = self.pages.clean(&current) {
+            current = add_step(renamed, &mut steps);
+            // Without the extension, the name no longer implies the type.
             if self.settings.clean_urls == CleanUrls::StripHtml
                 && entry.header("content-type").is_none()
                 && entry.redirect.is_none()
@@ -145,28 +145,24 @@ impl Rewrite {
         };
         if current != entry.key {
             if let Err(error) = key::check(&current) {
-                let message =
-                    format!("`{}` would be published as `{current}`, but {error}; change the rule", entry.key);
-                return Err(Failure::new("bad-key", message).on(&*entry.key).by(&rule));
+                let message = format!("cannot rename `{}` to `{current}`: {error}; change the rule", entry.key);
+                return Err(Failure::new("bad-key", message).with_key(&*entry.key).with_rule(&rule));
             }
             edits.insert(0, Edit::Rename(current.clone()));
         }
-        self.targets.see(&current);
-        match self.redirects.meet(&current, entry.redirect.as_deref()) {
-            Resolution::Nothing => {}
-            Resolution::Replaced { to, by, reason: why } => {
-                edits.push(Edit::Redirect(to));
-                rule = by;
-                reason = why;
-            }
+        self.targets.add(&current);
+        if let Some(forced) = self.redirects.add_entry(&current, entry.redirect.as_deref()) {
+            edits.push(Edit::Redirect(forced.to));
+            rule = forced.rule;
+            reason = forced.reason;
         }
         decisions.publish(index, edits, &rule, reason);
         Ok(())
     }
 }
 
-/// Notes a step, and gives the key after it.
-fn step(renamed: RenamedKey, steps: &mut Vec<(Pointer, String)>) -> String {
+/// Adds a step, and returns the new key.
+fn add_step(renamed: RenamedKey, steps: &mut Vec<(Pointer, String)>) -> String {
     steps.push((renamed.rule, renamed.reason));
     renamed.key
 }

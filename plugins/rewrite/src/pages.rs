@@ -1,6 +1,4 @@
-//! Clean URLs, and pages that would share one.
-//!
-//! Owns the names of pages and the address by which visitors know each. Conflicts are told at the end, all at once.
+//! Clean URLs, and conflicts between pages with the same one. All conflicts are reported at the end.
 
 use std::collections::BTreeMap;
 
@@ -10,16 +8,16 @@ use tidegate_plugin::{Failure, Pointer};
 use crate::RenamedKey;
 use crate::settings::CleanUrls;
 
-/// The pages of a run, by address, where clean URLs are on.
+/// The pages of a run, by address, if clean URLs are on.
 #[derive(Debug)]
 pub(crate) struct CleanPages {
     mode: CleanUrls,
     except: Vec<KeyGlob>,
-    /// By address: which names it has. The names follow from the address, so that a million pages fit.
+    /// By address: which of its names exist. Flags instead of names, so that a million pages fit in memory.
     addresses: BTreeMap<String, PageNames>,
 }
 
-/// The three names that mean one address.
+/// The three names of an address.
 #[derive(Clone, Copy, Debug, Default)]
 struct PageNames {
     /// `about`
@@ -31,7 +29,7 @@ struct PageNames {
 }
 
 impl PageNames {
-    fn of(self, address: &str) -> Vec<String> {
+    fn list(self, address: &str) -> Vec<String> {
         let bare = self.bare.then(|| address.to_owned());
         let html = self.html.then(|| format!("{address}.html"));
         let index = self
@@ -41,22 +39,22 @@ impl PageNames {
     }
 }
 
-/// How many conflicts one message names.
-const MOST_NAMED: usize = 5;
+/// Limit of the conflicts that a message names.
+const MAX_NAMED: usize = 5;
 
 impl CleanPages {
     pub(crate) fn new(mode: CleanUrls, except: Vec<KeyGlob>) -> Self {
         Self { mode, except, addresses: BTreeMap::new() }
     }
 
-    /// Notes a key, and gives it its clean name where that is another one.
+    /// Adds a key. Returns its clean name if it differs.
     pub(crate) fn clean(&mut self, key: &str) -> Option<RenamedKey> {
         if self.mode == CleanUrls::Off || self.except.iter().any(|glob| glob.matches(key)) {
             return None;
         }
         let (folder, name) = key.rsplit_once('/').unwrap_or(("", key));
         if name == "index.html" {
-            // Under its folder's own name its relative links would lead elsewhere, so it keeps its name in both modes.
+            // With the name of its folder, its relative links would break, so it keeps its name in both modes.
             self.addresses.entry(folder.to_owned()).or_default().index = true;
             return None;
         }
@@ -69,18 +67,18 @@ impl CleanPages {
         };
         self.addresses.entry(address.to_owned()).or_default().html = true;
         let (renamed, reason) = match self.mode {
-            CleanUrls::HtmlToDirectory => (format!("{address}/index.html"), "a page in a folder of its own"),
-            CleanUrls::StripHtml | CleanUrls::Off => (address.to_owned(), "a page without its extension"),
+            CleanUrls::HtmlToDirectory => (format!("{address}/index.html"), "page in its own folder"),
+            CleanUrls::StripHtml | CleanUrls::Off => (address.to_owned(), "extension removed"),
         };
         Some(RenamedKey { key: renamed, rule: Pointer::root().member("clean-urls"), reason: reason.to_owned() })
     }
 
-    /// Fails if several objects have one address.
+    /// Fails if several objects have the same address.
     pub(crate) fn check(&self) -> Result<(), Failure> {
         let mut conflicts = self
             .addresses
             .iter()
-            .map(|(address, names)| (address, names.of(address)))
+            .map(|(address, names)| (address, names.list(address)))
             .filter(|(_, names)| names.len() > 1)
             .peekable();
         let Some((_, first)) = conflicts.peek() else {
@@ -90,13 +88,13 @@ impl CleanPages {
         let all: Vec<String> = conflicts
             .map(|(address, names)| {
                 let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-                format!("{} are all `/{address}`", names.join(", "))
+                format!("{} become `/{address}`", names.join(", "))
             })
             .collect();
-        let more = all.len().saturating_sub(MOST_NAMED);
-        let named: Vec<&str> = all.iter().take(MOST_NAMED).map(String::as_str).collect();
+        let more = all.len().saturating_sub(MAX_NAMED);
+        let named: Vec<&str> = all.iter().take(MAX_NAMED).map(String::as_str).collect();
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let message = format!("with clean URLs, {}{more}; remove or rename all but one of each", named.join("; "));
-        Err(Failure { key, ..Failure::new("page-conflict", message).by(&Pointer::root().member("clean-urls")) })
+        let message = format!("clean URL conflict: {}{more}; keep one of each", named.join("; "));
+        Err(Failure { key, ..Failure::new("page-conflict", message).with_rule(&Pointer::root().member("clean-urls")) })
     }
 }

@@ -1,80 +1,81 @@
-//! Redirects: which keys have one, and what an object under the same name means for it.
-//!
-//! Owns the reading of paths and targets, and the redirects of a run. S3 redirects a key that is an object with a target:
-//! one exact key each, always with status 301.
+//! The redirects of a run. In S3, a redirect is an object with a target: it redirects one exact key, always with status
+//! 301.
 
 use std::collections::BTreeMap;
 
 use percent_encoding::{CONTROLS, percent_decode_str, utf8_percent_encode};
 use tidegate_plugin::{Finding, Pointer, Summary, key};
 
-/// The longest target, in bytes: S3 keeps at most 2 KiB with an object.
-const LONGEST_TARGET: usize = 2_048;
+/// Limit of a target, in bytes: S3 stores at most 2 KiB with an object.
+const MAX_TARGET_BYTES: usize = 2_048;
 
-/// Why something is no redirect.
+/// An invalid redirect.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum RedirectError {
-    /// Where it starts is no path of this site.
-    #[error("`{0}` is not a path of this site; write one that starts with `/`, without `?` and `#`")]
-    NoPath(String),
-    /// Where it starts would be no key.
-    #[error("`{path}` cannot be a redirect: {reason}")]
-    BadKey {
+    /// It does not start at a path of this site.
+    #[error("invalid path `{0}`; use one that starts with `/`, without `?` and `#`")]
+    InvalidPath(String),
+    /// Its path does not have a valid key.
+    #[error("invalid path `{path}`: {reason}")]
+    InvalidKey {
         /// The path.
         path: String,
-        /// Why.
+        /// The mistake in the key.
         reason: key::InvalidKey,
     },
-    /// Storage redirects exact keys only.
+    /// S3 redirects only exact keys.
     #[error(
-        "`{0}` has a placeholder or `*`; storage redirects exact paths only: list them, or redirect in a CloudFront function"
+        "`{0}` has a placeholder or `*`, and S3 redirects only exact paths; list the paths, or use a CloudFront function"
     )]
     Placeholder(String),
-    /// Where it leads is neither a path nor a URL.
+    /// Its target is neither a path nor a URL.
     #[error(
-        "`{0}` is not a target; write a path that starts with `/`, or an http(s) URL, of at most 2,048 bytes without spaces"
+        "invalid redirect target `{0}`; use a path that starts with `/`, or an http(s) URL, of at most 2,048 bytes without spaces"
     )]
-    BadTarget(String),
-    /// Where it starts is where it leads.
+    InvalidTarget(String),
+    /// Its target is its path.
     #[error("`{0}` redirects to itself")]
-    Itself(String),
-    /// Another rule before it starts there too.
-    #[error("`{0}` is redirected by an earlier rule")]
-    Twice(String),
+    ToItself(String),
+    /// An earlier rule has the same path.
+    #[error("an earlier rule redirects `{0}`")]
+    Duplicate(String),
 }
 
 /// All redirects of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Redirects {
     rules: Vec<Redirect>,
-    /// By key: the rule that redirects it.
+    /// Positions of rules, by key.
     keys: BTreeMap<String, usize>,
-    /// Objects that came as redirects: their keys and targets.
-    arrived: BTreeMap<String, String>,
+    /// Targets of entries that earlier plugins made redirects, by key.
+    earlier: BTreeMap<String, String>,
 }
 
+/// A redirect by a rule or by a line of the `_redirects` file.
 #[derive(Debug)]
-struct Redirect {
-    from: String,
-    to: String,
+pub(crate) struct Redirect {
+    pub(crate) from: String,
+    pub(crate) to: String,
     force: bool,
-    rule: Pointer,
+    pub(crate) rule: Pointer,
     reason: String,
-    /// The first object that has one of its keys.
-    met: Option<String>,
-    /// Keys of the rule that objects have.
+    /// The first entry that has one of its keys.
+    shadow: Option<String>,
+    /// Its keys that entries have.
     replaced: Vec<String>,
 }
 
-/// What an entry under a final key means.
-pub(crate) enum Resolution {
-    Nothing,
-    /// The entry becomes a redirect.
-    Replaced {
-        to: String,
-        by: Pointer,
-        reason: String,
-    },
+/// An entry that a forced rule makes a redirect.
+pub(crate) struct ForcedRedirect {
+    pub(crate) to: String,
+    pub(crate) rule: Pointer,
+    pub(crate) reason: String,
+}
+
+/// The target of a key, with the rule that it comes from.
+pub(crate) struct KeyTarget<'a> {
+    pub(crate) to: &'a str,
+    pub(crate) rule: &'a Pointer,
 }
 
 impl Redirects {
@@ -90,7 +91,7 @@ impl Redirects {
         let to = target(to)?;
         let keys = keys(from, &to)?;
         if keys.iter().any(|key| self.keys.contains_key(key)) {
-            return Err(RedirectError::Twice(from.to_owned()));
+            return Err(RedirectError::Duplicate(from.to_owned()));
         }
         for key in keys {
             self.keys.insert(key, self.rules.len());
@@ -101,60 +102,60 @@ impl Redirects {
             force,
             rule: rule.clone(),
             reason: reason.to_owned(),
-            met: None,
+            shadow: None,
             replaced: Vec::new(),
         });
         Ok(())
     }
 
-    /// Takes note of an entry under its final key.
-    pub(crate) fn meet(&mut self, key: &str, redirect: Option<&str>) -> Resolution {
+    /// Adds an entry with its final key. Returns the redirect that replaces it, if a rule forces one.
+    pub(crate) fn add_entry(&mut self, key: &str, redirect: Option<&str>) -> Option<ForcedRedirect> {
         if let Some(to) = redirect {
-            self.arrived.insert(key.to_owned(), to.to_owned());
+            self.earlier.insert(key.to_owned(), to.to_owned());
         }
-        let Some(redirect) = self.keys.get(key).and_then(|place| self.rules.get_mut(*place)) else {
-            return Resolution::Nothing;
-        };
-        redirect.met.get_or_insert_with(|| key.to_owned());
+        let redirect = self.keys.get(key).and_then(|position| self.rules.get_mut(*position))?;
+        redirect.shadow.get_or_insert_with(|| key.to_owned());
         if !redirect.force {
-            return Resolution::Nothing;
+            return None;
         }
         redirect.replaced.push(key.to_owned());
-        Resolution::Replaced { to: redirect.to.clone(), by: redirect.rule.clone(), reason: redirect.reason.clone() }
+        let Redirect { to, rule, reason, .. } = redirect;
+        Some(ForcedRedirect { to: to.clone(), rule: rule.clone(), reason: reason.clone() })
     }
 
-    /// The targets of all rules, with the rule of each.
-    pub(crate) fn targets(&self) -> impl Iterator<Item = (&str, &str, &Pointer)> {
-        self.rules.iter().map(|redirect| (redirect.from.as_str(), redirect.to.as_str(), &redirect.rule))
+    /// The redirects of all rules and lines.
+    pub(crate) fn rules(&self) -> &[Redirect] {
+        &self.rules
     }
 
-    /// Where a key leads, with the rule that says so, after all entries have been met.
-    pub(crate) fn lead(&self, key: &str) -> Option<(&str, &Pointer)> {
+    /// The target of a key, if it redirects. Call it after all entries are added.
+    pub(crate) fn target(&self, key: &str) -> Option<KeyTarget<'_>> {
         const NO_RULE: &Pointer = &Pointer::ROOT;
-        match self.keys.get(key).and_then(|place| self.rules.get(*place)) {
-            Some(redirect) if redirect.is_active() => Some((redirect.to.as_str(), &redirect.rule)),
-            _ => self.arrived.get(key).map(|to| (to.as_str(), NO_RULE)),
+        match self.keys.get(key).and_then(|position| self.rules.get(*position)) {
+            Some(redirect) if redirect.is_active() => Some(KeyTarget { to: &redirect.to, rule: &redirect.rule }),
+            _ => self.earlier.get(key).map(|to| KeyTarget { to, rule: NO_RULE }),
         }
     }
 
-    /// All keys that lead somewhere, in order.
-    pub(crate) fn leading_keys(&self) -> impl Iterator<Item = &str> {
-        self.keys.keys().chain(self.arrived.keys()).map(String::as_str)
+    /// All keys that may redirect: those of the rules, then those of earlier plugins.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.keys.keys().chain(self.earlier.keys()).map(String::as_str)
     }
 
-    /// Adds the redirects that no entry has become, and says which ones an object keeps from existing.
+    /// Adds the redirects whose keys no entry has, and findings about redirects that an entry shadows.
     pub(crate) fn finish(&self, summary: &mut Summary) {
         for redirect in &self.rules {
-            if let (Some(key), false) = (&redirect.met, redirect.is_active()) {
+            if let (Some(key), false) = (&redirect.shadow, redirect.is_active()) {
                 let message = format!(
-                    "`{}` is not redirected, because `{key}` is published; remove one, or force the redirect",
+                    "`{}` is not redirected, because the site has `{key}`; remove one of them, or set `force`",
                     redirect.from
                 );
-                summary.finding(Finding::warning("redirect-shadowed", message).on(key.as_str()).by(&redirect.rule));
+                let finding = Finding::warning("redirect-shadowed", message);
+                summary.finding(finding.with_key(key.as_str()).with_rule(&redirect.rule));
             }
         }
-        for (key, place) in &self.keys {
-            let Some(redirect) = self.rules.get(*place).filter(|redirect| redirect.is_active()) else {
+        for (key, position) in &self.keys {
+            let Some(redirect) = self.rules.get(*position).filter(|redirect| redirect.is_active()) else {
                 continue;
             };
             if !redirect.replaced.contains(key) {
@@ -165,25 +166,25 @@ impl Redirects {
 }
 
 impl Redirect {
-    /// Whether visitors get it: an object under its name wins unless the redirect is forced.
+    /// Whether it takes effect: an entry with one of its keys takes precedence, unless the redirect is forced.
     fn is_active(&self) -> bool {
-        self.force || self.met.is_none()
+        self.force || self.shadow.is_none()
     }
 }
 
-/// The keys that a path is asked for by: itself, and the index of the folder of that name, since visitors write `/old`
-/// and `/old/` for one page.
+/// The keys of a path: its own, and the index of the folder with that name, because visitors use `/old` and `/old/` for
+/// the same page.
 fn keys(from: &str, to: &str) -> Result<Vec<String>, RedirectError> {
-    let no_path = || RedirectError::NoPath(from.to_owned());
-    let path = from.strip_prefix('/').filter(|path| !path.contains(['?', '#'])).ok_or_else(no_path)?;
+    let invalid = || RedirectError::InvalidPath(from.to_owned());
+    let path = from.strip_prefix('/').filter(|path| !path.contains(['?', '#'])).ok_or_else(invalid)?;
     if path.contains('*') || path.split('/').any(|segment| segment.len() > 1 && segment.starts_with(':')) {
         return Err(RedirectError::Placeholder(from.to_owned()));
     }
-    let path = percent_decode_str(path).decode_utf8().map_err(|_| no_path())?;
+    let path = percent_decode_str(path).decode_utf8().map_err(|_| invalid())?;
     let bare = path.strip_suffix('/').unwrap_or(&path);
     let index = if bare.is_empty() { "index.html".to_owned() } else { format!("{bare}/index.html") };
     let has_extension = !path.ends_with('/') && bare.rsplit('/').next().is_some_and(|name| name.contains('.'));
-    // `/about` to `/about/` adds what a folder's page lacks: the page itself is no redirect.
+    // `/about` to `/about/` redirects only the path without the slash: the page of the folder stays a page.
     let same_page = local_path(to).is_some_and(|path| path.trim_end_matches('/') == bare);
     let keys = match (bare.is_empty(), has_extension, same_page) {
         (true, _, false) => vec![index],
@@ -191,26 +192,26 @@ fn keys(from: &str, to: &str) -> Result<Vec<String>, RedirectError> {
         (false, false, false) => vec![bare.to_owned(), index],
         (false, _, true) if !path.ends_with('/') && to.ends_with('/') => vec![bare.to_owned()],
         (false, _, true) if path.ends_with('/') && !to.ends_with('/') => vec![index],
-        _ => return Err(RedirectError::Itself(from.to_owned())),
+        _ => return Err(RedirectError::ToItself(from.to_owned())),
     };
     for candidate in &keys {
-        key::check(candidate).map_err(|reason| RedirectError::BadKey { path: from.to_owned(), reason })?;
+        key::check(candidate).map_err(|reason| RedirectError::InvalidKey { path: from.to_owned(), reason })?;
     }
     Ok(keys)
 }
 
-/// A target as S3 keeps it: in ASCII.
+/// A target as S3 stores it: in ASCII.
 fn target(text: &str) -> Result<String, RedirectError> {
-    let bad = || RedirectError::BadTarget(text.to_owned());
+    let invalid = || RedirectError::InvalidTarget(text.to_owned());
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let is_url = host.is_some_and(|host| host.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '['));
-    // To browsers `//host` and `/\\host` are another site, which a path must not be by accident.
+    // Browsers read `//host` and `/\\host` as another site, which a path must not be by accident.
     let is_path = text.starts_with('/') && !text.starts_with("//") && !text.starts_with("/\\");
     if !(is_url || is_path) || text.chars().any(|character| character.is_control() || character == ' ') {
-        return Err(bad());
+        return Err(invalid());
     }
     let text = utf8_percent_encode(text, CONTROLS).to_string();
-    if text.len() > LONGEST_TARGET { Err(bad()) } else { Ok(text) }
+    if text.len() > MAX_TARGET_BYTES { Err(invalid()) } else { Ok(text) }
 }
 
 /// The path of a target on this site, decoded, without its leading `/`, query and fragment.
@@ -225,7 +226,7 @@ mod tests {
     use super::{RedirectError, keys, target};
 
     #[test]
-    fn paths_become_keys() {
+    fn paths_have_keys() {
         let table = [
             ("/old", "/new", vec!["old", "old/index.html"]),
             ("/old/", "/new", vec!["old", "old/index.html"]),
@@ -243,18 +244,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_redirect_says_why() {
+    fn refuses_invalid_paths() {
         let table = [
-            ("old", "/new", "NoPath"),
-            ("/old?x", "/new", "NoPath"),
-            ("/%ff", "/new", "NoPath"),
-            ("/a//b", "/new", "BadKey"),
-            ("/../b", "/new", "BadKey"),
+            ("old", "/new", "InvalidPath"),
+            ("/old?x", "/new", "InvalidPath"),
+            ("/%ff", "/new", "InvalidPath"),
+            ("/a//b", "/new", "InvalidKey"),
+            ("/../b", "/new", "InvalidKey"),
             ("/blog/*", "/new", "Placeholder"),
             ("/blog/:slug", "/new", "Placeholder"),
-            ("/a", "/a", "Itself"),
-            ("/a/", "/a/", "Itself"),
-            ("/", "/", "Itself"),
+            ("/a", "/a", "ToItself"),
+            ("/a/", "/a/", "ToItself"),
+            ("/", "/", "ToItself"),
         ];
         for (from, to, error) in table {
             assert!(format!("{:?}", keys(from, to).unwrap_err()).starts_with(error), "{from}");
@@ -277,7 +278,7 @@ mod tests {
             "/a\r\nb",
             &format!("/{}", "a".repeat(2_048)),
         ] {
-            assert_eq!(target(text), Err(RedirectError::BadTarget(text.to_owned())));
+            assert_eq!(target(text), Err(RedirectError::InvalidTarget(text.to_owned())));
         }
     }
 }

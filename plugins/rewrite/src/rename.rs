@@ -1,24 +1,22 @@
-//! Other keys by rule.
-//!
-//! Owns the stripping of a leading folder, and which rename rule speaks. Never looks at pages.
+//! Strips a leading folder, and applies rename rules.
 
 use tidegate_plugin::Pointer;
 
 use crate::RenamedKey;
 use crate::settings::{RenameRule, RewriteSettings};
 
-/// The rules, ready to match.
+/// The compiled rules.
 #[derive(Debug)]
 pub(crate) struct Renames {
     prefix: String,
     rules: Vec<RenameRule>,
 }
 
-/// What the stripping of the leading folder does to a key.
+/// The result of stripping the leading folder of a key.
 pub(crate) enum StrippedPrefix {
-    /// There is no folder to strip.
-    Nothing,
-    To(RenamedKey),
+    /// No folder is configured.
+    Unset,
+    Stripped(RenamedKey),
     /// The key is not in the folder.
     Outside,
 }
@@ -30,33 +28,33 @@ impl Renames {
 
     pub(crate) fn strip(&self, key: &str) -> StrippedPrefix {
         if self.prefix.is_empty() {
-            return StrippedPrefix::Nothing;
+            return StrippedPrefix::Unset;
         }
         match key.strip_prefix(&self.prefix) {
-            Some(rest) if !rest.is_empty() => StrippedPrefix::To(RenamedKey {
+            Some(rest) if !rest.is_empty() => StrippedPrefix::Stripped(RenamedKey {
                 key: rest.to_owned(),
                 rule: Pointer::root().member("strip-prefix"),
-                reason: format!("`{}` is stripped", self.prefix),
+                reason: format!("`{}` stripped", self.prefix),
             }),
             _ => StrippedPrefix::Outside,
         }
     }
 
-    /// The key that the first rule that matches gives, where it is another one.
+    /// The new key from the first matching rule, if it differs.
     pub(crate) fn rename(&self, key: &str) -> Option<RenamedKey> {
-        let (place, renamed, reason) = self.rules.iter().enumerate().find_map(|(place, rule)| match rule {
+        let (position, renamed, reason) = self.rules.iter().enumerate().find_map(|(position, rule)| match rule {
             RenameRule::Prefix { prefix, to } => {
                 let rest = key.strip_prefix(prefix)?;
-                Some((place, format!("{to}{rest}"), format!("starts with `{prefix}`")))
+                Some((position, format!("{to}{rest}"), format!("starts with `{prefix}`")))
             }
             RenameRule::Pattern { pattern, to } => {
                 let captures = pattern.regex.captures(key)?;
                 let mut renamed = String::new();
                 captures.expand(to, &mut renamed);
-                Some((place, renamed, format!("matches `{pattern}`")))
+                Some((position, renamed, format!("matches `{pattern}`")))
             }
         })?;
-        let rule = Pointer::root().member("rename").index(place);
+        let rule = Pointer::root().member("rename").index(position);
         (renamed != key).then_some(RenamedKey { key: renamed, rule, reason })
     }
 }

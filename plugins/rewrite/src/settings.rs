@@ -1,6 +1,4 @@
 //! Settings of `rewrite`.
-//!
-//! Owns their shape and checks. Renames nothing.
 
 use std::fmt;
 
@@ -11,23 +9,23 @@ use tidegate_plugin::{Issues, Pointer, Settings};
 
 use crate::redirects::{self, Redirects};
 
-/// What a configuration may say.
+/// Settings of `rewrite`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct RewriteSettings {
     /// A leading folder that is not part of the site; empty, or with a `/` at its end.
     pub(crate) strip_prefix: String,
-    /// What happens to what is outside of that folder.
+    /// What happens to objects outside of that folder.
     pub(crate) outside_prefix: OutsidePrefix,
-    /// In order; the first that matches speaks.
+    /// In order; the first match applies.
     pub(crate) rename: Vec<RenameRule>,
-    /// How pages are named.
+    /// The names of pages.
     pub(crate) clean_urls: CleanUrls,
     /// Pages that keep their names, such as error documents.
     pub(crate) clean_urls_except: Vec<KeyGlob>,
-    /// Redirects by rule.
+    /// Redirects.
     pub(crate) redirects: Vec<RedirectRule>,
-    /// Redirects by the artifact's own file.
+    /// The redirects file of the artifact.
     #[serde(rename = "redirects-file")]
     pub(crate) file: RedirectsFileSettings,
 }
@@ -36,19 +34,19 @@ pub struct RewriteSettings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OutsidePrefix {
-    /// The run is denied: what is published would not be what was meant.
+    /// The run is denied.
     Fail,
-    /// They are left out.
+    /// They are excluded.
     Exclude,
-    /// They stay as they are.
+    /// They stay unchanged.
     Keep,
 }
 
-/// How pages are named.
+/// The names of pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CleanUrls {
-    /// As they are.
+    /// Unchanged.
     Off,
     /// `x.html` becomes `x/index.html`.
     HtmlToDirectory,
@@ -56,27 +54,27 @@ pub enum CleanUrls {
     StripHtml,
 }
 
-/// One rule that renames.
+/// A rename rule.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(try_from = "WrittenRenameRule", untagged)]
 pub enum RenameRule {
-    /// Puts `to` in the place of `prefix`.
+    /// Replaces `prefix` with `to`.
     Prefix {
         /// The start of keys.
         prefix: String,
-        /// What they start with instead.
+        /// The replacement.
         to: String,
     },
-    /// Puts `to` in the place of a key that `pattern` matches as a whole.
+    /// Replaces a key that `pattern` matches completely with `to`.
     Pattern {
         /// A regular expression.
         pattern: RenamePattern,
-        /// With `$1` or `${name}` for what the groups of the pattern matched, and `$$` for `$`.
+        /// The replacement, with `$1` or `${name}` for groups of the pattern, and `$$` for `$`.
         to: String,
     },
 }
 
-/// A rename rule as it is written: one type, so that what is wrong is pointed at where it is.
+/// The form of a rename rule in the configuration. A single type, so that errors have precise positions.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WrittenRenameRule {
@@ -105,16 +103,16 @@ pub struct RenamePattern {
     pub(crate) regex: Regex,
 }
 
-/// Most that a compiled pattern may take, in bytes.
-const LARGEST_PATTERN: usize = 256 * 1024;
+/// Limit of a compiled pattern, in bytes.
+const MAX_PATTERN_BYTES: usize = 256 * 1024;
 
 impl TryFrom<String> for RenamePattern {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        match RegexBuilder::new(&format!("^(?:{text})$")).size_limit(LARGEST_PATTERN).build() {
+        match RegexBuilder::new(&format!("^(?:{text})$")).size_limit(MAX_PATTERN_BYTES).build() {
             Ok(regex) => Ok(Self { text, regex }),
-            Err(error) => Err(format!("pattern `{text}` is no regular expression: {error}")),
+            Err(error) => Err(format!("invalid regular expression `{text}`: {error}")),
         }
     }
 }
@@ -137,13 +135,13 @@ impl fmt::Debug for RenamePattern {
     }
 }
 
-/// One redirect.
+/// A redirect.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RedirectRule {
     from: String,
     to: String,
-    /// Whether it replaces an object under the same name.
+    /// Whether it replaces an object with the same key.
     #[serde(default)]
     pub(crate) force: bool,
 }
@@ -163,11 +161,11 @@ impl RedirectRule {
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct RedirectsFileSettings {
     pub(crate) enabled: bool,
-    /// Its key, behind `strip-prefix`.
+    /// Its key below `strip-prefix`.
     pub(crate) key: String,
-    /// Whether lines that cannot be followed deny the run.
+    /// Whether an unsupported line denies the run.
     pub(crate) strict: bool,
-    /// Whether temporary redirects, which storage cannot have, become permanent ones.
+    /// Whether temporary redirects, which S3 does not support, become permanent ones.
     pub(crate) temporary_as_permanent: bool,
 }
 
@@ -177,7 +175,7 @@ impl Default for RedirectsFileSettings {
     }
 }
 
-/// Error documents, which the CDN asks for by name, and the files by which search engines verify who owns a site.
+/// Error documents, which the CDN requests by name, and files with which search engines verify the ownership of a site.
 const CLEAN_URLS_EXCEPT: [&str; 3] = ["**/[45][0-9][0-9].html", "google*.html", "yandex_*.html"];
 
 impl Default for RewriteSettings {
@@ -198,26 +196,23 @@ impl Settings for RewriteSettings {
     fn check(&mut self, issues: &mut Issues) {
         let root = Pointer::root;
         if !self.strip_prefix.is_empty() && !self.strip_prefix.ends_with('/') {
-            // `dist` and `dist/` mean one folder; the canonical form has one of them.
+            // `dist` and `dist/` are the same folder; the canonical form is `dist/`.
             self.strip_prefix.push('/');
         }
         if self.strip_prefix.starts_with('/') {
-            issues.add(
-                &root().member("strip-prefix"),
-                "not a folder of the artifact; write it without a `/` at the start",
-            );
+            issues.add(&root().member("strip-prefix"), "invalid folder; remove the leading `/`");
         }
-        for (place, rule) in self.rename.iter().enumerate() {
-            let at = root().member("rename").index(place);
+        for (position, rule) in self.rename.iter().enumerate() {
+            let at = root().member("rename").index(position);
             match rule {
                 RenameRule::Prefix { prefix, to } if prefix.is_empty() && to.is_empty() => {
-                    issues.add(&at, "a rule that changes nothing; leave it out");
+                    issues.add(&at, "the rule has no effect; remove it");
                 }
                 RenameRule::Prefix { .. } => {}
                 RenameRule::Pattern { pattern, to } => {
                     if let Some(name) = unknown_group(&pattern.regex, to) {
                         let message = format!(
-                            "the pattern has no group `{name}`; write `${{1}}` or `${{name}}` where text follows, and `$$` for `$`"
+                            "the pattern has no group `{name}`; write `${{1}}` or `${{name}}` before text, and `$$` for `$`"
                         );
                         issues.add(&at.member("to"), message);
                     }
@@ -225,37 +220,35 @@ impl Settings for RewriteSettings {
             }
         }
         let mut known = Redirects::default();
-        for (place, rule) in self.redirects.iter().enumerate() {
-            let at = root().member("redirects").index(place);
+        for (position, rule) in self.redirects.iter().enumerate() {
+            let at = root().member("redirects").index(position);
             if let Err(error) = known.add(&rule.from, &rule.to, rule.force, &at, "") {
-                let member = if matches!(error, redirects::RedirectError::BadTarget(_)) { "to" } else { "from" };
+                let member = if matches!(error, redirects::RedirectError::InvalidTarget(_)) { "to" } else { "from" };
                 issues.add(&at.member(member), error.to_string());
             }
         }
         if let Err(error) = tidegate_plugin::key::check(&self.file.key) {
-            issues.add(
-                &root().member("redirects-file").member("key"),
-                format!("{error}; write one such as `_redirects`"),
-            );
+            issues
+                .add(&root().member("redirects-file").member("key"), format!("{error}; use one such as `_redirects`"));
         }
     }
 }
 
-/// The first group that a replacement names and the pattern lacks.
+/// The first group of a replacement that the pattern does not have.
 fn unknown_group(regex: &Regex, replacement: &str) -> Option<String> {
     let mut rest = replacement;
-    while let Some((_, behind)) = rest.split_once('$') {
-        if let Some(escaped) = behind.strip_prefix('$') {
+    while let Some((_, after)) = rest.split_once('$') {
+        if let Some(escaped) = after.strip_prefix('$') {
             rest = escaped;
             continue;
         }
-        let (name, next) = match behind.strip_prefix('{').and_then(|inside| inside.split_once('}')) {
+        let (name, next) = match after.strip_prefix('{').and_then(|inside| inside.split_once('}')) {
             Some(braced) => braced,
             None => {
-                let end = behind
+                let end = after
                     .find(|character: char| !character.is_ascii_alphanumeric() && character != '_')
-                    .unwrap_or(behind.len());
-                behind.split_at_checked(end).unwrap_or((behind, ""))
+                    .unwrap_or(after.len());
+                after.split_at_checked(end).unwrap_or((after, ""))
             }
         };
         let known = match name.parse::<usize>() {

@@ -1,4 +1,4 @@
-//! The plugin through the SDK's harness, in every cut of batches.
+//! The plugin in the SDK's harness, with every size of batches.
 
 use tidegate_plugin::Failure;
 use tidegate_plugin::testing::{SyncAnswer, TestArtifact, canonical, sync};
@@ -17,7 +17,7 @@ fn keys(settings: &str, keys: &[&str]) -> Vec<String> {
     answer(settings, &TestArtifact::new().objects(keys.iter().copied())).published().into_keys().collect()
 }
 
-/// The redirects that come out, by key.
+/// The resulting redirects, by key.
 fn redirects(answer: &SyncAnswer) -> Vec<(String, String)> {
     answer.published().into_iter().filter_map(|(key, entry)| Some((key, entry.redirect?))).collect()
 }
@@ -35,7 +35,7 @@ fn without_rules_nothing_changes() {
 }
 
 #[test]
-fn a_leading_folder_is_stripped() {
+fn strips_a_leading_folder() {
     let settings = r#"{"strip-prefix":"dist"}"#;
     assert_eq!(keys(settings, &["dist/.nojekyll", "dist/a.html", "dist/b/c.js"]), [".nojekyll", "a.html", "b/c.js"]);
     let outside = TestArtifact::new().objects(["README.md", "dist/a.html"]);
@@ -55,7 +55,7 @@ fn a_leading_folder_is_stripped() {
 }
 
 #[test]
-fn the_first_rename_that_matches_speaks() {
+fn the_first_matching_rename_applies() {
     let settings = r#"{"rename":[
         {"pattern":"blog/(\\d{4})-(\\d\\d)-\\d\\d-(?<slug>.+)\\.html","to":"posts/$1/$2/${slug}.html"},
         {"prefix":"blog/","to":"archive/"},
@@ -72,7 +72,7 @@ fn the_first_rename_that_matches_speaks() {
 }
 
 #[test]
-fn a_rename_to_what_is_no_key_names_rule_and_key() {
+fn a_rename_to_an_invalid_key_names_rule_and_key() {
     let table = [
         (r#"{"rename":[{"prefix":"a/","to":"/"}]}"#, "/rename/0"),
         (r#"{"rename":[{"pattern":"a/(.*)","to":"../$1"}]}"#, "/rename/0"),
@@ -89,7 +89,7 @@ fn a_rename_to_what_is_no_key_names_rule_and_key() {
 }
 
 #[test]
-fn pages_get_folders_of_their_own() {
+fn moves_pages_to_their_own_folders() {
     let settings = r#"{"clean-urls":"html-to-directory"}"#;
     let found = keys(
         settings,
@@ -120,7 +120,7 @@ fn pages_get_folders_of_their_own() {
 }
 
 #[test]
-fn pages_lose_their_extension_and_keep_their_type() {
+fn removes_extensions_and_keeps_types() {
     let settings = r#"{"clean-urls":"strip-html"}"#;
     let artifact = TestArtifact::new().objects(["about.html", "blog/index.html", "index.html"]).object_with(
         "typed.html",
@@ -135,7 +135,7 @@ fn pages_lose_their_extension_and_keep_their_type() {
 }
 
 #[test]
-fn pages_with_one_address_are_a_conflict_that_names_them_all() {
+fn a_conflict_names_all_pages() {
     for mode in ["html-to-directory", "strip-html"] {
         let artifact = TestArtifact::new().objects([
             "about",
@@ -151,11 +151,11 @@ fn pages_with_one_address_are_a_conflict_that_names_them_all() {
             ("page-conflict", Some("about"), "/clean-urls")
         );
         assert!(
-            failure.message.contains("`about`, `about.html`, `about/index.html` are all `/about`"),
+            failure.message.contains("`about`, `about.html`, `about/index.html` become `/about`"),
             "{}",
             failure.message
         );
-        assert!(failure.message.contains("`b.html`, `b/index.html` are all `/b`"), "{}", failure.message);
+        assert!(failure.message.contains("`b.html`, `b/index.html` become `/b`"), "{}", failure.message);
         assert!(!failure.message.contains("c.html"), "{}", failure.message);
     }
     let site = ["about", "about.html", "about/index.html"];
@@ -168,14 +168,11 @@ fn renames_come_before_clean_urls() {
     let artifact = TestArtifact::new().objects(["out/en/a.html"]);
     let answer = answer(settings, &artifact);
     assert_eq!(answer.published().into_keys().collect::<Vec<_>>(), ["a/index.html"]);
-    assert_eq!(
-        answer.decided["out/en/a.html"].reason,
-        "`out/` is stripped; starts with `en/`; a page in a folder of its own"
-    );
+    assert_eq!(answer.decided["out/en/a.html"].reason, "`out/` stripped; starts with `en/`; page in its own folder");
 }
 
 #[test]
-fn redirects_by_rule_are_added_for_both_spellings_of_a_path() {
+fn adds_redirects_with_and_without_a_trailing_slash() {
     let settings = r#"{"redirects":[{"from":"/old","to":"/new/"},{"from":"/a.html","to":"https://example.org/"}]}"#;
     let answer = answer(settings, &TestArtifact::new().objects(["new/index.html"]));
     assert_eq!(
@@ -187,7 +184,7 @@ fn redirects_by_rule_are_added_for_both_spellings_of_a_path() {
 }
 
 #[test]
-fn an_object_wins_over_a_redirect_unless_it_is_forced() {
+fn an_object_shadows_a_redirect_unless_it_is_forced() {
     let artifact = TestArtifact::new().objects(["new", "old/index.html"]);
     let shadowed = answer(r#"{"redirects":[{"from":"/old","to":"/new"}]}"#, &artifact);
     assert_eq!(redirects(&shadowed), []);
@@ -199,7 +196,7 @@ fn an_object_wins_over_a_redirect_unless_it_is_forced() {
 }
 
 #[test]
-fn redirects_are_about_keys_after_renames() {
+fn redirects_use_renamed_keys() {
     let settings = r#"{"clean-urls":"strip-html","redirects":[{"from":"/about","to":"/team","force":true},{"from":"/us","to":"/team"}]}"#;
     let answer = answer(settings, &TestArtifact::new().objects(["about.html", "team.html"]));
     assert_eq!(
@@ -210,7 +207,7 @@ fn redirects_are_about_keys_after_renames() {
 }
 
 #[test]
-fn loops_are_found_and_named() {
+fn a_loop_denies_the_run() {
     let table = [
         r#"{"redirects":[{"from":"/a","to":"/b"},{"from":"/b","to":"/a"}]}"#,
         r#"{"redirects":[{"from":"/a","to":"/b/"},{"from":"/b","to":"/c?x=1"},{"from":"/c","to":"/a#top"}]}"#,
@@ -220,18 +217,18 @@ fn loops_are_found_and_named() {
         assert_eq!((failure.code.as_str(), failure.rule.as_str()), ("redirect-loop", "/redirects/0"), "{settings}");
         assert!(failure.message.contains("`/a`"), "{}", failure.message);
     }
-    let with_arrived = TestArtifact::new().redirect("b", "/a");
-    assert_eq!(failure(r#"{"redirects":[{"from":"/a","to":"/b"}]}"#, &with_arrived).code, "redirect-loop");
+    let with_earlier = TestArtifact::new().redirect("b", "/a");
+    assert_eq!(failure(r#"{"redirects":[{"from":"/a","to":"/b"}]}"#, &with_earlier).code, "redirect-loop");
     assert_eq!(failure("{}", &TestArtifact::new().redirect("a", "/b").redirect("b", "/a")).code, "redirect-loop");
 }
 
 #[test]
-fn chains_and_slashes_are_no_loops() {
+fn chains_and_trailing_slashes_are_not_loops() {
     let settings = r#"{"redirects":[{"from":"/a","to":"/b"},{"from":"/b","to":"/c"},{"from":"/docs","to":"/docs/"}]}"#;
     let answer = answer(settings, &TestArtifact::new().objects(["c", "docs/index.html"]));
     assert!(answer.findings().is_empty(), "{:?}", answer.findings());
     assert!(redirects(&answer).contains(&("docs".to_owned(), "/docs/".to_owned())));
-    // The page under `b` ends the way back to `a`.
+    // The page `b` ends the loop.
     let broken = r#"{"redirects":[{"from":"/a","to":"/b"},{"from":"/b","to":"/a"}]}"#;
     let found = sync::<Rewrite>(broken, &TestArtifact::new().objects(["b"])).unwrap();
     assert_eq!(found.findings(), [("redirect-shadowed", Some("b"))]);
@@ -251,7 +248,7 @@ const FILE: &str = "# comment\n\n/old /new\n/moved\t/new   301  # trailing\n/for
 /blog/:slug /news/:slug\n/q id=:id /new\n/de /new 301 Language=de\n/gone /x 404\nhttps://a.example/x /new\n/lonely\n/old /twice\n/same /same\n/late /new 308\n/odd /new 399\n";
 
 #[test]
-fn the_file_of_the_artifact_is_followed_and_not_published() {
+fn applies_the_file_of_the_artifact_without_publishing_it() {
     let artifact = TestArtifact::new().object("_redirects", FILE).objects(["forced", "new"]);
     let found = answer("{}", &artifact);
     assert!(!found.published().contains_key("_redirects"));
@@ -292,7 +289,7 @@ fn the_file_of_the_artifact_is_followed_and_not_published() {
 }
 
 #[test]
-fn the_file_is_read_behind_the_stripped_folder_and_rules_come_first() {
+fn the_file_is_in_the_stripped_folder_and_rules_come_first() {
     let artifact = TestArtifact::new().object("dist/_redirects", "/old /b\n").objects(["dist/a", "dist/b"]);
     let found = answer(r#"{"strip-prefix":"dist/","redirects":[{"from":"/old","to":"/a"}]}"#, &artifact);
     assert_eq!(redirects(&found), pairs(&[("old", "/a"), ("old/index.html", "/a")]));
@@ -318,7 +315,7 @@ fn settings_have_a_canonical_form() {
 }
 
 #[test]
-fn wrong_settings_are_pointed_at() {
+fn issues_point_at_wrong_settings() {
     let table = [
         (r#"{"strip-prefix":"/dist/"}"#, "/strip-prefix"),
         (r#"{"rename":[{"prefix":"","to":""}]}"#, "/rename/0"),
@@ -342,7 +339,7 @@ fn wrong_settings_are_pointed_at() {
 }
 
 #[test]
-fn large_sites_are_decided_alike_however_batches_are_cut() {
+fn large_sites_do_not_depend_on_batches() {
     let artifact = (0..2_100).fold(TestArtifact::new().object("_redirects", "/old /7\n"), |artifact, at| {
         artifact.object(&format!("{at}.html"), "")
     });

@@ -1,11 +1,10 @@
-//! The contract of `wit/plugin.wit` as Rust types and traits, generated.
+//! The contract of `wit/plugin.wit` as generated Rust types and traits.
 //!
-//! Owns nothing but the generated code. Three worlds are generated instead of the two that plugins have, because both of
-//! those export `settings` and one crate can define that export only once; [`crate::export_sync`] and
-//! [`crate::export_policy`] put them together again. Imports are generated once and shared, so that `Run`, `Finding` and
-//! `Failure` are the same types for both kinds of plugin.
+//! Both worlds of the contract export `settings`, and a crate can define that export only once. So each export is
+//! generated separately, and [`crate::export_sync`] and [`crate::export_policy`] combine them. Imports are generated
+//! once, so that `Run`, `Finding` and `Failure` are the same types for both kinds of plugins.
 
-/// What plugins import.
+/// The imports of plugins.
 pub mod imports {
     wit_bindgen::generate!({
         path: "../../wit",
@@ -23,7 +22,7 @@ pub mod imports {
     });
 }
 
-/// The export that both kinds of plugin have.
+/// The export of both kinds of plugins.
 pub mod settings {
     wit_bindgen::generate!({
         path: "../../wit",

@@ -1,48 +1,47 @@
-//! Reads of the bytes of this run's objects, bounded by the host.
+//! Reads the objects of a run, within limits of the host.
 //!
-//! Owns the limits of one call and the turning of read errors into failures. Never caches: a plugin that needs bytes
-//! twice keeps them. Every function may be called from `begin` on, for every key of the run, also for keys whose entries
-//! come later; not while settings are checked.
+//! Every function can be called from `begin` on, for every key of the run, including keys whose entries come later; not
+//! while settings are validated. Nothing is cached.
 
 pub use crate::bindings::imports::tidegate::plugin::content::ReadError;
 
 use crate::Failure;
 
-/// The most keys that one `read-heads` takes; from the contract.
-const MOST_KEYS: usize = 1_000;
+/// Limit of keys in one `read-heads`. Source: `wit/plugin.wit`.
+const MAX_KEYS: usize = 1_000;
 
-/// The most bytes that one `read-range` answers; from the contract.
-const MOST_BYTES: u32 = 1024 * 1024;
+/// Limit of one `read-range`, in bytes. Source: `wit/plugin.wit`.
+const MAX_RANGE_BYTES: u32 = 1024 * 1024;
 
-/// The first `len` bytes (at most 64 KiB) of each key, fewer where the object is shorter, in the order of `keys`.
+/// The first `len` bytes (up to 64 KiB) of each key, or all bytes of a shorter object, in the order of `keys`.
 ///
-/// Ask once for many keys: the host reads them side by side.
+/// Read many keys in one call: the host reads them concurrently.
 #[must_use]
 pub fn heads(keys: &[String], len: u32) -> Vec<Result<Vec<u8>, ReadError>> {
-    keys.chunks(MOST_KEYS).flat_map(|chunk| source::heads(chunk, len)).collect()
+    keys.chunks(MAX_KEYS).flat_map(|chunk| source::heads(chunk, len)).collect()
 }
 
-/// All bytes of one object, or nothing where the run has no such key.
+/// All bytes of an object; `None` if the run does not have the key.
 ///
 /// # Errors
 ///
-/// Fails if the object has more than `limit` bytes, and if storage or the run's read budget does.
+/// The object has more than `limit` bytes, storage fails, or the read budget of the run is spent.
 pub fn whole(key: &str, limit: usize) -> Result<Option<Vec<u8>>, Failure> {
     let mut bytes = Vec::new();
     loop {
-        let part = match source::range(key, bytes.len() as u64, MOST_BYTES) {
+        let part = match source::range(key, bytes.len() as u64, MAX_RANGE_BYTES) {
             Ok(part) => part,
             Err(ReadError::NotFound) => return Ok(None),
             Err(error) => return Err(failure(key, &error)),
         };
-        let last = part.len() < MOST_BYTES as usize;
+        let last = part.len() < MAX_RANGE_BYTES as usize;
         bytes.extend(part);
         if bytes.len() > limit {
             return Err(Failure::new(
                 "too-long",
-                format!("`{key}` has more than {limit} bytes; make it shorter or leave it out"),
+                format!("`{key}` has more than {limit} bytes; shorten it or exclude it"),
             )
-            .on(key));
+            .with_key(key));
         }
         if last {
             return Ok(Some(bytes));
@@ -50,38 +49,39 @@ pub fn whole(key: &str, limit: usize) -> Result<Option<Vec<u8>>, Failure> {
     }
 }
 
-/// The text of one object without a byte order mark, or nothing where the run has no such key.
+/// The text of an object without a byte order mark; `None` if the run does not have the key.
 ///
 /// # Errors
 ///
-/// As [`whole`], and if the bytes are not UTF-8.
+/// As for [`whole`], and the bytes are not UTF-8.
 pub fn text(key: &str, limit: usize) -> Result<Option<String>, Failure> {
     let Some(bytes) = whole(key, limit)? else {
         return Ok(None);
     };
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Some(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))),
-        Err(_) => Err(Failure::new("not-text", format!("`{key}` is not UTF-8; save it as UTF-8")).on(key)),
+        Err(_) => Err(Failure::new("not-text", format!("`{key}` is not UTF-8; save it as UTF-8")).with_key(key)),
     }
 }
 
-/// What to answer where bytes of `key` are needed and cannot be read.
+/// The failure to return if bytes of `key` are needed and cannot be read.
 #[must_use]
 pub fn failure(key: &str, error: &ReadError) -> Failure {
     let (code, message) = match error {
-        ReadError::NotFound => ("not-found", format!("`{key}` is not there any more; publish again")),
+        ReadError::NotFound => ("not-found", format!("`{key}` no longer exists; publish again")),
         ReadError::BudgetExhausted => {
-            ("read-budget", format!("the run's read budget was spent before `{key}` could be read"))
+            ("read-budget", format!("cannot read `{key}`: the read budget of the run is spent"))
         }
-        ReadError::Unavailable(reason) => ("unreadable", format!("`{key}` cannot be read: {reason}")),
-        ReadError::Other(reason) => ("unreadable", format!("`{key}` cannot be read: {reason}")),
+        ReadError::Unavailable(reason) | ReadError::Other(reason) => {
+            ("unreadable", format!("cannot read `{key}`: {reason}"))
+        }
     };
-    Failure::new(code, message).on(key)
+    Failure::new(code, message).with_key(key)
 }
 
 #[cfg(target_family = "wasm")]
 mod source {
-    //! The host's answers.
+    //! Reads through the host.
 
     use super::ReadError;
     use crate::bindings::imports::tidegate::plugin::content::{read_heads, read_range};
@@ -97,10 +97,10 @@ mod source {
 
 #[cfg(not(target_family = "wasm"))]
 mod source {
-    //! The answers of the test that runs on this thread.
+    //! Reads from the artifact of the test on this thread.
 
     use super::ReadError;
-    use crate::testing::with_content;
+    use crate::testing::read_content;
 
     pub(super) fn heads(keys: &[String], len: u32) -> Vec<Result<Vec<u8>, ReadError>> {
         keys.iter().map(|key| range(key, 0, len)).collect()
@@ -108,7 +108,7 @@ mod source {
 
     pub(super) fn range(key: &str, offset: u64, len: u32) -> Result<Vec<u8>, ReadError> {
         let start = usize::try_from(offset).map_err(|_| ReadError::NotFound)?;
-        with_content(|content| {
+        read_content(|content| {
             let bytes = content.get(key).ok_or(ReadError::NotFound)?;
             Ok(bytes.iter().skip(start).take(len as usize).copied().collect())
         })

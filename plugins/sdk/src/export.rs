@@ -1,7 +1,5 @@
-//! The adapter between the traits of this crate and the exports of a component.
-//!
-//! Owns the one value of a run and the order of calls. Everything here is called by the macros and by the test harness,
-//! by nobody else.
+//! The adapter between the traits of this crate and the exports of a component. Only the macros and the test harness
+//! call it.
 
 use std::cell::RefCell;
 
@@ -16,9 +14,9 @@ use crate::{
 pub struct SyncSession<P>(RefCell<Option<P>>);
 
 impl<P: SyncPlugin> SyncSession<P> {
-    /// No run yet.
+    /// A session without a run.
     #[must_use]
-    #[expect(clippy::new_without_default, reason = "made by a macro in a constant, where `Default` cannot be called")]
+    #[expect(clippy::new_without_default, reason = "a macro calls it in a constant, where `Default` is not available")]
     pub const fn new() -> Self {
         Self(RefCell::new(None))
     }
@@ -27,7 +25,7 @@ impl<P: SyncPlugin> SyncSession<P> {
     ///
     /// # Errors
     ///
-    /// What is wrong with the settings.
+    /// The mistakes in the settings.
     pub fn validate(settings: &str) -> Result<String, Vec<Issue>> {
         settings::canonical::<P::Settings>(settings)
     }
@@ -36,9 +34,9 @@ impl<P: SyncPlugin> SyncSession<P> {
     ///
     /// # Errors
     ///
-    /// The plugin's failure, or settings that are not valid.
+    /// The plugin's failure, or invalid settings.
     pub fn begin(&self, run: &Run) -> Result<(), Failure> {
-        let plugin = P::begin(run, read(&run.settings)?)?;
+        let plugin = P::begin(run, parse_settings(&run.settings)?)?;
         self.0.replace(Some(plugin));
         Ok(())
     }
@@ -72,9 +70,9 @@ impl<P: SyncPlugin> SyncSession<P> {
 pub struct PolicySession<P>(RefCell<Option<P>>);
 
 impl<P: PolicyPlugin> PolicySession<P> {
-    /// No run yet.
+    /// A session without a run.
     #[must_use]
-    #[expect(clippy::new_without_default, reason = "made by a macro in a constant, where `Default` cannot be called")]
+    #[expect(clippy::new_without_default, reason = "a macro calls it in a constant, where `Default` is not available")]
     pub const fn new() -> Self {
         Self(RefCell::new(None))
     }
@@ -83,7 +81,7 @@ impl<P: PolicyPlugin> PolicySession<P> {
     ///
     /// # Errors
     ///
-    /// What is wrong with the settings.
+    /// The mistakes in the settings.
     pub fn validate(settings: &str) -> Result<String, Vec<Issue>> {
         settings::canonical::<P::Settings>(settings)
     }
@@ -92,9 +90,9 @@ impl<P: PolicyPlugin> PolicySession<P> {
     ///
     /// # Errors
     ///
-    /// The plugin's failure, or settings that are not valid.
+    /// The plugin's failure, or invalid settings.
     pub fn begin(&self, run: &Run, totals: &Totals) -> Result<(), Failure> {
-        let plugin = P::begin(run, totals, read(&run.settings)?)?;
+        let plugin = P::begin(run, totals, parse_settings(&run.settings)?)?;
         self.0.replace(Some(plugin));
         Ok(())
     }
@@ -118,20 +116,20 @@ impl<P: PolicyPlugin> PolicySession<P> {
     }
 }
 
-/// Reads the settings of a run, which the host took through `validate` when it loaded the configuration.
-fn read<S: Settings>(text: &str) -> Result<S, Failure> {
+/// Parses the settings of a run, which the host validated when it loaded the configuration.
+fn parse_settings<S: Settings>(text: &str) -> Result<S, Failure> {
     settings::parse(text).map_err(|issues| match issues.into_iter().next() {
         Some(issue) => Failure { rule: issue.pointer, ..Failure::new("settings", issue.message) },
-        None => Failure::new("settings", "the settings are not valid; check the configuration"),
+        None => Failure::new("settings", "invalid settings; check the configuration"),
     })
 }
 
 fn not_begun() -> Failure {
-    Failure::new("not-begun", "the host did not call `begin` first; report it to the authors of the host")
+    Failure::new("not-begun", "the host did not call `begin`; report this bug to the authors of the host")
 }
 
-/// Makes a type that implements [`SyncPlugin`](crate::SyncPlugin) the component's plugin. Once in a crate; does nothing on
-/// targets other than WebAssembly, so that tests run there.
+/// Exports a type that implements [`SyncPlugin`](crate::SyncPlugin) as the component's plugin. Call it once in a crate.
+/// It does nothing on other targets than WebAssembly, so that tests run natively.
 #[macro_export]
 macro_rules! export_sync {
     ($plugin:ty) => {
@@ -171,8 +169,8 @@ macro_rules! export_sync {
     };
 }
 
-/// Makes a type that implements [`PolicyPlugin`](crate::PolicyPlugin) the component's plugin. Once in a crate; does nothing
-/// on targets other than WebAssembly, so that tests run there.
+/// Exports a type that implements [`PolicyPlugin`](crate::PolicyPlugin) as the component's plugin. Call it once in a
+/// crate. It does nothing on other targets than WebAssembly, so that tests run natively.
 #[macro_export]
 macro_rules! export_policy {
     ($plugin:ty) => {

@@ -1,24 +1,22 @@
-//! What a key may be, as the contract says it, so that a plugin can refuse a bad one in its own words.
-//!
-//! Owns that rule. The host checks every key again.
+//! The rules for keys, so that a plugin can report an invalid key itself. The host checks every key again.
 
-/// The longest key, in bytes of UTF-8; from S3.
-pub const LONGEST: usize = 1_024;
+/// Limit of a key, in bytes of UTF-8. Source: Amazon S3 user guide, "Naming Amazon S3 objects".
+pub const MAX_BYTES: usize = 1_024;
 
-/// Why a text is no key.
+/// An invalid key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidKey {
-    /// Nothing.
-    #[error("a key is empty")]
+    /// It has no characters.
+    #[error("the key is empty")]
     Empty,
-    /// More than [`LONGEST`] bytes.
-    #[error("a key is longer than 1,024 bytes")]
+    /// It has more than [`MAX_BYTES`] bytes.
+    #[error("the key is longer than 1,024 bytes")]
     TooLong,
-    /// Empty, as at a leading or a double `/` and at a `/` at the end, or `.` or `..`.
-    #[error("a key has a segment that is empty, `.` or `..`")]
+    /// It has a segment `.` or `..`, or an empty one: a leading, trailing or double `/`.
+    #[error("the key has an empty segment, or a segment `.` or `..`")]
     Segment,
-    /// A control character, a backslash, or a Unicode character that reorders or breaks a line of text.
-    #[error("a key has a control character, a backslash, or a character that reorders text")]
+    /// It has a control character, a backslash, or a Unicode character that reorders text or breaks lines.
+    #[error("the key has a control character, a backslash, or a character that reorders text")]
     Character,
 }
 
@@ -26,11 +24,11 @@ pub enum InvalidKey {
 ///
 /// # Errors
 ///
-/// What the host would refuse.
+/// A key that the host would refuse.
 pub fn check(key: &str) -> Result<(), InvalidKey> {
     if key.is_empty() {
         Err(InvalidKey::Empty)
-    } else if key.len() > LONGEST {
+    } else if key.len() > MAX_BYTES {
         Err(InvalidKey::TooLong)
     } else if key.chars().any(is_forbidden) {
         Err(InvalidKey::Character)
@@ -41,10 +39,12 @@ pub fn check(key: &str) -> Result<(), InvalidKey> {
     }
 }
 
-/// What would make a plan show another name than the one that is published.
+/// Characters that make a plan show another name than the published one.
 fn is_forbidden(character: char) -> bool {
-    let reorders =
-        matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    let reorders = matches!(
+        character,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'
+    );
     reorders || character == '\\' || character.is_control()
 }
 
@@ -53,7 +53,7 @@ mod tests {
     use super::{InvalidKey, check};
 
     #[test]
-    fn keys_are_relative_paths_without_surprises() {
+    fn checks_keys() {
         for key in ["a", ".nojekyll", "a/b.html", "été 1.png", "a..b", "...", &"a".repeat(1_024)] {
             assert_eq!(check(key), Ok(()), "{key}");
         }

@@ -1,9 +1,9 @@
-//! What plugins for Tidegate are written with.
+//! The SDK for Tidegate plugins.
 //!
-//! A plugin is a WebAssembly component without WASI that Tidegate runs in a sandbox. There are two kinds, and a crate is
-//! one of them: a [`SyncPlugin`] shapes what a site publishes, a [`PolicyPlugin`] judges the finished plan. Implement the
-//! trait, name the type in [`export_sync!`] or [`export_policy!`], and build the crate as a `cdylib` for
-//! `wasm32-unknown-unknown`.
+//! A plugin is a WebAssembly component without WASI, which Tidegate runs in a sandbox. A crate contains one plugin of
+//! one of two kinds: a [`SyncPlugin`] transforms what a site publishes, a [`PolicyPlugin`] reviews the finished plan.
+//! Implement the trait, export the type with [`export_sync!`] or [`export_policy!`], and build the crate as a `cdylib`
+//! for `wasm32-unknown-unknown`.
 //!
 //! ```
 //! use serde::{Deserialize, Serialize};
@@ -45,9 +45,16 @@
 //! tidegate_plugin::export_sync!(Drafts);
 //! ```
 //!
-//! The crate owns the adapter between those traits and the contract in `wit/plugin.wit`, settings with a canonical form
-//! ([`settings`]), glob patterns ([`glob`]), bounded reads of content ([`content`]) and a harness that runs a plugin in
-//! plain `cargo test` ([`testing`]). It decides nothing about what is published.
+//! | Module | For |
+//! |---|---|
+//! | [`settings`] | settings that are checked when a configuration is loaded, with a canonical form |
+//! | [`glob`] | the patterns of the bundled plugins, as types for settings |
+//! | [`content`] | reading the objects of a run |
+//! | [`key`] | the rules for keys |
+//! | [`log`] | diagnostics |
+//! | [`testing`] | running a plugin natively in `cargo test` |
+//!
+//! The contract is `wit/plugin.wit`. `docs/plugins/writing-a-plugin.md` explains how to build and configure a plugin.
 
 #[doc(hidden)]
 pub mod bindings;
@@ -61,7 +68,7 @@ pub mod settings;
 mod sync;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
-mod vocabulary;
+mod types;
 
 pub use tidegate_glob as glob;
 
@@ -71,4 +78,4 @@ pub use pointer::Pointer;
 pub use policy::{Change, ChangeKind, Judgement, PolicyPlugin, Totals, Verdict};
 pub use settings::{Issue, Issues, Settings};
 pub use sync::{Action, Decision, Decisions, Edit, Entry, Extra, Summary, SyncPlugin};
-pub use vocabulary::{Attribute, Failure, Finding, Run, Severity};
+pub use types::{Attribute, Failure, Finding, Run, Severity};

@@ -1,27 +1,27 @@
-//! Diagnostics that the host may keep: bounded, and never part of an answer.
+//! Diagnostics. They are limited by the host and never part of an answer; messages for users are findings instead.
 //!
-//! In a component they go to the host; in a test on the host target they go to standard error.
+//! In a component they go to the host, in a native test to standard error.
 
 use std::fmt::Display;
 
 pub use crate::bindings::imports::tidegate::plugin::log::Level;
 
-/// Writes one record. Past the run's log budget the host drops records and counts them.
+/// Writes one record. When the log budget of the run is spent, the host drops records and counts them.
 pub fn log(level: Level, message: impl Display) {
     write(level, &message.to_string());
 }
 
-/// A record for somebody who debugs the plugin.
+/// Writes a record for debugging the plugin.
 pub fn debug(message: impl Display) {
     log(Level::Debug, message);
 }
 
-/// A record for somebody who watches a run.
+/// Writes a record about the progress of a run.
 pub fn info(message: impl Display) {
     log(Level::Info, message);
 }
 
-/// A record for somebody who looks for the reason of something odd. What people must read is a finding instead.
+/// Writes a record about something unexpected.
 pub fn warn(message: impl Display) {
     log(Level::Warn, message);
 }

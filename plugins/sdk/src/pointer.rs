@@ -1,23 +1,19 @@
-//! JSON Pointers (RFC 6901): the places in settings that issues, decisions and findings name.
-//!
-//! Owns their escaping. Never reads a document.
+//! JSON Pointers (RFC 6901), with which issues, decisions and findings name a place in the settings.
 
 use std::fmt;
 
-/// A place in a settings document, such as `/rules/3/glob`. The root is the empty text.
+/// A place in a settings document, such as `/rules/3/glob`. The whole document is the empty text.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Pointer(String);
 
 impl Pointer {
     /// The whole document.
     pub const ROOT: Self = Self(String::new());
-}
 
-impl Pointer {
     /// The whole document.
     #[must_use]
     pub fn root() -> Self {
-        Self::default()
+        Self::ROOT
     }
 
     /// The member `name` of the object at this place.
@@ -34,7 +30,7 @@ impl Pointer {
         self
     }
 
-    /// The element `index`, counted from 0, of the array at this place.
+    /// The element `index`, from 0, of the array at this place.
     #[must_use]
     pub fn index(mut self, index: usize) -> Self {
         self.0.push('/');
@@ -60,7 +56,7 @@ mod tests {
     use super::Pointer;
 
     #[test]
-    fn members_are_escaped_and_elements_are_counted_from_zero() {
+    fn escapes_members_and_counts_elements_from_zero() {
         assert_eq!(Pointer::root().as_str(), "");
         assert_eq!(Pointer::root().member("rules").index(0).member("a/b~c").as_str(), "/rules/0/a~1b~0c");
     }

@@ -1,34 +1,33 @@
-//! Policy plugins: what judges a plan.
-//!
-//! Owns the trait and the builders of its answers. Never changes a plan: neither does a policy.
+//! Policy plugins: the trait, and constructors for its answers.
 
 pub use crate::bindings::policy::exports::tidegate::plugin::policy::{Change, ChangeKind, Judgement, Totals, Verdict};
 
 use crate::{Failure, Finding, Run, Settings};
 
-/// Judges the finished plan.
+/// Reviews the finished plan.
 ///
-/// One value lives for one run: made by [`begin`](Self::begin), shown every change in ascending order of keys, and asked
-/// for its judgement. The judgement must not depend on where batches are cut.
+/// One value lives for one run: [`begin`](Self::begin) creates it, [`review`](Self::review) shows it every change in
+/// ascending order of keys, and [`conclude`](Self::conclude) asks for its judgement. The judgement must not depend on
+/// the size of batches.
 pub trait PolicyPlugin: Sized {
-    /// What a configuration may say.
+    /// The plugin's settings.
     type Settings: Settings;
 
-    /// Starts a run with the plan's totals.
+    /// Starts a run with the totals of the plan.
     ///
     /// # Errors
     ///
     /// A failure denies the run.
     fn begin(run: &Run, totals: &Totals, settings: Self::Settings) -> Result<Self, Failure>;
 
-    /// Looks at 1,000 changes at the most, kept keys included, and says what is worth a finding.
+    /// Reviews up to 1,000 changes, including unchanged keys, and returns findings.
     ///
     /// # Errors
     ///
     /// A failure denies the run.
     fn review(&mut self, batch: &[Change]) -> Result<Vec<Finding>, Failure>;
 
-    /// Judges.
+    /// Returns the judgement.
     ///
     /// # Errors
     ///
@@ -37,7 +36,7 @@ pub trait PolicyPlugin: Sized {
 }
 
 impl Totals {
-    /// The count of that name, such as `delete` or `site-objects`; nothing where the host does not know the name.
+    /// The count with this name, such as `delete` or `site-objects`; `None` if the host does not report it.
     #[must_use]
     pub fn count(&self, name: &str) -> Option<u64> {
         self.counts.iter().find(|(known, _)| known == name).map(|(_, count)| *count)
@@ -51,7 +50,7 @@ impl Judgement {
         Self { verdict, findings, attributes: Vec::new() }
     }
 
-    /// Allows, and has nothing to say.
+    /// Allows the plan without findings.
     #[must_use]
     pub fn allow() -> Self {
         Self::new(Verdict::Allow, Vec::new())

@@ -1,7 +1,4 @@
-//! A plugin's settings: read from JSON, checked, and written in canonical form.
-//!
-//! Owns the way from JSON text to a settings type and back, and the issues that a person reads on the way. Never knows
-//! what a setting means: that is said by [`Settings::check`] and by types that parse their own text.
+//! Settings of a plugin: parsed from JSON, checked, and written in canonical form.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -11,30 +8,32 @@ pub use crate::bindings::settings::exports::tidegate::plugin::settings::Issue;
 
 use crate::Pointer;
 
-/// Settings of a plugin. Derive `Deserialize` with `deny_unknown_fields` and `default`, so that `{}` is valid, and
-/// `Serialize`: members in the order of the fields, with every default filled in, are the canonical form.
+/// Settings of a plugin.
+///
+/// Derive `Deserialize` with `deny_unknown_fields` and `default`, so that `{}` is valid. Derive `Serialize`: the
+/// canonical form has the members in the order of the fields, with all defaults.
 pub trait Settings: DeserializeOwned + Serialize {
-    /// Adds what is wrong beyond the shape, and may put values into their canonical form; doing so twice must change
-    /// nothing more. Values that parse themselves (see [`crate::glob`]) need no check here.
+    /// Adds mistakes that the types do not exclude. It may also change values to their canonical form, if a second
+    /// check changes nothing more. Types that parse their own text, as in [`crate::glob`], need no check here.
     fn check(&mut self, _issues: &mut Issues) {}
 }
 
-/// What is wrong with settings.
+/// Mistakes in settings.
 #[derive(Debug, Default)]
 pub struct Issues(Vec<Issue>);
 
 impl Issues {
-    /// Adds one issue: the value at `pointer` is wrong, and `message` says in one sentence what to do.
+    /// Adds a mistake in the value at `pointer`, with a `message` of one sentence that has the remedy.
     pub fn add(&mut self, pointer: &Pointer, message: impl Into<String>) {
         self.0.push(Issue { pointer: pointer.to_string(), message: message.into() });
     }
 }
 
-/// Reads and checks settings.
+/// Parses and checks settings.
 ///
 /// # Errors
 ///
-/// All that is wrong. A wrong shape hides whatever else is wrong, since nothing can be checked behind it.
+/// All mistakes. A mistake in the form hides other ones, because only well-formed settings can be checked.
 pub fn parse<S: Settings>(text: &str) -> Result<S, Vec<Issue>> {
     let mut json = serde_json::Deserializer::from_str(text);
     let mut settings: S = serde_path_to_error::deserialize(&mut json).map_err(|error| vec![issue(&error)])?;
@@ -44,21 +43,22 @@ pub fn parse<S: Settings>(text: &str) -> Result<S, Vec<Issue>> {
     if issues.0.is_empty() { Ok(settings) } else { Err(issues.0) }
 }
 
-/// The canonical form of settings. Canonical settings are a fixed point.
+/// The canonical form of settings, which is a fixed point.
 ///
 /// # Errors
 ///
-/// All that is wrong, as [`parse`] says it.
+/// All mistakes, as in [`parse`].
 pub fn canonical<S: Settings>(text: &str) -> Result<String, Vec<Issue>> {
     let settings: S = parse(text)?;
-    serde_json::to_string(&settings)
-        .map_err(|error| vec![Issue { pointer: String::new(), message: format!("cannot be written as JSON: {error}") }])
+    serde_json::to_string(&settings).map_err(|error| {
+        vec![Issue { pointer: String::new(), message: format!("cannot write the settings as JSON: {error}") }]
+    })
 }
 
-/// Turns the path that serde was on into a pointer.
+/// Converts the path of a serde error to a pointer.
 fn issue(error: &serde_path_to_error::Error<serde_json::Error>) -> Issue {
     let mut pointer = Pointer::root();
-    // A syntax error has a line and a column; where serde was by then says less.
+    // A syntax error has a line and a column, which are more precise than the path.
     if error.inner().is_data() {
         for segment in error.path() {
             pointer = match segment {
@@ -72,11 +72,11 @@ fn issue(error: &serde_path_to_error::Error<serde_json::Error>) -> Issue {
     Issue { pointer: pointer.to_string(), message: message(error.inner()) }
 }
 
-/// The message, without the line and column of data errors: the pointer says it better.
+/// The message, for data errors without line and column: the pointer is more precise.
 fn message(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    let place = format!(" at line {} column {}", error.line(), error.column());
-    if error.is_data() { text.strip_suffix(&place).map(str::to_owned).unwrap_or(text) } else { text }
+    let position = format!(" at line {} column {}", error.line(), error.column());
+    if error.is_data() { text.strip_suffix(&position).map(str::to_owned).unwrap_or(text) } else { text }
 }
 
 #[cfg(test)]
@@ -89,7 +89,7 @@ mod tests {
     #[derive(Deserialize, Serialize, Default)]
     #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
     struct Example {
-        most: u32,
+        limit: u32,
         rules: Vec<Rule>,
     }
 
@@ -101,8 +101,8 @@ mod tests {
 
     impl Settings for Example {
         fn check(&mut self, issues: &mut Issues) {
-            if self.most > 10 {
-                issues.add(&Pointer::root().member("most"), "at most 10");
+            if self.limit > 10 {
+                issues.add(&Pointer::root().member("limit"), "the maximum is 10");
             }
         }
     }
@@ -113,19 +113,23 @@ mod tests {
     }
 
     #[test]
-    fn defaults_are_filled_in_and_the_result_is_a_fixed_point() {
+    fn canonical_settings_have_defaults_and_are_a_fixed_point() {
         let text = canonical::<Example>("{}").unwrap();
-        assert_eq!(text, r#"{"most":0,"rules":[]}"#);
+        assert_eq!(text, r#"{"limit":0,"rules":[]}"#);
         assert_eq!(canonical::<Example>(&text).unwrap(), text);
     }
 
     #[test]
-    fn wrong_shapes_and_values_are_pointed_at() {
+    fn issues_point_at_wrong_values() {
         let table = [
-            (r#"{"most":"x"}"#, "/most", "invalid type: string \"x\", expected u32"),
-            (r#"{"most":11}"#, "/most", "at most 10"),
-            (r#"{"moost":1}"#, "/moost", "unknown field `moost`, expected `most` or `rules`"),
-            (r#"{"rules":[{"glob":"a"},{"glob":"[a"}]}"#, "/rules/1/glob", "invalid glob `[a`: `[` is not closed; close it, or write `\\[` for the character"),
+            (r#"{"limit":"x"}"#, "/limit", "invalid type: string \"x\", expected u32"),
+            (r#"{"limit":11}"#, "/limit", "the maximum is 10"),
+            (r#"{"limmit":1}"#, "/limmit", "unknown field `limmit`, expected `limit` or `rules`"),
+            (
+                r#"{"rules":[{"glob":"a"},{"glob":"[a"}]}"#,
+                "/rules/1/glob",
+                "invalid glob `[a`: `[` is not closed; close it, or write `\\[` for the character",
+            ),
             (r#"{"rules":[{}]}"#, "/rules/0", "missing field `glob`"),
         ];
         for (text, pointer, message) in table {
@@ -134,8 +138,8 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_not_json_says_where() {
-        for text in ["", "{", "[", "{} x", "{\"most\":1,}"] {
+    fn syntax_errors_have_a_position() {
+        for text in ["", "{", "[", "{} x", "{\"limit\":1,}"] {
             let issues = issues(text);
             assert_eq!(issues.len(), 1, "{text}");
             assert_eq!(issues[0].0, "", "{text}");

@@ -16,7 +16,7 @@ use tidegate_publish::Connection;
 use tidegate_publish::progress::NoProgress;
 use tidegate_publish::publish::Publisher;
 use tidegate_tests::fault::InjectedFault;
-use tidegate_tests::library::workshop;
+use tidegate_tests::plugins::plugin_loader;
 use tidegate_tests::recorder::Recorder;
 use tidegate_tests::{SourceObject, Sources, World, calls};
 
@@ -197,7 +197,7 @@ async fn a_session_that_is_about_to_end_is_followed_by_another_before_it_does() 
         let http = Ending { minutes, client: recorder.wrap(world.account.http_client()) };
         let http = SharedHttpClient::new(http);
         let config = tidegate_tests::world::configuration(http, world.account.root_credentials(), 1);
-        publish.publisher = Publisher::new(Connection::new(config, true), workshop(), Arc::new(NoProgress));
+        publish.publisher = Publisher::new(Connection::new(config, true), plugin_loader(), Arc::new(NoProgress));
         let report = publish.run().await;
         assert_eq!(report.outcome, Outcome::Live, "{report}");
         let writers: BTreeSet<String> = recorder

@@ -13,7 +13,7 @@ use tidegate_core::report::Outcome;
 use tidegate_emulator::iam::ACCOUNT_ID;
 use tidegate_iam::policies;
 use tidegate_lambda::handler::{RunError, RunResult};
-use tidegate_lambda::trigger::{ArtifactRef, Continuation, Delivery, HttpRequest, read};
+use tidegate_lambda::trigger::{ArtifactRef, Continuation, HttpRequest, InvocationEvent, read};
 use tidegate_tests::World;
 use tidegate_tests::events::{sign, zip};
 use tidegate_tests::fault::InjectedFault;
@@ -130,14 +130,14 @@ fn deployment() -> HttpRequest {
 impl Function {
     /// Accepts a webhook and takes what it hands on.
     async fn accept(&self, call: &HttpRequest) -> Continuation {
-        let answer = self.reactor.answer(call, moment(10)).await;
+        let answer = self.handler.answer_webhook(call, moment(10)).await;
         assert_eq!((answer.status, answer.runs.len()), (202, 1), "{answer:?}");
         self.kept.runs.lock().unwrap().pop().unwrap()
     }
 
     /// One invocation.
     async fn invoke(&self, run: &Continuation) -> Result<RunResult, RunError> {
-        self.reactor.act(&run.trigger, &run.run, moment(300)).await
+        self.handler.run(&run.trigger, &run.run, moment(300)).await
     }
 
     async fn fails(&self, call: &HttpRequest) -> RunError {
@@ -318,7 +318,7 @@ async fn a_run_that_is_handed_on_reads_what_the_first_one_fetched() {
         (page && call.operation == "PutObject").then(|| InjectedFault::Delay(std::time::Duration::from_secs(1)))
     });
     // Eight seconds of work, and fifteen to hand on.
-    let first = function.reactor.act(&handed.trigger, &handed.run, moment(23)).await.unwrap();
+    let first = function.handler.run(&handed.trigger, &handed.run, moment(23)).await.unwrap();
     assert!(matches!(first, RunResult::Continued { continuations: 0 }), "{first:?}");
     assert_eq!(github.told().len(), 1, "it is still under way");
     function.world.peace();
@@ -342,12 +342,12 @@ async fn files_that_cannot_be_had_are_told_in_one_sentence() {
     let cases: [(Spoil, &str, ErrorKind); 6] = [
         (
             Box::new(spoil("expired", json!(true))),
-            "the artifact `site` has expired at GitHub, run the workflow again",
+            "the artifact `site` has expired at GitHub; run the workflow again",
             ErrorKind::Configuration,
         ),
         (Box::new(spoil("size_in_bytes", json!(11_u64 << 30))), "upload it to S3", ErrorKind::Configuration),
-        (Box::new(spoil("name", json!("si\nte"))), "has no file `site`, it has none", ErrorKind::Configuration),
-        (Box::new(spoil("id", json!("one"))), "GitHub's list of files cannot be read", ErrorKind::Cloud),
+        (Box::new(spoil("name", json!("si\nte"))), "has no file `site`; available: none", ErrorKind::Configuration),
+        (Box::new(spoil("id", json!("one"))), "cannot read GitHub's list of files", ErrorKind::Cloud),
         (Box::new(|known| known.stale = true), "HTTP status 403", ErrorKind::Cloud),
         (Box::new(|known| known.bodies.clear()), "HTTP status 404 and `Not Found`", ErrorKind::Configuration),
     ];
@@ -364,7 +364,7 @@ async fn files_that_cannot_be_had_are_told_in_one_sentence() {
         let (state, description) = github.told().pop().unwrap();
         assert_eq!(state, "failure");
         assert!(
-            description.starts_with("failed, the log of the run ") && !description.contains("artifact"),
+            description.starts_with("failed; see the log of the run ") && !description.contains("artifact"),
             "{description}"
         );
     }
@@ -373,7 +373,7 @@ async fn files_that_cannot_be_had_are_told_in_one_sentence() {
     github.asset(22, "site-b.zip", b"x");
     let function = function(&github, RELEASES).await;
     let error = function.fails(&release()).await.to_string();
-    assert!(error.contains("several files that fit `site-*.zip`: `site-a.zip`, `site-b.zip`"), "{error}");
+    assert!(error.contains("several files that match `site-*.zip`: `site-a.zip`, `site-b.zip`"), "{error}");
 }
 
 #[tokio::test]
@@ -409,7 +409,10 @@ async fn a_denial_is_a_failure_with_the_count_of_its_findings() {
     let handed = function.accept(&run()).await;
     assert_eq!(outcome(&function.invoke(&handed).await.unwrap()), Outcome::Denied);
     let (state, description) = github.told().pop().unwrap();
-    assert_eq!((state.as_str(), description.as_str()), ("failure", "denied, the site is as it was: 2 findings"));
+    assert_eq!(
+        (state.as_str(), description.as_str()),
+        ("failure", "denied by policy; nothing was changed: 2 findings")
+    );
     assert_eq!((function.page().await, function.fetched().await), (None, Vec::new()));
 }
 
@@ -446,7 +449,8 @@ async fn a_made_up_run_gets_no_token() {
         ("\"repository\":\"acme/docs\"", "\"repository\":\"acme/other\""),
     ] {
         assert!(event.contains(from), "{event}");
-        let Delivery::Continuation(made_up) = read(&serde_json::from_str(&event.replace(from, to)).unwrap()).unwrap()
+        let InvocationEvent::Continuation(made_up) =
+            read(&serde_json::from_str(&event.replace(from, to)).unwrap()).unwrap()
         else {
             panic!()
         };
@@ -500,7 +504,10 @@ async fn no_log_and_no_error_holds_a_secret() {
     github.known().stale = true;
     let error = function.invoke(&handed).await.unwrap_err();
     let told = format!("{}{error}{error:?}", String::from_utf8_lossy(&log.0.lock().unwrap()));
-    assert!(told.contains("GitHub was not told how the run goes") && told.contains("GitHub is asked again"), "{told}");
+    assert!(
+        told.contains("the status could not be reported to GitHub") && told.contains("retrying a request to GitHub"),
+        "{told}"
+    );
     assert!(told.contains("hyper"), "the records of the client are among them");
     for secret in [TOKEN, SIGNATURE, SECRET] {
         assert!(!told.contains(secret), "{secret}: {told}");

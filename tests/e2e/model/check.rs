@@ -186,7 +186,7 @@ async fn disturbed(
 /// The report says what happened.
 fn honest(report: &PublishReport, before: &Site, after: &Site, model: &Site) -> Result<(), String> {
     match report.outcome {
-        Outcome::Live | Outcome::LiveNotInvalidated => equal("live, but not what the model says", model, after),
+        Outcome::Live | Outcome::LiveInvalidationPending => equal("live, but not what the model says", model, after),
         Outcome::Unchanged => equal("unchanged, but not what the model says", model, after),
         Outcome::Partial => hold(!report.done.failures.is_empty(), "partial, and nothing failed"),
         Outcome::Failed => {

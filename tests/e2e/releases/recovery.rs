@@ -97,7 +97,7 @@ async fn struck(at: usize, strike: Strike, site: &BTreeMap<String, String>, path
         let now = visible(&world.account).await;
         match report.outcome {
             Outcome::Failed => assert_eq!(now, with_old(TWO), "{case}"),
-            Outcome::Live | Outcome::LiveNotInvalidated => {
+            Outcome::Live | Outcome::LiveInvalidationPending => {
                 assert!(site.iter().all(|(key, body)| now.get(key) == Some(body)), "{case}\n{now:?}");
             }
             _ => {}

@@ -52,17 +52,17 @@ fn figures(
 ) -> Result<Value, Failure> {
     let compile = median(FEW, || {
         let plugin = Plugin::load(engine, None, bundled.name, bundled.bytes)?;
-        Ok::<_, Failure>(plugin.took())
+        Ok::<_, Failure>(plugin.load_time())
     })?;
     let kept = tempfile::tempdir()?;
     let cache = CodeCache::new(kept.path());
     let plugin = Plugin::load(engine, Some(&cache), bundled.name, bundled.bytes)?;
     let load = median(MANY, || {
         let plugin = Plugin::load(engine, Some(&cache), bundled.name, bundled.bytes)?;
-        if !plugin.cached() {
+        if !plugin.precompiled() {
             return Err(Failure::from("the cache does not give back what it keeps"));
         }
-        Ok(plugin.took())
+        Ok(plugin.load_time())
     })?;
     let configured = plugin.validate(&run::settings(bundled.name))?;
     let nothing = FigureListing::empty()?;

@@ -1,72 +1,86 @@
-//! `tidegate credentials …` and `tidegate group …`.
+//! Arguments of `tidegate credentials` and `tidegate group`.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use tidegate_core::config::DistributionId;
 use tidegate_core::location::{Bucket, Prefix};
 use tidegate_iam::changes::SessionSeconds;
 use tidegate_iam::document::Partition;
 
+use super::SyncPolicyArguments;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum CredentialsCommand {
-    /// Makes credentials for buckets: a session with `--duration`, else a user with a key.
+    /// Create credentials for buckets
+    ///
+    /// Creates an IAM user with an access key, or temporary credentials with `--duration`.
+    #[command(after_help = "\
+Examples:
+  tidegate credentials create acme-docs --read-only --duration 1h
+  tidegate credentials create acme-docs --prefix docs/ --username docs-editor --dry-run
+  tidegate credentials create acme-uploads --create-bucket --write-only --format ini")]
     Create(Box<CreateArguments>),
-    /// Prints the policy that `create` would give, and asks AWS nothing.
+    /// Print the policy that `create` would use, without a request to AWS
     Policy(BucketArguments),
-    /// Tells who the caller is.
+    /// Print the account and identity of the current credentials
     Whoami,
-    /// Lists the account's users.
+    /// List the IAM users of the account
     ListUsers,
-    /// Deletes users with their keys and policies.
+    /// Delete IAM users with their keys and policies
     DeleteUser {
-        /// Their names.
-        #[arg(required = true)]
+        /// Names of the users
+        #[arg(value_name = "USER", required = true)]
         users: Vec<String>,
-        /// Shows what would be done and does nothing.
+        /// Show the changes without applying them
         #[arg(long)]
         dry_run: bool,
     },
-    /// Lists the account's roles.
+    /// List the IAM roles of the account
     ListRoles {
-        /// With who may assume them, and their policies.
+        /// Include trust policies and permissions
         #[arg(long)]
         details: bool,
-        /// Only these.
+        /// Names of the roles [default: all]
+        #[arg(value_name = "ROLE")]
         names: Vec<String>,
     },
-    /// Tells what decides who can see buckets: ACL, policy, public access block.
+    /// Print ACL, policy and public access block of buckets
     DebugBucket {
-        /// The buckets.
-        #[arg(required = true)]
+        /// Names of the buckets
+        #[arg(value_name = "BUCKET", required = true)]
         buckets: Vec<Bucket>,
     },
-    /// Serves temporary credentials to programs of this machine, always with time left.
+    /// Serve temporary credentials to programs on this machine
+    ///
+    /// Renews the credentials before they expire. Runs until interrupted.
     Localserver(ServerArguments),
 }
 
-/// Which buckets, and what may be done in them.
+/// Buckets, and the access to them.
 #[derive(Debug, Args)]
 pub(crate) struct BucketArguments {
-    /// The buckets.
-    #[arg(required = true)]
+    /// Names of the buckets
+    #[arg(value_name = "BUCKET", required = true)]
     pub(crate) buckets: Vec<Bucket>,
-    /// Only keys below this prefix, which ends in `/` whatever is written.
-    #[arg(long, value_name = "PREFIX", default_value = "")]
+    /// Allow only keys below this prefix, which always ends in `/`
+    #[arg(long, value_name = "PREFIX", default_value = "", hide_default_value = true)]
     pub(crate) prefix: Prefix,
-    /// They may read.
+    /// Allow reading only
     #[arg(long, conflicts_with = "write_only")]
     pub(crate) read_only: bool,
-    /// They may write, and not read what they wrote.
+    /// Allow writing only
     #[arg(long)]
     pub(crate) write_only: bool,
-    /// A policy of your own instead: a file, JSON, or `-` for standard input; `$!BUCKET_NAME!$` stands for each bucket.
+    /// Use this policy, in which `$!BUCKET_NAME!$` is replaced by each bucket
+    ///
+    /// A file, JSON, or `-` for standard input.
     #[arg(long, value_name = "FILE|JSON|-", conflicts_with_all = ["read_only", "write_only", "prefix"])]
     pub(crate) policy: Option<String>,
-    /// A statement more, as JSON.
+    /// Add a statement to the policy
     #[arg(long, value_name = "JSON")]
     pub(crate) statement: Vec<String>,
-    /// The partition of AWS.
+    /// AWS partition
     #[arg(long, value_name = "NAME", default_value = "aws")]
     pub(crate) partition: Partition,
 }
@@ -74,113 +88,108 @@ pub(crate) struct BucketArguments {
 #[derive(Debug, Args)]
 pub(crate) struct CreateArguments {
     #[command(flatten)]
-    pub(crate) what: BucketArguments,
-    /// Temporary ones, that last so long: `15m` to `12h`.
+    pub(crate) access: BucketArguments,
+    /// Create temporary credentials with this lifetime, `15m` to `12h`
     #[arg(short, long, value_name = "TIME")]
     pub(crate) duration: Option<SessionSeconds>,
-    /// How they are printed.
+    /// Output format
     #[arg(short, long, value_enum, default_value = "json")]
     pub(crate) format: CredentialsOutput,
-    /// Writes them to a new file that only you can read, and not to standard output.
+    /// Write to a new file that only you can read, instead of standard output
     #[arg(long, value_name = "FILE")]
-    pub(crate) out: Option<std::path::PathBuf>,
-    /// The user; made if there is none. Named after what it may do where absent.
+    pub(crate) out: Option<PathBuf>,
+    /// Name of the IAM user, which is created if it does not exist [default: named after its access]
     #[arg(long, value_name = "NAME", conflicts_with = "duration")]
     pub(crate) username: Option<String>,
-    /// Makes buckets that do not exist.
+    /// Create buckets that do not exist
     #[arg(short, long)]
     pub(crate) create_bucket: bool,
-    /// Where buckets are made.
+    /// Region of new buckets
     #[arg(long, value_name = "REGION", requires = "create_bucket")]
     pub(crate) bucket_region: Option<String>,
-    /// Makes new buckets public: whoever knows an object's name can read it.
+    /// Make new buckets public: everyone can read their objects
     #[arg(long, requires = "create_bucket")]
     pub(crate) public: bool,
-    /// Makes new buckets websites, and so public; prints their addresses.
+    /// Make new buckets public websites and print their URLs
     #[arg(long, requires = "create_bucket")]
     pub(crate) website: bool,
-    /// The managed policy that bounds a new user, or `none`; S3 alone where absent.
+    /// Permissions boundary of a new user, or `none` [default: S3 only]
     #[arg(long, value_name = "ARN|none", conflicts_with = "duration")]
     pub(crate) user_permissions_boundary: Option<String>,
-    /// Prints the credentials and nothing else.
+    /// Print nothing but the credentials
     #[arg(long)]
     pub(crate) silent: bool,
-    /// Shows every change with its documents and makes none.
+    /// Show the changes and their policy documents without applying them
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum CredentialsOutput {
-    /// As AWS answers them.
+    /// The response of AWS
     Json,
-    /// A profile of `~/.aws/credentials`.
+    /// A profile for `~/.aws/credentials`
     Ini,
-    /// `export` lines for a shell.
+    /// `export` lines for a shell
     Env,
-    /// For `credential_process`.
+    /// The format of `credential_process`
     Process,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ServerArguments {
     #[command(flatten)]
-    pub(crate) what: BucketArguments,
-    /// How long each session lasts: `15m` to `12h`.
+    pub(crate) access: BucketArguments,
+    /// Lifetime of each session, `15m` to `12h`
     #[arg(short, long, value_name = "TIME", default_value = "1h")]
     pub(crate) duration: SessionSeconds,
-    /// Where it listens; only this machine's own addresses.
+    /// Loopback address to listen on
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8094")]
     pub(crate) listen: SocketAddr,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum GroupCommand {
-    /// Makes a group that may publish to a bucket, or gives one another policy.
+    /// Create a group that may publish to a prefix, or replace its policy
     Create {
-        /// Its name.
+        /// Name of the group
         name: String,
         #[command(flatten)]
-        what: super::SyncPolicyArguments,
-        /// A user that joins it.
+        policy: SyncPolicyArguments,
+        /// Add this user to the group
         #[arg(long, value_name = "NAME")]
         user: Vec<String>,
-        /// Shows what would be done and does nothing.
+        /// Show the changes without applying them
         #[arg(long)]
         dry_run: bool,
     },
-    /// Adds users to a group.
+    /// Add users to a group
     Add {
-        /// The group.
+        /// Name of the group
         name: String,
-        /// The users.
-        #[arg(required = true)]
+        /// Names of the users
+        #[arg(value_name = "USER", required = true)]
         users: Vec<String>,
     },
-    /// Removes users from a group.
+    /// Remove users from a group
     Remove {
-        /// The group.
+        /// Name of the group
         name: String,
-        /// The users.
-        #[arg(required = true)]
+        /// Names of the users
+        #[arg(value_name = "USER", required = true)]
         users: Vec<String>,
     },
-    /// Lists groups, or the users and policies of one.
+    /// List groups, or the users and policies of one group
     List {
-        /// The group.
+        /// Name of the group
         name: Option<String>,
     },
-    /// Deletes a group; its users stay.
+    /// Delete a group, but not its users
     Delete {
-        /// The group.
+        /// Name of the group
         name: String,
-        /// Shows what would be done and does nothing.
+        /// Show the changes without applying them
         #[arg(long)]
         dry_run: bool,
     },
-}
-
-/// A distribution, as an option takes it.
-pub(super) fn distribution(text: &str) -> Result<DistributionId, String> {
-    DistributionId::try_from(text.to_owned()).map_err(|error| error.to_string())
 }

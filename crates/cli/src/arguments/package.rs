@@ -1,4 +1,4 @@
-//! `tidegate package`.
+//! Arguments of `tidegate package`.
 
 use std::path::PathBuf;
 
@@ -7,14 +7,13 @@ use tidegate_core::architecture::Architecture;
 
 #[derive(Debug, Args)]
 pub(crate) struct PackageArguments {
-    /// The function's architecture: `x86_64`, or `aarch64`, which Lambda calls `arm64`; as `[function]` says where absent, and
-    /// `x86_64` where that says nothing.
+    /// Architecture, `x86_64` or `aarch64` (`arm64`) [default: that of `[function]`]
     #[arg(long, value_name = "TARGET")]
     pub(crate) target: Option<Architecture>,
-    /// The program of the function; `bootstrap-<TARGET>` beside this program where absent.
+    /// Program of the function [default: `bootstrap-<TARGET>` next to this program]
     #[arg(long, value_name = "FILE")]
     pub(crate) bootstrap: Option<PathBuf>,
-    /// Where the zip is written; `tidegate-lambda-<TARGET>.zip` where absent.
+    /// Zip to write [default: `tidegate-lambda-<TARGET>.zip`]
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 }

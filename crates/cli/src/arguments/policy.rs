@@ -1,4 +1,4 @@
-//! `tidegate policy …`.
+//! Arguments of `tidegate policy`.
 
 use std::path::PathBuf;
 
@@ -7,207 +7,216 @@ use tidegate_core::config::DistributionId;
 use tidegate_core::location::{Bucket, Location, Prefix};
 use tidegate_iam::document::Partition;
 
-use super::credentials::distribution;
+use super::account_id;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyCommand {
-    /// The publisher role of one site.
+    /// Generate the policy of a site's publisher role
     Site {
-        /// The site's name in the configuration.
+        /// Name of the site in the configuration
         site: String,
         #[command(flatten)]
-        how: PolicyArguments,
+        output: PolicyOutputArguments,
     },
-    /// Whoever runs tidegate: a person, a CI job. Reads, keeps state, assumes publisher roles.
+    /// Generate the policy of a user or CI job that runs `tidegate publish`
+    ///
+    /// It allows reading the sources, keeping the state and assuming the publisher roles.
     Caller {
-        /// Sites; all of the configuration where none is named.
+        /// Names of the sites [default: all of the configuration]
+        #[arg(value_name = "SITE")]
         sites: Vec<String>,
         #[command(flatten)]
-        how: PolicyArguments,
+        output: PolicyOutputArguments,
     },
-    /// The function's execution role.
+    /// Generate the policy of the Lambda function's execution role
     Lambda {
-        /// The function's name; that of `[function]` where absent.
+        /// Name of the function [default: that of `[function]`]
         #[arg(long, value_name = "NAME")]
         function: Option<String>,
-        /// Its region.
+        /// Region of the function
         #[arg(long, value_name = "REGION", default_value = "us-east-1")]
         region: String,
         #[command(flatten)]
-        how: PolicyArguments,
+        output: PolicyOutputArguments,
     },
-    /// A CI job that may only stage new releases, with the bucket policy that keeps it from replacing one.
+    /// Generate the policies for a CI job that may only upload new builds
+    ///
+    /// One is for the job; the other is a bucket policy that keeps it from replacing a build.
     Uploader(UploaderArguments),
-    /// Users of middleman-s3_sync, s3cmd, `aws s3 sync` and the like.
+    /// Generate the policy for users of `aws s3 sync`, s3cmd, middleman-s3_sync and similar tools
     S3Sync {
         #[command(flatten)]
-        what: SyncPolicyArguments,
+        tool: SyncPolicyArguments,
         #[command(flatten)]
-        how: PolicyArguments,
+        output: PolicyOutputArguments,
     },
-    /// The last step of a CI pipeline: S3, ECR and CodeArtifact.
+    /// Generate the policy for a CI pipeline that publishes to S3, ECR and CodeArtifact
     CiPublisher(Box<CiPublisherArguments>),
-    /// Who may assume a role: jobs of GitHub or GitLab, by their own tokens.
+    /// Generate the trust policy for jobs of GitHub Actions or GitLab CI
     Trust(TrustArguments),
-    /// Tells what is wrong, too wide or too long in a policy.
+    /// Report errors and over-permissive statements in a policy
     Lint {
-        /// A file, or `-` for standard input.
+        /// Policy file, or `-` for standard input
         file: PathBuf,
-        /// What it is attached to.
-        #[arg(long, value_enum, default_value = "identity")]
+        /// What the policy is attached to
+        #[arg(long, value_enum, value_name = "KIND", default_value = "identity")]
         role: Attachment,
-        /// What it is meant for: also tells what it lacks.
-        #[arg(long, value_enum)]
+        /// Also report permissions that are missing for this purpose
+        #[arg(long, value_enum, value_name = "PURPOSE")]
         needs: Option<NeedsFlag>,
-        /// Also asks AWS whether root keys are in use, which no policy narrows.
+        /// Also check with AWS whether root access keys exist, which no policy restricts
         #[arg(long)]
         aws: bool,
     },
 }
 
-/// How a policy is written down, and whether it is made.
+/// How a policy is printed, or whether it is applied.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct PolicyArguments {
-    /// How it is printed.
+pub(crate) struct PolicyOutputArguments {
+    /// Output format
     #[arg(short, long, value_enum, default_value = "json")]
-    pub(crate) format: PolicyForm,
-    /// The account's 12 digits; asked of AWS where neither this nor the configuration says it.
-    #[arg(long, value_name = "DIGITS")]
+    pub(crate) format: PolicyFormat,
+    /// Account id [default: that of the roles in the configuration, or of the current credentials]
+    #[arg(long, value_name = "DIGITS", value_parser = account_id)]
     pub(crate) account: Option<String>,
-    /// Another name than the one it has by itself.
+    /// Name of the policy [default: named after its purpose]
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
-    /// Makes it in the account, or brings what is there up to date.
+    /// Create or update the policy in the account
     #[arg(long)]
     pub(crate) apply: bool,
-    /// With `--apply`: shows what would be done and does nothing.
+    /// With `--apply`, show the changes without applying them
     #[arg(long, requires = "apply")]
     pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct UploaderArguments {
-    /// Where releases are staged: `s3://bucket/prefix/`, or a site of the configuration.
+    /// Prefix that builds are uploaded to, `s3://bucket/prefix/`, or a site of the configuration
     pub(crate) staging: String,
-    /// The partition of AWS.
+    /// AWS partition
     #[arg(long, value_name = "NAME", default_value = "aws")]
     pub(crate) partition: Partition,
     #[command(flatten)]
-    pub(crate) how: PolicyArguments,
+    pub(crate) output: PolicyOutputArguments,
 }
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct SyncPolicyArguments {
-    /// Where the site is: `s3://bucket/prefix/`.
+    /// Target of the tool, `s3://bucket/prefix/`
     pub(crate) target: Location,
-    /// A distribution that shows it.
+    /// Allow invalidating this CloudFront distribution
     #[arg(long, value_name = "ID", value_parser = distribution)]
     pub(crate) distribution: Vec<DistributionId>,
-    /// The tool removes nothing.
+    /// Do not allow deleting
     #[arg(long)]
     pub(crate) no_delete: bool,
-    /// The tool sets ACLs, as `s3cmd --acl-public` does.
+    /// Allow setting ACLs, as `s3cmd --acl-public` does
     #[arg(long)]
     pub(crate) acl: bool,
-    /// The tool looks for the distribution by itself, as `s3cmd --cf-invalidate` does.
+    /// Allow finding the distribution of a bucket, as `s3cmd --cf-invalidate` does
     #[arg(long)]
     pub(crate) find_distribution: bool,
-    /// The tool sets the bucket's website and versioning, as middleman-s3_sync can.
+    /// Allow configuring website and versioning of the bucket, as middleman-s3_sync does
     #[arg(long)]
     pub(crate) configure_bucket: bool,
-    /// The partition of AWS.
+    /// AWS partition
     #[arg(long, value_name = "NAME", default_value = "aws")]
     pub(crate) partition: Partition,
 }
 
+fn distribution(text: &str) -> Result<DistributionId, String> {
+    DistributionId::try_from(text.to_owned()).map_err(|error| error.to_string())
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct CiPublisherArguments {
-    /// The bucket of artifacts.
+    /// Bucket of artifacts
     pub(crate) bucket: Bucket,
-    /// The region of bucket, registry and packages.
+    /// Region of bucket, registry and packages
     #[arg(long, value_name = "REGION")]
     pub(crate) region: String,
-    /// Where releases go in the bucket; not looked at with `--dev`.
-    #[arg(long, value_name = "PREFIX", default_value = "")]
+    /// Prefix of releases in the bucket; ignored with `--dev`
+    #[arg(long, value_name = "PREFIX", default_value = "", hide_default_value = true)]
     pub(crate) prefix: Prefix,
-    /// The domain of CodeArtifact; not looked at with `--dev`.
+    /// CodeArtifact domain; ignored with `--dev`
     #[arg(long, value_name = "DOMAIN")]
     pub(crate) codeartifact_domain: Option<String>,
-    /// The pipeline may not remove images and objects, so tags such as `latest` cannot move.
+    /// Do not allow deleting images and objects, so that tags such as `latest` cannot move
     #[arg(long)]
     pub(crate) no_delete: bool,
-    /// For feature branches: below `--dev-prefix` alone, and never over a release.
+    /// Generate the policy for feature branches: only keys below `--dev-prefix`, no releases
     #[arg(long)]
     pub(crate) dev: bool,
-    /// Where feature branches' artifacts go: every key that begins like this, `*` for anything.
+    /// Pattern of keys for artifacts of feature branches
     #[arg(long, value_name = "PATTERN", default_value = "*/feature/")]
     pub(crate) dev_prefix: String,
-    /// The partition of AWS.
+    /// AWS partition
     #[arg(long, value_name = "NAME", default_value = "aws")]
     pub(crate) partition: Partition,
-    /// The policy's path.
+    /// IAM path of the policy
     #[arg(long, value_name = "PATH", default_value = "/ci/")]
     pub(crate) path: String,
     #[command(flatten)]
-    pub(crate) how: PolicyArguments,
+    pub(crate) output: PolicyOutputArguments,
 }
 
 #[derive(Debug, Args)]
 #[group(id = "provider", required = true, multiple = false, args = ["github", "gitlab"])]
 pub(crate) struct TrustArguments {
-    /// An organisation or a repository of GitHub: `acme`, `acme/docs`.
+    /// GitHub organisation or repository, such as `acme` or `acme/docs`
     #[arg(long, value_name = "ORG[/REPO]")]
     pub(crate) github: Option<String>,
-    /// A project of GitLab, or all of a group: `acme/docs`, `acme/*`.
+    /// GitLab project, or all projects of a group, such as `acme/docs` or `acme/*`
     #[arg(long, value_name = "PATH")]
     pub(crate) gitlab: Option<String>,
-    /// Only jobs of this branch.
+    /// Trust only jobs of this branch
     #[arg(long, value_name = "NAME")]
     pub(crate) branch: Option<String>,
-    /// Only jobs in this environment; GitHub alone.
+    /// Trust only jobs in this GitHub environment
     #[arg(long, value_name = "NAME", conflicts_with = "gitlab")]
     pub(crate) environment: Option<String>,
-    /// GitLab's host.
+    /// GitLab host
     #[arg(long, value_name = "HOST", default_value = "gitlab.com")]
     pub(crate) host: String,
-    /// The audience that GitLab's jobs ask for.
+    /// Audience that the GitLab jobs request
     #[arg(long, value_name = "TEXT", conflicts_with = "github")]
     pub(crate) audience: Option<String>,
-    /// The partition of AWS.
+    /// AWS partition
     #[arg(long, value_name = "NAME", default_value = "aws")]
     pub(crate) partition: Partition,
     #[command(flatten)]
-    pub(crate) how: PolicyArguments,
+    pub(crate) output: PolicyOutputArguments,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum PolicyForm {
-    /// The documents.
+pub(crate) enum PolicyFormat {
+    /// Policy documents
     Json,
-    /// Data sources and resources.
+    /// Data sources and resources
     Terraform,
-    /// A template.
+    /// Template
     Cloudformation,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Attachment {
-    /// A user, a group or a role.
+    /// User, group or role
     Identity,
-    /// A session of a role.
+    /// Session of a role
     Session,
-    /// A role, saying who may assume it.
+    /// Trust policy of a role
     Trust,
-    /// A bucket.
+    /// Bucket
     Bucket,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum NeedsFlag {
-    /// Making a prefix equal to a directory, with `--delete`.
+    /// Sync a prefix with a directory, with deletes
     Sync,
-    /// The same without removing anything.
+    /// Sync without deletes
     Upload,
-    /// Clearing a CDN's caches.
+    /// Invalidate a CDN
     Invalidate,
 }

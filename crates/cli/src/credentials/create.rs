@@ -6,76 +6,72 @@ use std::path::Path;
 
 use tidegate_iam::apply::Provisioner;
 use tidegate_iam::changes::{
-    BucketSpec, CredentialsKind, CredentialsSpec, IamChange, PermissionsBoundary, plan_changes,
+    BucketChange, BucketSpec, Change, CredentialsKind, CredentialsSpec, PermissionsBoundary, create_credentials,
 };
-use tidegate_iam::credentials::CredentialsFormat;
-use tidegate_iam::policies::{BucketAccess, BucketGrant, checked_statement};
+use tidegate_iam::credentials::{CredentialsFormat, IssuedCredentials};
+use tidegate_iam::policies::{BucketAccess, BucketGrant, parse_statement};
 
-use crate::apply_changes::{ChangeList, warn_of_root};
+use crate::apply_changes::{ChangeRun, warn_of_root};
 use crate::arguments::{BucketArguments, CommonArguments, CreateArguments, CredentialsOutput};
-use crate::error::{CliError, ExitStatus};
+use crate::error::CliError;
 
-/// What was typed of buckets and policies.
-pub(crate) fn grant(what: &BucketArguments) -> Result<BucketGrant, CliError> {
-    let usage = |error: &dyn std::fmt::Display| CliError::Usage(error.to_string());
-    let statements: Result<Vec<_>, _> = what.statement.iter().map(|text| checked_statement(text)).collect();
-    let custom = what.policy.as_deref().map(policy_text).transpose()?;
-    let grant = BucketGrant {
-        partition: what.partition.clone(),
-        buckets: what.buckets.clone(),
-        prefix: what.prefix.clone(),
-        access: match (what.read_only, what.write_only) {
+/// The access to buckets that the arguments describe.
+pub(crate) fn bucket_grant(arguments: &BucketArguments) -> Result<BucketGrant, CliError> {
+    let statements: Result<_, _> = arguments.statement.iter().map(|text| parse_statement(text)).collect();
+    Ok(BucketGrant {
+        partition: arguments.partition.clone(),
+        buckets: arguments.buckets.clone(),
+        prefix: arguments.prefix.clone(),
+        access: match (arguments.read_only, arguments.write_only) {
             (true, _) => BucketAccess::ReadOnly,
             (_, true) => BucketAccess::WriteOnly,
             _ => BucketAccess::ReadWrite,
         },
-        custom,
-        statements: statements.map_err(|error| usage(&error))?,
-    };
-    Ok(grant)
+        custom: arguments.policy.as_deref().map(policy_text).transpose()?,
+        statements: statements.map_err(CliError::usage)?,
+    })
 }
 
-/// A policy as JSON, from a file, or from standard input.
-fn policy_text(given: &str) -> Result<String, CliError> {
-    if given.trim_start().starts_with('{') {
-        return Ok(given.to_owned());
-    }
-    read_text(Path::new(given))
+/// A policy given as JSON, as a file, or as `-` for standard input.
+fn policy_text(policy: &str) -> Result<String, CliError> {
+    if policy.trim_start().starts_with('{') { Ok(policy.to_owned()) } else { read_text("policy", Path::new(policy)) }
 }
 
-/// A file's text; `-` is standard input.
-pub(crate) fn read_text(path: &Path) -> Result<String, CliError> {
-    let read = if path == Path::new("-") {
+/// Reads a text file, or standard input for `-`.
+pub(crate) fn read_text(what: &'static str, path: &Path) -> Result<String, CliError> {
+    let text = if path == Path::new("-") {
         let mut text = String::new();
         std::io::stdin().read_to_string(&mut text).map(|_| text)
     } else {
         std::fs::read_to_string(path)
     };
-    read.map_err(|error| CliError::Usage(format!("`{}` cannot be read: {error}", path.display())))
+    text.map_err(CliError::read(what, path))
 }
 
-/// What was asked for, in the caller's account.
-fn asked(wanted: &CreateArguments, account: &str) -> Result<CredentialsSpec, CliError> {
-    let boundary = match wanted.user_permissions_boundary.as_deref() {
+/// The credentials that the arguments describe, in an account.
+fn credentials_spec(arguments: &CreateArguments, account: &str) -> Result<CredentialsSpec, CliError> {
+    let boundary = match arguments.user_permissions_boundary.as_deref() {
         None => PermissionsBoundary::Fitting,
         Some("none") => PermissionsBoundary::None,
         Some(arn) if arn.starts_with("arn:") => PermissionsBoundary::Arn(arn.to_owned()),
         Some(other) => {
             let other = other.escape_default();
-            return Err(CliError::Usage(format!("`{other}` is no managed policy, write its ARN, or `none`")));
+            return Err(CliError::Usage(format!(
+                "`{other}` is not a permissions boundary; use the ARN of a managed policy, or `none`"
+            )));
         }
     };
     Ok(CredentialsSpec {
-        grant: grant(&wanted.what)?,
-        kind: match wanted.duration {
+        grant: bucket_grant(&arguments.access)?,
+        kind: match arguments.duration {
             Some(seconds) => CredentialsKind::Temporary(seconds),
-            None => CredentialsKind::Permanent { user: wanted.username.clone(), boundary },
+            None => CredentialsKind::Permanent { user: arguments.username.clone(), boundary },
         },
         buckets: BucketSpec {
-            create: wanted.create_bucket,
-            region: wanted.bucket_region.clone(),
-            public: wanted.public,
-            website: wanted.website,
+            create: arguments.create_bucket,
+            region: arguments.bucket_region.clone(),
+            public: arguments.public,
+            website: arguments.website,
         },
         account: account.to_owned(),
     })
@@ -84,53 +80,67 @@ fn asked(wanted: &CreateArguments, account: &str) -> Result<CredentialsSpec, Cli
 pub(super) async fn create(
     common: &CommonArguments,
     account: &Provisioner,
-    wanted: &CreateArguments,
-) -> Result<ExitStatus, CliError> {
+    arguments: &CreateArguments,
+) -> Result<(), CliError> {
     let caller = account.sts().caller().await?;
-    let asked = asked(wanted, &caller.account)?;
-    let found = account.read_identity(&asked).await?;
-    let changes = plan_changes(&asked, &found).map_err(|error| CliError::Usage(error.to_string()))?;
-    let kept = match wanted.out.as_deref().filter(|_| !wanted.dry_run) {
-        Some(path) => Some((secret_file(path)?, path)),
-        None => None,
-    };
-    let steps = ChangeList::new(common, wanted.dry_run).quietly(wanted.silent);
-    let issued = steps.apply(account, &changes).await?;
-    let region = wanted.bucket_region.as_deref().unwrap_or("us-east-1");
-    if !wanted.silent && !wanted.dry_run {
+    let spec = credentials_spec(arguments, &caller.account)?;
+    let found = account.read_identity(&spec).await?;
+    let changes = create_credentials(&spec, &found).map_err(CliError::usage)?;
+    let out = arguments.out.as_deref().filter(|_| !arguments.dry_run);
+    let file = out.map(create_secret_file).transpose()?;
+    let run = ChangeRun::new(common, arguments.dry_run).silent(arguments.silent);
+    let issued = run.apply(account, &changes).await?;
+    if !arguments.silent && !arguments.dry_run {
+        let region = arguments.bucket_region.as_deref().unwrap_or("us-east-1");
         for change in &changes {
-            if let IamChange::SetWebsite { bucket, .. } = change {
+            if let Change::Bucket(BucketChange::SetWebsite { bucket, .. }) = change {
                 anstream::eprintln!("http://{bucket}.s3-website.{region}.amazonaws.com/");
             }
         }
         warn_of_root(account, &caller).await?;
     }
-    if let Some(issued) = issued {
-        let form = match wanted.format {
-            CredentialsOutput::Json => CredentialsFormat::Json,
-            CredentialsOutput::Ini => CredentialsFormat::Ini,
-            CredentialsOutput::Env => CredentialsFormat::Env,
-            CredentialsOutput::Process => CredentialsFormat::Process,
-        };
-        match kept {
-            None => print!("{}", issued.write(form)),
-            Some((mut file, path)) => file.write_all(issued.write(form).as_bytes()).map_err(|error| {
-                let key = issued.access_key_id.escape_default();
-                CliError::System(format!(
-                    "`{}` cannot be written: {error}; delete the access key {key}",
-                    path.display()
-                ))
-            })?,
-        }
+    match issued {
+        Some(issued) => write_credentials(&issued, arguments, file),
+        None => Ok(()),
     }
-    Ok(ExitStatus::Done)
 }
 
-/// A new file for secrets, which only its owner can read: made before there are any.
-fn secret_file(path: &Path) -> Result<File, CliError> {
+fn write_credentials(
+    issued: &IssuedCredentials,
+    arguments: &CreateArguments,
+    file: Option<SecretFile<'_>>,
+) -> Result<(), CliError> {
+    let format = match arguments.format {
+        CredentialsOutput::Json => CredentialsFormat::Json,
+        CredentialsOutput::Ini => CredentialsFormat::Ini,
+        CredentialsOutput::Env => CredentialsFormat::Env,
+        CredentialsOutput::Process => CredentialsFormat::Process,
+    };
+    let text = issued.write(format);
+    let Some(SecretFile { mut file, path }) = file else {
+        print!("{text}");
+        return Ok(());
+    };
+    file.write_all(text.as_bytes()).map_err(|error| {
+        let (path, key) = (path.display(), issued.access_key_id.escape_default());
+        CliError::System(format!("cannot write the credentials `{path}`: {error}; delete the access key {key}"))
+    })
+}
+
+/// A new file that only its owner can read.
+struct SecretFile<'a> {
+    file: File,
+    path: &'a Path,
+}
+
+/// Creates the file before there are any secrets, so that none is lost. An existing file is never overwritten.
+fn create_secret_file(path: &Path) -> Result<SecretFile<'_>, CliError> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(|error| CliError::Usage(format!("`{}` cannot be made: {error}", path.display())))
+    match options.open(path) {
+        Ok(file) => Ok(SecretFile { file, path }),
+        Err(error) => Err(CliError::Usage(format!("cannot create `{}`: {error}", path.display()))),
+    }
 }

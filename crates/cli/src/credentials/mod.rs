@@ -1,6 +1,4 @@
-//! `tidegate credentials …`: narrow credentials for buckets, and what becomes of them.
-//!
-//! Owns reading what was typed and printing what came. Which steps are taken is `tidegate_iam::provision`'s to say.
+//! `tidegate credentials`: bucket-scoped credentials, and the users and roles of the account.
 
 mod create;
 mod server;
@@ -11,9 +9,9 @@ use tidegate_iam::apply::Provisioner;
 use tidegate_iam::changes::delete_user;
 use tidegate_iam::document::PolicyLimit;
 
-pub(crate) use create::{grant, read_text};
+pub(crate) use create::{bucket_grant, read_text};
 
-use crate::apply_changes::{ChangeList, warn_of_root};
+use crate::apply_changes::{ChangeRun, warn_of_root};
 use crate::arguments::{CommonArguments, CredentialsCommand};
 use crate::context::AwsContext;
 use crate::error::{CliError, ExitStatus};
@@ -22,52 +20,49 @@ pub(crate) async fn credentials(
     common: &CommonArguments,
     command: &CredentialsCommand,
 ) -> Result<ExitStatus, CliError> {
-    if let CredentialsCommand::Policy(what) = command {
-        let text = grant(what)?.text(PolicyLimit::Role).map_err(|error| CliError::Usage(error.to_string()))?;
-        let value: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-        println!("{value:#}");
-        return Ok(ExitStatus::Done);
+    if let CredentialsCommand::Policy(access) = command {
+        let text = bucket_grant(access)?.text(PolicyLimit::Role).map_err(CliError::usage)?;
+        let policy: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        println!("{policy:#}");
+        return Ok(ExitStatus::Success);
     }
-    let session = AwsContext::open(common).await?;
-    let account = Provisioner::new(&session.connection);
+    let context = AwsContext::open(common).await?;
+    let account = Provisioner::new(&context.connection);
     match command {
-        CredentialsCommand::Create(wanted) => create::create(common, &account, wanted).await,
-        CredentialsCommand::Policy(_) => Ok(ExitStatus::Done),
-        CredentialsCommand::Whoami => whoami(common, &account).await,
-        CredentialsCommand::ListUsers => list_users(common, &account).await,
-        CredentialsCommand::DeleteUser { users, dry_run } => delete(common, &account, users, *dry_run).await,
-        CredentialsCommand::ListRoles { details, names } => list_roles(common, &account, *details, names).await,
+        CredentialsCommand::Create(arguments) => create::create(common, &account, arguments).await?,
+        CredentialsCommand::Policy(_) => {}
+        CredentialsCommand::Whoami => whoami(common, &account).await?,
+        CredentialsCommand::ListUsers => list_users(common, &account).await?,
+        CredentialsCommand::DeleteUser { users, dry_run } => delete_users(common, &account, users, *dry_run).await?,
+        CredentialsCommand::ListRoles { details, names } => list_roles(common, &account, *details, names).await?,
         CredentialsCommand::DebugBucket { buckets } => {
             for bucket in buckets {
                 println!("{:#}", json!({ "bucket": bucket, "is": account.buckets().describe(bucket).await }));
             }
-            Ok(ExitStatus::Done)
         }
-        CredentialsCommand::Localserver(wanted) => server::serve(&account, wanted).await,
+        CredentialsCommand::Localserver(arguments) => server::serve(&account, arguments).await?,
     }
+    Ok(ExitStatus::Success)
 }
 
-async fn whoami(common: &CommonArguments, account: &Provisioner) -> Result<ExitStatus, CliError> {
+async fn whoami(common: &CommonArguments, account: &Provisioner) -> Result<(), CliError> {
     let caller = account.sts().caller().await?;
     if common.json {
-        println!("{}", serde_json::to_value(&caller).unwrap_or_default());
+        println!("{}", json!(caller));
     } else {
         println!("account  {}\narn      {}\nid       {}", caller.account, caller.arn, caller.user_id);
     }
-    warn_of_root(account, &caller).await?;
-    Ok(ExitStatus::Done)
+    warn_of_root(account, &caller).await
 }
 
-async fn list_users(common: &CommonArguments, account: &Provisioner) -> Result<ExitStatus, CliError> {
+async fn list_users(common: &CommonArguments, account: &Provisioner) -> Result<(), CliError> {
     let users = account.iam().users().await?;
     if common.json {
         println!("{}", json!({ "users": users }));
     } else {
-        for user in users {
-            println!("{}  {}  {}", user.created, user.arn, user.name);
-        }
+        users.iter().for_each(|user| println!("{}  {}  {}", user.created, user.arn, user.name));
     }
-    Ok(ExitStatus::Done)
+    Ok(())
 }
 
 async fn list_roles(
@@ -75,9 +70,9 @@ async fn list_roles(
     account: &Provisioner,
     details: bool,
     names: &[String],
-) -> Result<ExitStatus, CliError> {
-    let how = if details { RoleFilter::Details } else { RoleFilter::Names };
-    let mut roles = account.iam().roles(how).await?;
+) -> Result<(), CliError> {
+    let filter = if details { RoleFilter::Details } else { RoleFilter::Names };
+    let mut roles = account.iam().roles(filter).await?;
     roles.retain(|role| names.is_empty() || names.contains(&role.name));
     if common.json {
         println!("{}", json!({ "roles": roles }));
@@ -85,26 +80,26 @@ async fn list_roles(
         println!("{:#}", json!(roles));
     } else {
         for role in roles {
-            let what = role.description.as_deref().unwrap_or_default();
-            println!("{}  {}", role.arn, what.escape_debug());
+            println!("{}  {}", role.arn, role.description.as_deref().unwrap_or_default().escape_debug());
         }
     }
-    Ok(ExitStatus::Done)
+    Ok(())
 }
 
-async fn delete(
+async fn delete_users(
     common: &CommonArguments,
     account: &Provisioner,
     users: &[String],
     dry_run: bool,
-) -> Result<ExitStatus, CliError> {
+) -> Result<(), CliError> {
     let mut changes = Vec::new();
-    for user in users {
-        let Some(found) = account.iam().user(user).await? else {
-            return Err(CliError::Usage(format!("there is no user `{}`, see `list-users`", user.escape_debug())));
+    for name in users {
+        let Some(user) = account.iam().user(name).await? else {
+            let list = "tidegate credentials list-users";
+            return Err(CliError::NotFound { what: "user", name: name.clone(), list });
         };
-        changes.extend(delete_user(user, &found));
+        changes.extend(delete_user(name, &user));
     }
-    ChangeList::new(common, dry_run).apply(account, &changes).await?;
-    Ok(ExitStatus::Done)
+    ChangeRun::new(common, dry_run).apply(account, &changes).await?;
+    Ok(())
 }

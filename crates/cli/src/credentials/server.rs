@@ -1,31 +1,32 @@
-//! `tidegate credentials localserver`: sessions for programs of this machine, each with time left.
+//! `tidegate credentials localserver`: temporary credentials for programs on this machine.
 //!
-//! Owns when a session is followed by the next one. `GET /` answers what `credential_process` prints, `GET /container` what
-//! `AWS_CONTAINER_CREDENTIALS_FULL_URI` is asked for.
+//! `GET /` answers in the format of `credential_process`, `GET /container` in that of
+//! `AWS_CONTAINER_CREDENTIALS_FULL_URI`.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use tidegate_iam::apply::{ProvisionError, Provisioner};
-use tidegate_iam::changes::{BucketSpec, CredentialsKind, CredentialsSpec, IamChange, plan_changes};
+use tidegate_iam::apply::{Provisioner, StepError};
+use tidegate_iam::changes::{BucketSpec, Change, CredentialsKind, CredentialsSpec, create_credentials};
 use tidegate_iam::credentials::{CredentialsFormat, IssuedCredentials};
 use tokio::sync::Mutex;
 
-use super::grant;
+use super::bucket_grant;
 use crate::arguments::ServerArguments;
 use crate::context::container_token;
-use crate::error::{CliError, ExitStatus};
+use crate::dev::listen;
+use crate::error::CliError;
 
-/// How long before its end a session is not handed out any more. The SDKs ask again five minutes before the end; who asks
-/// then must get another one.
-const MARGIN: Duration = Duration::from_secs(360);
+/// How long before their expiry credentials are renewed. The SDKs refresh five minutes before the expiry and must get new
+/// ones then.
+const RENEWAL_MARGIN: Duration = Duration::from_secs(360);
 
-/// The session that is handed out, and until when.
+/// The credentials that are served until a time.
 struct CurrentCredentials {
     issued: IssuedCredentials,
     until: Instant,
@@ -33,37 +34,37 @@ struct CurrentCredentials {
 
 struct CredentialServer {
     account: Provisioner,
-    changes: Vec<IamChange>,
+    /// The changes that issue credentials.
+    changes: Vec<Change>,
     duration: Duration,
     token: Option<String>,
     port: u16,
-    /// Held while a session is made: all who ask meanwhile get the same one.
+    /// Locked while credentials are issued, so that concurrent requests get the same ones.
     current: Mutex<Option<CurrentCredentials>>,
 }
 
-pub(super) async fn serve(account: &Provisioner, wanted: &ServerArguments) -> Result<ExitStatus, CliError> {
-    if !wanted.listen.ip().is_loopback() {
-        let address = wanted.listen;
-        return Err(CliError::Usage(format!("`{address}` can be reached by others, listen on 127.0.0.1 or [::1]")));
+pub(super) async fn serve(account: &Provisioner, arguments: &ServerArguments) -> Result<(), CliError> {
+    if !arguments.listen.ip().is_loopback() {
+        let address = arguments.listen;
+        return Err(CliError::Usage(format!(
+            "`{address}` is reachable from other machines; use a loopback address, 127.0.0.1 or [::1]"
+        )));
     }
     let caller = account.sts().caller().await?;
-    let asked = CredentialsSpec {
-        grant: grant(&wanted.what)?,
-        kind: CredentialsKind::Temporary(wanted.duration),
+    let spec = CredentialsSpec {
+        grant: bucket_grant(&arguments.access)?,
+        kind: CredentialsKind::Temporary(arguments.duration),
         buckets: BucketSpec::default(),
         account: caller.account,
     };
-    let found = account.read_identity(&asked).await?;
-    let mut changes = plan_changes(&asked, &found).map_err(|error| CliError::Usage(error.to_string()))?;
-    let listener = tokio::net::TcpListener::bind(wanted.listen).await;
-    let cannot = |error: std::io::Error| CliError::System(format!("cannot listen on `{}`: {error}", wanted.listen));
-    let listener = listener.map_err(cannot)?;
-    let address = listener.local_addr().map_err(cannot)?;
+    let found = account.read_identity(&spec).await?;
+    let mut changes = create_credentials(&spec, &found).map_err(CliError::usage)?;
+    let (listener, address) = listen(arguments.listen, "--listen").await?;
 
-    // The first session tells whether there will be any; what it needed is not needed again.
+    // The first credentials show whether this works at all. Later ones need no other change than the session.
     let issued = account.apply(&changes, |_| ()).await?;
-    changes.retain(|change| matches!(change, IamChange::AssumeRole { .. }));
-    let duration = wanted.duration.duration();
+    changes.retain(|change| matches!(change, Change::Credentials(_)));
+    let duration = arguments.duration.duration();
     let current = issued.map(|issued| CurrentCredentials { issued, until: until(duration) });
     let server = Arc::new(CredentialServer {
         account: account.clone(),
@@ -73,58 +74,62 @@ pub(super) async fn serve(account: &Provisioner, wanted: &ServerArguments) -> Re
         port: address.port(),
         current: Mutex::new(current),
     });
-    anstream::eprintln!("http://{address}/ for `credential_process = curl -s http://{address}/`");
+    anstream::eprintln!("credential_process = curl -s http://{address}/");
     anstream::eprintln!("AWS_CONTAINER_CREDENTIALS_FULL_URI=http://{address}/container");
     let router = Router::new()
-        .route("/", get(|state, headers| answer(state, headers, CredentialsFormat::Process)))
-        .route("/container", get(|state, headers| answer(state, headers, CredentialsFormat::Container)))
+        .route("/", get(|state, headers| respond(state, headers, CredentialsFormat::Process)))
+        .route("/container", get(|state, headers| respond(state, headers, CredentialsFormat::Container)))
         .with_state(server);
     let stopped = async {
         if let Err(error) = tokio::signal::ctrl_c().await {
-            tracing::warn!(%error, "the server does not hear when it is to stop");
+            tracing::warn!(%error, "cannot listen for interrupts");
             std::future::pending::<()>().await;
         }
     };
-    axum::serve(listener, router).with_graceful_shutdown(stopped).await.map_err(cannot)?;
-    Ok(ExitStatus::Done)
+    let served = axum::serve(listener, router).with_graceful_shutdown(stopped).await;
+    served.map_err(|error| CliError::System(format!("the server on `{address}` failed: {error}")))
 }
 
 fn until(duration: Duration) -> Instant {
-    Instant::now() + duration.saturating_sub(MARGIN)
+    Instant::now() + duration.saturating_sub(RENEWAL_MARGIN)
 }
 
-async fn answer(State(server): State<Arc<CredentialServer>>, headers: HeaderMap, form: CredentialsFormat) -> Response {
-    let text = |name| headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
-    // A page of another site that a name was bound anew for names itself here.
+async fn respond(
+    State(server): State<Arc<CredentialServer>>,
+    headers: HeaderMap,
+    format: CredentialsFormat,
+) -> Response {
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    // DNS rebinding: a page whose own name was bound to this machine sends that name as the host.
     let host = text(header::HOST).unwrap_or_default();
-    let known = ["127.0.0.1", "localhost", "[::1]"].map(|name| format!("{name}:{}", server.port));
-    if !known.iter().any(|name| name == host) {
-        return (StatusCode::MISDIRECTED_REQUEST, "ask by 127.0.0.1 or localhost\n").into_response();
+    let names = ["127.0.0.1", "localhost", "[::1]"].map(|name| format!("{name}:{}", server.port));
+    if !names.iter().any(|name| name == host) {
+        return (StatusCode::MISDIRECTED_REQUEST, "use 127.0.0.1 or localhost\n").into_response();
     }
     if server.token.as_deref().is_some_and(|token| text(header::AUTHORIZATION) != Some(token)) {
-        return (StatusCode::FORBIDDEN, "the token in `Authorization` is missing or another one\n").into_response();
+        return (StatusCode::FORBIDDEN, "missing or invalid `Authorization`\n").into_response();
     }
-    match server.session().await {
+    match server.credentials().await {
         Ok(issued) => {
-            let kind = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
-            (kind, issued.write(form)).into_response()
+            let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
+            (headers, issued.write(format)).into_response()
         }
         Err(error) => {
-            tracing::error!(%error, "no session could be had");
+            tracing::error!(%error, "cannot issue credentials");
             (StatusCode::BAD_GATEWAY, format!("{error}\n")).into_response()
         }
     }
 }
 
 impl CredentialServer {
-    async fn session(&self) -> Result<IssuedCredentials, ProvisionError> {
+    async fn credentials(&self) -> Result<IssuedCredentials, StepError> {
         let mut current = self.current.lock().await;
-        if let Some(fresh) = current.as_ref().filter(|current| Instant::now() < current.until) {
-            return Ok(fresh.issued.clone());
+        if let Some(current) = current.as_ref().filter(|current| Instant::now() < current.until) {
+            return Ok(current.issued.clone());
         }
         let until = until(self.duration);
         let issued = self.account.apply(&self.changes, |_| ()).await?;
-        let issued = issued.ok_or_else(ProvisionError::nothing)?;
+        let issued = issued.ok_or_else(StepError::no_credentials)?;
         *current = Some(CurrentCredentials { issued: issued.clone(), until });
         Ok(issued)
     }

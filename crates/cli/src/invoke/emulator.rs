@@ -1,7 +1,7 @@
-//! What the stand-in of AWS lacks before an event: places, builds and secrets.
+//! What the local emulator needs before an event: objects and secrets.
 
 use async_trait::async_trait;
-use tidegate_core::config::{Config, SecretReference};
+use tidegate_core::config::SecretReference;
 use tidegate_emulator::s3::StoredHeaders;
 use tidegate_lambda::secrets::{Secret, SecretStore, SecretStoreError};
 
@@ -9,7 +9,7 @@ use crate::arguments::PutFlag;
 use crate::emulator::LocalAccount;
 use crate::error::CliError;
 
-/// One secret for every reference, made up for this invocation.
+/// One random secret for every reference.
 pub(super) struct LocalSecrets(String);
 
 impl Default for LocalSecrets {
@@ -19,7 +19,7 @@ impl Default for LocalSecrets {
 }
 
 impl LocalSecrets {
-    /// The secret, for whoever signs with it.
+    /// The secret to sign with.
     pub(super) fn secret(&self) -> Option<Secret> {
         let reference = SecretReference::Parameter("/local".to_owned());
         Secret::new(&reference, self.0.clone()).ok()
@@ -29,32 +29,22 @@ impl LocalSecrets {
 #[async_trait]
 impl SecretStore for LocalSecrets {
     async fn secret(&self, reference: &SecretReference) -> Result<Secret, SecretStoreError> {
-        let whole = match reference {
+        let text = match reference {
             SecretReference::SecretsManager { field: Some(field), .. } => {
                 serde_json::json!({ field: self.0 }).to_string()
             }
             SecretReference::SecretsManager { field: None, .. } | SecretReference::Parameter(_) => self.0.clone(),
         };
-        Ok(Secret::new(reference, whole)?)
+        Ok(Secret::new(reference, text)?)
     }
 }
 
-/// Makes what every site needs, and returns the configuration with the stand-in's account in its roles.
-pub(super) async fn prepare(embedded: &LocalAccount, config: &Config) -> Result<Config, CliError> {
-    let mut prepared = config.clone();
-    for site in &mut prepared.sites {
-        *site = embedded.prepare(site, None).await?;
-    }
-    Ok(prepared)
-}
-
-/// Puts a file, and answers its ETag without quotation marks, as events name it.
-pub(super) async fn put(embedded: &LocalAccount, put: &PutFlag) -> Result<String, CliError> {
-    let bytes = std::fs::read(&put.file)
-        .map_err(|error| CliError::Usage(format!("`{}` cannot be read: {error}", put.file.display())))?;
+/// Puts a file; returns its ETag without quotation marks, as events have it.
+pub(super) async fn put(emulator: &LocalAccount, put: &PutFlag) -> Result<String, CliError> {
+    let bytes = std::fs::read(&put.file).map_err(CliError::read("file", &put.file))?;
     let (bucket, key) = (put.object.bucket.as_str(), put.object.key.as_str());
-    embedded.bucket(bucket).await?;
-    let made = embedded.account.s3().put(bucket, key, bytes, StoredHeaders::default()).await;
-    let made = made.map_err(|error| CliError::System(format!("`{}` could not be put: {error}", put.object)))?;
-    Ok(made.etag)
+    emulator.create_bucket(bucket).await?;
+    let object = emulator.account.s3().put(bucket, key, bytes, StoredHeaders::default()).await;
+    let object = object.map_err(|error| CliError::System(format!("cannot write `{}`: {error}", put.object)))?;
+    Ok(object.etag)
 }

@@ -1,83 +1,81 @@
-//! Names of GitHub in a configuration: repositories, kinds of events, where its API answers and to whom.
-//!
-//! Owns their grammar. Never knows a rule.
+//! GitHub's names in a configuration: repositories, events, API URLs and access.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::ValueError;
 use super::secret::SecretReference;
+use super::value::ValueError;
 use crate::sanitize::sanitize_name;
 
-/// Where GitHub answers.
+/// The API of github.com.
 const GITHUB_API: &str = "https://api.github.com";
 
-/// Longest address of a page, in bytes: what browsers and GitHub's columns take without doubt.
+/// Longest page URL, in bytes: short enough for every browser, and for GitHub's statuses.
 const MAX_PAGE_BYTES: usize = 1024;
 
-/// A kind of event of GitHub that can publish.
+/// A GitHub event that can publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GithubEvent {
-    /// Commits or a tag were pushed.
+    /// A push of commits or a tag.
     Push,
-    /// A release was published.
+    /// A published release.
     Release,
-    /// A run of a workflow ended well.
+    /// A successful workflow run.
     WorkflowRun,
-    /// A deployment was asked for.
+    /// A requested deployment.
     Deployment,
 }
 
-/// A repository: `owner/name`. GitHub tells no case apart.
+/// A repository: `owner/name`. GitHub ignores case.
 #[derive(Debug, Clone, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Repository(String);
 
-/// Where an API answers: `https://…`, or `http://` for this machine.
+/// The URL of an API: `https://…`, or `http://` for this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ApiUrl(String);
 
-/// How GitHub is asked: where it answers, and by whose right.
+/// Access to GitHub's API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GithubAccess {
-    /// Where it answers.
+    /// The URL.
     pub api: ApiUrl,
     /// The token.
     pub token: SecretReference,
 }
 
-/// What a rule reports to GitHub of its runs.
+/// Statuses that a rule reports to GitHub.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusRule {
-    /// Of what.
+    /// What the status is of.
     pub kind: StatusKind,
-    /// How GitHub is asked.
+    /// Access to GitHub's API.
     pub access: GithubAccess,
-    /// Where the site is seen, which statuses link to.
+    /// The site's URL, which statuses link to.
     pub url: Option<SiteUrl>,
 }
 
-/// What a status is of.
+/// What a status belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StatusKind {
-    /// The commit.
+    /// A commit.
     Commit,
-    /// The deployment.
+    /// A deployment.
     Deployment,
 }
 
-/// The address of a page, `https://…` or `http://…`, for people to follow.
+/// The URL of a page, `https://…` or `http://…`, for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SiteUrl(String);
 
 impl Repository {
-    /// The repository as it was written.
+    /// The repository as configured.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -104,8 +102,8 @@ impl TryFrom<String> for Repository {
                 && !matches!(name, "." | "..")
                 && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
         };
-        let fine = text.split_once('/').is_some_and(|(owner, name)| segment(owner) && segment(name));
-        if fine { Ok(Self(text)) } else { Err(ValueError::Repository(sanitize_name(&text))) }
+        let valid = text.split_once('/').is_some_and(|(owner, name)| segment(owner) && segment(name));
+        if valid { Ok(Self(text)) } else { Err(ValueError::Repository(sanitize_name(&text))) }
     }
 }
 
@@ -116,15 +114,13 @@ impl From<Repository> for String {
 }
 
 impl ApiUrl {
-    /// The address, without a final `/`.
+    /// The URL, without a final `/`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
 
-impl ApiUrl {
-    /// Host, and port where it has one.
+    /// The host, and the port if there is one.
     #[must_use]
     pub fn authority(&self) -> &str {
         let rest = self.0.split_once("://").map_or(self.as_str(), |(_, rest)| rest);
@@ -133,7 +129,7 @@ impl ApiUrl {
 }
 
 impl SiteUrl {
-    /// The address.
+    /// The URL.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -144,18 +140,18 @@ impl TryFrom<String> for SiteUrl {
     type Error = ValueError;
     fn try_from(text: String) -> Result<Self, ValueError> {
         let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-        let fine = rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '['));
-        if fine && text.len() <= MAX_PAGE_BYTES && text.chars().all(|c| c.is_ascii_graphic()) {
+        let has_host = rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '['));
+        if has_host && text.len() <= MAX_PAGE_BYTES && text.chars().all(|c| c.is_ascii_graphic()) {
             Ok(Self(text))
         } else {
-            Err(ValueError::Page(sanitize_name(&text)))
+            Err(ValueError::PageUrl(sanitize_name(&text)))
         }
     }
 }
 
 impl From<SiteUrl> for String {
-    fn from(address: SiteUrl) -> Self {
-        address.0
+    fn from(url: SiteUrl) -> Self {
+        url.0
     }
 }
 
@@ -168,20 +164,20 @@ impl Default for ApiUrl {
 impl TryFrom<String> for ApiUrl {
     type Error = ValueError;
     fn try_from(text: String) -> Result<Self, ValueError> {
-        let refused = || ValueError::Address(sanitize_name(&text));
-        let (scheme, rest) = text.split_once("://").ok_or_else(refused)?;
+        let invalid = || ValueError::ApiUrl(sanitize_name(&text));
+        let (scheme, rest) = text.split_once("://").ok_or_else(invalid)?;
         let authority = rest.split('/').next().unwrap_or_default();
         let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
-        // A token must not travel in the clear, and a name with a user in it shows another host than it asks.
+        // A token must not be sent unencrypted, and a URL with a user name shows another host than it connects to.
         let safe = scheme == "https" || (scheme == "http" && matches!(host, "127.0.0.1" | "localhost" | "[::1]"));
         let plain = !host.is_empty() && rest.chars().all(|c| c.is_ascii_alphanumeric() || "-._~/:[]".contains(c));
-        if safe && plain { Ok(Self(text.trim_end_matches('/').to_owned())) } else { Err(refused()) }
+        if safe && plain { Ok(Self(text.trim_end_matches('/').to_owned())) } else { Err(invalid()) }
     }
 }
 
 impl From<ApiUrl> for String {
-    fn from(address: ApiUrl) -> Self {
-        address.0
+    fn from(url: ApiUrl) -> Self {
+        url.0
     }
 }
 

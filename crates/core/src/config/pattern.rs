@@ -1,14 +1,12 @@
-//! Patterns of names that others give: branches, tags, environments, workflows, files.
-//!
-//! Owns their meaning: `*` and `?` stay within one segment, `**` does not, `{a,b}` is a choice.
+//! Patterns for names of branches, tags, environments, workflows and files.
 
 use globset::{GlobBuilder, GlobMatcher};
 use serde::{Deserialize, Serialize};
 
-use super::ValueError;
+use super::value::ValueError;
 use crate::sanitize::sanitize_name;
 
-/// A name, or a glob of names.
+/// A name or a glob: `*` and `?` match within one segment, `**` across segments, and `{a,b}` either of two.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct NamePattern {
@@ -17,19 +15,19 @@ pub struct NamePattern {
 }
 
 impl NamePattern {
-    /// Whether it covers a name, as a whole and with its case.
+    /// Whether the pattern matches the whole name. Case counts.
     #[must_use]
     pub fn covers(&self, name: &str) -> bool {
         self.matcher.is_match(name)
     }
 
-    /// The one name that it covers, where it has none of a glob's characters.
+    /// The only matching name, if the pattern has no glob characters.
     #[must_use]
     pub fn literal(&self) -> Option<&str> {
         Some(self.as_str()).filter(|text| !text.contains(['*', '?', '[', ']', '{', '}', '\\', '!']))
     }
 
-    /// As it was written.
+    /// The pattern as configured.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
@@ -39,12 +37,12 @@ impl NamePattern {
 impl TryFrom<String> for NamePattern {
     type Error = ValueError;
     fn try_from(text: String) -> Result<Self, ValueError> {
-        let refused = |why: &str| ValueError::Glob(sanitize_name(&text), sanitize_name(why));
+        let invalid = |why: &str| ValueError::Glob(sanitize_name(&text), sanitize_name(why));
         if text.is_empty() {
-            return Err(refused("it is empty, write `**` for every name"));
+            return Err(invalid("empty; use `**` for every name"));
         }
         let glob =
-            GlobBuilder::new(&text).literal_separator(true).build().map_err(|error| refused(&error.to_string()))?;
+            GlobBuilder::new(&text).literal_separator(true).build().map_err(|error| invalid(&error.to_string()))?;
         Ok(Self { matcher: glob.compile_matcher(), text })
     }
 }
@@ -68,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patterns_cover_whole_names() {
+    fn matches_whole_names() {
         for (pattern, name, covered) in [
             ("main", "main", true),
             ("main", "Main", false),

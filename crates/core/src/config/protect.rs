@@ -3,8 +3,9 @@
 use serde::Deserialize;
 use tidegate_glob::{GlobError, GlobList, IgnoreGlob};
 
-use super::ValueError;
+use super::value::ValueError;
 use crate::key::StoredKey;
+use crate::sanitize::sanitize_name;
 
 /// Globs of keys that are never deleted, in the language of gitignore: the last one that matches a key or a folder that
 /// contains it decides, and `!` makes an exception. The `exclude` plugin matches its globs with the same engine.
@@ -13,7 +14,7 @@ use crate::key::StoredKey;
 pub struct ProtectedKeys(GlobList);
 
 impl ProtectedKeys {
-    /// Compiles globs.
+    /// Compiles the globs.
     ///
     /// # Errors
     /// [`ValueError::Glob`].

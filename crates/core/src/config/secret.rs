@@ -1,6 +1,4 @@
-//! Where a secret is kept: by reference, never by value.
-//!
-//! Owns the grammar. Never reads a secret.
+//! References to secrets. A configuration never contains a secret itself.
 
 use std::fmt;
 
@@ -8,50 +6,49 @@ use serde::{Deserialize, Serialize};
 
 use crate::sanitize::sanitize_name;
 
-/// Most secrets of one webhook: the old and the new one while rotating, and a few to spare.
+/// Most secrets of one webhook: the old and the new one during a rotation, and some to spare.
 pub const MAX_SECRETS: usize = 5;
 
-/// A secret in AWS: `secretsmanager:NAME`, `secretsmanager:NAME#FIELD` for one field of a JSON object, or `ssm:/NAME`.
+/// A reference to a secret in AWS: `secretsmanager:NAME`, `secretsmanager:NAME#FIELD` for a field of a JSON object, or
+/// `ssm:/NAME`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum SecretReference {
-    /// A secret of Secrets Manager.
+    /// A secret in Secrets Manager.
     SecretsManager {
-        /// Its name or its whole ARN.
+        /// Its name or ARN.
         id: String,
-        /// The field of the JSON object that it holds; without one, it is the secret as it stands.
+        /// The field of its JSON object; `None` for the whole text.
         field: Option<String>,
     },
-    /// A parameter of Systems Manager, read decrypted.
+    /// A parameter in Systems Manager Parameter Store, read decrypted.
     Parameter(String),
 }
 
-/// At least one secret, and at most [`MAX_SECRETS`].
+/// 1 to [`MAX_SECRETS`] references.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<SecretReference>", into = "Vec<SecretReference>")]
 pub struct SecretReferences(Vec<SecretReference>);
 
-/// Why a text refers to no secret.
+/// Why a text is not a reference to a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SecretReferenceError {
-    /// No store that is known. The text is not repeated: somebody may have written the secret itself.
-    #[error(
-        "a secret is named by where it is kept, write `secretsmanager:NAME` or `ssm:/NAME`, never the secret itself"
-    )]
+    /// An unknown store. The message does not repeat the text, which could be the secret itself.
+    #[error("invalid secret reference; use `secretsmanager:NAME` or `ssm:/NAME`, never the secret itself")]
     Store,
-    /// Not a name of Secrets Manager. Source: API reference of AWS Secrets Manager, `CreateSecret`.
+    /// Not a name in Secrets Manager. Source: AWS Secrets Manager API reference, `CreateSecret`.
     #[error(
-        "`{0}` cannot name a secret of Secrets Manager, use letters, digits and `/_+=.@-` as in `repo/github.com/acme/docs`"
+        "invalid name in Secrets Manager: `{0}`; use letters, digits and `/_+=.@-`, such as `repo/github.com/acme/docs`"
     )]
     Name(String),
-    /// Not a field.
-    #[error("the secret `{0}` names an empty field, write `secretsmanager:NAME#FIELD`")]
+    /// An empty field name.
+    #[error("empty field name of the secret `{0}`; use `secretsmanager:NAME#FIELD`")]
     Field(String),
-    /// Not a parameter. Source: API reference of AWS Systems Manager, `PutParameter`.
-    #[error("`{0}` cannot name a parameter, use letters, digits and `_.-/`, with `/` first")]
+    /// Not the name of a parameter. Source: AWS Systems Manager API reference, `PutParameter`.
+    #[error("invalid parameter name `{0}`; use letters, digits and `_.-/`, starting with `/`")]
     Parameter(String),
     /// None, or too many.
-    #[error("{0} secrets are listed, list 1 to {MAX_SECRETS}")]
+    #[error("a webhook must have 1 to {MAX_SECRETS} secrets, not {0}")]
     Count(usize),
 }
 
@@ -68,7 +65,7 @@ impl SecretReference {
     }
 }
 
-/// Whether Secrets Manager takes the name.
+/// Whether Secrets Manager accepts the name.
 fn is_name(name: &str) -> bool {
     (1..=512).contains(&name.len()) && name.chars().all(|c| c.is_ascii_alphanumeric() || "/_+=.@-".contains(c))
 }
@@ -77,10 +74,10 @@ impl TryFrom<String> for SecretReference {
     type Error = SecretReferenceError;
     fn try_from(text: String) -> Result<Self, SecretReferenceError> {
         if let Some(name) = text.strip_prefix("ssm:") {
-            let fine = (2..=1011).contains(&name.len())
+            let valid = (2..=1011).contains(&name.len())
                 && name.starts_with('/')
                 && name.chars().all(|c| c.is_ascii_alphanumeric() || "_.-/".contains(c));
-            return if fine {
+            return if valid {
                 Ok(Self::Parameter(name.to_owned()))
             } else {
                 Err(SecretReferenceError::Parameter(sanitize_name(name)))
@@ -99,7 +96,7 @@ impl TryFrom<String> for SecretReference {
 }
 
 impl SecretReferences {
-    /// The references, in the order in which they stand.
+    /// The references, in the order of the configuration.
     #[must_use]
     pub fn as_slice(&self) -> &[SecretReference] {
         &self.0
@@ -146,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn references_are_what_aws_can_name() {
+    fn accepts_only_names_that_aws_accepts() {
         let arn = "secretsmanager:arn:aws:secretsmanager:eu-central-1:123456789012:secret:repo/docs-AbCdEf#webhook";
         for good in
             ["secretsmanager:repo/github.com/acme/docs", "secretsmanager:tidegate#webhook", "ssm:/tidegate/docs", arn]
@@ -168,8 +165,8 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_written_by_mistake_is_not_repeated() {
-        let told = SecretReference::try_from("hunter2".to_owned()).unwrap_err().to_string();
-        assert!(!told.contains("hunter2"), "{told}");
+    fn errors_do_not_repeat_a_secret() {
+        let error = SecretReference::try_from("hunter2".to_owned()).unwrap_err().to_string();
+        assert!(!error.contains("hunter2"), "{error}");
     }
 }

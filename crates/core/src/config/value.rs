@@ -1,29 +1,28 @@
-//! Values of a configuration, each parsed once at the door.
-//!
-//! Owns their grammar. Never knows where in a configuration they stand.
+//! Values of a configuration, validated when parsed.
 
 use serde::{Deserialize, Serialize};
 
 use crate::arn::Partition;
 use crate::headers::RESERVED_METADATA;
 use crate::location::{LocationError, Prefix};
+use crate::sanitize::sanitize_name;
 
-/// A site's name: 1 to 63 lower-case letters, digits and hyphens.
+/// A site name: 1 to 63 lower-case letters, digits and hyphens.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SiteName(String);
 
-/// An IAM role's ARN.
+/// The ARN of an IAM role.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RoleArn(String);
 
-/// A distribution's id: upper-case letters and digits.
+/// The id of a CloudFront distribution: upper-case letters and digits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct DistributionId(String);
 
-/// An origin path as CloudFront writes it, `/docs/v1` or empty, kept as the prefix it stands for.
+/// An origin path as in CloudFront, `/docs/v1` or empty, stored as the matching prefix.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct OriginPath(Prefix);
@@ -33,27 +32,27 @@ pub struct OriginPath(Prefix);
 #[serde(try_from = "String", into = "String")]
 pub struct MetadataName(String);
 
-/// Where a plugin's component is.
+/// Where the component of a plugin is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum PluginReference {
-    /// Bundled with Tidegate, by name.
+    /// Bundled with Tidegate; its name.
     Bundled(String),
-    /// A file, relative to the configuration.
+    /// A file; its path relative to the configuration.
     File(String),
-    /// An object: `s3://bucket/key.wasm`.
+    /// An object in S3: `s3://bucket/key.wasm`.
     Object(crate::location::ObjectLocation),
 }
 
-/// 64 hexadecimal digits, in lower case.
+/// A SHA-256: 64 hexadecimal digits in lower case.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Sha256Hex(String);
 
-/// How long a lease lasts unless it is renewed, in seconds, where the configuration does not say.
+/// Default duration of a lease without renewal, in seconds.
 const DEFAULT_SECONDS: u16 = 30;
 
-/// 1 to 900 seconds.
+/// Duration of a lease without renewal: 1 to 900 seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "u16", into = "u16")]
 pub struct LeaseSeconds(u16);
@@ -77,66 +76,66 @@ impl TryFrom<u16> for LeaseSeconds {
     }
 }
 
-/// Why a value of the configuration is refused.
+/// Why a value of the configuration is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ValueError {
-    /// Not a site's name.
-    #[error("`{0}` is not a site's name, use 1 to 63 lower-case letters, digits and hyphens")]
+    /// Not a site name.
+    #[error("invalid site name `{0}`; use 1 to 63 lower-case letters, digits and hyphens")]
     SiteName(String),
-    /// Not a role's ARN.
-    #[error("`{0}` is not a role, write `arn:aws:iam::123456789012:role/NAME`")]
+    /// Not the ARN of a role.
+    #[error("invalid role `{0}`; use `arn:aws:iam::123456789012:role/NAME`")]
     Role(String),
-    /// Not a distribution's id.
-    #[error("`{0}` is not a distribution's id, write upper-case letters and digits such as `E2EXAMPLE`")]
+    /// Not the id of a distribution.
+    #[error("invalid distribution id `{0}`; use upper-case letters and digits, such as `E2EXAMPLE`")]
     Distribution(String),
     /// Not an origin path.
-    #[error("the origin path `{0}` must start with `/` and not end with it, or be empty")]
+    #[error("invalid origin path `{0}`; use a path that starts with `/` and does not end with it, or an empty one")]
     OriginPath(String),
-    /// Not the name of user metadata.
+    /// Not a metadata name.
     #[error(
-        "`{0}` is not the name of user metadata, use lower-case letters, digits, `-`, `_` and `.`, without `x-amz-meta-`"
+        "invalid metadata name `{0}`; use lower-case letters, digits, `-`, `_` and `.`, without `x-amz-meta-` or `tidegate-`"
     )]
     MetadataName(String),
-    /// Not a plugin's name.
-    #[error("`{0}` is neither a bundled plugin nor the path of a `.wasm` component")]
+    /// Not a plugin.
+    #[error("invalid plugin `{0}`; use the name of a bundled plugin or the path of a `.wasm` component")]
     Plugin(String),
     /// Not a SHA-256.
-    #[error("`{0}` is not a SHA-256, write its 64 hexadecimal digits")]
+    #[error("invalid SHA-256 `{0}`; use 64 hexadecimal digits")]
     Sha256(String),
     /// Not a glob.
-    #[error("`{0}` is not a glob: {1}")]
+    #[error("invalid glob `{0}`: {1}")]
     Glob(String, String),
     /// Not a repository.
-    #[error("`{0}` is not a repository, write `owner/name`")]
+    #[error("invalid repository `{0}`; use `owner/name`")]
     Repository(String),
-    /// Not an API's address.
-    #[error("`{0}` is not the address of an API, write `https://HOST/PATH`")]
-    Address(String),
-    /// Not a page's address.
-    #[error("`{0}` is not the address of a page, write `https://HOST/PATH`")]
-    Page(String),
-    /// Too short or too long.
-    #[error("`lease-seconds` is {0}, use 1 to 900")]
+    /// Not the URL of an API.
+    #[error("invalid API URL `{0}`; use `https://HOST/PATH`")]
+    ApiUrl(String),
+    /// Not the URL of a page.
+    #[error("invalid page URL `{0}`; use `https://HOST/PATH`")]
+    PageUrl(String),
+    /// Out of range.
+    #[error("`lease-seconds` must be 1 to 900, not {0}")]
     LeaseSeconds(u16),
-    /// Not a place.
+    /// Not a location in S3.
     #[error(transparent)]
     Location(#[from] LocationError),
 }
 
 impl RoleArn {
-    /// The account's 12 digits.
+    /// The 12 digits of the account.
     #[must_use]
     pub fn account(&self) -> &str {
         self.0.split(':').nth(4).unwrap_or_default()
     }
 
-    /// The partition of AWS that it is in.
+    /// The AWS partition.
     #[must_use]
     pub fn partition(&self) -> Partition {
         Partition::of(&self.0)
     }
 
-    /// The role's path: `/`, or folders with a slash at both ends.
+    /// The role's path: `/`, or folders between slashes.
     #[must_use]
     pub fn path(&self) -> &str {
         let resource = self.0.split_once(":role").map_or("", |(_, resource)| resource);
@@ -151,7 +150,7 @@ impl RoleArn {
 }
 
 impl OriginPath {
-    /// The prefix that it stands for.
+    /// The matching prefix in the bucket.
     pub(super) fn prefix(&self) -> &Prefix {
         &self.0
     }
@@ -160,10 +159,10 @@ impl OriginPath {
 impl TryFrom<String> for SiteName {
     type Error = ValueError;
     fn try_from(text: String) -> Result<Self, ValueError> {
-        let fine = (1..=63).contains(&text.len())
+        let valid = (1..=63).contains(&text.len())
             && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
             && !text.starts_with('-');
-        if fine { Ok(Self(text)) } else { Err(ValueError::SiteName(text.escape_default().to_string())) }
+        if valid { Ok(Self(text)) } else { Err(ValueError::SiteName(sanitize_name(&text))) }
     }
 }
 
@@ -171,7 +170,7 @@ impl TryFrom<String> for RoleArn {
     type Error = ValueError;
     fn try_from(text: String) -> Result<Self, ValueError> {
         let parts: Vec<&str> = text.splitn(6, ':').collect();
-        let fine = match parts.as_slice() {
+        let valid = match parts.as_slice() {
             ["arn", partition, "iam", "", account, resource] => {
                 partition.starts_with("aws")
                     && account.len() == 12
@@ -182,15 +181,16 @@ impl TryFrom<String> for RoleArn {
             }
             _ => false,
         };
-        if fine { Ok(Self(text)) } else { Err(ValueError::Role(text.escape_default().to_string())) }
+        if valid { Ok(Self(text)) } else { Err(ValueError::Role(sanitize_name(&text))) }
     }
 }
 
 impl TryFrom<String> for DistributionId {
     type Error = ValueError;
     fn try_from(text: String) -> Result<Self, ValueError> {
-        let fine = (1..=32).contains(&text.len()) && text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
-        if fine { Ok(Self(text)) } else { Err(ValueError::Distribution(text.escape_default().to_string())) }
+        let valid =
+            (1..=32).contains(&text.len()) && text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
+        if valid { Ok(Self(text)) } else { Err(ValueError::Distribution(sanitize_name(&text))) }
     }
 }
 
@@ -200,16 +200,16 @@ impl TryFrom<String> for OriginPath {
         match text.strip_prefix('/') {
             None if text.is_empty() => Ok(Self::default()),
             Some(rest) if !rest.is_empty() && !rest.ends_with('/') => Ok(Self(Prefix::new(rest)?)),
-            _ => Err(ValueError::OriginPath(text.escape_default().to_string())),
+            _ => Err(ValueError::OriginPath(sanitize_name(&text))),
         }
     }
 }
 
 impl MetadataName {
-    /// What S3 puts before the name of metadata in an answer.
+    /// The prefix of metadata headers in S3's responses.
     const HEADER: &str = "x-amz-meta-";
 
-    /// The header in which S3 answers it.
+    /// The response header that contains the metadata.
     #[must_use]
     pub fn header(&self) -> String {
         format!("{}{}", Self::HEADER, self.0)
@@ -220,11 +220,11 @@ impl TryFrom<String> for MetadataName {
     type Error = ValueError;
     fn try_from(text: String) -> Result<Self, ValueError> {
         let token = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
-        let fine = !text.is_empty()
+        let valid = !text.is_empty()
             && text.chars().all(token)
             && !text.starts_with(Self::HEADER)
             && !text.starts_with(RESERVED_METADATA);
-        if fine { Ok(Self(text)) } else { Err(ValueError::MetadataName(text.escape_default().to_string())) }
+        if valid { Ok(Self(text)) } else { Err(ValueError::MetadataName(sanitize_name(&text))) }
     }
 }
 
@@ -234,17 +234,18 @@ impl TryFrom<String> for PluginReference {
         if text.starts_with("s3://") {
             return Ok(Self::Object(text.parse()?));
         }
-        let name = !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
-        match (name, text.ends_with(".wasm")) {
+        let is_name =
+            !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+        match (is_name, text.ends_with(".wasm")) {
             (true, _) => Ok(Self::Bundled(text)),
             (false, true) => Ok(Self::File(text)),
-            (false, false) => Err(ValueError::Plugin(text.escape_default().to_string())),
+            (false, false) => Err(ValueError::Plugin(sanitize_name(&text))),
         }
     }
 }
 
 impl Sha256Hex {
-    /// The digest of bytes.
+    /// Computes the digest of bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self(crate::identity::sha256(bytes))
@@ -254,12 +255,8 @@ impl Sha256Hex {
 impl TryFrom<String> for Sha256Hex {
     type Error = ValueError;
     fn try_from(text: String) -> Result<Self, ValueError> {
-        let fine = text.len() == 64 && text.chars().all(|c| c.is_ascii_hexdigit());
-        if fine {
-            Ok(Self(text.to_ascii_lowercase()))
-        } else {
-            Err(ValueError::Sha256(text.escape_default().to_string()))
-        }
+        let valid = text.len() == 64 && text.chars().all(|c| c.is_ascii_hexdigit());
+        if valid { Ok(Self(text.to_ascii_lowercase())) } else { Err(ValueError::Sha256(sanitize_name(&text))) }
     }
 }
 

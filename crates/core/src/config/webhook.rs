@@ -1,148 +1,155 @@
-//! `[[site.webhook]]`: whose announcements publish a site, and what they publish.
-//!
-//! Owns the form of a rule and what of it belongs together. Never sees a webhook.
+//! `[[site.webhook]]`: rules that say which webhooks publish a site, and what they publish.
 
 use std::fmt;
 
 use serde::Deserialize;
 
-use super::Site;
 use super::github::{ApiUrl, GithubAccess, GithubEvent, Repository, SiteUrl, StatusKind, StatusRule};
 use super::pattern::NamePattern;
 use super::secret::{SecretReference, SecretReferences};
-use crate::location::Source;
 
-/// One rule of a site.
+/// One webhook rule of a site.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "WebhookFields")]
 pub enum Webhook {
-    /// Webhooks of one repository of GitHub.
+    /// Webhooks of one GitHub repository.
     Github(Box<GithubRule>),
-    /// Webhooks of anybody who signs as Tidegate documents.
+    /// Webhooks of other senders, signed in Tidegate's own format.
     Generic(GenericRule),
 }
 
-/// A rule for webhooks of GitHub.
+/// A rule for GitHub webhooks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GithubRule {
     /// The repository.
     pub repository: Repository,
     /// The events that may publish.
     pub events: Vec<GithubEvent>,
-    /// Branches.
+    /// Accepted branches.
     pub branch: Option<NamePattern>,
-    /// Tags.
+    /// Accepted tags.
     pub tag: Option<NamePattern>,
-    /// Environments, for deployments.
+    /// Accepted environments of deployments.
     pub environment: Option<NamePattern>,
-    /// Names or files of workflows, for runs of them.
+    /// Accepted names or files of workflows.
     pub workflow: Option<NamePattern>,
-    /// Whether runs of workflows on behalf of a fork count.
+    /// Whether to accept workflow runs for forks.
     pub forks: bool,
-    /// Whether runs of workflows on behalf of a pull request count.
+    /// Whether to accept workflow runs for pull requests.
     pub pull_requests: bool,
     /// What is published.
     pub publish: WebhookPublish,
-    /// What is reported to GitHub.
+    /// The status that is reported to GitHub.
     pub status: Option<StatusRule>,
-    /// Where the secrets are that sign them.
+    /// The secrets that may sign a webhook.
     pub secrets: SecretReferences,
 }
 
-/// A rule for signed webhooks of anybody.
+/// A rule for generic webhooks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GenericRule {
-    /// Where the secrets are that sign them.
+    /// The secrets that may sign a webhook.
     pub secrets: SecretReferences,
 }
 
-/// What an announcement publishes.
+/// What a webhook publishes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WebhookPublish {
-    /// The build with the name of the tag, where the event is of one, else with that of the commit.
+    /// The build named after the event's tag, or after its commit if there is no tag.
     Named,
-    /// The build with the name of the commit.
+    /// The build named after the commit.
     Commit,
-    /// The build with the name of the tag.
+    /// The build named after the tag.
     Tag,
     /// The newest build.
     Newest,
-    /// What the site's `staged` names.
+    /// The site's `staged`.
     Staged,
-    /// A file that GitHub keeps: an artifact of the workflow's run, or an asset of the release.
+    /// A file stored by GitHub: an artifact of the workflow run, or an asset of the release.
     Artifact {
         /// Its name.
         name: NamePattern,
-        /// How GitHub is asked; the token may read it.
+        /// Access to GitHub's API, with a token that may read the file.
         access: GithubAccess,
     },
 }
 
-/// Why a rule is refused.
+/// Where a site can be published from, for the rules that need it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SiteSources {
+    /// The site has `builds`.
+    pub(super) builds: bool,
+    /// The site has a `staged` in S3.
+    pub(super) staged: bool,
+    /// The configuration has a `state`.
+    pub(super) state: bool,
+}
+
+/// Why a rule is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WebhookError {
-    /// A field that the rule needs.
-    #[error("a webhook of `{provider}` needs `{field}`: {why}")]
+    /// A required field.
+    #[error("a `{provider}` webhook needs `{field}`: {reason}")]
     Missing {
-        /// `github`, `generic`.
+        /// `github` or `generic`.
         provider: WebhookProvider,
         /// The field.
         field: &'static str,
-        /// What it is for.
-        why: &'static str,
+        /// Why it is required.
+        reason: &'static str,
     },
-    /// A field that means nothing here.
-    #[error("`{field}` means nothing here: {why}, remove it")]
-    Useless {
+    /// A field without effect.
+    #[error("`{field}` has no effect: {reason}; remove it")]
+    NoEffect {
         /// The field.
         field: &'static str,
-        /// What it would need.
-        why: &'static str,
+        /// Why it has no effect.
+        reason: &'static str,
     },
-    /// No event at all.
-    #[error("`events` is empty, name at least one of `push`, `release`, `workflow_run`, `deployment`")]
+    /// No event.
+    #[error("empty `events`; use at least one of `push`, `release`, `workflow_run`, `deployment`")]
     NoEvents,
-    /// A release does not say which commit it is of.
-    #[error("`publish = \"commit\"` cannot be had of a `release`, which names a tag only, write `publish = \"tag\"`")]
+    /// The event of a release has no commit.
+    #[error("`publish = \"commit\"` does not work with `release` events: they have no commit; use `publish = \"tag\"`")]
     CommitOfRelease,
-    /// Only runs and releases have files.
-    #[error("`publish = \"artifact\"` can be had of `release` and `workflow_run` only, remove the other events")]
+    /// Only workflow runs and releases have files.
+    #[error("`publish = \"artifact\"` works with `release` and `workflow_run` events only; remove the other events")]
     ArtifactOf,
-    /// Statuses of a deployment need one.
+    /// Only deployments have a deployment status.
     #[error(
-        "`status = \"deployment\"` can be had of `deployment` only, remove the other events or write `status = \"commit\"`"
+        "`status = \"deployment\"` works with `deployment` events only; remove the other events or use `status = \"commit\"`"
     )]
     StatusOf,
-    /// A release does not say which commit it is of.
+    /// The event of a release has no commit.
     #[error(
-        "`status = \"commit\"` cannot be had of a `release`, which names no commit, give releases a rule of their own"
+        "`status = \"commit\"` does not work with `release` events: they have no commit; give releases their own rule"
     )]
     StatusOfRelease,
-    /// A file that GitHub keeps is fetched into the state.
-    #[error("`publish = \"artifact\"` needs the configuration's `state`, into which the file is fetched")]
+    /// Files from GitHub are downloaded into the state.
+    #[error("`publish = \"artifact\"` needs the configuration's `state`: the file is downloaded into it")]
     NoState,
-    /// What is published is not in the configuration.
+    /// What is published is not configured.
     #[error("{what} needs the site's `{field}`{hint}")]
-    Place {
+    MissingSource {
         /// What is published.
         what: &'static str,
-        /// `builds`, `staged`.
+        /// `builds` or `staged`.
         field: &'static str,
-        /// What else could be meant.
+        /// A remedy or a restriction.
         hint: &'static str,
     },
-    /// A signed webhook has nothing to publish.
-    #[error("a generic webhook publishes what is in the site's `builds` or `staged`, name one of them in S3")]
-    Nothing,
+    /// A generic webhook has no builds to publish.
+    #[error("a generic webhook needs the site's `builds`, or its `staged` in S3")]
+    NoSource,
 }
 
-/// Who sends.
+/// The sender of a webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WebhookProvider {
-    /// GitHub, github.com or a server of one's own.
+    /// github.com or GitHub Enterprise Server.
     Github,
-    /// Anybody.
+    /// Any other sender.
     Generic,
 }
 
@@ -181,8 +188,9 @@ impl TryFrom<WebhookFields> for Webhook {
     type Error = WebhookError;
     fn try_from(fields: WebhookFields) -> Result<Self, WebhookError> {
         let provider = fields.provider;
-        let missing = |field, why| WebhookError::Missing { provider, field, why };
-        let secrets = fields.secrets.clone().ok_or_else(|| missing("secrets", "nobody else keeps strangers out"))?;
+        let missing = |field, reason| WebhookError::Missing { provider, field, reason };
+        let secrets =
+            fields.secrets.clone().ok_or_else(|| missing("secrets", "only a signature authenticates the sender"))?;
         match provider {
             WebhookProvider::Github => Ok(Self::Github(Box::new(fields.github(secrets)?))),
             WebhookProvider::Generic => fields.generic(secrets).map(Self::Generic),
@@ -192,49 +200,49 @@ impl TryFrom<WebhookFields> for Webhook {
 
 impl WebhookFields {
     fn github(self, secrets: SecretReferences) -> Result<GithubRule, WebhookError> {
-        let missing = |field, why| WebhookError::Missing { provider: WebhookProvider::Github, field, why };
-        let useless = |field, why| WebhookError::Useless { field, why };
+        let missing = |field, reason| WebhookError::Missing { provider: WebhookProvider::Github, field, reason };
+        let no_effect = |field, reason| WebhookError::NoEffect { field, reason };
         let events = self.events.unwrap_or_else(|| vec![GithubEvent::Push]);
         let has = |kind: GithubEvent| events.contains(&kind);
         let (runs, deployments) = (has(GithubEvent::WorkflowRun), has(GithubEvent::Deployment));
         if events.is_empty() {
             return Err(WebhookError::NoEvents);
         }
-        let any_reference = self.branch.is_some() || self.tag.is_some();
-        // Every branch would be too much to say by saying nothing.
-        if (has(GithubEvent::Push) || runs) && !any_reference {
+        let has_reference = self.branch.is_some() || self.tag.is_some();
+        // Publishing every branch must be explicit.
+        if (has(GithubEvent::Push) || runs) && !has_reference {
             return Err(missing(
                 "branch` or `tag",
-                "a push to any branch would publish; write `branch = \"**\"` for that",
+                "a push to any branch would publish; use `branch = \"**\"` to allow that",
             ));
         }
         if self.branch.is_some() && events.iter().all(|kind| *kind == GithubEvent::Release) {
-            return Err(useless("branch", "a release is of a tag"));
+            return Err(no_effect("branch", "a release belongs to a tag"));
         }
         if deployments && self.environment.is_none() {
-            return Err(missing("environment", "deployments go to previews as well as to production"));
+            return Err(missing("environment", "there can be deployments to previews and to production"));
         }
         if self.environment.is_some() && !deployments {
-            return Err(useless("environment", "`events` has no `deployment`"));
+            return Err(no_effect("environment", "`events` has no `deployment`"));
         }
         if self.workflow.is_some() && !runs {
-            return Err(useless("workflow", "`events` has no `workflow_run`"));
+            return Err(no_effect("workflow", "`events` has no `workflow_run`"));
         }
         if (self.forks.is_some() || self.pull_requests.is_some()) && !runs && !deployments {
-            return Err(useless("forks` or `pull-requests", "only runs of workflows are made for them"));
+            return Err(no_effect("forks` or `pull-requests", "`events` has no `workflow_run` and no `deployment`"));
         }
         let artifact = matches!(self.publish, Some(PublishKeyword::Artifact));
-        let asks = artifact || self.status.is_some();
-        let (with_artifact, with_either) =
-            ("it goes with `publish = \"artifact\"`", "it goes with `publish = \"artifact\"` or `status`");
-        for (field, given, means, why) in [
-            ("artifact", self.artifact.is_some(), artifact, with_artifact),
-            ("token", self.token.is_some(), asks, with_either),
-            ("api-url", self.api_url.is_some(), asks, with_either),
-            ("site-url", self.site_url.is_some(), self.status.is_some(), "it goes with `status`"),
+        let uses_api = artifact || self.status.is_some();
+        let (needs_artifact, needs_either) =
+            ("it needs `publish = \"artifact\"`", "it needs `publish = \"artifact\"` or `status`");
+        for (field, given, has_effect, reason) in [
+            ("artifact", self.artifact.is_some(), artifact, needs_artifact),
+            ("token", self.token.is_some(), uses_api, needs_either),
+            ("api-url", self.api_url.is_some(), uses_api, needs_either),
+            ("site-url", self.site_url.is_some(), self.status.is_some(), "it needs `status`"),
         ] {
-            if given && !means {
-                return Err(useless(field, why));
+            if given && !has_effect {
+                return Err(no_effect(field, reason));
             }
         }
         match self.status {
@@ -257,17 +265,17 @@ impl WebhookFields {
                 return Err(WebhookError::ArtifactOf);
             }
             Some(PublishKeyword::Artifact) => WebhookPublish::Artifact {
-                name: self.artifact.ok_or_else(|| missing("artifact", "the name of the file that GitHub keeps"))?,
-                access: access.clone().ok_or_else(|| missing("token", "GitHub gives artifacts to nobody else"))?,
+                name: self.artifact.ok_or_else(|| missing("artifact", "the name of the file to publish"))?,
+                access: access.clone().ok_or_else(|| missing("token", "GitHub requires it to download artifacts"))?,
             },
         };
         let status = match (self.status, access) {
             (None, _) => None,
-            (Some(_), None) => return Err(missing("token", "GitHub takes statuses from nobody else")),
+            (Some(_), None) => return Err(missing("token", "GitHub requires it to set statuses")),
             (Some(kind), Some(access)) => Some(StatusRule { kind, access, url: self.site_url }),
         };
         Ok(GithubRule {
-            repository: self.repository.ok_or_else(|| missing("repository", "write it as `owner/name`"))?,
+            repository: self.repository.ok_or_else(|| missing("repository", "the sender as `owner/name`"))?,
             events,
             branch: self.branch,
             tag: self.tag,
@@ -299,7 +307,8 @@ impl WebhookFields {
             ("site-url", self.site_url.is_some()),
         ] {
             if given {
-                return Err(WebhookError::Useless { field, why: "a generic webhook says itself what it publishes" });
+                let reason = "the body of a generic webhook names the source";
+                return Err(WebhookError::NoEffect { field, reason });
             }
         }
         Ok(GenericRule { secrets })
@@ -307,7 +316,7 @@ impl WebhookFields {
 }
 
 impl Webhook {
-    /// Where the secrets are that sign it.
+    /// The secrets that may sign it.
     #[must_use]
     pub fn secrets(&self) -> &SecretReferences {
         match self {
@@ -316,7 +325,7 @@ impl Webhook {
         }
     }
 
-    /// Every secret that it needs: those that sign, and the tokens by which GitHub is asked.
+    /// Every secret that it needs: those that may sign it, and the tokens for GitHub's API.
     pub fn references(&self) -> impl Iterator<Item = &SecretReference> {
         let accesses = match self {
             Self::Github(rule) => [rule.provider(), rule.status.as_ref().map(|status| &status.access)],
@@ -325,26 +334,24 @@ impl Webhook {
         self.secrets().as_slice().iter().chain(accesses.into_iter().flatten().map(|access| &access.token))
     }
 
-    /// Whether the site has what it publishes; `kept` says whether there is a state.
-    pub(super) fn check(&self, site: &Site, kept: bool) -> Result<(), WebhookError> {
-        let staged = matches!(site.staged, Some(Source::Prefix(_) | Source::Object(_)));
+    /// Checks that the site has what the rule publishes.
+    pub(super) fn check(&self, sources: SiteSources) -> Result<(), WebhookError> {
         let publish = match self {
-            Self::Generic(_) if site.builds.is_none() && !staged => return Err(WebhookError::Nothing),
+            Self::Generic(_) if !sources.builds && !sources.staged => return Err(WebhookError::NoSource),
             Self::Generic(_) => return Ok(()),
             Self::Github(rule) => &rule.publish,
         };
-        let builds = |what, hint| match site.builds {
-            Some(_) => Ok(()),
-            None => Err(WebhookError::Place { what, field: "builds", hint }),
+        let builds = |what, hint| {
+            if sources.builds { Ok(()) } else { Err(WebhookError::MissingSource { what, field: "builds", hint }) }
         };
         match publish {
-            WebhookPublish::Artifact { .. } if !kept => Err(WebhookError::NoState),
+            WebhookPublish::Artifact { .. } if !sources.state => Err(WebhookError::NoState),
             WebhookPublish::Artifact { .. } => Ok(()),
-            WebhookPublish::Staged if staged => Ok(()),
+            WebhookPublish::Staged if sources.staged => Ok(()),
             WebhookPublish::Staged => {
-                Err(WebhookError::Place { what: "`publish = \"staged\"`", field: "staged", hint: " in S3" })
+                Err(WebhookError::MissingSource { what: "`publish = \"staged\"`", field: "staged", hint: " in S3" })
             }
-            WebhookPublish::Named => builds("a webhook without `publish`", ", or write `publish = \"staged\"`"),
+            WebhookPublish::Named => builds("a webhook without `publish`", ", or use `publish = \"staged\"`"),
             WebhookPublish::Commit => builds("`publish = \"commit\"`", ""),
             WebhookPublish::Tag => builds("`publish = \"tag\"`", ""),
             WebhookPublish::Newest => builds("`publish = \"newest\"`", ""),
@@ -353,7 +360,7 @@ impl Webhook {
 }
 
 impl GithubRule {
-    /// How GitHub is asked for files.
+    /// Access to GitHub's API for downloading files.
     #[must_use]
     pub fn provider(&self) -> Option<&GithubAccess> {
         match &self.publish {

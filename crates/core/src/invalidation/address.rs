@@ -1,95 +1,93 @@
-//! The addresses under which visitors may have a key cached.
-//!
-//! Owns which addresses a key has, and where an address cannot be written as a path. Never chooses between paths.
+//! The addresses under which a key can be cached.
 
-use super::path::{MAX_PATH_CHARACTERS, written};
+use super::path::{MAX_PATH_CHARACTERS, encoded_length};
 use crate::location::Prefix;
 
-/// The page that answers for its folder.
+/// The page that is served for its folder.
 const INDEX: &str = "index.html";
 
-/// Something that has to be forgotten, as visitors see it, without the leading slash and not encoded.
+/// An address to invalidate, as visitors see it, without the leading slash and not encoded.
 ///
-/// Where `cut`, it is the beginning of an address that cannot be written as a path of its own, and everything that
-/// begins so is forgotten with it. That is so for three kinds of addresses:
-/// - those that hold a `*`: at a path's end it would be the wildcard, before the end CloudFront refuses it, and `%2A`
-///   names another file;
-/// - those that hold a `~`: CloudFront refuses it bare, and there are reports that `%7E` is taken and clears nothing;
-/// - those whose path would be longer than CloudFront takes.
+/// A truncated address is the beginning of an address that no path can name; it stands for every address that starts like
+/// this. Three kinds of addresses are truncated:
+/// - with a `*`: at the end of a path it is the wildcard, before the end CloudFront rejects it, and `%2A` names another
+///   file;
+/// - with a `~`: CloudFront rejects it unencoded, and reportedly accepts `%7E` without clearing anything;
+/// - with a path longer than CloudFront accepts.
 ///
-/// Ordered by bytes, a cut before the whole address of the same text.
+/// Ordered by bytes, a truncated address before the full address with the same text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct PathText {
+pub(super) struct Address {
     pub(super) text: String,
-    pub(super) cut: bool,
+    pub(super) truncated: bool,
 }
 
-impl PathText {
-    fn of(text: &str) -> Self {
+impl Address {
+    fn new(text: &str) -> Self {
         let mut characters = 1;
-        // How far a path with an asterisk behind it may reach.
-        let mut reach = 0;
+        // The end of the longest text that leaves a character for the wildcard.
+        let mut end = 0;
         for (at, c) in text.char_indices() {
-            characters += written(c);
+            characters += encoded_length(c);
             if matches!(c, '*' | '~') || characters > MAX_PATH_CHARACTERS {
-                let text = text.get(..at.min(reach)).unwrap_or_default().to_owned();
-                return Self { text, cut: true };
+                let text = text.get(..at.min(end)).unwrap_or_default().to_owned();
+                return Self { text, truncated: true };
             }
             if characters < MAX_PATH_CHARACTERS {
-                reach = at + c.len_utf8();
+                end = at + c.len_utf8();
             }
         }
-        Self { text: text.to_owned(), cut: false }
+        Self { text: text.to_owned(), truncated: false }
     }
 
-    /// Whether a wildcard behind `stem` is sure to clear it.
+    /// Whether a wildcard after `stem` is sure to clear it.
     ///
-    /// By the guide `/dev/*` clears `/dev/` too; there is a report that it did not. So what equals the stem gets a path of
-    /// its own, but for `/`, which everybody clears by `/*`.
+    /// According to the guide `/dev/*` clears `/dev/` too, but there is a report that it did not. So an address that equals
+    /// the stem gets its own path, except for `/`, which `/*` clears.
     pub(super) fn is_below(&self, stem: &str) -> bool {
-        self.text.starts_with(stem) && (self.cut || self.text.len() > stem.len() || stem.is_empty())
+        self.text.starts_with(stem) && (self.truncated || self.text.len() > stem.len() || stem.is_empty())
     }
 }
 
-/// All addresses of keys, `below` being what visitors see before a key of the site: sorted, each once, and without those
-/// that a cut one clears.
-pub(super) fn addresses<'a>(keys: impl Iterator<Item = &'a str>, below: &Prefix) -> Vec<PathText> {
-    tidy(keys.flat_map(|key| of_key(key, below)).collect())
+/// The addresses of keys: sorted, distinct, and without those that a truncated one covers. `prefix` is the prefix that
+/// visitors see before keys of the site.
+pub(super) fn addresses<'a>(keys: impl Iterator<Item = &'a str>, prefix: &Prefix) -> Vec<Address> {
+    normalize(keys.flat_map(|key| addresses_of(key, prefix)).collect())
 }
 
 /// The addresses of one key.
-pub(super) fn of_key(key: &str, below: &Prefix) -> Vec<PathText> {
-    let whole = below.join(key);
+pub(super) fn addresses_of(key: &str, prefix: &Prefix) -> Vec<Address> {
+    let address = prefix.join(key);
     let mut all = Vec::with_capacity(1);
-    // `d/index.html` also answers for `d/`, and for `d` where the origin leads from there.
-    if let Some(folder) = folder(&whole) {
-        all.push(PathText::of(folder));
-        all.extend(folder.strip_suffix('/').map(PathText::of));
+    // `d/index.html` is also served for `d/`, and for `d` if the origin redirects from there.
+    if let Some(folder) = folder(&address) {
+        all.push(Address::new(folder));
+        all.extend(folder.strip_suffix('/').map(Address::new));
     }
-    all.push(PathText::of(&whole));
+    all.push(Address::new(&address));
     all
 }
 
-/// The address of a key at which the origin only leads on to it: `d` of `d/index.html`.
-pub(super) fn bare(key: &str, below: &Prefix) -> Option<PathText> {
-    let whole = below.join(key);
-    folder(&whole).and_then(|folder| folder.strip_suffix('/')).map(PathText::of)
+/// The address that only redirects to the key: `d` for `d/index.html`.
+pub(super) fn redirecting_address(key: &str, prefix: &Prefix) -> Option<Address> {
+    let address = prefix.join(key);
+    folder(&address).and_then(|folder| folder.strip_suffix('/')).map(Address::new)
 }
 
-fn folder(whole: &str) -> Option<&str> {
-    whole.strip_suffix(INDEX).filter(|folder| folder.is_empty() || folder.ends_with('/'))
+fn folder(address: &str) -> Option<&str> {
+    address.strip_suffix(INDEX).filter(|folder| folder.is_empty() || folder.ends_with('/'))
 }
 
-/// Addresses sorted, each once, and without those that a cut one clears.
-pub(super) fn tidy(mut all: Vec<PathText>) -> Vec<PathText> {
-    all.sort_unstable_by(|a, b| (&a.text, !a.cut).cmp(&(&b.text, !b.cut)));
+/// Sorts addresses, and removes duplicates and those that a truncated one covers.
+pub(super) fn normalize(mut all: Vec<Address>) -> Vec<Address> {
+    all.sort_unstable_by(|a, b| (&a.text, !a.truncated).cmp(&(&b.text, !b.truncated)));
     all.dedup();
     let mut stem: Option<String> = None;
     all.retain(|address| {
         if stem.as_ref().is_some_and(|stem| address.is_below(stem)) {
             return false;
         }
-        if address.cut {
+        if address.truncated {
             stem = Some(address.text.clone());
         }
         true
@@ -101,10 +99,10 @@ pub(super) fn tidy(mut all: Vec<PathText>) -> Vec<PathText> {
 mod tests {
     use super::*;
 
-    fn texts(keys: &[&str], below: &str) -> Vec<String> {
-        addresses(keys.iter().copied(), &Prefix::new(below).unwrap())
+    fn texts(keys: &[&str], prefix: &str) -> Vec<String> {
+        addresses(keys.iter().copied(), &Prefix::new(prefix).unwrap())
             .into_iter()
-            .map(|address| address.text + if address.cut { "*" } else { "" })
+            .map(|address| address.text + if address.truncated { "*" } else { "" })
             .collect()
     }
 
@@ -117,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_is_cut_and_clears_what_begins_so() {
+    fn truncates_addresses_that_no_path_can_name() {
         assert_eq!(texts(&["a/x*"], ""), ["a/x*"]);
         assert_eq!(texts(&["a/*/b", "a/b"], ""), ["a/*"]);
         assert_eq!(texts(&["js/runtime~main.js", "js/runtime", "js/runtime-2.js"], ""), ["js/runtime*", "js/runtime"]);
@@ -125,15 +123,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_is_cut_where_it_still_fits() {
+    fn truncates_long_addresses_to_the_longest_path() {
         let fits = "a".repeat(MAX_PATH_CHARACTERS - 1);
         assert_eq!(texts(&[&fits], ""), [fits.as_str()]);
         let long = format!("{fits}a");
         assert_eq!(texts(&[&long], ""), [format!("{}*", "a".repeat(MAX_PATH_CHARACTERS - 2))]);
-        // Six characters of the path each, and no escape is cut in half.
+        // Each takes six characters in a path, and no escape is split.
         let long = "\u{e9}".repeat(700);
-        let [cut] = &texts(&[&long], "")[..] else { panic!("one address") };
-        assert_eq!(cut.chars().count(), 666 + 1);
+        let [truncated] = &texts(&[&long], "")[..] else { panic!("one address") };
+        assert_eq!(truncated.chars().count(), 666 + 1);
         let star = format!("{fits}*");
         assert_eq!(texts(&[&star], ""), [format!("{}*", "a".repeat(MAX_PATH_CHARACTERS - 2))]);
     }

@@ -1,16 +1,16 @@
-//! Which tags take the place of paths: those that only changed objects carry, where that is fewer items.
+//! Chooses cache tags that replace paths: tags that only changed objects have, if that takes fewer items.
 //!
-//! Owns the choice among tags. A tag that unchanged objects carry too is never chosen: where something unchanged has to be
-//! cleared, folders do it. What no tag covers is left to [`fold`].
+//! A tag that unchanged objects have too is never used; folders clear unchanged keys instead. [`fold`] covers what no tag
+//! covers.
 //!
-//! The fewest tags that cover something is a set cover problem, so the tag is taken that replaces most, again and again.
-//! Two choices are made so and compared with the one without tags: tags beside the wildcards that are chosen without them,
-//! and tags first. Neither is taken unless it clears less or has fewer items.
+//! The fewest tags are a set cover problem, so the tag that replaces most is taken again and again. That is done twice, for
+//! tags in addition to the wildcards of the choice without tags, and for tags first. Both are compared with the choice
+//! without tags, and used only if they clear fewer unchanged keys or have fewer items.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
-use super::address::{PathText, addresses, bare, of_key, tidy};
+use super::address::{Address, addresses, addresses_of, normalize, redirecting_address};
 use super::copies::TaggedCopies;
 use super::fold::{FoldedPaths, fold};
 use super::path::CachePath;
@@ -19,8 +19,8 @@ use super::tag::CacheTag;
 use super::unchanged::UnchangedKeys;
 use crate::location::Prefix;
 
-/// A tag that replaces fewer items than this is not worth its own.
-const WORTH: usize = 2;
+/// A tag must replace this many items.
+const MIN_REPLACED: usize = 2;
 
 /// Tags, and the paths of what they do not cover.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,133 +36,137 @@ impl TagCover {
     }
 
     /// A tag counts as a path without a wildcard.
-    fn fits(&self, room: PathQuota) -> bool {
+    fn fits(&self, quota: PathQuota) -> bool {
         let wildcards = self.folded.paths.iter().filter(|path| path.is_wildcard()).count();
-        self.items() - wildcards <= room.paths && wildcards <= room.wildcards && self.items() <= room.free.max(1)
+        self.items() - wildcards <= quota.paths && wildcards <= quota.wildcards && self.items() <= quota.free.max(1)
     }
 }
 
 /// Tags and paths that are better than paths alone, if there are any. `plain` is the choice without tags, for the same
-/// changed keys and the same room.
+/// changed keys and quota.
 pub(super) fn cover(
     changed: &[&str],
     copies: &TaggedCopies<'_>,
-    below: &Prefix,
+    prefix: &Prefix,
     unchanged: &UnchangedKeys<'_>,
     plain: &FoldedPaths,
-    room: PathQuota,
+    quota: PathQuota,
 ) -> Option<TagCover> {
-    let choice = TagChoice::new(changed, copies, below);
+    let choice = TagChoice::new(changed, copies, prefix);
     if choice.groups.is_empty() {
         return None;
     }
-    let naive = addresses(changed.iter().copied(), below).len();
+    let addresses = addresses(changed.iter().copied(), prefix).len();
     let single: BTreeSet<&CachePath> = plain.paths.iter().collect();
-    let beside = choice.worths(|address| {
-        if !address.cut {
+    let with_wildcards = choice.weights(|address| {
+        if !address.truncated {
             usize::from(single.contains(&CachePath::of(&address.text)))
         } else if unchanged.cleared_by(&address.text) > 0 {
-            WORTH
+            MIN_REPLACED
         } else {
             usize::from(single.contains(&CachePath::below(&address.text)))
         }
     });
-    let first = choice.worths(|_| 1);
-    [beside, first]
+    let tags_first = choice.weights(|_| 1);
+    [with_wildcards, tags_first]
         .iter()
-        .filter_map(|worths| choice.covered(worths, unchanged, room))
-        .filter(|covered| covered.fits(room) && covered.items() <= naive)
-        .map(|covered| ((covered.folded.unchanged, covered.items()), covered))
-        .filter(|(worth, _)| *worth < (plain.unchanged, plain.paths.len()))
-        .min_by_key(|(worth, _)| *worth)
-        .map(|(_, covered)| covered)
+        .filter_map(|weights| choice.cover(weights, unchanged, quota))
+        .filter(|cover| cover.fits(quota) && cover.items() <= addresses)
+        .map(|cover| ((cover.folded.unchanged, cover.items()), cover))
+        .filter(|(rank, _)| *rank < (plain.unchanged, plain.paths.len()))
+        .min_by_key(|(rank, _)| *rank)
+        .map(|(_, cover)| cover)
 }
 
-/// The keys that changed, and which of them each tag clears.
+/// The changed keys, and which of them each tag clears.
 struct TagChoice<'a> {
     changed: &'a [&'a str],
     copies: &'a TaggedCopies<'a>,
-    below: &'a Prefix,
+    prefix: &'a Prefix,
     groups: BTreeMap<&'a CacheTag, Vec<usize>>,
 }
 
 impl<'a> TagChoice<'a> {
-    fn new(changed: &'a [&'a str], copies: &'a TaggedCopies<'a>, below: &'a Prefix) -> Self {
+    fn new(changed: &'a [&'a str], copies: &'a TaggedCopies<'a>, prefix: &'a Prefix) -> Self {
         let mut groups: BTreeMap<&CacheTag, Vec<usize>> = BTreeMap::new();
         for (index, key) in changed.iter().enumerate() {
-            for tag in copies.exact(key) {
+            for tag in copies.exact_tags(key) {
                 groups.entry(tag).or_default().push(index);
             }
         }
-        Self { changed, copies, below, groups }
+        Self { changed, copies, prefix, groups }
     }
 
-    /// The address that no tag clears although one clears its key: `d` of `d/index.html`, where the origin leads on to
-    /// `d/` by an answer of its own. That stays right for as long as the key is there.
-    fn left(&self, key: &str) -> Option<PathText> {
-        let gone = self.copies.get(key).is_some_and(|copied| copied.gone);
-        if gone { bare(key, self.below) } else { None }
+    /// The address that no tag clears although one clears its key: `d` for `d/index.html`, where the origin may redirect to
+    /// `d/` with a response without tags. That response stays valid as long as the key exists.
+    fn untagged_address(&self, key: &str) -> Option<Address> {
+        let deleted = self.copies.get(key).is_some_and(|copy| copy.deleted);
+        if deleted { redirecting_address(key, self.prefix) } else { None }
     }
 
-    /// How much each key is worth to a tag that clears it.
-    fn worths(&self, worth: impl Fn(&PathText) -> usize) -> Vec<usize> {
-        let of = |key: &&str| {
-            let left = self.left(key);
-            of_key(key, self.below).iter().filter(|address| Some(*address) != left.as_ref()).map(&worth).sum()
+    /// The weight of each key: how many items a tag that clears it replaces.
+    fn weights(&self, weight: impl Fn(&Address) -> usize) -> Vec<usize> {
+        let weight_of = |key: &&str| {
+            let untagged = self.untagged_address(key);
+            let addresses = addresses_of(key, self.prefix);
+            addresses.iter().filter(|address| Some(*address) != untagged.as_ref()).map(&weight).sum()
         };
-        self.changed.iter().map(of).collect()
+        self.changed.iter().map(weight_of).collect()
     }
 
-    fn covered(&self, worths: &[usize], unchanged: &UnchangedKeys<'_>, room: PathQuota) -> Option<TagCover> {
-        let most = room.paths.min(room.free.max(1));
-        let (tags, cleared) = self.chosen(worths, most);
+    fn cover(&self, weights: &[usize], unchanged: &UnchangedKeys<'_>, quota: PathQuota) -> Option<TagCover> {
+        let max_tags = quota.paths.min(quota.free.max(1));
+        let (tags, cleared) = self.choose(weights, max_tags);
         if tags.is_empty() {
             return None;
         }
         let mut rest = Vec::new();
-        for ((key, cleared), worth) in self.changed.iter().zip(cleared).zip(worths) {
-            if cleared && *worth > 0 {
-                rest.extend(self.left(key));
+        for ((key, cleared), weight) in self.changed.iter().zip(cleared).zip(weights) {
+            if cleared && *weight > 0 {
+                rest.extend(self.untagged_address(key));
             } else {
-                rest.extend(of_key(key, self.below));
+                rest.extend(addresses_of(key, self.prefix));
             }
         }
-        let rest = tidy(rest);
-        let room = PathQuota {
-            paths: room.paths.saturating_sub(tags.len()),
-            free: room.free.max(1).saturating_sub(tags.len()),
-            ..room
+        let rest = normalize(rest);
+        let quota = PathQuota {
+            paths: quota.paths.saturating_sub(tags.len()),
+            free: quota.free.max(1).saturating_sub(tags.len()),
+            ..quota
         };
-        let nothing = || FoldedPaths { paths: Vec::new(), unchanged: 0 };
-        let folded = if rest.is_empty() { nothing() } else { fold(&rest, unchanged, room) };
+        let folded = if rest.is_empty() {
+            FoldedPaths { paths: Vec::new(), unchanged: 0 }
+        } else {
+            fold(&rest, unchanged, quota)
+        };
         Some(TagCover { tags, folded })
     }
 
-    /// The tags that are taken, sorted, and which keys they clear.
-    fn chosen(&self, worths: &[usize], most: usize) -> (Vec<CacheTag>, Vec<bool>) {
+    /// Chooses tags. Returns them sorted, and for each key whether they clear it.
+    fn choose(&self, weights: &[usize], max_tags: usize) -> (Vec<CacheTag>, Vec<bool>) {
         let mut cleared = vec![false; self.changed.len()];
         let gain = |keys: &[usize], cleared: &[bool]| -> usize {
-            let of = |key: &usize| match cleared.get(*key) {
-                Some(false) => worths.get(*key).copied().unwrap_or_default(),
+            let gain_of = |key: &usize| match cleared.get(*key) {
+                Some(false) => weights.get(*key).copied().unwrap_or_default(),
                 _ => 0,
             };
-            keys.iter().map(of).sum()
+            keys.iter().map(gain_of).sum()
         };
         let mut tags = Vec::new();
-        // The first of the tags that replace as much, by their bytes.
+        // Of equal tags, the first by its bytes.
         let mut heap: BinaryHeap<(usize, Reverse<&CacheTag>)> =
             self.groups.iter().map(|(tag, keys)| (gain(keys, &cleared), Reverse(*tag))).collect();
-        while tags.len() < most
-            && let Some((told, Reverse(tag))) = heap.pop()
+        while tags.len() < max_tags
+            && let Some((estimate, Reverse(tag))) = heap.pop()
         {
             let keys = self.groups.get(tag).map(Vec::as_slice).unwrap_or_default();
-            // What was taken since may have taken from it; it never gets better.
-            let now = gain(keys, &cleared);
-            if now < WORTH {
+            // Tags chosen since may have reduced the gain; it never grows.
+            let actual = gain(keys, &cleared);
+            if actual < MIN_REPLACED {
                 continue;
             }
-            if now < told && heap.peek().is_some_and(|next| *next > (now, Reverse(tag))) {
-                heap.push((now, Reverse(tag)));
+            if actual < estimate && heap.peek().is_some_and(|next| *next > (actual, Reverse(tag))) {
+                heap.push((actual, Reverse(tag)));
                 continue;
             }
             for key in keys {

@@ -1,37 +1,35 @@
-//! The folders of the addresses that have to be forgotten, where a wildcard could replace at least two paths.
-//!
-//! Owns finding them, in one pass over sorted addresses, and what each would cost. Never chooses among them.
+//! The folders of the addresses to invalidate whose wildcard would replace at least two paths, found in one pass.
 
-use super::address::PathText;
+use super::address::Address;
 use super::unchanged::UnchangedKeys;
 
-/// A folder. Folders lie within each other or apart, and stand in the order in which they begin, the outer one first, so
-/// those within a folder are the ones between it and its `next`. The first one is always the root.
+/// A folder. Folders are nested or disjoint, and in the order of their first address, the outer one first. So the folders
+/// within a folder are those between it and its `next`. The first one is the root.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Folder {
-    /// The bytes of its name, with the final `/`; none for the root.
+    /// The bytes of its name, including the final `/`; 0 for the root.
     pub(super) length: usize,
-    /// Its first address.
+    /// Index of its first address.
     pub(super) first: usize,
-    /// The address after its last one.
+    /// Index after its last address.
     pub(super) end: usize,
-    /// The folder after the last one within it.
+    /// Index of the folder after the last one within it.
     pub(super) next: usize,
-    /// What its addresses cost that are in no folder within it, as they are.
+    /// Cost of its addresses that are in no inner folder, each with its own path.
     pub(super) loose: FolderCost,
-    /// What its wildcard costs, with the path of its own address where that has to be forgotten; nothing where the
-    /// wildcard would clear what is not the site's.
+    /// Cost of its wildcard, and of the path of its own address if that is to be invalidated. `None` if the wildcard would
+    /// clear addresses outside the site.
     pub(super) wildcard: Option<FolderCost>,
 }
 
-/// What paths cost.
+/// The cost of paths.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct FolderCost {
     /// Paths without a wildcard.
     pub(super) singles: usize,
-    /// Paths with one.
+    /// Wildcard paths.
     pub(super) wildcards: usize,
-    /// Unchanged keys that are cleared as well.
+    /// Unchanged keys that are cleared too.
     pub(super) unchanged: usize,
 }
 
@@ -47,7 +45,7 @@ impl FolderCost {
     }
 }
 
-/// A folder whose end is not known yet.
+/// A folder whose end is still unknown.
 struct OpenFolder {
     length: usize,
     first: usize,
@@ -55,12 +53,12 @@ struct OpenFolder {
 }
 
 /// The folders of sorted addresses.
-pub(super) fn folders(addresses: &[PathText], unchanged: &UnchangedKeys<'_>) -> Vec<Folder> {
+pub(super) fn folders(addresses: &[Address], unchanged: &UnchangedKeys<'_>) -> Vec<Folder> {
     let mut open = vec![OpenFolder { length: 0, first: 0, loose: FolderCost::default() }];
     let mut all = Vec::new();
-    let mut coming = addresses.iter().enumerate().peekable();
-    while let Some((index, address)) = coming.next() {
-        let shared = coming.peek().map_or(0, |(_, next)| shared_folder(&address.text, &next.text));
+    let mut rest = addresses.iter().enumerate().peekable();
+    while let Some((index, address)) = rest.next() {
+        let shared = rest.peek().map_or(0, |(_, next)| shared_folder(&address.text, &next.text));
         if open.last().is_some_and(|top| top.length < shared) {
             open.push(OpenFolder { length: shared, first: index, loose: FolderCost::default() });
         }
@@ -68,7 +66,7 @@ pub(super) fn folders(addresses: &[PathText], unchanged: &UnchangedKeys<'_>) -> 
             top.loose.add(cost(address, unchanged));
         }
         while let Some(done) = open.pop_if(|top| top.length > shared) {
-            // The next address belongs to a folder between this one and the one around it, which begins here as well.
+            // The next address belongs to a folder between this one and the outer one, which starts here too.
             if open.last().is_some_and(|top| top.length < shared) {
                 open.push(OpenFolder { length: shared, first: done.first, loose: FolderCost::default() });
             }
@@ -90,19 +88,19 @@ pub(super) fn folders(addresses: &[PathText], unchanged: &UnchangedKeys<'_>) -> 
     all
 }
 
-fn cost(address: &PathText, unchanged: &UnchangedKeys<'_>) -> FolderCost {
-    if address.cut {
+fn cost(address: &Address, unchanged: &UnchangedKeys<'_>) -> FolderCost {
+    if address.truncated {
         FolderCost { singles: 0, wildcards: 1, unchanged: unchanged.cleared_by(&address.text) }
     } else {
         FolderCost { singles: 1, wildcards: 0, unchanged: 0 }
     }
 }
 
-/// A folder whose end is known; nothing where its wildcard would replace one path only.
-fn close(open: &OpenFolder, end: usize, addresses: &[PathText], unchanged: &UnchangedKeys<'_>) -> Option<Folder> {
+/// Closes a folder. `None` if its wildcard would replace a single path.
+fn close(open: &OpenFolder, end: usize, addresses: &[Address], unchanged: &UnchangedKeys<'_>) -> Option<Folder> {
     let first = addresses.get(open.first)?;
     let name = first.text.get(..open.length)?;
-    // Its own address is the first one, or the second one where a cut one has the same text.
+    // Its own address is the first one, or the second one after a truncated one with the same text.
     let own = addresses.iter().take(end).skip(open.first).take(2).filter(|address| !address.is_below(name)).count();
     if end - open.first - own < 2 {
         return None;
@@ -112,14 +110,14 @@ fn close(open: &OpenFolder, end: usize, addresses: &[PathText], unchanged: &Unch
     Some(Folder { length: open.length, first: open.first, end, next: 0, loose: open.loose, wildcard })
 }
 
-/// The root is there even if nothing is gained by its wildcard, since it holds what is in no folder.
-fn root_folder(root: &OpenFolder, addresses: &[PathText], unchanged: &UnchangedKeys<'_>) -> Folder {
+/// Closes the root, which exists even if its wildcard saves nothing, because it has the addresses that are in no folder.
+fn root_folder(root: &OpenFolder, addresses: &[Address], unchanged: &UnchangedKeys<'_>) -> Folder {
     let loose = root.loose;
     let bare = Folder { length: 0, first: 0, end: addresses.len(), next: 0, loose, wildcard: None };
     close(root, addresses.len(), addresses, unchanged).unwrap_or(bare)
 }
 
-/// The bytes of the deepest folder that holds both.
+/// The length of the deepest folder of both addresses, in bytes.
 fn shared_folder(a: &str, b: &str) -> usize {
     let mut folder = 0;
     for (at, (one, other)) in a.bytes().zip(b.bytes()).enumerate() {
@@ -142,10 +140,10 @@ mod tests {
     /// A folder's name, its loose addresses, and what its wildcard costs: singles and unchanged keys.
     type Row = (String, usize, Option<(usize, usize)>);
 
-    fn told(keys: &[&str], kept: &[&str], below: &str) -> Vec<Row> {
-        let below = Prefix::new(below).unwrap();
-        let addresses = addresses(keys.iter().copied(), &below);
-        let unchanged = UnchangedKeys::new(kept.iter().copied(), &below);
+    fn rows(keys: &[&str], kept: &[&str], prefix: &str) -> Vec<Row> {
+        let prefix = Prefix::new(prefix).unwrap();
+        let addresses = addresses(keys.iter().copied(), &prefix);
+        let unchanged = UnchangedKeys::new(kept.iter().copied(), &prefix);
         let all = folders(&addresses, &unchanged);
         for (index, folder) in all.iter().enumerate() {
             assert!(index < folder.next && folder.next <= all.len());
@@ -168,9 +166,9 @@ mod tests {
     }
 
     #[test]
-    fn folders_are_found_where_a_wildcard_replaces_two_paths() {
-        assert_eq!(told(&["x"], &[], ""), [row("", 1, None)]);
-        assert_eq!(told(&["a/1", "b/1"], &["b/2"], ""), [row("", 2, Some((0, 1)))]);
+    fn finds_folders_whose_wildcard_replaces_two_paths() {
+        assert_eq!(rows(&["x"], &[], ""), [row("", 1, None)]);
+        assert_eq!(rows(&["a/1", "b/1"], &["b/2"], ""), [row("", 2, Some((0, 1)))]);
         let keys = ["a/b/1", "a/b/2", "a/c/1", "a/c/2", "d/e/f/1", "d/e/f/2"];
         let expected = [
             row("", 0, Some((0, 1))),
@@ -179,19 +177,19 @@ mod tests {
             row("a/c/", 2, Some((0, 1))),
             row("d/e/f/", 2, Some((0, 0))),
         ];
-        assert_eq!(told(&keys, &["a/c/3"], ""), expected);
+        assert_eq!(rows(&keys, &["a/c/3"], ""), expected);
     }
 
     #[test]
-    fn a_folder_whose_own_address_is_forgotten_keeps_a_path_for_it() {
+    fn the_own_address_of_a_folder_keeps_its_path() {
         let expected = [row("", 1, Some((0, 0))), row("d/", 3, Some((1, 0)))];
-        assert_eq!(told(&["d/index.html", "d/x"], &[], ""), expected);
-        assert_eq!(told(&["d/index.html"], &[], ""), [row("", 3, Some((0, 0)))]);
+        assert_eq!(rows(&["d/index.html", "d/x"], &[], ""), expected);
+        assert_eq!(rows(&["d/index.html"], &[], ""), [row("", 3, Some((0, 0)))]);
     }
 
     #[test]
-    fn what_is_not_the_site_s_is_not_folded() {
+    fn folders_outside_the_site_have_no_wildcard() {
         let expected = [row("", 1, None), row("docs/", 3, Some((1, 1)))];
-        assert_eq!(told(&["index.html", "x"], &["y"], "docs"), expected);
+        assert_eq!(rows(&["index.html", "x"], &["y"], "docs"), expected);
     }
 }

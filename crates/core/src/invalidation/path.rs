@@ -1,20 +1,21 @@
-//! A path as `CreateInvalidation` takes it, and which addresses it clears.
+//! An invalidation path, and the addresses that it clears.
 //!
-//! Owns CloudFront's grammar of paths and its matching rule. Never knows a key, a folder or a limit on their number.
-//! Source of both: CloudFront developer guide, "What you need to know when invalidating files", and RFC 1738, section
-//! 2.2, that it refers to.
+//! Source: CloudFront developer guide, "What you need to know when invalidating files", and RFC 1738, section 2.2, which it
+//! refers to.
 
 use std::fmt;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
-/// Longest path, in characters, slash and asterisk included.
+use crate::sanitize::sanitize_name;
+
+/// Longest path, in characters, including slash and asterisk.
 pub const MAX_PATH_CHARACTERS: usize = 4000;
 
-/// What CloudFront wants percent-encoded: everything outside ASCII, and what RFC 1738 calls unsafe. Whatever else is
-/// encoded names another file. `?` is here since a key that holds one is asked for with `%3F`; a bare one would begin a
-/// query.
+/// The characters that CloudFront requires to be percent-encoded: those outside ASCII, and those that RFC 1738 calls
+/// unsafe. Encoding others would name another file. `?` is one of them because browsers request a key that contains it
+/// with `%3F`; unencoded it would start a query.
 const UNSAFE: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -33,40 +34,38 @@ const UNSAFE: &AsciiSet = &CONTROLS
     .add(b'}')
     .add(b'~');
 
-/// A path that CloudFront takes: begins with `/`, at most [`MAX_PATH_CHARACTERS`], encoded where it must be and nowhere
-/// else, and a `*` only at its end, where it stands for any characters and for none.
+/// A valid invalidation path: starts with `/`, has at most [`MAX_PATH_CHARACTERS`], encodes only what must be encoded, and
+/// has a `*` only at the end, where it matches any characters or none.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct CachePath(String);
 
-/// Why a text is not a path.
+/// Why a text is not an invalidation path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CachePathError {
-    /// It does not begin with `/`.
-    #[error("the invalidation path `{0}` must start with `/`")]
+    /// It does not start with `/`.
+    #[error("invalid invalidation path `{0}`; start it with `/`")]
     LeadingSlash(String),
-    /// Longer than CloudFront takes.
-    #[error("an invalidation path has {0} characters, shorten it to {MAX_PATH_CHARACTERS}")]
+    /// Longer than CloudFront accepts.
+    #[error("invalidation path too long: {0} characters; use at most {MAX_PATH_CHARACTERS}")]
     TooLong(usize),
     /// A `*` that is not the last character.
-    #[error(
-        "the invalidation path `{0}` holds a `*` before its end, where it would be no wildcard: end the path there"
-    )]
+    #[error("invalid invalidation path `{0}`: `*` is a wildcard only at the end; end the path there")]
     Asterisk(String),
     /// A character that must be encoded.
-    #[error("the invalidation path `{0}` holds {1:?}, percent-encode it")]
+    #[error("invalid invalidation path `{0}`: contains {1:?}; percent-encode it")]
     Unsafe(String, char),
 }
 
 impl CachePath {
-    /// Parses a path as it is sent.
+    /// Parses an encoded path.
     ///
     /// # Errors
-    /// [`CachePathError`] names the rule that it breaks.
+    /// [`CachePathError`] for the rule that it breaks.
     pub fn new(text: &str) -> Result<Self, CachePathError> {
-        let shown = || text.escape_default().to_string();
+        let sanitized = || sanitize_name(text);
         if !text.starts_with('/') {
-            return Err(CachePathError::LeadingSlash(shown()));
+            return Err(CachePathError::LeadingSlash(sanitized()));
         }
         let characters = text.chars().count();
         if characters > MAX_PATH_CHARACTERS {
@@ -76,29 +75,28 @@ impl CachePath {
         while let Some(c) = rest.next() {
             match c {
                 '*' if rest.as_str().is_empty() => {}
-                '*' => return Err(CachePathError::Asterisk(shown())),
+                '*' => return Err(CachePathError::Asterisk(sanitized())),
                 '%' => {
                     let escape = rest.by_ref().take(2).filter(char::is_ascii_hexdigit).count();
                     if escape != 2 {
-                        return Err(CachePathError::Unsafe(shown(), c));
+                        return Err(CachePathError::Unsafe(sanitized(), c));
                     }
                 }
-                c if written(c) != 1 => return Err(CachePathError::Unsafe(shown(), c)),
+                c if encoded_length(c) != 1 => return Err(CachePathError::Unsafe(sanitized(), c)),
                 _ => {}
             }
         }
         Ok(Self(text.to_owned()))
     }
 
-    /// The path of one address: a key as visitors see it, without the leading slash, which holds nothing that
-    /// [`super::address`] cuts at.
+    /// The path of one address, which must not be one that [`super::address`] truncates.
     pub(super) fn of(address: &str) -> Self {
-        Self(format!("/{}", encoded(address)))
+        Self(format!("/{}", encode(address)))
     }
 
-    /// The path of every address that begins so. Same condition.
+    /// The wildcard path of every address that starts with `stem`. Same condition.
     pub(super) fn below(stem: &str) -> Self {
-        Self(format!("/{}*", encoded(stem)))
+        Self(format!("/{}*", encode(stem)))
     }
 
     /// The path.
@@ -107,7 +105,7 @@ impl CachePath {
         &self.0
     }
 
-    /// Whether it ends in the wildcard, which has a limit of its own.
+    /// Whether it ends in the wildcard. Wildcards have a separate limit.
     #[must_use]
     pub fn is_wildcard(&self) -> bool {
         self.0.ends_with('*')
@@ -116,20 +114,20 @@ impl CachePath {
     /// Whether it clears an address: a key as visitors see it, without the leading slash and not encoded.
     #[must_use]
     pub fn clears(&self, address: &str) -> bool {
-        let asked = format!("/{}", encoded(address));
+        let requested = format!("/{}", encode(address));
         match self.0.strip_suffix('*') {
-            Some(stem) => asked.starts_with(stem),
-            None => self.0 == asked,
+            Some(stem) => requested.starts_with(stem),
+            None => self.0 == requested,
         }
     }
 }
 
-fn encoded(text: &str) -> impl fmt::Display + '_ {
+fn encode(text: &str) -> impl fmt::Display + '_ {
     utf8_percent_encode(text, UNSAFE)
 }
 
-/// How many characters one character of a key takes in a path.
-pub(super) fn written(c: char) -> usize {
+/// How many characters of a path a character of a key takes.
+pub(super) fn encoded_length(c: char) -> usize {
     utf8_percent_encode(c.encode_utf8(&mut [0; 4]), UNSAFE).map(str::len).sum()
 }
 
@@ -157,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cloudfront_refuses_is_refused() {
+    fn rejects_what_cloudfront_rejects() {
         for bad in [
             "", "a", "*", "/a*b", "/a/*/b", "/**", "/a b", "/\u{e9}", "/~a", "/a#b", "/a?b", "/100%", "/%4", "/%zz",
             "/\n",
@@ -172,14 +170,14 @@ mod tests {
     }
 
     #[test]
-    fn only_what_must_be_encoded_is_encoded() {
+    fn encodes_only_what_must_be_encoded() {
         let path = CachePath::of("a b/\u{e9}+c'(1)#?%,;=&$!@:[x].html");
         assert_eq!(path.as_str(), "/a%20b/%C3%A9+c'(1)%23%3F%25,;=&$!@:%5Bx%5D.html");
         assert!(CachePath::new(path.as_str()).is_ok());
     }
 
     #[test]
-    fn a_wildcard_clears_what_begins_so_and_a_path_clears_itself() {
+    fn a_wildcard_clears_addresses_below_it_and_a_path_only_its_own() {
         assert!(
             CachePath::below("d/").clears("d/x")
                 && CachePath::below("d/").clears("d/")
@@ -198,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stored_path_is_checked_when_it_is_read() {
+    fn checks_a_stored_path() {
         assert_eq!(serde_json::from_str::<CachePath>("\"/a*\"").unwrap(), CachePath::below("a"));
         assert!(serde_json::from_str::<CachePath>("\"a*b\"").is_err());
     }

@@ -1,64 +1,64 @@
-//! A cache tag, and the tags that one object carries: as CloudFront reads them from a response header, and as
-//! `CreateInvalidation` takes them.
+//! Cache tags, which CloudFront reads from a response header and `CreateInvalidation` accepts in place of paths.
 //!
-//! Owns the grammar and the limits of both. Never knows a key or a path. Source: CloudFront developer guide, "Invalidate
-//! content by cache tags" and "What you need to know when invalidating tags".
+//! Source: CloudFront developer guide, "Invalidate content by cache tags" and "What you need to know when invalidating
+//! tags".
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Most tags of one object that CloudFront stores with its copy; it ignores those behind them.
+use crate::sanitize::sanitize_name;
+
+/// Most tags of one object. CloudFront ignores further ones.
 pub const MAX_TAGS: usize = 50;
 
 /// Longest tag, in characters.
 pub const MAX_TAG_CHARACTERS: usize = 256;
 
-/// What makes an item of an invalidation a tag.
+/// The first character of a tag in an invalidation.
 const SIGN: char = '#';
 
-/// A cache tag. CloudFront tells no upper case from lower case, so there is lower case only.
+/// A cache tag, in lower case because CloudFront ignores case.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct CacheTag(String);
 
-/// The tags of one object: what CloudFront is sure to store with its copy.
+/// The tags of one object, all of which CloudFront stores with a cached copy.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CacheTags(BTreeSet<CacheTag>);
 
-/// Why CloudFront would not honour a tag.
+/// Why CloudFront would ignore a tag.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CacheTagError {
     /// Nothing between two commas.
-    #[error("it has nothing before or behind a comma, remove that comma")]
+    #[error("empty tag; remove the comma")]
     Empty,
-    /// Longer than CloudFront takes.
-    #[error("the tag `{0}…` has {1} characters, shorten it to {MAX_TAG_CHARACTERS}")]
+    /// Longer than CloudFront accepts.
+    #[error("tag `{0}` too long: {1} characters; use at most {MAX_TAG_CHARACTERS}")]
     TooLong(String, usize),
-    /// A character that no tag can hold.
-    #[error("the tag `{0}` holds {1:?}, use visible ASCII without spaces and commas")]
+    /// A character that tags must not contain.
+    #[error("invalid tag `{0}`: contains {1:?}; use visible ASCII without spaces and commas")]
     Character(String, char),
     /// More tags than CloudFront stores.
-    #[error("it holds {0} tags, CloudFront honours {MAX_TAGS}: remove some")]
+    #[error("too many tags: {0}; use at most {MAX_TAGS}")]
     TooMany(usize),
 }
 
 impl CacheTag {
-    /// Parses a tag without the sign that stands before it in an invalidation.
+    /// Parses a tag without the `#` that precedes it in an invalidation.
     ///
     /// # Errors
-    /// [`CacheTagError`] names the rule that it breaks.
+    /// [`CacheTagError`] for the rule that it breaks.
     pub fn new(text: &str) -> Result<Self, CacheTagError> {
-        let shown = || text.chars().take(100).collect::<String>().escape_default().to_string();
         if text.is_empty() {
             return Err(CacheTagError::Empty);
         }
         if let Some(c) = text.chars().find(|c| !c.is_ascii_graphic() || *c == ',') {
-            return Err(CacheTagError::Character(shown(), c));
+            return Err(CacheTagError::Character(sanitize_name(text), c));
         }
         if text.len() > MAX_TAG_CHARACTERS {
-            return Err(CacheTagError::TooLong(shown(), text.len()));
+            return Err(CacheTagError::TooLong(sanitize_name(text), text.len()));
         }
         Ok(Self(text.to_ascii_lowercase()))
     }
@@ -74,16 +74,16 @@ impl CacheTags {
     /// Parses the value of the header.
     ///
     /// # Errors
-    /// [`CacheTagError`]: of such an object nobody knows which tags CloudFront stores.
+    /// [`CacheTagError`] if it is unknown which of the tags CloudFront stores.
     pub fn new(value: &str) -> Result<Self, CacheTagError> {
-        // Whether a tag that is there twice counts twice is not said, so it does.
+        // The guide does not say whether duplicates count, so they do.
         match value.split(',').count() {
             count if count > MAX_TAGS => Err(CacheTagError::TooMany(count)),
             _ => value.split(',').map(|part| CacheTag::new(part.trim_matches(' '))).collect::<Result<_, _>>().map(Self),
         }
     }
 
-    /// Every tag that a value may stand for, one that breaks the rules included.
+    /// Every tag that a header value may have, even if it breaks the rules.
     pub(super) fn possible(value: &str) -> impl Iterator<Item = CacheTag> {
         value.split(',').filter_map(|part| CacheTag::new(part.trim_matches(' ')).ok())
     }
@@ -95,7 +95,7 @@ impl CacheTags {
 }
 
 impl fmt::Display for CacheTag {
-    /// As an item of an invalidation.
+    /// The tag as an item of an invalidation.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{SIGN}{}", self.0)
     }
@@ -114,7 +114,7 @@ impl From<CacheTag> for String {
     }
 }
 
-/// Whether an item of an invalidation, as CloudFront tells it, is a wildcard: a tag that ends in `*` is none.
+/// Whether an item of an invalidation is a wildcard path. A tag that ends in `*` is not one.
 #[must_use]
 pub fn is_wildcard_item(item: &str) -> bool {
     item.ends_with('*') && !item.starts_with(SIGN)
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cloudfront_would_not_honour_is_refused() {
+    fn rejects_tags_that_cloudfront_ignores() {
         for bad in ["", "a b", "a,b", "caf\u{e9}", "a\tb", "\u{7f}"] {
             assert!(CacheTag::new(bad).is_err(), "{bad:?}");
         }
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fifty_first_tag_is_one_too_many() {
+    fn accepts_at_most_fifty_tags() {
         let value = |count: usize| (0..count).map(|number| format!("t{number}")).collect::<Vec<_>>().join(", ");
         assert_eq!(CacheTags::new(&value(50)).unwrap().iter().count(), 50);
         assert_eq!(CacheTags::new(&value(51)), Err(CacheTagError::TooMany(51)));
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stored_tag_is_checked_when_it_is_read() {
+    fn checks_a_stored_tag() {
         assert_eq!(serde_json::from_str::<CacheTag>("\"News\"").unwrap(), CacheTag::new("news").unwrap());
         assert!(serde_json::from_str::<CacheTag>("\"a,b\"").is_err());
     }

@@ -20,7 +20,9 @@ use crate::put_options::ObjectSettings;
 use crate::release::id::ReleaseId;
 
 pub(crate) use operation::is_page;
-pub use operation::{Action, ChangeReason, HeaderDifference, Operation, PlannedBody, ReplacedObject, WritePhase};
+pub use operation::{
+    Action, ChangeReason, HeaderDifference, Operation, OperationKind, PlannedBody, ReplacedObject, WritePhase,
+};
 pub use totals::PlanTotals;
 
 /// The form of a saved plan; another number is another form.
@@ -225,12 +227,12 @@ impl Plan {
         let (then, since) = (index(self), index(now));
         for (key, operation) in &then {
             if since.get(key) != Some(operation) {
-                lines.push(format!("`{key}` was planned as: {}, {}", operation.verb(), operation.reason));
+                lines.push(format!("`{key}` was planned as: {}, {}", operation.kind(), operation.reason));
             }
         }
         for (key, operation) in &since {
             if !then.contains_key(key) {
-                lines.push(format!("`{key}` was not in the plan: {}, {}", operation.verb(), operation.reason));
+                lines.push(format!("`{key}` was not in the plan: {}, {}", operation.kind(), operation.reason));
             }
         }
         if lines.is_empty() && self != now {

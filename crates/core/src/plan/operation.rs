@@ -188,15 +188,47 @@ pub(crate) fn is_page(key: &str, headers: &ObjectHeaders) -> bool {
 }
 
 impl Operation {
-    /// One word for people.
+    /// Its kind.
     #[must_use]
-    pub fn verb(&self) -> &'static str {
+    pub fn kind(&self) -> OperationKind {
         match (&self.action, self.reason) {
-            (Action::Put { .. }, ChangeReason::New) => "create",
-            (Action::Put { .. }, _) => "update",
-            (Action::Headers { .. }, _) => "headers",
-            (Action::Delete { .. }, _) => "delete",
+            (Action::Put { .. }, ChangeReason::New) => OperationKind::Create,
+            (Action::Put { .. }, _) => OperationKind::Update,
+            (Action::Headers { .. }, _) => OperationKind::Headers,
+            (Action::Delete { .. }, _) => OperationKind::Delete,
         }
+    }
+}
+
+/// The kind of an operation, as people see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OperationKind {
+    /// A new object is written.
+    Create,
+    /// An object's body is replaced.
+    Update,
+    /// An object's headers are replaced.
+    Headers,
+    /// An object is deleted.
+    Delete,
+}
+
+impl OperationKind {
+    /// One word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Headers => "headers",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+impl fmt::Display for OperationKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

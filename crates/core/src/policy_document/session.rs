@@ -1,40 +1,25 @@
-//! Session policies: what planning may do, and what carrying out one plan may do.
+//! Session policies: least-privilege permissions for planning, and for executing one plan.
 //!
-//! Owns which statement a plan needs, and the limits of STS. Nothing in them is spare: without any one action, a request of
-//! the run is refused, which `tests/e2e/credentials` proves for random plans.
+//! Every action is needed: without any one of them a request of the run is denied. `tests/e2e/credentials` proves this
+//! for random plans.
 
-use super::{Partition, PolicyDocument, Statement, bucket_arn, objects_arn};
+use super::document::{PolicyDocument, Statement};
+use super::error::{MAX_SESSION_POLICY, PolicyDocumentError};
+use crate::arn::{Partition, bucket_arn, objects_arn};
 use crate::location::Location;
 use crate::plan::{Action, Plan, PlannedBody};
 use crate::put_options::{MULTIPART_BYTES, ObjectSettings};
 
-/// Most characters of an inline session policy. Source: IAM user guide, "IAM and AWS STS quotas".
-pub const MAX_SESSION_POLICY: usize = 2048;
-
-/// Session policies from this length on, in characters, are shown to STS while planning: it counts their packed form by
-/// rules of its own, which nobody else can compute. Shorter ones with nothing else in the session fit.
+/// From this length on, in characters, a session policy is checked with STS while planning: STS also limits the packed
+/// size, which only STS can compute. A shorter policy fits if the session has nothing else.
 pub const PROBED_FROM: usize = 1024;
 
-/// Largest object that one `CopyObject` takes, in bytes (5 GiB), and largest part of a multipart copy.
+/// Largest object that one `CopyObject` copies, in bytes (5 GiB), and largest part of a multipart copy.
 /// Source: Amazon S3 API reference, `CopyObject`.
 pub const MAX_COPY_BYTES: u64 = 5 * 1024 * 1024 * 1024;
 
-/// Why a policy document cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PolicyDocumentError {
-    /// Longer than STS takes.
-    #[error("the session policy has {0} characters, STS takes {MAX_SESSION_POLICY}: shorten the prefix of `{1}`")]
-    TooLong(usize, Location),
-    /// Characters that STS does not take.
-    #[error("the prefix of `{0}` holds {1:?}, which a session policy cannot name: use characters of Latin-1")]
-    Character(Location, char),
-    /// Not writable as JSON: a defect of Tidegate.
-    #[error("the policy document could not be written: {0}")]
-    Json(String),
-}
-
 impl Statement {
-    /// Listing a prefix, and nothing beside it.
+    /// Allows listing a prefix, and nothing outside it.
     pub fn list(partition: &Partition, location: &Location) -> Self {
         let statement = Self::allow(["s3:ListBucket"], [bucket_arn(partition, &location.bucket)]);
         if location.prefix.as_str().is_empty() {
@@ -43,8 +28,9 @@ impl Statement {
         statement.when("StringLike", "s3:prefix", [format!("{}*", location.prefix)])
     }
 
-    /// Using the key that objects are encrypted with, through S3 alone; nothing where the configuration names no KMS. A
-    /// bucket's default key has no name here, so whichever key the role may use is meant.
+    /// Allows using the KMS key of the objects through S3; `None` if the configuration does not use KMS. If the
+    /// configuration names no key, the policy covers every key that the role may use: the bucket's default key is
+    /// unknown here.
     pub fn keys(actions: &[&'static str], settings: &ObjectSettings) -> Option<Self> {
         let kms = settings.encryption.as_deref().is_some_and(|kind| kind.starts_with("aws:"));
         let actions = actions.iter().copied();
@@ -60,22 +46,22 @@ impl Statement {
     }
 }
 
-/// A place that a plan's session speaks of, beside the site itself.
+/// What the session of a plan accesses besides the site itself.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SessionScope<'a> {
-    /// Where bodies are copied from within S3: a staged prefix, or the bodies of earlier releases.
+    /// Where bodies are copied from within S3: a staged prefix, or archived bodies.
     pub staged: Option<&'a Location>,
-    /// Where bodies of earlier releases are kept.
+    /// Where bodies are archived to.
     pub archive: Option<&'a Location>,
-    /// ARNs of distributions that are told.
+    /// ARNs of distributions to invalidate.
     pub distributions: &'a [String],
-    /// ARNs of those among them that are told by cache tags.
+    /// ARNs of those among them that are invalidated by cache tags.
     pub tagged: &'a [String],
 }
 
 impl PolicyDocument {
-    /// What planning needs: to list and read the site, and nothing else. S3 tells an object's checksum only to those who
-    /// may decrypt it.
+    /// Permissions for planning: list and read the site. S3 returns an object's checksum only to callers that may decrypt
+    /// the object.
     #[must_use]
     pub fn planning(partition: &Partition, target: &Location, settings: &ObjectSettings) -> Self {
         let mut statements = vec![
@@ -86,44 +72,44 @@ impl PolicyDocument {
         Self::new(statements)
     }
 
-    /// What carrying out this very plan needs.
+    /// Permissions for executing this plan.
     #[must_use]
-    pub fn writing(partition: &Partition, plan: &Plan, places: SessionScope<'_>) -> Self {
+    pub fn writing(partition: &Partition, plan: &Plan, scope: SessionScope<'_>) -> Self {
         let objects = |location: &Location| objects_arn(partition, location);
         let mut statements = Vec::new();
-        let needs = NeededActions::of(plan, places.staged.is_some());
-        let actions = needs.on_site(plan);
+        let needed = NeededActions::of(plan, scope.staged.is_some());
+        let actions = needed.on_site(plan);
         if !actions.is_empty() {
             statements.push(Statement::allow(actions, [objects(&plan.target)]));
         }
-        if let (true, Some(staged)) = (needs.copy_staged, places.staged) {
+        if let (true, Some(staged)) = (needed.copy_staged, scope.staged) {
             statements.push(Statement::allow(["s3:GetObject"], [objects(staged)]));
         }
-        if let (true, Some(aside)) = (!plan.archive.is_empty(), places.archive) {
+        if let (true, Some(archive)) = (!plan.archive.is_empty(), scope.archive) {
             let mut actions = vec!["s3:PutObject"];
-            if plan.archive.iter().any(|preserve| preserve.size > MAX_COPY_BYTES) {
+            if plan.archive.iter().any(|copy| copy.size > MAX_COPY_BYTES) {
                 actions.push("s3:AbortMultipartUpload");
             }
-            statements.push(Statement::allow(actions, [objects(aside)]));
+            statements.push(Statement::allow(actions, [objects(archive)]));
         }
-        statements.extend(needs.keys(plan));
-        if !places.distributions.is_empty() {
-            // The last two count what is in progress, so that what is sent fits; the second also waits, where the site says so.
+        statements.extend(needed.keys(plan));
+        if !scope.distributions.is_empty() {
+            // The last two count the paths in progress, so that the new ones fit. `wait-seconds` needs the second as well.
             let actions =
                 ["cloudfront:CreateInvalidation", "cloudfront:GetInvalidation", "cloudfront:ListInvalidations"];
-            statements.push(Statement::allow(actions, places.distributions.iter().cloned()));
+            statements.push(Statement::allow(actions, scope.distributions.iter().cloned()));
         }
-        if !places.tagged.is_empty() {
-            // Whether they honour tags is asked before any is sent.
-            statements.push(Statement::allow(["cloudfront:GetDistributionConfig"], places.tagged.iter().cloned()));
+        if !scope.tagged.is_empty() {
+            // Tags are sent only after checking that the distribution reads them.
+            statements.push(Statement::allow(["cloudfront:GetDistributionConfig"], scope.tagged.iter().cloned()));
         }
         Self::new(statements)
     }
 
-    /// The document as STS takes it: compact JSON, within its limits.
+    /// The document for STS: compact JSON, within the limits of STS.
     ///
     /// # Errors
-    /// [`PolicyDocumentError`] says what to shorten.
+    /// [`PolicyDocumentError`] if STS would reject it.
     pub fn session(&self, target: &Location) -> Result<String, PolicyDocumentError> {
         let text = self.compact()?;
         // Source: STS API reference, `AssumeRole`, `Policy`: U+0009, U+000A, U+000D, U+0020 to U+00FF.
@@ -136,21 +122,20 @@ impl PolicyDocument {
         }
     }
 
-    /// The same document, but that it gives nothing: what STS says of its size it says of this one's too, and nobody can do
-    /// anything with a session that has it.
+    /// The same document with every statement turned into a denial. It has the same packed size, so STS can check the size
+    /// with a session that grants nothing.
     #[must_use]
     pub fn as_denial(&self) -> Self {
-        let denied = |statement: &Statement| Statement { effect: super::Effect::Deny, ..statement.clone() };
-        Self::new(self.statement.iter().map(denied).collect())
+        Self::new(self.statements().iter().map(Statement::as_denial).collect())
     }
 }
 
-/// Which permissions a plan uses.
+/// Which actions a plan needs.
 #[derive(Debug, Default)]
 struct NeededActions {
     put: bool,
     delete: bool,
-    /// Objects of the site are copied: aside, onto another name or onto themselves.
+    /// Copy objects of the site: to the archive, to another key or onto themselves.
     copy_site: bool,
     copy_self: bool,
     copy_staged: bool,
@@ -158,41 +143,41 @@ struct NeededActions {
 }
 
 impl NeededActions {
-    /// `staged`: whether what the source has is copied within S3.
+    /// `staged`: whether bodies of the source are copied within S3.
     fn of(plan: &Plan, staged: bool) -> Self {
-        let mut needs = Self { copy_site: !plan.archive.is_empty(), ..Self::default() };
+        let mut needed = Self { copy_site: !plan.archive.is_empty(), ..Self::default() };
         for operation in &plan.operations {
             match &operation.action {
                 Action::Put { body, size, .. } => {
-                    needs.put = true;
+                    needed.put = true;
                     match body {
-                        PlannedBody::Source(_) if !staged => needs.multipart |= *size >= MULTIPART_BYTES,
+                        PlannedBody::Source(_) if !staged => needed.multipart |= *size >= MULTIPART_BYTES,
                         PlannedBody::Source(_) => {
-                            needs.copy_staged = true;
-                            needs.multipart |= *size > MAX_COPY_BYTES;
+                            needed.copy_staged = true;
+                            needed.multipart |= *size > MAX_COPY_BYTES;
                         }
                         PlannedBody::Site { .. } => {
-                            needs.copy_site = true;
-                            needs.multipart |= *size > MAX_COPY_BYTES;
+                            needed.copy_site = true;
+                            needed.multipart |= *size > MAX_COPY_BYTES;
                         }
                         PlannedBody::Redirect(_) => {}
                     }
                 }
                 Action::Headers { size, .. } => {
-                    needs.put = true;
-                    needs.copy_site = true;
-                    needs.copy_self = true;
-                    needs.multipart |= *size > MAX_COPY_BYTES;
+                    needed.put = true;
+                    needed.copy_site = true;
+                    needed.copy_self = true;
+                    needed.multipart |= *size > MAX_COPY_BYTES;
                 }
-                Action::Delete { .. } => needs.delete = true,
+                Action::Delete { .. } => needed.delete = true,
             }
         }
-        needs
+        needed
     }
 
     fn on_site(&self, plan: &Plan) -> Vec<&'static str> {
         let mut actions = Vec::new();
-        // A conditional delete reads the object's ETag. Source: Amazon S3 user guide, "How to perform conditional deletes".
+        // A conditional delete reads the ETag. Source: Amazon S3 user guide, "How to perform conditional deletes".
         if self.copy_site || self.delete {
             actions.push("s3:GetObject");
         }
@@ -208,15 +193,15 @@ impl NeededActions {
         if self.delete {
             actions.push("s3:DeleteObject");
         }
-        // A copy onto itself keeps tags, and which objects have some only those know who may read them.
+        // Copying an object onto itself must preserve its tags, and a listing does not show which objects have tags.
         if self.copy_self {
             actions.extend(["s3:GetObjectTagging", "s3:PutObjectTagging"]);
         }
         actions
     }
 
-    /// Source: Amazon S3 user guide, "Using server-side encryption with AWS KMS keys", permissions: a put makes a data key;
-    /// a multipart upload and whatever copies an encrypted object decrypt as well.
+    /// A put generates a data key; a multipart upload and a copy of an encrypted object decrypt as well.
+    /// Source: Amazon S3 user guide, "Using server-side encryption with AWS KMS keys", permissions.
     fn keys(&self, plan: &Plan) -> Option<Statement> {
         let mut actions = Vec::new();
         if self.multipart || self.copy_site || self.copy_staged {

@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
 };
 
@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt as _;
 
 use super::{
+    body_file::{BodyFile, StagedFile, remove},
     checksum::{Algorithm, Digester, Digests},
     content::{ContentPiece, StagedContent},
     error::S3Failure,
@@ -57,25 +58,6 @@ impl OpenFiles {
     }
 }
 
-pub(super) struct BodyFile {
-    pub(super) path: PathBuf,
-    doomed: AtomicBool,
-}
-
-impl Drop for BodyFile {
-    fn drop(&mut self) {
-        if self.doomed.load(Ordering::Acquire) {
-            remove(&self.path);
-        }
-    }
-}
-
-fn remove(path: &Path) {
-    if let Err(error) = std::fs::remove_file(path) {
-        tracing::warn!(%error, path = %path.display(), "a body that nothing names could not be removed");
-    }
-}
-
 /// A body that has arrived whole and that no record names yet; forgotten unless it is stored.
 pub(crate) struct StagedBody {
     number: u64,
@@ -87,26 +69,6 @@ pub(crate) struct StagedBody {
 enum SegmentRange {
     Database(Bytes),
     File(StagedFile),
-}
-
-/// A file that removes itself unless it is kept.
-struct StagedFile {
-    path: PathBuf,
-    kept: bool,
-}
-
-impl StagedFile {
-    fn keep(mut self) {
-        self.kept = true;
-    }
-}
-
-impl Drop for StagedFile {
-    fn drop(&mut self) {
-        if !self.kept {
-            remove(&self.path);
-        }
-    }
 }
 
 impl Bodies {
@@ -164,7 +126,7 @@ impl Bodies {
                 (None, Some(directory)) if size > SMALL_BODY => {
                     let path = Self::path(directory, number);
                     let mut created = tokio::fs::File::create_new(&path).await?;
-                    let staged = StagedFile { path, kept: false };
+                    let staged = StagedFile::new(path);
                     created.write_all(&held).await?;
                     created.write_all(&chunk).await?;
                     held = BytesMut::new();
@@ -230,7 +192,7 @@ impl Bodies {
                 let files = open.lock();
                 for number in gone {
                     match files.get(&number).and_then(Weak::upgrade) {
-                        Some(file) => file.doomed.store(true, Ordering::Release),
+                        Some(file) => file.remove_when_closed(),
                         None => remove(&Self::path(&directory, number)),
                     }
                 }
@@ -293,7 +255,7 @@ impl BodyReading<'_> {
                 Some(file) => file,
                 None => {
                     let path = Bodies::path(directory, part.body);
-                    let file = Arc::new(BodyFile { path, doomed: AtomicBool::new(false) });
+                    let file = Arc::new(BodyFile::new(path));
                     self.files.retain(|_, file| file.strong_count() > 0);
                     self.files.insert(part.body, Arc::downgrade(&file));
                     file

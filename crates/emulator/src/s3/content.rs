@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
-use super::body::BodyFile;
+use super::body_file::BodyFile;
 
 /// Bytes read from a file at a time.
 const READ_SIZE: usize = 128 * 1024;

@@ -6,6 +6,7 @@
 
 mod access;
 pub mod body;
+mod body_file;
 pub mod bucket;
 pub mod checksum;
 pub mod condition;

@@ -1,154 +1,196 @@
-//! Taking the steps that `crate::provision` lists, one after the other.
-//!
-//! Owns looking at what is there, the order, and what a failure half way leaves. Never decides on a step.
+//! Applying changes: reading what an account has, and making one [`Change`] after the other.
 
-mod found;
+mod read;
 
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
 use tidegate_publish::{AwsError, Connection, Sts};
 
-use crate::changes::IamChange;
-use crate::client::{BucketClient, ChangeResult, IamClient};
+use crate::changes::{
+    BucketChange, Change, CredentialsChange, FunctionChange, GroupChange, QueueChange, RoleChange, UserChange,
+};
+use crate::client::{BucketClient, FunctionClient, IamClient, LogGroupClient, QueueClient};
 use crate::credentials::{IssuedCredentials, SecretValue};
+use crate::stack::PackageZip;
 
-/// How long a step is tried again that needs what the step before it made: a new role is not known everywhere at once.
-/// Source: IAM user guide, "Troubleshoot IAM", changes that are not always immediately visible.
-const SETTLING: Duration = Duration::from_secs(60);
+/// How long a change is retried while an earlier one has not taken effect everywhere. A queue name is free again 60
+/// seconds after its queue was deleted, everything else takes less. Sources: IAM user guide, "Troubleshoot IAM"; AWS
+/// Lambda developer guide, "Lambda function states"; SQS API reference, `DeleteQueue`.
+const PROPAGATION: Duration = Duration::from_secs(120);
 
-/// Changes an account.
+/// Reads and changes an AWS account.
 #[derive(Debug, Clone)]
 pub struct Provisioner {
     iam: IamClient,
     buckets: BucketClient,
+    functions: FunctionClient,
+    queues: QueueClient,
+    log_groups: LogGroupClient,
     sts: Sts,
+    package: Option<PackageZip>,
 }
 
-/// A step that failed, and what had been done before it.
+/// A change that failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("could not {step}: {cause}{}", undone(*.done))]
-pub struct ProvisionError {
-    /// The step.
-    pub step: String,
-    /// Why.
+#[error("could not {change}: {cause}; {}", progress(*.done))]
+pub struct StepError {
+    /// The change.
+    pub change: String,
+    /// Why it failed.
     pub cause: AwsError,
-    /// How many steps were done before it.
+    /// How many changes were made before it.
     pub done: usize,
 }
 
-impl ProvisionError {
-    /// Steps that should have given out credentials gave out none: a defect of Tidegate.
-    #[must_use]
-    pub fn nothing() -> Self {
-        let cause = AwsError::malformed("AssumeRole", "the session", "no step gave out credentials");
-        Self { step: "make credentials".to_owned(), cause, done: 0 }
+fn progress(done: usize) -> String {
+    match done {
+        0 => "nothing was changed".to_owned(),
+        1 => "1 change was made before it; run the same command again to continue".to_owned(),
+        many => format!("{many} changes were made before it; run the same command again to continue"),
     }
 }
 
-fn undone(done: usize) -> String {
-    match done {
-        0 => "; nothing was changed".to_owned(),
-        1 => "; the one step before it was done, run the same command again to go on".to_owned(),
-        many => format!("; the {many} steps before it were done, run the same command again to go on"),
+impl StepError {
+    /// No change issued the credentials that were asked for: a bug in Tidegate.
+    #[must_use]
+    pub fn no_credentials() -> Self {
+        let cause = AwsError::malformed("AssumeRole", "the session", "no change issued credentials");
+        Self { change: "create credentials".to_owned(), cause, done: 0 }
     }
 }
 
 impl Provisioner {
-    /// With the caller's own connection.
+    /// A provisioner with the caller's connection.
     #[must_use]
     pub fn new(connection: &Connection) -> Self {
-        Self { iam: IamClient::new(connection), buckets: BucketClient::new(connection), sts: Sts::new(connection) }
+        Self {
+            iam: IamClient::new(connection),
+            buckets: BucketClient::new(connection),
+            functions: FunctionClient::new(connection),
+            queues: QueueClient::new(connection),
+            log_groups: LogGroupClient::new(connection),
+            sts: Sts::new(connection),
+            package: None,
+        }
     }
 
-    /// The account's identities.
+    /// With the deployment package that changes of the function's code upload.
+    #[must_use]
+    pub fn with_package(self, package: PackageZip) -> Self {
+        Self { package: Some(package), ..self }
+    }
+
+    /// The client of IAM.
     #[must_use]
     pub fn iam(&self) -> &IamClient {
         &self.iam
     }
 
-    /// The account's buckets.
+    /// The client of S3 for buckets.
     #[must_use]
     pub fn buckets(&self) -> &BucketClient {
         &self.buckets
     }
 
-    /// Who calls.
+    /// The client of STS.
     #[must_use]
     pub fn sts(&self) -> &Sts {
         &self.sts
     }
 
-    /// Takes the steps. `tell` hears of each before it is taken. The answer has the credentials that the last step that
-    /// made some gave out.
+    /// Makes the changes in order, and calls `on_start` before each. Returns the credentials of the last change that
+    /// issued any.
     ///
     /// # Errors
-    /// [`ProvisionError`] names the step, and how many were done.
+    /// [`StepError`], at the first change that fails.
     pub async fn apply(
         &self,
-        changes: &[IamChange],
-        mut tell: impl FnMut(&IamChange),
-    ) -> Result<Option<IssuedCredentials>, ProvisionError> {
+        changes: &[Change],
+        mut on_start: impl FnMut(&Change),
+    ) -> Result<Option<IssuedCredentials>, StepError> {
         let mut issued = None;
         for (done, change) in changes.iter().enumerate() {
-            tell(change);
-            // What a step before this one made may not be known everywhere yet.
-            let fresh = done > 0;
-            let pauses = ExponentialBuilder::default()
+            on_start(change);
+            let earlier = changes.get(..done).unwrap_or_default();
+            let delays = ExponentialBuilder::default()
                 .with_min_delay(Duration::from_millis(500))
                 .with_max_delay(Duration::from_secs(8))
                 .without_max_times()
-                .with_total_delay(Some(SETTLING));
-            let taken = (|| self.apply_change(change))
-                .retry(pauses)
-                .when(|error: &AwsError| fresh && is_propagating(change, error))
+                .with_total_delay(Some(PROPAGATION));
+            let credentials = (|| self.apply_change(change))
+                .retry(delays)
+                .when(|error: &AwsError| is_propagating(change, earlier, error))
                 .await
-                .map_err(|cause| ProvisionError { step: change.to_string(), cause, done })?;
-            issued = taken.or(issued);
+                .map_err(|cause| StepError { change: change.to_string(), cause, done })?;
+            issued = credentials.or(issued);
         }
         Ok(issued)
     }
 
-    async fn apply_change(&self, change: &IamChange) -> Result<Option<IssuedCredentials>, AwsError> {
-        if let IamChange::AssumeRole { role, session, seconds, policy } = change {
-            let duration = Duration::from_secs((*seconds).into());
-            let made = self.sts.assume_for(role, session, policy, duration).await?;
-            let expires = made.expiry().map(aws_smithy_types::DateTime::from).map(|end| end.to_string());
-            return Ok(Some(IssuedCredentials {
-                user: None,
-                access_key_id: made.access_key_id().to_owned(),
-                secret_access_key: SecretValue::new(made.secret_access_key()),
-                session_token: made.session_token().map(SecretValue::new),
-                created: None,
-                expires,
-            }));
+    async fn apply_change(&self, change: &Change) -> Result<Option<IssuedCredentials>, AwsError> {
+        match change {
+            Change::Credentials(change) => return self.issue(change).await.map(Some),
+            Change::User(change) => self.iam.change_user(change).await?,
+            Change::Group(change) => self.iam.change_group(change).await?,
+            Change::Role(change) => self.iam.change_role(change).await?,
+            Change::Policy(change) => self.iam.change_policy(change).await?,
+            Change::Bucket(change) => self.buckets.change(change).await?,
+            Change::Queue(change) => self.queues.change(change).await?,
+            Change::LogGroup(change) => self.log_groups.change(change).await?,
+            Change::Function(change) => self.functions.change(change, self.package.as_ref()).await?,
         }
-        if self.buckets.apply(change).await? {
-            return Ok(None);
-        }
-        match self.iam.apply(change).await? {
-            ChangeResult::Issued(issued) => Ok(Some(issued)),
-            ChangeResult::Done | ChangeResult::NotMine => Ok(None),
-        }
+        Ok(None)
+    }
+
+    async fn issue(&self, change: &CredentialsChange) -> Result<IssuedCredentials, AwsError> {
+        let (role, session, seconds, policy) = match change {
+            CredentialsChange::CreateAccessKey { user } => return self.iam.create_access_key(user).await,
+            CredentialsChange::AssumeRole { role, session, seconds, policy } => (role, session, *seconds, policy),
+        };
+        let credentials = self.sts.assume_for(role, session, policy, Duration::from_secs(seconds.into())).await?;
+        let expires = credentials.expiry().map(aws_smithy_types::DateTime::from).map(|end| end.to_string());
+        Ok(IssuedCredentials {
+            user: None,
+            access_key_id: credentials.access_key_id().to_owned(),
+            secret_access_key: SecretValue::new(credentials.secret_access_key()),
+            session_token: credentials.session_token().map(SecretValue::new),
+            created: None,
+            expires,
+        })
     }
 }
 
-/// Whether a failure may only mean that the step before it is not known everywhere.
-fn is_propagating(change: &IamChange, error: &AwsError) -> bool {
+/// Whether a change may have failed only because an earlier one of the same run has not taken effect everywhere yet. AWS
+/// has no error code for that, so the code is judged by the kind of change that failed and of those before it.
+fn is_propagating(change: &Change, earlier: &[Change], error: &AwsError) -> bool {
     let code = error.code.as_deref().unwrap_or_default();
-    match change {
-        IamChange::AssumeRole { .. } => code == "AccessDenied",
-        IamChange::SetBucketPolicy { .. } => matches!(code, "AccessDenied" | "OperationAborted" | "NoSuchBucket"),
-        IamChange::AllowPublicAccess { .. } | IamChange::SetWebsite { .. } => {
+    let is_after_role = || earlier.iter().any(|earlier| matches!(earlier, Change::Role(_)));
+    let may_propagate = match change {
+        // Not for `AddUserToGroup`: the group's policy was put before it, so it is the user that does not exist.
+        Change::User(UserChange::PutUserPolicy { .. })
+        | Change::Group(GroupChange::PutGroupPolicy { .. })
+        | Change::Role(RoleChange::PutRolePolicy { .. } | RoleChange::AttachRolePolicy { .. })
+        | Change::Credentials(CredentialsChange::CreateAccessKey { .. }) => code == "NoSuchEntity",
+        Change::Credentials(CredentialsChange::AssumeRole { .. }) => code == "AccessDenied",
+        Change::Bucket(BucketChange::SetBucketPolicy { .. }) => {
+            matches!(code, "AccessDenied" | "OperationAborted" | "NoSuchBucket")
+        }
+        Change::Bucket(BucketChange::AllowPublicAccess { .. } | BucketChange::SetWebsite { .. }) => {
             matches!(code, "OperationAborted" | "NoSuchBucket")
         }
-        IamChange::PutUserPolicy { .. } | IamChange::CreateAccessKey { .. } | IamChange::PutGroupPolicy { .. } => {
-            code == "NoSuchEntity"
-        }
-        // The role may be new; a policy that is not there is a mistake.
-        IamChange::AttachRolePolicy { .. } => code == "NoSuchEntity" && !error.why.contains("olicy"),
-        // The group may be new; a user that is not there is a mistake.
-        IamChange::AddUserToGroup { .. } => code == "NoSuchEntity" && error.why.contains("group"),
+        // S3 checks whether it may invoke the function.
+        Change::Bucket(BucketChange::SetNotifications { .. }) => code == "InvalidArgument",
+        Change::Queue(QueueChange::CreateQueue { .. }) => code.ends_with("QueueDeletedRecently"),
+        // Lambda checks whether it may assume the role, and whether the role may send to the queue.
+        Change::Function(
+            FunctionChange::CreateFunction { .. }
+            | FunctionChange::UpdateFunction { .. }
+            | FunctionChange::SetRetries { .. },
+        ) if code == "InvalidParameterValueException" => is_after_role(),
+        // A function that is being changed takes no second change.
+        Change::Function(_) => code == "ResourceConflictException",
         _ => false,
-    }
+    };
+    may_propagate && !earlier.is_empty()
 }

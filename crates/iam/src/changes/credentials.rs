@@ -1,7 +1,4 @@
-//! Credentials for buckets: the steps towards them.
-//!
-//! Owns the order, which makes every failure harmless: buckets first, the key last. Permanent credentials are a user with
-//! one inline policy and a key; temporary ones are a session of a role that all of them share.
+//! Credentials for buckets: a user with an access key, or a session of a shared role.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -11,26 +8,37 @@ use serde::Serialize;
 use tidegate_core::config::{RoleArn, ValueError};
 use tidegate_core::location::Bucket;
 
-use super::IamChange;
+use super::{BucketChange, Change, RoleChange, UserChange};
 use crate::document::{PolicyDocumentError, PolicyLimit};
 use crate::policies::{BucketAccess, BucketGrant, BucketGrantError, public, trust_account};
 
-/// The role that temporary credentials are sessions of: it may do everything in S3, and every session is narrowed.
+/// The role whose sessions are the temporary credentials. It has full access to S3; session policies narrow it.
 pub const SHARED_ROLE: &str = "tidegate.AmazonS3FullAccess";
 
-/// Longest session of a role, in seconds: 12 hours. Source: STS API reference, `AssumeRole`, `DurationSeconds`.
+/// Maximum duration of a session, in seconds: 12 hours. Source: STS API reference, `AssumeRole`, `DurationSeconds`.
 const LONGEST_SESSION: u32 = 43_200;
 
-/// Shortest session, in seconds. Same source.
+/// Minimum duration of a session, in seconds. Same source.
 const SHORTEST_SESSION: u32 = 900;
 
-/// How long temporary credentials last: 15 minutes to 12 hours.
+/// A change that issues credentials.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "change", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+#[expect(missing_docs, reason = "the fields are named after the parameters of the AWS API")]
+pub enum CredentialsChange {
+    /// Create an access key of a user.
+    CreateAccessKey { user: String },
+    /// Start a session of a role, with a session policy.
+    AssumeRole { role: RoleArn, session: String, seconds: u32, policy: String },
+}
+
+/// Duration of temporary credentials: 15 minutes to 12 hours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct SessionSeconds(u32);
 
-/// Not such a time.
+/// An invalid session duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not 15 minutes to 12 hours, write it as in `15m`, `1h` or `1200s`")]
+#[error("invalid duration `{0}`: write 15 minutes to 12 hours, such as `15m`, `1h` or `1200s`")]
 pub struct SessionSecondsError(String);
 
 impl SessionSeconds {
@@ -40,7 +48,7 @@ impl SessionSeconds {
         self.0
     }
 
-    /// As a time.
+    /// As a [`Duration`].
     #[must_use]
     pub fn duration(self) -> Duration {
         Duration::from_secs(self.0.into())
@@ -50,186 +58,186 @@ impl SessionSeconds {
 impl FromStr for SessionSeconds {
     type Err = SessionSecondsError;
     fn from_str(text: &str) -> Result<Self, SessionSecondsError> {
-        let refused = || SessionSecondsError(text.escape_default().to_string());
-        let unit = text.chars().last().ok_or_else(refused)?;
-        let times = match unit {
+        let invalid = || SessionSecondsError(text.escape_default().to_string());
+        let unit = text.chars().last().ok_or_else(invalid)?;
+        let factor = match unit {
             's' => 1,
             'm' => 60,
             'h' => 3_600,
-            _ => return Err(refused()),
+            _ => return Err(invalid()),
         };
-        let number: u32 = text.trim_end_matches(unit).parse().map_err(|_| refused())?;
-        let seconds = number.checked_mul(times).ok_or_else(refused)?;
-        if (SHORTEST_SESSION..=LONGEST_SESSION).contains(&seconds) { Ok(Self(seconds)) } else { Err(refused()) }
+        let number: u32 = text.trim_end_matches(unit).parse().map_err(|_| invalid())?;
+        let seconds = number.checked_mul(factor).ok_or_else(invalid)?;
+        if (SHORTEST_SESSION..=LONGEST_SESSION).contains(&seconds) { Ok(Self(seconds)) } else { Err(invalid()) }
     }
 }
 
-/// What bounds a new user.
+/// The permissions boundary of a new user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PermissionsBoundary {
-    /// S3 alone, as far as the credentials' kind goes; nothing where a policy or a statement of their own is given.
+    /// `AmazonS3FullAccess` or `AmazonS3ReadOnlyAccess`, by the kind of access. None where the grant has a custom policy
+    /// or additional statements, since it may allow more than S3.
     Fitting,
-    /// A managed policy.
+    /// The managed policy with this ARN.
     Arn(String),
-    /// Nothing.
+    /// No boundary.
     None,
 }
 
-/// Which credentials.
+/// The kind of credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CredentialsKind {
-    /// A user's, until somebody removes them.
+    /// An access key of a user.
     Permanent {
-        /// The user; derived from what is granted where absent.
+        /// The user; named after the grant where absent.
         user: Option<String>,
-        /// What bounds it, where it is new.
+        /// The boundary of the user, where it is created.
         boundary: PermissionsBoundary,
     },
-    /// A session's.
+    /// A session of the shared role.
     Temporary(SessionSeconds),
 }
 
-/// What becomes of buckets.
+/// How to create missing buckets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BucketSpec {
-    /// Missing ones are made.
+    /// Create missing buckets.
     pub create: bool,
-    /// In this region.
+    /// The region of new buckets.
     pub region: Option<String>,
-    /// New ones are public.
+    /// Make new buckets public.
     pub public: bool,
-    /// New ones are websites, and so public.
+    /// Make new buckets websites, which are public.
     pub website: bool,
 }
 
-/// What somebody asks for.
+/// Credentials to create.
 #[derive(Debug, Clone)]
 pub struct CredentialsSpec {
-    /// What the credentials may do.
+    /// What the credentials allow.
     pub grant: BucketGrant,
     /// Which credentials.
     pub kind: CredentialsKind,
-    /// What becomes of buckets.
+    /// How to create missing buckets.
     pub buckets: BucketSpec,
-    /// The account that it is for.
+    /// The caller's account id.
     pub account: String,
 }
 
-/// A bucket that is there.
+/// An existing bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FoundBucket {
-    /// It is the caller's, or open to the caller.
-    Ours,
-    /// It is somebody else's.
-    Theirs,
+    /// The caller may access it.
+    Accessible,
+    /// The caller may not access it: most likely it belongs to another account.
+    Denied,
 }
 
-/// What is there already.
+/// What the account has of the requested credentials.
 #[derive(Debug, Clone, Default)]
 pub struct FoundIdentity {
-    /// Buckets that there are, of those asked for.
+    /// Those of the requested buckets that exist.
     pub buckets: BTreeMap<Bucket, FoundBucket>,
-    /// Inline policies of the user, by name, where the user is there.
+    /// Inline policies of the user by name; `None` where the user does not exist.
     pub user: Option<BTreeMap<String, String>>,
-    /// Whether the shared role is there.
+    /// Whether the shared role exists.
     pub role: bool,
 }
 
-/// Why somebody cannot have what they ask for.
+/// Why credentials cannot be created.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialsSpecError {
-    /// A bucket is not there.
-    #[error("the bucket `{0}` does not exist, check its name or add `--create-bucket`")]
+    /// A bucket does not exist.
+    #[error("the bucket `{0}` does not exist: check its name, or add `--create-bucket`")]
     NoBucket(Bucket),
-    /// A bucket is in somebody else's account.
-    #[error("the bucket `{0}` belongs to another account, or the caller may not see it: check its name")]
-    TheirBucket(Bucket),
-    /// A public bucket that was not asked to be made.
+    /// The caller may not access a bucket.
+    #[error("the bucket `{0}` belongs to another account, or the caller may not access it: check its name")]
+    BucketDenied(Bucket),
+    /// An existing bucket is never made public.
     #[error(
-        "`{0}` exists already, so it is not made public: `--public` and `--website` are for buckets that `--create-bucket` makes"
+        "the bucket `{0}` exists already: `--public` and `--website` apply only to buckets that `--create-bucket` creates"
     )]
-    Existing(Bucket),
-    /// Policies that do not fit.
+    BucketExists(Bucket),
+    /// The policy is invalid or too long.
     #[error(transparent)]
     Grant(#[from] BucketGrantError),
-    /// The user's policies would be longer than IAM takes.
+    /// The user's inline policies would be too long.
     #[error(
-        "the inline policies of the user `{user}` would have {length} characters, a user may have {most}: choose another `--username`, or delete policies that are not needed"
+        "the inline policies of the user `{user}` would have {length} characters, IAM allows {most}: choose another `--username`, or delete policies that are not needed"
     )]
     UserFull {
         /// The user.
         user: String,
-        /// Characters, white space left out.
+        /// Characters without white space.
         length: usize,
         /// The limit.
         most: usize,
     },
-    /// An account's id that makes no ARN.
+    /// The account id gives no valid role ARN.
     #[error(transparent)]
     Role(#[from] ValueError),
-    /// A document that cannot be written.
+    /// The document cannot be serialized.
     #[error(transparent)]
     Document(#[from] PolicyDocumentError),
 }
 
-/// The steps.
+/// Creates credentials. Buckets come first and the credentials last, so that a failure in between leaves no credentials
+/// behind.
 ///
 /// # Errors
-/// [`CredentialsSpecError`]; nothing was done yet.
-pub fn plan_changes(spec: &CredentialsSpec, found: &FoundIdentity) -> Result<Vec<IamChange>, CredentialsSpecError> {
+/// [`CredentialsSpecError`].
+pub fn create_credentials(spec: &CredentialsSpec, found: &FoundIdentity) -> Result<Vec<Change>, CredentialsSpecError> {
     let mut changes = Vec::new();
     for bucket in &spec.grant.buckets {
-        buckets(spec, bucket, found, &mut changes)?;
+        create_bucket(spec, bucket, found, &mut changes)?;
     }
     match &spec.kind {
         CredentialsKind::Permanent { user, boundary } => {
-            permanent(spec, user.as_deref(), boundary, found, &mut changes)?;
+            create_user_key(spec, user.as_deref(), boundary, found, &mut changes)?;
         }
-        CredentialsKind::Temporary(seconds) => temporary(spec, *seconds, found, &mut changes)?,
+        CredentialsKind::Temporary(seconds) => start_session(spec, *seconds, found, &mut changes)?,
     }
     Ok(changes)
 }
 
-fn buckets(
+fn create_bucket(
     spec: &CredentialsSpec,
     bucket: &Bucket,
     found: &FoundIdentity,
-    changes: &mut Vec<IamChange>,
+    changes: &mut Vec<Change>,
 ) -> Result<(), CredentialsSpecError> {
-    let open = spec.buckets.public || spec.buckets.website;
+    let is_public = spec.buckets.public || spec.buckets.website;
     match found.buckets.get(bucket) {
-        Some(FoundBucket::Theirs) => return Err(CredentialsSpecError::TheirBucket(bucket.clone())),
-        Some(FoundBucket::Ours) if open => return Err(CredentialsSpecError::Existing(bucket.clone())),
-        Some(FoundBucket::Ours) => return Ok(()),
+        Some(FoundBucket::Denied) => return Err(CredentialsSpecError::BucketDenied(bucket.clone())),
+        Some(FoundBucket::Accessible) if is_public => return Err(CredentialsSpecError::BucketExists(bucket.clone())),
+        Some(FoundBucket::Accessible) => return Ok(()),
         None if !spec.buckets.create => return Err(CredentialsSpecError::NoBucket(bucket.clone())),
         None => {}
     }
-    changes.push(IamChange::CreateBucket { bucket: bucket.clone(), region: spec.buckets.region.clone() });
-    if open {
+    let mut push = |change| changes.push(Change::Bucket(change));
+    push(BucketChange::CreateBucket { bucket: bucket.clone(), region: spec.buckets.region.clone() });
+    if is_public {
         let policy = public(&spec.grant.partition, bucket).compact()?;
-        changes.push(IamChange::AllowPublicAccess { bucket: bucket.clone() });
-        changes.push(IamChange::SetBucketPolicy { bucket: bucket.clone(), policy });
+        push(BucketChange::AllowPublicAccess { bucket: bucket.clone() });
+        push(BucketChange::SetBucketPolicy { bucket: bucket.clone(), policy });
     }
     if spec.buckets.website {
-        changes.push(IamChange::SetWebsite {
-            bucket: bucket.clone(),
-            index: "index.html".to_owned(),
-            error: "error.html".to_owned(),
-        });
+        let (index, error) = ("index.html".to_owned(), "error.html".to_owned());
+        push(BucketChange::SetWebsite { bucket: bucket.clone(), index, error });
     }
     Ok(())
 }
 
-fn permanent(
+fn create_user_key(
     spec: &CredentialsSpec,
     user: Option<&str>,
     boundary: &PermissionsBoundary,
     found: &FoundIdentity,
-    changes: &mut Vec<IamChange>,
+    changes: &mut Vec<Change>,
 ) -> Result<(), CredentialsSpecError> {
     let user = user.map_or_else(|| spec.grant.user_name(), str::to_owned);
     let (name, policy) = (spec.grant.policy_name(), spec.grant.text(PolicyLimit::User)?);
-    // What a user has already counts as well, but for the policy that is replaced.
+    // The limit is for all inline policies of the user together; the one of this name is replaced.
     let others = found.user.iter().flatten().filter(|(other, _)| **other != name);
     let length =
         others.map(|(_, text)| PolicyLimit::User.length(text)).sum::<usize>() + PolicyLimit::User.length(&policy);
@@ -238,48 +246,64 @@ fn permanent(
         return Err(CredentialsSpecError::UserFull { user, length, most });
     }
     if found.user.is_none() {
-        let own = spec.grant.custom.is_some() || !spec.grant.statements.is_empty();
-        let partition = &spec.grant.partition;
-        let managed = |name: &str| format!("arn:{partition}:iam::aws:policy/{name}");
+        let is_custom = spec.grant.custom.is_some() || !spec.grant.statements.is_empty();
         let boundary = match boundary {
             PermissionsBoundary::None => None,
-            PermissionsBoundary::Fitting if own => None,
+            PermissionsBoundary::Fitting if is_custom => None,
             PermissionsBoundary::Fitting if spec.grant.access == BucketAccess::ReadOnly => {
-                Some(managed("AmazonS3ReadOnlyAccess"))
+                Some(aws_managed_policy(spec, "AmazonS3ReadOnlyAccess"))
             }
-            PermissionsBoundary::Fitting => Some(managed("AmazonS3FullAccess")),
+            PermissionsBoundary::Fitting => Some(aws_managed_policy(spec, "AmazonS3FullAccess")),
             PermissionsBoundary::Arn(arn) => Some(arn.clone()),
         };
-        changes.push(IamChange::CreateUser { user: user.clone(), boundary });
+        changes.push(Change::User(UserChange::CreateUser { user: user.clone(), boundary }));
     }
-    changes.push(IamChange::PutUserPolicy { user: user.clone(), name, policy });
-    changes.push(IamChange::CreateAccessKey { user });
+    changes.push(Change::User(UserChange::PutUserPolicy { user: user.clone(), name, policy }));
+    changes.push(Change::Credentials(CredentialsChange::CreateAccessKey { user }));
     Ok(())
 }
 
-fn temporary(
+fn start_session(
     spec: &CredentialsSpec,
     seconds: SessionSeconds,
     found: &FoundIdentity,
-    changes: &mut Vec<IamChange>,
+    changes: &mut Vec<Change>,
 ) -> Result<(), CredentialsSpecError> {
     let partition = &spec.grant.partition;
     let policy = spec.grant.text(PolicyLimit::Session)?;
     if !found.role {
         let trust = trust_account(&format!("arn:{partition}:iam::{}:root", spec.account)).document.compact()?;
-        changes.push(IamChange::CreateRole {
+        changes.push(Change::Role(RoleChange::CreateRole {
             role: SHARED_ROLE.to_owned(),
-            trust,
-            description: "Everything in S3; sessions that tidegate makes of it are narrowed to what was asked for"
+            path: "/".to_owned(),
+            description: "Full access to S3, for sessions that `tidegate credentials` narrows by a session policy"
                 .to_owned(),
-            longest_session: LONGEST_SESSION,
-        });
-        changes.push(IamChange::AttachRolePolicy {
+            trust,
+            max_session_duration: Some(LONGEST_SESSION),
+            owner: None,
+        }));
+        changes.push(Change::Role(RoleChange::AttachRolePolicy {
             role: SHARED_ROLE.to_owned(),
-            arn: format!("arn:{partition}:iam::aws:policy/AmazonS3FullAccess"),
-        });
+            arn: aws_managed_policy(spec, "AmazonS3FullAccess"),
+        }));
     }
     let role = RoleArn::try_from(format!("arn:{partition}:iam::{}:role/{SHARED_ROLE}", spec.account))?;
-    changes.push(IamChange::AssumeRole { role, session: spec.grant.user_name(), seconds: seconds.get(), policy });
+    let session = spec.grant.user_name();
+    changes.push(Change::Credentials(CredentialsChange::AssumeRole { role, session, seconds: seconds.get(), policy }));
     Ok(())
+}
+
+fn aws_managed_policy(spec: &CredentialsSpec, name: &str) -> String {
+    format!("arn:{}:iam::aws:policy/{name}", spec.grant.partition)
+}
+
+impl CredentialsChange {
+    pub(super) fn describe(&self) -> String {
+        match self {
+            Self::CreateAccessKey { user } => format!("create an access key of the user `{user}`"),
+            Self::AssumeRole { role, session, seconds, .. } => {
+                format!("assume {} as `{session}` for {seconds} s", role.as_str())
+            }
+        }
+    }
 }

@@ -1,59 +1,101 @@
-//! Groups: people and systems that may do the same.
-//!
-//! Owns the steps to make one, to fill it and to remove it.
+//! Changes to IAM groups.
 
-use super::IamChange;
+use serde::Serialize;
+
+use super::Change;
 use crate::document::PolicyDocumentError;
 use crate::policies::Grant;
 
-/// What a group has.
+/// A change to an IAM group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "change", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+#[expect(missing_docs, reason = "the fields are named after the parameters of the AWS API")]
+pub enum GroupChange {
+    /// Create a group.
+    CreateGroup { group: String },
+    /// Create or replace an inline policy.
+    PutGroupPolicy { group: String, name: String, policy: String },
+    /// Delete an inline policy.
+    DeleteGroupPolicy { group: String, name: String },
+    /// Detach a managed policy.
+    DetachGroupPolicy { group: String, arn: String },
+    /// Add a user.
+    AddUserToGroup { group: String, user: String },
+    /// Remove a user.
+    RemoveUserFromGroup { group: String, user: String },
+    /// Delete a group.
+    DeleteGroup { group: String },
+}
+
+/// The users and policies of a group.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FoundGroup {
-    /// Its users.
+    /// Names of users.
     pub users: Vec<String>,
-    /// Names and documents of its inline policies.
+    /// Names and documents of inline policies.
     pub policies: Vec<(String, String)>,
-    /// Managed policies that it has.
+    /// ARNs of attached managed policies.
     pub attached: Vec<String>,
 }
 
-/// The steps to a group with this grant and at least these users. `found` is the group as it is, if it is.
+impl GroupChange {
+    pub(super) fn describe(&self) -> String {
+        match self {
+            Self::CreateGroup { group } => format!("create the group `{group}`"),
+            Self::PutGroupPolicy { group, name, .. } => format!("set the policy `{name}` of the group `{group}`"),
+            Self::DeleteGroupPolicy { group, name } => format!("delete the policy `{name}` of the group `{group}`"),
+            Self::DetachGroupPolicy { group, arn } => format!("detach {arn} from the group `{group}`"),
+            Self::AddUserToGroup { group, user } => format!("add `{user}` to the group `{group}`"),
+            Self::RemoveUserFromGroup { group, user } => format!("remove `{user}` from the group `{group}`"),
+            Self::DeleteGroup { group } => format!("delete the group `{group}`"),
+        }
+    }
+}
+
+/// Adds a user to a group.
+#[must_use]
+pub fn add_to_group(group: &str, user: &str) -> Change {
+    Change::Group(GroupChange::AddUserToGroup { group: group.to_owned(), user: user.to_owned() })
+}
+
+/// Removes a user from a group.
+#[must_use]
+pub fn remove_from_group(group: &str, user: &str) -> Change {
+    Change::Group(GroupChange::RemoveUserFromGroup { group: group.to_owned(), user: user.to_owned() })
+}
+
+/// Creates a group or brings it up to date: with the policy of `grant`, and with `users` among its members.
 ///
 /// # Errors
-/// [`PolicyDocumentError`], a defect of Tidegate.
-pub fn group(
+/// [`PolicyDocumentError`], a bug in Tidegate.
+pub fn ensure_group(
     name: &str,
-    grant: Option<&Grant>,
+    grant: &Grant,
     users: &[String],
     found: Option<&FoundGroup>,
-) -> Result<Vec<IamChange>, PolicyDocumentError> {
+) -> Result<Vec<Change>, PolicyDocumentError> {
     let mut changes = Vec::new();
     if found.is_none() {
-        changes.push(IamChange::CreateGroup { group: name.to_owned() });
+        changes.push(Change::Group(GroupChange::CreateGroup { group: name.to_owned() }));
     }
-    if let Some(grant) = grant {
-        let policy = grant.document.compact()?;
-        let same = found
-            .is_some_and(|found| found.policies.iter().any(|(known, text)| *known == grant.name && *text == policy));
-        if !same {
-            changes.push(IamChange::PutGroupPolicy { group: name.to_owned(), name: grant.name.clone(), policy });
-        }
+    let current = found.cloned().unwrap_or_default();
+    let policy = (grant.name.clone(), grant.document.compact()?);
+    if !current.policies.contains(&policy) {
+        let (name, policy, group) = (policy.0, policy.1, name.to_owned());
+        changes.push(Change::Group(GroupChange::PutGroupPolicy { group, name, policy }));
     }
-    for user in users {
-        if !found.is_some_and(|found| found.users.contains(user)) {
-            changes.push(IamChange::AddUserToGroup { group: name.to_owned(), user: user.clone() });
-        }
-    }
+    changes.extend(users.iter().filter(|user| !current.users.contains(user)).map(|user| add_to_group(name, user)));
     Ok(changes)
 }
 
-/// The steps to no such group. Its users stay.
+/// Deletes a group with its policies. Its users are kept.
 #[must_use]
-pub fn delete_group(name: &str, found: &FoundGroup) -> Vec<IamChange> {
+pub fn delete_group(name: &str, found: &FoundGroup) -> Vec<Change> {
     let group = || name.to_owned();
-    let users = found.users.iter().map(|user| IamChange::RemoveUserFromGroup { group: group(), user: user.clone() });
     let policies =
-        found.policies.iter().map(|(name, _)| IamChange::DeleteGroupPolicy { group: group(), name: name.clone() });
-    let attached = found.attached.iter().map(|arn| IamChange::DetachGroupPolicy { group: group(), arn: arn.clone() });
-    users.chain(policies).chain(attached).chain([IamChange::DeleteGroup { group: group() }]).collect()
+        found.policies.iter().map(|(name, _)| GroupChange::DeleteGroupPolicy { group: group(), name: name.clone() });
+    let attached = found.attached.iter().map(|arn| GroupChange::DetachGroupPolicy { group: group(), arn: arn.clone() });
+    let mut changes: Vec<Change> = found.users.iter().map(|user| remove_from_group(name, user)).collect();
+    changes.extend(policies.chain(attached).chain([GroupChange::DeleteGroup { group: group() }]).map(Change::Group));
+    changes
 }

@@ -1,19 +1,29 @@
-//! What has to be changed in an account so that somebody has what they asked for: a list of steps, printable before any
-//! of them is taken.
+//! Changes to an AWS account, as values that can be printed before they are applied.
 //!
-//! Owns which steps those are, from what is there already. Never takes one, and never asks AWS.
+//! [`Change`] is one change. The functions of this module return the changes that lead from what an account has
+//! (`Found…`) to what is asked for (`…Spec`). [`crate::apply`] reads the former and applies the changes.
 
+mod bucket;
 mod change;
 mod credentials;
+mod function;
 mod group;
 mod policy;
+mod role;
 mod user;
 
-pub use change::IamChange;
+pub(crate) use bucket::NOTIFICATION_ID_PREFIX;
+pub use bucket::{BucketChange, NotificationEntry};
+pub use change::Change;
 pub use credentials::{
-    BucketSpec, CredentialsKind, CredentialsSpec, CredentialsSpecError, FoundBucket, FoundIdentity,
-    PermissionsBoundary, SHARED_ROLE, SessionSeconds, SessionSecondsError, plan_changes,
+    BucketSpec, CredentialsChange, CredentialsKind, CredentialsSpec, CredentialsSpecError, FoundBucket, FoundIdentity,
+    PermissionsBoundary, SHARED_ROLE, SessionSeconds, SessionSecondsError, create_credentials,
 };
-pub use group::{FoundGroup, delete_group, group};
-pub use policy::{FoundPolicy, PolicySpec, policy};
-pub use user::{FoundUser, delete_user};
+pub use function::{FunctionChange, FunctionSettings, InvokePermission, LogGroupChange, QueueChange, RetrySettings};
+pub use group::{FoundGroup, GroupChange, add_to_group, delete_group, ensure_group, remove_from_group};
+pub use policy::{FoundPolicy, PolicyChange, PolicySpec, ensure_policy};
+pub use role::RoleChange;
+pub use user::{FoundUser, UserChange, delete_user};
+
+/// The tag on every resource that `tidegate install` creates. Its value is the function's name.
+pub const TAG: &str = "tidegate";

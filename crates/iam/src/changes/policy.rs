@@ -1,103 +1,105 @@
-//! Managed policies, bucket policies and roles from grants: the steps of `policy … --apply`.
-//!
-//! Owns that what is there already and says the same is left alone.
+//! Changes to managed policies, and the changes that apply a [`Grant`].
 
-use serde_json::Value;
+use serde::Serialize;
 
-use super::IamChange;
-use crate::document::{Partition, PolicyDocumentError, statements};
+use super::{BucketChange, Change, RoleChange};
+use crate::document::{Partition, PolicyDocumentError, is_same_json, merge};
 use crate::policies::{Grant, PolicyKind};
 
-/// Longest session of a role that a job assumes, in seconds.
+/// Maximum session duration of a role for CI jobs, in seconds.
 const JOB_SESSION: u32 = 3_600;
 
-/// What is there of one grant.
+/// Maximum number of versions of a managed policy. Source: IAM user guide, "IAM and AWS STS quotas".
+const MAX_VERSIONS: usize = 5;
+
+/// A change to a managed policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "change", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+#[expect(missing_docs, reason = "the fields are named after the parameters of the AWS API")]
+pub enum PolicyChange {
+    /// Create a policy.
+    CreatePolicy { name: String, path: String, description: String, policy: String },
+    /// Add a version and make it the default. `delete_version` is deleted first, where the policy has the maximum
+    /// number of versions.
+    UpdatePolicy { arn: String, delete_version: Option<String>, policy: String },
+}
+
+/// The current document of a grant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FoundPolicy {
-    /// The document, where there is one; JSON in whichever form.
+    /// The document as JSON, where there is one.
     pub document: Option<String>,
-    /// Versions of a managed policy that are not its default, oldest first.
+    /// Versions of a managed policy other than the default, oldest first.
     pub versions: Vec<String>,
 }
 
-/// A grant, and whose account it is for.
+/// A grant and the account that it is for.
 #[derive(Debug, Clone, Copy)]
 pub struct PolicySpec<'a> {
     /// The grant.
     pub grant: &'a Grant,
-    /// The partition of AWS.
+    /// The AWS partition.
     pub partition: &'a Partition,
-    /// The account.
+    /// The account id.
     pub account: &'a str,
 }
 
-/// Most versions of a managed policy. Source: IAM user guide, "IAM and AWS STS quotas".
-const MAX_VERSIONS: usize = 5;
-
 impl PolicySpec<'_> {
-    /// The ARN of what it makes, where it is a managed policy.
+    /// The ARN of the managed policy.
     #[must_use]
     pub fn arn(&self) -> String {
         format!("arn:{}:iam::{}:policy{}{}", self.partition, self.account, self.grant.path, self.grant.name)
     }
 }
 
-fn same(one: &str, other: &str) -> bool {
-    let value = |text: &str| serde_json::from_str::<Value>(text).ok();
-    value(one).is_some_and(|one| value(other) == Some(one))
-}
-
-/// A bucket has one policy, and others' statements in it stay: only those with the grant's names are replaced.
-fn beside(known: &str, grant: &Grant) -> Result<String, PolicyDocumentError> {
-    let broken = |error: serde_json::Error| PolicyDocumentError::Json(error.to_string());
-    let mut policy: Value = serde_json::from_str(known).map_err(broken)?;
-    let own = grant.document.value()?;
-    let own = statements(&own);
-    let names: Vec<&Value> = own.iter().filter_map(|statement| statement.get("Sid")).collect();
-    let mut kept = statements(&policy).to_vec();
-    kept.retain(|statement| statement.get("Sid").is_none_or(|sid| !names.contains(&sid)));
-    kept.extend_from_slice(own);
-    if let Some(members) = policy.as_object_mut() {
-        members.insert("Statement".to_owned(), Value::Array(kept));
+impl PolicyChange {
+    pub(super) fn describe(&self) -> String {
+        match self {
+            Self::CreatePolicy { name, path, .. } => format!("create the policy `{path}{name}`"),
+            Self::UpdatePolicy { arn, delete_version: Some(version), .. } => {
+                format!("set the document of {arn}, and delete its version {version}")
+            }
+            Self::UpdatePolicy { arn, delete_version: None, .. } => format!("set the document of {arn}"),
+        }
     }
-    serde_json::to_string(&policy).map_err(broken)
 }
 
-/// The steps. A role that is there keeps its trust policy: changing whom it trusts is nobody's accident.
+/// Applies a grant: creates the policy or role, or brings it up to date. The trust policy of an existing role is never
+/// changed. In a bucket policy, statements of others are kept.
 ///
 /// # Errors
-/// [`PolicyDocumentError`], a defect of Tidegate.
-pub fn policy(wish: PolicySpec<'_>, found: &FoundPolicy) -> Result<Vec<IamChange>, PolicyDocumentError> {
-    let grant = wish.grant;
+/// [`PolicyDocumentError`], a bug in Tidegate.
+pub fn ensure_policy(spec: PolicySpec<'_>, found: &FoundPolicy) -> Result<Option<Change>, PolicyDocumentError> {
+    let grant = spec.grant;
     let policy = grant.document.compact()?;
-    let known = found.document.as_deref();
-    if known.is_some_and(|known| same(known, &policy)) {
-        return Ok(Vec::new());
+    let current = found.document.as_deref();
+    if current.is_some_and(|current| is_same_json(current, &policy)) {
+        return Ok(None);
     }
-    Ok(vec![match (&grant.attached, known) {
-        (PolicyKind::Policy, None) => IamChange::CreatePolicy {
+    Ok(match (&grant.attached, current) {
+        (PolicyKind::Policy, None) => Some(Change::Policy(PolicyChange::CreatePolicy {
             name: grant.name.clone(),
             path: grant.path.clone(),
-            description: grant.what.to_owned(),
+            description: grant.description.to_owned(),
             policy,
-        },
+        })),
         (PolicyKind::Policy, Some(_)) => {
-            let full = found.versions.len() + 1 >= MAX_VERSIONS;
-            IamChange::UpdatePolicy { arn: wish.arn(), drop: found.versions.first().filter(|_| full).cloned(), policy }
+            let is_full = found.versions.len() + 1 >= MAX_VERSIONS;
+            let delete_version = found.versions.first().filter(|_| is_full).cloned();
+            Some(Change::Policy(PolicyChange::UpdatePolicy { arn: spec.arn(), delete_version, policy }))
         }
-        (PolicyKind::Trust, None) => IamChange::CreateRole {
+        (PolicyKind::Trust, None) => Some(Change::Role(RoleChange::CreateRole {
             role: grant.name.clone(),
+            path: grant.path.clone(),
+            description: grant.description.to_owned(),
             trust: policy,
-            description: grant.what.to_owned(),
-            longest_session: JOB_SESSION,
-        },
-        (PolicyKind::Trust, Some(_)) => return Ok(Vec::new()),
-        (PolicyKind::Bucket(bucket), known) => {
-            let policy = known.map_or(Ok(policy), |known| beside(known, grant))?;
-            if known.is_some_and(|known| same(known, &policy)) {
-                return Ok(Vec::new());
-            }
-            IamChange::SetBucketPolicy { bucket: bucket.clone(), policy }
+            max_session_duration: Some(JOB_SESSION),
+            owner: None,
+        })),
+        (PolicyKind::Trust, Some(_)) => None,
+        (PolicyKind::Bucket(bucket), current) => {
+            let policy = current.map_or(Ok(Some(policy)), |current| merge(current, &grant.document))?;
+            policy.map(|policy| Change::Bucket(BucketChange::SetBucketPolicy { bucket: bucket.clone(), policy }))
         }
-    }])
+    })
 }

@@ -1,29 +1,67 @@
-//! Removing a user with everything that would keep IAM from removing it.
-//!
-//! Owns the order: keys first, so that nobody uses them while the rest goes.
+//! Changes to IAM users.
 
-use super::IamChange;
+use serde::Serialize;
 
-/// What a user has.
+use super::Change;
+
+/// A change to an IAM user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "change", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+#[expect(missing_docs, reason = "the fields are named after the parameters of the AWS API")]
+pub enum UserChange {
+    /// Create a user. `boundary` is the ARN of a managed policy.
+    CreateUser { user: String, boundary: Option<String> },
+    /// Create or replace an inline policy.
+    PutUserPolicy { user: String, name: String, policy: String },
+    /// Delete an inline policy.
+    DeleteUserPolicy { user: String, name: String },
+    /// Detach a managed policy.
+    DetachUserPolicy { user: String, arn: String },
+    /// Delete an access key.
+    DeleteAccessKey { user: String, key: String },
+    /// Delete a user.
+    DeleteUser { user: String },
+}
+
+/// What a user has that IAM requires to be removed before the user.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FoundUser {
-    /// Ids of its access keys.
+    /// Ids of access keys.
     pub keys: Vec<String>,
-    /// Names of its inline policies.
+    /// Names of inline policies.
     pub policies: Vec<String>,
-    /// Managed policies that it has.
+    /// ARNs of attached managed policies.
     pub attached: Vec<String>,
-    /// Groups that it is in.
+    /// Names of groups.
     pub groups: Vec<String>,
 }
 
-/// The steps.
+impl UserChange {
+    pub(super) fn describe(&self) -> String {
+        match self {
+            Self::CreateUser { user, boundary: Some(arn) } => {
+                format!("create the user `{user}` with the permissions boundary {arn}")
+            }
+            Self::CreateUser { user, boundary: None } => format!("create the user `{user}`"),
+            Self::PutUserPolicy { user, name, .. } => format!("set the policy `{name}` of the user `{user}`"),
+            Self::DeleteUserPolicy { user, name } => format!("delete the policy `{name}` of the user `{user}`"),
+            Self::DetachUserPolicy { user, arn } => format!("detach {arn} from the user `{user}`"),
+            Self::DeleteAccessKey { user, key } => format!("delete the access key {key} of the user `{user}`"),
+            Self::DeleteUser { user } => format!("delete the user `{user}`"),
+        }
+    }
+}
+
+/// Deletes a user with everything it has. Access keys go first, so that they cannot be used while the rest is deleted.
 #[must_use]
-pub fn delete_user(user: &str, found: &FoundUser) -> Vec<IamChange> {
+pub fn delete_user(user: &str, found: &FoundUser) -> Vec<Change> {
     let user = || user.to_owned();
-    let keys = found.keys.iter().map(|key| IamChange::DeleteAccessKey { user: user(), key: key.clone() });
-    let policies = found.policies.iter().map(|name| IamChange::DeleteUserPolicy { user: user(), name: name.clone() });
-    let attached = found.attached.iter().map(|arn| IamChange::DetachUserPolicy { user: user(), arn: arn.clone() });
-    let groups = found.groups.iter().map(|group| IamChange::RemoveUserFromGroup { group: group.clone(), user: user() });
-    keys.chain(policies).chain(attached).chain(groups).chain([IamChange::DeleteUser { user: user() }]).collect()
+    let keys = found.keys.iter().map(|key| UserChange::DeleteAccessKey { user: user(), key: key.clone() });
+    let policies = found.policies.iter().map(|name| UserChange::DeleteUserPolicy { user: user(), name: name.clone() });
+    let attached = found.attached.iter().map(|arn| UserChange::DetachUserPolicy { user: user(), arn: arn.clone() });
+    let groups = found.groups.iter().map(|group| super::remove_from_group(group, &user()));
+    let mut changes: Vec<Change> = keys.chain(policies).chain(attached).map(Change::User).collect();
+    changes.extend(groups);
+    changes.push(Change::User(UserChange::DeleteUser { user: user() }));
+    changes
 }

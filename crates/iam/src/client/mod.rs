@@ -1,38 +1,22 @@
-//! IAM: the only room that names its SDK.
-//!
-//! Owns the requests: looking at users, roles, groups and policies, changing one thing at a time, and asking IAM what a role
-//! may do. Never decides what to change: `crate::provision` does.
+//! Clients for IAM, and for what S3, Lambda, SQS and CloudWatch Logs keep about the function: the only place in this
+//! crate that names an AWS SDK. A resource that does not exist is `None`, not an error.
+
+/// Sends a request. An error names the call and its subject.
+macro_rules! send {
+    ($call:literal, $subject:expr, $request:expr) => {
+        $request.send().await.map_err(|error| ::tidegate_publish::AwsError::new($call, $subject, &error))
+    };
+}
 
 mod bucket;
-mod change;
-mod stack_role;
-mod read;
+mod function;
+mod iam;
+mod log_group;
 mod notification;
-mod simulate;
-
-use aws_sdk_iam::Client;
-use tidegate_publish::Connection;
+mod queue;
 
 pub use bucket::BucketClient;
-pub(crate) use change::ChangeResult;
-pub use read::{RoleFilter, RoleInfo, UserInfo};
-pub use simulate::{SimulationRequest, SimulationResult};
-
-/// A client of IAM.
-#[derive(Debug, Clone)]
-pub struct IamClient {
-    client: Client,
-}
-
-impl IamClient {
-    /// Makes a client.
-    #[must_use]
-    pub fn new(connection: &Connection) -> Self {
-        Self { client: Client::new(connection.config()) }
-    }
-}
-
-/// A document as IAM answers it: percent-encoded.
-fn decoded(text: &str) -> String {
-    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
-}
+pub(crate) use function::FunctionClient;
+pub use iam::{IamClient, RoleFilter, RoleInfo, UserInfo};
+pub(crate) use log_group::LogGroupClient;
+pub(crate) use queue::QueueClient;

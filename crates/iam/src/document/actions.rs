@@ -1,15 +1,14 @@
-//! Names of actions in policies of others: those that are none, and those that a purpose needs.
+//! Names that are mistaken for IAM actions, and the actions that a purpose needs.
 //!
-//! Owns two small tables. Never the whole list of actions: it grows every week, and what is missing in an old copy of it would
-//! be called wrong.
+//! There is no list of all actions here: AWS adds some every week, and the linter would call the new ones invalid.
 
 use globset::GlobBuilder;
 use serde_json::Value;
 
-use super::concern::LintFinding;
-use super::statements::{statements, texts};
+use super::finding::LintFinding;
+use super::statements::{statements, strings};
 
-/// Calls of S3's API that are taken for actions, and what allows them. Source: Service Authorization Reference, Amazon S3, and the
+/// API calls that are mistaken for actions, and the actions that allow them. Source: Service Authorization Reference, Amazon S3, and the
 /// permissions that the API reference lists for each operation.
 const CALLS: [(&str, &str); 22] = [
     ("s3:HeadObject", "`s3:GetObject`"),
@@ -18,12 +17,12 @@ const CALLS: [(&str, &str); 22] = [
     ("s3:ListObjectsV2", "`s3:ListBucket`"),
     ("s3:ListObjectVersions", "`s3:ListBucketVersions`"),
     ("s3:ListBuckets", "`s3:ListAllMyBuckets`"),
-    ("s3:CopyObject", "`s3:PutObject`, and `s3:GetObject` on what is copied"),
+    ("s3:CopyObject", "`s3:PutObject`, and `s3:GetObject` on the source"),
     ("s3:DeleteObjects", "`s3:DeleteObject`"),
     ("s3:PostObject", "`s3:PutObject`"),
     ("s3:CreateMultipartUpload", "`s3:PutObject`"),
     ("s3:UploadPart", "`s3:PutObject`"),
-    ("s3:UploadPartCopy", "`s3:PutObject`, and `s3:GetObject` on what is copied"),
+    ("s3:UploadPartCopy", "`s3:PutObject`, and `s3:GetObject` on the source"),
     ("s3:CompleteMultipartUpload", "`s3:PutObject`"),
     ("s3:ListParts", "`s3:ListMultipartUploadParts`"),
     ("s3:ListMultipartUploads", "`s3:ListBucketMultipartUploads`"),
@@ -36,19 +35,19 @@ const CALLS: [(&str, &str); 22] = [
     ("cloudfront:InvalidateCache", "`cloudfront:CreateInvalidation`"),
 ];
 
-/// What allows a call that is no action; nothing where the name is not one of those.
-pub(super) fn instead(action: &str) -> Option<&'static str> {
-    CALLS.iter().find(|(call, _)| call.eq_ignore_ascii_case(action)).map(|(_, right)| *right)
+/// The actions that allow an API call whose name is not an action.
+pub(super) fn actions_of_call(action: &str) -> Option<&'static str> {
+    CALLS.iter().find(|(call, _)| call.eq_ignore_ascii_case(action)).map(|(_, actions)| *actions)
 }
 
-/// What a document is meant for.
+/// What a document is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// A tool that makes a prefix equal to a directory, and removes what the directory lacks.
+    /// Syncing a directory to a prefix, with deletes.
     Sync,
-    /// The same without removing.
+    /// Syncing without deletes.
     Upload,
-    /// Clearing a CDN's caches.
+    /// Invalidating CloudFront caches.
     Invalidate,
 }
 
@@ -56,37 +55,38 @@ impl Purpose {
     fn actions(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Sync => &[
-                ("s3:ListBucket", "to see what is there"),
+                ("s3:ListBucket", "to list objects"),
                 ("s3:PutObject", "to upload"),
-                ("s3:DeleteObject", "to remove what the source lacks, as `--delete` does"),
+                ("s3:DeleteObject", "for `--delete`"),
             ],
-            Self::Upload => &[("s3:ListBucket", "to see what is there"), ("s3:PutObject", "to upload")],
-            Self::Invalidate => &[("cloudfront:CreateInvalidation", "to clear caches")],
+            Self::Upload => &[("s3:ListBucket", "to list objects"), ("s3:PutObject", "to upload")],
+            Self::Invalidate => &[("cloudfront:CreateInvalidation", "to invalidate caches")],
         }
     }
 }
 
-/// What a document lacks for its purpose. Which resources it names is not looked at: `check --aws` asks IAM about those.
+/// The actions that a purpose needs and a document does not allow on any resource. `tidegate check --aws` has IAM simulate
+/// the resources.
 #[must_use]
-pub fn lacks(text: &str, purpose: Purpose) -> Vec<LintFinding> {
+pub fn missing_actions(text: &str, purpose: Purpose) -> Vec<LintFinding> {
     let Ok(document) = serde_json::from_str::<Value>(text) else { return Vec::new() };
     let allowed: Vec<&str> = statements(&document)
         .iter()
         .filter_map(Value::as_object)
         .filter(|statement| statement.get("Effect").and_then(Value::as_str) == Some("Allow"))
-        .flat_map(|statement| texts(statement, "Action"))
+        .flat_map(|statement| strings(statement, "Action"))
         .collect();
     let covers = |pattern: &str, action: &str| {
         let glob = GlobBuilder::new(pattern).case_insensitive(true).build();
         glob.is_ok_and(|glob| glob.compile_matcher().is_match(action))
     };
-    let missing = |action: &str| !allowed.iter().any(|pattern| covers(pattern, action));
-    let needed = purpose.actions().iter().filter(|(action, _)| missing(action));
-    needed
-        .map(|(action, why)| LintFinding {
-            wrong: true,
-            place: "/Statement".to_owned(),
-            what: format!("nothing allows `{action}`, which is needed {why}"),
+    let is_missing = |action: &str| !allowed.iter().any(|pattern| covers(pattern, action));
+    let missing = purpose.actions().iter().filter(|(action, _)| is_missing(action));
+    missing
+        .map(|(action, reason)| LintFinding {
+            error: true,
+            pointer: "/Statement".to_owned(),
+            message: format!("missing action `{action}`, which is needed {reason}"),
         })
         .collect()
 }

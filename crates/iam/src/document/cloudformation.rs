@@ -1,32 +1,29 @@
-//! A policy document as CloudFormation's templates have it: JSON, which is YAML as well.
-//!
-//! Owns resources for documents. Never writes a function or a bucket.
+//! Values and names in CloudFormation templates.
 
 use serde_json::{Value, json};
 
 use super::{PseudoParameter, TextPiece, pieces};
 
-/// A value in which what only the account knows is filled in by CloudFormation: `Fn::Sub` wherever a text needs it, and
-/// nothing else changed.
-pub(crate) fn substituted(value: Value) -> Value {
+/// A value with [`PseudoParameter`]s written for CloudFormation: `Fn::Sub` for the texts that have some.
+pub(crate) fn substitute(value: Value) -> Value {
     match value {
-        Value::String(text) => substituted_text(text),
-        Value::Array(values) => Value::Array(values.into_iter().map(substituted).collect()),
+        Value::String(text) => substitute_text(text),
+        Value::Array(values) => Value::Array(values.into_iter().map(substitute).collect()),
         Value::Object(members) => {
-            Value::Object(members.into_iter().map(|(name, value)| (name, substituted(value))).collect())
+            Value::Object(members.into_iter().map(|(name, value)| (name, substitute(value))).collect())
         }
         other => other,
     }
 }
 
-fn substituted_text(text: String) -> Value {
-    let (mut out, mut needed) = (String::with_capacity(text.len()), false);
+fn substitute_text(text: String) -> Value {
+    let (mut out, mut has_pseudo) = (String::with_capacity(text.len()), false);
     for piece in pieces(&text) {
         match piece {
-            // `${!x}` is how a template writes `${x}`.
+            // In `Fn::Sub`, `${!x}` is the text `${x}`.
             TextPiece::Text(text) => out.push_str(&text.replace("${", "${!")),
             TextPiece::Pseudo(pseudo) => {
-                needed = true;
+                has_pseudo = true;
                 out.push_str(match pseudo {
                     PseudoParameter::Account => "${AWS::AccountId}",
                     PseudoParameter::Region => "${AWS::Region}",
@@ -34,11 +31,11 @@ fn substituted_text(text: String) -> Value {
             }
         }
     }
-    if needed { json!({ "Fn::Sub": out }) } else { Value::String(text) }
+    if has_pseudo { json!({ "Fn::Sub": out }) } else { Value::String(text) }
 }
 
-/// A name that CloudFormation takes for a resource: letters and digits.
-pub(crate) fn logical(text: &str) -> String {
+/// The logical id of a resource, of letters and digits: `docs-a` becomes `DocsA`.
+pub(crate) fn logical_id(text: &str) -> String {
     let mut name = String::new();
     for word in text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()) {
         let mut letters = word.chars();

@@ -1,34 +1,36 @@
-//! What is wrong, too wide or too long in a policy document that somebody else wrote.
-//!
-//! Owns the rules, each with what to write instead. Never changes a document, and never says what one allows: IAM does.
+//! The linter of policy documents: what AWS refuses or ignores, what is over-permissive, and what is too long. It does not
+//! evaluate what a document allows; `tidegate check --aws` has IAM do that.
 
 use std::collections::BTreeSet;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+use tidegate_core::sanitize::sanitize_name;
 
-use super::concern::LintFinding;
-use super::statements::{statements, texts};
+use super::actions::actions_of_call;
+use super::finding::LintFinding;
+use super::statements::{statements, strings};
 
 /// What a document is attached to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum PolicyRole {
+pub enum DocumentKind {
     /// A user, a group or a role.
     Identity,
     /// A session of a role.
     Session,
-    /// A role, saying who may assume it.
+    /// A role, as its trust policy.
     Trust,
     /// A bucket.
     Bucket,
 }
 
-/// How long a document may be. Source: IAM user guide, "IAM and AWS STS quotas"; Amazon S3 user guide, "Bucket policies".
+/// A limit on the length of documents. Source: IAM user guide, "IAM and AWS STS quotas"; Amazon S3 user guide, "Bucket
+/// policies".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PolicyLimit {
-    /// A session policy: 2,048 characters, white space counts.
+    /// A session policy: 2,048 characters, including white space.
     Session,
     /// All inline policies of one user: 2,048 characters.
     User,
@@ -40,12 +42,12 @@ pub enum PolicyLimit {
     Managed,
     /// A trust policy: 2,048 characters.
     Trust,
-    /// A bucket's policy: 20 KiB.
+    /// A bucket policy: 20 KiB.
     Bucket,
 }
 
 impl PolicyLimit {
-    /// Most characters.
+    /// Maximum number of characters.
     #[must_use]
     pub fn characters(self) -> usize {
         match self {
@@ -57,7 +59,7 @@ impl PolicyLimit {
         }
     }
 
-    /// How long a text is by its count: IAM leaves white space out, STS and S3 do not.
+    /// The length that counts towards the limit: IAM does not count white space, STS does, and S3 counts bytes.
     #[must_use]
     pub fn length(self, text: &str) -> usize {
         match self {
@@ -67,7 +69,7 @@ impl PolicyLimit {
         }
     }
 
-    fn what(self) -> &'static str {
+    fn subject(self) -> &'static str {
         match self {
             Self::Session => "a session policy",
             Self::User => "all inline policies of a user",
@@ -75,261 +77,248 @@ impl PolicyLimit {
             Self::Role => "all inline policies of a role",
             Self::Managed => "a managed policy",
             Self::Trust => "a trust policy",
-            Self::Bucket => "a bucket's policy",
+            Self::Bucket => "a bucket policy",
         }
     }
 }
 
-struct Lint {
-    role: PolicyRole,
-    concerns: Vec<LintFinding>,
+struct Linter {
+    kind: DocumentKind,
+    findings: Vec<LintFinding>,
 }
 
-/// Everything to say about a document.
+/// All findings about a document.
 #[must_use]
-pub fn lint(text: &str, role: PolicyRole, limit: PolicyLimit) -> Vec<LintFinding> {
-    let mut lint = Lint { role, concerns: Vec::new() };
-    let length = limit.length(text);
-    if length > limit.characters() {
-        let most = limit.characters();
-        lint.wrong("", format!("it has {length} characters, {} may have {most}: shorten or split it", limit.what()));
+pub fn lint(text: &str, kind: DocumentKind, limit: PolicyLimit) -> Vec<LintFinding> {
+    let mut linter = Linter { kind, findings: Vec::new() };
+    let (length, most) = (limit.length(text), limit.characters());
+    if length > most {
+        let subject = limit.subject();
+        linter
+            .error("", format!("{length} characters, AWS allows {most} for {subject}: shorten or split the document"));
     }
     match serde_json::from_str::<Value>(text) {
-        Ok(whole @ Value::Object(_)) => lint.document(&whole),
-        Ok(_) => lint.wrong("", "it is no JSON object with `Version` and `Statement`".to_owned()),
-        Err(error) => lint.wrong("", format!("it is no JSON: {error}")),
+        Ok(document @ Value::Object(_)) => linter.document(&document),
+        Ok(_) => linter.error("", "not a JSON object with `Version` and `Statement`"),
+        Err(error) => linter.error("", format!("not JSON: {error}")),
     }
-    lint.concerns
+    linter.findings
 }
 
 fn quoted(text: &str) -> String {
-    format!("`{}`", text.escape_debug())
+    format!("`{}`", sanitize_name(text))
 }
 
 const DOCUMENT: [&str; 3] = ["Version", "Id", "Statement"];
 const STATEMENT: [&str; 9] =
     ["Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"];
 
-impl Lint {
-    fn wrong(&mut self, place: &str, what: String) {
-        self.concerns.push(LintFinding { wrong: true, place: place.to_owned(), what });
+impl Linter {
+    fn error(&mut self, pointer: &str, message: impl Into<String>) {
+        self.findings.push(LintFinding { error: true, pointer: pointer.to_owned(), message: message.into() });
     }
 
-    fn warn(&mut self, place: &str, what: String) {
-        self.concerns.push(LintFinding { wrong: false, place: place.to_owned(), what });
+    fn warn(&mut self, pointer: &str, message: impl Into<String>) {
+        self.findings.push(LintFinding { error: false, pointer: pointer.to_owned(), message: message.into() });
     }
 
-    fn document(&mut self, whole: &Value) {
-        let Some(document) = whole.as_object() else { return };
-        for name in document.keys().filter(|name| !DOCUMENT.contains(&name.as_str())) {
-            self.wrong("", format!("a document has no {}, it has {}", quoted(name), DOCUMENT.join(", ")));
+    fn document(&mut self, document: &Value) {
+        let Some(members) = document.as_object() else { return };
+        for name in members.keys().filter(|name| !DOCUMENT.contains(&name.as_str())) {
+            self.error("", format!("unknown member {} of a document; use {}", quoted(name), DOCUMENT.join(", ")));
         }
-        match document.get("Version").and_then(Value::as_str) {
+        match members.get("Version").and_then(Value::as_str) {
             Some("2012-10-17") => {}
-            Some("2008-10-17") | None => {
-                self.warn(
+            Some("2008-10-17") | None => self.warn(
+                "/Version",
+                "without `\"Version\": \"2012-10-17\"`, policy variables such as `${aws:username}` are plain text",
+            ),
+            Some(other) => {
+                self.error(
                     "/Version",
-                    "without `\"Version\": \"2012-10-17\"`, variables such as `${aws:username}` are plain text"
-                        .to_owned(),
+                    format!("{} is not a version of the policy language: write `2012-10-17`", quoted(other)),
                 );
             }
-            Some(other) => self.wrong("/Version", format!("{} is no version, write `2012-10-17`", quoted(other))),
         }
-        let statements = statements(whole);
+        let statements = statements(document);
         if statements.is_empty() {
-            self.wrong("/Statement", "there is no statement".to_owned());
+            self.error("/Statement", "no statement");
         }
         let mut sids = BTreeSet::new();
-        for (at, statement) in statements.iter().enumerate() {
-            let place = format!("/Statement/{at}");
+        for (index, statement) in statements.iter().enumerate() {
+            let pointer = format!("/Statement/{index}");
             let Value::Object(statement) = statement else {
-                self.wrong(&place, "a statement is an object".to_owned());
+                self.error(&pointer, "a statement must be an object");
                 continue;
             };
             if let Some(sid) = statement.get("Sid").and_then(Value::as_str).filter(|sid| !sid.is_empty()) {
-                let plain =
-                    sid.chars().all(|c| c.is_ascii_alphanumeric() || (c == ' ' && self.role == PolicyRole::Bucket));
-                if !plain {
-                    self.wrong(&format!("{place}/Sid"), format!("{} may hold letters and digits only", quoted(sid)));
+                let allows_space = self.kind == DocumentKind::Bucket;
+                if !sid.chars().all(|c| c.is_ascii_alphanumeric() || (c == ' ' && allows_space)) {
+                    self.error(&format!("{pointer}/Sid"), format!("{} must have letters and digits only", quoted(sid)));
                 }
                 if !sids.insert(sid) {
-                    self.wrong(&format!("{place}/Sid"), format!("{} names two statements", quoted(sid)));
+                    self.error(&format!("{pointer}/Sid"), format!("{} is the `Sid` of two statements", quoted(sid)));
                 }
             }
-            self.statement(&place, statement);
+            self.statement(&pointer, statement);
         }
     }
 
-    fn statement(&mut self, place: &str, statement: &Map<String, Value>) {
+    fn statement(&mut self, pointer: &str, statement: &Map<String, Value>) {
         for name in statement.keys().filter(|name| !STATEMENT.contains(&name.as_str())) {
-            self.wrong(place, format!("a statement has no {}", quoted(name)));
+            self.error(pointer, format!("unknown member {} of a statement", quoted(name)));
         }
         let allows = match statement.get("Effect").and_then(Value::as_str) {
             Some("Allow") => true,
             Some("Deny") => false,
             _ => {
-                self.wrong(&format!("{place}/Effect"), "write `Allow` or `Deny`".to_owned());
+                self.error(&format!("{pointer}/Effect"), "write `Allow` or `Deny`");
                 true
             }
         };
         if statement.contains_key("Action") == statement.contains_key("NotAction") {
-            self.wrong(place, "write exactly one of `Action` and `NotAction`".to_owned());
+            self.error(pointer, "write exactly one of `Action` and `NotAction`");
         }
         let has_resource = statement.contains_key("Resource") || statement.contains_key("NotResource");
         let has_principal = statement.contains_key("Principal") || statement.contains_key("NotPrincipal");
-        match self.role {
-            PolicyRole::Identity | PolicyRole::Session => {
+        match self.kind {
+            DocumentKind::Identity | DocumentKind::Session => {
                 if has_principal {
-                    self.wrong(
-                        &format!("{place}/Principal"),
-                        "only a bucket's policy or a trust policy names a principal".to_owned(),
-                    );
+                    let pointer = format!("{pointer}/Principal");
+                    self.error(&pointer, "only bucket policies and trust policies have a `Principal`");
                 }
                 if !has_resource {
-                    self.wrong(place, "write `Resource`, the ARNs that it is about".to_owned());
+                    self.error(pointer, "write `Resource`: the ARNs that the statement applies to");
                 }
             }
-            PolicyRole::Trust => {
+            DocumentKind::Trust => {
                 if has_resource {
-                    self.wrong(
-                        &format!("{place}/Resource"),
-                        "a trust policy is about its own role, leave `Resource` out".to_owned(),
-                    );
+                    let pointer = format!("{pointer}/Resource");
+                    self.error(&pointer, "a trust policy applies to its own role: leave `Resource` out");
                 }
                 if !has_principal {
-                    self.wrong(place, "write `Principal`: who may assume the role".to_owned());
+                    self.error(pointer, "write `Principal`: who may assume the role");
                 }
             }
-            PolicyRole::Bucket => {
+            DocumentKind::Bucket => {
                 if !has_principal {
-                    self.wrong(place, "write `Principal`: whom it is about".to_owned());
+                    self.error(pointer, "write `Principal`: who the statement applies to");
                 }
                 if !has_resource {
-                    self.wrong(place, "write `Resource`, the bucket or its objects".to_owned());
+                    self.error(pointer, "write `Resource`: the bucket or its objects");
                 }
             }
         }
-        self.actions(place, statement, allows);
-        self.resources(place, statement, allows);
+        self.actions(pointer, statement, allows);
+        self.resources(pointer, statement, allows);
         if allows {
-            self.prefixes(place, statement);
-            self.principal(place, statement);
+            self.prefixes(pointer, statement);
+            self.principal(pointer, statement);
         }
     }
 
-    fn actions(&mut self, place: &str, statement: &Map<String, Value>, allows: bool) {
+    fn actions(&mut self, statement_pointer: &str, statement: &Map<String, Value>, allows: bool) {
         for name in ["Action", "NotAction"] {
-            let at = format!("{place}/{name}");
-            for action in texts(statement, name) {
-                let named = action.split_once(':').is_some_and(|(service, call)| {
+            let pointer = format!("{statement_pointer}/{name}");
+            for action in strings(statement, name) {
+                let is_valid = action.split_once(':').is_some_and(|(service, call)| {
                     !call.is_empty()
                         && !service.is_empty()
                         && service.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
                 });
-                if action != "*" && !named {
-                    self.wrong(&at, format!("{} is no action, write `service:Action`", quoted(action)));
+                if action != "*" && !is_valid {
+                    self.error(&pointer, format!("{} is not an action: write `service:Action`", quoted(action)));
                 }
-                if let Some(right) = super::actions::instead(action) {
-                    self.wrong(&at, format!("{} is a call and no action, write {right}", quoted(action)));
+                if let Some(actions) = actions_of_call(action) {
+                    self.error(&pointer, format!("{} is an API call, not an action: write {actions}", quoted(action)));
                 }
-                let all = action == "*" || action.ends_with(":*");
-                if allows && all && name == "Action" && self.role != PolicyRole::Trust {
+                let is_wildcard = action == "*" || action.ends_with(":*");
+                if allows && is_wildcard && name == "Action" && self.kind != DocumentKind::Trust {
                     self.warn(
-                        &at,
-                        format!("{} allows everything there is and will be, name the actions", quoted(action)),
+                        &pointer,
+                        format!("{} allows every action, also future ones: name the actions", quoted(action)),
                     );
                 }
             }
-            if statement.contains_key(name) && texts(statement, name).is_empty() {
-                self.wrong(&at, "it is empty".to_owned());
+            if statement.contains_key(name) && strings(statement, name).is_empty() {
+                self.error(&pointer, "it is empty");
             }
         }
         if allows && statement.contains_key("NotAction") {
             self.warn(
-                &format!("{place}/NotAction"),
-                "it allows all other actions of all services, name the ones that are meant".to_owned(),
+                &format!("{statement_pointer}/NotAction"),
+                "it allows all other actions of all services: name the actions in `Action`",
             );
         }
     }
 
-    fn resources(&mut self, place: &str, statement: &Map<String, Value>, allows: bool) {
-        let at = format!("{place}/Resource");
-        let resources = texts(statement, "Resource");
+    fn resources(&mut self, statement_pointer: &str, statement: &Map<String, Value>, allows: bool) {
+        let pointer = format!("{statement_pointer}/Resource");
+        let resources = strings(statement, "Resource");
         for resource in &resources {
             if *resource != "*" && !resource.starts_with("arn:") {
-                self.wrong(&at, format!("{} is no ARN", quoted(resource)));
+                self.error(&pointer, format!("{} is not an ARN", quoted(resource)));
             }
         }
-        let actions = texts(statement, "Action");
+        let actions = strings(statement, "Action");
         if !allows {
             return;
         }
         if resources.contains(&"*") {
             if actions.iter().any(|action| action.starts_with("cloudfront:CreateInvalidation")) {
-                self.warn(
-                    &at,
-                    "`*` lets it invalidate every distribution, write `arn:aws:cloudfront::ACCOUNT:distribution/ID`"
-                        .to_owned(),
-                );
-            } else if actions.iter().any(|action| is_of_object(action) || is_of_bucket(action)) {
-                self.warn(
-                    &at,
-                    "`*` is every bucket, write `arn:aws:s3:::BUCKET` and `arn:aws:s3:::BUCKET/*`".to_owned(),
-                );
+                self.warn(&pointer, "`*` is every distribution: write `arn:aws:cloudfront::ACCOUNT:distribution/ID`");
+            } else if actions.iter().any(|action| is_object_action(action) || is_bucket_action(action)) {
+                self.warn(&pointer, "`*` is every bucket: write `arn:aws:s3:::BUCKET` and `arn:aws:s3:::BUCKET/*`");
             }
             return;
         }
-        let on_objects = resources.iter().any(|arn| is_object(arn));
-        let on_bucket = resources.iter().any(|arn| is_bucket(arn));
+        let has_objects = resources.iter().any(|arn| is_object(arn));
+        let has_bucket = resources.iter().any(|arn| is_bucket(arn));
         for action in actions {
-            if is_of_bucket(action) && on_objects && !on_bucket {
-                self.wrong(
-                    &at,
-                    format!("{} is about a bucket, which `arn:aws:s3:::BUCKET` names, without `/*`", quoted(action)),
-                );
+            if is_bucket_action(action) && has_objects && !has_bucket {
+                let message = format!("{} applies to a bucket: write `arn:aws:s3:::BUCKET`", quoted(action));
+                self.error(&pointer, message);
             }
-            if is_of_object(action) && on_bucket && !on_objects {
-                self.wrong(&at, format!("{} is about objects, which `arn:aws:s3:::BUCKET/*` names", quoted(action)));
+            if is_object_action(action) && has_bucket && !has_objects {
+                let message = format!("{} applies to objects: write `arn:aws:s3:::BUCKET/*`", quoted(action));
+                self.error(&pointer, message);
             }
         }
     }
 
-    /// `docs*` is `docs/`, and `docs2/` as well.
-    fn prefixes(&mut self, place: &str, statement: &Map<String, Value>) {
-        for resource in texts(statement, "Resource") {
+    /// Wildcards without a slash before them: `docs*` matches `docs/` and also `docs2/`.
+    fn prefixes(&mut self, pointer: &str, statement: &Map<String, Value>) {
+        let is_open = |key: &str| key.strip_suffix('*').is_some_and(|key| !key.is_empty() && !key.ends_with('/'));
+        for resource in strings(statement, "Resource") {
             let key = resource.split(":::").nth(1).and_then(|rest| rest.split_once('/')).map(|(_, key)| key);
-            let open =
-                key.and_then(|key| key.strip_suffix('*')).is_some_and(|key| !key.is_empty() && !key.ends_with('/'));
-            if open && resource.contains(":s3:::") {
+            if key.is_some_and(is_open) && resource.contains(":s3:::") {
                 self.warn(
-                    &format!("{place}/Resource"),
-                    format!("{} reaches every key that begins alike, end the prefix with `/`", quoted(resource)),
+                    &format!("{pointer}/Resource"),
+                    format!("{} matches every key with this beginning: end the prefix with `/`", quoted(resource)),
                 );
             }
         }
         let Some(Value::Object(operators)) = statement.get("Condition") else { return };
         for (operator, keys) in operators {
             let Value::Object(keys) = keys else {
-                self.wrong(&format!("{place}/Condition/{operator}"), "it holds keys with values".to_owned());
+                let pointer = format!("{pointer}/Condition/{operator}");
+                self.error(&pointer, "an operator must be an object of condition keys and values");
                 continue;
             };
-            for value in texts(keys, "s3:prefix") {
-                let open = value.strip_suffix('*').is_some_and(|rest| !rest.is_empty() && !rest.ends_with('/'));
-                if open {
-                    self.warn(
-                        &format!("{place}/Condition/{operator}/s3:prefix"),
-                        format!("{} lists every key that begins alike, end the prefix with `/`", quoted(value)),
-                    );
-                }
+            for value in strings(keys, "s3:prefix").into_iter().filter(|value| is_open(value)) {
+                self.warn(
+                    &format!("{pointer}/Condition/{operator}/s3:prefix"),
+                    format!("{} lists every key with this beginning: end the prefix with `/`", quoted(value)),
+                );
             }
         }
     }
 
-    fn principal(&mut self, place: &str, statement: &Map<String, Value>) {
-        if self.role != PolicyRole::Trust {
+    fn principal(&mut self, pointer: &str, statement: &Map<String, Value>) {
+        if self.kind != DocumentKind::Trust {
             return;
         }
-        let at = format!("{place}/Principal");
+        let pointer = format!("{pointer}/Principal");
         let conditions: Vec<(&String, &Value)> = match statement.get("Condition") {
             Some(Value::Object(operators)) => {
                 operators.values().filter_map(Value::as_object).flat_map(|keys| keys.iter()).collect()
@@ -337,35 +326,35 @@ impl Lint {
             _ => Vec::new(),
         };
         let principal = statement.get("Principal");
-        let anybody =
+        let is_wildcard =
             |value: &Value| value == "*" || value.as_array().is_some_and(|many| many.contains(&Value::from("*")));
-        let open = principal.is_some_and(|value| anybody(value) || value.get("AWS").is_some_and(anybody));
-        if open && conditions.is_empty() {
-            self.warn(&at, "anybody with an AWS account may assume the role, name who may".to_owned());
+        let is_open = principal.is_some_and(|value| is_wildcard(value) || value.get("AWS").is_some_and(is_wildcard));
+        if is_open && conditions.is_empty() {
+            self.warn(&pointer, "every AWS account may assume the role: name the principals");
         }
         if principal.and_then(|value| value.get("Federated")).is_none() {
             return;
         }
-        let named = |end: &str| {
-            conditions.iter().filter(|(key, _)| key.ends_with(end)).map(|(_, value)| *value).collect::<Vec<_>>()
+        let values = |suffix: &str| {
+            conditions.iter().filter(|(key, _)| key.ends_with(suffix)).map(|(_, value)| *value).collect::<Vec<_>>()
         };
-        let subjects = named(":sub");
+        let subjects = values(":sub");
         if subjects.is_empty() {
-            self.warn(
-                &at,
-                "whoever has a token of this provider may assume the role, add a condition on its `sub`".to_owned(),
-            );
+            self.warn(&pointer, "every token of this provider may assume the role: add a condition on its `sub`");
         }
-        let wide = |value: &Value| {
+        let matches_all = |value: &Value| {
             value
                 .as_str()
                 .is_some_and(|text| text == "*" || text.starts_with("repo:*") || text.starts_with("project_path:*"))
         };
-        if subjects.iter().any(|value| wide(value) || value.as_array().is_some_and(|many| many.iter().any(wide))) {
-            self.warn(&at, "its `sub` is anybody's, name the organisation or the repository".to_owned());
+        let is_over_permissive = |subject: &&Value| {
+            matches_all(subject) || subject.as_array().is_some_and(|many| many.iter().any(matches_all))
+        };
+        if subjects.iter().any(is_over_permissive) {
+            self.warn(&pointer, "`sub` matches every organization: name the organization or the repository");
         }
-        if named(":aud").is_empty() {
-            self.warn(&at, "a token for another audience is taken as well, add a condition on its `aud`".to_owned());
+        if values(":aud").is_empty() {
+            self.warn(&pointer, "tokens for any audience may assume the role: add a condition on `aud`");
         }
     }
 }
@@ -378,8 +367,8 @@ fn is_bucket(arn: &str) -> bool {
     arn.contains(":s3:::") && !arn.contains('/')
 }
 
-/// Actions of S3 whose resource is a bucket. Source: Service Authorization Reference, Amazon S3.
-fn is_of_bucket(action: &str) -> bool {
+/// S3 actions on buckets. Source: Service Authorization Reference, Amazon S3.
+fn is_bucket_action(action: &str) -> bool {
     let Some(name) = action.strip_prefix("s3:") else { return false };
     matches!(name, "ListBucket" | "ListBucketVersions" | "ListBucketMultipartUploads" | "CreateBucket" | "DeleteBucket")
         || ["GetBucket", "PutBucket", "DeleteBucket", "GetLifecycle", "PutLifecycle", "GetEncryption", "PutEncryption"]
@@ -387,8 +376,8 @@ fn is_of_bucket(action: &str) -> bool {
             .any(|start| name.starts_with(start))
 }
 
-/// Actions of S3 whose resource is an object. Same source.
-fn is_of_object(action: &str) -> bool {
+/// S3 actions on objects. Same source.
+fn is_object_action(action: &str) -> bool {
     let Some(name) = action.strip_prefix("s3:") else { return false };
     ["GetObject", "PutObject", "DeleteObject", "RestoreObject"].iter().any(|start| name.starts_with(start))
         || matches!(name, "AbortMultipartUpload" | "ListMultipartUploadParts")

@@ -1,16 +1,19 @@
-//! Policy documents: how they are written down for people, and what is wrong with those of others.
+//! Policy documents: their formats, a linter, and merging ours into those of others. The document type itself is
+//! [`tidegate_core::policy_document`].
 
 mod actions;
-mod concern;
 pub(crate) mod cloudformation;
+mod finding;
 mod lint;
+mod merge;
 mod pseudo_parameter;
 mod statements;
 pub(crate) mod terraform;
 
-pub use actions::{Purpose, lacks};
-pub use concern::LintFinding;
-pub use lint::{PolicyLimit, PolicyRole as LintedAs, lint};
+pub use actions::{Purpose, missing_actions};
+pub use finding::LintFinding;
+pub use lint::{DocumentKind, PolicyLimit, lint};
+pub(crate) use merge::{is_same_json, merge};
 pub use pseudo_parameter::PseudoParameter;
 pub(crate) use pseudo_parameter::{TextPiece, pieces};
 pub(crate) use statements::statements;

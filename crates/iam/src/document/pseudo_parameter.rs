@@ -1,18 +1,18 @@
-//! What only the account knows that a template is deployed in: its own number and its region.
+//! The account id and the region of a deployment, which a template does not know.
 //!
-//! Owns how they stand in the text of a document until somebody writes it down: between two control characters, which no name
-//! of a bucket, a key, a role or a site can hold. Never knows how Terraform or CloudFormation spell them.
+//! In the text of a document they are placeholders between two control characters, which cannot occur in the name of a
+//! bucket, a key, a role or a site. The template formats replace them.
 
-/// Opens a pseudo parameter: "start of text".
+/// Starts a placeholder.
 const OPEN: char = '\u{2}';
 
-/// Closes it: "end of text".
+/// Ends a placeholder.
 const CLOSE: char = '\u{3}';
 
-/// A value that is filled in where a template is deployed.
+/// A value that is known when a template is deployed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PseudoParameter {
-    /// The account's number.
+    /// The account id.
     Account,
     /// The region.
     Region,
@@ -21,9 +21,9 @@ pub enum PseudoParameter {
 /// A part of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TextPiece<'a> {
-    /// As it stands.
+    /// Literal text.
     Text(&'a str),
-    /// To be filled in.
+    /// A placeholder.
     Pseudo(PseudoParameter),
 }
 
@@ -37,7 +37,7 @@ impl PseudoParameter {
         }
     }
 
-    /// How it stands in a text.
+    /// Its placeholder.
     #[must_use]
     pub fn text(self) -> String {
         format!("{OPEN}{}{CLOSE}", self.name())
@@ -48,13 +48,13 @@ impl PseudoParameter {
 pub(crate) fn pieces(text: &str) -> Vec<TextPiece<'_>> {
     let (mut pieces, mut rest) = (Vec::new(), text);
     while let Some((before, after)) = rest.split_once(OPEN) {
-        let Some((name, behind)) = after.split_once(CLOSE) else { break };
+        let Some((name, remainder)) = after.split_once(CLOSE) else { break };
         let Some(pseudo) = PseudoParameter::ALL.into_iter().find(|pseudo| pseudo.name() == name) else { break };
         if !before.is_empty() {
             pieces.push(TextPiece::Text(before));
         }
         pieces.push(TextPiece::Pseudo(pseudo));
-        rest = behind;
+        rest = remainder;
     }
     if !rest.is_empty() {
         pieces.push(TextPiece::Text(rest));
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_falls_into_its_parts() {
+    fn splits_text_at_placeholders() {
         let account = PseudoParameter::Account.text();
         let text = format!("arn:aws:sqs:{}:{account}:a${{b}}", PseudoParameter::Region.text());
         assert_eq!(

@@ -1,8 +1,8 @@
-//! Reading documents of others, in which one of something may stand without its list.
+//! Reading documents of others, in which a list of one item may be the item itself.
 
 use serde_json::{Map, Value};
 
-/// The statements of a document, which may be one or many.
+/// The statements of a document.
 pub(crate) fn statements(document: &Value) -> &[Value] {
     match document.get("Statement") {
         Some(Value::Array(many)) => many,
@@ -11,8 +11,8 @@ pub(crate) fn statements(document: &Value) -> &[Value] {
     }
 }
 
-/// The values of a member that may be one text or many.
-pub(super) fn texts<'a>(statement: &'a Map<String, Value>, name: &str) -> Vec<&'a str> {
+/// The strings of a member.
+pub(super) fn strings<'a>(statement: &'a Map<String, Value>, name: &str) -> Vec<&'a str> {
     match statement.get(name) {
         Some(Value::String(text)) => vec![text],
         Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).collect(),

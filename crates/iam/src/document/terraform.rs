@@ -1,13 +1,10 @@
-//! A policy document as Terraform's configuration language has it.
-//!
-//! Owns the form, as `terraform fmt` leaves it: what takes several lines stands apart, since only neighbours are aligned.
-//! Never writes anything but data sources; what a document is attached to is `grant`'s.
+//! Policy documents in Terraform's language, in the form of `terraform fmt`.
 
 use std::fmt::Write as _;
 
 use super::{Effect, PolicyDocument, Principal, PseudoParameter, Statement, TextPiece, pieces};
 
-/// A text in quotes; `${` and `%{` would be templates, and are for what only the account knows.
+/// A quoted string, with `${` and `%{` escaped and [`PseudoParameter`]s written as references.
 pub(crate) fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
@@ -38,7 +35,7 @@ fn escape(text: &str, out: &mut String) {
     }
 }
 
-/// Attributes and blocks at one depth, in the order in which they were given.
+/// Attributes and blocks at one depth, in order.
 #[derive(Debug, Default)]
 pub(crate) struct HclBody {
     parts: Vec<HclPart>,
@@ -46,11 +43,13 @@ pub(crate) struct HclBody {
 
 #[derive(Debug)]
 enum HclPart {
+    /// A comment.
     Comment(String),
-    /// One line.
+    /// An attribute on one line.
     Line(String, String),
+    /// An attribute with a list of several lines.
     List(String, Vec<String>),
-    /// What opens it, what is in it, what closes it.
+    /// An opening line, a body and a closing line.
     Group(String, HclBody, &'static str),
 }
 
@@ -67,7 +66,7 @@ impl HclBody {
         self.group(&format!("{head} {{"), body, "}");
     }
 
-    /// Anything between two brackets, such as `name = jsonencode({` and `})`.
+    /// A body between two lines, such as `name = jsonencode({` and `})`.
     pub(crate) fn group(&mut self, open: &str, body: Self, close: &'static str) {
         self.parts.push(HclPart::Group(open.to_owned(), body, close));
     }
@@ -81,13 +80,13 @@ impl HclBody {
 
     fn write(&self, out: &mut String, depth: usize) {
         let indent = "  ".repeat(depth);
-        let mut before: Option<&HclPart> = None;
-        for (place, part) in self.parts.iter().enumerate() {
-            let apart = match (before, part) {
+        let mut previous: Option<&HclPart> = None;
+        for (index, part) in self.parts.iter().enumerate() {
+            let needs_blank_line = match (previous, part) {
                 (None, _) | (Some(HclPart::Comment(_)), _) | (Some(HclPart::Line(..)), HclPart::Line(..)) => false,
                 (Some(_), _) => true,
             };
-            if apart {
+            if needs_blank_line {
                 out.push('\n');
             }
             match part {
@@ -95,15 +94,15 @@ impl HclBody {
                     let _ = writeln!(out, "{indent}# {text}");
                 }
                 HclPart::Line(name, value) => {
-                    // Neighbours in one line each are aligned.
-                    let group = |part: &&HclPart| matches!(part, HclPart::Line(..));
-                    let first = self.parts.iter().take(place).rev().take_while(group);
-                    let last = self.parts.iter().skip(place).take_while(group);
-                    let widest = first.chain(last).filter_map(|part| match part {
+                    // The equals signs of adjacent lines are aligned.
+                    let is_line = |part: &&HclPart| matches!(part, HclPart::Line(..));
+                    let before = self.parts.iter().take(index).rev().take_while(is_line);
+                    let after = self.parts.iter().skip(index).take_while(is_line);
+                    let widths = before.chain(after).filter_map(|part| match part {
                         HclPart::Line(name, _) => Some(name.len()),
                         _ => None,
                     });
-                    let width = widest.max().unwrap_or_default();
+                    let width = widths.max().unwrap_or_default();
                     let _ = writeln!(out, "{indent}{name:width$} = {value}");
                 }
                 HclPart::List(name, values) => {
@@ -122,19 +121,19 @@ impl HclBody {
                     let _ = writeln!(out, "{indent}{close}");
                 }
             }
-            before = Some(part);
+            previous = Some(part);
         }
     }
 }
 
-/// The whole text of blocks.
+/// The text of a file.
 pub(crate) fn text(body: &HclBody) -> String {
     let mut out = String::new();
     body.write(&mut out, 0);
     out
 }
 
-fn all(values: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<String> {
+fn quoted_all(values: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<String> {
     values.into_iter().map(|value| quoted(value.as_ref())).collect()
 }
 
@@ -144,20 +143,20 @@ fn statement(statement: &Statement) -> HclBody {
         body.line("sid", &quoted(sid));
     }
     body.line("effect", if statement.effect() == Effect::Allow { "\"Allow\"" } else { "\"Deny\"" });
-    body.list("actions", all(statement.actions()));
+    body.list("actions", quoted_all(statement.actions()));
     if !statement.resources().is_empty() {
-        body.list("resources", all(statement.resources()));
+        body.list("resources", quoted_all(statement.resources()));
     }
     if let Some(principal) = statement.principal() {
         let (kind, names) = match principal {
-            Principal::Anybody => ("*", vec!["*".to_owned()]),
+            Principal::Anyone => ("*", vec!["*".to_owned()]),
             Principal::Aws(arns) => ("AWS", arns.clone()),
             Principal::Federated(arn) => ("Federated", vec![arn.clone()]),
             Principal::Service(name) => ("Service", vec![name.clone()]),
         };
         let mut principals = HclBody::default();
         principals.line("type", &quoted(kind));
-        principals.list("identifiers", all(names));
+        principals.list("identifiers", quoted_all(names));
         body.block("principals", principals);
     }
     for (operator, keys) in statement.conditions() {
@@ -165,14 +164,14 @@ fn statement(statement: &Statement) -> HclBody {
             let mut condition = HclBody::default();
             condition.line("test", &quoted(operator));
             condition.line("variable", &quoted(key));
-            condition.list("values", all(values));
+            condition.list("values", quoted_all(values));
             body.block("condition", condition);
         }
     }
     body
 }
 
-/// The document as a data source of that name, each statement below the reason for it.
+/// The document as a data source, each statement below a comment with its reason.
 pub(crate) fn policy_document(document: &PolicyDocument, name: &str, file: &mut HclBody) {
     let mut body = HclBody::default();
     for each in document.statements() {

@@ -1,6 +1,4 @@
-//! Credentials for buckets: what somebody may do in them, as one document for all.
-//!
-//! Owns the three kinds of access, custom documents and additional statements. Never makes a user, a role or a key.
+//! The policy of credentials for buckets: one document for all of them.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -8,58 +6,58 @@ use tidegate_core::iam_name::{MAX_NAME, MAX_POLICY_NAME, fitted};
 use tidegate_core::location::{Bucket, Location, Prefix};
 
 use crate::document::{
-    LintFinding, LintedAs, Partition, PolicyDocument, PolicyDocumentError, PolicyLimit, Principal, Statement,
+    DocumentKind, LintFinding, Partition, PolicyDocument, PolicyDocumentError, PolicyLimit, Principal, Statement,
     bucket_arn, lint, objects_arn,
 };
 
-/// What stands for a bucket's name in a custom policy.
+/// Replaced by the name of each bucket in a custom policy.
 const PLACEHOLDER: &str = "$!BUCKET_NAME!$";
 
-/// What somebody may do.
+/// The kind of access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BucketAccess {
-    /// Reads and writes.
+    /// Read, write and delete.
     ReadWrite,
-    /// Reads.
+    /// Read only.
     ReadOnly,
-    /// Writes, and cannot read what it wrote.
+    /// Write only, for logs and backups.
     WriteOnly,
 }
 
-/// What credentials for buckets may do.
+/// What credentials for buckets allow.
 #[derive(Debug, Clone)]
 pub struct BucketGrant {
-    /// The partition of AWS.
+    /// The AWS partition.
     pub partition: Partition,
     /// The buckets, at least one.
     pub buckets: Vec<Bucket>,
-    /// Only keys below it.
+    /// The prefix that access is limited to.
     pub prefix: Prefix,
-    /// What may be done.
+    /// The kind of access.
     pub access: BucketAccess,
-    /// A whole policy instead, with `$!BUCKET_NAME!$` where a bucket's name goes.
+    /// A policy to use instead of the generated one, with `$!BUCKET_NAME!$` for the name of each bucket.
     pub custom: Option<String>,
-    /// Statements beside it.
+    /// Additional statements.
     pub statements: Vec<Value>,
 }
 
-/// Why credentials cannot be had.
+/// Why there is no policy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BucketGrantError {
-    /// A statement or a policy that IAM would refuse.
-    #[error("the {what} is wrong at `{place}`: {why}")]
-    Wrong {
+    /// IAM would refuse a custom policy or an additional statement.
+    #[error("invalid {kind} at `{pointer}`: {message}")]
+    Invalid {
         /// `policy`, `statement`.
-        what: &'static str,
+        kind: &'static str,
         /// A JSON Pointer.
-        place: String,
-        /// What, and what to write.
-        why: String,
+        pointer: String,
+        /// What is wrong.
+        message: String,
     },
-    /// Too long for where it goes.
+    /// The policy is too long.
     #[error(
-        "the policy for {buckets} buckets has {length} characters, {where_to} may have {most}: ask for fewer buckets, a shorter prefix or fewer statements"
+        "the policy for {buckets} buckets has {length} characters, AWS allows {most} for {subject}: use fewer buckets, a shorter prefix or fewer statements"
     )]
     TooLong {
         /// How many buckets.
@@ -68,36 +66,38 @@ pub enum BucketGrantError {
         length: usize,
         /// The limit.
         most: usize,
-        /// What it is for.
-        where_to: &'static str,
+        /// `a session`, `a user`.
+        subject: &'static str,
     },
-    /// The document cannot be written.
+    /// The document cannot be serialized.
     #[error(transparent)]
     Document(#[from] PolicyDocumentError),
 }
 
-/// Reads one additional statement, and checks it as a part of a policy.
+/// Parses one additional statement and checks it as a part of a policy.
 ///
 /// # Errors
-/// [`BucketGrantError::Wrong`] names the place.
-pub fn statement(text: &str) -> Result<Value, BucketGrantError> {
-    let value: Value = serde_json::from_str(text).map_err(|error| BucketGrantError::Wrong {
-        what: "statement",
-        place: String::new(),
-        why: format!("it is no JSON: {error}"),
+/// [`BucketGrantError::Invalid`].
+pub fn parse_statement(text: &str) -> Result<Value, BucketGrantError> {
+    let value: Value = serde_json::from_str(text).map_err(|error| BucketGrantError::Invalid {
+        kind: "statement",
+        pointer: "/".to_owned(),
+        message: format!("not JSON: {error}"),
     })?;
-    let whole = json!({ "Version": "2012-10-17", "Statement": [value] });
-    refuse("statement", &whole.to_string(), "/Statement/0")?;
+    let document = json!({ "Version": "2012-10-17", "Statement": [value] });
+    check("statement", &document.to_string(), "/Statement/0")?;
     Ok(value)
 }
 
-fn refuse(what: &'static str, text: &str, from: &str) -> Result<(), BucketGrantError> {
-    let concerns = lint(text, LintedAs::Identity, PolicyLimit::Role);
-    match concerns.into_iter().find(|concern| concern.wrong) {
+/// Refuses a document with an error. The pointer of the error is relative to `root`.
+fn check(kind: &'static str, text: &str, root: &str) -> Result<(), BucketGrantError> {
+    let findings = lint(text, DocumentKind::Identity, PolicyLimit::Role);
+    match findings.into_iter().find(|finding| finding.error) {
         None => Ok(()),
-        Some(LintFinding { place, what: why, .. }) => {
-            let place = place.strip_prefix(from).map(str::to_owned).unwrap_or(place);
-            Err(BucketGrantError::Wrong { what, place: if place.is_empty() { "/".to_owned() } else { place }, why })
+        Some(LintFinding { pointer, message, .. }) => {
+            let pointer = pointer.strip_prefix(root).unwrap_or(&pointer);
+            let pointer = if pointer.is_empty() { "/" } else { pointer }.to_owned();
+            Err(BucketGrantError::Invalid { kind, pointer, message })
         }
     }
 }
@@ -123,32 +123,31 @@ impl BucketAccess {
 }
 
 impl BucketGrant {
-    fn places(&self) -> impl Iterator<Item = Location> {
+    fn locations(&self) -> impl Iterator<Item = Location> {
         self.buckets.iter().map(|bucket| Location { bucket: bucket.clone(), prefix: self.prefix.clone() })
     }
 
-    /// The generated document: a bucket more makes each list one ARN longer.
+    /// The generated document. The buckets share its statements, so that several fit into a session policy.
     #[must_use]
     pub fn document(&self) -> PolicyDocument {
         let buckets: Vec<String> = self.buckets.iter().map(|bucket| bucket_arn(&self.partition, bucket)).collect();
-        let objects: Vec<String> = self.places().map(|place| objects_arn(&self.partition, &place)).collect();
+        let objects: Vec<String> = self.locations().map(|location| objects_arn(&self.partition, &location)).collect();
         let mut statements = Vec::new();
         if self.access.reads() {
             if self.prefix.as_str().is_empty() {
                 let actions = ["s3:ListBucket", "s3:GetBucketLocation"];
                 statements.push(
-                    Statement::allow(actions, buckets)
-                        .because("List", "to see what the buckets hold, and where they are"),
+                    Statement::allow(actions, buckets).because("List", "to list the buckets and read their regions"),
                 );
             } else {
                 statements.push(
                     Statement::allow(["s3:GetBucketLocation"], buckets.clone())
-                        .because("Locate", "to learn where the buckets are"),
+                        .because("Locate", "to read the regions of the buckets"),
                 );
                 statements.push(
                     Statement::allow(["s3:ListBucket"], buckets)
                         .when("StringLike", "s3:prefix", [format!("{}*", self.prefix)])
-                        .because("List", "to see what is below the prefix, and nothing beside it"),
+                        .because("List", "to list objects below the prefix"),
                 );
             }
         }
@@ -168,31 +167,29 @@ impl BucketGrant {
         if self.access == BucketAccess::ReadWrite {
             actions.push("s3:DeleteObject");
         }
-        let why = match self.access {
-            BucketAccess::ReadWrite => {
-                "to read, write and remove objects, and to give up an upload in parts that failed"
-            }
-            BucketAccess::ReadOnly => "to read objects and what is kept with them",
-            BucketAccess::WriteOnly => "to write objects, and to give up an upload in parts that failed",
+        let reason = match self.access {
+            BucketAccess::ReadWrite => "to read, write and delete objects, and to abort failed multipart uploads",
+            BucketAccess::ReadOnly => "to read objects with their ACLs, tags and locks",
+            BucketAccess::WriteOnly => "to write objects, and to abort failed multipart uploads",
         };
-        statements.push(Statement::allow(actions, objects).because("Objects", why));
+        statements.push(Statement::allow(actions, objects).because("Objects", reason));
         PolicyDocument::new(statements)
     }
 
-    /// The whole policy, compact: the custom one for each bucket, or the generated one; with the additional statements.
+    /// The policy as compact JSON: the generated statements or those of the custom policy, and the additional ones.
     ///
     /// # Errors
-    /// [`BucketGrantError`]; also where it is longer than `limit` takes.
+    /// [`BucketGrantError`], also where the policy exceeds `limit`.
     pub fn text(&self, limit: PolicyLimit) -> Result<String, BucketGrantError> {
         let mut statements = Vec::new();
         match &self.custom {
             Some(policy) => {
                 for bucket in &self.buckets {
                     let policy = policy.replace(PLACEHOLDER, bucket.as_str());
-                    refuse("policy", &policy, "")?;
+                    check("policy", &policy, "")?;
                     let policy: Value =
                         serde_json::from_str(&policy).map_err(|error| PolicyDocumentError::Json(error.to_string()))?;
-                    // One that names no bucket is the same for all of them.
+                    // A statement without the placeholder is the same for every bucket.
                     for statement in crate::document::statements(&policy) {
                         if !statements.contains(statement) {
                             statements.push(statement.clone());
@@ -206,58 +203,58 @@ impl BucketGrant {
             }
         }
         statements.extend(self.statements.iter().cloned());
-        unique(&mut statements);
+        remove_duplicate_sids(&mut statements);
         let text = json!({ "Version": "2012-10-17", "Statement": statements }).to_string();
         let length = limit.length(&text);
         if length > limit.characters() {
-            let where_to = if limit == PolicyLimit::Session { "a session" } else { "a user" };
+            let subject = if limit == PolicyLimit::Session { "a session" } else { "a user" };
             return Err(BucketGrantError::TooLong {
                 buckets: self.buckets.len(),
                 length,
                 most: limit.characters(),
-                where_to,
+                subject,
             });
         }
         Ok(text)
     }
 
-    /// `s3.read-write.bucket,other`: what a user, a policy or a session is named after.
-    fn describe(&self) -> String {
+    /// The base of names: `s3.read-write.bucket,other`.
+    fn base_name(&self) -> String {
         let kind = if self.custom.is_some() { "custom" } else { self.access.as_str() };
         let names: Vec<&str> = self.buckets.iter().map(Bucket::as_str).collect();
         format!("s3.{kind}.{}", names.join(","))
     }
 
-    /// The name of a user or a session for it.
+    /// The name of a user or a session.
     #[must_use]
     pub fn user_name(&self) -> String {
-        fitted(&self.describe(), MAX_NAME)
+        fitted(&self.base_name(), MAX_NAME)
     }
 
-    /// The name of its policy.
+    /// The name of the policy.
     #[must_use]
     pub fn policy_name(&self) -> String {
-        fitted(&self.describe(), MAX_POLICY_NAME)
+        fitted(&self.base_name(), MAX_POLICY_NAME)
     }
 }
 
-/// Names are unique in a policy: one that is there already loses its own.
-fn unique(statements: &mut [Value]) {
-    let mut names = std::collections::BTreeSet::new();
+/// Removes a `Sid` that an earlier statement has: they are unique in a policy.
+fn remove_duplicate_sids(statements: &mut [Value]) {
+    let mut sids = std::collections::BTreeSet::new();
     for statement in statements.iter_mut().filter_map(Value::as_object_mut) {
-        let again = statement.get("Sid").and_then(Value::as_str).is_some_and(|sid| !names.insert(sid.to_owned()));
-        if again {
+        let is_duplicate = statement.get("Sid").and_then(Value::as_str).is_some_and(|sid| !sids.insert(sid.to_owned()));
+        if is_duplicate {
             statement.remove("Sid");
         }
     }
 }
 
-/// The policy of a bucket whose objects anybody may read who knows their names.
+/// The policy of a public bucket: everyone may read objects by name, and not list them.
 #[must_use]
 pub fn public(partition: &Partition, bucket: &Bucket) -> PolicyDocument {
     let all = Location { bucket: bucket.clone(), prefix: Prefix::default() };
     let statement = Statement::allow(["s3:GetObject"], [objects_arn(partition, &all)])
-        .of(Principal::Anybody)
-        .because("AllowAllGetObject", "anybody may read what they know the name of; nobody may list");
+        .of(Principal::Anyone)
+        .because("PublicRead", "to let everyone read objects by name, without listing");
     PolicyDocument::new(vec![statement])
 }

@@ -1,86 +1,86 @@
-//! What the last step of a CI pipeline needs that publishes artifacts: to S3, ECR and CodeArtifact.
-//!
-//! Owns both modes: releases, and releases of feature branches (`dev`) that can never touch a release.
+//! Permissions of a CI pipeline that publishes artifacts to S3, ECR and CodeArtifact: releases, or builds of feature
+//! branches (`dev`), which cannot touch a release.
 
 use tidegate_core::location::{Bucket, Location, Prefix};
+use tidegate_core::sanitize::sanitize_name;
 
 use super::Grant;
 use crate::document::{Partition, PolicyDocument, Statement, bucket_arn, objects_arn};
 
-/// Who publishes where.
+/// Where a pipeline publishes.
 #[derive(Debug, Clone)]
 pub struct CiPublisher {
-    /// The partition of AWS.
+    /// The AWS partition.
     pub partition: Partition,
-    /// The account that holds the stores.
+    /// The account of the bucket, the registry and the domain.
     pub account: String,
     /// Their region.
     pub region: String,
     /// The bucket.
     pub bucket: Bucket,
-    /// Where releases go in it.
+    /// The prefix of releases.
     pub prefix: Prefix,
-    /// Where feature branches' go: a pattern such as `*/feature/`, below which every key may be written.
+    /// The prefix of builds of feature branches, with wildcards: `*/feature/`.
     pub dev_prefix: String,
-    /// The domain of CodeArtifact, where packages are published.
+    /// The CodeArtifact domain, where packages are published.
     pub codeartifact_domain: Option<String>,
-    /// Whether images and objects may be removed, to move tags such as `latest`.
+    /// Whether images and objects may be deleted, to move tags such as `latest`.
     pub allow_delete: bool,
-    /// Whether this is for feature branches.
+    /// Whether this is the policy of feature branches.
     pub dev: bool,
-    /// The policy's path.
+    /// The path of the policy.
     pub path: String,
-    /// The policy's name.
+    /// The name of the policy.
     pub name: String,
 }
 
-/// Why there is no such policy.
+/// Why there is no policy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CiPublisherError {
-    /// A pattern that reaches further than it says.
+    /// A pattern that could match releases.
     #[error(
-        "`{0}` is no place of feature branches: write folders, `*` for any of them, and end with `/`, as in `*/feature/`"
+        "invalid prefix of feature branches `{0}`: write folders, with `*` for any of them and `/` at the end, such as `*/feature/`"
     )]
     DevPrefix(String),
-    /// Not a path of IAM.
-    #[error("`{0}` is no path, write `/` or `/ci/`")]
+    /// Not an IAM path.
+    #[error("invalid IAM path `{0}`: start and end it with `/`, such as `/ci/`")]
     Path(String),
-    /// Not a region or a domain.
-    #[error("`{0}` is no {1}: lower-case letters, digits and hyphens make one")]
+    /// Not a region or domain.
+    #[error("invalid {1} `{0}`: use lower-case letters, digits and hyphens")]
     Name(String, &'static str),
 }
 
-fn plain(text: &str, what: &'static str) -> Result<(), CiPublisherError> {
-    let fine = !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
-    if fine { Ok(()) } else { Err(CiPublisherError::Name(text.escape_default().to_string(), what)) }
+fn check_name(text: &str, kind: &'static str) -> Result<(), CiPublisherError> {
+    let is_valid = !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    if is_valid { Ok(()) } else { Err(CiPublisherError::Name(sanitize_name(text), kind)) }
 }
 
 impl CiPublisher {
     fn check(&self) -> Result<(), CiPublisherError> {
-        plain(&self.region, "region")?;
+        check_name(&self.region, "region")?;
         if let Some(domain) = &self.codeartifact_domain {
-            plain(domain, "domain of CodeArtifact")?;
+            check_name(domain, "CodeArtifact domain")?;
         }
-        let folders = self.dev_prefix.chars().all(|c| c.is_ascii_alphanumeric() || "*/._-".contains(c));
-        // `*` alone, or a pattern of nothing but wildcards, is every release.
-        let some = self.dev_prefix.chars().any(|c| c.is_ascii_alphanumeric());
-        if !folders || !some || !self.dev_prefix.ends_with('/') || self.dev_prefix.starts_with('/') {
-            return Err(CiPublisherError::DevPrefix(self.dev_prefix.escape_default().to_string()));
+        let has_valid_chars = self.dev_prefix.chars().all(|c| c.is_ascii_alphanumeric() || "*/._-".contains(c));
+        // A pattern of wildcards alone matches every release.
+        let has_name = self.dev_prefix.chars().any(|c| c.is_ascii_alphanumeric());
+        if !has_valid_chars || !has_name || !self.dev_prefix.ends_with('/') || self.dev_prefix.starts_with('/') {
+            return Err(CiPublisherError::DevPrefix(sanitize_name(&self.dev_prefix)));
         }
-        let path =
+        let is_path =
             self.path.starts_with('/') && self.path.ends_with('/') && self.path.chars().all(|c| c.is_ascii_graphic());
-        if path { Ok(()) } else { Err(CiPublisherError::Path(self.path.escape_default().to_string())) }
+        if is_path { Ok(()) } else { Err(CiPublisherError::Path(sanitize_name(&self.path))) }
     }
 
-    /// The policy, for a role that the pipeline assumes.
+    /// The policy for a role that the pipeline assumes.
     ///
     /// # Errors
-    /// [`CiPublisherError`] names what to write.
+    /// [`CiPublisherError`].
     pub fn grant(&self) -> Result<Grant, CiPublisherError> {
         self.check()?;
         let mut statements = vec![
             Statement::allow(["s3:ListBucket"], [bucket_arn(&self.partition, &self.bucket)])
-                .because("ListArtifacts", "to see what is published"),
+                .because("ListArtifacts", "to list artifacts"),
         ];
         if self.dev {
             self.dev_objects(&mut statements);
@@ -91,12 +91,12 @@ impl CiPublisher {
         if let (false, Some(domain)) = (self.dev, &self.codeartifact_domain) {
             self.packages(domain, &mut statements);
         }
-        let what = if self.dev {
-            "What a pipeline of a feature branch needs to publish artifacts that are no releases"
+        let description = if self.dev {
+            "Lets the pipeline of a feature branch publish artifacts that are not releases"
         } else {
-            "What a release pipeline needs to publish artifacts to S3, ECR and CodeArtifact"
+            "Lets a release pipeline publish artifacts to S3, ECR and CodeArtifact"
         };
-        Ok(Grant { path: self.path.clone(), ..Grant::policy(&self.name, what, PolicyDocument::new(statements)) })
+        Ok(Grant { path: self.path.clone(), ..Grant::policy(&self.name, description, PolicyDocument::new(statements)) })
     }
 
     fn objects(&self, statements: &mut Vec<Statement>) {
@@ -110,7 +110,7 @@ impl CiPublisher {
         if self.allow_delete {
             statements.push(
                 Statement::allow(["s3:DeleteObject"], [objects])
-                    .because("ReplaceFloating", "to replace what names such as `latest` stand for"),
+                    .because("DeleteArtifacts", "to move names such as `latest`"),
             );
         }
     }
@@ -122,27 +122,24 @@ impl CiPublisher {
         statements.push(
             Statement::allow(["s3:PutObject", "s3:PutObjectTagging"], [dev.clone()])
                 .when("StringEquals", "s3:RequestObjectTag/Release", ["false".to_owned()])
-                .because(
-                    "PublishFeature",
-                    "to upload artifacts of a feature branch, which say of themselves that they are no release",
-                ),
+                .because("PublishFeature", "to upload artifacts of a feature branch, with the tag `Release=false`"),
         );
         statements.push(
             Statement::allow(["s3:AbortMultipartUpload"], [dev])
-                .because("GiveUpUploads", "to give up an upload in parts that failed"),
+                .because("AbortUploads", "to abort failed multipart uploads"),
         );
         statements.push(
             Statement::deny(["s3:PutObjectTagging"], [all.clone()])
                 .when("StringEquals", "s3:ExistingObjectTag/Release", ["true".to_owned()])
-                .because("NeverRetagARelease", "a release stays a release"),
+                .because("DenyRetaggingReleases", "to deny changing the tags of a release"),
         );
         statements.push(
             Statement::deny(["s3:PutObject"], [all])
                 .when("Null", "s3:if-none-match", ["true".to_owned()])
                 .when("Bool", "s3:ObjectCreationOperation", ["true".to_owned()])
                 .because(
-                    "NeverReplaceAnObject",
-                    "a put that may replace an object could replace a release, whose tags nobody looks at then",
+                    "DenyReplacingObjects",
+                    "to deny every write without `If-None-Match: *`, which could replace a release",
                 ),
         );
     }
@@ -165,7 +162,7 @@ impl CiPublisher {
         );
         statements.push(
             Statement::allow(["ecr:GetAuthorizationToken"], ["*".to_owned()])
-                .because("LogInToRegistry", "to log in to the registry, for which AWS knows no narrower resource"),
+                .because("LogInToRegistry", "to log in to the registry; the action has no resource-level permissions"),
         );
     }
 
@@ -182,7 +179,7 @@ impl CiPublisher {
                 ["codeartifact:GetRepositoryEndpoint", "codeartifact:ReadFromRepository"],
                 [arn("repository", "/*")],
             )
-            .because("ReadPackages", "to find repositories and what they hold"),
+            .because("ReadPackages", "to read repositories and packages"),
         );
         statements.push(
             Statement::allow(
@@ -194,7 +191,7 @@ impl CiPublisher {
         statements.push(
             Statement::allow(["sts:GetServiceBearerToken"], ["*".to_owned()])
                 .when("StringEquals", "sts:AWSServiceName", ["codeartifact.amazonaws.com".to_owned()])
-                .because("TokenForCodeArtifact", "to get the token that CodeArtifact asks for, and no other service's"),
+                .because("GetCodeArtifactToken", "to get a token for CodeArtifact, and for no other service"),
         );
     }
 }

@@ -1,10 +1,8 @@
-//! Permissions for people, functions and CI jobs, each as the documents that somebody attaches.
-//!
-//! Owns which statements each of them needs, and why. Never attaches anything, and never asks AWS.
+//! Generated policies for people, functions and CI jobs. Every statement has the reason for it.
 
 mod bucket;
 mod ci_publisher;
-mod form;
+mod format;
 mod s3_sync;
 mod site;
 mod trust;
@@ -15,10 +13,11 @@ use tidegate_core::location::Bucket;
 
 use crate::document::PolicyDocument;
 
-pub use bucket::{BucketAccess, BucketGrant, BucketGrantError, public, statement as checked_statement};
+pub use bucket::{BucketAccess, BucketGrant, BucketGrantError, parse_statement, public};
 pub use ci_publisher::{CiPublisher, CiPublisherError};
-pub use form::GrantFormat;
+pub use format::GrantFormat;
 pub use s3_sync::S3Sync;
+pub(crate) use site::SITE_POLICY_PREFIX;
 pub use site::{caller, dead_letters, lambda, site};
 pub use trust::{TrustError, TrustedIdentity, trust, trust_account, trust_role, trust_service};
 pub use uploader::{uploader, uploader_guard};
@@ -27,23 +26,23 @@ pub use uploader::{uploader, uploader_guard};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PolicyKind {
-    /// Users, groups and roles: a managed policy.
+    /// Users, groups and roles, as a managed policy.
     Policy,
-    /// A role: who may assume it.
+    /// A role, as its trust policy.
     Trust,
     /// A bucket.
     Bucket(Bucket),
 }
 
-/// One document, and what becomes of it.
+/// A policy document with its name and what it is attached to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
     /// Its name in IAM.
     pub name: String,
     /// Its path in IAM: `/`, `/ci/`.
     pub path: String,
-    /// What it is for, a sentence without its full stop.
-    pub what: &'static str,
+    /// What it is for, a sentence without a full stop.
+    pub description: &'static str,
     /// What it is attached to.
     pub attached: PolicyKind,
     /// The document.
@@ -51,7 +50,7 @@ pub struct Grant {
 }
 
 impl Grant {
-    fn policy(name: &str, what: &'static str, document: PolicyDocument) -> Self {
-        Self { name: name.to_owned(), path: "/".to_owned(), what, attached: PolicyKind::Policy, document }
+    fn policy(name: &str, description: &'static str, document: PolicyDocument) -> Self {
+        Self { name: name.to_owned(), path: "/".to_owned(), description, attached: PolicyKind::Policy, document }
     }
 }

@@ -1,6 +1,5 @@
-//! What publishing a site needs: of the role that publishes it, of whoever runs Tidegate, and of the function that does.
-//!
-//! Owns the two halves of the design: a execution role that reads, keeps state and assumes, and one role a site that writes.
+//! Permissions for publishing sites: an execution role or caller that reads builds, keeps state and assumes publisher roles,
+//! and one publisher role for each site, which writes it.
 
 use std::collections::BTreeSet;
 
@@ -12,25 +11,35 @@ use tidegate_core::release::bodies;
 use super::Grant;
 use crate::document::{Partition, PolicyDocument, Statement, bucket_arn, distribution_arn, objects_arn};
 
-/// What a staged source is read with.
-fn staged(partition: &Partition, source: &Source) -> Option<(Option<Statement>, String)> {
+/// What the names of publisher policies begin with.
+pub(crate) const SITE_POLICY_PREFIX: &str = "tidegate-site-";
+
+/// Access to a source in S3.
+struct SourceAccess {
+    /// Listing it, where it is a prefix.
+    list: Option<Statement>,
+    /// ARN of its objects.
+    objects: String,
+}
+
+fn source_access(partition: &Partition, source: &Source) -> Option<SourceAccess> {
     match source {
-        Source::Prefix(place) => Some((Some(Statement::list(partition, place)), objects_arn(partition, place))),
-        Source::Object(object) => Some((None, object_arn(partition, object))),
+        Source::Prefix(location) => Some(SourceAccess {
+            list: Some(Statement::list(partition, location)),
+            objects: objects_arn(partition, location),
+        }),
+        Source::Object(object) => Some(SourceAccess { list: None, objects: object_arn(partition, object) }),
         Source::Directory(_) | Source::Archive(_) | Source::Release(_) => None,
     }
 }
 
-/// The statements that writing a site can need, whatever a plan says. `more` are sources beside the configured one.
-fn writing(site: &Site, account: &str, more: &[&Source]) -> Vec<Statement> {
+/// The statements that any plan of a site can need. `sources` are sources other than the configured one.
+fn writing(site: &Site, account: &str, sources: &[&Source]) -> Vec<Statement> {
     let partition = site.partition();
-    let mut statements = vec![
-        Statement::list(&partition, &site.target)
-            .because("ListSite", "to see what the site holds, and nothing beside it"),
-    ];
+    let mut statements = vec![Statement::list(&partition, &site.target).because("ListSite", "to list the site")];
     let mut actions =
         vec!["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:GetObjectTagging", "s3:PutObjectTagging"];
-    // Without `delete`, what earlier releases kept on the site is still removed once nothing names it.
+    // Even without `delete`, assets of old releases are pruned from the site.
     if site.delete || site.state.is_some() {
         actions.push("s3:DeleteObject");
     }
@@ -39,11 +48,11 @@ fn writing(site: &Site, account: &str, more: &[&Source]) -> Vec<Statement> {
     }
     statements.push(
         Statement::allow(actions, [objects_arn(&partition, &site.target)])
-            .because("WriteSite", "to compare, write, change headers of and remove the site's own objects"),
+            .because("WriteSite", "to compare, write, update and delete the objects of the site"),
     );
-    let sources = more.iter().copied().chain(site.staged.as_ref());
+    let sources = sources.iter().copied().chain(site.staged.as_ref());
     let mut copied: Vec<String> =
-        sources.filter_map(|source| staged(&partition, source)).map(|(_, objects)| objects).collect();
+        sources.filter_map(|source| source_access(&partition, source)).map(|access| access.objects).collect();
     copied.extend(site.builds.as_ref().map(|builds| objects_arn(&partition, builds)));
     if !copied.is_empty() {
         statements
@@ -55,19 +64,21 @@ fn writing(site: &Site, account: &str, more: &[&Source]) -> Vec<Statement> {
                 ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"],
                 [objects_arn(&partition, &bodies)],
             )
-            .because("SetBodiesAside", "to keep what is replaced, so that an earlier release can come back"),
+            .because("ArchiveBodies", "to archive replaced objects for rollbacks"),
         );
     }
     statements.extend(
         Statement::keys(&["kms:Decrypt", "kms:GenerateDataKey"], &site.objects)
-            .map(|statement| statement.because("UseKey", "to read and write objects under the site's KMS key")),
+            .map(|statement| statement.because("UseKey", "to read and write objects encrypted with KMS")),
     );
     if !site.cdn.is_empty() {
         let arns = site.cdn.iter().map(|cdn| distribution_arn(&partition, account, cdn.distribution.as_str()));
         let actions = ["cloudfront:CreateInvalidation", "cloudfront:GetInvalidation", "cloudfront:ListInvalidations"];
         statements.push(
-            Statement::allow(actions, arns)
-                .because("Invalidate", "to tell the site's distributions, and to count what is in progress there"),
+            Statement::allow(actions, arns).because(
+                "Invalidate",
+                "to invalidate the site's distributions, and to count invalidations in progress",
+            ),
         );
     }
     let mut tagged = site.cdn.iter().filter(|cdn| cdn.cache_tags.is_some()).peekable();
@@ -75,148 +86,147 @@ fn writing(site: &Site, account: &str, more: &[&Source]) -> Vec<Statement> {
         let arns = tagged.map(|cdn| distribution_arn(&partition, account, cdn.distribution.as_str()));
         statements.push(
             Statement::allow(["cloudfront:GetDistributionConfig"], arns)
-                .because("AskForTags", "to see whether a distribution reads cache tags before it is told any"),
+                .because("ReadCacheTagConfig", "to check whether a distribution supports cache tags"),
         );
     }
     statements
 }
 
-/// The publisher role of one site, which a run narrows further to its plan. `more` are sources beside the configured one.
+/// The publisher role of a site. A run narrows it to its plan by a session policy. `sources` are sources other than the
+/// configured one.
 #[must_use]
-pub fn site(site: &Site, account: &str, more: &[&Source]) -> Grant {
-    let name = format!("tidegate-site-{}", site.name);
-    Grant::policy(
-        &name,
-        "What publishing one site can need, attached to its publisher role",
-        PolicyDocument::new(writing(site, account, more)),
-    )
+pub fn site(site: &Site, account: &str, sources: &[&Source]) -> Grant {
+    let name = format!("{SITE_POLICY_PREFIX}{}", site.name);
+    Grant::policy(&name, "Lets a publisher role publish one site", PolicyDocument::new(writing(site, account, sources)))
 }
 
-fn execution_role(sites: &[&Site], account: &str) -> Vec<Statement> {
+/// What the execution role and a caller have in common.
+fn publishing(sites: &[&Site], account: &str) -> Vec<Statement> {
     let mut statements = Vec::new();
-    let (mut listed, mut read, mut roles) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut kept, mut buckets) = (Vec::new(), Vec::new());
+    let (mut lists, mut staged, mut roles) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut states, mut state_buckets) = (Vec::new(), Vec::new());
     for site in sites {
         let partition = site.partition();
-        if let Some((list, objects)) = site.staged.as_ref().and_then(|source| staged(&partition, source)) {
-            listed.extend(list);
-            read.push(objects);
+        if let Some(access) = site.staged.as_ref().and_then(|source| source_access(&partition, source)) {
+            lists.extend(access.list);
+            staged.push(access.objects);
         }
         if let Some(builds) = &site.builds {
-            listed.push(Statement::list(&partition, builds));
-            read.push(objects_arn(&partition, builds));
+            lists.push(Statement::list(&partition, builds));
+            staged.push(objects_arn(&partition, builds));
         }
         if let Some(state) = site.state_root() {
-            kept.push(objects_arn(&partition, &state));
-            buckets.push((bucket_arn(&partition, &state.bucket), format!("{}*", state.prefix)));
+            states.push(objects_arn(&partition, &state));
+            state_buckets.push((bucket_arn(&partition, &state.bucket), format!("{}*", state.prefix)));
         }
         roles.extend(site.role.as_ref().map(|role| role.as_str().to_owned()));
         if site.role.is_none() {
             statements.extend(writing(site, account, &[]));
         }
     }
-    for list in [&mut read, &mut roles, &mut kept] {
-        list.sort();
-        list.dedup();
+    for arns in [&mut staged, &mut roles, &mut states] {
+        arns.sort();
+        arns.dedup();
     }
-    buckets.sort();
-    buckets.dedup();
-    statements.extend(listed.into_iter().map(|list| list.because("ListStaged", "to see what builds staged")));
-    if !read.is_empty() {
-        statements.push(Statement::allow(["s3:GetObject"], read).because("ReadStaged", "to read what builds staged"));
+    state_buckets.sort();
+    state_buckets.dedup();
+    statements.extend(lists.into_iter().map(|list| list.because("ListStaged", "to list staged builds")));
+    if !staged.is_empty() {
+        statements.push(Statement::allow(["s3:GetObject"], staged).because("ReadStaged", "to read staged builds"));
     }
-    for (bucket, prefix) in buckets {
+    for (bucket, prefix) in state_buckets {
         let statement = Statement::allow(["s3:ListBucket"], [bucket]);
         let statement = if prefix == "*" { statement } else { statement.when("StringLike", "s3:prefix", [prefix]) };
-        statements.push(statement.because("ListState", "to find releases, and what runs that died left"));
+        statements.push(statement.because("ListState", "to find releases and unfinished runs"));
     }
-    if !kept.is_empty() {
+    if !states.is_empty() {
         let actions = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"];
-        statements.push(Statement::allow(actions, kept).because("KeepState", "to keep releases, leases and manifests"));
+        statements
+            .push(Statement::allow(actions, states).because("WriteState", "to store releases, leases and manifests"));
     }
     if !roles.is_empty() {
         statements.push(
             Statement::allow(["sts:AssumeRole"], roles)
-                .because("AssumePublishers", "to become the publisher of one site, narrowed to one plan"),
+                .because("AssumePublishers", "to publish a site, in sessions limited to one plan"),
         );
     }
     statements
 }
 
-/// Plugins kept in S3. The function has no use for them: their code is in its package.
+/// Reading plugins from S3. The function does not need it: plugins are part of its package.
 fn plugins(sites: &[&Site]) -> Option<Statement> {
-    let mut read = BTreeSet::new();
+    let mut objects = BTreeSet::new();
     for site in sites {
         for used in site.sync.iter().chain(&site.policy) {
             if let PluginReference::Object(object) = &used.plugin {
-                read.insert(object_arn(&site.partition(), object));
+                objects.insert(object_arn(&site.partition(), object));
             }
         }
     }
-    (!read.is_empty())
-        .then(|| Statement::allow(["s3:GetObject"], read).because("ReadPlugins", "to read plugins kept in S3"))
+    (!objects.is_empty())
+        .then(|| Statement::allow(["s3:GetObject"], objects).because("ReadPlugins", "to read plugins in S3"))
 }
 
-/// Whoever runs Tidegate for these sites: a person, a CI job.
+/// A person or CI job that runs Tidegate for these sites.
 #[must_use]
 pub fn caller(sites: &[&Site], account: &str) -> Grant {
-    let statements = execution_role(sites, account).into_iter().chain(plugins(sites)).collect();
+    let statements = publishing(sites, account).into_iter().chain(plugins(sites)).collect();
     Grant::policy(
         "tidegate-caller",
-        "What whoever runs tidegate needs: to read what is staged, keep state and assume publisher roles",
+        "Lets a person or CI job run tidegate: read staged builds, store state and assume publisher roles",
         PolicyDocument::new(statements),
     )
 }
 
-/// The queue that a function's events end in which failed for good.
+/// The name of a function's dead-letter queue, for events that failed after all retries.
 #[must_use]
 pub fn dead_letters(function: &str) -> String {
     format!("{function}-dead-letters")
 }
 
-/// The function's execution role. `function` is its name; `region` where it runs.
+/// The execution role of the function with this name, in this region.
 #[must_use]
 pub fn lambda(sites: &[&Site], account: &str, region: &str, function: &str) -> Grant {
     let partition = sites.first().map(|site| site.partition()).unwrap_or_default();
-    let mut statements = execution_role(sites, account);
+    let mut statements = publishing(sites, account);
     let logs = format!("arn:{partition}:logs:{region}:{account}:log-group:/aws/lambda/{function}:*");
     statements.push(
         Statement::allow(["logs:CreateLogStream", "logs:PutLogEvents"], [logs])
-            .because("WriteLogs", "to write its own log"),
+            .because("WriteLogs", "to write its log"),
     );
-    let itself = format!("arn:{partition}:lambda:{region}:{account}:function:{function}");
-    statements.push(Statement::allow(["lambda:InvokeFunction"], [itself.clone(), format!("{itself}:*")]).because(
-        "HandOn",
-        "to hand a run on to another invocation of itself: a webhook is answered at once, and time may be short",
+    let arn = format!("arn:{partition}:lambda:{region}:{account}:function:{function}");
+    statements.push(Statement::allow(["lambda:InvokeFunction"], [arn.clone(), format!("{arn}:*")]).because(
+        "InvokeItself",
+        "to continue a run in another invocation: after it answered a webhook, or before its timeout",
     ));
     let queue = format!("arn:{partition}:sqs:{region}:{account}:{}", dead_letters(function));
     statements.push(
         Statement::allow(["sqs:SendMessage"], [queue])
-            .because("KeepDeadLetters", "to keep events that failed for good, which Lambda does in the role's name"),
+            .because("SendDeadLetters", "to let Lambda send events that failed after all retries"),
     );
     let webhooks = sites.iter().flat_map(|site| &site.webhooks);
     statements.extend(secrets(webhooks, &partition, region, account));
     Grant::policy(
         &format!("{function}-execution"),
-        "The execution role of the function: it reads, keeps state and assumes publisher roles; it cannot write a site",
+        "Execution role of the function: reads builds, stores state and assumes publisher roles; it cannot write a site",
         PolicyDocument::new(statements),
     )
 }
 
-/// Reading the secrets of webhooks and the tokens for GitHub, each by its own name.
+/// Reading the secrets of webhooks and the tokens for GitHub.
 fn secrets<'a>(
     webhooks: impl Iterator<Item = &'a Webhook>,
     partition: &Partition,
     region: &str,
     account: &str,
 ) -> Vec<Statement> {
-    let (mut kept, mut parameters) = (BTreeSet::new(), BTreeSet::new());
+    let (mut secrets, mut parameters) = (BTreeSet::new(), BTreeSet::new());
     for reference in webhooks.flat_map(Webhook::references) {
         match reference {
-            SecretReference::SecretsManager { id, .. } if id.starts_with("arn:") => drop(kept.insert(id.clone())),
-            // Secrets Manager adds six characters of its own to a name.
+            SecretReference::SecretsManager { id, .. } if id.starts_with("arn:") => drop(secrets.insert(id.clone())),
+            // Secrets Manager appends a hyphen and six random characters to the name.
             SecretReference::SecretsManager { id, .. } => {
-                kept.insert(format!("arn:{partition}:secretsmanager:{region}:{account}:secret:{id}-??????"));
+                secrets.insert(format!("arn:{partition}:secretsmanager:{region}:{account}:secret:{id}-??????"));
             }
             SecretReference::Parameter(name) => {
                 parameters.insert(format!("arn:{partition}:ssm:{region}:{account}:parameter{name}"));
@@ -224,17 +234,17 @@ fn secrets<'a>(
         }
     }
     let mut statements = Vec::new();
-    if !kept.is_empty() {
-        statements.push(Statement::allow(["secretsmanager:GetSecretValue"], kept).because(
-            "ReadSecrets",
-            "to verify who sent a webhook and to ask GitHub, by the secrets that the configuration names",
-        ));
+    if !secrets.is_empty() {
+        statements.push(
+            Statement::allow(["secretsmanager:GetSecretValue"], secrets)
+                .because("ReadSecrets", "to read the configured secrets, for webhook signatures and GitHub"),
+        );
     }
     if !parameters.is_empty() {
-        statements.push(Statement::allow(["ssm:GetParameter"], parameters).because(
-            "ReadParameters",
-            "to verify who sent a webhook and to ask GitHub, by the parameters that the configuration names",
-        ));
+        statements.push(
+            Statement::allow(["ssm:GetParameter"], parameters)
+                .because("ReadParameters", "to read the configured parameters, for webhook signatures and GitHub"),
+        );
     }
     statements
 }

@@ -1,57 +1,59 @@
-//! Who may assume a role: jobs of GitHub and GitLab by their own tokens, accounts, roles and services.
+//! Trust policies: for jobs of GitHub and GitLab by their OIDC tokens, for accounts, for roles and for services.
 //!
-//! Owns the subjects of tokens as the providers write them. Sources: GitHub Docs, "OpenID Connect reference"; GitLab Docs,
+//! Sources for the subjects of tokens: GitHub Docs, "OpenID Connect reference"; GitLab Docs,
 //! "ID token authentication", and "Configure OpenID Connect in AWS".
+
+use tidegate_core::sanitize::sanitize_name;
 
 use super::{Grant, PolicyKind};
 use crate::document::{Partition, PolicyDocument, Principal, Statement};
 
-/// The audience that AWS's own action asks GitHub for.
+/// The audience of the tokens that the action `aws-actions/configure-aws-credentials` requests.
 const GITHUB_AUDIENCE: &str = "sts.amazonaws.com";
 
-/// Whose tokens are trusted.
+/// The CI jobs whose tokens are trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TrustedIdentity {
-    /// Any repository of an organisation, or one repository: `acme` or `acme/docs`.
+    /// Jobs of GitHub Actions.
     GitHub {
-        /// `acme`, `acme/docs`.
+        /// An organization or one repository: `acme`, `acme/docs`.
         repository: String,
         /// Only jobs of this branch.
         branch: Option<String>,
         /// Only jobs in this environment.
         environment: Option<String>,
     },
-    /// A project of GitLab, or all of a group: `acme/docs` or `acme/*`.
+    /// Jobs of GitLab.
     GitLab {
-        /// Its path.
+        /// A project, or all projects of a group: `acme/docs`, `acme/*`.
         project: String,
         /// Only jobs of this branch.
         branch: Option<String>,
-        /// The server's host, `gitlab.com`.
+        /// The host of the server, such as `gitlab.com`.
         host: String,
-        /// The audience that jobs ask for, `https://gitlab.com`.
+        /// The audience of the tokens, such as `https://gitlab.com`; the URL of the host where absent.
         audience: Option<String>,
     },
 }
 
-/// Why nobody can be trusted like that.
+/// Why there is no trust policy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TrustError {
-    /// Characters that no name has, or wildcards that would trust others.
-    #[error("`{0}` is no {1}: letters, digits, `.`, `_`, `-` and `/` make one")]
+    /// A name with invalid characters, or with wildcards, which would trust others.
+    #[error("invalid {1} `{0}`: use letters, digits, `.`, `_`, `-` and `/`")]
     Name(String, &'static str),
-    /// GitHub's tokens of a job in an environment do not name its branch.
+    /// The token of a job in a GitHub environment does not name its branch.
     #[error(
-        "a job in an environment has a token that names no branch: give one of `--branch` and `--environment`, and limit branches in the environment's own rules"
+        "the token of a job in an environment does not name its branch: use one of `--branch` and `--environment`, and restrict branches in the environment's deployment rules"
     )]
     Both,
 }
 
-fn named(text: &str, what: &'static str, more: &str) -> Result<String, TrustError> {
-    let fine = !text.is_empty()
+fn check_name(text: &str, kind: &'static str, allowed: &str) -> Result<String, TrustError> {
+    let is_valid = !text.is_empty()
         && !text.starts_with('/')
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-/".contains(c) || more.contains(c));
-    if fine { Ok(text.to_owned()) } else { Err(TrustError::Name(text.escape_default().to_string(), what)) }
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-/".contains(c) || allowed.contains(c));
+    if is_valid { Ok(text.to_owned()) } else { Err(TrustError::Name(sanitize_name(text), kind)) }
 }
 
 impl TrustedIdentity {
@@ -74,12 +76,12 @@ impl TrustedIdentity {
         match self {
             Self::GitHub { branch: Some(_), environment: Some(_), .. } => Err(TrustError::Both),
             Self::GitHub { repository, branch, environment } => {
-                let name = named(repository, "organisation or repository of GitHub", "")?;
+                let name = check_name(repository, "organization or repository of GitHub", "")?;
                 let name = if name.contains('/') { name } else { format!("{name}/*") };
                 Ok(match (branch, environment) {
-                    (Some(branch), _) => format!("repo:{name}:ref:refs/heads/{}", named(branch, "branch", "")?),
+                    (Some(branch), _) => format!("repo:{name}:ref:refs/heads/{}", check_name(branch, "branch", "")?),
                     (_, Some(environment)) => {
-                        format!("repo:{name}:environment:{}", named(environment, "environment", " ")?)
+                        format!("repo:{name}:environment:{}", check_name(environment, "environment", " ")?)
                     }
                     // `repo:acme/*` ends in a wildcard of its own.
                     (None, None) if name.ends_with('*') => format!("repo:{name}"),
@@ -87,10 +89,10 @@ impl TrustedIdentity {
                 })
             }
             Self::GitLab { project, branch, host, .. } => {
-                named(host, "host", ":")?;
-                let name = named(project.strip_suffix("/*").unwrap_or(project), "project of GitLab", "")?;
+                check_name(host, "host", ":")?;
+                let name = check_name(project.strip_suffix("/*").unwrap_or(project), "project of GitLab", "")?;
                 let name = if project.ends_with("/*") { format!("{name}/*") } else { name };
-                let branch = branch.as_deref().map(|branch| named(branch, "branch", "")).transpose()?;
+                let branch = branch.as_deref().map(|branch| check_name(branch, "branch", "")).transpose()?;
                 Ok(match branch {
                     Some(branch) => format!("project_path:{name}:ref_type:branch:ref:{branch}"),
                     None => format!("project_path:{name}:*"),
@@ -100,11 +102,12 @@ impl TrustedIdentity {
     }
 }
 
-fn grant(name: &str, what: &'static str, statement: Statement) -> Grant {
-    Grant { attached: PolicyKind::Trust, ..Grant::policy(name, what, PolicyDocument::new(vec![statement])) }
+fn grant(description: &'static str, statement: Statement) -> Grant {
+    let document = PolicyDocument::new(vec![statement]);
+    Grant { attached: PolicyKind::Trust, ..Grant::policy("tidegate-trust", description, document) }
 }
 
-/// A role for jobs that prove by their own token who they are: no key is kept anywhere.
+/// Trusts CI jobs by their OIDC tokens, without an access key.
 ///
 /// # Errors
 /// [`TrustError`].
@@ -115,43 +118,39 @@ pub fn trust(partition: &Partition, account: &str, identity: &TrustedIdentity) -
         .of(Principal::Federated(format!("arn:{partition}:iam::{account}:oidc-provider/{host}")))
         .when("StringEquals", format!("{host}:aud"), [identity.audience()])
         .when(operator, format!("{host}:sub"), [subject])
-        .because(
-            "TrustTheseJobs",
-            "jobs whose token has this audience and this subject, and no others of the same provider",
-        );
-    Ok(grant(
-        "tidegate-trust",
-        "Who may assume the role: jobs that prove by a token of their provider who they are",
-        statement,
-    ))
+        .because("TrustCiJobs", "to trust tokens with this audience and subject, and no others of the provider");
+    Ok(grant("Trusts CI jobs by their OIDC tokens", statement))
 }
 
-/// A role for users and roles of an account that may assume it by their own policies, or for one of them.
+/// Trusts users and roles of an account that are allowed to assume the role by their own policies, or one of them.
 #[must_use]
 pub fn trust_account(arn: &str) -> Grant {
     let statement = Statement::allow(["sts:AssumeRole"], [])
         .of(Principal::Aws(vec![arn.to_owned()]))
-        .because("TrustTheAccount", "whoever of it is allowed to by a policy of its own");
-    grant("tidegate-trust", "Who may assume the role", statement)
+        .because("TrustAccount", "to trust principals whose own policies allow them to assume the role");
+    grant("Trusts an account", statement)
 }
 
-/// A role for one other role of the account, named by its ARN. The account is trusted and the role is a condition, so that it does
-/// not matter which of the two is made first, and a role that is made anew is trusted as before: IAM keeps a role that stands
-/// as a principal by its id. Source: IAM user guide, "AWS JSON policy elements: Principal".
+/// Trusts one other role of the account, by its ARN. The principal is the account and the role is a condition: IAM stores a
+/// role that is a principal by its id, so it would have to exist first, and would no longer be trusted after it was created
+/// again. Source: IAM user guide, "AWS JSON policy elements: Principal".
 #[must_use]
 pub fn trust_role(partition: &Partition, account: &str, arn: &str) -> Grant {
     let statement = Statement::allow(["sts:AssumeRole"], [])
         .of(Principal::Aws(vec![format!("arn:{partition}:iam::{account}:root")]))
         .when("ArnEquals", "aws:PrincipalArn", [arn.to_owned()])
-        .because("TrustTheFunction", "the execution role of the function, and no other role or user of the account");
-    grant("tidegate-trust", "Who may assume the role", statement)
+        .because(
+            "TrustExecutionRole",
+            "to trust the execution role of the function, and no other principal of the account",
+        );
+    grant("Trusts a role", statement)
 }
 
-/// A role for a service, such as `lambda.amazonaws.com`.
+/// Trusts an AWS service, such as `lambda.amazonaws.com`.
 #[must_use]
 pub fn trust_service(service: &str) -> Grant {
     let statement = Statement::allow(["sts:AssumeRole"], [])
         .of(Principal::Service(service.to_owned()))
-        .because("TrustTheService", "the service that runs the function");
-    grant("tidegate-trust", "Who may assume the role", statement)
+        .because("TrustService", "to trust the service that runs the function");
+    grant("Trusts a service", statement)
 }

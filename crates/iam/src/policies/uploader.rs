@@ -1,6 +1,6 @@
-//! What a CI job needs that only stages releases: to write new ones, never to change or remove one.
+//! Permissions of a CI job that uploads releases and can never replace or delete one.
 //!
-//! IAM knows no "new", so the other half is a bucket policy that refuses every write without `If-None-Match: *`.
+//! IAM cannot restrict a write to new keys. A bucket policy does: it denies every write without `If-None-Match: *`.
 
 use tidegate_core::location::Location;
 
@@ -12,31 +12,34 @@ use crate::document::{Partition, PolicyDocument, Principal, Statement, objects_a
 pub fn uploader(partition: &Partition, staging: &Location) -> Grant {
     let document = PolicyDocument::new(vec![
         Statement::allow(["s3:PutObject", "s3:AbortMultipartUpload"], [objects_arn(partition, staging)])
-            .because("StageReleases", "to upload releases, and to give up an upload in parts that failed"),
+            .because("StageReleases", "to upload releases, and to abort failed multipart uploads"),
     ]);
     Grant::policy(
         "tidegate-uploader",
-        "What a CI job needs that stages releases; it cannot read, list or remove anything",
+        "Lets a CI job upload releases; it cannot read, list or delete anything",
         document,
     )
 }
 
-/// The policy of the staging bucket, without which an uploader could replace a release that is staged already. Only what
-/// makes an object has to be conditional, so parts of an upload pass.
+/// The policy of the staging bucket, without which an uploader could replace a release. It applies only to requests that
+/// create an object, so the parts of a multipart upload are not affected.
 /// Source: Amazon S3 user guide, "Enforce conditional writes on Amazon S3 buckets".
 #[must_use]
 pub fn uploader_guard(partition: &Partition, staging: &Location) -> Grant {
     let document = PolicyDocument::new(vec![
         Statement::deny(["s3:PutObject"], [objects_arn(partition, staging)])
-            .of(Principal::Anybody)
+            .of(Principal::Anyone)
             .when("Null", "s3:if-none-match", ["true".to_owned()])
             .when("Bool", "s3:ObjectCreationOperation", ["true".to_owned()])
-            .because("NeverReplaceARelease", "whoever writes here must say that the key is new: If-None-Match: *"),
+            .because(
+                "DenyReplacingReleases",
+                "to deny every write without `If-None-Match: *`, which could replace a release",
+            ),
     ]);
     Grant {
         name: "tidegate-uploader-guard".to_owned(),
         path: "/".to_owned(),
-        what: "The staging bucket refuses whoever would replace a release",
+        description: "Denies replacing a release in the staging bucket",
         attached: PolicyKind::Bucket(staging.bucket.clone()),
         document,
     }

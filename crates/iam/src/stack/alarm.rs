@@ -1,61 +1,80 @@
-//! What somebody should look at: failures that nothing repairs by itself.
-//!
-//! Owns which numbers of AWS these are. Sources: AWS Lambda developer guide, "Types of metrics for Lambda functions"; SQS developer
-//! guide, "Available CloudWatch metrics".
+//! The CloudWatch alarms of a function. Sources: AWS Lambda developer guide, "Types of metrics for Lambda functions"; SQS
+//! developer guide, "Available CloudWatch metrics".
 
 use serde::Serialize;
 
 use crate::policies::dead_letters;
 
-/// How long a number is added up before it is looked at, in seconds.
-pub(super) const PERIOD: u16 = 300;
-
-/// A number that should be zero.
+/// An alarm on a metric above zero.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Alarm {
-    /// Its name in CloudWatch.
+    /// Its name.
     pub name: String,
-    /// What it means when it is not, a sentence without its full stop.
-    pub what: &'static str,
-    /// What it is called in a template.
+    /// What it means.
+    pub description: &'static str,
+    /// Its name in a template.
     pub label: &'static str,
-    /// `AWS/Lambda`, `AWS/SQS`.
+    /// The namespace of the metric: `AWS/Lambda`, `AWS/SQS`.
     pub namespace: &'static str,
-    /// The number.
+    /// The metric.
     pub metric: &'static str,
     /// `Sum`, `Maximum`.
     pub statistic: &'static str,
-    /// Of what, by kind and name.
-    pub dimension: (&'static str, String),
+    /// The resource that the metric is of.
+    pub dimension: AlarmDimension,
+}
+
+/// The resource that a metric is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum AlarmDimension {
+    /// The function.
+    FunctionName,
+    /// The dead-letter queue.
+    QueueName,
+}
+
+impl AlarmDimension {
+    /// Its name in CloudWatch.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::FunctionName => "FunctionName",
+            Self::QueueName => "QueueName",
+        }
+    }
 }
 
 /// The alarms of a function.
 pub(super) fn alarms(function: &str) -> Vec<Alarm> {
-    let of_function = |label, metric, what| Alarm {
+    let of_function = |label, metric, description| Alarm {
         name: format!("{function}-{label}"),
-        what,
+        description,
         label,
         namespace: "AWS/Lambda",
         metric,
         statistic: "Sum",
-        dimension: ("FunctionName", function.to_owned()),
+        dimension: AlarmDimension::FunctionName,
     };
     vec![
-        of_function("errors", "Errors", "Invocations failed. Denials are no failures; the log says what is"),
-        of_function("throttles", "Throttles", "Invocations were put off because the account runs too many at once"),
+        of_function(
+            "errors",
+            "Errors",
+            "Invocations failed; the log has the reasons. A denied publish is not a failure",
+        ),
+        of_function("throttles", "Throttles", "Invocations were throttled by the concurrency limit of the account"),
         of_function(
             "dropped",
             "DestinationDeliveryFailures",
-            "An event failed for good and could not be kept in the queue of dead letters",
+            "An event failed after all retries and could not be sent to the dead-letter queue",
         ),
         Alarm {
             name: dead_letters(function),
-            what: "Events failed for good and wait in the queue of dead letters",
+            description: "Events that failed after all retries are in the dead-letter queue",
             label: "dead-letters",
             namespace: "AWS/SQS",
             metric: "ApproximateNumberOfMessagesVisible",
             statistic: "Maximum",
-            dimension: ("QueueName", dead_letters(function)),
+            dimension: AlarmDimension::QueueName,
         },
     ]
 }

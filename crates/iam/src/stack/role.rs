@@ -1,12 +1,10 @@
-//! The two kinds of roles: the function's own, which cannot write a site, and one for each site, which the function assumes.
-//!
-//! Owns who trusts whom and under which names policies stand. What they say is `grant`'s.
+//! The function's execution role, which cannot write a site, and the publisher roles that it assumes, one for each site.
 
 use serde::Serialize;
 use tidegate_core::config::{RoleArn, Site};
 use tidegate_core::iam_name::{MAX_NAME, fitted};
 
-use super::AccountRegion;
+use super::account_region::AccountRegion;
 use crate::document::PolicyDocument;
 use crate::policies::{lambda, site as site_grant, trust_role, trust_service};
 
@@ -17,11 +15,11 @@ pub struct StackRole {
     pub name: String,
     /// Its path: `/`, `/publishers/`.
     pub path: String,
-    /// What it is for, a sentence without its full stop.
-    pub what: String,
-    /// Who may assume it.
+    /// Its description.
+    pub description: String,
+    /// Its trust policy.
     pub trust: PolicyDocument,
-    /// What it may do.
+    /// Its inline policies.
     pub policies: Vec<RolePolicy>,
 }
 
@@ -30,38 +28,37 @@ pub struct StackRole {
 pub struct RolePolicy {
     /// Its name.
     pub name: String,
-    /// What it says.
+    /// Its document.
     pub document: PolicyDocument,
 }
 
-/// The role that the function runs as.
+/// The execution role.
 pub(super) fn execution_role(sites: &[&Site], place: &AccountRegion, function: &str) -> StackRole {
     let grant = lambda(sites, place.account(), place.region(), function);
     StackRole {
         name: fitted(&grant.name, MAX_NAME),
         path: "/".to_owned(),
-        what: format!("What the function {function} runs as. It assumes publisher roles"),
+        description: format!("Execution role of the function {function}, which assumes the publisher roles"),
         trust: trust_service("lambda.amazonaws.com").document,
         policies: vec![RolePolicy { name: grant.name, document: grant.document }],
     }
 }
 
-/// The role that publishes a site. Sites that name the same one share it, each with a policy of its own.
-pub(super) fn publisher(roles: &mut Vec<StackRole>, site: &Site, arn: &RoleArn, standing: &str) {
-    let grant = site_grant(site, arn.account(), &[]);
+/// Adds the publisher role of a site. Sites with the same role share it, each with an inline policy of its own.
+pub(super) fn add_publisher(roles: &mut Vec<StackRole>, site: &Site, role: &RoleArn, execution_role: &str) {
+    let grant = site_grant(site, role.account(), &[]);
     let policy = RolePolicy { name: grant.name, document: grant.document };
-    let (path, name) = (arn.path(), arn.role_name());
-    // Names are unique in an account, whatever the path, and whatever the case.
-    if let Some(known) = roles.iter_mut().find(|role| role.name.eq_ignore_ascii_case(name)) {
+    // A role name is unique in an account, regardless of path and case.
+    if let Some(known) = roles.iter_mut().find(|known| known.name.eq_ignore_ascii_case(role.role_name())) {
         known.policies.push(policy);
-        "Publishes sites, in sessions that the function narrows to one plan".clone_into(&mut known.what);
+        "Publishes sites, in sessions limited to one plan".clone_into(&mut known.description);
         return;
     }
     roles.push(StackRole {
-        name: name.to_owned(),
-        path: path.to_owned(),
-        what: format!("Publishes the site {}, in sessions that the function narrows to one plan", site.name),
-        trust: trust_role(&arn.partition(), arn.account(), standing).document,
+        name: role.role_name().to_owned(),
+        path: role.path().to_owned(),
+        description: format!("Publishes the site {}, in sessions limited to one plan", site.name),
+        trust: trust_role(&role.partition(), role.account(), execution_role).document,
         policies: vec![policy],
     });
 }

@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 use futures::TryStreamExt;
 use futures::stream::{self, BoxStream};
 use tidegate_core::identity::ETag;
+use tidegate_core::manifest::next::{NextManifest, NextManifestCursor, WrittenObjects};
 use tidegate_core::manifest::{ManifestRecord, RecordState};
 use tidegate_core::release::{FORMAT, ReleaseEntry, ReleasePointer};
-use tidegate_core::succession::{NextManifest, NextManifestCursor, Outcomes};
 use tokio::sync::mpsc::{Sender, channel};
 
 use super::PublishError;
@@ -41,7 +41,7 @@ pub(super) struct ArchivedBodies {
 /// Makes the release live.
 pub(super) async fn commit(
     release: &mut ReleaseRun<'_>,
-    written: &Outcomes,
+    written: &WrittenObjects,
     connection: &Connection,
 ) -> Result<LiveRelease, PublishError> {
     let archived = write_manifest(release, written).await?;
@@ -79,16 +79,16 @@ fn next_pointer(release: &ReleaseRun<'_>) -> ReleasePointer {
     }
 }
 
-async fn write_manifest(release: &ReleaseRun<'_>, outcomes: &Outcomes) -> Result<ArchivedBodies, PublishError> {
+async fn write_manifest(release: &ReleaseRun<'_>, outcomes: &WrittenObjects) -> Result<ArchivedBodies, PublishError> {
     let (history, basis) = (release.history(), release.basis);
     let next = NextManifest {
         desired: &basis.desired,
         plan: release.plan(),
         site: &basis.state,
         unfinished: &history.unfinished,
-        outcomes,
-        before: history.live().unwrap_or_default(),
-        horizon: basis.kept.oldest,
+        written: outcomes,
+        previous: history.live().unwrap_or_default(),
+        oldest_kept: basis.kept.oldest,
     };
     let live = release.releases.live_records().await?;
     release.fence.check()?;

@@ -11,10 +11,10 @@ use tidegate_core::approval::Approved;
 use tidegate_core::identity::ETag;
 use tidegate_core::key::StoredKey;
 use tidegate_core::location::Location;
+use tidegate_core::manifest::next::WrittenObjects;
 use tidegate_core::plan::{Action, ChangeReason, Operation, Plan, PlannedBody, WritePhase};
 use tidegate_core::put_options::MAX_DELETES;
 use tidegate_core::report::{FailedOperation, WriteCounts};
-use tidegate_core::succession::Outcomes;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
@@ -82,8 +82,8 @@ pub(super) async fn write(
     approved: &Approved,
     writer: &Arc<PlanWriter>,
     done: &mut WriteCounts,
-) -> Outcomes {
-    let mut outcomes = Outcomes::new();
+) -> WrittenObjects {
+    let mut outcomes = WrittenObjects::new();
     for phase in [WritePhase::Assets, WritePhase::Pages] {
         let operations = approved.plan().operations.iter().filter(|operation| operation.phase() == phase);
         let mut operations: Vec<&Operation> = operations.collect();
@@ -134,7 +134,7 @@ async fn write_phase(
     writer: &Arc<PlanWriter>,
     observer: &Arc<dyn ProgressObserver>,
     done: &mut WriteCounts,
-    outcomes: &mut Outcomes,
+    outcomes: &mut WrittenObjects,
 ) {
     let mut queue = operations.iter();
     let mut in_flight = FuturesUnordered::new();
@@ -168,7 +168,7 @@ async fn write_phase(
                     done.unanswered += u64::from(may_have_succeeded(error));
                     hopeless |= error.is_of_every_key();
                 }
-                done.failures.push(failed(operation.key.as_str(), operation.verb(), &error));
+                done.failures.push(failed(operation.key.as_str(), operation.kind().as_str(), &error));
             }
         }
     }

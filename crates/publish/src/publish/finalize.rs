@@ -20,7 +20,7 @@ pub(super) async fn finalize(
     let failed = !report.done.failures.is_empty();
     let outcome = match (failed, pending.is_empty()) {
         (true, _) => Outcome::Partial,
-        (false, false) => Outcome::LiveNotInvalidated,
+        (false, false) => Outcome::LiveInvalidationPending,
         (false, true) => Outcome::Live,
     };
     pointer.pending_invalidations = pending;
@@ -73,7 +73,7 @@ pub(super) async fn confirm(release: &mut ReleaseRun<'_>, report: &mut PublishRe
     Ok(match (report.invalidations.is_empty(), pointer.pending_invalidations.is_empty()) {
         (true, _) => Outcome::Unchanged,
         (false, true) => Outcome::Live,
-        (false, false) => Outcome::LiveNotInvalidated,
+        (false, false) => Outcome::LiveInvalidationPending,
     })
 }
 

@@ -11,7 +11,7 @@ use tidegate_core::key::{Key, StoredKey};
 use tidegate_core::listing::{ListedObject, Listing, ListingError, ObservedObject, Pagination};
 use tidegate_core::location::Location;
 use tidegate_core::manifest::{ManifestRecord, RecordState};
-use tidegate_core::site_state::{SiteMerge, SiteState, UnfinishedRuns};
+use tidegate_core::site_state::{SiteMerge, SiteMergeInputs, SiteState, UnfinishedRuns};
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -106,12 +106,12 @@ async fn heads(run: Run<'_>, s3: &S3, keys: Vec<StoredKey>) -> Result<Vec<(Store
             let observer = Arc::clone(&run.publisher.observer);
             // A task of its own, so that all processors take part.
             let task = AbortOnDropHandle::new(tokio::spawn(async move {
-                let answer = s3.head(&target.bucket, &target.prefix.join(key.as_str())).await;
+                let answer = s3.observe(&target.bucket, &target.prefix.join(key.as_str())).await;
                 observer.report(ProgressEvent::Answered);
                 match answer {
                     // An object that vanished since the listing is written anew, like one that cannot be compared.
                     Err(error) if error.is_not_found() => Ok((key, ObservedObject::default())),
-                    answer => answer.map(|head| (key, head.observed)),
+                    answer => answer.map(|observed| (key, observed)),
                 }
             }));
             async move { task.await.map_err(|_| InspectError::Interrupted)?.map_err(InspectError::from) }
@@ -155,7 +155,8 @@ async fn merge(
     let unfinished = releases.map_or(&none, |releases| &releases.history.unfinished);
     let live = releases.and_then(|releases| releases.history.live()).unwrap_or_default();
     let oldest_kept = releases.map(|releases| releases.oldest_kept(run, false)).unwrap_or_default();
-    let mut merge = SiteMerge::new(desired, unfinished, live, oldest_kept, run.publisher.verify);
+    let mut merge =
+        SiteMerge::new(SiteMergeInputs { desired, unfinished, live, oldest_kept, verify: run.publisher.verify });
     let stream = match releases {
         Some(releases) => releases.live_records().await?,
         None => stream::empty().boxed(),
@@ -205,7 +206,7 @@ impl RecordStream {
     async fn next(&mut self, merge: &mut SiteMerge<'_>) -> Result<Option<ManifestRecord>, InspectError> {
         loop {
             match self.ready.next() {
-                Some(ManifestRecord { state: RecordState::Archived(last), .. }) => merge.preserved(last),
+                Some(ManifestRecord { state: RecordState::Archived(last), .. }) => merge.archived(last),
                 Some(record) => return Ok(Some(record)),
                 None if self.done => return Ok(None),
                 None => match self.stream.try_next().await? {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use tidegate_core::invalidation::{ChangedKeys, FREE_PATHS, InvalidationRequest, TaggedCopies, batch, month};
+use tidegate_core::invalidation::{ChangedKeys, FREE_PATHS, InvalidationRequest, TaggedCopies, month};
 use tidegate_core::key::StoredKey;
 use tidegate_core::plan::Plan;
 use tidegate_core::release::ReleaseId;
@@ -139,14 +139,14 @@ impl Requests<'_> {
         for cdn in &site.cdn {
             let used: usize = requests.iter().map(InvalidationRequest::len).sum();
             let quota = cdn::quota(cloudfront, cdn, self.free_left.saturating_sub(used)).await;
-            let unchanged = basis.state.others(&basis.desired, changed).collect();
+            let unchanged = basis.state.unchanged_keys(&basis.desired, changed).collect();
             let copies =
                 cdn.cache_tags.as_ref().map(|tag| TaggedCopies::of(tag, changed, &basis.desired, &basis.state));
             let earlier = self.earlier.iter().filter(|request| request.distribution == cdn.distribution);
             let cleared = |key: &&str| earlier.clone().any(|request| request.clears(cdn, &site.target, key));
             let changed = changed.iter().copied().filter(|key| !cleared(key)).collect();
             let keys = ChangedKeys { changed, unchanged, copies: copies.unwrap_or_default() };
-            requests.extend(batch(site.name.as_str(), &self.reference, cdn, &site.target, keys, quota));
+            requests.extend(InvalidationRequest::new(&site.name, &self.reference, cdn, &site.target, keys, quota));
         }
         requests
     }

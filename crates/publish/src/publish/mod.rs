@@ -335,7 +335,7 @@ impl Run<'_> {
         self.stage(Stage::Invalidate);
         let accepted = invalidate::invalidate_site(self, &connection, approved.plan(), basis, report).await;
         stopwatch.record(Stage::Invalidate, report);
-        Ok(if accepted { Outcome::Live } else { Outcome::LiveNotInvalidated })
+        Ok(if accepted { Outcome::Live } else { Outcome::LiveInvalidationPending })
     }
 
     /// The steps that write a release: announce, execute, commit, invalidate, finalize. It can be killed between any two

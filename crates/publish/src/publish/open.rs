@@ -13,7 +13,6 @@ use super::releases::Releases;
 use super::{PublishError, Run};
 use crate::s3::S3;
 use crate::source::release::ReleaseSource;
-use crate::source::storage::Objects;
 use crate::source::{self, SourceReader};
 
 /// What is published, opened.
@@ -42,8 +41,7 @@ pub(super) async fn open(run: Run<'_>, releases: Option<&Releases>) -> Result<Op
     if let Some(state) = run.site.state_root().filter(|state| publishes_state(source, state, fetched.as_ref())) {
         return Err(PublishError::PublishesState(state));
     }
-    let objects: Arc<dyn Objects> = Arc::new(S3::new(&run.publisher.connection));
-    let opened = source::open(source, &objects, &run.publisher.options).await?;
+    let opened = source::open(source, &S3::new(&run.publisher.connection), &run.publisher.options).await?;
     Ok(Opened::Artifact(opened.artifact, opened.reader))
 }
 
@@ -64,8 +62,12 @@ async fn restore(run: Run<'_>, releases: &Releases, id: ReleaseId) -> Result<Res
         batch.iter().for_each(|record| restoration.add_available(record));
     }
     let (desired, bodies, fingerprint) = restoration.finish(&manifest.to_string()).map_err(refused)?;
-    let objects: Arc<dyn Objects> = Arc::new(S3::new(&run.publisher.connection));
-    let source = ReleaseSource::new(objects, run.site.target.clone(), releases.store.bodies(), bodies);
+    let source = ReleaseSource::new(
+        S3::new(&run.publisher.connection),
+        run.site.target.clone(),
+        releases.store.bodies(),
+        bodies,
+    );
     Ok(RestoredRelease { desired, reader: SourceReader::Released(Arc::new(source)), fingerprint })
 }
 

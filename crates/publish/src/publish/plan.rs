@@ -44,7 +44,7 @@ pub(super) fn plan(
         (diff::operations(&source.desired, state, publisher.comparison, &policy), oldest_kept)
     };
     let (mut changed, mut oldest) = changes(false);
-    let adds_release = state.is_another(&changed.operations);
+    let adds_release = state.is_new_release(&changed.operations);
     if releases.is_some() && adds_release {
         (changed, oldest) = changes(true);
     }

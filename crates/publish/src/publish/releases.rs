@@ -241,9 +241,11 @@ fn change(old: Option<&ManifestRecord>, new: Option<&ManifestRecord>) -> Option<
         return Some(ReleaseChange { key, kind, before, after, headers: Vec::new() });
     };
     let differences = old.headers.differences(&new.headers).into_iter();
-    let headers = differences
-        .map(|(name, has, wants)| format!("{name}: {} → {}", has.unwrap_or("none"), wants.unwrap_or("none")));
-    let headers: Vec<String> = headers.collect();
+    let headers: Vec<String> = differences
+        .map(|change| {
+            format!("{}: {} → {}", change.name, change.current.unwrap_or("none"), change.desired.unwrap_or("none"))
+        })
+        .collect();
     let same = old.etag == new.etag || old.identity.compare(&new.identity) == Sameness::Same;
     let kind = if old.redirect != new.redirect {
         ReleaseChangeKind::Redirect

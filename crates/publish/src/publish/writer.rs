@@ -9,9 +9,9 @@ use tidegate_core::key::{Key, StoredKey};
 use tidegate_core::listing::PreservedAttributes;
 use tidegate_core::location::Location;
 use tidegate_core::manifest::body_name;
+use tidegate_core::manifest::next::WrittenObject;
 use tidegate_core::plan::{Action, ArchiveCopy, Operation, PlannedBody};
 use tidegate_core::put_options::ObjectSettings;
-use tidegate_core::succession::WrittenObject;
 
 use crate::aws_error::AwsError;
 use crate::s3::{BodyBytes, CopySource, DeleteOutcome, Opener, PutOptions, S3};

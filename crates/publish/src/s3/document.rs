@@ -1,6 +1,5 @@
 //! Small objects of the state, read whole and written under a condition; and manifests, which are streamed.
 
-use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedPart, Delete, ObjectIdentifier};
 use bytes::{Bytes, BytesMut};
@@ -15,9 +14,6 @@ use super::put::PutOptions;
 use super::{S3, whole};
 use crate::aws_error::AwsError;
 
-/// Largest document, in bytes.
-const MAX_DOCUMENT: u64 = 64 * 1024 * 1024;
-
 /// Size of one part of a stream whose length nobody knows beforehand: 10,000 of them hold 78 GiB of compressed manifest.
 const PART: usize = 8 * 1024 * 1024;
 
@@ -25,54 +21,6 @@ const PART: usize = 8 * 1024 * 1024;
 const PARTS_IN_FLIGHT: usize = 2;
 
 impl S3 {
-    /// An object that may not be there.
-    ///
-    /// Those who may list only below a prefix are refused a key that is not there, as if they might not read it: whether it
-    /// is, they learn by listing it.
-    async fn get(&self, bucket: &Bucket, key: &str) -> Result<Option<GetObjectOutput>, AwsError> {
-        let answer = self.client.get_object().bucket(bucket.as_str()).key(key).send().await;
-        match answer.map_err(|error| AwsError::new("GetObject", key, &error)) {
-            Ok(answer) => Ok(Some(answer)),
-            Err(error) if error.code.as_deref() == Some("NoSuchKey") => Ok(None),
-            Err(error) => self.unless_absent(bucket, key, error).await,
-        }
-    }
-
-    /// Nothing where a refusal only hides that there is no such object; else the failure itself.
-    pub(super) async fn unless_absent<T>(
-        &self,
-        bucket: &Bucket,
-        key: &str,
-        error: AwsError,
-    ) -> Result<Option<T>, AwsError> {
-        let absent = error.is_denied() && self.is_absent(bucket, key).await.unwrap_or_default();
-        if absent { Ok(None) } else { Err(error) }
-    }
-
-    async fn is_absent(&self, bucket: &Bucket, key: &str) -> Result<bool, AwsError> {
-        let request = self.client.list_objects_v2().bucket(bucket.as_str()).prefix(key).max_keys(1);
-        let answer = request.send().await.map_err(|error| AwsError::new("ListObjectsV2", key, &error))?;
-        // The key itself sorts before everything that only begins with it.
-        Ok(answer.contents().first().is_none_or(|object| object.key() != Some(key)))
-    }
-
-    /// A document and its state; nothing where there is none.
-    ///
-    /// # Errors
-    /// [`AwsError`].
-    pub async fn document(&self, bucket: &Bucket, key: &str) -> Result<Option<(Bytes, ETag)>, AwsError> {
-        let Some(answer) = self.get(bucket, key).await? else { return Ok(None) };
-        let size = u64::try_from(answer.content_length().unwrap_or_default()).unwrap_or_default();
-        if size > MAX_DOCUMENT {
-            return Err(AwsError::malformed("GetObject", key, format!("it has {size} bytes, which no state has")));
-        }
-        let etag = ETag::new(answer.e_tag().unwrap_or_default());
-        let body = answer.body.collect().await;
-        let body =
-            body.map_err(|error| AwsError::malformed("GetObject", key, format!("the body broke off: {error}")))?;
-        Ok(Some((body.into_bytes(), etag)))
-    }
-
     /// Writes a document and returns its new state.
     ///
     /// # Errors
@@ -93,27 +41,6 @@ impl S3 {
         };
         let answer = request.send().await.map_err(|error| AwsError::new("PutObject", key, &error))?;
         Ok(ETag::new(answer.e_tag().unwrap_or_default()))
-    }
-
-    /// Reads an object as a stream; nothing where there is none.
-    ///
-    /// # Errors
-    /// [`AwsError`].
-    pub async fn stream(
-        &self,
-        bucket: &Bucket,
-        key: &str,
-    ) -> Result<Option<impl Stream<Item = Result<Bytes, AwsError>> + Send + use<>>, AwsError> {
-        let Some(answer) = self.get(bucket, key).await? else { return Ok(None) };
-        let key = key.to_owned();
-        Ok(Some(futures::stream::unfold(answer.body, move |mut body| {
-            let key = key.clone();
-            async move {
-                let next = body.next().await?;
-                let told = |error| AwsError::malformed("GetObject", key, format!("the body broke off: {error}"));
-                Some((next.map_err(told), body))
-            }
-        })))
     }
 
     /// Writes a stream of unknown length: in one request where it fits, else in parts.

@@ -1,17 +1,18 @@
-//! Listing a prefix, page by page.
-
-use std::borrow::Cow;
+//! Listing objects page by page.
 
 use aws_sdk_s3::types::EncodingType;
+use futures::stream::{self, Stream, TryStreamExt};
 use percent_encoding::percent_decode_str;
 use tidegate_core::identity::ETag;
+use tidegate_core::key::StoredKey;
 use tidegate_core::listing::{ListedObject, ListingError};
-use tidegate_core::location::Location;
+use tidegate_core::location::{Bucket, Location};
+use tidegate_core::timestamp::Timestamp;
 
 use super::S3;
 use crate::aws_error::AwsError;
 
-/// Objects of one page. S3's most. Source: Amazon S3 API reference, `ListObjectsV2`.
+/// Most objects of one page. Source: Amazon S3 API reference, `ListObjectsV2`.
 const PAGE: i32 = 1000;
 
 /// One page of a listing.
@@ -19,77 +20,166 @@ const PAGE: i32 = 1000;
 pub struct ListPage {
     /// Its objects, relative to the prefix.
     pub objects: Vec<ListedObject>,
-    /// How to ask for the next page; nothing on the last one.
+    /// The token of the next page, unless this is the last one.
     pub next: Option<String>,
 }
 
 /// Why a bucket could not be listed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ListError {
-    /// A page could not be had.
+    /// A page could not be read.
     #[error(transparent)]
     Cloud(#[from] AwsError),
-    /// The pages do not make a listing.
+    /// The pages do not form a complete listing.
     #[error(transparent)]
     Listing(#[from] ListingError),
 }
 
+/// What is listed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ListScope<'a> {
+    pub(super) bucket: &'a Bucket,
+    /// A prefix, or the beginning of a key.
+    pub(super) prefix: &'a str,
+    /// Most objects of one page.
+    pub(super) page: i32,
+}
+
+/// One page with whole keys.
+#[derive(Debug)]
+pub(super) struct BucketPage {
+    pub(super) objects: Vec<BucketObject>,
+    next: Option<String>,
+}
+
+/// One object with its whole key.
+#[derive(Debug)]
+pub(super) struct BucketObject {
+    pub(super) key: String,
+    pub(super) size: u64,
+    pub(super) etag: ETag,
+    pub(super) modified: Timestamp,
+}
+
+/// Where a listing continues.
+enum PageToken {
+    First,
+    After(String),
+    End,
+}
+
+impl<'a> ListScope<'a> {
+    /// All objects below a prefix.
+    pub(super) fn below(location: &'a Location) -> Self {
+        Self { bucket: &location.bucket, prefix: location.prefix.as_str(), page: PAGE }
+    }
+
+    fn subject(&self) -> String {
+        format!("s3://{}/{}", self.bucket, StoredKey::new(self.prefix))
+    }
+}
+
 impl S3 {
-    /// One page below a prefix, after the page that `token` follows.
+    /// One page of the objects below a prefix, after the page that returned `token`.
     ///
     /// # Errors
-    /// [`AwsError`], also for an answer that claims more pages and does not say where.
+    /// [`AwsError`], also for an answer that announces another page without its token.
     pub async fn page(&self, location: &Location, token: Option<String>) -> Result<ListPage, AwsError> {
-        let subject = location.to_string();
+        Ok(relative(location, self.bucket_page(ListScope::below(location), token).await?))
+    }
+
+    /// All pages of the objects below a prefix.
+    pub(crate) fn pages<'a>(
+        &'a self,
+        location: &'a Location,
+    ) -> impl Stream<Item = Result<ListPage, AwsError>> + Send + 'a {
+        self.bucket_pages(ListScope::below(location)).map_ok(|page| relative(location, page))
+    }
+
+    /// All pages of a listing.
+    pub(super) fn bucket_pages<'a>(
+        &'a self,
+        scope: ListScope<'a>,
+    ) -> impl Stream<Item = Result<BucketPage, AwsError>> + Send + 'a {
+        stream::try_unfold(PageToken::First, move |token| async move {
+            let token = match token {
+                PageToken::First => None,
+                PageToken::After(token) => Some(token),
+                PageToken::End => return Ok(None),
+            };
+            let page = self.bucket_page(scope, token.clone()).await?;
+            let next = match &page.next {
+                // Without this check, a server that repeats a page forever would keep the run busy forever.
+                Some(next) if token.as_ref() == Some(next) => {
+                    let why = "two pages of the listing have the same token";
+                    return Err(AwsError::malformed("ListObjectsV2", scope.subject(), why));
+                }
+                Some(next) => PageToken::After(next.clone()),
+                None => PageToken::End,
+            };
+            Ok(Some((page, next)))
+        })
+    }
+
+    /// One page of a listing, after the page that returned `token`.
+    pub(super) async fn bucket_page(
+        &self,
+        scope: ListScope<'_>,
+        token: Option<String>,
+    ) -> Result<BucketPage, AwsError> {
+        let malformed = |why: &str| AwsError::malformed("ListObjectsV2", scope.subject(), why);
         let answer = self
             .client
             .list_objects_v2()
-            .bucket(location.bucket.as_str())
-            .set_prefix(Some(location.prefix.as_str().to_owned()).filter(|prefix| !prefix.is_empty()))
-            .max_keys(PAGE)
-            // A key can hold characters that XML cannot; one such key would make the whole listing unreadable.
+            .bucket(scope.bucket.as_str())
+            .set_prefix(Some(scope.prefix.to_owned()).filter(|prefix| !prefix.is_empty()))
+            .max_keys(scope.page)
+            // A key can hold characters that XML cannot; one such key would make the whole page unreadable.
             .encoding_type(EncodingType::Url)
             .set_continuation_token(token)
             .send()
             .await
-            .map_err(|error| AwsError::new("ListObjectsV2", &subject, &error))?;
+            .map_err(|error| AwsError::new("ListObjectsV2", scope.subject(), &error))?;
         let next = match (answer.is_truncated(), answer.next_continuation_token) {
-            (Some(true), None) => {
-                return Err(AwsError::malformed("ListObjectsV2", subject, "the answer is cut and names no next page"));
-            }
+            (Some(true), None) => return Err(malformed("the answer is truncated and has no token for the next page")),
             (Some(true), token) => token,
             (_, _) => None,
         };
-        // A server that does not know the parameter says so by not repeating it.
+        // A server that does not know the parameter leaves it out of its answer.
         let encoded = answer.encoding_type.is_some();
-        let mut objects = Vec::new();
-        for object in answer.contents.unwrap_or_default() {
-            let key =
-                object.key.as_deref().and_then(|key| if encoded { decoded(key) } else { Some(Cow::Borrowed(key)) });
-            let Some(key) = key else {
-                return Err(AwsError::malformed(
-                    "ListObjectsV2",
-                    subject,
-                    "the answer has an object without a readable key",
-                ));
-            };
-            // The prefix itself can be an object: a directory marker.
-            if let Some(key) = location.prefix.relative(&key) {
-                let size = u64::try_from(object.size.unwrap_or_default()).unwrap_or_default();
-                objects.push(ListedObject { key, size, etag: ETag::new(&object.e_tag.unwrap_or_default()) });
-            }
-        }
-        Ok(ListPage { objects, next })
+        let key = |key: Option<String>| {
+            let key = if encoded { key.and_then(decode) } else { key };
+            key.ok_or_else(|| malformed("the answer has an object without a readable key"))
+        };
+        let objects = answer.contents.unwrap_or_default().into_iter().map(|object| {
+            let modified = object.last_modified.and_then(|time| time.to_millis().ok()).unwrap_or_default();
+            Ok(BucketObject {
+                key: key(object.key)?,
+                size: u64::try_from(object.size.unwrap_or_default()).unwrap_or_default(),
+                etag: ETag::new(&object.e_tag.unwrap_or_default()),
+                modified: Timestamp::from_milliseconds(u64::try_from(modified).unwrap_or_default()),
+            })
+        });
+        Ok(BucketPage { objects: objects.collect::<Result<_, AwsError>>()?, next })
     }
 }
 
-/// A key as `encoding-type=url` writes it: as in a form, with `+` for a space.
-fn decoded(key: &str) -> Option<Cow<'_, str>> {
-    if !key.contains('+') {
-        return percent_decode_str(key).decode_utf8().ok();
+/// The same page with keys relative to the prefix. An object named like the prefix is a directory marker and left out.
+fn relative(location: &Location, page: BucketPage) -> ListPage {
+    let objects = page.objects.into_iter().filter_map(|object| {
+        let key = location.prefix.relative(&object.key)?;
+        Some(ListedObject { key, size: object.size, etag: object.etag })
+    });
+    ListPage { objects: objects.collect(), next: page.next }
+}
+
+/// A key that `encoding-type=url` encoded: as in a form, with `+` for a space.
+fn decode(key: String) -> Option<String> {
+    if !key.contains(['+', '%']) {
+        return Some(key);
     }
     let spaced = key.replace('+', " ");
-    percent_decode_str(&spaced).decode_utf8().ok().map(|key| Cow::Owned(key.into_owned()))
+    percent_decode_str(&spaced).decode_utf8().ok().map(std::borrow::Cow::into_owned)
 }
 
 #[cfg(test)]
@@ -97,12 +187,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_read_as_a_form_writes_them() {
-        for (written, key) in
+    fn keys_are_decoded_as_form_values() {
+        for (encoded, key) in
             [("a/b.html", "a/b.html"), ("a+b%2B%25.html", "a b+%.html"), ("a%20b", "a b"), ("%C3%A9%07", "\u{e9}\u{7}")]
         {
-            assert_eq!(decoded(written).as_deref(), Some(key));
+            assert_eq!(decode(encoded.to_owned()).as_deref(), Some(key));
         }
-        assert_eq!(decoded("%ff"), None);
+        assert_eq!(decode("%ff".to_owned()), None);
     }
 }

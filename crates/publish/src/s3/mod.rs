@@ -7,11 +7,9 @@ mod copy;
 mod delete;
 mod document;
 mod list;
-mod state;
+mod uploads;
 mod head;
-#[cfg(feature = "compile")]
 mod get;
-mod objects;
 mod put;
 
 use aws_sdk_s3::Client;
@@ -25,8 +23,9 @@ use tidegate_core::location::Location;
 pub use condition::PutCondition;
 pub use copy::CopySource;
 pub(crate) use delete::DeleteOutcome;
-pub use list::ListError;
-pub use list::ListPage;
+pub use get::StagedObject;
+pub use head::ObjectHead;
+pub use list::{ListError, ListPage};
 pub(crate) use put::{BodyBytes, Opener, PutOptions};
 
 use crate::connection::Connection;

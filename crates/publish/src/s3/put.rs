@@ -16,9 +16,9 @@ use tidegate_core::headers::{ObjectHeader, ObjectHeaders};
 use tidegate_core::identity::{ContentIdentity, ETag};
 use tidegate_core::listing::PreservedAttributes;
 use tidegate_core::location::Location;
+use tidegate_core::manifest::next::WrittenObject;
 use tidegate_core::put_options::{MULTIPART_BYTES, ObjectSettings, SHA256_METADATA, part_bytes};
 use tidegate_core::redirect::RedirectTarget;
-use tidegate_core::succession::WrittenObject;
 
 use super::condition::PutCondition;
 use super::{S3, whole};

@@ -1,11 +1,10 @@
-//! How plugins read an opened source: [`ContentReader`] over a [`SourceReader`].
-//!
-//! Owns deadlines and the reading side by side. Never caches: the host bounds what plugins ask for.
+//! An opened source as plugins read it, within a deadline. The host bounds what plugins ask for, so nothing is cached.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Instant;
 
+use futures::stream::{self, StreamExt};
 use tidegate_core::content::{ContentReader, ReadError};
 use tidegate_core::key::Key;
 use tokio::runtime::Handle;
@@ -13,10 +12,13 @@ use tokio::runtime::Handle;
 use super::SourceReader;
 use super::archive::Archive;
 
-/// Entries of an archive that are unpacked side by side for plugins.
-const SIDE_BY_SIDE: usize = 8;
+/// Entries of an archive that are unpacked at the same time.
+const ENTRIES_AT_ONCE: usize = 8;
 
-/// A reader as plugins see it. Its methods block: call them from a thread that may.
+/// Objects in S3 that are read at the same time.
+const OBJECTS_AT_ONCE: usize = 32;
+
+/// A reader as plugins use it. Its methods block.
 #[derive(Debug, Clone)]
 pub struct SourceContent {
     reader: SourceReader,
@@ -24,35 +26,43 @@ pub struct SourceContent {
 }
 
 impl SourceContent {
-    /// Reads through `runtime`, on whose own threads the methods must not be called.
+    /// Reads through `runtime`. Its worker threads must not call the methods.
     #[must_use]
     pub fn new(reader: SourceReader, runtime: Handle) -> Self {
         Self { reader, runtime }
+    }
+
+    /// Reads the first bytes of objects in S3, with bounded concurrency.
+    fn heads_in_s3<'a, F>(&self, keys: &'a [Key], part: impl Fn(&'a Key) -> F) -> Vec<Result<Vec<u8>, ReadError>>
+    where
+        F: Future<Output = Result<Vec<u8>, ReadError>>,
+    {
+        self.runtime.block_on(stream::iter(keys).map(part).buffered(OBJECTS_AT_ONCE).collect())
     }
 }
 
 impl ContentReader for SourceContent {
     fn heads(&self, keys: &[Key], length: u32, deadline: Instant) -> Vec<Result<Vec<u8>, ReadError>> {
         match &self.reader {
-            // A file's head is there at once, or as soon as its disk is: helpers would only wait for the same disk.
+            // More threads would wait for the same disk.
             SourceReader::Directory(directory) => {
                 keys.iter().map(|key| directory.range(key, 0, length, deadline)).collect()
             }
-            SourceReader::Archive(archive) => heads(&self.runtime, archive, keys, length, deadline),
-            SourceReader::Prefix(prefix) => prefix.heads(&self.runtime, keys, length, deadline),
-            SourceReader::Released(released) => released.heads(&self.runtime, keys, length, deadline),
+            SourceReader::Archive(archive) => heads_in_archive(&self.runtime, archive, keys, length, deadline),
+            SourceReader::Prefix(prefix) => self.heads_in_s3(keys, |key| prefix.part(key, 0, length, deadline)),
+            SourceReader::Released(release) => self.heads_in_s3(keys, |key| release.part(key, 0, length, deadline)),
         }
     }
 
     fn range(&self, key: &Key, offset: u64, length: u32, deadline: Instant) -> Result<Vec<u8>, ReadError> {
         match &self.reader {
             SourceReader::Directory(directory) => directory.range(key, offset, length, deadline),
-            SourceReader::Archive(archive) => wait(&self.runtime, key, deadline, {
+            SourceReader::Archive(archive) => within(&self.runtime, key, deadline, {
                 let (archive, key) = (Arc::clone(archive), key.clone());
                 move || archive.range(&key, offset, length, deadline)
             }),
-            SourceReader::Prefix(prefix) => prefix.range(&self.runtime, key, offset, length, deadline),
-            SourceReader::Released(released) => released.range(&self.runtime, key, offset, length, deadline),
+            SourceReader::Prefix(prefix) => self.runtime.block_on(prefix.part(key, offset, length, deadline)),
+            SourceReader::Released(release) => self.runtime.block_on(release.part(key, offset, length, deadline)),
         }
     }
 }
@@ -61,21 +71,21 @@ fn late(key: &Key) -> ReadError {
     ReadError::Unavailable { key: key.clone(), why: "its deadline passed".to_owned() }
 }
 
-/// Runs `work` where it may block for longer than we wait for it.
-fn wait(
+/// Runs work that may block for longer than the deadline, and gives up on it then.
+fn within(
     runtime: &Handle,
     key: &Key,
     deadline: Instant,
     work: impl FnOnce() -> Result<Vec<u8>, ReadError> + Send + 'static,
 ) -> Result<Vec<u8>, ReadError> {
     let (sender, receiver) = mpsc::channel();
-    // Detached on purpose: nobody waits for an answer that comes too late.
+    // Detached: an answer after the deadline is dropped.
     drop(runtime.spawn_blocking(move || sender.send(work()).ok()));
     receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())).unwrap_or_else(|_| Err(late(key)))
 }
 
-/// Reads the heads of entries in the order of their places in the archive, a few at a time, until the deadline.
-fn heads(
+/// Reads the first bytes of entries in the order of their positions in the archive, a few at a time, until the deadline.
+fn heads_in_archive(
     runtime: &Handle,
     archive: &Arc<Archive>,
     keys: &[Key],
@@ -86,12 +96,12 @@ fn heads(
     order.sort_by_cached_key(|(_, key)| archive.position(key));
     let work = Arc::new((order, AtomicUsize::new(0)));
     let (sender, receiver) = mpsc::channel();
-    for _ in 0..SIDE_BY_SIDE.min(keys.len()) {
+    for _ in 0..ENTRIES_AT_ONCE.min(keys.len()) {
         let (archive, work, sender) = (Arc::clone(archive), Arc::clone(&work), sender.clone());
-        // Detached on purpose: after the deadline each ends with the entry that it is at.
+        // Detached: after the deadline, each ends with its current entry.
         drop(runtime.spawn_blocking(move || {
-            while let Some((at, key)) = work.0.get(work.1.fetch_add(1, Ordering::Relaxed)) {
-                if sender.send((*at, archive.range(key, 0, length, deadline))).is_err() {
+            while let Some((index, key)) = work.0.get(work.1.fetch_add(1, Ordering::Relaxed)) {
+                if sender.send((*index, archive.range(key, 0, length, deadline))).is_err() {
                     return;
                 }
             }
@@ -99,9 +109,9 @@ fn heads(
     }
     drop(sender);
     let mut heads: Vec<Result<Vec<u8>, ReadError>> = keys.iter().map(|key| Err(late(key))).collect();
-    while let Ok((at, head)) = receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-        if let Some(place) = heads.get_mut(at) {
-            *place = head;
+    while let Ok((index, head)) = receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        if let Some(slot) = heads.get_mut(index) {
+            *slot = head;
         }
     }
     heads

@@ -23,6 +23,8 @@ use tidegate_core::key::Key;
 use tidegate_core::location::Source;
 use tidegate_core::release::ReleaseId;
 
+use crate::s3::{S3, StagedObject};
+
 use archive::{Archive, ArchiveError, ArchiveLimits};
 use body::SourceBody;
 use digest::Algorithms;
@@ -30,7 +32,7 @@ use directory::{Directory, DirectoryError};
 use names::RefusedNames;
 use prefix::StagedPrefix;
 use release::ReleaseSource;
-use storage::{Objects, StagedObject, StorageError};
+use storage::StorageError;
 
 /// Told as reading goes on, from several threads: objects and bytes that were read since the last call.
 pub type Progress = Arc<dyn Fn(u64, u64) + Send + Sync>;
@@ -115,16 +117,12 @@ impl SourceError {
 ///
 /// # Errors
 /// [`SourceError`]; a listing is never shorter than the source.
-pub async fn open(
-    source: &Source,
-    objects: &Arc<dyn Objects>,
-    options: &SourceOptions,
-) -> Result<OpenedSource, SourceError> {
+pub async fn open(source: &Source, s3: &S3, options: &SourceOptions) -> Result<OpenedSource, SourceError> {
     match source {
         Source::Directory(path) => Directory::open(path, options).await,
         Source::Archive(path) => Archive::open_file(path, options).await,
-        Source::Prefix(location) => StagedPrefix::open(location, Arc::clone(objects)).await,
-        Source::Object(object) => Archive::open_object(object, Arc::clone(objects), options).await,
+        Source::Prefix(location) => StagedPrefix::open(location, s3).await,
+        Source::Object(object) => Archive::open_object(object, s3, options).await,
         Source::Release(id) => Err(SourceError::Release(*id)),
     }
 }

@@ -1,160 +1,134 @@
-//! A staged prefix as a source: objects that are copied on the server's side where they can be.
-//!
-//! Owns the listing of the staged objects. Never names an SDK and never reads an object that nobody asked for.
+//! A staged prefix as a source. S3 copies its objects to the site; their bytes are read only for plugins and comparisons.
 
 use std::fmt;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use futures::{StreamExt, stream};
+use futures::stream::{Stream, StreamExt, TryStreamExt};
 use tidegate_core::artifact::{Artifact, ArtifactItem, ArtifactNames, Fingerprint};
 use tidegate_core::content::ReadError;
 use tidegate_core::identity::{ContentIdentity, ETag};
 use tidegate_core::key::{Key, StoredKey};
+use tidegate_core::listing::ListedObject;
 use tidegate_core::location::Location;
 use tidegate_core::staged_build::READY_MARKER;
-use tokio::runtime::Handle;
 use tokio::sync::mpsc::Sender;
 
 use super::body::{CHUNK, SourceBody};
 use super::digest::fingerprint;
 use super::names::Refusals;
-use super::storage::{Listed, ObjectBytes, Objects, StagedObject, StorageError, read_part};
+use super::storage::{StorageError, read_part};
 use super::{OpenedSource, SourceError, SourceReader};
-
-/// Heads that are read side by side.
-pub(super) const SIDE_BY_SIDE: usize = 32;
+use crate::aws_error::AwsError;
+use crate::s3::{S3, StagedObject};
 
 /// A prefix in the state in which it was listed.
 pub struct StagedPrefix {
-    objects: Arc<dyn Objects>,
+    s3: S3,
     location: Location,
     /// Sorted by key.
-    staged: Vec<(Key, u64, ETag)>,
+    objects: Vec<PrefixObject>,
+}
+
+/// One object that can be published.
+struct PrefixObject {
+    /// Relative to the prefix.
+    key: Key,
+    size: u64,
+    etag: ETag,
 }
 
 impl StagedPrefix {
-    /// Lists a prefix to its end.
+    /// Lists a prefix.
     ///
     /// # Errors
     /// [`SourceError`]; a page that fails is an error, never a short listing.
-    pub async fn open(location: &Location, objects: Arc<dyn Objects>) -> Result<OpenedSource, SourceError> {
+    pub async fn open(location: &Location, s3: &S3) -> Result<OpenedSource, SourceError> {
         let mut refused = Refusals::default();
-        let mut staged = Vec::new();
-        let mut token: Option<String> = None;
-        loop {
-            let page = objects.list_page(location, token.as_deref()).await?;
+        let mut objects = Vec::new();
+        let mut pages = pin!(s3.pages(location));
+        let failed = |error| StorageError::new(location.to_string(), error);
+        while let Some(page) = pages.try_next().await.map_err(failed)? {
             for object in page.objects {
-                match take(location, &object)? {
+                match publishable(&object) {
                     None => {}
-                    Some(Ok(key)) => staged.push((key, object.size, object.etag)),
+                    Some(Ok(key)) => objects.push(PrefixObject { key, size: object.size, etag: object.etag }),
                     Some(Err(reason)) => refused.push(reason),
                 }
             }
-            match page.next {
-                None => break,
-                // A server that answers the same page for ever would never let go of us.
-                Some(next) if token.as_ref() == Some(&next) => {
-                    let why = "two pages of its listing have the same token".to_owned();
-                    return Err(StorageError::Failed { what: location.to_string(), why }.into());
-                }
-                Some(next) => token = Some(next),
-            }
         }
         refused.finish()?;
-        staged.sort_by(|a, b| a.0.cmp(&b.0));
-        let print = fingerprint(staged.iter().map(|(key, size, etag)| (key.as_str(), *size, etag.as_str().as_bytes())));
-        let items = staged.iter().map(|(key, size, etag)| ArtifactItem {
-            key: key.clone(),
-            size: *size,
-            identity: identity(etag),
+        objects.sort_by(|a, b| a.key.cmp(&b.key));
+        let fingerprint = fingerprint(
+            objects.iter().map(|object| (object.key.as_str(), object.size, object.etag.as_str().as_bytes())),
+        );
+        let items = objects.iter().map(|object| ArtifactItem {
+            key: object.key.clone(),
+            size: object.size,
+            identity: identity(&object.etag),
         });
-        let artifact = Artifact::new(items.collect(), Fingerprint(print.into()), ArtifactNames::Bucket)?;
-        Ok(OpenedSource {
-            artifact,
-            reader: SourceReader::Prefix(Arc::new(Self { objects, location: location.clone(), staged })),
-        })
+        let artifact = Artifact::new(items.collect(), Fingerprint(fingerprint.into()), ArtifactNames::Bucket)?;
+        let prefix = Self { s3: s3.clone(), location: location.clone(), objects };
+        Ok(OpenedSource { artifact, reader: SourceReader::Prefix(Arc::new(prefix)) })
     }
 
-    /// Where one object lies and which state of it was listed.
+    /// Where an object is, and the state in which it was listed.
     pub(super) fn staged(&self, key: &Key) -> Result<StagedObject, SourceError> {
-        let found = self.staged.binary_search_by(|(name, ..)| name.cmp(key)).ok().and_then(|at| self.staged.get(at));
-        let (_, size, etag) = found.ok_or_else(|| SourceError::Absent(key.clone()))?;
-        let whole = StoredKey::new(&self.location.prefix.join(key.as_str()));
-        Ok(StagedObject { bucket: self.location.bucket.clone(), key: whole, size: *size, etag: etag.clone() })
+        let index = self.objects.binary_search_by(|object| object.key.cmp(key)).ok();
+        let object = index.and_then(|index| self.objects.get(index));
+        let PrefixObject { size, etag, .. } = object.ok_or_else(|| SourceError::Absent(key.clone()))?;
+        Ok(StagedObject {
+            bucket: self.location.bucket.clone(),
+            key: StoredKey::new(&self.location.prefix.join(key.as_str())),
+            size: *size,
+            etag: etag.clone(),
+        })
     }
 
     /// See [`SourceReader::stream`].
     pub(super) async fn stream(&self, key: &Key) -> Result<SourceBody, SourceError> {
-        read(&self.objects, self.staged(key)?).await
+        read(&self.s3, self.staged(key)?).await
     }
 
-    /// See [`tidegate_core::content::Content::heads`].
-    pub(super) fn heads(
+    /// Part of an object, for plugins.
+    pub(super) async fn part(
         &self,
-        runtime: &Handle,
-        keys: &[Key],
-        length: u32,
-        deadline: Instant,
-    ) -> Vec<Result<Vec<u8>, ReadError>> {
-        runtime.block_on(
-            stream::iter(keys).map(|key| self.part(key, 0, length, deadline)).buffered(SIDE_BY_SIDE).collect(),
-        )
-    }
-
-    /// See [`tidegate_core::content::Content::range`].
-    pub(super) fn range(
-        &self,
-        runtime: &Handle,
         key: &Key,
         offset: u64,
         length: u32,
         deadline: Instant,
     ) -> Result<Vec<u8>, ReadError> {
-        runtime.block_on(self.part(key, offset, length, deadline))
-    }
-
-    async fn part(&self, key: &Key, offset: u64, length: u32, deadline: Instant) -> Result<Vec<u8>, ReadError> {
         let object = self.staged(key).map_err(|_| ReadError::NotFound(key.clone()))?;
-        let object = std::future::ready(Ok(object));
-        read_part(self.objects.as_ref(), key, object, (offset, length), deadline).await
+        read_part(&self.s3, key, std::future::ready(Ok(object)), offset, length, deadline).await
     }
 }
 
 impl fmt::Debug for StagedPrefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "StagedPrefix({}, {} objects)", self.location, self.staged.len())
+        write!(f, "StagedPrefix({}, {} objects)", self.location, self.objects.len())
     }
 }
 
-/// What one listed object is: nothing to publish, a key, or a name that cannot be one.
-fn take(location: &Location, object: &Listed) -> Result<Option<Result<Key, String>>, SourceError> {
-    let whole = object.key.as_str();
-    // The prefix' own directory marker.
-    if whole == location.prefix.as_str() {
-        return Ok(None);
-    }
-    let Some(name) = location.prefix.relative(whole) else {
-        let why = format!("its listing holds `{}`, which is not below it", object.key);
-        return Err(StorageError::Failed { what: location.to_string(), why }.into());
-    };
+/// The key of a listed object, or why its name cannot be one; nothing for markers, which are not published.
+fn publishable(object: &ListedObject) -> Option<Result<Key, String>> {
+    let name = &object.key;
     if name.as_str() == READY_MARKER {
-        return Ok(None);
+        return None;
     }
     if name.is_marker() {
         let refusal = || format!("`{name}` ends with `/` and holds {} bytes, rename it", object.size);
-        return Ok((object.size > 0).then(|| Err(refusal())));
+        return (object.size > 0).then(|| Err(refusal()));
     }
-    Ok(Some(Key::new(name.as_str()).map_err(|error| error.to_string())))
+    Some(Key::new(name.as_str()).map_err(|error| error.to_string()))
 }
 
-/// What a listing's ETag says of the content.
+/// What a listed ETag says of the content.
 ///
-/// A listing does not tell how an object is encrypted, and with SSE-KMS or SSE-C an ETag has the form of an MD5 without
-/// being one. It is kept as one nevertheless, because only its *equality* with the MD5 of a site's object is ever
-/// trusted: that two different bodies meet in 128 bits by chance is out of the question, whatever made the tags. A false
-/// difference costs a copy that was not needed, and nothing else.
+/// A listing does not say how an object is encrypted. With SSE-KMS or SSE-C, an ETag looks like an MD5 and is not one. It
+/// is kept as an MD5 all the same, since a comparison only trusts its *equality* with the MD5 of a site's object, and no two
+/// different bodies have equal ETags of 128 bits by chance. A false difference costs one unnecessary copy.
 fn identity(etag: &ETag) -> ContentIdentity {
     match etag.as_md5() {
         Some(md5) => ContentIdentity { md5: Some(md5), ..ContentIdentity::default() },
@@ -164,28 +138,32 @@ fn identity(etag: &ETag) -> ContentIdentity {
 }
 
 /// Starts to read an object.
-pub(super) async fn read(objects: &Arc<dyn Objects>, object: StagedObject) -> Result<SourceBody, SourceError> {
-    let bytes = objects.get(&object, None).await?;
+pub(super) async fn read(s3: &S3, object: StagedObject) -> Result<SourceBody, SourceError> {
+    let bytes = s3.read_staged(&object, None).await.map_err(|error| StorageError::new(object.url(), error))?;
     let (sender, body) = SourceBody::channel(object.size);
-    // Detached on purpose: it ends by itself once the object or its reader's interest does.
-    drop(tokio::spawn(pump(object, bytes, sender)));
+    // Detached: it ends with the object, or when the body is dropped.
+    drop(tokio::spawn(forward(object, Box::pin(bytes), sender)));
     Ok(body)
 }
 
-/// Hands bytes on, the last ones only when the whole has the length that was listed.
-async fn pump(object: StagedObject, mut bytes: ObjectBytes, sender: Sender<Result<Bytes, SourceError>>) {
+/// Sends the bytes of an object to its body. The last chunk is sent only where the object has the size that was listed.
+async fn forward(
+    object: StagedObject,
+    mut bytes: Pin<Box<dyn Stream<Item = Result<Bytes, AwsError>> + Send>>,
+    sender: Sender<Result<Bytes, SourceError>>,
+) {
     let mut left = object.size;
     let mut held = Bytes::new();
-    let failed = |why: &str| Err(StorageError::Failed { what: object.place(), why: why.to_owned() }.into());
+    let failed = |why: &str| Err(StorageError::Failed { what: object.url(), why: why.to_owned() }.into());
     loop {
-        // The reader went away: so does the request.
         let next = tokio::select! {
             next = bytes.next() => next,
+            // The body was dropped, so the request is dropped too.
             () = sender.closed() => return,
         };
         let mut chunk = match next {
             Some(Ok(chunk)) => chunk,
-            Some(Err(error)) => return drop(sender.send(Err(error.into())).await),
+            Some(Err(error)) => return drop(sender.send(Err(StorageError::new(object.url(), error).into())).await),
             None => break,
         };
         let Some(rest) = left.checked_sub(chunk.len() as u64) else {

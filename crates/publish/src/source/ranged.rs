@@ -13,7 +13,8 @@ use bytes::{Bytes, BytesMut};
 use rawzip::{FileReader, ReaderAt};
 use tokio::runtime::Handle;
 
-use super::storage::{Objects, StagedObject, read_range};
+use super::storage::read_range;
+use crate::s3::{S3, StagedObject};
 
 /// Bytes by position, read on threads that may block, several at once.
 pub trait Ranged: Send + Sync {
@@ -104,7 +105,7 @@ impl Ranged for RangedFile {
 
 /// An object in S3, every read of it on condition of its ETag.
 pub struct RangedObject {
-    objects: Arc<dyn Objects>,
+    s3: S3,
     object: StagedObject,
     runtime: Handle,
 }
@@ -112,8 +113,8 @@ pub struct RangedObject {
 impl RangedObject {
     /// Reads `object` through `runtime`, whose threads must not be the ones that call [`Ranged::read_at`].
     #[must_use]
-    pub fn new(objects: Arc<dyn Objects>, object: StagedObject, runtime: Handle) -> Self {
-        Self { objects, object, runtime }
+    pub fn new(s3: S3, object: StagedObject, runtime: Handle) -> Self {
+        Self { s3, object, runtime }
     }
 }
 
@@ -125,7 +126,7 @@ impl Ranged for RangedObject {
     fn read_at(&self, offset: u64, length: usize) -> io::Result<Bytes> {
         let end = offset.checked_add(length as u64).filter(|end| *end <= self.object.size);
         let end = end.ok_or(io::ErrorKind::UnexpectedEof)?;
-        self.runtime.block_on(read_range(self.objects.as_ref(), &self.object, offset..end)).map_err(io::Error::other)
+        self.runtime.block_on(read_range(&self.s3, &self.object, offset..end)).map_err(io::Error::other)
     }
 
     /// One request takes tens of milliseconds to answer and brings some tens of megabytes a second: a skip of half a

@@ -29,7 +29,7 @@ impl StateStore {
 
     /// Whether a file was fetched, to its end.
     pub async fn has_fetched(&self, file: &ObjectLocation) -> Result<bool, AwsError> {
-        Ok(self.s3.state_of(&file.bucket, file.key.as_str()).await?.is_some())
+        Ok(self.s3.head_if_exists(&file.bucket, file.key.as_str()).await?.is_some())
     }
 
     /// Stores a file as it arrives, if nobody did meanwhile: then [`AwsError::is_condition_failed`].

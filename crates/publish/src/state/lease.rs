@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tidegate_core::identity::ETag;
-use tidegate_core::lease::LeaseRecord;
+use tidegate_core::lease::{LeaseHolder, LeaseRecord};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::Instrument as _;
@@ -104,7 +104,11 @@ impl StateStore {
             watched = found.as_ref().map(|(_, etag)| (etag.clone(), since));
             let free = found.as_ref().is_none_or(|(lease, _)| lease.is_free(since.elapsed()));
             if free {
-                let mine = LeaseRecord::taken(found.as_ref().map(|(lease, _)| lease), &holder, release, seconds);
+                let mine = LeaseRecord::acquire(
+                    found.as_ref().map(|(lease, _)| lease),
+                    LeaseHolder { name: &holder, release },
+                    seconds,
+                );
                 let condition = found.as_ref().map_or(PutCondition::Absent, |(_, etag)| PutCondition::Is(etag));
                 let asked = Instant::now();
                 if let Some(etag) = self.write(&self.key(LEASE), &mine, condition).await? {
@@ -117,7 +121,7 @@ impl StateStore {
                 return Err(StateError::Busy(self.at.clone(), who));
             }
             observer.report(ProgressEvent::Waiting(who));
-            let left = found.as_ref().map_or(LOOK, |(lease, _)| lease.lasts().saturating_sub(since.elapsed()));
+            let left = found.as_ref().map_or(LOOK, |(lease, _)| lease.duration().saturating_sub(since.elapsed()));
             let rest = patience.saturating_sub(begun.elapsed());
             sleep(left.min(pause).min(rest).max(FIRST_LOOK / 4)).await;
             pause = (pause * 2).min(LOOK);
@@ -133,7 +137,7 @@ impl StateStore {
 
 impl LeaseGuard {
     fn new(state: StateStore, lease: LeaseRecord, etag: ETag, asked: Instant) -> Self {
-        let fence = Fence(Arc::new(Mutex::new(asked + lease.may_write_for())));
+        let fence = Fence(Arc::new(Mutex::new(asked + lease.write_window())));
         let lease = Arc::new(tokio::sync::Mutex::new((lease, etag)));
         let renewal = tokio::spawn(renew(state.clone(), Arc::clone(&lease), fence.clone()).in_current_span());
         Self { state, lease, fence, renewal }
@@ -173,14 +177,14 @@ impl Drop for LeaseGuard {
 async fn renew(state: StateStore, lease: Arc<tokio::sync::Mutex<(LeaseRecord, ETag)>>, fence: Fence) {
     let key = state.key(LEASE);
     loop {
-        let pause = lease.lock().await.0.lasts() / 4;
+        let pause = lease.lock().await.0.duration() / 4;
         sleep(pause).await;
         let mut held = lease.lock().await;
         let next = held.0.renewed();
         let asked = Instant::now();
         match state.write(&key, &next, PutCondition::Is(&held.1)).await {
             Ok(Some(etag)) => {
-                fence.set(asked + next.may_write_for());
+                fence.set(asked + next.write_window());
                 *held = (next, etag);
             }
             Ok(None) => {

@@ -8,6 +8,7 @@ mod lease;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
+use std::pin::pin;
 
 use bytes::Bytes;
 use flate2::Compression;
@@ -221,15 +222,12 @@ impl StateStore {
     async fn names(&self, folder: &str) -> Result<Vec<String>, StateError> {
         let prefix = Prefix::new(&self.at.prefix.join(folder)).unwrap_or_default();
         let below = Location { bucket: self.at.bucket.clone(), prefix };
-        let (mut names, mut token) = (Vec::new(), None);
-        loop {
-            let page = self.s3.page(&below, token).await?;
+        let mut pages = pin!(self.s3.pages(&below));
+        let mut names = Vec::new();
+        while let Some(page) = pages.try_next().await? {
             names.extend(page.objects.into_iter().map(|object| object.key.as_str().to_owned()));
-            match page.next {
-                Some(next) => token = Some(next),
-                None => return Ok(names),
-            }
         }
+        Ok(names)
     }
 
     /// Bodies that were set aside, by name.

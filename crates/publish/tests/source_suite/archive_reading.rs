@@ -14,12 +14,12 @@ use tidegate_publish::source::archive::{Archive, ArchiveLimits};
 use tidegate_publish::source::content::SourceContent;
 use tidegate_publish::source::digest::Algorithms;
 use tidegate_publish::source::ranged::ReadAhead;
-use tidegate_publish::source::storage::Objects;
 use tidegate_publish::source::{OpenedSource, SourceOptions, open as open_source};
 use tokio::runtime::Handle;
 use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, ZipWriter};
 
+use crate::memory_s3::MemoryS3;
 use crate::support::*;
 
 /// How one entry is packed.
@@ -270,16 +270,16 @@ async fn headers_that_lie_far_apart_are_read_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_staged_zip_is_read_on_condition_of_its_etag() {
     let archive = zip(&[Entry { deflate: true, ..entry("a.txt", b"hello hello hello") }, entry("empty", b"")]);
-    let memory = Arc::new(MemoryObjects::new(&[("in/site.zip", &archive)]));
-    let objects: Arc<dyn Objects> = memory.clone();
+    let bucket = Arc::new(MemoryS3::new(&[("in/site.zip", &archive)]));
+    let s3 = bucket.client();
     let source = "s3://bucket/in/site.zip".parse().unwrap();
-    let opened = open_source(&source, &objects, &SourceOptions::default()).await.unwrap();
+    let opened = open_source(&source, &s3, &SourceOptions::default()).await.unwrap();
     let print = &opened.artifact.fingerprint().0;
     assert!(print.starts_with("etag:") && print.len() == 5 + 32, "{print}");
     assert!(opened.reader.staged(&key("a.txt")).is_none(), "an entry cannot be copied on the server's side");
     assert_eq!(drain(&opened.reader, &key("a.txt")).await.unwrap(), b"hello hello hello");
     assert_eq!(drain(&opened.reader, &key("empty")).await.unwrap(), b"");
-    assert!(memory.reads.lock().unwrap().iter().all(|(_, range)| range.is_some()), "never read whole");
+    assert!(bucket.reads.lock().unwrap().iter().all(Option::is_some), "never read whole");
     let gone = opened.reader.whole(&key("b.txt")).await.unwrap_err().to_string();
     assert_eq!(gone, "the source has no object `b.txt`");
 
@@ -289,25 +289,26 @@ async fn a_staged_zip_is_read_on_condition_of_its_etag() {
         writer.start_file(name, options(Packing { deflated: false, zip64: false })).unwrap();
         writer.write_all(&vec![b'x'; 20_000_000]).unwrap();
     }
-    memory.put("in/site.zip", &writer.finish().unwrap().into_inner());
-    let opened = open_source(&source, &objects, &SourceOptions::default()).await.unwrap();
-    memory.put("in/site.zip", &archive);
+    bucket.put("in/site.zip", &writer.finish().unwrap().into_inner());
+    let opened = open_source(&source, &s3, &SourceOptions::default()).await.unwrap();
+    bucket.put("in/site.zip", &archive);
     let said = drain(&opened.reader, &key("1")).await.unwrap_err().to_string();
     assert!(said.contains("`s3://bucket/in/site.zip` changed since it was read"), "{said}");
 
     let missing =
-        open_source(&"s3://bucket/no.zip".parse().unwrap(), &objects, &SourceOptions::default()).await.unwrap_err();
+        open_source(&"s3://bucket/no.zip".parse().unwrap(), &s3, &SourceOptions::default()).await.unwrap_err();
     assert!(missing.to_string().contains("`s3://bucket/no.zip` does not exist"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_short_answer_of_s3_is_an_error() {
     let archive = zip(&[entry("a.txt", &[b'x'; 3000])]);
-    let mut memory = MemoryObjects::new(&[("site.zip", &archive)]);
-    memory.cut = 10;
-    let objects: Arc<dyn Objects> = Arc::new(memory);
-    let said =
-        open_source(&"s3://bucket/site.zip".parse().unwrap(), &objects, &SourceOptions::default()).await.unwrap_err();
+    let s3 = {
+        let mut bucket = MemoryS3::new(&[("site.zip", &archive)]);
+        bucket.cut = 10;
+        Arc::new(bucket).client()
+    };
+    let said = open_source(&"s3://bucket/site.zip".parse().unwrap(), &s3, &SourceOptions::default()).await.unwrap_err();
     assert!(said.to_string().contains("shorter than the range"), "{said}");
 }
 
@@ -317,9 +318,9 @@ async fn a_zip_of_this_machine_is_told_by_its_digest_and_must_not_change() {
     let path = folder.path().join("site.zip");
     let archive = zip(&[entry("a.txt", b"hello"), entry("b.txt", b"world")]);
     std::fs::write(&path, &archive).unwrap();
-    let objects: Arc<dyn Objects> = Arc::new(MemoryObjects::new(&[]));
+    let s3 = Arc::new(MemoryS3::new(&[])).client();
     let source = path.to_str().unwrap().parse().unwrap();
-    let opened = open_source(&source, &objects, &SourceOptions::default()).await.unwrap();
+    let opened = open_source(&source, &s3, &SourceOptions::default()).await.unwrap();
     let digest = <sha2::Sha256 as sha2::Digest>::digest(&archive);
     assert_eq!(*opened.artifact.fingerprint().0, *format!("sha256:{}", hex::encode(digest)));
     let found = opened.reader.digest(&key("a.txt"), Algorithms { md5: true, ..Algorithms::default() }).await.unwrap();
@@ -330,24 +331,20 @@ async fn a_zip_of_this_machine_is_told_by_its_digest_and_must_not_change() {
     let said = drain(&opened.reader, &key("a.txt")).await.unwrap_err().to_string();
     assert!(said.contains("changed since it was opened"), "{said}");
     let missing = "no.zip".parse().unwrap();
-    let said = open_source(&missing, &objects, &SourceOptions::default()).await.unwrap_err().to_string();
+    let said = open_source(&missing, &s3, &SourceOptions::default()).await.unwrap_err().to_string();
     assert!(said.contains("`no.zip` does not exist"), "{said}");
     let folder = folder.path().join("folder.zip");
     std::fs::create_dir(&folder).unwrap();
     let said =
-        open_source(&folder.to_str().unwrap().parse().unwrap(), &objects, &SourceOptions::default()).await.unwrap_err();
+        open_source(&folder.to_str().unwrap().parse().unwrap(), &s3, &SourceOptions::default()).await.unwrap_err();
     assert!(said.to_string().contains("not a file"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn plugins_get_what_is_there_by_the_deadline() {
     let archive = zip(&[entry("a.txt", b"hello"), entry("b.txt", b"world")]);
-    let mut memory = MemoryObjects::new(&[("site.zip", &archive)]);
-    memory.page = 1000;
-    let memory = Arc::new(memory);
-    let objects: Arc<dyn Objects> = memory.clone();
-    let opened =
-        open_source(&"s3://bucket/site.zip".parse().unwrap(), &objects, &SourceOptions::default()).await.unwrap();
+    let s3 = Arc::new(MemoryS3::new(&[("site.zip", &archive)])).client();
+    let opened = open_source(&"s3://bucket/site.zip".parse().unwrap(), &s3, &SourceOptions::default()).await.unwrap();
     let content = SourceContent::new(opened.reader.clone(), Handle::current());
     let asked = [key("b.txt"), key("no.txt"), key("a.txt")];
     let (past, soon) = (Instant::now(), Instant::now() + Duration::from_secs(60));

@@ -1,6 +1,11 @@
 //! The sources of a publish at their boundary: opened and read as a publish does, from files, archives and a bucket in memory.
 
 #[cfg(test)]
+#[path = "../common/http.rs"]
+mod http;
+#[cfg(test)]
+mod memory_s3;
+#[cfg(test)]
 mod support;
 
 #[cfg(test)]

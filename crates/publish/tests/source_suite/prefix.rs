@@ -6,29 +6,29 @@ use std::time::{Duration, Instant};
 use tidegate_core::content::{ContentReader, ReadError};
 use tidegate_publish::source::content::SourceContent;
 use tidegate_publish::source::digest::Algorithms;
-use tidegate_publish::source::storage::Objects;
 use tidegate_publish::source::{OpenedSource, SourceError, SourceOptions, open as open_source};
 use tokio::runtime::Handle;
 
+use crate::memory_s3::MemoryS3;
 use crate::support::*;
 
-async fn open(memory: MemoryObjects) -> (Result<OpenedSource, SourceError>, Arc<MemoryObjects>) {
-    let memory = Arc::new(memory);
-    let objects: Arc<dyn Objects> = memory.clone();
-    (open_source(&"s3://bucket/docs/".parse().unwrap(), &objects, &SourceOptions::default()).await, memory)
+async fn open(bucket: MemoryS3) -> (Result<OpenedSource, SourceError>, Arc<MemoryS3>) {
+    let bucket = Arc::new(bucket);
+    let source = "s3://bucket/docs/".parse().unwrap();
+    (open_source(&source, &bucket.client(), &SourceOptions::default()).await, bucket)
 }
 
 #[tokio::test]
 async fn a_prefix_is_listed_to_its_end() {
-    let mut memory = MemoryObjects::new(&[("docs2/x", b"no"), ("doc", b"no"), ("docs/.ready", b""), ("docs/", b"")]);
+    let mut bucket = MemoryS3::new(&[("docs2/x", b"no"), ("doc", b"no"), ("docs/.ready", b""), ("docs/", b"")]);
     for n in 0..25 {
-        memory.put(&format!("docs/{n:02}"), b"x");
+        bucket.put(&format!("docs/{n:02}"), b"x");
     }
-    memory.put("docs/folder/", b"");
-    memory.put("docs/sub/.ready", b"x");
-    memory.put("docs/00/x", b"a bucket may hold a name beside a folder of that name");
-    memory.page = 7;
-    let (opened, _) = open(memory).await;
+    bucket.put("docs/folder/", b"");
+    bucket.put("docs/sub/.ready", b"x");
+    bucket.put("docs/00/x", b"a bucket may hold a name beside a folder of that name");
+    bucket.page = 7;
+    let (opened, _) = open(bucket).await;
     let opened = opened.unwrap();
     assert_eq!(opened.artifact.len(), 27);
     assert_eq!(keys(&opened)[..3], ["00", "00/x", "01"]);
@@ -38,18 +38,18 @@ async fn a_prefix_is_listed_to_its_end() {
 #[tokio::test]
 async fn a_page_that_fails_is_an_error() {
     for failing in 0..3 {
-        let mut memory = MemoryObjects::new(&[("docs/a", b"x"), ("docs/b", b"x"), ("docs/c", b"x")]);
-        (memory.page, memory.failing_page) = (1, Some(failing));
-        let said = open(memory).await.0.unwrap_err().to_string();
-        assert!(said.contains("`s3://bucket/docs/` could not be read: 503"), "{said}");
+        let mut bucket = MemoryS3::new(&[("docs/a", b"x"), ("docs/b", b"x"), ("docs/c", b"x")]);
+        (bucket.page, bucket.failing_page) = (1, Some(failing));
+        let said = open(bucket).await.0.unwrap_err().to_string();
+        assert!(said.contains("cannot read `s3://bucket/docs/`: SlowDown: test"), "{said}");
     }
 }
 
 #[tokio::test]
 async fn an_etag_is_an_md5_or_opaque() {
-    let memory = MemoryObjects::new(&[("docs/plain", b"hello")]);
-    memory.put_tagged("docs/multipart", b"hello", "\"5d41402abc4b2a76b9719d911017c592-2\"");
-    let opened = open(memory).await.0.unwrap();
+    let bucket = MemoryS3::new(&[("docs/plain", b"hello")]);
+    bucket.put_with_etag("docs/multipart", b"hello", "\"5d41402abc4b2a76b9719d911017c592-2\"");
+    let opened = open(bucket).await.0.unwrap();
     let [multipart, plain] = opened.artifact.items() else { panic!("two objects") };
     assert_eq!(hex::encode(plain.identity.md5.unwrap()), "5d41402abc4b2a76b9719d911017c592");
     assert_eq!(multipart.identity.opaque.as_deref(), Some("5d41402abc4b2a76b9719d911017c592-2"));
@@ -63,9 +63,8 @@ async fn an_etag_is_an_md5_or_opaque() {
 
 #[tokio::test]
 async fn the_fingerprint_follows_the_listing() {
-    let print = async |objects: &[(&str, &[u8])]| {
-        open(MemoryObjects::new(objects)).await.0.unwrap().artifact.fingerprint().clone()
-    };
+    let print =
+        async |objects: &[(&str, &[u8])]| open(MemoryS3::new(objects)).await.0.unwrap().artifact.fingerprint().clone();
     let one = print(&[("docs/a", b"1"), ("docs/b", b"2")]).await;
     assert_eq!(one, print(&[("docs/b", b"2"), ("docs/a", b"1"), ("docs/.ready", b"3")]).await);
     assert_ne!(one, print(&[("docs/a", b"2"), ("docs/b", b"2")]).await);
@@ -74,9 +73,9 @@ async fn the_fingerprint_follows_the_listing() {
 
 #[tokio::test]
 async fn names_that_cannot_be_published_are_all_told() {
-    let memory =
-        MemoryObjects::new(&[("docs/a//b", b"x"), ("docs/../x", b"x"), ("docs/ok", b"x"), ("docs/full/", b"content")]);
-    let Err(SourceError::Names(names)) = open(memory).await.0 else { panic!("names that were not refused") };
+    let bucket =
+        MemoryS3::new(&[("docs/a//b", b"x"), ("docs/../x", b"x"), ("docs/ok", b"x"), ("docs/full/", b"content")]);
+    let Err(SourceError::Names(names)) = open(bucket).await.0 else { panic!("names that were not refused") };
     assert_eq!(names.total(), 3);
     let said = names.to_string();
     assert!(said.contains("`a//b`") && said.contains("`../x`") && said.contains("`full/`"), "{said}");
@@ -85,27 +84,26 @@ async fn names_that_cannot_be_published_are_all_told() {
 #[tokio::test]
 async fn objects_are_read_in_the_state_that_was_listed() {
     let big = vec![b'x'; 1_000_000];
-    let (opened, memory) =
-        open(MemoryObjects::new(&[("docs/a", b"hello"), ("docs/big", &big), ("docs/empty", b"")])).await;
+    let (opened, bucket) = open(MemoryS3::new(&[("docs/a", b"hello"), ("docs/big", &big), ("docs/empty", b"")])).await;
     let opened = opened.unwrap();
     assert_eq!(drain(&opened.reader, &key("big")).await.unwrap(), big);
     assert_eq!(opened.reader.whole(&key("big")).await.unwrap(), big);
     assert_eq!(drain(&opened.reader, &key("empty")).await.unwrap(), b"");
     assert_eq!(opened.reader.whole(&key("empty")).await.unwrap(), b""[..]);
     let staged = opened.reader.staged(&key("a")).unwrap();
-    assert_eq!((staged.place().as_str(), staged.size), ("s3://bucket/docs/a", 5));
+    assert_eq!((staged.url().as_str(), staged.size), ("s3://bucket/docs/a", 5));
     assert_eq!(staged.etag.as_str(), "5d41402abc4b2a76b9719d911017c592");
     assert!(opened.reader.staged(&key("no")).is_none());
-    memory.put("docs/a", b"other");
+    bucket.put("docs/a", b"other");
     let said = opened.reader.stream(&key("a")).await.unwrap_err().to_string();
     assert!(said.contains("`s3://bucket/docs/a` changed since it was read"), "{said}");
 }
 
 #[tokio::test]
 async fn a_body_that_is_cut_short_fails_before_its_last_byte() {
-    let mut memory = MemoryObjects::new(&[("docs/a", b"hello")]);
-    memory.cut = 1;
-    let opened = open(memory).await.0.unwrap();
+    let mut bucket = MemoryS3::new(&[("docs/a", b"hello")]);
+    bucket.cut = 1;
+    let opened = open(bucket).await.0.unwrap();
     let said = drain(&opened.reader, &key("a")).await.unwrap_err().to_string();
     assert!(said.contains("shorter than it was listed"), "{said}");
     assert!(opened.reader.whole(&key("a")).await.is_err());
@@ -114,9 +112,9 @@ async fn a_body_that_is_cut_short_fails_before_its_last_byte() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn plugins_read_side_by_side_until_the_deadline() {
-    let mut memory = MemoryObjects::new(&[("docs/a", b"hello"), ("docs/empty", b"")]);
-    memory.delay = Duration::from_millis(300);
-    let opened = open(memory).await.0.unwrap();
+    let mut bucket = MemoryS3::new(&[("docs/a", b"hello"), ("docs/empty", b"")]);
+    bucket.delay = Duration::from_millis(300);
+    let opened = open(bucket).await.0.unwrap();
     let content = SourceContent::new(opened.reader.clone(), Handle::current());
     let work = move || {
         let asked = [key("a"), key("empty"), key("no")];

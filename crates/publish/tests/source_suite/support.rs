@@ -1,22 +1,16 @@
-//! What the tests of the sources share: a bucket in memory, bytes that count their readers, and zips with any lie in them.
+//! What the tests of the sources share: bytes that count their readers, and zips with any lie in them.
 
 use std::collections::BTreeMap;
 use std::io;
-use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
-use futures::{StreamExt, stream};
+use futures::StreamExt;
 use tidegate_core::artifact::Fingerprint;
-use tidegate_core::identity::ETag;
-use tidegate_core::key::{Key, StoredKey};
-use tidegate_core::location::{Bucket, Location};
+use tidegate_core::key::Key;
 use tidegate_publish::source::archive::{Archive, ArchiveLimits};
 use tidegate_publish::source::ranged::{Ranged, ReadAhead};
-use tidegate_publish::source::storage::{Head, Listed, ObjectBytes, Objects, Page, StagedObject, StorageError};
 use tidegate_publish::source::{OpenedSource, SourceError, SourceReader};
 
 pub(crate) fn key(name: &str) -> Key {
@@ -25,84 +19,6 @@ pub(crate) fn key(name: &str) -> Key {
 
 pub(crate) fn keys(opened: &OpenedSource) -> Vec<&str> {
     opened.artifact.items().iter().map(|item| item.key.as_str()).collect()
-}
-
-/// A bucket in memory. ETags are the MD5 of the body, or what a test sets.
-#[derive(Default)]
-pub(crate) struct MemoryObjects {
-    objects: Mutex<BTreeMap<String, (Bytes, ETag)>>,
-    pub(crate) page: usize,
-    /// The page, from 0, that fails.
-    pub(crate) failing_page: Option<usize>,
-    /// Bytes that are missing at the end of every body, with no error.
-    pub(crate) cut: usize,
-    /// How long every read waits before it answers.
-    pub(crate) delay: Duration,
-    pub(crate) reads: Mutex<Vec<(String, Option<Range<u64>>)>>,
-}
-
-impl MemoryObjects {
-    pub(crate) fn new(objects: &[(&str, &[u8])]) -> Self {
-        let bucket = Self { page: 1000, ..Self::default() };
-        for (key, body) in objects {
-            bucket.put(key, body);
-        }
-        bucket
-    }
-
-    pub(crate) fn put(&self, key: &str, body: &[u8]) {
-        use md5::Digest;
-        let etag = hex::encode(md5::Md5::digest(body));
-        self.put_tagged(key, body, &etag);
-    }
-
-    pub(crate) fn put_tagged(&self, key: &str, body: &[u8], etag: &str) {
-        self.objects.lock().unwrap().insert(key.to_owned(), (Bytes::copy_from_slice(body), ETag::new(etag)));
-    }
-
-    fn find(&self, bucket: &Bucket, key: &StoredKey) -> Result<(Bytes, ETag), StorageError> {
-        let found = self.objects.lock().unwrap().get(key.as_str()).cloned();
-        found.ok_or_else(|| StorageError::Missing { what: format!("s3://{bucket}/{key}") })
-    }
-}
-
-#[async_trait]
-impl Objects for MemoryObjects {
-    async fn list_page(&self, location: &Location, token: Option<&str>) -> Result<Page, StorageError> {
-        let at: usize = token.map_or(0, |token| token.parse().unwrap());
-        if self.failing_page == Some(at / self.page) {
-            return Err(StorageError::Failed { what: location.to_string(), why: "503".to_owned() });
-        }
-        let objects = self.objects.lock().unwrap();
-        let below: Vec<_> = objects.iter().filter(|(key, _)| key.starts_with(location.prefix.as_str())).collect();
-        let objects = below.iter().skip(at).take(self.page).map(|(key, (body, etag))| Listed {
-            key: StoredKey::new(key),
-            size: body.len() as u64,
-            etag: etag.clone(),
-        });
-        let next = (at + self.page < below.len()).then(|| (at + self.page).to_string());
-        Ok(Page { objects: objects.collect(), next })
-    }
-
-    async fn head(&self, bucket: &Bucket, key: &StoredKey) -> Result<Head, StorageError> {
-        let (body, etag) = self.find(bucket, key)?;
-        Ok(Head { size: body.len() as u64, etag, version: None })
-    }
-
-    async fn get(&self, object: &StagedObject, range: Option<Range<u64>>) -> Result<ObjectBytes, StorageError> {
-        self.reads.lock().unwrap().push((object.key.as_str().to_owned(), range.clone()));
-        tokio::time::sleep(self.delay).await;
-        let (body, etag) = self.find(&object.bucket, &object.key)?;
-        if etag != object.etag {
-            return Err(StorageError::Changed { what: object.place() });
-        }
-        let range = range.unwrap_or(0..body.len() as u64);
-        assert!(range.end <= body.len() as u64, "a range beyond the object");
-        let end = usize::try_from(range.end).unwrap().saturating_sub(self.cut);
-        let part = body.slice(usize::try_from(range.start).unwrap().min(end)..end);
-        let pieces: Vec<_> = part.chunks(100_000).map(|piece| Ok(part.slice_ref(piece))).collect();
-        Ok(stream::iter(pieces).boxed())
-    }
 }
 
 /// Bytes by position that count what is read and how much of it is still held by anybody.

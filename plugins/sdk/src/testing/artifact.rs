@@ -1,4 +1,4 @@
-//! What a test publishes.
+//! The artifact of a test.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ pub struct TestArtifact {
 }
 
 impl TestArtifact {
-    /// Nothing.
+    /// An empty artifact.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -23,7 +23,7 @@ impl TestArtifact {
         self.object_with(key, content, &[])
     }
 
-    /// Adds an object for which earlier plugins have decided these headers.
+    /// Adds an object with headers that earlier plugins set.
     #[must_use]
     pub fn object_with(mut self, key: &str, content: impl Into<Vec<u8>>, headers: &[(&str, &str)]) -> Self {
         let content = content.into();
@@ -50,12 +50,12 @@ impl TestArtifact {
         self
     }
 
-    /// What is there, in the order of keys.
+    /// The entries, in the order of keys.
     pub(super) fn entries(&self) -> Vec<Entry> {
         self.entries.values().map(|(entry, _)| entry.clone()).collect()
     }
 
-    /// What can be read.
+    /// The content of the objects, by key.
     pub(super) fn content(&self) -> BTreeMap<String, Vec<u8>> {
         let readable =
             |(key, (_, content)): (&String, &(Entry, Option<Vec<u8>>))| Some((key.clone(), content.clone()?));

@@ -1,7 +1,7 @@
-//! Runs plugins natively, so that they are tested with plain `cargo test`.
+//! Runs plugins natively, so that `cargo test` can test them.
 //!
-//! Owns what a test needs of a host: an artifact with its content, batches cut anywhere, and the answers by key. It is
-//! not the sandbox: limits and the host's checks of answers are not here. Panics where a test is wrong, with the reason.
+//! It replaces the host with an artifact with its content, batches of several sizes, and answers by key. It is not the
+//! sandbox: it has neither limits nor the host's checks of answers. It panics, with the reason, if a test is wrong.
 //!
 //! ```
 //! # use tidegate_plugin::{Decisions, Entry, Failure, Pointer, Run, Settings, SyncPlugin};
@@ -19,9 +19,9 @@
 //! #         Ok(())
 //! #     }
 //! # }
-//! use tidegate_plugin::testing::{Artifact, sync};
+//! use tidegate_plugin::testing::{TestArtifact, sync};
 //!
-//! let artifact = Artifact::new().object("index.html", "<p>").object("drafts/a.html", "<p>");
+//! let artifact = TestArtifact::new().object("index.html", "<p>").object("drafts/a.html", "<p>");
 //! let answer = sync::<Drafts>("{}", &artifact).unwrap();
 //! assert_eq!(answer.published().into_keys().collect::<Vec<_>>(), ["index.html"]);
 //! ```
@@ -39,31 +39,31 @@ pub use sync::{DecidedEntry, SyncAnswer, sync, sync_in_batches};
 
 use crate::{Run, Settings};
 
-/// Where the harness cuts batches: one by one, off every round number, in between, and as many as the contract allows.
-pub const CUTS: [usize; 4] = [1, 7, 512, 1_000];
+/// Sizes of batches with which the harness runs a plugin: the smallest, an odd one, one in between, and the largest.
+pub const BATCH_SIZES: [usize; 4] = [1, 7, 512, 1_000];
 
 thread_local! {
     static CONTENT: RefCell<BTreeMap<String, Vec<u8>>> = const { RefCell::new(BTreeMap::new()) };
 }
 
-/// Answers reads of the plugin that runs on this thread.
-pub(crate) fn with_content<T>(read: impl FnOnce(&BTreeMap<String, Vec<u8>>) -> T) -> T {
+/// Reads content for the plugin on this thread.
+pub(crate) fn read_content<T>(read: impl FnOnce(&BTreeMap<String, Vec<u8>>) -> T) -> T {
     CONTENT.with_borrow(read)
 }
 
-/// Makes `content` what the plugin on this thread reads until the answer is there.
-fn while_content_is<T>(content: BTreeMap<String, Vec<u8>>, run: impl FnOnce() -> T) -> T {
+/// Runs a plugin on this thread with `content`.
+fn with_content<T>(content: BTreeMap<String, Vec<u8>>, run: impl FnOnce() -> T) -> T {
     CONTENT.replace(content);
     let answer = run();
     CONTENT.replace(BTreeMap::new());
     answer
 }
 
-/// The canonical form of settings, checked to be a fixed point.
+/// The canonical form of settings; checks that it is a fixed point.
 ///
 /// # Panics
 ///
-/// If canonical settings are not valid or not canonical.
+/// The canonical settings are invalid, or not a fixed point.
 ///
 /// # Errors
 ///
@@ -76,7 +76,7 @@ pub fn canonical<S: Settings>(settings: &str) -> Result<String, Vec<(String, Str
     Ok(once)
 }
 
-/// The facts of a run that tests have: the site `test`, and 2026-01-01T00:00:00Z.
+/// The facts of a run in tests: the site `test` at 2026-01-01T00:00:00Z.
 fn run(settings: &str, objects: usize) -> Run {
     Run {
         site: "test".to_owned(),

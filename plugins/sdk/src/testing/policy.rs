@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{CUTS, canonical, run, while_content_is};
+use super::{BATCH_SIZES, canonical, run, with_content};
 use crate::{Change, ChangeKind, Failure, Judgement, PolicyPlugin, PolicySession, Totals};
 
-/// A plan to be judged: changes by key, with the totals that follow from them.
+/// A plan to review: changes by key, with their totals.
 #[derive(Clone, Debug, Default)]
 pub struct TestPlan {
     changes: BTreeMap<String, Change>,
@@ -14,13 +14,13 @@ pub struct TestPlan {
 }
 
 impl TestPlan {
-    /// A plan that changes nothing of an empty site.
+    /// An empty plan for an empty site.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a change of an object with so many bytes.
+    /// Adds a change of an object with this size in bytes.
     #[must_use]
     pub fn change(mut self, kind: ChangeKind, key: &str, size: u64) -> Self {
         let change = Change {
@@ -43,7 +43,7 @@ impl TestPlan {
         self
     }
 
-    /// Sets a total instead of what follows from the changes.
+    /// Overrides a total.
     #[must_use]
     pub fn count(mut self, name: &str, count: u64) -> Self {
         self.counts.insert(name.to_owned(), count);
@@ -51,23 +51,23 @@ impl TestPlan {
     }
 
     fn totals(&self) -> Totals {
-        let of =
-            |wanted: &[ChangeKind]| self.changes.values().filter(|change| wanted.contains(&change.kind)).count() as u64;
-        let bytes = |wanted: &[ChangeKind]| {
-            self.changes.values().filter(|change| wanted.contains(&change.kind)).map(|change| change.size).sum()
+        let of_kinds = |kinds: &[ChangeKind]| {
+            self.changes.values().filter(|change| kinds.contains(&change.kind)).collect::<Vec<_>>()
         };
+        let count = |kinds: &[ChangeKind]| of_kinds(kinds).len() as u64;
+        let bytes = |kinds: &[ChangeKind]| of_kinds(kinds).iter().map(|change| change.size).sum();
         let after = [ChangeKind::Create, ChangeKind::Update, ChangeKind::Headers, ChangeKind::Keep];
         let before = [ChangeKind::Update, ChangeKind::Headers, ChangeKind::Delete, ChangeKind::Keep];
         let counts = [
-            ("create", of(&[ChangeKind::Create])),
-            ("update", of(&[ChangeKind::Update])),
-            ("headers", of(&[ChangeKind::Headers])),
-            ("delete", of(&[ChangeKind::Delete])),
-            ("keep", of(&[ChangeKind::Keep])),
-            ("source-objects", of(&after)),
-            ("published-objects", of(&after)),
+            ("create", count(&[ChangeKind::Create])),
+            ("update", count(&[ChangeKind::Update])),
+            ("headers", count(&[ChangeKind::Headers])),
+            ("delete", count(&[ChangeKind::Delete])),
+            ("keep", count(&[ChangeKind::Keep])),
+            ("source-objects", count(&after)),
+            ("published-objects", count(&after)),
             ("published-bytes", bytes(&after)),
-            ("site-objects", of(&before)),
+            ("site-objects", count(&before)),
             ("bytes-to-write", bytes(&[ChangeKind::Create, ChangeKind::Update])),
         ];
         let mut counts: BTreeMap<String, u64> = counts.map(|(name, count)| (name.to_owned(), count)).into();
@@ -76,46 +76,46 @@ impl TestPlan {
     }
 }
 
-/// Runs a policy in every cut of [`CUTS`], and returns its judgement, which must be one and the same.
+/// Runs a policy with each of the [`BATCH_SIZES`], and returns its judgement, which must always be the same.
 ///
 /// Findings of reviews come first, in the order of batches.
 ///
 /// # Panics
 ///
-/// If the settings are not valid, or the judgement depends on how batches are cut.
+/// The settings are invalid, or the judgement depends on the size of batches.
 ///
 /// # Errors
 ///
 /// The plugin's failure.
 pub fn judge<P: PolicyPlugin>(settings: &str, plan: &TestPlan) -> Result<Judgement, Failure> {
-    let [first, others @ ..] = CUTS;
+    let [first, others @ ..] = BATCH_SIZES;
     let judgement = judge_in_batches::<P>(settings, plan, first);
-    for cut in others {
-        let other = judge_in_batches::<P>(settings, plan, cut);
-        assert_eq!(other, judgement, "the judgement depends on batches: {cut} changes in each instead of {first}");
+    for size in others {
+        let other = judge_in_batches::<P>(settings, plan, size);
+        assert_eq!(other, judgement, "the judgement in batches of {size} differs from the one in batches of {first}");
     }
     judgement
 }
 
-/// Runs a policy in batches of `cut` changes.
+/// Runs a policy in batches of `size` changes.
 ///
 /// # Panics
 ///
-/// If the settings are not valid, or `cut` is 0.
+/// The settings are invalid, or `size` is 0.
 ///
 /// # Errors
 ///
 /// The plugin's failure.
-pub fn judge_in_batches<P: PolicyPlugin>(settings: &str, plan: &TestPlan, cut: usize) -> Result<Judgement, Failure> {
+pub fn judge_in_batches<P: PolicyPlugin>(settings: &str, plan: &TestPlan, size: usize) -> Result<Judgement, Failure> {
     let settings = canonical::<P::Settings>(settings);
-    assert!(settings.is_ok(), "the settings are not valid: {settings:?}");
+    assert!(settings.is_ok(), "invalid settings: {settings:?}");
     let settings = settings.unwrap_or_default();
     let changes: Vec<Change> = plan.changes.values().cloned().collect();
-    while_content_is(plan.content.clone(), || {
+    with_content(plan.content.clone(), || {
         let session = PolicySession::<P>::new();
         session.begin(&run(&settings, changes.len()), &plan.totals())?;
         let mut findings = Vec::new();
-        for batch in changes.chunks(cut) {
+        for batch in changes.chunks(size) {
             findings.extend(session.review(batch)?);
         }
         let judgement = session.conclude()?;

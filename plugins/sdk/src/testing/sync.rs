@@ -1,43 +1,43 @@
-//! Runs a sync plugin, and applies its answer as a host does.
+//! Runs a sync plugin, and applies its decisions as a host does.
 
 use std::collections::BTreeMap;
 
-use super::{CUTS, TestArtifact, canonical, run, while_content_is};
+use super::{BATCH_SIZES, TestArtifact, canonical, run, with_content};
 use crate::{Action, Attribute, Edit, Entry, Failure, Summary, SyncPlugin, SyncSession};
 
-/// What was decided about one key.
+/// The decision about one key.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DecidedEntry {
-    /// What happens to it.
+    /// The action.
     pub action: Action,
-    /// The rule that decided, as a JSON Pointer.
+    /// The rule, as a JSON Pointer.
     pub rule: String,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
 /// The answers of one run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SyncAnswer {
-    /// By key of the artifact: only what something was decided about.
+    /// Decisions, by key of the artifact.
     pub decided: BTreeMap<String, DecidedEntry>,
-    /// What came at the end.
+    /// The answer of `finish`.
     pub summary: Summary,
     entries: Vec<Entry>,
 }
 
 impl SyncAnswer {
-    /// The site that comes out, by final key, redirects included.
+    /// The resulting site, by key, including redirects.
     ///
     /// # Panics
     ///
-    /// If two entries end on one key, or an answer has an action or an edit that hosts refuse.
+    /// Two entries have the same key, or an answer has an action or an edit that hosts refuse.
     #[must_use]
     pub fn published(&self) -> BTreeMap<String, Entry> {
         let mut site = BTreeMap::new();
         let mut add = |entry: Entry| {
             let key = entry.key.clone();
-            assert!(site.insert(key.clone(), entry).is_none(), "two entries end on `{key}`");
+            assert!(site.insert(key.clone(), entry).is_none(), "two entries have the key `{key}`");
         };
         for entry in &self.entries {
             match self.decided.get(&entry.key).map(|decided| &decided.action) {
@@ -45,7 +45,7 @@ impl SyncAnswer {
                 Some(Action::Publish(edits)) => add(edited(entry.clone(), edits)),
                 Some(Action::Exclude) => {}
                 Some(Action::Other(action)) => {
-                    assert_eq!(action.name, "", "no host knows this action");
+                    assert_eq!(action.name, "", "hosts refuse this action");
                 }
             }
         }
@@ -63,43 +63,43 @@ impl SyncAnswer {
         site
     }
 
-    /// The value of a header that `key` of the result ends with.
+    /// The value of a header of `key` in the resulting site.
     #[must_use]
     pub fn header(&self, key: &str, name: &str) -> Option<String> {
         self.published().get(key).and_then(|entry| entry.header(name)).map(str::to_owned)
     }
 
-    /// Codes of the findings with the key that each is about.
+    /// The code and the key of each finding.
     #[must_use]
     pub fn findings(&self) -> Vec<(&str, Option<&str>)> {
         self.summary.findings.iter().map(|finding| (finding.code.as_str(), finding.key.as_deref())).collect()
     }
 }
 
-/// Runs a plugin in every cut of [`CUTS`], and returns the answer, which must be one and the same.
+/// Runs a plugin with each of the [`BATCH_SIZES`], and returns its answer, which must always be the same.
 ///
 /// # Panics
 ///
-/// If the settings are not valid, or an answer depends on how batches are cut.
+/// The settings are invalid, or the answer depends on the size of batches.
 ///
 /// # Errors
 ///
 /// The plugin's failure.
 pub fn sync<P: SyncPlugin>(settings: &str, artifact: &TestArtifact) -> Result<SyncAnswer, Failure> {
-    let [first, others @ ..] = CUTS;
+    let [first, others @ ..] = BATCH_SIZES;
     let answer = sync_in_batches::<P>(settings, artifact, first);
-    for cut in others {
-        let other = sync_in_batches::<P>(settings, artifact, cut);
-        assert_eq!(other, answer, "the answer depends on batches: {cut} entries in each instead of {first}");
+    for size in others {
+        let other = sync_in_batches::<P>(settings, artifact, size);
+        assert_eq!(other, answer, "the answer in batches of {size} differs from the one in batches of {first}");
     }
     answer
 }
 
-/// Runs a plugin in batches of `cut` entries.
+/// Runs a plugin in batches of `size` entries.
 ///
 /// # Panics
 ///
-/// If the settings are not valid, or `cut` is 0.
+/// The settings are invalid, or `size` is 0.
 ///
 /// # Errors
 ///
@@ -107,17 +107,17 @@ pub fn sync<P: SyncPlugin>(settings: &str, artifact: &TestArtifact) -> Result<Sy
 pub fn sync_in_batches<P: SyncPlugin>(
     settings: &str,
     artifact: &TestArtifact,
-    cut: usize,
+    size: usize,
 ) -> Result<SyncAnswer, Failure> {
     let settings = canonical::<P::Settings>(settings);
-    assert!(settings.is_ok(), "the settings are not valid: {settings:?}");
+    assert!(settings.is_ok(), "invalid settings: {settings:?}");
     let settings = settings.unwrap_or_default();
     let entries = artifact.entries();
-    while_content_is(artifact.content(), || {
+    with_content(artifact.content(), || {
         let session = SyncSession::<P>::new();
         session.begin(&run(&settings, entries.len()))?;
         let mut decided = BTreeMap::new();
-        for batch in entries.chunks(cut) {
+        for batch in entries.chunks(size) {
             for decision in session.decide(batch)? {
                 let entry = usize::try_from(decision.index).ok().and_then(|index| batch.get(index));
                 assert!(entry.is_some(), "decision {} of a batch of {}", decision.index, batch.len());
@@ -141,7 +141,7 @@ fn edited(mut entry: Entry, edits: &[Edit]) -> Entry {
             Edit::SetMetadata(metadata) => set(&mut entry.metadata, metadata),
             Edit::RemoveMetadata(name) => entry.metadata.retain(|metadata| metadata.name != *name),
             Edit::Redirect(to) => entry.redirect = Some(to.clone()),
-            Edit::Other(edit) => assert_eq!(edit.name, "", "no host knows this edit"),
+            Edit::Other(edit) => assert_eq!(edit.name, "", "hosts refuse this edit"),
         }
     }
     entry

@@ -1,10 +1,10 @@
-//! Ways to misbehave that need no contract: in time, memory and stack.
+//! Acts of the hostile plugins that do not depend on the contract: they exhaust time, memory and stack.
 //!
-//! Owns the way in which settings name an act: a JSON string `act@call`, such as `"loop@decide"`.
+//! Settings are a JSON string `act@call`, such as `"loop@decide"`.
 
 use std::hint::black_box;
 
-/// The act that settings name for a call, or an empty string.
+/// The act for a call in the settings, or an empty string.
 pub fn act<'a>(settings: &'a str, call: &str) -> &'a str {
     match settings.trim().trim_matches('"').split_once('@') {
         Some((act, at)) if at == call => act,
@@ -12,8 +12,8 @@ pub fn act<'a>(settings: &'a str, call: &str) -> &'a str {
     }
 }
 
-/// Misbehaves if the act is one of those that end the run by themselves.
-pub fn misbehave(act: &str) {
+/// Performs an act of this crate; does nothing for other acts.
+pub fn perform(act: &str) {
     match act {
         "loop" => {
             let mut turns = 0_u64;
@@ -21,7 +21,7 @@ pub fn misbehave(act: &str) {
                 turns = black_box(turns + 1);
             }
         }
-        "trap" => panic!("a panic, whose words do not reach the host"),
+        "trap" => panic!("the host does not see this message"),
         "recurse" => {
             black_box(recurse(black_box(1)));
         }
@@ -43,10 +43,10 @@ pub fn misbehave(act: &str) {
 
 fn recurse(depth: u64) -> u64 {
     let frame = black_box([depth; 16]);
-    // Never reached: the stack ends long before.
+    // The stack overflows long before.
     let deeper = if depth == u64::MAX { 0 } else { recurse(black_box(depth + 1)) };
     deeper + frame.iter().sum::<u64>()
 }
 
-/// A text that a terminal should never see as it is.
-pub const RUDE: &str = "\u{1b}[2J\u{1b}]0;owned\u{7}line one\r\nline two\u{202e}\u{0}";
+/// A text with control characters, which must be sanitized before it is printed.
+pub const UNSAFE_TEXT: &str = "\u{1b}[2J\u{1b}]0;owned\u{7}line one\r\nline two\u{202e}\u{0}";

@@ -1,8 +1,8 @@
-//! A policy plugin that misbehaves as its settings say. With `"good"` it allows everything.
+//! A policy plugin that performs the act in its settings. With `"good"` it allows every plan.
 
 use std::cell::RefCell;
 
-use guest_acts::{RUDE, act, misbehave};
+use guest_acts::{UNSAFE_TEXT, act, perform};
 
 wit_bindgen::generate!({ path: "../../../wit", world: "policy-plugin", generate_all });
 
@@ -34,7 +34,7 @@ fn finding(message: &str) -> Finding {
 fn failure() -> Failure {
     Failure {
         code: "on-purpose".to_owned(),
-        message: RUDE.to_owned(),
+        message: UNSAFE_TEXT.to_owned(),
         key: None,
         rule: String::new(),
         attributes: Vec::new(),
@@ -43,7 +43,7 @@ fn failure() -> Failure {
 
 impl Settings for Guest {
     fn validate(settings: String) -> Result<String, Vec<Issue>> {
-        misbehave(act(&settings, "validate"));
+        perform(act(&settings, "validate"));
         Ok(settings)
     }
 }
@@ -52,7 +52,7 @@ impl Policy for Guest {
     fn begin(run: Run, totals: Totals) -> Result<(), Failure> {
         SETTINGS.set(run.settings.clone());
         let name = act(&run.settings, "begin");
-        misbehave(name);
+        perform(name);
         match name {
             "failure" => return Err(failure()),
             "totals" => {
@@ -67,10 +67,10 @@ impl Policy for Guest {
     fn review(batch: Vec<Change>) -> Result<Vec<Finding>, Failure> {
         let settings = SETTINGS.with_borrow(String::clone);
         let name = act(&settings, "review");
-        misbehave(name);
+        perform(name);
         match name {
             "failure" => Err(failure()),
-            "flood" => Ok((0..20_000).map(|_| finding(RUDE)).collect()),
+            "flood" => Ok((0..20_000).map(|_| finding(UNSAFE_TEXT)).collect()),
             "pointer" => Ok(vec![Finding { rule: "x".to_owned(), ..finding("x") }]),
             "attribute" => Ok(vec![Finding {
                 attributes: vec![Attribute { name: "weight".to_owned(), value: String::new() }],
@@ -103,9 +103,12 @@ impl Policy for Guest {
     fn conclude() -> Result<Judgement, Failure> {
         let settings = SETTINGS.with_borrow(String::clone);
         let name = act(&settings, "conclude");
-        misbehave(name);
-        let judge =
-            |verdict: Verdict| Judgement { verdict, findings: vec![finding("so be it")], attributes: Vec::new() };
+        perform(name);
+        let judge = |verdict: Verdict| Judgement {
+            verdict,
+            findings: vec![finding("this is a finding")],
+            attributes: Vec::new(),
+        };
         match name {
             "failure" => Err(failure()),
             "hold" => Ok(judge(Verdict::Hold)),

@@ -1,8 +1,8 @@
-//! A sync plugin that misbehaves as its settings say. With `"good"` it does nothing at all.
+//! A sync plugin that performs the act in its settings. With `"good"` it decides nothing.
 
 use std::cell::RefCell;
 
-use guest_acts::{RUDE, act, misbehave};
+use guest_acts::{UNSAFE_TEXT, act, perform};
 
 wit_bindgen::generate!({ path: "../../../wit", world: "sync-plugin", generate_all });
 
@@ -44,20 +44,20 @@ impl Settings for Guest {
     fn validate(settings: String) -> Result<String, Vec<Issue>> {
         let issue = |pointer: &str, message: &str| Issue { pointer: pointer.to_owned(), message: message.to_owned() };
         let act = act(&settings, "validate").to_owned();
-        misbehave(&act);
+        perform(&act);
         match act.as_str() {
-            "no-json" => Ok("{".to_owned()),
+            "invalid-json" => Ok("{".to_owned()),
             "grow" => Ok(format!("{settings} ")),
-            "turncoat" => Ok("\"refuse@validate\"".to_owned()),
+            "inconsistent" => Ok("\"refuse@validate\"".to_owned()),
             "long" => Ok(format!("\"{}\"", "x".repeat(2 << 20))),
             "huge" => Ok("x".repeat(40 << 20)),
-            "pointer" => Err(vec![issue("no/pointer", "this is not right")]),
+            "pointer" => Err(vec![issue("no/pointer", "this is wrong")]),
             "no-issue" => Err(Vec::new()),
-            "many-issues" => Err((0..1_000).map(|at| issue(&format!("/{at}"), RUDE)).collect()),
+            "many-issues" => Err((0..1_000).map(|at| issue(&format!("/{at}"), UNSAFE_TEXT)).collect()),
             "refuse" => Err(vec![issue("/globs/3", "write a pattern here")]),
             "read" => match read_range("index.html", 0, 10) {
                 Err(ReadError::NotFound) => Ok(settings),
-                _ => Err(vec![issue("", "there was something to read")]),
+                _ => Err(vec![issue("", "there is content to read")]),
             },
             _ => Ok(settings),
         }
@@ -68,11 +68,11 @@ impl Sync for Guest {
     fn begin(run: Run) -> Result<(), Failure> {
         SETTINGS.set(run.settings.clone());
         let act = act(&run.settings, "begin").to_owned();
-        misbehave(&act);
+        perform(&act);
         match act.as_str() {
-            "failure" => return Err(failure(RUDE)),
+            "failure" => return Err(failure(UNSAFE_TEXT)),
             "log-flood" => {
-                let line = format!("{RUDE}{}", "x".repeat(1_000));
+                let line = format!("{UNSAFE_TEXT}{}", "x".repeat(1_000));
                 (0..100_000).for_each(|_| log(Level::Info, &line));
             }
             "log-huge" => log(Level::Info, &"x".repeat(30 << 20)),
@@ -110,7 +110,7 @@ impl Sync for Guest {
             }
             "read-back" => {
                 let heads = read_heads(&["index.html".to_owned(), "no-such".to_owned(), "b.txt".to_owned()], 3);
-                let told: Vec<String> = heads
+                let texts: Vec<String> = heads
                     .iter()
                     .map(|head| match head {
                         Ok(bytes) => String::from_utf8_lossy(bytes).into_owned(),
@@ -119,7 +119,7 @@ impl Sync for Guest {
                     .collect();
                 let range = read_range("index.html", 1, 2).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
                 let past = read_range("index.html", 100, 2).map(|bytes| bytes.len());
-                log(Level::Info, &format!("{} {range:?} {past:?}", told.join(" ")));
+                log(Level::Info, &format!("{} {range:?} {past:?}", texts.join(" ")));
             }
             "unread" => {
                 if let Err(ReadError::Unavailable(why)) = read_range("index.html", 0, 10) {
@@ -142,12 +142,12 @@ impl Sync for Guest {
     fn decide(batch: Vec<Entry>) -> Result<Vec<Decision>, Failure> {
         let settings = settings();
         let name = act(&settings, "decide");
-        misbehave(name);
+        perform(name);
         let decide = |index: u32, edits: Vec<Edit>| Decision {
             index,
             action: Action::Publish(edits),
             rule: "/rules/0".to_owned(),
-            reason: format!("because {RUDE}"),
+            reason: format!("because {UNSAFE_TEXT}"),
         };
         let one = |edit: Edit| Ok(vec![decide(0, vec![edit])]);
         let header = |name: &str, value: &str| one(Edit::SetHeader(attribute(name, value)));
@@ -257,20 +257,20 @@ impl Sync for Guest {
     fn finish() -> Result<Summary, Failure> {
         let settings = settings();
         let name = act(&settings, "finish");
-        misbehave(name);
+        perform(name);
         let mut summary = Summary { extras: Vec::new(), findings: Vec::new(), attributes: Vec::new() };
         let extra = |key: &str, redirect: &str| Extra {
             key: key.to_owned(),
             redirect: redirect.to_owned(),
             rule: "/extras/0".to_owned(),
-            reason: "a rule says so".to_owned(),
+            reason: "because of a rule".to_owned(),
             attributes: Vec::new(),
         };
         let finding = |message: &str| Finding {
             code: "noise".to_owned(),
             severity: Severity::Warning,
             message: message.to_owned(),
-            key: Some(RUDE.to_owned()),
+            key: Some(UNSAFE_TEXT.to_owned()),
             rule: String::new(),
             attributes: vec![attribute("x-mine", "1")],
         };
@@ -288,8 +288,8 @@ impl Sync for Guest {
             "attribute" => summary.attributes = vec![attribute("compress", "all")],
             "free-attribute" => summary.attributes = vec![attribute("x-compress", "all")],
             "finding-pointer" => summary.findings = vec![Finding { rule: "rules".to_owned(), ..finding("x") }],
-            "finding" => summary.findings = vec![finding(RUDE)],
-            "finding-flood" => summary.findings = (0..20_000).map(|_| finding(RUDE)).collect(),
+            "finding" => summary.findings = vec![finding(UNSAFE_TEXT)],
+            "finding-flood" => summary.findings = (0..20_000).map(|_| finding(UNSAFE_TEXT)).collect(),
             _ => {}
         }
         Ok(summary)

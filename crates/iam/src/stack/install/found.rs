@@ -1,97 +1,74 @@
-//! What is there already of an installation.
-//!
-//! Owns its form, and where looking for it has to go.
+//! What an account has of a stack. `owner` is the value of the tag [`TAG`](crate::changes::TAG).
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
 use tidegate_core::location::Bucket;
 
-use super::notification::NotificationEntry;
-use super::step::FunctionSettings;
-use crate::stack::DEAD_LETTER_SECONDS;
+use crate::changes::{FunctionSettings, NotificationEntry, RetrySettings};
 
-/// What is there.
+/// What an account has of a stack.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FoundStack {
     /// The function.
     pub function: Option<FoundFunction>,
-    /// Roles by name: those that are wanted, and those that the function may assume.
+    /// Roles by name: those of the stack, and those that trust the execution role.
     pub roles: BTreeMap<String, FoundRole>,
-    /// The queue.
+    /// The dead-letter queue.
     pub queue: Option<FoundQueue>,
-    /// The log.
-    pub log: Option<FoundLog>,
-    /// Notifications of buckets: of those that are wanted, and of those that may invoke the function.
+    /// The log group.
+    pub log_group: Option<FoundLogGroup>,
+    /// Notifications of the stack's buckets, and of buckets that may invoke the function.
     pub notifications: BTreeMap<Bucket, Vec<NotificationEntry>>,
 }
 
-/// A function.
+/// A Lambda function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundFunction {
-    /// Its tag.
+    /// Its owner.
     pub owner: Option<String>,
-    /// How it is set up.
+    /// Its settings.
     pub settings: FunctionSettings,
-    /// What it runs on.
+    /// Its architecture.
     pub architecture: String,
-    /// SHA-256 of its package, in Base64.
+    /// SHA-256 of its deployment package, in Base64.
     pub code: String,
-    /// What becomes of events that fail, where that was ever said.
-    pub retries: Option<FoundRetries>,
-    /// Whether it has a URL that asks for no credentials.
+    /// What happens to failed events, where that is configured.
+    pub retries: Option<RetrySettings>,
+    /// Whether it has a function URL.
     pub url: bool,
-    /// Names of the statements of its policy, each with the bucket that it is about.
+    /// Statement ids of its resource policy, each with the bucket that is its source.
     pub permissions: BTreeMap<String, Option<Bucket>>,
 }
 
-/// What becomes of events that fail.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct FoundRetries {
-    /// How often they are tried again.
-    pub retries: u16,
-    /// For how many seconds.
-    pub event_age: u16,
-    /// ARN of the queue that they end in.
-    pub dead_letters: String,
-}
-
-/// A role.
+/// An IAM role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundRole {
-    /// Its tag.
+    /// Its owner.
     pub owner: Option<String>,
-    /// Who may assume it.
+    /// Its trust policy.
     pub trust: String,
     /// Its inline policies by name.
     pub policies: BTreeMap<String, String>,
 }
 
-/// A queue.
+/// An SQS queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundQueue {
-    /// Its tag.
+    /// Its owner.
     pub owner: Option<String>,
     /// Its URL.
     pub url: String,
-    /// How long it keeps a message, in seconds.
+    /// Its message retention period, in seconds.
     pub retention: Option<u32>,
     /// Whether SQS encrypts it.
     pub encrypted: bool,
 }
 
-/// A log group.
+/// A CloudWatch Logs log group.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FoundLog {
-    /// Its tag.
+pub struct FoundLogGroup {
+    /// Its owner.
     pub owner: Option<String>,
-    /// How long it is kept, in days; for ever where absent.
+    /// Its retention, in days; forever where absent.
     pub days: Option<u16>,
-}
-
-impl FoundQueue {
-    pub(super) fn as_wanted(&self) -> bool {
-        self.retention == Some(DEAD_LETTER_SECONDS) && self.encrypted
-    }
 }

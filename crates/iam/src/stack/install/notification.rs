@@ -1,43 +1,25 @@
-//! Notifications of a bucket: which are ours, what ours are, and what would meet somebody else's.
+//! The notifications of a bucket for the function, and those of others that they would overlap.
 //!
-//! Owns names of ours and the rule of S3 that no object may be the matter of two. Source: Amazon S3 user guide, "Configuring event
-//! notifications using object key name filtering", overlapping filters. Never changes somebody else's.
+//! S3 takes no two notifications for the same object and event. Source: Amazon S3 user guide, "Configuring event
+//! notifications using object key name filtering", overlapping filters.
 
-use serde::Serialize;
 use tidegate_core::iam_name::fitted;
 use tidegate_core::location::Bucket;
 use tidegate_core::sanitize::sanitize_name;
 
-use crate::stack::UploadTrigger;
+use crate::changes::{NOTIFICATION_ID_PREFIX, NotificationEntry};
+use crate::stack::upload::UploadTrigger;
 
-/// What the ids of ours begin with.
-const MARK: &str = "tidegate-";
+/// The events: an object was stored, by any kind of request.
+const OBJECT_CREATED: &str = "s3:ObjectCreated:*";
 
-/// The events of ours: an object was stored, by whatever request.
-const CREATED: &str = "s3:ObjectCreated:*";
-
-/// Longest id, in characters. Source: Amazon S3 API reference, `LambdaFunctionConfiguration`.
+/// Maximum length of an id, in characters. Source: Amazon S3 API reference, `LambdaFunctionConfiguration`.
 const MAX_ID: usize = 255;
 
-/// One notification.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct NotificationEntry {
-    /// Its id.
-    pub id: String,
-    /// Who is told: ARN of a function, a queue or a topic.
-    pub target: String,
-    /// Of which events.
-    pub events: Vec<String>,
-    /// What keys begin with; empty for all.
-    pub prefix: String,
-    /// What keys end in; empty for all.
-    pub suffix: String,
-}
-
-/// Two notifications would be about one object.
+/// Another notification is for the same objects.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the bucket `{bucket}` tells `{target}` of `{prefix}…{suffix}` already (notification `{id}`), and S3 tells only one of an object, so `{wanted}` cannot be watched: narrow that notification, have it forward to the function, or use the rules of EventBridge that `tidegate template` writes"
+    "the bucket `{bucket}` already notifies `{target}` of `{prefix}…{suffix}` (notification `{id}`), which overlaps `{ours}`: narrow that notification, have it forward to the function, or use the EventBridge rules of `tidegate template`"
 )]
 pub struct NotificationOverlap {
     bucket: Bucket,
@@ -45,28 +27,21 @@ pub struct NotificationOverlap {
     target: String,
     prefix: String,
     suffix: String,
-    wanted: String,
+    ours: String,
 }
 
-/// Whether an entry is one that Tidegate made for this function.
-#[must_use]
-pub fn ours(entry: &NotificationEntry, function: &str) -> bool {
-    entry.id.starts_with(MARK) && entry.target == function
-}
-
-/// The entries for uploads to one bucket, by id.
+/// The notifications for uploads to one bucket, sorted by id.
 pub(super) fn entries(function: &str, arn: &str, uploads: &[&UploadTrigger]) -> Vec<NotificationEntry> {
     let mut entries = Vec::new();
     for upload in uploads {
-        for (at, pattern) in upload.patterns().iter().enumerate() {
-            let (prefix, suffix) = pattern.filter();
-            let id = fitted(&format!("{MARK}{}-{at}", upload.name(function)), MAX_ID);
+        for (index, pattern) in upload.patterns().iter().enumerate() {
+            let filter = pattern.filter();
             entries.push(NotificationEntry {
-                id,
+                id: fitted(&format!("{NOTIFICATION_ID_PREFIX}{}-{index}", upload.name(function)), MAX_ID),
                 target: arn.to_owned(),
-                events: vec![CREATED.to_owned()],
-                prefix,
-                suffix,
+                events: vec![OBJECT_CREATED.to_owned()],
+                prefix: filter.prefix,
+                suffix: filter.suffix,
             });
         }
     }
@@ -74,31 +49,30 @@ pub(super) fn entries(function: &str, arn: &str, uploads: &[&UploadTrigger]) -> 
     entries
 }
 
-/// Refuses what meets somebody else's.
-///
-/// # Errors
-/// [`NotificationOverlap`] names it.
-pub fn overlap(
+/// Refuses notifications that overlap others of the bucket.
+pub(super) fn check_overlap(
     bucket: &Bucket,
-    wanted: &[NotificationEntry],
-    there: &[NotificationEntry],
+    ours: &[NotificationEntry],
+    current: &[NotificationEntry],
     function: &str,
 ) -> Result<(), Box<NotificationOverlap>> {
-    let begins = |a: &str, b: &str| a.starts_with(b) || b.starts_with(a);
-    let ends = |a: &str, b: &str| a.ends_with(b) || b.ends_with(a);
-    for theirs in there.iter().filter(|entry| !ours(entry, function)) {
-        let created = theirs.events.iter().any(|event| event.starts_with("s3:ObjectCreated:"));
-        let met = wanted
-            .iter()
-            .find(|entry| created && begins(&entry.prefix, &theirs.prefix) && ends(&entry.suffix, &theirs.suffix));
-        if let Some(met) = met {
+    let prefixes_overlap = |a: &str, b: &str| a.starts_with(b) || b.starts_with(a);
+    let suffixes_overlap = |a: &str, b: &str| a.ends_with(b) || b.ends_with(a);
+    for other in current.iter().filter(|entry| !entry.is_ours(function)) {
+        if !other.events.iter().any(|event| event.starts_with("s3:ObjectCreated:")) {
+            continue;
+        }
+        let overlapping = ours.iter().find(|entry| {
+            prefixes_overlap(&entry.prefix, &other.prefix) && suffixes_overlap(&entry.suffix, &other.suffix)
+        });
+        if let Some(entry) = overlapping {
             return Err(Box::new(NotificationOverlap {
                 bucket: bucket.clone(),
-                id: sanitize_name(&theirs.id),
-                target: sanitize_name(&theirs.target),
-                prefix: sanitize_name(&theirs.prefix),
-                suffix: sanitize_name(&theirs.suffix),
-                wanted: format!("{}…{}", met.prefix, met.suffix),
+                id: sanitize_name(&other.id),
+                target: sanitize_name(&other.target),
+                prefix: sanitize_name(&other.prefix),
+                suffix: sanitize_name(&other.suffix),
+                ours: format!("{}…{}", entry.prefix, entry.suffix),
             }));
         }
     }

@@ -1,91 +1,65 @@
-//! Steps towards roles.
-//!
-//! Owns that whom else a role trusts stays, and that a role that nothing needs any more goes, if it was made here.
+//! The changes to roles of a stack.
 
-use serde_json::Value;
+use super::found::{FoundRole, FoundStack};
+use crate::changes::{Change, RoleChange};
+use crate::document::{PolicyDocumentError, is_same_json, merge};
+use crate::policies::SITE_POLICY_PREFIX;
+use crate::stack::model::Stack;
+use crate::stack::role::StackRole;
 
-use super::{FoundStack, InstallError, InstallStep};
-use crate::document::{PolicyDocument, PolicyDocumentError, statements};
-use crate::stack::{Stack, StackRole};
-
-/// What inline policies of publishers begin with.
-const SITE: &str = "tidegate-site-";
-
-fn same(one: &str, other: &str) -> bool {
-    let value = |text: &str| serde_json::from_str::<Value>(text).ok();
-    value(one).is_some_and(|one| value(other) == Some(one))
-}
-
-/// The trust policy with ours in it; statements of others stay. Nothing where it is there.
-fn trusting(known: &str, ours: &PolicyDocument) -> Result<Option<String>, PolicyDocumentError> {
-    let broken = |error: serde_json::Error| PolicyDocumentError::Json(error.to_string());
-    let mut policy: Value = serde_json::from_str(known).map_err(broken)?;
-    let own = ours.value()?;
-    let own = statements(&own);
-    let mut kept = statements(&policy).to_vec();
-    if own.iter().all(|statement| kept.contains(statement)) {
-        return Ok(None);
-    }
-    let names: Vec<&Value> = own.iter().filter_map(|statement| statement.get("Sid")).collect();
-    kept.retain(|statement| statement.get("Sid").is_none_or(|sid| !names.contains(&sid)));
-    kept.extend_from_slice(own);
-    if let Some(members) = policy.as_object_mut() {
-        members.insert("Statement".to_owned(), Value::Array(kept));
-    }
-    serde_json::to_string(&policy).map(Some).map_err(broken)
-}
-
-/// Makes a role, or brings it up to date.
-pub(super) fn make(
-    steps: &mut Vec<InstallStep>,
+/// Creates a role or brings it up to date. Other principals in its trust policy are kept.
+pub(super) fn ensure_role(
+    changes: &mut Vec<Change>,
     role: &StackRole,
     owner: &str,
     found: &FoundStack,
-) -> Result<(), InstallError> {
-    let there = found.roles.get(&role.name);
-    match there {
-        None => steps.push(InstallStep::CreateRole {
+) -> Result<(), PolicyDocumentError> {
+    let mut push = |change| changes.push(Change::Role(change));
+    let current = found.roles.get(&role.name);
+    match current {
+        None => push(RoleChange::CreateRole {
             role: role.name.clone(),
             path: role.path.clone(),
-            description: role.what.clone(),
+            description: role.description.clone(),
             trust: role.trust.compact()?,
-            owner: owner.to_owned(),
+            max_session_duration: None,
+            owner: Some(owner.to_owned()),
         }),
-        Some(there) => {
-            if let Some(trust) = trusting(&there.trust, &role.trust)? {
-                steps.push(InstallStep::SetTrust { role: role.name.clone(), trust });
+        Some(current) => {
+            if let Some(trust) = merge(&current.trust, &role.trust)? {
+                push(RoleChange::SetTrust { role: role.name.clone(), trust });
             }
         }
     }
     for policy in &role.policies {
         let document = policy.document.compact()?;
-        let known = there.and_then(|there| there.policies.get(&policy.name));
-        if !known.is_some_and(|known| same(known, &document)) {
+        let known = current.and_then(|current| current.policies.get(&policy.name));
+        if !known.is_some_and(|known| is_same_json(known, &document)) {
             let (role, name) = (role.name.clone(), policy.name.clone());
-            steps.push(InstallStep::PutRolePolicy { role, name, policy: document });
+            push(RoleChange::PutRolePolicy { role, name, policy: document });
         }
     }
-    // Policies of sites that do not name the role any more.
-    for name in there.iter().flat_map(|there| there.policies.keys()) {
-        if name.starts_with(SITE) && role.policies.iter().all(|policy| policy.name != *name) {
-            steps.push(InstallStep::DeleteRolePolicy { role: role.name.clone(), name: name.clone() });
+    // Policies of sites that no longer use the role.
+    for name in current.iter().flat_map(|current| current.policies.keys()) {
+        if name.starts_with(SITE_POLICY_PREFIX) && role.policies.iter().all(|policy| policy.name != *name) {
+            push(RoleChange::DeleteRolePolicy { role: role.name.clone(), name: name.clone() });
         }
     }
     Ok(())
 }
 
-/// Removes roles of sites that are no longer in the configuration.
-pub(super) fn drop_stale(steps: &mut Vec<InstallStep>, wanted: &Stack, found: &FoundStack) {
-    let needed = |name: &str| wanted.named.iter().any(|known| known == name);
+/// Deletes roles of sites that are no longer in the configuration.
+pub(super) fn delete_stale_roles(changes: &mut Vec<Change>, stack: &Stack, found: &FoundStack) {
     for (name, role) in &found.roles {
-        if role.owner.as_deref() == Some(wanted.function.name.as_str()) && !needed(name) {
-            remove(steps, name, role.policies.keys());
+        if role.owner.as_deref() == Some(stack.function.name.as_str()) && !stack.role_names.contains(name) {
+            delete_role(changes, name, role);
         }
     }
 }
 
-/// Removes a role with its policies.
-pub(super) fn remove<'a>(steps: &mut Vec<InstallStep>, role: &str, policies: impl Iterator<Item = &'a String>) {
-    steps.extend(policies.map(|name| InstallStep::DeleteRolePolicy { role: role.to_owned(), name: name.clone() }));
-    steps.push(InstallStep::DeleteRole { role: role.to_owned() });
+/// Deletes a role with its inline policies.
+pub(super) fn delete_role(changes: &mut Vec<Change>, name: &str, role: &FoundRole) {
+    let policies = role.policies.keys();
+    let policies = policies.map(|policy| RoleChange::DeleteRolePolicy { role: name.to_owned(), name: policy.clone() });
+    changes.extend(policies.chain([RoleChange::DeleteRole { role: name.to_owned() }]).map(Change::Role));
 }

@@ -36,8 +36,9 @@ pub use limits::ArchiveLimits;
 use super::body::{CHUNK, SourceBody};
 use super::digest::Algorithms;
 use super::ranged::{Blocks, Ranged, RangedFile, RangedObject};
-use super::storage::{Objects, StagedObject};
+use super::storage::StorageError;
 use super::{OpenedSource, Progress, SourceError, SourceOptions, SourceReader, blocking};
+use crate::s3::{S3, StagedObject};
 use entry::{ArchiveEntry, EntryReader};
 
 /// A zip in the state in which it was opened.
@@ -138,15 +139,17 @@ impl Archive {
     /// [`SourceError`] says what about the archive cannot be published.
     pub async fn open_object(
         place: &ObjectLocation,
-        objects: Arc<dyn Objects>,
+        s3: &S3,
         options: &SourceOptions,
     ) -> Result<OpenedSource, SourceError> {
         let key = place.key.stored();
-        let head = objects.head(&place.bucket, &key).await?;
-        let version = head.version.map(|version| format!(" version:{version}")).unwrap_or_default();
+        let head = s3.head(&place.bucket, key.as_str()).await;
+        let head = head.map_err(|error| StorageError::new(place.to_string(), error))?;
+        let version = head.version.filter(|version| version != "null");
+        let version = version.map(|version| format!(" version:{version}")).unwrap_or_default();
         let print = Fingerprint(format!("etag:{}{version}", head.etag).into());
         let object = StagedObject { bucket: place.bucket.clone(), key, size: head.size, etag: head.etag };
-        let ranged = RangedObject::new(objects, object, Handle::current());
+        let ranged = RangedObject::new(s3.clone(), object, Handle::current());
         let (name, limits) = (place.to_string(), options.limits);
         blocking(move || Self::open_ranged(name, Arc::new(ranged), print, limits)).await
     }

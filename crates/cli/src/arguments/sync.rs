@@ -1,0 +1,90 @@
+//! Arguments of `tidegate sync`.
+
+use clap::{Args, ValueEnum};
+use tidegate_core::location::{Location, Source};
+
+#[derive(Debug, Args)]
+pub(crate) struct SyncArguments {
+    /// Directory, `.zip`, `s3://bucket/prefix/` or `s3://bucket/name.zip`
+    pub(crate) source: Source,
+    /// Target, `s3://bucket/prefix/`
+    pub(crate) target: Location,
+    /// Delete objects that are not in the source
+    #[arg(long)]
+    pub(crate) delete: bool,
+    /// Exclude matching files on both sides: neither written nor deleted
+    ///
+    /// GLOB is a `.gitignore` pattern. `--exclude` and `--include` act in the order in which they are typed; the last one
+    /// that matches decides.
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) exclude: Vec<String>,
+    /// Include matching files that an earlier `--exclude` excludes
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) include: Vec<String>,
+    /// Set `Cache-Control` of all objects, or of those that match GLOB
+    #[arg(long, value_name = "[GLOB=]VALUE")]
+    pub(crate) cache_control: Vec<String>,
+    /// Set `Content-Type` of all objects, or of those that match GLOB
+    #[arg(long, value_name = "[GLOB=]VALUE")]
+    pub(crate) content_type: Vec<String>,
+    /// Canned ACL of written objects
+    ///
+    /// Buckets created since April 2023 reject ACLs by default.
+    #[arg(long, value_enum, value_name = "ACL")]
+    pub(crate) acl: Option<AclFlag>,
+    /// Server-side encryption [default without a value: AES256]
+    #[arg(long, value_enum, value_name = "KIND", num_args = 0..=1, default_missing_value = "AES256")]
+    pub(crate) sse: Option<SseFlag>,
+    /// ARN of the KMS key for `--sse aws:kms`
+    #[arg(long, value_name = "ARN", requires = "sse")]
+    pub(crate) sse_kms_key_id: Option<String>,
+    /// Storage class of written objects
+    #[arg(long, value_enum, value_name = "CLASS")]
+    pub(crate) storage_class: Option<StorageClassFlag>,
+    /// Invalidate this CloudFront distribution, with its origin path if it has one
+    #[arg(long, visible_alias = "cdn", value_name = "ID[:/PATH]")]
+    pub(crate) distribution: Vec<String>,
+    /// Show the plan without applying it
+    #[arg(long, visible_alias = "dryrun")]
+    pub(crate) dry_run: bool,
+    /// Allow an empty source
+    #[arg(long)]
+    pub(crate) allow_empty: bool,
+    /// Compare content only, not headers
+    ///
+    /// Needs one listing instead of one request for each object.
+    #[arg(long)]
+    pub(crate) content_only: bool,
+    /// Deny a plan that deletes more than COUNT objects
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) max_deletes: Option<u64>,
+}
+
+/// The canned ACLs that make sense for a site.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum AclFlag {
+    Private,
+    PublicRead,
+    AuthenticatedRead,
+    AwsExecRead,
+    BucketOwnerRead,
+    BucketOwnerFullControl,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum SseFlag {
+    #[value(name = "AES256")]
+    Aes256,
+    #[value(name = "aws:kms")]
+    Kms,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+#[value(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) enum StorageClassFlag {
+    Standard,
+    StandardIa,
+    OnezoneIa,
+    IntelligentTiering,
+    ReducedRedundancy,
+}

@@ -1,0 +1,155 @@
+//! `tidegate invoke`: handles an event as the Lambda function does, with substitutes for its queue and its log.
+
+mod emulator;
+mod event;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use tidegate_core::report::Outcome;
+use tidegate_lambda::context::InvocationContext;
+use tidegate_lambda::handler::{EventError, EventHandler, SelfInvoke};
+use tidegate_lambda::run_log::{RunEnding, RunLog, RunLogEntry};
+use tidegate_lambda::secrets::{AwsSecrets, SecretStore};
+use tidegate_lambda::trigger::Continuation;
+use tidegate_publish::AwsError;
+use tokio::time::Instant;
+
+use crate::arguments::{CommonArguments, InvokeArguments};
+use crate::configuration::Configuration;
+use crate::context::{AwsContext, now};
+use crate::credentials::read_text;
+use crate::error::{CliError, ExitStatus};
+use crate::output::{RED_BOLD, print_json};
+use emulator::LocalSecrets;
+
+/// Keeps continuations until the invocation ends, as Lambda's queue does.
+#[derive(Default)]
+struct InvocationQueue(Mutex<Vec<Continuation>>);
+
+#[async_trait]
+impl SelfInvoke for InvocationQueue {
+    async fn continue_run(&self, run: &Continuation) -> Result<(), AwsError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(run.clone());
+        Ok(())
+    }
+}
+
+impl InvocationQueue {
+    fn next(&self) -> Option<Continuation> {
+        let mut runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if runs.is_empty() { None } else { Some(runs.remove(0)) }
+    }
+}
+
+/// The log entries of all runs.
+#[derive(Default)]
+struct InvokedRuns(Mutex<Vec<RunLogEntry>>);
+
+impl RunLog for InvokedRuns {
+    fn write(&self, entry: &RunLogEntry) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(entry.clone());
+    }
+}
+
+/// Handles an event and its continuations.
+pub(crate) async fn invoke(common: &CommonArguments, arguments: &InvokeArguments) -> Result<ExitStatus, CliError> {
+    if !arguments.put.is_empty() && common.local.is_none() {
+        return Err(CliError::Usage("`--put` requires `--local`; upload to AWS with `aws s3 cp`".to_owned()));
+    }
+    let configuration = Configuration::load(&common.config)?;
+    let mut event = event::parse(&read_text("event", &arguments.event)?, arguments.github.as_deref())?;
+    let context = AwsContext::open(common).await?;
+    let mut config = configuration.config;
+    let secrets: Arc<dyn SecretStore> = match &context.emulator {
+        Some(emulator) => {
+            for site in &mut config.sites {
+                *site = emulator.prepare(site, None).await?;
+            }
+            for put in &arguments.put {
+                let etag = emulator::put(emulator, put).await?;
+                event::set_etag(&mut event, put.object.key.as_str(), &etag);
+            }
+            let secrets = LocalSecrets::default();
+            event::sign(&mut event, &secrets, now());
+            Arc::new(secrets)
+        }
+        None => Arc::new(AwsSecrets::new(&context.connection)),
+    };
+    let (queue, runs) = (Arc::new(InvocationQueue::default()), Arc::new(InvokedRuns::default()));
+    let publisher = context.publisher(common, &configuration.directory)?;
+    let self_invoke: Arc<dyn SelfInvoke> = queue.clone();
+    let handler = EventHandler { config: Arc::new(config), publisher, secrets, self_invoke, run_log: runs.clone() };
+    let invocation =
+        || InvocationContext { now: now(), deadline: Instant::now() + Duration::from_secs(arguments.seconds) };
+    let response = handler.handle(&event, "local", invocation()).await;
+    while let Some(run) = queue.next() {
+        // The run log has its result.
+        let _ = handler.resume(&run, invocation()).await;
+    }
+    drop(handler);
+    let runs = runs.0.lock().unwrap_or_else(PoisonError::into_inner);
+    if common.json {
+        print_json(&match &response {
+            Ok(response) => json!({ "runs": &*runs, "answer": response }),
+            Err(error) => {
+                let error = json!({ "type": error.kind().error_type(), "message": error.to_string() });
+                json!({ "runs": &*runs, "error": error })
+            }
+        })?;
+    } else {
+        print(&response, &runs);
+    }
+    let statuses = runs.iter().map(run_status).chain([response_status(&response)]);
+    Ok(statuses.max().unwrap_or(ExitStatus::Success))
+}
+
+fn print(response: &Result<Value, EventError>, runs: &[RunLogEntry]) {
+    if let Ok(response) = response
+        && let (Some(status), Some(body)) = (response["statusCode"].as_u64(), response["body"].as_str())
+    {
+        let body: Value = serde_json::from_str(body).unwrap_or_default();
+        let message = body.get("message").and_then(Value::as_str).unwrap_or_default();
+        anstream::println!("response {status}: {message}");
+    }
+    for RunLogEntry { site, ending, .. } in runs {
+        match ending {
+            RunEnding::Report(report) => anstream::print!("{report}"),
+            RunEnding::Superseded(why) => anstream::println!("{site}: superseded: {why}"),
+            RunEnding::Continued => anstream::println!("{site}: time limit reached; continued by another invocation"),
+            RunEnding::Failed { kind, reason } => {
+                anstream::println!("{site}: {} ({})\n  {reason}", Outcome::Failed, kind.error_type());
+            }
+        }
+    }
+    match response {
+        Err(error) if runs.is_empty() => {
+            anstream::eprintln!("{RED_BOLD}error{RED_BOLD:#}: {error} ({})", error.kind().error_type());
+        }
+        Ok(response) if runs.is_empty() && response["statusCode"].is_null() => {
+            anstream::println!("the event publishes nothing; use `-v` to see why");
+        }
+        _ => {}
+    }
+}
+
+fn run_status(entry: &RunLogEntry) -> ExitStatus {
+    match &entry.ending {
+        RunEnding::Report(report) => report.outcome.into(),
+        RunEnding::Superseded(_) | RunEnding::Continued => ExitStatus::Success,
+        RunEnding::Failed { kind, .. } => (*kind).into(),
+    }
+}
+
+fn response_status(response: &Result<Value, EventError>) -> ExitStatus {
+    match response {
+        Err(error) => error.kind().into(),
+        Ok(response) => match response["statusCode"].as_u64() {
+            Some(400..500) => ExitStatus::Usage,
+            Some(500..) => ExitStatus::Failure,
+            Some(_) | None => ExitStatus::Success,
+        },
+    }
+}

@@ -1,0 +1,76 @@
+//! Reading what an account has.
+
+use std::collections::BTreeSet;
+
+use tidegate_publish::AwsError;
+
+use super::Provisioner;
+use crate::changes::{CredentialsKind, CredentialsSpec, FoundIdentity, FoundPolicy, PolicySpec, SHARED_ROLE};
+use crate::policies::PolicyKind;
+use crate::stack::Stack;
+use crate::stack::install::FoundStack;
+
+impl Provisioner {
+    /// Reads the buckets and the user or role of requested credentials.
+    ///
+    /// # Errors
+    /// [`AwsError`].
+    pub async fn read_identity(&self, spec: &CredentialsSpec) -> Result<FoundIdentity, AwsError> {
+        let mut found = FoundIdentity::default();
+        for bucket in &spec.grant.buckets {
+            if let Some(access) = self.buckets.bucket(bucket).await? {
+                found.buckets.insert(bucket.clone(), access);
+            }
+        }
+        match &spec.kind {
+            CredentialsKind::Permanent { user, .. } => {
+                let user = user.clone().unwrap_or_else(|| spec.grant.user_name());
+                found.user = self.iam.user_policies(&user).await?;
+            }
+            CredentialsKind::Temporary(_) => found.role = self.iam.role(SHARED_ROLE).await?.is_some(),
+        }
+        Ok(found)
+    }
+
+    /// Reads the policy, role or bucket policy of a grant.
+    ///
+    /// # Errors
+    /// [`AwsError`].
+    pub async fn read_policy(&self, spec: PolicySpec<'_>) -> Result<FoundPolicy, AwsError> {
+        let document = match &spec.grant.attached {
+            PolicyKind::Policy => return self.iam.policy(&spec.arn()).await,
+            PolicyKind::Trust => self.iam.role(&spec.grant.name).await?,
+            PolicyKind::Bucket(bucket) => self.buckets.bucket_policy(bucket).await?,
+        };
+        Ok(FoundPolicy { document, versions: Vec::new() })
+    }
+
+    /// Reads the function with everything that belongs to it.
+    ///
+    /// # Errors
+    /// [`AwsError`].
+    pub async fn read_stack(&self, stack: &Stack) -> Result<FoundStack, AwsError> {
+        let mut found = FoundStack {
+            queue: self.queues.read(&stack.dead_letters).await?,
+            log_group: self.log_groups.read(&stack.log_group).await?,
+            function: self.functions.read(stack.function.name.as_str()).await?,
+            ..FoundStack::default()
+        };
+        let mut buckets: BTreeSet<_> = stack.uploads.iter().map(|upload| upload.bucket.clone()).collect();
+        buckets.extend(found.function.iter().flat_map(|function| function.permissions.values().flatten().cloned()));
+        for bucket in buckets {
+            if let Some(entries) = self.buckets.notifications(&bucket).await? {
+                found.notifications.insert(bucket, entries);
+            }
+        }
+        // Publisher roles of an earlier configuration trust the execution role.
+        let mut names: BTreeSet<String> = stack.role_names.iter().cloned().collect();
+        names.extend(self.iam.roles_trusting(&stack.execution_role_arn()).await?);
+        for name in names {
+            if let Some(role) = self.iam.stack_role(&name).await? {
+                found.roles.insert(name, role);
+            }
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,70 @@
+//! The client of SQS for the dead-letter queue.
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::QueueAttributeName;
+use tidegate_publish::{AwsError, Connection};
+
+use crate::changes::{QueueChange, TAG};
+use crate::stack::DEAD_LETTER_SECONDS;
+use crate::stack::install::FoundQueue;
+
+/// A client of SQS.
+#[derive(Debug, Clone)]
+pub(crate) struct QueueClient {
+    client: Client,
+}
+
+fn attributes() -> [(QueueAttributeName, String); 2] {
+    [
+        (QueueAttributeName::MessageRetentionPeriod, DEAD_LETTER_SECONDS.to_string()),
+        (QueueAttributeName::SqsManagedSseEnabled, "true".to_owned()),
+    ]
+}
+
+/// Whether a code means that the queue does not exist, in SQS's query or JSON protocol.
+fn is_not_found(code: &str) -> bool {
+    code.ends_with("NonExistentQueue") || code.ends_with("QueueDoesNotExist")
+}
+
+impl QueueClient {
+    pub(crate) fn new(connection: &Connection) -> Self {
+        Self { client: Client::new(connection.config()) }
+    }
+
+    pub(crate) async fn read(&self, queue: &str) -> Result<Option<FoundQueue>, AwsError> {
+        let url = match send!("GetQueueUrl", queue, self.client.get_queue_url().queue_name(queue)) {
+            Ok(output) => output.queue_url.unwrap_or_default(),
+            Err(error) if error.code.as_deref().is_some_and(is_not_found) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let names = attributes().map(|(name, _)| name);
+        let request = self.client.get_queue_attributes().queue_url(&url).set_attribute_names(Some(names.into()));
+        let output = send!("GetQueueAttributes", queue, request)?;
+        let attribute = |name| output.attributes().and_then(|all| all.get(&name));
+        let tags = send!("ListQueueTags", queue, self.client.list_queue_tags().queue_url(&url))?;
+        Ok(Some(FoundQueue {
+            owner: tags.tags.and_then(|mut tags| tags.remove(TAG)),
+            retention: attribute(QueueAttributeName::MessageRetentionPeriod).and_then(|text| text.parse().ok()),
+            encrypted: attribute(QueueAttributeName::SqsManagedSseEnabled).is_some_and(|text| text == "true"),
+            url,
+        }))
+    }
+
+    pub(crate) async fn change(&self, change: &QueueChange) -> Result<(), AwsError> {
+        match change {
+            QueueChange::CreateQueue { queue, owner } => {
+                let request = self.client.create_queue().queue_name(queue).tags(TAG, owner);
+                let request = request.set_attributes(Some(attributes().into()));
+                send!("CreateQueue", queue, request).map(drop)
+            }
+            QueueChange::SetQueue { url, .. } => {
+                let request = self.client.set_queue_attributes().queue_url(url);
+                let request = request.set_attributes(Some(attributes().into()));
+                send!("SetQueueAttributes", url, request).map(drop)
+            }
+            QueueChange::DeleteQueue { url, .. } => {
+                send!("DeleteQueue", url, self.client.delete_queue().queue_url(url)).map(drop)
+            }
+        }
+    }
+}

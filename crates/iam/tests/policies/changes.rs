@@ -1,0 +1,161 @@
+//! The changes that create credentials, groups and policies.
+
+use std::collections::BTreeMap;
+
+use tidegate_iam::changes::{
+    BucketSpec, Change, CredentialsKind, CredentialsSpec, FoundBucket, FoundGroup, FoundIdentity, FoundPolicy,
+    FoundUser, PermissionsBoundary, PolicySpec, SessionSeconds, create_credentials, delete_group, delete_user,
+    ensure_group, ensure_policy,
+};
+use tidegate_iam::document::Partition;
+use tidegate_iam::policies::{BucketAccess, BucketGrant, uploader, uploader_guard};
+
+use super::{ACCOUNT, bucket, s3_sync};
+
+fn spec(kind: CredentialsKind) -> CredentialsSpec {
+    CredentialsSpec {
+        grant: BucketGrant {
+            partition: Partition::default(),
+            buckets: vec![bucket("acme")],
+            prefix: "docs".parse().unwrap(),
+            access: BucketAccess::ReadOnly,
+            custom: None,
+            statements: Vec::new(),
+        },
+        kind,
+        buckets: BucketSpec::default(),
+        account: ACCOUNT.to_owned(),
+    }
+}
+
+fn permanent() -> CredentialsSpec {
+    spec(CredentialsKind::Permanent { user: None, boundary: PermissionsBoundary::Fitting })
+}
+
+fn with_bucket() -> FoundIdentity {
+    FoundIdentity { buckets: BTreeMap::from([(bucket("acme"), FoundBucket::Accessible)]), ..FoundIdentity::default() }
+}
+
+fn sentences(changes: &[Change]) -> Vec<String> {
+    changes.iter().map(ToString::to_string).collect()
+}
+
+fn created(spec: &CredentialsSpec, found: &FoundIdentity) -> Vec<String> {
+    sentences(&create_credentials(spec, found).unwrap())
+}
+
+fn refused(spec: &CredentialsSpec, found: &FoundIdentity) -> String {
+    create_credentials(spec, found).unwrap_err().to_string()
+}
+
+#[test]
+fn permanent_credentials_are_a_user_with_a_policy_and_a_key() {
+    assert_eq!(
+        created(&permanent(), &with_bucket()),
+        [
+            "create the user `s3.read-only.acme` with the permissions boundary arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess",
+            "set the policy `s3.read-only.acme` of the user `s3.read-only.acme`",
+            "create an access key of the user `s3.read-only.acme`",
+        ]
+    );
+    let again = FoundIdentity { user: Some(BTreeMap::new()), ..with_bucket() };
+    assert_eq!(created(&permanent(), &again).len(), 2, "an existing user is not created again");
+    let mut own = permanent();
+    own.grant.statements.push(serde_json::json!({ "Effect": "Allow", "Action": "textract:*", "Resource": "*" }));
+    assert!(!created(&own, &with_bucket())[0].contains("boundary"), "a boundary for S3 would deny the statement");
+    let full = FoundIdentity { user: Some(BTreeMap::from([("other".to_owned(), "x".repeat(2_000))])), ..with_bucket() };
+    assert!(refused(&permanent(), &full).contains("IAM allows 2048"));
+}
+
+#[test]
+fn temporary_credentials_are_a_session_of_a_shared_role() {
+    let temporary = spec(CredentialsKind::Temporary("15m".parse().unwrap()));
+    let session = "assume arn:aws:iam::123456789012:role/tidegate.AmazonS3FullAccess as `s3.read-only.acme` for 900 s";
+    assert_eq!(
+        created(&temporary, &with_bucket()),
+        [
+            "create the role `/tidegate.AmazonS3FullAccess`",
+            "attach arn:aws:iam::aws:policy/AmazonS3FullAccess to the role `tidegate.AmazonS3FullAccess`",
+            session,
+        ]
+    );
+    assert_eq!(created(&temporary, &FoundIdentity { role: true, ..with_bucket() }), [session]);
+    for (text, seconds) in [
+        ("900s", Some(900)),
+        ("12h", Some(43_200)),
+        ("1h", Some(3_600)),
+        ("899s", None),
+        ("13h", None),
+        ("1", None),
+        ("h", None),
+        ("", None),
+        ("-5m", None),
+    ] {
+        assert_eq!(text.parse::<SessionSeconds>().ok().map(SessionSeconds::get), seconds, "{text}");
+    }
+}
+
+#[test]
+fn missing_buckets_are_created_on_request_and_existing_ones_never_made_public() {
+    assert!(refused(&permanent(), &FoundIdentity::default()).contains("add `--create-bucket`"));
+    let denied =
+        FoundIdentity { buckets: BTreeMap::from([(bucket("acme"), FoundBucket::Denied)]), ..FoundIdentity::default() };
+    assert!(refused(&permanent(), &denied).contains("another account"));
+    let mut website = permanent();
+    website.buckets = BucketSpec { create: true, region: Some("eu-west-1".to_owned()), public: false, website: true };
+    assert_eq!(
+        created(&website, &FoundIdentity::default())[..4],
+        [
+            "create the bucket `acme` in eu-west-1",
+            "allow public access to the bucket `acme`",
+            "set the policy of the bucket `acme`",
+            "make the bucket `acme` a website with `index.html` and `error.html`",
+        ]
+    );
+    assert!(refused(&website, &with_bucket()).contains("exists already"));
+}
+
+#[test]
+fn users_and_groups_are_deleted_with_their_policies() {
+    let found = FoundUser {
+        keys: vec!["AKIA1".to_owned()],
+        policies: vec!["p".to_owned()],
+        attached: vec!["arn:x".to_owned()],
+        groups: vec!["g".to_owned()],
+    };
+    let changes = sentences(&delete_user("lea", &found));
+    assert_eq!(changes.len(), 5);
+    assert!(changes[0].contains("access key AKIA1") && changes[4] == "delete the user `lea`");
+    let grant = s3_sync().grant();
+    let users = ["lea".to_owned()];
+    assert_eq!(ensure_group("publishers", &grant, &users, None).unwrap().len(), 3);
+    let policy = grant.document.compact().unwrap();
+    let found =
+        FoundGroup { users: vec!["lea".to_owned()], policies: vec![(grant.name.clone(), policy)], attached: vec![] };
+    assert_eq!(ensure_group("publishers", &grant, &users, Some(&found)).unwrap(), []);
+    assert_eq!(delete_group("publishers", &found).len(), 3);
+}
+
+#[test]
+fn equal_policies_are_unchanged_and_other_statements_are_kept() {
+    let (partition, staging) = (Partition::default(), "s3://acme/staging".parse().unwrap());
+    let grant = uploader(&partition, &staging);
+    let spec = PolicySpec { grant: &grant, partition: &partition, account: ACCOUNT };
+    let created = ensure_policy(spec, &FoundPolicy::default()).unwrap().unwrap();
+    assert!(created.to_string().starts_with("create the policy `/tidegate-uploader`"));
+    let same = FoundPolicy { document: Some(grant.document.pretty().unwrap()), versions: vec![] };
+    assert_eq!(ensure_policy(spec, &same).unwrap(), None);
+    let versions: Vec<String> = (1..5).map(|at| format!("v{at}")).collect();
+    let other = FoundPolicy { document: Some("{}".to_owned()), versions };
+    assert!(ensure_policy(spec, &other).unwrap().unwrap().to_string().ends_with("delete its version v1"));
+
+    let guard = uploader_guard(&partition, &staging);
+    let spec = PolicySpec { grant: &guard, ..spec };
+    let other = r#"{"Version":"2012-10-17","Statement":[{"Sid":"Other","Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::acme/public/*"}]}"#;
+    let found = FoundPolicy { document: Some(other.to_owned()), versions: vec![] };
+    let change = ensure_policy(spec, &found).unwrap().unwrap();
+    let merged = change.document().unwrap();
+    assert!(merged.contains("Other") && merged.contains("DenyReplacingReleases"), "{merged}");
+    let again = FoundPolicy { document: Some(merged.to_owned()), versions: vec![] };
+    assert_eq!(ensure_policy(spec, &again).unwrap(), None, "a second run changes nothing");
+}

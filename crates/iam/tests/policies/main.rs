@@ -1,0 +1,326 @@
+//! Generated policies: their documents, their limits and their formats.
+#![expect(clippy::unwrap_used, reason = "a failure here is a failed test, and must name its place")]
+
+mod changes;
+mod formats;
+mod lint;
+
+use serde_json::Value;
+use tidegate_core::config::{Config, Site};
+use tidegate_core::location::{Bucket, Prefix};
+use tidegate_iam::document::{DocumentKind, Partition, PolicyLimit, lint};
+use tidegate_iam::policies::{
+    BucketAccess, BucketGrant, CiPublisher, Grant, PolicyKind, S3Sync, TrustedIdentity, caller, lambda, public, site,
+    trust, trust_account, trust_service, uploader, uploader_guard,
+};
+
+const ACCOUNT: &str = "123456789012";
+
+const CONFIGURATION: &str = r#"
+state = "s3://acme-artifacts/tidegate/"
+
+[[site]]
+name = "docs"
+staged = "s3://acme-artifacts/staging/docs/"
+target = "s3://docs.acme.com/v1/"
+role = "arn:aws:iam::123456789012:role/tidegate-docs"
+cdn = [{ distribution = "E2EXAMPLE", origin-path = "/v1" }]
+objects = { encryption = "aws:kms", kms-key = "arn:aws:kms:us-east-1:123456789012:key/0a1b" }
+
+[[site]]
+name = "blog"
+staged = "s3://acme-artifacts/staging/blog.zip"
+target = "s3://blog.acme.com/"
+role = "arn:aws:iam::123456789012:role/tidegate-blog"
+delete = false
+
+[[site.sync]]
+plugin = "s3://acme-plugins/banner.wasm"
+sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
+
+[[site.webhook]]
+provider = "github"
+repository = "acme/blog"
+branch = "main"
+publish = "staged"
+secrets = ["secretsmanager:repo/github.com/acme/blog#hook", "ssm:/tidegate/blog"]
+
+[[site]]
+name = "plain"
+target = "s3://plain.acme.com/"
+"#;
+
+fn sites() -> Vec<Site> {
+    Config::parse(CONFIGURATION).unwrap().sites
+}
+
+fn bucket(name: &str) -> Bucket {
+    name.parse().unwrap()
+}
+
+fn s3_sync() -> S3Sync {
+    S3Sync {
+        partition: Partition::default(),
+        account: ACCOUNT.to_owned(),
+        target: "s3://www.acme.com/site".parse().unwrap(),
+        distributions: vec!["E1".to_owned().try_into().unwrap()],
+        delete: true,
+        acl: true,
+        find_distribution: false,
+        configure_bucket: true,
+    }
+}
+
+fn ci_publisher(dev: bool) -> CiPublisher {
+    CiPublisher {
+        partition: Partition::default(),
+        account: ACCOUNT.to_owned(),
+        region: "eu-west-1".to_owned(),
+        bucket: bucket("acme-dist"),
+        prefix: "release".parse().unwrap(),
+        dev_prefix: "*/feature/".to_owned(),
+        codeartifact_domain: Some("acme".to_owned()),
+        allow_delete: true,
+        dev,
+        path: "/ci/".to_owned(),
+        name: "publisher".to_owned(),
+    }
+}
+
+fn github(repository: &str, branch: Option<&str>, environment: Option<&str>) -> TrustedIdentity {
+    TrustedIdentity::GitHub {
+        repository: repository.to_owned(),
+        branch: branch.map(str::to_owned),
+        environment: environment.map(str::to_owned),
+    }
+}
+
+fn all_grants() -> Vec<Grant> {
+    let sites = sites();
+    let named: Vec<&Site> = sites.iter().collect();
+    let staging = "s3://acme-artifacts/staging/docs".parse().unwrap();
+    let partition = Partition::default();
+    let mut grants: Vec<Grant> = sites.iter().map(|one| site(one, ACCOUNT, &[])).collect();
+    grants.extend([
+        caller(&named, ACCOUNT),
+        lambda(&named, ACCOUNT, "eu-west-1", "tidegate"),
+        uploader(&partition, &staging),
+        uploader_guard(&partition, &staging),
+        s3_sync().grant(),
+        ci_publisher(false).grant().unwrap(),
+        ci_publisher(true).grant().unwrap(),
+        trust(&partition, ACCOUNT, &github("acme", None, None)).unwrap(),
+        trust_account("arn:aws:iam::123456789012:root"),
+        trust_service("lambda.amazonaws.com"),
+    ]);
+    grants
+}
+
+#[test]
+fn documents_pass_the_linter_and_statements_have_reasons() {
+    for grant in all_grants() {
+        let (role, limit) = match &grant.attached {
+            PolicyKind::Policy => (DocumentKind::Identity, PolicyLimit::Managed),
+            PolicyKind::Trust => (DocumentKind::Trust, PolicyLimit::Trust),
+            PolicyKind::Bucket(_) => (DocumentKind::Bucket, PolicyLimit::Bucket),
+        };
+        let concerns = lint(&grant.document.compact().unwrap(), role, limit);
+        assert_eq!(concerns, [], "{}", grant.name);
+        assert!(grant.document.statements().iter().all(|statement| !statement.why().is_empty()), "{}", grant.name);
+    }
+}
+
+#[test]
+fn every_prefix_ends_with_a_slash() {
+    for grant in all_grants() {
+        let text = grant.document.compact().unwrap();
+        for found in text.split(":::").skip(1) {
+            let arn = found.split('"').next().unwrap();
+            let Some((_, key)) = arn.split_once('/') else { continue };
+            let fine = key == "*" || key.ends_with("/*") || !key.ends_with('*');
+            assert!(fine, "{arn} in {}", grant.name);
+        }
+    }
+    let docs = site(&sites()[0], ACCOUNT, &[]).document.compact().unwrap();
+    assert!(docs.contains("arn:aws:s3:::docs.acme.com/v1/*") && docs.contains("\"s3:prefix\":\"v1/*\""), "{docs}");
+}
+
+#[test]
+fn site_policy_allows_only_what_the_configuration_uses() {
+    let [docs, blog, plain] = <[Site; 3]>::try_from(sites()).unwrap();
+    let text = |one: &Site| site(one, ACCOUNT, &[]).document.compact().unwrap();
+    assert!(text(&docs).contains("kms:GenerateDataKey") && text(&docs).contains("distribution/E2EXAMPLE"));
+    assert!(!text(&docs).contains("PutObjectAcl"));
+    // With a state, objects of old releases are pruned even where `delete` is off.
+    assert!(text(&blog).contains("s3:DeleteObject") && !text(&blog).contains("cloudfront"));
+    assert!(text(&blog).contains("acme-artifacts/staging/blog.zip") && !text(&plain).contains("staging"));
+    let without_state = Config::parse("[[site]]\nname = \"a\"\ntarget = \"s3://abc/\"\ndelete = false\n").unwrap();
+    assert!(!text(&without_state.sites[0]).contains("s3:DeleteObject"));
+}
+
+#[test]
+fn execution_role_assumes_publishers_and_writes_no_site() {
+    let sites = sites();
+    let with_roles: Vec<&Site> = sites.iter().take(2).collect();
+    let text = lambda(&with_roles, ACCOUNT, "eu-west-1", "tidegate").document.compact().unwrap();
+    assert!(text.contains("role/tidegate-docs") && text.contains("role/tidegate-blog"));
+    assert!(!text.contains("docs.acme.com") && !text.contains("blog.acme.com"), "{text}");
+    // The function's package includes its plugins; `tidegate package` reads them as the caller.
+    assert!(!text.contains("acme-plugins"), "{text}");
+    assert!(caller(&with_roles, ACCOUNT).document.compact().unwrap().contains("acme-plugins/banner.wasm"));
+    assert!(
+        text.contains("secret:repo/github.com/acme/blog-??????") && text.contains("parameter/tidegate/blog"),
+        "{text}"
+    );
+    assert!(text.contains("lambda:eu-west-1:123456789012:function:tidegate"), "{text}");
+    // The caller itself publishes a site without a role.
+    let all: Vec<&Site> = sites.iter().collect();
+    assert!(caller(&all, ACCOUNT).document.compact().unwrap().contains("arn:aws:s3:::plain.acme.com/*"));
+}
+
+#[test]
+fn four_buckets_fit_into_a_session_and_more_are_refused() {
+    let grant = |count: usize, length: usize, prefix: &str| BucketGrant {
+        partition: Partition::default(),
+        buckets: (0..count).map(|at| bucket(&format!("{at:0length$}"))).collect(),
+        prefix: prefix.parse().unwrap(),
+        access: BucketAccess::ReadWrite,
+        custom: None,
+        statements: Vec::new(),
+    };
+    // Four names of the maximum length, with a prefix of ten characters.
+    assert!(grant(4, 63, "0123456789").text(PolicyLimit::Session).is_ok());
+    assert!(grant(4, 63, "0123456789").text(PolicyLimit::User).is_ok());
+    let error = grant(20, 63, "").text(PolicyLimit::Session).unwrap_err().to_string();
+    assert!(error.contains("20 buckets") && error.contains("2048") && error.contains("fewer buckets"), "{error}");
+    assert!(grant(20, 63, "").user_name().len() <= 64 && grant(20, 63, "").policy_name().len() <= 128);
+    assert_ne!(grant(20, 63, "").user_name(), grant(21, 63, "").user_name());
+}
+
+#[test]
+fn custom_policies_are_applied_to_every_bucket_and_checked() {
+    let mut grant = BucketGrant {
+        partition: Partition::default(),
+        buckets: vec![bucket("one"), bucket("two")],
+        prefix: Prefix::default(),
+        access: BucketAccess::ReadWrite,
+        custom: Some(
+            r#"{"Version":"2012-10-17","Statement":[{"Sid":"A","Effect":"Allow","Action":["s3:GetObject"],"Resource":["arn:aws:s3:::$!BUCKET_NAME!$/*"]},
+                {"Effect":"Allow","Action":"s3:ListAllMyBuckets","Resource":"*"}]}"#
+                .to_owned(),
+        ),
+        statements: vec![tidegate_iam::policies::parse_statement(r#"{"Effect":"Allow","Action":"textract:DetectText","Resource":"*"}"#).unwrap()],
+    };
+    let value: Value = serde_json::from_str(&grant.text(PolicyLimit::Session).unwrap()).unwrap();
+    let text = value.to_string();
+    assert!(text.contains("arn:aws:s3:::one/*") && text.contains("arn:aws:s3:::two/*") && text.contains("textract"));
+    assert_eq!(value["Statement"].as_array().unwrap().len(), 4, "a statement without a bucket is not repeated: {text}");
+    assert_eq!(text.matches("\"Sid\"").count(), 1);
+    // A trailing comma, as in a published example for s3-credentials.
+    grant.custom = Some(
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*",}]}"#
+            .to_owned(),
+    );
+    let error = grant.text(PolicyLimit::Session).unwrap_err().to_string();
+    assert!(error.contains("not JSON") && error.contains("trailing comma"), "{error}");
+    for (statement, expected) in [
+        (r#"{"Action":"s3:GetObject","Resource":"*"}"#, "/Effect"),
+        (r#"{"Effect":"Allow","Resource":"*"}"#, "exactly one of `Action`"),
+        (r#"{"Effect":"Allow","Action":"GetObject","Resource":"*"}"#, "is not an action"),
+        ("[", "not JSON"),
+    ] {
+        let error = tidegate_iam::policies::parse_statement(statement).unwrap_err().to_string();
+        assert!(error.contains(expected) && error.starts_with("invalid statement"), "{error}");
+    }
+}
+
+#[test]
+fn access_kinds_allow_their_actions() {
+    let text = |access| {
+        let grant = BucketGrant {
+            partition: Partition::default(),
+            buckets: vec![bucket("one")],
+            prefix: "docs".parse().unwrap(),
+            access,
+            custom: None,
+            statements: Vec::new(),
+        };
+        grant.text(PolicyLimit::Session).unwrap()
+    };
+    let has = |access, action: &str| text(access).contains(action);
+    assert!(has(BucketAccess::ReadOnly, "s3:GetObject\"") && !has(BucketAccess::ReadOnly, "s3:PutObject"));
+    assert!(
+        has(BucketAccess::WriteOnly, "s3:PutObject")
+            && !has(BucketAccess::WriteOnly, "GetObject")
+            && !has(BucketAccess::WriteOnly, "ListBucket")
+    );
+    assert!(has(BucketAccess::ReadWrite, "s3:DeleteObject") && has(BucketAccess::ReadWrite, "s3:AbortMultipartUpload"));
+    assert!(text(BucketAccess::ReadOnly).contains("one/docs/*") && text(BucketAccess::ReadOnly).contains("\"docs/*\""));
+    let open = public(&Partition::default(), &bucket("one")).compact().unwrap();
+    assert!(open.contains("\"Principal\":\"*\"") && !open.contains("ListBucket"));
+}
+
+#[test]
+fn arns_have_the_partition_of_the_role() {
+    let text = CONFIGURATION.replace("arn:aws:iam", "arn:aws-cn:iam");
+    let china = Config::parse(&text).unwrap().sites;
+    let granted = site(&china[0], ACCOUNT, &[]).document.compact().unwrap();
+    assert!(granted.contains("arn:aws-cn:s3:::docs.acme.com") && !granted.contains("arn:aws:s3"), "{granted}");
+    assert!("aws-us-gov".parse::<Partition>().is_ok() && "azure".parse::<Partition>().is_err());
+}
+
+#[test]
+fn trust_policies_match_the_subjects_of_ci_tokens() {
+    let partition = Partition::default();
+    let condition = |identity: &TrustedIdentity| {
+        let grant = trust(&partition, ACCOUNT, identity).unwrap();
+        let value: Value = serde_json::from_str(&grant.document.compact().unwrap()).unwrap();
+        value["Statement"][0]["Condition"].clone()
+    };
+    let host = "token.actions.githubusercontent.com";
+    let sub =
+        |value: &Value, operator: &str| value[operator][format!("{host}:sub")].as_str().unwrap_or_default().to_owned();
+    assert_eq!(sub(&condition(&github("acme", None, None)), "StringLike"), "repo:acme/*");
+    assert_eq!(sub(&condition(&github("acme/docs", None, None)), "StringLike"), "repo:acme/docs:*");
+    assert_eq!(
+        sub(&condition(&github("acme/docs", Some("main"), None)), "StringEquals"),
+        "repo:acme/docs:ref:refs/heads/main"
+    );
+    assert_eq!(sub(&condition(&github("acme", Some("main"), None)), "StringLike"), "repo:acme/*:ref:refs/heads/main");
+    assert_eq!(
+        sub(&condition(&github("acme/docs", None, Some("release"))), "StringEquals"),
+        "repo:acme/docs:environment:release"
+    );
+    assert_eq!(condition(&github("acme", None, None))["StringEquals"][format!("{host}:aud")], "sts.amazonaws.com");
+    let gitlab = |project: &str, branch: Option<&str>| TrustedIdentity::GitLab {
+        project: project.to_owned(),
+        branch: branch.map(str::to_owned),
+        host: "gitlab.com".to_owned(),
+        audience: None,
+    };
+    let found = condition(&gitlab("acme/docs", Some("main")));
+    assert_eq!(found["StringEquals"]["gitlab.com:sub"], "project_path:acme/docs:ref_type:branch:ref:main");
+    assert_eq!(found["StringEquals"]["gitlab.com:aud"], "https://gitlab.com");
+    assert_eq!(condition(&gitlab("acme/*", None))["StringLike"]["gitlab.com:sub"], "project_path:acme/*:*");
+    for wrong in [github("*", None, None), github("acme/*", None, None), github("", None, None), gitlab("*", None)] {
+        assert!(trust(&partition, ACCOUNT, &wrong).is_err(), "{wrong:?}");
+    }
+    let both = trust(&partition, ACCOUNT, &github("acme/docs", Some("main"), Some("release"))).unwrap_err().to_string();
+    assert!(both.contains("does not name its branch"), "{both}");
+}
+
+#[test]
+fn prefix_of_feature_branches_names_a_folder() {
+    for (prefix, fine) in
+        [("*/feature/", true), ("feature", false), ("*", false), ("*/", false), ("/x/", false), ("a${b}/", false)]
+    {
+        let publisher = CiPublisher { dev_prefix: prefix.to_owned(), ..ci_publisher(true) };
+        assert_eq!(publisher.grant().is_ok(), fine, "{prefix}");
+    }
+    let dev = ci_publisher(true).grant().unwrap().document.compact().unwrap();
+    assert!(dev.contains("acme-dist/*/feature/*") && !dev.contains("Delete") && !dev.contains("codeartifact"), "{dev}");
+    let release = ci_publisher(false).grant().unwrap().document.compact().unwrap();
+    assert!(release.contains("acme-dist/release/*") && release.contains("ecr:BatchDeleteImage"), "{release}");
+    let kept = CiPublisher { allow_delete: false, ..ci_publisher(false) }.grant().unwrap().document.compact().unwrap();
+    assert!(!kept.contains("Delete"), "{kept}");
+}

@@ -1,0 +1,338 @@
+//! The changes of an installation.
+
+use std::collections::BTreeMap;
+
+use tidegate_core::config::Config;
+use tidegate_core::location::Bucket;
+use tidegate_iam::changes::{
+    BucketChange, Change, FunctionChange, InvokePermission, LogGroupChange, NotificationEntry, QueueChange,
+    RetrySettings, RoleChange,
+};
+use tidegate_iam::stack::install::{
+    FoundFunction, FoundLogGroup, FoundQueue, FoundRole, FoundStack, InstallChanges, InstallError, install, uninstall,
+};
+use tidegate_iam::stack::{AccountRegion, Stack};
+
+use super::{ACCOUNT, REGION, config, stack as stack_of};
+
+const CODE: &str = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+
+fn stack() -> Stack {
+    stack_of(&config(), &AccountRegion::known(ACCOUNT, REGION))
+}
+
+/// An account with the buckets and nothing else.
+fn empty(stack: &Stack) -> FoundStack {
+    let buckets = stack.uploads.iter().map(|upload| (upload.bucket.clone(), Vec::new()));
+    FoundStack { notifications: buckets.collect(), ..FoundStack::default() }
+}
+
+fn changes(stack: &Stack, found: &FoundStack) -> InstallChanges {
+    install(stack, found, CODE).unwrap()
+}
+
+fn sentences(changes: &[Change]) -> Vec<String> {
+    changes.iter().map(ToString::to_string).collect()
+}
+
+/// An account with the whole stack.
+fn installed(stack: &Stack) -> FoundStack {
+    after(empty(stack), &changes(stack, &empty(stack)).changes)
+}
+
+/// The account after these changes.
+fn after(mut found: FoundStack, changes: &[Change]) -> FoundStack {
+    for change in changes.iter().cloned() {
+        match change {
+            Change::Role(change) => change_role(&mut found, change),
+            Change::Queue(QueueChange::CreateQueue { owner, queue }) => {
+                let url = format!("https://queues/{queue}");
+                found.queue = Some(FoundQueue { owner: Some(owner), url, retention: Some(1_209_600), encrypted: true });
+            }
+            Change::Queue(QueueChange::SetQueue { .. }) => {
+                let queue = found.queue.as_mut().unwrap();
+                (queue.retention, queue.encrypted) = (Some(1_209_600), true);
+            }
+            Change::Queue(QueueChange::DeleteQueue { .. }) => found.queue = None,
+            Change::LogGroup(LogGroupChange::CreateLogGroup { owner, .. }) => {
+                found.log_group = Some(FoundLogGroup { owner: Some(owner), days: None });
+            }
+            Change::LogGroup(LogGroupChange::SetRetention { days, .. }) => {
+                found.log_group.as_mut().unwrap().days = Some(days);
+            }
+            Change::LogGroup(LogGroupChange::DeleteLogGroup { .. }) => found.log_group = None,
+            Change::Bucket(BucketChange::SetNotifications { bucket, function, entries }) => {
+                let list = found.notifications.get_mut(&bucket).unwrap();
+                list.retain(|entry| !(entry.id.starts_with("tidegate-") && entry.target == function));
+                list.extend(entries);
+            }
+            Change::Function(change) => change_function(&mut found, change),
+            other => panic!("{other}"),
+        }
+    }
+    found
+}
+
+fn change_role(found: &mut FoundStack, change: RoleChange) {
+    let roles = &mut found.roles;
+    match change {
+        RoleChange::CreateRole { role, trust, owner, .. } => {
+            assert!(roles.insert(role, FoundRole { owner, trust, policies: BTreeMap::new() }).is_none());
+        }
+        RoleChange::SetTrust { role, trust } => roles.get_mut(&role).unwrap().trust = trust,
+        RoleChange::PutRolePolicy { role, name, policy } => {
+            roles.get_mut(&role).unwrap().policies.insert(name, policy);
+        }
+        RoleChange::DeleteRolePolicy { role, name } => {
+            roles.get_mut(&role).unwrap().policies.remove(&name).unwrap();
+        }
+        RoleChange::DeleteRole { role } => assert!(roles.remove(&role).unwrap().policies.is_empty()),
+        RoleChange::AttachRolePolicy { .. } => panic!("{}", Change::Role(change)),
+    }
+}
+
+fn change_function(found: &mut FoundStack, change: FunctionChange) {
+    let current = found.function.as_mut();
+    match change {
+        FunctionChange::CreateFunction { function, settings, architecture, code } => {
+            found.function = Some(FoundFunction {
+                owner: Some(function),
+                settings,
+                architecture: architecture.as_str().to_owned(),
+                code,
+                retries: None,
+                url: false,
+                permissions: BTreeMap::new(),
+            });
+        }
+        FunctionChange::DeleteFunction { .. } => found.function = None,
+        FunctionChange::UpdateCode { architecture, code, .. } => {
+            let current = current.unwrap();
+            (current.architecture, current.code) = (architecture.as_str().to_owned(), code);
+        }
+        FunctionChange::UpdateFunction { settings, .. } => current.unwrap().settings = settings,
+        FunctionChange::SetRetries { retries, .. } => current.unwrap().retries = Some(retries),
+        FunctionChange::CreateUrl { .. } => current.unwrap().url = true,
+        FunctionChange::DeleteUrl { .. } => current.unwrap().url = false,
+        FunctionChange::AddPermission { permission, .. } => {
+            let bucket = match &permission {
+                InvokePermission::Bucket { bucket, .. } => Some(bucket.clone()),
+                _ => None,
+            };
+            assert!(current.unwrap().permissions.insert(permission.sid(), bucket).is_none());
+        }
+        FunctionChange::RemovePermission { sid, .. } => {
+            assert!(current.unwrap().permissions.remove(&sid).is_some());
+        }
+    }
+}
+
+#[test]
+fn an_empty_account_needs_everything_and_a_second_run_nothing() {
+    let stack = stack();
+    let first = changes(&stack, &empty(&stack));
+    assert_eq!(
+        sentences(&first.changes),
+        [
+            "create the role `/publisher-execution`",
+            "set the policy `publisher-execution` of the role `publisher-execution`",
+            "create the role `/publishers/tidegate-docs`",
+            "set the policy `tidegate-site-docs` of the role `tidegate-docs`",
+            "set the policy `tidegate-site-mirror` of the role `tidegate-docs`",
+            "create the role `/tidegate-blog`",
+            "set the policy `tidegate-site-blog` of the role `tidegate-blog`",
+            "create the role `/tidegate-hooked`",
+            "set the policy `tidegate-site-hooked` of the role `tidegate-hooked`",
+            "create the queue `publisher-dead-letters`",
+            "create the log group `/aws/lambda/publisher`",
+            "set the retention of the log group `/aws/lambda/publisher` to 30 days",
+            "create the function `publisher` for arm64",
+            "set the retries of the function `publisher`: 2 retries within 21600 s",
+            "create the URL of the function `publisher`",
+            "allow public requests to the URL of the function `publisher`",
+            "allow requests to its URL to invoke the function `publisher`",
+            "allow the bucket `acme-artifacts` to invoke the function `publisher`",
+            "notify the function of uploads to the bucket `acme-artifacts`: `staged/our+blog.zip…our+blog.zip`, `builds/docs/….zip`, `builds/docs/….ZIP`, `builds/docs/…/.ready`",
+            "allow the bucket `acme-other` to invoke the function `publisher`",
+            "notify the function of uploads to the bucket `acme-other`: `staged/shop/.ready….ready`",
+        ]
+    );
+    let found = installed(&stack);
+    assert_eq!(changes(&stack, &found), InstallChanges::default(), "a second run changes nothing");
+    let removed = uninstall(&stack, &found);
+    assert_eq!(after(found, &removed), empty(&stack));
+    assert_eq!(uninstall(&stack, &empty(&stack)), []);
+}
+
+#[test]
+fn an_interrupted_installation_continues_or_is_removed() {
+    let stack = stack();
+    let all = changes(&stack, &empty(&stack)).changes;
+    for done in 0..all.len() {
+        let found = after(empty(&stack), &all[..done]);
+        assert_eq!(changes(&stack, &found).changes, all[done..], "after {done} changes");
+        assert_eq!(after(found.clone(), &uninstall(&stack, &found)), empty(&stack), "after {done} changes");
+    }
+}
+
+#[test]
+fn only_differences_are_changed() {
+    let stack = stack();
+    let found = installed(&stack);
+    let with = |from: &str, to: &str| {
+        let text = super::CONFIGURATION.replace(from, to);
+        assert_ne!(text, super::CONFIGURATION, "{from}");
+        let changed = stack_of(&Config::parse(&text).unwrap(), &AccountRegion::known(ACCOUNT, REGION));
+        sentences(&changes(&changed, &found).changes)
+    };
+    assert_eq!(
+        with("memory = 512", "memory = 513"),
+        ["update the settings of the function `publisher`: 513 MB, 900 s"]
+    );
+    assert_eq!(
+        with("memory = 512", "memory = 512\nlog-retention = 90\nretries = 0"),
+        [
+            "set the retention of the log group `/aws/lambda/publisher` to 90 days",
+            "set the retries of the function `publisher`: 0 retries within 21600 s"
+        ]
+    );
+    assert_eq!(with("architecture = \"arm64\"", ""), ["update the code of the function `publisher` for x86_64"]);
+    assert_eq!(
+        with(
+            "target = \"s3://mirror.acme.com/\"",
+            "target = \"s3://mirror.acme.com/\"\ndelete = false\npublish-on-upload = false"
+        ),
+        Vec::<String>::new(),
+        "the same upload publishes another site"
+    );
+    assert_eq!(
+        with("staged = \"s3://acme-other/staged/shop/\"", "staged = \"shop\""),
+        [
+            "set the policy `publisher-execution` of the role `publisher-execution`",
+            "remove the notifications of the bucket `acme-other` for the function",
+            "remove the permission `tidegate-bucket-acme-other` from the function `publisher`",
+        ]
+    );
+    let code = install(&stack, &found, "another").unwrap().changes;
+    assert_eq!(sentences(&code), ["update the code of the function `publisher` for arm64"]);
+    let mut queue = found.clone();
+    queue.queue.as_mut().unwrap().encrypted = false;
+    assert_eq!(changes(&stack, &queue).changes.len(), 1);
+}
+
+#[test]
+fn unused_roles_are_deleted_if_install_created_them() {
+    let stack = stack();
+    let mut found = installed(&stack);
+    let role = |owner: Option<&str>| FoundRole {
+        owner: owner.map(str::to_owned),
+        trust: "{}".to_owned(),
+        policies: BTreeMap::from([("tidegate-site-gone".to_owned(), "{}".to_owned())]),
+    };
+    found.roles.insert("gone".to_owned(), role(Some("publisher")));
+    found.roles.insert("by-hand".to_owned(), role(None));
+    found.roles.insert("of-another".to_owned(), role(Some("another")));
+    assert_eq!(
+        sentences(&changes(&stack, &found).changes),
+        ["delete the policy `tidegate-site-gone` of the role `gone`", "delete the role `gone`"]
+    );
+    let removed = after(found.clone(), &uninstall(&stack, &found));
+    assert_eq!(removed.roles.keys().collect::<Vec<_>>(), ["by-hand", "of-another"]);
+}
+
+#[test]
+fn other_principals_in_a_trust_policy_are_kept() {
+    let stack = stack();
+    let mut found = installed(&stack);
+    let job = r#"{"Version":"2012-10-17","Statement":{"Sid":"Ci","Effect":"Allow","Action":"sts:AssumeRole","Principal":{"AWS":"arn:aws:iam::123456789012:role/ci"}}}"#;
+    found.roles.get_mut("tidegate-blog").unwrap().trust = job.to_owned();
+    let changed = changes(&stack, &found).changes;
+    assert_eq!(sentences(&changed), ["set the trust policy of the role `tidegate-blog`"]);
+    let trust = changed[0].document().unwrap();
+    assert!(trust.contains("role/ci") && trust.contains("TrustExecutionRole"), "{trust}");
+    let found = after(found, &changed);
+    assert_eq!(changes(&stack, &found), InstallChanges::default());
+}
+
+#[test]
+fn resources_without_the_tag_are_refused_or_unchanged() {
+    let stack = stack();
+    let complete = installed(&stack);
+    let refused = |change: fn(&mut FoundStack)| {
+        let mut found = complete.clone();
+        change(&mut found);
+        assert_eq!(
+            uninstall(&stack, &found).len() + 1,
+            uninstall(&stack, &complete).len() - usize::from(found.function != complete.function)
+        );
+        install(&stack, &found, CODE).unwrap_err().to_string()
+    };
+    assert!(refused(|found| found.queue.as_mut().unwrap().owner = None).contains("the queue `publisher-dead-letters`"));
+    assert!(
+        refused(|found| found.log_group.as_mut().unwrap().owner = None)
+            .contains("the log group `/aws/lambda/publisher`")
+    );
+    assert!(
+        refused(|found| found.function.as_mut().unwrap().owner = Some("x".to_owned()))
+            .contains("the function `publisher`")
+    );
+
+    let mut found = empty(&stack);
+    let unmanaged = FoundRole { owner: None, trust: "{}".to_owned(), policies: BTreeMap::new() };
+    found.roles.insert("tidegate-blog".to_owned(), unmanaged.clone());
+    let without_blog = changes(&stack, &found);
+    assert_eq!(without_blog.unmanaged_roles, ["tidegate-blog"]);
+    assert!(sentences(&without_blog.changes).iter().all(|change| !change.contains("tidegate-blog")));
+    found.roles.insert("publisher-execution".to_owned(), unmanaged);
+    assert!(matches!(install(&stack, &found, CODE), Err(InstallError::Unmanaged { kind: "role", .. })));
+}
+
+#[test]
+fn other_notifications_are_kept_or_refused_if_they_overlap() {
+    let stack = stack();
+    let bucket: Bucket = "acme-artifacts".parse().unwrap();
+    let with = |prefix: &str, suffix: &str, event: &str, id: &str| {
+        let mut found = empty(&stack);
+        let entry = NotificationEntry {
+            id: id.to_owned(),
+            target: "arn:aws:sns:eu-west-1:123456789012:theirs".to_owned(),
+            events: vec![event.to_owned()],
+            prefix: prefix.to_owned(),
+            suffix: suffix.to_owned(),
+        };
+        found.notifications.insert(bucket.clone(), vec![entry.clone()]);
+        install(&stack, &found, CODE).map(|install| (after(found, &install.changes), entry))
+    };
+    for (prefix, suffix, event) in [
+        ("", "", "s3:ObjectCreated:*"),
+        ("builds/", "", "s3:ObjectCreated:Put"),
+        ("builds/docs/x/", "", "s3:ObjectCreated:*"),
+        ("", "p", "s3:ObjectCreated:*"),
+        ("builds/docs/", "/x/.ready", "s3:ObjectCreated:CompleteMultipartUpload"),
+    ] {
+        let refused = with(prefix, suffix, event, "tidegate-of-mine").unwrap_err().to_string();
+        assert!(refused.contains("`tidegate-of-mine`") && refused.contains("sns"), "{prefix} {suffix}: {refused}");
+    }
+    for (prefix, suffix, event) in [
+        ("", "", "s3:ObjectRemoved:*"),
+        ("logs/", "", "s3:ObjectCreated:*"),
+        ("builds/docs2/", "", "s3:ObjectCreated:*"),
+        ("builds/docs/", ".txt", "s3:ObjectCreated:*"),
+    ] {
+        let (found, entry) = with(prefix, suffix, event, "tidegate-look-alike").unwrap();
+        assert!(found.notifications[&bucket].contains(&entry), "it is unchanged");
+        let removed = after(found.clone(), &uninstall(&stack, &found));
+        assert_eq!(removed.notifications[&bucket], [entry]);
+    }
+    let mut found = empty(&stack);
+    found.notifications.remove(&bucket);
+    assert_eq!(install(&stack, &found, CODE), Err(InstallError::NoBucket(bucket)));
+}
+
+#[test]
+fn failed_events_go_to_the_queue_of_the_function() {
+    let stack = stack();
+    let found = installed(&stack);
+    let dead_letters = "arn:aws:sqs:eu-west-1:123456789012:publisher-dead-letters".to_owned();
+    assert_eq!(found.function.unwrap().retries, Some(RetrySettings { retries: 2, event_age: 21_600, dead_letters }));
+}
