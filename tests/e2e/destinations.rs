@@ -1,5 +1,5 @@
 //! Destinations as they are in the field: buckets without ACLs, under KMS, with versions, in other regions and accounts, full
-//! of what is not ours, and credentials that lack one permission. `docs/destinations.md` says the same in words.
+//! of what is not ours, and credentials that lack one permission. `docs/target-buckets.md` says the same in words.
 
 use tidegate_core::report::Outcome;
 use tidegate_emulator::s3::{ObjectEncryption, StoredHeaders, Website};
