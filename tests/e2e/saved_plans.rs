@@ -112,7 +112,7 @@ async fn a_plugin_that_is_gone_or_new_is_named() {
     let (_world, mut publish, plan) = saved().await;
     publish.site = world::site(&site_with(&plugin("sync", "mime", "{}")));
     let text = refusal(&publish, &plan).await;
-    assert!(text.contains("the plugin `headers` is not configured any more"), "{text}");
+    assert!(text.contains("the plugin `headers` is no longer configured"), "{text}");
     publish.site = world::site(&(configuration() + &plugin("sync", "exclude", "{}")));
     let text = refusal(&publish, &plan).await;
     assert!(text.contains("a plugin was added"), "{text}");

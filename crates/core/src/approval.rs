@@ -1,12 +1,10 @@
-//! From a judged plan to an approved one.
-//!
-//! Owns the rule of approval: every policy answered, and every one said allow. Never runs a policy and never acts.
+//! The rule of approval: a plan is approved if at least one policy reviewed it and every policy allowed it.
 
 use crate::desired::{DesiredBody, DesiredSite};
 use crate::plan::{Action, ChangeReason, Operation, Plan};
 use crate::plan_review::{Judgement, PlanReview, ReviewedChange, ReviewedKind, Verdict};
 
-/// A plan as policies see it: every operation, and every key that stays.
+/// A plan as policies see it: every operation, and every key that is kept.
 #[must_use]
 pub fn review<'a>(plan: &'a Plan, desired: &'a DesiredSite) -> PlanReview<'a> {
     let source = |key: &str| match &desired.get(key)?.body {
@@ -47,34 +45,34 @@ fn kind(operation: &Operation) -> ReviewedKind {
     }
 }
 
-/// A plan that may be carried out. Only [`decide`] makes one.
+/// A plan that may be executed. Only [`decide`] makes one.
 #[derive(Debug)]
 pub struct Approved {
     plan: Plan,
     judgements: Vec<Judgement>,
 }
 
-/// What became of a plan.
+/// The result of a review.
 #[derive(Debug)]
 pub enum Decision {
-    /// It may be carried out.
+    /// The plan may be executed.
     Approved(Approved),
-    /// A person has to look at it.
+    /// A person must approve the plan.
     Held(Plan, Vec<Judgement>),
-    /// It must not be carried out.
+    /// The plan must not be executed.
     Denied(Plan, Vec<Judgement>),
 }
 
-/// Who stands behind a decision.
+/// Who approves a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Approval {
     /// Policies alone.
     Policies,
-    /// A person saw this very plan and approves it: `hold` no longer stops it. A denial still does.
+    /// A person approved exactly this plan: `hold` no longer stops it, a denial still does.
     Person,
 }
 
-/// Decides. A plan that no policy judged is denied, and so is one that a policy failed on.
+/// Decides about a plan. It is denied if no policy reviewed it or a policy failed.
 #[must_use]
 pub fn decide(plan: Plan, judgements: Vec<Judgement>, approval: Approval) -> Decision {
     let denied = judgements.is_empty()
@@ -94,13 +92,13 @@ impl Approved {
         &self.plan
     }
 
-    /// Its judgements.
+    /// The judgements of the policies.
     #[must_use]
     pub fn judgements(&self) -> &[Judgement] {
         &self.judgements
     }
 
-    /// Takes it apart, once it was carried out.
+    /// Splits the value after the plan was executed.
     #[must_use]
     pub fn into_parts(self) -> (Plan, Vec<Judgement>) {
         (self.plan, self.judgements)

@@ -1,4 +1,4 @@
-//! A plan as policies see it, and what they say of it.
+//! A plan as policies see it, and their judgements.
 
 use std::fmt;
 
@@ -18,30 +18,30 @@ pub enum ReviewedKind {
     Create,
     /// The site has it with other bytes, or as something else.
     Update,
-    /// Same bytes, other headers, metadata or redirect target.
+    /// The same bytes with other headers, metadata or redirect target.
     Headers,
-    /// The site has it and will not have it any more.
+    /// The site has it, and it is deleted.
     Delete,
-    /// Nothing.
+    /// It is unchanged.
     Keep,
 }
 
-/// One key of the plan, those that stay included.
+/// One key of the plan; kept keys are included.
 #[derive(Debug, Clone, Copy)]
 pub struct ReviewedChange<'a> {
     /// Relative to the site.
     pub key: &'a str,
     /// What happens to it.
     pub kind: ReviewedKind,
-    /// Bytes that visitors will get; for a removal, bytes that they got.
+    /// Size after the publish, in bytes; for a deletion, the size before it.
     pub size: u64,
-    /// Where it will be a redirect: its target.
+    /// The target, if it becomes a redirect.
     pub redirect: Option<&'a RedirectTarget>,
-    /// The headers that it will have; none for a removal.
+    /// The headers after the publish; `None` for a deletion.
     pub headers: Option<&'a ObjectHeaders>,
-    /// Why, as the plan says it.
+    /// The reason in the plan.
     pub reason: &'a str,
-    /// The object of the artifact that holds its bytes; none for a redirect and for a removal. A policy may read it.
+    /// The object of the artifact with its bytes, which a policy may read; `None` for a redirect or a deletion.
     pub source: Option<&'a Key>,
 }
 
@@ -72,7 +72,7 @@ impl<'a> PlanReview<'a> {
         &self.totals
     }
 
-    /// The object of the artifact behind a key, with its size; nothing for redirects and removals.
+    /// The object of the artifact for a key, with its size; `None` for redirects and deletions.
     #[must_use]
     pub fn source(&self, key: &str) -> Option<(&'a Key, u64)> {
         let at = self.changes.binary_search_by(|change| change.key.cmp(key)).ok()?;
@@ -81,15 +81,15 @@ impl<'a> PlanReview<'a> {
     }
 }
 
-/// What a policy says of a plan.
+/// The verdict of a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// It may be carried out.
+    /// The plan may be executed.
     Allow,
-    /// A person has to approve exactly this plan.
+    /// A person must approve exactly this plan.
     Hold,
-    /// It must not be carried out.
+    /// The plan must not be executed.
     Deny,
 }
 
@@ -103,17 +103,17 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// What became of one policy.
+/// The result of one policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Judgement {
     /// Its name in the configuration.
     pub plugin: String,
-    /// What it says; [`Verdict::Deny`] where it failed.
+    /// The verdict; [`Verdict::Deny`] if the policy failed.
     pub verdict: Verdict,
-    /// What it had to say besides, also before it failed.
+    /// Findings, including those from before a failure.
     pub findings: Vec<Finding>,
-    /// Why it failed, where it did.
+    /// Why it failed, if it failed.
     pub failure: Option<PluginFailure>,
-    /// What it used.
+    /// The resources that it used.
     pub usage: PluginUsage,
 }

@@ -1,6 +1,4 @@
-//! A plugin's run that ended badly: what happened, where, and whose fault it is.
-//!
-//! Owns the values. Never ends a run itself.
+//! The failure of a plugin: its cause, the call in which it happened, and the kind of error.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,54 +11,54 @@ use crate::key::KeyError;
 use crate::plugin_usage::PluginUsage;
 use crate::redirect::RedirectTargetError;
 
-/// Why a run ended.
+/// Why a plugin failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FailureCause {
-    /// The plugin's code stopped itself: a panic, an `unreachable`, an access out of bounds.
-    #[error("it trapped ({0}), return a `failure` where something is wrong")]
+    /// The plugin trapped: a panic, an `unreachable`, an access out of bounds.
+    #[error("it trapped ({0}); return a `failure` instead of panicking")]
     Trap(String),
-    /// All fuel is spent.
-    #[error("it used {used} of {allowed} units of fuel, make it do less for each object")]
+    /// The fuel is used up.
+    #[error("it used {used} of {allowed} units of fuel; do less work for each object")]
     Fuel {
         /// Units.
         used: u64,
         /// Units.
         allowed: u64,
     },
-    /// The clock ran out.
-    #[error("it ran for {} ms of {} ms, make it do less for each object", .ran.as_millis(), .allowed.as_millis())]
+    /// The time limit was exceeded.
+    #[error("it ran for {} ms, and {} ms are allowed; do less work for each object", .ran.as_millis(), .allowed.as_millis())]
     Deadline {
         /// Time in the plugin.
         ran: Duration,
         /// The budget.
         allowed: Duration,
     },
-    /// Too much memory, over all memories together.
-    #[error("it used {used} and asked for {asked} more of {allowed} bytes of memory, hold less at one time")]
+    /// The memory limit was exceeded, over all memories.
+    #[error("it used {used} bytes of memory and requested {asked} more, and {allowed} are allowed; keep less in memory")]
     Memory {
-        /// Bytes that it had.
+        /// Bytes in use.
         used: u64,
-        /// Bytes that it asked for.
+        /// Bytes requested.
         asked: u64,
         /// Bytes.
         allowed: u64,
     },
-    /// Too many table elements, over all tables together.
-    #[error("it used {used} and asked for {asked} more of {allowed} table elements")]
+    /// The limit of table elements was exceeded, over all tables.
+    #[error("it used {used} table elements and requested {asked} more, and {allowed} are allowed")]
     Tables {
-        /// Elements that it had.
+        /// Elements in use.
         used: u64,
-        /// Elements that it asked for.
+        /// Elements requested.
         asked: u64,
         /// Elements.
         allowed: u64,
     },
     /// Too many instances, memories, tables or handles.
-    #[error("it needs more than a plugin may have ({0})")]
+    #[error("it exceeds a limit of the sandbox ({0})")]
     Count(String),
-    /// The stack is spent.
-    #[error("it recursed deeper than its stack of {allowed} bytes")]
+    /// The stack is used up.
+    #[error("it exceeded its stack of {allowed} bytes; reduce recursion")]
     Stack {
         /// Bytes.
         allowed: usize,
@@ -71,40 +69,40 @@ pub enum FailureCause {
         /// Bytes.
         allowed: usize,
     },
-    /// It broke the component model's rules at the border, such as a string that is not UTF-8.
-    #[error("what it passed to the host is no value of the contract ({0})")]
+    /// It violated the component model's canonical ABI, such as with a string that is not UTF-8.
+    #[error("it passed an invalid value to the host ({0})")]
     Border(String),
-    /// It called the host with arguments that the contract does not allow.
-    #[error("it asked for {asked} {what} in one call of `{function}`, the most is {most}")]
+    /// It called the host with arguments that the interface does not allow.
+    #[error("it requested {asked} {what} in one call of `{function}`; the maximum is {most}")]
     Request {
         /// The imported function.
         function: &'static str,
         /// Keys or bytes.
         what: &'static str,
-        /// How many.
+        /// How many were requested.
         asked: u64,
         /// How many are allowed.
         most: u64,
     },
-    /// It answered something that the contract does not allow.
+    /// It returned a value that the interface does not allow.
     #[error(transparent)]
     Malformed(#[from] MalformedAnswer),
     /// It reported a failure itself.
     #[error("it reports `{code}`: {message}")]
     Reported {
-        /// Stable, for machines.
+        /// A stable code for machines.
         code: String,
-        /// Its words.
+        /// The message of the plugin.
         message: String,
     },
-    /// It reported a failure after its budget of reads was spent.
+    /// It reported a failure after its read budget was used up.
     #[error(
-        "it reports `{code}`: {message}; before that it had used {reads} of {reads_allowed} reads and {bytes} of {bytes_allowed} bytes of content"
+        "it reports `{code}`: {message}; it had used {reads} of {reads_allowed} reads and {bytes} of {bytes_allowed} bytes of content"
     )]
     ReadBudget {
-        /// Stable, for machines.
+        /// A stable code for machines.
         code: String,
-        /// Its words.
+        /// The message of the plugin.
         message: String,
         /// Keys and ranges.
         reads: u64,
@@ -118,15 +116,15 @@ pub enum FailureCause {
     /// It reported a failure after the host could not read the artifact for it.
     #[error("the artifact could not be read ({why}), so it reports `{code}`: {message}")]
     Unread {
-        /// Stable, for machines.
+        /// A stable code for machines.
         code: String,
-        /// Its words.
+        /// The message of the plugin.
         message: String,
-        /// What storage said.
+        /// The error of the storage.
         why: String,
     },
-    /// It is configured where the other kind of plugin belongs.
-    #[error("it is a {is} plugin, configure it under `{is}`")]
+    /// It is configured in the list of the other kind of plugin.
+    #[error("it is a {is} plugin; configure it under `{is}`")]
     Kind {
         /// `sync` or `policy`.
         is: &'static str,
@@ -137,7 +135,7 @@ pub enum FailureCause {
 }
 
 impl FailureCause {
-    /// Whose fault it is.
+    /// The kind of error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
@@ -171,15 +169,15 @@ impl FailureCause {
     }
 }
 
-/// Longest settings, in bytes of JSON.
+/// Maximum size of settings, in bytes of JSON.
 pub const MAX_SETTINGS_BYTES: usize = 1 << 20;
 
-/// An answer that the contract does not allow.
+/// A returned value that the interface does not allow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MalformedAnswer {
     /// Indexes must ascend strictly.
-    #[error("it answered index {index} after index {previous}, indexes must ascend and none may come twice")]
+    #[error("it returned index {index} after index {previous}; indexes must be unique and ascending")]
     Order {
         /// The index.
         index: u32,
@@ -187,16 +185,16 @@ pub enum MalformedAnswer {
         previous: u32,
     },
     /// An index outside of the batch.
-    #[error("it answered index {index} of a batch of {length}")]
+    #[error("it returned index {index} for a batch of {length}")]
     Range {
         /// The index.
         index: u32,
         /// Entries in the batch.
         length: usize,
     },
-    /// A name in an open tail that this host does not know.
+    /// A name that this host does not know.
     #[error(
-        "it answered the {place} `{name}`, which this host does not know; install a newer Tidegate or an older plugin"
+        "unknown {place} `{name}`; install a newer Tidegate or an older plugin"
     )]
     Unknown {
         /// `action`, `edit`, `verdict` or `attribute`.
@@ -210,11 +208,11 @@ pub enum MalformedAnswer {
     /// A header or metadata entry that cannot be stored.
     #[error(transparent)]
     Header(#[from] ObjectHeaderError),
-    /// A redirect target that is none.
+    /// An invalid redirect target.
     #[error(transparent)]
     Target(#[from] RedirectTargetError),
     /// Two entries on one key.
-    #[error("it publishes `{key}` twice: {first} and {second}, rename or exclude one of them")]
+    #[error("it publishes `{key}` twice: {first} and {second}; rename or exclude one of them")]
     Collision {
         /// The key.
         key: String,
@@ -224,10 +222,10 @@ pub enum MalformedAnswer {
         second: String,
     },
     /// Not a JSON Pointer.
-    #[error("`{0}` is no JSON Pointer (RFC 6901), it must be empty or start with `/`")]
+    #[error("invalid JSON Pointer `{0}`; it must be empty or start with `/` (RFC 6901)")]
     Pointer(String),
-    /// Answers that are too long in all.
-    #[error("its answers have {used} bytes of {allowed}, answer only what differs")]
+    /// Returned values that are too long in total.
+    #[error("it returned {used} bytes, and {allowed} are allowed; return only differences")]
     Size {
         /// Bytes.
         used: u64,
@@ -235,23 +233,23 @@ pub enum MalformedAnswer {
         allowed: u64,
     },
     /// Canonical settings that are not JSON.
-    #[error("its canonical settings are no JSON ({0})")]
+    #[error("its canonical settings are not JSON ({0})")]
     NotJson(String),
     /// Canonical settings that are too long.
-    #[error("its canonical settings have {0} bytes, the most is {MAX_SETTINGS_BYTES}")]
+    #[error("its canonical settings have {0} bytes; the maximum is {MAX_SETTINGS_BYTES}")]
     SettingsSize(usize),
     /// Canonical settings that are not a fixed point.
     #[error("its canonical settings are not canonical: validating them again {0}")]
     NotCanonical(String),
-    /// It refused settings without an issue.
-    #[error("it refused its settings without saying why")]
+    /// It rejected settings without an issue.
+    #[error("it rejected its settings without an issue")]
     NoIssue,
 }
 
-/// A cause, with the rule and the key that it is about where they are known.
+/// A cause, with its rule and key if known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocatedCause {
-    /// Why.
+    /// The cause.
     pub cause: Box<FailureCause>,
     /// JSON Pointer into the settings, or empty.
     pub rule: String,
@@ -271,7 +269,7 @@ impl From<MalformedAnswer> for LocatedCause {
     }
 }
 
-/// A plugin's run that ended badly. It denies the publish; the site stays as it was.
+/// The failure of a plugin. It denies the publish; the site is unchanged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PluginFailure(Box<FailureFields>);
 
@@ -279,28 +277,28 @@ pub struct PluginFailure(Box<FailureFields>);
 struct FailureFields {
     plugin: String,
     call: &'static str,
-    fault: LocatedCause,
+    cause: LocatedCause,
     usage: Option<PluginUsage>,
 }
 
 impl PluginFailure {
     /// A failure of a plugin in one of its calls.
     #[must_use]
-    pub fn new(plugin: &str, call: &'static str, fault: LocatedCause, usage: Option<PluginUsage>) -> Self {
-        Self(Box::new(FailureFields { plugin: plugin.to_owned(), call, fault, usage }))
+    pub fn new(plugin: &str, call: &'static str, cause: LocatedCause, usage: Option<PluginUsage>) -> Self {
+        Self(Box::new(FailureFields { plugin: plugin.to_owned(), call, cause, usage }))
     }
 
-    /// The same failure where the usage is told beside it.
+    /// The failure without its usage, where the usage is reported separately.
     #[must_use]
     pub fn without_usage(mut self) -> Self {
         self.0.usage = None;
         self
     }
 
-    /// Whose fault it is.
+    /// The kind of error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
-        self.0.fault.cause.kind()
+        self.0.cause.cause.kind()
     }
 
     /// The plugin's name in the configuration.
@@ -315,25 +313,25 @@ impl PluginFailure {
         self.0.call
     }
 
-    /// Why.
+    /// The cause.
     #[must_use]
     pub fn cause(&self) -> &FailureCause {
-        &self.0.fault.cause
+        &self.0.cause.cause
     }
 
-    /// JSON Pointer into the plugin's settings to the rule that was at work, or empty.
+    /// JSON Pointer to the rule in the plugin's settings, or empty.
     #[must_use]
     pub fn rule(&self) -> &str {
-        &self.0.fault.rule
+        &self.0.cause.rule
     }
 
-    /// The key that it is about, as the plugin saw it.
+    /// The key that the failure is about, as the plugin saw it.
     #[must_use]
     pub fn key(&self) -> Option<&str> {
-        self.0.fault.key.as_deref()
+        self.0.cause.key.as_deref()
     }
 
-    /// What the run had used, with what it logged.
+    /// The resources that the run used, and its log records.
     #[must_use]
     pub fn usage(&self) -> Option<&PluginUsage> {
         self.0.usage.as_ref()
@@ -342,9 +340,9 @@ impl PluginFailure {
 
 impl fmt::Display for PluginFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let FailureFields { plugin, call, fault, .. } = &*self.0;
-        write!(f, "the plugin `{plugin}` failed in `{call}`: {}", fault.cause)?;
-        match (&fault.key, fault.rule.as_str()) {
+        let FailureFields { plugin, call, cause, .. } = &*self.0;
+        write!(f, "the plugin `{plugin}` failed in `{call}`: {}", cause.cause)?;
+        match (&cause.key, cause.rule.as_str()) {
             (Some(key), "") => write!(f, " (key `{key}`)")?,
             (Some(key), rule) => write!(f, " (key `{key}`, rule `{rule}`)")?,
             (None, "") => {}

@@ -1,15 +1,13 @@
-//! What one run of one plugin used, for the report.
-//!
-//! Owns the values. Never decides whether it was too much: the limits do.
+//! The resources that one run of one plugin used, for the report.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-/// How loud a log record is.
+/// The level of a log record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "the usual five levels say it themselves")]
+#[expect(missing_docs, reason = "the five usual levels need no explanation")]
 pub enum LogLevel {
     Trace,
     Debug,
@@ -18,45 +16,45 @@ pub enum LogLevel {
     Error,
 }
 
-/// One log record of a plugin. Its text holds no control characters.
+/// A log record of a plugin. Its text has no control characters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LogRecord {
-    /// How loud.
+    /// The level.
     pub level: LogLevel,
     /// One line.
     pub message: String,
 }
 
-/// What one run of one plugin used. Equal for equal inputs, but for the two durations.
+/// The resources that one run of a plugin used. Equal inputs give equal values, except for the two durations.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct PluginUsage {
-    /// The plugin's name in the configuration.
+    /// The name of the plugin in the configuration.
     pub plugin: String,
-    /// Entries or changes that it was given.
+    /// Entries or changes that it received.
     pub objects: u64,
-    /// Units of fuel.
+    /// Fuel that it used.
     pub fuel_used: u64,
-    /// Units of fuel: for the run, its objects and the bytes that it read.
+    /// Fuel that it may use: for the run, its objects and the bytes that it read.
     pub fuel_allowed: u64,
-    /// Time in the plugin, its instantiation included, the host's reads excluded.
+    /// Time in the plugin, with instantiation, without reads by the host.
     #[serde(rename = "wall_us", serialize_with = "microseconds")]
     pub wall: Duration,
-    /// Time in the host's reads of the artifact.
+    /// Time in reads of the artifact by the host.
     #[serde(rename = "reading_us", serialize_with = "microseconds")]
     pub reading: Duration,
-    /// Most linear memory at one time, over all memories, in bytes.
+    /// Peak linear memory over all memories, in bytes.
     pub memory_peak: u64,
-    /// Bytes.
+    /// Memory limit, in bytes.
     pub memory_allowed: u64,
     /// Keys and ranges that it read.
     pub reads: u64,
     /// Bytes of content that it read.
     pub bytes_read: u64,
-    /// What it logged.
+    /// Its log records.
     pub logs: Vec<LogRecord>,
-    /// Log records past the budget.
+    /// Log records beyond the limit.
     pub logs_dropped: u64,
-    /// Findings past the budget.
+    /// Findings beyond the limit.
     pub findings_dropped: u64,
 }
 

@@ -1,20 +1,18 @@
-//! How bodies are written: what a site's configuration says of it, and figures that planning and writing must agree on.
-//!
-//! Owns values and constants only.
+//! How objects are written: the settings of a site, and limits that planning and writing share.
 
 use serde::{Deserialize, Serialize};
 
-/// How objects are written, for the whole site.
+/// How all objects of a site are written.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct ObjectSettings {
-    /// Canned ACL, such as `public-read`. Buckets made since April 2023 refuse every ACL by default.
+    /// Canned ACL, such as `public-read`. Buckets created since April 2023 refuse ACLs by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acl: Option<String>,
     /// Server-side encryption: `AES256` or `aws:kms`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encryption: Option<String>,
-    /// ARN of the KMS key for `aws:kms`; the bucket's default where absent.
+    /// ARN of the KMS key for `aws:kms`; the bucket's default if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kms_key: Option<String>,
     /// Storage class, such as `STANDARD_IA`.
@@ -22,26 +20,26 @@ pub struct ObjectSettings {
     pub storage_class: Option<String>,
 }
 
-/// From this size on, in bytes, a body is sent in parts. Below it, one request needs one buffer at the most; above it, a
-/// lost connection costs one part instead of the whole body.
+/// Minimum size of a multipart upload, in bytes. A smaller body needs one buffer; for a larger one, a lost connection costs
+/// one part instead of the whole body.
 pub const MULTIPART_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Size of one part, in bytes. 10,000 parts of this size hold 156 GiB; larger bodies take larger parts.
 pub const PART_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Most parts of one upload. Source: Amazon S3 user guide, "Amazon S3 multipart upload limits".
+/// Maximum number of parts. Source: Amazon S3 user guide, "Amazon S3 multipart upload limits".
 pub const MAX_PARTS: u64 = 10_000;
 
-/// Most keys of one `DeleteObjects`. Source: Amazon S3 API reference, `DeleteObjects`.
+/// Maximum number of keys in one request. Source: Amazon S3 API reference, `DeleteObjects`.
 pub const MAX_DELETES: usize = 1000;
 
-/// Metadata that keeps the SHA-256 of a body whose ETag is no MD5 and whose checksum S3 would compute by parts.
+/// Metadata with the SHA-256 of a body whose ETag is not an MD5 and whose checksum S3 computes by parts.
 pub const SHA256_METADATA: &str = "tidegate-sha256";
 
-/// Metadata that keeps the ETag of the staged object that a body was copied from, where that ETag is no MD5.
+/// Metadata with the ETag of the staged object that a body was copied from, if that ETag is not an MD5.
 pub const SOURCE_ETAG_METADATA: &str = "tidegate-source-etag";
 
-/// The size of each part for a body of `size` bytes: [`PART_BYTES`], or more where 10,000 parts would not hold it.
+/// The part size for a body of `size` bytes: [`PART_BYTES`], or more if 10,000 parts are too few.
 #[must_use]
 pub fn part_bytes(size: u64) -> u64 {
     size.div_ceil(MAX_PARTS).max(PART_BYTES)

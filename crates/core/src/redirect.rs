@@ -1,6 +1,4 @@
-//! Where a redirect object sends visitors.
-//!
-//! Owns the form that `x-amz-website-redirect-location` takes. Never follows a redirect.
+//! The target of a redirect object: a valid value of `x-amz-website-redirect-location`.
 
 use std::fmt;
 
@@ -14,17 +12,17 @@ pub const MAX_TARGET_BYTES: usize = 2048;
 #[serde(try_from = "String", into = "String")]
 pub struct RedirectTarget(String);
 
-/// Why a text is not a target.
+/// An invalid target.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RedirectTargetError {
     /// Neither a path nor an http(s) URL.
-    #[error("`{0}` is no redirect target, use a path that starts with `/` or an http(s) URL")]
+    #[error("invalid redirect target `{0}`; use a path that starts with `/`, or an http(s) URL")]
     Form(String),
-    /// A character that has to be percent-encoded.
-    #[error("the redirect target `{0}` holds {1:?}, percent-encode it")]
+    /// A character that must be percent-encoded.
+    #[error("invalid character {1:?} in the redirect target `{0}`; percent-encode it")]
     Character(String, char),
     /// Longer than [`MAX_TARGET_BYTES`].
-    #[error("the redirect target `{0}…` has {1} bytes, shorten it to {MAX_TARGET_BYTES}")]
+    #[error("the redirect target `{0}…` has {1} bytes; the maximum is {MAX_TARGET_BYTES}")]
     TooLong(String, usize),
 }
 
@@ -85,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_paths_and_web_addresses_are_targets() {
+    fn accepts_only_paths_and_http_urls() {
         for good in ["/", "/a/b?c#d", "https://acme.com", "HTTP://acme.com/x", "http://[::1]/"] {
             assert!(RedirectTarget::new(good).is_ok(), "{good}");
         }

@@ -1,6 +1,4 @@
-//! What starts a run: one request for one site, whoever asked, and its place in time.
-//!
-//! Owns its form and which of two requests is the newer. Never reads an event or a command line.
+//! A request to publish one site, and its revision: which of two requests is newer.
 
 use std::cmp::Ordering;
 
@@ -12,51 +10,51 @@ use crate::location::Source;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PublishRequest {
-    /// The site's name in the configuration.
+    /// The name of the site in the configuration.
     pub site: String,
     /// What is published, for people: a commit, a file name.
     pub release: String,
     /// Where the artifact is.
     pub source: Source,
-    /// The run's instant, in milliseconds since the Unix epoch.
+    /// The time of the run, in milliseconds since the Unix epoch.
     pub instant: u64,
-    /// Who or what asked: `cli`, `watch`, …
+    /// What started the run: `cli`, `watch`, …
     pub cause: String,
-    /// When what is published was made, where that is known: an older one never replaces a newer one. Without it the
-    /// run's instant counts, so that a person who types `publish` always publishes.
+    /// The revision of the artifact, if known: an older one never replaces a newer one. Without it the time of the run
+    /// counts, so that a person who runs `publish` always publishes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<Revision>,
 }
 
-/// The place of a release among those of its site.
+/// The position of a release in the history of its site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Revision {
-    /// Milliseconds since the Unix epoch: a commit's time, or an event's.
+    /// Milliseconds since the Unix epoch: the time of a commit or of an event.
     pub at: u64,
-    /// What S3 numbers the events of one object with; among events of one object it decides, not the time.
+    /// The sequencer of an S3 event. It decides between two events of one object, instead of the time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sequencer: Option<Sequencer>,
 }
 
-/// A number of an S3 event.
+/// The sequencer of an S3 event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sequencer {
-    /// Bucket and key: numbers of other objects are not comparable.
+    /// Bucket and key: sequencers of different objects are not comparable.
     pub object: String,
     /// Hexadecimal digits, of any length.
     pub value: String,
 }
 
 impl Revision {
-    /// A place by time alone.
+    /// A revision by time alone.
     #[must_use]
     pub fn at(milliseconds: u64) -> Self {
         Self { at: milliseconds, sequencer: None }
     }
 
-    /// Which of the two is the newer.
+    /// Orders two revisions; the greater one is newer.
     #[must_use]
     pub fn compare(&self, other: &Self) -> Ordering {
         match (&self.sequencer, &other.sequencer) {
@@ -67,7 +65,7 @@ impl Revision {
 }
 
 impl Sequencer {
-    /// Numbers of different lengths are compared as if the shorter went on in zeros, digit by digit.
+    /// Compares digit by digit, as if the shorter value was padded with zeros at the end.
     /// Source: Amazon S3 user guide, "Event message structure".
     fn compare(&self, other: &Self) -> Ordering {
         let longest = self.value.len().max(other.value.len());
@@ -81,7 +79,7 @@ impl Sequencer {
 }
 
 impl PublishRequest {
-    /// Its place in time.
+    /// The revision, or the time of the run.
     #[must_use]
     pub fn place(&self) -> Revision {
         self.revision.clone().unwrap_or_else(|| Revision::at(self.instant))
@@ -108,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn times_decide_among_everything_else() {
+    fn times_decide_otherwise() {
         assert_eq!(event(1, "b/k", "ff").compare(&event(2, "b/other", "00")), Ordering::Less);
         assert_eq!(event(3, "b/k", "ff").compare(&Revision::at(2)), Ordering::Greater);
         assert_eq!(Revision::at(2).compare(&Revision::at(2)), Ordering::Equal);

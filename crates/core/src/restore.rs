@@ -1,7 +1,6 @@
-//! Going back: what the site should be when an earlier release is published again.
+//! Restores an earlier release: turns its manifest into a [`DesiredSite`] and finds its archived bodies.
 //!
-//! Owns how a manifest becomes a [`DesiredSite`] again, and where its bodies are now. No sync plugin takes part: what they made
-//! of that release is in its manifest. Never reads a manifest itself.
+//! No sync plugin runs: the manifest holds the result of the plugins of that release.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +10,7 @@ use crate::identity::ETag;
 use crate::key::{Key, KeyError, StoredKey};
 use crate::manifest::{ManifestRecord, RecordState};
 
-/// Puts an earlier release together, from its manifest and then from that of the live one.
+/// Restores an earlier release from its manifest, followed by the manifest of the live one.
 #[derive(Debug, Default)]
 pub struct Restoration {
     entries: Vec<DesiredEntry>,
@@ -19,10 +18,10 @@ pub struct Restoration {
     bodies: BTreeMap<Key, ArchivedBody>,
 }
 
-/// A body that was set aside.
+/// An archived body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArchivedBody {
-    /// Its name.
+    /// Its name in the archive.
     pub name: String,
     /// Bytes.
     pub size: u64,
@@ -30,19 +29,19 @@ pub struct ArchivedBody {
     pub etag: ETag,
 }
 
-/// Why a release cannot be published again.
+/// Why a release cannot be restored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RestoreError {
-    /// A record that no release could have: somebody wrote the manifest.
-    #[error("its manifest names `{0}`, which is no key: {1}")]
+    /// An invalid record: the manifest was not written by Tidegate.
+    #[error("its manifest has the invalid key `{0}`: {1}")]
     Key(StoredKey, KeyError),
-    /// A key twice.
+    /// Two records with one key.
     #[error(transparent)]
     Collision(#[from] KeyCollision),
 }
 
 impl Restoration {
-    /// A record of the release that comes back.
+    /// Adds a record of the release to restore.
     ///
     /// # Errors
     /// [`RestoreError::Key`].
@@ -60,18 +59,18 @@ impl Restoration {
         Ok(())
     }
 
-    /// A record of the live release, after all records of the one that comes back.
+    /// Adds a record of the live release, after all records of the release to restore.
     pub fn add_available(&mut self, record: &ManifestRecord) {
         if record.state.is_on_site() || self.tags.get(&record.key) != Some(&record.etag) {
             return;
         }
         if let Ok(key) = Key::new(record.key.as_str()) {
-            let aside = ArchivedBody { name: record.body_name(), size: record.size, etag: record.etag.clone() };
-            self.bodies.insert(key, aside);
+            let body = ArchivedBody { name: record.body_name(), size: record.size, etag: record.etag.clone() };
+            self.bodies.insert(key, body);
         }
     }
 
-    /// What the site should be, and where those of its bodies are that were set aside.
+    /// The restored site, its archived bodies, and its fingerprint.
     ///
     /// # Errors
     /// [`RestoreError::Collision`].

@@ -57,7 +57,7 @@ pub struct ReleasedObject {
     pub page: bool,
     /// Whether it has a body. A redirect has none.
     pub body: bool,
-    /// Whether it still is as it was written.
+    /// Whether it is unchanged since it was written.
     pub intact: bool,
 }
 

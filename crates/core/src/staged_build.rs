@@ -1,6 +1,4 @@
-//! Builds: what CI leaves below a site's `builds`, each as `NAME.zip` or as `NAME/…` closed by `NAME/.ready`.
-//!
-//! Owns their names, what a key below such a place is, and which of them is the newest. Never lists a bucket.
+//! Builds that CI uploads below a site's `builds`: `NAME.zip`, or `NAME/…` completed by `NAME/.ready`.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,10 +7,10 @@ use crate::location::{Location, LocationError, ObjectLocation, Prefix, Source};
 use crate::sanitize::sanitize_name;
 use crate::timestamp::Timestamp;
 
-/// The object at a prefix' root that says that everything else is there. It is put last, and never published.
+/// The object that marks a build prefix as complete. It is uploaded last and never published.
 pub const READY_MARKER: &str = ".ready";
 
-/// One build in one place.
+/// A build in a `builds` location.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "StoredBuild", into = "StoredBuild")]
 pub struct Build {
@@ -23,7 +21,7 @@ pub struct Build {
     marker: ObjectLocation,
 }
 
-/// The form in which a build is stored.
+/// The stored form of a build.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StoredBuild {
@@ -31,52 +29,52 @@ struct StoredBuild {
     name: String,
 }
 
-/// What a key below a place of builds is.
+/// The meaning of a key below `builds`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BuildKey<'a> {
-    /// The build of that name, whole.
+    /// The archive of a build.
     Archive(&'a str),
-    /// What closes the build of that name.
+    /// The ready marker of a build.
     Marker(&'a str),
-    /// One of the files of the build of that name.
+    /// A file of a build.
     Inside(&'a str),
     /// Something else.
     Other,
 }
 
-/// Why there is no such build.
+/// Why a build cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StagedBuildError {
-    /// A name with a folder in it, one that is too long, or none at all.
-    #[error("`{0}` cannot name a build, which is one folder or one zip directly below `builds`")]
+    /// The name is empty, too long, or contains a folder.
+    #[error("invalid build name `{0}`; a build is one folder or one zip directly below `builds`")]
     Segment(String),
-    /// A name that is not part of a key.
+    /// The name cannot be part of a key.
     #[error(transparent)]
     Name(#[from] LocationError),
-    /// Neither form is there.
-    #[error("the build `{0}` is not staged yet: there is neither its zip nor its `.ready`")]
+    /// Neither form exists.
+    #[error("the build `{0}` is not uploaded yet: neither its zip nor its `.ready` exists")]
     Absent(String),
-    /// Both forms are there, and nobody can know which one was meant.
-    #[error("the build `{0}` is staged twice, as a zip and as a folder, remove one of them")]
+    /// Both forms exist, which is ambiguous.
+    #[error("the build `{0}` exists both as a zip and as a folder; delete one of them")]
     Twice(String),
 }
 
-/// One object of a listing, as far as [`newest`] wants to know it.
+/// An object of a listing, with the fields that [`newest`] needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UploadedObject {
-    /// Its whole key.
+    /// The full key.
     pub key: StoredKey,
     /// Its size in bytes.
     pub size: u64,
-    /// When it was stored.
+    /// When it was last modified.
     pub modified: Timestamp,
 }
 
 impl Build {
-    /// The build of that name.
+    /// The build with a name.
     ///
     /// # Errors
-    /// [`StagedBuildError`], where the name cannot be that of a folder and of a zip.
+    /// [`StagedBuildError`] if the name is invalid.
     pub fn new(place: &Location, name: &str) -> Result<Self, StagedBuildError> {
         if name.is_empty() || name.len() > MAX_KEY_BYTES || name.contains('/') {
             return Err(StagedBuildError::Segment(sanitize_name(name)));
@@ -102,28 +100,28 @@ impl Build {
         &self.name
     }
 
-    /// The zip that it may be.
+    /// The key of its zip.
     #[must_use]
     pub fn archive(&self) -> &ObjectLocation {
         &self.archive
     }
 
-    /// The prefix that it may be.
+    /// Its prefix.
     #[must_use]
     pub fn prefix(&self) -> &Location {
         &self.prefix
     }
 
-    /// The object that says that the prefix is whole.
+    /// The key of its ready marker.
     #[must_use]
     pub fn marker(&self) -> &ObjectLocation {
         &self.marker
     }
 
-    /// What to publish, told which of [`Self::archive`] and [`Self::marker`] exist.
+    /// The source to publish, given which of [`Self::archive`] and [`Self::marker`] exist.
     ///
     /// # Errors
-    /// [`StagedBuildError`] where none does, and where both do.
+    /// [`StagedBuildError`] if none or both exist.
     pub fn source(&self, archive: bool, marker: bool) -> Result<Source, StagedBuildError> {
         match (archive, marker) {
             (true, false) => Ok(Source::Object(self.archive.clone())),
@@ -135,7 +133,7 @@ impl Build {
 }
 
 impl<'a> BuildKey<'a> {
-    /// What a key relative to the place is.
+    /// Classifies a key relative to `builds`.
     #[must_use]
     pub fn of(relative: &'a StoredKey) -> Self {
         let key = relative.as_str();
@@ -148,15 +146,15 @@ impl<'a> BuildKey<'a> {
     }
 }
 
-/// A file's name without `.zip`, in whatever case that is written; nothing for other files.
+/// The name of a file without `.zip` in any case; `None` for other files.
 #[must_use]
 pub fn stem(file: &str) -> Option<&str> {
     let (stem, extension) = file.rsplit_once('.')?;
     (!stem.is_empty() && extension.eq_ignore_ascii_case("zip")).then_some(stem)
 }
 
-/// The newest build that is whole, from a listing of its place in any order, with its name. Of two of the same instant the one
-/// whose name sorts last, so that the answer does not depend on the order.
+/// The newest complete build of a listing in any order, with its name. Between two builds of the same time, the name that sorts
+/// last wins, so that the result does not depend on the order.
 #[must_use]
 pub fn newest(
     place: &Location,
@@ -199,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_below_a_place_are_told_apart() {
+    fn classifies_keys_below_builds() {
         for (key, part) in [
             ("r1.zip", BuildKey::Archive("r1")),
             ("docs-1.2.ZIP", BuildKey::Archive("docs-1.2")),
@@ -234,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn only_whole_builds_are_the_newest() {
+    fn ignores_incomplete_builds() {
         let landed = |key: &str, size: u64, at: u64| UploadedObject {
             key: StoredKey::new(&format!("builds/{key}")),
             size,

@@ -1,6 +1,4 @@
-//! An instant as others write it.
-//!
-//! Owns its form. Never reads a clock.
+//! A point in time, written as RFC 3339.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,18 +7,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::sanitize::sanitize_name;
 
-/// An instant after 1970, in milliseconds since the Unix epoch; written as RFC 3339.
+/// A point in time after 1970, in milliseconds since the Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Timestamp(u64);
 
-/// Not an instant.
+/// An invalid timestamp.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no time after 1970, write it as RFC 3339 does, such as `2026-03-01T12:00:00Z`")]
+#[error("invalid timestamp `{0}`; use RFC 3339, such as `2026-11-25T12:00:00Z`")]
 pub struct TimestampError(String);
 
 impl Timestamp {
-    /// So many milliseconds after the Unix epoch.
+    /// A timestamp from milliseconds since the Unix epoch.
     #[must_use]
     pub fn from_milliseconds(milliseconds: u64) -> Self {
         Self(milliseconds)
@@ -60,7 +58,7 @@ impl fmt::Display for Timestamp {
         let instant = i64::try_from(self.0).ok().and_then(|at| jiff::Timestamp::from_millisecond(at).ok());
         match instant {
             Some(instant) => instant.fmt(f),
-            // Further away than a calendar goes.
+            // Beyond the range of the calendar.
             None => write!(f, "{} ms", self.0),
         }
     }
@@ -71,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn instants_are_read_as_services_write_them() {
+    fn parses_what_services_write() {
         let read = |text: &str| text.parse::<Timestamp>().map(Timestamp::milliseconds);
         assert_eq!(read("1970-01-01T00:00:01.5Z"), Ok(1_500));
         assert_eq!(read("2015-05-05T19:45:15-04:00"), read("2015-05-05T23:45:15Z"));

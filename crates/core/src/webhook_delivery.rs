@@ -1,7 +1,6 @@
-//! Deliveries that were seen before: replays, redeliveries, and two at once.
+//! Deliveries of webhooks, to recognize replays, redeliveries and concurrent deliveries.
 //!
-//! Owns what a delivery is recognised by and whose turn it is. Never stores anything: whoever does puts a [`DeliveryRecord`] on condition
-//! that nobody else did, and looks again where somebody had.
+//! The caller stores a [`DeliveryRecord`] with a conditional write, and reads again if the condition failed.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,66 +11,66 @@ use sha2::{Digest, Sha256};
 use crate::sanitize::sanitize;
 use crate::timestamp::Timestamp;
 
-/// The form of [`DeliveryRecord`]; another number is another form.
+/// The format number of [`DeliveryRecord`].
 pub const DELIVERY_FORMAT: u32 = 1;
 
-/// Longest id of a delivery that is kept, in bytes; GitHub's has 36.
+/// Maximum length of a stored delivery id, in bytes. GitHub's ids have 36.
 const ID_BYTES: usize = 64;
 
-/// What a delivery is recognised by: the SHA-256 of what was signed.
+/// The identity of a delivery: the SHA-256 of the signed bytes.
 ///
-/// That is the body, and for generic webhooks the timestamp before it. The id of a delivery and the name of its event are not
-/// part of it: they are not signed, so whoever replays a body can send it with others.
+/// These are the body and, for generic webhooks, the timestamp before it. The id of the delivery and the name of its event are
+/// not signed, so a replay can change them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct DeliveryDigest(String);
 
-/// Not the identity of a delivery.
+/// An invalid digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("this is no SHA-256 of a delivery, which has 64 hexadecimal digits")]
+#[error("invalid delivery digest; it must have 64 hexadecimal digits")]
 pub struct DeliveryDigestError;
 
-/// What is stored of one delivery and one site.
+/// The stored record of one delivery for one site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeliveryRecord {
     /// [`DELIVERY_FORMAT`].
     pub format: u32,
-    /// The id that the sender gave it, for people.
+    /// The id from the sender, for people.
     pub delivery: String,
-    /// The run that acts on it.
+    /// The run that handles it.
     pub run: String,
-    /// How far that is.
+    /// The progress of that run.
     pub state: DeliveryProgress,
-    /// Until when a run that is under way counts as alive.
+    /// When a running run is presumed dead.
     pub until: Timestamp,
 }
 
-/// How far a delivery is.
+/// The progress of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DeliveryProgress {
-    /// A run acts on it.
+    /// A run handles it.
     Running,
-    /// It was acted on: published, or found to be nothing to publish.
+    /// It was handled: published, or it publishes nothing.
     Done,
-    /// It failed, and may be delivered again.
+    /// It failed and may be delivered again.
     Failed,
 }
 
-/// Whose turn it is.
+/// What to do with a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeliveryState {
-    /// Act on it, after this was stored in the place of what was there.
+    /// Store this record in place of the previous one, then handle the delivery.
     Run(DeliveryRecord),
-    /// The run of that id is at it.
+    /// This run is handling it.
     AlreadyRunning(String),
-    /// The run of that id has done it.
+    /// This run has handled it.
     AlreadyDone(String),
 }
 
 impl DeliveryDigest {
-    /// The identity of a body, and of the time that was signed with it.
+    /// The digest of a body and of the time that was signed with it.
     #[must_use]
     pub fn of(signed_at: Option<Timestamp>, body: &[u8]) -> Self {
         let mut hash = Sha256::new();
@@ -91,7 +90,7 @@ impl DeliveryDigest {
 }
 
 impl DeliveryRecord {
-    /// Whose turn it is on a delivery of which `before` is stored, at an instant; a run counts as alive for `lasts`.
+    /// What to do with a delivery whose stored record is `before`. A run is presumed dead after `lasts`.
     #[must_use]
     pub fn state(before: Option<&Self>, delivery: &str, run: &str, now: Timestamp, lasts: Duration) -> DeliveryState {
         match before {
@@ -112,7 +111,7 @@ impl DeliveryRecord {
         }
     }
 
-    /// The same delivery, acted on.
+    /// The record after the delivery was handled.
     #[must_use]
     pub fn ended(&self, well: bool) -> Self {
         Self { state: if well { DeliveryProgress::Done } else { DeliveryProgress::Failed }, ..self.clone() }

@@ -215,7 +215,7 @@ fn refused_settings_have_issues() {
 fn refuses_a_plugin_of_the_other_kind() {
     let engine = engine();
     let failure = run(&configure(&policy_guest(&engine), "good")).unwrap_err();
-    assert!(failure.to_string().contains("it is a policy plugin, configure it under `policy`"), "{failure}");
+    assert!(failure.to_string().contains("it is a policy plugin; configure it under `policy`"), "{failure}");
     let judgement = judge(&configure(&sync_guest(&engine), "good"));
     assert_eq!(judgement.verdict, Verdict::Deny);
     assert!(judgement.failure.unwrap().to_string().contains("it is a sync plugin"));

@@ -61,7 +61,7 @@ pub(crate) struct Github {
 }
 
 /// One page of a list.
-pub(super) struct ListPage {
+pub(super) struct GithubPage {
     pub(super) body: Bytes,
     pub(super) has_next: bool,
 }
@@ -97,12 +97,12 @@ impl Github {
     }
 
     /// Gets one page of a list.
-    pub(super) async fn list(&self, path: &str) -> Result<ListPage, GithubError> {
+    pub(super) async fn list(&self, path: &str) -> Result<GithubPage, GithubError> {
         let get = || async {
             let response = self.get(path, JSON).await?;
             let has_next = head(&response).has_next_page();
             let body = self.body(&format!("GET {path}"), response).await?;
-            Ok(ListPage { body, has_next })
+            Ok(GithubPage { body, has_next })
         };
         self.retry(get, |error| Some(error)).await
     }

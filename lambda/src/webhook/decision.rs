@@ -11,7 +11,7 @@ use tidegate_core::staged_build::StagedBuildError;
 use super::event::WorkflowName;
 use super::generic::GenericError;
 use super::github::{IgnoredEvent, PayloadError};
-use super::signature::{SignatureError, TOLERANCE_SECONDS};
+use super::signature::{WebhookSignatureError, TOLERANCE_SECONDS};
 use crate::trigger::Trigger;
 
 /// The decision about a webhook.
@@ -91,7 +91,7 @@ pub enum WebhookRefusal {
     NotAWebhook,
     /// There is no usable signature.
     #[error(transparent)]
-    Signature(#[from] SignatureError),
+    Signature(#[from] WebhookSignatureError),
     /// A generic webhook was signed too long ago, or in the future.
     #[error(
         "the webhook was signed more than {TOLERANCE_SECONDS} seconds before or after now; check the sender's clock"

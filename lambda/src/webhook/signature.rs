@@ -31,7 +31,7 @@ pub(super) const ALGORITHM: &str = "sha256=";
 
 /// Why a webhook has no usable signature.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SignatureError {
+pub enum WebhookSignatureError {
     /// The request is not signed.
     #[error("the webhook has no `{0}`; set a secret at the sender")]
     Missing(&'static str),
@@ -63,21 +63,21 @@ struct SignedTimestamp {
 
 impl SentSignature {
     /// The signature of a webhook from GitHub.
-    pub(super) fn github(request: &HttpRequest) -> Result<Self, SignatureError> {
+    pub(super) fn github(request: &HttpRequest) -> Result<Self, WebhookSignatureError> {
         let text = match (request.header(GITHUB_SIGNATURE), request.header(GITHUB_SHA1_SIGNATURE)) {
             (Some(text), _) => text,
-            (None, Some(_)) => return Err(SignatureError::Sha1),
-            (None, None) => return Err(SignatureError::Missing(GITHUB_SIGNATURE)),
+            (None, Some(_)) => return Err(WebhookSignatureError::Sha1),
+            (None, None) => return Err(WebhookSignatureError::Missing(GITHUB_SIGNATURE)),
         };
         Ok(Self { digest: digest(text)?, timestamp: None })
     }
 
     /// The signature of a generic webhook.
-    pub(super) fn generic(request: &HttpRequest) -> Result<Self, SignatureError> {
-        let digest = digest(request.header(SIGNATURE).ok_or(SignatureError::Missing(SIGNATURE))?)?;
-        let text = request.header(SIGNED_AT).ok_or(SignatureError::NoTimestamp)?;
+    pub(super) fn generic(request: &HttpRequest) -> Result<Self, WebhookSignatureError> {
+        let digest = digest(request.header(SIGNATURE).ok_or(WebhookSignatureError::Missing(SIGNATURE))?)?;
+        let text = request.header(SIGNED_AT).ok_or(WebhookSignatureError::NoTimestamp)?;
         let digits = (1..=15).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-        let seconds: u64 = text.parse().ok().filter(|_| digits).ok_or(SignatureError::NoTimestamp)?;
+        let seconds: u64 = text.parse().ok().filter(|_| digits).ok_or(WebhookSignatureError::NoTimestamp)?;
         let time = Timestamp::from_milliseconds(seconds.saturating_mul(1000));
         Ok(Self { digest, timestamp: Some(SignedTimestamp { text: text.to_owned(), time }) })
     }
@@ -112,9 +112,9 @@ impl SentSignature {
 }
 
 /// Parses `sha256=` and 64 hexadecimal digits of either case.
-fn digest(text: &str) -> Result<[u8; 32], SignatureError> {
+fn digest(text: &str) -> Result<[u8; 32], WebhookSignatureError> {
     let mut digest = [0; 32];
-    let digits = text.strip_prefix(ALGORITHM).ok_or(SignatureError::Malformed)?;
-    hex::decode_to_slice(digits, &mut digest).map_err(|_| SignatureError::Malformed)?;
+    let digits = text.strip_prefix(ALGORITHM).ok_or(WebhookSignatureError::Malformed)?;
+    hex::decode_to_slice(digits, &mut digest).map_err(|_| WebhookSignatureError::Malformed)?;
     Ok(digest)
 }

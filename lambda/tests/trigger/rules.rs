@@ -189,41 +189,41 @@ fn reports_mistakes_in_rules() {
         ("", "`branch` or `tag`"),
         ("branch = \"main\"\ncolour = \"red\"", "colour"),
         ("branch = \"a{b\"", "glob"),
-        ("branch = \"main\"\nevents = []", "`events` is empty"),
+        ("branch = \"main\"\nevents = []", "empty `events`"),
         ("branch = \"main\"\nevents = [\"star\"]", "star"),
-        ("branch = \"main\"\nevents = [\"release\"]", "a release is of a tag"),
+        ("branch = \"main\"\nevents = [\"release\"]", "`branch` has no effect: a release belongs to a tag"),
         ("events = [\"workflow_run\"]", "`branch` or `tag`"),
         ("events = [\"deployment\"]", "`environment`"),
-        ("branch = \"main\"\nenvironment = \"production\"", "no `deployment`"),
-        ("branch = \"main\"\nworkflow = \"site.yml\"", "no `workflow_run`"),
-        ("branch = \"main\"\nforks = true", "only runs of workflows"),
-        ("branch = \"main\"\nartifact = \"site\"", "goes with `publish = \"artifact\"`"),
-        ("branch = \"main\"\ntoken = \"ssm:/t\"", "goes with `publish = \"artifact\"` or `status`"),
+        ("branch = \"main\"\nenvironment = \"production\"", "`events` has no `deployment`"),
+        ("branch = \"main\"\nworkflow = \"site.yml\"", "`events` has no `workflow_run`"),
+        ("branch = \"main\"\nforks = true", "`events` has no `workflow_run` and no `deployment`"),
+        ("branch = \"main\"\nartifact = \"site\"", "`artifact` has no effect: it needs `publish = \"artifact\"`"),
+        ("branch = \"main\"\ntoken = \"ssm:/t\"", "has no effect: it needs `publish = \"artifact\"` or `status`"),
         (
             "branch = \"main\"\napi-url = \"https://ghe.acme.com/api/v3\"",
-            "goes with `publish = \"artifact\"` or `status`",
+            "has no effect: it needs `publish = \"artifact\"` or `status`",
         ),
-        ("branch = \"main\"\nsite-url = \"https://docs.acme.com/\"", "goes with `status`"),
+        ("branch = \"main\"\nsite-url = \"https://docs.acme.com/\"", "`site-url` has no effect: it needs `status`"),
         ("branch = \"main\"\nstatus = \"commit\"", "needs `token`"),
         ("branch = \"main\"\nstatus = \"tag\"\ntoken = \"ssm:/t\"", "tag"),
         (
             "branch = \"main\"\nstatus = \"commit\"\ntoken = \"ssm:/t\"\nsite-url = \"javascript:x\"",
-            "address of a page",
+            "invalid page URL",
         ),
-        ("branch = \"main\"\nstatus = \"deployment\"\ntoken = \"ssm:/t\"", "`deployment` only"),
-        ("events = [\"release\"]\nstatus = \"commit\"\ntoken = \"ssm:/t\"", "names no commit"),
-        ("branch = \"main\"\npublish = \"artifact\"", "`release` and `workflow_run` only"),
+        ("branch = \"main\"\nstatus = \"deployment\"\ntoken = \"ssm:/t\"", "works with `deployment` events only"),
+        ("events = [\"release\"]\nstatus = \"commit\"\ntoken = \"ssm:/t\"", "they have no commit"),
+        ("branch = \"main\"\npublish = \"artifact\"", "works with `release` and `workflow_run` events only"),
         ("events = [\"release\"]\npublish = \"artifact\"", "needs `artifact`"),
         ("events = [\"release\"]\npublish = \"artifact\"\nartifact = \"*.zip\"", "needs `token`"),
-        ("events = [\"release\"]\npublish = \"commit\"", "names a tag only"),
-        ("branch = \"main\"\npublish = \"staged\"", "the site's `staged` in S3"),
+        ("events = [\"release\"]\npublish = \"commit\"", "they have no commit; use `publish = \"tag\"`"),
+        ("branch = \"main\"\npublish = \"staged\"", "needs the site's `staged` in S3"),
         (
             "events = [\"release\"]\npublish = \"artifact\"\nartifact = \"*.zip\"\ntoken = \"ssm:/t\"\napi-url = \"http://ghe.acme.com\"",
-            "address of an API",
+            "invalid API URL",
         ),
         (
             "events = [\"release\"]\npublish = \"artifact\"\nartifact = \"*.zip\"\ntoken = \"ssm:/t\"\napi-url = \"https://u@ghe.acme.com\"",
-            "address of an API",
+            "invalid API URL",
         ),
     ] {
         let error = github(rule).unwrap_err();
@@ -239,20 +239,20 @@ fn reports_mistakes_in_rules() {
         ("provider = \"github\"\nrepository = \"acme/docs\"\nbranch = \"main\"", "`secrets`"),
         ("provider = \"github\"\nsecrets = [\"ssm:/s\"]\nbranch = \"main\"", "`repository`"),
         ("provider = \"github\"\nrepository = \"docs\"\nsecrets = [\"ssm:/s\"]", "`owner/name`"),
-        ("provider = \"generic\"\nsecrets = []", "0 secrets"),
+        ("provider = \"generic\"\nsecrets = []", "1 to 5 secrets, not 0"),
         ("provider = \"generic\"\nsecrets = [\"hunter2\"]", "never the secret itself"),
         (
             "provider = \"generic\"\nsecrets = [\"secretsmanager:repo:github.com/acme/docs\"]",
             "repo/github.com/acme/docs",
         ),
-        ("provider = \"generic\"\nsecrets = [\"ssm:/s\"]\nbranch = \"main\"", "`branch` means nothing here"),
+        ("provider = \"generic\"\nsecrets = [\"ssm:/s\"]\nbranch = \"main\"", "`branch` has no effect: the body of a generic webhook names the source"),
     ] {
         let error = parse(rule).unwrap_err();
         assert!(error.contains(part), "{rule}: {error}");
     }
     let six =
         "provider = \"generic\"\nsecrets = [\"ssm:/1\", \"ssm:/2\", \"ssm:/3\", \"ssm:/4\", \"ssm:/5\", \"ssm:/6\"]";
-    assert!(parse(six).unwrap_err().contains("list 1 to 5"));
+    assert!(parse(six).unwrap_err().contains("1 to 5 secrets, not 6"));
 }
 
 #[test]
@@ -263,7 +263,7 @@ fn a_webhook_needs_a_source() {
             .map_err(|error| error.to_string())
     };
     let github = "provider = \"github\"\nrepository = \"acme/docs\"\nbranch = \"main\"";
-    assert!(parse("staged = \"s3://acme/s/\"", github).unwrap_err().contains("write `publish = \"staged\"`"));
+    assert!(parse("staged = \"s3://acme/s/\"", github).unwrap_err().contains("`publish = \"staged\"`"));
     assert!(parse("staged = \"s3://acme/s/\"", &format!("{github}\npublish = \"staged\"")).is_ok());
     assert!(parse("staged = \"public\"", &format!("{github}\npublish = \"staged\"")).is_err());
     assert!(parse("", &format!("{github}\npublish = \"newest\"")).unwrap_err().contains("`builds`"));

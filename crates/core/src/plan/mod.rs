@@ -1,7 +1,6 @@
-//! The plan: every operation that would make a site what it should be, each with its reason. A value: complete before
-//! anything runs, sorted, and the same bytes for the same inputs.
+//! The plan: every operation that makes a site equal to its artifact, each with its reason.
 //!
-//! Owns its form and its digest. Never computes differences (`diff` does) and never acts.
+//! A plan is complete before anything runs, sorted, and has the same bytes for the same inputs.
 
 mod operation;
 mod totals;
@@ -25,20 +24,20 @@ pub use operation::{
 };
 pub use totals::PlanTotals;
 
-/// The form of a saved plan; another number is another form.
+/// The format number of a saved plan.
 pub const FORMAT: u32 = 2;
 
-/// What a publish would do to one site.
+/// Everything that a publish does to one site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
     /// [`FORMAT`].
     pub format: u32,
-    /// The site's name.
+    /// The name of the site.
     pub site: String,
     /// What is published.
     pub release: String,
-    /// The run's instant, milliseconds since the Unix epoch: part of the inputs, since plugins see it.
+    /// The time of the run, in milliseconds since the Unix epoch. It is an input, because plugins see it.
     pub instant: u64,
     /// Where the artifact is read from.
     pub source: Source,
@@ -46,24 +45,24 @@ pub struct Plan {
     pub target: Location,
     /// How objects are written.
     pub objects: ObjectSettings,
-    /// Digests of everything that the plan was made from.
+    /// Digests of the inputs of the plan.
     pub inputs: PlanInputs,
     /// Counts.
     pub totals: PlanTotals,
-    /// Operations in the order of their keys' bytes, one a key.
+    /// Operations in the byte order of their keys, at most one for each key.
     pub operations: Vec<Operation>,
-    /// Bodies that are set aside before they are replaced or removed, so that a kept release can come back.
+    /// Bodies to archive before they are replaced or deleted, so that kept releases can be restored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub archive: Vec<ArchiveCopy>,
 }
 
-/// A body that is copied into the state before it is replaced or removed.
+/// A body that is copied into the state before it is replaced or deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ArchiveCopy {
     /// The key, relative to the site.
     pub key: StoredKey,
-    /// The ETag that the object has now.
+    /// The current ETag of the object.
     pub etag: ETag,
     /// Bytes.
     pub size: u64,
@@ -71,27 +70,27 @@ pub struct ArchiveCopy {
     pub last: ReleaseId,
 }
 
-/// Digests of everything that a plan was made from. A saved plan is applied only while all of them still hold.
+/// Digests of the inputs of a plan. A saved plan is applied only if none has changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlanInputs {
-    /// The source's state.
+    /// The fingerprint of the source.
     pub artifact: Fingerprint,
-    /// SHA-256 of the site's listing.
+    /// SHA-256 of the listing of the site.
     pub listing: String,
-    /// SHA-256 over the keys that stay, with their headers.
+    /// SHA-256 of the unchanged keys, with their headers.
     pub kept: String,
-    /// The release that was live, where the site has releases.
+    /// The live release, if the site has releases.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub live: Option<ReleaseId>,
     /// The oldest release that is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oldest_kept: Option<ReleaseId>,
-    /// The plugins that shaped and will judge, in order.
+    /// The sync and policy plugins, in order.
     pub plugins: Vec<PluginInput>,
 }
 
-/// One plugin that took part.
+/// A plugin of the run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PluginInput {
@@ -103,7 +102,7 @@ pub struct PluginInput {
     pub settings: String,
 }
 
-/// Bytes that go into a digest and nowhere else.
+/// A writer that only computes a digest.
 struct HashingWriter(Sha256);
 
 impl std::io::Write for HashingWriter {
@@ -121,19 +120,19 @@ impl Plan {
     /// The plan's bytes: JSON with a fixed order of members, two spaces of indentation and a final line feed.
     ///
     /// # Errors
-    /// Only if the value cannot be written as JSON, which is a defect of Tidegate.
+    /// Only if the value cannot be written as JSON, which is a bug in Tidegate.
     pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
         let mut bytes = serde_json::to_vec_pretty(self)?;
         bytes.push(b'\n');
         Ok(bytes)
     }
 
-    /// SHA-256 of [`Plan::to_bytes`]: the plan's name.
+    /// SHA-256 of [`Plan::to_bytes`], which identifies the plan.
     ///
     /// # Errors
     /// As [`Plan::to_bytes`].
     pub fn digest(&self) -> Result<String, serde_json::Error> {
-        // Hashed as they are made: the bytes of a large plan are many times the plan.
+        // Hashed while writing: the bytes of a large plan are many times the size of the value.
         let mut hash = std::io::BufWriter::with_capacity(64 * 1024, HashingWriter(Sha256::new()));
         serde_json::to_writer_pretty(&mut hash, self)?;
         let mut hash = hash.into_inner().map_err(|error| serde_json::Error::io(error.into_error()))?;
@@ -141,7 +140,7 @@ impl Plan {
         Ok(hex::encode(hash.0.finalize()))
     }
 
-    /// The entries of `desired` that stay as they are: those that no operation names.
+    /// The unchanged entries of `desired`: those without an operation.
     pub fn kept<'a>(&'a self, desired: &'a DesiredSite) -> impl Iterator<Item = &'a DesiredEntry> {
         let mut operations = self.operations.iter().peekable();
         desired.entries().iter().filter(move |entry| {
@@ -150,7 +149,7 @@ impl Plan {
         })
     }
 
-    /// SHA-256 over the keys that stay, with what visitors get under them.
+    /// SHA-256 of the unchanged keys, with their sizes, headers and redirects.
     #[must_use]
     pub fn kept_digest(&self, desired: &DesiredSite) -> String {
         let mut hash = Sha256::new();
@@ -178,14 +177,13 @@ impl Plan {
         hex::encode(hash.finalize())
     }
 
-    /// Whether nothing has to be done.
+    /// Whether the site is up to date.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.operations.is_empty()
     }
 
-    /// Says what changed between this saved plan and one that was made now from the same configuration; nothing where
-    /// the two are equal. At most `most` lines.
+    /// Lists what changed between this saved plan and a plan `now`, in at most `most` lines; empty if they are equal.
     #[must_use]
     pub fn drift(&self, now: &Self, most: usize) -> Vec<String> {
         let mut lines = Vec::new();
@@ -201,11 +199,11 @@ impl Plan {
                 None => "the site's releases are gone".to_owned(),
             });
         } else if self.inputs.oldest_kept != now.inputs.oldest_kept {
-            lines.push("time went by, and fewer earlier releases are kept".to_owned());
+            lines.push("fewer earlier releases are kept now".to_owned());
         }
         for plugin in &self.inputs.plugins {
             match now.inputs.plugins.iter().find(|other| other.name == plugin.name) {
-                None => lines.push(format!("the plugin `{}` is not configured any more", plugin.name)),
+                None => lines.push(format!("the plugin `{}` is no longer configured", plugin.name)),
                 Some(other) if other.sha256 != plugin.sha256 => {
                     lines.push(format!("the plugin `{}` is another component", plugin.name));
                 }
@@ -236,7 +234,7 @@ impl Plan {
             }
         }
         if lines.is_empty() && self != now {
-            lines.push("keys that the plan leaves as they are have changed".to_owned());
+            lines.push("unchanged keys of the plan have changed".to_owned());
         }
         let rest = lines.len().saturating_sub(most);
         lines.truncate(most);

@@ -1,6 +1,4 @@
-//! One operation of a plan: what is done to one key, why, and when.
-//!
-//! Owns the forms. Which operations are needed is `diff`'s to say.
+//! One operation of a plan: the action for one key, its reason and its phase. [`crate::diff`] computes them.
 
 use std::fmt;
 
@@ -18,13 +16,13 @@ use crate::redirect::RedirectTarget;
 pub struct Operation {
     /// The key, relative to the site.
     pub key: StoredKey,
-    /// Why.
+    /// The reason.
     pub reason: ChangeReason,
-    /// What is done.
+    /// The action.
     pub action: Action,
 }
 
-/// What is done to a key.
+/// An action on a key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Action {
@@ -34,7 +32,7 @@ pub enum Action {
         body: PlannedBody,
         /// Bytes.
         size: u64,
-        /// What is known of the content.
+        /// Known digests of the content.
         #[serde(default, skip_serializing_if = "ContentIdentity::is_empty")]
         identity: ContentIdentity,
         /// Its headers.
@@ -46,27 +44,27 @@ pub enum Action {
     },
     /// Only headers or metadata change: the object is copied onto itself.
     Headers {
-        /// All its headers, afterwards.
+        /// All headers after the change.
         #[serde(default)]
         headers: ObjectHeaders,
         /// Bytes.
         size: u64,
-        /// The ETag that the object has now.
+        /// The current ETag.
         etag: ETag,
-        /// What is known of the content.
+        /// Known digests of the content.
         #[serde(default, skip_serializing_if = "ContentIdentity::is_empty")]
         identity: ContentIdentity,
-        /// What the copy must repeat.
+        /// Attributes that the copy must repeat.
         #[serde(default)]
         attributes: PreservedAttributes,
-        /// What differs, for people.
+        /// The differences, for people.
         differences: Vec<HeaderDifference>,
     },
-    /// The object is removed.
+    /// The object is deleted.
     Delete {
         /// Bytes.
         size: u64,
-        /// The ETag that it has now; an object that was replaced meanwhile is left alone.
+        /// The current ETag. If another tool replaces the object in the meantime, it is not deleted.
         etag: ETag,
     },
 }
@@ -77,7 +75,7 @@ pub enum Action {
 pub enum PlannedBody {
     /// An object of the artifact, by its key there.
     Source(Key),
-    /// An object that the site has under another name, with the same content.
+    /// An object of the site under another key, with the same content.
     Site {
         /// Its key, relative to the site.
         key: StoredKey,
@@ -104,13 +102,13 @@ pub struct ReplacedObject {
 pub struct HeaderDifference {
     /// Its name in lower case.
     pub name: String,
-    /// What the site has.
+    /// The current value.
     pub has: Option<String>,
-    /// What it should have.
+    /// The desired value.
     pub wants: Option<String>,
 }
 
-/// Why an operation is needed.
+/// The reason of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ChangeReason {
@@ -118,19 +116,19 @@ pub enum ChangeReason {
     New,
     /// The site has other bytes.
     ContentDiffers,
-    /// Nothing tells whether the site has the same bytes.
+    /// Whether the bytes differ is unknown.
     ContentUnknown,
-    /// The bytes are the same, headers or metadata are not.
+    /// The bytes are the same, but headers or metadata differ.
     HeadersDiffer,
-    /// The key redirects elsewhere, or starts or stops to redirect.
+    /// The redirect target differs, or only one of the two is a redirect.
     RedirectDiffers,
-    /// The site should not have the key any more.
+    /// The key is not in the artifact any more.
     Stale,
-    /// It was kept for an earlier release that is not kept any more.
+    /// It was kept for an earlier release that is no longer kept.
     Expired,
 }
 
-/// When an operation runs: what pages refer to is there before the page is.
+/// The phase of an operation: assets exist before the pages that refer to them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WritePhase {
@@ -138,12 +136,12 @@ pub enum WritePhase {
     Assets,
     /// HTML, redirects and other entry points that visitors fetch first and that are not cached for long.
     Pages,
-    /// Removals; only after every write succeeded.
+    /// Deletions, only after every write succeeded.
     Deletes,
 }
 
 impl Operation {
-    /// When it runs.
+    /// The phase in which it runs.
     #[must_use]
     pub fn phase(&self) -> WritePhase {
         match &self.action {
@@ -159,7 +157,7 @@ impl Operation {
         }
     }
 
-    /// Bytes of the object afterwards; for a removal, before it.
+    /// Size of the object after the operation, in bytes; for a deletion, before it.
     #[must_use]
     pub fn size(&self) -> u64 {
         match &self.action {
@@ -168,8 +166,8 @@ impl Operation {
     }
 }
 
-/// A page is what a visitor's browser asks for first: HTML, or anything that nobody may use without asking again.
-/// `max-age=0` alone makes no page: it is what style sheets and scripts without a fingerprint get.
+/// Whether an object is a page, which browsers request first: HTML, or anything that caches must revalidate.
+/// `max-age=0` alone does not make a page: style sheets and scripts without a fingerprint have it.
 pub(crate) fn is_page(key: &str, headers: &ObjectHeaders) -> bool {
     use crate::headers::ObjectHeader::{CacheControl, ContentType};
     let html = headers.get(ContentType).is_some_and(|value| {

@@ -1,10 +1,8 @@
-//! What a plan counts, by stable names.
-//!
-//! Owns the names, which policies see.
+//! Counts of a plan. Their names are stable, because policies read them.
 
 use serde::{Deserialize, Serialize};
 
-/// Counts by stable names.
+/// Counts of a plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct PlanTotals {
@@ -14,31 +12,31 @@ pub struct PlanTotals {
     pub update: u64,
     /// Objects whose headers are replaced.
     pub headers: u64,
-    /// Objects that are removed.
+    /// Objects that are deleted.
     pub delete: u64,
-    /// Objects that stay.
+    /// Objects that are unchanged.
     pub keep: u64,
-    /// Objects of the site that the artifact lacks and that stay all the same: protected, or deleting is off.
+    /// Objects of the site that are not in the artifact but are kept: protected, or deleting is off.
     pub untracked: u64,
-    /// Objects of the site that the artifact lacks and that stay for earlier releases.
+    /// Objects of the site that are not in the artifact but are kept for earlier releases.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub retained: u64,
-    /// Objects that somebody else changed or removed since the last release.
+    /// Objects that another tool changed or deleted since the last release.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub drifted: u64,
     /// Objects of the source, before any plugin.
     pub source_objects: u64,
-    /// Objects of the source that plugins left out.
+    /// Objects of the source that plugins excluded.
     pub excluded: u64,
-    /// Objects of the site afterwards, without those left alone.
+    /// Published objects after the run, without untracked ones.
     pub published_objects: u64,
-    /// Bytes of those.
+    /// Bytes of the published objects.
     pub published_bytes: u64,
-    /// Objects of the site now.
+    /// Objects of the site before the run.
     pub site_objects: u64,
-    /// Bytes that are sent from the source.
+    /// Bytes to upload from the source.
     pub bytes_to_write: u64,
-    /// Bytes that are copied within S3.
+    /// Bytes to copy within S3.
     pub bytes_to_copy: u64,
 }
 

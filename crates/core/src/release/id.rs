@@ -1,28 +1,28 @@
-//! The name of a release: `r` and its number.
+//! The id of a release: `r` and its number.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A release of one site, counted from 1: `r42`. Every run that writes has one, also a run that fails.
+/// The id of a release, counted from 1 for each site: `r42`. Every run that writes has one, even if it fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ReleaseId(u64);
 
-/// Not the name of a release.
+/// An invalid release id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no release, write `r` and its number as in `r42`")]
+#[error("invalid release `{0}`; write `r` and a number, such as `r42`")]
 pub struct ReleaseIdError(String);
 
 impl ReleaseId {
-    /// The release after this one.
+    /// The next id.
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
 
-    /// Its name in a bucket, which sorts by number.
+    /// The id with leading zeros, so that names in a bucket sort by number.
     #[must_use]
     pub fn stem(self) -> String {
         format!("r{:010}", self.0)

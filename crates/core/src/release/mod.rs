@@ -1,7 +1,4 @@
-//! Releases: what a site was, run by run, and the pointer to what it is.
-//!
-//! Owns their forms and the rules of time: which release is newer, and how long earlier ones are kept. Never reads a clock
-//! and never stores anything: `deploy` does.
+//! Releases of a site, the pointer to the live one, and the rules of which request is newer and which releases are kept.
 
 pub(crate) mod id;
 pub(crate) mod layout;
@@ -21,13 +18,13 @@ pub use id::{ReleaseId, ReleaseIdError};
 pub use layout::{BODIES, FETCHED, FORMAT, bodies, fetched};
 pub use retention::{KeptReleases, KeptReleasesError, Retention};
 
-/// Most requests that changed nothing that a pointer remembers.
-const MAX_PASSED: usize = 50;
+/// Maximum number of skipped requests in a pointer.
+const MAX_SKIPPED: usize = 50;
 
 /// Milliseconds of a day.
 const DAY: u64 = 24 * 60 * 60 * 1000;
 
-/// What is stored of one release, beside its manifest.
+/// The stored record of a release, beside its manifest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ReleaseRecord {
@@ -39,33 +36,33 @@ pub struct ReleaseRecord {
     pub site: String,
     /// Its name, for people.
     pub release: String,
-    /// Who or what asked.
+    /// What started the run.
     pub cause: String,
-    /// The run's instant, in milliseconds since the Unix epoch.
+    /// The time of the run, in milliseconds since the Unix epoch.
     pub instant: u64,
-    /// Its place in time.
+    /// Its revision.
     pub revision: Revision,
     /// Where the artifact came from.
     pub source: Source,
     /// Where it was published.
     pub target: Location,
-    /// The plan's digest.
+    /// The digest of the plan.
     pub plan: String,
-    /// What the plan was made from, plugins and their digests among it.
+    /// The inputs of the plan, with the plugins and their digests.
     pub inputs: PlanInputs,
-    /// The plan's counts.
+    /// The counts of the plan.
     pub totals: PlanTotals,
-    /// What policies said, as in the report.
+    /// The judgements of the policies, as in the report.
     pub judgements: serde_json::Value,
-    /// How the run ended; nothing while it is under way, and where it was killed.
+    /// The outcome; `None` while the run is in progress, and after it was killed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
-    /// What distributions were or are to be told.
+    /// The invalidation requests of the release, sent or pending.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub invalidations: Vec<InvalidationRequest>,
 }
 
-/// One release in a pointer.
+/// A release in a pointer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ReleaseEntry {
@@ -73,37 +70,37 @@ pub struct ReleaseEntry {
     pub id: ReleaseId,
     /// Its name, for people.
     pub release: String,
-    /// Who or what asked.
+    /// What started the run.
     pub cause: String,
-    /// The run's instant, in milliseconds since the Unix epoch.
+    /// The time of the run, in milliseconds since the Unix epoch.
     pub instant: u64,
-    /// Its place in time.
+    /// Its revision.
     pub revision: Revision,
-    /// The release whose manifest says what it is: its own, or an earlier one where nothing had changed. Nothing for a
-    /// run that did not finish: what it wrote is kept as long as that of a release, and nobody can go back to it.
+    /// The release whose manifest describes it: its own, or an earlier one if nothing had changed. `None` for a run that
+    /// did not finish: its objects are kept like those of a release, but it cannot be restored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manifest: Option<ReleaseId>,
 }
 
-/// A request that was a success and changed nothing.
+/// A successful request that changed nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SkippedRequest {
     /// Its name, for people.
     pub release: String,
-    /// Who or what asked.
+    /// What started the run.
     pub cause: String,
-    /// The run's instant, in milliseconds since the Unix epoch.
+    /// The time of the run, in milliseconds since the Unix epoch.
     pub instant: u64,
-    /// Its place in time.
+    /// Its revision.
     pub revision: Revision,
-    /// Whether it was older than what was live; else it was what was live.
+    /// Whether it was older than the live release; otherwise it was equal to it.
     pub superseded: bool,
-    /// What was live.
+    /// The live release.
     pub by: ReleaseId,
 }
 
-/// The state of a site in one small object: which release is live, which ones are kept, what is still to be done.
+/// The state of a site in one small object: the live release, the kept releases, and pending work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ReleasePointer {
@@ -111,20 +108,20 @@ pub struct ReleasePointer {
     pub format: u32,
     /// The fencing counter of the lease under which it was written.
     pub fence: u64,
-    /// Releases that are kept, the live one last; runs that did not finish stand among them.
+    /// Kept releases, the live one last, with unfinished runs among them.
     pub releases: Vec<ReleaseEntry>,
     /// Releases whose invalidations were not all accepted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pending_invalidations: Vec<ReleaseId>,
-    /// Whether everything after the move of the pointer was finished. Where not, the next run looks for leftovers.
+    /// Whether all work after the pointer move is done. If not, the next run looks for leftovers.
     pub finalized: bool,
     /// The latest requests that changed nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skipped: Vec<SkippedRequest>,
 }
 
-/// How many paths of a month were sent, over all sites whose releases are kept at one place. CloudFront counts by account
-/// and tells nobody, so this is as close as one can get.
+/// The number of invalidation paths sent in a month by all sites with the same state location. CloudFront counts for each
+/// account but has no API for the count, so this is an estimate.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PathsSent {
@@ -132,14 +129,14 @@ pub struct PathsSent {
     pub paths: usize,
 }
 
-/// What a pointer says to a request.
+/// The position of a request relative to the live release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precedence {
     /// It is the newest.
     Publish,
-    /// Something newer is live.
+    /// A newer release is live.
     Superseded,
-    /// It is what is live.
+    /// It is live.
     Done,
 }
 
@@ -147,34 +144,34 @@ impl ReleasePointer {
     /// The live release.
     #[must_use]
     pub fn live(&self) -> Option<&ReleaseEntry> {
-        self.releases.iter().rev().find(|past| past.manifest.is_some())
+        self.releases.iter().rev().find(|entry| entry.manifest.is_some())
     }
 
-    /// A release that is kept.
+    /// A kept release.
     #[must_use]
     pub fn release(&self, id: ReleaseId) -> Option<&ReleaseEntry> {
-        self.releases.iter().find(|past| past.id == id)
+        self.releases.iter().find(|entry| entry.id == id)
     }
 
-    /// The release before the live one whose content is another: what `rollback` goes to.
+    /// The latest release with other content than the live one, which `rollback` restores.
     #[must_use]
     pub fn before(&self) -> Option<&ReleaseEntry> {
         let live = self.live()?.manifest;
-        self.releases.iter().rev().find(|past| past.manifest.is_some() && past.manifest != live)
+        self.releases.iter().rev().find(|entry| entry.manifest.is_some() && entry.manifest != live)
     }
 
-    /// Whether a request is the newest. Without an order of its own it always is: a person asked for it.
+    /// Whether a request is the newest. Without a revision it always is, because a person requested it.
     #[must_use]
     pub fn precedence(&self, request: &PublishRequest) -> Precedence {
-        let (Some(live), Some(order)) = (self.live(), &request.revision) else { return Precedence::Publish };
-        match order.compare(&live.revision) {
+        let (Some(live), Some(revision)) = (self.live(), &request.revision) else { return Precedence::Publish };
+        match revision.compare(&live.revision) {
             Ordering::Less => Precedence::Superseded,
             Ordering::Equal if live.release == request.release => Precedence::Done,
             Ordering::Equal | Ordering::Greater => Precedence::Publish,
         }
     }
 
-    /// Remembers a request that changed nothing.
+    /// Records a request that changed nothing.
     pub fn skip(&mut self, request: &PublishRequest, superseded: bool) {
         let Some(by) = self.live().map(|live| live.id) else { return };
         self.skipped.push(SkippedRequest {
@@ -185,38 +182,38 @@ impl ReleasePointer {
             superseded,
             by,
         });
-        let surplus = self.skipped.len().saturating_sub(MAX_PASSED);
+        let surplus = self.skipped.len().saturating_sub(MAX_SKIPPED);
         self.skipped.drain(..surplus);
     }
 
-    /// The oldest release whose content is kept when another is published at `instant`; `changed` says that the other has
-    /// a content of its own. What was named last by an earlier release than this may go.
+    /// The oldest release to keep when another one is published at `instant`. `changed` means that the other one has content
+    /// of its own. Objects whose last release is earlier than the result may be deleted.
     #[must_use]
     pub fn oldest_kept(&self, keep: Retention, instant: u64, changed: bool) -> ReleaseId {
         let mut left = u32::from(keep.releases).saturating_sub(u32::from(changed));
-        let mut horizon = self.releases.last().map_or(ReleaseId::default(), |last| last.id).next();
+        let mut oldest = self.releases.last().map_or(ReleaseId::default(), |last| last.id).next();
         let mut counted = None;
-        // A release is as old as its replacement: until then it was what visitors got.
+        // The age of a release counts from its replacement: until then it was live.
         let mut replaced = instant;
-        for past in self.releases.iter().rev() {
+        for entry in self.releases.iter().rev() {
             let young = instant.saturating_sub(replaced) < u64::from(keep.days) * DAY;
-            let other = past.manifest.is_some() && past.manifest != counted;
+            let other = entry.manifest.is_some() && entry.manifest != counted;
             if other {
                 if left == 0 && !young {
                     break;
                 }
                 left = left.saturating_sub(1);
-                counted = past.manifest;
-            } else if past.manifest.is_none() && left == 0 && !young {
-                // It stays if an older one does.
+                counted = entry.manifest;
+            } else if entry.manifest.is_none() && left == 0 && !young {
+                // It is kept if an older one is.
                 continue;
             }
-            horizon = past.id;
-            if past.manifest.is_some() {
-                replaced = past.instant;
+            oldest = entry.id;
+            if entry.manifest.is_some() {
+                replaced = entry.instant;
             }
         }
-        horizon
+        oldest
     }
 }
 
@@ -228,7 +225,7 @@ mod tests {
         format!("r{number}").parse().unwrap()
     }
 
-    fn past(number: u64, day: u64, manifest: Option<u64>) -> ReleaseEntry {
+    fn entry(number: u64, day: u64, manifest: Option<u64>) -> ReleaseEntry {
         ReleaseEntry {
             id: id(number),
             release: format!("c{number}"),
@@ -255,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_releases() {
+    fn parses_release_ids() {
         assert_eq!("r42".parse(), Ok(id(42)));
         for bad in ["", "r", "42", "r0", "r-1", "r1x", "r99999999999999999999"] {
             assert!(bad.parse::<ReleaseId>().is_err(), "{bad}");
@@ -265,39 +262,39 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_are_kept_and_so_is_what_was_live_lately() {
-        let state = pointer(vec![past(1, 0, Some(1)), past(2, 1, Some(2)), past(3, 2, Some(3)), past(4, 30, Some(4))]);
-        // The new one, and the one that it replaces.
+    fn keeps_the_newest_and_the_recently_live() {
+        let state = pointer(vec![entry(1, 0, Some(1)), entry(2, 1, Some(2)), entry(3, 2, Some(3)), entry(4, 30, Some(4))]);
+        // The new release, and the replaced one.
         assert_eq!(state.oldest_kept(keep(2, 0), 31 * DAY, true), id(4));
         assert_eq!(state.oldest_kept(keep(3, 0), 31 * DAY, true), id(3));
-        // Nothing but the new one.
+        // Only the new release.
         assert_eq!(state.oldest_kept(keep(1, 0), 31 * DAY, true), id(5));
         // The third was live until yesterday.
         assert_eq!(state.oldest_kept(keep(1, 2), 31 * DAY, true), id(3));
         assert_eq!(state.oldest_kept(keep(9, 0), 31 * DAY, true), id(1));
-        // Where nothing changes, the live one is the first that counts.
+        // If nothing changes, the live release counts first.
         assert_eq!(state.oldest_kept(keep(1, 0), 31 * DAY, false), id(4));
         assert_eq!(pointer(Vec::new()).oldest_kept(keep(1, 0), 0, true), id(1));
     }
 
     #[test]
-    fn releases_without_change_and_runs_without_end_do_not_count() {
+    fn unchanged_releases_and_unfinished_runs_do_not_count() {
         let state = pointer(vec![
-            past(1, 0, Some(1)),
-            past(2, 1, Some(2)),
-            past(3, 1, Some(2)),
-            past(4, 1, None),
-            past(5, 1, Some(2)),
+            entry(1, 0, Some(1)),
+            entry(2, 1, Some(2)),
+            entry(3, 1, Some(2)),
+            entry(4, 1, None),
+            entry(5, 1, Some(2)),
         ]);
         assert_eq!(state.oldest_kept(keep(2, 0), 9 * DAY, true), id(2));
         assert_eq!(state.oldest_kept(keep(3, 0), 9 * DAY, true), id(1));
-        assert_eq!(state.before().map(|past| past.id), Some(id(1)));
-        assert_eq!(state.live().map(|past| past.id), Some(id(5)));
+        assert_eq!(state.before().map(|entry| entry.id), Some(id(1)));
+        assert_eq!(state.live().map(|entry| entry.id), Some(id(5)));
     }
 
     #[test]
-    fn older_and_repeated_requests_are_told_apart() {
-        let state = pointer(vec![past(1, 0, Some(1)), past(2, 1, Some(2))]);
+    fn distinguishes_older_and_repeated_requests() {
+        let state = pointer(vec![entry(1, 0, Some(1)), entry(2, 1, Some(2))]);
         let request = |at: Option<u64>, release: &str| PublishRequest {
             site: "docs".to_owned(),
             release: release.to_owned(),

@@ -136,10 +136,10 @@ impl FunctionChange {
     pub(super) fn describe(&self) -> String {
         match self {
             Self::CreateFunction { function, architecture, .. } => {
-                format!("create the function `{function}` for {}", architecture.as_str())
+                format!("create the function `{function}` for {}", architecture.lambda_name())
             }
             Self::UpdateCode { function, architecture, .. } => {
-                format!("update the code of the function `{function}` for {}", architecture.as_str())
+                format!("update the code of the function `{function}` for {}", architecture.lambda_name())
             }
             Self::UpdateFunction { function, settings: FunctionSettings { memory, timeout, .. } } => {
                 format!("update the settings of the function `{function}`: {memory} MB, {timeout} s")

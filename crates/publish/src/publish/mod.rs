@@ -52,7 +52,7 @@ use crate::source::{self, SourceReader};
 use crate::state::StateStore;
 use approve::ReviewedPlan;
 use lock::{Lock, Locked};
-use plan::{KeptReleases, SitePlan};
+use plan::{ReleaseRetention, SitePlan};
 use release::ReleaseRun;
 use releases::Releases;
 use stopwatch::Stopwatch;
@@ -109,7 +109,7 @@ struct Basis {
     desired: Arc<DesiredSite>,
     reader: SourceReader,
     state: SiteState,
-    kept: KeptReleases,
+    kept: ReleaseRetention,
 }
 
 /// What every step of one run needs. It never changes during the run.

@@ -17,12 +17,12 @@ const MAX_DRIFT: usize = 10;
 /// A plan for a site.
 pub(super) struct SitePlan {
     pub(super) plan: Plan,
-    pub(super) kept: KeptReleases,
+    pub(super) kept: ReleaseRetention,
 }
 
 /// Which releases a site keeps after a plan.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct KeptReleases {
+pub(super) struct ReleaseRetention {
     /// The oldest of them.
     pub(super) oldest: ReleaseId,
     /// Whether the plan makes a new release. Otherwise it only repairs the live one.
@@ -77,7 +77,7 @@ pub(super) fn plan(
     };
     plan.inputs.kept = plan.kept_digest(&source.desired);
     check_bodies(run, &plan, source)?;
-    Ok(SitePlan { plan, kept: KeptReleases { oldest, adds_release } })
+    Ok(SitePlan { plan, kept: ReleaseRetention { oldest, adds_release } })
 }
 
 /// Refuses to restore a release whose bodies are not all there.
