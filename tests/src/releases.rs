@@ -68,7 +68,7 @@ pub fn mortal(mut publish: Publish) -> Publish {
 /// The same publish with a place in time.
 #[must_use]
 pub fn ordered(mut publish: Publish, at: u64) -> Publish {
-    publish.request.revision = Some(Revision::at(at));
+    publish.request.revision = Some(Revision::of_commit(at));
     publish
 }
 

@@ -14,7 +14,7 @@ use tidegate_publish::publish::{PlannedPublish, Publisher};
 
 use crate::arguments::{CommonArguments, CompareArguments, PlanArguments, PublishArguments};
 use crate::configuration::Configuration;
-use crate::context::{AwsContext, publish_request};
+use crate::context::{AwsContext, now, publish_request};
 use crate::error::{CliError, ExitStatus};
 use crate::output::{print_json, write_file};
 use crate::render;
@@ -77,7 +77,13 @@ pub(crate) async fn publish(common: &CommonArguments, arguments: &PublishArgumen
             publish_request(site, &source, arguments.release.as_deref(), "cli")
         }
     };
-    let request = PublishRequest { revision: arguments.commit_time.map(Revision::at), ..request };
+    let revision = arguments.commit_time.map(Revision::of_commit);
+    if revision.as_ref().is_some_and(|revision| revision.is_in_future_of(now().milliseconds())) {
+        let message =
+            "`--commit-time` is in the future; check the clock of the machine that made the commit, or omit it";
+        return Err(CliError::Usage(message.to_owned()));
+    }
+    let request = PublishRequest { revision, ..request };
     let context = AwsContext::open(common).await?;
     let site = context.site(site, Some(&request.source)).await?;
     let mut publisher = context.publisher(common, &configuration.directory)?;

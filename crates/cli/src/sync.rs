@@ -11,7 +11,7 @@ use tidegate_core::location::Location;
 use tidegate_core::put_options::ObjectSettings;
 use tidegate_core::release::Retention;
 
-use crate::arguments::{CommonArguments, SyncArguments};
+use crate::arguments::{CommonArguments, HeaderRule, SyncArguments};
 use crate::context::{AwsContext, publish_request};
 use crate::error::{CliError, ExitStatus};
 use crate::publish::{PublishRun, apply, preview};
@@ -114,21 +114,10 @@ fn name<T: ValueEnum + Copy>(choice: T) -> Option<String> {
     choice.to_possible_value().map(|value| value.get_name().to_owned())
 }
 
-/// `GLOB=VALUE` or `VALUE`, as rules of the `headers` plugin.
-///
-/// A value may contain `=` (`max-age=60`), so the text before the first one is a glob only if it cannot be a directive of
-/// `Cache-Control` or a parameter of a media type.
-fn header_rules(values: &[String], header: &str) -> Vec<Value> {
-    values
-        .iter()
-        .map(|text| {
-            let (glob, value) = text
-                .split_once('=')
-                .filter(|(glob, _)| glob.contains(['*', '.', '?', '[']) && !glob.contains([' ', ';', ',']))
-                .unwrap_or(("**", text));
-            json!({ "glob": glob, "set": { header: value } })
-        })
-        .collect()
+/// Rules of the `headers` plugin.
+fn header_rules(rules: &[HeaderRule], header: &str) -> Vec<Value> {
+    let glob = |rule: &HeaderRule| rule.glob.clone().unwrap_or_else(|| "**".to_owned());
+    rules.iter().map(|rule| json!({ "glob": glob(rule), "set": { header: rule.value } })).collect()
 }
 
 /// `E2EXAMPLE` or `E2EXAMPLE:/origin/path`.
@@ -141,17 +130,4 @@ fn distribution(text: &str, target: &Location) -> Result<DistributionConfig, Cli
         OriginPath::try_from(path.to_owned()).map_err(|error| invalid(&error))?,
     );
     if cdn.leads_to(target) { Ok(cdn) } else { Err(invalid(&format!("the origin path does not contain `{target}`"))) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_value_may_contain_an_equals_sign() {
-        let first = |text: &str| header_rules(&[text.to_owned()], "cache-control").remove(0);
-        assert_eq!(first("max-age=60, public")["glob"], "**");
-        assert_eq!(first("*.html=no-cache")["glob"], "*.html");
-        assert_eq!(first("assets/**=max-age=60")["set"]["cache-control"], "max-age=60");
-    }
 }

@@ -35,7 +35,9 @@ pub enum FailureCause {
         allowed: Duration,
     },
     /// The memory limit was exceeded, over all memories.
-    #[error("it used {used} bytes of memory and requested {asked} more, and {allowed} are allowed; keep less in memory")]
+    #[error(
+        "it used {used} bytes of memory and requested {asked} more, and {allowed} are allowed; keep less in memory"
+    )]
     Memory {
         /// Bytes in use.
         used: u64,
@@ -193,9 +195,7 @@ pub enum MalformedAnswer {
         length: usize,
     },
     /// A name that this host does not know.
-    #[error(
-        "unknown {place} `{name}`; install a newer Tidegate or an older plugin"
-    )]
+    #[error("unknown {place} `{name}`; install a newer Tidegate or an older plugin")]
     Unknown {
         /// `action`, `edit`, `verdict` or `attribute`.
         place: &'static str,

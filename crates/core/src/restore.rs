@@ -59,9 +59,9 @@ impl Restoration {
         Ok(())
     }
 
-    /// Adds a record of the live release, after all records of the release to restore.
-    pub fn add_available(&mut self, record: &ManifestRecord) {
-        if record.state.is_on_site() || self.tags.get(&record.key) != Some(&record.etag) {
+    /// Adds a record of the live release whose body is archived, after all records of the release to restore.
+    pub fn add_archived(&mut self, record: &ManifestRecord) {
+        if self.tags.get(&record.key) != Some(&record.etag) {
             return;
         }
         if let Ok(key) = Key::new(record.key.as_str()) {

@@ -73,7 +73,7 @@ impl Invocation {
             release: self.release.clone().unwrap_or_else(|| source.to_string()),
             artifact: ArtifactRef::Source { source, pin: None },
             cause: TriggerCause::Invocation,
-            revision: self.commit_time.map(|at| Revision::at(at.milliseconds())),
+            revision: self.commit_time.map(|at| Revision::of_commit(at.milliseconds())),
             delivery: None,
             status: None,
         })

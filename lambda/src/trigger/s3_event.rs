@@ -140,7 +140,7 @@ impl StoredObject {
     /// The revision of the upload: the sequencer decides among events of one object, the time among all others.
     #[must_use]
     pub fn revision(&self) -> Revision {
-        Revision { at: self.time.milliseconds(), sequencer: self.sequencer.clone() }
+        Revision { at: self.time.milliseconds(), commit: false, sequencer: self.sequencer.clone() }
     }
 }
 

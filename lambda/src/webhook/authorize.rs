@@ -208,13 +208,14 @@ impl<'c> CandidateRules<'c> {
     fn generic(&self, site: &Site) -> Result<WebhookDecision, WebhookRefusal> {
         let payload = GenericPayload::read(&self.payload)?;
         let NamedArtifact { release, artifact } = payload.artifact(site)?;
-        let at = payload.commit_time.or(self.signature.signed_at());
+        let commit = payload.commit_time.map(|at| Revision::of_commit(at.milliseconds()));
+        let signed = self.signature.signed_at().map(|at| Revision::at(at.milliseconds()));
         Ok(WebhookDecision::Publish(vec![Trigger {
             site: site.name.clone(),
             artifact,
             release,
             cause: TriggerCause::Webhook,
-            revision: at.map(|at| Revision::at(at.milliseconds())),
+            revision: commit.or(signed),
             delivery: Some(self.digest.clone()),
             status: None,
         }]))

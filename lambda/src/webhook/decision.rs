@@ -11,7 +11,7 @@ use tidegate_core::staged_build::StagedBuildError;
 use super::event::WorkflowName;
 use super::generic::GenericError;
 use super::github::{IgnoredEvent, PayloadError};
-use super::signature::{WebhookSignatureError, TOLERANCE_SECONDS};
+use super::signature::{TOLERANCE_SECONDS, WebhookSignatureError};
 use crate::trigger::Trigger;
 
 /// The decision about a webhook.

@@ -74,6 +74,14 @@ struct PushPayload {
     #[serde(default)]
     deleted: bool,
     head_commit: Option<HeadCommit>,
+    repository: Option<PushedRepository>,
+}
+
+/// The repository in the payload of a push.
+#[derive(Deserialize)]
+struct PushedRepository {
+    /// The time of the push in seconds since the Unix epoch. Other events have it as text.
+    pushed_at: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -122,6 +130,8 @@ struct WorkflowRun {
     head_repository: Option<NamedRepository>,
     event: String,
     conclusion: Option<String>,
+    /// The start of the latest attempt.
+    run_started_at: Option<String>,
     updated_at: String,
 }
 
@@ -200,7 +210,11 @@ fn push(payload: &Value) -> Result<ParsedPayload, String> {
         reference,
         // For an annotated tag, `after` is the tag object, and the commit is the head.
         commit: commit_or_none(&head.id)?.or(Some(after)),
-        time: time(&head.timestamp)?,
+        // The commit may have the date of its author, so that a rebase would be older than what it replaces.
+        time: match push.repository.and_then(|repository| repository.pushed_at) {
+            Some(seconds) => Timestamp::from_milliseconds(seconds.saturating_mul(1000)),
+            None => time(&head.timestamp)?,
+        },
         fork: false,
         pull_request: false,
         environment: None,
@@ -261,7 +275,8 @@ fn workflow_run(payload: &Value) -> Result<ParsedPayload, String> {
         fork: is_fork(&repository, run.head_repository.as_ref()),
         reference: GitReference::BranchOrTag(branch),
         commit: commit_or_none(&run.head_sha)?,
-        time: time(run.head_commit.as_ref().map_or(&run.updated_at, |commit| &commit.timestamp))?,
+        // A later run of the same commit is newer: a scheduled build, a dispatch, or another attempt.
+        time: time(run.run_started_at.as_ref().unwrap_or(&run.updated_at))?,
         pull_request,
         environment: None,
         workflow: Some(WorkflowName {

@@ -26,4 +26,4 @@ pub use event::{GitReference, WebhookEvent, WorkflowName, asks_to_skip};
 pub use generic::GenericError;
 pub use github::{IgnoredEvent, PayloadError};
 pub use sign::sign;
-pub use signature::{GITHUB_SIGNATURE, SIGNATURE, SIGNED_AT, WebhookSignatureError, TOLERANCE_SECONDS};
+pub use signature::{GITHUB_SIGNATURE, SIGNATURE, SIGNED_AT, TOLERANCE_SECONDS, WebhookSignatureError};

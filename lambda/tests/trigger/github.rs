@@ -229,7 +229,6 @@ fn refuses_payloads_without_required_fields() {
         ("push", "github-push", "/ref"),
         ("push", "github-push", "/after"),
         ("push", "github-push", "/head_commit"),
-        ("push", "github-push", "/head_commit/timestamp"),
         ("release", "github-release", "/release/tag_name"),
         ("workflow_run", "github-workflow-run", "/workflow_run/head_sha"),
         ("deployment", "github-deployment", "/deployment/created_at"),
@@ -242,21 +241,47 @@ fn refuses_payloads_without_required_fields() {
 }
 
 #[test]
-fn an_older_commit_is_superseded() {
+fn github_decides_which_event_is_newer() {
     let request = |event: &str, payload: &Value| {
         let trigger = trigger(ALL, event, payload);
-        trigger.request("s3://acme-artifacts/builds/x/".parse().unwrap(), 1)
+        trigger.request("s3://acme-artifacts/builds/x/".parse().unwrap(), 1_893_456_000_000)
     };
-    let live = pointer(&request("push", &fixture("github-push")));
-    let older = with(
-        fixture("github-push"),
-        &[("/head_commit/timestamp", json!("2026-03-02T09:11:11Z")), ("/head_commit/id", json!("ab".repeat(20)))],
+    let push = fixture("github-push");
+    let live = pointer(&request("push", &push));
+    let pushed_at = push["repository"]["pushed_at"].as_u64().unwrap();
+    let earlier = with(push.clone(), &[("/repository/pushed_at", json!(pushed_at - 1))]);
+    assert_eq!(live.precedence(&request("push", &earlier)), Precedence::Superseded);
+    // A rebase keeps the author's date, which can be older than the commit that it replaces.
+    let rebased = with(
+        push.clone(),
+        &[("/repository/pushed_at", json!(pushed_at + 1)), ("/head_commit/timestamp", json!("2020-01-01T00:00:00Z"))],
     );
-    assert_eq!(live.precedence(&request("push", &older)), Precedence::Superseded);
-    assert_eq!(live.precedence(&request("push", &fixture("github-push"))), Precedence::Done);
-    // The run of the same commit is the same release, by whichever event it is announced.
-    assert_eq!(live.precedence(&request("workflow_run", &fixture("github-workflow-run"))), Precedence::Done);
+    assert_eq!(live.precedence(&request("push", &rebased)), Precedence::Publish);
+    let without = |time: &str| {
+        with(push.clone(), &[("/repository/pushed_at", Value::Null), ("/head_commit/timestamp", json!(time))])
+    };
+    assert_eq!(live.precedence(&request("push", &without("2020-01-01T00:00:00Z"))), Precedence::Superseded);
+    assert_eq!(live.precedence(&request("push", &without("2026-12-01T00:00:00Z"))), Precedence::Publish);
     assert_eq!(live.precedence(&request("release", &fixture("github-release"))), Precedence::Publish);
+}
+
+#[test]
+fn a_later_run_of_the_same_commit_is_newer() {
+    let run = fixture("github-workflow-run");
+    let request = |payload: &Value| {
+        let trigger = trigger(ALL, "workflow_run", payload);
+        trigger.request("s3://acme-artifacts/builds/x/".parse().unwrap(), 1_893_456_000_000)
+    };
+    let live = pointer(&request(&run));
+    let at = |time: &str| with(run.clone(), &[("/workflow_run/run_started_at", json!(time))]);
+    assert_eq!(
+        live.precedence(&request(&at("2026-03-03T09:11:20Z"))),
+        Precedence::Publish,
+        "scheduled, or another attempt"
+    );
+    assert_eq!(live.precedence(&request(&at("2026-03-01T09:11:20Z"))), Precedence::Superseded);
+    // Redeliveries are recognized by their digest; this one publishes the same build again, which changes nothing.
+    assert_eq!(live.precedence(&request(&run)), Precedence::Publish);
 }
 
 #[test]

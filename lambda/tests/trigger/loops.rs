@@ -18,7 +18,11 @@ fn refuses_a_target_or_state_inside_of_a_source() {
         ("s3://acme/b/out/", "staged", "s3://acme/b/"),
         ("s3://acme/b/", "staged", "s3://acme/b/x.zip"),
     ] {
-        assert!(refused(&text("", target, field, place)).contains(&format!("could trigger a publish of `docs`: `target` overlaps `{field}`")), "{place}");
+        assert!(
+            refused(&text("", target, field, place))
+                .contains(&format!("could trigger a publish of `docs`: `target` overlaps `{field}`")),
+            "{place}"
+        );
     }
     for (state, field, place) in [
         ("s3://acme/b/state/", "builds", "s3://acme/b/"),
@@ -39,5 +43,8 @@ fn refuses_a_target_inside_of_the_source_of_another_site() {
     let error = refused(
         "[[site]]\nname = \"a\"\ntarget = \"s3://acme/b/a/\"\n[[site]]\nname = \"b\"\ntarget = \"s3://blog/\"\nbuilds = \"s3://acme/b/\"\n",
     );
-    assert!(error.contains("publishing the site `a` could trigger a publish of `b`: `target` overlaps `builds`"), "{error}");
+    assert!(
+        error.contains("publishing the site `a` could trigger a publish of `b`: `target` overlaps `builds`"),
+        "{error}"
+    );
 }

@@ -139,10 +139,12 @@ fn refuses_an_ambiguous_key_if_both_objects_exist() {
 fn recognizes_a_published_event() {
     // The pointer of the site has the revision.
     use tidegate_core::release::Precedence;
+    // 2030-01-01, later than all events.
+    const NOW: u64 = 1_893_456_000_000;
     let config = config("builds = \"s3://acme-artifacts/staging/docs/\"");
     let request = |stored: &StoredObject, instant| {
         let trigger = match_sites(&config, stored).triggers.remove(0);
-        trigger.request("s3://acme-artifacts/staging/docs/r1.zip".parse().unwrap(), instant)
+        trigger.request("s3://acme-artifacts/staging/docs/r1.zip".parse().unwrap(), NOW + instant)
     };
     let first = object("staging/docs/r1.zip");
     let pointer = pointer(&request(&first, 1));

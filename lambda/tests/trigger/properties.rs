@@ -140,7 +140,7 @@ fn read_all(event: &Value) {
 }
 
 fn revision(value: &str) -> Revision {
-    Revision { at: 0, sequencer: Some(Sequencer { object: "b/k".to_owned(), value: value.to_owned() }) }
+    Revision { at: 0, commit: false, sequencer: Some(Sequencer { object: "b/k".to_owned(), value: value.to_owned() }) }
 }
 
 proptest! {

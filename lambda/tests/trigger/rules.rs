@@ -206,10 +206,7 @@ fn reports_mistakes_in_rules() {
         ("branch = \"main\"\nsite-url = \"https://docs.acme.com/\"", "`site-url` has no effect: it needs `status`"),
         ("branch = \"main\"\nstatus = \"commit\"", "needs `token`"),
         ("branch = \"main\"\nstatus = \"tag\"\ntoken = \"ssm:/t\"", "tag"),
-        (
-            "branch = \"main\"\nstatus = \"commit\"\ntoken = \"ssm:/t\"\nsite-url = \"javascript:x\"",
-            "invalid page URL",
-        ),
+        ("branch = \"main\"\nstatus = \"commit\"\ntoken = \"ssm:/t\"\nsite-url = \"javascript:x\"", "invalid page URL"),
         ("branch = \"main\"\nstatus = \"deployment\"\ntoken = \"ssm:/t\"", "works with `deployment` events only"),
         ("events = [\"release\"]\nstatus = \"commit\"\ntoken = \"ssm:/t\"", "they have no commit"),
         ("branch = \"main\"\npublish = \"artifact\"", "works with `release` and `workflow_run` events only"),
@@ -245,7 +242,10 @@ fn reports_mistakes_in_rules() {
             "provider = \"generic\"\nsecrets = [\"secretsmanager:repo:github.com/acme/docs\"]",
             "repo/github.com/acme/docs",
         ),
-        ("provider = \"generic\"\nsecrets = [\"ssm:/s\"]\nbranch = \"main\"", "`branch` has no effect: the body of a generic webhook names the source"),
+        (
+            "provider = \"generic\"\nsecrets = [\"ssm:/s\"]\nbranch = \"main\"",
+            "`branch` has no effect: the body of a generic webhook names the source",
+        ),
     ] {
         let error = parse(rule).unwrap_err();
         assert!(error.contains(part), "{rule}: {error}");

@@ -1,6 +1,7 @@
 //! Arguments, options and help of every command.
 
 mod credentials;
+mod header_rule;
 mod invoke;
 mod package;
 mod policy;
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use credentials::{
     BucketArguments, CreateArguments, CredentialsCommand, CredentialsOutput, GroupCommand, ServerArguments,
 };
+pub(crate) use header_rule::HeaderRule;
 pub(crate) use invoke::{InvokeArguments, PutFlag};
 pub(crate) use package::PackageArguments;
 pub(crate) use policy::{

@@ -3,6 +3,8 @@
 use clap::{Args, ValueEnum};
 use tidegate_core::location::{Location, Source};
 
+use super::header_rule::{HeaderRule, cache_control, content_type};
+
 #[derive(Debug, Args)]
 pub(crate) struct SyncArguments {
     /// Directory, `.zip`, `s3://bucket/prefix/` or `s3://bucket/name.zip`
@@ -22,11 +24,13 @@ pub(crate) struct SyncArguments {
     #[arg(long, value_name = "GLOB")]
     pub(crate) include: Vec<String>,
     /// Set `Cache-Control` of all objects, or of those that match GLOB
-    #[arg(long, value_name = "[GLOB=]VALUE")]
-    pub(crate) cache_control: Vec<String>,
+    ///
+    /// The text before the first `=` is a glob if it contains one of `/ . * ? [ {`.
+    #[arg(long, value_name = "[GLOB=]VALUE", value_parser = cache_control)]
+    pub(crate) cache_control: Vec<HeaderRule>,
     /// Set `Content-Type` of all objects, or of those that match GLOB
-    #[arg(long, value_name = "[GLOB=]VALUE")]
-    pub(crate) content_type: Vec<String>,
+    #[arg(long, value_name = "[GLOB=]VALUE", value_parser = content_type)]
+    pub(crate) content_type: Vec<HeaderRule>,
     /// Canned ACL of written objects
     ///
     /// Buckets created since April 2023 reject ACLs by default.

@@ -163,10 +163,19 @@ impl ReleasePointer {
     /// Whether a request is the newest. Without a revision it always is, because a person requested it.
     #[must_use]
     pub fn precedence(&self, request: &PublishRequest) -> Precedence {
-        let (Some(live), Some(revision)) = (self.live(), &request.revision) else { return Precedence::Publish };
-        match revision.compare(&live.revision) {
+        if request.revision.is_none() {
+            return Precedence::Publish;
+        }
+        let Some(live) = self.live() else { return Precedence::Publish };
+        let (place, revision) = (request.place(), live.revision.clamped(live.instant));
+        let requested = place.clone().comparable(request.instant, &revision);
+        let published = revision.comparable(live.instant, &place);
+        match requested.compare(&published) {
             Ordering::Less => Precedence::Superseded,
-            Ordering::Equal if live.release == request.release => Precedence::Done,
+            // S3 can deliver an event twice. Otherwise a later run of the same commit is newer: its build can differ.
+            Ordering::Equal if live.release == request.release && requested.is_same_event(&published) => {
+                Precedence::Done
+            }
             Ordering::Equal | Ordering::Greater => Precedence::Publish,
         }
     }
@@ -263,7 +272,8 @@ mod tests {
 
     #[test]
     fn keeps_the_newest_and_the_recently_live() {
-        let state = pointer(vec![entry(1, 0, Some(1)), entry(2, 1, Some(2)), entry(3, 2, Some(3)), entry(4, 30, Some(4))]);
+        let state =
+            pointer(vec![entry(1, 0, Some(1)), entry(2, 1, Some(2)), entry(3, 2, Some(3)), entry(4, 30, Some(4))]);
         // The new release, and the replaced one.
         assert_eq!(state.oldest_kept(keep(2, 0), 31 * DAY, true), id(4));
         assert_eq!(state.oldest_kept(keep(3, 0), 31 * DAY, true), id(3));
@@ -304,9 +314,52 @@ mod tests {
             revision: at.map(Revision::at),
         };
         assert_eq!(state.precedence(&request(Some(19), "c9")), Precedence::Superseded);
-        assert_eq!(state.precedence(&request(Some(20), "c2")), Precedence::Done);
+        assert_eq!(state.precedence(&request(Some(20), "c2")), Precedence::Publish, "a rebuild of the same commit");
         assert_eq!(state.precedence(&request(Some(20), "c9")), Precedence::Publish);
         assert_eq!(state.precedence(&request(Some(21), "c2")), Precedence::Publish);
         assert_eq!(state.precedence(&request(None, "c2")), Precedence::Publish);
+    }
+
+    #[test]
+    fn the_pipeline_that_runs_last_publishes_last() {
+        let now = 100 * DAY;
+        let mut live = entry(1, 100, Some(1));
+        let request = PublishRequest {
+            site: "docs".to_owned(),
+            release: "c2".to_owned(),
+            source: "dist".parse().unwrap(),
+            instant: now + 2,
+            cause: "test".to_owned(),
+            revision: Some(Revision::of_commit(now - 60_000)),
+        };
+        // A person published after the commit was made, but before this run.
+        live.revision = Revision::at(now);
+        assert_eq!(pointer(vec![live.clone()]).precedence(&request), Precedence::Publish);
+        // An event from before the run that published another commit is superseded.
+        live.revision = Revision::of_commit(now - 120_000);
+        let event = PublishRequest { revision: Some(Revision::at(now - 1)), ..request.clone() };
+        assert_eq!(pointer(vec![live.clone()]).precedence(&event), Precedence::Superseded);
+        // Commits are compared with each other.
+        assert_eq!(pointer(vec![live.clone()]).precedence(&request), Precedence::Publish);
+        live.revision = Revision::of_commit(now - 30_000);
+        assert_eq!(pointer(vec![live]).precedence(&request), Precedence::Superseded);
+    }
+
+    #[test]
+    fn a_date_in_the_future_does_not_block_a_site() {
+        let now = 100 * DAY;
+        let mut live = entry(1, 100, Some(1));
+        live.revision = Revision::at(now + 365 * DAY);
+        let request = PublishRequest {
+            site: "docs".to_owned(),
+            release: "c2".to_owned(),
+            source: "dist".parse().unwrap(),
+            instant: now + 1,
+            cause: "test".to_owned(),
+            revision: Some(Revision::at(now + 1)),
+        };
+        assert_eq!(pointer(vec![live]).precedence(&request), Precedence::Publish);
+        let future = PublishRequest { revision: Some(Revision::at(u64::MAX)), ..request.clone() };
+        assert_eq!(future.place().at, now + 1);
     }
 }

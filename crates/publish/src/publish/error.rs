@@ -3,6 +3,7 @@
 use tidegate_core::desired::KeyCollision;
 use tidegate_core::error_kind::ErrorKind;
 use tidegate_core::invalidation::CacheTagsError;
+use tidegate_core::key::MAX_KEY_BYTES;
 use tidegate_core::location::Location;
 use tidegate_core::plan::FORMAT;
 use tidegate_core::plugin_failure::PluginFailure;
@@ -46,6 +47,21 @@ pub enum PublishError {
     /// The credentials that the plan needs cannot be described.
     #[error(transparent)]
     Document(#[from] PolicyDocumentError),
+    /// Keys that are too long for S3 with the prefix of the target.
+    #[error(
+        "{} too long below `{target}`, such as `{key}` with {bytes} bytes; S3 allows {MAX_KEY_BYTES}, so shorten the key or the prefix",
+        if *count == 1 { "1 key is".to_owned() } else { format!("{count} keys are") }
+    )]
+    KeysTooLong {
+        /// The first of them.
+        key: String,
+        /// Its length with the prefix.
+        bytes: usize,
+        /// The target.
+        target: Location,
+        /// How many there are.
+        count: usize,
+    },
     /// The source overlaps the place where releases are kept.
     #[error("`{0}` holds the state of sites; publish another source")]
     PublishesState(Location),
@@ -105,6 +121,7 @@ impl PublishError {
             | Self::Drifted(_)
             | Self::Format(_)
             | Self::PublishesState(_)
+            | Self::KeysTooLong { .. }
             | Self::NoReleases(_)
             | Self::NotReleased(_)
             | Self::UnknownRelease(..)

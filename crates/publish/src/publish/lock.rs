@@ -21,7 +21,7 @@ pub(super) enum Lock {
     Acquired(Locked),
     /// The site has no releases, so runs are not serialized.
     NotNeeded,
-    /// The request is older than the live release, or is the live release: a success without a publish.
+    /// The request is older than the live release, or is the live release: nothing to publish.
     Skipped(Box<PublishReport>),
 }
 
@@ -88,12 +88,24 @@ async fn check_precedence(run: Run<'_>, store: &StateStore, lease: &LeaseGuard) 
     next.fence = lease.count().await;
     lease.fence().check()?;
     store.move_pointer(&next, Some(etag)).await?;
-    let outcome = if superseded { Outcome::Superseded } else { Outcome::Unchanged };
+    let outcome = match (superseded, history.unfinished.runs()) {
+        (true, []) => Outcome::Superseded,
+        // A newer run died and left the site half-written, which is not a success.
+        (true, [..]) => Outcome::Partial,
+        (false, _) => Outcome::Unchanged,
+    };
     let mut report = PublishReport::new(run.request, run.site.target.clone(), outcome);
     report.id = pointer.live().map(|live| live.id);
     report.why = pointer.live().map(|live| {
         if superseded {
-            format!("`{}` is older than `{}`, which is live as {}", run.request.release, live.release, live.id)
+            let older =
+                format!("`{}` is older than `{}`, which is live as {}", run.request.release, live.release, live.id);
+            match history.unfinished.runs().last() {
+                None => older,
+                Some(run) => {
+                    format!("{older}; the run {run} did not finish, so publish its source again to complete the site")
+                }
+            }
         } else {
             format!("`{}` was already published as {}", live.release, live.id)
         }

@@ -1,13 +1,16 @@
 //! Opens what is published: a source, or an earlier release.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::TryStreamExt;
 use tidegate_core::artifact::{Artifact, Fingerprint};
 use tidegate_core::desired::DesiredSite;
 use tidegate_core::location::{Location, Source};
+use tidegate_core::manifest::ManifestRecord;
 use tidegate_core::release::{ReleaseId, fetched};
 use tidegate_core::restore::Restoration;
+use tidegate_core::site_state::UnfinishedRuns;
 
 use super::releases::Releases;
 use super::{PublishError, Run};
@@ -57,9 +60,10 @@ async fn restore(run: Run<'_>, releases: &Releases, id: ReleaseId) -> Result<Res
             restoration.add_wanted(record).map_err(refused)?;
         }
     }
+    let archived = Archive::read(releases).await?;
     let mut records = releases.live_records().await?;
     while let Some(batch) = records.try_next().await? {
-        batch.iter().for_each(|record| restoration.add_available(record));
+        batch.iter().filter(|record| archived.contains(record)).for_each(|record| restoration.add_archived(record));
     }
     let (desired, bodies, fingerprint) = restoration.finish(&manifest.to_string()).map_err(refused)?;
     let source = ReleaseSource::new(
@@ -69,6 +73,31 @@ async fn restore(run: Run<'_>, releases: &Releases, id: ReleaseId) -> Result<Res
         bodies,
     );
     Ok(RestoredRelease { desired, reader: SourceReader::Released(Arc::new(source)), fingerprint })
+}
+
+/// Which versions of the live release are archived.
+struct Archive<'a> {
+    unfinished: &'a UnfinishedRuns,
+    /// Bodies in the state. Read only if a run did not finish.
+    bodies: BTreeSet<String>,
+}
+
+impl<'a> Archive<'a> {
+    async fn read(releases: &'a Releases) -> Result<Self, PublishError> {
+        let unfinished = &releases.history.unfinished;
+        let bodies = match unfinished.runs() {
+            [] => Vec::new(),
+            _ => releases.store.body_names().await?,
+        };
+        Ok(Self { unfinished, bodies: bodies.into_iter().collect() })
+    }
+
+    /// The manifest names the bodies that finished runs archived. The bodies of an unfinished run are only in its plan, and
+    /// it may have been killed before it archived them.
+    fn contains(&self, record: &ManifestRecord) -> bool {
+        !record.state.is_on_site()
+            || (self.unfinished.archived(&record.key, &record.etag) && self.bodies.contains(&record.body_name()))
+    }
 }
 
 /// Whether a source overlaps the place where releases are kept. `fetched` is where the site's own downloads are, which may

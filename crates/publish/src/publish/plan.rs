@@ -1,9 +1,11 @@
 //! Computes the plan from everything that it depends on. The differences themselves are computed by `tidegate_core::diff`.
 
 use tidegate_core::diff::{self, DeletePolicy};
+use tidegate_core::key::MAX_KEY_BYTES;
 use tidegate_core::location::Source;
 use tidegate_core::plan::{Action, FORMAT, Plan, PlanInputs, PlannedBody};
 use tidegate_core::release::ReleaseId;
+use tidegate_core::sanitize::sanitize_name;
 use tidegate_core::site_state::SiteState;
 
 use super::releases::Releases;
@@ -76,8 +78,25 @@ pub(super) fn plan(
         archive: changed.archive,
     };
     plan.inputs.kept = plan.kept_digest(&source.desired);
+    check_keys(run, source)?;
     check_bodies(run, &plan, source)?;
     Ok(SitePlan { plan, kept: ReleaseRetention { oldest, adds_release } })
+}
+
+/// Refuses keys that S3 would refuse below the prefix of the target.
+fn check_keys(run: Run<'_>, source: &TransformedSource) -> Result<(), PublishError> {
+    let prefix = run.site.target.prefix.as_str().len();
+    let too_long = |key: &str| prefix + key.len() > MAX_KEY_BYTES;
+    let mut keys = source.desired.entries().iter().map(|entry| entry.key.as_str()).filter(|key| too_long(key));
+    match keys.next() {
+        None => Ok(()),
+        Some(key) => Err(PublishError::KeysTooLong {
+            key: sanitize_name(key),
+            bytes: prefix + key.len(),
+            target: run.site.target.clone(),
+            count: keys.count() + 1,
+        }),
+    }
 }
 
 /// Refuses to restore a release whose bodies are not all there.
