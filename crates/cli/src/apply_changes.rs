@@ -38,7 +38,12 @@ impl ChangeRun {
             self.preview(changes);
             return Ok(None);
         }
-        Ok(account.apply(changes, |change| self.log(change)).await?)
+        let issued = account.apply(changes, |change| self.log(change)).await?;
+        // Credentials are the output of the commands that create them.
+        if self.json && issued.is_none() {
+            outln!("{}", json!({ "dry-run": false, "changes": changes }));
+        }
+        Ok(issued)
     }
 
     fn log(self, change: &Change) {
@@ -46,22 +51,22 @@ impl ChangeRun {
             return;
         }
         if self.json {
-            anstream::eprintln!("{}", json!(change));
+            errln!("{}", json!(change));
         } else {
-            anstream::eprintln!("{change}");
+            errln!("{change}");
         }
     }
 
     fn preview(self, changes: &[Change]) {
         if self.json {
-            println!("{}", json!({ "dry-run": true, "changes": changes }));
+            outln!("{}", json!({ "dry-run": true, "changes": changes }));
             return;
         }
         if changes.is_empty() {
-            println!("up to date");
+            outln!("up to date");
         }
         for change in changes {
-            println!("would {change}");
+            outln!("would {change}");
             print_document(change.document(), "  ");
         }
     }

@@ -71,7 +71,7 @@ pub(crate) async fn check(common: &CommonArguments, arguments: &CheckArguments) 
     if common.json {
         print_json(&serde_json::json!({ "sites": checks }))?;
     } else {
-        checks.iter().for_each(|check| anstream::print!("{check}"));
+        checks.iter().for_each(|check| out!("{check}"));
     }
     Ok(if checks.iter().all(SiteCheck::passed) { ExitStatus::Success } else { ExitStatus::Usage })
 }

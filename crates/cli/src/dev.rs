@@ -119,14 +119,14 @@ async fn serve_preview(emulator: &LocalAccount, site: &Site, address: SocketAddr
         .map_err(CliError::system)?;
     let (listener, address) = listen(address, "--listen").await?;
     let path = cdn.visible_prefix(&site.target);
-    eprintln!("preview of `{}` through `{}`: http://{address}/{path}", site.name, cdn.distribution);
+    errln!("preview of `{}` through `{}`: http://{address}/{path}", site.name, cdn.distribution);
     tokio::spawn(async move { axum::serve(listener, router).await });
     Ok(())
 }
 
 async fn serve_aws(emulator: &LocalAccount, address: SocketAddr) -> Result<(), CliError> {
     let (listener, address) = listen(address, "--listen-aws").await?;
-    eprintln!("local AWS emulator: http://{address}");
+    errln!("local AWS emulator: http://{address}");
     let account = emulator.account.clone();
     tokio::spawn(account.serve(listener, std::future::pending()));
     Ok(())

@@ -138,9 +138,22 @@ impl CliError {
                 ExitStatus::Denied => "denied",
                 ExitStatus::Success | ExitStatus::Failure => "failed",
             };
-            println!("{}", serde_json::json!({ "error": self.to_string(), "kind": kind }));
+            outln!("{}", serde_json::json!({ "error": self.to_string(), "kind": kind }));
         } else {
-            anstream::eprintln!("{RED_BOLD}error{RED_BOLD:#}: {self}");
+            errln!("{RED_BOLD}error{RED_BOLD:#}: {self}");
         }
     }
+}
+
+/// Prints an error of the command line, or the help that was requested. With `--json`, an error is one JSON value.
+pub(crate) fn print_usage_error(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() || !std::env::args_os().any(|argument| argument == "--json") {
+        // A closed pipe is not an error.
+        let _ = error.print();
+        return u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
+    }
+    let text = error.render().to_string();
+    let message = text.lines().next().unwrap_or_default();
+    CliError::Usage(message.strip_prefix("error: ").unwrap_or(message).to_owned()).print(true);
+    ExitStatus::Usage.into()
 }

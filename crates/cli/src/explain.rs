@@ -111,22 +111,22 @@ impl Explanation {
     }
 
     fn print(&self) {
-        anstream::println!("{BOLD}{}{BOLD:#}: {}; plan: {}", self.key, self.status, self.plan);
+        outln!("{BOLD}{}{BOLD:#}: {}; plan: {}", self.key, self.status, self.plan);
         if let Some(source) = self.source.as_ref().filter(|source| **source != self.key) {
-            anstream::println!("  from `{source}`");
+            outln!("  from `{source}`");
         }
         for (name, value) in &self.headers {
-            anstream::println!("  {name}: {value}");
+            outln!("  {name}: {value}");
         }
         for step in &self.trail {
             let rule = if step.rule.is_empty() { String::new() } else { format!(" [{}]", step.rule) };
-            anstream::println!("  `{}`: {}{DIM}{rule}{DIM:#}", step.plugin, step.reason);
+            outln!("  `{}`: {}{DIM}{rule}{DIM:#}", step.plugin, step.reason);
             for effect in &step.effects {
-                anstream::println!("    {DIM}{effect}{DIM:#}");
+                outln!("    {DIM}{effect}{DIM:#}");
             }
         }
         if self.trail.is_empty() {
-            anstream::println!("  {DIM}no plugin changed it{DIM:#}");
+            outln!("  {DIM}no plugin changed it{DIM:#}");
         }
     }
 }

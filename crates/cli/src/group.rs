@@ -39,9 +39,9 @@ pub(crate) async fn group(common: &CommonArguments, command: &GroupCommand) -> R
         GroupCommand::List { name: None } => {
             let groups = account.iam().groups().await?;
             if common.json {
-                println!("{}", json!({ "groups": groups }));
+                outln!("{}", json!({ "groups": groups }));
             } else {
-                groups.iter().for_each(|group| println!("{group}"));
+                groups.iter().for_each(|group| outln!("{group}"));
             }
         }
         GroupCommand::List { name: Some(name) } => print(common, name, &find(&account, name).await?),
@@ -67,10 +67,10 @@ fn print(common: &CommonArguments, name: &str, group: &FoundGroup) {
             .map(|(name, text)| (name.clone(), serde_json::from_str(text).unwrap_or_default()))
             .collect();
         let attached = &group.attached;
-        println!("{}", json!({ "group": name, "users": group.users, "policies": policies, "attached": attached }));
+        outln!("{}", json!({ "group": name, "users": group.users, "policies": policies, "attached": attached }));
         return;
     }
-    group.users.iter().for_each(|user| println!("user    {user}"));
-    group.policies.iter().for_each(|(name, _)| println!("policy  {name}"));
-    group.attached.iter().for_each(|arn| println!("policy  {arn}"));
+    group.users.iter().for_each(|user| outln!("user    {user}"));
+    group.policies.iter().for_each(|(name, _)| outln!("policy  {name}"));
+    group.attached.iter().for_each(|arn| outln!("policy  {arn}"));
 }

@@ -99,10 +99,7 @@ impl InstallRun<'_> {
         if common.json {
             let (account, region) = (self.stack.place.account(), self.stack.place.region());
             let changes = self.changes;
-            println!(
-                "{}",
-                json!({ "dry-run": flags.dry_run, "account": account, "region": region, "changes": changes })
-            );
+            outln!("{}", json!({ "dry-run": flags.dry_run, "account": account, "region": region, "changes": changes }));
         } else {
             self.show(flags.dry_run);
         }
@@ -110,10 +107,10 @@ impl InstallRun<'_> {
             return Ok(ExitStatus::Success);
         }
         if !flags.yes && !confirm(common)? {
-            anstream::eprintln!("cancelled; nothing was changed");
+            errln!("cancelled; nothing was changed");
             return Ok(ExitStatus::Denied);
         }
-        self.provisioner.apply(self.changes, |change| anstream::eprintln!("{change} …")).await?;
+        self.provisioner.apply(self.changes, |change| errln!("{change} …")).await?;
         Ok(ExitStatus::Success)
     }
 
@@ -121,12 +118,12 @@ impl InstallRun<'_> {
         let Stack { place, function, .. } = self.stack;
         let (name, account, region) = (&function.name, place.account(), place.region());
         if self.changes.is_empty() {
-            println!("`{name}` in the account {account}, {region}: up to date");
+            outln!("`{name}` in the account {account}, {region}: up to date");
             return;
         }
-        println!("`{name}` in the account {account}, {region}:");
+        outln!("`{name}` in the account {account}, {region}:");
         for change in self.changes {
-            println!("  {change}");
+            outln!("  {change}");
             print_document(change.document().filter(|_| with_documents), "    ");
         }
     }
@@ -139,7 +136,7 @@ fn confirm(common: &CommonArguments) -> Result<bool, CliError> {
         return Err(CliError::Usage(message.to_owned()));
     }
     let failed = |error: std::io::Error| CliError::System(format!("cannot read the terminal: {error}"));
-    print!("Apply these changes? [y/N] ");
+    out!("Apply these changes? [y/N] ");
     std::io::stdout().flush().map_err(failed)?;
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line).map_err(failed)?;

@@ -1,5 +1,8 @@
 //! The `tidegate` command: parses arguments, calls the other crates and prints what they return.
 
+#[macro_use]
+mod output;
+
 mod apply_changes;
 mod arguments;
 mod check;
@@ -13,7 +16,6 @@ mod explain;
 mod group;
 mod install;
 mod invoke;
-mod output;
 mod package;
 mod plugins;
 mod policy;
@@ -33,10 +35,12 @@ use arguments::{Arguments, Command};
 use error::{CliError, ExitStatus};
 
 fn main() -> ExitCode {
-    let matches = Arguments::command().get_matches();
-    let arguments = match Arguments::from_arg_matches(&matches) {
-        Ok(arguments) => arguments,
-        Err(error) => error.exit(),
+    let parsed = Arguments::command()
+        .try_get_matches()
+        .and_then(|matches| Arguments::from_arg_matches(&matches).map(|arguments| (matches, arguments)));
+    let (matches, arguments) = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) => return error::print_usage_error(&error),
     };
     let json = arguments.common.json;
     init_tracing(arguments.common.verbose);
@@ -48,7 +52,7 @@ fn main() -> ExitCode {
         error.print(json);
         error.exit_status()
     });
-    status.into()
+    output::check_written(status).into()
 }
 
 async fn run(arguments: Arguments, matches: &ArgMatches) -> Result<ExitStatus, CliError> {
@@ -74,7 +78,9 @@ async fn run(arguments: Arguments, matches: &ArgMatches) -> Result<ExitStatus, C
         Command::Group(command) => group::group(&common, &command).await,
         Command::Plugin(command) => plugins::plugin(&common, &command),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Arguments::command(), "tidegate", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "tidegate", &mut script);
+            out!("{}", String::from_utf8_lossy(&script));
             Ok(ExitStatus::Success)
         }
     }
@@ -91,6 +97,7 @@ fn init_tracing(verbose: u8) {
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))
         .with_writer(std::io::stderr)
+        .log_internal_errors(false)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .init();
 }

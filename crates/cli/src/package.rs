@@ -29,7 +29,7 @@ pub(crate) async fn package(common: &CommonArguments, arguments: &PackageArgumen
     };
     let report_step = |step: &PackagingStep| {
         if !common.json {
-            anstream::eprintln!("{}", describe(step, target));
+            errln!("{}", describe(step, target));
         }
     };
     let package = build(&components, &S3::new(&connection), &configuration.text, bootstrap, report_step).await?;
@@ -87,9 +87,9 @@ fn print(common: &CommonArguments, package: WrittenPackage<'_>) -> Result<(), Cl
     }
     let PackageInfo { target, bytes, sha256, direct, files } = package.info;
     for file in files {
-        println!("{:>11}  {}", HumanBytes(file.bytes).to_string(), file.path);
+        outln!("{:>11}  {}", HumanBytes(file.bytes).to_string(), file.path);
     }
-    println!("{} for {target}: {}, sha256 {sha256}", package.path.display(), HumanBytes(*bytes));
+    outln!("{} for {target}: {}, sha256 {sha256}", package.path.display(), HumanBytes(*bytes));
     if !direct {
         warn("Lambda accepts a package of this size only from S3; upload it to a bucket and deploy it from there");
     }

@@ -72,6 +72,6 @@ impl ComponentInfo {
 
     fn print(&self) {
         let Self { path, kind, bytes, sha256, .. } = self;
-        anstream::println!("{}  {kind}  {}  sha256 {sha256}", path.display(), HumanBytes(*bytes));
+        outln!("{}  {kind}  {}  sha256 {sha256}", path.display(), HumanBytes(*bytes));
     }
 }

@@ -123,7 +123,7 @@ impl<'a> PolicyOutput<'a> {
                 PolicyFormat::Terraform => GrantFormat::Terraform,
                 PolicyFormat::Cloudformation => GrantFormat::CloudFormation,
             };
-            print!("{}", format.write(&grants).map_err(CliError::system)?);
+            out!("{}", format.write(&grants).map_err(CliError::system)?);
             if format == GrantFormat::Json && !common.json {
                 grants.iter().for_each(print_reasons);
             }
@@ -144,9 +144,9 @@ impl<'a> PolicyOutput<'a> {
 
 /// Prints the reason of each statement to standard error, so that the document on standard output stays JSON.
 fn print_reasons(grant: &Grant) {
-    anstream::eprintln!("{DIM}# {}{DIM:#}", grant.description);
+    errln!("{DIM}# {}{DIM:#}", grant.description);
     for statement in grant.document.statements().iter().filter(|statement| !statement.why().is_empty()) {
-        anstream::eprintln!("{DIM}#   {}: {}{DIM:#}", statement.sid().unwrap_or("and"), statement.why());
+        errln!("{DIM}#   {}: {}{DIM:#}", statement.sid().unwrap_or("and"), statement.why());
     }
 }
 
@@ -237,9 +237,9 @@ fn lint_policy(common: &CommonArguments, text: &str, role: Attachment, needs: Op
     let mut findings = lint(text, role, limit);
     findings.extend(purpose.into_iter().flat_map(|purpose| missing_actions(text, purpose)));
     if common.json {
-        println!("{}", json!({ "findings": findings }));
+        outln!("{}", json!({ "findings": findings }));
     } else if findings.is_empty() {
-        println!("no findings");
+        outln!("no findings");
     } else {
         findings.iter().for_each(print_finding);
     }
@@ -249,8 +249,8 @@ fn lint_policy(common: &CommonArguments, text: &str, role: Attachment, needs: Op
 fn print_finding(finding: &LintFinding) {
     let place = if finding.pointer.is_empty() { "document" } else { &finding.pointer };
     if finding.error {
-        anstream::println!("{RED_BOLD}error{RED_BOLD:#}    {place}: {}", finding.message);
+        outln!("{RED_BOLD}error{RED_BOLD:#}    {place}: {}", finding.message);
     } else {
-        anstream::println!("{YELLOW}warning{YELLOW:#}  {place}: {}", finding.message);
+        outln!("{YELLOW}warning{YELLOW:#}  {place}: {}", finding.message);
     }
 }

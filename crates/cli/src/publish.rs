@@ -132,7 +132,7 @@ pub(crate) fn print_report(common: &CommonArguments, report: &PublishReport) -> 
     if common.json {
         return print_json(report);
     }
-    anstream::print!("{report}");
+    out!("{report}");
     Ok(())
 }
 

@@ -48,14 +48,14 @@ pub(crate) async fn releases(common: &CommonArguments, arguments: &SiteArguments
         return Ok(ExitStatus::Success);
     }
     if status.releases.is_empty() {
-        anstream::println!("{}: no releases", site.name);
+        outln!("{}: no releases", site.name);
     }
     for release in status.releases.iter().rev() {
         print_release(release, &status);
     }
     for skipped in status.skipped.iter().rev() {
         let what = if skipped.superseded { "superseded by" } else { "same as" };
-        anstream::println!("  {DIM}{}  {}  {what} {}{DIM:#}", time(skipped.instant), skipped.release, skipped.by);
+        outln!("  {DIM}{}  {}  {what} {}{DIM:#}", time(skipped.instant), skipped.release, skipped.by);
     }
     Ok(ExitStatus::Success)
 }
@@ -69,7 +69,7 @@ fn print_release(release: &ReleaseEntry, status: &SiteStatus) {
         Some(manifest) if manifest != release.id => format!("  {DIM}same as {manifest}{DIM:#}"),
         Some(_) => String::new(),
     };
-    anstream::println!(
+    outln!(
         "  {style}{:<8}{style:#} {}  {}  {DIM}{}{DIM:#}{live}{state}",
         release.id.to_string(),
         time(release.instant),
@@ -107,7 +107,7 @@ pub(crate) async fn diff(common: &CommonArguments, arguments: &DiffArguments) ->
 }
 
 fn print_comparison(comparison: &ReleaseComparison) {
-    anstream::println!("{BOLD}{}{BOLD:#} {DIM}→{DIM:#} {BOLD}{}{BOLD:#}", comparison.from, comparison.to);
+    outln!("{BOLD}{}{BOLD:#} {DIM}→{DIM:#} {BOLD}{}{BOLD:#}", comparison.from, comparison.to);
     for change in comparison.changes.iter().take(SHOWN) {
         let (style, sign) = match change.kind {
             ReleaseChangeKind::Added => (GREEN, "+"),
@@ -115,15 +115,15 @@ fn print_comparison(comparison: &ReleaseComparison) {
             ReleaseChangeKind::Headers => (CYAN, "±"),
             ReleaseChangeKind::Content | ReleaseChangeKind::Redirect => (YELLOW, "~"),
         };
-        anstream::println!("  {style}{sign} {}{style:#}  {DIM}{}{DIM:#}", change.key, change.kind);
+        outln!("  {style}{sign} {}{style:#}  {DIM}{}{DIM:#}", change.key, change.kind);
         for header in &change.headers {
-            anstream::println!("      {DIM}{header}{DIM:#}");
+            outln!("      {DIM}{header}{DIM:#}");
         }
     }
     if let Some(rest) = rest(comparison.changes.len(), SHOWN, "change") {
-        anstream::println!("  {DIM}{rest}{DIM:#}");
+        outln!("  {DIM}{rest}{DIM:#}");
     }
-    anstream::println!("  {} changed, {} unchanged", comparison.changes.len(), comparison.same);
+    outln!("  {} changed, {} unchanged", comparison.changes.len(), comparison.same);
 }
 
 /// Shows the live release and what is pending.
@@ -136,22 +136,22 @@ pub(crate) async fn status(common: &CommonArguments, arguments: &SiteArguments) 
         return Ok(ExitStatus::Success);
     }
     match &status.live {
-        None => anstream::println!("{BOLD}{}{BOLD:#}  no releases", site.name),
+        None => outln!("{BOLD}{}{BOLD:#}  no releases", site.name),
         Some(live) => {
-            anstream::println!("{BOLD}{}{BOLD:#}", site.name);
+            outln!("{BOLD}{}{BOLD:#}", site.name);
             print_release(live, &status);
         }
     }
     let list = |ids: &[ReleaseId]| ids.iter().map(ToString::to_string).collect::<Vec<String>>().join(", ");
     if !status.pending_invalidations.is_empty() {
         let releases = list(&status.pending_invalidations);
-        anstream::println!("  invalidation pending: {releases}; the next publish sends it");
+        outln!("  invalidation pending: {releases}; the next publish sends it");
     }
     if !status.unfinished.is_empty() {
-        anstream::println!("  unfinished: {}; the next publish finishes it", list(&status.unfinished));
+        outln!("  unfinished: {}; the next publish finishes it", list(&status.unfinished));
     }
     if let Some(lease) = &status.lease {
-        anstream::println!("  publish in progress: `{}`", lease.release);
+        outln!("  publish in progress: `{}`", lease.release);
     }
     Ok(ExitStatus::Success)
 }

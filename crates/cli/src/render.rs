@@ -10,14 +10,14 @@ use crate::output::{BOLD, CYAN, DIM, GREEN, RED, SHOWN, YELLOW};
 
 /// Prints a plan.
 pub(crate) fn plan(plan: &Plan) {
-    anstream::println!("{BOLD}{}{BOLD:#}  {} {DIM}→{DIM:#} {}", plan.site, plan.source, plan.target);
+    outln!("{BOLD}{}{BOLD:#}  {} {DIM}→{DIM:#} {}", plan.site, plan.source, plan.target);
     let shown = || plan.operations.iter().take(SHOWN);
     let width = shown().map(|operation| operation.key.to_string().chars().count()).max().unwrap_or(0).min(60);
     for operation in shown() {
         print_operation(operation, width);
     }
     if let Some(rest) = rest(plan.operations.len(), SHOWN, "operation") {
-        anstream::println!("  {DIM}{rest}{DIM:#}");
+        outln!("  {DIM}{rest}{DIM:#}");
     }
     totals(plan);
 }
@@ -25,9 +25,9 @@ pub(crate) fn plan(plan: &Plan) {
 fn totals(plan: &Plan) {
     let totals = &plan.totals;
     if plan.is_empty() {
-        anstream::println!("  up to date, {} unchanged", count(totals.keep, "object"));
+        outln!("  up to date, {} unchanged", count(totals.keep, "object"));
     } else {
-        anstream::println!(
+        outln!(
             "  {GREEN}{} to create{GREEN:#}, {YELLOW}{} to update{YELLOW:#}, {CYAN}{} headers to update{CYAN:#}, {RED}{} to delete{RED:#}, {} unchanged",
             totals.create,
             totals.update,
@@ -35,7 +35,7 @@ fn totals(plan: &Plan) {
             totals.delete,
             totals.keep,
         );
-        anstream::println!(
+        outln!(
             "  {DIM}{} to upload, {} to copy; the site will have {}, {}{DIM:#}",
             HumanBytes(totals.bytes_to_write),
             HumanBytes(totals.bytes_to_copy),
@@ -51,7 +51,7 @@ fn totals(plan: &Plan) {
         (totals.drifted, "object", "changed outside Tidegate since the last release"),
     ];
     for (number, noun, what) in others.into_iter().filter(|(number, ..)| *number > 0) {
-        anstream::println!("  {DIM}{} {what}{DIM:#}", count(number, noun));
+        outln!("  {DIM}{} {what}{DIM:#}", count(number, noun));
     }
 }
 
@@ -64,17 +64,13 @@ fn print_operation(operation: &Operation, width: usize) {
         OperationKind::Delete => (RED, "-"),
     };
     let size = HumanBytes(operation.size()).to_string();
-    anstream::println!(
-        "  {style}{sign} {key:<width$}{style:#}  {size:>10}  {DIM}{}{DIM:#}{}",
-        operation.reason,
-        origin(operation)
-    );
+    outln!("  {style}{sign} {key:<width$}{style:#}  {size:>10}  {DIM}{}{DIM:#}{}", operation.reason, origin(operation));
     if let Action::Headers { differences, .. } = &operation.action {
         let value =
             |value: &Option<String>| value.as_ref().map_or_else(|| "none".to_owned(), |text| format!("`{text}`"));
         for difference in differences {
             let (has, wants) = (value(&difference.has), value(&difference.wants));
-            anstream::println!("      {DIM}{}: {has} → {wants}{DIM:#}", difference.name);
+            outln!("      {DIM}{}: {has} → {wants}{DIM:#}", difference.name);
         }
     }
 }
@@ -99,12 +95,12 @@ pub(crate) fn judgements(judgements: &[Judgement]) {
             Verdict::Hold => YELLOW,
             Verdict::Deny => RED,
         };
-        anstream::println!("  policy `{}`: {style}{}{style:#}", judgement.plugin, judgement.verdict);
+        outln!("  policy `{}`: {style}{}{style:#}", judgement.plugin, judgement.verdict);
         for finding in &judgement.findings {
-            anstream::println!("    {finding}");
+            outln!("    {finding}");
         }
         if let Some(failure) = &judgement.failure {
-            anstream::println!("    {RED}{failure}{RED:#}");
+            outln!("    {RED}{failure}{RED:#}");
         }
     }
 }
@@ -113,7 +109,7 @@ pub(crate) fn judgements(judgements: &[Judgement]) {
 pub(crate) fn findings(findings: &[Finding]) {
     for severity in [Severity::Error, Severity::Warning, Severity::Info] {
         for finding in findings.iter().filter(|finding| finding.severity == severity) {
-            anstream::println!("  {finding}");
+            outln!("  {finding}");
         }
     }
 }

@@ -17,7 +17,7 @@ pub(crate) fn template(common: &CommonArguments, arguments: &TemplateArguments) 
         TemplateTool::Cloudformation => TemplateFormat::CloudFormation,
         TemplateTool::Terraform => TemplateFormat::Terraform,
     };
-    print!("{}", format.write(&stack).map_err(CliError::system)?);
+    out!("{}", format.write(&stack).map_err(CliError::system)?);
     warn_other_accounts(&stack);
     Ok(ExitStatus::Success)
 }

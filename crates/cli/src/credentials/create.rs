@@ -94,7 +94,7 @@ pub(super) async fn create(
         let region = arguments.bucket_region.as_deref().unwrap_or("us-east-1");
         for change in &changes {
             if let Change::Bucket(BucketChange::SetWebsite { bucket, .. }) = change {
-                anstream::eprintln!("http://{bucket}.s3-website.{region}.amazonaws.com/");
+                errln!("http://{bucket}.s3-website.{region}.amazonaws.com/");
             }
         }
         warn_of_root(account, &caller).await?;
@@ -118,7 +118,7 @@ fn write_credentials(
     };
     let text = issued.write(format);
     let Some(SecretFile { mut file, path }) = file else {
-        print!("{text}");
+        out!("{text}");
         return Ok(());
     };
     file.write_all(text.as_bytes()).map_err(|error| {

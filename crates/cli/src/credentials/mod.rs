@@ -23,7 +23,7 @@ pub(crate) async fn credentials(
     if let CredentialsCommand::Policy(access) = command {
         let text = bucket_grant(access)?.text(PolicyLimit::Role).map_err(CliError::usage)?;
         let policy: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-        println!("{policy:#}");
+        outln!("{policy:#}");
         return Ok(ExitStatus::Success);
     }
     let context = AwsContext::open(common).await?;
@@ -37,7 +37,7 @@ pub(crate) async fn credentials(
         CredentialsCommand::ListRoles { details, names } => list_roles(common, &account, *details, names).await?,
         CredentialsCommand::DebugBucket { buckets } => {
             for bucket in buckets {
-                println!("{:#}", json!({ "bucket": bucket, "is": account.buckets().describe(bucket).await }));
+                outln!("{:#}", json!({ "bucket": bucket, "is": account.buckets().describe(bucket).await }));
             }
         }
         CredentialsCommand::Localserver(arguments) => server::serve(&account, arguments).await?,
@@ -48,9 +48,9 @@ pub(crate) async fn credentials(
 async fn whoami(common: &CommonArguments, account: &Provisioner) -> Result<(), CliError> {
     let caller = account.sts().caller().await?;
     if common.json {
-        println!("{}", json!(caller));
+        outln!("{}", json!(caller));
     } else {
-        println!("account  {}\narn      {}\nid       {}", caller.account, caller.arn, caller.user_id);
+        outln!("account  {}\narn      {}\nid       {}", caller.account, caller.arn, caller.user_id);
     }
     warn_of_root(account, &caller).await
 }
@@ -58,9 +58,9 @@ async fn whoami(common: &CommonArguments, account: &Provisioner) -> Result<(), C
 async fn list_users(common: &CommonArguments, account: &Provisioner) -> Result<(), CliError> {
     let users = account.iam().users().await?;
     if common.json {
-        println!("{}", json!({ "users": users }));
+        outln!("{}", json!({ "users": users }));
     } else {
-        users.iter().for_each(|user| println!("{}  {}  {}", user.created, user.arn, user.name));
+        users.iter().for_each(|user| outln!("{}  {}  {}", user.created, user.arn, user.name));
     }
     Ok(())
 }
@@ -75,12 +75,12 @@ async fn list_roles(
     let mut roles = account.iam().roles(filter).await?;
     roles.retain(|role| names.is_empty() || names.contains(&role.name));
     if common.json {
-        println!("{}", json!({ "roles": roles }));
+        outln!("{}", json!({ "roles": roles }));
     } else if details {
-        println!("{:#}", json!(roles));
+        outln!("{:#}", json!(roles));
     } else {
         for role in roles {
-            println!("{}  {}", role.arn, role.description.as_deref().unwrap_or_default().escape_debug());
+            outln!("{}  {}", role.arn, role.description.as_deref().unwrap_or_default().escape_debug());
         }
     }
     Ok(())

@@ -74,8 +74,8 @@ pub(super) async fn serve(account: &Provisioner, arguments: &ServerArguments) ->
         port: address.port(),
         current: Mutex::new(current),
     });
-    anstream::eprintln!("credential_process = curl -s http://{address}/");
-    anstream::eprintln!("AWS_CONTAINER_CREDENTIALS_FULL_URI=http://{address}/container");
+    errln!("credential_process = curl -s http://{address}/");
+    errln!("AWS_CONTAINER_CREDENTIALS_FULL_URI=http://{address}/container");
     let router = Router::new()
         .route("/", get(|state, headers| respond(state, headers, CredentialsFormat::Process)))
         .route("/container", get(|state, headers| respond(state, headers, CredentialsFormat::Container)))

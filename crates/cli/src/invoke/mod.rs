@@ -112,24 +112,24 @@ fn print(response: &Result<Value, EventError>, runs: &[RunLogEntry]) {
     {
         let body: Value = serde_json::from_str(body).unwrap_or_default();
         let message = body.get("message").and_then(Value::as_str).unwrap_or_default();
-        anstream::println!("response {status}: {message}");
+        outln!("response {status}: {message}");
     }
     for RunLogEntry { site, ending, .. } in runs {
         match ending {
-            RunEnding::Report(report) => anstream::print!("{report}"),
-            RunEnding::Superseded(why) => anstream::println!("{site}: superseded: {why}"),
-            RunEnding::Continued => anstream::println!("{site}: time limit reached; continued by another invocation"),
+            RunEnding::Report(report) => out!("{report}"),
+            RunEnding::Superseded(why) => outln!("{site}: superseded: {why}"),
+            RunEnding::Continued => outln!("{site}: time limit reached; continued by another invocation"),
             RunEnding::Failed { kind, reason } => {
-                anstream::println!("{site}: {} ({})\n  {reason}", Outcome::Failed, kind.error_type());
+                outln!("{site}: {} ({})\n  {reason}", Outcome::Failed, kind.error_type());
             }
         }
     }
     match response {
         Err(error) if runs.is_empty() => {
-            anstream::eprintln!("{RED_BOLD}error{RED_BOLD:#}: {error} ({})", error.kind().error_type());
+            errln!("{RED_BOLD}error{RED_BOLD:#}: {error} ({})", error.kind().error_type());
         }
         Ok(response) if runs.is_empty() && response["statusCode"].is_null() => {
-            anstream::println!("the event publishes nothing; use `-v` to see why");
+            outln!("the event publishes nothing; use `-v` to see why");
         }
         _ => {}
     }
