@@ -59,7 +59,10 @@ pub(crate) fn lines(event: &Value) -> Vec<String> {
 
 /// One site `docs` with these fields, and the sites after it.
 pub(crate) fn config(fields: &str) -> Config {
-    Config::parse(&format!("[[site]]\nname = \"docs\"\ntarget = \"s3://docs.acme.com/\"\n{fields}")).unwrap()
+    Config::parse(&format!(
+        "state = \"s3://acme-state/\"\n[[site]]\nname = \"docs\"\ntarget = \"s3://docs.acme.com/\"\n{fields}"
+    ))
+    .unwrap()
 }
 
 pub(crate) const SECRET: &str = "It's a Secret to Everybody";

@@ -125,8 +125,9 @@ pub enum WebhookError {
         "`status = \"commit\"` does not work with `release` events: they have no commit; give releases their own rule"
     )]
     StatusOfRelease,
-    /// Files from GitHub are downloaded into the state.
-    #[error("`publish = \"artifact\"` needs the configuration's `state`: the file is downloaded into it")]
+    /// The state keeps which deliveries were handled and which revision is live, so that a replayed delivery does not publish
+    /// an old build. Files from GitHub are downloaded into it.
+    #[error("a webhook needs the configuration's `state`: it records deliveries, so that a replay publishes nothing")]
     NoState,
     /// What is published is not configured.
     #[error("{what} needs the site's `{field}`{hint}")]
@@ -336,6 +337,9 @@ impl Webhook {
 
     /// Checks that the site has what the rule publishes.
     pub(super) fn check(&self, sources: SiteSources) -> Result<(), WebhookError> {
+        if !sources.state {
+            return Err(WebhookError::NoState);
+        }
         let publish = match self {
             Self::Generic(_) if !sources.builds && !sources.staged => return Err(WebhookError::NoSource),
             Self::Generic(_) => return Ok(()),
@@ -345,7 +349,6 @@ impl Webhook {
             if sources.builds { Ok(()) } else { Err(WebhookError::MissingSource { what, field: "builds", hint }) }
         };
         match publish {
-            WebhookPublish::Artifact { .. } if !sources.state => Err(WebhookError::NoState),
             WebhookPublish::Artifact { .. } => Ok(()),
             WebhookPublish::Staged if sources.staged => Ok(()),
             WebhookPublish::Staged => {
