@@ -1,13 +1,13 @@
-//! The cases: one folder of `cases/` is one test.
+//! Test cases as folders: each folder of `cases/` is one test.
 //!
-//! A folder holds `why.md` (one line: what it shows and where that is known from), `tidegate.toml`, `source/` and
-//! `source.toml` (what is published: files, and files that cannot be in version control), `site.toml` (what the bucket
-//! holds before), and what is expected: `expected-plan.json` and `expected-site.toml`. `UPDATE_EXPECTED=1` writes those two
-//! anew. The first site of the configuration is published into the bucket `site`.
+//! A folder contains `why.md` (one line: the expected behaviour, with its source), `tidegate.toml`, the source in
+//! `source/` and `source.toml` (for files that version control cannot store), `site.toml` (the bucket before), and the
+//! expected result in `expected-plan.json` and `expected-site.toml`. `UPDATE_EXPECTED=1` rewrites those two. The first
+//! site of the configuration is published to the bucket `site`.
 //!
-//! Every case also shows that planning sends nothing but reads, that a plan that is denied or refused leaves the site as it
-//! was, and that a second run has nothing left to do.
-#![expect(clippy::unwrap_used, reason = "a failure here is a failed test, and must name its place")]
+//! Every case also checks that planning only reads, that a failed plan or a denied publish leaves the site unchanged,
+//! and that a second run changes nothing.
+#![expect(clippy::unwrap_used, reason = "a panic here is a failed test and names its location")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,14 +19,14 @@ use tidegate_core::diff::Comparison;
 use tidegate_core::plan::{Action, Operation, PlannedBody};
 use tidegate_core::report::{Outcome, PublishReport};
 use tidegate_publish::publish::PlannedPublish;
-use tidegate_tests::{SiteState, SourceObject, Sources, World, calls};
+use tidegate_tests::{BucketContents, SourceObject, Sources, World, calls};
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let folders = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
-    let mut found: Vec<PathBuf> = fs::read_dir(folders).unwrap().map(|entry| entry.unwrap().path()).collect();
-    found.sort();
-    let trials = found
+    let mut cases: Vec<PathBuf> = fs::read_dir(folders).unwrap().map(|entry| entry.unwrap().path()).collect();
+    cases.sort();
+    let trials = cases
         .into_iter()
         .filter(|path| path.is_dir())
         .map(|path| {
@@ -40,15 +40,15 @@ fn main() -> ExitCode {
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-/// A plan as `expected-plan.json` shows it.
+/// The content of `expected-plan.json`.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum ShownPlan {
-    Refused {
-        refused: String,
+enum ExpectedPlan {
+    Failed {
+        error: String,
     },
-    Made {
-        operations: Vec<ShownOperation>,
+    Planned {
+        operations: Vec<ExpectedOperation>,
         totals: serde_json::Map<String, serde_json::Value>,
         policies: Vec<String>,
         findings: Vec<String>,
@@ -56,7 +56,7 @@ enum ShownPlan {
 }
 
 #[derive(Serialize)]
-struct ShownOperation {
+struct ExpectedOperation {
     key: String,
     verb: &'static str,
     reason: String,
@@ -69,21 +69,21 @@ struct ShownOperation {
     differences: Vec<String>,
 }
 
-fn shown(planned: &PlannedPublish) -> ShownPlan {
+fn describe_plan(planned: &PlannedPublish) -> ExpectedPlan {
     let totals = serde_json::to_value(&planned.plan.totals).unwrap();
     let totals = totals.as_object().unwrap().clone().into_iter().filter(|(_, count)| *count != 0).collect();
     let policies =
         planned.judgements.iter().map(|judgement| format!("{} says {}", judgement.plugin, judgement.verdict));
     let findings = planned.findings.iter().chain(planned.judgements.iter().flat_map(|judgement| &judgement.findings));
-    ShownPlan::Made {
-        operations: planned.plan.operations.iter().map(operation).collect(),
+    ExpectedPlan::Planned {
+        operations: planned.plan.operations.iter().map(describe_operation).collect(),
         totals,
         policies: policies.collect(),
         findings: findings.map(ToString::to_string).collect(),
     }
 }
 
-fn operation(operation: &Operation) -> ShownOperation {
+fn describe_operation(operation: &Operation) -> ExpectedOperation {
     let (body, headers, differences) = match &operation.action {
         Action::Put { body, size, headers, .. } => {
             let body = match body {
@@ -96,16 +96,16 @@ fn operation(operation: &Operation) -> ShownOperation {
         }
         Action::Headers { differences, .. } => {
             let none = || "nothing".to_owned();
-            let shown = differences.iter().map(|difference| {
+            let differences = differences.iter().map(|difference| {
                 let (has, wants) =
                     (difference.has.clone().unwrap_or_else(none), difference.wants.clone().unwrap_or_else(none));
                 format!("{}: {has} becomes {wants}", difference.name)
             });
-            (None, Vec::new(), shown.collect())
+            (None, Vec::new(), differences.collect())
         }
         Action::Delete { .. } => (None, Vec::new(), Vec::new()),
     };
-    ShownOperation {
+    ExpectedOperation {
         key: operation.key.to_string(),
         verb: operation.kind().as_str(),
         reason: operation.reason.to_string(),
@@ -120,7 +120,7 @@ async fn run(folder: &Path) -> Result<(), String> {
     let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap_or_default();
     assert_eq!(read("why.md").trim_end().lines().count(), 1, "why.md must have one line");
     let world = World::new().await;
-    world.seed(&SiteState::parse(&read("site.toml"))).await;
+    world.seed(&BucketContents::parse(&read("site.toml"))).await;
     let before = world.site().await;
     let sources = sources(folder, &read("source.toml"));
     let mut publish = world.publish(&read("tidegate.toml"), &sources).await;
@@ -128,33 +128,33 @@ async fn run(folder: &Path) -> Result<(), String> {
         publish.publisher.comparison = Comparison::Content;
     }
 
-    world.forget();
+    world.clear_requests();
     let planned = publish.plan().await;
-    let written = calls::writes(&world.faults.calls());
-    same("a dry run only reads", &Vec::<String>::new(), &written)?;
-    same("a dry run changes nothing", &before, &world.site().await)?;
+    let writes = calls::writes(&world.faults.calls());
+    same("planning only reads", &Vec::<String>::new(), &writes)?;
+    same("planning changes nothing", &before, &world.site().await)?;
 
     let planned = match planned {
         Err(error) => {
-            // The directory of a test has another name in every run.
-            let refused = error.to_string().replace(&*world.directory().to_string_lossy(), "DIRECTORY");
-            expect(folder, "expected-plan.json", &json(&ShownPlan::Refused { refused }))?;
+            // The directory of a test has a different name in each run.
+            let error = error.to_string().replace(&*world.directory().to_string_lossy(), "DIRECTORY");
+            expect(folder, "expected-plan.json", &json(&ExpectedPlan::Failed { error }))?;
             return absent(folder, "expected-site.toml");
         }
         Ok(planned) => planned,
     };
-    expect(folder, "expected-plan.json", &json(&shown(&planned)))?;
+    expect(folder, "expected-plan.json", &json(&describe_plan(&planned)))?;
     let report = publish.apply(planned).await;
     let after = world.site().await;
     if matches!(report.outcome, Outcome::Denied | Outcome::Held) {
-        same("a denied plan changes nothing", &before, &after)?;
+        same("a publish that is denied or held changes nothing", &before, &after)?;
     }
-    expect(folder, "expected-site.toml", &site(&report, &after))?;
+    expect(folder, "expected-site.toml", &describe_site(&report, &after))?;
 
     if matches!(report.outcome, Outcome::Live | Outcome::Unchanged) {
-        let again = publish.plan().await.map_err(|error| format!("the second run has no plan: {error}"))?;
+        let again = publish.plan().await.map_err(|error| format!("the second run fails to plan: {error}"))?;
         if !again.plan.is_empty() {
-            return Err(format!("the second run has something left to do:\n{}", json(&shown(&again))));
+            return Err(format!("the second run changes objects:\n{}", json(&describe_plan(&again))));
         }
         let report = publish.apply(again).await;
         same("the second run's outcome", &Outcome::Unchanged, &report.outcome)?;
@@ -163,9 +163,9 @@ async fn run(folder: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// The files of `source/` and of `source.toml`.
-fn sources(folder: &Path, described: &str) -> Sources {
-    let mut sources: Sources = toml::from_str(described).unwrap();
+/// Reads the files of `source/` and of `source.toml`.
+fn sources(folder: &Path, toml: &str) -> Sources {
+    let mut sources: Sources = toml::from_str(toml).unwrap();
     let root = folder.join("source");
     let mut open = vec![root.clone()];
     while let Some(directory) = open.pop() {
@@ -183,15 +183,15 @@ fn sources(folder: &Path, described: &str) -> Sources {
     sources
 }
 
-fn json(value: &ShownPlan) -> String {
+fn json(value: &ExpectedPlan) -> String {
     serde_json::to_string_pretty(value).unwrap() + "\n"
 }
 
-/// How the run ended and what the bucket holds then.
-fn site(report: &PublishReport, after: &SiteState) -> String {
+/// The content of `expected-site.toml`: the outcome, and the bucket after the run.
+fn describe_site(report: &PublishReport, after: &BucketContents) -> String {
     #[derive(Serialize)]
     #[serde(rename_all = "kebab-case")]
-    struct Shown<'a> {
+    struct ExpectedSite<'a> {
         outcome: Outcome,
         #[serde(skip_serializing_if = "Option::is_none")]
         why: Option<&'a str>,
@@ -200,17 +200,17 @@ fn site(report: &PublishReport, after: &SiteState) -> String {
         #[serde(skip_serializing_if = "Vec::is_empty")]
         invalidated: Vec<String>,
         #[serde(flatten)]
-        site: &'a SiteState,
+        site: &'a BucketContents,
     }
     let failures = report.done.failures.iter();
-    let shown = Shown {
+    let expected = ExpectedSite {
         outcome: report.outcome,
         why: report.why.as_deref(),
         failures: failures.map(|failed| format!("{} {}: {}", failed.operation, failed.key, failed.why)).collect(),
-        invalidated: report.invalidations.iter().flat_map(|told| told.paths.clone()).collect(),
+        invalidated: report.invalidations.iter().flat_map(|invalidation| invalidation.paths.clone()).collect(),
         site: after,
     };
-    toml::to_string_pretty(&shown).unwrap()
+    toml::to_string_pretty(&expected).unwrap()
 }
 
 fn update() -> bool {
@@ -223,16 +223,16 @@ fn expect(folder: &Path, name: &str, found: &str) -> Result<(), String> {
         return fs::write(&path, found).map_err(|error| error.to_string());
     }
     let expected = fs::read_to_string(&path).unwrap_or_default();
-    same(&format!("{name} (UPDATE_EXPECTED=1 writes it anew)"), &*expected, found)
+    same(&format!("{name} (UPDATE_EXPECTED=1 rewrites it)"), &*expected, found)
 }
 
-/// A case whose plan is refused has no site afterwards.
+/// A case whose plan fails has no expected site.
 fn absent(folder: &Path, name: &str) -> Result<(), String> {
     let path = folder.join(name);
     if path.exists() && update() {
         return fs::remove_file(path).map_err(|error| error.to_string());
     }
-    if path.exists() { Err(format!("{name} is there, but the plan was refused")) } else { Ok(()) }
+    if path.exists() { Err(format!("{name} exists, but planning failed")) } else { Ok(()) }
 }
 
 fn same<T: PartialEq + std::fmt::Debug + ?Sized>(what: &str, expected: &T, found: &T) -> Result<(), String> {

@@ -99,7 +99,7 @@ fn command(place: &Path, endpoint: &str, credentials: &Credentials) -> Command {
 async fn begin() -> (World, PathBuf) {
     let world = world().await;
     for (name, files) in [("c1", ONE), ("c2", TWO)] {
-        assert_eq!(publish_of(&world, KEEP, name, files).await.go().await.unwrap().outcome, Outcome::Live);
+        assert_eq!(publish_of(&world, KEEP, name, files).await.publish().await.unwrap().outcome, Outcome::Live);
     }
     publish_of(&world, KEEP, "c3", THREE).await;
     let place = world.directory().to_owned();
@@ -142,14 +142,18 @@ async fn killed_at(
     paths: &BTreeSet<String>,
 ) -> bool {
     let (world, place) = begin().await;
-    let before = told(&world.account).len();
+    let before = invalidated_paths(&world.account).len();
     let (code, ..) = run(&world, &place, Some((at, answered))).await;
     let case = format!("killed at request {}, answered: {answered}", at + 1);
     let (again, said, _) = run(&world, &place, None).await;
     assert_eq!(again, Some(0), "{case}: {said}");
     assert_eq!(&visible(&world.account).await, site, "{case}");
     assert_tidy(&world.account).await;
-    assert_eq!(told(&world.account).split_off(before), std::slice::from_ref(paths), "the CDN is told once: {case}");
+    assert_eq!(
+        invalidated_paths(&world.account).split_off(before),
+        std::slice::from_ref(paths),
+        "the CDN is told once: {case}"
+    );
     code.is_none()
 }
 
@@ -161,7 +165,7 @@ fn a_process_that_is_killed_anywhere_leaves_a_site_that_the_next_run_finishes() 
         let (code, said, requests) = run(&world, &place, None).await;
         assert_eq!(code, Some(0), "{said}");
         assert_tidy(&world.account).await;
-        let (site, paths) = (visible(&world.account).await, told(&world.account).pop().unwrap());
+        let (site, paths) = (visible(&world.account).await, invalidated_paths(&world.account).pop().unwrap());
         let cases = (0..requests).flat_map(|at| [(at, false), (at, true)]);
         let (site, paths) = (&site, &paths);
         let killed: Vec<bool> = stream::iter(cases)

@@ -1,9 +1,9 @@
-//! The order of writes, and what a failure half way leaves behind.
+//! The order of writes, and the state of a site after a partial failure.
 
 use tidegate_core::report::Outcome;
 use tidegate_tests::fault::{ApiCall, InjectedFault};
 use tidegate_tests::world::BUCKET;
-use tidegate_tests::{SiteObject, SiteState, SourceObject, Sources, World, calls};
+use tidegate_tests::{BucketContents, SiteObject, SourceObject, Sources, World, calls};
 
 use crate::{plugin, site_with, texts};
 
@@ -29,10 +29,10 @@ fn fails(operation: &'static str, key: &'static str) -> impl Fn(&ApiCall) -> Opt
 }
 
 #[tokio::test]
-async fn assets_come_before_pages_and_pages_before_deletes() {
+async fn writes_assets_then_pages_then_deletes() {
     let (world, publish) = release().await;
     let planned = publish.plan().await.unwrap();
-    world.forget();
+    world.clear_requests();
     let report = publish.apply(planned).await;
     assert_eq!(report.outcome, Outcome::Live, "{report}");
     let calls = world.faults.calls();
@@ -41,7 +41,7 @@ async fn assets_come_before_pages_and_pages_before_deletes() {
     assert_eq!(puts.len(), 5);
     assert!(!puts.iter().take(3).any(page) && puts.iter().skip(3).all(page), "{puts:?}");
     let last_put = calls.iter().rposition(|call| call.operation == "PutObject").unwrap();
-    let delete = calls::place(&calls, "DeleteObjects", None).unwrap();
+    let delete = calls::position(&calls, "DeleteObjects", None).unwrap();
     assert!(last_put < delete, "{calls:?}");
     publish.assert_converged().await;
 }
@@ -50,8 +50,8 @@ async fn assets_come_before_pages_and_pages_before_deletes() {
 async fn a_failed_asset_stops_pages_and_deletes() {
     let (world, publish) = release().await;
     let planned = publish.plan().await.unwrap();
-    world.forget();
-    world.trouble(fails("PutObject", "app.js"));
+    world.clear_requests();
+    world.inject_faults(fails("PutObject", "app.js"));
     let report = publish.apply(planned).await;
     assert_eq!(report.outcome, Outcome::Partial, "{report}");
     let failed: Vec<&str> = report.done.failures.iter().map(|failed| failed.key.as_str()).collect();
@@ -62,7 +62,7 @@ async fn a_failed_asset_stops_pages_and_deletes() {
     assert_eq!(site.get("index.html").unwrap().body.as_deref(), Some("old"), "no page before its assets");
     assert_eq!(calls::count(&world.faults.calls(), "DeleteObjects"), 0);
 
-    world.peace();
+    world.stop_faults();
     assert_eq!(publish.run().await.outcome, Outcome::Live);
     publish.assert_converged().await;
 }
@@ -71,20 +71,20 @@ async fn a_failed_asset_stops_pages_and_deletes() {
 async fn a_failed_page_stops_deletes() {
     let (world, publish) = release().await;
     let planned = publish.plan().await.unwrap();
-    world.trouble(fails("PutObject", "a/page.html"));
+    world.inject_faults(fails("PutObject", "a/page.html"));
     let report = publish.apply(planned).await;
     assert_eq!(report.outcome, Outcome::Partial, "{report}");
     let site = world.site().await;
     assert!(site.get("stale.html").is_some() && site.get("stale.js").is_some());
-    assert_eq!(site.get("index.html").unwrap().body.as_deref(), Some("new"), "other pages are not held back");
+    assert_eq!(site.get("index.html").unwrap().body.as_deref(), Some("new"), "other pages are written");
 }
 
 #[tokio::test]
-async fn a_run_in_which_nothing_succeeds_has_failed() {
+async fn reports_failed_if_no_write_succeeded() {
     let (world, publish) = release().await;
     let before = world.site().await;
     let planned = publish.plan().await.unwrap();
-    world.trouble(|call| (!call.only_reads()).then(|| InjectedFault::answer(403, "AccessDenied")));
+    world.inject_faults(|call| (!call.only_reads()).then(|| InjectedFault::answer(403, "AccessDenied")));
     let report = publish.apply(planned).await;
     assert_eq!(report.outcome, Outcome::Failed, "{report}");
     assert!(!report.done.failures.is_empty());
@@ -92,37 +92,37 @@ async fn a_run_in_which_nothing_succeeds_has_failed() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_may_have_been_a_success() {
+async fn reports_writes_without_a_response_as_unknown() {
     let world = World::new().await;
     let publish = world.publish(&typed(), &Sources::directory([SourceObject::text("app.js", "1")])).await;
     let planned = publish.plan().await.unwrap();
-    world.trouble(|call| (call.operation == "PutObject").then_some(InjectedFault::Lose));
+    world.inject_faults(|call| (call.operation == "PutObject").then_some(InjectedFault::Lose));
     let report = publish.apply(planned).await;
-    assert_eq!(world.site().await.keys(), ["app.js"], "the server did what it was asked");
+    assert_eq!(world.site().await.keys(), ["app.js"], "the server executed the request");
     assert_eq!((report.outcome, report.done.unanswered), (Outcome::Partial, 1), "{report}");
     assert!(report.to_string().contains("1 operation without a response, which may have taken effect"), "{report}");
-    world.peace();
+    world.stop_faults();
     publish.assert_converged().await;
 }
 
 #[tokio::test]
-async fn what_fails_again_and_again_is_not_tried_for_ever() {
+async fn stops_after_many_failures() {
     let world = World::new().await;
     let files = (0..500).map(|n| SourceObject::text(&format!("{n}.js"), "x"));
     let publish = world.publish(&typed(), &Sources::directory(files)).await;
     let planned = publish.plan().await.unwrap();
-    world.forget();
-    world.trouble(|call| (call.operation == "PutObject").then(|| InjectedFault::answer(403, "AccessDenied")));
+    world.clear_requests();
+    world.inject_faults(|call| (call.operation == "PutObject").then(|| InjectedFault::answer(403, "AccessDenied")));
     let report = publish.apply(planned).await;
     assert_eq!(report.outcome, Outcome::Failed, "{report}");
     let tried = calls::count(&world.faults.calls(), "PutObject") as u64;
-    assert!(tried < 100, "{tried} requests were tried");
+    assert!(tried < 100, "{tried} requests were sent");
     assert_eq!(tried, report.done.failures.len() as u64);
     assert_eq!(tried + report.done.skipped, 500);
 }
 
 #[tokio::test]
-async fn a_key_that_may_not_be_deleted_makes_the_run_partial() {
+async fn a_denied_delete_makes_the_run_partial() {
     let (world, mut publish) = release().await;
     let policy = r#"{"Version":"2012-10-17","Statement":[
         {"Effect":"Allow","Action":"s3:*","Resource":["arn:aws:s3:::site","arn:aws:s3:::site/*"]},
@@ -140,7 +140,7 @@ async fn a_key_that_may_not_be_deleted_makes_the_run_partial() {
 }
 
 #[tokio::test]
-async fn deletes_go_a_thousand_a_request() {
+async fn deletes_a_thousand_objects_per_request() {
     let world = World::new().await;
     for n in 0..1_001 {
         let headers = tidegate_emulator::s3::StoredHeaders::default();
@@ -150,7 +150,7 @@ async fn deletes_go_a_thousand_a_request() {
     let sources = Sources::directory([SourceObject::text("index.html", "x")]);
     let publish = world.publish(&site_with(&guard), &sources).await;
     let planned = publish.plan().await.unwrap();
-    world.forget();
+    world.clear_requests();
     let report = publish.apply(planned).await;
     assert_eq!(report.outcome, Outcome::Live, "{report}");
     assert_eq!(report.done.deleted, 1_001);
@@ -159,7 +159,7 @@ async fn deletes_go_a_thousand_a_request() {
 }
 
 #[tokio::test]
-async fn a_listing_that_breaks_off_is_no_short_site() {
+async fn a_truncated_listing_is_an_error() {
     let world = World::new().await;
     for n in 0..1_001 {
         let headers = tidegate_emulator::s3::StoredHeaders::default();
@@ -168,7 +168,7 @@ async fn a_listing_that_breaks_off_is_no_short_site() {
     let sources = Sources::directory([SourceObject::text("0000.html", "x")]);
     let publish = world.publish(&site_with(""), &sources).await;
     let pages = std::sync::atomic::AtomicUsize::new(0);
-    world.trouble(move |call| {
+    world.inject_faults(move |call| {
         let listing = call.operation == "ListObjectsV2" && call.bucket.as_deref() == Some(BUCKET);
         let second = listing && pages.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 1;
         second.then_some(InjectedFault::Cut)
@@ -178,7 +178,7 @@ async fn a_listing_that_breaks_off_is_no_short_site() {
 }
 
 #[tokio::test]
-async fn only_the_site_s_prefix_is_listed() {
+async fn lists_only_the_prefix_of_the_site() {
     let world = World::new().await;
     for n in 0..2_500 {
         let headers = tidegate_emulator::s3::StoredHeaders::default();
@@ -187,44 +187,44 @@ async fn only_the_site_s_prefix_is_listed() {
     let configuration = site_with("").replace("s3://site/", "s3://site/docs/");
     let files = [SourceObject::text("a.html", "x"), SourceObject::text("b.html", "x")];
     let publish = world.publish(&configuration, &Sources::directory(files)).await;
-    world.forget();
+    world.clear_requests();
     assert_eq!(publish.run().await.outcome, Outcome::Live);
-    // One page for the empty prefix, whatever else the bucket holds.
+    // One page, because the prefix is empty.
     assert_eq!(calls::count(&world.faults.calls(), "ListObjectsV2"), 1);
 }
 
 #[tokio::test]
-async fn a_cdn_that_cannot_be_told_does_not_undo_the_site() {
+async fn a_failed_invalidation_leaves_the_release_live() {
     let (world, mut publish) = release().await;
     publish.site = tidegate_tests::world::site(&site_with("cdn = [{ distribution = \"E2EXAMPLE\" }]\n"));
-    world.trouble(|call| {
+    world.inject_faults(|call| {
         (call.operation == "CreateInvalidation").then(|| InjectedFault::answer(400, "TooManyInvalidationsInProgress"))
     });
     let report = publish.run().await;
     assert_eq!(report.outcome, Outcome::LiveInvalidationPending, "{report}");
     assert!(report.to_string().contains("E2EXAMPLE: not invalidated:"), "{report}");
     assert!(report.to_string().contains("TooManyInvalidationsInProgress"), "{report}");
-    world.peace();
+    world.stop_faults();
     publish.assert_converged().await;
 }
 
 #[tokio::test]
-async fn a_failed_run_tells_the_cdn_nothing_and_an_unchanged_one_neither() {
+async fn failed_and_unchanged_runs_send_no_invalidation() {
     let (world, mut publish) = release().await;
     publish.site = tidegate_tests::world::site(&site_with("cdn = [{ distribution = \"E2EXAMPLE\" }]\n"));
-    world.trouble(fails("PutObject", "zoo.png"));
+    world.inject_faults(fails("PutObject", "zoo.png"));
     assert_eq!(publish.run().await.outcome, Outcome::Partial);
     assert_eq!(calls::count(&world.faults.calls(), "CreateInvalidation"), 0);
-    world.peace();
+    world.stop_faults();
     assert_eq!(publish.run().await.outcome, Outcome::Live);
     assert_eq!(calls::count(&world.faults.calls(), "CreateInvalidation"), 1);
-    world.forget();
+    world.clear_requests();
     assert_eq!(publish.run().await.outcome, Outcome::Unchanged);
     assert_eq!(calls::writes(&world.faults.calls()), Vec::<String>::new());
 }
 
 #[tokio::test]
-async fn a_bucket_that_may_not_be_listed_is_named() {
+async fn names_a_bucket_that_cannot_be_listed() {
     let (world, mut publish) = release().await;
     let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:GetObject","s3:PutObject"],"Resource":"*"}]}"#;
     world.account.iam().create_user("writer", &[("writes", policy)]).unwrap();
@@ -238,7 +238,7 @@ async fn a_bucket_that_may_not_be_listed_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_body_above_the_limit_of_one_request_goes_in_parts_and_is_known_the_next_time() {
+async fn uploads_large_bodies_in_parts_and_recognizes_them_later() {
     let world = World::new().await;
     let size = 65 * 1024 * 1024;
     let sources = Sources::directory([SourceObject::sized("film.bin", size, 3), SourceObject::text("x.txt", "x")]);
@@ -251,11 +251,13 @@ async fn a_body_above_the_limit_of_one_request_goes_in_parts_and_is_known_the_ne
     assert_eq!((film.size, film.parts), (Some(size), Some(5)));
     publish.assert_converged().await;
 
-    // Another body of the same size is another body.
-    world.lay(&Sources::directory([SourceObject::sized("film.bin", size, 4), SourceObject::text("x.txt", "x")])).await;
+    // A different body of the same size.
+    world
+        .stage(&Sources::directory([SourceObject::sized("film.bin", size, 4), SourceObject::text("x.txt", "x")]))
+        .await;
     let planned = publish.plan().await.unwrap();
     assert_eq!(planned.plan.operations.len(), 1);
-    world.trouble(fails("UploadPart", "film.bin"));
+    world.inject_faults(fails("UploadPart", "film.bin"));
     let report = publish.apply(planned).await;
     assert_eq!(report.outcome, Outcome::Failed, "{report}");
     assert!(calls::count(&world.faults.calls(), "AbortMultipartUpload") > 0, "a failed upload leaves no parts");
@@ -263,7 +265,7 @@ async fn a_body_above_the_limit_of_one_request_goes_in_parts_and_is_known_the_ne
 }
 
 #[tokio::test]
-async fn headers_are_replaced_without_touching_anything_else() {
+async fn replaces_headers_and_keeps_tags_storage_class_and_encryption() {
     let world = World::new().await;
     let tags = [("team".to_owned(), "docs".to_owned())].into();
     let object = SiteObject {
@@ -274,13 +276,13 @@ async fn headers_are_replaced_without_touching_anything_else() {
         tags,
         ..SiteObject::text("index.html", "x")
     };
-    // Under KMS nothing tells that the bytes are the same, so an earlier publish must have written it.
-    world.seed(&SiteState { objects: vec![object.clone()] }).await;
+    // Under KMS, the ETag does not prove equal bytes, so an earlier publish must have written the object.
+    world.seed(&BucketContents { objects: vec![object.clone()] }).await;
     let key = object.kms_key.clone().unwrap();
-    let writing =
+    let objects =
         format!("objects = {{ encryption = \"aws:kms\", kms-key = \"{key}\", storage-class = \"STANDARD_IA\" }}\n");
     let sources = Sources::directory([SourceObject::text("index.html", "x")]);
-    let mut publish = world.publish(&site_with(&writing), &sources).await;
+    let mut publish = world.publish(&site_with(&objects), &sources).await;
     assert_eq!(publish.run().await.outcome, Outcome::Live);
     publish.assert_converged().await;
     let tagging = aws_sdk_s3::types::Tagging::builder()
@@ -304,24 +306,24 @@ async fn headers_are_replaced_without_touching_anything_else() {
 }
 
 #[tokio::test]
-async fn what_passes_when_it_is_tried_again_is_no_failure() {
-    // Every request in turn fails once, in each of the ways that the SDK's rules retry.
-    let ways = [
+async fn retries_make_transient_faults_invisible() {
+    // Each request fails once, with each kind of fault that the SDK retries.
+    let faults = [
         InjectedFault::answer(503, "SlowDown"),
         InjectedFault::Refuse,
         InjectedFault::answer(500, "InternalError"),
         InjectedFault::Lose,
     ];
-    for way in ways {
+    for fault in faults {
         for at in 0.. {
             let (world, mut publish) = release().await;
             publish.publisher = world.publisher_with(world.account.root_credentials(), 3);
-            let (count, fault) = (std::sync::atomic::AtomicUsize::new(0), way.clone());
-            world.trouble(move |_| {
-                (count.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == at).then(|| fault.clone())
+            let (count, injected) = (std::sync::atomic::AtomicUsize::new(0), fault.clone());
+            world.inject_faults(move |_| {
+                (count.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == at).then(|| injected.clone())
             });
             let report = publish.run().await;
-            assert_eq!(report.outcome, Outcome::Live, "{way:?} at request {}: {report}", at + 1);
+            assert_eq!(report.outcome, Outcome::Live, "{fault:?} at request {}: {report}", at + 1);
             publish.assert_converged().await;
             if at > world.faults.calls().len() {
                 break;
@@ -331,13 +333,13 @@ async fn what_passes_when_it_is_tried_again_is_no_failure() {
 }
 
 #[tokio::test]
-async fn a_conflict_is_tried_again_and_a_failed_condition_is_not() {
+async fn retries_a_conflict_but_not_a_failed_precondition() {
     for (status, code, attempts) in [(409, "ConditionalRequestConflict", 3), (412, "PreconditionFailed", 1)] {
         let (world, mut publish) = release().await;
         publish.publisher = world.publisher_with(world.account.root_credentials(), 3);
         let planned = publish.plan().await.unwrap();
-        world.forget();
-        world.trouble(move |call| {
+        world.clear_requests();
+        world.inject_faults(move |call| {
             (call.operation == "PutObject" && call.key.as_deref() == Some("app.js"))
                 .then(|| InjectedFault::answer(status, code))
         });

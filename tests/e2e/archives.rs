@@ -1,5 +1,5 @@
-//! Archives on the way to a site: what one that lies, or is broken, can do to it. `docs/archives.md` says the same in words;
-//! the rules themselves are tested in `crates/publish/tests/source_suite`.
+//! Publishing corrupt, truncated and empty archives. The rules of the archive reader are tested in
+//! `crates/publish/tests/source_suite`.
 
 use tidegate_core::report::Outcome;
 use tidegate_tests::source::STAGING;
@@ -7,7 +7,7 @@ use tidegate_tests::{Publish, SourceKind, SourceObject, Sources, World, calls};
 
 use crate::{plugin, site_with, texts};
 
-/// What the next release holds. The large asset does not fit into one buffer, so that its body is streamed.
+/// The next release. The large asset does not fit into one buffer, so its body is streamed.
 fn release(kind: SourceKind) -> Sources {
     let large = SourceObject::sized("large.bin", 700_000, 7);
     let texts = [("app.js", "script"), ("index.html", "new page"), ("style.css", "a{b:c}")];
@@ -24,9 +24,9 @@ async fn staged(kind: SourceKind) -> (World, Publish) {
     (world, publish)
 }
 
-/// Changes one byte of an entry's packed content and nothing else, so that its checksum is a lie.
-#[expect(clippy::indexing_slicing, reason = "the layout of an archive that this test made")]
-async fn spoil(world: &World, kind: SourceKind, name: &str) {
+/// Changes one byte of an entry's compressed content, so that its checksum is wrong.
+#[expect(clippy::indexing_slicing, reason = "the test made the archive and knows its layout")]
+async fn corrupt(world: &World, kind: SourceKind, name: &str) {
     let client = world.client();
     let path = world.directory().join("source.zip");
     let mut bytes = match kind {
@@ -38,7 +38,7 @@ async fn spoil(world: &World, kind: SourceKind, name: &str) {
     };
     let header = bytes.windows(name.len()).position(|window| window == name.as_bytes()).unwrap();
     let extra = usize::from(u16::from_le_bytes([bytes[header - 2], bytes[header - 1]]));
-    // Behind the header of a block of deflate, in what stands for the first letters.
+    // After the header of the deflate block, in the code of the first bytes.
     bytes[header + name.len() + extra + 2] ^= 0x40;
     match kind {
         SourceKind::Zip => std::fs::write(&path, bytes).unwrap(),
@@ -49,34 +49,34 @@ async fn spoil(world: &World, kind: SourceKind, name: &str) {
 }
 
 #[tokio::test]
-async fn an_entry_that_lies_in_an_archive_of_this_machine_is_refused_before_there_is_a_plan() {
+async fn rejects_a_local_archive_with_a_corrupt_entry_while_planning() {
     for name in ["app.js", "large.bin", "index.html"] {
         let (world, publish) = staged(SourceKind::Zip).await;
-        spoil(&world, SourceKind::Zip, name).await;
-        world.forget();
+        corrupt(&world, SourceKind::Zip, name).await;
+        world.clear_requests();
         let error = publish.plan().await.unwrap_err().to_string();
         assert!(error.contains(&format!("`{name}` in the archive")), "{error}");
         let writes = calls::writes(&world.faults.calls());
-        assert!(writes.is_empty(), "the site is only listed: {writes:?}");
+        assert!(writes.is_empty(), "planning must only read: {writes:?}");
     }
 }
 
 #[tokio::test]
-async fn an_asset_that_lies_in_a_staged_archive_stops_pages_and_deletes() {
+async fn a_corrupt_asset_in_a_staged_archive_stops_pages_and_deletes() {
     for name in ["app.js", "large.bin"] {
         let (world, publish) = staged(SourceKind::StagedZip).await;
-        spoil(&world, SourceKind::StagedZip, name).await;
+        corrupt(&world, SourceKind::StagedZip, name).await;
         let report = publish.run().await;
         assert_eq!(report.outcome, Outcome::Partial, "{report}");
-        let said = report.to_string();
-        assert!(said.contains(&format!("`{name}` in the archive `s3://staging/build.zip`")), "{said}");
+        let text = report.to_string();
+        assert!(text.contains(&format!("`{name}` in the archive `s3://staging/build.zip`")), "{text}");
         let site = world.site().await;
         assert_eq!(site.get("index.html").unwrap().body.as_deref(), Some("old page"), "no page before its assets");
         assert!(site.get("stale.js").is_some(), "no delete after a failed write");
-        assert!(site.get(name).is_none(), "no part of the entry that lies");
+        assert!(site.get(name).is_none(), "nothing of the corrupt entry is published");
         assert_eq!(calls::count(&world.faults.calls(), "DeleteObjects"), 0);
 
-        world.lay(&release(SourceKind::StagedZip)).await;
+        world.stage(&release(SourceKind::StagedZip)).await;
         assert_eq!(publish.run().await.outcome, Outcome::Live);
         assert_eq!(world.site().await.keys(), ["app.js", "index.html", "large.bin", "style.css"]);
         publish.assert_converged().await;
@@ -84,16 +84,16 @@ async fn an_asset_that_lies_in_a_staged_archive_stops_pages_and_deletes() {
 }
 
 #[tokio::test]
-async fn a_page_that_lies_in_a_staged_archive_stops_deletes_and_leaves_the_old_page() {
+async fn a_corrupt_page_in_a_staged_archive_stops_deletes_and_keeps_the_old_page() {
     let (world, publish) = staged(SourceKind::StagedZip).await;
-    spoil(&world, SourceKind::StagedZip, "index.html").await;
-    // The site has a page of that size, so that planning reads the entry to compare it.
+    corrupt(&world, SourceKind::StagedZip, "index.html").await;
+    // The site's page has the same size, so planning reads the entry to compare it.
     let error = publish.plan().await.unwrap_err().to_string();
     assert!(error.contains("`index.html` in the archive"), "{error}");
 
     let (world, publish) = staged(SourceKind::StagedZip).await;
     world.seed(&texts(&[("index.html", "an old page of another size")])).await;
-    spoil(&world, SourceKind::StagedZip, "index.html").await;
+    corrupt(&world, SourceKind::StagedZip, "index.html").await;
     let report = publish.run().await;
     assert_eq!(report.outcome, Outcome::Partial, "{report}");
     let site = world.site().await;
@@ -102,7 +102,7 @@ async fn a_page_that_lies_in_a_staged_archive_stops_deletes_and_leaves_the_old_p
 }
 
 #[tokio::test]
-async fn archives_that_are_cut_or_empty_touch_nothing() {
+async fn rejects_truncated_and_empty_archives_while_planning() {
     let zip = {
         let (world, _) = staged(SourceKind::Zip).await;
         std::fs::read(world.directory().join("source.zip")).unwrap()
@@ -115,14 +115,14 @@ async fn archives_that_are_cut_or_empty_touch_nothing() {
         (b"<Error><Code>AccessDenied</Code></Error>".to_vec(), "is not a zip"),
     ];
     for kind in [SourceKind::Zip, SourceKind::StagedZip] {
-        for (bytes, words) in cases.clone() {
+        for (bytes, expected) in cases.clone() {
             let (world, publish) = staged(kind).await;
             let before = world.site().await;
             std::fs::write(world.directory().join("source.zip"), &bytes).unwrap_or_default();
             world.client().put_object().bucket(STAGING).key("build.zip").body(bytes.into()).send().await.unwrap();
-            world.forget();
+            world.clear_requests();
             let error = publish.plan().await.unwrap_err().to_string();
-            assert!(error.contains(words), "{words}: {error}");
+            assert!(error.contains(expected), "{expected}: {error}");
             assert_eq!(calls::writes(&world.faults.calls()), Vec::<String>::new());
             assert_eq!(world.site().await, before);
         }
@@ -130,7 +130,7 @@ async fn archives_that_are_cut_or_empty_touch_nothing() {
 }
 
 #[tokio::test]
-async fn what_a_mac_adds_and_one_top_folder_are_left_out_by_rule() {
+async fn excludes_files_added_by_macos_and_strips_a_top_folder_if_configured() {
     let names = [
         "build/index.html",
         "build/.well-known/security.txt",

@@ -1,5 +1,5 @@
-//! Telling a distribution by cache tags, from the publish to the stand-in: which items are sent, which copies they clear, and
-//! that no visitor keeps an old page where tags are not honoured.
+//! Invalidation by cache tags: which items are sent, which cached copies they clear, and the fallback to paths if the
+//! distribution does not support tags.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -10,15 +10,15 @@ use tidegate_emulator::cloudfront::{InvalidationDelay, ViewerPath};
 use tidegate_tests::fault::InjectedFault;
 use tidegate_tests::releases::{self, STATE};
 use tidegate_tests::world::{BUCKET, DISTRIBUTION};
-use tidegate_tests::{Publish, SiteState, SourceObject, Sources, World, calls};
+use tidegate_tests::{BucketContents, Publish, SourceObject, Sources, World, calls};
 
 use crate::model::runtime;
-use crate::releases::recovery::{Strike, strike_all};
+use crate::releases::recovery::{Interruption, interrupt_everywhere};
 use crate::{plugin, site_with};
 
 const HEADER: &str = "x-amz-meta-cache-tag";
 
-/// Every article carries `News` and `articles`, every page that stays `Stays`.
+/// A configuration in which each article has the cache tags `tags`, and each unchanged page `Stays` and `articles`.
 fn configuration(more: &str, tags: &str) -> String {
     let rules = format!(
         "{{ rules = [{{ glob = \"news-*.html\", set = {{ {HEADER} = \"{tags}\" }} }}, {{ glob = \"news-x/\", set = {{ {HEADER} = \"{tags}\" }} }}, {{ glob = \"stays.html\", set = {{ {HEADER} = \"Stays, articles\" }} }}] }}"
@@ -28,7 +28,7 @@ fn configuration(more: &str, tags: &str) -> String {
     format!("state = \"s3://{STATE}/tidegate/\"\n\n") + &site_with(&cdn) + &plugin("sync", "headers", &rules) + &guard
 }
 
-/// Articles in folders that hold something else as well, so that no folder stands for them.
+/// Articles in folders with an unchanged page each, so that no wildcard covers only articles.
 fn articles(body: &str, names: &[&str]) -> Sources {
     let stays = ["a", "b", "c", "d"].map(|folder| SourceObject::text(&format!("{folder}/stays.html"), "same"));
     Sources::directory(names.iter().map(|name| SourceObject::text(name, body)).chain(stays))
@@ -36,7 +36,7 @@ fn articles(body: &str, names: &[&str]) -> Sources {
 
 const NEWS: [&str; 4] = ["a/news-1.html", "b/news-2.html", "c/news-3.html", "c/news-x/index.html"];
 
-/// The first release is out, nothing is in progress, and nothing is recorded.
+/// A world after the first release, with its invalidation completed and no recorded requests.
 async fn first_release(more: &str) -> (World, Publish) {
     let world = releases::world().await;
     let cloudfront = world.account.cloudfront();
@@ -45,34 +45,37 @@ async fn first_release(more: &str) -> (World, Publish) {
     let publish = world.publish(&configuration(more, "News, articles"), &articles("one", &NEWS)).await;
     let report = publish.run().await;
     assert_eq!(report.outcome, Outcome::Live, "{report}");
-    assert!(items(&report).iter().all(|item| item.starts_with('/')), "nothing was there before: {report}");
+    assert!(
+        items(&report).iter().all(|item| item.starts_with('/')),
+        "the first release is invalidated by paths: {report}"
+    );
     assert_eq!(cloudfront.completed(DISTRIBUTION).unwrap(), 1);
-    world.forget();
+    world.clear_requests();
     (world, publish)
 }
 
-/// Where visitors ask for the articles.
+/// The paths under which visitors request the articles.
 const VISITED: [&str; 4] = ["/a/news-1.html", "/b/news-2.html", "/c/news-3.html", "/c/news-x/"];
 
 fn items(report: &PublishReport) -> Vec<&str> {
-    report.invalidations.iter().flat_map(|told| &told.paths).map(String::as_str).collect()
+    report.invalidations.iter().flat_map(|invalidation| &invalidation.paths).map(String::as_str).collect()
 }
 
-/// Whether the copy at a path that carries these tags is cleared by what came after the first release.
+/// Whether the invalidations after the first release clear the cached copy of a path with these tags.
 fn cleared(world: &World, path: &str, tags: &[&str]) -> bool {
     cleared_since(world, path, tags, 1)
 }
 
-/// The same for a copy that was made when so many invalidations were complete.
+/// The same for a copy that was cached after `seen` invalidations were complete.
 fn cleared_since(world: &World, path: &str, tags: &[&str], seen: u64) -> bool {
     let tags: Vec<String> = tags.iter().map(|tag| (*tag).to_owned()).collect();
     world.account.cloudfront().cleared_with(DISTRIBUTION, &ViewerPath::new(path), &tags, seen).unwrap()
 }
 
 #[tokio::test]
-async fn all_articles_go_for_one_tag_and_nothing_else_does() {
+async fn one_tag_clears_all_articles_and_nothing_else() {
     let (world, publish) = first_release("").await;
-    world.lay(&articles("two", &NEWS)).await;
+    world.stage(&articles("two", &NEWS)).await;
     let report = publish.run().await;
     assert_eq!(report.outcome, Outcome::Live, "{report}");
     assert_eq!(items(&report), ["#news"]);
@@ -80,15 +83,15 @@ async fn all_articles_go_for_one_tag_and_nothing_else_does() {
         assert!(cleared(&world, path, &["news", "articles"]), "{path}");
     }
     assert!(!cleared(&world, "/a/stays.html", &["stays", "articles"]));
-    // The same again, from what this release wrote.
-    world.lay(&articles("three", &NEWS)).await;
+    // The next release uses the tags that this one wrote.
+    world.stage(&articles("three", &NEWS)).await;
     assert_eq!(items(&publish.run().await), ["#news"]);
 }
 
 #[tokio::test]
-async fn a_deleted_page_goes_by_its_tag_and_a_new_one_by_its_path() {
+async fn clears_deleted_pages_by_tag_and_new_pages_by_path() {
     let (world, publish) = first_release("").await;
-    world.lay(&articles("two", &["a/news-1.html", "b/news-2.html", "d/news-4.html"])).await;
+    world.stage(&articles("two", &["a/news-1.html", "b/news-2.html", "d/news-4.html"])).await;
     let report = publish.run().await;
     assert_eq!(report.outcome, Outcome::Live, "{report}");
     assert_eq!(items(&report), ["/c/news-x", "/d/news-4.html", "#news"]);
@@ -96,11 +99,11 @@ async fn a_deleted_page_goes_by_its_tag_and_a_new_one_by_its_path() {
 }
 
 #[tokio::test]
-async fn an_article_that_stays_keeps_its_tag_from_being_told() {
+async fn does_not_use_a_tag_of_an_unchanged_page() {
     let (world, publish) = first_release("").await;
     let mut some = articles("two", &NEWS[1..]);
     some.objects.push(SourceObject::text(NEWS[0], "one"));
-    world.lay(&some).await;
+    world.stage(&some).await;
     let report = publish.run().await;
     assert_eq!(report.outcome, Outcome::Live, "{report}");
     assert!(items(&report).iter().all(|item| item.starts_with('/')), "{report}");
@@ -109,29 +112,30 @@ async fn an_article_that_stays_keeps_its_tag_from_being_told() {
 }
 
 #[tokio::test]
-async fn what_somebody_else_wrote_goes_by_its_path() {
+async fn clears_pages_written_by_other_tools_by_path() {
     let (world, publish) = first_release("").await;
-    world.seed(&crate::texts(&[("a/news-1.html", "by hand")])).await;
-    world.lay(&articles("two", &NEWS)).await;
+    world.seed(&crate::texts(&[("a/news-1.html", "theirs")])).await;
+    world.stage(&articles("two", &NEWS)).await;
     let report = publish.run().await;
     assert_eq!(report.outcome, Outcome::Live, "{report}");
     assert_eq!(items(&report), ["/a/news-1.html", "#news"]);
 }
 
-/// A run that died may have shown visitors what it wrote: their copies carry its tags, or those of the release before.
+/// Visitors may have cached pages of a run that was killed. Those copies have its tags or the tags of the previous
+/// release.
 #[tokio::test]
-async fn what_a_run_that_died_may_have_written_goes_by_paths() {
+async fn clears_pages_of_a_killed_run_by_path() {
     let (world, publish) = first_release("lease-seconds = 1\n").await;
-    let died = AtomicUsize::new(0);
-    world.trouble(move |call| {
+    let writes = AtomicUsize::new(0);
+    world.inject_faults(move |call| {
         let page = call.operation == "PutObject" && call.bucket.as_deref() == Some(BUCKET);
-        let after = died.fetch_add(usize::from(page), Ordering::SeqCst);
+        let after = writes.fetch_add(usize::from(page), Ordering::SeqCst);
         (after > 0).then_some(InjectedFault::Refuse)
     });
-    world.lay(&articles("two", &NEWS)).await;
+    world.stage(&articles("two", &NEWS)).await;
     let report = publish.run().await;
     assert_eq!(report.outcome, Outcome::Partial, "{report}");
-    world.peace();
+    world.stop_faults();
     let report = publish.run().await;
     assert_eq!(report.outcome, Outcome::Live, "{report}");
     assert!(!items(&report).is_empty() && items(&report).iter().all(|item| item.starts_with('/')), "{report}");
@@ -140,53 +144,54 @@ async fn what_a_run_that_died_may_have_written_goes_by_paths() {
     }
 }
 
-/// A run of the second release that is struck, and then the third release: no copy of the first one survives, and none of
-/// what the struck run wrote. Answers whether the strike was met.
-async fn struck(at: usize, strike: Strike) -> bool {
+/// Interrupts the second release and publishes the third: no cached copy of the first two survives. Returns whether the
+/// second release got as far as the interruption.
+async fn clears_old_copies(at: usize, interruption: Interruption) -> bool {
     let (world, publish) = first_release("").await;
-    // Copies of what it writes carry another tag than those of the other releases.
-    let dying = releases::mortal(world.publish(&configuration("", "Late"), &articles("two", &NEWS)).await);
-    let count = strike.arm(&world, at);
-    let first = dying.go().await;
-    let case = format!("{strike:?} at request {}: {first:?}", at + 1);
-    let met = count.load(Ordering::SeqCst) > at;
-    world.peace();
+    // The tags of this release differ from those of the other releases.
+    let interrupted =
+        releases::with_short_lease(world.publish(&configuration("", "Late"), &articles("two", &NEWS)).await);
+    let count = interruption.inject(&world, at);
+    let first = interrupted.publish().await;
+    let case = format!("{interruption:?} at request {}: {first:?}", at + 1);
+    let reached = count.load(Ordering::SeqCst) > at;
+    world.stop_faults();
     let seen = world.account.cloudfront().completed(DISTRIBUTION).unwrap();
     let now = world.site().await;
     let second: Vec<bool> = NEWS.iter().map(|key| shows(&now, key, "two")).collect();
-    world.lay(&articles("three", &NEWS)).await;
-    let report = publish.go().await.unwrap_or_else(|error| panic!("{case}\nthe next run: {error}"));
+    world.stage(&articles("three", &NEWS)).await;
+    let report = publish.publish().await.unwrap_or_else(|error| panic!("{case}\nthe next run: {error}"));
     assert_eq!(report.outcome, Outcome::Live, "{case}\n{report}");
     let now = world.site().await;
     for ((key, path), second) in NEWS.iter().zip(VISITED).zip(second) {
         assert!(shows(&now, key, "three"), "{case}\n{key}");
-        assert!(cleared(&world, path, &["news", "articles"]), "{case}\nof the first release: {path}");
+        assert!(cleared(&world, path, &["news", "articles"]), "{case}\na copy of the first release survives: {path}");
         let stale = second && !cleared_since(&world, path, &["late"], seen);
-        assert!(!stale, "{case}\nof the second release: {path}");
+        assert!(!stale, "{case}\na copy of the second release survives: {path}");
     }
-    met
+    reached
 }
 
-fn shows(site: &SiteState, key: &str, body: &str) -> bool {
+fn shows(site: &BucketContents, key: &str, body: &str) -> bool {
     site.objects.iter().any(|object| object.key == key && object.body.as_deref() == Some(body))
 }
 
 #[test]
-fn whatever_request_is_struck_no_copy_of_an_old_article_survives() {
+fn no_old_copy_survives_an_interruption_at_any_request() {
     runtime().block_on(async {
         let (world, publish) = first_release("").await;
-        world.lay(&articles("two", &NEWS)).await;
-        assert_eq!(items(&publish.go().await.unwrap()), ["#news"]);
+        world.stage(&articles("two", &NEWS)).await;
+        assert_eq!(items(&publish.publish().await.unwrap()), ["#news"]);
         let requests = world.faults.calls().len();
         assert!(requests > 20, "{requests} requests");
-        strike_all(requests, struck).await;
+        interrupt_everywhere(requests, clears_old_copies).await;
     });
 }
 
-/// Every way in which a distribution may turn out to honour no tags: each ends live, with every old page cleared.
+/// Each way in which a distribution may not support tags. All end live, with every old page cleared by path.
 #[tokio::test]
-async fn where_tags_are_not_honoured_paths_clear_the_same() {
-    for (header, trouble, sent) in [
+async fn falls_back_to_paths_if_tags_are_not_supported() {
+    for (header, error, requests) in [
         (None, None, 1),
         (Some("x-amz-meta-other"), None, 1),
         (Some(HEADER), Some(("GetDistributionConfig", 403, "AccessDenied")), 1),
@@ -194,48 +199,48 @@ async fn where_tags_are_not_honoured_paths_clear_the_same() {
     ] {
         let (world, publish) = first_release("").await;
         world.account.cloudfront().set_cache_tags(DISTRIBUTION, header).unwrap();
-        if let Some((operation, status, code)) = trouble {
-            let struck = AtomicUsize::new(0);
-            world.trouble(move |call| {
-                let first = call.operation == operation && struck.fetch_add(1, Ordering::SeqCst) == 0;
+        if let Some((operation, status, code)) = error {
+            let calls = AtomicUsize::new(0);
+            world.inject_faults(move |call| {
+                let first = call.operation == operation && calls.fetch_add(1, Ordering::SeqCst) == 0;
                 first.then(|| InjectedFault::answer(status, code))
             });
         }
-        world.lay(&articles("two", &NEWS)).await;
+        world.stage(&articles("two", &NEWS)).await;
         let report = publish.run().await;
-        assert_eq!(report.outcome, Outcome::Live, "{trouble:?}: {report}");
+        assert_eq!(report.outcome, Outcome::Live, "{error:?}: {report}");
         assert!(items(&report).iter().all(|item| item.starts_with('/')), "{report}");
         for path in ["/a/news-1.html", "/b/news-2.html", "/c/news-x/index.html", "/c/news-x/", "/c/news-x"] {
-            assert!(cleared(&world, path, &[]), "{header:?} {trouble:?}: {path}");
+            assert!(cleared(&world, path, &[]), "{header:?} {error:?}: {path}");
         }
-        assert_eq!(calls::count(&world.faults.calls(), "CreateInvalidation"), sent, "{trouble:?}");
+        assert_eq!(calls::count(&world.faults.calls(), "CreateInvalidation"), requests, "{error:?}");
         assert_eq!(world.account.cloudfront().invalidations(DISTRIBUTION).unwrap().len(), 2);
     }
 }
 
 #[tokio::test]
-async fn what_could_not_be_sent_is_sent_again_under_the_same_reference() {
+async fn sends_a_pending_invalidation_again_with_the_same_reference() {
     let (world, publish) = first_release("").await;
-    // It arrives, and nobody hears of it.
-    world.trouble(|call| (call.operation == "CreateInvalidation").then_some(InjectedFault::Lose));
-    world.lay(&articles("two", &NEWS)).await;
+    // The request takes effect, but the response is lost.
+    world.inject_faults(|call| (call.operation == "CreateInvalidation").then_some(InjectedFault::Lose));
+    world.stage(&articles("two", &NEWS)).await;
     let report = publish.run().await;
     assert_eq!(report.outcome, Outcome::LiveInvalidationPending, "{report}");
     assert_eq!(items(&report), ["#news"]);
-    world.peace();
+    world.stop_faults();
     let report = publish.run().await;
     assert_eq!((report.outcome, items(&report)), (Outcome::Live, vec!["#news"]));
     assert_eq!(
         world.account.cloudfront().invalidations(DISTRIBUTION).unwrap().len(),
         2,
-        "one invalidation, sent twice"
+        "the second request must not create another invalidation"
     );
 }
 
 #[tokio::test]
-async fn tags_that_would_not_be_honoured_are_told_before_anything_is_written() {
+async fn rejects_invalid_cache_tags_while_planning() {
     let many: Vec<String> = (0..51).map(|number| format!("t{number}")).collect();
-    for (tags, told) in [
+    for (tags, expected) in [
         (many.join(", "), "it holds 51 tags"),
         ("news,,x".to_owned(), "remove that comma"),
         ("two words".to_owned(), "`two words`"),
@@ -245,14 +250,17 @@ async fn tags_that_would_not_be_honoured_are_told_before_anything_is_written() {
         let publish = world.publish(&configuration("", &tags), &articles("one", &NEWS)).await;
         let error = publish.plan().await.unwrap_err();
         let text = error.to_string();
-        assert!(text.contains(told) && text.contains("`a/news-1.html`") && text.contains("3 other objects"), "{text}");
+        assert!(
+            text.contains(expected) && text.contains("`a/news-1.html`") && text.contains("3 other objects"),
+            "{text}"
+        );
         assert_eq!(error.kind(), ErrorKind::Configuration);
         assert_eq!(calls::writes(&world.faults.calls()), Vec::<String>::new());
     }
 }
 
 #[tokio::test]
-async fn the_session_of_a_run_may_ask_whether_tags_are_read() {
+async fn the_role_of_a_site_may_read_the_distribution_configuration() {
     let world = releases::world().await;
     world.account.cloudfront().set_completion(InvalidationDelay::After(Duration::ZERO));
     world.account.cloudfront().set_cache_tags(DISTRIBUTION, Some(HEADER)).unwrap();
@@ -264,7 +272,7 @@ async fn the_session_of_a_run_may_ask_whether_tags_are_read() {
     world.account.iam().create_role("publisher", trust, &[("site", &document)]).unwrap();
     let publish = world.publish(&configuration, &articles("one", &NEWS)).await;
     assert_eq!(publish.run().await.outcome, Outcome::Live);
-    world.lay(&articles("two", &NEWS)).await;
+    world.stage(&articles("two", &NEWS)).await;
     let report = publish.run().await;
     assert_eq!((report.outcome, items(&report)), (Outcome::Live, vec!["#news"]), "{report}");
 }

@@ -1,29 +1,29 @@
-//! Copies on the server's side: from a staged prefix, and above the size that one request copies.
+//! Server-side copies: from a staged prefix, and of objects larger than one request can copy.
 
 use tidegate_core::report::Outcome;
 use tidegate_emulator::s3::StoreLimits;
 use tidegate_tests::world::BUCKET;
-use tidegate_tests::{SiteObject, SiteState, SourceObject, Sources, World, calls};
+use tidegate_tests::{BucketContents, SiteObject, SourceObject, Sources, World, calls};
 
 use crate::{plugin, site_with};
 
-/// S3's limit for one copy, lowered for publisher and server alike.
+/// The largest object that one request copies: S3's limit, lowered for publisher and emulator alike.
 const LIMIT: u64 = 1_000;
 
-async fn small_copies() -> World {
+async fn world_with_copy_limit() -> World {
     let world = World::new().await;
     world.account.s3().set_limits(StoreLimits { copy_source: LIMIT, smallest_part: 1, ..StoreLimits::default() });
     world
 }
 
 #[tokio::test]
-async fn a_staged_prefix_is_copied_without_passing_through_here() {
+async fn copies_a_staged_prefix_on_the_server() {
     let world = World::new().await;
     let files =
         [SourceObject::text("index.html", "x"), SourceObject::sized("big.bin", 70_000, 1), SourceObject::text("e", "")];
     let publish =
         world.publish(&site_with(&plugin("sync", "mime", "{ sniff = false }")), &Sources::prefix(files)).await;
-    world.forget();
+    world.clear_requests();
     let report = publish.run().await;
     assert_eq!(report.outcome, Outcome::Live, "{report}");
     let seen = world.faults.calls();
@@ -32,16 +32,16 @@ async fn a_staged_prefix_is_copied_without_passing_through_here() {
     assert_eq!((report.totals.bytes_to_write, report.totals.bytes_to_copy), (0, 70_001));
     publish.assert_converged().await;
     let seen = world.faults.calls();
-    assert_eq!(calls::count(&seen, "GetObject"), 0, "nor is anything read to see that nothing changed");
+    assert_eq!(calls::count(&seen, "GetObject"), 0, "comparing needs no read");
 }
 
 #[tokio::test]
-async fn a_staged_object_above_the_limit_is_copied_in_parts() {
-    let world = small_copies().await;
+async fn copies_a_large_staged_object_in_parts() {
+    let world = world_with_copy_limit().await;
     let files = [SourceObject::sized("big.bin", 4_500, 1), SourceObject::sized("edge.bin", LIMIT, 2)];
     let mut publish = world.publish(&site_with(&plugin("sync", "mime", "{}")), &Sources::prefix(files)).await;
     publish.publisher.copy_limit = LIMIT;
-    world.forget();
+    world.clear_requests();
     let report = publish.run().await;
     assert_eq!(report.outcome, Outcome::Live, "{report}");
     let seen = world.faults.calls();
@@ -56,8 +56,8 @@ async fn a_staged_object_above_the_limit_is_copied_in_parts() {
 }
 
 #[tokio::test]
-async fn headers_above_the_limit_are_replaced_in_parts_and_tags_stay() {
-    let world = small_copies().await;
+async fn replaces_headers_of_a_large_object_in_parts_and_keeps_its_tags() {
+    let world = world_with_copy_limit().await;
     let tags = [("team".to_owned(), "docs & more".to_owned())].into();
     let object = SiteObject {
         key: "film.mp4".to_owned(),
@@ -68,7 +68,7 @@ async fn headers_above_the_limit_are_replaced_in_parts_and_tags_stay() {
         storage_class: Some("STANDARD_IA".to_owned()),
         ..SiteObject::default()
     };
-    world.seed(&SiteState { objects: vec![object.clone()] }).await;
+    world.seed(&BucketContents { objects: vec![object.clone()] }).await;
     let tagging = aws_sdk_s3::types::Tagging::builder()
         .tag_set(aws_sdk_s3::types::Tag::builder().key("team").value("docs & more").build().unwrap())
         .build()
@@ -78,7 +78,7 @@ async fn headers_above_the_limit_are_replaced_in_parts_and_tags_stay() {
     let sources = Sources::directory([SourceObject::sized("film.mp4", 2_500, 9)]);
     let mut publish = world.publish(&site_with(&plugin("sync", "headers", settings)), &sources).await;
     publish.publisher.copy_limit = LIMIT;
-    world.forget();
+    world.clear_requests();
     let report = publish.run().await;
     assert_eq!(report.outcome, Outcome::Live, "{report}");
     assert_eq!((report.done.headers, report.done.written), (1, 0));
@@ -93,14 +93,14 @@ async fn headers_above_the_limit_are_replaced_in_parts_and_tags_stay() {
 }
 
 #[tokio::test]
-async fn a_failed_copy_in_parts_is_aborted_and_leaves_the_object() {
-    let world = small_copies().await;
+async fn aborts_a_failed_copy_in_parts() {
+    let world = world_with_copy_limit().await;
     let mut publish = world.publish(&site_with(""), &Sources::prefix([SourceObject::sized("big.bin", 4_500, 1)])).await;
     publish.publisher.copy_limit = LIMIT;
     let planned = publish.plan().await.unwrap();
-    world.forget();
+    world.clear_requests();
     let parts = std::sync::atomic::AtomicUsize::new(0);
-    world.trouble(move |call| {
+    world.inject_faults(move |call| {
         let third = call.operation == "UploadPartCopy" && parts.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 2;
         third.then(|| tidegate_tests::fault::InjectedFault::answer(500, "InternalError"))
     });
@@ -112,13 +112,13 @@ async fn a_failed_copy_in_parts_is_aborted_and_leaves_the_object() {
 }
 
 #[tokio::test]
-async fn an_object_of_another_tool_in_parts_is_read_once_at_the_most() {
+async fn reads_a_multipart_object_of_another_tool_at_most_once() {
     let world = World::new().await;
     let object =
         SiteObject { key: "x.bin".to_owned(), size: Some(3_000), seed: 1, parts: Some(1_024), ..SiteObject::default() };
-    world.seed(&SiteState { objects: vec![object] }).await;
+    world.seed(&BucketContents { objects: vec![object] }).await;
     let publish = world.publish(&site_with(""), &Sources::prefix([SourceObject::sized("x.bin", 3_000, 1)])).await;
-    world.forget();
+    world.clear_requests();
     assert!(publish.plan().await.is_ok());
     let reads = calls::count(&world.faults.calls(), "GetObject");
     assert!(reads <= 1, "the staged object was read {reads} times");

@@ -1,31 +1,31 @@
-//! Destinations as they are in the field: buckets without ACLs, under KMS, with versions, in other regions and accounts, full
-//! of what is not ours, and credentials that lack one permission. `docs/target-buckets.md` says the same in words.
+//! Target buckets: without ACLs, with KMS encryption, versioned, in other regions and accounts, and with objects of
+//! other tools; and credentials that lack one permission.
 
 use tidegate_core::report::Outcome;
 use tidegate_emulator::s3::{ObjectEncryption, StoredHeaders, Website};
 use tidegate_publish::publish::Publisher;
 use tidegate_tests::fault::InjectedFault;
+use tidegate_tests::proxy::RecordingProxy;
 use tidegate_tests::source::STAGING;
-use tidegate_tests::wire::Wire;
 use tidegate_tests::world::{BUCKET, site};
-use tidegate_tests::{Publish, SiteObject, SiteState, SourceKind, SourceObject, Sources, World, calls};
+use tidegate_tests::{BucketContents, Publish, SiteObject, SourceKind, SourceObject, Sources, World, calls};
 
 use crate::{plugin, site_with, texts};
 
 const KEY: &str = "arn:aws:kms:us-east-1:000000000000:key/0a1b2c3d";
 
-/// Two pages and an asset over a site with a stale object.
+/// A site with a stale object, and a publish that changes a page and adds an asset.
 async fn release(configuration: &str) -> (World, Publish) {
     let world = World::new().await;
     world.seed(&texts(&[("stale.html", "x"), ("index.html", "old"), ("same.css", "a{}")])).await;
     let files = [("index.html", "new"), ("app.js", "1"), ("same.css", "a{}")];
     let sources = Sources::directory(files.map(|(key, body)| SourceObject::text(key, body)));
     let publish = world.publish(configuration, &sources).await;
-    world.forget();
+    world.clear_requests();
     (world, publish)
 }
 
-/// A publisher that may do what these statements say.
+/// A publisher whose credentials allow only these statements.
 fn limited(world: &World, statements: &str) -> Publisher {
     let policy = format!(r#"{{"Version":"2012-10-17","Statement":[{statements}]}}"#);
     world.account.iam().create_user("deployer", &[("deploys", &policy)]).unwrap();
@@ -35,45 +35,45 @@ fn limited(world: &World, statements: &str) -> Publisher {
 
 const ALL_OF_S3: &str = r#"{"Effect":"Allow","Action":"s3:*","Resource":"*"}"#;
 
-async fn kms(world: &World) {
+async fn encrypt_with_kms(world: &World) {
     let encryption =
         ObjectEncryption { algorithm: "aws:kms".to_owned(), kms_key: Some(KEY.to_owned()), bucket_key: Some(true) };
     world.account.s3().set_encryption(BUCKET, encryption).await.unwrap();
 }
 
 #[tokio::test]
-async fn an_acl_on_a_bucket_without_acls_says_what_to_remove_and_leaves_the_site_alone() {
+async fn explains_a_rejected_acl_and_keeps_the_site_unchanged() {
     let (world, publish) = release(&site_with("objects = { acl = \"public-read\" }\n")).await;
     let before = world.site().await;
     let report = publish.run().await;
     assert_eq!(report.outcome, Outcome::Failed, "{report}");
-    let said = report.to_string();
+    let text = report.to_string();
     assert!(
-        said.contains("AccessControlListNotSupported") && said.contains("remove `objects.acl` or `--acl`"),
-        "{said}"
+        text.contains("AccessControlListNotSupported") && text.contains("remove `objects.acl` or `--acl`"),
+        "{text}"
     );
     assert_eq!(world.site().await, before);
     let calls = world.faults.calls();
     assert_eq!((calls::count(&calls, "DeleteObjects"), calls::keys(&calls, "PutObject")), (0, vec!["app.js"]));
-    // The one ACL that says what is so anyway is taken.
+    // S3 accepts the ACL that equals the default.
     let (_world, publish) = release(&site_with("objects = { acl = \"bucket-owner-full-control\" }\n")).await;
     assert_eq!(publish.run().await.outcome, Outcome::Live);
 }
 
 #[tokio::test]
-async fn a_bucket_that_encrypts_with_kms_converges_although_no_etag_is_an_md5() {
+async fn recognizes_unchanged_objects_in_a_bucket_with_kms_encryption() {
     let (world, publish) = release(&site_with(&plugin("sync", "mime", "{}"))).await;
-    kms(&world).await;
+    encrypt_with_kms(&world).await;
     assert_eq!(publish.run().await.outcome, Outcome::Live);
     let site = world.site().await;
     let page = site.get("index.html").unwrap();
     assert_eq!((page.encryption.as_deref(), page.kms_key.as_deref()), (Some("aws:kms"), Some(KEY)));
     let info = world.account.s3().head(BUCKET, "index.html").unwrap();
-    assert_ne!(info.etag, "22af645d1859cb5ca6da0c484f1f37ea", "an MD5 of `new` would prove nothing here");
+    assert_ne!(info.etag, "22af645d1859cb5ca6da0c484f1f37ea", "the ETag must not be the MD5 of `new`");
     publish.assert_converged().await;
-    // Other bytes of the same size are found all the same.
+    // A change to bytes of the same size is found.
     world
-        .lay(&Sources::directory(
+        .stage(&Sources::directory(
             [("index.html", "NEW"), ("app.js", "1"), ("same.css", "a{}")]
                 .map(|(key, body)| SourceObject::text(key, body)),
         ))
@@ -83,16 +83,16 @@ async fn a_bucket_that_encrypts_with_kms_converges_although_no_etag_is_an_md5() 
 }
 
 #[tokio::test]
-async fn a_key_that_may_not_be_used_is_named_with_both_permissions() {
+async fn names_the_kms_key_and_both_missing_permissions() {
     let (world, mut publish) = release(&site_with("")).await;
-    kms(&world).await;
+    encrypt_with_kms(&world).await;
     publish.publisher = limited(&world, ALL_OF_S3);
     let report = publish.run().await;
-    let said = report.to_string();
-    assert_eq!(report.outcome, Outcome::Failed, "{said}");
-    assert!(said.contains("kms:GenerateDataKey") && said.contains(KEY) && said.contains("`kms:Decrypt`"), "{said}");
+    let text = report.to_string();
+    assert_eq!(report.outcome, Outcome::Failed, "{text}");
+    assert!(text.contains("kms:GenerateDataKey") && text.contains(KEY) && text.contains("`kms:Decrypt`"), "{text}");
     assert_eq!(calls::count(&world.faults.calls(), "DeleteObjects"), 0);
-    // The checksum of an object needs its key as well: that is found out while planning.
+    // Reading a checksum needs the key as well, so planning already fails.
     publish.publisher = world.publisher();
     assert_eq!(publish.run().await.outcome, Outcome::Live);
     let key = world.account.iam().create_access_key("deployer").unwrap();
@@ -102,37 +102,37 @@ async fn a_key_that_may_not_be_used_is_named_with_both_permissions() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_disabled_or_gone_says_so() {
+async fn explains_a_disabled_or_deleted_kms_key() {
     for code in ["KMS.DisabledException", "KMS.NotFoundException", "KMS.KMSInvalidStateException"] {
         let (world, publish) = release(&site_with("")).await;
-        world.trouble(move |call| (call.operation == "PutObject").then(|| InjectedFault::answer(400, code)));
-        let said = publish.run().await.to_string();
-        assert!(said.contains(code) && said.contains("enable or restore the KMS key"), "{said}");
+        world.inject_faults(move |call| (call.operation == "PutObject").then(|| InjectedFault::answer(400, code)));
+        let text = publish.run().await.to_string();
+        assert!(text.contains(code) && text.contains("enable or restore the KMS key"), "{text}");
     }
 }
 
 #[tokio::test]
-async fn versions_keep_what_is_replaced_and_deleted() {
+async fn publishes_to_a_versioned_bucket() {
     let (world, publish) = release(&site_with("")).await;
     let s3 = world.account.s3();
     s3.set_versioned(BUCKET).await.unwrap();
     assert_eq!(publish.run().await.outcome, Outcome::Live);
     assert_eq!(world.site().await.keys(), ["app.js", "index.html", "same.css"]);
-    // The old page, from before the bucket had versions, and the stale one under its marker.
+    // The old page has no version ID, and the stale page is hidden by a delete marker.
     let old = s3.versions(BUCKET, "index.html").unwrap();
     assert_eq!(old.iter().map(|version| version.id.as_str()).collect::<Vec<_>>(), ["null"]);
     let stale = s3.versions(BUCKET, "stale.html").unwrap();
     assert_eq!(stale.iter().map(|version| version.object.is_some()).collect::<Vec<_>>(), [true, false]);
-    assert!(s3.versions(BUCKET, "same.css").unwrap().is_empty(), "what is unchanged makes no version");
+    assert!(s3.versions(BUCKET, "same.css").unwrap().is_empty(), "an unchanged object gets no new version");
     publish.assert_converged().await;
-    world.forget();
+    world.clear_requests();
     assert_eq!(publish.run().await.outcome, Outcome::Unchanged);
     assert_eq!(calls::writes(&world.faults.calls()), Vec::<String>::new());
 
-    // What was deleted can come again, and be replaced and deleted again: a marker is no object.
+    // A deleted page can be created and replaced again: a delete marker does not count as an object.
     for body in ["x", "y"] {
         let files = [("index.html", "new"), ("app.js", "1"), ("same.css", "a{}"), ("stale.html", body)];
-        world.lay(&Sources::directory(files.map(|(key, body)| SourceObject::text(key, body)))).await;
+        world.stage(&Sources::directory(files.map(|(key, body)| SourceObject::text(key, body)))).await;
         let report = publish.run().await;
         assert_eq!((report.outcome, report.done.written), (Outcome::Live, 1), "{report}");
         publish.assert_converged().await;
@@ -142,7 +142,7 @@ async fn versions_keep_what_is_replaced_and_deleted() {
 }
 
 #[tokio::test]
-async fn a_staged_archive_in_a_versioned_bucket_is_told_by_its_version() {
+async fn identifies_a_staged_archive_by_its_version() {
     let world = World::new().await;
     world.account.s3().set_versioned(STAGING).await.unwrap();
     let sources = Sources { kind: SourceKind::StagedZip, objects: vec![SourceObject::text("index.html", "x")] };
@@ -150,21 +150,21 @@ async fn a_staged_archive_in_a_versioned_bucket_is_told_by_its_version() {
     let first = publish.plan().await.unwrap().plan.inputs.artifact;
     let version = world.account.s3().head(STAGING, "build.zip").unwrap().version.unwrap();
     assert!(first.0.contains(&format!("version:{version}")), "{first:?}");
-    // The same bytes staged again are another version.
-    world.lay(&sources).await;
+    // Staging equal bytes again creates another version.
+    world.stage(&sources).await;
     assert_ne!(publish.plan().await.unwrap().plan.inputs.artifact, first);
 }
 
 #[tokio::test]
-async fn a_bucket_in_another_region_is_told_with_its_region() {
+async fn names_the_region_of_a_bucket_in_another_region() {
     let (world, publish) = release(&site_with("")).await;
     world.account.s3().set_region(BUCKET, "eu-west-1").await.unwrap();
     let error = publish.plan().await.unwrap_err().to_string();
     assert!(error.contains("PermanentRedirect") && error.contains("`AWS_REGION=eu-west-1`"), "{error}");
-    // Where the bucket is known to be elsewhere only once it is written to.
+    // The region may become known only with the first write.
     world.account.s3().set_region(BUCKET, "us-east-1").await.unwrap();
     let planned = publish.plan().await.unwrap();
-    world.trouble(|call| {
+    world.inject_faults(|call| {
         let message = "The authorization header is malformed; the region 'us-east-1' is wrong; expecting 'ap-south-1'";
         let answer = InjectedFault::Answer {
             status: 400,
@@ -179,7 +179,7 @@ async fn a_bucket_in_another_region_is_told_with_its_region() {
 }
 
 #[tokio::test]
-async fn the_region_of_a_staged_archive_is_told_by_an_answer_without_a_body() {
+async fn names_the_region_of_a_staged_archive_from_a_response_without_a_body() {
     let world = World::new().await;
     let sources = Sources { kind: SourceKind::StagedZip, objects: vec![SourceObject::text("index.html", "x")] };
     let publish = world.publish(&site_with(""), &sources).await;
@@ -189,7 +189,7 @@ async fn the_region_of_a_staged_archive_is_told_by_an_answer_without_a_body() {
 }
 
 #[tokio::test]
-async fn a_bucket_of_another_account_is_refused_and_a_missing_one_is_missing() {
+async fn distinguishes_a_bucket_of_another_account_from_a_missing_one() {
     let (world, publish) = release(&site_with("")).await;
     world.account.s3().set_owner(BUCKET, "999999999999").await.unwrap();
     let foreign = publish.plan().await.unwrap_err().to_string();
@@ -201,7 +201,7 @@ async fn a_bucket_of_another_account_is_refused_and_a_missing_one_is_missing() {
 }
 
 #[tokio::test]
-async fn without_list_bucket_a_missing_archive_is_told_with_both_causes() {
+async fn names_both_causes_of_an_unreadable_archive_without_list_bucket() {
     let world = World::new().await;
     let sources = Sources { kind: SourceKind::StagedZip, objects: vec![SourceObject::text("index.html", "x")] };
     let mut publish = world.publish(&site_with(""), &sources).await;
@@ -218,7 +218,7 @@ async fn without_list_bucket_a_missing_archive_is_told_with_both_causes() {
 }
 
 #[tokio::test]
-async fn without_list_bucket_the_site_cannot_be_planned_and_the_permission_is_named() {
+async fn names_list_bucket_if_the_site_cannot_be_listed() {
     let (world, mut publish) = release(&site_with("")).await;
     publish.publisher = limited(
         &world,
@@ -230,7 +230,7 @@ async fn without_list_bucket_the_site_cannot_be_planned_and_the_permission_is_na
 }
 
 #[tokio::test]
-async fn without_delete_object_everything_else_is_published_and_the_permission_is_named() {
+async fn publishes_everything_else_without_delete_object_and_names_it() {
     let (world, mut publish) = release(&site_with("")).await;
     publish.publisher = limited(
         &world,
@@ -241,22 +241,22 @@ async fn without_delete_object_everything_else_is_published_and_the_permission_i
     assert!(report.to_string().contains("s3:DeleteObject"), "{report}");
     publish.site.delete = false;
     assert_eq!(publish.run().await.outcome, Outcome::Unchanged);
-    // Some servers do not say which permission it is.
+    // Some servers do not name the missing permission.
     publish.site.delete = true;
-    world.trouble(|call| (call.operation == "DeleteObjects").then(|| InjectedFault::answer(403, "AccessDenied")));
-    let said = publish.run().await.to_string();
-    assert!(said.contains("allow `s3:DeleteObject` and `s3:GetObject`") && said.contains("`delete = false`"), "{said}");
+    world.inject_faults(|call| (call.operation == "DeleteObjects").then(|| InjectedFault::answer(403, "AccessDenied")));
+    let text = publish.run().await.to_string();
+    assert!(text.contains("allow `s3:DeleteObject` and `s3:GetObject`") && text.contains("`delete = false`"), "{text}");
 }
 
 #[tokio::test]
-async fn foreign_objects_beside_the_prefix_cost_no_request() {
+async fn objects_outside_of_the_prefix_cost_no_request() {
     let mut traces = Vec::new();
     for foreign in [0_usize, 20_000] {
         let world = World::new().await;
         let store = world.account.s3().clone();
         let mut puts = tokio::task::JoinSet::new();
         for n in 0..foreign {
-            // Before the prefix and behind it, and beginning like it.
+            // Keys that sort before and after the prefix, and keys that begin with its name.
             let (store, key) = (store.clone(), format!("{}/{n}", ["aaa", "docs-old", "docs2", "zzz"][n % 4]));
             puts.spawn(async move { store.put(BUCKET, &key, "x", StoredHeaders::default()).await.unwrap() });
         }
@@ -264,7 +264,7 @@ async fn foreign_objects_beside_the_prefix_cost_no_request() {
         let configuration = site_with("").replace("s3://site/", "s3://site/docs/");
         let files = [SourceObject::text("index.html", "x"), SourceObject::text("app.js", "x")];
         let publish = world.publish(&configuration, &Sources::directory(files)).await;
-        world.forget();
+        world.clear_requests();
         let report = publish.run().await;
         assert_eq!((report.outcome, report.done.written), (Outcome::Live, 2), "{report}");
         let mut trace: Vec<String> = world
@@ -281,7 +281,7 @@ async fn foreign_objects_beside_the_prefix_cost_no_request() {
 }
 
 #[tokio::test]
-async fn a_publish_never_touches_what_a_bucket_is_configured_with() {
+async fn never_changes_the_configuration_of_a_bucket() {
     let (world, publish) =
         release(&site_with(&plugin("sync", "rewrite", "{ redirects = [{ from = \"/old\", to = \"/index.html\" }] }")))
             .await;
@@ -297,18 +297,18 @@ async fn a_publish_never_touches_what_a_bucket_is_configured_with() {
 }
 
 #[tokio::test]
-async fn objects_of_one_address_are_reported() {
+async fn reports_objects_that_share_a_url_path() {
     let world = World::new().await;
     let files = ["index.html", "about", "about.html", "about/index.html", "team.html"];
     let sources = Sources::directory(files[..3].iter().chain(&files[4..]).map(|key| SourceObject::text(key, "x")));
     let publish = world.publish(&site_with(""), &sources).await;
     let report = publish.run().await;
     assert_eq!(report.outcome, Outcome::Live, "{report}");
-    let said = report.to_string();
-    assert!(said.contains("warning from `guard`") && said.contains("`about` and `about.html` for `/about`"), "{said}");
-    // A redirect is how two of them are made one.
+    let text = report.to_string();
+    assert!(text.contains("warning from `guard`") && text.contains("`about` and `about.html` for `/about`"), "{text}");
+    // A redirect resolves the conflict.
     let redirect = SiteObject { redirect: Some("/about.html".to_owned()), ..SiteObject::text("about", "") };
-    world.seed(&SiteState { objects: vec![redirect] }).await;
+    world.seed(&BucketContents { objects: vec![redirect] }).await;
     let redirected = plugin("sync", "rewrite", "{ redirects = [{ from = \"/about\", to = \"/about.html\" }] }");
     let sources = Sources::directory([files[0], files[2], files[4]].map(|key| SourceObject::text(key, "x")));
     let publish = world.publish(&site_with(&redirected), &sources).await;
@@ -316,13 +316,13 @@ async fn objects_of_one_address_are_reported() {
     assert!(!report.to_string().contains("one address"), "{report}");
 }
 
-/// Runs the binary against an account that is served, and says which requests it sent.
-async fn trace_of(world: &World, arguments: &[&str]) -> (Vec<String>, String) {
-    let wire = Wire::before(world.account.clone()).await;
+/// Runs the binary against the account. Returns the requests that it sent, and its output.
+async fn run_binary(world: &World, arguments: &[&str]) -> (Vec<String>, String) {
+    let proxy = RecordingProxy::start(world.account.clone()).await;
     let root = world.account.root_credentials();
     let output = tokio::process::Command::new(tidegate_tests::binary::binary())
         .args(arguments)
-        .args(["--endpoint-url", &wire.url()])
+        .args(["--endpoint-url", &proxy.url()])
         .current_dir(world.directory())
         .env_clear()
         .env("HOME", world.directory())
@@ -333,27 +333,28 @@ async fn trace_of(world: &World, arguments: &[&str]) -> (Vec<String>, String) {
         .output()
         .await
         .unwrap();
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{said}");
-    (wire.requests(), said)
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{text}");
+    (proxy.requests(), text)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn dry_runs_of_the_binary_send_nothing_but_reads() {
+async fn dry_runs_only_read() {
     let (world, _) = release(&site_with("")).await;
     std::fs::write(world.directory().join("tidegate.toml"), site_with(&plugin("sync", "mime", "{}"))).unwrap();
     let before = world.site().await;
-    let dry = [vec!["sync", "source", "s3://site/", "--delete", "--dry-run"], vec!["plan", "docs", "--from", "source"]];
-    for arguments in dry {
-        let (requests, said) = trace_of(&world, &arguments).await;
-        assert!(said.contains("index.html") && said.contains("stale.html"), "{arguments:?}: {said}");
+    let commands =
+        [vec!["sync", "source", "s3://site/", "--delete", "--dry-run"], vec!["plan", "docs", "--from", "source"]];
+    for arguments in commands {
+        let (requests, output) = run_binary(&world, &arguments).await;
+        assert!(output.contains("index.html") && output.contains("stale.html"), "{arguments:?}: {output}");
         assert!(requests.iter().any(|request| request.contains("list-type=2")), "{arguments:?}: {requests:?}");
         let only_reads = requests.iter().all(|request| request.starts_with("GET ") || request.starts_with("HEAD "));
         assert!(only_reads, "{arguments:?}: {requests:?}");
         assert_eq!(world.site().await, before);
     }
-    // The trace does show writes where there are any.
-    let (requests, _) = trace_of(&world, &["sync", "source", "s3://site/", "--delete"]).await;
+    // Without `--dry-run`, the proxy records writes.
+    let (requests, _) = run_binary(&world, &["sync", "source", "s3://site/", "--delete"]).await;
     assert!(requests.iter().any(|request| request.starts_with("PUT ")), "{requests:?}");
     assert!(requests.iter().any(|request| request.starts_with("POST ")), "{requests:?}");
 }

@@ -100,7 +100,7 @@ async fn caller_and_publisher_policies_suffice_for_publishing_and_allow_nothing_
         let publisher = world.publisher_with(credentials.clone(), 1);
         let request = tidegate_tests::world::request(format!("s3://{STAGING}/source/{release}/").parse().unwrap());
         let publish = tidegate_tests::Publish { publisher, site: docs.clone(), request };
-        let report = publish.go().await.unwrap();
+        let report = publish.publish().await.unwrap();
         assert_eq!(report.outcome, Outcome::Live, "{report}");
     }
     assert_eq!(world.site().await.keys(), ["docs/index.html", "docs/new.js"], "expired objects were pruned");
@@ -391,13 +391,13 @@ async fn a_failed_change_reports_progress_and_a_second_run_continues() {
         BucketSpec::default(),
     );
     spec.grant.buckets = vec![BUCKET.parse().unwrap()];
-    world.trouble(|call| {
+    world.inject_faults(|call| {
         call.to_string().contains("CreateAccessKey").then(|| InjectedFault::answer(500, "ServiceFailure"))
     });
     let found = account.read_identity(&spec).await.unwrap();
     let error = account.apply(&create_credentials(&spec, &found).unwrap(), |_| ()).await.unwrap_err();
     assert!(error.to_string().contains("2 changes were made before it"), "{error}");
-    world.peace();
+    world.stop_faults();
     let found = account.read_identity(&spec).await.unwrap();
     let changes = create_credentials(&spec, &found).unwrap();
     assert_eq!(changes.len(), 2, "the user exists: {changes:?}");

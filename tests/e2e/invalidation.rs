@@ -1,8 +1,8 @@
-//! What a distribution is told, from the publish to the stand-in's rules of CloudFront: which addresses are cleared, what is
-//! in progress already, throttling, waiting, and that none of it can fail a release that is live.
+//! CloudFront invalidation: which paths are cleared, invalidations in progress, throttling and waiting. No failure here
+//! may fail a release that is live.
 //!
-//! No local server that we know checks CloudFront's rules but our own stand-in; its reading of AWS's pages is tested in
-//! `local/tests/cloudfront_invalidations.rs`.
+//! No other local server enforces CloudFront's rules. The emulator's rules have tests of their own in
+//! `crates/emulator`.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -15,13 +15,13 @@ use tidegate_tests::{Publish, SourceObject, Sources, World, calls};
 
 use crate::{plugin, site_with, texts};
 
-/// A site behind the distribution, with what a test adds to the distribution's entry.
+/// A site with the distribution, and with `more` in the distribution's table.
 fn site(more: &str) -> String {
     let guard = plugin("policy", "guard", "{ max-delete-share = 1, max-deletes = 100000 }");
     site_with(&format!("cdn = [{{ distribution = \"{DISTRIBUTION}\"{more} }}]\n{guard}"))
 }
 
-/// Every kind of key that needs care, each a page, and some that stay.
+/// Keys that need encoding or have several paths.
 const PAGES: [&str; 12] = [
     "index.html",
     "d/index.html",
@@ -37,7 +37,7 @@ const PAGES: [&str; 12] = [
     "x/y*",
 ];
 
-/// The addresses under which visitors ask for them, as browsers write them.
+/// The paths under which browsers request them.
 const ADDRESSES: [&str; 17] = [
     "/",
     "/index.html",
@@ -63,7 +63,7 @@ fn pages(body: &str, keys: &[&str]) -> Sources {
     Sources::directory(keys.iter().map(|key| SourceObject::text(key, body)).chain(stays))
 }
 
-/// The first release is out, nothing is in progress, and nothing is recorded.
+/// A world after the first release, with its invalidation completed and no recorded requests.
 async fn first_release(more: &str, attempts: u32) -> (World, Publish) {
     let world = World::new().await;
     world.account.cloudfront().set_completion(InvalidationDelay::After(Duration::ZERO));
@@ -72,21 +72,21 @@ async fn first_release(more: &str, attempts: u32) -> (World, Publish) {
     let report = publish.run().await;
     assert_eq!(report.outcome, Outcome::Live, "{report}");
     assert_eq!(world.account.cloudfront().completed(DISTRIBUTION).unwrap(), 1);
-    world.forget();
+    world.clear_requests();
     (world, publish)
 }
 
-/// Whether a visitor's request is cleared by what completed after the first `seen` invalidations.
+/// Whether an invalidation after the first `seen` ones clears a path.
 fn cleared(world: &World, path: &str, seen: u64) -> bool {
     world.account.cloudfront().cleared(DISTRIBUTION, &ViewerPath::new(path), seen).unwrap()
 }
 
 fn paths(report: &PublishReport) -> Vec<&str> {
-    report.invalidations.iter().flat_map(|told| &told.paths).map(String::as_str).collect()
+    report.invalidations.iter().flat_map(|invalidation| &invalidation.paths).map(String::as_str).collect()
 }
 
-/// Has other people's invalidations in progress.
-fn occupy(world: &World, reference: &str, paths: impl Iterator<Item = String>) -> String {
+/// Creates an invalidation as another user of the distribution would.
+fn create_other_invalidation(world: &World, reference: &str, paths: impl Iterator<Item = String>) -> String {
     let paths: Vec<String> = paths.collect();
     let quantity = i64::try_from(paths.len()).unwrap();
     let batch = InvalidationBatch { caller_reference: reference.to_owned(), quantity, paths };
@@ -94,10 +94,10 @@ fn occupy(world: &World, reference: &str, paths: impl Iterator<Item = String>) -
 }
 
 #[tokio::test]
-async fn every_address_of_a_change_is_cleared_and_nothing_else() {
+async fn clears_every_path_of_a_changed_page_and_no_other() {
     let (world, publish) = first_release("", 1).await;
     let seen = world.account.cloudfront().completed(DISTRIBUTION).unwrap();
-    world.lay(&pages("two", &PAGES)).await;
+    world.stage(&pages("two", &PAGES)).await;
     let report = publish.run().await;
     assert_eq!(report.outcome, Outcome::Live, "{report}");
     for address in ADDRESSES {
@@ -109,7 +109,7 @@ async fn every_address_of_a_change_is_cleared_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn what_is_deleted_or_redirected_is_cleared_too() {
+async fn clears_deleted_and_redirected_pages() {
     let world = World::new().await;
     world.account.cloudfront().set_completion(InvalidationDelay::After(Duration::ZERO));
     world.seed(&texts(&[("gone.html", "x"), ("stays.html", "same"), ("old.html", "x")])).await;
@@ -122,78 +122,82 @@ async fn what_is_deleted_or_redirected_is_cleared_too() {
 }
 
 #[tokio::test]
-async fn a_whole_folder_goes_for_one_path() {
+async fn clears_a_whole_folder_with_one_path() {
     let (world, publish) = first_release("", 1).await;
     let more: Vec<String> = (0..50).map(|number| format!("news/{number}.html")).collect();
     let keys: Vec<&str> = PAGES.into_iter().chain(more.iter().map(String::as_str)).collect();
-    world.lay(&pages("one", &keys)).await;
+    world.stage(&pages("one", &keys)).await;
     assert_eq!(paths(&publish.run().await), ["/news/*"]);
 }
 
 #[tokio::test]
-async fn what_is_in_progress_leaves_less_room() {
+async fn counts_paths_in_progress_against_the_limit() {
     let (world, publish) = first_release("", 1).await;
     world.account.cloudfront().set_completion(InvalidationDelay::AfterPolls(1000));
-    // 2,998 paths in three invalidations, and thirteen wildcards: two of each are left.
+    // Three invalidations with 2,998 paths and 13 wildcards leave two of each.
     for run in 0..2 {
-        occupy(&world, &format!("other-{run}"), (0..1000).map(|number| format!("/their-{run}/{number}")));
+        create_other_invalidation(
+            &world,
+            &format!("other-{run}"),
+            (0..1000).map(|number| format!("/their-{run}/{number}")),
+        );
     }
     let paths_and_wildcards =
         (0..998).map(|number| format!("/their/{number}")).chain((0..13).map(|n| format!("/w{n}/*")));
-    occupy(&world, "other", paths_and_wildcards);
-    world.lay(&pages("two", &PAGES)).await;
+    create_other_invalidation(&world, "other", paths_and_wildcards);
+    world.stage(&pages("two", &PAGES)).await;
     let report = publish.run().await;
-    assert_eq!(report.outcome, Outcome::Live, "CloudFront took it: {report}");
+    assert_eq!(report.outcome, Outcome::Live, "CloudFront must accept the batch: {report}");
     let wildcards = paths(&report).iter().filter(|path| path.ends_with('*')).count();
     assert!(wildcards <= 2 && paths(&report).len() - wildcards <= 2, "{:?}", paths(&report));
-    assert_eq!(calls::count(&world.faults.calls(), "GetInvalidation"), 3, "only what is in progress is looked at");
+    assert_eq!(calls::count(&world.faults.calls(), "GetInvalidation"), 3, "only invalidations in progress are read");
 }
 
 #[tokio::test]
-async fn the_list_is_read_to_the_last_page_that_has_something_in_progress() {
+async fn lists_invalidations_up_to_the_last_page_with_one_in_progress() {
     let (world, publish) = first_release("", 1).await;
-    let seen = |world: &World| calls::count(&world.faults.calls(), "ListInvalidations");
+    let pages = |world: &World| calls::count(&world.faults.calls(), "ListInvalidations");
     for run in 0..250 {
-        occupy(&world, &format!("done-{run}"), ["/x".to_owned()].into_iter());
+        create_other_invalidation(&world, &format!("done-{run}"), ["/x".to_owned()].into_iter());
     }
-    world.lay(&pages("two", &PAGES)).await;
+    world.stage(&pages("two", &PAGES)).await;
     assert_eq!(publish.run().await.outcome, Outcome::Live);
-    assert_eq!(seen(&world), 1, "nothing is in progress on the first page");
-    world.forget();
+    assert_eq!(pages(&world), 1, "nothing is in progress on the first page");
+    world.clear_requests();
     world.account.cloudfront().set_completion(InvalidationDelay::AfterPolls(1000));
     for run in 0..150 {
-        occupy(&world, &format!("new-{run}"), ["/x".to_owned()].into_iter());
+        create_other_invalidation(&world, &format!("new-{run}"), ["/x".to_owned()].into_iter());
     }
-    world.lay(&pages("three", &PAGES)).await;
+    world.stage(&pages("three", &PAGES)).await;
     assert_eq!(publish.run().await.outcome, Outcome::Live);
-    assert_eq!(seen(&world), 3);
-    assert_eq!(calls::count(&world.faults.calls(), "GetInvalidation"), 100, "more are counted without a look");
+    assert_eq!(pages(&world), 3);
+    assert_eq!(calls::count(&world.faults.calls(), "GetInvalidation"), 100, "at most 100 invalidations are read");
 }
 
 #[tokio::test]
-async fn where_nobody_may_look_nothing_is_taken_to_be_in_progress() {
+async fn assumes_nothing_in_progress_if_it_may_not_list_invalidations() {
     let (world, mut publish) = first_release("", 1).await;
     let policy = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["s3:*","cloudfront:CreateInvalidation"],"Resource":"*"}}"#;
     world.account.iam().create_user("publisher", &[("all", policy)]).unwrap();
     let key = world.account.iam().create_access_key("publisher").unwrap();
     publish.publisher = world.publisher_with(key.credentials(), 1);
-    world.lay(&pages("two", &PAGES)).await;
+    world.stage(&pages("two", &PAGES)).await;
     let report = publish.run().await;
     assert_eq!(report.outcome, Outcome::Live, "{report}");
     assert!(paths(&report).len() > 10, "{:?}", paths(&report));
 }
 
 #[tokio::test]
-async fn throttling_passes_and_the_batch_is_sent_once() {
+async fn retries_throttled_requests_and_creates_one_invalidation() {
     for (status, code) in [(400, "Throttling"), (503, "ServiceUnavailable"), (400, "TooManyInvalidationsInProgress")] {
         let (world, publish) = first_release("", 2).await;
         let before = world.account.cloudfront().invalidations(DISTRIBUTION).unwrap().len();
-        let tried = AtomicUsize::new(0);
-        world.trouble(move |call| {
+        let attempts = AtomicUsize::new(0);
+        world.inject_faults(move |call| {
             let create = call.operation == "CreateInvalidation";
-            (create && tried.fetch_add(1, Ordering::SeqCst) < 7).then(|| InjectedFault::answer(status, code))
+            (create && attempts.fetch_add(1, Ordering::SeqCst) < 7).then(|| InjectedFault::answer(status, code))
         });
-        world.lay(&pages("two", &PAGES)).await;
+        world.stage(&pages("two", &PAGES)).await;
         let report = publish.run().await;
         assert_eq!(report.outcome, Outcome::Live, "{code}: {report}");
         assert_eq!(calls::count(&world.faults.calls(), "CreateInvalidation"), 8, "{code}");
@@ -202,15 +206,15 @@ async fn throttling_passes_and_the_batch_is_sent_once() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_costs_no_second_invalidation() {
+async fn a_lost_response_causes_no_second_invalidation() {
     let (world, publish) = first_release("", 2).await;
     let before = world.account.cloudfront().invalidations(DISTRIBUTION).unwrap().len();
     let lost = AtomicUsize::new(0);
-    world.trouble(move |call| {
+    world.inject_faults(move |call| {
         let first = call.operation == "CreateInvalidation" && lost.fetch_add(1, Ordering::SeqCst) == 0;
         first.then_some(InjectedFault::Lose)
     });
-    world.lay(&pages("two", &PAGES)).await;
+    world.stage(&pages("two", &PAGES)).await;
     let report = publish.run().await;
     assert_eq!(report.outcome, Outcome::Live, "{report}");
     assert_eq!(calls::count(&world.faults.calls(), "CreateInvalidation"), 2);
@@ -218,50 +222,53 @@ async fn a_lost_answer_costs_no_second_invalidation() {
 }
 
 #[tokio::test]
-async fn what_stays_refused_is_told_and_the_release_is_live() {
-    for (status, code, tries) in [(400, "TooManyInvalidationsInProgress", 11), (403, "AccessDenied", 1)] {
+async fn reports_a_rejected_invalidation_and_stays_live() {
+    for (status, code, attempts) in [(400, "TooManyInvalidationsInProgress", 11), (403, "AccessDenied", 1)] {
         let (world, publish) = first_release("", 2).await;
-        world
-            .trouble(move |call| (call.operation == "CreateInvalidation").then(|| InjectedFault::answer(status, code)));
-        world.lay(&pages("two", &PAGES)).await;
+        world.inject_faults(move |call| {
+            (call.operation == "CreateInvalidation").then(|| InjectedFault::answer(status, code))
+        });
+        world.stage(&pages("two", &PAGES)).await;
         let report = publish.run().await;
         assert_eq!(report.outcome, Outcome::LiveInvalidationPending, "{report}");
-        let [told] = report.invalidations.as_slice() else { panic!("{report}") };
-        assert!(told.id.is_none() && !told.paths.is_empty());
-        assert!(told.why.as_ref().unwrap().contains(code), "{told:?}");
-        assert_eq!(calls::count(&world.faults.calls(), "CreateInvalidation"), tries, "{code}");
+        let [invalidation] = report.invalidations.as_slice() else { panic!("{report}") };
+        assert!(invalidation.id.is_none() && !invalidation.paths.is_empty());
+        assert!(invalidation.why.as_ref().unwrap().contains(code), "{invalidation:?}");
+        assert_eq!(calls::count(&world.faults.calls(), "CreateInvalidation"), attempts, "{code}");
         assert_eq!(world.site().await.get("index.html").unwrap().body.as_deref(), Some("two"));
     }
 }
 
 #[tokio::test]
-async fn waiting_ends_with_the_invalidation_or_with_patience() {
+async fn waits_for_completion_or_until_the_timeout() {
     for (polls, seconds, complete) in [(3, 600, true), (u32::MAX - 1, 1, false)] {
         let (world, publish) = first_release(&format!(", wait-seconds = {seconds}"), 2).await;
         world.account.cloudfront().set_completion(InvalidationDelay::AfterPolls(polls));
-        world.lay(&pages("two", &PAGES)).await;
+        world.stage(&pages("two", &PAGES)).await;
         let report = publish.run().await;
-        assert_eq!(report.outcome, Outcome::Live, "a release does not fail by waiting: {report}");
-        let asked = calls::count(&world.faults.calls(), "GetInvalidation");
-        assert!(if complete { asked == 4 } else { asked >= 2 }, "{asked}");
+        assert_eq!(report.outcome, Outcome::Live, "a timeout must not fail the release: {report}");
+        let polls = calls::count(&world.faults.calls(), "GetInvalidation");
+        assert!(if complete { polls == 4 } else { polls >= 2 }, "{polls}");
         let list = world.account.cloudfront().invalidations(DISTRIBUTION).unwrap();
         assert_eq!(list.first().unwrap().in_progress(), !complete);
     }
 }
 
 #[tokio::test]
-async fn waiting_that_is_not_allowed_or_fails_is_no_failure() {
+async fn a_denied_poll_ends_waiting_without_a_failure() {
     let (world, publish) = first_release(", wait-seconds = 600", 2).await;
-    world.trouble(|call| (call.operation == "GetInvalidation").then(|| InjectedFault::answer(403, "AccessDenied")));
+    world.inject_faults(|call| {
+        (call.operation == "GetInvalidation").then(|| InjectedFault::answer(403, "AccessDenied"))
+    });
     world.account.cloudfront().set_completion(InvalidationDelay::AfterPolls(1000));
-    world.lay(&pages("two", &PAGES)).await;
+    world.stage(&pages("two", &PAGES)).await;
     let report = publish.run().await;
     assert_eq!(report.outcome, Outcome::Live, "{report}");
-    assert_eq!(calls::count(&world.faults.calls(), "GetInvalidation"), 1, "what is denied is not asked again");
+    assert_eq!(calls::count(&world.faults.calls(), "GetInvalidation"), 1, "a denied poll is not repeated");
 }
 
 #[tokio::test]
-async fn two_distributions_get_a_list_each() {
+async fn invalidates_each_distribution_with_its_own_paths() {
     let world = World::new().await;
     let inner = tidegate_emulator::cloudfront::S3Origin { bucket: BUCKET.to_owned(), path: "/docs".to_owned() };
     world.account.cloudfront().create_distribution("E1INNER", inner, Some("index.html")).unwrap();
@@ -273,11 +280,14 @@ async fn two_distributions_get_a_list_each() {
     let publish = world.publish(&configuration, &Sources::directory(files)).await;
     let report = publish.run().await;
     assert_eq!(report.outcome, Outcome::Live, "{report}");
-    let told: Vec<(&str, Vec<&str>)> = report
+    let invalidated: Vec<(&str, Vec<&str>)> = report
         .invalidations
         .iter()
-        .map(|told| (told.distribution.as_str(), told.paths.iter().map(String::as_str).collect()))
+        .map(|invalidation| {
+            (invalidation.distribution.as_str(), invalidation.paths.iter().map(String::as_str).collect())
+        })
         .collect();
-    // One distribution's ceiling is not the other's: two paths cannot name `/docs` beside its folder, so one covers both.
-    assert_eq!(told, [(DISTRIBUTION, vec!["/doc*"]), ("E1INNER", vec!["/*"])]);
+    // `max-paths` applies to one distribution only. Two paths are not enough for `/docs` and its contents, so one
+    // wildcard covers both.
+    assert_eq!(invalidated, [(DISTRIBUTION, vec!["/doc*"]), ("E1INNER", vec!["/*"])]);
 }

@@ -1,10 +1,10 @@
-//! The flow of a publish against the stand-in, where a case folder is not enough: saved plans, the order of writes,
-//! failures half way, credentials, and faults at every request against a model of what a site must be.
+//! End-to-end tests against the local AWS emulator that need more than a folder of `tests/cases`: saved plans, the
+//! order of writes, partial failures, credentials, releases, triggers, and faults at every request.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a failure here is a failed test, and must name its place"
+    reason = "a panic here is a failed test and names its location"
 )]
 
 mod apply;
@@ -23,19 +23,19 @@ mod replaced;
 mod saved_plans;
 mod triggers;
 
-use tidegate_tests::{SiteObject, SiteState};
+use tidegate_tests::{BucketContents, SiteObject};
 
-/// A configuration of the site `docs` in the whole bucket, with what a test adds to it.
+/// A configuration with the site `docs` in the whole bucket, followed by `more`.
 fn site_with(more: &str) -> String {
     format!("[[site]]\nname = \"docs\"\ntarget = \"s3://site/\"\n{more}")
 }
 
-/// A plugin with settings.
+/// A plugin with settings, as TOML.
 fn plugin(kind: &str, name: &str, settings: &str) -> String {
     format!("\n[[site.{kind}]]\nplugin = \"{name}\"\nsettings = {settings}\n")
 }
 
-/// A site of plain texts.
-fn texts(objects: &[(&str, &str)]) -> SiteState {
-    SiteState { objects: objects.iter().map(|(key, body)| SiteObject::text(key, body)).collect() }
+/// Text objects without headers.
+fn texts(objects: &[(&str, &str)]) -> BucketContents {
+    BucketContents { objects: objects.iter().map(|(key, body)| SiteObject::text(key, body)).collect() }
 }

@@ -1,4 +1,4 @@
-//! The plugins of a deployment package: the same site as by their components, and nothing that is not in the package.
+//! Plugins from a deployment package: they publish the same site as their components do, and no other plugin is loaded.
 
 use std::path::Path;
 
@@ -20,36 +20,36 @@ fn bundled(name: &str) -> &'static [u8] {
     tidegate_bundled_plugins::find(name).unwrap().bytes
 }
 
-/// A plugin of each kind of reference: bundled, in a file, in S3.
+/// One plugin of each kind of reference: bundled, in a file, in S3.
 fn configuration(directory: &Path) -> String {
     let file = directory.join("exclude.wasm");
     std::fs::write(&file, bundled("exclude")).unwrap();
-    let exclude = identified("exclude", file.to_str().unwrap()) + "settings = { globs = [\"*.map\"] }\n";
-    site_with(&(plugin("sync", "mime", "{}") + &exclude + &identified("headers", &remote())))
+    let exclude = plugin_at("exclude", file.to_str().unwrap()) + "settings = { globs = [\"*.map\"] }\n";
+    site_with(&(plugin("sync", "mime", "{}") + &exclude + &plugin_at("headers", &remote())))
 }
 
 fn remote() -> String {
     format!("s3://{STAGING}/plugins/headers.wasm")
 }
 
-/// A use of a component that is somewhere.
-fn identified(component: &str, place: &str) -> String {
+/// A sync plugin at `location` with the digest of a bundled component, as TOML.
+fn plugin_at(component: &str, location: &str) -> String {
     let digest = tidegate_bundled_plugins::find(component).unwrap().sha256;
-    format!("\n[[site.sync]]\nplugin = \"{place}\"\nsha256 = \"{digest}\"\n")
+    format!("\n[[site.sync]]\nplugin = \"{location}\"\nsha256 = \"{digest}\"\n")
 }
 
-/// The package of a configuration, unpacked.
+/// Builds the package of a configuration and unpacks it.
 async fn packaged(world: &World, configuration: &str) -> TempDir {
-    let here = Architecture::of_this_machine().unwrap();
+    let architecture = Architecture::of_this_machine().unwrap();
     let s3 = S3::new(&world.publisher().connection);
-    let bootstrap = Bootstrap::new(here, program(here)).unwrap();
-    let made = package(&components(), &s3, configuration, bootstrap, |_| ()).await.unwrap();
-    for file in &made.contents.files {
+    let bootstrap = Bootstrap::new(architecture, program(architecture)).unwrap();
+    let package = package(&components(), &s3, configuration, bootstrap, |_| ()).await.unwrap();
+    for file in &package.contents.files {
         assert!(!file.path.ends_with(".wasm"), "{}", file.path);
     }
     let directory = TempDir::new().unwrap();
     let zip = directory.path().join("function.zip");
-    std::fs::write(&zip, made.archive).unwrap();
+    std::fs::write(&zip, package.archive).unwrap();
     unpack(&zip, directory.path());
     directory
 }
@@ -58,11 +58,11 @@ struct Staged {
     world: World,
     publish: Publish,
     configuration: String,
-    /// What the publish reads compiled code from.
+    /// Keeps the directory from which the publish reads compiled code.
     _unpacked: TempDir,
 }
 
-/// A publish by the plugins of a package, whose components are nowhere any more.
+/// A publish that loads its plugins from a package, after their components were deleted.
 async fn staged() -> Staged {
     let world = World::new().await;
     let body = ByteStream::from_static(bundled("headers"));
@@ -76,19 +76,19 @@ async fn staged() -> Staged {
     std::fs::remove_file(world.directory().join("exclude.wasm")).unwrap();
     world.client().delete_object().bucket(STAGING).key("plugins/headers.wasm").send().await.unwrap();
     assert!(publish.plan().await.is_err());
-    let PluginLoader::Components(components) = publish.publisher.plugins else { panic!("no components") };
+    let PluginLoader::Components(components) = publish.publisher.plugins else { panic!("not a component loader") };
     publish.publisher.plugins =
         PluginLoader::Packaged(components.engine, CodePackage::open(&unpacked.path().join(COMPILED)).unwrap());
     assert_eq!(publish.plan().await.unwrap().plan, by_components);
     Staged { world, publish, configuration, _unpacked: unpacked }
 }
 
-async fn refused(publish: &Publish) -> String {
+async fn plan_error(publish: &Publish) -> String {
     publish.plan().await.err().unwrap().to_string()
 }
 
 #[tokio::test]
-async fn the_plugins_of_a_package_make_the_same_site() {
+async fn packaged_plugins_publish_the_same_site() {
     let staged = staged().await;
     staged.publish.run().await;
     let keys: Vec<String> = staged.world.site().await.objects.iter().map(|object| object.key.clone()).collect();
@@ -97,23 +97,23 @@ async fn the_plugins_of_a_package_make_the_same_site() {
 }
 
 #[tokio::test]
-async fn a_reference_that_was_not_packaged_is_refused() {
+async fn rejects_a_plugin_that_is_not_in_the_package() {
     let staged = staged().await;
     let (mut publish, configuration) = (staged.publish, staged.configuration);
     let others = [
         ("rewrite", plugin("sync", "rewrite", "{}")),
         ("headers", plugin("sync", "headers", "{}")),
-        ("elsewhere.wasm", identified("rewrite", "elsewhere.wasm")),
-        ("s3://staging/plugins/headers.wasm", identified("rewrite", &remote())),
+        ("elsewhere.wasm", plugin_at("rewrite", "elsewhere.wasm")),
+        ("s3://staging/plugins/headers.wasm", plugin_at("rewrite", &remote())),
     ];
     for (name, used) in others {
         publish.site = site(&(configuration.clone() + &used));
-        let words = refused(&publish).await;
-        assert!(words.contains(&format!("cannot load plugin `{name}`: it is not in the package")), "{words}");
-        assert!(words.contains("`tidegate package`"), "{words}");
+        let error = plan_error(&publish).await;
+        assert!(error.contains(&format!("cannot load plugin `{name}`: it is not in the package")), "{error}");
+        assert!(error.contains("`tidegate package`"), "{error}");
     }
-    // In the package, as the policy that is always there.
+    // `guard` is in the package, but as a policy.
     publish.site = site(&(configuration + &plugin("sync", "guard", "{}")));
-    let words = refused(&publish).await;
-    assert!(words.contains("`guard` is a policy plugin"), "{words}");
+    let error = plan_error(&publish).await;
+    assert!(error.contains("`guard` is a policy plugin"), "{error}");
 }

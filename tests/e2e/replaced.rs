@@ -1,4 +1,4 @@
-//! What somebody else changes between plan and apply is neither published nor lost.
+//! Changes by other tools between plan and apply: they are neither published nor lost.
 
 use tidegate_core::report::Outcome;
 use tidegate_tests::world::BUCKET;
@@ -7,13 +7,13 @@ use tidegate_tests::{SiteObject, SourceObject, Sources, World};
 use crate::{plugin, site_with, texts};
 
 #[tokio::test]
-async fn a_staged_object_that_was_replaced_is_not_copied() {
+async fn does_not_copy_a_staged_object_replaced_since_planning() {
     let world = World::new().await;
     let files =
         |page: &str| Sources::prefix([SourceObject::text("app.js", "1"), SourceObject::text("index.html", page)]);
     let publish = world.publish(&site_with(""), &files("planned")).await;
     let planned = publish.plan().await.unwrap();
-    world.lay(&files("another")).await;
+    world.stage(&files("another")).await;
     let report = publish.apply(planned).await;
     assert_eq!(report.outcome, Outcome::Partial, "{report}");
     let [failed] = report.done.failures.as_slice() else { panic!("{report}") };
@@ -25,13 +25,13 @@ async fn a_staged_object_that_was_replaced_is_not_copied() {
 }
 
 #[tokio::test]
-async fn a_file_that_was_changed_is_not_sent() {
+async fn does_not_upload_a_file_changed_since_planning() {
     let world = World::new().await;
     let files =
         |page: &str| Sources::directory([SourceObject::text("app.js", "1"), SourceObject::text("index.html", page)]);
     let publish = world.publish(&site_with(""), &files("planned")).await;
     let planned = publish.plan().await.unwrap();
-    world.lay(&files("another")).await;
+    world.stage(&files("another")).await;
     let report = publish.apply(planned).await;
     assert_eq!(report.outcome, Outcome::Partial, "{report}");
     let [failed] = report.done.failures.as_slice() else { panic!("{report}") };
@@ -41,12 +41,12 @@ async fn a_file_that_was_changed_is_not_sent() {
 }
 
 #[tokio::test]
-async fn an_object_that_was_replaced_is_not_deleted() {
+async fn does_not_delete_an_object_replaced_since_planning() {
     let world = World::new().await;
     world.seed(&texts(&[("a.html", "stale"), ("b.html", "stale"), ("odd\u{1}.html", "stale")])).await;
     let publish = world.publish(&site_with(""), &Sources::directory([SourceObject::text("index.html", "x")])).await;
     let planned = publish.plan().await.unwrap();
-    world.seed(&texts(&[("b.html", "somebody's new page"), ("odd\u{1}.html", "and this")])).await;
+    world.seed(&texts(&[("b.html", "a new page"), ("odd\u{1}.html", "another new page")])).await;
     let report = publish.apply(planned).await;
     assert_eq!((report.done.deleted, report.done.kept_replaced), (1, 2), "{report}");
     assert!(report.to_string().contains("2 objects not deleted: replaced since the plan was made"), "{report}");
@@ -54,7 +54,7 @@ async fn an_object_that_was_replaced_is_not_deleted() {
 }
 
 #[tokio::test]
-async fn an_object_that_vanished_is_deleted_already() {
+async fn counts_an_already_deleted_object_as_deleted() {
     let world = World::new().await;
     world.seed(&texts(&[("a.html", "stale"), ("b.html", "stale")])).await;
     let publish = world.publish(&site_with(""), &Sources::directory([SourceObject::text("index.html", "x")])).await;
@@ -66,7 +66,7 @@ async fn an_object_that_vanished_is_deleted_already() {
 }
 
 #[tokio::test]
-async fn headers_of_an_object_that_was_replaced_stay_somebody_else_s() {
+async fn does_not_change_headers_of_an_object_replaced_since_planning() {
     let world = World::new().await;
     world.seed(&texts(&[("a.html", "same")])).await;
     let sources = Sources::directory([SourceObject::text("a.html", "same")]);
@@ -82,7 +82,7 @@ async fn headers_of_an_object_that_was_replaced_stay_somebody_else_s() {
 }
 
 #[tokio::test]
-async fn the_name_that_a_renamed_file_is_copied_from_was_replaced() {
+async fn does_not_copy_a_renamed_file_from_an_object_replaced_since_planning() {
     let world = World::new().await;
     let old = |seed| SiteObject { key: "old.bin".to_owned(), size: Some(9_000), seed, ..SiteObject::default() };
     old(1).seed(&world.client(), BUCKET).await;

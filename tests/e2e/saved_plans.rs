@@ -1,4 +1,4 @@
-//! A plan that was saved is carried out only while everything that it was made from still holds.
+//! A saved plan is applied only if everything that it was made from is unchanged.
 
 use sha2::{Digest, Sha256};
 use tidegate_core::approval::Approval;
@@ -20,24 +20,24 @@ fn source(index: &str) -> Sources {
     Sources::directory([SourceObject::text("index.html", index), SourceObject::text("kept.css", "a{}")])
 }
 
-/// A world in which `kept.css` needs no change, and a saved plan for the rest.
+/// A site on which `kept.css` is up to date, and a saved plan for the other objects.
 async fn saved() -> (World, Publish, Plan) {
     let world = World::new().await;
     let publish = world.publish(&configuration(), &source("one")).await;
     assert_eq!(publish.run().await.outcome, Outcome::Live);
     world.seed(&texts(&[("stale.html", "x")])).await;
-    world.lay(&source("two")).await;
+    world.stage(&source("two")).await;
     let plan = publish.plan().await.unwrap().plan;
     assert_eq!((plan.operations.len(), plan.totals.keep), (2, 1));
     let bytes = plan.to_bytes().unwrap();
     let read: Plan = serde_json::from_slice(&bytes).unwrap();
-    assert_eq!(read.to_bytes().unwrap(), bytes, "a saved plan survives its file");
+    assert_eq!(read.to_bytes().unwrap(), bytes, "a plan is unchanged after writing and reading it");
     (world, publish, read)
 }
 
-/// What a saved plan is refused with.
+/// The error with which a saved plan is rejected.
 async fn refusal(publish: &Publish, plan: &Plan) -> String {
-    let error = publish.saved(plan, Approval::Policies).await.unwrap_err();
+    let error = publish.publish_saved(plan, Approval::Policies).await.unwrap_err();
     assert!(matches!(error, PublishError::Drifted(_)), "{error}");
     let text = error.to_string();
     assert!(text.starts_with("the plan no longer applies: "), "{text}");
@@ -45,26 +45,26 @@ async fn refusal(publish: &Publish, plan: &Plan) -> String {
 }
 
 #[tokio::test]
-async fn a_plan_that_still_holds_is_carried_out() {
+async fn applies_a_plan_whose_inputs_are_unchanged() {
     let (world, publish, plan) = saved().await;
-    let report = publish.saved(&plan, Approval::Policies).await.unwrap();
+    let report = publish.publish_saved(&plan, Approval::Policies).await.unwrap();
     assert_eq!(report.outcome, Outcome::Live, "{report}");
     assert_eq!(world.site().await.keys(), ["index.html", "kept.css"]);
-    // It was carried out, so it does not hold any more.
+    // Applying the plan changed its inputs.
     let text = refusal(&publish, &plan).await;
     assert!(text.contains("the site's bucket at `s3://site/` has changed"), "{text}");
 }
 
 #[tokio::test]
-async fn a_changed_source_is_named() {
+async fn names_a_changed_source() {
     let (world, publish, plan) = saved().await;
-    world.lay(&source("tow")).await;
+    world.stage(&source("tow")).await;
     let text = refusal(&publish, &plan).await;
     assert!(text.contains("the source `") && text.contains("` has changed"), "{text}");
 }
 
 #[tokio::test]
-async fn an_object_that_was_changed_behind_our_back_is_named() {
+async fn names_an_object_changed_by_another_tool() {
     let (world, publish, plan) = saved().await;
     world.seed(&texts(&[("stale.html", "y")])).await;
     let text = refusal(&publish, &plan).await;
@@ -73,7 +73,7 @@ async fn an_object_that_was_changed_behind_our_back_is_named() {
 }
 
 #[tokio::test]
-async fn a_kept_object_that_vanished_is_named() {
+async fn names_an_unchanged_object_deleted_by_another_tool() {
     let (world, publish, plan) = saved().await;
     world.client().delete_object().bucket(BUCKET).key("kept.css").send().await.unwrap();
     let text = refusal(&publish, &plan).await;
@@ -82,9 +82,9 @@ async fn a_kept_object_that_vanished_is_named() {
 }
 
 #[tokio::test]
-async fn a_kept_object_with_other_headers_is_named() {
+async fn names_an_unchanged_object_with_changed_headers() {
     let (world, publish, plan) = saved().await;
-    // The same bytes and so the same ETag: no listing shows it.
+    // The bytes and so the ETag are equal, so the listing does not show the change.
     let other = SiteObject { content_type: Some("text/css".to_owned()), ..SiteObject::text("kept.css", "a{}") };
     other.seed(&world.client(), BUCKET).await;
     let text = refusal(&publish, &plan).await;
@@ -92,7 +92,7 @@ async fn a_kept_object_with_other_headers_is_named() {
 }
 
 #[tokio::test]
-async fn changed_settings_are_named() {
+async fn names_a_plugin_with_changed_settings() {
     let (_world, mut publish, plan) = saved().await;
     publish.site = world::site(&configuration().replace("max-age=60", "max-age=61"));
     let text = refusal(&publish, &plan).await;
@@ -100,15 +100,15 @@ async fn changed_settings_are_named() {
 }
 
 #[tokio::test]
-async fn settings_that_mean_the_same_are_the_same() {
+async fn accepts_settings_that_spell_out_the_defaults() {
     let (_world, mut publish, plan) = saved().await;
-    // The plugin's own default, written out.
+    // The plugin's default.
     publish.site = world::site(&configuration().replace("settings = {}", "settings = { sniff = true }"));
-    publish.saved(&plan, Approval::Policies).await.unwrap();
+    publish.publish_saved(&plan, Approval::Policies).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_plugin_that_is_gone_or_new_is_named() {
+async fn names_added_and_removed_plugins() {
     let (_world, mut publish, plan) = saved().await;
     publish.site = world::site(&site_with(&plugin("sync", "mime", "{}")));
     let text = refusal(&publish, &plan).await;
@@ -119,14 +119,14 @@ async fn a_plugin_that_is_gone_or_new_is_named() {
 }
 
 #[tokio::test]
-async fn plugins_in_another_order_are_another_plan() {
+async fn rejects_plugins_in_another_order() {
     let (_world, mut publish, plan) = saved().await;
     publish.site = world::site(&site_with(&(plugin("sync", "headers", RULES) + &plugin("sync", "mime", "{}"))));
     refusal(&publish, &plan).await;
 }
 
 #[tokio::test]
-async fn another_component_of_the_same_name_is_named() {
+async fn names_a_plugin_file_with_another_component() {
     let world = World::new().await;
     let path = world.directory().join("plugin.wasm");
     let configured = |component: &str| {
@@ -144,7 +144,7 @@ async fn another_component_of_the_same_name_is_named() {
 }
 
 #[tokio::test]
-async fn another_target_is_named() {
+async fn names_a_changed_target() {
     let (_world, mut publish, plan) = saved().await;
     publish.site = world::site(&configuration().replace("s3://site/", "s3://site/docs/"));
     let text = refusal(&publish, &plan).await;
@@ -152,7 +152,7 @@ async fn another_target_is_named() {
 }
 
 #[tokio::test]
-async fn another_way_of_writing_is_named() {
+async fn names_changed_object_settings() {
     let (_world, mut publish, plan) = saved().await;
     publish.site.objects.storage_class = Some("STANDARD_IA".to_owned());
     let text = refusal(&publish, &plan).await;
@@ -160,25 +160,25 @@ async fn another_way_of_writing_is_named() {
 }
 
 #[tokio::test]
-async fn another_form_is_refused() {
+async fn rejects_a_plan_of_another_format() {
     let (_world, publish, mut plan) = saved().await;
     plan.format += 1;
-    let error = publish.saved(&plan, Approval::Policies).await.unwrap_err();
+    let error = publish.publish_saved(&plan, Approval::Policies).await.unwrap_err();
     assert_eq!(error.to_string(), "the plan has format 3, but this version of Tidegate reads 2; make a new one");
 }
 
 #[tokio::test]
-async fn drift_without_end_is_told_in_a_few_lines() {
+async fn limits_the_number_of_reported_differences() {
     let (world, publish, plan) = saved().await;
     let many: Vec<SourceObject> = (0..40).map(|n| SourceObject::text(&format!("new-{n:02}.html"), "x")).collect();
-    world.lay(&Sources::directory(many)).await;
+    world.stage(&Sources::directory(many)).await;
     let text = refusal(&publish, &plan).await;
     assert_eq!(text.matches("; ").count(), 10, "{text}");
     assert!(text.contains("and ") && text.ends_with(" more"), "{text}");
 }
 
 #[tokio::test]
-async fn equal_inputs_give_equal_bytes() {
+async fn equal_inputs_give_equal_plans() {
     let world = World::new().await;
     // More than one page of a listing, and more than one batch of a plugin.
     let files = |from: u32, seed: &'static str| {
@@ -186,18 +186,18 @@ async fn equal_inputs_give_equal_bytes() {
     };
     let publish = world.publish(&configuration(), &Sources::directory(files(0, "a"))).await;
     assert_eq!(publish.run().await.outcome, Outcome::Live);
-    world.lay(&Sources::directory(files(500, "b"))).await;
+    world.stage(&Sources::directory(files(500, "b"))).await;
     let first = publish.plan().await.unwrap().plan;
     let second = publish.plan().await.unwrap().plan;
     assert_eq!((first.totals.create, first.totals.update, first.totals.delete), (500, 550, 500));
-    assert!(first.operations.is_sorted_by(|a, b| a.key < b.key), "operations stand in the order of their keys");
+    assert!(first.operations.is_sorted_by(|a, b| a.key < b.key), "operations are sorted by key");
     assert_eq!(first.to_bytes().unwrap(), second.to_bytes().unwrap());
     assert_eq!(first.digest().unwrap(), second.digest().unwrap());
     assert_eq!(first.digest().unwrap(), tidegate_core::identity::sha256(&first.to_bytes().unwrap()));
 }
 
 #[tokio::test]
-async fn a_plan_on_hold_waits_for_a_person_and_a_denied_one_for_nobody() {
+async fn a_person_can_approve_a_held_plan_but_not_a_denied_one() {
     let world = World::new().await;
     world.seed(&texts(&[("index.html", "old")])).await;
     let guard = |settings: &str| site_with(&plugin("policy", "guard", settings));
@@ -208,10 +208,10 @@ async fn a_plan_on_hold_waits_for_a_person_and_a_denied_one_for_nobody() {
     assert_eq!(world.site().await, before);
 
     let plan = publish.plan().await.unwrap().plan;
-    let report = publish.saved(&plan, Approval::Person).await.unwrap();
+    let report = publish.publish_saved(&plan, Approval::Person).await.unwrap();
     assert_eq!(report.outcome, Outcome::Live, "{report}");
 
-    world.lay(&source("newer")).await;
+    world.stage(&source("newer")).await;
     publish.site = world::site(&guard("{ max-object-bytes = 1 }"));
     let before = world.site().await;
     let planned = publish.plan().await.unwrap();

@@ -1,4 +1,4 @@
-//! From an event to a live site: uploads, webhooks, runs that are handed on, and everything that may come twice, late or wrong.
+//! The Lambda's event handler: uploads, webhooks, continuations, and events that are repeated, late or invalid.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -48,17 +48,18 @@ branch = "main"
 secrets = ["secretsmanager:repo/github.com/acme/docs", "ssm:/tidegate/docs"]
 "#;
 
-/// Keeps what would go to another invocation.
+/// Records the continuations that would invoke the function again.
 #[derive(Default)]
-pub(crate) struct Kept {
+pub(crate) struct SelfInvokeRecorder {
     pub(crate) runs: Mutex<Vec<Continuation>>,
-    broken: Mutex<bool>,
+    /// Whether invocations fail.
+    throttled: Mutex<bool>,
 }
 
 #[async_trait]
-impl SelfInvoke for Kept {
+impl SelfInvoke for SelfInvokeRecorder {
     async fn continue_run(&self, run: &Continuation) -> Result<(), AwsError> {
-        if *self.broken.lock().unwrap() {
+        if *self.throttled.lock().unwrap() {
             let why = "throttled".to_owned();
             return Err(AwsError {
                 call: "Invoke",
@@ -68,7 +69,7 @@ impl SelfInvoke for Kept {
                 why,
             });
         }
-        // As it would travel.
+        // Serialize and parse it, as the invocation would.
         let event = run.to_event().unwrap();
         match read(&event).unwrap() {
             InvocationEvent::Continuation(run) => self.runs.lock().unwrap().push(*run),
@@ -78,24 +79,26 @@ impl SelfInvoke for Kept {
     }
 }
 
-/// Keeps what is told of runs.
+/// Records the entries of the run log.
 #[derive(Default)]
-pub(crate) struct Told(Mutex<Vec<RunLogEntry>>);
+pub(crate) struct RunLogRecorder(Mutex<Vec<RunLogEntry>>);
 
-impl RunLog for Told {
+impl RunLog for RunLogRecorder {
     fn write(&self, entry: &RunLogEntry) {
         self.0.lock().unwrap().push(entry.clone());
     }
 }
 
+/// The event handler in a world of its own.
 pub(crate) struct Function {
     pub(crate) world: World,
     pub(crate) handler: EventHandler,
-    pub(crate) kept: Arc<Kept>,
-    pub(crate) told: Arc<Told>,
+    pub(crate) self_invoke: Arc<SelfInvokeRecorder>,
+    pub(crate) run_log: Arc<RunLogRecorder>,
 }
 
-pub(crate) fn moment(seconds: u64) -> InvocationContext {
+/// The context of an invocation that times out in `seconds`.
+pub(crate) fn context(seconds: u64) -> InvocationContext {
     InvocationContext {
         now: Timestamp::from_milliseconds(INSTANT),
         deadline: Instant::now() + Duration::from_secs(seconds),
@@ -108,44 +111,46 @@ async fn function() -> Function {
     function_in(world, publisher, CONFIGURATION).await
 }
 
-/// A function of that configuration, with that publisher's credentials.
+/// A function with this configuration and the credentials of this publisher.
 pub(crate) async fn function_in(world: World, publisher: Publisher, configuration: &str) -> Function {
     world.account.s3().create_bucket("state").await.unwrap();
-    let (kept, told) = (Arc::new(Kept::default()), Arc::new(Told::default()));
+    let (self_invoke, run_log) = (Arc::new(SelfInvokeRecorder::default()), Arc::new(RunLogRecorder::default()));
     let handler = EventHandler {
         config: Arc::new(Config::parse(configuration).unwrap()),
         secrets: Arc::new(AwsSecrets::new(&publisher.connection)),
-        self_invoke: kept.clone(),
-        run_log: told.clone(),
+        self_invoke: self_invoke.clone(),
+        run_log: run_log.clone(),
         publisher,
     };
-    Function { world, handler, kept, told }
+    Function { world, handler, self_invoke, run_log }
 }
 
 impl Function {
+    /// Writes an object to the staging bucket and returns its ETag.
     async fn stage(&self, key: &str, body: &[u8]) -> String {
         let put = self.world.client().put_object().bucket(STAGING).key(key).body(ByteStream::from(body.to_vec()));
         put.send().await.unwrap().e_tag.unwrap().trim_matches('"').to_owned()
     }
 
+    /// Runs everything that an upload event triggers.
     async fn upload(&self, event: &Value) -> Vec<RunResult> {
         let InvocationEvent::Records { records, .. } = read(event).unwrap() else { panic!("{event}") };
-        let mut ended = Vec::new();
+        let mut results = Vec::new();
         for record in records {
             let Ok(ParsedRecord::Stored(stored)) = record.content else { continue };
             for trigger in match_sites(&self.handler.config, &stored).triggers {
-                ended.push(self.handler.run(&trigger, &RunId::new("run"), moment(300)).await.unwrap());
+                results.push(self.handler.run(&trigger, &RunId::new("run"), context(300)).await.unwrap());
             }
         }
-        ended
+        results
     }
 
-    /// Runs what was handed on, and what that hands on, to the end.
-    pub(crate) async fn drain(&self, seconds: u64) -> Vec<RunResult> {
-        let mut ended = Vec::new();
+    /// Runs all continuations, including those that they create.
+    pub(crate) async fn run_continuations(&self, seconds: u64) -> Vec<RunResult> {
+        let mut results = Vec::new();
         loop {
-            let Some(run) = self.kept.runs.lock().unwrap().pop() else { return ended };
-            ended.push(self.handler.run(&run.trigger, &run.run, moment(seconds)).await.unwrap());
+            let Some(run) = self.self_invoke.runs.lock().unwrap().pop() else { return results };
+            results.push(self.handler.run(&run.trigger, &run.run, context(seconds)).await.unwrap());
         }
     }
 }
@@ -154,30 +159,30 @@ fn stored(key: &str, etag: &str, second: u32, sequencer: &str) -> Value {
     events::stored(STAGING, key, etag, second, sequencer)
 }
 
-pub(crate) fn outcome(ended: &RunResult) -> Outcome {
-    match ended {
+pub(crate) fn outcome(result: &RunResult) -> Outcome {
+    match result {
         RunResult::Report(report) => report.outcome,
         RunResult::Superseded(_) => Outcome::Superseded,
-        RunResult::Continued { .. } => panic!("it was handed on"),
+        RunResult::Continued { .. } => panic!("the run was continued"),
     }
 }
 
 #[tokio::test]
-async fn a_zip_that_lands_is_published_and_its_event_again_changes_nothing() {
+async fn publishes_an_uploaded_zip_once_and_ignores_older_events() {
     let function = function().await;
     let etag = function.stage("builds/one.zip", &zip(&[("index.html", "1")])).await;
     let event = stored("builds/one.zip", &etag, 1, "0055AED6DCD90281E5");
     assert_eq!(outcome(&function.upload(&event).await[0]), Outcome::Live);
     assert_eq!(function.world.site().await.keys(), ["docs/index.html"]);
-    // Edge case 6: the same event once more, afterwards and at once.
-    function.world.forget();
+    // The same event is delivered two more times, concurrently.
+    function.world.clear_requests();
     let (first, second) = tokio::join!(function.upload(&event), function.upload(&event));
-    for ended in [&first[0], &second[0]] {
-        assert!(matches!(outcome(ended), Outcome::Unchanged | Outcome::Superseded), "{ended:?}");
+    for result in [&first[0], &second[0]] {
+        assert!(matches!(outcome(result), Outcome::Unchanged | Outcome::Superseded), "{result:?}");
     }
     let calls = function.world.faults.calls();
     assert!(calls::keys(&calls, "PutObject").iter().all(|key| key.starts_with("tidegate/")), "{calls:?}");
-    // A newer build, then an older event that comes late (edge cases 7 and 22).
+    // A newer build, then the event of an older build, which arrives late.
     let etag = function.stage("builds/two.zip", &zip(&[("index.html", "2")])).await;
     assert_eq!(outcome(&function.upload(&stored("builds/two.zip", &etag, 5, "01")).await[0]), Outcome::Live);
     let etag = function.stage("builds/late.zip", &zip(&[("index.html", "late")])).await;
@@ -187,11 +192,14 @@ async fn a_zip_that_lands_is_published_and_its_event_again_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_folder_is_published_once_its_marker_lands_and_without_it() {
+async fn publishes_a_folder_when_its_marker_is_uploaded() {
     let function = function().await;
     for (key, body) in [("builds/c0ffee/index.html", "1"), ("builds/c0ffee/a/b.css", "a{}")] {
         let etag = function.stage(key, body.as_bytes()).await;
-        assert!(function.upload(&stored(key, &etag, 1, "01")).await.is_empty(), "a part is no build");
+        assert!(
+            function.upload(&stored(key, &etag, 1, "01")).await.is_empty(),
+            "a file without the marker must not trigger a publish"
+        );
     }
     let etag = function.stage("builds/c0ffee/.ready", b"").await;
     let mut event = stored("builds/c0ffee/.ready", &etag, 2, "01");
@@ -201,24 +209,24 @@ async fn a_folder_is_published_once_its_marker_lands_and_without_it() {
 }
 
 #[tokio::test]
-async fn an_object_that_was_replaced_waits_for_its_own_event() {
+async fn ignores_the_event_of_a_replaced_object() {
     let function = function().await;
     let old = function.stage("builds/one.zip", &zip(&[("index.html", "1")])).await;
     let new = function.stage("builds/one.zip", &zip(&[("index.html", "2")])).await;
-    let ended = function.upload(&stored("builds/one.zip", &old, 1, "01")).await;
-    assert!(matches!(&ended[0], RunResult::Superseded(why) if why.contains("was replaced")), "{ended:?}");
+    let results = function.upload(&stored("builds/one.zip", &old, 1, "01")).await;
+    assert!(matches!(&results[0], RunResult::Superseded(why) if why.contains("was replaced")), "{results:?}");
     assert!(function.world.site().await.keys().is_empty());
     assert_eq!(outcome(&function.upload(&stored("builds/one.zip", &new, 2, "02")).await[0]), Outcome::Live);
 }
 
 #[tokio::test]
-async fn a_run_without_time_is_handed_on_until_it_has_an_end() {
+async fn continues_a_long_run_in_further_invocations() {
     let function = function().await;
     let files: Vec<(String, String)> = (0..1_500).map(|at| (format!("{at}.html"), format!("<p>{at}"))).collect();
     let named: Vec<(&str, &str)> = files.iter().map(|(name, body)| (name.as_str(), body.as_str())).collect();
     let etag = function.stage("builds/large.zip", &zip(&named)).await;
-    // Every page takes half a second to write, 32 at a time.
-    function.world.trouble(|call| {
+    // Each page takes half a second to write, with 32 writes at a time.
+    function.world.inject_faults(|call| {
         let page = call.key.as_deref().is_some_and(|key| key.starts_with("docs/"));
         (page && call.operation == "PutObject").then(|| InjectedFault::Delay(Duration::from_millis(500)))
     });
@@ -227,17 +235,18 @@ async fn a_run_without_time_is_handed_on_until_it_has_an_end() {
     };
     let Ok(ParsedRecord::Stored(event)) = &records[0].content else { panic!() };
     let trigger = match_sites(&function.handler.config, event).triggers.remove(0);
-    // Fifteen seconds of work for each, and fifteen to hand on; the pages alone take 23.
-    let first = function.handler.run(&trigger, &RunId::new("run-1"), moment(30)).await.unwrap();
+    // Each invocation works for 15 seconds and reserves 15 to continue. Writing the pages takes 23 seconds.
+    let first = function.handler.run(&trigger, &RunId::new("run-1"), context(30)).await.unwrap();
     assert!(matches!(first, RunResult::Continued { continuations: 0 }), "{first:?}");
-    let ended = function.drain(30).await;
-    assert!(!ended.is_empty());
-    assert_eq!(outcome(ended.last().unwrap()), Outcome::Live, "{ended:?}");
+    let results = function.run_continuations(30).await;
+    assert!(!results.is_empty());
+    assert_eq!(outcome(results.last().unwrap()), Outcome::Live, "{results:?}");
     assert_eq!(function.world.site().await.objects.len(), 1_500);
 }
 
 const COMMIT: &str = "7fd1a60b01f91b314f59955a4e4d4e80d8edf11d";
 
+/// A signed webhook for a push.
 fn push(secret: &str, delivery: &str, message: &str) -> HttpRequest {
     let body = events::pushed(COMMIT, message, "2026-11-22T10:00:00Z");
     let body = serde_json::to_vec(&body).unwrap();
@@ -260,19 +269,20 @@ async fn with_secrets() -> Function {
 }
 
 #[tokio::test]
-async fn a_signed_push_is_accepted_at_once_and_published_by_another_invocation() {
+async fn accepts_a_signed_push_once_and_publishes_it_in_another_invocation() {
     let function = with_secrets().await;
-    let answer = function.handler.answer_webhook(&push("old secret of this hook", "d-1", "Say more"), moment(10)).await;
-    assert_eq!((answer.status, answer.runs.len()), (202, 1), "{answer:?}");
-    assert!(function.world.site().await.keys().is_empty(), "nothing was published yet");
-    let ended = function.drain(300).await;
-    assert_eq!(outcome(&ended[0]), Outcome::Live, "{ended:?}");
-    // Edge case 20: the same body under another id.
-    let again = function.handler.answer_webhook(&push("old secret of this hook", "d-2", "Say more"), moment(10)).await;
+    let response =
+        function.handler.answer_webhook(&push("old secret of this hook", "d-1", "Say more"), context(10)).await;
+    assert_eq!((response.status, response.runs.len()), (202, 1), "{response:?}");
+    assert!(function.world.site().await.keys().is_empty(), "the webhook itself must not publish");
+    let results = function.run_continuations(300).await;
+    assert_eq!(outcome(&results[0]), Outcome::Live, "{results:?}");
+    // The same body with another delivery ID.
+    let again = function.handler.answer_webhook(&push("old secret of this hook", "d-2", "Say more"), context(10)).await;
     assert_eq!((again.status, again.runs.len()), (200, 0), "{again:?}");
-    assert!(again.message.contains(&answer.runs[0].run), "{again:?}");
-    // The other secret, while both are configured.
-    let other = function.handler.answer_webhook(&push("new secret of this hook", "d-3", "Say less"), moment(10)).await;
+    assert!(again.message.contains(&response.runs[0].run), "{again:?}");
+    // The other configured secret.
+    let other = function.handler.answer_webhook(&push("new secret of this hook", "d-3", "Say less"), context(10)).await;
     assert_eq!(other.status, 202, "{other:?}");
     for (call, status) in [
         (push("wrong", "d-4", "x"), 401),
@@ -280,94 +290,94 @@ async fn a_signed_push_is_accepted_at_once_and_published_by_another_invocation()
         (HttpRequest::new("POST", "/", [("x-github-event", "push")], b"{}".to_vec()), 401),
         (HttpRequest::new("GET", "/", [], Vec::new()), 405),
     ] {
-        let answer = function.handler.answer_webhook(&call, moment(10)).await;
-        assert_eq!((answer.status, answer.runs.len()), (status, 0), "{answer:?}");
+        let response = function.handler.answer_webhook(&call, context(10)).await;
+        assert_eq!((response.status, response.runs.len()), (status, 0), "{response:?}");
     }
 }
 
 #[tokio::test]
-async fn a_delivery_that_failed_runs_when_it_is_delivered_again() {
+async fn a_redelivery_runs_again_after_a_failure() {
     let function = with_secrets().await;
     let call = push("old secret of this hook", "d-1", "Say more");
-    // Edge case 21: the run fails, since the site cannot be written.
-    assert_eq!(function.handler.answer_webhook(&call, moment(10)).await.status, 202);
-    function.world.trouble(|call| {
+    // The run fails because the site cannot be written.
+    assert_eq!(function.handler.answer_webhook(&call, context(10)).await.status, 202);
+    function.world.inject_faults(|call| {
         call.key
             .as_deref()
             .is_some_and(|key| key.starts_with("docs/"))
             .then(|| InjectedFault::answer(403, "AccessDenied"))
     });
-    let ended = function.drain(300).await;
-    assert!(ended[0].failed(), "{ended:?}");
-    function.world.peace();
-    let again = function.handler.answer_webhook(&call, moment(10)).await;
+    let results = function.run_continuations(300).await;
+    assert!(results[0].failed(), "{results:?}");
+    function.world.stop_faults();
+    let again = function.handler.answer_webhook(&call, context(10)).await;
     assert_eq!(again.status, 202, "{again:?}");
-    assert_eq!(outcome(&function.drain(300).await[0]), Outcome::Live);
-    // Nobody takes it over: the sender is told to send it again, and may.
+    assert_eq!(outcome(&function.run_continuations(300).await[0]), Outcome::Live);
+    // If the function cannot invoke itself, the response asks the sender to retry.
     let call = push("old secret of this hook", "d-2", "Say other things");
-    *function.kept.broken.lock().unwrap() = true;
-    assert_eq!(function.handler.answer_webhook(&call, moment(10)).await.status, 503);
-    *function.kept.broken.lock().unwrap() = false;
-    assert_eq!(function.handler.answer_webhook(&call, moment(10)).await.status, 202);
+    *function.self_invoke.throttled.lock().unwrap() = true;
+    assert_eq!(function.handler.answer_webhook(&call, context(10)).await.status, 503);
+    *function.self_invoke.throttled.lock().unwrap() = false;
+    assert_eq!(function.handler.answer_webhook(&call, context(10)).await.status, 202);
 }
 
 #[tokio::test]
-async fn secrets_that_cannot_be_read_are_nobodys_wrong_signature() {
+async fn answers_503_if_secrets_cannot_be_read() {
     let function = function().await;
-    let answer = function.handler.answer_webhook(&push("any", "d-1", "x"), moment(10)).await;
-    assert_eq!(answer.status, 503, "{answer:?}");
-    assert!(!answer.message.contains("repo/github.com"), "{answer:?}");
+    let response = function.handler.answer_webhook(&push("any", "d-1", "x"), context(10)).await;
+    assert_eq!(response.status, 503, "{response:?}");
+    assert!(!response.message.contains("repo/github.com"), "{response:?}");
 }
 
 #[tokio::test]
-async fn a_direct_invocation_publishes_what_it_names() {
+async fn a_direct_invocation_publishes_the_named_source() {
     let function = function().await;
     function.stage("builds/one.zip", &zip(&[("index.html", "1")])).await;
     let event = json!({ "site": "docs", "source": "s3://staging/builds/one.zip", "release": "by hand" });
-    let InvocationEvent::Direct(asked) = read(&event).unwrap() else { panic!() };
-    let ended = function.handler.invoke(&asked, &RunId::new("run"), moment(300)).await.unwrap();
-    assert_eq!(outcome(&ended), Outcome::Live);
+    let InvocationEvent::Direct(request) = read(&event).unwrap() else { panic!() };
+    let result = function.handler.invoke(&request, &RunId::new("run"), context(300)).await.unwrap();
+    assert_eq!(outcome(&result), Outcome::Live);
     for (event, expected) in [
         (json!({ "site": "docs", "source": "/etc/site" }), "a local path"),
         (json!({ "site": "docs" }), "add a `source`"),
         (json!({ "site": "nothing" }), "`nothing`"),
     ] {
-        let InvocationEvent::Direct(asked) = read(&event).unwrap() else { panic!() };
-        let error = function.handler.invoke(&asked, &RunId::new("run"), moment(300)).await.unwrap_err().to_string();
+        let InvocationEvent::Direct(request) = read(&event).unwrap() else { panic!() };
+        let error = function.handler.invoke(&request, &RunId::new("run"), context(300)).await.unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
 }
 
 #[tokio::test]
-async fn every_run_is_told_and_its_report_is_kept_beside_the_release() {
+async fn logs_every_run_and_stores_its_report() {
     let function = function().await;
     let etag = function.stage("builds/one.zip", &zip(&[("index.html", "1")])).await;
     function.upload(&stored("builds/one.zip", &etag, 1, "01")).await;
-    let late = function.stage("builds/late.zip", b"no archive").await;
+    let late = function.stage("builds/late.zip", b"not an archive").await;
     let event = json!({ "site": "docs", "source": "s3://staging/builds/late.zip" });
-    // The same bytes are as wrong the next time, so nobody is to try again.
-    let told = function.handler.handle(&event, "request", moment(300)).await.unwrap();
-    assert_eq!(told["errorType"], "Tidegate.Artifact", "{late}: {told}");
-    let told = function.told.0.lock().unwrap().clone();
-    let outcomes: Vec<Value> = told.iter().map(RunLogEntry::outcome).collect();
+    // A retry would read the same bytes, so the invocation must succeed.
+    let response = function.handler.handle(&event, "request", context(300)).await.unwrap();
+    assert_eq!(response["errorType"], "Tidegate.Artifact", "{late}: {response}");
+    let entries = function.run_log.0.lock().unwrap().clone();
+    let outcomes: Vec<Value> = entries.iter().map(RunLogEntry::outcome).collect();
     assert_eq!(outcomes, [json!("live"), json!("failed")]);
-    assert_eq!(told[1].run, "request");
-    assert!(told[1].line().contains("Tidegate.Artifact"), "{}", told[1].line());
+    assert_eq!(entries[1].run, "request");
+    assert!(entries[1].line().contains("Tidegate.Artifact"), "{}", entries[1].line());
     let first: ReleaseId = "r1".parse().unwrap();
     let key = format!("tidegate/docs/releases/{}.report.json", first.stem());
-    let kept = function.world.client().get_object().bucket("state").key(key).send().await.unwrap();
-    let kept: Value = serde_json::from_slice(&kept.body.collect().await.unwrap().into_bytes()).unwrap();
-    assert_eq!((&kept["outcome"], &kept["done"]["written"]), (&json!("live"), &json!(1)), "{kept}");
+    let report = function.world.client().get_object().bucket("state").key(key).send().await.unwrap();
+    let report: Value = serde_json::from_slice(&report.body.collect().await.unwrap().into_bytes()).unwrap();
+    assert_eq!((&report["outcome"], &report["done"]["written"]), (&json!("live"), &json!(1)), "{report}");
 }
 
 #[tokio::test]
-async fn only_the_messages_that_failed_come_again() {
+async fn reports_only_failed_messages_of_a_batch() {
     let function = function().await;
     let etag = function.stage("builds/one.zip", &zip(&[("index.html", "1")])).await;
-    let away = function.stage("builds/away.zip", &zip(&[("index.html", "2")])).await;
-    let broken = function.stage("builds/broken.zip", b"no archive").await;
-    function.world.trouble(|call| {
-        (call.key.as_deref() == Some("builds/away.zip")).then(|| InjectedFault::answer(403, "AccessDenied"))
+    let denied = function.stage("builds/denied.zip", &zip(&[("index.html", "2")])).await;
+    let broken = function.stage("builds/broken.zip", b"not an archive").await;
+    function.world.inject_faults(|call| {
+        (call.key.as_deref() == Some("builds/denied.zip")).then(|| InjectedFault::answer(403, "AccessDenied"))
     });
     let message = |id: &str, body: &Value| {
         json!({ "messageId": id, "eventSource": "aws:sqs", "body": body.to_string(), "receiptHandle": "r",
@@ -375,14 +385,14 @@ async fn only_the_messages_that_failed_come_again() {
     };
     let event = json!({ "Records": [
         message("m-0", &stored("builds/broken.zip", &broken, 2, "01")),
-        message("m-1", &stored("builds/away.zip", &away, 2, "01")),
+        message("m-1", &stored("builds/denied.zip", &denied, 2, "01")),
         message("m-2", &json!({ "Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": STAGING })),
         message("m-3", &stored("builds/one.zip", &etag, 1, "01")),
     ]});
-    let answer = function.handler.handle(&event, "request", moment(300)).await.unwrap();
-    assert_eq!(answer, json!({ "batchItemFailures": [{ "itemIdentifier": "m-1" }] }));
+    let response = function.handler.handle(&event, "request", context(300)).await.unwrap();
+    assert_eq!(response, json!({ "batchItemFailures": [{ "itemIdentifier": "m-1" }] }));
     assert_eq!(function.world.site().await.keys(), ["docs/index.html"]);
-    // A failure without a queue fails the invocation, so that Lambda tries it again, and says whose fault it was.
-    let error = function.handler.handle(&stored("builds/away.zip", &away, 3, "02"), "request", moment(300)).await;
+    // Without a queue, a failure fails the invocation, so that Lambda retries it. The error type names the kind.
+    let error = function.handler.handle(&stored("builds/denied.zip", &denied, 3, "02"), "request", context(300)).await;
     assert_eq!(error.unwrap_err().kind().error_type(), "Tidegate.Cloud");
 }

@@ -1,8 +1,8 @@
-//! Bodies that are described instead of written down.
+//! Object bodies generated from a size and a seed.
 
 use sha2::{Digest, Sha256};
 
-/// `size` bytes that no compression and no coincidence makes equal to those of another seed.
+/// `size` pseudo-random bytes, which do not compress and differ from those of any other seed.
 #[must_use]
 pub fn pattern(size: u64, seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -17,7 +17,7 @@ pub fn pattern(size: u64, seed: u64) -> Vec<u8> {
         .collect()
 }
 
-/// The bytes that `body`, `size` and `seed` describe.
+/// The text `body`, or else `size` bytes generated from `seed`.
 #[must_use]
 pub fn bytes(body: Option<&str>, size: Option<u64>, seed: u64) -> Vec<u8> {
     match (body, size) {
@@ -26,7 +26,7 @@ pub fn bytes(body: Option<&str>, size: Option<u64>, seed: u64) -> Vec<u8> {
     }
 }
 
-/// A short name for bytes: the first 16 digits of their SHA-256.
+/// A short digest: the first 16 hexadecimal digits of the SHA-256.
 #[must_use]
 pub fn digest(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes)).chars().take(16).collect()

@@ -1,4 +1,4 @@
-//! A deployment package made by the `tidegate` binary for this machine, unpacked as Lambda unpacks it.
+//! Deployment packages for this machine: building them with the `tidegate` binary and unpacking them as Lambda does.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash as _, Hasher as _};
@@ -10,37 +10,37 @@ use tidegate_core::architecture::Architecture;
 
 use crate::binary::{binary, bootstrap, cache};
 
-/// The zip of a configuration, which other tests of the same run share.
+/// The deployment package for a configuration, as a zip that tests of one run share.
 #[must_use]
 pub fn package(configuration: &str) -> PathBuf {
-    let built = |path: &Path| std::fs::metadata(path).unwrap().modified().unwrap();
+    let modified = |path: &Path| std::fs::metadata(path).unwrap().modified().unwrap();
     let mut hasher = DefaultHasher::new();
-    (configuration, built(bootstrap()), built(binary())).hash(&mut hasher);
-    let place = cache().with_file_name("packages");
-    let zip = place.join(format!("{:016x}.zip", hasher.finish()));
+    (configuration, modified(bootstrap()), modified(binary())).hash(&mut hasher);
+    let directory = cache().with_file_name("packages");
+    let zip = directory.join(format!("{:016x}.zip", hasher.finish()));
     if zip.exists() {
         return zip;
     }
-    std::fs::create_dir_all(&place).unwrap();
-    let work = tempfile::tempdir_in(&place).unwrap();
+    std::fs::create_dir_all(&directory).unwrap();
+    let work = tempfile::tempdir_in(&directory).unwrap();
     std::fs::write(work.path().join("tidegate.toml"), configuration).unwrap();
-    // A debugging build is larger than what Lambda unpacks.
+    // A debug build exceeds Lambda's size limit for an unpacked package.
     let stripped = Command::new("strip").arg("-o").arg(work.path().join("bootstrap")).arg(bootstrap()).status();
     assert!(stripped.unwrap().success(), "strip failed");
-    let made = Command::new(binary())
+    let output = Command::new(binary())
         .current_dir(work.path())
         .env("XDG_CACHE_HOME", cache())
         .args(["package", "--bootstrap", "bootstrap", "--out", "function.zip", "--target"])
         .arg(Architecture::of_this_machine().unwrap().as_str())
         .output()
         .unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    // Whoever comes second replaces it by the same bytes.
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    // If two tests build the package at once, the second replaces the first with equal bytes.
     std::fs::rename(work.path().join("function.zip"), &zip).unwrap();
     zip
 }
 
-/// The head of an ELF file for a target: 64-bit, little-endian, an executable. All that packaging looks at of a bootstrap.
+/// The header of a 64-bit little-endian ELF executable for `target`. Packaging inspects nothing else of a `bootstrap`.
 #[must_use]
 pub fn program(target: Architecture) -> Vec<u8> {
     let machine: u16 = match target {
@@ -55,7 +55,7 @@ pub fn program(target: Architecture) -> Vec<u8> {
     bytes
 }
 
-/// Unpacks a zip.
+/// Unpacks a zip, with the file modes that it stores.
 pub fn unpack(zip: &Path, into: &Path) {
     let mut archive = zip::ZipArchive::new(std::fs::File::open(zip).unwrap()).unwrap();
     for at in 0..archive.len() {

@@ -1,4 +1,4 @@
-//! What starts a function, written as AWS and GitHub write it, and not by our own code.
+//! Events and webhooks in the format of AWS and GitHub, written independently of the product's own types.
 
 use std::io::Write as _;
 
@@ -8,7 +8,7 @@ use sha2::Sha256;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-/// A zip of these files.
+/// A zip that contains these files.
 #[must_use]
 pub fn zip(files: &[(&str, &str)]) -> Vec<u8> {
     let mut archive = ZipWriter::new(std::io::Cursor::new(Vec::new()));
@@ -19,7 +19,7 @@ pub fn zip(files: &[(&str, &str)]) -> Vec<u8> {
     archive.finish().unwrap().into_inner()
 }
 
-/// S3's notification of an object that was put, so many seconds after ten.
+/// S3's notification that an object was created, `second` seconds after 10:00 UTC.
 #[must_use]
 pub fn stored(bucket: &str, key: &str, etag: &str, second: u32, sequencer: &str) -> Value {
     json!({ "Records": [{
@@ -30,7 +30,7 @@ pub fn stored(bucket: &str, key: &str, etag: &str, second: u32, sequencer: &str)
     }]})
 }
 
-/// GitHub's announcement that a commit was pushed to the main branch of `acme/docs`.
+/// The body of GitHub's webhook for a push of `commit` to the branch `main` of `acme/docs`.
 #[must_use]
 pub fn pushed(commit: &str, message: &str, timestamp: &str) -> Value {
     json!({
@@ -41,7 +41,7 @@ pub fn pushed(commit: &str, message: &str, timestamp: &str) -> Value {
     })
 }
 
-/// GitHub's signature of a body, as its header has it.
+/// The value of GitHub's `X-Hub-Signature-256` header for a body.
 #[must_use]
 pub fn sign(secret: &str, body: &[u8]) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();

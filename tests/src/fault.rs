@@ -134,7 +134,7 @@ impl Faults {
     }
 
     /// Clears the record. The numbers of later requests continue.
-    pub fn forget(&self) {
+    pub fn clear(&self) {
         self.0.calls.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 

@@ -1,5 +1,5 @@
-//! The AWS JSON 1.1 protocol, which Secrets Manager and Systems Manager use: the operation in a header, a JSON object in
-//! the request, a JSON object in the response.
+//! The AWS JSON 1.1 protocol, which Secrets Manager and Systems Manager use: the operation in a header, a JSON object
+//! in the request, a JSON object in the response.
 //!
 //! Source: "AWS JSON 1.1 protocol" in the Smithy documentation; codes: "Common Errors" in the API references of the
 //! services.

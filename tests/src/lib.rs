@@ -1,8 +1,6 @@
-//! What the end-to-end tests share: an account of the stand-in with a publisher in front of it, sites and sources that
-//! are written down as values, and what the stand-in saw.
-//!
-//! Owns no test. Nothing outside of this package uses it.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test, and must name its place")]
+//! What the tests of this package share: an emulated AWS account with a publisher in front of it, sites and sources as
+//! values, fault injection, and recorded requests.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a panic here is a failed test and names its location")]
 
 pub mod binary;
 pub mod body;
@@ -11,16 +9,16 @@ pub mod deployed;
 pub mod events;
 pub mod fault;
 mod json_protocol;
-pub mod plugins;
 pub mod parameter_store;
+pub mod plugins;
+pub mod proxy;
 pub mod recorder;
 pub mod releases;
 pub mod secrets_manager;
 pub mod site;
 pub mod source;
-pub mod wire;
 pub mod world;
 
-pub use site::{SiteObject, SiteState};
+pub use site::{BucketContents, SiteObject};
 pub use source::{SourceKind, SourceObject, Sources};
 pub use world::{Publish, World};

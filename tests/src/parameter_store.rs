@@ -1,9 +1,9 @@
 //! The Parameter Store of Systems Manager for an emulated account: tests seed parameters, the product reads them with
 //! `GetParameter`.
 //!
-//! Source: Systems Manager API Reference, "GetParameter"; names and sizes: "PutParameter". There are no labels, policies,
-//! KMS keys or tiers other than the standard one. Parameters are in memory. The ciphertext of a `SecureString` is a fixed
-//! text that says nothing about the value.
+//! Source: Systems Manager API Reference, "GetParameter"; names and sizes: "PutParameter". There are no labels,
+//! policies, KMS keys or tiers other than the standard one. Parameters are in memory. The ciphertext of a
+//! `SecureString` is a fixed text, independent of the value.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -155,7 +155,7 @@ impl ParameterStore {
         Ok(json!({ "Parameter": parameter }))
     }
 
-    /// The name that a name or an ARN stands for, and the versions of that parameter. The ARNs of `a` and `/a` are equal.
+    /// Resolves a name or an ARN to a name and the versions of that parameter. The ARNs of `a` and `/a` are equal.
     fn find(&self, id: &str) -> (String, Vec<ParameterVersion>) {
         let parameters = self.parameters.lock().unwrap_or_else(PoisonError::into_inner);
         let versions = |name: &str| parameters.get(name).cloned().unwrap_or_default();

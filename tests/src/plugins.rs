@@ -1,4 +1,4 @@
-//! The bundled plugins and the engine, once a process.
+//! The bundled plugins and one engine per process.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -19,7 +19,7 @@ pub fn plugin_loader() -> PluginLoader {
     PluginLoader::Components(components())
 }
 
-/// The components of every test: bundled plugins, and files where a test names them.
+/// Loads the bundled plugins, and plugin files that a test's configuration names.
 #[must_use]
 pub fn components() -> ComponentLoader {
     static ENGINE: OnceLock<Engine> = OnceLock::new();

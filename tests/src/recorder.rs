@@ -1,4 +1,4 @@
-//! Whose credentials signed which request, which the stand-in's own trace does not tell.
+//! Records which credentials signed each request, which the trace of [`Faults`](crate::fault::Faults) does not contain.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,51 +8,51 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 
-/// One request as it was signed.
+/// One signed request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Signed {
+pub struct SignedRequest {
     /// The access key: `AKIA…` for a user, `ASIA…` for a session.
     pub access_key: String,
     /// The HTTP method.
     pub method: String,
     /// Path and query.
     pub uri: String,
-    /// Every header's value and the body, for a test that looks for secrets.
+    /// All headers and the body, for tests that search for secrets.
     pub text: String,
-    /// The status that was answered; none while nothing was.
+    /// The HTTP status of the response; absent until it arrives.
     pub status: Option<u16>,
 }
 
-/// Remembers every request that passes.
+/// Records requests. Cheap to clone; all clones share one record.
 #[derive(Debug, Clone, Default)]
-pub struct Recorder(Arc<Mutex<Vec<Signed>>>);
+pub struct Recorder(Arc<Mutex<Vec<SignedRequest>>>);
 
 impl Recorder {
-    /// What passed so far.
+    /// All recorded requests, in the order in which they began.
     #[must_use]
-    pub fn requests(&self) -> Vec<Signed> {
+    pub fn requests(&self) -> Vec<SignedRequest> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Forgets it.
-    pub fn forget(&self) {
+    /// Clears the record.
+    pub fn clear(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// `client` with this recorder before it.
+    /// Puts this recorder in front of `client`.
     #[must_use]
     pub fn wrap(&self, client: SharedHttpClient) -> SharedHttpClient {
-        SharedHttpClient::new(Recording { recorder: self.clone(), client })
+        SharedHttpClient::new(RecordingClient { recorder: self.clone(), client })
     }
 }
 
 #[derive(Debug)]
-struct Recording {
+struct RecordingClient {
     recorder: Recorder,
     client: SharedHttpClient,
 }
 
-impl HttpClient for Recording {
+impl HttpClient for RecordingClient {
     fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
         let connector = self.client.http_connector(settings, components);
         SharedHttpConnector::new(RecordingConnector { recorder: self.recorder.clone(), connector })
@@ -76,7 +76,7 @@ impl HttpConnector for RecordingConnector {
             .to_owned();
         let headers: Vec<String> = request.headers().iter().map(|(name, value)| format!("{name}: {value}")).collect();
         let body = request.body().bytes().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default();
-        let signed = Signed {
+        let signed = SignedRequest {
             access_key,
             method: request.method().to_owned(),
             uri: request.uri().to_owned(),
@@ -84,20 +84,20 @@ impl HttpConnector for RecordingConnector {
             status: None,
         };
         let record = Arc::clone(&self.recorder.0);
-        let place = {
+        let index = {
             let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
             record.push(signed);
             record.len() - 1
         };
-        let answer = self.connector.call(request);
+        let response = self.connector.call(request);
         HttpConnectorFuture::new(async move {
-            let answer = answer.await?;
+            let response = response.await?;
             let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(signed) = record.get_mut(place) {
-                signed.status = Some(answer.status().as_u16());
+            if let Some(signed) = record.get_mut(index) {
+                signed.status = Some(response.status().as_u16());
             }
             drop(record);
-            Ok(answer)
+            Ok(response)
         })
     }
 }

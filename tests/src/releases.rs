@@ -1,6 +1,5 @@
-//! Sites with releases, for tests: how they are configured and published, what visitors get of them, and what is stored.
-//!
-//! Owns what "nothing is left over" means: [`assert_tidy`].
+//! A site with releases, for tests: its configuration, its publishes, the objects that visitors see, and its stored
+//! state. [`assert_tidy`] checks that nothing superfluous is stored.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,10 +12,10 @@ use tidegate_emulator::LocalAws;
 use crate::world::{BUCKET, DISTRIBUTION, site};
 use crate::{Publish, SourceObject, Sources, World};
 
-/// Where releases are kept.
+/// The bucket of the state.
 pub const STATE: &str = "state";
 
-/// The site `docs` with releases, below a prefix of its bucket.
+/// A configuration with the site `docs` under `docs/` and a state. `keep` is the site's `keep` table.
 #[must_use]
 pub fn configuration(keep: &str) -> String {
     format!(
@@ -38,71 +37,71 @@ settings = {{ max-delete-share = 1.0 }}
     )
 }
 
-/// A world with a bucket for releases.
+/// A world with a bucket for the state.
 pub async fn world() -> World {
     let world = World::new().await;
     world.account.s3().create_bucket(STATE).await.unwrap();
     world
 }
 
-/// Keys and texts.
+/// Keys with their texts.
 pub type Files<'a> = &'a [(&'a str, &'a str)];
 
-/// A publish of some files, staged where nothing else is.
+/// A publish of these files, from a source directory of its own.
 pub async fn publish_of(world: &World, keep: &str, release: &str, files: Files<'_>) -> Publish {
-    let place = world.directory().join(release);
+    let directory = world.directory().join(release);
     let objects = files.iter().map(|(key, body)| SourceObject::text(key, body));
-    let source = Sources::directory(objects).lay(&place, &world.client()).await;
+    let source = Sources::directory(objects).stage(&directory, &world.client()).await;
     let mut request = crate::world::request(source);
     request.release = release.to_owned();
     Publish { publisher: world.publisher(), site: site(&configuration(keep)), request }
 }
 
-/// The same publish with a lease that lasts a second, for runs that are about to die.
+/// The same publish with a lease of one second, for runs that a test is going to interrupt.
 #[must_use]
-pub fn mortal(mut publish: Publish) -> Publish {
+pub fn with_short_lease(mut publish: Publish) -> Publish {
     publish.site.lease_seconds = 1.try_into().unwrap();
     publish
 }
 
-/// The same publish with a place in time.
+/// The same publish with a revision at time `at`.
 #[must_use]
-pub fn ordered(mut publish: Publish, at: u64) -> Publish {
+pub fn with_revision(mut publish: Publish, at: u64) -> Publish {
     publish.request.revision = Some(Revision::of_commit(at));
     publish
 }
 
-/// A rollback to a release.
+/// A rollback to the release `id`.
 #[must_use]
-pub fn back_to(world: &World, keep: &str, id: &str) -> Publish {
+pub fn rollback_to(world: &World, keep: &str, id: &str) -> Publish {
     let mut request = crate::world::request(Source::Release(id.parse().unwrap()));
     request.release = format!("back to {id}");
     Publish { publisher: world.publisher(), site: site(&configuration(keep)), request }
 }
 
-/// What visitors get: key and text.
+/// The objects on the site: keys, without the site's prefix, with their texts.
 pub async fn visible(account: &LocalAws) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
+    let mut objects = BTreeMap::new();
     for (key, _) in account.s3().list(BUCKET, "docs/").unwrap() {
         let bytes = account.s3().get(BUCKET, &key).unwrap().content.bytes().await.unwrap();
-        found.insert(key.trim_start_matches("docs/").to_owned(), String::from_utf8(bytes.to_vec()).unwrap());
+        objects.insert(key.trim_start_matches("docs/").to_owned(), String::from_utf8(bytes.to_vec()).unwrap());
     }
-    found
+    objects
 }
 
-/// What a site of such files is.
+/// The objects of a site that holds exactly these files.
 #[must_use]
 pub fn texts_of(files: Files<'_>) -> BTreeMap<String, String> {
     files.iter().map(|(key, body)| ((*key).to_owned(), (*body).to_owned())).collect()
 }
 
-/// An object of the state; nothing where there is none.
+/// An object of the site's state, if it exists.
 pub async fn stored(account: &LocalAws, key: &str) -> Option<Vec<u8>> {
     let object = account.s3().get(STATE, &format!("tidegate/docs/{key}")).ok()?;
     Some(object.content.bytes().await.unwrap().to_vec())
 }
 
-/// The pointer.
+/// The site's release pointer.
 pub async fn pointer(account: &LocalAws) -> ReleasePointer {
     serde_json::from_slice(&stored(account, "current.json").await.unwrap()).unwrap()
 }
@@ -116,9 +115,9 @@ pub async fn manifest(account: &LocalAws, id: ReleaseId) -> Vec<ManifestRecord> 
     records
 }
 
-/// The names below a folder of the state.
+/// The keys in a folder of the site's state, relative to that folder.
 #[must_use]
-pub fn names(account: &LocalAws, folder: &str) -> BTreeSet<String> {
+pub fn state_files(account: &LocalAws, folder: &str) -> BTreeSet<String> {
     let prefix = format!("tidegate/docs/{folder}");
     account
         .s3()
@@ -129,8 +128,8 @@ pub fn names(account: &LocalAws, folder: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// Everything is accounted for: the pointer is settled, the manifest says what the site holds, and nothing lies around in
-/// the state that no kept release names.
+/// Checks that the pointer is finalized, that the manifest equals the site, and that the state holds only files that a
+/// kept release needs.
 pub async fn assert_tidy(account: &LocalAws) {
     let pointer = pointer(account).await;
     assert!(pointer.finalized && pointer.pending_invalidations.is_empty(), "{pointer:#?}");
@@ -149,25 +148,33 @@ pub async fn assert_tidy(account: &LocalAws) {
         .into_iter()
         .map(|(key, info)| (key.trim_start_matches("docs/").to_owned(), info.etag.trim_matches('"').to_owned()))
         .collect();
-    assert_eq!(on_site, listed, "the manifest says what the site holds");
+    assert_eq!(on_site, listed, "the manifest must equal the site");
 
     let needed: BTreeSet<String> =
         records.iter().filter(|record| !record.state.is_on_site()).map(ManifestRecord::body_name).collect();
-    assert_eq!(names(account, "bodies/"), needed, "every body that was set aside is needed");
+    assert_eq!(
+        state_files(account, "bodies/"),
+        needed,
+        "the state must hold exactly the archived bodies that are needed"
+    );
 
-    let files: BTreeSet<String> = names(account, "releases/");
+    let files: BTreeSet<String> = state_files(account, "releases/");
     let known = |name: &String| {
         let stem = name.split('.').next().unwrap();
         let id: ReleaseId = stem.parse().unwrap();
-        pointer.releases.iter().any(|past| past.id == id || past.manifest == Some(id))
+        pointer.releases.iter().any(|entry| entry.id == id || entry.manifest == Some(id))
     };
     assert!(files.iter().all(known), "{files:?} of {pointer:#?}");
-    assert_eq!(names(account, "").iter().filter(|name| !name.contains('/')).count(), 2, "a lease and a pointer");
+    let top_level = state_files(account, "").iter().filter(|name| !name.contains('/')).count();
+    assert_eq!(top_level, 2, "only the lease and the pointer are outside of folders");
 }
 
-/// What the distribution was told, the first first.
+/// The paths of each invalidation of the distribution, oldest first.
 #[must_use]
-pub fn told(account: &LocalAws) -> Vec<BTreeSet<String>> {
+pub fn invalidated_paths(account: &LocalAws) -> Vec<BTreeSet<String>> {
     let all = account.cloudfront().invalidations(DISTRIBUTION).unwrap();
-    all.iter().rev().map(|one| one.paths.iter().map(|path| path.as_str().to_owned()).collect()).collect()
+    all.iter()
+        .rev()
+        .map(|invalidation| invalidation.paths.iter().map(|path| path.as_str().to_owned()).collect())
+        .collect()
 }

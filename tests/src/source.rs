@@ -1,4 +1,4 @@
-//! Sources of a publish that are described: their files, and where they lie.
+//! Sources of a publish as values: their files, and whether these are in a directory, a zip or a bucket.
 
 use std::fs;
 use std::io::Write as _;
@@ -13,36 +13,36 @@ use tidegate_core::location::Source;
 use crate::body;
 use crate::site::SiteObject;
 
-/// One file.
+/// One file of a source.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SourceObject {
-    /// Its name.
+    /// Path within the source.
     pub key: String,
-    /// Its text.
+    /// The content as text.
     pub body: Option<String>,
-    /// Its size, where it has no text.
+    /// Size of generated content, if there is no text.
     pub size: Option<u64>,
-    /// What its bytes are made from.
+    /// Seed of generated content.
     pub seed: u64,
-    /// When it was changed, in seconds since 1970.
+    /// Modification time, in seconds since 1970.
     pub modified: Option<u64>,
-    /// A link to another name instead of a file.
+    /// If set, this is a symbolic link to that path instead of a file.
     pub link: Option<String>,
-    /// Size of the parts that it is staged in.
+    /// Part size, if it is staged by a multipart upload.
     pub parts: Option<u64>,
-    /// Its encryption in the staging bucket.
+    /// Encryption in the staging bucket.
     pub encryption: Option<String>,
 }
 
-/// Where it lies.
+/// The kind of a source.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SourceKind {
-    /// A directory of this machine.
+    /// A local directory.
     #[default]
     Directory,
-    /// A zip of this machine.
+    /// A local zip.
     Zip,
     /// A prefix of the staging bucket.
     Prefix,
@@ -50,13 +50,13 @@ pub enum SourceKind {
     StagedZip,
 }
 
-/// A whole source.
+/// A source.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Sources {
-    /// Where it lies.
+    /// Directory, zip or bucket.
     pub kind: SourceKind,
-    /// Its files.
+    /// The files.
     #[serde(rename = "object")]
     pub objects: Vec<SourceObject>,
 }
@@ -65,19 +65,19 @@ pub struct Sources {
 pub const STAGING: &str = "staging";
 
 impl SourceObject {
-    /// A file with a text.
+    /// A text file.
     #[must_use]
     pub fn text(key: &str, body: &str) -> Self {
         Self { key: key.to_owned(), body: Some(body.to_owned()), ..Self::default() }
     }
 
-    /// A file of a size.
+    /// A file of `size` bytes generated from `seed`.
     #[must_use]
     pub fn sized(key: &str, size: u64, seed: u64) -> Self {
         Self { key: key.to_owned(), size: Some(size), seed, ..Self::default() }
     }
 
-    /// Its bytes.
+    /// The content as bytes.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
         body::bytes(self.body.as_deref(), self.size, self.seed)
@@ -85,30 +85,31 @@ impl SourceObject {
 }
 
 impl Sources {
-    /// Files of a directory.
+    /// A source in a local directory.
     #[must_use]
     pub fn directory(objects: impl IntoIterator<Item = SourceObject>) -> Self {
         Self { kind: SourceKind::Directory, objects: objects.into_iter().collect() }
     }
 
-    /// Objects below a staged prefix.
+    /// A source below a prefix of the staging bucket.
     #[must_use]
     pub fn prefix(objects: impl IntoIterator<Item = SourceObject>) -> Self {
         Self { kind: SourceKind::Prefix, objects: objects.into_iter().collect() }
     }
 
-    /// Puts it where it belongs and says where that is. What an earlier source left in `place` goes.
-    pub async fn lay(&self, place: &Path, client: &Client) -> Source {
+    /// Writes the files to `directory` or to the staging bucket, replacing an earlier source there. Returns its
+    /// location.
+    pub async fn stage(&self, directory: &Path, client: &Client) -> Source {
         match self.kind {
             SourceKind::Directory => {
-                let directory = place.join("source");
-                let _ = fs::remove_dir_all(&directory);
-                fs::create_dir_all(&directory).unwrap();
-                self.objects.iter().for_each(|object| write(&directory, object));
-                Source::Directory(directory)
+                let root = directory.join("source");
+                let _ = fs::remove_dir_all(&root);
+                fs::create_dir_all(&root).unwrap();
+                self.objects.iter().for_each(|object| write(&root, object));
+                Source::Directory(root)
             }
             SourceKind::Zip => {
-                let path = place.join("source.zip");
+                let path = directory.join("source.zip");
                 fs::write(&path, self.zipped()).unwrap();
                 Source::Archive(path)
             }
@@ -154,7 +155,7 @@ async fn empty(client: &Client, prefix: &str) {
     }
 }
 
-/// Writes one file into a directory.
+/// Writes one file or link into a directory.
 pub fn write(directory: &Path, object: &SourceObject) {
     let path = directory.join(&object.key);
     fs::create_dir_all(path.parent().unwrap()).unwrap();

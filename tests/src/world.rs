@@ -1,4 +1,4 @@
-//! One account of the stand-in, the publisher in front of it, and whatever a test lets go wrong between the two.
+//! An emulated AWS account with a publisher in front of it, and the faults that a test injects between the two.
 
 use std::fmt;
 use std::path::Path;
@@ -32,33 +32,33 @@ use crate::parameter_store::ParameterStore;
 use crate::plugins::plugin_loader;
 use crate::recorder::Recorder;
 use crate::secrets_manager::SecretsManager;
-use crate::site::SiteState;
+use crate::site::BucketContents;
 use crate::source::{STAGING, Sources};
 
 /// The bucket that sites are published to.
 pub const BUCKET: &str = "site";
 
-/// The distribution that shows that bucket.
+/// The distribution that serves that bucket.
 pub const DISTRIBUTION: &str = "E2EXAMPLE";
 
-/// The instant of every run, so that plans are the same in every run.
+/// The time of every run, in milliseconds since 1970. It is fixed so that plans are reproducible.
 pub const INSTANT: u64 = 1_750_000_000_000;
 
 type Script = Box<dyn Fn(&ApiCall) -> Option<InjectedFault> + Send + Sync>;
 
-/// The world of one test.
+/// The environment of one test.
 pub struct World {
     /// The account.
     pub account: LocalAws,
-    /// Its secrets.
+    /// The secrets of the account.
     pub secrets: SecretsManager,
-    /// Its parameters.
+    /// The parameters of the account.
     pub parameters: ParameterStore,
-    /// What passed between publisher and account.
+    /// Records the requests of all publishers, and injects faults into them.
     pub faults: Faults,
-    /// Who signed it.
+    /// Records which credentials signed each request.
     pub recorder: Recorder,
-    trouble: Arc<Mutex<Option<Script>>>,
+    script: Arc<Mutex<Option<Script>>>,
     directory: TempDir,
 }
 
@@ -68,7 +68,7 @@ impl fmt::Debug for World {
     }
 }
 
-/// One publish that can be repeated: a site's configuration, a source and who asks.
+/// One publish that can be repeated: a publisher, the configuration of a site, and a request.
 pub struct Publish {
     /// The publisher.
     pub publisher: Publisher,
@@ -85,7 +85,7 @@ impl fmt::Debug for Publish {
 }
 
 impl World {
-    /// An account with an empty site and an empty staging bucket. Parts may be as small as a test likes.
+    /// An account with an empty site and an empty staging bucket. Parts of uploads may have any size.
     pub async fn new() -> Self {
         let account = LocalAws::in_memory().unwrap();
         account.s3().create_bucket(BUCKET).await.unwrap();
@@ -93,10 +93,10 @@ impl World {
         account.s3().set_limits(StoreLimits { smallest_part: 1, ..StoreLimits::default() });
         let origin = S3Origin { bucket: BUCKET.to_owned(), path: String::new() };
         account.cloudfront().create_distribution(DISTRIBUTION, origin, Some("index.html")).unwrap();
-        let trouble: Arc<Mutex<Option<Script>>> = Arc::default();
-        let asked = Arc::clone(&trouble);
+        let script: Arc<Mutex<Option<Script>>> = Arc::default();
+        let current = Arc::clone(&script);
         let faults = Faults::new(move |call| {
-            asked.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(|script| script(call))
+            current.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(|script| script(call))
         });
         Self {
             secrets: SecretsManager::add_to(&account),
@@ -104,34 +104,34 @@ impl World {
             account,
             faults,
             recorder: Recorder::default(),
-            trouble,
+            script,
             directory: TempDir::new().unwrap(),
         }
     }
 
-    /// From now on, `script` decides what goes wrong.
-    pub fn trouble(&self, script: impl Fn(&ApiCall) -> Option<InjectedFault> + Send + Sync + 'static) {
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(script));
+    /// From now on, `script` selects the requests that fail, and how.
+    pub fn inject_faults(&self, script: impl Fn(&ApiCall) -> Option<InjectedFault> + Send + Sync + 'static) {
+        *self.script.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(script));
     }
 
-    /// From now on, nothing goes wrong.
-    pub fn peace(&self) {
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    /// From now on, no request fails.
+    pub fn stop_faults(&self) {
+        *self.script.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Forgets what passed so far.
-    pub fn forget(&self) {
-        self.faults.forget();
-        self.recorder.forget();
+    /// Clears the recorded requests.
+    pub fn clear_requests(&self) {
+        self.faults.clear();
+        self.recorder.clear();
     }
 
-    /// A directory of this test.
+    /// The temporary directory of this test.
     #[must_use]
     pub fn directory(&self) -> &Path {
         self.directory.path()
     }
 
-    /// A client of the account's root, to which nothing happens and which leaves no trace.
+    /// A client with the root's credentials. Its requests are neither recorded nor subject to faults.
     #[must_use]
     pub fn client(&self) -> Client {
         let config = configuration(self.account.http_client(), self.account.root_credentials(), 1);
@@ -142,7 +142,7 @@ impl World {
         Client::from_conf(config)
     }
 
-    /// A publisher with some credentials, whose requests are tried `attempts` times at the most.
+    /// A publisher with these credentials, which sends each request at most `attempts` times.
     #[must_use]
     pub fn publisher_with(&self, credentials: Credentials, attempts: u32) -> Publisher {
         let http = self.faults.wrap(self.recorder.wrap(self.account.http_client()));
@@ -150,7 +150,7 @@ impl World {
         Publisher::new(connection, plugin_loader(), Arc::new(NoProgress))
     }
 
-    /// A publisher with the root's credentials to which other things happen than to all others.
+    /// A publisher with the root's credentials and its own faults, independent of [`Self::inject_faults`].
     #[must_use]
     pub fn publisher_through(&self, faults: &Faults) -> Publisher {
         let http = faults.wrap(self.account.http_client());
@@ -158,36 +158,36 @@ impl World {
         Publisher::new(connection, plugin_loader(), Arc::new(NoProgress))
     }
 
-    /// A publisher with the root's credentials, which tries every request once: whatever goes wrong is seen.
+    /// A publisher with the root's credentials and no retries, so that every injected fault takes effect.
     #[must_use]
     pub fn publisher(&self) -> Publisher {
         self.publisher_with(self.account.root_credentials(), 1)
     }
 
-    /// Puts objects into the site's bucket.
-    pub async fn seed(&self, site: &SiteState) {
+    /// Writes objects to the site's bucket.
+    pub async fn seed(&self, site: &BucketContents) {
         site.seed(&self.client(), BUCKET).await;
     }
 
-    /// What the site's bucket holds.
-    pub async fn site(&self) -> SiteState {
-        SiteState::of(&self.account, BUCKET).await
+    /// The contents of the site's bucket.
+    pub async fn site(&self) -> BucketContents {
+        BucketContents::of(&self.account, BUCKET).await
     }
 
-    /// Lays a source out.
-    pub async fn lay(&self, sources: &Sources) -> Source {
-        sources.lay(self.directory(), &self.client()).await
+    /// Writes a source to where its kind says.
+    pub async fn stage(&self, sources: &Sources) -> Source {
+        sources.stage(self.directory(), &self.client()).await
     }
 
-    /// A publish of a source, as the first site of a configuration says.
+    /// Stages a source. Returns its publish to the first site of a configuration.
     pub async fn publish(&self, configuration: &str, sources: &Sources) -> Publish {
-        let source = self.lay(sources).await;
+        let source = self.stage(sources).await;
         Publish { publisher: self.publisher(), site: site(configuration), request: request(source) }
     }
 }
 
 impl Publish {
-    /// Makes the plan.
+    /// Plans, without a lock.
     ///
     /// # Errors
     /// The publisher's.
@@ -195,37 +195,37 @@ impl Publish {
         self.publisher.plan(&self.request, &self.site, Trace::Off).await
     }
 
-    /// Carries a plan out, if its policies approve it.
+    /// Applies a plan, if its policies approve it.
     pub async fn apply(&self, planned: PlannedPublish) -> PublishReport {
         self.publisher.apply(planned, &self.request, &self.site, Approval::Policies).await
     }
 
-    /// Claims the site, plans and carries the plan out, as entries do.
+    /// Locks the site, plans and applies, as the entry points do.
     ///
     /// # Errors
     /// The publisher's.
-    pub async fn go(&self) -> Result<PublishReport, PublishError> {
+    pub async fn publish(&self) -> Result<PublishReport, PublishError> {
         self.publisher.publish(&self.request, &self.site, Approval::Policies, None, |_| ()).await
     }
 
-    /// Publishes a saved plan, and only that.
+    /// Applies a saved plan, as the entry points do.
     ///
     /// # Errors
     /// The publisher's.
-    pub async fn saved(&self, plan: &Plan, approval: Approval) -> Result<PublishReport, PublishError> {
+    pub async fn publish_saved(&self, plan: &Plan, approval: Approval) -> Result<PublishReport, PublishError> {
         self.publisher.publish(&self.request, &self.site, approval, Some(plan), |_| ()).await
     }
 
-    /// Both; the plan must come about.
+    /// Plans and applies, without a lock. Panics if there is no plan.
     pub async fn run(&self) -> PublishReport {
-        let planned = self.plan().await.unwrap_or_else(|error| panic!("no plan: {error}"));
+        let planned = self.plan().await.unwrap_or_else(|error| panic!("planning failed: {error}"));
         self.apply(planned).await
     }
 
-    /// Makes a plan and says that nothing is left to do.
+    /// Checks that a new plan is empty.
     pub async fn assert_converged(&self) {
         let planned = self.plan().await.unwrap();
-        assert!(planned.plan.is_empty(), "something is left to do: {:#?}", planned.plan.operations);
+        assert!(planned.plan.is_empty(), "the site is not up to date: {:#?}", planned.plan.operations);
     }
 }
 
@@ -235,7 +235,7 @@ pub fn site(configuration: &str) -> Site {
     Config::parse(configuration).unwrap().sites.into_iter().next().unwrap()
 }
 
-/// A request to publish a source.
+/// A request to publish a source to the site `docs`.
 #[must_use]
 pub fn request(source: Source) -> PublishRequest {
     PublishRequest {
@@ -248,11 +248,11 @@ pub fn request(source: Source) -> PublishRequest {
     }
 }
 
-/// What an entry would have loaded.
+/// The SDK configuration that an entry point would load.
 #[must_use]
 pub fn configuration(http: SharedHttpClient, credentials: Credentials, attempts: u32) -> SdkConfig {
     SdkConfig::builder()
-        // How fast a busy machine digests in a debug build is not what is tested.
+        // A debug build on a busy machine may process a stream more slowly than the SDK expects.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))

@@ -101,7 +101,7 @@ async fn names_calls_as_the_api_reference_does() {
     assert!(!calls[7].only_reads() && !calls[10].only_reads());
 
     // The bucket in the host, and other services.
-    faults.forget();
+    faults.clear();
     let hosted = client.config().to_builder().force_path_style(false).build();
     Client::from_conf(hosted).head_object().bucket(BUCKET).key("x").send().await.unwrap();
     let config = configuration(&account, &faults);

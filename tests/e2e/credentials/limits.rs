@@ -1,5 +1,5 @@
-//! The limits of STS, found while planning: how long a session's policy may be, written and packed, which characters it may
-//! hold, how long names are, and what happens when a session is about to end. Edge cases 72 to 74.
+//! Limits of STS sessions, checked while planning: the length, packed size and characters of a session policy, the
+//! length of session names, and sessions that are about to expire.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,10 +20,10 @@ use tidegate_tests::plugins::plugin_loader;
 use tidegate_tests::recorder::Recorder;
 use tidegate_tests::{SourceObject, Sources, World, calls};
 
-use super::{ROLE, wide_role};
+use super::{ROLE, create_unrestricted_role};
 
-/// A site whose target has a prefix of so many characters.
-fn site_of(prefix: &str, more: &str) -> String {
+/// A site with a role, whose target has this prefix.
+fn site_at(prefix: &str, more: &str) -> String {
     format!("[[site]]\nname = \"docs\"\ntarget = \"s3://site/{prefix}/\"\nrole = \"{ROLE}\"\n{more}")
 }
 
@@ -31,10 +31,12 @@ fn sources() -> Sources {
     Sources::directory([SourceObject::text("index.html", "new")])
 }
 
+/// The session policies of all `AssumeRole` requests.
 fn policies(world: &World) -> Vec<String> {
     let requests = world.recorder.requests();
-    let bodies = requests.iter().filter(|request| request.text.contains("Action=AssumeRole"));
-    bodies
+    requests
+        .iter()
+        .filter(|request| request.text.contains("Action=AssumeRole"))
         .map(|request| {
             let body = request.text.rsplit('\n').next().unwrap();
             url::form_urlencoded::parse(body.as_bytes()).find(|(name, _)| name == "Policy").unwrap().1.into_owned()
@@ -42,18 +44,19 @@ fn policies(world: &World) -> Vec<String> {
         .collect()
 }
 
+/// Ten distributions, which make the policy long.
 fn distributions() -> String {
     let cdn: Vec<String> = (10..20).map(|at| format!("{{ distribution = \"EXAMPLE{at}\" }}")).collect();
     format!("cdn = [{}]\n", cdn.join(", "))
 }
 
-/// A plan for a site and a staged source whose prefixes together have `length` characters. One letter over and over packs
-/// well, so that only characters count.
-async fn planned(length: usize) -> (World, Result<(), String>) {
+/// Plans a publish in which the prefixes of site and staged source together have `length` characters. Repeated letters
+/// compress well, so the packed size stays small.
+async fn plan_with_prefixes(length: usize) -> (World, Result<(), String>) {
     let world = World::new().await;
-    wide_role(&world);
+    create_unrestricted_role(&world);
     let (target, staged) = ("a".repeat(701), "a".repeat(length - 701));
-    let mut publish = world.publish(&site_of(&target, &distributions()), &sources()).await;
+    let mut publish = world.publish(&site_at(&target, &distributions()), &sources()).await;
     let put = world.client().put_object().bucket("staging").key(format!("{staged}/index.html"));
     put.body(ByteStream::from_static(b"new")).send().await.unwrap();
     publish.request.source = format!("s3://staging/{staged}/").parse().unwrap();
@@ -62,115 +65,115 @@ async fn planned(length: usize) -> (World, Result<(), String>) {
 }
 
 #[tokio::test]
-async fn a_policy_of_2048_characters_is_taken_and_one_more_is_refused_while_planning() {
-    // STS was shown the policy as a refusal, which is as much shorter as `Deny` is than `Allow`, once a statement.
-    let shown = |world: &World| {
-        let probe = policies(world).pop().unwrap();
-        probe.chars().count() + probe.matches("\"Deny\"").count()
+async fn accepts_a_session_policy_of_2048_characters_and_rejects_2049() {
+    // STS measured the policy with `Deny`, which is one character shorter than `Allow` in each statement.
+    let policy_length = |world: &World| {
+        let measured = policies(world).pop().unwrap();
+        measured.chars().count() + measured.matches("\"Deny\"").count()
     };
-    let (world, told) = planned(901).await;
-    assert_eq!(told, Ok(()));
-    let base = shown(&world);
-    for wanted in [2_047, 2_048, 2_049] {
-        let (world, told) = planned(901 + wanted - base).await;
-        if wanted > 2_048 {
-            let told = told.unwrap_err();
-            assert!(told.contains("2049 characters") && told.contains("shorten the prefix"), "{told}");
+    let (world, result) = plan_with_prefixes(901).await;
+    assert_eq!(result, Ok(()));
+    let base = policy_length(&world);
+    for length in [2_047, 2_048, 2_049] {
+        let (world, result) = plan_with_prefixes(901 + length - base).await;
+        if length > 2_048 {
+            let error = result.unwrap_err();
+            assert!(error.contains("2049 characters") && error.contains("shorten the prefix"), "{error}");
             assert!(
                 policies(&world).iter().all(|policy| !policy.contains("PutObject")),
-                "it was asked for all the same"
+                "STS was asked although the policy is too long"
             );
         } else {
-            // Whether it packs well enough is for STS to say, which was asked.
-            assert_eq!(shown(&world), wanted);
+            // Only STS knows whether the packed size is small enough.
+            assert_eq!(policy_length(&world), length);
             assert!(
-                told.as_ref().is_ok() || told.as_ref().is_err_and(|told| told.contains("PackedPolicy")),
-                "{told:?}"
+                result.as_ref().is_ok() || result.as_ref().is_err_and(|error| error.contains("PackedPolicy")),
+                "{result:?}"
             );
         }
     }
 }
 
 #[tokio::test]
-async fn a_prefix_beyond_latin_1_is_refused_while_planning() {
+async fn rejects_a_prefix_outside_of_latin_1_while_planning() {
     let world = World::new().await;
-    wide_role(&world);
-    for (prefix, fine) in [("caf\u{e9}", true), ("\u{434}\u{43e}\u{43a}\u{438}", false)] {
-        let publish = world.publish(&site_of(prefix, ""), &sources()).await;
-        let told = publish.plan().await.map(|_| ()).map_err(|error| error.to_string());
-        assert_eq!(told.is_ok(), fine, "{told:?}");
-        if let Err(told) = told {
-            assert!(told.contains("Latin-1") && told.contains("s3://site/"), "{told}");
+    create_unrestricted_role(&world);
+    for (prefix, valid) in [("caf\u{e9}", true), ("\u{434}\u{43e}\u{43a}\u{438}", false)] {
+        let publish = world.publish(&site_at(prefix, ""), &sources()).await;
+        let result = publish.plan().await.map(|_| ()).map_err(|error| error.to_string());
+        assert_eq!(result.is_ok(), valid, "{result:?}");
+        if let Err(error) = result {
+            assert!(error.contains("Latin-1") && error.contains("s3://site/"), "{error}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_policy_that_packs_badly_is_refused_while_planning_by_a_session_that_can_do_nothing() {
+async fn measures_the_packed_policy_while_planning_with_a_session_without_permissions() {
     let world = World::new().await;
-    wide_role(&world);
-    let publish = world.publish(&site_of(&"a".repeat(701), &distributions()), &sources()).await;
+    create_unrestricted_role(&world);
+    let publish = world.publish(&site_at(&"a".repeat(701), &distributions()), &sources()).await;
     assert!(publish.plan().await.is_ok());
-    let shown = policies(&world);
-    let probe = shown.last().unwrap();
-    assert!(probe.contains("\"Effect\":\"Deny\"") && !probe.contains("\"Effect\":\"Allow\""), "{probe}");
-    assert!(probe.contains("s3:PutObject"), "{probe}");
-    world.forget();
-    // Where STS says that it is too much, the plan is refused, and what to shorten is said.
-    world.trouble({
+    let policies = policies(&world);
+    let measured = policies.last().unwrap();
+    assert!(measured.contains("\"Effect\":\"Deny\"") && !measured.contains("\"Effect\":\"Allow\""), "{measured}");
+    assert!(measured.contains("s3:PutObject"), "{measured}");
+    world.clear_requests();
+    // If STS reports that the policy is too large, planning fails and names what to shorten.
+    world.inject_faults({
         let count = std::sync::atomic::AtomicUsize::new(0);
         move |call| {
             let second = call.operation == "AssumeRole" && count.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 1;
             second.then(|| InjectedFault::answer(400, "PackedPolicyTooLarge"))
         }
     });
-    let told = publish.plan().await.unwrap_err().to_string();
-    assert!(told.contains("PackedPolicyTooLarge") && told.contains("`target`, `staged` and `state`"), "{told}");
+    let error = publish.plan().await.unwrap_err().to_string();
+    assert!(error.contains("PackedPolicyTooLarge") && error.contains("`target`, `staged` and `state`"), "{error}");
     assert_eq!(calls::writes(&world.faults.calls()), Vec::<String>::new());
 }
 
 #[tokio::test]
-async fn the_longest_name_of_a_site_makes_a_session_name_that_sts_takes() {
+async fn the_longest_site_name_gives_a_valid_session_name() {
     let world = World::new().await;
-    wide_role(&world);
+    create_unrestricted_role(&world);
     let name = "d".repeat(63);
-    let configuration = site_of("docs", "").replace("name = \"docs\"", &format!("name = \"{name}\""));
+    let configuration = site_at("docs", "").replace("name = \"docs\"", &format!("name = \"{name}\""));
     let mut publish = world.publish(&configuration, &sources()).await;
     publish.request.site = name;
     let report = publish.run().await;
     assert_eq!(report.outcome, Outcome::Live, "{report}");
 }
 
-/// Makes STS say of every session that it ends in `minutes`.
+/// Rewrites the expiration of every session in STS responses to `minutes` from now.
 #[derive(Debug)]
-struct Ending {
+struct ShortSessionClient {
     minutes: i64,
     client: SharedHttpClient,
 }
 
 #[derive(Debug)]
-struct EndingConnector {
+struct ShortSessionConnector {
     minutes: i64,
     connector: SharedHttpConnector,
 }
 
-impl HttpClient for Ending {
+impl HttpClient for ShortSessionClient {
     fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
         let connector = self.client.http_connector(settings, components);
-        SharedHttpConnector::new(EndingConnector { minutes: self.minutes, connector })
+        SharedHttpConnector::new(ShortSessionConnector { minutes: self.minutes, connector })
     }
 }
 
-impl HttpConnector for EndingConnector {
+impl HttpConnector for ShortSessionConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let minutes = self.minutes;
-        let answer = self.connector.call(request);
+        let response = self.connector.call(request);
         HttpConnectorFuture::new(async move {
-            let mut answer = answer.await?;
-            let body = std::mem::replace(answer.body_mut(), SdkBody::empty());
+            let mut response = response.await?;
+            let body = std::mem::replace(response.body_mut(), SdkBody::empty());
             let bytes = ByteStream::new(body).collect().await.unwrap().to_vec();
             let text = String::from_utf8(bytes.clone()).unwrap_or_default();
-            *answer.body_mut() = match text.split_once("<Expiration>") {
+            *response.body_mut() = match text.split_once("<Expiration>") {
                 None => SdkBody::from(bytes),
                 Some((before, rest)) => {
                     let after = rest.split_once("</Expiration>").map(|(_, after)| after).unwrap();
@@ -179,22 +182,22 @@ impl HttpConnector for EndingConnector {
                     SdkBody::from(format!("{before}<Expiration>{end}</Expiration>{after}"))
                 }
             };
-            answer.headers_mut().remove("content-length");
-            Ok(answer)
+            response.headers_mut().remove("content-length");
+            Ok(response)
         })
     }
 }
 
 #[tokio::test]
-async fn a_session_that_is_about_to_end_is_followed_by_another_before_it_does() {
-    // Two minutes are less than the margin, half an hour is more.
-    for (minutes, followed) in [(2, true), (30, false)] {
+async fn starts_another_session_before_the_current_one_expires() {
+    // Two minutes are less than the margin before expiration, 30 minutes are more.
+    for (minutes, renewed) in [(2, true), (30, false)] {
         let world = World::new().await;
-        wide_role(&world);
+        create_unrestricted_role(&world);
         let files = (0..20).map(|at| SourceObject::text(&format!("{at}.html"), "x"));
-        let mut publish = world.publish(&site_of("docs", ""), &Sources::directory(files)).await;
+        let mut publish = world.publish(&site_at("docs", ""), &Sources::directory(files)).await;
         let recorder = Recorder::default();
-        let http = Ending { minutes, client: recorder.wrap(world.account.http_client()) };
+        let http = ShortSessionClient { minutes, client: recorder.wrap(world.account.http_client()) };
         let http = SharedHttpClient::new(http);
         let config = tidegate_tests::world::configuration(http, world.account.root_credentials(), 1);
         publish.publisher = Publisher::new(Connection::new(config, true), plugin_loader(), Arc::new(NoProgress));
@@ -206,6 +209,6 @@ async fn a_session_that_is_about_to_end_is_followed_by_another_before_it_does() 
             .filter(|request| request.method == "PUT")
             .map(|request| request.access_key)
             .collect();
-        assert_eq!(writers.len() > 1, followed, "{writers:?}");
+        assert_eq!(writers.len() > 1, renewed, "{writers:?}");
     }
 }

@@ -1,4 +1,5 @@
-//! Which credentials do what: planning reads, writing may do what the plan says, and plugins never meet a write credential.
+//! Credentials of a run: planning uses a session that can only read, and applying uses a session with the permissions
+//! of the plan.
 
 mod limits;
 mod proof;
@@ -8,18 +9,18 @@ use std::collections::BTreeSet;
 use tidegate_core::approval::Approval;
 use tidegate_core::report::Outcome;
 use tidegate_tests::fault::InjectedFault;
-use tidegate_tests::recorder::Signed;
+use tidegate_tests::recorder::SignedRequest;
 use tidegate_tests::{Publish, SourceObject, Sources, World, calls};
 
 use crate::{plugin, site_with, texts};
 
 const ROLE: &str = "arn:aws:iam::000000000000:role/publisher";
 
-/// What a role may do that may do everything.
+/// A policy that allows everything that a run could need.
 const ALL: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*","cloudfront:*","kms:*"],"Resource":"*"}]}"#;
 
-/// A role that may do everything, so that whatever is refused is refused by a session's policy.
-fn wide_role(world: &World) {
+/// A role that allows everything, so that only the session policy can deny a request.
+fn create_unrestricted_role(world: &World) {
     let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::000000000000:root"},"Action":"sts:AssumeRole"}]}"#;
     assert_eq!(world.account.iam().create_role("publisher", trust, &[("all", ALL)]).unwrap(), ROLE);
 }
@@ -37,7 +38,7 @@ fn sources() -> [SourceObject; 3] {
 
 async fn release(sources: Sources) -> (World, Publish) {
     let world = World::new().await;
-    wide_role(&world);
+    create_unrestricted_role(&world);
     world
         .seed(&texts(&[
             ("docs/index.html", "old"),
@@ -47,35 +48,35 @@ async fn release(sources: Sources) -> (World, Publish) {
         ]))
         .await;
     let publish = world.publish(&with_role(&plugin("sync", "mime", "{}")), &sources).await;
-    world.forget();
+    world.clear_requests();
     (world, publish)
 }
 
-fn reads(request: &Signed) -> bool {
+fn reads(request: &SignedRequest) -> bool {
     matches!(request.method.as_str(), "GET" | "HEAD")
 }
 
 #[tokio::test]
-async fn planning_and_writing_are_two_sessions_and_the_first_only_reads() {
+async fn plans_with_a_read_only_session_and_writes_with_another() {
     let (world, publish) = release(Sources::directory(sources())).await;
     let root = world.account.root_credentials().access_key_id().to_owned();
     let planned = publish.plan().await.unwrap();
     let planning = world.recorder.requests();
     assert_eq!(calls::count(&world.faults.calls(), "AssumeRole"), 1);
-    world.forget();
+    world.clear_requests();
     let report = publish.apply(planned).await;
     assert_eq!(report.outcome, Outcome::Live, "{report}");
     let writing = world.recorder.requests();
 
-    let keys = |requests: &[Signed]| -> BTreeSet<String> {
+    let keys = |requests: &[SignedRequest]| -> BTreeSet<String> {
         requests.iter().map(|request| request.access_key.clone()).filter(|key| *key != root).collect()
     };
     let (reader, writer) = (keys(&planning), keys(&writing));
     assert_eq!((reader.len(), writer.len()), (1, 1));
-    assert!(reader.is_disjoint(&writer), "the two sessions are different credentials");
+    assert!(reader.is_disjoint(&writer), "the two sessions must have different credentials");
     assert!(reader.union(&writer).all(|key| key.starts_with("ASIA")));
     assert!(planning.iter().filter(|request| reader.contains(&request.access_key)).all(reads));
-    // The caller's own credentials do nothing but assume the role.
+    // The caller's own credentials only assume the role.
     for request in planning.iter().chain(&writing).filter(|request| request.access_key == root) {
         assert!(request.text.contains("Action=AssumeRole"), "{request:?}");
     }
@@ -84,7 +85,7 @@ async fn planning_and_writing_are_two_sessions_and_the_first_only_reads() {
 }
 
 #[tokio::test]
-async fn the_session_policy_of_a_plan_says_what_the_plan_says() {
+async fn the_session_policy_allows_exactly_the_operations_of_the_plan() {
     let (world, mut publish) = release(Sources::directory(sources())).await;
     let session = |world: &World| {
         let requests = world.recorder.requests();
@@ -97,13 +98,13 @@ async fn the_session_policy_of_a_plan_says_what_the_plan_says() {
     assert!(policy.contains("s3%3APutObject") && !policy.contains("s3%3ADeleteObject"), "{policy}");
     assert!(policy.contains("arn%3Aaws%3As3%3A%3A%3Asite%2Fdocs%2F%2A"), "{policy}");
     assert!(policy.contains("distribution%2FE2EXAMPLE"), "{policy}");
-    // Only a delete is left.
+    // Only a delete remains.
     publish.site.delete = true;
     assert_eq!(publish.run().await.outcome, Outcome::Live);
     let policy = session(&world);
     assert!(policy.contains("s3%3ADeleteObject") && !policy.contains("s3%3APutObject"), "{policy}");
-    // Nothing is left: no session that could write is made.
-    world.forget();
+    // The site is up to date, so no session that can write is created.
+    world.clear_requests();
     assert_eq!(publish.run().await.outcome, Outcome::Unchanged);
     assert_eq!(calls::count(&world.faults.calls(), "AssumeRole"), 1);
     assert!(!session(&world).contains("PutObject"));
@@ -120,9 +121,9 @@ async fn a_denied_plan_gets_no_write_credentials() {
 }
 
 #[tokio::test]
-async fn a_session_covers_every_kind_of_operation() {
+async fn the_session_policy_suffices_for_every_kind_of_operation() {
     let (world, mut publish) = release(Sources::prefix(sources())).await;
-    // Copies from the staged prefix, headers, redirects, deletes, also of a key that takes a request of its own.
+    // Copies from the staged prefix, headers, redirects, and deletes, one of which needs a request of its own.
     world.seed(&texts(&[("docs/odd\u{1}.html", "stale"), ("docs/app.js", "1")])).await;
     let redirects = plugin("sync", "rewrite", r#"{ redirects = [{ from = "/r.html", to = "/index.html" }] }"#);
     publish.site = tidegate_tests::world::site(&with_role(&(plugin("sync", "mime", "{}") + &redirects)));
@@ -135,15 +136,15 @@ async fn a_session_covers_every_kind_of_operation() {
 }
 
 /// A site of one object, with the content that seed 1 gives.
-fn sized(key: &str, size: u64) -> tidegate_tests::SiteState {
+fn sized(key: &str, size: u64) -> tidegate_tests::BucketContents {
     let object = tidegate_tests::SiteObject { key: key.to_owned(), size: Some(size), seed: 1, ..Default::default() };
-    tidegate_tests::SiteState { objects: vec![object] }
+    tidegate_tests::BucketContents { objects: vec![object] }
 }
 
 #[tokio::test]
-async fn copies_in_parts_work_within_a_session() {
+async fn the_session_policy_suffices_for_copies_in_parts() {
     let world = World::new().await;
-    wide_role(&world);
+    create_unrestricted_role(&world);
     world.account.s3().set_limits(tidegate_emulator::s3::StoreLimits {
         copy_source: 1_000,
         smallest_part: 1,
@@ -159,9 +160,9 @@ async fn copies_in_parts_work_within_a_session() {
 }
 
 #[tokio::test]
-async fn a_renamed_file_is_copied_within_a_session() {
+async fn the_session_policy_suffices_to_copy_a_renamed_file() {
     let world = World::new().await;
-    wide_role(&world);
+    create_unrestricted_role(&world);
     world.seed(&sized("docs/old.bin", 9_000)).await;
     let publish = world.publish(&with_role(""), &Sources::directory([SourceObject::sized("new.bin", 9_000, 1)])).await;
     let report = publish.run().await;
@@ -171,11 +172,11 @@ async fn a_renamed_file_is_copied_within_a_session() {
 }
 
 #[tokio::test]
-async fn a_role_that_cannot_be_assumed_changes_nothing() {
+async fn a_denied_assume_role_changes_nothing() {
     let (world, publish) = release(Sources::directory(sources())).await;
     let before = world.site().await;
     let planned = publish.plan().await.unwrap();
-    world.trouble(|call| (call.operation == "AssumeRole").then(|| InjectedFault::answer(403, "AccessDenied")));
+    world.inject_faults(|call| (call.operation == "AssumeRole").then(|| InjectedFault::answer(403, "AccessDenied")));
     let report = publish.publisher.apply(planned, &publish.request, &publish.site, Approval::Policies).await;
     assert_eq!(report.outcome, Outcome::Failed, "{report}");
     assert!(report.why.as_deref().is_some_and(|why| why.contains("AssumeRole") && why.contains(ROLE)), "{report}");
@@ -185,9 +186,9 @@ async fn a_role_that_cannot_be_assumed_changes_nothing() {
 }
 
 #[tokio::test]
-async fn reports_and_messages_hold_no_secret() {
+async fn reports_contain_no_secret() {
     let (world, publish) = release(Sources::directory(sources())).await;
-    world.trouble(|call| {
+    world.inject_faults(|call| {
         (call.key.as_deref() == Some("docs/app.js")).then(|| InjectedFault::answer(403, "AccessDenied"))
     });
     let report = publish.run().await;

@@ -1,8 +1,8 @@
-//! The session of a plan suffices, nothing in it is spare, and nothing beside it is allowed: for random plans, by the
-//! stand-in, which enforces every permission.
+//! The session policy of a plan is least-privilege: it suffices, every permission in it is needed, and it allows
+//! nothing outside of the site. Tested with random plans on the emulator, which enforces permissions.
 //!
-//! What a session's policy is shorter by, the role's own policy is shorter by: AWS allows what both allow, so the run has
-//! what a shorter session would have had.
+//! To test a smaller session policy, the test gives the smaller policy to the role: AWS allows only what both policies
+//! allow.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -21,8 +21,8 @@ use tidegate_tests::source::STAGING;
 use tidegate_tests::world::{BUCKET, DISTRIBUTION, site};
 use tidegate_tests::{Publish, World};
 
-use super::{ALL, ROLE, wide_role};
-use crate::model::scenario::{Held, PREFIX, Scenario};
+use super::{ALL, ROLE, create_unrestricted_role};
+use crate::model::scenario::{ExistingObject, PREFIX, Scenario};
 use crate::model::{runner, runtime};
 
 const KEY: &str = "arn:aws:kms:us-east-1:000000000000:key/0a1b2c3d";
@@ -33,18 +33,18 @@ const TAGS: &str = "x-amz-meta-cache-tag";
 /// A distribution of others.
 const OTHER: &str = "EOTHER";
 
-/// One case: a scenario, and what its site is like besides.
+/// A scenario with settings of its site.
 #[derive(Debug, Clone)]
 struct Case {
     scenario: Scenario,
-    /// The release that is live before, where the site has releases.
+    /// The release that is live before, if the site has releases.
     before: Option<Scenario>,
-    /// Whether that one is then published again.
+    /// Whether the publish is a rollback to that release.
     rollback: bool,
     acl: bool,
     kms: bool,
     cdn: bool,
-    /// Whether the distribution is told by cache tags: what starts with `a` carries one.
+    /// Whether the CDN is invalidated by cache tags. Keys that start with `a` have one.
     tags: bool,
 }
 
@@ -53,8 +53,8 @@ impl Case {
         let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
         (Scenario::any(), prop::option::of(Scenario::any()), flags).prop_map(
             |(mut scenario, before, (rollback, acl, kms, cdn))| {
-                // Under a key that nobody configured, nobody can name the key.
-                scenario.site.retain(|_, held| !matches!(held, Held::Kms(..)));
+                // The policy cannot name a KMS key that is not in the configuration.
+                scenario.site.retain(|_, existing| !matches!(existing, ExistingObject::Kms(..)));
                 Self { scenario, before, rollback, acl, kms, cdn, tags: false }
             },
         )
@@ -77,15 +77,15 @@ impl Case {
     }
 
     async fn publish(&self, world: &World, scenario: &Scenario, release: &str) -> Publish {
-        let source = scenario.sources().lay(&world.directory().join(release), &world.client()).await;
+        let source = scenario.sources().stage(&world.directory().join(release), &world.client()).await;
         let request = PublishRequest { release: release.to_owned(), ..tidegate_tests::world::request(source) };
         Publish { publisher: world.publisher(), site: site(&self.configuration(scenario)), request }
     }
 
-    /// The same world every time, with the same publish about to be planned.
-    async fn begin(&self) -> (World, Publish) {
+    /// A new world and the publish of this case. Both are the same in every call.
+    async fn set_up(&self) -> (World, Publish) {
         let world = World::new().await;
-        wide_role(&world);
+        create_unrestricted_role(&world);
         let s3 = world.account.s3();
         s3.create_bucket(STATE).await.unwrap();
         s3.create_bucket("elsewhere").await.unwrap();
@@ -124,7 +124,7 @@ impl Case {
                 second
             }
         };
-        // Something is in progress already, so that it has to be counted.
+        // Another invalidation is in progress, so the run reads its paths.
         cloudfront.set_completion(InvalidationDelay::After(Duration::from_secs(3_600)));
         let batch =
             InvalidationBatch { caller_reference: "theirs".to_owned(), quantity: 1, paths: vec!["/theirs".to_owned()] };
@@ -132,18 +132,18 @@ impl Case {
         (world, publish)
     }
 
-    /// Carries the plan out with a role that may do what `policy` says.
+    /// Plans with all permissions and applies with a role that has this policy.
     async fn run(&self, policy: &str) -> (World, PublishReport) {
-        let (world, publish) = self.begin().await;
+        let (world, publish) = self.set_up().await;
         let planned = publish.plan().await.unwrap();
         world.account.iam().put_role_policy("publisher", "all", policy).unwrap();
-        world.forget();
+        world.clear_requests();
         let report = publish.apply(planned).await;
         (world, report)
     }
 }
 
-/// Somebody gave every object of the site a tag, which a change of headers must keep.
+/// Tags every object of the site as another tool would. A change of headers must keep the tag.
 async fn tag_all(world: &World) {
     use aws_sdk_s3::types::{Tag, Tagging};
     for (key, _) in world.account.s3().list(BUCKET, PREFIX).unwrap() {
@@ -153,7 +153,7 @@ async fn tag_all(world: &World) {
     }
 }
 
-/// The policy of the last session that was asked for, and its access key.
+/// The policy and the access key of the last session.
 fn session(world: &World) -> Option<(String, String)> {
     let requests = world.recorder.requests();
     let assume = requests.iter().rfind(|request| request.text.contains("Action=AssumeRole"))?;
@@ -163,14 +163,21 @@ fn session(world: &World) -> Option<(String, String)> {
     Some((policy, key))
 }
 
-/// Whether anything was refused: a request, or one key of a request.
-fn refused(world: &World, report: &PublishReport) -> bool {
+/// Whether AWS denied a request, or one key of a request.
+fn was_denied(world: &World, report: &PublishReport) -> bool {
     world.recorder.requests().iter().any(|request| request.status == Some(403))
         || report.to_string().contains("AccessDenied")
 }
 
-/// Every policy that is one statement, one action or one resource shorter, and what is gone.
-fn shorter(policy: &str) -> Vec<(String, String)> {
+/// A policy without one of its permissions.
+struct SmallerPolicy {
+    policy: String,
+    /// The statement, action or resource that was removed.
+    removed: String,
+}
+
+/// Every policy that lacks one statement, action or resource.
+fn smaller_policies(policy: &str) -> Vec<SmallerPolicy> {
     let whole: Value = serde_json::from_str(policy).unwrap();
     let statements = whole["Statement"].as_array().unwrap();
     let with =
@@ -179,45 +186,47 @@ fn shorter(policy: &str) -> Vec<(String, String)> {
     for (at, statement) in statements.iter().enumerate() {
         if statements.len() > 1 {
             let rest = statements.iter().enumerate().filter(|(place, _)| *place != at).map(|(_, each)| each.clone());
-            found.push((format!("statement {statement}"), with(rest.collect())));
+            found.push(SmallerPolicy { policy: with(rest.collect()), removed: format!("statement {statement}") });
         }
         for member in ["Action", "Resource"] {
             let Some(values) = statement[member].as_array() else { continue };
             for value in values {
                 let mut less = statements.clone();
                 less[at][member].as_array_mut().unwrap().retain(|other| other != value);
-                found.push((format!("{member} {value} of {statement}"), with(less)));
+                let removed = format!("{member} {value} of {statement}");
+                found.push(SmallerPolicy { policy: with(less), removed });
             }
         }
     }
     found
 }
 
-async fn proved(case: &Case, actions: &mut BTreeSet<String>) -> Result<usize, String> {
+/// Checks the session policy of one case. Returns the number of smaller policies that were tested.
+async fn check_policy(case: &Case, actions: &mut BTreeSet<String>) -> Result<usize, String> {
     let (world, report) = case.run(ALL).await;
     if report.outcome == Outcome::Unchanged {
         return Ok(0);
     }
     if report.outcome != Outcome::Live {
-        return Err(format!("with its session alone: {report}"));
+        return Err(format!("the session policy does not suffice: {report}"));
     }
-    let Some((policy, key)) = session(&world) else { return Err("no session was asked for".to_owned()) };
-    outside(&world, &key)?;
+    let Some((policy, key)) = session(&world) else { return Err("no session was created".to_owned()) };
+    check_nothing_outside(&world, &key)?;
     let (_, report) = case.run(&policy).await;
     if report.outcome != Outcome::Live {
-        return Err(format!("what is asked for does not suffice: {report}"));
+        return Err(format!("the session policy does not suffice as the role's policy: {report}"));
     }
-    let shorter = shorter(&policy);
-    for (gone, policy) in &shorter {
+    let smaller = smaller_policies(&policy);
+    for SmallerPolicy { policy, removed } in &smaller {
         let (world, report) = case.run(policy).await;
-        if !refused(&world, &report) {
-            return Err(format!("{gone} is spare:\n{report}"));
+        if !was_denied(&world, &report) {
+            return Err(format!("{removed} is not needed:\n{report}"));
         }
-        // Counting what is in progress, and asking whether tags are read, is all that a release can do without.
-        let counting = gone.contains("GetInvalidation\" of") || gone.contains("ListInvalidations\" of");
-        let asking = gone.contains("\"Action\":\"cloudfront:GetDistributionConfig\"");
-        if report.outcome == Outcome::Live && !counting && !asking {
-            return Err(format!("it went well without {gone}:\n{report}"));
+        // A release can succeed without reading invalidations in progress or the distribution's configuration.
+        let counting = removed.contains("GetInvalidation\" of") || removed.contains("ListInvalidations\" of");
+        let reading_configuration = removed.contains("\"Action\":\"cloudfront:GetDistributionConfig\"");
+        if report.outcome == Outcome::Live && !counting && !reading_configuration {
+            return Err(format!("the run succeeded without {removed}:\n{report}"));
         }
     }
     let document: Value = serde_json::from_str(&policy).unwrap();
@@ -227,10 +236,10 @@ async fn proved(case: &Case, actions: &mut BTreeSet<String>) -> Result<usize, St
             many => actions.extend(many.as_array().unwrap().iter().map(|each| each.as_str().unwrap().to_owned())),
         }
     }
-    Ok(shorter.len())
+    Ok(smaller.len())
 }
 
-/// Everything that S3 and CloudFront can be asked to do to objects, buckets and distributions.
+/// Actions on objects, buckets, distributions, identities and keys.
 const ACTIONS: [&str; 35] = [
     "s3:GetObject",
     "s3:GetObjectVersion",
@@ -269,9 +278,9 @@ const ACTIONS: [&str; 35] = [
     "kms:ScheduleKeyDeletion",
 ];
 
-/// Nothing beside the site, the staged objects and the distribution may be touched, by whatever action; what is read there
-/// may not be written.
-fn outside(world: &World, key: &str) -> Result<(), String> {
+/// The session allows no action outside of the site, the staged objects and the distribution, and only reads staged
+/// objects.
+fn check_nothing_outside(world: &World, key: &str) -> Result<(), String> {
     let iam = world.account.iam();
     let allowed = |action: &str, resource: &str, prefix: Option<&str>| {
         let context: Vec<(&str, &str)> = prefix.map(|prefix| ("s3:prefix", prefix)).into_iter().collect();
@@ -306,7 +315,7 @@ fn outside(world: &World, key: &str) -> Result<(), String> {
                 }
             }
         }
-        // Its own bucket's objects: what nobody needs for any plan.
+        // Actions on the site's own objects that no plan needs.
         let never = !matches!(
             action,
             "s3:GetObject"
@@ -321,14 +330,14 @@ fn outside(world: &World, key: &str) -> Result<(), String> {
             return Err(format!("{action} on the site is allowed"));
         }
         if action != "s3:GetObject" && allowed(action, "arn:aws:s3:::staging/source/a", None) {
-            return Err(format!("{action} on what is staged is allowed"));
+            return Err(format!("{action} on staged objects is allowed"));
         }
     }
     Ok(())
 }
 
-/// Cases that no generator should have to find: every kind of operation, without releases and with them.
-fn fixed() -> Vec<Case> {
+/// Fixed cases with every kind of operation, with and without releases.
+fn fixed_cases() -> Vec<Case> {
     let everything =
         "prefix delete 3 | a:7.0 b:4096.0 b-:7.1 | c | a:plain:1.1:5 b-:plain:7.1:1 d:plain:4096.0:5 e:plain:1.0:1";
     let scenario = |text: &str| Scenario::parse(text);
@@ -354,24 +363,24 @@ fn fixed() -> Vec<Case> {
 }
 
 #[test]
-fn the_session_of_a_plan_suffices_and_nothing_in_it_is_spare() {
+fn the_session_policy_of_any_plan_is_sufficient_and_minimal() {
     let runtime = runtime();
-    let (mut without, mut actions) = (0, BTreeSet::new());
-    for case in fixed() {
-        without += runtime.block_on(proved(&case, &mut actions)).unwrap_or_else(|why| panic!("{case:?}\n{why}"));
+    let (mut tested, mut actions) = (0, BTreeSet::new());
+    for case in fixed_cases() {
+        tested += runtime.block_on(check_policy(&case, &mut actions)).unwrap_or_else(|why| panic!("{case:?}\n{why}"));
     }
-    let (count, seen) = (std::cell::RefCell::new(&mut without), std::cell::RefCell::new(&mut actions));
+    let (count, seen) = (std::cell::RefCell::new(&mut tested), std::cell::RefCell::new(&mut actions));
     runner(20)
         .run(&Case::any(), |case| {
             let mut seen = seen.borrow_mut();
-            let shorter = runtime.block_on(proved(&case, &mut seen)).map_err(TestCaseError::fail)?;
-            **count.borrow_mut() += shorter;
+            let smaller = runtime.block_on(check_policy(&case, &mut seen)).map_err(TestCaseError::fail)?;
+            **count.borrow_mut() += smaller;
             Ok(())
         })
         .unwrap_or_else(|error| panic!("{error}"));
-    // The cases were not all alike: each kind of permission was needed by some plan.
-    assert!(without > 120, "only {without} shorter policies were tried");
-    let wanted = [
+    // Together, the cases need every kind of permission.
+    assert!(tested > 120, "only {tested} smaller policies were tested");
+    let expected = [
         "cloudfront:CreateInvalidation",
         "cloudfront:GetDistributionConfig",
         "cloudfront:GetInvalidation",
@@ -385,26 +394,26 @@ fn the_session_of_a_plan_suffices_and_nothing_in_it_is_spare() {
         "s3:PutObjectAcl",
         "s3:PutObjectTagging",
     ];
-    assert_eq!(actions.iter().map(String::as_str).collect::<Vec<_>>(), wanted);
+    assert_eq!(actions.iter().map(String::as_str).collect::<Vec<_>>(), expected);
 }
 
-/// Giving up an upload in parts is a permission that only a run needs in which something fails: it is proved by one.
+/// Only a run with a failure needs the permission to abort a multipart upload.
 #[tokio::test]
-async fn an_upload_in_parts_that_fails_is_given_up_and_only_with_the_permission() {
+async fn a_failed_multipart_upload_is_aborted_if_the_session_allows_it() {
     use tidegate_tests::fault::InjectedFault;
     use tidegate_tests::{SourceObject, Sources};
     let files = [SourceObject::sized("film.mp4", 65 * 1024 * 1024, 1)];
     let configuration = crate::site_with(&format!("role = \"{ROLE}\"\n")).replace("s3://site/", "s3://site/docs/");
     for without in [false, true] {
         let world = World::new().await;
-        wide_role(&world);
+        create_unrestricted_role(&world);
         let publish = world.publish(&configuration, &Sources::directory(files.clone())).await;
         let planned = publish.plan().await.unwrap();
         if without {
             let some = ALL.replace("\"s3:*\"", "\"s3:GetObject\",\"s3:PutObject\"");
             world.account.iam().put_role_policy("publisher", "all", &some).unwrap();
         }
-        world.trouble(|call| {
+        world.inject_faults(|call| {
             (call.operation == "CompleteMultipartUpload").then(|| InjectedFault::answer(400, "InvalidPart"))
         });
         let report = publish.apply(planned).await;
@@ -415,9 +424,9 @@ async fn an_upload_in_parts_that_fails_is_given_up_and_only_with_the_permission(
     }
 }
 
-/// The same by requests instead of questions: the credentials of a run, used by somebody else.
+/// Requests with stolen session credentials, outside of the site.
 #[tokio::test]
-async fn credentials_of_a_run_are_refused_beside_it() {
+async fn session_credentials_are_denied_outside_of_the_site() {
     use aws_sdk_s3::primitives::ByteStream;
     let case = Case {
         scenario: Scenario::parse("directory delete 3 | a:7.0 b:7.1 | | c:plain:7.0:5 b:plain:7.1:1"),
@@ -443,16 +452,16 @@ async fn credentials_of_a_run_are_refused_beside_it() {
         let delete = client.delete_object().bucket(BUCKET).key(key).send().await;
         let copy = client.copy_object().bucket(BUCKET).key("p/a").copy_source(format!("{BUCKET}/{key}")).send().await;
         let status = |status: Option<u16>| assert_eq!(status, Some(403), "{key}");
-        status(put.unwrap_err().raw_response().map(|answer| answer.status().as_u16()));
-        status(get.unwrap_err().raw_response().map(|answer| answer.status().as_u16()));
-        status(delete.unwrap_err().raw_response().map(|answer| answer.status().as_u16()));
-        status(copy.unwrap_err().raw_response().map(|answer| answer.status().as_u16()));
+        status(put.unwrap_err().raw_response().map(|response| response.status().as_u16()));
+        status(get.unwrap_err().raw_response().map(|response| response.status().as_u16()));
+        status(delete.unwrap_err().raw_response().map(|response| response.status().as_u16()));
+        status(copy.unwrap_err().raw_response().map(|response| response.status().as_u16()));
     }
     for prefix in ["", "p", "p2/", "p-"] {
         let list = client.list_objects_v2().bucket(BUCKET).prefix(prefix).send().await;
         assert_eq!(list.unwrap_err().raw_response().unwrap().status().as_u16(), 403, "{prefix}");
     }
     assert_eq!(world.site().await, before);
-    // The same credentials work where they are meant to.
+    // The same credentials work on the site.
     client.put_object().bucket(BUCKET).key("p/a").body(ByteStream::from_static(b"x")).send().await.unwrap();
 }

@@ -1,4 +1,4 @@
-//! A scenario: an artifact, a configuration and what the site holds before, small enough to be read in one line.
+//! A scenario: an artifact, a configuration and the site before the publish, in a format that fits on one line.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,28 +7,28 @@ use proptest::collection::{btree_map, btree_set};
 use proptest::prelude::*;
 use tidegate_tests::{SiteObject, SourceKind, SourceObject, Sources, body};
 
-/// Where the site is; keys beside it belong to others.
+/// The prefix of the site. Keys outside of it belong to others.
 pub(crate) const PREFIX: &str = "p/";
 
-/// Keys of others, each of which some rule of prefixes might catch by mistake.
+/// Keys of others, each of which a wrong prefix comparison could match.
 pub(crate) const OTHERS: [&str; 5] = ["p", "p-", "p-/a", "p2/a", "a"];
 
-/// Bytes that are described by their number and a seed.
+/// Content generated from a size and a seed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Bytes {
+pub(crate) struct Content {
     size: u64,
     seed: u64,
 }
 
-/// What the site holds under a key.
+/// An object on the site before the publish.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Held {
-    /// An object of any tool, with `max-age` of so many seconds.
-    Plain(Bytes, u32),
-    /// The same under SSE-KMS: its ETag says nothing.
-    Kms(Bytes, u32),
-    /// The same, uploaded in parts: its ETag says nothing.
-    Parts(Bytes, u32),
+pub(crate) enum ExistingObject {
+    /// An object with `max-age` in seconds.
+    Plain(Content, u32),
+    /// An object under SSE-KMS, whose ETag proves nothing.
+    Kms(Content, u32),
+    /// A multipart object, whose ETag proves nothing.
+    Parts(Content, u32),
     /// A redirect.
     Redirect(String),
     /// A directory marker.
@@ -40,41 +40,41 @@ pub(crate) struct Scenario {
     pub(crate) kind: SourceKind,
     /// Whether stale objects are deleted.
     pub(crate) delete: bool,
-    /// `max-age` for names of which one segment ends in `-`.
+    /// `max-age` in seconds for keys with a segment that ends in `-`.
     pub(crate) age: u32,
-    pub(crate) artifact: BTreeMap<String, Bytes>,
-    /// Redirects by rule; the key is followed by `.r`.
+    pub(crate) artifact: BTreeMap<String, Content>,
+    /// Redirects by rule. Their keys get the suffix `.r`.
     pub(crate) redirects: Vec<String>,
-    pub(crate) site: BTreeMap<String, Held>,
+    pub(crate) site: BTreeMap<String, ExistingObject>,
 }
 
-/// What the model says of one key.
+/// The object that the model predicts for one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Expected {
+pub(crate) struct ExpectedObject {
     pub(crate) digest: String,
     pub(crate) cache: Option<String>,
     pub(crate) redirect: Option<String>,
 }
 
-/// Few letters, so that names collide; `-` sorts before `/`, and `.` between the two.
+/// A small alphabet makes names collide. `-` sorts before `/`, and `.` between the two.
 fn key() -> impl Strategy<Value = String> {
     "[a-]{1,2}(/[a-]{1,2}){0,2}(\\.r)?"
 }
 
-fn bytes() -> impl Strategy<Value = Bytes> {
-    // From 4,096 bytes on, a renamed file is copied.
+fn bytes() -> impl Strategy<Value = Content> {
+    // A renamed file is copied if it has at least 4,096 bytes.
     (prop::sample::select(vec![0, 1, 7, 4096]), 0_u64..2)
-        .prop_map(|(size, seed)| Bytes { size, seed: if size == 0 { 0 } else { seed } })
+        .prop_map(|(size, seed)| Content { size, seed: if size == 0 { 0 } else { seed } })
 }
 
-fn held() -> impl Strategy<Value = Held> {
+fn existing() -> impl Strategy<Value = ExistingObject> {
     let age = || prop::sample::select(vec![1_u32, 3, 5]);
     prop_oneof![
-        6 => (bytes(), age()).prop_map(|(bytes, age)| Held::Plain(bytes, age)),
-        1 => (bytes(), age()).prop_map(|(bytes, age)| Held::Kms(bytes, age)),
-        1 => (bytes(), age()).prop_map(|(bytes, age)| Held::Parts(bytes, age)),
-        2 => prop::sample::select(vec!["/x", "/index.html"]).prop_map(|to| Held::Redirect(to.to_owned())),
-        1 => Just(Held::Marker),
+        6 => (bytes(), age()).prop_map(|(bytes, age)| ExistingObject::Plain(bytes, age)),
+        1 => (bytes(), age()).prop_map(|(bytes, age)| ExistingObject::Kms(bytes, age)),
+        1 => (bytes(), age()).prop_map(|(bytes, age)| ExistingObject::Parts(bytes, age)),
+        2 => prop::sample::select(vec!["/x", "/index.html"]).prop_map(|to| ExistingObject::Redirect(to.to_owned())),
+        1 => Just(ExistingObject::Marker),
     ]
 }
 
@@ -82,14 +82,16 @@ impl Scenario {
     pub(crate) fn any() -> impl Strategy<Value = Self> {
         let kind = prop::sample::select(vec![SourceKind::Directory, SourceKind::Prefix]);
         let redirects = btree_set("[a-]{1,2}(/[a-]{1,2}){0,1}", 0..3);
-        (kind, any::<bool>(), 1_u32..4, btree_map(key(), bytes(), 0..6), redirects, btree_map(key(), held(), 0..7))
+        (kind, any::<bool>(), 1_u32..4, btree_map(key(), bytes(), 0..6), redirects, btree_map(key(), existing(), 0..7))
             .prop_map(|(kind, delete, age, artifact, redirects, site)| {
-                Self { kind, delete, age, artifact, redirects: redirects.into_iter().collect(), site }.possible()
+                Self { kind, delete, age, artifact, redirects: redirects.into_iter().collect(), site }
+                    .without_conflicts()
             })
     }
 
-    /// Takes out what cannot be: a file that is a folder, a redirect over an object, a marker without its slash.
-    fn possible(mut self) -> Self {
+    /// Removes impossible combinations: a file that is also a folder, a redirect on the key of a file, a directory
+    /// marker without a slash.
+    fn without_conflicts(mut self) -> Self {
         if self.kind == SourceKind::Directory {
             let names: Vec<String> = self.artifact.keys().cloned().collect();
             self.artifact.retain(|key, _| !names.iter().any(|other| other.starts_with(&format!("{key}/"))));
@@ -98,15 +100,15 @@ impl Scenario {
         self.redirects.retain(|key| !artifact.contains_key(&format!("{key}.r")));
         self.site = std::mem::take(&mut self.site)
             .into_iter()
-            .map(|(key, held)| {
+            .map(|(key, existing)| {
                 let bare = key.trim_end_matches('/').to_owned();
-                (if held == Held::Marker { bare + "/" } else { bare }, held)
+                (if existing == ExistingObject::Marker { bare + "/" } else { bare }, existing)
             })
             .collect();
         self
     }
 
-    /// The configuration that says what the model says.
+    /// The configuration of the site.
     pub(crate) fn configuration(&self) -> String {
         let rules: Vec<String> =
             self.redirects.iter().map(|key| format!("{{ from = \"/{key}.r\", to = \"/index.html\" }}")).collect();
@@ -139,18 +141,18 @@ settings = {{ allow-empty = true }}
         Sources { kind: self.kind, objects: objects.collect() }
     }
 
-    /// What the bucket holds before, with the objects of others.
+    /// The bucket before the publish, including the objects of others.
     pub(crate) fn seeds(&self) -> Vec<SiteObject> {
         let others = OTHERS.iter().map(|key| SiteObject::text(key, "theirs"));
-        others.chain(self.site.iter().map(|(key, held)| held.seed(&format!("{PREFIX}{key}")))).collect()
+        others.chain(self.site.iter().map(|(key, existing)| existing.seed(&format!("{PREFIX}{key}")))).collect()
     }
 
-    /// What the site must be afterwards, without the prefix.
-    pub(crate) fn model(&self) -> BTreeMap<String, Expected> {
+    /// The site after the publish, with keys relative to the prefix.
+    pub(crate) fn model(&self) -> BTreeMap<String, ExpectedObject> {
         let mut model = BTreeMap::new();
-        for (key, held) in &self.site {
-            if !self.delete || *held == Held::Marker {
-                model.insert(key.clone(), held.expected());
+        for (key, existing) in &self.site {
+            if !self.delete || *existing == ExistingObject::Marker {
+                model.insert(key.clone(), existing.expected());
             }
         }
         for (key, bytes) in &self.artifact {
@@ -158,34 +160,35 @@ settings = {{ allow-empty = true }}
             model.insert(key.clone(), bytes.expected(age));
         }
         for key in &self.redirects {
-            model.insert(format!("{key}.r"), Held::Redirect("/index.html".to_owned()).expected());
+            model.insert(format!("{key}.r"), ExistingObject::Redirect("/index.html".to_owned()).expected());
         }
         model
     }
 
-    /// Keys that are what they should be, and whose ETag shows it: nothing may be written there.
-    pub(crate) fn settled(&self) -> Vec<String> {
+    /// Keys that are up to date and whose ETag proves it. They must not be written.
+    pub(crate) fn provably_unchanged(&self) -> Vec<String> {
         let model = self.model();
-        let settled = self.site.iter().filter(|(key, held)| {
-            matches!(held, Held::Plain(..) | Held::Redirect(_)) && model.get(*key) == Some(&held.expected())
+        let unchanged = self.site.iter().filter(|(key, existing)| {
+            matches!(existing, ExistingObject::Plain(..) | ExistingObject::Redirect(_))
+                && model.get(*key) == Some(&existing.expected())
         });
-        settled.map(|(key, _)| key.clone()).collect()
+        unchanged.map(|(key, _)| key.clone()).collect()
     }
 }
 
-impl Bytes {
-    fn expected(self, age: u32) -> Expected {
+impl Content {
+    fn expected(self, age: u32) -> ExpectedObject {
         let digest = body::digest(&body::pattern(self.size, self.seed));
-        Expected { digest, cache: Some(format!("max-age={age}")), redirect: None }
+        ExpectedObject { digest, cache: Some(format!("max-age={age}")), redirect: None }
     }
 }
 
-impl Held {
-    fn expected(&self) -> Expected {
+impl ExistingObject {
+    fn expected(&self) -> ExpectedObject {
         match self {
             Self::Plain(bytes, age) | Self::Kms(bytes, age) | Self::Parts(bytes, age) => bytes.expected(*age),
-            Self::Redirect(to) => Expected { digest: body::digest(b""), cache: None, redirect: Some(to.clone()) },
-            Self::Marker => Expected { digest: body::digest(b""), cache: None, redirect: None },
+            Self::Redirect(to) => ExpectedObject { digest: body::digest(b""), cache: None, redirect: Some(to.clone()) },
+            Self::Marker => ExpectedObject { digest: body::digest(b""), cache: None, redirect: None },
         }
     }
 
@@ -197,7 +200,7 @@ impl Held {
                 seed: bytes.seed,
                 cache_control: Some(format!("max-age={age}")),
                 encryption: matches!(self, Self::Kms(..)).then(|| "aws:kms".to_owned()),
-                // An empty body has no parts.
+                // An empty body cannot be uploaded in parts.
                 parts: (matches!(self, Self::Parts(..)) && bytes.size > 0).then_some(4),
                 ..object
             },
@@ -207,13 +210,13 @@ impl Held {
     }
 }
 
-impl fmt::Display for Bytes {
+impl fmt::Display for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.size, self.seed)
     }
 }
 
-impl fmt::Display for Held {
+impl fmt::Display for ExistingObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Plain(bytes, age) => write!(f, "plain:{bytes}:{age}"),
@@ -233,11 +236,11 @@ impl fmt::Display for Scenario {
         f.write_str(" |")?;
         self.redirects.iter().try_for_each(|key| write!(f, " {key}"))?;
         f.write_str(" |")?;
-        self.site.iter().try_for_each(|(key, held)| write!(f, " {key}:{held}"))
+        self.site.iter().try_for_each(|(key, existing)| write!(f, " {key}:{existing}"))
     }
 }
 
-/// A failure shows what can be pasted.
+/// A failure prints a line that can be pasted into the list of regressions.
 impl fmt::Debug for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\"{self}\"")
@@ -245,22 +248,22 @@ impl fmt::Debug for Scenario {
 }
 
 impl Scenario {
-    /// Reads what `Display` writes.
+    /// Parses the output of `Display`.
     pub(crate) fn parse(text: &str) -> Self {
         let sections: Vec<Vec<&str>> = text.split('|').map(|section| section.split_whitespace().collect()).collect();
         let [options, artifact, redirects, site] = sections.as_slice() else { panic!("four sections: {text}") };
         let [kind, delete, age] = options.as_slice() else { panic!("three options: {text}") };
         let bytes = |text: &str| {
             let (size, seed) = text.split_once('.').unwrap();
-            Bytes { size: size.parse().unwrap(), seed: seed.parse().unwrap() }
+            Content { size: size.parse().unwrap(), seed: seed.parse().unwrap() }
         };
-        let held = |text: &str| match text.split(':').collect::<Vec<_>>().as_slice() {
-            ["marker"] => Held::Marker,
-            ["redirect", to] => Held::Redirect((*to).to_owned()),
-            ["plain", of, age] => Held::Plain(bytes(of), age.parse().unwrap()),
-            ["kms", of, age] => Held::Kms(bytes(of), age.parse().unwrap()),
-            ["parts", of, age] => Held::Parts(bytes(of), age.parse().unwrap()),
-            other => panic!("no object: {other:?}"),
+        let existing = |text: &str| match text.split(':').collect::<Vec<_>>().as_slice() {
+            ["marker"] => ExistingObject::Marker,
+            ["redirect", to] => ExistingObject::Redirect((*to).to_owned()),
+            ["plain", of, age] => ExistingObject::Plain(bytes(of), age.parse().unwrap()),
+            ["kms", of, age] => ExistingObject::Kms(bytes(of), age.parse().unwrap()),
+            ["parts", of, age] => ExistingObject::Parts(bytes(of), age.parse().unwrap()),
+            other => panic!("unknown object: {other:?}"),
         };
         let pair = |text: &&str| text.split_once(':').map(|(key, rest)| (key.to_owned(), rest.to_owned())).unwrap();
         Self {
@@ -269,7 +272,7 @@ impl Scenario {
             age: age.parse().unwrap(),
             artifact: artifact.iter().map(pair).map(|(key, rest)| (key, bytes(&rest))).collect(),
             redirects: redirects.iter().map(|key| (*key).to_owned()).collect(),
-            site: site.iter().map(pair).map(|(key, rest)| (key, held(&rest))).collect(),
+            site: site.iter().map(pair).map(|(key, rest)| (key, existing(&rest))).collect(),
         }
     }
 }

@@ -1,5 +1,6 @@
-//! Two publishes of one site at once. One of them is stopped at each of its requests in turn, for longer than its lease lasts,
-//! while the other publishes; then it goes on. In the end the site is the newer release, entirely, and nothing is left over.
+//! Concurrent publishes of one site. One run is paused at each of its requests in turn, for longer than its lease,
+//! while another publishes; then it continues. In the end, the site is exactly the newer release and the state holds
+//! nothing superfluous.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,53 +21,55 @@ const NEWER: Files<'_> = &[("index.html", "newer"), ("newer.css", "2"), ("both.j
 
 type Result<T> = std::result::Result<T, PublishError>;
 
-/// A run, and again where it did not come to an end, as whoever asked would.
-async fn insist(publish: &Publish) -> PublishReport {
-    let first = publish.go().await;
+/// Publishes until the run is complete, as a user would.
+async fn retry(publish: &Publish) -> PublishReport {
+    let first = publish.publish().await;
     if let Ok(report) = &first
         && !matches!(report.outcome, Outcome::Partial | Outcome::Failed)
     {
-        return publish.go().await.unwrap_or_else(|error| panic!("after {report}: {error}"));
+        return publish.publish().await.unwrap_or_else(|error| panic!("after {report}: {error}"));
     }
-    publish.go().await.unwrap_or_else(|error| panic!("after {first:?}: {error}"))
+    publish.publish().await.unwrap_or_else(|error| panic!("after {first:?}: {error}"))
 }
 
-/// Stops `stopped` at its request `at`, publishes `other`, lets `stopped` go on. Answers whether it came that far.
-async fn interleave(at: usize, newer_is_stopped: bool) -> bool {
+/// Pauses one run at its request `at`, publishes the other, and resumes the first. Returns whether the first got that
+/// far.
+async fn interleave(at: usize, newer_is_paused: bool) -> bool {
     let world = world().await;
-    let first = ordered(publish_of(&world, KEEP, "c0", BEFORE).await, 1);
-    assert_eq!(first.go().await.unwrap().outcome, Outcome::Live);
-    let older = ordered(publish_of(&world, KEEP, "older", OLDER).await, 10);
-    let newer = ordered(publish_of(&world, KEEP, "newer", NEWER).await, 20);
-    let (stopped, other) = if newer_is_stopped { (newer, older) } else { (older, newer) };
-    let mut stopped = mortal(stopped);
+    let first = with_revision(publish_of(&world, KEEP, "c0", BEFORE).await, 1);
+    assert_eq!(first.publish().await.unwrap().outcome, Outcome::Live);
+    let older = with_revision(publish_of(&world, KEEP, "older", OLDER).await, 10);
+    let newer = with_revision(publish_of(&world, KEEP, "newer", NEWER).await, 20);
+    let (paused, other) = if newer_is_paused { (newer, older) } else { (older, newer) };
+    let mut paused = with_short_lease(paused);
 
     let (gate, count) = (FaultGate::closed(), Arc::new(AtomicUsize::new(0)));
-    let (shut, counter) = (gate.clone(), Arc::clone(&count));
+    let (closed, counter) = (gate.clone(), Arc::clone(&count));
     let faults = Faults::new(move |_| {
         let number = counter.fetch_add(1, Ordering::SeqCst);
-        (number >= at && !shut.is_open()).then(|| InjectedFault::Hold(shut.clone()))
+        (number >= at && !closed.is_open()).then(|| InjectedFault::Hold(closed.clone()))
     });
-    stopped.publisher = world.publisher_through(&faults);
-    let again = Publish { publisher: world.publisher(), site: stopped.site.clone(), request: stopped.request.clone() };
-    let running = tokio::spawn(async move { stopped.go().await });
-    let far = wait_for(&count, at, &running).await;
-    let others: Result<PublishReport> = other.go().await;
+    paused.publisher = world.publisher_through(&faults);
+    let again = Publish { publisher: world.publisher(), site: paused.site.clone(), request: paused.request.clone() };
+    let running = tokio::spawn(async move { paused.publish().await });
+    let reached = wait_for(&count, at, &running).await;
+    let other_result: Result<PublishReport> = other.publish().await;
     gate.open();
-    let told = running.await.unwrap();
-    let case = format!("stopped at request {}, newer is stopped: {newer_is_stopped}\n{told:?}\n{others:?}", at + 1);
-    if !matches!(&told, Ok(report) if matches!(report.outcome, Outcome::Live | Outcome::Unchanged | Outcome::Superseded))
-    {
-        insist(&again).await;
+    let paused_result = running.await.unwrap();
+    let case = format!(
+        "paused at request {}, newer is paused: {newer_is_paused}\n{paused_result:?}\n{other_result:?}",
+        at + 1
+    );
+    if !is_complete(&paused_result) {
+        retry(&again).await;
     }
-    if !matches!(&others, Ok(report) if matches!(report.outcome, Outcome::Live | Outcome::Unchanged | Outcome::Superseded))
-    {
-        insist(&other).await;
+    if !is_complete(&other_result) {
+        retry(&other).await;
     }
-    // Whoever lost the lease after the pointer had moved leaves the rest to the next run, whoever asks for it.
+    // A run that lost its lease after it moved the pointer leaves the rest to the next run.
     if !pointer(&world.account).await.finalized {
-        let newer = if newer_is_stopped { &again } else { &other };
-        insist(newer).await;
+        let newer = if newer_is_paused { &again } else { &other };
+        retry(newer).await;
     }
     let site = visible(&world.account).await;
     for (key, body) in texts_of(NEWER) {
@@ -75,10 +78,15 @@ async fn interleave(at: usize, newer_is_stopped: bool) -> bool {
     let pages: Vec<&String> = site.keys().filter(|key| key.ends_with(".html")).collect();
     assert_eq!(pages, ["index.html", "newer.html"], "{case}");
     assert_tidy(&world.account).await;
-    far
+    reached
 }
 
-/// Waits until the run stands still, or is over.
+/// Whether nothing is left to do for this request.
+fn is_complete(result: &Result<PublishReport>) -> bool {
+    matches!(result, Ok(report) if matches!(report.outcome, Outcome::Live | Outcome::Unchanged | Outcome::Superseded))
+}
+
+/// Waits until the run is paused or has ended. Returns whether it is paused.
 async fn wait_for(count: &AtomicUsize, at: usize, running: &tokio::task::JoinHandle<Result<PublishReport>>) -> bool {
     loop {
         if count.load(Ordering::SeqCst) > at {
@@ -92,21 +100,21 @@ async fn wait_for(count: &AtomicUsize, at: usize, running: &tokio::task::JoinHan
 }
 
 #[test]
-fn whoever_is_stopped_wherever_the_newer_release_wins() {
+fn the_newer_release_wins_wherever_a_run_is_paused() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let cases = (0..45).flat_map(|at| [(at, true), (at, false)]);
-        let far: Vec<bool> =
+        let reached: Vec<bool> =
             stream::iter(cases).map(|(at, newer)| interleave(at, newer)).buffer_unordered(12).collect().await;
-        let stopped = far.iter().filter(|far| **far).count();
-        assert!(stopped > 50, "{stopped} runs were stopped");
-        println!("{stopped} runs were stopped");
+        let paused = reached.iter().filter(|reached| **reached).count();
+        assert!(paused > 50, "only {paused} runs were paused");
+        println!("{paused} runs were paused");
     });
 }
 
-/// Many at once, of which every one wants to be the newest.
+/// Eight runs with different revisions start at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_many_at_once_the_newest_is_live() {
+async fn the_newest_of_many_concurrent_runs_is_live() {
     let world = world().await;
     let runs = (1..=8_u64).map(|n| {
         let world = &world;
@@ -115,7 +123,7 @@ async fn of_many_at_once_the_newest_is_live() {
             let body = format!("release {n}");
             let asset = format!("a{n}.css");
             let files = [("index.html", body.as_str()), (asset.as_str(), "x")];
-            ordered(publish_of(world, KEEP, &name, &files).await, n).go().await.unwrap()
+            with_revision(publish_of(world, KEEP, &name, &files).await, n).publish().await.unwrap()
         }
     });
     let reports = futures::future::join_all(runs).await;

@@ -1,4 +1,4 @@
-//! A site's releases one after the other, undisturbed.
+//! Releases of one site in sequence, without faults.
 
 use tidegate_core::approval::Approval;
 use tidegate_core::report::Outcome;
@@ -16,7 +16,7 @@ const TWO: Files<'_> = &[("index.html", "two a2.css"), ("a2.css", "2"), ("same.j
 const THREE: Files<'_> = &[("index.html", "three a3.css"), ("a3.css", "3"), ("same.js", "s")];
 
 async fn released(world: &World, name: &str, files: Files<'_>) -> tidegate_core::report::PublishReport {
-    let report = publish_of(world, KEEP, name, files).await.go().await.unwrap();
+    let report = publish_of(world, KEEP, name, files).await.publish().await.unwrap();
     assert_eq!(report.outcome, Outcome::Live, "{report}");
     assert_tidy(&world.account).await;
     report
@@ -29,71 +29,67 @@ fn with(files: Files<'_>, more: Files<'_>) -> BTreeMap<String, String> {
 }
 
 #[tokio::test]
-async fn assets_of_kept_releases_stay_and_pages_go() {
+async fn keeps_assets_of_kept_releases_and_deletes_their_pages() {
     let world = world().await;
     released(&world, "c1", ONE).await;
     assert_eq!(visible(&world.account).await, texts_of(ONE));
     let report = released(&world, "c2", TWO).await;
     assert_eq!(visible(&world.account).await, with(TWO, &[("a1.css", "1")]));
-    // The page that went and the one that was replaced can come back.
+    // The bodies of the deleted and the replaced page are archived.
     assert_eq!((report.done.archived, report.totals.retained), (2, 1));
     released(&world, "c3", THREE).await;
-    assert_eq!(
-        visible(&world.account).await,
-        with(THREE, &[("a2.css", "2")]),
-        "the first release is not kept any more"
-    );
+    assert_eq!(visible(&world.account).await, with(THREE, &[("a2.css", "2")]), "the first release is no longer kept");
 }
 
 #[tokio::test]
-async fn a_rollback_is_a_publish_of_an_earlier_release() {
+async fn rolls_back_to_a_kept_release_and_forward_again() {
     let world = world().await;
     released(&world, "c1", ONE).await;
     released(&world, "c2", TWO).await;
-    let back = back_to(&world, KEEP, "r1");
-    let planned = back.plan().await.unwrap();
+    let rollback = rollback_to(&world, KEEP, "r1");
+    let planned = rollback.plan().await.unwrap();
     assert_eq!((planned.plan.totals.create, planned.plan.totals.update, planned.plan.totals.keep), (1, 1, 2));
-    assert_eq!(planned.plan.totals.bytes_to_write, 0, "every body is still there");
-    assert!(!planned.judgements.is_empty(), "it is judged like any other plan");
-    let report = back.go().await.unwrap();
+    assert_eq!(planned.plan.totals.bytes_to_write, 0, "every body is on the site or archived");
+    assert!(!planned.judgements.is_empty(), "policies review a rollback");
+    let report = rollback.publish().await.unwrap();
     assert_eq!(report.outcome, Outcome::Live, "{report}");
     assert_tidy(&world.account).await;
     assert_eq!(visible(&world.account).await, with(ONE, &[("a2.css", "2")]));
     let page = world.client().head_object().bucket(BUCKET).key("docs/gone.html").send().await.unwrap();
-    assert_eq!(page.content_type(), Some("text/html; charset=utf-8"), "headers come back as well");
+    assert_eq!(page.content_type(), Some("text/html; charset=utf-8"), "a rollback restores headers");
 
     // And forward again.
-    let report = back_to(&world, KEEP, "r2").go().await.unwrap();
+    let report = rollback_to(&world, KEEP, "r2").publish().await.unwrap();
     assert_eq!(report.outcome, Outcome::Live, "{report}");
     assert_eq!(visible(&world.account).await, with(TWO, &[("a1.css", "1")]));
     assert_tidy(&world.account).await;
 
-    let error = back_to(&world, KEEP, "r1").plan().await.unwrap_err();
+    let error = rollback_to(&world, KEEP, "r1").plan().await.unwrap_err();
     assert!(matches!(error, PublishError::UnknownRelease(..)), "{error}");
-    let error = back_to(&world, KEEP, "r9").plan().await.unwrap_err();
+    let error = rollback_to(&world, KEEP, "r9").plan().await.unwrap_err();
     assert!(error.to_string().contains("keeps no release `r9`"), "{error}");
 }
 
 #[tokio::test]
-async fn bodies_that_somebody_removed_are_missed_before_anything_is_written() {
+async fn rejects_a_rollback_whose_objects_another_tool_deleted() {
     let world = world().await;
     released(&world, "c1", ONE).await;
     released(&world, "c2", TWO).await;
-    // The asset of the first release is still on the site, until somebody removes it.
+    // Another tool deletes the asset of the first release, which is kept on the site.
     world.client().delete_object().bucket(BUCKET).key("docs/a1.css").send().await.unwrap();
-    let error = back_to(&world, KEEP, "r1").go().await.unwrap_err();
+    let error = rollback_to(&world, KEEP, "r1").publish().await.unwrap_err();
     assert!(error.to_string().contains("`a1.css`"), "{error}");
     assert_eq!(visible(&world.account).await, texts_of(TWO));
 }
 
 #[tokio::test]
-async fn a_release_that_changes_nothing_costs_nothing_and_pushes_nothing_out() {
+async fn unchanged_releases_write_nothing_and_expire_no_release() {
     let world = world().await;
     released(&world, "c1", ONE).await;
     released(&world, "c2", TWO).await;
     for round in 0..4 {
-        world.forget();
-        let report = publish_of(&world, KEEP, &format!("again{round}"), TWO).await.go().await.unwrap();
+        world.clear_requests();
+        let report = publish_of(&world, KEEP, &format!("again{round}"), TWO).await.publish().await.unwrap();
         assert_eq!(report.outcome, Outcome::Unchanged, "{report}");
         let calls = world.faults.calls();
         assert_eq!(calls::count(&calls, "HeadObject"), 0, "the manifest knows all headers");
@@ -101,14 +97,14 @@ async fn a_release_that_changes_nothing_costs_nothing_and_pushes_nothing_out() {
         assert_eq!(calls.iter().find(elsewhere), None);
         assert_tidy(&world.account).await;
     }
-    let ids: Vec<String> = pointer(&world.account).await.releases.iter().map(|past| past.id.to_string()).collect();
-    assert_eq!(ids, ["r1", "r2", "r6"], "one stands for all that changed nothing");
-    assert_eq!(told(&world.account).len(), 2);
-    assert_eq!(back_to(&world, KEEP, "r1").go().await.unwrap().outcome, Outcome::Live);
+    let ids: Vec<String> = pointer(&world.account).await.releases.iter().map(|entry| entry.id.to_string()).collect();
+    assert_eq!(ids, ["r1", "r2", "r6"], "unchanged releases share one entry");
+    assert_eq!(invalidated_paths(&world.account).len(), 2);
+    assert_eq!(rollback_to(&world, KEEP, "r1").publish().await.unwrap().outcome, Outcome::Live);
 }
 
 #[tokio::test]
-async fn drift_is_seen_reported_and_repaired() {
+async fn detects_reports_and_repairs_drift() {
     let world = world().await;
     released(&world, "c1", ONE).await;
     let client = world.client();
@@ -118,15 +114,18 @@ async fn drift_is_seen_reported_and_repaired() {
     let publish = publish_of(&world, KEEP, "c1", ONE).await;
     let planned = publish.plan().await.unwrap();
     assert_eq!((planned.plan.totals.drifted, planned.plan.totals.keep), (2, 2));
-    let report = publish.go().await.unwrap();
+    let report = publish.publish().await.unwrap();
     assert_eq!(report.outcome, Outcome::Live, "{report}");
     let drift: Vec<String> = report.drift.iter().map(ToString::to_string).collect();
-    assert_eq!(drift, ["`a1.css` was deleted by somebody else", "`same.js` was written by somebody else"]);
-    assert!(report.to_string().contains("`same.js` was written by somebody else"));
+    assert_eq!(
+        drift,
+        ["drift: `a1.css` was deleted outside Tidegate", "drift: `same.js` was replaced outside Tidegate"]
+    );
+    assert!(report.to_string().contains("drift: `same.js` was replaced outside Tidegate"));
     assert_eq!(visible(&world.account).await, texts_of(ONE));
     assert_tidy(&world.account).await;
 
-    // Headers that were replaced so that the ETag stays are seen by those who look.
+    // Changed headers leave the ETag unchanged, so only `verify` detects them.
     let copy = client.copy_object().bucket(BUCKET).key("docs/same.js").copy_source(format!("{BUCKET}/docs/same.js"));
     let directive = aws_sdk_s3::types::MetadataDirective::Replace;
     copy.metadata_directive(directive).content_type("text/plain").send().await.unwrap();
@@ -134,18 +133,18 @@ async fn drift_is_seen_reported_and_repaired() {
     assert!(publish.plan().await.unwrap().plan.is_empty());
     publish.publisher.verify = true;
     assert_eq!(publish.plan().await.unwrap().plan.totals.headers, 1);
-    assert_eq!(publish.go().await.unwrap().outcome, Outcome::Live);
+    assert_eq!(publish.publish().await.unwrap().outcome, Outcome::Live);
     assert_tidy(&world.account).await;
 }
 
 #[tokio::test]
-async fn a_trusted_manifest_saves_the_listing() {
+async fn a_trusted_manifest_replaces_the_listing() {
     let world = world().await;
     released(&world, "c1", ONE).await;
     let mut publish = publish_of(&world, KEEP, "c2", TWO).await;
     publish.publisher.trust_manifest = true;
-    world.forget();
-    let report = publish.go().await.unwrap();
+    world.clear_requests();
+    let report = publish.publish().await.unwrap();
     assert_eq!(report.outcome, Outcome::Live, "{report}");
     let listed = |calls: &[ApiCall]| {
         calls.iter().any(|call| call.operation == "ListObjectsV2" && call.bucket.as_deref() == Some(BUCKET))
@@ -154,82 +153,86 @@ async fn a_trusted_manifest_saves_the_listing() {
     assert_eq!(visible(&world.account).await, with(TWO, &[("a1.css", "1")]));
     assert_tidy(&world.account).await;
 
-    // Not where a run did not finish.
+    // After an unfinished run, the site is listed anyway.
     let mut publish = publish_of(&world, KEEP, "c3", THREE).await;
     publish.publisher.trust_manifest = true;
-    world.trouble(|call| {
+    world.inject_faults(|call| {
         (call.key.as_deref() == Some("docs/index.html")).then_some(tidegate_tests::fault::InjectedFault::Refuse)
     });
-    assert_eq!(publish.go().await.unwrap().outcome, Outcome::Partial);
-    world.peace();
-    world.forget();
-    assert_eq!(publish.go().await.unwrap().outcome, Outcome::Live);
+    assert_eq!(publish.publish().await.unwrap().outcome, Outcome::Partial);
+    world.stop_faults();
+    world.clear_requests();
+    assert_eq!(publish.publish().await.unwrap().outcome, Outcome::Live);
     assert!(listed(&world.faults.calls()));
     assert_tidy(&world.account).await;
 }
 
 #[tokio::test]
-async fn a_changed_object_costs_one_request_and_a_run_a_handful() {
+async fn sends_one_request_per_changed_object() {
     let requests = |count: usize| async move {
         let world = world().await;
         let names: Vec<(String, String)> = (0..count).map(|n| (format!("a{n}.css"), format!("{n}"))).collect();
         let files: Vec<(&str, &str)> = names.iter().map(|(key, body)| (key.as_str(), body.as_str())).collect();
         released(&world, "c1", &[("index.html", "1")]).await;
         let publish = publish_of(&world, KEEP, "c2", &[&[("index.html", "1")], files.as_slice()].concat()).await;
-        world.forget();
-        assert_eq!(publish.go().await.unwrap().outcome, Outcome::Live);
-        // A lease is renewed as time goes by, and it depends on time whether an earlier invalidation is still in progress.
-        let timed = |call: &&ApiCall| {
+        world.clear_requests();
+        assert_eq!(publish.publish().await.unwrap().outcome, Outcome::Live);
+        // Lease renewals and invalidations in progress depend on time.
+        let depends_on_time = |call: &&ApiCall| {
             call.key.as_deref() == Some("tidegate/docs/lease.json") || call.operation == "GetInvalidation"
         };
-        world.faults.calls().iter().filter(|call| !timed(call)).count()
+        world.faults.calls().iter().filter(|call| !depends_on_time(call)).count()
     };
     let (few, many) = (requests(5).await, requests(105).await);
-    assert_eq!(many - few, 100, "one request for each of a hundred more");
+    assert_eq!(many - few, 100, "one request per additional object");
     assert!(few <= 5 + 20, "{few} requests for five changes");
 }
 
 #[tokio::test]
-async fn an_older_or_repeated_request_is_a_success_and_remembered() {
+async fn records_superseded_and_repeated_requests() {
     let world = world().await;
     let publish = |name: &'static str, files: Files<'static>, at: u64| {
         let world = &world;
-        async move { ordered(publish_of(world, KEEP, name, files).await, at).go().await.unwrap() }
+        async move { with_revision(publish_of(world, KEEP, name, files).await, at).publish().await.unwrap() }
     };
     assert_eq!(publish("c2", TWO, 20).await.outcome, Outcome::Live);
-    world.forget();
+    world.clear_requests();
     let report = publish("c1", ONE, 10).await;
     assert_eq!(report.outcome, Outcome::Superseded, "{report}");
     assert!(report.to_string().contains("`c1` is older than `c2`, which is live as r1"), "{report}");
     let report = publish("c2", TWO, 20).await;
     assert_eq!(report.outcome, Outcome::Unchanged, "{report}");
     let touched = world.faults.calls().iter().any(|call| call.bucket.as_deref() == Some(BUCKET));
-    assert!(!touched, "the site was not even looked at");
+    assert!(!touched, "the site's bucket was accessed");
     assert_eq!(visible(&world.account).await, texts_of(TWO));
-    let passed: Vec<(String, bool)> =
-        pointer(&world.account).await.skipped.into_iter().map(|passed| (passed.release, passed.superseded)).collect();
-    assert_eq!(passed, [("c1".to_owned(), true), ("c2".to_owned(), false)]);
+    let skipped: Vec<(String, bool)> = pointer(&world.account)
+        .await
+        .skipped
+        .into_iter()
+        .map(|skipped| (skipped.release, skipped.superseded))
+        .collect();
+    assert_eq!(skipped, [("c1".to_owned(), true), ("c2".to_owned(), false)]);
     assert_tidy(&world.account).await;
-    // A person who asks by hand always publishes.
-    assert_eq!(publish_of(&world, KEEP, "c1", ONE).await.go().await.unwrap().outcome, Outcome::Live);
+    // A request without a revision is always published.
+    assert_eq!(publish_of(&world, KEEP, "c1", ONE).await.publish().await.unwrap().outcome, Outcome::Live);
 }
 
 #[tokio::test]
-async fn a_denied_plan_and_a_failing_plan_give_the_lease_back() {
+async fn denied_and_failed_plans_release_the_lease() {
     let world = world().await;
     released(&world, "c1", ONE).await;
     let mut publish = publish_of(&world, KEEP, "empty", &[]).await;
-    assert_eq!(publish.go().await.unwrap().outcome, Outcome::Denied);
+    assert_eq!(publish.publish().await.unwrap().outcome, Outcome::Denied);
     publish.request.source = Source::Directory("nowhere".into());
-    publish.go().await.unwrap_err();
+    publish.publish().await.unwrap_err();
     let mut next = publish_of(&world, KEEP, "c2", TWO).await;
     next.publisher.lock_timeout = std::time::Duration::ZERO;
-    assert_eq!(next.go().await.unwrap().outcome, Outcome::Live, "nobody had to wait");
+    assert_eq!(next.publish().await.unwrap().outcome, Outcome::Live, "the lease is free");
     assert_tidy(&world.account).await;
 }
 
 #[tokio::test]
-async fn a_saved_plan_holds_only_while_its_release_is_live() {
+async fn rejects_a_saved_plan_after_another_release() {
     let world = world().await;
     released(&world, "c1", ONE).await;
     let publish = publish_of(&world, KEEP, "c2", TWO).await;
@@ -240,7 +243,7 @@ async fn a_saved_plan_holds_only_while_its_release_is_live() {
         publish.publisher.publish(&publish.request, &publish.site, Approval::Policies, Some(&saved), |_| ()).await;
     let error = again.unwrap_err();
     assert!(error.to_string().contains("the release `r3` is live now"), "{error}");
-    // A plan that was made without the lease and carried out later is refused as well.
+    // The same for a plan that was made without the lease.
     let planned = publish.plan().await.unwrap();
     released(&world, "c3", THREE).await;
     let report = publish.apply(planned).await;
@@ -250,16 +253,16 @@ async fn a_saved_plan_holds_only_while_its_release_is_live() {
 }
 
 #[tokio::test]
-async fn nothing_is_published_from_where_releases_are_kept() {
+async fn rejects_sources_and_targets_that_overlap_the_state() {
     let world = world().await;
     released(&world, "c1", ONE).await;
-    for place in
+    for source in
         ["s3://state/", "s3://state/tidegate/", "s3://state/tidegate/docs/bodies/", "s3://state/tidegate/x.zip"]
     {
         let mut publish = publish_of(&world, KEEP, "c2", TWO).await;
-        publish.request.source = place.parse().unwrap();
+        publish.request.source = source.parse().unwrap();
         let error = publish.plan().await.unwrap_err();
-        assert!(matches!(error, PublishError::PublishesState(_)), "{place}: {error}");
+        assert!(matches!(error, PublishError::PublishesState(_)), "{source}: {error}");
     }
     for (state, target) in [
         ("s3://site/", "s3://site/docs/"),
@@ -268,33 +271,34 @@ async fn nothing_is_published_from_where_releases_are_kept() {
     ] {
         let text = format!("state = \"{state}\"\n[[site]]\nname = \"docs\"\ntarget = \"{target}\"\n");
         let error = tidegate_core::config::Config::parse(&text).unwrap_err();
-        assert!(error.to_string().contains("`state` lies within the target of the site `docs`"), "{error}");
+        assert!(error.to_string().contains("`state` overlaps `target` of the site `docs`"), "{error}");
     }
     let staged =
         "state = \"s3://a-b/s/x/\"\n[[site]]\nname = \"docs\"\nstaged = \"s3://a-b/s/\"\ntarget = \"s3://site/\"\n";
-    assert!(tidegate_core::config::Config::parse(staged).unwrap_err().to_string().contains("within the staged"));
+    let error = tidegate_core::config::Config::parse(staged).unwrap_err();
+    assert!(error.to_string().contains("`state` overlaps `staged` of the site `docs`"), "{error}");
 }
 
 #[tokio::test]
-async fn two_sites_do_not_wait_for_each_other() {
+async fn two_sites_publish_at_the_same_time() {
     let world = world().await;
-    let held = publish_of(&world, KEEP, "c1", ONE).await;
+    let docs = publish_of(&world, KEEP, "c1", ONE).await;
     let gate = tidegate_tests::fault::FaultGate::closed();
-    let shut = gate.clone();
-    world.trouble(move |call| {
+    let closed = gate.clone();
+    world.inject_faults(move |call| {
         (call.key.as_deref() == Some("docs/index.html"))
-            .then(|| tidegate_tests::fault::InjectedFault::Hold(shut.clone()))
+            .then(|| tidegate_tests::fault::InjectedFault::Hold(closed.clone()))
     });
-    let first = tokio::spawn(async move { held.go().await });
+    let first = tokio::spawn(async move { docs.publish().await });
     let text = configuration(KEEP)
         .replace("\"docs\"", "\"blog\"")
         .replace("/docs/", "/blog/")
         .replace("\"/docs\"", "\"/blog\"");
-    let mut other = publish_of(&world, KEEP, "c1", TWO).await;
-    other.site = site(&text);
-    other.request.site = "blog".to_owned();
-    other.publisher.lock_timeout = std::time::Duration::ZERO;
-    assert_eq!(other.go().await.unwrap().outcome, Outcome::Live);
+    let mut blog = publish_of(&world, KEEP, "c1", TWO).await;
+    blog.site = site(&text);
+    blog.request.site = "blog".to_owned();
+    blog.publisher.lock_timeout = std::time::Duration::ZERO;
+    assert_eq!(blog.publish().await.unwrap().outcome, Outcome::Live);
     assert!(!first.is_finished());
     gate.open();
     assert_eq!(first.await.unwrap().unwrap().outcome, Outcome::Live);

@@ -1,9 +1,9 @@
-//! Sites with releases: what a visitor gets, what is stored of them, and that nothing is left over.
+//! Sites with releases: what visitors get, what the state holds, crashes and concurrent runs.
 
-mod life;
-mod narrow;
+mod concurrency;
+mod lifecycle;
 pub(crate) mod recovery;
-mod rivals;
+mod session;
 mod visitors;
 
 use std::collections::{BTreeMap, BTreeSet};
