@@ -21,7 +21,7 @@ const NEWER: Files<'_> = &[("index.html", "newer"), ("newer.css", "2"), ("both.j
 
 type Result<T> = std::result::Result<T, PublishError>;
 
-/// Publishes until the run is complete, as a user would.
+/// Publishes twice, as a user who repeats a command would.
 async fn retry(publish: &Publish) -> PublishReport {
     let first = publish.publish().await;
     if let Ok(report) = &first
