@@ -44,8 +44,8 @@ fn main() -> ExitCode {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum ExpectedPlan {
-    Failed {
-        error: String,
+    Refused {
+        refused: String,
     },
     Planned {
         operations: Vec<ExpectedOperation>,
@@ -137,7 +137,7 @@ async fn run(folder: &Path) -> Result<(), String> {
         Err(error) => {
             // The directory of a test has a different name in each run.
             let error = error.to_string().replace(&*world.directory().to_string_lossy(), "DIRECTORY");
-            expect(folder, "expected-plan.json", &json(&ExpectedPlan::Failed { error }))?;
+            expect(folder, "expected-plan.json", &json(&ExpectedPlan::Refused { refused: error }))?;
             return absent(folder, "expected-site.toml");
         }
         Ok(planned) => planned,
