@@ -1,7 +1,7 @@
-//! The binary, killed with SIGKILL at every one of its requests, before AWS sees it and after AWS has answered; then run
-//! again. The site is what an undisturbed run makes of it, nothing is left over, and the CDN was told once.
+//! Kills the binary with SIGKILL at each of its requests, before AWS receives it and after AWS has answered it, then runs
+//! it again. The site must be as after an undisturbed run, without leftovers, and with one invalidation.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,63 +27,69 @@ const ONE: Files<'_> = &[("index.html", "one"), ("a1.css", "1"), ("old.html", "o
 const TWO: Files<'_> = &[("index.html", "two"), ("a2.css", "2"), ("x.js", "x")];
 const THREE: Files<'_> = &[("index.html", "three"), ("a3.css", "3"), ("new.html", "n"), ("x.js", "y")];
 
-/// Whom to kill, and when.
-#[derive(Clone, Default)]
-struct Executioner {
-    requests: Arc<AtomicUsize>,
-    victim: Arc<Mutex<Option<Child>>>,
-    /// At which request, and whether AWS has answered it; nobody where absent.
-    at: Option<(usize, bool)>,
+/// When the process is killed.
+#[derive(Clone, Copy)]
+struct KillPoint {
+    /// The number of the request, from 0.
+    request: usize,
+    /// Whether AWS executes the request first.
+    executed: bool,
 }
 
-impl Executioner {
+/// Middleware in front of the emulator that kills the process at a request.
+#[derive(Clone, Default)]
+struct Killer {
+    requests: Arc<AtomicUsize>,
+    child: Arc<Mutex<Option<Child>>>,
+    /// `None` lets the process run to its end.
+    at: Option<KillPoint>,
+}
+
+impl Killer {
     async fn kill(&self) {
-        // The process may be faster than whoever started it.
-        let mut victim = loop {
-            if let Some(victim) = self.victim.lock().unwrap().take() {
-                break victim;
+        // The process may send its first request before `run` has stored the child.
+        let mut child = loop {
+            if let Some(child) = self.child.lock().unwrap().take() {
+                break child;
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
         };
-        victim.kill().unwrap();
-        victim.wait().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 
-    async fn meet(self, request: Request, next: Next) -> Response {
+    async fn intercept(self, request: Request, next: Next) -> Response {
         let number = self.requests.fetch_add(1, Ordering::SeqCst);
         match self.at {
-            Some((at, false)) if number == at => {
+            Some(at) if number == at.request => {
+                let response =
+                    if at.executed { next.run(request).await } else { StatusCode::SERVICE_UNAVAILABLE.into_response() };
                 self.kill().await;
-                StatusCode::SERVICE_UNAVAILABLE.into_response()
+                response
             }
-            Some((at, true)) if number == at => {
-                let answer = next.run(request).await;
-                self.kill().await;
-                answer
-            }
-            // What the dead had on its way is not sent any more.
-            Some((at, _)) if number > at => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+            // Concurrent requests of the killed process have no effect.
+            Some(at) if number > at.request => StatusCode::SERVICE_UNAVAILABLE.into_response(),
             _ => next.run(request).await,
         }
     }
 }
 
-/// Serves an account, through an executioner, and answers where.
-async fn serve(account: &LocalAws, executioner: &Executioner) -> String {
+/// Serves an account behind a killer; returns the URL.
+async fn serve(account: &LocalAws, killer: &Killer) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let executioner = executioner.clone();
-    let guarded: Router = account
+    let killer = killer.clone();
+    let router: Router = account
         .router()
-        .layer(middleware::from_fn(move |request: Request, next: Next| executioner.clone().meet(request, next)));
-    tokio::spawn(async move { axum::serve(listener, guarded).await });
+        .layer(middleware::from_fn(move |request: Request, next: Next| killer.clone().intercept(request, next)));
+    tokio::spawn(async move { axum::serve(listener, router).await });
     format!("http://{address}")
 }
 
-fn command(place: &Path, endpoint: &str, credentials: &Credentials) -> Command {
+fn command(directory: &Path, endpoint: &str, credentials: &Credentials) -> Command {
     let mut command = Command::new(binary());
     command
-        .current_dir(place)
+        .current_dir(directory)
         .env("XDG_CACHE_HOME", cache())
         .env("AWS_ACCESS_KEY_ID", credentials.access_key_id())
         .env("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key())
@@ -95,86 +101,84 @@ fn command(place: &Path, endpoint: &str, credentials: &Credentials) -> Command {
     command
 }
 
-/// A world with two releases, and the third about to be published.
-async fn begin() -> (World, PathBuf) {
+/// A world with two releases, where the third is ready to be published.
+async fn world_with_two_releases() -> (World, PathBuf) {
     let world = world().await;
     for (name, files) in [("c1", ONE), ("c2", TWO)] {
         assert_eq!(publish_of(&world, KEEP, name, files).await.publish().await.unwrap().outcome, Outcome::Live);
     }
     publish_of(&world, KEEP, "c3", THREE).await;
-    let place = world.directory().to_owned();
-    // Whoever dies holds the lease for a second.
-    let mortal = configuration(KEEP).replacen("[[site]]", "[[site]]\nlease-seconds = 1", 1);
-    std::fs::write(place.join("tidegate.toml"), mortal).unwrap();
-    (world, place)
+    let directory = world.directory().to_owned();
+    // The lease of a killed process expires after one second.
+    let short_lease = configuration(KEEP).replacen("[[site]]", "[[site]]\nlease-seconds = 1", 1);
+    std::fs::write(directory.join("tidegate.toml"), short_lease).unwrap();
+    (world, directory)
 }
 
-/// Runs the binary; how it ended, or nothing where it was killed.
-async fn run(world: &World, place: &Path, at: Option<(usize, bool)>) -> (Option<i32>, String, usize) {
-    let executioner = Executioner { at, ..Executioner::default() };
-    let endpoint = serve(&world.account, &executioner).await;
-    let child = command(place, &endpoint, &world.account.root_credentials()).spawn().unwrap();
-    *executioner.victim.lock().unwrap() = Some(child);
-    let waiting = executioner.clone();
-    let (code, said) = tokio::task::spawn_blocking(move || {
+/// How a process ended.
+struct EndedProcess {
+    /// `None` if it was killed.
+    code: Option<i32>,
+    output: String,
+    /// How many requests it sent.
+    requests: usize,
+}
+
+async fn run(world: &World, directory: &Path, at: Option<KillPoint>) -> EndedProcess {
+    let killer = Killer { at, ..Killer::default() };
+    let endpoint = serve(&world.account, &killer).await;
+    let child = command(directory, &endpoint, &world.account.root_credentials()).spawn().unwrap();
+    *killer.child.lock().unwrap() = Some(child);
+    let waiting = killer.clone();
+    let (code, output) = tokio::task::spawn_blocking(move || {
         loop {
-            let mut victim = waiting.victim.lock().unwrap();
-            let Some(child) = victim.as_mut() else { return (None, String::new()) };
+            let mut slot = waiting.child.lock().unwrap();
+            let Some(child) = slot.as_mut() else { return (None, String::new()) };
             if child.try_wait().unwrap().is_some() {
-                let output = victim.take().unwrap().wait_with_output().unwrap();
-                let said =
+                let output = slot.take().unwrap().wait_with_output().unwrap();
+                let text =
                     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-                return (output.status.code(), said);
+                return (output.status.code(), text);
             }
-            drop(victim);
+            drop(slot);
             std::thread::sleep(Duration::from_millis(5));
         }
     })
     .await
     .unwrap();
-    (code, said, executioner.requests.load(Ordering::SeqCst))
+    EndedProcess { code, output, requests: killer.requests.load(Ordering::SeqCst) }
 }
 
-async fn killed_at(
-    at: usize,
-    answered: bool,
-    site: &std::collections::BTreeMap<String, String>,
-    paths: &BTreeSet<String>,
-) -> bool {
-    let (world, place) = begin().await;
-    let before = invalidated_paths(&world.account).len();
-    let (code, ..) = run(&world, &place, Some((at, answered))).await;
-    let case = format!("killed at request {}, answered: {answered}", at + 1);
-    let (again, said, _) = run(&world, &place, None).await;
-    assert_eq!(again, Some(0), "{case}: {said}");
+/// Kills a run, runs it again, and compares the result with that of an undisturbed run; returns whether it was killed.
+async fn recovers(at: KillPoint, site: &BTreeMap<String, String>, paths: &BTreeSet<String>) -> bool {
+    let (world, directory) = world_with_two_releases().await;
+    let before = told(&world.account).len();
+    let first = run(&world, &directory, Some(at)).await;
+    let case = format!("killed at request {}, executed: {}", at.request + 1, at.executed);
+    let second = run(&world, &directory, None).await;
+    assert_eq!(second.code, Some(0), "{case}: {}", second.output);
     assert_eq!(&visible(&world.account).await, site, "{case}");
     assert_tidy(&world.account).await;
-    assert_eq!(
-        invalidated_paths(&world.account).split_off(before),
-        std::slice::from_ref(paths),
-        "the CDN is told once: {case}"
-    );
-    code.is_none()
+    assert_eq!(told(&world.account).split_off(before), std::slice::from_ref(paths), "one invalidation: {case}");
+    first.code.is_none()
 }
 
 #[test]
-fn a_process_that_is_killed_anywhere_leaves_a_site_that_the_next_run_finishes() {
+fn the_next_run_completes_a_run_that_was_killed_at_any_request() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        let (world, place) = begin().await;
-        let (code, said, requests) = run(&world, &place, None).await;
-        assert_eq!(code, Some(0), "{said}");
+        let (world, directory) = world_with_two_releases().await;
+        let EndedProcess { code, output, requests } = run(&world, &directory, None).await;
+        assert_eq!(code, Some(0), "{output}");
         assert_tidy(&world.account).await;
-        let (site, paths) = (visible(&world.account).await, invalidated_paths(&world.account).pop().unwrap());
-        let cases = (0..requests).flat_map(|at| [(at, false), (at, true)]);
+        let (site, paths) = (visible(&world.account).await, told(&world.account).pop().unwrap());
+        let points = (0..requests)
+            .flat_map(|request| [false, true].map(|executed| KillPoint { request, executed }));
         let (site, paths) = (&site, &paths);
-        let killed: Vec<bool> = stream::iter(cases)
-            .map(|(at, answered)| killed_at(at, answered, site, paths))
-            .buffer_unordered(6)
-            .collect()
-            .await;
+        let killed: Vec<bool> =
+            stream::iter(points).map(|at| recovers(at, site, paths)).buffer_unordered(6).collect().await;
         let count = killed.iter().filter(|killed| **killed).count();
-        println!("{count} processes were killed, over {requests} requests");
-        assert!(requests > 20 && count + 4 >= killed.len(), "{count} of {} were killed", killed.len());
+        println!("killed {count} processes, over {requests} requests");
+        assert!(requests > 20 && count + 4 >= killed.len(), "killed {count} of {}", killed.len());
     });
 }

@@ -1,17 +1,17 @@
 //! `tidegate sync`: `--exclude` and `--include` select the same keys in the source and on the target.
 
-use crate::Place;
+use crate::TestDirectory;
 
 /// The keys that `sync --delete` would delete from a site with the keys `old` if the source has the keys `new`.
 fn deletes(old: &[&str], new: &[&str], filters: &[&str]) -> Vec<String> {
-    let place = Place::new("");
+    let directory = TestDirectory::new("");
     for (name, keys) in [("old", old), ("new", new)] {
-        place.lay(name, &keys.iter().map(|key| (*key, "x")).collect::<Vec<_>>());
+        directory.write_site(name, &keys.iter().map(|key| (*key, "x")).collect::<Vec<_>>());
     }
-    let output = place.run(&["sync", "old", "s3://docs-site/"]);
+    let output = directory.run(&["sync", "old", "s3://docs-site/"]);
     assert!(output.status.success(), "{output:?}");
     let command = ["sync", "new", "s3://docs-site/", "--delete", "--dry-run"];
-    let (code, planned) = place.json(&[&command, filters].concat());
+    let (code, planned) = directory.json(&[&command, filters].concat());
     assert_eq!(code, 0, "{planned}");
     let operations = planned["plan"]["operations"].as_array().unwrap();
     let deletes = operations.iter().filter(|operation| operation["action"].get("delete").is_some());

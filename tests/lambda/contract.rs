@@ -19,7 +19,7 @@ use tidegate_tests::events::{self, sign, zip};
 use tidegate_tests::source::STAGING;
 use tokio::net::TcpListener;
 
-use crate::lambda::{Ended, Function, NAME};
+use crate::lambda::{EndedLambda, LambdaProcess, NAME};
 
 const CONFIGURATION: &str = r#"
 state = "s3://state/tidegate/"
@@ -69,7 +69,7 @@ enum Writes {
     Denied,
 }
 
-struct Stage {
+struct LambdaFixture {
     world: World,
     writes: Arc<Mutex<Writes>>,
     aws: String,
@@ -91,7 +91,7 @@ async fn intercept(writes: Arc<Mutex<Writes>>, request: Request, next: Next) -> 
     next.run(request).await
 }
 
-impl Stage {
+impl LambdaFixture {
     /// An account with exactly what the function needs, and the permissions that `tidegate policy` prints.
     async fn new() -> Self {
         let world = World::new().await;
@@ -118,8 +118,8 @@ impl Stage {
         Self { world, writes, aws, root, credentials }
     }
 
-    async fn start(&self, seconds: u64) -> Function {
-        Function::start(self.root.path(), seconds, &self.aws, &self.credentials).await
+    async fn start(&self, seconds: u64) -> LambdaProcess {
+        LambdaProcess::start(self.root.path(), seconds, &self.aws, &self.credentials).await
     }
 
     /// Uploads a zip and returns its event.
@@ -154,7 +154,7 @@ fn push(commit: &str) -> Value {
 }
 
 /// The lines of a log. Asserts that each is JSON without control characters and without the secret.
-fn lines(ended: &Ended) -> Vec<Value> {
+fn lines(ended: &EndedLambda) -> Vec<Value> {
     assert_eq!(ended.stderr, "");
     let read = |line: &String| -> Value {
         assert!(!line.chars().any(char::is_control), "{line:?}");
@@ -170,12 +170,12 @@ fn runs(lines: &[Value]) -> Vec<&Value> {
 
 #[tokio::test]
 async fn publishes_an_upload_and_logs_two_lines() {
-    let stage = Stage::new().await;
-    let mut function = stage.start(60).await;
-    let upload = stage.upload("one", 1, &[("index.html", "<p>1"), ("drafts/x.html", "x"), ("a.css", "a{}")]).await;
+    let fixture = LambdaFixture::new().await;
+    let mut function = fixture.start(60).await;
+    let upload = fixture.upload("one", 1, &[("index.html", "<p>1"), ("drafts/x.html", "x"), ("a.css", "a{}")]).await;
     let answer = function.invoke(upload.clone()).await.unwrap();
     assert_eq!(answer[0]["outcome"], "live", "{answer}");
-    assert_eq!(stage.keys().await, ["docs/a.css", "docs/index.html"]);
+    assert_eq!(fixture.keys().await, ["docs/a.css", "docs/index.html"]);
     // The same event again, and one whose key has terminal escape sequences.
     assert_eq!(function.invoke(upload).await.unwrap()[0]["outcome"], "unchanged");
     assert_eq!(function.invoke(event("builds/%1B%5B2J%0Aevil.zip", "0", 2)).await.unwrap(), json!([]));
@@ -192,20 +192,20 @@ async fn publishes_an_upload_and_logs_two_lines() {
 
 #[tokio::test]
 async fn answers_a_denial_and_fails_with_the_error_kind() {
-    let stage = Stage::new().await;
-    let mut function = stage.start(60).await;
-    let denied = stage.upload("bare", 1, &[("a.css", "a{}")]).await;
+    let fixture = LambdaFixture::new().await;
+    let mut function = fixture.start(60).await;
+    let denied = fixture.upload("bare", 1, &[("a.css", "a{}")]).await;
     assert_eq!(function.invoke(denied).await.unwrap()[0]["outcome"], "denied");
-    assert_eq!(stage.keys().await, Vec::<String>::new());
+    assert_eq!(fixture.keys().await, Vec::<String>::new());
     let error_type = |answer: Result<Value, Value>| answer.unwrap_err()["errorType"].as_str().unwrap().to_owned();
     assert_eq!(error_type(function.invoke(json!({ "what": 1 })).await), "Tidegate.Configuration");
     assert_eq!(error_type(function.invoke(json!([])).await), "Tidegate.Configuration");
     assert_eq!(error_type(function.invoke(json!({ "site": "other" })).await), "Tidegate.Configuration");
-    let fine = stage.upload("fine", 2, &[("index.html", "1")]).await;
-    *stage.writes.lock().unwrap() = Writes::Denied;
+    let fine = fixture.upload("fine", 2, &[("index.html", "1")]).await;
+    *fixture.writes.lock().unwrap() = Writes::Denied;
     assert_eq!(error_type(function.invoke(fine.clone()).await), "Tidegate.Cloud");
     // A failure of AWS is the only one that a retry can fix.
-    *stage.writes.lock().unwrap() = Writes::Normal;
+    *fixture.writes.lock().unwrap() = Writes::Normal;
     assert_eq!(function.invoke(fine).await.unwrap()[0]["outcome"], "live");
     let lines = lines(&function.stop().await);
     let levels: Vec<_> = runs(&lines).iter().map(|run| (run["level"].clone(), run["outcome"].clone())).collect();
@@ -215,17 +215,17 @@ async fn answers_a_denial_and_fails_with_the_error_kind() {
 
 #[tokio::test]
 async fn answers_a_webhook_before_it_publishes() {
-    let stage = Stage::new().await;
+    let fixture = LambdaFixture::new().await;
     let commit = "7fd1a60b01f91b314f59955a4e4d4e80d8edf11d";
-    stage.upload(commit, 1, &[("index.html", "pushed")]).await;
-    let mut function = stage.start(60).await;
+    fixture.upload(commit, 1, &[("index.html", "pushed")]).await;
+    let mut function = fixture.start(60).await;
     let answer = function.invoke(push(commit)).await.unwrap();
     assert_eq!((&answer["statusCode"], &answer["isBase64Encoded"]), (&json!(202), &json!(false)), "{answer}");
     let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
     let run = body["runs"][0]["run"].as_str().unwrap().to_owned();
     let ended = function.idle().await;
     assert_eq!(ended.last().unwrap().as_ref().unwrap()["outcome"], "live", "{ended:?}");
-    assert_eq!(stage.keys().await, ["docs/index.html"]);
+    assert_eq!(fixture.keys().await, ["docs/index.html"]);
     let again = function.invoke(push(commit)).await.unwrap();
     assert!(again["statusCode"] == 200 && again["body"].as_str().unwrap().contains(&run), "{again}");
     let mut forged = push(commit);
@@ -246,16 +246,16 @@ fn named(files: &[(String, String)]) -> Vec<(&str, &str)> {
 
 #[tokio::test]
 async fn continues_a_long_run_in_other_invocations() {
-    let stage = Stage::new().await;
-    let upload = stage.upload("large", 1, &named(&pages(400))).await;
-    *stage.writes.lock().unwrap() = Writes::Slow(Duration::from_secs(1));
+    let fixture = LambdaFixture::new().await;
+    let upload = fixture.upload("large", 1, &named(&pages(400))).await;
+    *fixture.writes.lock().unwrap() = Writes::Slow(Duration::from_secs(1));
     // 8 seconds to work and 15 to continue. The pages alone take 12 seconds, 32 at a time.
-    let mut function = stage.start(23).await;
+    let mut function = fixture.start(23).await;
     let first = function.invoke(upload).await.unwrap();
     assert_eq!(first[0]["outcome"], "continued", "{first}");
     let ended = function.idle().await;
     assert_eq!(ended.last().unwrap().as_ref().unwrap()["outcome"], "live", "{:?}", ended.last());
-    assert_eq!(stage.keys().await.len(), 401);
+    assert_eq!(fixture.keys().await.len(), 401);
     let lines = lines(&function.stop().await);
     let runs = runs(&lines);
     assert!(runs.iter().all(|run| run["run"] == runs[0]["run"]), "all parts have the id of the run");
@@ -266,25 +266,25 @@ async fn continues_a_long_run_in_other_invocations() {
 
 #[tokio::test]
 async fn concurrent_and_killed_functions_leave_a_complete_site() {
-    let stage = Stage::new().await;
+    let fixture = LambdaFixture::new().await;
     let files = pages(60);
-    let upload = stage.upload("one", 1, &named(&files)).await;
-    *stage.writes.lock().unwrap() = Writes::Slow(Duration::from_millis(250));
+    let upload = fixture.upload("one", 1, &named(&files)).await;
+    *fixture.writes.lock().unwrap() = Writes::Slow(Duration::from_millis(250));
     // Killed in the middle, as by a timeout.
-    let mut killed = stage.start(60).await;
+    let mut killed = fixture.start(60).await;
     tokio::select! {
         answer = killed.invoke(upload.clone()) => panic!("it should be killed first: {answer:?}"),
-        () = async { while stage.keys().await.is_empty() { tokio::time::sleep(Duration::from_millis(10)).await } } => {}
+        () = async { while fixture.keys().await.is_empty() { tokio::time::sleep(Duration::from_millis(10)).await } } => {}
     }
     killed.stop().await;
-    assert!((1..61).contains(&stage.keys().await.len()));
+    assert!((1..61).contains(&fixture.keys().await.len()));
     // Lambda retries the event, and also delivers it a second time.
-    let (mut first_function, mut second_function) = (stage.start(60).await, stage.start(60).await);
+    let (mut first_function, mut second_function) = (fixture.start(60).await, fixture.start(60).await);
     let (first, second) = tokio::join!(first_function.invoke(upload.clone()), second_function.invoke(upload));
     let mut outcomes: Vec<String> =
         [first, second].into_iter().map(|answer| answer.unwrap()[0]["outcome"].as_str().unwrap().to_owned()).collect();
     outcomes.sort();
     assert_eq!(outcomes, ["live", "unchanged"]);
-    assert_eq!(stage.keys().await.len(), 61);
+    assert_eq!(fixture.keys().await.len(), 61);
     drop((first_function.stop().await, second_function.stop().await));
 }

@@ -32,25 +32,25 @@ const RETRIES: u32 = 2;
 pub(crate) const NAME: &str = "tidegate";
 
 /// The answer of a function: a value, or an error with `errorType` and `errorMessage`.
-pub(crate) type Answer = Result<Value, Value>;
+pub(crate) type LambdaAnswer = Result<Value, Value>;
 
-struct Invocation {
+struct QueuedInvocation {
     id: String,
     event: Value,
-    /// Who waits for the answer, or how many retries are left.
+    /// Where the answer goes, or how many retries are left.
     origin: Origin,
 }
 
 enum Origin {
-    Caller(oneshot::Sender<Answer>),
+    Caller(oneshot::Sender<LambdaAnswer>),
     Queue { retries: u32 },
 }
 
 #[derive(Default)]
 struct Inner {
-    queued: VecDeque<Invocation>,
-    running: HashMap<String, Invocation>,
-    answers: Vec<Answer>,
+    queued: VecDeque<QueuedInvocation>,
+    running: HashMap<String, QueuedInvocation>,
+    answers: Vec<LambdaAnswer>,
     init_error: Option<(String, Value)>,
     count: u64,
     /// How the function broke the contract.
@@ -70,7 +70,7 @@ impl Api {
         let mut inner = self.inner.lock().unwrap();
         inner.count += 1;
         let id = format!("00000000-0000-0000-0000-{:012}", inner.count);
-        inner.queued.push_back(Invocation { id, event, origin });
+        inner.queued.push_back(QueuedInvocation { id, event, origin });
         drop(inner);
         self.changed.notify_waiters();
         self.changed.notify_one();
@@ -112,7 +112,7 @@ impl Api {
         }
     }
 
-    fn end(&self, id: &str, answer: Answer) -> Response {
+    fn end(&self, id: &str, answer: LambdaAnswer) -> Response {
         let mut inner = self.inner.lock().unwrap();
         let Some(invocation) = inner.running.remove(id) else {
             inner.violations.push(format!("the function answered an invocation `{id}` that is not running"));
@@ -184,14 +184,14 @@ impl Api {
 }
 
 /// A running function.
-pub(crate) struct Function {
+pub(crate) struct LambdaProcess {
     api: Api,
     child: tokio::process::Child,
     output: TempDir,
 }
 
 /// A function that ended.
-pub(crate) struct Ended {
+pub(crate) struct EndedLambda {
     /// Standard output, line by line.
     pub(crate) log: Vec<String>,
     /// Standard error.
@@ -202,7 +202,7 @@ pub(crate) struct Ended {
     pub(crate) init_error: Option<(String, Value)>,
 }
 
-impl Function {
+impl LambdaProcess {
     /// Starts the function in a directory, with a timeout in seconds, and the rest of AWS at an address.
     pub(crate) async fn start(root: &Path, seconds: u64, aws: &str, credentials: &Credentials) -> Self {
         Self::start_as(NAME, root, seconds, aws, credentials).await
@@ -251,7 +251,7 @@ impl Function {
     }
 
     /// Invokes it and waits for the answer.
-    pub(crate) async fn invoke(&mut self, event: Value) -> Answer {
+    pub(crate) async fn invoke(&mut self, event: Value) -> LambdaAnswer {
         let (sender, receiver) = oneshot::channel();
         self.api.enqueue(event, Origin::Caller(sender));
         tokio::select! {
@@ -261,7 +261,7 @@ impl Function {
     }
 
     /// Waits until no invocation is queued or running, and returns every answer since the last call.
-    pub(crate) async fn idle(&mut self) -> Vec<Answer> {
+    pub(crate) async fn idle(&mut self) -> Vec<LambdaAnswer> {
         loop {
             {
                 let mut inner = self.api.inner.lock().unwrap();
@@ -277,10 +277,10 @@ impl Function {
         std::fs::read_to_string(self.output.path().join(name)).unwrap()
     }
 
-    fn ended(&self, status: Option<ExitStatus>) -> Ended {
+    fn ended(&self, status: Option<ExitStatus>) -> EndedLambda {
         let inner = self.api.inner.lock().unwrap();
         assert_eq!(inner.violations, Vec::<String>::new(), "the function broke the contract of the runtime API");
-        Ended {
+        EndedLambda {
             log: self.read("out").lines().map(str::to_owned).collect(),
             stderr: self.read("err"),
             status,
@@ -289,13 +289,13 @@ impl Function {
     }
 
     /// Kills it, as Lambda stops an unused environment.
-    pub(crate) async fn stop(mut self) -> Ended {
+    pub(crate) async fn stop(mut self) -> EndedLambda {
         self.child.kill().await.unwrap();
         self.ended(None)
     }
 
     /// Waits until it exits.
-    pub(crate) async fn exited(mut self) -> Ended {
+    pub(crate) async fn exited(mut self) -> EndedLambda {
         let status = self.child.wait().await.unwrap();
         self.ended(Some(status))
     }

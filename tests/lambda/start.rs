@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tidegate_core::architecture::Architecture;
 use tidegate_tests::deployed::{package, unpack};
 
-use crate::lambda::{Ended, Function, NAME};
+use crate::lambda::{EndedLambda, LambdaProcess, NAME};
 
 const CONFIGURATION: &str = r#"
 [[site]]
@@ -22,28 +22,28 @@ plugin = "mime"
 "#;
 
 /// Starts a function from a package with a change.
-async fn start_with(change: impl FnOnce(&Path)) -> Ended {
+async fn start_with(change: impl FnOnce(&Path)) -> EndedLambda {
     start_as(NAME, change).await
 }
 
-async fn start_as(name: &str, change: impl FnOnce(&Path)) -> Ended {
+async fn start_as(name: &str, change: impl FnOnce(&Path)) -> EndedLambda {
     let root = TempDir::new().unwrap();
     unpack(&package(CONFIGURATION), root.path());
     change(root.path());
     let credentials = Credentials::new("AKIAEXAMPLE", "not-to-be-printed", None, None, "test");
-    Function::start_as(name, root.path(), 60, "http://127.0.0.1:9", &credentials).await.exited().await
+    LambdaProcess::start_as(name, root.path(), 60, "http://127.0.0.1:9", &credentials).await.exited().await
 }
 
 /// Asserts that the function failed with one sentence that names the cause, in the log and to Lambda.
-fn assert_refused(ended: &Ended, words: &[&str]) {
+fn assert_refused(ended: &EndedLambda, expected: &[&str]) {
     assert_eq!(ended.status.unwrap().code(), Some(1));
     let (error_type, report) = ended.init_error.as_ref().unwrap();
     assert_eq!(error_type, "Tidegate.Configuration");
     assert_eq!(report["errorType"], Value::from(error_type.as_str()));
     let message = report["errorMessage"].as_str().unwrap();
     assert_eq!(ended.stderr.trim_end(), message);
-    for word in words {
-        assert!(message.contains(word), "{message}");
+    for text in expected {
+        assert!(message.contains(text), "{message}");
     }
 }
 

@@ -1,7 +1,8 @@
-"""Prints what an account holds of the kinds that `tidegate install` makes, as JSON, read by AWS's own SDK for Python.
+"""Prints the resources of an account, of the kinds that `tidegate install` creates, as JSON. Reads them with boto3.
 
-The endpoint is the first argument. With `others` as the second, makes what somebody else has there: buckets, a queue, a
-function's role, and notifications of a bucket.
+    account.py ENDPOINT           prints the resources
+    account.py ENDPOINT others    first creates resources that Tidegate does not own: buckets, a queue, a role, and
+                                  notifications of the buckets
 """
 import json
 import sys
@@ -21,28 +22,29 @@ def client(service):
 
 
 s3, iam, sqs, logs, functions = (client(name) for name in ("s3", "iam", "sqs", "logs", "lambda"))
-TIMES = {"ResponseMetadata", "RevisionId", "LastModified", "LastModifiedTime", "CreationTime", "CreateDate", "RoleId"}
+# Fields that change without a change to the resource, or differ between two equal resources.
+VOLATILE = {"ResponseMetadata", "RevisionId", "LastModified", "LastModifiedTime", "CreationTime", "CreateDate", "RoleId"}
 
 
-def told(answer):
-    """An answer without what changes by itself."""
-    if isinstance(answer, dict):
-        return {name: told(value) for name, value in answer.items() if name not in TIMES}
-    if isinstance(answer, list):
-        return [told(value) for value in answer]
-    return answer
+def stable(response):
+    """A response without volatile fields."""
+    if isinstance(response, dict):
+        return {name: stable(value) for name, value in response.items() if name not in VOLATILE}
+    if isinstance(response, list):
+        return [stable(value) for value in response]
+    return response
 
 
-def unless_missing(call, **arguments):
+def none_if_missing(call, **arguments):
     try:
-        return told(call(**arguments))
+        return stable(call(**arguments))
     except ClientError as error:
         if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
             return None
         raise
 
 
-def others():
+def create_others():
     for bucket in ("acme-artifacts", "acme-other"):
         s3.create_bucket(Bucket=bucket)
     s3.put_object(Bucket="acme-artifacts", Key="builds/docs/old.zip", Body=b"zip")
@@ -64,7 +66,7 @@ def others():
         ],
     }
     s3.put_bucket_notification_configuration(Bucket="acme-artifacts", NotificationConfiguration=notifications)
-    # moto answers another document than S3 for a bucket that never had any, so this one has some as well.
+    # For a bucket without notifications moto returns another document than S3, so this one has some too.
     notifications = {"QueueConfigurations": [entry("QueueArn", arn, "theirs-2", prefix="logs/")]}
     s3.put_bucket_notification_configuration(Bucket="acme-other", NotificationConfiguration=notifications)
 
@@ -72,44 +74,44 @@ def others():
 def role(name):
     policies = iam.list_role_policies(RoleName=name)["PolicyNames"]
     return {
-        "role": told(iam.get_role(RoleName=name)["Role"]),
+        "role": stable(iam.get_role(RoleName=name)["Role"]),
         "policies": {policy: iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"] for policy in policies},
     }
 
 
 def queue(url):
     attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
-    # S3 sends a test event to every queue of a list of notifications that is written.
-    passing = ("Timestamp", "NumberOfMessages", "Delayed", "NotVisible")
-    kept = {name: value for name, value in attributes.items() if not name.endswith(passing)}
+    # S3 sends a test event to every queue of a notification configuration that is put.
+    volatile = ("Timestamp", "NumberOfMessages", "Delayed", "NotVisible")
+    kept = {name: value for name, value in attributes.items() if not name.endswith(volatile)}
     return {"attributes": kept, "tags": sqs.list_queue_tags(QueueUrl=url).get("Tags", {})}
 
 
 def function(name):
     found = functions.get_function(FunctionName=name)
-    policy = unless_missing(functions.get_policy, FunctionName=name)
+    policy = none_if_missing(functions.get_policy, FunctionName=name)
     return {
-        "configuration": told(found["Configuration"]),
+        "configuration": stable(found["Configuration"]),
         "tags": found.get("Tags", {}),
         "policy": json.loads(policy["Policy"]) if policy else None,
-        "url": unless_missing(functions.get_function_url_config, FunctionName=name),
-        "retries": unless_missing(functions.get_function_event_invoke_config, FunctionName=name),
+        "url": none_if_missing(functions.get_function_url_config, FunctionName=name),
+        "retries": none_if_missing(functions.get_function_event_invoke_config, FunctionName=name),
     }
 
 
 def state():
     buckets = [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
-    groups = told(logs.describe_log_groups()["logGroups"])
+    groups = stable(logs.describe_log_groups()["logGroups"])
     return {
         "functions": {one["FunctionName"]: function(one["FunctionName"]) for one in functions.list_functions()["Functions"]},
         "roles": {one["RoleName"]: role(one["RoleName"]) for one in iam.list_roles()["Roles"]},
         "queues": {url.rsplit("/", 1)[1]: queue(url) for url in sqs.list_queues().get("QueueUrls", [])},
         "logs": {one["logGroupName"]: one.get("retentionInDays") for one in groups},
-        "notifications": {name: told(s3.get_bucket_notification_configuration(Bucket=name)) for name in buckets},
+        "notifications": {name: stable(s3.get_bucket_notification_configuration(Bucket=name)) for name in buckets},
         "objects": {name: [one["Key"] for one in s3.list_objects_v2(Bucket=name).get("Contents", [])] for name in buckets},
     }
 
 
 if sys.argv[2:] == ["others"]:
-    others()
+    create_others()
 print(json.dumps(state(), sort_keys=True))

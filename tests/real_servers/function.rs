@@ -1,8 +1,7 @@
-//! The function's program under ministack, which runs it as Lambda does: `tidegate package` makes the package, `tidegate install`
-//! brings it up, and then uploads, webhooks and queues start it.
+//! Packages and installs the Lambda function in ministack, then invokes it by uploads, webhooks and a queue.
 //!
-//! ministack is to be trusted for how events are carried (their form, their names, retries, partial failures of a batch, function
-//! URLs), and for running a program of others by the runtime API. Not for permissions: it checks none.
+//! ministack is reliable for events (form, names, retries, partial failures of a batch, function URLs) and for the runtime API.
+//! It checks no permissions.
 
 use std::collections::HashMap;
 use std::io::{Read as _, Write as _};
@@ -55,67 +54,68 @@ secrets = ["secretsmanager:repo/github.com/acme/docs"]
 const SECRET: &str = "the secret of this hook";
 const COMMIT: &str = "7fd1a60b01f91b314f59955a4e4d4e80d8edf11d";
 
-struct Stage {
+/// An account of ministack with the function.
+struct InstalledLambda {
     server: Server,
     s3: aws_sdk_s3::Client,
-    lambda: aws_sdk_lambda::Client,
+    client: aws_sdk_lambda::Client,
     sqs: aws_sdk_sqs::Client,
-    place: TempDir,
+    directory: TempDir,
 }
 
-impl Stage {
-    /// An account with the function in it, installed by the binary.
+impl InstalledLambda {
+    /// Installs the function with the binary; `None` where ministack is not installed.
     async fn new(test: &str) -> Option<Self> {
         let server = Server::start("ministack", |port| vec![port.to_string()]);
-        let server = server.map_err(|why| skipped(test, &why)).ok()?;
+        let server = server.map_err(|reason| skipped(test, &reason)).ok()?;
         let config = server.configuration("test", "test");
         let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
-        let stage = Self {
+        let lambda = Self {
             s3: aws_sdk_s3::Client::from_conf(s3),
-            lambda: aws_sdk_lambda::Client::new(&config),
+            client: aws_sdk_lambda::Client::new(&config),
             sqs: aws_sdk_sqs::Client::new(&config),
-            place: TempDir::new().unwrap(),
+            directory: TempDir::new().unwrap(),
             server,
         };
         for bucket in ["artifacts", "site"] {
-            stage.s3.create_bucket().bucket(bucket).send().await.unwrap();
+            lambda.s3.create_bucket().bucket(bucket).send().await.unwrap();
         }
         let secrets = aws_sdk_secretsmanager::Client::new(&config);
         secrets.create_secret().name("repo/github.com/acme/docs").secret_string(SECRET).send().await.unwrap();
-        std::fs::write(stage.place.path().join("tidegate.toml"), CONFIGURATION).unwrap();
-        std::fs::copy(package(CONFIGURATION), stage.place.path().join("function.zip")).unwrap();
-        stage.run(&["install", "--zip", "function.zip", "--yes"]);
-        // ministack tells a function nothing of where it is itself.
-        let endpoint = stage.server.endpoint();
-        let known = [
+        std::fs::write(lambda.directory.path().join("tidegate.toml"), CONFIGURATION).unwrap();
+        std::fs::copy(package(CONFIGURATION), lambda.directory.path().join("function.zip")).unwrap();
+        lambda.run(&["install", "--zip", "function.zip", "--yes"]);
+        // ministack does not set these variables for its functions.
+        let endpoint = lambda.server.endpoint();
+        let variables = [
             ("AWS_ENDPOINT_URL", endpoint.as_str()),
             ("AWS_ACCESS_KEY_ID", "test"),
             ("AWS_SECRET_ACCESS_KEY", "test"),
             ("AWS_REGION", "us-east-1"),
         ];
-        let known: HashMap<String, String> =
-            known.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let update = stage.lambda.update_function_configuration().function_name("tidegate");
-        update.environment(Environment::builder().set_variables(Some(known)).build()).send().await.unwrap();
-        Some(stage)
+        let variables: HashMap<String, String> =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let update = lambda.client.update_function_configuration().function_name("tidegate");
+        update.environment(Environment::builder().set_variables(Some(variables)).build()).send().await.unwrap();
+        Some(lambda)
     }
 
     fn run(&self, arguments: &[&str]) -> String {
-        let output = self.server.command(self.place.path(), "test").args(arguments).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {said}");
-        said
+        let output = self.server.command(self.directory.path(), "test").args(arguments).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {text}");
+        text
     }
 
     async fn upload(&self, key: &str, files: &[(&str, &str)]) {
         self.s3.put_object().bucket("artifacts").key(key).body(ByteStream::from(zip(files))).send().await.unwrap();
     }
 
-    /// From here on uploads start nothing.
-    async fn unnotified(&self) {
-        let nothing = NotificationConfiguration::builder().build();
+    /// Removes the notifications of the bucket, so that uploads no longer invoke the function.
+    async fn remove_notifications(&self) {
+        let empty = NotificationConfiguration::builder().build();
         let request = self.s3.put_bucket_notification_configuration().bucket("artifacts");
-        request.notification_configuration(nothing).send().await.unwrap();
+        request.notification_configuration(empty).send().await.unwrap();
     }
 
     async fn page(&self) -> Option<String> {
@@ -123,8 +123,8 @@ impl Stage {
         Some(String::from_utf8(got.body.collect().await.unwrap().to_vec()).unwrap())
     }
 
-    /// Waits until the site's page says that; gives up after two minutes.
-    async fn shows(&self, text: &str) {
+    /// Waits until the site's page has a text, for at most two minutes.
+    async fn wait_for_page(&self, text: &str) {
         let mut page = None;
         for _ in 0..600 {
             page = self.page().await;
@@ -133,10 +133,11 @@ impl Stage {
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
-        panic!("the page is {page:?} and not {text:?}");
+        panic!("the page is {page:?}, not {text:?}");
     }
 
-    /// Sends a webhook to the function's URL, whose name this machine does not know.
+    /// Sends a webhook to the function's URL. Its host name does not resolve, so the request goes to the server with that name
+    /// as `Host`.
     fn post(&self, url: &str, secret: &str, body: &str) -> (u16, Value) {
         let signature = sign(secret, body.as_bytes());
         let host = url.trim_start_matches("https://").trim_start_matches("http://").trim_end_matches('/');
@@ -148,75 +149,75 @@ impl Stage {
         );
         let mut stream = TcpStream::connect(self.server.endpoint().trim_start_matches("http://")).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-        let start = answer.find('{').unwrap_or(answer.len());
-        let end = answer.rfind('}').map_or(start, |end| end + 1);
-        (status, serde_json::from_str(answer.get(start..end).unwrap()).unwrap_or_default())
+        let mut response = String::new();
+        stream.read_to_string(&mut response).unwrap();
+        let status = response.split(' ').nth(1).unwrap().parse().unwrap();
+        let start = response.find('{').unwrap_or(response.len());
+        let end = response.rfind('}').map_or(start, |end| end + 1);
+        (status, serde_json::from_str(response.get(start..end).unwrap()).unwrap_or_default())
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn uploads_start_the_function_that_was_installed() {
-    let Some(stage) = Stage::new("uploads_start_the_function_that_was_installed").await else { return };
-    // A name that events encode, as a form does.
-    stage.upload("builds/docs/one +é.zip", &[("index.html", "<p>1"), ("drafts/a.html", "x")]).await;
-    stage.shows("<p>1").await;
-    let draft = stage.s3.head_object().bucket("site").key("docs/drafts/a.html").send().await;
-    assert!(draft.is_err(), "plugins ran");
-    let page = stage.s3.head_object().bucket("site").key("docs/index.html").send().await.unwrap();
+async fn publishes_uploads_in_ministack() {
+    let Some(lambda) = InstalledLambda::new("publishes_uploads_in_ministack").await else { return };
+    // Events encode this name like a form.
+    lambda.upload("builds/docs/one +é.zip", &[("index.html", "<p>1"), ("drafts/a.html", "x")]).await;
+    lambda.wait_for_page("<p>1").await;
+    let draft = lambda.s3.head_object().bucket("site").key("docs/drafts/a.html").send().await;
+    assert!(draft.is_err(), "excluded by a plugin");
+    let page = lambda.s3.head_object().bucket("site").key("docs/index.html").send().await.unwrap();
     assert_eq!(page.content_type(), Some("text/html; charset=utf-8"));
-    // A build in a folder counts once its marker lands.
+    // A build in a folder is complete once its marker exists.
     let put = |key: &str, body: &'static str| {
         let key = format!("builds/docs/two/{key}");
-        stage.s3.put_object().bucket("artifacts").key(key).body(ByteStream::from_static(body.as_bytes())).send()
+        lambda.s3.put_object().bucket("artifacts").key(key).body(ByteStream::from_static(body.as_bytes())).send()
     };
     put("index.html", "<p>2").await.unwrap();
     put(".ready", "").await.unwrap();
-    stage.shows("<p>2").await;
-    assert!(stage.run(&["releases", "docs"]).contains("two"));
-    // Back to the first one by hand, and everything away again but what it published.
-    stage.run(&["rollback", "docs"]);
-    stage.shows("<p>1").await;
-    stage.run(&["uninstall", "--yes"]);
-    assert!(stage.lambda.get_function().function_name("tidegate").send().await.is_err());
-    assert_eq!(stage.page().await.as_deref(), Some("<p>1"));
+    lambda.wait_for_page("<p>2").await;
+    assert!(lambda.run(&["releases", "docs"]).contains("two"));
+    // Uninstalling keeps the published site.
+    lambda.run(&["rollback", "docs"]);
+    lambda.wait_for_page("<p>1").await;
+    lambda.run(&["uninstall", "--yes"]);
+    assert!(lambda.client.get_function().function_name("tidegate").send().await.is_err());
+    assert_eq!(lambda.page().await.as_deref(), Some("<p>1"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_webhook_publishes_through_the_url_of_the_function() {
-    let Some(stage) = Stage::new("a_webhook_publishes_through_the_url_of_the_function").await else { return };
-    let found = stage.lambda.get_function_url_config().function_name("tidegate").send().await.unwrap();
+async fn publishes_a_webhook_to_the_function_url_in_ministack() {
+    let Some(lambda) = InstalledLambda::new("publishes_a_webhook_to_the_function_url_in_ministack").await else { return };
+    let found = lambda.client.get_function_url_config().function_name("tidegate").send().await.unwrap();
     let url = found.function_url().to_owned();
     let body = events::pushed(COMMIT, "Say möre", "2026-11-22T10:00:30Z").to_string();
-    assert_eq!(stage.post(&url, "wrong", &body).0, 401);
-    // What publishes is the webhook.
-    stage.unnotified().await;
-    stage.upload(&format!("builds/docs/{COMMIT}.zip"), &[("index.html", "<p>pushed")]).await;
-    assert_eq!(stage.page().await, None);
-    let (status, answer) = stage.post(&url, SECRET, &body);
-    assert_eq!(status, 202, "{answer}");
-    assert_eq!(answer["runs"][0]["site"], "docs", "{answer}");
-    stage.shows("<p>pushed").await;
-    assert_eq!(stage.post(&url, SECRET, &body).0, 200, "the same delivery again");
+    assert_eq!(lambda.post(&url, "wrong", &body).0, 401);
+    // Only the webhook may publish.
+    lambda.remove_notifications().await;
+    lambda.upload(&format!("builds/docs/{COMMIT}.zip"), &[("index.html", "<p>pushed")]).await;
+    assert_eq!(lambda.page().await, None);
+    let (status, response) = lambda.post(&url, SECRET, &body);
+    assert_eq!(status, 202, "{response}");
+    assert_eq!(response["runs"][0]["site"], "docs", "{response}");
+    lambda.wait_for_page("<p>pushed").await;
+    assert_eq!(lambda.post(&url, SECRET, &body).0, 200, "a repeated delivery publishes nothing");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_a_batch_only_the_message_that_failed_comes_again() {
-    let Some(stage) = Stage::new("of_a_batch_only_the_message_that_failed_comes_again").await else { return };
-    let queue = stage.sqs.create_queue().queue_name("builds").send().await.unwrap().queue_url.unwrap();
+async fn retries_only_the_failed_message_of_a_batch_in_ministack() {
+    let Some(lambda) = InstalledLambda::new("retries_only_the_failed_message_of_a_batch_in_ministack").await else { return };
+    let queue = lambda.sqs.create_queue().queue_name("builds").send().await.unwrap().queue_url.unwrap();
     let put = |key: &'static str, body: Vec<u8>| {
-        stage.s3.put_object().bucket("artifacts").key(key).body(ByteStream::from(body)).send()
+        lambda.s3.put_object().bucket("artifacts").key(key).body(ByteStream::from(body)).send()
     };
-    stage.unnotified().await;
+    lambda.remove_notifications().await;
     let good = put("builds/docs/good.zip", zip(&[("index.html", "<p>queued")])).await.unwrap().e_tag.unwrap();
     let event = events::stored("artifacts", "builds/docs/good.zip", good.trim_matches('"'), 2, "0000000000000002");
-    for message in ["no event".to_owned(), event.to_string()] {
-        stage.sqs.send_message().queue_url(&queue).message_body(message).send().await.unwrap();
+    for message in ["not an event".to_owned(), event.to_string()] {
+        lambda.sqs.send_message().queue_url(&queue).message_body(message).send().await.unwrap();
     }
-    stage
-        .lambda
+    lambda
+        .client
         .create_event_source_mapping()
         .function_name("tidegate")
         .event_source_arn("arn:aws:sqs:us-east-1:000000000000:builds")
@@ -225,27 +226,25 @@ async fn of_a_batch_only_the_message_that_failed_comes_again() {
         .send()
         .await
         .unwrap();
-    stage.shows("<p>queued").await;
-    let mut left = (0, 0);
+    lambda.wait_for_page("<p>queued").await;
+    let mut messages = 0;
     for _ in 0..100 {
-        let told = stage.sqs.get_queue_attributes().queue_url(&queue);
-        let told = told
+        let request = lambda.sqs.get_queue_attributes().queue_url(&queue);
+        let attributes = request
             .attribute_names(QueueAttributeName::ApproximateNumberOfMessages)
             .attribute_names(QueueAttributeName::ApproximateNumberOfMessagesNotVisible)
             .send()
             .await
             .unwrap();
         let count = |name: QueueAttributeName| -> u32 {
-            told.attributes().and_then(|all| all.get(&name)).map_or(0, |count| count.parse().unwrap())
+            attributes.attributes().and_then(|all| all.get(&name)).map_or(0, |count| count.parse().unwrap())
         };
-        left = (
-            count(QueueAttributeName::ApproximateNumberOfMessages),
-            count(QueueAttributeName::ApproximateNumberOfMessagesNotVisible),
-        );
-        if left.0 + left.1 == 1 {
+        messages = count(QueueAttributeName::ApproximateNumberOfMessages)
+            + count(QueueAttributeName::ApproximateNumberOfMessagesNotVisible);
+        if messages == 1 {
             break;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    assert_eq!(left.0 + left.1, 1, "the message that nobody can read waits for its next turn: {left:?}");
+    assert_eq!(messages, 1, "only the message that is not an event stays in the queue");
 }

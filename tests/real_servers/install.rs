@@ -155,7 +155,7 @@ fn installs_updates_and_uninstalls_in_moto() {
     // A second run changes nothing.
     assert_eq!(account.install(), Vec::<String>::new());
     let output = account.run(&["install", "--zip", "package.zip", "--yes"]);
-    assert!(String::from_utf8_lossy(&output.stdout).contains("nothing to do"));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("up to date"));
     assert_eq!(account.state(&[]), created);
 
     // Other memory and retention, one site less, no webhook: only the differences are changed.

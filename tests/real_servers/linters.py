@@ -1,7 +1,9 @@
-"""Judges policy documents with parliament and with iam-policy-validator, offline.
+"""Lints policy documents with parliament or with iam-policy-validator, offline.
 
-Reads a JSON list of [name, document] from standard input, and prints a line for each finding. iam-policy-validator knows no
-service by itself and would ask AWS; it is given the facts that parliament brings: actions, resources, condition keys.
+    linters.py parliament|validator
+
+Reads a JSON list of [name, document] from standard input, and prints a line for each finding. iam-policy-validator would
+download the actions, resources and condition keys of services from AWS; it gets those that parliament contains.
 """
 import json
 import os
@@ -13,24 +15,25 @@ import parliament
 
 SERVICES = {"cloudfront", "codeartifact", "ecr", "kms", "lambda", "logs", "s3", "secretsmanager", "sqs", "ssm", "sts"}
 
-# What an organisation may ask for beside what is valid: a condition on its own network or account for whatever reads, writes or
-# assumes. Tidegate narrows by resource and by session; it does not know anybody's organisation.
-WISHES = {"missing_condition", "missing_required_condition_any_of"}
+# Findings that ask for conditions on the network or account of an organization, which Tidegate does not know. It restricts
+# policies by resource and by session instead.
+IGNORED = {"missing_condition", "missing_required_condition_any_of"}
 
 
-def by_parliament(name, text):
+def run_parliament(name, text):
     for finding in parliament.analyze_policy_string(text).findings:
         print(name, finding.issue, finding.detail)
 
 
-def facts(directory):
-    definition = os.path.join(os.path.dirname(parliament.__file__), "iam_definition.json")
+def write_services(directory):
+    """Writes the service definitions of parliament in the format of iam-policy-validator."""
+    path = os.path.join(os.path.dirname(parliament.__file__), "iam_definition.json")
     names = []
-    with open(definition, encoding="utf-8") as file:
+    with open(path, encoding="utf-8") as file:
         services = json.load(file)
     for service in (service for service in services if service["prefix"] in SERVICES):
         privileges = service["privileges"]
-        told = {
+        definition = {
             "Name": service["prefix"],
             "Version": "v1",
             "Actions": [
@@ -50,45 +53,45 @@ def facts(directory):
             "ConditionKeys": [{"Name": one["condition"], "Types": [one["type"]]} for one in service["conditions"]],
         }
         with open(os.path.join(directory, service["prefix"] + ".json"), "w", encoding="utf-8") as file:
-            json.dump(told, file)
+            json.dump(definition, file)
         names.append({"service": service["prefix"], "url": "file:" + service["prefix"]})
     with open(os.path.join(directory, "_services.json"), "w", encoding="utf-8") as file:
         json.dump(names, file)
 
 
-def issues(told):
-    if isinstance(told, dict):
-        if "issue_type" in told:
-            yield told
+def issues(report):
+    if isinstance(report, dict):
+        if "issue_type" in report:
+            yield report
         else:
-            for part in told.values():
+            for part in report.values():
                 yield from issues(part)
-    elif isinstance(told, list):
-        for part in told:
+    elif isinstance(report, list):
+        for part in report:
             yield from issues(part)
 
 
-def by_validator(documents):
+def run_validator(documents):
     program = os.path.join(os.path.dirname(sys.executable), "iam-validator")
-    with tempfile.TemporaryDirectory() as place:
-        services, policies = os.path.join(place, "services"), os.path.join(place, "policies")
+    with tempfile.TemporaryDirectory() as directory:
+        services, policies = os.path.join(directory, "services"), os.path.join(directory, "policies")
         os.mkdir(services)
         os.mkdir(policies)
-        facts(services)
-        for at, (name, text) in enumerate(documents):
-            with open(os.path.join(policies, f"{at}.json"), "w", encoding="utf-8") as file:
+        write_services(services)
+        for index, (_, text) in enumerate(documents):
+            with open(os.path.join(policies, f"{index}.json"), "w", encoding="utf-8") as file:
                 file.write(text)
         command = [program, "--log-level", "critical", "validate", "--path", policies, "--format", "json"]
-        answer = subprocess.run(command + ["--aws-services-dir", services], capture_output=True, text=True, check=False)
-        told = json.loads(answer.stdout[answer.stdout.index("{") :])
-        for issue in issues(told):
-            if issue["issue_type"] not in WISHES:
+        process = subprocess.run(command + ["--aws-services-dir", services], capture_output=True, text=True, check=False)
+        report = json.loads(process.stdout[process.stdout.index("{") :])
+        for issue in issues(report):
+            if issue["issue_type"] not in IGNORED:
                 print("validator", issue["issue_type"], issue.get("action"), issue.get("message"))
 
 
 documents = json.load(sys.stdin)
 if sys.argv[1] == "parliament":
     for name, text in documents:
-        by_parliament(name, text)
+        run_parliament(name, text)
 else:
-    by_validator(documents)
+    run_validator(documents)

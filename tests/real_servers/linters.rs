@@ -20,7 +20,7 @@ const ACCOUNT: &str = "123456789012";
 pub(crate) fn linter(name: &str, test: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.tools/linters/bin").join(name);
     if !path.exists() {
-        skipped(test, "the linters are not installed, run: scripts/servers install linters");
+        skipped(test, "the linters are not installed; run `scripts/servers install linters`");
         return None;
     }
     Some(path)
@@ -222,9 +222,9 @@ fn identities_are_created_and_deleted_in_moto() {
         Ok(server) => server,
         Err(reason) => return skipped("identities_are_created_and_deleted_in_moto", &reason),
     };
-    let place = TempDir::new().unwrap();
+    let directory = TempDir::new().unwrap();
     let run = |arguments: &[&str]| {
-        let output = server.command(place.path(), "test").arg("--json").args(arguments).output().unwrap();
+        let output = server.command(directory.path(), "test").arg("--json").args(arguments).output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {stderr}");
         serde_json::from_slice::<Value>(&output.stdout).unwrap_or_default()

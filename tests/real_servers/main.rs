@@ -1,8 +1,12 @@
-//! Publishing to servers that none of us wrote, since a stand-in of our own shares our misunderstandings.
+//! Tests against third-party servers and linters, which do not share the misunderstandings of our own emulator.
 //!
-//! `scripts/servers install` brings them; where one is missing, its tests say so and are counted as skipped. Each test says
-//! what its server's answers can be trusted for.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test, and must name its place")]
+//! `scripts/servers install` installs them. Tests whose server or linter is not installed are skipped. Each file says what its
+//! server is reliable for.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test's helpers fail by panicking, and clippy.toml exempts only the tests themselves"
+)]
 
 mod function;
 mod install;
@@ -11,6 +15,6 @@ mod linters;
 mod ministack;
 mod payloads;
 mod radosgw;
-mod released;
+mod releases;
 mod server;
 mod templates;

@@ -17,7 +17,7 @@ use tidegate_publish::publish::Publisher;
 use tidegate_tests::plugins::plugin_loader;
 use tidegate_tests::world;
 
-use crate::released::{PLUGINS, assert_release, both_releases, held, lay, publish, stage};
+use crate::releases::{PLUGINS, assert_release, objects, publish, publish_both, stage, write_release};
 use crate::server::{Server, skipped};
 
 fn start(test: &str) -> Option<Server> {
@@ -62,38 +62,38 @@ async fn create_distribution(config: &aws_config::SdkConfig) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_site_is_published_to_ministack() {
-    let Some(server) = start("a_site_is_published_to_ministack") else { return };
+async fn publishes_a_site_to_ministack() {
+    let Some(server) = start("publishes_a_site_to_ministack") else { return };
     let config = server.configuration("test", "test");
     let client = client(&config);
     for bucket in ["site", "staging"] {
         client.create_bucket().bucket(bucket).send().await.unwrap();
     }
     let id = create_distribution(&config).await;
-    let place = TempDir::new().unwrap();
+    let directory = TempDir::new().unwrap();
     let site = world::site(&format!(
         "[[site]]\nname = \"docs\"\ntarget = \"s3://site/docs/\"\nrole = \"arn:aws:iam::000000000000:role/publisher\"\n\
          cdn = [{{ distribution = \"{id}\", origin-path = \"/docs\" }}]\n{PLUGINS}"
     ));
     let publisher = Publisher::new(Connection::new(config.clone(), true), plugin_loader(), Arc::new(NoProgress));
-    both_releases(&publisher, &site, &client, ("site", "docs/"), place.path()).await;
+    publish_both(&publisher, &site, &client, directory.path()).await;
 
-    // As a visitor gets it, without the SDK and without credentials.
-    let (status, head, body) = server.get("/site/docs/index.html");
-    assert_eq!((status, body.as_slice()), (200, b"<p>release 2".as_slice()));
-    assert!(head.contains("content-type: text/html; charset=utf-8"), "{head}");
-    assert_eq!(server.get("/site/docs/gone.html").0, 404);
+    // A visitor's requests, without the SDK and without credentials.
+    let page = server.get("/site/docs/index.html");
+    assert_eq!((page.status, page.body.as_slice()), (200, b"<p>release 2".as_slice()));
+    assert!(page.head.contains("content-type: text/html; charset=utf-8"), "{}", page.head);
+    assert_eq!(server.get("/site/docs/gone.html").status, 404);
     let redirect = client.head_object().bucket("site").key("docs/old.html").send().await.unwrap();
     assert_eq!(redirect.website_redirect_location(), Some("/index.html"));
 
     let cloudfront = aws_sdk_cloudfront::Client::new(&config);
     let listed = cloudfront.list_invalidations().distribution_id(&id).send().await.unwrap();
-    assert_eq!(listed.invalidation_list.unwrap().items().len(), 2, "one for each release, none for an unchanged one");
+    assert_eq!(listed.invalidation_list.unwrap().items().len(), 2, "one for each release, none for repeated publishes");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_staged_prefix_is_published_within_ministack() {
-    let Some(server) = start("a_staged_prefix_is_published_within_ministack") else { return };
+async fn copies_a_staged_prefix_within_ministack() {
+    let Some(server) = start("copies_a_staged_prefix_within_ministack") else { return };
     let config = server.configuration("test", "test");
     let client = client(&config);
     for bucket in ["site", "staging"] {
@@ -105,33 +105,34 @@ async fn a_staged_prefix_is_published_within_ministack() {
     let (plan, report) = publish(&publisher, &site, &source).await;
     assert_eq!(report.outcome, Outcome::Live, "{report}");
     assert_eq!(plan.totals.bytes_to_write, 0);
-    assert_release(&held(&client, "site", "").await, 1);
+    assert_release(&objects(&client, &site.target).await, 1);
     let (plan, report) = publish(&publisher, &site, &source).await;
     assert_eq!(report.outcome, Outcome::Unchanged, "{:#?}", plan.operations);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_binary_publishes_to_ministack() {
-    let Some(server) = start("the_binary_publishes_to_ministack") else { return };
+async fn publishes_with_the_binary_to_ministack() {
+    let Some(server) = start("publishes_with_the_binary_to_ministack") else { return };
     let config = server.configuration("test", "test");
     let client = client(&config);
     client.create_bucket().bucket("site").send().await.unwrap();
-    let place = TempDir::new().unwrap();
+    let directory = TempDir::new().unwrap();
     let configuration = format!("[[site]]\nname = \"docs\"\nstaged = \"source\"\ntarget = \"s3://site/\"\n{PLUGINS}");
-    std::fs::write(place.path().join("tidegate.toml"), configuration).unwrap();
+    std::fs::write(directory.path().join("tidegate.toml"), configuration).unwrap();
     let run = |arguments: &[&str]| {
-        let output = server.command(place.path(), "not-to-be-printed").args(arguments).output().unwrap();
+        let output = server.command(directory.path(), "not-to-be-printed").args(arguments).output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         assert!(!text.contains("not-to-be-printed"), "{text}");
         (output.status.code(), text)
     };
+    let target = "s3://site/".parse().unwrap();
     for release in [1, 2] {
-        lay(place.path(), release);
+        write_release(directory.path(), release);
         let (code, text) = run(&["-vv", "publish", "docs"]);
         assert_eq!(code, Some(0), "{text}");
         assert!(text.contains("docs: live"), "{text}");
-        assert_release(&held(&client, "site", "").await, release);
+        assert_release(&objects(&client, &target).await, release);
         let (code, text) = run(&["publish", "docs"]);
-        assert_eq!((code, text.contains("nothing to do")), (Some(0), true), "{text}");
+        assert_eq!((code, text.contains("docs: up to date")), (Some(0), true), "{text}");
     }
 }

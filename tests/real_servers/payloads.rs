@@ -1,6 +1,7 @@
-//! Webhooks as GitHub really sent them: the payloads of `@octokit/webhooks-examples`, all of them, signed, before every kind of rule.
+//! Authorizes recorded GitHub webhooks, all payloads of `@octokit/webhooks-examples`, against every kind of rule.
 //!
-//! They are to be trusted for the form of payloads. They show no pull request of a fork, so that is made from a run of theirs.
+//! They are reliable for the form of payloads. None is from a pull request of a fork, so such payloads are made from a recorded
+//! workflow run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -18,7 +19,7 @@ use crate::server::skipped;
 
 const SECRET: &str = "It's a Secret to Everybody";
 
-/// What each site's rules say besides whose they are.
+/// The sites and their rules, without repository and secrets.
 const RULES: [(&str, &str); 7] = [
     ("branches", "branch = \"**\""),
     ("tags", "tag = \"**\"\npublish = \"tag\""),
@@ -28,7 +29,7 @@ const RULES: [(&str, &str); 7] = [
         "events = [\"workflow_run\"]\nbranch = \"**\"\npublish = \"artifact\"\nartifact = \"site\"\ntoken = \"ssm:/token\"\nstatus = \"commit\"",
     ),
     (
-        "anybodys-runs",
+        "all-runs",
         "events = [\"workflow_run\"]\nbranch = \"**\"\nforks = true\npull-requests = true\npublish = \"newest\"",
     ),
     (
@@ -47,19 +48,19 @@ struct Examples {
     examples: Vec<Value>,
 }
 
-/// The payloads of one version of GitHub, with the names of their events.
+/// The payloads of one version of GitHub, with their event names.
 fn payloads(version: &str, test: &str) -> Option<Vec<(String, Value)>> {
     let package = "../.tools/octokit/package";
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(package).join(version).join("index.json");
     let Ok(text) = std::fs::read(path) else {
-        skipped(test, "the payloads are not installed, run: scripts/servers install octokit");
+        skipped(test, "the payloads are not installed; run `scripts/servers install octokit`");
         return None;
     };
     let all: Vec<Examples> = serde_json::from_slice(&text).unwrap();
     Some(all.into_iter().flat_map(|kind| kind.examples.into_iter().map(move |one| (kind.name.clone(), one))).collect())
 }
 
-/// Sites with every kind of rule, for every repository that occurs.
+/// Sites with every kind of rule, for every repository in the payloads.
 fn configuration(payloads: &[(String, Value)]) -> Config {
     let name = |payload: &Value| payload.pointer("/repository/full_name")?.as_str().map(str::to_owned);
     let repositories: BTreeSet<String> = payloads.iter().filter_map(|(_, payload)| name(payload)).collect();
@@ -77,7 +78,7 @@ fn configuration(payloads: &[(String, Value)]) -> Config {
     Config::parse(&text).unwrap()
 }
 
-fn call(event: &str, payload: &Value, secret: &str) -> HttpRequest {
+fn signed_request(event: &str, payload: &Value, secret: &str) -> HttpRequest {
     let body = serde_json::to_vec(payload).unwrap();
     let signature = sign(secret, &body);
     let headers = [
@@ -89,101 +90,101 @@ fn call(event: &str, payload: &Value, secret: &str) -> HttpRequest {
     HttpRequest::new("POST", "/", headers, body)
 }
 
-fn judge(config: &Config, call: &HttpRequest) -> WebhookDecision {
+fn authorize(config: &Config, request: &HttpRequest) -> WebhookDecision {
     let reference = SecretReference::try_from("ssm:/secret".to_owned()).unwrap();
     let secret = Secret::new(&reference, SECRET.to_owned()).unwrap();
     let fetched = FetchedSecrets::from([(reference, secret)]);
-    match candidates(call, config) {
-        Ok(candidates) => candidates.authorize(call, &fetched, Timestamp::from_milliseconds(1_800_000_000_000)),
+    match candidates(request, config) {
+        Ok(candidates) => candidates.authorize(request, &fetched, Timestamp::from_milliseconds(1_800_000_000_000)),
         Err(refusal) => WebhookDecision::Refused(refusal),
     }
 }
 
-/// Which sites are published, or why none is, in one word.
-fn told(verdict: &WebhookDecision) -> String {
-    match verdict {
+/// The sites that are published, or the reason why none is.
+fn summary(decision: &WebhookDecision) -> String {
+    match decision {
         WebhookDecision::Publish(triggers) => {
             let sites: Vec<&str> = triggers.iter().map(|trigger| trigger.site.as_str()).collect();
             sites.join(" ")
         }
         WebhookDecision::NoOp(NoOp::Ping) => "ping".to_owned(),
-        WebhookDecision::NoOp(NoOp::Event(_)) => "nothing".to_owned(),
+        WebhookDecision::NoOp(NoOp::Event(_)) => "ignored".to_owned(),
         WebhookDecision::NoOp(NoOp::Rules(_)) => "no rule".to_owned(),
-        WebhookDecision::Refused(WebhookRefusal::Unauthentic) => "unknown".to_owned(),
+        WebhookDecision::Refused(WebhookRefusal::Unauthentic) => "unauthentic".to_owned(),
         WebhookDecision::Refused(refusal) => format!("refused: {refusal}"),
     }
 }
 
 #[test]
-fn every_payload_of_githubs_is_read() {
-    let Some(payloads) = payloads("api.github.com", "every_payload_of_githubs_is_read") else { return };
+fn reads_every_github_payload() {
+    let Some(payloads) = payloads("api.github.com", "reads_every_github_payload") else { return };
     let config = configuration(&payloads);
     let mut counts: BTreeMap<(&str, String), usize> = BTreeMap::new();
     for (event, payload) in &payloads {
         let known = ["push", "release", "workflow_run", "deployment", "ping"].contains(&event.as_str());
         let kind = if known { event.as_str() } else { "other" };
-        *counts.entry((kind, told(&judge(&config, &call(event, payload, SECRET))))).or_default() += 1;
-        // The same with another secret is nobody's.
-        let wrong = told(&judge(&config, &call(event, payload, "another secret")));
-        assert_eq!(wrong, "unknown", "{event}");
+        *counts.entry((kind, summary(&authorize(&config, &signed_request(event, payload, SECRET))))).or_default() += 1;
+        // Signed with another secret.
+        let wrong = summary(&authorize(&config, &signed_request(event, payload, "another secret")));
+        assert_eq!(wrong, "unauthentic", "{event}");
     }
     let counted: Vec<(&str, &str, usize)> =
-        counts.iter().map(|((kind, told), count)| (*kind, told.as_str(), *count)).collect();
+        counts.iter().map(|((kind, summary), count)| (*kind, summary.as_str(), *count)).collect();
     assert_eq!(
         counted,
         [
             ("deployment", "deployments everything", 4),
-            // Events of accounts, organizations and marketplaces, which have no repository.
-            ("other", "nothing", 248),
-            ("other", "unknown", 48),
+            // The unauthentic ones are events of accounts, organizations and marketplaces, which have no repository.
+            ("other", "ignored", 248),
+            ("other", "unauthentic", 48),
             ("ping", "ping", 4),
             ("push", "branches everything", 2),
-            ("push", "nothing", 4),
+            ("push", "ignored", 4),
             ("push", "tags everything", 1),
-            ("release", "nothing", 10),
+            ("release", "ignored", 10),
             ("release", "releases everything", 3),
-            ("workflow_run", "nothing", 3),
-            ("workflow_run", "runs anybodys-runs everything", 2),
+            ("workflow_run", "ignored", 3),
+            ("workflow_run", "runs all-runs everything", 2),
         ]
     );
     assert_eq!(payloads.len(), 329);
 }
 
 #[test]
-fn runs_of_forks_and_of_pull_requests_publish_nothing_unless_a_rule_says_so() {
-    let test = "runs_of_forks_and_of_pull_requests_publish_nothing_unless_a_rule_says_so";
+fn runs_of_forks_and_pull_requests_need_a_rule_that_allows_them() {
+    let test = "runs_of_forks_and_pull_requests_need_a_rule_that_allows_them";
     let Some(payloads) = payloads("api.github.com", test) else { return };
     let config = configuration(&payloads);
-    let mut made = 0;
+    let mut count = 0;
     for (_, payload) in payloads.iter().filter(|(event, _)| event == "workflow_run") {
         if payload.pointer("/workflow_run/conclusion") != Some(&json!("success")) {
             continue;
         }
-        for (place, value) in [
+        for (pointer, value) in [
             ("/workflow_run/head_repository/full_name", json!("mallory/octo-repo")),
             ("/workflow_run/head_repository", Value::Null),
             ("/workflow_run/event", json!("pull_request")),
             ("/workflow_run/event", json!("pull_request_target")),
         ] {
             let mut changed = payload.clone();
-            *changed.pointer_mut(place).unwrap() = value;
-            assert_eq!(told(&judge(&config, &call("workflow_run", &changed, SECRET))), "anybodys-runs", "{place}");
-            made += 1;
+            *changed.pointer_mut(pointer).unwrap() = value;
+            assert_eq!(summary(&authorize(&config, &signed_request("workflow_run", &changed, SECRET))), "all-runs", "{pointer}");
+            count += 1;
         }
     }
-    assert_eq!(made, 8);
-    // Events of pull requests themselves are no rule's.
+    assert_eq!(count, 8);
+    // No rule is for events of pull requests.
     let of_pull_requests = payloads.iter().filter(|(event, _)| event.starts_with("pull_request"));
-    let told: Vec<String> =
-        of_pull_requests.map(|(event, payload)| told(&judge(&config, &call(event, payload, SECRET)))).collect();
-    assert_eq!((told.len(), told.iter().all(|one| one == "nothing")), (41, true), "{told:?}");
+    let summaries: Vec<String> =
+        of_pull_requests.map(|(event, payload)| summary(&authorize(&config, &signed_request(event, payload, SECRET)))).collect();
+    assert_eq!((summaries.len(), summaries.iter().all(|one| one == "ignored")), (41, true), "{summaries:?}");
 }
 
-/// The header with the event's name is not signed, so a payload may come under any of them.
+/// The header with the event's name is not signed, so a sender can choose it.
 #[test]
-fn payloads_under_the_name_of_another_event_are_refused_or_publish_nothing() {
+fn payloads_with_another_event_name_publish_nothing() {
     let Some(payloads) =
-        payloads("api.github.com", "payloads_under_the_name_of_another_event_are_refused_or_publish_nothing")
+        payloads("api.github.com", "payloads_with_another_event_name_publish_nothing")
     else {
         return;
     };
@@ -193,25 +194,25 @@ fn payloads_under_the_name_of_another_event_are_refused_or_publish_nothing() {
     for (event, payload) in &payloads {
         for other in ["push", "release", "workflow_run", "deployment"].into_iter().filter(|other| other != event) {
             tried += 1;
-            if let WebhookDecision::Publish(_) = judge(&config, &call(other, payload, SECRET)) {
+            if let WebhookDecision::Publish(_) = authorize(&config, &signed_request(other, payload, SECRET)) {
                 *published.entry(format!("{event} as {other}")).or_default() += 1;
             }
         }
     }
     assert_eq!(tried, 4 * 329 - (7 + 13 + 5 + 4));
-    // Not even the status of a deployment, which repeats the deployment.
+    // This includes `deployment_status`, which contains the deployment.
     assert_eq!(published, BTreeMap::new());
 }
 
 #[test]
-fn payloads_of_older_servers_are_read() {
+fn reads_payloads_of_older_servers() {
     let mut count = 0;
     for version in ["ghes-31", "ghes-32", "ghes-33", "ghes-34", "ghes-35"] {
-        let Some(payloads) = payloads(version, "payloads_of_older_servers_are_read") else { return };
+        let Some(payloads) = payloads(version, "reads_payloads_of_older_servers") else { return };
         let config = configuration(&payloads);
         for (event, payload) in &payloads {
-            let told = told(&judge(&config, &call(event, payload, SECRET)));
-            assert!(!told.starts_with("refused"), "{version} {event}: {told}");
+            let summary = summary(&authorize(&config, &signed_request(event, payload, SECRET)));
+            assert!(!summary.starts_with("refused"), "{version} {event}: {summary}");
             count += 1;
         }
     }

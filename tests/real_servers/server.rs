@@ -1,4 +1,4 @@
-//! Starting and stopping a server, and giving up on one that cannot be had.
+//! Starts and stops servers, and reports tests that are skipped.
 
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
@@ -13,7 +13,7 @@ use tidegate_publish::Connection;
 use tidegate_tests::binary::{binary, cache};
 use tidegate_tests::world;
 
-/// A server of `scripts/servers`. It stops when this is dropped, or when this process ends.
+/// A server of `scripts/servers`. It stops when this value is dropped or this process ends.
 pub(crate) struct Server {
     child: Child,
     port: u16,
@@ -23,33 +23,33 @@ fn script() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/servers")
 }
 
-/// Ports that systems do not give out by themselves (Linux: 32768 and up, others 49152 and up): one that is free now is
-/// not taken by somebody's connection before the server listens on it.
+/// Ports below the ephemeral range (Linux: from 32768, others: from 49152), so that no outgoing connection takes a free port
+/// before the server listens on it.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
-/// How often a server is started: another process may have taken its port after all.
+/// How often a server is started. Another process may take its port in the meantime.
 const ATTEMPTS: usize = 3;
 
-/// A port that nobody listens on.
+/// A free port.
 pub(crate) fn free_port() -> u16 {
     let mut ports = std::iter::repeat_with(|| fastrand::u16(PORTS));
     ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
 
 impl Server {
-    /// Starts a server and waits until it answers. `arguments` are those of `scripts/servers`, after the server's name,
-    /// for a port that it listens on; they are asked for anew with every attempt.
+    /// Starts a server and waits until it answers. `arguments` returns the arguments of `scripts/servers` after the name, for
+    /// the port of each attempt.
     ///
     /// # Errors
-    /// Why it cannot be had: what it last said.
+    /// The reason, with the last lines of the server's log.
     pub(crate) fn start(name: &str, mut arguments: impl FnMut(u16) -> Vec<String>) -> Result<Self, String> {
         let mut last = String::new();
         for _ in 0..ATTEMPTS {
             let port = free_port();
             match Self::attempt(name, port, &arguments(port)) {
                 Ok(server) => return Ok(server),
-                Err(why) if why.contains("is not installed") => return Err(why),
-                Err(why) => last = why,
+                Err(reason) if reason.contains("is not installed") => return Err(reason),
+                Err(reason) => last = reason,
             }
         }
         Err(last)
@@ -73,27 +73,27 @@ impl Server {
             return Ok(Self { child, port });
         }
         let _ = child.wait();
-        let said = std::fs::read_to_string(&log).unwrap_or_default();
-        // What the script says of it counts for more than what servers say while they are stopped.
-        let script = said.lines().rev().find(|line| line.starts_with("servers: "));
-        let last: Vec<&str> = said.lines().rev().take(5).collect();
+        let log = std::fs::read_to_string(&log).unwrap_or_default();
+        // The message of the script, before what servers print while they are stopped.
+        let message = log.lines().rev().find(|line| line.starts_with("servers: "));
+        let last: Vec<&str> = log.lines().rev().take(5).collect();
         let last = last.into_iter().rev().collect::<Vec<_>>().join(" / ");
-        Err(format!("{} ({last})", script.unwrap_or("it ended by itself")))
+        Err(format!("{} ({last})", message.unwrap_or("the server exited")))
     }
 
-    /// Where it listens.
+    /// The URL of the server.
     pub(crate) fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// What the SDKs need to reach it.
+    /// A configuration for SDK clients.
     pub(crate) fn configuration(&self, key: &str, secret: &str) -> SdkConfig {
         let credentials = Credentials::new(key, secret, None, None, "test");
         let config = world::configuration(Connection::https(), credentials, 3);
         config.to_builder().endpoint_url(self.endpoint()).build()
     }
 
-    /// The binary, in a directory and with everything that it needs to ask this server.
+    /// The binary, in a directory, with the endpoint and credentials for this server.
     pub(crate) fn command(&self, directory: &Path, secret: &str) -> Command {
         let mut command = Command::new(binary());
         command
@@ -108,31 +108,39 @@ impl Server {
         command
     }
 
-    /// What it answers to a plain GET: status, headers in lower case, body.
-    pub(crate) fn get(&self, path: &str) -> (u16, String, Vec<u8>) {
+    /// Sends an unsigned GET request.
+    pub(crate) fn get(&self, path: &str) -> PlainResponse {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         write!(stream, "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n", self.port).unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
-        let body = answer.split_off(end + 4);
-        let head = String::from_utf8_lossy(&answer).to_lowercase();
+        let mut head = Vec::new();
+        stream.read_to_end(&mut head).unwrap();
+        let end = head.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+        let body = head.split_off(end + 4);
+        let head = String::from_utf8_lossy(&head).to_lowercase();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, head, body)
+        PlainResponse { status, head, body }
     }
+}
+
+/// The response to an unsigned request.
+pub(crate) struct PlainResponse {
+    pub(crate) status: u16,
+    /// The status line and the headers, in lower case.
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // The script stops everything it started once its input ends.
+        // The script stops the server when its input ends.
         drop(self.child.stdin.take());
         let _ = self.child.wait();
     }
 }
 
-/// Says that a test was skipped, where a person and where CI look.
-pub(crate) fn skipped(test: &str, why: &str) {
-    let line = format!("SKIPPED: {test}: {why}");
+/// Reports a skipped test on standard output, and in the file in `TIDEGATE_SKIPS`, which CI checks.
+pub(crate) fn skipped(test: &str, reason: &str) {
+    let line = format!("SKIPPED: {test}: {reason}");
     println!("{line}");
     if let Some(path) = std::env::var_os("TIDEGATE_SKIPS") {
         let mut text = String::new();

@@ -98,20 +98,20 @@ fn stacks() -> Vec<(String, Stack)> {
 
 /// Templates as files, by name.
 fn write_templates(format: TemplateFormat, extension: &str) -> (TempDir, Vec<(String, PathBuf)>) {
-    let place = TempDir::new().unwrap();
+    let directory = TempDir::new().unwrap();
     let files = stacks().into_iter().enumerate().map(|(index, (name, stack))| {
-        let path = place.path().join(format!("{index}.{extension}"));
+        let path = directory.path().join(format!("{index}.{extension}"));
         std::fs::write(&path, format.write(&stack).unwrap()).unwrap();
         (name, path)
     });
     let files = files.collect();
-    (place, files)
+    (directory, files)
 }
 
 #[test]
 fn cfn_lint_has_no_findings() {
     let Some(program) = linter("cfn-lint", "cfn_lint_has_no_findings") else { return };
-    let (place, mut files) = write_templates(TemplateFormat::CloudFormation, "json");
+    let (directory, mut files) = write_templates(TemplateFormat::CloudFormation, "json");
     let lint = |file: &Path| {
         // Without `--regions`, cfn-lint needs the schemas of all regions.
         let mut command = Command::new(&program);
@@ -127,7 +127,7 @@ fn cfn_lint_has_no_findings() {
     // An invalid template is reported.
     let (_, first) = files.swap_remove(0);
     let broken = std::fs::read_to_string(first).unwrap().replace("\"MemorySize\"", "\"Memory\"");
-    let file = place.path().join("broken.json");
+    let file = directory.path().join("broken.json");
     std::fs::write(&file, broken).unwrap();
     assert!(lint(&file).lines().any(is_finding));
 }
@@ -178,9 +178,9 @@ fn terraform_templates_are_formatted() {
     let test = "terraform_templates_are_formatted";
     let node = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.tools/linters/node");
     if !node.join("node_modules/@cdktf/hcl-tools").exists() {
-        return skipped(test, "the linters are not installed, run: scripts/servers install linters");
+        return skipped(test, "the linters are not installed; run `scripts/servers install linters`");
     }
-    let (place, files) = write_templates(TemplateFormat::Terraform, "tf");
+    let (directory, files) = write_templates(TemplateFormat::Terraform, "tf");
     let formatted = |text: &str| {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("real_servers/hclwrite.js");
         let mut command = Command::new("node");
@@ -196,12 +196,12 @@ fn terraform_templates_are_formatted() {
         assert_eq!(formatted(&text), text, "{name}");
     }
     assert_eq!(formatted("a=1\n"), "a = 1\n");
-    check_with_terraform(place.path(), &files);
+    check_with_terraform(directory.path(), &files);
 }
 
 /// `terraform fmt` checks more than the formatter module. It runs where it is installed, without network access.
-fn check_with_terraform(place: &Path, files: &[(String, PathBuf)]) {
-    let empty = place.join("cli.rc");
+fn check_with_terraform(directory: &Path, files: &[(String, PathBuf)]) {
+    let empty = directory.join("cli.rc");
     std::fs::write(&empty, "").unwrap();
     let check = |program: &str, file: &Path| {
         Command::new(program).env("TF_CLI_CONFIG_FILE", &empty).args(["fmt", "-check", "-diff"]).arg(file).output()
