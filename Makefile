@@ -1,4 +1,4 @@
-# The commands that people and CI type. Every target works on a fresh clone.
+# Commands for people and CI. Every target works on a fresh clone.
 #
 #   make demo        build Tidegate and publish a real site twice, offline
 #   make test        run every test; install what the tests need
@@ -17,8 +17,8 @@ demo-serve: build
 	@test -d .demo/site-v2 || scripts/demo
 	@scripts/demo serve
 
-# One small test is named so that crates get the features that they have in `make test`: cargo unites the features of
-# what it builds together, and would otherwise build most dependencies twice.
+# The small test `components` gives crates the same features as in `make test`. Cargo unifies the features of everything in
+# one build, and would otherwise build most dependencies twice.
 build:
 	@cargo build --bin tidegate --test components
 
@@ -55,12 +55,12 @@ check-fmt:
 	@cargo fmt --all --check --manifest-path fuzz/Cargo.toml
 	@cargo fmt --all --check --manifest-path examples/plugin-no-drafts/Cargo.toml
 
-# The shipped `bootstrap` is checked alone, since it has fewer features than the workspace.
+# The shipped `bootstrap` is checked separately, because it has fewer features than the workspace.
 clippy:
 	@cargo clippy --locked --quiet --workspace --all-targets -- -D warnings
 	@cargo clippy --locked --quiet --package tidegate-lambda --bin bootstrap -- -D warnings
 
-# `--examples`, of which there are none, selects the same features as `build`.
+# There are no examples, but `--examples` selects the same features as `build`.
 docs:
 	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --lib --bins --examples
 
@@ -71,11 +71,11 @@ deny:
 links:
 	@scripts/check-links
 
-# The rules of the repository (dependencies, names, words, sizes), and of its GitHub workflows.
+# Check the rules of the repository (dependencies, names, words, sizes) and its GitHub workflows.
 check:
 	@scripts/check-repository
 	@scripts/check-workflows
 
-# What CI runs, on this machine.
+# Run what CI runs.
 ci:
 	.ci/run
