@@ -1,14 +1,13 @@
-"""The demo's site in two versions: a real site, with the blemishes that builds really have.
+"""The two versions of the demo's site, and the operations that the second plan must have.
 
-Owns what is laid on the site, what changes between the versions, and so which operations the second plan must have.
-Publishes nothing.
+Each version is a real site with files that real builds contain although they do not belong on a site.
 """
 
 import pathlib
 import shutil
 import subprocess
 
-# Browsers and caches know it by its name, so it stays for a year.
+# The name has a fingerprint, so caches keep the file for a year.
 SCRIPT = "static/app.3f9a1c2b.js"
 NOTES = "notes/résumé of chapter 1.html"
 DOWNLOAD = "downloads/field notes (é).txt"
@@ -25,7 +24,7 @@ HEADERS = """\
   Content-Language: en
 """
 
-# What the second plan must hold, and nothing else: key, what is done, why.
+# The operations of the second plan: kind and reason by key.
 CHANGES = {
     "index.html": ("update", "content-differs"),
     "data/versions.ts": ("update", "content-differs"),
@@ -36,9 +35,9 @@ CHANGES = {
     "old-chapter.html": ("update", "redirect-differs"),
     DOWNLOAD: ("headers", "headers-differ"),
 }
-# New on the site, but no new bytes: copied within the bucket.
+# New keys with bytes that the bucket has already, so they are copied within it: key and origin.
 COPIED = {MOVED_CHART: CHART}
-# What the CDN must be told: every changed key, and the other address of the index page.
+# The invalidated paths: every changed key, and the other path of the index page.
 INVALIDATED = {
     "/",
     "/index.html",
@@ -50,8 +49,8 @@ INVALIDATED = {
     "/old-chapter.html",
     "/downloads/field%20notes%20(%C3%A9).txt",
 }
-# In the build, and never on the site.
-LEFT_OUT = {
+# Files that plugins exclude.
+EXCLUDED = {
     ".DS_Store",
     "img/.DS_Store",
     "drafts/next-chapter.html",
@@ -59,7 +58,7 @@ LEFT_OUT = {
     "_headers",
     "_redirects",
 }
-# What a visitor must get: key, header, its value. Each shows one plugin at work.
+# Headers that visitors get: key, header, value. Each is set by one plugin.
 SERVED = [
     ("assets/app.3f9a1c2b.js", "cache-control", "public, max-age=31536000, immutable"),
     ("index.html", "cache-control", "no-cache"),
@@ -70,25 +69,25 @@ SERVED = [
     ("img/photo", "content-type", "image/png"),
     (DOWNLOAD, "content-disposition", "attachment"),
 ]
-# Where visitors are sent: key, target.
+# Redirects: key, target.
 REDIRECTED = [("book", "/index.html"), ("intro.html", "/index.html"), ("start", "/index.html")]
 
-# One pixel.
+# A PNG with one pixel.
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360606060000000"
     "050001a5f645400000000049454e44ae426082"
 )
 
 
-def source(root, wanted):
-    """The site to publish: what was asked for, Rust's book where it is installed, the project's own example."""
-    if wanted:
-        return root / wanted, wanted
+def source(root, directory):
+    """The site to publish, with its name: the given directory, else Rust's book if installed, else examples/site."""
+    if directory:
+        return root / directory, directory
     try:
-        answer = subprocess.run(["rustup", "doc", "--path", "--book"], capture_output=True, text=True, timeout=60, check=False)
-        book = pathlib.Path(answer.stdout.strip()).parent
-        if answer.returncode == 0 and (book / "index.html").is_file():
-            return book, "Rust's own book"
+        process = subprocess.run(["rustup", "doc", "--path", "--book"], capture_output=True, text=True, timeout=60, check=False)
+        book = pathlib.Path(process.stdout.strip()).parent
+        if process.returncode == 0 and (book / "index.html").is_file():
+            return book, "Rust's book"
     except (OSError, subprocess.TimeoutExpired):
         pass
     return root / "examples/site", "examples/site, since Rust's book is not installed"
@@ -99,15 +98,15 @@ def page(title, text):
 
 
 def chart():
-    """A drawing of some kilobytes: a renamed file of that size is worth copying instead of sending."""
+    """An SVG of some kilobytes. Smaller renamed files are uploaded again instead of copied."""
     points = " ".join(f"{x},{60 + 40 * ((x // 20) % 2) + x % 7}" for x in range(0, 900, 1))
     return f"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 900 160\"><polyline fill=\"none\" stroke=\"teal\" points=\"{points}\"/></svg>\n"
 
 
 def first(site, directory):
-    """Lays the first version into `directory`: the site, and what builds leave beside it."""
+    """Writes the first version to `directory`: the site, and files that builds add."""
     shutil.copytree(site, directory)
-    laid = {
+    added = {
         ".DS_Store": b"\0\0\0\1Bud1",
         "img/.DS_Store": b"\0\0\0\1Bud1",
         ".nojekyll": b"",
@@ -118,21 +117,21 @@ def first(site, directory):
         f"{SCRIPT}.map": "{\"version\":3,\"sources\":[],\"mappings\":\"\"}\n",
         "drafts/next-chapter.html": page("Next chapter", "Not yet."),
         "changelog": page("Changelog", "A page without an extension."),
-        "c++.html": page("Coming from C++", "A plus sign in a name is a plus sign."),
-        NOTES: page("Résumé", "Spaces and accents in a name."),
+        "c++.html": page("C++", "A name with plus signs."),
+        NOTES: page("Résumé", "A name with spaces and accents."),
         DOWNLOAD: "Spring tide on Tuesday.\n",
         "data/versions.ts": "{\"edition\": 1}\n",
         "img/photo": PIXEL,
         CHART: chart(),
-        "old-chapter.html": page("An old chapter", "It moves in the second edition."),
-        "retired.html": page("Retired", "It is gone in the second edition."),
+        "old-chapter.html": page("An old chapter", "The second edition redirects it."),
+        "retired.html": page("Retired", "The second edition removes it."),
     }
-    for name, content in laid.items():
+    for name, content in added.items():
         write(directory / name, content)
 
 
 def second(before, directory):
-    """Lays the second version: the first with changed, new, renamed and removed files, and one changed header."""
+    """Writes the second version: changed, new, renamed and removed files, and one changed header."""
     shutil.copytree(before, directory)
     index = directory / "index.html"
     index.write_bytes(index.read_bytes().replace(b"</body>", b"<p>Second edition.</p>\n</body>", 1))
