@@ -1,6 +1,6 @@
-"""The function of Lambda: how soon it is there, how large it is, and what it needs for sites of two sizes.
+"""The third part: cold start, size, duration and memory of the Lambda function.
 
-The program that is shipped runs in front of a runtime API of this machine, as Lambda runs it.
+Runs the shipped program behind an emulated runtime API.
 """
 
 import contextlib
@@ -16,13 +16,13 @@ import time
 import zipfile
 
 import corpus
-from course import HERE, Wrong, say
+from harness import HERE, RunError, log
 
-# Cold starts that are measured for each program.
+# Measured cold starts of each program.
 STARTS = 20
-# Files that change between two publishes of the smaller site.
+# Changed files between two publishes of the smaller site.
 CHANGED = 10
-BARE, OURS = "bare function", "tidegate"
+BARE, TIDEGATE = "bare function", "tidegate"
 
 CONFIGURATION = """
 state = "s3://state/"
@@ -54,12 +54,12 @@ settings = { max-delete-share = 1.0 }
 """
 
 
-class Runtime:
-    """The runtime API: one event at a time, and when the function asked for the first one."""
+class RuntimeApi:
+    """The runtime API. Passes one event at a time, and measures times."""
 
     def __init__(self):
-        self.events, self.answers, self.asked = queue.Queue(), queue.Queue(), threading.Event()
-        runtime = self
+        self.events, self.responses, self.ready = queue.Queue(), queue.Queue(), threading.Event()
+        api = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -67,7 +67,7 @@ class Runtime:
             def log_message(self, *_):
                 pass
 
-            def answer(self, status, body, **headers):
+            def respond(self, status, body, **headers):
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name.replace("_", "-"), value)
@@ -76,15 +76,15 @@ class Runtime:
                 self.wfile.write(body)
 
             def do_GET(self):
-                if not runtime.asked.is_set():
-                    runtime.first = time.perf_counter()
-                    runtime.asked.set()
-                event = runtime.events.get()
+                if not api.ready.is_set():
+                    api.ready_at = time.perf_counter()
+                    api.ready.set()
+                event = api.events.get()
                 if event is None:
                     return
                 deadline = int((time.time() + 900) * 1000)
-                runtime.handed = time.perf_counter()
-                self.answer(
+                api.event_at = time.perf_counter()
+                self.respond(
                     200, json.dumps(event).encode(), Content_Type="application/json",
                     Lambda_Runtime_Aws_Request_Id="8476a536-e9f4-11e8-9739-2dfe598c3fcd",
                     Lambda_Runtime_Deadline_Ms=str(deadline),
@@ -94,11 +94,11 @@ class Runtime:
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0)) or self.chunks()
-                runtime.answers.put((time.perf_counter(), self.path.rpartition("/")[2], body))
-                self.answer(202, b'{"status":"OK"}')
+                api.responses.put((time.perf_counter(), self.path.rpartition("/")[2], body))
+                self.respond(202, b'{"status":"OK"}')
 
             def chunks(self):
-                """A body whose length nobody told."""
+                """Reads a chunked body."""
                 found = b""
                 if "chunked" in (self.headers.get("Transfer-Encoding") or ""):
                     while size := int(self.rfile.readline().strip() or b"0", 16):
@@ -109,109 +109,109 @@ class Runtime:
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
-        # A function that is stopped leaves its last question open.
+        # A stopped function closes its last connection without a response, which is not an error.
         self.server.handle_error = lambda *_: None
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.address = f"127.0.0.1:{self.server.server_address[1]}"
 
 
-def environment(course, address, root):
-    """What Lambda gives a function."""
+def environment(harness, address, root):
+    """The environment variables that Lambda sets."""
     return {
         "AWS_LAMBDA_RUNTIME_API": address, "LAMBDA_TASK_ROOT": str(root), "_HANDLER": "bootstrap",
         "AWS_LAMBDA_FUNCTION_NAME": "tidegate", "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512", "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/tidegate",
-        "AWS_LAMBDA_LOG_STREAM_NAME": "stream", "AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": course.endpoint,
-        **{name: course.environment[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")},
+        "AWS_LAMBDA_LOG_STREAM_NAME": "stream", "AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": harness.endpoint,
+        **{name: harness.environment[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")},
     }
 
 
 def memory(child, name):
-    """Bytes: `VmRSS` for what a program has now, `VmHWM` for the most that it had."""
+    """Memory of a process in bytes: `VmRSS` is the current one, `VmHWM` the peak."""
     for line in pathlib.Path(f"/proc/{child.pid}/status").read_text().splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024
-    raise Wrong("the function has ended")
+    raise RunError("the function has exited")
 
 
-def cold_start(course, program, root):
-    """Seconds from before a program is started until it asks for its first event, and its bytes while it waits for that.
+def cold_start(harness, program, root):
+    """Seconds from the start of a program until it requests its first event, and its memory in bytes while it waits.
 
-    A socket and nothing else: what a server of this language needs to answer would be counted as the program's.
+    Uses a plain socket, because the time of a Python HTTP server would be counted as that of the program.
     """
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(60)
         address = "{}:{}".format(*server.getsockname())
-        log = course.scratch / "function.log"
-        with log.open("wb") as out:
+        log_file = harness.scratch / "function.log"
+        with log_file.open("wb") as out:
             started = time.perf_counter()
             child = subprocess.Popen(
-                [str(program)], env=environment(course, address, root), cwd=root, stdout=out, stderr=out,
+                [str(program)], env=environment(harness, address, root), cwd=root, stdout=out, stderr=out,
             )
         try:
             with server.accept()[0] as connection:
-                question = connection.recv(4096)
+                request = connection.recv(4096)
                 seconds = time.perf_counter() - started
-                if not question.startswith(b"GET /2018-06-01/runtime/invocation/next "):
-                    raise Wrong(f"the function asks for {question[:200]}")
+                if not request.startswith(b"GET /2018-06-01/runtime/invocation/next "):
+                    raise RunError(f"unexpected request of the function: {request[:200]}")
                 return seconds, memory(child, "VmRSS")
         except TimeoutError:
-            raise Wrong(f"the function does not start: {log.read_text()[-600:]}") from None
+            raise RunError(f"the function did not start: {log_file.read_text()[-600:]}") from None
         finally:
             child.kill()
             child.wait()
 
 
 class Function:
-    """A program that runs."""
+    """A running program."""
 
-    def __init__(self, course, program, root):
-        self.runtime = Runtime()
-        self.log = course.scratch / "function.log"
-        with self.log.open("wb") as log:
-            self.started = time.perf_counter()
+    def __init__(self, harness, program, root):
+        self.api = RuntimeApi()
+        log_file = harness.scratch / "function.log"
+        with log_file.open("wb") as out:
+            started = time.perf_counter()
             self.child = subprocess.Popen(
-                [str(program)], env=environment(course, self.runtime.address, root), cwd=root, stdout=log, stderr=log,
+                [str(program)], env=environment(harness, self.api.address, root), cwd=root, stdout=out, stderr=out,
             )
-        if not self.runtime.asked.wait(60):
+        if not self.api.ready.wait(60):
             self.child.kill()
-            raise Wrong(f"the function does not start: {self.log.read_text()[-600:]}")
-        self.start = self.runtime.first - self.started
+            raise RunError(f"the function did not start: {log_file.read_text()[-600:]}")
+        self.start_seconds = self.api.ready_at - started
 
     def memory(self, name):
         return memory(self.child, name)
 
     def invoke(self, event):
-        """Seconds from the event until the answer, and the answer."""
-        self.runtime.events.put(event)
-        at, kind, body = self.runtime.answers.get(timeout=1800)
-        answer = json.loads(body)
-        if kind != "response" or answer.get("outcome") not in ("live", "unchanged"):
-            raise Wrong(f"the function answered {kind}: {str(answer)[:600]}")
-        return at - self.runtime.handed, answer
+        """Seconds from the event until the response, and the response."""
+        self.api.events.put(event)
+        at, kind, body = self.api.responses.get(timeout=1800)
+        response = json.loads(body)
+        if kind != "response" or response.get("outcome") not in ("live", "unchanged"):
+            raise RunError(f"the function answered {kind}: {str(response)[:600]}")
+        return at - self.api.event_at, response
 
     def stop(self):
         self.child.kill()
         self.child.wait()
-        self.runtime.events.put(None)
-        self.runtime.server.shutdown()
+        self.api.events.put(None)
+        self.api.server.shutdown()
 
 
 @contextlib.contextmanager
-def running(course, program, root):
-    function = Function(course, program, root)
+def running(harness, program, root):
+    function = Function(harness, program, root)
     try:
         yield function
     finally:
         function.stop()
 
 
-def package(course, bootstrap):
-    """The package of this machine, unpacked."""
-    configuration, zipped, root = (course.scratch / name for name in ("function.toml", "function.zip", "function"))
+def package(harness, bootstrap):
+    """Makes and unpacks the package for this machine; returns its directory and sizes in bytes."""
+    configuration, zipped, root = (harness.scratch / name for name in ("function.toml", "function.zip", "function"))
     configuration.write_text(CONFIGURATION.format(plugins=PLUGINS))
-    course.measure([
-        str(course.binaries / "tidegate"), "--config", str(configuration), "package", "--target", platform.machine(),
+    harness.measure([
+        str(harness.binaries / "tidegate"), "--config", str(configuration), "package", "--target", platform.machine(),
         "--bootstrap", str(bootstrap), "--out", str(zipped),
     ])
     with zipfile.ZipFile(zipped) as archive:
@@ -225,60 +225,60 @@ def package(course, bootstrap):
     }
 
 
-def stage(course, directory, bucket):
-    course.measure([str(course.binaries / "bare-loop"), "upload", course.endpoint, str(directory), bucket])
+def upload(harness, directory, bucket):
+    harness.measure([str(harness.binaries / "bare-loop"), "upload", harness.endpoint, str(directory), bucket])
 
 
-def asked(site, bucket, name):
+def publish_event(site, bucket, name):
     return {"site": site, "source": f"s3://{bucket}/", "release": name}
 
 
-def run(course, rounds):
-    """All of it, as one value."""
+def run(harness, rounds):
+    """Measures everything; returns the figures."""
     bootstrap = HERE.parent / "dist" / f"bootstrap-{platform.machine()}"
-    root, sizes = package(course, bootstrap)
-    programs = {BARE: course.binaries / "bare-function", OURS: root / "bootstrap"}
-    say(f"function: {STARTS} cold starts of each")
-    starts, rest = {name: [] for name in programs}, {}
+    root, sizes = package(harness, bootstrap)
+    programs = {BARE: harness.binaries / "bare-function", TIDEGATE: root / "bootstrap"}
+    log(f"function: {STARTS} cold starts of each program")
+    starts, idle_memory = {name: [] for name in programs}, {}
     for number in range(STARTS + 1):
         for name, program in programs.items():
-            seconds, bytes_at_rest = cold_start(course, program, root)
-            rest[name] = max(rest.get(name, 0), bytes_at_rest)
+            seconds, idle = cold_start(harness, program, root)
+            idle_memory[name] = max(idle_memory.get(name, 0), idle)
             if number > 0:
                 starts[name].append(seconds)
     for name in ("staged-books", "staged-whole", "site-books", "site-whole", "state"):
-        course.bucket(name)
+        harness.create_bucket(name)
 
-    books = course.scratch / "books"
+    books = harness.scratch / "books"
     books.mkdir()
-    say(f"function: {CHANGED} files change, in {corpus.make(books)}")
-    stage(course, books, "staged-books")
-    with running(course, programs[OURS], root) as function:
-        function.invoke(asked("books", "staged-books", "first"))
+    log(f"function: {CHANGED} changed files in {corpus.make(books)}")
+    upload(harness, books, "staged-books")
+    with running(harness, programs[TIDEGATE], root) as function:
+        function.invoke(publish_event("books", "staged-books", "first"))
     pages = sorted(path for path in books.rglob("*.html") if path.stat().st_size > 0)
     changes = {"cold": [], "warm": []}
     for number in range(rounds):
-        with running(course, programs[OURS], root) as function:
-            for turn, kind in enumerate(changes):
-                at = (2 * number + turn) * CHANGED
-                for path in pages[at:at + CHANGED]:
+        with running(harness, programs[TIDEGATE], root) as function:
+            for index, kind in enumerate(changes):
+                first = (2 * number + index) * CHANGED
+                for path in pages[first:first + CHANGED]:
                     path.write_bytes(path.read_bytes() + b"<!-- changed -->\n")
-                stage(course, books, "staged-books")
-                seconds, answer = function.invoke(asked("books", "staged-books", f"{kind}-{number}"))
-                if answer["done"]["written"] != CHANGED:
-                    raise Wrong(f"{answer['done']} instead of {CHANGED} files that changed")
-                changes[kind].append(seconds + (function.start if kind == "cold" else 0))
+                upload(harness, books, "staged-books")
+                seconds, response = function.invoke(publish_event("books", "staged-books", f"{kind}-{number}"))
+                if response["done"]["written"] != CHANGED:
+                    raise RunError(f"{CHANGED} files should be written, not {response['done']}")
+                changes[kind].append(seconds + (function.start_seconds if kind == "cold" else 0))
 
-    say(f"function: {course.files} files")
-    stage(course, course.corpus, "staged-whole")
+    log(f"function: {harness.files} files")
+    upload(harness, harness.corpus, "staged-whole")
     whole = {}
-    with running(course, programs[OURS], root) as function:
-        seconds, _ = function.invoke(asked("whole", "staged-whole", "first"))
+    with running(harness, programs[TIDEGATE], root) as function:
+        seconds, _ = function.invoke(publish_event("whole", "staged-whole", "first"))
         whole["first"] = {"seconds": seconds, "peak": function.memory("VmHWM")}
-    with running(course, programs[OURS], root) as function:
-        seconds, _ = function.invoke(asked("whole", "staged-whole", "again"))
+    with running(harness, programs[TIDEGATE], root) as function:
+        seconds, _ = function.invoke(publish_event("whole", "staged-whole", "again"))
         whole["unchanged"] = {"seconds": seconds, "peak": function.memory("VmHWM")}
     return {
-        "sizes": sizes, "starts": starts, "rest": rest, "changes": changes, "rounds": rounds,
-        "files": course.files, "about": course.about, "whole": whole, "books": corpus.tally(books)[0],
+        "sizes": sizes, "starts": starts, "idle_memory": idle_memory, "changes": changes, "rounds": rounds,
+        "files": harness.files, "description": harness.description, "whole": whole, "books": corpus.tally(books)[0],
     }

@@ -1,9 +1,9 @@
-"""Runs one command and writes what it used as JSON.
+"""Runs one command and writes its resource usage as JSON.
 
     python3 -I -S measure.py RESULT OUTPUT COMMAND [ARGUMENT...]
 
-A program of its own, and a small one: Linux counts the memory of whoever starts a process as that process's own until
-its program is loaded, so the peak of anything that needs less than this interpreter (about 9 MB) cannot be seen.
+This is a separate, small program, because Linux counts the memory of the parent as that of a new process until its program
+is loaded. Peaks below the memory of this interpreter (about 9 MB) are therefore invisible.
 """
 
 import os
@@ -22,7 +22,7 @@ child = os.posix_spawn(command[0], command, os.environ, file_actions=streams)
 _, status, used = os.wait4(child, 0)
 wall = time.perf_counter() - started
 with open(result, "w") as file:
-    # Seconds, and KiB as Linux gives them.
+    # Seconds, and KiB, which is the unit of `ru_maxrss` on Linux.
     file.write(
         f'{{"status": {os.waitstatus_to_exitcode(status)}, "wall": {wall}, "user": {used.ru_utime}, '
         f'"system": {used.ru_stime}, "peak_kib": {used.ru_maxrss}}}'

