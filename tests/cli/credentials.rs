@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use tidegate_tests::binary::{binary, cache};
 
-use crate::{TestDirectory, SITE};
+use crate::{SITE, TestDirectory};
 
 const CREATE: [&str; 4] = ["credentials", "create", "acme-bucket", "--create-bucket"];
 
@@ -86,7 +86,10 @@ fn reads_a_custom_policy_from_a_file_and_reports_mistakes() {
     for (arguments, expected) in [
         (vec!["credentials", "policy", "one-bucket", "--policy", "{\"a\":1,}"], "trailing comma"),
         (vec!["credentials", "policy", "one-bucket", "--statement", "{}"], "invalid statement at `/`: "),
-        (vec!["credentials", "policy", "one-bucket", "--policy", "nowhere.json"], "cannot read the policy `nowhere.json`"),
+        (
+            vec!["credentials", "policy", "one-bucket", "--policy", "nowhere.json"],
+            "cannot read the policy `nowhere.json`",
+        ),
         (vec!["credentials", "create", "one-bucket", "--duration", "5m"], "15 minutes to 12 hours"),
         (vec!["credentials", "delete-user", "missing"], "no user named `missing`"),
         (vec!["policy", "trust", "--github", "acme/*"], "invalid organization or repository of GitHub `acme/*`"),

@@ -152,14 +152,14 @@ async fn run(world: &World, directory: &Path, at: Option<KillPoint>) -> EndedPro
 /// Kills a run, runs it again, and compares the result with that of an undisturbed run; returns whether it was killed.
 async fn recovers(at: KillPoint, site: &BTreeMap<String, String>, paths: &BTreeSet<String>) -> bool {
     let (world, directory) = world_with_two_releases().await;
-    let before = told(&world.account).len();
+    let before = invalidated_paths(&world.account).len();
     let first = run(&world, &directory, Some(at)).await;
     let case = format!("killed at request {}, executed: {}", at.request + 1, at.executed);
     let second = run(&world, &directory, None).await;
     assert_eq!(second.code, Some(0), "{case}: {}", second.output);
     assert_eq!(&visible(&world.account).await, site, "{case}");
     assert_tidy(&world.account).await;
-    assert_eq!(told(&world.account).split_off(before), std::slice::from_ref(paths), "one invalidation: {case}");
+    assert_eq!(invalidated_paths(&world.account).split_off(before), std::slice::from_ref(paths), "one invalidation: {case}");
     first.code.is_none()
 }
 
@@ -171,9 +171,8 @@ fn the_next_run_completes_a_run_that_was_killed_at_any_request() {
         let EndedProcess { code, output, requests } = run(&world, &directory, None).await;
         assert_eq!(code, Some(0), "{output}");
         assert_tidy(&world.account).await;
-        let (site, paths) = (visible(&world.account).await, told(&world.account).pop().unwrap());
-        let points = (0..requests)
-            .flat_map(|request| [false, true].map(|executed| KillPoint { request, executed }));
+        let (site, paths) = (visible(&world.account).await, invalidated_paths(&world.account).pop().unwrap());
+        let points = (0..requests).flat_map(|request| [false, true].map(|executed| KillPoint { request, executed }));
         let (site, paths) = (&site, &paths);
         let killed: Vec<bool> =
             stream::iter(points).map(|at| recovers(at, site, paths)).buffer_unordered(6).collect().await;

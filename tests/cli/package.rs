@@ -94,8 +94,7 @@ fn the_package_is_complete_and_reproducible() {
         assert_eq!(zip.files["tidegate.toml"], configuration);
         // The Lambda accepts the compiled plugins on the architecture that they are for.
         let unpacked = tempfile::tempdir().unwrap();
-        for (name, bytes) in
-            zip.files.iter().filter_map(|(name, bytes)| Some((name.strip_prefix("compiled/")?, bytes)))
+        for (name, bytes) in zip.files.iter().filter_map(|(name, bytes)| Some((name.strip_prefix("compiled/")?, bytes)))
         {
             std::fs::write(unpacked.path().join(name), bytes).unwrap();
         }

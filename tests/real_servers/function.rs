@@ -187,7 +187,9 @@ async fn publishes_uploads_in_ministack() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn publishes_a_webhook_to_the_function_url_in_ministack() {
-    let Some(lambda) = InstalledLambda::new("publishes_a_webhook_to_the_function_url_in_ministack").await else { return };
+    let Some(lambda) = InstalledLambda::new("publishes_a_webhook_to_the_function_url_in_ministack").await else {
+        return;
+    };
     let found = lambda.client.get_function_url_config().function_name("tidegate").send().await.unwrap();
     let url = found.function_url().to_owned();
     let body = events::pushed(COMMIT, "Say möre", "2026-11-22T10:00:30Z").to_string();
@@ -205,7 +207,9 @@ async fn publishes_a_webhook_to_the_function_url_in_ministack() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn retries_only_the_failed_message_of_a_batch_in_ministack() {
-    let Some(lambda) = InstalledLambda::new("retries_only_the_failed_message_of_a_batch_in_ministack").await else { return };
+    let Some(lambda) = InstalledLambda::new("retries_only_the_failed_message_of_a_batch_in_ministack").await else {
+        return;
+    };
     let queue = lambda.sqs.create_queue().queue_name("builds").send().await.unwrap().queue_url.unwrap();
     let put = |key: &'static str, body: Vec<u8>| {
         lambda.s3.put_object().bucket("artifacts").key(key).body(ByteStream::from(body)).send()

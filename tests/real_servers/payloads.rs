@@ -168,24 +168,27 @@ fn runs_of_forks_and_pull_requests_need_a_rule_that_allows_them() {
         ] {
             let mut changed = payload.clone();
             *changed.pointer_mut(pointer).unwrap() = value;
-            assert_eq!(summary(&authorize(&config, &signed_request("workflow_run", &changed, SECRET))), "all-runs", "{pointer}");
+            assert_eq!(
+                summary(&authorize(&config, &signed_request("workflow_run", &changed, SECRET))),
+                "all-runs",
+                "{pointer}"
+            );
             count += 1;
         }
     }
     assert_eq!(count, 8);
     // No rule is for events of pull requests.
     let of_pull_requests = payloads.iter().filter(|(event, _)| event.starts_with("pull_request"));
-    let summaries: Vec<String> =
-        of_pull_requests.map(|(event, payload)| summary(&authorize(&config, &signed_request(event, payload, SECRET)))).collect();
+    let summaries: Vec<String> = of_pull_requests
+        .map(|(event, payload)| summary(&authorize(&config, &signed_request(event, payload, SECRET))))
+        .collect();
     assert_eq!((summaries.len(), summaries.iter().all(|one| one == "ignored")), (41, true), "{summaries:?}");
 }
 
 /// The header with the event's name is not signed, so a sender can choose it.
 #[test]
 fn payloads_with_another_event_name_publish_nothing() {
-    let Some(payloads) =
-        payloads("api.github.com", "payloads_with_another_event_name_publish_nothing")
-    else {
+    let Some(payloads) = payloads("api.github.com", "payloads_with_another_event_name_publish_nothing") else {
         return;
     };
     let config = configuration(&payloads);

@@ -44,8 +44,11 @@ async fn assert_credentials_are_scoped(server: &Server, connection: &Connection,
     let policy =
         PolicyDocument::writing(&role.partition(), plan, SessionScope::default()).session(&site.target).unwrap();
     let credentials = Sts::new(connection).assume_for(role, "stolen", &policy, Duration::from_secs(900)).await.unwrap();
-    let config =
-        server.configuration("", "").to_builder().credentials_provider(SharedCredentialsProvider::new(credentials)).build();
+    let config = server
+        .configuration("", "")
+        .to_builder()
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .build();
     let s3 = aws_sdk_s3::config::Builder::from(&config)
         .force_path_style(true)
         .request_checksum_calculation(aws_sdk_s3::config::RequestChecksumCalculation::WhenRequired)
@@ -132,7 +135,10 @@ async fn publishes_a_site_to_radosgw_with_scoped_credentials() {
     let all =
         r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*"],"Resource":["arn:aws:s3:::*"]}]}"#;
     radosgw_admin(&home, &["role", "create", &tenant, "--role-name=publisher", "--assume-role-policy-doc", &trust]);
-    radosgw_admin(&home, &["role-policy", "put", &tenant, "--role-name=publisher", "--policy-name=all", "--policy-doc", all]);
+    radosgw_admin(
+        &home,
+        &["role-policy", "put", &tenant, "--role-name=publisher", "--policy-name=all", "--policy-doc", all],
+    );
     let mut role = world::site(&format!(
         "[[site]]\nname = \"docs\"\ntarget = \"s3://site/role/\"\nrole = \"arn:aws:iam::{ACCOUNT}:role/publisher\"\n{PLUGINS}"
     ));

@@ -99,7 +99,8 @@ pub(crate) async fn objects(client: &Client, target: &Location) -> BTreeMap<Stri
 /// Plans and publishes.
 pub(crate) async fn publish(publisher: &Publisher, site: &Site, source: &Source) -> (Plan, PublishReport) {
     let request = world::request(source.clone());
-    let planned = publisher.plan(&request, site, Trace::Off).await.unwrap_or_else(|error| panic!("cannot plan: {error}"));
+    let planned =
+        publisher.plan(&request, site, Trace::Off).await.unwrap_or_else(|error| panic!("cannot plan: {error}"));
     let plan = planned.plan.clone();
     (plan, publisher.apply(planned, &request, site, Approval::Policies).await)
 }
@@ -139,9 +140,6 @@ pub(crate) fn assert_release(objects: &BTreeMap<String, PublishedObject>, releas
     assert!(expected == found, "the bytes differ");
     let headers = |key: &str| (objects[key].content_type.as_str(), objects[key].cache_control.as_str());
     assert_eq!(headers("index.html"), ("text/html; charset=utf-8", "no-cache"));
-    assert_eq!(
-        headers("app.3f2a9c41.js"),
-        ("text/javascript; charset=utf-8", "public, max-age=31536000, immutable")
-    );
+    assert_eq!(headers("app.3f2a9c41.js"), ("text/javascript; charset=utf-8", "public, max-age=31536000, immutable"));
     assert_eq!(headers("style.css").0, "text/css; charset=utf-8");
 }

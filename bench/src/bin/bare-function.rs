@@ -1,6 +1,4 @@
-//! The least that a function of Rust can be: it answers with its event. What Tidegate's cold start is measured against.
-//!
-//! Owns nothing. Knows no AWS.
+//! A minimal Lambda function in Rust, which returns its event. The baseline for Tidegate's cold start.
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;

@@ -1,14 +1,12 @@
-//! The limit that Tidegate is measured against: the fewest requests that do the work, and nothing around them.
+//! The baseline of the benchmark: the work of each task with the minimal number of requests.
 //!
-//!     bare-loop create ENDPOINT BUCKET              makes a bucket
-//!     bare-loop upload ENDPOINT DIRECTORY BUCKET    one PutObject a file
-//!     bare-loop copy   ENDPOINT FROM TO             one CopyObject an object of bucket FROM
-//!     bare-loop list   ENDPOINT SIDE SIDE           a listing of each side, both at once: `bucket:NAME` or
-//!                                                   `directory:PATH`
+//!     bare-loop create ENDPOINT BUCKET              create a bucket
+//!     bare-loop upload ENDPOINT DIRECTORY BUCKET    send one PutObject per file
+//!     bare-loop copy   ENDPOINT FROM TO             send one CopyObject per object of bucket FROM
+//!     bare-loop list   ENDPOINT SIDE SIDE           list both sides concurrently: `bucket:NAME` or `directory:PATH`
 //!
-//! Prints how many objects it wrote; of a listing, how many each side has. Owns no plan, no plugin, no header, no
-//! comparison and no identity. Client, retries and timeouts are those of `tidegate-publish`; its concurrency is repeated
-//! here.
+//! Prints the number of objects that it wrote, or that each side has. Client, retries, timeouts and concurrency are those of
+//! `tidegate-publish`.
 
 use std::error::Error;
 use std::path::Path;
@@ -23,10 +21,10 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tidegate_publish::Connection;
 use walkdir::WalkDir;
 
-/// Writes in flight, as `tidegate-publish` has them.
+/// Concurrent writes, as in `tidegate-publish`.
 const IN_FLIGHT: usize = 32;
 
-/// What a URL path may hold unencoded.
+/// Characters to encode in a URL path.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 type Failure = Box<dyn Error + Send + Sync>;
@@ -34,8 +32,8 @@ type Failure = Box<dyn Error + Send + Sync>;
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    match words.as_slice() {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
         ["create", endpoint, bucket] => {
             client(endpoint).await.create_bucket().bucket(*bucket).send().await?;
         }
@@ -48,7 +46,7 @@ async fn main() -> Result<(), Failure> {
             let (first, second) = tokio::try_join!(count(&client, first), count(&client, second))?;
             println!("{first} {second}");
         }
-        _ => return Err("say create, upload, copy or list, as the head of the source has it".into()),
+        _ => return Err("usage: bare-loop create|upload|copy|list ENDPOINT ...".into()),
     }
     Ok(())
 }
@@ -68,21 +66,21 @@ async fn client(endpoint: &str) -> Client {
     Client::from_conf(config)
 }
 
-/// Files below a directory, as keys with their sizes.
+/// Keys and sizes of the files below a directory.
 fn walk(directory: &Path) -> Result<Vec<(String, u64)>, Failure> {
     let mut found = Vec::new();
     for entry in WalkDir::new(directory) {
         let entry = entry?;
         if entry.file_type().is_file() {
-            let key = entry.path().strip_prefix(directory)?.to_str().ok_or("a name is not UTF-8")?.to_owned();
+            let key = entry.path().strip_prefix(directory)?.to_str().ok_or("a file name is not UTF-8")?.to_owned();
             found.push((key, entry.metadata()?.len()));
         }
     }
     Ok(found)
 }
 
-/// Keys of a bucket with their sizes.
-async fn keys(client: &Client, bucket: &str) -> Result<Vec<(String, i64)>, Failure> {
+/// Keys and sizes of the objects of a bucket.
+async fn list(client: &Client, bucket: &str) -> Result<Vec<(String, i64)>, Failure> {
     let mut pages = client.list_objects_v2().bucket(bucket).max_keys(1_000).into_paginator().send();
     let mut found = Vec::new();
     while let Some(page) = pages.try_next().await? {
@@ -94,18 +92,18 @@ async fn keys(client: &Client, bucket: &str) -> Result<Vec<(String, i64)>, Failu
 
 async fn count(client: &Client, side: &str) -> Result<usize, Failure> {
     match side.split_once(':') {
-        Some(("bucket", name)) => Ok(keys(client, name).await?.len()),
+        Some(("bucket", name)) => Ok(list(client, name).await?.len()),
         Some(("directory", path)) => {
             let path = path.to_owned();
             Ok(tokio::task::spawn_blocking(move || walk(Path::new(&path))).await??.len())
         }
-        _ => Err("a side is `bucket:NAME` or `directory:PATH`".into()),
+        _ => Err("invalid side; use `bucket:NAME` or `directory:PATH`".into()),
     }
 }
 
-/// Each body is read whole, signed with its SHA-256 and sent.
+/// Reads each body into memory, signs it with its SHA-256 and sends it.
 async fn upload(client: &Client, directory: &Path, bucket: &str) -> Result<usize, Failure> {
-    each(walk(directory)?.into_iter().map(|(key, _)| {
+    run_all(walk(directory)?.into_iter().map(|(key, _)| {
         let (client, path, bucket) = (client.clone(), directory.join(&key), bucket.to_owned());
         async move {
             let body = ByteStream::from(tokio::fs::read(path).await?);
@@ -117,7 +115,7 @@ async fn upload(client: &Client, directory: &Path, bucket: &str) -> Result<usize
 }
 
 async fn copy(client: &Client, from: &str, to: &str) -> Result<usize, Failure> {
-    each(keys(client, from).await?.into_iter().map(|(key, _)| {
+    run_all(list(client, from).await?.into_iter().map(|(key, _)| {
         let source = format!("{from}/{}", utf8_percent_encode(&key, PATH));
         let (client, to) = (client.clone(), to.to_owned());
         async move {
@@ -128,8 +126,8 @@ async fn copy(client: &Client, from: &str, to: &str) -> Result<usize, Failure> {
     .await
 }
 
-/// Runs requests side by side, each in a task of its own so that all processors take part.
-async fn each<F>(requests: impl Iterator<Item = F>) -> Result<usize, Failure>
+/// Runs requests concurrently. Each has its own task, so that all processors are used.
+async fn run_all<F>(requests: impl Iterator<Item = F>) -> Result<usize, Failure>
 where
     F: Future<Output = Result<(), Failure>> + Send + 'static,
 {

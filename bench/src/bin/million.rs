@@ -1,13 +1,13 @@
-//! A plan over a generated site, as large as one likes: the same values, merges and digests as in a publish, with nobody
-//! to ask. Says how long each step took and how much memory was resident after it.
+//! Plans a generated site of any size, with the same types, merges and digests as a publish, but without requests. Prints the
+//! time and the resident memory of each step as JSON.
 //!
-//!     million write FILE OBJECTS             writes the manifest of the live release
-//!     million plan FILE OBJECTS EVERY        plans the same site with every EVERYth object changed, none with 0;
-//!                                            headers are set by this program
-//!     million shape FILE OBJECTS EVERY       the same, with headers set by the bundled `mime` and `headers`
+//!     million write FILE OBJECTS                 write the manifest of the live release
+//!     million plan FILE OBJECTS EVERY            plan the same site with one object in EVERY changed, none with 0;
+//!                                                this program sets the headers
+//!     million transform FILE OBJECTS EVERY       the same, with headers by the bundled `mime` and `headers`
 //!
-//! Prints JSON. Owns the names, sizes and digests that are generated, in the order of a listing and never all at once.
-//! What it leaves out: the requests, the parsing of their answers, and what a source keeps to read from.
+//! Generates the objects in the order of a listing, one at a time. The figures do not include requests, the parsing of
+//! responses, and what a source keeps in memory to read bodies.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -44,19 +44,19 @@ const PAGE: u64 = 1_000;
 
 fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    match words.as_slice() {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
         ["write", file, objects] => write(file, objects.parse()?),
-        [kind @ ("plan" | "shape"), file, objects, every] => {
-            let figures = plan(file, objects.parse()?, every.parse()?, *kind == "shape")?;
+        [kind @ ("plan" | "transform"), file, objects, every] => {
+            let figures = plan(file, objects.parse()?, every.parse()?, *kind == "transform")?;
             println!("{figures}");
             Ok(())
         }
-        _ => Err("say write, plan or shape, as the head of the source has it".into()),
+        _ => Err("usage: million write FILE OBJECTS, or million plan|transform FILE OBJECTS EVERY".into()),
     }
 }
 
-/// The kinds of file that a site has, most of them pages: name's end, type, and how long browsers may keep it.
+/// The kinds of file of a site, most of them pages: suffix, content type and `Cache-Control`.
 const KINDS: [(&str, &str, &str); 10] = [
     (".html", "text/html; charset=utf-8", "public, max-age=0, must-revalidate"),
     (".html", "text/html; charset=utf-8", "public, max-age=0, must-revalidate"),
@@ -76,11 +76,11 @@ struct BenchObject(u64);
 
 impl BenchObject {
     fn kind(self) -> (&'static str, &'static str, &'static str) {
-        let at = usize::try_from(self.0).unwrap_or_default() % KINDS.len();
-        KINDS.get(at).copied().unwrap_or_default()
+        let index = usize::try_from(self.0).unwrap_or_default() % KINDS.len();
+        KINDS.get(index).copied().unwrap_or_default()
     }
 
-    /// About 50 bytes, ascending.
+    /// About 50 bytes. The keys are sorted.
     fn key(self) -> String {
         let (library, module) = (self.0 / 20_000, self.0 / 200 % 100);
         format!("library-{library:03}/module-{module:03}/struct.Name{:07}{}", self.0, self.kind().0)
@@ -90,14 +90,14 @@ impl BenchObject {
         500 + self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) % 60_000
     }
 
-    /// Bytes that are another's for no other object and state. Nobody looks at more of a digest than whether it is equal.
+    /// Bytes that differ between objects and states. Planning only compares digests, so they need not be real.
     fn digest<const N: usize>(self, state: u64) -> [u8; N] {
         let mut bytes = [0; N];
         let mut word = self.0.wrapping_add(state << 40);
-        for piece in bytes.chunks_mut(8) {
+        for chunk in bytes.chunks_mut(8) {
             word = (word ^ (word >> 31)).wrapping_mul(0xbf58_476d_1ce4_e5b9).wrapping_add(0x9e37_79b9_7f4a_7c15);
-            for (byte, from) in piece.iter_mut().zip(word.to_le_bytes()) {
-                *byte = from;
+            for (byte, value) in chunk.iter_mut().zip(word.to_le_bytes()) {
+                *byte = value;
             }
         }
         bytes
@@ -116,7 +116,7 @@ impl BenchObject {
         Ok(headers)
     }
 
-    /// As a source finds it that reads every byte.
+    /// The object in a source that has hashed every byte.
     fn item(self, state: u64) -> Result<ArtifactItem, Failure> {
         let identity = ContentIdentity { sha256: Some(self.digest(state)), ..ContentIdentity::default() };
         Ok(ArtifactItem { key: Key::new(&self.key())?, size: self.size(), identity })
@@ -155,12 +155,12 @@ fn write(file: &str, objects: u64) -> Result<(), Failure> {
 }
 
 /// Seconds and memory by step.
-struct WriteLog {
+struct StepLog {
     since: Instant,
     steps: Vec<Value>,
 }
 
-impl WriteLog {
+impl StepLog {
     fn lap(&mut self, step: &str) -> Result<(), Failure> {
         let seconds = self.since.elapsed().as_secs_f64();
         let (now, peak) = (resident("VmRSS:")?, resident("VmHWM:")?);
@@ -170,18 +170,18 @@ impl WriteLog {
     }
 }
 
-/// Bytes, as the kernel counts them.
+/// Memory of this process in bytes, from the kernel.
 fn resident(name: &str) -> Result<u64, Failure> {
     let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix(name)).ok_or("the kernel does not tell memory")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).ok_or("`/proc/self/status` has no memory")?;
     let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse()?;
     Ok(kibibytes * 1024)
 }
 
-/// Plugins of this site ask for no bytes.
-struct Nothing;
+/// A reader without content. The plugins of this site read none.
+struct NoContent;
 
-impl ContentReader for Nothing {
+impl ContentReader for NoContent {
     fn heads(&self, keys: &[Key], length: u32, deadline: Instant) -> Vec<Result<Vec<u8>, ReadError>> {
         keys.iter().map(|key| self.range(key, 0, length, deadline)).collect()
     }
@@ -202,34 +202,34 @@ fn facts() -> RunFacts {
 
 fn configured(name: &str, settings: &Value) -> Result<ConfiguredPlugin, Failure> {
     let bundled =
-        tidegate_bundled_plugins::PLUGINS.iter().find(|plugin| plugin.name == name).ok_or("no such plugin")?;
+        tidegate_bundled_plugins::PLUGINS.iter().find(|plugin| plugin.name == name).ok_or("unknown plugin")?;
     Ok(Plugin::load(&Engine::new()?, None, bundled.name, bundled.bytes)?.validate(settings)?)
 }
 
-/// Everything between the last byte of the source and the verdict.
+/// The steps of a publish from the listing of the source to the verdict of the policy.
 fn plan(file: &str, objects: u64, every: u64, plugins: bool) -> Result<Value, Failure> {
     let guard = [configured("guard", &json!({}))?];
-    let chain = if plugins {
+    let sync_plugins = if plugins {
         vec![configured("mime", &json!({}))?, configured("headers", &headers_settings())?]
     } else {
         Vec::new()
     };
-    let mut log = WriteLog { since: Instant::now(), steps: Vec::new() };
-    log.lap("plugins are loaded, nothing is read")?;
+    let mut log = StepLog { since: Instant::now(), steps: Vec::new() };
+    log.lap("load the plugins")?;
 
     let changed = |number: u64| u64::from(every > 0 && number % every == every / 2);
     let items = (0..objects).map(|number| BenchObject(number).item(changed(number))).collect::<Result<Vec<_>, _>>()?;
     let artifact = Artifact::new(items, Fingerprint("benchmark".into()), ArtifactNames::Bucket)?;
-    log.lap("the source is listed")?;
+    log.lap("list the source")?;
 
     let desired = if plugins {
-        let shaped = transform(&chain, &artifact, &facts(), &Nothing, Trace::Off)?;
+        let transformed = transform(&sync_plugins, &artifact, &facts(), &NoContent, Trace::Off)?;
         drop(artifact);
-        shaped.desired
+        transformed.desired
     } else {
         let (mut entries, excluded) = DesiredSite::unshaped(&artifact).into_parts();
         drop(artifact);
-        // As plugins' answers are applied: object by object, and equal headers are shared at once.
+        // The decisions of plugins are applied in the same way: object by object, with equal headers shared at once.
         let mut shared = HeaderPool::default();
         for (entry, number) in entries.iter_mut().zip(0..) {
             entry.headers = BenchObject(number).headers()?;
@@ -237,22 +237,22 @@ fn plan(file: &str, objects: u64, every: u64, plugins: bool) -> Result<Value, Fa
         }
         DesiredSite::new(entries, excluded)?
     };
-    log.lap("it is shaped")?;
+    log.lap("transform")?;
 
-    let site = survey(file, objects, &desired)?;
-    log.lap("listing and manifest are merged")?;
+    let site = inspect(file, objects, &desired)?;
+    log.lap("merge listing and manifest")?;
 
     let plan = assemble(&desired, &site)?;
-    log.lap("the plan is made")?;
+    log.lap("plan")?;
 
     let digest = plan.digest()?;
-    log.lap("it is digested")?;
+    log.lap("digest the plan")?;
 
-    let judgements = policy::review(&guard, &review(&plan, &desired), &facts(), &Nothing);
+    let judgements = policy::review(&guard, &review(&plan, &desired), &facts(), &NoContent);
     if judgements.iter().any(|judgement| judgement.verdict != Verdict::Allow) {
         return Err(format!("the plan is not allowed: {judgements:?}").into());
     }
-    log.lap("it is judged")?;
+    log.lap("review")?;
     Ok(json!({
         "objects": objects,
         "plugins": plugins,
@@ -264,7 +264,7 @@ fn plan(file: &str, objects: u64, every: u64, plugins: bool) -> Result<Value, Fa
     }))
 }
 
-/// The rules that [`KINDS`] follow.
+/// Settings of `headers` for the same headers as in [`KINDS`].
 fn headers_settings() -> Value {
     let set = |glob: &str, value: &str| json!({ "glob": glob, "set": { "cache-control": value } });
     json!({
@@ -278,8 +278,8 @@ fn headers_settings() -> Value {
     })
 }
 
-/// Listing and manifest side by side, as `tidegate-publish` merges them: page by page, piece by piece.
-fn survey(file: &str, objects: u64, desired: &DesiredSite) -> Result<SiteState, Failure> {
+/// Merges listing and manifest as `tidegate-publish` does: page by page, chunk by chunk.
+fn inspect(file: &str, objects: u64, desired: &DesiredSite) -> Result<SiteState, Failure> {
     let unfinished = UnfinishedRuns::default();
     let live = "r1".parse()?;
     let mut merge = SiteMerge::new(SiteMergeInputs {
@@ -290,7 +290,7 @@ fn survey(file: &str, objects: u64, desired: &DesiredSite) -> Result<SiteState, 
         verify: false,
     });
     let mut pagination = Pagination::default();
-    let (mut file, mut decoder, mut piece) = (File::open(file)?, Some(ManifestDecoder::default()), vec![0; 64 * 1024]);
+    let (mut file, mut decoder, mut chunk) = (File::open(file)?, Some(ManifestDecoder::default()), vec![0; 64 * 1024]);
     let mut records = Vec::new().into_iter();
     for first in (0..objects).step_by(usize::try_from(PAGE)?) {
         let last = objects.min(first + PAGE);
@@ -301,15 +301,15 @@ fn survey(file: &str, objects: u64, desired: &DesiredSite) -> Result<SiteState, 
                 if let Some(record) = records.next() {
                     break record;
                 }
-                let read = file.read(&mut piece)?;
+                let read = file.read(&mut chunk)?;
                 records = match (&mut decoder, read) {
                     (Some(_), 0) => decoder.take().unwrap_or_default().finish()?.into_iter(),
-                    (Some(decoder), read) => decoder.push(piece.get(..read).unwrap_or_default())?.into_iter(),
-                    (None, _) => return Err("the manifest is of a smaller site".into()),
+                    (Some(decoder), read) => decoder.push(chunk.get(..read).unwrap_or_default())?.into_iter(),
+                    (None, _) => return Err("the manifest has fewer objects".into()),
                 };
             };
             if record.key != listed.key {
-                return Err("the manifest is of another site".into());
+                return Err("the manifest has other objects".into());
             }
             merge.push(Some(listed), Some(&record));
         }
@@ -317,15 +317,16 @@ fn survey(file: &str, objects: u64, desired: &DesiredSite) -> Result<SiteState, 
     Ok(merge.finish(pagination.finish()?))
 }
 
-/// The operations, which are computed once more where they make another release.
+/// Makes the plan. As in a publish, operations are computed twice if they make a new release.
 fn assemble(desired: &DesiredSite, site: &SiteState) -> Result<Plan, Failure> {
     if !diff::open_questions(desired, site, Comparison::Whole).is_empty() {
-        return Err("the site would be asked".into());
+        return Err("the comparison needs HEAD requests".into());
     }
-    let removal = DeletePolicy { delete: true, protect: ProtectedKeys::default(), oldest_kept: ReleaseId::default() };
-    let mut changes = diff::operations(desired, site, Comparison::Whole, &removal);
+    let delete_policy =
+        DeletePolicy { delete: true, protect: ProtectedKeys::default(), oldest_kept: ReleaseId::default() };
+    let mut changes = diff::operations(desired, site, Comparison::Whole, &delete_policy);
     if site.is_new_release(&changes.operations) {
-        changes = diff::operations(desired, site, Comparison::Whole, &removal);
+        changes = diff::operations(desired, site, Comparison::Whole, &delete_policy);
     }
     let mut plan = Plan {
         format: FORMAT,

@@ -1,6 +1,6 @@
-//! What plugins are run over: the listing of a directory, also repeated under other names until it is large.
+//! The input of plugins: the listing of a directory, or the same listing repeated in other folders until it is large.
 //!
-//! Owns names, sizes and the reading of bytes. Digests are those of names: no plugin looks at more than their form.
+//! Digests are those of names, because plugins only use the form of a digest.
 
 use std::fs::File;
 use std::io::Read;
@@ -16,16 +16,16 @@ use walkdir::WalkDir;
 
 use crate::Failure;
 
-/// A listing whose objects can be read.
+/// A listing with readable objects.
 pub(crate) struct FigureListing {
     root: PathBuf,
-    /// Whether keys have a folder in front that the directory lacks.
+    /// Whether keys start with a folder that is not in the directory.
     repeated: bool,
     pub(crate) artifact: Artifact,
 }
 
 impl FigureListing {
-    /// A site without objects.
+    /// A listing without objects.
     pub(crate) fn empty() -> Result<Self, Failure> {
         Ok(Self { root: PathBuf::new(), repeated: false, artifact: artifact(Vec::new())? })
     }
@@ -35,19 +35,19 @@ impl FigureListing {
         for entry in WalkDir::new(root) {
             let entry = entry?;
             if entry.file_type().is_file() {
-                let name = entry.path().strip_prefix(root)?.to_str().ok_or("a name is not UTF-8")?;
+                let name = entry.path().strip_prefix(root)?.to_str().ok_or("a file name is not UTF-8")?;
                 items.push(item(name, entry.metadata()?.len())?);
             }
         }
         Ok(Self { root: root.to_owned(), repeated: false, artifact: artifact(items)? })
     }
 
-    /// So many entries: this listing again and again, each time in another folder.
+    /// Repeats this listing in other folders up to a number of entries.
     pub(crate) fn repeated(&self, entries: usize) -> Result<Self, Failure> {
         let items = (0..)
             .flat_map(|round| self.artifact.items().iter().map(move |item| (round, item)))
             .take(if self.artifact.is_empty() { 0 } else { entries })
-            .map(|(round, found)| item(&format!("release-{round:04}/{}", found.key), found.size))
+            .map(|(round, original)| item(&format!("release-{round:04}/{}", original.key), original.size))
             .collect::<Result<_, _>>()?;
         Ok(Self { root: self.root.clone(), repeated: true, artifact: artifact(items)? })
     }

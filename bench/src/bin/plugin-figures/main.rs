@@ -1,8 +1,6 @@
-//! What each bundled plugin costs in the sandbox that production has, with every limit on. Prints JSON.
+//! Measures the cost of each bundled plugin, in the sandbox of production with every limit enabled. Prints JSON.
 //!
-//!     plugin-figures DIRECTORY       DIRECTORY is the site that plugins are run over
-//!
-//! Owns what is reported. Runs plugins through the public API of `tidegate-host` alone, as a publish does.
+//!     plugin-figures DIRECTORY       run the plugins over the site in DIRECTORY
 
 mod listing;
 mod run;
@@ -23,14 +21,14 @@ type Failure = Box<dyn Error + Send + Sync>;
 /// Entries of the generated listing: a large site.
 const GENERATED: usize = 50_000;
 
-/// Repeats of what takes milliseconds to tens of them.
+/// Repeats of measurements of 1 to 100 milliseconds.
 const FEW: usize = 9;
 
-/// Repeats of what takes microseconds.
+/// Repeats of measurements of microseconds.
 const MANY: usize = 101;
 
 fn main() -> Result<(), Failure> {
-    let directory = std::env::args().nth(1).ok_or("name the directory of a site")?;
+    let directory = std::env::args().nth(1).ok_or("usage: plugin-figures DIRECTORY")?;
     let real = FigureListing::of_directory(Path::new(&directory))?;
     let generated = real.repeated(GENERATED)?;
     let engine = Engine::new()?;
@@ -43,7 +41,7 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Times are in nanoseconds, medians of their repeats.
+/// The figures of one plugin. Times are medians, in nanoseconds.
 fn figures(
     engine: &Engine,
     bundled: &BundledPlugin,
@@ -54,22 +52,22 @@ fn figures(
         let plugin = Plugin::load(engine, None, bundled.name, bundled.bytes)?;
         Ok::<_, Failure>(plugin.load_time())
     })?;
-    let kept = tempfile::tempdir()?;
-    let cache = CodeCache::new(kept.path());
+    let directory = tempfile::tempdir()?;
+    let cache = CodeCache::new(directory.path());
     let plugin = Plugin::load(engine, Some(&cache), bundled.name, bundled.bytes)?;
     let load = median(MANY, || {
         let plugin = Plugin::load(engine, Some(&cache), bundled.name, bundled.bytes)?;
         if !plugin.precompiled() {
-            return Err(Failure::from("the cache does not give back what it keeps"));
+            return Err(Failure::from("the plugin was not in the code cache"));
         }
         Ok(plugin.load_time())
     })?;
     let configured = plugin.validate(&run::settings(bundled.name))?;
-    let nothing = FigureListing::empty()?;
-    let start = median(MANY, || Ok::<_, Failure>(run::run(&configured, &nothing)?.plugin))?;
+    let empty = FigureListing::empty()?;
+    let start = median(MANY, || Ok::<_, Failure>(run::run(&configured, &empty)?.plugin))?;
     let mut runs = Vec::new();
     for listing in [real, generated] {
-        runs.push(run::measured(&configured, listing, FEW)?);
+        runs.push(run::measure(&configured, listing, FEW)?);
     }
     Ok(json!({
         "name": bundled.name,

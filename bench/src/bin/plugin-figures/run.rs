@@ -1,7 +1,4 @@
-//! One run of one plugin over a listing, and what it took.
-//!
-//! Owns the settings that plugins are measured with and the plan that policies are shown: every object is new and has
-//! two headers.
+//! Runs one plugin over a listing and measures it. In the plan for policies every object is new and has two headers.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -19,16 +16,16 @@ use crate::Failure;
 use crate::listing::FigureListing;
 use crate::sample::nanoseconds;
 
-/// What one run took.
-pub(crate) struct Took {
-    /// In the plugin: its instantiation, its code and the passing of values; not the host's reads for it.
+/// The cost of one run.
+pub(crate) struct RunCost {
+    /// Time in the plugin: its instantiation, its code and the conversion of values, without the host's reads.
     pub(crate) plugin: Duration,
-    /// All that a publish waits for: the plugin, the host's reads, the checks of its answers and what they do.
+    /// Time of the whole step of a publish: the plugin, the host's reads, and the validation and application of its answers.
     whole: Duration,
     usage: PluginUsage,
 }
 
-/// Settings as a site has them: about a dozen rules where a plugin has rules.
+/// Typical settings of a site, with a few rules if the plugin has rules.
 pub(crate) fn settings(plugin: &str) -> Value {
     match plugin {
         "exclude" => json!({ "globs": ["*.map", "drafts/", "!drafts/ready.html", "**/tests/**", "*.{psd,ai}"] }),
@@ -50,35 +47,35 @@ pub(crate) fn settings(plugin: &str) -> Value {
     }
 }
 
-/// Runs a plugin so many times after a first one, and reports the run with the median time in the plugin.
-pub(crate) fn measured(
+/// Runs a plugin repeatedly after a warm-up run, and returns the run with the median time in the plugin.
+pub(crate) fn measure(
     configured: &ConfiguredPlugin,
     listing: &FigureListing,
     repeats: usize,
 ) -> Result<Value, Failure> {
     run(configured, listing)?;
     let mut runs = (0..repeats).map(|_| run(configured, listing)).collect::<Result<Vec<_>, _>>()?;
-    runs.sort_by_key(|took| took.plugin);
-    let took = runs.get(runs.len() / 2).ok_or("nothing was measured")?;
-    let mut whole: Vec<Duration> = runs.iter().map(|took| took.whole).collect();
+    runs.sort_by_key(|run| run.plugin);
+    let median = runs.get(runs.len() / 2).ok_or("no run was measured")?;
+    let mut whole: Vec<Duration> = runs.iter().map(|run| run.whole).collect();
     whole.sort();
     Ok(json!({
-        "objects": took.usage.objects,
-        "plugin_ns": nanoseconds(took.plugin),
+        "objects": median.usage.objects,
+        "plugin_ns": nanoseconds(median.plugin),
         "whole_ns": nanoseconds(whole.get(whole.len() / 2).copied().unwrap_or_default()),
-        "reading_ns": nanoseconds(took.usage.reading),
-        "reads": took.usage.reads,
-        "fuel": took.usage.fuel_used,
-        "fuel_allowed": took.usage.fuel_allowed,
-        "memory_peak": took.usage.memory_peak,
+        "reading_ns": nanoseconds(median.usage.reading),
+        "reads": median.usage.reads,
+        "fuel": median.usage.fuel_used,
+        "fuel_allowed": median.usage.fuel_allowed,
+        "memory_peak": median.usage.memory_peak,
     }))
 }
 
-/// Runs a plugin once. A plugin that fails or denies is an error: its time would mean nothing.
-pub(crate) fn run(configured: &ConfiguredPlugin, listing: &FigureListing) -> Result<Took, Failure> {
+/// Runs a plugin once. A plugin that fails or denies is an error, because its time is not meaningful.
+pub(crate) fn run(configured: &ConfiguredPlugin, listing: &FigureListing) -> Result<RunCost, Failure> {
     match configured.plugin().kind() {
-        PluginKind::Sync => shaped(configured, listing),
-        PluginKind::Policy => judged(configured, listing),
+        PluginKind::Sync => run_sync(configured, listing),
+        PluginKind::Policy => run_policy(configured, listing),
     }
 }
 
@@ -91,15 +88,15 @@ fn facts() -> RunFacts {
     }
 }
 
-fn shaped(configured: &ConfiguredPlugin, listing: &FigureListing) -> Result<Took, Failure> {
+fn run_sync(configured: &ConfiguredPlugin, listing: &FigureListing) -> Result<RunCost, Failure> {
     let started = Instant::now();
-    let shaped = transform(std::slice::from_ref(configured), &listing.artifact, &facts(), listing, Trace::Off)?;
+    let transformed = transform(std::slice::from_ref(configured), &listing.artifact, &facts(), listing, Trace::Off)?;
     let whole = started.elapsed();
-    let usage = shaped.usage.into_iter().next().ok_or("a run without a record of it")?;
-    Ok(Took { plugin: usage.wall, whole, usage })
+    let usage = transformed.usage.into_iter().next().ok_or("the run has no usage record")?;
+    Ok(RunCost { plugin: usage.wall, whole, usage })
 }
 
-fn judged(configured: &ConfiguredPlugin, listing: &FigureListing) -> Result<Took, Failure> {
+fn run_policy(configured: &ConfiguredPlugin, listing: &FigureListing) -> Result<RunCost, Failure> {
     let mut headers = ObjectHeaders::default();
     headers.set(ObjectHeader::ContentType, "text/html; charset=utf-8")?;
     headers.set(ObjectHeader::CacheControl, "no-cache")?;
@@ -125,10 +122,10 @@ fn judged(configured: &ConfiguredPlugin, listing: &FigureListing) -> Result<Took
     let review = PlanReview::new(changes.collect(), totals.named());
     let judgements = policy::review(std::slice::from_ref(configured), &review, &facts(), listing);
     let whole = started.elapsed();
-    let judgement = judgements.into_iter().next().ok_or("a policy without a judgement")?;
-    // Nothing to publish is what `guard` is there to deny.
+    let judgement = judgements.into_iter().next().ok_or("the policy has no judgement")?;
+    // `guard` denies a plan without objects, which is not an error here.
     if judgement.failure.is_some() || (objects > 0 && judgement.verdict != Verdict::Allow) {
-        return Err(format!("`{}` does not allow the plan: {:?}", configured.name(), judgement.findings).into());
+        return Err(format!("policy `{}` did not allow the plan: {:?}", configured.name(), judgement.findings).into());
     }
-    Ok(Took { plugin: judgement.usage.wall, whole, usage: judgement.usage })
+    Ok(RunCost { plugin: judgement.usage.wall, whole, usage: judgement.usage })
 }
