@@ -17,7 +17,7 @@ use tidegate_tests::events::sign;
 
 use crate::server::skipped;
 
-const SECRET: &str = "It's a Secret to Everybody";
+const SECRET: &str = "the secret of this hook";
 
 /// The sites and their rules, without repository and secrets.
 const RULES: [(&str, &str); 7] = [
