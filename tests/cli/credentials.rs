@@ -85,7 +85,7 @@ fn reads_a_custom_policy_from_a_file_and_reports_mistakes() {
     assert!(printed.contains("one-bucket/*") && printed.contains("two-bucket/*"), "{printed}");
     for (arguments, expected) in [
         (vec!["credentials", "policy", "one-bucket", "--policy", "{\"a\":1,}"], "trailing comma"),
-        (vec!["credentials", "policy", "one-bucket", "--statement", "{}"], "invalid statement at `/`: "),
+        (vec!["credentials", "policy", "one-bucket", "--statement", "{}"], "invalid statement at `/Effect`: "),
         (
             vec!["credentials", "policy", "one-bucket", "--policy", "nowhere.json"],
             "cannot read the policy `nowhere.json`",
@@ -125,8 +125,8 @@ fn prints_applies_and_lints_policies() {
         r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}"#,
     )
     .unwrap();
-    let lacking = directory.run(&["policy", "lint", "policy.json", "--needs", "invalidate"]);
-    assert_eq!(lacking.status.code(), Some(0), "{}", text(&lacking.stdout));
+    let with_needs = directory.run(&["policy", "lint", "policy.json", "--needs", "invalidate"]);
+    assert_eq!(with_needs.status.code(), Some(0), "{}", text(&with_needs.stdout));
     let linted = directory.run(&["policy", "lint", "over-permissive.json"]);
     assert!(linted.status.success() && text(&linted.stdout).contains("name the actions"), "{}", text(&linted.stdout));
 }
