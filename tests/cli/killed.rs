@@ -159,7 +159,11 @@ async fn recovers(at: KillPoint, site: &BTreeMap<String, String>, paths: &BTreeS
     assert_eq!(second.code, Some(0), "{case}: {}", second.output);
     assert_eq!(&visible(&world.account).await, site, "{case}");
     assert_tidy(&world.account).await;
-    assert_eq!(invalidated_paths(&world.account).split_off(before), std::slice::from_ref(paths), "one invalidation: {case}");
+    assert_eq!(
+        invalidated_paths(&world.account).split_off(before),
+        std::slice::from_ref(paths),
+        "one invalidation: {case}"
+    );
     first.code.is_none()
 }
 

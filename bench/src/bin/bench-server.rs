@@ -47,7 +47,7 @@ struct ServerControl {
 
 /// An object in listings.
 #[derive(Clone)]
-struct WrittenObject {
+struct ServedObject {
     etag: ETag,
     size: i64,
     modified: Timestamp,
@@ -58,7 +58,7 @@ struct BenchServer {
     files: FileSystem,
     root: PathBuf,
     /// By bucket, then by key.
-    written: RwLock<HashMap<String, BTreeMap<String, WrittenObject>>>,
+    written: RwLock<HashMap<String, BTreeMap<String, ServedObject>>>,
     /// Whether to list from `written`.
     indexed: bool,
     control: ServerControl,
@@ -81,7 +81,7 @@ impl BenchServer {
         let Some(etag) = etag.cloned() else { return };
         let status = tokio::fs::metadata(self.root.join(bucket).join(key)).await;
         let size = status.ok().and_then(|status| i64::try_from(status.len()).ok()).unwrap_or_default();
-        let object = WrittenObject { etag, size, modified: Timestamp::from(SystemTime::now()) };
+        let object = ServedObject { etag, size, modified: Timestamp::from(SystemTime::now()) };
         let mut written = self.written.write().unwrap_or_else(PoisonError::into_inner);
         written.entry(bucket.to_owned()).or_default().insert(key.to_owned(), object);
     }
@@ -154,7 +154,7 @@ impl BenchServer {
     }
 }
 
-fn listed(key: &str, object: &WrittenObject) -> Object {
+fn listed(key: &str, object: &ServedObject) -> Object {
     Object {
         key: Some(key.to_owned()),
         e_tag: Some(object.etag.clone()),

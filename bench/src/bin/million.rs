@@ -179,9 +179,9 @@ fn resident(name: &str) -> Result<u64, Failure> {
 }
 
 /// A reader without content. The plugins of this site read none.
-struct NoContent;
+struct EmptyContent;
 
-impl ContentReader for NoContent {
+impl ContentReader for EmptyContent {
     fn heads(&self, keys: &[Key], length: u32, deadline: Instant) -> Vec<Result<Vec<u8>, ReadError>> {
         keys.iter().map(|key| self.range(key, 0, length, deadline)).collect()
     }
@@ -223,7 +223,7 @@ fn plan(file: &str, objects: u64, every: u64, plugins: bool) -> Result<Value, Fa
     log.lap("list the source")?;
 
     let desired = if plugins {
-        let transformed = transform(&sync_plugins, &artifact, &facts(), &NoContent, Trace::Off)?;
+        let transformed = transform(&sync_plugins, &artifact, &facts(), &EmptyContent, Trace::Off)?;
         drop(artifact);
         transformed.desired
     } else {
@@ -248,7 +248,7 @@ fn plan(file: &str, objects: u64, every: u64, plugins: bool) -> Result<Value, Fa
     let digest = plan.digest()?;
     log.lap("digest the plan")?;
 
-    let judgements = policy::review(&guard, &review(&plan, &desired), &facts(), &NoContent);
+    let judgements = policy::review(&guard, &review(&plan, &desired), &facts(), &EmptyContent);
     if judgements.iter().any(|judgement| judgement.verdict != Verdict::Allow) {
         return Err(format!("the plan is not allowed: {judgements:?}").into());
     }

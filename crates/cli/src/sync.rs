@@ -11,7 +11,7 @@ use tidegate_core::location::Location;
 use tidegate_core::put_options::ObjectSettings;
 use tidegate_core::release::Retention;
 
-use crate::arguments::{CommonArguments, HeaderRule, SyncArguments};
+use crate::arguments::{CommonArguments, HeaderArgument, SyncArguments};
 use crate::context::{AwsContext, publish_request};
 use crate::error::{CliError, ExitStatus};
 use crate::publish::{PublishRun, apply, preview};
@@ -115,8 +115,8 @@ fn name<T: ValueEnum + Copy>(choice: T) -> Option<String> {
 }
 
 /// Rules of the `headers` plugin.
-fn header_rules(rules: &[HeaderRule], header: &str) -> Vec<Value> {
-    let glob = |rule: &HeaderRule| rule.glob.clone().unwrap_or_else(|| "**".to_owned());
+fn header_rules(rules: &[HeaderArgument], header: &str) -> Vec<Value> {
+    let glob = |rule: &HeaderArgument| rule.glob.clone().unwrap_or_else(|| "**".to_owned());
     rules.iter().map(|rule| json!({ "glob": glob(rule), "set": { header: rule.value } })).collect()
 }
 

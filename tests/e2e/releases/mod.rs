@@ -3,6 +3,7 @@
 mod concurrency;
 mod lifecycle;
 pub(crate) mod recovery;
+mod second_run;
 mod session;
 mod visitors;
 

@@ -7,7 +7,7 @@ use tidegate_glob::Glob;
 
 /// A header value, and the objects that get it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct HeaderRule {
+pub(crate) struct HeaderArgument {
     pub(crate) glob: Option<String>,
     pub(crate) value: String,
 }
@@ -32,7 +32,7 @@ const DIRECTIVES: [&str; 13] = [
 /// Directives whose value is a number of seconds.
 const SECONDS: [&str; 4] = ["max-age", "s-maxage", "stale-if-error", "stale-while-revalidate"];
 
-pub(super) fn cache_control(text: &str) -> Result<HeaderRule, String> {
+pub(super) fn cache_control(text: &str) -> Result<HeaderArgument, String> {
     let rule = split(text)?;
     for directive in rule.value.split(',').map(str::trim) {
         let (name, argument) = directive.split_once('=').unwrap_or((directive, ""));
@@ -54,7 +54,7 @@ pub(super) fn cache_control(text: &str) -> Result<HeaderRule, String> {
     Ok(rule)
 }
 
-pub(super) fn content_type(text: &str) -> Result<HeaderRule, String> {
+pub(super) fn content_type(text: &str) -> Result<HeaderArgument, String> {
     let rule = split(text)?;
     match Mime::from_str(&rule.value) {
         Ok(kind) if kind.type_() != mime::STAR && kind.subtype() != mime::STAR => Ok(rule),
@@ -64,14 +64,14 @@ pub(super) fn content_type(text: &str) -> Result<HeaderRule, String> {
 
 /// The text before the first `=` is a glob if it can only be one: it has a character of globs or paths, and neither `;` nor a
 /// comma outside of braces. So `max-age=60` and `text/html;charset=utf-8` are values.
-fn split(text: &str) -> Result<HeaderRule, String> {
-    let all = || HeaderRule { glob: None, value: text.to_owned() };
+fn split(text: &str) -> Result<HeaderArgument, String> {
+    let all = || HeaderArgument { glob: None, value: text.to_owned() };
     let Some((glob, value)) = text.split_once('=') else { return Ok(all()) };
     if !glob.contains(['*', '.', '?', '[', '{', '/']) || separates_values(glob) {
         return Ok(all());
     }
     Glob::parse(glob).map_err(|error| error.to_string())?;
-    Ok(HeaderRule { glob: Some(glob.to_owned()), value: value.trim().to_owned() })
+    Ok(HeaderArgument { glob: Some(glob.to_owned()), value: value.trim().to_owned() })
 }
 
 fn separates_values(glob: &str) -> bool {
@@ -90,8 +90,8 @@ fn separates_values(glob: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn rule(glob: &str, value: &str) -> Result<HeaderRule, String> {
-        Ok(HeaderRule { glob: (!glob.is_empty()).then(|| glob.to_owned()), value: value.to_owned() })
+    fn rule(glob: &str, value: &str) -> Result<HeaderArgument, String> {
+        Ok(HeaderArgument { glob: (!glob.is_empty()).then(|| glob.to_owned()), value: value.to_owned() })
     }
 
     #[test]

@@ -16,7 +16,7 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use credentials::{
     BucketArguments, CreateArguments, CredentialsCommand, CredentialsOutput, GroupCommand, ServerArguments,
 };
-pub(crate) use header_rule::HeaderRule;
+pub(crate) use header_rule::HeaderArgument;
 pub(crate) use invoke::{InvokeArguments, PutFlag};
 pub(crate) use package::PackageArguments;
 pub(crate) use policy::{

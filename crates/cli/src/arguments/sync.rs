@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use tidegate_core::location::{Location, Source};
 
-use super::header_rule::{HeaderRule, cache_control, content_type};
+use super::header_rule::{HeaderArgument, cache_control, content_type};
 
 #[derive(Debug, Args)]
 pub(crate) struct SyncArguments {
@@ -27,10 +27,10 @@ pub(crate) struct SyncArguments {
     ///
     /// The text before the first `=` is a glob if it contains one of `/ . * ? [ {`.
     #[arg(long, value_name = "[GLOB=]VALUE", value_parser = cache_control)]
-    pub(crate) cache_control: Vec<HeaderRule>,
+    pub(crate) cache_control: Vec<HeaderArgument>,
     /// Set `Content-Type` of all objects, or of those that match GLOB
     #[arg(long, value_name = "[GLOB=]VALUE", value_parser = content_type)]
-    pub(crate) content_type: Vec<HeaderRule>,
+    pub(crate) content_type: Vec<HeaderArgument>,
     /// Canned ACL of written objects
     ///
     /// Buckets created since April 2023 reject ACLs by default.
