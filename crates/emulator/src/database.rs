@@ -1,9 +1,8 @@
-//! The stand-in's one transactional file. Owns opening it, reading a consistent state of it, and committing changes to it;
-//! knows nothing of what the tables mean.
+//! The emulator's one transactional file: opens it, reads a consistent state of it, and commits changes to it.
 //!
-//! Writers do not commit one by one: a thread gathers the changes that wait, applies them in order in one transaction, makes
-//! that durable with one flush, and then answers them all. So a change that was answered survives a killed process, and a
-//! thousand concurrent changes do not cost a thousand flushes.
+//! Writers do not commit one by one. A thread collects the waiting changes, applies them in order in one transaction,
+//! makes it durable with one flush, and then answers all of them. A confirmed change therefore survives a killed
+//! process, and a thousand concurrent changes do not cost a thousand flushes.
 
 use std::{
     path::Path,
@@ -14,53 +13,54 @@ use std::{
 use redb::{ReadTransaction, ReadableDatabase as _, TableDefinition, WriteTransaction};
 use tokio::sync::oneshot;
 
-/// Most changes that one transaction takes, so that the first to wait is not kept waiting by those behind it.
+/// Most changes in one transaction, so that the first change does not wait long for those behind it.
 const LARGEST_BATCH: usize = 512;
 
-/// Bytes of the file that may be kept in memory. The tables hold names, headers and small bodies only.
+/// Size of the database's cache, in bytes. The tables hold only names, headers and small bodies.
 const CACHE: usize = 32 * 1024 * 1024;
 
-/// Bucket name to its description, as JSON.
+/// Bucket name to bucket record, as JSON.
 pub(crate) const BUCKETS: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("s3.buckets");
-/// Bucket and key to the description of the object, as JSON. Ordered by the UTF-8 bytes of the key, as S3 lists.
+/// Bucket and key to object record, as JSON. Ordered by the UTF-8 bytes of the key, as S3 lists them.
 pub(crate) const OBJECTS: TableDefinition<'static, (&str, &str), &[u8]> = TableDefinition::new("s3.objects");
-/// Bucket, key and a number that rises: what a versioned bucket keeps of objects that are not current, as JSON.
+/// Bucket, key and a rising number to a noncurrent version of an object in a versioned bucket, as JSON.
 pub(crate) const VERSIONS: TableDefinition<'static, (&str, &str, u64), &[u8]> = TableDefinition::new("s3.versions");
-/// Body number to how many objects and parts are made from it.
+/// Body number to the number of objects and parts that use it.
 pub(crate) const BODIES: TableDefinition<'static, u64, u64> = TableDefinition::new("s3.bodies");
-/// Body number to its bytes, for bodies too small for a file of their own.
+/// Body number to its bytes, for bodies that are too small for a file of their own.
 pub(crate) const SMALL_BODIES: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("s3.small-bodies");
-/// Bucket, key and upload identifier to the upload's description, as JSON.
+/// Bucket, key and upload ID to upload record, as JSON.
 pub(crate) const UPLOADS: TableDefinition<'static, (&str, &str, &str), &[u8]> = TableDefinition::new("s3.uploads");
-/// Upload identifier and part number to the part's description, as JSON.
+/// Upload ID and part number to part record, as JSON.
 pub(crate) const PARTS: TableDefinition<'static, (&str, u32), &[u8]> = TableDefinition::new("s3.parts");
-/// Table and key to a JSON document: what the other services keep.
+/// Table and key to a JSON document, for the services other than S3.
 pub(crate) const DOCUMENTS: TableDefinition<'static, (&str, &str), &[u8]> = TableDefinition::new("documents");
 
-/// Why the stand-in could not keep or find something. Cheap to clone: everybody in a failed batch is told the same.
+/// Why the emulator cannot store or read something. Cheap to clone, since every change of a failed batch gets the same
+/// error.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum DatabaseError {
-    /// The database refused or failed.
-    #[error("the stand-in's database failed: {0}")]
+    /// The database failed.
+    #[error("the emulator's database failed: {0}")]
     Database(Arc<redb::Error>),
-    /// A body's file could not be written or read.
-    #[error("a file of the stand-in could not be used: {0}")]
+    /// A file with a body cannot be written or read.
+    #[error("cannot use a file of the emulator: {0}")]
     File(Arc<std::io::Error>),
-    /// A record in the database is not what this version writes.
-    #[error("the stand-in's database holds a record that this version cannot read: {0}")]
+    /// A record has a format that this version does not write.
+    #[error("cannot read a record of the emulator's database: {0}")]
     Record(Arc<serde_json::Error>),
-    /// A body that a record names is in neither place.
-    #[error("the stand-in has lost body {0}")]
+    /// A record names a body that does not exist.
+    #[error("body {0} is missing in the emulator's database")]
     MissingBody(u64),
-    /// The thread that commits has ended.
-    #[error("the stand-in's database is closed")]
+    /// The committing thread has ended.
+    #[error("the emulator's database is closed")]
     Closed,
 }
 
-/// An error that a change to the database may end with.
+/// An error that a change of the database can return.
 ///
-/// One that is not a storage error must be returned **before** the change has touched a table, since the changes that share its
-/// transaction are still committed.
+/// An error that is not a storage error must be returned **before** the change has touched a table, since the other
+/// changes of the transaction are still committed.
 pub(crate) trait CommitFailure: From<DatabaseError> + Send + 'static {
     /// Whether storage failed, so that the transaction must not be committed.
     fn is_storage(&self) -> bool;
@@ -72,7 +72,7 @@ impl CommitFailure for DatabaseError {
     }
 }
 
-/// Lets `?` turn every error of the database into `$error`, which has `From<DatabaseError>`.
+/// Implements `From` for `$error`, which has `From<DatabaseError>`, from each error of the database.
 macro_rules! from_database_errors {
     ($error:ty: $($source:ty),+) => {
         $(impl From<$source> for $error {
@@ -98,7 +98,7 @@ impl From<serde_json::Error> for DatabaseError {
     }
 }
 
-/// What a change works on: the open transaction, and what to do once it is durable.
+/// The open transaction, and the effects to run once it is durable.
 pub(crate) struct DatabaseChange<'a> {
     /// The transaction that all changes of a batch share.
     pub(crate) transaction: &'a WriteTransaction,
@@ -106,13 +106,13 @@ pub(crate) struct DatabaseChange<'a> {
 }
 
 impl DatabaseChange<'_> {
-    /// Does `effect` when, and only if, the transaction has become durable; effects run in the order of the changes.
+    /// Runs `effect` only once the transaction is durable. Effects run in the order of the changes.
     pub(crate) fn after_commit(&mut self, effect: impl FnOnce() + Send + 'static) {
         self.effects.push(Box::new(effect));
     }
 }
 
-/// One change that waits for its turn.
+/// A change that waits for its transaction.
 trait CommitJob: Send {
     fn apply(&mut self, change: &mut DatabaseChange<'_>) -> Result<(), DatabaseError>;
     fn answer(self: Box<Self>, committed: Result<(), DatabaseError>);
@@ -143,7 +143,7 @@ where
 
     fn answer(self: Box<Self>, committed: Result<(), DatabaseError>) {
         let result = match (committed, self.result) {
-            // The change that made the batch fail knows the cause best.
+            // The change that made the batch fail has the most precise error.
             (_, Some(Err(error))) if error.is_storage() => Err(error),
             (Err(error), _) => Err(E::from(error)),
             (Ok(()), Some(result)) => result,
@@ -153,7 +153,7 @@ where
     }
 }
 
-/// The open database, with its committing thread. Dropping it waits for the changes already accepted.
+/// The open database with its committing thread. Dropping it waits for the changes that were accepted.
 pub(crate) struct Database {
     tables: Arc<redb::Database>,
     jobs: Option<mpsc::Sender<Box<dyn CommitJob>>>,
@@ -161,7 +161,7 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    /// A database that lives in memory and goes with its last owner.
+    /// Creates a database in memory. It is gone when its last owner drops it.
     pub(crate) fn in_memory() -> Result<Self, DatabaseError> {
         let tables = redb::Database::builder()
             .set_cache_size(CACHE)
@@ -169,7 +169,7 @@ impl Database {
         Self::start(tables)
     }
 
-    /// Opens or creates the file. Two openings of one file at once are refused by the file lock that the database takes.
+    /// Opens or creates the file. The database locks the file, so that it cannot be opened twice.
     pub(crate) fn open(file: &Path) -> Result<Self, redb::DatabaseError> {
         let tables = redb::Database::builder().set_cache_size(CACHE).create(file)?;
         Self::start(tables)
@@ -178,7 +178,7 @@ impl Database {
 
     fn start(tables: redb::Database) -> Result<Self, DatabaseError> {
         let transaction = tables.begin_write()?;
-        // Opening a table for writing creates it, and readers may then rely on all of them.
+        // Opening a table for writing creates it, so that readers find all of them.
         transaction.open_table(BUCKETS)?;
         transaction.open_table(OBJECTS)?;
         transaction.open_table(VERSIONS)?;
@@ -197,7 +197,7 @@ impl Database {
         Ok(Self { tables, jobs: Some(jobs), committer: Some(committer) })
     }
 
-    /// Reads from one consistent state: what was committed when the reading began.
+    /// Reads one consistent state: what was committed when the read began.
     pub(crate) fn read<T, E: From<DatabaseError>>(
         &self,
         body: impl FnOnce(&ReadTransaction) -> Result<T, E>,
@@ -206,8 +206,8 @@ impl Database {
         body(&transaction)
     }
 
-    /// Applies `body` alone against the latest state and answers when it is durable. The change happens even if the caller
-    /// stops waiting.
+    /// Applies `body` to the latest state and returns once it is durable. The change also happens if the caller stops
+    /// waiting.
     pub(crate) async fn write<T, E, B>(&self, body: B) -> Result<T, E>
     where
         T: Send + 'static,
@@ -220,7 +220,7 @@ impl Database {
         answer.await.unwrap_or_else(|_| Err(E::from(DatabaseError::Closed)))
     }
 
-    /// The same for callers that are not asynchronous; blocks the thread for one commit.
+    /// Like [`Self::write`] for callers that are not asynchronous. Blocks the thread for one commit.
     pub(crate) fn write_blocking<T, E, B>(&self, body: B) -> Result<T, E>
     where
         T: Send + 'static,
@@ -246,13 +246,13 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        // Without a sender the thread ends after what it was given, and the file is then free to be opened again.
+        // Without a sender the thread ends after the changes it has, and the file can be opened again.
         self.jobs = None;
         if let Some(committer) = self.committer.take()
             && committer.thread().id() != std::thread::current().id()
             && committer.join().is_err()
         {
-            tracing::error!("the committing thread of the stand-in's database panicked");
+            tracing::error!("the committing thread of the emulator's database panicked");
         }
     }
 }
@@ -281,7 +281,7 @@ fn commit(
 ) -> Result<(), DatabaseError> {
     let transaction = tables.begin_write()?;
     for job in batch {
-        // An early return drops the transaction, which undoes it.
+        // An early return drops the transaction, which rolls it back.
         job.apply(&mut DatabaseChange { transaction: &transaction, effects })?;
     }
     transaction.commit()?;

@@ -1,5 +1,5 @@
-//! JSON documents of the services that have little to keep (identities, distributions, invalidations, secrets, parameters), in the
-//! same file as the objects. Owns storing them and changing one atomically; never what is in them.
+//! JSON documents of the services that store little (identities, distributions, invalidations), in the same file as the
+//! objects.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use crate::database::{DOCUMENTS, Database, DatabaseError};
 
-/// A change of one document: given what is kept now, answers what shall be kept; `None` is no document.
+/// Changes one document: gets the stored value and returns the value to store. `None` means no document.
 pub type DocumentChange = Box<dyn FnOnce(Option<Value>) -> Option<Value> + Send>;
 
-/// A store of JSON documents, named by table and key. Every method is atomic, and durable once it returns.
+/// A store of JSON documents by table and key. Every method is atomic, and durable once it returns.
 pub trait Documents: Send + Sync {
     /// The document, if there is one.
     ///
@@ -19,26 +19,26 @@ pub trait Documents: Send + Sync {
     /// The storage failed.
     fn get(&self, table: &str, key: &str) -> Result<Option<Value>, DatabaseError>;
 
-    /// Keeps `value` in place of whatever was there.
+    /// Creates or replaces a document.
     ///
     /// # Errors
-    /// The storage failed; the old document is still there.
+    /// The storage failed; the old document is unchanged.
     fn put(&self, table: &str, key: &str, value: Value) -> Result<(), DatabaseError>;
 
-    /// All documents of a table with their keys, in the order of the keys' UTF-8 bytes.
+    /// All documents of a table with their keys, ordered by the UTF-8 bytes of the keys.
     ///
     /// # Errors
     /// The storage failed.
     fn list(&self, table: &str) -> Result<Vec<(String, Value)>, DatabaseError>;
 
-    /// Changes one document with nobody else between reading and writing it; answers what is kept afterwards.
+    /// Changes one document atomically and returns the new value.
     ///
     /// # Errors
-    /// The storage failed; the old document is still there.
+    /// The storage failed; the old document is unchanged.
     fn update(&self, table: &str, key: &str, change: DocumentChange) -> Result<Option<Value>, DatabaseError>;
 }
 
-/// Documents in the stand-in's database.
+/// Documents in the emulator's database.
 #[derive(Clone)]
 pub(crate) struct StoredDocuments(Arc<Database>);
 
@@ -52,8 +52,8 @@ impl Documents for StoredDocuments {
     fn get(&self, table: &str, key: &str) -> Result<Option<Value>, DatabaseError> {
         self.0.read(|transaction| {
             let documents = transaction.open_table(DOCUMENTS)?;
-            let found = documents.get((table, key))?;
-            Ok(found.map(|kept| serde_json::from_slice(kept.value())).transpose()?)
+            let stored = documents.get((table, key))?;
+            Ok(stored.map(|bytes| serde_json::from_slice(bytes.value())).transpose()?)
         })
     }
 
@@ -66,12 +66,12 @@ impl Documents for StoredDocuments {
             let documents = transaction.open_table(DOCUMENTS)?;
             let mut found = Vec::new();
             for entry in documents.range((table, "")..)? {
-                let (name, kept) = entry?;
+                let (name, bytes) = entry?;
                 let (in_table, key) = name.value();
                 if in_table != table {
                     break;
                 }
-                found.push((key.to_owned(), serde_json::from_slice(kept.value())?));
+                found.push((key.to_owned(), serde_json::from_slice(bytes.value())?));
             }
             Ok(found)
         })
@@ -82,7 +82,7 @@ impl Documents for StoredDocuments {
         self.0.write_blocking(move |open| {
             let mut documents = open.transaction.open_table(DOCUMENTS)?;
             let name = (table.as_str(), key.as_str());
-            let before = documents.get(name)?.map(|kept| serde_json::from_slice(kept.value())).transpose()?;
+            let before = documents.get(name)?.map(|bytes| serde_json::from_slice(bytes.value())).transpose()?;
             let after = change(before);
             match &after {
                 Some(value) => drop(documents.insert(name, serde_json::to_vec(value)?.as_slice())?),
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn documents_are_kept_listed_by_table_and_changed_atomically() {
+    fn stores_documents_and_lists_them_by_table() {
         let documents = StoredDocuments::new(Arc::new(Database::in_memory().unwrap()));
         documents.put("roles", "b", json!(2)).unwrap();
         documents.put("roles", "a", json!(1)).unwrap();

@@ -1,7 +1,8 @@
-//! A stand-in of AWS in one process: S3, STS, IAM, CloudFront, and what is read of Secrets Manager and the Parameter Store,
-//! offline and with permissions enforced, for `--local`, `dev` and the tests. Never a dependency of what runs in the cloud: nothing in it is known to host, deploy or lambda.
+//! A local AWS emulator in one process: S3, STS, IAM and CloudFront, with permissions enforced. It serves `--local`,
+//! `dev` and the tests, offline.
 //!
-//! [`LocalAws`] is the way in.
+//! [`LocalAws`] is an account. Point an AWS SDK at it with [`LocalAws::http_client`] and
+//! [`LocalAws::root_credentials`], or serve it over a socket with [`LocalAws::serve`].
 
 pub mod account;
 pub mod cloudfront;

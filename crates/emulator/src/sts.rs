@@ -1,15 +1,13 @@
-//! STS: `AssumeRole` and `GetCallerIdentity` in the query protocol. It owns the protocol and the
-//! form of each parameter; who may assume what is decided by [`IamService`].
+//! STS: `AssumeRole` and `GetCallerIdentity` in the query protocol. [`IamService`] decides who may assume which role.
 //!
-//! Constraints, codes and messages: STS API Reference, "AssumeRole", "GetCallerIdentity" and
-//! "Common Errors".
+//! Source of constraints, codes and messages: STS API Reference, "AssumeRole", "GetCallerIdentity" and "Common Errors".
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 
 use crate::iam::clock::iso8601;
 use crate::iam::signature::CredentialScope;
-use crate::iam::{ACCOUNT_ID, AssumeError, AssumeRole, Caller, IamService};
+use crate::iam::{ACCOUNT_ID, AssumeError, AssumeRoleRequest, Caller, IamService};
 use crate::query::{Parameters, QueryFailure, QueryForm, QueryProtocol};
 use crate::xml::XmlElement;
 
@@ -18,12 +16,12 @@ const PROTOCOL: QueryProtocol = QueryProtocol {
     version: "2011-06-15",
     scope: CredentialScope { service: "sts", region: None },
 };
-/// Most managed session policies.
+/// Most managed policies of one session.
 const MOST_POLICY_ARNS: usize = 10;
-/// Seconds that a session lasts unless the request says so.
+/// Default duration of a session, in seconds.
 const DEFAULT_DURATION: u32 = 3_600;
 
-/// An ARN; what is in it is checked where it is used.
+/// An ARN. Its content is checked where it is used.
 const ARN: QueryForm = QueryForm { length: 20..=2_048, allowed: |_| true, pattern: ".*" };
 const SESSION_NAME: QueryForm = QueryForm {
     length: 2..=64,
@@ -41,7 +39,7 @@ const EXTERNAL_ID: QueryForm = QueryForm {
     pattern: r"[\w+=,.@:\/-]*",
 };
 
-/// The service.
+/// The STS service.
 #[derive(Debug, Clone)]
 pub struct StsService {
     iam: IamService,
@@ -63,7 +61,7 @@ impl From<AssumeError> for QueryFailure {
 }
 
 impl StsService {
-    /// The service over the account's identities.
+    /// STS for the account's identities.
     #[must_use]
     pub fn new(iam: IamService) -> Self {
         Self { iam }
@@ -79,7 +77,7 @@ impl StsService {
     }
 
     fn assume_role(&self, caller: &Caller, mut parameters: Parameters) -> Result<Vec<XmlElement>, QueryFailure> {
-        let wish = AssumeRole {
+        let request = AssumeRoleRequest {
             role_arn: role_arn(&mut parameters)?,
             session_name: parameters.required("RoleSessionName", &SESSION_NAME)?,
             duration: parameters.number("DurationSeconds", 900..=43_200)?.unwrap_or(DEFAULT_DURATION),
@@ -88,7 +86,7 @@ impl StsService {
             external_id: parameters.text("ExternalId", &EXTERNAL_ID)?,
         };
         parameters.finish("AssumeRole")?;
-        let assumed = self.iam.assume_role(caller, wish)?;
+        let assumed = self.iam.assume_role(caller, request)?;
         let user = XmlElement::new("AssumedRoleUser")
             .with(XmlElement::text("AssumedRoleId", &assumed.assumed_role_id))
             .with(XmlElement::text("Arn", &assumed.arn));

@@ -1,5 +1,4 @@
-//! Answers in XML, as STS, IAM and CloudFront give them: nested elements, errors, request ids. It owns
-//! escaping; never what an answer says.
+//! Answers in XML as STS, IAM and CloudFront give them: nested elements, errors and request IDs.
 
 use std::borrow::Cow;
 
@@ -23,7 +22,7 @@ enum XmlContent {
 }
 
 impl XmlElement {
-    /// An element without children as yet.
+    /// An element without children.
     pub(crate) fn new(name: impl Into<Cow<'static, str>>) -> Self {
         Self { name: name.into(), content: XmlContent::Children(Vec::new()) }
     }
@@ -33,7 +32,7 @@ impl XmlElement {
         Self { name: Cow::Borrowed(name), content: XmlContent::Text(text.to_string()) }
     }
 
-    /// The element with one more child; text gives way to it.
+    /// Adds a child. It replaces text.
     pub(crate) fn with(mut self, child: Self) -> Self {
         match &mut self.content {
             XmlContent::Children(children) => children.push(child),
@@ -42,7 +41,7 @@ impl XmlElement {
         self
     }
 
-    /// The element with a child for each of `children`.
+    /// Adds several children.
     pub(crate) fn with_each(self, children: impl IntoIterator<Item = Self>) -> Self {
         children.into_iter().fold(self, Self::with)
     }
@@ -58,7 +57,7 @@ impl XmlElement {
         into.push('>');
         match &self.content {
             XmlContent::Text(text) => {
-                // XML 1.0 has no way to write control characters.
+                // XML 1.0 cannot represent control characters.
                 let printable: String = text
                     .chars()
                     .map(|c| if c.is_control() && !matches!(c, '\t' | '\n' | '\r') { '\u{fffd}' } else { c })
@@ -89,7 +88,7 @@ pub(crate) fn answer(status: StatusCode, namespace: &str, request_id: &str, root
     response
 }
 
-/// A failure in the shape that STS, IAM and CloudFront share.
+/// An error in the format that STS, IAM and CloudFront share.
 pub(crate) fn error(namespace: &str, status: StatusCode, code: &str, message: &str) -> Response<Bytes> {
     let request_id = request_id();
     let kind = if status.is_server_error() { "Receiver" } else { "Sender" };
@@ -104,8 +103,7 @@ pub(crate) fn error(namespace: &str, status: StatusCode, code: &str, message: &s
     answer(status, namespace, &request_id, &root)
 }
 
-/// An identifier for one request. Without randomness, which is no reason to fail a request, all
-/// have the same.
+/// A request ID. Without random numbers all requests get the same ID, since that is no reason to fail a request.
 pub(crate) fn request_id() -> String {
     identifier("", 26).unwrap_or_else(|_| "UNKNOWN".to_owned())
 }
@@ -115,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_is_escaped_and_only_the_root_names_the_namespace() {
+    fn escapes_text_and_puts_the_namespace_on_the_root_only() {
         let root = XmlElement::new("A").with(XmlElement::text("B", "<&\u{1}é")).with_each([XmlElement::new("C")]);
         let answer = answer(StatusCode::OK, "urn:x", "id", &root);
         let body = std::str::from_utf8(answer.body()).expect("text");

@@ -1,8 +1,6 @@
-//! Invalidations through the real SDK. Each rule is asserted because publishers break it, and each
-//! names the page of AWS's documentation that it is from. No local server that we know checks these
-//! rules: those that others wrote take whatever paths they are given. So what the planner promises
-//! is tested against this stand-in, and this stand-in against those pages alone; only AWS itself
-//! could tell that we read them right.
+//! Invalidations through the real SDK. Each rule names its page of AWS's documentation. No other known local server
+//! checks these rules: others accept any path. The emulator can therefore only be compared with these pages, or with
+//! AWS itself.
 
 #![expect(clippy::expect_used, reason = "helpers of tests fail as tests do")]
 
@@ -18,17 +16,17 @@ use tidegate_emulator::cloudfront::{InvalidationDelay, S3Origin, ViewerPath};
 
 const ID: &str = "E2EXAMPLE";
 
-/// CloudFront Developer Guide: what a path is, and what it clears.
+/// CloudFront Developer Guide: valid paths, and what they clear.
 const FILES: &str = "DeveloperGuide/invalidation-specifying-objects.html";
-/// CloudFront Developer Guide: how many paths may be in progress.
+/// CloudFront Developer Guide: quotas of paths in progress.
 const MOST: &str = "DeveloperGuide/InvalidationLimits.html";
-/// CloudFront API Reference: the codes of refusals.
+/// CloudFront API Reference: error codes.
 const CREATE: &str = "APIReference/API_CreateInvalidation.html";
-/// CloudFront API Reference: what a caller reference does.
+/// CloudFront API Reference: caller references.
 const BATCH: &str = "APIReference/API_InvalidationBatch.html";
-/// CloudFront API Reference: pages of the list, and their order.
+/// CloudFront API Reference: pages of the list and their order.
 const LIST: &str = "APIReference/API_ListInvalidations.html";
-/// Service Authorization Reference: actions and the resource they need.
+/// Service Authorization Reference: actions and their resources.
 const ACTIONS: &str = "service-authorization/latest/reference/list_amazoncloudfront.html";
 
 fn client(account: &LocalAws, credentials: Credentials) -> Client {
@@ -50,7 +48,7 @@ fn with_distribution() -> (LocalAws, Client) {
     (account, client)
 }
 
-/// Asks for an invalidation; answers its id and status, or the code of the failure.
+/// Creates an invalidation and returns its ID and status, or the error code.
 async fn invalidate(
     client: &Client,
     reference: &str,
@@ -84,7 +82,7 @@ async fn status(client: &Client, id: &str) -> String {
 }
 
 #[tokio::test]
-async fn an_invalidation_is_in_progress_until_it_is_completed() {
+async fn an_invalidation_clears_once_it_is_complete() {
     let (account, client) = with_distribution();
     let own = paths(&["/a.html", "/caf%C3%A9/*"]);
     let (id, first) = invalidate(&client, "one", &own, 2).await.expect("an invalidation");
@@ -96,15 +94,18 @@ async fn an_invalidation_is_in_progress_until_it_is_completed() {
     assert_eq!(batch.caller_reference(), "one");
     assert_eq!(batch.paths().expect("paths").items(), own);
     let before = ViewerPath::new("/a.html");
-    assert!(!account.cloudfront().cleared(ID, &before, 0).expect("an answer"), "caches hold it until it is complete");
+    assert!(
+        !account.cloudfront().cleared(ID, &before, 0).expect("an answer"),
+        "caches keep the copy until the invalidation is complete"
+    );
     assert_eq!(status(&client, &id).await, "Completed");
     assert!(account.cloudfront().cleared(ID, &before, 0).expect("an answer"));
-    assert!(!account.cloudfront().cleared(ID, &before, 1).expect("an answer"), "what was fetched later isn't cleared");
+    assert!(!account.cloudfront().cleared(ID, &before, 1).expect("an answer"), "a later copy is not cleared");
     assert!(!account.cloudfront().cleared(ID, &ViewerPath::new("/b.html"), 0).expect("an answer"));
 }
 
 #[tokio::test]
-async fn an_invalidation_may_complete_by_the_clock() {
+async fn an_invalidation_can_complete_by_the_clock() {
     let (account, client) = with_distribution();
     account.cloudfront().set_completion(InvalidationDelay::After(Duration::from_secs(600)));
     let (id, _) = invalidate(&client, "one", &paths(&["/*"]), 1).await.expect("an invalidation");
@@ -113,9 +114,9 @@ async fn an_invalidation_may_complete_by_the_clock() {
     assert_eq!(status(&client, &id).await, "Completed");
 }
 
-/// Rows: paths, the quantity that is claimed, the code, the page.
+/// Rows: paths, stated quantity, error code, page.
 #[tokio::test]
-async fn what_breaks_a_rule_is_refused_and_starts_nothing() {
+async fn rejects_invalid_requests_and_starts_nothing() {
     let (account, client) = with_distribution();
     let long = format!("/{}", "a".repeat(4_000));
     let longest = format!("/{}", "a".repeat(3_999));
@@ -143,7 +144,7 @@ async fn what_breaks_a_rule_is_refused_and_starts_nothing() {
 }
 
 #[tokio::test]
-async fn three_thousand_paths_may_be_in_progress_however_they_are_split() {
+async fn allows_three_thousand_paths_in_progress_in_any_split() {
     for split in [&[3_000][..], &[1_000, 1_000, 1_000], &[1, 2_998, 1]] {
         let (_account, client) = with_distribution();
         for (run, count) in split.iter().enumerate() {
@@ -156,16 +157,16 @@ async fn three_thousand_paths_may_be_in_progress_however_they_are_split() {
 }
 
 #[tokio::test]
-async fn fifteen_wildcards_may_be_in_progress_beside_three_thousand_paths() {
+async fn allows_fifteen_wildcards_beside_three_thousand_paths() {
     let (_account, client) = with_distribution();
     let (first, _) = invalidate(&client, "one", &numbered(2_999, ""), 2_999).await.expect("an invalidation");
-    let (wild, _) =
+    let (wildcards, _) =
         invalidate(&client, "wild", &numbered(15, "/*"), 15).await.expect("wildcards have a quota of their own");
     assert!(invalidate(&client, "two", &paths(&["/a"]), 1).await.is_ok(), "the 3,000th");
     let too_many = Err("TooManyInvalidationsInProgress".to_owned());
     assert_eq!(invalidate(&client, "three", &paths(&["/b"]), 1).await, too_many);
     assert_eq!(invalidate(&client, "four", &paths(&["/b/*"]), 1).await, too_many);
-    for id in [&first, &wild] {
+    for id in [&first, &wildcards] {
         assert_eq!(status(&client, id).await, "InProgress");
         assert_eq!(status(&client, id).await, "Completed");
     }
@@ -186,7 +187,7 @@ async fn a_repeated_reference_starts_nothing_new() {
 }
 
 #[tokio::test]
-async fn invalidations_are_listed_by_page_the_newest_first() {
+async fn lists_invalidations_in_pages_newest_first() {
     let (_account, client) = with_distribution();
     let mut expected = Vec::new();
     for number in 0..7 {
@@ -215,7 +216,7 @@ async fn invalidations_are_listed_by_page_the_newest_first() {
 }
 
 #[tokio::test]
-async fn distributions_tell_their_origin() {
+async fn distributions_report_their_origin() {
     let (account, client) = with_distribution();
     let origin = S3Origin { bucket: "site-old".to_owned(), path: String::new() };
     account.cloudfront().create_distribution("E1OTHER", origin, None).expect("a distribution");
@@ -240,7 +241,7 @@ async fn distributions_tell_their_origin() {
 }
 
 #[tokio::test]
-async fn what_does_not_exist_is_told_apart() {
+async fn distinguishes_missing_distributions_and_invalidations() {
     let (_account, client) = with_distribution();
     let missing = client.get_distribution().id("E0NONE").send().await.expect_err("none");
     assert_eq!(code(&missing), "NoSuchDistribution");
@@ -278,7 +279,7 @@ async fn every_action_needs_permission_on_the_distribution() {
         code(&client.list_invalidations().distribution_id(ID).send().await.expect_err("denied")),
         "AccessDenied"
     );
-    // One permission is none for the others, and none for another distribution.
+    // A permission for one action and distribution does not cover other actions or distributions.
     let lists =
         policy.replace("cloudfront:CreateInvalidation\",\"cloudfront:GetInvalidation", "cloudfront:ListInvalidations");
     assert_ne!(lists, policy);
@@ -293,17 +294,17 @@ async fn every_action_needs_permission_on_the_distribution() {
     ] {
         assert_eq!(denied, "AccessDenied", "by {ACTIONS}");
     }
-    // Whether a distribution exists is nobody's business who may not look at it.
+    // A caller without permission must not learn whether a distribution exists.
     assert_eq!(code(&client.get_distribution().id("E0NONE").send().await.expect_err("denied")), "AccessDenied");
 }
 
 #[tokio::test]
-async fn a_wrong_secret_is_refused() {
+async fn rejects_a_wrong_secret() {
     let (account, _) = with_distribution();
     let root = account.root_credentials();
     let wrong = Credentials::new(root.access_key_id(), "wrong", None, None, "test");
-    let refused = client(&account, wrong).get_distribution().id(ID).send().await.expect_err("refused");
-    assert_eq!(code(&refused), "SignatureDoesNotMatch");
+    let rejected = client(&account, wrong).get_distribution().id(ID).send().await.expect_err("rejected");
+    assert_eq!(code(&rejected), "SignatureDoesNotMatch");
 }
 
 #[tokio::test]
@@ -325,10 +326,10 @@ async fn distributions_and_invalidations_survive_a_restart() {
     assert_eq!(invalidate(&client, "one", &paths(&["/b*", "/a"]), 2).await.expect("the same").0, id);
 }
 
-/// Source: "Invalidating content by cache tags", CloudFront Developer Guide. That a tag is refused without a configuration is
-/// our reading: AWS names no error for it.
+/// Source: CloudFront Developer Guide, "Invalidating content by cache tags". AWS documents no error for a tag without a
+/// configuration, so that part is our interpretation.
 #[tokio::test]
-async fn tags_are_taken_by_a_distribution_that_reads_them_and_count_as_paths() {
+async fn cache_tags_need_a_configuration_and_count_as_paths() {
     let (account, client) = with_distribution();
     let header = async || {
         let answer = client.get_distribution_config().id(ID).send().await.expect("a configuration");
@@ -336,18 +337,18 @@ async fn tags_are_taken_by_a_distribution_that_reads_them_and_count_as_paths() {
     };
     assert_eq!(header().await, None);
     let own = paths(&["/a.html", "#News"]);
-    assert_eq!(invalidate(&client, "early", &own, 2).await.expect_err("refused"), "InvalidArgument");
+    assert_eq!(invalidate(&client, "early", &own, 2).await.expect_err("rejected"), "InvalidArgument");
     account.cloudfront().set_cache_tags(ID, Some("X-Amz-Meta-Cache-Tag")).expect("set");
     assert_eq!(header().await.as_deref(), Some("x-amz-meta-cache-tag"));
     invalidate(&client, "one", &own, 2).await.expect("an invalidation");
     for wrong in ["#", "#a b", "#a,b", "#caf\u{e9}"] {
-        assert_eq!(invalidate(&client, wrong, &paths(&[wrong]), 1).await.expect_err("refused"), "InvalidArgument");
+        assert_eq!(invalidate(&client, wrong, &paths(&[wrong]), 1).await.expect_err("rejected"), "InvalidArgument");
     }
-    // Sixteen that end in the character of wildcards are no wildcards.
+    // Sixteen tags that end in the wildcard character are not wildcards.
     let stars: Vec<String> = (0..16).map(|number| format!("#{number}*")).collect();
     invalidate(&client, "stars", &stars, 16).await.expect("an invalidation");
     let most: Vec<String> = (0..3_000 - 18).map(|number| format!("#{number}")).collect();
     invalidate(&client, "most", &most, most.len()).await.expect("an invalidation");
-    let over = invalidate(&client, "over", &paths(&["#x"]), 1).await.expect_err("refused");
+    let over = invalidate(&client, "over", &paths(&["#x"]), 1).await.expect_err("rejected");
     assert_eq!(over, "TooManyInvalidationsInProgress");
 }

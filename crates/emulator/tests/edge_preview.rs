@@ -1,6 +1,5 @@
-//! The edge as a visitor sees it, without sockets: what is held, for how long, and what an
-//! invalidation clears. Rules of the cache are CloudFront's, those of pages and redirects are the
-//! S3 website endpoint's.
+//! The preview as a visitor sees it, without sockets: what is cached, for how long, and what an invalidation clears.
+//! The rules of the cache are CloudFront's; those of pages and redirects are the S3 website endpoint's.
 
 #![expect(clippy::expect_used, reason = "helpers of tests fail as tests do")]
 
@@ -24,14 +23,14 @@ struct Site {
     router: Router,
 }
 
-/// What a visitor gets.
-struct Seen {
+/// A visitor's response.
+struct VisitorResponse {
     status: u16,
     body: String,
     response: Response<()>,
 }
 
-impl Seen {
+impl VisitorResponse {
     fn header(&self, name: &str) -> &str {
         self.response.headers().get(name).map(|value| value.to_str().expect("text")).unwrap_or_default()
     }
@@ -70,23 +69,27 @@ impl Site {
         self.account.s3().delete("site", key, WriteCondition::default()).await.expect("deleted");
     }
 
-    async fn ask(&self, request: Request<Body>) -> Seen {
+    async fn send(&self, request: Request<Body>) -> VisitorResponse {
         let response = self.router.clone().oneshot(request).await.expect("an answer");
         let (parts, body) = response.into_parts();
         let body = body.collect().await.expect("a body").to_bytes();
         let status = parts.status.as_u16();
-        Seen { status, body: String::from_utf8_lossy(&body).into_owned(), response: Response::from_parts(parts, ()) }
+        VisitorResponse {
+            status,
+            body: String::from_utf8_lossy(&body).into_owned(),
+            response: Response::from_parts(parts, ()),
+        }
     }
 
-    async fn get(&self, path: &str) -> Seen {
-        self.ask(Request::get(path).body(Body::empty()).expect("a request")).await
+    async fn get(&self, path: &str) -> VisitorResponse {
+        self.send(Request::get(path).body(Body::empty()).expect("a request")).await
     }
 
-    async fn get_with(&self, path: &str, name: &str, value: &str) -> Seen {
-        self.ask(Request::get(path).header(name, value).body(Body::empty()).expect("a request")).await
+    async fn get_with(&self, path: &str, name: &str, value: &str) -> VisitorResponse {
+        self.send(Request::get(path).header(name, value).body(Body::empty()).expect("a request")).await
     }
 
-    /// Starts an invalidation, and lets it complete if `complete`.
+    /// Starts an invalidation, and completes it if `complete`.
     fn invalidate(&self, reference: &str, paths: &[&str], complete: bool) {
         let paths: Vec<String> = paths.iter().map(|&path| path.to_owned()).collect();
         let quantity = i64::try_from(paths.len()).expect("a small number");
@@ -100,7 +103,7 @@ impl Site {
 }
 
 #[tokio::test]
-async fn a_missing_invalidation_is_seen() {
+async fn a_missing_invalidation_shows() {
     let site = Site::new("").await;
     site.put("index.html", "v1").await;
     let first = site.get("/").await;
@@ -122,7 +125,7 @@ async fn a_missing_invalidation_is_seen() {
 }
 
 #[tokio::test]
-async fn a_cache_tag_clears_what_was_answered_with_it() {
+async fn a_cache_tag_clears_answers_that_carried_it() {
     let site = Site::new("").await;
     site.account.cloudfront().set_cache_tags(ID, Some("x-amz-meta-cache-tag")).expect("set");
     let tagged = |tags: &str| StoredHeaders {
@@ -132,12 +135,12 @@ async fn a_cache_tag_clears_what_was_answered_with_it() {
     for (body, tags) in [("v1", "News, x"), ("v2", "y")] {
         site.put_with("a.html", body, tagged(tags)).await;
         site.put_with("b.html", body, tagged("y")).await;
-        assert_eq!(site.get("/a.html").await.body, "v1", "what is cached stays so");
+        assert_eq!(site.get("/a.html").await.body, "v1", "the cached copy stays");
         assert_eq!(site.get("/b.html").await.body, "v1");
     }
     site.invalidate("new", &["#new"], true);
-    assert_eq!(site.get("/a.html").await.cache(), "Hit", "a tag is no beginning of one");
-    // The copy carries the tags that it was answered with, not those that the object has now.
+    assert_eq!(site.get("/a.html").await.cache(), "Hit", "a prefix of a tag does not match");
+    // The copy keeps the tags of its answer, not those that the object has now.
     site.invalidate("news", &["#NEWS"], true);
     assert_eq!(site.get("/a.html").await.body, "v2");
     assert_eq!(site.get("/b.html").await.body, "v1");
@@ -146,7 +149,7 @@ async fn a_cache_tag_clears_what_was_answered_with_it() {
 }
 
 #[tokio::test]
-async fn each_path_of_one_page_is_held_on_its_own() {
+async fn caches_each_path_of_a_page_separately() {
     let site = Site::new("").await;
     site.put("dev/index.html", "v1").await;
     assert_eq!(site.get("/dev").await.status, 302);
@@ -155,13 +158,13 @@ async fn each_path_of_one_page_is_held_on_its_own() {
     site.put("dev/index.html", "v2").await;
     site.invalidate("file", &["/dev/index.html"], true);
     assert_eq!(site.get("/dev/index.html").await.body, "v2");
-    assert_eq!(site.get("/dev/").await.body, "v1", "its other name wasn't invalidated");
+    assert_eq!(site.get("/dev/").await.body, "v1", "its other path was not invalidated");
     site.invalidate("folder", &["/dev/"], true);
     assert_eq!(site.get("/dev/").await.body, "v2");
 }
 
 #[tokio::test]
-async fn deleted_pages_and_redirects_are_held_too() {
+async fn caches_deleted_pages_and_redirects() {
     let site = Site::new("").await;
     site.put("a.html", "a").await;
     let redirect =
@@ -180,7 +183,7 @@ async fn deleted_pages_and_redirects_are_held_too() {
 }
 
 #[tokio::test]
-async fn a_copy_is_held_for_as_long_as_its_headers_say() {
+async fn caches_a_copy_for_as_long_as_its_headers_say() {
     let site = Site::new("").await;
     let cached = |value: &str| StoredHeaders { cache_control: Some(value.to_owned()), ..StoredHeaders::default() };
     let clock = site.account.iam().clock().clone();
@@ -190,14 +193,14 @@ async fn a_copy_is_held_for_as_long_as_its_headers_say() {
         assert_eq!(site.get(path).await.cache(), "Miss");
     }
     clock.advance(Duration::from_secs(30));
-    let held = site.get("/minute").await;
-    assert_eq!(held.cache(), "Hit");
-    let age: u64 = held.header("age").parse().expect("a number");
+    let cached_answer = site.get("/minute").await;
+    assert_eq!(cached_answer.cache(), "Hit");
+    let age: u64 = cached_answer.header("age").parse().expect("a number");
     assert!((30..60).contains(&age), "{age}");
 
     clock.advance(Duration::from_secs(40));
     let same = site.get("/minute").await;
-    assert_eq!((same.cache(), same.body.as_str()), ("RefreshHit", "v1"), "the origin says that it hasn't changed");
+    assert_eq!((same.cache(), same.body.as_str()), ("RefreshHit", "v1"), "the origin reports no change");
     assert_eq!(same.header("age"), "");
     clock.advance(Duration::from_secs(70));
     site.put_with("minute", "v2", cached("max-age=60")).await;
@@ -206,7 +209,7 @@ async fn a_copy_is_held_for_as_long_as_its_headers_say() {
 
     site.put("day", "v2").await;
     clock.advance(Duration::from_secs(23 * 3_600));
-    assert_eq!(site.get("/day").await.body, "v1", "24 hours aren't over");
+    assert_eq!(site.get("/day").await.body, "v1", "within 24 hours");
     clock.advance(Duration::from_secs(3_600));
     assert_eq!(site.get("/day").await.body, "v2");
 
@@ -225,7 +228,7 @@ async fn a_copy_is_held_for_as_long_as_its_headers_say() {
 }
 
 #[tokio::test]
-async fn pages_that_are_missing_are_held_for_ten_seconds() {
+async fn caches_missing_pages_for_ten_seconds() {
     let site = Site::new("").await;
     assert_eq!(site.get("/new").await.status, 404);
     site.put("new", "here").await;
@@ -240,7 +243,7 @@ async fn pages_that_are_missing_are_held_for_ten_seconds() {
 }
 
 #[tokio::test]
-async fn a_folder_is_its_index_document() {
+async fn serves_the_index_document_of_a_folder() {
     let site = Site::new("/live/1").await;
     site.put("live/1/index.html", "home").await;
     site.put("live/1/a/index.html", "a").await;
@@ -257,16 +260,16 @@ async fn a_folder_is_its_index_document() {
         ("/a?x=1", 302, ""),
         ("/b/", 404, "<!doctype html><title>404 Not Found</title><h1>404 Not Found</h1>\n"),
     ] {
-        let seen = site.get(path).await;
-        assert_eq!((seen.status, seen.body.as_str()), (status, body), "{path}");
+        let response = site.get(path).await;
+        assert_eq!((response.status, response.body.as_str()), (status, body), "{path}");
     }
     assert_eq!(site.get("/a").await.header("location"), "/a/");
-    assert_eq!(site.get("/%FF").await.status, 404, "no key has bytes that aren't UTF-8");
-    assert_eq!(site.get(&format!("/{}", "a".repeat(2_000))).await.status, 404, "no key is as long");
+    assert_eq!(site.get("/%FF").await.status, 404, "keys are UTF-8");
+    assert_eq!(site.get(&format!("/{}", "a".repeat(2_000))).await.status, 404, "longer than any key");
 }
 
 #[tokio::test]
-async fn headers_of_the_object_reach_the_visitor() {
+async fn sends_the_headers_of_the_object() {
     let site = Site::new("").await;
     let headers = StoredHeaders {
         content_type: Some("text/css; charset=utf-8".to_owned()),
@@ -278,7 +281,7 @@ async fn headers_of_the_object_reach_the_visitor() {
         ..StoredHeaders::default()
     };
     site.put_with("a.css", "0123456789", headers).await;
-    let seen = site.get("/a.css").await;
+    let response = site.get("/a.css").await;
     for (name, value) in [
         ("content-type", "text/css; charset=utf-8"),
         ("cache-control", "public, max-age=31536000, immutable"),
@@ -289,26 +292,26 @@ async fn headers_of_the_object_reach_the_visitor() {
         ("content-length", "10"),
         ("etag", "\"781e5e245d69b566979b86e28d23f2c7\""),
     ] {
-        assert_eq!(seen.header(name), value, "{name}");
+        assert_eq!(response.header(name), value, "{name}");
     }
-    assert!(seen.header("last-modified").ends_with(" GMT"));
+    assert!(response.header("last-modified").ends_with(" GMT"));
 
-    let head = site.ask(Request::head("/a.css").body(Body::empty()).expect("a request")).await;
+    let head = site.send(Request::head("/a.css").body(Body::empty()).expect("a request")).await;
     assert_eq!((head.status, head.body.as_str(), head.header("content-length")), (200, "", "10"));
-    let known = site.get_with("/a.css", "if-none-match", seen.header("etag")).await;
+    let known = site.get_with("/a.css", "if-none-match", response.header("etag")).await;
     assert_eq!((known.status, known.body.as_str()), (304, ""));
-    assert_eq!(known.header("etag"), seen.header("etag"));
+    assert_eq!(known.header("etag"), response.header("etag"));
     let part = site.get_with("/a.css", "range", "bytes=2-4").await;
     assert_eq!((part.status, part.body.as_str()), (206, "234"));
     assert_eq!(part.header("content-range"), "bytes 2-4/10");
     let beyond = site.get_with("/a.css", "range", "bytes=10-").await;
     assert_eq!((beyond.status, beyond.header("content-range")), (416, "bytes */10"));
-    let post = site.ask(Request::post("/a.css").body(Body::empty()).expect("a request")).await;
+    let post = site.send(Request::post("/a.css").body(Body::empty()).expect("a request")).await;
     assert_eq!((post.status, post.header("allow")), (StatusCode::METHOD_NOT_ALLOWED.as_u16(), "GET, HEAD"));
 }
 
 #[tokio::test]
-async fn what_is_too_large_to_hold_comes_from_the_bucket_every_time() {
+async fn reads_objects_too_large_to_cache_from_the_bucket_every_time() {
     let site = Site::new("").await;
     let body: Vec<u8> = (0..(16 << 20) + 1).map(|number: u32| number.to_le_bytes()[0]).collect();
     let length = body.len();
@@ -325,7 +328,7 @@ async fn what_is_too_large_to_hold_comes_from_the_bucket_every_time() {
 }
 
 #[tokio::test]
-async fn a_distribution_without_its_bucket_is_a_bad_gateway() {
+async fn answers_bad_gateway_without_the_bucket() {
     let account = LocalAws::in_memory().expect("an account");
     let origin = S3Origin { bucket: "missing".to_owned(), path: String::new() };
     account.cloudfront().create_distribution(ID, origin, None).expect("a distribution");

@@ -1,9 +1,9 @@
-//! Identities through the real SDK: who may assume what, with which session, and that temporary
-//! credentials mean what they say. Every constraint, code and message asserted here is from the STS
-//! API Reference ("AssumeRole", "Common Errors") or the IAM User Guide ("Policy evaluation logic").
+//! Identities through the real SDK: who may assume which role with which session, and the validity of temporary
+//! credentials. Source of every constraint, code and message asserted here: STS API Reference, "AssumeRole" and "Common
+//! Errors", or IAM User Guide, "Policy evaluation logic".
 
 #![expect(clippy::expect_used, reason = "helpers of tests fail as tests do")]
-#![expect(deprecated, reason = "publishers still read PackedPolicySize, which has no equal")]
+#![expect(deprecated, reason = "publishers still read PackedPolicySize, which has no replacement")]
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ fn sts(account: &LocalAws, credentials: Credentials) -> aws_sdk_sts::Client {
     aws_sdk_sts::Client::from_conf(config)
 }
 
-/// A user that may assume roles, and a role that trusts the account and may put objects.
+/// An account with a user that may assume roles, and a role that trusts the account and may put objects.
 fn account_with_role() -> (LocalAws, aws_sdk_sts::Client) {
     let account = LocalAws::in_memory().expect("an account");
     let iam = account.iam();
@@ -53,7 +53,7 @@ fn credentials(output: &AssumeRoleOutput) -> Credentials {
     Credentials::new(given.access_key_id(), given.secret_access_key(), token, None, "test")
 }
 
-/// The code and the message of a failure.
+/// The code and message of an error.
 fn failure<T, E: ProvideErrorMetadata, R>(result: Result<T, SdkError<E, R>>) -> (String, String) {
     let error = result.err().expect("a failure");
     (error.code().unwrap_or_default().to_owned(), error.message().unwrap_or_default().to_owned())
@@ -66,7 +66,7 @@ fn may_put(account: &LocalAws, key_id: &str, key: &str) -> Result<(), String> {
 }
 
 #[tokio::test]
-async fn everybody_is_told_who_they_are() {
+async fn returns_the_callers_identity() {
     let (account, user) = account_with_role();
     let root = sts(&account, account.root_credentials()).get_caller_identity().send().await.expect("an answer");
     assert_eq!(root.arn(), Some("arn:aws:iam::000000000000:root"));
@@ -80,8 +80,8 @@ async fn everybody_is_told_who_they_are() {
     let role_user = assumed.assumed_role_user().expect("a user");
     assert_eq!(role_user.arn(), "arn:aws:sts::000000000000:assumed-role/publisher/run-1");
     let token = credentials(&assumed).session_token().map(str::len);
-    let told = assumed.session_token_size().and_then(|size| usize::try_from(size).ok());
-    assert_eq!(told, token);
+    let size = assumed.session_token_size().and_then(|bytes| usize::try_from(bytes).ok());
+    assert_eq!(size, token);
     let session = sts(&account, credentials(&assumed)).get_caller_identity().send().await.expect("an answer");
     assert_eq!(session.arn(), Some(role_user.arn()));
     assert_eq!(session.user_id(), Some(role_user.assumed_role_id()));
@@ -90,7 +90,7 @@ async fn everybody_is_told_who_they_are() {
 }
 
 #[tokio::test]
-async fn a_role_is_assumed_only_with_trust_and_the_callers_own_permission() {
+async fn assuming_a_role_needs_trust_and_the_callers_own_permission() {
     let trust = |principal: &str, effect: &str| {
         format!(
             r#"{{"Version":"2012-10-17","Statement":[
@@ -148,27 +148,27 @@ async fn a_role_is_assumed_only_with_trust_and_the_callers_own_permission() {
 }
 
 #[tokio::test]
-async fn trust_may_ask_for_an_external_id() {
+async fn trust_can_require_an_external_id() {
     let (account, user) = account_with_role();
     let trust = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole",
         "Condition":{"StringEquals":{"sts:ExternalId":"blue"},"StringLike":{"sts:RoleSessionName":"run-*"}}}}"#;
     let arn = account.iam().create_role("asks", trust, &[]).expect("a role");
-    let wish = || user.assume_role().role_arn(&arn).role_session_name("run-1");
-    assert!(wish().external_id("blue").send().await.is_ok());
-    assert_eq!(failure(wish().external_id("red").send().await).0, "AccessDenied");
-    assert_eq!(failure(wish().send().await).0, "AccessDenied");
-    assert_eq!(failure(wish().role_session_name("other").external_id("blue").send().await).0, "AccessDenied");
+    let request = || user.assume_role().role_arn(&arn).role_session_name("run-1");
+    assert!(request().external_id("blue").send().await.is_ok());
+    assert_eq!(failure(request().external_id("red").send().await).0, "AccessDenied");
+    assert_eq!(failure(request().send().await).0, "AccessDenied");
+    assert_eq!(failure(request().role_session_name("other").external_id("blue").send().await).0, "AccessDenied");
 }
 
 #[tokio::test]
-async fn a_session_has_what_role_session_policy_and_boundary_all_allow() {
+async fn a_session_may_do_what_role_session_policy_and_boundary_all_allow() {
     let (account, user) = account_with_role();
-    let wish = || user.assume_role().role_arn(ROLE).role_session_name("run");
+    let request = || user.assume_role().role_arn(ROLE).role_session_name("run");
 
-    let whole = credentials(&wish().send().await.expect("a session"));
+    let whole = credentials(&request().send().await.expect("a session"));
     assert_eq!(may_put(&account, whole.access_key_id(), "a"), Ok(()));
 
-    let output = wish().policy(ONLY_DOCS).send().await.expect("a session");
+    let output = request().policy(ONLY_DOCS).send().await.expect("a session");
     assert!(output.packed_policy_size().is_some_and(|percent| (1..=100).contains(&percent)));
     let narrow = credentials(&output);
     assert_eq!(may_put(&account, narrow.access_key_id(), "docs/a"), Ok(()));
@@ -183,7 +183,7 @@ async fn a_session_has_what_role_session_policy_and_boundary_all_allow() {
 
     let managed = account.iam().create_policy("only-docs", ONLY_DOCS).expect("a policy");
     let arns = aws_sdk_sts::types::PolicyDescriptorType::builder().arn(&managed).build();
-    let by_arn = credentials(&wish().policy_arns(arns).send().await.expect("a session"));
+    let by_arn = credentials(&request().policy_arns(arns).send().await.expect("a session"));
     assert_eq!(may_put(&account, by_arn.access_key_id(), "docs/a"), Ok(()));
     assert!(may_put(&account, by_arn.access_key_id(), "a").is_err());
 
@@ -198,7 +198,7 @@ async fn a_session_has_what_role_session_policy_and_boundary_all_allow() {
     assert!(message.ends_with("with an explicit deny in an identity-based policy"), "{message}");
 }
 
-/// The session policy of a real run, judged by S3 itself: another prefix is another world.
+/// The session policy of a real publish, enforced by S3 itself.
 #[tokio::test]
 async fn a_session_policy_is_enforced_by_s3() {
     let (account, user) = account_with_role();
@@ -234,7 +234,7 @@ async fn a_session_policy_is_enforced_by_s3() {
 }
 
 #[tokio::test]
-async fn a_session_of_a_deleted_role_is_nobodys() {
+async fn a_session_of_a_deleted_role_is_invalid() {
     let (account, user) = account_with_role();
     let output = user.assume_role().role_arn(ROLE).role_session_name("run").send().await.expect("a session");
     let session = credentials(&output);
@@ -245,10 +245,9 @@ async fn a_session_of_a_deleted_role_is_nobodys() {
     assert_eq!(code, "InvalidClientTokenId");
 }
 
-/// Rows: name of the session, seconds, session policy, the code and a part of the message if it is
-/// refused.
+/// Rows: session name, seconds, session policy, and the code and part of the message if the request is rejected.
 #[tokio::test]
-async fn parameters_are_checked_as_the_reference_says() {
+async fn checks_parameters_by_the_api_reference() {
     let (_account, user) = account_with_role();
     let padded = |length: usize| format!("{ONLY_DOCS}{}", " ".repeat(length - ONLY_DOCS.len()));
     let random = |length: usize| {
@@ -258,7 +257,7 @@ async fn parameters_are_checked_as_the_reference_says() {
         ONLY_DOCS.replace("\"arn:aws:s3:::site/docs/*\"", &serde_json::to_string(&keys).expect("JSON"))
     };
     let ok: Option<(&str, &str)> = None;
-    let refused = |code, message| Some((code, message));
+    let rejected = |code, message| Some((code, message));
     let invalid = |message| Some(("ValidationError", message));
     for (name, seconds, policy, expected) in [
         ("ab".to_owned(), 900, None, ok),
@@ -287,23 +286,23 @@ async fn parameters_are_checked_as_the_reference_says() {
         ),
         ("run".to_owned(), 900, Some(ONLY_DOCS.replace("docs", "é")), ok),
         ("run".to_owned(), 900, Some(ONLY_DOCS.replace("docs", "日")), invalid(r"[\u0009\u000A\u000D\u0020-\u00FF]+")),
-        ("run".to_owned(), 900, Some("{".to_owned()), refused("MalformedPolicyDocument", "syntax errors in policy")),
+        ("run".to_owned(), 900, Some("{".to_owned()), rejected("MalformedPolicyDocument", "syntax errors in policy")),
         (
             "run".to_owned(),
             900,
             Some(ONLY_DOCS.replace("Allow", "Permit")),
-            refused("MalformedPolicyDocument", "isn't an effect"),
+            rejected("MalformedPolicyDocument", "invalid effect"),
         ),
         ("run".to_owned(), 900, Some(random(20)), ok),
-        ("run".to_owned(), 900, Some(random(46)), refused("PackedPolicyTooLarge", "% of allotted space")),
+        ("run".to_owned(), 900, Some(random(46)), rejected("PackedPolicyTooLarge", "% of allotted space")),
     ] {
         assert!(policy.as_ref().is_none_or(|policy| {
             expected.is_some_and(|(code, _)| code == "ValidationError") || policy.chars().count() <= 2_048
         }));
         let label = format!("{name} {seconds} {:?}", policy.as_ref().map(String::len));
-        let wish =
+        let request =
             user.assume_role().role_arn(ROLE).role_session_name(name).duration_seconds(seconds).set_policy(policy);
-        match (wish.send().await, expected) {
+        match (request.send().await, expected) {
             (Ok(_), None) => {}
             (result, Some((code, message))) => {
                 let (own_code, own_message) = failure(result);
@@ -316,24 +315,24 @@ async fn parameters_are_checked_as_the_reference_says() {
 }
 
 #[tokio::test]
-async fn a_chained_session_lasts_one_hour_at_the_most() {
+async fn a_chained_session_lasts_at_most_one_hour() {
     let (account, user) = account_with_role();
     account.iam().set_longest_session("publisher", 43_200).expect("a duration");
     let first = user.assume_role().role_arn(ROLE).role_session_name("first").duration_seconds(43_200).send().await;
     let chained = sts(&account, credentials(&first.expect("a session")));
-    let wish = |seconds| chained.assume_role().role_arn(ROLE).role_session_name("second").duration_seconds(seconds);
-    assert!(wish(3_600).send().await.is_ok());
-    let (code, message) = failure(wish(3_601).send().await);
+    let request = |seconds| chained.assume_role().role_arn(ROLE).role_session_name("second").duration_seconds(seconds);
+    assert!(request(3_600).send().await.is_ok());
+    let (code, message) = failure(request(3_601).send().await);
     assert_eq!(code, "ValidationError");
     assert!(message.contains("exceeds the 1 hour session limit for roles assumed by role chaining"), "{message}");
 }
 
 #[tokio::test]
-async fn temporary_credentials_end_and_need_their_own_token() {
+async fn temporary_credentials_expire_and_need_their_own_token() {
     let (account, user) = account_with_role();
-    let wish = || user.assume_role().role_arn(ROLE).role_session_name("run").duration_seconds(900);
-    let one = credentials(&wish().send().await.expect("a session"));
-    let two = credentials(&wish().send().await.expect("a session"));
+    let request = || user.assume_role().role_arn(ROLE).role_session_name("run").duration_seconds(900);
+    let one = credentials(&request().send().await.expect("a session"));
+    let two = credentials(&request().send().await.expect("a session"));
     let with = |token: Option<&str>, secret: &str, id: &str| {
         Credentials::new(id, secret, token.map(str::to_owned), None, "test")
     };
@@ -343,7 +342,7 @@ async fn temporary_credentials_end_and_need_their_own_token() {
         ("no token", with(None, secret, id), "InvalidClientTokenId"),
         ("another session's token", with(two.session_token(), secret, id), "InvalidClientTokenId"),
         (
-            "a token that is none of its own",
+            "an unexpected token",
             with(token, long_lived.secret_access_key(), long_lived.access_key_id()),
             "InvalidClientTokenId",
         ),
@@ -375,10 +374,10 @@ async fn an_inactive_key_is_unknown() {
 }
 
 #[tokio::test]
-async fn requests_that_are_no_requests_are_told_so() {
+async fn rejects_malformed_requests() {
     let (account, _) = account_with_role();
     let service = StsService::new(account.iam().clone());
-    let ask = async |authorization: Option<&str>| {
+    let send = async |authorization: Option<&str>| {
         let mut request =
             http::Request::post("https://sts.us-east-1.amazonaws.com/").header("x-amz-date", "20150830T123600Z");
         if let Some(value) = authorization {
@@ -398,18 +397,18 @@ async fn requests_that_are_no_requests_are_told_so() {
         (Some(signed("s3/aws4_request, SignedHeaders=host;x-amz-date, Signature=00")), 403, "SignatureDoesNotMatch"),
         (Some(signed("sts/aws4_request, SignedHeaders=host;x-amz-date, Signature=00")), 403, "SignatureDoesNotMatch"),
     ] {
-        let (own_status, body) = ask(authorization.as_deref()).await;
+        let (own_status, body) = send(authorization.as_deref()).await;
         assert_eq!(own_status, status, "{authorization:?}");
         assert!(body.contains(&format!("<Code>{code}</Code>")), "{authorization:?} {body}");
     }
 }
 
 #[tokio::test]
-async fn what_the_stand_in_does_not_know_is_refused() {
+async fn rejects_unsupported_parameters_and_actions() {
     let (account, user) = account_with_role();
     let tag = aws_sdk_sts::types::Tag::builder().key("team").value("docs").build().expect("a tag");
-    let wish = user.assume_role().role_arn(ROLE).role_session_name("run").tags(tag);
-    let (code, message) = failure(wish.send().await);
+    let request = user.assume_role().role_arn(ROLE).role_session_name("run").tags(tag);
+    let (code, message) = failure(request.send().await);
     assert_eq!(code, "NotImplemented");
     assert!(message.contains("Tags"), "{message}");
     let (code, _) = failure(sts(&account, account.root_credentials()).get_session_token().send().await);
@@ -423,8 +422,8 @@ async fn identities_survive_a_restart() {
         let account = LocalAws::open(directory.path()).expect("an account");
         account.iam().create_role("publisher", TRUST_ACCOUNT, &[("put", MAY_PUT)]).expect("a role");
         let client = sts(&account, account.root_credentials());
-        let wish = client.assume_role().role_arn(ROLE).role_session_name("run").policy(ONLY_DOCS);
-        (account.root_credentials(), credentials(&wish.send().await.expect("a session")))
+        let request = client.assume_role().role_arn(ROLE).role_session_name("run").policy(ONLY_DOCS);
+        (account.root_credentials(), credentials(&request.send().await.expect("a session")))
     };
     let account = LocalAws::open(directory.path()).expect("the same account");
     assert_eq!(account.root_credentials().access_key_id(), root.access_key_id());
@@ -437,10 +436,10 @@ async fn identities_survive_a_restart() {
 }
 
 #[test]
-fn identities_that_iam_refuses_are_refused() {
+fn rejects_invalid_identities() {
     let account = LocalAws::in_memory().expect("an account");
     let iam = account.iam();
-    let missing = TRUST_ACCOUNT.replace("\"000000000000\"", "\"arn:aws:iam::000000000000:user/nobody\"");
+    let missing = TRUST_ACCOUNT.replace("\"000000000000\"", "\"arn:aws:iam::000000000000:user/missing\"");
     assert!(matches!(iam.create_role("r", &missing, &[]), Err(IamError::UnknownPrincipal(_))));
     assert!(matches!(iam.create_role("a/b", TRUST_ACCOUNT, &[]), Err(IamError::Name(_))));
     assert!(matches!(iam.create_role(&"a".repeat(65), TRUST_ACCOUNT, &[]), Err(IamError::Name(_))));
@@ -451,7 +450,7 @@ fn identities_that_iam_refuses_are_refused() {
         iam.create_role("r", TRUST_ACCOUNT, &[("large", &large)]),
         Err(IamError::TooLarge { limit: 10_240, .. })
     ));
-    assert!(matches!(iam.create_access_key("nobody"), Err(IamError::NoSuchEntity { kind: "user", .. })));
+    assert!(matches!(iam.create_access_key("missing"), Err(IamError::NoSuchEntity { kind: "user", .. })));
     iam.create_role("r", TRUST_ACCOUNT, &[]).expect("a role");
     assert!(matches!(
         iam.attach_role_policy("r", "arn:aws:iam::000000000000:policy/p"),

@@ -1,43 +1,43 @@
-//! Why CloudFront refuses, with its own codes and words. Source: "CreateInvalidation" in its API Reference.
+//! CloudFront's errors with its codes and messages. Source: CloudFront API Reference, "CreateInvalidation".
 
 use thiserror::Error;
 
 use super::path::PathError;
 
-/// Why CloudFront refuses; [`CloudFrontError::code`] is AWS's code.
+/// Why CloudFront rejects a request. [`CloudFrontError::code`] is AWS's code.
 #[derive(Debug, Error)]
 pub enum CloudFrontError {
-    /// There is no such distribution.
+    /// The distribution does not exist.
     #[error("The specified distribution does not exist.")]
     NoSuchDistribution,
-    /// There is no such invalidation.
+    /// The invalidation does not exist.
     #[error("The specified invalidation does not exist.")]
     NoSuchInvalidation,
-    /// A path that breaks a rule.
+    /// An invalid path.
     #[error("Your request contains one or more invalid invalidation paths.")]
     InvalidPath(PathError),
-    /// Anything else that isn't as it should be.
+    /// Any other invalid argument.
     #[error("{0}")]
     InvalidArgument(String),
-    /// `Quantity` says another number than there are items.
+    /// `Quantity` differs from the number of items.
     #[error("The value of Quantity and the size of Items don't match.")]
     InconsistentQuantities,
     /// More than 3,000 paths in one request.
     #[error("Invalidation batch specified is too large.")]
     BatchTooLarge,
-    /// More than 3,000 paths or 15 wildcards at once.
+    /// More than 3,000 paths or 15 wildcards in progress.
     #[error(
         "You have exceeded the maximum number of allowable InProgress invalidation batch requests, or invalidation objects."
     )]
     TooManyInvalidationsInProgress,
-    /// A reference that was used with other paths.
+    /// The caller reference was used with other paths.
     #[error("An invalidation with the same caller reference but different paths exists already.")]
     InvalidationBatchAlreadyExists,
-    /// A distribution of that identifier exists.
-    #[error("there is a distribution `{0}` already: choose another identifier")]
+    /// A distribution with this ID exists.
+    #[error("the distribution `{0}` already exists; choose another ID")]
     DistributionAlreadyExists(String),
-    /// It can't be kept.
-    #[error("distributions and invalidations can't be kept: {0}")]
+    /// A distribution or an invalidation cannot be stored or read.
+    #[error("cannot store distributions and invalidations: {0}")]
     Storage(String),
 }
 

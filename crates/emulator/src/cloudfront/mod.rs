@@ -1,9 +1,7 @@
-//! CloudFront: distributions, and invalidations with the rules and quotas of the real service. It
-//! owns what an invalidation may be, when it is complete and what it clears; `wire` speaks the
-//! protocol, and the edge cache asks [`CloudFrontService::cleared`].
+//! CloudFront: distributions, and invalidations with the rules and quotas of the real service.
 //!
-//! Quotas: "Quotas" and "Invalidate files" in the CloudFront Developer Guide. Errors:
-//! "CreateInvalidation" in its API Reference.
+//! Source of quotas: CloudFront Developer Guide, "Quotas" and "Invalidate files". Source of errors: CloudFront API
+//! Reference, "CreateInvalidation".
 
 mod error;
 pub mod path;
@@ -25,24 +23,22 @@ pub use record::{Distribution, Invalidation, InvalidationDelay, S3Origin};
 use crate::documents::Documents;
 use crate::iam::{IamClock, IamService, arn, identifier};
 
-/// Most paths without wildcard that may be in progress for one distribution, and most in one
-/// request.
+/// Most paths without a wildcard in progress for one distribution, and most paths in one request.
 pub const MOST_PATHS: usize = 3_000;
-/// Most paths with a wildcard that may be in progress for one distribution.
+/// Most paths with a wildcard in progress for one distribution.
 pub const MOST_WILDCARDS: usize = 15;
-/// Completed invalidations that are kept of each distribution, so that a directory doesn't grow for
-/// ever.
-const KEPT: usize = 1_000;
-/// How long invalidations take unless it is set.
+/// Completed invalidations to keep of each distribution, so that the database does not grow for ever.
+const KEPT_INVALIDATIONS: usize = 1_000;
+/// Default duration of an invalidation.
 const DEFAULT_COMPLETION: InvalidationDelay = InvalidationDelay::After(Duration::from_secs(1));
 
 const DISTRIBUTIONS: &str = "cloudfront-distributions";
 const INVALIDATIONS: &str = "cloudfront-invalidations";
 
-/// What a request for an invalidation says.
+/// A request for an invalidation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidationBatch {
-    /// What makes repeating the request harmless.
+    /// An ID that makes repeating the request harmless.
     pub caller_reference: String,
     /// The number of paths that the request claims to have.
     pub quantity: i64,
@@ -50,7 +46,7 @@ pub struct InvalidationBatch {
     pub paths: Vec<String>,
 }
 
-/// The account's distributions and invalidations. Cloning gives the same ones.
+/// The account's distributions and invalidations. All clones are the same service.
 #[derive(Clone)]
 pub struct CloudFrontService {
     iam: IamService,
@@ -69,15 +65,15 @@ struct DistributionStates {
     /// By distribution, the newest last.
     invalidations: BTreeMap<String, Vec<Invalidation>>,
     completion: InvalidationDelay,
-    /// How many invalidations completed since the process started.
+    /// Number of invalidations that completed since the process started.
     completed: u64,
 }
 
 impl CloudFrontService {
-    /// Loads what `documents` keeps.
+    /// Loads the stored distributions and invalidations.
     ///
     /// # Errors
-    /// If what is kept can't be read.
+    /// A record cannot be read.
     pub fn open(documents: Arc<dyn Documents>, iam: IamService) -> Result<Self, CloudFrontError> {
         let distributions = table(&*documents, DISTRIBUTIONS)?;
         let mut invalidations: BTreeMap<String, Vec<Invalidation>> = BTreeMap::new();
@@ -92,10 +88,10 @@ impl CloudFrontService {
         Ok(Self { iam, documents, state: Arc::new(Mutex::new(state)) })
     }
 
-    /// Makes a distribution; answers its ARN.
+    /// Creates a distribution and returns its ARN.
     ///
     /// # Errors
-    /// If it exists, or its identifier or the origin's path aren't well formed.
+    /// The distribution exists, or its ID or the origin's path is invalid.
     pub fn create_distribution(
         &self,
         id: &str,
@@ -105,11 +101,12 @@ impl CloudFrontService {
         let well_formed = !id.is_empty() && id.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
         if !well_formed {
             let message =
-                format!("`{id}` isn't a distribution's identifier: use capital letters and digits, as in `E2EXAMPLE`");
+                format!("invalid distribution ID `{id}`; use capital letters and digits, such as `E2EXAMPLE`");
             return Err(CloudFrontError::InvalidArgument(message));
         }
         if !origin.path.is_empty() && (!origin.path.starts_with('/') || origin.path.ends_with('/')) {
-            let message = format!("`{}` isn't an origin path: begin it with `/` and don't end it so", origin.path);
+            let message =
+                format!("invalid origin path `{}`; it must start with `/` and must not end with `/`", origin.path);
             return Err(CloudFrontError::InvalidArgument(message));
         }
         let mut state = self.lock();
@@ -123,33 +120,33 @@ impl CloudFrontService {
             cache_tags: None,
             created: self.iam.clock().now(),
         };
-        self.keep(DISTRIBUTIONS, id, &distribution)?;
+        self.store(DISTRIBUTIONS, id, &distribution)?;
         state.distributions.insert(id.to_owned(), distribution);
         Ok(arn::distribution(id))
     }
 
-    /// Points a distribution to another place, as a change of its origin path does.
+    /// Changes the origin of a distribution.
     ///
     /// # Errors
-    /// If there is no such distribution.
+    /// The distribution does not exist.
     pub fn set_origin(&self, id: &str, origin: S3Origin) -> Result<(), CloudFrontError> {
         let mut state = self.lock();
         let known = state.distributions.get(id).ok_or(CloudFrontError::NoSuchDistribution)?;
         let distribution = Distribution { origin, ..known.clone() };
-        self.keep(DISTRIBUTIONS, id, &distribution)?;
+        self.store(DISTRIBUTIONS, id, &distribution)?;
         state.distributions.insert(id.to_owned(), distribution);
         Ok(())
     }
 
-    /// Says which header a distribution reads cache tags from, as a change of its `CacheTagConfig` does; none takes it away.
+    /// Sets the header that a distribution reads cache tags from (its `CacheTagConfig`). `None` removes it.
     ///
     /// # Errors
-    /// If there is no such distribution.
+    /// The distribution does not exist.
     pub fn set_cache_tags(&self, id: &str, header: Option<&str>) -> Result<(), CloudFrontError> {
         let mut state = self.lock();
         let known = state.distributions.get(id).ok_or(CloudFrontError::NoSuchDistribution)?;
         let distribution = Distribution { cache_tags: header.map(str::to_ascii_lowercase), ..known.clone() };
-        self.keep(DISTRIBUTIONS, id, &distribution)?;
+        self.store(DISTRIBUTIONS, id, &distribution)?;
         state.distributions.insert(id.to_owned(), distribution);
         Ok(())
     }
@@ -160,13 +157,13 @@ impl CloudFrontService {
         self.iam.clock()
     }
 
-    /// Sets when invalidations are complete, those in progress included. One second after they were
-    /// made unless it is set.
+    /// Sets when invalidations are complete, including those in progress. The default is one second after their
+    /// creation.
     pub fn set_completion(&self, completion: InvalidationDelay) {
         self.lock().completion = completion;
     }
 
-    /// All distributions, by identifier.
+    /// All distributions, ordered by ID.
     #[must_use]
     pub fn distributions(&self) -> Vec<Distribution> {
         self.lock().distributions.values().cloned().collect()
@@ -175,16 +172,15 @@ impl CloudFrontService {
     /// A distribution.
     ///
     /// # Errors
-    /// If there is no such distribution.
+    /// The distribution does not exist.
     pub fn distribution(&self, id: &str) -> Result<Distribution, CloudFrontError> {
         self.lock().distributions.get(id).cloned().ok_or(CloudFrontError::NoSuchDistribution)
     }
 
-    /// Starts an invalidation, or answers the one that was started with the same reference and
-    /// paths.
+    /// Starts an invalidation, or returns the existing one with the same reference and paths.
     ///
     /// # Errors
-    /// If the request breaks a rule or a quota; then nothing is started.
+    /// The request breaks a rule or a quota, and nothing is started.
     pub fn create_invalidation(
         &self,
         distribution: &str,
@@ -192,7 +188,7 @@ impl CloudFrontService {
     ) -> Result<Invalidation, CloudFrontError> {
         let mut state = self.lock();
         let known = state.distributions.get(distribution).ok_or(CloudFrontError::NoSuchDistribution)?;
-        let honours_tags = known.cache_tags.is_some();
+        let reads_tags = known.cache_tags.is_some();
         if usize::try_from(batch.quantity) != Ok(batch.paths.len()) {
             return Err(CloudFrontError::InconsistentQuantities);
         }
@@ -211,13 +207,13 @@ impl CloudFrontService {
             .map(|path| InvalidationPath::parse(path))
             .collect::<Result<_, _>>()
             .map_err(CloudFrontError::InvalidPath)?;
-        // AWS names no error for this. Refusing it is the harsher answer for whoever counts on tags.
-        if !honours_tags && paths.iter().any(InvalidationPath::is_tag) {
+        // AWS documents no error for this. Rejecting it is the stricter choice for a caller that relies on tags.
+        if !reads_tags && paths.iter().any(InvalidationPath::is_tag) {
             let message = "The distribution has no CacheTagConfig, so it can't be invalidated by cache tags.";
             return Err(CloudFrontError::InvalidArgument(message.to_owned()));
         }
 
-        self.settle(&mut state, distribution)?;
+        self.complete_due(&mut state, distribution)?;
         let known = state.invalidations.get(distribution).map(Vec::as_slice).unwrap_or_default();
         if let Some(earlier) = known.iter().find(|earlier| earlier.caller_reference == batch.caller_reference) {
             return if sorted(&earlier.paths) == sorted(&paths) {
@@ -241,27 +237,27 @@ impl CloudFrontService {
             complete: false,
             completed_as: 0,
         };
-        self.keep(INVALIDATIONS, &format!("{distribution}/{}", invalidation.id), &invalidation)?;
+        self.store(INVALIDATIONS, &format!("{distribution}/{}", invalidation.id), &invalidation)?;
         let list = state.invalidations.entry(distribution.to_owned()).or_default();
         list.push(invalidation.clone());
-        let over = list.len().saturating_sub(KEPT);
+        let over = list.len().saturating_sub(KEPT_INVALIDATIONS);
         for old in list.iter().take(over).filter(|old| old.complete) {
             let forget =
                 self.documents.update(INVALIDATIONS, &format!("{distribution}/{}", old.id), Box::new(|_| None));
             forget.map_err(|error| CloudFrontError::Storage(error.to_string()))?;
         }
-        let mut place = 0;
+        let mut position = 0;
         list.retain(|old| {
-            place += 1;
-            place > over || !old.complete
+            position += 1;
+            position > over || !old.complete
         });
         Ok(invalidation)
     }
 
-    /// An invalidation; asking counts as a poll ([`InvalidationDelay::AfterPolls`]).
+    /// An invalidation. Each call counts as a poll ([`InvalidationDelay::AfterPolls`]).
     ///
     /// # Errors
-    /// If there is no such distribution or invalidation.
+    /// The distribution or the invalidation does not exist.
     pub fn poll_invalidation(&self, distribution: &str, id: &str) -> Result<Invalidation, CloudFrontError> {
         let mut state = self.lock();
         if !state.distributions.contains_key(distribution) {
@@ -274,50 +270,49 @@ impl CloudFrontService {
             })
         };
         find(&mut state).ok_or(CloudFrontError::NoSuchInvalidation)?;
-        self.settle(&mut state, distribution)?;
+        self.complete_due(&mut state, distribution)?;
         let list = state.invalidations.get(distribution).map(Vec::as_slice).unwrap_or_default();
         let found = list.iter().find(|invalidation| invalidation.id == id);
         found.cloned().ok_or(CloudFrontError::NoSuchInvalidation)
     }
 
-    /// All invalidations of a distribution that are kept, the newest first. Looking isn't polling.
+    /// All stored invalidations of a distribution, the newest first. Does not count as a poll.
     ///
     /// # Errors
-    /// If there is no such distribution.
+    /// The distribution does not exist.
     pub fn invalidations(&self, distribution: &str) -> Result<Vec<Invalidation>, CloudFrontError> {
         let mut state = self.lock();
         if !state.distributions.contains_key(distribution) {
             return Err(CloudFrontError::NoSuchDistribution);
         }
-        self.settle(&mut state, distribution)?;
+        self.complete_due(&mut state, distribution)?;
         let list = state.invalidations.get(distribution).map(Vec::as_slice).unwrap_or_default();
         Ok(list.iter().rev().cloned().collect())
     }
 
-    /// How many invalidations completed so far. A cache remembers the number with what it fetches,
-    /// from before it fetches.
+    /// The number of invalidations that have completed. A cache reads it before it fetches an object, and stores it
+    /// with the object.
     ///
     /// # Errors
-    /// If completions can't be kept.
+    /// A completion cannot be stored.
     pub fn completed(&self, distribution: &str) -> Result<u64, CloudFrontError> {
         let mut state = self.lock();
-        self.settle(&mut state, distribution)?;
+        self.complete_due(&mut state, distribution)?;
         Ok(state.completed)
     }
 
-    /// Whether an invalidation that completed after the first `seen` clears what is cached for
-    /// `path`.
+    /// Whether an invalidation that completed after the first `seen` ones clears the cached copy of `path`.
     ///
     /// # Errors
-    /// If completions can't be kept.
+    /// A completion cannot be stored.
     pub fn cleared(&self, distribution: &str, path: &ViewerPath, seen: u64) -> Result<bool, CloudFrontError> {
         self.cleared_with(distribution, path, &[], seen)
     }
 
-    /// The same for a copy that carries cache tags ([`path::tags`]).
+    /// Like [`Self::cleared`] for a copy with cache tags ([`path::tags`]).
     ///
     /// # Errors
-    /// If completions can't be kept.
+    /// A completion cannot be stored.
     pub fn cleared_with(
         &self,
         distribution: &str,
@@ -326,7 +321,7 @@ impl CloudFrontService {
         seen: u64,
     ) -> Result<bool, CloudFrontError> {
         let mut state = self.lock();
-        self.settle(&mut state, distribution)?;
+        self.complete_due(&mut state, distribution)?;
         let list = state.invalidations.get(distribution).map(Vec::as_slice).unwrap_or_default();
         Ok(list
             .iter()
@@ -334,8 +329,8 @@ impl CloudFrontService {
             .any(|invalidation| invalidation.paths.iter().any(|own| own.clears(path) || own.clears_tagged(tags))))
     }
 
-    /// Completes what is due.
-    fn settle(&self, state: &mut DistributionStates, distribution: &str) -> Result<(), CloudFrontError> {
+    /// Completes the invalidations that are due.
+    fn complete_due(&self, state: &mut DistributionStates, distribution: &str) -> Result<(), CloudFrontError> {
         let now = self.iam.clock().now();
         let completion = state.completion;
         let Some(list) = state.invalidations.get_mut(distribution) else {
@@ -343,14 +338,14 @@ impl CloudFrontService {
         };
         for invalidation in list.iter_mut().filter(|one| one.in_progress() && one.is_due(completion, now)) {
             let complete = Invalidation { complete: true, completed_as: state.completed + 1, ..invalidation.clone() };
-            self.keep(INVALIDATIONS, &format!("{distribution}/{}", complete.id), &complete)?;
+            self.store(INVALIDATIONS, &format!("{distribution}/{}", complete.id), &complete)?;
             *invalidation = complete;
             state.completed += 1;
         }
         Ok(())
     }
 
-    fn keep<T: Serialize>(&self, table: &str, key: &str, record: &T) -> Result<(), CloudFrontError> {
+    fn store<T: Serialize>(&self, table: &str, key: &str, record: &T) -> Result<(), CloudFrontError> {
         let value = serde_json::to_value(record).map_err(|error| CloudFrontError::Storage(error.to_string()))?;
         self.documents.put(table, key, value).map_err(|error| CloudFrontError::Storage(error.to_string()))
     }
@@ -367,11 +362,12 @@ fn sorted(paths: &[InvalidationPath]) -> Vec<&InvalidationPath> {
 }
 
 fn table<T: DeserializeOwned>(documents: &dyn Documents, table: &str) -> Result<BTreeMap<String, T>, CloudFrontError> {
-    let kept = documents.list(table).map_err(|error| CloudFrontError::Storage(error.to_string()))?;
-    kept.into_iter()
+    let stored = documents.list(table).map_err(|error| CloudFrontError::Storage(error.to_string()))?;
+    stored
+        .into_iter()
         .map(|(key, value)| match serde_json::from_value(value) {
             Ok(record) => Ok((key, record)),
-            Err(error) => Err(CloudFrontError::Storage(format!("`{key}` in `{table}` can't be read: {error}"))),
+            Err(error) => Err(CloudFrontError::Storage(format!("`{key}` in `{table}` cannot be read: {error}"))),
         })
         .collect()
 }

@@ -1,10 +1,9 @@
-//! Paths of invalidations and of viewers' requests: what CloudFront takes, and which request an
-//! invalidation clears.
+//! Paths of invalidations and of viewers' requests: which paths CloudFront accepts, and which requests an invalidation
+//! clears.
 //!
-//! Every rule is from the CloudFront Developer Guide, "Invalidate files", "What you need to know
-//! when specifying the files that you want to invalidate", and the list of unsafe characters in RFC
-//! 1738, section 2.2, that it refers to; for cache tags, "What you need to know when invalidating
-//! tags".
+//! Source: CloudFront Developer Guide, "Invalidate files", "What you need to know when specifying the files that you
+//! want to invalidate" and "What you need to know when invalidating tags"; and the list of unsafe characters in RFC
+//! 1738, section 2.2.
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, percent_encode};
 use thiserror::Error;
@@ -15,11 +14,10 @@ pub const LONGEST_PATH: usize = 4_000;
 /// Longest cache tag, in characters.
 pub const LONGEST_TAG: usize = 256;
 
-/// Most cache tags of one object; those behind them are ignored.
+/// Most cache tags of one object; the others are ignored.
 pub const MOST_TAGS: usize = 50;
 
-/// What has to be percent-encoded in a path: everything outside ASCII, controls, and RFC 1738's
-/// unsafe characters.
+/// Characters that a path must percent-encode: everything outside ASCII, controls, and RFC 1738's unsafe characters.
 const UNSAFE: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'<')
@@ -37,32 +35,31 @@ const UNSAFE: &AsciiSet = &CONTROLS
     .add(b']')
     .add(b'`');
 
-/// The same for the path of a request without its query: a `?` in it can only be a key's own, which browsers
-/// encode.
+/// The same for the path of a request without its query. A `?` in it can only belong to a key, and browsers encode it
+/// there.
 const UNSAFE_IN_REQUEST: &AsciiSet = &UNSAFE.add(b'?');
 
-/// Why CloudFront doesn't take a path; it answers `InvalidArgument` without saying which rule was
-/// broken.
+/// Why CloudFront rejects a path. It answers `InvalidArgument` without the rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum PathError {
-    /// It doesn't begin with `/`.
-    #[error("the path has to begin with `/`")]
+    /// The path does not start with `/`.
+    #[error("the path must start with `/`")]
     LeadingSlash,
-    /// It is too long.
+    /// The path is too long.
     #[error("the path has more than {LONGEST_PATH} characters")]
     TooLong,
-    /// A `*` that isn't the last character.
-    #[error("`*` has to be the last character of the path")]
+    /// A `*` before the last character.
+    #[error("`*` must be the last character of the path")]
     Wildcard,
-    /// A character that has to be percent-encoded, or a `%` that encodes nothing.
-    #[error("the path has a character that has to be percent-encoded")]
+    /// A character that must be percent-encoded, or a `%` without two hexadecimal digits.
+    #[error("the path has a character that must be percent-encoded")]
     Unsafe,
-    /// A cache tag that no object can carry.
-    #[error("a cache tag has 1 to {LONGEST_TAG} visible ASCII characters and no comma")]
+    /// An invalid cache tag.
+    #[error("a cache tag must have 1 to {LONGEST_TAG} visible ASCII characters and no comma")]
     Tag,
 }
 
-/// The cache tags that an object carries by its header's value. A tag that breaks the rules is ignored.
+/// The cache tags in the value of an object's header. Invalid tags are ignored.
 #[must_use]
 pub fn tags(value: &str) -> Vec<String> {
     let parts = value.split(',').map(|part| part.trim_matches(' '));
@@ -73,7 +70,7 @@ fn is_tag(text: &str) -> bool {
     (1..=LONGEST_TAG).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')
 }
 
-/// The path of an invalidation, as it was sent, or a cache tag behind `#`.
+/// A path to invalidate, as it was sent, or a cache tag after `#`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct InvalidationPath(String);
 
@@ -81,7 +78,7 @@ impl InvalidationPath {
     /// Checks a path.
     ///
     /// # Errors
-    /// With the rule that it breaks.
+    /// The rule that the path breaks.
     pub fn parse(text: &str) -> Result<Self, PathError> {
         if let Some(tag) = text.strip_prefix('#') {
             return if is_tag(tag) { Ok(Self(text.to_owned())) } else { Err(PathError::Tag) };
@@ -95,8 +92,7 @@ impl InvalidationPath {
         if text.find('*').is_some_and(|at| at + 1 != text.len()) {
             return Err(PathError::Wildcard);
         }
-        // A character is safe if encoding leaves it as it is; `%` is, where two hexadecimal digits
-        // follow.
+        // A character is safe if encoding does not change it, or if it is a `%` before two hexadecimal digits.
         let mut pieces = text.split('%');
         let first = pieces.next().unwrap_or_default();
         let encodes = |piece: &str| piece.len() >= 2 && piece.bytes().take(2).all(|byte| byte.is_ascii_hexdigit());
@@ -126,15 +122,16 @@ impl InvalidationPath {
         self.0.starts_with('#')
     }
 
-    /// Whether it is one of these cache tags, which are in lower case. Case doesn't count, and `*` is a character.
+    /// Whether it is one of `tags`, which are in lower case. The comparison ignores case, and `*` is an ordinary
+    /// character.
     #[must_use]
     pub fn clears_tagged(&self, tags: &[String]) -> bool {
         self.0.strip_prefix('#').is_some_and(|own| tags.iter().any(|tag| tag.eq_ignore_ascii_case(own)))
     }
 
-    /// Whether it clears what was cached for `request`. Case counts; `*` stands for any number of
-    /// characters, none included. An escape of a character that needs none, such as `%61`, clears
-    /// nothing, as the guide warns.
+    /// Whether it clears the cached answer to `request`. The comparison is case-sensitive, and `*` stands for any
+    /// number of characters, including none. An escape of a character that needs none, such as `%61`, clears nothing,
+    /// as the guide warns.
     #[must_use]
     pub fn clears(&self, request: &ViewerPath) -> bool {
         if self.is_tag() {
@@ -148,13 +145,12 @@ impl InvalidationPath {
     }
 }
 
-/// The path of a viewer's request in the one form that the cache keeps it in: unsafe characters
-/// encoded, others not.
+/// The path of a viewer's request in the form that the cache uses: only unsafe characters are encoded.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ViewerPath(String);
 
 impl ViewerPath {
-    /// Brings the path of a request, without its query, into that form.
+    /// Normalizes the path of a request without its query.
     #[must_use]
     pub fn new(path: &str) -> Self {
         let bytes: Vec<u8> = percent_decode_str(path).collect();
@@ -167,8 +163,7 @@ impl ViewerPath {
         &self.0
     }
 
-    /// The path as text without escapes, as keys of objects are; `None` if it isn't UTF-8, which no
-    /// key is.
+    /// The path without escapes, as object keys are written. `None` if it is not UTF-8, which no key is.
     #[must_use]
     pub fn decoded(&self) -> Option<String> {
         percent_decode_str(&self.0).decode_utf8().ok().map(std::borrow::Cow::into_owned)
@@ -202,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_that_cloudfront_refuses_are_refused() {
+    fn rejects_invalid_paths() {
         for (path, expected) in [
             ("", PathError::LeadingSlash),
             ("index.html", PathError::LeadingSlash),
@@ -233,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_clears_what_carries_it_whatever_its_case_and_knows_no_wildcard() {
+    fn a_tag_clears_objects_in_any_case_and_without_wildcards() {
         let carried = tags("News, product:tv ,a b,caf\u{e9},,x*");
         assert_eq!(carried, ["news", "product:tv", "x*"]);
         for (item, expected) in [("#news", true), ("#NEWS", true), ("#new", false), ("#new*", false), ("#x*", true)] {
@@ -247,10 +242,9 @@ mod tests {
         assert_eq!(InvalidationPath::parse(&format!("#{}", "a".repeat(257))), Err(PathError::Tag));
     }
 
-    /// Rows: path of the invalidation, path of the request as a browser sends it, whether it is
-    /// cleared.
+    /// Rows: path of the invalidation, path of the request as a browser sends it, whether it is cleared.
     #[test]
-    fn an_invalidation_clears_by_the_guides_rules() {
+    fn clears_requests_by_the_rules_of_the_guide() {
         for (path, request, expected) in [
             ("/a.html", "/a.html", true),
             ("/a.html", "/A.html", false),
@@ -281,7 +275,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_viewers_path_that_has_no_star_is_a_path_that_clears_itself_alone(key in "[a-zé %~#?+/\\[\\]]{0,12}", other in "[a-zé %~#?+/\\[\\]]{0,12}") {
+        fn a_viewer_path_without_wildcard_clears_only_itself(key in "[a-zé %~#?+/\\[\\]]{0,12}", other in "[a-zé %~#?+/\\[\\]]{0,12}") {
             let encode = |key: &str| ViewerPath::new(&format!("/{}", percent_encode(key.as_bytes(), percent_encoding::NON_ALPHANUMERIC)));
             let own = InvalidationPath::parse(encode(&key).as_str()).expect("a path");
             prop_assert!(own.clears(&encode(&key)));

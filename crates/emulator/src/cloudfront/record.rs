@@ -1,5 +1,4 @@
-//! Distributions and invalidations as they are kept. It owns their shapes and when an invalidation
-//! is complete; never storing them.
+//! Distributions and invalidations as they are stored, and when an invalidation is complete.
 
 use std::time::Duration;
 
@@ -8,71 +7,70 @@ use serde::{Deserialize, Serialize};
 
 use super::path::InvalidationPath;
 
-/// Where a distribution takes its objects from.
+/// The origin of a distribution.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct S3Origin {
     /// The bucket.
     pub bucket: String,
-    /// What stands before every path, such as `/releases/1`: empty, or with a leading and without a
-    /// trailing slash.
+    /// The prefix of every path, such as `/releases/1`: empty, or with a leading and without a trailing slash.
     pub path: String,
 }
 
 /// A distribution.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Distribution {
-    /// Its identifier, such as `E2EXAMPLE`.
+    /// Its ID, such as `E2EXAMPLE`.
     pub id: String,
     /// Its only origin.
     pub origin: S3Origin,
     /// The object that answers `/`, such as `index.html`.
     pub default_root_object: Option<String>,
-    /// The header that it reads cache tags from, such as `x-amz-meta-cache-tag`; without one it honours none.
+    /// The header that it reads cache tags from, such as `x-amz-meta-cache-tag`. Without one, it ignores tags.
     #[serde(default)]
     pub cache_tags: Option<String>,
-    /// When it was made.
+    /// When it was created.
     pub created: Timestamp,
 }
 
 /// When invalidations are complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InvalidationDelay {
-    /// So long after they were made, by the account's clock.
+    /// This long after their creation, by the account's clock.
     After(Duration),
-    /// Once `GetInvalidation` has answered `InProgress` so many times. Until somebody asks, an
-    /// invalidation isn't complete.
+    /// Once `GetInvalidation` has returned `InProgress` this many times. Without polls, an invalidation never
+    /// completes.
     AfterPolls(u32),
 }
 
 /// An invalidation.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Invalidation {
-    /// Its identifier.
+    /// Its ID.
     pub id: String,
-    /// What makes repeating the request harmless.
+    /// The request's ID, which makes repeating the request harmless.
     pub caller_reference: String,
     /// Its paths, in the order of the request.
     #[serde(with = "paths")]
     pub paths: Vec<InvalidationPath>,
-    /// When it was made.
+    /// When it was created.
     pub created: Timestamp,
-    /// How many were made before it.
+    /// The number of invalidations that were created before it.
     pub(super) number: u64,
     pub(super) polls: u32,
     pub(super) complete: bool,
-    /// The place in the order of completion since the process started; a cache counts by it.
+    /// The position in the order of completion since the process started, which caches compare with.
     #[serde(skip)]
     pub(super) completed_as: u64,
 }
 
 impl Invalidation {
-    /// Whether it still counts against the quotas, and caches still hold what it will clear.
+    /// Whether it still counts against the quotas, and caches still hold the copies that it will clear.
     #[must_use]
     pub fn in_progress(&self) -> bool {
         !self.complete
     }
 
-    /// The status in the words of the API.
+    /// The status as the API writes it.
     #[must_use]
     pub fn status(&self) -> &'static str {
         if self.complete { "Completed" } else { "InProgress" }
@@ -86,7 +84,7 @@ impl Invalidation {
     }
 }
 
-/// Paths are kept as text and checked again when they are read.
+/// Stores paths as text and checks them again when they are read.
 mod paths {
     use serde::de::Error as _;
     use serde::{Deserialize, Deserializer, Serializer};

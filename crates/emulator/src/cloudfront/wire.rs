@@ -1,9 +1,7 @@
-//! CloudFront's protocol, REST with XML: from a request to a call of [`CloudFront`] and back. It
-//! owns routes, who may call them, and shapes of bodies; it knows no rule of invalidations.
+//! CloudFront's protocol, REST with XML: routes, permissions, and the format of bodies.
 //!
-//! Shapes and statuses: CloudFront API Reference, version 2020-05-31. Actions and resources:
-//! "Actions, resources, and condition keys for Amazon CloudFront" in the Service Authorization
-//! Reference.
+//! Source of formats and statuses: CloudFront API Reference, version 2020-05-31. Source of actions and resources:
+//! Service Authorization Reference, "Actions, resources, and condition keys for Amazon CloudFront".
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -18,12 +16,12 @@ use crate::xml::{self, XmlElement};
 
 /// The namespace of CloudFront's answers.
 const NAMESPACE: &str = "http://cloudfront.amazonaws.com/doc/2020-05-31/";
-/// The version of the API, and the first segment of every path.
+/// The API version, which is also the first segment of every path.
 const VERSION: &str = "2020-05-31";
 /// Most items on one page of a list.
 const PAGE: usize = 100;
 
-/// A failure: status, code and message as AWS gives them.
+/// An error with AWS's status, code and message.
 struct CloudFrontFailure {
     status: StatusCode,
     code: &'static str,
@@ -68,7 +66,7 @@ impl CloudFrontAnswer {
 }
 
 impl CloudFrontService {
-    /// Answers one request of the API.
+    /// Answers one request.
     pub fn handle(&self, request: &Request<Bytes>) -> Response<Bytes> {
         match self.answer(request) {
             Ok(answer) => {
@@ -128,7 +126,7 @@ impl CloudFrontService {
                 Ok(CloudFrontAnswer::ok(invalidation_element(&self.poll_invalidation(id, invalidation)?)))
             }
             (method, _) => {
-                let message = format!("this stand-in of CloudFront doesn't implement {method} {path}");
+                let message = format!("the emulator does not support {method} {path} of CloudFront");
                 Err(CloudFrontFailure::new(StatusCode::NOT_IMPLEMENTED, "NotImplemented", message))
             }
         }
@@ -173,7 +171,7 @@ impl CloudFrontService {
             Some(marker) => match all.iter().position(|invalidation| invalidation.id == *marker) {
                 Some(at) => at + 1,
                 None => {
-                    let message = format!("the marker {marker} isn't an invalidation of the distribution");
+                    let message = format!("the marker {marker} is not an invalidation of the distribution");
                     return Err(CloudFrontFailure::new(StatusCode::BAD_REQUEST, "InvalidArgument", message));
                 }
             },
@@ -190,7 +188,7 @@ impl CloudFrontService {
     }
 }
 
-/// Which page of a list is wanted.
+/// The requested page of a list.
 struct PageQuery {
     marker: Option<String>,
     most: usize,
@@ -205,7 +203,7 @@ impl PageQuery {
                 "MaxItems" => match value.parse() {
                     Ok(most @ 1..=PAGE) => page.most = most,
                     _ => {
-                        let message = format!("MaxItems has to be a number from 1 to {PAGE}, but is {value}");
+                        let message = format!("MaxItems must be a number from 1 to {PAGE}, but is {value}");
                         return Err(CloudFrontFailure::new(StatusCode::BAD_REQUEST, "InvalidArgument", message));
                     }
                 },
@@ -215,7 +213,7 @@ impl PageQuery {
         Ok(page)
     }
 
-    /// The items of this page, and the marker of the next one if there is one.
+    /// The items of this page, and the marker of the next page if there is one.
     fn cut<'a, T>(&self, items: impl Iterator<Item = &'a T>, id: fn(&T) -> &String) -> (Vec<&'a T>, Option<&'a str>) {
         let mut items: Vec<&T> = items.take(self.most + 1).collect();
         let more = items.len() > self.most;
@@ -236,22 +234,22 @@ impl PageQuery {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct WrittenBatch {
-    paths: WrittenPaths,
+struct BatchDocument {
+    paths: PathsDocument,
     caller_reference: String,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct WrittenPaths {
+struct PathsDocument {
     quantity: i64,
     #[serde(default)]
-    items: WrittenItems,
+    items: ItemsDocument,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct WrittenItems {
+struct ItemsDocument {
     #[serde(default)]
     path: Vec<String>,
 }
@@ -270,11 +268,11 @@ fn read_batch(body: &[u8]) -> Result<InvalidationBatch, CloudFrontFailure> {
         )
     };
     let text = std::str::from_utf8(body).map_err(|error| malformed(error.to_string()))?;
-    let written: WrittenBatch = quick_xml::de::from_str(text).map_err(|error| malformed(error.to_string()))?;
+    let document: BatchDocument = quick_xml::de::from_str(text).map_err(|error| malformed(error.to_string()))?;
     Ok(InvalidationBatch {
-        caller_reference: written.caller_reference,
-        quantity: written.paths.quantity,
-        paths: written.paths.items.path,
+        caller_reference: document.caller_reference,
+        quantity: document.paths.quantity,
+        paths: document.paths.items.path,
     })
 }
 
@@ -303,7 +301,7 @@ fn identity(distribution: &Distribution) -> [XmlElement; 5] {
     ]
 }
 
-/// The bucket's website endpoint, since the edge answers as that endpoint does.
+/// The bucket's website endpoint, which the preview imitates.
 fn origins(distribution: &Distribution) -> XmlElement {
     let domain = format!("{}.s3-website-us-east-1.amazonaws.com", distribution.origin.bucket);
     let custom = XmlElement::new("CustomOriginConfig")

@@ -1,4 +1,4 @@
-//! ARNs of this account: one function for each kind of thing that has one.
+//! The ARNs of this account.
 
 use super::ACCOUNT_ID;
 use super::kind::EntityKind;
@@ -15,7 +15,7 @@ pub(super) fn entity(kind: EntityKind, path: &EntityPath, name: &str) -> String 
     format!("{}{path}{name}", entities(kind))
 }
 
-/// What the ARNs of all users, of all roles or of all groups begin with, up to their path.
+/// The prefix, up to the path, of the ARNs of all users, roles or groups.
 pub(super) fn entities(kind: EntityKind) -> String {
     format!("arn:aws:iam::{ACCOUNT_ID}:{}", kind.noun())
 }
@@ -32,19 +32,19 @@ pub fn role(path: &EntityPath, name: &str) -> String {
     entity(EntityKind::Role, path, name)
 }
 
-/// A managed policy of the account's own.
+/// A customer managed policy of the account.
 #[must_use]
 pub fn policy(path: &EntityPath, name: &str) -> String {
     format!("arn:aws:iam::{ACCOUNT_ID}:policy{path}{name}")
 }
 
-/// A managed policy of AWS's.
+/// An AWS managed policy.
 #[must_use]
 pub fn aws_policy(path: &EntityPath, name: &str) -> String {
     format!("arn:aws:iam::aws:policy{path}{name}")
 }
 
-/// Whether this may be the ARN of a managed policy, of whatever account.
+/// Whether this can be the ARN of a managed policy of any account.
 pub(super) fn is_policy(arn: &str) -> bool {
     let account = arn.strip_prefix("arn:aws:iam::").and_then(|rest| rest.split_once(":policy/"));
     account.is_some_and(|(account, name)| {
@@ -53,7 +53,7 @@ pub(super) fn is_policy(arn: &str) -> bool {
     })
 }
 
-/// A session of a role. The role's path is no part of it.
+/// A session of a role. It does not contain the role's path.
 #[must_use]
 pub fn session(role: &str, name: &str) -> String {
     format!("arn:aws:sts::{ACCOUNT_ID}:assumed-role/{role}/{name}")

@@ -1,5 +1,5 @@
-//! Assuming a role: from a caller and its wish to temporary credentials. It owns trust, durations,
-//! session policies and their packed size; `sts` owns the protocol and the form of each parameter.
+//! Assuming a role: trust, durations, session policies and their packed size. `sts` implements the protocol and checks
+//! the format of parameters.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,36 +16,36 @@ use super::kind::EntityKind;
 use super::record::{StoredPolicy, StsSession};
 use super::{IamError, IamService, arn, random};
 
-/// Longest session of a role that is assumed with another role's session, in seconds. Source:
-/// `DurationSeconds` of STS's `AssumeRole`.
+/// Longest session of a role that is assumed from another role's session, in seconds. Source: `DurationSeconds` of
+/// STS's `AssumeRole`.
 const LONGEST_CHAINED_SESSION: u32 = 3_600;
 
-/// Packed size that a session's policies may have, in bytes of `packed_size`. AWS keeps its own
-/// packing and its limit to itself; this is an estimate that lets through the 870 to 1,451
-/// characters of an ordinary publishing policy and refuses 2,048 characters without repetition.
+/// Largest packed size of a session's policies, in bytes as computed by `packed_size`. AWS documents neither its
+/// packing nor its limit. This estimate accepts the 870 to 1,451 characters of an ordinary publishing policy and
+/// rejects 2,048 characters without repetition.
 const PACKED_ALLOWANCE: usize = 1_536;
 
-/// How long sessions are remembered after their end, to tell an expired token from an unknown one.
-const REMEMBERED: Duration = Duration::from_secs(24 * 3_600);
+/// How long sessions are kept after they expire, to distinguish an expired token from an unknown one.
+const KEPT_AFTER_EXPIRY: Duration = Duration::from_secs(24 * 3_600);
 
-/// A wish to assume a role.
+/// A request to assume a role.
 #[derive(Debug, Clone)]
-pub struct AssumeRole {
+pub struct AssumeRoleRequest {
     /// ARN of the role.
     pub role_arn: String,
     /// Name of the session.
     pub session_name: String,
-    /// Seconds that the session shall last.
+    /// Duration of the session, in seconds.
     pub duration: u32,
     /// Inline session policy, as JSON.
     pub policy: Option<String>,
-    /// ARNs of managed policies that narrow the session.
+    /// ARNs of managed session policies.
     pub policy_arns: Vec<String>,
-    /// What the owner of the role asked to be told.
+    /// The external ID that the role's trust policy may require.
     pub external_id: Option<String>,
 }
 
-/// Temporary credentials, and whose they are.
+/// Temporary credentials of a role.
 #[derive(Clone)]
 pub struct AssumedRole {
     /// `ASIA…`.
@@ -54,13 +54,13 @@ pub struct AssumedRole {
     pub secret: String,
     /// The session token.
     pub token: String,
-    /// When the credentials end.
+    /// When the credentials expire.
     pub expires: Timestamp,
     /// ARN of the session.
     pub arn: String,
     /// `AROA…:session-name`.
     pub assumed_role_id: String,
-    /// Packed size of the session policies in percent of what is allowed; `None` without any.
+    /// Packed size of the session policies, as a percentage of the limit; `None` without session policies.
     pub packed_policy_size: Option<usize>,
 }
 
@@ -71,7 +71,7 @@ impl fmt::Debug for AssumedRole {
 }
 
 impl AssumedRole {
-    /// The credentials as the AWS SDK takes them.
+    /// The credentials as AWS SDKs accept them.
     #[must_use]
     pub fn credentials(&self) -> Credentials {
         let (token, expires) = (self.token.clone(), self.expires.into());
@@ -79,11 +79,11 @@ impl AssumedRole {
     }
 }
 
-/// Why a role can't be assumed.
+/// Why a role cannot be assumed.
 #[derive(Debug, Error)]
 pub enum AssumeError {
-    /// The caller isn't allowed to, the role doesn't trust it, or there is no such role: AWS tells
-    /// these apart to nobody.
+    /// The caller has no permission, the role does not trust it, or the role does not exist. AWS does not distinguish
+    /// these.
     #[error(transparent)]
     Denied(#[from] AccessDenied),
     /// Longer than the role allows.
@@ -92,64 +92,64 @@ pub enum AssumeError {
     /// Longer than a chained session may be.
     #[error("The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.")]
     TooLongChained,
-    /// The session policy isn't a policy document.
+    /// The session policy is not a valid policy document.
     #[error("{0}")]
     Malformed(#[from] ReadDocumentError),
-    /// A managed session policy that doesn't exist.
+    /// A managed session policy does not exist.
     #[error("Policy ARN {0} does not exist")]
     NoSuchPolicy(String),
-    /// The session policies don't fit in a session token.
+    /// The session policies do not fit in a session token.
     #[error("Packed policy consumes {0}% of allotted space, please use smaller policy.")]
     PackedPolicyTooLarge(usize),
-    /// The session can't be kept.
+    /// The session cannot be stored.
     #[error(transparent)]
     Iam(#[from] IamError),
 }
 
 impl IamService {
-    /// Makes a session of a role for `caller`.
+    /// Creates a session of a role for `caller`.
     ///
     /// # Errors
-    /// If the caller may not, or the wish can't be fulfilled.
-    pub fn assume_role(&self, caller: &Caller, wish: AssumeRole) -> Result<AssumedRole, AssumeError> {
-        let inline: Option<StoredPolicy<IdentityPolicy>> = wish.policy.map(StoredPolicy::try_from).transpose()?;
-        let packed = packed_size(inline.as_ref().map_or("", |document| &document.text), &wish.policy_arns);
+    /// The caller is not allowed to, or the request is invalid.
+    pub fn assume_role(&self, caller: &Caller, request: AssumeRoleRequest) -> Result<AssumedRole, AssumeError> {
+        let inline: Option<StoredPolicy<IdentityPolicy>> = request.policy.map(StoredPolicy::try_from).transpose()?;
+        let packed = packed_size(inline.as_ref().map_or("", |document| &document.text), &request.policy_arns);
         let percent = packed.saturating_mul(100).div_ceil(PACKED_ALLOWANCE);
         if percent > 100 {
             return Err(AssumeError::PackedPolicyTooLarge(percent));
         }
-        let narrowed = inline.is_some() || !wish.policy_arns.is_empty();
+        let narrowed = inline.is_some() || !request.policy_arns.is_empty();
 
         let access_key_id = random::identifier("ASIA", 16).map_err(IamError::from)?;
         let secret = random::secret().map_err(IamError::from)?;
         let token = random::token().map_err(IamError::from)?;
         let issued = self.clock.now();
-        let expires = issued.checked_add(Duration::from_secs(wish.duration.into())).unwrap_or(Timestamp::MAX);
+        let expires = issued.checked_add(Duration::from_secs(request.duration.into())).unwrap_or(Timestamp::MAX);
 
-        // Everything that is judged is judged under the same lock under which the session is kept.
+        // The decision and the new session are made under the same lock.
         let outcome = self.change(|state| {
             let denied = |refusal| {
                 let action = "sts:AssumeRole".to_owned();
                 AssumeError::Denied(AccessDenied {
                     caller: caller.arn(),
                     action,
-                    resource: wish.role_arn.clone(),
+                    resource: request.role_arn.clone(),
                     refusal,
                 })
             };
             let mut context = ConditionContext::default();
             caller.describe(issued, &mut context);
-            context.add("sts:RoleSessionName", wish.session_name.as_str());
-            if let Some(external_id) = &wish.external_id {
+            context.add("sts:RoleSessionName", request.session_name.as_str());
+            if let Some(external_id) = &request.external_id {
                 context.add("sts:ExternalId", external_id);
             }
             let Some(grants) = state.grants(&caller.access_key_id) else {
                 return Ok(Err(denied(None)));
             };
-            if let Err(refusal) = grants.evaluate("sts:AssumeRole", &wish.role_arn, &context) {
+            if let Err(refusal) = grants.evaluate("sts:AssumeRole", &request.role_arn, &context) {
                 return Ok(Err(denied(Some(refusal))));
             }
-            let Some((name, role)) = (match state.entity_of(&wish.role_arn) {
+            let Some((name, role)) = (match state.entity_of(&request.role_arn) {
                 Some((EntityKind::Role, name)) => state.roles.get(name).map(|role| (name, role)),
                 _ => None,
             }) else {
@@ -166,14 +166,14 @@ impl IamService {
                 return Ok(Err(denied(None)));
             }
             let chained = matches!(caller.identity, CallerIdentity::Session { .. });
-            if chained && wish.duration > LONGEST_CHAINED_SESSION {
+            if chained && request.duration > LONGEST_CHAINED_SESSION {
                 return Ok(Err(AssumeError::TooLongChained));
             }
-            if wish.duration > role.longest_session {
+            if request.duration > role.longest_session {
                 return Ok(Err(AssumeError::TooLong));
             }
             let mut policies: Vec<_> = inline.into_iter().collect();
-            for policy_arn in &wish.policy_arns {
+            for policy_arn in &request.policy_arns {
                 match state.policy(policy_arn) {
                     Some(policy) => policies.push(policy.default.document.clone()),
                     None => return Ok(Err(AssumeError::NoSuchPolicy(policy_arn.clone()))),
@@ -184,18 +184,18 @@ impl IamService {
                 token: token.clone(),
                 role: name.to_owned(),
                 role_id: role.id.clone(),
-                name: wish.session_name.clone(),
+                name: request.session_name.clone(),
                 policies,
                 issued,
                 expires,
             };
-            let over: Vec<String> = state
+            let outdated: Vec<String> = state
                 .sessions
                 .iter()
-                .filter(|(_, session)| session.expires.checked_add(REMEMBERED).is_ok_and(|end| end < issued))
+                .filter(|(_, session)| session.expires.checked_add(KEPT_AFTER_EXPIRY).is_ok_and(|end| end < issued))
                 .map(|(id, _)| id.clone())
                 .collect();
-            for id in over {
+            for id in outdated {
                 state.sessions.remove(&id)?;
             }
             let answer = (arn::session(name, &session.name), format!("{}:{}", session.role_id, session.name));
@@ -208,11 +208,10 @@ impl IamService {
     }
 }
 
-/// An estimate of what session policies take in a session token, in bytes: every word counts its
-/// bytes the first time and two the next times, other characters count one, white space between
-/// words nothing, and the ARN of a managed policy its length. A word is a run of letters, digits
-/// and `-._`. So a policy that names one prefix five times costs little more than one that names it
-/// once.
+/// An estimate of the size of session policies in a session token, in bytes. Every word counts its bytes the first time
+/// and two the next times, other characters count one, white space between words nothing, and the ARN of a managed
+/// policy its length. A word is a run of letters, digits and `-._`. A policy that names one prefix five times therefore
+/// costs little more than one that names it once.
 fn packed_size(policy: &str, policy_arns: &[String]) -> usize {
     let mut known = BTreeSet::new();
     let mut size: usize = policy_arns.iter().map(String::len).sum();
@@ -232,7 +231,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn packing_rewards_repetition_and_ignores_white_space() {
+    fn packed_size_favours_repetition_and_ignores_white_space() {
         assert_eq!(packed_size("", &[]), 0);
         assert_eq!(packed_size(r#"{"a": "documents"}"#, &[]), packed_size(r#"{"a":"documents"}"#, &[]));
         assert_eq!(packed_size("documents/documents", &[]), 9 + 1 + 2);

@@ -1,6 +1,5 @@
-//! Managed policies that AWS brings and that people attach or use as a boundary. It owns which there are;
-//! every account has them, and none can change them. Their documents are our own words of the same
-//! effect as those in the AWS Managed Policy Reference.
+//! The AWS managed policies that people attach or use as a permissions boundary. Every account has them, and none can
+//! change them. The documents are our own and have the same effect as those in the AWS Managed Policy Reference.
 
 use std::collections::BTreeMap;
 
@@ -10,11 +9,11 @@ use super::managed::ManagedPolicy;
 use super::name::EntityPath;
 use super::{IamError, arn};
 
-/// A policy as it is written down here.
+/// A policy as it is defined here.
 struct BuiltInPolicy {
     path: &'static str,
     name: &'static str,
-    /// AWS's own identifier, the same in every account.
+    /// AWS's ID, the same in every account.
     id: &'static str,
     created: &'static str,
     document: &'static str,
@@ -51,17 +50,17 @@ const POLICIES: [BuiltInPolicy; 4] = [
     },
 ];
 
-/// AWS's policies by ARN.
+/// The AWS managed policies by ARN.
 pub(super) fn policies() -> Result<BTreeMap<String, ManagedPolicy>, IamError> {
     POLICIES
         .iter()
-        .map(|written| {
-            let path = EntityPath::try_from(written.path.to_owned())?;
+        .map(|built_in| {
+            let path = EntityPath::try_from(built_in.path.to_owned())?;
             let created: Timestamp =
-                written.created.parse().map_err(|error: jiff::Error| IamError::Storage(error.to_string()))?;
-            let arn = arn::aws_policy(&path, written.name);
-            let document = written.document.to_owned().try_into()?;
-            let mut policy = ManagedPolicy::with_id(written.id.to_owned(), written.name, document, created);
+                built_in.created.parse().map_err(|error: jiff::Error| IamError::Storage(error.to_string()))?;
+            let arn = arn::aws_policy(&path, built_in.name);
+            let document = built_in.document.to_owned().try_into()?;
+            let mut policy = ManagedPolicy::with_id(built_in.id.to_owned(), built_in.name, document, created);
             policy.path = path;
             Ok((arn, policy))
         })

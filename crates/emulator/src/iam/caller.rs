@@ -1,5 +1,4 @@
-//! Callers: who signed a request, and what a refused one is told. It owns the names (ARNs, user
-//! ids) that policies and messages know a caller by.
+//! Callers and their names: the ARNs and user IDs by which policies and messages know them.
 
 use std::fmt;
 
@@ -10,12 +9,12 @@ use super::evaluate::AccessRefusal;
 use super::name::EntityPath;
 use super::{ACCOUNT_ID, arn};
 
-/// Who signs a request.
+/// The identity that signs a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// The access key that signed.
     pub access_key_id: String,
-    /// What kind of identity it belongs to.
+    /// The identity that the key belongs to.
     pub identity: CallerIdentity,
 }
 
@@ -24,13 +23,13 @@ pub struct Caller {
 pub enum CallerIdentity {
     /// The account itself.
     Root,
-    /// A user, by name and `AIDA…` identifier.
+    /// A user.
     User {
         /// The user's name.
         name: String,
         /// The user's path.
         path: EntityPath,
-        /// The user's unique identifier.
+        /// The user's unique ID, `AIDA…`.
         id: String,
     },
     /// A session of a role.
@@ -39,17 +38,17 @@ pub enum CallerIdentity {
         role: String,
         /// The role's path.
         role_path: EntityPath,
-        /// The role's `AROA…` identifier.
+        /// The role's unique ID, `AROA…`.
         role_id: String,
         /// The session's name.
         name: String,
-        /// When the session was made.
+        /// When the session was created.
         issued: Timestamp,
     },
 }
 
 impl Caller {
-    /// The ARN that `GetCallerIdentity` answers and messages name.
+    /// The ARN in `GetCallerIdentity` and in messages.
     #[must_use]
     pub fn arn(&self) -> String {
         match &self.identity {
@@ -59,7 +58,7 @@ impl Caller {
         }
     }
 
-    /// The unique identifier that `GetCallerIdentity` answers.
+    /// The unique ID in `GetCallerIdentity`.
     #[must_use]
     pub fn user_id(&self) -> String {
         match &self.identity {
@@ -69,8 +68,7 @@ impl Caller {
         }
     }
 
-    /// Every ARN by which a trust policy may name this caller: itself, the role it assumed, its
-    /// account.
+    /// Every ARN by which a trust policy may name this caller: itself, the role it assumed, its account.
     pub(super) fn trusted_as(&self) -> Vec<String> {
         let mut arns = vec![self.arn(), arn::root()];
         if let CallerIdentity::Session { role, role_path, .. } = &self.identity {
@@ -79,9 +77,9 @@ impl Caller {
         arns
     }
 
-    /// Adds the global condition keys that describe the caller and the moment.
+    /// Adds the global condition keys that describe the caller and the time.
     ///
-    /// `aws:SecureTransport` is always true: the same request would reach AWS over TLS.
+    /// `aws:SecureTransport` is always true, since the same request would reach AWS over TLS.
     pub(super) fn describe(&self, now: Timestamp, context: &mut ConditionContext) {
         let (kind, principal) = match &self.identity {
             CallerIdentity::Root => ("Account", arn::root()),
@@ -105,19 +103,18 @@ impl Caller {
     }
 }
 
-/// One thing that a caller wants to do.
+/// One action of a caller.
 #[derive(Debug, Clone, Copy)]
 pub struct AccessRequest<'a> {
     /// The action, such as `s3:PutObject`.
     pub action: &'a str,
-    /// The full ARN of what it is done to; `*` for an action without a resource.
+    /// The full ARN of the resource; `*` for an action without one.
     pub resource: &'a str,
-    /// Condition keys of the request, such as `("s3:prefix", "docs/")`; a key may occur several
-    /// times.
+    /// Condition keys of the request, such as `("s3:prefix", "docs/")`. A key may occur several times.
     pub context: &'a [(&'a str, &'a str)],
 }
 
-/// A request that isn't allowed. Its text is the message of AWS's `AccessDenied`.
+/// A request that is not allowed. Its text is the message of AWS's `AccessDenied`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessDenied {
     /// The caller's ARN.
@@ -126,7 +123,7 @@ pub struct AccessDenied {
     pub action: String,
     /// The resource.
     pub resource: String,
-    /// Why; `None` if a trust policy doesn't let the caller in, which AWS doesn't spell out.
+    /// Why; `None` if a trust policy does not allow the caller, which AWS does not report.
     pub refusal: Option<AccessRefusal>,
 }
 
@@ -134,7 +131,7 @@ impl fmt::Display for AccessDenied {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { caller, action, resource, refusal } = self;
         write!(formatter, "User: {caller} is not authorized to perform: {action} on resource: ")?;
-        // S3 quotes the resource, the other services don't.
+        // S3 quotes the resource, other services do not.
         if action.starts_with("s3:") {
             write!(formatter, "\"{resource}\"")?;
         } else {

@@ -1,6 +1,5 @@
-//! The stand-in's clock: the machine's time, which tests may put ahead to see credentials and
-//! cached copies expire. It never goes back, and never judges how old a signature is: that is
-//! always the machine's own time.
+//! The emulator's clock: the machine's time, which tests can advance to expire credentials and cached copies. The age
+//! of a signature is always checked against the machine's own time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,22 +7,22 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// A clock that all services of one account share. Cloning gives the same clock.
+/// The clock that all services of an account share. All clones are the same clock.
 #[derive(Debug, Clone, Default)]
 pub struct IamClock {
-    /// Milliseconds that the clock is ahead of the machine's.
+    /// Milliseconds ahead of the machine's clock.
     ahead: Arc<AtomicU64>,
 }
 
 impl IamClock {
-    /// The present by this clock.
+    /// The current time of this clock.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         let ahead = Duration::from_millis(self.ahead.load(Ordering::Relaxed));
         Timestamp::now().checked_add(ahead).unwrap_or(Timestamp::MAX)
     }
 
-    /// Puts the clock ahead, by whole milliseconds.
+    /// Advances the clock by whole milliseconds.
     pub fn advance(&self, by: Duration) {
         let milliseconds = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
         self.ahead.fetch_add(milliseconds, Ordering::Relaxed);
@@ -41,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_and_its_clones_go_ahead_together() {
+    fn clones_advance_together() {
         let clock = IamClock::default();
         let other = clock.clone();
         clock.advance(Duration::from_secs(3_600));
@@ -49,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn timestamps_are_written_in_whole_seconds() {
+    fn writes_timestamps_in_whole_seconds() {
         let timestamp: Timestamp = "2026-01-31T12:00:00.75Z".parse().expect("a timestamp");
         assert_eq!(iso8601(timestamp), "2026-01-31T12:00:00Z");
     }

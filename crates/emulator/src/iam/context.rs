@@ -1,10 +1,8 @@
-//! The context of a request: the condition keys that policies may ask about, with their values. It
-//! owns looking keys up as IAM does, without regard to case; it never decides anything.
+//! The condition keys of a request, which policies can check. As in IAM, the case of keys is ignored.
 
 use std::collections::BTreeMap;
 
-/// Condition keys and values of one request, such as `s3:prefix` → `docs/`. A key may hold several
-/// values.
+/// Condition keys and values of one request, such as `s3:prefix` with `docs/`. A key may have several values.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConditionContext {
     values: BTreeMap<String, Vec<String>>,
@@ -16,20 +14,20 @@ impl ConditionContext {
         self.values.entry(key.to_ascii_lowercase()).or_default().push(value.into());
     }
 
-    /// The same, for writing a context in one expression.
+    /// Adds a value to a key and returns the context.
     #[must_use]
     pub fn with(mut self, key: &str, value: impl Into<String>) -> Self {
         self.add(key, value);
         self
     }
 
-    /// The values of a key; `None` if the request doesn't have the key.
+    /// The values of a key; `None` if the request does not have the key.
     #[must_use]
     pub fn values(&self, key: &str) -> Option<&[String]> {
         self.values.get(&key.to_ascii_lowercase()).map(Vec::as_slice)
     }
 
-    /// The value of a key that has exactly one, which is what a policy variable may stand for.
+    /// The value of a key with exactly one value, which is what a policy variable can stand for.
     #[must_use]
     pub fn single(&self, key: &str) -> Option<&str> {
         match self.values(key) {

@@ -1,51 +1,49 @@
-//! Why identities can't be made, changed or loaded. Its texts are for whoever seeds an account from Rust;
-//! the API has AWS's own.
+//! Why identities cannot be created, changed or loaded. These messages are for Rust code that sets up an account; the
+//! API returns AWS's own.
 
 use thiserror::Error;
 
 use super::document::ReadDocumentError;
 use super::random::RandomError;
 
-/// Why an identity can't be made, changed or loaded.
+/// Why an identity cannot be created, changed or loaded.
 #[derive(Debug, Error)]
 pub enum IamError {
-    /// Something that is referred to doesn't exist.
-    #[error("there is no {kind} `{name}`: create it first")]
+    /// A referenced entity does not exist.
+    #[error("the {kind} `{name}` does not exist; create it first")]
     NoSuchEntity {
-        /// `user`, `role`, `group`, `policy`, `access key` and the like.
+        /// `user`, `role`, `group`, `policy`, `access key` or another kind.
         kind: &'static str,
         /// Its name or ARN.
         name: String,
     },
-    /// Something of that name exists already.
-    #[error("there is a {kind} `{name}` already: choose another name")]
+    /// An entity of that name exists.
+    #[error("the {kind} `{name}` already exists; choose another name")]
     EntityAlreadyExists {
         /// `user`, `role`, `group` or `policy`.
         kind: &'static str,
         /// Its name.
         name: String,
     },
-    /// A name that IAM doesn't take.
+    /// An invalid name.
     #[error(
-        "`{0}` isn't a name: use letters, digits and `_+=,.@-`, 64 of them at the most (128 for groups and policies)"
+        "invalid name `{0}`; use letters, digits and `_+=,.@-`, at most 64 characters (128 for groups and policies)"
     )]
     Name(String),
-    /// A path that IAM doesn't take.
-    #[error("`{0}` isn't a path: begin and end it with `/`, and use printable characters of ASCII, 512 at the most")]
+    /// An invalid path.
+    #[error("invalid path `{0}`; start and end it with `/` and use at most 512 printable ASCII characters")]
     Path(String),
-    /// Something that isn't the ARN of a managed policy.
-    #[error("`{0}` isn't the ARN of a managed policy: write `arn:aws:iam::ACCOUNT:policy/NAME`")]
+    /// An invalid ARN of a managed policy.
+    #[error("invalid ARN `{0}` of a managed policy; use `arn:aws:iam::ACCOUNT:policy/NAME`")]
     PolicyArn(String),
-    /// A policy document that IAM doesn't take.
+    /// An invalid policy document.
     #[error(transparent)]
     Document(#[from] ReadDocumentError),
-    /// A trust policy that names a user or a role that doesn't exist.
+    /// A trust policy names a user or role that does not exist.
     #[error("invalid principal in policy: \"AWS\":\"{0}\"")]
     UnknownPrincipal(String),
-    /// More text than IAM keeps for one user, role, group or policy.
-    #[error(
-        "the {kind} of `{name}` has {size} characters without white space, more than the {limit} that AWS allows: shorten it"
-    )]
+    /// More text than IAM stores for one user, role, group or policy.
+    #[error("the {kind} of `{name}` has {size} characters without white space; AWS allows {limit}")]
     TooLarge {
         /// `user policy`, `role policy`, `group policy`, `managed policy` or `trust policy`.
         kind: &'static str,
@@ -56,37 +54,37 @@ pub enum IamError {
         /// The quota.
         limit: usize,
     },
-    /// More of something than IAM keeps.
-    #[error("AWS allows no more than {limit}, which its quota `{quota}` says: remove one first")]
+    /// A quota is exhausted.
+    #[error("the quota `{quota}` allows only {limit}; remove one first")]
     LimitExceeded {
-        /// The quota in AWS's words.
+        /// AWS's name of the quota.
         quota: &'static str,
-        /// How many there may be.
+        /// The quota.
         limit: usize,
     },
-    /// Something that can't be deleted because of what it has, or who uses it.
-    #[error("`{name}` can't be deleted while there are {obstacle}: remove them first")]
+    /// An entity that cannot be deleted because of what it has, or what uses it.
+    #[error("cannot delete `{name}`: it has {obstacle}; remove them first")]
     DeleteConflict {
-        /// What was to be deleted.
+        /// The entity to delete.
         name: String,
-        /// What is in the way.
+        /// What prevents the deletion.
         obstacle: Obstacle,
     },
     /// A policy that AWS manages.
-    #[error("`{0}` is managed by AWS and can't be changed: make a policy of your own")]
+    #[error("cannot change `{0}`: AWS manages it; create a policy of your own")]
     AwsManaged(String),
-    /// A longest session that no role can have.
-    #[error("`{0}` seconds isn't a longest session: choose 3600 to 43200")]
+    /// A maximum session duration out of bounds.
+    #[error("invalid maximum session duration of {0} seconds; use 3600 to 43200")]
     SessionDuration(u32),
-    /// What was kept can't be read, or can't be kept.
-    #[error("the identities can't be kept: {0}")]
+    /// An identity cannot be stored or read.
+    #[error("cannot store the identities: {0}")]
     Storage(String),
-    /// The machine has no randomness to give.
-    #[error("the machine gives no random bytes: {0}")]
+    /// The machine provides no random numbers.
+    #[error("the machine provides no random bytes: {0}")]
     Random(#[from] RandomError),
 }
 
-/// What has to go before something can be deleted.
+/// What prevents the deletion of an entity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Obstacle {
     /// Access keys of a user.
@@ -98,16 +96,16 @@ pub enum Obstacle {
     /// Attached managed policies.
     #[error("attached policies")]
     AttachedPolicies,
-    /// Groups that a user is in, or users that are in a group.
-    #[error("members or memberships of groups")]
+    /// Groups of a user, or users of a group.
+    #[error("members, or memberships of groups")]
     Membership,
     /// Users, roles and groups that a policy is attached to, or whose boundary it is.
     #[error("identities that use it")]
     Attachments,
-    /// Versions of a policy beside its default one.
-    #[error("versions beside the default one")]
+    /// Versions of a policy other than the default one.
+    #[error("versions other than the default one")]
     Versions,
-    /// The version is the one that counts.
-    #[error("identities for which it is the default version")]
+    /// Being the default version.
+    #[error("identities that use it as the default version")]
     DefaultVersion,
 }

@@ -1,10 +1,8 @@
-//! Evaluation: whether a set of policies allows a request. It owns AWS's order of evaluation and
-//! its reasons; it knows nothing of users, roles and keys.
+//! Policy evaluation: whether a set of policies allows a request.
 //!
-//! The order is that of the IAM User Guide, "Policy evaluation logic", for requests within one
-//! account and without resource policies: an explicit deny anywhere wins; then identity policies,
-//! the permissions boundary and the session policies each have to allow, so that what is effective
-//! is their intersection.
+//! The order is that of the IAM User Guide, "Policy evaluation logic", for requests within one account and without
+//! resource policies. An explicit deny anywhere wins. Then identity policies, the permissions boundary and the session
+//! policies must each allow the request, so the effective permissions are their intersection.
 
 use std::sync::Arc;
 
@@ -14,18 +12,18 @@ use super::document::{IdentityPolicy, StatementEffect};
 /// The kind of policy that decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EvaluatedPolicy {
-    /// Attached to the user or the role.
+    /// Attached to the user or role.
     Identity,
-    /// The most that the user or the role can be given.
+    /// Limits what the user or role can be given.
     Boundary,
-    /// Passed when the session was made.
+    /// Passed when the session was created.
     Session,
-    /// Of the resource that is asked for.
+    /// Of the resource.
     Resource,
 }
 
 impl EvaluatedPolicy {
-    /// The kind in the words of AWS's messages, with its article.
+    /// The kind with its article, as AWS's messages write it.
     #[must_use]
     pub fn with_article(self) -> &'static str {
         match self {
@@ -36,7 +34,7 @@ impl EvaluatedPolicy {
         }
     }
 
-    /// The kind in the words of AWS's messages.
+    /// The kind as AWS's messages write it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -48,7 +46,7 @@ impl EvaluatedPolicy {
     }
 }
 
-/// Why a request is refused.
+/// Why a request is denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AccessRefusal {
     /// A statement denies it.
@@ -57,69 +55,68 @@ pub enum AccessRefusal {
     Implicit(EvaluatedPolicy),
 }
 
-/// What a caller's identity grants before a boundary or a session narrows it.
+/// The permissions of a caller's identity, before its boundary and session policies.
 #[derive(Debug, Clone)]
 pub enum EvaluatedIdentity {
-    /// The account's root: everything.
+    /// The account's root: all permissions.
     Root,
     /// The union of these policies.
     Policies(Vec<Arc<IdentityPolicy>>),
 }
 
-/// All policies that a request of one caller is judged by.
+/// All policies that apply to the requests of one caller.
 #[derive(Debug, Clone)]
 pub struct Grants {
-    /// Policies of the user or the role.
+    /// Policies of the user or role.
     pub identity: EvaluatedIdentity,
-    /// The permissions boundary of the user or the role, if it has one.
+    /// The permissions boundary of the user or role, if it has one.
     pub boundary: Option<Arc<IdentityPolicy>>,
-    /// The session's policies, if any were passed; empty means that none were, and nothing is
-    /// narrowed.
+    /// The session policies. Empty means that none were passed, so they restrict nothing.
     pub session: Vec<Arc<IdentityPolicy>>,
 }
 
 impl Grants {
-    /// Judges one request.
+    /// Evaluates one request.
     ///
     /// # Errors
-    /// With the reason, if the request isn't allowed.
+    /// Why the request is not allowed.
     pub fn evaluate(&self, action: &str, resource: &str, context: &ConditionContext) -> Result<(), AccessRefusal> {
-        let judge = |policies: &[Arc<IdentityPolicy>]| {
-            let mut verdict = None;
+        let evaluate = |policies: &[Arc<IdentityPolicy>]| {
+            let mut effective = None;
             for effect in policies.iter().flat_map(|policy| policy.effects(action, resource, context)) {
                 match effect {
                     StatementEffect::Deny => return Some(StatementEffect::Deny),
-                    StatementEffect::Allow => verdict = Some(StatementEffect::Allow),
+                    StatementEffect::Allow => effective = Some(StatementEffect::Allow),
                 }
             }
-            verdict
+            effective
         };
         let layers = [
             (
                 EvaluatedPolicy::Identity,
                 match &self.identity {
                     EvaluatedIdentity::Root => Some(StatementEffect::Allow),
-                    EvaluatedIdentity::Policies(policies) => judge(policies),
+                    EvaluatedIdentity::Policies(policies) => evaluate(policies),
                 },
             ),
             (
                 EvaluatedPolicy::Boundary,
                 self.boundary
                     .as_ref()
-                    .map_or(Some(StatementEffect::Allow), |policy| judge(std::slice::from_ref(policy))),
+                    .map_or(Some(StatementEffect::Allow), |policy| evaluate(std::slice::from_ref(policy))),
             ),
             (
                 EvaluatedPolicy::Session,
-                if self.session.is_empty() { Some(StatementEffect::Allow) } else { judge(&self.session) },
+                if self.session.is_empty() { Some(StatementEffect::Allow) } else { evaluate(&self.session) },
             ),
         ];
-        for (kind, verdict) in layers {
-            if verdict == Some(StatementEffect::Deny) {
+        for (kind, effect) in layers {
+            if effect == Some(StatementEffect::Deny) {
                 return Err(AccessRefusal::Explicit(kind));
             }
         }
-        for (kind, verdict) in layers {
-            if verdict.is_none() {
+        for (kind, effect) in layers {
+            if effect.is_none() {
                 return Err(AccessRefusal::Implicit(kind));
             }
         }
@@ -150,14 +147,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_allowed_that_no_policy_allows() {
+    fn denies_what_no_policy_allows() {
         assert_eq!(put(&grants(Vec::new()), "a"), Err(AccessRefusal::Implicit(EvaluatedPolicy::Identity)));
         assert_eq!(put(&grants(vec![policy(&[OTHER])]), "a"), Err(AccessRefusal::Implicit(EvaluatedPolicy::Identity)));
         assert_eq!(put(&grants(vec![policy(&[OTHER]), policy(&[ALLOW])]), "a"), Ok(()));
     }
 
     #[test]
-    fn an_explicit_deny_wins_wherever_it_is() {
+    fn an_explicit_deny_wins_in_every_kind_of_policy() {
         let deny = policy(&[ALLOW, DENY]);
         let allow = policy(&[ALLOW]);
         let identity = grants(vec![allow.clone(), deny.clone()]);
@@ -174,17 +171,17 @@ mod tests {
     }
 
     #[test]
-    fn a_session_policy_narrows_and_never_widens() {
+    fn a_session_policy_only_restricts() {
         let narrow = r#"{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::site/docs/*"}"#;
         let session = Grants { session: vec![policy(&[narrow])], ..grants(vec![policy(&[ALLOW])]) };
         assert_eq!(put(&session, "docs/a"), Ok(()));
         assert_eq!(put(&session, "a"), Err(AccessRefusal::Implicit(EvaluatedPolicy::Session)));
         let beyond = session.evaluate("s3:DeleteObject", "arn:aws:s3:::site/docs/a", &ConditionContext::default());
-        assert_eq!(beyond, Err(AccessRefusal::Implicit(EvaluatedPolicy::Identity)), "the role never had it");
+        assert_eq!(beyond, Err(AccessRefusal::Implicit(EvaluatedPolicy::Identity)), "the role does not have it");
     }
 
     #[test]
-    fn root_may_do_everything_unless_its_session_says_otherwise() {
+    fn root_has_all_permissions_except_in_a_restricted_session() {
         let root = Grants { identity: EvaluatedIdentity::Root, boundary: None, session: Vec::new() };
         assert_eq!(put(&root, "a"), Ok(()));
         let session = Grants { session: vec![policy(&[OTHER])], ..root };
@@ -192,9 +189,9 @@ mod tests {
     }
 
     proptest! {
-        /// The rule as a formula over every combination of allow and deny in the three kinds.
+        /// The rule as a formula, for every combination of allow and deny in the three kinds.
         #[test]
-        fn evaluation_is_the_intersection_less_every_deny(
+        fn allows_the_intersection_minus_every_deny(
             identity in (any::<bool>(), any::<bool>()),
             boundary in proptest::option::of((any::<bool>(), any::<bool>())),
             session in proptest::option::of((any::<bool>(), any::<bool>())),

@@ -1,5 +1,4 @@
-//! Groups of users: making and deleting them, and who is in them. A user knows its groups, so that what
-//! it may do is found from the user.
+//! Groups of users. A user stores its groups, so that its permissions can be found from the user.
 
 use super::error::Obstacle;
 use super::kind::EntityKind;
@@ -9,7 +8,7 @@ use super::state::IamState;
 use super::{IamError, arn, quota};
 
 impl IamState {
-    /// Keeps a new group; answers its ARN.
+    /// Stores a new group and returns its ARN.
     pub(super) fn create_group(&mut self, name: &str, group: IamGroup) -> Result<String, IamError> {
         check_name(name, LONGEST_POLICY_NAME)?;
         let arn = arn::entity(EntityKind::Group, &group.path, name);
@@ -31,7 +30,7 @@ impl IamState {
         self.users.iter().filter(move |(_, user)| user.groups.contains(group))
     }
 
-    /// Adds a user to a group; one that is in it stays in it.
+    /// Adds a user to a group, which may already contain it.
     pub(super) fn add_to_group(&mut self, user: &str, group: &str) -> Result<(), IamError> {
         self.groups.find(group)?;
         self.users.change(user, |user| {

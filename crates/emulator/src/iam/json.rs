@@ -1,5 +1,5 @@
-//! Shapes of JSON that policy documents use and serde has no strict type for: one value or a list
-//! of them, and objects whose keys must not be repeated.
+//! JSON forms of policy documents that serde has no strict type for: one value or a list of values, and objects without
+//! repeated keys.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserializer, Error, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 
-/// One value, or a list of them.
+/// One value, or a list of values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct OneOrMany<T>(Vec<T>);
 
@@ -48,7 +48,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for OneOrManyVisitor<T> {
     type Value = OneOrMany<T>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("one value or a list of them")
+        formatter.write_str("one value or a list of values")
     }
 
     fn visit_str<E: Error>(self, value: &str) -> Result<Self::Value, E> {
@@ -80,7 +80,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for OneOrManyVisitor<T> {
     }
 }
 
-/// An object in the order in which it is written. A repeated key is an error.
+/// An object in the order of its keys. A repeated key is an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pairs<T>(Vec<(String, T)>);
 

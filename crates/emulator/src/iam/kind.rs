@@ -1,9 +1,9 @@
-//! The kinds of identity that carry policies: users, roles and groups. It owns what differs between them
-//! in words and quotas, so that what is alike is written once.
+//! The kinds of entities that have policies: users, roles and groups. Holds what differs between them, so that the rest
+//! is written once.
 
 use super::quota;
 
-/// A kind of identity that carries policies.
+/// A kind of entity that has policies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum EntityKind {
     User,
@@ -32,7 +32,7 @@ impl EntityKind {
         }
     }
 
-    /// The parameter and the element that hold a name of the kind.
+    /// The parameter and the element with a name of the kind.
     pub(super) fn name_parameter(self) -> &'static str {
         match self {
             Self::User => "UserName",
@@ -41,7 +41,7 @@ impl EntityKind {
         }
     }
 
-    /// Characters without white space that all inline policies of one may have together.
+    /// Quota of all inline policies of one entity together, in characters without white space.
     pub(super) fn inline_size(self) -> usize {
         match self {
             Self::User => quota::USER_POLICY_SIZE,

@@ -1,5 +1,4 @@
-//! Managed policies: a document that several identities may have, in up to five versions of which one
-//! counts. It owns what versions a policy has; who has the policy is known to the identities.
+//! Managed policies: a document that several identities can use, in up to five versions, one of which is in effect.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -11,7 +10,7 @@ use super::random::{self, RandomError};
 use super::record::StoredPolicy;
 use super::{IamError, quota};
 
-/// A managed policy. One of its versions always counts, so that one stands apart.
+/// A managed policy. It always has a default version, which is therefore a field of its own.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct ManagedPolicy {
     /// `ANPA…`.
@@ -20,11 +19,11 @@ pub(super) struct ManagedPolicy {
     pub(super) path: EntityPath,
     pub(super) description: Option<String>,
     pub(super) created: Timestamp,
-    /// The version that counts.
+    /// The version in effect.
     pub(super) default: PolicyVersion,
     /// The other versions, oldest first.
     others: Vec<PolicyVersion>,
-    /// The next version's number; numbers are never given twice.
+    /// The number of the next version. Numbers are never reused.
     next: u32,
 }
 
@@ -44,7 +43,7 @@ impl PolicyVersion {
 }
 
 impl ManagedPolicy {
-    /// A policy of the account's own, with its first version.
+    /// A customer managed policy with its first version.
     pub(super) fn new(
         name: &str,
         document: StoredPolicy<IdentityPolicy>,
@@ -53,7 +52,7 @@ impl ManagedPolicy {
         Ok(Self::with_id(random::identifier("ANPA", 17)?, name, document, created))
     }
 
-    /// A policy whose identifier is known.
+    /// A policy with a known ID.
     pub(super) fn with_id(id: String, name: &str, document: StoredPolicy<IdentityPolicy>, created: Timestamp) -> Self {
         Self {
             id,
@@ -81,17 +80,17 @@ impl ManagedPolicy {
             .ok_or_else(|| IamError::NoSuchEntity { kind: "policy version", name: id.to_owned() })
     }
 
-    /// When the newest version was made.
+    /// When the newest version was created.
     pub(super) fn updated(&self) -> Timestamp {
         self.others.iter().map(|version| version.created).fold(self.default.created, Timestamp::max)
     }
 
-    /// Whether there are versions beside the one that counts.
+    /// Whether there are versions other than the default one.
     pub(super) fn has_others(&self) -> bool {
         !self.others.is_empty()
     }
 
-    /// Adds a version; answers it.
+    /// Adds a version and returns it.
     pub(super) fn add(
         &mut self,
         document: StoredPolicy<IdentityPolicy>,
@@ -110,7 +109,7 @@ impl ManagedPolicy {
         Ok(version)
     }
 
-    /// Makes another version the one that counts.
+    /// Makes another version the default.
     pub(super) fn set_default(&mut self, id: &str) -> Result<(), IamError> {
         if self.default.id() == id {
             return Ok(());
@@ -122,7 +121,7 @@ impl ManagedPolicy {
         Ok(())
     }
 
-    /// Removes a version that doesn't count.
+    /// Removes a version other than the default.
     pub(super) fn remove(&mut self, id: &str) -> Result<(), IamError> {
         if self.default.id() == id {
             return Err(IamError::DeleteConflict { name: id.to_owned(), obstacle: Obstacle::DefaultVersion });
@@ -132,7 +131,7 @@ impl ManagedPolicy {
 
     fn take(&mut self, id: &str) -> Result<PolicyVersion, IamError> {
         match self.others.iter().position(|version| version.id() == id) {
-            Some(at) => Ok(self.others.remove(at)),
+            Some(index) => Ok(self.others.remove(index)),
             None => Err(IamError::NoSuchEntity { kind: "policy version", name: id.to_owned() }),
         }
     }
@@ -153,10 +152,10 @@ mod tests {
     }
 
     proptest! {
-        /// Against a list of numbers: whatever is added, chosen and removed in whatever order, one of at
-        /// most five versions counts, numbers only rise, and a refused change changes nothing.
+        /// Compares with a list of numbers: after any sequence of changes one of at most five versions is the default,
+        /// numbers only rise, and a rejected change changes nothing.
         #[test]
-        fn versions_are_a_list_of_rising_numbers_of_which_one_counts(
+        fn versions_have_rising_numbers_and_one_default(
             steps in proptest::collection::vec((0..4_u8, 1..9_u32), 0..30),
         ) {
             let mut policy = ManagedPolicy::with_id("ANPA".to_owned(), "p", document(1), Timestamp::UNIX_EPOCH);
@@ -164,7 +163,7 @@ mod tests {
             for (step, number) in steps {
                 let id = format!("v{number}");
                 let known = numbers.contains(&number);
-                let (done, expected) = match step {
+                let (accepted, expected) = match step {
                     0 | 1 => {
                         let expected = numbers.len() < 5;
                         let added = policy.add(document(next), Timestamp::UNIX_EPOCH, step == 1);
@@ -185,7 +184,7 @@ mod tests {
                         (policy.remove(&id).is_ok(), expected)
                     }
                 };
-                prop_assert_eq!(done, expected);
+                prop_assert_eq!(accepted, expected);
                 let newest_first: Vec<(String, String)> = {
                     let mut sorted = numbers.clone();
                     sorted.sort_by(|a, b| b.cmp(a));

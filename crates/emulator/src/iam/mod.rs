@@ -1,20 +1,17 @@
-//! Identities: users, roles, groups, access keys and sessions, and whether one of them may do something.
-//! It owns who exists and what they may do; only `api` speaks a protocol, and nothing here acts on what
-//! it allows.
+//! Identities: users, roles, groups, access keys and sessions, and their permissions.
 //!
-//! Deviations from AWS, all of them:
-//! - The account's root may assume roles that trust it (AWS refuses root users; here root stands for a
-//!   developer's own administrator credentials), and a caller always needs its own permission to assume
-//!   a role, even where a trust policy names it directly.
-//! - A trust policy names users and roles by ARN; AWS keeps who that was, so that one that was deleted
-//!   and made anew isn't trusted there.
-//! - There are no resource policies and no organisations, and nobody can come as a service or with a
-//!   token of another identity provider: such trust policies are kept, and let nobody in.
-//! - Names are unique whatever their case, but found only in the case in which they were given.
-//! - What changes counts at once; AWS takes seconds to spread it.
-//! - The API has the actions that `api` lists, simulation included; sizes and numbers of things are
-//!   limited as in an account that asked for no more, but for the number of users, groups, roles and
-//!   policies.
+//! Deviations from AWS:
+//! - The account's root can assume roles that trust it, since here it stands for a developer's own administrator
+//!   credentials. AWS does not allow root users to assume roles.
+//! - A caller always needs its own permission to assume a role, even if a trust policy names it directly.
+//! - A trust policy names users and roles by ARN only. AWS also stores their IDs, so that it does not trust a new entity
+//!   with the name of a deleted one.
+//! - Only buckets have resource policies, and there are no organizations.
+//! - Trust policies for services and identity providers are stored, but no caller can use them.
+//! - Names are unique regardless of case, but are found only in their original case.
+//! - Changes take effect at once. AWS needs seconds to propagate them.
+//! - The API supports the actions that `api` lists. Quotas are AWS's defaults, except that the number of users, groups,
+//!   roles and policies is not limited.
 
 mod api;
 pub mod arn;
@@ -54,7 +51,7 @@ use aws_credential_types::Credentials;
 use subtle::ConstantTimeEq as _;
 use thiserror::Error;
 
-pub use assume::{AssumeError, AssumeRole, AssumedRole};
+pub use assume::{AssumeError, AssumeRoleRequest, AssumedRole};
 pub use caller::{AccessDenied, AccessRequest, Caller, CallerIdentity};
 pub use clock::IamClock;
 pub use error::{IamError, Obstacle};
@@ -68,18 +65,17 @@ use document::{BucketPolicy, StatementEffect};
 use evaluate::{AccessRefusal, EvaluatedPolicy};
 use state::IamState;
 
-/// The stand-in's only account. AWS gives out no such number, so that its ARNs are never taken for
-/// real ones.
+/// The emulator's only account. AWS assigns no such number, so its ARNs cannot be confused with real ones.
 pub const ACCOUNT_ID: &str = "000000000000";
 
-/// The secret behind an access key, for whoever verifies signatures.
+/// The secret of an access key, for verifying signatures.
 #[derive(Clone)]
 pub struct SecretLookup {
     /// The secret access key.
     pub secret: String,
-    /// The token that has to be presented with temporary credentials.
+    /// The token that requests with temporary credentials must present.
     pub session_token: Option<String>,
-    /// When temporary credentials end.
+    /// When temporary credentials expire.
     pub expires: Option<SystemTime>,
     expired: bool,
 }
@@ -90,23 +86,22 @@ impl fmt::Debug for SecretLookup {
     }
 }
 
-/// Why a session token isn't good.
+/// Why a session token is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum TokenError {
-    /// Missing where one is needed, present where none is, or another session's.
+    /// The token is missing, unexpected, or of another session.
     #[error("the security token included in the request is invalid")]
     Invalid,
-    /// Of a session that ended.
+    /// The session has expired.
     #[error("the security token included in the request is expired")]
     Expired,
 }
 
 impl SecretLookup {
-    /// Checks the session token of a request, and that the session hasn't ended by the account's
-    /// clock.
+    /// Checks the session token of a request, and that the session has not expired by the account's clock.
     ///
     /// # Errors
-    /// If the token isn't this key's, or its session ended.
+    /// The token is not this key's, or its session has expired.
     pub fn check_token(&self, presented: Option<&str>) -> Result<(), TokenError> {
         match (self.session_token.as_deref(), presented) {
             (None, None) => Ok(()),
@@ -118,7 +113,7 @@ impl SecretLookup {
     }
 }
 
-/// Users, roles, sessions and keys of the account. Cloning gives the same account.
+/// The account's users, roles, sessions and keys. All clones are the same service.
 #[derive(Clone)]
 pub struct IamService {
     state: Arc<RwLock<IamState>>,
@@ -132,17 +127,16 @@ impl fmt::Debug for IamService {
 }
 
 impl IamService {
-    /// Loads the identities that `documents` keeps; the first time, makes the account's root and
-    /// its access key.
+    /// Loads the identities that `documents` stores. The first time, creates the account's root and its access key.
     ///
     /// # Errors
-    /// If what is kept can't be read.
+    /// A record cannot be read.
     pub fn open(documents: &Arc<dyn Documents>, clock: IamClock) -> Result<Self, IamError> {
         let state = IamState::load(documents, clock.now())?;
         Ok(Self { state: Arc::new(RwLock::new(state)), clock })
     }
 
-    /// The clock by which sessions end.
+    /// The clock by which sessions expire.
     #[must_use]
     pub fn clock(&self) -> &IamClock {
         &self.clock
@@ -155,9 +149,8 @@ impl IamService {
         Credentials::new(state.root_key_id(), state.root_secret(), None, None, "tidegate-local")
     }
 
-    /// The secret behind an access key; `None` if the key doesn't exist or isn't active. Sessions
-    /// that ended are still found, so that the caller can be told apart from an unknown one: see
-    /// [`SecretLookup::check_token`].
+    /// The secret of an access key; `None` if the key does not exist or is inactive. Expired sessions are still found,
+    /// so that they can be distinguished from unknown keys: see [`SecretLookup::check_token`].
     #[must_use]
     pub fn secret_key(&self, access_key_id: &str) -> Option<SecretLookup> {
         let state = self.read();
@@ -173,27 +166,26 @@ impl IamService {
         Some(SecretLookup { secret: key.secret.clone(), session_token: None, expires: None, expired: false })
     }
 
-    /// Who an access key belongs to; `None` if the key, its user or its role doesn't exist any
-    /// more.
+    /// The owner of an access key; `None` if the key, its user or its role no longer exists.
     #[must_use]
     pub fn caller(&self, access_key_id: &str) -> Option<Caller> {
         self.read().caller(access_key_id)
     }
 
-    /// Judges one action of the owner of an access key by all policies that apply to it.
+    /// Evaluates one action of an access key's owner by all policies that apply.
     ///
     /// # Errors
-    /// If the action isn't allowed; the error's text is AWS's message.
+    /// The action is not allowed. The error's text is AWS's message.
     pub fn authorize(&self, access_key_id: &str, request: &AccessRequest<'_>) -> Result<(), AccessDenied> {
         self.authorize_at(Some(access_key_id), request, None)
     }
 
-    /// The same where the resource has a policy of its own. What that denies, nobody may; what it allows counts like a
-    /// policy of the caller's own, which boundaries and sessions still narrow, and is all that somebody without
-    /// credentials has.
+    /// Like [`Self::authorize`] for a resource with its own policy. Its deny applies to every caller. Its allow counts
+    /// like an identity policy, which boundaries and session policies still restrict, and is the only way to allow a
+    /// caller without credentials.
     ///
     /// # Errors
-    /// As [`IamService::authorize`].
+    /// As [`Self::authorize`].
     pub fn authorize_at(
         &self,
         access_key_id: Option<&str>,
@@ -211,25 +203,29 @@ impl IamService {
         for (key, value) in request.context {
             context.add(key, *value);
         }
-        let said = |arns: &[String], context: &ConditionContext| {
+        let resource_effect = |arns: &[String], context: &ConditionContext| {
             policy.and_then(|policy| policy.effect(request.action, request.resource, arns, context))
         };
         let Some(access_key_id) = access_key_id else {
-            let allowed = said(&[], &context) == Some(StatementEffect::Allow);
-            return if allowed { Ok(()) } else { Err(denied("(nobody)".to_owned(), None)) };
+            let allowed = resource_effect(&[], &context) == Some(StatementEffect::Allow);
+            return if allowed { Ok(()) } else { Err(denied("(anonymous)".to_owned(), None)) };
         };
         let Some((caller, grants)) = state.caller(access_key_id).zip(state.grants(access_key_id)) else {
             return Err(denied(format!("(access key {access_key_id})"), None));
         };
         caller.describe(self.clock.now(), &mut context);
-        let said = said(&caller.trusted_as(), &context);
-        if said == Some(StatementEffect::Deny) {
+        let resource_effect = resource_effect(&caller.trusted_as(), &context);
+        if resource_effect == Some(StatementEffect::Deny) {
             return Err(denied(caller.arn(), Some(AccessRefusal::Explicit(EvaluatedPolicy::Resource))));
         }
-        let by_itself = grants.evaluate(request.action, request.resource, &context);
-        match by_itself {
-            Err(AccessRefusal::Implicit(EvaluatedPolicy::Identity)) if said == Some(StatementEffect::Allow) => Ok(()),
-            other => other.map_err(|refusal| denied(caller.arn(), Some(refusal))),
+        let decision = grants.evaluate(request.action, request.resource, &context);
+        match decision {
+            Err(AccessRefusal::Implicit(EvaluatedPolicy::Identity))
+                if resource_effect == Some(StatementEffect::Allow) =>
+            {
+                Ok(())
+            }
+            decision => decision.map_err(|refusal| denied(caller.arn(), Some(refusal))),
         }
     }
 

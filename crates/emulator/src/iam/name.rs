@@ -1,8 +1,7 @@
-//! Names and paths of users, roles, groups and policies. It owns what one may look like; that names
-//! are unique is the business of whoever keeps them.
+//! Names and paths of users, roles, groups and policies.
 //!
-//! Source of the alphabets: "IAM identifiers" in the IAM User Guide and the patterns of its API
-//! Reference; of the lengths: "IAM and AWS STS quotas".
+//! Source of the alphabets: IAM User Guide, "IAM identifiers", and the patterns of the IAM API Reference. Source of the
+//! lengths: "IAM and AWS STS quotas".
 
 use std::fmt;
 
@@ -10,19 +9,19 @@ use serde::{Deserialize, Serialize};
 
 use super::IamError;
 
-/// Longest name of a user or a role.
+/// Longest name of a user or role.
 pub(super) const LONGEST_NAME: usize = 64;
-/// Longest name of a group, of a managed policy or of an inline policy.
+/// Longest name of a group, managed policy or inline policy.
 pub(super) const LONGEST_POLICY_NAME: usize = 128;
 /// Longest path.
 pub(super) const LONGEST_PATH: usize = 512;
 
-/// Whether a name may have this character.
+/// Whether a name may contain this character.
 pub(super) fn is_name_character(character: char) -> bool {
     character.is_ascii_alphanumeric() || "_+=,.@-".contains(character)
 }
 
-/// Whether a path may have this character: printable, no blank.
+/// Whether a path may contain this character.
 pub(super) fn is_path_character(character: char) -> bool {
     character.is_ascii_graphic()
 }
@@ -35,8 +34,7 @@ pub(super) fn check_name(name: &str, longest: usize) -> Result<(), IamError> {
     }
 }
 
-/// Where a user, a role, a group or a policy stands: `/`, or `/ci/` and the like. It is part of the
-/// ARN, never of the name.
+/// The path of a user, role, group or policy, such as `/` or `/ci/`. It is part of the ARN but not of the name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct EntityPath(String);
@@ -85,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_begin_and_end_in_a_slash() {
+    fn paths_start_and_end_with_a_slash() {
         let parse = |path: &str| EntityPath::try_from(path.to_owned()).map(String::from);
         let longest = format!("/{}/", "a".repeat(LONGEST_PATH - 2));
         for path in ["/", "/ci/", "/a/b/", "/~!/", longest.as_str()] {
@@ -98,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn names_have_no_slashes_and_an_end() {
+    fn names_have_no_slashes_and_a_maximum_length() {
         for (name, longest, expected) in [
             ("a", 64, true),
             ("A.b_c+d=e,f@g-9", 64, true),

@@ -1,43 +1,40 @@
-//! Patterns: the text of policy documents that matches other text, with the wildcards `*` and `?`
-//! and policy variables such as `${aws:username}`. It owns parsing, filling in variables and
-//! matching; it never decides who may do what.
+//! Patterns in policy documents, with the wildcards `*` and `?` and policy variables such as `${aws:username}`.
 //!
-//! Rules are those of the IAM User Guide, "IAM JSON policy elements: Resource" (wildcards,
-//! incomplete ARNs) and "IAM policy elements: Variables and tags" (`${*}`, `${?}`, `${$}`, default
-//! values).
+//! The rules are those of the IAM User Guide, "IAM JSON policy elements: Resource" (wildcards, incomplete ARNs) and
+//! "IAM policy elements: Variables and tags" (`${*}`, `${?}`, `${$}`, default values).
 
 use thiserror::Error;
 
 use super::context::ConditionContext;
 
-/// Why a pattern can't be read.
+/// Why a pattern cannot be parsed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum PatternError {
     /// `${` without `}`.
-    #[error("the policy variable in `{0}` isn't closed: write `${{name}}`")]
+    #[error("unclosed policy variable in `{0}`; write `${{name}}`")]
     OpenVariable(String),
-    /// `${}` or a name with characters that no context key has.
-    #[error("`{0}` isn't the name of a policy variable: write `${{service:key}}`")]
+    /// `${}`, or a name with characters that no context key has.
+    #[error("invalid policy variable `{0}`; write `${{service:key}}`")]
     VariableName(String),
-    /// A default value that isn't in single quotes.
-    #[error("the default value in `{0}` has to be in single quotes: write `${{key, 'value'}}`")]
+    /// A default value without single quotes.
+    #[error("unquoted default value in `{0}`; write `${{key, 'value'}}`")]
     VariableDefault(String),
 }
 
-/// A piece of a pattern before its variables are filled in.
+/// A piece of a pattern whose variables are not substituted yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum PatternPiece {
     /// Text that matches itself.
     Text(String),
     /// `?`: exactly one character.
     AnyOne,
-    /// `*`: any number of characters, none included.
+    /// `*`: any number of characters, including none.
     AnyMany,
     /// `${name}` or `${name, 'default'}`.
     Variable { name: String, default: Option<String> },
 }
 
-/// A unit of a pattern that is ready to match.
+/// A unit of a pattern after substitution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Unit {
     Exactly(char),
@@ -45,13 +42,13 @@ enum Unit {
     AnyMany,
 }
 
-/// Text of a policy document, wildcards and variables included.
+/// Text of a policy document, with wildcards and variables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyPattern {
     pieces: Vec<PatternPiece>,
 }
 
-/// Which characters of a pattern's text have a meaning of their own.
+/// Which characters of a pattern have a special meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Syntax {
     /// Wildcards and variables: resources, `StringLike`, ARNs.
@@ -75,10 +72,10 @@ impl Syntax {
 }
 
 impl PolicyPattern {
-    /// Reads a pattern.
+    /// Parses a pattern.
     ///
     /// # Errors
-    /// For a policy variable that isn't well formed.
+    /// A malformed policy variable.
     pub fn parse(text: &str, syntax: Syntax) -> Result<Self, PatternError> {
         let mut pieces = Vec::new();
         let mut literal = String::new();
@@ -121,9 +118,8 @@ impl PolicyPattern {
         Ok(Self { pieces })
     }
 
-    /// Whether `text` matches, case included. A variable stands for the literal text of its value
-    /// (a `*` in a value is no wildcard); a variable that neither the context nor a default fills
-    /// makes the pattern match nothing.
+    /// Whether `text` matches, case-sensitively. A variable stands for the literal text of its value, so a `*` in a
+    /// value is not a wildcard. A variable without a value or default makes the pattern match nothing.
     #[must_use]
     pub fn matches(&self, text: &str, context: &ConditionContext) -> bool {
         let Some(units) = self.fill(context) else {
@@ -133,7 +129,7 @@ impl PolicyPattern {
         matches_units(&units, &text)
     }
 
-    /// Whether `text` matches with ASCII letters of either case alike, as the names of actions do.
+    /// Whether `text` matches, ignoring the case of ASCII letters, as in the names of actions.
     #[must_use]
     pub fn matches_ignoring_case(&self, text: &str, context: &ConditionContext) -> bool {
         let Some(mut units) = self.fill(context) else {
@@ -148,7 +144,7 @@ impl PolicyPattern {
         matches_units(&units, &text)
     }
 
-    /// Names of the policy variables that have no default.
+    /// Names of the policy variables without a default.
     pub(super) fn variables(&self) -> impl Iterator<Item = &str> {
         self.pieces.iter().filter_map(|piece| match piece {
             PatternPiece::Variable { name, default: None } => Some(name.as_str()),
@@ -173,22 +169,21 @@ impl PolicyPattern {
     }
 }
 
-/// The pattern of an ARN. Its first five parts are matched one by one, so that a wildcard never
-/// reaches over a colon into the next part; the sixth, the resource, is matched as a whole. Missing
-/// parts are filled with `*`.
+/// The pattern of an ARN. Its first five parts are matched one by one, so that a wildcard never crosses a colon into
+/// the next part. The sixth, the resource, is matched as a whole. Missing parts are filled with `*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArnPattern {
     parts: Vec<PolicyPattern>,
 }
 
-/// How many parts an ARN has: `arn:partition:service:region:account:resource`.
+/// The number of parts of an ARN: `arn:partition:service:region:account:resource`.
 const ARN_PARTS: usize = 6;
 
 impl ArnPattern {
-    /// Reads the pattern of an ARN; a lone `*` matches every ARN.
+    /// Parses the pattern of an ARN. A single `*` matches every ARN.
     ///
     /// # Errors
-    /// For a policy variable that isn't well formed.
+    /// A malformed policy variable.
     pub fn parse(text: &str, syntax: Syntax) -> Result<Self, PatternError> {
         let mut parts = split_outside_variables(text)
             .into_iter()
@@ -200,20 +195,18 @@ impl ArnPattern {
         Ok(Self { parts })
     }
 
-    /// Names of the policy variables that have no default.
+    /// Names of the policy variables without a default.
     pub(super) fn variables(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().flat_map(PolicyPattern::variables)
     }
 
-    /// Whether `arn` matches. A resource that is `*` (an action without a resource) matches only
-    /// the pattern `*`.
+    /// Whether `arn` matches. The resource `*` (of an action without a resource) matches only the pattern `*`.
     #[must_use]
     pub fn matches(&self, arn: &str, context: &ConditionContext) -> bool {
         let mut parts = arn.splitn(ARN_PARTS, ':');
         self.parts.iter().all(|pattern| match parts.next() {
             Some(part) => pattern.matches(part, context),
-            // Text with fewer parts than an ARN has is matched by patterns that ask nothing of the
-            // missing parts.
+            // Text with fewer parts than an ARN matches only patterns whose remaining parts are `*`.
             None => pattern.pieces == [PatternPiece::AnyMany],
         })
     }
@@ -266,37 +259,37 @@ fn variable(inside: &str) -> Result<PatternPiece, PatternError> {
     }
 }
 
-/// Matches in time proportional to pattern × text at the worst: on a mismatch only the latest `*`
-/// takes one more character, because an earlier one could gain nothing that the latest can't.
+/// Matches in at most pattern × text steps: on a mismatch only the latest `*` takes one more character, since an
+/// earlier one could gain nothing that the latest cannot.
 fn matches_units(pattern: &[Unit], text: &[char]) -> bool {
-    let mut at_pattern = 0;
-    let mut at_text = 0;
+    let mut pattern_index = 0;
+    let mut text_index = 0;
     let mut retry: Option<(usize, usize)> = None;
-    while let Some(character) = text.get(at_text) {
-        match pattern.get(at_pattern) {
+    while let Some(character) = text.get(text_index) {
+        match pattern.get(pattern_index) {
             Some(Unit::AnyMany) => {
-                retry = Some((at_pattern, at_text));
-                at_pattern += 1;
+                retry = Some((pattern_index, text_index));
+                pattern_index += 1;
             }
             Some(Unit::AnyOne) => {
-                at_pattern += 1;
-                at_text += 1;
+                pattern_index += 1;
+                text_index += 1;
             }
             Some(Unit::Exactly(expected)) if expected == character => {
-                at_pattern += 1;
-                at_text += 1;
+                pattern_index += 1;
+                text_index += 1;
             }
             _ => match retry {
-                Some((star, taken)) => {
-                    retry = Some((star, taken + 1));
-                    at_pattern = star + 1;
-                    at_text = taken + 1;
+                Some((star, end)) => {
+                    retry = Some((star, end + 1));
+                    pattern_index = star + 1;
+                    text_index = end + 1;
                 }
                 None => return false,
             },
         }
     }
-    pattern.iter().skip(at_pattern).all(|unit| *unit == Unit::AnyMany)
+    pattern.iter().skip(pattern_index).all(|unit| *unit == Unit::AnyMany)
 }
 
 #[cfg(test)]
@@ -312,7 +305,7 @@ mod tests {
         ArnPattern::parse(text, Syntax::WildcardsAndVariables).expect("a pattern")
     }
 
-    /// The definition of the two wildcards, word for word; exponential, and obviously right.
+    /// The literal definition of the two wildcards; exponential, but simple.
     fn reference(pattern: &[char], text: &[char]) -> bool {
         match pattern.split_first() {
             None => text.is_empty(),
@@ -324,13 +317,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn wildcards_match_what_their_definition_says(pattern in "[abé*?]{0,8}", text in "[abé]{0,10}") {
+        fn wildcards_match_by_their_definition(pattern in "[abé*?]{0,8}", text in "[abé]{0,10}") {
             let expected = reference(&pattern.chars().collect::<Vec<_>>(), &text.chars().collect::<Vec<_>>());
             prop_assert_eq!(all(&pattern).matches(&text, &ConditionContext::default()), expected);
         }
 
         #[test]
-        fn every_text_matches_itself_when_its_special_characters_are_escaped(text in "[a-c*?$ {}/]{0,12}") {
+        fn escaped_text_matches_itself(text in "[a-c*?$ {}/]{0,12}") {
             let escaped: String = text.chars().map(|character| match character {
                 '*' | '?' | '$' => format!("${{{character}}}"),
                 other => other.to_string(),
@@ -340,31 +333,31 @@ mod tests {
     }
 
     #[test]
-    fn many_stars_take_no_exponential_time() {
+    fn many_stars_do_not_take_exponential_time() {
         let pattern = "*a".repeat(200);
         let text = "a".repeat(2_000);
         assert!(!all(&format!("{pattern}b")).matches(&text, &ConditionContext::default()));
     }
 
     #[test]
-    fn case_counts_except_where_the_caller_says_otherwise() {
+    fn matches_case_sensitively_unless_requested_otherwise() {
         let context = ConditionContext::default();
         assert!(!all("s3:Get*").matches("S3:getobject", &context));
         assert!(all("s3:Get*").matches_ignoring_case("S3:getobject", &context));
     }
 
     #[test]
-    fn a_variable_stands_for_the_literal_text_of_its_value() {
+    fn a_variable_matches_the_literal_text_of_its_value() {
         let context = ConditionContext::default().with("aws:username", "a*");
         let pattern = all("home/${AWS:UserName}/*");
         assert!(pattern.matches("home/a*/x", &context));
-        assert!(!pattern.matches("home/ab/x", &context), "a star in a value is no wildcard");
+        assert!(!pattern.matches("home/ab/x", &context), "a star in a value is not a wildcard");
         assert!(!pattern.matches("home//x", &ConditionContext::default()), "an unknown variable matches nothing");
         assert!(all("${aws:username, 'anyone'}").matches("anyone", &ConditionContext::default()));
     }
 
     #[test]
-    fn variables_that_are_not_well_formed_are_refused() {
+    fn rejects_malformed_variables() {
         let parse = |text| PolicyPattern::parse(text, Syntax::WildcardsAndVariables);
         assert_eq!(parse("a${aws:x"), Err(PatternError::OpenVariable("a${aws:x".to_owned())));
         assert_eq!(parse("${}"), Err(PatternError::VariableName(String::new())));
@@ -374,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wildcard_in_an_arn_stays_in_its_part() {
+    fn a_wildcard_in_an_arn_does_not_cross_a_colon() {
         let context = ConditionContext::default();
         assert!(arn("arn:aws:s3:::site/*").matches("arn:aws:s3:::site/a:b/c", &context));
         assert!(!arn("arn:aws:s3*site").matches("arn:aws:s3:::site", &context));
@@ -386,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_in_an_arn_may_hold_a_colon_in_its_name() {
+    fn a_variable_name_in_an_arn_may_contain_a_colon() {
         let context = ConditionContext::default().with("aws:username", "lea");
         assert!(arn("arn:aws:s3:::site/${aws:username}/*").matches("arn:aws:s3:::site/lea/x", &context));
     }

@@ -1,5 +1,5 @@
-//! What users, roles and groups are given: inline policies, attached managed policies and boundaries. It
-//! owns the quotas on them; what they allow is judged in `evaluate`.
+//! The policies of users, roles and groups: inline policies, attached managed policies and boundaries, with their
+//! quotas.
 
 use super::document::IdentityPolicy;
 use super::error::Obstacle;
@@ -29,7 +29,7 @@ impl Policies {
         Ok(())
     }
 
-    /// Why whoever has these can't be deleted.
+    /// Why the owner of these policies cannot be deleted.
     pub(super) fn obstacle(&self) -> Option<Obstacle> {
         if !self.inline.is_empty() {
             Some(Obstacle::InlinePolicies)
@@ -42,7 +42,7 @@ impl Policies {
 }
 
 impl IamState {
-    /// What a user, a role or a group has.
+    /// The policies of a user, role or group.
     pub(super) fn policies_of(&self, kind: EntityKind, name: &str) -> Result<&Policies, IamError> {
         Ok(match kind {
             EntityKind::User => &self.users.find(name)?.permissions.policies,
@@ -91,7 +91,7 @@ impl IamState {
         })
     }
 
-    /// Attaches a managed policy; one that is attached already stays so.
+    /// Attaches a managed policy, which may already be attached.
     pub(super) fn attach_policy(&mut self, kind: EntityKind, owner: &str, arn: &str) -> Result<(), IamError> {
         self.find_policy(arn)?;
         self.change_policies(kind, owner, |policies| {
@@ -137,7 +137,7 @@ impl IamState {
         arn.map_or(Ok(()), |arn| self.find_policy(arn).map(drop))
     }
 
-    /// A managed policy, which has to be there.
+    /// A managed policy that must exist.
     pub(super) fn find_policy(&self, arn: &str) -> Result<&ManagedPolicy, IamError> {
         check_arn(arn)?;
         self.policy(arn).ok_or_else(|| no_such_policy(arn))

@@ -1,5 +1,4 @@
-//! Managed policies of the account: making, changing and deleting them. It owns that nobody changes
-//! AWS's, and that none goes while somebody has it.
+//! Managed policies of the account. Those of AWS cannot be changed, and a policy in use cannot be deleted.
 
 use jiff::Timestamp;
 
@@ -13,7 +12,7 @@ use super::record::{Permissions, Policies, StoredPolicy};
 use super::state::IamState;
 use super::{IamError, arn};
 
-/// How many identities have a managed policy, and in which way.
+/// How many identities use a managed policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PolicyUsage {
     /// Users, roles and groups that it is attached to.
@@ -23,11 +22,11 @@ pub(super) struct PolicyUsage {
 }
 
 impl IamState {
-    /// Keeps a new policy; answers its ARN.
+    /// Stores a new policy and returns its ARN.
     pub(super) fn create_policy(&mut self, policy: ManagedPolicy) -> Result<String, IamError> {
         check_name(&policy.name, LONGEST_POLICY_NAME)?;
         check_size(&policy.name, &policy.default.document)?;
-        // Unlike its ARN, a policy's name doesn't depend on its path.
+        // The name must be unique even if the paths, and so the ARNs, differ.
         if self.policies.iter().any(|(_, known)| known.name.eq_ignore_ascii_case(&policy.name)) {
             return Err(IamError::EntityAlreadyExists { kind: "policy", name: policy.name });
         }
@@ -86,7 +85,7 @@ impl IamState {
         }
     }
 
-    /// A policy of the account's own, which has to be there.
+    /// Checks that a policy exists and is the account's own.
     fn check_own(&self, arn: &str) -> Result<(), IamError> {
         check_arn(arn)?;
         if self.aws_policies.contains_key(arn) {

@@ -1,5 +1,4 @@
-//! Principals of trust policies: who a statement is about. It owns reading the `Principal` element
-//! and telling whether a caller is named by it.
+//! The `Principal` element of trust policies.
 
 use std::fmt;
 
@@ -10,32 +9,32 @@ use thiserror::Error;
 
 use super::json::{OneOrMany, Pairs};
 
-/// Why a `Principal` element can't be read.
+/// Why a `Principal` element cannot be parsed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum PrincipalError {
-    /// A kind that isn't `AWS`, `Service`, `Federated` or `CanonicalUser`.
-    #[error("`{0}` isn't a kind of principal: write `AWS`, `Service` or `Federated`")]
+    /// A kind other than `AWS`, `Service`, `Federated` and `CanonicalUser`.
+    #[error("unknown kind of principal `{0}`; use `AWS`, `Service` or `Federated`")]
     Kind(String),
     /// Not an account, an ARN or `*`.
     #[error("invalid principal in policy: \"AWS\":\"{0}\"")]
     Aws(String),
-    /// A kind without any principal.
+    /// A kind without a principal.
     #[error("the principal `{0}` is empty")]
     Empty(String),
 }
 
-/// The element as written: `"*"`, or kinds with one or more names each.
+/// The element in JSON: `"*"`, or kinds with one or more names each.
 #[derive(Debug)]
-pub(super) enum WrittenPrincipals {
-    Everybody,
+pub(super) enum PrincipalsJson {
+    Any,
     Kinds(Pairs<OneOrMany<String>>),
 }
 
-impl<'de> Deserialize<'de> for WrittenPrincipals {
+impl<'de> Deserialize<'de> for PrincipalsJson {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct PrincipalForm;
         impl<'de> Visitor<'de> for PrincipalForm {
-            type Value = WrittenPrincipals;
+            type Value = PrincipalsJson;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 formatter.write_str("\"*\" or an object of principals")
@@ -43,14 +42,14 @@ impl<'de> Deserialize<'de> for WrittenPrincipals {
 
             fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Self::Value, E> {
                 match value {
-                    "*" => Ok(WrittenPrincipals::Everybody),
+                    "*" => Ok(PrincipalsJson::Any),
                     other => Err(E::custom(format_args!("invalid principal in policy: \"{other}\""))),
                 }
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
                 let kinds = Pairs::deserialize(MapAccessDeserializer::new(map)).map_err(A::Error::custom)?;
-                Ok(WrittenPrincipals::Kinds(kinds))
+                Ok(PrincipalsJson::Kinds(kinds))
             }
         }
         deserializer.deserialize_any(PrincipalForm)
@@ -60,25 +59,24 @@ impl<'de> Deserialize<'de> for WrittenPrincipals {
 /// The principals of one statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Principals {
-    everybody: bool,
-    /// ARNs; an account written as a number is kept as the ARN of its root.
+    any: bool,
+    /// ARNs. An account written as a number is stored as the ARN of its root.
     arns: Vec<String>,
 }
 
 impl Principals {
-    pub(super) fn parse(written: &WrittenPrincipals) -> Result<Self, PrincipalError> {
-        let mut principals = Self { everybody: false, arns: Vec::new() };
+    pub(super) fn parse(written: &PrincipalsJson) -> Result<Self, PrincipalError> {
+        let mut principals = Self { any: false, arns: Vec::new() };
         match written {
-            WrittenPrincipals::Everybody => principals.everybody = true,
-            WrittenPrincipals::Kinds(kinds) => {
+            PrincipalsJson::Any => principals.any = true,
+            PrincipalsJson::Kinds(kinds) => {
                 for (kind, names) in kinds.iter() {
                     if names.iter().next().is_none() {
                         return Err(PrincipalError::Empty(kind.to_owned()));
                     }
                     match kind {
                         "AWS" => names.iter().try_for_each(|name| principals.add_aws(name))?,
-                        // Nobody calls the stand-in as a service or a federated user, so these
-                        // never match a caller.
+                        // No caller of the emulator is a service or a federated user, so these never match.
                         "Service" | "Federated" | "CanonicalUser" => {}
                         other => return Err(PrincipalError::Kind(other.to_owned())),
                     }
@@ -91,7 +89,7 @@ impl Principals {
     fn add_aws(&mut self, name: &str) -> Result<(), PrincipalError> {
         let is_account = name.len() == 12 && name.bytes().all(|byte| byte.is_ascii_digit());
         if name == "*" {
-            self.everybody = true;
+            self.any = true;
         } else if is_account {
             self.arns.push(format!("arn:aws:iam::{name}:root"));
         } else if (name.starts_with("arn:aws:iam::") || name.starts_with("arn:aws:sts::"))
@@ -105,10 +103,9 @@ impl Principals {
         Ok(())
     }
 
-    /// Whether one of the caller's ARNs is named. A caller has several: itself, the role it
-    /// assumed, its account.
+    /// Whether one of the caller's ARNs is named. A caller has several: itself, the role it assumed, its account.
     pub(super) fn name_any(&self, arns: &[String]) -> bool {
-        self.everybody || self.arns.iter().any(|named| arns.contains(named))
+        self.any || self.arns.iter().any(|named| arns.contains(named))
     }
 
     pub(super) fn arns(&self) -> impl Iterator<Item = &str> {
@@ -121,12 +118,12 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<Principals, String> {
-        let written: WrittenPrincipals = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let written: PrincipalsJson = serde_json::from_str(text).map_err(|error| error.to_string())?;
         Principals::parse(&written).map_err(|error| error.to_string())
     }
 
     #[test]
-    fn an_account_may_be_written_as_a_number_or_as_its_root() {
+    fn accepts_an_account_as_a_number_or_as_its_root() {
         let root = ["arn:aws:iam::000000000000:root".to_owned()];
         let other = ["arn:aws:iam::111111111111:root".to_owned()];
         for text in [r#"{"AWS":"000000000000"}"#, r#"{"AWS":["arn:aws:iam::000000000000:root"]}"#] {
@@ -140,13 +137,13 @@ mod tests {
     }
 
     #[test]
-    fn what_names_nobody_is_refused() {
+    fn rejects_invalid_principals() {
         for (text, expected) in [
             (r#""lea""#, "invalid principal"),
             (r#"{"AWS":"lea"}"#, "invalid principal"),
             (r#"{"AWS":"arn:aws:iam::000000000000:role/*"}"#, "invalid principal"),
             (r#"{"AWS":[]}"#, "is empty"),
-            (r#"{"Aws":"*"}"#, "isn't a kind of principal"),
+            (r#"{"Aws":"*"}"#, "unknown kind of principal"),
         ] {
             let message = parse(text).expect_err(text);
             assert!(message.contains(expected), "{text} says `{message}`");

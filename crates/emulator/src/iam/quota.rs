@@ -1,5 +1,4 @@
-//! Quotas: how much IAM keeps of everything. Source of all of them: "IAM and AWS STS quotas" in the IAM
-//! User Guide, the values of an account that asked for no more.
+//! IAM's quotas. Source: IAM User Guide, "IAM and AWS STS quotas", default values.
 
 /// Access keys of one user.
 pub(super) const ACCESS_KEYS: usize = 2;
@@ -20,7 +19,7 @@ pub(super) const ROLES: usize = 1_000;
 /// Customer managed policies of an account.
 pub(super) const POLICIES: usize = 1_500;
 
-/// Inline policies of one user together, characters without white space.
+/// Inline policies of one user together, in characters without white space.
 pub(super) const USER_POLICY_SIZE: usize = 2_048;
 /// Inline policies of one group together.
 pub(super) const GROUP_POLICY_SIZE: usize = 5_120;
@@ -31,10 +30,10 @@ pub(super) const MANAGED_POLICY_SIZE: usize = 6_144;
 /// A trust policy.
 pub(super) const TRUST_POLICY_SIZE: usize = 2_048;
 
-/// A role's longest session unless it is set, in seconds. Source: `MaxSessionDuration` of IAM's
-/// `CreateRole`, as are the bounds.
+/// Default of a role's maximum session duration, in seconds. Source: `MaxSessionDuration` of IAM's `CreateRole`, as for
+/// the bounds.
 pub(super) const DEFAULT_LONGEST_SESSION: u32 = 3_600;
-/// What a role's longest session may be, in seconds.
+/// Bounds of a role's maximum session duration, in seconds.
 pub(super) const LONGEST_SESSIONS: std::ops::RangeInclusive<u32> = 3_600..=43_200;
 
 /// The size of policies as quotas count it: characters without white space.

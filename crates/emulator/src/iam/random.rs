@@ -1,18 +1,18 @@
-//! Random identifiers and secrets in the shapes that AWS gives them.
+//! Random IDs and secrets in AWS's formats.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// The machine has no randomness to give.
+/// The machine provides no random numbers.
 pub(crate) use getrandom::Error as RandomError;
 
-/// The alphabet of AWS's unique identifiers.
+/// The alphabet of AWS's unique IDs.
 const ALPHABET: [char; 32] = [
     'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H', 'I', 'J', 'K', 'L', 'M', 'N', 'O', 'P', 'Q', 'R', 'S', 'T', 'U', 'V', 'W',
     'X', 'Y', 'Z', '2', '3', '4', '5', '6', '7',
 ];
 
-/// An identifier: `prefix` and `length` random letters and digits.
+/// An ID: `prefix` and `length` random letters and digits.
 pub(crate) fn identifier(prefix: &str, length: usize) -> Result<String, RandomError> {
     let mut bytes = vec![0; length];
     getrandom::fill(&mut bytes)?;
@@ -27,7 +27,7 @@ pub(crate) fn secret() -> Result<String, RandomError> {
     Ok(STANDARD.encode(bytes))
 }
 
-/// A session token. Opaque, as on AWS; shorter than there.
+/// A session token: opaque, as AWS's, but shorter.
 pub(crate) fn token() -> Result<String, RandomError> {
     let mut bytes = [0; 150];
     getrandom::fill(&mut bytes)?;

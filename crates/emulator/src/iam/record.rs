@@ -1,6 +1,4 @@
-//! Records: users, roles, groups, access keys and sessions as they are kept; managed policies are in
-//! `managed`. It owns their shapes and what makes one valid; it never stores them and never decides
-//! about a request.
+//! Users, roles, groups, access keys and sessions as they are stored. Managed policies are in `managed`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,7 +11,7 @@ use super::name::EntityPath;
 use super::quota::DEFAULT_LONGEST_SESSION;
 use super::random::{self, RandomError};
 
-/// A policy with the text that it was parsed from; kept as the text.
+/// A policy with the text that it was parsed from. Only the text is stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(
     try_from = "String",
@@ -50,7 +48,7 @@ impl TryFrom<String> for StoredPolicy<TrustPolicy> {
     }
 }
 
-/// What users, roles and groups have alike.
+/// The policies of a user, role or group.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Policies {
     /// Inline policies by name.
@@ -59,7 +57,7 @@ pub(super) struct Policies {
     pub(super) attached: BTreeSet<String>,
 }
 
-/// What users and roles have alike; a group has no boundary.
+/// The permissions of a user or role. A group has no boundary.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Permissions {
     #[serde(flatten)]
@@ -71,7 +69,7 @@ pub(super) struct Permissions {
 /// Tags by key.
 pub(super) type Tags = BTreeMap<String, String>;
 
-// What has a default was not there when the first directories were written.
+// Fields with a default are missing in directories of the first version.
 
 /// A user.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -119,7 +117,7 @@ pub(super) struct IamRole {
     pub(super) tags: Tags,
     pub(super) trust: StoredPolicy<TrustPolicy>,
     pub(super) permissions: Permissions,
-    /// Longest session in seconds, 3,600 to 43,200.
+    /// Maximum session duration, 3,600 to 43,200 seconds.
     pub(super) longest_session: u32,
 }
 
@@ -156,7 +154,7 @@ impl IamGroup {
     }
 }
 
-/// Whose a long-lived access key is.
+/// The owner of a long-lived access key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum KeyOwner {
@@ -175,7 +173,7 @@ pub(super) struct StoredAccessKey {
 }
 
 impl StoredAccessKey {
-    /// An active key and its `AKIA…` identifier.
+    /// An active key and its ID, `AKIA…`.
     pub(super) fn new(owner: KeyOwner, created: Timestamp) -> Result<(String, Self), RandomError> {
         let key = Self { secret: random::secret()?, owner, active: true, created };
         Ok((random::identifier("AKIA", 16)?, key))
@@ -188,8 +186,8 @@ pub(super) struct StsSession {
     pub(super) secret: String,
     pub(super) token: String,
     pub(super) role: String,
-    /// The role's identifier when the session was made: a role of the same name made later is
-    /// another role.
+    /// The ID of the role when the session was created. A role that is later created with the same name is another
+    /// role.
     pub(super) role_id: String,
     pub(super) name: String,
     /// Session policies; empty if none were passed.

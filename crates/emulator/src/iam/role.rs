@@ -1,4 +1,4 @@
-//! Roles: making, changing and deleting them. It owns whom a trust policy may name.
+//! Roles: creation, changes and deletion.
 
 use super::document::TrustPolicy;
 use super::kind::EntityKind;
@@ -9,7 +9,7 @@ use super::state::IamState;
 use super::{IamError, arn};
 
 impl IamState {
-    /// Keeps a new role; answers its ARN.
+    /// Stores a new role and returns its ARN.
     pub(super) fn create_role(&mut self, name: &str, role: IamRole) -> Result<String, IamError> {
         check_name(name, LONGEST_NAME)?;
         self.check_trust(name, &role.trust)?;
@@ -36,7 +36,7 @@ impl IamState {
         })
     }
 
-    /// Adds tags to a role's; one that it has, in whatever case, gets its new value.
+    /// Adds tags to a role. A tag that it has, ignoring case, gets the new value.
     pub(super) fn tag_role(&mut self, name: &str, tags: Tags) -> Result<(), IamError> {
         self.roles.change(name, |role| {
             role.tags.retain(|known, _| !tags.keys().any(|key| key.eq_ignore_ascii_case(known)));
@@ -52,7 +52,7 @@ impl IamState {
         }
     }
 
-    /// IAM refuses a trust policy that names a user or a role which doesn't exist.
+    /// Rejects a trust policy that is too long, or that names a user or role that does not exist.
     fn check_trust(&self, role: &str, trust: &StoredPolicy<TrustPolicy>) -> Result<(), IamError> {
         let (size, limit) = (quota::size([trust.text.as_str()]), TRUST_POLICY_SIZE);
         if size > limit {

@@ -1,6 +1,5 @@
-//! Seeding: making users, roles, managed policies and access keys from tests and from the command
-//! line, without asking who may. Names, sizes and quotas are checked as by IAM, but for the number of
-//! access keys; every change is kept before it can be seen.
+//! Creates users, roles, managed policies and access keys from tests and the command line, without checking
+//! permissions. Names, sizes and quotas are checked as by IAM, except the number of access keys.
 
 use std::fmt;
 use std::sync::PoisonError;
@@ -29,7 +28,7 @@ impl fmt::Debug for AccessKey {
 }
 
 impl AccessKey {
-    /// The key as the AWS SDK takes it.
+    /// The key as AWS SDKs accept it.
     #[must_use]
     pub fn credentials(&self) -> Credentials {
         Credentials::new(&self.id, &self.secret, None, None, "tidegate-local")
@@ -37,39 +36,39 @@ impl AccessKey {
 }
 
 impl IamService {
-    /// Makes a role from a trust policy and inline policies, each a name and a document; answers
-    /// its ARN. Its longest session is one hour.
+    /// Creates a role with a trust policy and inline policies (name and document), and returns its ARN. Its maximum
+    /// session duration is one hour.
     ///
     /// # Errors
-    /// If the role exists, or something in it isn't what IAM takes.
+    /// The role exists, or an argument is invalid.
     pub fn create_role(&self, name: &str, trust: &str, policies: &[(&str, &str)]) -> Result<String, IamError> {
         let mut role = IamRole::new(trust.to_owned().try_into()?, self.clock.now())?;
         role.permissions.policies = inline(EntityKind::Role, name, policies)?;
         self.change(|state| state.create_role(name, role))
     }
 
-    /// Deletes a role with everything that it has; its sessions end at once.
+    /// Deletes a role with its policies. Its sessions end at once.
     ///
     /// # Errors
-    /// If the role doesn't exist.
+    /// The role does not exist.
     pub fn delete_role(&self, name: &str) -> Result<(), IamError> {
         self.change(|state| state.roles.remove(name))
     }
 
-    /// Makes a user with inline policies, each a name and a document; answers its ARN.
+    /// Creates a user with inline policies (name and document), and returns its ARN.
     ///
     /// # Errors
-    /// If the user exists, or something in it isn't what IAM takes.
+    /// The user exists, or an argument is invalid.
     pub fn create_user(&self, name: &str, policies: &[(&str, &str)]) -> Result<String, IamError> {
         let mut user = IamUser::new(self.clock.now())?;
         user.permissions.policies = inline(EntityKind::User, name, policies)?;
         self.change(|state| state.create_user(name, user))
     }
 
-    /// Makes an access key of a user, however many it has.
+    /// Creates an access key of a user, without limiting their number.
     ///
     /// # Errors
-    /// If the user doesn't exist.
+    /// The user does not exist.
     pub fn create_access_key(&self, user: &str) -> Result<AccessKey, IamError> {
         let (id, key) = StoredAccessKey::new(KeyOwner::User(user.to_owned()), self.clock.now())?;
         let secret = key.secret.clone();
@@ -80,11 +79,10 @@ impl IamService {
         Ok(AccessKey { id, secret })
     }
 
-    /// Makes an access key inactive: requests signed with it are refused as those of an unknown
-    /// key.
+    /// Deactivates an access key. Requests that it signs are rejected like those of an unknown key.
     ///
     /// # Errors
-    /// If the key doesn't exist.
+    /// The key does not exist.
     pub fn deactivate_access_key(&self, id: &str) -> Result<(), IamError> {
         self.change(|state| {
             state.keys.change(id, |key| {
@@ -94,10 +92,10 @@ impl IamService {
         })
     }
 
-    /// Makes a managed policy; answers its ARN.
+    /// Creates a managed policy and returns its ARN.
     ///
     /// # Errors
-    /// If the policy exists or isn't what IAM takes.
+    /// The policy exists, or an argument is invalid.
     pub fn create_policy(&self, name: &str, document: &str) -> Result<String, IamError> {
         let policy = ManagedPolicy::new(name, document.to_owned().try_into()?, self.clock.now())?;
         self.change(|state| state.create_policy(policy))
@@ -106,7 +104,7 @@ impl IamService {
     /// Adds or replaces an inline policy of a role.
     ///
     /// # Errors
-    /// If the role doesn't exist, or the policy isn't what IAM takes.
+    /// The role does not exist, or the policy is invalid.
     pub fn put_role_policy(&self, role: &str, name: &str, document: &str) -> Result<(), IamError> {
         let document = document.to_owned().try_into()?;
         self.change(|state| state.put_inline_policy(EntityKind::Role, role, name, document))
@@ -115,7 +113,7 @@ impl IamService {
     /// Adds or replaces an inline policy of a user.
     ///
     /// # Errors
-    /// If the user doesn't exist, or the policy isn't what IAM takes.
+    /// The user does not exist, or the policy is invalid.
     pub fn put_user_policy(&self, user: &str, name: &str, document: &str) -> Result<(), IamError> {
         let document = document.to_owned().try_into()?;
         self.change(|state| state.put_inline_policy(EntityKind::User, user, name, document))
@@ -124,7 +122,7 @@ impl IamService {
     /// Attaches a managed policy to a role.
     ///
     /// # Errors
-    /// If the role or the policy doesn't exist.
+    /// The role or the policy does not exist.
     pub fn attach_role_policy(&self, role: &str, policy_arn: &str) -> Result<(), IamError> {
         self.change(|state| state.attach_policy(EntityKind::Role, role, policy_arn))
     }
@@ -132,45 +130,45 @@ impl IamService {
     /// Attaches a managed policy to a user.
     ///
     /// # Errors
-    /// If the user or the policy doesn't exist.
+    /// The user or the policy does not exist.
     pub fn attach_user_policy(&self, user: &str, policy_arn: &str) -> Result<(), IamError> {
         self.change(|state| state.attach_policy(EntityKind::User, user, policy_arn))
     }
 
-    /// Sets the permissions boundary of a role, a managed policy.
+    /// Sets the permissions boundary of a role to a managed policy.
     ///
     /// # Errors
-    /// If the role or the policy doesn't exist.
+    /// The role or the policy does not exist.
     pub fn set_role_boundary(&self, role: &str, policy_arn: &str) -> Result<(), IamError> {
         self.change(|state| state.set_role_boundary(role, Some(policy_arn)))
     }
 
-    /// Sets the permissions boundary of a user, a managed policy.
+    /// Sets the permissions boundary of a user to a managed policy.
     ///
     /// # Errors
-    /// If the user or the policy doesn't exist.
+    /// The user or the policy does not exist.
     pub fn set_user_boundary(&self, user: &str, policy_arn: &str) -> Result<(), IamError> {
         self.change(|state| state.set_user_boundary(user, Some(policy_arn)))
     }
 
-    /// Sets a role's longest session, 3,600 to 43,200 seconds.
+    /// Sets a role's maximum session duration, 3,600 to 43,200 seconds.
     ///
     /// # Errors
-    /// If the role doesn't exist, or no role can have sessions that long.
+    /// The role does not exist, or the duration is out of bounds.
     pub fn set_longest_session(&self, role: &str, seconds: u32) -> Result<(), IamError> {
         self.change(|state| state.set_longest_session(role, seconds))
     }
 
-    /// One change at a time: what is kept and what is in memory never differ for a reader.
+    /// Applies one change at a time, so that readers never see a difference between memory and storage.
     pub(super) fn change<T>(&self, change: impl FnOnce(&mut IamState) -> Result<T, IamError>) -> Result<T, IamError> {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         change(&mut state)
     }
 }
 
-fn inline(kind: EntityKind, owner: &str, written: &[(&str, &str)]) -> Result<Policies, IamError> {
+fn inline(kind: EntityKind, owner: &str, documents: &[(&str, &str)]) -> Result<Policies, IamError> {
     let mut policies = Policies::default();
-    for (name, text) in written {
+    for (name, text) in documents {
         if policies.inline.contains_key(*name) {
             return Err(IamError::EntityAlreadyExists { kind: "policy", name: (*name).to_owned() });
         }

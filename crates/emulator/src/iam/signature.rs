@@ -1,9 +1,8 @@
-//! Signatures: whether a request was signed by the access key that it names, by Signature Version 4
-//! in the `Authorization` header. It owns verifying for STS and CloudFront; S3's own flavours are
-//! verified where S3 is served.
+//! Verifies Signature Version 4 in the `Authorization` header for all services except S3, whose own variants the `s3s`
+//! crate verifies.
 //!
-//! Source: "Create a signed AWS API request", IAM User Guide; codes and messages: "Common Errors"
-//! of the services' API references.
+//! Source: IAM User Guide, "Create a signed AWS API request". Source of codes and messages: "Common Errors" of the
+//! services' API references.
 
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -15,35 +14,35 @@ use thiserror::Error;
 
 use super::{Caller, IamService, TokenError};
 
-/// How far the time of a signature may be from the machine's, in seconds. Source: as above,
-/// "requests expire".
+/// Largest difference between the time of a signature and the machine's, in seconds. Source: as above, "requests
+/// expire".
 const SKEW: i64 = 15 * 60;
 
-/// What Signature Version 4 leaves unencoded: RFC 3986's unreserved characters.
+/// Percent-encoding of Signature Version 4, which leaves RFC 3986's unreserved characters unencoded.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Why a request isn't accepted as its caller's.
+/// Why a request is not authenticated.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SignatureError {
-    /// No `Authorization` header.
+    /// There is no `Authorization` header.
     #[error("Request is missing Authentication Token")]
     Missing,
-    /// An `Authorization` header that lacks something.
+    /// The `Authorization` header is incomplete.
     #[error("{0}")]
     Incomplete(String),
-    /// An access key that doesn't exist, or a token that isn't its own.
+    /// The access key does not exist, or the token is not its own.
     #[error("The security token included in the request is invalid.")]
     InvalidClientTokenId,
-    /// Temporary credentials that ended.
+    /// The temporary credentials have expired.
     #[error("The security token included in the request is expired")]
     ExpiredToken,
-    /// Signed for another day, region or service.
+    /// The request is signed for another day, region or service.
     #[error("{0}")]
     Scope(String),
-    /// Signed too long ago, or in the future.
+    /// The request was signed too long ago, or in the future.
     #[error("{0}")]
     Skewed(String),
-    /// Signed with another secret, or something else was signed.
+    /// The signature was made with another secret, or for another request.
     #[error(
         "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access \
          Key and signing method. Consult the service documentation for details."
@@ -64,7 +63,7 @@ impl SignatureError {
         }
     }
 
-    /// The HTTP status that goes with the code.
+    /// The HTTP status of the code.
     #[must_use]
     pub fn status(&self) -> http::StatusCode {
         match self {
@@ -74,12 +73,12 @@ impl SignatureError {
     }
 }
 
-/// What a signature has to be made for.
+/// What requests must be signed for.
 #[derive(Debug, Clone, Copy)]
 pub struct CredentialScope {
-    /// The service's name in credentials, such as `sts`.
+    /// The service's name in the credential scope, such as `sts`.
     pub service: &'static str,
-    /// The only region that the service takes; `None` if any.
+    /// The only region that the service accepts; `None` for any region.
     pub region: Option<&'static str>,
 }
 
@@ -93,10 +92,10 @@ struct Authorization<'a> {
     signature: &'a str,
 }
 
-/// Verifies a request; answers who signed it.
+/// Verifies a request and returns its caller.
 ///
 /// # Errors
-/// If the request isn't signed, or not by the key that it names, for this service, just now.
+/// The request has no valid and recent signature of its access key for this service.
 pub fn verify(iam: &IamService, request: &Request<Bytes>, scope: CredentialScope) -> Result<Caller, SignatureError> {
     let headers = request.headers();
     let authorization = header(headers, "authorization").ok_or(SignatureError::Missing)?;
@@ -187,7 +186,7 @@ fn check_scope(authorization: &Authorization<'_>, time: &str, scope: CredentialS
             authorization.date
         )));
     }
-    // The machine's own time, not the account's clock: signers know nothing of that one.
+    // The machine's time rather than the account's clock, which signers do not know.
     let age = Timestamp::now().duration_since(signed).as_secs();
     if age > SKEW {
         return Err(SignatureError::Skewed(format!("Signature expired: {time} is more than 15 minutes ago")));
@@ -222,8 +221,7 @@ fn canonical_request(request: &Request<Bytes>, signed_headers: &str) -> String {
     )
 }
 
-/// The segments of a path without `.`, `..` and empty ones, but with the empty last one of a path
-/// that ends in `/`.
+/// The segments of a path without `.`, `..` and empty ones. A path that ends in `/` keeps its last empty segment.
 fn normalized(path: &str) -> Vec<&str> {
     let mut segments = Vec::new();
     for segment in path.split('/') {
@@ -248,7 +246,7 @@ fn canonical_header(request: &Request<Bytes>, name: &str) -> String {
         .map(|value| value.split_whitespace().collect::<Vec<_>>().join(" "))
         .collect();
     if values.is_empty() && name == "host" {
-        // In process there may be no `Host` header; a client would make it from the address.
+        // In process there may be no `Host` header. A client would derive it from the address.
         return host(request.uri());
     }
     values.join(",")
@@ -270,8 +268,7 @@ fn decode(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
-/// The signature is the last of a chain of HMACs: each part is signed with the result of the one
-/// before it.
+/// The signature is the last of a chain of HMACs, in which the result of each is the key of the next.
 fn signature_matches(secret: &str, parts: &[&str], presented: &[u8]) -> bool {
     let mut key = format!("AWS4{secret}").into_bytes();
     let Some((text, scope)) = parts.split_last() else {
@@ -295,9 +292,9 @@ fn signature_matches(secret: &str, parts: &[&str], presented: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    /// "get-vanilla" of the test suite that AWS published for Signature Version 4.
+    /// "get-vanilla" of AWS's test suite for Signature Version 4.
     #[test]
-    fn the_published_example_verifies() {
+    fn verifies_the_published_example() {
         let request = Request::get("https://example.amazonaws.com/")
             .header("host", "example.amazonaws.com")
             .header("x-amz-date", "20150830T123600Z")
@@ -319,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_are_normalized_and_encoded_once_more() {
+    fn normalizes_paths_and_encodes_them_again() {
         let canonical = |uri: &str| {
             let request = Request::get(uri).header("host", "h").body(Bytes::new()).expect("a request");
             canonical_request(&request, "host").lines().skip(1).take(2).collect::<Vec<_>>().join(" ")
@@ -330,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn the_host_is_taken_from_the_address_where_there_is_no_header() {
+    fn derives_a_missing_host_header_from_the_address() {
         for (uri, expected) in [("https://h:443/", "h"), ("http://h:80/", "h"), ("http://h:9000/", "h:9000")] {
             assert_eq!(host(&uri.parse().expect("an address")), expected);
         }

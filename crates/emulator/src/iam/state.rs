@@ -1,6 +1,5 @@
-//! The account's identities in memory, and their documents. It owns loading them, finding who an
-//! access key belongs to, and gathering the policies that apply. What is in memory is what is kept:
-//! only one process has the documents open.
+//! The account's identities in memory and in the documents: loads them, finds the owner of an access key and the
+//! policies that apply to it. Only one process opens the documents, so memory and documents do not differ.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,10 +17,10 @@ use super::table::IamTable;
 use super::{IamError, arn, aws_managed};
 use crate::documents::Documents;
 
-/// The table of the account's own managed policies, by ARN.
+/// The table of customer managed policies, by ARN.
 const POLICIES: &str = "iam-policies";
 
-/// Everything there is, by name; managed policies by ARN, keys and sessions by access key id.
+/// All entities by name, managed policies by ARN, keys and sessions by access key ID.
 pub(super) struct IamState {
     pub(super) users: IamTable<IamUser>,
     pub(super) roles: IamTable<IamRole>,
@@ -29,7 +28,7 @@ pub(super) struct IamState {
     pub(super) policies: IamTable<ManagedPolicy>,
     pub(super) keys: IamTable<StoredAccessKey>,
     pub(super) sessions: IamTable<StsSession>,
-    /// AWS's own managed policies, which every account has.
+    /// The AWS managed policies.
     pub(super) aws_policies: BTreeMap<String, ManagedPolicy>,
     root_key: (String, String),
 }
@@ -70,7 +69,7 @@ impl IamState {
 
     pub(super) fn caller(&self, access_key_id: &str) -> Option<Caller> {
         let identity = if let Some(session) = self.sessions.get(access_key_id) {
-            let role = self.role_of(session)?;
+            let role = self.session_role(session)?;
             CallerIdentity::Session {
                 role: session.role.clone(),
                 role_path: role.path.clone(),
@@ -92,7 +91,7 @@ impl IamState {
 
     pub(super) fn grants(&self, access_key_id: &str) -> Option<Grants> {
         if let Some(session) = self.sessions.get(access_key_id) {
-            let role = self.role_of(session)?;
+            let role = self.session_role(session)?;
             let session = session.policies.iter().map(|document| document.policy.clone()).collect();
             return Some(Grants { session, ..self.role_grants(role) });
         }
@@ -102,38 +101,40 @@ impl IamState {
         }
     }
 
-    /// The role of a session. The session of a role that was deleted, and perhaps made anew, is
-    /// nobody's.
-    fn role_of(&self, session: &StsSession) -> Option<&IamRole> {
+    /// The role of a session; `None` if that role was deleted, even if a role of its name exists again.
+    fn session_role(&self, session: &StsSession) -> Option<&IamRole> {
         self.roles.get(&session.role).filter(|role| role.id == session.role_id)
     }
 
-    /// What a user, a role or a group grants by itself; a user has what its groups have as well.
+    /// The grants of a user, role or group. A user also has those of its groups.
     pub(super) fn entity_grants(&self, kind: EntityKind, name: &str) -> Result<Grants, IamError> {
         Ok(match kind {
             EntityKind::User => self.user_grants(self.users.find(name)?),
             EntityKind::Role => self.role_grants(self.roles.find(name)?),
-            EntityKind::Group => self.granted([&self.groups.find(name)?.policies], None),
+            EntityKind::Group => self.collect_grants([&self.groups.find(name)?.policies], None),
         })
     }
 
     fn user_grants(&self, user: &IamUser) -> Grants {
         let groups = user.groups.iter().filter_map(|name| self.groups.get(name)).map(|group| &group.policies);
-        self.granted([&user.permissions.policies].into_iter().chain(groups), user.permissions.boundary.as_deref())
+        self.collect_grants(
+            [&user.permissions.policies].into_iter().chain(groups),
+            user.permissions.boundary.as_deref(),
+        )
     }
 
     fn role_grants(&self, role: &IamRole) -> Grants {
-        self.granted([&role.permissions.policies], role.permissions.boundary.as_deref())
+        self.collect_grants([&role.permissions.policies], role.permissions.boundary.as_deref())
     }
 
-    fn granted<'a>(&self, all: impl IntoIterator<Item = &'a Policies>, boundary: Option<&str>) -> Grants {
+    fn collect_grants<'a>(&self, all: impl IntoIterator<Item = &'a Policies>, boundary: Option<&str>) -> Grants {
         let mut granted = Vec::new();
         for policies in all {
             let attached = policies.attached.iter().filter_map(|arn| self.policy(arn)).map(|policy| &policy.default);
             granted.extend(policies.inline.values().map(|document| document.policy.clone()));
             granted.extend(attached.map(|version| version.document.policy.clone()));
         }
-        // A boundary that can't be found allows nothing.
+        // A boundary that does not exist allows nothing.
         let boundary = boundary.map(|arn| match self.policy(arn) {
             Some(policy) => policy.default.document.policy.clone(),
             None => Arc::new(IdentityPolicy::nothing()),
@@ -141,12 +142,12 @@ impl IamState {
         Grants { identity: EvaluatedIdentity::Policies(granted), boundary, session: Vec::new() }
     }
 
-    /// A managed policy, of the account's own or of AWS's.
+    /// A managed policy of the account or of AWS.
     pub(super) fn policy(&self, arn: &str) -> Option<&ManagedPolicy> {
         self.policies.get(arn).or_else(|| self.aws_policies.get(arn))
     }
 
-    /// The ARN of a user, a role or a group.
+    /// The ARN of a user, role or group.
     pub(super) fn arn_of(&self, kind: EntityKind, name: &str) -> Option<String> {
         let path = match kind {
             EntityKind::User => &self.users.get(name)?.path,
@@ -156,7 +157,7 @@ impl IamState {
         Some(arn::entity(kind, path, name))
     }
 
-    /// The user, the role or the group that has this ARN.
+    /// The user, role or group with this ARN.
     pub(super) fn entity_of<'a>(&self, arn: &'a str) -> Option<(EntityKind, &'a str)> {
         let kind = EntityKind::ALL.into_iter().find(|kind| arn.starts_with(&format!("{}/", arn::entities(*kind))))?;
         let (_, name) = arn.rsplit_once('/')?;
@@ -164,7 +165,7 @@ impl IamState {
     }
 }
 
-/// The first directories kept a managed policy as its document alone, without paths and versions.
+/// In the first version, a managed policy was stored as its document alone, without path and versions.
 fn upgrade_policies(documents: &dyn Documents, now: Timestamp) -> Result<(), IamError> {
     let storage = |error: &dyn std::error::Error| IamError::Storage(error.to_string());
     for (arn, value) in documents.list(POLICIES).map_err(|error| storage(&error))? {
@@ -194,15 +195,15 @@ mod tests {
     const TRUST: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"000000000000"},"Action":"sts:AssumeRole"}}"#;
     const POLICY: &str = "arn:aws:iam::000000000000:policy/p";
 
-    fn may(state: &IamState, key: &str, action: &str) -> bool {
+    fn is_allowed(state: &IamState, key: &str, action: &str) -> bool {
         state
             .grants(key)
             .is_some_and(|grants| grants.evaluate(action, "arn:aws:s3:::a/b", &ConditionContext::default()).is_ok())
     }
 
-    /// Documents in the shapes of 0.1, before there were paths, groups and versions.
+    /// Documents in the format of 0.1, before paths, groups and versions.
     #[test]
-    fn a_directory_written_before_paths_and_versions_opens() {
+    fn opens_a_directory_of_the_first_version() {
         let documents: Arc<dyn Documents> =
             Arc::new(StoredDocuments::new(Arc::new(Database::in_memory().expect("a database"))));
         let permissions = |boundary: Option<&str>| json!({ "inline": { "all": ALLOW_ALL }, "attached": [POLICY], "boundary": boundary });
@@ -225,39 +226,39 @@ mod tests {
                 }),
             ),
         ] {
-            documents.put(table, key, value).expect("kept");
+            documents.put(table, key, value).expect("stored");
         }
         let now: Timestamp = "2026-02-01T00:00:00Z".parse().expect("a timestamp");
         let state = IamState::load(&documents, now).expect("the identities");
         assert_eq!((state.root_key_id(), state.root_secret()), ("AKIAROOT", "root's"));
         assert_eq!(state.caller("AKIALEA").expect("lea").arn(), "arn:aws:iam::000000000000:user/lea");
         assert!(
-            may(&state, "AKIALEA", "s3:PutObject") && !may(&state, "AKIALEA", "s3:GetObject"),
-            "the boundary counts"
+            is_allowed(&state, "AKIALEA", "s3:PutObject") && !is_allowed(&state, "AKIALEA", "s3:GetObject"),
+            "the boundary applies"
         );
         assert!(
-            may(&state, "ASIA", "s3:PutObject") && !may(&state, "ASIA", "s3:GetObject"),
-            "the session's policy counts"
+            is_allowed(&state, "ASIA", "s3:PutObject") && !is_allowed(&state, "ASIA", "s3:GetObject"),
+            "the session policy applies"
         );
         let policy = state.find_policy(POLICY).expect("the policy");
         assert_eq!((policy.name.as_str(), policy.path.as_str(), policy.created), ("p", "/", now));
         assert_eq!((policy.default.id().as_str(), policy.default.document.text.as_str()), ("v1", MAY_PUT));
 
-        // Once more, now that it is written in the new shape: nothing is made anew.
+        // Load the upgraded documents again: nothing is created anew.
         let again = IamState::load(&documents, now).expect("the identities");
         assert_eq!(again.find_policy(POLICY).expect("the policy").id, policy.id);
     }
 
     #[test]
-    fn a_boundary_that_is_gone_allows_nothing() {
+    fn a_missing_boundary_allows_nothing() {
         let documents: Arc<dyn Documents> =
             Arc::new(StoredDocuments::new(Arc::new(Database::in_memory().expect("a database"))));
         let lea = json!({ "id": "AIDA", "permissions": { "inline": { "all": ALLOW_ALL }, "attached": [], "boundary": POLICY } });
-        documents.put("iam-users", "lea", lea).expect("kept");
+        documents.put("iam-users", "lea", lea).expect("stored");
         documents
             .put("iam-access-keys", "AKIALEA", json!({ "secret": "s", "owner": { "user": "lea" }, "active": true }))
-            .expect("kept");
+            .expect("stored");
         let state = IamState::load(&documents, Timestamp::UNIX_EPOCH).expect("the identities");
-        assert!(!may(&state, "AKIALEA", "s3:PutObject"));
+        assert!(!is_allowed(&state, "AKIALEA", "s3:PutObject"));
     }
 }

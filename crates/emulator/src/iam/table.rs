@@ -1,5 +1,4 @@
-//! Records of one kind, in memory and in the documents at once. It owns that the two never differ: what
-//! can't be kept isn't seen.
+//! Records of one kind, in memory and in the documents. A record that cannot be stored is not visible.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,9 +12,9 @@ use crate::documents::Documents;
 /// Records by name.
 pub(super) struct IamTable<T> {
     documents: Arc<dyn Documents>,
-    /// Where the documents keep them.
+    /// The name of the table in the documents.
     table: &'static str,
-    /// What one of them is called in messages.
+    /// The kind of record, in messages.
     kind: &'static str,
     rows: BTreeMap<String, T>,
 }
@@ -27,12 +26,12 @@ impl<T: Serialize + DeserializeOwned> IamTable<T> {
         table: &'static str,
         kind: &'static str,
     ) -> Result<Self, IamError> {
-        let kept = documents.list(table).map_err(|error| IamError::Storage(error.to_string()))?;
-        let rows = kept
+        let stored = documents.list(table).map_err(|error| IamError::Storage(error.to_string()))?;
+        let rows = stored
             .into_iter()
             .map(|(key, value)| match serde_json::from_value(value) {
                 Ok(record) => Ok((key, record)),
-                Err(error) => Err(IamError::Storage(format!("`{key}` in `{table}` can't be read: {error}"))),
+                Err(error) => Err(IamError::Storage(format!("`{key}` in `{table}` cannot be read: {error}"))),
             })
             .collect::<Result<_, _>>()?;
         Ok(Self { documents: Arc::clone(documents), table, kind, rows })
@@ -42,12 +41,12 @@ impl<T: Serialize + DeserializeOwned> IamTable<T> {
         self.rows.get(key)
     }
 
-    /// The record, which has to be there.
+    /// A record that must exist.
     pub(super) fn find(&self, key: &str) -> Result<&T, IamError> {
         self.get(key).ok_or_else(|| IamError::NoSuchEntity { kind: self.kind, name: key.to_owned() })
     }
 
-    /// All records in the order of their names' bytes.
+    /// All records, ordered by the bytes of their names.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&String, &T)> {
         self.rows.iter()
     }
@@ -56,7 +55,7 @@ impl<T: Serialize + DeserializeOwned> IamTable<T> {
         self.rows.len()
     }
 
-    /// Keeps a record in place of whatever was there.
+    /// Creates or replaces a record.
     pub(super) fn put(&mut self, key: &str, record: T) -> Result<(), IamError> {
         let value = serde_json::to_value(&record).map_err(|error| IamError::Storage(error.to_string()))?;
         self.documents.put(self.table, key, value).map_err(|error| IamError::Storage(error.to_string()))?;
@@ -64,7 +63,7 @@ impl<T: Serialize + DeserializeOwned> IamTable<T> {
         Ok(())
     }
 
-    /// Keeps a record under a name that is free. Names aren't told apart by case.
+    /// Creates a record. Its name must be unique, ignoring case.
     pub(super) fn create(&mut self, key: &str, record: T) -> Result<(), IamError> {
         if self.rows.keys().any(|known| known.eq_ignore_ascii_case(key)) {
             return Err(IamError::EntityAlreadyExists { kind: self.kind, name: key.to_owned() });
@@ -72,7 +71,7 @@ impl<T: Serialize + DeserializeOwned> IamTable<T> {
         self.put(key, record)
     }
 
-    /// Changes a record; one whose change fails stays as it is.
+    /// Changes a record. If `change` fails, the record is unchanged.
     pub(super) fn change<R>(
         &mut self,
         key: &str,
@@ -82,12 +81,12 @@ impl<T: Serialize + DeserializeOwned> IamTable<T> {
         T: Clone,
     {
         let mut record = self.find(key)?.clone();
-        let answer = change(&mut record)?;
+        let result = change(&mut record)?;
         self.put(key, record)?;
-        Ok(answer)
+        Ok(result)
     }
 
-    /// Forgets a record, which has to be there.
+    /// Deletes a record that must exist.
     pub(super) fn remove(&mut self, key: &str) -> Result<(), IamError> {
         self.find(key)?;
         self.documents

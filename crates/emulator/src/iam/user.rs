@@ -1,4 +1,4 @@
-//! Users and their access keys: making and deleting them. It owns what has to go before a user can.
+//! Users and their access keys.
 
 use super::error::Obstacle;
 use super::kind::EntityKind;
@@ -8,7 +8,7 @@ use super::state::IamState;
 use super::{IamError, arn, quota};
 
 impl IamState {
-    /// Keeps a new user; answers its ARN.
+    /// Stores a new user and returns its ARN.
     pub(super) fn create_user(&mut self, name: &str, user: IamUser) -> Result<String, IamError> {
         check_name(name, LONGEST_NAME)?;
         self.check_boundary(user.permissions.boundary.as_deref())?;
@@ -32,12 +32,12 @@ impl IamState {
         }
     }
 
-    /// The keys of a user, by identifier.
+    /// The keys of a user, ordered by ID.
     pub(super) fn access_keys(&self, user: &str) -> impl Iterator<Item = (&String, &StoredAccessKey)> {
         self.keys.iter().filter(move |(_, key)| matches!(&key.owner, KeyOwner::User(name) if name == user))
     }
 
-    /// Keeps a new access key of a user that has fewer than the quota.
+    /// Stores a new access key, within the quota of the user.
     pub(super) fn create_access_key(&mut self, user: &str, id: &str, key: StoredAccessKey) -> Result<(), IamError> {
         self.users.find(user)?;
         if self.access_keys(user).count() >= quota::ACCESS_KEYS {

@@ -1,5 +1,4 @@
-//! The answer to one visitor: conditions, ranges and HEAD applied to what the cache or the origin
-//! gives. It owns those rules of HTTP; it never decides what is held.
+//! The answer to one visitor: applies conditions, ranges and HEAD to an object from the cache or the origin.
 //!
 //! Source: RFC 9110, sections 13 (conditional requests) and 14 (range requests).
 
@@ -14,20 +13,20 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 
-/// What of a body a visitor gets.
+/// The part of a body that a visitor gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum RangePart {
-    /// All of it.
+    /// The whole body.
     Whole,
     /// These bytes.
     Range(Range<u64>),
-    /// None, since the visitor has it.
+    /// Nothing, since the visitor already has the body.
     NotModified,
-    /// None, since there are no such bytes.
+    /// Nothing, since the body has no such bytes.
     NotSatisfiable,
 }
 
-/// Decides what of a body of `length` bytes a visitor gets. Only a 200 has conditions and ranges.
+/// Selects the part of a body of `length` bytes. Only a 200 has conditions and ranges.
 pub(super) fn part(status: StatusCode, headers: &HeaderMap, length: u64, request: &HeaderMap) -> RangePart {
     if status != StatusCode::OK {
         return RangePart::Whole;
@@ -44,7 +43,7 @@ pub(super) fn part(status: StatusCode, headers: &HeaderMap, length: u64, request
     {
         return RangePart::Whole;
     }
-    // Several ranges, other units and what isn't well formed are ignored, as the RFC allows.
+    // Several ranges, other units and malformed ranges are ignored, as the RFC allows.
     let Some((first, last)) = range.strip_prefix("bytes=").and_then(|range| range.trim().split_once('-')) else {
         return RangePart::Whole;
     };
@@ -60,7 +59,7 @@ pub(super) fn part(status: StatusCode, headers: &HeaderMap, length: u64, request
     if range.is_empty() { RangePart::NotSatisfiable } else { RangePart::Range(range) }
 }
 
-/// Whether the visitor's conditions say that it has this very answer.
+/// Whether the request's conditions say that the visitor already has this answer.
 fn is_known(headers: &HeaderMap, request: &HeaderMap) -> bool {
     let weak = |etag: &str| etag.trim().trim_start_matches("W/").to_owned();
     if request.contains_key(IF_NONE_MATCH) {
@@ -82,7 +81,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &http::HeaderName) -> Option<&'a str> 
     headers.get(name)?.to_str().ok()
 }
 
-/// Puts the answer together. `body` holds the bytes of `part`; `length` is that of the whole body.
+/// Builds the answer. `body` holds the bytes of `part`; `length` is that of the whole body.
 pub(super) fn response(
     method: &Method,
     status: StatusCode,
@@ -184,6 +183,6 @@ mod tests {
             );
         }
         let both = headers(&[(IF_NONE_MATCH, "\"b\""), (IF_MODIFIED_SINCE, "Fri, 01 Jan 2027 00:00:00 GMT")]);
-        assert_eq!(part(StatusCode::OK, &own, 1, &both), RangePart::Whole, "the ETag goes before the date");
+        assert_eq!(part(StatusCode::OK, &own, 1, &both), RangePart::Whole, "the ETag takes precedence over the date");
     }
 }

@@ -1,10 +1,9 @@
-//! The edge: a preview of a site as its visitors see it, behind a cache that holds what it served
-//! until it is invalidated or its time is over. It owns the way from a visitor's request through
-//! the cache to the bucket; so a missing invalidation can be seen in a browser.
+//! A preview of a site as its visitors see it, behind a cache that keeps what it served until it is invalidated or
+//! expires. A missing invalidation therefore shows in a browser.
 //!
-//! In the order in which data meets them: `cache` (what is held), `website` (the bucket as origin),
-//! `freshness` (for how long), `answer` (what the visitor gets). Like a distribution with
-//! CloudFront's default cache policy: the path is the key of the cache, the query isn't.
+//! The modules, in the order in which data meets them: `cache` (cached answers), `website` (the bucket as origin),
+//! `freshness` (how long answers are cached), `answer` (the visitor's answer). As with CloudFront's default cache
+//! policy, the path is the cache key and the query is not part of it.
 
 mod answer;
 mod cache;
@@ -24,28 +23,28 @@ use thiserror::Error;
 
 use crate::cloudfront::path::tags;
 use crate::cloudfront::{CloudFrontError, CloudFrontService, ViewerPath};
-use crate::s3::{ObjectInfo, ObjectStore, S3Failure as StoreError};
+use crate::s3::{ObjectInfo, ObjectStore, S3Failure};
 use answer::{RangePart, part, response, set};
 use cache::{CAPACITY, CachedObject, LARGEST, PreviewCache};
 use freshness::Freshness;
 
-/// Where an answer came from, in the header `x-cache`.
+/// Says in the header `x-cache` where an answer came from.
 const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 
-/// Why the edge can't answer.
+/// Why the preview cannot answer.
 #[derive(Debug, Error)]
 enum PreviewError {
-    #[error("the distribution can't be served: {0}")]
+    #[error("cannot serve the distribution: {0}")]
     CloudFront(#[from] CloudFrontError),
-    #[error("the bucket can't be read: {0}")]
-    Store(#[from] StoreError),
-    #[error("the object can't be read: {0}")]
+    #[error("cannot read the bucket: {0}")]
+    Store(#[from] S3Failure),
+    #[error("cannot read the object: {0}")]
     Read(#[from] std::io::Error),
-    #[error("the object was replaced while it was read: load it again")]
+    #[error("the object was replaced while it was read; load it again")]
     Replaced,
 }
 
-/// One distribution with its cache.
+/// A distribution with its cache.
 #[derive(Clone)]
 struct Edge {
     cloudfront: CloudFrontService,
@@ -54,11 +53,10 @@ struct Edge {
     cache: Arc<Mutex<PreviewCache>>,
 }
 
-/// The site of a distribution, for GET and HEAD on any path. The cache is empty at first and lives
-/// as long as the router.
+/// The site of a distribution, for GET and HEAD on any path. The cache starts empty and lives as long as the router.
 ///
 /// # Errors
-/// If there is no such distribution.
+/// The distribution does not exist.
 pub fn router(
     cloudfront: &CloudFrontService,
     store: &ObjectStore,
@@ -85,7 +83,7 @@ async fn serve(State(edge): State<Edge>, request: Request) -> Response<Body> {
     match edge.answer(&request).await {
         Ok(response) => response,
         Err(error) => {
-            tracing::warn!(%error, path = request.uri.path(), "the edge can't answer");
+            tracing::warn!(%error, path = request.uri.path(), "the preview cannot answer");
             let mut response = Response::new(Body::from(format!("{error}\n")));
             *response.status_mut() = StatusCode::BAD_GATEWAY;
             response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
@@ -99,84 +97,83 @@ impl Edge {
     async fn answer(&self, request: &Parts) -> Result<Response<Body>, PreviewError> {
         let path = ViewerPath::new(request.uri.path());
         let now = self.cloudfront.clock().now();
-        let held = self.held(&path)?;
-        if let Some(held) = &held
-            && now < held.fresh_until
+        let cached = self.cached(&path)?;
+        if let Some(cached) = &cached
+            && now < cached.fresh_until
         {
-            return Ok(self.give(request, held, "Hit from tidegate"));
+            return Ok(self.respond(request, cached, "Hit from tidegate"));
         }
 
-        // Asked before the origin is read: an invalidation that completes meanwhile clears what is
-        // read now.
+        // Read before the origin: an invalidation that completes in the meantime clears the answer that is read now.
         let seen = self.cloudfront.completed(&self.distribution)?;
         let distribution = self.cloudfront.distribution(&self.distribution)?;
         let origin = website::answer(&self.store, &distribution, &path)?;
-        let Freshness::For(lasts) = freshness::of(origin.status, &origin.headers, now) else {
+        let Freshness::For(lifetime) = freshness::of(origin.status, &origin.headers, now) else {
             self.lock(|cache| cache.remove(&path));
-            return self.pass(request, origin);
+            return self.stream(request, origin);
         };
-        let fresh_until = now.checked_add(lasts).unwrap_or(jiff::Timestamp::MAX);
-        if let Some(held) = held
-            && held.status == origin.status
-            && held.headers == origin.headers
-            && held.headers.contains_key(ETAG)
+        let fresh_until = now.checked_add(lifetime).unwrap_or(jiff::Timestamp::MAX);
+        if let Some(cached) = cached
+            && cached.status == origin.status
+            && cached.headers == origin.headers
+            && cached.headers.contains_key(ETAG)
         {
-            let confirmed = CachedObject { since: now, fresh_until, seen, ..held };
+            let confirmed = CachedObject { since: now, fresh_until, seen, ..cached };
             self.lock(|cache| cache.put(path, confirmed.clone()));
-            return Ok(self.give(request, &confirmed, "RefreshHit from tidegate"));
+            return Ok(self.respond(request, &confirmed, "RefreshHit from tidegate"));
         }
         if origin.body.length() > LARGEST {
             self.lock(|cache| cache.remove(&path));
-            return self.pass(request, origin);
+            return self.stream(request, origin);
         }
         let body = match origin.body {
             website::WebsiteBody::Text(text) => Bytes::from_static(text.as_bytes()),
             website::WebsiteBody::Object { content, .. } => content.bytes().await?,
         };
         let (status, headers) = (origin.status, origin.headers);
-        let named = distribution.cache_tags.as_ref().and_then(|name| headers.get(name.as_str()));
-        let tags = named.and_then(|value| value.to_str().ok()).map(tags).unwrap_or_default();
-        let held = CachedObject { status, headers, body, since: now, fresh_until, seen, tags };
-        self.lock(|cache| cache.put(path, held.clone()));
-        Ok(self.give(request, &held, "Miss from tidegate"))
+        let header = distribution.cache_tags.as_ref().and_then(|name| headers.get(name.as_str()));
+        let tags = header.and_then(|value| value.to_str().ok()).map(tags).unwrap_or_default();
+        let cached = CachedObject { status, headers, body, since: now, fresh_until, seen, tags };
+        self.lock(|cache| cache.put(path, cached.clone()));
+        Ok(self.respond(request, &cached, "Miss from tidegate"))
     }
 
-    /// What is held for a path and wasn't cleared by an invalidation.
-    fn held(&self, path: &ViewerPath) -> Result<Option<CachedObject>, PreviewError> {
-        let Some(held) = self.lock(|cache| cache.get(path).cloned()) else {
+    /// The cached answer for a path, unless an invalidation cleared it.
+    fn cached(&self, path: &ViewerPath) -> Result<Option<CachedObject>, PreviewError> {
+        let Some(cached) = self.lock(|cache| cache.get(path).cloned()) else {
             return Ok(None);
         };
         let completed = self.cloudfront.completed(&self.distribution)?;
-        if self.cloudfront.cleared_with(&self.distribution, path, &held.tags, held.seen)? {
+        if self.cloudfront.cleared_with(&self.distribution, path, &cached.tags, cached.seen)? {
             self.lock(|cache| cache.remove(path));
             return Ok(None);
         }
-        // Those invalidations needn't be looked at again.
-        self.lock(|cache| cache.get(path).map(|held| held.seen = held.seen.max(completed)));
-        Ok(Some(held))
+        // These invalidations need not be compared again.
+        self.lock(|cache| cache.get(path).map(|cached| cached.seen = cached.seen.max(completed)));
+        Ok(Some(cached))
     }
 
-    fn give(&self, request: &Parts, held: &CachedObject, x_cache: &str) -> Response<Body> {
-        let length = u64::try_from(held.body.len()).unwrap_or(u64::MAX);
-        let part = part(held.status, &held.headers, length, &request.headers);
+    fn respond(&self, request: &Parts, cached: &CachedObject, x_cache: &str) -> Response<Body> {
+        let length = u64::try_from(cached.body.len()).unwrap_or(u64::MAX);
+        let part = part(cached.status, &cached.headers, length, &request.headers);
         let body = match &part {
             RangePart::Range(range) => {
-                let place = |at: u64| usize::try_from(at).unwrap_or(held.body.len()).min(held.body.len());
-                held.body.slice(place(range.start)..place(range.end))
+                let index = |at: u64| usize::try_from(at).unwrap_or(cached.body.len()).min(cached.body.len());
+                cached.body.slice(index(range.start)..index(range.end))
             }
-            _ => held.body.clone(),
+            _ => cached.body.clone(),
         };
-        let mut response = response(&request.method, held.status, &held.headers, length, &part, Body::from(body));
+        let mut response = response(&request.method, cached.status, &cached.headers, length, &part, Body::from(body));
         set(&mut response, X_CACHE, x_cache);
         if x_cache.starts_with("Hit") {
-            let age = self.cloudfront.clock().now().duration_since(held.since).as_secs().max(0);
+            let age = self.cloudfront.clock().now().duration_since(cached.since).as_secs().max(0);
             set(&mut response, AGE, &age.to_string());
         }
         response
     }
 
-    /// Hands on what isn't held, without reading it into memory.
-    fn pass(&self, request: &Parts, origin: website::WebsiteAnswer) -> Result<Response<Body>, PreviewError> {
+    /// Streams an answer that is not cached, without reading it into memory.
+    fn stream(&self, request: &Parts, origin: website::WebsiteAnswer) -> Result<Response<Body>, PreviewError> {
         let length = origin.body.length();
         let part = part(origin.status, &origin.headers, length, &request.headers);
         let body = match (origin.body, &part) {

@@ -1,9 +1,9 @@
-//! The origin behind the edge: a bucket that answers as the S3 website endpoint does. It owns index
-//! and error documents, redirects and headers; it knows nothing of caches.
+//! The origin of the preview: a bucket that answers as the S3 website endpoint does, with index and error documents,
+//! redirects and headers.
 //!
-//! Source: "Hosting a static website using Amazon S3": "Configuring an index document", "custom
-//! error document", "(Optional) Configuring a webpage redirect". One difference: where the origin
-//! has a path, a redirect to `dir/` leaves it out, as a visitor needs it to.
+//! Source: "Hosting a static website using Amazon S3": "Configuring an index document", "custom error document",
+//! "(Optional) Configuring a webpage redirect". One difference: if the origin has a path, a redirect to `dir/` omits
+//! it, as a visitor needs.
 
 use http::header::{
     CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_TYPE, ETAG, EXPIRES, LAST_MODIFIED,
@@ -15,16 +15,16 @@ use jiff::fmt::rfc2822::DateTimePrinter;
 
 use crate::cloudfront::{Distribution, ViewerPath};
 use crate::s3::object::ObjectInfo;
-use crate::s3::{ObjectStore, S3Failure, StagedContent};
+use crate::s3::{ObjectContent, ObjectStore, S3Failure};
 
 /// The index document of a bucket without website configuration.
 const INDEX: &str = "index.html";
-/// Error documents that are looked for, the first that exists, where none is configured.
+/// Error documents to look for if none is configured. The first that exists is used.
 const ERROR_PAGES: [&str; 2] = ["404.html", "error.html"];
-/// The type of an object that was put without one.
+/// The type of an object that was stored without one.
 const DEFAULT_TYPE: &str = "binary/octet-stream";
 
-/// What the origin answers.
+/// An answer of the origin.
 pub(super) struct WebsiteAnswer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
@@ -33,10 +33,10 @@ pub(super) struct WebsiteAnswer {
 
 /// The body of an answer.
 pub(super) enum WebsiteBody {
-    /// Text of our own.
+    /// Fixed text.
     Text(&'static str),
     /// The content of the object with this key.
-    Object { key: String, content: StagedContent },
+    Object { key: String, content: ObjectContent },
 }
 
 impl WebsiteBody {
@@ -63,18 +63,18 @@ pub(super) fn answer(
     };
 
     if let Some(decoded) = path.decoded() {
-        let asked = decoded.strip_prefix('/').unwrap_or(&decoded);
+        let requested = decoded.strip_prefix('/').unwrap_or(&decoded);
         let key = match &distribution.default_root_object {
-            Some(root) if asked.is_empty() => root.clone(),
-            _ if asked.is_empty() || asked.ends_with('/') => format!("{asked}{index}"),
-            _ => asked.to_owned(),
+            Some(root) if requested.is_empty() => root.clone(),
+            _ if requested.is_empty() || requested.ends_with('/') => format!("{requested}{index}"),
+            _ => requested.to_owned(),
         };
         if let Some(found) = find(store, bucket, &under_origin(&key), StatusCode::OK)? {
             return Ok(found);
         }
-        if !asked.is_empty() && !asked.ends_with('/') {
-            let directory = under_origin(&format!("{asked}/{index}"));
-            if is_there(store, bucket, &directory)? {
+        if !requested.is_empty() && !requested.ends_with('/') {
+            let directory = under_origin(&format!("{requested}/{index}"));
+            if exists(store, bucket, &directory)? {
                 return Ok(redirect(StatusCode::FOUND, &format!("{}/", path.as_str())));
             }
         }
@@ -94,7 +94,7 @@ pub(super) fn answer(
 fn find(store: &ObjectStore, bucket: &str, key: &str, status: StatusCode) -> Result<Option<WebsiteAnswer>, S3Failure> {
     let object = match store.get(bucket, key) {
         Ok(object) => object,
-        // A key that S3 would never take isn't there either.
+        // A key that S3 would reject does not exist either.
         Err(S3Failure::NoSuchKey | S3Failure::KeyTooLong) => return Ok(None),
         Err(error) => return Err(error),
     };
@@ -110,7 +110,7 @@ fn find(store: &ObjectStore, bucket: &str, key: &str, status: StatusCode) -> Res
     Ok(Some(WebsiteAnswer { status, headers, body }))
 }
 
-fn is_there(store: &ObjectStore, bucket: &str, key: &str) -> Result<bool, S3Failure> {
+fn exists(store: &ObjectStore, bucket: &str, key: &str) -> Result<bool, S3Failure> {
     match store.head(bucket, key) {
         Ok(_) => Ok(true),
         Err(S3Failure::NoSuchKey | S3Failure::KeyTooLong) => Ok(false),
@@ -133,8 +133,8 @@ pub(super) fn etag(info: &ObjectInfo) -> Option<HeaderValue> {
 
 fn headers(info: &ObjectInfo) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    let kept = &info.headers;
-    let content_type = kept.content_type.as_deref().unwrap_or(DEFAULT_TYPE);
+    let stored = &info.headers;
+    let content_type = stored.content_type.as_deref().unwrap_or(DEFAULT_TYPE);
     headers.extend(etag(info).map(|value| (ETAG, value)));
     let modified = Timestamp::try_from(info.modified())
         .ok()
@@ -142,18 +142,18 @@ fn headers(info: &ObjectInfo) -> HeaderMap {
     for (name, value) in [
         (CONTENT_TYPE, Some(content_type)),
         (LAST_MODIFIED, modified.as_deref()),
-        (CACHE_CONTROL, kept.cache_control.as_deref()),
-        (CONTENT_DISPOSITION, kept.content_disposition.as_deref()),
-        (CONTENT_ENCODING, kept.content_encoding.as_deref()),
-        (CONTENT_LANGUAGE, kept.content_language.as_deref()),
-        (EXPIRES, kept.expires.as_deref()),
+        (CACHE_CONTROL, stored.cache_control.as_deref()),
+        (CONTENT_DISPOSITION, stored.content_disposition.as_deref()),
+        (CONTENT_ENCODING, stored.content_encoding.as_deref()),
+        (CONTENT_LANGUAGE, stored.content_language.as_deref()),
+        (EXPIRES, stored.expires.as_deref()),
     ] {
-        // A value that HTTP can't carry never came in by HTTP.
+        // A value that HTTP cannot carry was never received over HTTP.
         if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
             headers.insert(name, value);
         }
     }
-    for (name, value) in &kept.metadata {
+    for (name, value) in &stored.metadata {
         let name = HeaderName::try_from(format!("x-amz-meta-{name}"));
         if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(value)) {
             headers.insert(name, value);

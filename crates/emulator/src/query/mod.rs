@@ -1,5 +1,4 @@
-//! AWS's query protocol, which STS and IAM speak: a form goes in, XML comes out. It owns the frame of
-//! answers and errors; what an action means is the service's business.
+//! AWS's query protocol, which STS and IAM use: requests are forms, answers are XML.
 
 mod parameters;
 
@@ -12,17 +11,17 @@ use crate::iam::signature::{self, CredentialScope};
 use crate::iam::{AccessDenied, Caller, IamService};
 use crate::xml::{self, XmlElement};
 
-/// What sets one service apart from the others that speak the protocol.
+/// What differs between the services that use the protocol.
 pub(crate) struct QueryProtocol {
-    /// The namespace of its answers.
+    /// The namespace of answers.
     pub(crate) namespace: &'static str,
-    /// The version of its API.
+    /// The API version.
     pub(crate) version: &'static str,
-    /// What requests have to be signed for.
+    /// The service and region that requests must be signed for.
     pub(crate) scope: CredentialScope,
 }
 
-/// A failure: status, code and message as AWS gives them.
+/// An error with AWS's status, code and message.
 #[derive(Debug)]
 pub(crate) struct QueryFailure {
     status: StatusCode,
@@ -35,12 +34,12 @@ impl QueryFailure {
         Self { status, code, message: message.into() }
     }
 
-    /// A parameter that is not as it has to be.
+    /// An invalid parameter.
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "ValidationError", message)
     }
 
-    /// A parameter that breaks a constraint.
+    /// A parameter that violates a constraint.
     pub(crate) fn constraint(value: &str, parameter: &str, constraint: &str) -> Self {
         Self::invalid(format!(
             "1 validation error detected: Value '{value}' at '{}' failed to satisfy constraint: Member must {constraint}",
@@ -48,7 +47,7 @@ impl QueryFailure {
         ))
     }
 
-    /// A parameter that is not there.
+    /// A missing parameter.
     pub(crate) fn missing(parameter: &str) -> Self {
         Self::invalid(format!(
             "1 validation error detected: Value null at '{}' failed to satisfy constraint: Member must not be null",
@@ -56,7 +55,7 @@ impl QueryFailure {
         ))
     }
 
-    /// A parameter, or a value of one, that AWS knows and the stand-in doesn't.
+    /// A parameter or value that AWS supports and the emulator does not.
     pub(crate) fn not_implemented(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_IMPLEMENTED, "NotImplemented", message)
     }
@@ -68,16 +67,15 @@ impl From<AccessDenied> for QueryFailure {
     }
 }
 
-/// A parameter's name as messages say it: `RoleArn` is `roleArn`.
+/// A parameter's name as error messages write it: `RoleArn` becomes `roleArn`.
 fn member(parameter: &str) -> String {
     let mut characters = parameter.chars();
     characters.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(characters).collect()
 }
 
 impl QueryProtocol {
-    /// Answers one request with what `act` makes of the caller, the action and its parameters: the
-    /// children of the action's result, none for an action without a result; `None` for an action that
-    /// isn't there.
+    /// Answers one request. `act` gets the caller, the action and its parameters, and returns the children of the
+    /// action's result (none for an action without a result), or `None` for an unknown action.
     pub(crate) fn handle(
         &self,
         iam: &IamService,
@@ -104,7 +102,7 @@ impl QueryProtocol {
         act: impl FnOnce(&Caller, &str, Parameters) -> Option<Result<Vec<XmlElement>, QueryFailure>>,
     ) -> Result<(String, Vec<XmlElement>), QueryFailure> {
         if request.method() != Method::POST {
-            let message = "this stand-in takes requests by POST only";
+            let message = "the emulator accepts only POST requests of this service";
             return Err(QueryFailure::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message));
         }
         let caller = signature::verify(iam, request, self.scope)

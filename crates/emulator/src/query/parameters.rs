@@ -1,5 +1,5 @@
-//! The parameters of a request in the query protocol: each is taken once, and what is left over isn't
-//! understood. It owns the forms that values may have and AWS's messages about them.
+//! The parameters of a request in the query protocol. Each is taken once; a parameter that is left over is not
+//! supported. Holds the formats of values and AWS's messages about them.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -8,13 +8,13 @@ use http::StatusCode;
 
 use super::QueryFailure;
 
-/// What a text may look like.
+/// The format of a text.
 pub(crate) struct QueryForm {
     /// Fewest and most characters.
     pub(crate) length: RangeInclusive<usize>,
-    /// Which characters it may have.
+    /// Whether a character is allowed.
     pub(crate) allowed: fn(char) -> bool,
-    /// The same as the API reference writes it.
+    /// The same as a regular expression, as the API Reference writes it.
     pub(crate) pattern: &'static str,
 }
 
@@ -54,29 +54,29 @@ impl Parameters {
         Ok(Self(fields))
     }
 
-    /// A parameter as it is written.
+    /// Takes a parameter unchecked.
     pub(crate) fn take(&mut self, name: &str) -> Option<String> {
         self.0.remove(name)
     }
 
-    /// A text of some form.
+    /// Takes an optional text and checks its format.
     pub(crate) fn text(&mut self, name: &str, form: &QueryForm) -> Result<Option<String>, QueryFailure> {
         let value = self.take(name);
         value.map(|value| form.check(&value, name).map(|()| value)).transpose()
     }
 
-    /// A text of some form that has to be there.
+    /// Takes a required text and checks its format.
     pub(crate) fn required(&mut self, name: &str, form: &QueryForm) -> Result<String, QueryFailure> {
         self.text(name, form)?.ok_or_else(|| QueryFailure::missing(name))
     }
 
-    /// A whole number within bounds.
+    /// Takes an optional whole number within `bounds`.
     pub(crate) fn number(&mut self, name: &str, bounds: RangeInclusive<u32>) -> Result<Option<u32>, QueryFailure> {
         let Some(value) = self.take(name) else {
             return Ok(None);
         };
         let number: i64 = value.parse().map_err(|_| {
-            let message = format!("{value} isn't a number, which {name} has to be");
+            let message = format!("{name} must be a number, but is {value}");
             QueryFailure::new(StatusCode::BAD_REQUEST, "MalformedInput", message)
         })?;
         if number < i64::from(*bounds.start()) {
@@ -92,35 +92,35 @@ impl Parameters {
         }
     }
 
-    /// `true` or `false`.
+    /// Takes `true` or `false`.
     pub(crate) fn boolean(&mut self, name: &str) -> Result<Option<bool>, QueryFailure> {
         match self.take(name).as_deref() {
             None => Ok(None),
             Some("true") => Ok(Some(true)),
             Some("false") => Ok(Some(false)),
             Some(other) => {
-                let message = format!("{other} isn't a boolean, which {name} has to be");
+                let message = format!("{name} must be true or false, but is {other}");
                 Err(QueryFailure::new(StatusCode::BAD_REQUEST, "MalformedInput", message))
             }
         }
     }
 
-    /// One of a few words.
-    pub(crate) fn word<T: Copy>(&mut self, name: &str, words: &[(&str, T)]) -> Result<Option<T>, QueryFailure> {
+    /// Takes one of `choices` and returns its value.
+    pub(crate) fn choice<T: Copy>(&mut self, name: &str, choices: &[(&str, T)]) -> Result<Option<T>, QueryFailure> {
         let Some(value) = self.take(name) else {
             return Ok(None);
         };
-        match words.iter().find(|(word, _)| *word == value) {
-            Some((_, meaning)) => Ok(Some(*meaning)),
+        match choices.iter().find(|(choice, _)| *choice == value) {
+            Some((_, chosen)) => Ok(Some(*chosen)),
             None => {
-                let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-                let constraint = format!("satisfy enum value set: [{}]", words.join(", "));
+                let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+                let constraint = format!("satisfy enum value set: [{}]", names.join(", "));
                 Err(QueryFailure::constraint(&value, name, &constraint))
             }
         }
     }
 
-    /// The members of a list, each a text; none if the list isn't there.
+    /// Takes a list of texts. A missing list is empty.
     pub(crate) fn texts(&mut self, name: &str) -> Vec<String> {
         self.take_empty(name);
         let mut texts = Vec::new();
@@ -130,7 +130,7 @@ impl Parameters {
         texts
     }
 
-    /// The members of a list, each with parameters of its own.
+    /// Takes a list whose members have parameters of their own.
     pub(crate) fn structures(&mut self, name: &str) -> Vec<Self> {
         self.take_empty(name);
         let mut structures = Vec::new();
@@ -156,12 +156,13 @@ impl Parameters {
         }
     }
 
-    /// Session tags, MFA and the like would change what a request means: refused, not ignored.
+    /// Fails for a parameter that was not taken: session tags, MFA and others change what a request means, so they must
+    /// not be ignored.
     pub(crate) fn finish(self, action: &str) -> Result<(), QueryFailure> {
         match self.0.keys().next() {
             None => Ok(()),
             Some(name) => Err(QueryFailure::not_implemented(format!(
-                "this stand-in doesn't implement the parameter {name} of {action}"
+                "the emulator does not support the parameter {name} of {action}"
             ))),
         }
     }
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_taken_in_order_and_whole() {
+    fn takes_whole_lists_in_order() {
         let body =
             "A.member.1=x&A.member.2=&B.member.1.Key=k&B.member.1.Values.member.1=v&B.member.2.Key=l&C=&A.member.4=y";
         let mut parameters = read(body);
@@ -186,18 +187,18 @@ mod tests {
         assert_eq!(members[0].take("Key").as_deref(), Some("k"));
         assert_eq!(members[0].texts("Values"), ["v"]);
         assert!(members.remove(0).finish("Try").is_ok());
-        assert!(members.remove(0).finish("Try").is_err(), "a key that nobody took");
+        assert!(members.remove(0).finish("Try").is_err(), "a key was not taken");
         assert_eq!(parameters.texts("C"), Vec::<String>::new());
-        assert!(parameters.finish("Try").is_err(), "a list with a gap isn't understood");
+        assert!(parameters.finish("Try").is_err(), "a list has a gap");
     }
 
     #[test]
-    fn what_is_written_twice_is_refused() {
+    fn rejects_a_repeated_parameter() {
         assert!(Parameters::read(b"A=1&A=1").is_err());
     }
 
     #[test]
-    fn numbers_and_words_keep_within_their_bounds() {
+    fn rejects_numbers_and_choices_out_of_bounds() {
         for (text, expected) in [
             ("1", Some(1)),
             ("9", Some(9)),
@@ -211,7 +212,11 @@ mod tests {
         }
         assert_eq!(read("").number("N", 1..=9).expect("nothing"), None);
         for (text, expected) in [("a", Some(1)), ("b", Some(2)), ("A", None), ("", None)] {
-            assert_eq!(read(&format!("W={text}")).word("W", &[("a", 1), ("b", 2)]).ok().flatten(), expected, "{text}");
+            assert_eq!(
+                read(&format!("W={text}")).choice("W", &[("a", 1), ("b", 2)]).ok().flatten(),
+                expected,
+                "{text}"
+            );
         }
         for (text, expected) in [("true", Some(true)), ("false", Some(false)), ("True", None), ("1", None)] {
             assert_eq!(read(&format!("B={text}")).boolean("B").ok().flatten(), expected, "{text}");

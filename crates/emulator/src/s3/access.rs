@@ -1,8 +1,8 @@
-//! Who may do what in S3. Owns turning a request into the actions, resources and condition keys that policies speak of, and
-//! asking for each; the policies themselves are judged in [`crate::iam`].
+//! Authorization of S3 requests: turns a request into the actions, resources and condition keys that policies use, and
+//! checks each. [`crate::iam`] evaluates the policies.
 //!
-//! Source of the mapping: the Service Authorization Reference, "Actions, resources, and condition keys for Amazon S3", and the
-//! permissions that the API reference lists for each operation.
+//! Source of the mapping: Service Authorization Reference, "Actions, resources, and condition keys for Amazon S3", and
+//! the permissions that the API Reference lists for each operation.
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use s3s::{
@@ -20,7 +20,7 @@ use super::{
 use crate::iam::document::BucketPolicy;
 use crate::iam::{ACCOUNT_ID, AccessRequest, IamService, TokenError};
 
-/// Request headers that are condition keys under the same name.
+/// Request headers that are condition keys of the same name.
 const HEADER_KEYS: [(&str, &str); 14] = [
     ("x-amz-acl", "s3:x-amz-acl"),
     ("x-amz-content-sha256", "s3:x-amz-content-sha256"),
@@ -48,20 +48,20 @@ pub(super) fn object_arn(bucket: &str, key: &str) -> String {
     format!("arn:aws:s3:::{bucket}/{key}")
 }
 
-/// The gate before every operation.
+/// Authorizes every operation.
 #[derive(Clone)]
 pub(super) struct Authorizer {
     pub(super) iam: IamService,
-    /// Where buckets say where they are and whose.
+    /// The buckets, with their policies, regions and owners.
     pub(super) store: ObjectStore,
 }
 
-/// Condition keys of one request.
+/// The condition keys of one request.
 pub(super) type Context = Vec<(String, String)>;
 
 impl Authorizer {
-    /// Asks for one action.
-    pub(super) fn ask(
+    /// Checks one action.
+    pub(super) fn authorize(
         &self,
         credentials: Option<&Credentials>,
         action: &str,
@@ -83,7 +83,8 @@ impl Authorizer {
         }
     }
 
-    /// The policy of the bucket that a resource is or is in. One that is public counts only where the bucket may be.
+    /// The policy of the bucket that a resource is, or is in. A public policy is ignored if the bucket restricts public
+    /// access.
     fn policy(&self, resource: &str) -> Option<BucketPolicy> {
         let name = resource.strip_prefix("arn:aws:s3:::")?.split('/').next()?;
         let bucket = self.store.bucket(name).ok()?;
@@ -91,12 +92,17 @@ impl Authorizer {
         (!policy.is_public() || !bucket.public_access_block.restrict_public_buckets).then_some(policy)
     }
 
-    fn ask_bucket<T>(&self, request: &S3Request<T>, action: &str, bucket: &str) -> S3Result<()> {
-        Ok(self.ask(request.credentials.as_ref(), action, &bucket_arn(bucket), &header_context(&request.headers))?)
+    fn authorize_bucket<T>(&self, request: &S3Request<T>, action: &str, bucket: &str) -> S3Result<()> {
+        Ok(self.authorize(
+            request.credentials.as_ref(),
+            action,
+            &bucket_arn(bucket),
+            &header_context(&request.headers),
+        )?)
     }
 
-    fn ask_object<T>(&self, request: &S3Request<T>, action: &str, bucket: &str, key: &str) -> S3Result<()> {
-        Ok(self.ask(
+    fn authorize_object<T>(&self, request: &S3Request<T>, action: &str, bucket: &str, key: &str) -> S3Result<()> {
+        Ok(self.authorize(
             request.credentials.as_ref(),
             action,
             &object_arn(bucket, key),
@@ -104,39 +110,44 @@ impl Authorizer {
         )?)
     }
 
-    /// What every request that makes an object needs, and what its headers need besides.
-    fn ask_write<T>(&self, request: &S3Request<T>, bucket: &str, key: &str, creates: bool) -> S3Result<()> {
+    /// Checks what every request that creates an object needs, and what its headers need in addition.
+    fn authorize_write<T>(&self, request: &S3Request<T>, bucket: &str, key: &str, creates: bool) -> S3Result<()> {
         let mut context = header_context(&request.headers);
         context.push(("s3:ObjectCreationOperation".to_owned(), creates.to_string()));
         let arn = object_arn(bucket, key);
         let credentials = request.credentials.as_ref();
-        self.ask(credentials, "s3:PutObject", &arn, &context)?;
+        self.authorize(credentials, "s3:PutObject", &arn, &context)?;
         let has = |name: &str| request.headers.contains_key(name);
         if has("x-amz-acl") || request.headers.keys().any(|name| name.as_str().starts_with("x-amz-grant-")) {
-            self.ask(credentials, "s3:PutObjectAcl", &arn, &context)?;
+            self.authorize(credentials, "s3:PutObjectAcl", &arn, &context)?;
         }
         if has("x-amz-tagging") {
-            self.ask(credentials, "s3:PutObjectTagging", &arn, &context)?;
+            self.authorize(credentials, "s3:PutObjectTagging", &arn, &context)?;
         }
         if has("if-match") {
-            self.ask(credentials, "s3:GetObject", &arn, &context)?;
+            self.authorize(credentials, "s3:GetObject", &arn, &context)?;
         }
         Ok(())
     }
 
-    fn ask_source<T>(&self, request: &S3Request<T>, source: &CopySource) -> S3Result<()> {
+    fn authorize_source<T>(&self, request: &S3Request<T>, source: &CopySource) -> S3Result<()> {
         let (bucket, key) = source_of(source)?;
-        self.ask_object(request, "s3:GetObject", &bucket, &key)
+        self.authorize_object(request, "s3:GetObject", &bucket, &key)
     }
 
-    fn ask_list<T>(&self, request: &S3Request<T>, bucket: &str, asked: [(&str, Option<String>); 3]) -> S3Result<()> {
+    fn authorize_list<T>(
+        &self,
+        request: &S3Request<T>,
+        bucket: &str,
+        parameters: [(&str, Option<String>); 3],
+    ) -> S3Result<()> {
         let mut context = header_context(&request.headers);
-        context.extend(asked.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
-        Ok(self.ask(request.credentials.as_ref(), "s3:ListBucket", &bucket_arn(bucket), &context)?)
+        context.extend(parameters.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
+        Ok(self.authorize(request.credentials.as_ref(), "s3:ListBucket", &bucket_arn(bucket), &context)?)
     }
 }
 
-/// The condition keys that the headers carry.
+/// The condition keys in the headers.
 fn header_context(headers: &HeaderMap) -> Context {
     let mut context: Context = HEADER_KEYS
         .into_iter()
@@ -170,9 +181,9 @@ fn signed_region(headers: &HeaderMap) -> Option<&str> {
     authorization.split("Credential=").nth(1)?.split('/').nth(2)
 }
 
-/// Says where the bucket is, in a header that an answer to a HEAD has as well.
-/// Source: Amazon S3 user guide, "Making requests", "Request redirection and the REST API".
-fn elsewhere(region: &str) -> S3Error {
+/// The error for a bucket in another region. Its header is also part of the answer to a HEAD. Source: Amazon S3 User
+/// Guide, "Making requests", "Request redirection and the REST API".
+fn wrong_region(region: &str) -> S3Error {
     let mut error = S3Error::with_message(
         S3ErrorCode::PermanentRedirect,
         "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint.",
@@ -184,7 +195,7 @@ fn elsewhere(region: &str) -> S3Error {
     error
 }
 
-/// The session token of a request, signed in its headers or in its URL.
+/// The session token of a request, from its headers or its URL.
 fn presented_token(context: &S3AccessContext<'_>) -> Option<String> {
     if let Some(token) = context.headers().get("x-amz-security-token") {
         return token.to_str().ok().map(str::to_owned);
@@ -197,12 +208,12 @@ fn presented_token(context: &S3AccessContext<'_>) -> Option<String> {
 
 #[async_trait::async_trait]
 impl S3Access for Authorizer {
-    /// Before the operation is even read: the caller is known, its session is alive, and the bucket's owner is the expected one.
+    /// Runs before the operation is parsed: checks the caller's session and the bucket's owner and region.
     async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
         let denied = || S3Error::with_message(S3ErrorCode::AccessDenied, "Access Denied");
         let bucket =
             context.s3_path().get_bucket_name().and_then(|name| self.store.bucket(name).ok()).unwrap_or_default();
-        // Without credentials there is only what the bucket's own policy gives, which each operation asks for.
+        // Without credentials only the bucket's policy can allow something, which each operation checks.
         let Some(credentials) = context.credentials() else {
             return if bucket.policy.is_some() { Ok(()) } else { Err(denied()) };
         };
@@ -221,192 +232,192 @@ impl S3Access for Authorizer {
         }
         let region = bucket.region.as_deref().unwrap_or(REGION);
         if signed_region(context.headers()).is_some_and(|signed| signed != region) && bucket.region.is_some() {
-            return Err(elsewhere(region));
+            return Err(wrong_region(region));
         }
         if owner == ACCOUNT_ID { Ok(()) } else { Err(denied()) }
     }
 
     async fn list_buckets(&self, req: &mut S3Request<ListBucketsInput>) -> S3Result<()> {
-        Ok(self.ask(req.credentials.as_ref(), "s3:ListAllMyBuckets", "*", &Context::new())?)
+        Ok(self.authorize(req.credentials.as_ref(), "s3:ListAllMyBuckets", "*", &Context::new())?)
     }
 
     async fn create_bucket(&self, req: &mut S3Request<CreateBucketInput>) -> S3Result<()> {
-        self.ask_bucket(req, "s3:CreateBucket", &req.input.bucket)
+        self.authorize_bucket(req, "s3:CreateBucket", &req.input.bucket)
     }
 
     async fn delete_bucket(&self, req: &mut S3Request<DeleteBucketInput>) -> S3Result<()> {
-        self.ask_bucket(req, "s3:DeleteBucket", &req.input.bucket)
+        self.authorize_bucket(req, "s3:DeleteBucket", &req.input.bucket)
     }
 
     async fn head_bucket(&self, req: &mut S3Request<HeadBucketInput>) -> S3Result<()> {
-        self.ask_bucket(req, "s3:ListBucket", &req.input.bucket)
+        self.authorize_bucket(req, "s3:ListBucket", &req.input.bucket)
     }
 
     async fn get_bucket_location(&self, req: &mut S3Request<GetBucketLocationInput>) -> S3Result<()> {
-        self.ask_bucket(req, "s3:GetBucketLocation", &req.input.bucket)
+        self.authorize_bucket(req, "s3:GetBucketLocation", &req.input.bucket)
     }
 
     async fn get_bucket_website(&self, req: &mut S3Request<GetBucketWebsiteInput>) -> S3Result<()> {
-        self.ask_bucket(req, "s3:GetBucketWebsite", &req.input.bucket)
+        self.authorize_bucket(req, "s3:GetBucketWebsite", &req.input.bucket)
     }
 
     async fn put_bucket_website(&self, req: &mut S3Request<PutBucketWebsiteInput>) -> S3Result<()> {
-        self.ask_bucket(req, "s3:PutBucketWebsite", &req.input.bucket)
+        self.authorize_bucket(req, "s3:PutBucketWebsite", &req.input.bucket)
     }
 
     async fn delete_bucket_website(&self, req: &mut S3Request<DeleteBucketWebsiteInput>) -> S3Result<()> {
-        self.ask_bucket(req, "s3:DeleteBucketWebsite", &req.input.bucket)
+        self.authorize_bucket(req, "s3:DeleteBucketWebsite", &req.input.bucket)
     }
 
     async fn get_bucket_ownership_controls(
         &self,
         req: &mut S3Request<GetBucketOwnershipControlsInput>,
     ) -> S3Result<()> {
-        self.ask_bucket(req, "s3:GetBucketOwnershipControls", &req.input.bucket)
+        self.authorize_bucket(req, "s3:GetBucketOwnershipControls", &req.input.bucket)
     }
 
     async fn put_bucket_ownership_controls(
         &self,
         req: &mut S3Request<PutBucketOwnershipControlsInput>,
     ) -> S3Result<()> {
-        self.ask_bucket(req, "s3:PutBucketOwnershipControls", &req.input.bucket)
+        self.authorize_bucket(req, "s3:PutBucketOwnershipControls", &req.input.bucket)
     }
 
     async fn get_bucket_versioning(&self, req: &mut S3Request<GetBucketVersioningInput>) -> S3Result<()> {
-        self.ask_bucket(req, "s3:GetBucketVersioning", &req.input.bucket)
+        self.authorize_bucket(req, "s3:GetBucketVersioning", &req.input.bucket)
     }
 
     async fn put_bucket_versioning(&self, req: &mut S3Request<PutBucketVersioningInput>) -> S3Result<()> {
-        self.ask_bucket(req, "s3:PutBucketVersioning", &req.input.bucket)
+        self.authorize_bucket(req, "s3:PutBucketVersioning", &req.input.bucket)
     }
 
     async fn get_bucket_encryption(&self, req: &mut S3Request<GetBucketEncryptionInput>) -> S3Result<()> {
-        self.ask_bucket(req, "s3:GetEncryptionConfiguration", &req.input.bucket)
+        self.authorize_bucket(req, "s3:GetEncryptionConfiguration", &req.input.bucket)
     }
 
     async fn put_bucket_encryption(&self, req: &mut S3Request<PutBucketEncryptionInput>) -> S3Result<()> {
-        self.ask_bucket(req, "s3:PutEncryptionConfiguration", &req.input.bucket)
+        self.authorize_bucket(req, "s3:PutEncryptionConfiguration", &req.input.bucket)
     }
 
     async fn get_bucket_policy(&self, req: &mut S3Request<GetBucketPolicyInput>) -> S3Result<()> {
-        self.ask_bucket(req, "s3:GetBucketPolicy", &req.input.bucket)
+        self.authorize_bucket(req, "s3:GetBucketPolicy", &req.input.bucket)
     }
 
     async fn put_bucket_policy(&self, req: &mut S3Request<PutBucketPolicyInput>) -> S3Result<()> {
-        self.ask_bucket(req, "s3:PutBucketPolicy", &req.input.bucket)
+        self.authorize_bucket(req, "s3:PutBucketPolicy", &req.input.bucket)
     }
 
     async fn delete_bucket_policy(&self, req: &mut S3Request<DeleteBucketPolicyInput>) -> S3Result<()> {
-        self.ask_bucket(req, "s3:DeleteBucketPolicy", &req.input.bucket)
+        self.authorize_bucket(req, "s3:DeleteBucketPolicy", &req.input.bucket)
     }
 
     async fn get_bucket_policy_status(&self, req: &mut S3Request<GetBucketPolicyStatusInput>) -> S3Result<()> {
-        self.ask_bucket(req, "s3:GetBucketPolicyStatus", &req.input.bucket)
+        self.authorize_bucket(req, "s3:GetBucketPolicyStatus", &req.input.bucket)
     }
 
     async fn get_public_access_block(&self, req: &mut S3Request<GetPublicAccessBlockInput>) -> S3Result<()> {
-        self.ask_bucket(req, "s3:GetBucketPublicAccessBlock", &req.input.bucket)
+        self.authorize_bucket(req, "s3:GetBucketPublicAccessBlock", &req.input.bucket)
     }
 
     async fn put_public_access_block(&self, req: &mut S3Request<PutPublicAccessBlockInput>) -> S3Result<()> {
-        self.ask_bucket(req, "s3:PutBucketPublicAccessBlock", &req.input.bucket)
+        self.authorize_bucket(req, "s3:PutBucketPublicAccessBlock", &req.input.bucket)
     }
 
     async fn get_bucket_acl(&self, req: &mut S3Request<GetBucketAclInput>) -> S3Result<()> {
-        self.ask_bucket(req, "s3:GetBucketAcl", &req.input.bucket)
+        self.authorize_bucket(req, "s3:GetBucketAcl", &req.input.bucket)
     }
 
     async fn list_objects(&self, req: &mut S3Request<ListObjectsInput>) -> S3Result<()> {
-        let asked = [
+        let parameters = [
             ("s3:prefix", req.input.prefix.clone()),
             ("s3:delimiter", req.input.delimiter.clone()),
             ("s3:max-keys", req.input.max_keys.map(|most| most.to_string())),
         ];
-        self.ask_list(req, &req.input.bucket, asked)
+        self.authorize_list(req, &req.input.bucket, parameters)
     }
 
     async fn list_objects_v2(&self, req: &mut S3Request<ListObjectsV2Input>) -> S3Result<()> {
-        let asked = [
+        let parameters = [
             ("s3:prefix", req.input.prefix.clone()),
             ("s3:delimiter", req.input.delimiter.clone()),
             ("s3:max-keys", req.input.max_keys.map(|most| most.to_string())),
         ];
-        self.ask_list(req, &req.input.bucket, asked)
+        self.authorize_list(req, &req.input.bucket, parameters)
     }
 
     async fn get_object(&self, req: &mut S3Request<GetObjectInput>) -> S3Result<()> {
-        self.ask_object(req, "s3:GetObject", &req.input.bucket, &req.input.key)
+        self.authorize_object(req, "s3:GetObject", &req.input.bucket, &req.input.key)
     }
 
     async fn head_object(&self, req: &mut S3Request<HeadObjectInput>) -> S3Result<()> {
-        self.ask_object(req, "s3:GetObject", &req.input.bucket, &req.input.key)
+        self.authorize_object(req, "s3:GetObject", &req.input.bucket, &req.input.key)
     }
 
     async fn get_object_attributes(&self, req: &mut S3Request<GetObjectAttributesInput>) -> S3Result<()> {
-        self.ask_object(req, "s3:GetObject", &req.input.bucket, &req.input.key)?;
-        self.ask_object(req, "s3:GetObjectAttributes", &req.input.bucket, &req.input.key)
+        self.authorize_object(req, "s3:GetObject", &req.input.bucket, &req.input.key)?;
+        self.authorize_object(req, "s3:GetObjectAttributes", &req.input.bucket, &req.input.key)
     }
 
     async fn get_object_tagging(&self, req: &mut S3Request<GetObjectTaggingInput>) -> S3Result<()> {
-        self.ask_object(req, "s3:GetObjectTagging", &req.input.bucket, &req.input.key)
+        self.authorize_object(req, "s3:GetObjectTagging", &req.input.bucket, &req.input.key)
     }
 
     async fn put_object_tagging(&self, req: &mut S3Request<PutObjectTaggingInput>) -> S3Result<()> {
-        self.ask_object(req, "s3:PutObjectTagging", &req.input.bucket, &req.input.key)
+        self.authorize_object(req, "s3:PutObjectTagging", &req.input.bucket, &req.input.key)
     }
 
     async fn delete_object_tagging(&self, req: &mut S3Request<DeleteObjectTaggingInput>) -> S3Result<()> {
-        self.ask_object(req, "s3:DeleteObjectTagging", &req.input.bucket, &req.input.key)
+        self.authorize_object(req, "s3:DeleteObjectTagging", &req.input.bucket, &req.input.key)
     }
 
     async fn put_object(&self, req: &mut S3Request<PutObjectInput>) -> S3Result<()> {
-        self.ask_write(req, &req.input.bucket, &req.input.key, true)
+        self.authorize_write(req, &req.input.bucket, &req.input.key, true)
     }
 
     async fn copy_object(&self, req: &mut S3Request<CopyObjectInput>) -> S3Result<()> {
-        self.ask_source(req, &req.input.copy_source)?;
-        self.ask_write(req, &req.input.bucket, &req.input.key, true)
+        self.authorize_source(req, &req.input.copy_source)?;
+        self.authorize_write(req, &req.input.bucket, &req.input.key, true)
     }
 
     async fn delete_object(&self, req: &mut S3Request<DeleteObjectInput>) -> S3Result<()> {
-        self.ask_object(req, "s3:DeleteObject", &req.input.bucket, &req.input.key)?;
+        self.authorize_object(req, "s3:DeleteObject", &req.input.bucket, &req.input.key)?;
         if req.input.if_match.as_ref().is_some_and(|condition| !condition.is_any()) {
-            self.ask_object(req, "s3:GetObject", &req.input.bucket, &req.input.key)?;
+            self.authorize_object(req, "s3:GetObject", &req.input.bucket, &req.input.key)?;
         }
         Ok(())
     }
 
-    /// Judged key by key where they are deleted: each key has its own answer.
+    /// Authorized key by key when they are deleted, since each key has its own result.
     async fn delete_objects(&self, _req: &mut S3Request<DeleteObjectsInput>) -> S3Result<()> {
         Ok(())
     }
 
     async fn create_multipart_upload(&self, req: &mut S3Request<CreateMultipartUploadInput>) -> S3Result<()> {
-        self.ask_write(req, &req.input.bucket, &req.input.key, false)
+        self.authorize_write(req, &req.input.bucket, &req.input.key, false)
     }
 
     async fn upload_part(&self, req: &mut S3Request<UploadPartInput>) -> S3Result<()> {
-        self.ask_write(req, &req.input.bucket, &req.input.key, false)
+        self.authorize_write(req, &req.input.bucket, &req.input.key, false)
     }
 
     async fn upload_part_copy(&self, req: &mut S3Request<UploadPartCopyInput>) -> S3Result<()> {
-        self.ask_source(req, &req.input.copy_source)?;
-        self.ask_write(req, &req.input.bucket, &req.input.key, false)
+        self.authorize_source(req, &req.input.copy_source)?;
+        self.authorize_write(req, &req.input.bucket, &req.input.key, false)
     }
 
     async fn complete_multipart_upload(&self, req: &mut S3Request<CompleteMultipartUploadInput>) -> S3Result<()> {
-        self.ask_write(req, &req.input.bucket, &req.input.key, true)
+        self.authorize_write(req, &req.input.bucket, &req.input.key, true)
     }
 
     async fn abort_multipart_upload(&self, req: &mut S3Request<AbortMultipartUploadInput>) -> S3Result<()> {
-        self.ask_object(req, "s3:AbortMultipartUpload", &req.input.bucket, &req.input.key)
+        self.authorize_object(req, "s3:AbortMultipartUpload", &req.input.bucket, &req.input.key)
     }
 
     async fn list_parts(&self, req: &mut S3Request<ListPartsInput>) -> S3Result<()> {
-        self.ask_object(req, "s3:ListMultipartUploadParts", &req.input.bucket, &req.input.key)
+        self.authorize_object(req, "s3:ListMultipartUploadParts", &req.input.bucket, &req.input.key)
     }
 
     async fn list_multipart_uploads(&self, req: &mut S3Request<ListMultipartUploadsInput>) -> S3Result<()> {
-        self.ask_bucket(req, "s3:ListBucketMultipartUploads", &req.input.bucket)
+        self.authorize_bucket(req, "s3:ListBucketMultipartUploads", &req.input.bucket)
     }
 }

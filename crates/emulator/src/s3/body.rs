@@ -1,9 +1,8 @@
-//! The bytes of objects. Owns taking them in, keeping each body once however many objects are made from it, finding them again
-//! and forgetting them; never knows whose they are.
+//! The bytes of objects. Each body is stored once, however many objects use it.
 //!
-//! A small body lies in the database and becomes durable with the record that names it. A larger one is a file named by the
-//! body's number, written and flushed before any record names it. So no record can name bytes that are not whole. What a killed
-//! process leaves behind is a file that no record names; the next opening removes it.
+//! A small body is in the database and becomes durable with the record that names it. A larger one is a file named by
+//! the body's number, written and flushed before any record names it, so no record can name incomplete bytes. A killed
+//! process can leave a file that no record names; it is removed when the store is next opened.
 
 use std::{
     collections::HashMap,
@@ -23,15 +22,15 @@ use tokio::io::AsyncWriteExt as _;
 use super::{
     body_file::{BodyFile, StagedFile, remove},
     checksum::{Algorithm, Digester, Digests},
-    content::{ContentPiece, StagedContent},
+    content::{ContentPiece, ObjectContent},
     error::S3Failure,
 };
 use crate::database::{BODIES, Database, DatabaseChange, DatabaseError, SMALL_BODIES};
 
-/// Bodies up to this size lie in the database when the store has a directory. Above it, a file of its own costs less.
+/// Largest body in the database of a store with a directory, in bytes. Above it, a file costs less.
 const SMALL_BODY: u64 = 64 * 1024;
 
-/// A stretch of one body.
+/// A range of one body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct BodySegment {
     pub(crate) body: u64,
@@ -41,43 +40,43 @@ pub(crate) struct BodySegment {
 
 /// All bodies of a store.
 pub(crate) struct Bodies {
-    /// None: everything is in the database, which is in memory.
+    /// `None`: all bodies are in the database, which is in memory.
     directory: Option<PathBuf>,
     next: AtomicU64,
     open: Arc<OpenFiles>,
 }
 
-/// The files that somebody reads at present, so that they are removed only after the last reader.
+/// The files that are being read, so that they are removed only after the last reader.
 #[derive(Default)]
 struct OpenFiles(Mutex<HashMap<u64, Weak<BodyFile>>>);
 
 impl OpenFiles {
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, Weak<BodyFile>>> {
-        // Every change of the map is one call, so it is whole even if a holder of the lock panicked.
+        // Every change of the map is one call, so it is consistent even if a thread panicked with the lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A body that has arrived whole and that no record names yet; forgotten unless it is stored.
+/// A complete body that no record names yet. It is discarded unless it is stored.
 pub(crate) struct StagedBody {
     number: u64,
     pub(crate) size: u64,
     pub(crate) digests: Digests,
-    place: SegmentRange,
+    bytes: StagedBytes,
 }
 
-enum SegmentRange {
+enum StagedBytes {
     Database(Bytes),
     File(StagedFile),
 }
 
 impl Bodies {
-    /// Bodies in a database that is in memory.
+    /// Bodies in a database in memory.
     pub(crate) fn in_memory() -> Self {
         Self { directory: None, next: AtomicU64::new(1), open: Arc::default() }
     }
 
-    /// Bodies in `directory` and `database`; removes files that nothing names.
+    /// Bodies in `directory` and `database`. Removes files that no record names.
     pub(crate) fn open(directory: PathBuf, database: &Database) -> Result<Self, DatabaseError> {
         std::fs::create_dir_all(&directory)?;
         let last = database.read(|transaction| {
@@ -102,7 +101,7 @@ impl Bodies {
         directory.join(format!("{number:016x}"))
     }
 
-    /// Takes a body in, at most `largest` bytes, and digests it on the way.
+    /// Receives a body of at most `largest` bytes and digests it.
     pub(crate) async fn stage<S, E>(&self, body: S, algorithm: Algorithm, largest: u64) -> Result<StagedBody, S3Failure>
     where
         S: Stream<Item = Result<Bytes, E>>,
@@ -112,10 +111,10 @@ impl Bodies {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let mut digester = Digester::new(algorithm);
         let mut size = 0_u64;
-        let mut held = BytesMut::new();
+        let mut buffer = BytesMut::new();
         let mut file: Option<(tokio::fs::File, StagedFile)> = None;
         while let Some(chunk) = body.next().await {
-            let chunk = chunk.map_err(|error| refused_body(&error.into().to_string()))?;
+            let chunk = chunk.map_err(|error| body_error(&error.into().to_string()))?;
             digester.update(&chunk);
             size += chunk.len() as u64;
             if size > largest {
@@ -127,33 +126,33 @@ impl Bodies {
                     let path = Self::path(directory, number);
                     let mut created = tokio::fs::File::create_new(&path).await?;
                     let staged = StagedFile::new(path);
-                    created.write_all(&held).await?;
+                    created.write_all(&buffer).await?;
                     created.write_all(&chunk).await?;
-                    held = BytesMut::new();
+                    buffer = BytesMut::new();
                     file = Some((created, staged));
                 }
-                (None, _) => held.extend_from_slice(&chunk),
+                (None, _) => buffer.extend_from_slice(&chunk),
             }
         }
-        let place = match file {
+        let bytes = match file {
             Some((mut file, staged)) => {
                 file.flush().await?;
                 file.sync_data().await?;
-                SegmentRange::File(staged)
+                StagedBytes::File(staged)
             }
-            None => SegmentRange::Database(held.freeze()),
+            None => StagedBytes::Database(buffer.freeze()),
         };
-        Ok(StagedBody { number, size, digests: digester.finish(), place })
+        Ok(StagedBody { number, size, digests: digester.finish(), bytes })
     }
 
-    /// Makes a staged body lasting, with one user.
+    /// Stores a staged body with one user.
     pub(crate) fn store(staged: StagedBody, change: &mut DatabaseChange<'_>) -> Result<BodySegment, S3Failure> {
         change.transaction.open_table(BODIES)?.insert(staged.number, 1)?;
-        match staged.place {
-            SegmentRange::Database(bytes) => {
+        match staged.bytes {
+            StagedBytes::Database(bytes) => {
                 change.transaction.open_table(SMALL_BODIES)?.insert(staged.number, bytes.as_ref())?;
             }
-            SegmentRange::File(file) => change.after_commit(move || file.keep()),
+            StagedBytes::File(file) => change.after_commit(move || file.keep()),
         }
         Ok(BodySegment { body: staged.number, start: 0, length: staged.size })
     }
@@ -168,9 +167,9 @@ impl Bodies {
         Ok(())
     }
 
-    /// Takes a user from each body, and forgets the bodies that have none left.
+    /// Removes a user from each body, and deletes the bodies without users.
     pub(crate) fn release(&self, change: &mut DatabaseChange<'_>, segments: &[BodySegment]) -> Result<(), S3Failure> {
-        let mut gone = Vec::new();
+        let mut unused = Vec::new();
         {
             let mut bodies = change.transaction.open_table(BODIES)?;
             let mut small = change.transaction.open_table(SMALL_BODIES)?;
@@ -182,15 +181,15 @@ impl Bodies {
                 }
                 bodies.remove(segment.body)?;
                 if small.remove(segment.body)?.is_none() {
-                    gone.push(segment.body);
+                    unused.push(segment.body);
                 }
             }
         }
-        if let Some(directory) = self.directory.clone().filter(|_| !gone.is_empty()) {
+        if let Some(directory) = self.directory.clone().filter(|_| !unused.is_empty()) {
             let open = Arc::clone(&self.open);
             change.after_commit(move || {
                 let files = open.lock();
-                for number in gone {
+                for number in unused {
                     match files.get(&number).and_then(Weak::upgrade) {
                         Some(file) => file.remove_when_closed(),
                         None => remove(&Self::path(&directory, number)),
@@ -201,21 +200,23 @@ impl Bodies {
         Ok(())
     }
 
-    /// Runs `lookup` such that the files of what it finds stay until they have been opened with [`BodyReading::content`].
+    /// Runs `lookup`. The files of the bodies that it finds are not removed before [`BodyReading::content`] has opened
+    /// them.
     pub(crate) fn reading<T>(
         &self,
         lookup: impl FnOnce(BodyReading<'_>) -> Result<T, S3Failure>,
     ) -> Result<T, S3Failure> {
-        // A file is removed under this lock, after the record that named it is gone. So whoever finds a record while holding it
-        // finds the file too.
+        // A file is removed under this lock, after its record is gone. A lookup that finds a record while it holds the
+        // lock therefore also finds the file.
         let files = self.open.lock();
         lookup(BodyReading { directory: self.directory.as_deref(), files })
     }
 }
 
-/// Why a body broke off: its reader verifies what was signed, and says by the text of its error alone what was wrong.
-fn refused_body(text: &str) -> S3Failure {
-    tracing::debug!(%text, "a body was not taken in");
+/// The error for an interrupted body. The reader verifies signatures, and reports the cause only in the text of its
+/// error.
+fn body_error(text: &str) -> S3Failure {
+    tracing::debug!(%text, "cannot receive a body");
     if text.contains("Sha256Mismatch") {
         S3Failure::SignedHashMismatch
     } else if text.contains("SignatureMismatch") {
@@ -225,7 +226,7 @@ fn refused_body(text: &str) -> S3Failure {
     }
 }
 
-/// The right to find bodies before they can vanish.
+/// A lookup of bodies during which none is removed.
 pub(crate) struct BodyReading<'a> {
     directory: Option<&'a Path>,
     files: MutexGuard<'a, HashMap<u64, Weak<BodyFile>>>,
@@ -238,13 +239,13 @@ impl BodyReading<'_> {
         transaction: &ReadTransaction,
         segments: &[BodySegment],
         range: std::ops::Range<u64>,
-    ) -> Result<StagedContent, S3Failure> {
+    ) -> Result<ObjectContent, S3Failure> {
         let small = transaction.open_table(SMALL_BODIES)?;
         let mut pieces = Vec::new();
         for part in cut(segments, &range) {
             if let Some(bytes) = small.get(part.body)? {
-                let stretch = usize::try_from(part.start).ok().zip(usize::try_from(part.start + part.length).ok());
-                let bytes = stretch
+                let bounds = usize::try_from(part.start).ok().zip(usize::try_from(part.start + part.length).ok());
+                let bytes = bounds
                     .and_then(|(start, end)| bytes.value().get(start..end))
                     .ok_or(DatabaseError::MissingBody(part.body))?;
                 pieces.push(ContentPiece::Bytes(Bytes::copy_from_slice(bytes)));
@@ -263,19 +264,19 @@ impl BodyReading<'_> {
             };
             pieces.push(ContentPiece::File { file, start: part.start, length: part.length });
         }
-        Ok(StagedContent::new(pieces, range.end.saturating_sub(range.start)))
+        Ok(ObjectContent::new(pieces, range.end.saturating_sub(range.start)))
     }
 }
 
-/// The segments that hold the bytes `range` of the content that `segments` make up.
+/// The segments that make up the bytes `range` of the content of `segments`.
 pub(crate) fn cut(segments: &[BodySegment], range: &std::ops::Range<u64>) -> Vec<BodySegment> {
-    let mut found = Vec::new();
+    let mut parts = Vec::new();
     let mut position = 0_u64;
     for segment in segments {
         let start = range.start.max(position);
         let end = range.end.min(position + segment.length);
         if start < end {
-            found.push(BodySegment {
+            parts.push(BodySegment {
                 body: segment.body,
                 start: segment.start + (start - position),
                 length: end - start,
@@ -283,7 +284,7 @@ pub(crate) fn cut(segments: &[BodySegment], range: &std::ops::Range<u64>) -> Vec
         }
         position += segment.length;
     }
-    found
+    parts
 }
 
 #[cfg(test)]
@@ -291,7 +292,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_range_is_cut_across_segments() {
+    fn cuts_a_range_across_segments() {
         let segments = [
             BodySegment { body: 1, start: 10, length: 5 },
             BodySegment { body: 2, start: 0, length: 5 },

@@ -1,4 +1,4 @@
-//! Files that hold the bodies of objects, and when they are removed.
+//! Files that hold the bodies of objects, and their removal.
 
 use std::{
     path::{Path, PathBuf},

@@ -1,4 +1,4 @@
-//! Buckets and what is configured on them. Owns their records; never objects.
+//! Buckets and their configuration.
 
 use std::time::SystemTime;
 
@@ -12,24 +12,24 @@ use super::{
 };
 use crate::database::{BUCKETS, DatabaseChange, OBJECTS, UPLOADS, VERSIONS};
 
-/// How the S3 website endpoint answers for a bucket.
+/// The website configuration of a bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Website {
     /// Appended to a request for a directory, such as `index.html`.
     pub index_document: String,
-    /// The key of the page for errors.
+    /// The key of the error page.
     pub error_document: Option<String>,
 }
 
-/// Who owns what is put into a bucket, and so whether ACLs mean anything.
+/// Who owns the objects of a bucket, and so whether ACLs have an effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Ownership {
-    /// ACLs are off. The default of new buckets since April 2023.
+    /// ACLs are off. Default of new buckets since April 2023.
     #[default]
     BucketOwnerEnforced,
-    /// ACLs are on, and the bucket's owner owns what comes with `bucket-owner-full-control`.
+    /// ACLs are on. The bucket's owner owns objects that are written with `bucket-owner-full-control`.
     BucketOwnerPreferred,
-    /// ACLs are on, and the writer owns what it writes.
+    /// ACLs are on. The writer owns its objects.
     ObjectWriter,
 }
 
@@ -44,7 +44,7 @@ impl Ownership {
         }
     }
 
-    /// Reads the name in the API.
+    /// Parses the name in the API.
     pub(crate) fn parse(name: &str) -> Result<Self, S3Failure> {
         [Self::BucketOwnerEnforced, Self::BucketOwnerPreferred, Self::ObjectWriter]
             .into_iter()
@@ -63,31 +63,31 @@ pub struct BucketRecord {
     pub website: Option<Website>,
     /// Whether ACLs are on.
     pub ownership: Ownership,
-    /// How objects are encrypted whose writer does not say it.
+    /// The encryption of objects whose request names none.
     pub encryption: ObjectEncryption,
-    /// Whether what is replaced or deleted is kept as a version.
+    /// Whether replaced and deleted objects are kept as versions.
     pub versioned: bool,
-    /// Its policy, as it was written.
+    /// Its policy, as it was sent.
     pub policy: Option<String>,
-    /// What of being public is refused.
+    /// Which public access is blocked.
     pub public_access_block: PublicAccessBlock,
-    /// The region that it is in; the stand-in's own if none.
+    /// Its region; the emulator's if `None`.
     pub region: Option<String>,
-    /// The account that it belongs to; the stand-in's own if none.
+    /// The account that owns it; the emulator's if `None`.
     pub owner: Option<String>,
 }
 
-/// What of being public a bucket refuses. All of it, since April 2023, until somebody says otherwise.
+/// Which public access a bucket blocks. All of it by default, as since April 2023.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PublicAccessBlock {
-    /// ACLs that would make it public.
+    /// Rejects ACLs that would make the bucket public.
     pub block_public_acls: bool,
-    /// What such ACLs that are there say.
+    /// Ignores existing public ACLs.
     pub ignore_public_acls: bool,
-    /// Policies that would make it public.
+    /// Rejects policies that would make the bucket public.
     pub block_public_policy: bool,
-    /// What such policies that are there give to others.
+    /// Ignores existing public policies for other accounts.
     pub restrict_public_buckets: bool,
 }
 
@@ -121,7 +121,7 @@ pub(crate) fn find(
     }
 }
 
-/// Refuses a change in a bucket that is not there.
+/// The record of a bucket that must exist.
 pub(crate) fn require(change: &DatabaseChange<'_>, name: &str) -> Result<BucketRecord, S3Failure> {
     find(&change.transaction.open_table(BUCKETS)?, name)
 }
@@ -130,7 +130,7 @@ impl ObjectStore {
     /// Creates a bucket with ACLs off.
     ///
     /// # Errors
-    /// The name is not one, or the bucket is there already.
+    /// The name is invalid, or the bucket exists.
     pub async fn create_bucket(&self, name: &str) -> Result<(), S3Failure> {
         self.create_bucket_with(name, Ownership::default()).await
     }
@@ -138,7 +138,7 @@ impl ObjectStore {
     /// Creates a bucket.
     ///
     /// # Errors
-    /// The name is not one, or the bucket is there already.
+    /// The name is invalid, or the bucket exists.
     pub async fn create_bucket_with(&self, name: &str, ownership: Ownership) -> Result<(), S3Failure> {
         if !s3s::path::check_bucket_name(name) {
             return Err(S3Failure::InvalidBucketName);
@@ -160,7 +160,7 @@ impl ObjectStore {
     /// Deletes an empty bucket.
     ///
     /// # Errors
-    /// It is not there, or objects or unfinished uploads are in it.
+    /// The bucket does not exist, or contains objects or unfinished uploads.
     pub async fn delete_bucket(&self, name: &str) -> Result<(), S3Failure> {
         let name = name.to_owned();
         self.database()
@@ -173,9 +173,9 @@ impl ObjectStore {
                 let upload = uploads.range((name.as_str(), "", "")..)?.next().transpose()?;
                 let versions = change.transaction.open_table(VERSIONS)?;
                 let version = versions.range((name.as_str(), "", 0)..)?.next().transpose()?;
-                if first.is_some_and(|(place, _)| place.value().0 == name)
-                    || version.is_some_and(|(place, _)| place.value().0 == name)
-                    || upload.is_some_and(|(place, _)| place.value().0 == name)
+                if first.is_some_and(|(key, _)| key.value().0 == name)
+                    || version.is_some_and(|(key, _)| key.value().0 == name)
+                    || upload.is_some_and(|(key, _)| key.value().0 == name)
                 {
                     return Err(S3Failure::BucketNotEmpty);
                 }
@@ -188,7 +188,7 @@ impl ObjectStore {
     /// A bucket's record.
     ///
     /// # Errors
-    /// It is not there.
+    /// The bucket does not exist.
     pub fn bucket(&self, name: &str) -> Result<BucketRecord, S3Failure> {
         self.database().read(|transaction| find(&transaction.open_table(BUCKETS)?, name))
     }
@@ -212,7 +212,7 @@ impl ObjectStore {
     /// Sets or removes a bucket's website configuration.
     ///
     /// # Errors
-    /// The bucket is not there.
+    /// The bucket does not exist.
     pub async fn set_website(&self, name: &str, website: Option<Website>) -> Result<(), S3Failure> {
         self.change_bucket(name, move |bucket| bucket.website = website).await
     }
@@ -220,23 +220,23 @@ impl ObjectStore {
     /// Switches ACLs on or off.
     ///
     /// # Errors
-    /// The bucket is not there.
+    /// The bucket does not exist.
     pub async fn set_ownership(&self, name: &str, ownership: Ownership) -> Result<(), S3Failure> {
         self.change_bucket(name, move |bucket| bucket.ownership = ownership).await
     }
 
-    /// Says how objects are encrypted whose writer does not say it.
+    /// Sets the encryption of objects whose request names none.
     ///
     /// # Errors
-    /// The bucket is not there.
+    /// The bucket does not exist.
     pub async fn set_encryption(&self, name: &str, encryption: ObjectEncryption) -> Result<(), S3Failure> {
         self.change_bucket(name, move |bucket| bucket.encryption = encryption).await
     }
 
-    /// Switches versions on. A bucket that has them never loses them again, here as in S3, where they can be suspended.
+    /// Enables versioning. It cannot be disabled again; in S3 it can only be suspended.
     ///
     /// # Errors
-    /// The bucket is not there.
+    /// The bucket does not exist.
     pub async fn set_versioned(&self, name: &str) -> Result<(), S3Failure> {
         self.change_bucket(name, |bucket| bucket.versioned = true).await
     }
@@ -244,7 +244,7 @@ impl ObjectStore {
     /// Moves a bucket to another region, which requests must then be signed for.
     ///
     /// # Errors
-    /// The bucket is not there.
+    /// The bucket does not exist.
     pub async fn set_region(&self, name: &str, region: &str) -> Result<(), S3Failure> {
         let region = Some(region.to_owned());
         self.change_bucket(name, move |bucket| bucket.region = region).await
@@ -253,24 +253,24 @@ impl ObjectStore {
     /// Sets or removes a bucket's policy, unchecked.
     ///
     /// # Errors
-    /// The bucket is not there.
+    /// The bucket does not exist.
     pub async fn set_policy(&self, name: &str, policy: Option<String>) -> Result<(), S3Failure> {
         self.change_bucket(name, move |bucket| bucket.policy = policy).await
     }
 
-    /// Says what of being public a bucket refuses.
+    /// Sets which public access a bucket blocks.
     ///
     /// # Errors
-    /// The bucket is not there.
+    /// The bucket does not exist.
     pub async fn set_public_access_block(&self, name: &str, block: PublicAccessBlock) -> Result<(), S3Failure> {
         self.change_bucket(name, move |bucket| bucket.public_access_block = block).await
     }
 
-    /// Gives a bucket to another account: nobody of this one may then use it, for policies of others' buckets are not
-    /// looked at here.
+    /// Moves a bucket to another account. Requests to it are then denied, since the emulator does not evaluate the
+    /// policies of other accounts' buckets.
     ///
     /// # Errors
-    /// The bucket is not there.
+    /// The bucket does not exist.
     pub async fn set_owner(&self, name: &str, account: &str) -> Result<(), S3Failure> {
         let account = Some(account.to_owned());
         self.change_bucket(name, move |bucket| bucket.owner = account).await

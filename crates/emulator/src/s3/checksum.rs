@@ -1,4 +1,4 @@
-//! The checksums that S3 keeps beside an object. Owns computing, comparing and naming them; never where they are kept.
+//! The checksums that S3 stores with an object: computes, compares and names them.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use crc_fast::{CrcAlgorithm, Digest as CrcDigest, checksum_combine};
@@ -15,7 +15,7 @@ pub enum Algorithm {
     Crc32,
     /// CRC-32C (Castagnoli).
     Crc32c,
-    /// CRC-64/NVME; what S3 computes by itself for an object that came without a checksum.
+    /// CRC-64/NVME, which S3 computes for an object that was sent without a checksum.
     Crc64Nvme,
     /// SHA-1.
     Sha1,
@@ -24,7 +24,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// All of them.
+    /// All algorithms.
     pub const ALL: [Self; 5] = [Self::Crc32, Self::Crc32c, Self::Crc64Nvme, Self::Sha1, Self::Sha256];
 
     /// The name in `x-amz-checksum-algorithm` and in listings.
@@ -39,7 +39,7 @@ impl Algorithm {
         }
     }
 
-    /// The header or trailer that carries a value.
+    /// The header or trailer that carries the value.
     #[must_use]
     pub fn header(self) -> &'static str {
         match self {
@@ -51,7 +51,7 @@ impl Algorithm {
         }
     }
 
-    /// Reads a name.
+    /// Parses a name.
     ///
     /// # Errors
     /// S3 has no such algorithm.
@@ -62,7 +62,7 @@ impl Algorithm {
             .ok_or(S3Failure::InvalidRequest("Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]"))
     }
 
-    /// Bytes of a value.
+    /// Length of a value, in bytes.
     fn length(self) -> usize {
         match self {
             Self::Crc32 | Self::Crc32c => 4,
@@ -72,8 +72,8 @@ impl Algorithm {
         }
     }
 
-    /// What a multipart upload with this algorithm gets unless it asks otherwise.
-    /// Source: "Checking object integrity in Amazon S3", table of checksum types.
+    /// The kind that a multipart upload gets unless it requests another. Source: "Checking object integrity in Amazon
+    /// S3", table of checksum types.
     #[must_use]
     pub fn default_kind(self) -> ChecksumKind {
         match self {
@@ -82,7 +82,7 @@ impl Algorithm {
         }
     }
 
-    /// Whether multipart uploads may have a checksum of this kind. Source: the same table.
+    /// Whether a multipart upload may have a checksum of this kind. Source: the same table.
     #[must_use]
     pub fn allows(self, kind: ChecksumKind) -> bool {
         match self {
@@ -93,12 +93,12 @@ impl Algorithm {
     }
 }
 
-/// What a checksum of a multipart object is computed over.
+/// What the checksum of a multipart object is computed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ChecksumKind {
     /// All bytes of the object.
     FullObject,
-    /// The checksums of the parts, one after another; the value ends in `-` and the number of parts.
+    /// The checksums of the parts in order. The value ends in `-` and the number of parts.
     Composite,
 }
 
@@ -113,12 +113,12 @@ impl ChecksumKind {
     }
 }
 
-/// A checksum as it is kept and sent.
+/// A checksum as it is stored and sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checksum {
-    /// How it was computed.
+    /// Its algorithm.
     pub algorithm: Algorithm,
-    /// Base64, with `-N` for a composite one.
+    /// Base64; `-N` follows in a composite one.
     pub value: String,
     /// What it was computed over.
     pub kind: ChecksumKind,
@@ -148,11 +148,11 @@ impl Checksum {
 }
 
 impl Checksum {
-    /// The checksum of all bytes of an object whose parts have these checksums and sizes, in order; without the bytes, since
-    /// CRCs can be joined.
+    /// The checksum of all bytes of an object whose parts have these checksums and sizes, in order. CRCs can be
+    /// combined without the bytes.
     ///
     /// # Errors
-    /// A part has another algorithm, or the algorithm is no CRC.
+    /// A part has another algorithm, or the algorithm is not a CRC.
     pub(crate) fn joined<'a>(
         algorithm: Algorithm,
         parts: impl IntoIterator<Item = (&'a Checksum, u64)>,
@@ -178,19 +178,19 @@ impl Checksum {
     }
 }
 
-/// A value that the client sent and that must hold.
+/// A checksum that the client sent for its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ClaimedChecksum {
+pub(crate) struct RequestChecksum {
     pub(crate) algorithm: Algorithm,
     pub(crate) value: String,
 }
 
-/// The one checksum that the headers (or trailers) of a request claim.
+/// The checksum in the headers or trailers of a request.
 ///
 /// # Errors
-/// Several claims, or a value that is no checksum.
-pub(crate) fn claimed(headers: &HeaderMap) -> Result<Option<ClaimedChecksum>, S3Failure> {
-    let mut claim = None;
+/// Several checksums, or an invalid value.
+pub(crate) fn request_checksum(headers: &HeaderMap) -> Result<Option<RequestChecksum>, S3Failure> {
+    let mut stated = None;
     for algorithm in Algorithm::ALL {
         let Some(value) = headers.get(algorithm.header()) else {
             continue;
@@ -200,17 +200,17 @@ pub(crate) fn claimed(headers: &HeaderMap) -> Result<Option<ClaimedChecksum>, S3
         if bytes.len() != algorithm.length() {
             return Err(S3Failure::InvalidDigest(algorithm.header()));
         }
-        if claim.is_some() {
+        if stated.is_some() {
             return Err(S3Failure::InvalidRequest(
                 "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.",
             ));
         }
-        claim = Some(ClaimedChecksum { algorithm, value: value.to_owned() });
+        stated = Some(RequestChecksum { algorithm, value: value.to_owned() });
     }
-    Ok(claim)
+    Ok(stated)
 }
 
-/// One running checksum.
+/// A checksum in progress.
 enum Hasher {
     Crc32(Crc32),
     Crc32c(Crc32c),
@@ -251,14 +251,14 @@ impl Hasher {
     }
 }
 
-/// The digests of a body while it passes: its MD5, for the ETag, and one checksum.
+/// Computes the digests of a body as it arrives: its MD5, for the ETag, and one checksum.
 pub(crate) struct Digester {
     md5: Md5,
     algorithm: Algorithm,
     checksum: Hasher,
 }
 
-/// What [`Digester`] found.
+/// The result of [`Digester`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Digests {
     /// Lower-case hex.
@@ -297,7 +297,7 @@ pub(crate) fn md5_of_md5s<'a>(parts: impl IntoIterator<Item = &'a str>) -> Resul
     Ok(hex::encode(md5.finalize()))
 }
 
-/// Gives `$value` to the field of `$output` that stands for its algorithm.
+/// Sets the field of `$output` for the checksum's algorithm.
 macro_rules! set_checksum {
     ($output:expr, $checksum:expr) => {{
         let checksum: &$crate::s3::checksum::Checksum = $checksum;
@@ -317,9 +317,9 @@ pub(crate) use set_checksum;
 mod tests {
     use super::*;
 
-    /// "123456789" is the check input of the catalogue of CRCs; the values are the catalogue's.
+    /// "123456789" is the check input of the CRC catalogue, and the values are the catalogue's.
     #[test]
-    fn values_are_the_published_ones() {
+    fn computes_the_published_values() {
         let digest = |algorithm| {
             let mut digester = Digester::new(algorithm);
             digester.update(b"12345");
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn joined_crcs_are_those_of_the_joined_bytes() {
+    fn joined_crcs_equal_the_crc_of_the_joined_bytes() {
         let of = |algorithm, bytes: &[u8]| {
             let mut digester = Digester::new(algorithm);
             digester.update(bytes);
@@ -351,15 +351,15 @@ mod tests {
     }
 
     #[test]
-    fn two_claims_and_a_broken_claim_are_refused() {
+    fn rejects_two_checksums_and_an_invalid_one() {
         let mut headers = HeaderMap::new();
-        assert_eq!(claimed(&headers).unwrap(), None);
+        assert_eq!(request_checksum(&headers).unwrap(), None);
         headers.insert("x-amz-checksum-crc32", "y/Q5Jg==".parse().unwrap());
-        assert_eq!(claimed(&headers).unwrap().unwrap().algorithm, Algorithm::Crc32);
+        assert_eq!(request_checksum(&headers).unwrap().unwrap().algorithm, Algorithm::Crc32);
         headers.insert("x-amz-checksum-crc32c", "4waSgw==".parse().unwrap());
-        assert!(matches!(claimed(&headers), Err(S3Failure::InvalidRequest(_))));
+        assert!(matches!(request_checksum(&headers), Err(S3Failure::InvalidRequest(_))));
         headers.clear();
         headers.insert("x-amz-checksum-sha256", "y/Q5Jg==".parse().unwrap());
-        assert!(matches!(claimed(&headers), Err(S3Failure::InvalidDigest(_))));
+        assert!(matches!(request_checksum(&headers), Err(S3Failure::InvalidDigest(_))));
     }
 }

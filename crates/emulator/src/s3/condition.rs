@@ -1,29 +1,29 @@
-//! The conditions that a request puts on the object it meets. Owns deciding whether they hold; never reading the object.
+//! The conditions of a request on the current object.
 
 use http::HeaderMap;
 use s3s::dto::{ETagCondition, Timestamp};
 
 use super::{error::S3Failure, object::ObjectInfo};
 
-/// What a write or delete demands of the object that is there now.
+/// The condition of a write or delete on the current object.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum WriteCondition {
     /// Nothing.
     #[default]
     None,
-    /// `If-None-Match: *`: there is none.
+    /// `If-None-Match: *`: no object exists.
     Absent,
-    /// `If-Match: *`: there is one.
+    /// `If-Match: *`: an object exists.
     Present,
-    /// `If-Match: "etag"`: there is one with this ETag (unquoted).
+    /// `If-Match: "etag"`: the object has this ETag (unquoted).
     Matches(String),
 }
 
 impl WriteCondition {
-    /// Reads the two headers as PutObject, CopyObject and CompleteMultipartUpload understand them.
+    /// Reads the two headers as PutObject, CopyObject and CompleteMultipartUpload interpret them.
     ///
     /// # Errors
-    /// S3 knows no `If-None-Match` but `*` here, no `If-Match: *`, and not both at once.
+    /// S3 supports only `*` in `If-None-Match` here, no `If-Match: *`, and not both at once.
     pub(crate) fn of_write(headers: &HeaderMap) -> Result<Self, S3Failure> {
         let if_match = header(headers, http::header::IF_MATCH);
         let if_none_match = header(headers, http::header::IF_NONE_MATCH);
@@ -37,7 +37,7 @@ impl WriteCondition {
         }
     }
 
-    /// Reads `If-Match` as the deletes understand it.
+    /// Reads `If-Match` as deletes interpret it.
     pub(crate) fn of_delete(etag: Option<&str>) -> Self {
         match etag {
             None => Self::None,
@@ -46,11 +46,12 @@ impl WriteCondition {
         }
     }
 
-    /// Decides.
+    /// Checks the condition.
     ///
     /// # Errors
-    /// [`Error::PreconditionFailed`], or [`Error::NoSuchKey`] where something was to match and nothing is there. Source: the
-    /// user guide's "How to prevent object overwrites with conditional writes" and "How to perform conditional deletes".
+    /// [`S3Failure::PreconditionFailed`], or [`S3Failure::NoSuchKey`] if an object must match and none exists. Source:
+    /// S3 User Guide, "How to prevent object overwrites with conditional writes" and "How to perform conditional
+    /// deletes".
     pub(crate) fn check(&self, current: Option<&ObjectInfo>) -> Result<(), S3Failure> {
         match (self, current) {
             (Self::None, _) | (Self::Absent, None) | (Self::Present, Some(_)) => Ok(()),
@@ -62,7 +63,7 @@ impl WriteCondition {
     }
 }
 
-/// What a read, or the reading half of a copy, demands.
+/// The conditions of a read, or of the source of a copy.
 #[derive(Debug, Default)]
 pub(crate) struct ReadConditions {
     pub(crate) if_match: Option<ETagCondition>,
@@ -72,10 +73,10 @@ pub(crate) struct ReadConditions {
 }
 
 impl ReadConditions {
-    /// Decides in the order of RFC 9110, section 13.2.2: an ETag condition makes the date beside it meaningless.
+    /// Checks them in the order of RFC 9110, section 13.2.2: with an ETag condition, the date is ignored.
     ///
     /// # Errors
-    /// [`Error::PreconditionFailed`], or [`Error::NotModified`] where the reader has this very object already.
+    /// [`S3Failure::PreconditionFailed`], or [`S3Failure::NotModified`] if the client already has this object.
     pub(crate) fn check(&self, object: &ObjectInfo) -> Result<(), S3Failure> {
         let modified = Timestamp::from(object.modified());
         match (&self.if_match, &self.if_unmodified_since) {
@@ -95,7 +96,7 @@ impl ReadConditions {
     /// The same for a copy, which has no 304.
     ///
     /// # Errors
-    /// [`Error::PreconditionFailed`].
+    /// [`S3Failure::PreconditionFailed`].
     pub(crate) fn check_copy(&self, object: &ObjectInfo) -> Result<(), S3Failure> {
         self.check(object).map_err(|_| S3Failure::PreconditionFailed)
     }

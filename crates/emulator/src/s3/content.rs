@@ -1,4 +1,4 @@
-//! Bytes on their way out. Owns reading the pieces of a content one after another; never finds them.
+//! Reads the content of an object, piece by piece.
 
 use std::{io::SeekFrom, sync::Arc};
 
@@ -11,32 +11,32 @@ use super::body_file::BodyFile;
 /// Bytes read from a file at a time.
 const READ_SIZE: usize = 128 * 1024;
 
-/// Bytes that can be read, once, whatever happens to the object meanwhile.
-pub struct StagedContent {
+/// The content of an object. It can be read once, even if the object is replaced or deleted in the meantime.
+pub struct ObjectContent {
     pieces: Vec<ContentPiece>,
     length: u64,
 }
 
-/// One stretch of a content.
+/// A part of the content.
 pub(super) enum ContentPiece {
-    /// In memory already.
+    /// In memory.
     Bytes(Bytes),
-    /// To be read from a file.
+    /// In a file.
     File { file: Arc<BodyFile>, start: u64, length: u64 },
 }
 
-impl StagedContent {
+impl ObjectContent {
     pub(super) fn new(pieces: Vec<ContentPiece>, length: u64) -> Self {
         Self { pieces, length }
     }
 
-    /// How many bytes there are.
+    /// Length in bytes.
     #[must_use]
     pub fn length(&self) -> u64 {
         self.length
     }
 
-    /// The bytes, piece by piece; memory stays bounded.
+    /// The bytes, piece by piece, in bounded memory.
     pub fn stream(self) -> impl Stream<Item = std::io::Result<Bytes>> + Send + Sync + 'static {
         stream::iter(self.pieces).then(|piece| async move { Ok::<_, std::io::Error>(piece.stream()) }).try_flatten()
     }
@@ -44,7 +44,7 @@ impl StagedContent {
     /// All bytes at once.
     ///
     /// # Errors
-    /// A file could not be read.
+    /// A file cannot be read.
     pub async fn bytes(self) -> std::io::Result<Bytes> {
         let mut pieces = self.pieces;
         if let (1, Some(ContentPiece::Bytes(bytes))) = (pieces.len(), pieces.first()) {
@@ -60,8 +60,8 @@ impl StagedContent {
     }
 }
 
-/// Where the reading of a piece stands.
-enum StagingProgress {
+/// The progress of reading a piece.
+enum PieceProgress {
     Bytes(Bytes),
     Closed { file: Arc<BodyFile>, start: u64, length: u64 },
     Open { file: Arc<BodyFile>, handle: tokio::fs::File, left: u64 },
@@ -70,19 +70,19 @@ enum StagingProgress {
 impl ContentPiece {
     fn stream(self) -> impl Stream<Item = std::io::Result<Bytes>> + Send + Sync + 'static {
         let begin = match self {
-            Self::Bytes(bytes) => StagingProgress::Bytes(bytes),
-            Self::File { file, start, length } => StagingProgress::Closed { file, start, length },
+            Self::Bytes(bytes) => PieceProgress::Bytes(bytes),
+            Self::File { file, start, length } => PieceProgress::Closed { file, start, length },
         };
         stream::try_unfold(begin, |progress| async move {
             let (file, mut handle, left) = match progress {
-                StagingProgress::Bytes(bytes) if bytes.is_empty() => return Ok(None),
-                StagingProgress::Bytes(bytes) => return Ok(Some((bytes, StagingProgress::Bytes(Bytes::new())))),
-                StagingProgress::Closed { file, start, length } => {
+                PieceProgress::Bytes(bytes) if bytes.is_empty() => return Ok(None),
+                PieceProgress::Bytes(bytes) => return Ok(Some((bytes, PieceProgress::Bytes(Bytes::new())))),
+                PieceProgress::Closed { file, start, length } => {
                     let mut handle = tokio::fs::File::open(&file.path).await?;
                     handle.seek(SeekFrom::Start(start)).await?;
                     (file, handle, length)
                 }
-                StagingProgress::Open { file, handle, left } => (file, handle, left),
+                PieceProgress::Open { file, handle, left } => (file, handle, left),
             };
             if left == 0 {
                 return Ok(None);
@@ -95,7 +95,7 @@ impl ContentPiece {
             }
             bytes.truncate(read);
             let left = left - read as u64;
-            Ok(Some((bytes.freeze(), StagingProgress::Open { file, handle, left })))
+            Ok(Some((bytes.freeze(), PieceProgress::Open { file, handle, left })))
         })
     }
 }

@@ -1,5 +1,4 @@
-//! Copying inside the store, without moving bytes: the copy is made from the same bodies. Owns what is taken over and what is
-//! said anew; never the request.
+//! Copies inside the store without moving bytes: the copy uses the same bodies.
 
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
@@ -17,28 +16,28 @@ use super::{
 };
 use crate::database::{BUCKETS, OBJECTS};
 
-/// A copy to be made.
+/// A copy to make.
 pub(crate) struct CopyRequest {
     pub(crate) source: (String, String),
     pub(crate) destination: (String, String),
-    /// What the source must satisfy.
+    /// The conditions on the source.
     pub(crate) conditions: ReadConditions,
-    /// None: those of the source, without its website redirect (`COPY`).
+    /// `None`: those of the source, without its website redirect (`COPY`).
     pub(crate) headers: Option<StoredHeaders>,
-    /// None: those of the source (`COPY`).
+    /// `None`: those of the source (`COPY`).
     pub(crate) tags: Option<BTreeMap<String, String>>,
-    /// None: that of the source.
+    /// `None`: that of the source.
     pub(crate) algorithm: Option<Algorithm>,
-    /// Of the request; its headers and tags are used only for what `COPY` does not take over.
+    /// The request's own options. Their headers and tags are used only for what `COPY` does not copy.
     pub(crate) options: PutSpec,
-    /// Whether the request says storage class, encryption or redirect, which makes a copy onto itself lawful.
-    pub(crate) says_something_new: bool,
+    /// Whether the request sets the storage class, encryption or redirect, so that an object may be copied onto itself.
+    pub(crate) changes_attributes: bool,
 }
 
-/// A source as it was found.
+/// The source of a copy.
 pub(crate) struct CopyOrigin {
     pub(crate) info: ObjectInfo,
-    /// The bodies that hold the wanted bytes.
+    /// The bodies that hold the bytes to copy.
     pub(crate) segments: Vec<BodySegment>,
     pub(crate) digests: Digests,
 }
@@ -47,10 +46,11 @@ impl ObjectStore {
     /// Copies an object.
     ///
     /// # Errors
-    /// As S3: source or bucket missing, a condition false, source too large, or a copy onto itself that changes nothing.
+    /// As in S3: source or bucket missing, a condition not met, source too large, or a copy onto itself that changes
+    /// nothing.
     pub(crate) async fn copy(&self, copy: CopyRequest) -> Result<ObjectInfo, S3Failure> {
         super::check_key(&copy.destination.1)?;
-        if copy.source == copy.destination && copy.headers.is_none() && !copy.says_something_new {
+        if copy.source == copy.destination && copy.headers.is_none() && !copy.changes_attributes {
             return Err(S3Failure::InvalidRequest(
                 "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
             ));
@@ -72,14 +72,14 @@ impl ObjectStore {
                     Ok(0..info.size)
                 })
                 .await?;
-            if let Some(copied) = self.copy_found(&copy, source).await? {
+            if let Some(copied) = self.write_copy(&copy, source).await? {
                 return Ok(copied);
             }
-            // The source was replaced between digesting and writing: begin again with the new one.
+            // The source was replaced between digesting and writing, so start again with the new one.
         }
     }
 
-    async fn copy_found(&self, copy: &Arc<CopyRequest>, source: CopyOrigin) -> Result<Option<ObjectInfo>, S3Failure> {
+    async fn write_copy(&self, copy: &Arc<CopyRequest>, source: CopyOrigin) -> Result<Option<ObjectInfo>, S3Failure> {
         let (copy, bodies) = (Arc::clone(copy), Arc::clone(self.bodies()));
         let etag = etag_of(&source.digests.md5, &copy.options.encryption)?;
         self.database()
@@ -103,7 +103,7 @@ impl ObjectStore {
             .await
     }
 
-    /// Finds what is to be copied and digests it; reads the bytes only where the record does not tell.
+    /// Finds the source and its digests. Reads the bytes only if the record does not contain the digests.
     pub(crate) async fn source(
         &self,
         (bucket, key): &(String, String),
@@ -135,7 +135,7 @@ impl ObjectStore {
     }
 }
 
-/// The digests of `range`, if the record of the object tells them.
+/// The digests of `range`, if the object's record contains them.
 fn known_digests(info: &ObjectInfo, range: &Range<u64>, algorithm: Algorithm) -> Option<Digests> {
     let whole = *range == (0..info.size);
     let single = info.parts.is_empty() && info.encryption.shows_md5();
@@ -144,7 +144,7 @@ fn known_digests(info: &ObjectInfo, range: &Range<u64>, algorithm: Algorithm) ->
         .then(|| Digests { md5: info.etag.clone(), checksum: info.checksum.clone() })
 }
 
-/// Whether the object is still the very one that was read.
+/// Whether the object is the one that was read.
 pub(crate) fn is_unchanged(
     change: &crate::database::DatabaseChange<'_>,
     (bucket, key): &(String, String),

@@ -1,4 +1,4 @@
-//! Why the stand-in's S3 refused a request. Owns the codes and the wording that clients see; never the decision to refuse.
+//! The errors of the emulated S3, with the codes and messages of AWS.
 
 use http::StatusCode;
 use s3s::{S3Error, S3ErrorCode};
@@ -6,7 +6,7 @@ use s3s::{S3Error, S3ErrorCode};
 use super::checksum::Algorithm;
 use crate::database::{CommitFailure, DatabaseError, from_database_errors};
 
-/// A refusal, named as S3 names it.
+/// An error of S3. The comments give its HTTP status.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum S3Failure {
     /// 404.
@@ -50,41 +50,41 @@ pub enum S3Failure {
     /// 400.
     #[error("{0}")]
     InvalidArgument(&'static str),
-    /// 400: what arrived is not what its checksum or MD5 says.
+    /// 400: the body does not match its checksum or MD5.
     #[error("The {0} you specified did not match the calculated checksum.")]
     BadDigest(&'static str),
-    /// 400: a digest that cannot be one.
+    /// 400: an invalid digest.
     #[error("Value for {0} header is invalid.")]
     InvalidDigest(&'static str),
-    /// 400: the bytes are not those that were signed.
+    /// 400: the bytes differ from those that were signed.
     #[error("The provided 'x-amz-content-sha256' header does not match what was computed.")]
     SignedHashMismatch,
-    /// 403: a chunk of a signed stream is not the one that was signed.
+    /// 403: a chunk of a signed stream differs from the one that was signed.
     #[error(
         "The request signature we calculated does not match the signature you provided. Check your key and signing method."
     )]
     SignatureDoesNotMatch,
-    /// 400: a part summed in another way than its upload announced.
+    /// 400: the part's checksum has another algorithm than its upload.
     #[error(
         "Checksum Type mismatch occurred, expected checksum Type: {}, actual checksum Type: {}",
         expected.map_or("null".to_owned(), |expected| expected.name().to_lowercase()),
         actual.name().to_lowercase()
     )]
     ChecksumTypeMismatch {
-        /// What the upload announced, if it announced anything.
+        /// The upload's algorithm, if it has one.
         expected: Option<Algorithm>,
-        /// What the part came with.
+        /// The part's algorithm.
         actual: Algorithm,
     },
-    /// 400: a completion that does not state the checksums from which that of the whole is made.
+    /// 400: the completion lacks the checksums of parts, from which that of the object is computed.
     #[error(
         "The upload was created using a {} checksum. The complete request must include the checksum for each part. It was missing for part {part} in the request.",
         algorithm.name().to_lowercase()
     )]
     MissingPartChecksum {
-        /// What the upload announced.
+        /// The upload's algorithm.
         algorithm: Algorithm,
-        /// The first part without it.
+        /// The first part without a checksum.
         part: u32,
     },
     /// 400: fewer bytes than announced.
@@ -125,13 +125,13 @@ pub enum S3Failure {
     /// 400.
     #[error("The specified bucket is not valid.")]
     InvalidBucketName,
-    /// 403, in the words of whoever denied.
+    /// 403, with the reason.
     #[error("{0}")]
     AccessDenied(String),
-    /// 501: something of S3 that this stand-in refuses rather than ignores.
+    /// 501: a feature of S3 that the emulator does not support. It is rejected rather than ignored.
     #[error("A header you provided implies functionality that is not implemented: {0}")]
     NotImplemented(&'static str),
-    /// 500: the stand-in itself failed.
+    /// 500: the emulator's storage failed.
     #[error("We encountered an internal error: {0}")]
     Storage(#[from] DatabaseError),
 }
@@ -157,7 +157,7 @@ impl From<std::io::Error> for S3Failure {
 }
 
 impl S3Failure {
-    /// The code that goes over the wire.
+    /// The code in the response.
     #[must_use]
     pub fn code(&self) -> S3ErrorCode {
         match self {
@@ -203,12 +203,12 @@ impl S3Failure {
 impl From<S3Failure> for S3Error {
     fn from(error: S3Failure) -> Self {
         if let S3Failure::Storage(source) = &error {
-            tracing::error!(%source, "the stand-in's storage failed");
+            tracing::error!(%source, "the emulator's storage failed");
         }
-        let mut told = Self::with_message(error.code(), error.to_string());
+        let mut response = Self::with_message(error.code(), error.to_string());
         if matches!(error, S3Failure::SignedHashMismatch) {
-            told.set_status_code(StatusCode::BAD_REQUEST);
+            response.set_status_code(StatusCode::BAD_REQUEST);
         }
-        told
+        response
     }
 }

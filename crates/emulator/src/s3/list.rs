@@ -1,5 +1,4 @@
-//! Listing: keys in the order of their UTF-8 bytes, in pages, folded at a delimiter. Owns what a page holds and where the next
-//! one begins; never the XML.
+//! Listing: keys in the order of their UTF-8 bytes, in pages, grouped at a delimiter.
 
 use std::ops::Bound;
 
@@ -8,10 +7,10 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use super::{ObjectStore, bucket, error::S3Failure, object::ObjectInfo};
 use crate::database::{BUCKETS, OBJECTS};
 
-/// Most keys and common prefixes of a page. Source: API reference, ListObjectsV2.
+/// Most keys and common prefixes of a page. Source: API Reference, ListObjectsV2.
 pub const LARGEST_PAGE: usize = 1_000;
 
-/// Where a page begins.
+/// Where a page starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ListCursor {
     /// After this key.
@@ -30,7 +29,7 @@ impl ListCursor {
         URL_SAFE_NO_PAD.encode(plain)
     }
 
-    /// Reads a token of [`Self::to_token`].
+    /// Parses a token of [`Self::to_token`].
     pub(crate) fn from_token(token: &str) -> Result<Self, S3Failure> {
         let wrong = || S3Failure::InvalidArgument("The continuation token provided is incorrect");
         let plain =
@@ -54,7 +53,7 @@ pub(crate) struct ListQuery<'a> {
     pub(crate) limit: usize,
 }
 
-/// One line of a page.
+/// An entry of a page.
 #[derive(Debug)]
 pub(crate) enum ListEntry {
     Object(String, Box<ObjectInfo>),
@@ -65,11 +64,11 @@ pub(crate) enum ListEntry {
 #[derive(Debug, Default)]
 pub(crate) struct ObjectPage {
     pub(crate) entries: Vec<ListEntry>,
-    /// Where the next page begins, if there is one.
+    /// Where the next page starts, if there is one.
     pub(crate) next: Option<ListCursor>,
 }
 
-/// The common prefix into which `key` folds.
+/// The common prefix that `key` is grouped into.
 fn fold<'k>(key: &'k str, prefix: &str, delimiter: Option<&str>) -> Option<&'k str> {
     let delimiter = delimiter?;
     let found = key.strip_prefix(prefix)?.find(delimiter)?;
@@ -77,10 +76,10 @@ fn fold<'k>(key: &'k str, prefix: &str, delimiter: Option<&str>) -> Option<&'k s
 }
 
 impl ObjectStore {
-    /// All objects below `prefix`, in order, however many: for tests and the preview.
+    /// All objects below `prefix`, in order and without pages. For tests and the preview.
     ///
     /// # Errors
-    /// There is no such bucket.
+    /// The bucket does not exist.
     pub fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<(String, ObjectInfo)>, S3Failure> {
         let page = self.list_page(bucket, &ListQuery { prefix, limit: usize::MAX, ..ListQuery::default() })?;
         Ok(page
@@ -93,7 +92,7 @@ impl ObjectStore {
             .collect())
     }
 
-    /// One page, of one consistent state.
+    /// One page of one consistent state.
     pub(crate) fn list_page(&self, bucket: &str, query: &ListQuery<'_>) -> Result<ObjectPage, S3Failure> {
         self.database().read(|transaction| {
             bucket::find(&transaction.open_table(BUCKETS)?, bucket)?;
@@ -103,7 +102,7 @@ impl ObjectStore {
                 return Ok(page);
             }
             let mut after = query.after.clone();
-            // Each turn scans until a common prefix is found, then seeks past all that it stands for.
+            // Each iteration scans until it finds a common prefix, then seeks past all its keys.
             'seek: loop {
                 let past;
                 let start = match &after {
@@ -117,13 +116,14 @@ impl ObjectStore {
                     _ => Bound::Included((bucket, query.prefix)),
                 };
                 for entry in objects.range::<(&str, &str)>((start, Bound::Unbounded))? {
-                    let (place, record) = entry?;
-                    let (in_bucket, key) = place.value();
+                    let (name, record) = entry?;
+                    let (in_bucket, key) = name.value();
                     if in_bucket != bucket || !key.starts_with(query.prefix) {
                         break;
                     }
                     if matches!(&after, Some(ListCursor::Prefix(folded)) if key.starts_with(folded.as_str())) {
-                        // A key that begins with the prefix and the last of all characters: sorted behind the seek.
+                        // A key of the prefix followed by the last of all characters, which sorts after the seek
+                        // position.
                         continue;
                     }
                     if page.entries.len() == query.limit {
@@ -158,7 +158,7 @@ mod tests {
     use crate::s3::StoredHeaders;
 
     #[test]
-    fn tokens_survive_the_way() {
+    fn tokens_round_trip() {
         for cursor in [ListCursor::Key("a\r<é".to_owned()), ListCursor::Prefix("x/".to_owned())] {
             assert_eq!(ListCursor::from_token(&cursor.to_token()).unwrap(), cursor);
         }
@@ -166,7 +166,7 @@ mod tests {
         assert!(ListCursor::from_token("").is_err());
     }
 
-    /// What S3 documents, said the simple way: fold all keys, sort, drop repeats.
+    /// The documented behaviour in the simplest form: group all keys, sort, remove duplicates.
     fn reference(keys: &BTreeSet<String>, prefix: &str, delimiter: Option<&str>) -> Vec<String> {
         let mut lines: Vec<String> = keys
             .iter()
@@ -183,7 +183,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
         #[test]
-        fn pages_put_together_are_the_whole_listing(
+        fn pages_together_are_the_whole_listing(
             keys in proptest::collection::btree_set("[ab/\u{10FFFF}]{1,5}", 1..24),
             prefix in "[ab/]{0,2}",
             delimited in any::<bool>(),

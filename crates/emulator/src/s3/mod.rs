@@ -1,8 +1,8 @@
-//! S3: a store that is exact where a publisher depends on it, and its protocol on top.
+//! S3: an object store that imitates the real one where a publisher depends on it, and the protocol on top.
 //!
-//! In the order in which data meets them: `service` speaks the protocol, `access` judges every request, the [`ObjectStore`]
-//! keeps buckets, objects and uploads, [`body`] keeps their bytes. The store itself asks for no permission: tests and the
-//! preview use it to seed and to look.
+//! In the order in which data meets them: `service` implements the protocol, `access` authorizes every request, the
+//! [`ObjectStore`] stores buckets, objects and uploads, and [`body`] their bytes. The store itself checks no
+//! permissions: tests and the preview use it directly.
 
 mod access;
 pub mod body;
@@ -32,10 +32,10 @@ pub(crate) use self::service::service;
 pub use self::{
     bucket::{BucketRecord, Ownership, PublicAccessBlock, Website},
     condition::WriteCondition,
-    content::StagedContent,
+    content::ObjectContent,
     error::S3Failure,
     object::{ObjectEncryption, ObjectInfo, StoredHeaders},
-    version::VersionId,
+    version::NoncurrentVersion,
 };
 
 use self::{
@@ -46,14 +46,14 @@ use self::{
 };
 use crate::database::{BUCKETS, Database, DatabaseChange, DatabaseError, OBJECTS};
 
-/// Limits of S3 that a test may lower, so that it need not move gigabytes.
+/// Limits of S3 that a test can lower, to avoid moving gigabytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoreLimits {
-    /// Largest source of CopyObject, bytes. Source: API reference, CopyObject: 5 GB.
+    /// Largest source of CopyObject, in bytes. Source: API Reference, CopyObject: 5 GB.
     pub copy_source: u64,
-    /// Largest body of PutObject or of a part, bytes. Source: "Amazon S3 multipart upload limits": 5 GB.
+    /// Largest body of PutObject or of a part, in bytes. Source: "Amazon S3 multipart upload limits": 5 GB.
     pub single_body: u64,
-    /// Smallest part other than the last, bytes. Source: the same page: 5 MiB.
+    /// Smallest part other than the last, in bytes. Source: the same page: 5 MiB.
     pub smallest_part: u64,
 }
 
@@ -63,10 +63,10 @@ impl Default for StoreLimits {
     }
 }
 
-/// Most bytes of a key. Source: "Naming Amazon S3 objects".
+/// Longest key, in bytes. Source: "Naming Amazon S3 objects".
 pub const LONGEST_KEY: usize = 1_024;
 
-/// The buckets and objects of an account. Cheap to clone; all clones are one store.
+/// The buckets and objects of an account. Cheap to clone; all clones are the same store.
 #[derive(Clone)]
 pub struct ObjectStore(Arc<StoreFields>);
 
@@ -77,35 +77,35 @@ struct StoreFields {
 }
 
 /// An object that is being read.
-pub struct ObjectVersionRecord {
-    /// What is kept beside the bytes.
+pub struct OpenObject {
+    /// Its record.
     pub info: ObjectInfo,
     /// The bytes.
-    pub content: StagedContent,
+    pub content: ObjectContent,
 }
 
-/// Everything that a write says beside the bytes.
+/// All that a write specifies beside the bytes.
 #[derive(Debug, Clone, Default)]
 pub struct PutSpec {
-    /// What to keep with the object.
+    /// The headers to store with the object.
     pub headers: StoredHeaders,
-    /// `STANDARD` if none.
+    /// `STANDARD` if `None`.
     pub storage_class: Option<String>,
-    /// How it is to be encrypted.
+    /// How to encrypt it.
     pub encryption: ObjectEncryption,
     /// Its tags.
     pub tags: std::collections::BTreeMap<String, String>,
-    /// What must hold of the object that is there.
+    /// The condition on the current object.
     pub condition: WriteCondition,
 }
 
 impl ObjectStore {
-    /// A store whose objects go with its last owner.
+    /// Creates a store in memory, which is gone when its last owner drops it.
     pub(crate) fn in_memory(database: Arc<Database>) -> Self {
         Self::new(database, Bodies::in_memory())
     }
 
-    /// A store that keeps larger bodies as files in `directory` and everything else in `database`.
+    /// Opens a store that keeps larger bodies as files in `directory` and everything else in `database`.
     pub(crate) fn open(database: Arc<Database>, directory: PathBuf) -> Result<Self, DatabaseError> {
         let bodies = Bodies::open(directory, &database)?;
         Ok(Self::new(database, bodies))
@@ -123,21 +123,21 @@ impl ObjectStore {
         &self.0.bodies
     }
 
-    /// The limits in force.
+    /// The current limits.
     #[must_use]
     pub fn limits(&self) -> StoreLimits {
         *self.0.limits.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the limits for all who share this store.
+    /// Changes the limits for all clones of this store.
     pub fn set_limits(&self, limits: StoreLimits) {
         *self.0.limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
     }
 
-    /// Puts an object, replacing what is there.
+    /// Creates or replaces an object.
     ///
     /// # Errors
-    /// There is no such bucket, or the key is empty or too long.
+    /// The bucket does not exist, or the key is empty or too long.
     pub async fn put(
         &self,
         bucket: &str,
@@ -150,7 +150,7 @@ impl ObjectStore {
         self.put_staged(bucket, key, PutSpec { headers, ..PutSpec::default() }, staged).await
     }
 
-    /// Makes a body that has arrived an object.
+    /// Creates or replaces an object with a staged body.
     pub(crate) async fn put_staged(
         &self,
         bucket: &str,
@@ -174,39 +174,39 @@ impl ObjectStore {
             .await
     }
 
-    /// Reads an object whole.
+    /// Reads a whole object.
     ///
     /// # Errors
-    /// There is no such bucket or key.
-    pub fn get(&self, bucket: &str, key: &str) -> Result<ObjectVersionRecord, S3Failure> {
+    /// The bucket or key does not exist.
+    pub fn get(&self, bucket: &str, key: &str) -> Result<OpenObject, S3Failure> {
         self.get_range(bucket, key, |info| Ok(0..info.size))
     }
 
-    /// Reads the stretch of an object that `select` asks for once it has seen the object.
+    /// Reads the range of an object that `select` returns for its record.
     ///
     /// # Errors
-    /// There is no such bucket or key, or `select` refuses.
+    /// The bucket or key does not exist, or `select` fails.
     pub fn get_range(
         &self,
         bucket: &str,
         key: &str,
         select: impl FnOnce(&ObjectInfo) -> Result<std::ops::Range<u64>, S3Failure>,
-    ) -> Result<ObjectVersionRecord, S3Failure> {
+    ) -> Result<OpenObject, S3Failure> {
         self.bodies().reading(|mut reading| {
             self.database().read(|transaction| {
                 bucket::find(&transaction.open_table(BUCKETS)?, bucket)?;
                 let info = find(&transaction.open_table(OBJECTS)?, bucket, key)?.ok_or(S3Failure::NoSuchKey)?;
                 let range = select(&info)?;
                 let content = reading.content(transaction, &info.segments, range)?;
-                Ok(ObjectVersionRecord { info, content })
+                Ok(OpenObject { info, content })
             })
         })
     }
 
-    /// What is kept of an object beside its bytes.
+    /// The record of an object.
     ///
     /// # Errors
-    /// There is no such bucket or key.
+    /// The bucket or key does not exist.
     pub fn head(&self, bucket: &str, key: &str) -> Result<ObjectInfo, S3Failure> {
         self.database().read(|transaction| {
             bucket::find(&transaction.open_table(BUCKETS)?, bucket)?;
@@ -214,11 +214,11 @@ impl ObjectStore {
         })
     }
 
-    /// Deletes an object if `condition` holds; deleting what is not there is a success, as in S3. Where the bucket keeps
-    /// versions, the object becomes one and a delete marker takes its place; the marker's version is answered.
+    /// Deletes an object if `condition` holds. As in S3, deleting a missing object succeeds. A versioned bucket keeps
+    /// the object as a version and gets a delete marker, whose version ID is returned.
     ///
     /// # Errors
-    /// There is no such bucket, or the condition does not hold.
+    /// The bucket does not exist, or the condition does not hold.
     pub async fn delete(
         &self,
         bucket: &str,
@@ -231,7 +231,7 @@ impl ObjectStore {
                 let versioned = bucket::require(change, &bucket)?.versioned;
                 let current = find(&change.transaction.open_table(OBJECTS)?, &bucket, &key)?;
                 condition.check(current.as_ref())?;
-                let marker = if versioned { Some(VersionId::marker()?) } else { None };
+                let marker = if versioned { Some(NoncurrentVersion::marker()?) } else { None };
                 if let Some(current) = current {
                     change.transaction.open_table(OBJECTS)?.remove((bucket.as_str(), key.as_str()))?;
                     version::retire(change, &bodies, (&bucket, &key), current, versioned)?;
@@ -266,7 +266,7 @@ impl ObjectStore {
 }
 
 impl PutSpec {
-    /// The record of an object that was written with these options just now.
+    /// The record of an object that was just written with these options.
     fn into_info(
         self,
         size: u64,
@@ -291,7 +291,7 @@ impl PutSpec {
     }
 }
 
-/// Refuses what S3 takes for no key.
+/// Rejects an invalid key.
 fn check_key(key: &str) -> Result<(), S3Failure> {
     if key.is_empty() {
         return Err(S3Failure::InvalidArgument("A key has at least one byte."));
@@ -299,7 +299,7 @@ fn check_key(key: &str) -> Result<(), S3Failure> {
     if key.len() > LONGEST_KEY { Err(S3Failure::KeyTooLong) } else { Ok(()) }
 }
 
-/// The object at `key`, if there is one.
+/// The object at `key`, if it exists.
 fn find(
     objects: &impl ReadableTable<(&'static str, &'static str), &'static [u8]>,
     bucket: &str,
@@ -311,9 +311,10 @@ fn find(
     }
 }
 
-/// Puts what `make` answers at a place if `condition` holds of what is there: the one way in which objects come to be.
+/// Creates or replaces an object with the result of `make` if `condition` holds for the current object. All objects are
+/// written here.
 ///
-/// `make` may refuse only before it has changed anything.
+/// `make` must fail before it changes anything, or not at all.
 fn replace(
     change: &mut DatabaseChange<'_>,
     bodies: &Bodies,

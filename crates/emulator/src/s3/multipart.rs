@@ -1,4 +1,4 @@
-//! Uploads in parts. Owns an upload from its creation to its completion or abortion; never the request.
+//! Multipart uploads, from creation to completion or abortion.
 
 use std::sync::Arc;
 
@@ -29,25 +29,25 @@ pub(crate) struct UploadInProgress {
     pub(crate) storage_class: Option<String>,
     pub(crate) encryption: ObjectEncryption,
     pub(crate) tags: std::collections::BTreeMap<String, String>,
-    /// None: the client said nothing, and S3 uses CRC-64/NVME.
+    /// `None`: the client named none, and S3 uses CRC-64/NVME.
     pub(crate) algorithm: Option<Algorithm>,
     pub(crate) kind: ChecksumKind,
 }
 
 impl UploadInProgress {
-    /// The algorithm in which parts are summed.
-    pub(crate) fn summed_by(&self) -> Algorithm {
+    /// The algorithm of the parts' checksums.
+    pub(crate) fn part_algorithm(&self) -> Algorithm {
         self.algorithm.unwrap_or(Algorithm::Crc64Nvme)
     }
 }
 
-/// A part that has arrived.
+/// An uploaded part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct UploadedPart {
     pub(crate) size: u64,
-    /// Unquoted, as it was told.
+    /// Unquoted, as it was returned.
     pub(crate) etag: String,
-    /// Hex, whatever the ETag.
+    /// In hex, whatever the ETag is.
     pub(crate) md5: String,
     pub(crate) checksum: Checksum,
     /// Seconds since 1970.
@@ -55,7 +55,7 @@ pub(crate) struct UploadedPart {
     pub(crate) segments: Vec<BodySegment>,
 }
 
-/// Which upload: bucket, key and identifier.
+/// The name of an upload: bucket, key and ID.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct UploadName {
     pub(crate) bucket: String,
@@ -64,12 +64,12 @@ pub(crate) struct UploadName {
 }
 
 impl UploadName {
-    fn place(&self) -> (&str, &str, &str) {
+    fn table_key(&self) -> (&str, &str, &str) {
         (&self.bucket, &self.key, &self.id)
     }
 }
 
-/// A part as the completing request names it.
+/// A part as CompleteMultipartUpload names it.
 #[derive(Debug, Clone)]
 pub(crate) struct NamedPart {
     pub(crate) number: u32,
@@ -79,14 +79,14 @@ pub(crate) struct NamedPart {
     pub(crate) checksum: Option<(Algorithm, String)>,
 }
 
-/// What the completing request says.
+/// The content of a CompleteMultipartUpload request.
 #[derive(Debug, Clone)]
 pub(crate) struct CompletedUpload {
     pub(crate) parts: Vec<NamedPart>,
     pub(crate) condition: WriteCondition,
-    /// The checksum of the whole that the request states, if any.
-    pub(crate) claim: Option<(Algorithm, String)>,
-    /// The size of the whole that the request states, if any.
+    /// The checksum of the whole object that the request states, if any.
+    pub(crate) checksum: Option<(Algorithm, String)>,
+    /// The size of the whole object that the request states, if any.
     pub(crate) size: Option<u64>,
 }
 
@@ -94,7 +94,7 @@ fn find_upload(
     uploads: &impl ReadableTable<(&'static str, &'static str, &'static str), &'static [u8]>,
     name: &UploadName,
 ) -> Result<UploadInProgress, S3Failure> {
-    match uploads.get(name.place())? {
+    match uploads.get(name.table_key())? {
         Some(record) => Ok(serde_json::from_slice(record.value())?),
         None => Err(S3Failure::NoSuchUpload),
     }
@@ -106,14 +106,14 @@ fn find_parts(
 ) -> Result<Vec<(u32, UploadedPart)>, S3Failure> {
     let mut found = Vec::new();
     for entry in parts.range((id, 0)..=(id, MOST_PARTS))? {
-        let (place, record) = entry?;
-        found.push((place.value().1, serde_json::from_slice(record.value())?));
+        let (key, record) = entry?;
+        found.push((key.value().1, serde_json::from_slice(record.value())?));
     }
     Ok(found)
 }
 
 impl ObjectStore {
-    /// Begins an upload and answers its name.
+    /// Creates an upload and returns its name.
     pub(crate) async fn create_upload(
         &self,
         bucket: &str,
@@ -128,7 +128,7 @@ impl ObjectStore {
             .write(move |change| {
                 bucket::require(change, &name.bucket)?;
                 let record = serde_json::to_vec(&upload)?;
-                change.transaction.open_table(UPLOADS)?.insert(name.place(), record.as_slice())?;
+                change.transaction.open_table(UPLOADS)?.insert(name.table_key(), record.as_slice())?;
                 Ok::<_, S3Failure>(())
             })
             .await?;
@@ -143,7 +143,7 @@ impl ObjectStore {
         })
     }
 
-    /// The parts of an unfinished upload, by number.
+    /// An unfinished upload and its parts, ordered by number.
     pub(crate) fn upload_parts(
         &self,
         name: &UploadName,
@@ -155,15 +155,15 @@ impl ObjectStore {
         })
     }
 
-    /// All unfinished uploads of a bucket, by key.
+    /// All unfinished uploads of a bucket, ordered by key.
     pub(crate) fn uploads(&self, bucket: &str) -> Result<Vec<(UploadName, UploadInProgress)>, S3Failure> {
         self.database().read(|transaction| {
             bucket::find(&transaction.open_table(BUCKETS)?, bucket)?;
             let uploads = transaction.open_table(UPLOADS)?;
             let mut found = Vec::new();
             for entry in uploads.range((bucket, "", "")..)? {
-                let (place, record) = entry?;
-                let (in_bucket, key, id) = place.value();
+                let (name, record) = entry?;
+                let (in_bucket, key, id) = name.value();
                 if in_bucket != bucket {
                     break;
                 }
@@ -174,7 +174,7 @@ impl ObjectStore {
         })
     }
 
-    /// Makes a body that has arrived a part.
+    /// Stores a staged body as a part.
     pub(crate) async fn put_part(
         &self,
         name: UploadName,
@@ -200,7 +200,8 @@ impl ObjectStore {
             .await
     }
 
-    /// Makes a stretch of an object a part, without moving bytes. Answers None if the object was replaced meanwhile.
+    /// Stores a range of an object as a part without moving bytes. Returns `None` if the object was replaced in the
+    /// meantime.
     pub(crate) async fn copy_part(
         &self,
         name: UploadName,
@@ -230,11 +231,11 @@ impl ObjectStore {
             .await
     }
 
-    /// Makes an upload an object.
+    /// Turns an upload into an object.
     ///
     /// # Errors
-    /// A part is missing, out of order, too small or not what the request says, or the condition does not hold. The upload
-    /// then stays as it was.
+    /// A part is missing, out of order, too small or different from the request, or the condition does not hold. The
+    /// upload then stays unchanged.
     pub(crate) async fn complete_upload(
         &self,
         name: UploadName,
@@ -245,8 +246,8 @@ impl ObjectStore {
             .write(move |change| {
                 bucket::require(change, &name.bucket)?;
                 let upload = find_upload(&change.transaction.open_table(UPLOADS)?, &name)?;
-                let arrived = find_parts(&change.transaction.open_table(PARTS)?, &name.id)?;
-                let parts = chosen_parts(&upload, &arrived, &completion, smallest)?;
+                let uploaded = find_parts(&change.transaction.open_table(PARTS)?, &name.id)?;
+                let parts = select_parts(&upload, &uploaded, &completion, smallest)?;
                 let size: u64 = parts.iter().map(|(_, part)| part.size).sum();
                 if completion.size.is_some_and(|stated| stated != size) {
                     return Err(S3Failure::InvalidRequest(
@@ -254,7 +255,7 @@ impl ObjectStore {
                     ));
                 }
                 let checksum = whole_checksum(&upload, &parts)?;
-                if let Some((algorithm, value)) = &completion.claim
+                if let Some((algorithm, value)) = &completion.checksum
                     && (*algorithm != checksum.algorithm || *value != checksum.value)
                 {
                     return Err(S3Failure::BadDigest(algorithm.name()));
@@ -272,31 +273,31 @@ impl ObjectStore {
                     .collect();
                 let options = PutSpec::from(upload);
                 replace(change, &bodies, (&name.bucket, &name.key), &completion.condition, |change| {
-                    // The object takes over the parts' hold on their bodies; only parts left out let go of theirs.
-                    let left_out: Vec<BodySegment> = arrived
+                    // The object takes over the bodies of its parts. Only the bodies of unused parts are released.
+                    let unused: Vec<BodySegment> = uploaded
                         .iter()
-                        .filter(|(number, _)| !parts.iter().any(|(chosen, _)| chosen == number))
+                        .filter(|(number, _)| !parts.iter().any(|(selected, _)| selected == number))
                         .flat_map(|(_, part)| part.segments.clone())
                         .collect();
-                    bodies.release(change, &left_out)?;
-                    remove_upload(change, &name, &arrived)?;
+                    bodies.release(change, &unused)?;
+                    remove_upload(change, &name, &uploaded)?;
                     Ok(options.into_info(size, etag, checksum, summary, segments))
                 })
             })
             .await
     }
 
-    /// Forgets an upload and its parts.
+    /// Deletes an upload and its parts.
     pub(crate) async fn abort_upload(&self, name: UploadName) -> Result<(), S3Failure> {
         let bodies = Arc::clone(self.bodies());
         self.database()
             .write(move |change| {
                 find_upload(&change.transaction.open_table(UPLOADS)?, &name)?;
-                let arrived = find_parts(&change.transaction.open_table(PARTS)?, &name.id)?;
-                for (_, part) in &arrived {
+                let uploaded = find_parts(&change.transaction.open_table(PARTS)?, &name.id)?;
+                for (_, part) in &uploaded {
                     bodies.release(change, &part.segments)?;
                 }
-                remove_upload(change, &name, &arrived)
+                remove_upload(change, &name, &uploaded)
             })
             .await
     }
@@ -323,33 +324,33 @@ fn insert_part(
 fn remove_upload(
     change: &DatabaseChange<'_>,
     name: &UploadName,
-    arrived: &[(u32, UploadedPart)],
+    uploaded: &[(u32, UploadedPart)],
 ) -> Result<(), S3Failure> {
-    change.transaction.open_table(UPLOADS)?.remove(name.place())?;
+    change.transaction.open_table(UPLOADS)?.remove(name.table_key())?;
     let mut parts = change.transaction.open_table(PARTS)?;
-    for (number, _) in arrived {
+    for (number, _) in uploaded {
         parts.remove((name.id.as_str(), *number))?;
     }
     Ok(())
 }
 
-/// The parts that the request names, in its order, each checked.
-fn chosen_parts<'a>(
+/// The parts that the request names, in its order, after checking each.
+fn select_parts<'a>(
     upload: &UploadInProgress,
-    arrived: &'a [(u32, UploadedPart)],
+    uploaded: &'a [(u32, UploadedPart)],
     completion: &CompletedUpload,
     smallest: u64,
 ) -> Result<Vec<(u32, &'a UploadedPart)>, S3Failure> {
     if completion.parts.is_empty() {
         return Err(S3Failure::MalformedXml);
     }
-    let mut chosen: Vec<(u32, &UploadedPart)> = Vec::with_capacity(completion.parts.len());
+    let mut selected: Vec<(u32, &UploadedPart)> = Vec::with_capacity(completion.parts.len());
     for named in &completion.parts {
-        if chosen.last().is_some_and(|(before, _)| *before >= named.number) {
+        if selected.last().is_some_and(|(before, _)| *before >= named.number) {
             return Err(S3Failure::InvalidPartOrder);
         }
-        let place = arrived.binary_search_by_key(&named.number, |(number, _)| *number);
-        let (_, part) = place.ok().and_then(|place| arrived.get(place)).ok_or(S3Failure::InvalidPart)?;
+        let index = uploaded.binary_search_by_key(&named.number, |(number, _)| *number);
+        let (_, part) = index.ok().and_then(|index| uploaded.get(index)).ok_or(S3Failure::InvalidPart)?;
         if part.etag != named.etag {
             return Err(S3Failure::InvalidPart);
         }
@@ -362,18 +363,18 @@ fn chosen_parts<'a>(
         if let (None, Some(algorithm), ChecksumKind::Composite) = (&named.checksum, upload.algorithm, upload.kind) {
             return Err(S3Failure::MissingPartChecksum { algorithm, part: named.number });
         }
-        chosen.push((named.number, part));
+        selected.push((named.number, part));
     }
-    let all_but_last = chosen.len() - 1;
-    if chosen.iter().take(all_but_last).any(|(_, part)| part.size < smallest) {
+    let last = selected.len() - 1;
+    if selected.iter().take(last).any(|(_, part)| part.size < smallest) {
         return Err(S3Failure::EntityTooSmall);
     }
-    Ok(chosen)
+    Ok(selected)
 }
 
-/// The checksum of the object that the parts make.
+/// The checksum of the whole object.
 fn whole_checksum(upload: &UploadInProgress, parts: &[(u32, &UploadedPart)]) -> Result<Checksum, S3Failure> {
-    let algorithm = upload.summed_by();
+    let algorithm = upload.part_algorithm();
     match upload.kind {
         ChecksumKind::Composite => Checksum::composite(algorithm, parts.iter().map(|(_, part)| &part.checksum)),
         ChecksumKind::FullObject => {

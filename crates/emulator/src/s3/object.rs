@@ -1,4 +1,4 @@
-//! What is kept of an object beside its bytes. Owns the record and its parts; never the bytes, never a request.
+//! The record of an object: everything except its bytes.
 
 use std::{
     collections::BTreeMap,
@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{body::BodySegment, checksum::Checksum, error::S3Failure};
 
-/// Most bytes of user metadata, names and values together. Source: "Working with object metadata", 2 KB.
+/// Most user metadata, names and values together, in bytes. Source: "Working with object metadata", 2 KB.
 pub const LARGEST_METADATA: usize = 2_048;
 
 /// Most tags of an object. Source: "Categorizing your storage using tags".
 const MOST_TAGS: usize = 10;
 
-/// Headers that S3 keeps with an object and gives back, as they were sent.
+/// Headers that S3 stores with an object and returns as they were sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct StoredHeaders {
@@ -31,24 +31,24 @@ pub struct StoredHeaders {
     pub content_language: Option<String>,
     /// `Expires`.
     pub expires: Option<String>,
-    /// `x-amz-website-redirect-location`: not copied with the rest.
+    /// `x-amz-website-redirect-location`. Copies do not inherit it.
     pub website_redirect: Option<String>,
     /// User metadata: names without `x-amz-meta-`, in lower case.
     pub metadata: BTreeMap<String, String>,
 }
 
 impl StoredHeaders {
-    /// Refuses metadata above S3's limit.
+    /// Rejects metadata above S3's limit.
     pub(crate) fn check(&self) -> Result<(), S3Failure> {
         let bytes: usize = self.metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
         if bytes > LARGEST_METADATA { Err(S3Failure::MetadataTooLarge) } else { Ok(()) }
     }
 }
 
-/// How S3 says that it encrypts an object.
+/// The encryption that S3 reports for an object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectEncryption {
-    /// `AES256`, `aws:kms` or `aws:kms:dsse`. Since January 2023 never nothing.
+    /// `AES256`, `aws:kms` or `aws:kms:dsse`. S3 encrypts every object since January 2023.
     pub algorithm: String,
     /// The KMS key.
     pub kms_key: Option<String>,
@@ -70,14 +70,14 @@ impl ObjectEncryption {
     }
 }
 
-/// One part of an object that was uploaded in parts.
+/// A part of an object that was uploaded in parts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectPart {
     /// 1 to 10,000.
     pub number: u32,
     /// Bytes.
     pub size: u64,
-    /// Its own checksum.
+    /// Its checksum.
     pub checksum: Checksum,
 }
 
@@ -86,15 +86,15 @@ pub struct ObjectPart {
 pub struct ObjectInfo {
     /// Bytes.
     pub size: u64,
-    /// Unquoted. An MD5, `md5-N` for parts, or neither under KMS.
+    /// Unquoted. An MD5, `md5-N` for a multipart object, or neither under KMS.
     pub etag: String,
-    /// Seconds since 1970, as S3 tells modification times.
+    /// Seconds since 1970, the precision of S3's modification times.
     pub modified: u64,
-    /// What was sent with it.
+    /// The headers that were sent with it.
     pub headers: StoredHeaders,
-    /// `STANDARD` and so on.
+    /// `STANDARD` or another class.
     pub storage_class: String,
-    /// How it is encrypted.
+    /// Its encryption.
     pub encryption: ObjectEncryption,
     /// Its checksum.
     pub checksum: Checksum,
@@ -102,7 +102,7 @@ pub struct ObjectInfo {
     pub tags: BTreeMap<String, String>,
     /// Its parts, if it was uploaded in parts.
     pub parts: Vec<ObjectPart>,
-    /// Its version, in a bucket that keeps them.
+    /// Its version ID, in a versioned bucket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// Where its bytes are.
@@ -117,17 +117,17 @@ impl ObjectInfo {
     }
 }
 
-/// A time that is kept as seconds since 1970.
+/// A time that is stored as seconds since 1970.
 pub(crate) fn time_of(seconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
-/// The time of writing that S3 would tell: whole seconds since 1970.
+/// The current time with the precision of S3: whole seconds since 1970.
 pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// `length` random bytes in hex: upload identifiers, ETags under KMS.
+/// `length` random bytes in hex, for upload IDs and ETags under KMS.
 pub(crate) fn random_hex(length: usize) -> Result<String, S3Failure> {
     let mut bytes = vec![0_u8; length];
     getrandom::fill(&mut bytes).map_err(|error| std::io::Error::other(error.to_string()))?;
@@ -139,14 +139,14 @@ pub(crate) fn etag_of(md5: &str, encryption: &ObjectEncryption) -> Result<String
     if encryption.shows_md5() { Ok(md5.to_owned()) } else { random_hex(16) }
 }
 
-/// Reads `x-amz-tagging`: tags in the form of a URL's query.
+/// Parses `x-amz-tagging`: tags in the format of a URL's query.
 pub(crate) fn parse_tags(header: &str) -> Result<BTreeMap<String, String>, S3Failure> {
     collect_tags(
         url::form_urlencoded::parse(header.as_bytes()).map(|(name, value)| (name.into_owned(), value.into_owned())),
     )
 }
 
-/// Checks tags by S3's rules: at most ten, no name twice, 128 and 256 characters.
+/// Checks tags by S3's rules: at most ten, unique names, 128 and 256 characters.
 pub(crate) fn collect_tags(
     tags: impl Iterator<Item = (String, String)>,
 ) -> Result<BTreeMap<String, String>, S3Failure> {

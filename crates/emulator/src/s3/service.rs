@@ -1,5 +1,5 @@
-//! The S3 protocol on top of the store. Owns which operations there are; each group of them has a file of its own below. An
-//! operation that is not here is refused by name, never ignored.
+//! The S3 protocol on top of the store. Each group of operations has its own file. An unsupported operation is rejected
+//! by name, never ignored.
 
 mod buckets;
 mod deletes;
@@ -27,26 +27,29 @@ use super::{
 use crate::http::bucket_of_host;
 use crate::iam::IamService;
 
-/// The region that the stand-in says its buckets are in.
+/// The region of the emulator's buckets.
 pub(crate) const REGION: &str = "us-east-1";
 
-/// One store behind one gate.
+/// The result of an operation.
+type OperationResult<T> = Result<S3Response<T>, S3Failure>;
+
+/// A store with its authorizer.
 struct EmulatedS3 {
     store: ObjectStore,
-    gate: Authorizer,
+    authorizer: Authorizer,
 }
 
-/// The protocol, authenticated and authorised.
+/// The S3 service with authentication and authorization.
 pub(crate) fn service(store: ObjectStore, iam: IamService) -> S3Service {
-    let gate = Authorizer { iam, store: store.clone() };
-    let mut builder = S3ServiceBuilder::new(EmulatedS3 { store, gate: gate.clone() });
-    builder.set_auth(gate.clone());
-    builder.set_access(gate);
+    let authorizer = Authorizer { iam, store: store.clone() };
+    let mut builder = S3ServiceBuilder::new(EmulatedS3 { store, authorizer: authorizer.clone() });
+    builder.set_auth(authorizer.clone());
+    builder.set_access(authorizer);
     builder.set_host(Hosts);
     builder.build()
 }
 
-/// Both ways of addressing: `s3.…/bucket/key` and `bucket.s3.…/key`.
+/// Both forms of addresses: `s3.…/bucket/key` and `bucket.s3.…/key`.
 struct Hosts;
 
 impl S3Host for Hosts {
@@ -60,7 +63,7 @@ impl S3Host for Hosts {
 }
 
 impl EmulatedS3 {
-    /// A missing key is a secret to those who may not list: they are told that they may not, instead of what is not there.
+    /// Replaces `NoSuchKey` by `AccessDenied` for a caller that may not list the bucket, as S3 does.
     fn hide_missing<T, I>(
         &self,
         request: &S3Request<I>,
@@ -68,13 +71,18 @@ impl EmulatedS3 {
         result: Result<T, S3Failure>,
     ) -> Result<T, S3Failure> {
         if let Err(S3Failure::NoSuchKey) = &result {
-            self.gate.ask(request.credentials.as_ref(), "s3:ListBucket", &bucket_arn(bucket), &Context::new())?;
+            self.authorizer.authorize(
+                request.credentials.as_ref(),
+                "s3:ListBucket",
+                &bucket_arn(bucket),
+                &Context::new(),
+            )?;
         }
         result
     }
 }
 
-/// Answers what `$function` of the group makes of the request.
+/// Implements each operation by the function of its name in a group.
 macro_rules! operations {
     ($($name:ident: $group:ident($input:ty) -> $output:ty;)+) => {
         #[async_trait::async_trait]

@@ -1,5 +1,5 @@
-//! Requests that are written by hand and signed by AWS's own signer, for protocols and mistakes that an
-//! SDK doesn't write.
+//! Requests that are written by hand and signed by AWS's own signer, for protocols and mistakes that an SDK does not
+//! produce.
 
 use std::time::SystemTime;
 
@@ -11,7 +11,7 @@ use http_body_util::BodyExt as _;
 use tidegate_emulator::account::LocalAws;
 use tower::ServiceExt as _;
 
-/// Posts `body` to a service with these headers; answers status and body.
+/// Posts `body` to a service with these headers, and returns status and body.
 pub(crate) async fn post(
     account: &LocalAws,
     credentials: &Credentials,

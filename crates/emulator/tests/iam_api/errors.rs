@@ -1,11 +1,11 @@
-//! What IAM refuses: its codes, statuses and messages, one row each.
+//! IAM's errors: codes, statuses and messages.
 
 use pretty_assertions::assert_eq;
 
 use super::*;
 
-/// A request by hand, as root.
-async fn ask(account: &LocalAws, action: &str, parameters: &[(&str, &str)]) -> (u16, String) {
+/// Sends a handwritten request as root.
+async fn send(account: &LocalAws, action: &str, parameters: &[(&str, &str)]) -> (u16, String) {
     let body = url::form_urlencoded::Serializer::new(String::new())
         .extend_pairs([("Action", action), ("Version", "2010-05-08")])
         .extend_pairs(parameters)
@@ -18,19 +18,19 @@ const PATTERN: &str = "failed to satisfy constraint: Member must satisfy regular
 const READ_ONLY: &str = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess";
 const MISSING: &str = "arn:aws:iam::000000000000:policy/missing";
 
-/// An action, its parameters, and status, code and a part of the message.
+/// An action, its parameters, and the expected status, code and part of the message.
 type Row<'a> = (&'a str, &'a [(&'a str, &'a str)], u16, &'a str, &'a str);
 
 #[tokio::test]
-async fn what_is_not_as_it_has_to_be_is_refused_with_aws_codes() {
-    let (account, root) = world();
+async fn rejects_invalid_requests_with_aws_codes() {
+    let (account, root) = account_with_root();
     root.create_user().user_name("lea").path("/ci/").send().await.expect("a user");
     root.create_group().group_name("g").send().await.expect("a group");
     root.create_role().role_name("r").assume_role_policy_document(TRUST_ACCOUNT).send().await.expect("a role");
     root.create_policy().policy_name("p").policy_document(MAY_PUT).send().await.expect("a policy");
     let (long65, long129, long513) = ("a".repeat(65), "a".repeat(129), format!("/{}/", "a".repeat(511)));
-    let trust_in = |who: &str| TRUST_ACCOUNT.replace("000000000000", who);
-    let nobody = trust_in("arn:aws:iam::000000000000:user/nobody");
+    let trust_in = |principal: &str| TRUST_ACCOUNT.replace("000000000000", principal);
+    let missing = trust_in("arn:aws:iam::000000000000:user/missing");
     let with_resource = MAY_PUT.replace("\"Effect\"", "\"Principal\":\"*\",\"Effect\"");
     let unsupported =
         MAY_PUT.replace("\"Effect\"", "\"Condition\":{\"IpAddress\":{\"aws:SourceIp\":\"10.0.0.0/8\"}},\"Effect\"");
@@ -47,7 +47,7 @@ async fn what_is_not_as_it_has_to_be_is_refused_with_aws_codes() {
         ("CreateUser", &[("UserName", "")], 400, invalid, "greater than or equal to 1"),
         ("CreateUser", &[("UserName", &long65)], 400, invalid, TOO_LONG),
         ("CreateUser", &[("UserName", "ci/x")], 400, invalid, PATTERN),
-        ("CreateUser", &[("UserName", "x"), ("Path", "ci")], 400, invalid, "isn't a path"),
+        ("CreateUser", &[("UserName", "x"), ("Path", "ci")], 400, invalid, "invalid path"),
         ("CreateUser", &[("UserName", "x"), ("Path", "/a b/")], 400, invalid, PATTERN),
         ("CreateUser", &[("UserName", "x"), ("Path", &long513)], 400, invalid, TOO_LONG),
         ("CreateUser", &[("UserName", "lea")], 409, "EntityAlreadyExists", "User with name lea already exists."),
@@ -69,26 +69,26 @@ async fn what_is_not_as_it_has_to_be_is_refused_with_aws_codes() {
         ),
         ("CreateUser", &[("UserName", "x"), ("Tags.member.1.Key", "k")], 400, invalid, "'value'"),
         ("CreateUser", &[("UserName", "x"), ("Tags.member.2.Key", "k")], 501, "NotImplemented", "Tags.member.2.Key"),
-        ("GetUser", &[("UserName", "nobody")], 404, "NoSuchEntity", "The user with name nobody cannot be found."),
+        ("GetUser", &[("UserName", "missing")], 404, "NoSuchEntity", "The user with name missing cannot be found."),
         ("GetUser", &[("UserName", &long129)], 400, invalid, TOO_LONG),
-        ("DeleteUser", &[("UserName", "nobody")], 404, "NoSuchEntity", "The user with name nobody cannot be found."),
+        ("DeleteUser", &[("UserName", "missing")], 404, "NoSuchEntity", "The user with name missing cannot be found."),
         ("ListUsers", &[("MaxItems", "0")], 400, invalid, "greater than or equal to 1"),
         ("ListUsers", &[("MaxItems", "1001")], 400, invalid, "less than or equal to 1000"),
-        ("ListUsers", &[("MaxItems", "many")], 400, "MalformedInput", "isn't a number"),
+        ("ListUsers", &[("MaxItems", "many")], 400, "MalformedInput", "must be a number"),
         ("ListUsers", &[("PathPrefix", "ci/")], 400, invalid, PATTERN),
         (
             "CreateAccessKey",
-            &[("UserName", "nobody")],
+            &[("UserName", "missing")],
             404,
             "NoSuchEntity",
-            "The user with name nobody cannot be found.",
+            "The user with name missing cannot be found.",
         ),
         (
             "ListAccessKeys",
-            &[("UserName", "nobody")],
+            &[("UserName", "missing")],
             404,
             "NoSuchEntity",
-            "The user with name nobody cannot be found.",
+            "The user with name missing cannot be found.",
         ),
         ("ListAccessKeys", &[], 400, invalid, "Must specify userName"),
         (
@@ -125,7 +125,7 @@ async fn what_is_not_as_it_has_to_be_is_refused_with_aws_codes() {
             &[("UserName", "lea"), ("PolicyName", "p"), ("PolicyDocument", &unsupported)],
             400,
             malformed,
-            "isn't supported",
+            "does not support",
         ),
         ("PutUserPolicy", &[("UserName", "lea"), ("PolicyName", "p"), ("PolicyDocument", "日")], 400, invalid, PATTERN),
         (
@@ -137,10 +137,10 @@ async fn what_is_not_as_it_has_to_be_is_refused_with_aws_codes() {
         ),
         (
             "PutUserPolicy",
-            &[("UserName", "nobody"), ("PolicyName", "p"), ("PolicyDocument", MAY_PUT)],
+            &[("UserName", "missing"), ("PolicyName", "p"), ("PolicyDocument", MAY_PUT)],
             404,
             "NoSuchEntity",
-            "The user with name nobody cannot be found.",
+            "The user with name missing cannot be found.",
         ),
         (
             "GetUserPolicy",
@@ -160,10 +160,10 @@ async fn what_is_not_as_it_has_to_be_is_refused_with_aws_codes() {
         ("AttachUserPolicy", &[("UserName", "lea"), ("PolicyArn", "p")], 400, invalid, "greater than or equal to 20"),
         (
             "AttachUserPolicy",
-            &[("UserName", "nobody"), ("PolicyArn", READ_ONLY)],
+            &[("UserName", "missing"), ("PolicyArn", READ_ONLY)],
             404,
             "NoSuchEntity",
-            "The user with name nobody cannot be found.",
+            "The user with name missing cannot be found.",
         ),
         ("DetachUserPolicy", &[("UserName", "lea"), ("PolicyArn", READ_ONLY)], 404, "NoSuchEntity", READ_ONLY),
         (
@@ -176,10 +176,10 @@ async fn what_is_not_as_it_has_to_be_is_refused_with_aws_codes() {
         ("CreateRole", &[("RoleName", "x")], 400, invalid, "'assumeRolePolicyDocument'"),
         (
             "CreateRole",
-            &[("RoleName", "x"), ("AssumeRolePolicyDocument", &nobody)],
+            &[("RoleName", "x"), ("AssumeRolePolicyDocument", &missing)],
             400,
             malformed,
-            "Invalid principal in policy: &quot;AWS&quot;:&quot;arn:aws:iam::000000000000:user/nobody&quot;",
+            "Invalid principal in policy: &quot;AWS&quot;:&quot;arn:aws:iam::000000000000:user/missing&quot;",
         ),
         ("CreateRole", &[("RoleName", "x"), ("AssumeRolePolicyDocument", MAY_PUT)], 400, malformed, "prohibited field"),
         (
@@ -210,8 +210,8 @@ async fn what_is_not_as_it_has_to_be_is_refused_with_aws_codes() {
             invalid,
             PATTERN,
         ),
-        ("GetRole", &[("RoleName", "nobody")], 404, "NoSuchEntity", "The role with name nobody cannot be found."),
-        ("UpdateRole", &[("RoleName", "nobody")], 404, "NoSuchEntity", "The role with name nobody cannot be found."),
+        ("GetRole", &[("RoleName", "missing")], 404, "NoSuchEntity", "The role with name missing cannot be found."),
+        ("UpdateRole", &[("RoleName", "missing")], 404, "NoSuchEntity", "The role with name missing cannot be found."),
         (
             "GetRolePolicy",
             &[("RoleName", "r"), ("PolicyName", "p")],
@@ -223,17 +223,17 @@ async fn what_is_not_as_it_has_to_be_is_refused_with_aws_codes() {
         ("CreateGroup", &[("GroupName", &long129)], 400, invalid, TOO_LONG),
         (
             "AddUserToGroup",
-            &[("GroupName", "g"), ("UserName", "nobody")],
+            &[("GroupName", "g"), ("UserName", "missing")],
             404,
             "NoSuchEntity",
-            "The user with name nobody cannot be found.",
+            "The user with name missing cannot be found.",
         ),
         (
             "AddUserToGroup",
-            &[("GroupName", "nobody"), ("UserName", "lea")],
+            &[("GroupName", "missing"), ("UserName", "lea")],
             404,
             "NoSuchEntity",
-            "The group with name nobody cannot be found.",
+            "The group with name missing cannot be found.",
         ),
         (
             "CreatePolicy",
@@ -247,7 +247,7 @@ async fn what_is_not_as_it_has_to_be_is_refused_with_aws_codes() {
         ("GetPolicy", &[("PolicyArn", MISSING)], 404, "NoSuchEntity", "was not found."),
         ("GetPolicyVersion", &[("PolicyArn", READ_ONLY), ("VersionId", "v2")], 404, "NoSuchEntity", "v2"),
         ("ListPolicies", &[("Scope", "Mine")], 400, invalid, "[All, AWS, Local]"),
-        ("ListPolicies", &[("OnlyAttached", "yes")], 400, "MalformedInput", "isn't a boolean"),
+        ("ListPolicies", &[("OnlyAttached", "yes")], 400, "MalformedInput", "must be true or false"),
         (
             "SimulatePrincipalPolicy",
             &[("PolicySourceArn", "arn:aws:iam::000000000000:user/ci/lea")],
@@ -340,24 +340,24 @@ async fn what_is_not_as_it_has_to_be_is_refused_with_aws_codes() {
         ("", &[], 400, "InvalidAction", "Could not find operation"),
     ];
     for (action, parameters, status, code, message) in rows {
-        let (own_status, body) = ask(&account, action, parameters).await;
+        let (own_status, body) = send(&account, action, parameters).await;
         let label = format!("{action} {parameters:?}: {body}");
         assert_eq!(own_status, *status, "{label}");
         assert!(body.contains(&format!("<Code>{code}</Code>")), "{label}");
         assert!(body.contains(&message.replace('\'', "&apos;")) || body.contains(message), "{label}");
     }
     let users = root.list_users().send().await.expect("a list");
-    assert_eq!(users.users().len(), 1, "nothing that was refused was made");
+    assert_eq!(users.users().len(), 1, "rejected requests create nothing");
 }
 
-/// Rows: what holds the policies, the quota, and AWS's message beyond it.
+/// Rows: action, owner, quota, and AWS's message above it.
 #[tokio::test]
-async fn policies_are_as_large_as_their_quota_without_white_space() {
-    let (account, root) = world();
+async fn policies_may_fill_their_quota_without_white_space() {
+    let (account, root) = account_with_root();
     root.create_user().user_name("x").send().await.expect("a user");
     root.create_group().group_name("x").send().await.expect("a group");
     root.create_role().role_name("x").assume_role_policy_document(TRUST_ACCOUNT).send().await.expect("a role");
-    // Exactly `size` characters and a thousand blanks.
+    // Exactly `size` characters and a thousand spaces.
     let sized = |size: usize| {
         let filled = |keys: usize| MAY_PUT.replace("/*", &format!("/{}*", "k".repeat(keys)));
         format!("{}{}", filled(size - filled(0).len()), " ".repeat(1_000))
@@ -373,17 +373,17 @@ async fn policies_are_as_large_as_their_quota_without_white_space() {
             let document = sized(size);
             let policy = [("PolicyName", name), ("PolicyDocument", document.as_str())];
             let parameters: Vec<_> = owner.into_iter().chain(policy).collect();
-            let (status, body) = ask(&account, action, &parameters).await;
+            let (status, body) = send(&account, action, &parameters).await;
             assert_eq!(status, expected, "{action} {size}: {body}");
             assert_eq!(body.contains(message), expected == 409, "{action} {size}: {body}");
         }
     }
-    // Inline policies share one quota: beside one that fills it, nothing fits.
+    // Inline policies share one quota, which the first policy fills.
     for (action, owner) in
         [("PutUserPolicy", "UserName"), ("PutGroupPolicy", "GroupName"), ("PutRolePolicy", "RoleName")]
     {
         let parameters = [(owner, "x"), ("PolicyName", "more"), ("PolicyDocument", MAY_GET)];
-        assert_eq!(ask(&account, action, &parameters).await.0, 409, "{action}");
+        assert_eq!(send(&account, action, &parameters).await.0, 409, "{action}");
     }
     let trust = |keys: usize| {
         let condition =
@@ -394,15 +394,15 @@ async fn policies_are_as_large_as_their_quota_without_white_space() {
     for (size, name, expected) in [(2_049, "large", 409), (2_048, "fits", 200)] {
         let document = trust(size - base);
         let parameters = [("RoleName", name), ("AssumeRolePolicyDocument", document.as_str())];
-        let (status, body) = ask(&account, "CreateRole", &parameters).await;
+        let (status, body) = send(&account, "CreateRole", &parameters).await;
         assert_eq!(status, expected, "{size}: {body}");
         assert_eq!(body.contains("Cannot exceed quota for ACLSizePerRole: 2048"), expected == 409, "{body}");
     }
 }
 
 #[tokio::test]
-async fn requests_are_signed_for_iam_in_its_one_region() {
-    let (account, _root) = world();
+async fn requests_must_be_signed_for_iam_in_its_only_region() {
+    let (account, _root) = account_with_root();
     let body = "Action=ListUsers&Version=2010-05-08";
     let root = account.root_credentials();
     let (status, answer) = signed::post(&account, &root, ("iam", "us-east-1"), &[], body).await;

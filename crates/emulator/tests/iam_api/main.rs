@@ -1,13 +1,12 @@
-//! IAM's API through the real SDK: what it makes is found, listed and counts when requests are judged;
-//! what it refuses it refuses with AWS's codes. Every constraint and code asserted here is from the IAM
-//! API Reference or from "IAM and AWS STS quotas" in the IAM User Guide.
+//! IAM's API through the real SDK: what it creates, how it affects the evaluation of requests, and AWS's error codes.
+//! Source of every constraint and code asserted here: IAM API Reference, or IAM User Guide, "IAM and AWS STS quotas".
 
 #![expect(clippy::expect_used, reason = "helpers of tests fail as tests do")]
 
 mod access_keys;
 mod errors;
 mod groups;
-mod kept;
+mod restart;
 mod permissions;
 mod policies;
 mod roles;
@@ -29,7 +28,7 @@ const MAY_GET: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","
 const TRUST_ACCOUNT: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"000000000000"},"Action":"sts:AssumeRole"}}"#;
 
 /// An account, and its root as a client of IAM.
-fn world() -> (LocalAws, aws_sdk_iam::Client) {
+fn account_with_root() -> (LocalAws, aws_sdk_iam::Client) {
     let account = LocalAws::in_memory().expect("an account");
     let root = iam(&account, account.root_credentials());
     (account, root)
@@ -66,35 +65,35 @@ fn s3(account: &LocalAws, credentials: Credentials) -> aws_sdk_s3::Client {
     aws_sdk_s3::Client::from_conf(config)
 }
 
-/// Makes an access key of a user.
+/// Creates an access key of a user.
 async fn key_of(root: &aws_sdk_iam::Client, user: &str) -> Credentials {
-    let made = root.create_access_key().user_name(user).send().await.expect("a key");
-    let key = made.access_key().expect("a key");
+    let created = root.create_access_key().user_name(user).send().await.expect("a key");
+    let key = created.access_key().expect("a key");
     Credentials::new(key.access_key_id(), key.secret_access_key(), None, None, "test")
 }
 
-/// Whether somebody may put an object, by trying.
-async fn puts(account: &LocalAws, credentials: &Credentials) -> Result<(), String> {
+/// Tries to put an object, and returns the error message.
+async fn try_put(account: &LocalAws, credentials: &Credentials) -> Result<(), String> {
     drop(account.s3().create_bucket("site").await);
     let client = s3(account, credentials.clone());
     let put = client.put_object().bucket("site").key("a").body(b"x".to_vec().into());
     put.send().await.map(drop).map_err(|error| error.message().unwrap_or_default().to_owned())
 }
 
-/// Status, code and message of a failure.
+/// Status, code and message of an error.
 fn failure<T, E: ProvideErrorMetadata>(result: Result<T, SdkError<E, HttpResponse>>) -> (u16, String, String) {
     let error = result.err().expect("a failure");
     let status = error.raw_response().map_or(0, |response| response.status().as_u16());
     (status, error.code().unwrap_or_default().to_owned(), error.message().unwrap_or_default().to_owned())
 }
 
-/// Status and code of a failure.
+/// Status and code of an error.
 fn code<T, E: ProvideErrorMetadata>(result: Result<T, SdkError<E, HttpResponse>>) -> (u16, String) {
     let (status, code, _) = failure(result);
     (status, code)
 }
 
-/// A document as it was before IAM encoded it for its answer.
+/// A policy document without the encoding of IAM's answers.
 fn decoded(document: &str) -> String {
     percent_encoding::percent_decode_str(document).decode_utf8().expect("text").into_owned()
 }

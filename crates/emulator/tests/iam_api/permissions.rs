@@ -1,5 +1,4 @@
-//! The API itself is authorised: each action by its own name, on the ARN of what it acts on, with the
-//! condition keys that say how.
+//! The API itself is authorized: each action by its own name, on the ARN of its target, with its condition keys.
 
 use aws_sdk_iam::types::Tag;
 use pretty_assertions::assert_eq;
@@ -12,7 +11,7 @@ const ROLE: &str = "arn:aws:iam::000000000000:role/ci/r";
 const GROUP: &str = "arn:aws:iam::000000000000:group/ci/g";
 const POLICY: &str = "arn:aws:iam::000000000000:policy/ci/p";
 
-/// Every action: its parameters, the ARN that it is judged on, and what a refusal calls that.
+/// Every action with its parameters, the ARN of its target, and the name of the target in error messages.
 const ACTIONS: [(&str, &str, &str, &str); 67] = [
     (
         "CreateUser",
@@ -129,14 +128,15 @@ const ACTIONS: [(&str, &str, &str, &str); 67] = [
     ("GetAccountSummary", "", "*", "*"),
     (
         "SimulatePrincipalPolicy",
-        "PolicySourceArn=arn:aws:iam::000000000000:user/kept&ActionNames.member.1=s3:GetObject",
-        "arn:aws:iam::000000000000:user/kept",
-        "user kept",
+        "PolicySourceArn=arn:aws:iam::000000000000:user/other&ActionNames.member.1=s3:GetObject",
+        "arn:aws:iam::000000000000:user/other",
+        "user other",
     ),
-    // What isn't there is judged as if it stood at the top, before anybody learns that it isn't.
-    ("GetUser", "UserName=nobody", "arn:aws:iam::000000000000:user/nobody", "user nobody"),
-    ("GetRole", "RoleName=nobody", "arn:aws:iam::000000000000:role/nobody", "role nobody"),
-    ("GetGroup", "GroupName=nobody", "arn:aws:iam::000000000000:group/nobody", "group nobody"),
+    // A missing target is authorized as if it were at `/`, so that an unauthorized caller does not learn that it is
+    // missing.
+    ("GetUser", "UserName=missing", "arn:aws:iam::000000000000:user/missing", "user missing"),
+    ("GetRole", "RoleName=missing", "arn:aws:iam::000000000000:role/missing", "role missing"),
+    ("GetGroup", "GroupName=missing", "arn:aws:iam::000000000000:group/missing", "group missing"),
     (
         "GetPolicy",
         "PolicyArn=arn:aws:iam::000000000000:policy/none",
@@ -145,11 +145,11 @@ const ACTIONS: [(&str, &str, &str, &str); 67] = [
     ),
     (
         "SimulatePrincipalPolicy",
-        "PolicySourceArn=arn:aws:iam::000000000000:user/nobody&ActionNames.member.1=s3:GetObject",
-        "arn:aws:iam::000000000000:user/nobody",
-        "arn:aws:iam::000000000000:user/nobody",
+        "PolicySourceArn=arn:aws:iam::000000000000:user/missing&ActionNames.member.1=s3:GetObject",
+        "arn:aws:iam::000000000000:user/missing",
+        "arn:aws:iam::000000000000:user/missing",
     ),
-    // Without a name, a user asks about itself.
+    // Without a name, a user means itself.
     ("GetUser", "", "arn:aws:iam::000000000000:user/caller", "user caller"),
     ("ListAccessKeys", "", "arn:aws:iam::000000000000:user/caller", "user caller"),
     ("CreateAccessKey", "", "arn:aws:iam::000000000000:user/caller", "user caller"),
@@ -160,10 +160,10 @@ fn document(statement: &serde_json::Value) -> String {
 }
 
 #[tokio::test]
-async fn each_action_needs_its_own_permission_on_its_own_arn() {
-    let (account, root) = world();
+async fn each_action_needs_its_own_permission_on_its_target() {
+    let (account, root) = account_with_root();
     root.create_user().user_name("lea").path("/ci/").send().await.expect("a user");
-    root.create_user().user_name("kept").send().await.expect("a user");
+    root.create_user().user_name("other").send().await.expect("a user");
     root.create_role()
         .role_name("r")
         .path("/ci/")
@@ -175,7 +175,7 @@ async fn each_action_needs_its_own_permission_on_its_own_arn() {
     root.create_policy().policy_name("p").path("/ci/").policy_document(MAY_PUT).send().await.expect("a policy");
     account.iam().create_user("caller", &[]).expect("a user");
     let caller = account.iam().create_access_key("caller").expect("a key").credentials();
-    for (action, parameters, arn, spoken) in ACTIONS {
+    for (action, parameters, arn, name) in ACTIONS {
         let fields = url::form_urlencoded::Serializer::new(String::new())
             .extend_pairs([("Action", action), ("Version", "2010-05-08")])
             .extend_pairs(
@@ -185,14 +185,14 @@ async fn each_action_needs_its_own_permission_on_its_own_arn() {
                     .map(|(name, value)| (name, value.replace("DOCUMENT", MAY_PUT).replace("TRUST", TRUST_ACCOUNT))),
             )
             .finish();
-        let ask = async |statement: serde_json::Value| {
+        let send = async |statement: serde_json::Value| {
             account.iam().put_user_policy("caller", "only", &document(&statement)).expect("a policy");
             signed::post(&account, &caller, ("iam", "us-east-1"), &[], &fields).await
         };
         let label = format!("{action} {parameters}");
 
-        // Everything else on this ARN, and this on everything else, is not enough.
-        let refused = if arn == "*" {
+        // All other actions on this ARN, and this action on all other ARNs, do not suffice.
+        let rejected = if arn == "*" {
             json!({ "Effect": "Allow", "NotAction": format!("iam:{action}"), "Resource": "*" })
         } else {
             json!([
@@ -200,27 +200,27 @@ async fn each_action_needs_its_own_permission_on_its_own_arn() {
                 { "Effect": "Allow", "Action": format!("iam:{action}"), "NotResource": arn },
             ])
         };
-        let (status, body) = ask(refused).await;
+        let (status, body) = send(rejected).await;
         let message = format!(
             "User: arn:aws:iam::000000000000:user/caller is not authorized to perform: iam:{action} on resource: \
-             {spoken} because no identity-based policy allows the iam:{action} action"
+             {name} because no identity-based policy allows the iam:{action} action"
         );
         assert!(body.contains("<Code>AccessDenied</Code>") && body.contains(&message), "{label}: {body}");
         assert_eq!(status, 403, "{label}");
 
-        // This on this ARN is. What comes of it is no business of this test, but for what it makes.
+        // This action on this ARN suffices. Its result does not matter here.
         let (status, body) =
-            ask(json!({ "Effect": "Allow", "Action": format!("iam:{action}"), "Resource": arn })).await;
+            send(json!({ "Effect": "Allow", "Action": format!("iam:{action}"), "Resource": arn })).await;
         assert!(!body.contains("AccessDenied") && !body.contains("InvalidAction") && status < 500, "{label}: {body}");
         let missing =
-            parameters.contains("nobody") || parameters.contains("/none") || parameters.contains("AKIAAAAAAAA");
+            parameters.contains("missing") || parameters.contains("/none") || parameters.contains("AKIAAAAAAAA");
         assert_eq!(status == 404, missing, "{label}: {body}");
     }
 }
 
 #[tokio::test]
-async fn an_explicit_deny_is_named() {
-    let (account, _root) = world();
+async fn reports_an_explicit_deny() {
+    let (account, _root) = account_with_root();
     let deny = json!([
         { "Effect": "Allow", "Action": "iam:*", "Resource": "*" },
         { "Effect": "Deny", "Action": "iam:CreateUser", "Resource": "*" },
@@ -233,11 +233,11 @@ async fn an_explicit_deny_is_named() {
     caller.create_group().group_name("x").send().await.expect("allowed");
 }
 
-/// The pattern by which an administrator lets others make identities without more power than a boundary
-/// gives: IAM User Guide, "Permissions boundaries for IAM entities".
+/// How an administrator lets others create identities whose permissions stay within a boundary. Source: IAM User Guide,
+/// "Permissions boundaries for IAM entities".
 #[tokio::test]
-async fn making_users_may_be_allowed_with_a_boundary_only() {
-    let (account, root) = world();
+async fn creating_users_can_be_allowed_with_a_boundary_only() {
+    let (account, root) = account_with_root();
     root.create_policy().policy_name("bound").policy_document(MAY_PUT).send().await.expect("a policy");
     let bound = "arn:aws:iam::000000000000:policy/bound";
     let delegated = json!([
@@ -269,13 +269,13 @@ async fn making_users_may_be_allowed_with_a_boundary_only() {
     assert_eq!(code(put.send().await), denied, "a user without the boundary");
 
     let key = key_of(&root, "x").await;
-    assert_eq!(puts(&account, &key).await, Ok(()));
+    assert_eq!(try_put(&account, &key).await, Ok(()));
     assert_eq!(code(iam(&account, key).list_users().send().await), denied, "beyond the boundary");
 }
 
 #[tokio::test]
-async fn attaching_may_be_allowed_for_some_policies_and_by_tags() {
-    let (account, root) = world();
+async fn attaching_can_be_allowed_for_some_policies_and_by_tags() {
+    let (account, root) = account_with_root();
     let read_only = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess";
     let some = json!([
         {

@@ -1,4 +1,4 @@
-//! Managed policies and their versions, those that AWS brings, and inline policies of every kind.
+//! Managed policies and their versions, AWS managed policies, and inline policies of every kind.
 
 use aws_sdk_iam::types::{PolicyScopeType, PolicyUsageType};
 use pretty_assertions::assert_eq;
@@ -9,17 +9,17 @@ const FULL: &str = "arn:aws:iam::aws:policy/AmazonS3FullAccess";
 const READ_ONLY: &str = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess";
 
 #[tokio::test]
-async fn the_default_version_is_the_one_that_counts() {
-    let (account, root) = world();
+async fn the_default_version_is_in_effect() {
+    let (account, root) = account_with_root();
     root.create_user().user_name("lea").send().await.expect("a user");
     let key = key_of(&root, "lea").await;
-    let made = root.create_policy().policy_name("p").path("/ci/").description("d").policy_document(MAY_PUT);
-    let made = made.send().await.expect("a policy");
-    let arn = made.policy().and_then(|policy| policy.arn()).expect("an ARN").to_owned();
+    let created = root.create_policy().policy_name("p").path("/ci/").description("d").policy_document(MAY_PUT);
+    let created = created.send().await.expect("a policy");
+    let arn = created.policy().and_then(|policy| policy.arn()).expect("an ARN").to_owned();
     assert_eq!(arn, "arn:aws:iam::000000000000:policy/ci/p");
     root.attach_user_policy().user_name("lea").policy_arn(&arn).send().await.expect("attached");
-    root.attach_user_policy().user_name("lea").policy_arn(&arn).send().await.expect("once more is the same");
-    assert_eq!(puts(&account, &key).await, Ok(()));
+    root.attach_user_policy().user_name("lea").policy_arn(&arn).send().await.expect("attaching again has no effect");
+    assert_eq!(try_put(&account, &key).await, Ok(()));
 
     let add = |document: &str, default: bool| {
         root.create_policy_version().policy_arn(&arn).policy_document(document).set_as_default(default).send()
@@ -27,11 +27,11 @@ async fn the_default_version_is_the_one_that_counts() {
     let version = add(NO_PUT, false).await.expect("a version");
     let version = version.policy_version().expect("a version");
     assert_eq!((version.version_id(), version.is_default_version(), version.document()), (Some("v2"), false, None));
-    assert_eq!(puts(&account, &key).await, Ok(()), "v1 counts");
+    assert_eq!(try_put(&account, &key).await, Ok(()), "v1 is in effect");
     add(MAY_GET, true).await.expect("a version");
-    assert!(puts(&account, &key).await.is_err(), "v3 counts");
+    assert!(try_put(&account, &key).await.is_err(), "v3 is in effect");
     root.set_default_policy_version().policy_arn(&arn).version_id("v1").send().await.expect("chosen");
-    assert_eq!(puts(&account, &key).await, Ok(()), "v1 counts again");
+    assert_eq!(try_put(&account, &key).await, Ok(()), "v1 is in effect again");
 
     let versions = root.list_policy_versions().policy_arn(&arn).max_items(2).send().await.expect("a list");
     let rest = root.list_policy_versions().policy_arn(&arn).set_marker(versions.marker().map(str::to_owned));
@@ -51,8 +51,8 @@ async fn the_default_version_is_the_one_that_counts() {
 }
 
 #[tokio::test]
-async fn a_policy_has_five_versions_at_the_most() {
-    let (_account, root) = world();
+async fn a_policy_has_at_most_five_versions() {
+    let (_account, root) = account_with_root();
     root.create_policy().policy_name("p").policy_document(MAY_PUT).send().await.expect("a policy");
     let arn = "arn:aws:iam::000000000000:policy/p";
     let add = || root.create_policy_version().policy_arn(arn).policy_document(MAY_PUT).send();
@@ -63,23 +63,23 @@ async fn a_policy_has_five_versions_at_the_most() {
     assert_eq!(code(add().await), (409, "LimitExceeded".to_owned()));
     assert_eq!(code(remove("v1").await), (409, "DeleteConflict".to_owned()), "the default version");
     assert_eq!(code(remove("v9").await), (404, "NoSuchEntity".to_owned()));
-    remove("v3").await.expect("gone");
+    remove("v3").await.expect("deleted");
     let sixth = add().await.expect("a version");
     let sixth = sixth.policy_version().and_then(|version| version.version_id()).map(str::to_owned);
-    assert_eq!(sixth.as_deref(), Some("v6"), "numbers aren't given twice");
+    assert_eq!(sixth.as_deref(), Some("v6"), "numbers are not reused");
 
     assert_eq!(code(root.delete_policy().policy_arn(arn).send().await), (409, "DeleteConflict".to_owned()));
     for id in ["v2", "v4", "v5", "v6"] {
-        remove(id).await.expect("gone");
+        remove(id).await.expect("deleted");
     }
     root.delete_policy().policy_arn(arn).send().await.expect("deleted");
     assert_eq!(code(root.get_policy().policy_arn(arn).send().await), (404, "NoSuchEntity".to_owned()));
 }
 
-/// Whoever has a policy keeps it from going, in each of the ways of having one.
+/// Each kind of use prevents the deletion of a policy.
 #[tokio::test]
-async fn a_policy_in_use_stays() {
-    let (_account, root) = world();
+async fn a_policy_in_use_cannot_be_deleted() {
+    let (_account, root) = account_with_root();
     root.create_policy().policy_name("p").policy_document(MAY_PUT).send().await.expect("a policy");
     let arn = "arn:aws:iam::000000000000:policy/p";
     root.create_user().user_name("u").send().await.expect("a user");
@@ -111,8 +111,8 @@ async fn a_policy_in_use_stays() {
 }
 
 #[tokio::test]
-async fn policies_are_listed_by_scope_path_and_use() {
-    let (_account, root) = world();
+async fn lists_policies_by_scope_path_and_use() {
+    let (_account, root) = account_with_root();
     root.create_user().user_name("u").permissions_boundary(READ_ONLY).send().await.expect("a user");
     for (name, path) in [("one", "/"), ("two", "/ci/")] {
         root.create_policy().policy_name(name).path(path).policy_document(MAY_PUT).send().await.expect("a policy");
@@ -158,29 +158,29 @@ async fn policies_are_listed_by_scope_path_and_use() {
 }
 
 #[tokio::test]
-async fn policies_of_aws_count_and_cannot_be_changed() {
-    let (account, root) = world();
+async fn aws_managed_policies_apply_and_cannot_be_changed() {
+    let (account, root) = account_with_root();
     root.create_user().user_name("lea").send().await.expect("a user");
     let key = key_of(&root, "lea").await;
     root.attach_user_policy().user_name("lea").policy_arn(READ_ONLY).send().await.expect("attached");
-    assert!(puts(&account, &key).await.is_err());
+    assert!(try_put(&account, &key).await.is_err());
     let client = s3(&account, key.clone());
     client.list_objects_v2().bucket("site").send().await.expect("may list");
     client.list_buckets().send().await.expect("may list");
     root.attach_user_policy().user_name("lea").policy_arn(FULL).send().await.expect("attached");
-    assert_eq!(puts(&account, &key).await, Ok(()));
+    assert_eq!(try_put(&account, &key).await, Ok(()));
     client.get_object().bucket("site").key("a").send().await.expect("may get");
 
-    // As a policy of a session: the role may everything, its session only read.
+    // As a session policy: the role has all permissions, its session can only read.
     let role = account.iam().create_role("r", TRUST_ACCOUNT, &[("all", ALLOW_ALL)]).expect("a role");
     let narrow = aws_sdk_sts::types::PolicyDescriptorType::builder().arn(READ_ONLY).build();
-    let wish = sts(&account, account.root_credentials());
-    let session = wish.assume_role().role_arn(role).role_session_name("run").policy_arns(narrow).send().await;
+    let request = sts(&account, account.root_credentials());
+    let session = request.assume_role().role_arn(role).role_session_name("run").policy_arns(narrow).send().await;
     let session = session.expect("a session");
     let given = session.credentials().expect("credentials");
     let token = Some(given.session_token().to_owned());
     let session = Credentials::new(given.access_key_id(), given.secret_access_key(), token, None, "test");
-    assert!(puts(&account, &session).await.expect_err("narrowed").contains("no session policy allows"));
+    assert!(try_put(&account, &session).await.expect_err("narrowed").contains("no session policy allows"));
     s3(&account, session).get_object().bucket("site").key("a").send().await.expect("may get");
 
     let denied = (403, "AccessDenied".to_owned());
@@ -196,8 +196,8 @@ async fn policies_of_aws_count_and_cannot_be_changed() {
 
 /// The same four actions for users, roles and groups.
 #[tokio::test]
-async fn inline_policies_are_put_found_listed_and_deleted() {
-    let (_account, root) = world();
+async fn puts_gets_lists_and_deletes_inline_policies() {
+    let (_account, root) = account_with_root();
     root.create_user().user_name("x").send().await.expect("a user");
     root.create_group().group_name("x").send().await.expect("a group");
     root.create_role().role_name("x").assume_role_policy_document(TRUST_ACCOUNT).send().await.expect("a role");
@@ -211,8 +211,8 @@ async fn inline_policies_are_put_found_listed_and_deleted() {
             assert_eq!(list.policy_names(), ["a", "b"]);
             let found = root.$get().$owner("x").policy_name("b").send().await.expect("the policy");
             assert_eq!(found.policy_name(), "b");
-            assert_eq!(decoded(found.policy_document()), spaced, "to the letter, and the last one put");
-            root.$delete().$owner("x").policy_name("b").send().await.expect("gone");
+            assert_eq!(decoded(found.policy_document()), spaced, "the exact text of the last one");
+            root.$delete().$owner("x").policy_name("b").send().await.expect("deleted");
             let missing = (404, "NoSuchEntity".to_owned());
             assert_eq!(code(root.$get().$owner("x").policy_name("b").send().await), missing);
             assert_eq!(code(root.$delete().$owner("x").policy_name("b").send().await), missing);
@@ -226,8 +226,8 @@ async fn inline_policies_are_put_found_listed_and_deleted() {
 
 /// The same three actions for users, roles and groups.
 #[tokio::test]
-async fn managed_policies_are_attached_listed_and_detached() {
-    let (_account, root) = world();
+async fn attaches_lists_and_detaches_managed_policies() {
+    let (_account, root) = account_with_root();
     root.create_user().user_name("x").send().await.expect("a user");
     root.create_group().group_name("x").send().await.expect("a group");
     root.create_role().role_name("x").assume_role_policy_document(TRUST_ACCOUNT).send().await.expect("a role");
@@ -258,8 +258,8 @@ async fn managed_policies_are_attached_listed_and_detached() {
 }
 
 #[tokio::test]
-async fn the_account_counts_what_it_has() {
-    let (_account, root) = world();
+async fn summarizes_the_account() {
+    let (_account, root) = account_with_root();
     root.create_user().user_name("u").send().await.expect("a user");
     root.create_group().group_name("g").send().await.expect("a group");
     root.create_policy().policy_name("p").policy_document(MAY_PUT).send().await.expect("a policy");

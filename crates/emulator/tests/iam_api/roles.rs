@@ -1,4 +1,4 @@
-//! Roles: made, changed, tagged, assumed and deleted, with paths and with principals of other kinds.
+//! Roles: created, changed, tagged, assumed and deleted, with paths and with other kinds of principals.
 
 use aws_sdk_iam::types::Tag;
 use pretty_assertions::assert_eq;
@@ -15,15 +15,15 @@ fn trust(principal: &str) -> String {
     TRUST_ACCOUNT.replace("\"000000000000\"", &format!("\"{principal}\""))
 }
 
-async fn assumes(account: &LocalAws, role: &str, seconds: i32) -> Result<(String, Credentials), (String, String)> {
+async fn try_assume(account: &LocalAws, role: &str, seconds: i32) -> Result<(String, Credentials), (String, String)> {
     let client = sts(account, account.root_credentials());
-    let wish = client.assume_role().role_arn(role).role_session_name("run").duration_seconds(seconds);
-    match wish.send().await {
-        Ok(made) => {
-            let given = made.credentials().expect("credentials");
+    let request = client.assume_role().role_arn(role).role_session_name("run").duration_seconds(seconds);
+    match request.send().await {
+        Ok(output) => {
+            let given = output.credentials().expect("credentials");
             let token = Some(given.session_token().to_owned());
             let keys = Credentials::new(given.access_key_id(), given.secret_access_key(), token, None, "test");
-            Ok((made.assumed_role_user().expect("a user").arn().to_owned(), keys))
+            Ok((output.assumed_role_user().expect("a user").arn().to_owned(), keys))
         }
         Err(error) => {
             Err((error.code().unwrap_or_default().to_owned(), error.message().unwrap_or_default().to_owned()))
@@ -32,10 +32,10 @@ async fn assumes(account: &LocalAws, role: &str, seconds: i32) -> Result<(String
 }
 
 #[tokio::test]
-async fn a_role_is_what_it_was_made_as_and_can_be_assumed() {
-    let (account, root) = world();
+async fn creates_a_role_that_can_be_assumed() {
+    let (account, root) = account_with_root();
     let tag = Tag::builder().key("site").value("docs").build().expect("a tag");
-    let made = root
+    let created = root
         .create_role()
         .role_name("publisher")
         .path("/ci/docs/")
@@ -48,7 +48,7 @@ async fn a_role_is_what_it_was_made_as_and_can_be_assumed() {
         .await
         .expect("a role");
     let found = root.get_role().role_name("publisher").send().await.expect("the role");
-    assert_eq!(made.role(), found.role());
+    assert_eq!(created.role(), found.role());
     let role = found.role().expect("a role");
     let arn = "arn:aws:iam::000000000000:role/ci/docs/publisher";
     assert_eq!((role.arn(), role.path(), role.role_name()), (arn, "/ci/docs/", "publisher"));
@@ -57,11 +57,11 @@ async fn a_role_is_what_it_was_made_as_and_can_be_assumed() {
     assert_eq!((role.description(), role.max_session_duration()), (Some("publishes <docs>"), Some(7_200)));
     assert_eq!((role.tags()[0].key(), role.tags()[0].value()), ("site", "docs"));
 
-    let (session, keys) = assumes(&account, arn, 7_200).await.expect("a session");
+    let (session, keys) = try_assume(&account, arn, 7_200).await.expect("a session");
     assert_eq!(session, "arn:aws:sts::000000000000:assumed-role/publisher/run", "sessions have no path");
-    assert_eq!(assumes(&account, arn, 7_201).await.expect_err("too long").0, "ValidationError");
+    assert_eq!(try_assume(&account, arn, 7_201).await.expect_err("too long").0, "ValidationError");
     let without_path = "arn:aws:iam::000000000000:role/publisher";
-    assert_eq!(assumes(&account, without_path, 900).await.expect_err("no such role").0, "AccessDenied");
+    assert_eq!(try_assume(&account, without_path, 900).await.expect_err("no such role").0, "AccessDenied");
 
     root.put_role_policy()
         .role_name("publisher")
@@ -70,9 +70,9 @@ async fn a_role_is_what_it_was_made_as_and_can_be_assumed() {
         .send()
         .await
         .expect("a policy");
-    assert_eq!(puts(&account, &keys).await, Ok(()));
-    let refused = iam(&account, keys.clone()).list_users().send().await;
-    assert!(failure(refused).2.contains("no permissions boundary allows"));
+    assert_eq!(try_put(&account, &keys).await, Ok(()));
+    let rejected = iam(&account, keys.clone()).list_users().send().await;
+    assert!(failure(rejected).2.contains("no permissions boundary allows"));
 
     root.put_role_permissions_boundary()
         .role_name("publisher")
@@ -80,26 +80,26 @@ async fn a_role_is_what_it_was_made_as_and_can_be_assumed() {
         .send()
         .await
         .expect("a boundary");
-    assert!(puts(&account, &keys).await.is_err());
+    assert!(try_put(&account, &keys).await.is_err());
     root.delete_role_permissions_boundary().role_name("publisher").send().await.expect("no boundary");
-    assert_eq!(puts(&account, &keys).await, Ok(()));
+    assert_eq!(try_put(&account, &keys).await, Ok(()));
     iam(&account, keys).list_users().send().await.expect("no boundary any more");
 }
 
 #[tokio::test]
-async fn trust_duration_and_description_can_be_changed() {
-    let (account, root) = world();
+async fn changes_trust_duration_and_description() {
+    let (account, root) = account_with_root();
     root.create_role().role_name("r").assume_role_policy_document(TRUST_ACCOUNT).send().await.expect("a role");
     let arn = "arn:aws:iam::000000000000:role/r";
     let set = |document: &str| root.update_assume_role_policy().role_name("r").policy_document(document).send();
     set(&trust("111111111111")).await.expect("trust");
-    assert!(assumes(&account, arn, 900).await.is_err());
+    assert!(try_assume(&account, arn, 900).await.is_err());
     set(TRUST_ACCOUNT).await.expect("trust");
-    assert!(assumes(&account, arn, 3_600).await.is_ok());
-    assert!(assumes(&account, arn, 3_601).await.is_err());
+    assert!(try_assume(&account, arn, 3_600).await.is_ok());
+    assert!(try_assume(&account, arn, 3_601).await.is_err());
 
     root.update_role().role_name("r").max_session_duration(43_200).description("d").send().await.expect("changed");
-    assert!(assumes(&account, arn, 43_200).await.is_ok());
+    assert!(try_assume(&account, arn, 43_200).await.is_ok());
     let role = root.get_role().role_name("r").send().await.expect("the role");
     let role = role.role().expect("a role");
     assert_eq!((role.description(), role.max_session_duration()), (Some("d"), Some(43_200)));
@@ -110,8 +110,8 @@ async fn trust_duration_and_description_can_be_changed() {
 }
 
 #[tokio::test]
-async fn a_trust_policy_names_only_who_is_there() {
-    let (account, root) = world();
+async fn a_trust_policy_names_only_existing_identities() {
+    let (account, root) = account_with_root();
     root.create_user().user_name("lea").path("/people/").send().await.expect("a user");
     root.create_group().group_name("g").send().await.expect("a group");
     let create = |name: &str, principal: &str| {
@@ -119,7 +119,9 @@ async fn a_trust_policy_names_only_who_is_there() {
     };
     create("one", "arn:aws:iam::000000000000:user/people/lea").await.expect("a role");
     create("two", "arn:aws:iam::000000000000:role/one").await.expect("a role");
-    create("three", "arn:aws:iam::111111111111:user/anybody").await.expect("another account's are unknown");
+    create("three", "arn:aws:iam::111111111111:user/unknown")
+        .await
+        .expect("identities of other accounts are not checked");
     for principal in [
         "arn:aws:iam::000000000000:user/lea",
         "arn:aws:iam::000000000000:user/people/max",
@@ -135,27 +137,27 @@ async fn a_trust_policy_names_only_who_is_there() {
     let assume = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"*"}}"#;
     root.put_user_policy().user_name("lea").policy_name("p").policy_document(assume).send().await.expect("a policy");
     let lea = sts(&account, key_of(&root, "lea").await);
-    let wish = |role: &str| {
+    let request = |role: &str| {
         lea.assume_role().role_arn(format!("arn:aws:iam::000000000000:role/{role}")).role_session_name("run").send()
     };
-    assert!(wish("one").await.is_ok(), "named with its path");
-    assert!(wish("two").await.is_err());
+    assert!(request("one").await.is_ok(), "named with its path");
+    assert!(request("two").await.is_err());
 }
 
 #[tokio::test]
-async fn trust_in_another_identity_provider_is_kept_and_lets_nobody_in() {
-    let (account, root) = world();
+async fn stores_trust_in_an_identity_provider_that_no_caller_can_use() {
+    let (account, root) = account_with_root();
     root.create_role().role_name("ci").assume_role_policy_document(GITHUB).send().await.expect("a role");
     let role = root.get_role().role_name("ci").send().await.expect("the role");
-    let kept = role.role().expect("a role").assume_role_policy_document().expect("a document");
-    assert_eq!(decoded(kept), GITHUB);
-    let (code, _) = assumes(&account, "arn:aws:iam::000000000000:role/ci", 900).await.expect_err("nobody");
+    let stored = role.role().expect("a role").assume_role_policy_document().expect("a document");
+    assert_eq!(decoded(stored), GITHUB);
+    let (code, _) = try_assume(&account, "arn:aws:iam::000000000000:role/ci", 900).await.expect_err("denied");
     assert_eq!(code, "AccessDenied");
 }
 
 #[tokio::test]
-async fn tags_are_added_replaced_and_listed() {
-    let (_account, root) = world();
+async fn adds_replaces_and_lists_tags() {
+    let (_account, root) = account_with_root();
     root.create_role().role_name("r").assume_role_policy_document(TRUST_ACCOUNT).send().await.expect("a role");
     let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build().expect("a tag");
     let add = |tags: Vec<Tag>| root.tag_role().role_name("r").set_tags(Some(tags)).send();
@@ -165,38 +167,38 @@ async fn tags_are_added_replaced_and_listed() {
     let rest = root.list_role_tags().role_name("r").set_marker(listed.marker().map(str::to_owned)).send().await;
     let rest = rest.expect("a list");
     let tags: Vec<_> = listed.tags().iter().chain(rest.tags()).map(|tag| (tag.key(), tag.value())).collect();
-    assert_eq!(tags, [("A", "3"), ("b", "2"), ("c", "")], "keys aren't told apart by case");
+    assert_eq!(tags, [("A", "3"), ("b", "2"), ("c", "")], "the case of keys is ignored");
 
     assert_eq!(code(add(vec![tag("x", "1"), tag("X", "2")]).await), (400, "InvalidInput".to_owned()));
     assert_eq!(code(add(vec![tag("aws:x", "1")]).await), (400, "InvalidInput".to_owned()));
     assert_eq!(code(add(Vec::new()).await), (400, "ValidationError".to_owned()));
     let many = (0..48).map(|number| tag(&format!("t{number}"), "")).collect();
     assert_eq!(code(add(many).await), (409, "LimitExceeded".to_owned()));
-    let kept = root.list_role_tags().role_name("r").send().await.expect("a list");
-    assert_eq!(kept.tags().len(), 3, "what was refused changed nothing");
+    let listed = root.list_role_tags().role_name("r").send().await.expect("a list");
+    assert_eq!(listed.tags().len(), 3, "rejected requests change nothing");
 }
 
 #[tokio::test]
-async fn a_role_goes_only_when_nothing_is_left_of_it() {
-    let (account, root) = world();
+async fn only_a_role_without_policies_can_be_deleted() {
+    let (account, root) = account_with_root();
     let arn = "arn:aws:iam::aws:policy/AmazonS3FullAccess";
     root.create_role().role_name("r").assume_role_policy_document(TRUST_ACCOUNT).send().await.expect("a role");
     root.put_role_policy().role_name("r").policy_name("p").policy_document(MAY_PUT).send().await.expect("a policy");
-    let (_, session) = assumes(&account, "arn:aws:iam::000000000000:role/r", 900).await.expect("a session");
+    let (_, session) = try_assume(&account, "arn:aws:iam::000000000000:role/r", 900).await.expect("a session");
     assert_eq!(code(root.delete_role().role_name("r").send().await), (409, "DeleteConflict".to_owned()));
-    root.delete_role_policy().role_name("r").policy_name("p").send().await.expect("gone");
+    root.delete_role_policy().role_name("r").policy_name("p").send().await.expect("deleted");
     root.attach_role_policy().role_name("r").policy_arn(arn).send().await.expect("attached");
     assert_eq!(code(root.delete_role().role_name("r").send().await), (409, "DeleteConflict".to_owned()));
-    assert_eq!(puts(&account, &session).await, Ok(()));
+    assert_eq!(try_put(&account, &session).await, Ok(()));
     root.detach_role_policy().role_name("r").policy_arn(arn).send().await.expect("detached");
     root.delete_role().role_name("r").send().await.expect("deleted");
-    assert!(puts(&account, &session).await.is_err(), "its sessions ended");
+    assert!(try_put(&account, &session).await.is_err(), "its sessions end");
     assert!(root.list_roles().send().await.expect("a list").roles().is_empty());
 }
 
 #[tokio::test]
-async fn roles_are_listed_by_path() {
-    let (_account, root) = world();
+async fn lists_roles_by_path() {
+    let (_account, root) = account_with_root();
     for (name, path) in [("a", "/"), ("b", "/ci/"), ("c", "/ci/docs/")] {
         let role = root.create_role().role_name(name).path(path).assume_role_policy_document(TRUST_ACCOUNT);
         role.send().await.expect("a role");

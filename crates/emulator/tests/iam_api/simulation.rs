@@ -1,4 +1,4 @@
-//! Simulation: it says what a request would be told, and what it would need to know.
+//! Simulation: the decisions that real requests would get, and the missing context keys.
 
 use aws_sdk_iam::operation::simulate_principal_policy::builders::SimulatePrincipalPolicyFluentBuilder;
 use aws_sdk_iam::types::{
@@ -17,19 +17,19 @@ fn entry(key: &str, value: &str) -> ContextEntry {
     entry.context_key_type(ContextKeyTypeEnum::String).build()
 }
 
-async fn results(wish: SimulatePrincipalPolicyFluentBuilder) -> Vec<EvaluationResult> {
-    wish.send().await.expect("a simulation").evaluation_results().to_vec()
+async fn results(request: SimulatePrincipalPolicyFluentBuilder) -> Vec<EvaluationResult> {
+    request.send().await.expect("a simulation").evaluation_results().to_vec()
 }
 
-/// The decisions of one action, by resource.
+/// The decisions on one action, by resource.
 fn decisions(result: &EvaluationResult) -> Vec<(&str, Decision)> {
     let specific = result.resource_specific_results().iter();
     specific.map(|result| (result.eval_resource_name(), result.eval_resource_decision().clone())).collect()
 }
 
 #[tokio::test]
-async fn each_action_has_one_result_with_one_for_each_resource() {
-    let (_account, root) = world();
+async fn returns_one_result_per_action_and_resource() {
+    let (_account, root) = account_with_root();
     root.create_user().user_name("lea").send().await.expect("a user");
     let document = json!({ "Version": "2012-10-17", "Statement": [
         { "Effect": "Allow", "Action": "s3:*Object", "Resource": "arn:aws:s3:::site/*" },
@@ -37,9 +37,9 @@ async fn each_action_has_one_result_with_one_for_each_resource() {
     ] });
     let put = root.put_user_policy().user_name("lea").policy_name("p").policy_document(document.to_string());
     put.send().await.expect("a policy");
-    let wish = root.simulate_principal_policy().policy_source_arn(LEA);
+    let request = root.simulate_principal_policy().policy_source_arn(LEA);
     let resources = ["arn:aws:s3:::site/a", "arn:aws:s3:::site/private/a", "arn:aws:s3:::other/a"];
-    let both = wish
+    let both = request
         .clone()
         .action_names("s3:PutObject")
         .action_names("s3:GetObject")
@@ -57,13 +57,13 @@ async fn each_action_has_one_result_with_one_for_each_resource() {
     assert_eq!(decisions(&both[1]), expected);
     assert_eq!(both[1].eval_decision(), &Decision::ImplicitDeny, "the strictest");
 
-    // Without resources, only a statement about all of them allows.
-    let none = results(wish.clone().action_names("s3:GetObject")).await;
+    // Without resources, only a statement on all resources allows the action.
+    let none = results(request.clone().action_names("s3:GetObject")).await;
     assert_eq!(decisions(&none[0]), [("*", Decision::ImplicitDeny)]);
-    let further = wish.clone().action_names("s3:GetObject").policy_input_list(ALLOW_ALL);
-    assert_eq!(results(further).await[0].eval_decision(), &Decision::Allowed);
+    let additional = request.clone().action_names("s3:GetObject").policy_input_list(ALLOW_ALL);
+    assert_eq!(results(additional).await[0].eval_decision(), &Decision::Allowed);
 
-    let first = wish.action_names("s3:PutObject").action_names("s3:GetObject").max_items(1);
+    let first = request.action_names("s3:PutObject").action_names("s3:GetObject").max_items(1);
     let page = first.clone().send().await.expect("a page");
     assert_eq!((page.evaluation_results().len(), page.is_truncated()), (1, true));
     let rest = first.set_marker(page.marker().map(str::to_owned)).send().await.expect("a page");
@@ -72,26 +72,26 @@ async fn each_action_has_one_result_with_one_for_each_resource() {
 }
 
 #[tokio::test]
-async fn a_boundary_of_the_call_stands_in_for_that_of_the_identity() {
-    let (_account, root) = world();
+async fn a_boundary_of_the_call_replaces_that_of_the_identity() {
+    let (_account, root) = account_with_root();
     let read_only = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess";
     let role = root.create_role().role_name("r").path("/ci/").assume_role_policy_document(TRUST_ACCOUNT);
     role.permissions_boundary(read_only).send().await.expect("a role");
     root.put_role_policy().role_name("r").policy_name("p").policy_document(ALLOW_ALL).send().await.expect("a policy");
-    let wish = root.simulate_principal_policy().policy_source_arn("arn:aws:iam::000000000000:role/ci/r");
-    let wish = wish.action_names("s3:PutObject").resource_arns("arn:aws:s3:::site/a");
+    let request = root.simulate_principal_policy().policy_source_arn("arn:aws:iam::000000000000:role/ci/r");
+    let request = request.action_names("s3:PutObject").resource_arns("arn:aws:s3:::site/a");
     let within = |result: &EvaluationResult| {
         result.permissions_boundary_decision_detail().map(|detail| detail.allowed_by_permissions_boundary())
     };
-    let own = results(wish.clone()).await;
+    let own = results(request.clone()).await;
     assert_eq!((own[0].eval_decision(), within(&own[0])), (&Decision::ImplicitDeny, Some(false)));
-    let other = results(wish.permissions_boundary_policy_input_list(MAY_PUT)).await;
+    let other = results(request.permissions_boundary_policy_input_list(MAY_PUT)).await;
     assert_eq!((other[0].eval_decision(), within(&other[0])), (&Decision::Allowed, Some(true)));
 }
 
 #[tokio::test]
-async fn what_policies_ask_about_and_the_call_does_not_tell_is_named() {
-    let (_account, root) = world();
+async fn reports_missing_context_values() {
+    let (_account, root) = account_with_root();
     root.create_user().user_name("lea").send().await.expect("a user");
     let document = json!({ "Version": "2012-10-17", "Statement": [
         {
@@ -105,13 +105,13 @@ async fn what_policies_ask_about_and_the_call_does_not_tell_is_named() {
     ] });
     let put = root.put_user_policy().user_name("lea").policy_name("p").policy_document(document.to_string());
     put.send().await.expect("a policy");
-    let wish = root.simulate_principal_policy().policy_source_arn(LEA).action_names("s3:ListBucket");
-    let wish = wish.resource_arns("arn:aws:s3:::site");
-    let none = results(wish.clone()).await;
+    let request = root.simulate_principal_policy().policy_source_arn(LEA).action_names("s3:ListBucket");
+    let request = request.resource_arns("arn:aws:s3:::site");
+    let none = results(request.clone()).await;
     assert_eq!(none[0].eval_decision(), &Decision::ImplicitDeny);
     assert_eq!(none[0].missing_context_values(), ["aws:username", "s3:prefix"]);
     assert_eq!(none[0].resource_specific_results()[0].missing_context_values(), ["aws:username", "s3:prefix"]);
-    let some = wish.context_entries(entry("S3:Prefix", "lea/docs"));
+    let some = request.context_entries(entry("S3:Prefix", "lea/docs"));
     let one = results(some.clone()).await;
     assert_eq!(one[0].missing_context_values(), ["aws:username"]);
     let all = results(some.clone().context_entries(entry("aws:username", "lea"))).await;
@@ -129,7 +129,7 @@ fn statement() -> impl Strategy<Value = Value> {
         "arn:aws:s3:::site",
         "arn:aws:s3:::si?e/other/*",
     ]);
-    // Twice as likely to allow, so that requests get through often enough to be judged further.
+    // Allow is twice as likely, so that many requests reach the later steps of the evaluation.
     let effect = prop::sample::select(vec!["Allow", "Allow", "Deny"]);
     let names = (prop::bool::weighted(0.2), prop::bool::weighted(0.2));
     let condition = prop::sample::select(vec![
@@ -154,7 +154,7 @@ fn policy() -> impl Strategy<Value = String> {
         .prop_map(|statements| json!({ "Version": "2012-10-17", "Statement": statements }).to_string())
 }
 
-/// What became of a request.
+/// The decision on a real request.
 fn outcome<T, E: ProvideErrorMetadata>(result: Result<T, SdkError<E, HttpResponse>>) -> Decision {
     match result {
         Ok(_) => Decision::Allowed,
@@ -166,9 +166,9 @@ fn outcome<T, E: ProvideErrorMetadata>(result: Result<T, SdkError<E, HttpRespons
     }
 }
 
-/// A user with these policies by itself, by a group and as its boundary, simulated and then tried.
+/// Simulates and then tries the actions of a user with an own policy, a policy of its group, and a boundary.
 async fn compare(own: String, of_group: String, boundary: Option<String>) -> Vec<(String, Decision, Decision)> {
-    let (account, root) = world();
+    let (account, root) = account_with_root();
     account.s3().create_bucket("site").await.expect("a bucket");
     root.create_user().user_name("lea").send().await.expect("a user");
     root.create_group().group_name("g").send().await.expect("a group");
@@ -183,11 +183,11 @@ async fn compare(own: String, of_group: String, boundary: Option<String>) -> Vec
     let seed = s3(&account, account.root_credentials());
     let client = s3(&account, key_of(&root, "lea").await);
     let mut compared = Vec::new();
-    for place in ["docs", "other"] {
-        let key = format!("{place}/a");
+    for directory in ["docs", "other"] {
+        let key = format!("{directory}/a");
         seed.put_object().bucket("site").key(&key).body(b"x".to_vec().into()).send().await.expect("an object");
-        let prefix = format!("{place}/");
-        let tried = [
+        let prefix = format!("{directory}/");
+        let outcomes = [
             ("s3:ListBucket", outcome(client.list_objects_v2().bucket("site").prefix(&prefix).send().await)),
             ("s3:GetObject", outcome(client.get_object().bucket("site").key(&key).send().await)),
             (
@@ -196,14 +196,16 @@ async fn compare(own: String, of_group: String, boundary: Option<String>) -> Vec
             ),
             ("s3:DeleteObject", outcome(client.delete_object().bucket("site").key(&key).send().await)),
         ];
-        for (action, outcome) in tried {
-            let wish = root.simulate_principal_policy().policy_source_arn(LEA).action_names(action);
-            let wish = match action {
-                "s3:ListBucket" => wish.resource_arns("arn:aws:s3:::site").context_entries(entry("s3:prefix", &prefix)),
-                _ => wish.resource_arns(format!("arn:aws:s3:::site/{key}")),
+        for (action, outcome) in outcomes {
+            let request = root.simulate_principal_policy().policy_source_arn(LEA).action_names(action);
+            let request = match action {
+                "s3:ListBucket" => {
+                    request.resource_arns("arn:aws:s3:::site").context_entries(entry("s3:prefix", &prefix))
+                }
+                _ => request.resource_arns(format!("arn:aws:s3:::site/{key}")),
             };
-            let said = results(wish).await.first().expect("a result").eval_decision().clone();
-            compared.push((format!("{action} {key}"), said, outcome));
+            let simulated = results(request).await.first().expect("a result").eval_decision().clone();
+            compared.push((format!("{action} {key}"), simulated, outcome));
         }
     }
     compared
@@ -212,14 +214,14 @@ async fn compare(own: String, of_group: String, boundary: Option<String>) -> Vec
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
-    /// Whatever the policies are, the simulation says what the store then does.
+    /// For any policies, the simulation predicts the decisions of the store.
     #[test]
-    fn simulation_says_what_enforcement_does(
+    fn simulation_agrees_with_enforcement(
         own in policy(), of_group in policy(), boundary in prop::option::weighted(0.4, policy()),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        for (label, said, done) in runtime.block_on(compare(own, of_group, boundary)) {
-            prop_assert_eq!(said, done, "{}", label);
+        for (label, simulated, actual) in runtime.block_on(compare(own, of_group, boundary)) {
+            prop_assert_eq!(simulated, actual, "{}", label);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Users: made with paths, tags and boundaries, found, listed in pages, and deleted when nothing is left.
+//! Users: creation with paths, tags and boundaries, lists in pages, and deletion.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,15 +8,15 @@ use pretty_assertions::assert_eq;
 use super::*;
 
 #[tokio::test]
-async fn a_user_is_what_it_was_made_as() {
-    let (account, root) = world();
+async fn creates_a_user() {
+    let (account, root) = account_with_root();
     account.iam().clock().advance(Duration::from_secs(30 * 24 * 3_600));
     let boundary = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess";
     let tag = Tag::builder().key("team").value("docs/site: a+b").build().expect("a tag");
-    let made = root.create_user().user_name("publisher").path("/ci/").permissions_boundary(boundary).tags(tag);
-    let made = made.send().await.expect("a user");
+    let created = root.create_user().user_name("publisher").path("/ci/").permissions_boundary(boundary).tags(tag);
+    let created_user = created.send().await.expect("a user");
     let found = root.get_user().user_name("publisher").send().await.expect("the user");
-    assert_eq!(made.user(), found.user());
+    assert_eq!(created_user.user(), found.user());
     let user = found.user().expect("a user");
     assert_eq!(user.arn(), "arn:aws:iam::000000000000:user/ci/publisher");
     assert_eq!((user.path(), user.user_name()), ("/ci/", "publisher"));
@@ -40,8 +40,8 @@ async fn a_user_is_what_it_was_made_as() {
 }
 
 #[tokio::test]
-async fn whoever_asks_without_a_name_asks_about_itself() {
-    let (account, root) = world();
+async fn without_a_name_a_user_gets_itself() {
+    let (account, root) = account_with_root();
     let own = root.get_user().send().await.expect("root");
     assert_eq!(own.user().expect("root").arn(), "arn:aws:iam::000000000000:root");
 
@@ -62,8 +62,8 @@ async fn whoever_asks_without_a_name_asks_about_itself() {
 }
 
 #[tokio::test]
-async fn lists_come_in_pages_and_by_path() {
-    let (_account, root) = world();
+async fn lists_users_in_pages_and_by_path() {
+    let (_account, root) = account_with_root();
     for number in 0..7 {
         let path = if number % 2 == 0 { "/ci/" } else { "/people/docs/" };
         root.create_user().user_name(format!("u{number}")).path(path).send().await.expect("a user");
@@ -78,7 +78,7 @@ async fn lists_come_in_pages_and_by_path() {
         if marker.is_none() {
             break;
         }
-        // What is deleted between two pages changes nothing about the later ones.
+        // A deletion between two pages does not affect later pages.
         if pages.len() == 1 {
             root.delete_user().user_name("u2").send().await.expect("deleted");
         }
@@ -98,30 +98,30 @@ async fn lists_come_in_pages_and_by_path() {
 }
 
 #[tokio::test]
-async fn a_user_goes_only_when_nothing_is_left_of_it() {
-    let (_account, root) = world();
+async fn only_a_user_without_keys_policies_and_groups_can_be_deleted() {
+    let (_account, root) = account_with_root();
     root.create_user().user_name("lea").send().await.expect("a user");
     root.create_group().group_name("g").send().await.expect("a group");
     let arn = "arn:aws:iam::aws:policy/AmazonS3FullAccess";
     let delete = || root.delete_user().user_name("lea").send();
-    let refused = |result, expected: &str| {
+    let rejected = |result, expected: &str| {
         let (status, code, message) = failure(result);
         assert_eq!((status, code.as_str()), (409, "DeleteConflict"));
         assert!(message.contains(expected), "{message}");
     };
 
     let key = key_of(&root, "lea").await;
-    refused(delete().await, "must delete access keys first");
-    root.delete_access_key().user_name("lea").access_key_id(key.access_key_id()).send().await.expect("gone");
+    rejected(delete().await, "must delete access keys first");
+    root.delete_access_key().user_name("lea").access_key_id(key.access_key_id()).send().await.expect("deleted");
     root.put_user_policy().user_name("lea").policy_name("p").policy_document(MAY_PUT).send().await.expect("a policy");
-    refused(delete().await, "must delete policies first");
-    root.delete_user_policy().user_name("lea").policy_name("p").send().await.expect("gone");
+    rejected(delete().await, "must delete policies first");
+    root.delete_user_policy().user_name("lea").policy_name("p").send().await.expect("deleted");
     root.attach_user_policy().user_name("lea").policy_arn(arn).send().await.expect("attached");
-    refused(delete().await, "must detach all policies first");
+    rejected(delete().await, "must detach all policies first");
     root.detach_user_policy().user_name("lea").policy_arn(arn).send().await.expect("detached");
-    root.add_user_to_group().user_name("lea").group_name("g").send().await.expect("in it");
-    refused(delete().await, "must remove users from group first");
-    root.remove_user_from_group().user_name("lea").group_name("g").send().await.expect("out of it");
+    root.add_user_to_group().user_name("lea").group_name("g").send().await.expect("added");
+    rejected(delete().await, "must remove users from group first");
+    root.remove_user_from_group().user_name("lea").group_name("g").send().await.expect("removed");
 
     delete().await.expect("deleted");
     assert_eq!(code(root.get_user().user_name("lea").send().await), (404, "NoSuchEntity".to_owned()));

@@ -1,4 +1,4 @@
-//! Permissions, asked for on every call.
+//! Permissions, which every call needs.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tidegate_emulator::s3::StoredHeaders;
 
 use crate::*;
 
-/// A client of a new user who may do what these statements say.
+/// A client of a new user with these statements.
 fn user(account: &LocalAws, name: &str, statements: &str) -> Client {
     let policy = format!(r#"{{"Version":"2012-10-17","Statement":[{statements}]}}"#);
     account.iam().create_user(name, &[("policy", &policy)]).unwrap();
@@ -23,42 +23,42 @@ fn denied() -> (u16, String) {
 }
 
 #[tokio::test]
-async fn who_may_do_nothing_is_denied_everything() {
+async fn denies_everything_without_permissions() {
     let (account, root) = site().await;
     put(&root, "x", b"1").await;
-    let nobody = user(&account, "nobody", &allow("s3:GetObject", "arn:aws:s3:::elsewhere/*"));
-    assert_eq!(refusal(nobody.list_buckets().send().await), denied());
-    assert_eq!(refusal(nobody.list_objects_v2().bucket(BUCKET).send().await), denied());
-    assert_eq!(refusal(nobody.get_object().bucket(BUCKET).key("x").send().await), denied());
-    assert_eq!(refusal(nobody.head_object().bucket(BUCKET).key("x").send().await).0, 403);
-    assert_eq!(refusal(nobody.put_object().bucket(BUCKET).key("x").send().await), denied());
-    assert_eq!(refusal(nobody.delete_object().bucket(BUCKET).key("x").send().await), denied());
-    assert_eq!(refusal(nobody.create_bucket().bucket("new").send().await), denied());
-    let copy = nobody.copy_object().bucket(BUCKET).key("y").copy_source("site/x").send().await;
-    assert_eq!(refusal(copy), denied());
+    let stranger = user(&account, "stranger", &allow("s3:GetObject", "arn:aws:s3:::other/*"));
+    assert_eq!(failure(stranger.list_buckets().send().await), denied());
+    assert_eq!(failure(stranger.list_objects_v2().bucket(BUCKET).send().await), denied());
+    assert_eq!(failure(stranger.get_object().bucket(BUCKET).key("x").send().await), denied());
+    assert_eq!(failure(stranger.head_object().bucket(BUCKET).key("x").send().await).0, 403);
+    assert_eq!(failure(stranger.put_object().bucket(BUCKET).key("x").send().await), denied());
+    assert_eq!(failure(stranger.delete_object().bucket(BUCKET).key("x").send().await), denied());
+    assert_eq!(failure(stranger.create_bucket().bucket("new").send().await), denied());
+    let copy = stranger.copy_object().bucket(BUCKET).key("y").copy_source("site/x").send().await;
+    assert_eq!(failure(copy), denied());
     assert_eq!(account.s3().list(BUCKET, "").unwrap().len(), 1);
-    let message = nobody.get_object().bucket(BUCKET).key("x").send().await.unwrap_err();
+    let message = stranger.get_object().bucket(BUCKET).key("x").send().await.unwrap_err();
     let message = message.as_service_error().unwrap().message().unwrap().to_owned();
     assert_eq!(
         message,
-        "User: arn:aws:iam::000000000000:user/nobody is not authorized to perform: s3:GetObject on resource: \"arn:aws:s3:::site/x\" because no identity-based policy allows the s3:GetObject action"
+        "User: arn:aws:iam::000000000000:user/stranger is not authorized to perform: s3:GetObject on resource: \"arn:aws:s3:::site/x\" because no identity-based policy allows the s3:GetObject action"
     );
 }
 
 #[tokio::test]
-async fn a_missing_key_is_a_secret_without_the_right_to_list() {
+async fn hides_missing_keys_without_the_permission_to_list() {
     let (account, _root) = site().await;
     let reader = user(&account, "reader", &allow("s3:GetObject", "arn:aws:s3:::site/*"));
-    assert_eq!(refusal(reader.get_object().bucket(BUCKET).key("no").send().await), denied());
-    assert_eq!(refusal(reader.head_object().bucket(BUCKET).key("no").send().await).0, 403);
+    assert_eq!(failure(reader.get_object().bucket(BUCKET).key("no").send().await), denied());
+    assert_eq!(failure(reader.head_object().bucket(BUCKET).key("no").send().await).0, 403);
     let both = [allow("s3:GetObject", "arn:aws:s3:::site/*"), allow("s3:ListBucket", "arn:aws:s3:::site")].join(",");
     let lister = user(&account, "lister", &both);
-    assert_eq!(refusal(lister.get_object().bucket(BUCKET).key("no").send().await).0, 404);
-    assert_eq!(refusal(lister.head_object().bucket(BUCKET).key("no").send().await).0, 404);
+    assert_eq!(failure(lister.get_object().bucket(BUCKET).key("no").send().await).0, 404);
+    assert_eq!(failure(lister.head_object().bucket(BUCKET).key("no").send().await).0, 404);
 }
 
 #[tokio::test]
-async fn lists_are_judged_by_their_prefix() {
+async fn authorizes_lists_by_their_prefix() {
     let (account, _root) = site().await;
     for key in ["docs/a", "docs2/b"] {
         account.s3().put(BUCKET, key, "x", StoredHeaders::default()).await.unwrap();
@@ -67,13 +67,13 @@ async fn lists_are_judged_by_their_prefix() {
     let lister = user(&account, "lister", statement);
     let list = || lister.list_objects_v2().bucket(BUCKET);
     assert_eq!(list().prefix("docs/").send().await.unwrap().contents().len(), 1);
-    assert_eq!(refusal(list().prefix("docs").send().await), denied());
-    assert_eq!(refusal(list().prefix("docs2/").send().await), denied());
-    assert_eq!(refusal(list().send().await), denied());
+    assert_eq!(failure(list().prefix("docs").send().await), denied());
+    assert_eq!(failure(list().prefix("docs2/").send().await), denied());
+    assert_eq!(failure(list().send().await), denied());
 }
 
 #[tokio::test]
-async fn a_copy_needs_both_ends_and_its_tags() {
+async fn a_copy_needs_permissions_for_source_destination_and_tags() {
     let (account, root) = site().await;
     put(&root, "staged/x", b"1").await;
     root.put_object().bucket(BUCKET).key("staged/tagged").tagging("a=1").send().await.unwrap();
@@ -81,45 +81,45 @@ async fn a_copy_needs_both_ends_and_its_tags() {
         client.copy_object().bucket(BUCKET).key("site/x").copy_source(format!("site/{from}")).send()
     };
     let source_only = user(&account, "source", &allow("s3:GetObject", "arn:aws:s3:::site/staged/*"));
-    assert_eq!(refusal(copy(&source_only, "staged/x").await), denied());
+    assert_eq!(failure(copy(&source_only, "staged/x").await), denied());
     let destination_only = user(&account, "destination", &allow("s3:PutObject", "arn:aws:s3:::site/site/*"));
-    assert_eq!(refusal(copy(&destination_only, "staged/x").await), denied());
+    assert_eq!(failure(copy(&destination_only, "staged/x").await), denied());
     let both = [allow("s3:GetObject", "arn:aws:s3:::site/staged/*"), allow("s3:PutObject", "arn:aws:s3:::site/site/*")]
         .join(",");
     let publisher = user(&account, "publisher", &both);
     copy(&publisher, "staged/x").await.unwrap();
-    assert_eq!(refusal(copy(&publisher, "staged/tagged").await), denied());
+    assert_eq!(failure(copy(&publisher, "staged/tagged").await), denied());
     let replaced = publisher.copy_object().bucket(BUCKET).key("site/x").copy_source("site/staged/tagged");
     let replaced = replaced.tagging_directive(aws_sdk_s3::types::TaggingDirective::Replace);
     replaced.metadata_directive(MetadataDirective::Replace).send().await.unwrap();
 }
 
 #[tokio::test]
-async fn conditions_that_read_need_the_right_to_read() {
+async fn conditions_on_etags_need_the_permission_to_read() {
     let (account, root) = site().await;
     let etag = put(&root, "x", b"1").await;
     let both =
         [allow("s3:PutObject", "arn:aws:s3:::site/*"), allow("s3:DeleteObject", "arn:aws:s3:::site/*")].join(",");
     let writer = user(&account, "writer", &both);
     let put_if = || writer.put_object().bucket(BUCKET).key("x").if_match(&etag).send();
-    assert_eq!(refusal(put_if().await), denied());
-    assert_eq!(refusal(writer.delete_object().bucket(BUCKET).key("x").if_match(&etag).send().await), denied());
-    // That nothing is there may be demanded by whoever may write.
+    assert_eq!(failure(put_if().await), denied());
+    assert_eq!(failure(writer.delete_object().bucket(BUCKET).key("x").if_match(&etag).send().await), denied());
+    // That no object exists can be required with the permission to write alone.
     writer.put_object().bucket(BUCKET).key("new").if_none_match("*").send().await.unwrap();
     writer.delete_object().bucket(BUCKET).key("x").send().await.unwrap();
 }
 
 #[tokio::test]
-async fn a_policy_may_demand_conditional_writes() {
+async fn a_policy_can_require_conditional_writes() {
     let (account, _root) = site().await;
     let statement = r#"{"Effect":"Allow","Action":"s3:PutObject","Resource":"arn:aws:s3:::site/*","Condition":{"Null":{"s3:if-none-match":"false"}}}"#;
     let writer = user(&account, "writer", statement);
-    assert_eq!(refusal(writer.put_object().bucket(BUCKET).key("x").send().await), denied());
+    assert_eq!(failure(writer.put_object().bucket(BUCKET).key("x").send().await), denied());
     writer.put_object().bucket(BUCKET).key("x").if_none_match("*").send().await.unwrap();
 }
 
 #[tokio::test]
-async fn temporary_credentials_present_their_token_and_end() {
+async fn temporary_credentials_need_their_token_and_expire() {
     let (account, root) = site().await;
     put(&root, "docs/x", b"1").await;
     put(&root, "other", b"2").await;
@@ -132,22 +132,22 @@ async fn temporary_credentials_present_their_token_and_end() {
         client(&account, credentials.clone()).get_object().bucket(BUCKET).key(key).send()
     };
     get(&credentials, "docs/x").await.unwrap();
-    assert_eq!(refusal(get(&credentials, "other").await), denied());
+    assert_eq!(failure(get(&credentials, "other").await), denied());
 
     let (id, secret) = (credentials.access_key_id(), credentials.secret_access_key());
     let without = Credentials::new(id, secret, None, None, "test");
-    assert_eq!(refusal(get(&without, "docs/x").await), (400, "InvalidToken".to_owned()));
+    assert_eq!(failure(get(&without, "docs/x").await), (400, "InvalidToken".to_owned()));
     let other = Credentials::new(id, secret, Some("another token".to_owned()), None, "test");
-    assert_eq!(refusal(get(&other, "docs/x").await), (400, "InvalidToken".to_owned()));
+    assert_eq!(failure(get(&other, "docs/x").await), (400, "InvalidToken".to_owned()));
     let root = account.root_credentials();
-    let needless =
+    let unexpected =
         Credentials::new(root.access_key_id(), root.secret_access_key(), Some("token".to_owned()), None, "test");
-    assert_eq!(refusal(get(&needless, "docs/x").await), (400, "InvalidToken".to_owned()));
+    assert_eq!(failure(get(&unexpected, "docs/x").await), (400, "InvalidToken".to_owned()));
 
     account.iam().clock().advance(Duration::from_secs(3_601));
-    // The SDK itself would refuse credentials that it knows to be over.
-    let endless = Credentials::new(id, secret, credentials.session_token().map(str::to_owned), None, "test");
-    assert_eq!(refusal(get(&endless, "docs/x").await), (400, "ExpiredToken".to_owned()));
+    // The SDK itself would reject expired credentials.
+    let without_expiry = Credentials::new(id, secret, credentials.session_token().map(str::to_owned), None, "test");
+    assert_eq!(failure(get(&without_expiry, "docs/x").await), (400, "ExpiredToken".to_owned()));
 
     async fn assume(account: &LocalAws, role: &str, policy: &str) -> Credentials {
         let root = account.root_credentials();
@@ -168,16 +168,16 @@ async fn temporary_credentials_present_their_token_and_end() {
 }
 
 #[tokio::test]
-async fn signatures_are_verified() {
+async fn verifies_signatures() {
     let (account, root) = site().await;
     put(&root, "x", b"1").await;
     let credentials = account.root_credentials();
     let wrong = Credentials::new(credentials.access_key_id(), "not the secret", None, None, "test");
     let got = client(&account, wrong).get_object().bucket(BUCKET).key("x").send().await;
-    assert_eq!(refusal(got), (403, "SignatureDoesNotMatch".to_owned()));
+    assert_eq!(failure(got), (403, "SignatureDoesNotMatch".to_owned()));
     let unknown = Credentials::new("AKIAUNKNOWN000000000", "secret", None, None, "test");
     let got = client(&account, unknown).get_object().bucket(BUCKET).key("x").send().await;
-    assert_eq!(refusal(got), (403, "InvalidAccessKeyId".to_owned()));
+    assert_eq!(failure(got), (403, "InvalidAccessKeyId".to_owned()));
     let unsigned = Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
@@ -185,7 +185,7 @@ async fn signatures_are_verified() {
         .allow_no_auth()
         .build();
     let got = Client::from_conf(unsigned).get_object().bucket(BUCKET).key("x").send().await;
-    assert_eq!(refusal(got), denied());
+    assert_eq!(failure(got), denied());
     let other = root.get_object().bucket(BUCKET).key("x").expected_bucket_owner("111111111111").send().await;
-    assert_eq!(refusal(other), denied());
+    assert_eq!(failure(other), denied());
 }

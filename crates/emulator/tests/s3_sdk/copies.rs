@@ -8,7 +8,7 @@ use tidegate_emulator::s3::StoreLimits;
 use crate::*;
 
 #[tokio::test]
-async fn headers_tags_and_metadata_come_along_and_the_rest_does_not() {
+async fn copies_headers_tags_and_metadata_only() {
     let (_account, client) = site().await;
     client
         .put_object()
@@ -29,7 +29,7 @@ async fn headers_tags_and_metadata_come_along_and_the_rest_does_not() {
     let head = client.head_object().bucket(BUCKET).key("to").send().await.unwrap();
     assert_eq!((head.content_type(), head.cache_control()), (Some("text/html"), Some("no-cache")));
     assert_eq!(head.metadata().unwrap()["m"], "1");
-    // Neither the redirect nor the storage class.
+    // Neither the redirect nor the storage class is copied.
     assert_eq!((head.website_redirect_location(), head.storage_class()), (None, None));
     let tags = client.get_object_tagging().bucket(BUCKET).key("to").send().await.unwrap();
     assert_eq!(tags.tag_set().len(), 1);
@@ -54,43 +54,43 @@ async fn headers_tags_and_metadata_come_along_and_the_rest_does_not() {
 }
 
 #[tokio::test]
-async fn a_copy_onto_itself_must_change_something() {
+async fn a_copy_onto_itself_must_change_an_attribute() {
     let (_account, client) = site().await;
     put(&client, "x", b"hello").await;
     let copy = || client.copy_object().bucket(BUCKET).key("x").copy_source("site/x");
-    assert_eq!(refusal(copy().send().await), (400, "InvalidRequest".to_owned()));
+    assert_eq!(failure(copy().send().await), (400, "InvalidRequest".to_owned()));
     copy().metadata_directive(MetadataDirective::Replace).cache_control("no-store").send().await.unwrap();
     let head = client.head_object().bucket(BUCKET).key("x").send().await.unwrap();
     assert_eq!(head.cache_control(), Some("no-store"));
     copy().storage_class(StorageClass::GlacierIr).send().await.unwrap();
     copy().server_side_encryption(ServerSideEncryption::AwsKms).send().await.unwrap();
     assert_eq!(body(&client, "x").await, b"hello");
-    // Out of KMS the ETag is the MD5 again, which the record did not tell.
+    // Without KMS the ETag is the MD5 again, which the record did not contain.
     let copied = copy().server_side_encryption(ServerSideEncryption::Aes256).send().await.unwrap();
     assert_eq!(copied.copy_object_result().unwrap().e_tag(), Some(quoted(&md5_hex(b"hello")).as_str()));
 }
 
 #[tokio::test]
-async fn conditions_on_the_source_and_on_the_destination() {
+async fn checks_conditions_on_source_and_destination() {
     let (_account, client) = site().await;
     let etag = put(&client, "from", b"1").await;
-    let there = put(&client, "to", b"2").await;
+    let current = put(&client, "to", b"2").await;
     let copy = || client.copy_object().bucket(BUCKET).key("to").copy_source("site/from");
-    assert_eq!(refusal(copy().copy_source_if_match("\"no\"").send().await), (412, "PreconditionFailed".to_owned()));
-    assert_eq!(refusal(copy().copy_source_if_none_match(&etag).send().await), (412, "PreconditionFailed".to_owned()));
-    assert_eq!(refusal(copy().if_match("\"no\"").send().await), (412, "PreconditionFailed".to_owned()));
-    assert_eq!(refusal(copy().if_none_match("*").send().await), (412, "PreconditionFailed".to_owned()));
+    assert_eq!(failure(copy().copy_source_if_match("\"no\"").send().await), (412, "PreconditionFailed".to_owned()));
+    assert_eq!(failure(copy().copy_source_if_none_match(&etag).send().await), (412, "PreconditionFailed".to_owned()));
+    assert_eq!(failure(copy().if_match("\"no\"").send().await), (412, "PreconditionFailed".to_owned()));
+    assert_eq!(failure(copy().if_none_match("*").send().await), (412, "PreconditionFailed".to_owned()));
     assert_eq!(body(&client, "to").await, b"2");
-    copy().copy_source_if_match(&etag).if_match(&there).send().await.unwrap();
+    copy().copy_source_if_match(&etag).if_match(&current).send().await.unwrap();
     assert_eq!(body(&client, "to").await, b"1");
     let missing = client.copy_object().bucket(BUCKET).key("to").copy_source("site/none").send().await;
-    assert_eq!(refusal(missing), (404, "NoSuchKey".to_owned()));
+    assert_eq!(failure(missing), (404, "NoSuchKey".to_owned()));
     let missing = client.copy_object().bucket(BUCKET).key("to").copy_source("nowhere/none").send().await;
-    assert_eq!(refusal(missing), (404, "NoSuchBucket".to_owned()));
+    assert_eq!(failure(missing), (404, "NoSuchBucket".to_owned()));
 }
 
 #[tokio::test]
-async fn checksums_are_computed_when_asked_for() {
+async fn computes_checksums_on_request() {
     let (_account, client) = site().await;
     put(&client, "from", b"hello").await;
     let copy = client.copy_object().bucket(BUCKET).key("to").copy_source("site/from");
@@ -106,14 +106,14 @@ async fn checksums_are_computed_when_asked_for() {
 }
 
 #[tokio::test]
-async fn a_source_above_the_limit_is_refused() {
+async fn rejects_a_source_above_the_limit() {
     let (account, client) = site().await;
     account.s3().set_limits(StoreLimits { copy_source: 4, ..StoreLimits::default() });
     put(&client, "four", b"1234").await;
     put(&client, "five", b"12345").await;
     client.copy_object().bucket(BUCKET).key("a").copy_source("site/four").send().await.unwrap();
-    let refused = client.copy_object().bucket(BUCKET).key("b").copy_source("site/five").send().await;
-    assert_eq!(refusal(refused), (400, "InvalidRequest".to_owned()));
+    let rejected = client.copy_object().bucket(BUCKET).key("b").copy_source("site/five").send().await;
+    assert_eq!(failure(rejected), (400, "InvalidRequest".to_owned()));
 }
 
 #[tokio::test]

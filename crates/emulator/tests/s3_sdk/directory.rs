@@ -1,4 +1,4 @@
-//! An account that is kept in a directory.
+//! An account in a directory.
 
 use tidegate_emulator::OpenError;
 use tidegate_emulator::s3::StoredHeaders;
@@ -6,7 +6,7 @@ use tidegate_emulator::s3::StoredHeaders;
 use crate::*;
 
 #[tokio::test]
-async fn everything_survives_reopening() {
+async fn everything_survives_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let large: Vec<u8> = (0..500_000_u32).map(|number| (number % 253) as u8).collect();
     let (root, user_key, upload, etag);
@@ -46,13 +46,13 @@ async fn everything_survives_reopening() {
     let parts = client.list_parts().bucket(BUCKET).key("parts").upload_id(&upload).send().await.unwrap();
     assert_eq!(parts.parts()[0].e_tag(), etag.e_tag());
     assert_eq!(std::fs::read_dir(directory.path().join("bodies")).unwrap().count(), 1);
-    // New bodies never take the place of old ones.
+    // New bodies never replace old ones.
     put(&client, "more", &vec![9; 100_000]).await;
     assert_eq!(body(&client, "large").await, large);
 }
 
 #[tokio::test]
-async fn one_opener_at_a_time() {
+async fn only_one_process_can_open_a_directory() {
     let directory = tempfile::tempdir().unwrap();
     let account = LocalAws::open(directory.path()).unwrap();
     let second = LocalAws::open(directory.path()).unwrap_err();
@@ -68,7 +68,7 @@ async fn one_opener_at_a_time() {
 }
 
 #[tokio::test]
-async fn what_a_killed_process_left_is_removed() {
+async fn removes_files_of_a_killed_process() {
     let directory = tempfile::tempdir().unwrap();
     let large = vec![1_u8; 100_000];
     {
@@ -77,7 +77,7 @@ async fn what_a_killed_process_left_is_removed() {
         account.s3().put(BUCKET, "x", large.clone(), StoredHeaders::default()).await.unwrap();
     }
     let bodies = directory.path().join("bodies");
-    std::fs::write(bodies.join("00000000000000ff"), "half a body").unwrap();
+    std::fs::write(bodies.join("00000000000000ff"), "a part of a body").unwrap();
     std::fs::write(bodies.join("stray"), "something else").unwrap();
     let account = LocalAws::open(directory.path()).unwrap();
     assert_eq!(std::fs::read_dir(&bodies).unwrap().count(), 1);
@@ -85,7 +85,7 @@ async fn what_a_killed_process_left_is_removed() {
 }
 
 #[tokio::test]
-async fn a_reader_keeps_what_it_began_to_read() {
+async fn a_reader_gets_the_whole_object_after_its_deletion() {
     let directory = tempfile::tempdir().unwrap();
     let account = LocalAws::open(directory.path()).unwrap();
     account.s3().create_bucket(BUCKET).await.unwrap();
@@ -100,7 +100,7 @@ async fn a_reader_keeps_what_it_began_to_read() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn readers_always_see_a_whole_object_while_it_is_replaced() {
+async fn readers_get_a_whole_object_while_it_is_replaced() {
     let directory = tempfile::tempdir().unwrap();
     let account = LocalAws::open(directory.path()).unwrap();
     account.s3().create_bucket(BUCKET).await.unwrap();
@@ -114,29 +114,29 @@ async fn readers_always_see_a_whole_object_while_it_is_replaced() {
             }
         })
     };
-    let mut seen = 0_usize;
+    let mut reads = 0_usize;
     while !writer.is_finished() {
         let object = account.s3().get(BUCKET, "x").unwrap();
         let (size, bytes) = (object.info.size, object.content.bytes().await.unwrap());
         assert_eq!(bytes.len() as u64, size);
         assert_eq!(bytes, version(bytes[0]));
-        seen += 1;
+        reads += 1;
     }
     writer.await.unwrap();
-    assert!(seen > 0);
+    assert!(reads > 0);
     assert_eq!(std::fs::read_dir(directory.path().join("bodies")).unwrap().count(), 1);
 }
 
-/// Where the child of the test below writes; without it the child does nothing.
+/// The directory of the child process of the test below. Without it the child does nothing.
 const CHILD_DIRECTORY: &str = "TIDEGATE_LOCAL_TEST_DIRECTORY";
 
-/// Bytes that tell whether all of them are there: small and large ones in turn.
-fn told_by(number: usize) -> Vec<u8> {
+/// Content that reveals missing bytes: alternately small and large.
+fn content_of(number: usize) -> Vec<u8> {
     let size = if number.is_multiple_of(2) { 1_000 } else { 150_000 };
     vec![u8::try_from(number % 256).unwrap(); size + number]
 }
 
-/// Not a test by itself: puts objects until it is killed, telling each one that was acknowledged.
+/// Not a test: writes objects until it is killed, and prints each one that is acknowledged.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn child_that_writes_until_killed() {
     let Some(directory) = std::env::var_os(CHILD_DIRECTORY) else {
@@ -148,7 +148,7 @@ async fn child_that_writes_until_killed() {
         let puts = (number * 4..number * 4 + 4).map(|number| {
             let store = account.s3().clone();
             async move {
-                store.put(BUCKET, &format!("{number:06}"), told_by(number), StoredHeaders::default()).await.unwrap();
+                store.put(BUCKET, &format!("{number:06}"), content_of(number), StoredHeaders::default()).await.unwrap();
                 println!("acknowledged {number}");
             }
         });
@@ -157,7 +157,7 @@ async fn child_that_writes_until_killed() {
 }
 
 #[tokio::test]
-async fn a_killed_process_loses_nothing_that_it_acknowledged() {
+async fn a_killed_process_loses_no_acknowledged_write() {
     use std::io::BufRead as _;
     let directory = tempfile::tempdir().unwrap();
     let mut child = std::process::Command::new(std::env::current_exe().unwrap())
@@ -182,7 +182,7 @@ async fn a_killed_process_loses_nothing_that_it_acknowledged() {
     let listed = account.s3().list(BUCKET, "").unwrap();
     for (key, info) in &listed {
         let bytes = account.s3().get(BUCKET, key).unwrap().content.bytes().await.unwrap();
-        assert_eq!(bytes, told_by(key.parse().unwrap()), "{key}");
+        assert_eq!(bytes, content_of(key.parse().unwrap()), "{key}");
         assert_eq!(info.etag, md5_hex(&bytes), "{key}");
     }
     let large = listed.iter().filter(|(_, info)| info.size > 64 * 1024).count();

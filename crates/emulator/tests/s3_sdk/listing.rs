@@ -6,7 +6,7 @@ use tidegate_emulator::s3::StoredHeaders;
 use crate::*;
 
 async fn fill(account: &LocalAws, count: usize) -> Vec<String> {
-    // Names whose order as bytes is not that of their numbers, nor that of UTF-16.
+    // Keys whose order as bytes differs from that of their numbers and of UTF-16.
     let mut keys: Vec<String> = (0..count)
         .map(|number| match number % 4 {
             0 => format!("a/{number}"),
@@ -22,7 +22,7 @@ async fn fill(account: &LocalAws, count: usize) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn pages_hold_at_most_a_thousand_keys_in_byte_order() {
+async fn lists_pages_of_at_most_a_thousand_keys_in_byte_order() {
     for (count, pages) in [
         (0, vec![0]),
         (999, vec![999]),
@@ -60,7 +60,7 @@ async fn pages_hold_at_most_a_thousand_keys_in_byte_order() {
 }
 
 #[tokio::test]
-async fn prefixes_delimiters_and_start_after() {
+async fn lists_by_prefix_delimiter_and_start_after() {
     let (account, client) = site().await;
     for key in ["docs", "docs/", "docs/a", "docs/b/1", "docs/b/2", "docs/c", "docs2/x", "z"] {
         account.s3().put(BUCKET, key, "x", StoredHeaders::default()).await.unwrap();
@@ -89,9 +89,9 @@ async fn prefixes_delimiters_and_start_after() {
     assert_eq!(keys(&page), ["docs/b/2", "docs/c", "docs2/x", "z"]);
     let page = list().max_keys(0).send().await.unwrap();
     assert_eq!((keys(&page).len(), page.is_truncated()), (0, Some(false)));
-    assert_eq!(refusal(list().continuation_token("nonsense").send().await), (400, "InvalidArgument".to_owned()));
+    assert_eq!(failure(list().continuation_token("nonsense").send().await), (400, "InvalidArgument".to_owned()));
 
-    // A common prefix counts as one, and the next page begins behind all of it.
+    // A common prefix counts as one entry, and the next page starts after all its keys.
     let mut seen = Vec::new();
     let mut token = None;
     loop {
@@ -107,7 +107,7 @@ async fn prefixes_delimiters_and_start_after() {
 }
 
 #[tokio::test]
-async fn the_older_listing_pages_by_marker() {
+async fn list_objects_pages_by_marker() {
     let (account, client) = site().await;
     for key in ["a/1", "a/2", "b", "c/1"] {
         account.s3().put(BUCKET, key, "x", StoredHeaders::default()).await.unwrap();
@@ -128,7 +128,7 @@ async fn the_older_listing_pages_by_marker() {
 }
 
 #[tokio::test]
-async fn url_encoding_covers_every_key() {
+async fn encodes_every_key_for_urls() {
     let (account, client) = site().await;
     account.s3().put(BUCKET, "a b&<\r+é.html", "x", StoredHeaders::default()).await.unwrap();
     let page = client.list_objects_v2().bucket(BUCKET).encoding_type(EncodingType::Url).send().await.unwrap();
@@ -137,7 +137,7 @@ async fn url_encoding_covers_every_key() {
 }
 
 #[tokio::test]
-async fn what_a_line_says() {
+async fn lists_the_attributes_of_objects() {
     let (_account, client) = site().await;
     client
         .put_object()
@@ -156,5 +156,5 @@ async fn what_a_line_says() {
     assert_eq!(line.storage_class().unwrap().as_str(), "STANDARD_IA");
     assert_eq!(line.checksum_algorithm(), [aws_sdk_s3::types::ChecksumAlgorithm::Sha256]);
     let missing = client.list_objects_v2().bucket("no-such-bucket").send().await;
-    assert_eq!(refusal(missing), (404, "NoSuchBucket".to_owned()));
+    assert_eq!(failure(missing), (404, "NoSuchBucket".to_owned()));
 }

@@ -1,9 +1,6 @@
-//! The stand-in's S3 as the real SDK sees it.
+//! The emulated S3 as the real SDK sees it.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "clippy takes helpers of tests for product code unless they carry the attribute of a test"
-)]
+#![expect(clippy::unwrap_used, reason = "clippy treats test helpers without a test attribute as product code")]
 
 mod access;
 mod buckets;
@@ -14,7 +11,7 @@ mod directory;
 mod listing;
 mod multipart;
 mod objects;
-mod served;
+mod server;
 
 use aws_credential_types::Credentials;
 use aws_sdk_s3::{
@@ -28,7 +25,7 @@ use tidegate_emulator::LocalAws;
 /// The bucket of most tests.
 const BUCKET: &str = "site";
 
-/// An SDK client that never retries, so that every answer is seen.
+/// An SDK client that never retries, so that tests see every answer.
 fn client_over(http: SharedHttpClient, credentials: Credentials) -> Client {
     let config = Config::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -45,7 +42,7 @@ fn client(account: &LocalAws, credentials: Credentials) -> Client {
     client_over(account.http_client(), credentials)
 }
 
-/// An account in memory with an empty bucket, and its root's client.
+/// An account in memory with an empty bucket, and a client of its root.
 async fn site() -> (LocalAws, Client) {
     let account = LocalAws::in_memory().unwrap();
     account.s3().create_bucket(BUCKET).await.unwrap();
@@ -63,8 +60,8 @@ async fn body(client: &Client, key: &str) -> Vec<u8> {
     got.body.collect().await.unwrap().to_vec()
 }
 
-/// Status and code of a refusal; the code is empty where the answer has no body.
-fn refusal<T: std::fmt::Debug, E: ProvideErrorMetadata + std::fmt::Debug>(
+/// Status and code of an error. The code is empty if the answer has no body.
+fn failure<T: std::fmt::Debug, E: ProvideErrorMetadata + std::fmt::Debug>(
     result: Result<T, SdkError<E, aws_sdk_s3::config::http::HttpResponse>>,
 ) -> (u16, String) {
     let error = result.unwrap_err();

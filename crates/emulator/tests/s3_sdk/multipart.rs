@@ -1,4 +1,4 @@
-//! Uploads in parts.
+//! Multipart uploads.
 
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode, ChecksumType, CompletedMultipartUpload, CompletedPart};
 use tidegate_emulator::s3::StoreLimits;
@@ -13,7 +13,7 @@ fn completed(parts: impl IntoIterator<Item = (i32, String)>) -> CompletedMultipa
     CompletedMultipartUpload::builder().set_parts(Some(parts.collect())).build()
 }
 
-/// A client that adds no checksums by itself, so that a test says all there is.
+/// A client that adds no checksums of its own.
 fn plain(account: &LocalAws) -> Client {
     use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
     let config = client(account, account.root_credentials()).config().to_builder();
@@ -41,16 +41,16 @@ async fn part(client: &Client, key: &str, id: &str, number: i32, bytes: Vec<u8>)
 }
 
 #[tokio::test]
-async fn parts_become_an_object() {
+async fn completes_an_upload() {
     let (account, _) = site().await;
     let client = plain(&account);
     let id = upload(&client, "film").await;
     let (first, second) = (vec![1_u8; 5 * MIB], vec![2_u8; 10]);
-    // Out of order, one of them twice, and one that is left out.
+    // Out of order, one part twice, and one part unused.
     let two = part(&client, "film", &id, 2, second.clone()).await;
     part(&client, "film", &id, 1, b"too small".to_vec()).await;
     let one = part(&client, "film", &id, 1, first.clone()).await;
-    part(&client, "film", &id, 9, b"left out".to_vec()).await;
+    part(&client, "film", &id, 9, b"unused".to_vec()).await;
 
     let listed = client.list_parts().bucket(BUCKET).key("film").upload_id(&id).max_parts(2).send().await.unwrap();
     let numbers: Vec<_> =
@@ -58,17 +58,17 @@ async fn parts_become_an_object() {
     assert_eq!((numbers, listed.is_truncated()), (vec![(1, 5 * MIB as i64), (2, 10)], Some(true)));
     let uploads = client.list_multipart_uploads().bucket(BUCKET).send().await.unwrap();
     assert_eq!(uploads.uploads()[0].upload_id(), Some(id.as_str()));
-    assert_eq!(refusal(client.head_object().bucket(BUCKET).key("film").send().await).0, 404);
+    assert_eq!(failure(client.head_object().bucket(BUCKET).key("film").send().await).0, 404);
 
     let complete = |parts| {
         client.complete_multipart_upload().bucket(BUCKET).key("film").upload_id(&id).multipart_upload(parts).send()
     };
     assert_eq!(
-        refusal(complete(completed([(2, two.clone()), (1, one.clone())])).await),
+        failure(complete(completed([(2, two.clone()), (1, one.clone())])).await),
         (400, "InvalidPartOrder".to_owned())
     );
-    assert_eq!(refusal(complete(completed([(1, two.clone())])).await), (400, "InvalidPart".to_owned()));
-    assert_eq!(refusal(complete(completed([(3, two.clone())])).await), (400, "InvalidPart".to_owned()));
+    assert_eq!(failure(complete(completed([(1, two.clone())])).await), (400, "InvalidPart".to_owned()));
+    assert_eq!(failure(complete(completed([(3, two.clone())])).await), (400, "InvalidPart".to_owned()));
     let done = complete(completed([(1, one), (2, two)])).await.unwrap();
     let md5s: Vec<u8> = [&first, &second]
         .iter()
@@ -97,18 +97,18 @@ async fn parts_become_an_object() {
     assert_eq!(body(&client, "film").await, [first, second].concat());
     assert_eq!(client.list_multipart_uploads().bucket(BUCKET).send().await.unwrap().uploads(), []);
     assert_eq!(
-        refusal(client.list_parts().bucket(BUCKET).key("film").upload_id(&id).send().await),
+        failure(client.list_parts().bucket(BUCKET).key("film").upload_id(&id).send().await),
         (404, "NoSuchUpload".to_owned())
     );
 
-    // Copied as one, the object has the ETag of one.
+    // A copy is a single object with the ETag of one.
     let copied = client.copy_object().bucket(BUCKET).key("copy").copy_source("site/film").send().await.unwrap();
     let whole = body(&client, "film").await;
     assert_eq!(copied.copy_object_result().unwrap().e_tag(), Some(quoted(&md5_hex(&whole)).as_str()));
 }
 
 #[tokio::test]
-async fn small_parts_are_refused_except_the_last() {
+async fn rejects_small_parts_except_the_last() {
     let (account, _) = site().await;
     let client = plain(&account);
     let id = upload(&client, "x").await;
@@ -118,13 +118,13 @@ async fn small_parts_are_refused_except_the_last() {
         let parts = completed([(1, one.clone()), (2, two.clone())]);
         client.complete_multipart_upload().bucket(BUCKET).key("x").upload_id(&id).multipart_upload(parts).send()
     };
-    assert_eq!(refusal(complete().await), (400, "EntityTooSmall".to_owned()));
+    assert_eq!(failure(complete().await), (400, "EntityTooSmall".to_owned()));
     account.s3().set_limits(StoreLimits { smallest_part: 10, ..StoreLimits::default() });
     complete().await.unwrap();
 }
 
 #[tokio::test]
-async fn completion_is_conditional_and_an_upload_that_lost_can_be_aborted() {
+async fn a_conditional_completion_can_fail_and_be_aborted() {
     let directory = tempfile::tempdir().unwrap();
     let account = LocalAws::open(directory.path()).unwrap();
     account.s3().create_bucket(BUCKET).await.unwrap();
@@ -137,19 +137,19 @@ async fn completion_is_conditional_and_an_upload_that_lost_can_be_aborted() {
         let parts = completed([(1, one.clone())]);
         client.complete_multipart_upload().bucket(BUCKET).key("x").upload_id(&id).multipart_upload(parts)
     };
-    assert_eq!(refusal(complete().if_none_match("*").send().await), (412, "PreconditionFailed".to_owned()));
-    assert_eq!(refusal(complete().if_match("\"no\"").send().await), (412, "PreconditionFailed".to_owned()));
+    assert_eq!(failure(complete().if_none_match("*").send().await), (412, "PreconditionFailed".to_owned()));
+    assert_eq!(failure(complete().if_match("\"no\"").send().await), (412, "PreconditionFailed".to_owned()));
     assert_eq!(body(&client, "x").await, b"was here first");
     assert_eq!(files(), 1);
     let abort = || client.abort_multipart_upload().bucket(BUCKET).key("x").upload_id(&id).send();
     abort().await.unwrap();
     assert_eq!(files(), 0);
-    assert_eq!(refusal(abort().await), (404, "NoSuchUpload".to_owned()));
-    assert_eq!(refusal(complete().send().await), (404, "NoSuchUpload".to_owned()));
+    assert_eq!(failure(abort().await), (404, "NoSuchUpload".to_owned()));
+    assert_eq!(failure(complete().send().await), (404, "NoSuchUpload".to_owned()));
 }
 
 #[tokio::test]
-async fn parts_can_be_copied_from_stretches_of_an_object() {
+async fn copies_parts_from_ranges_of_an_object() {
     let (account, _) = site().await;
     account.s3().set_limits(StoreLimits { smallest_part: 1, ..StoreLimits::default() });
     let client = plain(&account);
@@ -162,8 +162,8 @@ async fn parts_can_be_copied_from_stretches_of_an_object() {
     let one = copy(1, "bytes=5-9").await.unwrap().copy_part_result.unwrap().e_tag.unwrap();
     assert_eq!(one, quoted(&md5_hex(b"56789")));
     let two = copy(2, "bytes=0-4").await.unwrap().copy_part_result.unwrap().e_tag.unwrap();
-    assert_eq!(refusal(copy(3, "bytes=0-10").await), (416, "InvalidRange".to_owned()));
-    assert_eq!(refusal(copy(3, "bytes=3-").await), (400, "InvalidArgument".to_owned()));
+    assert_eq!(failure(copy(3, "bytes=0-10").await), (416, "InvalidRange".to_owned()));
+    assert_eq!(failure(copy(3, "bytes=3-").await), (400, "InvalidArgument".to_owned()));
     client.delete_object().bucket(BUCKET).key("from").send().await.unwrap();
     let parts = completed([(1, one), (2, two)]);
     client
@@ -179,20 +179,20 @@ async fn parts_can_be_copied_from_stretches_of_an_object() {
 }
 
 #[tokio::test]
-async fn parts_are_summed_as_their_upload_announced() {
+async fn rejects_parts_with_another_checksum_than_their_upload() {
     let (_account, client) = site().await;
     let id = upload(&client, "x").await;
-    // The SDK adds a CRC-32 to the part by itself, which this upload did not announce.
+    // The SDK adds a CRC-32 to the part, which this upload did not announce.
     let part =
         client.upload_part().bucket(BUCKET).key("x").upload_id(&id).part_number(1).body(ByteStream::from_static(b"x"));
-    let refused = part.send().await;
-    let message = refused.as_ref().unwrap_err().as_service_error().unwrap().message().unwrap().to_owned();
+    let rejected = part.send().await;
+    let message = rejected.as_ref().unwrap_err().as_service_error().unwrap().message().unwrap().to_owned();
     assert_eq!(message, "Checksum Type mismatch occurred, expected checksum Type: null, actual checksum Type: crc32");
-    assert_eq!(refusal(refused), (400, "InvalidRequest".to_owned()));
+    assert_eq!(failure(rejected), (400, "InvalidRequest".to_owned()));
 }
 
 #[tokio::test]
-async fn checksums_of_parts_make_that_of_the_whole() {
+async fn computes_the_checksum_of_the_object_from_those_of_its_parts() {
     let (account, client) = site().await;
     account.s3().set_limits(StoreLimits { smallest_part: 1, ..StoreLimits::default() });
     for (algorithm, kind) in [
@@ -226,7 +226,7 @@ async fn checksums_of_parts_make_that_of_the_whole() {
             let bare = parts.iter().map(|part| {
                 CompletedPart::builder().part_number(part.part_number().unwrap()).e_tag(part.e_tag().unwrap()).build()
             });
-            assert_eq!(refusal(complete(bare.collect()).await), (400, "InvalidRequest".to_owned()));
+            assert_eq!(failure(complete(bare.collect()).await), (400, "InvalidRequest".to_owned()));
         }
         complete(parts).await.unwrap();
         let head =

@@ -1,4 +1,4 @@
-//! One object: its headers, its bytes, its checksums, its name.
+//! A single object: its headers, bytes, checksums and name.
 
 use aws_sdk_s3::{
     primitives::{DateTime, DateTimeFormat},
@@ -8,7 +8,7 @@ use aws_sdk_s3::{
 use crate::*;
 
 #[tokio::test]
-async fn everything_that_is_said_is_kept() {
+async fn stores_headers_metadata_and_tags() {
     let (_account, client) = site().await;
     let expires = DateTime::from_str("Wed, 21 Oct 2026 07:28:00 GMT", DateTimeFormat::HttpDate).unwrap();
     client
@@ -52,7 +52,7 @@ async fn everything_that_is_said_is_kept() {
 }
 
 #[tokio::test]
-async fn what_is_not_said_has_defaults_and_what_is_too_much_is_refused() {
+async fn applies_defaults_and_rejects_invalid_attributes() {
     let (_account, client) = site().await;
     let put = || client.put_object().bucket(BUCKET).key("x").body(ByteStream::from_static(b""));
     put().content_type("").send().await.unwrap();
@@ -60,25 +60,25 @@ async fn what_is_not_said_has_defaults_and_what_is_too_much_is_refused() {
     assert_eq!(head.content_type(), Some("binary/octet-stream"));
     assert_eq!((head.storage_class(), head.content_length()), (None, Some(0)));
     let large = "x".repeat(2_044);
-    assert_eq!(refusal(put().metadata("large", &large).send().await), (400, "MetadataTooLarge".to_owned()));
+    assert_eq!(failure(put().metadata("large", &large).send().await), (400, "MetadataTooLarge".to_owned()));
     put().metadata("name", &large).send().await.unwrap();
-    assert_eq!(refusal(put().website_redirect_location("elsewhere").send().await), (400, "InvalidRequest".to_owned()));
-    assert_eq!(refusal(put().storage_class("COLD".into()).send().await), (400, "InvalidStorageClass".to_owned()));
-    assert_eq!(refusal(put().tagging("a=1&a=2").send().await), (400, "InvalidTag".to_owned()));
+    assert_eq!(failure(put().website_redirect_location("elsewhere").send().await), (400, "InvalidRequest".to_owned()));
+    assert_eq!(failure(put().storage_class("COLD".into()).send().await), (400, "InvalidStorageClass".to_owned()));
+    assert_eq!(failure(put().tagging("a=1&a=2").send().await), (400, "InvalidTag".to_owned()));
     let longest = "k".repeat(1_024);
     client.put_object().bucket(BUCKET).key(&longest).send().await.unwrap();
     let longer = client.put_object().bucket(BUCKET).key(format!("{longest}k")).send().await;
-    assert_eq!(refusal(longer), (400, "KeyTooLongError".to_owned()));
-    let elsewhere = client.put_object().bucket("no-such-bucket").key("x").send().await;
-    assert_eq!(refusal(elsewhere), (404, "NoSuchBucket".to_owned()));
+    assert_eq!(failure(longer), (400, "KeyTooLongError".to_owned()));
+    let missing = client.put_object().bucket("no-such-bucket").key("x").send().await;
+    assert_eq!(failure(missing), (404, "NoSuchBucket".to_owned()));
 }
 
 #[tokio::test]
-async fn ranges_and_conditions_of_reads() {
+async fn reads_ranges_and_checks_conditions() {
     let (_account, client) = site().await;
     let etag = put(&client, "x", b"0123456789").await;
     let get = || client.get_object().bucket(BUCKET).key("x");
-    for (range, bytes, told) in [
+    for (range, bytes, content_range) in [
         ("bytes=2-4", "234", "bytes 2-4/10"),
         ("bytes=7-", "789", "bytes 7-9/10"),
         ("bytes=-3", "789", "bytes 7-9/10"),
@@ -88,43 +88,43 @@ async fn ranges_and_conditions_of_reads() {
         let got = get().range(range).send().await.unwrap();
         assert_eq!(
             (got.content_range(), got.content_length()),
-            (Some(told), Some(i64::try_from(bytes.len()).unwrap())),
+            (Some(content_range), Some(i64::try_from(bytes.len()).unwrap())),
             "{range}"
         );
         assert_eq!(got.body.collect().await.unwrap().to_vec(), bytes.as_bytes(), "{range}");
         let head = client.head_object().bucket(BUCKET).key("x").range(range).send().await.unwrap();
         assert_eq!(head.content_length(), Some(i64::try_from(bytes.len()).unwrap()));
     }
-    assert_eq!(refusal(get().range("bytes=10-").send().await), (416, "InvalidRange".to_owned()));
+    assert_eq!(failure(get().range("bytes=10-").send().await), (416, "InvalidRange".to_owned()));
     put(&client, "empty", b"").await;
     let empty = client.get_object().bucket(BUCKET).key("empty").range("bytes=0-").send().await;
-    assert_eq!(refusal(empty), (416, "InvalidRange".to_owned()));
+    assert_eq!(failure(empty), (416, "InvalidRange".to_owned()));
 
     get().if_match(&etag).send().await.unwrap();
-    assert_eq!(refusal(get().if_match("\"no\"").send().await), (412, "PreconditionFailed".to_owned()));
+    assert_eq!(failure(get().if_match("\"no\"").send().await), (412, "PreconditionFailed".to_owned()));
     get().if_none_match("\"no\"").send().await.unwrap();
-    assert_eq!(refusal(get().if_none_match(&etag).send().await).0, 304);
+    assert_eq!(failure(get().if_none_match(&etag).send().await).0, 304);
     let head = client.head_object().bucket(BUCKET).key("x").if_none_match(&etag).send().await;
-    assert_eq!(refusal(head).0, 304);
+    assert_eq!(failure(head).0, 304);
     let (past, future) = (DateTime::from_secs(1_000_000_000), DateTime::from_secs(4_000_000_000));
-    assert_eq!(refusal(get().if_modified_since(future).send().await).0, 304);
+    assert_eq!(failure(get().if_modified_since(future).send().await).0, 304);
     get().if_modified_since(past).send().await.unwrap();
-    assert_eq!(refusal(get().if_unmodified_since(past).send().await).0, 412);
-    // An ETag that matches makes the date meaningless.
+    assert_eq!(failure(get().if_unmodified_since(past).send().await).0, 412);
+    // A matching ETag makes the date irrelevant.
     get().if_match(&etag).if_unmodified_since(past).send().await.unwrap();
 }
 
 #[tokio::test]
-async fn missing_keys_are_told_to_those_who_may_list() {
+async fn reports_missing_keys_with_the_permission_to_list() {
     let (_account, client) = site().await;
-    assert_eq!(refusal(client.get_object().bucket(BUCKET).key("no").send().await), (404, "NoSuchKey".to_owned()));
+    assert_eq!(failure(client.get_object().bucket(BUCKET).key("no").send().await), (404, "NoSuchKey".to_owned()));
     let head = client.head_object().bucket(BUCKET).key("no").send().await;
     assert!(head.as_ref().unwrap_err().as_service_error().unwrap().is_not_found());
-    assert_eq!(refusal(head).0, 404);
+    assert_eq!(failure(head).0, 404);
 }
 
 #[tokio::test]
-async fn checksums_are_verified_kept_and_told_when_asked() {
+async fn verifies_stores_and_returns_checksums() {
     let (_account, client) = site().await;
     let hello = || ByteStream::from_static(b"hello");
     let put = |key: &str| client.put_object().bucket(BUCKET).key(key).body(hello());
@@ -135,23 +135,23 @@ async fn checksums_are_verified_kept_and_told_when_asked() {
     put("crc32c").checksum_algorithm(ChecksumAlgorithm::Crc32C).send().await.unwrap();
     put("crc64").checksum_algorithm(ChecksumAlgorithm::Crc64Nvme).send().await.unwrap();
     let head = |key: &str| client.head_object().bucket(BUCKET).key(key);
-    let told = head("sha256").checksum_mode(ChecksumMode::Enabled).send().await.unwrap();
-    assert_eq!((told.checksum_sha256(), told.checksum_crc32()), (Some(sha256), None));
-    assert_eq!(told.checksum_type().unwrap().as_str(), "FULL_OBJECT");
+    let output = head("sha256").checksum_mode(ChecksumMode::Enabled).send().await.unwrap();
+    assert_eq!((output.checksum_sha256(), output.checksum_crc32()), (Some(sha256), None));
+    assert_eq!(output.checksum_type().unwrap().as_str(), "FULL_OBJECT");
     assert_eq!(head("sha256").send().await.unwrap().checksum_sha256(), None);
-    let told = head("sha1").checksum_mode(ChecksumMode::Enabled).send().await.unwrap();
-    assert_eq!(told.checksum_sha1(), Some("qvTGHdzF6KLavt4PO0gs2a6pQ00="));
-    let told = head("crc32c").checksum_mode(ChecksumMode::Enabled).send().await.unwrap();
-    assert_eq!(told.checksum_crc32_c(), Some("mnG7TA=="));
+    let output = head("sha1").checksum_mode(ChecksumMode::Enabled).send().await.unwrap();
+    assert_eq!(output.checksum_sha1(), Some("qvTGHdzF6KLavt4PO0gs2a6pQ00="));
+    let output = head("crc32c").checksum_mode(ChecksumMode::Enabled).send().await.unwrap();
+    assert_eq!(output.checksum_crc32_c(), Some("mnG7TA=="));
     assert!(head("crc64").checksum_mode(ChecksumMode::Enabled).send().await.unwrap().checksum_crc64_nvme().is_some());
 
     let wrong = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
-    assert_eq!(refusal(put("bad").checksum_sha256(wrong).send().await), (400, "BadDigest".to_owned()));
-    assert_eq!(refusal(put("bad").checksum_sha256("AAAA").send().await), (400, "InvalidRequest".to_owned()));
-    assert_eq!(refusal(put("bad").content_md5("AAAAAAAAAAAAAAAAAAAAAA==").send().await), (400, "BadDigest".to_owned()));
-    assert_eq!(refusal(put("bad").content_md5("AAAA").send().await), (400, "InvalidDigest".to_owned()));
+    assert_eq!(failure(put("bad").checksum_sha256(wrong).send().await), (400, "BadDigest".to_owned()));
+    assert_eq!(failure(put("bad").checksum_sha256("AAAA").send().await), (400, "InvalidRequest".to_owned()));
+    assert_eq!(failure(put("bad").content_md5("AAAAAAAAAAAAAAAAAAAAAA==").send().await), (400, "BadDigest".to_owned()));
+    assert_eq!(failure(put("bad").content_md5("AAAA").send().await), (400, "InvalidDigest".to_owned()));
     put("good").content_md5("XUFAKrxLKna5cZ2REBfFkg==").send().await.unwrap();
-    assert_eq!(refusal(client.get_object().bucket(BUCKET).key("bad").send().await).0, 404);
+    assert_eq!(failure(client.get_object().bucket(BUCKET).key("bad").send().await).0, 404);
 
     let attributes = client
         .get_object_attributes()
@@ -169,7 +169,7 @@ async fn checksums_are_verified_kept_and_told_when_asked() {
 }
 
 #[tokio::test]
-async fn a_streamed_body_comes_with_a_trailing_checksum() {
+async fn accepts_a_streamed_body_with_a_trailing_checksum() {
     let (_account, client) = site().await;
     let file = tempfile::NamedTempFile::new().unwrap();
     let bytes: Vec<u8> = (0..3_000_000_u32).map(|number| (number % 251) as u8).collect();
@@ -204,7 +204,7 @@ async fn an_etag_under_kms_is_not_the_md5() {
 }
 
 #[tokio::test]
-async fn odd_names_are_names_like_any_other() {
+async fn supports_odd_key_names() {
     let (_account, client) = site().await;
     let keys = [
         "a b.html",
@@ -244,12 +244,12 @@ async fn odd_names_are_names_like_any_other() {
 }
 
 #[tokio::test]
-async fn acls_are_off_unless_the_bucket_says_otherwise() {
+async fn acls_are_off_by_default() {
     use aws_sdk_s3::types::{ObjectCannedAcl, ObjectOwnership};
     let (_account, client) = site().await;
     let put = |bucket: &str, acl| client.put_object().bucket(bucket).key("x").acl(acl).send();
     assert_eq!(
-        refusal(put(BUCKET, ObjectCannedAcl::PublicRead).await),
+        failure(put(BUCKET, ObjectCannedAcl::PublicRead).await),
         (400, "AccessControlListNotSupported".to_owned())
     );
     put(BUCKET, ObjectCannedAcl::BucketOwnerFullControl).await.unwrap();
@@ -258,12 +258,12 @@ async fn acls_are_off_unless_the_bucket_says_otherwise() {
 }
 
 #[tokio::test]
-async fn buckets_come_and_go() {
+async fn creates_configures_and_deletes_buckets() {
     use aws_sdk_s3::types::{ErrorDocument, IndexDocument, WebsiteConfiguration};
     let (_account, client) = site().await;
     client.create_bucket().bucket("other").send().await.unwrap();
     assert_eq!(
-        refusal(client.create_bucket().bucket("other").send().await),
+        failure(client.create_bucket().bucket("other").send().await),
         (409, "BucketAlreadyOwnedByYou".to_owned())
     );
     let listed = client.list_buckets().send().await.unwrap();
@@ -273,7 +273,7 @@ async fn buckets_come_and_go() {
     client.get_bucket_location().bucket("other").send().await.unwrap();
 
     let get_website = || client.get_bucket_website().bucket("other").send();
-    assert_eq!(refusal(get_website().await), (404, "NoSuchWebsiteConfiguration".to_owned()));
+    assert_eq!(failure(get_website().await), (404, "NoSuchWebsiteConfiguration".to_owned()));
     let website = WebsiteConfiguration::builder()
         .index_document(IndexDocument::builder().suffix("index.html").build().unwrap())
         .error_document(ErrorDocument::builder().key("404.html").build().unwrap())
@@ -284,8 +284,8 @@ async fn buckets_come_and_go() {
     assert_eq!(got.error_document().unwrap().key(), "404.html");
 
     client.put_object().bucket("other").key("x").send().await.unwrap();
-    assert_eq!(refusal(client.delete_bucket().bucket("other").send().await), (409, "BucketNotEmpty".to_owned()));
+    assert_eq!(failure(client.delete_bucket().bucket("other").send().await), (409, "BucketNotEmpty".to_owned()));
     client.delete_object().bucket("other").key("x").send().await.unwrap();
     client.delete_bucket().bucket("other").send().await.unwrap();
-    assert_eq!(refusal(client.head_bucket().bucket("other").send().await).0, 404);
+    assert_eq!(failure(client.head_bucket().bucket("other").send().await).0, 404);
 }

@@ -2,14 +2,13 @@
 
 use super::super::quota;
 use super::super::record::KeyOwner;
-use super::Answer;
+use super::ActionResult;
 use super::call::IamCall;
 use super::target::PolicyTarget;
 use crate::xml::XmlElement;
 
-/// How many there are of everything, and how many there may be. What the stand-in doesn't have counts
-/// as none.
-pub(super) fn summary(call: IamCall<'_>) -> Answer {
+/// The number of entities of every kind and the quotas. Kinds that the emulator does not support count as zero.
+pub(super) fn summary(call: IamCall<'_>) -> ActionResult {
     let state = call.allow(&PolicyTarget::account())?.read();
     let root_keys = state.keys.iter().any(|(_, key)| key.owner == KeyOwner::Root && key.active);
     let versions: usize = state.policies.iter().map(|(_, policy)| policy.versions().len()).sum();

@@ -1,6 +1,4 @@
-//! One call of the API: who calls what with which parameters. It owns the order in which every action
-//! goes: parameters are read and none may be left, then the caller must be allowed to, and only then is
-//! there something to act on.
+//! A call of the API. Every action follows the same order: read all parameters, check the permission, then act.
 
 use jiff::Timestamp;
 
@@ -28,7 +26,7 @@ impl<'a> IamCall<'a> {
         Self { iam, caller, action, parameters }
     }
 
-    /// The identities, to find out what a call is about; what comes of it is only for those who may.
+    /// The identities, to find the target of a call before its permission is checked.
     pub(super) fn iam(&self) -> &'a IamService {
         self.iam
     }
@@ -41,19 +39,19 @@ impl<'a> IamCall<'a> {
         self.iam.clock().now()
     }
 
-    /// The name of something that is to be made.
+    /// The name of an entity to create.
     pub(super) fn new_name(&mut self, kind: EntityKind) -> Result<String, QueryFailure> {
         let form = if kind == EntityKind::Group { &form::LONG_NAME } else { &form::NAME };
         self.parameters.required(kind.name_parameter(), form)
     }
 
-    /// The name of something that should be there.
+    /// The name of an existing entity.
     pub(super) fn name(&mut self, kind: EntityKind) -> Result<String, QueryFailure> {
         let form = if kind == EntityKind::Role { &form::NAME } else { &form::LONG_NAME };
         self.parameters.required(kind.name_parameter(), form)
     }
 
-    /// The name of a user, or else the user who calls.
+    /// The name of a user; by default the calling user.
     pub(super) fn user_or_caller(&mut self) -> Result<String, QueryFailure> {
         if let Some(name) = self.parameters.text(EntityKind::User.name_parameter(), &form::LONG_NAME)? {
             return Ok(name);
@@ -73,7 +71,7 @@ impl<'a> IamCall<'a> {
         }
     }
 
-    /// What the paths in a list have to begin with.
+    /// The prefix of the paths to list.
     pub(super) fn path_prefix(&mut self) -> Result<String, QueryFailure> {
         let Some(prefix) = self.parameters.text("PathPrefix", &form::PATH)? else {
             return Ok("/".to_owned());
@@ -92,17 +90,15 @@ impl<'a> IamCall<'a> {
 
     pub(super) fn tags(&mut self) -> Result<Tags, QueryFailure> {
         let mut tags = Tags::new();
-        for mut written in self.parameters.structures("Tags") {
-            let key = written.required("Key", &form::TAG_KEY)?;
-            let value = written.required("Value", &form::TAG_VALUE)?;
-            written.finish(self.action)?;
+        for mut tag in self.parameters.structures("Tags") {
+            let key = tag.required("Key", &form::TAG_KEY)?;
+            let value = tag.required("Value", &form::TAG_VALUE)?;
+            tag.finish(self.action)?;
             if key.to_ascii_lowercase().starts_with("aws:") {
-                return Err(failure_of_tag("System tags cannot be added/updated by requester."));
+                return Err(invalid_tag("System tags cannot be added/updated by requester."));
             }
             if tags.keys().any(|known: &String| known.eq_ignore_ascii_case(&key)) {
-                return Err(failure_of_tag(
-                    "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
-                ));
+                return Err(invalid_tag("Duplicate tag keys found. Please note that Tag keys are case insensitive."));
             }
             tags.insert(key, value);
         }
@@ -128,14 +124,14 @@ impl<'a> IamCall<'a> {
         Ok(StoredPolicy::try_from(text).map_err(super::super::IamError::from)?)
     }
 
-    /// Ends the reading of parameters and asks whether the caller may do this to `target`; answers what
-    /// to act on.
+    /// Checks that all parameters were read and that the caller has the permission for `target`, and returns the
+    /// service to act on.
     pub(super) fn allow(self, target: &PolicyTarget) -> Result<&'a IamService, QueryFailure> {
         let action = format!("iam:{}", self.action);
         self.allow_all(&[&action], target)
     }
 
-    /// The same where the call needs the permission for `tagging` as well, which it does if it has tags.
+    /// The same for a call that also needs the permission `tagging` if it has tags.
     pub(super) fn allow_tagging(
         self,
         target: &PolicyTarget,
@@ -159,6 +155,6 @@ impl<'a> IamCall<'a> {
     }
 }
 
-fn failure_of_tag(message: &str) -> QueryFailure {
+fn invalid_tag(message: &str) -> QueryFailure {
     QueryFailure::new(http::StatusCode::BAD_REQUEST, "InvalidInput", message)
 }

@@ -1,6 +1,6 @@
-//! What the API says about rules that were broken: AWS's codes and messages.
+//! Translates errors into AWS's codes and messages.
 //!
-//! Source: the errors of each action in the IAM API Reference; messages as the service gives them.
+//! Source: the errors of each action in the IAM API Reference; messages as the service sends them.
 
 use http::StatusCode;
 

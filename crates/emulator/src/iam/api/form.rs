@@ -1,4 +1,4 @@
-//! The forms of IAM's parameters, by the patterns and lengths of its API Reference.
+//! The formats of IAM's parameters. Source: patterns and lengths in the IAM API Reference.
 
 use super::super::name::{LONGEST_NAME, LONGEST_PATH, LONGEST_POLICY_NAME, is_name_character, is_path_character};
 use crate::query::QueryForm;
@@ -8,39 +8,39 @@ const NAME_PATTERN: &str = r"[\w+=,.@-]+";
 /// The name of a new user, or of a role.
 pub(super) const NAME: QueryForm =
     QueryForm { length: 1..=LONGEST_NAME, allowed: is_name_character, pattern: NAME_PATTERN };
-/// The name of a group or a policy, and of a user that exists already.
+/// The name of a group or policy, and of an existing user.
 pub(super) const LONG_NAME: QueryForm =
     QueryForm { length: 1..=LONGEST_POLICY_NAME, allowed: is_name_character, pattern: NAME_PATTERN };
-/// Where something stands, or where what is looked for begins to stand.
+/// A path or a path prefix.
 pub(super) const PATH: QueryForm = QueryForm {
     length: 1..=LONGEST_PATH,
     allowed: is_path_character,
     pattern: r"(\u002F)|(\u002F[\u0021-\u007E]+\u002F)",
 };
-/// An ARN; what is in it is checked where it is used.
+/// An ARN. Its content is checked where it is used.
 pub(super) const ARN: QueryForm = QueryForm { length: 20..=2_048, allowed: |_| true, pattern: ".*" };
-/// A policy document; quotas are far smaller and don't count white space.
+/// A policy document. The quotas are far smaller and do not count white space.
 pub(super) const DOCUMENT: QueryForm =
     QueryForm { length: 1..=131_072, allowed: is_latin, pattern: r"[\u0009\u000A\u000D\u0020-\u00FF]+" };
-/// What something is for.
+/// A description.
 pub(super) const DESCRIPTION: QueryForm = QueryForm {
     length: 0..=1_000,
     allowed: |character| is_latin(character) && !matches!(character, '\u{7f}'..='\u{a0}'),
     pattern: r"[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]*",
 };
-/// The identifier of an access key.
+/// The ID of an access key.
 pub(super) const ACCESS_KEY_ID: QueryForm = QueryForm {
     length: 16..=128,
     allowed: |character| character.is_ascii_alphanumeric() || character == '_',
     pattern: r"[\w]+",
 };
-/// The identifier of a version of a managed policy.
+/// The ID of a version of a managed policy.
 pub(super) const VERSION_ID: QueryForm = QueryForm {
     length: 2..=32,
     allowed: |character| character.is_ascii_alphanumeric() || ".-".contains(character),
     pattern: r"v[1-9][0-9]*(\.[A-Za-z0-9-]*)?",
 };
-/// Where a list goes on.
+/// The marker of a page.
 pub(super) const MARKER: QueryForm =
     QueryForm { length: 1..=2_048, allowed: |character| character >= ' ', pattern: r"[\u0020-\u00FF]+" };
 /// The key of a tag.

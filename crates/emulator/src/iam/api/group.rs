@@ -6,66 +6,66 @@ use super::super::record::IamGroup;
 use super::super::{IamError, arn};
 use super::call::IamCall;
 use super::target::PolicyTarget;
-use super::{Answer, user};
+use super::{ActionResult, user};
 use crate::xml::XmlElement;
 
-pub(super) fn create(mut call: IamCall<'_>) -> Answer {
+pub(super) fn create(mut call: IamCall<'_>) -> ActionResult {
     let (name, path, now) = (call.new_name(EntityKind::Group)?, call.path()?, call.now());
     let iam = call.allow(&PolicyTarget::new(EntityKind::Group, &path, &name))?;
     let group = IamGroup::new(path, now).map_err(IamError::from)?;
-    let made = described("Group", &name, &group);
+    let element = element("Group", &name, &group);
     iam.change(|state| state.create_group(&name, group))?;
-    Ok(vec![made])
+    Ok(vec![element])
 }
 
 /// A group and a page of its users.
-pub(super) fn get(mut call: IamCall<'_>) -> Answer {
+pub(super) fn get(mut call: IamCall<'_>) -> ActionResult {
     let (name, page) = (call.name(EntityKind::Group)?, call.page()?);
     let target = PolicyTarget::existing(call.iam(), EntityKind::Group, &name);
     let state = call.allow(&target)?.read();
-    let group = described("Group", &name, state.groups.find(&name)?);
+    let group = element("Group", &name, state.groups.find(&name)?);
     let users = state.members(&name).map(|(name, user)| (name.clone(), user::plain("member", name, user)));
     Ok([group].into_iter().chain(page.of("Users", users)).collect())
 }
 
-pub(super) fn list(mut call: IamCall<'_>) -> Answer {
+pub(super) fn list(mut call: IamCall<'_>) -> ActionResult {
     let (prefix, page) = (call.path_prefix()?, call.page()?);
     let state = call.allow(&PolicyTarget::list(EntityKind::Group, &prefix))?.read();
     let groups = state.groups.iter().filter(|(_, group)| group.path.as_str().starts_with(&prefix));
-    Ok(page.of("Groups", groups.map(|(name, group)| (name.clone(), described("member", name, group)))))
+    Ok(page.of("Groups", groups.map(|(name, group)| (name.clone(), element("member", name, group)))))
 }
 
-pub(super) fn delete(mut call: IamCall<'_>) -> Answer {
+pub(super) fn delete(mut call: IamCall<'_>) -> ActionResult {
     let name = call.name(EntityKind::Group)?;
     let target = PolicyTarget::existing(call.iam(), EntityKind::Group, &name);
     call.allow(&target)?.change(|state| state.delete_group(&name))?;
     Ok(Vec::new())
 }
 
-pub(super) fn add_user(mut call: IamCall<'_>) -> Answer {
+pub(super) fn add_user(mut call: IamCall<'_>) -> ActionResult {
     let (group, user) = (call.name(EntityKind::Group)?, call.name(EntityKind::User)?);
     let target = PolicyTarget::existing(call.iam(), EntityKind::Group, &group);
     call.allow(&target)?.change(|state| state.add_to_group(&user, &group))?;
     Ok(Vec::new())
 }
 
-pub(super) fn remove_user(mut call: IamCall<'_>) -> Answer {
+pub(super) fn remove_user(mut call: IamCall<'_>) -> ActionResult {
     let (group, user) = (call.name(EntityKind::Group)?, call.name(EntityKind::User)?);
     let target = PolicyTarget::existing(call.iam(), EntityKind::Group, &group);
     call.allow(&target)?.change(|state| state.remove_from_group(&user, &group))?;
     Ok(Vec::new())
 }
 
-pub(super) fn list_of_user(mut call: IamCall<'_>) -> Answer {
+pub(super) fn list_of_user(mut call: IamCall<'_>) -> ActionResult {
     let (user, page) = (call.name(EntityKind::User)?, call.page()?);
     let target = PolicyTarget::existing(call.iam(), EntityKind::User, &user);
     let state = call.allow(&target)?.read();
     let names = &state.users.find(&user)?.groups;
     let groups = names.iter().filter_map(|name| Some((name, state.groups.get(name)?)));
-    Ok(page.of("Groups", groups.map(|(name, group)| (name.clone(), described("member", name, group)))))
+    Ok(page.of("Groups", groups.map(|(name, group)| (name.clone(), element("member", name, group)))))
 }
 
-fn described(element: &'static str, name: &str, group: &IamGroup) -> XmlElement {
+fn element(element: &'static str, name: &str, group: &IamGroup) -> XmlElement {
     XmlElement::new(element)
         .with(XmlElement::text("Path", &group.path))
         .with(XmlElement::text("GroupName", name))

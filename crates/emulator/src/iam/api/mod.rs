@@ -1,8 +1,7 @@
-//! IAM's API: from a request in the query protocol to a change or a look, and back. It owns which actions
-//! there are, who may call them, and the shapes of answers; the rules are those of the modules around it.
+//! IAM's API: actions, permissions and the format of answers.
 //!
-//! Source of actions, parameters and codes: IAM API Reference, version 2010-05-08. A parameter that isn't
-//! understood is refused, never ignored.
+//! Source of actions, parameters and codes: IAM API Reference, version 2010-05-08. An unsupported parameter is
+//! rejected, never ignored.
 
 mod access_key;
 mod account;
@@ -35,11 +34,11 @@ const PROTOCOL: QueryProtocol = QueryProtocol {
     scope: CredentialScope { service: "iam", region: Some("us-east-1") },
 };
 
-/// The children of an action's result; none for an action without one.
-type Answer = Result<Vec<XmlElement>, QueryFailure>;
+/// The children of an action's result; empty for an action without a result.
+type ActionResult = Result<Vec<XmlElement>, QueryFailure>;
 
 impl IamService {
-    /// Answers one request of the API.
+    /// Answers one request.
     pub fn handle(&self, request: &Request<Bytes>) -> Response<Bytes> {
         PROTOCOL.handle(self, request, |caller, action, parameters| {
             let answer = action_named(action)?;
@@ -48,9 +47,9 @@ impl IamService {
     }
 }
 
-/// The action of a name, if there is one.
-fn action_named(name: &str) -> Option<fn(IamCall<'_>) -> Answer> {
-    let action: fn(IamCall<'_>) -> Answer = match name {
+/// The action with this name.
+fn action_named(name: &str) -> Option<fn(IamCall<'_>) -> ActionResult> {
+    let action: fn(IamCall<'_>) -> ActionResult = match name {
         "CreateUser" => user::create,
         "GetUser" => user::get,
         "ListUsers" => user::list,

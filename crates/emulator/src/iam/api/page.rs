@@ -1,11 +1,11 @@
-//! Pages of lists: which one is asked for, and where the next one begins.
+//! Pages of lists.
 
 use crate::xml::XmlElement;
 
-/// How many items a page has unless the request says so.
+/// Default number of items of a page.
 const DEFAULT_ITEMS: u32 = 100;
 
-/// A page that is asked for.
+/// A requested page.
 pub(super) struct IamPage {
     marker: Option<String>,
     most: usize,
@@ -16,9 +16,9 @@ impl IamPage {
         Self { marker, most: usize::try_from(most.unwrap_or(DEFAULT_ITEMS)).unwrap_or(usize::MAX) }
     }
 
-    /// The items of this page in an element, and whether and where the list goes on. Items come with the
-    /// keys that they are sorted by; a marker is the key of the last item before it, so that a page is
-    /// the same whatever was made or deleted in those before.
+    /// The items of this page in an element, whether the list is truncated, and the next marker. Items come with the
+    /// keys that they are sorted by. A marker is the key of the last item of the previous page, so changes before it do
+    /// not affect the page.
     pub(super) fn of(
         &self,
         name: &'static str,

@@ -1,12 +1,12 @@
-//! Inline and attached policies of users, roles and groups in the API: the same seven actions for each.
+//! Inline and attached policies of users, roles and groups in the API, with the same seven actions for each.
 
 use super::super::kind::EntityKind;
 use super::call::IamCall;
 use super::target::PolicyTarget;
-use super::{Answer, element};
+use super::{ActionResult, element};
 use crate::xml::XmlElement;
 
-pub(super) fn put(mut call: IamCall<'_>, kind: EntityKind) -> Answer {
+pub(super) fn put(mut call: IamCall<'_>, kind: EntityKind) -> ActionResult {
     let (owner, name) = (call.name(kind)?, call.policy_name()?);
     let document = call.document()?;
     let target = PolicyTarget::bounded(call.iam(), kind, &owner);
@@ -14,7 +14,7 @@ pub(super) fn put(mut call: IamCall<'_>, kind: EntityKind) -> Answer {
     Ok(Vec::new())
 }
 
-pub(super) fn get(mut call: IamCall<'_>, kind: EntityKind) -> Answer {
+pub(super) fn get(mut call: IamCall<'_>, kind: EntityKind) -> ActionResult {
     let (owner, name) = (call.name(kind)?, call.policy_name()?);
     let target = PolicyTarget::existing(call.iam(), kind, &owner);
     let state = call.allow(&target)?.read();
@@ -22,7 +22,7 @@ pub(super) fn get(mut call: IamCall<'_>, kind: EntityKind) -> Answer {
     Ok(vec![XmlElement::text(kind.name_parameter(), &owner), XmlElement::text("PolicyName", &name), document])
 }
 
-pub(super) fn list(mut call: IamCall<'_>, kind: EntityKind) -> Answer {
+pub(super) fn list(mut call: IamCall<'_>, kind: EntityKind) -> ActionResult {
     let (owner, page) = (call.name(kind)?, call.page()?);
     let target = PolicyTarget::existing(call.iam(), kind, &owner);
     let state = call.allow(&target)?.read();
@@ -30,28 +30,28 @@ pub(super) fn list(mut call: IamCall<'_>, kind: EntityKind) -> Answer {
     Ok(page.of("PolicyNames", names.map(|name| (name.clone(), XmlElement::text("member", name)))))
 }
 
-pub(super) fn delete(mut call: IamCall<'_>, kind: EntityKind) -> Answer {
+pub(super) fn delete(mut call: IamCall<'_>, kind: EntityKind) -> ActionResult {
     let (owner, name) = (call.name(kind)?, call.policy_name()?);
     let target = PolicyTarget::bounded(call.iam(), kind, &owner);
     call.allow(&target)?.change(|state| state.delete_inline_policy(kind, &owner, &name))?;
     Ok(Vec::new())
 }
 
-pub(super) fn attach(mut call: IamCall<'_>, kind: EntityKind) -> Answer {
+pub(super) fn attach(mut call: IamCall<'_>, kind: EntityKind) -> ActionResult {
     let (owner, arn) = (call.name(kind)?, call.policy_arn()?);
     let target = PolicyTarget::bounded(call.iam(), kind, &owner).with_policy(&arn);
     call.allow(&target)?.change(|state| state.attach_policy(kind, &owner, &arn))?;
     Ok(Vec::new())
 }
 
-pub(super) fn detach(mut call: IamCall<'_>, kind: EntityKind) -> Answer {
+pub(super) fn detach(mut call: IamCall<'_>, kind: EntityKind) -> ActionResult {
     let (owner, arn) = (call.name(kind)?, call.policy_arn()?);
     let target = PolicyTarget::bounded(call.iam(), kind, &owner).with_policy(&arn);
     call.allow(&target)?.change(|state| state.detach_policy(kind, &owner, &arn))?;
     Ok(Vec::new())
 }
 
-pub(super) fn list_attached(mut call: IamCall<'_>, kind: EntityKind) -> Answer {
+pub(super) fn list_attached(mut call: IamCall<'_>, kind: EntityKind) -> ActionResult {
     let (owner, prefix, page) = (call.name(kind)?, call.path_prefix()?, call.page()?);
     let target = PolicyTarget::existing(call.iam(), kind, &owner);
     let state = call.allow(&target)?.read();

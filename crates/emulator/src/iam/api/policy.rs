@@ -6,11 +6,11 @@ use super::super::managed::{ManagedPolicy, PolicyVersion};
 use super::super::policy::PolicyUsage;
 use super::call::IamCall;
 use super::target::PolicyTarget;
-use super::{Answer, element, form};
+use super::{ActionResult, element, form};
 use crate::query::QueryFailure;
 use crate::xml::XmlElement;
 
-/// Whose policies a list shows.
+/// Whose policies to list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PolicyScope {
     All,
@@ -18,14 +18,14 @@ enum PolicyScope {
     Local,
 }
 
-/// Which use of a policy a list asks about.
+/// The kind of use of a policy to list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PolicyUse {
     Permissions,
     Boundary,
 }
 
-pub(super) fn create(mut call: IamCall<'_>) -> Answer {
+pub(super) fn create(mut call: IamCall<'_>) -> ActionResult {
     let (name, path, document) = (call.policy_name()?, call.path()?, call.document()?);
     let description = call.parameters.text("Description", &form::DESCRIPTION)?;
     let mut policy = ManagedPolicy::new(&name, document, call.now()).map_err(IamError::from)?;
@@ -37,7 +37,7 @@ pub(super) fn create(mut call: IamCall<'_>) -> Answer {
     Ok(vec![plain("Policy", &arn, state.find_policy(&arn)?, state.usage(&arn))])
 }
 
-pub(super) fn get(mut call: IamCall<'_>) -> Answer {
+pub(super) fn get(mut call: IamCall<'_>) -> ActionResult {
     let arn = call.policy_arn()?;
     let state = call.allow(&PolicyTarget::policy(&arn))?.read();
     let policy = state.find_policy(&arn)?;
@@ -45,13 +45,13 @@ pub(super) fn get(mut call: IamCall<'_>) -> Answer {
     Ok(vec![plain("Policy", &arn, policy, state.usage(&arn)).with_each(description)])
 }
 
-pub(super) fn list(mut call: IamCall<'_>) -> Answer {
+pub(super) fn list(mut call: IamCall<'_>) -> ActionResult {
     let (prefix, page) = (call.path_prefix()?, call.page()?);
     let scopes = [("All", PolicyScope::All), ("AWS", PolicyScope::Aws), ("Local", PolicyScope::Local)];
-    let scope = call.parameters.word("Scope", &scopes)?.unwrap_or(PolicyScope::All);
+    let scope = call.parameters.choice("Scope", &scopes)?.unwrap_or(PolicyScope::All);
     let only_attached = call.parameters.boolean("OnlyAttached")?.unwrap_or(false);
     let uses = [("PermissionsPolicy", PolicyUse::Permissions), ("PermissionsBoundary", PolicyUse::Boundary)];
-    let wanted = call.parameters.word("PolicyUsageFilter", &uses)?;
+    let usage_filter = call.parameters.choice("PolicyUsageFilter", &uses)?;
     let state = call.allow(&PolicyTarget::list_policies(&prefix))?.read();
     let own = state.policies.iter().filter(|_| scope != PolicyScope::Aws);
     let aws = state.aws_policies.iter().filter(|_| scope != PolicyScope::Local);
@@ -59,22 +59,22 @@ pub(super) fn list(mut call: IamCall<'_>) -> Answer {
         .chain(aws)
         .filter(|(_, policy)| policy.path.as_str().starts_with(&prefix))
         .map(|(arn, policy)| (arn, policy, state.usage(arn)))
-        .filter(|(_, _, usage)| match wanted {
+        .filter(|(_, _, usage)| match usage_filter {
             Some(PolicyUse::Permissions) => usage.attachments > 0,
             Some(PolicyUse::Boundary) => usage.boundaries > 0,
             None => !only_attached || usage.attachments > 0,
         });
-    // Numbers stand before letters, so the account's own come before those of `aws`.
+    // Digits sort before letters, so the account's policies come before those of `aws`.
     Ok(page.of("Policies", policies.map(|(arn, policy, usage)| (arn.clone(), plain("member", arn, policy, usage)))))
 }
 
-pub(super) fn delete(mut call: IamCall<'_>) -> Answer {
+pub(super) fn delete(mut call: IamCall<'_>) -> ActionResult {
     let arn = call.policy_arn()?;
     call.allow(&PolicyTarget::policy(&arn))?.change(|state| state.delete_policy(&arn))?;
     Ok(Vec::new())
 }
 
-pub(super) fn create_version(mut call: IamCall<'_>) -> Answer {
+pub(super) fn create_version(mut call: IamCall<'_>) -> ActionResult {
     let (arn, document, now) = (call.policy_arn()?, call.document()?, call.now());
     let set_as_default = call.parameters.boolean("SetAsDefault")?.unwrap_or(false);
     let iam = call.allow(&PolicyTarget::policy(&arn))?;
@@ -82,7 +82,7 @@ pub(super) fn create_version(mut call: IamCall<'_>) -> Answer {
     Ok(vec![version_element("PolicyVersion", &version, set_as_default)])
 }
 
-pub(super) fn get_version(mut call: IamCall<'_>) -> Answer {
+pub(super) fn get_version(mut call: IamCall<'_>) -> ActionResult {
     let (arn, id) = (call.policy_arn()?, version_id(&mut call)?);
     let state = call.allow(&PolicyTarget::policy(&arn))?.read();
     let policy = state.find_policy(&arn)?;
@@ -91,24 +91,24 @@ pub(super) fn get_version(mut call: IamCall<'_>) -> Answer {
     Ok(vec![version_element("PolicyVersion", version, policy.default.id() == id).with(document)])
 }
 
-pub(super) fn list_versions(mut call: IamCall<'_>) -> Answer {
+pub(super) fn list_versions(mut call: IamCall<'_>) -> ActionResult {
     let (arn, page) = (call.policy_arn()?, call.page()?);
     let state = call.allow(&PolicyTarget::policy(&arn))?.read();
     let policy = state.find_policy(&arn)?;
-    let versions = policy.versions().into_iter().enumerate().map(|(at, version)| {
-        // There are five at the most, so one digit sorts them.
-        (at.to_string(), version_element("member", version, policy.default.id() == version.id()))
+    let versions = policy.versions().into_iter().enumerate().map(|(index, version)| {
+        // There are at most five, so one digit sorts them.
+        (index.to_string(), version_element("member", version, policy.default.id() == version.id()))
     });
     Ok(page.of("Versions", versions))
 }
 
-pub(super) fn set_default_version(mut call: IamCall<'_>) -> Answer {
+pub(super) fn set_default_version(mut call: IamCall<'_>) -> ActionResult {
     let (arn, id) = (call.policy_arn()?, version_id(&mut call)?);
     call.allow(&PolicyTarget::policy(&arn))?.change(|state| state.set_default_policy_version(&arn, &id))?;
     Ok(Vec::new())
 }
 
-pub(super) fn delete_version(mut call: IamCall<'_>) -> Answer {
+pub(super) fn delete_version(mut call: IamCall<'_>) -> ActionResult {
     let (arn, id) = (call.policy_arn()?, version_id(&mut call)?);
     call.allow(&PolicyTarget::policy(&arn))?.change(|state| state.delete_policy_version(&arn, &id))?;
     Ok(Vec::new())

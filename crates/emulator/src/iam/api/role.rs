@@ -7,11 +7,11 @@ use super::super::record::IamRole;
 use super::super::{IamError, arn, quota};
 use super::call::IamCall;
 use super::target::PolicyTarget;
-use super::{Answer, element, form};
+use super::{ActionResult, element, form};
 use crate::query::QueryFailure;
 use crate::xml::XmlElement;
 
-pub(super) fn create(mut call: IamCall<'_>) -> Answer {
+pub(super) fn create(mut call: IamCall<'_>) -> ActionResult {
     let name = call.new_name(EntityKind::Role)?;
     let trust = call.trust("AssumeRolePolicyDocument")?;
     let mut role = IamRole::new(trust, call.now()).map_err(IamError::from)?;
@@ -24,28 +24,28 @@ pub(super) fn create(mut call: IamCall<'_>) -> Answer {
         .with_boundary(role.permissions.boundary.as_deref())
         .with_tags(&role.tags);
     let iam = call.allow_tagging(&target, "iam:TagRole", &role.tags)?;
-    let made = described("Role", &name, &role);
+    let element = detailed("Role", &name, &role);
     iam.change(|state| state.create_role(&name, role))?;
-    Ok(vec![made])
+    Ok(vec![element])
 }
 
-pub(super) fn get(mut call: IamCall<'_>) -> Answer {
+pub(super) fn get(mut call: IamCall<'_>) -> ActionResult {
     let name = call.name(EntityKind::Role)?;
     let target = PolicyTarget::existing(call.iam(), EntityKind::Role, &name);
     let iam = call.allow(&target)?;
-    Ok(vec![described("Role", &name, iam.read().roles.find(&name)?)])
+    Ok(vec![detailed("Role", &name, iam.read().roles.find(&name)?)])
 }
 
-pub(super) fn list(mut call: IamCall<'_>) -> Answer {
+pub(super) fn list(mut call: IamCall<'_>) -> ActionResult {
     let (prefix, page) = (call.path_prefix()?, call.page()?);
     let state = call.allow(&PolicyTarget::list(EntityKind::Role, &prefix))?.read();
     let roles = state.roles.iter().filter(|(_, role)| role.path.as_str().starts_with(&prefix));
     Ok(page.of("Roles", roles.map(|(name, role)| (name.clone(), plain("member", name, role)))))
 }
 
-/// Without a longest session, the role gets the default one, as the API Reference says; without a
-/// description, it keeps its own.
-pub(super) fn update(mut call: IamCall<'_>) -> Answer {
+/// Without a maximum session duration, the role gets the default, as the API Reference says. Without a description, it
+/// keeps its own.
+pub(super) fn update(mut call: IamCall<'_>) -> ActionResult {
     let name = call.name(EntityKind::Role)?;
     let description = call.parameters.text("Description", &form::DESCRIPTION)?;
     let seconds = longest_session(&mut call)?.unwrap_or(DEFAULT_LONGEST_SESSION);
@@ -60,7 +60,7 @@ pub(super) fn update(mut call: IamCall<'_>) -> Answer {
     Ok(vec![])
 }
 
-pub(super) fn set_trust(mut call: IamCall<'_>) -> Answer {
+pub(super) fn set_trust(mut call: IamCall<'_>) -> ActionResult {
     let name = call.name(EntityKind::Role)?;
     let trust = call.trust("PolicyDocument")?;
     let target = PolicyTarget::existing(call.iam(), EntityKind::Role, &name);
@@ -68,14 +68,14 @@ pub(super) fn set_trust(mut call: IamCall<'_>) -> Answer {
     Ok(Vec::new())
 }
 
-pub(super) fn delete(mut call: IamCall<'_>) -> Answer {
+pub(super) fn delete(mut call: IamCall<'_>) -> ActionResult {
     let name = call.name(EntityKind::Role)?;
     let target = PolicyTarget::existing(call.iam(), EntityKind::Role, &name);
     call.allow(&target)?.change(|state| state.delete_role(&name))?;
     Ok(Vec::new())
 }
 
-pub(super) fn tag(mut call: IamCall<'_>) -> Answer {
+pub(super) fn tag(mut call: IamCall<'_>) -> ActionResult {
     let (name, tags) = (call.name(EntityKind::Role)?, call.tags()?);
     if tags.is_empty() {
         return Err(QueryFailure::missing("Tags"));
@@ -85,7 +85,7 @@ pub(super) fn tag(mut call: IamCall<'_>) -> Answer {
     Ok(Vec::new())
 }
 
-pub(super) fn list_tags(mut call: IamCall<'_>) -> Answer {
+pub(super) fn list_tags(mut call: IamCall<'_>) -> ActionResult {
     let (name, page) = (call.name(EntityKind::Role)?, call.page()?);
     let target = PolicyTarget::existing(call.iam(), EntityKind::Role, &name);
     let state = call.allow(&target)?.read();
@@ -93,7 +93,7 @@ pub(super) fn list_tags(mut call: IamCall<'_>) -> Answer {
     Ok(page.of("Tags", tags.iter().map(|(key, value)| (key.clone(), element::tag(key, value)))))
 }
 
-pub(super) fn put_boundary(mut call: IamCall<'_>) -> Answer {
+pub(super) fn put_boundary(mut call: IamCall<'_>) -> ActionResult {
     let name = call.name(EntityKind::Role)?;
     let boundary = call.parameters.required("PermissionsBoundary", &form::ARN)?;
     let target = PolicyTarget::existing(call.iam(), EntityKind::Role, &name).with_boundary(Some(&boundary));
@@ -101,7 +101,7 @@ pub(super) fn put_boundary(mut call: IamCall<'_>) -> Answer {
     Ok(Vec::new())
 }
 
-pub(super) fn delete_boundary(mut call: IamCall<'_>) -> Answer {
+pub(super) fn delete_boundary(mut call: IamCall<'_>) -> ActionResult {
     let name = call.name(EntityKind::Role)?;
     let target = PolicyTarget::bounded(call.iam(), EntityKind::Role, &name);
     call.allow(&target)?.change(|state| state.set_role_boundary(&name, None))?;
@@ -126,8 +126,8 @@ fn plain(element: &'static str, name: &str, role: &IamRole) -> XmlElement {
         .with(XmlElement::text("MaxSessionDuration", &role.longest_session))
 }
 
-/// A role with everything about it.
-fn described(element: &'static str, name: &str, role: &IamRole) -> XmlElement {
+/// A role with all details.
+fn detailed(element: &'static str, name: &str, role: &IamRole) -> XmlElement {
     plain(element, name, role)
         .with_each(element::boundary(role.permissions.boundary.as_deref()))
         .with_each(element::tags(&role.tags))

@@ -1,11 +1,9 @@
-//! Simulation in the API: what a user, a role or a group may do, judged by the evaluation that judges
-//! requests. Nothing is acted on, and only the context that the call brings is known: what a real
-//! request would tell of itself has to be among its entries.
+//! `SimulatePrincipalPolicy`: the permissions of a user, role or group, by the same evaluation as real requests. The
+//! context consists only of the entries in the call.
 //!
-//! As the API Reference has it by now, there is one result for each action, whose decision is the
-//! strictest over all resources, and in it one for each resource. Deviations: the result of an action
-//! is always for the resource `*`, since the stand-in has no table of ARN templates, and no result
-//! tells which statements matched.
+//! As the API Reference specifies, there is one result for each action, with the strictest decision over all resources,
+//! and in it one for each resource. Deviations: the result of an action is always for the resource `*`, since the
+//! emulator has no table of ARN templates, and no result contains the matching statements.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,35 +16,35 @@ use super::super::document::IdentityPolicy;
 use super::super::evaluate::{AccessRefusal, EvaluatedIdentity, EvaluatedPolicy, Grants};
 use super::call::IamCall;
 use super::target::PolicyTarget;
-use super::{Answer, form};
+use super::{ActionResult, form};
 use crate::query::QueryFailure;
 use crate::xml::XmlElement;
 
-/// Types of context keys that hold one value, and that hold any number.
+/// Types of context keys with one value, and with any number of values.
 const SINGLE: [&str; 6] = ["string", "numeric", "boolean", "ip", "binary", "date"];
 const LISTS: [&str; 6] = ["stringList", "numericList", "booleanList", "ipList", "binaryList", "dateList"];
 
-pub(super) fn principal(mut call: IamCall<'_>) -> Answer {
+pub(super) fn principal(mut call: IamCall<'_>) -> ActionResult {
     let source = call.parameters.required("PolicySourceArn", &form::ARN)?;
     let actions = actions(&mut call)?;
     let resources = resources(&mut call);
-    let further = policies(&mut call, "PolicyInputList")?;
+    let additional = policies(&mut call, "PolicyInputList")?;
     let boundary = boundary(&mut call)?;
     let context = context(&mut call)?;
     let page = call.page()?;
 
     let entity = call.iam().read().entity_of(&source);
     let Some((kind, name)) = entity else {
-        // Nobody is told what isn't there but those who might simulate it.
+        // Only a caller that may simulate the identity learns that it does not exist.
         call.allow(&PolicyTarget::policy_source(&source))?;
         return Err(unknown(&source));
     };
     let target = PolicyTarget::existing(call.iam(), kind, name);
     let grants = call.allow(&target)?.read().entity_grants(kind, name)?;
-    let grants = with(grants, further, boundary);
+    let grants = with_policies(grants, additional, boundary);
 
     let results = actions.iter().enumerate().map(|(number, action)| {
-        // Six digits sort more actions than a request can hold.
+        // Six digits sort more actions than a request can contain.
         (format!("{number:06}"), result(&grants, action, &resources, &context))
     });
     Ok(page.of("EvaluationResults", results.collect::<Vec<_>>()))
@@ -59,8 +57,8 @@ fn actions(call: &mut IamCall<'_>) -> Result<Vec<String>, QueryFailure> {
     }
     for action in &actions {
         form::ACTION_NAME.check(action, "ActionNames")?;
-        let whole = action.split_once(':').is_some_and(|(vendor, name)| !vendor.is_empty() && !name.is_empty());
-        if !whole || action.contains(['*', '?']) {
+        let is_valid = action.split_once(':').is_some_and(|(vendor, name)| !vendor.is_empty() && !name.is_empty());
+        if !is_valid || action.contains(['*', '?']) {
             return Err(invalid(format!("Invalid Action Name: {action}")));
         }
     }
@@ -113,23 +111,28 @@ fn context(call: &mut IamCall<'_>) -> Result<ConditionContext, QueryFailure> {
     Ok(context)
 }
 
-/// What is judged: what the identity has, the policies of the call besides, and the call's boundary in
-/// place of the identity's.
-fn with(mut grants: Grants, further: Vec<Arc<IdentityPolicy>>, boundary: Option<Arc<IdentityPolicy>>) -> Grants {
+/// The grants to simulate: those of the identity, the additional policies of the call, and the call's boundary in place
+/// of the identity's.
+fn with_policies(
+    mut grants: Grants,
+    additional: Vec<Arc<IdentityPolicy>>,
+    boundary: Option<Arc<IdentityPolicy>>,
+) -> Grants {
     if let EvaluatedIdentity::Policies(policies) = &mut grants.identity {
-        policies.extend(further);
+        policies.extend(additional);
     }
     grants.boundary = boundary.or(grants.boundary);
     grants
 }
 
 fn result(grants: &Grants, action: &str, resources: &[String], context: &ConditionContext) -> XmlElement {
-    let judged: Vec<SimulatedAction<'_>> =
+    let simulated: Vec<SimulatedAction<'_>> =
         resources.iter().map(|resource| SimulatedAction::new(grants, action, resource, context)).collect();
-    let strictest = judged.iter().map(|judged| judged.decision).max().unwrap_or(SimulatedDecision::ImplicitDeny);
-    let missing: BTreeSet<&str> = judged.iter().flat_map(|judged| judged.missing.iter().copied()).collect();
-    let within = judged.iter().all(|judged| judged.within_boundary);
-    let specific = judged.iter().map(|judged| judged.element(grants));
+    let strictest =
+        simulated.iter().map(|simulated| simulated.decision).max().unwrap_or(SimulatedDecision::ImplicitDeny);
+    let missing: BTreeSet<&str> = simulated.iter().flat_map(|simulated| simulated.missing.iter().copied()).collect();
+    let within = simulated.iter().all(|simulated| simulated.within_boundary);
+    let specific = simulated.iter().map(|simulated| simulated.element(grants));
     XmlElement::new("member")
         .with(XmlElement::text("EvalActionName", action))
         .with(XmlElement::text("EvalResourceName", "*"))
@@ -140,7 +143,7 @@ fn result(grants: &Grants, action: &str, resources: &[String], context: &Conditi
         .with(XmlElement::new("ResourceSpecificResults").with_each(specific))
 }
 
-/// What comes of one action on one resource. The stricter is the greater.
+/// The decision for one action on one resource, ordered by strictness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum SimulatedDecision {
     Allowed,
@@ -182,10 +185,10 @@ impl<'a> SimulatedAction<'a> {
             .flat_map(|policy| policy.required_keys(action, resource, context))
             .filter(|key| context.values(key).is_none())
             .collect();
-        let alone =
+        let boundary_only =
             Grants { identity: EvaluatedIdentity::Root, boundary: grants.boundary.clone(), session: Vec::new() };
         let within_boundary = !matches!(
-            alone.evaluate(action, resource, context),
+            boundary_only.evaluate(action, resource, context),
             Err(AccessRefusal::Implicit(EvaluatedPolicy::Boundary) | AccessRefusal::Explicit(EvaluatedPolicy::Boundary))
         );
         Self { resource, decision, missing, within_boundary }
@@ -215,11 +218,11 @@ fn invalid(message: String) -> QueryFailure {
     QueryFailure::new(StatusCode::BAD_REQUEST, "InvalidInput", message)
 }
 
-/// An ARN that is no user's, role's or group's.
+/// The error for an ARN that is not a user's, role's or group's.
 fn unknown(arn: &str) -> QueryFailure {
     let kind = ["user", "role", "group"].into_iter().find(|kind| arn.contains(&format!(":{kind}/")));
     match kind {
         Some(kind) => IamError::NoSuchEntity { kind, name: arn.to_owned() }.into(),
-        None => invalid(format!("Invalid entity ARN: {arn}: use that of a user, a role or a group")),
+        None => invalid(format!("invalid entity ARN `{arn}`; use the ARN of a user, role or group")),
     }
 }

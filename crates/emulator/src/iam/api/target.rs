@@ -1,40 +1,39 @@
-//! What a call acts on, as policies and messages know it: an ARN, the words that AWS's refusals have for
-//! it, and condition keys.
+//! The target of a call: its ARN, its name in AWS's error messages, and condition keys.
 //!
-//! Source: "Actions, resources, and condition keys for AWS Identity and Access Management (IAM)" in the
-//! Service Authorization Reference.
+//! Source: Service Authorization Reference, "Actions, resources, and condition keys for AWS Identity and Access
+//! Management (IAM)".
 
 use super::super::kind::EntityKind;
 use super::super::name::EntityPath;
 use super::super::record::Tags;
 use super::super::{ACCOUNT_ID, AccessDenied, IamService, arn};
 
-/// What a call acts on.
+/// The target of a call.
 pub(super) struct PolicyTarget {
     pub(super) arn: String,
-    /// What a refusal calls it: for what exists its kind and name, otherwise its ARN.
-    spoken: String,
+    /// The name in error messages: kind and name of an existing entity, otherwise the ARN.
+    label: String,
     pub(super) context: Vec<(String, String)>,
 }
 
 impl PolicyTarget {
-    fn of(arn: String, spoken: String) -> Self {
-        Self { arn, spoken, context: Vec::new() }
+    fn of(arn: String, label: String) -> Self {
+        Self { arn, label, context: Vec::new() }
     }
 
-    /// Something that is to be made.
+    /// An entity to create.
     pub(super) fn new(kind: EntityKind, path: &EntityPath, name: &str) -> Self {
         let arn = arn::entity(kind, path, name);
         Self::of(arn.clone(), arn)
     }
 
-    /// A policy that is to be made.
+    /// A policy to create.
     pub(super) fn new_policy(path: &EntityPath, name: &str) -> Self {
         Self::of(arn::policy(path, name), format!("policy {name}"))
     }
 
-    /// A user, a role or a group by name. One that isn't there is judged as if it stood at `/`, so that
-    /// whoever may not look doesn't learn what is there.
+    /// A user, role or group by name. A missing one gets the ARN that it would have at `/`, so that a caller without
+    /// permission does not learn whether it exists.
     pub(super) fn existing(iam: &IamService, kind: EntityKind, name: &str) -> Self {
         let state = iam.read();
         let arn = state.arn_of(kind, name).unwrap_or_else(|| arn::entity(kind, &EntityPath::default(), name));
@@ -51,7 +50,7 @@ impl PolicyTarget {
         target
     }
 
-    /// The same for an action that may be made to depend on the boundary which the user or role has.
+    /// The same for an action whose permission can depend on the boundary of the user or role.
     pub(super) fn bounded(iam: &IamService, kind: EntityKind, name: &str) -> Self {
         let boundary = iam.read().boundary(kind, name).ok().flatten().map(str::to_owned);
         Self::existing(iam, kind, name).with_boundary(boundary.as_deref())
@@ -62,18 +61,18 @@ impl PolicyTarget {
         Self::of(arn.to_owned(), format!("policy {arn}"))
     }
 
-    /// All users, roles or groups whose path begins with `prefix`.
+    /// All users, roles or groups whose path starts with `prefix`.
     pub(super) fn list(kind: EntityKind, prefix: &str) -> Self {
         let arn = format!("{}{prefix}", arn::entities(kind));
         Self::of(arn.clone(), arn)
     }
 
-    /// All managed policies whose path begins with `prefix`.
+    /// All managed policies whose path starts with `prefix`.
     pub(super) fn list_policies(prefix: &str) -> Self {
         Self::of(format!("arn:aws:iam::{ACCOUNT_ID}:policy{prefix}"), format!("policy path {prefix}"))
     }
 
-    /// An identity whose policies are to be simulated, by an ARN that nobody has.
+    /// A simulated identity with an unknown ARN.
     pub(super) fn policy_source(arn: &str) -> Self {
         Self::of(arn.to_owned(), arn.to_owned())
     }
@@ -110,8 +109,8 @@ impl PolicyTarget {
         self
     }
 
-    /// A refusal in AWS's words.
+    /// Replaces the resource of an error by the label that AWS uses in messages.
     pub(super) fn denied(&self, denied: AccessDenied) -> AccessDenied {
-        AccessDenied { resource: self.spoken.clone(), ..denied }
+        AccessDenied { resource: self.label.clone(), ..denied }
     }
 }

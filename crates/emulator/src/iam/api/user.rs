@@ -6,10 +6,10 @@ use super::super::record::IamUser;
 use super::super::{ACCOUNT_ID, CallerIdentity, IamService, arn};
 use super::call::IamCall;
 use super::target::PolicyTarget;
-use super::{Answer, element, form};
+use super::{ActionResult, element, form};
 use crate::xml::XmlElement;
 
-pub(super) fn create(mut call: IamCall<'_>) -> Answer {
+pub(super) fn create(mut call: IamCall<'_>) -> ActionResult {
     let name = call.new_name(EntityKind::User)?;
     let mut user = IamUser::new(call.now()).map_err(super::super::IamError::from)?;
     user.path = call.path()?;
@@ -19,12 +19,12 @@ pub(super) fn create(mut call: IamCall<'_>) -> Answer {
         .with_boundary(user.permissions.boundary.as_deref())
         .with_tags(&user.tags);
     let iam = call.allow_tagging(&target, "iam:TagUser", &user.tags)?;
-    let made = described("User", &name, &user);
+    let element = detailed("User", &name, &user);
     iam.change(|state| state.create_user(&name, user))?;
-    Ok(vec![made])
+    Ok(vec![element])
 }
 
-pub(super) fn get(mut call: IamCall<'_>) -> Answer {
+pub(super) fn get(mut call: IamCall<'_>) -> ActionResult {
     let name = match call.parameters.text(EntityKind::User.name_parameter(), &form::LONG_NAME)? {
         Some(name) => name,
         None if call.caller().identity == CallerIdentity::Root => {
@@ -35,24 +35,24 @@ pub(super) fn get(mut call: IamCall<'_>) -> Answer {
     };
     let target = PolicyTarget::existing(call.iam(), EntityKind::User, &name);
     let iam = call.allow(&target)?;
-    Ok(vec![described("User", &name, iam.read().users.find(&name)?)])
+    Ok(vec![detailed("User", &name, iam.read().users.find(&name)?)])
 }
 
-pub(super) fn list(mut call: IamCall<'_>) -> Answer {
+pub(super) fn list(mut call: IamCall<'_>) -> ActionResult {
     let (prefix, page) = (call.path_prefix()?, call.page()?);
     let state = call.allow(&PolicyTarget::list(EntityKind::User, &prefix))?.read();
     let users = state.users.iter().filter(|(_, user)| user.path.as_str().starts_with(&prefix));
     Ok(page.of("Users", users.map(|(name, user)| (name.clone(), plain("member", name, user)))))
 }
 
-pub(super) fn delete(mut call: IamCall<'_>) -> Answer {
+pub(super) fn delete(mut call: IamCall<'_>) -> ActionResult {
     let name = call.name(EntityKind::User)?;
     let target = PolicyTarget::existing(call.iam(), EntityKind::User, &name);
     call.allow(&target)?.change(|state| state.delete_user(&name))?;
     Ok(Vec::new())
 }
 
-pub(super) fn put_boundary(mut call: IamCall<'_>) -> Answer {
+pub(super) fn put_boundary(mut call: IamCall<'_>) -> ActionResult {
     let name = call.name(EntityKind::User)?;
     let boundary = call.parameters.required("PermissionsBoundary", &form::ARN)?;
     let target = PolicyTarget::existing(call.iam(), EntityKind::User, &name).with_boundary(Some(&boundary));
@@ -60,7 +60,7 @@ pub(super) fn put_boundary(mut call: IamCall<'_>) -> Answer {
     Ok(Vec::new())
 }
 
-pub(super) fn delete_boundary(mut call: IamCall<'_>) -> Answer {
+pub(super) fn delete_boundary(mut call: IamCall<'_>) -> ActionResult {
     let name = call.name(EntityKind::User)?;
     let target = PolicyTarget::bounded(call.iam(), EntityKind::User, &name);
     call.allow(&target)?.change(|state| state.set_user_boundary(&name, None))?;
@@ -77,14 +77,14 @@ pub(super) fn plain(element: &'static str, name: &str, user: &IamUser) -> XmlEle
         .with(XmlElement::text("CreateDate", &iso8601(user.created)))
 }
 
-/// A user with everything about it.
-fn described(element: &'static str, name: &str, user: &IamUser) -> XmlElement {
+/// A user with all details.
+fn detailed(element: &'static str, name: &str, user: &IamUser) -> XmlElement {
     plain(element, name, user)
         .with_each(element::boundary(user.permissions.boundary.as_deref()))
         .with_each(element::tags(&user.tags))
 }
 
-/// The account's root, which has no name; it is as old as its key.
+/// The account's root, which has no name. It is as old as its key.
 fn root(iam: &IamService) -> XmlElement {
     let state = iam.read();
     let created = state.keys.get(state.root_key_id()).map(|key| key.created).unwrap_or_default();

@@ -1,11 +1,9 @@
-//! Conditions of policy statements: operators, their modifiers and how they judge a request's
-//! context. It owns the table of operators that are understood; an operator that isn't in it is an
-//! error, never ignored.
+//! Conditions of policy statements: operators and their modifiers. An unknown operator is an error, never ignored.
 //!
-//! Semantics are those of the IAM User Guide, "IAM JSON policy elements: Condition operators" and
-//! "Set operators for multivalued context keys": operators, and keys under one operator, are joined
-//! by AND; values of one key by OR, or by NOR for a negated operator; a missing key fails an
-//! operator, except a negated one, `…IfExists`, `ForAllValues:` and `Null`.
+//! Semantics are those of the IAM User Guide, "IAM JSON policy elements: Condition operators" and "Set operators for
+//! multivalued context keys". Operators, and keys under one operator, are joined by AND. Values of one key are joined
+//! by OR, or by NOR for a negated operator. A missing key fails an operator, except a negated one, `…IfExists`,
+//! `ForAllValues:` and `Null`.
 
 mod value;
 
@@ -17,38 +15,37 @@ use super::context::ConditionContext;
 use super::pattern::PatternError;
 use value::{ExpectedValue, ValueReader};
 
-/// Why a condition can't be read.
+/// Why a condition cannot be parsed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ConditionError {
-    /// No operator of IAM's, as far as this stand-in knows.
-    #[error("`{0}` isn't a condition operator")]
+    /// The operator is unknown.
+    #[error("unknown condition operator `{0}`")]
     UnknownOperator(String),
-    /// An operator of IAM's that the stand-in can't judge, because a request in process has no such
-    /// property.
-    #[error("the condition operator `{0}` isn't supported by this stand-in: test such a policy on AWS")]
+    /// The emulator cannot evaluate the operator, because requests in the same process have no such property.
+    #[error("the emulator does not support the condition operator `{0}`; test the policy on AWS")]
     Unsupported(String),
-    /// `NullIfExists`, `ForAllValues:Null` and the like.
-    #[error("`Null` takes no modifier, but the document says `{0}`")]
+    /// `Null` with a modifier, such as `NullIfExists` or `ForAllValues:Null`.
+    #[error("`{0}` is invalid: `Null` takes no modifier")]
     ModifiedNull(String),
     /// A key without a service prefix.
     #[error(
-        "`{0}` isn't a condition key: conditions must be prefaced by a vendor, as in `aws:username` or `s3:prefix`"
+        "invalid condition key `{0}`; conditions must be prefaced by a vendor, such as `aws:username` or `s3:prefix`"
     )]
     Key(String),
-    /// A condition without values, which could only ever fail.
+    /// A condition without values, which could never be met.
     #[error("the condition on `{0}` has no value")]
     NoValue(String),
-    /// A value that the operator can't compare.
-    #[error("`{value}` isn't {expected}, which the condition operator `{operator}` compares")]
+    /// A value that the operator cannot compare.
+    #[error("invalid value `{value}`; the condition operator `{operator}` compares with {expected}")]
     Value {
         /// The operator as written.
         operator: String,
         /// The value as written.
         value: String,
-        /// What the operator compares, with its article.
+        /// What the operator compares with, with its article.
         expected: &'static str,
     },
-    /// A policy variable that isn't well formed.
+    /// A malformed policy variable.
     #[error(transparent)]
     Pattern(#[from] PatternError),
 }
@@ -72,11 +69,10 @@ pub struct PolicyCondition {
 }
 
 impl PolicyCondition {
-    /// Reads one condition. `variables` says whether the document's version knows policy variables.
+    /// Parses one condition. `variables` says whether the document's version supports policy variables.
     ///
     /// # Errors
-    /// For an unknown or unsupported operator, a key without vendor, or a value that the operator
-    /// can't compare.
+    /// An unknown or unsupported operator, a key without a vendor, or a value that the operator cannot compare.
     pub fn parse(operator: &str, key: &str, values: &[String], variables: bool) -> Result<Self, ConditionError> {
         let (quantifier, rest) = match operator.split_once(':') {
             None => (Quantifier::Single, operator),
@@ -120,23 +116,20 @@ impl PolicyCondition {
         match self.quantifier {
             Quantifier::AllValues => values.iter().all(|value| self.accepts(value, context)),
             Quantifier::AnyValue => values.iter().any(|value| self.accepts(value, context)),
-            // AWS asks for a set operator on a key with several values. Without one, a positive
-            // operator is satisfied by any value and a negated one only by all of them: each is the
-            // opposite of the other.
+            // AWS recommends a set operator for a key with several values. Without one, any value satisfies a positive
+            // operator, and only all values satisfy a negated one, so that each is the opposite of the other.
             Quantifier::Single if self.negated => values.iter().all(|value| self.accepts(value, context)),
             Quantifier::Single => values.iter().any(|value| self.accepts(value, context)),
         }
     }
 
-    /// The keys that have to be in the context for this condition to say what it means: its own, and
-    /// those of the policy variables in its values.
+    /// The keys that the context needs for this condition: its own, and those of the policy variables in its values.
     pub(super) fn required_keys(&self) -> impl Iterator<Item = &str> {
-        let asks_for_absence = self.if_exists || matches!(self.expected, ExpectedValue::Null(_));
-        (!asks_for_absence).then_some(self.key.as_str()).into_iter().chain(self.expected.variables())
+        let accepts_absence = self.if_exists || matches!(self.expected, ExpectedValue::Null(_));
+        (!accepts_absence).then_some(self.key.as_str()).into_iter().chain(self.expected.variables())
     }
 
-    /// `None` of a value that can't be compared: it is neither equal nor unequal to anything, and fails
-    /// negated operators too.
+    /// A value that cannot be compared is neither equal nor unequal, and also fails negated operators.
     fn accepts(&self, value: &str, context: &ConditionContext) -> bool {
         self.expected.matches(value, context).is_some_and(|matched| matched != self.negated)
     }

@@ -1,4 +1,4 @@
-//! Conditions against the tables of the IAM User Guide.
+//! Conditions compared with the tables of the IAM User Guide.
 
 use super::*;
 
@@ -11,10 +11,9 @@ fn with(values: &[&str]) -> ConditionContext {
     values.iter().fold(ConditionContext::default(), |context, value| context.with("S3:Prefix", *value))
 }
 
-/// Rows: operator, values of the policy, values of the request (none: the key is missing),
-/// whether it holds.
+/// Rows: operator, values of the policy, values of the request (none: the key is missing), whether the condition holds.
 #[test]
-fn operators_judge_as_the_guide_says() {
+fn operators_follow_the_guide() {
     let rows: &[(&str, &[&str], &[&str], bool)] = &[
         ("StringEquals", &["docs/"], &["docs/"], true),
         ("StringEquals", &["docs/"], &["Docs/"], false),
@@ -71,27 +70,27 @@ fn operators_judge_as_the_guide_says() {
 }
 
 #[test]
-fn what_is_not_understood_is_refused() {
+fn rejects_invalid_conditions() {
     let parse = |operator: &str, key: &str, values: &[&str]| {
         let values: Vec<String> = values.iter().map(|&value| value.to_owned()).collect();
         PolicyCondition::parse(operator, key, &values, true).expect_err("an error").to_string()
     };
-    assert_eq!(parse("StringMatches", "aws:x", &["a"]), "`StringMatches` isn't a condition operator");
-    assert_eq!(parse("ForSome:StringLike", "aws:x", &["a"]), "`ForSome:StringLike` isn't a condition operator");
-    assert_eq!(parse("NumericLike", "aws:x", &["1"]), "`NumericLike` isn't a condition operator");
-    assert_eq!(parse("stringequals", "aws:x", &["a"]), "`stringequals` isn't a condition operator");
-    assert!(parse("IpAddress", "aws:SourceIp", &["10.0.0.0/8"]).contains("isn't supported by this stand-in"));
+    assert_eq!(parse("StringMatches", "aws:x", &["a"]), "unknown condition operator `StringMatches`");
+    assert_eq!(parse("ForSome:StringLike", "aws:x", &["a"]), "unknown condition operator `ForSome:StringLike`");
+    assert_eq!(parse("NumericLike", "aws:x", &["1"]), "unknown condition operator `NumericLike`");
+    assert_eq!(parse("stringequals", "aws:x", &["a"]), "unknown condition operator `stringequals`");
+    assert!(parse("IpAddress", "aws:SourceIp", &["10.0.0.0/8"]).contains("the emulator does not support"));
     assert!(parse("NullIfExists", "aws:x", &["true"]).contains("takes no modifier"));
     assert!(parse("StringLike", "prefix", &["a"]).contains("prefaced by a vendor"));
     assert!(parse("StringLike", "aws:x", &[]).contains("has no value"));
     assert!(parse("Bool", "aws:x", &["yes"]).contains("`true` or `false`"));
     assert!(parse("NumericEquals", "aws:x", &["NaN"]).contains("a number"));
     assert!(parse("DateEquals", "aws:x", &["soon"]).contains("a date"));
-    assert!(parse("StringLike", "aws:x", &["${aws:x"]).contains("isn't closed"));
+    assert!(parse("StringLike", "aws:x", &["${aws:x"]).contains("unclosed policy variable"));
 }
 
 #[test]
-fn values_may_hold_policy_variables() {
+fn substitutes_policy_variables_in_values() {
     let context = with(&["home/lea/x"]).with("aws:username", "lea");
     assert!(holds("StringLike", &["home/${aws:username}/*"], &context));
     let values = ["home/${aws:username}/*".to_owned()];

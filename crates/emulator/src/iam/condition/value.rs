@@ -1,6 +1,5 @@
-//! What a condition compares a request's values with: texts, ARNs, numbers, dates and booleans. It owns
-//! reading them by the operator's name and comparing one value; which values have to match is the
-//! condition's business.
+//! The values of a condition: texts, ARNs, numbers, dates and booleans. Parses them by the operator's name and compares
+//! them with one value.
 
 use jiff::Timestamp;
 
@@ -8,7 +7,7 @@ use super::super::context::ConditionContext;
 use super::super::pattern::{ArnPattern, PolicyPattern, Syntax};
 use super::ConditionError;
 
-/// How two numbers or two dates are compared.
+/// A comparison of two numbers or dates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ordering {
     Equal,
@@ -31,7 +30,7 @@ pub(super) enum ExpectedValue {
 }
 
 impl ExpectedValue {
-    /// Whether a value of the context is one of these; `None` if it can't be compared with them.
+    /// Whether a value of the context matches one of these; `None` if it cannot be compared.
     pub(super) fn matches(&self, value: &str, context: &ConditionContext) -> Option<bool> {
         Some(match self {
             Self::Text(patterns) => patterns.iter().any(|pattern| pattern.matches(value, context)),
@@ -88,7 +87,7 @@ impl Ordering {
     }
 }
 
-/// The values of one condition while they are read.
+/// The unparsed values of one condition.
 pub(super) struct ValueReader<'a> {
     pub(super) operator: &'a str,
     pub(super) values: &'a [String],
@@ -96,7 +95,7 @@ pub(super) struct ValueReader<'a> {
 }
 
 impl ValueReader<'_> {
-    /// What the operator `name` compares with, and whether it is the negation of another one.
+    /// What the operator `name` compares with, and whether it is negated.
     pub(super) fn expected(&self, name: &str) -> Result<(bool, ExpectedValue), ConditionError> {
         Ok(match name {
             "StringEquals" => (false, ExpectedValue::Text(self.patterns(false)?)),
@@ -105,7 +104,7 @@ impl ValueReader<'_> {
             "StringNotEqualsIgnoreCase" => (true, ExpectedValue::TextIgnoringCase(self.patterns(false)?)),
             "StringLike" => (false, ExpectedValue::Text(self.patterns(true)?)),
             "StringNotLike" => (true, ExpectedValue::Text(self.patterns(true)?)),
-            // The guide: ArnEquals and ArnLike behave identically.
+            // The guide says that ArnEquals and ArnLike behave identically.
             "ArnEquals" | "ArnLike" => (false, ExpectedValue::Arn(self.arns()?)),
             "ArnNotEquals" | "ArnNotLike" => (true, ExpectedValue::Arn(self.arns()?)),
             "Bool" => (false, ExpectedValue::Bool(self.each("`true` or `false`", parse_bool)?)),

@@ -1,5 +1,5 @@
-//! Statements as they are written and as they are judged: effect, actions, resources, conditions. It owns
-//! the grammar that both kinds of policy share.
+//! Statements as they are written and as they are evaluated: effect, actions, resources and conditions. Holds the
+//! grammar that all kinds of policies share.
 
 use std::collections::BTreeSet;
 
@@ -9,11 +9,10 @@ use super::super::condition::PolicyCondition;
 use super::super::context::ConditionContext;
 use super::super::json::{OneOrMany, Pairs};
 use super::super::pattern::{ArnPattern, PolicyPattern, Syntax};
-use super::super::principal::WrittenPrincipals;
+use super::super::principal::PrincipalsJson;
 use super::{ReadDocumentError, StatementEffect};
 
-/// A list of patterns that has to match (`Action`, `Resource`) or must not (`NotAction`,
-/// `NotResource`).
+/// A list of patterns of which one must match (`Action`, `Resource`) or none may match (`NotAction`, `NotResource`).
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Selector<P> {
     Any(Vec<P>),
@@ -35,7 +34,7 @@ impl<P> Selector<P> {
     }
 }
 
-/// What statements of both kinds of policy have.
+/// The parts of a statement that all kinds of policies share.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Clause {
     effect: StatementEffect,
@@ -48,12 +47,12 @@ impl Clause {
         self.effect
     }
 
-    /// Whether the statement is about `action`, whatever its conditions say.
-    pub(super) fn names(&self, action: &str, context: &ConditionContext) -> bool {
+    /// Whether the statement covers `action`, regardless of its conditions.
+    pub(super) fn covers(&self, action: &str, context: &ConditionContext) -> bool {
         self.actions.selects(|pattern| pattern.matches_ignoring_case(action, context))
     }
 
-    /// Whether it is about some requests only.
+    /// Whether it has conditions.
     pub(super) fn is_conditional(&self) -> bool {
         !self.conditions.is_empty()
     }
@@ -63,25 +62,25 @@ impl Clause {
     }
 
     pub(super) fn applies(&self, action: &str, context: &ConditionContext) -> bool {
-        self.names(action, context) && self.conditions.iter().all(|condition| condition.holds(context))
+        self.covers(action, context) && self.conditions.iter().all(|condition| condition.holds(context))
     }
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct WrittenDocument {
+struct PolicyDocumentJson {
     version: Option<String>,
     #[serde(rename = "Id")]
     _id: Option<String>,
-    statement: OneOrMany<WrittenStatement>,
+    statement: OneOrMany<StatementJson>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
-pub(super) struct WrittenStatement {
+pub(super) struct StatementJson {
     sid: Option<String>,
     effect: String,
-    pub(super) principal: Option<WrittenPrincipals>,
+    pub(super) principal: Option<PrincipalsJson>,
     pub(super) action: Option<OneOrMany<String>>,
     pub(super) not_action: Option<OneOrMany<String>>,
     pub(super) resource: Option<OneOrMany<String>>,
@@ -89,7 +88,7 @@ pub(super) struct WrittenStatement {
     condition: Option<Pairs<Pairs<OneOrMany<Scalar>>>>,
 }
 
-/// Values of conditions may be written as strings, numbers or booleans.
+/// Condition values may be written as strings, numbers or booleans.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Scalar {
@@ -98,23 +97,23 @@ enum Scalar {
     Number(serde_json::Number),
 }
 
-/// The statements of a document whose frame is well formed.
+/// The statements of a document, not parsed yet.
 pub(super) struct ReadDocument {
-    /// Whether the document's version knows policy variables.
+    /// Whether the document's version supports policy variables.
     pub(super) variables: bool,
-    pub(super) statement: OneOrMany<WrittenStatement>,
+    pub(super) statement: OneOrMany<StatementJson>,
 }
 
 pub(super) fn read(text: &str) -> Result<ReadDocument, ReadDocumentError> {
-    let written: WrittenDocument = serde_json::from_str(text)?;
-    let variables = match written.version.as_deref() {
+    let document: PolicyDocumentJson = serde_json::from_str(text)?;
+    let variables = match document.version.as_deref() {
         Some("2012-10-17") => true,
-        // The default of a document that doesn't say, by the guide.
+        // The default version, by the guide.
         Some("2008-10-17") | None => false,
         Some(other) => return Err(ReadDocumentError::Version(other.to_owned())),
     };
     let mut sids = BTreeSet::new();
-    for sid in written.statement.iter().filter_map(|statement| statement.sid.as_deref()) {
+    for sid in document.statement.iter().filter_map(|statement| statement.sid.as_deref()) {
         if !sid.chars().all(|character| character.is_ascii_alphanumeric()) {
             return Err(ReadDocumentError::Sid(sid.to_owned()));
         }
@@ -122,25 +121,25 @@ pub(super) fn read(text: &str) -> Result<ReadDocument, ReadDocumentError> {
             return Err(ReadDocumentError::RepeatedSid(sid.to_owned()));
         }
     }
-    if written.statement.iter().next().is_none() {
+    if document.statement.iter().next().is_none() {
         return Err(ReadDocumentError::NoStatement);
     }
-    Ok(ReadDocument { variables, statement: written.statement })
+    Ok(ReadDocument { variables, statement: document.statement })
 }
 
-pub(super) fn clause(written: &WrittenStatement, variables: bool) -> Result<Clause, ReadDocumentError> {
-    let effect = match written.effect.as_str() {
+pub(super) fn clause(statement: &StatementJson, variables: bool) -> Result<Clause, ReadDocumentError> {
+    let effect = match statement.effect.as_str() {
         "Allow" => StatementEffect::Allow,
         "Deny" => StatementEffect::Deny,
         other => return Err(ReadDocumentError::Effect(other.to_owned())),
     };
-    let actions = match (&written.action, &written.not_action) {
+    let actions = match (&statement.action, &statement.not_action) {
         (Some(actions), None) => Selector::Any(action_patterns(actions, "Action")?),
         (None, Some(actions)) => Selector::None(action_patterns(actions, "NotAction")?),
         _ => return Err(ReadDocumentError::ExactlyOne("Action", "NotAction")),
     };
     let mut conditions = Vec::new();
-    for (operator, keys) in written.condition.iter().flat_map(Pairs::iter) {
+    for (operator, keys) in statement.condition.iter().flat_map(Pairs::iter) {
         for (key, values) in keys.iter() {
             let values: Vec<String> = values
                 .iter()

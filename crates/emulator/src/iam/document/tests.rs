@@ -1,4 +1,4 @@
-//! Documents that are understood, and what is said about those that aren't.
+//! Valid documents, and the errors of invalid ones.
 
 use super::*;
 
@@ -8,7 +8,7 @@ fn effects(statement: &str, action: &str, resource: &str, context: &ConditionCon
 }
 
 #[test]
-fn one_statement_or_many_one_value_or_many() {
+fn accepts_single_and_several_statements_and_values() {
     let context = ConditionContext::default();
     let one = r#"{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::a/*"}"#;
     let many = r#"[{"Sid":"A","Effect":"Allow","Action":["s3:Get*"],"Resource":["arn:aws:s3:::a/*","arn:aws:s3:::b/*"]},
@@ -24,7 +24,7 @@ fn one_statement_or_many_one_value_or_many() {
 }
 
 #[test]
-fn conditions_of_one_statement_all_have_to_hold() {
+fn requires_all_conditions_of_a_statement() {
     let statement = r#"{"Effect":"Allow","Action":"s3:ListBucket","Resource":"*",
         "Condition":{"StringLike":{"s3:prefix":["docs/*","docs"]},"NumericLessThanEquals":{"s3:max-keys":1000},"Bool":{"aws:SecureTransport":true}}}"#;
     let context = |prefix: &str, keys: &str| {
@@ -40,7 +40,7 @@ fn conditions_of_one_statement_all_have_to_hold() {
 }
 
 #[test]
-fn variables_work_only_in_documents_of_2012() {
+fn supports_variables_only_in_documents_of_2012() {
     let context = ConditionContext::default().with("aws:username", "lea");
     let statement = r#"{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::home/${aws:username}/*"}"#;
     for (version, expected) in [(r#""Version":"2012-10-17","#, 1), (r#""Version":"2008-10-17","#, 0), ("", 0)] {
@@ -49,15 +49,15 @@ fn variables_work_only_in_documents_of_2012() {
     }
 }
 
-/// Rows: a document, and what the message has to say.
+/// Rows: a document, and a part of its error message.
 #[test]
-fn what_is_not_understood_is_refused() {
+fn rejects_invalid_documents() {
     let base = r#""Effect":"Allow","Action":"s3:GetObject","Resource":"*""#;
     let rows = [
         ("{".to_owned(), "syntax errors in policy"),
         ("{}".to_owned(), "missing field `Statement`"),
         (r#"{"Statement":[]}"#.to_owned(), "no statement"),
-        (format!(r#"{{"Version":"2012-10-18","Statement":{{{base}}}}}"#), "isn't a policy version"),
+        (format!(r#"{{"Version":"2012-10-18","Statement":{{{base}}}}}"#), "unknown policy version"),
         (format!(r#"{{"version":"2012-10-17","Statement":{{{base}}}}}"#), "unknown field `version`"),
         (format!(r#"{{"Statement":{{{base},"Resources":"*"}}}}"#), "unknown field `Resources`"),
         (format!(r#"{{"Statement":{{{base},"Effect":"Deny"}}}}"#), "duplicate field `Effect`"),
@@ -69,7 +69,7 @@ fn what_is_not_understood_is_refused() {
         (format!(r#"{{"Statement":{{{base},"NotResource":"*"}}}}"#), "exactly one of `Resource`"),
         (
             format!(r#"{{"Statement":{{{base},"Condition":{{"IpAddress":{{"aws:SourceIp":"10.0.0.0/8"}}}}}}}}"#),
-            "isn't supported",
+            "does not support",
         ),
         (
             format!(
@@ -77,7 +77,7 @@ fn what_is_not_understood_is_refused() {
             ),
             "`StringLike` occurs twice",
         ),
-        (r#"{"Statement":{"Effect":"allow","Action":"s3:*","Resource":"*"}}"#.to_owned(), "isn't an effect"),
+        (r#"{"Statement":{"Effect":"allow","Action":"s3:*","Resource":"*"}}"#.to_owned(), "invalid effect"),
         (r#"{"Statement":{"Effect":"Allow","Action":"GetObject","Resource":"*"}}"#.to_owned(), "prefaced by a vendor"),
         (r#"{"Statement":{"Effect":"Allow","Action":[],"Resource":"*"}}"#.to_owned(), "`Action` is empty"),
         (r#"{"Statement":{"Effect":"Allow","Action":"s3:*","Resource":"site/*"}}"#.to_owned(), "ARN format"),
@@ -85,7 +85,7 @@ fn what_is_not_understood_is_refused() {
         (
             r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::${a"}}"#
                 .to_owned(),
-            "isn't closed",
+            "unclosed policy variable",
         ),
     ];
     for (document, expected) in rows {
@@ -95,7 +95,7 @@ fn what_is_not_understood_is_refused() {
 }
 
 #[test]
-fn trust_policies_name_principals_and_actions_of_sts() {
+fn trust_policies_need_principals_and_actions_of_sts() {
     let parse = |statement: &str| TrustPolicy::parse(&format!(r#"{{"Version":"2012-10-17","Statement":{statement}}}"#));
     let root = r#"{"AWS":"arn:aws:iam::000000000000:root"}"#;
     let policy =

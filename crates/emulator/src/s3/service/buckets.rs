@@ -3,15 +3,16 @@
 use s3s::{S3Request, S3Response, dto::*};
 
 use super::{
-    EmulatedS3, REGION,
+    EmulatedS3, OperationResult, REGION,
     request::{encryption, timestamp},
 };
 use crate::iam::ACCOUNT_ID;
 use crate::s3::{self, ObjectEncryption, Ownership, S3Failure, Website};
 
-type Answer<T> = Result<S3Response<T>, S3Failure>;
-
-pub(super) async fn list_buckets(service: &EmulatedS3, _req: S3Request<ListBucketsInput>) -> Answer<ListBucketsOutput> {
+pub(super) async fn list_buckets(
+    service: &EmulatedS3,
+    _req: S3Request<ListBucketsInput>,
+) -> OperationResult<ListBucketsOutput> {
     let buckets = service.store.buckets()?.into_iter().map(|(name, bucket)| Bucket {
         name: Some(name),
         creation_date: Some(timestamp(bucket.created())),
@@ -27,7 +28,7 @@ pub(super) async fn list_buckets(service: &EmulatedS3, _req: S3Request<ListBucke
 pub(super) async fn create_bucket(
     service: &EmulatedS3,
     req: S3Request<CreateBucketInput>,
-) -> Answer<CreateBucketOutput> {
+) -> OperationResult<CreateBucketOutput> {
     let ownership = match &req.input.object_ownership {
         Some(ownership) => Ownership::parse(ownership.as_str())?,
         None => Ownership::default(),
@@ -39,30 +40,33 @@ pub(super) async fn create_bucket(
 pub(super) async fn delete_bucket(
     service: &EmulatedS3,
     req: S3Request<DeleteBucketInput>,
-) -> Answer<DeleteBucketOutput> {
+) -> OperationResult<DeleteBucketOutput> {
     service.store.delete_bucket(&req.input.bucket).await?;
     Ok(S3Response::new(DeleteBucketOutput::default()))
 }
 
-pub(super) async fn head_bucket(service: &EmulatedS3, req: S3Request<HeadBucketInput>) -> Answer<HeadBucketOutput> {
+pub(super) async fn head_bucket(
+    service: &EmulatedS3,
+    req: S3Request<HeadBucketInput>,
+) -> OperationResult<HeadBucketOutput> {
     let region = service.store.bucket(&req.input.bucket)?.region.unwrap_or_else(|| REGION.to_owned());
     Ok(S3Response::new(HeadBucketOutput { bucket_region: Some(region), ..HeadBucketOutput::default() }))
 }
 
-/// us-east-1 is told as no constraint at all.
+/// us-east-1 is reported as no constraint.
 pub(super) async fn get_bucket_location(
     service: &EmulatedS3,
     req: S3Request<GetBucketLocationInput>,
-) -> Answer<GetBucketLocationOutput> {
+) -> OperationResult<GetBucketLocationOutput> {
     let region = service.store.bucket(&req.input.bucket)?.region.filter(|region| region != REGION);
     Ok(S3Response::new(GetBucketLocationOutput { location_constraint: region.map(BucketLocationConstraint::from) }))
 }
 
-/// A bucket that never had versions is told as no status at all.
+/// A bucket that was never versioned is reported without a status.
 pub(super) async fn get_bucket_versioning(
     service: &EmulatedS3,
     req: S3Request<GetBucketVersioningInput>,
-) -> Answer<GetBucketVersioningOutput> {
+) -> OperationResult<GetBucketVersioningOutput> {
     let versioned = service.store.bucket(&req.input.bucket)?.versioned;
     let status = versioned.then(|| BucketVersioningStatus::from_static(BucketVersioningStatus::ENABLED));
     Ok(S3Response::new(GetBucketVersioningOutput { status, ..GetBucketVersioningOutput::default() }))
@@ -71,10 +75,10 @@ pub(super) async fn get_bucket_versioning(
 pub(super) async fn put_bucket_versioning(
     service: &EmulatedS3,
     req: S3Request<PutBucketVersioningInput>,
-) -> Answer<PutBucketVersioningOutput> {
-    let wanted = req.input.versioning_configuration;
-    match wanted.status.as_ref().map(BucketVersioningStatus::as_str) {
-        Some(BucketVersioningStatus::ENABLED) if wanted.mfa_delete.is_none() => {
+) -> OperationResult<PutBucketVersioningOutput> {
+    let configuration = req.input.versioning_configuration;
+    match configuration.status.as_ref().map(BucketVersioningStatus::as_str) {
+        Some(BucketVersioningStatus::ENABLED) if configuration.mfa_delete.is_none() => {
             service.store.set_versioned(&req.input.bucket).await?;
             Ok(S3Response::new(PutBucketVersioningOutput::default()))
         }
@@ -86,7 +90,7 @@ pub(super) async fn put_bucket_versioning(
 pub(super) async fn get_bucket_encryption(
     service: &EmulatedS3,
     req: S3Request<GetBucketEncryptionInput>,
-) -> Answer<GetBucketEncryptionOutput> {
+) -> OperationResult<GetBucketEncryptionOutput> {
     let ObjectEncryption { algorithm, kms_key, bucket_key } = service.store.bucket(&req.input.bucket)?.encryption;
     let rule = ServerSideEncryptionRule {
         apply_server_side_encryption_by_default: Some(ServerSideEncryptionByDefault {
@@ -103,16 +107,16 @@ pub(super) async fn get_bucket_encryption(
 pub(super) async fn put_bucket_encryption(
     service: &EmulatedS3,
     req: S3Request<PutBucketEncryptionInput>,
-) -> Answer<PutBucketEncryptionOutput> {
+) -> OperationResult<PutBucketEncryptionOutput> {
     let [rule] = req.input.server_side_encryption_configuration.rules.as_slice() else {
         return Err(S3Failure::MalformedXml);
     };
-    let wanted = rule.apply_server_side_encryption_by_default.as_ref().ok_or(S3Failure::MalformedXml)?;
+    let default = rule.apply_server_side_encryption_by_default.as_ref().ok_or(S3Failure::MalformedXml)?;
     let encryption = encryption(
         &s3::BucketRecord::default(),
         &req.headers,
-        Some(&wanted.sse_algorithm),
-        wanted.kms_master_key_id.clone(),
+        Some(&default.sse_algorithm),
+        default.kms_master_key_id.clone(),
         rule.bucket_key_enabled,
     )?;
     service.store.set_encryption(&req.input.bucket, encryption).await?;
@@ -122,7 +126,7 @@ pub(super) async fn put_bucket_encryption(
 pub(super) async fn get_bucket_website(
     service: &EmulatedS3,
     req: S3Request<GetBucketWebsiteInput>,
-) -> Answer<GetBucketWebsiteOutput> {
+) -> OperationResult<GetBucketWebsiteOutput> {
     let website = service.store.bucket(&req.input.bucket)?.website.ok_or(S3Failure::NoSuchWebsiteConfiguration)?;
     Ok(S3Response::new(GetBucketWebsiteOutput {
         index_document: Some(IndexDocument { suffix: website.index_document }),
@@ -134,12 +138,12 @@ pub(super) async fn get_bucket_website(
 pub(super) async fn put_bucket_website(
     service: &EmulatedS3,
     req: S3Request<PutBucketWebsiteInput>,
-) -> Answer<PutBucketWebsiteOutput> {
-    let wanted = req.input.website_configuration;
-    if wanted.redirect_all_requests_to.is_some() || wanted.routing_rules.is_some() {
+) -> OperationResult<PutBucketWebsiteOutput> {
+    let configuration = req.input.website_configuration;
+    if configuration.redirect_all_requests_to.is_some() || configuration.routing_rules.is_some() {
         return Err(S3Failure::NotImplemented("website redirects and routing rules"));
     }
-    let Some(index) = wanted.index_document else {
+    let Some(index) = configuration.index_document else {
         return Err(S3Failure::InvalidArgument(
             "A value for IndexDocument Suffix must be provided if RedirectAllRequestsTo is empty",
         ));
@@ -147,8 +151,10 @@ pub(super) async fn put_bucket_website(
     if index.suffix.is_empty() || index.suffix.contains('/') {
         return Err(S3Failure::InvalidArgument("The IndexDocument Suffix is not well formed"));
     }
-    let website =
-        Website { index_document: index.suffix, error_document: wanted.error_document.map(|document| document.key) };
+    let website = Website {
+        index_document: index.suffix,
+        error_document: configuration.error_document.map(|document| document.key),
+    };
     service.store.set_website(&req.input.bucket, Some(website)).await?;
     Ok(S3Response::new(PutBucketWebsiteOutput::default()))
 }
@@ -156,7 +162,7 @@ pub(super) async fn put_bucket_website(
 pub(super) async fn delete_bucket_website(
     service: &EmulatedS3,
     req: S3Request<DeleteBucketWebsiteInput>,
-) -> Answer<DeleteBucketWebsiteOutput> {
+) -> OperationResult<DeleteBucketWebsiteOutput> {
     service.store.set_website(&req.input.bucket, None).await?;
     Ok(S3Response::new(DeleteBucketWebsiteOutput::default()))
 }
@@ -164,7 +170,7 @@ pub(super) async fn delete_bucket_website(
 pub(super) async fn get_bucket_ownership_controls(
     service: &EmulatedS3,
     req: S3Request<GetBucketOwnershipControlsInput>,
-) -> Answer<GetBucketOwnershipControlsOutput> {
+) -> OperationResult<GetBucketOwnershipControlsOutput> {
     let ownership = service.store.bucket(&req.input.bucket)?.ownership;
     let rule = OwnershipControlsRule { object_ownership: ObjectOwnership::from(ownership.name().to_owned()) };
     Ok(S3Response::new(GetBucketOwnershipControlsOutput {
@@ -175,7 +181,7 @@ pub(super) async fn get_bucket_ownership_controls(
 pub(super) async fn put_bucket_ownership_controls(
     service: &EmulatedS3,
     req: S3Request<PutBucketOwnershipControlsInput>,
-) -> Answer<PutBucketOwnershipControlsOutput> {
+) -> OperationResult<PutBucketOwnershipControlsOutput> {
     let [rule] = req.input.ownership_controls.rules.as_slice() else {
         return Err(S3Failure::MalformedXml);
     };

@@ -1,21 +1,19 @@
-//! Who can see a bucket: its policy, its public access block, its ACL.
+//! Access to a bucket: its policy, public access block and ACL.
 
 use s3s::{S3Request, S3Response, dto::*};
 
-use super::EmulatedS3;
+use super::{EmulatedS3, OperationResult};
 use crate::iam::ACCOUNT_ID;
 use crate::iam::document::BucketPolicy;
 use crate::s3::{PublicAccessBlock, S3Failure};
 
-type Answer<T> = Result<S3Response<T>, S3Failure>;
-
-/// Longest policy of a bucket, in bytes. Source: Amazon S3 user guide, "Bucket policies".
+/// Longest policy of a bucket, in bytes. Source: Amazon S3 User Guide, "Bucket policies".
 const LONGEST_POLICY: usize = 20 * 1024;
 
 pub(super) async fn get_bucket_policy(
     service: &EmulatedS3,
     req: S3Request<GetBucketPolicyInput>,
-) -> Answer<GetBucketPolicyOutput> {
+) -> OperationResult<GetBucketPolicyOutput> {
     let policy = service.store.bucket(&req.input.bucket)?.policy.ok_or(S3Failure::NoSuchBucketPolicy)?;
     Ok(S3Response::new(GetBucketPolicyOutput { policy: Some(policy) }))
 }
@@ -23,7 +21,7 @@ pub(super) async fn get_bucket_policy(
 pub(super) async fn put_bucket_policy(
     service: &EmulatedS3,
     req: S3Request<PutBucketPolicyInput>,
-) -> Answer<PutBucketPolicyOutput> {
+) -> OperationResult<PutBucketPolicyOutput> {
     let text = req.input.policy;
     if text.len() > LONGEST_POLICY {
         return Err(S3Failure::InvalidArgument("The policy is longer than 20 KB"));
@@ -43,7 +41,7 @@ pub(super) async fn put_bucket_policy(
 pub(super) async fn delete_bucket_policy(
     service: &EmulatedS3,
     req: S3Request<DeleteBucketPolicyInput>,
-) -> Answer<DeleteBucketPolicyOutput> {
+) -> OperationResult<DeleteBucketPolicyOutput> {
     service.store.set_policy(&req.input.bucket, None).await?;
     Ok(S3Response::new(DeleteBucketPolicyOutput::default()))
 }
@@ -51,7 +49,7 @@ pub(super) async fn delete_bucket_policy(
 pub(super) async fn get_bucket_policy_status(
     service: &EmulatedS3,
     req: S3Request<GetBucketPolicyStatusInput>,
-) -> Answer<GetBucketPolicyStatusOutput> {
+) -> OperationResult<GetBucketPolicyStatusOutput> {
     let text = service.store.bucket(&req.input.bucket)?.policy.ok_or(S3Failure::NoSuchBucketPolicy)?;
     let public = BucketPolicy::parse(&text).is_ok_and(|policy| policy.is_public());
     Ok(S3Response::new(GetBucketPolicyStatusOutput { policy_status: Some(PolicyStatus { is_public: Some(public) }) }))
@@ -60,7 +58,7 @@ pub(super) async fn get_bucket_policy_status(
 pub(super) async fn get_public_access_block(
     service: &EmulatedS3,
     req: S3Request<GetPublicAccessBlockInput>,
-) -> Answer<GetPublicAccessBlockOutput> {
+) -> OperationResult<GetPublicAccessBlockOutput> {
     let block = service.store.bucket(&req.input.bucket)?.public_access_block;
     Ok(S3Response::new(GetPublicAccessBlockOutput {
         public_access_block_configuration: Some(PublicAccessBlockConfiguration {
@@ -75,23 +73,23 @@ pub(super) async fn get_public_access_block(
 pub(super) async fn put_public_access_block(
     service: &EmulatedS3,
     req: S3Request<PutPublicAccessBlockInput>,
-) -> Answer<PutPublicAccessBlockOutput> {
-    let wanted = req.input.public_access_block_configuration;
+) -> OperationResult<PutPublicAccessBlockOutput> {
+    let configuration = req.input.public_access_block_configuration;
     let block = PublicAccessBlock {
-        block_public_acls: wanted.block_public_acls.unwrap_or_default(),
-        ignore_public_acls: wanted.ignore_public_acls.unwrap_or_default(),
-        block_public_policy: wanted.block_public_policy.unwrap_or_default(),
-        restrict_public_buckets: wanted.restrict_public_buckets.unwrap_or_default(),
+        block_public_acls: configuration.block_public_acls.unwrap_or_default(),
+        ignore_public_acls: configuration.ignore_public_acls.unwrap_or_default(),
+        block_public_policy: configuration.block_public_policy.unwrap_or_default(),
+        restrict_public_buckets: configuration.restrict_public_buckets.unwrap_or_default(),
     };
     service.store.set_public_access_block(&req.input.bucket, block).await?;
     Ok(S3Response::new(PutPublicAccessBlockOutput::default()))
 }
 
-/// The owner has everything, and nobody else anything: other ACLs of buckets are not kept here.
+/// The owner has full control. Other ACLs of buckets are not supported.
 pub(super) async fn get_bucket_acl(
     service: &EmulatedS3,
     req: S3Request<GetBucketAclInput>,
-) -> Answer<GetBucketAclOutput> {
+) -> OperationResult<GetBucketAclOutput> {
     service.store.bucket(&req.input.bucket)?;
     let grant = Grant {
         grantee: Some(Grantee {

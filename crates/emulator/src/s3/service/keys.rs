@@ -1,8 +1,8 @@
-//! KMS keys of objects. Owns which permissions of KMS a request needs beside those of S3; encrypts nothing.
+//! KMS keys of objects: checks the KMS permissions that a request needs beside those of S3. Nothing is encrypted.
 //!
-//! Only keys that a customer manages are asked for (`…:key/…`): the key `aws/s3` lets everybody of its account use it
-//! through S3. A key's own policy is taken to leave the decision to IAM, which is what the console writes. Source: Amazon S3
-//! user guide, "Using server-side encryption with AWS KMS keys", "Permissions"; API reference, HeadObject,
+//! Only customer managed keys (`…:key/…`) are checked, since the key `aws/s3` can be used through S3 by its whole
+//! account. A key's own policy is assumed to leave the decision to IAM, as the console writes it. Source: Amazon S3
+//! User Guide, "Using server-side encryption with AWS KMS keys", "Permissions"; API Reference, HeadObject,
 //! `x-amz-checksum-mode`.
 
 use s3s::{S3Request, auth::Credentials};
@@ -12,18 +12,18 @@ use crate::s3::access::Authorizer;
 use crate::s3::{ObjectEncryption, S3Failure};
 
 impl Authorizer {
-    /// Asks for one action on the key of an object.
-    pub(super) fn ask_key(
+    /// Checks one action on the key of an object.
+    pub(super) fn authorize_key(
         &self,
         credentials: Option<&Credentials>,
         encryption: &ObjectEncryption,
         action: &str,
     ) -> Result<(), S3Failure> {
         match encryption.kms_key.as_deref().filter(|key| key.contains(":key/")) {
-            // Source: AWS KMS developer guide, "kms:ViaService".
+            // Source: AWS KMS Developer Guide, "kms:ViaService".
             Some(key) => {
                 let context = vec![("kms:ViaService".to_owned(), "s3.us-east-1.amazonaws.com".to_owned())];
-                self.ask(credentials, action, key, &context)
+                self.authorize(credentials, action, key, &context)
             }
             None => Ok(()),
         }
@@ -31,32 +31,32 @@ impl Authorizer {
 }
 
 impl EmulatedS3 {
-    /// To encrypt an object.
-    pub(super) fn ask_to_encrypt<T>(
+    /// Checks that the caller may encrypt an object.
+    pub(super) fn authorize_encrypt<T>(
         &self,
         request: &S3Request<T>,
         encryption: &ObjectEncryption,
     ) -> Result<(), S3Failure> {
-        self.gate.ask_key(request.credentials.as_ref(), encryption, "kms:GenerateDataKey")
+        self.authorizer.authorize_key(request.credentials.as_ref(), encryption, "kms:GenerateDataKey")
     }
 
-    /// To read an object, or the checksum of its content.
-    pub(super) fn ask_to_decrypt<T>(
+    /// Checks that the caller may read an object or the checksum of its content.
+    pub(super) fn authorize_decrypt<T>(
         &self,
         request: &S3Request<T>,
         encryption: &ObjectEncryption,
     ) -> Result<(), S3Failure> {
-        self.gate.ask_key(request.credentials.as_ref(), encryption, "kms:Decrypt")
+        self.authorizer.authorize_key(request.credentials.as_ref(), encryption, "kms:Decrypt")
     }
 
-    /// To copy from an object. What else is wrong with the source is told by the copy itself.
-    pub(super) fn ask_to_decrypt_source<T>(
+    /// Checks that the caller may copy from an object. The copy itself reports a missing source.
+    pub(super) fn authorize_decrypt_source<T>(
         &self,
         request: &S3Request<T>,
         (bucket, key): &(String, String),
     ) -> Result<(), S3Failure> {
         match self.store.head(bucket, key) {
-            Ok(info) => self.ask_to_decrypt(request, &info.encryption),
+            Ok(info) => self.authorize_decrypt(request, &info.encryption),
             Err(_) => Ok(()),
         }
     }

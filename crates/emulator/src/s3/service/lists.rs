@@ -4,27 +4,28 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::{S3Request, S3Response, dto::*};
 
 use super::{
-    EmulatedS3,
+    EmulatedS3, OperationResult,
     request::{count, length, strong, timestamp},
 };
 use crate::iam::ACCOUNT_ID;
 use crate::s3::list::{LARGEST_PAGE, ListCursor, ListEntry, ListQuery, ObjectPage};
 use crate::s3::{ObjectInfo, S3Failure};
 
-/// What `encoding-type=url` leaves as it is.
-const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'*').remove(b'/').remove(b' ');
+/// Characters that `encoding-type=url` does not encode.
+const UNENCODED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'*').remove(b'/').remove(b' ');
 
-/// How keys are written into the answer.
+/// The encoding of keys in an answer.
 #[derive(Clone, Copy)]
 pub(super) enum Spelling {
     Plain,
-    /// As in a form: bytes in percent-encoding, a space as `+`.
+    /// As in a form: percent-encoded bytes, and `+` for a space.
     Url,
 }
 
 impl Spelling {
-    pub(super) fn of(wanted: Option<&EncodingType>) -> Result<Self, S3Failure> {
-        match wanted.map(EncodingType::as_str) {
+    pub(super) fn of(requested: Option<&EncodingType>) -> Result<Self, S3Failure> {
+        match requested.map(EncodingType::as_str) {
             None => Ok(Self::Plain),
             Some("url") => Ok(Self::Url),
             Some(_) => Err(S3Failure::InvalidArgument("Invalid Encoding Method specified in Request")),
@@ -34,16 +35,16 @@ impl Spelling {
     pub(super) fn spell(self, text: &str) -> String {
         match self {
             Self::Plain => text.to_owned(),
-            Self::Url => utf8_percent_encode(text, KEPT).to_string().replace(' ', "+"),
+            Self::Url => utf8_percent_encode(text, UNENCODED).to_string().replace(' ', "+"),
         }
     }
 }
 
-fn limit(wanted: Option<i32>) -> Result<usize, S3Failure> {
-    match wanted {
+fn limit(requested: Option<i32>) -> Result<usize, S3Failure> {
+    match requested {
         None => Ok(LARGEST_PAGE),
-        Some(wanted) => usize::try_from(wanted)
-            .map(|wanted| wanted.min(LARGEST_PAGE))
+        Some(requested) => usize::try_from(requested)
+            .map(|requested| requested.min(LARGEST_PAGE))
             .map_err(|_| S3Failure::InvalidArgument("Argument maxKeys must be an integer between 0 and 2147483647")),
     }
 }
@@ -77,33 +78,33 @@ fn split(page: &ObjectPage, spelling: Spelling, with_owner: bool) -> (Vec<Object
 pub(super) async fn list_objects_v2(
     service: &EmulatedS3,
     req: S3Request<ListObjectsV2Input>,
-) -> Result<S3Response<ListObjectsV2Output>, S3Failure> {
-    let asked = req.input;
-    let spelling = Spelling::of(asked.encoding_type.as_ref())?;
-    let after = match (&asked.continuation_token, &asked.start_after) {
+) -> OperationResult<ListObjectsV2Output> {
+    let input = req.input;
+    let spelling = Spelling::of(input.encoding_type.as_ref())?;
+    let after = match (&input.continuation_token, &input.start_after) {
         (Some(token), _) => Some(ListCursor::from_token(token)?),
         (None, Some(key)) => Some(ListCursor::Key(key.clone())),
         (None, None) => None,
     };
     let query = ListQuery {
-        prefix: asked.prefix.as_deref().unwrap_or_default(),
-        delimiter: asked.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty()),
+        prefix: input.prefix.as_deref().unwrap_or_default(),
+        delimiter: input.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty()),
         after,
-        limit: limit(asked.max_keys)?,
+        limit: limit(input.max_keys)?,
     };
-    let page = service.store.list_page(&asked.bucket, &query)?;
-    let (contents, common_prefixes) = split(&page, spelling, asked.fetch_owner.unwrap_or(false));
+    let page = service.store.list_page(&input.bucket, &query)?;
+    let (contents, common_prefixes) = split(&page, spelling, input.fetch_owner.unwrap_or(false));
     Ok(S3Response::new(ListObjectsV2Output {
-        name: Some(asked.bucket.clone()),
+        name: Some(input.bucket.clone()),
         prefix: Some(spelling.spell(query.prefix)),
         delimiter: query.delimiter.map(|delimiter| spelling.spell(delimiter)),
-        start_after: asked.start_after.as_deref().map(|key| spelling.spell(key)),
+        start_after: input.start_after.as_deref().map(|key| spelling.spell(key)),
         max_keys: Some(count(query.limit)),
         key_count: Some(count(page.entries.len())),
         is_truncated: Some(page.next.is_some()),
         next_continuation_token: page.next.as_ref().map(ListCursor::to_token),
-        continuation_token: asked.continuation_token,
-        encoding_type: asked.encoding_type,
+        continuation_token: input.continuation_token,
+        encoding_type: input.encoding_type,
         contents: Some(contents),
         common_prefixes: Some(common_prefixes),
         request_charged: None,
@@ -113,31 +114,31 @@ pub(super) async fn list_objects_v2(
 pub(super) async fn list_objects(
     service: &EmulatedS3,
     req: S3Request<ListObjectsInput>,
-) -> Result<S3Response<ListObjectsOutput>, S3Failure> {
-    let asked = req.input;
-    let spelling = Spelling::of(asked.encoding_type.as_ref())?;
-    let delimiter = asked.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty());
-    let prefix = asked.prefix.as_deref().unwrap_or_default();
-    // The marker of a page that ended in a common prefix is that prefix, and stands for all keys in it.
-    let after = asked.marker.clone().map(|marker| match delimiter {
+) -> OperationResult<ListObjectsOutput> {
+    let input = req.input;
+    let spelling = Spelling::of(input.encoding_type.as_ref())?;
+    let delimiter = input.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty());
+    let prefix = input.prefix.as_deref().unwrap_or_default();
+    // A page that ended in a common prefix has that prefix as its marker, which stands for all its keys.
+    let after = input.marker.clone().map(|marker| match delimiter {
         Some(delimiter) if marker.len() > prefix.len() && marker.ends_with(delimiter) => ListCursor::Prefix(marker),
         _ => ListCursor::Key(marker),
     });
-    let query = ListQuery { prefix, delimiter, after, limit: limit(asked.max_keys)? };
-    let page = service.store.list_page(&asked.bucket, &query)?;
+    let query = ListQuery { prefix, delimiter, after, limit: limit(input.max_keys)? };
+    let page = service.store.list_page(&input.bucket, &query)?;
     let (contents, common_prefixes) = split(&page, spelling, true);
     let next_marker = page.next.as_ref().filter(|_| delimiter.is_some()).map(|next| match next {
-        ListCursor::Key(place) | ListCursor::Prefix(place) => spelling.spell(place),
+        ListCursor::Key(text) | ListCursor::Prefix(text) => spelling.spell(text),
     });
     Ok(S3Response::new(ListObjectsOutput {
-        name: Some(asked.bucket.clone()),
+        name: Some(input.bucket.clone()),
         prefix: Some(spelling.spell(prefix)),
         delimiter: delimiter.map(|delimiter| spelling.spell(delimiter)),
-        marker: Some(spelling.spell(asked.marker.as_deref().unwrap_or_default())),
+        marker: Some(spelling.spell(input.marker.as_deref().unwrap_or_default())),
         next_marker,
         max_keys: Some(count(query.limit)),
         is_truncated: Some(page.next.is_some()),
-        encoding_type: asked.encoding_type,
+        encoding_type: input.encoding_type,
         contents: Some(contents),
         common_prefixes: Some(common_prefixes),
         request_charged: None,
@@ -149,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_spelled_as_in_a_form() {
+    fn encodes_keys_as_a_form_does() {
         assert_eq!(Spelling::Url.spell("a b/c+é\r.html"), "a+b/c%2B%C3%A9%0D.html");
         assert_eq!(Spelling::Plain.spell("a b"), "a b");
     }

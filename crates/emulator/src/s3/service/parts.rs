@@ -1,15 +1,15 @@
-//! Operations of uploads in parts.
+//! Operations of multipart uploads.
 
 use s3s::{
     S3Request, S3Response,
-    dto::{Part as ToldPart, *},
+    dto::{Part as PartOutput, *},
 };
 
 use super::{
-    EmulatedS3,
+    EmulatedS3, OperationResult,
     lists::Spelling,
     request::{
-        ArrivingBody, check_redirect, count, encryption, kept_headers, length, source_of, storage_class, strong,
+        IncomingBody, check_redirect, count, encryption, length, source_of, storage_class, stored_headers, strong,
         timestamp,
     },
 };
@@ -18,8 +18,6 @@ use crate::s3::condition::ReadConditions;
 use crate::s3::multipart::{CompletedUpload, MOST_PARTS, NamedPart, UploadInProgress, UploadName, UploadedPart};
 use crate::s3::object::{now, parse_tags, time_of};
 use crate::s3::{S3Failure, WriteCondition};
-
-type Answer<T> = Result<S3Response<T>, S3Failure>;
 
 fn name(bucket: &str, key: &str, id: &str) -> UploadName {
     UploadName { bucket: bucket.to_owned(), key: key.to_owned(), id: id.to_owned() }
@@ -32,56 +30,56 @@ fn part_number(number: i32) -> Result<u32, S3Failure> {
         .ok_or(S3Failure::InvalidArgument("Part number must be an integer between 1 and 10000, inclusive"))
 }
 
-fn told_number(number: u32) -> i32 {
+fn output_number(number: u32) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }
 
 pub(super) async fn create_multipart_upload(
     service: &EmulatedS3,
     req: S3Request<CreateMultipartUploadInput>,
-) -> Answer<CreateMultipartUploadOutput> {
-    let asked = req.input;
-    let bucket = service.store.bucket(&asked.bucket)?;
-    service.check_acl(&asked.bucket, &req.headers)?;
-    let algorithm = asked.checksum_algorithm.as_ref().map(|name| Algorithm::parse(name.as_str())).transpose()?;
-    let summed_by = algorithm.unwrap_or(Algorithm::Crc64Nvme);
-    let kind = match asked.checksum_type.as_ref().map(ChecksumType::as_str) {
-        None => summed_by.default_kind(),
+) -> OperationResult<CreateMultipartUploadOutput> {
+    let input = req.input;
+    let bucket = service.store.bucket(&input.bucket)?;
+    service.check_acl(&input.bucket, &req.headers)?;
+    let algorithm = input.checksum_algorithm.as_ref().map(|name| Algorithm::parse(name.as_str())).transpose()?;
+    let part_algorithm = algorithm.unwrap_or(Algorithm::Crc64Nvme);
+    let kind = match input.checksum_type.as_ref().map(ChecksumType::as_str) {
+        None => part_algorithm.default_kind(),
         Some("FULL_OBJECT") => ChecksumKind::FullObject,
         Some("COMPOSITE") => ChecksumKind::Composite,
         Some(_) => {
             return Err(S3Failure::InvalidRequest("Value for x-amz-checksum-type header is invalid."));
         }
     };
-    if !summed_by.allows(kind) {
+    if !part_algorithm.allows(kind) {
         return Err(S3Failure::InvalidRequest(
             "The checksum type cannot be used with the specified checksum algorithm.",
         ));
     }
     let upload = UploadInProgress {
         initiated: now(),
-        headers: kept_headers(&req.headers, asked.metadata),
+        headers: stored_headers(&req.headers, input.metadata),
         storage_class: storage_class(&req.headers)?,
         encryption: encryption(
             &bucket,
             &req.headers,
-            asked.server_side_encryption.as_ref(),
-            asked.ssekms_key_id,
-            asked.bucket_key_enabled,
+            input.server_side_encryption.as_ref(),
+            input.ssekms_key_id,
+            input.bucket_key_enabled,
         )?,
-        tags: asked.tagging.as_deref().map(parse_tags).transpose()?.unwrap_or_default(),
+        tags: input.tagging.as_deref().map(parse_tags).transpose()?.unwrap_or_default(),
         algorithm,
         kind,
     };
     check_redirect(&upload.headers)?;
-    service.gate.ask_key(req.credentials.as_ref(), &upload.encryption, "kms:GenerateDataKey")?;
+    service.authorizer.authorize_key(req.credentials.as_ref(), &upload.encryption, "kms:GenerateDataKey")?;
     let encrypted = upload.encryption.clone();
-    let created = service.store.create_upload(&asked.bucket, &asked.key, upload).await?;
+    let created = service.store.create_upload(&input.bucket, &input.key, upload).await?;
     Ok(S3Response::new(CreateMultipartUploadOutput {
         bucket: Some(created.bucket),
         key: Some(created.key),
         upload_id: Some(created.id),
-        checksum_algorithm: asked.checksum_algorithm,
+        checksum_algorithm: input.checksum_algorithm,
         checksum_type: algorithm.map(|_| ChecksumType::from(kind.name().to_owned())),
         server_side_encryption: Some(ServerSideEncryption::from(encrypted.algorithm)),
         ssekms_key_id: encrypted.kms_key,
@@ -90,23 +88,26 @@ pub(super) async fn create_multipart_upload(
     }))
 }
 
-pub(super) async fn upload_part(service: &EmulatedS3, req: S3Request<UploadPartInput>) -> Answer<UploadPartOutput> {
-    let asked = req.input;
-    let number = part_number(asked.part_number)?;
-    let name = name(&asked.bucket, &asked.key, &asked.upload_id);
+pub(super) async fn upload_part(
+    service: &EmulatedS3,
+    req: S3Request<UploadPartInput>,
+) -> OperationResult<UploadPartOutput> {
+    let input = req.input;
+    let number = part_number(input.part_number)?;
+    let name = name(&input.bucket, &input.key, &input.upload_id);
     let upload = service.store.upload(&name)?;
     let credentials = req.credentials.as_ref();
-    service.gate.ask_key(credentials, &upload.encryption, "kms:GenerateDataKey")?;
-    service.gate.ask_key(credentials, &upload.encryption, "kms:Decrypt")?;
-    let arriving = ArrivingBody {
-        body: asked.body,
+    service.authorizer.authorize_key(credentials, &upload.encryption, "kms:GenerateDataKey")?;
+    service.authorizer.authorize_key(credentials, &upload.encryption, "kms:Decrypt")?;
+    let incoming = IncomingBody {
+        body: input.body,
         headers: &req.headers,
         trailers: req.trailing_headers,
-        algorithm: asked.checksum_algorithm.as_ref().map(|name| Algorithm::parse(name.as_str())).transpose()?,
+        algorithm: input.checksum_algorithm.as_ref().map(|name| Algorithm::parse(name.as_str())).transpose()?,
         part_of: Some(&upload),
-        length: asked.content_length,
+        length: input.content_length,
     };
-    let staged = service.take_body(arriving).await?;
+    let staged = service.receive_body(incoming).await?;
     let part = service.store.put_part(name, number, staged).await?;
     let mut output = UploadPartOutput {
         e_tag: Some(strong(&part.etag)),
@@ -119,7 +120,7 @@ pub(super) async fn upload_part(service: &EmulatedS3, req: S3Request<UploadPartI
     Ok(S3Response::new(output))
 }
 
-/// Reads `x-amz-copy-source-range`, which unlike `Range` must name both ends, within the source.
+/// Parses `x-amz-copy-source-range`. Unlike `Range`, it must name both ends, and they must be within the source.
 fn copy_range(text: &str, size: u64) -> Result<std::ops::Range<u64>, S3Failure> {
     let ends = text.strip_prefix("bytes=").and_then(|ends| ends.split_once('-'));
     let ends = ends.and_then(|(first, last)| Some((first.parse::<u64>().ok()?, last.parse::<u64>().ok()?)));
@@ -137,27 +138,27 @@ fn copy_range(text: &str, size: u64) -> Result<std::ops::Range<u64>, S3Failure> 
 pub(super) async fn upload_part_copy(
     service: &EmulatedS3,
     req: S3Request<UploadPartCopyInput>,
-) -> Answer<UploadPartCopyOutput> {
-    let asked = &req.input;
-    let number = part_number(asked.part_number)?;
-    let name = name(&asked.bucket, &asked.key, &asked.upload_id);
+) -> OperationResult<UploadPartCopyOutput> {
+    let input = &req.input;
+    let number = part_number(input.part_number)?;
+    let name = name(&input.bucket, &input.key, &input.upload_id);
     let upload = service.store.upload(&name)?;
-    let from = source_of(&asked.copy_source)?;
-    service.ask_to_decrypt_source(&req, &from)?;
-    service.ask_to_encrypt(&req, &upload.encryption)?;
+    let from = source_of(&input.copy_source)?;
+    service.authorize_decrypt_source(&req, &from)?;
+    service.authorize_encrypt(&req, &upload.encryption)?;
     let conditions = ReadConditions {
-        if_match: asked.copy_source_if_match.clone(),
-        if_none_match: asked.copy_source_if_none_match.clone(),
-        if_modified_since: asked.copy_source_if_modified_since.clone(),
-        if_unmodified_since: asked.copy_source_if_unmodified_since.clone(),
+        if_match: input.copy_source_if_match.clone(),
+        if_none_match: input.copy_source_if_none_match.clone(),
+        if_modified_since: input.copy_source_if_modified_since.clone(),
+        if_unmodified_since: input.copy_source_if_unmodified_since.clone(),
     };
     let largest = service.store.limits().single_body;
     let part: UploadedPart = loop {
         let source = service
             .store
-            .source(&from, Some(upload.summed_by()), |info| {
+            .source(&from, Some(upload.part_algorithm()), |info| {
                 conditions.check_copy(info)?;
-                let range = match asked.copy_source_range.as_deref() {
+                let range = match input.copy_source_range.as_deref() {
                     Some(range) => copy_range(range, info.size)?,
                     None => 0..info.size,
                 };
@@ -187,37 +188,40 @@ pub(super) async fn upload_part_copy(
     }))
 }
 
-pub(super) async fn list_parts(service: &EmulatedS3, req: S3Request<ListPartsInput>) -> Answer<ListPartsOutput> {
-    let asked = req.input;
-    let (upload, parts) = service.store.upload_parts(&name(&asked.bucket, &asked.key, &asked.upload_id))?;
-    let most = asked.max_parts.and_then(|most| usize::try_from(most).ok()).unwrap_or(1_000).min(1_000);
-    let after = asked.part_number_marker.and_then(|marker| u32::try_from(marker).ok()).unwrap_or_default();
-    let behind: Vec<_> = parts.into_iter().filter(|(number, _)| *number > after).collect();
-    let truncated = behind.len() > most;
-    let told: Vec<ToldPart> = behind
+pub(super) async fn list_parts(
+    service: &EmulatedS3,
+    req: S3Request<ListPartsInput>,
+) -> OperationResult<ListPartsOutput> {
+    let input = req.input;
+    let (upload, parts) = service.store.upload_parts(&name(&input.bucket, &input.key, &input.upload_id))?;
+    let most = input.max_parts.and_then(|most| usize::try_from(most).ok()).unwrap_or(1_000).min(1_000);
+    let after = input.part_number_marker.and_then(|marker| u32::try_from(marker).ok()).unwrap_or_default();
+    let rest: Vec<_> = parts.into_iter().filter(|(number, _)| *number > after).collect();
+    let truncated = rest.len() > most;
+    let listed: Vec<PartOutput> = rest
         .into_iter()
         .take(most)
         .map(|(number, part)| {
-            let mut told = ToldPart {
-                part_number: Some(told_number(number)),
+            let mut output = PartOutput {
+                part_number: Some(output_number(number)),
                 size: Some(length(part.size)),
                 e_tag: Some(strong(&part.etag)),
                 last_modified: Some(timestamp(time_of(part.modified))),
-                ..ToldPart::default()
+                ..PartOutput::default()
             };
-            set_checksum!(told, &part.checksum);
-            told
+            set_checksum!(output, &part.checksum);
+            output
         })
         .collect();
     Ok(S3Response::new(ListPartsOutput {
-        bucket: Some(asked.bucket),
-        key: Some(asked.key),
-        upload_id: Some(asked.upload_id),
+        bucket: Some(input.bucket),
+        key: Some(input.key),
+        upload_id: Some(input.upload_id),
         is_truncated: Some(truncated),
         max_parts: Some(count(most)),
-        part_number_marker: asked.part_number_marker,
-        next_part_number_marker: told.last().and_then(|part| part.part_number),
-        parts: Some(told),
+        part_number_marker: input.part_number_marker,
+        next_part_number_marker: listed.last().and_then(|part| part.part_number),
+        parts: Some(listed),
         storage_class: Some(StorageClass::from(upload.storage_class.unwrap_or_else(|| "STANDARD".to_owned()))),
         checksum_algorithm: upload.algorithm.map(|algorithm| ChecksumAlgorithm::from(algorithm.name().to_owned())),
         checksum_type: upload.algorithm.map(|_| ChecksumType::from(upload.kind.name().to_owned())),
@@ -228,20 +232,20 @@ pub(super) async fn list_parts(service: &EmulatedS3, req: S3Request<ListPartsInp
 pub(super) async fn list_multipart_uploads(
     service: &EmulatedS3,
     req: S3Request<ListMultipartUploadsInput>,
-) -> Answer<ListMultipartUploadsOutput> {
-    let asked = req.input;
-    if asked.delimiter.as_deref().is_some_and(|delimiter| !delimiter.is_empty()) {
+) -> OperationResult<ListMultipartUploadsOutput> {
+    let input = req.input;
+    if input.delimiter.as_deref().is_some_and(|delimiter| !delimiter.is_empty()) {
         return Err(S3Failure::NotImplemented("delimiter in ListMultipartUploads"));
     }
-    let spelling = Spelling::of(asked.encoding_type.as_ref())?;
-    let most = asked.max_uploads.and_then(|most| usize::try_from(most).ok()).unwrap_or(1_000).min(1_000);
-    let prefix = asked.prefix.as_deref().unwrap_or_default();
-    let after_key = asked.key_marker.as_deref().unwrap_or_default();
-    // Without an upload marker, all uploads of the marked key are passed over.
-    let after_id = asked.upload_id_marker.as_deref();
-    let behind: Vec<_> = service
+    let spelling = Spelling::of(input.encoding_type.as_ref())?;
+    let most = input.max_uploads.and_then(|most| usize::try_from(most).ok()).unwrap_or(1_000).min(1_000);
+    let prefix = input.prefix.as_deref().unwrap_or_default();
+    let after_key = input.key_marker.as_deref().unwrap_or_default();
+    // Without an upload marker, all uploads of the marked key are skipped.
+    let after_id = input.upload_id_marker.as_deref();
+    let rest: Vec<_> = service
         .store
-        .uploads(&asked.bucket)?
+        .uploads(&input.bucket)?
         .into_iter()
         .filter(|(name, _)| name.key.starts_with(prefix))
         .filter(|(name, _)| {
@@ -249,9 +253,9 @@ pub(super) async fn list_multipart_uploads(
                 || (name.key == after_key && after_id.is_some_and(|after_id| name.id.as_str() > after_id))
         })
         .collect();
-    let truncated = behind.len() > most;
-    let last = behind.get(..most.min(behind.len())).and_then(|page| page.last()).map(|(name, _)| name.clone());
-    let uploads = behind.into_iter().take(most).map(|(name, upload)| MultipartUpload {
+    let truncated = rest.len() > most;
+    let last = rest.get(..most.min(rest.len())).and_then(|page| page.last()).map(|(name, _)| name.clone());
+    let uploads = rest.into_iter().take(most).map(|(name, upload)| MultipartUpload {
         key: Some(spelling.spell(&name.key)),
         upload_id: Some(name.id),
         initiated: Some(timestamp(time_of(upload.initiated))),
@@ -261,21 +265,21 @@ pub(super) async fn list_multipart_uploads(
         ..MultipartUpload::default()
     });
     Ok(S3Response::new(ListMultipartUploadsOutput {
-        bucket: Some(asked.bucket),
+        bucket: Some(input.bucket),
         prefix: Some(spelling.spell(prefix)),
         key_marker: Some(spelling.spell(after_key)),
-        upload_id_marker: asked.upload_id_marker,
+        upload_id_marker: input.upload_id_marker,
         next_key_marker: last.as_ref().filter(|_| truncated).map(|name| spelling.spell(&name.key)),
         next_upload_id_marker: last.filter(|_| truncated).map(|name| name.id),
         is_truncated: Some(truncated),
         max_uploads: Some(count(most)),
-        encoding_type: asked.encoding_type,
+        encoding_type: input.encoding_type,
         uploads: Some(uploads.collect()),
         ..ListMultipartUploadsOutput::default()
     }))
 }
 
-/// The one checksum among the five fields of a part or a request.
+/// The checksum among the five fields of a part or a request.
 macro_rules! stated_checksum {
     ($of:expr) => {{
         let of = &$of;
@@ -294,10 +298,10 @@ macro_rules! stated_checksum {
 pub(super) async fn complete_multipart_upload(
     service: &EmulatedS3,
     req: S3Request<CompleteMultipartUploadInput>,
-) -> Answer<CompleteMultipartUploadOutput> {
-    let asked = req.input;
+) -> OperationResult<CompleteMultipartUploadOutput> {
+    let input = req.input;
     let named =
-        asked.multipart_upload.as_ref().and_then(|upload| upload.parts.as_ref()).ok_or(S3Failure::MalformedXml)?;
+        input.multipart_upload.as_ref().and_then(|upload| upload.parts.as_ref()).ok_or(S3Failure::MalformedXml)?;
     let parts = named
         .iter()
         .map(|part| {
@@ -311,14 +315,14 @@ pub(super) async fn complete_multipart_upload(
     let completion = CompletedUpload {
         parts,
         condition: WriteCondition::of_write(&req.headers)?,
-        claim: stated_checksum!(asked),
-        size: asked.mpu_object_size.and_then(|size| u64::try_from(size).ok()),
+        checksum: stated_checksum!(input),
+        size: input.mpu_object_size.and_then(|size| u64::try_from(size).ok()),
     };
-    let info = service.store.complete_upload(name(&asked.bucket, &asked.key, &asked.upload_id), completion).await?;
+    let info = service.store.complete_upload(name(&input.bucket, &input.key, &input.upload_id), completion).await?;
     let mut output = CompleteMultipartUploadOutput {
-        location: Some(format!("https://s3.{}.amazonaws.com/{}/{}", super::REGION, asked.bucket, asked.key)),
-        bucket: Some(asked.bucket),
-        key: Some(asked.key),
+        location: Some(format!("https://s3.{}.amazonaws.com/{}/{}", super::REGION, input.bucket, input.key)),
+        bucket: Some(input.bucket),
+        key: Some(input.key),
         e_tag: Some(strong(&info.etag)),
         server_side_encryption: Some(ServerSideEncryption::from(info.encryption.algorithm.clone())),
         ssekms_key_id: info.encryption.kms_key.clone(),
@@ -334,7 +338,7 @@ pub(super) async fn complete_multipart_upload(
 pub(super) async fn abort_multipart_upload(
     service: &EmulatedS3,
     req: S3Request<AbortMultipartUploadInput>,
-) -> Answer<AbortMultipartUploadOutput> {
+) -> OperationResult<AbortMultipartUploadOutput> {
     service.store.abort_upload(name(&req.input.bucket, &req.input.key, &req.input.upload_id)).await?;
     Ok(S3Response::new(AbortMultipartUploadOutput::default()))
 }

@@ -7,44 +7,48 @@ use futures::{Stream, StreamExt as _};
 use http::{HeaderMap, HeaderValue, header};
 use s3s::{
     S3Request, S3Response, StdError,
-    dto::{Range as AskedRange, *},
+    dto::{Range as RangeHeader, *},
     stream::{ByteStream, RemainingLength},
 };
 
 use super::{
-    EmulatedS3,
+    EmulatedS3, OperationResult,
     request::{count, length, strong, timestamp},
 };
 use crate::s3::checksum::set_checksum;
 use crate::s3::condition::ReadConditions;
-use crate::s3::{ObjectInfo, S3Failure, StagedContent};
+use crate::s3::{ObjectContent, ObjectInfo, S3Failure};
 
-/// What S3 says of an object that came without a type. Source: API reference, PutObject, `Content-Type`.
+/// The content type of an object that was stored without one. Source: API Reference, PutObject, `Content-Type`.
 const UNKNOWN_TYPE: &str = "binary/octet-stream";
 
-/// Which bytes a request asks for, and whether it asks for less than the object.
+/// The bytes that a request asks for, and whether they are less than the whole object.
 struct RequestedRange {
     range: Range<u64>,
     partial: bool,
 }
 
-fn wanted(info: &ObjectInfo, range: Option<&AskedRange>, part: Option<i32>) -> Result<RequestedRange, S3Failure> {
+fn requested_range(
+    info: &ObjectInfo,
+    range: Option<&RangeHeader>,
+    part: Option<i32>,
+) -> Result<RequestedRange, S3Failure> {
     match (range, part) {
         (Some(_), Some(_)) => {
             Err(S3Failure::InvalidRequest("Cannot specify both Range header and partNumber query parameter"))
         }
         (None, None) => Ok(RequestedRange { range: 0..info.size, partial: false }),
-        // An empty object has no byte that a range could name.
+        // An empty object has no byte that a range could select.
         (Some(_), None) if info.size == 0 => Err(S3Failure::InvalidRange),
-        (Some(asked), None) => {
-            let range = asked.check(info.size).map_err(|_| S3Failure::InvalidRange)?;
+        (Some(range), None) => {
+            let range = range.check(info.size).map_err(|_| S3Failure::InvalidRange)?;
             Ok(RequestedRange { range, partial: true })
         }
         (None, Some(1)) if info.parts.is_empty() => Ok(RequestedRange { range: 0..info.size, partial: info.size > 0 }),
         (None, Some(number)) => {
             let mut start = 0;
-            for (place, part) in info.parts.iter().enumerate() {
-                if count(place + 1) == number {
+            for (index, part) in info.parts.iter().enumerate() {
+                if count(index + 1) == number {
                     return Ok(RequestedRange { range: start..start + part.size, partial: part.size > 0 });
                 }
                 start += part.size;
@@ -54,10 +58,10 @@ fn wanted(info: &ObjectInfo, range: Option<&AskedRange>, part: Option<i32>) -> R
     }
 }
 
-/// The fields that GetObject and HeadObject answer alike.
-macro_rules! described {
-    ($output:ident, $info:expr, $wanted:expr, $with_checksum:expr) => {{
-        let (info, wanted): (&ObjectInfo, &RequestedRange) = ($info, $wanted);
+/// The fields that GetObject and HeadObject share.
+macro_rules! object_output {
+    ($output:ident, $info:expr, $requested:expr, $with_checksum:expr) => {{
+        let (info, requested): (&ObjectInfo, &RequestedRange) = ($info, $requested);
         let mut output = $output {
             accept_ranges: Some("bytes".to_owned()),
             bucket_key_enabled: info.encryption.bucket_key,
@@ -65,23 +69,23 @@ macro_rules! described {
             content_disposition: info.headers.content_disposition.clone(),
             content_encoding: info.headers.content_encoding.clone(),
             content_language: info.headers.content_language.clone(),
-            content_length: Some(length(wanted.range.end - wanted.range.start)),
-            content_range: wanted
-                .partial
-                .then(|| format!("bytes {}-{}/{}", wanted.range.start, wanted.range.end.saturating_sub(1), info.size)),
+            content_length: Some(length(requested.range.end - requested.range.start)),
+            content_range: requested.partial.then(|| {
+                format!("bytes {}-{}/{}", requested.range.start, requested.range.end.saturating_sub(1), info.size)
+            }),
             content_type: Some(info.headers.content_type.clone().unwrap_or_else(|| UNKNOWN_TYPE.to_owned())),
             e_tag: Some(strong(&info.etag)),
             last_modified: Some(timestamp(info.modified())),
             metadata: (!info.headers.metadata.is_empty()).then(|| info.headers.metadata.clone().into_iter().collect()),
             ssekms_key_id: info.encryption.kms_key.clone(),
             server_side_encryption: Some(ServerSideEncryption::from(info.encryption.algorithm.clone())),
-            // STANDARD is told by saying nothing. Source: API reference, HeadObject.
+            // STANDARD is reported as no storage class. Source: API Reference, HeadObject.
             version_id: info.version.clone(),
             storage_class: (info.storage_class != "STANDARD").then(|| StorageClass::from(info.storage_class.clone())),
             website_redirect_location: info.headers.website_redirect.clone(),
             ..$output::default()
         };
-        if $with_checksum && !wanted.partial {
+        if $with_checksum && !requested.partial {
             set_checksum!(output, &info.checksum);
             output.checksum_type = Some(ChecksumType::from(info.checksum.kind.name().to_owned()));
         }
@@ -89,7 +93,7 @@ macro_rules! described {
     }};
 }
 
-/// `Expires` may be any text, which the protocol's own field could not hold.
+/// `Expires` can be any text, but the field of the protocol library only a date.
 fn extra_headers(info: &ObjectInfo) -> HeaderMap {
     let mut headers = HeaderMap::new();
     if let Some(expires) = info.headers.expires.as_deref().and_then(|text| HeaderValue::from_str(text).ok()) {
@@ -98,39 +102,40 @@ fn extra_headers(info: &ObjectInfo) -> HeaderMap {
     headers
 }
 
-fn asks_checksum(mode: Option<&ChecksumMode>) -> bool {
+fn wants_checksum(mode: Option<&ChecksumMode>) -> bool {
     mode.is_some_and(|mode| mode.as_str() == ChecksumMode::ENABLED)
 }
 
 pub(super) async fn get_object(
     service: &EmulatedS3,
     req: S3Request<GetObjectInput>,
-) -> Result<S3Response<GetObjectOutput>, S3Failure> {
-    let asked = &req.input;
-    if asked.version_id.as_deref().is_some_and(|version| version != "null") {
+) -> OperationResult<GetObjectOutput> {
+    let input = &req.input;
+    if input.version_id.as_deref().is_some_and(|version| version != "null") {
         return Err(S3Failure::NotImplemented("versionId"));
     }
     let conditions = ReadConditions {
-        if_match: asked.if_match.clone(),
-        if_none_match: asked.if_none_match.clone(),
-        if_modified_since: asked.if_modified_since.clone(),
-        if_unmodified_since: asked.if_unmodified_since.clone(),
+        if_match: input.if_match.clone(),
+        if_none_match: input.if_none_match.clone(),
+        if_modified_since: input.if_modified_since.clone(),
+        if_unmodified_since: input.if_unmodified_since.clone(),
     };
     let mut found = None;
-    let object = service.store.get_range(&asked.bucket, &asked.key, |info| {
+    let object = service.store.get_range(&input.bucket, &input.key, |info| {
         conditions.check(info)?;
-        let wanted = wanted(info, asked.range.as_ref(), asked.part_number)?;
-        let range = wanted.range.clone();
-        found = Some(wanted);
+        let requested = requested_range(info, input.range.as_ref(), input.part_number)?;
+        let range = requested.range.clone();
+        found = Some(requested);
         Ok(range)
     });
-    let object = service.hide_missing(&req, &asked.bucket, object)?;
-    let wanted = found.ok_or(S3Failure::NoSuchKey)?;
-    service.ask_to_decrypt(&req, &object.info.encryption)?;
-    let mut output = described!(GetObjectOutput, &object.info, &wanted, asks_checksum(asked.checksum_mode.as_ref()));
+    let object = service.hide_missing(&req, &input.bucket, object)?;
+    let requested = found.ok_or(S3Failure::NoSuchKey)?;
+    service.authorize_decrypt(&req, &object.info.encryption)?;
+    let mut output =
+        object_output!(GetObjectOutput, &object.info, &requested, wants_checksum(input.checksum_mode.as_ref()));
     output.tag_count = (!object.info.tags.is_empty()).then(|| count(object.info.tags.len()));
     output.parts_count =
-        asked.part_number.filter(|_| !object.info.parts.is_empty()).map(|_| count(object.info.parts.len()));
+        input.part_number.filter(|_| !object.info.parts.is_empty()).map(|_| count(object.info.parts.len()));
     output.body = Some(StreamingBlob::new(Sized::new(object.content)));
     Ok(S3Response::with_headers(output, extra_headers(&object.info)))
 }
@@ -138,38 +143,38 @@ pub(super) async fn get_object(
 pub(super) async fn head_object(
     service: &EmulatedS3,
     req: S3Request<HeadObjectInput>,
-) -> Result<S3Response<HeadObjectOutput>, S3Failure> {
-    let asked = &req.input;
-    if asked.version_id.as_deref().is_some_and(|version| version != "null") {
+) -> OperationResult<HeadObjectOutput> {
+    let input = &req.input;
+    if input.version_id.as_deref().is_some_and(|version| version != "null") {
         return Err(S3Failure::NotImplemented("versionId"));
     }
     let conditions = ReadConditions {
-        if_match: asked.if_match.clone(),
-        if_none_match: asked.if_none_match.clone(),
-        if_modified_since: asked.if_modified_since.clone(),
-        if_unmodified_since: asked.if_unmodified_since.clone(),
+        if_match: input.if_match.clone(),
+        if_none_match: input.if_none_match.clone(),
+        if_modified_since: input.if_modified_since.clone(),
+        if_unmodified_since: input.if_unmodified_since.clone(),
     };
-    let info = service.hide_missing(&req, &asked.bucket, service.store.head(&asked.bucket, &asked.key))?;
+    let info = service.hide_missing(&req, &input.bucket, service.store.head(&input.bucket, &input.key))?;
     conditions.check(&info)?;
-    // Without its checksum an object is described without its key.
-    if asks_checksum(asked.checksum_mode.as_ref()) {
-        service.ask_to_decrypt(&req, &info.encryption)?;
+    // Without its checksum, an object is described without its KMS key.
+    if wants_checksum(input.checksum_mode.as_ref()) {
+        service.authorize_decrypt(&req, &info.encryption)?;
     }
-    let wanted = wanted(&info, asked.range.as_ref(), asked.part_number)?;
-    let mut output = described!(HeadObjectOutput, &info, &wanted, asks_checksum(asked.checksum_mode.as_ref()));
-    output.parts_count = asked.part_number.filter(|_| !info.parts.is_empty()).map(|_| count(info.parts.len()));
+    let requested = requested_range(&info, input.range.as_ref(), input.part_number)?;
+    let mut output = object_output!(HeadObjectOutput, &info, &requested, wants_checksum(input.checksum_mode.as_ref()));
+    output.parts_count = input.part_number.filter(|_| !info.parts.is_empty()).map(|_| count(info.parts.len()));
     Ok(S3Response::with_headers(output, extra_headers(&info)))
 }
 
 pub(super) async fn get_object_attributes(
     service: &EmulatedS3,
     req: S3Request<GetObjectAttributesInput>,
-) -> Result<S3Response<GetObjectAttributesOutput>, S3Failure> {
-    let asked = &req.input;
-    let info = service.hide_missing(&req, &asked.bucket, service.store.head(&asked.bucket, &asked.key))?;
-    // The header may hold several names in one value.
+) -> OperationResult<GetObjectAttributesOutput> {
+    let input = &req.input;
+    let info = service.hide_missing(&req, &input.bucket, service.store.head(&input.bucket, &input.key))?;
+    // One header value may hold several names.
     let names: BTreeSet<&str> =
-        asked.object_attributes.iter().flat_map(|names| names.as_str().split(',')).map(str::trim).collect();
+        input.object_attributes.iter().flat_map(|names| names.as_str().split(',')).map(str::trim).collect();
     let mut output = GetObjectAttributesOutput {
         last_modified: Some(timestamp(info.modified())),
         ..GetObjectAttributesOutput::default()
@@ -188,7 +193,7 @@ pub(super) async fn get_object_attributes(
                 output.checksum = Some(checksum);
             }
             "ObjectParts" if !info.parts.is_empty() => {
-                output.object_parts = Some(attribute_parts(&info, asked.max_parts, asked.part_number_marker));
+                output.object_parts = Some(attribute_parts(&info, input.max_parts, input.part_number_marker));
             }
             "ObjectParts" => {}
             _ => return Err(S3Failure::InvalidArgument("Invalid attribute name specified.")),
@@ -201,22 +206,22 @@ fn attribute_parts(info: &ObjectInfo, most: Option<i32>, marker: Option<i32>) ->
     let most = most.and_then(|most| usize::try_from(most).ok()).unwrap_or(1_000).min(1_000);
     let after = marker.and_then(|marker| u32::try_from(marker).ok()).unwrap_or_default();
     let number = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
-    let behind: Vec<_> = info.parts.iter().filter(|part| part.number > after).collect();
-    let parts: Vec<ObjectPart> = behind
+    let rest: Vec<_> = info.parts.iter().filter(|part| part.number > after).collect();
+    let parts: Vec<ObjectPart> = rest
         .iter()
         .take(most)
         .map(|part| {
-            let mut told = ObjectPart {
+            let mut output = ObjectPart {
                 part_number: Some(number(part.number)),
                 size: Some(length(part.size)),
                 ..ObjectPart::default()
             };
-            set_checksum!(told, &part.checksum);
-            told
+            set_checksum!(output, &part.checksum);
+            output
         })
         .collect();
     GetObjectAttributesParts {
-        is_truncated: Some(behind.len() > most),
+        is_truncated: Some(rest.len() > most),
         max_parts: Some(count(most)),
         next_part_number_marker: parts.last().and_then(|part| part.part_number),
         part_number_marker: marker,
@@ -228,20 +233,20 @@ fn attribute_parts(info: &ObjectInfo, most: Option<i32>, marker: Option<i32>) ->
 pub(super) async fn get_object_tagging(
     service: &EmulatedS3,
     req: S3Request<GetObjectTaggingInput>,
-) -> Result<S3Response<GetObjectTaggingOutput>, S3Failure> {
+) -> OperationResult<GetObjectTaggingOutput> {
     let info = service.hide_missing(&req, &req.input.bucket, service.store.head(&req.input.bucket, &req.input.key))?;
     let tag_set = info.tags.into_iter().map(|(key, value)| Tag { key: Some(key), value: Some(value) }).collect();
     Ok(S3Response::new(GetObjectTaggingOutput { tag_set, version_id: None }))
 }
 
-/// A body that says how long it is.
+/// A body that knows its length.
 struct Sized {
     bytes: std::pin::Pin<Box<dyn Stream<Item = std::io::Result<Bytes>> + Send + Sync>>,
     left: u64,
 }
 
 impl Sized {
-    fn new(content: StagedContent) -> Self {
+    fn new(content: ObjectContent) -> Self {
         let left = content.length();
         Self { bytes: Box::pin(content.stream()), left }
     }

@@ -1,4 +1,5 @@
-//! What several operations read from a request in the same way: kept headers, encryption, storage class, checksums, sources.
+//! Parts of requests that several operations read in the same way: stored headers, encryption, storage class,
+//! checksums, copy sources.
 
 use std::{collections::BTreeMap, time::SystemTime};
 
@@ -12,12 +13,12 @@ use s3s::{
 use super::EmulatedS3;
 use crate::iam::ACCOUNT_ID;
 use crate::s3::body::StagedBody;
-use crate::s3::checksum::{Algorithm, claimed};
+use crate::s3::checksum::{Algorithm, request_checksum};
 use crate::s3::multipart::UploadInProgress;
 use crate::s3::object::ObjectEncryption;
 use crate::s3::{BucketRecord, Ownership, S3Failure, StoredHeaders};
 
-/// Storage classes that an object can be put into. Source: API reference, PutObject.
+/// Storage classes that an object can be put into. Source: API Reference, PutObject.
 const STORAGE_CLASSES: [&str; 8] = [
     "STANDARD",
     "REDUCED_REDUNDANCY",
@@ -34,25 +35,25 @@ pub(super) fn strong(etag: &str) -> ETag {
     ETag::Strong(etag.to_owned())
 }
 
-/// A point in time for an answer.
+/// A time for an answer.
 pub(super) fn timestamp(time: SystemTime) -> Timestamp {
     Timestamp::from(time)
 }
 
-/// A length for an answer; the protocol's numbers are signed.
+/// A length for an answer. The protocol's numbers are signed.
 pub(super) fn length(bytes: u64) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
 /// A count for an answer.
-pub(super) fn count(things: usize) -> i32 {
-    i32::try_from(things).unwrap_or(i32::MAX)
+pub(super) fn count(number: usize) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
 }
 
-/// Bucket and key of a copy's source, where it is one that this store can hold.
+/// Bucket and key of a copy's source.
 ///
 /// # Errors
-/// An access point, or a version, neither of which there is here.
+/// The source is an access point or a version, which the emulator does not support.
 pub(in crate::s3) fn source_of(source: &CopySource) -> Result<(String, String), S3Failure> {
     match source {
         CopySource::Bucket { bucket, key, version_id: None } => Ok((bucket.to_string(), key.to_string())),
@@ -63,8 +64,8 @@ pub(in crate::s3) fn source_of(source: &CopySource) -> Result<(String, String), 
     }
 }
 
-/// The headers that are kept with an object, as they were sent.
-pub(super) fn kept_headers(headers: &HeaderMap, metadata: Option<Metadata>) -> StoredHeaders {
+/// The headers to store with an object, as they were sent.
+pub(super) fn stored_headers(headers: &HeaderMap, metadata: Option<Metadata>) -> StoredHeaders {
     let text = |name: &str| {
         let value = headers.get(name)?;
         Some(String::from_utf8_lossy(value.as_bytes()).into_owned()).filter(|value| !value.is_empty())
@@ -81,14 +82,14 @@ pub(super) fn kept_headers(headers: &HeaderMap, metadata: Option<Metadata>) -> S
     }
 }
 
-/// `aws-chunked` says how the body travels, not how it is encoded, so S3 does not keep it.
+/// `aws-chunked` describes the transfer and not the content, so S3 does not store it.
 fn without_transfer(encoding: &str) -> Option<String> {
-    let kept: Vec<&str> =
+    let encodings: Vec<&str> =
         encoding.split(',').map(str::trim).filter(|part| *part != "aws-chunked" && !part.is_empty()).collect();
-    (!kept.is_empty()).then(|| kept.join(","))
+    (!encodings.is_empty()).then(|| encodings.join(","))
 }
 
-/// What a redirect may be. Source: API reference, PutObject, `x-amz-website-redirect-location`.
+/// Rejects an invalid redirect. Source: API Reference, PutObject, `x-amz-website-redirect-location`.
 pub(super) fn check_redirect(headers: &StoredHeaders) -> Result<(), S3Failure> {
     match headers.website_redirect.as_deref() {
         Some(target) if !["/", "http://", "https://"].iter().any(|start| target.starts_with(start)) => {
@@ -100,7 +101,7 @@ pub(super) fn check_redirect(headers: &StoredHeaders) -> Result<(), S3Failure> {
     }
 }
 
-/// How the object shall be encrypted; as the bucket does where the request says nothing.
+/// The encryption of an object; the bucket's default if the request names none.
 pub(super) fn encryption(
     bucket: &BucketRecord,
     headers: &HeaderMap,
@@ -126,7 +127,7 @@ pub(super) fn encryption(
     }
 }
 
-/// The storage class that the headers ask for.
+/// The storage class in the headers.
 pub(super) fn storage_class(headers: &HeaderMap) -> Result<Option<String>, S3Failure> {
     match headers.get("x-amz-storage-class").map(|class| class.to_str().unwrap_or_default()) {
         None => Ok(None),
@@ -136,7 +137,7 @@ pub(super) fn storage_class(headers: &HeaderMap) -> Result<Option<String>, S3Fai
 }
 
 impl EmulatedS3 {
-    /// Where ACLs are off, none may be sent but the one that says what is so anyway.
+    /// If ACLs are off, rejects every ACL except the one that confirms it.
     pub(super) fn check_acl(&self, bucket: &str, headers: &HeaderMap) -> Result<(), S3Failure> {
         let grants = headers.keys().any(|name| name.as_str().starts_with("x-amz-grant-"));
         let acl = headers.get("x-amz-acl").is_some_and(|acl| acl != "bucket-owner-full-control");
@@ -146,46 +147,46 @@ impl EmulatedS3 {
         Ok(())
     }
 
-    /// Takes a body in and holds it against everything that the request says of it.
-    pub(super) async fn take_body(&self, arriving: ArrivingBody<'_>) -> Result<StagedBody, S3Failure> {
-        let claim = claimed(arriving.headers)?;
-        let said = claim.as_ref().map(|claim| claim.algorithm).or(arriving.algorithm);
-        let algorithm = match (said, arriving.part_of) {
-            // S3 refuses whatever the upload did not announce, even where the upload announced nothing.
+    /// Receives a body and checks it against the lengths and digests in the request.
+    pub(super) async fn receive_body(&self, incoming: IncomingBody<'_>) -> Result<StagedBody, S3Failure> {
+        let stated = request_checksum(incoming.headers)?;
+        let named = stated.as_ref().map(|stated| stated.algorithm).or(incoming.algorithm);
+        let algorithm = match (named, incoming.part_of) {
+            // S3 rejects any algorithm other than the upload's, even if the upload named none.
             (Some(actual), Some(upload)) if upload.algorithm != Some(actual) => {
                 return Err(S3Failure::ChecksumTypeMismatch { expected: upload.algorithm, actual });
             }
-            (Some(said), _) => said,
-            (None, Some(upload)) => upload.summed_by(),
+            (Some(named), _) => named,
+            (None, Some(upload)) => upload.part_algorithm(),
             (None, None) => Algorithm::Crc64Nvme,
         };
-        let md5 = arriving.headers.get("content-md5").map(|md5| decode_md5(md5.as_bytes())).transpose()?;
+        let md5 = incoming.headers.get("content-md5").map(|md5| decode_md5(md5.as_bytes())).transpose()?;
         let largest = self.store.limits().single_body;
-        let staged = match arriving.body {
+        let staged = match incoming.body {
             Some(body) => self.store.bodies().stage(body, algorithm, largest).await?,
             None => {
                 let nothing = futures::stream::empty::<std::io::Result<bytes::Bytes>>();
                 self.store.bodies().stage(nothing, algorithm, largest).await?
             }
         };
-        if arriving.length.is_some_and(|length| u64::try_from(length) != Ok(staged.size)) {
+        if incoming.length.is_some_and(|length| u64::try_from(length) != Ok(staged.size)) {
             return Err(S3Failure::IncompleteBody);
         }
         if md5.is_some_and(|md5| md5 != staged.digests.md5) {
             return Err(S3Failure::BadDigest("Content-MD5"));
         }
-        let trailing = arriving.trailers.and_then(|trailers| trailers.read(claimed)).transpose()?.flatten();
-        for claim in claim.into_iter().chain(trailing) {
-            if claim.algorithm != algorithm || claim.value != staged.digests.checksum.value {
-                return Err(S3Failure::BadDigest(claim.algorithm.name()));
+        let trailing = incoming.trailers.and_then(|trailers| trailers.read(request_checksum)).transpose()?.flatten();
+        for stated in stated.into_iter().chain(trailing) {
+            if stated.algorithm != algorithm || stated.value != staged.digests.checksum.value {
+                return Err(S3Failure::BadDigest(stated.algorithm.name()));
             }
         }
         Ok(staged)
     }
 }
 
-/// A body on its way in, with what was said of it.
-pub(super) struct ArrivingBody<'a> {
+/// An incoming body and what the request states about it.
+pub(super) struct IncomingBody<'a> {
     pub(super) body: Option<StreamingBlob>,
     pub(super) headers: &'a HeaderMap,
     /// Complete only after the body.

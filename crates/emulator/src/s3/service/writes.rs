@@ -1,10 +1,10 @@
-//! Operations that make an object or change its tags.
+//! Operations that create an object or change its tags.
 
 use s3s::{S3Request, S3Response, dto::*};
 
 use super::{
-    EmulatedS3,
-    request::{ArrivingBody, check_redirect, encryption, kept_headers, source_of, storage_class, strong, timestamp},
+    EmulatedS3, OperationResult,
+    request::{IncomingBody, check_redirect, encryption, source_of, storage_class, stored_headers, strong, timestamp},
 };
 use crate::s3::checksum::{Algorithm, set_checksum};
 use crate::s3::condition::ReadConditions;
@@ -15,38 +15,38 @@ use crate::s3::{PutSpec, S3Failure, WriteCondition};
 pub(super) async fn put_object(
     service: &EmulatedS3,
     req: S3Request<PutObjectInput>,
-) -> Result<S3Response<PutObjectOutput>, S3Failure> {
-    let asked = req.input;
-    if asked.write_offset_bytes.is_some() {
+) -> OperationResult<PutObjectOutput> {
+    let input = req.input;
+    if input.write_offset_bytes.is_some() {
         return Err(S3Failure::NotImplemented("x-amz-write-offset-bytes"));
     }
-    let bucket = service.store.bucket(&asked.bucket)?;
-    service.check_acl(&asked.bucket, &req.headers)?;
+    let bucket = service.store.bucket(&input.bucket)?;
+    service.check_acl(&input.bucket, &req.headers)?;
     let options = PutSpec {
-        headers: kept_headers(&req.headers, asked.metadata),
+        headers: stored_headers(&req.headers, input.metadata),
         storage_class: storage_class(&req.headers)?,
         encryption: encryption(
             &bucket,
             &req.headers,
-            asked.server_side_encryption.as_ref(),
-            asked.ssekms_key_id,
-            asked.bucket_key_enabled,
+            input.server_side_encryption.as_ref(),
+            input.ssekms_key_id,
+            input.bucket_key_enabled,
         )?,
-        tags: asked.tagging.as_deref().map(parse_tags).transpose()?.unwrap_or_default(),
+        tags: input.tagging.as_deref().map(parse_tags).transpose()?.unwrap_or_default(),
         condition: WriteCondition::of_write(&req.headers)?,
     };
     check_redirect(&options.headers)?;
-    service.gate.ask_key(req.credentials.as_ref(), &options.encryption, "kms:GenerateDataKey")?;
-    let arriving = ArrivingBody {
-        body: asked.body,
+    service.authorizer.authorize_key(req.credentials.as_ref(), &options.encryption, "kms:GenerateDataKey")?;
+    let incoming = IncomingBody {
+        body: input.body,
         headers: &req.headers,
         trailers: req.trailing_headers,
-        algorithm: asked.checksum_algorithm.as_ref().map(|name| Algorithm::parse(name.as_str())).transpose()?,
+        algorithm: input.checksum_algorithm.as_ref().map(|name| Algorithm::parse(name.as_str())).transpose()?,
         part_of: None,
-        length: asked.content_length,
+        length: input.content_length,
     };
-    let staged = service.take_body(arriving).await?;
-    let info = service.store.put_staged(&asked.bucket, &asked.key, options, staged).await?;
+    let staged = service.receive_body(incoming).await?;
+    let info = service.store.put_staged(&input.bucket, &input.key, options, staged).await?;
     let mut output = PutObjectOutput {
         e_tag: Some(strong(&info.etag)),
         server_side_encryption: Some(ServerSideEncryption::from(info.encryption.algorithm.clone())),
@@ -60,7 +60,7 @@ pub(super) async fn put_object(
     Ok(S3Response::new(output))
 }
 
-/// COPY or REPLACE.
+/// Whether a directive is REPLACE rather than COPY.
 fn replaces(directive: Option<&str>) -> Result<bool, S3Failure> {
     match directive {
         None | Some("COPY") => Ok(false),
@@ -72,51 +72,51 @@ fn replaces(directive: Option<&str>) -> Result<bool, S3Failure> {
 pub(super) async fn copy_object(
     service: &EmulatedS3,
     req: S3Request<CopyObjectInput>,
-) -> Result<S3Response<CopyObjectOutput>, S3Failure> {
-    let asked = &req.input;
-    let bucket = service.store.bucket(&asked.bucket)?;
-    service.check_acl(&asked.bucket, &req.headers)?;
-    let source = source_of(&asked.copy_source)?;
-    let said = kept_headers(&req.headers, asked.metadata.clone());
-    check_redirect(&said)?;
-    let replaces_headers = replaces(asked.metadata_directive.as_ref().map(MetadataDirective::as_str))?;
-    let replaces_tags = replaces(asked.tagging_directive.as_ref().map(TaggingDirective::as_str))?;
+) -> OperationResult<CopyObjectOutput> {
+    let input = &req.input;
+    let bucket = service.store.bucket(&input.bucket)?;
+    service.check_acl(&input.bucket, &req.headers)?;
+    let source = source_of(&input.copy_source)?;
+    let sent = stored_headers(&req.headers, input.metadata.clone());
+    check_redirect(&sent)?;
+    let replaces_headers = replaces(input.metadata_directive.as_ref().map(MetadataDirective::as_str))?;
+    let replaces_tags = replaces(input.tagging_directive.as_ref().map(TaggingDirective::as_str))?;
     let storage_class = storage_class(&req.headers)?;
-    let says_something_new =
-        storage_class.is_some() || said.website_redirect.is_some() || asked.server_side_encryption.is_some();
+    let changes_attributes =
+        storage_class.is_some() || sent.website_redirect.is_some() || input.server_side_encryption.is_some();
     let options = PutSpec {
-        headers: said.clone(),
+        headers: sent.clone(),
         storage_class,
         encryption: encryption(
             &bucket,
             &req.headers,
-            asked.server_side_encryption.as_ref(),
-            asked.ssekms_key_id.clone(),
-            asked.bucket_key_enabled,
+            input.server_side_encryption.as_ref(),
+            input.ssekms_key_id.clone(),
+            input.bucket_key_enabled,
         )?,
-        tags: asked.tagging.as_deref().map(parse_tags).transpose()?.unwrap_or_default(),
+        tags: input.tagging.as_deref().map(parse_tags).transpose()?.unwrap_or_default(),
         condition: WriteCondition::of_write(&req.headers)?,
     };
-    service.ask_to_decrypt_source(&req, &source)?;
-    service.ask_to_encrypt(&req, &options.encryption)?;
+    service.authorize_decrypt_source(&req, &source)?;
+    service.authorize_encrypt(&req, &options.encryption)?;
     let tags = replaces_tags.then(|| options.tags.clone());
     if !replaces_tags {
-        service.ask_tags_move(&req, &source)?;
+        service.authorize_tag_copy(&req, &source)?;
     }
     let copy = CopyRequest {
         source,
-        destination: (asked.bucket.clone(), asked.key.clone()),
+        destination: (input.bucket.clone(), input.key.clone()),
         conditions: ReadConditions {
-            if_match: asked.copy_source_if_match.clone(),
-            if_none_match: asked.copy_source_if_none_match.clone(),
-            if_modified_since: asked.copy_source_if_modified_since.clone(),
-            if_unmodified_since: asked.copy_source_if_unmodified_since.clone(),
+            if_match: input.copy_source_if_match.clone(),
+            if_none_match: input.copy_source_if_none_match.clone(),
+            if_modified_since: input.copy_source_if_modified_since.clone(),
+            if_unmodified_since: input.copy_source_if_unmodified_since.clone(),
         },
-        headers: replaces_headers.then_some(said),
+        headers: replaces_headers.then_some(sent),
         tags,
-        algorithm: asked.checksum_algorithm.as_ref().map(|name| Algorithm::parse(name.as_str())).transpose()?,
+        algorithm: input.checksum_algorithm.as_ref().map(|name| Algorithm::parse(name.as_str())).transpose()?,
         options,
-        says_something_new,
+        changes_attributes,
     };
     let from = copy.source.0.clone();
     let info = service.hide_missing(&req, &from, service.store.copy(copy).await)?;
@@ -140,7 +140,7 @@ pub(super) async fn copy_object(
 pub(super) async fn put_object_tagging(
     service: &EmulatedS3,
     req: S3Request<PutObjectTaggingInput>,
-) -> Result<S3Response<PutObjectTaggingOutput>, S3Failure> {
+) -> OperationResult<PutObjectTaggingOutput> {
     let tags = req.input.tagging.tag_set.into_iter();
     let tags = collect_tags(tags.map(|tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default())))?;
     service.store.set_tags(&req.input.bucket, &req.input.key, tags).await?;
@@ -150,33 +150,33 @@ pub(super) async fn put_object_tagging(
 pub(super) async fn delete_object_tagging(
     service: &EmulatedS3,
     req: S3Request<DeleteObjectTaggingInput>,
-) -> Result<S3Response<DeleteObjectTaggingOutput>, S3Failure> {
+) -> OperationResult<DeleteObjectTaggingOutput> {
     service.store.set_tags(&req.input.bucket, &req.input.key, std::collections::BTreeMap::new()).await?;
     Ok(S3Response::new(DeleteObjectTaggingOutput::default()))
 }
 
 impl EmulatedS3 {
-    /// Tags that come along need the right to read them there and to write them here.
-    fn ask_tags_move(
+    /// Copying tags needs the permissions to read them from the source and to write them to the destination.
+    fn authorize_tag_copy(
         &self,
         req: &S3Request<CopyObjectInput>,
         (bucket, key): &(String, String),
     ) -> Result<(), S3Failure> {
         let Ok(info) = self.store.head(bucket, key) else {
-            // What is wrong with the source is told by the copy itself.
+            // The copy itself reports a missing source.
             return Ok(());
         };
         if info.tags.is_empty() {
             return Ok(());
         }
-        let nothing = super::Context::new();
+        let no_context = super::Context::new();
         let credentials = req.credentials.as_ref();
-        self.gate.ask(credentials, "s3:GetObjectTagging", &super::object_arn(bucket, key), &nothing)?;
-        self.gate.ask(
+        self.authorizer.authorize(credentials, "s3:GetObjectTagging", &super::object_arn(bucket, key), &no_context)?;
+        self.authorizer.authorize(
             credentials,
             "s3:PutObjectTagging",
             &super::object_arn(&req.input.bucket, &req.input.key),
-            &nothing,
+            &no_context,
         )
     }
 }

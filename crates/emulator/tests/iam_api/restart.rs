@@ -1,4 +1,4 @@
-//! An account that is opened again has everything that its API made.
+//! A reopened account contains everything that its API created.
 
 use aws_sdk_iam::types::Tag;
 use pretty_assertions::assert_eq;
@@ -7,11 +7,11 @@ use super::*;
 
 const FULL: &str = "arn:aws:iam::aws:policy/AmazonS3FullAccess";
 
-/// Everything that can be asked, with its answers but for what identifies each answer.
-async fn everything(account: &LocalAws) -> Vec<String> {
+/// All read actions with their answers, without the request IDs.
+async fn snapshot(account: &LocalAws) -> Vec<String> {
     let root = account.root_credentials();
     let mut answers = Vec::new();
-    for question in [
+    for query in [
         "Action=ListUsers",
         "Action=ListRoles",
         "Action=ListGroups",
@@ -35,11 +35,11 @@ async fn everything(account: &LocalAws) -> Vec<String> {
         "Action=ListPolicyVersions&PolicyArn=arn:aws:iam::000000000000:policy/ci/p",
         "Action=GetPolicyVersion&PolicyArn=arn:aws:iam::000000000000:policy/ci/p&VersionId=v2",
     ] {
-        let body = format!("{question}&Version=2010-05-08");
+        let body = format!("{query}&Version=2010-05-08");
         let (status, answer) = signed::post(account, &root, ("iam", "us-east-1"), &[], &body).await;
-        assert_eq!(status, 200, "{question}: {answer}");
-        let (told, _) = answer.split_once("<ResponseMetadata>").expect("metadata");
-        answers.push(format!("{question}: {told}"));
+        assert_eq!(status, 200, "{query}: {answer}");
+        let (content, _) = answer.split_once("<ResponseMetadata>").expect("metadata");
+        answers.push(format!("{query}: {content}"));
     }
     answers
 }
@@ -76,7 +76,7 @@ async fn everything_survives_a_restart() {
             .send()
             .await
             .expect("a user");
-        root.add_user_to_group().group_name("g").user_name("lea").send().await.expect("in it");
+        root.add_user_to_group().group_name("g").user_name("lea").send().await.expect("added");
         let role = root.create_role().role_name("r").path("/ci/").description("d").max_session_duration(7_200);
         role.assume_role_policy_document(TRUST_ACCOUNT).tags(tag()).send().await.expect("a role");
         root.put_user_policy()
@@ -101,25 +101,25 @@ async fn everything_survives_a_restart() {
         let inactive = key_of(&root, "lea").await;
         let off = root.update_access_key().user_name("lea").access_key_id(inactive.access_key_id());
         off.status(aws_sdk_iam::types::StatusType::Inactive).send().await.expect("inactive");
-        assert_eq!(puts(&account, &active).await, Ok(()), "by the group");
-        (everything(&account).await, (active, inactive))
+        assert_eq!(try_put(&account, &active).await, Ok(()), "by the group");
+        (snapshot(&account).await, (active, inactive))
     };
     let account = LocalAws::open(directory.path()).expect("the same account");
-    assert_eq!(everything(&account).await, before);
-    assert_eq!(puts(&account, &keys.0).await, Ok(()));
-    assert!(puts(&account, &keys.1).await.is_err());
+    assert_eq!(snapshot(&account).await, before);
+    assert_eq!(try_put(&account, &keys.0).await, Ok(()));
+    assert!(try_put(&account, &keys.1).await.is_err());
 }
 
 #[tokio::test]
-async fn what_was_deleted_stays_so() {
+async fn deletions_survive_a_restart() {
     let directory = tempfile::tempdir().expect("a directory");
     {
         let account = LocalAws::open(directory.path()).expect("an account");
         let root = iam(&account, account.root_credentials());
         root.create_user().user_name("lea").send().await.expect("a user");
         let key = key_of(&root, "lea").await;
-        root.delete_access_key().user_name("lea").access_key_id(key.access_key_id()).send().await.expect("gone");
-        root.delete_user().user_name("lea").send().await.expect("gone");
+        root.delete_access_key().user_name("lea").access_key_id(key.access_key_id()).send().await.expect("deleted");
+        root.delete_user().user_name("lea").send().await.expect("deleted");
     }
     let account = LocalAws::open(directory.path()).expect("the same account");
     let root = iam(&account, account.root_credentials());

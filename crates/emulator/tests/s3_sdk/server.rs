@@ -1,4 +1,4 @@
-//! The same over a socket, addressed in both ways.
+//! S3 over a socket, with both forms of addresses.
 
 use aws_sdk_s3::{
     config::endpoint::{Endpoint, EndpointFuture, Params, ResolveEndpoint},
@@ -9,15 +9,15 @@ use tokio::{net::TcpListener, sync::oneshot};
 use crate::*;
 
 #[derive(Debug)]
-struct At(String);
+struct FixedEndpoint(String);
 
-impl ResolveEndpoint for At {
+impl ResolveEndpoint for FixedEndpoint {
     fn resolve_endpoint<'a>(&'a self, _params: &'a Params) -> EndpointFuture<'a> {
         EndpointFuture::ready(Ok(Endpoint::builder().url(self.0.clone()).build()))
     }
 }
 
-async fn served(account: &LocalAws) -> (String, oneshot::Sender<()>, tokio::task::JoinHandle<std::io::Result<()>>) {
+async fn serve(account: &LocalAws) -> (String, oneshot::Sender<()>, tokio::task::JoinHandle<std::io::Result<()>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let (stop, stopped) = oneshot::channel::<()>();
@@ -36,9 +36,9 @@ fn config(account: &LocalAws) -> aws_sdk_s3::config::Builder {
 }
 
 #[tokio::test]
-async fn the_sdk_reaches_it_by_path() {
+async fn serves_the_sdk_by_path() {
     let (account, _) = site().await;
-    let (address, stop, server) = served(&account).await;
+    let (address, stop, server) = serve(&account).await;
     let client =
         Client::from_conf(config(&account).endpoint_url(format!("http://{address}")).force_path_style(true).build());
     let bytes = vec![5_u8; 2_000_000];
@@ -47,23 +47,23 @@ async fn the_sdk_reaches_it_by_path() {
         client.get_object().bucket(BUCKET).key("dir/é x").checksum_mode(ChecksumMode::Enabled).send().await.unwrap();
     assert_eq!(got.content_length(), Some(2_000_000));
     assert_eq!(got.body.collect().await.unwrap().to_vec(), bytes);
-    assert_eq!(refusal(client.head_object().bucket(BUCKET).key("no").send().await).0, 404);
+    assert_eq!(failure(client.head_object().bucket(BUCKET).key("no").send().await).0, 404);
     drop(client);
     stop.send(()).unwrap();
     server.await.unwrap().unwrap();
 }
 
 #[tokio::test]
-async fn the_sdk_reaches_it_by_host() {
+async fn serves_the_sdk_by_host() {
     let (account, _) = site().await;
     account.s3().put(BUCKET, "x", "by host", tidegate_emulator::s3::StoredHeaders::default()).await.unwrap();
-    // In process: names below s3.localhost need not resolve.
+    // In process, so names below s3.localhost need not resolve.
     let config = config(&account)
         .http_client(account.http_client())
-        .endpoint_resolver(At("http://site.s3.localhost:9000".to_owned()));
+        .endpoint_resolver(FixedEndpoint("http://site.s3.localhost:9000".to_owned()));
     let client = Client::from_conf(config.build());
     assert_eq!(body(&client, "x").await, b"by host");
-    // As the SDK does by itself.
+    // The SDK's default endpoint.
     let config = Config::builder().behavior_version(BehaviorVersion::latest()).region(Region::new("us-east-1"));
     let config = config.credentials_provider(account.root_credentials()).http_client(account.http_client());
     assert_eq!(body(&Client::from_conf(config.build()), "x").await, b"by host");
@@ -98,10 +98,10 @@ impl aws_smithy_runtime_api::client::http::HttpConnector for TamperingConnector 
 }
 
 #[tokio::test]
-async fn what_was_signed_is_what_must_arrive() {
+async fn rejects_a_body_that_was_changed_after_signing() {
     let (account, _) = site().await;
     let client = client_over(SharedHttpClient::new(Tampering(account.http_client())), account.root_credentials());
     let put = client.put_object().bucket(BUCKET).key("x").body(ByteStream::from_static(b"hello")).send().await;
-    assert_eq!(refusal(put), (400, "XAmzContentSHA256Mismatch".to_owned()));
+    assert_eq!(failure(put), (400, "XAmzContentSHA256Mismatch".to_owned()));
     assert!(account.s3().list(BUCKET, "").unwrap().is_empty());
 }
