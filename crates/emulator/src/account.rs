@@ -18,8 +18,8 @@ use tokio::net::TcpListener;
 use crate::cloudfront::{CloudFrontError, CloudFrontService};
 use crate::database::{Database, DatabaseError};
 use crate::documents::{Documents, StoredDocuments};
-use crate::http::{InProcess, Router};
 use crate::iam::{IamClock, IamError, IamService};
+use crate::router::{InProcess, Router};
 use crate::s3::{self, ObjectStore};
 use crate::sts::StsService;
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use quick_xml::escape::escape;
 
-use crate::iam::identifier;
+use crate::random::identifier;
 
 /// An element with children or with text.
 #[derive(Debug, Clone, PartialEq, Eq)]

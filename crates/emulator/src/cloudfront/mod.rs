@@ -21,7 +21,8 @@ pub use path::{InvalidationPath, PathError, ViewerPath};
 pub use record::{Distribution, Invalidation, InvalidationDelay, S3Origin};
 
 use crate::documents::Documents;
-use crate::iam::{IamClock, IamService, arn, identifier};
+use crate::iam::{IamClock, IamService, arn};
+use crate::random::identifier;
 
 /// Most paths without a wildcard in progress for one distribution, and most paths in one request.
 pub const MOST_PATHS: usize = 3_000;

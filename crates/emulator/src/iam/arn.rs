@@ -1,8 +1,10 @@
 //! The ARNs of this account.
 
-use super::ACCOUNT_ID;
 use super::kind::EntityKind;
 use super::name::EntityPath;
+
+/// The emulator's only account. AWS assigns no such number, so its ARNs cannot be confused with real ones.
+pub const ACCOUNT_ID: &str = "000000000000";
 
 /// The account's root.
 #[must_use]

@@ -9,12 +9,15 @@ use aws_credential_types::Credentials;
 use jiff::Timestamp;
 use thiserror::Error;
 
+use super::arn;
 use super::caller::{AccessDenied, Caller, CallerIdentity};
 use super::context::ConditionContext;
 use super::document::{IdentityPolicy, ReadDocumentError, StatementEffect};
+use super::error::IamError;
 use super::kind::EntityKind;
 use super::record::{StoredPolicy, StsSession};
-use super::{IamError, IamService, arn, random};
+use super::service::IamService;
+use crate::random;
 
 /// Longest session of a role that is assumed from another role's session, in seconds. Source: `DurationSeconds` of
 /// STS's `AssumeRole`.

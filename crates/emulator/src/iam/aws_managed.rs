@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::arn;
+use super::error::IamError;
 use super::managed::ManagedPolicy;
 use super::name::EntityPath;
-use super::{IamError, arn};
 
 /// A policy as it is defined here.
 struct BuiltInPolicy {

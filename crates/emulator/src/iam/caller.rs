@@ -4,10 +4,11 @@ use std::fmt;
 
 use jiff::Timestamp;
 
+use super::arn;
+use super::arn::ACCOUNT_ID;
 use super::context::ConditionContext;
 use super::evaluate::AccessRefusal;
 use super::name::EntityPath;
-use super::{ACCOUNT_ID, arn};
 
 /// The identity that signs a request.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 use thiserror::Error;
 
 use super::document::ReadDocumentError;
-use super::random::RandomError;
+use crate::random::RandomError;
 
 /// Why an identity cannot be created, changed or loaded.
 #[derive(Debug, Error)]

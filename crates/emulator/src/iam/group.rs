@@ -1,11 +1,11 @@
 //! Groups of users. A user stores its groups, so that its permissions can be found from the user.
 
-use super::error::Obstacle;
+use super::error::{IamError, Obstacle};
 use super::kind::EntityKind;
 use super::name::{LONGEST_POLICY_NAME, check_name};
 use super::record::{IamGroup, IamUser};
 use super::state::IamState;
-use super::{IamError, arn, quota};
+use super::{arn, quota};
 
 impl IamState {
     /// Stores a new group and returns its ARN.

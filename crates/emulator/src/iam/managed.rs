@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::document::IdentityPolicy;
-use super::error::Obstacle;
+use super::error::{IamError, Obstacle};
 use super::name::EntityPath;
-use super::random::{self, RandomError};
+use super::quota;
 use super::record::StoredPolicy;
-use super::{IamError, quota};
+use crate::random::{self, RandomError};
 
 /// A managed policy. It always has a default version, which is therefore a field of its own.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::IamError;
+use super::error::IamError;
 
 /// Longest name of a user or role.
 pub(super) const LONGEST_NAME: usize = 64;

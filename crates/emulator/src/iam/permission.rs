@@ -2,13 +2,13 @@
 //! quotas.
 
 use super::document::IdentityPolicy;
-use super::error::Obstacle;
+use super::error::{IamError, Obstacle};
 use super::kind::EntityKind;
 use super::managed::ManagedPolicy;
 use super::name::{LONGEST_POLICY_NAME, check_name};
 use super::record::{Policies, StoredPolicy};
 use super::state::IamState;
-use super::{IamError, arn, quota};
+use super::{arn, quota};
 
 impl Policies {
     /// Adds or replaces an inline policy.

@@ -2,15 +2,15 @@
 
 use jiff::Timestamp;
 
+use super::arn;
 use super::document::IdentityPolicy;
-use super::error::Obstacle;
+use super::error::{IamError, Obstacle};
 use super::managed::{ManagedPolicy, PolicyVersion};
 use super::name::{LONGEST_POLICY_NAME, check_name};
 use super::permission::{check_arn, no_such_policy};
 use super::quota::{self, MANAGED_POLICY_SIZE};
 use super::record::{Permissions, Policies, StoredPolicy};
 use super::state::IamState;
-use super::{IamError, arn};
 
 /// How many identities use a managed policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

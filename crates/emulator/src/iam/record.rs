@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::document::{IdentityPolicy, ReadDocumentError, TrustPolicy};
 use super::name::EntityPath;
 use super::quota::DEFAULT_LONGEST_SESSION;
-use super::random::{self, RandomError};
+use crate::random::{self, RandomError};
 
 /// A policy with the text that it was parsed from. Only the text is stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]

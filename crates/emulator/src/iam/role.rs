@@ -1,12 +1,13 @@
 //! Roles: creation, changes and deletion.
 
+use super::arn;
 use super::document::TrustPolicy;
+use super::error::IamError;
 use super::kind::EntityKind;
 use super::name::{LONGEST_NAME, check_name};
 use super::quota::{self, LONGEST_SESSIONS, TRUST_POLICY_SIZE};
 use super::record::{IamRole, StoredPolicy, Tags};
 use super::state::IamState;
-use super::{IamError, arn};
 
 impl IamState {
     /// Stores a new role and returns its ARN.

@@ -2,15 +2,14 @@
 //! permissions. Names, sizes and quotas are checked as by IAM, except the number of access keys.
 
 use std::fmt;
-use std::sync::PoisonError;
 
 use aws_credential_types::Credentials;
 
+use super::error::IamError;
 use super::kind::EntityKind;
 use super::managed::ManagedPolicy;
 use super::record::{IamRole, IamUser, KeyOwner, Policies, StoredAccessKey, StoredPolicy};
-use super::state::IamState;
-use super::{IamError, IamService};
+use super::service::IamService;
 
 /// A long-lived access key.
 #[derive(Clone, PartialEq, Eq)]
@@ -157,12 +156,6 @@ impl IamService {
     /// The role does not exist, or the duration is out of bounds.
     pub fn set_longest_session(&self, role: &str, seconds: u32) -> Result<(), IamError> {
         self.change(|state| state.set_longest_session(role, seconds))
-    }
-
-    /// Applies one change at a time, so that readers never see a difference between memory and storage.
-    pub(super) fn change<T>(&self, change: impl FnOnce(&mut IamState) -> Result<T, IamError>) -> Result<T, IamError> {
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        change(&mut state)
     }
 }
 

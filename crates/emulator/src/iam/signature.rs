@@ -12,7 +12,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use super::{Caller, IamService, TokenError};
+use super::caller::Caller;
+use super::service::{IamService, TokenError};
 
 /// Largest difference between the time of a signature and the machine's, in seconds. Source: as above, "requests
 /// expire".

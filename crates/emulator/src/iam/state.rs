@@ -9,12 +9,13 @@ use serde_json::Value;
 
 use super::caller::{Caller, CallerIdentity};
 use super::document::IdentityPolicy;
+use super::error::IamError;
 use super::evaluate::{EvaluatedIdentity, Grants};
 use super::kind::EntityKind;
 use super::managed::ManagedPolicy;
 use super::record::{IamGroup, IamRole, IamUser, KeyOwner, Policies, StoredAccessKey, StsSession};
 use super::table::IamTable;
-use super::{IamError, arn, aws_managed};
+use super::{arn, aws_managed};
 use crate::documents::Documents;
 
 /// The table of customer managed policies, by ARN.

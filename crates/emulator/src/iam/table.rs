@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::IamError;
+use super::error::IamError;
 use crate::documents::Documents;
 
 /// Records by name.

@@ -1,11 +1,11 @@
 //! Users and their access keys.
 
-use super::error::Obstacle;
+use super::error::{IamError, Obstacle};
 use super::kind::EntityKind;
 use super::name::{LONGEST_NAME, check_name};
 use super::record::{IamUser, KeyOwner, StoredAccessKey};
 use super::state::IamState;
-use super::{IamError, arn, quota};
+use super::{arn, quota};
 
 impl IamState {
     /// Stores a new user and returns its ARN.

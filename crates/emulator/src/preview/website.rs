@@ -14,8 +14,7 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 
 use crate::cloudfront::{Distribution, ViewerPath};
-use crate::s3::object::ObjectInfo;
-use crate::s3::{ObjectContent, ObjectStore, S3Failure};
+use crate::s3::{ObjectContent, ObjectInfo, ObjectStore, S3Failure};
 
 /// The index document of a bucket without website configuration.
 const INDEX: &str = "index.html";

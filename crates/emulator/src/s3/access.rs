@@ -12,11 +12,7 @@ use s3s::{
     dto::*,
 };
 
-use super::{
-    ObjectStore,
-    error::S3Failure,
-    service::{REGION, source_of},
-};
+use super::{bucket::REGION, copy::source_name, error::S3Failure, store::ObjectStore};
 use crate::iam::document::BucketPolicy;
 use crate::iam::{ACCOUNT_ID, AccessRequest, IamService, TokenError};
 
@@ -131,8 +127,8 @@ impl Authorizer {
     }
 
     fn authorize_source<T>(&self, request: &S3Request<T>, source: &CopySource) -> S3Result<()> {
-        let (bucket, key) = source_of(source)?;
-        self.authorize_object(request, "s3:GetObject", &bucket, &key)
+        let source = source_name(source)?;
+        self.authorize_object(request, "s3:GetObject", &source.bucket, &source.key)
     }
 
     fn authorize_list<T>(

@@ -3,23 +3,23 @@
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 use futures::TryStreamExt as _;
+use s3s::dto::CopySource;
 
 use super::{
-    ObjectStore, PutSpec, ReadConditions,
     body::{Bodies, BodySegment, cut},
     bucket,
     checksum::{Algorithm, Checksum, ChecksumKind, Digester, Digests},
+    condition::ReadConditions,
     error::S3Failure,
-    find,
-    object::{ObjectInfo, StoredHeaders, etag_of},
-    replace,
+    object::{ObjectInfo, ObjectName, StoredHeaders, etag_of},
+    store::{ObjectStore, PutSpec, check_key, find_object, replace_object},
 };
-use crate::database::{BUCKETS, OBJECTS};
+use crate::database::{BUCKETS, DatabaseChange, OBJECTS};
 
 /// A copy to make.
 pub(crate) struct CopyRequest {
-    pub(crate) source: (String, String),
-    pub(crate) destination: (String, String),
+    pub(crate) source: ObjectName,
+    pub(crate) destination: ObjectName,
     /// The conditions on the source.
     pub(crate) conditions: ReadConditions,
     /// `None`: those of the source, without its website redirect (`COPY`).
@@ -32,6 +32,20 @@ pub(crate) struct CopyRequest {
     pub(crate) options: PutSpec,
     /// Whether the request sets the storage class, encryption or redirect, so that an object may be copied onto itself.
     pub(crate) changes_attributes: bool,
+}
+
+/// Bucket and key of a copy's source.
+///
+/// # Errors
+/// The source is an access point or a version, which the emulator does not support.
+pub(super) fn source_name(source: &CopySource) -> Result<ObjectName, S3Failure> {
+    match source {
+        CopySource::Bucket { bucket, key, version_id: None } => Ok(ObjectName::new(bucket, key)),
+        CopySource::Bucket { .. } => Err(S3Failure::NotImplemented("x-amz-copy-source with a version")),
+        CopySource::AccessPoint { .. } | CopySource::Outpost { .. } => {
+            Err(S3Failure::NotImplemented("x-amz-copy-source with an access point"))
+        }
+    }
 }
 
 /// The source of a copy.
@@ -49,7 +63,7 @@ impl ObjectStore {
     /// As in S3: source or bucket missing, a condition not met, source too large, or a copy onto itself that changes
     /// nothing.
     pub(crate) async fn copy(&self, copy: CopyRequest) -> Result<ObjectInfo, S3Failure> {
-        super::check_key(&copy.destination.1)?;
+        check_key(&copy.destination.key)?;
         if copy.source == copy.destination && copy.headers.is_none() && !copy.changes_attributes {
             return Err(S3Failure::InvalidRequest(
                 "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
@@ -93,8 +107,7 @@ impl ObjectStore {
                     ..source.info.headers.clone()
                 });
                 options.tags = copy.tags.clone().unwrap_or_else(|| source.info.tags.clone());
-                let (bucket, key) = &copy.destination;
-                replace(change, &bodies, (bucket, key), &copy.options.condition, |change| {
+                replace_object(change, &bodies, &copy.destination, &copy.options.condition, |change| {
                     Bodies::retain(change, &source.segments)?;
                     Ok(options.into_info(source.info.size, etag, source.digests.checksum, Vec::new(), source.segments))
                 })
@@ -106,14 +119,15 @@ impl ObjectStore {
     /// Finds the source and its digests. Reads the bytes only if the record does not contain the digests.
     pub(crate) async fn source(
         &self,
-        (bucket, key): &(String, String),
+        name: &ObjectName,
         algorithm: Option<Algorithm>,
         select: impl FnOnce(&ObjectInfo) -> Result<Range<u64>, S3Failure>,
     ) -> Result<CopyOrigin, S3Failure> {
         let (info, range, content) = self.bodies().reading(|mut reading| {
             self.database().read(|transaction| {
-                bucket::find(&transaction.open_table(BUCKETS)?, bucket)?;
-                let info = find(&transaction.open_table(OBJECTS)?, bucket, key)?.ok_or(S3Failure::NoSuchKey)?;
+                bucket::find(&transaction.open_table(BUCKETS)?, &name.bucket)?;
+                let info =
+                    find_object(&transaction.open_table(OBJECTS)?, name.table_key())?.ok_or(S3Failure::NoSuchKey)?;
                 let range = select(&info)?;
                 let content = reading.content(transaction, &info.segments, range.clone())?;
                 Ok((info, range, content))
@@ -146,10 +160,10 @@ fn known_digests(info: &ObjectInfo, range: &Range<u64>, algorithm: Algorithm) ->
 
 /// Whether the object is the one that was read.
 pub(crate) fn is_unchanged(
-    change: &crate::database::DatabaseChange<'_>,
-    (bucket, key): &(String, String),
+    change: &DatabaseChange<'_>,
+    name: &ObjectName,
     seen: &ObjectInfo,
 ) -> Result<bool, S3Failure> {
-    let current = find(&change.transaction.open_table(OBJECTS)?, bucket, key)?;
+    let current = find_object(&change.transaction.open_table(OBJECTS)?, name.table_key())?;
     Ok(current.is_some_and(|current| current == *seen))
 }

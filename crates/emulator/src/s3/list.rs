@@ -4,7 +4,7 @@ use std::ops::Bound;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use super::{ObjectStore, bucket, error::S3Failure, object::ObjectInfo};
+use super::{bucket, error::S3Failure, object::ObjectInfo, store::ObjectStore};
 use crate::database::{BUCKETS, OBJECTS};
 
 /// Most keys and common prefixes of a page. Source: API Reference, ListObjectsV2.
@@ -155,7 +155,7 @@ mod tests {
 
     use super::*;
     use crate::database::Database;
-    use crate::s3::StoredHeaders;
+    use crate::s3::object::StoredHeaders;
 
     #[test]
     fn tokens_round_trip() {

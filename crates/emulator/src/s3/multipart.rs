@@ -6,14 +6,14 @@ use redb::ReadableTable;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ObjectStore, PutSpec, WriteCondition,
     body::{Bodies, BodySegment, StagedBody},
     bucket,
     checksum::{Algorithm, Checksum, ChecksumKind, md5_of_md5s},
+    condition::WriteCondition,
     copy::{CopyOrigin, is_unchanged},
     error::S3Failure,
-    object::{ObjectEncryption, ObjectInfo, ObjectPart, StoredHeaders, etag_of, now, random_hex},
-    replace,
+    object::{ObjectEncryption, ObjectInfo, ObjectName, ObjectPart, StoredHeaders, etag_of, now, random_hex},
+    store::{ObjectStore, PutSpec, check_key, replace_object},
 };
 use crate::database::{BUCKETS, DatabaseChange, PARTS, UPLOADS};
 
@@ -120,7 +120,7 @@ impl ObjectStore {
         key: &str,
         upload: UploadInProgress,
     ) -> Result<UploadName, S3Failure> {
-        super::check_key(key)?;
+        check_key(key)?;
         upload.headers.check()?;
         let name = UploadName { bucket: bucket.to_owned(), key: key.to_owned(), id: random_hex(32)? };
         let created = name.clone();
@@ -206,7 +206,7 @@ impl ObjectStore {
         &self,
         name: UploadName,
         number: u32,
-        from: (String, String),
+        from: ObjectName,
         source: CopyOrigin,
     ) -> Result<Option<UploadedPart>, S3Failure> {
         let bodies = Arc::clone(self.bodies());
@@ -272,7 +272,8 @@ impl ObjectStore {
                     })
                     .collect();
                 let options = PutSpec::from(upload);
-                replace(change, &bodies, (&name.bucket, &name.key), &completion.condition, |change| {
+                let object = ObjectName::new(&name.bucket, &name.key);
+                replace_object(change, &bodies, &object, &completion.condition, |change| {
                     // The object takes over the bodies of its parts. Only the bodies of unused parts are released.
                     let unused: Vec<BodySegment> = uploaded
                         .iter()

@@ -70,6 +70,23 @@ impl ObjectEncryption {
     }
 }
 
+/// The name of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ObjectName {
+    pub(crate) bucket: String,
+    pub(crate) key: String,
+}
+
+impl ObjectName {
+    pub(crate) fn new(bucket: &str, key: &str) -> Self {
+        Self { bucket: bucket.to_owned(), key: key.to_owned() }
+    }
+
+    pub(crate) fn table_key(&self) -> (&str, &str) {
+        (&self.bucket, &self.key)
+    }
+}
+
 /// A part of an object that was uploaded in parts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectPart {

@@ -1,6 +1,7 @@
 //! The S3 protocol on top of the store. Each group of operations has its own file. An unsupported operation is rejected
 //! by name, never ignored.
 
+mod backend;
 mod buckets;
 mod deletes;
 mod exposure;
@@ -18,26 +19,10 @@ use s3s::{
     service::{S3Service, S3ServiceBuilder},
 };
 
-pub(super) use self::request::source_of;
-use super::{
-    ObjectStore,
-    access::{Authorizer, Context, bucket_arn, object_arn},
-    error::S3Failure,
-};
+use self::backend::EmulatedS3;
+use super::{access::Authorizer, store::ObjectStore};
 use crate::http::bucket_of_host;
 use crate::iam::IamService;
-
-/// The region of the emulator's buckets.
-pub(crate) const REGION: &str = "us-east-1";
-
-/// The result of an operation.
-type OperationResult<T> = Result<S3Response<T>, S3Failure>;
-
-/// A store with its authorizer.
-struct EmulatedS3 {
-    store: ObjectStore,
-    authorizer: Authorizer,
-}
 
 /// The S3 service with authentication and authorization.
 pub(crate) fn service(store: ObjectStore, iam: IamService) -> S3Service {
@@ -59,26 +44,6 @@ impl S3Host for Hosts {
             Some(bucket) => address.with_bucket(bucket),
             None => address,
         })
-    }
-}
-
-impl EmulatedS3 {
-    /// Replaces `NoSuchKey` by `AccessDenied` for a caller that may not list the bucket, as S3 does.
-    fn hide_missing<T, I>(
-        &self,
-        request: &S3Request<I>,
-        bucket: &str,
-        result: Result<T, S3Failure>,
-    ) -> Result<T, S3Failure> {
-        if let Err(S3Failure::NoSuchKey) = &result {
-            self.authorizer.authorize(
-                request.credentials.as_ref(),
-                "s3:ListBucket",
-                &bucket_arn(bucket),
-                &Context::new(),
-            )?;
-        }
-        result
     }
 }
 

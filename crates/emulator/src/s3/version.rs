@@ -5,13 +5,11 @@ use redb::ReadableTable as _;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ObjectStore,
     body::Bodies,
-    bucket,
     error::S3Failure,
-    object::{ObjectInfo, random_hex},
+    object::{ObjectInfo, ObjectName, random_hex},
 };
-use crate::database::{BUCKETS, DatabaseChange, VERSIONS};
+use crate::database::{DatabaseChange, VERSIONS};
 
 /// A noncurrent version, or a delete marker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,7 +31,7 @@ impl NoncurrentVersion {
 pub(super) fn retire(
     change: &mut DatabaseChange<'_>,
     bodies: &Bodies,
-    place: (&str, &str),
+    name: &ObjectName,
     current: ObjectInfo,
     versioned: bool,
 ) -> Result<(), S3Failure> {
@@ -41,36 +39,19 @@ pub(super) fn retire(
         return bodies.release(change, &current.segments);
     }
     let id = current.version.clone().unwrap_or_else(|| "null".to_owned());
-    keep(change, place, &NoncurrentVersion { id, object: Some(current) })
+    add(change, name, &NoncurrentVersion { id, object: Some(current) })
 }
 
 /// Adds a version after the existing ones.
-pub(super) fn keep(
+pub(super) fn add(
     change: &mut DatabaseChange<'_>,
-    (bucket, key): (&str, &str),
+    name: &ObjectName,
     version: &NoncurrentVersion,
 ) -> Result<(), S3Failure> {
+    let (bucket, key) = name.table_key();
     let mut versions = change.transaction.open_table(VERSIONS)?;
     let last = versions.range((bucket, key, 0)..=(bucket, key, u64::MAX))?.next_back().transpose()?;
     let next = last.map_or(0, |(key, _)| key.value().2 + 1);
     versions.insert((bucket, key, next), serde_json::to_vec(version)?.as_slice())?;
     Ok(())
-}
-
-impl ObjectStore {
-    /// The noncurrent versions and delete markers of a key, oldest first.
-    ///
-    /// # Errors
-    /// The bucket does not exist.
-    pub fn versions(&self, bucket: &str, key: &str) -> Result<Vec<NoncurrentVersion>, S3Failure> {
-        self.database().read(|transaction| {
-            bucket::find(&transaction.open_table(BUCKETS)?, bucket)?;
-            let versions = transaction.open_table(VERSIONS)?;
-            let mut found = Vec::new();
-            for entry in versions.range((bucket, key, 0)..=(bucket, key, u64::MAX))? {
-                found.push(serde_json::from_slice(entry?.1.value())?);
-            }
-            Ok(found)
-        })
-    }
 }

@@ -1,11 +1,12 @@
 //! Access keys in the API. Without a user name, an action applies to the caller.
 
 use super::super::clock::iso8601;
+use super::super::error::IamError;
 use super::super::kind::EntityKind;
 use super::super::record::{KeyOwner, StoredAccessKey};
-use super::call::IamCall;
+use super::call::{ActionResult, IamCall};
+use super::form;
 use super::target::PolicyTarget;
-use super::{ActionResult, form};
 use crate::query::QueryFailure;
 use crate::xml::XmlElement;
 
@@ -16,7 +17,7 @@ pub(super) fn create(mut call: IamCall<'_>) -> ActionResult {
     let (user, now) = (call.user_or_caller()?, call.now());
     let target = PolicyTarget::existing(call.iam(), EntityKind::User, &user);
     let iam = call.allow(&target)?;
-    let (id, key) = StoredAccessKey::new(KeyOwner::User(user.clone()), now).map_err(super::super::IamError::from)?;
+    let (id, key) = StoredAccessKey::new(KeyOwner::User(user.clone()), now).map_err(IamError::from)?;
     let element = element("AccessKey", &user, &id, &key).with(XmlElement::text("SecretAccessKey", &key.secret));
     iam.change(|state| state.create_access_key(&user, &id, key))?;
     Ok(vec![element])

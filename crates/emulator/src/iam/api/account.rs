@@ -2,8 +2,7 @@
 
 use super::super::quota;
 use super::super::record::KeyOwner;
-use super::ActionResult;
-use super::call::IamCall;
+use super::call::{ActionResult, IamCall};
 use super::target::PolicyTarget;
 use crate::xml::XmlElement;
 

@@ -2,16 +2,22 @@
 
 use jiff::Timestamp;
 
+use super::super::caller::{AccessRequest, Caller, CallerIdentity};
 use super::super::document::{IdentityPolicy, TrustPolicy};
+use super::super::error::IamError;
 use super::super::kind::EntityKind;
 use super::super::name::EntityPath;
 use super::super::record::{StoredPolicy, Tags};
 use super::super::role::check_tags;
-use super::super::{AccessRequest, Caller, CallerIdentity, IamService};
+use super::super::service::IamService;
 use super::form;
 use super::page::IamPage;
 use super::target::PolicyTarget;
 use crate::query::{Parameters, QueryFailure};
+use crate::xml::XmlElement;
+
+/// The children of an action's result; empty for an action without a result.
+pub(super) type ActionResult = Result<Vec<XmlElement>, QueryFailure>;
 
 /// A call whose parameters are being read.
 pub(super) struct IamCall<'a> {
@@ -116,12 +122,12 @@ impl<'a> IamCall<'a> {
 
     pub(super) fn document(&mut self) -> Result<StoredPolicy<IdentityPolicy>, QueryFailure> {
         let text = self.parameters.required("PolicyDocument", &form::DOCUMENT)?;
-        Ok(StoredPolicy::try_from(text).map_err(super::super::IamError::from)?)
+        Ok(StoredPolicy::try_from(text).map_err(IamError::from)?)
     }
 
     pub(super) fn trust(&mut self, parameter: &str) -> Result<StoredPolicy<TrustPolicy>, QueryFailure> {
         let text = self.parameters.required(parameter, &form::DOCUMENT)?;
-        Ok(StoredPolicy::try_from(text).map_err(super::super::IamError::from)?)
+        Ok(StoredPolicy::try_from(text).map_err(IamError::from)?)
     }
 
     /// Checks that all parameters were read and that the caller has the permission for `target`, and returns the

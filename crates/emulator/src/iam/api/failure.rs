@@ -4,7 +4,7 @@
 
 use http::StatusCode;
 
-use super::super::{IamError, Obstacle};
+use super::super::error::{IamError, Obstacle};
 use crate::query::QueryFailure;
 
 impl From<IamError> for QueryFailure {

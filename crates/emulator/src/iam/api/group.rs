@@ -1,12 +1,13 @@
 //! Groups in the API.
 
+use super::super::arn;
 use super::super::clock::iso8601;
+use super::super::error::IamError;
 use super::super::kind::EntityKind;
 use super::super::record::IamGroup;
-use super::super::{IamError, arn};
-use super::call::IamCall;
+use super::call::{ActionResult, IamCall};
 use super::target::PolicyTarget;
-use super::{ActionResult, user};
+use super::user;
 use crate::xml::XmlElement;
 
 pub(super) fn create(mut call: IamCall<'_>) -> ActionResult {

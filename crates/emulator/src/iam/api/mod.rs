@@ -21,21 +21,17 @@ mod user;
 use bytes::Bytes;
 use http::{Request, Response};
 
-use super::IamService;
 use super::kind::EntityKind;
+use super::service::IamService;
 use super::signature::CredentialScope;
-use crate::query::{QueryFailure, QueryProtocol};
-use crate::xml::XmlElement;
-use call::IamCall;
+use crate::query::QueryProtocol;
+use call::{ActionResult, IamCall};
 
 const PROTOCOL: QueryProtocol = QueryProtocol {
     namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
     version: "2010-05-08",
     scope: CredentialScope { service: "iam", region: Some("us-east-1") },
 };
-
-/// The children of an action's result; empty for an action without a result.
-type ActionResult = Result<Vec<XmlElement>, QueryFailure>;
 
 impl IamService {
     /// Answers one request.

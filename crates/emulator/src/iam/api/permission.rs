@@ -1,9 +1,9 @@
 //! Inline and attached policies of users, roles and groups in the API, with the same seven actions for each.
 
 use super::super::kind::EntityKind;
-use super::call::IamCall;
+use super::call::{ActionResult, IamCall};
+use super::element;
 use super::target::PolicyTarget;
-use super::{ActionResult, element};
 use crate::xml::XmlElement;
 
 pub(super) fn put(mut call: IamCall<'_>, kind: EntityKind) -> ActionResult {

@@ -1,12 +1,12 @@
 //! Managed policies in the API.
 
-use super::super::IamError;
 use super::super::clock::iso8601;
+use super::super::error::IamError;
 use super::super::managed::{ManagedPolicy, PolicyVersion};
 use super::super::policy::PolicyUsage;
-use super::call::IamCall;
+use super::call::{ActionResult, IamCall};
 use super::target::PolicyTarget;
-use super::{ActionResult, element, form};
+use super::{element, form};
 use crate::query::QueryFailure;
 use crate::xml::XmlElement;
 

@@ -1,13 +1,14 @@
 //! Roles in the API.
 
 use super::super::clock::iso8601;
+use super::super::error::IamError;
 use super::super::kind::EntityKind;
 use super::super::quota::DEFAULT_LONGEST_SESSION;
 use super::super::record::IamRole;
-use super::super::{IamError, arn, quota};
-use super::call::IamCall;
+use super::super::{arn, quota};
+use super::call::{ActionResult, IamCall};
 use super::target::PolicyTarget;
-use super::{ActionResult, element, form};
+use super::{element, form};
 use crate::query::QueryFailure;
 use crate::xml::XmlElement;
 

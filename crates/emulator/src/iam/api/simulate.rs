@@ -10,13 +10,13 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-use super::super::IamError;
 use super::super::context::ConditionContext;
 use super::super::document::IdentityPolicy;
+use super::super::error::IamError;
 use super::super::evaluate::{AccessRefusal, EvaluatedIdentity, EvaluatedPolicy, Grants};
-use super::call::IamCall;
+use super::call::{ActionResult, IamCall};
+use super::form;
 use super::target::PolicyTarget;
-use super::{ActionResult, form};
 use crate::query::QueryFailure;
 use crate::xml::XmlElement;
 

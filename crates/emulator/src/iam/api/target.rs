@@ -3,10 +3,13 @@
 //! Source: Service Authorization Reference, "Actions, resources, and condition keys for AWS Identity and Access
 //! Management (IAM)".
 
+use super::super::arn;
+use super::super::arn::ACCOUNT_ID;
+use super::super::caller::AccessDenied;
 use super::super::kind::EntityKind;
 use super::super::name::EntityPath;
 use super::super::record::Tags;
-use super::super::{ACCOUNT_ID, AccessDenied, IamService, arn};
+use super::super::service::IamService;
 
 /// The target of a call.
 pub(super) struct PolicyTarget {

@@ -1,17 +1,21 @@
 //! Users in the API.
 
+use super::super::arn;
+use super::super::arn::ACCOUNT_ID;
+use super::super::caller::CallerIdentity;
 use super::super::clock::iso8601;
+use super::super::error::IamError;
 use super::super::kind::EntityKind;
 use super::super::record::IamUser;
-use super::super::{ACCOUNT_ID, CallerIdentity, IamService, arn};
-use super::call::IamCall;
+use super::super::service::IamService;
+use super::call::{ActionResult, IamCall};
 use super::target::PolicyTarget;
-use super::{ActionResult, element, form};
+use super::{element, form};
 use crate::xml::XmlElement;
 
 pub(super) fn create(mut call: IamCall<'_>) -> ActionResult {
     let name = call.new_name(EntityKind::User)?;
-    let mut user = IamUser::new(call.now()).map_err(super::super::IamError::from)?;
+    let mut user = IamUser::new(call.now()).map_err(IamError::from)?;
     user.path = call.path()?;
     user.tags = call.tags()?;
     user.permissions.boundary = call.parameters.text("PermissionsBoundary", &form::ARN)?;

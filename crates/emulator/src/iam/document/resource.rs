@@ -1,9 +1,11 @@
 //! Bucket policies: their grammar and the effect of their statements. `IamService::authorize_at` combines it with the
 //! caller's own policies.
 
-use super::statement::{Clause, Selector, arns, clause, read};
-use super::{ArnPattern, Principals, ReadDocumentError, StatementEffect};
-use crate::iam::context::ConditionContext;
+use super::super::context::ConditionContext;
+use super::super::pattern::ArnPattern;
+use super::super::principal::Principals;
+use super::error::ReadDocumentError;
+use super::statement::{Clause, Selector, StatementEffect, arns, clause, read};
 
 /// The policy of a bucket.
 #[derive(Debug, Clone, PartialEq)]

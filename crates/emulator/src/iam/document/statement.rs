@@ -10,7 +10,16 @@ use super::super::context::ConditionContext;
 use super::super::json::{OneOrMany, Pairs};
 use super::super::pattern::{ArnPattern, PolicyPattern, Syntax};
 use super::super::principal::PrincipalsJson;
-use super::{ReadDocumentError, StatementEffect};
+use super::error::ReadDocumentError;
+
+/// The effect of a matching statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StatementEffect {
+    /// Allows the request, unless another statement denies it.
+    Allow,
+    /// Denies the request, even if another statement allows it.
+    Deny,
+}
 
 /// A list of patterns of which one must match (`Action`, `Resource`) or none may match (`NotAction`, `NotResource`).
 #[derive(Debug, Clone, PartialEq)]

@@ -2,12 +2,12 @@
 
 use s3s::{S3Request, S3Response, dto::*};
 
-use super::{
-    EmulatedS3, OperationResult, REGION,
-    request::{encryption, timestamp},
-};
+use super::super::bucket::{BucketRecord, Ownership, REGION, Website};
+use super::super::error::S3Failure;
+use super::super::object::ObjectEncryption;
+use super::backend::{EmulatedS3, OperationResult};
+use super::request::{encryption, timestamp};
 use crate::iam::ACCOUNT_ID;
-use crate::s3::{self, ObjectEncryption, Ownership, S3Failure, Website};
 
 pub(super) async fn list_buckets(
     service: &EmulatedS3,
@@ -113,7 +113,7 @@ pub(super) async fn put_bucket_encryption(
     };
     let default = rule.apply_server_side_encryption_by_default.as_ref().ok_or(S3Failure::MalformedXml)?;
     let encryption = encryption(
-        &s3::BucketRecord::default(),
+        &BucketRecord::default(),
         &req.headers,
         Some(&default.sse_algorithm),
         default.kms_master_key_id.clone(),

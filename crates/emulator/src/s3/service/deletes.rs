@@ -3,9 +3,10 @@
 use futures::{StreamExt as _, stream};
 use s3s::{S3Request, S3Response, dto::*};
 
-use super::{EmulatedS3, OperationResult, object_arn};
-use crate::s3::access::Context;
-use crate::s3::{S3Failure, WriteCondition};
+use super::super::access::{Context, object_arn};
+use super::super::condition::WriteCondition;
+use super::super::error::S3Failure;
+use super::backend::{EmulatedS3, OperationResult};
 
 /// Most keys of one DeleteObjects. Source: API Reference, DeleteObjects.
 const MOST_KEYS: usize = 1_000;

@@ -2,10 +2,11 @@
 
 use s3s::{S3Request, S3Response, dto::*};
 
-use super::{EmulatedS3, OperationResult};
+use super::super::bucket::PublicAccessBlock;
+use super::super::error::S3Failure;
+use super::backend::{EmulatedS3, OperationResult};
 use crate::iam::ACCOUNT_ID;
 use crate::iam::document::BucketPolicy;
-use crate::s3::{PublicAccessBlock, S3Failure};
 
 /// Longest policy of a bucket, in bytes. Source: Amazon S3 User Guide, "Bucket policies".
 const LONGEST_POLICY: usize = 20 * 1024;

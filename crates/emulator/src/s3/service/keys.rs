@@ -7,9 +7,10 @@
 
 use s3s::{S3Request, auth::Credentials};
 
-use super::EmulatedS3;
-use crate::s3::access::Authorizer;
-use crate::s3::{ObjectEncryption, S3Failure};
+use super::super::access::Authorizer;
+use super::super::error::S3Failure;
+use super::super::object::{ObjectEncryption, ObjectName};
+use super::backend::EmulatedS3;
 
 impl Authorizer {
     /// Checks one action on the key of an object.
@@ -53,9 +54,9 @@ impl EmulatedS3 {
     pub(super) fn authorize_decrypt_source<T>(
         &self,
         request: &S3Request<T>,
-        (bucket, key): &(String, String),
+        source: &ObjectName,
     ) -> Result<(), S3Failure> {
-        match self.store.head(bucket, key) {
+        match self.store.head(&source.bucket, &source.key) {
             Ok(info) => self.authorize_decrypt(request, &info.encryption),
             Err(_) => Ok(()),
         }

@@ -3,13 +3,12 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::{S3Request, S3Response, dto::*};
 
-use super::{
-    EmulatedS3, OperationResult,
-    request::{count, length, strong, timestamp},
-};
+use super::super::error::S3Failure;
+use super::super::list::{LARGEST_PAGE, ListCursor, ListEntry, ListQuery, ObjectPage};
+use super::super::object::ObjectInfo;
+use super::backend::{EmulatedS3, OperationResult};
+use super::request::{count, length, strong, timestamp};
 use crate::iam::ACCOUNT_ID;
-use crate::s3::list::{LARGEST_PAGE, ListCursor, ListEntry, ListQuery, ObjectPage};
-use crate::s3::{ObjectInfo, S3Failure};
 
 /// Characters that `encoding-type=url` does not encode.
 const UNENCODED: &AsciiSet =

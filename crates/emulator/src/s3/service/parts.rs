@@ -5,19 +5,18 @@ use s3s::{
     dto::{Part as PartOutput, *},
 };
 
-use super::{
-    EmulatedS3, OperationResult,
-    lists::Spelling,
-    request::{
-        IncomingBody, check_redirect, count, encryption, length, source_of, storage_class, stored_headers, strong,
-        timestamp,
-    },
+use super::super::bucket::REGION;
+use super::super::checksum::{Algorithm, ChecksumKind, set_checksum};
+use super::super::condition::{ReadConditions, WriteCondition};
+use super::super::copy::source_name;
+use super::super::error::S3Failure;
+use super::super::multipart::{CompletedUpload, MOST_PARTS, NamedPart, UploadInProgress, UploadName, UploadedPart};
+use super::super::object::{now, parse_tags, time_of};
+use super::backend::{EmulatedS3, OperationResult};
+use super::lists::Spelling;
+use super::request::{
+    IncomingBody, check_redirect, count, encryption, length, storage_class, stored_headers, strong, timestamp,
 };
-use crate::s3::checksum::{Algorithm, ChecksumKind, set_checksum};
-use crate::s3::condition::ReadConditions;
-use crate::s3::multipart::{CompletedUpload, MOST_PARTS, NamedPart, UploadInProgress, UploadName, UploadedPart};
-use crate::s3::object::{now, parse_tags, time_of};
-use crate::s3::{S3Failure, WriteCondition};
 
 fn name(bucket: &str, key: &str, id: &str) -> UploadName {
     UploadName { bucket: bucket.to_owned(), key: key.to_owned(), id: id.to_owned() }
@@ -143,7 +142,7 @@ pub(super) async fn upload_part_copy(
     let number = part_number(input.part_number)?;
     let name = name(&input.bucket, &input.key, &input.upload_id);
     let upload = service.store.upload(&name)?;
-    let from = source_of(&input.copy_source)?;
+    let from = source_name(&input.copy_source)?;
     service.authorize_decrypt_source(&req, &from)?;
     service.authorize_encrypt(&req, &upload.encryption)?;
     let conditions = ReadConditions {
@@ -170,7 +169,7 @@ pub(super) async fn upload_part_copy(
                 Ok(range)
             })
             .await;
-        let source = service.hide_missing(&req, &from.0, source)?;
+        let source = service.hide_missing(&req, &from.bucket, source)?;
         if let Some(part) = service.store.copy_part(name.clone(), number, from.clone(), source).await? {
             break part;
         }
@@ -320,7 +319,7 @@ pub(super) async fn complete_multipart_upload(
     };
     let info = service.store.complete_upload(name(&input.bucket, &input.key, &input.upload_id), completion).await?;
     let mut output = CompleteMultipartUploadOutput {
-        location: Some(format!("https://s3.{}.amazonaws.com/{}/{}", super::REGION, input.bucket, input.key)),
+        location: Some(format!("https://s3.{}.amazonaws.com/{}/{}", REGION, input.bucket, input.key)),
         bucket: Some(input.bucket),
         key: Some(input.key),
         e_tag: Some(strong(&info.etag)),

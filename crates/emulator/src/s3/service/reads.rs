@@ -11,13 +11,13 @@ use s3s::{
     stream::{ByteStream, RemainingLength},
 };
 
-use super::{
-    EmulatedS3, OperationResult,
-    request::{count, length, strong, timestamp},
-};
-use crate::s3::checksum::set_checksum;
-use crate::s3::condition::ReadConditions;
-use crate::s3::{ObjectContent, ObjectInfo, S3Failure};
+use super::super::checksum::set_checksum;
+use super::super::condition::ReadConditions;
+use super::super::content::ObjectContent;
+use super::super::error::S3Failure;
+use super::super::object::ObjectInfo;
+use super::backend::{EmulatedS3, OperationResult};
+use super::request::{count, length, strong, timestamp};
 
 /// The content type of an object that was stored without one. Source: API Reference, PutObject, `Content-Type`.
 const UNKNOWN_TYPE: &str = "binary/octet-stream";

@@ -7,16 +7,17 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use http::HeaderMap;
 use s3s::{
     TrailingHeaders,
-    dto::{CopySource, ETag, Metadata, ServerSideEncryption, StreamingBlob, Timestamp},
+    dto::{ETag, Metadata, ServerSideEncryption, StreamingBlob, Timestamp},
 };
 
-use super::EmulatedS3;
+use super::super::body::StagedBody;
+use super::super::bucket::{BucketRecord, Ownership, REGION};
+use super::super::checksum::{Algorithm, request_checksum};
+use super::super::error::S3Failure;
+use super::super::multipart::UploadInProgress;
+use super::super::object::{ObjectEncryption, StoredHeaders};
+use super::backend::EmulatedS3;
 use crate::iam::ACCOUNT_ID;
-use crate::s3::body::StagedBody;
-use crate::s3::checksum::{Algorithm, request_checksum};
-use crate::s3::multipart::UploadInProgress;
-use crate::s3::object::ObjectEncryption;
-use crate::s3::{BucketRecord, Ownership, S3Failure, StoredHeaders};
 
 /// Storage classes that an object can be put into. Source: API Reference, PutObject.
 const STORAGE_CLASSES: [&str; 8] = [
@@ -48,20 +49,6 @@ pub(super) fn length(bytes: u64) -> i64 {
 /// A count for an answer.
 pub(super) fn count(number: usize) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
-}
-
-/// Bucket and key of a copy's source.
-///
-/// # Errors
-/// The source is an access point or a version, which the emulator does not support.
-pub(in crate::s3) fn source_of(source: &CopySource) -> Result<(String, String), S3Failure> {
-    match source {
-        CopySource::Bucket { bucket, key, version_id: None } => Ok((bucket.to_string(), key.to_string())),
-        CopySource::Bucket { .. } => Err(S3Failure::NotImplemented("x-amz-copy-source with a version")),
-        CopySource::AccessPoint { .. } | CopySource::Outpost { .. } => {
-            Err(S3Failure::NotImplemented("x-amz-copy-source with an access point"))
-        }
-    }
 }
 
 /// The headers to store with an object, as they were sent.
@@ -120,7 +107,7 @@ pub(super) fn encryption(
         Some("AES256") => Ok(ObjectEncryption::default()),
         Some(algorithm @ ("aws:kms" | "aws:kms:dsse")) => Ok(ObjectEncryption {
             algorithm: algorithm.to_owned(),
-            kms_key: kms_key.or_else(|| Some(format!("arn:aws:kms:{}:{ACCOUNT_ID}:alias/aws/s3", super::REGION))),
+            kms_key: kms_key.or_else(|| Some(format!("arn:aws:kms:{}:{ACCOUNT_ID}:alias/aws/s3", REGION))),
             bucket_key,
         }),
         Some(_) => Err(S3Failure::InvalidArgument("The encryption method specified is not supported")),

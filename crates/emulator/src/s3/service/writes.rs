@@ -2,15 +2,15 @@
 
 use s3s::{S3Request, S3Response, dto::*};
 
-use super::{
-    EmulatedS3, OperationResult,
-    request::{IncomingBody, check_redirect, encryption, source_of, storage_class, stored_headers, strong, timestamp},
-};
-use crate::s3::checksum::{Algorithm, set_checksum};
-use crate::s3::condition::ReadConditions;
-use crate::s3::copy::CopyRequest;
-use crate::s3::object::{collect_tags, parse_tags};
-use crate::s3::{PutSpec, S3Failure, WriteCondition};
+use super::super::access::{Context, object_arn};
+use super::super::checksum::{Algorithm, set_checksum};
+use super::super::condition::{ReadConditions, WriteCondition};
+use super::super::copy::{CopyRequest, source_name};
+use super::super::error::S3Failure;
+use super::super::object::{ObjectName, collect_tags, parse_tags};
+use super::super::store::PutSpec;
+use super::backend::{EmulatedS3, OperationResult};
+use super::request::{IncomingBody, check_redirect, encryption, storage_class, stored_headers, strong, timestamp};
 
 pub(super) async fn put_object(
     service: &EmulatedS3,
@@ -76,7 +76,7 @@ pub(super) async fn copy_object(
     let input = &req.input;
     let bucket = service.store.bucket(&input.bucket)?;
     service.check_acl(&input.bucket, &req.headers)?;
-    let source = source_of(&input.copy_source)?;
+    let source = source_name(&input.copy_source)?;
     let sent = stored_headers(&req.headers, input.metadata.clone());
     check_redirect(&sent)?;
     let replaces_headers = replaces(input.metadata_directive.as_ref().map(MetadataDirective::as_str))?;
@@ -105,7 +105,7 @@ pub(super) async fn copy_object(
     }
     let copy = CopyRequest {
         source,
-        destination: (input.bucket.clone(), input.key.clone()),
+        destination: ObjectName::new(&input.bucket, &input.key),
         conditions: ReadConditions {
             if_match: input.copy_source_if_match.clone(),
             if_none_match: input.copy_source_if_none_match.clone(),
@@ -118,7 +118,7 @@ pub(super) async fn copy_object(
         options,
         changes_attributes,
     };
-    let from = copy.source.0.clone();
+    let from = copy.source.bucket.clone();
     let info = service.hide_missing(&req, &from, service.store.copy(copy).await)?;
     let mut result = CopyObjectResult {
         e_tag: Some(strong(&info.etag)),
@@ -157,25 +157,26 @@ pub(super) async fn delete_object_tagging(
 
 impl EmulatedS3 {
     /// Copying tags needs the permissions to read them from the source and to write them to the destination.
-    fn authorize_tag_copy(
-        &self,
-        req: &S3Request<CopyObjectInput>,
-        (bucket, key): &(String, String),
-    ) -> Result<(), S3Failure> {
-        let Ok(info) = self.store.head(bucket, key) else {
+    fn authorize_tag_copy(&self, req: &S3Request<CopyObjectInput>, source: &ObjectName) -> Result<(), S3Failure> {
+        let Ok(info) = self.store.head(&source.bucket, &source.key) else {
             // The copy itself reports a missing source.
             return Ok(());
         };
         if info.tags.is_empty() {
             return Ok(());
         }
-        let no_context = super::Context::new();
+        let no_context = Context::new();
         let credentials = req.credentials.as_ref();
-        self.authorizer.authorize(credentials, "s3:GetObjectTagging", &super::object_arn(bucket, key), &no_context)?;
+        self.authorizer.authorize(
+            credentials,
+            "s3:GetObjectTagging",
+            &object_arn(&source.bucket, &source.key),
+            &no_context,
+        )?;
         self.authorizer.authorize(
             credentials,
             "s3:PutObjectTagging",
-            &super::object_arn(&req.input.bucket, &req.input.key),
+            &object_arn(&req.input.bucket, &req.input.key),
             &no_context,
         )
     }
