@@ -78,7 +78,7 @@ async fn first_release(more: &str, attempts: u32) -> (World, Publish) {
 
 /// Whether an invalidation after the first `seen` ones clears a path.
 fn cleared(world: &World, path: &str, seen: u64) -> bool {
-    world.account.cloudfront().cleared(DISTRIBUTION, &ViewerPath::new(path), seen).unwrap()
+    world.account.cloudfront().cleared_with(DISTRIBUTION, &ViewerPath::new(path), &[], seen).unwrap()
 }
 
 fn paths(report: &PublishReport) -> Vec<&str> {

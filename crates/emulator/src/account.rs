@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 
 use crate::cloudfront::{CloudFrontError, CloudFrontService};
 use crate::database::{Database, DatabaseError};
-use crate::documents::{Documents, StoredDocuments};
+use crate::documents::Documents;
 use crate::iam::{IamClock, IamError, IamService};
 use crate::router::{InProcess, Router};
 use crate::s3::{self, ObjectStore};
@@ -107,7 +107,7 @@ impl LocalAws {
     }
 
     fn new(database: Arc<Database>, store: ObjectStore) -> Result<Self, OpenError> {
-        let documents: Arc<dyn Documents> = Arc::new(StoredDocuments::new(database));
+        let documents = Documents::new(database);
         let iam = IamService::open(&documents, IamClock::default())?;
         let sts = StsService::new(iam.clone());
         let cloudfront = CloudFrontService::open(documents, iam.clone())?;

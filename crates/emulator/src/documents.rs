@@ -9,59 +9,25 @@ use serde_json::Value;
 use crate::database::{DOCUMENTS, Database, DatabaseError};
 
 /// Changes one document: gets the stored value and returns the value to store. `None` means no document.
-pub type DocumentChange = Box<dyn FnOnce(Option<Value>) -> Option<Value> + Send>;
+pub(crate) type DocumentChange = Box<dyn FnOnce(Option<Value>) -> Option<Value> + Send>;
 
-/// A store of JSON documents by table and key. Every method is atomic, and durable once it returns.
-pub trait Documents: Send + Sync {
-    /// The document, if there is one.
-    ///
-    /// # Errors
-    /// The storage failed.
-    fn get(&self, table: &str, key: &str) -> Result<Option<Value>, DatabaseError>;
-
-    /// Creates or replaces a document.
-    ///
-    /// # Errors
-    /// The storage failed; the old document is unchanged.
-    fn put(&self, table: &str, key: &str, value: Value) -> Result<(), DatabaseError>;
-
-    /// All documents of a table with their keys, ordered by the UTF-8 bytes of the keys.
-    ///
-    /// # Errors
-    /// The storage failed.
-    fn list(&self, table: &str) -> Result<Vec<(String, Value)>, DatabaseError>;
-
-    /// Changes one document atomically and returns the new value.
-    ///
-    /// # Errors
-    /// The storage failed; the old document is unchanged.
-    fn update(&self, table: &str, key: &str, change: DocumentChange) -> Result<Option<Value>, DatabaseError>;
-}
-
-/// Documents in the emulator's database.
+/// A store of JSON documents by table and key. Every method is atomic, and durable once it returns. If the storage fails,
+/// the old document is unchanged.
 #[derive(Clone)]
-pub(crate) struct StoredDocuments(Arc<Database>);
+pub(crate) struct Documents(Arc<Database>);
 
-impl StoredDocuments {
+impl Documents {
     pub(crate) fn new(database: Arc<Database>) -> Self {
         Self(database)
     }
-}
 
-impl Documents for StoredDocuments {
-    fn get(&self, table: &str, key: &str) -> Result<Option<Value>, DatabaseError> {
-        self.0.read(|transaction| {
-            let documents = transaction.open_table(DOCUMENTS)?;
-            let stored = documents.get((table, key))?;
-            Ok(stored.map(|bytes| serde_json::from_slice(bytes.value())).transpose()?)
-        })
-    }
-
-    fn put(&self, table: &str, key: &str, value: Value) -> Result<(), DatabaseError> {
+    /// Creates or replaces a document.
+    pub(crate) fn put(&self, table: &str, key: &str, value: Value) -> Result<(), DatabaseError> {
         self.update(table, key, Box::new(move |_| Some(value))).map(drop)
     }
 
-    fn list(&self, table: &str) -> Result<Vec<(String, Value)>, DatabaseError> {
+    /// All documents of a table with their keys, ordered by the UTF-8 bytes of the keys.
+    pub(crate) fn list(&self, table: &str) -> Result<Vec<(String, Value)>, DatabaseError> {
         self.0.read(|transaction| {
             let documents = transaction.open_table(DOCUMENTS)?;
             let mut found = Vec::new();
@@ -77,7 +43,13 @@ impl Documents for StoredDocuments {
         })
     }
 
-    fn update(&self, table: &str, key: &str, change: DocumentChange) -> Result<Option<Value>, DatabaseError> {
+    /// Changes one document atomically and returns the new value.
+    pub(crate) fn update(
+        &self,
+        table: &str,
+        key: &str,
+        change: DocumentChange,
+    ) -> Result<Option<Value>, DatabaseError> {
         let (table, key) = (table.to_owned(), key.to_owned());
         self.0.write_blocking(move |open| {
             let mut documents = open.transaction.open_table(DOCUMENTS)?;
@@ -101,11 +73,10 @@ mod tests {
 
     #[test]
     fn stores_documents_and_lists_them_by_table() {
-        let documents = StoredDocuments::new(Arc::new(Database::in_memory().unwrap()));
+        let documents = Documents::new(Arc::new(Database::in_memory().unwrap()));
         documents.put("roles", "b", json!(2)).unwrap();
         documents.put("roles", "a", json!(1)).unwrap();
         documents.put("roles2", "c", json!(3)).unwrap();
-        assert_eq!(documents.get("roles", "b").unwrap(), Some(json!(2)));
         assert_eq!(documents.list("roles").unwrap(), [("a".to_owned(), json!(1)), ("b".to_owned(), json!(2))]);
 
         std::thread::scope(|scope| {
@@ -119,9 +90,9 @@ mod tests {
                 });
             }
         });
-        assert_eq!(documents.get("counter", "n").unwrap(), Some(json!(200)));
+        assert_eq!(documents.list("counter").unwrap(), [("n".to_owned(), json!(200))]);
 
         assert_eq!(documents.update("roles", "a", Box::new(|_| None)).unwrap(), None);
-        assert_eq!(documents.get("roles", "a").unwrap(), None);
+        assert_eq!(documents.list("roles").unwrap(), [("b".to_owned(), json!(2))]);
     }
 }

@@ -4,10 +4,10 @@
 //! [`LocalAws`] is an account. Point an AWS SDK at it with [`LocalAws::http_client`] and
 //! [`LocalAws::root_credentials`], or serve it over a socket with [`LocalAws::serve`].
 
-pub mod account;
+mod account;
 pub mod cloudfront;
 mod database;
-pub mod documents;
+mod documents;
 pub mod http;
 pub mod iam;
 pub mod preview;

@@ -10,7 +10,7 @@ use axum::body::Body;
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use pretty_assertions::assert_eq;
-use tidegate_emulator::account::LocalAws;
+use tidegate_emulator::LocalAws;
 use tidegate_emulator::cloudfront::{InvalidationBatch, InvalidationDelay, S3Origin};
 use tidegate_emulator::preview;
 use tidegate_emulator::s3::{StoredHeaders, WriteCondition};

@@ -4,8 +4,8 @@
 //! Reference, "CreateInvalidation".
 
 mod error;
-pub mod path;
-pub mod record;
+pub(crate) mod path;
+mod record;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -51,7 +51,7 @@ pub struct InvalidationBatch {
 #[derive(Clone)]
 pub struct CloudFrontService {
     iam: IamService,
-    documents: Arc<dyn Documents>,
+    documents: Documents,
     state: Arc<Mutex<DistributionStates>>,
 }
 
@@ -75,10 +75,10 @@ impl CloudFrontService {
     ///
     /// # Errors
     /// A record cannot be read.
-    pub fn open(documents: Arc<dyn Documents>, iam: IamService) -> Result<Self, CloudFrontError> {
-        let distributions = table(&*documents, DISTRIBUTIONS)?;
+    pub(crate) fn open(documents: Documents, iam: IamService) -> Result<Self, CloudFrontError> {
+        let distributions = table(&documents, DISTRIBUTIONS)?;
         let mut invalidations: BTreeMap<String, Vec<Invalidation>> = BTreeMap::new();
-        for (key, invalidation) in table::<Invalidation>(&*documents, INVALIDATIONS)? {
+        for (key, invalidation) in table::<Invalidation>(&documents, INVALIDATIONS)? {
             let distribution = key.split('/').next().unwrap_or_default();
             invalidations.entry(distribution.to_owned()).or_default().push(invalidation);
         }
@@ -124,19 +124,6 @@ impl CloudFrontService {
         self.store(DISTRIBUTIONS, id, &distribution)?;
         state.distributions.insert(id.to_owned(), distribution);
         Ok(arn::distribution(id))
-    }
-
-    /// Changes the origin of a distribution.
-    ///
-    /// # Errors
-    /// The distribution does not exist.
-    pub fn set_origin(&self, id: &str, origin: S3Origin) -> Result<(), CloudFrontError> {
-        let mut state = self.lock();
-        let known = state.distributions.get(id).ok_or(CloudFrontError::NoSuchDistribution)?;
-        let distribution = Distribution { origin, ..known.clone() };
-        self.store(DISTRIBUTIONS, id, &distribution)?;
-        state.distributions.insert(id.to_owned(), distribution);
-        Ok(())
     }
 
     /// Sets the header that a distribution reads cache tags from (its `CacheTagConfig`). `None` removes it.
@@ -302,15 +289,8 @@ impl CloudFrontService {
         Ok(state.completed)
     }
 
-    /// Whether an invalidation that completed after the first `seen` ones clears the cached copy of `path`.
-    ///
-    /// # Errors
-    /// A completion cannot be stored.
-    pub fn cleared(&self, distribution: &str, path: &ViewerPath, seen: u64) -> Result<bool, CloudFrontError> {
-        self.cleared_with(distribution, path, &[], seen)
-    }
-
-    /// Like [`Self::cleared`] for a copy with cache tags ([`path::tags`]).
+    /// Whether an invalidation that completed after the first `seen` ones clears the cached copy of `path` with these
+    /// cache tags ([`path::tags`]).
     ///
     /// # Errors
     /// A completion cannot be stored.
@@ -362,7 +342,7 @@ fn sorted(paths: &[InvalidationPath]) -> Vec<&InvalidationPath> {
     sorted
 }
 
-fn table<T: DeserializeOwned>(documents: &dyn Documents, table: &str) -> Result<BTreeMap<String, T>, CloudFrontError> {
+fn table<T: DeserializeOwned>(documents: &Documents, table: &str) -> Result<BTreeMap<String, T>, CloudFrontError> {
     let stored = documents.list(table).map_err(|error| CloudFrontError::Storage(error.to_string()))?;
     stored
         .into_iter()

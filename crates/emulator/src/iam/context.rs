@@ -15,7 +15,7 @@ impl ConditionContext {
     }
 
     /// Adds a value to a key and returns the context.
-    #[must_use]
+    #[cfg(test)]
     pub fn with(mut self, key: &str, value: impl Into<String>) -> Self {
         self.add(key, value);
         self

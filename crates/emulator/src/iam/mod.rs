@@ -14,25 +14,25 @@
 //!   roles and policies is not limited.
 
 mod api;
-pub mod arn;
+pub(crate) mod arn;
 mod assume;
 mod aws_managed;
-pub mod caller;
-pub mod clock;
-pub mod condition;
-pub mod context;
-pub mod document;
+mod caller;
+pub(crate) mod clock;
+mod condition;
+mod context;
+pub(crate) mod document;
 mod error;
-pub mod evaluate;
+mod evaluate;
 mod group;
 mod json;
 mod kind;
 mod managed;
 mod name;
-pub mod pattern;
+mod pattern;
 mod permission;
 mod policy;
-pub mod principal;
+mod principal;
 mod quota;
 mod record;
 mod role;

@@ -29,14 +29,6 @@ impl IamState {
         })
     }
 
-    pub(super) fn set_longest_session(&mut self, name: &str, seconds: u32) -> Result<(), IamError> {
-        check_longest_session(seconds)?;
-        self.roles.change(name, |role| {
-            role.longest_session = seconds;
-            Ok(())
-        })
-    }
-
     /// Adds tags to a role. A tag that it has, ignoring case, gets the new value.
     pub(super) fn tag_role(&mut self, name: &str, tags: Tags) -> Result<(), IamError> {
         self.roles.change(name, |role| {

@@ -81,7 +81,7 @@ impl IamService {
     ///
     /// # Errors
     /// A record cannot be read.
-    pub fn open(documents: &Arc<dyn Documents>, clock: IamClock) -> Result<Self, IamError> {
+    pub(crate) fn open(documents: &Documents, clock: IamClock) -> Result<Self, IamError> {
         let state = IamState::load(documents, clock.now())?;
         Ok(Self { state: Arc::new(RwLock::new(state)), clock })
     }

@@ -35,8 +35,8 @@ pub(super) struct IamState {
 }
 
 impl IamState {
-    pub(super) fn load(documents: &Arc<dyn Documents>, now: Timestamp) -> Result<Self, IamError> {
-        upgrade_policies(&**documents, now)?;
+    pub(super) fn load(documents: &Documents, now: Timestamp) -> Result<Self, IamError> {
+        upgrade_policies(documents, now)?;
         let mut keys: IamTable<StoredAccessKey> = IamTable::load(documents, "iam-access-keys", "access key")?;
         let known = keys.iter().find(|(_, key)| key.owner == KeyOwner::Root);
         let root_key = match known {
@@ -167,7 +167,7 @@ impl IamState {
 }
 
 /// In the first version, a managed policy was stored as its document alone, without path and versions.
-fn upgrade_policies(documents: &dyn Documents, now: Timestamp) -> Result<(), IamError> {
+fn upgrade_policies(documents: &Documents, now: Timestamp) -> Result<(), IamError> {
     let storage = |error: &dyn std::error::Error| IamError::Storage(error.to_string());
     for (arn, value) in documents.list(POLICIES).map_err(|error| storage(&error))? {
         let Value::String(text) = value else {
@@ -187,7 +187,6 @@ mod tests {
 
     use super::*;
     use crate::database::Database;
-    use crate::documents::StoredDocuments;
     use crate::iam::context::ConditionContext;
 
     const MAY_PUT: &str =
@@ -205,8 +204,7 @@ mod tests {
     /// Documents in the format of 0.1, before paths, groups and versions.
     #[test]
     fn opens_a_directory_of_the_first_version() {
-        let documents: Arc<dyn Documents> =
-            Arc::new(StoredDocuments::new(Arc::new(Database::in_memory().expect("a database"))));
+        let documents = Documents::new(Arc::new(Database::in_memory().expect("a database")));
         let permissions = |boundary: Option<&str>| json!({ "inline": { "all": ALLOW_ALL }, "attached": [POLICY], "boundary": boundary });
         for (table, key, value) in [
             ("iam-policies", POLICY, json!(MAY_PUT)),
@@ -252,8 +250,7 @@ mod tests {
 
     #[test]
     fn a_missing_boundary_allows_nothing() {
-        let documents: Arc<dyn Documents> =
-            Arc::new(StoredDocuments::new(Arc::new(Database::in_memory().expect("a database"))));
+        let documents = Documents::new(Arc::new(Database::in_memory().expect("a database")));
         let lea = json!({ "id": "AIDA", "permissions": { "inline": { "all": ALLOW_ALL }, "attached": [], "boundary": POLICY } });
         documents.put("iam-users", "lea", lea).expect("stored");
         documents

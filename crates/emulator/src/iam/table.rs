@@ -1,7 +1,6 @@
 //! Records of one kind, in memory and in the documents. A record that cannot be stored is not visible.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -11,7 +10,7 @@ use crate::documents::Documents;
 
 /// Records by name.
 pub(super) struct IamTable<T> {
-    documents: Arc<dyn Documents>,
+    documents: Documents,
     /// The name of the table in the documents.
     table: &'static str,
     /// The kind of record, in messages.
@@ -21,11 +20,7 @@ pub(super) struct IamTable<T> {
 
 impl<T: Serialize + DeserializeOwned> IamTable<T> {
     /// Reads all records.
-    pub(super) fn load(
-        documents: &Arc<dyn Documents>,
-        table: &'static str,
-        kind: &'static str,
-    ) -> Result<Self, IamError> {
+    pub(super) fn load(documents: &Documents, table: &'static str, kind: &'static str) -> Result<Self, IamError> {
         let stored = documents.list(table).map_err(|error| IamError::Storage(error.to_string()))?;
         let rows = stored
             .into_iter()
@@ -34,7 +29,7 @@ impl<T: Serialize + DeserializeOwned> IamTable<T> {
                 Err(error) => Err(IamError::Storage(format!("`{key}` in `{table}` cannot be read: {error}"))),
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { documents: Arc::clone(documents), table, kind, rows })
+        Ok(Self { documents: documents.clone(), table, kind, rows })
     }
 
     pub(super) fn get(&self, key: &str) -> Option<&T> {

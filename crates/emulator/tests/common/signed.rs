@@ -8,7 +8,7 @@ use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, si
 use aws_sigv4::sign::v4;
 use axum::body::Body;
 use http_body_util::BodyExt as _;
-use tidegate_emulator::account::LocalAws;
+use tidegate_emulator::LocalAws;
 use tower::ServiceExt as _;
 
 /// Posts `body` to a service with these headers, and returns status and body.
