@@ -39,8 +39,8 @@ fn sts(account: &LocalAws, credentials: Credentials) -> aws_sdk_sts::Client {
 /// A client of IAM as the account's root.
 fn iam(account: &LocalAws) -> aws_sdk_iam::Client {
     let config = aws_sdk_iam::Config::builder()
-        .behavior_version(aws_sdk_iam::config::BehaviorVersion::latest())
-        .region(aws_sdk_iam::config::Region::new("us-east-1"))
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
         .http_client(account.http_client())
         .credentials_provider(account.root_credentials())
         .build();

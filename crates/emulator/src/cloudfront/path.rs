@@ -9,13 +9,13 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, percent_encode};
 use thiserror::Error;
 
 /// Longest path, in characters.
-pub const LONGEST_PATH: usize = 4_000;
+pub(crate) const LONGEST_PATH: usize = 4_000;
 
 /// Longest cache tag, in characters.
-pub const LONGEST_TAG: usize = 256;
+pub(crate) const LONGEST_TAG: usize = 256;
 
 /// Most cache tags of one object; the others are ignored.
-pub const MOST_TAGS: usize = 50;
+pub(crate) const MOST_TAGS: usize = 50;
 
 /// Characters that a path must percent-encode: everything outside ASCII, controls, and RFC 1738's unsafe characters.
 const UNSAFE: &AsciiSet = &CONTROLS
@@ -61,7 +61,7 @@ pub enum PathError {
 
 /// The cache tags in the value of an object's header. Invalid tags are ignored.
 #[must_use]
-pub fn tags(value: &str) -> Vec<String> {
+pub(crate) fn tags(value: &str) -> Vec<String> {
     let parts = value.split(',').map(|part| part.trim_matches(' '));
     parts.take(MOST_TAGS).filter(|part| is_tag(part)).map(str::to_ascii_lowercase).collect()
 }

@@ -8,7 +8,7 @@ pub const ACCOUNT_ID: &str = "000000000000";
 
 /// The account's root.
 #[must_use]
-pub fn root() -> String {
+pub(crate) fn root() -> String {
     format!("arn:aws:iam::{ACCOUNT_ID}:root")
 }
 
@@ -24,25 +24,25 @@ pub(super) fn entities(kind: EntityKind) -> String {
 
 /// A user.
 #[must_use]
-pub fn user(path: &EntityPath, name: &str) -> String {
+pub(crate) fn user(path: &EntityPath, name: &str) -> String {
     entity(EntityKind::User, path, name)
 }
 
 /// A role.
 #[must_use]
-pub fn role(path: &EntityPath, name: &str) -> String {
+pub(crate) fn role(path: &EntityPath, name: &str) -> String {
     entity(EntityKind::Role, path, name)
 }
 
 /// A customer managed policy of the account.
 #[must_use]
-pub fn policy(path: &EntityPath, name: &str) -> String {
+pub(crate) fn policy(path: &EntityPath, name: &str) -> String {
     format!("arn:aws:iam::{ACCOUNT_ID}:policy{path}{name}")
 }
 
 /// An AWS managed policy.
 #[must_use]
-pub fn aws_policy(path: &EntityPath, name: &str) -> String {
+pub(crate) fn aws_policy(path: &EntityPath, name: &str) -> String {
     format!("arn:aws:iam::aws:policy{path}{name}")
 }
 
@@ -57,12 +57,12 @@ pub(super) fn is_policy(arn: &str) -> bool {
 
 /// A session of a role. It does not contain the role's path.
 #[must_use]
-pub fn session(role: &str, name: &str) -> String {
+pub(crate) fn session(role: &str, name: &str) -> String {
     format!("arn:aws:sts::{ACCOUNT_ID}:assumed-role/{role}/{name}")
 }
 
 /// A CloudFront distribution.
 #[must_use]
-pub fn distribution(id: &str) -> String {
+pub(crate) fn distribution(id: &str) -> String {
     format!("arn:aws:cloudfront::{ACCOUNT_ID}:distribution/{id}")
 }

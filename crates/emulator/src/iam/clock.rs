@@ -31,7 +31,7 @@ impl IamClock {
 
 /// A timestamp as AWS writes it in answers: UTC, whole seconds, `2026-01-31T12:00:00Z`.
 #[must_use]
-pub fn iso8601(timestamp: Timestamp) -> String {
+pub(crate) fn iso8601(timestamp: Timestamp) -> String {
     timestamp.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 

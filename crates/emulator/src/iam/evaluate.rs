@@ -57,7 +57,7 @@ pub enum AccessRefusal {
 
 /// The permissions of a caller's identity, before its boundary and session policies.
 #[derive(Debug, Clone)]
-pub enum EvaluatedIdentity {
+pub(crate) enum EvaluatedIdentity {
     /// The account's root: all permissions.
     Root,
     /// The union of these policies.
@@ -66,7 +66,7 @@ pub enum EvaluatedIdentity {
 
 /// All policies that apply to the requests of one caller.
 #[derive(Debug, Clone)]
-pub struct Grants {
+pub(crate) struct Grants {
     /// Policies of the user or role.
     pub identity: EvaluatedIdentity,
     /// The permissions boundary of the user or role, if it has one.
@@ -80,7 +80,12 @@ impl Grants {
     ///
     /// # Errors
     /// Why the request is not allowed.
-    pub fn evaluate(&self, action: &str, resource: &str, context: &ConditionContext) -> Result<(), AccessRefusal> {
+    pub(crate) fn evaluate(
+        &self,
+        action: &str,
+        resource: &str,
+        context: &ConditionContext,
+    ) -> Result<(), AccessRefusal> {
         let evaluate = |policies: &[Arc<IdentityPolicy>]| {
             let mut effective = None;
             for effect in policies.iter().flat_map(|policy| policy.effects(action, resource, context)) {

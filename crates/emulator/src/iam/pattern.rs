@@ -44,13 +44,13 @@ enum Unit {
 
 /// Text of a policy document, with wildcards and variables.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PolicyPattern {
+pub(crate) struct PolicyPattern {
     pieces: Vec<PatternPiece>,
 }
 
 /// Which characters of a pattern have a special meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Syntax {
+pub(crate) enum Syntax {
     /// Wildcards and variables: resources, `StringLike`, ARNs.
     WildcardsAndVariables,
     /// Variables alone: `StringEquals`.
@@ -76,7 +76,7 @@ impl PolicyPattern {
     ///
     /// # Errors
     /// A malformed policy variable.
-    pub fn parse(text: &str, syntax: Syntax) -> Result<Self, PatternError> {
+    pub(crate) fn parse(text: &str, syntax: Syntax) -> Result<Self, PatternError> {
         let mut pieces = Vec::new();
         let mut literal = String::new();
         let mut rest = text;
@@ -121,7 +121,7 @@ impl PolicyPattern {
     /// Whether `text` matches, case-sensitively. A variable stands for the literal text of its value, so a `*` in a
     /// value is not a wildcard. A variable without a value or default makes the pattern match nothing.
     #[must_use]
-    pub fn matches(&self, text: &str, context: &ConditionContext) -> bool {
+    pub(crate) fn matches(&self, text: &str, context: &ConditionContext) -> bool {
         let Some(units) = self.fill(context) else {
             return false;
         };
@@ -131,7 +131,7 @@ impl PolicyPattern {
 
     /// Whether `text` matches, ignoring the case of ASCII letters, as in the names of actions.
     #[must_use]
-    pub fn matches_ignoring_case(&self, text: &str, context: &ConditionContext) -> bool {
+    pub(crate) fn matches_ignoring_case(&self, text: &str, context: &ConditionContext) -> bool {
         let Some(mut units) = self.fill(context) else {
             return false;
         };
@@ -172,7 +172,7 @@ impl PolicyPattern {
 /// The pattern of an ARN. Its first five parts are matched one by one, so that a wildcard never crosses a colon into
 /// the next part. The sixth, the resource, is matched as a whole. Missing parts are filled with `*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ArnPattern {
+pub(crate) struct ArnPattern {
     parts: Vec<PolicyPattern>,
 }
 
@@ -184,7 +184,7 @@ impl ArnPattern {
     ///
     /// # Errors
     /// A malformed policy variable.
-    pub fn parse(text: &str, syntax: Syntax) -> Result<Self, PatternError> {
+    pub(crate) fn parse(text: &str, syntax: Syntax) -> Result<Self, PatternError> {
         let mut parts = split_outside_variables(text)
             .into_iter()
             .map(|part| PolicyPattern::parse(&part, syntax))
@@ -202,7 +202,7 @@ impl ArnPattern {
 
     /// Whether `arn` matches. The resource `*` (of an action without a resource) matches only the pattern `*`.
     #[must_use]
-    pub fn matches(&self, arn: &str, context: &ConditionContext) -> bool {
+    pub(crate) fn matches(&self, arn: &str, context: &ConditionContext) -> bool {
         let mut parts = arn.splitn(ARN_PARTS, ':');
         self.parts.iter().all(|pattern| match parts.next() {
             Some(part) => pattern.matches(part, context),

@@ -8,7 +8,7 @@ use super::{bucket, error::S3Failure, object::ObjectInfo, store::ObjectStore};
 use crate::database::{BUCKETS, OBJECTS};
 
 /// Most keys and common prefixes of a page. Source: API Reference, ListObjectsV2.
-pub const LARGEST_PAGE: usize = 1_000;
+pub(crate) const LARGEST_PAGE: usize = 1_000;
 
 /// Where a page starts.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{body::BodySegment, checksum::Checksum, error::S3Failure};
 
 /// Most user metadata, names and values together, in bytes. Source: "Working with object metadata", 2 KB.
-pub const LARGEST_METADATA: usize = 2_048;
+pub(crate) const LARGEST_METADATA: usize = 2_048;
 
 /// Most tags of an object. Source: "Categorizing your storage using tags".
 const MOST_TAGS: usize = 10;

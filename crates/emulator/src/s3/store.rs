@@ -41,7 +41,7 @@ impl Default for StoreLimits {
 }
 
 /// Longest key, in bytes. Source: "Naming Amazon S3 objects".
-pub const LONGEST_KEY: usize = 1_024;
+pub(crate) const LONGEST_KEY: usize = 1_024;
 
 /// The buckets and objects of an account. Cheap to clone; all clones are the same store.
 #[derive(Clone)]
@@ -63,7 +63,7 @@ pub struct OpenObject {
 
 /// All that a write specifies beside the bytes.
 #[derive(Debug, Clone, Default)]
-pub struct PutSpec {
+pub(crate) struct PutSpec {
     /// The headers to store with the object.
     pub headers: StoredHeaders,
     /// `STANDARD` if `None`.

@@ -60,7 +60,7 @@ enum Quantifier {
 
 /// One operator applied to one key, such as `StringLike` on `s3:prefix`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct PolicyCondition {
+pub(crate) struct PolicyCondition {
     key: String,
     quantifier: Quantifier,
     if_exists: bool,
@@ -73,7 +73,7 @@ impl PolicyCondition {
     ///
     /// # Errors
     /// An unknown or unsupported operator, a key without a vendor, or a value that the operator cannot compare.
-    pub fn parse(operator: &str, key: &str, values: &[String], variables: bool) -> Result<Self, ConditionError> {
+    pub(crate) fn parse(operator: &str, key: &str, values: &[String], variables: bool) -> Result<Self, ConditionError> {
         let (quantifier, rest) = match operator.split_once(':') {
             None => (Quantifier::Single, operator),
             Some(("ForAllValues", rest)) => (Quantifier::AllValues, rest),
@@ -100,7 +100,7 @@ impl PolicyCondition {
 
     /// Whether the request's context satisfies this condition.
     #[must_use]
-    pub fn holds(&self, context: &ConditionContext) -> bool {
+    pub(crate) fn holds(&self, context: &ConditionContext) -> bool {
         let present = context.values(&self.key);
         if let ExpectedValue::Null(expected) = &self.expected {
             return expected.iter().any(|absent| *absent == present.is_none());

@@ -14,20 +14,20 @@ use super::context::ConditionContext;
 use super::json::OneOrMany;
 use super::pattern::ArnPattern;
 use super::principal::Principals;
-pub use error::ReadDocumentError;
-pub use resource::BucketPolicy;
-pub use statement::StatementEffect;
+pub(crate) use error::ReadDocumentError;
+pub(crate) use resource::BucketPolicy;
+pub(crate) use statement::StatementEffect;
 use statement::{Clause, Selector, arns, clause, is_sts, read};
 
 /// What an identity may do: an attached policy, a permissions boundary, or a session policy.
 #[derive(Debug, Clone, PartialEq)]
-pub struct IdentityPolicy {
+pub(crate) struct IdentityPolicy {
     statements: Vec<(Clause, Selector<ArnPattern>)>,
 }
 
 /// Who may assume a role.
 #[derive(Debug, Clone, PartialEq)]
-pub struct TrustPolicy {
+pub(crate) struct TrustPolicy {
     statements: Vec<(Clause, Principals)>,
 }
 
@@ -41,7 +41,7 @@ impl IdentityPolicy {
     ///
     /// # Errors
     /// The document violates the grammar, or the emulator cannot evaluate it.
-    pub fn parse(text: &str) -> Result<Self, ReadDocumentError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ReadDocumentError> {
         let document = read(text)?;
         let mut statements = Vec::new();
         for statement in document.statement.into_iter() {
@@ -94,7 +94,7 @@ impl TrustPolicy {
     ///
     /// # Errors
     /// The document violates the grammar, or the emulator cannot evaluate it.
-    pub fn parse(text: &str) -> Result<Self, ReadDocumentError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ReadDocumentError> {
         let document = read(text)?;
         let mut statements = Vec::new();
         for statement in document.statement.into_iter() {

@@ -14,7 +14,7 @@ use super::error::ReadDocumentError;
 
 /// The effect of a matching statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StatementEffect {
+pub(crate) enum StatementEffect {
     /// Allows the request, unless another statement denies it.
     Allow,
     /// Denies the request, even if another statement allows it.

@@ -107,7 +107,7 @@ pub(super) fn encryption(
         Some("AES256") => Ok(ObjectEncryption::default()),
         Some(algorithm @ ("aws:kms" | "aws:kms:dsse")) => Ok(ObjectEncryption {
             algorithm: algorithm.to_owned(),
-            kms_key: kms_key.or_else(|| Some(format!("arn:aws:kms:{}:{ACCOUNT_ID}:alias/aws/s3", REGION))),
+            kms_key: kms_key.or_else(|| Some(format!("arn:aws:kms:{REGION}:{ACCOUNT_ID}:alias/aws/s3"))),
             bucket_key,
         }),
         Some(_) => Err(S3Failure::InvalidArgument("The encryption method specified is not supported")),
