@@ -2,7 +2,7 @@
 //! checks these rules: others accept any path. The emulator can therefore only be compared with these pages, or with
 //! AWS itself.
 
-#![expect(clippy::expect_used, reason = "helpers of tests fail as tests do")]
+#![expect(clippy::expect_used, reason = "clippy treats test helpers without a test attribute as product code")]
 
 use std::time::Duration;
 

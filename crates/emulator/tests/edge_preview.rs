@@ -1,7 +1,7 @@
 //! The preview as a visitor sees it, without sockets: what is cached, for how long, and what an invalidation clears.
 //! The rules of the cache are CloudFront's; those of pages and redirects are the S3 website endpoint's.
 
-#![expect(clippy::expect_used, reason = "helpers of tests fail as tests do")]
+#![expect(clippy::expect_used, reason = "clippy treats test helpers without a test attribute as product code")]
 
 use std::time::Duration;
 
