@@ -14,7 +14,7 @@ use redb::{ReadTransaction, ReadableDatabase as _, TableDefinition, WriteTransac
 use tokio::sync::oneshot;
 
 /// Most changes in one transaction, so that the first change does not wait long for those behind it.
-const LARGEST_BATCH: usize = 512;
+const MAX_BATCH: usize = 512;
 
 /// Size of the database's cache, in bytes. The tables hold only names, headers and small bodies.
 const CACHE: usize = 32 * 1024 * 1024;
@@ -260,7 +260,7 @@ impl Drop for Database {
 fn commit_batches(tables: &redb::Database, waiting: &mpsc::Receiver<Box<dyn CommitJob>>) {
     while let Ok(first) = waiting.recv() {
         let mut batch = vec![first];
-        batch.extend(waiting.try_iter().take(LARGEST_BATCH - 1));
+        batch.extend(waiting.try_iter().take(MAX_BATCH - 1));
         let mut effects = Vec::new();
         let committed = commit(tables, &mut batch, &mut effects);
         if committed.is_ok() {

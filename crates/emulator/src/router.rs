@@ -27,7 +27,7 @@ use s3s::{Body, service::S3Service};
 use crate::http::service_name;
 
 /// Largest request body of every service except S3, in bytes. An invalidation of 3,000 paths of 4,000 characters fits.
-const LARGEST_DOCUMENT: usize = 16 * 1024 * 1024;
+const MAX_REQUEST_BODY: usize = 16 * 1024 * 1024;
 
 /// Answers the requests for one service.
 type ServiceHandler = dyn Fn(&Request<Bytes>) -> Response<Bytes> + Send + Sync;
@@ -108,7 +108,7 @@ fn empty_response(status: StatusCode) -> Response<Body> {
 /// Reads the request body and passes the request to `handler`.
 async fn with_whole_body(request: Request<Body>, handler: &ServiceHandler) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    match Limited::new(body, LARGEST_DOCUMENT).collect().await {
+    match Limited::new(body, MAX_REQUEST_BODY).collect().await {
         Ok(body) => handler(&Request::from_parts(parts, body.to_bytes())).map(Body::from),
         Err(_) => empty_response(StatusCode::PAYLOAD_TOO_LARGE),
     }

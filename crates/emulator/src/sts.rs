@@ -17,7 +17,7 @@ const PROTOCOL: QueryProtocol = QueryProtocol {
     scope: CredentialScope { service: "sts", region: None },
 };
 /// Most managed policies of one session.
-const MOST_POLICY_ARNS: usize = 10;
+const MAX_POLICY_ARNS: usize = 10;
 /// Default duration of a session, in seconds.
 const DEFAULT_DURATION: u32 = 3_600;
 
@@ -123,7 +123,7 @@ fn policy_arns(parameters: &mut Parameters) -> Result<Vec<String>, QueryFailure>
         arns.push(member.required("arn", &ARN)?);
         member.finish("AssumeRole")?;
     }
-    if arns.len() > MOST_POLICY_ARNS {
+    if arns.len() > MAX_POLICY_ARNS {
         let value = format!("[{} ARNs]", arns.len());
         return Err(QueryFailure::constraint(&value, "PolicyArns", "have length less than or equal to 10"));
     }

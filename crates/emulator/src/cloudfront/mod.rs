@@ -25,9 +25,9 @@ use crate::iam::{IamClock, IamService, arn};
 use crate::random::identifier;
 
 /// Most paths without a wildcard in progress for one distribution, and most paths in one request.
-pub const MOST_PATHS: usize = 3_000;
+pub const MAX_PATHS: usize = 3_000;
 /// Most paths with a wildcard in progress for one distribution.
-pub const MOST_WILDCARDS: usize = 15;
+pub const MAX_WILDCARDS: usize = 15;
 /// Completed invalidations to keep of each distribution, so that the database does not grow for ever.
 const KEPT_INVALIDATIONS: usize = 1_000;
 /// Default duration of an invalidation.
@@ -186,7 +186,7 @@ impl CloudFrontService {
         if batch.caller_reference.is_empty() {
             return Err(CloudFrontError::InvalidArgument("CallerReference is empty".to_owned()));
         }
-        if batch.paths.len() > MOST_PATHS {
+        if batch.paths.len() > MAX_PATHS {
             return Err(CloudFrontError::BatchTooLarge);
         }
         let paths: Vec<InvalidationPath> = batch
@@ -212,7 +212,7 @@ impl CloudFrontService {
         }
         let all = known.iter().filter(|known| known.in_progress()).flat_map(|known| &known.paths).chain(&paths);
         let (wildcards, single): (Vec<_>, Vec<_>) = all.partition(|path| path.is_wildcard());
-        if single.len() > MOST_PATHS || wildcards.len() > MOST_WILDCARDS {
+        if single.len() > MAX_PATHS || wildcards.len() > MAX_WILDCARDS {
             return Err(CloudFrontError::TooManyInvalidationsInProgress);
         }
         let invalidation = Invalidation {
@@ -228,8 +228,8 @@ impl CloudFrontService {
         self.store(INVALIDATIONS, &format!("{distribution}/{}", invalidation.id), &invalidation)?;
         let list = state.invalidations.entry(distribution.to_owned()).or_default();
         list.push(invalidation.clone());
-        let over = list.len().saturating_sub(KEPT_INVALIDATIONS);
-        for old in list.iter().take(over).filter(|old| old.complete) {
+        let excess = list.len().saturating_sub(KEPT_INVALIDATIONS);
+        for old in list.iter().take(excess).filter(|old| old.complete) {
             let forget =
                 self.documents.update(INVALIDATIONS, &format!("{distribution}/{}", old.id), Box::new(|_| None));
             forget.map_err(|error| CloudFrontError::Storage(error.to_string()))?;
@@ -237,7 +237,7 @@ impl CloudFrontService {
         let mut position = 0;
         list.retain(|old| {
             position += 1;
-            position > over || !old.complete
+            position > excess || !old.complete
         });
         Ok(invalidation)
     }

@@ -9,13 +9,13 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, percent_encode};
 use thiserror::Error;
 
 /// Longest path, in characters.
-pub(crate) const LONGEST_PATH: usize = 4_000;
+pub(crate) const MAX_PATH_LENGTH: usize = 4_000;
 
 /// Longest cache tag, in characters.
-pub(crate) const LONGEST_TAG: usize = 256;
+pub(crate) const MAX_TAG_LENGTH: usize = 256;
 
 /// Most cache tags of one object; the others are ignored.
-pub(crate) const MOST_TAGS: usize = 50;
+pub(crate) const MAX_TAGS: usize = 50;
 
 /// Characters that a path must percent-encode: everything outside ASCII, controls, and RFC 1738's unsafe characters.
 const UNSAFE: &AsciiSet = &CONTROLS
@@ -46,7 +46,7 @@ pub enum PathError {
     #[error("the path must start with `/`")]
     LeadingSlash,
     /// The path is too long.
-    #[error("the path has more than {LONGEST_PATH} characters")]
+    #[error("the path has more than {MAX_PATH_LENGTH} characters")]
     TooLong,
     /// A `*` before the last character.
     #[error("`*` must be the last character of the path")]
@@ -55,7 +55,7 @@ pub enum PathError {
     #[error("the path has a character that must be percent-encoded")]
     Unsafe,
     /// An invalid cache tag.
-    #[error("a cache tag must have 1 to {LONGEST_TAG} visible ASCII characters and no comma")]
+    #[error("a cache tag must have 1 to {MAX_TAG_LENGTH} visible ASCII characters and no comma")]
     Tag,
 }
 
@@ -63,11 +63,11 @@ pub enum PathError {
 #[must_use]
 pub(crate) fn tags(value: &str) -> Vec<String> {
     let parts = value.split(',').map(|part| part.trim_matches(' '));
-    parts.take(MOST_TAGS).filter(|part| is_tag(part)).map(str::to_ascii_lowercase).collect()
+    parts.take(MAX_TAGS).filter(|part| is_tag(part)).map(str::to_ascii_lowercase).collect()
 }
 
 fn is_tag(text: &str) -> bool {
-    (1..=LONGEST_TAG).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')
+    (1..=MAX_TAG_LENGTH).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')
 }
 
 /// A path to invalidate, as it was sent, or a cache tag after `#`.
@@ -86,7 +86,7 @@ impl InvalidationPath {
         if !text.starts_with('/') {
             return Err(PathError::LeadingSlash);
         }
-        if text.chars().count() > LONGEST_PATH {
+        if text.chars().count() > MAX_PATH_LENGTH {
             return Err(PathError::TooLong);
         }
         if text.find('*').is_some_and(|at| at + 1 != text.len()) {
@@ -126,7 +126,7 @@ impl InvalidationPath {
     /// character.
     #[must_use]
     pub fn clears_tagged(&self, tags: &[String]) -> bool {
-        self.0.strip_prefix('#').is_some_and(|own| tags.iter().any(|tag| tag.eq_ignore_ascii_case(own)))
+        self.0.strip_prefix('#').is_some_and(|name| tags.iter().any(|tag| tag.eq_ignore_ascii_case(name)))
     }
 
     /// Whether it clears the cached answer to `request`. The comparison is case-sensitive, and `*` stands for any
@@ -137,10 +137,10 @@ impl InvalidationPath {
         if self.is_tag() {
             return false;
         }
-        let own = with_uppercase_escapes(&self.0);
-        match own.strip_suffix('*') {
+        let path = with_uppercase_escapes(&self.0);
+        match path.strip_suffix('*') {
             Some(prefix) => request.0.starts_with(prefix),
-            None => request.0 == own,
+            None => request.0 == path,
         }
     }
 }

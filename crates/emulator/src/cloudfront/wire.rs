@@ -191,17 +191,17 @@ impl CloudFrontService {
 /// The requested page of a list.
 struct PageQuery {
     marker: Option<String>,
-    most: usize,
+    max_items: usize,
 }
 
 impl PageQuery {
     fn read(request: &Request<Bytes>) -> Result<Self, CloudFrontFailure> {
-        let mut page = Self { marker: None, most: PAGE };
+        let mut page = Self { marker: None, max_items: PAGE };
         for (name, value) in url::form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()) {
             match name.as_ref() {
                 "Marker" if !value.is_empty() => page.marker = Some(value.into_owned()),
                 "MaxItems" => match value.parse() {
-                    Ok(most @ 1..=PAGE) => page.most = most,
+                    Ok(max_items @ 1..=PAGE) => page.max_items = max_items,
                     _ => {
                         let message = format!("MaxItems must be a number from 1 to {PAGE}, but is {value}");
                         return Err(CloudFrontFailure::new(StatusCode::BAD_REQUEST, "InvalidArgument", message));
@@ -215,9 +215,9 @@ impl PageQuery {
 
     /// The items of this page, and the marker of the next page if there is one.
     fn cut<'a, T>(&self, items: impl Iterator<Item = &'a T>, id: fn(&T) -> &String) -> (Vec<&'a T>, Option<&'a str>) {
-        let mut items: Vec<&T> = items.take(self.most + 1).collect();
-        let more = items.len() > self.most;
-        items.truncate(self.most);
+        let mut items: Vec<&T> = items.take(self.max_items + 1).collect();
+        let more = items.len() > self.max_items;
+        items.truncate(self.max_items);
         let next = items.last().filter(|_| more).map(|item| id(item).as_str());
         (items, next)
     }
@@ -226,7 +226,7 @@ impl PageQuery {
         XmlElement::new(name)
             .with(XmlElement::text("Marker", self.marker.as_deref().unwrap_or_default()))
             .with_each(next.map(|marker| XmlElement::text("NextMarker", marker)))
-            .with(XmlElement::text("MaxItems", &self.most))
+            .with(XmlElement::text("MaxItems", &self.max_items))
             .with(XmlElement::text("IsTruncated", &next.is_some()))
             .with(XmlElement::text("Quantity", &quantity))
     }

@@ -21,7 +21,7 @@ use crate::random;
 
 /// Longest session of a role that is assumed from another role's session, in seconds. Source: `DurationSeconds` of
 /// STS's `AssumeRole`.
-const LONGEST_CHAINED_SESSION: u32 = 3_600;
+const MAX_CHAINED_SESSION: u32 = 3_600;
 
 /// Largest packed size of a session's policies, in bytes as computed by `packed_size`. AWS documents neither its
 /// packing nor its limit. This estimate accepts the 870 to 1,451 characters of an ordinary publishing policy and
@@ -169,7 +169,7 @@ impl IamService {
                 return Ok(Err(denied(None)));
             }
             let chained = matches!(caller.identity, CallerIdentity::Session { .. });
-            if chained && request.duration > LONGEST_CHAINED_SESSION {
+            if chained && request.duration > MAX_CHAINED_SESSION {
                 return Ok(Err(AssumeError::TooLongChained));
             }
             if request.duration > role.longest_session {

@@ -2,7 +2,7 @@
 
 use super::error::{IamError, Obstacle};
 use super::kind::EntityKind;
-use super::name::{LONGEST_POLICY_NAME, check_name};
+use super::name::{MAX_POLICY_NAME_LENGTH, check_name};
 use super::record::{IamGroup, IamUser};
 use super::state::IamState;
 use super::{arn, quota};
@@ -10,7 +10,7 @@ use super::{arn, quota};
 impl IamState {
     /// Stores a new group and returns its ARN.
     pub(super) fn create_group(&mut self, name: &str, group: IamGroup) -> Result<String, IamError> {
-        check_name(name, LONGEST_POLICY_NAME)?;
+        check_name(name, MAX_POLICY_NAME_LENGTH)?;
         let arn = arn::entity(EntityKind::Group, &group.path, name);
         self.groups.create(name, group)?;
         Ok(arn)

@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 use super::error::IamError;
 
 /// Longest name of a user or role.
-pub(super) const LONGEST_NAME: usize = 64;
+pub(super) const MAX_NAME_LENGTH: usize = 64;
 /// Longest name of a group, managed policy or inline policy.
-pub(super) const LONGEST_POLICY_NAME: usize = 128;
+pub(super) const MAX_POLICY_NAME_LENGTH: usize = 128;
 /// Longest path.
-pub(super) const LONGEST_PATH: usize = 512;
+pub(super) const MAX_PATH_LENGTH: usize = 512;
 
 /// Whether a name may contain this character.
 pub(super) fn is_name_character(character: char) -> bool {
@@ -64,7 +64,7 @@ impl TryFrom<String> for EntityPath {
 
     fn try_from(path: String) -> Result<Self, IamError> {
         let closed = path.starts_with('/') && path.ends_with('/');
-        if closed && path.len() <= LONGEST_PATH && path.chars().all(is_path_character) {
+        if closed && path.len() <= MAX_PATH_LENGTH && path.chars().all(is_path_character) {
             Ok(Self(path))
         } else {
             Err(IamError::Path(path))
@@ -85,11 +85,11 @@ mod tests {
     #[test]
     fn paths_start_and_end_with_a_slash() {
         let parse = |path: &str| EntityPath::try_from(path.to_owned()).map(String::from);
-        let longest = format!("/{}/", "a".repeat(LONGEST_PATH - 2));
+        let longest = format!("/{}/", "a".repeat(MAX_PATH_LENGTH - 2));
         for path in ["/", "/ci/", "/a/b/", "/~!/", longest.as_str()] {
             assert_eq!(parse(path).expect("a path"), path);
         }
-        let too_long = format!("/{}/", "a".repeat(LONGEST_PATH - 1));
+        let too_long = format!("/{}/", "a".repeat(MAX_PATH_LENGTH - 1));
         for path in ["", "ci", "/ci", "ci/", "/c i/", "/é/", too_long.as_str()] {
             assert!(matches!(parse(path), Err(IamError::Path(_))), "{path}");
         }

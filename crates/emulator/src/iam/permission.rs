@@ -5,7 +5,7 @@ use super::document::IdentityPolicy;
 use super::error::{IamError, Obstacle};
 use super::kind::EntityKind;
 use super::managed::ManagedPolicy;
-use super::name::{LONGEST_POLICY_NAME, check_name};
+use super::name::{MAX_POLICY_NAME_LENGTH, check_name};
 use super::record::{Policies, StoredPolicy};
 use super::state::IamState;
 use super::{arn, quota};
@@ -19,7 +19,7 @@ impl Policies {
         name: &str,
         document: StoredPolicy<IdentityPolicy>,
     ) -> Result<(), IamError> {
-        check_name(name, LONGEST_POLICY_NAME)?;
+        check_name(name, MAX_POLICY_NAME_LENGTH)?;
         self.inline.insert(name.to_owned(), document);
         let size = quota::size(self.inline.values().map(|document| document.text.as_str()));
         let limit = kind.inline_size();

@@ -6,7 +6,7 @@ use super::arn;
 use super::document::IdentityPolicy;
 use super::error::{IamError, Obstacle};
 use super::managed::{ManagedPolicy, PolicyVersion};
-use super::name::{LONGEST_POLICY_NAME, check_name};
+use super::name::{MAX_POLICY_NAME_LENGTH, check_name};
 use super::permission::{check_arn, no_such_policy};
 use super::quota::{self, MANAGED_POLICY_SIZE};
 use super::record::{Permissions, Policies, StoredPolicy};
@@ -24,7 +24,7 @@ pub(super) struct PolicyUsage {
 impl IamState {
     /// Stores a new policy and returns its ARN.
     pub(super) fn create_policy(&mut self, policy: ManagedPolicy) -> Result<String, IamError> {
-        check_name(&policy.name, LONGEST_POLICY_NAME)?;
+        check_name(&policy.name, MAX_POLICY_NAME_LENGTH)?;
         check_size(&policy.name, &policy.default.document)?;
         // The name must be unique even if the paths, and so the ARNs, differ.
         if self.policies.iter().any(|(_, known)| known.name.eq_ignore_ascii_case(&policy.name)) {

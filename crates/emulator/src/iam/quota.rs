@@ -32,9 +32,9 @@ pub(super) const TRUST_POLICY_SIZE: usize = 2_048;
 
 /// Default of a role's maximum session duration, in seconds. Source: `MaxSessionDuration` of IAM's `CreateRole`, as for
 /// the bounds.
-pub(super) const DEFAULT_LONGEST_SESSION: u32 = 3_600;
+pub(super) const DEFAULT_SESSION_DURATION: u32 = 3_600;
 /// Bounds of a role's maximum session duration, in seconds.
-pub(super) const LONGEST_SESSIONS: std::ops::RangeInclusive<u32> = 3_600..=43_200;
+pub(super) const SESSION_DURATIONS: std::ops::RangeInclusive<u32> = 3_600..=43_200;
 
 /// The size of policies as quotas count it: characters without white space.
 pub(super) fn size<'a>(texts: impl IntoIterator<Item = &'a str>) -> usize {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::document::{IdentityPolicy, ReadDocumentError, TrustPolicy};
 use super::name::EntityPath;
-use super::quota::DEFAULT_LONGEST_SESSION;
+use super::quota::DEFAULT_SESSION_DURATION;
 use crate::random::{self, RandomError};
 
 /// A policy with the text that it was parsed from. Only the text is stored.
@@ -132,7 +132,7 @@ impl IamRole {
             tags: Tags::default(),
             trust,
             permissions: Permissions::default(),
-            longest_session: DEFAULT_LONGEST_SESSION,
+            longest_session: DEFAULT_SESSION_DURATION,
         })
     }
 }

@@ -4,15 +4,15 @@ use super::arn;
 use super::document::TrustPolicy;
 use super::error::IamError;
 use super::kind::EntityKind;
-use super::name::{LONGEST_NAME, check_name};
-use super::quota::{self, LONGEST_SESSIONS, TRUST_POLICY_SIZE};
+use super::name::{MAX_NAME_LENGTH, check_name};
+use super::quota::{self, SESSION_DURATIONS, TRUST_POLICY_SIZE};
 use super::record::{IamRole, StoredPolicy, Tags};
 use super::state::IamState;
 
 impl IamState {
     /// Stores a new role and returns its ARN.
     pub(super) fn create_role(&mut self, name: &str, role: IamRole) -> Result<String, IamError> {
-        check_name(name, LONGEST_NAME)?;
+        check_name(name, MAX_NAME_LENGTH)?;
         self.check_trust(name, &role.trust)?;
         check_longest_session(role.longest_session)?;
         self.check_boundary(role.permissions.boundary.as_deref())?;
@@ -53,8 +53,8 @@ impl IamState {
         }
         let prefix = arn::root().trim_end_matches("root").to_owned();
         for named in trust.policy.named_arns() {
-            let own = named.starts_with(&prefix) && named != arn::root();
-            if own && !matches!(self.entity_of(named), Some((EntityKind::User | EntityKind::Role, _))) {
+            let is_own = named.starts_with(&prefix) && named != arn::root();
+            if is_own && !matches!(self.entity_of(named), Some((EntityKind::User | EntityKind::Role, _))) {
                 return Err(IamError::UnknownPrincipal(named.to_owned()));
             }
         }
@@ -70,5 +70,5 @@ pub(super) fn check_tags(tags: &Tags) -> Result<(), IamError> {
 }
 
 fn check_longest_session(seconds: u32) -> Result<(), IamError> {
-    if LONGEST_SESSIONS.contains(&seconds) { Ok(()) } else { Err(IamError::SessionDuration(seconds)) }
+    if SESSION_DURATIONS.contains(&seconds) { Ok(()) } else { Err(IamError::SessionDuration(seconds)) }
 }

@@ -2,7 +2,7 @@
 
 use super::error::{IamError, Obstacle};
 use super::kind::EntityKind;
-use super::name::{LONGEST_NAME, check_name};
+use super::name::{MAX_NAME_LENGTH, check_name};
 use super::record::{IamUser, KeyOwner, StoredAccessKey};
 use super::state::IamState;
 use super::{arn, quota};
@@ -10,7 +10,7 @@ use super::{arn, quota};
 impl IamState {
     /// Stores a new user and returns its ARN.
     pub(super) fn create_user(&mut self, name: &str, user: IamUser) -> Result<String, IamError> {
-        check_name(name, LONGEST_NAME)?;
+        check_name(name, MAX_NAME_LENGTH)?;
         self.check_boundary(user.permissions.boundary.as_deref())?;
         let arn = arn::entity(EntityKind::User, &user.path, name);
         self.users.create(name, user)?;

@@ -63,13 +63,13 @@ pub(super) fn part(status: StatusCode, headers: &HeaderMap, length: u64, request
 fn is_known(headers: &HeaderMap, request: &HeaderMap) -> bool {
     let weak = |etag: &str| etag.trim().trim_start_matches("W/").to_owned();
     if request.contains_key(IF_NONE_MATCH) {
-        let own = text(headers, &ETAG).map(weak);
+        let etag = text(headers, &ETAG).map(weak);
         return request
             .get_all(IF_NONE_MATCH)
             .iter()
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(','))
-            .any(|etag| etag.trim() == "*" || Some(weak(etag)) == own);
+            .any(|condition| condition.trim() == "*" || Some(weak(condition)) == etag);
     }
     let date = |text: &str| -> Option<Timestamp> { DateTimeParser::new().parse_timestamp(text).ok() };
     let since = text(request, &IF_MODIFIED_SINCE).and_then(date);
@@ -156,16 +156,16 @@ mod tests {
                 RangePart::Whole
             );
         }
-        let own = headers(&[(ETAG, "\"a\"")]);
+        let headers_of_object = headers(&[(ETAG, "\"a\"")]);
         for (condition, expected) in [("\"a\"", RangePart::Range(0..1)), ("\"b\"", RangePart::Whole)] {
             let request = headers(&[(RANGE, "bytes=0-0"), (IF_RANGE, condition)]);
-            assert_eq!(part(StatusCode::OK, &own, 10, &request), expected);
+            assert_eq!(part(StatusCode::OK, &headers_of_object, 10, &request), expected);
         }
     }
 
     #[test]
     fn conditions() {
-        let own = headers(&[(ETAG, "\"a\""), (LAST_MODIFIED, "Thu, 01 Jan 2026 00:00:00 GMT")]);
+        let headers_of_object = headers(&[(ETAG, "\"a\""), (LAST_MODIFIED, "Thu, 01 Jan 2026 00:00:00 GMT")]);
         for (name, value, known) in [
             (IF_NONE_MATCH, "\"a\"", true),
             (IF_NONE_MATCH, "W/\"a\"", true),
@@ -177,12 +177,16 @@ mod tests {
             (IF_MODIFIED_SINCE, "yesterday", false),
         ] {
             assert_eq!(
-                part(StatusCode::OK, &own, 1, &headers(&[(name, value)])) == RangePart::NotModified,
+                part(StatusCode::OK, &headers_of_object, 1, &headers(&[(name, value)])) == RangePart::NotModified,
                 known,
                 "{value}"
             );
         }
         let both = headers(&[(IF_NONE_MATCH, "\"b\""), (IF_MODIFIED_SINCE, "Fri, 01 Jan 2027 00:00:00 GMT")]);
-        assert_eq!(part(StatusCode::OK, &own, 1, &both), RangePart::Whole, "the ETag takes precedence over the date");
+        assert_eq!(
+            part(StatusCode::OK, &headers_of_object, 1, &both),
+            RangePart::Whole,
+            "the ETag takes precedence over the date"
+        );
     }
 }

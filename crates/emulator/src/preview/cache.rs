@@ -11,7 +11,7 @@ use crate::cloudfront::ViewerPath;
 /// Capacity of a cache, in bytes.
 pub(super) const CAPACITY: u64 = 256 << 20;
 /// Largest body that is cached, in bytes. A larger body is read from the origin every time.
-pub(super) const LARGEST: u64 = 16 << 20;
+pub(super) const MAX_OBJECT_SIZE: u64 = 16 << 20;
 
 /// A cached answer. Cloning it copies no body.
 #[derive(Debug, Clone)]

@@ -12,11 +12,11 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 
 /// How long an object without caching headers stays fresh.
-pub(super) const DEFAULT: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const DEFAULT_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// The longest time that an object stays fresh.
-pub(super) const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+pub(super) const MAX_LIFETIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// The shortest time that an error stays fresh.
-pub(super) const ERROR: Duration = Duration::from_secs(10);
+pub(super) const MIN_ERROR_LIFETIME: Duration = Duration::from_secs(10);
 
 /// Whether an answer may be cached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub(super) fn of(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Fre
     let forbidden = ["no-store", "no-cache", "private"];
     let names = |directive: &String| directive.split('=').next().unwrap_or_default().to_owned();
     if directives.iter().map(names).any(|name| forbidden.contains(&name.as_str())) {
-        return if is_error { Freshness::For(ERROR) } else { Freshness::Never };
+        return if is_error { Freshness::For(MIN_ERROR_LIFETIME) } else { Freshness::Never };
     }
     let expires = || {
         let value = headers.get(EXPIRES)?.to_str().ok()?;
@@ -56,8 +56,12 @@ pub(super) fn of(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Fre
         Some(Duration::try_from(expires.duration_since(now)).unwrap_or(Duration::ZERO))
     };
     let requested = seconds("s-maxage").or_else(|| seconds("max-age")).or_else(expires);
-    let lifetime = if is_error { requested.unwrap_or(ERROR).max(ERROR) } else { requested.unwrap_or(DEFAULT) };
-    Freshness::For(lifetime.min(LONGEST))
+    let lifetime = if is_error {
+        requested.unwrap_or(MIN_ERROR_LIFETIME).max(MIN_ERROR_LIFETIME)
+    } else {
+        requested.unwrap_or(DEFAULT_LIFETIME)
+    };
+    Freshness::For(lifetime.min(MAX_LIFETIME))
 }
 
 #[cfg(test)]

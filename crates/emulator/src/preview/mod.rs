@@ -25,7 +25,7 @@ use crate::cloudfront::path::tags;
 use crate::cloudfront::{CloudFrontError, CloudFrontService, ViewerPath};
 use crate::s3::{ObjectInfo, ObjectStore, S3Failure};
 use answer::{RangePart, part, response, set};
-use cache::{CAPACITY, CachedObject, LARGEST, PreviewCache};
+use cache::{CAPACITY, CachedObject, MAX_OBJECT_SIZE, PreviewCache};
 use freshness::Freshness;
 
 /// Says in the header `x-cache` where an answer came from.
@@ -122,7 +122,7 @@ impl Edge {
             self.lock(|cache| cache.put(path, confirmed.clone()));
             return Ok(self.respond(request, &confirmed, "RefreshHit from tidegate"));
         }
-        if origin.body.length() > LARGEST {
+        if origin.body.length() > MAX_OBJECT_SIZE {
             self.lock(|cache| cache.remove(&path));
             return self.stream(request, origin);
         }

@@ -101,8 +101,8 @@ impl Bodies {
         directory.join(format!("{number:016x}"))
     }
 
-    /// Receives a body of at most `largest` bytes and digests it.
-    pub(crate) async fn stage<S, E>(&self, body: S, algorithm: Algorithm, largest: u64) -> Result<StagedBody, S3Failure>
+    /// Receives a body of at most `limit` bytes and digests it.
+    pub(crate) async fn stage<S, E>(&self, body: S, algorithm: Algorithm, limit: u64) -> Result<StagedBody, S3Failure>
     where
         S: Stream<Item = Result<Bytes, E>>,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -117,7 +117,7 @@ impl Bodies {
             let chunk = chunk.map_err(|error| body_error(&error.into().to_string()))?;
             digester.update(&chunk);
             size += chunk.len() as u64;
-            if size > largest {
+            if size > limit {
                 return Err(S3Failure::EntityTooLarge);
             }
             match (&mut file, &self.directory) {

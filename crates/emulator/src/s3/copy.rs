@@ -74,11 +74,11 @@ impl ObjectStore {
         }
         let copy = Arc::new(copy);
         loop {
-            let largest = self.limits().copy_source;
+            let limit = self.limits().copy_source;
             let source = self
                 .source(&copy.source, copy.algorithm, |info| {
                     copy.conditions.check_copy(info)?;
-                    if info.size > largest {
+                    if info.size > limit {
                         return Err(S3Failure::InvalidRequest(
                             "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120",
                         ));

@@ -8,7 +8,7 @@ use super::{bucket, error::S3Failure, object::ObjectInfo, store::ObjectStore};
 use crate::database::{BUCKETS, OBJECTS};
 
 /// Most keys and common prefixes of a page. Source: API Reference, ListObjectsV2.
-pub(crate) const LARGEST_PAGE: usize = 1_000;
+pub(crate) const MAX_PAGE_SIZE: usize = 1_000;
 
 /// Where a page starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub(crate) struct ListQuery<'a> {
     /// Never empty.
     pub(crate) delimiter: Option<&'a str>,
     pub(crate) after: Option<ListCursor>,
-    /// At most [`LARGEST_PAGE`].
+    /// At most [`MAX_PAGE_SIZE`].
     pub(crate) limit: usize,
 }
 

@@ -18,7 +18,7 @@ use super::{
 use crate::database::{BUCKETS, DatabaseChange, PARTS, UPLOADS};
 
 /// Highest part number. Source: "Amazon S3 multipart upload limits".
-pub(crate) const MOST_PARTS: u32 = 10_000;
+pub(crate) const MAX_PARTS: u32 = 10_000;
 
 /// An upload that is neither completed nor aborted.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -105,7 +105,7 @@ fn find_parts(
     id: &str,
 ) -> Result<Vec<(u32, UploadedPart)>, S3Failure> {
     let mut found = Vec::new();
-    for entry in parts.range((id, 0)..=(id, MOST_PARTS))? {
+    for entry in parts.range((id, 0)..=(id, MAX_PARTS))? {
         let (key, record) = entry?;
         found.push((key.value().1, serde_json::from_slice(record.value())?));
     }

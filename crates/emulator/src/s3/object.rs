@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use super::{body::BodySegment, checksum::Checksum, error::S3Failure};
 
 /// Most user metadata, names and values together, in bytes. Source: "Working with object metadata", 2 KB.
-pub(crate) const LARGEST_METADATA: usize = 2_048;
+pub(crate) const MAX_METADATA_SIZE: usize = 2_048;
 
 /// Most tags of an object. Source: "Categorizing your storage using tags".
-const MOST_TAGS: usize = 10;
+const MAX_TAGS: usize = 10;
 
 /// Headers that S3 stores with an object and returns as they were sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,7 +41,7 @@ impl StoredHeaders {
     /// Rejects metadata above S3's limit.
     pub(crate) fn check(&self) -> Result<(), S3Failure> {
         let bytes: usize = self.metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
-        if bytes > LARGEST_METADATA { Err(S3Failure::MetadataTooLarge) } else { Ok(()) }
+        if bytes > MAX_METADATA_SIZE { Err(S3Failure::MetadataTooLarge) } else { Ok(()) }
     }
 }
 
@@ -179,9 +179,5 @@ pub(crate) fn collect_tags(
             return Err(S3Failure::InvalidTag("a key occurs twice"));
         }
     }
-    if collected.len() > MOST_TAGS {
-        Err(S3Failure::InvalidTag("an object has at most 10 tags"))
-    } else {
-        Ok(collected)
-    }
+    if collected.len() > MAX_TAGS { Err(S3Failure::InvalidTag("an object has at most 10 tags")) } else { Ok(collected) }
 }

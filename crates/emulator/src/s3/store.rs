@@ -41,7 +41,7 @@ impl Default for StoreLimits {
 }
 
 /// Longest key, in bytes. Source: "Naming Amazon S3 objects".
-pub(crate) const LONGEST_KEY: usize = 1_024;
+pub(crate) const MAX_KEY_LENGTH: usize = 1_024;
 
 /// The buckets and objects of an account. Cheap to clone; all clones are the same store.
 #[derive(Clone)]
@@ -290,7 +290,7 @@ pub(super) fn check_key(key: &str) -> Result<(), S3Failure> {
     if key.is_empty() {
         return Err(S3Failure::InvalidArgument("A key has at least one byte."));
     }
-    if key.len() > LONGEST_KEY { Err(S3Failure::KeyTooLong) } else { Ok(()) }
+    if key.len() > MAX_KEY_LENGTH { Err(S3Failure::KeyTooLong) } else { Ok(()) }
 }
 
 /// The object with this bucket and key, if it exists.

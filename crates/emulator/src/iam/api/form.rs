@@ -1,19 +1,21 @@
 //! The formats of IAM's parameters. Source: patterns and lengths in the IAM API Reference.
 
-use super::super::name::{LONGEST_NAME, LONGEST_PATH, LONGEST_POLICY_NAME, is_name_character, is_path_character};
+use super::super::name::{
+    MAX_NAME_LENGTH, MAX_PATH_LENGTH, MAX_POLICY_NAME_LENGTH, is_name_character, is_path_character,
+};
 use crate::query::QueryForm;
 
 const NAME_PATTERN: &str = r"[\w+=,.@-]+";
 
 /// The name of a new user, or of a role.
 pub(super) const NAME: QueryForm =
-    QueryForm { length: 1..=LONGEST_NAME, allowed: is_name_character, pattern: NAME_PATTERN };
+    QueryForm { length: 1..=MAX_NAME_LENGTH, allowed: is_name_character, pattern: NAME_PATTERN };
 /// The name of a group or policy, and of an existing user.
 pub(super) const LONG_NAME: QueryForm =
-    QueryForm { length: 1..=LONGEST_POLICY_NAME, allowed: is_name_character, pattern: NAME_PATTERN };
+    QueryForm { length: 1..=MAX_POLICY_NAME_LENGTH, allowed: is_name_character, pattern: NAME_PATTERN };
 /// A path or a path prefix.
 pub(super) const PATH: QueryForm = QueryForm {
-    length: 1..=LONGEST_PATH,
+    length: 1..=MAX_PATH_LENGTH,
     allowed: is_path_character,
     pattern: r"(\u002F)|(\u002F[\u0021-\u007E]+\u002F)",
 };

@@ -3,7 +3,7 @@
 use super::super::clock::iso8601;
 use super::super::error::IamError;
 use super::super::kind::EntityKind;
-use super::super::quota::DEFAULT_LONGEST_SESSION;
+use super::super::quota::DEFAULT_SESSION_DURATION;
 use super::super::record::IamRole;
 use super::super::{arn, quota};
 use super::call::{ActionResult, IamCall};
@@ -19,7 +19,7 @@ pub(super) fn create(mut call: IamCall<'_>) -> ActionResult {
     role.path = call.path()?;
     role.tags = call.tags()?;
     role.description = call.parameters.text("Description", &form::DESCRIPTION)?;
-    role.longest_session = longest_session(&mut call)?.unwrap_or(DEFAULT_LONGEST_SESSION);
+    role.longest_session = longest_session(&mut call)?.unwrap_or(DEFAULT_SESSION_DURATION);
     role.permissions.boundary = call.parameters.text("PermissionsBoundary", &form::ARN)?;
     let target = PolicyTarget::new(EntityKind::Role, &role.path, &name)
         .with_boundary(role.permissions.boundary.as_deref())
@@ -49,7 +49,7 @@ pub(super) fn list(mut call: IamCall<'_>) -> ActionResult {
 pub(super) fn update(mut call: IamCall<'_>) -> ActionResult {
     let name = call.name(EntityKind::Role)?;
     let description = call.parameters.text("Description", &form::DESCRIPTION)?;
-    let seconds = longest_session(&mut call)?.unwrap_or(DEFAULT_LONGEST_SESSION);
+    let seconds = longest_session(&mut call)?.unwrap_or(DEFAULT_SESSION_DURATION);
     let target = PolicyTarget::existing(call.iam(), EntityKind::Role, &name);
     call.allow(&target)?.change(|state| {
         state.roles.change(&name, |role| {
@@ -110,7 +110,7 @@ pub(super) fn delete_boundary(mut call: IamCall<'_>) -> ActionResult {
 }
 
 fn longest_session(call: &mut IamCall<'_>) -> Result<Option<u32>, QueryFailure> {
-    call.parameters.number("MaxSessionDuration", quota::LONGEST_SESSIONS)
+    call.parameters.number("MaxSessionDuration", quota::SESSION_DURATIONS)
 }
 
 /// A role as lists show it.

@@ -9,7 +9,7 @@ use super::super::error::S3Failure;
 use super::backend::{EmulatedS3, OperationResult};
 
 /// Most keys of one DeleteObjects. Source: API Reference, DeleteObjects.
-const MOST_KEYS: usize = 1_000;
+const MAX_KEYS: usize = 1_000;
 
 /// Deletes of one request that may wait for the database at the same time.
 const CONCURRENT_DELETES: usize = 64;
@@ -41,7 +41,7 @@ pub(super) async fn delete_objects(
     req: S3Request<DeleteObjectsInput>,
 ) -> OperationResult<DeleteObjectsOutput> {
     let input = &req.input;
-    if input.delete.objects.is_empty() || input.delete.objects.len() > MOST_KEYS {
+    if input.delete.objects.is_empty() || input.delete.objects.len() > MAX_KEYS {
         return Err(S3Failure::MalformedXml);
     }
     let quiet = input.delete.quiet.unwrap_or(false);

@@ -9,7 +9,7 @@ use crate::iam::ACCOUNT_ID;
 use crate::iam::document::BucketPolicy;
 
 /// Longest policy of a bucket, in bytes. Source: Amazon S3 User Guide, "Bucket policies".
-const LONGEST_POLICY: usize = 20 * 1024;
+const MAX_POLICY_SIZE: usize = 20 * 1024;
 
 pub(super) async fn get_bucket_policy(
     service: &EmulatedS3,
@@ -24,7 +24,7 @@ pub(super) async fn put_bucket_policy(
     req: S3Request<PutBucketPolicyInput>,
 ) -> OperationResult<PutBucketPolicyOutput> {
     let text = req.input.policy;
-    if text.len() > LONGEST_POLICY {
+    if text.len() > MAX_POLICY_SIZE {
         return Err(S3Failure::InvalidArgument("The policy is longer than 20 KB"));
     }
     let policy = BucketPolicy::parse(&text).map_err(|error| S3Failure::MalformedPolicy(error.to_string()))?;

@@ -4,7 +4,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::{S3Request, S3Response, dto::*};
 
 use super::super::error::S3Failure;
-use super::super::list::{LARGEST_PAGE, ListCursor, ListEntry, ListQuery, ObjectPage};
+use super::super::list::{ListCursor, ListEntry, ListQuery, MAX_PAGE_SIZE, ObjectPage};
 use super::super::object::ObjectInfo;
 use super::backend::{EmulatedS3, OperationResult};
 use super::request::{count, length, strong, timestamp};
@@ -41,9 +41,9 @@ impl Spelling {
 
 fn limit(requested: Option<i32>) -> Result<usize, S3Failure> {
     match requested {
-        None => Ok(LARGEST_PAGE),
+        None => Ok(MAX_PAGE_SIZE),
         Some(requested) => usize::try_from(requested)
-            .map(|requested| requested.min(LARGEST_PAGE))
+            .map(|requested| requested.min(MAX_PAGE_SIZE))
             .map_err(|_| S3Failure::InvalidArgument("Argument maxKeys must be an integer between 0 and 2147483647")),
     }
 }

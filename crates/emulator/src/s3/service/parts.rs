@@ -10,7 +10,7 @@ use super::super::checksum::{Algorithm, ChecksumKind, set_checksum};
 use super::super::condition::{ReadConditions, WriteCondition};
 use super::super::copy::source_name;
 use super::super::error::S3Failure;
-use super::super::multipart::{CompletedUpload, MOST_PARTS, NamedPart, UploadInProgress, UploadName, UploadedPart};
+use super::super::multipart::{CompletedUpload, MAX_PARTS, NamedPart, UploadInProgress, UploadName, UploadedPart};
 use super::super::object::{now, parse_tags, time_of};
 use super::backend::{EmulatedS3, OperationResult};
 use super::lists::Spelling;
@@ -25,7 +25,7 @@ fn name(bucket: &str, key: &str, id: &str) -> UploadName {
 fn part_number(number: i32) -> Result<u32, S3Failure> {
     u32::try_from(number)
         .ok()
-        .filter(|number| (1..=MOST_PARTS).contains(number))
+        .filter(|number| (1..=MAX_PARTS).contains(number))
         .ok_or(S3Failure::InvalidArgument("Part number must be an integer between 1 and 10000, inclusive"))
 }
 
@@ -151,7 +151,7 @@ pub(super) async fn upload_part_copy(
         if_modified_since: input.copy_source_if_modified_since.clone(),
         if_unmodified_since: input.copy_source_if_unmodified_since.clone(),
     };
-    let largest = service.store.limits().single_body;
+    let limit = service.store.limits().single_body;
     let part: UploadedPart = loop {
         let source = service
             .store
@@ -161,7 +161,7 @@ pub(super) async fn upload_part_copy(
                     Some(range) => copy_range(range, info.size)?,
                     None => 0..info.size,
                 };
-                if range.end - range.start > largest {
+                if range.end - range.start > limit {
                     return Err(S3Failure::InvalidRequest(
                         "The specified copy range is larger than the maximum allowable size for a copy source: 5368709120",
                     ));
@@ -193,13 +193,13 @@ pub(super) async fn list_parts(
 ) -> OperationResult<ListPartsOutput> {
     let input = req.input;
     let (upload, parts) = service.store.upload_parts(&name(&input.bucket, &input.key, &input.upload_id))?;
-    let most = input.max_parts.and_then(|most| usize::try_from(most).ok()).unwrap_or(1_000).min(1_000);
+    let max_parts = input.max_parts.and_then(|max_parts| usize::try_from(max_parts).ok()).unwrap_or(1_000).min(1_000);
     let after = input.part_number_marker.and_then(|marker| u32::try_from(marker).ok()).unwrap_or_default();
-    let rest: Vec<_> = parts.into_iter().filter(|(number, _)| *number > after).collect();
-    let truncated = rest.len() > most;
-    let listed: Vec<PartOutput> = rest
+    let remaining: Vec<_> = parts.into_iter().filter(|(number, _)| *number > after).collect();
+    let truncated = remaining.len() > max_parts;
+    let listed: Vec<PartOutput> = remaining
         .into_iter()
-        .take(most)
+        .take(max_parts)
         .map(|(number, part)| {
             let mut output = PartOutput {
                 part_number: Some(output_number(number)),
@@ -217,7 +217,7 @@ pub(super) async fn list_parts(
         key: Some(input.key),
         upload_id: Some(input.upload_id),
         is_truncated: Some(truncated),
-        max_parts: Some(count(most)),
+        max_parts: Some(count(max_parts)),
         part_number_marker: input.part_number_marker,
         next_part_number_marker: listed.last().and_then(|part| part.part_number),
         parts: Some(listed),
@@ -237,12 +237,13 @@ pub(super) async fn list_multipart_uploads(
         return Err(S3Failure::NotImplemented("delimiter in ListMultipartUploads"));
     }
     let spelling = Spelling::of(input.encoding_type.as_ref())?;
-    let most = input.max_uploads.and_then(|most| usize::try_from(most).ok()).unwrap_or(1_000).min(1_000);
+    let max_uploads =
+        input.max_uploads.and_then(|max_uploads| usize::try_from(max_uploads).ok()).unwrap_or(1_000).min(1_000);
     let prefix = input.prefix.as_deref().unwrap_or_default();
     let after_key = input.key_marker.as_deref().unwrap_or_default();
     // Without an upload marker, all uploads of the marked key are skipped.
     let after_id = input.upload_id_marker.as_deref();
-    let rest: Vec<_> = service
+    let remaining: Vec<_> = service
         .store
         .uploads(&input.bucket)?
         .into_iter()
@@ -252,9 +253,10 @@ pub(super) async fn list_multipart_uploads(
                 || (name.key == after_key && after_id.is_some_and(|after_id| name.id.as_str() > after_id))
         })
         .collect();
-    let truncated = rest.len() > most;
-    let last = rest.get(..most.min(rest.len())).and_then(|page| page.last()).map(|(name, _)| name.clone());
-    let uploads = rest.into_iter().take(most).map(|(name, upload)| MultipartUpload {
+    let truncated = remaining.len() > max_uploads;
+    let last =
+        remaining.get(..max_uploads.min(remaining.len())).and_then(|page| page.last()).map(|(name, _)| name.clone());
+    let uploads = remaining.into_iter().take(max_uploads).map(|(name, upload)| MultipartUpload {
         key: Some(spelling.spell(&name.key)),
         upload_id: Some(name.id),
         initiated: Some(timestamp(time_of(upload.initiated))),
@@ -271,7 +273,7 @@ pub(super) async fn list_multipart_uploads(
         next_key_marker: last.as_ref().filter(|_| truncated).map(|name| spelling.spell(&name.key)),
         next_upload_id_marker: last.filter(|_| truncated).map(|name| name.id),
         is_truncated: Some(truncated),
-        max_uploads: Some(count(most)),
+        max_uploads: Some(count(max_uploads)),
         encoding_type: input.encoding_type,
         uploads: Some(uploads.collect()),
         ..ListMultipartUploadsOutput::default()

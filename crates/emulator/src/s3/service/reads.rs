@@ -202,14 +202,14 @@ pub(super) async fn get_object_attributes(
     Ok(S3Response::new(output))
 }
 
-fn attribute_parts(info: &ObjectInfo, most: Option<i32>, marker: Option<i32>) -> GetObjectAttributesParts {
-    let most = most.and_then(|most| usize::try_from(most).ok()).unwrap_or(1_000).min(1_000);
+fn attribute_parts(info: &ObjectInfo, max_parts: Option<i32>, marker: Option<i32>) -> GetObjectAttributesParts {
+    let max_parts = max_parts.and_then(|max_parts| usize::try_from(max_parts).ok()).unwrap_or(1_000).min(1_000);
     let after = marker.and_then(|marker| u32::try_from(marker).ok()).unwrap_or_default();
     let number = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
-    let rest: Vec<_> = info.parts.iter().filter(|part| part.number > after).collect();
-    let parts: Vec<ObjectPart> = rest
+    let remaining: Vec<_> = info.parts.iter().filter(|part| part.number > after).collect();
+    let parts: Vec<ObjectPart> = remaining
         .iter()
-        .take(most)
+        .take(max_parts)
         .map(|part| {
             let mut output = ObjectPart {
                 part_number: Some(number(part.number)),
@@ -221,8 +221,8 @@ fn attribute_parts(info: &ObjectInfo, most: Option<i32>, marker: Option<i32>) ->
         })
         .collect();
     GetObjectAttributesParts {
-        is_truncated: Some(rest.len() > most),
-        max_parts: Some(count(most)),
+        is_truncated: Some(remaining.len() > max_parts),
+        max_parts: Some(count(max_parts)),
         next_part_number_marker: parts.last().and_then(|part| part.part_number),
         part_number_marker: marker,
         total_parts_count: Some(count(info.parts.len())),

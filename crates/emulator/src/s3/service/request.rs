@@ -148,12 +148,12 @@ impl EmulatedS3 {
             (None, None) => Algorithm::Crc64Nvme,
         };
         let md5 = incoming.headers.get("content-md5").map(|md5| decode_md5(md5.as_bytes())).transpose()?;
-        let largest = self.store.limits().single_body;
+        let limit = self.store.limits().single_body;
         let staged = match incoming.body {
-            Some(body) => self.store.bodies().stage(body, algorithm, largest).await?,
+            Some(body) => self.store.bodies().stage(body, algorithm, limit).await?,
             None => {
-                let nothing = futures::stream::empty::<std::io::Result<bytes::Bytes>>();
-                self.store.bodies().stage(nothing, algorithm, largest).await?
+                let empty = futures::stream::empty::<std::io::Result<bytes::Bytes>>();
+                self.store.bodies().stage(empty, algorithm, limit).await?
             }
         };
         if incoming.length.is_some_and(|length| u64::try_from(length) != Ok(staged.size)) {
