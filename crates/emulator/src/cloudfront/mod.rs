@@ -57,7 +57,7 @@ pub struct CloudFrontService {
 
 impl fmt::Debug for CloudFrontService {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("CloudFront").finish_non_exhaustive()
+        formatter.debug_struct("CloudFrontService").finish_non_exhaustive()
     }
 }
 
@@ -197,7 +197,7 @@ impl CloudFrontService {
             .map_err(CloudFrontError::InvalidPath)?;
         // AWS documents no error for this. Rejecting it is the stricter choice for a caller that relies on tags.
         if !reads_tags && paths.iter().any(InvalidationPath::is_tag) {
-            let message = "The distribution has no CacheTagConfig, so it can't be invalidated by cache tags.";
+            let message = "The distribution has no CacheTagConfig, so it cannot be invalidated by cache tags.";
             return Err(CloudFrontError::InvalidArgument(message.to_owned()));
         }
 
@@ -230,9 +230,9 @@ impl CloudFrontService {
         list.push(invalidation.clone());
         let excess = list.len().saturating_sub(KEPT_INVALIDATIONS);
         for old in list.iter().take(excess).filter(|old| old.complete) {
-            let forget =
+            let removed =
                 self.documents.update(INVALIDATIONS, &format!("{distribution}/{}", old.id), Box::new(|_| None));
-            forget.map_err(|error| CloudFrontError::Storage(error.to_string()))?;
+            removed.map_err(|error| CloudFrontError::Storage(error.to_string()))?;
         }
         let mut position = 0;
         list.retain(|old| {

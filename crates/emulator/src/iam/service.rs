@@ -72,7 +72,7 @@ pub struct IamService {
 
 impl fmt::Debug for IamService {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Iam").field("account", &ACCOUNT_ID).finish_non_exhaustive()
+        formatter.debug_struct("IamService").field("account", &ACCOUNT_ID).finish_non_exhaustive()
     }
 }
 

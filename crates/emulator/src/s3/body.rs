@@ -145,7 +145,7 @@ impl Bodies {
         Ok(StagedBody { number, size, digests: digester.finish(), bytes })
     }
 
-    /// Stores a staged body with one user.
+    /// Stores a staged body with one reference.
     pub(crate) fn store(staged: StagedBody, change: &mut DatabaseChange<'_>) -> Result<BodySegment, S3Failure> {
         change.transaction.open_table(BODIES)?.insert(staged.number, 1)?;
         match staged.bytes {
@@ -157,26 +157,26 @@ impl Bodies {
         Ok(BodySegment { body: staged.number, start: 0, length: staged.size })
     }
 
-    /// Adds a user to each body.
+    /// Adds a reference to each body.
     pub(crate) fn retain(change: &mut DatabaseChange<'_>, segments: &[BodySegment]) -> Result<(), S3Failure> {
         let mut bodies = change.transaction.open_table(BODIES)?;
         for segment in segments {
-            let users = bodies.get(segment.body)?.ok_or(DatabaseError::MissingBody(segment.body))?.value();
-            bodies.insert(segment.body, users + 1)?;
+            let references = bodies.get(segment.body)?.ok_or(DatabaseError::MissingBody(segment.body))?.value();
+            bodies.insert(segment.body, references + 1)?;
         }
         Ok(())
     }
 
-    /// Removes a user from each body, and deletes the bodies without users.
+    /// Removes a reference from each body, and deletes the bodies without references.
     pub(crate) fn release(&self, change: &mut DatabaseChange<'_>, segments: &[BodySegment]) -> Result<(), S3Failure> {
         let mut unused = Vec::new();
         {
             let mut bodies = change.transaction.open_table(BODIES)?;
             let mut small = change.transaction.open_table(SMALL_BODIES)?;
             for segment in segments {
-                let users = bodies.get(segment.body)?.ok_or(DatabaseError::MissingBody(segment.body))?.value();
-                if users > 1 {
-                    bodies.insert(segment.body, users - 1)?;
+                let references = bodies.get(segment.body)?.ok_or(DatabaseError::MissingBody(segment.body))?.value();
+                if references > 1 {
+                    bodies.insert(segment.body, references - 1)?;
                     continue;
                 }
                 bodies.remove(segment.body)?;

@@ -69,11 +69,11 @@ enum PieceProgress {
 
 impl ContentPiece {
     fn stream(self) -> impl Stream<Item = std::io::Result<Bytes>> + Send + Sync + 'static {
-        let begin = match self {
+        let start = match self {
             Self::Bytes(bytes) => PieceProgress::Bytes(bytes),
             Self::File { file, start, length } => PieceProgress::Closed { file, start, length },
         };
-        stream::try_unfold(begin, |progress| async move {
+        stream::try_unfold(start, |progress| async move {
             let (file, mut handle, left) = match progress {
                 PieceProgress::Bytes(bytes) if bytes.is_empty() => return Ok(None),
                 PieceProgress::Bytes(bytes) => return Ok(Some((bytes, PieceProgress::Bytes(Bytes::new())))),

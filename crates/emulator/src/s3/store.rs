@@ -61,7 +61,7 @@ pub struct OpenObject {
     pub content: ObjectContent,
 }
 
-/// All that a write specifies beside the bytes.
+/// A write without its bytes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PutSpec {
     /// The headers to store with the object.
