@@ -4,8 +4,8 @@
 //! starts this program.
 #![no_main]
 
-#[path = "../../crates/publish/tests/archive_fuzz/form.rs"]
-mod form;
+#[path = "../../crates/publish/tests/archive_fuzz/zip_parts.rs"]
+mod zip_parts;
 #[path = "../../crates/publish/tests/archive_fuzz/mutation.rs"]
 mod mutation;
 #[path = "../../crates/publish/tests/archive_fuzz/oracle.rs"]
@@ -33,7 +33,7 @@ fuzz_target!(|bytes: &[u8]| {
     LazyLock::force(&RUNTIME);
     let before = MEMORY.current_usage();
     MEMORY.reset_peak_usage();
-    oracle::judge(&RUNTIME, bytes);
+    oracle::check(&RUNTIME, bytes);
     let used = MEMORY.peak_usage().saturating_sub(before);
     assert!(used <= MAX_MEMORY + 8 * bytes.len(), "{used} bytes of memory for an archive of {} bytes", bytes.len());
 });

@@ -110,9 +110,9 @@ async fn rejects_truncated_and_empty_archives_while_planning() {
     let empty = b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0".to_vec();
     let cases = [
         (Vec::new(), "0 bytes"),
-        (zip[..zip.len() / 2].to_vec(), "is not a zip, or its end is missing"),
-        (empty, "holds no entry"),
-        (b"<Error><Code>AccessDenied</Code></Error>".to_vec(), "is not a zip"),
+        (zip[..zip.len() / 2].to_vec(), "is not a zip file, or its end is missing"),
+        (empty, "has no entries"),
+        (b"<Error><Code>AccessDenied</Code></Error>".to_vec(), "is not a zip file"),
     ];
     for kind in [SourceKind::Zip, SourceKind::StagedZip] {
         for (bytes, expected) in cases.clone() {

@@ -121,18 +121,19 @@ async fn bucket_facts(connection: &Connection, site: &Site) -> BucketFacts {
     };
     let cloudfront = CloudFront::new(connection);
     for cdn in &site.cdn {
-        let setup = match cloudfront.setup(&cdn.distribution, name).await {
-            Ok(setup) => setup,
+        let settings = match cloudfront.settings(&cdn.distribution, name).await {
+            Ok(settings) => settings,
             Err(error) => {
                 tracing::info!(%error, "cannot read the configuration of a distribution");
                 continue;
             }
         };
-        if setup.by_identity {
+        if settings.uses_origin_access_identity {
             facts.identities.push(cdn.distribution.to_string());
         }
-        if cdn.cache_tags.as_ref().is_some_and(|name| !setup.reads_tags(name)) {
-            facts.other_tag_headers.push(TagHeader { distribution: cdn.distribution.to_string(), header: setup.tags });
+        if cdn.cache_tags.as_ref().is_some_and(|name| !settings.reads_tags(name)) {
+            let distribution = cdn.distribution.to_string();
+            facts.other_tag_headers.push(TagHeader { distribution, header: settings.tag_header });
         }
     }
     facts

@@ -1,6 +1,4 @@
-//! Failures of AWS, told for people: which call, on what, and why.
-//!
-//! Owns their form; [`hints`] adds what to do. Never retries: the SDK did, by its own rules.
+//! Failed AWS calls, as people read them: which call, on what, and why.
 
 mod hints;
 
@@ -12,7 +10,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use tidegate_core::sanitize::{LOG_BYTES, sanitize};
 
-use hints::{Denial, with_advice};
+use hints::{FailedCall, with_hint};
 
 /// One call that failed, after the SDK's retries.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,25 +20,25 @@ pub struct AwsError {
     pub call: &'static str,
     /// What it was about: a key, a bucket, a role, a distribution.
     pub subject: String,
-    /// AWS's error code, where it answered.
+    /// AWS's error code, if it answered.
     pub code: Option<String>,
-    /// The HTTP status, where it answered.
+    /// The HTTP status, if it answered.
     pub status: Option<u16>,
-    /// The cause, in AWS's words or ours.
+    /// The cause: AWS's message or ours.
     pub why: String,
 }
 
-/// Nothing where the answer is that it is not there.
+/// Returns nothing if the error is that the resource does not exist.
 pub fn if_exists<T>(result: Result<T, AwsError>) -> Result<Option<T>, AwsError> {
     match result {
-        Ok(found) => Ok(Some(found)),
+        Ok(value) => Ok(Some(value)),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error),
     }
 }
 
 impl AwsError {
-    /// Reads an SDK's error. Control characters are escaped: messages quote keys.
+    /// Reads an SDK error, and sanitizes its message: messages quote keys.
     pub fn new<E>(call: &'static str, subject: impl Into<String>, error: &SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + Error + 'static,
@@ -53,42 +51,42 @@ impl AwsError {
             (Some(code), _) => code.clone(),
             (None, _) => match status {
                 Some(status) if !(200..300).contains(&status) => format!("HTTP status {status}"),
-                _ => chain(error),
+                _ => causes(error),
             },
         };
-        let refusal = Denial {
+        let failed = FailedCall {
             call,
             code: code.as_deref(),
             status,
             message: error.message().unwrap_or_default(),
             region: response.and_then(|response| response.headers().get("x-amz-bucket-region")),
         };
-        let why = with_advice(&why, refusal.advice());
-        Self { call, subject: plain(&subject.into()), code, status, why: plain(&why) }
+        let why = with_hint(&why, failed.hint());
+        Self { call, subject: sanitized(&subject.into()), code, status, why: sanitized(&why) }
     }
 
-    /// What one key's place in an answer to many says.
-    pub fn of_key(call: &'static str, key: &str, code: &str, message: Option<&str>) -> Self {
-        let refusal =
-            Denial { call, code: Some(code), status: None, message: message.unwrap_or_default(), region: None };
-        let why = with_advice(&format!("{code}: {}", message.unwrap_or("no reason given")), refusal.advice());
-        Self { call, subject: plain(key), code: Some(code.to_owned()), status: None, why: plain(&why) }
+    /// The error of one key in the response to a call for many keys.
+    pub fn for_key(call: &'static str, key: &str, code: &str, message: Option<&str>) -> Self {
+        let failed =
+            FailedCall { call, code: Some(code), status: None, message: message.unwrap_or_default(), region: None };
+        let why = with_hint(&format!("{code}: {}", message.unwrap_or("no reason given")), failed.hint());
+        Self { call, subject: sanitized(key), code: Some(code.to_owned()), status: None, why: sanitized(&why) }
     }
 
-    /// An answer that is not what AWS documents.
+    /// A request or response that is not what AWS documents.
     pub fn malformed(call: &'static str, subject: impl Into<String>, why: impl Into<String>) -> Self {
-        Self { call, subject: plain(&subject.into()), code: None, status: None, why: plain(&why.into()) }
+        Self { call, subject: sanitized(&subject.into()), code: None, status: None, why: sanitized(&why.into()) }
     }
 
-    /// Whether the object, bucket or distribution is not there.
+    /// Whether the object, bucket or distribution does not exist.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         self.status == Some(404)
     }
 
-    /// Whether every other key of the bucket would be refused alike.
+    /// Whether the same call would fail for every other key of the bucket.
     #[must_use]
-    pub fn is_of_every_key(&self) -> bool {
+    pub fn affects_every_key(&self) -> bool {
         let codes = [
             "AccessControlListNotSupported",
             "AuthorizationHeaderMalformed",
@@ -112,8 +110,8 @@ impl AwsError {
     }
 }
 
-/// The innermost causes of an error that never reached AWS, outermost first.
-fn chain(error: &dyn Error) -> String {
+/// An error that never reached AWS and its causes, outermost first, without repetitions.
+fn causes(error: &dyn Error) -> String {
     let mut parts = vec![error.to_string()];
     let mut inner = error.source();
     while let Some(cause) = inner {
@@ -126,7 +124,6 @@ fn chain(error: &dyn Error) -> String {
     parts.join(": ")
 }
 
-/// Text from AWS, sanitized.
-pub fn plain(text: &str) -> String {
+fn sanitized(text: &str) -> String {
     sanitize(text, LOG_BYTES)
 }

@@ -1,7 +1,5 @@
-//! CloudFront: the only place that names its SDK.
-//!
-//! Owns the requests, and how long to pause between two that are the same. Never chooses paths:
-//! `tidegate_core::invalidation` does; and never decides what a failure means: `invalidate` does.
+//! CloudFront requests. Nothing else in this crate names the CloudFront SDK. `tidegate_core::invalidation` chooses the paths,
+//! and `publish::cdn` retries and handles failures.
 
 use std::time::Duration;
 
@@ -17,34 +15,33 @@ use tidegate_core::location::Bucket;
 use crate::aws_error::AwsError;
 use crate::connection::Connection;
 
-/// Most attempts of the SDK for one request. Fewer than for S3: CloudFront throttles after six or seven requests in a row,
-/// and what passes with time is tried again by `invalidate`, which waits longer.
+/// Most attempts of the SDK for one request. Fewer than for S3: CloudFront throttles after six or seven requests in a row.
+/// `publish::cdn` retries transient errors as well, and waits longer.
 const ATTEMPTS: u32 = 3;
 
-/// What `GetInvalidation` answers for an invalidation that still counts against the limits. Source: CloudFront API
-/// reference, "Invalidation".
+/// The status of an invalidation that still counts against the limits. Source: CloudFront API reference, "Invalidation".
 const IN_PROGRESS: &str = "InProgress";
 
-/// A client of CloudFront.
+/// A CloudFront client.
 #[derive(Debug, Clone)]
 pub struct CloudFront {
     client: Client,
     retry: RetryConfig,
 }
 
-/// How a distribution is set up.
+/// The settings of a distribution that matter for a site in a bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DistributionSetup {
-    /// Whether it reads the bucket by an origin access identity.
-    pub by_identity: bool,
-    /// The header that it reads cache tags from, if it reads any.
-    pub tags: Option<String>,
+pub struct DistributionSettings {
+    /// Whether it reads the bucket with an origin access identity.
+    pub uses_origin_access_identity: bool,
+    /// The header that it reads cache tags from, if any.
+    pub tag_header: Option<String>,
 }
 
-impl DistributionSetup {
-    /// Whether it reads tags from this user metadata. HTTP tells no upper case from lower case in names of headers.
+impl DistributionSettings {
+    /// Whether it reads tags from this user metadata. Header names are case-insensitive.
     pub fn reads_tags(&self, name: &MetadataName) -> bool {
-        self.tags.as_ref().is_some_and(|header| header.eq_ignore_ascii_case(&name.header()))
+        self.tag_header.as_ref().is_some_and(|header| header.eq_ignore_ascii_case(&name.header()))
     }
 }
 
@@ -53,21 +50,21 @@ impl DistributionSetup {
 pub struct InvalidationPage {
     /// The ids of those in progress.
     pub in_progress: Vec<String>,
-    /// Where the next page begins, if there is one.
+    /// The marker of the next page, if there is one.
     pub next: Option<String>,
 }
 
-/// An invalidation as CloudFront tells it.
+/// The status of an invalidation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidationStatus {
-    /// Whether it still counts against the limits, and caches may still hold what it clears.
+    /// Whether it still counts against the limits. Caches may still hold what it clears.
     pub in_progress: bool,
     /// Its paths and tags.
     pub paths: Vec<String>,
 }
 
 impl CloudFront {
-    /// Makes a client.
+    /// Creates a client.
     #[must_use]
     pub fn new(connection: &Connection) -> Self {
         let retry = connection.config().retry_config().cloned().unwrap_or_else(RetryConfig::standard);
@@ -76,30 +73,34 @@ impl CloudFront {
         Self { client: Client::from_conf(config), retry }
     }
 
-    /// How a distribution is set up, as far as it concerns a site in a bucket.
+    /// The settings of a distribution.
     ///
     /// # Errors
     /// [`AwsError`].
-    pub async fn setup(&self, distribution: &DistributionId, bucket: &Bucket) -> Result<DistributionSetup, AwsError> {
-        let answer = self.client.get_distribution_config().id(distribution.as_str()).send().await;
-        let answer =
-            answer.map_err(|error| AwsError::new("GetDistributionConfig", distribution.to_string(), &error))?;
-        let config = answer.distribution_config;
+    pub async fn settings(
+        &self,
+        distribution: &DistributionId,
+        bucket: &Bucket,
+    ) -> Result<DistributionSettings, AwsError> {
+        let output = self.client.get_distribution_config().id(distribution.as_str()).send().await;
+        let output =
+            output.map_err(|error| AwsError::new("GetDistributionConfig", distribution.to_string(), &error))?;
+        let config = output.distribution_config;
         let host = format!("{bucket}.s3");
-        let by_identity = config.as_ref().and_then(|config| config.origins()).is_some_and(|origins| {
+        let uses_origin_access_identity = config.as_ref().and_then(|config| config.origins()).is_some_and(|origins| {
             origins.items().iter().any(|origin| {
                 let identity = origin.s3_origin_config().map(|config| config.origin_access_identity());
                 origin.domain_name().starts_with(&host) && identity.is_some_and(|identity| !identity.is_empty())
             })
         });
-        let tags = config.and_then(|config| config.cache_tag_config).map(|tags| tags.header_name);
-        Ok(DistributionSetup { by_identity, tags: tags.filter(|header| !header.is_empty()) })
+        let tag_header = config.and_then(|config| config.cache_tag_config).map(|tags| tags.header_name);
+        let tag_header = tag_header.filter(|header| !header.is_empty());
+        Ok(DistributionSettings { uses_origin_access_identity, tag_header })
     }
 
-    /// Pauses between two requests that are the same: growing, with a random part, from the connection's own first pause
-    /// to its longest one.
+    /// Exponential backoff with jitter between two attempts, within the bounds of the connection's retry configuration.
     #[must_use]
-    pub fn pauses(&self) -> ExponentialBuilder {
+    pub fn backoff(&self) -> ExponentialBuilder {
         let first = self.retry.initial_backoff().max(Duration::from_millis(1));
         ExponentialBuilder::default()
             .with_min_delay(first)
@@ -108,48 +109,48 @@ impl CloudFront {
             .with_jitter()
     }
 
-    /// Whether the connection tries a request more than once.
+    /// Whether the connection retries requests.
     #[must_use]
-    pub fn tries_again(&self) -> bool {
+    pub fn retries(&self) -> bool {
         self.retry.max_attempts() > 1
     }
 
-    /// Asks a distribution to forget; answers the invalidation's id. The same batch is the same invalidation, so sending
-    /// it again costs nothing.
+    /// Creates an invalidation and returns its id. The same request is the same invalidation, so sending it again costs
+    /// nothing.
     ///
     /// # Errors
-    /// [`AwsError`]; its code tells throttling and `TooManyInvalidationsInProgress` from the rest.
-    pub async fn invalidate(&self, batch: &InvalidationRequest) -> Result<String, AwsError> {
-        let subject = batch.distribution.as_str();
-        let quantity = i32::try_from(batch.len()).unwrap_or(i32::MAX);
-        let items = batch.items().collect();
-        let asked = Paths::builder()
+    /// [`AwsError`]; its code distinguishes throttling and `TooManyInvalidationsInProgress` from other errors.
+    pub async fn invalidate(&self, request: &InvalidationRequest) -> Result<String, AwsError> {
+        let subject = request.distribution.as_str();
+        let quantity = i32::try_from(request.len()).unwrap_or(i32::MAX);
+        let items = request.items().collect();
+        let batch = Paths::builder()
             .quantity(quantity)
             .set_items(Some(items))
             .build()
-            .and_then(|paths| InvalidationBatch::builder().paths(paths).caller_reference(&batch.reference).build())
+            .and_then(|paths| InvalidationBatch::builder().paths(paths).caller_reference(&request.reference).build())
             .map_err(|error| AwsError::malformed("CreateInvalidation", subject, error.to_string()))?;
-        let answer = self
+        let output = self
             .client
             .create_invalidation()
             .distribution_id(subject)
-            .invalidation_batch(asked)
+            .invalidation_batch(batch)
             .send()
             .await
             .map_err(|error| AwsError::new("CreateInvalidation", subject, &error))?;
-        answer
+        output
             .invalidation
-            .map(|made| made.id)
-            .ok_or_else(|| AwsError::malformed("CreateInvalidation", subject, "the answer has no invalidation"))
+            .map(|invalidation| invalidation.id)
+            .ok_or_else(|| AwsError::malformed("CreateInvalidation", subject, "the response has no invalidation"))
     }
 
-    /// Which of a distribution's invalidations are in progress, a page at a time.
+    /// One page of a distribution's invalidations in progress. `from` is the marker of the page before.
     ///
     /// # Errors
     /// [`AwsError`].
     pub async fn list(&self, distribution: &DistributionId, from: Option<&str>) -> Result<InvalidationPage, AwsError> {
         let subject = distribution.as_str();
-        let answer = self
+        let output = self
             .client
             .list_invalidations()
             .distribution_id(subject)
@@ -157,23 +158,23 @@ impl CloudFront {
             .send()
             .await
             .map_err(|error| AwsError::new("ListInvalidations", subject, &error))?;
-        let list = answer
+        let list = output
             .invalidation_list
-            .ok_or_else(|| AwsError::malformed("ListInvalidations", subject, "the answer has no list"))?;
-        let in_progress = list.items().iter().filter(|told| told.status() == IN_PROGRESS);
+            .ok_or_else(|| AwsError::malformed("ListInvalidations", subject, "the response has no list"))?;
+        let in_progress = list.items().iter().filter(|invalidation| invalidation.status() == IN_PROGRESS);
         Ok(InvalidationPage {
-            in_progress: in_progress.map(|told| told.id().to_owned()).collect(),
+            in_progress: in_progress.map(|invalidation| invalidation.id().to_owned()).collect(),
             next: list.next_marker().filter(|_| list.is_truncated()).map(str::to_owned),
         })
     }
 
-    /// One invalidation.
+    /// The status of one invalidation.
     ///
     /// # Errors
     /// [`AwsError`].
     pub async fn get(&self, distribution: &DistributionId, id: &str) -> Result<InvalidationStatus, AwsError> {
         let subject = distribution.as_str();
-        let answer = self
+        let output = self
             .client
             .get_invalidation()
             .distribution_id(subject)
@@ -181,10 +182,11 @@ impl CloudFront {
             .send()
             .await
             .map_err(|error| AwsError::new("GetInvalidation", subject, &error))?;
-        let told = answer
+        let invalidation = output
             .invalidation
-            .ok_or_else(|| AwsError::malformed("GetInvalidation", subject, "the answer has no invalidation"))?;
-        let paths = told.invalidation_batch().and_then(InvalidationBatch::paths).map(Paths::items).unwrap_or_default();
-        Ok(InvalidationStatus { in_progress: told.status() == IN_PROGRESS, paths: paths.to_vec() })
+            .ok_or_else(|| AwsError::malformed("GetInvalidation", subject, "the response has no invalidation"))?;
+        let paths =
+            invalidation.invalidation_batch().and_then(InvalidationBatch::paths).map(Paths::items).unwrap_or_default();
+        Ok(InvalidationStatus { in_progress: invalidation.status() == IN_PROGRESS, paths: paths.to_vec() })
     }
 }

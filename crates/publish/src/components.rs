@@ -106,7 +106,7 @@ impl ComponentLoader {
             PluginReference::Bundled(name) => self.files.bundled(name)?,
             PluginReference::File(path) => self.files.file(path)?,
             PluginReference::Object(at) => s3
-                .small(&at.bucket, at.key.as_str(), limits::MAX_COMPONENT_BYTES as u64)
+                .get_small(&at.bucket, at.key.as_str(), limits::MAX_COMPONENT_BYTES as u64)
                 .await
                 .map_err(|error| ComponentError::Object(plugin.clone(), Box::new(error)))?
                 .to_vec(),

@@ -1,6 +1,5 @@
-//! A connection to AWS: region, endpoint, HTTP client and credentials that the clients of all services share.
-//!
-//! Owns how clients are configured. Never reads an environment: entries do, and hand over an `SdkConfig`.
+//! A connection to AWS: the region, endpoint, HTTP client and credentials that the clients of all services share. Entry
+//! points read the environment and pass an `SdkConfig`.
 
 use std::time::Duration;
 
@@ -12,18 +11,18 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
-/// Attempts of one request, the first included. Throttling during a large publish is ordinary, so more than the SDK's 3.
+/// Attempts of one request, including the first. More than the SDK's 3, because a large publish is often throttled.
 const ATTEMPTS: u32 = 6;
 
-/// How long one connection may take.
-const CONNECT: Duration = Duration::from_secs(10);
+/// How long connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long before its end a session is not used any more: a request that was signed just before it must still arrive, and
-/// a large body may take a while.
-const MARGIN: Duration = Duration::from_secs(300);
+/// How long before its end a session is replaced. A request that was signed before must still arrive in time, and a large
+/// body may take a while.
+const EXPIRY_MARGIN: Duration = Duration::from_secs(300);
 
-/// How long getting the next session may take, with its retries.
-const LOAD: Duration = Duration::from_secs(60);
+/// How long loading credentials may take, including retries.
+const LOAD_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How clients reach AWS.
 #[derive(Debug, Clone)]
@@ -33,19 +32,19 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Takes what an entry loaded. `path_style` addresses buckets as `endpoint/bucket`, which servers other than AWS
-    /// need.
+    /// A connection with a loaded configuration. `path_style` addresses buckets as `endpoint/bucket`, which servers other
+    /// than AWS need.
     #[must_use]
     pub fn new(config: SdkConfig, path_style: bool) -> Self {
         Self { config, path_style }
     }
 
-    /// The defaults that every entry starts from: retries, timeouts and an HTTPS client with the platform's roots.
+    /// The defaults of every entry point: retries, timeouts, and an HTTPS client with the platform's root certificates.
     #[must_use]
     pub fn defaults() -> aws_config::ConfigLoader {
         aws_config::defaults(BehaviorVersion::latest())
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
-            .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT).build())
+            .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).build())
             .http_client(Self::https())
     }
 
@@ -55,10 +54,10 @@ impl Connection {
         Builder::new().tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring)).build_https()
     }
 
-    /// The same connection with other credentials, whose provider is asked again before they end.
+    /// The same connection with other credentials. The provider is called again before they expire.
     #[must_use]
     pub fn with_provider(&self, provider: impl ProvideCredentials + 'static) -> Self {
-        let cache = IdentityCache::lazy().buffer_time(MARGIN).load_timeout(LOAD).build();
+        let cache = IdentityCache::lazy().buffer_time(EXPIRY_MARGIN).load_timeout(LOAD_TIMEOUT).build();
         let config = self
             .config
             .to_builder()
@@ -68,7 +67,7 @@ impl Connection {
         Self { config, path_style: self.path_style }
     }
 
-    /// The region that requests go to; empty where nothing named one.
+    /// The region that requests go to; empty if none is configured.
     #[must_use]
     pub fn region(&self) -> String {
         self.config.region().map(ToString::to_string).unwrap_or_default()

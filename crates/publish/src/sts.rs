@@ -1,7 +1,5 @@
-//! STS: the only place that names its SDK. Credentials for one purpose, and who the caller is.
-//!
-//! Owns the requests, and that credentials are made anew before they end. Never decides what credentials may do: policy
-//! documents come from `tidegate-host`.
+//! STS requests: role sessions that renew themselves, and the identity of the caller. Nothing else in this crate names the
+//! STS SDK.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -16,43 +14,44 @@ use tidegate_core::iam_name::{MAX_NAME, fitted};
 use crate::aws_error::AwsError;
 use crate::connection::Connection;
 
-/// How long a session of a run lasts. A chained session lasts an hour at most: the Lambda's own role is one link of the
-/// chain. Source: IAM user guide, "Roles terms and concepts", role chaining.
-const DURATION: Duration = Duration::from_secs(3600);
+/// How long a session of a run lasts. A chained session lasts at most one hour, and a session that is assumed by the role of
+/// the Lambda function is chained. Source: IAM user guide, "Roles terms and concepts", role chaining.
+const SESSION_DURATION: Duration = Duration::from_secs(3600);
 
-/// A client of STS.
+/// An STS client.
 #[derive(Debug, Clone)]
 pub struct Sts {
     client: Client,
 }
 
-/// Who calls.
+/// The identity of the caller.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct StsCaller {
-    /// 12 digits.
+    /// The account id, 12 digits.
     pub account: String,
     /// The caller's ARN.
     pub arn: String,
-    /// The caller's unique id.
+    /// The caller's unique id in IAM.
     pub user_id: String,
 }
 
 impl StsCaller {
-    /// Whether these are the account's root keys, which nobody can narrow.
+    /// Whether these are the account's root credentials, which no policy can restrict.
     #[must_use]
     pub fn is_root(&self) -> bool {
         self.arn.ends_with(":root")
     }
 }
 
-/// The sessions of one role for one purpose, one after the other.
+/// Provides credentials of one role. Each session replaces the one before.
 #[derive(Debug)]
 struct RoleSession {
     sts: Sts,
     role: RoleArn,
     name: String,
     policy: String,
-    /// Made before anything was asked for, so that a role that cannot be assumed is told as that.
+    /// The first session. It is created before the provider is used, so that a role that cannot be assumed is reported as
+    /// such.
     first: Mutex<Option<Credentials>>,
 }
 
@@ -61,7 +60,7 @@ impl RoleSession {
         if let Some(first) = self.first.lock().unwrap_or_else(PoisonError::into_inner).take() {
             return Ok(first);
         }
-        tracing::info!(role = self.role.as_str(), "the session is about to end, another one follows");
+        tracing::info!(role = self.role.as_str(), "the session expires soon; creating the next one");
         self.sts.assume(&self.role, &self.name, &self.policy).await.map_err(CredentialsError::provider_error)
     }
 }
@@ -76,21 +75,21 @@ impl ProvideCredentials for RoleSession {
 }
 
 impl Sts {
-    /// Makes a client.
+    /// Creates a client.
     #[must_use]
     pub fn new(connection: &Connection) -> Self {
         Self { client: Client::new(connection.config()) }
     }
 
-    /// Credentials of `role`, narrowed to what `policy` allows, for an hour.
+    /// Credentials of `role`, restricted to what `policy` allows, for one hour.
     ///
     /// # Errors
     /// [`AwsError`].
     pub async fn assume(&self, role: &RoleArn, session: &str, policy: &str) -> Result<Credentials, AwsError> {
-        self.assume_for(role, session, policy, DURATION).await
+        self.assume_for(role, session, policy, SESSION_DURATION).await
     }
 
-    /// Credentials of `role`, narrowed to what `policy` allows.
+    /// Credentials of `role`, restricted to what `policy` allows, for `duration`.
     ///
     /// # Errors
     /// [`AwsError`].
@@ -101,7 +100,7 @@ impl Sts {
         policy: &str,
         duration: Duration,
     ) -> Result<Credentials, AwsError> {
-        let answer = self
+        let output = self
             .client
             .assume_role()
             .role_arn(role.as_str())
@@ -111,23 +110,23 @@ impl Sts {
             .send()
             .await
             .map_err(|error| AwsError::new("AssumeRole", role.as_str(), &error))?;
-        let made = answer
+        let credentials = output
             .credentials
-            .ok_or_else(|| AwsError::malformed("AssumeRole", role.as_str(), "the answer has no credentials"))?;
-        let expires = SystemTime::try_from(made.expiration).ok();
+            .ok_or_else(|| AwsError::malformed("AssumeRole", role.as_str(), "the response has no credentials"))?;
+        let expires = SystemTime::try_from(credentials.expiration).ok();
         Ok(Credentials::new(
-            made.access_key_id,
-            made.secret_access_key,
-            Some(made.session_token),
+            credentials.access_key_id,
+            credentials.secret_access_key,
+            Some(credentials.session_token),
             expires,
             "tidegate session",
         ))
     }
 
-    /// A connection as `role`, narrowed to what `policy` allows, for as long as it is used.
+    /// A connection as `role`, restricted to what `policy` allows. Its sessions are renewed for as long as it is used.
     ///
     /// # Errors
-    /// [`AwsError`], where the role cannot be assumed now.
+    /// [`AwsError`] if the role cannot be assumed.
     pub async fn session(
         &self,
         connection: &Connection,
@@ -146,16 +145,16 @@ impl Sts {
         Ok(connection.with_provider(session))
     }
 
-    /// Who calls.
+    /// The identity of the caller.
     ///
     /// # Errors
     /// [`AwsError`].
     pub async fn caller(&self) -> Result<StsCaller, AwsError> {
-        let answer = self.client.get_caller_identity().send().await;
-        let answer = answer.map_err(|error| AwsError::new("GetCallerIdentity", "the caller", &error))?;
-        match (answer.account, answer.arn, answer.user_id) {
+        let output = self.client.get_caller_identity().send().await;
+        let output = output.map_err(|error| AwsError::new("GetCallerIdentity", "the caller", &error))?;
+        match (output.account, output.arn, output.user_id) {
             (Some(account), Some(arn), Some(user_id)) => Ok(StsCaller { account, arn, user_id }),
-            _ => Err(AwsError::malformed("GetCallerIdentity", "the caller", "the answer does not say who calls")),
+            _ => Err(AwsError::malformed("GetCallerIdentity", "the caller", "the response has no identity")),
         }
     }
 }

@@ -19,6 +19,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use tidegate_core::config::GithubAccess;
+use tidegate_core::sanitize::{LOG_BYTES, sanitize};
 use tidegate_core::timestamp::Timestamp;
 use tokio::time::{Instant, timeout_at};
 
@@ -285,7 +286,7 @@ pub(super) fn no_response(name: &str, error: &(dyn std::error::Error + 'static))
         reason = format!("{reason}: {cause}");
         inner = cause.source();
     }
-    GithubError::NoResponse { request: name.to_owned(), reason: tidegate_publish::aws_error::plain(&reason) }
+    GithubError::NoResponse { request: name.to_owned(), reason: sanitize(&reason, LOG_BYTES) }
 }
 
 /// The end of a sentence about a redirect.

@@ -85,7 +85,7 @@ impl EventHandler {
         }
         let keep = u64::try_from(KEEP_FAILED.as_millis()).unwrap_or_default();
         let oldest = context.now.milliseconds().saturating_sub(keep);
-        if let Err(error) = state.forget_fetched_before(oldest).await {
+        if let Err(error) = state.delete_fetched_before(oldest).await {
             tracing::warn!(%error, "files of failed runs could not be deleted");
         }
         let copy = || async {
@@ -103,7 +103,7 @@ impl EventHandler {
     /// Deletes the copy after a run ended. If that fails, a later run deletes it.
     pub(super) async fn delete_fetched(&self, site: &Site, fetched: &ObjectLocation) {
         let Some(state) = self.publisher.state(site) else { return };
-        if let Err(error) = state.forget_fetched(fetched).await {
+        if let Err(error) = state.delete_fetched(fetched).await {
             tracing::warn!(location = %fetched, %error, "the copied file could not be deleted");
         }
     }

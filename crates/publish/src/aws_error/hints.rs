@@ -1,35 +1,33 @@
-//! What to do about a refusal of AWS whose own words do not say it.
-//!
-//! Owns the advice, by call and code. Never decides whether anything is tried again.
+//! Hints: what to do about a failed AWS call if AWS's own message does not say it.
 
-/// One refusal, as it came.
+/// A failed call.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Denial<'a> {
+pub(crate) struct FailedCall<'a> {
     /// The API call.
     pub(crate) call: &'a str,
-    /// AWS's code; an answer to a HEAD has none.
+    /// AWS's error code. The response to a HEAD has none.
     pub(crate) code: Option<&'a str>,
-    /// The HTTP status, where the refusal is the whole answer and not one key's.
+    /// The HTTP status, if the whole call failed and not only one of its keys.
     pub(crate) status: Option<u16>,
-    /// AWS's words.
+    /// AWS's message.
     pub(crate) message: &'a str,
-    /// The region that the answer says the bucket is in: S3 tells it in `x-amz-bucket-region`, to a HEAD as well.
+    /// The bucket's region, from the header `x-amz-bucket-region`. S3 sends it with the response to a HEAD as well.
     pub(crate) region: Option<&'a str>,
 }
 
-impl Denial<'_> {
+impl FailedCall<'_> {
     /// What a person can do, if that is known.
-    pub(crate) fn advice(&self) -> Option<String> {
-        self.elsewhere()
-            .or_else(|| self.packed())
-            .or_else(|| self.acl())
-            .or_else(|| self.encryption())
-            .or_else(|| self.permission())
+    pub(crate) fn hint(&self) -> Option<String> {
+        self.region_hint()
+            .or_else(|| self.session_policy_hint())
+            .or_else(|| self.acl_hint())
+            .or_else(|| self.encryption_hint())
+            .or_else(|| self.permission_hint())
     }
 
     /// Source: Amazon S3 API reference, "Error responses": `PermanentRedirect`, `AuthorizationHeaderMalformed`.
-    fn elsewhere(&self) -> Option<String> {
-        let elsewhere = matches!(self.status, Some(301 | 307))
+    fn region_hint(&self) -> Option<String> {
+        let is_redirect = matches!(self.status, Some(301 | 307))
             || matches!(
                 self.code,
                 Some(
@@ -40,50 +38,48 @@ impl Denial<'_> {
                 )
             )
             || (self.status == Some(400) && self.code.is_none() && self.region.is_some());
-        // The message has it in quotes where the header is missing.
-        let told = || self.message.split("expecting '").nth(1)?.split('\'').next();
-        match (elsewhere, self.region.or_else(told)) {
-            (false, _) => None,
-            (true, Some(region)) => Some(format!(
-                "the bucket is in the region `{region}`, set `AWS_REGION={region}` or the profile's region"
-            )),
-            (true, None) => {
-                Some("the bucket is in another region, set `AWS_REGION` or the profile's region to it".to_owned())
-            }
+        if !is_redirect {
+            return None;
         }
+        // Without the header, the message quotes the region.
+        let quoted = || self.message.split("expecting '").nth(1)?.split('\'').next();
+        Some(match self.region.or_else(quoted) {
+            Some(region) => format!(
+                "the bucket is in the region `{region}`: set `AWS_REGION={region}`, or the region of the profile"
+            ),
+            None => "the bucket is in another region: set `AWS_REGION`, or the region of the profile".to_owned(),
+        })
     }
 
-    /// STS packs session policies, and its limit for that is its own. Source: STS API reference, `AssumeRole`, "Errors";
-    /// the query protocol gives the code without `Exception`.
-    fn packed(&self) -> Option<String> {
-        let told = "shorten the prefixes of `target`, `staged` and `state`, name fewer distributions, or give the caller's \
+    /// STS limits the packed size of session policies. Source: STS API reference, `AssumeRole`, "Errors"; in the query
+    /// protocol the code lacks `Exception`.
+    fn session_policy_hint(&self) -> Option<String> {
+        let hint = "shorten the prefixes of `target`, `staged` and `state`, name fewer distributions, or give the caller's \
                     session fewer tags";
-        self.code.is_some_and(|code| code.starts_with("PackedPolicyTooLarge")).then(|| told.to_owned())
+        self.code.is_some_and(|code| code.starts_with("PackedPolicyTooLarge")).then(|| hint.to_owned())
     }
 
     /// Source: Amazon S3 user guide, "Controlling ownership of objects and disabling ACLs for your bucket".
-    fn acl(&self) -> Option<String> {
-        let told = "its ACLs are disabled (bucket owner enforced), remove `objects.acl` or `--acl`";
-        (self.code == Some("AccessControlListNotSupported")).then(|| told.to_owned())
+    fn acl_hint(&self) -> Option<String> {
+        let hint = "remove `objects.acl` or `--acl`";
+        (self.code == Some("AccessControlListNotSupported")).then(|| hint.to_owned())
     }
 
     /// Source: Amazon S3 user guide, "Using server-side encryption with AWS KMS keys"; AWS KMS API reference, "Common
-    /// errors", which S3 hands on with the prefix `KMS.`.
-    fn encryption(&self) -> Option<String> {
+    /// errors", which S3 returns with the prefix `KMS.`.
+    fn encryption_hint(&self) -> Option<String> {
         if self.code.is_some_and(|code| code.starts_with("KMS.")) {
-            return Some(
-                "enable or restore the KMS key, or give the bucket or `objects.kms-key` another one".to_owned(),
-            );
+            let hint = "enable or restore the KMS key, or set another key for the bucket or in `objects.kms-key`";
+            return Some(hint.to_owned());
         }
-        let about_key = self.message.contains("kms:") || self.message.contains(":kms:");
-        let told = "allow `kms:GenerateDataKey` and `kms:Decrypt` on the key, in the key's own policy as well where it is not \
-                    in this account";
-        (about_key && self.code == Some("AccessDenied")).then(|| told.to_owned())
+        let hint = "allow `kms:GenerateDataKey` and `kms:Decrypt` on the key, also in the key's own policy if the key is in \
+                    another account";
+        (self.code == Some("AccessDenied") && self.message.contains("kms:")).then(|| hint.to_owned())
     }
 
-    /// Which permission is missing, where AWS does not name it: it does in `… is not authorized to perform: …`, which an
-    /// answer to a HEAD and some servers lack.
-    fn permission(&self) -> Option<String> {
+    /// The missing permission. AWS names it in `… is not authorized to perform: …`, except in the response to a HEAD and
+    /// except on some other servers.
+    fn permission_hint(&self) -> Option<String> {
         let denied = match self.code {
             Some(code) => matches!(code, "AccessDenied" | "Forbidden" | "403"),
             None => self.status == Some(403),
@@ -91,37 +87,37 @@ impl Denial<'_> {
         if !denied || self.message.contains("not authorized to perform") {
             return None;
         }
-        let told = match self.call {
-            "ListObjectsV2" => "allow `s3:ListBucket` on the bucket, with the prefix where the policy has one",
+        let hint = match self.call {
+            "ListObjectsV2" => "allow `s3:ListBucket` on the bucket, for the prefix if the policy restricts it",
             "HeadObject" | "GetObject" => {
-                "allow `s3:GetObject` on it, and `s3:ListBucket` on the bucket: without that, S3 says the same of an object \
-                 that does not exist"
+                "allow `s3:GetObject` on the object, and `s3:ListBucket` on the bucket: without the latter, S3 also denies \
+                 access to an object that does not exist"
             }
             "PutObject" | "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload" => {
-                "allow `s3:PutObject` on it, and `s3:PutObjectAcl` where `objects.acl` is set"
+                "allow `s3:PutObject` on the object, and `s3:PutObjectAcl` if `objects.acl` is set"
             }
             "CopyObject" | "UploadPartCopy" => {
-                "allow `s3:PutObject` and `s3:PutObjectTagging` on it, `s3:GetObject` and `s3:GetObjectTagging` on what is \
-                 copied"
+                "allow `s3:PutObject` and `s3:PutObjectTagging` on the object, and `s3:GetObject` and \
+                 `s3:GetObjectTagging` on the copied object"
             }
-            "GetObjectTagging" => "allow `s3:GetObjectTagging` on it",
+            "GetObjectTagging" => "allow `s3:GetObjectTagging` on the object",
             "DeleteObject" | "DeleteObjects" => {
-                "allow `s3:DeleteObject` and `s3:GetObject` on it, the second because a delete names the ETag that the plan \
-                 saw, or set `delete = false`"
+                "allow `s3:DeleteObject` and `s3:GetObject` on the object (a delete is conditional on the ETag that the plan \
+                 saw), or set `delete = false`"
             }
             "AssumeRole" => "allow `sts:AssumeRole` on the role, and name the caller in the role's trust policy",
             "GetDistributionConfig" => "allow `cloudfront:GetDistributionConfig` on the distribution",
             "CreateInvalidation" => "allow `cloudfront:CreateInvalidation` on the distribution",
             _ => return None,
         };
-        Some(told.to_owned())
+        Some(hint.to_owned())
     }
 }
 
-/// AWS's words with what to do behind them.
-pub(crate) fn with_advice(why: &str, advice: Option<String>) -> String {
-    match advice {
-        Some(advice) => format!("{}; {advice}", why.trim_end_matches('.')),
+/// AWS's message, with the hint behind it.
+pub(crate) fn with_hint(why: &str, hint: Option<String>) -> String {
+    match hint {
+        Some(hint) => format!("{}; {hint}", why.trim_end_matches('.')),
         None => why.to_owned(),
     }
 }
@@ -130,45 +126,45 @@ pub(crate) fn with_advice(why: &str, advice: Option<String>) -> String {
 mod tests {
     use super::*;
 
-    fn refusal<'a>(call: &'a str, code: Option<&'a str>, status: u16, message: &'a str) -> Denial<'a> {
-        Denial { call, code, status: Some(status), message, region: None }
+    fn failed<'a>(call: &'a str, code: Option<&'a str>, status: u16, message: &'a str) -> FailedCall<'a> {
+        FailedCall { call, code, status: Some(status), message, region: None }
     }
 
-    fn advice(refusal: Denial<'_>) -> String {
-        refusal.advice().unwrap_or_default()
-    }
-
-    #[test]
-    fn the_region_is_taken_from_the_header_or_from_the_words() {
-        let moved = refusal("HeadObject", None, 301, "HTTP status 301");
-        assert!(advice(Denial { region: Some("eu-west-1"), ..moved }).contains("`AWS_REGION=eu-west-1`"));
-        assert!(advice(moved).contains("another region"));
-        let words = "The authorization header is malformed; the region 'us-east-1' is wrong; expecting 'eu-west-1'";
-        let malformed = refusal("PutObject", Some("AuthorizationHeaderMalformed"), 400, words);
-        assert!(advice(malformed).contains("`eu-west-1`"));
-        // Every answer has the header; what is no redirect is not about it.
-        let denied = refusal("PutObject", Some("AccessDenied"), 403, "Access Denied");
-        assert!(!advice(Denial { region: Some("eu-west-1"), ..denied }).contains("region"));
+    fn hint(failed: FailedCall<'_>) -> String {
+        failed.hint().unwrap_or_default()
     }
 
     #[test]
-    fn a_permission_is_named_only_where_aws_does_not() {
-        let silent = refusal("HeadObject", None, 403, "HTTP status 403");
-        assert!(advice(silent).contains("`s3:ListBucket`") && advice(silent).contains("does not exist"));
-        let spoken = "User: arn:aws:iam::1:user/a is not authorized to perform: s3:PutObject on resource: \"x\"";
-        assert_eq!(refusal("PutObject", Some("AccessDenied"), 403, spoken).advice(), None);
+    fn takes_the_region_from_the_header_or_the_message() {
+        let redirected = failed("HeadObject", None, 301, "HTTP status 301");
+        assert!(hint(FailedCall { region: Some("eu-west-1"), ..redirected }).contains("`AWS_REGION=eu-west-1`"));
+        assert!(hint(redirected).contains("another region"));
+        let message = "The authorization header is malformed; the region 'us-east-1' is wrong; expecting 'eu-west-1'";
+        let malformed = failed("PutObject", Some("AuthorizationHeaderMalformed"), 400, message);
+        assert!(hint(malformed).contains("`eu-west-1`"));
+        // S3 sends the header with every response, so only a redirect is about the region.
+        let denied = failed("PutObject", Some("AccessDenied"), 403, "Access Denied");
+        assert!(!hint(FailedCall { region: Some("eu-west-1"), ..denied }).contains("region"));
+    }
+
+    #[test]
+    fn names_the_permission_only_if_aws_does_not() {
+        let bare = failed("HeadObject", None, 403, "HTTP status 403");
+        assert!(hint(bare).contains("`s3:ListBucket`") && hint(bare).contains("does not exist"));
+        let named = "User: arn:aws:iam::1:user/a is not authorized to perform: s3:PutObject on resource: \"x\"";
+        assert_eq!(failed("PutObject", Some("AccessDenied"), 403, named).hint(), None);
         let key = "User: arn:aws:iam::1:user/a is not authorized to perform: kms:GenerateDataKey on this resource";
-        assert!(advice(refusal("PutObject", Some("AccessDenied"), 403, key)).contains("`kms:Decrypt`"));
-        assert_eq!(refusal("PutObject", Some("SignatureDoesNotMatch"), 403, "no").advice(), None);
-        assert_eq!(refusal("PutObject", Some("SlowDown"), 503, "no").advice(), None);
+        assert!(hint(failed("PutObject", Some("AccessDenied"), 403, key)).contains("`kms:Decrypt`"));
+        assert_eq!(failed("PutObject", Some("SignatureDoesNotMatch"), 403, "no").hint(), None);
+        assert_eq!(failed("PutObject", Some("SlowDown"), 503, "no").hint(), None);
     }
 
     #[test]
-    fn advice_follows_the_words() {
+    fn puts_the_hint_behind_the_message() {
         assert_eq!(
-            with_advice("AccessDenied: Access Denied.", Some("do it".to_owned())),
+            with_hint("AccessDenied: Access Denied.", Some("do it".to_owned())),
             "AccessDenied: Access Denied; do it"
         );
-        assert_eq!(with_advice("SlowDown: slow.", None), "SlowDown: slow.");
+        assert_eq!(with_hint("SlowDown: slow.", None), "SlowDown: slow.");
     }
 }

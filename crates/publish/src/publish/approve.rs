@@ -8,8 +8,10 @@ use tidegate_core::plan_review::Judgement;
 use tidegate_core::report::{Outcome, PublishReport};
 use tidegate_host::policy;
 
+use super::error::PublishError;
+use super::plan::Basis;
+use super::run::Run;
 use super::transform::{blocking, facts};
-use super::{Basis, PublishError, Run};
 use crate::plugins::SitePlugins;
 use crate::source::content::SourceContent;
 

@@ -14,7 +14,7 @@ use tidegate_core::report::InvalidationReport;
 use crate::aws_error::AwsError;
 use crate::cloudfront::CloudFront;
 
-/// Longest time between the attempts of one request, all pauses together. An invalidation in progress completes in a minute
+/// Longest time for all retries of one request. An invalidation in progress completes in a minute
 /// or two; a publish within a Lambda has fifteen.
 const RETRY_TIME: Duration = Duration::from_secs(120);
 
@@ -93,10 +93,10 @@ async fn in_progress(cloudfront: &CloudFront, cdn: &DistributionConfig) -> Resul
     }
     // One that is not counted has at least one path.
     let mut used = PathsInProgress { singles: ids.len().saturating_sub(MAX_COUNTED), wildcards: 0 };
-    let mut answers = stream::iter(ids.into_iter().take(MAX_COUNTED))
+    let mut statuses = stream::iter(ids.into_iter().take(MAX_COUNTED))
         .map(|id| async move { cloudfront.get(&cdn.distribution, &id).await })
         .buffer_unordered(REQUESTS_IN_FLIGHT);
-    while let Some(status) = answers.next().await {
+    while let Some(status) = statuses.next().await {
         // It may have completed since it was listed.
         let status = status?;
         if status.in_progress {
@@ -108,7 +108,7 @@ async fn in_progress(cloudfront: &CloudFront, cdn: &DistributionConfig) -> Resul
     Ok(used)
 }
 
-/// Sends a request by paths. Errors that pass with time (throttling, an unavailable service, too much in progress) are
+/// Sends a request by paths. Transient errors (throttling, an unavailable service, too many invalidations in progress) are
 /// retried within bounds.
 async fn send_paths(cloudfront: &CloudFront, batch: &InvalidationRequest) -> InvalidationReport {
     let sent = try_send(cloudfront, batch).await;
@@ -117,8 +117,8 @@ async fn send_paths(cloudfront: &CloudFront, batch: &InvalidationRequest) -> Inv
 
 /// Sends a request by cache tags, or by paths if the distribution is not known to honour tags, or refuses them.
 ///
-/// AWS documents that a distribution without a `CacheTagConfig` ignores the header, but no error for a tag that is sent to
-/// it: such an invalidation would succeed and clear nothing. So the distribution's configuration is read first.
+/// AWS documents that a distribution without a `CacheTagConfig` ignores the header, but documents no error for a tag that is
+/// sent to it: such an invalidation may succeed and clear nothing. So the distribution's configuration is read first.
 async fn send_tags(
     cloudfront: &CloudFront,
     site: &Site,
@@ -128,10 +128,10 @@ async fn send_tags(
     let distribution = &batch.distribution;
     let by_paths = || async { send_paths(cloudfront, &batch.clone().by_paths()).await };
     let Some(name) = cdn.and_then(|cdn| cdn.cache_tags.as_ref()) else { return by_paths().await };
-    match cloudfront.setup(distribution, &site.target.bucket).await {
-        Ok(setup) if setup.reads_tags(name) => {}
-        Ok(setup) => {
-            let reads = setup.tags.unwrap_or_else(|| "no header".to_owned());
+    match cloudfront.settings(distribution, &site.target.bucket).await {
+        Ok(settings) if settings.reads_tags(name) => {}
+        Ok(settings) => {
+            let reads = settings.tag_header.unwrap_or_else(|| "no header".to_owned());
             let expected = name.header();
             tracing::warn!(%distribution, reads, expected, "the distribution reads cache tags from another header; invalidating by paths");
             return by_paths().await;
@@ -142,7 +142,7 @@ async fn send_tags(
         }
     }
     match try_send(cloudfront, batch).await {
-        Err(error) if error.status == Some(400) && !passes(&error) => {
+        Err(error) if error.status == Some(400) && !is_transient(&error) => {
             tracing::warn!(%distribution, %error, "the distribution refuses cache tags; invalidating by paths");
             by_paths().await
         }
@@ -159,21 +159,21 @@ fn report(batch: &InvalidationRequest, sent: Result<String, AwsError>) -> Invali
 }
 
 async fn try_send(cloudfront: &CloudFront, batch: &InvalidationRequest) -> Result<String, AwsError> {
-    let pauses = cloudfront
-        .pauses()
-        .with_max_times(if cloudfront.tries_again() { RETRIES } else { 0 })
+    let backoff = cloudfront
+        .backoff()
+        .with_max_times(if cloudfront.retries() { RETRIES } else { 0 })
         .with_total_delay(Some(RETRY_TIME));
     (|| cloudfront.invalidate(batch))
-        .retry(pauses)
-        .when(passes)
+        .retry(backoff)
+        .when(is_transient)
         .notify(|error, pause| {
             tracing::info!(distribution = %batch.distribution, %error, ?pause, "retrying the invalidation");
         })
         .await
 }
 
-/// Whether an error may pass with time. Sources of the codes: CloudFront API reference, "CreateInvalidation" and "Common errors".
-fn passes(error: &AwsError) -> bool {
+/// Whether a retry may succeed. Sources of the codes: CloudFront API reference, "CreateInvalidation" and "Common errors".
+fn is_transient(error: &AwsError) -> bool {
     let by_code = error.code.as_deref().is_some_and(|code| {
         matches!(
             code,
@@ -207,9 +207,9 @@ async fn wait(cloudfront: &CloudFront, batch: &InvalidationRequest, id: &str, li
     };
     let again = |incomplete: &Incomplete| match incomplete {
         Incomplete::InProgress => true,
-        Incomplete::Failed(error) => passes(error),
+        Incomplete::Failed(error) => is_transient(error),
     };
-    match tokio::time::timeout(limit, ask.retry(cloudfront.pauses()).when(again)).await {
+    match tokio::time::timeout(limit, ask.retry(cloudfront.backoff()).when(again)).await {
         Ok(Ok(())) => {}
         Ok(Err(Incomplete::Failed(error))) => {
             tracing::warn!(%distribution, id, %error, "cannot read whether the invalidation is complete");

@@ -1,7 +1,7 @@
 //! Makes a release live: its manifest, its invalidations, then the pointer.
 //!
-//! The new manifest is written while that of the release before is read. `tidegate_core::succession` decides what becomes of
-//! each record.
+//! The new manifest is written while that of the release before is read. `tidegate_core::manifest::next` computes
+//! the records.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use tidegate_core::manifest::{ManifestRecord, RecordState};
 use tidegate_core::release::{FORMAT, ReleaseEntry, ReleasePointer};
 use tokio::sync::mpsc::{Sender, channel};
 
-use super::PublishError;
+use super::error::PublishError;
 use super::invalidate;
 use super::release::ReleaseRun;
 use crate::connection::Connection;
@@ -102,8 +102,8 @@ async fn write_manifest(release: &ReleaseRun<'_>, outcomes: &WrittenObjects) -> 
     Ok(archived)
 }
 
-/// Makes the records of the next manifest and sends them out; so is a failure to read the live one. `list_needed` collects
-/// the bodies that are needed.
+/// Sends the records of the next manifest to `sender`, or the error that ends reading the live one. With `list_needed`, the
+/// needed bodies are collected.
 async fn make_records(
     next: &NextManifest<'_>,
     mut live: BoxStream<'static, Result<Vec<ManifestRecord>, StateError>>,

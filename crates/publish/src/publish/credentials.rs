@@ -4,7 +4,8 @@ use tidegate_core::location::Source;
 use tidegate_core::plan::Plan;
 use tidegate_core::policy_document::{PROBED_FROM, PolicyDocument, SessionScope};
 
-use super::{PublishError, Run};
+use super::error::PublishError;
+use super::run::Run;
 use crate::connection::Connection;
 use crate::sts::Sts;
 

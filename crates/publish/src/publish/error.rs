@@ -4,6 +4,7 @@ use tidegate_core::desired::KeyCollision;
 use tidegate_core::error_kind::ErrorKind;
 use tidegate_core::invalidation::CacheTagsError;
 use tidegate_core::key::MAX_KEY_BYTES;
+use tidegate_core::listing::ListingError;
 use tidegate_core::location::Location;
 use tidegate_core::plan::FORMAT;
 use tidegate_core::plugin_failure::PluginFailure;
@@ -11,9 +12,9 @@ use tidegate_core::policy_document::PolicyDocumentError;
 use tidegate_core::release::ReleaseId;
 use tidegate_core::restore::RestoreError;
 
-use super::inspect::InspectError;
 use crate::aws_error::AwsError;
 use crate::plugins::SitePluginsError;
+use crate::s3::ListError;
 use crate::source::SourceError;
 use crate::state::{LeaseLost, StateError};
 
@@ -127,7 +128,7 @@ impl PublishError {
             | Self::UnknownRelease(..)
             | Self::NothingBefore(_) => ErrorKind::Configuration,
             Self::Plugin(failure) => failure.kind(),
-            Self::Source(error) if error.is_of_the_artifact() => ErrorKind::Artifact,
+            Self::Source(error) if error.is_artifact_error() => ErrorKind::Artifact,
             Self::Source(_)
             | Self::Inspect(_)
             | Self::Aws(_)
@@ -137,5 +138,31 @@ impl PublishError {
             | Self::Interrupted => ErrorKind::Cloud,
             Self::Collision(_) | Self::Json(_) => ErrorKind::Bug,
         }
+    }
+}
+
+/// Why a site cannot be compared.
+#[derive(Debug, thiserror::Error)]
+pub enum InspectError {
+    /// The bucket cannot be listed.
+    #[error(transparent)]
+    List(#[from] ListError),
+    /// An object cannot be read.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// An object of the source cannot be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The manifest cannot be read.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The process is shutting down.
+    #[error("the comparison was interrupted; run the same command again")]
+    Interrupted,
+}
+
+impl From<ListingError> for InspectError {
+    fn from(error: ListingError) -> Self {
+        Self::List(error.into())
     }
 }

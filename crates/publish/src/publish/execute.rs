@@ -8,22 +8,22 @@ use std::sync::Arc;
 use futures::StreamExt;
 use futures::stream::{self, FuturesUnordered};
 use tidegate_core::approval::Approved;
-use tidegate_core::identity::ETag;
-use tidegate_core::key::StoredKey;
 use tidegate_core::location::Location;
 use tidegate_core::manifest::next::WrittenObjects;
 use tidegate_core::plan::{Action, ChangeReason, Operation, Plan, PlannedBody, WritePhase};
 use tidegate_core::put_options::MAX_DELETES;
 use tidegate_core::report::{FailedOperation, WriteCounts};
+use tidegate_core::sanitize::{LOG_BYTES, sanitize};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
+use super::plan::Basis;
+use super::run::Run;
 use super::writer::{OperationError, PlanWriter};
-use super::{Basis, Run};
 use crate::aws_error::AwsError;
 use crate::connection::Connection;
 use crate::progress::{ProgressEvent, ProgressObserver, Stage};
-use crate::s3::{DeleteOutcome, S3};
+use crate::s3::{DeleteOutcome, DeleteTarget, S3};
 use crate::source::SourceReader;
 use crate::state::Fence;
 
@@ -33,7 +33,7 @@ const WRITES_IN_FLIGHT: usize = 32;
 /// Batches of deletes in flight, of 1,000 keys each.
 const DELETES_IN_FLIGHT: usize = 4;
 
-/// Failures of one phase after which none of its operations is started: what fails that often fails for all.
+/// Failures of one phase after which no further operation of it starts: what fails that often fails for all.
 const MAX_FAILURES: usize = 10;
 
 /// What the plan's operations are carried out with.
@@ -76,7 +76,7 @@ pub(super) async fn archive(approved: &Approved, writer: &Arc<PlanWriter>, archi
     }
 }
 
-/// Writes assets, then pages. Failures are in `done`; the rest of what S3 answered is returned.
+/// Writes assets, then pages. Failures are in `done`; what S3 answered to successful writes is returned.
 pub(super) async fn write(
     run: Run<'_>,
     approved: &Approved,
@@ -107,10 +107,10 @@ pub(super) async fn remove(
 ) {
     let operations = approved.plan().operations.iter().filter(|operation| reasons.contains(&operation.reason));
     let deletes = operations.filter_map(|operation| match &operation.action {
-        Action::Delete { etag, .. } => Some((operation.key.clone(), etag.clone())),
+        Action::Delete { etag, .. } => Some(DeleteTarget { key: operation.key.clone(), etag: etag.clone() }),
         Action::Put { .. } | Action::Headers { .. } => None,
     });
-    let deletes: Vec<(StoredKey, ETag)> = deletes.collect();
+    let deletes: Vec<DeleteTarget> = deletes.collect();
     if done.failures.is_empty() {
         delete(&deletes, writer, &run.publisher.observer, done).await;
     } else {
@@ -119,14 +119,12 @@ pub(super) async fn remove(
     done.failures.sort_by(|a, b| a.key.cmp(&b.key));
 }
 
-/// An archive is read with the fewest requests in its own order.
+/// An archive is read with the fewest requests in the order of its positions.
 fn sort_for_reading(operations: &mut [&Operation], reader: &SourceReader) {
-    if let SourceReader::Archive(archive) = reader {
-        operations.sort_by_cached_key(|operation| match &operation.action {
-            Action::Put { body: PlannedBody::Source(key), .. } => Some(archive.position(key)),
-            _ => None,
-        });
-    }
+    operations.sort_by_cached_key(|operation| match &operation.action {
+        Action::Put { body: PlannedBody::Source(key), .. } => reader.position(key),
+        Action::Put { .. } | Action::Headers { .. } | Action::Delete { .. } => None,
+    });
 }
 
 async fn write_phase(
@@ -139,7 +137,7 @@ async fn write_phase(
     let mut queue = operations.iter();
     let mut in_flight = FuturesUnordered::new();
     let (mut finished, before) = (0, done.failures.len());
-    // Set by an answer that every key would get, such as a missing bucket.
+    // Set by an error that every key would get, such as a missing bucket.
     let mut hopeless = false;
     loop {
         while !hopeless && in_flight.len() < WRITES_IN_FLIGHT && done.failures.len() - before < MAX_FAILURES {
@@ -161,12 +159,12 @@ async fn write_phase(
                 }
                 observer.report(ProgressEvent::Done { operations: 1, bytes: operation.size() });
             }
-            // What was in flight when the first such answer came adds nothing.
-            Err(OperationError::Aws(error)) if hopeless && error.is_of_every_key() => done.skipped += 1,
+            // Operations that were in flight at the first such error add nothing.
+            Err(OperationError::Aws(error)) if hopeless && error.affects_every_key() => done.skipped += 1,
             Err(error) => {
                 if let OperationError::Aws(error) = &error {
                     done.unanswered += u64::from(may_have_succeeded(error));
-                    hopeless |= error.is_of_every_key();
+                    hopeless |= error.affects_every_key();
                 }
                 done.failures.push(failed(operation.key.as_str(), operation.kind().as_str(), &error));
             }
@@ -176,13 +174,13 @@ async fn write_phase(
 }
 
 async fn delete(
-    deletes: &[(StoredKey, ETag)],
+    deletes: &[DeleteTarget],
     writer: &Arc<PlanWriter>,
     observer: &Arc<dyn ProgressObserver>,
     done: &mut WriteCounts,
 ) {
-    let batches: Vec<Vec<(StoredKey, ETag)>> = deletes.chunks(MAX_DELETES).map(<[_]>::to_vec).collect();
-    let mut answers = stream::iter(batches)
+    let batches: Vec<Vec<DeleteTarget>> = deletes.chunks(MAX_DELETES).map(<[_]>::to_vec).collect();
+    let mut results = stream::iter(batches)
         .map(|batch| {
             let writer = Arc::clone(writer);
             async move {
@@ -191,23 +189,23 @@ async fn delete(
             }
         })
         .buffered(DELETES_IN_FLIGHT);
-    while let Some((batch, outcomes)) = answers.next().await {
+    while let Some((batch, outcomes)) = results.next().await {
         let outcomes = match outcomes {
             Ok(outcomes) => outcomes,
             Err(error) => {
-                let first = batch.first().map(|(key, _)| key.as_str()).unwrap_or_default();
+                let first = batch.first().map(|target| target.key.as_str()).unwrap_or_default();
                 done.failures.push(failed(first, "delete", &error.into()));
                 done.skipped += batch.len() as u64;
                 continue;
             }
         };
-        for ((key, _), outcome) in batch.iter().zip(outcomes) {
+        for (target, outcome) in batch.iter().zip(outcomes) {
             match outcome {
                 DeleteOutcome::Deleted => done.deleted += 1,
                 DeleteOutcome::Replaced => done.kept_replaced += 1,
                 DeleteOutcome::Failed(error) => {
                     done.unanswered += u64::from(may_have_succeeded(&error));
-                    done.failures.push(failed(key.as_str(), "delete", &error.into()));
+                    done.failures.push(failed(target.key.as_str(), "delete", &error.into()));
                 }
             }
         }
@@ -215,7 +213,7 @@ async fn delete(
     }
 }
 
-/// Whether a failed call may have changed the site: its answer was lost, or the server does not know. Parts of an upload
+/// Whether a failed call may have changed the site: its response was lost, or the server does not know. Parts of an upload
 /// change nothing until it is completed.
 fn may_have_succeeded(error: &AwsError) -> bool {
     let changes = ["PutObject", "CopyObject", "CompleteMultipartUpload", "DeleteObject", "DeleteObjects"];
@@ -230,6 +228,6 @@ fn failed(key: &str, operation: &str, error: &OperationError) -> FailedOperation
     FailedOperation {
         key: key.to_owned(),
         operation: operation.to_owned(),
-        why: crate::aws_error::plain(&error.to_string()),
+        why: sanitize(&error.to_string(), LOG_BYTES),
     }
 }

@@ -1,12 +1,13 @@
-//! Ends a release: prunes the state and moves the pointer to finalized. Nothing here takes a live release back; what fails
-//! is left to the next run.
+//! Ends a release: prunes the state and marks the pointer as finalized. A failure here does not undo a live release: the next
+//! run completes it.
 
 use tidegate_core::release::{ReleaseId, ReleasePointer};
 use tidegate_core::report::{Outcome, PublishReport};
 
 use super::commit::{ArchivedBodies, LiveRelease};
+use super::error::PublishError;
 use super::release::ReleaseRun;
-use super::{PublishError, credentials, invalidate};
+use super::{credentials, invalidate};
 use crate::state::{ReleaseFile, StateError};
 
 /// Ends a run whose release is live.
@@ -53,7 +54,7 @@ pub(super) async fn confirm(release: &mut ReleaseRun<'_>, report: &mut PublishRe
     release.fence.check()?;
     release.store().put_release(&release.record, true).await?;
     let mut pointer = ReleasePointer { fence: release.counter, ..before };
-    // One release that changed nothing stands for all that follow each other.
+    // Of consecutive releases that changed nothing, only the last is kept.
     if pointer.releases.last().is_some_and(|last| last.manifest == Some(manifest) && last.id != manifest) {
         pointer.releases.pop();
     }
@@ -67,7 +68,7 @@ pub(super) async fn confirm(release: &mut ReleaseRun<'_>, report: &mut PublishRe
     }
     release.fence.check()?;
     release.store().move_pointer(&pointer, Some(&etag)).await?;
-    if let Err(error) = release.store().forget(&release.history().strays(&pointer), &[]).await {
+    if let Err(error) = release.store().delete(&release.history().unreferenced_files(&pointer), &[]).await {
         tracing::warn!(%error, "cannot remove files of releases that are not kept; the next run does");
     }
     Ok(match (report.invalidations.is_empty(), pointer.pending_invalidations.is_empty()) {
@@ -77,14 +78,14 @@ pub(super) async fn confirm(release: &mut ReleaseRun<'_>, report: &mut PublishRe
     })
 }
 
-/// Ends a run that could not write everything. What it changed is the next run's to finish; if it changed nothing, it leaves
-/// no trace.
+/// Ends a run that could not write everything. If it changed something, the next run completes it. Otherwise it is deleted
+/// from the state.
 pub(super) async fn abandon(mut release: ReleaseRun<'_>, report: &PublishReport) -> Outcome {
     let outcome = if report.done.touched() { Outcome::Partial } else { Outcome::Failed };
     let id = release.record.id;
     release.record.outcome = Some(outcome);
     let stored = if outcome == Outcome::Failed && report.done.archived == 0 {
-        release.store().forget(&[(id, ReleaseFile::Release), (id, ReleaseFile::Plan)], &[]).await
+        release.store().delete(&[(id, ReleaseFile::Release), (id, ReleaseFile::Plan)], &[]).await
     } else {
         release.store().put_release(&release.record, false).await
     };
@@ -103,5 +104,5 @@ async fn prune(release: &ReleaseRun<'_>, pointer: &ReleasePointer, archived: Arc
         bodies.retain(|name| !archived.needed.contains(name));
     }
     release.fence.check()?;
-    release.store().forget(&release.history().strays(pointer), &bodies).await
+    release.store().delete(&release.history().unreferenced_files(pointer), &bodies).await
 }

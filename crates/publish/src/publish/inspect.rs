@@ -8,20 +8,21 @@ use tidegate_core::desired::DesiredSite;
 use tidegate_core::diff;
 use tidegate_core::identity::ContentIdentity;
 use tidegate_core::key::{Key, StoredKey};
-use tidegate_core::listing::{ListedObject, Listing, ListingError, ObservedObject, Pagination};
+use tidegate_core::listing::{ListedObject, Listing, ObservedObject, Pagination};
 use tidegate_core::location::Location;
 use tidegate_core::manifest::{ManifestRecord, RecordState};
 use tidegate_core::site_state::{SiteMerge, SiteMergeInputs, SiteState, UnfinishedRuns};
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio_util::task::AbortOnDropHandle;
 
+use super::error::{InspectError, PublishError};
 use super::releases::Releases;
+use super::run::Run;
 use super::transform::TransformedSource;
-use super::{PublishError, Run};
 use crate::aws_error::AwsError;
 use crate::progress::{ProgressEvent, ProgressObserver};
 use crate::s3::{ListError, ListPage, S3};
-use crate::source::{SourceError, SourceReader, digest};
+use crate::source::{SourceReader, digest};
 use crate::state::StateError;
 
 /// HEAD requests in flight.
@@ -30,37 +31,11 @@ const HEADS_IN_FLIGHT: usize = 64;
 /// Objects that are hashed at one time: limited by processors, not by the network.
 const DIGESTS_IN_FLIGHT: usize = 4;
 
-/// Most rounds of questions. Every answer removes its question, so this is never reached.
+/// Most rounds of questions. Every answer removes its question, so the limit is never reached.
 const MAX_ROUNDS: usize = 8;
 
 /// Pages of a listing that may wait: 64,000 objects in about 10 MB.
 const PAGES_AHEAD: usize = 64;
-
-/// Why a site cannot be compared.
-#[derive(Debug, thiserror::Error)]
-pub enum InspectError {
-    /// The bucket cannot be listed.
-    #[error(transparent)]
-    List(#[from] ListError),
-    /// An object cannot be looked at.
-    #[error(transparent)]
-    Aws(#[from] AwsError),
-    /// An object of the source cannot be read.
-    #[error(transparent)]
-    Source(#[from] SourceError),
-    /// The manifest cannot be read.
-    #[error(transparent)]
-    State(#[from] StateError),
-    /// The process is shutting down.
-    #[error("the comparison was interrupted; run the same command again")]
-    Interrupted,
-}
-
-impl From<ListingError> for InspectError {
-    fn from(error: ListingError) -> Self {
-        Self::List(error.into())
-    }
-}
 
 /// Starts to list the site. Lists nothing if the manifest of the live release is trusted.
 pub(super) fn list(run: Run<'_>, s3: &S3, releases: Option<&Releases>) -> ListingPages {
@@ -72,7 +47,8 @@ pub(super) fn list(run: Run<'_>, s3: &S3, releases: Option<&Releases>) -> Listin
     }
 }
 
-/// Lists the site, and asks until nothing is open. `source.desired` learns what was read of the source on the way.
+/// Lists the site, then reads what is missing for the comparison until no question is open. `source.desired` learns the
+/// digests that were computed.
 pub(super) async fn inspect(
     run: Run<'_>,
     s3: &S3,
@@ -127,7 +103,7 @@ async fn digests(
     algorithms: BTreeMap<Key, diff::DigestAlgorithms>,
 ) -> Result<BTreeMap<Key, ContentIdentity>, InspectError> {
     let mut keys: Vec<Key> = algorithms.keys().cloned().collect();
-    reader.reading_order(&mut keys);
+    keys.sort_by_cached_key(|key| reader.position(key));
     stream::iter(keys)
         .map(|key| {
             let (reader, observer) = (reader.clone(), Arc::clone(&run.publisher.observer));

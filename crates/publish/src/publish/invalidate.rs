@@ -11,8 +11,11 @@ use tidegate_core::plan::Plan;
 use tidegate_core::release::ReleaseId;
 use tidegate_core::report::{Outcome, PublishReport};
 
+use super::cdn;
+use super::error::PublishError;
+use super::plan::Basis;
 use super::release::ReleaseRun;
-use super::{Basis, PublishError, Run, cdn};
+use super::run::Run;
 use crate::cloudfront::CloudFront;
 use crate::connection::Connection;
 
@@ -68,7 +71,7 @@ pub(super) async fn invalidate_release(
     report: &mut PublishReport,
 ) -> Vec<ReleaseId> {
     if !report.done.failures.is_empty() {
-        // A later run that sends these requests again must know that something was still there when they were sent first.
+        // A later run that sends these requests again must know that not everything was deleted when they were sent first.
         release.record.outcome = Some(Outcome::Partial);
         if let Err(error) = release.store().put_release(&release.record, false).await {
             tracing::warn!(%error, "cannot store that a delete failed");

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use tidegate_core::release::Precedence;
 use tidegate_core::report::{Outcome, PublishReport};
 
+use super::error::PublishError;
 use super::releases::Releases;
-use super::{PublishError, Run};
+use super::run::Run;
 use crate::state::{LeaseGuard, StateStore};
 
 /// The releases of a site, with the right to write.
@@ -76,7 +77,7 @@ async fn check_precedence(run: Run<'_>, store: &StateStore, lease: &LeaseGuard) 
     let proceed = match precedence {
         Precedence::Publish => true,
         // A live release that was not completed is completed by a repeated request.
-        Precedence::Done => !history.is_done(),
+        Precedence::Done => !history.is_complete(),
         Precedence::Superseded => false,
     };
     let Some((pointer, etag)) = history.pointer.as_ref().filter(|_| !proceed) else {
@@ -85,7 +86,7 @@ async fn check_precedence(run: Run<'_>, store: &StateStore, lease: &LeaseGuard) 
     let superseded = precedence == Precedence::Superseded;
     let mut next = pointer.clone();
     next.skip(run.request, superseded);
-    next.fence = lease.count().await;
+    next.fence = lease.fencing_counter().await;
     lease.fence().check()?;
     store.move_pointer(&next, Some(etag)).await?;
     let outcome = match (superseded, history.unfinished.runs()) {

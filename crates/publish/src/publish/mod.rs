@@ -3,6 +3,7 @@
 //! [`Publisher::publish`] is the flow; every step is a function in the file of its name. Planning uses credentials that can
 //! only read. The credentials that can write are made from the approved plan, after the last plugin has ended.
 
+mod run;
 mod lock;
 mod open;
 mod transform;
@@ -23,13 +24,11 @@ mod error;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tidegate_core::approval::{Approval, Approved};
 use tidegate_core::config::Site;
 use tidegate_core::desired::DesiredSite;
-use tidegate_core::diff::Comparison;
 use tidegate_core::finding::Finding;
 use tidegate_core::plan::{ChangeReason, Plan};
 use tidegate_core::plan_review::Judgement;
@@ -37,52 +36,22 @@ use tidegate_core::plugin_usage::PluginUsage;
 use tidegate_core::release::{ReleaseEntry, ReleaseId, ReleaseRecord};
 use tidegate_core::report::{Outcome, PublishReport};
 use tidegate_core::request::PublishRequest;
-use tidegate_core::site_state::SiteState;
 use tidegate_host::sync::Trace;
 
-pub use error::PublishError;
-pub use inspect::InspectError;
+pub use error::{InspectError, PublishError};
 pub use releases::{ReleaseChange, ReleaseChangeKind, ReleaseComparison, SiteStatus};
+pub use run::Publisher;
 
-use crate::connection::Connection;
-use crate::plugins::PluginLoader;
-use crate::progress::{ProgressEvent, ProgressObserver, Stage};
-use crate::s3::{CopySource, S3};
-use crate::source::{self, SourceReader};
-use crate::state::StateStore;
+use crate::progress::Stage;
+use crate::s3::S3;
 use approve::ReviewedPlan;
 use lock::{Lock, Locked};
-use plan::{ReleaseRetention, SitePlan};
+use plan::{Basis, SitePlan};
 use release::ReleaseRun;
 use releases::Releases;
+use run::Run;
 use stopwatch::Stopwatch;
 use transform::TransformedSource;
-
-/// How long a run waits for another run that publishes the same site.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(600);
-
-/// Publishes sites.
-#[derive(Clone)]
-pub struct Publisher {
-    /// The caller's own connection to AWS.
-    pub connection: Connection,
-    /// Loads plugins.
-    pub plugins: PluginLoader,
-    /// Receives progress events.
-    pub observer: Arc<dyn ProgressObserver>,
-    /// Limits of archives, and how directories are read.
-    pub options: source::SourceOptions,
-    /// How thoroughly the site is compared.
-    pub comparison: Comparison,
-    /// Largest object that one request copies, in bytes; [`CopySource::LIMIT`] except in tests.
-    pub copy_limit: u64,
-    /// Whether to trust the manifest of the live release instead of listing the site.
-    pub trust_manifest: bool,
-    /// Whether to look at every object, whatever the manifest says.
-    pub verify: bool,
-    /// How long to wait for another run that publishes the same site.
-    pub lock_timeout: Duration,
-}
 
 /// A plan, and what it takes to apply and to explain it.
 #[derive(Debug)]
@@ -103,44 +72,7 @@ pub struct PlannedPublish {
     releases: Option<Releases>,
 }
 
-/// What a plan was made from, as far as applying it needs it.
-#[derive(Debug)]
-struct Basis {
-    desired: Arc<DesiredSite>,
-    reader: SourceReader,
-    state: SiteState,
-    kept: ReleaseRetention,
-}
-
-/// What every step of one run needs. It never changes during the run.
-#[derive(Clone, Copy)]
-struct Run<'a> {
-    publisher: &'a Publisher,
-    request: &'a PublishRequest,
-    site: &'a Site,
-}
-
 impl Publisher {
-    /// A publisher with defaults for everything that is not a parameter.
-    #[must_use]
-    pub fn new(connection: Connection, plugins: PluginLoader, observer: Arc<dyn ProgressObserver>) -> Self {
-        let reads = Arc::clone(&observer);
-        let progress: source::Progress =
-            Arc::new(move |objects, bytes| reads.report(ProgressEvent::Read { objects, bytes }));
-        let options = source::SourceOptions { progress: Some(progress), ..source::SourceOptions::default() };
-        Self {
-            connection,
-            plugins,
-            observer,
-            options,
-            comparison: Comparison::default(),
-            copy_limit: CopySource::LIMIT,
-            trust_manifest: false,
-            verify: false,
-            lock_timeout: LOCK_TIMEOUT,
-        }
-    }
-
     /// Publishes a site. With `saved`, only that very plan is applied. `on_plan` sees the plan before anything is written.
     ///
     /// # Errors
@@ -206,12 +138,6 @@ impl Publisher {
         let report = run.apply(planned, approval, lock.as_ref()).await;
         lock::unlock(lock).await;
         report
-    }
-
-    /// Where the releases of a site are kept, if it has any.
-    #[must_use]
-    pub fn state(&self, site: &Site) -> Option<StateStore> {
-        site.state.clone().map(|location| StateStore::new(S3::new(&self.connection), location))
     }
 
     /// The releases of a site, and its lease.
@@ -372,9 +298,5 @@ impl Run<'_> {
         };
         locked.releases.store_report(outcome, report).await;
         Ok(outcome)
-    }
-
-    fn stage(self, stage: Stage) {
-        self.publisher.observer.report(ProgressEvent::Stage(stage));
     }
 }

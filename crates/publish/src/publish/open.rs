@@ -1,10 +1,9 @@
 //! Opens what is published: a source, or an earlier release.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use futures::TryStreamExt;
-use tidegate_core::artifact::{Artifact, Fingerprint};
+use tidegate_core::artifact::Fingerprint;
 use tidegate_core::desired::DesiredSite;
 use tidegate_core::location::{Location, Source};
 use tidegate_core::manifest::ManifestRecord;
@@ -12,16 +11,17 @@ use tidegate_core::release::{ReleaseId, fetched};
 use tidegate_core::restore::Restoration;
 use tidegate_core::site_state::UnfinishedRuns;
 
+use super::error::PublishError;
 use super::releases::Releases;
-use super::{PublishError, Run};
+use super::run::Run;
 use crate::s3::S3;
 use crate::source::release::ReleaseSource;
-use crate::source::{self, SourceReader};
+use crate::source::{self, OpenedSource, SourceReader};
 
 /// What is published, opened.
 pub(super) enum Opened {
     /// An artifact, which sync plugins transform.
-    Artifact(Artifact, SourceReader),
+    Artifact(OpenedSource),
     /// An earlier release, which plugins transformed when it was made.
     Release(RestoredRelease),
 }
@@ -44,8 +44,8 @@ pub(super) async fn open(run: Run<'_>, releases: Option<&Releases>) -> Result<Op
     if let Some(state) = run.site.state_root().filter(|state| publishes_state(source, state, fetched.as_ref())) {
         return Err(PublishError::PublishesState(state));
     }
-    let opened = source::open(source, &S3::new(&run.publisher.connection), &run.publisher.options).await?;
-    Ok(Opened::Artifact(opened.artifact, opened.reader))
+    let s3 = S3::new(&run.publisher.connection);
+    Ok(Opened::Artifact(source::open(source, &s3, &run.publisher.options).await?))
 }
 
 async fn restore(run: Run<'_>, releases: &Releases, id: ReleaseId) -> Result<RestoredRelease, PublishError> {
@@ -72,7 +72,7 @@ async fn restore(run: Run<'_>, releases: &Releases, id: ReleaseId) -> Result<Res
         releases.store.bodies(),
         bodies,
     );
-    Ok(RestoredRelease { desired, reader: SourceReader::Released(Arc::new(source)), fingerprint })
+    Ok(RestoredRelease { desired, reader: source.into(), fingerprint })
 }
 
 /// Which versions of the live release are archived.

@@ -1,5 +1,8 @@
 //! Computes the plan from everything that it depends on. The differences themselves are computed by `tidegate_core::diff`.
 
+use std::sync::Arc;
+
+use tidegate_core::desired::DesiredSite;
 use tidegate_core::diff::{self, DeletePolicy};
 use tidegate_core::key::MAX_KEY_BYTES;
 use tidegate_core::location::Source;
@@ -8,10 +11,12 @@ use tidegate_core::release::ReleaseId;
 use tidegate_core::sanitize::sanitize_name;
 use tidegate_core::site_state::SiteState;
 
+use super::error::PublishError;
 use super::releases::Releases;
+use super::run::Run;
 use super::transform::TransformedSource;
-use super::{PublishError, Run};
 use crate::plugins::SitePlugins;
+use crate::source::SourceReader;
 
 /// Most differences between a saved plan and a new one that an error lists.
 const MAX_DRIFT: usize = 10;
@@ -29,6 +34,15 @@ pub(super) struct ReleaseRetention {
     pub(super) oldest: ReleaseId,
     /// Whether the plan makes a new release. Otherwise it only repairs the live one.
     pub(super) adds_release: bool,
+}
+
+/// What applying a plan needs of what it was made from.
+#[derive(Debug)]
+pub(super) struct Basis {
+    pub(super) desired: Arc<DesiredSite>,
+    pub(super) reader: SourceReader,
+    pub(super) state: SiteState,
+    pub(super) kept: KeptReleases,
 }
 
 /// Computes the plan. If nothing changes, the live release counts as the newest that is kept, otherwise the new one does.

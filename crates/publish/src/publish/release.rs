@@ -5,10 +5,12 @@ use tidegate_core::plan::Plan;
 use tidegate_core::release::{FORMAT, ReleaseEntry, ReleaseId, ReleasePointer, ReleaseRecord};
 use tidegate_core::report::PublishReport;
 
+use super::error::PublishError;
 use super::invalidate::{self, PendingInvalidation};
 use super::lock::Locked;
+use super::plan::Basis;
 use super::releases::Releases;
-use super::{Basis, PublishError, Run};
+use super::run::Run;
 use crate::state::{Fence, History, StateStore};
 
 /// A release that is being made.
@@ -36,7 +38,7 @@ impl<'a> ReleaseRun<'a> {
         locked: &'a Locked,
     ) -> Result<Self, PublishError> {
         let Locked { releases, lease } = locked;
-        let (fence, counter) = (lease.fence(), lease.count().await);
+        let (fence, counter) = (lease.fence(), lease.fencing_counter().await);
         let record = record(run, approved, releases.history.next);
         let mut release = Self { run, approved, basis, releases, fence, counter, record, pending: Vec::new() };
         release.check_pointer().await?;

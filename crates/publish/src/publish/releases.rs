@@ -14,7 +14,8 @@ use tidegate_core::manifest::{ManifestRecord, RecordState};
 use tidegate_core::release::{ReleaseEntry, ReleaseId, ReleasePointer, ReleaseRecord, SkippedRequest};
 use tidegate_core::report::{Outcome, PublishReport};
 
-use super::{PublishError, Publisher, Run};
+use super::error::PublishError;
+use super::run::{Publisher, Run};
 use crate::state::{History, StateError, StateStore};
 
 /// The releases of a site, and what is pending.
@@ -96,7 +97,7 @@ impl fmt::Display for ReleaseChangeKind {
     }
 }
 
-/// The releases of a site, as they were when the run began.
+/// The releases of a site at the start of the run.
 #[derive(Debug, Clone)]
 pub(super) struct Releases {
     pub(super) store: StateStore,

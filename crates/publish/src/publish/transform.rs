@@ -10,11 +10,12 @@ use tidegate_core::plugin_usage::PluginUsage;
 use tidegate_core::run_facts::RunFacts;
 use tidegate_host::sync::{self, Trace, TransformedArtifact};
 
+use super::error::PublishError;
 use super::open::{Opened, RestoredRelease};
-use super::{PublishError, Run};
+use super::run::Run;
 use crate::plugins::SitePlugins;
-use crate::source::SourceReader;
 use crate::source::content::SourceContent;
+use crate::source::{OpenedSource, SourceReader};
 
 /// The site as it should be, and how its bodies are read.
 pub(super) struct TransformedSource {
@@ -40,7 +41,7 @@ pub(super) async fn transform(
             let (findings, usage) = (Vec::new(), Vec::new());
             TransformedSource { desired, reader, fingerprint, source_objects, findings, usage }
         }
-        Opened::Artifact(artifact, reader) => {
+        Opened::Artifact(OpenedSource { artifact, reader }) => {
             let (source_objects, fingerprint) = (artifact.len() as u64, artifact.fingerprint().clone());
             let (plugins, facts) = (plugins.clone(), facts(run));
             let content = SourceContent::new(reader.clone(), tokio::runtime::Handle::current());

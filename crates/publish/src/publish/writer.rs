@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use tidegate_core::headers::ObjectHeaders;
 use tidegate_core::identity::{ContentIdentity, ETag};
-use tidegate_core::key::{Key, StoredKey};
+use tidegate_core::key::Key;
 use tidegate_core::listing::PreservedAttributes;
 use tidegate_core::location::Location;
 use tidegate_core::manifest::body_name;
@@ -14,12 +14,12 @@ use tidegate_core::plan::{Action, ArchiveCopy, Operation, PlannedBody};
 use tidegate_core::put_options::ObjectSettings;
 
 use crate::aws_error::AwsError;
-use crate::s3::{BodyBytes, CopySource, DeleteOutcome, Opener, PutOptions, S3};
+use crate::s3::{BodyBytes, CopySource, DeleteOutcome, DeleteTarget, Opener, PutOptions, S3};
 use crate::source::{SourceError, SourceReader};
 use crate::state::{Fence, LeaseLost};
 
-/// Bodies up to this size, in bytes, are read whole before they are sent: one buffer is cheaper than a stream. Times the
-/// writes in flight it bounds memory at 8 MiB.
+/// Bodies up to this size, in bytes (256 KiB), are read whole before they are sent: one buffer is cheaper than a stream. With
+/// 32 writes in flight, they take at most 8 MiB.
 const SMALL: u64 = 256 * 1024;
 
 /// Why one operation failed.
@@ -65,7 +65,7 @@ impl PlanWriter {
     }
 
     /// Deletes up to 1,000 objects, each only if it still has its ETag.
-    pub(super) async fn delete(&self, batch: &[(StoredKey, ETag)]) -> Result<Vec<DeleteOutcome>, LeaseLost> {
+    pub(super) async fn delete(&self, batch: &[DeleteTarget]) -> Result<Vec<DeleteOutcome>, LeaseLost> {
         self.guard(self.s3.delete(&self.target, batch)).await
     }
 
@@ -139,7 +139,7 @@ impl PlanWriter {
         Ok(self.s3.put(&self.target, key, body, size, identity, options).await?)
     }
 
-    /// Copies an object onto itself with other headers. What the configuration does not name stays as the object has it.
+    /// Copies an object onto itself with other headers. Attributes that the configuration does not set are preserved.
     async fn replace_headers(
         &self,
         object: NewObject<'_>,

@@ -1,14 +1,14 @@
-//! The condition of a write.
+//! Conditions of writes.
 
 use tidegate_core::identity::ETag;
 
-/// When an object may be written.
+/// When S3 accepts a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PutCondition<'a> {
-    /// Only if there is none.
-    Absent,
-    /// Only while it is in this state.
-    Is(&'a ETag),
+    /// Only if the object does not exist.
+    IfAbsent,
+    /// Only if the object has this ETag.
+    IfMatch(&'a ETag),
     /// Always.
-    Whatever,
+    Always,
 }

@@ -1,4 +1,4 @@
-//! Deleting objects, a thousand a request, with one answer a key.
+//! Deletes of site objects: up to 1,000 per request, with one outcome per key.
 
 use std::collections::BTreeMap;
 
@@ -7,57 +7,61 @@ use tidegate_core::identity::ETag;
 use tidegate_core::key::StoredKey;
 use tidegate_core::location::Location;
 
-use super::{S3, whole};
+use super::client::S3;
 use crate::aws_error::AwsError;
 
-/// What became of one key.
+/// An object to delete, only if it still has the ETag that the plan saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DeleteTarget {
+    pub(crate) key: StoredKey,
+    pub(crate) etag: ETag,
+}
+
+/// The outcome for one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum DeleteOutcome {
     /// It is gone.
     Deleted,
-    /// It was replaced since the plan was made, so it was left alone.
+    /// It was replaced after the plan was made, so it was kept.
     Replaced,
-    /// It is still there.
+    /// It still exists.
     Failed(AwsError),
 }
 
 impl S3 {
-    /// Deletes up to 1,000 objects, each only while it has the ETag that the plan saw. One outcome for each, in order:
-    /// S3 answers 200 also where it refused single keys.
-    pub(crate) async fn delete(&self, from: &Location, objects: &[(StoredKey, ETag)]) -> Vec<DeleteOutcome> {
-        // Some characters cannot be written in XML 1.0; such keys take a request of their own.
-        let (plain, odd): (Vec<_>, Vec<_>) = objects.iter().partition(|(key, _)| writable(key.as_str()));
+    /// Deletes up to 1,000 objects. Returns one outcome for each, in order: S3 answers 200 even if it refused some keys.
+    pub(crate) async fn delete(&self, from: &Location, targets: &[DeleteTarget]) -> Vec<DeleteOutcome> {
+        // Some characters cannot be written in XML 1.0. Keys with such characters need a request of their own.
+        let (batch, single): (Vec<_>, Vec<_>) = targets.iter().partition(|target| fits_xml(target.key.as_str()));
         let mut outcomes: BTreeMap<&StoredKey, DeleteOutcome> = BTreeMap::new();
-        match plain.as_slice() {
-            [] => {}
-            keys => self.delete_batch(from, keys, &mut outcomes).await,
+        if !batch.is_empty() {
+            self.delete_batch(from, &batch, &mut outcomes).await;
         }
-        for (key, etag) in odd {
-            outcomes.insert(key, self.delete_one(from, key, etag).await);
+        for target in single {
+            outcomes.insert(&target.key, self.delete_one(from, target).await);
         }
-        objects
-            .iter()
-            .map(|(key, _)| {
-                outcomes.remove(key).unwrap_or_else(|| {
-                    let why = "the answer does not say what became of it";
-                    DeleteOutcome::Failed(AwsError::malformed("DeleteObjects", key.as_str(), why))
-                })
+        let outcome = |target: &DeleteTarget| {
+            outcomes.remove(&target.key).unwrap_or_else(|| {
+                let why = "the response does not mention the key";
+                DeleteOutcome::Failed(AwsError::malformed("DeleteObjects", target.key.as_str(), why))
             })
-            .collect()
+        };
+        targets.iter().map(outcome).collect()
     }
 
     async fn delete_batch<'a>(
         &self,
         from: &Location,
-        keys: &[&'a (StoredKey, ETag)],
+        targets: &[&'a DeleteTarget],
         outcomes: &mut BTreeMap<&'a StoredKey, DeleteOutcome>,
     ) {
-        let identifiers: Result<Vec<ObjectIdentifier>, _> = keys
+        let full_key = |target: &DeleteTarget| from.prefix.join(target.key.as_str());
+        let identifiers: Result<Vec<ObjectIdentifier>, _> = targets
             .iter()
-            .map(|(key, etag)| ObjectIdentifier::builder().key(whole(from, key.as_str())).e_tag(etag.quoted()).build())
+            .map(|target| ObjectIdentifier::builder().key(full_key(target)).e_tag(target.etag.quoted()).build())
             .collect();
         let request = identifiers.and_then(|list| Delete::builder().set_objects(Some(list)).build());
-        let answer = match request {
+        let output = match request {
             Ok(request) => self
                 .client
                 .delete_objects()
@@ -68,44 +72,42 @@ impl S3 {
                 .map_err(|error| AwsError::new("DeleteObjects", from.to_string(), &error)),
             Err(error) => Err(AwsError::malformed("DeleteObjects", from.to_string(), error.to_string())),
         };
-        let answer = match answer {
-            Ok(answer) => answer,
+        let output = match output {
+            Ok(output) => output,
             Err(error) => {
-                for (key, _) in keys {
-                    outcomes.insert(key, DeleteOutcome::Failed(error.clone()));
-                }
+                outcomes.extend(targets.iter().map(|target| (&target.key, DeleteOutcome::Failed(error.clone()))));
                 return;
             }
         };
         let by_key: BTreeMap<String, &'a StoredKey> =
-            keys.iter().map(|(key, _)| (whole(from, key.as_str()), key)).collect();
-        for deleted in answer.deleted() {
+            targets.iter().map(|target| (full_key(target), &target.key)).collect();
+        for deleted in output.deleted() {
             if let Some(key) = deleted.key().and_then(|key| by_key.get(key)) {
                 outcomes.insert(key, DeleteOutcome::Deleted);
             }
         }
-        for refused in answer.errors() {
-            let Some(key) = refused.key().and_then(|key| by_key.get(key)) else { continue };
-            let code = refused.code().unwrap_or("unknown");
+        for error in output.errors() {
+            let Some(key) = error.key().and_then(|key| by_key.get(key)) else { continue };
+            let code = error.code().unwrap_or("unknown");
             let outcome = match code {
                 "PreconditionFailed" => DeleteOutcome::Replaced,
                 "NoSuchKey" => DeleteOutcome::Deleted,
-                _ => DeleteOutcome::Failed(AwsError::of_key("DeleteObjects", key.as_str(), code, refused.message())),
+                _ => DeleteOutcome::Failed(AwsError::for_key("DeleteObjects", key.as_str(), code, error.message())),
             };
             outcomes.insert(key, outcome);
         }
     }
 
-    async fn delete_one(&self, from: &Location, key: &StoredKey, etag: &ETag) -> DeleteOutcome {
-        let answer = self
+    async fn delete_one(&self, from: &Location, target: &DeleteTarget) -> DeleteOutcome {
+        let result = self
             .client
             .delete_object()
             .bucket(from.bucket.as_str())
-            .key(whole(from, key.as_str()))
-            .if_match(etag.quoted())
+            .key(from.prefix.join(target.key.as_str()))
+            .if_match(target.etag.quoted())
             .send()
             .await;
-        match answer.map_err(|error| AwsError::new("DeleteObject", key.as_str(), &error)) {
+        match result.map_err(|error| AwsError::new("DeleteObject", target.key.as_str(), &error)) {
             Ok(_) => DeleteOutcome::Deleted,
             Err(error) if error.is_condition_failed() => DeleteOutcome::Replaced,
             Err(error) if error.is_not_found() => DeleteOutcome::Deleted,
@@ -114,7 +116,7 @@ impl S3 {
     }
 }
 
-/// Whether XML 1.0 can carry a key, and carry it unchanged: a carriage return would come back as a line feed.
-fn writable(key: &str) -> bool {
+/// Whether XML 1.0 can carry a key unchanged. A carriage return, for example, would come back as a line feed.
+fn fits_xml(key: &str) -> bool {
     key.chars().all(|c| matches!(c, '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..))
 }

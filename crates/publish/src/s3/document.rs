@@ -1,4 +1,4 @@
-//! Small objects of the state, read whole and written under a condition; and manifests, which are streamed.
+//! Objects of the state: small documents, written under a condition, and streams of unknown length, such as manifests.
 
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedPart, Delete, ObjectIdentifier};
@@ -7,25 +7,26 @@ use futures::stream::{FuturesUnordered, Stream, StreamExt, TryStreamExt};
 use tidegate_core::headers::ObjectHeaders;
 use tidegate_core::identity::ETag;
 use tidegate_core::location::{Bucket, Location};
-use tidegate_core::put_options::ObjectSettings;
+use tidegate_core::put_options::{MAX_DELETES, ObjectSettings};
 
+use super::client::S3;
 use super::condition::PutCondition;
-use super::put::PutOptions;
-use super::{S3, whole};
+use super::put_options::PutOptions;
 use crate::aws_error::AwsError;
 
-/// Size of one part of a stream whose length nobody knows beforehand: 10,000 of them hold 78 GiB of compressed manifest.
+/// Size of one part of a stream of unknown length, in bytes (8 MiB). The 10,000 parts of an upload then hold 78 GiB of
+/// compressed manifest.
 const PART: usize = 8 * 1024 * 1024;
 
 /// Parts in flight.
 const PARTS_IN_FLIGHT: usize = 2;
 
 impl S3 {
-    /// Writes a document and returns its new state.
+    /// Writes a document and returns its new ETag.
     ///
     /// # Errors
-    /// [`AwsError`]; [`AwsError::is_condition_failed`] where the condition did not hold, also where this very write
-    /// had been done and its answer was lost.
+    /// [`AwsError`]; [`AwsError::is_condition_failed`] if the condition did not hold. That is also the error if this very
+    /// write succeeded, its response was lost, and the SDK sent it again.
     pub async fn put_document(
         &self,
         bucket: &Bucket,
@@ -35,19 +36,19 @@ impl S3 {
     ) -> Result<ETag, AwsError> {
         let request = self.client.put_object().bucket(bucket.as_str()).key(key).body(ByteStream::from(bytes));
         let request = match condition {
-            PutCondition::Absent => request.if_none_match("*"),
-            PutCondition::Is(etag) => request.if_match(etag.quoted()),
-            PutCondition::Whatever => request,
+            PutCondition::IfAbsent => request.if_none_match("*"),
+            PutCondition::IfMatch(etag) => request.if_match(etag.quoted()),
+            PutCondition::Always => request,
         };
-        let answer = request.send().await.map_err(|error| AwsError::new("PutObject", key, &error))?;
-        Ok(ETag::new(answer.e_tag().unwrap_or_default()))
+        let output = request.send().await.map_err(|error| AwsError::new("PutObject", key, &error))?;
+        Ok(ETag::new(output.e_tag().unwrap_or_default()))
     }
 
-    /// Writes a stream of unknown length: in one request where it fits, else in parts.
+    /// Writes a stream of unknown length: in one request if it fits into one part, otherwise as a multipart upload.
     ///
     /// # Errors
-    /// [`AwsError`], or the stream's own; an upload in parts that fails is aborted first. Nothing of a stream that fails
-    /// becomes an object.
+    /// [`AwsError`], or the stream's own error. A stream that fails creates no object: a multipart upload that fails is
+    /// aborted.
     pub async fn put_stream<E: From<AwsError>>(
         &self,
         to: &Location,
@@ -58,19 +59,18 @@ impl S3 {
         let mut buffer = BytesMut::new();
         while buffer.len() < PART {
             match bytes.try_next().await? {
-                Some(more) => buffer.extend_from_slice(&more),
+                Some(chunk) => buffer.extend_from_slice(&chunk),
                 None => {
-                    let bytes = buffer.freeze();
-                    self.put_document(&to.bucket, &whole(to, key), bytes, condition).await?;
+                    self.put_document(&to.bucket, &to.prefix.join(key), buffer.freeze(), condition).await?;
                     return Ok(());
                 }
             }
         }
-        let (headers, writing) = (ObjectHeaders::default(), ObjectSettings::default());
-        let dress = PutOptions { headers: &headers, redirect: None, settings: &writing };
-        let upload = self.create_upload(to, key, dress, None, None).await?;
+        let (headers, settings) = (ObjectHeaders::default(), ObjectSettings::default());
+        let options = PutOptions { headers: &headers, redirect: None, settings: &settings };
+        let upload = self.create_upload(to, key, options, None, None).await?;
         let parts = self.stream_parts(to, key, &upload, buffer, bytes).await;
-        self.finish_upload(to, key, &upload, parts, dress, condition).await?;
+        self.finish_upload(to, key, &upload, parts, options, condition).await?;
         Ok(())
     }
 
@@ -82,12 +82,12 @@ impl S3 {
         mut buffer: BytesMut,
         mut bytes: impl Stream<Item = Result<Bytes, E>> + Send + Unpin,
     ) -> Result<Vec<CompletedPart>, E> {
-        let (mut done, mut flying) = (Vec::new(), FuturesUnordered::new());
+        let (mut done, mut in_flight) = (Vec::new(), FuturesUnordered::new());
         let (mut number, mut last) = (0, false);
         while !last || !buffer.is_empty() {
             while !last && buffer.len() < PART {
                 match bytes.try_next().await? {
-                    Some(more) => buffer.extend_from_slice(&more),
+                    Some(chunk) => buffer.extend_from_slice(&chunk),
                     None => last = true,
                 }
             }
@@ -96,34 +96,33 @@ impl S3 {
                 break;
             }
             number += 1;
-            while flying.len() >= PARTS_IN_FLIGHT {
-                done.extend(flying.try_next().await?);
+            while in_flight.len() >= PARTS_IN_FLIGHT {
+                done.extend(in_flight.try_next().await?);
             }
-            flying.push(self.upload_part(to, key, upload, number, part));
+            in_flight.push(self.upload_part(to, key, upload, number, part));
         }
-        while let Some(part) = flying.next().await {
+        while let Some(part) = in_flight.next().await {
             done.push(part?);
         }
         Ok(done)
     }
 
-    /// Deletes objects of the state, whatever they are; what is not there is no error.
+    /// Deletes objects, whatever their ETags are. A missing object is not an error.
     ///
     /// # Errors
-    /// [`AwsError`] names the first that could not be deleted.
-    pub async fn forget(&self, bucket: &Bucket, keys: &[String]) -> Result<(), AwsError> {
-        for batch in keys.chunks(tidegate_core::put_options::MAX_DELETES) {
-            let named: Result<Vec<ObjectIdentifier>, _> =
+    /// [`AwsError`] for the first object that could not be deleted.
+    pub async fn delete_keys(&self, bucket: &Bucket, keys: &[String]) -> Result<(), AwsError> {
+        for batch in keys.chunks(MAX_DELETES) {
+            let identifiers: Result<Vec<ObjectIdentifier>, _> =
                 batch.iter().map(|key| ObjectIdentifier::builder().key(key).build()).collect();
-            let request = named
-                .and_then(|named| Delete::builder().set_objects(Some(named)).quiet(true).build())
+            let request = identifiers
+                .and_then(|identifiers| Delete::builder().set_objects(Some(identifiers)).quiet(true).build())
                 .map_err(|error| AwsError::malformed("DeleteObjects", bucket.as_str(), error.to_string()))?;
-            let answer = self.client.delete_objects().bucket(bucket.as_str()).delete(request).send().await;
-            let answer = answer.map_err(|error| AwsError::new("DeleteObjects", bucket.as_str(), &error))?;
-            if let Some(refused) = answer.errors().first() {
-                let key = refused.key().unwrap_or_default();
-                let why = refused.message().or(refused.code()).unwrap_or("refused");
-                return Err(AwsError::malformed("DeleteObjects", key, why));
+            let output = self.client.delete_objects().bucket(bucket.as_str()).delete(request).send().await;
+            let output = output.map_err(|error| AwsError::new("DeleteObjects", bucket.as_str(), &error))?;
+            if let Some(error) = output.errors().first() {
+                let why = error.message().or(error.code()).unwrap_or("no reason given");
+                return Err(AwsError::malformed("DeleteObjects", error.key().unwrap_or_default(), why));
             }
         }
         Ok(())

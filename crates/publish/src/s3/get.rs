@@ -10,7 +10,7 @@ use tidegate_core::identity::ETag;
 use tidegate_core::key::StoredKey;
 use tidegate_core::location::Bucket;
 
-use super::S3;
+use super::client::S3;
 use crate::aws_error::AwsError;
 
 /// Largest document of a site's state, in bytes.
@@ -21,7 +21,7 @@ const MAX_DOCUMENT: u64 = 64 * 1024 * 1024;
 pub struct StagedObject {
     /// Its bucket.
     pub bucket: Bucket,
-    /// Its whole key.
+    /// Its key in the bucket.
     pub key: StoredKey,
     /// Its size in bytes.
     pub size: u64,
@@ -41,7 +41,7 @@ impl S3 {
     /// The bytes of a staged object, or of a range that lies within it.
     ///
     /// # Errors
-    /// [`AwsError`], also as an item of the stream; [`AwsError::is_condition_failed`] where the object was replaced.
+    /// [`AwsError`], also as an item of the stream; [`AwsError::is_condition_failed`] if the object was replaced.
     pub(crate) async fn read_staged(
         &self,
         object: &StagedObject,
@@ -50,21 +50,21 @@ impl S3 {
         let key = object.key.as_str();
         let request = self.client.get_object().bucket(object.bucket.as_str()).key(key).if_match(object.etag.quoted());
         let range = range.map(|range| format!("bytes={}-{}", range.start, range.end.saturating_sub(1)));
-        let answer = request.set_range(range).send().await;
-        Ok(chunks(key, answer.map_err(|error| AwsError::new("GetObject", key, &error))?.body))
+        let output = request.set_range(range).send().await;
+        Ok(chunks(key, output.map_err(|error| AwsError::new("GetObject", key, &error))?.body))
     }
 
-    /// A document of a site's state and its ETag, or nothing where it does not exist.
+    /// A document of a site's state and its ETag, or nothing if it does not exist.
     ///
     /// # Errors
     /// [`AwsError`].
     pub async fn document(&self, bucket: &Bucket, key: &str) -> Result<Option<(Bytes, ETag)>, AwsError> {
-        let Some(answer) = self.get_if_exists(bucket, key).await? else { return Ok(None) };
-        let etag = ETag::new(answer.e_tag().unwrap_or_default());
-        Ok(Some((collect(key, answer, MAX_DOCUMENT).await?, etag)))
+        let Some(output) = self.get_if_exists(bucket, key).await? else { return Ok(None) };
+        let etag = ETag::new(output.e_tag().unwrap_or_default());
+        Ok(Some((collect(key, output, MAX_DOCUMENT).await?, etag)))
     }
 
-    /// The bytes of an object, or nothing where it does not exist.
+    /// The bytes of an object, or nothing if it does not exist.
     ///
     /// # Errors
     /// [`AwsError`], also as an item of the stream.
@@ -73,7 +73,7 @@ impl S3 {
         bucket: &Bucket,
         key: &str,
     ) -> Result<Option<impl Stream<Item = Result<Bytes, AwsError>> + Send + use<>>, AwsError> {
-        Ok(self.get_if_exists(bucket, key).await?.map(|answer| chunks(key, answer.body)))
+        Ok(self.get_if_exists(bucket, key).await?.map(|output| chunks(key, output.body)))
     }
 
     /// A whole object of at most `limit` bytes, such as a plugin's component.
@@ -81,25 +81,25 @@ impl S3 {
     /// # Errors
     /// [`AwsError`], also for a larger object.
     #[cfg(feature = "compile")]
-    pub(crate) async fn small(&self, bucket: &Bucket, key: &str, limit: u64) -> Result<Bytes, AwsError> {
-        let answer = self.client.get_object().bucket(bucket.as_str()).key(key).send().await;
-        collect(key, answer.map_err(|error| AwsError::new("GetObject", key, &error))?, limit).await
+    pub(crate) async fn get_small(&self, bucket: &Bucket, key: &str, limit: u64) -> Result<Bytes, AwsError> {
+        let output = self.client.get_object().bucket(bucket.as_str()).key(key).send().await;
+        collect(key, output.map_err(|error| AwsError::new("GetObject", key, &error))?, limit).await
     }
 
     async fn get_if_exists(&self, bucket: &Bucket, key: &str) -> Result<Option<GetObjectOutput>, AwsError> {
-        let answer = self.client.get_object().bucket(bucket.as_str()).key(key).send().await;
-        match answer.map_err(|error| AwsError::new("GetObject", key, &error)) {
-            Ok(answer) => Ok(Some(answer)),
-            // Not any 404: a missing bucket is an error.
+        let result = self.client.get_object().bucket(bucket.as_str()).key(key).send().await;
+        match result.map_err(|error| AwsError::new("GetObject", key, &error)) {
+            Ok(output) => Ok(Some(output)),
+            // Not for every 404: a missing bucket is an error.
             Err(error) if error.code.as_deref() == Some("NoSuchKey") => Ok(None),
             Err(error) => self.unless_absent(bucket, key, error).await,
         }
     }
 
-    /// Nothing where `error` denies access to a key that does not exist, otherwise the error.
+    /// Returns nothing if `error` denies access to a key that does not exist, otherwise the error.
     ///
-    /// S3 answers 403 instead of 404 to callers that may list only below a prefix, as the execution role may. Listing the
-    /// key tells the two apart.
+    /// S3 answers 403 instead of 404 to callers that may list only below a prefix, such as the execution role. Listing the
+    /// key shows whether it exists.
     pub(super) async fn unless_absent<T>(
         &self,
         bucket: &Bucket,
@@ -111,12 +111,12 @@ impl S3 {
     }
 }
 
-async fn collect(key: &str, answer: GetObjectOutput, limit: u64) -> Result<Bytes, AwsError> {
-    let size = u64::try_from(answer.content_length().unwrap_or_default()).unwrap_or_default();
+async fn collect(key: &str, output: GetObjectOutput, limit: u64) -> Result<Bytes, AwsError> {
+    let size = u64::try_from(output.content_length().unwrap_or_default()).unwrap_or_default();
     if size > limit {
-        return Err(AwsError::malformed("GetObject", key, format!("it has {size} bytes, the limit is {limit}")));
+        return Err(AwsError::malformed("GetObject", key, format!("it has {size} bytes, and the limit is {limit}")));
     }
-    let body = answer.body.collect().await.map_err(|error| interrupted(key, &error))?;
+    let body = output.body.collect().await.map_err(|error| interrupted(key, &error))?;
     Ok(body.into_bytes())
 }
 

@@ -1,4 +1,4 @@
-//! HEAD requests and what their answers say of an object.
+//! HEAD requests, and what their responses say about an object.
 
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::types::ChecksumMode;
@@ -10,7 +10,7 @@ use tidegate_core::listing::{ObservedObject, PreservedAttributes};
 use tidegate_core::location::Bucket;
 use tidegate_core::put_options::{SHA256_METADATA, SOURCE_ETAG_METADATA};
 
-use super::S3;
+use super::client::S3;
 use crate::aws_error::AwsError;
 
 /// The state of one object.
@@ -28,18 +28,18 @@ impl S3 {
     /// The state of one object.
     ///
     /// # Errors
-    /// [`AwsError`]; a missing object is [`AwsError::is_not_found`], or denied where listing is not allowed.
+    /// [`AwsError`]; a missing object is [`AwsError::is_not_found`], or denied if the caller may not list.
     pub(crate) async fn head(&self, bucket: &Bucket, key: &str) -> Result<ObjectHead, AwsError> {
-        let answer = self.client.head_object().bucket(bucket.as_str()).key(key).send().await;
-        let answer = answer.map_err(|error| AwsError::new("HeadObject", key, &error))?;
+        let output = self.client.head_object().bucket(bucket.as_str()).key(key).send().await;
+        let output = output.map_err(|error| AwsError::new("HeadObject", key, &error))?;
         Ok(ObjectHead {
-            size: u64::try_from(answer.content_length().unwrap_or_default()).unwrap_or_default(),
-            etag: ETag::new(answer.e_tag().unwrap_or_default()),
-            version: answer.version_id,
+            size: u64::try_from(output.content_length().unwrap_or_default()).unwrap_or_default(),
+            etag: ETag::new(output.e_tag().unwrap_or_default()),
+            version: output.version_id,
         })
     }
 
-    /// The state of one object, or nothing where it does not exist.
+    /// The state of one object, or nothing if it does not exist.
     ///
     /// # Errors
     /// [`AwsError`].
@@ -51,58 +51,59 @@ impl S3 {
         }
     }
 
-    /// Everything that a comparison needs to know of one object of the site.
+    /// Everything that a comparison needs to know about one object of the site.
     ///
     /// # Errors
     /// See [`Self::head`].
     pub(crate) async fn observe(&self, bucket: &Bucket, key: &str) -> Result<ObservedObject, AwsError> {
         let request = self.client.head_object().bucket(bucket.as_str()).key(key).checksum_mode(ChecksumMode::Enabled);
-        let answer = request.send().await.map_err(|error| AwsError::new("HeadObject", key, &error))?;
-        Ok(observed(&answer))
+        let output = request.send().await.map_err(|error| AwsError::new("HeadObject", key, &error))?;
+        Ok(observed(&output))
     }
 }
 
-/// A checksum of the whole body. Checksums of parts end in `-N`, do not decode, and say nothing of the whole body.
+/// A checksum of the whole body. Checksums of multipart uploads end in `-N`, do not decode, and say nothing about the whole
+/// body.
 fn checksum<const N: usize>(text: Option<&str>) -> Option<[u8; N]> {
     STANDARD.decode(text?).ok()?.try_into().ok()
 }
 
-fn observed(answer: &HeadObjectOutput) -> ObservedObject {
-    let metadata = answer.metadata().cloned().unwrap_or_default();
-    let encryption = answer.server_side_encryption().map(|kind| kind.as_str().to_owned());
-    let etag = ETag::new(answer.e_tag().unwrap_or_default());
-    // With KMS or customer keys, an ETag looks like an MD5 and is not one.
+fn observed(output: &HeadObjectOutput) -> ObservedObject {
+    let metadata = output.metadata().cloned().unwrap_or_default();
+    let encryption = output.server_side_encryption().map(|kind| kind.as_str().to_owned());
+    let etag = ETag::new(output.e_tag().unwrap_or_default());
+    // With KMS or customer keys, an ETag looks like an MD5, but is not one.
     let has_opaque_etag =
-        encryption.as_deref().is_some_and(|kind| kind.starts_with("aws:")) || answer.sse_customer_algorithm().is_some();
+        encryption.as_deref().is_some_and(|kind| kind.starts_with("aws:")) || output.sse_customer_algorithm().is_some();
     let md5 = etag.as_md5().filter(|_| !has_opaque_etag);
     let mut recorded = [0; 32];
-    let sha256 = checksum(answer.checksum_sha256())
+    let sha256 = checksum(output.checksum_sha256())
         .or_else(|| hex::decode_to_slice(metadata.get(SHA256_METADATA)?, &mut recorded).ok().map(|()| recorded));
     let opaque =
         metadata.get(SOURCE_ETAG_METADATA).cloned().or_else(|| md5.is_none().then(|| etag.as_str().to_owned()));
     let headers = [
-        (ObjectHeader::CacheControl, answer.cache_control()),
-        (ObjectHeader::ContentDisposition, answer.content_disposition()),
-        (ObjectHeader::ContentEncoding, answer.content_encoding()),
-        (ObjectHeader::ContentLanguage, answer.content_language()),
-        (ObjectHeader::ContentType, answer.content_type()),
-        (ObjectHeader::Expires, answer.expires_string()),
+        (ObjectHeader::CacheControl, output.cache_control()),
+        (ObjectHeader::ContentDisposition, output.content_disposition()),
+        (ObjectHeader::ContentEncoding, output.content_encoding()),
+        (ObjectHeader::ContentLanguage, output.content_language()),
+        (ObjectHeader::ContentType, output.content_type()),
+        (ObjectHeader::Expires, output.expires_string()),
     ];
     let attributes = PreservedAttributes {
-        storage_class: answer
+        storage_class: output
             .storage_class()
             .map(|class| class.as_str().to_owned())
             .filter(|class| class != "STANDARD"),
         encryption,
-        kms_key: answer.ssekms_key_id().map(str::to_owned),
+        kms_key: output.ssekms_key_id().map(str::to_owned),
     };
     ObservedObject {
-        identity: ContentIdentity { sha256, md5, crc64nvme: checksum(answer.checksum_crc64_nvme()), opaque },
+        identity: ContentIdentity { sha256, md5, crc64nvme: checksum(output.checksum_crc64_nvme()), opaque },
         headers: ObjectHeaders::observed(
             headers.into_iter().filter_map(|(name, value)| Some((name, value?.to_owned()))),
             metadata,
         ),
-        redirect: answer.website_redirect_location().map(str::to_owned),
+        redirect: output.website_redirect_location().map(str::to_owned),
         attributes,
     }
 }

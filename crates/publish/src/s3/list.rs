@@ -9,7 +9,7 @@ use tidegate_core::listing::{ListedObject, ListingError};
 use tidegate_core::location::{Bucket, Location};
 use tidegate_core::timestamp::Timestamp;
 
-use super::S3;
+use super::client::S3;
 use crate::aws_error::AwsError;
 
 /// Most objects of one page. Source: Amazon S3 API reference, `ListObjectsV2`.
@@ -45,14 +45,14 @@ pub(super) struct ListScope<'a> {
     pub(super) page: i32,
 }
 
-/// One page with whole keys.
+/// One page, with full keys.
 #[derive(Debug)]
 pub(super) struct BucketPage {
     pub(super) objects: Vec<BucketObject>,
     next: Option<String>,
 }
 
-/// One object with its whole key.
+/// One object, with its full key.
 #[derive(Debug)]
 pub(super) struct BucketObject {
     pub(super) key: String,
@@ -83,7 +83,7 @@ impl S3 {
     /// One page of the objects below a prefix, after the page that returned `token`.
     ///
     /// # Errors
-    /// [`AwsError`], also for an answer that announces another page without its token.
+    /// [`AwsError`], also for a truncated response without a continuation token.
     pub async fn page(&self, location: &Location, token: Option<String>) -> Result<ListPage, AwsError> {
         Ok(relative(location, self.bucket_page(ListScope::below(location), token).await?))
     }
@@ -128,7 +128,7 @@ impl S3 {
         token: Option<String>,
     ) -> Result<BucketPage, AwsError> {
         let malformed = |why: &str| AwsError::malformed("ListObjectsV2", scope.subject(), why);
-        let answer = self
+        let output = self
             .client
             .list_objects_v2()
             .bucket(scope.bucket.as_str())
@@ -140,18 +140,18 @@ impl S3 {
             .send()
             .await
             .map_err(|error| AwsError::new("ListObjectsV2", scope.subject(), &error))?;
-        let next = match (answer.is_truncated(), answer.next_continuation_token) {
-            (Some(true), None) => return Err(malformed("the answer is truncated and has no token for the next page")),
+        let next = match (output.is_truncated(), output.next_continuation_token) {
+            (Some(true), None) => return Err(malformed("the response is truncated, but has no continuation token")),
             (Some(true), token) => token,
             (_, _) => None,
         };
-        // A server that does not know the parameter leaves it out of its answer.
-        let encoded = answer.encoding_type.is_some();
+        // A server that does not know the parameter omits it from its response.
+        let encoded = output.encoding_type.is_some();
         let key = |key: Option<String>| {
             let key = if encoded { key.and_then(decode) } else { key };
-            key.ok_or_else(|| malformed("the answer has an object without a readable key"))
+            key.ok_or_else(|| malformed("the response has an object without a readable key"))
         };
-        let objects = answer.contents.unwrap_or_default().into_iter().map(|object| {
+        let objects = output.contents.unwrap_or_default().into_iter().map(|object| {
             let modified = object.last_modified.and_then(|time| time.to_millis().ok()).unwrap_or_default();
             Ok(BucketObject {
                 key: key(object.key)?,
@@ -164,7 +164,7 @@ impl S3 {
     }
 }
 
-/// The same page with keys relative to the prefix. An object named like the prefix is a directory marker and left out.
+/// The same page with keys relative to the prefix, without an object that is named like the prefix: that is a folder marker.
 fn relative(location: &Location, page: BucketPage) -> ListPage {
     let objects = page.objects.into_iter().filter_map(|object| {
         let key = location.prefix.relative(&object.key)?;
@@ -173,7 +173,7 @@ fn relative(location: &Location, page: BucketPage) -> ListPage {
     ListPage { objects: objects.collect(), next: page.next }
 }
 
-/// A key that `encoding-type=url` encoded: as in a form, with `+` for a space.
+/// Decodes a key of a listing with `encoding-type=url`. Keys are encoded like form values, with `+` for a space.
 fn decode(key: String) -> Option<String> {
     if !key.contains(['+', '%']) {
         return Some(key);
@@ -187,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_decoded_as_form_values() {
+    fn decodes_keys_as_form_values() {
         for (encoded, key) in
             [("a/b.html", "a/b.html"), ("a+b%2B%25.html", "a b+%.html"), ("a%20b", "a b"), ("%C3%A9%07", "\u{e9}\u{7}")]
         {

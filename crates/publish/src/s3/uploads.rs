@@ -1,16 +1,16 @@
-//! Objects that others upload: staged builds, and files fetched from elsewhere.
+//! Listings with upload times: of staged builds, and of downloaded files.
 
 use futures::stream::TryStreamExt;
 use tidegate_core::key::StoredKey;
 use tidegate_core::location::{Bucket, Location};
 use tidegate_core::staged_build::UploadedObject;
 
-use super::S3;
+use super::client::S3;
 use super::list::{BucketObject, ListScope};
 use crate::aws_error::AwsError;
 
 impl S3 {
-    /// All objects below a location, with their time of upload.
+    /// All objects below a location, with their upload times.
     ///
     /// # Errors
     /// [`AwsError`]; a page that fails is an error, never a short listing.
@@ -23,9 +23,9 @@ impl S3 {
         Ok(uploads)
     }
 
-    /// One object as a listing shows it, or nothing where it does not exist.
+    /// One object as a listing shows it, or nothing if it does not exist.
     pub(super) async fn listed(&self, bucket: &Bucket, key: &str) -> Result<Option<BucketObject>, AwsError> {
-        // A key sorts before every longer key that it is a prefix of.
+        // A key sorts before every longer key that starts with it.
         let page = self.bucket_page(ListScope { bucket, prefix: key, page: 1 }, None).await?;
         Ok(page.objects.into_iter().next().filter(|object| object.key == key))
     }

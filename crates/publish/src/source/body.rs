@@ -1,7 +1,5 @@
-//! One object's bytes on their way to whoever sends them.
-//!
-//! Owns the bridge from a blocking reader, or from a stream of S3, to an asynchronous one with a bounded number of chunks in
-//! flight. Never reads a source itself and never judges content: the reader behind it does, before its last bytes.
+//! The body of one object: a stream with a bounded number of chunks in memory, filled by a blocking reader or from S3. The
+//! reader behind it checks the content before it sends the last bytes.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -11,16 +9,17 @@ use futures::Stream;
 use tidegate_core::identity::ContentIdentity;
 use tokio::sync::mpsc;
 
-use super::SourceError;
+use super::blocking::blocking;
 use super::digest::{Algorithms, BodyDigester};
+use super::error::SourceError;
 
-/// Bytes of one chunk at the most. With 64 bodies under way, four chunks each, that makes 16 MiB.
+/// Most bytes of one chunk (64 KiB). With 64 bodies in flight, of four chunks each, that makes 16 MiB.
 pub const CHUNK: usize = 64 * 1024;
 
-/// Chunks that wait for the reader of a body; with the one in its hands and the one being made, four chunks are in memory.
-const WAITING: usize = 2;
+/// Chunks that wait for the consumer of a body. With one at the consumer and one at the reader, four chunks are in memory.
+const QUEUED_CHUNKS: usize = 2;
 
-/// A stream of exactly [`SourceBody::size`] bytes, or of fewer and an error.
+/// A stream of exactly [`SourceBody::size`] bytes, or of fewer bytes and an error.
 #[derive(Debug)]
 pub struct SourceBody {
     size: u64,
@@ -29,20 +28,20 @@ pub struct SourceBody {
 
 #[derive(Debug)]
 enum BodySupply {
-    /// All of it, read and checked.
+    /// The whole body, read and checked.
     Ready(Bytes),
-    /// Chunks that somebody else makes.
+    /// Chunks from a thread or task.
     Arriving(mpsc::Receiver<Result<Bytes, SourceError>>),
 }
 
-/// One object read on a thread that may block. It checks all of the content before it hands out the last bytes.
+/// Reads one object on a thread that may block. Checks all of the content before it returns the last bytes.
 pub(super) trait Chunks: Send {
-    /// The next bytes, [`CHUNK`] at the most; nothing after the last ones.
+    /// The next bytes, at most [`CHUNK`]; nothing after the last ones.
     fn next(&mut self) -> Result<Option<Bytes>, SourceError>;
 }
 
 impl SourceBody {
-    /// Bytes of the whole object.
+    /// The size of the object, in bytes.
     #[must_use]
     pub fn size(&self) -> u64 {
         self.size
@@ -53,10 +52,10 @@ impl SourceBody {
         Self { size: bytes.len() as u64, chunks: BodySupply::Ready(bytes) }
     }
 
-    /// Reads `chunks` on a thread of its own for as long as somebody takes them.
+    /// Reads `chunks` on a thread of its own until the body is dropped.
     pub(super) fn from_blocking(size: u64, mut chunks: impl Chunks + 'static) -> Self {
-        let (sender, receiver) = mpsc::channel(WAITING);
-        // Detached on purpose: it ends by itself once the object or its reader's interest does.
+        let (sender, receiver) = mpsc::channel(QUEUED_CHUNKS);
+        // Detached: it ends with the object, or when the body is dropped.
         drop(tokio::task::spawn_blocking(move || {
             while let Some(next) = chunks.next().transpose() {
                 let failed = next.is_err();
@@ -68,16 +67,16 @@ impl SourceBody {
         Self { size, chunks: BodySupply::Arriving(receiver) }
     }
 
-    /// A body that something asynchronous fills.
+    /// A body whose chunks are sent to the returned sender.
     pub(super) fn channel(size: u64) -> (mpsc::Sender<Result<Bytes, SourceError>>, Self) {
-        let (sender, chunks) = mpsc::channel(WAITING);
+        let (sender, chunks) = mpsc::channel(QUEUED_CHUNKS);
         (sender, Self { size, chunks: BodySupply::Arriving(chunks) })
     }
 
     /// All bytes in memory.
     ///
     /// # Errors
-    /// The reader's.
+    /// The reader's error.
     pub async fn collect(self) -> Result<Bytes, SourceError> {
         let mut chunks = match self.chunks {
             BodySupply::Ready(bytes) => return Ok(bytes),
@@ -97,9 +96,9 @@ impl SourceBody {
     /// Digests all bytes, on a thread of its own.
     ///
     /// # Errors
-    /// The reader's.
+    /// The reader's error.
     pub async fn digest(self, algorithms: Algorithms) -> Result<ContentIdentity, SourceError> {
-        super::blocking(move || {
+        blocking(move || {
             let mut digester = BodyDigester::new(algorithms);
             let mut read = 0;
             match self.chunks {

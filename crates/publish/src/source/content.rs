@@ -1,4 +1,4 @@
-//! An opened source as plugins read it, within a deadline. The host bounds what plugins ask for, so nothing is cached.
+//! How plugins read an opened source, within a deadline. Nothing is cached, because the host limits what plugins request.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -9,8 +9,8 @@ use tidegate_core::content::{ContentReader, ReadError};
 use tidegate_core::key::Key;
 use tokio::runtime::Handle;
 
-use super::SourceReader;
 use super::archive::Archive;
+use super::reader::SourceReader;
 
 /// Entries of an archive that are unpacked at the same time.
 const ENTRIES_AT_ONCE: usize = 8;
@@ -18,7 +18,7 @@ const ENTRIES_AT_ONCE: usize = 8;
 /// Objects in S3 that are read at the same time.
 const OBJECTS_AT_ONCE: usize = 32;
 
-/// A reader as plugins use it. Its methods block.
+/// A source that plugins read. Its methods block.
 #[derive(Debug, Clone)]
 pub struct SourceContent {
     reader: SourceReader,
@@ -50,7 +50,7 @@ impl ContentReader for SourceContent {
             }
             SourceReader::Archive(archive) => heads_in_archive(&self.runtime, archive, keys, length, deadline),
             SourceReader::Prefix(prefix) => self.heads_in_s3(keys, |key| prefix.part(key, 0, length, deadline)),
-            SourceReader::Released(release) => self.heads_in_s3(keys, |key| release.part(key, 0, length, deadline)),
+            SourceReader::Release(release) => self.heads_in_s3(keys, |key| release.part(key, 0, length, deadline)),
         }
     }
 
@@ -62,12 +62,12 @@ impl ContentReader for SourceContent {
                 move || archive.range(&key, offset, length, deadline)
             }),
             SourceReader::Prefix(prefix) => self.runtime.block_on(prefix.part(key, offset, length, deadline)),
-            SourceReader::Released(release) => self.runtime.block_on(release.part(key, offset, length, deadline)),
+            SourceReader::Release(release) => self.runtime.block_on(release.part(key, offset, length, deadline)),
         }
     }
 }
 
-fn late(key: &Key) -> ReadError {
+fn too_late(key: &Key) -> ReadError {
     ReadError::Unavailable { key: key.clone(), why: "its deadline passed".to_owned() }
 }
 
@@ -81,7 +81,19 @@ fn within(
     let (sender, receiver) = mpsc::channel();
     // Detached: an answer after the deadline is dropped.
     drop(runtime.spawn_blocking(move || sender.send(work()).ok()));
-    receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())).unwrap_or_else(|_| Err(late(key)))
+    receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())).unwrap_or_else(|_| Err(too_late(key)))
+}
+
+/// Entries that threads take one by one, with their indices in the result.
+struct HeadQueue {
+    entries: Vec<(usize, Key)>,
+    next: AtomicUsize,
+}
+
+impl HeadQueue {
+    fn take(&self) -> Option<&(usize, Key)> {
+        self.entries.get(self.next.fetch_add(1, Ordering::Relaxed))
+    }
 }
 
 /// Reads the first bytes of entries in the order of their positions in the archive, a few at a time, until the deadline.
@@ -94,13 +106,13 @@ fn heads_in_archive(
 ) -> Vec<Result<Vec<u8>, ReadError>> {
     let mut order: Vec<(usize, Key)> = keys.iter().cloned().enumerate().collect();
     order.sort_by_cached_key(|(_, key)| archive.position(key));
-    let work = Arc::new((order, AtomicUsize::new(0)));
+    let queue = Arc::new(HeadQueue { entries: order, next: AtomicUsize::new(0) });
     let (sender, receiver) = mpsc::channel();
     for _ in 0..ENTRIES_AT_ONCE.min(keys.len()) {
-        let (archive, work, sender) = (Arc::clone(archive), Arc::clone(&work), sender.clone());
+        let (archive, queue, sender) = (Arc::clone(archive), Arc::clone(&queue), sender.clone());
         // Detached: after the deadline, each ends with its current entry.
         drop(runtime.spawn_blocking(move || {
-            while let Some((index, key)) = work.0.get(work.1.fetch_add(1, Ordering::Relaxed)) {
+            while let Some((index, key)) = queue.take() {
                 if sender.send((*index, archive.range(key, 0, length, deadline))).is_err() {
                     return;
                 }
@@ -108,7 +120,7 @@ fn heads_in_archive(
         }));
     }
     drop(sender);
-    let mut heads: Vec<Result<Vec<u8>, ReadError>> = keys.iter().map(|key| Err(late(key))).collect();
+    let mut heads: Vec<Result<Vec<u8>, ReadError>> = keys.iter().map(|key| Err(too_late(key))).collect();
     while let Ok((index, head)) = receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
         if let Some(slot) = heads.get_mut(index) {
             *slot = head;

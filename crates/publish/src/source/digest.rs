@@ -1,32 +1,29 @@
-//! Digests of one body in one pass.
-//!
-//! Owns which algorithms are run. Never reads anything and never compares: [`ContentIdentity`] does.
+//! Digests of one body in one pass, and the fingerprint of a listing.
 
 use crc_fast::CrcAlgorithm;
 use md5::Md5;
 use sha2::{Digest, Sha256};
 use tidegate_core::identity::ContentIdentity;
 
-/// What is computed besides SHA-256, which always is.
+/// Digests to compute besides SHA-256, which always is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Algorithms {
-    /// MD5, for a site that is known only by its ETags.
+    /// MD5, for a site of which only the ETags are known.
     pub md5: bool,
-    /// CRC-64/NVME, for objects that another tool uploaded in parts: it is the one checksum of a whole body that S3 keeps
-    /// of them.
+    /// CRC-64/NVME, for objects that another tool uploaded in parts: S3 keeps no other checksum of their whole body.
     pub crc64nvme: bool,
 }
 
 impl Algorithms {
-    /// Whether `identity` already holds all that is asked.
-    pub(super) fn answered_by(self, identity: &ContentIdentity) -> bool {
+    /// Whether `identity` already has SHA-256 and all of these digests.
+    pub(super) fn are_known_in(self, identity: &ContentIdentity) -> bool {
         identity.sha256.is_some()
             && (identity.md5.is_some() || !self.md5)
             && (identity.crc64nvme.is_some() || !self.crc64nvme)
     }
 }
 
-/// Digests a body that comes in pieces.
+/// Digests a body chunk by chunk.
 #[derive(Debug, Clone)]
 pub(super) struct BodyDigester {
     sha256: Sha256,
@@ -63,17 +60,26 @@ impl BodyDigester {
     }
 }
 
-/// A digest over records, each a name, a size and a tag: the fingerprint of a source that has no digest of its own.
+/// One object in a fingerprint.
+pub(super) struct FingerprintRecord<'a> {
+    pub(super) name: &'a str,
+    pub(super) size: u64,
+    /// Identifies the content: a digest or an ETag.
+    pub(super) tag: &'a [u8],
+}
+
+/// The fingerprint of a source that has no digest of its own: a digest over its records.
 ///
-/// A zero byte ends each name, which can hold none, and each tag is led by its length: no two lists have the same form.
-pub(super) fn fingerprint<'a>(records: impl Iterator<Item = (&'a str, u64, &'a [u8])>) -> String {
-    let mut whole = Sha256::new();
-    for (name, size, tag) in records {
-        whole.update(name.as_bytes());
-        whole.update([0]);
-        whole.update(size.to_le_bytes());
-        whole.update((tag.len() as u64).to_le_bytes());
-        whole.update(tag);
+/// Two lists of records never have the same encoding: a zero byte, which a name cannot contain, ends each name, and each tag
+/// follows its length.
+pub(super) fn fingerprint<'a>(records: impl Iterator<Item = FingerprintRecord<'a>>) -> String {
+    let mut digest = Sha256::new();
+    for FingerprintRecord { name, size, tag } in records {
+        digest.update(name.as_bytes());
+        digest.update([0]);
+        digest.update(size.to_le_bytes());
+        digest.update((tag.len() as u64).to_le_bytes());
+        digest.update(tag);
     }
-    format!("sha256:{}", hex::encode(whole.finalize()))
+    format!("sha256:{}", hex::encode(digest.finalize()))
 }

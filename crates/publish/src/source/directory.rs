@@ -1,13 +1,11 @@
-//! A directory of this machine as a source: every file is digested at opening, and again while it is sent.
-//!
-//! Owns reading files. Never walks (see [`walk`]) and never writes.
+//! A local directory as a source. Every file is digested when the directory is opened, and again while it is sent.
 
+pub(in crate::source) mod error;
 mod walk;
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
@@ -18,14 +16,18 @@ use tidegate_core::content::ReadError;
 use tidegate_core::identity::ContentIdentity;
 use tidegate_core::key::Key;
 
+pub use error::DirectoryError;
+
+use super::blocking::blocking;
 use super::body::{CHUNK, Chunks, SourceBody};
-use super::digest::{Algorithms, BodyDigester, fingerprint};
-use super::{OpenedSource, Progress, SourceError, SourceOptions, SourceReader, blocking};
+use super::digest::{Algorithms, BodyDigester, FingerprintRecord, fingerprint};
+use super::error::SourceError;
+use super::options::{Progress, SourceOptions};
 
-/// Threads that digest at the most; a disk seldom keeps more of them busy.
-const MOST_THREADS: usize = 8;
+/// Most threads that digest. A disk seldom keeps more of them busy.
+const MAX_THREADS: usize = 8;
 
-/// Bytes of each thread's buffer: large files take few calls, and small ones two.
+/// Size of each thread's buffer, in bytes (256 KiB). Large files then take few reads, and small ones two.
 const BUFFER: usize = 256 * 1024;
 
 /// A directory in the state in which it was opened.
@@ -36,78 +38,38 @@ pub struct Directory {
     items: Vec<ArtifactItem>,
 }
 
-/// Why a directory cannot be published.
-#[derive(Debug, thiserror::Error)]
-pub enum DirectoryError {
-    /// Nothing there.
-    #[error("`{0}` does not exist, name a directory or a `.zip` file")]
-    Missing(PathBuf),
-    /// Something else there.
-    #[error("`{0}` is not a directory, name one, or a file that ends in `.zip`")]
-    NotDirectory(PathBuf),
-    /// The system refused to read.
-    #[error("`{path}` could not be read: {error}")]
-    Read {
-        /// The file or folder.
-        path: PathBuf,
-        /// The system's words.
-        error: io::Error,
-    },
-    /// A symbolic link whose target is missing.
-    #[error("the link `{0}` points to nothing, remove it or restore its target")]
-    Dangling(PathBuf),
-    /// A symbolic link to a folder that holds it.
-    #[error("the link `{0}` points to a folder that holds the link, remove it")]
-    Loop(PathBuf),
-    /// A symbolic link out of the directory.
-    #[error("the link `{link}` leads out of the source to `{target}`, copy its target into the source instead")]
-    Outside {
-        /// The link.
-        link: PathBuf,
-        /// Where it leads.
-        target: PathBuf,
-    },
-    /// A socket, a pipe or a device.
-    #[error("`{0}` is neither a file nor a folder, remove it")]
-    Special(PathBuf),
-    /// Not the bytes that were digested at opening.
-    #[error("`{0}` changed since it was read, publish again once the build is finished")]
-    Changed(PathBuf),
-}
-
 impl Directory {
-    /// Walks and digests a directory.
+    /// Lists a directory and digests its files.
     ///
     /// # Errors
     /// [`SourceError`] names the path that cannot be published.
-    pub async fn open(path: &Path, options: &SourceOptions) -> Result<OpenedSource, SourceError> {
+    pub(super) async fn open(path: &Path, options: &SourceOptions) -> Result<(Artifact, Self), SourceError> {
         let (path, options) = (path.to_owned(), options.clone());
         blocking(move || {
             let (root, keys) = walk::walk(&path)?;
-            let items = digest_all(&root, &keys, options.algorithms, options.progress.as_ref())?;
-            let print = |items: &[ArtifactItem]| {
-                fingerprint(items.iter().map(|item| {
-                    (item.key.as_str(), item.size, item.identity.sha256.as_ref().map_or(&[][..], |digest| digest))
-                }))
-            };
-            let mut sorted = items;
-            sorted.sort_by(|a, b| a.key.cmp(&b.key));
-            let artifact = Artifact::new(sorted.clone(), Fingerprint(print(&sorted).into()), ArtifactNames::Files)?;
-            Ok(OpenedSource { artifact, reader: SourceReader::Directory(Arc::new(Self { root, items: sorted })) })
+            let mut items = digest_all(&root, &keys, options.algorithms, options.progress.as_ref())?;
+            items.sort_by(|a, b| a.key.cmp(&b.key));
+            let fingerprint = fingerprint(items.iter().map(|item| FingerprintRecord {
+                name: item.key.as_str(),
+                size: item.size,
+                tag: item.identity.sha256.as_ref().map_or(&[][..], |digest| digest),
+            }));
+            let artifact = Artifact::new(items.clone(), Fingerprint(fingerprint.into()), ArtifactNames::Files)?;
+            Ok((artifact, Self { root, items }))
         })
         .await
     }
 
     fn item(&self, key: &Key) -> Result<&ArtifactItem, SourceError> {
-        let found = self.items.binary_search_by(|item| item.key.cmp(key)).ok().and_then(|at| self.items.get(at));
-        found.ok_or_else(|| SourceError::Absent(key.clone()))
+        let index = self.items.binary_search_by(|item| item.key.cmp(key)).ok();
+        index.and_then(|index| self.items.get(index)).ok_or_else(|| SourceError::Absent(key.clone()))
     }
 
     fn path(&self, key: &Key) -> PathBuf {
         self.root.join(key.as_str())
     }
 
-    /// See [`SourceReader::stream`].
+    /// See [`super::SourceReader::stream`].
     pub(super) async fn stream(&self, key: &Key) -> Result<SourceBody, SourceError> {
         let (item, path) = (self.item(key)?.clone(), self.path(key));
         let size = item.size;
@@ -118,7 +80,7 @@ impl Directory {
         Ok(SourceBody::from_blocking(size, chunks))
     }
 
-    /// See [`SourceReader::whole`].
+    /// See [`super::SourceReader::whole`].
     pub(super) async fn whole(&self, key: &Key) -> Result<Bytes, SourceError> {
         let (item, path) = (self.item(key)?.clone(), self.path(key));
         blocking(move || {
@@ -129,10 +91,10 @@ impl Directory {
         .await
     }
 
-    /// See [`SourceReader::digest`].
+    /// See [`super::SourceReader::digest`].
     pub(super) async fn digest(&self, key: &Key, algorithms: Algorithms) -> Result<ContentIdentity, SourceError> {
         let item = self.item(key)?;
-        if algorithms.answered_by(&item.identity) {
+        if algorithms.are_known_in(&item.identity) {
             return Ok(item.identity.clone());
         }
         let (item, path) = (item.clone(), self.path(key));
@@ -144,8 +106,8 @@ impl Directory {
         .await
     }
 
-    /// One range, for plugins; shorter at the end of the file. Whether the rest of the file is still the same is not
-    /// asked here: it is when the file is sent.
+    /// One range, for plugins; shorter at the end of the file. Whether the rest of the file has changed is not checked here, but
+    /// when the file is sent.
     pub(super) fn range(&self, key: &Key, offset: u64, length: u32, deadline: Instant) -> Result<Vec<u8>, ReadError> {
         let unavailable =
             |why: &dyn std::fmt::Display| ReadError::Unavailable { key: key.clone(), why: why.to_string() };
@@ -172,7 +134,7 @@ impl Directory {
     }
 }
 
-/// Digests all files side by side. The order of the answer is not the order of `keys`.
+/// Digests all files concurrently. The result is in no order.
 fn digest_all(
     root: &Path,
     keys: &[Key],
@@ -180,14 +142,14 @@ fn digest_all(
     progress: Option<&Progress>,
 ) -> Result<Vec<ArtifactItem>, SourceError> {
     let next = AtomicUsize::new(0);
-    let threads = thread::available_parallelism().map_or(1, usize::from).clamp(1, MOST_THREADS).min(keys.len().max(1));
+    let threads = thread::available_parallelism().map_or(1, usize::from).clamp(1, MAX_THREADS).min(keys.len().max(1));
     let work = || -> Result<Vec<ArtifactItem>, SourceError> {
         let mut items = Vec::with_capacity(keys.len() / threads + 1);
         let mut buffer = vec![0; BUFFER];
         while let Some(key) = keys.get(next.fetch_add(1, Ordering::Relaxed)) {
             let path = root.join(key.as_str());
             let (size, identity) = digest_file(&path, &mut buffer, algorithms).map_err(|error| {
-                // The other threads have nothing left to do once one of them failed.
+                // Stops the other threads.
                 next.store(keys.len(), Ordering::Relaxed);
                 DirectoryError::Read { path: path.clone(), error }
             })?;
@@ -202,9 +164,9 @@ fn digest_all(
         let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
         let mut items = work();
         for helper in helpers {
-            let found = helper.join().unwrap_or(Err(SourceError::Interrupted));
+            let digested = helper.join().unwrap_or(Err(SourceError::Interrupted));
             items = items.and_then(|mut all| {
-                all.append(&mut found?);
+                all.append(&mut digested?);
                 Ok(all)
             });
         }
@@ -229,7 +191,7 @@ fn digest_file(path: &Path, buffer: &mut [u8], algorithms: Algorithms) -> io::Re
     }
 }
 
-/// One file read again: its digest must be the one of the opening before the last bytes are handed out.
+/// Reads a file again. Its digest must equal the one from opening before the last bytes are returned.
 struct FileChunks {
     file: File,
     path: PathBuf,
@@ -255,16 +217,16 @@ impl FileChunks {
         })
     }
 
-    /// The next `most` bytes.
-    fn take(&mut self, most: u64) -> Result<Option<Bytes>, SourceError> {
+    /// The next bytes, at most `limit`.
+    fn take(&mut self, limit: u64) -> Result<Option<Bytes>, SourceError> {
         let Some(digester) = &mut self.digester else { return Ok(None) };
         let failed = |error| DirectoryError::Read { path: self.path.clone(), error };
-        let wanted = self.left.min(most);
-        let mut bytes = Vec::with_capacity(usize::try_from(wanted).unwrap_or(0));
-        (&mut self.file).take(wanted).read_to_end(&mut bytes).map_err(failed)?;
+        let length = self.left.min(limit);
+        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
+        (&mut self.file).take(length).read_to_end(&mut bytes).map_err(failed)?;
         digester.update(&bytes);
         self.left -= bytes.len() as u64;
-        let mut same = bytes.len() as u64 == wanted;
+        let mut same = bytes.len() as u64 == length;
         if same && self.left == 0 {
             same = self.file.read(&mut [0]).map_err(failed)? == 0;
             self.identity = self.digester.take().map(BodyDigester::finish).unwrap_or_default();

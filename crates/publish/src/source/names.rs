@@ -1,13 +1,11 @@
-//! Names of a source that cannot be published: all of them are found before the first is reported.
-//!
-//! Owns the list and its words. Never knows the rules, which are [`tidegate_core::key::Key`]'s and each source's.
+//! Names in a source that cannot be published. All of them are collected before they are reported.
 
 use std::fmt;
 
-/// Names that are written out; the rest is counted.
-pub const MOST_SHOWN: usize = 20;
+/// Most names that an error lists; it only counts the others.
+pub const MAX_SHOWN: usize = 20;
 
-/// At least one name that cannot be published, each with its reason.
+/// At least one name that cannot be published, each with the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusedNames {
     shown: Vec<String>,
@@ -15,7 +13,7 @@ pub struct RefusedNames {
 }
 
 impl RefusedNames {
-    /// The reasons, [`MOST_SHOWN`] at the most.
+    /// The reasons, at most [`MAX_SHOWN`].
     #[must_use]
     pub fn shown(&self) -> &[String] {
         &self.shown
@@ -53,15 +51,15 @@ pub(super) struct Refusals {
 }
 
 impl Refusals {
-    /// Notes one name by the reason that names it.
+    /// Adds one name, by a reason that contains it.
     pub(super) fn push(&mut self, reason: impl fmt::Display) {
-        if self.shown.len() < MOST_SHOWN {
+        if self.shown.len() < MAX_SHOWN {
             self.shown.push(reason.to_string());
         }
         self.total = self.total.saturating_add(1);
     }
 
-    /// Nothing, where no name was refused.
+    /// Fails if a name was refused.
     pub(super) fn finish(self) -> Result<(), RefusedNames> {
         if self.total == 0 { Ok(()) } else { Err(RefusedNames { shown: self.shown, total: self.total }) }
     }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -17,10 +16,10 @@ use tidegate_core::staged_build::READY_MARKER;
 use tokio::sync::mpsc::Sender;
 
 use super::body::{CHUNK, SourceBody};
-use super::digest::fingerprint;
+use super::digest::{FingerprintRecord, fingerprint};
+use super::error::SourceError;
 use super::names::Refusals;
 use super::storage::{StorageError, read_part};
-use super::{OpenedSource, SourceError, SourceReader};
 use crate::aws_error::AwsError;
 use crate::s3::{S3, StagedObject};
 
@@ -45,7 +44,7 @@ impl StagedPrefix {
     ///
     /// # Errors
     /// [`SourceError`]; a page that fails is an error, never a short listing.
-    pub async fn open(location: &Location, s3: &S3) -> Result<OpenedSource, SourceError> {
+    pub(super) async fn open(location: &Location, s3: &S3) -> Result<(Artifact, Self), SourceError> {
         let mut refused = Refusals::default();
         let mut objects = Vec::new();
         let mut pages = pin!(s3.pages(location));
@@ -61,17 +60,18 @@ impl StagedPrefix {
         }
         refused.finish()?;
         objects.sort_by(|a, b| a.key.cmp(&b.key));
-        let fingerprint = fingerprint(
-            objects.iter().map(|object| (object.key.as_str(), object.size, object.etag.as_str().as_bytes())),
-        );
+        let fingerprint = fingerprint(objects.iter().map(|object| FingerprintRecord {
+            name: object.key.as_str(),
+            size: object.size,
+            tag: object.etag.as_str().as_bytes(),
+        }));
         let items = objects.iter().map(|object| ArtifactItem {
             key: object.key.clone(),
             size: object.size,
             identity: identity(&object.etag),
         });
         let artifact = Artifact::new(items.collect(), Fingerprint(fingerprint.into()), ArtifactNames::Bucket)?;
-        let prefix = Self { s3: s3.clone(), location: location.clone(), objects };
-        Ok(OpenedSource { artifact, reader: SourceReader::Prefix(Arc::new(prefix)) })
+        Ok((artifact, Self { s3: s3.clone(), location: location.clone(), objects }))
     }
 
     /// Where an object is, and the state in which it was listed.
@@ -87,7 +87,7 @@ impl StagedPrefix {
         })
     }
 
-    /// See [`SourceReader::stream`].
+    /// See [`super::SourceReader::stream`].
     pub(super) async fn stream(&self, key: &Key) -> Result<SourceBody, SourceError> {
         read(&self.s3, self.staged(key)?).await
     }
@@ -118,17 +118,17 @@ fn publishable(object: &ListedObject) -> Option<Result<Key, String>> {
         return None;
     }
     if name.is_marker() {
-        let refusal = || format!("`{name}` ends with `/` and holds {} bytes, rename it", object.size);
+        let refusal = || format!("the key `{name}` ends with `/`, but the object has {} bytes; rename it", object.size);
         return (object.size > 0).then(|| Err(refusal()));
     }
     Some(Key::new(name.as_str()).map_err(|error| error.to_string()))
 }
 
-/// What a listed ETag says of the content.
+/// What a listed ETag says about the content.
 ///
-/// A listing does not say how an object is encrypted. With SSE-KMS or SSE-C, an ETag looks like an MD5 and is not one. It
-/// is kept as an MD5 all the same, since a comparison only trusts its *equality* with the MD5 of a site's object, and no two
-/// different bodies have equal ETags of 128 bits by chance. A false difference costs one unnecessary copy.
+/// A listing does not say how an object is encrypted. With SSE-KMS or SSE-C, an ETag looks like an MD5, but is not one. It is
+/// still treated as an MD5: a comparison only trusts that it *equals* the MD5 of a site's object, and two different bodies do
+/// not have equal ETags of 128 bits by chance. A false difference costs one unnecessary copy.
 fn identity(etag: &ETag) -> ContentIdentity {
     match etag.as_md5() {
         Some(md5) => ContentIdentity { md5: Some(md5), ..ContentIdentity::default() },
@@ -146,14 +146,14 @@ pub(super) async fn read(s3: &S3, object: StagedObject) -> Result<SourceBody, So
     Ok(body)
 }
 
-/// Sends the bytes of an object to its body. The last chunk is sent only where the object has the size that was listed.
+/// Sends the bytes of an object to its body. The last chunk is sent only if the object has the listed size.
 async fn forward(
     object: StagedObject,
     mut bytes: Pin<Box<dyn Stream<Item = Result<Bytes, AwsError>> + Send>>,
     sender: Sender<Result<Bytes, SourceError>>,
 ) {
     let mut left = object.size;
-    let mut held = Bytes::new();
+    let mut last = Bytes::new();
     let failed = |why: &str| Err(StorageError::Failed { what: object.url(), why: why.to_owned() }.into());
     loop {
         let next = tokio::select! {
@@ -172,13 +172,13 @@ async fn forward(
         left = rest;
         while !chunk.is_empty() {
             let piece = chunk.split_to(chunk.len().min(CHUNK));
-            let before = std::mem::replace(&mut held, piece);
+            let before = std::mem::replace(&mut last, piece);
             if !before.is_empty() && sender.send(Ok(before)).await.is_err() {
                 return;
             }
         }
     }
-    let last = if left > 0 { failed("it is shorter than it was listed") } else { Ok(held) };
+    let last = if left > 0 { failed("it is shorter than it was listed") } else { Ok(last) };
     if !matches!(&last, Ok(bytes) if bytes.is_empty()) {
         drop(sender.send(last).await);
     }

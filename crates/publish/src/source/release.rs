@@ -9,8 +9,9 @@ use tidegate_core::key::{Key, StoredKey};
 use tidegate_core::location::Location;
 use tidegate_core::restore::ArchivedBody;
 
-use super::SourceError;
 use super::body::SourceBody;
+use super::error::SourceError;
+use super::prefix;
 use super::storage::{StorageError, read_part};
 use crate::s3::{S3, StagedObject};
 
@@ -51,7 +52,7 @@ impl ReleaseSource {
 
     /// See [`super::SourceReader::stream`].
     pub(super) async fn stream(&self, key: &Key) -> Result<SourceBody, SourceError> {
-        super::prefix::read(&self.s3, self.object(key).await?).await
+        prefix::read(&self.s3, self.object(key).await?).await
     }
 
     /// Part of a body, for plugins.

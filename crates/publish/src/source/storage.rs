@@ -17,13 +17,13 @@ use crate::s3::{S3, StagedObject};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StorageError {
     /// There is no such object or bucket.
-    #[error("`{what}` does not exist: check its name and that it was staged")]
+    #[error("`{what}` does not exist; check its name, and that it was staged")]
     Missing {
         /// The URL.
         what: String,
     },
     /// The object no longer has the ETag that was listed.
-    #[error("`{what}` changed since it was read: publish again")]
+    #[error("`{what}` changed since it was read; publish again")]
     Changed {
         /// The URL.
         what: String,
@@ -61,7 +61,7 @@ impl StorageError {
 }
 
 /// Reads part of an object for a plugin: from `offset` on, at most `length` bytes, at most to the object's end. `object`
-/// finds the object and the state of it to read.
+/// resolves to the object, in the state to read.
 pub(super) async fn read_part(
     s3: &S3,
     key: &Key,
@@ -83,7 +83,7 @@ pub(super) async fn read_part(
     }
 }
 
-/// Reads one range that lies within `object`. An answer of another length is an error.
+/// Reads one range that lies within `object`. A response of another length is an error.
 pub(super) async fn read_range(s3: &S3, object: &StagedObject, range: Range<u64>) -> Result<Bytes, StorageError> {
     let failed = |why: &str| StorageError::Failed { what: object.url(), why: why.to_owned() };
     let error = |error| StorageError::new(object.url(), error);
@@ -97,9 +97,9 @@ pub(super) async fn read_range(s3: &S3, object: &StagedObject, range: Range<u64>
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(error)?;
         if chunk.len() > length.saturating_sub(bytes.len()) {
-            return Err(failed("the answer is longer than the range"));
+            return Err(failed("the response is longer than the range"));
         }
         bytes.extend_from_slice(&chunk);
     }
-    if bytes.len() < length { Err(failed("the answer is shorter than the range")) } else { Ok(bytes.freeze()) }
+    if bytes.len() < length { Err(failed("the response is shorter than the range")) } else { Ok(bytes.freeze()) }
 }

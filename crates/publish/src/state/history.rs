@@ -1,6 +1,4 @@
-//! What a run has to know of earlier ones before it plans.
-//!
-//! Owns reading it, in two requests where the last run ended well. Never writes.
+//! What a run needs to know about earlier runs before it plans. Takes two requests if the last run finished.
 
 use std::collections::BTreeMap;
 
@@ -8,14 +6,15 @@ use tidegate_core::identity::ETag;
 use tidegate_core::release::{ReleaseId, ReleasePointer, Retention};
 use tidegate_core::site_state::UnfinishedRuns;
 
-use super::{ReleaseFile, StateError, StateStore};
+use super::error::StateError;
+use super::store::{ReleaseFile, StateStore};
 
-/// The past of a site.
+/// The history of a site.
 #[derive(Debug)]
 pub struct History {
-    /// The pointer and its state; nothing before the first release.
+    /// The pointer and its ETag; nothing before the first release.
     pub pointer: Option<(ReleasePointer, ETag)>,
-    /// Runs that wrote and did not finish, with what they meant to do.
+    /// Runs that wrote and did not finish, with their plans.
     pub unfinished: UnfinishedRuns,
     /// The number of the next release.
     pub next: ReleaseId,
@@ -29,52 +28,53 @@ impl History {
         self.pointer.as_ref().and_then(|(pointer, _)| pointer.live()).map(|live| live.id)
     }
 
-    /// The release whose manifest says what is live.
+    /// The release whose manifest describes the live site.
     pub fn manifest(&self) -> Option<ReleaseId> {
         self.pointer.as_ref().and_then(|(pointer, _)| pointer.live()).and_then(|live| live.manifest)
     }
 
-    /// Whether nothing of what is live is left to do.
-    pub fn is_done(&self) -> bool {
+    /// Whether the live release is finalized and all its invalidations were accepted.
+    pub fn is_complete(&self) -> bool {
         self.is_finalized()
             && self.pointer.as_ref().is_some_and(|(pointer, _)| pointer.pending_invalidations.is_empty())
     }
 
-    /// The oldest release that is kept when another is published at `instant`.
+    /// The oldest release that is kept after a run at `instant`. `changed` says whether the run makes a new release.
     pub fn oldest_kept(&self, keep: Retention, instant: u64, changed: bool) -> ReleaseId {
         self.pointer.as_ref().map_or(ReleaseId::default(), |(pointer, _)| pointer.oldest_kept(keep, instant, changed))
     }
 
-    /// Files that a pointer does not name any more: what it let go, and what a run that died left behind.
-    pub fn strays(&self, now: &ReleasePointer) -> Vec<(ReleaseId, ReleaseFile)> {
-        let named = |id: ReleaseId, file: ReleaseFile| {
-            now.releases
+    /// Files that `pointer` does not refer to: those of releases that are no longer kept, and those of killed runs.
+    pub fn unreferenced_files(&self, pointer: &ReleasePointer) -> Vec<(ReleaseId, ReleaseFile)> {
+        let referenced = |id: ReleaseId, file: ReleaseFile| {
+            pointer
+                .releases
                 .iter()
-                .any(|past| past.id == id || (file == ReleaseFile::Manifest && past.manifest == Some(id)))
+                .any(|entry| entry.id == id || (file == ReleaseFile::Manifest && entry.manifest == Some(id)))
         };
         let files = self.files.iter().flat_map(|(id, files)| files.iter().map(|file| (*id, *file)));
-        files.filter(|(id, file)| !named(*id, *file)).collect()
+        files.filter(|(id, file)| !referenced(*id, *file)).collect()
     }
 
-    /// Whether the last run ended well: then the manifest tells what the site holds.
+    /// Whether the last run finished. Then the manifest describes what the site holds.
     pub fn is_finalized(&self) -> bool {
         self.unfinished.runs().is_empty() && self.pointer.as_ref().is_some_and(|(pointer, _)| pointer.finalized)
     }
 }
 
 impl StateStore {
-    /// Reads the past.
+    /// Reads the history.
     ///
     /// # Errors
     /// [`StateError`].
     pub async fn history(&self) -> Result<History, StateError> {
         let (pointer, files) = tokio::try_join!(self.pointer(), self.files())?;
-        let last = pointer.as_ref().and_then(|(pointer, _)| pointer.releases.last()).map(|past| past.id);
+        let last = pointer.as_ref().and_then(|(pointer, _)| pointer.releases.last()).map(|entry| entry.id);
         let newest = files.keys().next_back().copied().max(last).unwrap_or_default();
         let mut unfinished = UnfinishedRuns::default();
-        let known = |id: &ReleaseId| last.is_some_and(|last| *id <= last);
-        for id in files.keys().filter(|id| !known(id)) {
-            // A run that was killed before its plan was there has written nothing.
+        let released = |id: &ReleaseId| last.is_some_and(|last| *id <= last);
+        for id in files.keys().filter(|id| !released(id)) {
+            // A run that was killed before it stored its plan has written nothing.
             if let Some(plan) = self.plan(*id).await? {
                 unfinished.add(*id, &plan);
             }

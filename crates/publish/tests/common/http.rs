@@ -1,4 +1,4 @@
-//! S3 clients whose requests are answered in process, below the SDK.
+//! S3 clients whose requests are handled in process, below the SDK.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -48,17 +48,17 @@ fn decoded(text: &str) -> String {
     percent_decode_str(text).decode_utf8().unwrap().into_owned()
 }
 
-/// An answer with a body.
-pub(crate) fn answer(status: u16, body: impl Into<SdkBody>) -> HttpResponse {
+/// A response with a body.
+pub(crate) fn response(status: u16, body: impl Into<SdkBody>) -> HttpResponse {
     HttpResponse::new(status.try_into().unwrap(), body.into())
 }
 
-/// An answer with one of S3's error codes.
+/// A response with one of S3's error codes.
 pub(crate) fn error(status: u16, code: &str) -> HttpResponse {
-    answer(status, format!("<Error><Code>{code}</Code><Message>test</Message></Error>"))
+    response(status, format!("<Error><Code>{code}</Code><Message>test</Message></Error>"))
 }
 
-/// A client whose requests are answered by `handler`.
+/// A client whose requests are handled by `handler`.
 pub(crate) fn client(handler: impl Fn(Request) -> BoxFuture<'static, HttpResponse> + Send + Sync + 'static) -> S3 {
     let retry = RetryConfig::standard().with_max_attempts(2).with_initial_backoff(std::time::Duration::from_millis(1));
     let config = SdkConfig::builder()
@@ -91,7 +91,7 @@ impl HttpClient for InProcess {
 
 impl HttpConnector for InProcess {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let answer = (self.0)(Request::new(request));
-        HttpConnectorFuture::new(async move { Ok(answer.await) })
+        let response = (self.0)(Request::new(request));
+        HttpConnectorFuture::new(async move { Ok(response.await) })
     }
 }

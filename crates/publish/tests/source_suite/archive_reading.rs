@@ -1,4 +1,4 @@
-//! Archives that real tools make, read back whole, by ranges, within memory, from this machine and from S3.
+//! Reads archives from real tools: completely, by ranges, in bounded memory, from local files and from S3.
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Write};
@@ -8,9 +8,8 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use proptest::prelude::*;
-use tidegate_core::artifact::Fingerprint;
 use tidegate_core::content::{ContentReader, ReadError};
-use tidegate_publish::source::archive::{Archive, ArchiveLimits};
+use tidegate_publish::source::archive::ArchiveLimits;
 use tidegate_publish::source::content::SourceContent;
 use tidegate_publish::source::digest::Algorithms;
 use tidegate_publish::source::ranged::ReadAhead;
@@ -22,22 +21,22 @@ use zip::{CompressionMethod, ZipWriter};
 use crate::memory_s3::MemoryS3;
 use crate::support::*;
 
-/// How one entry is packed.
+/// How one entry is written.
 #[derive(Debug, Clone, Copy)]
-struct Packing {
+struct Compression {
     deflated: bool,
     zip64: bool,
 }
 
-/// What one entry holds, in a form that can be printed when a case fails.
+/// The content of one entry, in a form that can be printed if a case fails.
 #[derive(Debug, Clone)]
-enum Filling {
+enum Content {
     Bytes(Vec<u8>),
     Repeated(u8, usize),
     Varied(usize),
 }
 
-impl Filling {
+impl Content {
     fn bytes(&self) -> Vec<u8> {
         match self {
             Self::Bytes(bytes) => bytes.clone(),
@@ -47,18 +46,18 @@ impl Filling {
     }
 }
 
-type Tree<T> = BTreeMap<String, (T, Packing)>;
+type Tree<T> = BTreeMap<String, (T, Compression)>;
 
-fn options(packing: Packing) -> SimpleFileOptions {
-    let method = if packing.deflated { CompressionMethod::Deflated } else { CompressionMethod::Stored };
-    SimpleFileOptions::default().compression_method(method).large_file(packing.zip64)
+fn options(compression: Compression) -> SimpleFileOptions {
+    let method = if compression.deflated { CompressionMethod::Deflated } else { CompressionMethod::Stored };
+    SimpleFileOptions::default().compression_method(method).large_file(compression.zip64)
 }
 
-/// Packs with sizes in the headers, or with data descriptors as a packer does that cannot seek.
+/// Writes a zip, with sizes in the headers, or (`streamed`) with data descriptors as a tool that cannot seek.
 fn pack(tree: &Tree<Vec<u8>>, streamed: bool) -> Vec<u8> {
     fn fill<W: Write + std::io::Seek>(writer: &mut ZipWriter<W>, tree: &Tree<Vec<u8>>) {
-        for (name, (content, packing)) in tree {
-            writer.start_file(name.as_str(), options(*packing)).unwrap();
+        for (name, (content, compression)) in tree {
+            writer.start_file(name.as_str(), options(*compression)).unwrap();
             writer.write_all(content).unwrap();
         }
     }
@@ -75,16 +74,16 @@ fn pack(tree: &Tree<Vec<u8>>, streamed: bool) -> Vec<u8> {
     }
 }
 
-fn trees() -> impl Strategy<Value = Tree<Filling>> {
+fn trees() -> impl Strategy<Value = Tree<Content>> {
     let name = prop::collection::vec("[a-cé.]{0,2}[a-z]", 1..4).prop_map(|parts| parts.join("/"));
     let content = prop_oneof![
-        prop::collection::vec(any::<u8>(), 0..300).prop_map(Filling::Bytes),
-        (any::<u8>(), 0_usize..700_000).prop_map(|(byte, length)| Filling::Repeated(byte, length)),
-        (0_usize..400_000).prop_map(Filling::Varied),
+        prop::collection::vec(any::<u8>(), 0..300).prop_map(Content::Bytes),
+        (any::<u8>(), 0_usize..700_000).prop_map(|(byte, length)| Content::Repeated(byte, length)),
+        (0_usize..400_000).prop_map(Content::Varied),
     ];
-    let packing = (any::<bool>(), any::<bool>()).prop_map(|(deflated, zip64)| Packing { deflated, zip64 });
-    prop::collection::btree_map(name, (content, packing), 1..12)
-        // A name that is a file and a folder is refused, which another test holds.
+    let compression = (any::<bool>(), any::<bool>()).prop_map(|(deflated, zip64)| Compression { deflated, zip64 });
+    prop::collection::btree_map(name, (content, compression), 1..12)
+        // A name that is a file and a folder is refused, as another test checks.
         .prop_map(|mut tree| {
             let names: Vec<String> = tree.keys().cloned().collect();
             tree.retain(|name, _| !names.iter().any(|other| other.starts_with(&format!("{name}/"))));
@@ -96,7 +95,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_was_packed_is_read_back(
+    fn reads_back_packed_archives(
         tree in trees(),
         streamed in any::<bool>(),
         block in prop_oneof![Just(0_usize), 61_usize..5_000, 50_000_usize..300_000],
@@ -106,12 +105,12 @@ proptest! {
         (offset, length) in (0_usize..500_000, 0_u32..100_000),
     ) {
         let tree: Tree<Vec<u8>> =
-            tree.into_iter().map(|(name, (content, packing))| (name, (content.bytes(), packing))).collect();
+            tree.into_iter().map(|(name, (content, compression))| (name, (content.bytes(), compression))).collect();
         let bytes = pack(&tree, streamed);
-        let pace = ReadAhead { block, window, skip, readers };
-        let (ranged, _) = counted(bytes, pace);
+        let read_ahead = ReadAhead { block, window, skip, readers };
+        let (ranged, _) = counted(bytes, read_ahead);
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let opened = Archive::open_ranged("x.zip".to_owned(), ranged, Fingerprint("x".into()), unlimited()).unwrap();
+        let opened = open_ranged(ranged, unlimited()).unwrap();
         let truth: BTreeMap<String, Vec<u8>> = tree.iter().map(|(name, (content, _))| (name.clone(), content.clone())).collect();
         let sizes: Vec<u64> = opened.artifact.items().iter().map(|item| item.size).collect();
         prop_assert_eq!(sizes, truth.values().map(|content| content.len() as u64).collect::<Vec<_>>());
@@ -137,10 +136,10 @@ fn unlimited() -> ArchiveLimits {
 
 const GIBIBYTE: u64 = 1 << 30;
 
-/// Feeds the packer's own limits: a gibibyte of zeros, without ever having it in memory.
+/// A zip of a gibibyte of zeros, made without having it in memory.
 fn deflated_zeros() -> Vec<u8> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-    writer.start_file("zeros", options(Packing { deflated: true, zip64: true })).unwrap();
+    writer.start_file("zeros", options(Compression { deflated: true, zip64: true })).unwrap();
     let zeros = vec![0; 1 << 20];
     for _ in 0..GIBIBYTE >> 20 {
         writer.write_all(&zeros).unwrap();
@@ -160,23 +159,23 @@ async fn count(opened: &OpenedSource) -> u64 {
 }
 
 #[tokio::test]
-async fn a_gibibyte_that_is_packed_to_a_megabyte_streams_in_bounded_memory() {
+async fn streams_a_deflated_gibibyte_in_bounded_memory() {
     let bytes = deflated_zeros();
-    let (ranged, tally) = counted(bytes.clone(), REMOTE);
-    let opened = Archive::open_ranged("x.zip".to_owned(), ranged, Fingerprint("x".into()), unlimited()).unwrap();
+    let (ranged, counters) = counted(bytes.clone(), REMOTE);
+    let opened = open_ranged(ranged, unlimited()).unwrap();
     assert_eq!(count(&opened).await, GIBIBYTE);
     assert!(
-        tally.peak.load(Ordering::SeqCst) <= bytes.len() + 2 * 1024 * 1024,
+        counters.peak.load(Ordering::SeqCst) <= bytes.len() + 2 * 1024 * 1024,
         "{}",
-        tally.peak.load(Ordering::SeqCst)
+        counters.peak.load(Ordering::SeqCst)
     );
-    let refused = open_limited(bytes, ArchiveLimits::default()).expect_err("a bomb").to_string();
-    assert!(refused.contains("packed tighter"), "{refused}");
+    let refused = open_limited(bytes, ArchiveLimits::default()).expect_err("a zip bomb").to_string();
+    assert!(refused.contains("compressed more than"), "{refused}");
 }
 
 #[tokio::test]
-async fn a_gibibyte_that_is_stored_streams_in_bounded_memory() {
-    // The frame of an archive around content that is made up as it is read.
+async fn streams_a_stored_gibibyte_in_bounded_memory() {
+    // The records of an archive, around content that is generated while it is read.
     let content = vec![0; 0];
     let mut crc = flate2::Crc::new();
     let zeros = vec![0; 1 << 20];
@@ -184,8 +183,12 @@ async fn a_gibibyte_that_is_stored_streams_in_bounded_memory() {
         crc.update(&zeros);
     }
     let size = u32::try_from(GIBIBYTE).unwrap();
-    let frame =
-        zip(&[Entry { crc32: Some(crc.sum()), size: Some(size), packed: Some(size), ..entry("zeros", &content) }]);
+    let frame = zip(&[Entry {
+        crc32: Some(crc.sum()),
+        size: Some(size),
+        compressed_size: Some(size),
+        ..entry("zeros", &content)
+    }]);
     let header = 30 + "zeros".len() as u64;
     let end = frame.len() - 6;
     let mut frame = frame;
@@ -201,46 +204,46 @@ async fn a_gibibyte_that_is_stored_streams_in_bounded_memory() {
             *byte = frame[usize::try_from(if at < header { at } else { at - GIBIBYTE }).unwrap()];
         }
     };
-    let tally = Arc::new(Tally::default());
-    let ranged = Counted { size: whole, pace: REMOTE, fill, tally: Arc::clone(&tally) };
-    let opened =
-        Archive::open_ranged("x.zip".to_owned(), Arc::new(ranged), Fingerprint("x".into()), ArchiveLimits::default())
-            .unwrap();
-    assert!(tally.bytes.load(Ordering::SeqCst) < 9 << 20, "opening reads the end and the header, not the content");
+    let counters = Arc::new(ReadCounters::default());
+    let ranged = CountingBytes { size: whole, read_ahead: REMOTE, fill, counters: Arc::clone(&counters) };
+    let opened = open_ranged(Arc::new(ranged), ArchiveLimits::default()).unwrap();
+    assert!(
+        counters.bytes.load(Ordering::SeqCst) < 9 << 20,
+        "opening must read the end and the header, not the content"
+    );
     assert_eq!(count(&opened).await, GIBIBYTE);
-    let peak = tally.peak.load(Ordering::SeqCst);
+    let peak = counters.peak.load(Ordering::SeqCst);
     assert!(peak <= 4 * REMOTE.block + 2 * REMOTE.window, "{peak} bytes of the archive were in memory at once");
 }
 
 #[tokio::test]
-async fn nobody_reads_ahead_for_a_body_that_nobody_takes() {
-    let (ranged, tally) = counted(deflated_zeros(), ReadAhead { window: 4096, ..LOCAL });
-    let opened = Archive::open_ranged("x.zip".to_owned(), ranged, Fingerprint("x".into()), unlimited()).unwrap();
-    let opening = tally.bytes.load(Ordering::SeqCst);
+async fn stops_reading_ahead_while_the_body_is_not_consumed() {
+    let (ranged, counters) = counted(deflated_zeros(), ReadAhead { window: 4096, ..LOCAL });
+    let opened = open_ranged(ranged, unlimited()).unwrap();
+    let opening = counters.bytes.load(Ordering::SeqCst);
     let mut body = opened.reader.stream(&key("zeros")).await.unwrap();
     body.next().await.unwrap().unwrap();
     tokio::time::sleep(Duration::from_millis(200)).await;
-    // Four chunks of 64 KiB are a few hundred bytes when packed.
-    let ahead = tally.bytes.load(Ordering::SeqCst) - opening;
-    assert!(ahead <= 3 * 4096, "{ahead} packed bytes were read");
+    // Four chunks of 64 KiB are a few hundred bytes when compressed.
+    let ahead = counters.bytes.load(Ordering::SeqCst) - opening;
+    assert!(ahead <= 3 * 4096, "{ahead} compressed bytes were read");
 }
 
 #[tokio::test]
-async fn many_small_entries_take_few_reads() {
+async fn reads_many_small_entries_with_few_requests() {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     for n in 0..2_000 {
-        writer.start_file(format!("{n:04}"), options(Packing { deflated: false, zip64: false })).unwrap();
+        writer.start_file(format!("{n:04}"), options(Compression { deflated: false, zip64: false })).unwrap();
         writer.write_all(&vec![b'x'; 10_000]).unwrap();
     }
     let bytes = writer.finish().unwrap().into_inner();
     let blocks = bytes.len().div_ceil(REMOTE.block);
-    let (ranged, tally) = counted(bytes, REMOTE);
-    let opened =
-        Archive::open_ranged("x.zip".to_owned(), ranged, Fingerprint("x".into()), ArchiveLimits::default()).unwrap();
-    let opening = tally.reads.load(Ordering::SeqCst);
+    let (ranged, counters) = counted(bytes, REMOTE);
+    let opened = open_ranged(ranged, ArchiveLimits::default()).unwrap();
+    let opening = counters.reads.load(Ordering::SeqCst);
     assert!(opening <= 2 * blocks + 2, "opening took {opening} reads for {blocks} blocks");
     let mut keys: Vec<_> = opened.artifact.items().iter().rev().map(|item| item.key.clone()).collect();
-    opened.reader.reading_order(&mut keys);
+    keys.sort_by_cached_key(|key| opened.reader.position(key));
     assert_eq!(keys[0].as_str(), "0000");
     let reader = &opened.reader;
     let digests: Vec<_> = futures::stream::iter(&keys)
@@ -249,26 +252,26 @@ async fn many_small_entries_take_few_reads() {
         .collect()
         .await;
     assert!(digests.iter().all(|identity| *identity == digests[0] && identity.sha256.is_some()));
-    let reading = tally.reads.load(Ordering::SeqCst) - opening;
+    let reading = counters.reads.load(Ordering::SeqCst) - opening;
     assert!(reading <= blocks + 2, "reading took {reading} reads for {blocks} blocks");
-    assert!(tally.peak.load(Ordering::SeqCst) <= 5 * REMOTE.block, "{}", tally.peak.load(Ordering::SeqCst));
+    assert!(counters.peak.load(Ordering::SeqCst) <= 5 * REMOTE.block, "{}", counters.peak.load(Ordering::SeqCst));
 }
 
 #[tokio::test]
-async fn headers_that_lie_far_apart_are_read_alone() {
+async fn reads_distant_headers_one_by_one() {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     for n in 0..20 {
-        writer.start_file(format!("{n:04}"), options(Packing { deflated: false, zip64: false })).unwrap();
+        writer.start_file(format!("{n:04}"), options(Compression { deflated: false, zip64: false })).unwrap();
         writer.write_all(&vec![b'x'; 1_000_000]).unwrap();
     }
-    let (ranged, tally) = counted(writer.finish().unwrap().into_inner(), REMOTE);
-    Archive::open_ranged("x.zip".to_owned(), ranged, Fingerprint("x".into()), ArchiveLimits::default()).unwrap();
-    let bytes = tally.bytes.load(Ordering::SeqCst);
+    let (ranged, counters) = counted(writer.finish().unwrap().into_inner(), REMOTE);
+    open_ranged(ranged, ArchiveLimits::default()).unwrap();
+    let bytes = counters.bytes.load(Ordering::SeqCst);
     assert!(bytes < 2 * REMOTE.block + 20_000, "opening read {bytes} bytes");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_staged_zip_is_read_on_condition_of_its_etag() {
+async fn reads_a_staged_zip_only_with_its_listed_etag() {
     let archive = zip(&[Entry { deflate: true, ..entry("a.txt", b"hello hello hello") }, entry("empty", b"")]);
     let bucket = Arc::new(MemoryS3::new(&[("in/site.zip", &archive)]));
     let s3 = bucket.client();
@@ -276,24 +279,24 @@ async fn a_staged_zip_is_read_on_condition_of_its_etag() {
     let opened = open_source(&source, &s3, &SourceOptions::default()).await.unwrap();
     let print = &opened.artifact.fingerprint().0;
     assert!(print.starts_with("etag:") && print.len() == 5 + 32, "{print}");
-    assert!(opened.reader.staged(&key("a.txt")).is_none(), "an entry cannot be copied on the server's side");
+    assert!(opened.reader.staged(&key("a.txt")).is_none(), "S3 cannot copy an entry");
     assert_eq!(drain(&opened.reader, &key("a.txt")).await.unwrap(), b"hello hello hello");
     assert_eq!(drain(&opened.reader, &key("empty")).await.unwrap(), b"");
-    assert!(bucket.reads.lock().unwrap().iter().all(Option::is_some), "never read whole");
+    assert!(bucket.reads.lock().unwrap().iter().all(Option::is_some), "every read must have a range");
     let gone = opened.reader.whole(&key("b.txt")).await.unwrap_err().to_string();
     assert_eq!(gone, "the source has no object `b.txt`");
 
-    // Large enough that its blocks are not all in memory, then replaced.
+    // A zip whose blocks are not all in memory, and which is then replaced.
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     for name in ["1", "2"] {
-        writer.start_file(name, options(Packing { deflated: false, zip64: false })).unwrap();
+        writer.start_file(name, options(Compression { deflated: false, zip64: false })).unwrap();
         writer.write_all(&vec![b'x'; 20_000_000]).unwrap();
     }
     bucket.put("in/site.zip", &writer.finish().unwrap().into_inner());
     let opened = open_source(&source, &s3, &SourceOptions::default()).await.unwrap();
     bucket.put("in/site.zip", &archive);
-    let said = drain(&opened.reader, &key("1")).await.unwrap_err().to_string();
-    assert!(said.contains("`s3://bucket/in/site.zip` changed since it was read"), "{said}");
+    let message = drain(&opened.reader, &key("1")).await.unwrap_err().to_string();
+    assert!(message.contains("`s3://bucket/in/site.zip` changed since it was read"), "{message}");
 
     let missing =
         open_source(&"s3://bucket/no.zip".parse().unwrap(), &s3, &SourceOptions::default()).await.unwrap_err();
@@ -301,19 +304,20 @@ async fn a_staged_zip_is_read_on_condition_of_its_etag() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_short_answer_of_s3_is_an_error() {
+async fn fails_on_a_short_response() {
     let archive = zip(&[entry("a.txt", &[b'x'; 3000])]);
     let s3 = {
         let mut bucket = MemoryS3::new(&[("site.zip", &archive)]);
         bucket.cut = 10;
         Arc::new(bucket).client()
     };
-    let said = open_source(&"s3://bucket/site.zip".parse().unwrap(), &s3, &SourceOptions::default()).await.unwrap_err();
-    assert!(said.to_string().contains("shorter than the range"), "{said}");
+    let message =
+        open_source(&"s3://bucket/site.zip".parse().unwrap(), &s3, &SourceOptions::default()).await.unwrap_err();
+    assert!(message.to_string().contains("shorter than the range"), "{message}");
 }
 
 #[tokio::test]
-async fn a_zip_of_this_machine_is_told_by_its_digest_and_must_not_change() {
+async fn identifies_a_local_zip_by_its_digest_and_detects_changes() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("site.zip");
     let archive = zip(&[entry("a.txt", b"hello"), entry("b.txt", b"world")]);
@@ -328,28 +332,28 @@ async fn a_zip_of_this_machine_is_told_by_its_digest_and_must_not_change() {
     assert_eq!(found.sha256.unwrap()[..], <sha2::Sha256 as sha2::Digest>::digest(b"hello")[..]);
 
     std::fs::write(&path, [&archive[..], b"more"].concat()).unwrap();
-    let said = drain(&opened.reader, &key("a.txt")).await.unwrap_err().to_string();
-    assert!(said.contains("changed since it was opened"), "{said}");
+    let message = drain(&opened.reader, &key("a.txt")).await.unwrap_err().to_string();
+    assert!(message.contains("changed since it was opened"), "{message}");
     let missing = "no.zip".parse().unwrap();
-    let said = open_source(&missing, &s3, &SourceOptions::default()).await.unwrap_err().to_string();
-    assert!(said.contains("`no.zip` does not exist"), "{said}");
+    let message = open_source(&missing, &s3, &SourceOptions::default()).await.unwrap_err().to_string();
+    assert!(message.contains("`no.zip` does not exist"), "{message}");
     let folder = folder.path().join("folder.zip");
     std::fs::create_dir(&folder).unwrap();
-    let said =
+    let message =
         open_source(&folder.to_str().unwrap().parse().unwrap(), &s3, &SourceOptions::default()).await.unwrap_err();
-    assert!(said.to_string().contains("not a file"), "{said}");
+    assert!(message.to_string().contains("not a file"), "{message}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn plugins_get_what_is_there_by_the_deadline() {
+async fn gives_plugins_what_was_read_by_the_deadline() {
     let archive = zip(&[entry("a.txt", b"hello"), entry("b.txt", b"world")]);
     let s3 = Arc::new(MemoryS3::new(&[("site.zip", &archive)])).client();
     let opened = open_source(&"s3://bucket/site.zip".parse().unwrap(), &s3, &SourceOptions::default()).await.unwrap();
     let content = SourceContent::new(opened.reader.clone(), Handle::current());
-    let asked = [key("b.txt"), key("no.txt"), key("a.txt")];
+    let keys = [key("b.txt"), key("no.txt"), key("a.txt")];
     let (past, soon) = (Instant::now(), Instant::now() + Duration::from_secs(60));
     let (late, heads) =
-        tokio::task::spawn_blocking(move || (content.heads(&asked, 3, past), content.heads(&asked, 3, soon)))
+        tokio::task::spawn_blocking(move || (content.heads(&keys, 3, past), content.heads(&keys, 3, soon)))
             .await
             .unwrap();
     assert!(

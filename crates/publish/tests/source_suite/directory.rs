@@ -1,4 +1,4 @@
-//! Directories as sources: what is published, what is refused, and files that change under us.
+//! Directories as sources: what is published, what is refused, and files that change after opening.
 
 use std::fs;
 use std::path::Path;
@@ -10,8 +10,7 @@ use tempfile::TempDir;
 use tidegate_core::content::{ContentReader, ReadError};
 use tidegate_publish::source::content::SourceContent;
 use tidegate_publish::source::digest::Algorithms;
-use tidegate_publish::source::directory::Directory;
-use tidegate_publish::source::{OpenedSource, SourceError, SourceOptions};
+use tidegate_publish::source::{OpenedSource, SourceError, SourceOptions, open_directory};
 use tokio::runtime::Handle;
 
 use crate::support::*;
@@ -27,15 +26,15 @@ fn tree(files: &[(&str, &[u8])]) -> TempDir {
 }
 
 async fn open(path: &Path) -> Result<OpenedSource, SourceError> {
-    Directory::open(path, &SourceOptions::default()).await
+    open_directory(path, &SourceOptions::default()).await
 }
 
 async fn refusal(path: &Path) -> String {
-    open(path).await.expect_err("a directory that must be refused").to_string()
+    open(path).await.expect_err("the directory must be refused").to_string()
 }
 
 #[tokio::test]
-async fn files_are_listed_with_their_digests() {
+async fn lists_files_with_digests() {
     let folder = tree(&[
         ("index.html", b"hello"),
         (".well-known/security.txt", b"x"),
@@ -46,17 +45,17 @@ async fn files_are_listed_with_their_digests() {
     ]);
     fs::create_dir_all(folder.path().join("empty/folder")).unwrap();
     let (files, bytes) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-    let told = (Arc::clone(&files), Arc::clone(&bytes));
-    let progress = move |more_files: u64, more_bytes: u64| {
-        told.0.fetch_add(more_files, Ordering::Relaxed);
-        told.1.fetch_add(more_bytes, Ordering::Relaxed);
+    let (total_files, total_bytes) = (Arc::clone(&files), Arc::clone(&bytes));
+    let progress = move |files: u64, bytes: u64| {
+        total_files.fetch_add(files, Ordering::Relaxed);
+        total_bytes.fetch_add(bytes, Ordering::Relaxed);
     };
     let options = SourceOptions {
         algorithms: Algorithms { md5: true, ..Algorithms::default() },
         progress: Some(Arc::new(progress)),
         ..SourceOptions::default()
     };
-    let opened = Directory::open(folder.path(), &options).await.unwrap();
+    let opened = open_directory(folder.path(), &options).await.unwrap();
     let expected = [".nojekyll", ".well-known/security.txt", "a b/c++ é.html", "dir-2/x", "dir/x", "index.html"];
     assert_eq!(keys(&opened), expected);
     assert_eq!((files.load(Ordering::Relaxed), bytes.load(Ordering::Relaxed)), (6, 9));
@@ -72,7 +71,7 @@ async fn files_are_listed_with_their_digests() {
 }
 
 #[tokio::test]
-async fn the_fingerprint_follows_names_and_contents_and_nothing_else() {
+async fn fingerprint_depends_only_on_names_and_contents() {
     let print = async |files: &[(&str, &[u8])]| open(tree(files).path()).await.unwrap().artifact.fingerprint().clone();
     let one = print(&[("a", b"1"), ("b", b"2")]).await;
     assert_eq!(one, print(&[("b", b"2"), ("a", b"1")]).await);
@@ -82,22 +81,22 @@ async fn the_fingerprint_follows_names_and_contents_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn an_md5_is_found_out_when_it_is_asked_for() {
+async fn computes_md5_on_request() {
     let folder = tree(&[("a", b"hello")]);
     let opened = open(folder.path()).await.unwrap();
     assert!(opened.artifact.items()[0].identity.md5.is_none());
     let found = opened.reader.digest(&key("a"), Algorithms { md5: true, ..Algorithms::default() }).await.unwrap();
     assert_eq!(hex::encode(found.md5.unwrap()), "5d41402abc4b2a76b9719d911017c592");
     assert_eq!(found.sha256, opened.artifact.items()[0].identity.sha256);
-    // SHA-256 alone is known already: the file is not even there any more.
+    // SHA-256 is known already, so the file is not needed.
     fs::remove_file(folder.path().join("a")).unwrap();
     assert!(opened.reader.digest(&key("a"), Algorithms::default()).await.is_ok());
     assert!(opened.reader.digest(&key("a"), Algorithms { md5: true, ..Algorithms::default() }).await.is_err());
 }
 
 #[tokio::test]
-async fn a_crc64nvme_is_found_out_when_it_is_asked_for() {
-    // The algorithm's own check value. Source: the CRC catalogue, "CRC-64/NVME".
+async fn computes_crc64nvme_on_request() {
+    // The check value of the algorithm. Source: the CRC catalogue, "CRC-64/NVME".
     let folder = tree(&[("a", b"123456789")]);
     let opened = open(folder.path()).await.unwrap();
     let found = opened.reader.digest(&key("a"), Algorithms { crc64nvme: true, ..Algorithms::default() }).await.unwrap();
@@ -106,7 +105,7 @@ async fn a_crc64nvme_is_found_out_when_it_is_asked_for() {
 }
 
 #[tokio::test]
-async fn a_file_that_changes_after_opening_never_goes_out_whole() {
+async fn never_sends_a_changed_file_completely() {
     let original = vec![b'x'; 700_000];
     let mut same_size = original.clone();
     same_size[0] = b'y';
@@ -126,7 +125,7 @@ async fn a_file_that_changes_after_opening_never_goes_out_whole() {
                 Err(error) => break error.to_string(),
             }
         };
-        assert!(sent < original.len(), "all {sent} bytes went out");
+        assert!(sent < original.len(), "all {sent} bytes were sent");
         assert!(error.contains("big` changed since it was read"), "{error}");
         assert!(opened.reader.whole(&key("big")).await.is_err());
         assert!(opened.reader.digest(&key("big"), Algorithms { md5: true, ..Algorithms::default() }).await.is_err());
@@ -141,14 +140,14 @@ async fn a_file_that_changes_after_opening_never_goes_out_whole() {
 }
 
 #[tokio::test]
-async fn what_is_no_directory_is_told() {
+async fn explains_paths_that_are_not_directories() {
     let folder = tree(&[("file", b"x")]);
     assert!(refusal(&folder.path().join("no")).await.contains("no` does not exist"));
     assert!(refusal(&folder.path().join("file")).await.contains("file` is not a directory"));
     let empty = tempfile::tempdir().unwrap();
     assert!(
         open(empty.path()).await.unwrap().artifact.is_empty(),
-        "whether nothing may be published is a policy's question"
+        "policies decide whether an empty source may be published"
     );
 }
 
@@ -162,7 +161,7 @@ mod unix {
     use super::*;
 
     #[tokio::test]
-    async fn links_inside_the_root_are_followed() {
+    async fn follows_links_inside_the_root() {
         let folder = tree(&[("real/a.txt", b"hello"), ("b.txt", b"world")]);
         symlink("real", folder.path().join("alias")).unwrap();
         symlink("../b.txt", folder.path().join("real/b.txt")).unwrap();
@@ -177,7 +176,7 @@ mod unix {
     }
 
     #[tokio::test]
-    async fn links_that_leave_dangle_or_loop_are_refused_by_name() {
+    async fn refuses_links_that_leave_dangle_or_loop() {
         let secret = tree(&[("secret.txt", b"secret")]);
         let cases: [(&str, &Path, &str); 7] = [
             ("out-file", &secret.path().join("secret.txt"), "leads out of the source"),
@@ -185,48 +184,51 @@ mod unix {
             ("out-parent", Path::new(".."), "leads out of the source"),
             ("dangling", Path::new("nothing"), "points to nothing"),
             ("itself", Path::new("itself"), "link"),
-            ("loop-up", Path::new("."), "holds the link"),
-            ("folder/loop-up", Path::new("../folder"), "holds the link"),
+            ("loop-up", Path::new("."), "contains the link"),
+            ("folder/loop-up", Path::new("../folder"), "contains the link"),
         ];
-        for (name, target, words) in cases {
+        for (name, target, expected) in cases {
             let folder = tree(&[("folder/a.txt", b"x")]);
             symlink(target, folder.path().join(name)).unwrap();
-            let said = refusal(folder.path()).await;
-            assert!(said.contains(name) && said.contains(words), "{name}: {said}");
+            let message = refusal(folder.path()).await;
+            assert!(message.contains(name) && message.contains(expected), "{name}: {message}");
         }
     }
 
     #[tokio::test]
-    async fn a_neighbour_whose_name_begins_like_the_roots_is_outside() {
+    async fn treats_a_sibling_with_the_same_prefix_as_outside() {
         let parent = tree(&[("site/a.txt", b"x"), ("site-secret/b.txt", b"secret")]);
         symlink("../site-secret/b.txt", parent.path().join("site/b.txt")).unwrap();
         assert!(refusal(&parent.path().join("site")).await.contains("leads out of the source"));
     }
 
     #[tokio::test]
-    async fn sockets_are_refused() {
+    async fn refuses_sockets() {
         let folder = tree(&[("a", b"x")]);
         let _socket = UnixListener::bind(folder.path().join("socket")).unwrap();
         assert!(refusal(folder.path()).await.contains("socket` is neither a file nor a folder"));
     }
 
     #[tokio::test]
-    async fn names_that_cannot_be_keys_are_all_told() {
+    async fn reports_all_names_that_cannot_be_keys() {
         let folder = tree(&[("fine", b"x"), ("a\\b", b"x"), ("line\nbreak", b"x")]);
         fs::write(folder.path().join(OsStr::from_bytes(b"latin-\xe9.html")), b"x").unwrap();
-        let Err(SourceError::Names(names)) = open(folder.path()).await else { panic!("names that were not refused") };
+        let Err(SourceError::Names(names)) = open(folder.path()).await else { panic!("the names must be refused") };
         assert_eq!((names.total(), names.shown().len()), (3, 3));
-        let said = names.to_string();
-        assert!(said.contains("`a\\\\b`") && said.contains("`line\\nbreak`") && said.contains("not UTF-8"), "{said}");
+        let message = names.to_string();
+        assert!(
+            message.contains("`a\\\\b`") && message.contains("`line\\nbreak`") && message.contains("not UTF-8"),
+            "{message}"
+        );
         let bad = tempfile::tempdir().unwrap();
         fs::create_dir(bad.path().join(OsStr::from_bytes(b"\xff"))).unwrap();
         fs::write(bad.path().join(OsStr::from_bytes(b"\xff/a")), b"x").unwrap();
-        let said = refusal(bad.path()).await;
-        assert!(said.contains("is not UTF-8"), "{said}");
+        let message = refusal(bad.path()).await;
+        assert!(message.contains("is not UTF-8"), "{message}");
     }
 
     #[tokio::test]
-    async fn names_that_only_normalisation_tells_apart_are_refused() {
+    async fn refuses_names_that_differ_only_in_normalization() {
         let folder = tree(&[("é.html", b"1"), ("e\u{301}.html", b"2")]);
         assert!(refusal(folder.path()).await.contains("Unicode normalisation"));
         let decomposed = tree(&[("e\u{301}.html", b"2")]);
@@ -235,7 +237,7 @@ mod unix {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn plugins_read_heads_and_ranges() {
+async fn reads_heads_and_ranges_for_plugins() {
     let folder = tree(&[("a", b"hello"), ("b", b"")]);
     let opened = open(folder.path()).await.unwrap();
     let content = SourceContent::new(opened.reader, Handle::current());

@@ -1,4 +1,4 @@
-//! The sources of a publish at their boundary: opened and read as a publish does, from files, archives and a bucket in memory.
+//! Opens and reads sources as a publish does: directories, archives, and a bucket in memory.
 
 #[cfg(test)]
 #[path = "../common/http.rs"]

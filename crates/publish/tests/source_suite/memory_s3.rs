@@ -1,4 +1,4 @@
-//! A bucket in memory that answers an S3 client, with the faults that the tests need.
+//! A bucket in memory that responds to an S3 client, with the faults that the tests need.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,19 +15,19 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tidegate_core::identity::ETag;
 use tidegate_publish::S3;
 
-use crate::http::{Request, answer, client, error};
+use crate::http::{Request, client, error, response};
 
 /// A bucket in memory. ETags are the MD5 of the body, or what a test sets.
 #[derive(Default)]
 pub(crate) struct MemoryS3 {
     objects: Mutex<BTreeMap<String, (Bytes, ETag)>>,
-    /// Objects of one page.
+    /// Objects per page.
     pub(crate) page: usize,
     /// The page, from 0, that fails.
     pub(crate) failing_page: Option<usize>,
-    /// Bytes that are missing at the end of every body, without an error.
+    /// How many bytes are missing at the end of every body, without an error.
     pub(crate) cut: usize,
-    /// How long every read waits before it is answered.
+    /// How long every read takes.
     pub(crate) delay: Duration,
     /// The `Range` header of each read.
     pub(crate) reads: Mutex<Vec<Option<String>>>,
@@ -55,10 +55,10 @@ impl MemoryS3 {
     /// A client of this bucket.
     pub(crate) fn client(self: &Arc<Self>) -> S3 {
         let bucket = Arc::clone(self);
-        client(move |request| Arc::clone(&bucket).answer(request).boxed())
+        client(move |request| Arc::clone(&bucket).respond(request).boxed())
     }
 
-    async fn answer(self: Arc<Self>, request: Request) -> HttpResponse {
+    async fn respond(self: Arc<Self>, request: Request) -> HttpResponse {
         if request.key.is_empty() {
             return self.list(&request);
         }
@@ -72,12 +72,12 @@ impl MemoryS3 {
         if request.header("if-match").is_some_and(|expected| expected != etag.quoted()) {
             return error(412, "PreconditionFailed");
         }
-        let mut response = if is_get { self.read(&request, &body) } else { answer(200, SdkBody::empty()) };
+        let mut reply = if is_get { self.read(&request, &body) } else { response(200, SdkBody::empty()) };
         if !is_get {
-            response.headers_mut().insert("content-length", body.len().to_string());
+            reply.headers_mut().insert("content-length", body.len().to_string());
         }
-        response.headers_mut().insert("etag", etag.quoted());
-        response
+        reply.headers_mut().insert("etag", etag.quoted());
+        reply
     }
 
     fn list(&self, request: &Request) -> HttpResponse {
@@ -99,10 +99,10 @@ impl MemoryS3 {
             write!(xml, "<IsTruncated>true</IsTruncated><NextContinuationToken>{next}</NextContinuationToken>")
                 .unwrap();
         }
-        answer(200, xml + "</ListBucketResult>")
+        response(200, xml + "</ListBucketResult>")
     }
 
-    /// The body or a range of it, in chunks and without a length, so that only the reader can notice that it is cut.
+    /// The body or a range of it, in chunks and without a length, so that only the reader notices that it is cut short.
     fn read(&self, request: &Request, body: &Bytes) -> HttpResponse {
         let range = request.header("range").map_or(0..body.len(), |range| {
             let (start, end) = range.strip_prefix("bytes=").unwrap().split_once('-').unwrap();
@@ -114,6 +114,6 @@ impl MemoryS3 {
         let chunks: Vec<_> =
             part.chunks(100_000).map(|chunk| Ok::<_, std::io::Error>(Frame::data(part.slice_ref(chunk)))).collect();
         let status = if request.header("range").is_some() { 206 } else { 200 };
-        answer(status, SdkBody::from_body_1_x(StreamBody::new(stream::iter(chunks))))
+        response(status, SdkBody::from_body_1_x(StreamBody::new(stream::iter(chunks))))
     }
 }

@@ -1,4 +1,4 @@
-//! Staged prefixes as sources: finished listings, conditional reads, names that cannot be published.
+//! Staged prefixes as sources: complete listings, conditional reads, and names that cannot be published.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,14 +19,14 @@ async fn open(bucket: MemoryS3) -> (Result<OpenedSource, SourceError>, Arc<Memor
 }
 
 #[tokio::test]
-async fn a_prefix_is_listed_to_its_end() {
+async fn lists_a_prefix_completely() {
     let mut bucket = MemoryS3::new(&[("docs2/x", b"no"), ("doc", b"no"), ("docs/.ready", b""), ("docs/", b"")]);
     for n in 0..25 {
         bucket.put(&format!("docs/{n:02}"), b"x");
     }
     bucket.put("docs/folder/", b"");
     bucket.put("docs/sub/.ready", b"x");
-    bucket.put("docs/00/x", b"a bucket may hold a name beside a folder of that name");
+    bucket.put("docs/00/x", b"a bucket may have an object and a folder of the same name");
     bucket.page = 7;
     let (opened, _) = open(bucket).await;
     let opened = opened.unwrap();
@@ -36,17 +36,17 @@ async fn a_prefix_is_listed_to_its_end() {
 }
 
 #[tokio::test]
-async fn a_page_that_fails_is_an_error() {
+async fn fails_if_a_page_fails() {
     for failing in 0..3 {
         let mut bucket = MemoryS3::new(&[("docs/a", b"x"), ("docs/b", b"x"), ("docs/c", b"x")]);
         (bucket.page, bucket.failing_page) = (1, Some(failing));
-        let said = open(bucket).await.0.unwrap_err().to_string();
-        assert!(said.contains("cannot read `s3://bucket/docs/`: SlowDown: test"), "{said}");
+        let message = open(bucket).await.0.unwrap_err().to_string();
+        assert!(message.contains("cannot read `s3://bucket/docs/`: SlowDown: test"), "{message}");
     }
 }
 
 #[tokio::test]
-async fn an_etag_is_an_md5_or_opaque() {
+async fn reads_etags_as_md5_or_opaque() {
     let bucket = MemoryS3::new(&[("docs/plain", b"hello")]);
     bucket.put_with_etag("docs/multipart", b"hello", "\"5d41402abc4b2a76b9719d911017c592-2\"");
     let opened = open(bucket).await.0.unwrap();
@@ -62,7 +62,7 @@ async fn an_etag_is_an_md5_or_opaque() {
 }
 
 #[tokio::test]
-async fn the_fingerprint_follows_the_listing() {
+async fn fingerprint_depends_on_the_listing() {
     let print =
         async |objects: &[(&str, &[u8])]| open(MemoryS3::new(objects)).await.0.unwrap().artifact.fingerprint().clone();
     let one = print(&[("docs/a", b"1"), ("docs/b", b"2")]).await;
@@ -72,17 +72,17 @@ async fn the_fingerprint_follows_the_listing() {
 }
 
 #[tokio::test]
-async fn names_that_cannot_be_published_are_all_told() {
+async fn reports_all_names_that_cannot_be_published() {
     let bucket =
         MemoryS3::new(&[("docs/a//b", b"x"), ("docs/../x", b"x"), ("docs/ok", b"x"), ("docs/full/", b"content")]);
-    let Err(SourceError::Names(names)) = open(bucket).await.0 else { panic!("names that were not refused") };
+    let Err(SourceError::Names(names)) = open(bucket).await.0 else { panic!("the names must be refused") };
     assert_eq!(names.total(), 3);
-    let said = names.to_string();
-    assert!(said.contains("`a//b`") && said.contains("`../x`") && said.contains("`full/`"), "{said}");
+    let message = names.to_string();
+    assert!(message.contains("`a//b`") && message.contains("`../x`") && message.contains("`full/`"), "{message}");
 }
 
 #[tokio::test]
-async fn objects_are_read_in_the_state_that_was_listed() {
+async fn reads_objects_only_with_their_listed_etag() {
     let big = vec![b'x'; 1_000_000];
     let (opened, bucket) = open(MemoryS3::new(&[("docs/a", b"hello"), ("docs/big", &big), ("docs/empty", b"")])).await;
     let opened = opened.unwrap();
@@ -95,32 +95,32 @@ async fn objects_are_read_in_the_state_that_was_listed() {
     assert_eq!(staged.etag.as_str(), "5d41402abc4b2a76b9719d911017c592");
     assert!(opened.reader.staged(&key("no")).is_none());
     bucket.put("docs/a", b"other");
-    let said = opened.reader.stream(&key("a")).await.unwrap_err().to_string();
-    assert!(said.contains("`s3://bucket/docs/a` changed since it was read"), "{said}");
+    let message = opened.reader.stream(&key("a")).await.unwrap_err().to_string();
+    assert!(message.contains("`s3://bucket/docs/a` changed since it was read"), "{message}");
 }
 
 #[tokio::test]
-async fn a_body_that_is_cut_short_fails_before_its_last_byte() {
+async fn fails_before_the_last_byte_of_a_short_body() {
     let mut bucket = MemoryS3::new(&[("docs/a", b"hello")]);
     bucket.cut = 1;
     let opened = open(bucket).await.0.unwrap();
-    let said = drain(&opened.reader, &key("a")).await.unwrap_err().to_string();
-    assert!(said.contains("shorter than it was listed"), "{said}");
+    let message = drain(&opened.reader, &key("a")).await.unwrap_err().to_string();
+    assert!(message.contains("shorter than it was listed"), "{message}");
     assert!(opened.reader.whole(&key("a")).await.is_err());
     assert!(opened.reader.digest(&key("a"), Algorithms::default()).await.is_err());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn plugins_read_side_by_side_until_the_deadline() {
+async fn reads_for_plugins_concurrently_until_the_deadline() {
     let mut bucket = MemoryS3::new(&[("docs/a", b"hello"), ("docs/empty", b"")]);
     bucket.delay = Duration::from_millis(300);
     let opened = open(bucket).await.0.unwrap();
     let content = SourceContent::new(opened.reader.clone(), Handle::current());
     let work = move || {
-        let asked = [key("a"), key("empty"), key("no")];
-        let late = content.heads(&asked, 3, Instant::now() + Duration::from_millis(20));
+        let keys = [key("a"), key("empty"), key("no")];
+        let late = content.heads(&keys, 3, Instant::now() + Duration::from_millis(20));
         let soon = Instant::now() + Duration::from_secs(60);
-        (late, content.heads(&asked, 3, soon), content.range(&key("a"), 3, 9, soon))
+        (late, content.heads(&keys, 3, soon), content.range(&key("a"), 3, 9, soon))
     };
     let (late, heads, range) = tokio::task::spawn_blocking(work).await.unwrap();
     assert!(matches!(late[0], Err(ReadError::Unavailable { .. })), "{late:?}");

@@ -1,4 +1,4 @@
-//! What the tests of the sources share: bytes that count their readers, and zips with any lie in them.
+//! Helpers of the source tests: bytes that count reads, and zips with any wrong value in them.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,9 +9,9 @@ use bytes::Bytes;
 use futures::StreamExt;
 use tidegate_core::artifact::Fingerprint;
 use tidegate_core::key::Key;
-use tidegate_publish::source::archive::{Archive, ArchiveLimits};
+use tidegate_publish::source::archive::ArchiveLimits;
 use tidegate_publish::source::ranged::{Ranged, ReadAhead};
-use tidegate_publish::source::{OpenedSource, SourceError, SourceReader};
+use tidegate_publish::source::{OpenedSource, SourceError, SourceReader, open_archive};
 
 pub(crate) fn key(name: &str) -> Key {
     Key::new(name).unwrap()
@@ -21,38 +21,44 @@ pub(crate) fn keys(opened: &OpenedSource) -> Vec<&str> {
     opened.artifact.items().iter().map(|item| item.key.as_str()).collect()
 }
 
-/// Bytes by position that count what is read and how much of it is still held by anybody.
-pub(crate) struct Counted<F> {
+/// Bytes by position that count what is read, and how much of it is in memory.
+pub(crate) struct CountingBytes<F> {
     pub(crate) size: u64,
-    pub(crate) pace: ReadAhead,
+    pub(crate) read_ahead: ReadAhead,
     /// Fills a buffer from an offset.
     pub(crate) fill: F,
-    pub(crate) tally: Arc<Tally>,
+    pub(crate) counters: Arc<ReadCounters>,
 }
 
 #[derive(Default)]
-pub(crate) struct Tally {
+pub(crate) struct ReadCounters {
     pub(crate) reads: AtomicUsize,
     pub(crate) bytes: AtomicUsize,
-    pub(crate) held: AtomicUsize,
+    /// Bytes that were read and are still in memory.
+    pub(crate) in_memory: AtomicUsize,
+    /// The most that were in memory at once.
     pub(crate) peak: AtomicUsize,
 }
 
-struct Held(Vec<u8>, Arc<Tally>);
+/// Bytes that are subtracted from the counters when they are dropped.
+struct CountedBytes {
+    bytes: Vec<u8>,
+    counters: Arc<ReadCounters>,
+}
 
-impl AsRef<[u8]> for Held {
+impl AsRef<[u8]> for CountedBytes {
     fn as_ref(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
 }
 
-impl Drop for Held {
+impl Drop for CountedBytes {
     fn drop(&mut self) {
-        self.1.held.fetch_sub(self.0.len(), Ordering::SeqCst);
+        self.counters.in_memory.fetch_sub(self.bytes.len(), Ordering::SeqCst);
     }
 }
 
-impl<F: Fn(&mut [u8], u64) + Send + Sync> Ranged for Counted<F> {
+impl<F: Fn(&mut [u8], u64) + Send + Sync> Ranged for CountingBytes<F> {
     fn size(&self) -> u64 {
         self.size
     }
@@ -63,32 +69,32 @@ impl<F: Fn(&mut [u8], u64) + Send + Sync> Ranged for Counted<F> {
         }
         let mut bytes = vec![0; length];
         (self.fill)(&mut bytes, offset);
-        self.tally.reads.fetch_add(1, Ordering::SeqCst);
-        self.tally.bytes.fetch_add(length, Ordering::SeqCst);
-        let held = self.tally.held.fetch_add(length, Ordering::SeqCst) + length;
-        self.tally.peak.fetch_max(held, Ordering::SeqCst);
-        Ok(Bytes::from_owner(Held(bytes, Arc::clone(&self.tally))))
+        self.counters.reads.fetch_add(1, Ordering::SeqCst);
+        self.counters.bytes.fetch_add(length, Ordering::SeqCst);
+        let in_memory = self.counters.in_memory.fetch_add(length, Ordering::SeqCst) + length;
+        self.counters.peak.fetch_max(in_memory, Ordering::SeqCst);
+        Ok(Bytes::from_owner(CountedBytes { bytes, counters: Arc::clone(&self.counters) }))
     }
 
-    fn pace(&self) -> ReadAhead {
-        self.pace
+    fn read_ahead(&self) -> ReadAhead {
+        self.read_ahead
     }
 }
 
-/// As a local file is read.
+/// How a local file is read.
 pub(crate) const LOCAL: ReadAhead = ReadAhead { block: 0, window: 64 * 1024, skip: 0, readers: 1 };
-/// As an object in S3 is read.
+/// How an object in S3 is read.
 pub(crate) const REMOTE: ReadAhead =
     ReadAhead { block: 4 * 1024 * 1024, window: 512 * 1024, skip: 512 * 1024, readers: 8 };
 
-pub(crate) fn counted(bytes: Vec<u8>, pace: ReadAhead) -> (Arc<dyn Ranged>, Arc<Tally>) {
-    let tally = Arc::new(Tally::default());
+pub(crate) fn counted(bytes: Vec<u8>, read_ahead: ReadAhead) -> (Arc<dyn Ranged>, Arc<ReadCounters>) {
+    let counters = Arc::new(ReadCounters::default());
     let size = bytes.len() as u64;
     let fill = move |buffer: &mut [u8], offset: u64| {
         let start = usize::try_from(offset).unwrap();
         buffer.copy_from_slice(&bytes[start..start + buffer.len()]);
     };
-    (Arc::new(Counted { size, pace, fill, tally: Arc::clone(&tally) }), tally)
+    (Arc::new(CountingBytes { size, read_ahead, fill, counters: Arc::clone(&counters) }), counters)
 }
 
 pub(crate) fn open(bytes: Vec<u8>) -> Result<OpenedSource, SourceError> {
@@ -96,16 +102,21 @@ pub(crate) fn open(bytes: Vec<u8>) -> Result<OpenedSource, SourceError> {
 }
 
 pub(crate) fn open_limited(bytes: Vec<u8>, limits: ArchiveLimits) -> Result<OpenedSource, SourceError> {
-    Archive::open_ranged("x.zip".to_owned(), counted(bytes, LOCAL).0, Fingerprint("x".into()), limits)
+    open_ranged(counted(bytes, LOCAL).0, limits)
 }
 
-/// The words with which an archive is refused, at opening or when its first entry is read.
+pub(crate) fn open_ranged(bytes: Arc<dyn Ranged>, limits: ArchiveLimits) -> Result<OpenedSource, SourceError> {
+    open_archive("x.zip".to_owned(), bytes, Fingerprint("x".into()), limits)
+}
+
+/// The error with which an archive is refused, when it is opened or when its first entry is read.
 pub(crate) async fn refusal(bytes: Vec<u8>) -> String {
     match open(bytes) {
         Err(error) => error.to_string(),
         Ok(opened) => {
-            let first = opened.artifact.items().first().expect("an archive that opens empty").key.clone();
-            opened.reader.whole(&first).await.expect_err("an archive that must be refused").to_string()
+            let first =
+                opened.artifact.items().first().expect("an archive without entries must be refused").key.clone();
+            opened.reader.whole(&first).await.expect_err("the archive must be refused").to_string()
         }
     }
 }
@@ -118,7 +129,7 @@ pub(crate) async fn read_all(opened: &OpenedSource) -> BTreeMap<String, Vec<u8>>
     all
 }
 
-/// Reads by the stream, as an upload does.
+/// Reads a stream to its end, as an upload does.
 pub(crate) async fn drain(reader: &SourceReader, key: &Key) -> Result<Vec<u8>, SourceError> {
     let mut body = reader.stream(key).await?;
     let mut whole = Vec::new();
@@ -129,7 +140,7 @@ pub(crate) async fn drain(reader: &SourceReader, key: &Key) -> Result<Vec<u8>, S
     Ok(whole)
 }
 
-/// One entry of a zip that is made by hand. Fields that are `None` tell the truth.
+/// One entry of a zip that is made by hand. Fields that are `None` get the correct value.
 #[derive(Clone, Default)]
 pub(crate) struct Entry {
     pub(crate) name: Vec<u8>,
@@ -141,27 +152,27 @@ pub(crate) struct Entry {
     pub(crate) extra: Vec<u8>,
     pub(crate) crc32: Option<u32>,
     pub(crate) size: Option<u32>,
-    pub(crate) packed: Option<u32>,
-    /// Bytes between the packed content and the next record.
-    pub(crate) behind: Vec<u8>,
-    /// Bytes that are counted as packed content, behind the real one.
+    pub(crate) compressed_size: Option<u32>,
+    /// Bytes between the compressed content and the next record.
+    pub(crate) after_data: Vec<u8>,
+    /// Bytes that are counted as compressed content, after the real content.
     pub(crate) padding: Vec<u8>,
     pub(crate) local_name: Option<Vec<u8>>,
     pub(crate) local_method: Option<u16>,
     pub(crate) local_flags: Option<u16>,
     pub(crate) local_size: Option<u32>,
-    pub(crate) local_packed: Option<u32>,
+    pub(crate) local_compressed_size: Option<u32>,
     pub(crate) local_crc32: Option<u32>,
     pub(crate) local_extra: Vec<u8>,
-    /// Where the directory says that the header is.
-    pub(crate) header: Option<u32>,
+    /// The offset of the local header in the directory.
+    pub(crate) header_offset: Option<u32>,
 }
 
 pub(crate) fn entry(name: &str, content: &[u8]) -> Entry {
     Entry { name: name.as_bytes().to_vec(), content: content.to_vec(), ..Entry::default() }
 }
 
-/// What goes wrong with the end of a zip that is made by hand.
+/// The end of a zip that is made by hand, and bytes around it.
 #[derive(Clone, Default)]
 pub(crate) struct End {
     pub(crate) before: Vec<u8>,
@@ -182,14 +193,14 @@ pub(crate) fn zip_with(entries: &[Entry], end: &End) -> Vec<u8> {
     let mut directory = Vec::new();
     let count = u16::try_from(entries.len()).unwrap();
     for entry in entries {
-        let header = u32::try_from(bytes.len()).unwrap();
-        let mut packed = if entry.deflate { deflate(&entry.content) } else { entry.content.clone() };
-        packed.extend_from_slice(&entry.padding);
+        let header_offset = u32::try_from(bytes.len()).unwrap();
+        let mut compressed = if entry.deflate { deflate(&entry.content) } else { entry.content.clone() };
+        compressed.extend_from_slice(&entry.padding);
         let mut crc = flate2::Crc::new();
         crc.update(&entry.content);
         let crc32 = entry.crc32.unwrap_or(crc.sum());
         let size = entry.size.unwrap_or(u32::try_from(entry.content.len()).unwrap());
-        let packed_size = entry.packed.unwrap_or(u32::try_from(packed.len()).unwrap());
+        let compressed_size = entry.compressed_size.unwrap_or(u32::try_from(compressed.len()).unwrap());
         let method = entry.method.unwrap_or(if entry.deflate { 8 } else { 0 });
         let local_name = entry.local_name.as_ref().unwrap_or(&entry.name);
 
@@ -202,7 +213,7 @@ pub(crate) fn zip_with(entries: &[Entry], end: &End) -> Vec<u8> {
             &mut bytes,
             &[
                 entry.local_crc32.unwrap_or(crc32),
-                entry.local_packed.unwrap_or(packed_size),
+                entry.local_compressed_size.unwrap_or(compressed_size),
                 entry.local_size.unwrap_or(size),
             ],
         );
@@ -212,17 +223,17 @@ pub(crate) fn zip_with(entries: &[Entry], end: &End) -> Vec<u8> {
         );
         bytes.extend_from_slice(local_name);
         bytes.extend_from_slice(&entry.local_extra);
-        bytes.extend_from_slice(&packed);
-        bytes.extend_from_slice(&entry.behind);
+        bytes.extend_from_slice(&compressed);
+        bytes.extend_from_slice(&entry.after_data);
 
         directory.extend_from_slice(b"PK\x01\x02");
         push16(&mut directory, &[0x031e, 20, entry.flags, method, 0, 0x21]);
-        push32(&mut directory, &[crc32, packed_size, size]);
+        push32(&mut directory, &[crc32, compressed_size, size]);
         push16(
             &mut directory,
             &[u16::try_from(entry.name.len()).unwrap(), u16::try_from(entry.extra.len()).unwrap(), 0, 0, 0],
         );
-        push32(&mut directory, &[entry.attributes, entry.header.unwrap_or(header)]);
+        push32(&mut directory, &[entry.attributes, entry.header_offset.unwrap_or(header_offset)]);
         directory.extend_from_slice(&entry.name);
         directory.extend_from_slice(&entry.extra);
     }
@@ -242,9 +253,9 @@ pub(crate) fn zip_with(entries: &[Entry], end: &End) -> Vec<u8> {
 
 pub(crate) fn deflate(content: &[u8]) -> Vec<u8> {
     use std::io::Write;
-    let mut packer = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
-    packer.write_all(content).unwrap();
-    packer.finish().unwrap()
+    let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
 }
 
 /// An extra field.
@@ -255,14 +266,14 @@ pub(crate) fn field(id: u16, data: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A data descriptor with or without its signature, with sizes of four or of eight bytes.
-pub(crate) fn descriptor(content: &[u8], packed: usize, signature: bool, wide: bool) -> Vec<u8> {
+/// A data descriptor, with or without its signature, with sizes of four or (`zip64`) eight bytes.
+pub(crate) fn descriptor(content: &[u8], compressed_size: usize, signature: bool, zip64: bool) -> Vec<u8> {
     let mut crc = flate2::Crc::new();
     crc.update(content);
     let mut bytes = if signature { b"PK\x07\x08".to_vec() } else { Vec::new() };
     push32(&mut bytes, &[crc.sum()]);
-    for value in [packed, content.len()] {
-        bytes.extend_from_slice(&(value as u64).to_le_bytes()[..if wide { 8 } else { 4 }]);
+    for value in [compressed_size, content.len()] {
+        bytes.extend_from_slice(&(value as u64).to_le_bytes()[..if zip64 { 8 } else { 4 }]);
     }
     bytes
 }

@@ -1,32 +1,44 @@
-//! Every entry of an archive of this machine, unpacked once while it is opened.
-//!
-//! Owns that pass. What an entry holds is known afterwards as it is of a directory's files, and an entry that is not what it
-//! declares is refused before there is a plan. A staged archive is not read like this: it would be fetched twice.
+//! Unpacks and digests every entry of a local archive when it is opened. Its content is then known as that of a directory is, and
+//! an entry that is not what it declares is refused before there is a plan. A staged archive is not digested at opening: it would
+//! be downloaded twice.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use tidegate_core::identity::ContentIdentity;
-use tidegate_core::key::Key;
 
-use super::Archive;
-use super::entry::{ArchiveEntry, EntryReader};
+use super::entry::EntryReader;
+use super::index::{ArchiveEntry, ArchiveIndex};
 use crate::source::body::Chunks;
 use crate::source::digest::{Algorithms, BodyDigester};
-use crate::source::{Progress, SourceError};
+use crate::source::error::SourceError;
+use crate::source::options::Progress;
 
-/// Threads that unpack at the most; more than that wait for the disk.
-const MOST_THREADS: usize = 8;
+/// Most threads that unpack. More of them would wait for the disk.
+const MAX_THREADS: usize = 8;
 
-/// Unpacks one entry from its beginning to its end and says what it is.
+/// An entry that cannot be unpacked, and its rank by offset.
+struct Failure {
+    rank: usize,
+    error: SourceError,
+}
+
+/// What one thread digested.
+#[derive(Default)]
+struct Digested {
+    /// By the index of the entry.
+    identities: Vec<(usize, ContentIdentity)>,
+    failure: Option<Failure>,
+}
+
+/// Unpacks and digests one entry.
 pub(super) fn digest(
-    archive: &Arc<Archive>,
-    key: &Key,
-    entry: ArchiveEntry,
+    index: &Arc<ArchiveIndex>,
+    entry: &ArchiveEntry,
     algorithms: Algorithms,
 ) -> Result<ContentIdentity, SourceError> {
-    let mut chunks = EntryReader::new(Arc::clone(archive), key.clone(), entry);
+    let mut chunks = EntryReader::new(Arc::clone(index), entry.clone());
     let mut digester = BodyDigester::new(algorithms);
     while let Some(chunk) = chunks.next()? {
         digester.update(&chunk);
@@ -34,27 +46,29 @@ pub(super) fn digest(
     Ok(digester.finish())
 }
 
-/// All entries, in the order of their keys. Of several entries that lie, the first in the archive is named.
+/// Digests all entries, in the order of their keys. If several entries fail, the error is that of the first in the archive.
 pub(super) fn digest_all(
-    archive: &Arc<Archive>,
+    index: &Arc<ArchiveIndex>,
     algorithms: Algorithms,
     progress: Option<&Progress>,
 ) -> Result<Vec<ContentIdentity>, SourceError> {
-    let mut order: Vec<(usize, &(Key, ArchiveEntry))> = archive.entries.iter().enumerate().collect();
-    order.sort_by_key(|(_, (_, entry))| entry.data);
+    let mut by_offset: Vec<(usize, &ArchiveEntry)> = index.entries.iter().enumerate().collect();
+    by_offset.sort_by_key(|(_, entry)| entry.offset);
     let next = AtomicUsize::new(0);
-    let threads = thread::available_parallelism().map_or(1, usize::from).clamp(1, MOST_THREADS).min(order.len().max(1));
+    let threads =
+        thread::available_parallelism().map_or(1, usize::from).clamp(1, MAX_THREADS).min(by_offset.len().max(1));
     let work = || {
-        let mut found = Vec::with_capacity(order.len() / threads + 1);
+        let mut digested = Digested::default();
         loop {
-            let turn = next.fetch_add(1, Ordering::Relaxed);
-            let Some((place, (key, entry))) = order.get(turn) else { return (found, None) };
-            match digest(archive, key, *entry, algorithms) {
-                Ok(identity) => found.push((*place, identity)),
+            let rank = next.fetch_add(1, Ordering::Relaxed);
+            let Some((position, entry)) = by_offset.get(rank) else { return digested };
+            match digest(index, entry, algorithms) {
+                Ok(identity) => digested.identities.push((*position, identity)),
                 Err(error) => {
-                    // Entries before this one are under way already; nobody takes one behind it.
-                    next.store(order.len(), Ordering::Relaxed);
-                    return (found, Some((turn, error)));
+                    // Entries before this one are in progress already. No thread starts one after it.
+                    next.store(by_offset.len(), Ordering::Relaxed);
+                    digested.failure = Some(Failure { rank, error });
+                    return digested;
                 }
             }
             if let Some(progress) = progress {
@@ -62,28 +76,26 @@ pub(super) fn digest_all(
             }
         }
     };
-    let parts = thread::scope(|scope| {
+    let results = thread::scope(|scope| {
         let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-        let mut parts = vec![work()];
+        let mut results = vec![work()];
         for helper in helpers {
-            parts.push(helper.join().map_err(|_| SourceError::Interrupted)?);
+            results.push(helper.join().map_err(|_| SourceError::Interrupted)?);
         }
-        Ok::<_, SourceError>(parts)
+        Ok::<_, SourceError>(results)
     })?;
-    let mut identities = vec![ContentIdentity::default(); archive.entries.len()];
-    let mut first: Option<(usize, SourceError)> = None;
-    for (found, failed) in parts {
-        for (place, identity) in found {
-            if let Some(slot) = identities.get_mut(place) {
+    let mut identities = vec![ContentIdentity::default(); index.entries.len()];
+    let mut failures = Vec::new();
+    for Digested { identities: digested, failure } in results {
+        for (position, identity) in digested {
+            if let Some(slot) = identities.get_mut(position) {
                 *slot = identity;
             }
         }
-        if let Some((turn, error)) = failed.filter(|(turn, _)| first.as_ref().is_none_or(|(other, _)| turn < other)) {
-            first = Some((turn, error));
-        }
+        failures.extend(failure);
     }
-    match first {
-        Some((_, error)) => Err(error),
+    match failures.into_iter().min_by_key(|failure| failure.rank) {
+        Some(Failure { error, .. }) => Err(error),
         None => Ok(identities),
     }
 }

@@ -1,25 +1,23 @@
-//! What an archive may hold at the most.
-//!
-//! Owns the figures. Declared sizes are held against them at opening, and an entry that unpacks to another size than it
-//! declares is refused while it is read: so they bound what really comes out.
+//! Limits of archives. Declared sizes are checked when an archive is opened. An entry that unpacks to another size than it
+//! declares is refused while it is read, so the limits also hold for what an archive unpacks to.
 
-/// Limits of an archive, each settable.
+/// Limits of an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ArchiveLimits {
-    /// Entries, folders among them. Default 200,000: about 50 MB of memory.
+    /// Most entries, including folders. Default 200,000: about 50 MB of memory.
     pub entries: u64,
-    /// Bytes of one entry, unpacked. Default 5 GiB, what S3 takes in one put.
+    /// Most bytes of one entry, unpacked. Default 5 GiB, the most that one PUT request takes.
     pub entry_bytes: u64,
-    /// Bytes of all entries, unpacked. Default 50 GiB.
+    /// Most bytes of all entries, unpacked. Default 50 GiB.
     pub total_bytes: u64,
-    /// Unpacked bytes to one packed byte in entries above [`ArchiveLimits::FREE_OF_RATIO`]. Default 250: generated pages that
-    /// repeat themselves reach about 50, a file of nothing but zeros 1,030, the most that deflate can.
+    /// Most unpacked bytes per compressed byte, for entries above [`ArchiveLimits::RATIO_EXEMPT_BYTES`]. Default 250: generated
+    /// pages with many repetitions reach about 50, and a file of zeros 1,030, the most that deflate can.
     pub ratio: u64,
 }
 
 impl ArchiveLimits {
-    /// Entries up to this size may be packed as tightly as they like, since a few repeated lines are. Bytes.
-    pub const FREE_OF_RATIO: u64 = 1024 * 1024;
+    /// Entries up to this size, in bytes, may have any ratio: a few repeated lines can have a high one.
+    pub const RATIO_EXEMPT_BYTES: u64 = 1024 * 1024;
 }
 
 impl Default for ArchiveLimits {

@@ -1,23 +1,20 @@
-//! A zip as a source, of this machine or staged in S3, read by ranges: never whole in memory, never on disk.
+//! A zip as a source, local or in S3. It is read by ranges, so it is never in memory or on disk as a whole.
 //!
-//! Owns the archive's errors and the way from a key to its entry's bytes. [`index`] decides what is an archive that can be
-//! published, [`entry`] unpacks. Never writes.
-//!
-//! Two readers of a zip can see two different trees where its structures disagree. Only archives of which all readers see
-//! the same tree are taken: every byte belongs to exactly one record, each record stands where the other ones say, and a
-//! local header repeats the central one.
+//! If the structures of a zip contradict each other, two readers can see two different trees. Only archives in which every reader
+//! sees the same tree are accepted: every byte belongs to exactly one record, each record is where the others say, and each local
+//! header repeats the central one.
 
-mod error;
 mod digests;
 mod end;
 mod entry;
-mod reader_at;
+pub(in crate::source) mod error;
 mod index;
-mod limits;
+pub(in crate::source) mod limits;
 mod local;
+mod reader_at;
 mod record;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 use std::{fmt, io};
@@ -31,91 +28,28 @@ use tidegate_core::key::Key;
 use tidegate_core::location::ObjectLocation;
 use tokio::runtime::Handle;
 
+pub use error::ArchiveError;
 pub use limits::ArchiveLimits;
 
+use super::blocking::blocking;
 use super::body::{CHUNK, SourceBody};
 use super::digest::Algorithms;
-use super::ranged::{Blocks, Ranged, RangedFile, RangedObject};
+use super::error::SourceError;
+use super::options::{Progress, SourceOptions};
+use super::ranged::{Ranged, RangedFile, RangedObject};
 use super::storage::StorageError;
-use super::{OpenedSource, Progress, SourceError, SourceOptions, SourceReader, blocking};
 use crate::s3::{S3, StagedObject};
-use entry::{ArchiveEntry, EntryReader};
+use entry::EntryReader;
+use index::ArchiveIndex;
 
 /// A zip in the state in which it was opened.
 pub struct Archive {
-    /// As the user named it.
-    name: String,
-    blocks: Blocks,
-    /// Sorted by key.
-    entries: Vec<(Key, ArchiveEntry)>,
-}
-
-/// Why an archive cannot be published.
-#[derive(Debug, thiserror::Error)]
-pub enum ArchiveError {
-    /// Nothing there.
-    #[error("`{0}` does not exist, name a directory or a `.zip` file")]
-    Missing(PathBuf),
-    /// The storage failed, or its content changed.
-    #[error("the archive `{archive}` could not be read: {error}")]
-    Read {
-        /// The archive.
-        archive: String,
-        /// The cause.
-        error: io::Error,
-    },
-    /// No bytes at all.
-    #[error("the archive `{0}` has 0 bytes, build it again")]
-    ZeroBytes(String),
-    /// No end record.
-    #[error("the archive `{0}` is not a zip, or its end is missing, build or upload it again")]
-    NotZip(String),
-    /// A zip without entries.
-    #[error("the archive `{0}` holds no entry, publish an archive with files")]
-    Empty(String),
-    /// Structures that do not fit together.
-    #[error("the archive `{archive}` is damaged: {why}, build it again")]
-    Damaged {
-        /// The archive.
-        archive: String,
-        /// What does not fit.
-        why: String,
-    },
-    /// Structures that other readers would read otherwise.
-    #[error("the archive `{archive}` can be read in two ways: {why}, build it again with a plain zip tool")]
-    Ambiguous {
-        /// The archive.
-        archive: String,
-        /// Where the readers part.
-        why: String,
-    },
-    /// An entry that cannot be published.
-    #[error("`{entry}` in the archive `{archive}` {why}")]
-    Entry {
-        /// The archive.
-        archive: String,
-        /// The entry's name.
-        entry: String,
-        /// Why, and what to do.
-        why: String,
-    },
-    /// More than the limits allow.
-    #[error("the archive `{archive}` {why}, publish less or raise the limit")]
-    Limit {
-        /// The archive.
-        archive: String,
-        /// What is too much.
-        why: String,
-    },
+    index: Arc<ArchiveIndex>,
 }
 
 impl Archive {
-    /// Opens a zip of this machine. Its fingerprint is the SHA-256 of the file, and every entry is unpacked and digested, as
-    /// every file of a directory is.
-    ///
-    /// # Errors
-    /// [`SourceError`] says what about the archive cannot be published.
-    pub async fn open_file(path: &Path, options: &SourceOptions) -> Result<OpenedSource, SourceError> {
+    /// Opens a local zip. Its fingerprint is the SHA-256 of the file. Every entry is unpacked and digested.
+    pub(super) async fn open_file(path: &Path, options: &SourceOptions) -> Result<(Artifact, Self), SourceError> {
         let (path, options) = (path.to_owned(), options.clone());
         blocking(move || {
             let name = path.display().to_string();
@@ -123,159 +57,138 @@ impl Archive {
                 io::ErrorKind::NotFound => ArchiveError::Missing(path.clone()),
                 _ => ArchiveError::Read { archive: name.clone(), error },
             })?;
-            let digest = digest_whole(&file, options.progress.as_ref());
+            let digest = digest_file(&file, options.progress.as_ref());
             let digest = digest.map_err(|error| ArchiveError::Read { archive: name.clone(), error })?;
-            let print = Fingerprint(format!("sha256:{}", hex::encode(digest)).into());
-            let archive = Arc::new(Self::index(name, Arc::new(file), options.limits)?);
-            let identities = digests::digest_all(&archive, options.algorithms, options.progress.as_ref())?;
-            archive.opened(identities, print)
+            let fingerprint = Fingerprint(format!("sha256:{}", hex::encode(digest)).into());
+            let archive = Self::index(name, Arc::new(file), options.limits)?;
+            let identities = digests::digest_all(&archive.index, options.algorithms, options.progress.as_ref())?;
+            archive.into_artifact(identities, fingerprint)
         })
         .await
     }
 
-    /// Opens a staged zip. Its fingerprint is its ETag and version.
-    ///
-    /// # Errors
-    /// [`SourceError`] says what about the archive cannot be published.
-    pub async fn open_object(
-        place: &ObjectLocation,
+    /// Opens a zip in S3. Its fingerprint is its ETag and version.
+    pub(super) async fn open_object(
+        location: &ObjectLocation,
         s3: &S3,
         options: &SourceOptions,
-    ) -> Result<OpenedSource, SourceError> {
-        let key = place.key.stored();
-        let head = s3.head(&place.bucket, key.as_str()).await;
-        let head = head.map_err(|error| StorageError::new(place.to_string(), error))?;
+    ) -> Result<(Artifact, Self), SourceError> {
+        let key = location.key.stored();
+        let head = s3.head(&location.bucket, key.as_str()).await;
+        let head = head.map_err(|error| StorageError::new(location.to_string(), error))?;
         let version = head.version.filter(|version| version != "null");
         let version = version.map(|version| format!(" version:{version}")).unwrap_or_default();
-        let print = Fingerprint(format!("etag:{}{version}", head.etag).into());
-        let object = StagedObject { bucket: place.bucket.clone(), key, size: head.size, etag: head.etag };
+        let fingerprint = Fingerprint(format!("etag:{}{version}", head.etag).into());
+        let object = StagedObject { bucket: location.bucket.clone(), key, size: head.size, etag: head.etag };
         let ranged = RangedObject::new(s3.clone(), object, Handle::current());
-        let (name, limits) = (place.to_string(), options.limits);
-        blocking(move || Self::open_ranged(name, Arc::new(ranged), print, limits)).await
+        let (name, limits) = (location.to_string(), options.limits);
+        blocking(move || Self::open_ranged(name, Arc::new(ranged), fingerprint, limits)).await
     }
 
-    /// Opens a zip that is read from anything; `name` is how errors call it. Blocks.
-    ///
-    /// # Errors
-    /// [`SourceError`] says what about the archive cannot be published.
-    pub fn open_ranged(
+    /// Opens a zip from any bytes. Blocks.
+    pub(super) fn open_ranged(
         name: String,
-        source: Arc<dyn Ranged>,
-        print: Fingerprint,
+        bytes: Arc<dyn Ranged>,
+        fingerprint: Fingerprint,
         limits: ArchiveLimits,
-    ) -> Result<OpenedSource, SourceError> {
-        let archive = Arc::new(Self::index(name, source, limits)?);
-        let unknown = vec![ContentIdentity::default(); archive.entries.len()];
-        archive.opened(unknown, print)
+    ) -> Result<(Artifact, Self), SourceError> {
+        let archive = Self::index(name, bytes, limits)?;
+        let unknown = vec![ContentIdentity::default(); archive.index.entries.len()];
+        archive.into_artifact(unknown, fingerprint)
     }
 
-    /// Everything that needs no unpacking.
-    fn index(name: String, source: Arc<dyn Ranged>, limits: ArchiveLimits) -> Result<Self, SourceError> {
-        let blocks = Blocks::new(source);
-        let mut entries = index::read(&name, &blocks, limits)?;
-        entries.sort_by(|a, b| a.0.cmp(&b.0));
-        Ok(Self { name, blocks, entries })
+    fn index(name: String, bytes: Arc<dyn Ranged>, limits: ArchiveLimits) -> Result<Self, SourceError> {
+        Ok(Self { index: Arc::new(ArchiveIndex::read(name, bytes, limits)?) })
     }
 
-    /// `identities` are those of the entries, in their order.
-    fn opened(
-        self: Arc<Self>,
+    /// `identities` are those of the entries, in the same order.
+    fn into_artifact(
+        self,
         identities: Vec<ContentIdentity>,
-        print: Fingerprint,
-    ) -> Result<OpenedSource, SourceError> {
-        let items = self.entries.iter().zip(identities).map(|((key, entry), identity)| ArtifactItem {
-            key: key.clone(),
+        fingerprint: Fingerprint,
+    ) -> Result<(Artifact, Self), SourceError> {
+        let items = self.index.entries.iter().zip(identities).map(|(entry, identity)| ArtifactItem {
+            key: entry.key.clone(),
             size: entry.size,
             identity,
         });
-        let artifact = Artifact::new(items.collect(), print, ArtifactNames::Files)?;
-        Ok(OpenedSource { artifact, reader: SourceReader::Archive(self) })
+        let artifact = Artifact::new(items.collect(), fingerprint, ArtifactNames::Files)?;
+        Ok((artifact, self))
     }
 
-    fn entry(&self, key: &Key) -> Result<ArchiveEntry, SourceError> {
-        let found = self.entries.binary_search_by(|(name, _)| name.cmp(key)).ok().and_then(|at| self.entries.get(at));
-        found.map(|(_, entry)| *entry).ok_or_else(|| SourceError::Absent(key.clone()))
+    fn entry_reader(&self, key: &Key) -> Result<EntryReader, SourceError> {
+        Ok(EntryReader::new(Arc::clone(&self.index), self.index.entry(key)?.clone()))
     }
 
-    /// Where an entry's bytes begin, for sorting by it; keys that are none come last.
+    /// Where an entry's bytes begin. Keys that are not in the archive sort last.
     #[must_use]
     pub fn position(&self, key: &Key) -> u64 {
-        self.entry(key).map_or(u64::MAX, |entry| entry.data)
+        self.index.entry(key).map_or(u64::MAX, |entry| entry.offset)
     }
 
-    /// See [`SourceReader::stream`].
-    pub(super) async fn stream(self: &Arc<Self>, key: &Key) -> Result<SourceBody, SourceError> {
-        let entry = self.entry(key)?;
-        if entry.size <= CHUNK as u64 {
+    /// See [`super::SourceReader::stream`].
+    pub(super) async fn stream(&self, key: &Key) -> Result<SourceBody, SourceError> {
+        let size = self.index.entry(key)?.size;
+        if size <= CHUNK as u64 {
             return self.whole(key).await.map(SourceBody::ready);
         }
-        Ok(SourceBody::from_blocking(entry.size, EntryReader::new(Arc::clone(self), key.clone(), entry)))
+        Ok(SourceBody::from_blocking(size, self.entry_reader(key)?))
     }
 
-    /// See [`SourceReader::whole`].
-    pub(super) async fn whole(self: &Arc<Self>, key: &Key) -> Result<Bytes, SourceError> {
-        let entry = self.entry(key)?;
-        let (archive, key) = (Arc::clone(self), key.clone());
-        blocking(move || Ok(EntryReader::new(archive, key, entry).take(entry.size)?.unwrap_or_default())).await
+    /// See [`super::SourceReader::whole`].
+    pub(super) async fn whole(&self, key: &Key) -> Result<Bytes, SourceError> {
+        let size = self.index.entry(key)?.size;
+        let mut reader = self.entry_reader(key)?;
+        blocking(move || Ok(reader.take(size)?.unwrap_or_default())).await
     }
 
-    /// See [`SourceReader::digest`].
-    pub(super) async fn digest(
-        self: &Arc<Self>,
-        key: &Key,
-        algorithms: Algorithms,
-    ) -> Result<ContentIdentity, SourceError> {
-        let entry = self.entry(key)?;
-        let (archive, key) = (Arc::clone(self), key.clone());
-        blocking(move || digests::digest(&archive, &key, entry, algorithms)).await
+    /// See [`super::SourceReader::digest`].
+    pub(super) async fn digest(&self, key: &Key, algorithms: Algorithms) -> Result<ContentIdentity, SourceError> {
+        let (index, entry) = (Arc::clone(&self.index), self.index.entry(key)?.clone());
+        blocking(move || digests::digest(&index, &entry, algorithms)).await
     }
 
-    /// One range, for plugins; shorter at the end of the entry. What lies before it is unpacked and dropped.
-    pub(super) fn range(
-        self: &Arc<Self>,
-        key: &Key,
-        offset: u64,
-        length: u32,
-        deadline: Instant,
-    ) -> Result<Vec<u8>, ReadError> {
-        let entry = self.entry(key).map_err(|_| ReadError::NotFound(key.clone()))?;
+    /// One range, for plugins; shorter at the end of the entry. The bytes before it are unpacked and dropped.
+    pub(super) fn range(&self, key: &Key, offset: u64, length: u32, deadline: Instant) -> Result<Vec<u8>, ReadError> {
+        let not_found = |_| ReadError::NotFound(key.clone());
+        let size = self.index.entry(key).map_err(not_found)?.size;
+        let mut reader = self.entry_reader(key).map_err(not_found)?;
         let unavailable = |why: String| ReadError::Unavailable { key: key.clone(), why };
-        let mut wanted = Vec::new();
+        let mut range = Vec::new();
         let mut skip = offset;
         let length = usize::try_from(length).unwrap_or(usize::MAX);
-        let mut chunks = EntryReader::new(Arc::clone(self), key.clone(), entry);
-        while offset < entry.size && wanted.len() < length {
+        while offset < size && range.len() < length {
             if Instant::now() >= deadline {
                 return Err(unavailable("its deadline passed".to_owned()));
             }
-            let most = skip.saturating_add((length - wanted.len()) as u64).min(CHUNK as u64);
-            let Some(chunk) = chunks.take(most).map_err(|error| unavailable(error.to_string()))? else { break };
+            let limit = skip.saturating_add((length - range.len()) as u64).min(CHUNK as u64);
+            let Some(chunk) = reader.take(limit).map_err(|error| unavailable(error.to_string()))? else { break };
             let skipped = chunk.len().min(usize::try_from(skip).unwrap_or(usize::MAX));
             skip -= skipped as u64;
-            wanted.extend_from_slice(chunk.get(skipped..).unwrap_or_default());
+            range.extend_from_slice(chunk.get(skipped..).unwrap_or_default());
         }
-        Ok(wanted)
+        Ok(range)
     }
 }
 
 impl fmt::Debug for Archive {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Archive({}, {} entries)", self.name, self.entries.len())
+        write!(f, "Archive({}, {} entries)", self.index.name, self.index.entries.len())
     }
 }
 
-fn digest_whole(file: &RangedFile, progress: Option<&Progress>) -> io::Result<[u8; 32]> {
-    let mut whole = Sha256::new();
-    let mut at = 0;
-    while at < file.size() {
-        let length = (file.size() - at).min(1024 * 1024);
-        let bytes = file.read_at(at, usize::try_from(length).map_err(io::Error::other)?)?;
-        whole.update(&bytes);
-        at += length;
+fn digest_file(file: &RangedFile, progress: Option<&Progress>) -> io::Result<[u8; 32]> {
+    let mut digest = Sha256::new();
+    let mut offset = 0;
+    while offset < file.size() {
+        let length = (file.size() - offset).min(1024 * 1024);
+        let bytes = file.read_at(offset, usize::try_from(length).map_err(io::Error::other)?)?;
+        digest.update(&bytes);
+        offset += length;
         if let Some(progress) = progress {
             progress(0, length);
         }
     }
-    file.unchanged()?;
-    Ok(whole.finalize().into())
+    file.check_unchanged()?;
+    Ok(digest.finalize().into())
 }

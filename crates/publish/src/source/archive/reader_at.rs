@@ -1,6 +1,5 @@
-//! How the parser of zip structures looks at the archive's bytes.
-//!
-//! Owns where its small reads go: to the shared blocks, or to a window of its own where headers lie far apart.
+//! The archive's bytes for the zip parser. Its small reads go to cached blocks, or, for headers that are far apart, to a window
+//! per header.
 
 use std::cell::RefCell;
 use std::io;
@@ -8,30 +7,42 @@ use std::io;
 use bytes::Bytes;
 use rawzip::ReaderAt;
 
-use crate::source::ranged::Blocks;
+use crate::source::block_cache::BlockCache;
 
-/// A header with a name and extra fields of common length, in one read.
+/// Size of the window for one header, in bytes: enough for a header with a name and extra fields of common length.
 const HEADER_WINDOW: u64 = 512;
 
 /// The archive's bytes for one thread of the parser.
 #[derive(Clone)]
 pub(super) struct ArchiveReaderAt<'a> {
-    blocks: &'a Blocks,
-    window: RefCell<(u64, Bytes)>,
+    blocks: &'a BlockCache,
+    window: RefCell<Window>,
+}
+
+/// Bytes that were read ahead.
+#[derive(Clone, Default)]
+struct Window {
+    offset: u64,
+    bytes: Bytes,
+}
+
+impl Window {
+    fn get(&self, offset: u64, length: usize) -> Option<&[u8]> {
+        let start = usize::try_from(offset.checked_sub(self.offset)?).ok()?;
+        self.bytes.get(start..start.checked_add(length)?)
+    }
 }
 
 impl<'a> ArchiveReaderAt<'a> {
-    pub(super) fn new(blocks: &'a Blocks) -> Self {
+    pub(super) fn new(blocks: &'a BlockCache) -> Self {
         Self { blocks, window: RefCell::default() }
     }
 
-    /// Prepares to read the header at `offset`. `alone` says that its neighbours are too far away to be read along.
-    pub(super) fn aim(&self, offset: u64, alone: bool) -> io::Result<()> {
-        if alone {
-            let length = self.blocks.source().size().saturating_sub(offset).min(HEADER_WINDOW);
-            let bytes = self.blocks.source().read_at(offset, usize::try_from(length).unwrap_or(0))?;
-            self.window.replace((offset, bytes));
-        }
+    /// Reads the header at `offset` ahead, without its neighbours.
+    pub(super) fn read_header_ahead(&self, offset: u64) -> io::Result<()> {
+        let length = self.blocks.source().size().saturating_sub(offset).min(HEADER_WINDOW);
+        let bytes = self.blocks.source().read_at(offset, usize::try_from(length).unwrap_or(0))?;
+        self.window.replace(Window { offset, bytes });
         Ok(())
     }
 }
@@ -43,11 +54,10 @@ impl ReaderAt for ArchiveReaderAt<'_> {
         if length == 0 {
             return Ok(0);
         }
-        let (start, window) = &*self.window.borrow();
-        let within = offset.checked_sub(*start).and_then(|at| usize::try_from(at).ok());
-        let seen = within.and_then(|at| window.get(at..at.checked_add(length)?));
-        let fetched = if seen.is_none() { self.blocks.read(offset, length)? } else { Bytes::new() };
-        let (Some(to), Some(from)) = (buffer.get_mut(..length), seen.or_else(|| fetched.get(..length))) else {
+        let window = self.window.borrow();
+        let cached = window.get(offset, length);
+        let read = if cached.is_none() { self.blocks.read(offset, length)? } else { Bytes::new() };
+        let (Some(to), Some(from)) = (buffer.get_mut(..length), cached.or_else(|| read.get(..length))) else {
             return Err(io::ErrorKind::UnexpectedEof.into());
         };
         to.copy_from_slice(from);

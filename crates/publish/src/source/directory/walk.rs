@@ -1,6 +1,4 @@
-//! Walks a directory and turns its files' paths into keys.
-//!
-//! Owns which entries of a file system are published: regular files, and links that stay inside the root. Never opens a file.
+//! Lists the files of a directory as keys: regular files, and symbolic links that stay inside the root.
 
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
@@ -8,13 +6,14 @@ use std::path::{Component, Path, PathBuf};
 use tidegate_core::key::Key;
 use walkdir::WalkDir;
 
-use super::DirectoryError;
-use crate::source::SourceError;
+use super::error::DirectoryError;
+use crate::source::error::SourceError;
 use crate::source::names::Refusals;
 
-/// The resolved root, and the keys of all regular files below it, in no order. A file's path is the root joined with its key.
+/// The resolved root, and the keys of all files below it, in no order. A file's path is the root joined with its key.
 ///
-/// Names stay as their bytes are: whether two of them differ only in Unicode normalisation is the artifact's question.
+/// Names are not normalized. [`tidegate_core::artifact::Artifact`] refuses two names that differ only in their Unicode
+/// normalization.
 pub(super) fn walk(path: &Path) -> Result<(PathBuf, Vec<Key>), SourceError> {
     let root = match path.canonicalize() {
         Ok(root) if root.is_dir() => root,
@@ -37,7 +36,7 @@ pub(super) fn walk(path: &Path) -> Result<(PathBuf, Vec<Key>), SourceError> {
         }
         let Some(name) = name(&root, entry.path()) else {
             refused.push(format_args!(
-                "the path `{}` is not UTF-8, rename it",
+                "the path `{}` is not UTF-8; rename it",
                 entry.path().to_string_lossy().escape_default()
             ));
             if entry.file_type().is_dir() {
@@ -61,7 +60,7 @@ pub(super) fn walk(path: &Path) -> Result<(PathBuf, Vec<Key>), SourceError> {
     Ok((root, keys))
 }
 
-/// The path below the root with `/` between its segments; nothing where it is not UTF-8.
+/// The path below the root, with `/` between its segments; nothing if it is not UTF-8.
 fn name(root: &Path, path: &Path) -> Option<String> {
     let below = path.strip_prefix(root).ok()?;
     let mut name = String::with_capacity(below.as_os_str().len());
@@ -82,7 +81,7 @@ fn explain(root: &Path, error: walkdir::Error) -> DirectoryError {
     }
     match error.into_io_error() {
         Some(cause) if cause.kind() == ErrorKind::NotFound && path.is_symlink() => DirectoryError::Dangling(path),
-        // A link to itself, or two links to each other: nothing that could be resolved, and no name for that in `ErrorKind`.
+        // A link to itself, or two links to each other. `ErrorKind` has no stable variant for that.
         Some(cause) if cause.kind() != ErrorKind::PermissionDenied && path.is_symlink() => DirectoryError::Loop(path),
         Some(cause) => DirectoryError::Read { path, error: cause },
         None => DirectoryError::Loop(path),

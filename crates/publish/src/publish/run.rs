@@ -1,0 +1,82 @@
+//! The publisher, and what every step of one run needs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidegate_core::config::Site;
+use tidegate_core::diff::Comparison;
+use tidegate_core::request::PublishRequest;
+
+use crate::connection::Connection;
+use crate::plugins::PluginLoader;
+use crate::progress::{ProgressEvent, ProgressObserver, Stage};
+use crate::s3::{CopySource, S3};
+use crate::source::{Progress, SourceOptions};
+use crate::state::StateStore;
+
+/// How long a run waits for another run that publishes the same site.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// Publishes sites.
+#[derive(Clone)]
+pub struct Publisher {
+    /// The caller's own connection to AWS.
+    pub connection: Connection,
+    /// Loads plugins.
+    pub plugins: PluginLoader,
+    /// Receives progress events.
+    pub observer: Arc<dyn ProgressObserver>,
+    /// Limits of archives, and how directories are read.
+    pub options: SourceOptions,
+    /// How thoroughly the site is compared.
+    pub comparison: Comparison,
+    /// Largest object that one request copies, in bytes; [`CopySource::LIMIT`] except in tests.
+    pub copy_limit: u64,
+    /// Whether to trust the manifest of the live release instead of listing the site.
+    pub trust_manifest: bool,
+    /// Whether to look at every object, whatever the manifest says.
+    pub verify: bool,
+    /// How long to wait for another run that publishes the same site.
+    pub lock_timeout: Duration,
+}
+
+impl Publisher {
+    /// A publisher with defaults for everything that is not a parameter.
+    #[must_use]
+    pub fn new(connection: Connection, plugins: PluginLoader, observer: Arc<dyn ProgressObserver>) -> Self {
+        let reads = Arc::clone(&observer);
+        let progress: Progress = Arc::new(move |objects, bytes| reads.report(ProgressEvent::Read { objects, bytes }));
+        Self {
+            connection,
+            plugins,
+            observer,
+            options: SourceOptions { progress: Some(progress), ..SourceOptions::default() },
+            comparison: Comparison::default(),
+            copy_limit: CopySource::LIMIT,
+            trust_manifest: false,
+            verify: false,
+            lock_timeout: LOCK_TIMEOUT,
+        }
+    }
+
+    /// Where the releases of a site are kept, if it has any.
+    #[must_use]
+    pub fn state(&self, site: &Site) -> Option<StateStore> {
+        site.state.clone().map(|location| StateStore::new(S3::new(&self.connection), location))
+    }
+}
+
+/// What every step of one run needs. It never changes during the run.
+#[derive(Clone, Copy)]
+pub(super) struct Run<'a> {
+    pub(super) publisher: &'a Publisher,
+    pub(super) request: &'a PublishRequest,
+    pub(super) site: &'a Site,
+}
+
+impl Run<'_> {
+    /// Reports that a stage begins.
+    pub(super) fn stage(self, stage: Stage) {
+        self.publisher.observer.report(ProgressEvent::Stage(stage));
+    }
+}

@@ -1,0 +1,116 @@
+//! Multipart uploads: create, upload parts, complete or abort.
+
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use bytes::Bytes;
+use tidegate_core::headers::ObjectHeader;
+use tidegate_core::location::Location;
+use tidegate_core::manifest::next::WrittenObject;
+
+use super::client::S3;
+use super::condition::PutCondition;
+use super::put_options::{PutOptions, with_put_options};
+use crate::aws_error::AwsError;
+
+impl S3 {
+    /// Creates a multipart upload and returns its id. `tags` are encoded as a query, `name=value&…`.
+    pub(super) async fn create_upload(
+        &self,
+        to: &Location,
+        key: &str,
+        options: PutOptions<'_>,
+        metadata: impl IntoIterator<Item = (String, String)>,
+        tags: Option<String>,
+    ) -> Result<String, AwsError> {
+        let request =
+            self.client.create_multipart_upload().bucket(to.bucket.as_str()).key(to.prefix.join(key)).set_tagging(tags);
+        let output = with_put_options!(request, options, metadata)
+            .customize()
+            .mutate_request(options.expires())
+            .send()
+            .await
+            .map_err(|error| AwsError::new("CreateMultipartUpload", key, &error))?;
+        output
+            .upload_id
+            .ok_or_else(|| AwsError::malformed("CreateMultipartUpload", key, "the response has no upload id"))
+    }
+
+    /// Uploads one part.
+    pub(super) async fn upload_part(
+        &self,
+        to: &Location,
+        key: &str,
+        upload: &str,
+        number: i32,
+        bytes: Bytes,
+    ) -> Result<CompletedPart, AwsError> {
+        let output = self
+            .client
+            .upload_part()
+            .bucket(to.bucket.as_str())
+            .key(to.prefix.join(key))
+            .upload_id(upload)
+            .part_number(number)
+            .body(ByteStream::from(bytes))
+            .send()
+            .await
+            .map_err(|error| AwsError::new("UploadPart", key, &error))?;
+        Ok(CompletedPart::builder().part_number(number).set_e_tag(output.e_tag).build())
+    }
+
+    /// Completes an upload, or aborts it if a part failed.
+    pub(super) async fn finish_upload<E: From<AwsError>>(
+        &self,
+        to: &Location,
+        key: &str,
+        upload: &str,
+        parts: Result<Vec<CompletedPart>, E>,
+        options: PutOptions<'_>,
+        condition: PutCondition<'_>,
+    ) -> Result<WrittenObject, E> {
+        let finished = match parts {
+            Ok(parts) => self.complete_upload(to, key, upload, parts, options, condition).await.map_err(E::from),
+            Err(error) => Err(error),
+        };
+        if finished.is_err() {
+            self.abort_upload(to, key, upload).await;
+        }
+        finished
+    }
+
+    async fn complete_upload(
+        &self,
+        to: &Location,
+        key: &str,
+        upload: &str,
+        mut parts: Vec<CompletedPart>,
+        options: PutOptions<'_>,
+        condition: PutCondition<'_>,
+    ) -> Result<WrittenObject, AwsError> {
+        parts.sort_by_key(CompletedPart::part_number);
+        let request = self.client.complete_multipart_upload();
+        let request = match condition {
+            PutCondition::IfAbsent => request.if_none_match("*"),
+            PutCondition::IfMatch(etag) => request.if_match(etag.quoted()),
+            PutCondition::Always => request,
+        };
+        let output = request
+            .bucket(to.bucket.as_str())
+            .key(to.prefix.join(key))
+            .upload_id(upload)
+            .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts)).build())
+            .send()
+            .await
+            .map_err(|error| AwsError::new("CompleteMultipartUpload", key, &error))?;
+        Ok(options.written(output.e_tag(), output.server_side_encryption(), output.ssekms_key_id()))
+    }
+
+    /// A failure is only a warning, since the upload has failed already.
+    async fn abort_upload(&self, to: &Location, key: &str, upload: &str) {
+        let request = self.client.abort_multipart_upload().bucket(to.bucket.as_str()).key(to.prefix.join(key));
+        if let Err(error) = request.upload_id(upload).send().await {
+            let error = AwsError::new("AbortMultipartUpload", key, &error);
+            tracing::warn!(%error, "cannot abort an upload; a lifecycle rule for incomplete uploads removes its parts");
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! How a source is opened.
+
+use std::sync::Arc;
+
+use super::archive::limits::ArchiveLimits;
+use super::digest::Algorithms;
+
+/// Receives the objects and bytes that were read since the last call. Called from several threads.
+pub type Progress = Arc<dyn Fn(u64, u64) + Send + Sync>;
+
+/// How a source is opened.
+#[derive(Clone, Default)]
+pub struct SourceOptions {
+    /// Digests of local files besides SHA-256.
+    pub algorithms: Algorithms,
+    /// Limits of archives.
+    pub limits: ArchiveLimits,
+    /// Receives progress while a directory or a local archive is digested.
+    pub progress: Option<Progress>,
+}

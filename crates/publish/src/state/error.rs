@@ -1,0 +1,50 @@
+//! Errors of a site's state.
+
+use tidegate_core::location::Location;
+use tidegate_core::manifest::ManifestError;
+use tidegate_core::release::ReleaseId;
+
+use super::fence::LeaseLost;
+use crate::aws_error::AwsError;
+
+/// Why the state could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// S3 refused or failed.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// A document is damaged, or has another format.
+    #[error("cannot read `{url}`: {why}")]
+    Document {
+        /// The document's URL.
+        url: String,
+        /// The cause.
+        why: String,
+    },
+    /// A manifest cannot be read.
+    #[error("cannot read the manifest of the release `{0}`: {1}")]
+    Manifest(ReleaseId, #[source] ManifestError),
+    /// The manifest of a release is missing.
+    #[error(
+        "the manifest of the release `{0}` is missing in the state; restore it, or delete `current.json` there to start over"
+    )]
+    ManifestMissing(ReleaseId),
+    /// Another run publishes the site.
+    #[error("another run publishes to `{0}` (`{1}`); try again later")]
+    Locked(Location, String),
+    /// The lease was lost during the run.
+    #[error(transparent)]
+    LeaseLost(#[from] LeaseLost),
+    /// Another run wrote the state in the meantime.
+    #[error("another run wrote the state `{0}` in the meantime; run the same command again")]
+    Conflict(Location),
+    /// A bug.
+    #[error("the state cannot be written as JSON, which is a bug in Tidegate: {0}")]
+    Json(#[from] serde_json::Error),
+    /// Without random numbers, two holders of a lease could have the same name.
+    #[error("cannot get random numbers from the system: {0}")]
+    Random(getrandom::Error),
+    /// Compression failed.
+    #[error("cannot compress the state: {0}")]
+    Compress(#[from] std::io::Error),
+}

@@ -1,0 +1,262 @@
+//! The documents of a site's state: pointer, releases, plans, reports, and records of webhook deliveries.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::pin::pin;
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use futures::stream::TryStreamExt;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tidegate_core::identity::ETag;
+use tidegate_core::location::{Location, Prefix};
+use tidegate_core::plan::Plan;
+use tidegate_core::release::{BODIES, FORMAT, PathsSent, ReleaseId, ReleasePointer, ReleaseRecord, bodies};
+use tidegate_core::report::PublishReport;
+use tidegate_core::webhook_delivery::{DeliveryDigest, DeliveryRecord};
+
+use super::error::StateError;
+use crate::s3::{PutCondition, S3};
+
+/// The pointer to the live release.
+const POINTER: &str = "current.json";
+
+/// The folder of webhook deliveries.
+const DELIVERIES: &str = "deliveries/";
+
+/// The folder of releases.
+const RELEASES: &str = "releases/";
+
+/// Attempts to change a count that other sites change as well.
+const COUNT_ATTEMPTS: usize = 5;
+
+/// Largest plan that is read, in bytes after decompression (1 GiB): a million operations.
+const MAX_PLAN: u64 = 1024 * 1024 * 1024;
+
+/// A file of a release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ReleaseFile {
+    /// The release itself.
+    Release,
+    /// The plan, stored before the first write.
+    Plan,
+    /// What the site held after the release.
+    Manifest,
+    /// The report of the run.
+    Report,
+}
+
+impl ReleaseFile {
+    /// Longer suffixes come first, since the shortest one is the end of another.
+    const ALL: [Self; 4] = [Self::Plan, Self::Manifest, Self::Report, Self::Release];
+
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Release => ".json",
+            Self::Plan => ".plan.gz",
+            Self::Manifest => ".manifest.gz",
+            Self::Report => ".report.json",
+        }
+    }
+
+    /// Its name within the state.
+    pub(super) fn name(self, id: ReleaseId) -> String {
+        format!("{RELEASES}{}{}", id.stem(), self.suffix())
+    }
+}
+
+/// The state of one site.
+#[derive(Debug, Clone)]
+pub struct StateStore {
+    pub(super) s3: S3,
+    pub(super) location: Location,
+}
+
+impl StateStore {
+    /// The state at a location, accessed with the caller's own credentials.
+    pub fn new(s3: S3, location: Location) -> Self {
+        Self { s3, location }
+    }
+
+    /// Where archived bodies are.
+    pub fn bodies(&self) -> Location {
+        let bucket = || Location { bucket: self.location.bucket.clone(), prefix: Prefix::default() };
+        bodies(&self.location).unwrap_or_else(bucket)
+    }
+
+    pub(super) fn key(&self, name: &str) -> String {
+        self.location.prefix.join(name)
+    }
+
+    fn invalid(&self, key: &str, why: String) -> StateError {
+        StateError::Document { url: format!("s3://{}/{key}", self.location.bucket), why }
+    }
+
+    pub(super) async fn read<T: DeserializeOwned>(&self, key: &str) -> Result<Option<(T, ETag)>, StateError> {
+        let Some((bytes, etag)) = self.s3.document(&self.location.bucket, key).await? else { return Ok(None) };
+        let value = serde_json::from_slice(&bytes).map_err(|error| self.invalid(key, error.to_string()))?;
+        Ok(Some((value, etag)))
+    }
+
+    /// Writes a document; returns nothing if the condition did not hold. If the response to a write was lost and the retry
+    /// therefore failed, the bytes are there: that is a success.
+    pub(super) async fn write(
+        &self,
+        key: &str,
+        value: &impl Serialize,
+        condition: PutCondition<'_>,
+    ) -> Result<Option<ETag>, StateError> {
+        let mut bytes = serde_json::to_vec_pretty(value)?;
+        bytes.push(b'\n');
+        let bytes = Bytes::from(bytes);
+        match self.s3.put_document(&self.location.bucket, key, bytes.clone(), condition).await {
+            Ok(etag) => Ok(Some(etag)),
+            Err(error) if error.is_condition_failed() => match self.s3.document(&self.location.bucket, key).await? {
+                Some((stored, etag)) if stored == bytes => Ok(Some(etag)),
+                _ => Ok(None),
+            },
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The pointer and its ETag.
+    pub async fn pointer(&self) -> Result<Option<(ReleasePointer, ETag)>, StateError> {
+        let stored: Option<(ReleasePointer, ETag)> = self.read(&self.key(POINTER)).await?;
+        match stored {
+            Some((pointer, _)) if pointer.format != FORMAT => {
+                let why = format!("it has format {}, but this version of Tidegate reads {FORMAT}", pointer.format);
+                Err(self.invalid(&self.key(POINTER), why))
+            }
+            stored => Ok(stored),
+        }
+    }
+
+    /// Moves the pointer, if it still has the ETag `before`.
+    pub async fn move_pointer(&self, pointer: &ReleasePointer, before: Option<&ETag>) -> Result<ETag, StateError> {
+        let condition = before.map_or(PutCondition::IfAbsent, PutCondition::IfMatch);
+        let moved = self.write(&self.key(POINTER), pointer, condition).await?;
+        moved.ok_or_else(|| StateError::Conflict(self.location.clone()))
+    }
+
+    /// The record of a webhook delivery, and its ETag.
+    pub async fn delivery(&self, identity: &DeliveryDigest) -> Result<Option<(DeliveryRecord, ETag)>, StateError> {
+        self.read(&self.key(&format!("{DELIVERIES}{identity}.json"))).await
+    }
+
+    /// Stores the record of a delivery. Returns whether it was stored: another invocation may have done so before.
+    pub async fn put_delivery(
+        &self,
+        identity: &DeliveryDigest,
+        record: &DeliveryRecord,
+        before: Option<&ETag>,
+    ) -> Result<bool, StateError> {
+        let condition = before.map_or(PutCondition::IfAbsent, PutCondition::IfMatch);
+        let key = self.key(&format!("{DELIVERIES}{identity}.json"));
+        Ok(self.write(&key, record, condition).await?.is_some())
+    }
+
+    /// The stored files, by release.
+    pub async fn files(&self) -> Result<BTreeMap<ReleaseId, Vec<ReleaseFile>>, StateError> {
+        let mut files: BTreeMap<ReleaseId, Vec<ReleaseFile>> = BTreeMap::new();
+        for name in self.names(RELEASES).await? {
+            let known = ReleaseFile::ALL.into_iter().find_map(|file| Some((file, name.strip_suffix(file.suffix())?)));
+            if let Some((file, id)) = known.and_then(|(file, stem)| Some((file, stem.parse().ok()?))) {
+                files.entry(id).or_default().push(file);
+            }
+        }
+        Ok(files)
+    }
+
+    /// Names below a folder of the state.
+    async fn names(&self, folder: &str) -> Result<Vec<String>, StateError> {
+        let prefix = Prefix::new(&self.location.prefix.join(folder)).unwrap_or_default();
+        let below = Location { bucket: self.location.bucket.clone(), prefix };
+        let mut pages = pin!(self.s3.pages(&below));
+        let mut names = Vec::new();
+        while let Some(page) = pages.try_next().await? {
+            names.extend(page.objects.into_iter().map(|object| object.key.as_str().to_owned()));
+        }
+        Ok(names)
+    }
+
+    /// The names of archived bodies.
+    pub async fn body_names(&self) -> Result<Vec<String>, StateError> {
+        self.names(BODIES).await
+    }
+
+    /// What is stored about a release.
+    pub async fn release(&self, id: ReleaseId) -> Result<Option<ReleaseRecord>, StateError> {
+        Ok(self.read(&self.key(&ReleaseFile::Release.name(id))).await?.map(|(release, _)| release))
+    }
+
+    /// Stores a release. With `new`, another run that has taken its number is a conflict.
+    pub async fn put_release(&self, release: &ReleaseRecord, new: bool) -> Result<(), StateError> {
+        let condition = if new { PutCondition::IfAbsent } else { PutCondition::Always };
+        let stored = self.write(&self.key(&ReleaseFile::Release.name(release.id)), release, condition).await?;
+        stored.map(|_| ()).ok_or_else(|| StateError::Conflict(self.location.clone()))
+    }
+
+    /// Stores the report of the run that made a release.
+    pub async fn put_report(&self, id: ReleaseId, report: &PublishReport) -> Result<(), StateError> {
+        self.write(&self.key(&ReleaseFile::Report.name(id)), report, PutCondition::Always).await.map(|_| ())
+    }
+
+    /// The plan of a release.
+    pub async fn plan(&self, id: ReleaseId) -> Result<Option<Plan>, StateError> {
+        let key = self.key(&ReleaseFile::Plan.name(id));
+        let Some((bytes, _)) = self.s3.document(&self.location.bucket, &key).await? else { return Ok(None) };
+        let mut json = Vec::new();
+        let read = GzDecoder::new(bytes.as_ref()).take(MAX_PLAN).read_to_end(&mut json);
+        read.map_err(|error| self.invalid(&key, error.to_string()))?;
+        serde_json::from_slice(&json).map(Some).map_err(|error| self.invalid(&key, error.to_string()))
+    }
+
+    /// Stores a plan, before any of its operations.
+    pub async fn put_plan(&self, id: ReleaseId, plan: &Plan) -> Result<(), StateError> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        serde_json::to_writer(&mut encoder, plan)?;
+        encoder.flush()?;
+        let bytes = Bytes::from(encoder.finish()?);
+        let key = self.key(&ReleaseFile::Plan.name(id));
+        self.s3.put_document(&self.location.bucket, &key, bytes, PutCondition::Always).await?;
+        Ok(())
+    }
+
+    /// Where the invalidation paths of a month are counted, for all sites together.
+    fn paths_key(root: &Location, month: &str) -> String {
+        root.prefix.join(&format!("paths/{month}.json"))
+    }
+
+    /// How many invalidation paths were sent in a month so far.
+    pub async fn paths_sent(&self, root: &Location, month: &str) -> Result<usize, StateError> {
+        let stored: Option<(PathsSent, ETag)> = self.read(&Self::paths_key(root, month)).await?;
+        Ok(stored.map_or(0, |(sent, _)| sent.paths))
+    }
+
+    /// Adds invalidation paths that were sent. Sites share the count and do not lock it. A conflict is retried a few times;
+    /// after that the count stays too low, which is acceptable for an estimate.
+    pub async fn count_paths(&self, root: &Location, month: &str, paths: usize) -> Result<(), StateError> {
+        let key = Self::paths_key(root, month);
+        for _ in 0..COUNT_ATTEMPTS {
+            let stored: Option<(PathsSent, ETag)> = self.read(&key).await?;
+            let sent = stored.as_ref().map_or(0, |(sent, _)| sent.paths);
+            let condition = stored.as_ref().map_or(PutCondition::IfAbsent, |(_, etag)| PutCondition::IfMatch(etag));
+            let total = PathsSent { paths: sent.saturating_add(paths) };
+            if self.write(&key, &total, condition).await?.is_some() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes files of releases, and archived bodies.
+    pub async fn delete(&self, files: &[(ReleaseId, ReleaseFile)], bodies: &[String]) -> Result<(), StateError> {
+        let files = files.iter().map(|(id, file)| self.key(&file.name(*id)));
+        let bodies = bodies.iter().map(|name| self.key(&format!("{BODIES}{name}")));
+        let keys: Vec<String> = files.chain(bodies).collect();
+        Ok(self.s3.delete_keys(&self.location.bucket, &keys).await?)
+    }
+}
