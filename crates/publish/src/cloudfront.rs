@@ -1,5 +1,5 @@
-//! CloudFront requests. Nothing else in this crate names the CloudFront SDK. `tidegate_core::invalidation` chooses the paths,
-//! and `publish::cdn` retries and handles failures.
+//! CloudFront requests. Nothing else in this crate names the CloudFront SDK. `tidegate_core::invalidation` chooses the
+//! paths, and `publish::cdn` retries and handles failures.
 
 use std::time::Duration;
 
@@ -15,11 +15,12 @@ use tidegate_core::location::Bucket;
 use crate::aws_error::AwsError;
 use crate::connection::Connection;
 
-/// Most attempts of the SDK for one request. Fewer than for S3: CloudFront throttles after six or seven requests in a row.
-/// `publish::cdn` retries transient errors as well, and waits longer.
+/// Most attempts of the SDK for one request. Fewer than for S3: CloudFront throttles after six or seven requests in a
+/// row. `publish::cdn` retries transient errors as well, and waits longer.
 const ATTEMPTS: u32 = 3;
 
-/// The status of an invalidation that still counts against the limits. Source: CloudFront API reference, "Invalidation".
+/// The status of an invalidation that still counts against the limits. Source: CloudFront API reference,
+/// "Invalidation".
 const IN_PROGRESS: &str = "InProgress";
 
 /// A CloudFront client.

@@ -17,8 +17,8 @@ const ATTEMPTS: u32 = 6;
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long before its end a session is replaced. A request that was signed before must still arrive in time, and a large
-/// body may take a while.
+/// How long before its end a session is replaced. A request that was signed before must still arrive in time, and a
+/// large body may take a while.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(300);
 
 /// How long loading credentials may take, including retries.
@@ -32,8 +32,8 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// A connection with a loaded configuration. `path_style` addresses buckets as `endpoint/bucket`, which servers other
-    /// than AWS need.
+    /// A connection with a loaded configuration. `path_style` addresses buckets as `endpoint/bucket`, which servers
+    /// other than AWS need.
     #[must_use]
     pub fn new(config: SdkConfig, path_style: bool) -> Self {
         Self { config, path_style }

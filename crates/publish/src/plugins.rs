@@ -85,8 +85,8 @@ pub enum PluginLoader {
 }
 
 impl PluginLoader {
-    /// Loads every plugin of a site. A site without `guard` gets it with its defaults: the protection from an empty source
-    /// or a published `.env` needs no configuration.
+    /// Loads every plugin of a site. A site without `guard` gets it with its defaults: the protection from an empty
+    /// source or a published `.env` needs no configuration.
     ///
     /// # Errors
     /// [`SitePluginsError`].

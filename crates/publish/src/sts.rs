@@ -1,5 +1,5 @@
-//! STS requests: role sessions that renew themselves, and the identity of the caller. Nothing else in this crate names the
-//! STS SDK.
+//! STS requests: role sessions that renew themselves, and the identity of the caller. Nothing else in this crate names
+//! the STS SDK.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -14,8 +14,8 @@ use tidegate_core::iam_name::{MAX_NAME, fitted};
 use crate::aws_error::AwsError;
 use crate::connection::Connection;
 
-/// How long a session of a run lasts. A chained session lasts at most one hour, and a session that is assumed by the role of
-/// the Lambda function is chained. Source: IAM user guide, "Roles terms and concepts", role chaining.
+/// How long a session of a run lasts. A chained session lasts at most one hour, and a session that is assumed by the
+/// role of the Lambda function is chained. Source: IAM user guide, "Roles terms and concepts", role chaining.
 const SESSION_DURATION: Duration = Duration::from_secs(3600);
 
 /// An STS client.
@@ -50,8 +50,8 @@ struct RoleSession {
     role: RoleArn,
     name: String,
     policy: String,
-    /// The first session. It is created before the provider is used, so that a role that cannot be assumed is reported as
-    /// such.
+    /// The first session. It is created before the provider is used, so that a role that cannot be assumed is reported
+    /// as such.
     first: Mutex<Option<Credentials>>,
 }
 

@@ -54,8 +54,8 @@ impl FailedCall<'_> {
     /// STS limits the packed size of session policies. Source: STS API reference, `AssumeRole`, "Errors"; in the query
     /// protocol the code lacks `Exception`.
     fn session_policy_hint(&self) -> Option<String> {
-        let hint = "shorten the prefixes of `target`, `staged` and `state`, name fewer distributions, or give the caller's \
-                    session fewer tags";
+        let hint = "shorten the prefixes of `target`, `staged` and `state`, name fewer distributions, or give the \
+                    caller's session fewer tags";
         self.code.is_some_and(|code| code.starts_with("PackedPolicyTooLarge")).then(|| hint.to_owned())
     }
 
@@ -72,13 +72,13 @@ impl FailedCall<'_> {
             let hint = "enable or restore the KMS key, or set another key for the bucket or in `objects.kms-key`";
             return Some(hint.to_owned());
         }
-        let hint = "allow `kms:GenerateDataKey` and `kms:Decrypt` on the key, also in the key's own policy if the key is in \
-                    another account";
+        let hint = "allow `kms:GenerateDataKey` and `kms:Decrypt` on the key, also in the key's own policy if the key \
+                    is in another account";
         (self.code == Some("AccessDenied") && self.message.contains("kms:")).then(|| hint.to_owned())
     }
 
-    /// The missing permission. AWS names it in `… is not authorized to perform: …`, except in the response to a HEAD and
-    /// except on some other servers.
+    /// The missing permission. AWS names it in `… is not authorized to perform: …`, except in the response to a HEAD
+    /// and except on some other servers.
     fn permission_hint(&self) -> Option<String> {
         let denied = match self.code {
             Some(code) => matches!(code, "AccessDenied" | "Forbidden" | "403"),
@@ -90,8 +90,8 @@ impl FailedCall<'_> {
         let hint = match self.call {
             "ListObjectsV2" => "allow `s3:ListBucket` on the bucket, for the prefix if the policy restricts it",
             "HeadObject" | "GetObject" => {
-                "allow `s3:GetObject` on the object, and `s3:ListBucket` on the bucket: without the latter, S3 also denies \
-                 access to an object that does not exist"
+                "allow `s3:GetObject` on the object, and `s3:ListBucket` on the bucket: without the latter, S3 also \
+                 denies access to an object that does not exist"
             }
             "PutObject" | "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload" => {
                 "allow `s3:PutObject` on the object, and `s3:PutObjectAcl` if `objects.acl` is set"
@@ -102,8 +102,8 @@ impl FailedCall<'_> {
             }
             "GetObjectTagging" => "allow `s3:GetObjectTagging` on the object",
             "DeleteObject" | "DeleteObjects" => {
-                "allow `s3:DeleteObject` and `s3:GetObject` on the object (a delete is conditional on the ETag that the plan \
-                 saw), or set `delete = false`"
+                "allow `s3:DeleteObject` and `s3:GetObject` on the object (a delete is conditional on the ETag that \
+                 the plan saw), or set `delete = false`"
             }
             "AssumeRole" => "allow `sts:AssumeRole` on the role, and name the caller in the role's trust policy",
             "GetDistributionConfig" => "allow `cloudfront:GetDistributionConfig` on the distribution",
@@ -114,7 +114,7 @@ impl FailedCall<'_> {
     }
 }
 
-/// AWS's message, with the hint behind it.
+/// AWS's message, followed by the hint.
 pub(crate) fn with_hint(why: &str, hint: Option<String>) -> String {
     match hint {
         Some(hint) => format!("{}; {hint}", why.trim_end_matches('.')),

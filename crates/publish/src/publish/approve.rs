@@ -15,7 +15,7 @@ use super::transform::{blocking, facts};
 use crate::plugins::SitePlugins;
 use crate::source::content::SourceContent;
 
-/// A plan, and what policies say about it.
+/// A plan, and the judgements of the policies.
 pub(super) struct ReviewedPlan {
     pub(super) plan: Plan,
     pub(super) judgements: Vec<Judgement>,

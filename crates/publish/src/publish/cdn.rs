@@ -1,7 +1,7 @@
 //! Sends invalidations to CloudFront: how many paths a distribution has left, sending, waiting.
 //!
-//! A failure here never ends a release: what could not be sent is reported, and sending the same request later is the same
-//! invalidation.
+//! A failure here never ends a release: what could not be sent is reported, and sending the same request later is the
+//! same invalidation.
 
 use std::time::Duration;
 
@@ -29,8 +29,8 @@ const REQUESTS_IN_FLIGHT: usize = 2;
 
 /// How many paths a distribution has left. `free_left` is what remains of the month's free paths.
 ///
-/// Needs `cloudfront:ListInvalidations` and `cloudfront:GetInvalidation`. If they are denied or fail, nothing counts as in
-/// progress: at worst, CloudFront refuses the request until something completes.
+/// Needs `cloudfront:ListInvalidations` and `cloudfront:GetInvalidation`. If they are denied or fail, nothing counts as
+/// in progress: at worst, CloudFront refuses the request until something completes.
 pub(super) async fn quota(cloudfront: &CloudFront, cdn: &DistributionConfig, free_left: usize) -> PathQuota {
     let distribution = &cdn.distribution;
     if free_left == 0 {
@@ -108,8 +108,8 @@ async fn in_progress(cloudfront: &CloudFront, cdn: &DistributionConfig) -> Resul
     Ok(used)
 }
 
-/// Sends a request by paths. Transient errors (throttling, an unavailable service, too many invalidations in progress) are
-/// retried within bounds.
+/// Sends a request by paths. Transient errors (throttling, an unavailable service, too many invalidations in progress)
+/// are retried within bounds.
 async fn send_paths(cloudfront: &CloudFront, batch: &InvalidationRequest) -> InvalidationReport {
     let sent = try_send(cloudfront, batch).await;
     report(batch, sent)
@@ -117,8 +117,9 @@ async fn send_paths(cloudfront: &CloudFront, batch: &InvalidationRequest) -> Inv
 
 /// Sends a request by cache tags, or by paths if the distribution is not known to honour tags, or refuses them.
 ///
-/// AWS documents that a distribution without a `CacheTagConfig` ignores the header, but documents no error for a tag that is
-/// sent to it: such an invalidation may succeed and clear nothing. So the distribution's configuration is read first.
+/// AWS documents that a distribution without a `CacheTagConfig` ignores the header, but documents no error for a tag
+/// that is sent to it: such an invalidation may succeed and clear nothing. So the distribution's configuration is read
+/// first.
 async fn send_tags(
     cloudfront: &CloudFront,
     site: &Site,
@@ -172,7 +173,8 @@ async fn try_send(cloudfront: &CloudFront, batch: &InvalidationRequest) -> Resul
         .await
 }
 
-/// Whether a retry may succeed. Sources of the codes: CloudFront API reference, "CreateInvalidation" and "Common errors".
+/// Whether a retry may succeed. Sources of the codes: CloudFront API reference, "CreateInvalidation" and "Common
+/// errors".
 fn is_transient(error: &AwsError) -> bool {
     let by_code = error.code.as_deref().is_some_and(|code| {
         matches!(

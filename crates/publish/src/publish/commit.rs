@@ -102,8 +102,8 @@ async fn write_manifest(release: &ReleaseRun<'_>, outcomes: &WrittenObjects) -> 
     Ok(archived)
 }
 
-/// Sends the records of the next manifest to `sender`, or the error that ends reading the live one. With `list_needed`, the
-/// needed bodies are collected.
+/// Sends the records of the next manifest to `sender`, or the error that ends reading the live one. With `list_needed`,
+/// the needed bodies are collected.
 async fn make_records(
     next: &NextManifest<'_>,
     mut live: BoxStream<'static, Result<Vec<ManifestRecord>, StateError>>,

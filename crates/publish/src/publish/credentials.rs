@@ -25,8 +25,8 @@ pub(super) async fn for_writing(run: Run<'_>, plan: &Plan) -> Result<Connection,
     Ok(Sts::new(own).session(own, role, &session_name(run, "publish"), &policy).await?)
 }
 
-/// Checks the plan's session policy against the limits of STS before anything is reviewed or written. Only STS knows the
-/// packed size of a policy, so a long one is sent to it in a session that denies what the policy allows.
+/// Checks the plan's session policy against the limits of STS before anything is reviewed or written. Only STS knows
+/// the packed size of a policy, so a long one is sent to it in a session that denies what the policy allows.
 pub(super) async fn check_limits(run: Run<'_>, plan: &Plan) -> Result<(), PublishError> {
     let (Some(role), Some(document)) = (&run.site.role, document(run, plan)) else { return Ok(()) };
     let policy = document.session(&run.site.target)?;

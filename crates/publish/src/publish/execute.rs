@@ -1,7 +1,7 @@
 //! Carries out an approved plan: assets, then pages, then deletes.
 //!
-//! Every operation is in the plan. A phase with a failure stops the phases after it, so no page appears before its assets,
-//! and nothing is deleted before every write succeeded. Dropping the future aborts the requests in flight.
+//! Every operation is in the plan. A phase with a failure stops the phases after it, so no page appears before its
+//! assets, and nothing is deleted before every write succeeded. Dropping the future aborts the requests in flight.
 
 use std::sync::Arc;
 
@@ -213,8 +213,8 @@ async fn delete(
     }
 }
 
-/// Whether a failed call may have changed the site: its response was lost, or the server does not know. Parts of an upload
-/// change nothing until it is completed.
+/// Whether a failed call may have changed the site: its response was lost, or the server does not know. Parts of an
+/// upload change nothing until it is completed.
 fn may_have_succeeded(error: &AwsError) -> bool {
     let changes = ["PutObject", "CopyObject", "CompleteMultipartUpload", "DeleteObject", "DeleteObjects"];
     let unknown = match error.status {

@@ -1,5 +1,5 @@
-//! Ends a release: prunes the state and marks the pointer as finalized. A failure here does not undo a live release: the next
-//! run completes it.
+//! Ends a release: prunes the state and marks the pointer as finalized. A failure here does not undo a live release:
+//! the next run completes it.
 
 use tidegate_core::release::{ReleaseId, ReleasePointer};
 use tidegate_core::report::{Outcome, PublishReport};
@@ -78,8 +78,8 @@ pub(super) async fn confirm(release: &mut ReleaseRun<'_>, report: &mut PublishRe
     })
 }
 
-/// Ends a run that could not write everything. If it changed something, the next run completes it. Otherwise it is deleted
-/// from the state.
+/// Ends a run that could not write everything. If it changed something, the next run completes it. Otherwise it is
+/// deleted from the state.
 pub(super) async fn abandon(mut release: ReleaseRun<'_>, report: &PublishReport) -> Outcome {
     let outcome = if report.done.touched() { Outcome::Partial } else { Outcome::Failed };
     let id = release.record.id;

@@ -1,4 +1,5 @@
-//! Finds out what a site holds: its listing beside the manifest of the live release, and HEADs for what neither decides.
+//! Reads the state of a site: its listing, merged with the manifest of the live release, and HEADs for objects that
+//! neither decides.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -58,11 +59,11 @@ pub(super) async fn inspect(
 ) -> Result<SiteState, PublishError> {
     let TransformedSource { desired, reader, .. } = source;
     let mut site = merge(run, listing, releases, desired).await?;
-    let mut asked: BTreeMap<Key, diff::DigestAlgorithms> = BTreeMap::new();
+    let mut requested: BTreeMap<Key, diff::DigestAlgorithms> = BTreeMap::new();
     for _ in 0..MAX_ROUNDS {
         let mut open = diff::open_questions(desired, &site, run.publisher.comparison);
-        // A question that its answer leaves open is not asked again: that would only read everything anew.
-        open.digests.retain(|key, algorithms| asked.insert(key.clone(), *algorithms) != Some(*algorithms));
+        // A digest that did not answer its question is not computed again: the result would be the same.
+        open.digests.retain(|key, algorithms| requested.insert(key.clone(), *algorithms) != Some(*algorithms));
         if open.is_empty() {
             break;
         }
@@ -85,7 +86,7 @@ async fn heads(run: Run<'_>, s3: &S3, keys: Vec<StoredKey>) -> Result<Vec<(Store
                 let answer = s3.observe(&target.bucket, &target.prefix.join(key.as_str())).await;
                 observer.report(ProgressEvent::Answered);
                 match answer {
-                    // An object that vanished since the listing is written anew, like one that cannot be compared.
+                    // An object that vanished since the listing is written, like one that cannot be compared.
                     Err(error) if error.is_not_found() => Ok((key, ObservedObject::default())),
                     answer => answer.map(|observed| (key, observed)),
                 }
@@ -107,8 +108,8 @@ async fn digests(
     stream::iter(keys)
         .map(|key| {
             let (reader, observer) = (reader.clone(), Arc::clone(&run.publisher.observer));
-            let asked = algorithms.get(&key).copied().unwrap_or_default();
-            let algorithms = digest::Algorithms { md5: asked.md5, crc64nvme: asked.crc64nvme };
+            let requested = algorithms.get(&key).copied().unwrap_or_default();
+            let algorithms = digest::Algorithms { md5: requested.md5, crc64nvme: requested.crc64nvme };
             async move {
                 let digest = reader.digest(&key, algorithms).await;
                 observer.report(ProgressEvent::Answered);

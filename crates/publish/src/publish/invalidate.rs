@@ -1,7 +1,7 @@
 //! Invalidates what changed on each distribution of a site.
 //!
-//! The requests of a release are stored before it goes live. If a run dies before they are sent, the next run sends the very
-//! same requests: the same reference with the same items is one invalidation, so nothing is paid twice.
+//! The requests of a release are stored before it goes live. If a run dies before they are sent, the next run sends the
+//! very same requests: the same reference with the same items is one invalidation, so nothing is paid twice.
 
 use std::collections::BTreeSet;
 
@@ -24,8 +24,8 @@ use crate::connection::Connection;
 pub(super) struct PendingInvalidation {
     id: ReleaseId,
     requests: Vec<InvalidationRequest>,
-    /// Whether they still clear everything that the release changed: a run that died sent them, if at all, only after its
-    /// last delete.
+    /// Whether they still clear everything that the release changed: a run that died sent them, if at all, only after
+    /// its last delete.
     complete: bool,
 }
 
@@ -71,7 +71,8 @@ pub(super) async fn invalidate_release(
     report: &mut PublishReport,
 ) -> Vec<ReleaseId> {
     if !report.done.failures.is_empty() {
-        // A later run that sends these requests again must know that not everything was deleted when they were sent first.
+        // A later run that sends these requests again must know that not everything was deleted when they were sent
+        // first.
         release.record.outcome = Some(Outcome::Partial);
         if let Err(error) = release.store().put_release(&release.record, false).await {
             tracing::warn!(%error, "cannot store that a delete failed");

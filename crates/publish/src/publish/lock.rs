@@ -16,7 +16,7 @@ pub(super) struct Locked {
     pub(super) lease: LeaseGuard,
 }
 
-/// What became of a request for the lock.
+/// The result of a request for the lock.
 pub(super) enum Lock {
     /// The run may write.
     Acquired(Locked),
@@ -51,7 +51,7 @@ pub(super) async fn relock(run: Run<'_>, releases: Option<Releases>) -> Result<O
     }
 }
 
-/// Gives the lease back.
+/// Releases the lease.
 pub(super) async fn unlock(lock: Option<Locked>) {
     if let Some(locked) = lock {
         locked.lease.release().await;

@@ -1,7 +1,7 @@
 //! One publish, from the lock to the last cleanup.
 //!
-//! [`Publisher::publish`] is the flow; every step is a function in the file of its name. Planning uses credentials that can
-//! only read. The credentials that can write are made from the approved plan, after the last plugin has ended.
+//! [`Publisher::publish`] is the flow; every step is a function in the file of its name. Planning uses credentials that
+//! can only read. The credentials that can write are made from the approved plan, after the last plugin has ended.
 
 mod run;
 mod lock;
@@ -53,18 +53,18 @@ use run::Run;
 use stopwatch::Stopwatch;
 use transform::TransformedSource;
 
-/// A plan, and what it takes to apply and to explain it.
+/// A plan, and everything that is needed to apply and to explain it.
 #[derive(Debug)]
 pub struct PlannedPublish {
     /// The plan.
     pub plan: Plan,
-    /// What policies say about it.
+    /// The judgements of the policies.
     pub judgements: Vec<Judgement>,
     /// What sync plugins found.
     pub findings: Vec<Finding>,
     /// What sync plugins used.
     pub usage: Vec<PluginUsage>,
-    /// The site as it should be, with the trail of decisions if it was asked for.
+    /// The desired site, with the trace of plugin decisions if it was requested.
     pub desired: Arc<DesiredSite>,
     /// Milliseconds by stage.
     pub milliseconds: BTreeMap<String, u64>,
@@ -73,7 +73,8 @@ pub struct PlannedPublish {
 }
 
 impl Publisher {
-    /// Publishes a site. With `saved`, only that very plan is applied. `on_plan` sees the plan before anything is written.
+    /// Publishes a site. With `saved`, only that very plan is applied. `on_plan` sees the plan before anything is
+    /// written.
     ///
     /// # Errors
     /// [`PublishError`]: nothing was changed. A denial and a failed write are reports, not errors.
@@ -122,7 +123,7 @@ impl Publisher {
         run.plan(releases, trace).await
     }
 
-    /// Applies a plan that [`Self::plan`] made.
+    /// Applies a plan of [`Self::plan`].
     pub async fn apply(
         &self,
         planned: PlannedPublish,
@@ -264,8 +265,9 @@ impl Run<'_> {
         Ok(if accepted { Outcome::Live } else { Outcome::LiveInvalidationPending })
     }
 
-    /// The steps that write a release: announce, execute, commit, invalidate, finalize. It can be killed between any two
-    /// requests: before the commit the next run finds the announced plan, after it the pointer says what is pending.
+    /// The steps that write a release: announce, execute, commit, invalidate, finalize. It can be killed between any
+    /// two requests: before the commit the next run finds the announced plan, after it the pointer says what is
+    /// pending.
     async fn write_release(
         self,
         approved: &Approved,

@@ -1,4 +1,5 @@
-//! Computes the plan from everything that it depends on. The differences themselves are computed by `tidegate_core::diff`.
+//! Computes the plan from everything that it depends on. The differences themselves are computed by
+//! `tidegate_core::diff`.
 
 use std::sync::Arc;
 
@@ -45,7 +46,8 @@ pub(super) struct Basis {
     pub(super) kept: KeptReleases,
 }
 
-/// Computes the plan. If nothing changes, the live release counts as the newest that is kept, otherwise the new one does.
+/// Computes the plan. If nothing changes, the live release counts as the newest that is kept, otherwise the new one
+/// does.
 pub(super) fn plan(
     run: Run<'_>,
     plugins: &SitePlugins,

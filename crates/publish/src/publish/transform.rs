@@ -1,4 +1,4 @@
-//! Transforms an artifact into the site as it should be, by running the sync plugins.
+//! Transforms an artifact into the desired site, by running the sync plugins.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::plugins::SitePlugins;
 use crate::source::content::SourceContent;
 use crate::source::{OpenedSource, SourceReader};
 
-/// The site as it should be, and how its bodies are read.
+/// The desired site, and how its bodies are read.
 pub(super) struct TransformedSource {
     pub(super) desired: DesiredSite,
     pub(super) reader: SourceReader,
@@ -28,7 +28,7 @@ pub(super) struct TransformedSource {
     pub(super) usage: Vec<PluginUsage>,
 }
 
-/// Runs the sync plugins over an artifact. An earlier release is taken as it was published.
+/// Runs the sync plugins over an artifact. An earlier release is not transformed again.
 pub(super) async fn transform(
     run: Run<'_>,
     plugins: &SitePlugins,

@@ -18,8 +18,8 @@ use crate::s3::{BodyBytes, CopySource, DeleteOutcome, DeleteTarget, Opener, PutO
 use crate::source::{SourceError, SourceReader};
 use crate::state::{Fence, LeaseLost};
 
-/// Bodies up to this size, in bytes (256 KiB), are read whole before they are sent: one buffer is cheaper than a stream. With
-/// 32 writes in flight, they take at most 8 MiB.
+/// Bodies up to this size, in bytes (256 KiB), are read whole before they are sent: one buffer is cheaper than a
+/// stream. With 32 writes in flight, they take at most 8 MiB.
 const SMALL: u64 = 256 * 1024;
 
 /// Why one operation failed.
@@ -166,7 +166,7 @@ impl PlanWriter {
     }
 }
 
-/// Reads an object anew for every attempt of its request.
+/// Reads an object from its start for every attempt of a request.
 fn opener(reader: &SourceReader, key: &Key) -> Opener {
     let (reader, key) = (reader.clone(), key.clone());
     Arc::new(move || {

@@ -16,8 +16,8 @@ pub struct S3 {
 }
 
 impl S3 {
-    /// Creates a client. The SDK adds checksums only where S3 requires them, because other servers reject them. Tidegate
-    /// sends the checksums that it computes itself.
+    /// Creates a client. The SDK adds checksums only where S3 requires them, because other servers reject them.
+    /// Tidegate sends the checksums that it computes itself.
     #[must_use]
     pub fn new(connection: &Connection) -> Self {
         let config = aws_sdk_s3::config::Builder::from(connection.config())

@@ -1,4 +1,5 @@
-//! Copies within S3: from a staged prefix, from another key of the site, or from an object to itself with other headers.
+//! Copies within S3: from a staged prefix, from another key of the site, or from an object to itself with other
+//! headers.
 
 use std::ops::Range;
 
@@ -74,8 +75,8 @@ impl CopySource<'_> {
 }
 
 impl S3 {
-    /// Copies one object, with the headers in `options` and no others. S3 computes a SHA-256 on the way, so the copy can be
-    /// compared later even if its ETag is not an MD5.
+    /// Copies one object, with the headers in `options` and no others. S3 computes a SHA-256 on the way, so the copy
+    /// can be compared later even if its ETag is not an MD5.
     ///
     /// # Errors
     /// [`AwsError`]; [`AwsError::is_condition_failed`] if the source was replaced.

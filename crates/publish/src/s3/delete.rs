@@ -29,7 +29,8 @@ pub(crate) enum DeleteOutcome {
 }
 
 impl S3 {
-    /// Deletes up to 1,000 objects. Returns one outcome for each, in order: S3 answers 200 even if it refused some keys.
+    /// Deletes up to 1,000 objects. Returns one outcome for each, in order: S3 answers 200 even if it refused some
+    /// keys.
     pub(crate) async fn delete(&self, from: &Location, targets: &[DeleteTarget]) -> Vec<DeleteOutcome> {
         // Some characters cannot be written in XML 1.0. Keys with such characters need a request of their own.
         let (batch, single): (Vec<_>, Vec<_>) = targets.iter().partition(|target| fits_xml(target.key.as_str()));

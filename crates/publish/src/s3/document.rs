@@ -25,8 +25,8 @@ impl S3 {
     /// Writes a document and returns its new ETag.
     ///
     /// # Errors
-    /// [`AwsError`]; [`AwsError::is_condition_failed`] if the condition did not hold. That is also the error if this very
-    /// write succeeded, its response was lost, and the SDK sent it again.
+    /// [`AwsError`]; [`AwsError::is_condition_failed`] if the condition did not hold. That is also the error if this
+    /// very write succeeded, its response was lost, and the SDK sent it again.
     pub async fn put_document(
         &self,
         bucket: &Bucket,

@@ -98,8 +98,8 @@ impl S3 {
 
     /// Returns nothing if `error` denies access to a key that does not exist, otherwise the error.
     ///
-    /// S3 answers 403 instead of 404 to callers that may list only below a prefix, such as the execution role. Listing the
-    /// key shows whether it exists.
+    /// S3 answers 403 instead of 404 to callers that may list only below a prefix, such as the execution role. Listing
+    /// the key shows whether it exists.
     pub(super) async fn unless_absent<T>(
         &self,
         bucket: &Bucket,

@@ -62,8 +62,8 @@ impl S3 {
     }
 }
 
-/// A checksum of the whole body. Checksums of multipart uploads end in `-N`, do not decode, and say nothing about the whole
-/// body.
+/// A checksum of the whole body. Checksums of multipart uploads end in `-N`, do not decode, and say nothing about the
+/// whole body.
 fn checksum<const N: usize>(text: Option<&str>) -> Option<[u8; N]> {
     STANDARD.decode(text?).ok()?.try_into().ok()
 }

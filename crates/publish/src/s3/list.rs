@@ -164,7 +164,8 @@ impl S3 {
     }
 }
 
-/// The same page with keys relative to the prefix, without an object that is named like the prefix: that is a folder marker.
+/// The same page with keys relative to the prefix, without an object that is named like the prefix: that is a folder
+/// marker.
 fn relative(location: &Location, page: BucketPage) -> ListPage {
     let objects = page.objects.into_iter().filter_map(|object| {
         let key = location.prefix.relative(&object.key)?;

@@ -23,8 +23,8 @@ use crate::aws_error::AwsError;
 const PARTS_IN_FLIGHT: usize = 3;
 
 impl S3 {
-    /// Writes one object. `identity.sha256`, if known, is sent along: S3 rejects a body with another digest, and keeps it
-    /// for the next comparison.
+    /// Writes one object. `identity.sha256`, if known, is sent along: S3 rejects a body with another digest, and keeps
+    /// it for the next comparison.
     ///
     /// # Errors
     /// [`AwsError`]; a multipart upload that fails is aborted first.
@@ -69,8 +69,8 @@ impl S3 {
         identity: &ContentIdentity,
         options: PutOptions<'_>,
     ) -> Result<WrittenObject, AwsError> {
-        // The ETag of a multipart upload is not an MD5, and S3 computes no SHA-256 over its parts. So the digest is kept as
-        // metadata.
+        // The ETag of a multipart upload is not an MD5, and S3 computes no SHA-256 over its parts. So the digest is
+        // kept as metadata.
         let metadata = identity.sha256.map(|digest| (SHA256_METADATA.to_owned(), hex::encode(digest)));
         let upload = self.create_upload(to, key, options, metadata, None).await?;
         let parts = self.upload_parts(to, key, &upload, body, size).await;

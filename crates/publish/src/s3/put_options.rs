@@ -1,4 +1,4 @@
-//! What an object is written with besides its bytes: headers, metadata, redirect and settings.
+//! What an object is written with, besides its bytes: headers, metadata, redirect and settings.
 
 use aws_sdk_s3::types::ServerSideEncryption;
 use aws_smithy_runtime_api::http::Request;
@@ -36,7 +36,7 @@ impl PutOptions<'_> {
         WrittenObject { etag: ETag::new(etag.unwrap_or_default()), attributes }
     }
 
-    /// Sends `expires` as the text that was configured. The SDK only takes a date, and would format it anew.
+    /// Sends `expires` as the text that was configured. The SDK only takes a date, and would format it differently.
     pub(super) fn expires(self) -> impl Fn(&mut Request) + Send + Sync + 'static {
         let value = self.headers.get(ObjectHeader::Expires).map(str::to_owned);
         move |request| {
@@ -47,8 +47,8 @@ impl PutOptions<'_> {
     }
 }
 
-/// Applies [`PutOptions`] and further metadata to a request builder. The builders of `PutObject`, `CreateMultipartUpload`
-/// and `CopyObject` have the same methods, but no common trait.
+/// Applies [`PutOptions`] and further metadata to a request builder. The builders of `PutObject`,
+/// `CreateMultipartUpload` and `CopyObject` have the same methods, but no common trait.
 macro_rules! with_put_options {
     ($builder:expr, $options:expr, $metadata:expr) => {{
         let options: $crate::s3::put_options::PutOptions<'_> = $options;

@@ -10,8 +10,8 @@ use super::ranged::{Ranged, ReadAhead};
 /// Cached blocks. They are the memory of one archive, whatever the number of its readers: four of 4 MiB.
 pub(super) const SLOTS: usize = 4;
 
-/// Caches a few blocks. A thread that needs a block that another thread is fetching waits for it. A block is fetched only into
-/// a slot, so cached blocks and blocks in flight never exceed [`SLOTS`].
+/// Caches a few blocks. A thread that needs a block that another thread is fetching waits for it. A block is fetched
+/// only into a slot, so cached blocks and blocks in flight never exceed [`SLOTS`].
 pub(super) struct BlockCache {
     source: Arc<dyn Ranged>,
     read_ahead: ReadAhead,

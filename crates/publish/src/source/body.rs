@@ -1,5 +1,5 @@
-//! The body of one object: a stream with a bounded number of chunks in memory, filled by a blocking reader or from S3. The
-//! reader behind it checks the content before it sends the last bytes.
+//! The body of one object: a stream with a bounded number of chunks in memory, filled by a blocking reader or from S3.
+//! The reader behind it checks the content before it sends the last bytes.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -16,7 +16,8 @@ use super::error::SourceError;
 /// Most bytes of one chunk (64 KiB). With 64 bodies in flight, of four chunks each, that makes 16 MiB.
 pub const CHUNK: usize = 64 * 1024;
 
-/// Chunks that wait for the consumer of a body. With one at the consumer and one at the reader, four chunks are in memory.
+/// Chunks that wait for the consumer of a body. With one at the consumer and one at the reader, four chunks are in
+/// memory.
 const QUEUED_CHUNKS: usize = 2;
 
 /// A stream of exactly [`SourceBody::size`] bytes, or of fewer bytes and an error.

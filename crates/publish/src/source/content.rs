@@ -1,4 +1,5 @@
-//! How plugins read an opened source, within a deadline. Nothing is cached, because the host limits what plugins request.
+//! How plugins read an opened source, within a deadline. Nothing is cached, because the host limits what plugins
+//! request.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -96,7 +97,8 @@ impl HeadQueue {
     }
 }
 
-/// Reads the first bytes of entries in the order of their positions in the archive, a few at a time, until the deadline.
+/// Reads the first bytes of entries in the order of their positions in the archive, a few at a time, until the
+/// deadline.
 fn heads_in_archive(
     runtime: &Handle,
     archive: &Arc<Archive>,

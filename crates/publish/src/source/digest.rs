@@ -5,7 +5,7 @@ use md5::Md5;
 use sha2::{Digest, Sha256};
 use tidegate_core::identity::ContentIdentity;
 
-/// Digests to compute besides SHA-256, which always is.
+/// Digests to compute besides SHA-256, which is always computed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Algorithms {
     /// MD5, for a site of which only the ETags are known.
@@ -70,8 +70,8 @@ pub(super) struct FingerprintRecord<'a> {
 
 /// The fingerprint of a source that has no digest of its own: a digest over its records.
 ///
-/// Two lists of records never have the same encoding: a zero byte, which a name cannot contain, ends each name, and each tag
-/// follows its length.
+/// Two lists of records never have the same encoding: a zero byte, which a name cannot contain, ends each name, and
+/// each tag follows its length.
 pub(super) fn fingerprint<'a>(records: impl Iterator<Item = FingerprintRecord<'a>>) -> String {
     let mut digest = Sha256::new();
     for FingerprintRecord { name, size, tag } in records {

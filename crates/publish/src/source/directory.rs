@@ -106,8 +106,8 @@ impl Directory {
         .await
     }
 
-    /// One range, for plugins; shorter at the end of the file. Whether the rest of the file has changed is not checked here, but
-    /// when the file is sent.
+    /// One range, for plugins; shorter at the end of the file. Whether the rest of the file has changed is not checked
+    /// here, but when the file is sent.
     pub(super) fn range(&self, key: &Key, offset: u64, length: u32, deadline: Instant) -> Result<Vec<u8>, ReadError> {
         let unavailable =
             |why: &dyn std::fmt::Display| ReadError::Unavailable { key: key.clone(), why: why.to_string() };

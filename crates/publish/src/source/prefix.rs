@@ -1,4 +1,5 @@
-//! A staged prefix as a source. S3 copies its objects to the site; their bytes are read only for plugins and comparisons.
+//! A staged prefix as a source. S3 copies its objects to the site; their bytes are read only for plugins and
+//! comparisons.
 
 use std::fmt;
 use std::pin::{Pin, pin};
@@ -126,9 +127,9 @@ fn publishable(object: &ListedObject) -> Option<Result<Key, String>> {
 
 /// What a listed ETag says about the content.
 ///
-/// A listing does not say how an object is encrypted. With SSE-KMS or SSE-C, an ETag looks like an MD5, but is not one. It is
-/// still treated as an MD5: a comparison only trusts that it *equals* the MD5 of a site's object, and two different bodies do
-/// not have equal ETags of 128 bits by chance. A false difference costs one unnecessary copy.
+/// A listing does not say how an object is encrypted. With SSE-KMS or SSE-C, an ETag looks like an MD5, but is not one.
+/// It is still treated as an MD5: a comparison only trusts that it *equals* the MD5 of a site's object, and two
+/// different bodies do not have equal ETags of 128 bits by chance. A false difference costs one unnecessary copy.
 fn identity(etag: &ETag) -> ContentIdentity {
     match etag.as_md5() {
         Some(md5) => ContentIdentity { md5: Some(md5), ..ContentIdentity::default() },

@@ -26,8 +26,8 @@ pub trait Ranged: Send + Sync {
     /// How it is read efficiently.
     fn read_ahead(&self) -> ReadAhead;
 
-    /// Checks that the content has not changed since opening, as far as that is possible without reading it. Storage whose
-    /// reads are all conditional needs no further check.
+    /// Checks that the content has not changed since opening, as far as that is possible without reading it. Storage
+    /// whose reads are all conditional needs no further check.
     ///
     /// # Errors
     /// An error that says what has changed.
@@ -125,9 +125,9 @@ impl Ranged for RangedObject {
         self.runtime.block_on(read_range(&self.s3, &self.object, offset..end)).map_err(io::Error::other)
     }
 
-    /// A request takes tens of milliseconds, and then transfers some tens of megabytes per second. So skipping 512 KiB costs as
-    /// much as a request, and with blocks of 4 MiB less than half of the time is spent waiting. Windows are smaller, because
-    /// each large entry in flight has one, and many of them wait concurrently.
+    /// A request takes tens of milliseconds, and then transfers some tens of megabytes per second. So skipping 512 KiB
+    /// costs as much as a request, and with blocks of 4 MiB less than half of the time is spent waiting. Windows are
+    /// smaller, because each large entry in flight has one, and many of them wait concurrently.
     fn read_ahead(&self) -> ReadAhead {
         ReadAhead { block: 4 * 1024 * 1024, window: 512 * 1024, skip: 512 * 1024, readers: 8 }
     }

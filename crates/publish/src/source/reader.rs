@@ -53,9 +53,10 @@ impl From<ReleaseSource> for SourceReader {
 }
 
 impl SourceReader {
-    /// Starts to read one object. The stream ends after exactly the artifact's `size` bytes. If the content has changed since
-    /// opening, it ends with an error **before** the last byte, so that a request whose length was announced fails instead of
-    /// publishing it. A file or an entry of up to [`super::body::CHUNK`] bytes is read and checked before this returns.
+    /// Starts to read one object. The stream ends after exactly the artifact's `size` bytes. If the content has changed
+    /// since opening, it ends with an error **before** the last byte, so that a request whose length was announced
+    /// fails instead of publishing it. A file or an entry of up to [`super::body::CHUNK`] bytes is read and checked
+    /// before this returns.
     ///
     /// # Errors
     /// [`SourceError`], also as an item of the stream.
@@ -68,8 +69,8 @@ impl SourceReader {
         }
     }
 
-    /// One object in memory, checked like [`SourceReader::stream`]. For objects that the caller knows to be small: such a body
-    /// can be sent again when a request is retried.
+    /// One object in memory, checked like [`SourceReader::stream`]. For objects that the caller knows to be small: such
+    /// a body can be sent again when a request is retried.
     ///
     /// # Errors
     /// [`SourceError`].
@@ -82,8 +83,8 @@ impl SourceReader {
         }
     }
 
-    /// Digests one object in one pass: always with SHA-256, and with `algorithms`. Reads nothing if all of that was computed at
-    /// opening.
+    /// Digests one object in one pass: always with SHA-256, and with `algorithms`. Reads nothing if all of that was
+    /// computed at opening.
     ///
     /// # Errors
     /// [`SourceError`], also if the content has changed since opening.
@@ -96,7 +97,8 @@ impl SourceReader {
         }
     }
 
-    /// The object in S3 that can be copied to the site, and the state in which it was listed. Nothing for files and archives.
+    /// The object in S3 that can be copied to the site, and the state in which it was listed. Nothing for files and
+    /// archives.
     #[must_use]
     pub fn staged(&self, key: &Key) -> Option<StagedObject> {
         match self {
@@ -106,15 +108,15 @@ impl SourceReader {
         }
     }
 
-    /// Whether a staged object must still have its listed ETag when it is copied. Archived bodies need no check, because their
-    /// names identify their content.
+    /// Whether a staged object must still have its listed ETag when it is copied. Archived bodies need no check,
+    /// because their names identify their content.
     #[must_use]
     pub fn is_conditional(&self) -> bool {
         !matches!(self, Self::Release(_))
     }
 
-    /// The position of an object in an archive; nothing for other sources. An archive is read with the fewest requests in the
-    /// order of its positions.
+    /// The position of an object in an archive; nothing for other sources. An archive is read with the fewest requests
+    /// in the order of its positions.
     #[must_use]
     pub fn position(&self, key: &Key) -> Option<u64> {
         match self {

@@ -60,8 +60,8 @@ impl StorageError {
     }
 }
 
-/// Reads part of an object for a plugin: from `offset` on, at most `length` bytes, at most to the object's end. `object`
-/// resolves to the object, in the state to read.
+/// Reads part of an object for a plugin: from `offset` on, at most `length` bytes, at most to the object's end.
+/// `object` resolves to the object, in the state to read.
 pub(super) async fn read_part(
     s3: &S3,
     key: &Key,

@@ -30,7 +30,7 @@ pub enum StateError {
     )]
     ManifestMissing(ReleaseId),
     /// Another run publishes the site.
-    #[error("another run publishes to `{0}` (`{1}`); try again later")]
+    #[error("another run holds the lease in `{0}` for the release `{1}`; try again later")]
     Locked(Location, String),
     /// The lease was lost during the run.
     #[error(transparent)]

@@ -1,5 +1,5 @@
-//! Files that were downloaded to be published, such as GitHub artifacts. A file becomes an object only after its last byte was
-//! checked, and is deleted after its run.
+//! Files that were downloaded to be published, such as GitHub artifacts. A file becomes an object only after its last
+//! byte was checked, and is deleted after its run.
 
 use bytes::Bytes;
 use futures::stream::Stream;

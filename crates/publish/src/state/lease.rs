@@ -1,5 +1,5 @@
-//! Acquires, renews and releases the lease of a site. `tidegate_core::lease` decides when a lease may be acquired; the waiting
-//! and the clock are here.
+//! Acquires, renews and releases the lease of a site. `tidegate_core::lease` decides when a lease may be acquired; the
+//! waiting and the clock are here.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! The state of one site in its bucket: pointer, releases, manifests, archived bodies, downloaded files and the lease. What
-//! these documents mean is decided in `tidegate-core`.
+//! The state of one site in its bucket: pointer, releases, manifests, archived bodies, downloaded files and the lease.
+//! What these documents mean is decided in `tidegate-core`.
 
 mod error;
 mod fence;

@@ -101,8 +101,8 @@ impl StateStore {
         Ok(Some((value, etag)))
     }
 
-    /// Writes a document; returns nothing if the condition did not hold. If the response to a write was lost and the retry
-    /// therefore failed, the bytes are there: that is a success.
+    /// Writes a document; returns nothing if the condition did not hold. If the response to a write was lost and the
+    /// retry therefore failed, the bytes are there: that is a success.
     pub(super) async fn write(
         &self,
         key: &str,
@@ -236,8 +236,8 @@ impl StateStore {
         Ok(stored.map_or(0, |(sent, _)| sent.paths))
     }
 
-    /// Adds invalidation paths that were sent. Sites share the count and do not lock it. A conflict is retried a few times;
-    /// after that the count stays too low, which is acceptable for an estimate.
+    /// Adds invalidation paths that were sent. Sites share the count and do not lock it. A conflict is retried a few
+    /// times; after that the count stays too low, which is acceptable for an estimate.
     pub async fn count_paths(&self, root: &Location, month: &str, paths: usize) -> Result<(), StateError> {
         let key = Self::paths_key(root, month);
         for _ in 0..COUNT_ATTEMPTS {

@@ -1,5 +1,5 @@
-//! Runs the archive reader on thousands of mutated archives, the same in every run. `make fuzz` uses the same seeds, mutations and
-//! checks, and is guided by coverage.
+//! Runs the archive reader on thousands of mutated archives, the same in every run. `make fuzz` uses the same seeds,
+//! mutations and checks, and is guided by coverage.
 
 #![expect(
     clippy::expect_used,

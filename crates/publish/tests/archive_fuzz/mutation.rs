@@ -1,5 +1,6 @@
-//! Random changes to an archive that could make two readers disagree: wrong values in one header or in both, moved, repeated and
-//! nested entries, and extra fields that some readers use. The result depends only on the input and the random numbers.
+//! Random changes to an archive that could make two readers disagree: wrong values in one header or in both, moved,
+//! repeated and nested entries, and extra fields that some readers use. The result depends only on the input and the
+//! random numbers.
 
 use fastrand::Rng;
 

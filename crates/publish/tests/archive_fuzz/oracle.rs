@@ -1,6 +1,6 @@
-//! Checks that must hold for any bytes, and panics if one does not. Two other readers are compared with ours: the `zip` crate by
-//! the central directory, and the `zip` crate as a stream, which sees only local headers. Allowed differences are explained where
-//! they are allowed.
+//! Checks that must hold for any bytes, and panics if one does not. Two other readers are compared with ours: the `zip`
+//! crate by the central directory, and the `zip` crate as a stream, which sees only local headers. Allowed differences
+//! are explained where they are allowed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Cursor, Read};
@@ -23,8 +23,8 @@ use super::zip_parts::{u16_at, u32_at};
 pub(crate) const LIMITS: ArchiveLimits =
     ArchiveLimits { entries: 2_000, entry_bytes: 2 << 20, total_bytes: 4 << 20, ratio: 250 };
 
-/// Most bytes of one read: the longest central record (twice, for its parser's buffer), a window, and the end with the longest
-/// comment.
+/// Most bytes of one read: the longest central record (twice, for its parser's buffer), a window, and the end with the
+/// longest comment.
 const LARGEST_READ: usize = 512 * 1024;
 
 /// The result for one archive.
@@ -173,9 +173,9 @@ fn read(runtime: &Runtime, opened: &OpenedSource) -> Contents {
     contents
 }
 
-/// An archive that our reader opens is opened by the other reader, with the same files of the same sizes, and entries that our
-/// reader reads have the same bytes. The reverse does not hold: the other reader may read entries that ours refuses (bytes after
-/// the compressed content, another size than declared).
+/// An archive that our reader opens is opened by the other reader, with the same files of the same sizes, and entries
+/// that our reader reads have the same bytes. The reverse does not hold: the other reader may read entries that ours
+/// refuses (bytes after the compressed content, another size than declared).
 fn compare_directory(bytes: &Bytes, contents: &Contents) {
     let mut archive = match ZipArchive::new(Cursor::new(bytes.as_ref())) {
         Err(_) if has_needless_zip64_record(bytes) => return,
@@ -206,8 +206,8 @@ fn compare_directory(bytes: &Bytes, contents: &Contents) {
     assert_eq!(seen, ours, "only our reader sees some of these");
 }
 
-/// Whether there is a zip64 end record although the plain one has every number. Info-ZIP writes one whenever an entry has an unknown
-/// size. The other reader takes the record for bytes before the archive, and fails.
+/// Whether there is a zip64 end record although the plain one has every number. Info-ZIP writes one whenever an entry
+/// has an unknown size. The other reader takes the record for bytes before the archive, and fails.
 fn has_needless_zip64_record(bytes: &[u8]) -> bool {
     let Some(end) = bytes.windows(4).rposition(|bytes| bytes == b"PK\x05\x06") else { return false };
     let has_zip64 = end.checked_sub(20).is_some_and(|at| bytes[at..].starts_with(b"PK\x06\x07"));
@@ -216,8 +216,8 @@ fn has_needless_zip64_record(bytes: &[u8]) -> bool {
     has_zip64 && !needs
 }
 
-/// A reader that ignores the directory sees no other files and no other bytes. It fails at the first data descriptor, which it
-/// cannot read. Entries that unpack to more or less than they declare are refused by our reader only.
+/// A reader that ignores the directory sees no other files and no other bytes. It fails at the first data descriptor,
+/// which it cannot read. Entries that unpack to more or less than they declare are refused by our reader only.
 fn compare_stream(bytes: &Bytes, contents: &Contents) -> usize {
     let mut stream = Cursor::new(bytes.as_ref());
     let mut streamed = 0;

@@ -1,4 +1,5 @@
-//! Archives to start from, in each form that real tools write. They are generated, so the repository has no binary files.
+//! Archives to start from, in each form that real tools write. They are generated, so the repository has no binary
+//! files.
 
 use std::io::{Cursor, Write};
 use std::sync::LazyLock;

@@ -1,5 +1,5 @@
-//! Splits a zip into its records, whose values [`super::mutation`] changes, and writes them as a zip again. Source of the layout:
-//! PKWARE, APPNOTE.TXT 6.3.10, sections 4.3.7 to 4.3.16.
+//! Splits a zip into its records, whose values [`super::mutation`] changes, and writes them as a zip again. Source of
+//! the layout: PKWARE, APPNOTE.TXT 6.3.10, sections 4.3.7 to 4.3.16.
 
 use std::io::Write;
 
@@ -90,7 +90,8 @@ impl Member {
         self.central = Header { extra, ..self.local.clone() };
     }
 
-    /// Writes sizes and checksum after the content, as a tool that cannot seek does. With `keeps`, the local header has them too.
+    /// Writes sizes and checksum after the content, as a tool that cannot seek does. With `keeps`, the local header has
+    /// them too.
     pub(crate) fn stream(&mut self, signature: bool, zip64: bool, keeps: bool) {
         let mut bytes = if signature { b"PK\x07\x08".to_vec() } else { Vec::new() };
         bytes.extend_from_slice(&self.central.crc32.to_le_bytes());

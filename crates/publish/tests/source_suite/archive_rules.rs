@@ -207,7 +207,8 @@ async fn refuses_ambiguous_end_records() {
         let message = refusal(zip_with(&[plain()], &end)).await;
         assert!(message.contains(expected), "{expected}: {message}");
     }
-    // A reader that counts back from the end finds the directory, and a reader that trusts the declared offset does not.
+    // A reader that counts back from the end finds the directory, and a reader that trusts the declared offset does
+    // not.
     let mut elsewhere = zip(&[plain()]);
     let at = elsewhere.len() - 6;
     elsewhere[at] += 1;

@@ -1,6 +1,6 @@
-//! Unpacks and digests every entry of a local archive when it is opened. Its content is then known as that of a directory is, and
-//! an entry that is not what it declares is refused before there is a plan. A staged archive is not digested at opening: it would
-//! be downloaded twice.
+//! Unpacks and digests every entry of a local archive when it is opened. Its content is then known as that of a
+//! directory is, and an entry that is not what it declares is refused before there is a plan. A staged archive is not
+//! digested at opening: it would be downloaded twice.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -46,7 +46,8 @@ pub(super) fn digest(
     Ok(digester.finish())
 }
 
-/// Digests all entries, in the order of their keys. If several entries fail, the error is that of the first in the archive.
+/// Digests all entries, in the order of their keys. If several entries fail, the error is that of the first in the
+/// archive.
 pub(super) fn digest_all(
     index: &Arc<ArchiveIndex>,
     algorithms: Algorithms,

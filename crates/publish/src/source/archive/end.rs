@@ -1,8 +1,8 @@
 //! The end record of an archive, and the zip64 end record that may precede it.
 //!
-//! After the central directory was read, both must say exactly where it is. Otherwise, a reader that finds the directory from
-//! the end and a reader that trusts the declared offset would see two different archives. Source of the layout: PKWARE,
-//! APPNOTE.TXT 6.3.10, sections 4.3.14 to 4.3.16.
+//! After the central directory was read, both must say exactly where it is. Otherwise, a reader that finds the
+//! directory from the end and a reader that trusts the declared offset would see two different archives. Source of the
+//! layout: PKWARE, APPNOTE.TXT 6.3.10, sections 4.3.14 to 4.3.16.
 
 use std::ops::Range;
 

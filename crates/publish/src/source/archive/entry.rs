@@ -1,4 +1,5 @@
-//! Unpacks one entry. Its size, its checksum and the end of its compressed data are checked before the last bytes are returned.
+//! Unpacks one entry. Its size, its checksum and the end of its compressed data are checked before the last bytes are
+//! returned.
 
 use std::io::{self, BufRead, Read};
 use std::sync::Arc;
@@ -12,8 +13,8 @@ use super::index::{ArchiveEntry, ArchiveIndex};
 use crate::source::body::{CHUNK, Chunks};
 use crate::source::error::SourceError;
 
-/// If at most this many compressed bytes of an entry are left (256 KiB), they are read through the shared blocks. More bytes are
-/// read through windows of the entry's own, so that they do not evict blocks that other entries need.
+/// If at most this many compressed bytes of an entry are left (256 KiB), they are read through the shared blocks. More
+/// bytes are read through windows of the entry's own, so that they do not evict blocks that other entries need.
 const SMALL: u64 = 256 * 1024;
 
 /// Reads one entry from start to end, once.

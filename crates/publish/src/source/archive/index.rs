@@ -1,4 +1,5 @@
-//! Finds the entries of an archive: reads the central directory, and checks every record against the rules. Unpacks nothing.
+//! Finds the entries of an archive: reads the central directory, and checks every record against the rules. Unpacks
+//! nothing.
 
 use std::io;
 use std::ops::Range;

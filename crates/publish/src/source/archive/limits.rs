@@ -1,5 +1,5 @@
-//! Limits of archives. Declared sizes are checked when an archive is opened. An entry that unpacks to another size than it
-//! declares is refused while it is read, so the limits also hold for what an archive unpacks to.
+//! Limits of archives. Declared sizes are checked when an archive is opened. An entry that unpacks to another size than
+//! it declares is refused while it is read, so the limits also hold for what an archive unpacks to.
 
 /// Limits of an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,8 +10,8 @@ pub struct ArchiveLimits {
     pub entry_bytes: u64,
     /// Most bytes of all entries, unpacked. Default 50 GiB.
     pub total_bytes: u64,
-    /// Most unpacked bytes per compressed byte, for entries above [`ArchiveLimits::RATIO_EXEMPT_BYTES`]. Default 250: generated
-    /// pages with many repetitions reach about 50, and a file of zeros 1,030, the most that deflate can.
+    /// Most unpacked bytes per compressed byte, for entries above [`ArchiveLimits::RATIO_EXEMPT_BYTES`]. Default 250:
+    /// generated pages with many repetitions reach about 50, and a file of zeros 1,030, the most that deflate can.
     pub ratio: u64,
 }
 

@@ -1,5 +1,5 @@
-//! The local headers in front of the entries. Each must repeat the central directory, and no byte between two records may be
-//! unaccounted for.
+//! The local headers in front of the entries. Each must repeat the central directory, and no byte between two records
+//! may be unaccounted for.
 
 use std::thread;
 
@@ -22,8 +22,8 @@ struct BoundedRecord<'a> {
     isolated: bool,
 }
 
-/// Checks all local headers, and returns where each entry's compressed bytes begin. `records` are sorted by the offsets of their
-/// headers, and the first one is at the beginning.
+/// Checks all local headers, and returns where each entry's compressed bytes begin. `records` are sorted by the offsets
+/// of their headers, and the first one is at the beginning.
 pub(super) fn data_offsets(
     errors: ErrorBuilder<'_>,
     archive: &ZipArchive<ArchiveReaderAt<'_>>,
@@ -137,8 +137,8 @@ struct DataDescriptor {
 }
 
 impl DataDescriptor {
-    /// Whether `bytes` are this descriptor. It has an optional signature, and sizes of four or eight bytes. Each of the four
-    /// forms has its own length.
+    /// Whether `bytes` are this descriptor. It has an optional signature, and sizes of four or eight bytes. Each of the
+    /// four forms has its own length.
     fn matches(&self, bytes: &[u8]) -> bool {
         let (has_signature, is_zip64) = match bytes.len() {
             12 => (false, false),

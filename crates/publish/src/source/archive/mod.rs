@@ -1,8 +1,8 @@
 //! A zip as a source, local or in S3. It is read by ranges, so it is never in memory or on disk as a whole.
 //!
-//! If the structures of a zip contradict each other, two readers can see two different trees. Only archives in which every reader
-//! sees the same tree are accepted: every byte belongs to exactly one record, each record is where the others say, and each local
-//! header repeats the central one.
+//! If the structures of a zip contradict each other, two readers can see two different trees. Only archives in which
+//! every reader sees the same tree are accepted: every byte belongs to exactly one record, each record is where the
+//! others say, and each local header repeats the central one.
 
 mod digests;
 mod end;

@@ -1,5 +1,5 @@
-//! The archive's bytes for the zip parser. Its small reads go to cached blocks, or, for headers that are far apart, to a window
-//! per header.
+//! The archive's bytes for the zip parser. Its small reads go to cached blocks, or, for headers that are far apart, to
+//! a window per header.
 
 use std::cell::RefCell;
 use std::io;

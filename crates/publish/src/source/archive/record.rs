@@ -1,4 +1,5 @@
-//! One record of the central directory, and the rules that it must obey alone. Source of numbers: PKWARE, APPNOTE.TXT 6.3.10.
+//! One record of the central directory, and the rules that it must obey alone. Source of numbers: PKWARE, APPNOTE.TXT
+//! 6.3.10.
 
 use std::fmt;
 
@@ -9,8 +10,8 @@ use tidegate_core::key::Key;
 use super::error::{ArchiveError, ErrorBuilder};
 use super::limits::ArchiveLimits;
 
-/// Flags that change how an entry is read: encrypted, data descriptor, patch, strong encryption, UTF-8, masked. The others only
-/// describe the compression level.
+/// Flags that change how an entry is read: encrypted, data descriptor, patch, strong encryption, UTF-8, masked. The
+/// others only describe the compression level.
 pub(super) const MEANINGFUL_FLAGS: u16 = 1 | 1 << 3 | 1 << 5 | 1 << 6 | 1 << 11 | 1 << 13;
 /// The file type in a Unix mode, and its values for a regular file and a folder.
 const FILE_TYPE: u32 = 0o170_000;
@@ -18,7 +19,8 @@ const REGULAR: u32 = 0o100_000;
 const FOLDER: u32 = 0o040_000;
 /// The NTFS attribute of a Windows link.
 const REPARSE_POINT: u32 = 0x400;
-/// Extra fields that hold a link's target behind a fixed number of bytes: PKWARE's Unix field and Info-ZIP's second one.
+/// Extra fields that hold a link's target behind a fixed number of bytes: PKWARE's Unix field and Info-ZIP's second
+/// one.
 const LINK_FIELDS: [(ExtraFieldId, usize); 2] = [(ExtraFieldId::UNIX, 12), (ExtraFieldId::new(0x756e), 14)];
 
 /// One record of the central directory that obeys the rules.
@@ -43,9 +45,9 @@ impl CentralRecord {
 
 /// An entry's name, if it has only one.
 ///
-/// Without the UTF-8 flag, a name is in a code page that the archive does not declare. If it is valid UTF-8, it is read as
-/// UTF-8: most tools on Unix write UTF-8 without the flag, and text in a code page is hardly ever valid UTF-8. Other names are
-/// refused.
+/// Without the UTF-8 flag, a name is in a code page that the archive does not declare. If it is valid UTF-8, it is read
+/// as UTF-8: most tools on Unix write UTF-8 without the flag, and text in a code page is hardly ever valid UTF-8. Other
+/// names are refused.
 pub(super) fn entry_name<'a>(central: &ZipFileHeaderRecord<'a>) -> Result<&'a str, String> {
     let raw = central.file_path().as_bytes();
     let escaped = || String::from_utf8_lossy(raw).escape_default().to_string();
