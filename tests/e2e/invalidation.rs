@@ -156,13 +156,13 @@ async fn counts_paths_in_progress_against_the_limit() {
 #[tokio::test]
 async fn lists_invalidations_up_to_the_last_page_with_one_in_progress() {
     let (world, publish) = first_release("", 1).await;
-    let pages = |world: &World| calls::count(&world.faults.calls(), "ListInvalidations");
+    let list_requests = |world: &World| calls::count(&world.faults.calls(), "ListInvalidations");
     for run in 0..250 {
         create_other_invalidation(&world, &format!("done-{run}"), ["/x".to_owned()].into_iter());
     }
     world.stage(&pages("two", &PAGES)).await;
     assert_eq!(publish.run().await.outcome, Outcome::Live);
-    assert_eq!(pages(&world), 1, "nothing is in progress on the first page");
+    assert_eq!(list_requests(&world), 1, "nothing is in progress on the first page");
     world.clear_requests();
     world.account.cloudfront().set_completion(InvalidationDelay::AfterPolls(1000));
     for run in 0..150 {
@@ -170,7 +170,7 @@ async fn lists_invalidations_up_to_the_last_page_with_one_in_progress() {
     }
     world.stage(&pages("three", &PAGES)).await;
     assert_eq!(publish.run().await.outcome, Outcome::Live);
-    assert_eq!(pages(&world), 3);
+    assert_eq!(list_requests(&world), 3);
     assert_eq!(calls::count(&world.faults.calls(), "GetInvalidation"), 100, "at most 100 invalidations are read");
 }
 

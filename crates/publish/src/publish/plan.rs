@@ -43,7 +43,7 @@ pub(super) struct Basis {
     pub(super) desired: Arc<DesiredSite>,
     pub(super) reader: SourceReader,
     pub(super) state: SiteState,
-    pub(super) kept: KeptReleases,
+    pub(super) kept: ReleaseRetention,
 }
 
 /// Computes the plan. If nothing changes, the live release counts as the newest that is kept, otherwise the new one
