@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::{fmt, io};
 
 use rawzip::ErrorKind;
+use tidegate_core::sanitize::sanitize_name;
 
 /// Why an archive cannot be published.
 #[derive(Debug, thiserror::Error)]
@@ -78,11 +79,7 @@ impl ErrorBuilder<'_> {
     }
 
     pub(super) fn entry(self, entry: &str, why: impl fmt::Display) -> ArchiveError {
-        ArchiveError::Entry {
-            archive: self.0.to_owned(),
-            entry: entry.escape_default().to_string(),
-            why: why.to_string(),
-        }
+        ArchiveError::Entry { archive: self.0.to_owned(), entry: sanitize_name(entry), why: why.to_string() }
     }
 
     pub(super) fn limit(self, why: impl fmt::Display) -> ArchiveError {

@@ -5,6 +5,7 @@ use std::thread;
 
 use rawzip::extra_fields::ExtraFieldId;
 use rawzip::{ReaderAt, ZipArchive};
+use tidegate_core::sanitize::sanitize_name;
 
 use super::error::{ArchiveError, ErrorBuilder};
 use super::reader_at::ArchiveReaderAt;
@@ -125,7 +126,7 @@ fn data_offset(
             archive.get_ref().read_exact_at(bytes, data_end).map_err(|error| errors.record(error))?;
             if descriptor.matches(bytes) { Ok(offset) } else { differs("size or checksum") }
         }
-        _ => Err(errors.ambiguous(format_args!("{rest} bytes after `{}` belong to no entry", name.escape_default()))),
+        _ => Err(errors.ambiguous(format_args!("{rest} bytes after `{}` belong to no entry", sanitize_name(name)))),
     }
 }
 

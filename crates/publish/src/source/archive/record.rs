@@ -6,6 +6,7 @@ use std::fmt;
 use rawzip::extra_fields::{ExtraFieldId, ExtraFields};
 use rawzip::{CompressionMethod, ZipArchiveEntryWayfinder, ZipFileHeaderRecord};
 use tidegate_core::key::Key;
+use tidegate_core::sanitize::sanitize_name;
 
 use super::error::{ArchiveError, ErrorBuilder};
 use super::limits::ArchiveLimits;
@@ -50,7 +51,7 @@ impl CentralRecord {
 /// names are refused.
 pub(super) fn entry_name<'a>(central: &ZipFileHeaderRecord<'a>) -> Result<&'a str, String> {
     let raw = central.file_path().as_bytes();
-    let escaped = || String::from_utf8_lossy(raw).escape_default().to_string();
+    let escaped = || sanitize_name(&String::from_utf8_lossy(raw));
     let name = std::str::from_utf8(raw).map_err(|_| format!("the name `{}` is not UTF-8; rename it", escaped()))?;
     if name.is_empty() {
         return Err("an entry has no name; remove it".to_owned());
@@ -116,11 +117,11 @@ pub(super) fn check_record(
         return refuse(&"is not compressed, but declares two sizes; build the archive again");
     }
     if size > limits.entry_bytes {
-        let (name, limit) = (name.escape_default(), limits.entry_bytes);
+        let (name, limit) = (sanitize_name(name), limits.entry_bytes);
         return Err(errors.limit(format_args!("has the entry `{name}` of {size} bytes, and the limit is {limit}")));
     }
     if size > ArchiveLimits::RATIO_EXEMPT_BYTES && size / limits.ratio.max(1) > compressed {
-        let (name, ratio) = (name.escape_default(), limits.ratio);
+        let (name, ratio) = (sanitize_name(name), limits.ratio);
         return Err(errors.limit(format_args!("has the entry `{name}`, which is compressed more than {ratio} to 1")));
     }
     Ok(())
