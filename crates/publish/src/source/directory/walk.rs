@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
 use tidegate_core::key::Key;
-use tidegate_core::sanitize::sanitize_name;
+use tidegate_core::sanitize::{MESSAGE_BYTES, sanitize};
 use walkdir::WalkDir;
 
 use super::error::DirectoryError;
@@ -38,7 +38,7 @@ pub(super) fn walk(path: &Path) -> Result<(PathBuf, Vec<Key>), SourceError> {
         let Some(name) = name(&root, entry.path()) else {
             refused.push(format_args!(
                 "the path `{}` is not UTF-8; rename it",
-                sanitize_name(&entry.path().to_string_lossy())
+                sanitize(&entry.path().to_string_lossy(), MESSAGE_BYTES)
             ));
             if entry.file_type().is_dir() {
                 entries.skip_current_dir();
