@@ -18,7 +18,7 @@ impl S3 {
         let mut pages = std::pin::pin!(self.bucket_pages(ListScope::below(location)));
         let mut uploads = Vec::new();
         while let Some(page) = pages.try_next().await? {
-            uploads.extend(page.objects.into_iter().map(upload));
+            uploads.extend(page.objects.iter().map(upload));
         }
         Ok(uploads)
     }
@@ -31,6 +31,6 @@ impl S3 {
     }
 }
 
-fn upload(object: BucketObject) -> UploadedObject {
+fn upload(object: &BucketObject) -> UploadedObject {
     UploadedObject { key: StoredKey::new(&object.key), size: object.size, modified: object.modified }
 }
