@@ -60,7 +60,7 @@ async fn restore(run: Run<'_>, releases: &Releases, id: ReleaseId) -> Result<Res
             restoration.add_wanted(record).map_err(refused)?;
         }
     }
-    let archived = Archive::read(releases).await?;
+    let archived = ArchivedVersions::read(releases).await?;
     let mut records = releases.live_records().await?;
     while let Some(batch) = records.try_next().await? {
         batch.iter().filter(|record| archived.contains(record)).for_each(|record| restoration.add_archived(record));
@@ -76,13 +76,13 @@ async fn restore(run: Run<'_>, releases: &Releases, id: ReleaseId) -> Result<Res
 }
 
 /// Which versions of the live release are archived.
-struct Archive<'a> {
+struct ArchivedVersions<'a> {
     unfinished: &'a UnfinishedRuns,
     /// Bodies in the state. Read only if a run did not finish.
     bodies: BTreeSet<String>,
 }
 
-impl<'a> Archive<'a> {
+impl<'a> ArchivedVersions<'a> {
     async fn read(releases: &'a Releases) -> Result<Self, PublishError> {
         let unfinished = &releases.history.unfinished;
         let bodies = match unfinished.runs() {
