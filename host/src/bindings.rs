@@ -5,7 +5,7 @@
 /// The world of sync plugins.
 pub(super) mod sync_world {
     wasmtime::component::bindgen!({
-        path: "../wit",
+        path: "wit",
         world: "sync-plugin",
         ownership: Borrowing { duplicate_if_necessary: true },
         // Equal answers are stored once.
@@ -16,7 +16,7 @@ pub(super) mod sync_world {
 /// The world of policy plugins, over the same types.
 pub(super) mod policy_world {
     wasmtime::component::bindgen!({
-        path: "../wit",
+        path: "wit",
         world: "policy-plugin",
         ownership: Borrowing { duplicate_if_necessary: true },
         with: {

@@ -230,7 +230,7 @@ impl Crafted {
 pub(crate) fn component(text: &str) -> Vec<u8> {
     let mut module = wat::parse_str(text).unwrap();
     let mut resolve = wit_parser::Resolve::default();
-    let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit/plugin.wit");
+    let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("wit/plugin.wit");
     let package = resolve.push_file(contract).unwrap();
     let world = resolve.select_world(&[package], Some("sync-plugin")).unwrap();
     wit_component::embed_component_metadata(&mut module, &resolve, world, wit_component::StringEncoding::UTF8).unwrap();

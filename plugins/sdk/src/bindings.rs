@@ -7,7 +7,7 @@
 /// The imports of plugins.
 pub mod imports {
     wit_bindgen::generate!({
-        path: "../../wit",
+        path: "wit",
         inline: r"
             package tidegate:sdk;
             world imports {
@@ -25,7 +25,7 @@ pub mod imports {
 /// The export of both kinds of plugins.
 pub mod settings {
     wit_bindgen::generate!({
-        path: "../../wit",
+        path: "wit",
         inline: r"
             package tidegate:sdk;
             world settings {
@@ -44,7 +44,7 @@ pub mod settings {
 /// The export of a sync plugin.
 pub mod sync {
     wit_bindgen::generate!({
-        path: "../../wit",
+        path: "wit",
         inline: r"
             package tidegate:sdk;
             world sync {
@@ -64,7 +64,7 @@ pub mod sync {
 /// The export of a policy plugin.
 pub mod policy {
     wit_bindgen::generate!({
-        path: "../../wit",
+        path: "wit",
         inline: r"
             package tidegate:sdk;
             world policy {
