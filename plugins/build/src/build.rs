@@ -1,6 +1,6 @@
 //! Runs cargo to compile plugins, and converts their core modules to components.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, io};
@@ -113,8 +113,8 @@ pub struct BuiltPlugin {
 
 /// Builds every `cdylib` of the packages, and returns them sorted by the names of their libraries.
 ///
-/// Flags, wrappers and targets in the environment of an outer cargo have no effect. Cargo uses the network only to
-/// download dependencies.
+/// Flags, wrappers and targets in the environment of an outer cargo have no effect, and components contain no path of the
+/// user's cargo or rustup. Cargo uses the network only to download dependencies.
 ///
 /// # Errors
 ///
@@ -163,6 +163,7 @@ fn cargo(plugins: PluginBuild<'_>) -> Command {
         .args(["build", "--lib", "--message-format=json", "--quiet", "--target", TARGET, "--profile", plugins.profile])
         .arg("--target-dir")
         .arg(plugins.target_dir)
+        .env("CARGO_ENCODED_RUSTFLAGS", remapped_paths())
         .stdin(Stdio::null());
     for package in plugins.packages {
         command.args(["--package", package]);
@@ -171,6 +172,23 @@ fn cargo(plugins: PluginBuild<'_>) -> Command {
         command.arg("--locked");
     }
     command
+}
+
+/// The flags that replace the folders of cargo and rustup in the messages of panics, in the form of
+/// `CARGO_ENCODED_RUSTFLAGS`.
+fn remapped_paths() -> OsString {
+    let folders = [("CARGO_HOME", ".cargo", "/cargo"), ("RUSTUP_HOME", ".rustup", "/rustup")];
+    let flags = folders.into_iter().filter_map(|(variable, default, replacement)| {
+        let folder = env::var_os(variable)
+            .map(PathBuf::from)
+            .or_else(|| Some(env::home_dir()?.join(default)))?;
+        let mut flag = OsString::from("--remap-path-prefix=");
+        flag.push(folder);
+        flag.push("=");
+        flag.push(replacement);
+        Some(flag)
+    });
+    flags.collect::<Vec<_>>().join(OsStr::new("\u{1f}"))
 }
 
 /// Whether a variable of an outer cargo changes the result of the inner one. Variables with the locations of
