@@ -1,5 +1,5 @@
-//! Takes the bundled plugins from `components/`, where a published crate has them, or builds them. Writes the table of
-//! plugins that `src/lib.rs` includes.
+//! Builds the bundled plugins in the repository, and reads them from `components/` in a published crate. Writes the table
+//! of plugins that `src/lib.rs` includes.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -19,9 +19,13 @@ type Components = BTreeMap<String, Vec<u8>>;
 fn main() -> Result<(), Box<dyn Error>> {
     let package = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    let packaged = package.join("components");
-    println!("cargo::rerun-if-changed={}", packaged.display());
-    let components = if packaged.is_dir() { read(&packaged) } else { build(&package, &out) };
+    // Never from `components/` in the repository: a stale copy there would hide changes of the plugins.
+    let repository = package.join("../..");
+    let components = if repository.join("plugins/bundled/build.rs").is_file() {
+        build(&repository, &out)
+    } else {
+        read(&package.join("components"))
+    };
     let mut table = String::from("/// The bundled plugins, by name.\npub static PLUGINS: &[BundledPlugin] = &[\n");
     for (name, bytes) in components? {
         let path = out.join(format!("{name}.wasm"));
@@ -41,21 +45,27 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Reads the components of a published crate.
-fn read(packaged: &Path) -> Result<Components, Box<dyn Error>> {
-    let component = |name: &str| Ok((name.to_owned(), fs::read(packaged.join(format!("{name}.wasm")))?));
+fn read(components: &Path) -> Result<Components, Box<dyn Error>> {
+    println!("cargo::rerun-if-changed={}", components.display());
+    let component = |name: &str| {
+        let path = components.join(format!("{name}.wasm"));
+        match fs::read(&path) {
+            Ok(bytes) => Ok((name.to_owned(), bytes)),
+            Err(error) => Err(format!("cannot read `{}`: {error}; package with `make package`", path.display()).into()),
+        }
+    };
     PLUGINS.into_iter().map(component).collect()
 }
 
-fn build(package: &Path, out: &Path) -> Result<Components, Box<dyn Error>> {
-    let root = package.join("../..");
-    for source in sources(&root) {
+fn build(root: &Path, out: &Path) -> Result<Components, Box<dyn Error>> {
+    for source in sources(root) {
         println!("cargo::rerun-if-changed={}", source.display());
     }
     let packages: Vec<String> = PLUGINS.iter().map(|name| format!("tidegate-plugin-{name}")).collect();
     let packages: Vec<&str> = packages.iter().map(String::as_str).collect();
     // From `target/<profile>/build/<package>/out`: all profiles share one build of the plugins.
     let target = out.ancestors().nth(4).unwrap_or(out).join("plugins");
-    let plugins = PluginBuild { manifest_dir: &root, target_dir: &target, packages: &packages, profile: "plugin" };
+    let plugins = PluginBuild { manifest_dir: root, target_dir: &target, packages: &packages, profile: "plugin" };
     let components = tidegate_plugin_build::build(plugins).map_err(|error| {
         // Cargo shows these lines before the error and its backtrace.
         for line in error.to_string().lines() {
