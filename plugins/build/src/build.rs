@@ -179,9 +179,7 @@ fn cargo(plugins: PluginBuild<'_>) -> Command {
 fn remapped_paths() -> OsString {
     let folders = [("CARGO_HOME", ".cargo", "/cargo"), ("RUSTUP_HOME", ".rustup", "/rustup")];
     let flags = folders.into_iter().filter_map(|(variable, default, replacement)| {
-        let folder = env::var_os(variable)
-            .map(PathBuf::from)
-            .or_else(|| Some(env::home_dir()?.join(default)))?;
+        let folder = env::var_os(variable).map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(default)))?;
         let mut flag = OsString::from("--remap-path-prefix=");
         flag.push(folder);
         flag.push("=");
