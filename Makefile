@@ -7,7 +7,7 @@
 SHELL := bash
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
-.PHONY: demo demo-serve build release dist test test-fast bench fuzz fmt check-fmt clippy docs deny links check ci
+.PHONY: demo demo-serve build release dist package check-packages test test-fast bench fuzz fmt check-fmt clippy docs deny links check ci
 
 demo: build
 	@scripts/demo
@@ -29,6 +29,14 @@ release:
 # Complete dist/ with checksums, a software bill of materials and release notes.
 dist:
 	@scripts/dist
+
+# Package the crates for crates.io with the bundled plugins, and build each package: takes long.
+package:
+	@scripts/package
+
+# Package the crates, and check all packages together.
+check-packages:
+	@scripts/package --check
 
 test:
 	@scripts/test
