@@ -1,7 +1,42 @@
-//! Tidegate's deciding half: values in, values out.
+//! The core of Tidegate: values in, values out.
 //!
-//! Runs plugins, computes plans, policies and paths. It knows no AWS, no environment and no clock. Modules are listed in
-//! the order in which data meets them.
+//! Everything that Tidegate decides is decided here: which objects to write, in which order, and what is denied. The crate
+//! knows no AWS, clock or environment. `tidegate-publish` reads sources and S3, and does what this crate has decided.
+//!
+//! ```
+//! use tidegate_core::config::Config;
+//! use tidegate_core::key::Key;
+//!
+//! let config = Config::parse(
+//!     r#"
+//!     [[site]]
+//!     name   = "docs"
+//!     staged = "public"
+//!     target = "s3://docs.acme.com/"
+//!     sync   = [{ plugin = "mime" }]
+//!     "#,
+//! )?;
+//! assert_eq!(config.site("docs")?.target.to_string(), "s3://docs.acme.com/");
+//!
+//! // Keys are checked once, at the boundary.
+//! assert!(Key::new("guide/index.html").is_ok());
+//! assert!(Key::new("guide/../index.html").is_err());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! | Modules | What they hold |
+//! |---|---|
+//! | [`config`] | the configuration file |
+//! | [`key`], [`location`], [`arn`], [`timestamp`], [`iam_name`] | names and addresses, each parsed once |
+//! | [`staged_build`], [`request`], [`webhook_delivery`] | what starts a run |
+//! | [`artifact`], [`content`], [`identity`], [`headers`], [`redirect`] | a finished build |
+//! | [`desired`], [`finding`], [`run_facts`], [`plugin_usage`], [`plugin_failure`] | what sync plugins make of it |
+//! | [`manifest`], [`release`], [`lease`], [`restore`] | releases and their state |
+//! | [`listing`], [`site_state`], [`diff`] | what a site holds, and how it differs |
+//! | [`plan`], [`put_options`], [`plan_review`], [`approval`], [`policy_document`] | the plan, its review, and the permissions that it needs |
+//! | [`invalidation`], [`report`], [`error_kind`] | what follows the writes |
+//! | [`architecture`], [`lambda_package`] | the deployment package of the Lambda |
+//! | [`sanitize`], [`text`] | text for people |
 
 pub mod sanitize;
 pub mod text;

@@ -1,4 +1,18 @@
-//! Publishes sites: reads sources and S3, and writes what `tidegate-core` has decided.
+//! Publishes sites to S3 and CloudFront: reads sources and the site, and does what `tidegate-core` has decided.
+//!
+//! [`publish::Publisher`] is the entry point. It needs a [`Connection`] to AWS and a [`PluginLoader`].
+//!
+//! | Module | What it holds |
+//! |---|---|
+//! | [`publish`] | the flow: lock, open, transform, inspect, plan, approve, execute, invalidate, finalize |
+//! | [`source`] | sources: a directory, a zip, a prefix in S3, a zip in S3 |
+//! | [`s3`], [`cloudfront`], `sts` | AWS, one SDK for each module |
+//! | [`state`] | pointer, manifests, archived bodies and lease of a site |
+//! | [`plugins`] | loading the plugins of a site |
+//! | [`progress`] | progress events of a run |
+//! | [`aws_error`] | errors of AWS: which call failed, on what, and why |
+//!
+//! The feature `compile` adds loading plugins from components. Without it, only code from a deployment package runs.
 
 pub mod aws_error;
 mod connection;

@@ -1,4 +1,14 @@
-//! The bundled plugins of Tidegate, as components. The build script writes the table.
+//! The bundled plugins of Tidegate, as WebAssembly components.
+//!
+//! ```
+//! let guard = tidegate_bundled_plugins::find("guard").ok_or("no such plugin")?;
+//! assert!(guard.bytes.starts_with(b"\0asm"));
+//! assert_eq!(guard.sha256.len(), 64);
+//! # Ok::<(), &str>(())
+//! ```
+//!
+//! The build script writes the table [`PLUGINS`]: in the repository it builds the plugins for `wasm32-unknown-unknown`, and
+//! in a published crate it reads them from `components/`, so that dependents need no WebAssembly target.
 
 /// A bundled plugin.
 #[derive(Debug)]
