@@ -11,6 +11,7 @@
 mod credentials;
 mod killed;
 mod package;
+mod plugins;
 mod sync;
 
 use std::path::Path;

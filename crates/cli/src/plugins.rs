@@ -34,6 +34,7 @@ fn build(directory: &Path, out: &Path) -> Result<Vec<ComponentInfo>, CliError> {
     let target = directory.join("target");
     let project = PluginBuild { manifest_dir: directory, target_dir: &target, packages: &[], profile: "release" };
     let plugins = tidegate_plugin_build::build(project).map_err(CliError::usage)?;
+    std::fs::create_dir_all(out).map_err(CliError::write("directory", out))?;
     let write = |BuiltPlugin { library, component }| {
         let path = out.join(format!("{library}.wasm"));
         std::fs::write(&path, &component).map_err(CliError::write("component", &path))?;
