@@ -26,9 +26,9 @@ build:
 release:
 	@scripts/release $(binaries)
 
-# Complete dist/ with checksums, a software bill of materials and release notes.
+# Complete dist/ with checksums, software bills of materials and release notes: make dist version=0.1.0
 dist:
-	@scripts/dist
+	@scripts/dist $(version)
 
 # Package the crates for crates.io with the bundled plugins, and build each package: takes long.
 package:
