@@ -2,6 +2,23 @@
 //!
 //! [`publish::Publisher`] is the entry point. It needs a [`Connection`] to AWS and a [`PluginLoader`].
 //!
+//! ```no_run
+//! use std::path::Path;
+//! use std::sync::Arc;
+//!
+//! use tidegate_host::{CodePackage, Engine};
+//! use tidegate_publish::progress::NoProgress;
+//! use tidegate_publish::publish::Publisher;
+//! use tidegate_publish::{Connection, PluginLoader};
+//!
+//! # async fn publisher() -> Result<Publisher, Box<dyn std::error::Error>> {
+//! let connection = Connection::new(Connection::defaults().load().await, false);
+//! let plugins = PluginLoader::Packaged(Engine::new()?, CodePackage::open(Path::new("compiled"))?);
+//! let publisher = Publisher::new(connection, plugins, Arc::new(NoProgress));
+//! # Ok(publisher)
+//! # }
+//! ```
+//!
 //! | Module | What it holds |
 //! |---|---|
 //! | [`publish`] | the flow: lock, open, transform, inspect, plan, approve, execute, invalidate, finalize |
