@@ -41,6 +41,7 @@ pub enum EngineError {
 }
 
 impl EngineError {
+    #[expect(clippy::needless_pass_by_value, reason = "`map_err` passes values")]
     pub(super) fn sandbox(error: wasmtime::Error) -> Self {
         Self::Sandbox(format!("{error:#}"))
     }
