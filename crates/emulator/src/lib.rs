@@ -14,6 +14,7 @@
 //! let config = aws_sdk_s3::Config::builder()
 //!     .behavior_version(BehaviorVersion::latest())
 //!     .region(Region::new("us-east-1"))
+//!     .force_path_style(true)
 //!     .http_client(account.http_client())
 //!     .credentials_provider(account.root_credentials())
 //!     .build();
