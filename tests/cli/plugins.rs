@@ -16,7 +16,8 @@ fn copy_example() -> PathBuf {
     let package = Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-drafts");
     fs::create_dir_all(package.join("src")).unwrap();
     let sdk = root.join("plugins/sdk");
-    fs::write(package.join("Cargo.toml"), read("Cargo.toml").replace("\"../../plugins/sdk\"", &format!("{sdk:?}"))).unwrap();
+    fs::write(package.join("Cargo.toml"), read("Cargo.toml").replace("\"../../plugins/sdk\"", &format!("{sdk:?}")))
+        .unwrap();
     fs::write(package.join("src/lib.rs"), read("src/lib.rs")).unwrap();
     // The versions of the bundled plugins, so that cargo downloads nothing.
     fs::copy(root.join("Cargo.lock"), package.join("Cargo.lock")).unwrap();
