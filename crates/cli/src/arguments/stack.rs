@@ -38,7 +38,7 @@ pub(crate) struct ApplyFlags {
 
 #[derive(Debug, Args)]
 pub(crate) struct InstallArguments {
-    /// Deployment package [default: `tidegate-lambda-<TARGET>.zip`, as `tidegate package` names it]
+    /// Deployment package [default: `tidegate-lambda-TARGET.zip`, as `tidegate package` names it]
     #[arg(long, value_name = "FILE")]
     pub(crate) zip: Option<PathBuf>,
     /// Leave the publisher roles unchanged
