@@ -1,6 +1,7 @@
-//! The `_headers` file of an artifact, in the syntax that Netlify and Cloudflare Pages share.
+//! The `_headers` file of an artifact, in the syntax that Netlify and Cloudflare Pages share, with Netlify's semantics.
 //!
-//! An unsupported line becomes a finding that names the line.
+//! A later block replaces a header of an earlier one; lines of one block are joined. A line that cannot be followed
+//! leaves its header undecided for the objects of its block, so that no broader block applies instead.
 //!
 //! ```text
 //! # a comment
@@ -8,244 +9,346 @@
 //!   Cache-Control: public, max-age=600
 //! /:lang/about
 //!   Content-Language: en
+//!   ! Cache-Control
 //! ```
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use tidegate_plugin::Finding;
+use tidegate_plugin::{Finding, LineFindings, Pointer};
 
-use crate::line_finding;
 use crate::name::{SettingHeader, SettingHeaderError, is_value};
+use crate::path::{ObjectPaths, PathPattern};
 
 /// The rules of a file.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct HeadersFile {
     blocks: Vec<HeadersBlock>,
-    /// Unsupported lines.
-    pub(crate) findings: Vec<Finding>,
+    pub(crate) findings: LineFindings,
 }
 
 /// One path with its headers.
 #[derive(Debug)]
 struct HeadersBlock {
-    path: HeadersPath,
-    headers: Vec<HeaderLine>,
-}
-
-#[derive(Debug)]
-struct HeaderLine {
     line: usize,
-    name: SettingHeader,
-    value: String,
+    path: String,
+    pattern: PathPattern,
+    /// Whether its path is one of this site, and not of one host.
+    is_followed: bool,
+    headers: BTreeMap<SettingHeader, BlockHeader>,
+    /// Whether it matches an object of the run.
+    is_met: Cell<bool>,
 }
 
-/// A header of a key, with the last line that it comes from.
+/// What a block says about a header.
+#[derive(Debug)]
+enum BlockHeader {
+    Set {
+        /// Its last line.
+        line: usize,
+        value: String,
+    },
+    /// `! Name`: earlier blocks do not apply.
+    Detached,
+    /// It has a line that cannot be followed.
+    Undecided,
+}
+
+/// A header of an object, with the line that it comes from.
 pub(crate) struct FileHeader<'a> {
     pub(crate) line: usize,
     pub(crate) name: &'a SettingHeader,
-    pub(crate) value: String,
+    pub(crate) value: &'a str,
 }
 
-/// A path, which may have placeholders and a trailing `*`.
-#[derive(Debug)]
-struct HeadersPath {
-    segments: Vec<PathSegment>,
-    /// Whether it ends with `*`.
-    open: bool,
-}
-
-#[derive(Debug)]
-enum PathSegment {
-    Text(String),
-    Placeholder,
+/// A line that cannot be followed.
+struct RefusedLine {
+    code: &'static str,
+    /// Lines of the same kind are reported together.
+    kind: String,
+    message: String,
+    /// The header that it is about, if storage keeps that header.
+    header: Option<SettingHeader>,
 }
 
 impl HeadersFile {
     /// Parses a file; `key` is its name in findings.
     pub(crate) fn parse(key: &str, text: &str) -> Self {
-        let mut file = Self::default();
-        // The headers of a path with a mistake are skipped.
-        let mut skip = false;
-        for (number, line) in (1..).zip(text.lines()) {
-            let content = line.trim();
-            if content.is_empty() || content.starts_with('#') {
+        let findings = LineFindings::new(key, Pointer::root().member("headers-file"));
+        let mut file = Self { blocks: Vec::new(), findings };
+        for (number, line) in (1..).zip(text.split('\n')) {
+            let line = line.trim_matches(|character: char| character.is_whitespace() || character == '\u{feff}');
+            if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            let mut report = |code, message: &str| file.findings.push(line_finding(code, key, number, message));
-            if !line.starts_with([' ', '\t']) {
-                match HeadersPath::parse(content) {
-                    Ok(path) => {
-                        file.blocks.push(HeadersBlock { path, headers: Vec::new() });
-                        skip = false;
-                    }
-                    Err(message) => {
-                        report("unsupported-path", message);
-                        skip = true;
-                    }
+            if let Some(path) = path_of(line) {
+                let block = HeadersBlock::new(number, line, path);
+                if !block.is_followed {
+                    let message = "rules for hosts are not supported, so the headers of this block are not set; start \
+                                   the path with `/`";
+                    file.findings.warning("unsupported-path", "", number, message);
                 }
+                file.blocks.push(block);
                 continue;
             }
-            if skip {
+            let Some(block) = file.blocks.last_mut() else {
+                let message = "a header comes before the first path; add a path such as `/*` above it";
+                file.findings.warning("header-without-path", "", number, message);
                 continue;
-            }
-            match header(number, content) {
-                Ok(header) => match file.blocks.last_mut() {
-                    Some(block) => block.headers.push(header),
-                    None => report(
-                        "header-without-path",
-                        "a header comes before the first path; add a path such as `/*` above it",
-                    ),
-                },
-                Err((code, message)) => report(code, &message),
+            };
+            if let Err(refused) = block.add(number, line) {
+                if let Some(header) = refused.header {
+                    block.headers.insert(header, BlockHeader::Undecided);
+                }
+                if block.is_followed {
+                    file.findings.warning(refused.code, &refused.kind, number, refused.message);
+                }
             }
         }
         file
     }
 
-    /// The headers of a key, by name. As on Netlify and Cloudflare Pages, several values of one header are
-    /// joined by commas.
+    /// The headers of an object, by name.
     pub(crate) fn headers(&self, key: &str) -> Vec<FileHeader<'_>> {
-        let mut joined: BTreeMap<&SettingHeader, FileHeader<'_>> = BTreeMap::new();
-        for header in self.blocks.iter().filter(|block| block.path.matches(key)).flat_map(|block| &block.headers) {
-            joined
-                .entry(&header.name)
-                .and_modify(|joined| {
-                    joined.line = header.line;
-                    joined.value.push_str(", ");
-                    joined.value.push_str(&header.value);
-                })
-                .or_insert_with(|| FileHeader { line: header.line, name: &header.name, value: header.value.clone() });
+        if self.blocks.is_empty() {
+            return Vec::new();
         }
-        joined.into_values().collect()
+        let paths = ObjectPaths::new(key);
+        let mut headers = BTreeMap::new();
+        for block in self.blocks.iter().filter(|block| block.pattern.matches(&paths)) {
+            block.is_met.set(true);
+            headers.extend(&block.headers);
+        }
+        let set = headers.into_iter().filter_map(|(name, header)| match header {
+            BlockHeader::Set { line, value } => Some(FileHeader { line: *line, name, value }),
+            BlockHeader::Detached | BlockHeader::Undecided => None,
+        });
+        set.collect()
+    }
+
+    /// The findings about the file, including those about blocks that match no object.
+    pub(crate) fn finish(&mut self) -> Vec<Finding> {
+        for block in self.blocks.iter().filter(|block| block.is_followed && !block.is_met.get()) {
+            let message = format!("`{}` matches no object of the site; correct or remove it", block.path);
+            self.findings.warning("block-without-object", "", block.line, message);
+        }
+        self.findings.finish()
     }
 }
 
-fn header(line: usize, text: &str) -> Result<HeaderLine, (&'static str, String)> {
-    let Some((name, value)) = text.split_once(':') else {
-        return Err((
-            "invalid-header",
-            format!("`{text}` is not a header; write `Name: value`, or start a path with `/` in the first column"),
-        ));
-    };
-    let name = SettingHeader::parse(name.trim_end()).map_err(|error| match error {
-        SettingHeaderError::NotStored(_) => ("header-not-stored", error.to_string()),
-        SettingHeaderError::Reserved(_) | SettingHeaderError::InvalidName(_) => ("invalid-header", error.to_string()),
-    })?;
-    let value = value.trim();
-    if !is_value(value) {
-        return Err((
-            "invalid-header",
-            format!("invalid value for `{name}`; use printable ASCII without leading or trailing spaces"),
-        ));
+impl HeadersBlock {
+    fn new(line: usize, text: &str, path: &str) -> Self {
+        Self {
+            line,
+            path: text.to_owned(),
+            pattern: PathPattern::parse(path),
+            is_followed: text.starts_with('/'),
+            headers: BTreeMap::new(),
+            is_met: Cell::new(false),
+        }
     }
-    Ok(HeaderLine { line, name, value: value.to_owned() })
+
+    /// Adds a line with a header.
+    fn add(&mut self, number: usize, line: &str) -> Result<(), RefusedLine> {
+        if let Some(name) = line.strip_prefix('!') {
+            let name = parse_name(name.trim())?;
+            self.headers.entry(name).or_insert(BlockHeader::Detached);
+            return Ok(());
+        }
+        let Some((name, value)) = line.split_once(':') else {
+            let word = line.split([' ', '\t', '=']).next().unwrap_or_default();
+            return Err(RefusedLine {
+                code: "invalid-header",
+                kind: "form".to_owned(),
+                message: format!("`{line}` is not a header; write `Name: value`, or start a path with `/`"),
+                header: SettingHeader::parse(word).ok(),
+            });
+        };
+        let name = parse_name(name.trim_end())?;
+        let value = spaced_commas(value.trim());
+        if !is_value(&value) {
+            return Err(RefusedLine {
+                code: "invalid-header",
+                kind: "value".to_owned(),
+                message: format!("invalid value for `{name}`; use up to 2,048 characters of printable ASCII"),
+                header: Some(name),
+            });
+        }
+        let value = if self.is_followed { BlockHeader::Set { line: number, value } } else { BlockHeader::Undecided };
+        match (self.headers.get_mut(&name), value) {
+            // Another value of a list.
+            (Some(BlockHeader::Set { line, value }), BlockHeader::Set { value: more, .. }) if name.is_list() => {
+                *line = number;
+                value.push_str(", ");
+                value.push_str(&more);
+            }
+            (Some(BlockHeader::Set { line, value }), BlockHeader::Set { value: last, .. }) => {
+                let message = format!("it replaces the value of `{name}` in line {line}; remove one of them");
+                (*line, *value) = (number, last);
+                return Err(RefusedLine { code: "header-twice", kind: String::new(), message, header: None });
+            }
+            (Some(BlockHeader::Undecided), _) => {}
+            (_, value) => {
+                self.headers.insert(name, value);
+            }
+        }
+        Ok(())
+    }
 }
 
-impl HeadersPath {
-    fn parse(text: &str) -> Result<Self, &'static str> {
-        let Some(rest) = text.strip_prefix('/') else {
-            return Err("not a path; start it with `/`, since rules for hosts are not supported");
-        };
-        let (rest, open) = match rest.strip_suffix('*') {
-            Some(rest) if rest.is_empty() || rest.ends_with('/') => (rest.trim_end_matches('/'), true),
-            Some(_) => {
-                return Err("`*` is supported only after a `/`, where it matches everything below a folder");
-            }
-            None => (rest, false),
-        };
-        if rest.contains('*') {
-            return Err("`*` is supported only at the end of a path");
-        }
-        let segment = |text: &str| match text.strip_prefix(':') {
-            Some(name) if !name.is_empty() => PathSegment::Placeholder,
-            _ => PathSegment::Text(text.to_owned()),
-        };
-        let segments = if rest.is_empty() && open { Vec::new() } else { rest.split('/').map(segment).collect() };
-        Ok(Self { segments, open })
+/// The path of a line that starts a block. Rules for hosts have one, too.
+fn path_of(line: &str) -> Option<&str> {
+    if line.starts_with('/') {
+        return Some(line);
     }
+    let (scheme, rest) = line.split_once("://")?;
+    let is_scheme = !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    is_scheme.then(|| rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/"))
+}
 
-    /// Whether the path matches this key, or the folder whose index it is, with or without the trailing `/`.
-    fn matches(&self, key: &str) -> bool {
-        let folder = key.strip_suffix("index.html").filter(|folder| folder.is_empty() || folder.ends_with('/'));
-        self.matches_path(key)
-            || folder.is_some_and(|folder| {
-                self.matches_path(folder) || folder.strip_suffix('/').is_some_and(|bare| self.matches_path(bare))
-            })
-    }
+fn parse_name(name: &str) -> Result<SettingHeader, RefusedLine> {
+    SettingHeader::parse(name).map_err(|error| {
+        let code = match error {
+            SettingHeaderError::NotStored(_) => "header-not-stored",
+            SettingHeaderError::Reserved(_) | SettingHeaderError::InvalidName(_) => "invalid-header",
+        };
+        RefusedLine { code, kind: name.to_ascii_lowercase(), message: error.to_string(), header: None }
+    })
+}
 
-    fn matches_path(&self, path: &str) -> bool {
-        let mut parts = path.split('/');
-        for segment in &self.segments {
-            match (segment, parts.next()) {
-                (PathSegment::Text(text), Some(part)) if text == part => {}
-                (PathSegment::Placeholder, Some(part)) if !part.is_empty() => {}
-                _ => return false,
-            }
+/// A value with one space after each comma outside of quotes. Source: `normalize.js` of `@netlify/headers-parser`, which
+/// does the same within quotes.
+fn spaced_commas(value: &str) -> String {
+    let mut spaced = String::with_capacity(value.len());
+    let mut in_quotes = false;
+    let mut after_comma = false;
+    for character in value.chars() {
+        if after_comma && character.is_whitespace() {
+            continue;
         }
-        // `/a/*` matches everything below `/a/`, including the index of that folder, but not an object `a`.
-        if self.open { self.segments.is_empty() || parts.next().is_some() } else { parts.next().is_none() }
+        if after_comma {
+            spaced.push(' ');
+        }
+        after_comma = character == ',' && !in_quotes;
+        if after_comma {
+            spaced.truncate(spaced.trim_end().len());
+        }
+        in_quotes ^= character == '"';
+        spaced.push(character);
     }
+    spaced
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{HeadersFile, HeadersPath};
+    use super::{HeadersFile, spaced_commas};
+
+    /// The values of a key, by name.
+    fn headers(file: &HeadersFile, key: &str) -> Vec<(String, String)> {
+        file.headers(key).into_iter().map(|header| (header.name.to_string(), header.value.to_owned())).collect()
+    }
+
+    fn cache_control(text: &str, key: &str) -> Option<String> {
+        let headers = headers(&HeadersFile::parse("_headers", text), key);
+        headers.into_iter().find_map(|(name, value)| (name == "cache-control").then_some(value))
+    }
+
+    /// Code and message of each finding, the message up to the first `;`.
+    fn findings(mut file: HeadersFile) -> Vec<(String, String)> {
+        let findings = file.finish().into_iter();
+        findings.map(|finding| (finding.code, finding.message.split(';').next().unwrap().to_owned())).collect()
+    }
 
     #[test]
-    fn paths_match_keys() {
-        let table = [
-            ("/*", "a/b", true),
-            ("/*", "index.html", true),
-            ("/a/*", "a/b/c", true),
-            ("/a/*", "a/index.html", true),
-            ("/a/*", "ab/c", false),
-            ("/a/*", "a", false),
-            ("/a.html", "a.html", true),
-            ("/a.html", "x/a.html", false),
-            ("/", "index.html", true),
-            ("/", "a.html", false),
-            ("/a/", "a/index.html", true),
-            ("/a", "a/index.html", true),
-            ("/a", "a", true),
-            ("/:lang/about", "en/about", true),
-            ("/:lang/about", "about", false),
-            ("/:lang/*", "en/x/y", true),
-        ];
-        for (path, key, expected) in table {
-            assert_eq!(HeadersPath::parse(path).unwrap().matches(key), expected, "`{path}` and `{key}`");
+    fn a_later_block_replaces_and_lines_of_a_block_join() {
+        let text = "/*\n  Cache-Control: public\n# more\n/a\n\tcache-control:max-age=5,immutable\n\tCache-Control: s-maxage=1\n";
+        assert_eq!(cache_control(text, "a").as_deref(), Some("max-age=5, immutable, s-maxage=1"));
+        assert_eq!(cache_control(text, "b").as_deref(), Some("public"));
+        let file = HeadersFile::parse("_headers", text);
+        assert_eq!(file.headers("a")[0].line, 6);
+    }
+
+    #[test]
+    fn headers_with_one_value_do_not_join() {
+        for name in ["Content-Type", "Content-Disposition", "Content-Encoding", "Content-Language", "Expires"] {
+            let file = HeadersFile::parse("_headers", &format!("/*\n{name}: a\n{name}: b\n"));
+            assert_eq!(headers(&file, "x"), [(name.to_lowercase(), "b".to_owned())]);
+            file.headers("x");
+            assert_eq!(findings(file).len(), 1);
         }
     }
 
     #[test]
-    fn findings_name_unsupported_lines() {
-        let text = "  Early: x\nhttps://a.example/*\n  X-Ignored: 1\n/a*\n/*.js\n/ok\n  X-Frame-Options: DENY\n  nonsense\n  Cache-Control:\n  Cache-Control: no-store\n";
+    fn a_name_with_an_exclamation_mark_detaches_earlier_blocks() {
+        let text =
+            "/*\nCache-Control: no-store\nContent-Language: en\n/a/*\n! cache-control\n/a/b\nCache-Control: private\n";
         let file = HeadersFile::parse("_headers", text);
-        let found: Vec<_> = file
-            .findings
-            .iter()
-            .map(|finding| (finding.code.as_str(), finding.message.split(':').next().unwrap()))
-            .collect();
-        let line = |number| format!("line {number} of `_headers`");
-        let expected = [
-            ("header-not-stored", line(1)),
-            ("unsupported-path", line(2)),
-            ("unsupported-path", line(4)),
-            ("unsupported-path", line(5)),
-            ("header-not-stored", line(7)),
-            ("invalid-header", line(8)),
-            ("invalid-header", line(9)),
-        ];
-        assert_eq!(found, expected.each_ref().map(|(code, line)| (*code, line.as_str())));
-        assert_eq!(file.headers("ok").len(), 1);
+        let language = ("content-language".to_owned(), "en".to_owned());
+        assert_eq!(headers(&file, "a/x"), [language.clone()]);
+        assert_eq!(headers(&file, "a/b"), [("cache-control".to_owned(), "private".to_owned()), language]);
+        let both = "/*\nCache-Control: a\n/b\nCache-Control: c\n! Cache-Control\n";
+        assert_eq!(cache_control(both, "b").as_deref(), Some("c"), "a block detaches first, and then sets");
     }
 
     #[test]
-    fn joins_values_of_several_lines() {
-        let file =
-            HeadersFile::parse("_headers", "/*\n  Cache-Control: public\n# more\n/a\n\tcache-control: max-age=5\n");
-        let headers = file.headers("a");
-        assert_eq!(headers.len(), 1);
-        assert_eq!((headers[0].line, headers[0].value.as_str()), (5, "public, max-age=5"));
-        assert_eq!(file.headers("b")[0].value, "public");
+    fn what_cannot_be_followed_leaves_no_broader_block() {
+        let broad = "/*\n  Cache-Control: immutable\n";
+        for block in [
+            "/x\n  Cache-Control:\n",
+            "/x\n  Cache-Control: é\n",
+            "/x\n  Cache-Control no-cache\n",
+            "/x\n  Cache-Control: public\n  Cache-Control: é\n",
+            "/x\n  Cache-Control: é\n  Cache-Control: public\n",
+            "https://a.example/x\n  Cache-Control: no-cache\n",
+            "https://:project.pages.dev/*\n  Cache-Control: no-cache\n",
+        ] {
+            assert_eq!(cache_control(&format!("{broad}{block}"), "x"), None, "{block}");
+            let later = format!("{broad}{block}/x\n  Cache-Control: no-store\n");
+            assert_eq!(cache_control(&later, "x").as_deref(), Some("no-store"), "{block}");
+        }
+        let other = format!("{broad}https://a.example/x\n  X-Robots-Tag: noindex\n");
+        assert_eq!(cache_control(&other, "x").as_deref(), Some("immutable"));
+    }
+
+    #[test]
+    fn reads_lines_with_any_indentation() {
+        let text = "\u{feff}  /*\r\n\u{a0}Cache-Control:\tno-store \u{a0}\r\n\r\n\t/x\r\nCache-Control: private\r\n";
+        assert_eq!(cache_control(text, "a").as_deref(), Some("no-store"));
+        assert_eq!(cache_control(text, "x").as_deref(), Some("private"));
+        let link = HeadersFile::parse("_headers", "/*\nLink: <https://a.example>\n");
+        link.headers("a");
+        assert_eq!(findings(link)[0].0, "header-not-stored", "a header with a URL is not a path");
+    }
+
+    #[test]
+    fn findings_name_lines() {
+        let text = "  Early: x\nhttps://a.example/*\n  X-Ignored: 1\n/ok\n  X-Frame-Options: DENY\n  nonsense\n  Cache-Control:\n  Cache-Control: no-store\n/ok\n  x-frame-options: DENY\n/none\n  Expires: 0\n";
+        let file = HeadersFile::parse("_headers", text);
+        file.headers("ok");
+        let line = |number, text| format!("line {number} of `_headers`: {text}");
+        let expected = [
+            ("header-without-path", line(1, "a header comes before the first path")),
+            (
+                "unsupported-path",
+                line(2, "rules for hosts are not supported, so the headers of this block are not set"),
+            ),
+            ("header-not-stored", line(5, "S3 cannot store header `X-Frame-Options`")),
+            ("invalid-header", line(6, "`nonsense` is not a header")),
+            ("invalid-header", line(7, "invalid value for `cache-control`")),
+            ("block-without-object", line(11, "`/none` matches no object of the site")),
+        ];
+        assert_eq!(findings(file), expected.map(|(code, message)| (code.to_owned(), message)));
+    }
+
+    #[test]
+    fn commas_have_one_space() {
+        for (value, expected) in [
+            ("a,b", "a, b"),
+            ("a ,  b,c", "a, b, c"),
+            ("attachment; filename=\"a,b.txt\",c", "attachment; filename=\"a,b.txt\", c"),
+            ("a,", "a,"),
+        ] {
+            assert_eq!(spaced_commas(value), expected);
+        }
     }
 }

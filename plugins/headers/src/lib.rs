@@ -7,15 +7,15 @@ mod file;
 mod fingerprint;
 mod name;
 mod page;
+mod path;
 mod settings;
 
 pub use settings::{HeaderRule, HeadersFileSettings, HeadersSettings, PresetSettings};
 
-use std::borrow::Cow;
 use std::fmt;
 
 use tidegate_plugin::glob::Glob;
-use tidegate_plugin::{Decisions, Edit, Entry, Failure, Finding, Pointer, Run, Summary, SyncPlugin, content};
+use tidegate_plugin::{Decisions, Edit, Entry, Failure, Pointer, Run, Summary, SyncPlugin, content};
 
 use file::{FileHeader, HeadersFile};
 use name::SettingHeader;
@@ -45,7 +45,7 @@ struct RulePointers {
 /// A change of one header, with the rule that it comes from.
 struct HeaderChange<'a> {
     name: &'a SettingHeader,
-    value: Option<Cow<'a, str>>,
+    value: Option<&'a str>,
     rule: &'a Pointer,
     reason: HeaderReason<'a>,
 }
@@ -74,8 +74,8 @@ impl SyncPlugin for HeadersPlugin {
         let text = if settings.file.enabled { content::text(&settings.file.key, MAX_FILE_BYTES)? } else { None };
         let file = HeadersFile::parse(&settings.file.key, &text.unwrap_or_default());
         let pointers = RulePointers::new(&settings);
-        if let Some(finding) = file.findings.first().filter(|_| settings.file.strict) {
-            let failure = Failure::new("headers-file", finding.message.clone());
+        if let Some(message) = file.findings.first_warning().filter(|_| settings.file.strict) {
+            let failure = Failure::new("headers-file", message);
             return Err(failure.with_key(&*settings.file.key).with_rule(&pointers.file.member("strict")));
         }
         Ok(Self { cache_control: SettingHeader::cache_control(), pointers, file, settings })
@@ -104,7 +104,7 @@ impl SyncPlugin for HeadersPlugin {
     }
 
     fn finish(&mut self) -> Result<Summary, Failure> {
-        Ok(Summary { findings: std::mem::take(&mut self.file.findings), ..Summary::default() })
+        Ok(Summary { findings: self.file.finish(), ..Summary::default() })
     }
 }
 
@@ -126,7 +126,7 @@ impl HeadersPlugin {
             (&presets.others, &self.pointers.others, "neither a page nor fingerprinted")
         };
         if let Some(value) = value {
-            let value = Some(Cow::Borrowed(value.as_str()));
+            let value = Some(value.as_str());
             changes.push(HeaderChange { name: &self.cache_control, value, rule, reason: HeaderReason::Preset(reason) });
         }
     }
@@ -135,7 +135,7 @@ impl HeadersPlugin {
     fn add_file<'a>(&'a self, key: &str, changes: &mut Vec<HeaderChange<'a>>) {
         for FileHeader { line, name, value } in self.file.headers(key) {
             let reason = HeaderReason::Line(line, &self.settings.file.key);
-            changes.push(HeaderChange { name, value: Some(Cow::Owned(value)), rule: &self.pointers.file, reason });
+            changes.push(HeaderChange { name, value: Some(value), rule: &self.pointers.file, reason });
         }
     }
 
@@ -149,7 +149,7 @@ impl HeadersPlugin {
                 changes.push(HeaderChange { name, value: None, rule: at, reason: HeaderReason::Glob(&rule.glob) });
             }
             for (name, value) in &rule.set {
-                let value = Some(Cow::Borrowed(value.as_str()));
+                let value = Some(value.as_str());
                 changes.push(HeaderChange { name, value, rule: at, reason: HeaderReason::Glob(&rule.glob) });
             }
         }
@@ -180,7 +180,7 @@ fn apply(index: usize, entry: &Entry, changes: &[HeaderChange<'_>], decisions: &
         if changes.iter().skip(position + 1).any(|later| later.name == change.name) {
             continue;
         }
-        let Some(edit) = change.name.edit(entry, change.value.as_deref()) else { continue };
+        let Some(edit) = change.name.edit(entry, change.value) else { continue };
         edits.push(edit);
         last = Some(change.rule);
         let separator = if reasons.is_empty() { "" } else { "; " };
@@ -205,13 +205,6 @@ impl SettingHeader {
             (Some(value), false) => Some(Edit::header(name, value)),
         }
     }
-}
-
-/// A finding about one line of the file.
-fn line_finding(code: &str, key: &str, line: usize, message: &str) -> Finding {
-    Finding::warning(code, format!("line {line} of `{key}`: {message}"))
-        .with_key(key)
-        .with_rule(&Pointer::root().member("headers-file"))
 }
 
 tidegate_plugin::export_sync!(HeadersPlugin);

@@ -73,6 +73,11 @@ impl SettingHeader {
         Self("cache-control".to_owned())
     }
 
+    /// Whether several values are joined by commas.
+    pub(crate) fn is_list(&self) -> bool {
+        self.0 == "cache-control" || self.is_metadata()
+    }
+
     pub(crate) fn is_metadata(&self) -> bool {
         self.0.starts_with(METADATA)
     }

@@ -61,6 +61,7 @@ pub mod bindings;
 pub mod content;
 mod export;
 pub mod key;
+mod lines;
 pub mod log;
 mod pointer;
 mod policy;
@@ -74,6 +75,7 @@ pub use tidegate_glob as glob;
 
 #[doc(hidden)]
 pub use export::{PolicySession, SyncSession};
+pub use lines::LineFindings;
 pub use pointer::Pointer;
 pub use policy::{Change, ChangeKind, Judgement, PolicyPlugin, Totals, Verdict};
 pub use settings::{Issue, Issues, Settings};
