@@ -1,109 +1,154 @@
 //! The `_redirects` file of an artifact, in Netlify's syntax.
 //!
-//! An unsupported line becomes a finding with the line and the alternative.
+//! A line that cannot be followed becomes a finding with the alternative. Its path is not redirected by a later line.
 //!
 //! ```text
-//! # from        to        status
+//! # from        to          status
 //! /old          /new
-//! /moved        /here     301!
+//! /moved        /here       301!
+//! /blog/:slug   /posts/:slug
 //! ```
 
-use tidegate_plugin::{Finding, Pointer};
+use tidegate_plugin::{LineFindings, Pointer};
 
-use crate::redirects::{RedirectError, Redirects};
+use crate::redirects::{Redirect, Redirects};
 use crate::settings::RedirectsFileSettings;
 
 /// One parsed line.
 struct RedirectLine<'a> {
     from: &'a str,
     to: &'a str,
-    status: RedirectStatus,
     force: bool,
+    /// Why S3 cannot follow it.
+    refusal: Option<Refusal>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum RedirectStatus {
-    Permanent,
-    Temporary(u16),
+/// Why S3 cannot follow a line.
+struct Refusal {
+    /// Lines of the same kind are reported together.
+    kind: &'static str,
+    message: String,
+    /// Whether it applies to some visitors only.
+    is_conditional: bool,
 }
 
-/// Adds the redirects of a file after those of the rules. Returns findings about unsupported lines.
-pub(crate) fn add_redirects(text: &str, settings: &RedirectsFileSettings, redirects: &mut Redirects) -> Vec<Finding> {
+impl Refusal {
+    fn new(kind: &'static str, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), is_conditional: false }
+    }
+}
+
+/// Adds the redirects of a file after those of the rules. Returns findings about lines that cannot be followed.
+pub(crate) fn add_redirects(text: &str, settings: &RedirectsFileSettings, redirects: &mut Redirects) -> LineFindings {
     let at = Pointer::root().member("redirects-file");
-    let mut findings = Vec::new();
-    for (number, line) in (1..).zip(text.lines()) {
-        let mut report = |code: &str, message: &str, rule: &Pointer| {
-            let message = format!("line {number} of `{}`: {message}", settings.key);
-            findings.push(Finding::warning(code, message).with_key(settings.key.as_str()).with_rule(rule));
-        };
-        let line = match parse(line) {
+    let mut findings = LineFindings::new(&settings.key, at.clone());
+    for (number, line) in (1..).zip(text.split('\n')) {
+        let line = match parse(line, settings) {
             Ok(Some(line)) => line,
             Ok(None) => continue,
-            Err(message) => {
-                report("redirect-not-possible", &message, &at);
+            Err(refusal) => {
+                findings.warning("redirect-not-possible", refusal.kind, number, refusal.message);
                 continue;
             }
         };
-        if let RedirectStatus::Temporary(status) = line.status
-            && !settings.temporary_as_permanent
-        {
-            let message = format!(
-                "S3 redirects only with status 301, which browsers cache permanently, so `{}` with {status} is skipped; set \
-                 `temporary-as-permanent` to publish it with 301",
-                line.from
-            );
-            report("redirect-not-possible", &message, &at.clone().member("temporary-as-permanent"));
-            continue;
+        let to = line.refusal.is_none().then_some(line.to);
+        let mut added = Redirect::new(line.from, to, line.force, &at);
+        let mut refusal = line.refusal;
+        if let (Err(error), Some(_)) = (&added, to) {
+            refusal = Some(Refusal::new("target", error.to_string()));
+            added = Redirect::new(line.from, None, line.force, &at);
         }
-        let reason = format!("line {number} of `{}`", settings.key);
-        if let Err(error) = redirects.add(line.from, line.to, line.force, &at, &reason) {
-            let code = match error {
-                RedirectError::Duplicate(_) => "redirect-twice",
-                RedirectError::ToItself(_) => "redirect-to-itself",
-                _ => "redirect-not-possible",
-            };
-            report(code, &error.to_string(), &at);
+        let mut takes_path = true;
+        match &added {
+            Err(error) => refusal = Some(Refusal::new("path", error.to_string())),
+            // It applies to some visitors, and later lines with exact paths are for the others.
+            Ok(redirect) if !redirect.pattern.is_exact() => {
+                takes_path = !refusal.as_ref().is_some_and(|refusal| refusal.is_conditional);
+                if redirect.target.as_ref().is_some_and(|target| !target.is_invertible()) {
+                    let only = match redirect.keys().first() {
+                        Some(_) => format!("only `/{}` is", redirect.pattern.fill(&[])),
+                        None => "no path is".to_owned(),
+                    };
+                    let message = format!(
+                        "S3 redirects only exact paths, so {only} redirected by `{}`; list the paths, or use a CloudFront \
+                         function",
+                        line.from
+                    );
+                    refusal = Some(Refusal::new("placeholder", message));
+                }
+            }
+            Ok(_) => {}
+        }
+        if let Some(refusal) = refusal {
+            findings.warning("redirect-not-possible", refusal.kind, number, refusal.message);
+        }
+        if let Ok(redirect) = added
+            && takes_path
+        {
+            redirects.add(Redirect { line: Some(number), ..redirect });
         }
     }
     findings
 }
 
-fn parse(line: &str) -> Result<Option<RedirectLine<'_>>, String> {
-    let words: Vec<&str> = line.split_whitespace().take_while(|word| !word.starts_with('#')).collect();
+fn parse<'a>(line: &'a str, settings: &RedirectsFileSettings) -> Result<Option<RedirectLine<'a>>, Refusal> {
+    let is_space = |character: char| character.is_whitespace() || character == '\u{feff}';
+    let words: Vec<&str> =
+        line.split(is_space).filter(|word| !word.is_empty()).take_while(|word| !word.starts_with('#')).collect();
     let Some((from, rest)) = words.split_first() else {
         return Ok(None);
     };
-    let is_target = |word: &str| word.starts_with('/') || word.contains("://");
-    let Some(at) = rest.iter().position(|word| is_target(word)) else {
-        return Err("the redirect has no target; write `/from /to`".to_owned());
+    if from.contains("://") {
+        return Err(Refusal::new(
+            "host",
+            format!("S3 cannot redirect by host, as in `{from}`; use a CloudFront function"),
+        ));
+    }
+    let is_target = |word: &&str| word.starts_with('/') || word.starts_with("http://") || word.starts_with("https://");
+    let is_status = |word: &&&str| word.starts_with(|first: char| first.is_ascii_digit());
+    let (query, rest) = rest.split_at(rest.iter().position(|word| is_target(word)).unwrap_or(0));
+    let (to, rest) = match rest.split_first() {
+        Some((to, rest)) if is_target(to) => (*to, rest),
+        // `/api/* 200`, which serves the path itself.
+        Some((status, _)) if is_status(&status) => (*from, rest),
+        _ => return Err(Refusal::new("target", "the redirect has no target; write `/from /to`")),
     };
-    if at > 0 {
-        return Err("S3 cannot redirect by query parameters; use a CloudFront function".to_owned());
-    }
-    let mut rest = rest.iter().skip(1);
-    let to = words.get(1).copied().unwrap_or_default();
-    let mut line = RedirectLine { from, to, status: RedirectStatus::Permanent, force: false };
-    let mut next = rest.next();
-    if let Some(word) = next.filter(|word| word.starts_with(|first: char| first.is_ascii_digit())) {
-        let code = word.strip_suffix('!').unwrap_or(word);
-        line.force = code.len() < word.len();
-        line.status = match code.parse() {
-            Ok(301 | 308) => RedirectStatus::Permanent,
-            Ok(status @ (302 | 303 | 307)) => RedirectStatus::Temporary(status),
-            Ok(200) => {
-                return Err(
-                    "S3 cannot serve the content of another path (status 200); use a CloudFront function".to_owned()
-                );
-            }
-            Ok(status @ (404 | 410)) => {
-                return Err(format!("S3 cannot redirect with status {status}; use an error document"));
-            }
-            _ => return Err(format!("`{word}` is not a redirect status; use 301")),
-        };
-        next = rest.next();
-    }
-    match next {
-        None => Ok(Some(line)),
-        Some(word) => Err(format!("S3 cannot redirect by conditions such as `{word}`; use a CloudFront function")),
-    }
+    let (status, conditions) = match rest.split_first().filter(|(word, _)| is_status(word)) {
+        Some((status, conditions)) => (Some(*status), conditions),
+        None => (None, rest),
+    };
+    let code = status.map_or(Some(settings.default_status), |status| status.trim_end_matches('!').parse().ok());
+    let refusal = match code {
+        _ if !query.is_empty() => Some(Refusal {
+            is_conditional: true,
+            ..Refusal::new("query", "S3 cannot redirect by query parameters; use a CloudFront function")
+        }),
+        _ if !conditions.is_empty() => {
+            let words = conditions.join(" ");
+            let message = format!("S3 cannot redirect by conditions such as `{words}`; use a CloudFront function");
+            Some(Refusal { is_conditional: true, ..Refusal::new("condition", message) })
+        }
+        Some(301 | 308) => None,
+        Some(302 | 303 | 307) if settings.temporary_as_permanent => None,
+        Some(code @ (302 | 303 | 307)) => Some(Refusal::new(
+            "temporary",
+            format!(
+                "S3 redirects only with status 301, which browsers cache permanently, so `{from}` with {code} is skipped; \
+                 set `temporary-as-permanent` to publish it with 301"
+            ),
+        )),
+        Some(200) => Some(Refusal::new(
+            "content",
+            "S3 cannot serve the content of another path (status 200); use a CloudFront function",
+        )),
+        Some(code @ (404 | 410)) => {
+            Some(Refusal::new("error", format!("S3 cannot redirect with status {code}; use an error document")))
+        }
+        _ => {
+            let message = format!("`{}` is not a redirect status; use 301", status.unwrap_or_default());
+            Some(Refusal::new("status", message))
+        }
+    };
+    let force = status.is_some_and(|status| status.ends_with('!'));
+    Ok(Some(RedirectLine { from, to, force, refusal }))
 }

@@ -6,18 +6,20 @@
 mod file;
 mod follow;
 mod pages;
+mod pattern;
 mod redirects;
 mod rename;
+mod report;
 mod settings;
 
 pub use settings::{CleanUrls, OutsidePrefix, RedirectRule, RedirectsFileSettings, RenameRule, RewriteSettings};
 
-use tidegate_plugin::{Decisions, Edit, Entry, Failure, Finding, Pointer, Run, Summary, SyncPlugin, content, key};
+use tidegate_plugin::{Decisions, Edit, Entry, Failure, LineFindings, Pointer, Run, Summary, SyncPlugin, content, key};
 
-use follow::Targets;
 use pages::CleanPages;
 use redirects::Redirects;
 use rename::{Renames, StrippedPrefix};
+use report::Report;
 
 /// Limit of the `_redirects` file, in bytes: some 10,000 rules.
 const MAX_FILE_BYTES: usize = 1024 * 1024;
@@ -31,8 +33,8 @@ pub struct Rewrite {
     renames: Renames,
     pages: CleanPages,
     redirects: Redirects,
-    targets: Targets,
-    findings: Vec<Finding>,
+    /// About lines of the `_redirects` file.
+    findings: LineFindings,
 }
 
 /// A new key, with the rule that it comes from.
@@ -50,26 +52,23 @@ impl SyncPlugin for Rewrite {
         for (position, rule) in settings.redirects.iter().enumerate() {
             let at = Pointer::root().member("redirects").index(position);
             redirects
-                .add(rule.from(), rule.to(), rule.force, &at, "a rule")
+                .add_rule(rule.from(), rule.to(), rule.force, &at)
                 .map_err(|error| Failure::new("redirect", error.to_string()).with_rule(&at))?;
         }
-        let mut findings = Vec::new();
+        let mut findings = LineFindings::new(&settings.file.key, Pointer::root().member("redirects-file"));
         let file = settings.file.enabled.then(|| format!("{}{}", settings.strip_prefix, settings.file.key));
         if let Some(key) = &file {
             let text = content::text(key, MAX_FILE_BYTES)?.unwrap_or_default();
             findings = file::add_redirects(&text, &settings.file, &mut redirects);
-            if let Some(finding) = findings.first().filter(|_| settings.file.strict) {
+            if let Some(message) = findings.first_warning().filter(|_| settings.file.strict) {
                 let strict = Pointer::root().member("redirects-file").member("strict");
-                return Err(Failure::new("redirects-file", finding.message.clone())
-                    .with_key(key.as_str())
-                    .with_rule(&strict));
+                return Err(Failure::new("redirects-file", message).with_key(key.as_str()).with_rule(&strict));
             }
         }
         Ok(Self {
             file,
             renames: Renames::new(&settings),
             pages: CleanPages::new(settings.clean_urls, settings.clean_urls_except.clone()),
-            targets: Targets::new(&redirects),
             redirects,
             findings,
             settings,
@@ -90,10 +89,11 @@ impl SyncPlugin for Rewrite {
 
     fn finish(&mut self) -> Result<Summary, Failure> {
         self.pages.check()?;
-        follow::check(&self.redirects, &self.targets)?;
-        let mut summary = Summary { findings: std::mem::take(&mut self.findings), ..Summary::default() };
-        self.redirects.finish(&mut summary);
-        self.targets.finish(&self.redirects, &mut summary);
+        let mut summary = Summary::default();
+        let RedirectsFileSettings { strict, key, .. } = &self.settings.file;
+        let report = Report { lines: &mut self.findings, summary: &mut summary, strict: *strict, file: key };
+        report.finish(&mut self.redirects)?;
+        summary.findings.splice(0..0, self.findings.finish());
         Ok(summary)
     }
 }
@@ -126,6 +126,7 @@ impl Rewrite {
         if let Some(renamed) = self.renames.rename(&current) {
             current = add_step(renamed, &mut steps);
         }
+        self.pages.add(&current);
         if let Some(renamed) = self.pages.clean(&current) {
             current = add_step(renamed, &mut steps);
             // Without the extension, the name no longer implies the type.
@@ -150,15 +151,35 @@ impl Rewrite {
             }
             edits.insert(0, Edit::Rename(current.clone()));
         }
-        self.targets.add(&current);
-        if let Some(forced) = self.redirects.add_entry(&current, entry.redirect.as_deref()) {
-            edits.push(Edit::Redirect(forced.to));
-            rule = forced.rule;
-            reason = forced.reason;
+        let exists = |key: &str| has_source(&self.renames, &self.pages, key);
+        let forced = self.redirects.add_entry(&current, entry.redirect.as_deref(), exists);
+        if let Some((forced, by)) = forced.and_then(|forced| Some((forced.to, self.redirects.rule(forced.rule?)?))) {
+            edits.push(Edit::Redirect(forced));
+            rule = by.rule.clone();
+            reason = by.reason(&self.settings.file.key);
         }
         decisions.publish(index, edits, &rule, reason);
         Ok(())
     }
+}
+
+/// Whether the run has an object that gets this key, also one that comes later. Objects that a pattern renames are not
+/// found.
+fn has_source(renames: &Renames, pages: &CleanPages, key: &str) -> bool {
+    let becomes_key = |source: &String| {
+        let key_of = |renamed: Option<RenamedKey>, key: String| renamed.map_or(key, |renamed| renamed.key);
+        let stripped = match renames.strip(source) {
+            StrippedPrefix::Stripped(renamed) => renamed.key,
+            StrippedPrefix::Unset | StrippedPrefix::Outside => source.clone(),
+        };
+        let renamed = key_of(renames.rename(&stripped), stripped);
+        key_of(pages.clean(&renamed), renamed) == key
+    };
+    let pages = [key.to_owned(), format!("{key}.html")]
+        .into_iter()
+        .chain(key.strip_suffix("/index.html").map(|page| format!("{page}.html")));
+    let sources: Vec<String> = pages.flat_map(|page| renames.sources(&page)).filter(becomes_key).collect();
+    content::heads(&sources, 1).iter().any(Result::is_ok)
 }
 
 /// Adds a step, and returns the new key.

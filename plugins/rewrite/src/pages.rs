@@ -47,30 +47,34 @@ impl CleanPages {
         Self { mode, except, addresses: BTreeMap::new() }
     }
 
-    /// Adds a key. Returns its clean name if it differs.
-    pub(crate) fn clean(&mut self, key: &str) -> Option<RenamedKey> {
-        if self.mode == CleanUrls::Off || self.except.iter().any(|glob| glob.matches(key)) {
-            return None;
+    /// Adds a key.
+    pub(crate) fn add(&mut self, key: &str) {
+        if !self.applies_to(key) {
+            return;
         }
         let (folder, name) = key.rsplit_once('/').unwrap_or(("", key));
         if name == "index.html" {
-            // With the name of its folder, its relative links would break, so it keeps its name in both modes.
             self.addresses.entry(folder.to_owned()).or_default().index = true;
-            return None;
+        } else if let Some(address) = html_address(key) {
+            self.addresses.entry(address.to_owned()).or_default().html = true;
+        } else if !name.contains('.') {
+            self.addresses.entry(key.to_owned()).or_default().bare = true;
         }
-        let Some(address) = key.strip_suffix(".html").filter(|address| !address.is_empty() && !address.ends_with('/'))
-        else {
-            if !name.contains('.') {
-                self.addresses.entry(key.to_owned()).or_default().bare = true;
-            }
-            return None;
-        };
-        self.addresses.entry(address.to_owned()).or_default().html = true;
+    }
+
+    /// The clean name of a key, if it differs. An index keeps its name in both modes: with the name of its folder, its
+    /// relative links would break.
+    pub(crate) fn clean(&self, key: &str) -> Option<RenamedKey> {
+        let address = html_address(key).filter(|_| self.applies_to(key))?;
         let (renamed, reason) = match self.mode {
             CleanUrls::HtmlToDirectory => (format!("{address}/index.html"), "page in its own folder"),
             CleanUrls::StripHtml | CleanUrls::Off => (address.to_owned(), "extension removed"),
         };
         Some(RenamedKey { key: renamed, rule: Pointer::root().member("clean-urls"), reason: reason.to_owned() })
+    }
+
+    fn applies_to(&self, key: &str) -> bool {
+        self.mode != CleanUrls::Off && !self.except.iter().any(|glob| glob.matches(key))
     }
 
     /// Fails if several objects have the same address.
@@ -97,4 +101,10 @@ impl CleanPages {
         let message = format!("clean URL conflict: {}{more}; keep one of each", named.join("; "));
         Err(Failure { key, ..Failure::new("page-conflict", message).with_rule(&Pointer::root().member("clean-urls")) })
     }
+}
+
+/// The address of a page other than an index.
+fn html_address(key: &str) -> Option<&str> {
+    let name = key.rsplit('/').next().unwrap_or(key);
+    key.strip_suffix(".html").filter(|address| !address.is_empty() && !address.ends_with('/') && name != "index.html")
 }

@@ -26,6 +26,16 @@ impl Renames {
         Self { prefix: settings.strip_prefix.clone(), rules: settings.rename.clone() }
     }
 
+    /// Keys of the source that may get this key, except by patterns.
+    pub(crate) fn sources(&self, key: &str) -> Vec<String> {
+        let prefixes = self.rules.iter().filter_map(|rule| match rule {
+            RenameRule::Prefix { prefix, to } => Some(format!("{prefix}{}", key.strip_prefix(to)?)),
+            RenameRule::Pattern { .. } => None,
+        });
+        let keys = prefixes.chain([key.to_owned()]);
+        keys.flat_map(|key| [format!("{}{key}", self.prefix), key]).collect()
+    }
+
     pub(crate) fn strip(&self, key: &str) -> StrippedPrefix {
         if self.prefix.is_empty() {
             return StrippedPrefix::Unset;

@@ -165,13 +165,21 @@ pub struct RedirectsFileSettings {
     pub(crate) key: String,
     /// Whether an unsupported line denies the run.
     pub(crate) strict: bool,
+    /// The status of a line without one: 301 as on Netlify, or 302 as on Cloudflare Pages.
+    pub(crate) default_status: u16,
     /// Whether temporary redirects, which S3 does not support, become permanent ones.
     pub(crate) temporary_as_permanent: bool,
 }
 
 impl Default for RedirectsFileSettings {
     fn default() -> Self {
-        Self { enabled: true, key: "_redirects".to_owned(), strict: false, temporary_as_permanent: false }
+        Self {
+            enabled: true,
+            key: "_redirects".to_owned(),
+            strict: false,
+            default_status: 301,
+            temporary_as_permanent: false,
+        }
     }
 }
 
@@ -222,10 +230,14 @@ impl Settings for RewriteSettings {
         let mut known = Redirects::default();
         for (position, rule) in self.redirects.iter().enumerate() {
             let at = root().member("redirects").index(position);
-            if let Err(error) = known.add(&rule.from, &rule.to, rule.force, &at, "") {
+            if let Err(error) = known.add_rule(&rule.from, &rule.to, rule.force, &at) {
                 let member = if matches!(error, redirects::RedirectError::InvalidTarget(_)) { "to" } else { "from" };
                 issues.add(&at.member(member), error.to_string());
             }
+        }
+        if !matches!(self.file.default_status, 301 | 302) {
+            let at = root().member("redirects-file").member("default-status");
+            issues.add(&at, "invalid status; use 301 as on Netlify, or 302 as on Cloudflare Pages");
         }
         if let Err(error) = tidegate_plugin::key::check(&self.file.key) {
             issues

@@ -307,7 +307,7 @@ fn the_file_can_be_strict_or_ignored() {
 
 #[test]
 fn settings_have_a_canonical_form() {
-    let defaults = r#"{"strip-prefix":"","outside-prefix":"fail","rename":[],"clean-urls":"off","clean-urls-except":["**/[45][0-9][0-9].html","google*.html","yandex_*.html"],"redirects":[],"redirects-file":{"enabled":true,"key":"_redirects","strict":false,"temporary-as-permanent":false}}"#;
+    let defaults = r#"{"strip-prefix":"","outside-prefix":"fail","rename":[],"clean-urls":"off","clean-urls-except":["**/[45][0-9][0-9].html","google*.html","yandex_*.html"],"redirects":[],"redirects-file":{"enabled":true,"key":"_redirects","strict":false,"default-status":301,"temporary-as-permanent":false}}"#;
     assert_eq!(canonical::<RewriteSettings>("{}").unwrap(), defaults);
     let written = canonical::<RewriteSettings>(r#"{"strip-prefix":"dist","rename":[{"to":"b/","prefix":"a/"},{"to":"$1","pattern":"x/(.*)"}],"redirects":[{"to":"/b","from":"/a"}]}"#).unwrap();
     assert!(written.starts_with(r#"{"strip-prefix":"dist/","outside-prefix":"fail","rename":[{"prefix":"a/","to":"b/"},{"pattern":"x/(.*)","to":"$1"}],"#), "{written}");

@@ -1,0 +1,228 @@
+//! Generated `_redirects` files: each path redirects as Netlify's own parser and matcher say, or its line is reported.
+//!
+//! `scripts/servers install netlify` installs them. The differences are documented in `docs/plugins/rewrite.md`.
+#![expect(clippy::unwrap_used, reason = "a failure here is a failed test, and must name its place")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use percent_encoding::percent_decode_str;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use tidegate_plugin::Finding;
+use tidegate_plugin::testing::{TestArtifact, sync_in_batches};
+use tidegate_plugin_rewrite::Rewrite;
+
+const FILES: usize = 600;
+
+const NAMES: [&str; 6] = ["a", "b", "blog", "x.html", "v1.0", "a b"];
+const FROM: [&str; 12] = ["a", "a", "b", "blog", "x.html", "v1.0", "a%20b", "*", "*", ":p", ":q", "b*"];
+const TO: [&str; 10] = ["a", "b", "blog", "x.html", "v1.0", "new", ":splat", ":splat", ":p", ":q"];
+const STATUSES: [&str; 12] =
+    ["", "", " 301", " 301", " 301!", " 301!", " 308", " 302", " 200", " 404", " 301 Language=de", " 301 # comment"];
+
+/// One line of a file.
+#[derive(Clone, Debug)]
+struct Line {
+    from: String,
+    to: String,
+    query: &'static str,
+    status: &'static str,
+}
+
+impl Line {
+    fn is_pattern(&self) -> bool {
+        self.from.contains(['*', ':'])
+    }
+
+    fn is_conditional(&self) -> bool {
+        self.status.contains('=') || !self.query.is_empty()
+    }
+}
+
+/// What Netlify answers for a path.
+#[derive(Clone, Debug, serde::Deserialize)]
+struct Rule {
+    from: String,
+    to: String,
+    status: u16,
+    force: bool,
+}
+
+impl Rule {
+    fn is_permanent(&self) -> bool {
+        matches!(self.status, 301 | 308)
+    }
+}
+
+fn path(segments: &'static [&'static str]) -> impl Strategy<Value = String> {
+    (vec(select(segments), 0..4), any::<bool>()).prop_map(|(segments, slash)| {
+        let slash = if slash && !segments.is_empty() { "/" } else { "" };
+        format!("/{}{slash}", segments.join("/"))
+    })
+}
+
+fn line() -> impl Strategy<Value = Line> {
+    let query = select(&["", "", "", "", "", "", "", " id=:id"][..]);
+    let to = (path(&TO), select(&["", "", "", "", "", "https://h.example"][..]))
+        .prop_map(|(to, host)| host.to_owned() + &to);
+    (path(&FROM), to, query, select(&STATUSES[..])).prop_map(|(from, to, query, status)| {
+        let mut line = Line { from, to, query, status };
+        if line.is_conditional() && line.to.starts_with('/') {
+            // Netlify checks for a loop before the condition.
+            line.to.insert_str(0, "https://h.example");
+        }
+        line
+    })
+}
+
+/// Keys of all short paths.
+fn keys() -> Vec<String> {
+    let mut paths: Vec<String> = NAMES.iter().map(|name| (*name).to_owned()).collect();
+    paths.extend(NAMES.iter().flat_map(|one| NAMES.iter().map(move |two| format!("{one}/{two}"))));
+    paths.extend(["new", "new/a", "a/b/a", "a/b/b", "b/blog/a", "blog/a/x.html", "new/a/b"].map(str::to_owned));
+    let folders: Vec<String> = paths.iter().map(|path| format!("{path}/index.html")).collect();
+    paths.into_iter().chain(folders).chain(["index.html".to_owned()]).collect()
+}
+
+/// The path at which visitors reach a key.
+fn request(key: &str) -> String {
+    match key.strip_suffix("index.html") {
+        Some(folder) => format!("/{folder}"),
+        None => format!("/{key}"),
+    }
+}
+
+/// A page, with whatever spelling.
+fn page(path: &str) -> &str {
+    path.trim_matches('/').trim_end_matches("index.html").trim_matches('/')
+}
+
+fn text(lines: &[Line]) -> String {
+    lines.iter().map(|line| format!("{}{} {}{}\n", line.from, line.query, line.to, line.status)).collect()
+}
+
+/// The lines that findings name.
+fn reported(findings: &[Finding]) -> BTreeSet<usize> {
+    let mut lines = BTreeSet::new();
+    for finding in findings {
+        let (place, rest) = finding.message.split_once(" of `_redirects`").unwrap_or_default();
+        let more = rest.split_once("more like it: ").map_or("", |(_, list)| list);
+        for range in [place, more].iter().flat_map(|list| list.split([' ', ','])) {
+            let (first, last) = range.split_once('-').unwrap_or((range, range));
+            if let (Ok(first), Ok(last)) = (first.parse::<usize>(), last.parse()) {
+                lines.extend(first..=last);
+            }
+        }
+    }
+    lines
+}
+
+/// Runs Netlify's parser and matcher; `None` if they are not installed.
+fn netlify(test: &str, texts: &[String], paths: &[String]) -> Option<Vec<Vec<Option<Rule>>>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let packages = root.join("../../.tools/netlify");
+    if !packages.join("node_modules/netlify-redirector").exists() {
+        let line = format!("SKIPPED: {test}: the matcher is not installed, run: scripts/servers install netlify");
+        println!("{line}");
+        if let Some(path) = std::env::var_os("TIDEGATE_SKIPS") {
+            let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
+            writeln!(file, "{line}").unwrap();
+        }
+        return None;
+    }
+    let cases: Vec<_> = texts.iter().map(|text| serde_json::json!({ "text": text, "paths": paths })).collect();
+    let mut command = Command::new("node");
+    command.arg(root.join("tests/netlify.mjs")).arg(packages).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(&serde_json::to_vec(&cases).unwrap()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    Some(serde_json::from_slice(&output.stdout).unwrap())
+}
+
+#[test]
+fn paths_redirect_as_on_netlify_or_lines_are_reported() {
+    let keys = keys();
+    let strategy = (vec(line(), 1..7), subsequence(keys.clone(), 0..24));
+    let mut runner = TestRunner::deterministic();
+    let cases: Vec<_> = (0..FILES).map(|_| strategy.new_tree(&mut runner).unwrap().current()).collect();
+    let texts: Vec<String> = cases.iter().map(|(lines, _)| text(lines)).collect();
+    let requests: Vec<String> = keys.iter().map(|key| request(key)).collect();
+    let test = "paths_redirect_as_on_netlify_or_lines_are_reported";
+    let Some(expected) = netlify(test, &texts, &requests) else { return };
+    let mut totals: BTreeMap<&str, usize> = BTreeMap::new();
+    for ((lines, objects), rules) in cases.iter().zip(&expected) {
+        let text = text(lines);
+        let artifact =
+            TestArtifact::new().object("_redirects", text.as_str()).objects(objects.iter().map(String::as_str));
+        let answer = sync_in_batches::<Rewrite>("{}", &artifact, 7).unwrap();
+        let site = answer.published();
+        let reported = reported(&answer.summary.findings);
+        let context = || format!("\n{text}\nobjects {objects:?}\nfindings {:#?}", answer.summary.findings);
+        let exists = |to: &str| {
+            let Some(path) = to.strip_prefix('/') else { return true };
+            let path = percent_decode_str(path).decode_utf8().unwrap();
+            let folder = if path.is_empty() || path.ends_with('/') { path.to_string() } else { format!("{path}/") };
+            site.contains_key(&*path) || site.contains_key(&format!("{folder}index.html"))
+        };
+        for (key, rule) in keys.iter().zip(rules) {
+            let is_object = objects.contains(key);
+            let path = request(key);
+            if let Some(to) = site.get(key).and_then(|entry| entry.redirect.as_ref()) {
+                // No redirect is wrong, and none replaces an object that Netlify would show.
+                let rule = rule.as_ref().filter(|rule| rule.is_permanent() && (rule.force || !is_object));
+                let expected = rule.map(|rule| percent_decode_str(&rule.to).decode_utf8().unwrap());
+                let found = percent_decode_str(to).decode_utf8().unwrap();
+                assert_eq!(Some(found), expected, "`{path}`{}", context());
+                assert!(!is_object || exists(to), "`{key}` is replaced by a redirect to nothing{}", context());
+                *totals.entry(if is_object { "replaced" } else { "redirected" }).or_default() += 1;
+                continue;
+            }
+            assert_eq!(site.contains_key(key), is_object, "`{key}`{}", context());
+            let Some(rule) = rule.as_ref().filter(|rule| rule.is_permanent() && (rule.force || !is_object)) else {
+                continue;
+            };
+            // Netlify redirects and S3 does not: the line is reported.
+            let is_line = |line: &&Line| {
+                let from = percent_decode_str(&line.from).decode_utf8().unwrap();
+                from == rule.from && !line.is_conditional()
+            };
+            let number = lines.iter().position(|line| is_line(&line)).unwrap() + 1;
+            let line = &lines[number - 1];
+            let spelling = path.ends_with(".html/");
+            let same_page = page(&rule.to) == page(&path);
+            let earlier = lines.iter().take(number);
+            let conditional = earlier.clone().any(|line| !line.is_pattern() && line.is_conditional());
+            let shadow = {
+                let page = page(&path);
+                let html = format!("{page}.html");
+                objects.iter().any(|object| *object == html || self::page(object) == page)
+            };
+            let accepted = spelling || same_page || conditional || shadow;
+            assert!(accepted || reported.contains(&number), "`{path}` of line {number}{}", context());
+            // A target that exists is never missed.
+            let looped = answer.summary.findings.iter().any(|finding| finding.code == "redirect-loop");
+            if !accepted && !looped && rule.to.starts_with('/') && exists(&rule.to) {
+                let all = [":p", ":q", "*"].iter().filter(|name| line.from.contains(*name));
+                let missing = all.clone().any(|name| !line.to.contains(name.replace('*', ":splat").as_str()));
+                assert!(missing, "`{path}` of line {number} to `{}`{}", rule.to, context());
+            }
+            *totals.entry("reported").or_default() += 1;
+        }
+        for (number, line) in (1..).zip(lines) {
+            let followed =
+                matches!(line.status, "" | " 301" | " 301!" | " 308" | " 301 # comment") && line.query.is_empty();
+            assert!(followed || reported.contains(&number), "line {number}{}", context());
+            let used = site.values().any(|entry| entry.redirect.is_some());
+            assert!(used || reported.contains(&number), "line {number}{}", context());
+        }
+    }
+    let enough = |name, least| totals.get(name).is_some_and(|count| *count > least);
+    assert!(enough("redirected", FILES) && enough("replaced", FILES / 10) && enough("reported", FILES), "{totals:?}");
+}
