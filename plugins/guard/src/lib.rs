@@ -66,6 +66,11 @@ impl PolicyPlugin for Guard {
             for (present, glob) in self.present.iter_mut().zip(&self.settings.required) {
                 *present = *present || glob.matches(key);
             }
+            // A redirect has no bytes: neither a secret nor a page. A redirect from one address to the other is the remedy
+            // for a shared address.
+            if change.redirect.is_some() {
+                continue;
+            }
             if !self.allowed.matches(key)
                 && let Some((position, glob)) = self.forbidden.last_match(key).filter(|(_, glob)| !glob.is_exception())
             {
@@ -73,10 +78,7 @@ impl PolicyPlugin for Guard {
                     format!("`{key}` matches the forbidden name `{glob}`; exclude it, or add it to `allow`")
                 });
             }
-            // A redirect from one address to the other is the remedy.
-            if change.redirect.is_none() {
-                self.addresses.add(key);
-            }
+            self.addresses.add(key);
             if let Some(limit) = self.settings.max_object_bytes.filter(|limit| change.size > *limit) {
                 let message = || format!("`{key}` has {} bytes, and the limit is {limit}", change.size);
                 self.large_objects.add(key, 0, message);

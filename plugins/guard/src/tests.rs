@@ -153,6 +153,16 @@ fn denies_secrets_including_published_ones() {
 }
 
 #[test]
+fn redirects_are_neither_secrets_nor_pages() {
+    let plan = site(1, 0)
+        .redirect(ChangeKind::Create, ".env", "/")
+        .redirect(ChangeKind::Keep, ".git/config", "/")
+        .redirect(ChangeKind::Update, "about", "/about/")
+        .change(ChangeKind::Create, "about/index.html", 1);
+    assert_eq!(judgement("{}", &plan), Judgement::allow());
+}
+
+#[test]
 fn forbidden_names_can_be_replaced_and_excepted() {
     let plan = TestPlan::new().change(ChangeKind::Create, "demo/public.key", 1).change(ChangeKind::Create, "a.psd", 1);
     assert_eq!(judgement(r#"{"allow":["/demo/*.key"]}"#, &plan).verdict, Verdict::Allow);

@@ -310,7 +310,7 @@ impl Redirects {
     fn pages(key: &str, rule: &Redirect) -> Vec<String> {
         let page = address(key);
         // A page in a file of its own also shadows a line, as on Netlify.
-        let html = rule.line.map(|_| format!("{page}.html"));
+        let html = rule.line.filter(|_| !rule.force).map(|_| format!("{page}.html"));
         keys(&page, true).into_iter().chain(html).collect()
     }
 
@@ -338,7 +338,7 @@ impl Redirects {
         let Some(rule) = self.rules.get(position) else { return KeyOutcome::Nothing };
         let target = self.entry_of(&redirect.to);
         let mut pages = Self::pages(key, rule).into_iter();
-        let shadow = pages.find(|page| self.has(page) && target.as_ref() != Some(page) && (!rule.force || page == key));
+        let shadow = pages.find(|page| self.has(page) && !self.is_replaced(page) && target.as_ref() != Some(page));
         match shadow {
             Some(page) => KeyOutcome::Shadowed(page),
             None if self.has(key) => KeyOutcome::SamePage,

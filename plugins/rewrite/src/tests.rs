@@ -1,7 +1,7 @@
 //! The plugin in the SDK's harness, with every size of batches.
 
-use tidegate_plugin::Failure;
 use tidegate_plugin::testing::{SyncAnswer, TestArtifact, canonical, sync};
+use tidegate_plugin::{Failure, Finding};
 
 use super::{Rewrite, RewriteSettings};
 
@@ -305,6 +305,135 @@ fn the_file_can_be_strict_or_ignored() {
     assert!(answer(r#"{"redirects-file":{"enabled":false}}"#, &artifact).published().contains_key("_redirects"));
 }
 
+/// The redirects by a file, and the code and message of each finding, the message without place and remedy.
+fn by_file(settings: &str, file: &str, keys: &[&str]) -> (Vec<(String, String)>, Vec<String>) {
+    let artifact = TestArtifact::new().object("_redirects", file).objects(keys.iter().copied());
+    let answer = answer(settings, &artifact);
+    let text = |finding: &Finding| {
+        let message = finding.message.replace(" of `_redirects`:", "");
+        format!("{}: {}", finding.code, message.split(';').next().unwrap_or_default())
+    };
+    (redirects(&answer), answer.summary.findings.iter().map(text).collect())
+}
+
+#[test]
+fn placeholders_are_expanded_over_the_targets_that_exist() {
+    let file =
+        "/old/* /new/:splat\n/blog/:y/:slug /posts/:slug-:y.html\n/docs/* https://docs.example/:splat\n/v1/:page /v2\n";
+    let site = ["new/a/index.html", "new/app.css", "new/index.html", "old/kept.html", "posts/x-2024.html"];
+    let (found, findings) = by_file("{}", file, &site);
+    let expected = [
+        ("blog/2024/x", "/posts/x-2024.html"),
+        ("blog/2024/x/index.html", "/posts/x-2024.html"),
+        ("docs", "https://docs.example/"),
+        ("docs/index.html", "https://docs.example/"),
+        ("old", "/new/"),
+        ("old/a", "/new/a"),
+        ("old/a/index.html", "/new/a/"),
+        ("old/app.css", "/new/app.css"),
+        ("old/index.html", "/new/"),
+    ];
+    assert_eq!(found, pairs(&expected));
+    let expected = [
+        "redirect-expanded: line 1 `/old/*` redirects 5 keys, all those whose targets exist",
+        "redirect-not-possible: line 3 S3 redirects only exact paths, so only `/docs` is redirected by `/docs/*`",
+    ];
+    assert_eq!(findings, expected);
+}
+
+#[test]
+fn redirects_to_redirects_are_expanded() {
+    let (found, _) = by_file("{}", "/v1/* /v2/:splat\n/v2/* /v3/:splat\n", &["v3/a.html"]);
+    assert_eq!(found, pairs(&[("v1/a.html", "/v2/a.html"), ("v2/a.html", "/v3/a.html")]));
+}
+
+#[test]
+fn the_first_line_that_matches_decides() {
+    let table: [(&str, &[&str]); 7] = [
+        ("/a /b\n/a /c\n", &["/b"]),
+        ("/* /x/:splat\n/a /c\n", &["/x/a"]),
+        ("/a /b 302\n/a /c\n", &[]),
+        ("/a* /b 200\n/a /c\n", &[]),
+        ("/a /b 301 Language=de\n/a /c\n", &[]),
+        ("/a id=:id /b\n/a /c\n", &[]),
+        ("/* /b 302 Language=de\n/a /c\n", &["/c"]),
+    ];
+    for (file, expected) in table {
+        let (found, findings) = by_file("{}", file, &["b", "c", "x/a"]);
+        let of_a: Vec<&str> = found.iter().filter(|(key, _)| key == "a").map(|(_, to)| to.as_str()).collect();
+        assert_eq!(of_a, expected, "{file}");
+        assert!(!findings.is_empty(), "{file}");
+    }
+}
+
+#[test]
+fn a_path_with_a_dot_redirects_with_and_without_a_slash() {
+    let (found, _) = by_file("{}", "/8.0.0 /a\n/old.html /a\n", &["a"]);
+    assert_eq!(found, pairs(&[("8.0.0", "/a"), ("8.0.0/index.html", "/a"), ("old.html", "/a")]));
+}
+
+#[test]
+fn redirects_to_the_same_page_have_no_effect() {
+    let file = "/contact/ /contact/index.html\n/index.html /\n/x/ /x\n/y /y\n";
+    for site in [&["contact/index.html", "index.html", "x/index.html"][..], &[]] {
+        let (found, findings) = by_file("{}", file, site);
+        assert_eq!(found, []);
+        assert_eq!(
+            findings,
+            ["redirect-to-itself: line 1 `/contact/` redirects to the page itself, so it has no effect"]
+        );
+    }
+    let strict = answer(r#"{"redirects-file":{"strict":true}}"#, &TestArtifact::new().object("_redirects", file));
+    assert_eq!(strict.summary.findings.len(), 1);
+    let (found, _) = by_file("{}", "/x/ /x\n/about /about.html\n", &["about.html", "x"]);
+    assert_eq!(
+        found,
+        pairs(&[("about", "/about.html"), ("about/index.html", "/about.html"), ("x/index.html", "/x")]),
+        "another spelling can lead to the page"
+    );
+}
+
+#[test]
+fn loops_by_the_file_are_findings_unless_it_is_strict() {
+    let file = "/a /b\n/b /a\n/c /a\n";
+    let (found, findings) = by_file("{}", file, &[]);
+    assert_eq!(found, pairs(&[("c", "/a"), ("c/index.html", "/a")]));
+    assert_eq!(findings[0], "redirect-loop: line 1 redirect loop: `/a` to `/b` to `/a`");
+    let artifact = TestArtifact::new().object("_redirects", file);
+    assert_eq!(failure(r#"{"redirects-file":{"strict":true}}"#, &artifact).code, "redirect-loop");
+    let settings = r#"{"redirects":[{"from":"/b","to":"/a"}]}"#;
+    let (found, _) = by_file(settings, "/a /b\n", &[]);
+    assert_eq!(found, pairs(&[("b", "/a"), ("b/index.html", "/a")]));
+}
+
+#[test]
+fn a_forced_redirect_to_nothing_keeps_its_page() {
+    let file = "/a /missing 301!\n/b/* /gone/:splat 301!\n/c /d 301!\n/d /c 301!\n/e /z 301!\n/f /missing2 301!\n";
+    let site = ["a", "b/x.html", "c", "d", "e/index.html", "z.html"];
+    let (found, findings) = by_file(r#"{"clean-urls":"strip-html","clean-urls-except":["b/*"]}"#, file, &site);
+    let forced = [("e", "/z"), ("e/index.html", "/z"), ("f", "/missing2"), ("f/index.html", "/missing2")];
+    assert_eq!(found, pairs(&forced), "`z` comes later, and from another key");
+    let expected = [
+        "redirect-to-nothing: line 1 `/a` does not replace `a`: `/missing` does not exist on this site",
+        "redirect-loop: line 3 redirect loop: `/c` does not replace `c`",
+    ];
+    assert_eq!(findings, expected);
+}
+
+#[test]
+fn the_default_status_is_a_setting() {
+    let settings = r#"{"redirects-file":{"default-status":302}}"#;
+    assert_eq!(by_file(settings, "/a /b\n/c /b 301\n", &["b"]).0, pairs(&[("c", "/b"), ("c/index.html", "/b")]));
+}
+
+#[test]
+fn many_lines_are_reported_in_few_findings() {
+    let file: String = (0..3_000).map(|at| format!("/{at} /b 302\n/x{at} /b 200\n")).collect();
+    let artifact = TestArtifact::new().object("_redirects", file);
+    let found = answer("{}", &artifact);
+    assert!(found.summary.findings.len() < 120, "{}", found.summary.findings.len());
+}
+
 #[test]
 fn settings_have_a_canonical_form() {
     let defaults = r#"{"strip-prefix":"","outside-prefix":"fail","rename":[],"clean-urls":"off","clean-urls-except":["**/[45][0-9][0-9].html","google*.html","yandex_*.html"],"redirects":[],"redirects-file":{"enabled":true,"key":"_redirects","strict":false,"default-status":301,"temporary-as-permanent":false}}"#;
@@ -331,6 +460,7 @@ fn issues_point_at_wrong_settings() {
         (r#"{"redirects":[{"from":"/a","to":"b"}]}"#, "/redirects/0/to"),
         (r#"{"redirects":[{"from":"/a","to":"/b"},{"from":"/a/","to":"/c"}]}"#, "/redirects/1/from"),
         (r#"{"redirects-file":{"key":"/x"}}"#, "/redirects-file/key"),
+        (r#"{"redirects-file":{"default-status":303}}"#, "/redirects-file/default-status"),
         (r#"{"redirect":[]}"#, "/redirect"),
     ];
     for (settings, pointer) in table {

@@ -36,6 +36,16 @@ impl TestPlan {
         self
     }
 
+    /// Adds a change of a redirect.
+    #[must_use]
+    pub fn redirect(mut self, kind: ChangeKind, key: &str, to: &str) -> Self {
+        self = self.change(kind, key, 0);
+        if let Some(change) = self.changes.get_mut(key) {
+            change.redirect = Some(to.to_owned());
+        }
+        self
+    }
+
     /// Adds content that the policy may read.
     #[must_use]
     pub fn content(mut self, key: &str, content: impl Into<Vec<u8>>) -> Self {
