@@ -15,7 +15,7 @@ use crate::pattern::{FromPattern, Target, local_path};
 pub(crate) const MAX_EXPANDED: usize = 50_000;
 
 /// Limit of the steps in which redirects to redirects are found.
-const MAX_STEPS: usize = 8;
+const MAX_STEPS: usize = 3;
 
 /// Extensions of files: visitors do not request a folder with such a name.
 const FILE_EXTENSIONS: [&str; 27] = [
