@@ -91,7 +91,8 @@ impl SyncPlugin for Rewrite {
         self.pages.check()?;
         let mut summary = Summary::default();
         let RedirectsFileSettings { strict, key, .. } = &self.settings.file;
-        let report = Report { lines: &mut self.findings, summary: &mut summary, strict: *strict, file: key };
+        let pages = self.settings.clean_urls_redirects.then_some(&self.pages);
+        let report = Report { lines: &mut self.findings, summary: &mut summary, strict: *strict, file: key, pages };
         report.finish(&mut self.redirects)?;
         summary.findings.splice(0..0, self.findings.finish());
         Ok(summary)

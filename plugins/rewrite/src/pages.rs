@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use percent_encoding::utf8_percent_encode;
 use tidegate_plugin::glob::KeyGlob;
 use tidegate_plugin::{Failure, Pointer};
 
 use crate::RenamedKey;
+use crate::pattern::IN_KEYS;
 use crate::settings::CleanUrls;
 
 /// The pages of a run, by address, if clean URLs are on.
@@ -71,6 +73,24 @@ impl CleanPages {
             CleanUrls::StripHtml | CleanUrls::Off => (address.to_owned(), "extension removed"),
         };
         Some(RenamedKey { key: renamed, rule: Pointer::root().member("clean-urls"), reason: reason.to_owned() })
+    }
+
+    /// The clean address of a page that had this key, as a redirect target.
+    pub(crate) fn moved_to(&self, key: &str) -> Option<String> {
+        let address =
+            html_address(key).filter(|address| self.addresses.get(*address).is_some_and(|names| names.html))?;
+        Some(self.target(address))
+    }
+
+    /// The keys that pages had, each with its clean address as a redirect target.
+    pub(crate) fn moved(&self) -> impl Iterator<Item = (String, String)> {
+        let pages = self.addresses.iter().filter(|(_, names)| names.html);
+        pages.map(|(address, _)| (format!("{address}.html"), self.target(address)))
+    }
+
+    fn target(&self, address: &str) -> String {
+        let slash = if self.mode == CleanUrls::HtmlToDirectory { "/" } else { "" };
+        format!("/{}{slash}", utf8_percent_encode(address, IN_KEYS))
     }
 
     fn applies_to(&self, key: &str) -> bool {

@@ -13,7 +13,8 @@ use crate::redirects::RedirectError;
 const MAX_TARGET_BYTES: usize = 2_048;
 
 /// Characters that have a meaning in a target, or none in a URL.
-const IN_KEYS: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'<').add(b'>').add(b'?').add(b'`');
+pub(crate) const IN_KEYS: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'<').add(b'>').add(b'?').add(b'`');
 
 /// The path of a redirect. A `/` at the end makes no difference.
 #[derive(Debug)]

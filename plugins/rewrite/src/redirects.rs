@@ -12,7 +12,7 @@ use tidegate_plugin::{Pointer, key};
 use crate::pattern::{FromPattern, Target, local_path};
 
 /// Limit of the redirects by rules with placeholders. Each is an object to write.
-pub(crate) const MAX_EXPANDED: usize = 50_000;
+const MAX_EXPANDED: usize = 50_000;
 
 /// Limit of the steps in which redirects to redirects are found.
 const MAX_STEPS: usize = 3;

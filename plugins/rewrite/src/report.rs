@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tidegate_plugin::{Failure, Finding, LineFindings, Summary};
+use tidegate_plugin::{Failure, Finding, LineFindings, Pointer, Summary};
 
 use crate::follow;
-use crate::redirects::{KeyOutcome, KeyRedirect, MAX_EXPANDED, Redirect, Redirects, candidates};
+use crate::pages::CleanPages;
+use crate::redirects::{KeyOutcome, KeyRedirect, Redirect, Redirects, candidates};
 
 /// Where findings go: those about lines are grouped, those about configured rules name the rule.
 pub(crate) struct Report<'a> {
@@ -15,7 +16,15 @@ pub(crate) struct Report<'a> {
     pub(crate) strict: bool,
     /// The name of the file.
     pub(crate) file: &'a str,
+    /// Pages with clean URLs, if their old addresses redirect to them.
+    pub(crate) pages: Option<&'a CleanPages>,
 }
+
+/// Limit of the redirects to add, in bytes: hosts refuse longer answers. Some 100,000 redirects.
+const MAX_ADDED_BYTES: usize = 12 * 1024 * 1024;
+
+/// Bytes of a redirect besides its key and its target.
+const REDIRECT_BYTES: usize = 80;
 
 impl Report<'_> {
     /// Adds all redirects that no entry has, and all findings.
@@ -30,8 +39,11 @@ impl Report<'_> {
         for position in resolved.values().filter_map(|redirect| redirect.rule) {
             *counts.entry(position).or_default() += 1;
         }
+        let pages = self.pages;
         let exists = |to: &str| {
-            candidates(to).is_none_or(|keys| keys.iter().any(|key| redirects.has(key) || resolved.contains_key(key)))
+            let is_moved = |key: &str| pages.is_some_and(|pages| pages.moved_to(key).is_some());
+            let is_key = |key: &String| redirects.has(key) || resolved.contains_key(key) || is_moved(key);
+            candidates(to).is_none_or(|keys| keys.iter().any(is_key))
         };
         for (position, rule) in redirects.rules() {
             let count = counts.get(&position).copied().unwrap_or_default();
@@ -77,15 +89,30 @@ impl Report<'_> {
                 Some(_) => self.without_effect(redirects, position, rule)?,
             }
         }
-        if redirects.is_cut() {
-            let message = format!("only {MAX_EXPANDED} keys are redirected by placeholders; use a CloudFront function");
-            self.summary.finding(Finding::warning("too-many-redirects", message).with_key(self.file));
-        }
+        let mut bytes = 0;
+        let mut is_cut = redirects.is_cut();
+        let mut add = |summary: &mut Summary, key: &str, to: &str, rule: &Pointer, reason: &str| {
+            bytes += key.len() + to.len() + REDIRECT_BYTES;
+            if bytes <= MAX_ADDED_BYTES {
+                summary.redirect(key, to, rule, reason);
+            } else {
+                is_cut = true;
+            }
+        };
         for (key, redirect) in &resolved {
             let rule = redirect.rule.and_then(|position| redirects.rule(position));
             if let Some(rule) = rule.filter(|_| !redirects.is_replaced(key)) {
-                self.summary.redirect(key.as_str(), redirect.to.as_str(), &rule.rule, rule.reason(self.file));
+                add(self.summary, key, &redirect.to, &rule.rule, &rule.reason(self.file));
             }
+        }
+        let at = Pointer::root().member("clean-urls-redirects");
+        let moved = pages.into_iter().flat_map(CleanPages::moved);
+        for (key, to) in moved.filter(|(key, _)| !redirects.has(key) && !resolved.contains_key(key)) {
+            add(self.summary, &key, &to, &at, "the page has a clean URL");
+        }
+        if is_cut {
+            let message = "there are more redirects than S3 objects can be added for; use a CloudFront function";
+            self.summary.finding(Finding::warning("too-many-redirects", message).with_key(self.file));
         }
         Ok(())
     }

@@ -23,6 +23,8 @@ pub struct RewriteSettings {
     pub(crate) clean_urls: CleanUrls,
     /// Pages that keep their names, such as error documents.
     pub(crate) clean_urls_except: Vec<KeyGlob>,
+    /// Whether the old `.html` address of a page redirects to the page.
+    pub(crate) clean_urls_redirects: bool,
     /// Redirects.
     pub(crate) redirects: Vec<RedirectRule>,
     /// The redirects file of the artifact.
@@ -194,6 +196,7 @@ impl Default for RewriteSettings {
             rename: Vec::new(),
             clean_urls: CleanUrls::Off,
             clean_urls_except: CLEAN_URLS_EXCEPT.iter().filter_map(|glob| KeyGlob::parse(glob).ok()).collect(),
+            clean_urls_redirects: true,
             redirects: Vec::new(),
             file: RedirectsFileSettings::default(),
         }

@@ -14,7 +14,13 @@ fn failure(settings: &str, artifact: &TestArtifact) -> Failure {
 }
 
 fn keys(settings: &str, keys: &[&str]) -> Vec<String> {
-    answer(settings, &TestArtifact::new().objects(keys.iter().copied())).published().into_keys().collect()
+    objects(&answer(settings, &TestArtifact::new().objects(keys.iter().copied())))
+}
+
+/// The resulting keys without redirects.
+fn objects(answer: &SyncAnswer) -> Vec<String> {
+    let site = answer.published().into_iter();
+    site.filter(|(_, entry)| entry.redirect.is_none()).map(|(key, _)| key).collect()
 }
 
 /// The resulting redirects, by key.
@@ -128,10 +134,28 @@ fn removes_extensions_and_keeps_types() {
         &[("content-type", "text/html")],
     );
     let answer = answer(settings, &artifact);
-    assert_eq!(answer.published().into_keys().collect::<Vec<_>>(), ["about", "blog/index.html", "index.html", "typed"]);
+    assert_eq!(objects(&answer), ["about", "blog/index.html", "index.html", "typed"]);
     assert_eq!(answer.header("about", "content-type").as_deref(), Some("text/html; charset=utf-8"));
     assert_eq!(answer.header("typed", "content-type").as_deref(), Some("text/html"));
     assert_eq!(answer.decided["about.html"].rule, "/clean-urls");
+}
+
+#[test]
+fn the_old_address_of_a_page_redirects_to_it() {
+    let artifact = TestArtifact::new().objects(["404.html", "a b/ü.html", "about.html", "b/index.html", "index.html"]);
+    let expected = pairs(&[("a b/ü.html", "/a%20b/%C3%BC"), ("about.html", "/about")]);
+    let found = answer(r#"{"clean-urls":"strip-html"}"#, &artifact);
+    assert_eq!(redirects(&found), expected);
+    assert_eq!(found.summary.extras[0].rule, "/clean-urls-redirects");
+    let found = answer(r#"{"clean-urls":"html-to-directory"}"#, &artifact);
+    assert_eq!(redirects(&found)[1], ("about.html".to_owned(), "/about/".to_owned()));
+    let off = answer(r#"{"clean-urls":"strip-html","clean-urls-redirects":false}"#, &artifact);
+    assert_eq!(redirects(&off), []);
+    // A rule for the old address takes precedence, and a redirect to the old address leads somewhere.
+    let settings = r#"{"clean-urls":"strip-html","redirects":[{"from":"/about.html","to":"/"},{"from":"/x.html","to":"/b.html"}]}"#;
+    let found = answer(settings, &TestArtifact::new().objects(["about.html", "b.html", "index.html"]));
+    assert_eq!(redirects(&found), pairs(&[("about.html", "/"), ("b.html", "/b"), ("x.html", "/b.html")]));
+    assert!(found.findings().is_empty(), "{:?}", found.findings());
 }
 
 #[test]
@@ -167,7 +191,7 @@ fn renames_come_before_clean_urls() {
     let settings = r#"{"strip-prefix":"out/","rename":[{"prefix":"en/","to":""}],"clean-urls":"html-to-directory"}"#;
     let artifact = TestArtifact::new().objects(["out/en/a.html"]);
     let answer = answer(settings, &artifact);
-    assert_eq!(answer.published().into_keys().collect::<Vec<_>>(), ["a/index.html"]);
+    assert_eq!(objects(&answer), ["a/index.html"]);
     assert_eq!(answer.decided["out/en/a.html"].reason, "`out/` stripped; starts with `en/`; page in its own folder");
 }
 
@@ -201,7 +225,14 @@ fn redirects_use_renamed_keys() {
     let answer = answer(settings, &TestArtifact::new().objects(["about.html", "team.html"]));
     assert_eq!(
         redirects(&answer),
-        pairs(&[("about", "/team"), ("about/index.html", "/team"), ("us", "/team"), ("us/index.html", "/team")])
+        pairs(&[
+            ("about", "/team"),
+            ("about.html", "/about"),
+            ("about/index.html", "/team"),
+            ("team.html", "/team"),
+            ("us", "/team"),
+            ("us/index.html", "/team")
+        ])
     );
     assert!(answer.findings().is_empty(), "{:?}", answer.findings());
 }
@@ -411,7 +442,8 @@ fn a_forced_redirect_to_nothing_keeps_its_page() {
     let file = "/a /missing 301!\n/b/* /gone/:splat 301!\n/c /d 301!\n/d /c 301!\n/e /z 301!\n/f /missing2 301!\n";
     let site = ["a", "b/x.html", "c", "d", "e/index.html", "z.html"];
     let (found, findings) = by_file(r#"{"clean-urls":"strip-html","clean-urls-except":["b/*"]}"#, file, &site);
-    let forced = [("e", "/z"), ("e/index.html", "/z"), ("f", "/missing2"), ("f/index.html", "/missing2")];
+    let forced =
+        [("e", "/z"), ("e/index.html", "/z"), ("f", "/missing2"), ("f/index.html", "/missing2"), ("z.html", "/z")];
     assert_eq!(found, pairs(&forced), "`z` comes later, and from another key");
     let expected = [
         "redirect-to-nothing: line 1 `/a` does not replace `a`: `/missing` does not exist on this site",
@@ -436,7 +468,7 @@ fn many_lines_are_reported_in_few_findings() {
 
 #[test]
 fn settings_have_a_canonical_form() {
-    let defaults = r#"{"strip-prefix":"","outside-prefix":"fail","rename":[],"clean-urls":"off","clean-urls-except":["**/[45][0-9][0-9].html","google*.html","yandex_*.html"],"redirects":[],"redirects-file":{"enabled":true,"key":"_redirects","strict":false,"default-status":301,"temporary-as-permanent":false}}"#;
+    let defaults = r#"{"strip-prefix":"","outside-prefix":"fail","rename":[],"clean-urls":"off","clean-urls-except":["**/[45][0-9][0-9].html","google*.html","yandex_*.html"],"clean-urls-redirects":true,"redirects":[],"redirects-file":{"enabled":true,"key":"_redirects","strict":false,"default-status":301,"temporary-as-permanent":false}}"#;
     assert_eq!(canonical::<RewriteSettings>("{}").unwrap(), defaults);
     let written = canonical::<RewriteSettings>(r#"{"strip-prefix":"dist","rename":[{"to":"b/","prefix":"a/"},{"to":"$1","pattern":"x/(.*)"}],"redirects":[{"to":"/b","from":"/a"}]}"#).unwrap();
     assert!(written.starts_with(r#"{"strip-prefix":"dist/","outside-prefix":"fail","rename":[{"prefix":"a/","to":"b/"},{"pattern":"x/(.*)","to":"$1"}],"#), "{written}");
@@ -474,6 +506,7 @@ fn large_sites_do_not_depend_on_batches() {
         artifact.object(&format!("{at}.html"), "")
     });
     let found = answer(r#"{"clean-urls":"strip-html"}"#, &artifact);
-    assert_eq!(found.published().len(), 2_102);
+    assert_eq!(objects(&found).len(), 2_100);
+    assert_eq!(redirects(&found).len(), 2 + 1_900, "error documents keep their names");
     assert!(found.findings().is_empty());
 }
