@@ -284,8 +284,8 @@ mod tests {
             "/*\nCache-Control: no-store\nContent-Language: en\n/a/*\n! cache-control\n/a/b\nCache-Control: private\n";
         let file = HeadersFile::parse("_headers", text);
         let language = ("content-language".to_owned(), "en".to_owned());
-        assert_eq!(headers(&file, "a/x"), [language.clone()]);
-        assert_eq!(headers(&file, "a/b"), [("cache-control".to_owned(), "private".to_owned()), language]);
+        assert_eq!(headers(&file, "a/b"), [("cache-control".to_owned(), "private".to_owned()), language.clone()]);
+        assert_eq!(headers(&file, "a/x"), [language]);
         let both = "/*\nCache-Control: a\n/b\nCache-Control: c\n! Cache-Control\n";
         assert_eq!(cache_control(both, "b").as_deref(), Some("c"), "a block detaches first, and then sets");
     }

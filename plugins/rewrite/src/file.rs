@@ -106,11 +106,11 @@ fn parse<'a>(line: &'a str, settings: &RedirectsFileSettings) -> Result<Option<R
     }
     let is_target = |word: &&str| word.starts_with('/') || word.starts_with("http://") || word.starts_with("https://");
     let is_status = |word: &&&str| word.starts_with(|first: char| first.is_ascii_digit());
-    let (query, rest) = rest.split_at(rest.iter().position(|word| is_target(word)).unwrap_or(0));
+    let (query, rest) = rest.split_at(rest.iter().position(is_target).unwrap_or(0));
     let (to, rest) = match rest.split_first() {
         Some((to, rest)) if is_target(to) => (*to, rest),
         // `/api/* 200`, which serves the path itself.
-        Some((status, _)) if is_status(&status) => (*from, rest),
+        Some((status, _)) if status.starts_with('2') => (*from, rest),
         _ => return Err(Refusal::new("target", "the redirect has no target; write `/from /to`")),
     };
     let (status, conditions) = match rest.split_first().filter(|(word, _)| is_status(word)) {

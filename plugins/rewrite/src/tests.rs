@@ -380,7 +380,9 @@ fn redirects_to_redirects_are_expanded() {
 
 #[test]
 fn the_first_line_that_matches_decides() {
-    let table: [(&str, &[&str]); 7] = [
+    let table: [(&str, &[&str]); 9] = [
+        ("/a* 200\n/a /c\n", &[]),
+        ("/a* 301\n/a /c\n", &["/c"]),
         ("/a /b\n/a /c\n", &["/b"]),
         ("/* /x/:splat\n/a /c\n", &["/x/a"]),
         ("/a /b 302\n/a /c\n", &[]),

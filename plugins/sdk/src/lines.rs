@@ -68,7 +68,7 @@ impl LineFindings {
             // One finding of a kind is enough for a line.
             Some(_) => {}
             None => {
-                self.groups.push(LineGroup { code, kind: kind.to_owned(), message, is_info, line, more: Vec::new() })
+                self.groups.push(LineGroup { code, kind: kind.to_owned(), message, is_info, line, more: Vec::new() });
             }
         }
     }
