@@ -5,6 +5,7 @@
 
 mod file;
 mod follow;
+mod links;
 mod pages;
 mod pattern;
 mod redirects;
@@ -16,6 +17,7 @@ pub use settings::{CleanUrls, OutsidePrefix, RedirectRule, RedirectsFileSettings
 
 use tidegate_plugin::{Decisions, Edit, Entry, Failure, LineFindings, Pointer, Run, Summary, SyncPlugin, content, key};
 
+use links::{LinkingPage, Links};
 use pages::CleanPages;
 use redirects::Redirects;
 use rename::{Renames, StrippedPrefix};
@@ -32,6 +34,9 @@ pub struct Rewrite {
     file: Option<String>,
     renames: Renames,
     pages: CleanPages,
+    links: Links,
+    /// Pages of the batch whose links are checked.
+    linking: Vec<LinkingPage>,
     redirects: Redirects,
     /// About lines of the `_redirects` file.
     findings: LineFindings,
@@ -69,6 +74,8 @@ impl SyncPlugin for Rewrite {
             file,
             renames: Renames::new(&settings),
             pages: CleanPages::new(settings.clean_urls, settings.clean_urls_except.clone()),
+            links: Links::default(),
+            linking: Vec::new(),
             redirects,
             findings,
             settings,
@@ -84,6 +91,7 @@ impl SyncPlugin for Rewrite {
             }
             self.decide_entry(index, entry, decisions)?;
         }
+        self.links.read(std::mem::take(&mut self.linking));
         Ok(())
     }
 
@@ -95,6 +103,7 @@ impl SyncPlugin for Rewrite {
         let report = Report { lines: &mut self.findings, summary: &mut summary, strict: *strict, file: key, pages };
         report.finish(&mut self.redirects)?;
         summary.findings.splice(0..0, self.findings.finish());
+        summary.findings.extend(self.links.finish(&self.pages));
         Ok(summary)
     }
 }
@@ -128,6 +137,10 @@ impl Rewrite {
             current = add_step(renamed, &mut steps);
         }
         self.pages.add(&current);
+        let checks_links = self.settings.clean_urls != CleanUrls::Off && self.settings.clean_urls_links;
+        if checks_links && current.ends_with(".html") && entry.redirect.is_none() {
+            self.linking.push(LinkingPage { source: entry.key.clone(), key: current.clone() });
+        }
         if let Some(renamed) = self.pages.clean(&current) {
             current = add_step(renamed, &mut steps);
             // Without the extension, the name no longer implies the type.

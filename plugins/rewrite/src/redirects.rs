@@ -4,7 +4,7 @@
 //! As on Netlify, the first rule that matches a path decides about it, and an object takes precedence unless the rule is
 //! forced.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use tidegate_plugin::{Pointer, key};
@@ -69,7 +69,7 @@ pub(crate) struct Redirects {
     patterns: Vec<usize>,
     has_forced: bool,
     /// Hashes of the keys of entries: with a million of them, keys would not fit in memory.
-    entries: HashSet<u64>,
+    entries: BTreeSet<u64>,
     /// Targets of entries that earlier plugins made redirects, by key.
     earlier: BTreeMap<String, String>,
     /// Entries that forced rules replaced.

@@ -25,6 +25,8 @@ pub struct RewriteSettings {
     pub(crate) clean_urls_except: Vec<KeyGlob>,
     /// Whether the old `.html` address of a page redirects to the page.
     pub(crate) clean_urls_redirects: bool,
+    /// Whether pages that link to an old address are reported.
+    pub(crate) clean_urls_links: bool,
     /// Redirects.
     pub(crate) redirects: Vec<RedirectRule>,
     /// The redirects file of the artifact.
@@ -197,6 +199,7 @@ impl Default for RewriteSettings {
             clean_urls: CleanUrls::Off,
             clean_urls_except: CLEAN_URLS_EXCEPT.iter().filter_map(|glob| KeyGlob::parse(glob).ok()).collect(),
             clean_urls_redirects: true,
+            clean_urls_links: true,
             redirects: Vec::new(),
             file: RedirectsFileSettings::default(),
         }

@@ -159,6 +159,25 @@ fn the_old_address_of_a_page_redirects_to_it() {
 }
 
 #[test]
+fn links_to_old_addresses_are_reported() {
+    let artifact = TestArtifact::new()
+        .object("dist/404.html", r#"<a href="/b.html">"#)
+        .object("dist/a.html", r#"<a href="b.html"><a href="/a"><a href="/404.html"><a href="none.html">"#)
+        .object("dist/b.html", "");
+    let found = answer(r#"{"strip-prefix":"dist/","clean-urls":"strip-html"}"#, &artifact);
+    assert_eq!(found.findings(), [("link-to-old-address", Some("404.html"))]);
+    let message = &found.summary.findings[0].message;
+    assert_eq!(message, "`404.html` links to `/b.html`, which redirects to `/b`; link to `/b`");
+    let off = answer(r#"{"strip-prefix":"dist/","clean-urls":"strip-html","clean-urls-links":false}"#, &artifact);
+    assert_eq!(off.findings(), []);
+    let many = (0..30).map(|at| format!(r#"<a href="{at}.html">"#)).collect::<String>();
+    let artifact = (0..30).fold(TestArtifact::new(), |artifact, at| artifact.object(&format!("{at}.html"), ""));
+    let found = answer(r#"{"clean-urls":"strip-html"}"#, &artifact.object("index.html", many));
+    assert_eq!(found.findings().len(), 21);
+    assert_eq!(found.summary.findings[20].message, "pages link to 10 more old addresses");
+}
+
+#[test]
 fn a_conflict_names_all_pages() {
     for mode in ["html-to-directory", "strip-html"] {
         let artifact = TestArtifact::new().objects([
@@ -470,7 +489,7 @@ fn many_lines_are_reported_in_few_findings() {
 
 #[test]
 fn settings_have_a_canonical_form() {
-    let defaults = r#"{"strip-prefix":"","outside-prefix":"fail","rename":[],"clean-urls":"off","clean-urls-except":["**/[45][0-9][0-9].html","google*.html","yandex_*.html"],"clean-urls-redirects":true,"redirects":[],"redirects-file":{"enabled":true,"key":"_redirects","strict":false,"default-status":301,"temporary-as-permanent":false}}"#;
+    let defaults = r#"{"strip-prefix":"","outside-prefix":"fail","rename":[],"clean-urls":"off","clean-urls-except":["**/[45][0-9][0-9].html","google*.html","yandex_*.html"],"clean-urls-redirects":true,"clean-urls-links":true,"redirects":[],"redirects-file":{"enabled":true,"key":"_redirects","strict":false,"default-status":301,"temporary-as-permanent":false}}"#;
     assert_eq!(canonical::<RewriteSettings>("{}").unwrap(), defaults);
     let written = canonical::<RewriteSettings>(r#"{"strip-prefix":"dist","rename":[{"to":"b/","prefix":"a/"},{"to":"$1","pattern":"x/(.*)"}],"redirects":[{"to":"/b","from":"/a"}]}"#).unwrap();
     assert!(written.starts_with(r#"{"strip-prefix":"dist/","outside-prefix":"fail","rename":[{"prefix":"a/","to":"b/"},{"pattern":"x/(.*)","to":"$1"}],"#), "{written}");
