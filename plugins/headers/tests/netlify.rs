@@ -1,7 +1,11 @@
 //! Generated `_headers` files: each object gets the headers that Netlify's own parser gives its paths.
 //!
 //! `scripts/servers install netlify` installs the parser. The differences are documented in `docs/plugins/headers.md`.
-#![expect(clippy::unwrap_used, reason = "a failure here is a failed test, and must name its place")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a failure here is a failed test, and must name its place"
+)]
 
 use std::collections::BTreeMap;
 use std::io::Write;
