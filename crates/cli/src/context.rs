@@ -1,6 +1,6 @@
 //! What commands share: the AWS connection, the plugin loader, the publisher and publish requests.
 //!
-//! Only this file reads the environment, through the AWS SDK's own credential and region chain.
+//! Only this file and `aws_settings` read the environment.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,6 +18,7 @@ use tidegate_publish::publish::Publisher;
 use tidegate_publish::{ComponentLoader, Connection, PluginFiles, PluginLoader};
 
 use crate::arguments::CommonArguments;
+use crate::aws_settings;
 use crate::emulator::LocalAccount;
 use crate::error::CliError;
 use crate::progress::TerminalProgress;
@@ -40,11 +41,7 @@ impl AwsContext {
             let emulator = LocalAccount::open(directory)?;
             return Ok(Self { connection: emulator.connection(), emulator: Some(emulator), region_configured: true });
         }
-        let mut loader = Connection::defaults();
-        if let Some(url) = &common.endpoint_url {
-            loader = loader.endpoint_url(url);
-        }
-        let config = loader.load().await;
+        let config = aws_settings::load(common).await?;
         let region_configured = config.region().is_some();
         let config = match config.region() {
             Some(_) => config,

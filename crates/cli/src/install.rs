@@ -69,7 +69,7 @@ async fn connect(common: &CommonArguments) -> Result<Connection, CliError> {
     if context.region_configured {
         Ok(context.connection)
     } else {
-        Err(CliError::Usage("no region for the function; set `AWS_REGION`".to_owned()))
+        Err(CliError::Usage("no region for the function; use `--region`, or set `AWS_REGION`".to_owned()))
     }
 }
 

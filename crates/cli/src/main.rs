@@ -5,6 +5,7 @@ mod output;
 
 mod apply_changes;
 mod arguments;
+mod aws_settings;
 mod check;
 mod configuration;
 mod context;

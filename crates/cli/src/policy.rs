@@ -45,11 +45,12 @@ pub(crate) async fn policy(common: &CommonArguments, command: &PolicyCommand) ->
             let grant = caller(&sites, &output.account);
             output.finish(vec![grant]).await
         }
-        PolicyCommand::Lambda { function, region, output } => {
+        PolicyCommand::Lambda { function, output } => {
             let configuration = Configuration::load(&common.config)?;
             let sites = sites(&configuration, &[])?;
             let output = PolicyOutput::of_sites(common, output, &sites).await?;
             let function = function.as_deref().unwrap_or(configuration.config.function.name.as_str());
+            let region = common.region.as_deref().unwrap_or("us-east-1");
             let grant = lambda(&sites, &output.account, region, function);
             output.finish(vec![grant]).await
         }
@@ -186,11 +187,15 @@ pub(crate) fn sync_grant(tool: &SyncPolicyArguments, account: &str) -> Grant {
 }
 
 async fn ci_publisher(common: &CommonArguments, arguments: &CiPublisherArguments) -> Result<ExitStatus, CliError> {
+    let Some(region) = &common.region else {
+        let message = "no region of bucket, registry and packages; name it with `--region`";
+        return Err(CliError::Usage(message.to_owned()));
+    };
     let output = PolicyOutput::open(common, &arguments.output, &arguments.partition).await?;
     let publisher = CiPublisher {
         partition: arguments.partition.clone(),
         account: output.account.clone(),
-        region: arguments.region.clone(),
+        region: region.clone(),
         bucket: arguments.bucket.clone(),
         prefix: arguments.prefix.clone(),
         dev_prefix: arguments.dev_prefix.clone(),

@@ -4,12 +4,16 @@ mod hints;
 
 use std::error::Error;
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use tidegate_core::sanitize::{LOG_BYTES, sanitize};
 
+use crate::connection::NoResponse;
+
+pub use hints::NO_CREDENTIALS;
 use hints::{FailedCall, with_hint};
 
 /// One call that failed, after the SDK's retries.
@@ -110,8 +114,14 @@ impl AwsError {
     }
 }
 
-/// An error that never reached AWS and its causes, outermost first, without repetitions.
-fn causes(error: &dyn Error) -> String {
+/// An error that never reached AWS and its causes, outermost first, without repetitions; or only ours, if it has a remedy.
+fn causes(error: &(dyn Error + 'static)) -> String {
+    if let Some(error) = chain(error).find_map(<dyn Error>::downcast_ref::<NoResponse>) {
+        return error.to_string();
+    }
+    if chain(error).any(|cause| matches!(cause.downcast_ref(), Some(CredentialsError::CredentialsNotLoaded(_)))) {
+        return NO_CREDENTIALS.to_owned();
+    }
     let mut parts = vec![error.to_string()];
     let mut inner = error.source();
     while let Some(cause) = inner {
@@ -122,6 +132,15 @@ fn causes(error: &dyn Error) -> String {
         inner = cause.source();
     }
     parts.join(": ")
+}
+
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    let mut next = Some(error);
+    std::iter::from_fn(move || {
+        let error = next?;
+        next = error.source();
+        Some(error)
+    })
 }
 
 fn sanitized(text: &str) -> String {

@@ -1,21 +1,24 @@
 //! A connection to AWS: the region, endpoint, HTTP client and credentials that the clients of all services share. Entry
 //! points read the environment and pass an `SdkConfig`.
 
+mod time_limits;
+
 use std::time::Duration;
 
 use aws_config::identity::IdentityCache;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_smithy_http_client::{Builder, tls};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
+pub(crate) use time_limits::NoResponse;
+use time_limits::{LimitedClient, TimeLimits};
+
 /// Attempts of one request, including the first. More than the SDK's 3, because a large publish is often throttled.
 const ATTEMPTS: u32 = 6;
-
-/// How long connecting may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long before its end a session is replaced. A request that was signed before must still arrive in time, and a
 /// large body may take a while.
@@ -41,11 +44,20 @@ impl Connection {
 
     /// The defaults of every entry point: retries, timeouts, and an HTTPS client with the platform's root certificates.
     #[must_use]
-    pub fn defaults() -> aws_config::ConfigLoader {
+    pub fn defaults() -> ConfigLoader {
+        Self::loader(TimeLimits::DEFAULT)
+    }
+
+    fn loader(limits: TimeLimits) -> ConfigLoader {
+        let stalls = StalledStreamProtectionConfig::enabled()
+            .upload_enabled(true)
+            .download_enabled(true)
+            .grace_period(limits.stall);
         aws_config::defaults(BehaviorVersion::latest())
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
-            .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).build())
-            .http_client(Self::https())
+            .timeout_config(TimeoutConfig::builder().connect_timeout(limits.connect).build())
+            .stalled_stream_protection(stalls.build())
+            .http_client(LimitedClient::shared(Self::https(), limits))
     }
 
     /// An HTTPS client.

@@ -53,8 +53,14 @@ pub(crate) struct CommonArguments {
     #[arg(long, global = true, value_name = "FILE", default_value = "tidegate.toml", help_heading = GLOBAL)]
     pub(crate) config: PathBuf,
     /// Send every request to this URL instead of AWS, such as `http://127.0.0.1:9000`
-    #[arg(long, global = true, value_name = "URL", conflicts_with = "local", help_heading = GLOBAL)]
+    #[arg(long, global = true, value_name = "URL", value_parser = endpoint_url, conflicts_with = "local", help_heading = GLOBAL)]
     pub(crate) endpoint_url: Option<String>,
+    /// AWS region [default: `AWS_REGION`, then that of the profile]
+    #[arg(long, global = true, value_name = "REGION", help_heading = GLOBAL)]
+    pub(crate) region: Option<String>,
+    /// Profile of `~/.aws/config` [default: `AWS_PROFILE`]
+    #[arg(long, global = true, value_name = "NAME", conflicts_with = "local", help_heading = GLOBAL)]
+    pub(crate) profile: Option<String>,
     /// Use the local AWS emulator and keep its data in this directory
     #[arg(long, global = true, value_name = "DIR", help_heading = GLOBAL)]
     pub(crate) local: Option<PathBuf>,
@@ -185,6 +191,15 @@ pub(crate) enum PluginCommand {
     },
     /// List the bundled plugins
     List,
+}
+
+/// A URL that requests can be sent to.
+fn endpoint_url(text: &str) -> Result<String, String> {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    match host {
+        Some(host) if !host.is_empty() && !host.starts_with('/') => Ok(text.to_owned()),
+        _ => Err("use a URL with its scheme, such as `http://127.0.0.1:9000`".to_owned()),
+    }
 }
 
 /// An AWS account id.

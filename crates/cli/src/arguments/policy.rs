@@ -33,9 +33,6 @@ pub(crate) enum PolicyCommand {
         /// Name of the function [default: that of `[function]`]
         #[arg(long, value_name = "NAME")]
         function: Option<String>,
-        /// Region of the function
-        #[arg(long, value_name = "REGION", default_value = "us-east-1")]
-        region: String,
         #[command(flatten)]
         output: PolicyOutputArguments,
     },
@@ -133,9 +130,6 @@ fn distribution(text: &str) -> Result<DistributionId, String> {
 pub(crate) struct CiPublisherArguments {
     /// Bucket of artifacts
     pub(crate) bucket: Bucket,
-    /// Region of bucket, registry and packages
-    #[arg(long, value_name = "REGION")]
-    pub(crate) region: String,
     /// Prefix of releases in the bucket; ignored with `--dev`
     #[arg(long, value_name = "PREFIX", default_value = "", hide_default_value = true)]
     pub(crate) prefix: Prefix,
