@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use tidegate_core::desired::{DesiredBody, DesiredEntry, TraceStep};
+use tidegate_core::manifest::RecordState;
 use tidegate_host::sync::Trace;
 use tidegate_publish::publish::PlannedPublish;
 
@@ -21,8 +22,13 @@ pub(crate) async fn explain(common: &CommonArguments, arguments: &ExplainArgumen
     let request = publish_request(&site, &source, arguments.source.release.as_deref(), "cli");
     let publisher = context.publisher(common, &configuration.directory)?;
     let planned = publisher.plan(&request, &site, Trace::On).await?;
+    let retained = publisher.retained(&site, &arguments.key).await?;
     drop(publisher);
-    let explanations = explanations(&planned, &arguments.key);
+    let mut explanations = explanations(&planned, &arguments.key);
+    if explanations.is_empty() {
+        let states = retained.iter().map(|state| kept_status(*state));
+        explanations.extend(states.map(|status| Explanation::new(&planned, &arguments.key, &status)));
+    }
     if explanations.is_empty() {
         let message = format!("neither the source nor the site has `{}`", arguments.key.escape_default());
         return Err(CliError::Usage(message));
@@ -65,6 +71,14 @@ fn explanations(planned: &PlannedPublish, key: &str) -> Vec<Explanation> {
         found.push(Explanation::new(planned, key, "not in the source"));
     }
     found
+}
+
+fn kept_status(state: RecordState) -> String {
+    match state {
+        RecordState::Live => "on the site".to_owned(),
+        RecordState::Retained(last) => format!("not in the source; kept on the site for releases up to {last}"),
+        RecordState::Archived(last) => format!("not on the site; its body is archived for releases up to {last}"),
+    }
 }
 
 fn source_of(entry: &DesiredEntry) -> Option<&str> {

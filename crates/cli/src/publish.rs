@@ -7,7 +7,7 @@ use tidegate_core::approval::Approval;
 use tidegate_core::config::Site;
 use tidegate_core::plan::Plan;
 use tidegate_core::plan_review::{Judgement, Verdict};
-use tidegate_core::report::PublishReport;
+use tidegate_core::report::{Outcome, PublishReport};
 use tidegate_core::request::{PublishRequest, Revision};
 use tidegate_host::sync::Trace;
 use tidegate_publish::publish::{PlannedPublish, Publisher};
@@ -26,12 +26,17 @@ pub(crate) struct PublishRun<'a> {
     /// The plan that must still hold.
     pub(crate) saved: Option<&'a Plan>,
     pub(crate) approval: Approval,
+    /// Adapts findings to the command.
+    pub(crate) adapt_judgements: fn(&mut [Judgement]),
+    /// How a held plan is approved, for people.
+    pub(crate) how_to_approve: Option<String>,
 }
 
 impl<'a> PublishRun<'a> {
     /// A publish without a saved plan, which no person approved.
     pub(crate) fn new(request: &'a PublishRequest, site: &'a Site) -> Self {
-        Self { request, site, saved: None, approval: Approval::Policies }
+        let adapt_judgements: fn(&mut [Judgement]) = |_| ();
+        Self { request, site, saved: None, approval: Approval::Policies, adapt_judgements, how_to_approve: None }
     }
 }
 
@@ -45,33 +50,25 @@ pub(crate) async fn plan(common: &CommonArguments, arguments: &PlanArguments) ->
     let request = publish_request(&site, &source, arguments.source.release.as_deref(), "cli");
     let mut publisher = context.publisher(common, &configuration.directory)?;
     set_comparison(&mut publisher, arguments.compare);
-    let planned = publisher.plan(&request, &site, Trace::Off).await?;
-    drop(publisher);
-    if let Some(path) = &arguments.out {
-        write_file(path, "plan", &planned.plan.to_bytes().map_err(CliError::system)?)?;
-    }
-    show(common, &planned)
+    let how_to_approve = match &arguments.out {
+        Some(path) => format!("tidegate publish {} --plan {} --approve", site.name, path.display()),
+        None => approve_publish(&site),
+    };
+    let run = PublishRun { how_to_approve: Some(how_to_approve), ..PublishRun::new(&request, &site) };
+    preview(common, publisher, run, arguments.out.as_deref()).await
+}
+
+fn approve_publish(site: &Site) -> String {
+    format!("tidegate plan {0} --out plan.json, then tidegate publish {0} --plan plan.json --approve", site.name)
 }
 
 /// Publishes a source, or applies a saved plan.
 pub(crate) async fn publish(common: &CommonArguments, arguments: &PublishArguments) -> Result<ExitStatus, CliError> {
     let configuration = Configuration::load(&common.config)?;
     let site = configuration.site(&arguments.site)?;
-    let saved = arguments.plan.as_deref().map(load_plan).transpose()?;
-    if let Some(saved) = saved.as_ref().filter(|saved| saved.site != arguments.site) {
-        let message = format!("the plan is for the site `{}`, not for `{}`", saved.site, arguments.site);
-        return Err(CliError::Usage(message));
-    }
+    let saved = arguments.plan.as_deref().map(|path| load_plan(path, &arguments.site)).transpose()?;
     let request = match &saved {
-        // Plugins see the time of the run, so it is an input of the plan.
-        Some(saved) => PublishRequest {
-            site: saved.site.clone(),
-            release: saved.release.clone(),
-            source: saved.source.clone(),
-            instant: saved.instant,
-            cause: "cli".to_owned(),
-            revision: None,
-        },
+        Some(saved) => saved_request(saved, "cli"),
         None => {
             let source = configuration.source(site, arguments.from.as_ref())?;
             publish_request(site, &source, arguments.release.as_deref(), "cli")
@@ -90,8 +87,29 @@ pub(crate) async fn publish(common: &CommonArguments, arguments: &PublishArgumen
     set_comparison(&mut publisher, arguments.compare);
     publisher.lock_timeout = Duration::from_secs(arguments.lock_timeout);
     let approval = if arguments.approve { Approval::Person } else { Approval::Policies };
-    let run = PublishRun { saved: saved.as_ref(), approval, ..PublishRun::new(&request, &site) };
+    let how_to_approve = match &arguments.plan {
+        Some(path) => format!("tidegate publish {} --plan {} --approve", site.name, path.display()),
+        None => approve_publish(&site),
+    };
+    let run = PublishRun {
+        saved: saved.as_ref(),
+        approval,
+        how_to_approve: Some(how_to_approve),
+        ..PublishRun::new(&request, &site)
+    };
     apply(common, publisher, run).await
+}
+
+/// The request of a saved plan. Plugins see the time of the run, so it is an input of the plan.
+pub(crate) fn saved_request(saved: &Plan, cause: &str) -> PublishRequest {
+    PublishRequest {
+        site: saved.site.clone(),
+        release: saved.release.clone(),
+        source: saved.source.clone(),
+        instant: saved.instant,
+        cause: cause.to_owned(),
+        revision: None,
+    }
 }
 
 fn set_comparison(publisher: &mut Publisher, compare: CompareArguments) {
@@ -99,15 +117,31 @@ fn set_comparison(publisher: &mut Publisher, compare: CompareArguments) {
     publisher.verify = compare.verify;
 }
 
-/// Shows the plan without applying it.
+/// Shows the plan without applying it, and saves it at `out`.
 pub(crate) async fn preview(
     common: &CommonArguments,
     publisher: Publisher,
     run: PublishRun<'_>,
+    out: Option<&Path>,
 ) -> Result<ExitStatus, CliError> {
-    let planned = publisher.plan(run.request, run.site, Trace::Off).await?;
+    let mut planned = publisher.plan(run.request, run.site, Trace::Off).await?;
     drop(publisher);
-    show(common, &planned)
+    if let Some(path) = out {
+        write_file(path, "plan", &planned.plan.to_bytes().map_err(CliError::system)?)?;
+    }
+    (run.adapt_judgements)(&mut planned.judgements);
+    let status = show(common, &planned)?;
+    let verdicts = || planned.judgements.iter().map(|judgement| judgement.verdict);
+    if verdicts().any(|verdict| verdict == Verdict::Hold) && verdicts().all(|verdict| verdict != Verdict::Deny) {
+        print_how_to_approve(common, &run);
+    }
+    Ok(status)
+}
+
+fn print_how_to_approve(common: &CommonArguments, run: &PublishRun<'_>) {
+    if let Some(how) = run.how_to_approve.as_ref().filter(|_| !common.json) {
+        outln!("  to approve it: {how}");
+    }
 }
 
 /// Publishes, and prints the report.
@@ -121,9 +155,13 @@ pub(crate) async fn apply(
             render::plan(&planned.plan);
         }
     };
-    let report = publisher.publish(run.request, run.site, run.approval, run.saved, before_writes).await?;
+    let mut report = publisher.publish(run.request, run.site, run.approval, run.saved, before_writes).await?;
     drop(publisher);
+    (run.adapt_judgements)(&mut report.judgements);
     print_report(common, &report)?;
+    if report.outcome == Outcome::Held {
+        print_how_to_approve(common, &run);
+    }
     Ok(report.outcome.into())
 }
 
@@ -156,9 +194,15 @@ fn show(common: &CommonArguments, planned: &PlannedPublish) -> Result<ExitStatus
     Ok(if planned.judgements.iter().all(allowed) { ExitStatus::Success } else { ExitStatus::Denied })
 }
 
-fn load_plan(path: &Path) -> Result<Plan, CliError> {
+/// Reads a saved plan, which must be for `site`.
+pub(crate) fn load_plan(path: &Path, site: &str) -> Result<Plan, CliError> {
     let bytes = std::fs::read(path).map_err(CliError::read("plan", path))?;
-    serde_json::from_slice(&bytes).map_err(|error| {
+    let plan: Plan = serde_json::from_slice(&bytes).map_err(|error| {
         CliError::Usage(format!("`{}` is not a plan of this version of Tidegate: {error}", path.display()))
-    })
+    })?;
+    if plan.site == site {
+        Ok(plan)
+    } else {
+        Err(CliError::Usage(format!("the plan is for the site `{}`, not for `{site}`", plan.site)))
+    }
 }

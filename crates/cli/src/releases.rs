@@ -1,9 +1,11 @@
 //! `tidegate releases`, `rollback`, `diff` and `status`.
 
 use anstyle::Style;
+use tidegate_core::approval::Approval;
 use tidegate_core::config::Site;
 use tidegate_core::location::Source;
 use tidegate_core::release::{ReleaseEntry, ReleaseId};
+use tidegate_core::sanitize::sanitize_name;
 use tidegate_core::text::rest;
 use tidegate_publish::publish::{Publisher, ReleaseChangeKind, ReleaseComparison, SiteStatus};
 
@@ -12,7 +14,7 @@ use crate::configuration::Configuration;
 use crate::context::{AwsContext, publish_request};
 use crate::error::{CliError, ExitStatus};
 use crate::output::{BOLD, CYAN, DIM, GREEN, RED, SHOWN, YELLOW, print_json};
-use crate::publish::{PublishRun, apply, preview};
+use crate::publish::{PublishRun, apply, load_plan, preview, saved_request};
 
 /// A site, and the publisher that reads its releases.
 struct OpenSite {
@@ -41,23 +43,42 @@ pub(crate) async fn releases(common: &CommonArguments, arguments: &SiteArguments
     if common.json {
         print_json(&serde_json::json!({
             "site": site.name,
-            "releases": status.releases,
+            "releases": status.releases.iter().filter(|entry| entry.manifest.is_some()).collect::<Vec<_>>(),
+            "unfinished": status.unfinished,
             "live": status.live.map(|live| live.id),
             "skipped": status.skipped,
         }))?;
         return Ok(ExitStatus::Success);
     }
-    if status.releases.is_empty() {
+    let mut releases = status.releases.iter().rev().filter(|entry| entry.manifest.is_some()).peekable();
+    if releases.peek().is_none() {
         outln!("{}: no releases", site.name);
+    } else {
+        print_header();
     }
-    for release in status.releases.iter().rev() {
+    for release in releases {
         print_release(release, &status);
     }
-    for skipped in status.skipped.iter().rev() {
+    print_unfinished(&status);
+    for (position, skipped) in status.skipped.iter().rev().enumerate() {
+        if position == 0 {
+            outln!("skipped requests:");
+        }
         let what = if skipped.superseded { "superseded by" } else { "same as" };
         outln!("  {DIM}{}  {}  {what} {}{DIM:#}", time(skipped.instant), skipped.release, skipped.by);
     }
     Ok(ExitStatus::Success)
+}
+
+fn print_header() {
+    outln!("  {DIM}{:<8} {:<19}  {}{DIM:#}", "RELEASE", "TIME (UTC)", "NAME, CAUSE");
+}
+
+fn print_unfinished(status: &SiteStatus) {
+    if !status.unfinished.is_empty() {
+        let runs: Vec<String> = status.unfinished.iter().map(ToString::to_string).collect();
+        outln!("  unfinished: {}; the next publish finishes it", runs.join(", "));
+    }
 }
 
 fn print_release(release: &ReleaseEntry, status: &SiteStatus) {
@@ -65,9 +86,8 @@ fn print_release(release: &ReleaseEntry, status: &SiteStatus) {
     let style = if live { GREEN } else { Style::new() };
     let live = if live { format!("  {style}live{style:#}") } else { String::new() };
     let state = match release.manifest {
-        None => format!("  {DIM}unfinished{DIM:#}"),
         Some(manifest) if manifest != release.id => format!("  {DIM}same as {manifest}{DIM:#}"),
-        Some(_) => String::new(),
+        Some(_) | None => String::new(),
     };
     outln!(
         "  {style}{:<8}{style:#} {}  {}  {DIM}{}{DIM:#}{live}{state}",
@@ -87,10 +107,63 @@ fn time(milliseconds: u64) -> String {
 /// Publishes an earlier release again.
 pub(crate) async fn rollback(common: &CommonArguments, arguments: &RollbackArguments) -> Result<ExitStatus, CliError> {
     let OpenSite { publisher, site, _context } = OpenSite::open(common, &arguments.site).await?;
-    let earlier = publisher.earlier(&site, arguments.release).await?;
-    let request = publish_request(&site, &Source::Release(earlier.id), Some(&earlier.release), "rollback");
-    let run = PublishRun::new(&request, &site);
-    if arguments.dry_run { preview(common, publisher, run).await } else { apply(common, publisher, run).await }
+    let saved = arguments.plan.as_deref().map(|path| load_plan(path, &arguments.site)).transpose()?;
+    let wanted = match saved.as_ref().map(|saved| &saved.source) {
+        None => arguments.release,
+        Some(Source::Release(id)) => Some(*id),
+        Some(_) => {
+            let message = "the plan is not for a rollback; apply it with `tidegate publish --plan`";
+            return Err(CliError::Usage(message.to_owned()));
+        }
+    };
+    let earlier = publisher.earlier(&site, wanted).await?;
+    let status = publisher.status(&site).await?;
+    if !common.json {
+        announce(&site, &status, Rollback { to: &earlier, wanted });
+    }
+    let request = match &saved {
+        Some(saved) => saved_request(saved, "rollback"),
+        None => publish_request(&site, &Source::Release(earlier.id), Some(&earlier.release), "rollback"),
+    };
+    let file = arguments.plan.as_ref().or(arguments.out.as_ref());
+    let how_to_approve = match file {
+        Some(path) => format!("tidegate rollback {} --plan {} --approve", site.name, path.display()),
+        None => format!(
+            "tidegate rollback {0} {1} --out plan.json, then tidegate rollback {0} --plan plan.json --approve",
+            site.name, earlier.id
+        ),
+    };
+    let run = PublishRun {
+        saved: saved.as_ref(),
+        approval: if arguments.approve { Approval::Person } else { Approval::Policies },
+        how_to_approve: Some(how_to_approve),
+        ..PublishRun::new(&request, &site)
+    };
+    if arguments.dry_run || arguments.out.is_some() {
+        preview(common, publisher, run, arguments.out.as_deref()).await
+    } else {
+        apply(common, publisher, run).await
+    }
+}
+
+/// A release to go back to.
+struct Rollback<'a> {
+    to: &'a ReleaseEntry,
+    /// The release that was named.
+    wanted: Option<ReleaseId>,
+}
+
+/// Prints which release is left for which. A rollback after a rollback returns.
+fn announce(site: &Site, status: &SiteStatus, rollback: Rollback<'_>) {
+    let Some(live) = &status.live else { return };
+    let name = |entry: &ReleaseEntry| format!("{} (`{}`)", entry.id, sanitize_name(&entry.release));
+    let (from, to) = (name(live), name(rollback.to));
+    if rollback.wanted.is_none() && live.cause == "rollback" {
+        outln!("rollback from {from} to {to}, which was live before the last rollback");
+        outln!("  {DIM}to go further back, name a release that `tidegate releases {}` lists{DIM:#}", site.name);
+    } else {
+        outln!("rollback from {from} to {to}");
+    }
 }
 
 /// Shows the differences between two releases.
@@ -139,6 +212,7 @@ pub(crate) async fn status(common: &CommonArguments, arguments: &SiteArguments) 
         None => outln!("{BOLD}{}{BOLD:#}  no releases", site.name),
         Some(live) => {
             outln!("{BOLD}{}{BOLD:#}", site.name);
+            print_header();
             print_release(live, &status);
         }
     }
@@ -147,9 +221,7 @@ pub(crate) async fn status(common: &CommonArguments, arguments: &SiteArguments) 
         let releases = list(&status.pending_invalidations);
         outln!("  invalidation pending: {releases}; the next publish sends it");
     }
-    if !status.unfinished.is_empty() {
-        outln!("  unfinished: {}; the next publish finishes it", list(&status.unfinished));
-    }
+    print_unfinished(&status);
     if let Some(lease) = &status.lease {
         outln!("  publish in progress: `{}`", lease.release);
     }

@@ -8,6 +8,7 @@ use tidegate_core::config::{
 };
 use tidegate_core::diff::Comparison;
 use tidegate_core::location::Location;
+use tidegate_core::plan_review::Judgement;
 use tidegate_core::put_options::ObjectSettings;
 use tidegate_core::release::Retention;
 
@@ -33,8 +34,8 @@ pub(crate) async fn sync(
     publisher.comparison = if arguments.content_only { Comparison::Content } else { Comparison::Whole };
     // Without HEAD requests, the ETags of the listing decide. Most of them are MD5s, so files are read once for both digests.
     publisher.options.algorithms.md5 = arguments.content_only;
-    let run = PublishRun::new(&request, &site);
-    if arguments.dry_run { preview(common, publisher, run).await } else { apply(common, publisher, run).await }
+    let run = PublishRun { adapt_judgements: name_flags, ..PublishRun::new(&request, &site) };
+    if arguments.dry_run { preview(common, publisher, run, None).await } else { apply(common, publisher, run).await }
 }
 
 /// `--exclude` and `--include` as globs of one `.gitignore`, in the order in which they were typed: the last match decides.
@@ -100,8 +101,23 @@ fn guard(arguments: &SyncArguments) -> Result<PluginUse, CliError> {
     }
     if let Some(count) = arguments.max_deletes {
         settings.insert("max-deletes".to_owned(), Value::from(count));
+        // A number that was typed replaces the default share.
+        settings.insert("max-delete-share".to_owned(), Value::Null);
     }
     plugin_use("guard", &Value::Object(settings))
+}
+
+/// Names flags in the findings of `guard`, where its messages are about settings.
+fn name_flags(judgements: &mut [Judgement]) {
+    for finding in judgements.iter_mut().flat_map(|judgement| &mut judgement.findings) {
+        finding.rule.clear();
+        let flag = match finding.code.as_str() {
+            "too-many-deletes" | "too-large-share-of-deletes" => "; allow more with `--max-deletes COUNT`",
+            "forbidden-name" if finding.key.is_some() => "; leave it out with `--exclude`",
+            _ => "",
+        };
+        finding.message = finding.message.replace("set `allow-empty`", "use `--allow-empty`") + flag;
+    }
 }
 
 fn plugin_use(name: &str, settings: &Value) -> Result<PluginUse, CliError> {

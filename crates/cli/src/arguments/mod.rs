@@ -125,7 +125,8 @@ Examples:
     Diff(DiffArguments),
     /// Publish an earlier release again
     ///
-    /// A rollback is planned and checked by the policies like every publish.
+    /// A rollback is planned and checked by the policies like every publish, and makes a new release. A second rollback
+    /// returns to the release that the first one left; name a release to go further back.
     Rollback(RollbackArguments),
     /// Build the deployment package of the Lambda function
     ///

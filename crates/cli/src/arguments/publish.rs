@@ -125,9 +125,19 @@ pub(crate) struct DiffArguments {
 pub(crate) struct RollbackArguments {
     /// Name of the site in the configuration
     pub(crate) site: String,
-    /// Release, such as `r42` [default: the one before the live release]
+    /// Release, such as `r42` [default: the one that was live before]
+    #[arg(conflicts_with = "plan")]
     pub(crate) release: Option<ReleaseId>,
     /// Show the plan without applying it
-    #[arg(long)]
+    #[arg(long, conflicts_with = "plan")]
     pub(crate) dry_run: bool,
+    /// Save the plan for `rollback --plan` without applying it
+    #[arg(long, value_name = "FILE", conflicts_with = "plan")]
+    pub(crate) out: Option<PathBuf>,
+    /// Apply a saved plan, unless something it was made from has changed
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan: Option<PathBuf>,
+    /// Approve a plan that a policy holds; a denied plan stays denied
+    #[arg(long, requires = "plan")]
+    pub(crate) approve: bool,
 }

@@ -30,6 +30,7 @@ use tidegate_core::approval::{Approval, Approved};
 use tidegate_core::config::Site;
 use tidegate_core::desired::DesiredSite;
 use tidegate_core::finding::Finding;
+use tidegate_core::manifest::RecordState;
 use tidegate_core::plan::{ChangeReason, Plan};
 use tidegate_core::plan_review::Judgement;
 use tidegate_core::plugin_usage::PluginUsage;
@@ -163,6 +164,17 @@ impl Publisher {
     /// [`PublishError`] if it is not kept.
     pub async fn earlier(&self, site: &Site, id: Option<ReleaseId>) -> Result<ReleaseEntry, PublishError> {
         releases::earlier(&releases::store(self, site)?, site, id).await
+    }
+
+    /// Objects and archived bodies of a key that are kept for earlier releases; none if the site has no releases.
+    ///
+    /// # Errors
+    /// [`PublishError`].
+    pub async fn retained(&self, site: &Site, key: &str) -> Result<Vec<RecordState>, PublishError> {
+        match self.state(site) {
+            Some(store) => releases::retained(&store, key).await,
+            None => Ok(Vec::new()),
+        }
     }
 
     /// How two releases differ.

@@ -175,6 +175,18 @@ pub(super) async fn earlier(
     }
 }
 
+/// Reads the manifest of the live release. See [`Publisher::retained`].
+pub(super) async fn retained(store: &StateStore, key: &str) -> Result<Vec<RecordState>, PublishError> {
+    let Some(manifest) = store.history().await?.manifest() else { return Ok(Vec::new()) };
+    let mut batches = store.manifest(manifest).await?;
+    let mut found = Vec::new();
+    while let Some(batch) = batches.try_next().await? {
+        let of_key = batch.iter().filter(|record| record.key.as_str() == key);
+        found.extend(of_key.map(|record| record.state).filter(|state| *state != RecordState::Live));
+    }
+    Ok(found)
+}
+
 /// Merges the manifests of two releases. See [`Publisher::compare`].
 pub(super) async fn compare(
     store: &StateStore,
