@@ -24,7 +24,15 @@ impl Configuration {
             error,
             remedy: "; name another file with `--config`",
         })?;
-        let config = Config::parse(&text).map_err(|error| CliError::Usage(format!("`{}`: {error}", path.display())))?;
+        let config = Config::parse(&text).map_err(|error| {
+            let error = error.to_string();
+            // In TOML, a key below a table belongs to it.
+            let hint = match error.contains("unknown field `state`") {
+                true => "; `state` is a setting of all sites, so write it above the first `[[site]]`",
+                false => "",
+            };
+            CliError::Usage(format!("`{}`: {}{hint}", path.display(), error.trim_end()))
+        })?;
         let directory = path.parent().map(Path::to_owned).unwrap_or_default();
         Ok(Self { config, text, directory })
     }

@@ -33,11 +33,15 @@ const EMULATOR_DIRECTORY: &str = ".tidegate/dev";
 
 /// Serves until interrupted.
 pub(crate) async fn dev(common: &CommonArguments, arguments: &DevArguments) -> Result<ExitStatus, CliError> {
+    if common.endpoint_url.is_some() || common.profile.is_some() {
+        let message = "`dev` publishes to the local AWS emulator only; remove `--endpoint-url` and `--profile`, or use `tidegate publish`";
+        return Err(CliError::Usage(message.to_owned()));
+    }
     let configuration = Configuration::load(&common.config)?;
     let site = configuration.site(&arguments.source.site)?;
     let source = configuration.source(site, arguments.source.from.as_ref())?;
     let directory = common.local.clone().unwrap_or_else(|| PathBuf::from(EMULATOR_DIRECTORY));
-    let common = CommonArguments { local: Some(directory), endpoint_url: None, ..common.clone() };
+    let common = CommonArguments { local: Some(directory), ..common.clone() };
     let context = AwsContext::open(&common).await?;
     let site = context.site(&with_distribution(site)?, Some(&source)).await?;
     let Some(emulator) = &context.emulator else {

@@ -12,6 +12,9 @@ use tidegate_iam::apply::StepError;
 use tidegate_lambda::package::PackagingError;
 use tidegate_publish::AwsError;
 use tidegate_publish::publish::PublishError;
+use tidegate_publish::source::SourceError;
+use tidegate_publish::source::archive::ArchiveError;
+use tidegate_publish::source::directory::DirectoryError;
 
 use crate::output::RED_BOLD;
 
@@ -126,6 +129,11 @@ impl CliError {
             }
             Self::Package(error) => error.kind().into(),
             Self::Publish(PublishError::Drifted(_)) => ExitStatus::Denied,
+            // The path was typed or configured wrongly.
+            Self::Publish(PublishError::Source(
+                SourceError::Directory(DirectoryError::Missing(_) | DirectoryError::NotDirectory(_))
+                | SourceError::Archive(ArchiveError::Missing(_)),
+            )) => ExitStatus::Usage,
             Self::Publish(error) => error.kind().into(),
         }
     }

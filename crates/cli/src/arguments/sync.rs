@@ -59,7 +59,7 @@ pub(crate) struct SyncArguments {
     /// Needs one listing instead of one request for each object.
     #[arg(long)]
     pub(crate) content_only: bool,
-    /// Deny a plan that deletes more than COUNT objects
+    /// Deny a plan that deletes more than COUNT objects [default: half of the site, if that is more than 20]
     #[arg(long, value_name = "COUNT")]
     pub(crate) max_deletes: Option<u64>,
 }
