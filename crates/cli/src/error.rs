@@ -30,6 +30,8 @@ pub(crate) enum ExitStatus {
     Usage = 2,
     /// Failed, partial, or live with an invalidation pending.
     Failure = 3,
+    /// Ended by Ctrl-C or SIGTERM: 128 and the number of SIGINT, as in shells.
+    Interrupted = 130,
 }
 
 impl From<ExitStatus> for ExitCode {
@@ -74,6 +76,9 @@ pub(crate) enum CliError {
     /// A file cannot be written.
     #[error("cannot write the {what} `{}`: {error}", path.display())]
     Write { what: &'static str, path: PathBuf, error: io::Error },
+    /// A signal ended the run.
+    #[error("{0}")]
+    Interrupted(String),
     /// A server cannot start.
     #[error("cannot listen on `{address}`: {error}; choose another address with `{option}`")]
     Listen { address: SocketAddr, error: io::Error, option: &'static str },
@@ -127,6 +132,7 @@ impl CliError {
             Self::System(_) | Self::Write { .. } | Self::Listen { .. } | Self::Aws(_) | Self::Step(_) => {
                 ExitStatus::Failure
             }
+            Self::Interrupted(_) => ExitStatus::Interrupted,
             Self::Package(error) => error.kind().into(),
             Self::Publish(PublishError::Drifted(_)) => ExitStatus::Denied,
             // The path was typed or configured wrongly.
@@ -144,6 +150,7 @@ impl CliError {
             let kind = match self.exit_status() {
                 ExitStatus::Usage => "configuration",
                 ExitStatus::Denied => "denied",
+                ExitStatus::Interrupted => "interrupted",
                 ExitStatus::Success | ExitStatus::Failure => "failed",
             };
             outln!("{}", serde_json::json!({ "error": self.to_string(), "kind": kind }));

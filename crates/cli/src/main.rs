@@ -16,6 +16,7 @@ mod error;
 mod explain;
 mod group;
 mod install;
+mod interrupt;
 mod invoke;
 mod package;
 mod plugins;
@@ -46,7 +47,12 @@ fn main() -> ExitCode {
     let json = arguments.common.json;
     init_tracing(arguments.common.verbose);
     let status = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(run(arguments, &matches)),
+        Ok(runtime) => {
+            let status = runtime.block_on(run(arguments, &matches));
+            // After an interruption, a plugin may still run on a thread of its own.
+            runtime.shutdown_background();
+            status
+        }
         Err(error) => Err(CliError::System(format!("cannot start the async runtime: {error}"))),
     };
     let status = status.unwrap_or_else(|error| {

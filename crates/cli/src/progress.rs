@@ -1,17 +1,25 @@
-//! Progress bars, on a terminal and without `--json` only.
+//! Progress bars, on a terminal and without `--json` only. Waiting for another run is always reported.
 
 use std::io::IsTerminal;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tidegate_core::sanitize::sanitize_name;
 use tidegate_core::text::count;
-use tidegate_publish::progress::{ProgressEvent, ProgressObserver, Stage};
+use tidegate_publish::progress::{LockWait, ProgressEvent, ProgressObserver, Stage};
+
+/// Lines about waiting are this far apart without a terminal.
+const WAIT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// One bar that follows a run through its stages.
 pub(crate) struct TerminalProgress {
     bar: ProgressBar,
+    /// Whether there is a terminal to draw on.
+    is_drawn: bool,
     read: Mutex<ReadProgress>,
+    /// When a line about waiting was printed.
+    last_wait: Mutex<Option<Instant>>,
 }
 
 /// What was read of the source.
@@ -24,10 +32,11 @@ struct ReadProgress {
 impl TerminalProgress {
     pub(crate) fn new(hidden: bool) -> Self {
         let bar = ProgressBar::new_spinner();
-        if hidden || !std::io::stderr().is_terminal() {
+        let is_drawn = !hidden && std::io::stderr().is_terminal();
+        if !is_drawn {
             bar.set_draw_target(ProgressDrawTarget::hidden());
         }
-        Self { bar, read: Mutex::default() }
+        Self { bar, is_drawn, read: Mutex::default(), last_wait: Mutex::default() }
     }
 
     fn spinner(&self, message: impl Into<String>) {
@@ -40,6 +49,25 @@ impl TerminalProgress {
         self.bar.set_style(style(template));
         self.bar.set_length(length);
         self.bar.set_position(0);
+    }
+
+    /// Shows who publishes the site, with a count-down: on the bar, or in a line from time to time.
+    fn waiting(&self, wait: &LockWait) {
+        let release = sanitize_name(&wait.release);
+        let since = jiff::Timestamp::now().checked_sub(wait.held).map(|time| time.strftime("%H:%M:%S UTC").to_string());
+        let (expires, timeout) = (wait.expires.as_secs(), wait.timeout.as_secs());
+        let message = format!(
+            "waiting for the publish of `{release}`, which started at {}; taking over in {expires} s unless it is still running, giving up in {timeout} s",
+            since.unwrap_or_default()
+        );
+        if self.is_drawn {
+            return self.spinner(message);
+        }
+        let mut last = self.last_wait.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_none_or(|last| last.elapsed() >= WAIT_INTERVAL) {
+            *last = Some(Instant::now());
+            errln!("{message}");
+        }
     }
 
     fn add_read(&self, objects: u64, bytes: u64) {
@@ -58,9 +86,7 @@ fn style(template: &str) -> ProgressStyle {
 impl ProgressObserver for TerminalProgress {
     fn report(&self, event: ProgressEvent) {
         match event {
-            ProgressEvent::Waiting(release) => {
-                self.spinner(format!("waiting for the publish of `{}`", release.escape_default()));
-            }
+            ProgressEvent::Waiting(wait) => self.waiting(&wait),
             ProgressEvent::Stage(Stage::Open) => {
                 *self.read.lock().unwrap_or_else(PoisonError::into_inner) = ReadProgress::default();
                 self.spinner("reading the source");

@@ -1,6 +1,7 @@
 //! `tidegate plan` and `tidegate publish`.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_core::approval::Approval;
@@ -10,12 +11,13 @@ use tidegate_core::plan_review::{Judgement, Verdict};
 use tidegate_core::report::{Outcome, PublishReport};
 use tidegate_core::request::{PublishRequest, Revision};
 use tidegate_host::sync::Trace;
-use tidegate_publish::publish::{PlannedPublish, Publisher};
+use tidegate_publish::publish::{PlannedPublish, PublishError, Publisher};
 
 use crate::arguments::{CommonArguments, CompareArguments, PlanArguments, PublishArguments};
 use crate::configuration::Configuration;
 use crate::context::{AwsContext, now, publish_request};
 use crate::error::{CliError, ExitStatus};
+use crate::interrupt::{self, OperationCount};
 use crate::output::{print_json, write_file};
 use crate::render;
 
@@ -147,7 +149,7 @@ fn print_how_to_approve(common: &CommonArguments, run: &PublishRun<'_>) {
 /// Publishes, and prints the report.
 pub(crate) async fn apply(
     common: &CommonArguments,
-    publisher: Publisher,
+    mut publisher: Publisher,
     run: PublishRun<'_>,
 ) -> Result<ExitStatus, CliError> {
     let before_writes = |planned: &PlannedPublish| {
@@ -155,8 +157,16 @@ pub(crate) async fn apply(
             render::plan(&planned.plan);
         }
     };
-    let mut report = publisher.publish(run.request, run.site, run.approval, run.saved, before_writes).await?;
+    let progress = Arc::new(OperationCount::new(Arc::clone(&publisher.observer)));
+    publisher.observer = progress.clone();
+    publisher.cancel = interrupt::token()?;
+    let report = publisher.publish(run.request, run.site, run.approval, run.saved, before_writes).await;
     drop(publisher);
+    let mut report = match report {
+        Err(PublishError::Interrupted) => return Err(progress.interrupted()),
+        report => report?,
+    };
+    drop(progress);
     (run.adapt_judgements)(&mut report.judgements);
     print_report(common, &report)?;
     if report.outcome == Outcome::Held {

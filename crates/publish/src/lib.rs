@@ -52,3 +52,4 @@ pub use plugins::{PluginLoader, SitePlugins, SitePluginsError};
 pub use s3::{CopySource, ListError, S3};
 pub use state::StateError;
 pub use sts::{Sts, StsCaller};
+pub use tokio_util::sync::CancellationToken;

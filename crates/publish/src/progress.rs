@@ -1,10 +1,12 @@
 //! Progress events of a run, for a terminal or a log.
 
+use std::time::Duration;
+
 /// One step of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProgressEvent {
-    /// Another run publishes the site, and this run waits for it to end: what the other run publishes.
-    Waiting(String),
+    /// Another run publishes the site, and this run waits for it to end.
+    Waiting(LockWait),
     /// A stage begins. Stages follow each other in the order of [`Stage`].
     Stage(Stage),
     /// Objects and bytes of the source that were read since the last event.
@@ -34,6 +36,19 @@ pub enum ProgressEvent {
         /// Bytes.
         bytes: u64,
     },
+}
+
+/// A wait for the lease of a site.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockWait {
+    /// What the other run publishes.
+    pub release: String,
+    /// How long it has held the lease, up to a quarter of the lease more.
+    pub held: Duration,
+    /// When the lease ends, unless the other run renews it.
+    pub expires: Duration,
+    /// When this run gives up.
+    pub timeout: Duration,
 }
 
 /// A stage of a run.

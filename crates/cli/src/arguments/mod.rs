@@ -38,7 +38,8 @@ Exit codes:
   0  success, up to date, or superseded by a newer release
   1  denied by policy, or held for approval
   2  usage or configuration error
-  3  failed, partial, or live with an invalidation pending")]
+  3  failed, partial, or live with an invalidation pending
+  130  interrupted")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) common: CommonArguments,

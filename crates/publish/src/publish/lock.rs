@@ -29,8 +29,8 @@ pub(super) enum Lock {
 /// Waits for the site's lease, then decides whether the request still is the newest.
 pub(super) async fn lock(run: Run<'_>) -> Result<Lock, PublishError> {
     let Some(store) = run.publisher.state(run.site) else { return Ok(Lock::NotNeeded) };
-    let lease = acquire(run, &store).await?;
-    match check_precedence(run, &store, &lease).await {
+    let lease = run.publisher.unless_cancelled(acquire(run, &store)).await?;
+    match run.publisher.unless_cancelled(check_precedence(run, &store, &lease)).await {
         Ok(Checked::Newest(releases)) => Ok(Lock::Acquired(Locked { releases, lease })),
         Ok(Checked::Skipped(report)) => {
             lease.release().await;

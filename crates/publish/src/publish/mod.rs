@@ -74,6 +74,18 @@ pub struct PlannedPublish {
 }
 
 impl Publisher {
+    /// Does `work` until the run is cancelled. Requests in flight are aborted.
+    async fn unless_cancelled<T>(
+        &self,
+        work: impl Future<Output = Result<T, PublishError>>,
+    ) -> Result<T, PublishError> {
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(PublishError::Interrupted),
+            result = work => result,
+        }
+    }
+
     /// Publishes a site. With `saved`, only that very plan is applied. `on_plan` sees the plan before anything is
     /// written.
     ///
@@ -94,17 +106,17 @@ impl Publisher {
             Lock::Skipped(report) => return Ok(*report),
         };
         let releases = lock.as_ref().map(|locked| locked.releases.clone());
-        // Boxed: the compiler cannot prove that deeper futures may move between threads.
-        let planning: BoxFuture<'_, Result<PlannedPublish, PublishError>> = Box::pin(run.plan(releases, Trace::Off));
-        let planned = planning.await.and_then(|planned| plan::check_saved(saved, &planned.plan).map(|()| planned));
-        let report = match planned {
-            Ok(planned) => {
-                on_plan(&planned);
-                let applying: BoxFuture<'_, PublishReport> = Box::pin(run.apply(planned, approval, lock.as_ref()));
-                Ok(applying.await)
-            }
-            Err(error) => Err(error),
+        let work = async {
+            // Boxed: the compiler cannot prove that deeper futures may move between threads.
+            let planning: BoxFuture<'_, Result<PlannedPublish, PublishError>> =
+                Box::pin(run.plan(releases, Trace::Off));
+            let planned = planning.await?;
+            plan::check_saved(saved, &planned.plan)?;
+            on_plan(&planned);
+            let applying: BoxFuture<'_, PublishReport> = Box::pin(run.apply(planned, approval, lock.as_ref()));
+            Ok(applying.await)
         };
+        let report = self.unless_cancelled(work).await;
         lock::unlock(lock).await;
         report
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tidegate_core::config::Site;
 use tidegate_core::diff::Comparison;
 use tidegate_core::request::PublishRequest;
+use tokio_util::sync::CancellationToken;
 
 use crate::connection::Connection;
 use crate::plugins::PluginLoader;
@@ -38,6 +39,8 @@ pub struct Publisher {
     pub verify: bool,
     /// How long to wait for another run that publishes the same site.
     pub lock_timeout: Duration,
+    /// Interrupts [`Self::publish`], which then releases the lease.
+    pub cancel: CancellationToken,
 }
 
 impl Publisher {
@@ -56,6 +59,7 @@ impl Publisher {
             trust_manifest: false,
             verify: false,
             lock_timeout: LOCK_TIMEOUT,
+            cancel: CancellationToken::new(),
         }
     }
 

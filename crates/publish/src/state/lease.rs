@@ -14,7 +14,7 @@ use tracing::Instrument as _;
 use super::error::StateError;
 use super::fence::Fence;
 use super::store::StateStore;
-use crate::progress::{ProgressEvent, ProgressObserver};
+use crate::progress::{LockWait, ProgressEvent, ProgressObserver};
 use crate::s3::PutCondition;
 
 /// The name of the lease within the state.
@@ -73,10 +73,15 @@ impl StateStore {
             if started.elapsed() >= timeout {
                 return Err(StateError::Locked(self.location.clone(), held.release.clone()));
             }
-            observer.report(ProgressEvent::Waiting(held.release.clone()));
-            let until_free = held.duration().saturating_sub(since.elapsed());
-            let until_timeout = timeout.saturating_sub(started.elapsed());
-            sleep(until_free.min(pause).min(until_timeout).max(FIRST_PAUSE / 4)).await;
+            let expires = held.duration().saturating_sub(since.elapsed());
+            let timeout_left = timeout.saturating_sub(started.elapsed());
+            observer.report(ProgressEvent::Waiting(LockWait {
+                release: held.release.clone(),
+                held: held_for(held),
+                expires,
+                timeout: timeout_left,
+            }));
+            sleep(expires.min(pause).min(timeout_left).max(FIRST_PAUSE / 4)).await;
             pause = (pause * 2).min(MAX_PAUSE);
         }
     }
@@ -125,6 +130,11 @@ impl Drop for LeaseGuard {
     fn drop(&mut self) {
         self.renewal.abort();
     }
+}
+
+/// How long a lease was held until its last renewal. It is renewed every quarter of its duration.
+fn held_for(lease: &LeaseRecord) -> Duration {
+    lease.duration() / 4 * u32::try_from(lease.renewals).unwrap_or(u32::MAX)
 }
 
 /// Renews the lease until it is lost.
