@@ -5,13 +5,17 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use notify_debouncer_full::notify::{Error as WatchError, RecursiveMode};
-use notify_debouncer_full::{DebounceEventResult, new_debouncer};
+use notify_debouncer_full::notify::{Error as WatchError, RecommendedWatcher, RecursiveMode};
+use notify_debouncer_full::{DebounceEventResult, Debouncer, RecommendedCache, new_debouncer};
 use tidegate_core::approval::Approval;
 use tidegate_core::config::{DistributionConfig, DistributionId, OriginPath, Site};
 use tidegate_core::location::Source;
+use tidegate_publish::CancellationToken;
+use tidegate_publish::publish::PublishError;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
@@ -20,6 +24,8 @@ use crate::configuration::Configuration;
 use crate::context::{AwsContext, publish_request};
 use crate::emulator::LocalAccount;
 use crate::error::{CliError, ExitStatus};
+use crate::interrupt;
+use crate::output::warn;
 use crate::publish::print_report;
 
 /// How long a source must be unchanged before it is published, since builds write many files.
@@ -52,28 +58,26 @@ pub(crate) async fn dev(common: &CommonArguments, arguments: &DevArguments) -> R
     }
     serve_preview(emulator, &site, arguments.listen).await?;
     let (changed, mut changes) = mpsc::channel(1);
-    let _watcher = match (&source, arguments.no_watch) {
-        (Source::Directory(path) | Source::Archive(path), false) => Some(watch(path, changed)?),
+    // A source in S3 is not watched: then the channel is closed.
+    let mut watcher = match (&source, arguments.no_watch) {
+        (Source::Directory(path) | Source::Archive(path), false) => Some(SourceWatcher::new(path, changed)?),
         _ => None,
     };
-    let preview = Preview { common: &common, configuration: &configuration, context: &context, site: &site };
-    loop {
+    // One token for all publishes, so that a signal during a publish is not lost.
+    let cancel = interrupt::token()?;
+    let preview =
+        Preview { common: &common, configuration: &configuration, context: &context, site: &site, cancel: &cancel };
+    while !cancel.is_cancelled() {
         preview.publish(&source, arguments.source.release.as_deref()).await?;
         tokio::select! {
-            change = changes.recv(), if !arguments.no_watch => {
-                if change.is_none() {
-                    // A source in S3 is not watched.
-                    interrupted().await?;
-                    return Ok(ExitStatus::Success);
-                }
-            }
-            end = interrupted() => return end.map(|()| ExitStatus::Success),
+            () = cancel.cancelled() => {}
+            change = changes.recv() => match (change, &mut watcher) {
+                (Some(()), Some(watcher)) => watcher.renew(),
+                _ => cancel.cancelled().await,
+            },
         }
     }
-}
-
-async fn interrupted() -> Result<(), CliError> {
-    tokio::signal::ctrl_c().await.map_err(CliError::system)
+    Ok(ExitStatus::Success)
 }
 
 /// The site with a distribution, which a preview needs.
@@ -96,6 +100,8 @@ struct Preview<'a> {
     configuration: &'a Configuration,
     context: &'a AwsContext,
     site: &'a Site,
+    /// Ends the preview.
+    cancel: &'a CancellationToken,
 }
 
 impl Preview<'_> {
@@ -103,11 +109,13 @@ impl Preview<'_> {
     /// preview keeps serving the last state.
     async fn publish(&self, source: &Source, release: Option<&str>) -> Result<(), CliError> {
         let request = publish_request(self.site, source, release, "watch");
-        let publisher = self.context.publisher(self.common, &self.configuration.directory)?;
+        let mut publisher = self.context.publisher(self.common, &self.configuration.directory)?;
+        publisher.cancel = self.cancel.clone();
         let report = publisher.publish(&request, self.site, Approval::Policies, None, |_| ()).await;
         drop(publisher);
         match report {
             Ok(report) => print_report(self.common, &report),
+            Err(PublishError::Interrupted) => Ok(()),
             Err(error) => {
                 CliError::from(error).print(self.common.json);
                 Ok(())
@@ -144,16 +152,57 @@ pub(crate) async fn listen(address: SocketAddr, option: &'static str) -> Result<
     Ok((listener, address))
 }
 
-/// Sends a message once a path has changed and is unchanged for [`QUIET`].
-fn watch(path: &Path, changed: mpsc::Sender<()>) -> Result<impl Sized, CliError> {
-    let failed = |error: WatchError| CliError::System(format!("cannot watch `{}`: {error}", path.display()));
-    let mut debouncer = new_debouncer(QUIET, None, move |events: DebounceEventResult| {
-        if events.is_ok_and(|events| events.iter().any(|event| !event.kind.is_access())) {
-            // The channel is full if a publish is due already.
-            let _ = changed.try_send(());
+/// Watches a source. A watch is lost with its file or directory: a build that deletes its output first, or that replaces a
+/// zip by renaming another one. So the parent is watched, too.
+struct SourceWatcher {
+    debouncer: Debouncer<RecommendedWatcher, RecommendedCache>,
+    source: PathBuf,
+    /// Whether the source itself was created, deleted or renamed.
+    replaced: Arc<AtomicBool>,
+}
+
+impl SourceWatcher {
+    /// Sends a message once the source has changed and is unchanged for [`QUIET`].
+    fn new(path: &Path, changed: mpsc::Sender<()>) -> Result<Self, CliError> {
+        let failed = |error: WatchError| CliError::System(format!("cannot watch `{}`: {error}", path.display()));
+        let parent = match path.parent() {
+            Some(parent) if parent != Path::new("") => parent.canonicalize(),
+            Some(_) | None => std::env::current_dir(),
+        };
+        let parent = parent.map_err(CliError::read("directory of the source", path))?;
+        // `.` and `/` have no name: they are not replaced.
+        let source = path.file_name().map_or_else(|| parent.clone(), |name| parent.join(name));
+        let replaced = Arc::new(AtomicBool::default());
+        let (watched, replacing) = (source.clone(), Arc::clone(&replaced));
+        let debouncer = new_debouncer(QUIET, None, move |events: DebounceEventResult| {
+            let events = events.unwrap_or_default();
+            let changes = events.iter().filter(|event| !event.kind.is_access());
+            let paths: Vec<&PathBuf> =
+                changes.flat_map(|event| &event.paths).filter(|path| path.starts_with(&watched)).collect();
+            if paths.iter().any(|path| **path == watched) {
+                replacing.store(true, Ordering::Relaxed);
+            }
+            if !paths.is_empty() {
+                // The channel is full if a publish is due already.
+                let _ = changed.try_send(());
+            }
+        });
+        let mut watcher = Self { debouncer: debouncer.map_err(failed)?, source, replaced };
+        watcher.debouncer.watch(&parent, RecursiveMode::NonRecursive).map_err(failed)?;
+        watcher.watch_directory().map_err(failed)?;
+        Ok(watcher)
+    }
+
+    fn watch_directory(&mut self) -> Result<(), WatchError> {
+        if self.source.is_dir() { self.debouncer.watch(&self.source, RecursiveMode::Recursive) } else { Ok(()) }
+    }
+
+    /// Watches a directory that was replaced.
+    fn renew(&mut self) {
+        if self.replaced.swap(false, Ordering::Relaxed)
+            && let Err(error) = self.watch_directory()
+        {
+            warn(format!("cannot watch `{}`: {error}", self.source.display()));
         }
-    })
-    .map_err(failed)?;
-    debouncer.watch(path, RecursiveMode::Recursive).map_err(failed)?;
-    Ok(debouncer)
+    }
 }
