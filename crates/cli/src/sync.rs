@@ -34,6 +34,8 @@ pub(crate) async fn sync(
     publisher.comparison = if arguments.content_only { Comparison::Content } else { Comparison::Whole };
     // Without HEAD requests, the ETags of the listing decide. Most of them are MD5s, so files are read once for both digests.
     publisher.options.algorithms.md5 = arguments.content_only;
+    // A flag that was typed holds for every object, not only for those that are written anyway.
+    publisher.check_settings = true;
     let run = PublishRun { adapt_judgements: name_flags, ..PublishRun::new(&request, &site) };
     if arguments.dry_run { preview(common, publisher, run, None).await } else { apply(common, publisher, run).await }
 }

@@ -31,19 +31,20 @@ pub(crate) struct SyncArguments {
     /// Set `Content-Type` of all objects, or of those that match GLOB
     #[arg(long, value_name = "[GLOB=]VALUE", value_parser = content_type)]
     pub(crate) content_type: Vec<HeaderArgument>,
-    /// Canned ACL of written objects
+    /// Canned ACL of all objects
     ///
+    /// Needs one request for each object that would be left unchanged, and the permission s3:GetObjectAcl.
     /// Buckets created since April 2023 reject ACLs by default.
-    #[arg(long, value_enum, value_name = "ACL")]
+    #[arg(long, conflicts_with = "content_only", value_enum, value_name = "ACL")]
     pub(crate) acl: Option<AclFlag>,
-    /// Server-side encryption [default without a value: AES256]
-    #[arg(long, value_enum, value_name = "KIND", num_args = 0..=1, default_missing_value = "AES256")]
+    /// Server-side encryption of all objects [default without a value: AES256]
+    #[arg(long, conflicts_with = "content_only", value_enum, value_name = "KIND", num_args = 0..=1, default_missing_value = "AES256")]
     pub(crate) sse: Option<SseFlag>,
     /// ARN of the KMS key for `--sse aws:kms`
     #[arg(long, value_name = "ARN", requires = "sse")]
     pub(crate) sse_kms_key_id: Option<String>,
-    /// Storage class of written objects
-    #[arg(long, value_enum, value_name = "CLASS")]
+    /// Storage class of all objects
+    #[arg(long, conflicts_with = "content_only", value_enum, value_name = "CLASS")]
     pub(crate) storage_class: Option<StorageClassFlag>,
     /// Invalidate this CloudFront distribution, with its origin path if it has one
     #[arg(long, visible_alias = "cdn", value_name = "ID[:/PATH]")]

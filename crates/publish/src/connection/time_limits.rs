@@ -204,6 +204,7 @@ mod tests {
 
     use aws_credential_types::Credentials;
     use aws_smithy_types::body::SdkBody;
+    use aws_smithy_types::retry::RetryConfig;
     use futures::TryStreamExt as _;
     use tidegate_core::location::{Bucket, Location};
 
@@ -233,7 +234,9 @@ mod tests {
     }
 
     async fn s3(endpoint: &str) -> S3 {
+        let retry = RetryConfig::standard().with_max_attempts(6).with_initial_backoff(Duration::from_millis(1));
         let config = Connection::loader(QUICK)
+            .retry_config(retry)
             .credentials_provider(Credentials::from_keys("id", "secret", None))
             .region(aws_config::Region::from_static("us-east-1"))
             .endpoint_url(endpoint)

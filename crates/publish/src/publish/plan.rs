@@ -13,6 +13,7 @@ use tidegate_core::sanitize::sanitize_name;
 use tidegate_core::site_state::SiteState;
 
 use super::error::PublishError;
+use super::object_settings::{AclGroups, add_differences};
 use super::releases::Releases;
 use super::run::Run;
 use super::transform::TransformedSource;
@@ -46,20 +47,31 @@ pub(super) struct Basis {
     pub(super) kept: ReleaseRetention,
 }
 
-/// Computes the plan. If nothing changes, the live release counts as the newest that is kept, otherwise the new one
-/// does.
+/// What a plan is computed from.
+#[derive(Clone, Copy)]
+pub(super) struct PlanSources<'a> {
+    pub(super) source: &'a TransformedSource,
+    pub(super) state: &'a SiteState,
+    pub(super) acls: &'a AclGroups,
+}
+
+/// Computes the plan. If nothing changes, the live release counts as the newest that is kept, otherwise the new one does.
 pub(super) fn plan(
     run: Run<'_>,
     plugins: &SitePlugins,
-    source: &TransformedSource,
-    state: &SiteState,
+    inputs: PlanSources<'_>,
     releases: Option<&Releases>,
 ) -> Result<SitePlan, PublishError> {
+    let PlanSources { source, state, acls } = inputs;
     let Run { publisher, request, site } = run;
     let changes = |new_release| {
         let oldest_kept = releases.map_or(ReleaseId::default(), |releases| releases.oldest_kept(run, new_release));
         let policy = DeletePolicy { delete: site.delete, protect: site.protect.clone(), oldest_kept };
-        (diff::operations(&source.desired, state, publisher.comparison, &policy), oldest_kept)
+        let mut changes = diff::operations(&source.desired, state, publisher.comparison, &policy);
+        if publisher.check_settings {
+            add_differences(&mut changes, &source.desired, state, &site.objects, acls);
+        }
+        (changes, oldest_kept)
     };
     let (mut changed, mut oldest) = changes(false);
     let adds_release = state.is_new_release(&changed.operations);

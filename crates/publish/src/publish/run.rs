@@ -37,6 +37,9 @@ pub struct Publisher {
     pub trust_manifest: bool,
     /// Whether to look at every object, whatever the manifest says.
     pub verify: bool,
+    /// Whether objects with other settings than the site (ACL, encryption, storage class) are changed. Otherwise only
+    /// objects that are written for another reason get them.
+    pub check_settings: bool,
     /// How long to wait for another run that publishes the same site.
     pub lock_timeout: Duration,
     /// Interrupts [`Self::publish`], which then releases the lease.
@@ -58,6 +61,7 @@ impl Publisher {
             copy_limit: CopySource::LIMIT,
             trust_manifest: false,
             verify: false,
+            check_settings: false,
             lock_timeout: LOCK_TIMEOUT,
             cancel: CancellationToken::new(),
         }

@@ -1,6 +1,7 @@
 //! S3 requests. Nothing else in this crate names the S3 SDK.
 
 mod client;
+mod acl;
 mod condition;
 mod list;
 mod uploads;
