@@ -94,9 +94,7 @@ fn attribute_differences(settings: &ObjectSettings, has: &PreservedAttributes) -
     [
         settings.storage_class.as_deref().and_then(|wants| difference("x-amz-storage-class", class, wants)),
         settings.encryption.as_deref().and_then(|wants| difference("x-amz-server-side-encryption", encryption, wants)),
-        key.and_then(|wants| {
-            difference("x-amz-server-side-encryption-aws-kms-key-id", has.kms_key.as_deref(), wants)
-        }),
+        key.and_then(|wants| difference("x-amz-server-side-encryption-aws-kms-key-id", has.kms_key.as_deref(), wants)),
     ]
     .into_iter()
     .flatten()
