@@ -60,7 +60,9 @@ impl Report<'_> {
                     let message = format!("`{from}` does not replace `{key}`: `{to}` does not exist on this site");
                     self.warn(rule, "redirect-to-nothing", message, None);
                 }
-                continue;
+                if rule.pattern.is_exact() {
+                    continue;
+                }
             }
             match &rule.target {
                 None => {}
