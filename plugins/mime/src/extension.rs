@@ -1,4 +1,4 @@
-//! Types from names: additions and corrections to the `mime_guess` table, well-known names, and compressed copies.
+//! Types from names: the table of `mime-db` with corrections, well-known names, and compressed copies.
 
 /// The type that a name implies.
 #[derive(Debug, PartialEq, Eq)]
@@ -10,10 +10,20 @@ pub(crate) enum KnownType {
         /// The part of the name that implies it.
         source: &'static str,
     },
-    /// The extension has this type and another one.
-    Ambiguous { likely: &'static str },
+    /// The extension has one type for text and another one for other bytes.
+    Ambiguous(AmbiguousType),
     /// The name implies no type.
-    Unknown,
+    Unknown {
+        /// It has an extension, and not one of pages that a server makes.
+        extension: bool,
+    },
+}
+
+/// The types of an extension that two formats share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AmbiguousType {
+    pub(crate) text: &'static str,
+    pub(crate) binary: &'static str,
 }
 
 /// Types of whole names that software requests.
@@ -25,114 +35,190 @@ const NAMES: [(&str, &str); 5] = [
     ("webfinger", "application/jrd+json"),
 ];
 
-/// Types that `mime_guess` does not have, or has in a form that is outdated or that browsers do not accept. Sorted by
-/// extension, in lower case. Sources: IANA media types; RFC 9239 (JavaScript), 8081 (fonts), 9512 (YAML), 7303 (XML),
-/// 8216 (HLS).
-const TYPES: [(&str, &str); 38] = [
+/// Types that the `mime-db` crate does not have, or has in a form that is outdated or that browsers do not accept.
+/// Sorted by extension, in lower case. A test compares the result with npm's `mime-types`, which has IANA's
+/// registrations, and lists the exceptions with their reasons.
+const TYPES: [(&str, &str); 70] = [
+    ("210", "model/step"),
+    ("3gpp", "video/3gpp"),
+    ("ac3", "audio/ac3"),
     ("asciidoc", "text/asciidoc"),
+    ("blend", "application/x-blender"),
+    ("brush", "application/vnd.procreate.brush"),
+    ("brushset", "application/vnd.procreate.brushset"),
+    ("cbr", "application/vnd.comicbook-rar"),
+    ("cbz", "application/vnd.comicbook+zip"),
     ("cjs", "text/javascript"),
+    ("cur", "image/vnd.microsoft.icon"),
+    ("data", "application/octet-stream"),
+    ("dcm", "application/dicom"),
+    ("deb", "application/vnd.debian.binary-package"),
+    ("dng", "image/x-adobe-dng"),
+    ("drm", "application/vnd.procreate.dream"),
+    ("emf", "image/emf"),
+    ("fbx", "application/vnd.autodesk.fbx"),
     ("fgb", "application/octet-stream"),
+    ("flac", "audio/flac"),
+    ("gemini", "text/gemini"),
+    ("gmi", "text/gemini"),
     ("importmap", "application/importmap+json"),
+    ("ipynb", "application/x-ipynb+json"),
+    ("jfif", "image/jpeg"),
     ("jl", "text/plain"),
+    ("js", "text/javascript"),
+    ("jsm", "text/javascript"),
     ("jsonl", "application/jsonl"),
     ("kt", "text/plain"),
-    ("less", "text/plain"),
-    ("m3u8", "application/vnd.apple.mpegurl"),
-    ("m4a", "audio/mp4"),
-    ("map", "application/json"),
-    ("mdx", "text/mdx"),
-    ("mjs", "text/javascript"),
+    ("lottie", "application/zip+dotlottie"),
+    ("m4b", "audio/mp4"),
+    ("mht", "message/rfc822"),
+    ("mhtml", "message/rfc822"),
+    ("mobileconfig", "application/x-apple-aspen-config"),
+    ("mp3", "audio/mpeg"),
+    ("mp4", "video/mp4"),
+    ("mpg4", "video/mp4"),
     ("ndjson", "application/x-ndjson"),
-    ("otf", "font/otf"),
+    ("obj", "model/obj"),
+    ("one", "application/onenote"),
+    ("p21", "model/step"),
+    ("parquet", "application/vnd.apache.parquet"),
     ("pcss", "text/plain"),
+    ("pls", "audio/x-scpls"),
     ("pmtiles", "application/vnd.pmtiles"),
-    ("sass", "text/plain"),
-    ("scss", "text/plain"),
-    ("sql", "application/sql"),
+    ("rs", "text/x-rust"),
+    ("step", "model/step"),
     ("stl", "model/stl"),
+    ("stp", "model/step"),
+    ("stpnc", "model/step"),
     ("styl", "text/plain"),
     ("svelte", "text/plain"),
     ("swift", "text/plain"),
     ("tgz", "application/gzip"),
-    ("toml", "application/toml"),
     ("topojson", "application/json"),
     ("tsx", "text/typescript"),
-    ("usdz", "model/vnd.usdz+zip"),
+    ("vcf", "text/vcard"),
+    ("vdx", "application/vnd.ms-visio.viewer"),
+    ("vsdx", "application/vnd.visio"),
+    ("vsix", "application/vsix"),
+    ("vtx", "application/vnd.visio"),
     ("vue", "text/plain"),
-    ("wgsl", "text/wgsl"),
-    ("woff", "font/woff"),
-    ("xml", "application/xml"),
-    ("xsl", "application/xslt+xml"),
-    ("xslt", "application/xslt+xml"),
+    ("webarchive", "application/x-safari-webarchive"),
+    ("wmf", "image/wmf"),
+    ("xfdf", "application/xfdf"),
+    ("xlf", "application/xliff+xml"),
     ("yaml", "application/yaml"),
     ("yml", "application/yaml"),
     ("zst", "application/zstd"),
 ];
 
-/// TypeScript or MPEG transport streams: both are common, and the first bytes distinguish them.
-const AMBIGUOUS: [(&str, &str); 3] =
-    [("cts", "text/typescript"), ("mts", "text/typescript"), ("ts", "text/typescript")];
+/// Extensions that two formats share, one of them text. Sorted.
+const AMBIGUOUS: [(&str, AmbiguousType); 10] = [
+    ambiguous("cts", "text/typescript", "application/octet-stream"),
+    // Graphviz or Word.
+    ambiguous("dot", "text/vnd.graphviz", "application/msword"),
+    // Keys in PEM or Keynote.
+    ambiguous("key", "text/plain", "application/vnd.apple.keynote"),
+    // DASH or Microsoft Project.
+    ambiguous("mpp", "application/dash-patch+xml", "application/vnd.ms-project"),
+    ambiguous("mts", "text/typescript", "video/mp2t"),
+    // Emacs or Lotus Organizer; also pages named after their host, such as `example.org`.
+    ambiguous("org", "text/plain", "application/vnd.lotus-organizer"),
+    // gettext or PowerPoint.
+    ambiguous("pot", "text/plain", "application/vnd.ms-powerpoint"),
+    // Public keys or Microsoft Publisher.
+    ambiguous("pub", "text/plain", "application/x-mspublisher"),
+    ambiguous("sub", "text/vnd.dvb.subtitle", "image/vnd.dvb.subtitle"),
+    // TypeScript or MPEG transport streams, which may be encrypted.
+    ambiguous("ts", "text/typescript", "video/mp2t"),
+];
 
-/// Extensions of files that pages load. Their compressed copies are encodings, not downloads to unpack.
-const LOADED_BY_PAGES: [&str; 20] = [
-    "atom",
+const fn ambiguous(extension: &'static str, text: &'static str, binary: &'static str) -> (&'static str, AmbiguousType) {
+    (extension, AmbiguousType { text, binary })
+}
+
+/// Extensions of programs that make pages on a server. In a static site, such a name has the page, and the bytes decide.
+/// `com` is also a host's name.
+const PAGE_PROGRAMS: [&str; 19] = [
+    "action", "ashx", "asmx", "asp", "aspx", "axd", "cfm", "cgi", "com", "do", "jsp", "jspx", "php", "php3", "php4",
+    "php5", "php7", "phtml", "pl",
+];
+
+/// Extensions whose gzip copies are encodings by default: files that pages load. `data` and `symbols.json` are parts of
+/// Unity's builds. Gzip copies of other files, such as `feed.xml.gz`, are downloads.
+pub(crate) const ENCODED: [&str; 17] = [
     "cjs",
     "css",
+    "data",
     "eot",
     "htm",
     "html",
     "ico",
     "js",
-    "json",
     "map",
     "mjs",
     "otf",
-    "rss",
     "svg",
+    "symbols.json",
     "ttf",
-    "txt",
     "wasm",
     "webmanifest",
     "xhtml",
-    "xml",
 ];
 
-/// The type that the name of `key` implies; with `encodings`, also of compressed copies such as `x.js.gz`.
-pub(crate) fn known(key: &str, encodings: bool) -> KnownType {
+/// The type that the name of `key` implies. Copies of `encoded` extensions, such as `x.js.gz`, are encodings.
+pub(crate) fn known(key: &str, encoded: &[String]) -> KnownType {
     let name = key.rsplit('/').next().unwrap_or(key);
     if let Some((_, content_type)) = NAMES.iter().find(|(known, _)| *known == name) {
         return KnownType::Type { content_type, encoding: None, source: "name" };
     }
+    let whole = known_name(name, encoded);
+    // A mirror keeps the query: `style.css?ver=6.1`, or `style.css@ver=6.1` on Windows, where `?` cannot be in a name.
+    let path = match name.find('?').or_else(|| name.find("%3F")) {
+        Some(at) => name.get(..at),
+        None if matches!(whole, KnownType::Unknown { .. }) => name.split_once('@').map(|(path, _)| path),
+        None => None,
+    };
+    match path.filter(|path| split(path).is_some()).map(|path| known_name(path, encoded)) {
+        Some(KnownType::Unknown { extension: true }) | None => whole,
+        Some(known) => known,
+    }
+}
+
+fn known_name(name: &str, encoded: &[String]) -> KnownType {
     let Some((stem, extension)) = split(name) else {
-        return KnownType::Unknown;
+        return KnownType::Unknown { extension: false };
     };
     let extension = extension.to_ascii_lowercase();
-    if encodings && let Some(known) = compressed(stem, &extension) {
+    if !encoded.is_empty()
+        && let Some(known) = compressed(stem, &extension, encoded)
+    {
         return known;
+    }
+    if let Ok(position) = AMBIGUOUS.binary_search_by(|(known, _)| (*known).cmp(&extension))
+        && let Some((_, types)) = AMBIGUOUS.get(position)
+    {
+        return KnownType::Ambiguous(*types);
     }
     match by_extension(&extension) {
         Some(content_type) => KnownType::Type { content_type, encoding: None, source: "extension" },
-        None => AMBIGUOUS
-            .iter()
-            .find(|(known, _)| *known == extension)
-            .map_or(KnownType::Unknown, |(_, likely)| KnownType::Ambiguous { likely }),
+        None => KnownType::Unknown { extension: !PAGE_PROGRAMS.contains(&&*extension) },
     }
 }
 
 /// The type of an extension in lower case, if it has only one.
 pub(crate) fn by_extension(extension: &str) -> Option<&'static str> {
-    if AMBIGUOUS.iter().any(|(known, _)| *known == extension) {
+    if PAGE_PROGRAMS.contains(&extension) || AMBIGUOUS.iter().any(|(known, _)| *known == extension) {
         return None;
     }
     let position = TYPES.binary_search_by(|(known, _)| (*known).cmp(extension));
     match position.ok().and_then(|position| TYPES.get(position)) {
         Some((_, content_type)) => Some(content_type),
-        None => mime_guess::from_ext(extension).first_raw(),
+        None => mime_db::lookup(extension),
     }
 }
 
-/// The type of a compressed copy of a file that pages load.
-fn compressed(stem: &str, extension: &str) -> Option<KnownType> {
+/// The type of a compressed copy.
+fn compressed(stem: &str, extension: &str, encoded: &[String]) -> Option<KnownType> {
     let encoding = match extension {
         "gz" => "gzip",
         "br" => "br",
@@ -146,22 +232,27 @@ fn compressed(stem: &str, extension: &str) -> Option<KnownType> {
         }
         _ => return None,
     };
-    let inner = split(stem).map(|(_, inner)| inner.to_ascii_lowercase());
-    // Crawlers expect `sitemap.xml.gz` as a gzip file.
-    let sitemap = stem.starts_with("sitemap") && encoding == "gzip";
-    let inner = inner.filter(|inner| !sitemap && LOADED_BY_PAGES.contains(&inner.as_str()));
-    match inner.and_then(|inner| by_extension(&inner)) {
-        Some(content_type) => {
-            Some(KnownType::Type { content_type, encoding: Some(encoding), source: "extension before the encoding" })
-        }
-        // Brotli has no signature, so reading does not help.
-        None if encoding == "br" => Some(KnownType::Type {
-            content_type: "application/octet-stream",
-            encoding: None,
-            source: "extension of Brotli",
-        }),
-        None => None,
+    let stem = stem.to_ascii_lowercase();
+    let inner = split(&stem).map(|(_, inner)| inner).and_then(by_extension);
+    let listed = encoded.iter().any(|suffix| {
+        stem.strip_suffix(suffix.as_str()).and_then(|rest| rest.strip_suffix('.')).is_some_and(|rest| !rest.is_empty())
+    });
+    // Nothing but browsers unpacks Brotli, so text in it is never a download.
+    let text = encoding == "br" && inner.is_some_and(crate::charset::is_text);
+    if listed || text {
+        let content_type = inner.unwrap_or("application/octet-stream");
+        return Some(KnownType::Type {
+            content_type,
+            encoding: Some(encoding),
+            source: "extension before the encoding",
+        });
     }
+    // Brotli has no signature, so reading does not help.
+    (encoding == "br").then_some(KnownType::Type {
+        content_type: "application/octet-stream",
+        encoding: None,
+        source: "extension of Brotli",
+    })
 }
 
 /// A name without its extension, and the extension. A leading dot does not start an extension: `.nojekyll` has none.
@@ -170,26 +261,4 @@ fn split(name: &str) -> Option<(&str, &str)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{AMBIGUOUS, LOADED_BY_PAGES, TYPES, by_extension};
-
-    #[test]
-    fn the_table_is_sorted_in_lower_case_and_has_only_corrections() {
-        let extensions: Vec<_> = TYPES.iter().map(|(extension, _)| *extension).collect();
-        assert!(extensions.is_sorted());
-        assert!(extensions.iter().all(|extension| extension.to_ascii_lowercase() == *extension));
-        for (extension, content_type) in TYPES {
-            assert_ne!(mime_guess::from_ext(extension).first_raw(), Some(content_type), "`{extension}` needs no entry");
-        }
-    }
-
-    #[test]
-    fn files_that_pages_load_have_a_type() {
-        for extension in LOADED_BY_PAGES {
-            assert!(by_extension(extension).is_some(), "{extension}");
-        }
-        for (extension, _) in AMBIGUOUS {
-            assert_eq!(by_extension(extension), None);
-        }
-    }
-}
+mod tests;

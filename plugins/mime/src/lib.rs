@@ -1,7 +1,7 @@
 //! Sets `content-type` and `content-encoding`.
 //!
 //! The first of these sources that has a type decides: an earlier plugin, the configured globs, the name, the first
-//! bytes, the default.
+//! bytes, the default. The first bytes of text also decide its charset.
 
 mod charset;
 mod extension;
@@ -10,9 +10,15 @@ mod sniff;
 
 pub use settings::{MimeSettings, TypeRule};
 
+use std::borrow::Cow;
+
 use tidegate_plugin::{Decisions, Edit, Entry, Failure, Pointer, Run, SyncPlugin, content};
 
-use extension::KnownType;
+use extension::{AmbiguousType, KnownType};
+use sniff::Content;
+
+/// Keys in one read: the heads of more would take too much of the plugin's memory.
+const KEYS_IN_ONE_READ: usize = 250;
 
 /// The plugin.
 #[derive(Debug)]
@@ -25,16 +31,25 @@ struct DecidedType {
     content_type: String,
     encoding: Option<String>,
     rule: Pointer,
-    reason: String,
+    reason: Cow<'static, str>,
 }
 
 /// The type of an entry before its content is read.
 enum FoundType {
     Decided(DecidedType),
-    /// The first bytes decide, with this type as the fallback.
-    Unknown {
-        fallback: Option<&'static str>,
-    },
+    /// The first bytes decide.
+    Unread(UnreadType),
+}
+
+/// What the first bytes decide about.
+#[derive(Clone, Copy)]
+enum UnreadType {
+    /// The charset of this type.
+    Charset { content_type: &'static str, source: &'static str },
+    /// The type, which is one of two.
+    OneOf(AmbiguousType),
+    /// The type.
+    Any { extension: bool },
 }
 
 impl SyncPlugin for Mime {
@@ -45,23 +60,27 @@ impl SyncPlugin for Mime {
     }
 
     fn decide(&mut self, batch: &[Entry], decisions: &mut Decisions) -> Result<(), Failure> {
-        let mut to_read = Vec::new();
+        let mut found = Vec::new();
         for (index, entry) in batch.iter().enumerate() {
-            if entry.redirect.is_some() || (entry.header(CONTENT_TYPE).is_some() && !self.settings.overwrite) {
-                continue;
-            }
-            match self.find(entry) {
-                FoundType::Decided(decided) => decide(index, entry, decided, decisions),
-                FoundType::Unknown { fallback } => to_read.push((index, entry, fallback)),
+            if entry.redirect.is_none() && (self.settings.overwrite || entry.header(CONTENT_TYPE).is_none()) {
+                found.push((index, entry, self.find(entry)));
             }
         }
-        let keys: Vec<String> = to_read.iter().map(|(_, entry, _)| entry.key.clone()).collect();
-        if keys.is_empty() {
-            return Ok(());
-        }
-        for ((index, entry, fallback), head) in to_read.into_iter().zip(content::heads(&keys, sniff::HEAD_BYTES)) {
-            let head = head.map_err(|error| unreadable(&entry.key, &error))?;
-            decide(index, entry, self.sniffed(&head, fallback), decisions);
+        for chunk in found.chunks(KEYS_IN_ONE_READ) {
+            let unread = chunk.iter().filter(|(.., found)| matches!(found, FoundType::Unread(_)));
+            let keys: Vec<String> = unread.map(|(_, entry, _)| entry.key.clone()).collect();
+            let mut heads =
+                if keys.is_empty() { Vec::new() } else { content::heads(&keys, sniff::HEAD_BYTES) }.into_iter();
+            for (index, entry, found) in chunk {
+                match found {
+                    FoundType::Decided(decided) => decide(*index, entry, decided, decisions),
+                    FoundType::Unread(unread) => {
+                        let head = heads.next().unwrap_or(Err(content::ReadError::NotFound));
+                        let head = head.map_err(|error| unreadable(&entry.key, &error))?;
+                        decide(*index, entry, &self.read(*unread, &head, entry.size), decisions);
+                    }
+                }
+            }
         }
         Ok(())
     }
@@ -69,6 +88,7 @@ impl SyncPlugin for Mime {
 
 const CONTENT_TYPE: &str = "content-type";
 const CONTENT_ENCODING: &str = "content-encoding";
+const EXTENSION: &str = "extension";
 
 impl Mime {
     /// The type from a rule or the name.
@@ -79,42 +99,70 @@ impl Mime {
                     content_type: rule.content_type().to_owned(),
                     encoding: rule.encoding().map(str::to_owned),
                     rule: Pointer::root().member("types").index(position),
-                    reason: format!("matches `{}`", rule.glob()),
+                    reason: format!("matches `{}`", rule.glob()).into(),
                 });
             }
         }
-        match extension::known(&entry.key, self.settings.encodings) {
-            KnownType::Type { content_type, encoding, source } => FoundType::Decided(DecidedType {
+        // The bytes of an encoded body are not those of its type.
+        let reads = self.settings.sniff && entry.size > 0 && entry.header(CONTENT_ENCODING).is_none();
+        let decided = |content_type, encoding: Option<&str>, reason: &'static str| {
+            FoundType::Decided(DecidedType {
                 content_type: self.with_charset(content_type),
                 encoding: encoding.map(str::to_owned),
                 rule: Pointer::root(),
-                reason: source.to_owned(),
-            }),
-            KnownType::Ambiguous { likely } if self.settings.sniff && entry.size > 0 => {
-                FoundType::Unknown { fallback: Some(likely) }
+                reason: reason.into(),
+            })
+        };
+        match extension::known(&entry.key, &self.settings.encodings) {
+            KnownType::Type { content_type, encoding: None, source } if reads && self.reads_charset(content_type) => {
+                FoundType::Unread(UnreadType::Charset { content_type, source })
             }
-            KnownType::Ambiguous { likely } => FoundType::Decided(DecidedType {
-                content_type: self.with_charset(likely),
-                encoding: None,
-                rule: Pointer::root(),
-                reason: "extension".to_owned(),
-            }),
-            KnownType::Unknown if self.settings.sniff && entry.size > 0 => FoundType::Unknown { fallback: None },
-            KnownType::Unknown => FoundType::Decided(self.default_type()),
+            KnownType::Type { content_type, encoding, source } => decided(content_type, encoding, source),
+            KnownType::Ambiguous(types) if reads => FoundType::Unread(UnreadType::OneOf(types)),
+            KnownType::Ambiguous(types) => decided(types.text, None, EXTENSION),
+            KnownType::Unknown { extension } if reads => FoundType::Unread(UnreadType::Any { extension }),
+            KnownType::Unknown { .. } => FoundType::Decided(self.default_type()),
         }
     }
 
-    /// The type from the first bytes.
-    fn sniffed(&self, head: &[u8], fallback: Option<&'static str>) -> DecidedType {
-        match sniff::content_type(head, fallback) {
-            Some(content_type) => DecidedType {
-                content_type: self.with_charset(&content_type),
-                encoding: None,
-                rule: Pointer::root().member("sniff"),
-                reason: "first bytes".to_owned(),
-            },
-            None => self.default_type(),
-        }
+    /// Whether the bytes decide if a type gets the charset.
+    fn reads_charset(&self, content_type: &str) -> bool {
+        self.settings.charset.as_deref() == Some("utf-8") && charset::is_text(content_type)
+    }
+
+    /// The type of an entry of this size with these first bytes.
+    fn read(&self, unread: UnreadType, head: &[u8], size: u64) -> DecidedType {
+        let complete = head.len() as u64 == size;
+        let (content_type, rule, reason) = match unread {
+            UnreadType::Charset { content_type, source } => (content_type, Pointer::root(), source),
+            UnreadType::OneOf(types) => {
+                let content_type = match sniff::content(head, complete) {
+                    Content::Text("text/plain") => types.text,
+                    Content::Text(other) => other,
+                    Content::Binary => types.binary,
+                };
+                (content_type, Pointer::root().member("sniff"), "extension and first bytes")
+            }
+            UnreadType::Any { extension } => {
+                let content_type = match sniff::content(head, complete) {
+                    Content::Text(content_type) => Some(content_type),
+                    Content::Binary => sniff::binary_type(head, extension),
+                };
+                match content_type {
+                    Some(content_type) => (content_type, Pointer::root().member("sniff"), "first bytes"),
+                    None => return self.default_type(),
+                }
+            }
+        };
+        let content_type = if self.reads_charset(content_type) {
+            match charset::of(content_type, head, complete) {
+                Some(charset) => format!("{content_type}; charset={charset}"),
+                None => content_type.to_owned(),
+            }
+        } else {
+            self.with_charset(content_type)
+        };
+        DecidedType { content_type, encoding: None, rule, reason: reason.into() }
     }
 
     fn default_type(&self) -> DecidedType {
@@ -122,7 +170,7 @@ impl Mime {
             content_type: self.settings.default_type().to_owned(),
             encoding: None,
             rule: Pointer::root().member("default"),
-            reason: "default".to_owned(),
+            reason: "default".into(),
         }
     }
 
@@ -137,17 +185,17 @@ impl Mime {
 }
 
 /// Adds the edits that give the entry its type.
-fn decide(index: usize, entry: &Entry, decided: DecidedType, decisions: &mut Decisions) {
+fn decide(index: usize, entry: &Entry, decided: &DecidedType, decisions: &mut Decisions) {
     let mut edits = Vec::new();
     if entry.header(CONTENT_TYPE) != Some(&decided.content_type) {
-        edits.push(Edit::header(CONTENT_TYPE, decided.content_type));
+        edits.push(Edit::header(CONTENT_TYPE, decided.content_type.clone()));
     }
-    if let Some(encoding) = decided.encoding
-        && entry.header(CONTENT_ENCODING) != Some(&encoding)
+    if let Some(encoding) = &decided.encoding
+        && entry.header(CONTENT_ENCODING) != Some(encoding)
     {
-        edits.push(Edit::header(CONTENT_ENCODING, encoding));
+        edits.push(Edit::header(CONTENT_ENCODING, encoding.clone()));
     }
-    decisions.publish(index, edits, &decided.rule, decided.reason);
+    decisions.publish(index, edits, &decided.rule, decided.reason.clone());
 }
 
 /// A read error denies the run: with a guess, the type would change in the next run.

@@ -4,20 +4,23 @@ use serde::{Deserialize, Serialize};
 use tidegate_plugin::glob::Glob;
 use tidegate_plugin::{Issues, Pointer, Settings};
 
+use crate::extension::ENCODED;
+
 /// Settings of `mime`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MimeSettings {
     /// Types by glob; the last match decides.
     pub(crate) types: Vec<TypeRule>,
-    /// Added to types that are text; `null` for none.
+    /// Added to types that are text; `null` for none. `utf-8` only if the first bytes are UTF-8.
     pub(crate) charset: Option<String>,
     /// The type of objects without another one.
     default: String,
-    /// Whether the first bytes are read if the name implies no type.
+    /// Whether the first bytes are read: for the charset of text, and if the name implies no type.
     pub(crate) sniff: bool,
-    /// Whether `x.js.gz` and `x.js.br` are encodings of `x.js`.
-    pub(crate) encodings: bool,
+    /// Extensions, such as `js`, whose copies `x.js.gz` and `x.js.br` are encodings of `x.js`. Brotli copies of text always
+    /// are, unless the list is empty.
+    pub(crate) encodings: Vec<String>,
     /// Whether to replace a type that an earlier plugin set.
     pub(crate) overwrite: bool,
 }
@@ -59,7 +62,7 @@ impl Default for MimeSettings {
             charset: Some("utf-8".to_owned()),
             default: "application/octet-stream".to_owned(),
             sniff: true,
-            encodings: true,
+            encodings: ENCODED.map(str::to_owned).to_vec(),
             overwrite: false,
         }
     }
@@ -84,6 +87,12 @@ impl Settings for MimeSettings {
                     &at.member("encoding"),
                     "invalid content encoding; use one such as `gzip` or `br`, or remove it",
                 );
+            }
+        }
+        for (position, extension) in self.encodings.iter().enumerate() {
+            if !is_token(extension) || extension.starts_with('.') || *extension != extension.to_ascii_lowercase() {
+                let at = Pointer::root().member("encodings").index(position);
+                issues.add(&at, "invalid extension; use one such as `js`, in lower case and without the first dot");
             }
         }
         if !is_content_type(&self.default) {

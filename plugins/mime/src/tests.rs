@@ -34,7 +34,7 @@ fn names_have_the_types_that_browsers_accept() {
         ("a.jxl", "image/jxl"),
         ("a.png", "image/png"),
         ("a.jpg", "image/jpeg"),
-        ("favicon.ico", "image/x-icon"),
+        ("favicon.ico", "image/vnd.microsoft.icon"),
         ("a.svg", "image/svg+xml; charset=utf-8"),
         ("a.woff", "font/woff"),
         ("a.woff2", "font/woff2"),
@@ -76,6 +76,7 @@ fn names_have_the_types_that_browsers_accept() {
 fn compressed_copies_are_encodings_and_archives_are_not() {
     let table = [
         ("app.js.gz", "text/javascript; charset=utf-8", Some("gzip")),
+        ("APP.JS.GZ", "text/javascript; charset=utf-8", Some("gzip")),
         ("app.css.br", "text/css; charset=utf-8", Some("br")),
         ("page.html.br", "text/html; charset=utf-8", Some("br")),
         ("app.wasm.br", "application/wasm", Some("br")),
@@ -83,7 +84,17 @@ fn compressed_copies_are_encodings_and_archives_are_not() {
         ("src.tar.gz", "application/gzip", None),
         ("dump.sql.gz", "application/gzip", None),
         ("sitemap.xml.gz", "application/gzip", None),
-        ("sitemap-2.xml.gz", "application/gzip", None),
+        ("feed.xml.gz", "application/gzip", None),
+        ("words.txt.gz", "application/gzip", None),
+        ("export.json.gz", "application/gzip", None),
+        ("export.json.br", "application/json; charset=utf-8", Some("br")),
+        ("feed.xml.br", "application/xml; charset=utf-8", Some("br")),
+        ("Build/game.data.br", "application/octet-stream", Some("br")),
+        ("Build/game.data.gz", "application/octet-stream", Some("gzip")),
+        ("Build/game.symbols.json.gz", "application/json; charset=utf-8", Some("gzip")),
+        ("Build/game.framework.js.br", "text/javascript; charset=utf-8", Some("br")),
+        ("Build/game.wasm.gz", "application/wasm", Some("gzip")),
+        ("data.gz", "application/gzip", None),
         ("archive.tar.br", "application/octet-stream", None),
     ];
     let artifact = TestArtifact::new().objects(table.iter().map(|(key, ..)| *key));
@@ -92,8 +103,13 @@ fn compressed_copies_are_encodings_and_archives_are_not() {
         assert_eq!(header(&answer, key), content_type, "{key}");
         assert_eq!(answer.header(key, "content-encoding").as_deref(), encoding, "{key}");
     }
-    let answer = types(r#"{"encodings":false}"#, &artifact);
+    let answer = types(r#"{"encodings":[]}"#, &artifact);
+    for key in ["app.js.gz", "app.css.br"] {
+        assert_eq!(answer.header(key, "content-encoding"), None);
+    }
     assert_eq!(header(&answer, "app.js.gz"), "application/gzip");
+    let answer = types(r#"{"encodings":["json"]}"#, &artifact);
+    assert_eq!(answer.header("export.json.gz", "content-encoding").as_deref(), Some("gzip"));
     assert_eq!(answer.header("app.js.gz", "content-encoding"), None);
 }
 
@@ -122,6 +138,97 @@ fn reads_objects_whose_name_implies_no_type() {
     let answer = types(r#"{"sniff":false,"default":"text/html"}"#, &artifact);
     assert_eq!(header(&answer, "about"), "text/html");
     assert_eq!(header(&answer, "segment.ts"), "text/typescript; charset=utf-8");
+}
+
+#[test]
+fn bytes_decide_about_names_that_imply_several_types() {
+    let encrypted: Vec<u8> = (0..2_000_u32).map(|at| (at * 167 + at / 251).to_le_bytes()[0]).collect();
+    let table: &[(&str, &[u8], &str)] = &[
+        ("index.php", b"<!doctype html><p>", "text/html; charset=utf-8"),
+        ("index.php?page=2", b"<!doctype html><p>", "text/html; charset=utf-8"),
+        ("source.php", b"<?php echo 1;", "text/plain; charset=utf-8"),
+        ("logo.php", b"\x89PNG\r\n\x1a\n\0", "image/png"),
+        ("api.aspx", b"{\"a\": 1}", "application/json; charset=utf-8"),
+        ("example.com", b"<html><p>\xe9", "text/html"),
+        ("example.org", b"<html><p>", "text/html; charset=utf-8"),
+        ("notes.org", b"* Heading", "text/plain; charset=utf-8"),
+        ("encrypted.ts", &encrypted, "video/mp2t"),
+        ("talk.key", b"PK\x03\x04\0\0", "application/vnd.apple.keynote"),
+        ("server.key", b"-----BEGIN PRIVATE KEY-----", "text/plain; charset=utf-8"),
+        ("id.pub", b"ssh-ed25519 AAAA", "text/plain; charset=utf-8"),
+        ("flyer.pub", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "application/x-mspublisher"),
+        ("part.3mf", b"PK\x03\x04\0\0", "model/3mf"),
+        ("app.msix", b"PK\x03\x04\0\0", "application/msix"),
+        ("wave.lottie", b"PK\x03\x04\0\0", "application/zip+dotlottie"),
+        ("project.sketch", b"PK\x03\x04\0\0", "application/octet-stream"),
+        ("archive", b"PK\x03\x04\0\0", "application/zip"),
+        ("run", b"#!/usr/bin/env python3\n", "text/plain; charset=utf-8"),
+        ("install", b"#!/bin/sh\n", "application/x-sh; charset=utf-8"),
+        ("voice", b"#!AMR\n\x0c\0\0\0\0\0", "audio/amr"),
+        ("brands", b"BMW, BMX", "text/plain; charset=utf-8"),
+    ];
+    let artifact = table.iter().fold(TestArtifact::new(), |artifact, (key, bytes, _)| artifact.object(key, *bytes));
+    let answer = types("{}", &artifact);
+    for (key, _, content_type) in table {
+        assert_eq!(header(&answer, key), *content_type, "{key}");
+    }
+}
+
+#[test]
+fn types_of_the_table_follow_registrations() {
+    let table = [
+        ("a.rpm", "application/x-redhat-package-manager"),
+        ("a.mobileconfig", "application/x-apple-aspen-config"),
+        ("a.msix", "application/msix"),
+        ("a.appinstaller", "application/appinstaller"),
+        ("a.m4s", "video/iso.segment"),
+        ("a.m2ts", "video/mp2t"),
+        ("a.m4b", "audio/mp4"),
+        ("a.obj", "model/obj"),
+        ("a.mtl", "model/mtl"),
+        ("a.step", "model/step"),
+        ("a.stp", "model/step"),
+        ("a.usda", "model/vnd.usda"),
+        ("a.ttml", "application/ttml+xml; charset=utf-8"),
+        ("a.manifest", "text/cache-manifest; charset=utf-8"),
+        ("a.vcf", "text/vcard; charset=utf-8"),
+        ("a.cbz", "application/vnd.comicbook+zip"),
+        ("style.css?ver=6.1", "text/css; charset=utf-8"),
+    ];
+    let answer = types("{}", &TestArtifact::new().objects(table.iter().map(|(key, _)| *key)));
+    for (key, content_type) in table {
+        assert_eq!(header(&answer, key), content_type, "{key}");
+    }
+}
+
+#[test]
+fn only_utf_8_gets_the_charset() {
+    let long = [b"a".repeat(40_000), b"\xe9".to_vec()].concat();
+    let table: &[(&str, &[u8], &str)] = &[
+        ("new.html", "<p>\u{e9}t\u{e9}".as_bytes(), "text/html; charset=utf-8"),
+        ("old.html", b"<meta charset=windows-1252><p>\xe9t\xe9", "text/html; charset=windows-1252"),
+        ("undeclared.html", b"<p>\xe9t\xe9", "text/html"),
+        (
+            "feed.xml",
+            b"<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?><rss>\xe9",
+            "application/xml; charset=iso-8859-1",
+        ),
+        ("old.txt", b"\xe9t\xe9", "text/plain"),
+        // Only the first bytes are read.
+        ("long.txt", &long, "text/plain; charset=utf-8"),
+        ("data.json", b"{}", "application/json; charset=utf-8"),
+    ];
+    let artifact = table.iter().fold(TestArtifact::new(), |artifact, (key, bytes, _)| artifact.object(key, *bytes));
+    let answer = types("{}", &artifact);
+    for (key, _, content_type) in table {
+        assert_eq!(header(&answer, key), *content_type, "{key}");
+    }
+    // A configured charset, and one without reading.
+    assert_eq!(header(&types(r#"{"charset":"iso-8859-1"}"#, &artifact), "old.txt"), "text/plain; charset=iso-8859-1");
+    assert_eq!(header(&types(r#"{"sniff":false}"#, &artifact), "old.txt"), "text/plain; charset=utf-8");
+    // The bytes of an encoded body are not text.
+    let encoded = TestArtifact::new().object_with("a.html", b"\x1f\x8b".as_slice(), &[("content-encoding", "gzip")]);
+    assert_eq!(header(&types("{}", &encoded), "a.html"), "text/html; charset=utf-8");
 }
 
 #[test]
@@ -165,7 +272,7 @@ fn the_charset_is_configurable() {
 
 #[test]
 fn settings_have_a_canonical_form() {
-    let defaults = r#"{"types":[],"charset":"utf-8","default":"application/octet-stream","sniff":true,"encodings":true,"overwrite":false}"#;
+    let defaults = r#"{"types":[],"charset":"utf-8","default":"application/octet-stream","sniff":true,"encodings":["cjs","css","data","eot","htm","html","ico","js","map","mjs","otf","svg","symbols.json","ttf","wasm","webmanifest","xhtml"],"overwrite":false}"#;
     assert_eq!(canonical::<MimeSettings>("{}").unwrap(), defaults);
     let written = canonical::<MimeSettings>(r#"{"charset":null,"types":[{"type":"a/b","glob":"*.x"}]}"#).unwrap();
     assert!(
@@ -183,6 +290,7 @@ fn issues_point_at_wrong_settings() {
         (r#"{"types":[{"glob":"a","type":"a/b","encoding":"g zip"}]}"#, "/types/0/encoding"),
         (r#"{"types":[{"glob":"a"}]}"#, "/types/0"),
         (r#"{"default":"x"}"#, "/default"),
+        (r#"{"encodings":["js",".css"]}"#, "/encodings/1"),
         (r#"{"charset":"utf 8"}"#, "/charset"),
         (r#"{"sniffing":true}"#, "/sniffing"),
     ];
