@@ -2,12 +2,13 @@
 //! nothing.
 
 use tidegate_core::sanitize::{MESSAGE_BYTES, sanitize};
-use wasmparser::{BinaryReaderError, Encoding, Parser, Payload};
+use wasmparser::{Encoding, Parser, Payload};
 
 use super::compiled_code::package::CodePackageError;
 use super::imports::LINKED;
 use super::kind::{IdentifiedPlugin, PluginKind};
-use super::limits::{MAX_COMPONENT_BYTES, MAX_FUNCTION_BYTES, MAX_FUNCTIONS, MAX_NESTING};
+use super::limits::MAX_COMPONENT_BYTES;
+use super::structure::Structure;
 
 /// The version of the contract that this host implements. Patch versions are compatible.
 pub const CONTRACT: &str = "0.1";
@@ -46,7 +47,7 @@ pub enum AdmissionErrorKind {
     /// The bytes break WebAssembly's rules or use a proposal that is off, with the parser's or compiler's message.
     #[error("it is not a valid component for this host: {0}")]
     Invalid(String),
-    /// Too much of something that makes compilation slow.
+    /// Too much of something that takes time or memory to compile or to instantiate.
     #[error("it has {found} {what}, and the limit is {limit}; remove the cause, or split it")]
     Excessive {
         /// What there is too much of.
@@ -56,6 +57,22 @@ pub enum AdmissionErrorKind {
         /// The limit.
         limit: u64,
     },
+    /// It instantiates a component or module that it imports or takes from an instance.
+    #[error(
+        "it instantiates a component or module that it gets at run time, so its instances cannot be counted; define it inside"
+    )]
+    Uncountable,
+    /// Compiling it used up the memory or the time for a component of its size.
+    #[error("compiling it takes more than {mebibytes} MiB of memory or {seconds} s; simplify it, or split it")]
+    CompileBudget {
+        /// The memory.
+        mebibytes: u64,
+        /// The time.
+        seconds: u64,
+    },
+    /// The compiler's process failed, with the reason.
+    #[error("its compiler did not run: {0}; run the same command again")]
+    Compiler(String),
     /// It imports WASI, with the names in backticks.
     #[error(
         "it imports {0}, and plugins have no WASI; build it without WASI: Rust for `wasm32-unknown-unknown`, Python with \
@@ -156,35 +173,23 @@ struct ComponentNames {
 impl ComponentNames {
     /// Reads the names; `None` for a core module.
     fn read(bytes: &[u8]) -> Result<Option<Self>, AdmissionErrorKind> {
-        let invalid =
-            |error: BinaryReaderError| AdmissionErrorKind::Invalid(sanitize(&error.to_string(), MESSAGE_BYTES));
         let mut names = Self::default();
-        let (mut depth, mut functions) = (0_u64, 0_u64);
+        let mut structure = Structure::default();
         let mut parser = Parser::new(0);
         parser.set_features(super::engine::proposals());
         for payload in parser.parse_all(bytes) {
-            match payload.map_err(invalid)? {
-                Payload::Version { encoding, .. } => {
-                    if depth == 0 && encoding == Encoding::Module {
-                        return Ok(None);
-                    }
-                    depth += 1;
-                    check_limit("levels of nested components", depth, MAX_NESTING)?;
-                }
-                Payload::End(_) => depth = depth.saturating_sub(1),
-                Payload::CodeSectionEntry(body) => {
-                    functions += 1;
-                    check_limit("functions", functions, MAX_FUNCTIONS)?;
-                    check_limit("bytes in one function", body.range().len() as u64, MAX_FUNCTION_BYTES)?;
-                }
-                Payload::ComponentImportSection(section) if depth == 1 => {
+            let payload = payload?;
+            structure.add(&payload)?;
+            match payload {
+                Payload::Version { encoding: Encoding::Module, .. } if structure.depth() == 1 => return Ok(None),
+                Payload::ComponentImportSection(section) if structure.depth() == 1 => {
                     for import in section {
-                        names.imports.push(import.map_err(invalid)?.name.name.to_owned());
+                        names.imports.push(import?.name.name.to_owned());
                     }
                 }
-                Payload::ComponentExportSection(section) if depth == 1 => {
+                Payload::ComponentExportSection(section) if structure.depth() == 1 => {
                     for export in section {
-                        names.exports.push(export.map_err(invalid)?.name.name.to_owned());
+                        names.exports.push(export?.name.name.to_owned());
                     }
                 }
                 _ => {}
@@ -222,10 +227,6 @@ impl ComponentNames {
         }
         Ok(IdentifiedPlugin { kind, reads_content: has(&self.imports, "content") })
     }
-}
-
-fn check_limit(what: &'static str, found: u64, limit: u64) -> Result<(), AdmissionErrorKind> {
-    if found > limit { Err(AdmissionErrorKind::Excessive { what, found, limit }) } else { Ok(()) }
 }
 
 /// The interface and the version in a name of the contract's package.

@@ -13,16 +13,18 @@ use std::path::Path;
 
 use wasmtime::component::Component;
 
+#[cfg(feature = "compile")]
+use super::compiler_process::ProcessCode;
 use super::engine::Engine;
 
 /// Limit of one file of machine code, in bytes. A JavaScript engine compiles to 33 MB.
-const MAX_CODE_BYTES: u64 = 256 << 20;
+pub(super) const MAX_CODE_BYTES: u64 = 256 << 20;
 
 /// Deserializes machine code that Tidegate has written.
 #[expect(unsafe_code, reason = "wasmtime trusts machine code; `AuthenticCode` is the proof that it may")]
 fn deserialize(engine: &Engine, code: &AuthenticCode<'_>) -> wasmtime::Result<Component> {
     // SAFETY: `Component::deserialize` runs any machine code that it is given, so the bytes must be an output of
-    // `Component::serialize`. `AuthenticCode` borrows the very bytes in memory that were checked, and has two
+    // `Component::serialize`. `AuthenticCode` borrows the very bytes in memory that were checked, and has three
     // constructors:
     //
     // - `cache::CacheKey::verified` checks an HMAC-SHA-256 over them. Only the Tidegate of this user can read its key,
@@ -32,12 +34,20 @@ fn deserialize(engine: &Engine, code: &AuthenticCode<'_>) -> wasmtime::Result<Co
     //   in one archive with the program that reads it, in a directory that the running function cannot write, so an
     //   attacker who could forge it could also replace the program. The digest detects damage and files of another
     //   package.
+    // - `from_compiler` has a `ProcessCode`, which only `CompilerProcess::compile` makes: this very program wrote it, as an
+    //   output of `Engine::precompile_component`, to a pipe that nothing else can write.
     //
     // wasmtime itself refuses code of another version or another engine configuration.
     unsafe { Component::deserialize(engine.wasm(), code.0) }
 }
 
-/// Machine code with a verified tag or digest.
+/// The code of a component that was compiled just now.
+#[cfg(feature = "compile")]
+pub(super) fn from_compiler(engine: &Engine, code: &ProcessCode) -> wasmtime::Result<Component> {
+    deserialize(engine, &AuthenticCode(code.bytes()))
+}
+
+/// Machine code with a verified tag or digest, or of the compiler.
 struct AuthenticCode<'a>(&'a [u8]);
 
 /// The platform of this machine, for file names.

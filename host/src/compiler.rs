@@ -7,6 +7,7 @@ use tidegate_core::config::Sha256Hex;
 
 use super::admission::{AdmissionError, identify};
 use super::compiled_code::package::{INDEX, PackageIndex, PackagedCode, file_name};
+use super::compiler_process::CompilerProcess;
 use super::engine::{EngineError, configuration};
 use super::kind::IdentifiedPlugin;
 
@@ -19,6 +20,7 @@ use super::kind::IdentifiedPlugin;
 pub struct Compiler {
     engine: wasmtime::Engine,
     target: Architecture,
+    process: Option<CompilerProcess>,
 }
 
 /// The machine code of one component.
@@ -37,7 +39,13 @@ impl Compiler {
     pub fn new(target: Architecture) -> Result<Self, EngineError> {
         let mut configuration = configuration().map_err(EngineError::sandbox)?;
         configuration.target(target.triple()).map_err(EngineError::sandbox)?;
-        Ok(Self { engine: wasmtime::Engine::new(&configuration).map_err(EngineError::sandbox)?, target })
+        Ok(Self { engine: wasmtime::Engine::new(&configuration).map_err(EngineError::sandbox)?, target, process: None })
+    }
+
+    /// Compiles in a process of its own, as [`Engine::with_compiler`](super::Engine::with_compiler).
+    #[must_use]
+    pub fn with_process(self, process: Option<CompilerProcess>) -> Self {
+        Self { process, ..self }
     }
 
     /// The target.
@@ -52,7 +60,10 @@ impl Compiler {
     /// [`AdmissionError`].
     pub fn compile(&self, plugin: &str, bytes: &[u8]) -> Result<CompiledPlugin, AdmissionError> {
         let identified = identify(plugin, bytes)?;
-        let code = self.engine.precompile_component(bytes).map_err(|error| AdmissionError::invalid(plugin, &error))?;
+        let code = match &self.process {
+            Some(process) => process.compile(Some(self.target), bytes).map_err(|kind| kind.of(plugin))?.into_bytes(),
+            None => self.engine.precompile_component(bytes).map_err(|error| AdmissionError::invalid(plugin, &error))?,
+        };
         Ok(CompiledPlugin { component: Sha256Hex::of(bytes), identified, code })
     }
 

@@ -1,5 +1,6 @@
 //! The sandbox: one wasmtime engine, whose only constructor turns every protection on.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,8 @@ use wasmparser::WasmFeatures;
 use wasmtime::component::Linker;
 use wasmtime::{Config, InstanceAllocationStrategy, ModuleVersionStrategy, WasmBacktraceDetails};
 
+#[cfg(feature = "compile")]
+use super::compiler_process::CompilerProcess;
 use super::imports;
 use super::limits::{Limits, WASM_STACK_BYTES};
 use super::store::StoreState;
@@ -16,10 +19,14 @@ use super::store::StoreState;
 pub(super) const WASMTIME_VERSION: &str = "48.0.8";
 
 /// Increases with changes in this crate that invalidate compiled code.
-const REVISION: u32 = 1;
+const REVISION: u32 = 2;
 
 /// How often running code checks the time. A loop exceeds its deadline by about this much.
 const TICK: Duration = Duration::from_millis(5);
+
+/// Up to this size, compiled code has an image of a memory even if most of it is empty: by default 16 MiB, which two data
+/// segments of one byte would make of each module.
+const DENSE_IMAGE_BYTES: u64 = 64 << 10;
 
 /// Runs plugins. Cheap to clone. Its clock thread ends with the last clone and the last plugin that it loaded.
 #[derive(Clone)]
@@ -27,6 +34,8 @@ pub struct Engine {
     wasm: wasmtime::Engine,
     linker: Arc<Linker<StoreState>>,
     limits: Arc<Limits>,
+    #[cfg(feature = "compile")]
+    compiler: Option<CompilerProcess>,
 }
 
 /// An engine cannot be created.
@@ -41,8 +50,7 @@ pub enum EngineError {
 }
 
 impl EngineError {
-    #[expect(clippy::needless_pass_by_value, reason = "`map_err` passes values")]
-    pub(super) fn sandbox(error: wasmtime::Error) -> Self {
+    pub(super) fn sandbox(error: impl Display) -> Self {
         Self::Sandbox(format!("{error:#}"))
     }
 }
@@ -76,13 +84,34 @@ impl Engine {
                 }
             })
             .map_err(EngineError::Clock)?;
-        Ok(Self { wasm, linker: Arc::new(linker), limits: Arc::new(limits.capped()) })
+        Ok(Self {
+            wasm,
+            linker: Arc::new(linker),
+            limits: Arc::new(limits.capped()),
+            #[cfg(feature = "compile")]
+            compiler: None,
+        })
     }
 
     /// The limits of every run.
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// Compiles components in a process of its own, so that limits on memory and time hold while a component is
+    /// compiled. Without one, only admission limits it.
+    #[cfg(feature = "compile")]
+    #[must_use]
+    pub fn with_compiler(self, compiler: CompilerProcess) -> Self {
+        Self { compiler: Some(compiler), ..self }
+    }
+
+    /// The process that compiles components.
+    #[cfg(feature = "compile")]
+    #[must_use]
+    pub fn compiler(&self) -> Option<&CompilerProcess> {
+        self.compiler.as_ref()
     }
 
     pub(super) fn wasm(&self) -> &wasmtime::Engine {
@@ -133,6 +162,7 @@ pub(super) fn configuration() -> wasmtime::Result<Config> {
         .max_wasm_stack(WASM_STACK_BYTES)
         .allocation_strategy(InstanceAllocationStrategy::OnDemand)
         .memory_init_cow(true)
+        .memory_guaranteed_dense_image_size(DENSE_IMAGE_BYTES)
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .module_version(ModuleVersionStrategy::Custom(stamp()))?;
     #[cfg(feature = "compile")]

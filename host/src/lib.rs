@@ -23,9 +23,9 @@
 //! |---|---|
 //! | [`limits`] | the limits of a run, and of a component |
 //! | `engine`, `store`, `imports`, `content_server` | the sandbox: wasmtime's settings, budgets, and what a plugin can call |
-//! | `admission`, `kind` | whether bytes are a plugin, and of which kind |
+//! | `admission`, `structure`, `kind` | whether bytes are a plugin, of which kind, and how much they make |
 //! | `compiled_code` | the code cache and deployment packages; the only `unsafe` |
-//! | `loaded`, `compiler` | loading plugins, and compiling them for a package |
+//! | `loaded`, `compiler`, `compiler_process` | loading plugins, and compiling them, with limits on memory and time |
 //! | `instance`, `configured` | one run of one plugin, and the validation of settings |
 //! | `answer`, `wire`, `bindings` | checks of answers, and conversions from and to the contract's types |
 //! | [`sync`], `apply_decisions` | sync plugins: from an artifact to the desired site |
@@ -41,6 +41,8 @@ mod bindings;
 mod compiled_code;
 #[cfg(feature = "compile")]
 mod compiler;
+#[cfg(feature = "compile")]
+mod compiler_process;
 mod configured;
 mod content_server;
 mod engine;
@@ -51,6 +53,7 @@ pub mod limits;
 mod loaded;
 pub mod policy;
 mod store;
+mod structure;
 pub mod sync;
 mod wire;
 
@@ -60,6 +63,8 @@ pub use compiled_code::cache::CodeCache;
 pub use compiled_code::package::{CodePackage, CodePackageError};
 #[cfg(feature = "compile")]
 pub use compiler::{CompiledPlugin, Compiler};
+#[cfg(feature = "compile")]
+pub use compiler_process::CompilerProcess;
 pub use configured::{ConfiguredPlugin, SettingsError, SettingsIssue};
 pub use engine::{Engine, EngineError};
 pub use kind::{IdentifiedPlugin, PluginKind};

@@ -15,6 +15,23 @@ pub const MAX_FUNCTION_BYTES: u64 = 1 << 20;
 pub const MAX_FUNCTIONS: u64 = 250_000;
 /// Limit of nested components and modules in a component.
 pub const MAX_NESTING: u64 = 16;
+/// Limit of instances of components and core modules, those in nested components included. An interpreter with its
+/// libraries has dozens.
+pub const MAX_INSTANCES: u64 = 300;
+/// Limit of definitions in these instances: functions, globals, imports, exports, elements and the like. The host keeps
+/// up to 100 bytes for each.
+pub const MAX_DEFINITIONS: u64 = 500_000;
+/// Limit of core modules in a component.
+pub const MAX_MODULES: u64 = 256;
+/// Limit of local variables, over all functions: a declaration of a few bytes makes 50,000 of them.
+pub const MAX_LOCALS: u64 = 2_000_000;
+/// Limit of results of one function type. Compilers return at most a few; calls that pass on a thousand values multiply
+/// the work of compiling a byte by as much.
+pub const MAX_RESULTS: u64 = 16;
+/// Limit of types, over all modules and components.
+pub const MAX_TYPES: u64 = 100_000;
+/// Limit of elements of tables, as defined or in one run: compiled code lists them.
+pub const MAX_TABLE_ELEMENTS: u64 = 100_000;
 /// Limit of keys in one call of `content.read-heads`. Source: `wit/plugin.wit`.
 pub const MAX_HEADS: usize = 1_000;
 /// Limit of one head, in bytes. Source: `wit/plugin.wit`.
@@ -91,11 +108,11 @@ impl Default for Limits {
             fuel_per_object: 500_000,
             fuel_per_byte_read: 200,
             time: Duration::from_secs(10),
-            time_per_object: Duration::from_micros(200),
+            time_per_object: Duration::from_micros(400),
             max_time: Duration::from_secs(300),
             reading_time: Duration::from_secs(120),
             memory_bytes: 128 << 20,
-            table_elements: 100_000,
+            table_elements: MAX_TABLE_ELEMENTS,
             instances: 512,
             memories: 32,
             tables: 128,
@@ -106,7 +123,7 @@ impl Default for Limits {
             reads: 1_000,
             reads_per_object: 2,
             read_bytes: 64 << 20,
-            read_bytes_per_object: 8 << 10,
+            read_bytes_per_object: 32 << 10,
             log_records: 1_000,
             log_bytes: 64 << 10,
             findings: 1_000,
@@ -159,6 +176,13 @@ impl Limits {
     pub fn time_for(&self, objects: u64) -> Duration {
         let objects = u32::try_from(objects).unwrap_or(u32::MAX);
         self.time.saturating_add(self.time_per_object.saturating_mul(objects)).min(self.max_time)
+    }
+
+    /// Time from the start of a run over this many objects to its end: the time in the plugin, twice, for the host's work
+    /// between its calls, and the time of reads.
+    #[must_use]
+    pub fn deadline_for(&self, objects: u64) -> Duration {
+        self.time_for(objects).saturating_mul(2).saturating_add(self.reading_time)
     }
 
     /// Bytes of answers of a run over this many objects.

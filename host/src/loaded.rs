@@ -12,9 +12,9 @@ use super::admission::identify;
 use super::admission::{AdmissionError, AdmissionErrorKind};
 use super::bindings::policy_world::PolicyPluginPre;
 use super::bindings::sync_world::SyncPluginPre;
-#[cfg(feature = "compile")]
-use super::compiled_code::cache::CodeCache;
 use super::compiled_code::package::CodePackage;
+#[cfg(feature = "compile")]
+use super::compiled_code::{self, cache::CodeCache};
 use super::engine::Engine;
 use super::kind::{IdentifiedPlugin, PluginKind};
 use super::store::StoreState;
@@ -63,8 +63,14 @@ impl Plugin {
         let code = match cached {
             Some(code) => code,
             None => {
-                let compiled = Component::from_binary(engine.wasm(), bytes);
-                let code = compiled.map_err(|error| AdmissionError::invalid(name, &error))?;
+                let invalid = |error: wasmtime::Error| AdmissionError::invalid(name, &error);
+                let code = match engine.compiler() {
+                    Some(compiler) => {
+                        let code = compiler.compile(None, bytes).map_err(|kind| kind.of(name))?;
+                        compiled_code::from_compiler(engine, &code).map_err(invalid)?
+                    }
+                    None => Component::from_binary(engine.wasm(), bytes).map_err(invalid)?,
+                };
                 if let Some(cache) = cache {
                     cache.store(engine, sha256.as_str(), &code);
                 }

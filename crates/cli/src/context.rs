@@ -12,7 +12,7 @@ use tidegate_core::config::Site;
 use tidegate_core::location::Source;
 use tidegate_core::request::PublishRequest;
 use tidegate_core::timestamp::Timestamp;
-use tidegate_host::{CodeCache, Engine};
+use tidegate_host::{CodeCache, CompilerProcess, Engine};
 use tidegate_publish::progress::ProgressObserver;
 use tidegate_publish::publish::Publisher;
 use tidegate_publish::{ComponentLoader, Connection, PluginFiles, PluginLoader};
@@ -78,7 +78,8 @@ impl AwsContext {
 
 /// Loads the bundled plugins and those in files relative to `directory`, with a cache of compiled code.
 pub(crate) fn component_loader(directory: &Path) -> Result<ComponentLoader, CliError> {
-    let engine = Engine::new().map_err(CliError::system)?;
+    let compiler = CompilerProcess::new().map_err(CliError::system)?;
+    let engine = Engine::new().map_err(CliError::system)?.with_compiler(compiler);
     let cache = ProjectDirs::from("", "", "tidegate").map(|dirs| CodeCache::new(&dirs.cache_dir().join("plugins")));
     let bundled = tidegate_bundled_plugins::PLUGINS.iter().map(|plugin| (plugin.name, plugin.bytes)).collect();
     let files = PluginFiles { bundled, directory: directory.to_owned() };

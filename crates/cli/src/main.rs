@@ -37,6 +37,9 @@ use arguments::{Arguments, Command};
 use error::{CliError, ExitStatus};
 
 fn main() -> ExitCode {
+    if let Some(code) = tidegate_host::CompilerProcess::serve() {
+        return code;
+    }
     let parsed = Arguments::command()
         .try_get_matches()
         .and_then(|matches| Arguments::from_arg_matches(&matches).map(|arguments| (matches, arguments)));

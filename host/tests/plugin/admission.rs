@@ -3,7 +3,7 @@
 use tidegate_host::limits::MAX_COMPONENT_BYTES;
 use tidegate_host::{AdmissionError, AdmissionErrorKind, IdentifiedPlugin, Plugin, PluginKind, identify};
 
-use crate::support::{CRAFTED, GUESTS, component, engine};
+use crate::support::{CRAFTED, GUESTS, component, engine, with_instances};
 
 fn refused(bytes: &[u8]) -> AdmissionError {
     let error = Plugin::load(&engine(), None, "x", bytes).unwrap_err();
@@ -157,18 +157,126 @@ fn refuses_proposals_that_are_off() {
     }
 }
 
+/// The kind of structure of which a component has too much. `text` is a core module or component that is appended to a
+/// working plugin, with an instance.
+fn excess(text: &str) -> &'static str {
+    let error = refused(&with_instances(CRAFTED.component(), text, 1));
+    let AdmissionErrorKind::Excessive { what, found, limit } = error.kind else { panic!("{error}") };
+    assert!(found > limit, "{error}");
+    what
+}
+
+/// A component in which each step instantiates the one before it twice.
+fn doubling(first: &str, steps: usize, twice: &str) -> String {
+    let steps: String = (1..=steps)
+        .map(|step| {
+            format!("(component $c{step} (alias outer $all $c{} (component $x)) {})", step - 1, twice.repeat(2))
+        })
+        .collect();
+    format!("(component $all {first} {steps})")
+}
+
 #[test]
 fn refuses_components_that_take_too_long_to_compile() {
     let long = format!("(module (func {}))", "(drop (i32.const 1000000000))".repeat(200_000));
-    let added = crate::support::with_instances(CRAFTED.component(), &long, 1);
-    let error = refused(&added);
-    assert!(matches!(error.kind, AdmissionErrorKind::Excessive { what: "bytes in one function", .. }), "{error}");
-    let mut nested = "(component)".to_owned();
-    for _ in 0..40 {
-        nested = format!("(component {nested})");
-    }
-    let error = refused(&text(&nested));
-    assert!(matches!(error.kind, AdmissionErrorKind::Excessive { .. }), "{error}");
+    assert_eq!(excess(&long), "bytes in one function");
+    let nested = format!("{}{}", "(component ".repeat(40), ")".repeat(40));
+    assert_eq!(excess(&nested), "levels of nested components");
+    // A declaration of four bytes for 50,000 variables.
+    let locals = "(local ".to_owned() + &"i64 ".repeat(50_000) + ")";
+    assert_eq!(excess(&format!("(module {})", format!("(func {locals})").repeat(41))), "local variables");
+    // Calls that pass on a thousand values each.
+    let results = "i32 ".repeat(1_000);
+    assert_eq!(
+        excess(&format!("(module (type (func (param {results}) (result {results}))))")),
+        "results of one function"
+    );
     // The tool that makes a component checks the names of its core module.
     assert!(std::panic::catch_unwind(|| component("(module)")).is_err());
+}
+
+#[test]
+fn refuses_components_that_are_large_when_instantiated() {
+    const INSTANCES: &str = "instances of components and modules";
+    const DEFINITIONS: &str = "definitions in all instances";
+    let instance = "(instance (instantiate $x))";
+    // 2^22 instances of components, in 588 bytes.
+    assert_eq!(excess(&doubling("(component $c0)", 22, instance)), INSTANCES);
+    // The same with exports, which have an index of their own.
+    let exported = "(component $c (component $b) (export $e \"e\" (component $b)) (instance (instantiate $e)))";
+    assert_eq!(excess(&format!("(component {exported} {})", "(instance (instantiate $c))".repeat(200))), INSTANCES);
+    // Core modules in nested components.
+    let module =
+        "(core module $m) (component $c0 (alias outer $all $m (core module $x)) (core instance (instantiate $x)))";
+    assert_eq!(excess(&doubling(module, 9, instance)), INSTANCES);
+    // Side by side.
+    assert!(matches!(
+        reason(&with_instances(CRAFTED.component(), "(module)", 600)),
+        AdmissionErrorKind::Excessive { what: INSTANCES, .. }
+    ));
+    assert!(matches!(
+        reason(&with_instances(CRAFTED.component(), "(component)", 600)),
+        AdmissionErrorKind::Excessive { what: INSTANCES, .. }
+    ));
+    // Few instances, each with much in it.
+    let globals = format!("(module {})", "(global i32 (i32.const 0))".repeat(50_000));
+    assert!(matches!(
+        reason(&with_instances(CRAFTED.component(), &globals, 20)),
+        AdmissionErrorKind::Excessive { what: DEFINITIONS, .. }
+    ));
+    let elements = format!("(module (table 1 funcref) (func $f) (elem func {}))", "$f ".repeat(50_000));
+    assert!(matches!(
+        reason(&with_instances(CRAFTED.component(), &elements, 20)),
+        AdmissionErrorKind::Excessive { what: DEFINITIONS, .. }
+    ));
+    let data = format!("(module (memory 32) (data (i32.const 0) \"{}\"))", "x".repeat(2_000_000));
+    assert!(matches!(
+        reason(&with_instances(CRAFTED.component(), &data, 280)),
+        AdmissionErrorKind::Excessive { what: DEFINITIONS, .. }
+    ));
+    let aliases = "(core module $m (func (export \"f\"))) (component $c0 (alias outer $all $m (core module $x)) \
+                   (core instance $i (instantiate $x)) "
+        .to_owned()
+        + &"(alias core export $i \"f\" (core func))".repeat(10_000)
+        + ")";
+    assert_eq!(excess(&doubling(&aliases, 6, instance)), DEFINITIONS);
+    // A small number of each is admitted.
+    let few = with_instances(CRAFTED.component(), &doubling("(component $c0)", 6, instance), 1);
+    Plugin::load(&engine(), None, "x", &few).unwrap();
+}
+
+#[test]
+fn refuses_instances_that_cannot_be_counted() {
+    for text in [
+        "(component (import \"c\" (component $c)) (instance (instantiate $c)))",
+        "(component (import \"m\" (core module $m)) (core instance (instantiate $m)))",
+        "(component (component $a (component $b) (export \"b\" (component $b))) (instance $i (instantiate $a)) \
+           (alias export $i \"b\" (component $x)) (instance (instantiate $x)))",
+    ] {
+        let error = refused(&with_instances(CRAFTED.component(), text, 1));
+        assert_eq!(error.kind, AdmissionErrorKind::Uncountable, "{text}: {error}");
+    }
+}
+
+#[test]
+fn refuses_definitions_that_make_large_code() {
+    // A table's elements are listed in compiled code, up to the last one that is set.
+    let table = "(module (table 1000000 funcref) (func $f) (elem (i32.const 999999) func $f))";
+    assert_eq!(excess(table), "elements of tables");
+    assert_eq!(excess(&format!("(module {})", "(table 1000 funcref)".repeat(101))), "elements of tables");
+    assert_eq!(excess(&format!("(component {})", "(core module)".repeat(257))), "core modules");
+    assert_eq!(excess(&format!("(module {})", "(type (func))".repeat(100_001))), "types");
+    let declarations = format!("(type (instance {}))", "(type u8)".repeat(50_001)).repeat(2);
+    assert_eq!(excess(&format!("(component {declarations})")), "types");
+}
+
+#[cfg(feature = "compile")]
+#[test]
+fn a_sparse_memory_has_no_image_in_compiled_code() {
+    // Two bytes, 15 MiB apart, in each of 50 modules.
+    let sparse = "(core module (memory 256) (data (i32.const 0) \"a\") (data (i32.const 15728640) \"b\"))";
+    let sparse = with_instances(CRAFTED.component(), &format!("(component {})", sparse.repeat(50)), 1);
+    let compiler = tidegate_host::Compiler::new(tidegate_core::architecture::Architecture::X86_64).unwrap();
+    let code = compiler.compile("x", &sparse).unwrap();
+    assert!(code.code().len() < 4 << 20, "{} bytes", code.code().len());
 }

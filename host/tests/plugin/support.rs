@@ -237,40 +237,44 @@ pub(crate) fn component(text: &str) -> Vec<u8> {
     wit_component::ComponentEncoder::default().module(&module).unwrap().encode().unwrap()
 }
 
-/// Appends a core module to a component, with instances of it.
-pub(crate) fn with_instances(mut component: Vec<u8>, module: &str, instances: usize) -> Vec<u8> {
-    let modules = core_modules(&component);
+/// Appends a core module or component in text to a component, with instances of it.
+pub(crate) fn with_instances(mut component: Vec<u8>, text: &str, instances: usize) -> Vec<u8> {
+    let binary = wat::parse_str(text).unwrap();
+    let is_component = wasmparser::Parser::is_component(&binary);
+    let index = top_level_definitions(&component, is_component);
     let section = |id: u8, body: &[u8]| {
         let mut section = vec![id];
         leb(&mut section, body.len());
         section.extend_from_slice(body);
         section
     };
-    component.extend(section(1, &wat::parse_str(module).unwrap()));
+    let (definition, instantiation) = if is_component { (4, 5) } else { (1, 2) };
+    component.extend(section(definition, &binary));
     let mut body = Vec::new();
     leb(&mut body, instances);
     for _ in 0..instances {
         body.push(0);
-        leb(&mut body, modules);
+        leb(&mut body, index);
         body.push(0);
     }
-    component.extend(section(2, &body));
+    component.extend(section(instantiation, &body));
     component
 }
 
-/// The number of core modules at the outermost level.
-fn core_modules(component: &[u8]) -> usize {
+/// The number of components or core modules at the outermost level.
+fn top_level_definitions(component: &[u8], components: bool) -> usize {
     let mut depth = 0;
-    let mut modules = 0;
+    let mut found = 0;
     for payload in wasmparser::Parser::new(0).parse_all(component) {
         match payload.unwrap() {
             wasmparser::Payload::Version { .. } => depth += 1,
             wasmparser::Payload::End(_) => depth -= 1,
-            wasmparser::Payload::ModuleSection { .. } if depth == 1 => modules += 1,
+            wasmparser::Payload::ModuleSection { .. } if depth == 1 && !components => found += 1,
+            wasmparser::Payload::ComponentSection { .. } if depth == 1 && components => found += 1,
             _ => {}
         }
     }
-    modules
+    found
 }
 
 fn leb(to: &mut Vec<u8>, mut value: usize) {

@@ -112,7 +112,7 @@ pub async fn package(
     mut progress: impl FnMut(&PackagingStep),
 ) -> Result<LambdaPackage, PackagingError> {
     let config = Config::parse(configuration).map_err(SitePluginsError::from)?;
-    let compiler = Compiler::new(bootstrap.target())?;
+    let compiler = Compiler::new(bootstrap.target())?.with_process(components.engine.compiler().cloned());
     let (mut bundled, mut components_by_digest) = (BTreeMap::new(), BTreeMap::<Sha256Hex, (String, Arc<[u8]>)>::new());
     for site in &config.sites {
         progress(&PackagingStep::Checking(site.name.to_string()));

@@ -1,0 +1,78 @@
+//! Compiling a hostile component ends within limits, in a process of its own.
+
+use std::time::{Duration, Instant};
+
+use super::Place;
+
+/// A small component with the names of a plugin, and one function that makes a compiler use much memory: nested loops
+/// that pass a thousand values on, in three bytes each.
+fn greedy() -> Vec<u8> {
+    let parameters = "i64 ".repeat(1_000);
+    let values = "i64.const 0 ".repeat(1_000);
+    let loops = "loop (type $many) ".repeat(200_000);
+    let ends = "end ".repeat(200_000);
+    let exports: String =
+        ["sync", "settings"].map(|name| format!("(export \"tidegate:plugin/{name}@0.1.0\" (instance $i))")).concat();
+    let text = format!(
+        "(component
+           (core module (type $many (func (param {parameters}))) (func {values} {loops} unreachable {ends}))
+           (component $c) (instance $i (instantiate $c)) {exports})"
+    );
+    wat::parse_str(text).unwrap()
+}
+
+/// Two nested components that pass text between their memories, which needs a proposal that is off. wasmtime panics.
+fn composed() -> Vec<u8> {
+    let module = r#"(core module $m (memory (export "memory") 1)
+        (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 0))
+        (func (export "f") (param i32 i32)))
+      (core instance $i (instantiate $m))
+      (alias core export $i "memory" (core memory $memory)) (alias core export $i "realloc" (core func $realloc))"#;
+    let exports: String =
+        ["sync", "settings"].map(|name| format!("(export \"tidegate:plugin/{name}@0.1.0\" (instance $none))")).concat();
+    let text = format!(
+        r#"(component
+            (component $a {module}
+                (func (export "f") (param "text" string)
+                    (canon lift (core func $i "f") (memory $memory) (realloc $realloc))))
+            (component $b
+                (import "f" (func $f (param "text" string)))
+                {module}
+                (core func $lowered (canon lower (func $f) (memory $memory)))
+                (core module $n (import "a" "f" (func (param i32 i32))))
+                (core instance (instantiate $n (with "a" (instance (export "f" (func $lowered)))))))
+            (instance $first (instantiate $a))
+            (instance (instantiate $b (with "f" (func $first "f"))))
+            (component $c) (instance $none (instantiate $c)) {exports})"#
+    );
+    wat::parse_str(text).unwrap()
+}
+
+fn check(component: Vec<u8>) -> (i32, String) {
+    let place = Place::new(
+        "[[site]]\nname = \"docs\"\nstaged = \"site\"\ntarget = \"s3://docs/\"\nsync = [{ plugin = \"./plugin.wasm\" }]\n",
+    );
+    std::fs::write(place.0.path().join("plugin.wasm"), component).unwrap();
+    let (code, report) = place.json(&["check"]);
+    (code, report.to_string())
+}
+
+#[test]
+fn a_panic_of_the_compiler_refuses_the_component() {
+    let (code, text) = check(composed());
+    assert!(text.contains("it is not a valid component for this host: invalid adapter module"), "{text}");
+    assert_eq!(code, 2, "{text}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_component_that_needs_too_much_to_compile_is_refused() {
+    let greedy = greedy();
+    assert!(greedy.len() < 1 << 20);
+    let started = Instant::now();
+    let (code, text) = check(greedy);
+    assert!(text.contains("compiling it takes more than"), "{text}");
+    assert_eq!(code, 2, "{text}");
+    // The time for a component of its size is 30 s.
+    assert!(started.elapsed() < Duration::from_secs(60));
+}
