@@ -26,7 +26,13 @@ pub(super) enum ReadRefusal {
 /// One call of the plugin, on its way to the calling thread.
 pub(super) struct ReadRequest {
     content: RequestedContent,
-    reply: Sender<Vec<ReadResult>>,
+    reply: Sender<ReadReply>,
+}
+
+/// The answers to one call, and the time that the storage took for them.
+pub(super) struct ReadReply {
+    pub(super) answers: Vec<ReadResult>,
+    pub(super) reading: Duration,
 }
 
 /// The content that a call asks for.
@@ -35,8 +41,24 @@ pub(super) enum RequestedContent {
     Range { key: String, offset: u64, length: u32 },
 }
 
+/// Fuel for each key that a plugin asks for: about the host's work to find it and to switch threads.
+const FUEL_PER_READ: u64 = 10_000;
+
+impl RequestedContent {
+    /// Fuel that the call costs, without the bytes that it returns.
+    pub(super) fn fuel(&self) -> u64 {
+        let keys = match self {
+            Self::Heads { keys, .. } => keys.as_slice(),
+            Self::Range { key, .. } => std::slice::from_ref(key),
+        };
+        // At least one key: a call for none switches threads too.
+        let bytes: usize = keys.iter().map(String::len).sum();
+        (keys.len().max(1) as u64).saturating_mul(FUEL_PER_READ).saturating_add(bytes as u64)
+    }
+}
+
 /// Sends a request to the calling thread and waits for the answer; `None` if that thread has stopped serving.
-pub(super) fn request(requests: &Sender<ReadRequest>, content: RequestedContent) -> Option<Vec<ReadResult>> {
+pub(super) fn request(requests: &Sender<ReadRequest>, content: RequestedContent) -> Option<ReadReply> {
     let (reply, answer) = channel();
     requests.send(ReadRequest { content, reply }).ok()?;
     answer.recv().ok()
@@ -92,12 +114,13 @@ impl<'a> ContentServer<'a> {
     /// Serves until the plugin's thread drops its sender.
     pub(super) fn serve(mut self, requests: &Receiver<ReadRequest>) -> ReadTotals {
         for ReadRequest { content, reply } in requests {
+            let before = self.time;
             let answers = match content {
                 RequestedContent::Heads { keys, length } => self.heads(&keys, length),
                 RequestedContent::Range { key, offset, length } => vec![self.range(&key, offset, length)],
             };
             // A plugin whose time is over does not wait for the answer.
-            let _ = reply.send(answers);
+            let _ = reply.send(ReadReply { answers, reading: self.time.saturating_sub(before) });
         }
         ReadTotals {
             reads: self.reads,
@@ -115,9 +138,7 @@ impl<'a> ContentServer<'a> {
         let granted: Vec<Result<u64, ReadRefusal>> = keys
             .iter()
             .map(|key| {
-                let (source, size) = (self.find)(key).ok_or(ReadRefusal::NotFound)?;
-                let bytes = size.min(u64::from(length));
-                self.charge(bytes)?;
+                let (source, bytes) = self.charge(key, |size| size.min(u64::from(length)))?;
                 if bytes > 0 {
                     sources.push(source.clone());
                 }
@@ -142,9 +163,7 @@ impl<'a> ContentServer<'a> {
     }
 
     fn range(&mut self, key: &str, offset: u64, length: u32) -> ReadResult {
-        let (source, size) = (self.find)(key).ok_or(ReadRefusal::NotFound)?;
-        let bytes = size.saturating_sub(offset).min(u64::from(length));
-        self.charge(bytes)?;
+        let (source, bytes) = self.charge(key, |size| size.saturating_sub(offset).min(u64::from(length)))?;
         if bytes == 0 {
             return Ok(Vec::new());
         }
@@ -154,15 +173,19 @@ impl<'a> ContentServer<'a> {
         self.check(range, bytes)
     }
 
-    /// Charges the budget before anything is read, by the sizes of the listing: equal inputs spend it equally.
-    fn charge(&mut self, bytes: u64) -> Result<(), ReadRefusal> {
+    /// Charges the budget for a key before anything is read, by the sizes of the listing: equal inputs spend it
+    /// equally. A key that does not exist is charged like one without bytes.
+    fn charge(&mut self, key: &str, bytes_of: impl FnOnce(u64) -> u64) -> Result<(&'a Key, u64), ReadRefusal> {
+        let find = self.find;
+        let found = find(key).map(|(source, size)| (source, bytes_of(size)));
+        let bytes = found.map_or(0, |(_, bytes)| bytes);
         if self.reads >= self.reads_allowed || self.bytes.saturating_add(bytes) > self.bytes_allowed {
             self.exhausted = true;
             return Err(ReadRefusal::Budget);
         }
         self.reads += 1;
         self.bytes += bytes;
-        Ok(())
+        found.ok_or(ReadRefusal::NotFound)
     }
 
     fn deadline(&self, now: Instant) -> Instant {

@@ -7,7 +7,7 @@ use wasmtime::component::Linker;
 
 use super::bindings::sync_world::tidegate::plugin::content::ReadError;
 use super::bindings::sync_world::tidegate::plugin::log::Level as WireLevel;
-use super::content_server::{ReadRefusal, ReadResult, RequestedContent, request};
+use super::content_server::{ReadRefusal, ReadReply, RequestedContent, request};
 use super::limits::{MAX_HEAD_BYTES, MAX_HEADS, MAX_RANGE_BYTES};
 use super::store::{Stop, StoreState};
 
@@ -56,18 +56,18 @@ fn check_limit(function: &'static str, what: &'static str, asked: u64, most: u64
     if asked > most { Err(Stop(FailureCause::Request { function, what, asked, most })) } else { Ok(()) }
 }
 
-/// Reads, and adds the fuel to process the bytes.
+/// Reads: charges fuel for each key, whatever the answer, and adds the fuel to process the bytes.
 fn read(store: &mut StoreContextMut<'_, StoreState>, content: RequestedContent) -> wasmtime::Result<Vec<Bytes>> {
+    let left = store.get_fuel()?;
+    let allowed = store.data().fuel_allowed;
+    let left = left.checked_sub(content.fuel()).ok_or(Stop(FailureCause::Fuel { used: allowed, allowed }))?;
     let state = store.data_mut();
-    state.clock.stop();
-    let answers = request(&state.requests, content);
-    state.clock.start();
-    let answers: Vec<ReadResult> =
-        answers.ok_or_else(|| Stop(FailureCause::Host("its reads are no longer served".to_owned())))?;
+    let ReadReply { answers, reading } = request(&state.requests, content)
+        .ok_or_else(|| Stop(FailureCause::Host("its reads are no longer served".to_owned())))?;
+    state.clock.exclude(reading);
     let bytes: u64 = answers.iter().flatten().map(|body| body.len() as u64).sum();
     let added = bytes.saturating_mul(state.fuel_per_byte_read);
     state.fuel_allowed = state.fuel_allowed.saturating_add(added);
-    let left = store.get_fuel()?;
     store.set_fuel(left.saturating_add(added))?;
     Ok(answers
         .into_iter()

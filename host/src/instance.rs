@@ -125,7 +125,7 @@ fn limited_store(engine: &Engine, objects: u64, requests: Sender<ReadRequest>) -
     let fuel = limits.fuel_for(objects);
     let state = StoreState {
         memory: MemoryBudget::new(limits),
-        clock: RunClock::new(limits.time_for(objects)),
+        clock: RunClock::new(limits, objects),
         log: PluginLog::new(limits),
         requests,
         fuel_allowed: fuel,

@@ -105,16 +105,21 @@ impl ResourceLimiter for MemoryBudget {
     }
 }
 
-/// Measures the time in the plugin: runs during its calls, and stops while the host reads for it.
+/// Measures the time in the plugin: runs during its calls, without the time that the storage takes to read for it. A
+/// deadline limits the whole run, reads and the host's work between calls included.
 pub(super) struct RunClock {
     allowed: Duration,
     ran: Duration,
     started: Option<Instant>,
+    created: Instant,
+    deadline: Duration,
 }
 
 impl RunClock {
-    pub(super) fn new(allowed: Duration) -> Self {
-        Self { allowed, ran: Duration::ZERO, started: None }
+    pub(super) fn new(limits: &Limits, objects: u64) -> Self {
+        let allowed = limits.time_for(objects);
+        let deadline = limits.deadline_for(objects);
+        Self { allowed, ran: Duration::ZERO, started: None, created: Instant::now(), deadline }
     }
 
     pub(super) fn start(&mut self) {
@@ -126,14 +131,19 @@ impl RunClock {
         self.started = None;
     }
 
+    /// Does not count this much of the time since the start.
+    pub(super) fn exclude(&mut self, time: Duration) {
+        self.started = self.started.and_then(|started| started.checked_add(time));
+    }
+
     pub(super) fn ran(&self) -> Duration {
         self.ran.saturating_add(self.started.map_or(Duration::ZERO, |started| started.elapsed()))
     }
 
     /// The error of a run that exceeded its time.
     pub(super) fn overrun(&self) -> Option<FailureCause> {
-        let ran = self.ran();
-        (ran >= self.allowed).then_some(FailureCause::Deadline { ran, allowed: self.allowed })
+        let exceeded = |ran: Duration, allowed| (ran >= allowed).then_some(FailureCause::Deadline { ran, allowed });
+        exceeded(self.ran(), self.allowed).or_else(|| exceeded(self.created.elapsed(), self.deadline))
     }
 }
 

@@ -108,7 +108,7 @@ fn plugins_get_the_facts_and_read_the_artifact() {
     let transformed = run(&configure(&guest, "read-back@begin")).unwrap();
     assert_eq!(logged(&transformed, 0), ["<ht ReadError::NotFound byt Ok(\"ht\") Ok(0)"]);
     let usage = &transformed.usage[0];
-    assert_eq!((usage.reads, usage.bytes_read, usage.objects), (4, 8, 2));
+    assert_eq!((usage.reads, usage.bytes_read, usage.objects), (5, 8, 2));
     let limits = Limits::default();
     assert_eq!(usage.fuel_allowed, limits.fuel_for(2) + 8 * limits.fuel_per_byte_read);
     assert!(usage.fuel_used > 0 && usage.memory_peak > 0 && usage.memory_peak < usage.memory_allowed);

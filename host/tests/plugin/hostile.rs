@@ -3,13 +3,16 @@
 
 use std::time::{Duration, Instant};
 
+use tidegate_core::content::{ContentReader, ReadError};
+use tidegate_core::key::Key;
 use tidegate_core::plan_review::Verdict;
 use tidegate_core::plugin_failure::{FailureCause, MalformedAnswer, PluginFailure};
+use tidegate_host::sync::{Trace, transform};
 use tidegate_host::{Engine, Limits};
 
 use crate::support::{
-    CRAFTED, Crafted, LOOP, check_failure, configure, crafted_failure, engine, failure_of, judge, load, policy_guest,
-    run, short, sync_guest, with_instances,
+    CRAFTED, Crafted, Files, LOOP, check_failure, configure, crafted_failure, engine, facts, failure_of, judge, load,
+    policy_guest, run, short, site, sync_guest, with_instances,
 };
 
 /// Long enough for any machine. A loop that is not stopped exceeds it.
@@ -152,9 +155,12 @@ fn tables_instances_and_memories_are_limited() {
     let two = with_instances(CRAFTED.component(), "(module (table 60000 funcref))", 2);
     let failure = failure_of(&engine, &load(&engine, "tables", &two), "x", "start");
     assert!(matches!(failure.cause(), FailureCause::Tables { used: 60_000.., .. }), "{failure}");
-    for (module, count) in [("(module)", 600), ("(module (memory 0))", 40), ("(module (table 0 funcref))", 200)] {
+    let few = Engine::with_limits(&Limits { instances: 100, ..Limits::default() }).unwrap();
+    for (engine, module, count) in
+        [(&few, "(module)", 150), (&engine, "(module (memory 0))", 40), (&engine, "(module (table 0 funcref))", 200)]
+    {
         let many = with_instances(CRAFTED.component(), module, count);
-        let failure = failure_of(&engine, &load(&engine, "many", &many), "x", "start");
+        let failure = failure_of(engine, &load(engine, "many", &many), "x", "start");
         assert!(matches!(failure.cause(), FailureCause::Count(_)), "{module}: {failure}");
     }
 }
@@ -263,6 +269,60 @@ fn a_spent_read_budget_is_reported() {
         Engine::with_limits(&Limits { read_bytes: 20, read_bytes_per_object: 0, ..Limits::default() }).unwrap();
     let failure = failure_of(&engine, &sync_guest(&engine), "read-until-refused@begin", "sync.begin");
     assert!(matches!(failure.cause(), FailureCause::ReadBudget { bytes: 13, bytes_allowed: 20, .. }), "{failure}");
+}
+
+#[test]
+fn refused_reads_cost_fuel_and_time() {
+    let started = Instant::now();
+    // With the default limits: fuel ends the loops within seconds.
+    let full = engine();
+    let guest = sync_guest(&full);
+    for act in ["read-nothing@begin", "heads-nothing@begin", "heads-none@begin", "read-for-ever@begin"] {
+        let failure = failure_of(&full, &guest, act, "sync.begin");
+        assert!(
+            matches!(failure.cause(), FailureCause::Fuel { .. } | FailureCause::Deadline { .. }),
+            "{act}: {failure}"
+        );
+        let usage = failure.usage().unwrap();
+        // Keys that do not exist are charged like others.
+        assert!(act == "heads-none@begin" || usage.reads == 1_004, "{act}: {} reads", usage.reads);
+    }
+    let judgement = judge(&configure(&policy_guest(&full), "read-nothing@begin"));
+    assert_eq!(judgement.verdict, Verdict::Deny);
+    check_failure(&judgement.failure.unwrap(), "policy.begin");
+    // With a short time, the clock ends them: it runs while the host refuses.
+    let short = Engine::with_limits(&Limits { time: Duration::from_millis(50), ..short() }).unwrap();
+    let failure = failure_of(&short, &sync_guest(&short), "read-nothing@begin", "sync.begin");
+    let FailureCause::Deadline { ran, .. } = failure.cause() else { panic!("{failure}") };
+    assert!(*ran < Duration::from_secs(5), "{failure}");
+    assert!(started.elapsed() < CONTAINED);
+}
+
+#[test]
+fn the_deadline_includes_the_time_of_reads() {
+    // A storage that takes its time and ignores its deadline.
+    struct SlowFiles(Files);
+    impl ContentReader for SlowFiles {
+        fn heads(&self, keys: &[Key], length: u32, deadline: Instant) -> Vec<Result<Vec<u8>, ReadError>> {
+            std::thread::sleep(Duration::from_millis(20));
+            self.0.heads(keys, length, deadline)
+        }
+
+        fn range(&self, key: &Key, offset: u64, length: u32, deadline: Instant) -> Result<Vec<u8>, ReadError> {
+            std::thread::sleep(Duration::from_millis(20));
+            self.0.range(key, offset, length, deadline)
+        }
+    }
+    let limits = Limits { time: Duration::from_secs(1), reading_time: Duration::from_millis(500), ..short() };
+    let engine = Engine::with_limits(&limits).unwrap();
+    let configured = configure(&sync_guest(&engine), "read-for-ever@begin");
+    let files = SlowFiles(site());
+    let started = Instant::now();
+    let artifact = files.0.artifact();
+    let failure = transform(std::slice::from_ref(&configured), &artifact, &facts(), &files, Trace::Off).unwrap_err();
+    let FailureCause::Deadline { ran, allowed } = failure.cause() else { panic!("{failure}") };
+    assert!(*allowed == Duration::from_millis(2_500) && ran >= allowed, "{failure}");
+    assert!(started.elapsed() < Duration::from_secs(20));
 }
 
 #[test]

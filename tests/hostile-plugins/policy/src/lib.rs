@@ -55,6 +55,9 @@ impl Policy for Guest {
         perform(name);
         match name {
             "failure" => return Err(failure()),
+            "read-nothing" => loop {
+                let _ = read_range("no-such", 0, 0);
+            },
             "totals" => {
                 let counts: Vec<String> = totals.counts.iter().map(|(name, count)| format!("{name}={count}")).collect();
                 log(Level::Info, &format!("{} {}", run.objects, counts.join(" ")));

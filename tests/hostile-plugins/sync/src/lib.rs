@@ -100,6 +100,19 @@ impl Sync for Guest {
             "read-for-ever" => loop {
                 let _ = read_range("index.html", 0, 1 << 20);
             },
+            "read-nothing" => loop {
+                let _ = read_range("no-such", 0, 0);
+            },
+            "heads-nothing" => {
+                // Keys as long as a call may have, which differ from each other only at their ends.
+                let keys: Vec<String> = (0..1_000).map(|at| format!("{}{at}", "x".repeat(8 << 10))).collect();
+                loop {
+                    read_heads(&keys, 1);
+                }
+            }
+            "heads-none" => loop {
+                read_heads(&[], 1);
+            },
             "read-elsewhere" => {
                 for key in ["../secret", "/etc/passwd", "no-such", "", "index.html\0"] {
                     match read_range(key, 0, 10) {
