@@ -4,6 +4,7 @@
 //! holds it for approval, or is only reported.
 
 mod addresses;
+mod keynote;
 mod settings;
 mod share;
 mod violations;
@@ -61,6 +62,7 @@ impl PolicyPlugin for Guard {
     }
 
     fn review(&mut self, batch: &[Change]) -> Result<Vec<Finding>, Failure> {
+        let presentations = keynote::presentations(batch);
         for change in batch.iter().filter(|change| change.kind != ChangeKind::Delete) {
             let key = &change.key;
             for (present, glob) in self.present.iter_mut().zip(&self.settings.required) {
@@ -73,6 +75,7 @@ impl PolicyPlugin for Guard {
             }
             if !self.allowed.matches(key)
                 && let Some((position, glob)) = self.forbidden.last_match(key).filter(|(_, glob)| !glob.is_exception())
+                && !(presentations.contains(key.as_str()) && glob.to_string() == keynote::GLOB)
             {
                 self.forbidden_keys.add(key, position, || {
                     format!("`{key}` matches the forbidden name `{glob}`; exclude it, or add it to `allow`")

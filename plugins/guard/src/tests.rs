@@ -222,3 +222,25 @@ fn issues_point_at_wrong_settings() {
         assert_eq!(canonical::<GuardSettings>(settings).unwrap_err()[0].0, pointer, "{settings}");
     }
 }
+
+#[test]
+fn presentations_of_keynote_are_not_private_keys() {
+    let plan = TestPlan::new()
+        .change(ChangeKind::Create, "a/talk.key", 10)
+        .content("a/talk.key", b"PK\x03\x04\x14\0".as_slice())
+        .change(ChangeKind::Create, "server.key", 30)
+        .content("server.key", "-----BEGIN PRIVATE KEY-----")
+        .change(ChangeKind::Create, "unread.key", 30);
+    let forbidden = |settings: &str| -> Vec<String> {
+        let judgement = judge::<Guard>(settings, &plan).unwrap();
+        judgement
+            .findings
+            .iter()
+            .filter(|finding| finding.code == "forbidden-name")
+            .filter_map(|finding| finding.key.clone())
+            .collect()
+    };
+    assert_eq!(forbidden("{}"), ["server.key", "unread.key"]);
+    // Another pattern forbids them all.
+    assert_eq!(forbidden(r#"{"forbidden":["*.key", "a/"]}"#), ["a/talk.key", "server.key", "unread.key"]);
+}
