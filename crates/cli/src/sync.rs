@@ -87,6 +87,12 @@ fn sync_plugins(arguments: &SyncArguments, filters: &[String]) -> Result<Vec<Plu
     let mut plugins = vec![plugin_use("exclude", &json!({ "globs": filters }))?, plugin_use("mime", &json!({}))?];
     let mut rules = header_rules(&arguments.content_type, "content-type");
     rules.extend(header_rules(&arguments.cache_control, "cache-control"));
+    rules.extend(header_rules(&arguments.content_encoding, "content-encoding").into_iter().map(|rule| {
+        match rule.pointer("/set/content-encoding") {
+            Some(value) if value == "none" => json!({ "glob": rule["glob"], "remove": ["content-encoding"] }),
+            _ => rule,
+        }
+    }));
     if !rules.is_empty() {
         // Only what was typed is set: no presets, no `_headers` file.
         let presets = json!({ "fingerprinted": null, "pages": null, "others": null });

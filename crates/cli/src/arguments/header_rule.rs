@@ -62,6 +62,18 @@ pub(super) fn content_type(text: &str) -> Result<HeaderArgument, String> {
     }
 }
 
+/// Codings of content, and `none`. Source: IANA, "HTTP Content Coding Registry", 2026-11.
+const CODINGS: [&str; 7] = ["br", "compress", "deflate", "gzip", "identity", "none", "zstd"];
+
+pub(super) fn content_encoding(text: &str) -> Result<HeaderArgument, String> {
+    let rule = split(text)?;
+    let mut codings = rule.value.split(',').map(str::trim);
+    match codings.find(|coding| !CODINGS.contains(coding)) {
+        None => Ok(rule),
+        Some(unknown) => Err(format!("unknown coding `{unknown}`; available: {}", CODINGS.join(", "))),
+    }
+}
+
 /// The text before the first `=` is a glob if it can only be one: it has a character of globs or paths, and neither `;` nor a
 /// comma outside of braces. So `max-age=60` and `text/html;charset=utf-8` are values.
 fn split(text: &str) -> Result<HeaderArgument, String> {
@@ -128,6 +140,16 @@ mod tests {
             "*.html=a/b",
         ] {
             assert!(cache_control(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn recognizes_globs_before_codings() {
+        assert_eq!(content_encoding("gzip"), rule("", "gzip"));
+        assert_eq!(content_encoding("*.svgz=gzip"), rule("*.svgz", "gzip"));
+        assert_eq!(content_encoding("*.xml.gz=none"), rule("*.xml.gz", "none"));
+        for text in ["", "zip", "*.gz=", "CNAME=gzip"] {
+            assert!(content_encoding(text).is_err(), "{text}");
         }
     }
 

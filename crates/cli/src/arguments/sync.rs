@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use tidegate_core::location::{Location, Source};
 
-use super::header_rule::{HeaderArgument, cache_control, content_type};
+use super::header_rule::{HeaderArgument, cache_control, content_encoding, content_type};
 
 #[derive(Debug, Args)]
 pub(crate) struct SyncArguments {
@@ -31,6 +31,9 @@ pub(crate) struct SyncArguments {
     /// Set `Content-Type` of all objects, or of those that match GLOB
     #[arg(long, value_name = "[GLOB=]VALUE", value_parser = content_type)]
     pub(crate) content_type: Vec<HeaderArgument>,
+    /// Set `Content-Encoding` of all objects, or of those that match GLOB; `none` removes it
+    #[arg(long, value_name = "[GLOB=]VALUE", value_parser = content_encoding)]
+    pub(crate) content_encoding: Vec<HeaderArgument>,
     /// Canned ACL of all objects
     ///
     /// Needs one request for each object that would be left unchanged, and the permission s3:GetObjectAcl.
