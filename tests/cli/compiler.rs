@@ -73,6 +73,6 @@ fn a_component_that_needs_too_much_to_compile_is_refused() {
     let (code, text) = check(greedy);
     assert!(text.contains("compiling it takes more than"), "{text}");
     assert_eq!(code, 2, "{text}");
-    // The time for a component of its size is 30 s.
-    assert!(started.elapsed() < Duration::from_secs(60));
+    // The time for a component of its size is 60 s.
+    assert!(started.elapsed() < Duration::from_secs(90));
 }
