@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Place;
+use super::TestDirectory;
 
 /// A small component with the names of a plugin, and one function that makes a compiler use much memory: nested loops
 /// that pass a thousand values on, in three bytes each.
@@ -49,7 +49,7 @@ fn composed() -> Vec<u8> {
 }
 
 fn check(component: Vec<u8>) -> (i32, String) {
-    let place = Place::new(
+    let place = TestDirectory::new(
         "[[site]]\nname = \"docs\"\nstaged = \"site\"\ntarget = \"s3://docs/\"\nsync = [{ plugin = \"./plugin.wasm\" }]\n",
     );
     std::fs::write(place.0.path().join("plugin.wasm"), component).unwrap();

@@ -127,7 +127,8 @@ impl Mime {
 
     /// Whether the bytes decide if a type gets the charset.
     fn reads_charset(&self, content_type: &str) -> bool {
-        self.settings.charset.as_deref() == Some("utf-8") && charset::is_text(content_type)
+        self.settings.charset.as_ref().is_some_and(|charset| charset.eq_ignore_ascii_case("utf-8"))
+            && charset::is_text(content_type)
     }
 
     /// The type of an entry of this size with these first bytes.
