@@ -1,4 +1,4 @@
-//! Tells presentations of Keynote from private keys: both are `*.key`.
+//! Distinguishes presentations of Keynote from private keys: both are `*.key`.
 
 use std::collections::BTreeSet;
 

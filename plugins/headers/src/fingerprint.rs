@@ -13,7 +13,7 @@ const MEDIA: [&str; 18] = [
     "webm", "webp",
 ];
 
-/// Extensions that follow the one that tells the kind.
+/// Extensions that follow the one that decides the kind.
 const COPIES: [&str; 4] = ["br", "gz", "map", "zst"];
 
 /// Suffixes that build tools add between the hash and the extension.
@@ -23,7 +23,7 @@ const SUFFIXES: [&str; 13] =
 /// The shortest hash of build tools, in characters.
 const MIN_LENGTH: usize = 8;
 
-/// Digits of MD5, of which only a build tool's files can be told from identifiers.
+/// Digits of MD5. Only in files of a build tool can they be distinguished from identifiers.
 const MD5_LENGTH: usize = 32;
 
 /// Lengths of hexadecimal hashes: 8 of Parcel, webpack and many more, 10 of gulp-rev, 12 of Django, 16 of Next.js and

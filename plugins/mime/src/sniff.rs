@@ -50,7 +50,7 @@ pub(crate) fn content(head: &[u8], complete: bool) -> Content {
 }
 
 /// The type of bytes that are not text. Under an extension that has no type of its own, an archive is the container of
-/// another format, and a browser that is told `application/zip` would unpack it.
+/// another format, which a browser would unpack as `application/zip`.
 pub(crate) fn binary_type(head: &[u8], extension: bool) -> Option<&'static str> {
     if head.starts_with(b"#!AMR") {
         return Some("audio/amr");
