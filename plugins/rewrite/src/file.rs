@@ -20,11 +20,11 @@ struct RedirectLine<'a> {
     to: &'a str,
     force: bool,
     /// Why S3 cannot follow it.
-    refusal: Option<RefusedLine>,
+    refusal: Option<UnsupportedLine>,
 }
 
 /// Why S3 cannot follow a line.
-struct RefusedLine {
+struct UnsupportedLine {
     /// Lines of the same kind are reported together.
     kind: &'static str,
     message: String,
@@ -32,7 +32,7 @@ struct RefusedLine {
     is_conditional: bool,
 }
 
-impl RefusedLine {
+impl UnsupportedLine {
     fn new(kind: &'static str, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), is_conditional: false }
     }
@@ -55,12 +55,12 @@ pub(crate) fn add_redirects(text: &str, settings: &RedirectsFileSettings, redire
         let mut added = Redirect::new(line.from, to, line.force, &at);
         let mut refusal = line.refusal;
         if let (Err(error), Some(_)) = (&added, to) {
-            refusal = Some(RefusedLine::new("target", error.to_string()));
+            refusal = Some(UnsupportedLine::new("target", error.to_string()));
             added = Redirect::new(line.from, None, line.force, &at);
         }
         let mut takes_path = true;
         match &added {
-            Err(error) => refusal = Some(RefusedLine::new("path", error.to_string())),
+            Err(error) => refusal = Some(UnsupportedLine::new("path", error.to_string())),
             // It applies to some visitors, and later lines with exact paths are for the others.
             Ok(redirect) if !redirect.pattern.is_exact() => {
                 takes_path = !refusal.as_ref().is_some_and(|refusal| refusal.is_conditional);
@@ -74,7 +74,7 @@ pub(crate) fn add_redirects(text: &str, settings: &RedirectsFileSettings, redire
                          function",
                         line.from
                     );
-                    refusal = Some(RefusedLine::new("placeholder", message));
+                    refusal = Some(UnsupportedLine::new("placeholder", message));
                 }
             }
             Ok(_) => {}
@@ -91,7 +91,7 @@ pub(crate) fn add_redirects(text: &str, settings: &RedirectsFileSettings, redire
     findings
 }
 
-fn parse<'a>(line: &'a str, settings: &RedirectsFileSettings) -> Result<Option<RedirectLine<'a>>, RefusedLine> {
+fn parse<'a>(line: &'a str, settings: &RedirectsFileSettings) -> Result<Option<RedirectLine<'a>>, UnsupportedLine> {
     let is_space = |character: char| character.is_whitespace() || character == '\u{feff}';
     let words: Vec<&str> =
         line.split(is_space).filter(|word| !word.is_empty()).take_while(|word| !word.starts_with('#')).collect();
@@ -99,7 +99,7 @@ fn parse<'a>(line: &'a str, settings: &RedirectsFileSettings) -> Result<Option<R
         return Ok(None);
     };
     if from.contains("://") {
-        return Err(RefusedLine::new(
+        return Err(UnsupportedLine::new(
             "host",
             format!("S3 cannot redirect by host, as in `{from}`; use a CloudFront function"),
         ));
@@ -111,7 +111,7 @@ fn parse<'a>(line: &'a str, settings: &RedirectsFileSettings) -> Result<Option<R
         Some((to, rest)) if is_target(to) => (*to, rest),
         // `/api/* 200`, which serves the path itself.
         Some((status, _)) if status.starts_with('2') => (*from, rest),
-        _ => return Err(RefusedLine::new("target", "the redirect has no target; write `/from /to`")),
+        _ => return Err(UnsupportedLine::new("target", "the redirect has no target; write `/from /to`")),
     };
     let (status, conditions) = match rest.split_first().filter(|(word, _)| is_status(word)) {
         Some((status, conditions)) => (Some(*status), conditions),
@@ -119,34 +119,34 @@ fn parse<'a>(line: &'a str, settings: &RedirectsFileSettings) -> Result<Option<R
     };
     let code = status.map_or(Some(settings.default_status), |status| status.trim_end_matches('!').parse().ok());
     let refusal = match code {
-        _ if !query.is_empty() => Some(RefusedLine {
+        _ if !query.is_empty() => Some(UnsupportedLine {
             is_conditional: true,
-            ..RefusedLine::new("query", "S3 cannot redirect by query parameters; use a CloudFront function")
+            ..UnsupportedLine::new("query", "S3 cannot redirect by query parameters; use a CloudFront function")
         }),
         _ if !conditions.is_empty() => {
             let words = conditions.join(" ");
             let message = format!("S3 cannot redirect by conditions such as `{words}`; use a CloudFront function");
-            Some(RefusedLine { is_conditional: true, ..RefusedLine::new("condition", message) })
+            Some(UnsupportedLine { is_conditional: true, ..UnsupportedLine::new("condition", message) })
         }
         Some(301 | 308) => None,
         Some(302 | 303 | 307) if settings.temporary_as_permanent => None,
-        Some(code @ (302 | 303 | 307)) => Some(RefusedLine::new(
+        Some(code @ (302 | 303 | 307)) => Some(UnsupportedLine::new(
             "temporary",
             format!(
                 "S3 redirects only with status 301, which browsers cache permanently, so `{from}` with {code} is skipped; \
                  set `temporary-as-permanent` to publish it with 301"
             ),
         )),
-        Some(200) => Some(RefusedLine::new(
+        Some(200) => Some(UnsupportedLine::new(
             "content",
             "S3 cannot serve the content of another path (status 200); use a CloudFront function",
         )),
         Some(code @ (404 | 410)) => {
-            Some(RefusedLine::new("error", format!("S3 cannot redirect with status {code}; use an error document")))
+            Some(UnsupportedLine::new("error", format!("S3 cannot redirect with status {code}; use an error document")))
         }
         _ => {
             let message = format!("`{}` is not a redirect status; use 301", status.unwrap_or_default());
-            Some(RefusedLine::new("status", message))
+            Some(UnsupportedLine::new("status", message))
         }
     };
     let force = status.is_some_and(|status| status.ends_with('!'));
