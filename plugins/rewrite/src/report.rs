@@ -60,7 +60,7 @@ impl Report<'_> {
                     let message = format!("`{from}` does not replace `{key}`: `{to}` does not exist on this site");
                     self.warn(rule, "redirect-to-nothing", message, None);
                 }
-                if rule.pattern.is_exact() {
+                if rule.pattern.is_exact() || count == 0 {
                     continue;
                 }
             }
