@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use tidegate_core::config::Sha256Hex;
+
 use super::TestDirectory;
 
 /// A small component with the names of a plugin, and one function that makes a compiler use much memory: nested loops
@@ -49,9 +51,10 @@ fn composed() -> Vec<u8> {
 }
 
 fn check(component: Vec<u8>) -> (i32, String) {
-    let place = TestDirectory::new(
-        "[[site]]\nname = \"docs\"\nstaged = \"site\"\ntarget = \"s3://docs/\"\nsync = [{ plugin = \"./plugin.wasm\" }]\n",
-    );
+    let digest = Sha256Hex::of(&component);
+    let place = TestDirectory::new(&format!(
+        "[[site]]\nname = \"docs\"\nstaged = \"site\"\ntarget = \"s3://docs/\"\nsync = [{{ plugin = \"./plugin.wasm\", sha256 = \"{digest}\" }}]\n",
+    ));
     std::fs::write(place.0.path().join("plugin.wasm"), component).unwrap();
     let (code, report) = place.json(&["check"]);
     (code, report.to_string())

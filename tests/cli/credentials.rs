@@ -175,7 +175,8 @@ fn the_local_server_serves_sessions_to_this_machine_only() {
     let mut line = String::new();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     stderr.read_line(&mut line).unwrap();
-    let address = line.trim_start_matches("http://").split('/').next().unwrap().to_owned();
+    let (_, url) = line.split_once("http://").unwrap();
+    let address = url.split('/').next().unwrap().to_owned();
     let token = Some("open sesame");
     let (status, first) = get(&address, "/", &address, token);
     assert_eq!(status, 200, "{first}");

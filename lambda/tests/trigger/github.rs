@@ -28,10 +28,10 @@ fn trigger(rule: &str, event: &str, payload: &Value) -> Trigger {
 #[test]
 fn each_event_publishes_its_build() {
     for (event, name, release, cause, at) in [
-        ("push", "github-push", SHA, "github push", "2026-03-02T09:11:12Z"),
-        ("push", "github-push-tag", "v1.2.0", "github push", "2026-03-02T09:11:12Z"),
+        ("push", "github-push", SHA, "github push", "2026-03-02T09:13:20Z"),
+        ("push", "github-push-tag", "v1.2.0", "github push", "2026-03-02T09:13:20Z"),
         ("release", "github-release", "v1.2.0", "github release", "2026-03-02T09:30:00Z"),
-        ("workflow_run", "github-workflow-run", SHA, "github workflow_run", "2026-03-02T09:11:12Z"),
+        ("workflow_run", "github-workflow-run", SHA, "github workflow_run", "2026-03-02T09:11:20Z"),
         ("deployment", "github-deployment", SHA, "github deployment", "2026-03-02T09:15:00Z"),
     ] {
         let trigger = trigger(ALL, event, &fixture(name));
