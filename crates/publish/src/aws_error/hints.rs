@@ -103,6 +103,7 @@ impl FailedCall<'_> {
                 "allow `s3:PutObject` and `s3:PutObjectTagging` on the object, and `s3:GetObject` and \
                  `s3:GetObjectTagging` on the copied object"
             }
+            "GetObjectAcl" => "allow `s3:GetObjectAcl` on the object, or remove `--acl`",
             "GetObjectTagging" => "allow `s3:GetObjectTagging` on the object",
             "DeleteObject" | "DeleteObjects" => {
                 "allow `s3:DeleteObject` and `s3:GetObject` on the object (a delete is conditional on the ETag that \

@@ -12,6 +12,7 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use tidegate_core::put_options::MULTIPART_BYTES;
 use tokio::time::timeout;
 
 /// How long the parts of a request may take.
@@ -44,7 +45,7 @@ impl TimeLimits {
     /// The limit of one attempt, up to the headers of its response.
     fn attempt(&self, request: &HttpRequest) -> Duration {
         let copy = if is_copy(request) { self.copy } else { Duration::ZERO };
-        let size = request.body().content_length().unwrap_or_default();
+        let size = body_bytes(request);
         self.response + copy + Duration::from_secs(size / self.upload_rate.max(1))
     }
 }
@@ -111,7 +112,7 @@ struct AttemptInfo {
 impl AttemptInfo {
     fn of(request: &HttpRequest, limits: TimeLimits) -> Self {
         let number = attempt_number(request);
-        let quick = request.body().content_length() == Some(0) && !is_copy(request);
+        let quick = body_bytes(request) == 0 && !is_copy(request);
         Self {
             address: address(request.uri()),
             limit: limits.attempt(request),
@@ -159,6 +160,12 @@ impl AttemptInfo {
             _ => ConnectorError::timeout(error),
         }
     }
+}
+
+/// The size of the body: a body that is read as a stream may only have it in the header.
+fn body_bytes(request: &HttpRequest) -> u64 {
+    let header = request.headers().get("content-length").and_then(|value| value.parse().ok());
+    header.or_else(|| request.body().content_length()).unwrap_or(MULTIPART_BYTES)
 }
 
 fn is_copy(request: &HttpRequest) -> bool {
@@ -316,6 +323,9 @@ mod tests {
         assert_eq!(limits.attempt(&request(SdkBody::empty())), limits.response);
         let large = request(SdkBody::from(vec![0; 10 * 32 * 1024]));
         assert_eq!(limits.attempt(&large), limits.response + Duration::from_secs(10));
+        let mut stream = request(SdkBody::taken());
+        stream.headers_mut().insert("content-length", (20 * 32 * 1024).to_string());
+        assert_eq!(limits.attempt(&stream), limits.response + Duration::from_secs(20));
         let mut copy = request(SdkBody::empty());
         copy.headers_mut().insert("x-amz-copy-source", "docs-site/a");
         assert_eq!(limits.attempt(&copy), limits.response + limits.copy);
