@@ -91,6 +91,10 @@ fn credentials_error(error: &CredentialsError, profile: Option<&str>) -> CliErro
         cause = source;
     }
     CliError::Usage(match (profile, error) {
+        (Some(name), CredentialsError::CredentialsNotLoaded(_)) => format!(
+            "the profile `{0}` has no credentials; sign in with `aws sso login --profile {0}`, or use `--local DIR` to work without an account",
+            name.escape_debug()
+        ),
         (Some(name), _) => format!(
             "the profile `{0}` has no usable credentials: {cause}; sign in with `aws sso login --profile {0}`, or use `--local DIR` to work without an account",
             name.escape_debug()

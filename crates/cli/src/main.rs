@@ -100,7 +100,8 @@ async fn run(arguments: Arguments, matches: &ArgMatches) -> Result<ExitStatus, C
 fn init_tracing(verbose: u8) {
     // The target `tidegate` matches those of every crate of Tidegate.
     let filter = match verbose {
-        0 => "warn",
+        // The file watcher warns about directories that a build has deleted.
+        0 => "warn,notify=error",
         1 => "warn,tidegate=info",
         _ => "info,tidegate=debug",
     };
