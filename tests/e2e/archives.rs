@@ -16,11 +16,11 @@ fn release(kind: SourceKind) -> Sources {
     Sources { kind, objects }
 }
 
-/// A site with an older release, and the next one in an archive.
+/// A site with an older release, and the next one in an archive. `mime` would read the entries while planning.
 async fn staged(kind: SourceKind) -> (World, Publish) {
     let world = World::new().await;
     world.seed(&texts(&[("index.html", "old page"), ("stale.js", "x")])).await;
-    let publish = world.publish(&site_with(&plugin("sync", "mime", "{}")), &release(kind)).await;
+    let publish = world.publish(&site_with(&plugin("sync", "mime", "{ sniff = false }")), &release(kind)).await;
     (world, publish)
 }
 
