@@ -173,8 +173,9 @@ async fn limits_the_number_of_reported_differences() {
     let many: Vec<SourceObject> = (0..40).map(|n| SourceObject::text(&format!("new-{n:02}.html"), "x")).collect();
     world.stage(&Sources::directory(many)).await;
     let text = refusal(&publish, &plan).await;
-    assert_eq!(text.matches("; ").count(), 10, "{text}");
-    assert!(text.contains("and ") && text.ends_with(" more"), "{text}");
+    // The remedy, and ten differences before the number of the rest.
+    assert_eq!(text.matches("; ").count(), 11, "{text}");
+    assert!(text.ends_with("; and 33 more; make a new one"), "{text}");
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ pub fn zip(files: &[(&str, &str)]) -> Vec<u8> {
 pub fn stored(bucket: &str, key: &str, etag: &str, second: u32, sequencer: &str) -> Value {
     json!({ "Records": [{
         "eventVersion": "2.1", "eventSource": "aws:s3", "awsRegion": "us-east-1",
-        "eventTime": format!("2026-11-22T10:00:{second:02}.000Z"), "eventName": "ObjectCreated:Put",
+        "eventTime": format!("2025-06-15T14:00:{second:02}.000Z"), "eventName": "ObjectCreated:Put",
         "s3": { "s3SchemaVersion": "1.0", "bucket": { "name": bucket, "arn": format!("arn:aws:s3:::{bucket}") },
                 "object": { "key": key, "size": 100, "eTag": etag, "sequencer": sequencer } },
     }]})

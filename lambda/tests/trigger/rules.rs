@@ -267,7 +267,11 @@ fn a_webhook_needs_a_source() {
     assert!(parse("staged = \"s3://acme/s/\"", &format!("{github}\npublish = \"staged\"")).is_ok());
     assert!(parse("staged = \"public\"", &format!("{github}\npublish = \"staged\"")).is_err());
     assert!(parse("", &format!("{github}\npublish = \"newest\"")).unwrap_err().contains("`builds`"));
-    assert!(parse("", "provider = \"generic\"").unwrap_err().contains("a generic webhook needs the site's `builds`, or its `staged` in S3"));
+    assert!(
+        parse("", "provider = \"generic\"")
+            .unwrap_err()
+            .contains("a generic webhook needs the site's `builds`, or its `staged` in S3")
+    );
     assert!(parse("staged = \"s3://acme/s.zip\"", "provider = \"generic\"").is_ok());
     // Without a state, a replayed delivery would publish an old build.
     let text = format!(

@@ -160,7 +160,10 @@ settings = {{ allow-empty = true }}
             model.insert(key.clone(), bytes.expected(age));
         }
         for key in &self.redirects {
-            model.insert(format!("{key}.r"), ExistingObject::Redirect("/index.html".to_owned()).expected());
+            // Visitors may add a slash.
+            for key in [format!("{key}.r"), format!("{key}.r/index.html")] {
+                model.insert(key, ExistingObject::Redirect("/index.html".to_owned()).expected());
+            }
         }
         model
     }

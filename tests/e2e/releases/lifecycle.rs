@@ -189,7 +189,7 @@ async fn sends_one_request_per_changed_object() {
 }
 
 #[tokio::test]
-async fn records_superseded_and_repeated_requests() {
+async fn records_superseded_requests() {
     let world = world().await;
     let publish = |name: &'static str, files: Files<'static>, at: u64| {
         let world = &world;
@@ -200,10 +200,11 @@ async fn records_superseded_and_repeated_requests() {
     let report = publish("c1", ONE, 10).await;
     assert_eq!(report.outcome, Outcome::Superseded, "{report}");
     assert!(report.to_string().contains("`c1` is older than `c2`, which is live as r1"), "{report}");
-    let report = publish("c2", TWO, 20).await;
-    assert_eq!(report.outcome, Outcome::Unchanged, "{report}");
     let touched = world.faults.calls().iter().any(|call| call.bucket.as_deref() == Some(BUCKET));
     assert!(!touched, "the site's bucket was accessed");
+    // A rebuild of the same commit can differ, so it is compared.
+    let report = publish("c2", TWO, 20).await;
+    assert_eq!(report.outcome, Outcome::Unchanged, "{report}");
     assert_eq!(visible(&world.account).await, texts_of(TWO));
     let skipped: Vec<(String, bool)> = pointer(&world.account)
         .await
@@ -211,7 +212,7 @@ async fn records_superseded_and_repeated_requests() {
         .into_iter()
         .map(|skipped| (skipped.release, skipped.superseded))
         .collect();
-    assert_eq!(skipped, [("c1".to_owned(), true), ("c2".to_owned(), false)]);
+    assert_eq!(skipped, [("c1".to_owned(), true)]);
     assert_tidy(&world.account).await;
     // A request without a revision is always published.
     assert_eq!(publish_of(&world, KEEP, "c1", ONE).await.publish().await.unwrap().outcome, Outcome::Live);
