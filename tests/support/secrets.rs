@@ -185,6 +185,7 @@ async fn reads_only_with_permission() {
 async fn rejects_unknown_input() {
     let account = LocalAws::in_memory().expect("an account");
     let secrets = SecretsManager::add_to(&account);
+    let _parameters = ParameterStore::add_to(&account);
     secrets.put("s", "x").expect("a secret");
     let known = root(&account, SECRET, json!({ "SecretId": "s", "Region": "x" })).await;
     assert_eq!(code(known), "SerializationException");

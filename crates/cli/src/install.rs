@@ -81,7 +81,7 @@ async fn stack(connection: &Connection, config: &Config, publishers: Publishers)
 
 fn read_zip(arguments: &InstallArguments, configuration: &Configuration) -> Result<PackageZip, CliError> {
     let architecture = configuration.config.function.architecture;
-    let default = || PathBuf::from(format!("tidegate-lambda-{}.zip", architecture));
+    let default = || PathBuf::from(format!("tidegate-lambda-{architecture}.zip"));
     let path = arguments.zip.clone().unwrap_or_else(default);
     let bytes = std::fs::read(&path).map_err(|error| CliError::Read {
         what: "package",

@@ -18,9 +18,14 @@ pub(crate) fn token() -> Result<CancellationToken, CliError> {
         signals.next().await;
         cancelled.cancel();
         signals.next().await;
-        std::process::exit(ExitStatus::Interrupted as i32);
+        end();
     });
     Ok(token)
+}
+
+#[expect(clippy::exit, reason = "the user does not want to wait for requests in flight")]
+fn end() -> ! {
+    std::process::exit(ExitStatus::Interrupted as i32)
 }
 
 #[cfg(unix)]

@@ -19,7 +19,7 @@ use crate::output::{print_json, warn, write_file};
 /// Builds the package, and lists its files.
 pub(crate) async fn package(common: &CommonArguments, arguments: &PackageArguments) -> Result<ExitStatus, CliError> {
     let configuration = Configuration::load(&common.config)?;
-    let target = arguments.target.unwrap_or_else(|| configuration.config.function.architecture);
+    let target = arguments.target.unwrap_or(configuration.config.function.architecture);
     let bootstrap = read_bootstrap(arguments, target)?;
     let components = component_loader(&configuration.directory)?;
     // Only plugins in S3 need AWS.
@@ -74,7 +74,7 @@ fn find_bootstrap(target: Architecture) -> Result<PathBuf, CliError> {
 }
 
 /// A package in a file.
-#[derive(Serialize)]
+#[derive(Clone, Copy, Serialize)]
 struct WrittenPackage<'a> {
     path: &'a Path,
     #[serde(flatten)]

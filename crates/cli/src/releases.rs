@@ -147,6 +147,7 @@ pub(crate) async fn rollback(common: &CommonArguments, arguments: &RollbackArgum
 }
 
 /// A release to go back to.
+#[derive(Clone, Copy)]
 struct Rollback<'a> {
     to: &'a ReleaseEntry,
     /// The release that was named.

@@ -26,7 +26,7 @@ pub(crate) async fn sync(
     arguments: &SyncArguments,
     matches: Option<&ArgMatches>,
 ) -> Result<ExitStatus, CliError> {
-    let site = site(arguments, filters(arguments, matches))?;
+    let site = site(arguments, &filters(arguments, matches))?;
     let context = AwsContext::open(common).await?;
     let site = context.site(&site, Some(&arguments.source)).await?;
     let request = publish_request(&site, &arguments.source, None, "cli");
@@ -52,7 +52,7 @@ fn filters(arguments: &SyncArguments, matches: Option<&ArgMatches>) -> Vec<Strin
     filters.into_iter().map(|(_, glob)| glob).collect()
 }
 
-fn site(arguments: &SyncArguments, filters: Vec<String>) -> Result<Site, CliError> {
+fn site(arguments: &SyncArguments, filters: &[String]) -> Result<Site, CliError> {
     Ok(Site {
         name: SiteName::try_from(NAME.to_owned()).map_err(CliError::system)?,
         staged: None,
@@ -71,14 +71,14 @@ fn site(arguments: &SyncArguments, filters: Vec<String>) -> Result<Site, CliErro
             .collect::<Result<_, _>>()?,
         delete: arguments.delete,
         // Excluded keys are excluded on both sides, so they are not deleted either.
-        protect: ProtectedKeys::new(&filters).map_err(CliError::usage)?,
+        protect: ProtectedKeys::new(filters).map_err(CliError::usage)?,
         objects: ObjectSettings {
             acl: arguments.acl.and_then(name),
             encryption: arguments.sse.and_then(name),
             kms_key: arguments.sse_kms_key_id.clone(),
             storage_class: arguments.storage_class.and_then(name),
         },
-        sync: sync_plugins(arguments, &filters)?,
+        sync: sync_plugins(arguments, filters)?,
         policy: vec![guard(arguments)?],
     })
 }
@@ -87,12 +87,7 @@ fn sync_plugins(arguments: &SyncArguments, filters: &[String]) -> Result<Vec<Plu
     let mut plugins = vec![plugin_use("exclude", &json!({ "globs": filters }))?, plugin_use("mime", &json!({}))?];
     let mut rules = header_rules(&arguments.content_type, "content-type");
     rules.extend(header_rules(&arguments.cache_control, "cache-control"));
-    rules.extend(header_rules(&arguments.content_encoding, "content-encoding").into_iter().map(|rule| {
-        match rule.pointer("/set/content-encoding") {
-            Some(value) if value == "none" => json!({ "glob": rule["glob"], "remove": ["content-encoding"] }),
-            _ => rule,
-        }
-    }));
+    rules.extend(header_rules(&arguments.content_encoding, "content-encoding"));
     if !rules.is_empty() {
         // Only what was typed is set: no presets, no `_headers` file.
         let presets = json!({ "fingerprinted": null, "pages": null, "others": null });
@@ -138,10 +133,16 @@ fn name<T: ValueEnum + Copy>(choice: T) -> Option<String> {
     choice.to_possible_value().map(|value| value.get_name().to_owned())
 }
 
-/// Rules of the `headers` plugin.
+/// Rules of the `headers` plugin. `none` removes a `Content-Encoding`.
 fn header_rules(rules: &[HeaderArgument], header: &str) -> Vec<Value> {
-    let glob = |rule: &HeaderArgument| rule.glob.clone().unwrap_or_else(|| "**".to_owned());
-    rules.iter().map(|rule| json!({ "glob": glob(rule), "set": { header: rule.value } })).collect()
+    let rule = |HeaderArgument { glob, value }: &HeaderArgument| {
+        let glob = glob.as_deref().unwrap_or("**");
+        match (header, value.as_str()) {
+            ("content-encoding", "none") => json!({ "glob": glob, "remove": [header] }),
+            (_, value) => json!({ "glob": glob, "set": { header: value } }),
+        }
+    };
+    rules.iter().map(rule).collect()
 }
 
 /// `E2EXAMPLE` or `E2EXAMPLE:/origin/path`.

@@ -274,9 +274,7 @@ fn a_webhook_needs_a_source() {
     );
     assert!(parse("staged = \"s3://acme/s.zip\"", "provider = \"generic\"").is_ok());
     // Without a state, a replayed delivery would publish an old build.
-    let text = format!(
-        "[[site]]\nname = \"docs\"\ntarget = \"s3://docs/\"\nbuilds = \"s3://acme/b/\"\n[[site.webhook]]\nsecrets = [\"ssm:/s\"]\n"
-    );
+    let text = "[[site]]\nname = \"docs\"\ntarget = \"s3://docs/\"\nbuilds = \"s3://acme/b/\"\n[[site.webhook]]\nsecrets = [\"ssm:/s\"]\n";
     for rule in [github, "provider = \"generic\""] {
         let error = Config::parse(&format!("{text}{rule}")).unwrap_err().to_string();
         assert!(error.contains("a webhook needs the configuration's `state`"), "{error}");

@@ -359,7 +359,7 @@ mod tests {
             revision: Some(Revision::at(now + 1)),
         };
         assert_eq!(pointer(vec![live]).precedence(&request), Precedence::Publish);
-        let future = PublishRequest { revision: Some(Revision::at(u64::MAX)), ..request.clone() };
+        let future = PublishRequest { revision: Some(Revision::at(u64::MAX)), ..request };
         assert_eq!(future.place().at, now + 1);
     }
 }
