@@ -100,7 +100,10 @@ fn credentials_error(error: &CredentialsError, profile: Option<&str>) -> CliErro
             name.escape_debug()
         ),
         (None, CredentialsError::CredentialsNotLoaded(_)) => NO_CREDENTIALS.to_owned(),
-        (None, _) => format!("cannot load AWS credentials: {cause}; set `AWS_PROFILE`, or use `--local DIR`"),
+        (None, _) => format!(
+            "cannot load AWS credentials: {}; set `AWS_PROFILE`, or use `--local DIR`",
+            cause.to_string().trim_end_matches('.')
+        ),
     })
 }
 

@@ -98,12 +98,12 @@ async fn run(arguments: Arguments, matches: &ArgMatches) -> Result<ExitStatus, C
 
 /// Logs to standard error. Debug records of the AWS SDK hold headers of signed requests, so they are never shown.
 fn init_tracing(verbose: u8) {
-    // The target `tidegate` matches those of every crate of Tidegate.
+    // The target `tidegate` matches those of every crate of Tidegate. The SDK's warnings are debug records of its requests;
+    // what matters of them is in the error of the command. The file watcher warns about directories that a build has deleted.
     let filter = match verbose {
-        // The file watcher warns about directories that a build has deleted.
-        0 => "warn,notify=error",
-        1 => "warn,tidegate=info",
-        _ => "info,tidegate=debug",
+        0 => "error,tidegate=warn",
+        1 => "error,tidegate=info",
+        _ => "info,aws_config=error,aws_smithy_runtime=error,tidegate=debug",
     };
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))
