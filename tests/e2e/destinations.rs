@@ -358,3 +358,19 @@ async fn dry_runs_only_read() {
     assert!(requests.iter().any(|request| request.starts_with("PUT ")), "{requests:?}");
     assert!(requests.iter().any(|request| request.starts_with("POST ")), "{requests:?}");
 }
+
+#[tokio::test]
+async fn refuses_keys_that_are_too_long_below_the_prefix_while_planning() {
+    let world = World::new().await;
+    let configuration = site_with("").replace("s3://site/", &format!("s3://site/{}/", "p".repeat(100)));
+    let sources = |key: &str| Sources::directory([SourceObject::text("index.html", "1"), SourceObject::text(key, "2")]);
+    // A directory entry has at most 255 bytes, so the key has folders.
+    let key = |length: usize| format!("{}{}", "f/".repeat(400), "k".repeat(length - 800));
+    let publish = world.publish(&configuration, &sources(&key(1_024 - 101))).await;
+    assert_eq!(publish.run().await.outcome, Outcome::Live);
+    world.stage(&sources(&key(1_024 - 100))).await;
+    world.clear_requests();
+    let error = publish.plan().await.unwrap_err().to_string();
+    assert!(error.contains("1 key is too long below") && error.contains("with 1025 bytes"), "{error}");
+    assert_eq!(calls::writes(&world.faults.calls()), Vec::<String>::new());
+}
