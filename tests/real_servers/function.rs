@@ -17,7 +17,9 @@ use tempfile::TempDir;
 use tidegate_tests::deployed::package;
 use tidegate_tests::events::{self, sign, zip};
 
-use crate::server::{Server, skipped};
+use tidegate_tests::skipped::skipped;
+
+use crate::server::Server;
 
 const CONFIGURATION: &str = r#"
 state = "s3://artifacts/tidegate/"

@@ -12,7 +12,9 @@ use tempfile::TempDir;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use crate::server::{Server, skipped};
+use tidegate_tests::skipped::skipped;
+
+use crate::server::Server;
 
 const CONFIGURATION: &str = r#"
 state = "s3://acme-artifacts/tidegate/"

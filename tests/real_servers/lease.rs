@@ -10,7 +10,9 @@ use tempfile::TempDir;
 use tidegate_core::lease::LeaseRecord;
 use tidegate_core::release::ReleasePointer;
 
-use crate::server::{Server, skipped};
+use tidegate_tests::skipped::skipped;
+
+use crate::server::Server;
 
 /// Concurrent processes.
 const PROCESSES: usize = 8;

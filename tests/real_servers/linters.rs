@@ -12,7 +12,9 @@ use tidegate_emulator::LocalAws;
 use tidegate_iam::document::{Partition, PolicyLimit};
 use tidegate_iam::policies::{BucketAccess, BucketGrant, CiPublisher, Grant, S3Sync, caller, lambda, site, uploader};
 
-use crate::server::{Server, skipped};
+use tidegate_tests::skipped::skipped;
+
+use crate::server::Server;
 
 const ACCOUNT: &str = "123456789012";
 

@@ -18,7 +18,9 @@ use tidegate_tests::plugins::plugin_loader;
 use tidegate_tests::world;
 
 use crate::releases::{PLUGINS, assert_release, objects, publish, publish_both, stage, write_release};
-use crate::server::{Server, skipped};
+use tidegate_tests::skipped::skipped;
+
+use crate::server::Server;
 
 fn start(test: &str) -> Option<Server> {
     Server::start("ministack", |port| vec![port.to_string()]).map_err(|reason| skipped(test, &reason)).ok()

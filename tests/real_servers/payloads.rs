@@ -15,7 +15,7 @@ use tidegate_lambda::trigger::HttpRequest;
 use tidegate_lambda::webhook::{FetchedSecrets, NoOp, WebhookDecision, WebhookRefusal, candidates};
 use tidegate_tests::events::sign;
 
-use crate::server::skipped;
+use tidegate_tests::skipped::skipped;
 
 const SECRET: &str = "the secret of this hook";
 

@@ -23,7 +23,9 @@ use tidegate_tests::plugins::plugin_loader;
 use tidegate_tests::world;
 
 use crate::releases::{PLUGINS, assert_release, objects, publish, publish_both, stage, write_release};
-use crate::server::{Server, free_port, skipped};
+use tidegate_tests::skipped::skipped;
+
+use crate::server::{Server, free_port};
 
 /// A tenant, which has the place of the account in ARNs.
 const ACCOUNT: &str = "000000000000";

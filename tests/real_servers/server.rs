@@ -1,7 +1,5 @@
-//! Starts and stops servers, and reports tests that are skipped.
+//! Starts and stops servers.
 
-use std::fmt::Write as _;
-use std::fs::OpenOptions;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -135,16 +133,5 @@ impl Drop for Server {
         // The script stops the server when its input ends.
         drop(self.child.stdin.take());
         let _ = self.child.wait();
-    }
-}
-
-/// Reports a skipped test on standard output, and in the file in `TIDEGATE_SKIPS`, which CI checks.
-pub(crate) fn skipped(test: &str, reason: &str) {
-    let line = format!("SKIPPED: {test}: {reason}");
-    println!("{line}");
-    if let Some(path) = std::env::var_os("TIDEGATE_SKIPS") {
-        let mut text = String::new();
-        writeln!(text, "{line}").unwrap();
-        OpenOptions::new().create(true).append(true).open(path).unwrap().write_all(text.as_bytes()).unwrap();
     }
 }

@@ -11,7 +11,7 @@ use tidegate_core::config::Config;
 use tidegate_iam::stack::{AccountRegion, Publishers, Stack, TemplateFormat};
 
 use crate::linters::{findings, linter};
-use crate::server::skipped;
+use tidegate_tests::skipped::skipped;
 
 const ACCOUNT: &str = "123456789012";
 

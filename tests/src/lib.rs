@@ -16,6 +16,7 @@ pub mod recorder;
 pub mod releases;
 pub mod secrets_manager;
 pub mod site;
+pub mod skipped;
 pub mod source;
 pub mod world;
 

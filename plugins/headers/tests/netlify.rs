@@ -8,9 +8,6 @@
 )]
 
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::path::Path;
-use std::process::{Command, Stdio};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -19,6 +16,9 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use tidegate_plugin::testing::{SyncAnswer, TestArtifact, sync_in_batches};
 use tidegate_plugin_headers::HeadersPlugin;
+
+#[path = "../../testing/netlify.rs"]
+mod netlify;
 
 const FILES: usize = 400;
 
@@ -155,26 +155,9 @@ struct Expected {
 }
 
 /// Runs Netlify's parser; `None` if it is not installed.
-fn netlify(test: &str, texts: &[String]) -> Option<Vec<Expected>> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let packages = root.join("../../.tools/netlify");
-    if !packages.join("node_modules/@netlify/headers-parser").exists() {
-        let line = format!("SKIPPED: {test}: the parser is not installed, run: scripts/servers install netlify");
-        println!("{line}");
-        if let Some(path) = std::env::var_os("TIDEGATE_SKIPS") {
-            let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
-            writeln!(file, "{line}").unwrap();
-        }
-        return None;
-    }
+fn netlify_answers(test: &str, texts: &[String]) -> Option<Vec<Expected>> {
     let cases: Vec<_> = texts.iter().map(|text| serde_json::json!({ "text": text, "keys": KEYS })).collect();
-    let mut command = Command::new("node");
-    command.arg(root.join("tests/netlify.mjs")).arg(packages).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(&serde_json::to_vec(&cases).unwrap()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success());
-    Some(serde_json::from_slice(&output.stdout).unwrap())
+    netlify::run("@netlify/headers-parser", test, &cases)
 }
 
 fn answer(text: &str) -> SyncAnswer {
@@ -197,7 +180,7 @@ fn headers(answer: &SyncAnswer) -> Vec<BTreeMap<String, String>> {
 fn objects_get_the_headers_that_netlify_gives() {
     let files = generate(&file(), FILES);
     let texts: Vec<String> = files.iter().map(|(blocks, end)| text(blocks, ENDS[*end])).collect();
-    let Some(expected) = netlify("objects_get_the_headers_that_netlify_gives", &texts) else { return };
+    let Some(expected) = netlify_answers("objects_get_the_headers_that_netlify_gives", &texts) else { return };
     let (mut set, mut joined) = (0, 0);
     for ((text, expected), (blocks, _)) in texts.iter().zip(&expected).zip(&files) {
         let answer = answer(text);
@@ -238,7 +221,7 @@ fn a_line_that_cannot_be_followed_leaves_the_header_to_the_preset() {
     };
     let followed: Vec<String> = files.iter().map(|file| with("Cache-Control: marker", file)).collect();
     let test = "a_line_that_cannot_be_followed_leaves_the_header_to_the_preset";
-    let Some(expected) = netlify(test, &followed) else { return };
+    let Some(expected) = netlify_answers(test, &followed) else { return };
     let mut undecided = 0;
     for (file, mut expected) in files.iter().zip(expected) {
         for headers in &mut expected.objects {

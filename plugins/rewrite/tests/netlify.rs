@@ -4,9 +4,6 @@
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test, and must name its place")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
-use std::path::Path;
-use std::process::{Command, Stdio};
 
 use percent_encoding::percent_decode_str;
 use proptest::collection::vec;
@@ -17,6 +14,9 @@ use proptest::test_runner::TestRunner;
 use tidegate_plugin::Finding;
 use tidegate_plugin::testing::{TestArtifact, sync_in_batches};
 use tidegate_plugin_rewrite::Rewrite;
+
+#[path = "../../testing/netlify.rs"]
+mod netlify;
 
 const FILES: usize = 200;
 
@@ -139,26 +139,9 @@ fn reported(findings: &[Finding]) -> BTreeSet<usize> {
 }
 
 /// Runs Netlify's parser and matcher; `None` if they are not installed.
-fn netlify(test: &str, texts: &[String], paths: &[String]) -> Option<Vec<Vec<Option<Rule>>>> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let packages = root.join("../../.tools/netlify");
-    if !packages.join("node_modules/netlify-redirector").exists() {
-        let line = format!("SKIPPED: {test}: the matcher is not installed, run: scripts/servers install netlify");
-        println!("{line}");
-        if let Some(path) = std::env::var_os("TIDEGATE_SKIPS") {
-            let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
-            writeln!(file, "{line}").unwrap();
-        }
-        return None;
-    }
+fn netlify_answers(test: &str, texts: &[String], paths: &[String]) -> Option<Vec<Vec<Option<Rule>>>> {
     let cases: Vec<_> = texts.iter().map(|text| serde_json::json!({ "text": text, "paths": paths })).collect();
-    let mut command = Command::new("node");
-    command.arg(root.join("tests/netlify.mjs")).arg(packages).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(&serde_json::to_vec(&cases).unwrap()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success());
-    Some(serde_json::from_slice(&output.stdout).unwrap())
+    netlify::run("netlify-redirector", test, &cases)
 }
 
 #[test]
@@ -170,7 +153,7 @@ fn paths_redirect_as_on_netlify_or_lines_are_reported() {
     let texts: Vec<String> = cases.iter().map(|(lines, _)| text(lines)).collect();
     let requests: Vec<String> = keys.iter().map(|key| request(key)).collect();
     let test = "paths_redirect_as_on_netlify_or_lines_are_reported";
-    let Some(expected) = netlify(test, &texts, &requests) else { return };
+    let Some(expected) = netlify_answers(test, &texts, &requests) else { return };
     let mut totals: BTreeMap<&str, usize> = BTreeMap::new();
     for ((lines, objects), rules) in cases.iter().zip(&expected) {
         let text = text(lines);
