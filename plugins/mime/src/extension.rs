@@ -1,5 +1,20 @@
 //! Types from names: the table of `mime-db` with corrections, well-known names, and compressed copies.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+/// The table of `mime-db` by extension. Its own lookup compares with every extension, for every object.
+static MIME_DB: LazyLock<HashMap<&str, &str>> = LazyLock::new(|| {
+    let mut types = HashMap::with_capacity(mime_db::EXTENSIONS.len());
+    for (extension, position) in mime_db::EXTENSIONS {
+        if let Some((content_type, ..)) = mime_db::TYPES.get(position) {
+            // The first type of an extension counts.
+            types.entry(extension).or_insert(*content_type);
+        }
+    }
+    types
+});
+
 /// The type that a name implies.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum KnownType {
@@ -213,7 +228,7 @@ pub(crate) fn by_extension(extension: &str) -> Option<&'static str> {
     let position = TYPES.binary_search_by(|(known, _)| (*known).cmp(extension));
     match position.ok().and_then(|position| TYPES.get(position)) {
         Some((_, content_type)) => Some(content_type),
-        None => mime_db::lookup(extension),
+        None => MIME_DB.get(extension).copied(),
     }
 }
 
