@@ -18,6 +18,17 @@ pub struct Restoration {
     bodies: BTreeMap<Key, ArchivedBody>,
 }
 
+/// An earlier release, restored.
+#[derive(Debug)]
+pub struct RestoredSite {
+    /// What was published.
+    pub desired: DesiredSite,
+    /// Its bodies that are archived; the others are on the site.
+    pub bodies: BTreeMap<Key, ArchivedBody>,
+    /// Identifies the release.
+    pub fingerprint: Fingerprint,
+}
+
 /// An archived body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArchivedBody {
@@ -70,15 +81,13 @@ impl Restoration {
         }
     }
 
-    /// The restored site, its archived bodies, and its fingerprint.
+    /// The restored site.
     ///
     /// # Errors
     /// [`RestoreError::Collision`].
-    pub fn finish(
-        self,
-        release: &str,
-    ) -> Result<(DesiredSite, BTreeMap<Key, ArchivedBody>, Fingerprint), RestoreError> {
+    pub fn finish(self, release: &str) -> Result<RestoredSite, RestoreError> {
         let desired = DesiredSite::new(self.entries, Vec::new())?;
-        Ok((desired, self.bodies, Fingerprint(format!("release {release}").into())))
+        let fingerprint = Fingerprint(format!("release {release}").into());
+        Ok(RestoredSite { desired, bodies: self.bodies, fingerprint })
     }
 }

@@ -302,17 +302,15 @@ mod tests {
         assert_eq!(state.live().map(|entry| entry.id), Some(id(5)));
     }
 
+    fn request(release: &str, instant: u64, revision: Option<Revision>) -> PublishRequest {
+        let (site, cause) = ("docs".to_owned(), "test".to_owned());
+        PublishRequest { site, release: release.to_owned(), source: "dist".parse().unwrap(), instant, cause, revision }
+    }
+
     #[test]
     fn distinguishes_older_and_repeated_requests() {
         let state = pointer(vec![entry(1, 0, Some(1)), entry(2, 1, Some(2))]);
-        let request = |at: Option<u64>, release: &str| PublishRequest {
-            site: "docs".to_owned(),
-            release: release.to_owned(),
-            source: "dist".parse().unwrap(),
-            instant: 0,
-            cause: "test".to_owned(),
-            revision: at.map(Revision::at),
-        };
+        let request = |at: Option<u64>, release: &str| request(release, 0, at.map(Revision::at));
         assert_eq!(state.precedence(&request(Some(19), "c9")), Precedence::Superseded);
         assert_eq!(state.precedence(&request(Some(20), "c2")), Precedence::Publish, "a rebuild of the same commit");
         assert_eq!(state.precedence(&request(Some(20), "c9")), Precedence::Publish);
@@ -324,14 +322,7 @@ mod tests {
     fn the_pipeline_that_runs_last_publishes_last() {
         let now = 100 * DAY;
         let mut live = entry(1, 100, Some(1));
-        let request = PublishRequest {
-            site: "docs".to_owned(),
-            release: "c2".to_owned(),
-            source: "dist".parse().unwrap(),
-            instant: now + 2,
-            cause: "test".to_owned(),
-            revision: Some(Revision::of_commit(now - 60_000)),
-        };
+        let request = request("c2", now + 2, Some(Revision::of_commit(now - 60_000)));
         // A person published after the commit was made, but before this run.
         live.revision = Revision::at(now);
         assert_eq!(pointer(vec![live.clone()]).precedence(&request), Precedence::Publish);
@@ -350,14 +341,7 @@ mod tests {
         let now = 100 * DAY;
         let mut live = entry(1, 100, Some(1));
         live.revision = Revision::at(now + 365 * DAY);
-        let request = PublishRequest {
-            site: "docs".to_owned(),
-            release: "c2".to_owned(),
-            source: "dist".parse().unwrap(),
-            instant: now + 1,
-            cause: "test".to_owned(),
-            revision: Some(Revision::at(now + 1)),
-        };
+        let request = request("c2", now + 1, Some(Revision::at(now + 1)));
         assert_eq!(pointer(vec![live]).precedence(&request), Precedence::Publish);
         let future = PublishRequest { revision: Some(Revision::at(u64::MAX)), ..request };
         assert_eq!(future.place().at, now + 1);

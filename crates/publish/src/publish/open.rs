@@ -8,7 +8,7 @@ use tidegate_core::desired::DesiredSite;
 use tidegate_core::location::{Location, Source};
 use tidegate_core::manifest::ManifestRecord;
 use tidegate_core::release::{ReleaseId, fetched};
-use tidegate_core::restore::Restoration;
+use tidegate_core::restore::{Restoration, RestoredSite};
 use tidegate_core::site_state::UnfinishedRuns;
 
 use super::error::PublishError;
@@ -65,7 +65,7 @@ async fn restore(run: Run<'_>, releases: &Releases, id: ReleaseId) -> Result<Res
     while let Some(batch) = records.try_next().await? {
         batch.iter().filter(|record| archived.contains(record)).for_each(|record| restoration.add_archived(record));
     }
-    let (desired, bodies, fingerprint) = restoration.finish(&manifest.to_string()).map_err(refused)?;
+    let RestoredSite { desired, bodies, fingerprint } = restoration.finish(&manifest.to_string()).map_err(refused)?;
     let source = ReleaseSource::new(
         S3::new(&run.publisher.connection),
         run.site.target.clone(),
