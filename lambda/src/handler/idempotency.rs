@@ -23,8 +23,8 @@ pub(super) struct NewDelivery<'a> {
     pub(super) run: &'a str,
 }
 
-/// Stores that the run acts on the delivery, unless another run does. Returns `None` for a site without `state`, which
-/// cannot store records: there, publishing the same build twice changes nothing.
+/// Stores that the run acts on the delivery, unless another run does. Returns `None` for a site without `state`, which a
+/// configuration with webhooks does not have.
 pub(super) async fn begin(
     publisher: &Publisher,
     site: &Site,

@@ -1,7 +1,7 @@
 //! Arguments, options and help of every command.
 
 mod credentials;
-mod header_rule;
+mod header_argument;
 mod invoke;
 mod package;
 mod policy;
@@ -16,7 +16,7 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use credentials::{
     BucketArguments, CreateArguments, CredentialsCommand, CredentialsOutput, GroupCommand, ServerArguments,
 };
-pub(crate) use header_rule::HeaderArgument;
+pub(crate) use header_argument::HeaderArgument;
 pub(crate) use invoke::{InvokeArguments, PutFlag};
 pub(crate) use package::PackageArguments;
 pub(crate) use policy::{

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use tidegate_core::location::{Location, Source};
 
-use super::header_rule::{HeaderArgument, cache_control, content_encoding, content_type};
+use super::header_argument::{HeaderArgument, cache_control, content_encoding, content_type};
 
 #[derive(Debug, Args)]
 pub(crate) struct SyncArguments {

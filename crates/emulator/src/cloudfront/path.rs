@@ -70,7 +70,7 @@ fn is_tag(text: &str) -> bool {
     (1..=MAX_TAG_LENGTH).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')
 }
 
-/// A path to invalidate, as it was sent, or a cache tag after `#`.
+/// The text of a path to invalidate, or a cache tag after `#`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct InvalidationPath(String);
 
@@ -104,7 +104,7 @@ impl InvalidationPath {
         }
     }
 
-    /// The path as it was sent.
+    /// The text of the request.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

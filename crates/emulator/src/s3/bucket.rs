@@ -69,7 +69,7 @@ pub struct BucketRecord {
     pub encryption: ObjectEncryption,
     /// Whether replaced and deleted objects are kept as versions.
     pub versioned: bool,
-    /// Its policy, as it was sent.
+    /// The text of its policy.
     pub policy: Option<String>,
     /// Which public access is blocked.
     pub public_access_block: PublicAccessBlock,

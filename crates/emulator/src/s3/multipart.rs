@@ -45,7 +45,7 @@ impl UploadInProgress {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct UploadedPart {
     pub(crate) size: u64,
-    /// Unquoted, as it was returned.
+    /// Without quotation marks.
     pub(crate) etag: String,
     /// In hex, whatever the ETag is.
     pub(crate) md5: String,
