@@ -117,14 +117,42 @@ fn matches(config: &Config, event: &Value) -> Matches {
     Matches { published, declined }
 }
 
+/// Sites with a watched key that is the folder of this key and ends in the same file name. The filter of an S3 notification
+/// cannot tell the two apart, so it starts the function, which publishes nothing.
+fn notified_for_a_longer_key(stack: &Stack, bucket: &str, key: &str) -> BTreeSet<String> {
+    let mut sites = BTreeSet::new();
+    for upload in stack.uploads.iter().filter(|upload| upload.bucket.as_str() == bucket) {
+        for pattern in upload.patterns() {
+            let KeyPattern::Exactly(watched) = pattern else { continue };
+            let file_name = watched.rsplit('/').next().unwrap();
+            if key.len() > watched.len() && key.starts_with(&watched) && key.ends_with(file_name) {
+                sites.extend(upload.sites.iter().map(ToString::to_string));
+            }
+        }
+    }
+    sites
+}
+
 fn check(config: &Config, stack: &Stack, bucket: &str, key: &str) {
     let event = event(bucket, key);
     let Matches { published, declined } = matches(config, &event);
-    for started in [started(stack, &event), notified(stack, bucket, key)] {
-        assert!(published.is_subset(&started), "`{key}` publishes {published:?} but starts {started:?}");
-        let known: BTreeSet<String> = published.union(&declined).cloned().collect();
-        assert!(started.is_subset(&known), "`{key}` starts {started:?} but is in a location of {known:?}");
+    let known: BTreeSet<String> = published.union(&declined).cloned().collect();
+    let (started, notified) = (started(stack, &event), notified(stack, bucket, key));
+    for started in [&started, &notified] {
+        assert!(published.is_subset(started), "`{key}` publishes {published:?} but starts {started:?}");
     }
+    assert!(started.is_subset(&known), "`{key}` starts {started:?} but is in a location of {known:?}");
+    let known: BTreeSet<String> = known.union(&notified_for_a_longer_key(stack, bucket, key)).cloned().collect();
+    assert!(notified.is_subset(&known), "`{key}` notifies {notified:?} but is in a location of {known:?}");
+}
+
+#[test]
+fn a_notification_for_one_key_starts_the_function_for_longer_keys_and_publishes_nothing() {
+    let (config, stack) = (config(), template_stack(&config()));
+    let key = "staged/our blog.zip/a b.zip/our blog.zip";
+    assert_eq!(notified(&stack, "acme-artifacts", key), BTreeSet::from(["blog".to_owned()]));
+    assert!(matches(&config, &event("acme-artifacts", key)).published.is_empty());
+    check(&config, &stack, "acme-artifacts", key);
 }
 
 #[test]
@@ -191,7 +219,7 @@ fn key() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1024, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn uploads_that_publish_start_the_function_and_others_do_not(
