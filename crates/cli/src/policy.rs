@@ -49,7 +49,7 @@ pub(crate) async fn policy(common: &CommonArguments, command: &PolicyCommand) ->
             let configuration = Configuration::load(&common.config)?;
             let sites = sites(&configuration, &[])?;
             let output = PolicyOutput::of_sites(common, output, &sites).await?;
-            let function = function.as_deref().unwrap_or(configuration.config.function.name.as_str());
+            let function = function.as_ref().unwrap_or(&configuration.config.function.name).as_str();
             let region = common.region.as_deref().unwrap_or("us-east-1");
             let grant = lambda(&sites, &output.account, region, function);
             output.finish(vec![grant]).await

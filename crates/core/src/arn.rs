@@ -1,4 +1,4 @@
-//! ARNs of buckets, objects and distributions.
+//! ARNs: those of a configuration, parsed, and those of buckets, objects and distributions, written.
 
 use std::fmt;
 
@@ -28,6 +28,12 @@ impl Partition {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The domain of its services. Source: AWS General Reference, "AWS service endpoints".
+    #[must_use]
+    pub fn dns_suffix(&self) -> &'static str {
+        if self.0 == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" }
     }
 
     /// The partition of an ARN; `aws` for a text that is not an ARN.
@@ -65,6 +71,49 @@ impl From<Partition> for String {
     fn from(partition: Partition) -> Self {
         partition.0
     }
+}
+
+/// An ARN of one resource, `arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arn<'a> {
+    /// The AWS partition.
+    pub partition: Partition,
+    /// The service, such as `kms`.
+    pub service: &'a str,
+    /// The region; empty for a service without regions.
+    pub region: &'a str,
+    /// The 12 digits of the account.
+    pub account: &'a str,
+    /// What the service calls the resource; never empty.
+    pub resource: &'a str,
+}
+
+impl<'a> Arn<'a> {
+    /// Parses an ARN. `None` if a part is invalid, or if the resource has a character of [`policy_character`], since the ARN
+    /// would stand for several resources in a policy.
+    #[must_use]
+    pub fn parse(text: &'a str) -> Option<Self> {
+        let parts: Vec<&str> = text.splitn(6, ':').collect();
+        let ["arn", partition, service, region, account, resource] = *parts.as_slice() else { return None };
+        let is_name = |text: &str| text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+        let valid = !service.is_empty()
+            && is_name(service)
+            && is_name(region)
+            && account.len() == 12
+            && account.bytes().all(|byte| byte.is_ascii_digit())
+            && !resource.is_empty()
+            && resource.bytes().all(|byte| byte.is_ascii_graphic())
+            && policy_character(resource).is_none();
+        let partition = Partition::try_from(partition.to_owned()).ok()?;
+        valid.then_some(Self { partition, service, region, account, resource })
+    }
+}
+
+/// The first character of a text that is a wildcard or starts a variable in an IAM policy. A policy has no way to write it
+/// literally in the ARN of a configured name. Source: IAM user guide, "IAM policy elements: Variables and tags".
+#[must_use]
+pub fn policy_character(text: &str) -> Option<char> {
+    text.chars().find(|c| matches!(c, '*' | '?' | '$'))
 }
 
 /// The ARN of a CloudFront distribution.

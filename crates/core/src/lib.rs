@@ -77,4 +77,5 @@ mod outcome;
 pub mod report;
 pub mod restore;
 pub mod iam_name;
+pub mod kms_key;
 pub mod lambda_package;

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::arn::policy_character;
 use crate::key::{Key, KeyError, MAX_KEY_BYTES, StoredKey};
 use crate::release::id::{ReleaseId, ReleaseIdError};
 use crate::sanitize::sanitize_name;
@@ -71,6 +72,9 @@ pub enum LocationError {
     /// A character that is special in policies.
     #[error("invalid prefix `{0}`: `{1}` is a wildcard or variable in IAM policies; use another name")]
     PolicyCharacter(String, char),
+    /// A configured object with a character that is special in policies.
+    #[error("invalid object `{0}`: `{1}` is a wildcard or variable in IAM policies; use another name")]
+    PolicyCharacterInKey(String, char),
     /// The segments are not valid.
     #[error("invalid prefix `{0}`: {1}")]
     Prefix(String, KeyError),
@@ -122,7 +126,7 @@ impl Prefix {
         }
         let sanitized = || sanitize_name(text);
         Key::new(folder).map_err(|error| LocationError::Prefix(sanitized(), error))?;
-        if let Some(c) = folder.chars().find(|c| matches!(c, '*' | '?' | '$')) {
+        if let Some(c) = policy_character(folder) {
             return Err(LocationError::PolicyCharacter(sanitized(), c));
         }
         if folder.len() + 2 > MAX_KEY_BYTES {
@@ -168,6 +172,20 @@ fn split(text: &str) -> Result<(Bucket, &str), LocationError> {
     let rest = text.strip_prefix("s3://").ok_or_else(|| LocationError::Scheme(sanitize_name(text)))?;
     let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
     Ok((Bucket::new(bucket)?, key))
+}
+
+impl ObjectLocation {
+    /// Checks that the key means itself in an IAM policy. Objects of a configuration must; uploaded builds need not, since
+    /// policies name only their prefix.
+    ///
+    /// # Errors
+    /// [`LocationError::PolicyCharacterInKey`].
+    pub fn check_for_policies(&self) -> Result<(), LocationError> {
+        match policy_character(self.key.as_str()) {
+            Some(c) => Err(LocationError::PolicyCharacterInKey(sanitize_name(&self.to_string()), c)),
+            None => Ok(()),
+        }
+    }
 }
 
 impl FromStr for Location {

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::kms_key::KmsKey;
+
 /// How all objects of a site are written.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -12,9 +14,9 @@ pub struct ObjectSettings {
     /// Server-side encryption: `AES256` or `aws:kms`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encryption: Option<String>,
-    /// ARN of the KMS key for `aws:kms`; the bucket's default if absent.
+    /// The KMS key for `aws:kms`; the bucket's default if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub kms_key: Option<String>,
+    pub kms_key: Option<KmsKey>,
     /// Storage class, such as `STANDARD_IA`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub storage_class: Option<String>,

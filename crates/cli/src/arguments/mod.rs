@@ -57,7 +57,7 @@ pub(crate) struct CommonArguments {
     #[arg(long, global = true, value_name = "URL", value_parser = endpoint_url, conflicts_with = "local", help_heading = GLOBAL)]
     pub(crate) endpoint_url: Option<String>,
     /// AWS region [default: `AWS_REGION`, then that of the profile]
-    #[arg(long, global = true, value_name = "REGION", help_heading = GLOBAL)]
+    #[arg(long, global = true, value_name = "REGION", value_parser = region, help_heading = GLOBAL)]
     pub(crate) region: Option<String>,
     /// Profile of `~/.aws/config` [default: `AWS_PROFILE`]
     #[arg(long, global = true, value_name = "NAME", conflicts_with = "local", help_heading = GLOBAL)]
@@ -201,6 +201,15 @@ fn endpoint_url(text: &str) -> Result<String, String> {
     match host {
         Some(host) if !host.is_empty() && !host.starts_with('/') => Ok(text.to_owned()),
         _ => Err("use a URL with its scheme, such as `http://127.0.0.1:9000`".to_owned()),
+    }
+}
+
+/// An AWS region. It becomes part of host names and of ARNs in policies.
+fn region(text: &str) -> Result<String, String> {
+    if !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-') {
+        Ok(text.to_owned())
+    } else {
+        Err("use the name of a region, such as `eu-central-1`".to_owned())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use tidegate_core::config::DistributionId;
+use tidegate_core::config::{DistributionId, FunctionName};
 use tidegate_core::location::{Bucket, Location, Prefix};
 use tidegate_iam::document::Partition;
 
@@ -31,8 +31,8 @@ pub(crate) enum PolicyCommand {
     /// Generate the policy of the Lambda function's execution role
     Lambda {
         /// Name of the function [default: that of `[function]`]
-        #[arg(long, value_name = "NAME")]
-        function: Option<String>,
+        #[arg(long, value_name = "NAME", value_parser = function_name)]
+        function: Option<FunctionName>,
         #[command(flatten)]
         output: PolicyOutputArguments,
     },
@@ -120,6 +120,10 @@ pub(crate) struct SyncPolicyArguments {
     /// AWS partition
     #[arg(long, value_name = "NAME", default_value = "aws")]
     pub(crate) partition: Partition,
+}
+
+fn function_name(text: &str) -> Result<FunctionName, String> {
+    FunctionName::try_from(text.to_owned()).map_err(|error| error.to_string())
 }
 
 fn distribution(text: &str) -> Result<DistributionId, String> {

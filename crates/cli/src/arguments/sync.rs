@@ -1,6 +1,7 @@
 //! Arguments of `tidegate sync`.
 
 use clap::{Args, ValueEnum};
+use tidegate_core::kms_key::KmsKey;
 use tidegate_core::location::{Location, Source};
 
 use super::header_argument::{HeaderArgument, cache_control, content_encoding, content_type};
@@ -43,9 +44,9 @@ pub(crate) struct SyncArguments {
     /// Server-side encryption of all objects [default without a value: AES256]
     #[arg(long, conflicts_with = "content_only", value_enum, value_name = "KIND", num_args = 0..=1, default_missing_value = "AES256")]
     pub(crate) sse: Option<SseFlag>,
-    /// ARN of the KMS key for `--sse aws:kms`
-    #[arg(long, value_name = "ARN", requires = "sse")]
-    pub(crate) sse_kms_key_id: Option<String>,
+    /// KMS key for `--sse aws:kms`: ARN, id or `alias/NAME`
+    #[arg(long, value_name = "KEY", requires = "sse")]
+    pub(crate) sse_kms_key_id: Option<KmsKey>,
     /// Storage class of all objects
     #[arg(long, conflicts_with = "content_only", value_enum, value_name = "CLASS")]
     pub(crate) storage_class: Option<StorageClassFlag>,

@@ -2,7 +2,7 @@
 
 use super::value::{DistributionId, PluginReference, SiteName};
 use super::webhook::WebhookError;
-use crate::location::Location;
+use crate::location::{Location, LocationError};
 
 /// Why a configuration is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,6 +42,14 @@ pub enum ConfigError {
         other: SiteName,
         /// `staged` or `builds`.
         other_field: &'static str,
+    },
+    /// A staged object whose name policies cannot contain.
+    #[error("invalid `staged` of the site `{site}`: {error}")]
+    Staged {
+        /// The site.
+        site: SiteName,
+        /// The cause.
+        error: LocationError,
     },
     /// A webhook that cannot publish the site.
     #[error("invalid webhook of the site `{site}`: {error}")]

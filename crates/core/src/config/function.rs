@@ -9,6 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::architecture::Architecture;
+use crate::arn::Arn;
 use crate::sanitize::sanitize_name;
 
 /// Settings of the deployed function. All have defaults.
@@ -219,17 +220,9 @@ impl TopicArn {
 impl TryFrom<String> for TopicArn {
     type Error = FunctionError;
     fn try_from(text: String) -> Result<Self, FunctionError> {
-        let parts: Vec<&str> = text.split(':').collect();
-        let is_name = |text: &str, punctuation: &str| {
-            !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || punctuation.contains(c))
-        };
-        let valid = matches!(parts.as_slice(), ["arn", partition, "sns", region, account, name]
-            if partition.starts_with("aws")
-                && is_name(partition, "-")
-                && is_name(region, "-")
-                && account.len() == 12
-                && account.chars().all(|c| c.is_ascii_digit())
-                && is_name(name, "-_."));
+        let is_name = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+        let valid = Arn::parse(&text)
+            .is_some_and(|arn| arn.service == "sns" && !arn.region.is_empty() && is_name(arn.resource));
         if valid { Ok(Self(text)) } else { Err(FunctionError::Topic(sanitize_name(&text))) }
     }
 }

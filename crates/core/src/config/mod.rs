@@ -164,4 +164,52 @@ mod tests {
         let duplicate = format!("{CONFIGURATION}{}", CONFIGURATION.replace("\"docs\"", "\"other\""));
         assert!(Config::parse(&duplicate).unwrap_err().to_string().contains("overlap"));
     }
+
+    /// Every name that becomes part of an ARN in a policy; `NAME` is where a wildcard could be.
+    const NAMES_IN_POLICIES: &str = r#"
+        state = "s3://acme-state-NAME/NAME/"
+
+        [function]
+        name = "f-NAME"
+        alarm-topic = "arn:aws:sns:eu-west-1:123456789012:NAME"
+
+        [[site]]
+        name   = "site-NAME"
+        staged = "s3://acme-artifacts-NAME/NAME.zip"
+        target = "s3://docs-NAME/NAME/"
+        role   = "arn:aws:iam::123456789012:role/NAME"
+        cdn    = [{ distribution = "NAME" }]
+        objects = { encryption = "aws:kms", kms-key = "arn:aws:kms:eu-west-1:123456789012:key/NAME" }
+        sync   = [{ plugin = "s3://plugins-NAME/NAME.wasm", sha256 = "0000000000000000000000000000000000000000000000000000000000000000" }]
+
+        [[site]]
+        name   = "other"
+        builds = "s3://acme-builds-NAME/NAME/"
+        target = "s3://other/"
+
+        [[site.webhook]]
+        provider = "generic"
+        secrets = ["secretsmanager:NAME", "ssm:/NAME", "secretsmanager:arn:aws:secretsmanager:eu-west-1:123456789012:secret:NAME"]
+    "#;
+
+    #[test]
+    fn names_in_policies_have_no_wildcards_and_variables() {
+        let names: Vec<usize> = NAMES_IN_POLICIES.match_indices("NAME").map(|(at, _)| at).collect();
+        assert!(names.len() > 15);
+        let with = |at: usize, name: &str| {
+            let (before, rest) = NAMES_IN_POLICIES.split_at(at);
+            let valid = |text: &str| text.replace("distribution = \"NAME", "distribution = \"E1").replace("NAME", "x1");
+            format!("{}{name}{}", valid(before), valid(rest.strip_prefix("NAME").unwrap()))
+        };
+        for at in names {
+            let is_distribution = NAMES_IN_POLICIES.split_at(at).0.ends_with("distribution = \"");
+            let valid = if is_distribution { "E1" } else { "x1" };
+            if let Err(error) = Config::parse(&with(at, valid)) {
+                panic!("{error}\n{}", with(at, valid));
+            }
+            for special in ["*", "?", "${aws:username}", "x*", "x?1", "x$1"] {
+                assert!(Config::parse(&with(at, special)).is_err(), "{}", with(at, special));
+            }
+        }
+    }
 }

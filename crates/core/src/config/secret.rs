@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::arn::Arn;
 use crate::sanitize::sanitize_name;
 
 /// Most secrets of one webhook: the old and the new one during a rotation, and some to spare.
@@ -55,13 +56,11 @@ pub enum SecretReferenceError {
 impl SecretReference {
     /// Whether the text is the ARN of a secret.
     fn is_arn(text: &str) -> bool {
-        let parts: Vec<&str> = text.splitn(7, ':').collect();
-        matches!(parts.as_slice(), ["arn", partition, "secretsmanager", region, account, "secret", name]
-            if partition.starts_with("aws")
-                && !region.is_empty()
-                && account.len() == 12
-                && account.bytes().all(|byte| byte.is_ascii_digit())
-                && is_name(name))
+        Arn::parse(text).is_some_and(|arn| {
+            arn.service == "secretsmanager"
+                && !arn.region.is_empty()
+                && arn.resource.strip_prefix("secret:").is_some_and(is_name)
+        })
     }
 }
 
@@ -156,6 +155,9 @@ mod tests {
             "secretsmanager:repo:github.com/acme/docs",
             "secretsmanager:name#",
             "secretsmanager:arn:aws:s3:::bucket",
+            "secretsmanager:arn:aws*:secretsmanager:eu-central-1:123456789012:secret:repo/docs-AbCdEf",
+            "secretsmanager:arn:aws:secretsmanager:*:123456789012:secret:repo/docs-AbCdEf",
+            "secretsmanager:arn:aws:secretsmanager:eu-central-1:123456789012:secret:*",
             "ssm:tidegate",
             "ssm:/",
             "ssm:/a b",

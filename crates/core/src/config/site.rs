@@ -166,6 +166,9 @@ impl Site {
             staged: matches!(self.staged, Some(Source::Prefix(_) | Source::Object(_))),
             state: has_state,
         };
+        if let Some(Source::Object(object)) = &self.staged {
+            object.check_for_policies().map_err(|error| ConfigError::Staged { site: self.name.clone(), error })?;
+        }
         for webhook in &self.webhooks {
             webhook.check(sources).map_err(|error| ConfigError::Webhook { site: self.name.clone(), error })?;
         }

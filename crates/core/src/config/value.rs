@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::arn::Partition;
+use crate::arn::{Arn, Partition};
 use crate::headers::RESERVED_METADATA;
-use crate::location::{LocationError, Prefix};
+use crate::location::{LocationError, ObjectLocation, Prefix};
 use crate::sanitize::sanitize_name;
 
 /// A site name: 1 to 63 lower-case letters, digits and hyphens.
@@ -41,7 +41,7 @@ pub enum PluginReference {
     /// A file; its path relative to the configuration.
     File(String),
     /// An object in S3: `s3://bucket/key.wasm`.
-    Object(crate::location::ObjectLocation),
+    Object(ObjectLocation),
 }
 
 /// A SHA-256: 64 hexadecimal digits in lower case.
@@ -169,18 +169,11 @@ impl TryFrom<String> for SiteName {
 impl TryFrom<String> for RoleArn {
     type Error = ValueError;
     fn try_from(text: String) -> Result<Self, ValueError> {
-        let parts: Vec<&str> = text.splitn(6, ':').collect();
-        let valid = match parts.as_slice() {
-            ["arn", partition, "iam", "", account, resource] => {
-                partition.starts_with("aws")
-                    && account.len() == 12
-                    && account.chars().all(|c| c.is_ascii_digit())
-                    && resource.strip_prefix("role/").is_some_and(|name| {
-                        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "+=,.@_-/".contains(c))
-                    })
-            }
-            _ => false,
-        };
+        let is_name =
+            |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "+=,.@_-/".contains(c));
+        let valid = Arn::parse(&text).is_some_and(|arn| {
+            arn.service == "iam" && arn.region.is_empty() && arn.resource.strip_prefix("role/").is_some_and(is_name)
+        });
         if valid { Ok(Self(text)) } else { Err(ValueError::Role(sanitize_name(&text))) }
     }
 }
@@ -232,7 +225,9 @@ impl TryFrom<String> for PluginReference {
     type Error = ValueError;
     fn try_from(text: String) -> Result<Self, ValueError> {
         if text.starts_with("s3://") {
-            return Ok(Self::Object(text.parse()?));
+            let object: ObjectLocation = text.parse()?;
+            object.check_for_policies()?;
+            return Ok(Self::Object(object));
         }
         let is_name =
             !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');

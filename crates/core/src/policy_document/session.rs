@@ -31,18 +31,24 @@ impl Statement {
     /// Allows using the KMS key of the objects through S3; `None` if the configuration does not use KMS. If the
     /// configuration names no key, the policy covers every key that the role may use: the bucket's default key is
     /// unknown here.
-    pub fn keys(actions: &[&'static str], settings: &ObjectSettings) -> Option<Self> {
+    pub fn keys(partition: &Partition, actions: &[&'static str], settings: &ObjectSettings) -> Option<Self> {
         let kms = settings.encryption.as_deref().is_some_and(|kind| kind.starts_with("aws:"));
-        let actions = actions.iter().copied();
-        match &settings.kms_key {
-            Some(key) => Some(Self::allow(actions, [key.clone()])),
-            None if kms => Some(Self::allow(actions, ["*".to_owned()]).when(
-                "StringLike",
-                "kms:ViaService",
-                ["s3.*.amazonaws.com".to_owned()],
-            )),
-            None => None,
-        }
+        let statement = match &settings.kms_key {
+            Some(key) => {
+                let statement = Self::allow(actions.iter().copied(), [key.policy_resource(partition)]);
+                // The ARN of an alias as resource would not allow using its key. Source: AWS KMS Developer Guide, "Use
+                // aliases to control access to KMS keys".
+                match key.alias() {
+                    Some(alias) => {
+                        statement.when("ForAnyValue:StringEquals", "kms:ResourceAliases", [alias.to_owned()])
+                    }
+                    None => statement,
+                }
+            }
+            None if kms => Self::allow(actions.iter().copied(), ["*".to_owned()]),
+            None => return None,
+        };
+        Some(statement.when("StringLike", "kms:ViaService", [format!("s3.*.{}", partition.dns_suffix())]))
     }
 }
 
@@ -68,7 +74,7 @@ impl PolicyDocument {
             Statement::list(partition, target),
             Statement::allow(["s3:GetObject"], [objects_arn(partition, target)]),
         ];
-        statements.extend(Statement::keys(&["kms:Decrypt"], settings));
+        statements.extend(Statement::keys(partition, &["kms:Decrypt"], settings));
         Self::new(statements)
     }
 
@@ -92,7 +98,7 @@ impl PolicyDocument {
             }
             statements.push(Statement::allow(actions, [objects(archive)]));
         }
-        statements.extend(needed.keys(plan));
+        statements.extend(needed.keys(partition, plan));
         if !scope.distributions.is_empty() {
             // The last two count the paths in progress, so that the new ones fit. `wait-seconds` needs the second as well.
             let actions =
@@ -202,7 +208,7 @@ impl NeededActions {
 
     /// A put generates a data key; a multipart upload and a copy of an encrypted object decrypt as well.
     /// Source: Amazon S3 user guide, "Using server-side encryption with AWS KMS keys", permissions.
-    fn keys(&self, plan: &Plan) -> Option<Statement> {
+    fn keys(&self, partition: &Partition, plan: &Plan) -> Option<Statement> {
         let mut actions = Vec::new();
         if self.multipart || self.copy_site || self.copy_staged {
             actions.push("kms:Decrypt");
@@ -210,6 +216,48 @@ impl NeededActions {
         if self.put {
             actions.push("kms:GenerateDataKey");
         }
-        if actions.is_empty() { None } else { Statement::keys(&actions, &plan.objects) }
+        if actions.is_empty() { None } else { Statement::keys(partition, &actions, &plan.objects) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn keys(settings: &Value) -> Value {
+        let settings = serde_json::from_value(settings.clone()).unwrap();
+        serde_json::to_value(Statement::keys(&Partition::default(), &["kms:Decrypt"], &settings)).unwrap()
+    }
+
+    #[test]
+    fn allows_the_configured_key_through_s3_and_no_other() {
+        let via = json!({ "kms:ViaService": "s3.*.amazonaws.com" });
+        let arn = "arn:aws-cn:kms:cn-north-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+        for (key, resource) in [(arn, arn), ("mrk-1234abcd", "arn:aws:kms:*:*:key/mrk-1234abcd")] {
+            let statement = keys(&json!({ "kms-key": key }));
+            assert_eq!(statement["Resource"], resource);
+            assert_eq!(statement["Condition"], json!({ "StringLike": via }));
+        }
+        for (key, resource) in [
+            ("alias/site", "arn:aws:kms:*:*:key/*"),
+            ("arn:aws:kms:eu-west-1:123456789012:alias/site", "arn:aws:kms:eu-west-1:123456789012:key/*"),
+        ] {
+            let statement = keys(&json!({ "kms-key": key }));
+            assert_eq!(statement["Resource"], resource);
+            let aliases = json!({ "kms:ResourceAliases": "alias/site" });
+            assert_eq!(statement["Condition"], json!({ "ForAnyValue:StringEquals": aliases, "StringLike": via }));
+        }
+        assert_eq!(keys(&json!({ "encryption": "aws:kms" }))["Resource"], "*");
+        assert_eq!(keys(&json!({ "encryption": "AES256" })), Value::Null);
+    }
+
+    #[test]
+    fn the_domain_of_s3_is_that_of_the_partition() {
+        let china = "aws-cn".parse().unwrap();
+        let settings = serde_json::from_value(json!({ "encryption": "aws:kms" })).unwrap();
+        let statement = serde_json::to_value(Statement::keys(&china, &["kms:Decrypt"], &settings)).unwrap();
+        assert_eq!(statement["Condition"]["StringLike"]["kms:ViaService"], "s3.*.amazonaws.com.cn");
     }
 }

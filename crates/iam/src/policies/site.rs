@@ -68,7 +68,7 @@ fn writing(site: &Site, account: &str, sources: &[&Source]) -> Vec<Statement> {
         );
     }
     statements.extend(
-        Statement::keys(&["kms:Decrypt", "kms:GenerateDataKey"], &site.objects)
+        Statement::keys(&partition, &["kms:Decrypt", "kms:GenerateDataKey"], &site.objects)
             .map(|statement| statement.because("UseKey", "to read and write objects encrypted with KMS")),
     );
     if !site.cdn.is_empty() {

@@ -88,8 +88,11 @@ impl TrustedIdentity {
                     (None, None) => format!("repo:{name}:*"),
                 })
             }
-            Self::GitLab { project, branch, host, .. } => {
+            Self::GitLab { project, branch, host, audience } => {
                 check_name(host, "host", ":")?;
+                if let Some(audience) = audience {
+                    check_name(audience, "audience", ":")?;
+                }
                 let name = check_name(project.strip_suffix("/*").unwrap_or(project), "project of GitLab", "")?;
                 let name = if project.ends_with("/*") { format!("{name}/*") } else { name };
                 let branch = branch.as_deref().map(|branch| check_name(branch, "branch", "")).transpose()?;

@@ -118,7 +118,7 @@ fn matches(config: &Config, event: &Value) -> Matches {
 }
 
 /// Sites with a watched key that is the folder of this key and ends in the same file name. The filter of an S3 notification
-/// cannot tell the two apart, so it starts the function, which publishes nothing.
+/// matches both, so it starts the function, which publishes nothing.
 fn notified_for_a_longer_key(stack: &Stack, bucket: &str, key: &str) -> BTreeSet<String> {
     let mut sites = BTreeSet::new();
     for upload in stack.uploads.iter().filter(|upload| upload.bucket.as_str() == bucket) {

@@ -89,12 +89,15 @@ fn attribute_differences(settings: &ObjectSettings, has: &PreservedAttributes) -
     // S3 leaves the default class out of responses, and encrypts with AES256 if nothing else is set.
     let class = has.storage_class.as_deref().or(Some("STANDARD"));
     let encryption = has.encryption.as_deref().or(Some("AES256"));
-    // S3 returns the ARN of a key, whatever name it was given by.
-    let key = settings.kms_key.as_deref().filter(|key| key.contains(":key/"));
+    let own_key = has.kms_key.as_deref();
+    let key = settings.kms_key.as_ref().filter(|key| {
+        let is_same = own_key.map_or(Some(false), |arn| key.is_reported_as(arn));
+        is_same == Some(false)
+    });
     [
         settings.storage_class.as_deref().and_then(|wants| difference("x-amz-storage-class", class, wants)),
         settings.encryption.as_deref().and_then(|wants| difference("x-amz-server-side-encryption", encryption, wants)),
-        key.and_then(|wants| difference("x-amz-server-side-encryption-aws-kms-key-id", has.kms_key.as_deref(), wants)),
+        key.and_then(|wants| difference("x-amz-server-side-encryption-aws-kms-key-id", own_key, wants.as_str())),
     ]
     .into_iter()
     .flatten()
@@ -151,7 +154,7 @@ mod tests {
         assert_eq!(names(&standard, &plain), Vec::<String>::new());
         assert_eq!(names(&standard, &kms), ["x-amz-storage-class", "x-amz-server-side-encryption"]);
         let other_key = ObjectSettings {
-            kms_key: Some("arn:aws:kms:us-east-1:123456789012:key/b".to_owned()),
+            kms_key: Some("arn:aws:kms:us-east-1:123456789012:key/b".parse().unwrap()),
             ..settings(None, Some("aws:kms"), None)
         };
         assert_eq!(names(&other_key, &kms), ["x-amz-server-side-encryption-aws-kms-key-id"]);

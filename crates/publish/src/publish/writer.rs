@@ -150,7 +150,7 @@ impl PlanWriter {
         let settings = ObjectSettings {
             acl: own.acl.clone(),
             encryption: own.encryption.clone().or_else(|| attributes.encryption.clone()),
-            kms_key: own.kms_key.clone().or_else(|| attributes.kms_key.clone()),
+            kms_key: own.kms_key.clone().or_else(|| attributes.kms_key.as_deref()?.parse().ok()),
             storage_class: own.storage_class.clone().or_else(|| attributes.storage_class.clone()),
         };
         let key = self.target.prefix.join(object.key);

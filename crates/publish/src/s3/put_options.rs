@@ -64,7 +64,7 @@ macro_rules! with_put_options {
             .set_server_side_encryption(
                 options.settings.encryption.as_deref().map(aws_sdk_s3::types::ServerSideEncryption::from),
             )
-            .set_ssekms_key_id(options.settings.kms_key.clone())
+            .set_ssekms_key_id(options.settings.kms_key.as_ref().map(ToString::to_string))
             .set_storage_class(options.settings.storage_class.as_deref().map(aws_sdk_s3::types::StorageClass::from))
             .set_metadata(
                 Some(
