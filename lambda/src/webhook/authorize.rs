@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use serde_json::Value;
+use serde::Deserialize;
 use tidegate_core::config::{
     Config, GenericRule, GithubEvent, GithubRule, SecretReference, Site, StatusKind, Webhook, WebhookPublish,
 };
@@ -19,8 +19,9 @@ use tidegate_core::webhook_delivery::DeliveryDigest;
 
 use super::decision::{NoOp, UnmatchedRule, WebhookDecision, WebhookRefusal};
 use super::event::{GitReference, WebhookEvent};
-use super::generic::{self, GenericPayload};
+use super::generic::GenericPayload;
 use super::github::{self, ParsedPayload};
+use super::selector::{GenericSelector, GithubSelector};
 use super::signature::{SIGNATURE, SIGNED_AT, SentSignature};
 use crate::github::{GithubFileRef, StatusSpec, StatusSubject};
 use crate::secrets::Secret;
@@ -36,7 +37,6 @@ const GITHUB_DELIVERY: &str = "x-github-delivery";
 pub struct CandidateRules<'c> {
     kind: CandidateKind<'c>,
     signature: SentSignature,
-    payload: Value,
     digest: DeliveryDigest,
     delivery_id: String,
 }
@@ -69,12 +69,12 @@ pub fn candidates<'c>(request: &HttpRequest, config: &'c Config) -> Result<Candi
         None if generic => SentSignature::generic(request)?,
         None => return Err(WebhookRefusal::NotAWebhook),
     };
-    let payload: Value = serde_json::from_slice(&request.body).map_err(|_| WebhookRefusal::Unauthentic)?;
     let webhooks = || config.sites.iter().flat_map(|site| site.webhooks.iter().map(move |webhook| (site, webhook)));
     let kind = match event {
         Some(event) => {
-            let repository = github::repository(&payload);
-            let organization = github::organization(&payload).filter(|_| event == "ping");
+            let selector: GithubSelector<'_> = parse(&request.body)?;
+            let repository = selector.repository();
+            let organization = selector.organization().filter(|_| event == "ping");
             let rules = webhooks().filter_map(|(site, webhook)| match webhook {
                 Webhook::Github(rule) => {
                     let named = repository.as_ref().is_some_and(|repository| *repository == rule.repository);
@@ -86,9 +86,9 @@ pub fn candidates<'c>(request: &HttpRequest, config: &'c Config) -> Result<Candi
             CandidateKind::Github { event: event.to_owned(), rules: rules.collect() }
         }
         None => {
-            let name = generic::site(&payload);
+            let selector: GenericSelector<'_> = parse(&request.body)?;
             let rules = webhooks().filter_map(|(site, webhook)| match webhook {
-                Webhook::Generic(rule) => (name == Some(site.name.as_str())).then_some((site, rule)),
+                Webhook::Generic(rule) => (selector.site == site.name.as_str()).then_some((site, rule)),
                 Webhook::Github(_) => None,
             });
             CandidateKind::Generic { rules: rules.collect() }
@@ -98,10 +98,14 @@ pub fn candidates<'c>(request: &HttpRequest, config: &'c Config) -> Result<Candi
         kind,
         digest: DeliveryDigest::of(signature.signed_at(), &request.body),
         signature,
-        payload,
         delivery_id: sanitize_name(request.header(GITHUB_DELIVERY).unwrap_or_default()),
     };
     if candidates.secrets().is_empty() { Err(WebhookRefusal::Unauthentic) } else { Ok(candidates) }
+}
+
+/// Reads a verified payload, or the part of another one that selects the secrets.
+fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, WebhookRefusal> {
+    serde_json::from_slice(body).map_err(|_| WebhookRefusal::Unauthentic)
 }
 
 /// Whether the body is a form, which is GitHub's default.
@@ -156,7 +160,7 @@ impl<'c> CandidateRules<'c> {
                 if verified.is_empty() {
                     return WebhookDecision::Refused(WebhookRefusal::Unauthentic);
                 }
-                self.github(event, &verified)
+                self.github(event, &verified, &request.body)
             }
             CandidateKind::Generic { rules } => {
                 let verified: Vec<_> = rules.iter().filter(|(_, rule)| is_signed_by(rule.secrets.as_slice())).collect();
@@ -166,14 +170,19 @@ impl<'c> CandidateRules<'c> {
                 if !self.signature.is_fresh(now) {
                     return WebhookDecision::Refused(WebhookRefusal::Stale);
                 }
-                self.generic(site)
+                self.generic(site, &request.body)
             }
         };
         decision.unwrap_or_else(WebhookDecision::Refused)
     }
 
-    fn github(&self, event: &str, rules: &[&(&Site, &GithubRule)]) -> Result<WebhookDecision, WebhookRefusal> {
-        let event = match github::read(event, &self.payload)? {
+    fn github(
+        &self,
+        event: &str,
+        rules: &[&(&Site, &GithubRule)],
+        body: &[u8],
+    ) -> Result<WebhookDecision, WebhookRefusal> {
+        let event = match github::read(event, &parse(body)?)? {
             ParsedPayload::Ping => return Ok(WebhookDecision::NoOp(NoOp::Ping)),
             ParsedPayload::Ignored(ignored) => return Ok(WebhookDecision::NoOp(NoOp::Event(ignored))),
             ParsedPayload::Event(event) => event,
@@ -205,8 +214,8 @@ impl<'c> CandidateRules<'c> {
         })
     }
 
-    fn generic(&self, site: &Site) -> Result<WebhookDecision, WebhookRefusal> {
-        let payload = GenericPayload::read(&self.payload)?;
+    fn generic(&self, site: &Site, body: &[u8]) -> Result<WebhookDecision, WebhookRefusal> {
+        let payload = GenericPayload::read(&parse(body)?)?;
         let NamedArtifact { release, artifact } = payload.artifact(site)?;
         let commit = payload.commit_time.map(|at| Revision::of_commit(at.milliseconds()));
         let signed = self.signature.signed_at().map(|at| Revision::at(at.milliseconds()));

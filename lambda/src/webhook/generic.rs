@@ -41,11 +41,6 @@ pub enum GenericError {
     NoSource,
 }
 
-/// The name of the site, which selects the secrets to verify the signature with. The payload is not verified yet.
-pub(super) fn site(payload: &Value) -> Option<&str> {
-    payload.get("site")?.as_str()
-}
-
 impl GenericPayload {
     /// Reads a verified payload.
     pub(super) fn read(payload: &Value) -> Result<Self, GenericError> {

@@ -163,21 +163,6 @@ struct DeployingRun {
     head_repository: Option<Option<NamedRepository>>,
 }
 
-/// The repository of a payload, which selects the secrets to verify the signature with. The payload is not verified
-/// yet.
-pub(super) fn repository(payload: &Value) -> Option<Repository> {
-    let name = payload.pointer("/repository/full_name")?.as_str()?;
-    Repository::try_from(name.to_owned()).ok()
-}
-
-/// The organization of a payload without a repository, which is the ping of an organization's webhook.
-pub(super) fn organization(payload: &Value) -> Option<&str> {
-    if payload.get("repository").is_some() {
-        return None;
-    }
-    payload.pointer("/organization/login")?.as_str()
-}
-
 /// Reads a verified payload.
 pub(super) fn read(event: &str, payload: &Value) -> Result<ParsedPayload, PayloadError> {
     match event {

@@ -6,6 +6,7 @@
 //! | File | Step |
 //! |---|---|
 //! | `authorize` | [`candidates`] selects the rules that may apply; [`CandidateRules::authorize`] decides |
+//! | `selector` | reads what selects the secrets, from a payload that is not verified yet |
 //! | `signature` | verifies the signature of the body |
 //! | `github`, `event` | read GitHub's payload and reduce it to a [`WebhookEvent`] |
 //! | `generic` | reads the payload of another sender |
@@ -17,6 +18,7 @@ mod decision;
 mod event;
 mod generic;
 mod github;
+mod selector;
 mod sign;
 mod signature;
 
