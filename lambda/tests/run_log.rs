@@ -23,7 +23,7 @@ fn entry(ending: RunEnding) -> RunLogEntry {
         run: "r".to_owned(),
         site: SiteName::try_from("docs".to_owned()).unwrap(),
         cause: TriggerCause::Upload,
-        release: HOSTILE.to_owned(),
+        release: HOSTILE.into(),
         continuations: 0,
         ended_at: Timestamp::from_milliseconds(1_763_805_600_000),
         milliseconds: 1_234,
@@ -34,10 +34,10 @@ fn entry(ending: RunEnding) -> RunLogEntry {
 fn report(outcome: Outcome) -> PublishReport {
     let request = PublishRequest {
         site: "docs".to_owned(),
-        release: HOSTILE.to_owned(),
+        release: HOSTILE.into(),
         source: Source::Prefix("s3://staging/docs/".parse::<Location>().unwrap()),
         instant: 1,
-        cause: "upload".to_owned(),
+        cause: "upload".into(),
         revision: None,
     };
     let mut report = PublishReport::new(&request, "s3://site/".parse().unwrap(), outcome);

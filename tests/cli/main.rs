@@ -19,9 +19,10 @@ mod sync;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tidegate_emulator::LocalAws;
+use tidegate_emulator::s3::StoredHeaders;
 use tidegate_tests::SourceObject;
 use tidegate_tests::binary::{binary, cache};
 use tidegate_tests::source::write;
@@ -149,4 +150,51 @@ fn file_names_cannot_control_the_terminal() {
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(!stderr.contains('\u{1b}') && !stderr.contains('\r') && stderr.contains("red.txt"), "{stderr:?}");
     assert!(!stderr.lines().any(|line| line.starts_with("::")), "{stderr:?}");
+}
+
+/// A release name that sets the title, changes colors, and reorders the line.
+const HOSTILE_NAME: &str = "v1\u{1b}]0;pwned\u{7}\u{1b}[31mRED\u{202e}evil\u{9b}2J";
+
+#[test]
+fn names_of_releases_cannot_control_the_terminal() {
+    let directory = TestDirectory::new(&format!("state = \"s3://state/\"\n\n{SITE}"));
+    let publish = |text: &str, arguments: &[&str]| {
+        directory.write_site("site", &[("index.html", text)]);
+        directory.run(&[&["publish", "docs"], arguments].concat())
+    };
+    let mut outputs = vec![
+        publish("one", &["--release", HOSTILE_NAME]),
+        publish("two", &["--release", HOSTILE_NAME]),
+        publish("three", &["--release", HOSTILE_NAME, "--commit-time", "2020-01-01T00:00:00Z"]),
+    ];
+    // A lease that a hostile writer of the state left behind; no run renews it.
+    let lease =
+        json!({ "format": 2, "fence": 9, "holder": "x", "release": HOSTILE_NAME, "seconds": 900, "renewals": 1 });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let account = LocalAws::open(&directory.path().join("aws")).unwrap();
+    let put = account.s3().put("state", "docs/lease.json", lease.to_string(), StoredHeaders::default());
+    runtime.block_on(put).unwrap();
+    drop(account);
+    let commands: [&[&str]; 9] = [
+        &["status", "docs"],
+        &["releases", "docs"],
+        &["--json", "releases", "docs"],
+        &["--json", "status", "docs"],
+        &["diff", "docs", "r1", "r2"],
+        &["plan", "docs", "--release", HOSTILE_NAME],
+        &["rollback", "docs", "--dry-run"],
+        &["explain", "docs", "index.html", "--release", HOSTILE_NAME],
+        &["publish", "docs", "--release", HOSTILE_NAME, "--lock-timeout", "0"],
+    ];
+    outputs.extend(commands.map(|arguments| directory.run(arguments)));
+    let mut shown = 0;
+    for output in outputs {
+        for stream in [output.stdout, output.stderr] {
+            let text = String::from_utf8(stream).unwrap();
+            let printed = text.chars().find(|c| *c != '\n' && tidegate_core::sanitize::is_unsafe(*c));
+            assert_eq!(printed, None, "{text:?}");
+            shown += text.matches("RED").count();
+        }
+    }
+    assert!(shown >= 8, "{shown}");
 }

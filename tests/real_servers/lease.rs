@@ -85,7 +85,7 @@ async fn race(server: &str, test: &str) {
         let named: BTreeSet<String> = pointer.releases.iter().map(|entry| entry.id.to_string()).collect();
         assert_eq!(named, ids, "the pointer names every release");
         assert_eq!(pointer.fence, ids.len() as u64, "the lease was acquired once for each release");
-        assert_eq!(text(&client, "site", "index.html").await, pointer.live().unwrap().release);
+        assert_eq!(text(&client, "site", "index.html").await, pointer.live().unwrap().release.as_str());
     }
     let lease: LeaseRecord = serde_json::from_str(&text(&client, "state", "tidegate/docs/lease.json").await).unwrap();
     assert_eq!(lease.holder, "", "the lease is released");

@@ -53,7 +53,7 @@ pub async fn publish_of(world: &World, keep: &str, release: &str, files: Files<'
     let objects = files.iter().map(|(key, body)| SourceObject::text(key, body));
     let source = Sources::directory(objects).stage(&directory, &world.client()).await;
     let mut request = crate::world::request(source);
-    request.release = release.to_owned();
+    request.release = release.into();
     Publish { publisher: world.publisher(), site: site(&configuration(keep)), request }
 }
 
@@ -75,7 +75,7 @@ pub fn with_revision(mut publish: Publish, at: u64) -> Publish {
 #[must_use]
 pub fn rollback_to(world: &World, keep: &str, id: &str) -> Publish {
     let mut request = crate::world::request(Source::Release(id.parse().unwrap()));
-    request.release = format!("back to {id}");
+    request.release = format!("back to {id}").into();
     Publish { publisher: world.publisher(), site: site(&configuration(keep)), request }
 }
 

@@ -240,10 +240,10 @@ pub fn site(configuration: &str) -> Site {
 pub fn request(source: Source) -> PublishRequest {
     PublishRequest {
         site: "docs".to_owned(),
-        release: "r1".to_owned(),
+        release: "r1".into(),
         source,
         instant: INSTANT,
-        cause: "test".to_owned(),
+        cause: "test".into(),
         revision: None,
     }
 }

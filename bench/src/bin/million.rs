@@ -194,7 +194,7 @@ impl ContentReader for EmptyContent {
 fn facts() -> RunFacts {
     RunFacts {
         site: "bench".to_owned(),
-        release: "bench".to_owned(),
+        release: "bench".into(),
         instant: 1_700_000_000_000,
         attributes: BTreeMap::from([("trigger".to_owned(), "cli".to_owned())]),
     }
@@ -331,7 +331,7 @@ fn assemble(desired: &DesiredSite, site: &SiteState) -> Result<Plan, Failure> {
     let mut plan = Plan {
         format: FORMAT,
         site: "bench".to_owned(),
-        release: "bench".to_owned(),
+        release: "bench".into(),
         instant: 1_700_000_000_000,
         source: Source::Directory("site".into()),
         target: "s3://bench/".parse::<Location>()?,

@@ -96,10 +96,10 @@ pub(crate) fn now() -> Timestamp {
 pub(crate) fn publish_request(site: &Site, source: &Source, release: Option<&str>, cause: &str) -> PublishRequest {
     PublishRequest {
         site: site.name.to_string(),
-        release: release.map_or_else(|| source.to_string(), str::to_owned),
+        release: release.map_or_else(|| source.to_string(), str::to_owned).into(),
         source: source.clone(),
         instant: now().milliseconds(),
-        cause: cause.to_owned(),
+        cause: cause.into(),
         revision: None,
     }
 }

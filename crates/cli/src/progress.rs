@@ -5,7 +5,6 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use tidegate_core::sanitize::sanitize_name;
 use tidegate_core::text::count;
 use tidegate_publish::progress::{LockWait, ProgressEvent, ProgressObserver, Stage};
 
@@ -53,7 +52,7 @@ impl TerminalProgress {
 
     /// Shows who publishes the site, with a count-down: on the bar, or in a line from time to time.
     fn waiting(&self, wait: &LockWait) {
-        let release = sanitize_name(&wait.release);
+        let release = &wait.release;
         let since = jiff::Timestamp::now().checked_sub(wait.held).map(|time| time.strftime("%H:%M:%S UTC").to_string());
         let (expires, timeout) = (wait.expires.as_secs(), wait.timeout.as_secs());
         let message = format!(

@@ -109,7 +109,7 @@ pub(crate) fn saved_request(saved: &Plan, cause: &str) -> PublishRequest {
         release: saved.release.clone(),
         source: saved.source.clone(),
         instant: saved.instant,
-        cause: cause.to_owned(),
+        cause: cause.into(),
         revision: None,
     }
 }

@@ -5,7 +5,6 @@ use tidegate_core::approval::Approval;
 use tidegate_core::config::Site;
 use tidegate_core::location::Source;
 use tidegate_core::release::{ReleaseEntry, ReleaseId};
-use tidegate_core::sanitize::sanitize_name;
 use tidegate_core::text::rest;
 use tidegate_publish::publish::{Publisher, ReleaseChangeKind, ReleaseComparison, SiteStatus};
 
@@ -123,7 +122,7 @@ pub(crate) async fn rollback(common: &CommonArguments, arguments: &RollbackArgum
     }
     let request = match &saved {
         Some(saved) => saved_request(saved, "rollback"),
-        None => publish_request(&site, &Source::Release(earlier.id), Some(&earlier.release), "rollback"),
+        None => publish_request(&site, &Source::Release(earlier.id), Some(earlier.release.as_str()), "rollback"),
     };
     let file = arguments.plan.as_ref().or(arguments.out.as_ref());
     let how_to_approve = match file {
@@ -157,7 +156,7 @@ struct Rollback<'a> {
 /// Prints which release is left for which. A rollback after a rollback returns.
 fn announce(site: &Site, status: &SiteStatus, rollback: Rollback<'_>) {
     let Some(live) = &status.live else { return };
-    let name = |entry: &ReleaseEntry| format!("{} (`{}`)", entry.id, sanitize_name(&entry.release));
+    let name = |entry: &ReleaseEntry| format!("{} (`{}`)", entry.id, entry.release);
     let (from, to) = (name(live), name(rollback.to));
     if rollback.wanted.is_none() && live.cause == "rollback" {
         outln!("rollback from {from} to {to}, which was live before the last rollback");

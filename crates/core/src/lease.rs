@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::external_text::ExternalText;
 use crate::release::layout::FORMAT;
 
 /// The stored lease.
@@ -20,7 +21,7 @@ pub struct LeaseRecord {
     /// The random name of the holder; empty if the lease is released.
     pub holder: String,
     /// The release that the holder publishes, for people.
-    pub release: String,
+    pub release: ExternalText,
     /// How long it lasts without renewal, in seconds.
     pub seconds: u16,
     /// The number of renewals, so that every renewal changes the object.
@@ -33,7 +34,7 @@ pub struct LeaseHolder<'a> {
     /// A random name.
     pub name: &'a str,
     /// The release that it publishes, for people.
-    pub release: &'a str,
+    pub release: &'a ExternalText,
 }
 
 impl LeaseRecord {
@@ -44,7 +45,7 @@ impl LeaseRecord {
             format: FORMAT,
             fence: previous.map_or(0, |previous| previous.fence).saturating_add(1),
             holder: holder.name.to_owned(),
-            release: holder.release.to_owned(),
+            release: holder.release.clone(),
             seconds,
             renewals: 0,
         }
@@ -88,7 +89,10 @@ mod tests {
 
     #[test]
     fn a_lease_can_be_acquired_when_released_or_expired() {
-        let acquire = |previous, name, release| LeaseRecord::acquire(previous, LeaseHolder { name, release }, 30);
+        let acquire = |previous, name, release: &str| {
+            let release = &ExternalText::from(release);
+            LeaseRecord::acquire(previous, LeaseHolder { name, release }, 30)
+        };
         let first = acquire(None, "a", "c1");
         assert_eq!((first.fence, first.is_free(Duration::from_secs(29))), (1, false));
         assert!(first.is_free(Duration::from_secs(30)));

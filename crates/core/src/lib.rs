@@ -54,6 +54,7 @@ pub mod redirect;
 pub mod artifact;
 pub mod content;
 pub mod desired;
+pub mod external_text;
 pub mod finding;
 pub mod run_facts;
 pub mod plugin_usage;

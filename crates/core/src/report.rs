@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::external_text::ExternalText;
 use crate::finding::Finding;
 use crate::location::{Location, Source};
 use crate::plan::{Plan, PlanTotals};
@@ -80,9 +81,9 @@ pub struct PublishReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<ReleaseId>,
     /// The name of what was published.
-    pub release: String,
+    pub release: ExternalText,
     /// What started the run, such as `cli` or `upload`.
-    pub cause: String,
+    pub cause: ExternalText,
     /// When the run started, in milliseconds since the Unix epoch.
     pub instant: u64,
     /// The source that was read.

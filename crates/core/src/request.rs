@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
+use crate::external_text::ExternalText;
 use crate::location::Source;
 
 /// A request to publish.
@@ -13,13 +14,13 @@ pub struct PublishRequest {
     /// The name of the site in the configuration.
     pub site: String,
     /// What is published, for people: a commit, a file name.
-    pub release: String,
+    pub release: ExternalText,
     /// Where the artifact is.
     pub source: Source,
     /// The time of the run, in milliseconds since the Unix epoch.
     pub instant: u64,
     /// What started the run: `cli`, `watch`, …
-    pub cause: String,
+    pub cause: ExternalText,
     /// The revision of the artifact, if known: an older one never replaces a newer one. Without it the time of the run
     /// counts, so that a person who runs `publish` always publishes.
     #[serde(default, skip_serializing_if = "Option::is_none")]

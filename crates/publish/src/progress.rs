@@ -1,6 +1,7 @@
 //! Progress events of a run, for a terminal or a log.
 
 use std::time::Duration;
+use tidegate_core::external_text::ExternalText;
 
 /// One step of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +43,7 @@ pub enum ProgressEvent {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockWait {
     /// What the other run publishes.
-    pub release: String,
+    pub release: ExternalText,
     /// How long it has held the lease, up to a quarter of the lease more.
     pub held: Duration,
     /// When the lease ends, unless the other run renews it.

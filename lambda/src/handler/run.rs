@@ -50,7 +50,7 @@ impl EventHandler {
         let ResolvedSource { source, release, fetched } = resolved;
         let mut request = trigger.request(source, context.now.milliseconds());
         if let Some(release) = release {
-            request.release = release;
+            request.release = release.into();
         }
         let mut publisher = self.publisher.clone();
         // Waiting for the lock of another run may take half of the time, so that the other half is left to publish.

@@ -157,10 +157,10 @@ impl Trigger {
     pub fn request(&self, source: Source, instant: u64) -> PublishRequest {
         PublishRequest {
             site: self.site.to_string(),
-            release: self.release.clone(),
+            release: self.release.clone().into(),
             source,
             instant,
-            cause: self.cause.to_string(),
+            cause: self.cause.to_string().into(),
             revision: self.revision.clone(),
         }
     }

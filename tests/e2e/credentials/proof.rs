@@ -78,7 +78,7 @@ impl Case {
 
     async fn publish(&self, world: &World, scenario: &Scenario, release: &str) -> Publish {
         let source = scenario.sources().stage(&world.directory().join(release), &world.client()).await;
-        let request = PublishRequest { release: release.to_owned(), ..tidegate_tests::world::request(source) };
+        let request = PublishRequest { release: release.into(), ..tidegate_tests::world::request(source) };
         Publish { publisher: world.publisher(), site: site(&self.configuration(scenario)), request }
     }
 

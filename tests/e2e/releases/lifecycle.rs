@@ -210,7 +210,7 @@ async fn records_superseded_requests() {
         .await
         .skipped
         .into_iter()
-        .map(|skipped| (skipped.release, skipped.superseded))
+        .map(|skipped| (skipped.release.into(), skipped.superseded))
         .collect();
     assert_eq!(skipped, [("c1".to_owned(), true)]);
     assert_tidy(&world.account).await;

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::artifact::Fingerprint;
 use crate::desired::{DesiredEntry, DesiredSite};
+use crate::external_text::ExternalText;
 use crate::identity::ETag;
 use crate::key::StoredKey;
 use crate::location::{Location, Source};
@@ -36,7 +37,7 @@ pub struct Plan {
     /// The name of the site.
     pub site: String,
     /// What is published.
-    pub release: String,
+    pub release: ExternalText,
     /// The time of the run, in milliseconds since the Unix epoch. It is an input, because plugins see it.
     pub instant: u64,
     /// Where the artifact is read from.

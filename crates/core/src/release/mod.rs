@@ -8,6 +8,7 @@ use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
+use crate::external_text::ExternalText;
 use crate::invalidation::InvalidationRequest;
 use crate::location::{Location, Source};
 use crate::outcome::Outcome;
@@ -35,9 +36,9 @@ pub struct ReleaseRecord {
     /// The site.
     pub site: String,
     /// Its name, for people.
-    pub release: String,
+    pub release: ExternalText,
     /// What started the run.
-    pub cause: String,
+    pub cause: ExternalText,
     /// The time of the run, in milliseconds since the Unix epoch.
     pub instant: u64,
     /// Its revision.
@@ -69,9 +70,9 @@ pub struct ReleaseEntry {
     /// Its id.
     pub id: ReleaseId,
     /// Its name, for people.
-    pub release: String,
+    pub release: ExternalText,
     /// What started the run.
-    pub cause: String,
+    pub cause: ExternalText,
     /// The time of the run, in milliseconds since the Unix epoch.
     pub instant: u64,
     /// Its revision.
@@ -87,9 +88,9 @@ pub struct ReleaseEntry {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SkippedRequest {
     /// Its name, for people.
-    pub release: String,
+    pub release: ExternalText,
     /// What started the run.
-    pub cause: String,
+    pub cause: ExternalText,
     /// The time of the run, in milliseconds since the Unix epoch.
     pub instant: u64,
     /// Its revision.
@@ -237,8 +238,8 @@ mod tests {
     fn entry(number: u64, day: u64, manifest: Option<u64>) -> ReleaseEntry {
         ReleaseEntry {
             id: id(number),
-            release: format!("c{number}"),
-            cause: "test".to_owned(),
+            release: format!("c{number}").into(),
+            cause: "test".into(),
             instant: day * DAY,
             revision: Revision::at(number * 10),
             manifest: manifest.map(id),
@@ -303,8 +304,8 @@ mod tests {
     }
 
     fn request(release: &str, instant: u64, revision: Option<Revision>) -> PublishRequest {
-        let (site, cause) = ("docs".to_owned(), "test".to_owned());
-        PublishRequest { site, release: release.to_owned(), source: "dist".parse().unwrap(), instant, cause, revision }
+        let (site, cause) = ("docs".to_owned(), "test".into());
+        PublishRequest { site, release: release.into(), source: "dist".parse().unwrap(), instant, cause, revision }
     }
 
     #[test]

@@ -59,9 +59,9 @@ pub(super) fn facts(run: Run<'_>) -> RunFacts {
     let Run { request, .. } = run;
     RunFacts {
         site: request.site.clone(),
-        release: request.release.clone(),
+        release: request.release.clone().into(),
         instant: request.instant,
-        attributes: BTreeMap::from([("trigger".to_owned(), request.cause.clone())]),
+        attributes: BTreeMap::from([("trigger".to_owned(), request.cause.clone().into())]),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Errors of a site's state.
 
+use tidegate_core::external_text::ExternalText;
 use tidegate_core::location::Location;
 use tidegate_core::manifest::ManifestError;
 use tidegate_core::release::ReleaseId;
@@ -31,7 +32,7 @@ pub enum StateError {
     ManifestMissing(ReleaseId),
     /// Another run publishes the site.
     #[error("another run holds the lease in `{0}` for the release `{1}`; try again later")]
-    Locked(Location, String),
+    Locked(Location, ExternalText),
     /// The lease was lost during the run.
     #[error(transparent)]
     LeaseLost(#[from] LeaseLost),

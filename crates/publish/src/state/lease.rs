@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tidegate_core::external_text::ExternalText;
 use tidegate_core::identity::ETag;
 use tidegate_core::lease::{LeaseHolder, LeaseRecord};
 use tokio::sync::Mutex;
@@ -43,7 +44,7 @@ impl StateStore {
     /// [`StateError::Locked`] if it is still held after that time.
     pub async fn lease(
         &self,
-        release: &str,
+        release: &ExternalText,
         seconds: u16,
         timeout: Duration,
         observer: &Arc<dyn ProgressObserver>,
