@@ -21,6 +21,7 @@ mod packaged;
 pub(crate) mod releases;
 mod replaced;
 mod saved_plans;
+mod staged_headers;
 mod triggers;
 
 use tidegate_tests::{BucketContents, SiteObject};

@@ -33,6 +33,8 @@ pub struct SourceObject {
     pub parts: Option<u64>,
     /// Encryption in the staging bucket.
     pub encryption: Option<String>,
+    /// Headers, metadata and redirect in the staging bucket.
+    pub declared: SiteObject,
 }
 
 /// The kind of a source.
@@ -123,7 +125,7 @@ impl Sources {
                         seed: object.seed,
                         parts: object.parts,
                         encryption: object.encryption.clone(),
-                        ..SiteObject::default()
+                        ..object.declared.clone()
                     };
                     staged.seed(client, STAGING).await;
                 }

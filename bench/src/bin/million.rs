@@ -20,6 +20,7 @@ use tidegate_core::approval::review;
 use tidegate_core::artifact::{Artifact, ArtifactItem, ArtifactNames, Fingerprint};
 use tidegate_core::config::ProtectedKeys;
 use tidegate_core::content::{ContentReader, ReadError};
+use tidegate_core::declared::DeclaredHeaders;
 use tidegate_core::desired::DesiredSite;
 use tidegate_core::diff::{self, Comparison, DeletePolicy};
 use tidegate_core::headers::{HeaderPool, ObjectHeader, ObjectHeaders};
@@ -119,7 +120,12 @@ impl BenchObject {
     /// The object in a source that has hashed every byte.
     fn item(self, state: u64) -> Result<ArtifactItem, Failure> {
         let identity = ContentIdentity { sha256: Some(self.digest(state)), ..ContentIdentity::default() };
-        Ok(ArtifactItem { key: Key::new(&self.key())?, size: self.size(), identity })
+        Ok(ArtifactItem {
+            key: Key::new(&self.key())?,
+            size: self.size(),
+            identity,
+            declared: DeclaredHeaders::default(),
+        })
     }
 
     fn listed(self) -> ListedObject {

@@ -6,13 +6,14 @@ use tidegate_core::config::{
     DistributionConfig, DistributionId, LeaseSeconds, OriginPath, PluginReference, PluginUse, ProtectedKeys, Site,
     SiteName,
 };
+use tidegate_core::declared::StagedHeaders;
 use tidegate_core::diff::Comparison;
 use tidegate_core::location::Location;
 use tidegate_core::plan_review::Judgement;
 use tidegate_core::put_options::ObjectSettings;
 use tidegate_core::release::Retention;
 
-use crate::arguments::{CommonArguments, HeaderArgument, SyncArguments};
+use crate::arguments::{CommonArguments, HeaderArgument, StagedHeadersFlag, SyncArguments};
 use crate::context::{AwsContext, publish_request};
 use crate::error::{CliError, ExitStatus};
 use crate::publish::{PublishRun, apply, preview};
@@ -57,6 +58,10 @@ fn site(arguments: &SyncArguments, filters: &[String]) -> Result<Site, CliError>
         name: SiteName::try_from(NAME.to_owned()).map_err(CliError::system)?,
         staged: None,
         builds: None,
+        staged_headers: match arguments.staged_headers {
+            StagedHeadersFlag::Keep => StagedHeaders::Keep,
+            StagedHeadersFlag::Ignore => StagedHeaders::Ignore,
+        },
         publish_on_upload: None,
         webhooks: Vec::new(),
         target: arguments.target.clone(),

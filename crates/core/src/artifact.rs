@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
+use crate::declared::DeclaredHeaders;
 use crate::identity::ContentIdentity;
 use crate::key::Key;
 
@@ -17,6 +18,8 @@ pub struct ArtifactItem {
     pub size: u64,
     /// What is known of its content without reading it.
     pub identity: ContentIdentity,
+    /// What it declares, if it is staged in S3.
+    pub declared: DeclaredHeaders,
 }
 
 /// A complete listing of a build, sorted by key. No two names can be confused by a visitor or a file system.
@@ -135,7 +138,12 @@ mod tests {
     fn artifact(names: &[&str], allowed: ArtifactNames) -> Result<Artifact, ArtifactError> {
         let items = names
             .iter()
-            .map(|name| ArtifactItem { key: Key::new(name).unwrap(), size: 1, identity: ContentIdentity::default() })
+            .map(|name| ArtifactItem {
+                key: Key::new(name).unwrap(),
+                size: 1,
+                identity: ContentIdentity::default(),
+                declared: DeclaredHeaders::default(),
+            })
             .collect();
         Artifact::new(items, Fingerprint("x".into()), allowed)
     }

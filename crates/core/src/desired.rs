@@ -82,8 +82,14 @@ impl DesiredSite {
     pub fn unshaped(artifact: &Artifact) -> Self {
         let entries = artifact.items().iter().map(|item| DesiredEntry {
             key: item.key.clone(),
-            body: DesiredBody::Object { source: item.key.clone(), size: item.size, identity: item.identity.clone() },
-            headers: ObjectHeaders::default(),
+            body: match &item.declared.redirect {
+                Some(target) => DesiredBody::Redirect(target.clone()),
+                None => {
+                    let (source, identity) = (item.key.clone(), item.identity.clone());
+                    DesiredBody::Object { source, size: item.size, identity }
+                }
+            },
+            headers: item.declared.headers.clone(),
             trail: Vec::new(),
         });
         Self { entries: entries.collect(), excluded: Vec::new() }

@@ -29,7 +29,7 @@
 //! | [`config`] | the configuration file |
 //! | [`key`], [`location`], [`arn`], [`timestamp`], [`iam_name`] | names and addresses, each parsed once |
 //! | [`staged_build`], [`request`], [`webhook_delivery`] | what starts a run |
-//! | [`artifact`], [`content`], [`identity`], [`headers`], [`redirect`] | a finished build |
+//! | [`artifact`], [`content`], [`identity`], [`headers`], [`redirect`], [`declared`] | a finished build |
 //! | [`desired`], [`finding`], [`run_facts`], [`plugin_usage`], [`plugin_failure`] | what sync plugins make of it |
 //! | [`manifest`], [`release`], [`lease`], [`restore`] | releases and their state |
 //! | [`listing`], [`site_state`], [`diff`] | what a site holds, and how it differs |
@@ -51,6 +51,7 @@ pub mod webhook_delivery;
 pub mod identity;
 pub mod headers;
 pub mod redirect;
+pub mod declared;
 pub mod artifact;
 pub mod content;
 pub mod desired;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tidegate_core::artifact::{Artifact, ArtifactItem, ArtifactNames, Fingerprint};
 use tidegate_core::content::{ContentReader, ReadError};
+use tidegate_core::declared::DeclaredHeaders;
 use tidegate_core::error_kind::ErrorKind;
 use tidegate_core::identity::ContentIdentity;
 use tidegate_core::key::Key;
@@ -76,6 +77,7 @@ impl Files {
             key: Key::new(key).unwrap(),
             size: body.len() as u64,
             identity: ContentIdentity::default(),
+            declared: DeclaredHeaders::default(),
         };
         Artifact::new(self.0.iter().map(item).collect(), Fingerprint("test".into()), ArtifactNames::Bucket).unwrap()
     }

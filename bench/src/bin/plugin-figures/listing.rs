@@ -10,6 +10,7 @@ use std::time::Instant;
 use sha2::{Digest, Sha256};
 use tidegate_core::artifact::{Artifact, ArtifactItem, ArtifactNames, Fingerprint};
 use tidegate_core::content::{ContentReader, ReadError};
+use tidegate_core::declared::DeclaredHeaders;
 use tidegate_core::identity::ContentIdentity;
 use tidegate_core::key::Key;
 use walkdir::WalkDir;
@@ -60,7 +61,7 @@ impl FigureListing {
 
 fn item(name: &str, size: u64) -> Result<ArtifactItem, Failure> {
     let identity = ContentIdentity { sha256: Some(Sha256::digest(name).into()), ..ContentIdentity::default() };
-    Ok(ArtifactItem { key: Key::new(name)?, size, identity })
+    Ok(ArtifactItem { key: Key::new(name)?, size, identity, declared: DeclaredHeaders::default() })
 }
 
 fn artifact(items: Vec<ArtifactItem>) -> Result<Artifact, Failure> {

@@ -35,6 +35,11 @@ pub(crate) struct SyncArguments {
     /// Set `Content-Encoding` of all objects, or of those that match GLOB; `none` removes it
     #[arg(long, value_name = "[GLOB=]VALUE", value_parser = content_encoding)]
     pub(crate) content_encoding: Vec<HeaderArgument>,
+    /// Use the headers and metadata of staged objects
+    ///
+    /// For a source `s3://bucket/prefix/`. `keep` needs one request for each of its objects.
+    #[arg(long, value_enum, value_name = "MODE", default_value = "keep")]
+    pub(crate) staged_headers: StagedHeadersFlag,
     /// Canned ACL of all objects
     ///
     /// Needs one request for each object that would be left unchanged, and the permission s3:GetObjectAcl.
@@ -67,6 +72,13 @@ pub(crate) struct SyncArguments {
     /// Deny a plan that deletes more than COUNT objects [default: half of the site, if that is more than 20]
     #[arg(long, value_name = "COUNT")]
     pub(crate) max_deletes: Option<u64>,
+}
+
+/// How the headers of staged objects are used.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum StagedHeadersFlag {
+    Keep,
+    Ignore,
 }
 
 /// The canned ACLs that make sense for a site.

@@ -9,6 +9,7 @@ use super::value::{
 };
 use super::webhook::{GithubRule, SiteSources, Webhook};
 use crate::arn::{Partition, distribution_arn};
+use crate::declared::StagedHeaders;
 use crate::invalidation::quota::FREE_PATHS;
 use crate::location::{Location, Prefix, Source};
 use crate::put_options::ObjectSettings;
@@ -29,6 +30,9 @@ pub struct Site {
     /// folder and every zip is one.
     #[serde(default)]
     pub builds: Option<Location>,
+    /// How the headers of staged objects are used.
+    #[serde(default)]
+    pub staged_headers: StagedHeaders,
     /// Whether uploads to `staged` or `builds` are published automatically. By default yes, unless the site has webhooks:
     /// their rules would have no effect if every build of every branch went live on upload.
     #[serde(default)]

@@ -303,6 +303,7 @@ impl Run<'_> {
         report: &mut PublishReport,
     ) -> Result<Outcome, PublishError> {
         let mut release = ReleaseRun::begin(self, approved, basis, locked).await?;
+        release.remember_staged_headers().await;
         let outcome = if release.is_up_to_date() {
             finalize::confirm(&mut release, report).await?
         } else {

@@ -16,7 +16,7 @@ use super::releases::Releases;
 use super::run::Run;
 use crate::s3::S3;
 use crate::source::release::ReleaseSource;
-use crate::source::{self, OpenedSource, SourceReader};
+use crate::source::{self, OpenedSource, SourceOptions, SourceReader};
 
 /// What is published, opened.
 pub(super) enum Opened {
@@ -45,7 +45,12 @@ pub(super) async fn open(run: Run<'_>, releases: Option<&Releases>) -> Result<Op
         return Err(PublishError::PublishesState(state));
     }
     let s3 = S3::new(&run.publisher.connection);
-    Ok(Opened::Artifact(source::open(source, &s3, &run.publisher.options).await?))
+    let options = SourceOptions {
+        staged_headers: run.site.staged_headers,
+        state: releases.map(|releases| releases.store.clone()),
+        ..run.publisher.options.clone()
+    };
+    Ok(Opened::Artifact(source::open(source, &s3, &options).await?))
 }
 
 async fn restore(run: Run<'_>, releases: &Releases, id: ReleaseId) -> Result<RestoredRelease, PublishError> {

@@ -11,6 +11,7 @@ use super::lock::Locked;
 use super::plan::Basis;
 use super::releases::Releases;
 use super::run::Run;
+use crate::source::SourceReader;
 use crate::state::{Fence, History, StateStore};
 
 /// A release that is being made.
@@ -89,6 +90,18 @@ impl<'a> ReleaseRun<'a> {
         self.store().put_plan(self.record.id, self.plan()).await?;
         self.store().put_release(&self.record, true).await?;
         Ok(())
+    }
+
+    /// Stores what the objects of a staged prefix declare, so that the next run needs no requests for them. If that fails,
+    /// the next run asks again.
+    pub(super) async fn remember_staged_headers(&self) {
+        let SourceReader::Prefix(prefix) = &self.basis.reader else { return };
+        if prefix.has_news()
+            && self.fence.check().is_ok()
+            && let Err(error) = self.store().put_staged_headers(prefix.location(), prefix.records()).await
+        {
+            tracing::warn!(%error, "cannot store the headers of staged objects; the next run asks for them again");
+        }
     }
 
     /// The release in the pointer. `manifest` is the release whose manifest says what it holds.

@@ -11,6 +11,7 @@ use tidegate_core::location::Bucket;
 use tidegate_core::put_options::{SHA256_METADATA, SOURCE_ETAG_METADATA};
 
 use super::client::S3;
+use super::get::StagedObject;
 use crate::aws_error::AwsError;
 
 /// The state of one object.
@@ -57,6 +58,17 @@ impl S3 {
     /// See [`Self::head`].
     pub(crate) async fn observe(&self, bucket: &Bucket, key: &str) -> Result<ObservedObject, AwsError> {
         let request = self.client.head_object().bucket(bucket.as_str()).key(key).checksum_mode(ChecksumMode::Enabled);
+        let output = request.send().await.map_err(|error| AwsError::new("HeadObject", key, &error))?;
+        Ok(observed(&output))
+    }
+
+    /// What S3 stores with a staged object.
+    ///
+    /// # Errors
+    /// [`AwsError`]; [`AwsError::is_condition_failed`] if the object was replaced since it was listed.
+    pub(crate) async fn observe_staged(&self, object: &StagedObject) -> Result<ObservedObject, AwsError> {
+        let key = object.key.as_str();
+        let request = self.client.head_object().bucket(object.bucket.as_str()).key(key).if_match(object.etag.quoted());
         let output = request.send().await.map_err(|error| AwsError::new("HeadObject", key, &error))?;
         Ok(observed(&output))
     }

@@ -20,6 +20,8 @@ const PAGE: i32 = 1000;
 pub struct ListPage {
     /// Its objects, relative to the prefix.
     pub objects: Vec<ListedObject>,
+    /// When each of them was written.
+    pub modified: Vec<Timestamp>,
     /// The token of the next page, unless this is the last one.
     pub next: Option<String>,
 }
@@ -169,9 +171,10 @@ impl S3 {
 fn relative(location: &Location, page: BucketPage) -> ListPage {
     let objects = page.objects.into_iter().filter_map(|object| {
         let key = location.prefix.relative(&object.key)?;
-        Some(ListedObject { key, size: object.size, etag: object.etag })
+        Some((ListedObject { key, size: object.size, etag: object.etag }, object.modified))
     });
-    ListPage { objects: objects.collect(), next: page.next }
+    let (objects, modified) = objects.unzip();
+    ListPage { objects, modified, next: page.next }
 }
 
 /// Decodes a key of a listing with `encoding-type=url`. Keys are encoded like form values, with `+` for a space.

@@ -13,6 +13,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use tidegate_core::artifact::{Artifact, ArtifactItem, ArtifactNames, Fingerprint};
 use tidegate_core::content::ReadError;
+use tidegate_core::declared::DeclaredHeaders;
 use tidegate_core::identity::ContentIdentity;
 use tidegate_core::key::Key;
 
@@ -156,7 +157,7 @@ fn digest_all(
             if let Some(progress) = progress {
                 progress(1, size);
             }
-            items.push(ArtifactItem { key: key.clone(), size, identity });
+            items.push(ArtifactItem { key: key.clone(), size, identity, declared: DeclaredHeaders::default() });
         }
         Ok(items)
     };

@@ -1,6 +1,7 @@
 //! Errors of sources.
 
 use tidegate_core::artifact::ArtifactError;
+use tidegate_core::declared::DeclaredHeadersError;
 use tidegate_core::key::Key;
 use tidegate_core::release::ReleaseId;
 
@@ -27,6 +28,14 @@ pub enum SourceError {
     /// Names that conflict with each other.
     #[error(transparent)]
     Artifact(#[from] ArtifactError),
+    /// A header or redirect of a staged object that cannot be published.
+    #[error("cannot publish `{url}`: {error}; stage it again, or set `staged-headers` to `ignore`")]
+    Declared {
+        /// The URL.
+        url: String,
+        /// The cause.
+        error: DeclaredHeadersError,
+    },
     /// A release is opened from a site's state, not as a source.
     #[error("`{0}` is a release, not a source; go back to it with `tidegate rollback`")]
     Release(ReleaseId),
@@ -44,7 +53,7 @@ impl SourceError {
     pub fn is_artifact_error(&self) -> bool {
         match self {
             Self::Archive(error) => !matches!(error, ArchiveError::Missing(_) | ArchiveError::Read { .. }),
-            Self::Names(_) | Self::Artifact(_) => true,
+            Self::Names(_) | Self::Artifact(_) | Self::Declared { .. } => true,
             Self::Directory(_) | Self::Storage(_) | Self::Release(_) | Self::Absent(_) | Self::Interrupted => false,
         }
     }

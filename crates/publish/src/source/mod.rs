@@ -11,6 +11,7 @@ mod error;
 pub mod names;
 mod options;
 pub mod prefix;
+mod staged_headers;
 pub mod ranged;
 mod block_cache;
 mod reader;
@@ -61,7 +62,7 @@ pub async fn open(source: &Source, s3: &S3, options: &SourceOptions) -> Result<O
     match source {
         Source::Directory(path) => open_directory(path, options).await,
         Source::Archive(path) => Archive::open_file(path, options).await.map(OpenedSource::new),
-        Source::Prefix(location) => StagedPrefix::open(location, s3).await.map(OpenedSource::new),
+        Source::Prefix(location) => StagedPrefix::open(location, s3, options).await.map(OpenedSource::new),
         Source::Object(object) => Archive::open_object(object, s3, options).await.map(OpenedSource::new),
         Source::Release(id) => Err(SourceError::Release(*id)),
     }

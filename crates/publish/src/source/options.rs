@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use tidegate_core::declared::StagedHeaders;
+
 use super::archive::limits::ArchiveLimits;
 use super::digest::Algorithms;
+use crate::state::StateStore;
 
 /// Receives the objects and bytes that were read since the last call. Called from several threads.
 pub type Progress = Arc<dyn Fn(u64, u64) + Send + Sync>;
@@ -17,4 +20,8 @@ pub struct SourceOptions {
     pub limits: ArchiveLimits,
     /// Receives progress while a directory or a local archive is digested.
     pub progress: Option<Progress>,
+    /// How the headers of a staged prefix are used.
+    pub staged_headers: StagedHeaders,
+    /// The state of the site, which remembers the headers of its staged prefix.
+    pub state: Option<StateStore>,
 }

@@ -3,26 +3,32 @@
 
 use std::fmt;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 use futures::stream::{Stream, StreamExt, TryStreamExt};
 use tidegate_core::artifact::{Artifact, ArtifactItem, ArtifactNames, Fingerprint};
 use tidegate_core::content::ReadError;
+use tidegate_core::declared::DeclaredHeaders;
 use tidegate_core::identity::{ContentIdentity, ETag};
 use tidegate_core::key::{Key, StoredKey};
 use tidegate_core::listing::ListedObject;
 use tidegate_core::location::Location;
 use tidegate_core::staged_build::READY_MARKER;
+use tidegate_core::timestamp::Timestamp;
 use tokio::sync::mpsc::Sender;
 
 use super::body::{CHUNK, SourceBody};
 use super::digest::{FingerprintRecord, fingerprint};
 use super::error::SourceError;
 use super::names::Refusals;
+use super::options::SourceOptions;
+use super::staged_headers;
 use super::storage::{StorageError, read_part};
 use crate::aws_error::AwsError;
 use crate::s3::{S3, StagedObject};
+use crate::state::StagedHeadersRecord;
 
 /// A prefix in the state in which it was listed.
 pub struct StagedPrefix {
@@ -30,38 +36,68 @@ pub struct StagedPrefix {
     location: Location,
     /// Sorted by key.
     objects: Vec<PrefixObject>,
+    /// Whether objects declare what the state does not remember.
+    news: bool,
 }
 
 /// One object that can be published.
-struct PrefixObject {
+pub(super) struct PrefixObject {
     /// Relative to the prefix.
-    key: Key,
+    pub(super) key: Key,
     size: u64,
     etag: ETag,
+    modified: Timestamp,
+    /// Absent until it is known, and if it is not used.
+    pub(super) declared: Option<DeclaredHeaders>,
+}
+
+impl PrefixObject {
+    /// Where the object is, and the state in which it was listed.
+    pub(super) fn staged(&self, location: &Location) -> StagedObject {
+        StagedObject {
+            bucket: location.bucket.clone(),
+            key: StoredKey::new(&location.prefix.join(self.key.as_str())),
+            size: self.size,
+            etag: self.etag.clone(),
+        }
+    }
+
+    /// Whether a record is about this version of the object.
+    pub(super) fn is_version_of(&self, record: &StagedHeadersRecord) -> bool {
+        self.key == record.key && self.etag == record.etag && self.modified == record.modified
+    }
 }
 
 impl StagedPrefix {
-    /// Lists a prefix.
+    /// Lists a prefix, and reads what its objects declare.
     ///
     /// # Errors
     /// [`SourceError`]; a page that fails is an error, never a short listing.
-    pub(super) async fn open(location: &Location, s3: &S3) -> Result<(Artifact, Self), SourceError> {
+    pub(super) async fn open(
+        location: &Location,
+        s3: &S3,
+        options: &SourceOptions,
+    ) -> Result<(Artifact, Self), SourceError> {
         let mut refused = Refusals::default();
         let mut objects = Vec::new();
         let mut pages = pin!(s3.pages(location));
         let failed = |error| StorageError::new(location.to_string(), error);
         while let Some(page) = pages.try_next().await.map_err(failed)? {
-            for object in page.objects {
+            for (object, modified) in page.objects.into_iter().zip(page.modified) {
                 match publishable(&object) {
                     None => {}
-                    Some(Ok(key)) => objects.push(PrefixObject { key, size: object.size, etag: object.etag }),
+                    Some(Ok(key)) => {
+                        let (size, etag) = (object.size, object.etag);
+                        objects.push(PrefixObject { key, size, etag, modified, declared: None });
+                    }
                     Some(Err(reason)) => refused.push(reason),
                 }
             }
         }
         refused.finish()?;
         objects.sort_by(|a, b| a.key.cmp(&b.key));
-        let fingerprint = fingerprint(objects.iter().map(|object| FingerprintRecord {
+        let news = staged_headers::read(s3, location, &mut objects, options).await?;
+        let listed = fingerprint(objects.iter().map(|object| FingerprintRecord {
             name: object.key.as_str(),
             size: object.size,
             tag: object.etag.as_str().as_bytes(),
@@ -70,22 +106,38 @@ impl StagedPrefix {
             key: object.key.clone(),
             size: object.size,
             identity: identity(&object.etag),
+            declared: object.declared.clone().unwrap_or_default(),
         });
-        let artifact = Artifact::new(items.collect(), Fingerprint(fingerprint.into()), ArtifactNames::Bucket)?;
-        Ok((artifact, Self { s3: s3.clone(), location: location.clone(), objects }))
+        let fingerprint = Fingerprint(staged_headers::fingerprint(listed, &objects).into());
+        let artifact = Artifact::new(items.collect(), fingerprint, ArtifactNames::Bucket)?;
+        Ok((artifact, Self { s3: s3.clone(), location: location.clone(), objects, news }))
+    }
+
+    /// The prefix.
+    pub(crate) fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// What its objects declare, sorted by key.
+    pub(crate) fn records(self: &Arc<Self>) -> impl Iterator<Item = StagedHeadersRecord> + Send + Unpin + use<> {
+        let prefix = Arc::clone(self);
+        (0..self.objects.len()).filter_map(move |index| {
+            let PrefixObject { key, etag, modified, declared, .. } = prefix.objects.get(index)?;
+            let (key, etag, declared) = (key.clone(), etag.clone(), declared.clone()?);
+            Some(StagedHeadersRecord { key, etag, modified: *modified, declared })
+        })
+    }
+
+    /// Whether objects declare what the state does not remember.
+    pub(crate) fn has_news(&self) -> bool {
+        self.news
     }
 
     /// Where an object is, and the state in which it was listed.
     pub(super) fn staged(&self, key: &Key) -> Result<StagedObject, SourceError> {
         let index = self.objects.binary_search_by(|object| object.key.cmp(key)).ok();
         let object = index.and_then(|index| self.objects.get(index));
-        let PrefixObject { size, etag, .. } = object.ok_or_else(|| SourceError::Absent(key.clone()))?;
-        Ok(StagedObject {
-            bucket: self.location.bucket.clone(),
-            key: StoredKey::new(&self.location.prefix.join(key.as_str())),
-            size: *size,
-            etag: etag.clone(),
-        })
+        object.map(|object| object.staged(&self.location)).ok_or_else(|| SourceError::Absent(key.clone()))
     }
 
     /// See [`super::SourceReader::stream`].

@@ -23,6 +23,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use tidegate_core::artifact::{Artifact, ArtifactItem, ArtifactNames, Fingerprint};
 use tidegate_core::content::ReadError;
+use tidegate_core::declared::DeclaredHeaders;
 use tidegate_core::identity::ContentIdentity;
 use tidegate_core::key::Key;
 use tidegate_core::location::ObjectLocation;
@@ -111,6 +112,7 @@ impl Archive {
             key: entry.key.clone(),
             size: entry.size,
             identity,
+            declared: DeclaredHeaders::default(),
         });
         let artifact = Artifact::new(items.collect(), fingerprint, ArtifactNames::Files)?;
         Ok((artifact, self))
