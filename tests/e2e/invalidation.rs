@@ -38,7 +38,7 @@ const PAGES: [&str; 12] = [
 ];
 
 /// The paths under which browsers request them.
-const ADDRESSES: [&str; 17] = [
+const ADDRESSES: [&str; 22] = [
     "/",
     "/index.html",
     "/d",
@@ -48,9 +48,14 @@ const ADDRESSES: [&str; 17] = [
     "/d/e/",
     "/d/e/index.html",
     "/a%20b/caf%C3%A9.html",
+    "/a+b/caf%C3%A9.html",
+    "/a+b/caf%c3%a9.html",
     "/it's.html",
+    "/it%27s.html",
     "/100%25.html",
     "/c++.html",
+    "/c%2B%2B.html",
+    "/c%2b%2b.html",
     "/a%23b.html",
     "/what%3F.html",
     "/runtime~main.js",
@@ -105,6 +110,21 @@ async fn clears_every_path_of_a_changed_page_and_no_other() {
     }
     for address in ["/d/stays.html", "/stays.html", "/a%20b/stays.html", "/x/z.html"] {
         assert!(!cleared(&world, address, seen), "{address} is cleared by {:?}", paths(&report));
+    }
+}
+
+#[tokio::test]
+async fn clears_both_addresses_of_a_page_with_a_clean_url() {
+    for (more, clean) in [("", false), (", clean-urls = true", true)] {
+        let (world, publish) = first_release(more, 1).await;
+        let seen = world.account.cloudfront().completed(DISTRIBUTION).unwrap();
+        world.stage(&pages("two", &PAGES)).await;
+        let report = publish.run().await;
+        for page in ["/100%25", "/it's", "/c++", "/c%2B%2B", "/a%20b/caf%C3%A9", "/a+b/caf%C3%A9"] {
+            assert!(cleared(&world, &format!("{page}.html"), seen), "{page}: {:?}", paths(&report));
+            assert_eq!(cleared(&world, page, seen), clean, "{page}: {:?}", paths(&report));
+        }
+        assert!(!cleared(&world, "/stays", seen), "{:?}", paths(&report));
     }
 }
 

@@ -145,7 +145,7 @@ async fn headers_of_another_prefix_are_not_remembered() {
     let mut build = publish(&world, &pages("de")).await;
     assert_eq!(asked(&world, &build).await.len(), 3);
     for key in ["a.html", "b.html", "c.html"] {
-        stage(&world, page(&format!("other/{key}"), &key[..1], "it")).await;
+        stage(&world, page(&format!("other/{key}"), key.trim_end_matches(".html"), "it")).await;
     }
     build.request.source = format!("s3://{STAGING}/other/").parse().unwrap();
     assert_eq!(asked(&world, &build).await, ["other/a.html", "other/b.html", "other/c.html"]);

@@ -255,8 +255,9 @@ async fn serves_the_index_document_of_a_folder() {
         ("/index.html", 200, "home"),
         ("/a/", 200, "a"),
         ("/a%20b/%C3%A9.html", 200, "odd"),
-        ("/c++.html", 200, "c++"),
+        ("/a+b/%C3%A9.html", 200, "odd"),
         ("/c%2B%2B.html", 200, "c++"),
+        ("/c++.html", 404, "<!doctype html><title>404 Not Found</title><h1>404 Not Found</h1>\n"),
         ("/a?x=1", 302, ""),
         ("/b/", 404, "<!doctype html><title>404 Not Found</title><h1>404 Not Found</h1>\n"),
     ] {

@@ -10,6 +10,7 @@ use super::value::{
 use super::webhook::{GithubRule, SiteSources, Webhook};
 use crate::arn::{Partition, distribution_arn};
 use crate::declared::StagedHeaders;
+use crate::invalidation::AddressRules;
 use crate::invalidation::quota::FREE_PATHS;
 use crate::location::{Location, Prefix, Source};
 use crate::put_options::ObjectSettings;
@@ -87,6 +88,9 @@ pub struct DistributionConfig {
     /// The origin path that it prepends to every request: the part of the site's prefix that visitors do not see.
     #[serde(default)]
     pub origin_path: OriginPath,
+    /// Whether it also shows a page without its extension: `about.html` as `/about`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub clean_urls: bool,
     /// Most paths of one invalidation; 0 counts as 1. Beyond it, folders become wildcards.
     #[serde(default = "free_paths")]
     pub max_paths: usize,
@@ -200,7 +204,7 @@ impl DistributionConfig {
     /// A distribution with default settings.
     #[must_use]
     pub fn new(distribution: DistributionId, origin_path: OriginPath) -> Self {
-        Self { distribution, origin_path, max_paths: FREE_PATHS, wait_seconds: 0, cache_tags: None }
+        Self { distribution, origin_path, clean_urls: false, max_paths: FREE_PATHS, wait_seconds: 0, cache_tags: None }
     }
 
     /// Whether its origin path is the target's prefix or one of its parent folders.
@@ -218,6 +222,11 @@ impl DistributionConfig {
             .strip_prefix(self.origin_path.prefix().as_str())
             .and_then(|rest| Prefix::new(rest).ok())
             .unwrap_or_default()
+    }
+
+    /// How visitors of this distribution address the keys of the site at `target`.
+    pub(crate) fn address_rules(&self, target: &Location) -> AddressRules {
+        AddressRules { prefix: self.visible_prefix(target), clean_urls: self.clean_urls }
     }
 
     /// The distribution's ARN in the account of `role`.

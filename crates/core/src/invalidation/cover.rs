@@ -10,14 +10,13 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
-use super::address::{Address, addresses, addresses_of, normalize, redirecting_address};
+use super::address::{Address, AddressRules, normalize};
 use super::copies::TaggedCopies;
 use super::fold::{FoldedPaths, fold};
 use super::path::CachePath;
 use super::quota::PathQuota;
 use super::tag::CacheTag;
 use super::unchanged::UnchangedKeys;
-use crate::location::Prefix;
 
 /// A tag must replace this many items.
 const MIN_REPLACED: usize = 2;
@@ -47,16 +46,16 @@ impl TagCover {
 pub(super) fn cover(
     changed: &[&str],
     copies: &TaggedCopies<'_>,
-    prefix: &Prefix,
+    rules: &AddressRules,
     unchanged: &UnchangedKeys<'_>,
     plain: &FoldedPaths,
     quota: PathQuota,
 ) -> Option<TagCover> {
-    let choice = TagChoice::new(changed, copies, prefix);
+    let choice = TagChoice::new(changed, copies, rules);
     if choice.groups.is_empty() {
         return None;
     }
-    let addresses = addresses(changed.iter().copied(), prefix).len();
+    let addresses = rules.addresses(changed.iter().copied()).len();
     let single: BTreeSet<&CachePath> = plain.paths.iter().collect();
     let with_wildcards = choice.weights(|address| {
         if !address.truncated {
@@ -82,34 +81,34 @@ pub(super) fn cover(
 struct TagChoice<'a> {
     changed: &'a [&'a str],
     copies: &'a TaggedCopies<'a>,
-    prefix: &'a Prefix,
+    rules: &'a AddressRules,
     groups: BTreeMap<&'a CacheTag, Vec<usize>>,
 }
 
 impl<'a> TagChoice<'a> {
-    fn new(changed: &'a [&'a str], copies: &'a TaggedCopies<'a>, prefix: &'a Prefix) -> Self {
+    fn new(changed: &'a [&'a str], copies: &'a TaggedCopies<'a>, rules: &'a AddressRules) -> Self {
         let mut groups: BTreeMap<&CacheTag, Vec<usize>> = BTreeMap::new();
         for (index, key) in changed.iter().enumerate() {
             for tag in copies.exact_tags(key) {
                 groups.entry(tag).or_default().push(index);
             }
         }
-        Self { changed, copies, prefix, groups }
+        Self { changed, copies, rules, groups }
     }
 
-    /// The address that no tag clears although one clears its key: `d` for `d/index.html`, where the origin may redirect to
-    /// `d/` with a response without tags. That response stays valid as long as the key exists.
-    fn untagged_address(&self, key: &str) -> Option<Address> {
+    /// The addresses that no tag clears although one clears their key: `d` for `d/index.html`, where the origin may redirect
+    /// to `d/` with a response without tags. That response stays valid as long as the key exists.
+    fn untagged_addresses(&self, key: &str) -> Vec<Address> {
         let deleted = self.copies.get(key).is_some_and(|copy| copy.deleted);
-        if deleted { redirecting_address(key, self.prefix) } else { None }
+        if deleted { self.rules.redirecting_addresses(key) } else { Vec::new() }
     }
 
     /// The weight of each key: how many items a tag that clears it replaces.
     fn weights(&self, weight: impl Fn(&Address) -> usize) -> Vec<usize> {
         let weight_of = |key: &&str| {
-            let untagged = self.untagged_address(key);
-            let addresses = addresses_of(key, self.prefix);
-            addresses.iter().filter(|address| Some(*address) != untagged.as_ref()).map(&weight).sum()
+            let untagged = self.untagged_addresses(key);
+            let addresses = self.rules.addresses_of(key);
+            addresses.iter().filter(|address| !untagged.contains(address)).map(&weight).sum()
         };
         self.changed.iter().map(weight_of).collect()
     }
@@ -123,9 +122,9 @@ impl<'a> TagChoice<'a> {
         let mut rest = Vec::new();
         for ((key, cleared), weight) in self.changed.iter().zip(cleared).zip(weights) {
             if cleared && *weight > 0 {
-                rest.extend(self.untagged_address(key));
+                rest.extend(self.untagged_addresses(key));
             } else {
-                rest.extend(addresses_of(key, self.prefix));
+                rest.extend(self.rules.addresses_of(key));
             }
         }
         let rest = normalize(rest);

@@ -9,10 +9,13 @@
 //! two prices, so the folder that clears most unchanged keys is then forbidden, as long as that improves the choice. Finding
 //! the optimum is a knapsack problem, so a choice that clears unchanged keys is near the optimum, not always at it.
 
+use percent_encoding::percent_decode_str;
+
 use super::address::Address;
 use super::folder::{Folder, FolderCost, folders};
 use super::path::CachePath;
 use super::quota::{MAX_WILDCARDS, PathQuota};
+use super::spelling::SPELLINGS;
 use super::unchanged::UnchangedKeys;
 
 /// How many folders are forbidden, one after the other, to find a better choice.
@@ -33,7 +36,7 @@ pub(super) fn fold(addresses: &[Address], unchanged: &UnchangedKeys<'_>, quota: 
     let mut search = FoldSearch {
         wildcards: quota.wildcards.min(MAX_WILDCARDS),
         scale: addresses.len() as u128 + 1,
-        max_price: (unchanged.len() as u128 + 1) * 2,
+        max_price: (unchanged.len() as u128 * SPELLINGS.len() as u128 + 1) * 2,
         folders: folders.clone(),
     };
     match search.best(quota) {
@@ -72,7 +75,7 @@ struct FoldSearch {
     wildcards: usize,
     /// The weight of an unchanged key relative to a path at price 1: more than all paths together.
     scale: u128,
-    /// The price, in keys, at which a path weighs more than all keys together.
+    /// The price, in keys, at which a path weighs more than all keys together in all spellings.
     max_price: u128,
 }
 
@@ -211,13 +214,25 @@ fn one_path(addresses: &[Address], unchanged: &UnchangedKeys<'_>, quota: PathQuo
     let mut stem = addresses.iter().map(|address| address.text.as_str()).reduce(common_beginning).unwrap_or_default();
     // A wildcard may not clear an address that equals the stem (see `Address::is_below`), so shorten the stem.
     if addresses.iter().any(|address| !address.is_below(stem)) {
-        stem = stem.char_indices().next_back().and_then(|(last, _)| stem.get(..last)).unwrap_or_default();
+        stem = stem.get(..stem.len().saturating_sub(1)).unwrap_or_default();
     }
+    let stem = whole_characters(stem);
     FoldedPaths { paths: vec![CachePath::below(stem)], unchanged: unchanged.cleared_by(stem) }
 }
 
 fn common_beginning<'a>(a: &'a str, b: &'a str) -> &'a str {
-    let same = a.chars().zip(b.chars()).take_while(|(one, other)| one == other);
-    let length: usize = same.map(|(c, _)| c.len_utf8()).sum();
+    // Encoded addresses are ASCII.
+    let length = a.bytes().zip(b.bytes()).take_while(|(one, other)| one == other).count();
     a.get(..length).unwrap_or_default()
+}
+
+/// An encoded text without an escape or a character that is cut at its end.
+fn whole_characters(mut stem: &str) -> &str {
+    loop {
+        let Some(escape) = stem.rfind('%') else { return stem };
+        if stem.len() - escape >= 3 && percent_decode_str(stem).decode_utf8().is_ok() {
+            return stem;
+        }
+        stem = stem.get(..escape).unwrap_or_default();
+    }
 }

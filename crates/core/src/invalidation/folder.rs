@@ -133,7 +133,7 @@ fn shared_folder(a: &str, b: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::address::addresses;
+    use super::super::address::AddressRules;
     use super::*;
     use crate::location::Prefix;
 
@@ -142,7 +142,8 @@ mod tests {
 
     fn rows(keys: &[&str], kept: &[&str], prefix: &str) -> Vec<Row> {
         let prefix = Prefix::new(prefix).unwrap();
-        let addresses = addresses(keys.iter().copied(), &prefix);
+        let rules = AddressRules { prefix: prefix.clone(), clean_urls: false };
+        let addresses = rules.addresses(keys.iter().copied());
         let unchanged = UnchangedKeys::new(kept.iter().copied(), &prefix);
         let all = folders(&addresses, &unchanged);
         for (index, folder) in all.iter().enumerate() {

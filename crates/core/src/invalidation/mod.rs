@@ -1,9 +1,10 @@
 //! CloudFront invalidations: from changed keys to one [`InvalidationRequest`] for each distribution, within its quota.
 //!
-//! Files are in the order of the data: paths and tags, the addresses of keys, folders that become wildcards, tags that
+//! Files are in the order of the data: paths and tags, the spellings and addresses of keys, folders that become wildcards, tags that
 //! replace paths, and the request.
 
 mod path;
+mod spelling;
 pub(crate) mod quota;
 mod tag;
 mod address;
@@ -14,6 +15,7 @@ mod fold;
 mod cover;
 mod request;
 
+pub(crate) use address::AddressRules;
 pub use copies::{CacheTagsError, TaggedCopies, check_tags};
 pub use path::{CachePath, CachePathError, MAX_PATH_CHARACTERS};
 pub use quota::{FREE_PATHS, MAX_PATHS, MAX_WILDCARDS, PathQuota, month};

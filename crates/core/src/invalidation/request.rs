@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::address::{Address, addresses};
+use super::address::Address;
 use super::copies::TaggedCopies;
 use super::cover::cover;
 use super::fold::fold;
@@ -33,7 +33,7 @@ pub struct InvalidationRequest {
     pub tags: Vec<CacheTag>,
     /// CloudFront's `CallerReference`.
     pub reference: String,
-    /// How many unchanged keys the paths clear.
+    /// How many unchanged keys the paths clear. A key counts for each wildcard that clears one of its spellings.
     #[serde(default)]
     pub unchanged: usize,
     /// What is sent if the distribution does not read tags. Set if there are tags.
@@ -77,16 +77,16 @@ impl InvalidationRequest {
         keys: ChangedKeys<'_>,
         quota: PathQuota,
     ) -> Option<Self> {
-        let prefix = cdn.visible_prefix(target);
+        let rules = cdn.address_rules(target);
         let ChangedKeys { changed, unchanged, copies } = keys;
-        let addresses = addresses(changed.iter().copied(), &prefix);
+        let addresses = rules.addresses(changed.iter().copied());
         if addresses.is_empty() {
             return None;
         }
         let quota = PathQuota { free: quota.free.min(cdn.max_paths), ..quota };
-        let unchanged = UnchangedKeys::new(unchanged.into_iter(), &prefix);
+        let unchanged = UnchangedKeys::new(unchanged.into_iter(), &rules.prefix);
         let plain = fold(&addresses, &unchanged, quota);
-        let cover = cdn.cache_tags.as_ref().and_then(|_| cover(&changed, &copies, &prefix, &unchanged, &plain, quota));
+        let cover = cdn.cache_tags.as_ref().and_then(|_| cover(&changed, &copies, &rules, &unchanged, &plain, quota));
         let (tags, folded, fallback) = match cover {
             Some(cover) => {
                 (cover.tags, cover.folded, Some(PathFallback { paths: plain.paths, unchanged: plain.unchanged }))
@@ -145,10 +145,10 @@ impl InvalidationRequest {
     /// Whether its paths clear every address of a key of the site at `target`.
     #[must_use]
     pub fn clears(&self, cdn: &DistributionConfig, target: &Location, key: &str) -> bool {
-        let prefix = cdn.visible_prefix(target);
-        let is_cleared =
-            |address: &Address| !address.truncated && self.paths.iter().any(|path| path.clears(&address.text));
-        addresses(std::iter::once(key), &prefix).iter().all(is_cleared)
+        let is_cleared = |address: &Address| {
+            !address.truncated && self.paths.iter().any(|path| path.clears(&format!("/{}", address.text)))
+        };
+        cdn.address_rules(target).addresses(std::iter::once(key)).iter().all(is_cleared)
     }
 }
 

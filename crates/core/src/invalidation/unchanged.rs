@@ -1,5 +1,8 @@
 //! The unchanged keys of a site, to count how many of them a wildcard clears.
 
+use percent_encoding::percent_decode_str;
+
+use super::spelling::SPELLINGS;
 use crate::location::Prefix;
 
 /// Unchanged keys of a site, sorted by their bytes.
@@ -26,11 +29,16 @@ impl<'a> UnchangedKeys<'a> {
 
     /// Whether every address that starts with `stem` belongs to the site. A distribution can serve several sites.
     pub(super) fn owns(&self, stem: &str) -> bool {
-        stem.starts_with(self.prefix.as_str())
+        let texts = texts(stem);
+        !texts.is_empty() && texts.iter().all(|text| text.starts_with(self.prefix.as_str()))
     }
 
-    /// How many keys a wildcard after `stem` clears.
+    /// How many keys a wildcard after an encoded `stem` clears in one of their spellings.
     pub(super) fn cleared_by(&self, stem: &str) -> usize {
+        texts(stem).iter().map(|text| self.starting_with(text)).sum()
+    }
+
+    fn starting_with(&self, stem: &str) -> usize {
         match stem.strip_prefix(self.prefix.as_str()) {
             Some(stem) => {
                 let start = self.keys.partition_point(|key| *key < stem);
@@ -41,6 +49,14 @@ impl<'a> UnchangedKeys<'a> {
             None => 0,
         }
     }
+}
+
+/// The texts with a spelling that starts like this: more than one, because `+` can be a space.
+fn texts(stem: &str) -> Vec<String> {
+    let decode = |stem: &str| percent_decode_str(stem).decode_utf8().ok().map(std::borrow::Cow::into_owned);
+    let spaced = stem.contains('+').then(|| decode(&stem.replace('+', " "))).flatten();
+    let is_spelled = |text: &String| SPELLINGS.iter().any(|spelling| spelling.of(text) == stem);
+    decode(stem).into_iter().chain(spaced).filter(is_spelled).collect()
 }
 
 #[cfg(test)]
@@ -55,6 +71,12 @@ mod tests {
             [("docs/a/", 2), ("docs/a", 3), ("docs/", 5), ("doc", 5), ("", 5), ("docs/c", 0), ("other", 0)]
         {
             assert_eq!(unchanged.cleared_by(stem), count, "{stem}");
+        }
+        let spelled = UnchangedKeys::new(["a b/1", "a b/2", "a+b/1", "a(b/1"].into_iter(), &Prefix::default());
+        for (stem, count) in
+            [("a%20b/", 2), ("a+b/", 3), ("a%2Bb/", 1), ("a%28b/", 1), ("a(b/", 1), ("a+b/1", 2), ("a%20b%2Bc", 0)]
+        {
+            assert_eq!(spelled.cleared_by(stem), count, "{stem}");
         }
         assert!(unchanged.owns("docs/a") && unchanged.owns("docs/") && !unchanged.owns("docs") && !unchanged.owns(""));
     }

@@ -39,6 +39,23 @@ const UNSAFE: &AsciiSet = &CONTROLS
 /// there.
 const UNSAFE_IN_REQUEST: &AsciiSet = &UNSAFE.add(b'?');
 
+/// Characters that RFC 3986 reserves. Encoded and unencoded, they are different paths.
+const RESERVED_IN_REQUEST: &AsciiSet = &UNSAFE_IN_REQUEST
+    .add(b'!')
+    .add(b'$')
+    .add(b'&')
+    .add(b'\'')
+    .add(b'(')
+    .add(b')')
+    .add(b'*')
+    .add(b'+')
+    .add(b',')
+    .add(b'/')
+    .add(b':')
+    .add(b';')
+    .add(b'=')
+    .add(b'@');
+
 /// Why CloudFront rejects a path. It answers `InvalidArgument` without the rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum PathError {
@@ -145,7 +162,10 @@ impl InvalidationPath {
     }
 }
 
-/// The path of a viewer's request in the form that the cache uses: only unsafe characters are encoded.
+/// The path of a viewer's request in the form that the cache uses: normalized as RFC 3986, section 6.2.2 says, with unsafe
+/// characters encoded. Escapes of reserved characters stay, so `%2B` and `+` are two paths.
+///
+/// Source: CloudFront Developer Guide, "Path pattern": "CloudFront normalizes URI paths consistent with RFC 3986".
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ViewerPath(String);
 
@@ -153,8 +173,25 @@ impl ViewerPath {
     /// Normalizes the path of a request without its query.
     #[must_use]
     pub fn new(path: &str) -> Self {
-        let bytes: Vec<u8> = percent_decode_str(path).collect();
-        Self(percent_encode(&bytes, UNSAFE_IN_REQUEST).to_string())
+        let mut normal = String::with_capacity(path.len());
+        let mut rest = path.as_bytes();
+        while let Some((first, after)) = rest.split_first() {
+            let escaped = after
+                .split_at_checked(2)
+                .filter(|(digits, _)| *first == b'%' && digits.iter().all(u8::is_ascii_hexdigit));
+            let (byte, encoded) = match escaped {
+                Some((digits, after)) => {
+                    rest = after;
+                    (digits.iter().fold(0, |byte, digit| byte << 4 | hexadecimal(*digit)), RESERVED_IN_REQUEST)
+                }
+                None => {
+                    rest = after;
+                    (*first, UNSAFE_IN_REQUEST)
+                }
+            };
+            normal.extend(percent_encode(&[byte], encoded));
+        }
+        Self(normal)
     }
 
     /// The encoded path.
@@ -163,11 +200,16 @@ impl ViewerPath {
         &self.0
     }
 
-    /// The path without escapes, as object keys are written. `None` if it is not UTF-8, which no key is.
+    /// The path without escapes, as S3 reads it: a `+` is a space. `None` if it is not UTF-8, which no key is.
     #[must_use]
     pub fn decoded(&self) -> Option<String> {
-        percent_decode_str(&self.0).decode_utf8().ok().map(std::borrow::Cow::into_owned)
+        percent_decode_str(&self.0.replace('+', " ")).decode_utf8().ok().map(std::borrow::Cow::into_owned)
     }
+}
+
+/// The value of a hexadecimal digit.
+fn hexadecimal(digit: u8) -> u8 {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok()).unwrap_or_default()
 }
 
 fn with_uppercase_escapes(path: &str) -> String {
@@ -265,7 +307,15 @@ mod tests {
             ("/a%2Ab", "/a*b", false),
             ("/a*", "/a*", true),
             ("/c++.html", "/c++.html", true),
-            ("/c++.html", "/c%2B%2B.html", true),
+            ("/c++.html", "/c%2B%2B.html", false),
+            ("/c%2B%2B.html", "/c++.html", false),
+            ("/c%2B%2B.html", "/c%2b%2B.html", true),
+            ("/a%20b", "/a+b", false),
+            ("/a+b", "/a+b", true),
+            ("/x@2x.png", "/x%402x.png", false),
+            ("/x%402x.png", "/x%402x.png", true),
+            ("/a%281%29", "/a(1)", false),
+            ("/a.b-c_d", "/%61%2Eb%2Dc%5Fd", true),
             ("/a%3Fb", "/a%3Fb", true),
             ("/a?b", "/a%3Fb", false),
         ] {

@@ -41,8 +41,9 @@ pub(super) async fn read(
         recalled.await.map_err(|error| StorageError::new(state.staged_headers_url(), error))?;
     }
     let unknown = objects.iter().enumerate().filter(|(_, object)| object.declared.is_none());
-    let mut unknown = unknown.map(|(index, _)| index).collect::<Vec<usize>>().into_iter();
-    let news = unknown.len() > 0;
+    let unknown: Vec<usize> = unknown.map(|(index, _)| index).collect();
+    let news = !unknown.is_empty();
+    let mut unknown = unknown.into_iter();
     let mut heads = JoinSet::new();
     loop {
         while heads.len() < HEADS_IN_FLIGHT

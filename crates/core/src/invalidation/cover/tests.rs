@@ -216,6 +216,7 @@ proptest! {
                 addresses.push((folder.trim_end_matches('/').to_owned(), !deleted.contains(key)));
             }
             for (address, tagged) in addresses {
+                let address = format!("/{address}");
                 let by_path = made.paths.iter().any(|path| path.clears(&address));
                 let by_tag = tagged && key_tags.iter().any(|tag| tags.contains(tag.as_str()));
                 prop_assert!(by_path || by_tag, "{:?} of {:?} is left by {:?}", address, key, made);
@@ -232,7 +233,8 @@ proptest! {
         let wildcards = made.paths.iter().filter(|path| path.is_wildcard()).count();
         let fits = made.len() - wildcards <= quota.paths && wildcards <= quota.wildcards && made.len() <= quota.free;
         prop_assert!(fits || made.len() == 1, "{:?} in {:?}", made, quota);
-        let cleared = unchanged.iter().filter(|(key, _)| made.paths.iter().any(|path| path.is_wildcard() && path.clears(key)));
+        let clears = |path: &CachePath, key: &str| path.is_wildcard() && path.clears(&format!("/{key}"));
+        let cleared = unchanged.iter().filter(|(key, _)| made.paths.iter().any(|path| clears(path, key)));
         prop_assert_eq!(made.unchanged, cleared.count(), "every cleared unchanged key is counted");
         if tags.is_empty() {
             prop_assert_eq!(made, plain);

@@ -6,6 +6,7 @@ use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
+use super::super::spelling::SPELLINGS;
 use super::super::{FREE_PATHS, MAX_PATHS, MAX_WILDCARDS};
 use super::*;
 
@@ -36,14 +37,19 @@ fn paths(request: &InvalidationRequest) -> Vec<&str> {
     request.paths.iter().map(CachePath::as_str).collect()
 }
 
-/// The addresses that visitors may request for a key.
-fn addresses_of(key: &str) -> Vec<String> {
-    let mut all = vec![key.to_owned()];
+/// The addresses that visitors may request for a key, in every spelling.
+fn addresses_of(key: &str) -> BTreeSet<String> {
+    let mut all = vec![key];
     if let Some(folder) = key.strip_suffix("index.html").filter(|folder| folder.is_empty() || folder.ends_with('/')) {
-        all.push(folder.to_owned());
-        all.extend(folder.strip_suffix('/').map(str::to_owned));
+        all.push(folder);
+        all.extend(folder.strip_suffix('/'));
     }
-    all
+    all.into_iter().flat_map(spelled).collect()
+}
+
+/// The paths of a text in every spelling.
+fn spelled(text: &str) -> Vec<String> {
+    SPELLINGS.iter().map(|spelling| format!("/{}", spelling.of(text))).collect()
 }
 
 #[test]
@@ -56,7 +62,7 @@ fn no_change_makes_no_request() {
 #[test]
 fn a_request_has_the_fewest_paths_that_clear_only_changes() {
     type Row = (&'static [&'static str], &'static [&'static str], &'static [&'static str], usize);
-    let rows: [Row; 13] = [
+    let rows: [Row; 15] = [
         (&["a.html"], &["b.html"], &["/a.html"], 0),
         (&["d/index.html"], &["x"], &["/d", "/d/", "/d/index.html"], 0),
         (&["index.html"], &["x"], &["/", "/index.html"], 0),
@@ -72,7 +78,21 @@ fn a_request_has_the_fewest_paths_that_clear_only_changes() {
         (&["p/d/index.html"], &["x"], &["/p/*"], 0),
         (&["x*", "x-1"], &["xylophone", "y"], &["/x*"], 1),
         (&["js/runtime~main.1.js", "js/app.js"], &["js/runtime.js", "js/z.js"], &["/js/app.js", "/js/runtime*"], 1),
-        (&["caf\u{e9} 1/it's+#%?.html"], &["x"], &["/caf%C3%A9%201/it's+%23%25%3F.html"], 0),
+        (
+            &["caf\u{e9} 1/it's+#%?.html"],
+            &["caf\u{e9} 1/x"],
+            &[
+                "/caf%C3%A9%201/it%27s%2B%23%25%3F.html",
+                "/caf%C3%A9%201/it's%2B%23%25%3F.html",
+                "/caf%C3%A9%201/it's+%23%25%3F.html",
+                "/caf%C3%A9+1/it%27s%2B%23%25%3F.html",
+                "/caf%C3%A9+1/it's%2B%23%25%3F.html",
+            ],
+            0,
+        ),
+        // A folder has a wildcard for each spelling, unless that clears the folder of another name.
+        (&["a b/1", "a b/2"], &["x"], &["/a%20b/*", "/a+b/*"], 0),
+        (&["a b/1", "a b/2"], &["a+b/3"], &["/a%20b/*", "/a+b/1", "/a+b/2"], 0),
     ];
     for (changed, unchanged, expected, cleared) in rows {
         let request = request(changed, unchanged, FULL);
@@ -199,7 +219,7 @@ fn folds_a_hundred_thousand_changes() {
         let request = request(&changed, &unchanged, FULL);
         assert!(request.paths.len() <= FREE_PATHS);
         for key in &changed {
-            assert!(request.paths.iter().any(|path| path.clears(key)), "{key}");
+            assert!(request.paths.iter().any(|path| path.clears(&format!("/{key}"))), "{key}");
         }
     }
 }
@@ -241,19 +261,19 @@ fn best_of_all_choices(changed: &[&str], unchanged: &[&str], quota: PathQuota) -
     let addresses: BTreeSet<String> = changed.iter().flat_map(|key| addresses_of(key)).collect();
     let folders: BTreeSet<&str> = addresses
         .iter()
-        .flat_map(|address| address.match_indices('/').filter_map(|(at, _)| address.get(..=at)).chain([""]))
+        .flat_map(|address| address.match_indices('/').filter_map(|(at, _)| address.get(..=at)))
         .collect();
     let folders: Vec<&str> = folders.into_iter().collect();
-    let covers = |folder: &str, address: &str| {
-        address.starts_with(folder) && (address.len() > folder.len() || folder.is_empty())
-    };
+    let covers =
+        |folder: &str, address: &str| address.starts_with(folder) && (address.len() > folder.len() || folder == "/");
     (0..1usize << folders.len())
         .filter_map(|set| {
             let chosen: Vec<&str> =
                 folders.iter().enumerate().filter(|(at, _)| set & (1 << at) != 0).map(|(_, folder)| *folder).collect();
             let singles =
                 addresses.iter().filter(|address| !chosen.iter().any(|folder| covers(folder, address))).count();
-            let cleared = unchanged.iter().filter(|key| chosen.iter().any(|folder| key.starts_with(folder))).count();
+            let is_cleared = |key: &&&str| chosen.iter().any(|folder| format!("/{key}").starts_with(folder));
+            let cleared = unchanged.iter().filter(is_cleared).count();
             let paths = singles + chosen.len();
             let fits = singles <= quota.paths && chosen.len() <= quota.wildcards && paths <= quota.free;
             fits.then_some((cleared, paths))
@@ -273,12 +293,12 @@ proptest! {
         };
         let again = make();
         prop_assert_eq!(Some(&made), again.as_ref(), "the same every time");
-        let addresses: Vec<String> = changed.iter().flat_map(|key| addresses_of(&target.prefix.join(key))).collect();
+        let addresses: BTreeSet<String> =
+            changed.iter().flat_map(|key| addresses_of(&target.prefix.join(key))).collect();
         for address in &addresses {
             prop_assert!(made.paths.iter().any(|path| path.clears(address)), "{:?} not in {:?}", address, made.paths);
         }
-        let naive: BTreeSet<&String> = addresses.iter().collect();
-        prop_assert!(made.paths.len() <= naive.len());
+        prop_assert!(made.paths.len() <= addresses.len());
         let wildcards = made.paths.iter().filter(|path| path.is_wildcard()).count();
         let fits = made.paths.len() - wildcards <= quota.paths && wildcards <= quota.wildcards && made.paths.len() <= quota.free;
         prop_assert!(fits || made.paths.len() == 1, "{:?} in {:?}", made.paths, quota);
@@ -287,11 +307,13 @@ proptest! {
         for path in &made.paths {
             prop_assert_eq!(&CachePath::new(path.as_str()).unwrap(), path, "a valid path");
         }
-        let cleared = unchanged.iter().filter(|key| {
-            let address = target.prefix.join(key);
-            made.paths.iter().any(|path| path.is_wildcard() && path.clears(&address))
-        });
-        prop_assert_eq!(made.unchanged, cleared.count(), "every cleared unchanged key is counted");
+        let cleared = |path: &CachePath| {
+            let is_cleared =
+                |key: &&&str| spelled(&target.prefix.join(key)).iter().any(|address| path.clears(address));
+            unchanged.iter().filter(is_cleared).count()
+        };
+        let cleared: usize = made.paths.iter().filter(|path| path.is_wildcard()).map(cleared).sum();
+        prop_assert_eq!(made.unchanged, cleared, "every cleared unchanged key is counted");
     }
 
     #[test]
@@ -302,9 +324,9 @@ proptest! {
         }
         let made = request(&changed, &unchanged, FULL);
         let addresses: BTreeSet<String> = changed.iter().flat_map(|key| addresses_of(key)).collect();
-        // The keys `d` and `d/index.html` have the address `/d` in common.
-        for key in unchanged.iter().filter(|key| !addresses.contains(**key)) {
-            prop_assert!(!made.paths.iter().any(|path| path.clears(key)), "{:?} in {:?}", key, made.paths);
+        // The keys `d` and `d/index.html` have the address `/d` in common, and `a b` and `a+b` the address `/a+b`.
+        for address in unchanged.iter().flat_map(|key| spelled(key)).filter(|address| !addresses.contains(address)) {
+            prop_assert!(!made.paths.iter().any(|path| path.clears(&address)), "{:?} in {:?}", address, made.paths);
         }
         prop_assert_eq!(made.unchanged, 0);
     }
