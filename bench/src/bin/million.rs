@@ -323,17 +323,14 @@ fn inspect(file: &str, objects: u64, desired: &DesiredSite) -> Result<SiteState,
     Ok(merge.finish(pagination.finish()?))
 }
 
-/// Makes the plan. As in a publish, operations are computed twice if they make a new release.
+/// Makes the plan.
 fn assemble(desired: &DesiredSite, site: &SiteState) -> Result<Plan, Failure> {
     if !diff::open_questions(desired, site, Comparison::Whole).is_empty() {
         return Err("the comparison needs HEAD requests".into());
     }
     let delete_policy =
         DeletePolicy { delete: true, protect: ProtectedKeys::default(), oldest_kept: ReleaseId::default() };
-    let mut changes = diff::operations(desired, site, Comparison::Whole, &delete_policy);
-    if site.is_new_release(&changes.operations) {
-        changes = diff::operations(desired, site, Comparison::Whole, &delete_policy);
-    }
+    let changes = diff::differences(desired, site, Comparison::Whole).decide(&delete_policy);
     let mut plan = Plan {
         format: FORMAT,
         site: "bench".to_owned(),

@@ -1,19 +1,21 @@
 //! The difference between the desired site and the actual one: a merge of two sorted streams.
 //!
-//! First [`open_questions`] returns what has to be asked of S3 and of the source, then [`operations`] computes the plan.
+//! First [`open_questions`] returns what has to be asked of S3 and of the source. Then [`differences`] compares, and
+//! [`Differences::decide`] says what becomes of objects that are not desired.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::compare::{EntryComparison, compare_entry};
 use crate::config::ProtectedKeys;
 use crate::desired::{DesiredBody, DesiredEntry, DesiredSite};
-use crate::identity::{ContentIdentity, ETag, Sameness};
+use crate::identity::{ContentIdentity, Sameness};
 use crate::key::{Key, StoredKey};
 use crate::listing::{ListedObject, PreservedAttributes};
 use crate::plan::{
     Action, ArchiveCopy, ChangeReason, HeaderDifference, Operation, PlanTotals, PlannedBody, ReplacedObject,
 };
 use crate::release::id::ReleaseId;
+use crate::renames::{RenameIndex, new_entries};
 use crate::site_state::SiteState;
 
 pub use crate::compare::Comparison;
@@ -29,7 +31,7 @@ pub struct DeletePolicy {
     pub oldest_kept: ReleaseId,
 }
 
-/// What must be known before [`operations`] can be computed.
+/// What must be known before [`differences`] can be computed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OpenQuestions {
     /// Objects of the site that need a HEAD request, sorted.
@@ -97,12 +99,10 @@ pub fn open_questions(desired: &DesiredSite, site: &SiteState, comparison: Compa
             }
         }
     }
-    for (entry, candidates) in rename_candidates(desired, site) {
-        if let DesiredBody::Object { source, identity, .. } = &entry.body {
-            let unknown = candidates.iter().any(|listed| {
-                identity.compare(&listed.identity()) == Sameness::Unknown && listed.etag.as_md5().is_some()
-            });
-            if unknown && identity.md5.is_none() {
+    let renames = RenameIndex::new(desired, site);
+    if !renames.is_empty() {
+        for entry in new_entries(desired, site).filter(|entry| renames.needs_md5(entry)) {
+            if let DesiredBody::Object { source, .. } = &entry.body {
                 questions.digests.entry(source.clone()).or_default().md5 = true;
             }
         }
@@ -136,37 +136,7 @@ fn common_keys<'a>(
     })
 }
 
-/// Smallest renamed body, in bytes, that is worth a digest so that S3 can copy it instead of receiving it again.
-const SMALLEST_RENAME: u64 = 4096;
-
-/// New entries, each with the objects of the site that are not desired and have the same size: the file may have been
-/// renamed.
-fn rename_candidates<'a>(
-    desired: &'a DesiredSite,
-    site: &'a SiteState,
-) -> Vec<(&'a DesiredEntry, Vec<&'a ListedObject>)> {
-    let mut obsolete: BTreeMap<u64, Vec<&ListedObject>> = BTreeMap::new();
-    for object in site.objects() {
-        if object.size >= SMALLEST_RENAME && desired.get(object.key.as_str()).is_none() {
-            obsolete.entry(object.size).or_default().push(object);
-        }
-    }
-    if obsolete.is_empty() {
-        return Vec::new();
-    }
-    desired
-        .entries()
-        .iter()
-        .enumerate()
-        .filter(|(at, entry)| !site.is_proven(*at) && site.get(entry.key.as_str()).is_none())
-        .filter_map(|(_, entry)| match &entry.body {
-            DesiredBody::Object { size, .. } => obsolete.get(size).map(|candidates| (entry, candidates.clone())),
-            DesiredBody::Redirect(_) => None,
-        })
-        .collect()
-}
-
-/// The result of [`operations`].
+/// The result of [`Differences::decide`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changes {
     /// Operations in the order of their keys.
@@ -177,24 +147,30 @@ pub struct Changes {
     pub totals: PlanTotals,
 }
 
-/// Computes the operations. Equal inputs give equal results. Call it when [`open_questions`] returns nothing; content that
-/// is still unknown counts as different.
-#[must_use]
-pub fn operations(desired: &DesiredSite, site: &SiteState, comparison: Comparison, policy: &DeletePolicy) -> Changes {
-    let mut changes = Changes { operations: Vec::new(), archive: Vec::new(), totals: PlanTotals::default() };
-    let renamed: BTreeMap<&Key, (StoredKey, ETag)> = rename_candidates(desired, site)
-        .into_iter()
-        .filter_map(|(entry, candidates)| {
-            let DesiredBody::Object { identity, .. } = &entry.body else { return None };
-            let same = candidates.into_iter().find(|listed| identity.compare(&listed.identity()) == Sameness::Same)?;
-            Some((&entry.key, (same.key.clone(), same.etag.clone())))
-        })
-        .collect();
+/// How a site differs, before it is decided what becomes of objects that are not desired. That depends on the releases that
+/// are kept, which depend on what is written.
+#[derive(Debug)]
+pub struct Differences<'a> {
+    site: &'a SiteState,
+    changes: Changes,
+    /// Objects whose bodies are replaced.
+    replaced: Vec<&'a ListedObject>,
+    /// Objects that are not desired.
+    obsolete: Vec<&'a ListedObject>,
+}
 
+/// Compares every object. Equal inputs give equal results. Call it when [`open_questions`] returns nothing; content that is
+/// still unknown counts as different.
+#[must_use]
+pub fn differences<'a>(desired: &DesiredSite, site: &'a SiteState, comparison: Comparison) -> Differences<'a> {
+    let changes = Changes { operations: Vec::new(), archive: Vec::new(), totals: PlanTotals::default() };
+    let mut differences = Differences { site, changes, replaced: Vec::new(), obsolete: Vec::new() };
+    let Differences { changes, replaced, obsolete, .. } = &mut differences;
+    let renames = RenameIndex::new(desired, site);
     let mut listed = site.objects().iter().peekable();
     for (at, entry) in desired.entries().iter().enumerate() {
         while let Some(object) = listed.next_if(|object| object.key.as_str() < entry.key.as_str()) {
-            changes.obsolete(object, site, policy);
+            obsolete.push(object);
         }
         if site.is_proven(at) {
             changes.keep(entry);
@@ -202,10 +178,10 @@ pub fn operations(desired: &DesiredSite, site: &SiteState, comparison: Compariso
         }
         let object = listed.next_if(|object| object.key.as_str() == entry.key.as_str());
         match object.map(|object| (object, compare_entry(entry, object, site.observed(&object.key), comparison))) {
-            None => changes.put(entry, ChangeReason::New, renamed.get(&entry.key), None),
+            None => changes.put(entry, ChangeReason::New, renames.find(entry), None),
             Some((object, EntryComparison::Put(reason))) => {
                 changes.put(entry, reason, None, Some(object));
-                changes.archive_body(object, site, policy);
+                replaced.push(object);
             }
             Some((object, EntryComparison::Headers(differences, attributes))) => {
                 changes.headers(entry, object, differences, attributes);
@@ -213,12 +189,34 @@ pub fn operations(desired: &DesiredSite, site: &SiteState, comparison: Compariso
             Some((_, EntryComparison::Same)) => changes.keep(entry),
         }
     }
-    for object in listed {
-        changes.obsolete(object, site, policy);
-    }
+    obsolete.extend(listed);
     changes.totals.site_objects = site.listing().count();
     changes.totals.drifted = site.drift().len() as u64;
-    changes
+    differences
+}
+
+impl Differences<'_> {
+    /// What is written, in the order of keys.
+    #[must_use]
+    pub fn writes(&self) -> &[Operation] {
+        &self.changes.operations
+    }
+
+    /// Decides what is deleted, kept and archived.
+    #[must_use]
+    pub fn decide(self, policy: &DeletePolicy) -> Changes {
+        let Self { site, mut changes, replaced, obsolete } = self;
+        for object in replaced {
+            changes.archive_body(object, site, policy);
+        }
+        for object in obsolete {
+            changes.obsolete(object, site, policy);
+        }
+        // Two sorted runs each, which a stable sort merges.
+        changes.operations.sort_by(|a, b| a.key.cmp(&b.key));
+        changes.archive.sort_by(|a, b| a.key.cmp(&b.key));
+        changes
+    }
 }
 
 impl Changes {
@@ -226,13 +224,13 @@ impl Changes {
         &mut self,
         entry: &DesiredEntry,
         reason: ChangeReason,
-        renamed: Option<&(StoredKey, ETag)>,
+        renamed: Option<&ListedObject>,
         old: Option<&ListedObject>,
     ) {
         let size = entry.body.size();
         let (body, identity) = match (&entry.body, renamed) {
             (DesiredBody::Redirect(target), _) => (PlannedBody::Redirect(target.clone()), ContentIdentity::default()),
-            (DesiredBody::Object { identity, .. }, Some((key, etag))) => {
+            (DesiredBody::Object { identity, .. }, Some(ListedObject { key, etag, .. })) => {
                 (PlannedBody::Site { key: key.clone(), etag: etag.clone() }, identity.clone())
             }
             (DesiredBody::Object { source, identity, .. }, None) => {

@@ -43,6 +43,8 @@ impl ContentIdentity {
         fn both<T: PartialEq>(a: Option<T>, b: Option<T>) -> Option<Sameness> {
             Some(if a? == b? { Sameness::Same } else { Sameness::Different })
         }
+        #[cfg(test)]
+        COMPARISONS.set(COMPARISONS.get() + 1);
         both(self.sha256, other.sha256)
             .or_else(|| (self.has_etag_of(other) || other.has_etag_of(self)).then_some(Sameness::Same))
             .or_else(|| both(self.md5, other.md5))
@@ -143,6 +145,17 @@ mod hexadecimal {
         hex::decode_to_slice(text.as_bytes(), &mut bytes).map_err(D::Error::custom)?;
         Ok(Some(bytes))
     }
+}
+
+#[cfg(test)]
+thread_local! {
+    static COMPARISONS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
+/// How many identities this thread has compared.
+#[cfg(test)]
+pub(crate) fn comparisons() -> u64 {
+    COMPARISONS.get()
 }
 
 #[cfg(test)]

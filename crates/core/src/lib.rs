@@ -68,6 +68,7 @@ pub mod lease;
 pub mod listing;
 mod compare;
 pub mod site_state;
+mod renames;
 pub mod diff;
 pub mod plan;
 pub mod put_options;

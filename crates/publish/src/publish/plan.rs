@@ -64,19 +64,13 @@ pub(super) fn plan(
 ) -> Result<SitePlan, PublishError> {
     let PlanSources { source, state, acls } = inputs;
     let Run { publisher, request, site } = run;
-    let changes = |new_release| {
-        let oldest_kept = releases.map_or(ReleaseId::default(), |releases| releases.oldest_kept(run, new_release));
-        let policy = DeletePolicy { delete: site.delete, protect: site.protect.clone(), oldest_kept };
-        let mut changes = diff::operations(&source.desired, state, publisher.comparison, &policy);
-        if publisher.check_settings {
-            add_differences(&mut changes, &source.desired, state, &site.objects, acls);
-        }
-        (changes, oldest_kept)
-    };
-    let (mut changed, mut oldest) = changes(false);
-    let adds_release = state.is_new_release(&changed.operations);
-    if releases.is_some() && adds_release {
-        (changed, oldest) = changes(true);
+    let differences = diff::differences(&source.desired, state, publisher.comparison);
+    let adds_release = state.is_new_release(differences.writes());
+    let oldest = releases.map_or(ReleaseId::default(), |releases| releases.oldest_kept(run, adds_release));
+    let policy = DeletePolicy { delete: site.delete, protect: site.protect.clone(), oldest_kept: oldest };
+    let mut changed = differences.decide(&policy);
+    if publisher.check_settings {
+        add_differences(&mut changed, &source.desired, state, &site.objects, acls);
     }
     let mut totals = changed.totals;
     totals.source_objects = source.source_objects;
