@@ -23,6 +23,7 @@ mod replaced;
 mod saved_plans;
 mod staged_headers;
 mod triggers;
+mod uploads;
 
 use tidegate_tests::{BucketContents, SiteObject};
 

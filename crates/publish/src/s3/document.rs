@@ -1,9 +1,9 @@
 //! Objects of the state: small documents, written under a condition, and streams of unknown length, such as manifests.
 
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{CompletedPart, Delete, ObjectIdentifier};
+use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use bytes::{Bytes, BytesMut};
-use futures::stream::{FuturesUnordered, Stream, StreamExt, TryStreamExt};
+use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 use tidegate_core::headers::ObjectHeaders;
 use tidegate_core::identity::ETag;
 use tidegate_core::location::{Bucket, Location};
@@ -17,9 +17,6 @@ use crate::aws_error::AwsError;
 /// Size of one part of a stream of unknown length, in bytes (8 MiB). The 10,000 parts of an upload then hold 78 GiB of
 /// compressed manifest.
 const PART: usize = 8 * 1024 * 1024;
-
-/// Parts in flight.
-const PARTS_IN_FLIGHT: usize = 2;
 
 impl S3 {
     /// Writes a document and returns its new ETag.
@@ -49,62 +46,30 @@ impl S3 {
     /// # Errors
     /// [`AwsError`], or the stream's own error. A stream that fails creates no object: a multipart upload that fails is
     /// aborted.
-    pub async fn put_stream<E: From<AwsError>>(
+    pub async fn put_stream<E: From<AwsError> + Send>(
         &self,
         to: &Location,
         key: &str,
         mut bytes: impl Stream<Item = Result<Bytes, E>> + Send + Unpin,
         condition: PutCondition<'_>,
     ) -> Result<(), E> {
-        let mut buffer = BytesMut::new();
-        while buffer.len() < PART {
+        let mut first = BytesMut::new();
+        while first.len() < PART {
             match bytes.try_next().await? {
-                Some(chunk) => buffer.extend_from_slice(&chunk),
+                Some(chunk) => first.extend_from_slice(&chunk),
                 None => {
-                    self.put_document(&to.bucket, &to.prefix.join(key), buffer.freeze(), condition).await?;
+                    self.put_document(&to.bucket, &to.prefix.join(key), first.freeze(), condition).await?;
                     return Ok(());
                 }
             }
         }
+        let bytes = stream::iter([Ok(first.freeze())]).chain(bytes);
         let (headers, settings) = (ObjectHeaders::default(), ObjectSettings::default());
         let options = PutOptions { headers: &headers, redirect: None, settings: &settings };
         let upload = self.create_upload(to, key, options, None, None).await?;
-        let parts = self.stream_parts(to, key, &upload, buffer, bytes).await;
+        let parts = self.upload_parts(to, key, &upload, bytes, PART).await;
         self.finish_upload(to, key, &upload, parts, options, condition).await?;
         Ok(())
-    }
-
-    async fn stream_parts<E: From<AwsError>>(
-        &self,
-        to: &Location,
-        key: &str,
-        upload: &str,
-        mut buffer: BytesMut,
-        mut bytes: impl Stream<Item = Result<Bytes, E>> + Send + Unpin,
-    ) -> Result<Vec<CompletedPart>, E> {
-        let (mut done, mut in_flight) = (Vec::new(), FuturesUnordered::new());
-        let (mut number, mut last) = (0, false);
-        while !last || !buffer.is_empty() {
-            while !last && buffer.len() < PART {
-                match bytes.try_next().await? {
-                    Some(chunk) => buffer.extend_from_slice(&chunk),
-                    None => last = true,
-                }
-            }
-            let part = buffer.split_to(PART.min(buffer.len())).freeze();
-            if part.is_empty() {
-                break;
-            }
-            number += 1;
-            while in_flight.len() >= PARTS_IN_FLIGHT {
-                done.extend(in_flight.try_next().await?);
-            }
-            in_flight.push(self.upload_part(to, key, upload, number, part));
-        }
-        while let Some(part) = in_flight.next().await {
-            done.push(part?);
-        }
-        Ok(done)
     }
 
     /// Deletes objects, whatever their ETags are. A missing object is not an error.

@@ -1,8 +1,11 @@
 //! Multipart uploads: create, upload parts, complete or abort.
+//!
+//! While parts are sent, the next one is read. All of it happens in the caller's task, so it ends with it.
 
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 use tidegate_core::headers::ObjectHeader;
 use tidegate_core::location::Location;
 use tidegate_core::manifest::next::WrittenObject;
@@ -11,6 +14,26 @@ use super::client::S3;
 use super::condition::PutCondition;
 use super::put_options::{PutOptions, with_put_options};
 use crate::aws_error::AwsError;
+
+/// Parts of one body in flight. Each needs memory for a whole part.
+const PARTS_IN_FLIGHT: usize = 3;
+
+/// Cuts a stream into parts of one length; only the last one may be shorter.
+fn parts<E>(
+    bytes: impl Stream<Item = Result<Bytes, E>> + Send + Unpin,
+    length: usize,
+) -> impl Stream<Item = Result<Bytes, E>> + Send {
+    stream::try_unfold((Some(bytes), BytesMut::new()), move |(mut bytes, mut buffer)| async move {
+        while let Some(open) = bytes.as_mut().filter(|_| buffer.len() < length) {
+            match open.try_next().await? {
+                Some(chunk) => buffer.extend_from_slice(&chunk),
+                None => bytes = None,
+            }
+        }
+        let part = buffer.split_to(length.min(buffer.len())).freeze();
+        Ok(Some((part, (bytes, buffer))).filter(|(part, _)| !part.is_empty()))
+    })
+}
 
 impl S3 {
     /// Creates a multipart upload and returns its id. `tags` are encoded as a query, `name=value&…`.
@@ -35,8 +58,25 @@ impl S3 {
             .ok_or_else(|| AwsError::malformed("CreateMultipartUpload", key, "the response has no upload id"))
     }
 
-    /// Uploads one part.
-    pub(super) async fn upload_part(
+    /// Uploads `bytes` in parts of this length. Holds at most one part more than [`PARTS_IN_FLIGHT`] in memory.
+    pub(super) async fn upload_parts<E: From<AwsError>>(
+        &self,
+        to: &Location,
+        key: &str,
+        upload: &str,
+        bytes: impl Stream<Item = Result<Bytes, E>> + Send + Unpin,
+        length: usize,
+    ) -> Result<Vec<CompletedPart>, E> {
+        parts(bytes, length)
+            .zip(stream::iter(1..))
+            .map(|(part, number)| part.map(|part| (part, number)))
+            .map_ok(|(part, number)| async move { Ok(self.upload_part(to, key, upload, number, part).await?) })
+            .try_buffer_unordered(PARTS_IN_FLIGHT)
+            .try_collect()
+            .await
+    }
+
+    async fn upload_part(
         &self,
         to: &Location,
         key: &str,

@@ -1,12 +1,9 @@
 //! PUT requests: one request for a body below 64 MiB, a multipart upload for a larger one.
 
-use std::io;
-
-use aws_sdk_s3::types::CompletedPart;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::BytesMut;
-use futures::stream::{FuturesUnordered, StreamExt, TryStreamExt};
+use bytes::Bytes;
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use tidegate_core::headers::ObjectHeader;
 use tidegate_core::identity::ContentIdentity;
 use tidegate_core::location::Location;
@@ -19,8 +16,31 @@ use super::condition::PutCondition;
 use super::put_options::{PutOptions, with_put_options};
 use crate::aws_error::AwsError;
 
-/// Parts of one body in flight. Each needs memory for a whole part.
-const PARTS_IN_FLIGHT: usize = 3;
+/// The bytes of a body, with an error unless it has the expected size.
+fn expect_size(body: BodyBytes, size: u64, key: &str) -> BoxStream<'static, Result<Bytes, AwsError>> {
+    let stream = match body {
+        BodyBytes::Whole(bytes) => stream::iter([Ok(bytes)]).boxed(),
+        BodyBytes::Streamed(open) => open(),
+    };
+    let failed = {
+        let key = key.to_owned();
+        move |why: String| AwsError::malformed("UploadPart", &key, why)
+    };
+    stream::try_unfold((stream, size, failed), move |(mut stream, left, failed)| async move {
+        let chunk = stream.try_next().await.map_err(|error| failed(error.to_string()))?;
+        let Some(chunk) = chunk else {
+            return match left {
+                0 => Ok(None),
+                _ => Err(failed(format!("the source has fewer than the expected {size} bytes"))),
+            };
+        };
+        match left.checked_sub(chunk.len() as u64) {
+            Some(left) => Ok(Some((chunk, (stream, left, failed)))),
+            None => Err(failed(format!("the source has more than the expected {size} bytes"))),
+        }
+    })
+    .boxed()
+}
 
 impl S3 {
     /// Writes one object. `identity.sha256`, if known, is sent along: S3 rejects a body with another digest, and keeps
@@ -73,56 +93,8 @@ impl S3 {
         // kept as metadata.
         let metadata = identity.sha256.map(|digest| (SHA256_METADATA.to_owned(), hex::encode(digest)));
         let upload = self.create_upload(to, key, options, metadata, None).await?;
-        let parts = self.upload_parts(to, key, &upload, body, size).await;
-        self.finish_upload(to, key, &upload, parts, options, PutCondition::Always).await
-    }
-
-    async fn upload_parts(
-        &self,
-        to: &Location,
-        key: &str,
-        upload: &str,
-        body: BodyBytes,
-        size: u64,
-    ) -> Result<Vec<CompletedPart>, AwsError> {
-        let unreadable = |error: io::Error| AwsError::malformed("UploadPart", key, error.to_string());
-        let mut stream = match body {
-            BodyBytes::Whole(bytes) => futures::stream::iter([Ok(bytes)]).boxed(),
-            BodyBytes::Streamed(open) => open(),
-        };
         let length = usize::try_from(part_bytes(size)).unwrap_or(usize::MAX);
-        let (mut done, mut in_flight) = (Vec::new(), FuturesUnordered::new());
-        let (mut buffer, mut number, mut left) = (BytesMut::new(), 0, size);
-        loop {
-            let chunk = stream.try_next().await.map_err(unreadable)?;
-            let last = chunk.is_none();
-            buffer.extend_from_slice(&chunk.unwrap_or_default());
-            while buffer.len() >= length || (last && !buffer.is_empty()) {
-                let part = buffer.split_to(length.min(buffer.len())).freeze();
-                left = left.checked_sub(part.len() as u64).ok_or_else(|| {
-                    AwsError::malformed(
-                        "UploadPart",
-                        key,
-                        format!("the source has more than the expected {size} bytes"),
-                    )
-                })?;
-                number += 1;
-                while in_flight.len() >= PARTS_IN_FLIGHT {
-                    done.extend(in_flight.try_next().await?);
-                }
-                in_flight.push(self.upload_part(to, key, upload, number, part));
-            }
-            if last {
-                break;
-            }
-        }
-        if left != 0 {
-            let why = format!("the source has fewer than the expected {size} bytes");
-            return Err(AwsError::malformed("UploadPart", key, why));
-        }
-        while let Some(part) = in_flight.try_next().await? {
-            done.push(part);
-        }
-        Ok(done)
+        let parts = self.upload_parts(to, key, &upload, expect_size(body, size, key), length).await;
+        self.finish_upload(to, key, &upload, parts, options, PutCondition::Always).await
     }
 }

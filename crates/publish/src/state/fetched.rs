@@ -33,7 +33,7 @@ impl StateStore {
 
     /// Stores a file while it is downloaded. If another invocation has stored it in the meantime, the error
     /// [`AwsError::is_condition_failed`].
-    pub async fn put_fetched<E: From<AwsError>>(
+    pub async fn put_fetched<E: From<AwsError> + Send>(
         &self,
         name: &str,
         bytes: impl Stream<Item = Result<Bytes, E>> + Send + Unpin,
