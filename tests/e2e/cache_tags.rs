@@ -125,7 +125,7 @@ async fn clears_pages_written_by_other_tools_by_path() {
 /// release.
 #[tokio::test]
 async fn clears_pages_of_a_killed_run_by_path() {
-    let (world, publish) = first_release("lease-seconds = 1\n").await;
+    let (world, publish) = first_release("").await;
     let writes = AtomicUsize::new(0);
     world.inject_faults(move |call| {
         let page = call.operation == "PutObject" && call.bucket.as_deref() == Some(BUCKET);
@@ -136,6 +136,7 @@ async fn clears_pages_of_a_killed_run_by_path() {
     let report = publish.run().await;
     assert_eq!(report.outcome, Outcome::Partial, "{report}");
     world.stop_faults();
+    releases::expire_lease(&world).await;
     let report = publish.run().await;
     assert_eq!(report.outcome, Outcome::Live, "{report}");
     assert!(!items(&report).is_empty() && items(&report).iter().all(|item| item.starts_with('/')), "{report}");
@@ -149,13 +150,13 @@ async fn clears_pages_of_a_killed_run_by_path() {
 async fn clears_old_copies(at: usize, interruption: Interruption) -> bool {
     let (world, publish) = first_release("").await;
     // The tags of this release differ from those of the other releases.
-    let interrupted =
-        releases::with_short_lease(world.publish(&configuration("", "Late"), &articles("two", &NEWS)).await);
+    let interrupted = world.publish(&configuration("", "Late"), &articles("two", &NEWS)).await;
     let count = interruption.inject(&world, at);
     let first = interrupted.publish().await;
     let case = format!("{interruption:?} at request {}: {first:?}", at + 1);
     let reached = count.load(Ordering::SeqCst) > at;
     world.stop_faults();
+    releases::expire_lease(&world).await;
     let seen = world.account.cloudfront().completed(DISTRIBUTION).unwrap();
     let now = world.site().await;
     let second: Vec<bool> = NEWS.iter().map(|key| shows(&now, key, "two")).collect();

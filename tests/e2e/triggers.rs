@@ -31,7 +31,7 @@ state = "s3://state/tidegate/"
 name = "docs"
 builds = "s3://staging/builds/"
 target = "s3://site/docs/"
-lease-seconds = 5
+lease-seconds = 60
 publish-on-upload = true
 
 [[site.sync]]

@@ -30,7 +30,7 @@ builds = "s3://staging/builds/"
 target = "s3://site/docs/"
 role = "arn:aws:iam::000000000000:role/publisher"
 cdn = [{ distribution = "E2EXAMPLE", origin-path = "/docs" }]
-lease-seconds = 1
+lease-seconds = 10
 publish-on-upload = true
 
 [[site.sync]]

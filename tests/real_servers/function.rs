@@ -33,7 +33,7 @@ builds = "s3://artifacts/builds/docs/"
 target = "s3://site/docs/"
 role = "arn:aws:iam::000000000000:role/tidegate-docs"
 publish-on-upload = true
-lease-seconds = 1
+lease-seconds = 10
 
 [[site.sync]]
 plugin = "exclude"

@@ -25,7 +25,7 @@ const CONFIGURATION: &str = r#"state = "s3://state/tidegate/"
 [[site]]
 name = "docs"
 target = "s3://site/"
-lease-seconds = 5
+lease-seconds = 10
 keep = { releases = 50, days = 0 }
 
 [[site.sync]]

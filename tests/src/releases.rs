@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tidegate_core::config::LeaseSeconds;
+use tidegate_core::lease::LeaseRecord;
 use tidegate_core::location::Source;
 use tidegate_core::manifest::{ManifestDecoder, ManifestRecord};
 use tidegate_core::release::{ReleaseId, ReleasePointer};
@@ -57,11 +59,30 @@ pub async fn publish_of(world: &World, keep: &str, release: &str, files: Files<'
     Publish { publisher: world.publisher(), site: site(&configuration(keep)), request }
 }
 
-/// The same publish with a lease of one second, for runs that a test is going to interrupt.
+/// The same publish with a lease of three seconds, for runs that a test pauses for longer. A configuration allows no such
+/// lease.
 #[must_use]
 pub fn with_short_lease(mut publish: Publish) -> Publish {
-    publish.site.lease_seconds = 1.try_into().unwrap();
+    publish.site.lease_seconds = LeaseSeconds::any(3);
     publish
+}
+
+/// The stored lease.
+pub async fn lease(account: &LocalAws) -> LeaseRecord {
+    serde_json::from_slice(&stored(account, "lease.json").await.unwrap()).unwrap()
+}
+
+/// Stores a lease in place of the current one.
+pub async fn replace_lease(world: &World, lease: &LeaseRecord) {
+    let put = world.client().put_object().bucket(STATE).key("tidegate/docs/lease.json");
+    put.body(serde_json::to_vec(lease).unwrap().into()).send().await.unwrap();
+}
+
+/// Lets the lease of a killed run expire.
+pub async fn expire_lease(world: &World) {
+    if stored(&world.account, "lease.json").await.is_some() {
+        replace_lease(world, &LeaseRecord { seconds: 0, ..lease(&world.account).await }).await;
+    }
 }
 
 /// The same publish with a revision at time `at`.

@@ -1,7 +1,12 @@
 //! One run: resolves the artifact, publishes it, and continues in another invocation if the time runs out.
 
+use std::pin::pin;
+use std::time::Duration;
+
 use tidegate_core::approval::Approval;
-use tokio::time::Instant;
+use tidegate_publish::CancellationToken;
+use tidegate_publish::publish::PublishError;
+use tokio::time::{Instant, timeout, timeout_at};
 use tracing::Instrument as _;
 
 use super::active_run::ActiveRun;
@@ -11,6 +16,9 @@ use super::{EventHandler, idempotency};
 use crate::context::{CONTINUATION_MARGIN, InvocationContext};
 use crate::run_log::{RunEnding, RunLogEntry};
 use crate::trigger::{CONTINUATION_FORMAT, Continuation, Invocation, RunId, Trigger};
+
+/// Longest time to release the lease of a run that is continued, within [`CONTINUATION_MARGIN`].
+const RELEASE_TIME: Duration = Duration::from_secs(5);
 
 impl EventHandler {
     /// Runs a trigger, and records and reports the result.
@@ -56,8 +64,26 @@ impl EventHandler {
         // Waiting for the lock of another run may take half of the time, so that the other half is left to publish.
         let remaining = context.continue_at().saturating_duration_since(Instant::now());
         publisher.lock_timeout = publisher.lock_timeout.min(remaining / 2);
-        let publishing = publisher.publish(&request, site, Approval::Policies, None, |_| ());
-        match tokio::time::timeout_at(context.continue_at(), publishing).await {
+        publisher.cancel = CancellationToken::new();
+        let mut publishing = pin!(publisher.publish(&request, site, Approval::Policies, None, |_| ()));
+        let mut ended = timeout_at(context.continue_at(), &mut publishing).await;
+        if ended.is_err() {
+            // Drops the requests in flight and releases the lease, so that the next invocation need not wait.
+            publisher.cancel.cancel();
+            ended = timeout(RELEASE_TIME, publishing).await;
+        }
+        match ended {
+            Ok(Err(PublishError::Interrupted)) | Err(_) if id.continuations >= MAX_CONTINUATIONS => {
+                Err(RunError::TooManyContinuations)
+            }
+            // What was written stays: the next invocation finds it by the stored plan and by the site itself.
+            Ok(Err(PublishError::Interrupted)) | Err(_) => {
+                let next = Continuation { format: CONTINUATION_FORMAT, run: id.next(), trigger: trigger.clone() };
+                self.self_invoke.continue_run(&next).await.map_err(RunError::SelfInvoke)?;
+                let continuations = id.continuations;
+                tracing::info!(run = id.id, continuations, margin = ?CONTINUATION_MARGIN, "the run is continued");
+                Ok(RunResult::Continued { continuations })
+            }
             Ok(report) => {
                 let result = RunResult::Report(Box::new(report?));
                 // A retry of a failed run uses the fetched file again.
@@ -65,15 +91,6 @@ impl EventHandler {
                     self.delete_fetched(site, &fetched).await;
                 }
                 Ok(result)
-            }
-            // What was written stays: the next invocation finds it by the stored plan and by the site itself.
-            Err(_) if id.continuations >= MAX_CONTINUATIONS => Err(RunError::TooManyContinuations),
-            Err(_) => {
-                let next = Continuation { format: CONTINUATION_FORMAT, run: id.next(), trigger: trigger.clone() };
-                self.self_invoke.continue_run(&next).await.map_err(RunError::SelfInvoke)?;
-                let continuations = id.continuations;
-                tracing::info!(run = id.id, continuations, margin = ?CONTINUATION_MARGIN, "the run is continued");
-                Ok(RunResult::Continued { continuations })
             }
         }
     }

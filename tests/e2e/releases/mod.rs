@@ -1,6 +1,7 @@
 //! Sites with releases: what visitors get, what the state holds, crashes and concurrent runs.
 
 mod concurrency;
+mod lease;
 mod lifecycle;
 pub(crate) mod recovery;
 mod second_run;
@@ -8,6 +9,7 @@ mod session;
 mod visitors;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use tidegate_core::location::Source;
 use tidegate_emulator::LocalAws;

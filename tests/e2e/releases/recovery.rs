@@ -60,7 +60,6 @@ pub(crate) async fn interrupt_everywhere<S: Future<Output = bool>>(
     requests: usize,
     test: impl Fn(usize, Interruption) -> S,
 ) {
-    // Most of the time is spent waiting for leases of killed runs, so many worlds run concurrently.
     let cases = (0..requests).flat_map(|at| INTERRUPTIONS.map(|interruption| (at, interruption)));
     let reached: Vec<bool> =
         stream::iter(cases).map(|(at, interruption)| test(at, interruption)).buffer_unordered(12).collect().await;
@@ -103,7 +102,7 @@ async fn recovers(at: usize, interruption: Interruption, expected: &Expected) ->
     let (world, publish) = set_up().await;
     let before = invalidated_paths(&world.account).len();
     let count = interruption.inject(&world, at);
-    let first = with_short_lease(publish_of(&world, KEEP, "c3", THREE).await).publish().await;
+    let first = publish_of(&world, KEEP, "c3", THREE).await.publish().await;
     let reached = count.load(Ordering::SeqCst) > at;
     let case = format!("{interruption:?} at request {}: {first:?}", at + 1);
     if let Ok(report) = &first {
@@ -117,6 +116,7 @@ async fn recovers(at: usize, interruption: Interruption, expected: &Expected) ->
         }
     }
     world.stop_faults();
+    expire_lease(&world).await;
     let report = publish.publish().await.unwrap_or_else(|error| panic!("{case}\nthe next run: {error}"));
     assert!(matches!(report.outcome, Outcome::Live | Outcome::Unchanged), "{case}\n{report}");
     assert_eq!(&visible(&world.account).await, site, "{case}");

@@ -55,8 +55,9 @@ async fn roll_back(world: &World, id: &str, files: Files<'_>, case: &str) {
 async fn nothing_is_lost(at: usize, interruption: Interruption, second: SecondRun) {
     let world = set_up().await;
     interruption.inject(&world, at);
-    let first = with_short_lease(publish_of(&world, KEEP, "c3", THREE).await).publish().await;
+    let first = publish_of(&world, KEEP, "c3", THREE).await.publish().await;
     world.stop_faults();
+    expire_lease(&world).await;
     let case = format!("{interruption:?} at request {}, then {second:?}: {first:?}", at + 1);
     match second {
         SecondRun::Rollback("r1") => roll_back(&world, "r1", ONE, &case).await,
@@ -102,7 +103,7 @@ fn a_superseded_run_does_not_hide_an_unfinished_one() {
         let world = world().await;
         let publish = with_revision(publish_of(&world, KEEP, "c2", TWO).await, 2_000);
         assert_eq!(publish.publish().await.unwrap().outcome, Outcome::Live);
-        let newer = with_revision(with_short_lease(publish_of(&world, KEEP, "c3", THREE).await), 3_000);
+        let newer = with_revision(publish_of(&world, KEEP, "c3", THREE).await, 3_000);
         // Killed after the first write of the site.
         world.clear_requests();
         let dry = world.account.s3().list(BUCKET, "docs/").unwrap().len();
@@ -111,6 +112,7 @@ fn a_superseded_run_does_not_hide_an_unfinished_one() {
             Interruption::KilledBefore.inject(&world, at);
             let ended = newer.publish().await;
             world.stop_faults();
+            expire_lease(&world).await;
             let half_written = world.account.s3().list(BUCKET, "docs/").unwrap().len() > dry;
             if half_written {
                 assert!(!matches!(&ended, Ok(report) if report.outcome == Outcome::Live), "{ended:?}");

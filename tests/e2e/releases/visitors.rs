@@ -126,8 +126,9 @@ async fn killed_at(at: usize) -> bool {
     }
     let count = AtomicUsize::new(0);
     world.inject_faults(move |_| (count.fetch_add(1, Ordering::SeqCst) >= at).then_some(InjectedFault::Refuse));
-    let first = with_short_lease(release(&world, 2).await).publish().await;
+    let first = release(&world, 2).await.publish().await;
     world.stop_faults();
+    expire_lease(&world).await;
     // A visitor caches the pages on the site.
     let cached = pages(&world.account, &assets_by_etag());
     assert!(missing_assets(&world.account, &[1], &cached).is_empty(), "killed at {at}: {first:?}");

@@ -132,6 +132,18 @@ mod tests {
     }
 
     #[test]
+    fn a_lease_lasts_at_least_ten_seconds() {
+        let parse = |seconds: u16| {
+            Config::parse(&format!("[[site]]\nname = \"docs\"\ntarget = \"s3://docs/\"\nlease-seconds = {seconds}\n"))
+        };
+        assert!(parse(10).is_ok() && parse(900).is_ok());
+        for bad in [0, 1, 9, 901] {
+            let error = parse(bad).unwrap_err().to_string();
+            assert!(error.contains(&format!("`lease-seconds` must be 10 to 900, not {bad}")), "{error}");
+        }
+    }
+
+    #[test]
     fn cache_tags_need_a_state() {
         let text = "[[site]]\nname = \"docs\"\ntarget = \"s3://docs/\"\ncdn = [{ distribution = \"E1\", cache-tags = \"cache-tag\" }]\n";
         assert_eq!(Config::parse(text), Err(ConfigError::CacheTags("E1".to_owned().try_into().unwrap())));

@@ -52,10 +52,18 @@ pub struct Sha256Hex(String);
 /// Default duration of a lease without renewal, in seconds.
 const DEFAULT_SECONDS: u16 = 30;
 
-/// Duration of a lease without renewal: 1 to 900 seconds.
+/// Duration of a lease without renewal. A configuration allows 10 to 900 seconds: a renewal needs time for a second attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "u16", into = "u16")]
 pub struct LeaseSeconds(u16);
+
+impl LeaseSeconds {
+    /// Any duration, for tests.
+    #[must_use]
+    pub const fn any(seconds: u16) -> Self {
+        Self(seconds)
+    }
+}
 
 impl Default for LeaseSeconds {
     fn default() -> Self {
@@ -72,7 +80,7 @@ impl From<LeaseSeconds> for u16 {
 impl TryFrom<u16> for LeaseSeconds {
     type Error = ValueError;
     fn try_from(seconds: u16) -> Result<Self, ValueError> {
-        if (1..=900).contains(&seconds) { Ok(Self(seconds)) } else { Err(ValueError::LeaseSeconds(seconds)) }
+        if (10..=900).contains(&seconds) { Ok(Self(seconds)) } else { Err(ValueError::LeaseSeconds(seconds)) }
     }
 }
 
@@ -115,7 +123,7 @@ pub enum ValueError {
     #[error("invalid page URL `{0}`; use `https://HOST/PATH`")]
     PageUrl(String),
     /// Out of range.
-    #[error("`lease-seconds` must be 1 to 900, not {0}")]
+    #[error("`lease-seconds` must be 10 to 900, not {0}")]
     LeaseSeconds(u16),
     /// Not a location in S3.
     #[error(transparent)]

@@ -8,7 +8,7 @@ use tidegate_core::report::{Outcome, PublishReport};
 use super::error::PublishError;
 use super::releases::Releases;
 use super::run::Run;
-use crate::state::{LeaseGuard, StateStore};
+use crate::state::{LeaseGuard, LeaseRequest, StateStore};
 
 /// The releases of a site, with the right to write.
 pub(super) struct Locked {
@@ -29,7 +29,7 @@ pub(super) enum Lock {
 /// Waits for the site's lease, then decides whether the request still is the newest.
 pub(super) async fn lock(run: Run<'_>) -> Result<Lock, PublishError> {
     let Some(store) = run.publisher.state(run.site) else { return Ok(Lock::NotNeeded) };
-    let lease = run.publisher.unless_cancelled(acquire(run, &store)).await?;
+    let lease = acquire(run, &store).await?;
     match run.publisher.unless_cancelled(check_precedence(run, &store, &lease)).await {
         Ok(Checked::Newest(releases)) => Ok(Lock::Acquired(Locked { releases, lease })),
         Ok(Checked::Skipped(report)) => {
@@ -60,8 +60,14 @@ pub(super) async fn unlock(lock: Option<Locked>) {
 
 async fn acquire(run: Run<'_>, store: &StateStore) -> Result<LeaseGuard, PublishError> {
     let Run { publisher, request, site } = run;
-    let seconds = site.lease_seconds.into();
-    Ok(store.lease(&request.release, seconds, publisher.lock_timeout, &publisher.observer).await?)
+    let request = LeaseRequest {
+        release: &request.release,
+        seconds: site.lease_seconds.into(),
+        timeout: publisher.lock_timeout,
+        observer: &publisher.observer,
+        cancel: &publisher.cancel,
+    };
+    store.lease(request).await?.ok_or(PublishError::Interrupted)
 }
 
 /// Whether a request is the newest.
@@ -86,7 +92,7 @@ async fn check_precedence(run: Run<'_>, store: &StateStore, lease: &LeaseGuard) 
     let superseded = precedence == Precedence::Superseded;
     let mut next = pointer.clone();
     next.skip(run.request, superseded);
-    next.fence = lease.fencing_counter().await;
+    next.fence = lease.fencing_counter();
     lease.fence().check()?;
     store.move_pointer(&next, Some(etag)).await?;
     let outcome = match (superseded, history.unfinished.runs()) {

@@ -39,7 +39,7 @@ impl<'a> ReleaseRun<'a> {
         locked: &'a Locked,
     ) -> Result<Self, PublishError> {
         let Locked { releases, lease } = locked;
-        let (fence, counter) = (lease.fence(), lease.fencing_counter().await);
+        let (fence, counter) = (lease.fence(), lease.fencing_counter());
         let record = record(run, approved, releases.history.next);
         let mut release = Self { run, approved, basis, releases, fence, counter, record, pending: Vec::new() };
         release.check_pointer().await?;

@@ -1,15 +1,15 @@
 //! Acquires, renews and releases the lease of a site. `tidegate_core::lease` decides when a lease may be acquired; the
 //! waiting and the clock are here.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tidegate_core::external_text::ExternalText;
 use tidegate_core::identity::ETag;
 use tidegate_core::lease::{LeaseHolder, LeaseRecord};
-use tokio::sync::Mutex;
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
 use super::error::StateError;
@@ -28,33 +28,47 @@ const MAX_PAUSE: Duration = Duration::from_secs(2);
 /// A lease, and its ETag.
 type StoredLease = (LeaseRecord, ETag);
 
+/// The lease as this run last stored it. The lock is never held during a request.
+type SharedLease = Arc<Mutex<StoredLease>>;
+
+/// What a request for a lease depends on.
+#[derive(Clone, Copy)]
+pub struct LeaseRequest<'a> {
+    /// The release that is published, for people.
+    pub release: &'a ExternalText,
+    /// How long the lease lasts without renewal, in seconds.
+    pub seconds: u16,
+    /// How long to wait for a run that holds it.
+    pub timeout: Duration,
+    /// Receives a progress event at each look at a lease that another run holds.
+    pub observer: &'a Arc<dyn ProgressObserver>,
+    /// Ends the waiting.
+    pub cancel: &'a CancellationToken,
+}
+
 /// A held lease. It is renewed until this value is dropped.
 #[derive(Debug)]
 pub struct LeaseGuard {
     state: StateStore,
-    lease: Arc<Mutex<StoredLease>>,
+    lease: SharedLease,
     fence: Fence,
-    renewal: JoinHandle<()>,
+    renewal: AbortOnDropHandle<()>,
 }
 
 impl StateStore {
-    /// Acquires the lease. Waits at most `timeout` for a run that holds it.
+    /// Acquires the lease; returns nothing if the request was cancelled.
     ///
     /// # Errors
-    /// [`StateError::Locked`] if it is still held after that time.
-    pub async fn lease(
-        &self,
-        release: &ExternalText,
-        seconds: u16,
-        timeout: Duration,
-        observer: &Arc<dyn ProgressObserver>,
-    ) -> Result<LeaseGuard, StateError> {
+    /// [`StateError::Locked`] if another run still holds it after the timeout.
+    pub async fn lease(&self, request: LeaseRequest<'_>) -> Result<Option<LeaseGuard>, StateError> {
+        let LeaseRequest { release, seconds, timeout, observer, cancel } = request;
         let holder = random_name()?;
         let started = Instant::now();
         let mut last_seen: Option<(ETag, Instant)> = None;
         let mut pause = FIRST_PAUSE;
         loop {
-            let stored: Option<StoredLease> = self.read(&self.key(LEASE)).await?;
+            let Some(stored) = cancel.run_until_cancelled(self.stored_lease()).await else { return Ok(None) };
+            let stored = stored?;
             // How long the lease has not changed, by this machine's clock.
             let since = match (&stored, &last_seen) {
                 (Some((_, etag)), Some((seen, since))) if etag == seen => *since,
@@ -66,8 +80,14 @@ impl StateStore {
                 let acquired = LeaseRecord::acquire(previous, LeaseHolder { name: &holder, release }, seconds);
                 let condition = stored.as_ref().map_or(PutCondition::IfAbsent, |(_, etag)| PutCondition::IfMatch(etag));
                 let requested = Instant::now();
+                // Not cancelled half-way: S3 could store a lease that this run does not know of, and so cannot release.
                 if let Some(etag) = self.write(&self.key(LEASE), &acquired, condition).await? {
-                    return Ok(LeaseGuard::new(self.clone(), acquired, etag, requested));
+                    let guard = LeaseGuard::new(self.clone(), acquired, etag, requested);
+                    if !cancel.is_cancelled() {
+                        return Ok(Some(guard));
+                    }
+                    guard.release().await;
+                    return Ok(None);
                 }
                 continue;
             };
@@ -82,14 +102,21 @@ impl StateStore {
                 expires,
                 timeout: timeout_left,
             }));
-            sleep(expires.min(pause).min(timeout_left).max(FIRST_PAUSE / 4)).await;
+            let wait = sleep(expires.min(pause).min(timeout_left).max(FIRST_PAUSE / 4));
+            if cancel.run_until_cancelled(wait).await.is_none() {
+                return Ok(None);
+            }
             pause = (pause * 2).min(MAX_PAUSE);
         }
     }
 
+    async fn stored_lease(&self) -> Result<Option<StoredLease>, StateError> {
+        self.read(&self.key(LEASE)).await
+    }
+
     /// The held lease, for people.
     pub async fn holder(&self) -> Result<Option<LeaseRecord>, StateError> {
-        let stored: Option<StoredLease> = self.read(&self.key(LEASE)).await?;
+        let stored = self.stored_lease().await?;
         Ok(stored.map(|(lease, _)| lease).filter(|lease| !lease.holder.is_empty()))
     }
 }
@@ -100,7 +127,7 @@ impl LeaseGuard {
         let fence = Fence::new(requested + lease.write_window());
         let lease = Arc::new(Mutex::new((lease, etag)));
         let renewal = tokio::spawn(renew(state.clone(), Arc::clone(&lease), fence.clone()).in_current_span());
-        Self { state, lease, fence, renewal }
+        Self { state, lease, fence, renewal: AbortOnDropHandle::new(renewal) }
     }
 
     /// The fence of the lease.
@@ -109,56 +136,75 @@ impl LeaseGuard {
     }
 
     /// The fencing counter under which it was acquired.
-    pub async fn fencing_counter(&self) -> u64 {
-        self.lease.lock().await.0.fence
+    pub fn fencing_counter(&self) -> u64 {
+        current(&self.lease).0.fence
     }
 
     /// Releases the lease. If that fails, the next run waits until it expires.
     pub async fn release(self) {
-        let (lease, etag) = {
-            let held = self.lease.lock().await;
-            self.renewal.abort();
-            held.clone()
-        };
-        let key = self.state.key(LEASE);
-        if let Err(error) = self.state.write(&key, &lease.released(), PutCondition::IfMatch(&etag)).await {
+        let Self { state, lease, renewal, .. } = self;
+        renewal.abort();
+        // Its request, if one is in flight, is dropped before the lease is written here.
+        drop(renewal.await);
+        if let Err(error) = release(&state, &current(&lease)).await {
             tracing::warn!(%error, "cannot release the lease; it expires automatically");
         }
     }
 }
 
-impl Drop for LeaseGuard {
-    fn drop(&mut self) {
-        self.renewal.abort();
+async fn release(state: &StateStore, (lease, etag): &StoredLease) -> Result<(), StateError> {
+    let key = state.key(LEASE);
+    if state.write(&key, &lease.released(), PutCondition::IfMatch(etag)).await?.is_some() {
+        return Ok(());
     }
+    // Either another run took it, or S3 stored a renewal whose response this run did not wait for.
+    let Some((stored, etag)) = state.stored_lease().await? else { return Ok(()) };
+    if stored.holder == lease.holder {
+        state.write(&key, &stored.released(), PutCondition::IfMatch(&etag)).await?;
+    }
+    Ok(())
 }
 
-/// How long a lease was held until its last renewal. It is renewed every quarter of its duration.
+fn current(lease: &SharedLease) -> StoredLease {
+    lease.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// The time between two renewals, and the longest time for one attempt. The write window has room for a second attempt.
+fn interval(lease: &LeaseRecord) -> Duration {
+    lease.duration() / 4
+}
+
+/// How long a lease was held until its last renewal.
 fn held_for(lease: &LeaseRecord) -> Duration {
-    lease.duration() / 4 * u32::try_from(lease.renewals).unwrap_or(u32::MAX)
+    interval(lease) * u32::try_from(lease.renewals).unwrap_or(u32::MAX)
 }
 
 /// Renews the lease until it is lost.
-async fn renew(state: StateStore, lease: Arc<Mutex<StoredLease>>, fence: Fence) {
+async fn renew(state: StateStore, shared: SharedLease, fence: Fence) {
     let key = state.key(LEASE);
     loop {
-        let pause = lease.lock().await.0.duration() / 4;
-        sleep(pause).await;
-        let mut held = lease.lock().await;
-        let next = held.0.renewed();
+        let (lease, etag) = current(&shared);
+        let (next, interval) = (lease.renewed(), interval(&lease));
+        sleep(interval).await;
+        // Attempts to store the same renewal count from the first one: S3 may have stored that one.
         let requested = Instant::now();
-        match state.write(&key, &next, PutCondition::IfMatch(&held.1)).await {
-            Ok(Some(etag)) => {
-                fence.set(requested + next.write_window());
-                *held = (next, etag);
+        loop {
+            match timeout(interval, state.write(&key, &next, PutCondition::IfMatch(&etag))).await {
+                Ok(Ok(Some(etag))) => {
+                    fence.set(requested + next.write_window());
+                    *shared.lock().unwrap_or_else(PoisonError::into_inner) = (next, etag);
+                    break;
+                }
+                Ok(Ok(None)) => {
+                    tracing::warn!("another run took the lease");
+                    fence.set(Instant::now());
+                    return;
+                }
+                // Another attempt may succeed before the lease expires.
+                Ok(Err(error)) => tracing::warn!(%error, "cannot renew the lease"),
+                Err(_) => tracing::warn!("cannot renew the lease: no response in time"),
             }
-            Ok(None) => {
-                tracing::warn!("another run took the lease");
-                fence.set(Instant::now());
-                return;
-            }
-            // Another attempt may succeed before the lease expires.
-            Err(error) => tracing::warn!(%error, "cannot renew the lease"),
+            sleep(interval / 8).await;
         }
     }
 }

@@ -13,6 +13,6 @@ mod fetched;
 pub use error::StateError;
 pub use fence::{Fence, LeaseLost};
 pub use history::History;
-pub use lease::LeaseGuard;
+pub use lease::{LeaseGuard, LeaseRequest};
 pub(crate) use staged_headers::StagedHeadersRecord;
 pub use store::{ReleaseFile, StateStore};
