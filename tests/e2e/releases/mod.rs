@@ -1,5 +1,6 @@
 //! Sites with releases: what visitors get, what the state holds, crashes and concurrent runs.
 
+mod bodies;
 mod concurrency;
 mod lease;
 mod lifecycle;

@@ -97,12 +97,17 @@ pub(super) async fn abandon(mut release: ReleaseRun<'_>, report: &PublishReport)
 
 /// Removes from the state what no kept release needs.
 async fn prune(release: &ReleaseRun<'_>, pointer: &ReleasePointer, archived: ArchivedBodies) -> Result<(), StateError> {
-    let mut bodies = archived.expired;
-    if !release.history().is_finalized() {
+    let (store, files) = (release.store(), release.history().unreferenced_files(pointer));
+    let work = async {
+        if release.history().is_finalized() {
+            return store.delete(&files, &archived.expired).await;
+        }
         // A run that was killed may have archived bodies that no manifest names.
-        bodies = release.store().body_names().await?;
-        bodies.retain(|name| !archived.needed.contains(name));
-    }
-    release.fence.check()?;
-    release.store().delete(&release.history().unreferenced_files(pointer), &bodies).await
+        let mut bodies = store.archived_bodies().await?;
+        bodies.retain(|body| !archived.needed.contains(body.key.as_str()));
+        store.delete_bodies(bodies).await?;
+        store.delete(&files, &[]).await
+    };
+    // Guarded: after the lease is lost, another run may archive the same bodies.
+    release.fence.guard(work).await?
 }

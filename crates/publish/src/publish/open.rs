@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use futures::TryStreamExt;
 use tidegate_core::artifact::Fingerprint;
 use tidegate_core::desired::DesiredSite;
+use tidegate_core::key::StoredKey;
 use tidegate_core::location::{Location, Source};
 use tidegate_core::manifest::ManifestRecord;
 use tidegate_core::release::{ReleaseId, fetched};
@@ -84,7 +85,7 @@ async fn restore(run: Run<'_>, releases: &Releases, id: ReleaseId) -> Result<Res
 struct ArchivedVersions<'a> {
     unfinished: &'a UnfinishedRuns,
     /// Bodies in the state. Read only if a run did not finish.
-    bodies: BTreeSet<String>,
+    bodies: BTreeSet<StoredKey>,
 }
 
 impl<'a> ArchivedVersions<'a> {
@@ -92,16 +93,17 @@ impl<'a> ArchivedVersions<'a> {
         let unfinished = &releases.history.unfinished;
         let bodies = match unfinished.runs() {
             [] => Vec::new(),
-            _ => releases.store.body_names().await?,
+            _ => releases.store.archived_bodies().await?,
         };
-        Ok(Self { unfinished, bodies: bodies.into_iter().collect() })
+        Ok(Self { unfinished, bodies: bodies.into_iter().map(|body| body.key).collect() })
     }
 
     /// The manifest names the bodies that finished runs archived. The bodies of an unfinished run are only in its plan, and
     /// it may have been killed before it archived them.
     fn contains(&self, record: &ManifestRecord) -> bool {
         !record.state.is_on_site()
-            || (self.unfinished.archived(&record.key, &record.etag) && self.bodies.contains(&record.body_name()))
+            || (self.unfinished.archived(&record.key, &record.etag)
+                && self.bodies.contains(&StoredKey::new(&record.body_name())))
     }
 }
 

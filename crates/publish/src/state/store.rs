@@ -12,14 +12,16 @@ use futures::stream::TryStreamExt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tidegate_core::identity::ETag;
+use tidegate_core::listing::ListedObject;
 use tidegate_core::location::{Location, Prefix};
 use tidegate_core::plan::Plan;
+use tidegate_core::put_options::MAX_DELETES;
 use tidegate_core::release::{BODIES, FORMAT, PathsSent, ReleaseId, ReleasePointer, ReleaseRecord, bodies};
 use tidegate_core::report::PublishReport;
 use tidegate_core::webhook_delivery::{DeliveryDigest, DeliveryRecord};
 
 use super::error::StateError;
-use crate::s3::{PutCondition, S3};
+use crate::s3::{DeleteOutcome, DeleteTarget, PutCondition, S3};
 
 /// The pointer to the live release.
 const POINTER: &str = "current.json";
@@ -161,7 +163,8 @@ impl StateStore {
     /// The stored files, by release.
     pub async fn files(&self) -> Result<BTreeMap<ReleaseId, Vec<ReleaseFile>>, StateError> {
         let mut files: BTreeMap<ReleaseId, Vec<ReleaseFile>> = BTreeMap::new();
-        for name in self.names(RELEASES).await? {
+        for object in self.list(RELEASES).await? {
+            let name = object.key.as_str();
             let known = ReleaseFile::ALL.into_iter().find_map(|file| Some((file, name.strip_suffix(file.suffix())?)));
             if let Some((file, id)) = known.and_then(|(file, stem)| Some((file, stem.parse().ok()?))) {
                 files.entry(id).or_default().push(file);
@@ -170,21 +173,21 @@ impl StateStore {
         Ok(files)
     }
 
-    /// Names below a folder of the state.
-    async fn names(&self, folder: &str) -> Result<Vec<String>, StateError> {
+    /// Objects below a folder of the state, by their names in it.
+    async fn list(&self, folder: &str) -> Result<Vec<ListedObject>, StateError> {
         let prefix = Prefix::new(&self.location.prefix.join(folder)).unwrap_or_default();
         let below = Location { bucket: self.location.bucket.clone(), prefix };
         let mut pages = pin!(self.s3.pages(&below));
-        let mut names = Vec::new();
+        let mut objects = Vec::new();
         while let Some(page) = pages.try_next().await? {
-            names.extend(page.objects.into_iter().map(|object| object.key.as_str().to_owned()));
+            objects.extend(page.objects);
         }
-        Ok(names)
+        Ok(objects)
     }
 
-    /// The names of archived bodies.
-    pub async fn body_names(&self) -> Result<Vec<String>, StateError> {
-        self.names(BODIES).await
+    /// The archived bodies, by their names.
+    pub async fn archived_bodies(&self) -> Result<Vec<ListedObject>, StateError> {
+        self.list(BODIES).await
     }
 
     /// What is stored about a release.
@@ -258,5 +261,21 @@ impl StateStore {
         let bodies = bodies.iter().map(|name| self.key(&format!("{BODIES}{name}")));
         let keys: Vec<String> = files.chain(bodies).collect();
         Ok(self.s3.delete_keys(&self.location.bucket, &keys).await?)
+    }
+
+    /// Deletes archived bodies that were listed, each only if it was not replaced since.
+    pub async fn delete_bodies(&self, listed: Vec<ListedObject>) -> Result<(), StateError> {
+        let targets = listed.into_iter().map(|ListedObject { key, etag, .. }| DeleteTarget { key, etag });
+        for batch in targets.collect::<Vec<_>>().chunks(MAX_DELETES) {
+            let outcomes = self.s3.delete(&self.bodies(), batch).await;
+            let failed = outcomes.into_iter().find_map(|outcome| match outcome {
+                DeleteOutcome::Failed(error) => Some(error),
+                DeleteOutcome::Deleted | DeleteOutcome::Replaced => None,
+            });
+            if let Some(error) = failed {
+                return Err(error.into());
+            }
+        }
+        Ok(())
     }
 }
