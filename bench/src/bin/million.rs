@@ -149,7 +149,7 @@ impl BenchObject {
 }
 
 fn write(file: &str, objects: u64) -> Result<(), Failure> {
-    let (mut file, mut encoder) = (File::create(file)?, ManifestEncoder::new()?);
+    let (mut file, mut encoder) = (File::create(file)?, ManifestEncoder::new(&())?);
     for number in 0..objects {
         encoder.push(&BenchObject(number).record()?)?;
         if let Some(bytes) = encoder.take() {

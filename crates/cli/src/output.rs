@@ -1,7 +1,8 @@
 //! Output of every command: styles, JSON, warnings, policy documents and files.
 
 use std::fmt::{self, Display};
-use std::io::{self, Write as _};
+use std::fs::File;
+use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -83,10 +84,15 @@ pub(crate) fn print_document(document: Option<&str>, indent: &str) {
 }
 
 /// Writes a file next to its place and renames it, so that a reader never sees half of it.
-pub(crate) fn write_file(path: &Path, what: &'static str, bytes: &[u8]) -> Result<(), CliError> {
+pub(crate) fn write_file(
+    path: &Path,
+    what: &'static str,
+    write: impl FnOnce(BufWriter<File>) -> io::Result<()>,
+) -> Result<(), CliError> {
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".part");
-    std::fs::write(&temporary, bytes)
+    File::create(&temporary)
+        .and_then(|file| write(BufWriter::new(file)))
         .and_then(|()| std::fs::rename(&temporary, path))
         .map_err(CliError::write(what, path))
 }

@@ -1,5 +1,6 @@
 //! `tidegate package`: the deployment package of the Lambda function.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use indicatif::HumanBytes;
@@ -34,7 +35,10 @@ pub(crate) async fn package(common: &CommonArguments, arguments: &PackageArgumen
     };
     let package = build(&components, &S3::new(&connection), &configuration.text, bootstrap, report_step).await?;
     let out = arguments.out.clone().unwrap_or_else(|| format!("tidegate-lambda-{target}.zip").into());
-    write_file(&out, "package", &package.archive)?;
+    write_file(&out, "package", |mut file| {
+        file.write_all(&package.archive)?;
+        file.flush()
+    })?;
     print(common, WrittenPackage { path: &out, info: &package.contents })?;
     Ok(ExitStatus::Success)
 }

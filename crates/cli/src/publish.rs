@@ -1,5 +1,7 @@
 //! `tidegate plan` and `tidegate publish`.
 
+use std::fs::File;
+use std::io::BufReader;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -129,7 +131,7 @@ pub(crate) async fn preview(
     let mut planned = publisher.plan(run.request, run.site, Trace::Off).await?;
     drop(publisher);
     if let Some(path) = out {
-        write_file(path, "plan", &planned.plan.to_bytes().map_err(CliError::system)?)?;
+        write_file(path, "plan", |file| planned.plan.write_to(file))?;
     }
     (run.adapt_judgements)(&mut planned.judgements);
     let status = show(common, &planned)?;
@@ -206,8 +208,9 @@ fn show(common: &CommonArguments, planned: &PlannedPublish) -> Result<ExitStatus
 
 /// Reads a saved plan, which must be for `site`.
 pub(crate) fn load_plan(path: &Path, site: &str) -> Result<Plan, CliError> {
-    let bytes = std::fs::read(path).map_err(CliError::read("plan", path))?;
-    let plan: Plan = serde_json::from_slice(&bytes).map_err(|error| {
+    let file = File::open(path).map_err(CliError::read("plan", path))?;
+    // Not read whole: the text of a large plan is many times the size of the value.
+    let plan: Plan = serde_json::from_reader(BufReader::new(file)).map_err(|error| {
         CliError::Usage(format!("`{}` is not a plan of this version of Tidegate: {error}", path.display()))
     })?;
     if plan.site == site {

@@ -31,7 +31,7 @@
 //! | [`staged_build`], [`request`], [`webhook_delivery`] | what starts a run |
 //! | [`artifact`], [`content`], [`identity`], [`headers`], [`redirect`], [`declared`] | a finished build |
 //! | [`desired`], [`finding`], [`run_facts`], [`plugin_usage`], [`plugin_failure`] | what sync plugins make of it |
-//! | [`manifest`], [`release`], [`lease`], [`restore`] | releases and their state |
+//! | [`manifest`], [`stored_lines`], [`release`], [`lease`], [`restore`] | releases and their state |
 //! | [`listing`], [`site_state`], [`diff`] | what a site holds, and how it differs |
 //! | [`plan`], [`put_options`], [`plan_review`], [`approval`], [`policy_document`] | the plan, its review, and the permissions that it needs |
 //! | [`invalidation`], [`report`], [`error_kind`] | what follows the writes |
@@ -63,12 +63,13 @@ pub mod architecture;
 pub mod plugin_failure;
 pub mod plan_review;
 pub mod release;
+pub mod stored_lines;
 pub mod manifest;
 pub mod lease;
 pub mod listing;
 mod compare;
-pub mod site_state;
 mod renames;
+pub mod site_state;
 pub mod diff;
 pub mod plan;
 pub mod put_options;

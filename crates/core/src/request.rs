@@ -52,6 +52,9 @@ pub struct Sequencer {
     pub value: String,
 }
 
+/// Longest name of a release, in bytes: more than the address of an object in S3.
+pub const MAX_RELEASE_BYTES: usize = 2048;
+
 /// How far a revision may be ahead of the time of its run, in milliseconds: clocks differ by a few minutes.
 pub const MAX_CLOCK_SKEW: u64 = 5 * 60 * 1000;
 

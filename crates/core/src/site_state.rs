@@ -15,7 +15,7 @@ use crate::identity::{ETag, Sameness};
 use crate::key::StoredKey;
 use crate::listing::{ListedObject, Listing, ObservedObject};
 use crate::manifest::{ManifestRecord, RecordState};
-use crate::plan::{Action, Operation, Plan, WritePhase, is_page};
+use crate::plan::{Action, ArchiveCopy, Operation, PlanLine, WritePhase, is_page};
 use crate::release::id::ReleaseId;
 
 /// The state of a site, from a complete listing.
@@ -92,10 +92,15 @@ impl fmt::Display for Drift {
 /// What unfinished runs planned to write. Their objects are not drift.
 #[derive(Debug, Clone, Default)]
 pub struct UnfinishedRuns {
-    writes: BTreeMap<StoredKey, PlannedWrite>,
-    archived: BTreeSet<(StoredKey, ETag)>,
-    touched: BTreeSet<StoredKey>,
+    keys: BTreeMap<StoredKey, TouchedKey>,
     runs: Vec<ReleaseId>,
+}
+
+/// What unfinished runs planned for one key. There can be millions.
+#[derive(Debug, Clone, Default)]
+struct TouchedKey {
+    write: Option<PlannedWrite>,
+    archived: Vec<ETag>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -105,17 +110,34 @@ struct PlannedWrite {
 }
 
 impl UnfinishedRuns {
-    /// Adds the plan of an unfinished run.
-    pub fn add(&mut self, run: ReleaseId, plan: &Plan) {
+    /// Adds an unfinished run. The lines of its stored plan follow.
+    pub fn begin(&mut self, run: ReleaseId) {
         self.runs.push(run);
-        self.archived.extend(plan.archive.iter().map(|copy| (copy.key.clone(), copy.etag.clone())));
-        for operation in &plan.operations {
-            self.touched.insert(operation.key.clone());
-            if !matches!(operation.action, Action::Delete { .. }) {
-                let page = operation.phase() == WritePhase::Pages;
-                self.writes.insert(operation.key.clone(), PlannedWrite { run, page });
+    }
+
+    /// Adds a line of the plan of the run that was added last.
+    pub fn add(&mut self, line: PlanLine) {
+        match line {
+            PlanLine::Operation(operation) => {
+                let (page, deletes) =
+                    (operation.phase() == WritePhase::Pages, matches!(operation.action, Action::Delete { .. }));
+                let write = self.runs.last().filter(|_| !deletes).map(|run| PlannedWrite { run: *run, page });
+                let key = self.keys.entry(operation.key).or_default();
+                key.write = write.or(key.write);
+            }
+            PlanLine::Archive(ArchiveCopy { key, etag, .. }) => {
+                let archived = &mut self.keys.entry(key).or_default().archived;
+                if !archived.contains(&etag) {
+                    // Almost always the only one.
+                    archived.reserve_exact(1);
+                    archived.push(etag);
+                }
             }
         }
+    }
+
+    fn write(&self, key: &StoredKey) -> Option<PlannedWrite> {
+        self.keys.get(key)?.write
     }
 
     /// The runs.
@@ -126,13 +148,13 @@ impl UnfinishedRuns {
 
     /// Keys whose objects may have changed, so that visitors may have seen another version than the live release.
     pub fn touched(&self) -> impl Iterator<Item = &StoredKey> {
-        self.touched.iter()
+        self.keys.keys()
     }
 
     /// Whether a run planned to archive this version of a key.
     #[must_use]
     pub fn archived(&self, key: &StoredKey, etag: &ETag) -> bool {
-        self.archived.contains(&(key.clone(), etag.clone()))
+        self.keys.get(key).is_some_and(|touched| touched.archived.contains(etag))
     }
 }
 
@@ -184,7 +206,7 @@ impl<'a> SiteMerge<'a> {
         }
         let entry = entries.get(self.at).filter(|entry| entry.key.as_str() == key.as_str());
         let intact = listed.as_ref().zip(record).is_some_and(|(l, r)| l.etag == r.etag && l.size == r.size);
-        if record.is_some() && !intact && !self.inputs.unfinished.writes.contains_key(&key) {
+        if record.is_some() && !intact && self.inputs.unfinished.write(&key).is_none() {
             let kind = if listed.is_some() { DriftKind::Replaced } else { DriftKind::Missing };
             self.site.drift.push(Drift { key: key.clone(), kind });
         }
@@ -227,7 +249,7 @@ impl<'a> SiteMerge<'a> {
     /// Remembers the headers of cached copies, where they are certain: an unfinished run may have replaced the object, and
     /// responses of redirects have no metadata.
     fn remember_headers(&mut self, record: &ManifestRecord) {
-        let certain = record.redirect.is_none() && !self.inputs.unfinished.touched.contains(&record.key);
+        let certain = record.redirect.is_none() && !self.inputs.unfinished.keys.contains_key(&record.key);
         if certain && record.headers.metadata().next().is_some() {
             let mut headers = record.headers.clone();
             self.pool.share(&mut headers);
@@ -245,7 +267,7 @@ impl<'a> SiteMerge<'a> {
             return Some(ReleasedObject { last, page, body: record.redirect.is_none(), intact });
         }
         // There is no rollback to an unfinished run, so its bodies are not archived.
-        let PlannedWrite { run, page } = *self.inputs.unfinished.writes.get(key)?;
+        let PlannedWrite { run, page } = self.inputs.unfinished.write(key)?;
         Some(ReleasedObject { last: run, page, body: false, intact: false })
     }
 

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod concurrency;
+mod large_documents;
 mod lease;
 mod lifecycle;
 pub(crate) mod recovery;

@@ -3,6 +3,7 @@
 //! A plan is complete before anything runs, sorted, and has the same bytes for the same inputs.
 
 mod operation;
+mod stored;
 mod totals;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ pub(crate) use operation::is_page;
 pub use operation::{
     Action, ChangeReason, HeaderDifference, Operation, OperationKind, PlannedBody, ReplacedObject, WritePhase,
 };
+pub use stored::{PlanEncoder, PlanLine};
 pub use totals::PlanTotals;
 
 /// The format number of a saved plan.
@@ -52,7 +54,8 @@ pub struct Plan {
     pub totals: PlanTotals,
     /// Operations in the byte order of their keys, at most one for each key.
     pub operations: Vec<Operation>,
-    /// Bodies to archive before they are replaced or deleted, so that kept releases can be restored.
+    /// Bodies to archive before they are replaced or deleted, so that kept releases can be restored. In the order of their
+    /// keys, each of which has an operation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub archive: Vec<ArchiveCopy>,
 }
@@ -118,26 +121,25 @@ impl std::io::Write for HashingWriter {
 }
 
 impl Plan {
-    /// The plan's bytes: JSON with a fixed order of members, two spaces of indentation and a final line feed.
+    /// Writes the plan's bytes: JSON with a fixed order of members, two spaces of indentation and a final line feed. The
+    /// bytes of a large plan are many times the size of the value.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn write_to(&self, mut writer: impl std::io::Write) -> std::io::Result<()> {
+        serde_json::to_writer_pretty(&mut writer, self)?;
+        writer.write_all(b"\n")?;
+        writer.flush()
+    }
+
+    /// SHA-256 of what [`Plan::write_to`] writes, which identifies the plan.
     ///
     /// # Errors
     /// Only if the value cannot be written as JSON, which is a bug in Tidegate.
-    pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let mut bytes = serde_json::to_vec_pretty(self)?;
-        bytes.push(b'\n');
-        Ok(bytes)
-    }
-
-    /// SHA-256 of [`Plan::to_bytes`], which identifies the plan.
-    ///
-    /// # Errors
-    /// As [`Plan::to_bytes`].
     pub fn digest(&self) -> Result<String, serde_json::Error> {
-        // Hashed while writing: the bytes of a large plan are many times the size of the value.
-        let mut hash = std::io::BufWriter::with_capacity(64 * 1024, HashingWriter(Sha256::new()));
-        serde_json::to_writer_pretty(&mut hash, self)?;
-        let mut hash = hash.into_inner().map_err(|error| serde_json::Error::io(error.into_error()))?;
-        hash.0.update(b"\n");
+        let mut hash = HashingWriter(Sha256::new());
+        let buffered = std::io::BufWriter::with_capacity(64 * 1024, &mut hash);
+        self.write_to(buffered).map_err(serde_json::Error::io)?;
         Ok(hex::encode(hash.0.finalize()))
     }
 

@@ -2,8 +2,8 @@
 
 use crate::location::{Location, Prefix};
 
-/// Format of the stored state: records, pointers, leases and manifests. A reader rejects every other number.
-pub const FORMAT: u32 = 2;
+/// Format of the stored state: records, pointers, leases, manifests and plans. A reader rejects every other number.
+pub const FORMAT: u32 = 3;
 
 /// Archived bodies, below the state of a site.
 pub const BODIES: &str = "bodies/";

@@ -53,7 +53,7 @@ pub struct ReleaseRecord {
     pub inputs: PlanInputs,
     /// The counts of the plan.
     pub totals: PlanTotals,
-    /// The judgements of the policies, as in the report.
+    /// The judgements of the policies, as in the report, with the first findings of each.
     pub judgements: serde_json::Value,
     /// The outcome; `None` while the run is in progress, and after it was killed.
     #[serde(default, skip_serializing_if = "Option::is_none")]

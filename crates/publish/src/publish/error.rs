@@ -10,6 +10,7 @@ use tidegate_core::plan::FORMAT;
 use tidegate_core::plugin_failure::PluginFailure;
 use tidegate_core::policy_document::PolicyDocumentError;
 use tidegate_core::release::ReleaseId;
+use tidegate_core::request::MAX_RELEASE_BYTES;
 use tidegate_core::restore::RestoreError;
 
 use crate::aws_error::AwsError;
@@ -63,6 +64,9 @@ pub enum PublishError {
         /// How many there are.
         count: usize,
     },
+    /// The name of the release is too long.
+    #[error("the name of the release has {0} bytes; use at most {MAX_RELEASE_BYTES}")]
+    ReleaseTooLong(usize),
     /// The source overlaps the place where releases are kept.
     #[error("`{0}` holds the state of sites; publish another source")]
     PublishesState(Location),
@@ -123,6 +127,7 @@ impl PublishError {
             | Self::Format(_)
             | Self::PublishesState(_)
             | Self::KeysTooLong { .. }
+            | Self::ReleaseTooLong(_)
             | Self::NoReleases(_)
             | Self::NotReleased(_)
             | Self::UnknownRelease(..)

@@ -101,6 +101,7 @@ impl Publisher {
         on_plan: impl FnOnce(&PlannedPublish),
     ) -> Result<PublishReport, PublishError> {
         let run = Run { publisher: self, request, site };
+        open::check_release(request)?;
         let lock = match lock::lock(run).await? {
             Lock::Acquired(locked) => Some(locked),
             Lock::NotNeeded => None,
@@ -133,6 +134,7 @@ impl Publisher {
         trace: Trace,
     ) -> Result<PlannedPublish, PublishError> {
         let run = Run { publisher: self, request, site };
+        open::check_release(request)?;
         let releases = Releases::read(run).await?;
         run.plan(releases, trace).await
     }

@@ -9,6 +9,7 @@ use tidegate_core::key::StoredKey;
 use tidegate_core::location::{Location, Source};
 use tidegate_core::manifest::ManifestRecord;
 use tidegate_core::release::{ReleaseId, fetched};
+use tidegate_core::request::{MAX_RELEASE_BYTES, PublishRequest};
 use tidegate_core::restore::{Restoration, RestoredSite};
 use tidegate_core::site_state::UnfinishedRuns;
 
@@ -32,6 +33,12 @@ pub(super) struct RestoredRelease {
     pub(super) desired: DesiredSite,
     pub(super) reader: SourceReader,
     pub(super) fingerprint: Fingerprint,
+}
+
+/// Refuses the name of a release that is too long. The pointer holds one for each release, and is read whole.
+pub(super) fn check_release(request: &PublishRequest) -> Result<(), PublishError> {
+    let bytes = request.release.as_str().len();
+    if bytes > MAX_RELEASE_BYTES { Err(PublishError::ReleaseTooLong(bytes)) } else { Ok(()) }
 }
 
 /// Opens the source of the request.

@@ -141,9 +141,5 @@ pub(super) fn check_saved(saved: Option<&Plan>, plan: &Plan) -> Result<(), Publi
     if saved.format != FORMAT {
         return Err(PublishError::Format(saved.format));
     }
-    if plan.to_bytes()? == saved.to_bytes()? {
-        Ok(())
-    } else {
-        Err(PublishError::Drifted(saved.drift(plan, MAX_DRIFT)))
-    }
+    if plan.digest()? == saved.digest()? { Ok(()) } else { Err(PublishError::Drifted(saved.drift(plan, MAX_DRIFT))) }
 }

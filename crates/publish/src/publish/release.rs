@@ -2,6 +2,7 @@
 
 use tidegate_core::approval::Approved;
 use tidegate_core::plan::Plan;
+use tidegate_core::plan_review::Judgement;
 use tidegate_core::release::{FORMAT, ReleaseEntry, ReleaseId, ReleasePointer, ReleaseRecord};
 use tidegate_core::report::PublishReport;
 
@@ -13,6 +14,9 @@ use super::releases::Releases;
 use super::run::Run;
 use crate::source::SourceReader;
 use crate::state::{Fence, History, StateStore};
+
+/// Most findings of one policy in the record of a release. The report has all of them.
+const MAX_FINDINGS: usize = 100;
 
 /// A release that is being made.
 pub(super) struct ReleaseRun<'a> {
@@ -86,8 +90,8 @@ impl<'a> ReleaseRun<'a> {
     /// Stores what this run is about to do. From here on, the next run knows.
     pub(super) async fn announce(&mut self, report: &mut PublishReport) -> Result<(), PublishError> {
         report.id = Some(self.record.id);
-        self.fence.check()?;
-        self.store().put_plan(self.record.id, self.plan()).await?;
+        // Guarded: after the lease is lost, another run may store its plan under the same number.
+        self.fence.guard(self.store().put_plan(self.record.id, self.plan())).await??;
         self.store().put_release(&self.record, true).await?;
         Ok(())
     }
@@ -98,7 +102,7 @@ impl<'a> ReleaseRun<'a> {
         let SourceReader::Prefix(prefix) = &self.basis.reader else { return };
         if prefix.has_news()
             && self.fence.check().is_ok()
-            && let Err(error) = self.store().put_staged_headers(prefix.location(), prefix.records()).await
+            && let Err(error) = self.store().put_staged_headers(self.record.id, prefix.records()).await
         {
             tracing::warn!(%error, "cannot store the headers of staged objects; the next run asks for them again");
         }
@@ -110,6 +114,15 @@ impl<'a> ReleaseRun<'a> {
         let (release, cause, revision) = (release.clone(), cause.clone(), revision.clone());
         ReleaseEntry { id, release, cause, instant: *instant, revision, manifest }
     }
+}
+
+/// The judgements, with the first findings of each: there can be one for every object.
+fn short_judgements(approved: &Approved) -> Vec<Judgement> {
+    let short = |judgement: &Judgement| {
+        let findings = judgement.findings.iter().take(MAX_FINDINGS).cloned().collect();
+        Judgement { findings, ..judgement.clone() }
+    };
+    approved.judgements().iter().map(short).collect()
 }
 
 fn record(run: Run<'_>, approved: &Approved, id: ReleaseId) -> ReleaseRecord {
@@ -127,7 +140,7 @@ fn record(run: Run<'_>, approved: &Approved, id: ReleaseId) -> ReleaseRecord {
         plan: plan.digest().unwrap_or_default(),
         inputs: plan.inputs.clone(),
         totals: plan.totals.clone(),
-        judgements: serde_json::to_value(approved.judgements()).unwrap_or_default(),
+        judgements: serde_json::to_value(short_judgements(approved)).unwrap_or_default(),
         outcome: None,
         invalidations: Vec::new(),
     }

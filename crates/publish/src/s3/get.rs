@@ -13,8 +13,8 @@ use tidegate_core::location::Bucket;
 use super::client::S3;
 use crate::aws_error::AwsError;
 
-/// Largest document of a site's state, in bytes.
-const MAX_DOCUMENT: u64 = 64 * 1024 * 1024;
+/// Largest document of a site's state, in bytes. Larger ones are not written either.
+pub(crate) const MAX_DOCUMENT: u64 = 64 * 1024 * 1024;
 
 /// One object in a bucket, in the state in which it was listed.
 #[derive(Debug, Clone, PartialEq, Eq)]

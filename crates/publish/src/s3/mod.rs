@@ -20,6 +20,7 @@ pub use client::S3;
 pub use condition::PutCondition;
 pub use copy::CopySource;
 pub(crate) use delete::{DeleteOutcome, DeleteTarget};
+pub(crate) use get::MAX_DOCUMENT;
 pub use get::StagedObject;
 pub use head::ObjectHead;
 pub use list::{ListError, ListPage};

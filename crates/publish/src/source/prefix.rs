@@ -63,8 +63,8 @@ impl PrefixObject {
     }
 
     /// Whether a record is about this version of the object.
-    pub(super) fn is_version_of(&self, record: &StagedHeadersRecord) -> bool {
-        self.key == record.key && self.etag == record.etag && self.modified == record.modified
+    pub(super) fn is_version_of(&self, key: &str, record: &StagedHeadersRecord) -> bool {
+        self.key.as_str() == key && self.etag == record.etag && self.modified == record.modified
     }
 }
 
@@ -113,18 +113,12 @@ impl StagedPrefix {
         Ok((artifact, Self { s3: s3.clone(), location: location.clone(), objects, news }))
     }
 
-    /// The prefix.
-    pub(crate) fn location(&self) -> &Location {
-        &self.location
-    }
-
     /// What its objects declare, sorted by key.
     pub(crate) fn records(self: &Arc<Self>) -> impl Iterator<Item = StagedHeadersRecord> + Send + Unpin + use<> {
         let prefix = Arc::clone(self);
         (0..self.objects.len()).filter_map(move |index| {
             let PrefixObject { key, etag, modified, declared, .. } = prefix.objects.get(index)?;
-            let (key, etag, declared) = (key.clone(), etag.clone(), declared.clone()?);
-            Some(StagedHeadersRecord { key, etag, modified: *modified, declared })
+            Some(StagedHeadersRecord::new(&prefix.location, key, etag.clone(), *modified, declared.clone()?))
         })
     }
 

@@ -30,10 +30,10 @@ pub(super) async fn read(
     if let Some(state) = &options.state {
         // Records and objects have the same order.
         let mut rest = &mut *objects;
-        let recalled = state.staged_headers(location, |mut record| {
-            let passed = rest.partition_point(|object| object.key < record.key);
+        let recalled = state.staged_headers(location, |key, mut record| {
+            let passed = rest.partition_point(|object| object.key.as_str() < key);
             rest = std::mem::take(&mut rest).get_mut(passed..).unwrap_or_default();
-            if let Some(object) = rest.first_mut().filter(|object| object.is_version_of(&record)) {
+            if let Some(object) = rest.first_mut().filter(|object| object.is_version_of(key, &record)) {
                 pool.share(&mut record.declared.headers);
                 object.declared = Some(record.declared);
             }

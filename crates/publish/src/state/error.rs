@@ -2,11 +2,12 @@
 
 use tidegate_core::external_text::ExternalText;
 use tidegate_core::location::Location;
-use tidegate_core::manifest::ManifestError;
 use tidegate_core::release::ReleaseId;
+use tidegate_core::stored_lines::LineError;
 
 use super::fence::LeaseLost;
 use crate::aws_error::AwsError;
+use crate::s3::MAX_DOCUMENT;
 
 /// Why the state could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -22,9 +23,37 @@ pub enum StateError {
         /// The cause.
         why: String,
     },
-    /// A manifest cannot be read.
-    #[error("cannot read the manifest of the release `{0}`: {1}")]
-    Manifest(ReleaseId, #[source] ManifestError),
+    /// A manifest or a plan cannot be read.
+    #[error(
+        "cannot read the {document} of the release `{id}`: {error}; restore an earlier version of this object{}",
+        alternative(document)
+    )]
+    Unreadable {
+        /// Which of them.
+        document: &'static str,
+        /// The release.
+        id: ReleaseId,
+        /// The cause.
+        error: LineError,
+    },
+    /// A manifest or a plan cannot be written.
+    #[error("cannot store the {document} of the release `{id}`: {error}")]
+    Unstorable {
+        /// Which of them.
+        document: &'static str,
+        /// The release.
+        id: ReleaseId,
+        /// The cause.
+        error: LineError,
+    },
+    /// A document that could not be read again.
+    #[error("`{url}` would have {bytes} bytes, and at most {MAX_DOCUMENT} can be read")]
+    TooLarge {
+        /// The document's URL.
+        url: String,
+        /// Its size.
+        bytes: usize,
+    },
     /// The manifest of a release is missing.
     #[error(
         "the manifest of the release `{0}` is missing in the state; restore it, or delete `current.json` there to start over"
@@ -45,7 +74,13 @@ pub enum StateError {
     /// Without random numbers, two holders of a lease could have the same name.
     #[error("cannot get random numbers from the system: {0}")]
     Random(getrandom::Error),
-    /// Compression failed.
-    #[error("cannot compress the state: {0}")]
-    Compress(#[from] std::io::Error),
+}
+
+/// What else helps if a document is damaged.
+fn alternative(document: &str) -> &'static str {
+    if document == "plan" {
+        ", or delete it: what that run wrote then counts as changed outside Tidegate"
+    } else {
+        ", or delete `current.json` in the state to start over"
+    }
 }

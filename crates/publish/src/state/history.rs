@@ -74,10 +74,7 @@ impl StateStore {
         let mut unfinished = UnfinishedRuns::default();
         let released = |id: &ReleaseId| last.is_some_and(|last| *id <= last);
         for id in files.keys().filter(|id| !released(id)) {
-            // A run that was killed before it stored its plan has written nothing.
-            if let Some(plan) = self.plan(*id).await? {
-                unfinished.add(*id, &plan);
-            }
+            self.add_unfinished(*id, &mut unfinished).await?;
         }
         Ok(History { pointer, unfinished, next: newest.next(), files })
     }

@@ -4,8 +4,10 @@
 mod error;
 mod fence;
 mod store;
+mod lines;
 mod manifest;
 mod staged_headers;
+mod plan;
 mod history;
 mod lease;
 mod fetched;
@@ -15,4 +17,5 @@ pub use fence::{Fence, LeaseLost};
 pub use history::History;
 pub use lease::{LeaseGuard, LeaseRequest};
 pub(crate) use staged_headers::StagedHeadersRecord;
+pub use lines::LineStream;
 pub use store::{ReleaseFile, StateStore};

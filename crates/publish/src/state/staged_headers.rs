@@ -1,47 +1,32 @@
-//! What the objects of the site's staged prefix declared when they were last published, as compressed JSON lines in the
-//! order of a listing. It saves requests: a run without it asks S3 again.
+//! What the objects of the site's staged prefix declared when they were last published. It saves requests: a run without it
+//! asks S3 again.
 
-use std::io::{self, Write as _};
 use std::pin::pin;
 
-use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::{GzDecoder, GzEncoder};
 use futures::stream::{self, TryStreamExt};
 use serde::{Deserialize, Serialize};
 use tidegate_core::declared::DeclaredHeaders;
 use tidegate_core::identity::ETag;
-use tidegate_core::key::Key;
+use tidegate_core::key::{Key, StoredKey};
 use tidegate_core::location::Location;
-use tidegate_core::release::FORMAT;
+use tidegate_core::release::ReleaseId;
+use tidegate_core::stored_lines::{LineDecoder, LineEncoder, LinePosition, StoredLine};
 use tidegate_core::timestamp::Timestamp;
 
 use super::error::StateError;
 use super::store::StateStore;
 use crate::aws_error::AwsError;
-use crate::s3::PutCondition;
 
 /// The document.
 const STAGED_HEADERS: &str = "staged-headers.gz";
-
-/// Longest line, in bytes: more than the longest key, headers and metadata, escaped as JSON.
-const MAX_LINE_BYTES: usize = 64 * 1024;
-
-/// The first line.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct StagedHeadersStart {
-    tidegate_staged_headers: u32,
-    source: Location,
-}
 
 /// What one version of an object declared.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StagedHeadersRecord {
-    /// Relative to the prefix.
+    /// The URL of the object.
     #[serde(rename = "k")]
-    pub(crate) key: Key,
+    url: StoredKey,
     #[serde(rename = "e")]
     pub(crate) etag: ETag,
     /// When it was written. Other headers for the same bytes do not change the ETag.
@@ -51,92 +36,70 @@ pub(crate) struct StagedHeadersRecord {
     pub(crate) declared: DeclaredHeaders,
 }
 
+impl StagedHeadersRecord {
+    /// What the object `key` of a prefix declares.
+    pub(crate) fn new(
+        source: &Location,
+        key: &Key,
+        etag: ETag,
+        modified: Timestamp,
+        declared: DeclaredHeaders,
+    ) -> Self {
+        Self { url: StoredKey::new(&format!("{source}{key}")), etag, modified, declared }
+    }
+}
+
+impl StoredLine for StagedHeadersRecord {
+    const DOCUMENT: &'static str = "staged headers";
+
+    fn position(&self) -> LinePosition {
+        (self.url.clone(), None)
+    }
+}
+
 impl StateStore {
     /// The URL of the document, for messages.
     pub(crate) fn staged_headers_url(&self) -> String {
         format!("s3://{}/{}", self.location.bucket, self.key(STAGED_HEADERS))
     }
 
-    /// Passes what is remembered of a prefix to `receive`, in the order of a listing. A damaged document is read up to the
-    /// damage.
+    /// Passes what is remembered of a prefix to `receive`, with keys relative to it, in the order of a listing. A damaged
+    /// document is read up to the damage.
     pub(crate) async fn staged_headers(
         &self,
         source: &Location,
-        receive: impl FnMut(StagedHeadersRecord) + Send,
+        mut receive: impl FnMut(&str, StagedHeadersRecord) + Send,
     ) -> Result<(), AwsError> {
         let key = self.key(STAGED_HEADERS);
         let Some(bytes) = self.s3.stream(&self.location.bucket, &key).await? else { return Ok(()) };
-        let mut bytes = pin!(bytes);
-        let mut lines = GzDecoder::new(RecordLines { source, receive, line: Vec::new(), started: false });
-        while let Some(chunk) = bytes.try_next().await? {
-            if let Err(error) = lines.write_all(&chunk) {
-                tracing::debug!(%error, key, "stopped reading the headers of staged objects");
-                break;
+        let (mut bytes, source) = (pin!(bytes), source.to_string());
+        let mut decoder = Some(LineDecoder::<StagedHeadersRecord>::default());
+        while let Some(mut reading) = decoder.take() {
+            let records = match bytes.try_next().await? {
+                Some(chunk) => reading.push(&chunk).inspect(|_| decoder = Some(reading)),
+                None => reading.finish(),
+            };
+            match records {
+                Ok(records) => records.into_iter().for_each(|record| {
+                    let url = record.url.clone();
+                    if let Some(key) = url.as_str().strip_prefix(&source) {
+                        receive(key, record);
+                    }
+                }),
+                Err(error) => tracing::debug!(%error, key, "stopped reading the headers of staged objects"),
             }
         }
         Ok(())
     }
 
-    /// Stores what the objects of a prefix declare. `records` are in the order of a listing.
+    /// Stores what the objects of a prefix declare, for runs after the release `id`. `records` are in the order of a listing.
     pub(crate) async fn put_staged_headers(
         &self,
-        source: &Location,
+        id: ReleaseId,
         records: impl Iterator<Item = StagedHeadersRecord> + Send + Unpin,
     ) -> Result<(), StateError> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        line(&mut encoder, &StagedHeadersStart { tidegate_staged_headers: FORMAT, source: source.clone() })?;
-        let chunks = records.map(Some).chain([None]).map(move |record| {
-            match record {
-                Some(record) => line(&mut encoder, &record)?,
-                None => encoder.try_finish()?,
-            }
-            Ok::<_, StateError>(Bytes::from(std::mem::take(encoder.get_mut())))
-        });
-        self.s3.put_stream(&self.location, STAGED_HEADERS, stream::iter(chunks), PutCondition::Always).await
-    }
-}
-
-fn line(encoder: &mut GzEncoder<Vec<u8>>, value: &impl Serialize) -> Result<(), StateError> {
-    serde_json::to_writer(&mut *encoder, value)?;
-    Ok(encoder.write_all(b"\n")?)
-}
-
-/// Receives the decompressed document.
-struct RecordLines<'a, F> {
-    source: &'a Location,
-    receive: F,
-    /// The beginning of a line.
-    line: Vec<u8>,
-    started: bool,
-}
-
-impl<F: FnMut(StagedHeadersRecord)> RecordLines<'_, F> {
-    fn read(&mut self, line: &[u8]) -> io::Result<()> {
-        if self.started {
-            (self.receive)(serde_json::from_slice(line)?);
-            return Ok(());
-        }
-        let start: StagedHeadersStart = serde_json::from_slice(line)?;
-        self.started = start.tidegate_staged_headers == FORMAT && start.source == *self.source;
-        if self.started { Ok(()) } else { Err(io::Error::other("it has another format or source")) }
-    }
-}
-
-impl<F: FnMut(StagedHeadersRecord)> io::Write for RecordLines<'_, F> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            self.line.extend_from_slice(piece);
-            if self.line.last() == Some(&b'\n') {
-                let line = std::mem::take(&mut self.line);
-                self.read(&line)?;
-            } else if self.line.len() > MAX_LINE_BYTES {
-                return Err(io::Error::other("a line is too long"));
-            }
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        let document = StagedHeadersRecord::DOCUMENT;
+        let encoder = LineEncoder::new(&()).map_err(|error| StateError::Unstorable { document, id, error })?;
+        self.put_document(id, STAGED_HEADERS, encoder, stream::iter(records.map(|record| Ok(vec![record])))).await
     }
 }

@@ -1,27 +1,22 @@
-//! The documents of a site's state: pointer, releases, plans, reports, and records of webhook deliveries.
+//! The documents of a site's state: pointer, releases, reports, and records of webhook deliveries.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
 use std::pin::pin;
 
 use bytes::Bytes;
-use flate2::Compression;
-use flate2::read::GzDecoder;
-use flate2::write::GzEncoder;
 use futures::stream::TryStreamExt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tidegate_core::identity::ETag;
 use tidegate_core::listing::ListedObject;
 use tidegate_core::location::{Location, Prefix};
-use tidegate_core::plan::Plan;
 use tidegate_core::put_options::MAX_DELETES;
 use tidegate_core::release::{BODIES, FORMAT, PathsSent, ReleaseId, ReleasePointer, ReleaseRecord, bodies};
 use tidegate_core::report::PublishReport;
 use tidegate_core::webhook_delivery::{DeliveryDigest, DeliveryRecord};
 
 use super::error::StateError;
-use crate::s3::{DeleteOutcome, DeleteTarget, PutCondition, S3};
+use crate::s3::{DeleteOutcome, DeleteTarget, MAX_DOCUMENT, PutCondition, S3};
 
 /// The pointer to the live release.
 const POINTER: &str = "current.json";
@@ -34,9 +29,6 @@ const RELEASES: &str = "releases/";
 
 /// Attempts to change a count that other sites change as well.
 const COUNT_ATTEMPTS: usize = 5;
-
-/// Largest plan that is read, in bytes after decompression (1 GiB): a million operations.
-const MAX_PLAN: u64 = 1024 * 1024 * 1024;
 
 /// A file of a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,6 +60,13 @@ impl ReleaseFile {
     pub(super) fn name(self, id: ReleaseId) -> String {
         format!("{RELEASES}{}{}", id.stem(), self.suffix())
     }
+}
+
+/// The bytes of a document.
+fn document(value: &impl Serialize) -> Result<Bytes, StateError> {
+    let mut bytes = serde_json::to_vec_pretty(value)?;
+    bytes.push(b'\n');
+    Ok(bytes.into())
 }
 
 /// The state of one site.
@@ -111,9 +110,11 @@ impl StateStore {
         value: &impl Serialize,
         condition: PutCondition<'_>,
     ) -> Result<Option<ETag>, StateError> {
-        let mut bytes = serde_json::to_vec_pretty(value)?;
-        bytes.push(b'\n');
-        let bytes = Bytes::from(bytes);
+        let bytes = document(value)?;
+        if bytes.len() as u64 > MAX_DOCUMENT {
+            let url = format!("s3://{}/{key}", self.location.bucket);
+            return Err(StateError::TooLarge { url, bytes: bytes.len() });
+        }
         match self.s3.put_document(&self.location.bucket, key, bytes.clone(), condition).await {
             Ok(etag) => Ok(Some(etag)),
             Err(error) if error.is_condition_failed() => match self.s3.document(&self.location.bucket, key).await? {
@@ -202,29 +203,10 @@ impl StateStore {
         stored.map(|_| ()).ok_or_else(|| StateError::Conflict(self.location.clone()))
     }
 
-    /// Stores the report of the run that made a release.
+    /// Stores the report of the run that made a release. It is for people, so it may be too large to be read here.
     pub async fn put_report(&self, id: ReleaseId, report: &PublishReport) -> Result<(), StateError> {
-        self.write(&self.key(&ReleaseFile::Report.name(id)), report, PutCondition::Always).await.map(|_| ())
-    }
-
-    /// The plan of a release.
-    pub async fn plan(&self, id: ReleaseId) -> Result<Option<Plan>, StateError> {
-        let key = self.key(&ReleaseFile::Plan.name(id));
-        let Some((bytes, _)) = self.s3.document(&self.location.bucket, &key).await? else { return Ok(None) };
-        let mut json = Vec::new();
-        let read = GzDecoder::new(bytes.as_ref()).take(MAX_PLAN).read_to_end(&mut json);
-        read.map_err(|error| self.invalid(&key, error.to_string()))?;
-        serde_json::from_slice(&json).map(Some).map_err(|error| self.invalid(&key, error.to_string()))
-    }
-
-    /// Stores a plan, before any of its operations.
-    pub async fn put_plan(&self, id: ReleaseId, plan: &Plan) -> Result<(), StateError> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        serde_json::to_writer(&mut encoder, plan)?;
-        encoder.flush()?;
-        let bytes = Bytes::from(encoder.finish()?);
-        let key = self.key(&ReleaseFile::Plan.name(id));
-        self.s3.put_document(&self.location.bucket, &key, bytes, PutCondition::Always).await?;
+        let key = self.key(&ReleaseFile::Report.name(id));
+        self.s3.put_document(&self.location.bucket, &key, document(report)?, PutCondition::Always).await?;
         Ok(())
     }
 
@@ -255,7 +237,7 @@ impl StateStore {
         Ok(())
     }
 
-    /// Deletes files of releases, and archived bodies.
+    /// Deletes files of releases, and archived bodies by name.
     pub async fn delete(&self, files: &[(ReleaseId, ReleaseFile)], bodies: &[String]) -> Result<(), StateError> {
         let files = files.iter().map(|(id, file)| self.key(&file.name(*id)));
         let bodies = bodies.iter().map(|name| self.key(&format!("{BODIES}{name}")));
