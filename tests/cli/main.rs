@@ -14,6 +14,7 @@ mod first_hour;
 mod killed;
 mod package;
 mod plugins;
+mod sources;
 mod sync;
 
 use std::path::Path;

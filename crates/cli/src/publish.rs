@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tidegate_core::approval::Approval;
 use tidegate_core::config::Site;
+use tidegate_core::finding::Finding;
 use tidegate_core::plan::Plan;
 use tidegate_core::plan_review::{Judgement, Verdict};
 use tidegate_core::report::{Outcome, PublishReport};
@@ -30,8 +31,8 @@ pub(crate) struct PublishRun<'a> {
     /// The plan that must still hold.
     pub(crate) saved: Option<&'a Plan>,
     pub(crate) approval: Approval,
-    /// Adapts findings to the command.
-    pub(crate) adapt_judgements: fn(&mut [Judgement]),
+    /// Adapts a finding to the command.
+    pub(crate) adapt_finding: fn(&mut Finding),
     /// How a held plan is approved, for people.
     pub(crate) how_to_approve: Option<String>,
 }
@@ -39,8 +40,13 @@ pub(crate) struct PublishRun<'a> {
 impl<'a> PublishRun<'a> {
     /// A publish without a saved plan, which no person approved.
     pub(crate) fn new(request: &'a PublishRequest, site: &'a Site) -> Self {
-        let adapt_judgements: fn(&mut [Judgement]) = |_| ();
-        Self { request, site, saved: None, approval: Approval::Policies, adapt_judgements, how_to_approve: None }
+        let adapt_finding: fn(&mut Finding) = |_| ();
+        Self { request, site, saved: None, approval: Approval::Policies, adapt_finding, how_to_approve: None }
+    }
+
+    fn adapt(&self, findings: &mut [Finding], judgements: &mut [Judgement]) {
+        let judged = judgements.iter_mut().flat_map(|judgement| &mut judgement.findings);
+        findings.iter_mut().chain(judged).for_each(self.adapt_finding);
     }
 }
 
@@ -133,7 +139,7 @@ pub(crate) async fn preview(
     if let Some(path) = out {
         write_file(path, "plan", |file| planned.plan.write_to(file))?;
     }
-    (run.adapt_judgements)(&mut planned.judgements);
+    run.adapt(&mut planned.findings, &mut planned.judgements);
     let status = show(common, &planned)?;
     let verdicts = || planned.judgements.iter().map(|judgement| judgement.verdict);
     if verdicts().any(|verdict| verdict == Verdict::Hold) && verdicts().all(|verdict| verdict != Verdict::Deny) {
@@ -169,7 +175,7 @@ pub(crate) async fn apply(
         report => report?,
     };
     drop(progress);
-    (run.adapt_judgements)(&mut report.judgements);
+    run.adapt(&mut report.findings, &mut report.judgements);
     print_report(common, &report)?;
     if report.outcome == Outcome::Held {
         print_how_to_approve(common, &run);

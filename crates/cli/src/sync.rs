@@ -8,8 +8,8 @@ use tidegate_core::config::{
 };
 use tidegate_core::declared::StagedHeaders;
 use tidegate_core::diff::Comparison;
+use tidegate_core::finding::Finding;
 use tidegate_core::location::Location;
-use tidegate_core::plan_review::Judgement;
 use tidegate_core::put_options::ObjectSettings;
 use tidegate_core::release::Retention;
 
@@ -37,7 +37,7 @@ pub(crate) async fn sync(
     publisher.options.algorithms.md5 = arguments.content_only;
     // A flag that was typed holds for every object, not only for those that are written anyway.
     publisher.check_settings = true;
-    let run = PublishRun { adapt_judgements: name_flags, ..PublishRun::new(&request, &site) };
+    let run = PublishRun { adapt_finding: name_flag, ..PublishRun::new(&request, &site) };
     if arguments.dry_run { preview(common, publisher, run, None).await } else { apply(common, publisher, run).await }
 }
 
@@ -115,17 +115,16 @@ fn guard(arguments: &SyncArguments) -> Result<PluginUse, CliError> {
     plugin_use("guard", &Value::Object(settings))
 }
 
-/// Names flags in the findings of `guard`, where its messages are about settings.
-fn name_flags(judgements: &mut [Judgement]) {
-    for finding in judgements.iter_mut().flat_map(|judgement| &mut judgement.findings) {
-        finding.rule.clear();
-        let flag = match finding.code.as_str() {
-            "too-many-deletes" | "too-large-share-of-deletes" => "; allow more with `--max-deletes COUNT`",
-            "forbidden-name" if finding.key.is_some() => "; leave it out with `--exclude`",
-            _ => "",
-        };
-        finding.message = finding.message.replace("set `allow-empty`", "use `--allow-empty`") + flag;
-    }
+/// Names a flag in a finding whose message is about settings.
+fn name_flag(finding: &mut Finding) {
+    finding.rule.clear();
+    let flag = match finding.code.as_str() {
+        "too-many-deletes" | "too-large-share-of-deletes" => "; allow more with `--max-deletes COUNT`",
+        "forbidden-name" if finding.key.is_some() => "; leave it out with `--exclude`",
+        _ => "",
+    };
+    let message = finding.message.replace("set `allow-empty`", "use `--allow-empty`");
+    finding.message = message.replace("in `types` or with `headers`", "with `--content-encoding GLOB=VALUE`") + flag;
 }
 
 fn plugin_use(name: &str, settings: &Value) -> Result<PluginUse, CliError> {

@@ -12,7 +12,7 @@ pub use settings::{MimeSettings, TypeRule};
 
 use std::borrow::Cow;
 
-use tidegate_plugin::{Decisions, Edit, Entry, Failure, Pointer, Run, SyncPlugin, content};
+use tidegate_plugin::{Decisions, Edit, Entry, Failure, Finding, Pointer, Run, Summary, SyncPlugin, content};
 
 use extension::{AmbiguousType, KnownType};
 use sniff::Content;
@@ -20,10 +20,22 @@ use sniff::Content;
 /// Keys in one read: the heads of more would take too much of the plugin's memory.
 const KEYS_IN_ONE_READ: usize = 250;
 
+/// Most findings about compressed texts; the last one counts the others.
+const MAX_COMPRESSED: usize = 20;
+
 /// The plugin.
 #[derive(Debug)]
 pub struct Mime {
     settings: MimeSettings,
+    /// Texts by name that are compressed and do not say so.
+    compressed: Vec<CompressedText>,
+}
+
+/// An object with a name of text and compressed bytes.
+#[derive(Debug)]
+struct CompressedText {
+    key: String,
+    encoding: &'static str,
 }
 
 /// The type of an entry, with the rule that it comes from.
@@ -56,7 +68,7 @@ impl SyncPlugin for Mime {
     type Settings = MimeSettings;
 
     fn begin(_run: &Run, settings: MimeSettings) -> Result<Self, Failure> {
-        Ok(Self { settings })
+        Ok(Self { settings, compressed: Vec::new() })
     }
 
     fn decide(&mut self, batch: &[Entry], decisions: &mut Decisions) -> Result<(), Failure> {
@@ -77,12 +89,19 @@ impl SyncPlugin for Mime {
                     FoundType::Unread(unread) => {
                         let head = heads.next().unwrap_or(Err(content::ReadError::NotFound));
                         let head = head.map_err(|error| unreadable(&entry.key, &error))?;
+                        if let (UnreadType::Charset { .. }, Some(encoding)) = (unread, sniff::compression(&head)) {
+                            self.compressed.push(CompressedText { key: entry.key.clone(), encoding });
+                        }
                         decide(*index, entry, &self.read(*unread, &head, entry.size), decisions);
                     }
                 }
             }
         }
         Ok(())
+    }
+
+    fn finish(&mut self) -> Result<Summary, Failure> {
+        Ok(Summary { findings: self.compressed_texts(), ..Summary::default() })
     }
 }
 
@@ -164,6 +183,22 @@ impl Mime {
             self.with_charset(content_type)
         };
         DecidedType { content_type, encoding: None, rule, reason: reason.into() }
+    }
+
+    /// Without the encoding, browsers show the compressed bytes.
+    fn compressed_texts(&self) -> Vec<Finding> {
+        let total = self.compressed.len();
+        let shown = self.compressed.iter().take(MAX_COMPRESSED).enumerate();
+        let finding = |(at, CompressedText { key, encoding }): (usize, &CompressedText)| {
+            let others = if at + 1 == MAX_COMPRESSED { total - MAX_COMPRESSED } else { 0 };
+            let more = if others == 0 { String::new() } else { format!(", like {others} more objects,") };
+            let message = format!(
+                "the name is that of text{more} but the body is {encoding}; set `content-encoding` to `{encoding}` in `types` \
+                 or with `headers`, or publish the body uncompressed"
+            );
+            Finding::warning("undeclared-encoding", message).with_key(&**key)
+        };
+        shown.map(finding).collect()
     }
 
     fn default_type(&self) -> DecidedType {

@@ -49,6 +49,12 @@ pub(crate) fn content(head: &[u8], complete: bool) -> Content {
     Content::Text(kind)
 }
 
+/// The encoding whose signature these bytes have. Brotli has none.
+pub(crate) fn compression(head: &[u8]) -> Option<&'static str> {
+    const SIGNATURES: [(&[u8], &str); 2] = [(b"\x1f\x8b\x08", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd")];
+    SIGNATURES.iter().find(|(signature, _)| head.starts_with(signature)).map(|(_, encoding)| *encoding)
+}
+
 /// The type of bytes that are not text. Under an extension that has no type of its own, an archive is the container of
 /// another format, which a browser would unpack as `application/zip`.
 pub(crate) fn binary_type(head: &[u8], extension: bool) -> Option<&'static str> {

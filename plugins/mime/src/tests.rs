@@ -311,3 +311,30 @@ fn large_sites_do_not_depend_on_batches() {
     assert_eq!(header(&answer, "4"), "text/html; charset=utf-8");
     assert_eq!(header(&answer, "5"), "application/octet-stream");
 }
+
+#[test]
+fn compressed_text_without_an_encoding_is_reported() {
+    let gzip = b"\x1f\x8b\x08\0\0\0\0\0\0\x03".as_slice();
+    let zstd = b"\x28\xb5\x2f\xfd\0".as_slice();
+    let artifact = TestArtifact::new()
+        .object("style.css", gzip)
+        .object("data.json", zstd)
+        .object("plain.css", "a{}")
+        .object("app.js.gz", gzip)
+        .object("words.txt.gz", gzip)
+        .object("logo.png", gzip);
+    let answer = types("{}", &artifact);
+    let expected = [("undeclared-encoding", Some("data.json")), ("undeclared-encoding", Some("style.css"))];
+    assert_eq!(answer.findings(), expected);
+    assert!(answer.summary.findings[0].message.contains("the body is zstd"));
+    assert_eq!(types(r#"{"sniff":false}"#, &artifact).findings(), []);
+    let declared = r#"{"types":[{"glob":"*.css","type":"text/css","encoding":"gzip"},{"glob":"*.json","type":"application/json","encoding":"zstd"}]}"#;
+    assert_eq!(types(declared, &artifact).findings(), []);
+
+    let many: Vec<String> = (0..30).map(|number| format!("{number}.css")).collect();
+    let artifact = many.iter().fold(TestArtifact::new(), |artifact, key| artifact.object(key.as_str(), gzip));
+    let findings = types("{}", &artifact).summary.findings;
+    assert_eq!(findings.len(), 20);
+    assert!(findings[19].message.contains("like 10 more objects"), "{}", findings[19].message);
+    assert!(!findings[18].message.contains("more objects"));
+}

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use tidegate_core::artifact::Fingerprint;
 use tidegate_core::desired::DesiredSite;
 use tidegate_core::finding::Finding;
+use tidegate_core::headers::ObjectHeader;
 use tidegate_core::invalidation::check_tags;
+use tidegate_core::key::Key;
 use tidegate_core::plugin_usage::PluginUsage;
 use tidegate_core::run_facts::RunFacts;
 use tidegate_host::sync::{self, Trace, TransformedArtifact};
@@ -16,6 +18,9 @@ use super::run::Run;
 use crate::plugins::SitePlugins;
 use crate::source::content::SourceContent;
 use crate::source::{OpenedSource, SourceReader};
+
+/// The code of the finding of `mime` about a compressed body without `content-encoding`. A later plugin may set it.
+const UNDECLARED_ENCODING: &str = "undeclared-encoding";
 
 /// The desired site, and how its bodies are read.
 pub(super) struct TransformedSource {
@@ -46,12 +51,21 @@ pub(super) async fn transform(
             let (plugins, facts) = (plugins.clone(), facts(run));
             let content = SourceContent::new(reader.clone(), tokio::runtime::Handle::current());
             let transformed = blocking(move || sync::transform(&plugins.sync, &artifact, &facts, &content, trace));
-            let TransformedArtifact { desired, findings, usage } = transformed.await??;
+            let TransformedArtifact { desired, mut findings, usage } = transformed.await??;
+            findings.retain(|finding| finding.code != UNDECLARED_ENCODING || !has_encoding(&desired, finding));
             TransformedSource { desired, reader, fingerprint, source_objects, findings, usage }
         }
     };
     check_tags(run.site, &source.desired)?;
     Ok(source)
+}
+
+/// Whether the entry of a finding has a `content-encoding`.
+fn has_encoding(desired: &DesiredSite, finding: &Finding) -> bool {
+    desired.entries().iter().any(|entry| {
+        entry.body.source().map(Key::as_str) == finding.key.as_deref()
+            && entry.headers.get(ObjectHeader::ContentEncoding).is_some()
+    })
 }
 
 /// What plugins know about a run.
