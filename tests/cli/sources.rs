@@ -1,14 +1,49 @@
-//! Sources as people have them, such as files that are compressed already.
+//! Sources as people have them: zips with one top folder, zips above the limits, links out of the directory, and files that
+//! are compressed already.
 
 use std::fs;
+use std::io::{Cursor, Write as _};
+
+use zip::write::{SimpleFileOptions, ZipWriter};
 
 use crate::TestDirectory;
+
+const DOCS: &str = "[[site]]\nname = \"docs\"\ntarget = \"s3://docs-site/\"\n";
+
+fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, body) in files {
+        zip.start_file(*name, SimpleFileOptions::default()).unwrap();
+        zip.write_all(body).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
 
 /// The exit code, and what the command printed.
 fn run(directory: &TestDirectory, arguments: &[&str]) -> (i32, String) {
     let output = directory.run(arguments);
     let printed = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     (output.status.code().unwrap(), printed)
+}
+
+#[test]
+fn raises_a_limit_of_archives_by_flag_and_configuration() {
+    let directory = TestDirectory::new(DOCS);
+    fs::write(directory.path().join("site.zip"), zip(&[("index.html", &vec![b' '; 2_000_000])])).unwrap();
+    for command in [&["sync", "site.zip", "s3://docs-site/"][..], &["publish", "docs", "--from", "site.zip"]] {
+        let (code, refused) = run(&directory, command);
+        assert_ne!(code, 0, "{refused}");
+        assert!(refused.contains("compressed more than 250 to 1"), "{refused}");
+        assert!(refused.contains("`--archive-limit ratio=NUMBER`"), "{refused}");
+        let (code, raised) = run(&directory, &[command, &["--archive-limit", "ratio=2000"]].concat());
+        assert_eq!(code, 0, "{raised}");
+    }
+    fs::write(directory.path().join("tidegate.toml"), format!("{DOCS}archive-limits = {{ ratio = 2000 }}\n")).unwrap();
+    let (code, configured) = run(&directory, &["publish", "docs", "--from", "site.zip"]);
+    assert_eq!(code, 0, "{configured}");
+    let (code, unknown) = run(&directory, &["plan", "docs", "--archive-limit", "files=2"]);
+    assert_eq!(code, 2, "{unknown}");
+    assert!(unknown.contains("available: entries, entry-bytes, total-bytes, ratio"), "{unknown}");
 }
 
 #[test]

@@ -46,6 +46,8 @@ pub enum SourceKind {
     Directory,
     /// A local zip.
     Zip,
+    /// A local zip that says it was made on DOS.
+    DosZip,
     /// A prefix of the staging bucket.
     Prefix,
     /// A zip in the staging bucket.
@@ -110,7 +112,7 @@ impl Sources {
                 self.objects.iter().for_each(|object| write(&root, object));
                 Source::Directory(root)
             }
-            SourceKind::Zip => {
+            SourceKind::Zip | SourceKind::DosZip => {
                 let path = directory.join("source.zip");
                 fs::write(&path, self.zipped()).unwrap();
                 Source::Archive(path)
@@ -143,10 +145,22 @@ impl Sources {
         let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
         let options = zip::write::SimpleFileOptions::default();
         for object in &self.objects {
+            if let Some(target) = &object.link {
+                zip.add_symlink(object.key.as_str(), target.as_str(), options).unwrap();
+                continue;
+            }
             zip.start_file(&object.key, options).unwrap();
             zip.write_all(&object.bytes()).unwrap();
         }
-        zip.finish().unwrap().into_inner()
+        let mut bytes = zip.finish().unwrap().into_inner();
+        if self.kind == SourceKind::DosZip {
+            let headers = bytes.windows(4).enumerate().filter(|(_, bytes)| *bytes == b"PK\x01\x02");
+            for at in headers.map(|(at, _)| at).collect::<Vec<_>>() {
+                // The high byte of "version made by".
+                *bytes.get_mut(at + 5).unwrap() = 0;
+            }
+        }
+        bytes
     }
 }
 

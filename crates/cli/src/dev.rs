@@ -19,7 +19,7 @@ use tidegate_publish::publish::PublishError;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use crate::arguments::{CommonArguments, DevArguments};
+use crate::arguments::{CommonArguments, DevArguments, ReadArguments};
 use crate::configuration::Configuration;
 use crate::context::{AwsContext, publish_request};
 use crate::emulator::LocalAccount;
@@ -65,8 +65,14 @@ pub(crate) async fn dev(common: &CommonArguments, arguments: &DevArguments) -> R
     };
     // One token for all publishes, so that a signal during a publish is not lost.
     let cancel = interrupt::token()?;
-    let preview =
-        Preview { common: &common, configuration: &configuration, context: &context, site: &site, cancel: &cancel };
+    let preview = Preview {
+        common: &common,
+        reading: &arguments.source.reading,
+        configuration: &configuration,
+        context: &context,
+        site: &site,
+        cancel: &cancel,
+    };
     while !cancel.is_cancelled() {
         preview.publish(&source, arguments.source.release.as_deref()).await?;
         tokio::select! {
@@ -97,6 +103,7 @@ fn with_distribution(site: &Site) -> Result<Site, CliError> {
 /// What stays the same over all publishes of a preview.
 struct Preview<'a> {
     common: &'a CommonArguments,
+    reading: &'a ReadArguments,
     configuration: &'a Configuration,
     context: &'a AwsContext,
     site: &'a Site,
@@ -111,7 +118,9 @@ impl Preview<'_> {
         let request = publish_request(self.site, source, release, "watch");
         let mut publisher = self.context.publisher(self.common, &self.configuration.directory)?;
         publisher.cancel = self.cancel.clone();
-        let report = publisher.publish(&request, self.site, Approval::Policies, None, |_| ()).await;
+        let mut site = self.site.clone();
+        self.reading.apply(&mut site);
+        let report = publisher.publish(&request, &site, Approval::Policies, None, |_| ()).await;
         drop(publisher);
         match report {
             Ok(report) => print_report(self.common, &report),

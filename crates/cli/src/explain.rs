@@ -18,9 +18,10 @@ pub(crate) async fn explain(common: &CommonArguments, arguments: &ExplainArgumen
     let site = configuration.site(&arguments.source.site)?;
     let source = configuration.source(site, arguments.source.from.as_ref())?;
     let context = AwsContext::open(common).await?;
-    let site = context.site(site, Some(&source)).await?;
+    let mut site = context.site(site, Some(&source)).await?;
     let request = publish_request(&site, &source, arguments.source.release.as_deref(), "cli");
     let publisher = context.publisher(common, &configuration.directory)?;
+    arguments.source.reading.apply(&mut site);
     let planned = publisher.plan(&request, &site, Trace::On).await?;
     let retained = publisher.retained(&site, &arguments.key).await?;
     drop(publisher);

@@ -3,8 +3,8 @@
 use clap::{ArgMatches, ValueEnum};
 use serde_json::{Map, Value, json};
 use tidegate_core::config::{
-    DistributionConfig, DistributionId, LeaseSeconds, OriginPath, PluginReference, PluginUse, ProtectedKeys, Site,
-    SiteName,
+    ArchiveLimits, DistributionConfig, DistributionId, LeaseSeconds, OriginPath, PluginReference, PluginUse,
+    ProtectedKeys, Site, SiteName,
 };
 use tidegate_core::declared::StagedHeaders;
 use tidegate_core::diff::Comparison;
@@ -29,9 +29,10 @@ pub(crate) async fn sync(
 ) -> Result<ExitStatus, CliError> {
     let site = site(arguments, &filters(arguments, matches))?;
     let context = AwsContext::open(common).await?;
-    let site = context.site(&site, Some(&arguments.source)).await?;
+    let mut site = context.site(&site, Some(&arguments.source)).await?;
     let request = publish_request(&site, &arguments.source, None, "cli");
     let mut publisher = context.publisher(common, std::path::Path::new(""))?;
+    arguments.reading.apply(&mut site);
     publisher.comparison = if arguments.content_only { Comparison::Content } else { Comparison::Whole };
     // Without HEAD requests, the ETags of the listing decide. Most of them are MD5s, so files are read once for both digests.
     publisher.options.algorithms.md5 = arguments.content_only;
@@ -75,6 +76,7 @@ fn site(arguments: &SyncArguments, filters: &[String]) -> Result<Site, CliError>
             .map(|text| distribution(text, &arguments.target))
             .collect::<Result<_, _>>()?,
         delete: arguments.delete,
+        archive_limits: ArchiveLimits::default(),
         // Excluded keys are excluded on both sides, so they are not deleted either.
         protect: ProtectedKeys::new(filters).map_err(CliError::usage)?,
         objects: ObjectSettings {

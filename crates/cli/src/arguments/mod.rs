@@ -24,7 +24,7 @@ pub(crate) use policy::{
     SyncPolicyArguments, TrustArguments, UploaderArguments,
 };
 pub(crate) use publish::{
-    CompareArguments, DevArguments, DiffArguments, ExplainArguments, PlanArguments, PublishArguments,
+    CompareArguments, DevArguments, DiffArguments, ExplainArguments, PlanArguments, PublishArguments, ReadArguments,
     RollbackArguments, SiteArguments,
 };
 pub(crate) use stack::{ApplyFlags, InstallArguments, TemplateArguments, TemplateTool, UninstallArguments};

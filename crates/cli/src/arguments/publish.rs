@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
+use tidegate_core::config::{ArchiveLimit, Site};
 use tidegate_core::location::Source;
 use tidegate_core::release::ReleaseId;
 
@@ -18,6 +19,23 @@ pub(crate) struct SiteSourceArguments {
     /// Name for what is published, such as a commit [default: the source]
     #[arg(long, value_name = "NAME")]
     pub(crate) release: Option<String>,
+    #[command(flatten)]
+    pub(crate) reading: ReadArguments,
+}
+
+/// How a source is read.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ReadArguments {
+    /// Raise a limit of zips: `entries`, `entry-bytes`, `total-bytes` or `ratio`
+    #[arg(long, value_name = "LIMIT=NUMBER")]
+    pub(crate) archive_limit: Vec<ArchiveLimit>,
+}
+
+impl ReadArguments {
+    /// Applies them to one run.
+    pub(crate) fn apply(&self, site: &mut Site) {
+        self.archive_limit.iter().for_each(|limit| site.archive_limits.set(*limit));
+    }
 }
 
 /// How the current state of the site is determined.
@@ -54,6 +72,8 @@ pub(crate) struct PublishArguments {
     /// Name for what is published, such as a commit [default: the source]
     #[arg(long, value_name = "NAME", conflicts_with = "plan")]
     pub(crate) release: Option<String>,
+    #[command(flatten)]
+    pub(crate) reading: ReadArguments,
     /// Apply a saved plan, unless something it was made from has changed
     #[arg(long, value_name = "FILE")]
     pub(crate) plan: Option<PathBuf>,

@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 use tidegate_core::kms_key::KmsKey;
 use tidegate_core::location::{Location, Source};
 
+use super::ReadArguments;
 use super::header_argument::{HeaderArgument, cache_control, content_encoding, content_type};
 
 #[derive(Debug, Args)]
@@ -24,6 +25,8 @@ pub(crate) struct SyncArguments {
     /// Include matching files that an earlier `--exclude` excludes
     #[arg(long, value_name = "GLOB")]
     pub(crate) include: Vec<String>,
+    #[command(flatten)]
+    pub(crate) reading: ReadArguments,
     /// Set `Cache-Control` of all objects, or of those that match GLOB
     ///
     /// The text before the first `=` is a glob if it contains one of `/ . * ? [ {`.

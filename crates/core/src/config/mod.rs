@@ -1,4 +1,5 @@
 //! The configuration file `tidegate.toml`, and the rules between its parts. Plugins check their own settings.
+mod archive_limits;
 mod error;
 mod function;
 mod github;
@@ -17,6 +18,7 @@ use serde::Deserialize;
 use crate::location::{Location, Prefix};
 use crate::sanitize::sanitize_name;
 
+pub use archive_limits::{ArchiveLimit, ArchiveLimits};
 pub use error::ConfigError;
 pub use function::{
     EventAge, FunctionConfig, FunctionError, FunctionName, LogRetention, MemorySize, Retries, Timeout, TopicArn,

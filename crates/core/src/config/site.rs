@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::archive_limits::ArchiveLimits;
 use super::error::ConfigError;
 use super::protect::ProtectedKeys;
 use super::value::{
@@ -58,6 +59,9 @@ pub struct Site {
     /// Whether objects that are not in the artifact are deleted.
     #[serde(default = "yes")]
     pub delete: bool,
+    /// Limits of zips that are published.
+    #[serde(default)]
+    pub archive_limits: ArchiveLimits,
     /// Globs of keys that are never deleted.
     #[serde(default)]
     pub protect: ProtectedKeys,

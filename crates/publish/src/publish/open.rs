@@ -54,6 +54,7 @@ pub(super) async fn open(run: Run<'_>, releases: Option<&Releases>) -> Result<Op
     }
     let s3 = S3::new(&run.publisher.connection);
     let options = SourceOptions {
+        limits: run.site.archive_limits,
         staged_headers: run.site.staged_headers,
         state: releases.map(|releases| releases.store.clone()),
         ..run.publisher.options.clone()

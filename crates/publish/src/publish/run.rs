@@ -27,7 +27,7 @@ pub struct Publisher {
     pub plugins: PluginLoader,
     /// Receives progress events.
     pub observer: Arc<dyn ProgressObserver>,
-    /// Limits of archives, and how directories are read.
+    /// How directories are read. The site has the limits of archives and the prefix to strip.
     pub options: SourceOptions,
     /// How thoroughly the site is compared.
     pub comparison: Comparison,

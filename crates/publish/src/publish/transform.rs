@@ -46,13 +46,15 @@ pub(super) async fn transform(
             let (findings, usage) = (Vec::new(), Vec::new());
             TransformedSource { desired, reader, fingerprint, source_objects, findings, usage }
         }
-        Opened::Artifact(OpenedSource { artifact, reader }) => {
+        Opened::Artifact(OpenedSource { artifact, reader, findings: mut about_names }) => {
             let (source_objects, fingerprint) = (artifact.len() as u64, artifact.fingerprint().clone());
             let (plugins, facts) = (plugins.clone(), facts(run));
             let content = SourceContent::new(reader.clone(), tokio::runtime::Handle::current());
             let transformed = blocking(move || sync::transform(&plugins.sync, &artifact, &facts, &content, trace));
             let TransformedArtifact { desired, mut findings, usage } = transformed.await??;
             findings.retain(|finding| finding.code != UNDECLARED_ENCODING || !has_encoding(&desired, finding));
+            about_names.append(&mut findings);
+            let findings = about_names;
             TransformedSource { desired, reader, fingerprint, source_objects, findings, usage }
         }
     };

@@ -19,6 +19,7 @@ use tidegate_core::key::Key;
 
 pub use error::DirectoryError;
 
+use super::ListedSource;
 use super::blocking::blocking;
 use super::body::{CHUNK, Chunks, SourceBody};
 use super::digest::{Algorithms, BodyDigester, FingerprintRecord, fingerprint};
@@ -44,7 +45,7 @@ impl Directory {
     ///
     /// # Errors
     /// [`SourceError`] names the path that cannot be published.
-    pub(super) async fn open(path: &Path, options: &SourceOptions) -> Result<(Artifact, Self), SourceError> {
+    pub(super) async fn open(path: &Path, options: &SourceOptions) -> Result<ListedSource<Self>, SourceError> {
         let (path, options) = (path.to_owned(), options.clone());
         blocking(move || {
             let (root, keys) = walk::walk(&path)?;
@@ -56,7 +57,7 @@ impl Directory {
                 tag: item.identity.sha256.as_ref().map_or(&[][..], |digest| digest),
             }));
             let artifact = Artifact::new(items.clone(), Fingerprint(fingerprint.into()), ArtifactNames::Files)?;
-            Ok((artifact, Self { root, items }))
+            Ok((artifact, Self { root, items }, Vec::new()))
         })
         .await
     }

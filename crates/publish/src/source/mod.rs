@@ -8,6 +8,7 @@ pub mod content;
 pub mod digest;
 pub mod directory;
 mod error;
+pub(crate) mod listed;
 pub mod names;
 mod options;
 pub mod prefix;
@@ -22,6 +23,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tidegate_core::artifact::{Artifact, Fingerprint};
+use tidegate_core::config::ArchiveLimits;
+use tidegate_core::finding::Finding;
 use tidegate_core::location::Source;
 
 pub use error::SourceError;
@@ -29,7 +32,7 @@ pub use options::{Progress, SourceOptions};
 pub use reader::SourceReader;
 
 use crate::s3::S3;
-use archive::{Archive, ArchiveLimits};
+use archive::Archive;
 use directory::Directory;
 use prefix::StagedPrefix;
 use ranged::Ranged;
@@ -41,14 +44,19 @@ pub struct OpenedSource {
     pub artifact: Artifact,
     /// Reads the objects.
     pub reader: SourceReader,
+    /// What people should know about its names.
+    pub findings: Vec<Finding>,
 }
 
+/// A source that one of the readers opened.
+type ListedSource<R> = (Artifact, R, Vec<Finding>);
+
 impl OpenedSource {
-    fn new<R>((artifact, reader): (Artifact, R)) -> Self
+    fn new<R>((artifact, reader, findings): ListedSource<R>) -> Self
     where
         SourceReader: From<R>,
     {
-        Self { artifact, reader: reader.into() }
+        Self { artifact, reader: reader.into(), findings }
     }
 }
 
@@ -86,5 +94,6 @@ pub fn open_archive(
     fingerprint: Fingerprint,
     limits: ArchiveLimits,
 ) -> Result<OpenedSource, SourceError> {
-    Archive::open_ranged(name, bytes, fingerprint, limits).map(OpenedSource::new)
+    let options = SourceOptions { limits, ..SourceOptions::default() };
+    Archive::open_ranged(name, bytes, fingerprint, &options).map(OpenedSource::new)
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use tidegate_core::config::ArchiveLimits;
 use tidegate_core::declared::StagedHeaders;
 
-use super::archive::limits::ArchiveLimits;
 use super::digest::Algorithms;
 use crate::state::StateStore;
 

@@ -19,6 +19,7 @@ use tidegate_core::staged_build::READY_MARKER;
 use tidegate_core::timestamp::Timestamp;
 use tokio::sync::mpsc::Sender;
 
+use super::ListedSource;
 use super::body::{CHUNK, SourceBody};
 use super::digest::{FingerprintRecord, fingerprint};
 use super::error::SourceError;
@@ -77,7 +78,7 @@ impl StagedPrefix {
         location: &Location,
         s3: &S3,
         options: &SourceOptions,
-    ) -> Result<(Artifact, Self), SourceError> {
+    ) -> Result<ListedSource<Self>, SourceError> {
         let mut refused = Refusals::default();
         let mut objects = Vec::new();
         let mut pages = pin!(s3.pages(location));
@@ -110,7 +111,7 @@ impl StagedPrefix {
         });
         let fingerprint = Fingerprint(staged_headers::fingerprint(listed, &objects).into());
         let artifact = Artifact::new(items.collect(), fingerprint, ArtifactNames::Bucket)?;
-        Ok((artifact, Self { s3: s3.clone(), location: location.clone(), objects, news }))
+        Ok((artifact, Self { s3: s3.clone(), location: location.clone(), objects, news }, Vec::new()))
     }
 
     /// What its objects declare, sorted by key.

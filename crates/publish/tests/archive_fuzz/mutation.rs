@@ -276,7 +276,7 @@ fn corrupt_data(member: &mut Member, rng: &mut Rng) {
 }
 
 fn name(names: &[Vec<u8>], rng: &mut Rng) -> Vec<u8> {
-    const NAMES: [&[u8]; 22] = [
+    const NAMES: [&[u8]; 27] = [
         b"",
         b"a",
         b"A",
@@ -290,6 +290,11 @@ fn name(names: &[Vec<u8>], rng: &mut Rng) -> Vec<u8> {
         b"x\ny",
         b"a//b",
         b"./a",
+        b"./",
+        b"a/./b",
+        b"b\\c",
+        b"b\\",
+        b"\x83\x5c",
         b".",
         b"..",
         b"\xc3\xa9",
@@ -310,9 +315,11 @@ fn name(names: &[Vec<u8>], rng: &mut Rng) -> Vec<u8> {
 }
 
 fn content(rng: &mut Rng) -> Vec<u8> {
-    match rng.u8(..5) {
+    match rng.u8(..6) {
         0 => Vec::new(),
         1 => b"new".to_vec(),
+        // The target of a link.
+        5 => pick(&[&b"index.html"[..], b"a", b"../a", b"a/../b", b".", b"/x", b"../.."], rng).to_vec(),
         2 => vec![b'x'; rng.usize(..70_000)],
         3 => (0..rng.usize(..3_000)).map(|_| rng.u8(..)).collect(),
         _ => vec![0; 1 << 20],

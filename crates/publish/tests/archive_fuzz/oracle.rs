@@ -9,13 +9,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::StreamExt;
 use tidegate_core::artifact::Fingerprint;
-use tidegate_publish::source::archive::{ArchiveError, ArchiveLimits};
+use tidegate_core::config::ArchiveLimits;
+use tidegate_publish::source::archive::ArchiveError;
 use tidegate_publish::source::body::CHUNK;
 use tidegate_publish::source::ranged::{Ranged, ReadAhead};
 use tidegate_publish::source::{OpenedSource, SourceError, open_archive};
 use tokio::runtime::Runtime;
 use zip::ZipArchive;
-use zip::read::read_zipfile_from_stream;
+use zip::read::{ZipFile, read_zipfile_from_stream};
 
 use super::zip_parts::{u16_at, u32_at};
 
@@ -95,8 +96,12 @@ pub(crate) fn check(runtime: &Runtime, bytes: &[u8]) -> CheckedArchive {
         let again = again.expect("the archive must be opened however it is read");
         assert_eq!(read(runtime, &again), contents, "the contents depend on how the archive is read");
     }
-    compare_directory(&bytes, &contents);
-    let streamed = compare_stream(&bytes, &contents);
+    let streamed = if has_odd_unicode_path(&bytes) {
+        0
+    } else {
+        let links = compare_directory(&bytes, &contents);
+        compare_stream(&bytes, &contents, &links)
+    };
     let read = contents.values().filter(|content| content.is_ok()).count();
     CheckedArchive::Opened { read, broken: contents.len() - read, streamed }
 }
@@ -175,19 +180,25 @@ fn read(runtime: &Runtime, opened: &OpenedSource) -> Contents {
 
 /// An archive that our reader opens is opened by the other reader, with the same files of the same sizes, and entries
 /// that our reader reads have the same bytes. The reverse does not hold: the other reader may read entries that ours
-/// refuses (bytes after the compressed content, another size than declared).
-fn compare_directory(bytes: &Bytes, contents: &Contents) {
+/// refuses (bytes after the compressed content, another size than declared). It does not follow links, whose names are
+/// returned.
+fn compare_directory(bytes: &Bytes, contents: &Contents) -> BTreeSet<String> {
+    let mut links = BTreeSet::new();
     let mut archive = match ZipArchive::new(Cursor::new(bytes.as_ref())) {
-        Err(_) if has_needless_zip64_record(bytes) => return,
+        Err(_) if has_needless_zip64_record(bytes) => return links,
         archive => archive.expect("the other reader refuses the archive"),
     };
     let mut seen = BTreeSet::new();
     for at in 0..archive.len() {
         let (name, size, folder) = {
             let entry = archive.by_index_raw(at).expect("the other reader refuses a header");
-            // Compared by bytes: without the flag, our reader takes a name as UTF-8, the other one as code page 437.
-            let name = String::from_utf8(entry.name_raw().to_vec()).expect("a name that is not UTF-8");
-            (name, entry.size(), entry.name_raw().ends_with(b"/"))
+            if entry.unix_mode().is_some_and(|mode| mode & 0o170_000 == 0o120_000) {
+                links.insert(name_of(&entry));
+                continue;
+            }
+            let name = name_of(&entry);
+            let folder = name.is_empty() || name.ends_with('/');
+            (name, entry.size(), folder)
         };
         if folder {
             continue;
@@ -202,8 +213,36 @@ fn compare_directory(bytes: &Bytes, contents: &Contents) {
         }
         seen.insert(name);
     }
-    let ours: BTreeSet<String> = contents.keys().cloned().collect();
-    assert_eq!(seen, ours, "only our reader sees some of these");
+    for (name, content) in contents.iter().filter(|(name, _)| !seen.contains(*name)) {
+        assert!(is_linked(name, &links), "only our reader sees {name:?}");
+        if let Ok(content) = content {
+            let same = |other: &String| contents.get(other).is_some_and(|other| other.as_ref() == Ok(content));
+            assert!(seen.iter().any(same), "{name:?} has a content of its own");
+        }
+    }
+    links
+}
+
+/// Whether a name is that of a link, or below one.
+fn is_linked(name: &str, links: &BTreeSet<String>) -> bool {
+    links
+        .iter()
+        .any(|link| name.strip_prefix(link.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+}
+
+/// The key of an entry of the other reader, with a `/` after that of a folder. Without the flag, the other reader reads
+/// every name in code page 437, and ours only those that are not UTF-8. The other one leaves separators and `./` alone.
+fn name_of<R: Read + ?Sized>(entry: &ZipFile<'_, R>) -> String {
+    let name = match String::from_utf8(entry.name_raw().to_vec()) {
+        Ok(name) => name,
+        Err(_) => entry.name().expect("every byte has a character").into_owned(),
+    };
+    name.replace('\\', "/").split_inclusive('/').filter(|segment| *segment != "./").collect()
+}
+
+/// Whether there may be a Unicode path field of an unknown version, which our reader ignores and the other one uses.
+fn has_odd_unicode_path(bytes: &[u8]) -> bool {
+    bytes.windows(5).any(|field| matches!(field, [0x75, 0x70, _, _, version] if *version != 1))
 }
 
 /// Whether there is a zip64 end record although the plain one has every number. Info-ZIP writes one whenever an entry
@@ -218,14 +257,15 @@ fn has_needless_zip64_record(bytes: &[u8]) -> bool {
 
 /// A reader that ignores the directory sees no other files and no other bytes. It fails at the first data descriptor,
 /// which it cannot read. Entries that unpack to more or less than they declare are refused by our reader only.
-fn compare_stream(bytes: &Bytes, contents: &Contents) -> usize {
+fn compare_stream(bytes: &Bytes, contents: &Contents, links: &BTreeSet<String>) -> usize {
     let mut stream = Cursor::new(bytes.as_ref());
     let mut streamed = 0;
     while let Ok(Some(mut entry)) = read_zipfile_from_stream(&mut stream) {
-        let Ok(name) = String::from_utf8(entry.name_raw().to_vec()) else { panic!("a name that is not UTF-8") };
+        let name = name_of(&entry);
         let mut theirs = Vec::new();
         let read = entry.by_ref().take(LIMITS.entry_bytes + 1).read_to_end(&mut theirs);
-        if name.ends_with('/') {
+        // A local header does not say that an entry is a link.
+        if name.is_empty() || name.ends_with('/') || links.contains(&name) {
             continue;
         }
         let ours = contents.get(&name).unwrap_or_else(|| panic!("only the stream reader sees {name:?}"));

@@ -49,6 +49,27 @@ fn make() -> Vec<Vec<u8>> {
     folders.order = (0..folders.members.len()).rev().collect();
     folders.end.comment = b"built by a tool".to_vec();
     seeds.push(folders.to_bytes());
+    folders.members.push(linked(b"latest", b"a"));
+    folders.members.push(linked(b"a/home.html", b"../index.html"));
+    folders.order.extend([folders.members.len() - 2, folders.members.len() - 1]);
+    seeds.push(folders.to_bytes());
+    // As old tools of Windows write it.
+    let mut windows = ZipParts::of(vec![
+        Member::valid(b"index.html", page, true),
+        Member::valid(b"css\\style.css", b"a{}", false),
+        Member::valid(b"empty\\", b"", false),
+        Member::valid(b"caf\x82.html", page, true),
+    ]);
+    windows.members.iter_mut().for_each(|member| member.made_by = 20);
+    seeds.push(windows.to_bytes());
+    seeds.push(
+        ZipParts::of(vec![
+            Member::valid(b"./", b"", false),
+            Member::valid(b"./index.html", page, true),
+            Member::valid(b"./a/style.css", b"a{}", false),
+        ])
+        .to_bytes(),
+    );
     folders.end.zip64 = Some(0);
     seeds.push(folders.to_bytes());
     seeds.push(ZipParts::of(vec![Member::valid(b"inner.zip", &seeds[0], false)]).to_bytes());
@@ -57,6 +78,10 @@ fn make() -> Vec<Vec<u8>> {
     seeds
         .push(ZipParts::of(vec![Member::valid(b"long.bin", &long, true), Member::valid(b"z", b"z", false)]).to_bytes());
     seeds
+}
+
+fn linked(name: &[u8], target: &[u8]) -> Member {
+    Member { attributes: 0o120_777 << 16, made_by: 0x031e, ..Member::valid(name, target, false) }
 }
 
 fn options(method: CompressionMethod, zip64: bool) -> SimpleFileOptions {

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use proptest::prelude::*;
+use tidegate_core::config::ArchiveLimits;
 use tidegate_core::content::{ContentReader, ReadError};
-use tidegate_publish::source::archive::ArchiveLimits;
 use tidegate_publish::source::content::SourceContent;
 use tidegate_publish::source::digest::Algorithms;
 use tidegate_publish::source::ranged::ReadAhead;

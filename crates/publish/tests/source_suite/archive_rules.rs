@@ -1,9 +1,9 @@
 //! Archives that must be refused, and archives that are only unusual: for each rule, the bytes that break it.
 
 use futures::StreamExt;
+use tidegate_core::config::ArchiveLimits;
 use tidegate_core::sanitize::sanitize_name;
 use tidegate_publish::source::SourceError;
-use tidegate_publish::source::archive::ArchiveLimits;
 
 use crate::support::*;
 
@@ -13,7 +13,9 @@ fn plain() -> Entry {
 
 #[tokio::test]
 async fn refuses_names_that_escape_the_site() {
-    for name in ["../x", "/x", "C:/x", "c:x", "a\\..\\..\\x", "C:\\x", "a/../b", "x\0y", "./x", "a//b", "a\nb", ".."] {
+    for name in
+        ["../x", "/x", "C:/x", "c:x", "a\\..\\..\\x", "C:\\x", "a/../b", "x\0y", "./../x", ".//x", "a//b", "a\nb", ".."]
+    {
         let message = refusal(zip(&[plain(), entry(name, b"x")])).await;
         assert!(message.contains(&sanitize_name(name)), "{name:?}: {message}");
     }
@@ -29,13 +31,11 @@ async fn reports_all_refused_names_at_once() {
 }
 
 #[tokio::test]
-async fn refuses_links_and_devices() {
-    for kind in [0o120_777_u32, 0o020_644, 0o060_644, 0o010_644, 0o140_644] {
-        let message = refusal(zip(&[Entry { attributes: kind << 16, ..plain() }])).await;
-        assert!(message.contains("`a.txt`") && message.contains("link or a device"), "{message}");
+async fn refuses_devices_and_links_in_extra_fields() {
+    for attributes in [0o020_644_u32 << 16, 0o060_644 << 16, 0o010_644 << 16, 0o140_644 << 16, 0x400] {
+        let message = refusal(zip(&[Entry { attributes, ..plain() }])).await;
+        assert!(message.contains("`a.txt`") && message.contains("Windows link or a device"), "{message}");
     }
-    let windows = refusal(zip(&[Entry { attributes: 0x400, ..plain() }])).await;
-    assert!(windows.contains("link or a device"), "{windows}");
     let pkware = field(0x000d, b"times and idsetc/passwd");
     let infozip = field(0x756e, b"crc,mode,size,uid,/etc/passwd");
     for extra in [pkware, infozip] {
@@ -97,7 +97,9 @@ async fn enforces_limits_at_opening() {
     let message =
         |entries: &[Entry]| open_limited(zip(entries), limits).expect_err("the limit must be enforced").to_string();
     let megabyte = |name: &str, megabytes: usize| Entry { deflate: true, ..entry(name, &noise(megabytes * 1_000_000)) };
-    assert!(message(&[plain(), entry("b", b""), entry("c", b"")]).contains("3 entries, and the limit is 2"));
+    let entries = message(&[plain(), entry("b", b""), entry("c", b"")]);
+    assert!(entries.contains("3 entries, and the limit is 2"), "{entries}");
+    assert!(entries.contains("raise `entries` of the site's `archive-limits` (`--archive-limit entries=NUMBER`)"));
     assert!(message(&[megabyte("big", 3)]).contains("`big` of 3000000 bytes, and the limit is 2000000"));
     assert!(message(&[megabyte("one", 2), megabyte("two", 2)]).contains("more than 3000000 bytes"));
     let zeros = Entry { deflate: true, ..entry("zeros", &vec![0; 2_000_000]) };
@@ -136,15 +138,31 @@ async fn refuses_local_headers_that_differ_from_the_directory() {
         (Entry { local_compressed_size: Some(4), ..plain() }, "another size"),
         (Entry { local_crc32: Some(4), ..plain() }, "another checksum"),
         (Entry { local_flags: Some(1), ..plain() }, "another set of flags"),
-        (Entry { local_flags: Some(8), ..plain() }, "another set of flags"),
-        (Entry { local_extra: field(0x7075, b"\x01\0\0\0\0b.txt"), ..plain() }, "another name"),
+        (Entry { local_extra: unicode_path(b"a.txt", "b.txt"), ..plain() }, "another name"),
     ];
     for (case, expected) in cases {
         let message = refusal(zip(&[case])).await;
         assert!(message.contains("`a.txt`") && message.contains(expected), "{expected}: {message}");
     }
-    // Flags that only describe the compression level may differ.
-    assert!(open(zip(&[Entry { local_flags: Some(2), ..plain() }])).is_ok());
+    let message = refusal(zip(&[Entry { local_flags: Some(1 << 11), ..entry("é", b"") }])).await;
+    assert!(message.contains("another set of flags"), "{message}");
+    // The compression level says nothing of the content, the flag for UTF-8 nothing of a name in ASCII, and the flag for
+    // a data descriptor nothing that the bytes do not show.
+    for flag in [1 << 1, 1 << 2, 1 << 11] {
+        for (flags, local_flags) in [(flag, 0), (0, flag)] {
+            let opened = open(zip(&[Entry { flags, local_flags: Some(local_flags), ..plain() }])).unwrap();
+            assert_eq!(read_all(&opened).await["a.txt"], b"hello");
+        }
+    }
+    let descriptor = descriptor(b"hello", 5, true, false);
+    for (flags, local_flags, after_data) in [(8, 0, Vec::new()), (0, 8, descriptor.clone())] {
+        let streamed = Entry { flags, local_flags: Some(local_flags), after_data, ..plain() };
+        assert_eq!(read_all(&open(zip(&[streamed])).unwrap()).await["a.txt"], b"hello");
+    }
+    for (flags, local_flags, after_data) in [(8, 0, descriptor), (0, 8, Vec::new())] {
+        let message = refusal(zip(&[Entry { flags, local_flags: Some(local_flags), after_data, ..plain() }])).await;
+        assert!(message.contains("belong to no entry"), "{message}");
+    }
 }
 
 #[tokio::test]
@@ -257,21 +275,10 @@ async fn refuses_zip64_end_records_that_differ_from_the_directory() {
 async fn refuses_equal_names_but_not_names_that_differ_in_case() {
     assert!(refusal(zip(&[plain(), plain()])).await.contains("duplicate name `a.txt`"));
     assert!(refusal(zip(&[entry("é", b""), entry("e\u{301}", b"")])).await.contains("look the same"));
-    assert!(refusal(zip(&[entry("a", b""), entry("a/b", b"")])).await.contains("folder"));
+    for (one, other) in [("a", "a/b"), ("a", "a/"), ("a/b", "a")] {
+        assert!(refusal(zip(&[entry(one, b""), entry(other, b"")])).await.contains("folder"), "{one} {other}");
+    }
     assert_eq!(keys(&open(zip(&[entry("a.txt", b"1"), entry("A.txt", b"2")])).unwrap()), ["A.txt", "a.txt"]);
-}
-
-#[tokio::test]
-async fn reads_unflagged_names_as_utf8_or_refuses_them() {
-    let flagged = Entry { flags: 1 << 11, ..entry("é.html", b"") };
-    assert_eq!(keys(&open(zip(&[flagged, entry("ü.html", b"")])).unwrap()), ["é.html", "ü.html"]);
-    let code_page = Entry { name: b"caf\x82.html".to_vec(), ..plain() };
-    let message = refusal(zip(&[code_page])).await;
-    assert!(message.contains("caf") && message.contains("not UTF-8"), "{message}");
-    let two_names = Entry { extra: field(0x7075, b"\x01\0\0\0\0b.txt"), ..plain() };
-    assert!(refusal(zip(&[two_names])).await.contains("second name"));
-    let same = field(0x7075, b"\x01\0\0\0\0a.txt");
-    assert!(open(zip(&[Entry { extra: same.clone(), local_extra: same, ..plain() }])).is_ok());
 }
 
 #[tokio::test]

@@ -9,6 +9,10 @@ mod memory_s3;
 mod support;
 
 #[cfg(test)]
+mod archive_links;
+#[cfg(test)]
+mod archive_names;
+#[cfg(test)]
 mod archive_reading;
 #[cfg(test)]
 mod archive_rules;

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use futures::StreamExt;
 use tidegate_core::artifact::Fingerprint;
+use tidegate_core::config::ArchiveLimits;
 use tidegate_core::key::Key;
-use tidegate_publish::source::archive::ArchiveLimits;
 use tidegate_publish::source::ranged::{Ranged, ReadAhead};
 use tidegate_publish::source::{OpenedSource, SourceError, SourceReader, open_archive};
 
@@ -149,6 +149,8 @@ pub(crate) struct Entry {
     pub(crate) method: Option<u16>,
     pub(crate) flags: u16,
     pub(crate) attributes: u32,
+    /// "Version made by", whose high byte is the system; Unix without one.
+    pub(crate) made_by: Option<u16>,
     pub(crate) extra: Vec<u8>,
     pub(crate) crc32: Option<u32>,
     pub(crate) size: Option<u32>,
@@ -227,7 +229,7 @@ pub(crate) fn zip_with(entries: &[Entry], end: &End) -> Vec<u8> {
         bytes.extend_from_slice(&entry.after_data);
 
         directory.extend_from_slice(b"PK\x01\x02");
-        push16(&mut directory, &[0x031e, 20, entry.flags, method, 0, 0x21]);
+        push16(&mut directory, &[entry.made_by.unwrap_or(0x031e), 20, entry.flags, method, 0, 0x21]);
         push32(&mut directory, &[crc32, compressed_size, size]);
         push16(
             &mut directory,
@@ -264,6 +266,18 @@ pub(crate) fn field(id: u16, data: &[u8]) -> Vec<u8> {
     push16(&mut bytes, &[id, u16::try_from(data.len()).unwrap()]);
     bytes.extend_from_slice(data);
     bytes
+}
+
+/// A Unicode path field for the name `raw` of a header.
+pub(crate) fn unicode_path(raw: &[u8], name: &str) -> Vec<u8> {
+    let mut crc = flate2::Crc::new();
+    crc.update(raw);
+    field(0x7075, &[&[1], &crc.sum().to_le_bytes()[..], name.as_bytes()].concat())
+}
+
+/// A symbolic link.
+pub(crate) fn link(name: &str, target: &str) -> Entry {
+    Entry { attributes: 0o120_777 << 16, ..entry(name, target.as_bytes()) }
 }
 
 /// A data descriptor, with or without its signature, with sizes of four or (`zip64`) eight bytes.

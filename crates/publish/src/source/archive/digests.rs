@@ -38,7 +38,7 @@ pub(super) fn digest(
     entry: &ArchiveEntry,
     algorithms: Algorithms,
 ) -> Result<ContentIdentity, SourceError> {
-    let mut chunks = EntryReader::new(Arc::clone(index), entry.clone());
+    let mut chunks = EntryReader::new(Arc::clone(&index.archive), entry.clone());
     let mut digester = BodyDigester::new(algorithms);
     while let Some(chunk) = chunks.next()? {
         digester.update(&chunk);

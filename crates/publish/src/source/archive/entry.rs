@@ -9,7 +9,7 @@ use flate2::Crc;
 use flate2::bufread::DeflateDecoder;
 
 use super::error::ErrorBuilder;
-use super::index::{ArchiveEntry, ArchiveIndex};
+use super::index::{ArchiveBytes, ArchiveEntry};
 use crate::source::body::{CHUNK, Chunks};
 use crate::source::error::SourceError;
 
@@ -19,7 +19,7 @@ const SMALL: u64 = 256 * 1024;
 
 /// Reads one entry from start to end, once.
 pub(super) struct EntryReader {
-    index: Arc<ArchiveIndex>,
+    archive: Arc<ArchiveBytes>,
     entry: ArchiveEntry,
     /// Nothing after the end was checked, or after an error.
     input: Option<EntryInput>,
@@ -34,16 +34,16 @@ enum EntryInput {
 
 /// The compressed bytes of one entry, read by windows.
 struct CompressedBytes {
-    index: Arc<ArchiveIndex>,
+    archive: Arc<ArchiveBytes>,
     position: u64,
     end: u64,
     window: Bytes,
 }
 
 impl EntryReader {
-    pub(super) fn new(index: Arc<ArchiveIndex>, entry: ArchiveEntry) -> Self {
+    pub(super) fn new(archive: Arc<ArchiveBytes>, entry: ArchiveEntry) -> Self {
         let bytes = CompressedBytes {
-            index: Arc::clone(&index),
+            archive: Arc::clone(&archive),
             position: entry.offset,
             end: entry.offset.saturating_add(entry.compressed_size),
             window: Bytes::new(),
@@ -53,7 +53,7 @@ impl EntryReader {
         } else {
             EntryInput::Stored(bytes)
         };
-        Self { index, left: entry.size, entry, input: Some(input), checksum: Crc::new() }
+        Self { archive, left: entry.size, entry, input: Some(input), checksum: Crc::new() }
     }
 
     /// The next bytes, at most `limit`. All of the entry is checked before its last bytes are returned.
@@ -91,12 +91,12 @@ impl EntryReader {
         if self.checksum.sum() != self.entry.crc32 {
             return Err(self.refuse("does not have the checksum that it declares; build or upload the archive again"));
         }
-        let unchanged = self.index.blocks.source().check_unchanged();
-        Ok(unchanged.map_err(|error| self.index.read_error(error))?)
+        let unchanged = self.archive.blocks.source().check_unchanged();
+        Ok(unchanged.map_err(|error| self.archive.read_error(error))?)
     }
 
     fn refuse(&self, why: impl std::fmt::Display) -> SourceError {
-        ErrorBuilder(&self.index.name).entry(self.entry.key.as_str(), why).into()
+        ErrorBuilder(&self.archive.name).entry(self.entry.key.as_str(), why).into()
     }
 
     /// Distinguishes compressed data that is invalid from an archive that cannot be read.
@@ -105,7 +105,7 @@ impl EntryReader {
             io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
                 self.refuse("cannot be unpacked; build or upload the archive again")
             }
-            _ => self.index.read_error(error).into(),
+            _ => self.archive.read_error(error).into(),
         }
     }
 }
@@ -139,7 +139,7 @@ impl BufRead for CompressedBytes {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.window.is_empty() && self.position < self.end {
             let left = self.end - self.position;
-            let blocks = &self.index.blocks;
+            let blocks = &self.archive.blocks;
             let read_ahead = blocks.read_ahead();
             let shared = read_ahead.block > 0 && left <= SMALL;
             let length = if shared { left } else { left.min(read_ahead.window as u64) };

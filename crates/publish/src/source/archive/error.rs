@@ -56,12 +56,17 @@ pub enum ArchiveError {
         why: String,
     },
     /// The archive exceeds a limit.
-    #[error("the archive `{archive}` {why}; publish less, or raise the limit")]
+    #[error(
+        "the archive `{archive}` {why}; publish less, or raise `{limit}` of the site's `archive-limits` \
+         (`--archive-limit {limit}=NUMBER`)"
+    )]
     Limit {
         /// The archive.
         archive: String,
         /// The exceeded limit.
         why: String,
+        /// Its name in the configuration.
+        limit: &'static str,
     },
 }
 
@@ -82,8 +87,9 @@ impl ErrorBuilder<'_> {
         ArchiveError::Entry { archive: self.0.to_owned(), entry: sanitize_name(entry), why: why.to_string() }
     }
 
-    pub(super) fn limit(self, why: impl fmt::Display) -> ArchiveError {
-        ArchiveError::Limit { archive: self.0.to_owned(), why: why.to_string() }
+    /// `limit` is its name in the configuration.
+    pub(super) fn limit(self, why: impl fmt::Display, limit: &'static str) -> ArchiveError {
+        ArchiveError::Limit { archive: self.0.to_owned(), why: why.to_string(), limit }
     }
 
     pub(super) fn read(self, error: io::Error) -> ArchiveError {

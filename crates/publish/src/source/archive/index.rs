@@ -6,14 +6,17 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use rawzip::{CompressionMethod, ZipArchive};
+use tidegate_core::config::ArchiveLimits;
 use tidegate_core::key::Key;
 
 use super::end::{END_RECORD, EndRecord, MAX_COMMENT};
+use super::entry::EntryReader;
 use super::error::{ArchiveError, ErrorBuilder};
-use super::limits::ArchiveLimits;
+use super::links::{self, ArchiveLink};
 use super::local;
+use super::name::{EntryName, EntryPath, Separators};
 use super::reader_at::ArchiveReaderAt;
-use super::record::{CentralRecord, check_record, entry_name};
+use super::record::{CentralRecord, check_record};
 use crate::source::block_cache::BlockCache;
 use crate::source::error::SourceError;
 use crate::source::names::Refusals;
@@ -38,41 +41,86 @@ pub(super) struct ArchiveEntry {
     pub(super) deflated: bool,
 }
 
-/// The files of an archive, and its bytes.
-pub(super) struct ArchiveIndex {
+/// The bytes of an archive.
+pub(super) struct ArchiveBytes {
     /// The archive's name in errors.
     pub(super) name: String,
     pub(super) blocks: BlockCache,
+}
+
+/// The files of an archive, and its bytes.
+pub(super) struct ArchiveIndex {
+    pub(super) archive: Arc<ArchiveBytes>,
     /// Sorted by key.
     pub(super) entries: Vec<ArchiveEntry>,
+    /// Names that were read in a code page that the archive does not declare: the first of them, and how many.
+    pub(super) code_page_names: Option<(String, usize)>,
 }
 
 /// The records of a central directory, and the range of their bytes.
 struct CentralDirectory {
     records: Vec<CentralRecord>,
     range: Range<u64>,
+    separators: Separators,
+}
+
+/// The tree of an archive, before links are resolved.
+#[derive(Default)]
+struct ArchiveTree {
+    files: Vec<ArchiveEntry>,
+    /// Links, whose content is their target.
+    links: Vec<ArchiveEntry>,
+    folders: Vec<Key>,
+    code_page_names: Option<(String, usize)>,
+}
+
+impl ArchiveBytes {
+    pub(super) fn read_error(&self, error: io::Error) -> ArchiveError {
+        ErrorBuilder(&self.name).read(error)
+    }
 }
 
 impl ArchiveIndex {
-    /// Reads the index, with every check that needs no unpacking.
+    /// Reads the index, with every check that needs no unpacking but that of links.
     pub(super) fn read(name: String, bytes: Arc<dyn Ranged>, limits: ArchiveLimits) -> Result<Self, SourceError> {
-        let blocks = BlockCache::new(bytes);
-        let mut entries = read_entries(&name, &blocks, limits)?;
+        let archive = Arc::new(ArchiveBytes { name, blocks: BlockCache::new(bytes) });
+        let ArchiveTree { files, links, folders, code_page_names } = read_tree(&archive.name, &archive.blocks, limits)?;
+        let mut entries = if links.is_empty() {
+            files
+        } else {
+            let links = links.into_iter().map(|link| read_link(&archive, link)).collect::<Result<Vec<_>, _>>()?;
+            links::resolve(ErrorBuilder(&archive.name), files, &links, &folders, limits)?
+        };
         entries.sort_by(|a, b| a.key.cmp(&b.key));
-        Ok(Self { name, blocks, entries })
+        let index = Self { archive, entries, code_page_names };
+        match folders.iter().find(|folder| index.entry(folder).is_ok()) {
+            None => Ok(index),
+            Some(folder) => {
+                let why = "is a file, and a folder with an entry of its own; rename one of them";
+                Err(ErrorBuilder(&index.archive.name).entry(folder.as_str(), why).into())
+            }
+        }
     }
 
     pub(super) fn entry(&self, key: &Key) -> Result<&ArchiveEntry, SourceError> {
         let index = self.entries.binary_search_by(|entry| entry.key.cmp(key)).ok();
         index.and_then(|index| self.entries.get(index)).ok_or_else(|| SourceError::Absent(key.clone()))
     }
-
-    pub(super) fn read_error(&self, error: io::Error) -> ArchiveError {
-        ErrorBuilder(&self.name).read(error)
-    }
 }
 
-fn read_entries(name: &str, blocks: &BlockCache, limits: ArchiveLimits) -> Result<Vec<ArchiveEntry>, SourceError> {
+/// Reads the target of a link.
+fn read_link(archive: &Arc<ArchiveBytes>, entry: ArchiveEntry) -> Result<ArchiveLink, SourceError> {
+    let refuse = |why| ErrorBuilder(&archive.name).entry(entry.key.as_str(), why);
+    if entry.size > links::MAX_TARGET_BYTES {
+        return Err(refuse("is a link with more than 4,096 bytes; build the archive again").into());
+    }
+    let target = EntryReader::new(Arc::clone(archive), entry.clone()).take(entry.size)?.unwrap_or_default();
+    let target =
+        String::from_utf8(target.into()).map_err(|_| refuse("is a link to a name that is not UTF-8; rename it"))?;
+    Ok(ArchiveLink { key: entry.key, target })
+}
+
+fn read_tree(name: &str, blocks: &BlockCache, limits: ArchiveLimits) -> Result<ArchiveTree, SourceError> {
     let errors = ErrorBuilder(name);
     let size = blocks.source().size();
     if size == 0 {
@@ -88,26 +136,51 @@ fn read_entries(name: &str, blocks: &BlockCache, limits: ArchiveLimits) -> Resul
         return Err(ArchiveError::Empty(name.to_owned()).into());
     }
     if count > limits.entries {
-        return Err(errors.limit(format_args!("has {count} entries, and the limit is {}", limits.entries)).into());
+        let why = format_args!("has {count} entries, and the limit is {}", limits.entries);
+        return Err(errors.limit(why, "entries").into());
     }
-    let CentralDirectory { mut records, range } = read_directory(errors, &archive, &mut buffer, &end, limits)?;
+    let CentralDirectory { mut records, range, separators } =
+        read_directory(errors, &archive, &mut buffer, &end, limits)?;
+    let mut refused = Refusals::default();
+    let mut paths = Vec::with_capacity(records.len());
     records.sort_by_key(|record| record.header_offset);
+    for record in &records {
+        match EntryPath::new(&record.name, separators, record.is_dos) {
+            Ok(path) => paths.push(path),
+            Err(reason) => refused.push(reason),
+        }
+    }
+    refused.finish()?;
     if records.first().is_none_or(|first| first.header_offset != 0) {
         return Err(errors.ambiguous("there are bytes before its first entry").into());
     }
     end.check_numbers(errors, &archive, &range, count)?;
     let offsets = local::data_offsets(errors, &archive, blocks, &records)?;
-    let files = records.into_iter().zip(offsets).filter_map(|(record, offset)| {
-        Some(ArchiveEntry {
-            key: record.key?,
+    let mut tree = ArchiveTree::default();
+    for ((record, path), offset) in records.into_iter().zip(paths).zip(offsets) {
+        if record.name.from_code_page {
+            let (_, count) = tree.code_page_names.get_or_insert_with(|| (record.name.text.to_string(), 0));
+            *count += 1;
+        }
+        let key = match path {
+            EntryPath::File(key) => key,
+            EntryPath::Folder(key) => {
+                tree.folders.push(key);
+                continue;
+            }
+            EntryPath::Root => continue,
+        };
+        let entry = ArchiveEntry {
+            key,
             offset,
             compressed_size: record.wayfinder.compressed_size_hint(),
             size: record.wayfinder.uncompressed_size_hint(),
             crc32: record.crc32,
             deflated: record.method == CompressionMethod::DEFLATE,
-        })
-    });
-    Ok(files.collect())
+        };
+        if record.is_link { tree.links.push(entry) } else { tree.files.push(entry) }
+    }
+    Ok(tree)
 }
 
 /// Reads and checks the central directory.
@@ -120,6 +193,7 @@ fn read_directory(
 ) -> Result<CentralDirectory, SourceError> {
     let mut refused = Refusals::default();
     let mut records = Vec::new();
+    let mut separators = Separators::default();
     let mut range = archive.directory_offset()..archive.directory_offset();
     let (mut count, mut total_bytes) = (0_u64, 0_u64);
     let mut entries = archive.entries(buffer);
@@ -132,7 +206,8 @@ fn read_directory(
             + central.extra_fields().remaining_bytes().len()
             + central.comment().as_bytes().len();
         range.end = central.central_directory_offset() + CENTRAL_HEADER + variable as u64;
-        let name = match entry_name(&central) {
+        let raw = central.file_path().as_bytes();
+        let name = match EntryName::decode(raw, central.flags().is_utf8(), central.extra_fields()) {
             Ok(name) => name,
             Err(reason) => {
                 refused.push(reason);
@@ -140,26 +215,13 @@ fn read_directory(
             }
         };
         total_bytes = total_bytes.saturating_add(central.uncompressed_size_hint());
-        check_record(errors, name, &central, limits)?;
+        check_record(errors, &name.text, &central, limits)?;
         if total_bytes > limits.total_bytes {
-            return Err(errors.limit(format_args!("unpacks to more than {} bytes", limits.total_bytes)).into());
+            let why = format_args!("unpacks to more than {} bytes", limits.total_bytes);
+            return Err(errors.limit(why, "total-bytes").into());
         }
-        let (key, folder) = match name.strip_suffix('/') {
-            Some(bare) => (Key::new(bare).map(|_| None), name),
-            None => (Key::new(name).map(Some), ""),
-        };
-        match key {
-            Ok(key) => records.push(CentralRecord {
-                key,
-                folder: folder.into(),
-                wayfinder: central.wayfinder(),
-                header_offset: central.local_header_offset(),
-                flags: central.flags().bits(),
-                method: central.compression_method(),
-                crc32: central.crc32(),
-            }),
-            Err(error) => refused.push(error),
-        }
+        separators.add(&central, &name);
+        records.push(CentralRecord::new(&central, name));
     }
     if count != archive.entries_hint() {
         let why =
@@ -168,5 +230,5 @@ fn read_directory(
     }
     end.check_extent(errors, archive, &range)?;
     refused.finish()?;
-    Ok(CentralDirectory { records, range })
+    Ok(CentralDirectory { records, range, separators })
 }

@@ -8,8 +8,9 @@ use rawzip::{ReaderAt, ZipArchive};
 use tidegate_core::sanitize::sanitize_name;
 
 use super::error::{ArchiveError, ErrorBuilder};
+use super::name::EntryName;
 use super::reader_at::ArchiveReaderAt;
-use super::record::{CentralRecord, MEANINGFUL_FLAGS, check_fields};
+use super::record::{CentralRecord, MEANINGFUL_FLAGS, UTF8_FLAG, check_fields};
 use crate::source::block_cache::{BlockCache, SLOTS};
 
 /// Size of the longest name together with the longest extra fields, in bytes.
@@ -70,7 +71,7 @@ fn data_offset(
     BoundedRecord { record, end, isolated }: &BoundedRecord<'_>,
     buffer: &mut [u8],
 ) -> Result<u64, ArchiveError> {
-    let name = record.name();
+    let name = &*record.name.text;
     if *isolated {
         archive.get_ref().read_header_ahead(record.header_offset).map_err(|error| errors.record(error))?;
     }
@@ -80,22 +81,23 @@ fn data_offset(
         let why = format!("has another {what} in its own header than in the directory; build the archive again");
         Err(errors.entry(name, why))
     };
-    if local.file_path().as_bytes() != name.as_bytes() {
+    let raw = local.file_path().as_bytes();
+    let decoded = EntryName::decode(raw, local.flags().is_utf8(), local.extra_fields());
+    if raw != record.raw() || decoded.as_ref().map(|decoded| &decoded.text) != Ok(&record.name.text) {
         return differs("name");
     }
     if local.compression_method() != record.method {
         return differs("method");
     }
-    if (local.flags().bits() ^ record.flags) & MEANINGFUL_FLAGS != 0 {
+    // In ASCII, a name is the same with the flag for UTF-8 and without it.
+    let harmless = if raw.is_ascii() { UTF8_FLAG } else { 0 };
+    if (local.flags().bits() ^ record.flags) & MEANINGFUL_FLAGS & !harmless != 0 {
         return differs("set of flags");
     }
     let mut fields = local.extra_fields();
     let mut zip64 = 0;
-    for (field, data) in fields.by_ref() {
+    for (field, _) in fields.by_ref() {
         zip64 += u32::from(field == ExtraFieldId::ZIP64);
-        if field == ExtraFieldId::INFO_ZIP_UNICODE_PATH && data.get(5..) != Some(name.as_bytes()) {
-            return differs("name");
-        }
     }
     check_fields(errors, name, &fields, zip64)?;
     let has_descriptor = local.flags().has_data_descriptor();

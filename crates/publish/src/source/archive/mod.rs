@@ -9,8 +9,9 @@ mod end;
 mod entry;
 pub(in crate::source) mod error;
 mod index;
-pub(in crate::source) mod limits;
+mod links;
 mod local;
+mod name;
 mod reader_at;
 mod record;
 
@@ -24,13 +25,13 @@ use sha2::{Digest, Sha256};
 use tidegate_core::artifact::{Artifact, ArtifactItem, ArtifactNames, Fingerprint};
 use tidegate_core::content::ReadError;
 use tidegate_core::declared::DeclaredHeaders;
+use tidegate_core::finding::Finding;
 use tidegate_core::identity::ContentIdentity;
 use tidegate_core::key::Key;
 use tidegate_core::location::ObjectLocation;
 use tokio::runtime::Handle;
 
 pub use error::ArchiveError;
-pub use limits::ArchiveLimits;
 
 use super::blocking::blocking;
 use super::body::{CHUNK, SourceBody};
@@ -39,6 +40,7 @@ use super::error::SourceError;
 use super::options::{Progress, SourceOptions};
 use super::ranged::{Ranged, RangedFile, RangedObject};
 use super::storage::StorageError;
+use super::{ListedSource, listed};
 use crate::s3::{S3, StagedObject};
 use entry::EntryReader;
 use index::ArchiveIndex;
@@ -50,7 +52,7 @@ pub struct Archive {
 
 impl Archive {
     /// Opens a local zip. Its fingerprint is the SHA-256 of the file. Every entry is unpacked and digested.
-    pub(super) async fn open_file(path: &Path, options: &SourceOptions) -> Result<(Artifact, Self), SourceError> {
+    pub(super) async fn open_file(path: &Path, options: &SourceOptions) -> Result<ListedSource<Self>, SourceError> {
         let (path, options) = (path.to_owned(), options.clone());
         blocking(move || {
             let name = path.display().to_string();
@@ -61,9 +63,11 @@ impl Archive {
             let digest = digest_file(&file, options.progress.as_ref());
             let digest = digest.map_err(|error| ArchiveError::Read { archive: name.clone(), error })?;
             let fingerprint = Fingerprint(format!("sha256:{}", hex::encode(digest)).into());
-            let archive = Self::index(name, Arc::new(file), options.limits)?;
-            let identities = digests::digest_all(&archive.index, options.algorithms, options.progress.as_ref())?;
-            archive.into_artifact(identities, fingerprint)
+            let (index, findings) = Self::index(name, Arc::new(file), &options)?;
+            let index = Arc::new(index);
+            let identities = digests::digest_all(&index, options.algorithms, options.progress.as_ref())?;
+            let artifact = artifact(&index, identities, fingerprint)?;
+            Ok((artifact, Self { index }, findings))
         })
         .await
     }
@@ -73,7 +77,7 @@ impl Archive {
         location: &ObjectLocation,
         s3: &S3,
         options: &SourceOptions,
-    ) -> Result<(Artifact, Self), SourceError> {
+    ) -> Result<ListedSource<Self>, SourceError> {
         let key = location.key.stored();
         let head = s3.head(&location.bucket, key.as_str()).await;
         let head = head.map_err(|error| StorageError::new(location.to_string(), error))?;
@@ -82,8 +86,8 @@ impl Archive {
         let fingerprint = Fingerprint(format!("etag:{}{version}", head.etag).into());
         let object = StagedObject { bucket: location.bucket.clone(), key, size: head.size, etag: head.etag };
         let ranged = RangedObject::new(s3.clone(), object, Handle::current());
-        let (name, limits) = (location.to_string(), options.limits);
-        blocking(move || Self::open_ranged(name, Arc::new(ranged), fingerprint, limits)).await
+        let (name, options) = (location.to_string(), options.clone());
+        blocking(move || Self::open_ranged(name, Arc::new(ranged), fingerprint, &options)).await
     }
 
     /// Opens a zip from any bytes. Blocks.
@@ -91,35 +95,26 @@ impl Archive {
         name: String,
         bytes: Arc<dyn Ranged>,
         fingerprint: Fingerprint,
-        limits: ArchiveLimits,
-    ) -> Result<(Artifact, Self), SourceError> {
-        let archive = Self::index(name, bytes, limits)?;
-        let unknown = vec![ContentIdentity::default(); archive.index.entries.len()];
-        archive.into_artifact(unknown, fingerprint)
+        options: &SourceOptions,
+    ) -> Result<ListedSource<Self>, SourceError> {
+        let (index, findings) = Self::index(name, bytes, options)?;
+        let unknown = vec![ContentIdentity::default(); index.entries.len()];
+        let artifact = artifact(&index, unknown, fingerprint)?;
+        Ok((artifact, Self { index: Arc::new(index) }, findings))
     }
 
-    fn index(name: String, bytes: Arc<dyn Ranged>, limits: ArchiveLimits) -> Result<Self, SourceError> {
-        Ok(Self { index: Arc::new(ArchiveIndex::read(name, bytes, limits)?) })
-    }
-
-    /// `identities` are those of the entries, in the same order.
-    fn into_artifact(
-        self,
-        identities: Vec<ContentIdentity>,
-        fingerprint: Fingerprint,
-    ) -> Result<(Artifact, Self), SourceError> {
-        let items = self.index.entries.iter().zip(identities).map(|(entry, identity)| ArtifactItem {
-            key: entry.key.clone(),
-            size: entry.size,
-            identity,
-            declared: DeclaredHeaders::default(),
-        });
-        let artifact = Artifact::new(items.collect(), fingerprint, ArtifactNames::Files)?;
-        Ok((artifact, self))
+    fn index(
+        name: String,
+        bytes: Arc<dyn Ranged>,
+        options: &SourceOptions,
+    ) -> Result<(ArchiveIndex, Vec<Finding>), SourceError> {
+        let index = ArchiveIndex::read(name, bytes, options.limits)?;
+        let finding = index.code_page_names.as_ref().map(|(example, count)| listed::code_page(example, *count));
+        Ok((index, finding.into_iter().collect()))
     }
 
     fn entry_reader(&self, key: &Key) -> Result<EntryReader, SourceError> {
-        Ok(EntryReader::new(Arc::clone(&self.index), self.index.entry(key)?.clone()))
+        Ok(EntryReader::new(Arc::clone(&self.index.archive), self.index.entry(key)?.clone()))
     }
 
     /// Where an entry's bytes begin. Keys that are not in the archive sort last.
@@ -175,8 +170,23 @@ impl Archive {
 
 impl fmt::Debug for Archive {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Archive({}, {} entries)", self.index.name, self.index.entries.len())
+        write!(f, "Archive({}, {} entries)", self.index.archive.name, self.index.entries.len())
     }
+}
+
+/// The listing of an archive. `identities` are those of the entries, in the same order.
+fn artifact(
+    index: &ArchiveIndex,
+    identities: Vec<ContentIdentity>,
+    fingerprint: Fingerprint,
+) -> Result<Artifact, SourceError> {
+    let items = index.entries.iter().zip(identities).map(|(entry, identity)| ArtifactItem {
+        key: entry.key.clone(),
+        size: entry.size,
+        identity,
+        declared: DeclaredHeaders::default(),
+    });
+    Ok(Artifact::new(items.collect(), fingerprint, ArtifactNames::Files)?)
 }
 
 fn digest_file(file: &RangedFile, progress: Option<&Progress>) -> io::Result<[u8; 32]> {

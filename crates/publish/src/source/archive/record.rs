@@ -5,19 +5,23 @@ use std::fmt;
 
 use rawzip::extra_fields::{ExtraFieldId, ExtraFields};
 use rawzip::{CompressionMethod, ZipArchiveEntryWayfinder, ZipFileHeaderRecord};
-use tidegate_core::key::Key;
+use tidegate_core::config::ArchiveLimits;
 use tidegate_core::sanitize::sanitize_name;
 
 use super::error::{ArchiveError, ErrorBuilder};
-use super::limits::ArchiveLimits;
+use super::name::{EntryName, is_dos};
 
-/// Flags that change how an entry is read: encrypted, data descriptor, patch, strong encryption, UTF-8, masked. The
-/// others only describe the compression level.
-pub(super) const MEANINGFUL_FLAGS: u16 = 1 | 1 << 3 | 1 << 5 | 1 << 6 | 1 << 11 | 1 << 13;
-/// The file type in a Unix mode, and its values for a regular file and a folder.
+/// Flags that change how an entry is read, so that both of its headers must have them: encrypted, patch, strong
+/// encryption, UTF-8, masked. The one for a data descriptor is not among them, because every byte between two entries is
+/// checked. The others only describe the compression level.
+pub(super) const MEANINGFUL_FLAGS: u16 = 1 | 1 << 5 | 1 << 6 | UTF8_FLAG | 1 << 13;
+/// The flag of a name in UTF-8.
+pub(super) const UTF8_FLAG: u16 = 1 << 11;
+/// The file type in a Unix mode, and its values for a regular file, a folder and a symbolic link.
 const FILE_TYPE: u32 = 0o170_000;
 const REGULAR: u32 = 0o100_000;
 const FOLDER: u32 = 0o040_000;
+const LINK: u32 = 0o120_000;
 /// The NTFS attribute of a Windows link.
 const REPARSE_POINT: u32 = 0x400;
 /// Extra fields that hold a link's target behind a fixed number of bytes: PKWARE's Unix field and Info-ZIP's second
@@ -26,10 +30,13 @@ const LINK_FIELDS: [(ExtraFieldId, usize); 2] = [(ExtraFieldId::UNIX, 12), (Extr
 
 /// One record of the central directory that obeys the rules.
 pub(super) struct CentralRecord {
-    /// The key; nothing for a folder.
-    pub(super) key: Option<Key>,
-    /// The name of a folder.
-    pub(super) folder: Box<str>,
+    /// The name in the header, if it is not the text.
+    raw: Option<Box<[u8]>>,
+    /// The name as text.
+    pub(super) name: EntryName<'static>,
+    pub(super) is_dos: bool,
+    /// Whether the content is the target of a symbolic link.
+    pub(super) is_link: bool,
     pub(super) wayfinder: ZipArchiveEntryWayfinder,
     /// The offset of the local header.
     pub(super) header_offset: u64,
@@ -39,37 +46,28 @@ pub(super) struct CentralRecord {
 }
 
 impl CentralRecord {
-    pub(super) fn name(&self) -> &str {
-        self.key.as_ref().map_or(&self.folder, Key::as_str)
+    pub(super) fn new(central: &ZipFileHeaderRecord<'_>, name: EntryName<'_>) -> Self {
+        let raw = central.file_path().as_bytes();
+        Self {
+            raw: (raw != name.text.as_bytes()).then(|| raw.into()),
+            name: EntryName { text: name.text.into_owned().into(), ..name },
+            is_dos: is_dos(central),
+            is_link: file_type(central) == LINK,
+            wayfinder: central.wayfinder(),
+            header_offset: central.local_header_offset(),
+            flags: central.flags().bits(),
+            method: central.compression_method(),
+            crc32: central.crc32(),
+        }
+    }
+
+    pub(super) fn raw(&self) -> &[u8] {
+        self.raw.as_deref().unwrap_or(self.name.text.as_bytes())
     }
 }
 
-/// An entry's name, if it has only one.
-///
-/// Without the UTF-8 flag, a name is in a code page that the archive does not declare. If it is valid UTF-8, it is read
-/// as UTF-8: most tools on Unix write UTF-8 without the flag, and text in a code page is hardly ever valid UTF-8. Other
-/// names are refused.
-pub(super) fn entry_name<'a>(central: &ZipFileHeaderRecord<'a>) -> Result<&'a str, String> {
-    let raw = central.file_path().as_bytes();
-    let escaped = || sanitize_name(&String::from_utf8_lossy(raw));
-    let name = std::str::from_utf8(raw).map_err(|_| format!("the name `{}` is not UTF-8; rename it", escaped()))?;
-    if name.is_empty() {
-        return Err("an entry has no name; remove it".to_owned());
-    }
-    let has_drive = matches!(name.as_bytes(), [letter, b':', ..] if letter.is_ascii_alphabetic());
-    if has_drive {
-        return Err(format!("the name `{}` starts with a drive letter; make it relative", escaped()));
-    }
-    for (field, data) in central.extra_fields() {
-        // One byte for the version, four for a checksum, and a second name that some readers prefer.
-        if field == ExtraFieldId::INFO_ZIP_UNICODE_PATH && data.get(5..) != Some(raw) {
-            return Err(format!(
-                "the name `{}` has a second name in an extra field; rename it to plain UTF-8",
-                escaped()
-            ));
-        }
-    }
-    Ok(name)
+fn file_type(central: &ZipFileHeaderRecord<'_>) -> u32 {
+    central.external_attributes() >> 16 & FILE_TYPE
 }
 
 /// Checks a record against the rules and limits.
@@ -92,10 +90,10 @@ pub(super) fn check_record(
     if !matches!(method, CompressionMethod::STORE | CompressionMethod::DEFLATE) || flags.bits() & 1 << 5 != 0 {
         return refuse(&format_args!("is compressed with method {method}; use deflate, or store it"));
     }
-    let attributes = central.external_attributes();
-    let kind = attributes >> 16 & FILE_TYPE;
-    if attributes & REPARSE_POINT != 0 || !matches!(kind, 0 | REGULAR | FOLDER) {
-        return refuse(&"is a link or a device; add the file itself");
+    let kind = file_type(central);
+    let is_windows_link = kind != LINK && central.external_attributes() & REPARSE_POINT != 0;
+    if is_windows_link || !matches!(kind, 0 | REGULAR | FOLDER | LINK) {
+        return refuse(&"is a Windows link or a device; add the file itself");
     }
     let mut fields = central.extra_fields();
     let mut zip64 = 0;
@@ -106,23 +104,30 @@ pub(super) fn check_record(
         }
     }
     check_fields(errors, name, &fields, zip64)?;
+    // A name that ends with `\\` is that of a folder, or it is refused.
+    let is_folder = name.ends_with(['/', '\\']);
     let (compressed, size) = (central.compressed_size_hint(), central.uncompressed_size_hint());
-    if name.ends_with('/') && size > 0 {
+    if is_folder && size > 0 {
         return refuse(&"is a folder with content; build the archive again");
     }
-    if !name.ends_with('/') && kind == FOLDER {
+    if !is_folder && kind == FOLDER {
         return refuse(&"is a folder by its attributes and a file by its name; build the archive again");
+    }
+    if is_folder && kind == LINK {
+        return refuse(&"is a link by its attributes and a folder by its name; build the archive again");
     }
     if method == CompressionMethod::STORE && compressed != size {
         return refuse(&"is not compressed, but declares two sizes; build the archive again");
     }
     if size > limits.entry_bytes {
         let (name, limit) = (sanitize_name(name), limits.entry_bytes);
-        return Err(errors.limit(format_args!("has the entry `{name}` of {size} bytes, and the limit is {limit}")));
+        let why = format_args!("has the entry `{name}` of {size} bytes, and the limit is {limit}");
+        return Err(errors.limit(why, "entry-bytes"));
     }
     if size > ArchiveLimits::RATIO_EXEMPT_BYTES && size / limits.ratio.max(1) > compressed {
         let (name, ratio) = (sanitize_name(name), limits.ratio);
-        return Err(errors.limit(format_args!("has the entry `{name}`, which is compressed more than {ratio} to 1")));
+        let why = format_args!("has the entry `{name}`, which is compressed more than {ratio} to 1");
+        return Err(errors.limit(why, "ratio"));
     }
     Ok(())
 }
