@@ -21,6 +21,8 @@ mod packaged;
 pub(crate) mod releases;
 mod replaced;
 mod saved_plans;
+
+mod sources;
 mod staged_headers;
 mod triggers;
 mod uploads;

@@ -138,7 +138,8 @@ impl CliError {
             // The path was typed or configured wrongly.
             Self::Publish(PublishError::Source(
                 SourceError::Directory(DirectoryError::Missing(_) | DirectoryError::NotDirectory(_))
-                | SourceError::Archive(ArchiveError::Missing(_)),
+                | SourceError::Archive(ArchiveError::Missing(_))
+                | SourceError::NothingBelow { .. },
             )) => ExitStatus::Usage,
             Self::Publish(error) => error.kind().into(),
         }

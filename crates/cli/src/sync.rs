@@ -76,6 +76,7 @@ fn site(arguments: &SyncArguments, filters: &[String]) -> Result<Site, CliError>
             .map(|text| distribution(text, &arguments.target))
             .collect::<Result<_, _>>()?,
         delete: arguments.delete,
+        strip_prefix: arguments.strip_prefix.clone().unwrap_or_default(),
         archive_limits: ArchiveLimits::default(),
         // Excluded keys are excluded on both sides, so they are not deleted either.
         protect: ProtectedKeys::new(filters).map_err(CliError::usage)?,

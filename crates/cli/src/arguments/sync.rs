@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use tidegate_core::kms_key::KmsKey;
-use tidegate_core::location::{Location, Source};
+use tidegate_core::location::{Location, Prefix, Source};
 
 use super::ReadArguments;
 use super::header_argument::{HeaderArgument, cache_control, content_encoding, content_type};
@@ -25,6 +25,11 @@ pub(crate) struct SyncArguments {
     /// Include matching files that an earlier `--exclude` excludes
     #[arg(long, value_name = "GLOB")]
     pub(crate) include: Vec<String>,
+    /// Leave out a leading folder of the source, such as the single folder in a zip
+    ///
+    /// What is outside of the folder is not published. Other options match the names that are left.
+    #[arg(long, value_name = "FOLDER/", value_parser = folder)]
+    pub(crate) strip_prefix: Option<Prefix>,
     #[command(flatten)]
     pub(crate) reading: ReadArguments,
     /// Set `Cache-Control` of all objects, or of those that match GLOB
@@ -82,6 +87,15 @@ pub(crate) struct SyncArguments {
 pub(crate) enum StagedHeadersFlag {
     Keep,
     Ignore,
+}
+
+/// A folder of the source.
+fn folder(text: &str) -> Result<Prefix, String> {
+    match Prefix::new(text.strip_prefix("./").unwrap_or(text)) {
+        Ok(folder) if !folder.as_str().is_empty() => Ok(folder),
+        Ok(_) => Err("name a folder of the source, such as `site/`".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// The canned ACLs that make sense for a site.

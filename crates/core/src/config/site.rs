@@ -59,6 +59,9 @@ pub struct Site {
     /// Whether objects that are not in the artifact are deleted.
     #[serde(default = "yes")]
     pub delete: bool,
+    /// A leading folder of the source that is not part of the site, such as the single folder in a zip; empty for none.
+    #[serde(default)]
+    pub strip_prefix: Prefix,
     /// Limits of zips that are published.
     #[serde(default)]
     pub archive_limits: ArchiveLimits,

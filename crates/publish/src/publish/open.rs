@@ -57,6 +57,7 @@ pub(super) async fn open(run: Run<'_>, releases: Option<&Releases>) -> Result<Op
         limits: run.site.archive_limits,
         staged_headers: run.site.staged_headers,
         state: releases.map(|releases| releases.store.clone()),
+        strip_prefix: run.site.strip_prefix.clone(),
         ..run.publisher.options.clone()
     };
     Ok(Opened::Artifact(source::open(source, &s3, &options).await?))

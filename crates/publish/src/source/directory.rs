@@ -19,12 +19,12 @@ use tidegate_core::key::Key;
 
 pub use error::DirectoryError;
 
-use super::ListedSource;
 use super::blocking::blocking;
 use super::body::{CHUNK, Chunks, SourceBody};
 use super::digest::{Algorithms, BodyDigester, FingerprintRecord, fingerprint};
 use super::error::SourceError;
 use super::options::{Progress, SourceOptions};
+use super::{ListedSource, listed};
 
 /// Most threads that digest. A disk seldom keeps more of them busy.
 const MAX_THREADS: usize = 8;
@@ -49,6 +49,8 @@ impl Directory {
         let (path, options) = (path.to_owned(), options.clone());
         blocking(move || {
             let (root, keys) = walk::walk(&path)?;
+            let (keys, findings) = listed::strip(&options.strip_prefix, keys, |key| key)?;
+            let root = root.join(options.strip_prefix.as_str());
             let mut items = digest_all(&root, &keys, options.algorithms, options.progress.as_ref())?;
             items.sort_by(|a, b| a.key.cmp(&b.key));
             let fingerprint = fingerprint(items.iter().map(|item| FingerprintRecord {
@@ -57,7 +59,7 @@ impl Directory {
                 tag: item.identity.sha256.as_ref().map_or(&[][..], |digest| digest),
             }));
             let artifact = Artifact::new(items.clone(), Fingerprint(fingerprint.into()), ArtifactNames::Files)?;
-            Ok((artifact, Self { root, items }, Vec::new()))
+            Ok((artifact, Self { root, items }, findings))
         })
         .await
     }

@@ -3,6 +3,7 @@
 use tidegate_core::artifact::ArtifactError;
 use tidegate_core::declared::DeclaredHeadersError;
 use tidegate_core::key::Key;
+use tidegate_core::location::Prefix;
 use tidegate_core::release::ReleaseId;
 
 use super::archive::error::ArchiveError;
@@ -36,6 +37,14 @@ pub enum SourceError {
         /// The cause.
         error: DeclaredHeadersError,
     },
+    /// No name is below the folder that is left out.
+    #[error("no name of the source starts with `{prefix}`, but `{example}` is there; correct the prefix to strip")]
+    NothingBelow {
+        /// The folder.
+        prefix: Prefix,
+        /// A name of the source.
+        example: Key,
+    },
     /// A release is opened from a site's state, not as a source.
     #[error("`{0}` is a release, not a source; go back to it with `tidegate rollback`")]
     Release(ReleaseId),
@@ -54,7 +63,12 @@ impl SourceError {
         match self {
             Self::Archive(error) => !matches!(error, ArchiveError::Missing(_) | ArchiveError::Read { .. }),
             Self::Names(_) | Self::Artifact(_) | Self::Declared { .. } => true,
-            Self::Directory(_) | Self::Storage(_) | Self::Release(_) | Self::Absent(_) | Self::Interrupted => false,
+            Self::Directory(_)
+            | Self::Storage(_)
+            | Self::NothingBelow { .. }
+            | Self::Release(_)
+            | Self::Absent(_)
+            | Self::Interrupted => false,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tidegate_core::config::ArchiveLimits;
 use tidegate_core::declared::StagedHeaders;
+use tidegate_core::location::Prefix;
 
 use super::digest::Algorithms;
 use crate::state::StateStore;
@@ -18,6 +19,8 @@ pub struct SourceOptions {
     pub algorithms: Algorithms,
     /// Limits of archives.
     pub limits: ArchiveLimits,
+    /// A leading folder of the source that is not part of the site; empty for none.
+    pub strip_prefix: Prefix,
     /// Receives progress while a directory or a local archive is digested.
     pub progress: Option<Progress>,
     /// How the headers of a staged prefix are used.

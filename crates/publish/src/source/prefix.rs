@@ -14,12 +14,11 @@ use tidegate_core::declared::DeclaredHeaders;
 use tidegate_core::identity::{ContentIdentity, ETag};
 use tidegate_core::key::{Key, StoredKey};
 use tidegate_core::listing::ListedObject;
-use tidegate_core::location::Location;
+use tidegate_core::location::{Location, Prefix};
 use tidegate_core::staged_build::READY_MARKER;
 use tidegate_core::timestamp::Timestamp;
 use tokio::sync::mpsc::Sender;
 
-use super::ListedSource;
 use super::body::{CHUNK, SourceBody};
 use super::digest::{FingerprintRecord, fingerprint};
 use super::error::SourceError;
@@ -27,6 +26,7 @@ use super::names::Refusals;
 use super::options::SourceOptions;
 use super::staged_headers;
 use super::storage::{StorageError, read_part};
+use super::{ListedSource, listed};
 use crate::aws_error::AwsError;
 use crate::s3::{S3, StagedObject};
 use crate::state::StagedHeadersRecord;
@@ -34,6 +34,7 @@ use crate::state::StagedHeadersRecord;
 /// A prefix in the state in which it was listed.
 pub struct StagedPrefix {
     s3: S3,
+    /// The prefix, with the stripped folder.
     location: Location,
     /// Sorted by key.
     objects: Vec<PrefixObject>,
@@ -43,7 +44,7 @@ pub struct StagedPrefix {
 
 /// One object that can be published.
 pub(super) struct PrefixObject {
-    /// Relative to the prefix.
+    /// Relative to the prefix and the stripped folder.
     pub(super) key: Key,
     size: u64,
     etag: ETag,
@@ -96,7 +97,12 @@ impl StagedPrefix {
             }
         }
         refused.finish()?;
+        let (mut objects, findings) = listed::strip(&options.strip_prefix, objects, |object| &mut object.key)?;
         objects.sort_by(|a, b| a.key.cmp(&b.key));
+        // Keys fit below the folder, or `strip` would have failed.
+        let folder = Prefix::new(&location.prefix.join(options.strip_prefix.as_str()))
+            .unwrap_or_else(|_| location.prefix.clone());
+        let location = &Location { bucket: location.bucket.clone(), prefix: folder };
         let news = staged_headers::read(s3, location, &mut objects, options).await?;
         let listed = fingerprint(objects.iter().map(|object| FingerprintRecord {
             name: object.key.as_str(),
@@ -111,7 +117,7 @@ impl StagedPrefix {
         });
         let fingerprint = Fingerprint(staged_headers::fingerprint(listed, &objects).into());
         let artifact = Artifact::new(items.collect(), fingerprint, ArtifactNames::Bucket)?;
-        Ok((artifact, Self { s3: s3.clone(), location: location.clone(), objects, news }, Vec::new()))
+        Ok((artifact, Self { s3: s3.clone(), location: location.clone(), objects, news }, findings))
     }
 
     /// What its objects declare, sorted by key.

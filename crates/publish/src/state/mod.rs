@@ -16,6 +16,6 @@ pub use error::StateError;
 pub use fence::{Fence, LeaseLost};
 pub use history::History;
 pub use lease::{LeaseGuard, LeaseRequest};
-pub(crate) use staged_headers::StagedHeadersRecord;
 pub use lines::LineStream;
+pub(crate) use staged_headers::StagedHeadersRecord;
 pub use store::{ReleaseFile, StateStore};

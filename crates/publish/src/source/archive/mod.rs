@@ -66,7 +66,7 @@ impl Archive {
             let (index, findings) = Self::index(name, Arc::new(file), &options)?;
             let index = Arc::new(index);
             let identities = digests::digest_all(&index, options.algorithms, options.progress.as_ref())?;
-            let artifact = artifact(&index, identities, fingerprint)?;
+            let artifact = artifact(&index, identities, fingerprint, &options)?;
             Ok((artifact, Self { index }, findings))
         })
         .await
@@ -99,7 +99,7 @@ impl Archive {
     ) -> Result<ListedSource<Self>, SourceError> {
         let (index, findings) = Self::index(name, bytes, options)?;
         let unknown = vec![ContentIdentity::default(); index.entries.len()];
-        let artifact = artifact(&index, unknown, fingerprint)?;
+        let artifact = artifact(&index, unknown, fingerprint, options)?;
         Ok((artifact, Self { index: Arc::new(index) }, findings))
     }
 
@@ -108,9 +108,12 @@ impl Archive {
         bytes: Arc<dyn Ranged>,
         options: &SourceOptions,
     ) -> Result<(ArchiveIndex, Vec<Finding>), SourceError> {
-        let index = ArchiveIndex::read(name, bytes, options.limits)?;
-        let finding = index.code_page_names.as_ref().map(|(example, count)| listed::code_page(example, *count));
-        Ok((index, finding.into_iter().collect()))
+        let mut index = ArchiveIndex::read(name, bytes, options.limits)?;
+        let entries = std::mem::take(&mut index.entries);
+        let (entries, mut findings) = listed::strip(&options.strip_prefix, entries, |entry| &mut entry.key)?;
+        index.entries = entries;
+        findings.extend(index.code_page_names.as_ref().map(|(example, count)| listed::code_page(example, *count)));
+        Ok((index, findings))
     }
 
     fn entry_reader(&self, key: &Key) -> Result<EntryReader, SourceError> {
@@ -179,6 +182,7 @@ fn artifact(
     index: &ArchiveIndex,
     identities: Vec<ContentIdentity>,
     fingerprint: Fingerprint,
+    options: &SourceOptions,
 ) -> Result<Artifact, SourceError> {
     let items = index.entries.iter().zip(identities).map(|(entry, identity)| ArtifactItem {
         key: entry.key.clone(),
@@ -186,6 +190,10 @@ fn artifact(
         identity,
         declared: DeclaredHeaders::default(),
     });
+    let fingerprint = match options.strip_prefix.as_str() {
+        "" => fingerprint,
+        prefix => Fingerprint(format!("{} below:{prefix}", fingerprint.0).into()),
+    };
     Ok(Artifact::new(items.collect(), fingerprint, ArtifactNames::Files)?)
 }
 
