@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::{Cursor, Write as _};
+use std::os::unix::fs::symlink;
 
 use zip::write::{SimpleFileOptions, ZipWriter};
 
@@ -44,6 +45,26 @@ fn raises_a_limit_of_archives_by_flag_and_configuration() {
     let (code, unknown) = run(&directory, &["plan", "docs", "--archive-limit", "files=2"]);
     assert_eq!(code, 2, "{unknown}");
     assert!(unknown.contains("available: entries, entry-bytes, total-bytes, ratio"), "{unknown}");
+}
+
+#[test]
+fn follows_links_out_of_a_directory_on_request() {
+    let directory = TestDirectory::new(DOCS);
+    directory.write_site("shared", &[("logo.svg", "<svg/>")]);
+    symlink("../shared", directory.path().join("site/shared")).unwrap();
+    for command in [&["sync", "site", "s3://docs-site/"][..], &["publish", "docs", "--from", "site"]] {
+        let (code, refused) = run(&directory, command);
+        assert_ne!(code, 0, "{refused}");
+        assert!(
+            refused.contains("leads out of the source") && refused.contains("--follow-external-links"),
+            "{refused}"
+        );
+        let (code, followed) = run(&directory, &[command, &["--follow-external-links"]].concat());
+        assert_eq!(code, 0, "{followed}");
+    }
+    let (code, explained) =
+        run(&directory, &["explain", "docs", "--from", "site", "--follow-external-links", "shared/logo.svg"]);
+    assert_eq!(code, 0, "{explained}");
 }
 
 #[test]

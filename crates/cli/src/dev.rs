@@ -119,7 +119,7 @@ impl Preview<'_> {
         let mut publisher = self.context.publisher(self.common, &self.configuration.directory)?;
         publisher.cancel = self.cancel.clone();
         let mut site = self.site.clone();
-        self.reading.apply(&mut site);
+        self.reading.apply(&mut publisher, &mut site);
         let report = publisher.publish(&request, &site, Approval::Policies, None, |_| ()).await;
         drop(publisher);
         match report {

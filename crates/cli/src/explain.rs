@@ -20,8 +20,8 @@ pub(crate) async fn explain(common: &CommonArguments, arguments: &ExplainArgumen
     let context = AwsContext::open(common).await?;
     let mut site = context.site(site, Some(&source)).await?;
     let request = publish_request(&site, &source, arguments.source.release.as_deref(), "cli");
-    let publisher = context.publisher(common, &configuration.directory)?;
-    arguments.source.reading.apply(&mut site);
+    let mut publisher = context.publisher(common, &configuration.directory)?;
+    arguments.source.reading.apply(&mut publisher, &mut site);
     let planned = publisher.plan(&request, &site, Trace::On).await?;
     let retained = publisher.retained(&site, &arguments.key).await?;
     drop(publisher);

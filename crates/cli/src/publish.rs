@@ -59,7 +59,7 @@ pub(crate) async fn plan(common: &CommonArguments, arguments: &PlanArguments) ->
     let mut site = context.site(site, Some(&source)).await?;
     let request = publish_request(&site, &source, arguments.source.release.as_deref(), "cli");
     let mut publisher = context.publisher(common, &configuration.directory)?;
-    arguments.source.reading.apply(&mut site);
+    arguments.source.reading.apply(&mut publisher, &mut site);
     set_comparison(&mut publisher, arguments.compare);
     let how_to_approve = match &arguments.out {
         Some(path) => format!("tidegate publish {} --plan {} --approve", site.name, path.display()),
@@ -95,7 +95,7 @@ pub(crate) async fn publish(common: &CommonArguments, arguments: &PublishArgumen
     let context = AwsContext::open(common).await?;
     let mut site = context.site(site, Some(&request.source)).await?;
     let mut publisher = context.publisher(common, &configuration.directory)?;
-    arguments.reading.apply(&mut site);
+    arguments.reading.apply(&mut publisher, &mut site);
     set_comparison(&mut publisher, arguments.compare);
     publisher.lock_timeout = Duration::from_secs(arguments.lock_timeout);
     let approval = if arguments.approve { Approval::Person } else { Approval::Policies };

@@ -32,7 +32,7 @@ pub(crate) async fn sync(
     let mut site = context.site(&site, Some(&arguments.source)).await?;
     let request = publish_request(&site, &arguments.source, None, "cli");
     let mut publisher = context.publisher(common, std::path::Path::new(""))?;
-    arguments.reading.apply(&mut site);
+    arguments.reading.apply(&mut publisher, &mut site);
     publisher.comparison = if arguments.content_only { Comparison::Content } else { Comparison::Whole };
     // Without HEAD requests, the ETags of the listing decide. Most of them are MD5s, so files are read once for both digests.
     publisher.options.algorithms.md5 = arguments.content_only;

@@ -7,6 +7,7 @@ use clap::Args;
 use tidegate_core::config::{ArchiveLimit, Site};
 use tidegate_core::location::Source;
 use tidegate_core::release::ReleaseId;
+use tidegate_publish::publish::Publisher;
 
 /// A site and what to publish to it.
 #[derive(Debug, Clone, Args)]
@@ -26,6 +27,9 @@ pub(crate) struct SiteSourceArguments {
 /// How a source is read.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ReadArguments {
+    /// Follow symbolic links that lead out of the source directory
+    #[arg(long)]
+    pub(crate) follow_external_links: bool,
     /// Raise a limit of zips: `entries`, `entry-bytes`, `total-bytes` or `ratio`
     #[arg(long, value_name = "LIMIT=NUMBER")]
     pub(crate) archive_limit: Vec<ArchiveLimit>,
@@ -33,7 +37,8 @@ pub(crate) struct ReadArguments {
 
 impl ReadArguments {
     /// Applies them to one run.
-    pub(crate) fn apply(&self, site: &mut Site) {
+    pub(crate) fn apply(&self, publisher: &mut Publisher, site: &mut Site) {
+        publisher.options.follow_external_links = self.follow_external_links;
         self.archive_limit.iter().for_each(|limit| site.archive_limits.set(*limit));
     }
 }

@@ -48,7 +48,7 @@ impl Directory {
     pub(super) async fn open(path: &Path, options: &SourceOptions) -> Result<ListedSource<Self>, SourceError> {
         let (path, options) = (path.to_owned(), options.clone());
         blocking(move || {
-            let (root, keys) = walk::walk(&path)?;
+            let (root, keys) = walk::walk(&path, options.follow_external_links)?;
             let (keys, findings) = listed::strip(&options.strip_prefix, keys, |key| key)?;
             let root = root.join(options.strip_prefix.as_str());
             let mut items = digest_all(&root, &keys, options.algorithms, options.progress.as_ref())?;

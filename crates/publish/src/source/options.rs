@@ -21,6 +21,8 @@ pub struct SourceOptions {
     pub limits: ArchiveLimits,
     /// A leading folder of the source that is not part of the site; empty for none.
     pub strip_prefix: Prefix,
+    /// Whether links that lead out of a directory are followed. Otherwise they are refused.
+    pub follow_external_links: bool,
     /// Receives progress while a directory or a local archive is digested.
     pub progress: Option<Progress>,
     /// How the headers of a staged prefix are used.

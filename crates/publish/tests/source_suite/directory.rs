@@ -176,6 +176,30 @@ mod unix {
     }
 
     #[tokio::test]
+    async fn follows_links_out_of_the_source_on_request() {
+        let shared = tree(&[("logo.svg", b"svg"), ("fonts/a.woff", b"font")]);
+        let parent = tree(&[("site/index.html", b"page")]);
+        let site = parent.path().join("site");
+        symlink(shared.path(), site.join("shared")).unwrap();
+        symlink(shared.path().join("logo.svg"), site.join("logo.svg")).unwrap();
+        let options = SourceOptions { follow_external_links: true, ..SourceOptions::default() };
+        let opened = open_directory(&site, &options).await.unwrap();
+        assert_eq!(keys(&opened), ["index.html", "logo.svg", "shared/fonts/a.woff", "shared/logo.svg"]);
+        assert_eq!(read_all(&opened).await["shared/fonts/a.woff"], b"font");
+        assert!(refusal(&site).await.contains("follow the link with `--follow-external-links`"));
+        // From outside back into the source, to a folder that contains the source, and outside in a circle.
+        for (place, target) in [(shared.path(), &*site), (&site, parent.path()), (shared.path(), shared.path())] {
+            symlink(target, place.join("loop")).unwrap();
+            let error = open_directory(&site, &options).await.unwrap_err().to_string();
+            fs::remove_file(place.join("loop")).unwrap();
+            assert!(error.contains("a folder that contains the link"), "{target:?}: {error}");
+        }
+        symlink("nothing", site.join("dangling")).unwrap();
+        let error = open_directory(&site, &options).await.unwrap_err().to_string();
+        assert!(error.contains("points to nothing"), "{error}");
+    }
+
+    #[tokio::test]
     async fn refuses_links_that_leave_dangle_or_loop() {
         let secret = tree(&[("secret.txt", b"secret")]);
         let cases: [(&str, &Path, &str); 7] = [

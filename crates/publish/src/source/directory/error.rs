@@ -27,7 +27,10 @@ pub enum DirectoryError {
     #[error("the link `{0}` points to a folder that contains the link; remove it")]
     Loop(PathBuf),
     /// A symbolic link out of the directory.
-    #[error("the link `{link}` leads out of the source to `{target}`; copy the target into the source")]
+    #[error(
+        "the link `{link}` leads out of the source to `{target}`; copy the target into the source, or follow the link with \
+         `--follow-external-links`"
+    )]
     Outside {
         /// The link.
         link: PathBuf,

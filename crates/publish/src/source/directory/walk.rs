@@ -14,8 +14,8 @@ use crate::source::names::Refusals;
 /// The resolved root, and the keys of all files below it, in no order. A file's path is the root joined with its key.
 ///
 /// Names are not normalized. [`tidegate_core::artifact::Artifact`] refuses two names that differ only in their Unicode
-/// normalization.
-pub(super) fn walk(path: &Path) -> Result<(PathBuf, Vec<Key>), SourceError> {
+/// normalization. Links out of the root are refused, or followed.
+pub(super) fn walk(path: &Path, follow_external_links: bool) -> Result<(PathBuf, Vec<Key>), SourceError> {
     let root = match path.canonicalize() {
         Ok(root) if root.is_dir() => root,
         Ok(_) => return Err(DirectoryError::NotDirectory(path.to_owned()).into()),
@@ -31,7 +31,7 @@ pub(super) fn walk(path: &Path) -> Result<(PathBuf, Vec<Key>), SourceError> {
         let entry = entry.map_err(|error| explain(&root, error))?;
         if entry.path_is_symlink() {
             let target = entry.path().canonicalize().map_err(|_| DirectoryError::Dangling(entry.path().to_owned()))?;
-            if !target.starts_with(&root) {
+            if !follow_external_links && !target.starts_with(&root) {
                 return Err(DirectoryError::Outside { link: entry.path().to_owned(), target }.into());
             }
         }
