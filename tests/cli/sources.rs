@@ -28,6 +28,47 @@ fn run(directory: &TestDirectory, arguments: &[&str]) -> (i32, String) {
 }
 
 #[test]
+fn reports_a_top_folder_that_hides_the_site() {
+    let directory = TestDirectory::new(DOCS);
+    let files: [(&str, &[u8]); 3] =
+        [("site-main/a.css", b"a{}"), ("site-main/index.html", b"<p>new"), ("__MACOSX/site-main/._a.css", b"x")];
+    fs::write(directory.path().join("site.zip"), zip(&files)).unwrap();
+    let sync = ["sync", "site.zip", "s3://docs-site/", "--delete", "--dry-run"];
+
+    let (code, first) = run(&directory, &sync);
+    assert_eq!(code, 0, "{first}");
+    assert!(
+        first.contains("its `index.html` would not be that of the site; use `--strip-prefix site-main/`"),
+        "{first}"
+    );
+    let (code, published) = run(&directory, &["sync", "site", "s3://docs-site/"]);
+    assert_eq!(code, 0, "{published}");
+    let (code, second) = run(&directory, &sync);
+    assert_eq!(code, 0, "{second}");
+    assert!(
+        second.contains("the `index.html` of the site would be deleted; use `--strip-prefix site-main/`"),
+        "{second}"
+    );
+    let (_, configured) = run(&directory, &["plan", "docs", "--from", "site.zip"]);
+    assert!(configured.contains("set the site's `strip-prefix` to `site-main/`"), "{configured}");
+
+    let (code, stripped) = run(&directory, &[&sync[..], &["--strip-prefix", "site-main"]].concat());
+    assert_eq!(code, 0, "{stripped}");
+    assert!(stripped.contains("~ index.html") && !stripped.contains("top folder"), "{stripped}");
+    assert!(!stripped.contains("would be deleted"), "{stripped}");
+    let (code, wrong) = run(&directory, &[&sync[..], &["--strip-prefix", "site"]].concat());
+    assert_eq!(code, 2, "{wrong}");
+    assert!(
+        wrong.contains("no name of the source starts with `site/`, but `__MACOSX/site-main/._a.css` is there"),
+        "{wrong}"
+    );
+    // The site has the folder now: this is how it is meant.
+    run(&directory, &["sync", "site.zip", "s3://docs-site/"]);
+    let (_, known) = run(&directory, &sync);
+    assert!(!known.contains("--strip-prefix"), "{known}");
+}
+
+#[test]
 fn raises_a_limit_of_archives_by_flag_and_configuration() {
     let directory = TestDirectory::new(DOCS);
     fs::write(directory.path().join("site.zip"), zip(&[("index.html", &vec![b' '; 2_000_000])])).unwrap();

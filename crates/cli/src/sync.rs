@@ -127,6 +127,7 @@ fn name_flag(finding: &mut Finding) {
         _ => "",
     };
     let message = finding.message.replace("set `allow-empty`", "use `--allow-empty`");
+    let message = message.replace("set the site's `strip-prefix` to `", "use `--strip-prefix ");
     finding.message = message.replace("in `types` or with `headers`", "with `--content-encoding GLOB=VALUE`") + flag;
 }
 

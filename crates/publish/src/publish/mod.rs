@@ -21,6 +21,7 @@ mod finalize;
 mod release;
 mod releases;
 mod stopwatch;
+mod top_folder;
 mod error;
 
 use std::collections::BTreeMap;
@@ -235,6 +236,7 @@ impl Run<'_> {
         stopwatch.lap(Stage::Transform);
         self.stage(Stage::Inspect);
         let state = inspect::inspect(self, &s3, listing, releases.as_ref(), &mut source).await?;
+        source.findings.extend(top_folder::find(self, &source.desired, &state));
         let acls = object_settings::read_acls(self, &s3, &source.desired, &state).await?;
         let inputs = PlanSources { source: &source, state: &state, acls: &acls };
         let SitePlan { plan, kept } = plan::plan(self, &plugins, inputs, releases.as_ref())?;
