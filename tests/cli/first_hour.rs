@@ -40,7 +40,11 @@ impl Project {
         let directory = self.path(name);
         let _ = std::fs::remove_dir_all(&directory);
         std::fs::create_dir_all(&directory).unwrap();
-        files.iter().for_each(|(file, text)| std::fs::write(directory.join(file), text).unwrap());
+        for (file, text) in files {
+            let path = directory.join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
     }
 
     /// A command without any settings of AWS.
@@ -368,6 +372,64 @@ fn dev_watches_a_zip_that_is_replaced_by_renaming() {
         dev.wait_for_publish();
     }
     dev.stop();
+}
+
+#[test]
+fn dev_ignores_changes_of_what_is_excluded() {
+    let project = Project::new(&format!("{RELEASES}\n[[site.sync]]\nplugin = \"exclude\"\n"));
+    project.build("public", &[("index.html", "<p>one"), (".git/index", "1")]);
+    let dev = Dev::start(&project, "public");
+    dev.wait_for_publish();
+    for (name, text) in [(".git/index", "2"), (".git/index.lock", ""), (".#index.html", ""), ("index.html~", "<p>o")] {
+        std::fs::write(project.path(&format!("public/{name}")), text).unwrap();
+    }
+    // Longer than the debounce interval and a publish without changes. The rest of the first report may follow.
+    let end = Instant::now() + Duration::from_secs(4);
+    while let Ok(line) = dev.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+        assert!(!line.starts_with("docs"), "{line}");
+    }
+    std::fs::write(project.path("public/index.html"), "<p>two").unwrap();
+    dev.wait_for_publish();
+    dev.stop();
+}
+
+#[test]
+fn explains_what_the_listing_left_out() {
+    let project = Project::new(&format!("{RELEASES}\n[[site.sync]]\nplugin = \"exclude\"\n"));
+    project
+        .build("public", &[("index.html", "<p>"), (".git/config", "1"), (".git/objects/a", "1"), ("a.html~", "<p>")]);
+    std::os::unix::fs::symlink("gone", project.path("public/.#index.html")).unwrap();
+    let planned = project.local(&["plan", "docs"]);
+    for line in [
+        "  2 files excluded by plugins\n",
+        "  1 folder excluded by plugins, and not read\n",
+        "    `.git/`: matches `.git`, a default\n",
+    ] {
+        assert!(planned.stdout.contains(line), "{planned:?}");
+    }
+    for (key, effect) in [
+        (".git/config", "excluded with the folder `.git/`"),
+        (".git/never-there", "excluded with the folder `.git/`"),
+        (".git/", "excluded with the folder `.git/`"),
+        (".#index.html", "excluded"),
+    ] {
+        let explained = project.local(&["explain", "docs", key]);
+        let expected = format!("{key}: excluded; plan: none\n  `exclude`: matches `");
+        assert!(explained.code == Some(0) && explained.stdout.starts_with(&expected), "{explained:?}");
+        assert!(explained.stdout.ends_with(&format!("a default [/defaults]\n    {effect}\n")), "{explained:?}");
+    }
+    std::fs::write(project.path("public/Icon\r"), "").unwrap();
+    let explained = project.local(&["explain", "docs", "Icon\r"]);
+    assert!(
+        explained.stdout.starts_with("Icon\\r: excluded; plan: none\n  `exclude`: matches `Icon\\r`"),
+        "{explained:?}"
+    );
+    std::fs::remove_file(project.path("public/Icon\r")).unwrap();
+    let published = project.local(&["publish", "docs"]);
+    assert!(published.stdout.contains("`.git/` was not read: excluded by `exclude`: matches `.git`"), "{published:?}");
+    let report: Value = serde_json::from_str(&project.local(&["--json", "publish", "docs"]).stdout).unwrap();
+    assert_eq!(report["excluded-folders"][0]["path"], ".git/");
+    assert_eq!((&report["totals"]["excluded"], &report["totals"]["excluded-folders"]), (&3.into(), &1.into()));
 }
 
 #[test]

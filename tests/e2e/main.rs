@@ -13,6 +13,7 @@ mod cache_tags;
 mod copies;
 mod credentials;
 mod destinations;
+mod excluded;
 mod github;
 mod grants;
 mod invalidation;

@@ -13,6 +13,7 @@ use notify_debouncer_full::notify::{Error as WatchError, RecommendedWatcher, Rec
 use notify_debouncer_full::{DebounceEventResult, Debouncer, RecommendedCache, new_debouncer};
 use tidegate_core::approval::Approval;
 use tidegate_core::config::{DistributionConfig, DistributionId, OriginPath, Site};
+use tidegate_core::listing_filter::ListingFilter;
 use tidegate_core::location::Source;
 use tidegate_publish::CancellationToken;
 use tidegate_publish::publish::PublishError;
@@ -60,7 +61,8 @@ pub(crate) async fn dev(common: &CommonArguments, arguments: &DevArguments) -> R
     let (changed, mut changes) = mpsc::channel(1);
     // A source in S3 is not watched: then the channel is closed.
     let mut watcher = match (&source, arguments.no_watch) {
-        (Source::Directory(path) | Source::Archive(path), false) => Some(SourceWatcher::new(path, changed)?),
+        (Source::Directory(path), false) => Some(SourceWatcher::new(path, ListingFilter::new(&site.sync), changed)?),
+        (Source::Archive(path), false) => Some(SourceWatcher::new(path, ListingFilter::default(), changed)?),
         _ => None,
     };
     // One token for all publishes, so that a signal during a publish is not lost.
@@ -171,8 +173,9 @@ struct SourceWatcher {
 }
 
 impl SourceWatcher {
-    /// Sends a message once the source has changed and is unchanged for [`QUIET`].
-    fn new(path: &Path, changed: mpsc::Sender<()>) -> Result<Self, CliError> {
+    /// Sends a message once the source has changed and is unchanged for [`QUIET`]. Changes of what `filter` leaves out, such
+    /// as those that git makes in `.git/`, do not count.
+    fn new(path: &Path, mut filter: ListingFilter, changed: mpsc::Sender<()>) -> Result<Self, CliError> {
         let failed = |error: WatchError| CliError::System(format!("cannot watch `{}`: {error}", path.display()));
         let parent = match path.parent() {
             Some(parent) if parent != Path::new("") => parent.canonicalize(),
@@ -186,8 +189,10 @@ impl SourceWatcher {
         let debouncer = new_debouncer(QUIET, None, move |events: DebounceEventResult| {
             let events = events.unwrap_or_default();
             let changes = events.iter().filter(|event| !event.kind.is_access());
-            let paths: Vec<&PathBuf> =
-                changes.flat_map(|event| &event.paths).filter(|path| path.starts_with(&watched)).collect();
+            let mut is_source = |path: &PathBuf| {
+                path.strip_prefix(&watched).is_ok_and(|below| !filter.excludes(&below.to_string_lossy()))
+            };
+            let paths: Vec<&PathBuf> = changes.flat_map(|event| &event.paths).filter(|path| is_source(path)).collect();
             if paths.iter().any(|path| **path == watched) {
                 replacing.store(true, Ordering::Relaxed);
             }

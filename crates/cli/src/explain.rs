@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use tidegate_core::desired::{DesiredBody, DesiredEntry, TraceStep};
+use tidegate_core::key::StoredKey;
 use tidegate_core::manifest::RecordState;
 use tidegate_host::sync::Trace;
 use tidegate_publish::publish::PlannedPublish;
@@ -67,6 +68,11 @@ fn explanations(planned: &PlannedPublish, key: &str) -> Vec<Explanation> {
             trail: excluded.trail.clone(),
             ..Explanation::new(planned, key, "excluded")
         }))
+        .chain(planned.exclusions.iter().filter(|excluded| excluded.covers(key)).map(|excluded| Explanation {
+            source: (!excluded.is_folder()).then(|| excluded.path.clone()),
+            trail: vec![excluded.step()],
+            ..Explanation::new(planned, key, "excluded")
+        }))
         .collect();
     if found.is_empty() && planned.plan.operations.iter().any(|operation| operation.key.as_str() == key) {
         found.push(Explanation::new(planned, key, "not in the source"));
@@ -126,7 +132,9 @@ impl Explanation {
     }
 
     fn print(&self) {
-        outln!("{BOLD}{}{BOLD:#}: {}; plan: {}", self.key, self.status, self.plan);
+        // Excluded names can have every character.
+        let key = StoredKey::new(&self.key);
+        outln!("{BOLD}{key}{BOLD:#}: {}; plan: {}", self.status, self.plan);
         if let Some(source) = self.source.as_ref().filter(|source| **source != self.key) {
             outln!("  from `{source}`");
         }

@@ -201,12 +201,14 @@ fn show(common: &CommonArguments, planned: &PlannedPublish) -> Result<ExitStatus
             "plan": planned.plan,
             "digest": planned.plan.digest().ok(),
             "judgements": planned.judgements,
+            "exclusions": planned.exclusions,
             "findings": planned.findings,
             "usage": planned.usage,
             "milliseconds": planned.milliseconds,
         }))?;
     } else {
         render::plan(&planned.plan);
+        render::excluded_folders(&planned.exclusions);
         render::findings(&planned.findings);
         render::judgements(&planned.judgements);
     }

@@ -2,6 +2,7 @@
 
 use indicatif::HumanBytes;
 use tidegate_core::finding::{Finding, Severity};
+use tidegate_core::listing_filter::ListingExclusion;
 use tidegate_core::plan::{Action, Operation, OperationKind, Plan, PlannedBody};
 use tidegate_core::plan_review::{Judgement, Verdict};
 use tidegate_core::text::{count, rest};
@@ -44,7 +45,8 @@ fn totals(plan: &Plan) {
         );
     }
     let others = [
-        (totals.excluded, "file", "excluded by plugins"),
+        (totals.excluded.saturating_sub(totals.excluded_folders), "file", "excluded by plugins"),
+        (totals.excluded_folders, "folder", "excluded by plugins, and not read"),
         (totals.untracked, "object", "on the site but not in the source, left unchanged"),
         (totals.retained, "object", "kept for earlier releases"),
         (plan.archive.len() as u64, "body", "to archive for earlier releases"),
@@ -52,6 +54,17 @@ fn totals(plan: &Plan) {
     ];
     for (number, noun, what) in others.into_iter().filter(|(number, ..)| *number > 0) {
         outln!("  {DIM}{} {what}{DIM:#}", count(number, noun));
+    }
+}
+
+/// Prints the folders that were not read.
+pub(crate) fn excluded_folders(exclusions: &[ListingExclusion]) {
+    let folders = || exclusions.iter().filter(|excluded| excluded.is_folder());
+    for folder in folders().take(SHOWN) {
+        outln!("    {DIM}`{folder}`: {}{DIM:#}", folder.rule.reason);
+    }
+    if let Some(rest) = rest(folders().count(), SHOWN, "folder") {
+        outln!("    {DIM}{rest}{DIM:#}");
     }
 }
 

@@ -29,7 +29,7 @@
 //! | [`config`] | the configuration file |
 //! | [`key`], [`location`], [`arn`], [`timestamp`], [`iam_name`] | names and addresses, each parsed once |
 //! | [`staged_build`], [`request`], [`webhook_delivery`] | what starts a run |
-//! | [`artifact`], [`content`], [`identity`], [`headers`], [`redirect`], [`declared`] | a finished build |
+//! | [`artifact`], [`content`], [`identity`], [`headers`], [`redirect`], [`declared`], [`listing_filter`] | a finished build |
 //! | [`desired`], [`finding`], [`run_facts`], [`plugin_usage`], [`plugin_failure`] | what sync plugins make of it |
 //! | [`manifest`], [`stored_lines`], [`release`], [`lease`], [`restore`] | releases and their state |
 //! | [`listing`], [`site_state`], [`diff`] | what a site holds, and how it differs |
@@ -57,6 +57,7 @@ pub mod content;
 pub mod desired;
 pub mod external_text;
 pub mod finding;
+pub mod listing_filter;
 pub mod run_facts;
 pub mod plugin_usage;
 pub mod architecture;

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::external_text::ExternalText;
 use crate::finding::Finding;
+use crate::listing_filter::ListingExclusion;
 use crate::location::{Location, Source};
 use crate::plan::{Plan, PlanTotals};
 use crate::plan_review::{Judgement, Verdict};
@@ -105,6 +106,9 @@ pub struct PublishReport {
     /// Objects that were changed outside Tidegate since the last release.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub drift: Vec<Drift>,
+    /// Folders of the source that were not read, because plugins exclude everything in them.
+    #[serde(rename = "excluded-folders", skip_serializing_if = "Vec::is_empty")]
+    pub excluded_folders: Vec<ListingExclusion>,
     /// Invalidations, one for each distribution.
     pub invalidations: Vec<InvalidationReport>,
     /// Findings of sync plugins.
@@ -143,6 +147,7 @@ impl PublishReport {
             totals: PlanTotals::default(),
             done: WriteCounts::default(),
             drift: Vec::new(),
+            excluded_folders: Vec::new(),
             invalidations: Vec::new(),
             findings: Vec::new(),
             judgements: Vec::new(),
@@ -171,6 +176,10 @@ impl fmt::Display for PublishReport {
             writeln!(f, "  {why}")?;
         }
         self.write_counts(f)?;
+        for folder in self.excluded_folders.iter().take(SHOWN) {
+            writeln!(f, "  `{folder}` was not read: excluded by `{}`: {}", folder.rule.plugin, folder.rule.reason)?;
+        }
+        write_rest(f, self.excluded_folders.len(), "folder")?;
         for drift in self.drift.iter().take(SHOWN) {
             writeln!(f, "  {drift}")?;
         }

@@ -95,6 +95,28 @@ impl CompiledGlob {
             }
         }
     }
+
+    /// Whether the pattern may match a key in this folder, if it matches neither the folder nor a folder that contains it.
+    /// Some answers are `true` where no key would match.
+    pub(super) fn may_match_below(&self, folder: &str) -> bool {
+        match &self.shape {
+            Shape::Segment(_) => true,
+            Shape::Path(path) => path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')),
+            Shape::PathGlob(glob) => {
+                let mut segments = glob.split('/');
+                for name in folder.split('/') {
+                    match segments.next() {
+                        None => return false,
+                        // Brackets, braces and escapes may contain a `/`, so that this is only a part of a segment.
+                        Some(segment) if segment == "**" || segment.contains(['[', '{', '\\', '!']) => return true,
+                        Some(segment) if !fast_glob::glob_match(segment, name) => return false,
+                        Some(_) => {}
+                    }
+                }
+                segments.next().is_some()
+            }
+        }
+    }
 }
 
 /// The folder of a key, and its last segment.

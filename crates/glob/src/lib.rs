@@ -25,7 +25,8 @@
 //! | [`GlobList`] | by the last [`IgnoreGlob`] that matches; [`CachedGlobList`] is faster for keys in order |
 //! | [`KeyGlob`] | whole keys, from the root of the site |
 //!
-//! All of them read and write their text with serde.
+//! All of them read and write their text with serde. [`ExcludeSettings`] are the settings of the bundled plugin `exclude`,
+//! with [`DEFAULT_EXCLUDES`]: the plugin uses them, and so does the listing of a source.
 //!
 //! # Patterns
 //!
@@ -43,8 +44,10 @@
 //! A pattern that matches a folder matches everything in it. Matching is case-sensitive, as keys are.
 
 mod compiled;
+mod exclude;
 mod list;
 
+pub use exclude::{DEFAULT_EXCLUDES, ExcludeList, ExcludeMatch, ExcludeSettings};
 pub use list::{CachedGlobList, GlobList};
 
 use std::fmt;

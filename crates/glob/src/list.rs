@@ -63,6 +63,18 @@ impl GlobList {
         self.last_match(key).is_some_and(|(_, glob)| !glob.is_exception())
     }
 
+    /// The pattern that excludes everything in this folder, given without a trailing `/`, with its position from 0.
+    ///
+    /// None if a later exception may match something in the folder, so that its keys must be matched one by one.
+    #[must_use]
+    pub fn excludes_folder(&self, folder: &str) -> Option<(usize, &IgnoreGlob)> {
+        let position = self.last_for_folder(folder)?;
+        let glob = self.globs.get(position).filter(|glob| !glob.is_exception())?;
+        let mut later = self.globs.iter().skip(position + 1);
+        let may_include = |glob: &IgnoreGlob| glob.is_exception() && glob.compiled.may_match_below(folder);
+        (!later.any(may_include)).then_some((position, glob))
+    }
+
     /// As [`last_match`](Self::last_match), where the last match of the key's folder is known.
     fn last_match_below(&self, key: &str, of_folder: Option<usize>) -> Option<(usize, &IgnoreGlob)> {
         let (_, name) = split(key);
@@ -115,6 +127,12 @@ impl CachedGlobList {
     /// As [`GlobList::matches`].
     pub fn matches(&mut self, key: &str) -> bool {
         self.last_match(key).is_some_and(|(_, glob)| !glob.is_exception())
+    }
+
+    /// As [`GlobList::excludes_folder`].
+    #[must_use]
+    pub fn excludes_folder(&self, folder: &str) -> Option<(usize, &IgnoreGlob)> {
+        self.list.excludes_folder(folder)
     }
 }
 

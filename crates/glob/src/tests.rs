@@ -124,6 +124,40 @@ fn a_later_folder_name_does_not_hide_an_earlier_object_name() {
 }
 
 #[test]
+fn a_folder_is_excluded_unless_a_later_exception_may_match_in_it() {
+    let table: &[(&[&str], &str, bool)] = &[
+        (&[".git"], ".git", true),
+        (&[".git/"], "a/.git", true),
+        (&[".git/"], ".git/objects", true),
+        (&["*"], "a", true),
+        (&["*.map"], "a.map", true),
+        (&["*.map"], "a", false),
+        (&["drafts/*"], "drafts", false),
+        (&["drafts/**"], "drafts", false),
+        (&["drafts/**"], "drafts/a", true),
+        (&["drafts/", "!drafts/ready.html"], "drafts", false),
+        (&["drafts/", "!drafts/ready.html"], "drafts/old", true),
+        (&["drafts/", "!drafts/ready.html"], "x/drafts", true),
+        (&["!drafts/ready.html", "drafts/"], "drafts", true),
+        (&["drafts/", "!drafts"], "drafts", false),
+        (&["drafts/", "!*.html"], "drafts", false),
+        (&["drafts/", "!/*.html"], "drafts", true),
+        (&["drafts/", "!/*/a/*.html"], "drafts", false),
+        (&["drafts/", "!/*/a/*.html"], "drafts/a", false),
+        (&["drafts/", "!/*/a/*.html"], "drafts/b", true),
+        (&["drafts/", "!posts/**/a.html"], "drafts", true),
+        (&["drafts/", "!**/a.html"], "drafts", false),
+        (&["drafts/", "!x/[a/b]"], "drafts", true),
+        (&["drafts/", "!{drafts,posts}/a.html"], "drafts", false),
+        (&["drafts/", "!drafts/old/*"], "drafts/old", false),
+        (&["drafts/", "!drafts/old/*"], "drafts/older", true),
+    ];
+    for (globs, folder, expected) in table {
+        assert_eq!(list(globs).excludes_folder(folder).is_some(), *expected, "{globs:?} and `{folder}`");
+    }
+}
+
+#[test]
 fn lists_are_written_as_texts() {
     let text = r#"["a","!b/"]"#;
     let globs: GlobList = serde_json::from_str(text).unwrap();
@@ -173,7 +207,7 @@ proptest! {
     }
 
     #[test]
-    fn index_and_cache_change_no_match(
+    fn index_cache_and_folders_change_no_match(
         patterns in prop::collection::vec((any::<bool>(), pattern()), 0..6),
         keys in prop::collection::vec(key(), 1..6),
     ) {
@@ -183,6 +217,14 @@ proptest! {
             .collect();
         let list = GlobList::from(globs.clone());
         let mut cached = CachedGlobList::new(list.clone());
+        for key in &keys {
+            let folders = key.match_indices('/').map(|(at, _)| key.split_at(at).0);
+            for folder in folders.filter(|folder| list.excludes_folder(folder).is_some()) {
+                for key in keys.iter().filter(|key| key.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))) {
+                    prop_assert!(list.matches(key), "`{}` is in the excluded folder `{}`", key, folder);
+                }
+            }
+        }
         for key in keys {
             let expected = globs.iter().rposition(|glob| glob.matches(&key));
             prop_assert_eq!(position(list.last_match(&key)), expected, "{}", &key);

@@ -1,8 +1,9 @@
 //! The plugin in the SDK's harness, with every size of batches.
 
+use tidegate_plugin::glob::{DEFAULT_EXCLUDES, ExcludeSettings};
 use tidegate_plugin::testing::{TestArtifact, canonical, sync};
 
-use super::{Exclude, ExcludeSettings};
+use super::Exclude;
 
 const SITE: [&str; 20] = [
     ".DS_Store",
@@ -46,6 +47,66 @@ fn defaults_exclude_files_of_operating_systems_and_editors() {
         "vendor/lib.map/readme.txt",
     ];
     assert_eq!(published("{}"), expected);
+}
+
+/// What the templates of github.com/github/gitignore list, each with a name that it matches. Names that a site may need
+/// must not match: installers are listed there, too.
+#[test]
+fn defaults_are_those_of_the_gitignore_templates() {
+    let litter = [
+        "Icon\r",
+        "a/Icon\r",
+        "._index.html",
+        ".localized",
+        ".DocumentRevisions-V100/x",
+        ".HFS+ Private Directory Data\r/x",
+        ".disk_label_2x",
+        "Temporary Items/folders/x",
+        ".quota.ops.user",
+        "Thumbs.db:encryptable",
+        "Desktop.ini",
+        "$RECYCLE.BIN/x",
+        "bash.exe.stackdump",
+        "docs/Manual.lnk",
+        ".fuse_hidden0000123400000001",
+        ".directory",
+        ".Trash-1000/files/x",
+        "a/.nfs000000000123",
+        "nohup.out",
+        ".git",
+        "module/.git",
+        ".git/config",
+        ".gitmodules",
+        "index.tmp~",
+        ".#index.html",
+        "#index.html#",
+        ".index.html.swp",
+    ];
+    let wanted = [
+        ".nojekyll",
+        ".well-known/apple-app-site-association",
+        "Icon",
+        "Icon.png",
+        "app.msi",
+        "app.msix",
+        "app.cab",
+        "files/index.html",
+        "git/index.html",
+        "link.html",
+        "tags",
+        "lost/found",
+        "desktop.init.js",
+    ];
+    let artifact = TestArtifact::new().objects(wanted);
+    assert_eq!(sync::<Exclude>("{}", &artifact).unwrap().published().len(), wanted.len());
+    let mut list = ExcludeSettings::default().into_list().unwrap();
+    for name in litter {
+        assert!(list.excludes(name).is_some(), "{name:?}");
+    }
+    let mut sorted = DEFAULT_EXCLUDES.to_vec();
+    sorted.sort_unstable();
+    sorted.dedup();
+    assert_eq!(sorted.len(), DEFAULT_EXCLUDES.len());
 }
 
 #[test]

@@ -18,6 +18,9 @@ pub trait Settings: DeserializeOwned + Serialize {
     fn check(&mut self, _issues: &mut Issues) {}
 }
 
+/// Those of the bundled plugin `exclude`.
+impl Settings for crate::glob::ExcludeSettings {}
+
 /// Mistakes in settings.
 #[derive(Debug, Default)]
 pub struct Issues(Vec<Issue>);

@@ -24,10 +24,13 @@ pub struct PlanTotals {
     /// Objects that another tool changed or deleted since the last release.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub drifted: u64,
-    /// Objects of the source, before any plugin.
+    /// Objects of the source, before any plugin. A folder that is excluded as a whole is not read, and counts as one.
     pub source_objects: u64,
-    /// Objects of the source that plugins excluded.
+    /// Objects of the source that plugins excluded, and excluded folders.
     pub excluded: u64,
+    /// The excluded folders among them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub excluded_folders: u64,
     /// Published objects after the run, without untracked ones.
     pub published_objects: u64,
     /// Bytes of the published objects.
@@ -60,6 +63,7 @@ impl PlanTotals {
             ("drifted", self.drifted),
             ("source-objects", self.source_objects),
             ("excluded", self.excluded),
+            ("excluded-folders", self.excluded_folders),
             ("published-objects", self.published_objects),
             ("published-bytes", self.published_bytes),
             ("site-objects", self.site_objects),

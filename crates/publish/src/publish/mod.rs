@@ -32,6 +32,7 @@ use tidegate_core::approval::{Approval, Approved};
 use tidegate_core::config::Site;
 use tidegate_core::desired::DesiredSite;
 use tidegate_core::finding::Finding;
+use tidegate_core::listing_filter::ListingExclusion;
 use tidegate_core::manifest::RecordState;
 use tidegate_core::plan::{ChangeReason, Plan};
 use tidegate_core::plan_review::Judgement;
@@ -69,6 +70,8 @@ pub struct PlannedPublish {
     pub usage: Vec<PluginUsage>,
     /// The desired site, with the trace of plugin decisions if it was requested.
     pub desired: Arc<DesiredSite>,
+    /// What the listing of the source left out.
+    pub exclusions: Vec<ListingExclusion>,
     /// Milliseconds by stage.
     pub milliseconds: BTreeMap<String, u64>,
     basis: Basis,
@@ -215,6 +218,7 @@ impl PlannedPublish {
         report.findings.clone_from(&self.findings);
         report.usage.clone_from(&self.usage);
         report.milliseconds.clone_from(&self.milliseconds);
+        report.excluded_folders = self.exclusions.iter().filter(|excluded| excluded.is_folder()).cloned().collect();
         report.drift = self.basis.state.drift().to_vec();
         report
     }
@@ -243,13 +247,13 @@ impl Run<'_> {
         credentials::check_limits(self, &plan).await?;
         stopwatch.lap(Stage::Inspect);
         self.stage(Stage::Review);
-        let TransformedSource { desired, reader, findings, usage, .. } = source;
+        let TransformedSource { desired, reader, exclusions, findings, usage, .. } = source;
         let desired = Arc::new(desired);
         let basis = Basis { desired: Arc::clone(&desired), reader, state, kept };
         let ReviewedPlan { plan, judgements } = approve::review(self, plugins, plan, &basis).await?;
         stopwatch.lap(Stage::Review);
         let milliseconds = stopwatch.into_laps();
-        Ok(PlannedPublish { plan, judgements, findings, usage, desired, milliseconds, basis, releases })
+        Ok(PlannedPublish { plan, judgements, findings, usage, desired, exclusions, milliseconds, basis, releases })
     }
 
     /// Approves the plan, then writes. A site that has releases is written under its lease.

@@ -6,6 +6,7 @@ use futures::TryStreamExt;
 use tidegate_core::artifact::Fingerprint;
 use tidegate_core::desired::DesiredSite;
 use tidegate_core::key::StoredKey;
+use tidegate_core::listing_filter::ListingFilter;
 use tidegate_core::location::{Location, Source};
 use tidegate_core::manifest::ManifestRecord;
 use tidegate_core::release::{ReleaseId, fetched};
@@ -54,6 +55,7 @@ pub(super) async fn open(run: Run<'_>, releases: Option<&Releases>) -> Result<Op
     }
     let s3 = S3::new(&run.publisher.connection);
     let options = SourceOptions {
+        filter: ListingFilter::new(&run.site.sync),
         limits: run.site.archive_limits,
         staged_headers: run.site.staged_headers,
         state: releases.map(|releases| releases.store.clone()),

@@ -73,8 +73,10 @@ pub(super) fn plan(
         add_differences(&mut changed, &source.desired, state, &site.objects, acls);
     }
     let mut totals = changed.totals;
-    totals.source_objects = source.source_objects;
-    totals.excluded = source.desired.excluded().len() as u64;
+    let unlisted = source.exclusions.len() as u64;
+    totals.source_objects = source.source_objects + unlisted;
+    totals.excluded = source.desired.excluded().len() as u64 + unlisted;
+    totals.excluded_folders = source.exclusions.iter().filter(|excluded| excluded.is_folder()).count() as u64;
     if matches!(request.source, Source::Prefix(_) | Source::Release(_)) {
         // Bodies of a staged prefix are copied within S3.
         totals.bytes_to_copy += std::mem::take(&mut totals.bytes_to_write);

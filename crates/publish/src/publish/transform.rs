@@ -8,6 +8,7 @@ use tidegate_core::finding::Finding;
 use tidegate_core::headers::ObjectHeader;
 use tidegate_core::invalidation::check_tags;
 use tidegate_core::key::Key;
+use tidegate_core::listing_filter::ListingExclusion;
 use tidegate_core::plugin_usage::PluginUsage;
 use tidegate_core::run_facts::RunFacts;
 use tidegate_host::sync::{self, Trace, TransformedArtifact};
@@ -27,8 +28,10 @@ pub(super) struct TransformedSource {
     pub(super) desired: DesiredSite,
     pub(super) reader: SourceReader,
     pub(super) fingerprint: Fingerprint,
-    /// Objects of the source, before any plugin.
+    /// Objects of the source, before any plugin, without those that its listing left out.
     pub(super) source_objects: u64,
+    /// What the listing left out.
+    pub(super) exclusions: Vec<ListingExclusion>,
     pub(super) findings: Vec<Finding>,
     pub(super) usage: Vec<PluginUsage>,
 }
@@ -43,10 +46,10 @@ pub(super) async fn transform(
     let source = match opened {
         Opened::Release(RestoredRelease { desired, reader, fingerprint }) => {
             let source_objects = desired.entries().len() as u64;
-            let (findings, usage) = (Vec::new(), Vec::new());
-            TransformedSource { desired, reader, fingerprint, source_objects, findings, usage }
+            let (exclusions, findings, usage) = (Vec::new(), Vec::new(), Vec::new());
+            TransformedSource { desired, reader, fingerprint, source_objects, exclusions, findings, usage }
         }
-        Opened::Artifact(OpenedSource { artifact, reader, findings: mut about_names }) => {
+        Opened::Artifact(OpenedSource { artifact, exclusions, reader, findings: mut about_names }) => {
             let (source_objects, fingerprint) = (artifact.len() as u64, artifact.fingerprint().clone());
             let (plugins, facts) = (plugins.clone(), facts(run));
             let content = SourceContent::new(reader.clone(), tokio::runtime::Handle::current());
@@ -55,7 +58,7 @@ pub(super) async fn transform(
             findings.retain(|finding| finding.code != UNDECLARED_ENCODING || !has_encoding(&desired, finding));
             about_names.append(&mut findings);
             let findings = about_names;
-            TransformedSource { desired, reader, fingerprint, source_objects, findings, usage }
+            TransformedSource { desired, reader, fingerprint, source_objects, exclusions, findings, usage }
         }
     };
     check_tags(run.site, &source.desired)?;

@@ -48,7 +48,8 @@ impl Directory {
     pub(super) async fn open(path: &Path, options: &SourceOptions) -> Result<ListedSource<Self>, SourceError> {
         let (path, options) = (path.to_owned(), options.clone());
         blocking(move || {
-            let (root, keys) = walk::walk(&path, options.follow_external_links)?;
+            let mut exclusions = options.exclusions();
+            let (root, keys) = walk::walk(&path, options.follow_external_links, &mut exclusions)?;
             let (keys, findings) = listed::strip(&options.strip_prefix, keys, |key| key)?;
             let root = root.join(options.strip_prefix.as_str());
             let mut items = digest_all(&root, &keys, options.algorithms, options.progress.as_ref())?;
@@ -59,7 +60,7 @@ impl Directory {
                 tag: item.identity.sha256.as_ref().map_or(&[][..], |digest| digest),
             }));
             let artifact = Artifact::new(items.clone(), Fingerprint(fingerprint.into()), ArtifactNames::Files)?;
-            Ok((artifact, Self { root, items }, findings))
+            Ok(ListedSource { artifact, reader: Self { root, items }, exclusions, findings })
         })
         .await
     }

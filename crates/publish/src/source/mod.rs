@@ -25,6 +25,7 @@ use std::sync::Arc;
 use tidegate_core::artifact::{Artifact, Fingerprint};
 use tidegate_core::config::ArchiveLimits;
 use tidegate_core::finding::Finding;
+use tidegate_core::listing_filter::{ListingExclusion, ListingExclusions};
 use tidegate_core::location::Source;
 
 pub use error::SourceError;
@@ -42,6 +43,8 @@ use ranged::Ranged;
 pub struct OpenedSource {
     /// The listing.
     pub artifact: Artifact,
+    /// What [`SourceOptions::filter`] left out of it.
+    pub exclusions: Vec<ListingExclusion>,
     /// Reads the objects.
     pub reader: SourceReader,
     /// What people should know about its names.
@@ -49,14 +52,22 @@ pub struct OpenedSource {
 }
 
 /// A source that one of the readers opened.
-type ListedSource<R> = (Artifact, R, Vec<Finding>);
+struct ListedSource<R> {
+    artifact: Artifact,
+    reader: R,
+    /// What the filter left out.
+    exclusions: ListingExclusions,
+    /// What people should know about its names.
+    findings: Vec<Finding>,
+}
 
 impl OpenedSource {
-    fn new<R>((artifact, reader, findings): ListedSource<R>) -> Self
+    fn new<R>(listed: ListedSource<R>) -> Self
     where
         SourceReader: From<R>,
     {
-        Self { artifact, reader: reader.into(), findings }
+        let ListedSource { artifact, reader, exclusions, findings } = listed;
+        Self { artifact, exclusions: exclusions.finish(), reader: reader.into(), findings }
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tidegate_core::config::ArchiveLimits;
 use tidegate_core::declared::StagedHeaders;
+use tidegate_core::listing_filter::{ListingExclusions, ListingFilter};
 use tidegate_core::location::Prefix;
 
 use super::digest::Algorithms;
@@ -17,6 +18,8 @@ pub type Progress = Arc<dyn Fn(u64, u64) + Send + Sync>;
 pub struct SourceOptions {
     /// Digests of local files besides SHA-256.
     pub algorithms: Algorithms,
+    /// What is left out of the listing, before anything of it is checked or read.
+    pub filter: ListingFilter,
     /// Limits of archives.
     pub limits: ArchiveLimits,
     /// A leading folder of the source that is not part of the site; empty for none.
@@ -29,4 +32,11 @@ pub struct SourceOptions {
     pub staged_headers: StagedHeaders,
     /// The state of the site, which remembers the headers of its staged prefix.
     pub state: Option<StateStore>,
+}
+
+impl SourceOptions {
+    /// Starts a listing of names below the source. Patterns match what is left of a name without the stripped folder.
+    pub(super) fn exclusions(&self) -> ListingExclusions {
+        ListingExclusions::new(self.filter.clone(), &self.strip_prefix)
+    }
 }

@@ -80,12 +80,17 @@ impl StagedPrefix {
         s3: &S3,
         options: &SourceOptions,
     ) -> Result<ListedSource<Self>, SourceError> {
+        let mut exclusions = options.exclusions();
         let mut refused = Refusals::default();
         let mut objects = Vec::new();
         let mut pages = pin!(s3.pages(location));
         let failed = |error| StorageError::new(location.to_string(), error);
         while let Some(page) = pages.try_next().await.map_err(failed)? {
             for (object, modified) in page.objects.into_iter().zip(page.modified) {
+                let name = object.key.as_str();
+                if name == READY_MARKER || exclusions.excludes(name) {
+                    continue;
+                }
                 match publishable(&object) {
                     None => {}
                     Some(Ok(key)) => {
@@ -117,7 +122,8 @@ impl StagedPrefix {
         });
         let fingerprint = Fingerprint(staged_headers::fingerprint(listed, &objects).into());
         let artifact = Artifact::new(items.collect(), fingerprint, ArtifactNames::Bucket)?;
-        Ok((artifact, Self { s3: s3.clone(), location: location.clone(), objects, news }, findings))
+        let reader = Self { s3: s3.clone(), location: location.clone(), objects, news };
+        Ok(ListedSource { artifact, reader, exclusions, findings })
     }
 
     /// What its objects declare, sorted by key.
@@ -165,12 +171,10 @@ impl fmt::Debug for StagedPrefix {
     }
 }
 
-/// The key of a listed object, or why its name cannot be one; nothing for markers, which are not published.
+/// The key of a listed object, or why its name cannot be one; nothing for markers of folders, which are not
+/// published.
 fn publishable(object: &ListedObject) -> Option<Result<Key, String>> {
     let name = &object.key;
-    if name.as_str() == READY_MARKER {
-        return None;
-    }
     if name.is_marker() {
         let refusal = || format!("the key `{name}` ends with `/`, but the object has {} bytes; rename it", object.size);
         return (object.size > 0).then(|| Err(refusal()));

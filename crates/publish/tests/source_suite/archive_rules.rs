@@ -1,10 +1,13 @@
 //! Archives that must be refused, and archives that are only unusual: for each rule, the bytes that break it.
 
+use std::sync::Arc;
+
 use futures::StreamExt;
 use tidegate_core::config::ArchiveLimits;
 use tidegate_core::sanitize::sanitize_name;
-use tidegate_publish::source::SourceError;
+use tidegate_publish::source::{SourceError, SourceOptions, open as open_source};
 
+use crate::memory_s3::MemoryS3;
 use crate::support::*;
 
 fn plain() -> Entry {
@@ -28,6 +31,49 @@ async fn reports_all_refused_names_at_once() {
     assert_eq!((names.total(), names.shown().len()), (25, 20));
     let message = names.to_string();
     assert!(message.contains("`../0`") && message.contains("`../19`") && message.contains("and 5 more"), "{message}");
+}
+
+/// Entries that would be refused, each with a name that ends in `~`.
+fn refused_entries() -> Vec<Entry> {
+    let ends = |name: &[u8]| Entry { name: name.to_vec(), content: b"x".to_vec(), ..Entry::default() };
+    vec![
+        ends(b"../x~"),
+        ends(b"C:\\x~"),
+        ends(b"a//b~"),
+        ends(b"latin-\xe9~"),
+        ends(b"line\nbreak~"),
+        Entry { extra: field(0x7075, b"\x01\0\0\0\0other"), ..ends(b"second-name~") },
+        Entry { attributes: 0o120_777 << 16, ..ends(b"link~") },
+        Entry { method: Some(12), local_method: Some(12), ..ends(b"bzip2~") },
+        Entry { flags: 1, local_flags: Some(1), ..ends(b"encrypted~") },
+        Entry { extra: field(0x000d, b"times and idsetc/passwd"), ..ends(b"pkware-link~") },
+        Entry { deflate: true, content: vec![0; 30_000_000], ..ends(b"bomb~") },
+        Entry { crc32: Some(1), ..ends(b"wrong-checksum~") },
+    ]
+}
+
+#[tokio::test]
+async fn excluded_entries_are_neither_checked_nor_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("site.zip");
+    let source = path.to_str().unwrap().parse().unwrap();
+    let s3 = Arc::new(MemoryS3::new(&[])).client();
+    for entry in refused_entries() {
+        let name = String::from_utf8_lossy(&entry.name).into_owned();
+        std::fs::write(&path, zip(&[plain(), entry])).unwrap();
+        assert!(open_source(&source, &s3, &SourceOptions::default()).await.is_err(), "{name}");
+        let opened = open_source(&source, &s3, &excluding(&["*~"])).await.unwrap();
+        assert_eq!(keys(&opened), ["a.txt"], "{name}");
+        assert_eq!(excluded(&opened).len(), 1, "{name}");
+    }
+    // All bytes are still accounted for.
+    let hidden = Entry { after_data: b"hidden".to_vec(), ..entry("x~", b"x") };
+    let other = Entry { local_name: Some(b"index.html".to_vec()), ..entry("x~", b"x") };
+    for (entry, why) in [(hidden, "belong to no entry"), (other, "another name")] {
+        std::fs::write(&path, zip(&[plain(), entry])).unwrap();
+        let message = open_source(&source, &s3, &excluding(&["*~"])).await.unwrap_err().to_string();
+        assert!(message.contains(why), "{message}");
+    }
 }
 
 #[tokio::test]

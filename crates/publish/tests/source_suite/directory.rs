@@ -1,13 +1,16 @@
 //! Directories as sources: what is published, what is refused, and files that change after opening.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use proptest::prelude::*;
 use tempfile::TempDir;
 use tidegate_core::content::{ContentReader, ReadError};
+use tidegate_glob::{GlobList, IgnoreGlob};
 use tidegate_publish::source::content::SourceContent;
 use tidegate_publish::source::digest::Algorithms;
 use tidegate_publish::source::{OpenedSource, SourceError, SourceOptions, open_directory};
@@ -234,6 +237,85 @@ mod unix {
     }
 
     #[tokio::test]
+    async fn excluded_names_are_neither_checked_nor_read() {
+        let folder = tree(&[
+            ("index.html", b"x"),
+            (".git/HEAD", b"x"),
+            ("Icon\r", b""),
+            ("a\\b~", b"x"),
+            ("cache/keep/a.html", b"x"),
+            ("cache/b.html", b"x"),
+        ]);
+        let at = |name: &str| folder.path().join(name);
+        let _sockets = [".git/fsmonitor.ipc", "daemon.sock~"].map(|name| UnixListener::bind(at(name)).unwrap());
+        symlink("nothing", at(".#index.html")).unwrap();
+        symlink("itself~", at("itself~")).unwrap();
+        symlink("/", at("node_modules")).unwrap();
+        symlink("/", at("cache/out")).unwrap();
+        symlink("nowhere", at("cache/gone")).unwrap();
+        fs::write(at("").join(OsStr::from_bytes(b"latin-\xe9~")), b"x").unwrap();
+        fs::create_dir(at("").join(OsStr::from_bytes(b"\xff~"))).unwrap();
+        // Reading it would take longer than the test may.
+        fs::File::create(at("core~")).unwrap().set_len(1 << 40).unwrap();
+        let globs = ["Icon\r", ".git/", ".#*", "*~", "node_modules/", "cache/", "!/cache/keep/"];
+        let opened = open_directory(folder.path(), &excluding(&globs)).await.unwrap();
+        assert_eq!(keys(&opened), ["cache/keep/a.html", "index.html"]);
+        let expected = [
+            ".#index.html",
+            ".git/",
+            "Icon\r",
+            "a\\b~",
+            "cache/b.html",
+            "cache/gone",
+            "cache/out/",
+            "core~",
+            "daemon.sock~",
+            "itself~",
+            "latin-\u{fffd}~",
+            "node_modules/",
+            "\u{fffd}~/",
+        ];
+        assert_eq!(excluded(&opened), expected);
+        let globs = [&globs[..], &["!/.git/"]].concat();
+        let message = open_directory(folder.path(), &excluding(&globs)).await.unwrap_err().to_string();
+        assert!(message.contains("fsmonitor.ipc` is neither a file nor a folder"), "{message}");
+    }
+
+    #[tokio::test]
+    async fn a_link_is_excluded_as_what_it_leads_to() {
+        let folder = tree(&[("real/a.html", b"x"), ("b.html", b"x")]);
+        symlink("real", folder.path().join("folder")).unwrap();
+        symlink("b.html", folder.path().join("file")).unwrap();
+        let opened = open_directory(folder.path(), &excluding(&["folder/", "file/"])).await.unwrap();
+        assert_eq!(keys(&opened), ["b.html", "file", "real/a.html"]);
+        assert_eq!(excluded(&opened), ["folder/"]);
+    }
+
+    /// The tests may run as root, who may open everything, so the kernel reports what is opened.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn excluded_folders_are_not_opened() {
+        use rustix::fs::inotify::{CreateFlags, Reader, WatchFlags, add_watch, init};
+
+        let folder = tree(&[("index.html", b"x"), ("node_modules/a/b.js", b"x"), ("kept/a.html", b"x")]);
+        let inotify = init(CreateFlags::NONBLOCK).unwrap();
+        let names = ["node_modules", "node_modules/a", "node_modules/a/b.js", "kept", "kept/a.html"];
+        let watches = names.map(|name| {
+            let path = folder.path().join(name);
+            (add_watch(&inotify, path, WatchFlags::OPEN).unwrap(), name)
+        });
+        let opened = open_directory(folder.path(), &excluding(&["node_modules/"])).await.unwrap();
+        assert_eq!(keys(&opened), ["index.html", "kept/a.html"]);
+        let mut buffer = [std::mem::MaybeUninit::uninit(); 16 * 1024];
+        let mut events = Reader::new(&inotify, &mut buffer);
+        let mut seen = BTreeSet::new();
+        while let Ok(event) = events.next() {
+            seen.extend(watches.iter().filter(|(watch, _)| *watch == event.wd()).map(|(_, name)| *name));
+        }
+        assert_eq!(seen.into_iter().collect::<Vec<_>>(), ["kept", "kept/a.html"]);
+    }
+
+    #[tokio::test]
     async fn reports_all_names_that_cannot_be_keys() {
         let folder = tree(&[("fine", b"x"), ("a\\b", b"x"), ("line\nbreak", b"x")]);
         fs::write(folder.path().join(OsStr::from_bytes(b"latin-\xe9.html")), b"x").unwrap();
@@ -272,4 +354,48 @@ async fn reads_heads_and_ranges_for_plugins() {
     assert_eq!(content.range(&key("a"), 9, 10, deadline), Ok(Vec::new()));
     let late = content.range(&key("a"), 0, 1, Instant::now()).unwrap_err();
     assert!(matches!(late, ReadError::Unavailable { .. }));
+}
+
+fn name() -> impl Strategy<Value = String> {
+    "[ab.]{1,3}".prop_filter("no dot segments", |text| text != "." && text != "..")
+}
+
+fn glob() -> impl Strategy<Value = String> {
+    let part = prop_oneof![4 => name(), 2 => "[ab.*?]{1,3}", 1 => Just("**".to_owned()), 1 => Just("*".to_owned())];
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>());
+    (flags, prop::collection::vec(part, 1..3)).prop_map(|((exception, rooted, folder), parts)| {
+        let sign = |is: bool, text| if is { text } else { "" };
+        format!("{}{}{}{}", sign(exception, "!"), sign(rooted, "/"), parts.join("/"), sign(folder, "/"))
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// A filtered listing is what the patterns leave of the whole listing.
+    #[test]
+    fn a_filtered_listing_is_the_rest_of_the_whole(
+        globs in prop::collection::vec(glob(), 0..5),
+        names in prop::collection::btree_set(prop::collection::vec(name(), 1..5), 1..12),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        for name in &names {
+            let path = folder.path().join(name.join("/"));
+            // A name may be a file already where another one needs a folder.
+            if fs::create_dir_all(path.parent().unwrap()).is_ok() && !path.exists() {
+                fs::write(path, b"x").unwrap();
+            }
+        }
+        let globs: Vec<&str> = globs.iter().map(String::as_str).collect();
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let whole = runtime.block_on(open(folder.path())).unwrap();
+        let filtered = runtime.block_on(open_directory(folder.path(), &excluding(&globs))).unwrap();
+        let list: GlobList = globs.iter().map(|glob| IgnoreGlob::parse(glob).unwrap()).collect();
+        let (matching, rest): (Vec<&str>, Vec<&str>) = keys(&whole).into_iter().partition(|key| list.matches(key));
+        prop_assert_eq!(keys(&filtered), rest);
+        for key in keys(&whole) {
+            let covered = filtered.exclusions.iter().filter(|excluded| excluded.covers(key)).count();
+            prop_assert_eq!(covered, usize::from(matching.contains(&key)), "{}", key);
+        }
+    }
 }

@@ -46,6 +46,25 @@ async fn fails_if_a_page_fails() {
 }
 
 #[tokio::test]
+async fn excluded_keys_are_not_checked() {
+    let bucket = MemoryS3::new(&[
+        ("docs/index.html", b"x"),
+        ("docs/a//b.log", b"x"),
+        ("docs//c.log", b"x"),
+        ("docs/../x.log", b"x"),
+        ("docs/drafts/", b"a marker with content"),
+        ("docs/drafts/a.html", b"x"),
+        ("docs/drafts//b.html", b"x"),
+        ("docs/Icon\r", b""),
+        ("docs/.ready", b""),
+    ]);
+    let (source, options) = ("s3://bucket/docs/".parse().unwrap(), excluding(&["*.log", "drafts/", "Icon\r"]));
+    let opened = open_source(&source, &Arc::new(bucket).client(), &options).await.unwrap();
+    assert_eq!(keys(&opened), ["index.html"]);
+    assert_eq!(excluded(&opened), ["../x.log", "Icon\r", "a//b.log", "c.log", "drafts/"]);
+}
+
+#[tokio::test]
 async fn reads_etags_as_md5_or_opaque() {
     let bucket = MemoryS3::new(&[("docs/plain", b"hello")]);
     bucket.put_with_etag("docs/multipart", b"hello", "\"5d41402abc4b2a76b9719d911017c592-2\"");

@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use futures::StreamExt;
 use tidegate_core::artifact::Fingerprint;
-use tidegate_core::config::ArchiveLimits;
+use tidegate_core::config::{ArchiveLimits, PluginUse};
 use tidegate_core::key::Key;
+use tidegate_core::listing_filter::ListingFilter;
 use tidegate_publish::source::ranged::{Ranged, ReadAhead};
-use tidegate_publish::source::{OpenedSource, SourceError, SourceReader, open_archive};
+use tidegate_publish::source::{OpenedSource, SourceError, SourceOptions, SourceReader, open_archive};
 
 pub(crate) fn key(name: &str) -> Key {
     Key::new(name).unwrap()
@@ -19,6 +20,22 @@ pub(crate) fn key(name: &str) -> Key {
 
 pub(crate) fn keys(opened: &OpenedSource) -> Vec<&str> {
     opened.artifact.items().iter().map(|item| item.key.as_str()).collect()
+}
+
+/// Options with the patterns of one plugin `exclude`, without its defaults.
+pub(crate) fn excluding(globs: &[&str]) -> SourceOptions {
+    let settings = serde_json::json!({ "defaults": false, "globs": globs });
+    let used = PluginUse {
+        plugin: "exclude".to_owned().try_into().unwrap(),
+        sha256: None,
+        settings: settings.as_object().unwrap().clone(),
+    };
+    SourceOptions { filter: ListingFilter::new(&[used]), ..SourceOptions::default() }
+}
+
+/// The paths that a listing left out.
+pub(crate) fn excluded(opened: &OpenedSource) -> Vec<&str> {
+    opened.exclusions.iter().map(|excluded| excluded.path.as_str()).collect()
 }
 
 /// Bytes by position that count what is read, and how much of it is in memory.

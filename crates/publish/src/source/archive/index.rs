@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rawzip::{CompressionMethod, ZipArchive};
 use tidegate_core::config::ArchiveLimits;
 use tidegate_core::key::Key;
+use tidegate_core::listing_filter::ListingExclusions;
 
 use super::end::{END_RECORD, EndRecord, MAX_COMMENT};
 use super::entry::EntryReader;
@@ -16,7 +17,7 @@ use super::links::{self, ArchiveLink};
 use super::local;
 use super::name::{EntryName, EntryPath, Separators};
 use super::reader_at::ArchiveReaderAt;
-use super::record::{CentralRecord, check_record};
+use super::record::{CentralRecord, check_excluded_record, check_record};
 use crate::source::block_cache::BlockCache;
 use crate::source::error::SourceError;
 use crate::source::names::Refusals;
@@ -57,6 +58,12 @@ pub(super) struct ArchiveIndex {
     pub(super) code_page_names: Option<(String, usize)>,
 }
 
+/// What is listed of an archive.
+struct ArchiveListing<'a> {
+    limits: ArchiveLimits,
+    exclusions: &'a mut ListingExclusions,
+}
+
 /// The records of a central directory, and the range of their bytes.
 struct CentralDirectory {
     records: Vec<CentralRecord>,
@@ -82,9 +89,15 @@ impl ArchiveBytes {
 
 impl ArchiveIndex {
     /// Reads the index, with every check that needs no unpacking but that of links.
-    pub(super) fn read(name: String, bytes: Arc<dyn Ranged>, limits: ArchiveLimits) -> Result<Self, SourceError> {
+    pub(super) fn read(
+        name: String,
+        bytes: Arc<dyn Ranged>,
+        limits: ArchiveLimits,
+        exclusions: &mut ListingExclusions,
+    ) -> Result<Self, SourceError> {
         let archive = Arc::new(ArchiveBytes { name, blocks: BlockCache::new(bytes) });
-        let ArchiveTree { files, links, folders, code_page_names } = read_tree(&archive.name, &archive.blocks, limits)?;
+        let ArchiveTree { files, links, folders, code_page_names } =
+            read_tree(&archive.name, &archive.blocks, ArchiveListing { limits, exclusions })?;
         let mut entries = if links.is_empty() {
             files
         } else {
@@ -120,7 +133,11 @@ fn read_link(archive: &Arc<ArchiveBytes>, entry: ArchiveEntry) -> Result<Archive
     Ok(ArchiveLink { key: entry.key, target })
 }
 
-fn read_tree(name: &str, blocks: &BlockCache, limits: ArchiveLimits) -> Result<ArchiveTree, SourceError> {
+fn read_tree(
+    name: &str,
+    blocks: &BlockCache,
+    ArchiveListing { limits, exclusions }: ArchiveListing<'_>,
+) -> Result<ArchiveTree, SourceError> {
     let errors = ErrorBuilder(name);
     let size = blocks.source().size();
     if size == 0 {
@@ -139,13 +156,20 @@ fn read_tree(name: &str, blocks: &BlockCache, limits: ArchiveLimits) -> Result<A
         let why = format_args!("has {count} entries, and the limit is {}", limits.entries);
         return Err(errors.limit(why, "entries").into());
     }
+    let listing = ArchiveListing { limits, exclusions };
     let CentralDirectory { mut records, range, separators } =
-        read_directory(errors, &archive, &mut buffer, &end, limits)?;
+        read_directory(errors, &archive, &mut buffer, &end, listing)?;
     let mut refused = Refusals::default();
     let mut paths = Vec::with_capacity(records.len());
     records.sort_by_key(|record| record.header_offset);
     for record in &records {
+        if record.is_excluded {
+            paths.push(EntryPath::Excluded);
+            continue;
+        }
         match EntryPath::new(&record.name, separators, record.is_dos) {
+            // Only now is it known that `\` separates folders.
+            Ok(EntryPath::File(key)) if exclusions.excludes(key.as_str()) => paths.push(EntryPath::Excluded),
             Ok(path) => paths.push(path),
             Err(reason) => refused.push(reason),
         }
@@ -158,7 +182,7 @@ fn read_tree(name: &str, blocks: &BlockCache, limits: ArchiveLimits) -> Result<A
     let offsets = local::data_offsets(errors, &archive, blocks, &records)?;
     let mut tree = ArchiveTree::default();
     for ((record, path), offset) in records.into_iter().zip(paths).zip(offsets) {
-        if record.name.from_code_page {
+        if record.name.from_code_page && path != EntryPath::Excluded {
             let (_, count) = tree.code_page_names.get_or_insert_with(|| (record.name.text.to_string(), 0));
             *count += 1;
         }
@@ -168,7 +192,7 @@ fn read_tree(name: &str, blocks: &BlockCache, limits: ArchiveLimits) -> Result<A
                 tree.folders.push(key);
                 continue;
             }
-            EntryPath::Root => continue,
+            EntryPath::Root | EntryPath::Excluded => continue,
         };
         let entry = ArchiveEntry {
             key,
@@ -189,7 +213,7 @@ fn read_directory(
     archive: &ZipArchive<ArchiveReaderAt<'_>>,
     buffer: &mut [u8],
     end: &EndRecord,
-    limits: ArchiveLimits,
+    ArchiveListing { limits, exclusions }: ArchiveListing<'_>,
 ) -> Result<CentralDirectory, SourceError> {
     let mut refused = Refusals::default();
     let mut records = Vec::new();
@@ -208,6 +232,18 @@ fn read_directory(
         range.end = central.central_directory_offset() + CENTRAL_HEADER + variable as u64;
         let raw = central.file_path().as_bytes();
         let name = match EntryName::decode(raw, central.flags().is_utf8(), central.extra_fields()) {
+            Ok(name) => Ok(name),
+            Err(reason) => Err((EntryName::lossy(raw), reason)),
+        };
+        let shown = name.as_ref().unwrap_or_else(|(name, _)| name);
+        if exclusions.excludes(&shown.text) {
+            // Its bytes are still accounted for, but it is not read, whatever it is.
+            check_excluded_record(errors, &shown.text, &central)?;
+            separators.add(&central, shown);
+            records.push(CentralRecord::excluded(&central, shown.clone()));
+            continue;
+        }
+        let name = match name.map_err(|(_, reason)| reason) {
             Ok(name) => name,
             Err(reason) => {
                 refused.push(reason);

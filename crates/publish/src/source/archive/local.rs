@@ -83,7 +83,8 @@ fn data_offset(
     };
     let raw = local.file_path().as_bytes();
     let decoded = EntryName::decode(raw, local.flags().is_utf8(), local.extra_fields());
-    if raw != record.raw() || decoded.as_ref().map(|decoded| &decoded.text) != Ok(&record.name.text) {
+    let is_same = record.is_excluded || decoded.as_ref().map(|decoded| &decoded.text) == Ok(&record.name.text);
+    if raw != record.raw() || !is_same {
         return differs("name");
     }
     if local.compression_method() != record.method {

@@ -28,6 +28,7 @@ use tidegate_core::declared::DeclaredHeaders;
 use tidegate_core::finding::Finding;
 use tidegate_core::identity::ContentIdentity;
 use tidegate_core::key::Key;
+use tidegate_core::listing_filter::ListingExclusions;
 use tidegate_core::location::ObjectLocation;
 use tokio::runtime::Handle;
 
@@ -44,6 +45,13 @@ use super::{ListedSource, listed};
 use crate::s3::{S3, StagedObject};
 use entry::EntryReader;
 use index::ArchiveIndex;
+
+/// What the names of an archive say.
+struct ArchiveNames {
+    index: ArchiveIndex,
+    exclusions: ListingExclusions,
+    findings: Vec<Finding>,
+}
 
 /// A zip in the state in which it was opened.
 pub struct Archive {
@@ -63,11 +71,11 @@ impl Archive {
             let digest = digest_file(&file, options.progress.as_ref());
             let digest = digest.map_err(|error| ArchiveError::Read { archive: name.clone(), error })?;
             let fingerprint = Fingerprint(format!("sha256:{}", hex::encode(digest)).into());
-            let (index, findings) = Self::index(name, Arc::new(file), &options)?;
+            let ArchiveNames { index, exclusions, findings } = Self::index(name, Arc::new(file), &options)?;
             let index = Arc::new(index);
             let identities = digests::digest_all(&index, options.algorithms, options.progress.as_ref())?;
             let artifact = artifact(&index, identities, fingerprint, &options)?;
-            Ok((artifact, Self { index }, findings))
+            Ok(ListedSource { artifact, reader: Self { index }, exclusions, findings })
         })
         .await
     }
@@ -97,23 +105,20 @@ impl Archive {
         fingerprint: Fingerprint,
         options: &SourceOptions,
     ) -> Result<ListedSource<Self>, SourceError> {
-        let (index, findings) = Self::index(name, bytes, options)?;
+        let ArchiveNames { index, exclusions, findings } = Self::index(name, bytes, options)?;
         let unknown = vec![ContentIdentity::default(); index.entries.len()];
         let artifact = artifact(&index, unknown, fingerprint, options)?;
-        Ok((artifact, Self { index: Arc::new(index) }, findings))
+        Ok(ListedSource { artifact, reader: Self { index: Arc::new(index) }, exclusions, findings })
     }
 
-    fn index(
-        name: String,
-        bytes: Arc<dyn Ranged>,
-        options: &SourceOptions,
-    ) -> Result<(ArchiveIndex, Vec<Finding>), SourceError> {
-        let mut index = ArchiveIndex::read(name, bytes, options.limits)?;
+    fn index(name: String, bytes: Arc<dyn Ranged>, options: &SourceOptions) -> Result<ArchiveNames, SourceError> {
+        let mut exclusions = options.exclusions();
+        let mut index = ArchiveIndex::read(name, bytes, options.limits, &mut exclusions)?;
         let entries = std::mem::take(&mut index.entries);
         let (entries, mut findings) = listed::strip(&options.strip_prefix, entries, |entry| &mut entry.key)?;
         index.entries = entries;
         findings.extend(index.code_page_names.as_ref().map(|(example, count)| listed::code_page(example, *count)));
-        Ok((index, findings))
+        Ok(ArchiveNames { index, exclusions, findings })
     }
 
     fn entry_reader(&self, key: &Key) -> Result<EntryReader, SourceError> {

@@ -27,6 +27,11 @@ pub(super) struct EntryName<'a> {
 }
 
 impl<'a> EntryName<'a> {
+    /// A name that cannot be decoded, for patterns and messages.
+    pub(super) fn lossy(raw: &'a [u8]) -> Self {
+        Self { text: String::from_utf8_lossy(raw), from_code_page: false }
+    }
+
     /// The name that a header gives to an entry, or why it gives more or less than one.
     ///
     /// A valid Unicode path field has the name. Without one, the header has it, in UTF-8 if it says so by its flag. Without
@@ -109,6 +114,8 @@ pub(super) enum EntryPath {
     Folder(Key),
     /// The folder of everything, which archivers write as `./`.
     Root,
+    /// Nowhere, because a pattern excludes the entry.
+    Excluded,
 }
 
 impl EntryPath {
@@ -171,7 +178,7 @@ mod tests {
         EntryPath::new(&plain(name), separators, is_dos).map(|path| match path {
             EntryPath::File(key) => key.to_string(),
             EntryPath::Folder(key) => format!("{key}/"),
-            EntryPath::Root => String::new(),
+            EntryPath::Root | EntryPath::Excluded => String::new(),
         })
     }
 

@@ -37,6 +37,8 @@ pub(super) struct CentralRecord {
     pub(super) is_dos: bool,
     /// Whether the content is the target of a symbolic link.
     pub(super) is_link: bool,
+    /// Whether it is excluded. Then it is neither read nor published.
+    pub(super) is_excluded: bool,
     pub(super) wayfinder: ZipArchiveEntryWayfinder,
     /// The offset of the local header.
     pub(super) header_offset: u64,
@@ -53,12 +55,17 @@ impl CentralRecord {
             name: EntryName { text: name.text.into_owned().into(), ..name },
             is_dos: is_dos(central),
             is_link: file_type(central) == LINK,
+            is_excluded: false,
             wayfinder: central.wayfinder(),
             header_offset: central.local_header_offset(),
             flags: central.flags().bits(),
             method: central.compression_method(),
             crc32: central.crc32(),
         }
+    }
+
+    pub(super) fn excluded(central: &ZipFileHeaderRecord<'_>, name: EntryName<'_>) -> Self {
+        Self { is_excluded: true, ..Self::new(central, name) }
     }
 
     pub(super) fn raw(&self) -> &[u8] {
@@ -130,6 +137,17 @@ pub(super) fn check_record(
         return Err(errors.limit(why, "ratio"));
     }
     Ok(())
+}
+
+/// Checks what must hold of an excluded record, too, so that the bytes of the archive are accounted for.
+pub(super) fn check_excluded_record(
+    errors: ErrorBuilder<'_>,
+    name: &str,
+    central: &ZipFileHeaderRecord<'_>,
+) -> Result<(), ArchiveError> {
+    let mut fields = central.extra_fields();
+    let zip64 = fields.by_ref().map(|(field, _)| u32::from(field == ExtraFieldId::ZIP64)).sum();
+    check_fields(errors, name, &fields, zip64)
 }
 
 /// Checks extra fields after they were iterated: none may be cut off, and only one may be a zip64 field with sizes.

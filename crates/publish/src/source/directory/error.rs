@@ -21,15 +21,15 @@ pub enum DirectoryError {
         error: io::Error,
     },
     /// A symbolic link whose target is missing.
-    #[error("the link `{0}` points to nothing; remove it, or restore its target")]
+    #[error("the link `{0}` points to nothing; remove it, restore its target, or exclude it")]
     Dangling(PathBuf),
     /// A symbolic link to a folder that contains it.
-    #[error("the link `{0}` points to a folder that contains the link; remove it")]
+    #[error("the link `{0}` points to a folder that contains the link; remove it, or exclude it")]
     Loop(PathBuf),
     /// A symbolic link out of the directory.
     #[error(
-        "the link `{link}` leads out of the source to `{target}`; copy the target into the source, or follow the link with \
-         `--follow-external-links`"
+        "the link `{link}` leads out of the source to `{target}`; copy the target into the source, exclude the link, or follow \
+         it with `--follow-external-links`"
     )]
     Outside {
         /// The link.
@@ -38,7 +38,7 @@ pub enum DirectoryError {
         target: PathBuf,
     },
     /// A socket, a pipe or a device.
-    #[error("`{0}` is neither a file nor a folder; remove it")]
+    #[error("`{0}` is neither a file nor a folder; remove it, or exclude it")]
     Special(PathBuf),
     /// The content is not what was digested at opening.
     #[error("`{0}` changed since it was read; publish again after the build is finished")]
