@@ -4,15 +4,16 @@
 //! `.` of `/*.js` matches any character.
 
 use percent_encoding::percent_decode_str;
+use tidegate_plugin::key::compose;
 
 /// A path in which `*` matches any text, also across folders, and `:name` matches one segment. Case, a trailing `/`,
-/// and percent-encoding make no difference.
+/// percent-encoding and the Unicode form make no difference.
 #[derive(Debug)]
 pub(crate) struct PathPattern(Vec<PathToken>);
 
 #[derive(Debug)]
 enum PathToken {
-    /// In lower case.
+    /// Composed, in lower case.
     Text(String),
     /// A segment that is not empty.
     Placeholder,
@@ -37,7 +38,7 @@ impl PathPattern {
                 if position > 0 {
                     tokens.push(PathToken::Star { segment: false });
                 }
-                push_text(&mut tokens, &percent_decode_str(text).decode_utf8_lossy().to_lowercase());
+                push_text(&mut tokens, &compose(&percent_decode_str(text).decode_utf8_lossy()).to_lowercase());
             }
         }
         Self(tokens)
@@ -96,7 +97,7 @@ fn push_text(tokens: &mut Vec<PathToken>, text: &str) {
     }
 }
 
-/// The paths at which visitors reach an object, in lower case.
+/// The paths at which visitors reach an object, composed and in lower case.
 #[derive(Debug)]
 pub(crate) struct ObjectPaths {
     file: String,
@@ -107,7 +108,7 @@ pub(crate) struct ObjectPaths {
 
 impl ObjectPaths {
     pub(crate) fn new(key: &str) -> Self {
-        let file = format!("/{}", key.to_lowercase());
+        let file = format!("/{}", compose(key).to_lowercase());
         let index = file.strip_suffix("index.html").filter(|folder| folder.ends_with('/'));
         let page = index.or_else(|| file.strip_suffix(".html")).map(str::to_owned);
         Self { is_index: index.is_some(), page, file }
@@ -169,6 +170,13 @@ mod tests {
             ("/caf%C3%A9/*", "café/x.png", true),
             ("/café/*", "café/x.png", true),
             ("/a%2520b", "a%20b", true),
+            ("/caf\u{e9}/*", "cafe\u{301}/x.png", true),
+            ("/cafe\u{301}/*", "caf\u{e9}/x.png", true),
+            ("/cafe%CC%81/*", "caf\u{e9}/x.png", true),
+            ("/CAF\u{c9}.html", "cafe\u{301}.html", true),
+            ("/\u{d55c}*", "\u{1112}\u{1161}\u{11ab}.html", true),
+            ("/s\u{307}\u{323}", "\u{1e69}.html", true),
+            ("/cafe/*", "cafe\u{301}/x.png", false),
             ("/*.{js,css}", "a.js", false),
         ];
         for (path, key, expected) in table {

@@ -1,6 +1,6 @@
 //! Renames objects, gives pages clean URLs, and adds redirects. Content, including links in pages, stays unchanged.
 //!
-//! The steps in order: strip a leading folder, apply the first matching rename, apply clean URLs. Redirects use the
+//! The steps in order: compose the characters of the key, strip a leading folder, apply the first matching rename, apply clean URLs. Redirects use the
 //! resulting keys.
 
 mod file;
@@ -13,7 +13,9 @@ mod rename;
 mod report;
 mod settings;
 
-pub use settings::{CleanUrls, OutsidePrefix, RedirectRule, RedirectsFileSettings, RenameRule, RewriteSettings};
+pub use settings::{
+    CleanUrls, Normalization, OutsidePrefix, RedirectRule, RedirectsFileSettings, RenameRule, RewriteSettings,
+};
 
 use tidegate_plugin::{Decisions, Edit, Entry, Failure, LineFindings, Pointer, Run, Summary, SyncPlugin, content, key};
 
@@ -113,6 +115,9 @@ impl Rewrite {
         let mut steps: Vec<(Pointer, String)> = Vec::new();
         let mut edits = Vec::new();
         let mut current = entry.key.clone();
+        if let Some(renamed) = self.renames.compose(&current) {
+            current = add_step(renamed, &mut steps);
+        }
         match self.renames.strip(&current) {
             StrippedPrefix::Unset => {}
             StrippedPrefix::Stripped(renamed) => current = add_step(renamed, &mut steps),
@@ -182,9 +187,10 @@ impl Rewrite {
 fn has_source(renames: &Renames, pages: &CleanPages, key: &str) -> bool {
     let becomes_key = |source: &String| {
         let key_of = |renamed: Option<RenamedKey>, key: String| renamed.map_or(key, |renamed| renamed.key);
-        let stripped = match renames.strip(source) {
+        let composed = key_of(renames.compose(source), source.clone());
+        let stripped = match renames.strip(&composed) {
             StrippedPrefix::Stripped(renamed) => renamed.key,
-            StrippedPrefix::Unset | StrippedPrefix::Outside => source.clone(),
+            StrippedPrefix::Unset | StrippedPrefix::Outside => composed,
         };
         let renamed = key_of(renames.rename(&stripped), stripped);
         key_of(pages.clean(&renamed), renamed) == key

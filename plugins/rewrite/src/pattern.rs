@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use regex_lite::{Regex, escape};
+use tidegate_plugin::key::compose;
 
 use crate::redirects::RedirectError;
 
@@ -16,7 +17,8 @@ const MAX_TARGET_BYTES: usize = 2_048;
 pub(crate) const IN_KEYS: &AsciiSet =
     &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'<').add(b'>').add(b'?').add(b'`');
 
-/// The path of a redirect. A `/` at the end makes no difference.
+/// The path of a redirect. A `/` at the end makes no difference. Text beside placeholders is composed, so that it matches keys
+/// in either Unicode form.
 #[derive(Debug)]
 pub(crate) struct FromPattern {
     segments: Vec<FromSegment>,
@@ -45,8 +47,12 @@ impl FromPattern {
         let mut pattern = Self { segments: Vec::new(), names: Vec::new(), regex: None, prefix: String::new() };
         let mut regex = "^".to_owned();
         let path = path.strip_suffix('/').unwrap_or(path);
+        let has_placeholders = path.split('/').any(|segment| segment.starts_with(':') || segment.contains('*'));
         for segment in path.split('/').filter(|_| !path.is_empty()) {
-            let decode = |text| percent_decode_str(text).decode_utf8().map_err(|_| invalid());
+            let decode = |text| {
+                let text = percent_decode_str(text).decode_utf8().map_err(|_| invalid())?;
+                Ok(if has_placeholders { compose(&text).into_owned() } else { text.into_owned() })
+            };
             match (segment.strip_prefix(':'), segment.strip_suffix('*')) {
                 (Some(name), _) if !name.is_empty() && !name.contains('*') => {
                     pattern.names.push(name.to_owned());
@@ -54,7 +60,7 @@ impl FromPattern {
                     regex.push_str("/([^/]+)");
                 }
                 (_, Some(text)) if !text.contains('*') => {
-                    let text = decode(text)?.into_owned();
+                    let text = decode(text)?;
                     regex.push_str(&if text.is_empty() {
                         "(?:/(.*))?".to_owned()
                     } else {
@@ -65,7 +71,7 @@ impl FromPattern {
                 }
                 _ if segment.contains('*') => return Err(RedirectError::Star(from.to_owned())),
                 _ => {
-                    let text = decode(segment)?.into_owned();
+                    let text = decode(segment)?;
                     regex.push_str(&format!("/{}", escape(&text)));
                     pattern.segments.push(FromSegment::Text(text));
                 }
@@ -91,8 +97,12 @@ impl FromPattern {
         &self.names
     }
 
-    /// The values of the placeholders, if the path matches.
+    /// The values of the placeholders, if the path matches as it is or composed.
     pub(crate) fn values(&self, path: &str) -> Option<Vec<String>> {
+        self.values_of(path).or_else(|| self.values_of(compose(path).as_ref()).filter(|_| !self.is_exact()))
+    }
+
+    fn values_of(&self, path: &str) -> Option<Vec<String>> {
         let Some(regex) = &self.regex else {
             return (path.trim_end_matches('/') == self.prefix).then(Vec::new);
         };
@@ -176,13 +186,13 @@ impl Target {
         let inverse = Inverse::new(&parts, names);
         let within = text.strip_suffix("/:splat").unwrap_or(text);
         let has_end = !matches!(from.segments.last(), Some(FromSegment::Splat(_))) || within.is_empty();
-        let within = (!has_end).then(|| percent_decode_str(within).decode_utf8_lossy().into_owned());
+        let within = (!has_end).then(|| compose(&percent_decode_str(within).decode_utf8_lossy()).into_owned());
         Ok(Self { parts, inverse, within })
     }
 
     /// Whether a path is already at the target: `/* /en/:splat` leaves `/en/a` alone, as on Netlify.
     pub(crate) fn contains(&self, path: &str) -> bool {
-        self.within.as_ref().is_some_and(|within| path.starts_with(within))
+        self.within.as_ref().is_some_and(|within| compose(path).starts_with(within))
     }
 
     /// Whether every path with other values has another target on this site.
@@ -220,8 +230,9 @@ impl Inverse {
                 TargetPart::Text(text) => {
                     let path = text.split(['?', '#']).next().unwrap_or_default();
                     let decoded = percent_decode_str(path).decode_utf8().ok()?;
-                    regex.push_str(&escape(&decoded));
-                    prefix.get_or_insert_with(|| decoded.into_owned());
+                    let composed = compose(&decoded).into_owned();
+                    regex.push_str(&escape(&composed));
+                    prefix.get_or_insert(composed);
                     if path.len() < text.len() {
                         break;
                     }

@@ -4,12 +4,14 @@
 //! As on Netlify, the first rule that matches a path decides about it, and an object takes precedence unless the rule is
 //! forced.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use percent_encoding::utf8_percent_encode;
 use tidegate_plugin::{Pointer, key};
 
-use crate::pattern::{FromPattern, Target, local_path};
+use crate::pattern::{FromPattern, IN_KEYS, Target, local_path};
 
 /// Limit of the redirects by rules with placeholders. Each is an object to write.
 const MAX_EXPANDED: usize = 50_000;
@@ -65,11 +67,15 @@ pub(crate) struct Redirects {
     rules: Vec<Redirect>,
     /// The first rule of each path without placeholders, by path without a `/` at either end.
     exact: BTreeMap<String, usize>,
+    /// The same by the composed path.
+    composed: BTreeMap<String, usize>,
     /// Rules with placeholders, in order.
     patterns: Vec<usize>,
     has_forced: bool,
     /// Hashes of the keys of entries: with a million of them, keys would not fit in memory.
     entries: BTreeSet<u64>,
+    /// The keys of entries that are not composed, by the composed key.
+    decomposed: BTreeMap<String, String>,
     /// Targets of entries that earlier plugins made redirects, by key.
     earlier: BTreeMap<String, String>,
     /// Entries that forced rules replaced.
@@ -153,7 +159,9 @@ impl Redirects {
     pub(crate) fn add(&mut self, redirect: Redirect) {
         let position = self.rules.len();
         if redirect.pattern.is_exact() {
-            self.exact.entry(path_of(&redirect)).or_insert(position);
+            let path = path_of(&redirect);
+            self.composed.entry(key::compose(&path).into_owned()).or_insert(position);
+            self.exact.entry(path).or_insert(position);
         } else {
             self.patterns.push(position);
         }
@@ -184,7 +192,8 @@ impl Redirects {
 
     /// The first rule that matches a path, with the values of its placeholders.
     fn find(&self, path: &str) -> Option<(usize, Vec<String>)> {
-        let exact = self.exact.get(path.trim_matches('/')).copied();
+        let bare = path.trim_matches('/');
+        let exact = self.exact.get(bare).or_else(|| self.composed.get(&*key::compose(bare))).copied();
         let before = |position: &&usize| exact.is_none_or(|exact| **position < exact);
         let pattern = self.patterns.iter().take_while(before).find_map(|position| {
             let values = self.rules.get(*position)?.values(path)?;
@@ -212,6 +221,7 @@ impl Redirects {
         let Some(to) = rule.target.as_ref().and_then(|target| target.fill(&values)) else {
             return Some(Err((position, KeyOutcome::Nothing)));
         };
+        let to = self.in_form_of_entry(to);
         if local_path(&to).is_some_and(|path| address(&path) == address(key)) && !rule.changes_slash(key, &to) {
             return Some(Err((position, KeyOutcome::SamePage)));
         }
@@ -230,6 +240,9 @@ impl Redirects {
             self.earlier.insert(key.to_owned(), to.to_owned());
         }
         self.entries.insert(hash(key));
+        if let Cow::Owned(composed) = key::compose(key) {
+            self.decomposed.insert(composed, key.to_owned());
+        }
         if self.rules.is_empty() {
             return None;
         }
@@ -258,6 +271,8 @@ impl Redirects {
             Some(folder) => vec![format!("/{folder}"), format!("/{}", folder.trim_end_matches('/'))],
             None => vec![format!("/{key}")],
         };
+        let composed: Vec<String> = paths.iter().map(|path| key::compose(path).into_owned()).collect();
+        let paths: BTreeSet<String> = paths.into_iter().chain(composed).collect();
         for position in self.patterns.iter().filter(|position| by != Some(**position)) {
             let Some(Redirect { pattern, target: Some(target), .. }) = self.rules.get(*position) else { continue };
             for values in paths.iter().filter_map(|path| target.values(path)) {
@@ -317,6 +332,25 @@ impl Redirects {
     /// Whether an entry has this key.
     pub(crate) fn has(&self, key: &str) -> bool {
         self.entries.contains(&hash(key)) || self.earlier.contains_key(key)
+    }
+
+    /// A target on this site, in the Unicode form of the entry's key if no entry has it as it is.
+    pub(crate) fn in_form_of_entry(&self, to: String) -> String {
+        let (Some(path), Some(keys)) = (local_path(&to), candidates(&to)) else { return to };
+        if path.is_ascii() || keys.iter().any(|key| self.has(key)) {
+            return to;
+        }
+        let other_form = |key: &String| {
+            let composed = key::compose(key);
+            if self.has(&composed) { Some(composed.into_owned()) } else { self.decomposed.get(&*composed).cloned() }
+        };
+        let Some((key, entry)) = keys.iter().find_map(|key| Some((key, other_form(key)?))) else { return to };
+        // The path of an index is that of its folder, unless the target names the file.
+        let is_index = key.len() > path.trim_end_matches('/').len();
+        let entry = entry.strip_suffix("/index.html").filter(|_| is_index).unwrap_or(&entry);
+        let slash = if path.ends_with('/') { "/" } else { "" };
+        let rest = to.find(['?', '#']).and_then(|at| to.get(at..)).unwrap_or_default();
+        format!("/{}{slash}{rest}", utf8_percent_encode(entry, IN_KEYS))
     }
 
     /// The first key of a target that an entry has.

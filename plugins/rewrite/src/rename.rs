@@ -1,13 +1,17 @@
-//! Strips a leading folder, and applies rename rules.
+//! Composes keys, strips a leading folder, and applies rename rules.
+
+use std::borrow::Cow;
 
 use tidegate_plugin::Pointer;
+use tidegate_plugin::key::{compose, decompose};
 
 use crate::RenamedKey;
-use crate::settings::{RenameRule, RewriteSettings};
+use crate::settings::{Normalization, RenameRule, RewriteSettings};
 
 /// The compiled rules.
 #[derive(Debug)]
 pub(crate) struct Renames {
+    normalize: Normalization,
     prefix: String,
     rules: Vec<RenameRule>,
 }
@@ -23,17 +27,33 @@ pub(crate) enum StrippedPrefix {
 
 impl Renames {
     pub(crate) fn new(settings: &RewriteSettings) -> Self {
-        Self { prefix: settings.strip_prefix.clone(), rules: settings.rename.clone() }
+        Self { normalize: settings.normalize, prefix: settings.strip_prefix.clone(), rules: settings.rename.clone() }
     }
 
-    /// Keys of the source that may get this key, except by patterns.
+    /// The composed key, if keys are composed and it differs.
+    pub(crate) fn compose(&self, key: &str) -> Option<RenamedKey> {
+        match (self.normalize, compose(key)) {
+            (Normalization::Nfc, Cow::Owned(key)) => {
+                Some(RenamedKey { key, rule: Pointer::root().member("normalize"), reason: "composed".to_owned() })
+            }
+            _ => None,
+        }
+    }
+
+    /// Keys of the source that may get this key, except by patterns. Of those in which only some characters are composed, none
+    /// is found.
     pub(crate) fn sources(&self, key: &str) -> Vec<String> {
         let prefixes = self.rules.iter().filter_map(|rule| match rule {
             RenameRule::Prefix { prefix, to } => Some(format!("{prefix}{}", key.strip_prefix(to)?)),
             RenameRule::Pattern { .. } => None,
         });
         let keys = prefixes.chain([key.to_owned()]);
-        keys.flat_map(|key| [format!("{}{key}", self.prefix), key]).collect()
+        let keys = keys.flat_map(|key| [format!("{}{key}", self.prefix), key]);
+        keys.flat_map(|key| {
+            let decomposed = (self.normalize == Normalization::Nfc).then(|| decompose(&key).into_owned());
+            decomposed.filter(|decomposed| *decomposed != key).into_iter().chain([key])
+        })
+        .collect()
     }
 
     pub(crate) fn strip(&self, key: &str) -> StrippedPrefix {

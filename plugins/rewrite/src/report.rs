@@ -82,7 +82,8 @@ impl Report<'_> {
                     self.remark(rule, "redirect-expanded", message);
                 }
                 Some(target) if count > 0 => {
-                    if let Some(to) = target.fill(&[]).filter(|to| !exists(to)) {
+                    let to = target.fill(&[]).map(|to| redirects.in_form_of_entry(to));
+                    if let Some(to) = to.filter(|to| !exists(to)) {
                         let message = format!("`{from}` redirects to `{to}`, which does not exist on this site");
                         self.warn(rule, "redirect-to-nothing", message, None);
                     }

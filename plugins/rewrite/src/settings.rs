@@ -13,6 +13,8 @@ use crate::redirects::{self, Redirects};
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct RewriteSettings {
+    /// The Unicode form of keys.
+    pub(crate) normalize: Normalization,
     /// A leading folder that is not part of the site; empty, or with a `/` at its end.
     pub(crate) strip_prefix: String,
     /// What happens to objects outside of that folder.
@@ -32,6 +34,16 @@ pub struct RewriteSettings {
     /// The redirects file of the artifact.
     #[serde(rename = "redirects-file")]
     pub(crate) file: RedirectsFileSettings,
+}
+
+/// The Unicode form of keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Normalization {
+    /// As in the source.
+    Off,
+    /// Composed.
+    Nfc,
 }
 
 /// What happens to keys outside of `strip-prefix`.
@@ -193,6 +205,7 @@ const CLEAN_URLS_EXCEPT: [&str; 3] = ["**/[45][0-9][0-9].html", "google*.html", 
 impl Default for RewriteSettings {
     fn default() -> Self {
         Self {
+            normalize: Normalization::Off,
             strip_prefix: String::new(),
             outside_prefix: OutsidePrefix::Fail,
             rename: Vec::new(),

@@ -1,5 +1,6 @@
 //! The plugin in the SDK's harness, with every size of batches.
 
+use proptest::prelude::*;
 use tidegate_plugin::testing::{SyncAnswer, TestArtifact, canonical, sync};
 use tidegate_plugin::{Failure, Finding};
 
@@ -488,11 +489,95 @@ fn many_lines_are_reported_in_few_findings() {
 }
 
 #[test]
+fn composes_keys() {
+    let (decomposed, composed) =
+        (["cafe\u{301}/index.html", "s\u{307}\u{323}.css"], ["caf\u{e9}/index.html", "\u{1e69}.css"]);
+    assert_eq!(keys("{}", &decomposed), decomposed);
+    assert_eq!(keys(r#"{"normalize":"nfc"}"#, &decomposed), composed);
+    let found = answer(r#"{"normalize":"nfc"}"#, &TestArtifact::new().objects(decomposed));
+    let decided = &found.decided["cafe\u{301}/index.html"];
+    assert_eq!((decided.rule.as_str(), decided.reason.as_str()), ("/normalize", "composed"));
+    // The other steps see composed keys.
+    let settings = format!(
+        r#"{{"normalize":"nfc","strip-prefix":"caf{0}","rename":[{{"prefix":"h{0}","to":"x"}}],"clean-urls":"html-to-directory"}}"#,
+        "\u{e9}"
+    );
+    assert_eq!(keys(&settings, &["cafe\u{301}/he\u{301}.html"]), ["x/index.html"]);
+}
+
+/// The composed and the decomposed form of names in Latin, Hangul and with several marks.
+fn forms() -> impl Strategy<Value = (String, String)> {
+    let letter = prop_oneof![
+        Just("e\u{301}"),
+        Just("s\u{323}\u{307}"),
+        Just("\u{1112}\u{1161}\u{11ab}"),
+        Just("\u{1100}\u{1161}"),
+        Just("o\u{302}\u{301}"),
+        Just("\u{3b1}\u{301}\u{345}"),
+    ];
+    let name = (letter, "[a-z]{0,2}").prop_map(|(letter, rest)| format!("{letter}{rest}"));
+    prop::collection::vec(name, 1..4).prop_map(|names| {
+        let decomposed = names.concat();
+        (tidegate_plugin::key::compose(&decomposed).into_owned(), decomposed)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whichever form file and keys have, the redirects lead to the key that exists.
+    #[test]
+    fn rules_match_keys_in_either_form(
+        (composed, decomposed) in forms(),
+        (in_file, in_key, encoded) in (any::<bool>(), any::<bool>(), any::<bool>()),
+    ) {
+        let key = if in_key { &composed } else { &decomposed };
+        let text = if in_file { &composed } else { &decomposed };
+        let text = if encoded { encode(text) } else { text.clone() };
+        let file = format!("/to /{text}\n/dir /{text}x/\n/old/* /new/:splat\n/{text}1/* /{text}2/:splat\n/{text}.html /a.html 301!\n");
+        let artifact = TestArtifact::new().object("_redirects", file.as_bytes()).objects([
+            key.as_str(),
+            &format!("{key}.html"),
+            &format!("{key}2/z"),
+            &format!("{key}x/index.html"),
+            &format!("new/{key}y"),
+            "a.html",
+        ]);
+        for settings in ["{}", r#"{"normalize":"nfc"}"#] {
+            let found = answer(settings, &artifact);
+            let key = if settings == "{}" { key } else { &composed };
+            let all = redirects(&found);
+            let to = |from: &str| all.iter().find(|(key, _)| key == from).map(|(_, to)| to.clone());
+            prop_assert_eq!(to("to"), Some(format!("/{}", encode(key))));
+            prop_assert_eq!(to("dir"), Some(format!("/{}x/", encode(key))));
+            prop_assert_eq!(to(&format!("old/{composed}y")), Some(format!("/new/{}y", encode(key))));
+            prop_assert_eq!(to(&format!("{composed}1/z")), Some(format!("/{}2/z", encode(key))));
+            prop_assert_eq!(to(&format!("{key}.html")), Some("/a.html".to_owned()));
+            let codes: Vec<&str> = found.findings().iter().map(|(code, _)| *code).collect();
+            prop_assert!(codes.iter().all(|code| *code == "redirect-expanded"), "{:?}", found.findings());
+        }
+    }
+}
+
+fn encode(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, crate::pattern::IN_KEYS).to_string()
+}
+
+#[test]
+fn a_decomposed_address_can_lead_to_its_composed_key() {
+    let artifact =
+        TestArtifact::new().object("_redirects", "/cafe%CC%81.html /caf%C3%A9.html\n").objects(["caf\u{e9}.html"]);
+    let found = answer("{}", &artifact);
+    assert_eq!(redirects(&found), pairs(&[("cafe\u{301}.html", "/caf%C3%A9.html")]));
+    assert_eq!(objects(&found), ["caf\u{e9}.html"]);
+}
+
+#[test]
 fn settings_have_a_canonical_form() {
-    let defaults = r#"{"strip-prefix":"","outside-prefix":"fail","rename":[],"clean-urls":"off","clean-urls-except":["**/[45][0-9][0-9].html","google*.html","yandex_*.html"],"clean-urls-redirects":true,"clean-urls-links":true,"redirects":[],"redirects-file":{"enabled":true,"key":"_redirects","strict":false,"default-status":301,"temporary-as-permanent":false}}"#;
+    let defaults = r#"{"normalize":"off","strip-prefix":"","outside-prefix":"fail","rename":[],"clean-urls":"off","clean-urls-except":["**/[45][0-9][0-9].html","google*.html","yandex_*.html"],"clean-urls-redirects":true,"clean-urls-links":true,"redirects":[],"redirects-file":{"enabled":true,"key":"_redirects","strict":false,"default-status":301,"temporary-as-permanent":false}}"#;
     assert_eq!(canonical::<RewriteSettings>("{}").unwrap(), defaults);
     let written = canonical::<RewriteSettings>(r#"{"strip-prefix":"dist","rename":[{"to":"b/","prefix":"a/"},{"to":"$1","pattern":"x/(.*)"}],"redirects":[{"to":"/b","from":"/a"}]}"#).unwrap();
-    assert!(written.starts_with(r#"{"strip-prefix":"dist/","outside-prefix":"fail","rename":[{"prefix":"a/","to":"b/"},{"pattern":"x/(.*)","to":"$1"}],"#), "{written}");
+    assert!(written.starts_with(r#"{"normalize":"off","strip-prefix":"dist/","outside-prefix":"fail","rename":[{"prefix":"a/","to":"b/"},{"pattern":"x/(.*)","to":"$1"}],"#), "{written}");
     assert!(written.contains(r#""redirects":[{"from":"/a","to":"/b","force":false}]"#), "{written}");
 }
 

@@ -1,4 +1,9 @@
-//! The rules for keys, so that a plugin can report an invalid key itself. The host checks every key again.
+//! The rules for keys, so that a plugin can report an invalid key itself, and the two Unicode forms of keys. The host checks
+//! every key again.
+
+use std::borrow::Cow;
+
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 /// Limit of a key, in bytes of UTF-8. Source: Amazon S3 user guide, "Naming Amazon S3 objects".
 pub const MAX_BYTES: usize = 1_024;
@@ -39,6 +44,25 @@ pub fn check(key: &str) -> Result<(), InvalidKey> {
     }
 }
 
+/// The composed form (NFC) of a key or of a part of one.
+///
+/// The same letter can be one character (`é`) or two (`e` and an accent). Names of files from a Mac are often decomposed
+/// (NFD), while keyboards and editors write the composed form. For S3 and browsers, these are different keys.
+#[must_use]
+pub fn compose(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() || is_nfc_quick(text.chars()) == IsNormalized::Yes {
+        return Cow::Borrowed(text);
+    }
+    let composed: String = text.nfc().collect();
+    if composed == text { Cow::Borrowed(text) } else { Cow::Owned(composed) }
+}
+
+/// The decomposed form (NFD) of a key, which names of files from a Mac often have.
+#[must_use]
+pub fn decompose(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() { Cow::Borrowed(text) } else { Cow::Owned(text.nfd().collect()) }
+}
+
 /// Characters that make a plan show another name than the published one.
 fn is_forbidden(character: char) -> bool {
     let reorders = matches!(
@@ -50,7 +74,9 @@ fn is_forbidden(character: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{InvalidKey, check};
+    use std::borrow::Cow;
+
+    use super::{InvalidKey, check, compose, decompose};
 
     #[test]
     fn checks_keys() {
@@ -72,5 +98,39 @@ mod tests {
         for (key, error) in table {
             assert_eq!(check(key), Err(error), "{key}");
         }
+    }
+
+    /// Source: NormalizationTest.txt of the Unicode Character Database: source, NFC and NFD of characters that compose, that are excluded from
+    /// composition, that are reordered, and of Hangul.
+    #[test]
+    fn composes_and_decomposes_as_the_standard_says() {
+        let table = [
+            ("\u{e9}", "\u{e9}", "e\u{301}"),
+            ("\u{1e0a}", "\u{1e0a}", "D\u{307}"),
+            ("\u{1e0a}\u{323}", "\u{1e0c}\u{307}", "D\u{323}\u{307}"),
+            ("D\u{307}\u{323}", "\u{1e0c}\u{307}", "D\u{323}\u{307}"),
+            ("\u{1e69}", "\u{1e69}", "s\u{323}\u{307}"),
+            ("s\u{307}\u{323}", "\u{1e69}", "s\u{323}\u{307}"),
+            ("\u{212b}", "\u{c5}", "A\u{30a}"),
+            ("\u{2126}", "\u{3a9}", "\u{3a9}"),
+            ("\u{958}", "\u{915}\u{93c}", "\u{915}\u{93c}"),
+            ("\u{f900}", "\u{8c48}", "\u{8c48}"),
+            ("\u{ac00}", "\u{ac00}", "\u{1100}\u{1161}"),
+            ("\u{ac01}", "\u{ac01}", "\u{1100}\u{1161}\u{11a8}"),
+            ("\u{d7a3}", "\u{d7a3}", "\u{1112}\u{1175}\u{11c2}"),
+            ("\u{ac00}\u{11a8}", "\u{ac01}", "\u{1100}\u{1161}\u{11a8}"),
+            ("\u{1100}\u{ac00}\u{11a8}", "\u{1100}\u{ac01}", "\u{1100}\u{1100}\u{1161}\u{11a8}"),
+            ("\u{3b1}\u{345}\u{301}", "\u{1fb4}", "\u{3b1}\u{301}\u{345}"),
+            ("a\u{5ae}\u{300}\u{315}b", "\u{e0}\u{5ae}\u{315}b", "a\u{5ae}\u{300}\u{315}b"),
+            ("\u{9c7}\u{334}\u{9be}", "\u{9c7}\u{334}\u{9be}", "\u{9c7}\u{334}\u{9be}"),
+        ];
+        for (source, composed, decomposed) in table {
+            for text in [source, composed, decomposed] {
+                assert_eq!(compose(text), composed, "{text:?}");
+                assert_eq!(decompose(text), decomposed, "{text:?}");
+            }
+            assert!(matches!(compose(composed), Cow::Borrowed(_)), "{composed:?}");
+        }
+        assert!(matches!(compose("index.html"), Cow::Borrowed(_)));
     }
 }

@@ -11,6 +11,7 @@ use tidegate_core::key::Key;
 use tidegate_core::listing_filter::ListingExclusion;
 use tidegate_core::plugin_usage::PluginUsage;
 use tidegate_core::run_facts::RunFacts;
+use tidegate_core::unicode_form::decomposed_keys;
 use tidegate_host::sync::{self, Trace, TransformedArtifact};
 
 use super::error::PublishError;
@@ -56,6 +57,7 @@ pub(super) async fn transform(
             let transformed = blocking(move || sync::transform(&plugins.sync, &artifact, &facts, &content, trace));
             let TransformedArtifact { desired, mut findings, usage } = transformed.await??;
             findings.retain(|finding| finding.code != UNDECLARED_ENCODING || !has_encoding(&desired, finding));
+            findings.extend(decomposed_keys(&desired));
             about_names.append(&mut findings);
             let findings = about_names;
             TransformedSource { desired, reader, fingerprint, source_objects, exclusions, findings, usage }
