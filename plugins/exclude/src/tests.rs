@@ -110,6 +110,21 @@ fn defaults_are_those_of_the_gitignore_templates() {
 }
 
 #[test]
+fn the_documentation_lists_the_defaults() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/plugins/exclude.md")).unwrap();
+    let (_, table) = page.split_once("The default patterns").unwrap();
+    let (table, _) = table.split_once("Those of the systems").unwrap();
+    let mut documented: Vec<String> = table
+        .split('|')
+        .filter(|cell| cell.contains('`'))
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .map(|text| text.replace("\\r", "\r"))
+        .collect();
+    documented.retain(|text| text != "globs" && text != "*.tmp~" && !text.starts_with("\"!"));
+    assert_eq!(documented, DEFAULT_EXCLUDES);
+}
+
+#[test]
 fn excludes_nothing_without_defaults_and_globs() {
     assert_eq!(published(r#"{"defaults":false}"#).len(), SITE.len());
 }
