@@ -8,7 +8,7 @@ use tidegate_publish::StsCaller;
 
 use crate::arguments::CommonArguments;
 use crate::error::CliError;
-use crate::output::{print_document, warn};
+use crate::output::{json_line, print_document, warn};
 
 /// How changes are applied and shown.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +41,7 @@ impl ChangeRun {
         let issued = account.apply(changes, |change| self.log(change)).await?;
         // Credentials are the output of the commands that create them.
         if self.json && issued.is_none() {
-            outln!("{}", json!({ "dry-run": false, "changes": changes }));
+            outln!("{}", json_line(&json!({ "dry-run": false, "changes": changes })));
         }
         Ok(issued)
     }
@@ -51,7 +51,7 @@ impl ChangeRun {
             return;
         }
         if self.json {
-            errln!("{}", json!(change));
+            errln!("{}", json_line(&json!(change)));
         } else {
             errln!("{change}");
         }
@@ -59,7 +59,7 @@ impl ChangeRun {
 
     fn preview(self, changes: &[Change]) {
         if self.json {
-            outln!("{}", json!({ "dry-run": true, "changes": changes }));
+            outln!("{}", json_line(&json!({ "dry-run": true, "changes": changes })));
             return;
         }
         if changes.is_empty() {

@@ -16,7 +16,7 @@ use tidegate_publish::source::SourceError;
 use tidegate_publish::source::archive::ArchiveError;
 use tidegate_publish::source::directory::DirectoryError;
 
-use crate::output::RED_BOLD;
+use crate::output::{RED_BOLD, json_line};
 
 /// The exit code of a command, from the best to the worst. The help and `docs/commands.md` document the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -154,7 +154,7 @@ impl CliError {
                 ExitStatus::Interrupted => "interrupted",
                 ExitStatus::Success | ExitStatus::Failure => "failed",
             };
-            outln!("{}", serde_json::json!({ "error": self.to_string(), "kind": kind }));
+            outln!("{}", json_line(&serde_json::json!({ "error": self.to_string(), "kind": kind })));
         } else {
             errln!("{RED_BOLD}error{RED_BOLD:#}: {self}");
         }

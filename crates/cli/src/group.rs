@@ -8,6 +8,7 @@ use crate::apply_changes::{ChangeRun, warn_of_root};
 use crate::arguments::{CommonArguments, GroupCommand};
 use crate::context::AwsContext;
 use crate::error::{CliError, ExitStatus};
+use crate::output::json_line;
 use crate::policy::sync_grant;
 
 pub(crate) async fn group(common: &CommonArguments, command: &GroupCommand) -> Result<ExitStatus, CliError> {
@@ -39,7 +40,7 @@ pub(crate) async fn group(common: &CommonArguments, command: &GroupCommand) -> R
         GroupCommand::List { name: None } => {
             let groups = account.iam().groups().await?;
             if common.json {
-                outln!("{}", json!({ "groups": groups }));
+                outln!("{}", json_line(&json!({ "groups": groups })));
             } else {
                 groups.iter().for_each(|group| outln!("{group}"));
             }
@@ -67,7 +68,10 @@ fn print(common: &CommonArguments, name: &str, group: &FoundGroup) {
             .map(|(name, text)| (name.clone(), serde_json::from_str(text).unwrap_or_default()))
             .collect();
         let attached = &group.attached;
-        outln!("{}", json!({ "group": name, "users": group.users, "policies": policies, "attached": attached }));
+        outln!(
+            "{}",
+            json_line(&json!({ "group": name, "users": group.users, "policies": policies, "attached": attached }))
+        );
         return;
     }
     group.users.iter().for_each(|user| outln!("user    {user}"));

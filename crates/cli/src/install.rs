@@ -15,7 +15,7 @@ use crate::arguments::{ApplyFlags, CommonArguments, InstallArguments, UninstallA
 use crate::configuration::Configuration;
 use crate::context::AwsContext;
 use crate::error::{CliError, ExitStatus};
-use crate::output::{print_document, warn};
+use crate::output::{json_line, print_document, warn};
 use crate::template::warn_other_accounts;
 
 /// The changes that install a stack, or remove it.
@@ -99,7 +99,12 @@ impl InstallRun<'_> {
         if common.json {
             let (account, region) = (self.stack.place.account(), self.stack.place.region());
             let changes = self.changes;
-            outln!("{}", json!({ "dry-run": flags.dry_run, "account": account, "region": region, "changes": changes }));
+            outln!(
+                "{}",
+                json_line(
+                    &json!({ "dry-run": flags.dry_run, "account": account, "region": region, "changes": changes })
+                )
+            );
         } else {
             self.show(flags.dry_run);
         }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use serde_json::Value;
+use tidegate_core::sanitize::sanitize_json;
 
 use crate::error::{CliError, ExitStatus};
 
@@ -66,8 +67,19 @@ pub(crate) fn check_written(status: ExitStatus) -> ExitStatus {
 pub(crate) fn print_json(value: &impl Serialize) -> Result<(), CliError> {
     let json = serde_json::to_string(value)
         .map_err(|error| CliError::System(format!("cannot write the output as JSON: {error}")))?;
-    outln!("{json}");
+    outln!("{}", sanitize_json(&json));
     Ok(())
+}
+
+/// JSON on one line, without characters that control a terminal.
+pub(crate) fn json_line(value: &Value) -> String {
+    sanitize_json(&value.to_string())
+}
+
+/// JSON for people, on several lines, without characters that control a terminal.
+pub(crate) fn json_lines(value: &Value) -> String {
+    let lines: Vec<String> = format!("{value:#}").lines().map(sanitize_json).collect();
+    lines.join("\n")
 }
 
 /// Prints a warning to standard error.

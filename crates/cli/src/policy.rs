@@ -19,7 +19,7 @@ use crate::configuration::Configuration;
 use crate::context::AwsContext;
 use crate::credentials::read_text;
 use crate::error::{CliError, ExitStatus};
-use crate::output::{DIM, RED_BOLD, YELLOW};
+use crate::output::{DIM, RED_BOLD, YELLOW, json_line};
 
 /// Where policies are printed or applied.
 struct PolicyOutput<'a> {
@@ -242,7 +242,7 @@ fn lint_policy(common: &CommonArguments, text: &str, role: Attachment, needs: Op
     let mut findings = lint(text, role, limit);
     findings.extend(purpose.into_iter().flat_map(|purpose| missing_actions(text, purpose)));
     if common.json {
-        outln!("{}", json!({ "findings": findings }));
+        outln!("{}", json_line(&json!({ "findings": findings })));
     } else if findings.is_empty() {
         outln!("no findings");
     } else {

@@ -15,6 +15,7 @@ use crate::apply_changes::{ChangeRun, warn_of_root};
 use crate::arguments::{CommonArguments, CredentialsCommand};
 use crate::context::AwsContext;
 use crate::error::{CliError, ExitStatus};
+use crate::output::{json_line, json_lines};
 
 pub(crate) async fn credentials(
     common: &CommonArguments,
@@ -37,7 +38,7 @@ pub(crate) async fn credentials(
         CredentialsCommand::ListRoles { details, names } => list_roles(common, &account, *details, names).await?,
         CredentialsCommand::DebugBucket { buckets } => {
             for bucket in buckets {
-                outln!("{:#}", json!({ "bucket": bucket, "is": account.buckets().describe(bucket).await }));
+                outln!("{}", json_lines(&json!({ "bucket": bucket, "is": account.buckets().describe(bucket).await })));
             }
         }
         CredentialsCommand::Localserver(arguments) => server::serve(&account, arguments).await?,
@@ -48,7 +49,7 @@ pub(crate) async fn credentials(
 async fn whoami(common: &CommonArguments, account: &Provisioner) -> Result<(), CliError> {
     let caller = account.sts().caller().await?;
     if common.json {
-        outln!("{}", json!(caller));
+        outln!("{}", json_line(&json!(caller)));
     } else {
         outln!("account  {}\narn      {}\nid       {}", caller.account, caller.arn, caller.user_id);
     }
@@ -58,7 +59,7 @@ async fn whoami(common: &CommonArguments, account: &Provisioner) -> Result<(), C
 async fn list_users(common: &CommonArguments, account: &Provisioner) -> Result<(), CliError> {
     let users = account.iam().users().await?;
     if common.json {
-        outln!("{}", json!({ "users": users }));
+        outln!("{}", json_line(&json!({ "users": users })));
     } else {
         users.iter().for_each(|user| outln!("{}  {}  {}", user.created, user.arn, user.name));
     }
@@ -75,9 +76,9 @@ async fn list_roles(
     let mut roles = account.iam().roles(filter).await?;
     roles.retain(|role| names.is_empty() || names.contains(&role.name));
     if common.json {
-        outln!("{}", json!({ "roles": roles }));
+        outln!("{}", json_line(&json!({ "roles": roles })));
     } else if details {
-        outln!("{:#}", json!(roles));
+        outln!("{}", json_lines(&json!(roles)));
     } else {
         for role in roles {
             outln!("{}  {}", role.arn, role.description.as_deref().unwrap_or_default().escape_debug());

@@ -189,7 +189,7 @@ mod unix {
         let opened = open_directory(&site, &options).await.unwrap();
         assert_eq!(keys(&opened), ["index.html", "logo.svg", "shared/fonts/a.woff", "shared/logo.svg"]);
         assert_eq!(read_all(&opened).await["shared/fonts/a.woff"], b"font");
-        assert!(refusal(&site).await.contains("follow the link with `--follow-external-links`"));
+        assert!(refusal(&site).await.contains("exclude the link, or follow it with `--follow-external-links`"));
         // From outside back into the source, to a folder that contains the source, and outside in a circle.
         for (place, target) in [(shared.path(), &*site), (&site, parent.path()), (shared.path(), shared.path())] {
             symlink(target, place.join("loop")).unwrap();
