@@ -89,7 +89,9 @@ impl EventHandler {
             InvocationEvent::Direct(invocation) => {
                 answer(self.invoke(&invocation, &RunId::new(request_id), context).await)
             }
-            InvocationEvent::Records { source, records } => self.records(source, &records, request_id, context).await,
+            InvocationEvent::Records { source, records } => {
+                Box::pin(self.records(source, &records, request_id, context)).await
+            }
         }
     }
 

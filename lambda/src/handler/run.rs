@@ -1,6 +1,5 @@
 //! One run: resolves the artifact, publishes it, and continues in another invocation if the time runs out.
 
-use std::pin::pin;
 use std::time::Duration;
 
 use tidegate_core::approval::Approval;
@@ -65,7 +64,8 @@ impl EventHandler {
         let remaining = context.continue_at().saturating_duration_since(Instant::now());
         publisher.lock_timeout = publisher.lock_timeout.min(remaining / 2);
         publisher.cancel = CancellationToken::new();
-        let mut publishing = pin!(publisher.publish(&request, site, Approval::Policies, None, |_| ()));
+        // On the heap: with everything that a publish awaits, it would take much of the stack.
+        let mut publishing = Box::pin(publisher.publish(&request, site, Approval::Policies, None, |_| ()));
         let mut ended = timeout_at(context.continue_at(), &mut publishing).await;
         if ended.is_err() {
             // Drops the requests in flight and releases the lease, so that the next invocation need not wait.
