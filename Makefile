@@ -63,10 +63,11 @@ check-fmt:
 	@cargo fmt --all --check --manifest-path fuzz/Cargo.toml
 	@cargo fmt --all --check --manifest-path examples/plugin-no-drafts/Cargo.toml
 
-# The shipped `bootstrap` is checked separately, because it has fewer features than the workspace.
+# The shipped `bootstrap` and the benchmark are checked separately, because they have fewer features than the workspace.
 clippy:
 	@cargo clippy --locked --quiet --workspace --all-targets -- -D warnings
 	@cargo clippy --locked --quiet --package tidegate-lambda --bin bootstrap -- -D warnings
+	@cargo clippy --locked --quiet --package tidegate-bench -- -D warnings
 
 # There are no examples, but `--examples` selects the same features as `build`.
 docs:
