@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::iam_name::policy_character;
 use crate::location::{Bucket, Location, ObjectLocation};
 use crate::sanitize::sanitize_name;
 
@@ -107,13 +108,6 @@ impl<'a> Arn<'a> {
         let partition = Partition::try_from(partition.to_owned()).ok()?;
         valid.then_some(Self { partition, service, region, account, resource })
     }
-}
-
-/// The first character of a text that is a wildcard or starts a variable in an IAM policy. A policy has no way to write it
-/// literally in the ARN of a configured name. Source: IAM user guide, "IAM policy elements: Variables and tags".
-#[must_use]
-pub fn policy_character(text: &str) -> Option<char> {
-    text.chars().find(|c| matches!(c, '*' | '?' | '$'))
 }
 
 /// The ARN of a CloudFront distribution.

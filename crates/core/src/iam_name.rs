@@ -1,4 +1,4 @@
-//! Names for IAM and STS, made from text that people chose.
+//! Names for IAM and STS, made from text that people chose, and what such text must not have in a policy.
 
 use sha2::{Digest, Sha256};
 
@@ -21,6 +21,13 @@ pub fn fitted(text: &str, max: usize) -> String {
     let head: String = valid.chars().take(max.saturating_sub(9)).collect();
     let tail: String = digest.chars().take(8).collect();
     format!("{head}-{tail}")
+}
+
+/// The first character of a text that is a wildcard or starts a variable in an IAM policy. A policy has no way to write it
+/// literally in the ARN of a configured name. Source: IAM user guide, "IAM policy elements: Variables and tags".
+#[must_use]
+pub fn policy_character(text: &str) -> Option<char> {
+    text.chars().find(|c| matches!(c, '*' | '?' | '$'))
 }
 
 #[cfg(test)]

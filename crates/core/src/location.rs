@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::arn::policy_character;
+use crate::iam_name::policy_character;
 use crate::key::{Key, KeyError, MAX_KEY_BYTES, StoredKey};
 use crate::release::id::{ReleaseId, ReleaseIdError};
 use crate::sanitize::sanitize_name;

@@ -9,7 +9,8 @@ use std::thread;
 use tidegate_core::identity::ContentIdentity;
 
 use super::entry::EntryReader;
-use super::index::{ArchiveEntry, ArchiveIndex};
+use super::files::ArchiveEntry;
+use super::index::ArchiveIndex;
 use crate::source::body::Chunks;
 use crate::source::digest::{Algorithms, BodyDigester};
 use crate::source::error::SourceError;

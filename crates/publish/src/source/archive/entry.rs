@@ -9,7 +9,7 @@ use flate2::Crc;
 use flate2::bufread::DeflateDecoder;
 
 use super::error::ErrorBuilder;
-use super::index::{ArchiveBytes, ArchiveEntry};
+use super::files::{ArchiveBytes, ArchiveEntry};
 use crate::source::body::{CHUNK, Chunks};
 use crate::source::error::SourceError;
 

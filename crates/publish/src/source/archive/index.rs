@@ -1,7 +1,6 @@
 //! Finds the entries of an archive: reads the central directory, and checks every record against the rules. Unpacks
 //! nothing.
 
-use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -13,6 +12,7 @@ use tidegate_core::listing_filter::ListingExclusions;
 use super::end::{END_RECORD, EndRecord, MAX_COMMENT};
 use super::entry::EntryReader;
 use super::error::{ArchiveError, ErrorBuilder};
+use super::files::{ArchiveBytes, ArchiveEntry};
 use super::links::{self, ArchiveLink};
 use super::local;
 use super::name::{EntryName, EntryPath, Separators};
@@ -25,29 +25,6 @@ use crate::source::ranged::Ranged;
 
 /// Size of a central header without its name, extra fields and comment, in bytes. Source: PKWARE, APPNOTE.TXT 6.3.10.
 const CENTRAL_HEADER: u64 = 46;
-
-/// One file of an archive.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ArchiveEntry {
-    pub(super) key: Key,
-    /// Where the compressed bytes begin.
-    pub(super) offset: u64,
-    /// Compressed bytes.
-    pub(super) compressed_size: u64,
-    /// Unpacked bytes.
-    pub(super) size: u64,
-    /// Checksum of the unpacked bytes.
-    pub(super) crc32: u32,
-    /// Whether it is deflated; otherwise it is stored.
-    pub(super) deflated: bool,
-}
-
-/// The bytes of an archive.
-pub(super) struct ArchiveBytes {
-    /// The archive's name in errors.
-    pub(super) name: String,
-    pub(super) blocks: BlockCache,
-}
 
 /// The files of an archive, and its bytes.
 pub(super) struct ArchiveIndex {
@@ -79,12 +56,6 @@ struct ArchiveTree {
     links: Vec<ArchiveEntry>,
     folders: Vec<Key>,
     code_page_names: Option<(String, usize)>,
-}
-
-impl ArchiveBytes {
-    pub(super) fn read_error(&self, error: io::Error) -> ArchiveError {
-        ErrorBuilder(&self.name).read(error)
-    }
 }
 
 impl ArchiveIndex {

@@ -10,7 +10,7 @@ use tidegate_core::key::Key;
 use tidegate_core::sanitize::sanitize_name;
 
 use super::error::{ArchiveError, ErrorBuilder};
-use super::index::ArchiveEntry;
+use super::files::ArchiveEntry;
 
 /// The longest target, in bytes: longer than any path to a key.
 pub(super) const MAX_TARGET_BYTES: u64 = 4096;

@@ -4,6 +4,7 @@
 //! every reader sees the same tree are accepted: every byte belongs to exactly one record, each record is where the
 //! others say, and each local header repeats the central one.
 
+mod files;
 mod digests;
 mod end;
 mod entry;
