@@ -67,6 +67,8 @@ def all_tools(binaries, peers, endpoint, corpus, staged):
         Tool("bare loop", "bare loop", "", every_task, bare),
         Tool("tidegate sync", "tidegate sync", "", every_task, tidegate_sync()),
         Tool("tidegate sync --content-only", "tidegate sync", "", again, tidegate_sync("--content-only")),
+        Tool("tidegate sync --staged-headers ignore", "tidegate sync", "", (COPY_AGAIN,),
+             tidegate_sync("--staged-headers", "ignore")),
     ]
     missing = []
     for name, binary, flags, command in [
