@@ -61,7 +61,9 @@ pub(crate) async fn dev(common: &CommonArguments, arguments: &DevArguments) -> R
     let (changed, mut changes) = mpsc::channel(1);
     // A source in S3 is not watched: then the channel is closed.
     let mut watcher = match (&source, arguments.no_watch) {
-        (Source::Directory(path), false) => Some(SourceWatcher::new(path, ListingFilter::new(&site.sync), changed)?),
+        (Source::Directory(path), false) => {
+            Some(SourceWatcher::new(path, ListingFilter::new(&site.sync, &site.strip_prefix), changed)?)
+        }
         (Source::Archive(path), false) => Some(SourceWatcher::new(path, ListingFilter::default(), changed)?),
         _ => None,
     };

@@ -26,6 +26,8 @@ const TRANSPARENT: &[&str] = &["mime"];
 pub struct ListingFilter {
     /// One list for each plugin, in order.
     lists: Vec<ExcludeList>,
+    /// The folder of the source that is published. Names are matched without it.
+    base: Prefix,
 }
 
 /// A file or a folder that was left out of a listing.
@@ -53,19 +55,18 @@ pub struct ExclusionRule {
 #[derive(Debug, Default)]
 pub struct ListingExclusions {
     filter: ListingFilter,
-    /// The folder below which names are matched.
-    base: Prefix,
     rules: BTreeSet<Arc<ExclusionRule>>,
     /// By path.
     excluded: BTreeMap<String, Arc<ExclusionRule>>,
 }
 
 impl ListingFilter {
-    /// The patterns of the sync plugins `exclude` before which no plugin may rename, add or read objects.
+    /// The patterns of the sync plugins `exclude` before which no plugin may rename, add or read objects. Names are matched
+    /// without the folder `base`; what is not in it is not left out.
     ///
     /// Settings that the host does not know, of another version of the plugin, act in the plugin only.
     #[must_use]
-    pub fn new(plugins: &[PluginUse]) -> Self {
+    pub fn new(plugins: &[PluginUse], base: &Prefix) -> Self {
         let mut lists = Vec::new();
         for PluginUse { plugin, settings, .. } in plugins {
             match plugin {
@@ -79,29 +80,34 @@ impl ListingFilter {
                 _ => break,
             }
         }
-        Self { lists }
+        Self { lists, base: base.clone() }
     }
 
     /// Whether a file or everything in a folder with this path is left out.
     pub fn excludes(&mut self, path: &str) -> bool {
+        let path = self.below_base(path).unwrap_or_default();
         // The source itself is not excluded, even if a pattern matches every name.
         !path.is_empty()
             && self.lists.iter_mut().any(|list| list.excludes_folder(path).is_some() || list.excludes(path).is_some())
     }
+
+    fn below_base<'a>(&self, path: &'a str) -> Option<&'a str> {
+        path.strip_prefix(self.base.as_str())
+    }
 }
 
 impl ListingExclusions {
-    /// Starts a listing. Names are matched, and recorded, without the folder `base`; what is not in it is not left out.
+    /// Starts a listing. Paths are recorded as they are matched: without the base of the filter.
     #[must_use]
-    pub fn new(filter: ListingFilter, base: &Prefix) -> Self {
-        Self { filter, base: base.clone(), ..Self::default() }
+    pub fn new(filter: ListingFilter) -> Self {
+        Self { filter, ..Self::default() }
     }
 
     /// Whether a file is left out. `path` need not be a valid key.
     pub fn excludes(&mut self, path: &str) -> bool {
         // Staged keys can start with `/`, which no pattern means, and names in archives with `./`.
         let path = path.trim_start_matches("./").trim_start_matches('/');
-        let Some(path) = path.strip_prefix(self.base.as_str()) else { return false };
+        let Some(path) = self.filter.below_base(path) else { return false };
         self.excludes_below_base(path)
     }
 
@@ -117,7 +123,7 @@ impl ListingExclusions {
 
     /// Whether everything in a folder, given without a trailing `/`, is left out, so that it need not be read.
     pub fn excludes_folder(&mut self, path: &str) -> bool {
-        let Some(path) = path.strip_prefix(self.base.as_str()) else { return false };
+        let Some(path) = self.filter.below_base(path) else { return false };
         self.excludes_folder_below_base(path)
     }
 

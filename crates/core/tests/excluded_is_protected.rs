@@ -6,29 +6,13 @@ use tidegate_core::key::StoredKey;
 use tidegate_plugin::testing::{TestArtifact, sync};
 use tidegate_plugin_exclude::Exclude;
 
-fn segment() -> impl Strategy<Value = String> {
-    "[ab.]{1,3}".prop_filter("keys have no dot segments", |text| text != "." && text != "..")
-}
+#[path = "support/globs.rs"]
+mod globs;
+
+use globs::{glob, segment};
 
 fn key() -> impl Strategy<Value = String> {
     prop::collection::vec(segment(), 1..4).prop_map(|segments| segments.join("/"))
-}
-
-fn glob() -> impl Strategy<Value = String> {
-    let part = prop_oneof![
-        4 => segment(),
-        3 => "[ab.*?]{1,4}",
-        1 => Just("*".to_owned()),
-        1 => Just("**".to_owned()),
-        1 => "\\[[ab]{1,2}\\][ab]{0,1}",
-        1 => "\\{[ab]{1,2},\\*\\.[ab]\\}",
-    ];
-    let flags = (any::<bool>(), any::<bool>(), any::<bool>());
-    (flags, prop::collection::vec(part, 1..4)).prop_map(|((exception, rooted, folder), parts)| {
-        let (start, root, end) =
-            (if exception { "!" } else { "" }, if rooted { "/" } else { "" }, if folder { "/" } else { "" });
-        format!("{start}{root}{}{end}", parts.join("/"))
-    })
 }
 
 proptest! {

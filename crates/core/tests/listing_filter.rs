@@ -12,6 +12,11 @@ use tidegate_core::location::Prefix;
 use tidegate_plugin::testing::{TestArtifact, sync};
 use tidegate_plugin_exclude::Exclude;
 
+#[path = "support/globs.rs"]
+mod globs;
+
+use globs::{glob, segment};
+
 fn used(plugin: &str, settings: Value) -> PluginUse {
     let Value::Object(settings) = settings else { panic!("settings are an object") };
     PluginUse { plugin: plugin.to_owned().try_into().unwrap(), sha256: None, settings }
@@ -19,7 +24,7 @@ fn used(plugin: &str, settings: Value) -> PluginUse {
 
 /// What is left of names, and the paths of what was left out.
 fn listed<'a>(plugins: &[PluginUse], names: &[&'a str]) -> (Vec<&'a str>, Vec<String>) {
-    let mut exclusions = ListingExclusions::new(ListingFilter::new(plugins), &Prefix::default());
+    let mut exclusions = ListingExclusions::new(ListingFilter::new(plugins, &Prefix::default()));
     let left = names.iter().copied().filter(|name| !exclusions.excludes(name)).collect();
     (left, exclusions.finish().into_iter().map(|excluded| excluded.path).collect())
 }
@@ -52,7 +57,7 @@ fn acts_before_plugins_that_may_rename_or_add() {
 #[test]
 fn names_the_outermost_folder_and_the_rule() {
     let plugins = [used("exclude", json!({ "globs": ["*.map", "a/b/", "!a/b/keep.html"] }))];
-    let mut exclusions = ListingExclusions::new(ListingFilter::new(&plugins), &Prefix::default());
+    let mut exclusions = ListingExclusions::new(ListingFilter::new(&plugins, &Prefix::default()));
     for name in ["a/b/c/x", "a/b/c/d/y", "a/b/z", "x.map", ".git/config", ".git//odd", "/.git/rooted", "./y.map"] {
         assert!(exclusions.excludes(name), "{name}");
     }
@@ -77,31 +82,10 @@ fn names_the_outermost_folder_and_the_rule() {
 
 #[test]
 fn files_of_the_system_are_shown_on_one_line() {
-    let mut exclusions = ListingExclusions::new(ListingFilter::new(&[used("exclude", json!({}))]), &Prefix::default());
+    let mut exclusions = ListingExclusions::new(ListingFilter::new(&[used("exclude", json!({}))], &Prefix::default()));
     assert!(exclusions.excludes("Icon\r"));
     let found = exclusions.finish().remove(0);
     assert_eq!((found.to_string(), &*found.rule.reason), ("Icon\\r".to_owned(), "matches `Icon\\r`, a default"));
-}
-
-fn segment() -> impl Strategy<Value = String> {
-    "[ab.~]{1,3}".prop_filter("keys have no dot segments", |text| text != "." && text != "..")
-}
-
-fn glob() -> impl Strategy<Value = String> {
-    let part = prop_oneof![
-        4 => segment(),
-        3 => "[ab.*?]{1,4}",
-        1 => Just("*".to_owned()),
-        1 => Just("**".to_owned()),
-        1 => "\\[[ab]{1,2}\\][ab]{0,1}",
-        1 => "\\{[ab]{1,2},\\*\\.[ab],a/b\\}",
-    ];
-    let flags = (any::<bool>(), any::<bool>(), any::<bool>());
-    (flags, prop::collection::vec(part, 1..4)).prop_map(|((exception, rooted, folder), parts)| {
-        let (start, root, end) =
-            (if exception { "!" } else { "" }, if rooted { "/" } else { "" }, if folder { "/" } else { "" });
-        format!("{start}{root}{}{end}", parts.join("/"))
-    })
 }
 
 proptest! {
@@ -136,10 +120,13 @@ proptest! {
 fn patterns_match_names_without_the_stripped_folder() {
     let plugins = [used("exclude", json!({ "globs": ["/drafts/", "*.map"] }))];
     let base = Prefix::new("dist/site").unwrap();
-    let mut exclusions = ListingExclusions::new(ListingFilter::new(&plugins), &base);
+    let mut exclusions = ListingExclusions::new(ListingFilter::new(&plugins, &base));
     assert!(!exclusions.excludes_folder("dist") && !exclusions.excludes_folder("dist/site"));
     assert!(exclusions.excludes_folder("dist/site/drafts") && exclusions.excludes("dist/site/a/x.map"));
     assert!(!exclusions.excludes("dist/site/index.html"));
+    let mut filter = ListingFilter::new(&plugins, &base);
+    assert!(filter.excludes("dist/site/drafts/x.html") && !filter.excludes("drafts/x.html"));
+    assert!(!filter.excludes("dist/site/index.html") && !filter.excludes("dist/site"));
     // What is outside of the folder is not published anyway.
     assert!(!exclusions.excludes("dist/x.map") && !exclusions.excludes_folder("drafts"));
     let paths: Vec<String> = exclusions.finish().into_iter().map(|excluded| excluded.path).collect();

@@ -55,7 +55,7 @@ pub(super) async fn open(run: Run<'_>, releases: Option<&Releases>) -> Result<Op
     }
     let s3 = S3::new(&run.publisher.connection);
     let options = SourceOptions {
-        filter: ListingFilter::new(&run.site.sync),
+        filter: ListingFilter::new(&run.site.sync, &run.site.strip_prefix),
         limits: run.site.archive_limits,
         staged_headers: run.site.staged_headers,
         state: releases.map(|releases| releases.store.clone()),

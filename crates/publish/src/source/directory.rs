@@ -16,6 +16,7 @@ use tidegate_core::content::ReadError;
 use tidegate_core::declared::DeclaredHeaders;
 use tidegate_core::identity::ContentIdentity;
 use tidegate_core::key::Key;
+use tidegate_core::listing_filter::ListingExclusions;
 
 pub use error::DirectoryError;
 
@@ -48,7 +49,7 @@ impl Directory {
     pub(super) async fn open(path: &Path, options: &SourceOptions) -> Result<ListedSource<Self>, SourceError> {
         let (path, options) = (path.to_owned(), options.clone());
         blocking(move || {
-            let mut exclusions = options.exclusions();
+            let mut exclusions = ListingExclusions::new(options.filter.clone());
             let (root, keys) = walk::walk(&path, options.follow_external_links, &mut exclusions)?;
             let (keys, findings) = listed::strip(&options.strip_prefix, keys, |key| key)?;
             let root = root.join(options.strip_prefix.as_str());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tidegate_core::config::ArchiveLimits;
 use tidegate_core::declared::StagedHeaders;
-use tidegate_core::listing_filter::{ListingExclusions, ListingFilter};
+use tidegate_core::listing_filter::ListingFilter;
 use tidegate_core::location::Prefix;
 
 use super::digest::Algorithms;
@@ -32,11 +32,4 @@ pub struct SourceOptions {
     pub staged_headers: StagedHeaders,
     /// The state of the site, which remembers the headers of its staged prefix.
     pub state: Option<StateStore>,
-}
-
-impl SourceOptions {
-    /// Starts a listing of names below the source. Patterns match what is left of a name without the stripped folder.
-    pub(super) fn exclusions(&self) -> ListingExclusions {
-        ListingExclusions::new(self.filter.clone(), &self.strip_prefix)
-    }
 }

@@ -14,6 +14,7 @@ use tidegate_core::declared::DeclaredHeaders;
 use tidegate_core::identity::{ContentIdentity, ETag};
 use tidegate_core::key::{Key, StoredKey};
 use tidegate_core::listing::ListedObject;
+use tidegate_core::listing_filter::ListingExclusions;
 use tidegate_core::location::{Location, Prefix};
 use tidegate_core::staged_build::READY_MARKER;
 use tidegate_core::timestamp::Timestamp;
@@ -80,7 +81,7 @@ impl StagedPrefix {
         s3: &S3,
         options: &SourceOptions,
     ) -> Result<ListedSource<Self>, SourceError> {
-        let mut exclusions = options.exclusions();
+        let mut exclusions = ListingExclusions::new(options.filter.clone());
         let mut refused = Refusals::default();
         let mut objects = Vec::new();
         let mut pages = pin!(s3.pages(location));

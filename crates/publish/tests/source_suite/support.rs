@@ -11,6 +11,7 @@ use tidegate_core::artifact::Fingerprint;
 use tidegate_core::config::{ArchiveLimits, PluginUse};
 use tidegate_core::key::Key;
 use tidegate_core::listing_filter::ListingFilter;
+use tidegate_core::location::Prefix;
 use tidegate_publish::source::ranged::{Ranged, ReadAhead};
 use tidegate_publish::source::{OpenedSource, SourceError, SourceOptions, SourceReader, open_archive};
 
@@ -30,7 +31,7 @@ pub(crate) fn excluding(globs: &[&str]) -> SourceOptions {
         sha256: None,
         settings: settings.as_object().unwrap().clone(),
     };
-    SourceOptions { filter: ListingFilter::new(&[used]), ..SourceOptions::default() }
+    SourceOptions { filter: ListingFilter::new(&[used], &Prefix::default()), ..SourceOptions::default() }
 }
 
 /// The paths that a listing left out.

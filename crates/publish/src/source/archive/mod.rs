@@ -113,7 +113,7 @@ impl Archive {
     }
 
     fn index(name: String, bytes: Arc<dyn Ranged>, options: &SourceOptions) -> Result<ArchiveNames, SourceError> {
-        let mut exclusions = options.exclusions();
+        let mut exclusions = ListingExclusions::new(options.filter.clone());
         let mut index = ArchiveIndex::read(name, bytes, options.limits, &mut exclusions)?;
         let entries = std::mem::take(&mut index.entries);
         let (entries, mut findings) = listed::strip(&options.strip_prefix, entries, |entry| &mut entry.key)?;
