@@ -36,6 +36,15 @@ pub struct Finding {
     pub rule: String,
 }
 
+impl Finding {
+    /// A warning of Tidegate itself.
+    #[must_use]
+    pub fn warning(code: &str, message: String) -> Self {
+        let (plugin, code) = ("tidegate".to_owned(), code.to_owned());
+        Self { plugin, code, severity: Severity::Warning, message, key: None, rule: String::new() }
+    }
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let severity = match self.severity {

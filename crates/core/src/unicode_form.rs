@@ -5,7 +5,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::desired::DesiredSite;
-use crate::finding::{Finding, Severity};
+use crate::finding::Finding;
 use crate::text::count;
 
 /// Most keys that findings name; the last finding counts the others.
@@ -21,14 +21,7 @@ pub fn decomposed_keys(desired: &DesiredSite) -> Vec<Finding> {
     let names = objects.map(|entry| entry.key.as_str()).filter(|key| !key.is_ascii());
     let mut decomposed =
         names.map(|key| (key, key.nfc().collect::<String>())).filter(|(key, composed)| key != composed);
-    let finding = |message, key| Finding {
-        plugin: "tidegate".to_owned(),
-        code: "decomposed-key".to_owned(),
-        severity: Severity::Warning,
-        message,
-        key,
-        rule: String::new(),
-    };
+    let finding = |message, key| Finding { key, ..Finding::warning("decomposed-key", message) };
     let named = decomposed.by_ref().take(MAX_NAMED).map(|(key, composed)| {
         let (address, other) = (utf8_percent_encode(key, IN_PATH), utf8_percent_encode(&composed, IN_PATH));
         let message = format!(

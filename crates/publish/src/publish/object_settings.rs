@@ -6,6 +6,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use tidegate_core::desired::{DesiredBody, DesiredSite};
 use tidegate_core::diff::Changes;
 use tidegate_core::key::StoredKey;
+use tidegate_core::kms_key::KmsKey;
 use tidegate_core::listing::PreservedAttributes;
 use tidegate_core::plan::{Action, ChangeReason, HeaderDifference, Operation};
 use tidegate_core::put_options::ObjectSettings;
@@ -90,10 +91,8 @@ fn attribute_differences(settings: &ObjectSettings, has: &PreservedAttributes) -
     let class = has.storage_class.as_deref().or(Some("STANDARD"));
     let encryption = has.encryption.as_deref().or(Some("AES256"));
     let own_key = has.kms_key.as_deref();
-    let key = settings.kms_key.as_ref().filter(|key| {
-        let is_same = own_key.map_or(Some(false), |arn| key.is_reported_as(arn));
-        is_same == Some(false)
-    });
+    let differs = |key: &&KmsKey| own_key.is_none_or(|arn| key.is_reported_as(arn) == Some(false));
+    let key = settings.kms_key.as_ref().filter(differs);
     [
         settings.storage_class.as_deref().and_then(|wants| difference("x-amz-storage-class", class, wants)),
         settings.encryption.as_deref().and_then(|wants| difference("x-amz-server-side-encryption", encryption, wants)),

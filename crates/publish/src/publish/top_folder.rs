@@ -6,7 +6,6 @@ use tidegate_core::location::Source;
 use tidegate_core::site_state::SiteState;
 
 use super::run::Run;
-use crate::source::listed::warning;
 
 /// A folder that macOS adds beside the one that was packed.
 const MACOS_METADATA: &str = "__MACOSX/";
@@ -39,5 +38,5 @@ pub(super) fn find(run: Run<'_>, desired: &DesiredSite, state: &SiteState) -> Op
         "every file of the archive is in `{folder}`, which the site does not have, and {what}; set the site's \
          `strip-prefix` to `{folder}` to publish what is in the folder"
     );
-    Some(warning("top-folder", message))
+    Some(Finding::warning("top-folder", message))
 }

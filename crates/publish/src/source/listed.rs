@@ -1,7 +1,7 @@
 //! What every kind of source does with the names that it listed: leave out a leading folder, and report what people should
 //! know of them.
 
-use tidegate_core::finding::{Finding, Severity};
+use tidegate_core::finding::Finding;
 use tidegate_core::key::Key;
 use tidegate_core::location::Prefix;
 use tidegate_core::sanitize::sanitize_name;
@@ -39,19 +39,7 @@ pub(super) fn strip<T>(
         1 => format!("`{first}` is outside of `{prefix}` and is not published"),
         more => format!("{more} objects outside of `{prefix}`, such as `{first}`, are not published"),
     };
-    Ok((stripped, vec![warning("outside-prefix", message)]))
-}
-
-/// A finding of Tidegate itself.
-pub(crate) fn warning(code: &str, message: String) -> Finding {
-    Finding {
-        plugin: "tidegate".to_owned(),
-        code: code.to_owned(),
-        severity: Severity::Warning,
-        message,
-        key: None,
-        rule: String::new(),
-    }
+    Ok((stripped, vec![Finding::warning("outside-prefix", message)]))
 }
 
 /// The finding about names that were read in a code page that the archive does not declare.
@@ -65,5 +53,5 @@ pub(super) fn code_page(example: &str, count: usize) -> Finding {
         "{names} read in code page 437, because the archive does not say that it is UTF-8; if this is wrong, \
                            build the archive with UTF-8 names"
     );
-    warning("code-page-name", message)
+    Finding::warning("code-page-name", message)
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, Stream, StreamExt, TryStreamExt};
 use tidegate_core::release::ReleaseId;
-use tidegate_core::stored_lines::{LineDecoder, LineEncoder, StoredLine};
+use tidegate_core::stored_lines::{LineDecoder, LineEncoder, LineError, StoredLine};
 
 use super::error::StateError;
 use super::store::{ReleaseFile, StateStore};
@@ -18,16 +18,29 @@ impl StateStore {
     where
         T: StoredLine + Send + 'static,
     {
-        let Some(bytes) = self.s3.stream(&self.location.bucket, &self.key(&file.name(id))).await? else {
-            return Ok(None);
-        };
+        self.read_document(&file.name(id), move |error| StateError::Unreadable { document: T::DOCUMENT, id, error })
+            .await
+    }
+
+    /// Reads the document with this name in the state; nothing if it does not exist. `invalid` is the error if it is damaged.
+    pub(super) async fn read_document<T>(
+        &self,
+        name: &str,
+        invalid: impl Fn(LineError) -> StateError + Clone + Send + 'static,
+    ) -> Result<Option<LineStream<T>>, StateError>
+    where
+        T: StoredLine + Send + 'static,
+    {
+        let Some(bytes) = self.s3.stream(&self.location.bucket, &self.key(name)).await? else { return Ok(None) };
         let start = Some((bytes.boxed(), LineDecoder::<T>::default()));
-        let lines = stream::try_unfold(start, move |reading| async move {
-            let Some((mut bytes, mut decoder)) = reading else { return Ok(None) };
-            let invalid = |error| StateError::Unreadable { document: T::DOCUMENT, id, error };
-            match bytes.try_next().await? {
-                Some(chunk) => Ok(Some((decoder.push(&chunk).map_err(invalid)?, Some((bytes, decoder))))),
-                None => Ok(Some((decoder.finish().map_err(invalid)?, None))),
+        let lines = stream::try_unfold(start, move |reading| {
+            let invalid = invalid.clone();
+            async move {
+                let Some((mut bytes, mut decoder)) = reading else { return Ok(None) };
+                match bytes.try_next().await? {
+                    Some(chunk) => Ok(Some((decoder.push(&chunk).map_err(invalid)?, Some((bytes, decoder))))),
+                    None => Ok(Some((decoder.finish().map_err(invalid)?, None))),
+                }
             }
         });
         Ok(Some(lines.boxed()))

@@ -1,8 +1,6 @@
 //! What the objects of the site's staged prefix declared when they were last published. It saves requests: a run without it
 //! asks S3 again.
 
-use std::pin::pin;
-
 use futures::stream::{self, TryStreamExt};
 use serde::{Deserialize, Serialize};
 use tidegate_core::declared::DeclaredHeaders;
@@ -10,7 +8,7 @@ use tidegate_core::identity::ETag;
 use tidegate_core::key::{Key, StoredKey};
 use tidegate_core::location::Location;
 use tidegate_core::release::ReleaseId;
-use tidegate_core::stored_lines::{LineDecoder, LineEncoder, LinePosition, StoredLine};
+use tidegate_core::stored_lines::{LineEncoder, LineError, LinePosition, StoredLine};
 use tidegate_core::timestamp::Timestamp;
 
 use super::error::StateError;
@@ -68,25 +66,34 @@ impl StateStore {
     pub(crate) async fn staged_headers(
         &self,
         source: &Location,
-        mut receive: impl FnMut(&str, StagedHeadersRecord) + Send,
+        receive: impl FnMut(&str, StagedHeadersRecord) + Send,
     ) -> Result<(), AwsError> {
-        let key = self.key(STAGED_HEADERS);
-        let Some(bytes) = self.s3.stream(&self.location.bucket, &key).await? else { return Ok(()) };
-        let (mut bytes, source) = (pin!(bytes), source.to_string());
-        let mut decoder = Some(LineDecoder::<StagedHeadersRecord>::default());
-        while let Some(mut reading) = decoder.take() {
-            let records = match bytes.try_next().await? {
-                Some(chunk) => reading.push(&chunk).inspect(|_| decoder = Some(reading)),
-                None => reading.finish(),
-            };
-            match records {
-                Ok(records) => records.into_iter().for_each(|record| {
-                    let url = record.url.clone();
-                    if let Some(key) = url.as_str().strip_prefix(&source) {
-                        receive(key, record);
-                    }
-                }),
-                Err(error) => tracing::debug!(%error, key, "stopped reading the headers of staged objects"),
+        match self.pass_staged_headers(&source.to_string(), receive).await {
+            Ok(()) => Ok(()),
+            Err(StateError::Aws(error)) => Err(error),
+            Err(error) => {
+                tracing::debug!(%error, "stopped reading the headers of staged objects");
+                Ok(())
+            }
+        }
+    }
+
+    async fn pass_staged_headers(
+        &self,
+        source: &str,
+        mut receive: impl FnMut(&str, StagedHeadersRecord) + Send,
+    ) -> Result<(), StateError> {
+        let url = self.staged_headers_url();
+        let invalid = move |error: LineError| StateError::Document { url: url.clone(), why: error.to_string() };
+        let Some(mut lines) = self.read_document::<StagedHeadersRecord>(STAGED_HEADERS, invalid).await? else {
+            return Ok(());
+        };
+        while let Some(records) = lines.try_next().await? {
+            for record in records {
+                let url = record.url.clone();
+                if let Some(key) = url.as_str().strip_prefix(source) {
+                    receive(key, record);
+                }
             }
         }
         Ok(())

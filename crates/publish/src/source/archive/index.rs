@@ -202,19 +202,16 @@ fn read_directory(
             + central.comment().as_bytes().len();
         range.end = central.central_directory_offset() + CENTRAL_HEADER + variable as u64;
         let raw = central.file_path().as_bytes();
-        let name = match EntryName::decode(raw, central.flags().is_utf8(), central.extra_fields()) {
-            Ok(name) => Ok(name),
-            Err(reason) => Err((EntryName::lossy(raw), reason)),
-        };
-        let shown = name.as_ref().unwrap_or_else(|(name, _)| name);
+        let name = EntryName::decode(raw, central.flags().is_utf8(), central.extra_fields());
+        let shown = name.clone().unwrap_or_else(|_| EntryName::lossy(raw));
         if exclusions.excludes(&shown.text) {
             // Its bytes are still accounted for, but it is not read, whatever it is.
             check_excluded_record(errors, &shown.text, &central)?;
-            separators.add(&central, shown);
-            records.push(CentralRecord::excluded(&central, shown.clone()));
+            separators.add(&central, &shown);
+            records.push(CentralRecord::excluded(&central, shown));
             continue;
         }
-        let name = match name.map_err(|(_, reason)| reason) {
+        let name = match name {
             Ok(name) => name,
             Err(reason) => {
                 refused.push(reason);
