@@ -1,13 +1,16 @@
-//! STS: `AssumeRole` and `GetCallerIdentity` in the query protocol. [`IamService`] decides who may assume which role.
+//! STS: `AssumeRole`, `GetScopedCredentials`, `GetSessionToken` and `GetCallerIdentity` in the query protocol.
+//! [`IamService`] decides who may do what.
 //!
-//! Source of constraints, codes and messages: STS API Reference, "AssumeRole", "GetCallerIdentity" and "Common Errors".
+//! Source of constraints, codes and messages: STS API Reference, the actions and "Common Errors".
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 
 use crate::iam::clock::iso8601;
 use crate::iam::signature::CredentialScope;
-use crate::iam::{ACCOUNT_ID, AssumeError, AssumeRoleRequest, Caller, IamService};
+use crate::iam::{
+    ACCOUNT_ID, AssumeError, AssumeRoleRequest, Caller, IamService, ScopeError, ScopeRequest, TemporaryCredentials,
+};
 use crate::query::{Parameters, QueryFailure, QueryForm, QueryProtocol};
 use crate::xml::XmlElement;
 
@@ -18,8 +21,12 @@ const PROTOCOL: QueryProtocol = QueryProtocol {
 };
 /// Most managed policies of one session.
 const MAX_POLICY_ARNS: usize = 10;
-/// Default duration of a session, in seconds.
+/// Default duration of a session of a role, in seconds.
 const DEFAULT_DURATION: u32 = 3_600;
+/// Default duration of the session of a user, in seconds.
+const DEFAULT_USER_DURATION: u32 = 43_200;
+/// The host that does not support `GetScopedCredentials`.
+const GLOBAL_ENDPOINT: &str = "sts.amazonaws.com";
 
 /// An ARN. Its content is checked where it is used.
 const ARN: QueryForm = QueryForm { length: 20..=2_048, allowed: |_| true, pattern: ".*" };
@@ -32,6 +39,11 @@ const SESSION_POLICY: QueryForm = QueryForm {
     length: 1..=2_048,
     allowed: |character| matches!(character, '\t' | '\n' | '\r' | ' '..='\u{ff}'),
     pattern: r"[\u0009\u000A\u000D\u0020-\u00FF]+",
+};
+const SESSION_DESCRIPTION: QueryForm = QueryForm {
+    length: 2..=256,
+    allowed: |character| matches!(character, '\t' | '\n' | '\r' | ' '..='~' | '\u{a1}'..='\u{ff}'),
+    pattern: r"[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]*",
 };
 const EXTERNAL_ID: QueryForm = QueryForm {
     length: 2..=1_224,
@@ -60,6 +72,20 @@ impl From<AssumeError> for QueryFailure {
     }
 }
 
+impl From<ScopeError> for QueryFailure {
+    fn from(error: ScopeError) -> Self {
+        let (status, code) = match &error {
+            ScopeError::NotASession(_) | ScopeError::Denied(_) => (StatusCode::FORBIDDEN, "AccessDenied"),
+            ScopeError::InvalidSession => (StatusCode::BAD_REQUEST, "InvalidSubjectCredentials"),
+            ScopeError::TooLong => (StatusCode::BAD_REQUEST, "InsufficientSessionLifetime"),
+            ScopeError::Malformed(_) => (StatusCode::BAD_REQUEST, "MalformedPolicyDocument"),
+            ScopeError::PackedPolicyTooLarge(_) => (StatusCode::BAD_REQUEST, "PackedPolicyTooLarge"),
+            ScopeError::Iam(_) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalFailure"),
+        };
+        Self::new(status, code, error.to_string())
+    }
+}
+
 impl StsService {
     /// STS for the account's identities.
     #[must_use]
@@ -69,9 +95,13 @@ impl StsService {
 
     /// Answers one request.
     pub fn handle(&self, request: &Request<Bytes>) -> Response<Bytes> {
+        let host = request.headers().get(http::header::HOST).and_then(|host| host.to_str().ok());
+        let is_global = host.or_else(|| request.uri().host()) == Some(GLOBAL_ENDPOINT);
         PROTOCOL.handle(&self.iam, request, |caller, action, parameters| match action {
             "AssumeRole" => Some(self.assume_role(caller, parameters)),
             "GetCallerIdentity" => Some(parameters.finish(action).map(|()| caller_identity(caller))),
+            "GetSessionToken" => Some(self.session_token(caller, parameters)),
+            "GetScopedCredentials" if !is_global => Some(self.scoped_credentials(caller, parameters)),
             _ => None,
         })
     }
@@ -90,15 +120,46 @@ impl StsService {
         let user = XmlElement::new("AssumedRoleUser")
             .with(XmlElement::text("AssumedRoleId", &assumed.assumed_role_id))
             .with(XmlElement::text("Arn", &assumed.arn));
-        let credentials = XmlElement::new("Credentials")
-            .with(XmlElement::text("AccessKeyId", &assumed.access_key_id))
-            .with(XmlElement::text("SecretAccessKey", &assumed.secret))
-            .with(XmlElement::text("SessionToken", &assumed.token))
-            .with(XmlElement::text("Expiration", &iso8601(assumed.expires)));
-        let size = XmlElement::text("SessionTokenSize", &assumed.token.len());
         let packed = assumed.packed_policy_size.map(|percent| XmlElement::text("PackedPolicySize", &percent));
+        let [credentials, size] = credentials(&assumed.credentials);
         Ok([user, credentials].into_iter().chain(packed).chain([size]).collect())
     }
+
+    fn session_token(&self, caller: &Caller, mut parameters: Parameters) -> Result<Vec<XmlElement>, QueryFailure> {
+        let duration = parameters.number("DurationSeconds", 900..=129_600)?.unwrap_or(DEFAULT_USER_DURATION);
+        parameters.finish("GetSessionToken")?;
+        Ok(credentials(&self.iam.session_token(caller, duration)?).into())
+    }
+
+    fn scoped_credentials(&self, caller: &Caller, mut parameters: Parameters) -> Result<Vec<XmlElement>, QueryFailure> {
+        let request = ScopeRequest {
+            policy: parameters.text("Policy", &SESSION_POLICY)?,
+            duration: parameters.number("DurationSeconds", 1..=129_600)?,
+        };
+        // It has an effect in CloudTrail only.
+        parameters.text("ScopedSessionDescription", &SESSION_DESCRIPTION)?;
+        parameters.finish("GetScopedCredentials")?;
+        if request.policy.is_none() && request.duration.is_none() {
+            return Err(QueryFailure::invalid("Either Policy or DurationSeconds must be specified"));
+        }
+        let scoped = self.iam.scope(caller, request)?;
+        let session = XmlElement::new("SessionInfo")
+            .with(XmlElement::text("ScopedSessionId", &caller.user_id()))
+            .with(XmlElement::text("Arn", &caller.arn()));
+        let count = XmlElement::text("ScopedPoliciesCount", &scoped.scopes);
+        let [credentials, size] = credentials(&scoped.credentials);
+        Ok(vec![credentials, session, count, size])
+    }
+}
+
+/// The element of the credentials, and that of the size of their token.
+fn credentials(issued: &TemporaryCredentials) -> [XmlElement; 2] {
+    let credentials = XmlElement::new("Credentials")
+        .with(XmlElement::text("AccessKeyId", &issued.access_key_id))
+        .with(XmlElement::text("SecretAccessKey", &issued.secret))
+        .with(XmlElement::text("SessionToken", &issued.token))
+        .with(XmlElement::text("Expiration", &iso8601(issued.expires)));
+    [credentials, XmlElement::text("SessionTokenSize", &issued.token.len())]
 }
 
 fn caller_identity(caller: &Caller) -> Vec<XmlElement> {

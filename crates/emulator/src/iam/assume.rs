@@ -2,10 +2,8 @@
 //! the format of parameters.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::time::Duration;
 
-use aws_credential_types::Credentials;
 use jiff::Timestamp;
 use thiserror::Error;
 
@@ -15,9 +13,9 @@ use super::context::ConditionContext;
 use super::document::{IdentityPolicy, ReadDocumentError, StatementEffect};
 use super::error::IamError;
 use super::kind::EntityKind;
-use super::record::{StoredPolicy, StsSession};
+use super::record::StoredPolicy;
 use super::service::IamService;
-use crate::random;
+use super::session::{SessionOwner, StsSession, TemporaryCredentials};
 
 /// Longest session of a role that is assumed from another role's session, in seconds. Source: `DurationSeconds` of
 /// STS's `AssumeRole`.
@@ -27,9 +25,6 @@ const MAX_CHAINED_SESSION: u32 = 3_600;
 /// packing nor its limit. This estimate accepts the 870 to 1,451 characters of an ordinary publishing policy and
 /// rejects 2,048 characters without repetition.
 const PACKED_ALLOWANCE: usize = 1_536;
-
-/// How long sessions are kept after they expire, to distinguish an expired token from an unknown one.
-const KEPT_AFTER_EXPIRY: Duration = Duration::from_secs(24 * 3_600);
 
 /// A request to assume a role.
 #[derive(Debug, Clone)]
@@ -48,38 +43,17 @@ pub struct AssumeRoleRequest {
     pub external_id: Option<String>,
 }
 
-/// Temporary credentials of a role.
-#[derive(Clone)]
+/// A session of a role.
+#[derive(Debug, Clone)]
 pub struct AssumedRole {
-    /// `ASIA…`.
-    pub access_key_id: String,
-    /// The secret access key.
-    pub secret: String,
-    /// The session token.
-    pub token: String,
-    /// When the credentials expire.
-    pub expires: Timestamp,
+    /// Its credentials.
+    pub credentials: TemporaryCredentials,
     /// ARN of the session.
     pub arn: String,
     /// `AROA…:session-name`.
     pub assumed_role_id: String,
     /// Packed size of the session policies, as a percentage of the limit; `None` without session policies.
     pub packed_policy_size: Option<usize>,
-}
-
-impl fmt::Debug for AssumedRole {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("AssumedRole").field("arn", &self.arn).finish_non_exhaustive()
-    }
-}
-
-impl AssumedRole {
-    /// The credentials as AWS SDKs accept them.
-    #[must_use]
-    pub fn credentials(&self) -> Credentials {
-        let (token, expires) = (self.token.clone(), self.expires.into());
-        Credentials::new(&self.access_key_id, &self.secret, Some(token), Some(expires), "tidegate-local")
-    }
 }
 
 /// Why a role cannot be assumed.
@@ -116,18 +90,15 @@ impl IamService {
     /// The caller is not allowed to, or the request is invalid.
     pub fn assume_role(&self, caller: &Caller, request: AssumeRoleRequest) -> Result<AssumedRole, AssumeError> {
         let inline: Option<StoredPolicy<IdentityPolicy>> = request.policy.map(StoredPolicy::try_from).transpose()?;
-        let packed = packed_size(inline.as_ref().map_or("", |document| &document.text), &request.policy_arns);
-        let percent = packed.saturating_mul(100).div_ceil(PACKED_ALLOWANCE);
+        let percent = packed_percent(inline.as_ref().map_or("", |document| &document.text), &request.policy_arns);
         if percent > 100 {
             return Err(AssumeError::PackedPolicyTooLarge(percent));
         }
         let narrowed = inline.is_some() || !request.policy_arns.is_empty();
 
-        let access_key_id = random::identifier("ASIA", 16).map_err(IamError::from)?;
-        let secret = random::secret().map_err(IamError::from)?;
-        let token = random::token().map_err(IamError::from)?;
         let issued = self.clock.now();
         let expires = issued.checked_add(Duration::from_secs(request.duration.into())).unwrap_or(Timestamp::MAX);
+        let credentials = TemporaryCredentials::new(expires)?;
 
         // The decision and the new session are made under the same lock.
         let outcome = self.change(|state| {
@@ -182,33 +153,25 @@ impl IamService {
                     None => return Ok(Err(AssumeError::NoSuchPolicy(policy_arn.clone()))),
                 }
             }
-            let session = StsSession {
-                secret: secret.clone(),
-                token: token.clone(),
+            let answer = (arn::session(name, &request.session_name), format!("{}:{}", role.id, request.session_name));
+            let owner = SessionOwner::Role {
                 role: name.to_owned(),
                 role_id: role.id.clone(),
                 name: request.session_name.clone(),
-                policies,
-                issued,
-                expires,
             };
-            let outdated: Vec<String> = state
-                .sessions
-                .iter()
-                .filter(|(_, session)| session.expires.checked_add(KEPT_AFTER_EXPIRY).is_ok_and(|end| end < issued))
-                .map(|(id, _)| id.clone())
-                .collect();
-            for id in outdated {
-                state.sessions.remove(&id)?;
-            }
-            let answer = (arn::session(name, &session.name), format!("{}:{}", session.role_id, session.name));
-            state.sessions.put(&access_key_id, session)?;
+            let session = StsSession { policies, ..StsSession::new(&credentials, owner, issued) };
+            state.add_session(&credentials.access_key_id, session)?;
             Ok(Ok(answer))
         })?;
         let (arn, assumed_role_id) = outcome?;
         let packed_policy_size = narrowed.then_some(percent);
-        Ok(AssumedRole { access_key_id, secret, token, expires, arn, assumed_role_id, packed_policy_size })
+        Ok(AssumedRole { credentials, arn, assumed_role_id, packed_policy_size })
     }
+}
+
+/// The packed size of session policies, as a percentage of what is allowed.
+pub(super) fn packed_percent(policy: &str, policy_arns: &[String]) -> usize {
+    packed_size(policy, policy_arns).saturating_mul(100).div_ceil(PACKED_ALLOWANCE)
 }
 
 /// An estimate of the size of session policies in a session token, in bytes. Every word counts its bytes the first time

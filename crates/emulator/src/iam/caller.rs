@@ -32,6 +32,8 @@ pub enum CallerIdentity {
         path: EntityPath,
         /// The user's unique ID, `AIDA…`.
         id: String,
+        /// When the credentials were created, if they are temporary.
+        session: Option<Timestamp>,
     },
     /// A session of a role.
     Session {
@@ -84,8 +86,12 @@ impl Caller {
     pub(super) fn describe(&self, now: Timestamp, context: &mut ConditionContext) {
         let (kind, principal) = match &self.identity {
             CallerIdentity::Root => ("Account", arn::root()),
-            CallerIdentity::User { name, path, .. } => {
+            CallerIdentity::User { name, path, session, .. } => {
                 context.add("aws:username", name);
+                if let Some(issued) = session {
+                    context.add("aws:TokenIssueTime", super::clock::iso8601(*issued));
+                    context.add("aws:MultiFactorAuthPresent", "false");
+                }
                 ("User", arn::user(path, name))
             }
             CallerIdentity::Session { role, role_path, issued, .. } => {

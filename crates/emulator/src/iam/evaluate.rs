@@ -73,9 +73,16 @@ pub(crate) struct Grants {
     pub boundary: Option<Arc<IdentityPolicy>>,
     /// The session policies. Empty means that none were passed, so they restrict nothing.
     pub session: Vec<Arc<IdentityPolicy>>,
+    /// Scope down policies of `GetScopedCredentials`. Each of them must allow a request.
+    pub scopes: Vec<Arc<IdentityPolicy>>,
 }
 
 impl Grants {
+    /// The permissions of an identity that nothing restricts.
+    pub(crate) fn of(identity: EvaluatedIdentity) -> Self {
+        Self { identity, boundary: None, session: Vec::new(), scopes: Vec::new() }
+    }
+
     /// Evaluates one request.
     ///
     /// # Errors
@@ -96,6 +103,7 @@ impl Grants {
             }
             effective
         };
+        let scopes = self.scopes.iter().map(|scope| (EvaluatedPolicy::Session, evaluate(std::slice::from_ref(scope))));
         let layers = [
             (
                 EvaluatedPolicy::Identity,
@@ -115,14 +123,15 @@ impl Grants {
                 if self.session.is_empty() { Some(StatementEffect::Allow) } else { evaluate(&self.session) },
             ),
         ];
-        for (kind, effect) in layers {
-            if effect == Some(StatementEffect::Deny) {
-                return Err(AccessRefusal::Explicit(kind));
+        let layers: Vec<_> = layers.into_iter().chain(scopes).collect();
+        for (kind, effect) in &layers {
+            if *effect == Some(StatementEffect::Deny) {
+                return Err(AccessRefusal::Explicit(*kind));
             }
         }
-        for (kind, effect) in layers {
+        for (kind, effect) in &layers {
             if effect.is_none() {
-                return Err(AccessRefusal::Implicit(kind));
+                return Err(AccessRefusal::Implicit(*kind));
             }
         }
         Ok(())
@@ -148,7 +157,7 @@ mod tests {
     }
 
     fn grants(identity: Vec<Arc<IdentityPolicy>>) -> Grants {
-        Grants { identity: EvaluatedIdentity::Policies(identity), boundary: None, session: Vec::new() }
+        Grants::of(EvaluatedIdentity::Policies(identity))
     }
 
     #[test]
@@ -187,19 +196,20 @@ mod tests {
 
     #[test]
     fn root_has_all_permissions_except_in_a_restricted_session() {
-        let root = Grants { identity: EvaluatedIdentity::Root, boundary: None, session: Vec::new() };
+        let root = Grants::of(EvaluatedIdentity::Root);
         assert_eq!(put(&root, "a"), Ok(()));
         let session = Grants { session: vec![policy(&[OTHER])], ..root };
         assert_eq!(put(&session, "a"), Err(AccessRefusal::Implicit(EvaluatedPolicy::Session)));
     }
 
     proptest! {
-        /// The rule as a formula, for every combination of allow and deny in the three kinds.
+        /// The rule as a formula, for every combination of allow and deny in every kind.
         #[test]
         fn allows_the_intersection_minus_every_deny(
             identity in (any::<bool>(), any::<bool>()),
             boundary in proptest::option::of((any::<bool>(), any::<bool>())),
             session in proptest::option::of((any::<bool>(), any::<bool>())),
+            scopes in proptest::collection::vec((any::<bool>(), any::<bool>()), 0..4),
         ) {
             let statement = |(allow, deny): (bool, bool)| {
                 let mut statements = vec![OTHER];
@@ -211,10 +221,11 @@ mod tests {
                 identity: EvaluatedIdentity::Policies(vec![statement(identity)]),
                 boundary: boundary.map(statement),
                 session: session.map(statement).into_iter().collect(),
+                scopes: scopes.iter().copied().map(statement).collect(),
             };
-            let kinds = [Some(identity), boundary, session];
-            let allowed = kinds.iter().flatten().all(|(allow, _)| *allow);
-            let denied = kinds.iter().flatten().any(|(_, deny)| *deny);
+            let kinds: Vec<_> = [Some(identity), boundary, session].into_iter().flatten().chain(scopes).collect();
+            let allowed = kinds.iter().all(|(allow, _)| *allow);
+            let denied = kinds.iter().any(|(_, deny)| *deny);
             prop_assert_eq!(put(&all, "private/a").is_ok(), allowed && !denied);
             prop_assert_eq!(put(&all, "a").is_ok(), allowed);
         }

@@ -1,4 +1,4 @@
-//! Users, roles, groups, access keys and sessions as they are stored. Managed policies are in `managed`.
+//! Users, roles, groups and access keys as they are stored. Managed policies are in `managed`, sessions in `session`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -178,20 +178,4 @@ impl StoredAccessKey {
         let key = Self { secret: random::secret()?, owner, active: true, created };
         Ok((random::identifier("AKIA", 16)?, key))
     }
-}
-
-/// Temporary credentials of an assumed role.
-#[derive(Clone, Serialize, Deserialize)]
-pub(super) struct StsSession {
-    pub(super) secret: String,
-    pub(super) token: String,
-    pub(super) role: String,
-    /// The ID of the role when the session was created. A role that is later created with the same name is another
-    /// role.
-    pub(super) role_id: String,
-    pub(super) name: String,
-    /// Session policies; empty if none were passed.
-    pub(super) policies: Vec<StoredPolicy<IdentityPolicy>>,
-    pub(super) issued: Timestamp,
-    pub(super) expires: Timestamp,
 }

@@ -13,7 +13,8 @@ use super::error::IamError;
 use super::evaluate::{EvaluatedIdentity, Grants};
 use super::kind::EntityKind;
 use super::managed::ManagedPolicy;
-use super::record::{IamGroup, IamRole, IamUser, KeyOwner, Policies, StoredAccessKey, StsSession};
+use super::record::{IamGroup, IamRole, IamUser, KeyOwner, Policies, StoredAccessKey, StoredPolicy};
+use super::session::{SessionOwner, StsSession};
 use super::table::IamTable;
 use super::{arn, aws_managed};
 use crate::documents::Documents;
@@ -32,6 +33,12 @@ pub(super) struct IamState {
     /// The AWS managed policies.
     pub(super) aws_policies: BTreeMap<String, ManagedPolicy>,
     root_key: (String, String),
+}
+
+/// The role or user of a session.
+enum SessionEntity<'a> {
+    Role(&'a IamRole),
+    User(&'a IamUser),
 }
 
 impl IamState {
@@ -69,22 +76,32 @@ impl IamState {
     }
 
     pub(super) fn caller(&self, access_key_id: &str) -> Option<Caller> {
+        let user_identity = |name: &str, user: &IamUser, session| CallerIdentity::User {
+            name: name.to_owned(),
+            path: user.path.clone(),
+            id: user.id.clone(),
+            session,
+        };
         let identity = if let Some(session) = self.sessions.get(access_key_id) {
-            let role = self.session_role(session)?;
-            CallerIdentity::Session {
-                role: session.role.clone(),
-                role_path: role.path.clone(),
-                role_id: session.role_id.clone(),
-                name: session.name.clone(),
-                issued: session.issued,
+            match (&session.owner, self.session_entity(session)?) {
+                (SessionOwner::Role { role: name, role_id, name: session_name }, SessionEntity::Role(role)) => {
+                    CallerIdentity::Session {
+                        role: name.clone(),
+                        role_path: role.path.clone(),
+                        role_id: role_id.clone(),
+                        name: session_name.clone(),
+                        issued: session.issued,
+                    }
+                }
+                (SessionOwner::User { user: name, .. }, SessionEntity::User(user)) => {
+                    user_identity(name, user, Some(session.issued))
+                }
+                _ => return None,
             }
         } else {
             match &self.keys.get(access_key_id)?.owner {
                 KeyOwner::Root => CallerIdentity::Root,
-                KeyOwner::User(name) => {
-                    let user = self.users.get(name)?;
-                    CallerIdentity::User { name: name.clone(), path: user.path.clone(), id: user.id.clone() }
-                }
+                KeyOwner::User(name) => user_identity(name, self.users.get(name)?, None),
             }
         };
         Some(Caller { access_key_id: access_key_id.to_owned(), identity })
@@ -92,19 +109,31 @@ impl IamState {
 
     pub(super) fn grants(&self, access_key_id: &str) -> Option<Grants> {
         if let Some(session) = self.sessions.get(access_key_id) {
-            let role = self.session_role(session)?;
-            let session = session.policies.iter().map(|document| document.policy.clone()).collect();
-            return Some(Grants { session, ..self.role_grants(role) });
+            let grants = match self.session_entity(session)? {
+                SessionEntity::Role(role) => self.role_grants(role),
+                SessionEntity::User(user) => self.user_grants(user),
+            };
+            let policies = |stored: &[StoredPolicy<IdentityPolicy>]| -> Vec<Arc<IdentityPolicy>> {
+                stored.iter().map(|document| document.policy.clone()).collect()
+            };
+            return Some(Grants { session: policies(&session.policies), scopes: policies(&session.scopes), ..grants });
         }
         match &self.keys.get(access_key_id)?.owner {
-            KeyOwner::Root => Some(Grants { identity: EvaluatedIdentity::Root, boundary: None, session: Vec::new() }),
+            KeyOwner::Root => Some(Grants::of(EvaluatedIdentity::Root)),
             KeyOwner::User(name) => Some(self.user_grants(self.users.get(name)?)),
         }
     }
 
-    /// The role of a session; `None` if that role was deleted, even if a role of its name exists again.
-    fn session_role(&self, session: &StsSession) -> Option<&IamRole> {
-        self.roles.get(&session.role).filter(|role| role.id == session.role_id)
+    /// The role or user of a session; `None` if it was deleted, even if one of its name exists again.
+    fn session_entity(&self, session: &StsSession) -> Option<SessionEntity<'_>> {
+        match &session.owner {
+            SessionOwner::Role { role, role_id, .. } => {
+                self.roles.get(role).filter(|role| role.id == *role_id).map(SessionEntity::Role)
+            }
+            SessionOwner::User { user, user_id } => {
+                self.users.get(user).filter(|user| user.id == *user_id).map(SessionEntity::User)
+            }
+        }
     }
 
     /// The grants of a user, role or group. A user also has those of its groups.
@@ -140,7 +169,7 @@ impl IamState {
             Some(policy) => policy.default.document.policy.clone(),
             None => Arc::new(IdentityPolicy::nothing()),
         });
-        Grants { identity: EvaluatedIdentity::Policies(granted), boundary, session: Vec::new() }
+        Grants { boundary, ..Grants::of(EvaluatedIdentity::Policies(granted)) }
     }
 
     /// A managed policy of the account or of AWS.

@@ -8,7 +8,10 @@
 mod assume;
 mod identities;
 mod requests;
+mod scoped;
 mod sessions;
+#[path = "../common/signed.rs"]
+mod signed;
 
 use aws_credential_types::Credentials;
 use aws_sdk_sts::config::{BehaviorVersion, Region};

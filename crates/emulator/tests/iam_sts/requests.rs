@@ -68,6 +68,6 @@ async fn rejects_unsupported_parameters_and_actions() {
     let (code, message) = failure(request.send().await);
     assert_eq!(code, "NotImplemented");
     assert!(message.contains("Tags"), "{message}");
-    let (code, _) = failure(sts(&account, account.root_credentials()).get_session_token().send().await);
+    let (code, _) = failure(sts(&account, account.root_credentials()).get_federation_token().name("lea").send().await);
     assert_eq!(code, "InvalidAction");
 }

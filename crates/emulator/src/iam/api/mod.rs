@@ -19,12 +19,13 @@ mod target;
 mod user;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 
+use super::caller::CallerIdentity;
 use super::kind::EntityKind;
 use super::service::IamService;
 use super::signature::CredentialScope;
-use crate::query::QueryProtocol;
+use crate::query::{QueryFailure, QueryProtocol};
 use call::{ActionResult, IamCall};
 
 const PROTOCOL: QueryProtocol = QueryProtocol {
@@ -38,6 +39,11 @@ impl IamService {
     pub fn handle(&self, request: &Request<Bytes>) -> Response<Bytes> {
         PROTOCOL.handle(self, request, |caller, action, parameters| {
             let answer = action_named(action)?;
+            // Source: STS API Reference, `GetSessionToken`: without MFA, no IAM operation can be called.
+            if matches!(caller.identity, CallerIdentity::User { session: Some(_), .. }) {
+                let message = "The security token included in the request is invalid";
+                return Some(Err(QueryFailure::new(StatusCode::FORBIDDEN, "InvalidClientTokenId", message)));
+            }
             Some(answer(IamCall::new(self, caller, action, parameters)))
         })
     }

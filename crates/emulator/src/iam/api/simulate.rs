@@ -185,8 +185,7 @@ impl<'a> SimulatedAction<'a> {
             .flat_map(|policy| policy.required_keys(action, resource, context))
             .filter(|key| context.values(key).is_none())
             .collect();
-        let boundary_only =
-            Grants { identity: EvaluatedIdentity::Root, boundary: grants.boundary.clone(), session: Vec::new() };
+        let boundary_only = Grants { boundary: grants.boundary.clone(), ..Grants::of(EvaluatedIdentity::Root) };
         let within_boundary = !matches!(
             boundary_only.evaluate(action, resource, context),
             Err(AccessRefusal::Implicit(EvaluatedPolicy::Boundary) | AccessRefusal::Explicit(EvaluatedPolicy::Boundary))

@@ -80,6 +80,15 @@ impl S3Access for Authorizer {
             Some(expected) if expected != owner => return Err(denied()),
             _ => {}
         }
+        let source = context.headers().get("x-amz-copy-source").and_then(|source| source.to_str().ok());
+        let source =
+            source.and_then(|source| self.store.bucket(source.trim_start_matches('/').split('/').next()?).ok());
+        let expected = context.headers().get("x-amz-source-expected-bucket-owner");
+        if let (Some(source), Some(expected)) = (source, expected)
+            && expected != source.owner.as_deref().unwrap_or(ACCOUNT_ID)
+        {
+            return Err(denied());
+        }
         let region = bucket.region.as_deref().unwrap_or(REGION);
         if signed_region(context.headers()).is_some_and(|signed| signed != region) && bucket.region.is_some() {
             return Err(wrong_region(region));
