@@ -28,7 +28,7 @@ async fn copies_a_staged_prefix_on_the_server() {
     assert_eq!(report.outcome, Outcome::Live, "{report}");
     let seen = world.faults.calls();
     assert_eq!((calls::count(&seen, "GetObject"), calls::count(&seen, "PutObject")), (0, 0), "{seen:?}");
-    assert_eq!(calls::count(&seen, "CopyObject"), 3);
+    assert_eq!(calls::count(&seen, "CopyObject"), 3 + 1, "the first one finds out whether the server knows conditions");
     assert_eq!((report.totals.bytes_to_write, report.totals.bytes_to_copy), (0, 70_001));
     publish.assert_converged().await;
     let seen = world.faults.calls();
@@ -46,7 +46,8 @@ async fn copies_a_large_staged_object_in_parts() {
     assert_eq!(report.outcome, Outcome::Live, "{report}");
     let seen = world.faults.calls();
     assert_eq!(calls::count(&seen, "UploadPartCopy"), 5);
-    assert_eq!(calls::keys(&seen, "CopyObject"), ["edge.bin"]);
+    let copied: std::collections::BTreeSet<_> = calls::keys(&seen, "CopyObject").into_iter().collect();
+    assert_eq!(copied, ["edge.bin"].into());
     assert_eq!(calls::count(&seen, "GetObject"), 0);
     let site = world.site().await;
     let big = site.get("big.bin").unwrap();

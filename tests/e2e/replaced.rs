@@ -1,6 +1,8 @@
 //! Changes by other tools between plan and apply: they are neither published nor lost.
 
 use tidegate_core::report::Outcome;
+use tidegate_emulator::s3::ObjectEncryption;
+use tidegate_tests::fault::InjectedFault;
 use tidegate_tests::world::BUCKET;
 use tidegate_tests::{SiteObject, SourceObject, Sources, World};
 
@@ -98,4 +100,70 @@ async fn does_not_copy_a_renamed_file_from_an_object_replaced_since_planning() {
     assert_eq!(site.keys(), ["new.bin"]);
     let expected = tidegate_tests::body::digest(&tidegate_tests::body::pattern(9_000, 1));
     assert_eq!(site.get("new.bin").unwrap().digest.as_deref(), Some(&*expected));
+}
+
+/// Staged objects over a replaced, a created and a deleted object of the site.
+#[tokio::test]
+async fn does_not_copy_over_an_object_changed_since_planning() {
+    let world = World::new().await;
+    world.seed(&texts(&[("changed.html", "old"), ("deleted.html", "old"), ("same.html", "old")])).await;
+    let files = ["changed", "created", "deleted", "same", "new"]
+        .map(|name| SourceObject::text(&format!("{name}.html"), &format!("our {name}")));
+    let publish = world.publish(&site_with(""), &Sources::prefix(files)).await;
+    let planned = publish.plan().await.unwrap();
+    world.seed(&texts(&[("changed.html", "theirs"), ("created.html", "theirs")])).await;
+    world.client().delete_object().bucket(BUCKET).key("deleted.html").send().await.unwrap();
+    let report = publish.apply(planned).await;
+    assert_eq!(report.outcome, Outcome::Partial, "{report}");
+    let failed: Vec<&str> = report.done.failures.iter().map(|failed| failed.key.as_str()).collect();
+    assert_eq!(failed, ["changed.html", "created.html", "deleted.html"], "{report}");
+    for failed in &report.done.failures {
+        assert!(failed.why.contains("changed after the plan was made"), "{}", failed.why);
+    }
+    let site = world.site().await;
+    for (key, expected) in
+        [("changed.html", "theirs"), ("created.html", "theirs"), ("same.html", "our same"), ("new.html", "our new")]
+    {
+        assert_eq!(site.get(key).unwrap().body.as_deref(), Some(expected), "{key}");
+    }
+    assert!(site.get("deleted.html").is_none());
+    // A new plan knows what is there, and replaces it.
+    assert_eq!(publish.run().await.outcome, Outcome::Live);
+    publish.assert_converged().await;
+}
+
+/// A repeated request finds what the first one has written.
+#[tokio::test]
+async fn a_copy_whose_response_was_lost_is_not_taken_for_a_change_of_others() {
+    for kms in [false, true] {
+        let world = World::new().await;
+        if kms {
+            let encryption = ObjectEncryption {
+                algorithm: "aws:kms".to_owned(),
+                kms_key: Some("arn:aws:kms:us-east-1:000000000000:key/0a1b2c3d".to_owned()),
+                bucket_key: None,
+            };
+            world.account.s3().set_encryption(BUCKET, encryption).await.unwrap();
+        }
+        world.seed(&texts(&[("index.html", "old")])).await;
+        let files = [SourceObject::text("index.html", "new"), SourceObject::text("app.js", "1")];
+        let mut publish = world.publish(&site_with(&plugin("sync", "mime", "{}")), &Sources::prefix(files)).await;
+        publish.publisher = world.publisher_with(world.account.root_credentials(), 3);
+        let seen = std::sync::Mutex::new(std::collections::BTreeMap::<String, u32>::new());
+        world.inject_faults(move |call| {
+            if call.operation != "CopyObject" {
+                return None;
+            }
+            let mut seen = seen.lock().unwrap();
+            let times = seen.entry(call.key.clone().unwrap_or_default()).or_default();
+            *times += 1;
+            // The first copy of the run only asks whether the server knows conditions.
+            let probes = u32::from(call.key.as_deref() == Some("app.js"));
+            (*times == 1 + probes).then_some(InjectedFault::Lose)
+        });
+        let report = publish.run().await;
+        world.stop_faults();
+        assert_eq!((report.outcome, report.done.written), (Outcome::Live, 2), "kms: {kms} {report}");
+        publish.assert_converged().await;
+    }
 }

@@ -126,6 +126,8 @@ async fn publishes_a_site_to_radosgw_with_scoped_credentials() {
     let (plan, report) = publish(&publisher, &staged, &source).await;
     assert_eq!(report.outcome, Outcome::Live, "{report}");
     assert_eq!(plan.totals.bytes_to_write, 0);
+    let unconditional: Vec<&str> = report.findings.iter().map(|finding| finding.code.as_str()).collect();
+    assert_eq!(unconditional, ["unconditional-copies"], "this server ignores conditions of copies");
     assert_release(&objects(&client, &staged.target).await, 1);
     let (plan, report) = publish(&publisher, &staged, &source).await;
     assert_eq!(report.outcome, Outcome::Unchanged, "{:#?}", plan.operations);

@@ -183,8 +183,9 @@ impl NeededActions {
 
     fn on_site(&self, plan: &Plan) -> Vec<&'static str> {
         let mut actions = Vec::new();
-        // A conditional delete reads the ETag. Source: Amazon S3 user guide, "How to perform conditional deletes".
-        if self.copy_site || self.delete {
+        // A conditional copy or delete reads the ETag of its destination. Source: Amazon S3 user guide, "How to perform
+        // conditional deletes" and "How to prevent object overwrites with conditional writes".
+        if self.copy_site || self.copy_staged || self.delete {
             actions.push("s3:GetObject");
         }
         if self.put {

@@ -17,6 +17,7 @@ use tidegate_core::sanitize::{LOG_BYTES, sanitize};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
+use super::copy_condition::CopyConditions;
 use super::plan::Basis;
 use super::run::Run;
 use super::writer::{OperationError, PlanWriter};
@@ -53,6 +54,7 @@ pub(super) fn writer(
         settings: plan.objects.clone(),
         reader: basis.reader.clone(),
         copy_limit: run.publisher.copy_limit,
+        conditions: CopyConditions::default(),
         fence: fence.cloned(),
     })
 }

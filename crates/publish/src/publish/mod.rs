@@ -14,6 +14,7 @@ mod approve;
 mod credentials;
 mod execute;
 mod writer;
+mod copy_condition;
 mod commit;
 mod invalidate;
 mod cdn;
@@ -292,6 +293,7 @@ impl Run<'_> {
         execute::remove(self, approved, &[ChangeReason::Stale, ChangeReason::Expired], &writer, &mut report.done).await;
         stopwatch.record(Stage::Write, report);
         if !report.done.failures.is_empty() {
+        report.findings.extend(writer.conditions.finding());
             return Ok(if report.done.touched() { Outcome::Partial } else { Outcome::Failed });
         }
         self.stage(Stage::Invalidate);
@@ -324,6 +326,7 @@ impl Run<'_> {
             if report.done.failures.is_empty() {
                 let live = commit::commit(&mut release, &written, &connection).await?;
                 execute::remove(self, approved, &[ChangeReason::Stale], &writer, &mut report.done).await;
+            report.findings.extend(writer.conditions.finding());
                 stopwatch.record(Stage::Write, report);
                 self.stage(Stage::Invalidate);
                 let pending = invalidate::invalidate_release(&mut release, &connection, report).await;

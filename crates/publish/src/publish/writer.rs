@@ -4,17 +4,20 @@ use std::sync::Arc;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use tidegate_core::headers::ObjectHeaders;
-use tidegate_core::identity::{ContentIdentity, ETag};
+use tidegate_core::identity::{ContentIdentity, ETag, Sameness};
 use tidegate_core::key::Key;
 use tidegate_core::listing::PreservedAttributes;
 use tidegate_core::location::Location;
 use tidegate_core::manifest::body_name;
 use tidegate_core::manifest::next::WrittenObject;
-use tidegate_core::plan::{Action, ArchiveCopy, Operation, PlannedBody};
+use tidegate_core::plan::{Action, ArchiveCopy, Operation, PlannedBody, ReplacedObject};
 use tidegate_core::put_options::ObjectSettings;
 
+use super::copy_condition::{CopyConditions, destination, is_changed};
 use crate::aws_error::AwsError;
-use crate::s3::{BodyBytes, CopySource, DeleteOutcome, DeleteTarget, Opener, PutOptions, S3};
+use crate::s3::{
+    BodyBytes, CopySource, DeleteOutcome, DeleteTarget, ObservedCopy, Opener, PutCondition, PutOptions, S3,
+};
 use crate::source::{SourceError, SourceReader};
 use crate::state::{Fence, LeaseLost};
 
@@ -31,6 +34,8 @@ pub(super) enum OperationError {
     Source(#[from] SourceError),
     #[error(transparent)]
     LeaseLost(#[from] LeaseLost),
+    #[error("it was changed after the plan was made; run the same command again to plan anew")]
+    Changed,
     #[error("the write was interrupted; run the same command again")]
     Interrupted,
     #[error("a delete is not a write, which is a bug in Tidegate")]
@@ -45,6 +50,8 @@ pub(super) struct PlanWriter {
     pub(super) reader: SourceReader,
     /// Largest object that one request copies, in bytes.
     pub(super) copy_limit: u64,
+    /// Whether copies are conditional on what they replace.
+    pub(super) conditions: CopyConditions,
     /// Ends the work when the site's lease is lost.
     pub(super) fence: Option<Fence>,
 }
@@ -77,7 +84,8 @@ impl PlanWriter {
         let options = PutOptions { headers: &headers, redirect: None, settings: &settings };
         let name = body_name(&copy.key, &copy.etag);
         let identity = ContentIdentity::default();
-        self.guard(self.s3.copy(from, archive, &name, &identity, options)).await??;
+        let condition = PutCondition::Always;
+        self.guard(self.s3.copy(from, archive, &name, &identity, options, condition)).await??;
         Ok(())
     }
 
@@ -103,7 +111,12 @@ impl PlanWriter {
         }
     }
 
-    async fn put(&self, object: NewObject<'_>, body: &PlannedBody) -> Result<WrittenObject, OperationError> {
+    async fn put(
+        &self,
+        object: NewObject<'_>,
+        body: &PlannedBody,
+        replaces: Option<&ReplacedObject>,
+    ) -> Result<WrittenObject, OperationError> {
         let NewObject { key, size, identity, headers } = object;
         let options = PutOptions { headers, redirect: None, settings: &self.settings };
         let body = match body {
@@ -115,7 +128,7 @@ impl PlanWriter {
             PlannedBody::Site { key: other, etag } => {
                 let other = self.target.prefix.join(other.as_str());
                 let from = self.site_object(&other, etag, size);
-                return Ok(self.s3.copy(from, &self.target, key, identity, options).await?);
+                return self.copy_over(replaces, object, from, options).await;
             }
             PlannedBody::Source(source) => source,
         };
@@ -129,7 +142,7 @@ impl PlanWriter {
                 limit: self.copy_limit,
                 tags: false,
             };
-            return Ok(self.s3.copy(from, &self.target, key, identity, options).await?);
+            return self.copy_over(replaces, object, from, options).await;
         }
         let body = if size <= SMALL {
             BodyBytes::Whole(self.reader.whole(body).await?)
@@ -137,6 +150,40 @@ impl PlanWriter {
             BodyBytes::Streamed(opener(&self.reader, body))
         };
         Ok(self.s3.put(&self.target, key, body, size, identity, options).await?)
+    }
+
+    /// Copies an object over the one that the plan saw, or over none.
+    async fn copy_over(
+        &self,
+        replaces: Option<&ReplacedObject>,
+        object: NewObject<'_>,
+        from: CopySource<'_>,
+        options: PutOptions<'_>,
+    ) -> Result<WrittenObject, OperationError> {
+        let NewObject { key, identity, .. } = object;
+        let copy = async |condition: PutCondition<'_>| {
+            self.s3.copy(from, &self.target, key, identity, options, condition).await
+        };
+        // `CompleteMultipartUpload` has had conditions for longer, so a copy in parts finds out nothing.
+        let condition = match from.size > from.limit {
+            true => destination(replaces),
+            false => self.conditions.over(replaces, copy).await,
+        };
+        let error = match copy(condition).await {
+            Ok(written) => return Ok(written),
+            Err(error) if is_changed(&error, condition) => error,
+            Err(error) => return Err(error.into()),
+        };
+        // The request may have been repeated after its response was lost, or the source may have been replaced.
+        let key = self.target.prefix.join(key);
+        match self.s3.observe_copy(&self.target.bucket, &key).await? {
+            Some(found) if is_written(&found, object, &from) => {
+                Ok(WrittenObject { etag: found.etag, attributes: found.observed.attributes })
+            }
+            Some(found) if replaces.is_some_and(|replaced| replaced.etag == found.etag) => Err(error.into()),
+            None if replaces.is_none() => Err(error.into()),
+            Some(_) | None => Err(OperationError::Changed),
+        }
     }
 
     /// Copies an object onto itself with other headers. Attributes that the configuration does not set are preserved.
@@ -156,7 +203,9 @@ impl PlanWriter {
         let key = self.target.prefix.join(object.key);
         let from = CopySource { tags: true, ..self.site_object(&key, etag, object.size) };
         let options = PutOptions { headers: object.headers, redirect: None, settings: &settings };
-        Ok(self.s3.copy(from, &self.target, object.key, object.identity, options).await?)
+        // The condition on the source is one on the destination here.
+        let condition = PutCondition::Always;
+        Ok(self.s3.copy(from, &self.target, object.key, object.identity, options, condition).await?)
     }
 
     /// An object of the site as the source of a copy, in the state that the plan saw.
@@ -164,6 +213,13 @@ impl PlanWriter {
         let bucket = &self.target.bucket;
         CopySource { bucket, key, etag, conditional: true, size, limit: self.copy_limit, tags: false }
     }
+}
+
+/// Whether an object is what a copy of `from` makes.
+fn is_written(found: &ObservedCopy, object: NewObject<'_>, from: &CopySource<'_>) -> bool {
+    let observed = &found.observed;
+    let same_body = found.etag == *from.etag || object.identity.compare(&observed.identity) == Sameness::Same;
+    same_body && observed.redirect.is_none() && observed.headers.differences(object.headers).is_empty()
 }
 
 /// Reads an object from its start for every attempt of a request.

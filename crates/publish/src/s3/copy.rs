@@ -79,7 +79,7 @@ impl S3 {
     /// can be compared later even if its ETag is not an MD5.
     ///
     /// # Errors
-    /// [`AwsError`]; [`AwsError::is_condition_failed`] if the source was replaced.
+    /// [`AwsError`]; [`AwsError::is_condition_failed`] if the source was replaced, or `condition` does not hold.
     pub(crate) async fn copy(
         &self,
         from: CopySource<'_>,
@@ -87,13 +87,18 @@ impl S3 {
         key: &str,
         identity: &ContentIdentity,
         options: PutOptions<'_>,
+        condition: PutCondition<'_>,
     ) -> Result<WrittenObject, AwsError> {
         if from.size > from.limit {
-            return self.copy_parts(from, to, key, identity, options).await;
+            return self.copy_parts(from, to, key, identity, options, condition).await;
         }
-        let request = self
-            .client
-            .copy_object()
+        let request = self.client.copy_object();
+        let request = match condition {
+            PutCondition::IfAbsent => request.if_none_match("*"),
+            PutCondition::IfMatch(etag) => request.if_match(etag.quoted()),
+            PutCondition::Always => request,
+        };
+        let request = request
             .bucket(to.bucket.as_str())
             .key(to.prefix.join(key))
             .copy_source(from.header())
@@ -118,6 +123,7 @@ impl S3 {
         key: &str,
         identity: &ContentIdentity,
         options: PutOptions<'_>,
+        condition: PutCondition<'_>,
     ) -> Result<WrittenObject, AwsError> {
         let tags = if from.tags { self.tags(&from).await? } else { None };
         let metadata = identity_metadata(identity, from.etag, true);
@@ -128,7 +134,7 @@ impl S3 {
             .buffer_unordered(PARTS_IN_FLIGHT)
             .try_collect()
             .await;
-        self.finish_upload(to, key, &upload, parts, options, PutCondition::Always).await
+        self.finish_upload(to, key, &upload, parts, options, condition).await
     }
 
     async fn copy_part(

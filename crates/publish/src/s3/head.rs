@@ -25,6 +25,15 @@ pub struct ObjectHead {
     pub version: Option<String>,
 }
 
+/// An object at the destination of a copy.
+#[derive(Debug, Clone)]
+pub(crate) struct ObservedCopy {
+    /// Its ETag.
+    pub(crate) etag: ETag,
+    /// The rest.
+    pub(crate) observed: ObservedObject,
+}
+
 impl S3 {
     /// The state of one object.
     ///
@@ -60,6 +69,22 @@ impl S3 {
         let request = self.client.head_object().bucket(bucket.as_str()).key(key).checksum_mode(ChecksumMode::Enabled);
         let output = request.send().await.map_err(|error| AwsError::new("HeadObject", key, &error))?;
         Ok(observed(&output))
+    }
+
+    /// The same with the ETag; nothing if the object does not exist.
+    ///
+    /// # Errors
+    /// [`AwsError`].
+    pub(crate) async fn observe_copy(&self, bucket: &Bucket, key: &str) -> Result<Option<ObservedCopy>, AwsError> {
+        let request = self.client.head_object().bucket(bucket.as_str()).key(key).checksum_mode(ChecksumMode::Enabled);
+        match request.send().await.map_err(|error| AwsError::new("HeadObject", key, &error)) {
+            Ok(output) => {
+                let etag = ETag::new(output.e_tag().unwrap_or_default());
+                Ok(Some(ObservedCopy { etag, observed: observed(&output) }))
+            }
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => self.unless_absent(bucket, key, error).await,
+        }
     }
 
     /// What S3 stores with a staged object.

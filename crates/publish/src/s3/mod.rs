@@ -24,4 +24,5 @@ pub(crate) use get::MAX_DOCUMENT;
 pub use get::StagedObject;
 pub use head::ObjectHead;
 pub use list::{ListError, ListPage};
+pub(crate) use head::ObservedCopy;
 pub(crate) use put_options::PutOptions;
