@@ -1,6 +1,6 @@
 //! The first hour with the program: missing credentials, wrong paths, rollbacks, waiting, Ctrl-C and `dev`.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{self, Next};
-use serde_json::Value;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use tidegate_emulator::LocalAws;
 use tidegate_emulator::s3::StoredHeaders;
@@ -117,6 +118,57 @@ fn names_the_profile_that_does_not_exist() {
     ended.assert_error(2, &parts);
     // It exists, and has no credentials.
     project.run(&["plan", "docs", "--profile", "acme"]).assert_error(2, &["`acme`", "`aws sso login --profile acme`"]);
+}
+
+/// Answers every request with 403, and returns the first one.
+fn first_request(listener: &std::net::TcpListener) -> String {
+    let (mut connection, _) = listener.accept().unwrap();
+    let mut request = Vec::new();
+    let mut bytes = [0; 4_096];
+    while !request.windows(4).any(|end| end == b"\r\n\r\n") {
+        match connection.read(&mut bytes).unwrap() {
+            0 => break,
+            count => request.extend_from_slice(&bytes[..count]),
+        }
+    }
+    connection.write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
+    String::from_utf8_lossy(&request).into_owned()
+}
+
+/// `aws login` stores a session in a cache that the profile names.
+#[test]
+fn a_profile_of_aws_login_signs_requests() {
+    let project = Project::new(RELEASES);
+    let session = "arn:aws:iam::123456789012:user/lea";
+    std::fs::create_dir_all(project.path(".aws/login/cache")).unwrap();
+    let profile = format!("[profile acme]\nregion = eu-west-1\nlogin_session = {session}\n");
+    std::fs::write(project.path(".aws/config"), profile).unwrap();
+    let token = json!({
+        "accessToken": {
+            "accessKeyId": "ASIAIOSFODNN7EXAMPLE", "secretAccessKey": "secret", "sessionToken": "token-of-lea",
+            "accountId": "123456789012", "expiresAt": "2999-01-01T00:00:00Z",
+        },
+        "tokenType": "aws_sigv4", "refreshToken": "r", "idToken": "i",
+        "clientId": "arn:aws:signin:::devtools/same-device", "dpopKey": "not used before the session ends",
+    });
+    let name = format!("{}.json", hex::encode(Sha256::digest(session)));
+    std::fs::write(project.path(".aws/login/cache").join(name), token.to_string()).unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let request = std::thread::spawn(move || {
+        let first = first_request(&listener);
+        std::thread::spawn(move || {
+            loop {
+                first_request(&listener);
+            }
+        });
+        first
+    });
+    let ended = project.run(&["plan", "docs", "--profile", "acme", "--endpoint-url", &endpoint]);
+    assert_ne!(ended.code, Some(0));
+    let request = request.join().unwrap().to_lowercase();
+    assert!(request.contains("credential=asiaiosfodnn7example/"), "{request}{ended:?}");
+    assert!(request.contains("x-amz-security-token: token-of-lea"), "{request}");
 }
 
 #[test]

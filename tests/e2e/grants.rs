@@ -117,7 +117,18 @@ async fn check_reports_missing_and_unneeded_permissions() {
     let (world, docs) = world_with_role(&site_policy()).await;
     let connection = world.publisher().connection;
     let found = check(&connection, &docs).await.unwrap();
-    assert_eq!(found, [], "the generated policy is exact");
+    let [owner] = found.as_slice() else { panic!("the generated policy is exact: {found:?}") };
+    assert!(
+        owner.severity == PreflightSeverity::Note && owner.message.contains("`owner = \"000000000000\"`"),
+        "{owner:?}"
+    );
+    let mut docs = docs;
+    docs.owner = Some(ACCOUNT_ID.to_owned().try_into().unwrap());
+    assert_eq!(check(&connection, &docs).await.unwrap(), []);
+    docs.owner = Some("111111111111".to_owned().try_into().unwrap());
+    let found = check(&connection, &docs).await.unwrap();
+    assert!(found.iter().any(|one| one.severity == PreflightSeverity::Missing), "another owner: {found:?}");
+    docs.owner = Some(ACCOUNT_ID.to_owned().try_into().unwrap());
 
     // Deletes are configured, but the role lacks `s3:DeleteObject`.
     let iam = world.account.iam();

@@ -9,6 +9,7 @@
 
 mod apply;
 mod archives;
+mod bucket_owners;
 mod cache_tags;
 mod copies;
 mod credentials;

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use directories::BaseDirs;
 use tidegate_publish::Connection;
 use tidegate_publish::aws_error::NO_CREDENTIALS;
@@ -20,9 +20,6 @@ use crate::error::CliError;
 
 /// After this time, the search for credentials is reported: the metadata service of EC2 may not exist.
 const NOTICE: Duration = Duration::from_secs(2);
-
-/// Credentials that end sooner are requested again.
-const MARGIN: Duration = Duration::from_secs(300);
 
 /// Loads the settings, and makes sure that there are credentials.
 pub(crate) async fn load(common: &CommonArguments) -> Result<SdkConfig, CliError> {
@@ -49,9 +46,9 @@ pub(crate) async fn load(common: &CommonArguments) -> Result<SdkConfig, CliError
         let provider = ProfileFileCredentialsProvider::builder().profile_name(name).configure(&provider).build();
         config = config.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build();
     }
-    let Some(inner) = config.credentials_provider() else { return Err(CliError::Usage(NO_CREDENTIALS.to_owned())) };
-    let first = first_credentials(&inner).await.map_err(|error| credentials_error(&error, profile.as_deref()))?;
-    let provider = SharedCredentialsProvider::new(LoadedCredentials { first, inner });
+    let Some(provider) = config.credentials_provider() else { return Err(CliError::Usage(NO_CREDENTIALS.to_owned())) };
+    let provider = Connection::remembered(provider);
+    first_credentials(&provider).await.map_err(|error| credentials_error(&error, profile.as_deref()))?;
     Ok(config.into_builder().credentials_provider(provider).build())
 }
 
@@ -66,25 +63,6 @@ async fn first_credentials(provider: &SharedCredentialsProvider) -> Result<Crede
     }
 }
 
-/// The credentials that were loaded first, and their provider for the time after them.
-#[derive(Debug)]
-struct LoadedCredentials {
-    first: Credentials,
-    inner: SharedCredentialsProvider,
-}
-
-impl ProvideCredentials for LoadedCredentials {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        match self.first.expiry() {
-            Some(expiry) if expiry < SystemTime::now() + MARGIN => self.inner.provide_credentials(),
-            Some(_) | None => future::ProvideCredentials::ready(Ok(self.first.clone())),
-        }
-    }
-}
-
 fn credentials_error(error: &CredentialsError, profile: Option<&str>) -> CliError {
     let mut cause: &dyn Error = error;
     while let Some(source) = cause.source() {
@@ -92,11 +70,11 @@ fn credentials_error(error: &CredentialsError, profile: Option<&str>) -> CliErro
     }
     CliError::Usage(match (profile, error) {
         (Some(name), CredentialsError::CredentialsNotLoaded(_)) => format!(
-            "the profile `{0}` has no credentials; sign in with `aws sso login --profile {0}`, or use `--local DIR` to work without an account",
+            "the profile `{0}` has no credentials; sign in with `aws login --profile {0}` or `aws sso login --profile {0}`, or use `--local DIR` to work without an account",
             name.escape_debug()
         ),
         (Some(name), _) => format!(
-            "the profile `{0}` has no usable credentials: {cause}; sign in with `aws sso login --profile {0}`, or use `--local DIR` to work without an account",
+            "the profile `{0}` has no usable credentials: {cause}; sign in with `aws login --profile {0}` or `aws sso login --profile {0}`, or use `--local DIR` to work without an account",
             name.escape_debug()
         ),
         (None, CredentialsError::CredentialsNotLoaded(_)) => NO_CREDENTIALS.to_owned(),
@@ -121,7 +99,7 @@ fn profile(common: &CommonArguments) -> Result<Option<String>, CliError> {
         return Ok(Some(name));
     }
     let existing = match names.is_empty() {
-        true => "create it with `aws configure sso`".to_owned(),
+        true => "create it with `aws login` or `aws configure sso`".to_owned(),
         false => {
             let names: Vec<String> = names.iter().map(|name| format!("`{}`", name.escape_debug())).collect();
             format!("existing: {}", names.join(", "))

@@ -3,8 +3,8 @@
 use clap::{ArgMatches, ValueEnum};
 use serde_json::{Map, Value, json};
 use tidegate_core::config::{
-    ArchiveLimits, DistributionConfig, DistributionId, LeaseSeconds, OriginPath, PluginReference, PluginUse,
-    ProtectedKeys, Site, SiteName,
+    ArchiveLimits, CredentialMode, DistributionConfig, DistributionId, LeaseSeconds, OriginPath, PluginReference,
+    PluginUse, ProtectedKeys, Site, SiteName,
 };
 use tidegate_core::declared::StagedHeaders;
 use tidegate_core::diff::Comparison;
@@ -13,7 +13,7 @@ use tidegate_core::location::Location;
 use tidegate_core::put_options::ObjectSettings;
 use tidegate_core::release::Retention;
 
-use crate::arguments::{CommonArguments, HeaderArgument, StagedHeadersFlag, SyncArguments};
+use crate::arguments::{CommonArguments, CredentialsFlag, HeaderArgument, StagedHeadersFlag, SyncArguments};
 use crate::context::{AwsContext, publish_request};
 use crate::error::{CliError, ExitStatus};
 use crate::publish::{PublishRun, apply, preview};
@@ -70,6 +70,13 @@ fn site(arguments: &SyncArguments, filters: &[String]) -> Result<Site, CliError>
         keep: Retention::default(),
         lease_seconds: LeaseSeconds::default(),
         role: None,
+        owner: arguments.expected_bucket_owner.clone(),
+        builds_owner: arguments.source_bucket_owner.clone(),
+        state_owner: None,
+        credentials: arguments.credentials.map(|flag| match flag {
+            CredentialsFlag::Scoped => CredentialMode::Scoped,
+            CredentialsFlag::Caller => CredentialMode::Caller,
+        }),
         cdn: arguments
             .distribution
             .iter()

@@ -37,6 +37,22 @@ impl Partition {
         if self.0 == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" }
     }
 
+    /// The partition of a region. Source: the partition data of the AWS SDKs.
+    #[must_use]
+    pub fn of_region(region: &str) -> Self {
+        let prefixes = [
+            ("cn-", "aws-cn"),
+            ("us-gov-", "aws-us-gov"),
+            ("us-iso-", "aws-iso"),
+            ("us-isob-", "aws-iso-b"),
+            ("eu-isoe-", "aws-iso-e"),
+            ("us-isof-", "aws-iso-f"),
+            ("eusc-", "aws-eusc"),
+        ];
+        let found = prefixes.into_iter().find(|(prefix, _)| region.starts_with(prefix));
+        found.map_or_else(Self::default, |(_, name)| Self(name.to_owned()))
+    }
+
     /// The partition of an ARN; `aws` for a text that is not an ARN.
     #[must_use]
     pub fn of(arn: &str) -> Self {

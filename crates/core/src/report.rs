@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::config::UsedCredentials;
 use crate::external_text::ExternalText;
 use crate::finding::Finding;
 use crate::listing_filter::ListingExclusion;
@@ -96,6 +97,9 @@ pub struct PublishReport {
     /// The cause of an outcome that needs one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// The credentials that planned and wrote.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<UsedCredentials>,
     /// SHA-256 of the plan.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
@@ -143,6 +147,7 @@ impl PublishReport {
             target,
             outcome,
             why: None,
+            credentials: None,
             plan: None,
             totals: PlanTotals::default(),
             done: WriteCounts::default(),
@@ -176,6 +181,9 @@ impl fmt::Display for PublishReport {
             writeln!(f, "  {why}")?;
         }
         self.write_counts(f)?;
+        if let Some(credentials) = self.credentials.as_ref().filter(|_| self.done.touched()) {
+            writeln!(f, "  {credentials}")?;
+        }
         for folder in self.excluded_folders.iter().take(SHOWN) {
             writeln!(f, "  `{folder}` was not read: excluded by `{}`: {}", folder.rule.plugin, folder.rule.reason)?;
         }

@@ -2,14 +2,14 @@
 //! defines the questions.
 
 use futures::stream::{self, StreamExt};
-use tidegate_core::config::{RoleArn, Site};
+use tidegate_core::config::{AccountId, BucketOwners, RoleArn, Site};
 use tidegate_publish::cloudfront::CloudFront;
 use tidegate_publish::s3::S3;
-use tidegate_publish::{AwsError, Connection};
+use tidegate_publish::{AwsError, Connection, SessionRequest};
 
 use crate::apply::Provisioner;
 use crate::client::BucketClient;
-use crate::document::PolicyDocument;
+use crate::document::{PlanningScope, PolicyDocument};
 use crate::preflight::{BucketFacts, PreflightFinding, PreflightSeverity, TagHeader, bucket_findings, questions};
 
 /// Concurrent simulations. IAM throttles more.
@@ -25,11 +25,14 @@ pub async fn check(connection: &Connection, site: &Site) -> Result<Vec<Preflight
     let mut findings = Vec::new();
     let mut reader = connection.clone();
     if let Some(role) = &site.role {
-        let policy = PolicyDocument::planning(&role.partition(), &site.target, &site.objects).session(&site.target);
+        let document =
+            PolicyDocument::planning(&role.partition(), &site.target, &site.objects, PlanningScope::default());
+        let policy = document.session(&site.target);
         let session = match policy {
             Ok(policy) => {
                 let name = format!("tidegate-check-{}", site.name);
-                provisioner.sts().session(connection, role, &name, &policy).await.map_err(|error| error.to_string())
+                let request = SessionRequest::Role { role: role.clone(), name, policy };
+                provisioner.sts().session(request).await.map_err(|error| error.to_string())
             }
             Err(error) => Err(error.to_string()),
         };
@@ -39,8 +42,12 @@ pub async fn check(connection: &Connection, site: &Site) -> Result<Vec<Preflight
         }
     }
     // Listing the site needs no simulation: it is what planning does first.
-    if let Err(error) = S3::new(&reader).page(&site.target, None).await {
+    let owned = reader.with_owners(site.bucket_owners());
+    if let Err(error) = S3::new(&owned).page(&site.target, None).await {
         findings.push(PreflightFinding::new(PreflightSeverity::Missing, error.to_string()));
+    } else if site.owner.is_none() {
+        let account = site.role.as_ref().map_or(caller.account.as_str(), RoleArn::account);
+        findings.extend(owner(&reader, site, account).await);
     }
     let publisher = match &site.role {
         Some(role) => Some(role.as_str().to_owned()),
@@ -63,6 +70,20 @@ pub async fn check(connection: &Connection, site: &Site) -> Result<Vec<Preflight
     findings.sort();
     findings.dedup();
     Ok(findings)
+}
+
+/// The account of a bucket without a configured owner, if it is `account`: S3 answers only if the expectation is right.
+async fn owner(reader: &Connection, site: &Site, account: &str) -> Option<PreflightFinding> {
+    let account = AccountId::try_from(account.to_owned()).ok()?;
+    let bucket = &site.target.bucket;
+    let message = format!(
+        "the bucket `{bucket}` belongs to {0}: set `owner = \"{0}\"`, so that a bucket of this name in another account is \
+         refused",
+        account.as_str()
+    );
+    let expecting = reader.with_owners(BucketOwners::of(bucket, account));
+    S3::new(&expecting).page(&site.target, None).await.ok()?;
+    Some(PreflightFinding::new(PreflightSeverity::Note, message))
 }
 
 /// ARN of the user or role whose policies apply to a caller; `None` for the root user.

@@ -1,19 +1,25 @@
 //! A connection to AWS: the region, endpoint, HTTP client and credentials that the clients of all services share. Entry
 //! points read the environment and pass an `SdkConfig`.
 
+mod remembered;
 mod time_limits;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::identity::IdentityCache;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
+use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_smithy_http_client::{Builder, tls};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
+use tidegate_core::config::BucketOwners;
+
+use remembered::RememberedCredentials;
 pub(crate) use time_limits::NoResponse;
 use time_limits::{LimitedClient, TimeLimits};
 
@@ -32,6 +38,7 @@ const LOAD_TIMEOUT: Duration = Duration::from_secs(60);
 pub struct Connection {
     config: SdkConfig,
     path_style: bool,
+    owners: Arc<BucketOwners>,
 }
 
 impl Connection {
@@ -39,7 +46,11 @@ impl Connection {
     /// other than AWS need.
     #[must_use]
     pub fn new(config: SdkConfig, path_style: bool) -> Self {
-        Self { config, path_style }
+        let config = match config.credentials_provider() {
+            Some(provider) => config.to_builder().credentials_provider(Self::remembered(provider)).build(),
+            None => config,
+        };
+        Self { config, path_style, owners: Arc::default() }
     }
 
     /// The defaults of every entry point: retries, timeouts, and an HTTPS client with the platform's root certificates.
@@ -73,10 +84,41 @@ impl Connection {
         let config = self
             .config
             .to_builder()
-            .credentials_provider(SharedCredentialsProvider::new(provider))
+            .credentials_provider(Self::remembered(SharedCredentialsProvider::new(provider)))
             .identity_cache(cache)
             .build();
-        Self { config, path_style: self.path_style }
+        Self { config, ..self.clone() }
+    }
+
+    /// A provider that loads credentials once, and again shortly before they expire.
+    #[must_use]
+    pub fn remembered(provider: SharedCredentialsProvider) -> SharedCredentialsProvider {
+        SharedCredentialsProvider::new(RememberedCredentials::new(provider))
+    }
+
+    /// Whether the credentials are temporary; `None` if there are none.
+    pub async fn is_temporary(&self) -> Option<bool> {
+        self.credentials().await.map(|credentials| credentials.session_token().is_some())
+    }
+
+    /// When the credentials expire, if they do and the provider knows it.
+    pub(crate) async fn expiry(&self) -> Option<std::time::SystemTime> {
+        self.credentials().await?.expiry()
+    }
+
+    async fn credentials(&self) -> Option<Credentials> {
+        self.config.credentials_provider()?.provide_credentials().await.ok()
+    }
+
+    /// The same connection, whose S3 requests expect these owners of buckets.
+    #[must_use]
+    pub fn with_owners(&self, owners: BucketOwners) -> Self {
+        Self { owners: Arc::new(owners), ..self.clone() }
+    }
+
+    /// The expected owners of buckets.
+    pub(crate) fn owners(&self) -> &Arc<BucketOwners> {
+        &self.owners
     }
 
     /// The region that requests go to; empty if none is configured.

@@ -51,5 +51,5 @@ pub use connection::Connection;
 pub use plugins::{PluginLoader, SitePlugins, SitePluginsError};
 pub use s3::{CopySource, ListError, S3};
 pub use state::StateError;
-pub use sts::{Sts, StsCaller};
+pub use sts::{SessionRequest, Sts, StsCaller};
 pub use tokio_util::sync::CancellationToken;

@@ -52,7 +52,7 @@ pub(super) async fn resolve(
     trigger: &Trigger,
     context: InvocationContext,
 ) -> Result<ResolvedSource, ResolveError> {
-    let s3 = &S3::new(&handler.publisher.connection);
+    let s3 = &S3::new(&handler.publisher.connection.with_owners(site.bucket_owners()));
     let existing = |source: Source| Ok(ResolvedSource { source, release: None, fetched: None });
     match &trigger.artifact {
         ArtifactRef::Source { source, pin } => {

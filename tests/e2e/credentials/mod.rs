@@ -3,6 +3,7 @@
 
 mod limits;
 mod proof;
+mod scoped;
 
 use std::collections::BTreeSet;
 

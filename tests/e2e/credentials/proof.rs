@@ -216,6 +216,7 @@ async fn check_policy(case: &Case, actions: &mut BTreeSet<String>) -> Result<usi
     if report.outcome != Outcome::Live {
         return Err(format!("the session policy does not suffice as the role's policy: {report}"));
     }
+    check_scoped(case, &policy).await?;
     let smaller = smaller_policies(&policy);
     for SmallerPolicy { policy, removed } in &smaller {
         let (world, report) = case.run(policy).await;
@@ -239,6 +240,43 @@ async fn check_policy(case: &Case, actions: &mut BTreeSet<String>) -> Result<usi
         }
     }
     Ok(smaller.len())
+}
+
+/// Checks the credentials that a run without a role gets: they suffice, allow nothing outside, and their policy is that
+/// of the role's session, whose every permission is needed. It differs in two members: the account of a distribution,
+/// and the KMS keys, which are unknown if the configuration names none.
+async fn check_scoped(case: &Case, session_policy: &str) -> Result<(), String> {
+    let (world, mut publish) = case.set_up().await;
+    let caller = super::scoped::session_credentials(&world, super::scoped::ALL_WITH_SCOPE).await;
+    let caller_key = caller.access_key_id().to_owned();
+    publish.publisher = world.publisher_with(caller, 1);
+    publish.site.role = None;
+    let planned = publish.plan().await.map_err(|error| error.to_string())?;
+    world.clear_requests();
+    let report = publish.apply(planned).await;
+    if report.outcome != Outcome::Live {
+        return Err(format!("scoped credentials do not suffice: {report}"));
+    }
+    let key = scoped_key(&world, &caller_key).ok_or("writing has no scoped credentials")?;
+    check_nothing_outside(&world, &key)?;
+    let scoped = super::scoped::policies(&world).pop().ok_or("no scoped credentials")?;
+    let mut scoped: Value =
+        serde_json::from_str(&scoped.replace("cloudfront::*:", "cloudfront::000000000000:")).unwrap();
+    if !case.kms {
+        let any_key = |statement: &Value| statement["Resource"] == "*";
+        scoped["Statement"].as_array_mut().unwrap().retain(|statement| !any_key(statement));
+    }
+    let expected: Value = serde_json::from_str(session_policy).unwrap();
+    if scoped == expected { Ok(()) } else { Err(format!("the policies differ:\n{scoped}\n{expected}")) }
+}
+
+/// The last access key of a session that is not the caller's own.
+fn scoped_key(world: &World, caller: &str) -> Option<String> {
+    let requests = world.recorder.requests();
+    let scoped = |request: &&tidegate_tests::recorder::SignedRequest| {
+        request.access_key.starts_with("ASIA") && request.access_key != caller
+    };
+    requests.iter().rfind(scoped).map(|request| request.access_key.clone())
 }
 
 /// Actions on objects, buckets, distributions, identities and keys.

@@ -28,7 +28,7 @@ pub(crate) use publish::{
     RollbackArguments, SiteArguments,
 };
 pub(crate) use stack::{ApplyFlags, InstallArguments, TemplateArguments, TemplateTool, UninstallArguments};
-pub(crate) use sync::{StagedHeadersFlag, SyncArguments};
+pub(crate) use sync::{CredentialsFlag, StagedHeadersFlag, SyncArguments};
 
 /// Publish static sites to S3 and CloudFront through sandboxed plugins and policies
 #[derive(Debug, Parser)]

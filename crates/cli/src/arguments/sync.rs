@@ -1,6 +1,7 @@
 //! Arguments of `tidegate sync`.
 
 use clap::{Args, ValueEnum};
+use tidegate_core::config::AccountId;
 use tidegate_core::kms_key::KmsKey;
 use tidegate_core::location::{Location, Prefix, Source};
 
@@ -66,6 +67,17 @@ pub(crate) struct SyncArguments {
     /// Invalidate this CloudFront distribution, with its origin path if it has one
     #[arg(long, visible_alias = "cdn", value_name = "ID[:/PATH]")]
     pub(crate) distribution: Vec<String>,
+    /// Credentials of the run: the caller's, limited to the plan, or the caller's own
+    ///
+    /// By default they are limited if they are temporary and STS supports it.
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub(crate) credentials: Option<CredentialsFlag>,
+    /// Refuse a target bucket that another account owns
+    #[arg(long, value_name = "ACCOUNT", value_parser = account)]
+    pub(crate) expected_bucket_owner: Option<AccountId>,
+    /// Refuse a source bucket that another account owns [default: that of `--expected-bucket-owner` if it is the same bucket]
+    #[arg(long, value_name = "ACCOUNT", value_parser = account)]
+    pub(crate) source_bucket_owner: Option<AccountId>,
     /// Show the plan without applying it
     #[arg(long, visible_alias = "dryrun")]
     pub(crate) dry_run: bool,
@@ -87,6 +99,17 @@ pub(crate) struct SyncArguments {
 pub(crate) enum StagedHeadersFlag {
     Keep,
     Ignore,
+}
+
+/// The credentials of a run.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum CredentialsFlag {
+    Scoped,
+    Caller,
+}
+
+fn account(text: &str) -> Result<AccountId, String> {
+    AccountId::try_from(text.to_owned()).map_err(|error| error.to_string())
 }
 
 /// A folder of the source.

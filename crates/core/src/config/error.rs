@@ -43,6 +43,19 @@ pub enum ConfigError {
         /// `staged` or `builds`.
         other_field: &'static str,
     },
+    /// One bucket with two owners.
+    #[error(
+        "the bucket `{bucket}` of the site `{site}` has two owners; make `owner`, `builds-owner` and `state-owner` agree"
+    )]
+    Owners {
+        /// The site.
+        site: SiteName,
+        /// The bucket.
+        bucket: String,
+    },
+    /// Credentials of a role that is not configured.
+    #[error("the site `{0}` has `credentials = \"role\"`, but no `role`; add the ARN of its publisher role")]
+    NoRole(SiteName),
     /// A staged object whose name policies cannot contain.
     #[error("invalid `staged` of the site `{site}`: {error}")]
     Staged {

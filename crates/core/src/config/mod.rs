@@ -1,10 +1,12 @@
 //! The configuration file `tidegate.toml`, and the rules between its parts. Plugins check their own settings.
 mod archive_limits;
+mod credentials;
 mod error;
 mod function;
 mod github;
 mod pattern;
 mod overlap;
+mod owners;
 mod protect;
 mod secret;
 mod site;
@@ -19,11 +21,13 @@ use crate::location::{Location, Prefix};
 use crate::sanitize::sanitize_name;
 
 pub use archive_limits::{ArchiveLimit, ArchiveLimits};
+pub use credentials::{CredentialChoice, CredentialMode, UsedCredentials};
 pub use error::ConfigError;
 pub use function::{
     EventAge, FunctionConfig, FunctionError, FunctionName, LogRetention, MemorySize, Retries, Timeout, TopicArn,
 };
 pub use github::{ApiUrl, GithubAccess, GithubEvent, Repository, SiteUrl, StatusKind, StatusRule};
+pub use owners::{AccountId, BucketOwners};
 pub use pattern::NamePattern;
 pub use protect::ProtectedKeys;
 pub use secret::{MAX_SECRETS, SecretReference, SecretReferenceError, SecretReferences};
@@ -41,6 +45,9 @@ pub struct Config {
     /// rollback, and concurrent publishes are not serialized.
     #[serde(default)]
     pub state: Option<Location>,
+    /// The account that owns the bucket of `state`.
+    #[serde(default, rename = "state-owner")]
+    pub state_owner: Option<AccountId>,
     /// The Lambda function.
     #[serde(default)]
     pub function: FunctionConfig,
@@ -70,7 +77,10 @@ impl Config {
         for site in &config.sites {
             site.check(config.state.is_some())?;
         }
-        let Some(state) = config.state.clone() else { return Ok(config) };
+        let Some(state) = config.state.clone() else {
+            config.check_owners()?;
+            return Ok(config);
+        };
         for site in &mut config.sites {
             let overlap = |field| ConfigError::State { site: site.name.clone(), field };
             if state.overlaps(&site.target) {
@@ -82,8 +92,14 @@ impl Config {
             let prefix = Prefix::new(&state.prefix.join(site.name.as_str()));
             let prefix = prefix.map_err(|error| ConfigError::Form(error.to_string()))?;
             site.state = Some(Location { bucket: state.bucket.clone(), prefix });
+            site.state_owner.clone_from(&config.state_owner);
         }
+        config.check_owners()?;
         Ok(config)
+    }
+
+    fn check_owners(&self) -> Result<(), ConfigError> {
+        self.sites.iter().try_for_each(|site| site.checked_owners().map(drop))
     }
 
     /// The site with this name.

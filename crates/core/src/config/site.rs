@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::archive_limits::ArchiveLimits;
+use super::credentials::{CredentialChoice, CredentialMode};
 use super::error::ConfigError;
+use super::owners::AccountId;
 use super::protect::ProtectedKeys;
 use super::value::{
     DistributionId, LeaseSeconds, MetadataName, OriginPath, PluginReference, RoleArn, Sha256Hex, SiteName,
@@ -41,9 +43,21 @@ pub struct Site {
     pub publish_on_upload: Option<bool>,
     /// Where the site is published.
     pub target: Location,
-    /// The role that publishes it. Without one, the caller's credentials are used.
+    /// The account that owns the bucket of `target`, and those of `staged` and `builds`.
+    #[serde(default)]
+    pub owner: Option<AccountId>,
+    /// The account that owns the buckets of `staged` and `builds`, where it is another one.
+    #[serde(default)]
+    pub builds_owner: Option<AccountId>,
+    /// The account that owns the bucket of `state`.
+    #[serde(skip)]
+    pub state_owner: Option<AccountId>,
+    /// The role that publishes it.
     #[serde(default)]
     pub role: Option<RoleArn>,
+    /// Which credentials a run uses; by default those of the role, if there is one.
+    #[serde(default)]
+    pub credentials: Option<CredentialMode>,
     /// The CloudFront distributions that serve it.
     #[serde(default)]
     pub cdn: Vec<DistributionConfig>,
@@ -134,6 +148,12 @@ impl Site {
         self.role.as_ref().map(RoleArn::partition).unwrap_or_default()
     }
 
+    /// Which credentials to try.
+    #[must_use]
+    pub fn credential_choice(&self) -> CredentialChoice<'_> {
+        CredentialChoice::of(self.credentials, self.role.as_ref())
+    }
+
     /// The configuration's `state`: where the releases of all sites are stored.
     #[must_use]
     pub fn state_root(&self) -> Option<Location> {
@@ -181,6 +201,9 @@ impl Site {
             staged: matches!(self.staged, Some(Source::Prefix(_) | Source::Object(_))),
             state: has_state,
         };
+        if self.credentials == Some(CredentialMode::Role) && self.role.is_none() {
+            return Err(ConfigError::NoRole(self.name.clone()));
+        }
         if let Some(Source::Object(object)) = &self.staged {
             object.check_for_policies().map_err(|error| ConfigError::Staged { site: self.name.clone(), error })?;
         }

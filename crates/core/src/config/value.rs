@@ -90,6 +90,9 @@ pub enum ValueError {
     /// Not a site name.
     #[error("invalid site name `{0}`; use 1 to 63 lower-case letters, digits and hyphens")]
     SiteName(String),
+    /// Not an account.
+    #[error("invalid account `{0}`; use its id of 12 digits")]
+    Account(String),
     /// Not the ARN of a role.
     #[error("invalid role `{0}`; use `arn:aws:iam::123456789012:role/NAME`")]
     Role(String),

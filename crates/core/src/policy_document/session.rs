@@ -45,11 +45,29 @@ impl Statement {
                     None => statement,
                 }
             }
-            None if kms => Self::allow(actions.iter().copied(), ["*".to_owned()]),
+            None if kms => return Some(Self::any_key(partition, actions)),
             None => return None,
         };
-        Some(statement.when("StringLike", "kms:ViaService", [format!("s3.*.{}", partition.dns_suffix())]))
+        Some(statement.through_s3(partition))
     }
+
+    /// Allows using any KMS key through S3.
+    fn any_key(partition: &Partition, actions: &[&'static str]) -> Self {
+        Self::allow(actions.iter().copied(), ["*".to_owned()]).through_s3(partition)
+    }
+
+    fn through_s3(self, partition: &Partition) -> Self {
+        self.when("StringLike", "kms:ViaService", [format!("s3.*.{}", partition.dns_suffix())])
+    }
+}
+
+/// What planning reads besides the listing and the objects.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PlanningScope {
+    /// Whether ACLs are compared.
+    pub acls: bool,
+    /// As in [`SessionScope`].
+    pub any_key: bool,
 }
 
 /// What the session of a plan accesses besides the site itself.
@@ -63,18 +81,23 @@ pub struct SessionScope<'a> {
     pub distributions: &'a [String],
     /// ARNs of those among them that are invalidated by cache tags.
     pub tagged: &'a [String],
+    /// Whether objects may be encrypted with KMS keys that the configuration does not name. The session of a role uses
+    /// the configured keys only; the caller's own session must be able to write a bucket that encrypts by default.
+    pub any_key: bool,
 }
 
 impl PolicyDocument {
     /// Permissions for planning: list and read the site. S3 returns an object's checksum only to callers that may decrypt
     /// the object.
     #[must_use]
-    pub fn planning(partition: &Partition, target: &Location, settings: &ObjectSettings) -> Self {
-        let mut statements = vec![
-            Statement::list(partition, target),
-            Statement::allow(["s3:GetObject"], [objects_arn(partition, target)]),
-        ];
-        statements.extend(Statement::keys(partition, &["kms:Decrypt"], settings));
+    pub fn planning(partition: &Partition, target: &Location, settings: &ObjectSettings, scope: PlanningScope) -> Self {
+        let mut actions = vec!["s3:GetObject"];
+        if scope.acls && settings.acl.is_some() {
+            actions.push("s3:GetObjectAcl");
+        }
+        let mut statements =
+            vec![Statement::list(partition, target), Statement::allow(actions, [objects_arn(partition, target)])];
+        statements.extend(keys(partition, &["kms:Decrypt"], settings, scope.any_key));
         Self::new(statements)
     }
 
@@ -98,7 +121,7 @@ impl PolicyDocument {
             }
             statements.push(Statement::allow(actions, [objects(archive)]));
         }
-        statements.extend(needed.keys(partition, plan));
+        statements.extend(needed.keys(partition, plan, scope.any_key));
         if !scope.distributions.is_empty() {
             // The last two count the paths in progress, so that the new ones fit. `wait-seconds` needs the second as well.
             let actions =
@@ -209,7 +232,7 @@ impl NeededActions {
 
     /// A put generates a data key; a multipart upload and a copy of an encrypted object decrypt as well.
     /// Source: Amazon S3 user guide, "Using server-side encryption with AWS KMS keys", permissions.
-    fn keys(&self, partition: &Partition, plan: &Plan) -> Option<Statement> {
+    fn keys(&self, partition: &Partition, plan: &Plan, any_key: bool) -> Option<Statement> {
         let mut actions = Vec::new();
         if self.multipart || self.copy_site || self.copy_staged {
             actions.push("kms:Decrypt");
@@ -217,8 +240,18 @@ impl NeededActions {
         if self.put {
             actions.push("kms:GenerateDataKey");
         }
-        if actions.is_empty() { None } else { Statement::keys(partition, &actions, &plan.objects) }
+        if actions.is_empty() { None } else { keys(partition, &actions, &plan.objects, any_key) }
     }
+}
+
+/// The configured KMS key; any key if there is none and `any_key` is set.
+fn keys(
+    partition: &Partition,
+    actions: &[&'static str],
+    settings: &ObjectSettings,
+    any_key: bool,
+) -> Option<Statement> {
+    Statement::keys(partition, actions, settings).or_else(|| any_key.then(|| Statement::any_key(partition, actions)))
 }
 
 #[cfg(test)]

@@ -18,6 +18,6 @@ pub use pseudo_parameter::PseudoParameter;
 pub(crate) use pseudo_parameter::{TextPiece, pieces};
 pub(crate) use statements::statements;
 pub use tidegate_core::policy_document::{
-    Conditions, Effect, MAX_COPY_BYTES, MAX_SESSION_POLICY, PROBED_FROM, Partition, PartitionError, PolicyDocument,
-    PolicyDocumentError, Principal, SessionScope, Statement, bucket_arn, distribution_arn, objects_arn,
+    Conditions, Effect, MAX_COPY_BYTES, MAX_SESSION_POLICY, PROBED_FROM, Partition, PartitionError, PlanningScope,
+    PolicyDocument, PolicyDocumentError, Principal, SessionScope, Statement, bucket_arn, distribution_arn, objects_arn,
 };

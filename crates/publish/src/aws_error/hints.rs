@@ -1,7 +1,7 @@
 //! Hints: what to do about a failed AWS call if AWS's own message does not say it.
 
 /// What to do if no provider has credentials.
-pub const NO_CREDENTIALS: &str = "no AWS credentials; set `AWS_PROFILE` or use `--profile`, sign in with `aws sso login`, or use `--local DIR` to work without an account";
+pub const NO_CREDENTIALS: &str = "no AWS credentials; set `AWS_PROFILE` or use `--profile`, sign in with `aws login` or `aws sso login`, or use `--local DIR` to work without an account";
 
 /// A failed call.
 #[derive(Debug, Clone, Copy)]

@@ -49,6 +49,12 @@ pub enum PublishError {
     /// The credentials that the plan needs cannot be described.
     #[error(transparent)]
     Document(#[from] PolicyDocumentError),
+    /// `credentials` is `scoped`, and STS does not scope the caller's credentials.
+    #[error(
+        "the caller's credentials cannot be limited to the plan: {0}; allow `sts:GetScopedCredentials`, set `role`, or \
+         set `credentials = \"caller\"`"
+    )]
+    Unscoped(#[source] Box<PublishError>),
     /// Keys that are too long for S3 with the prefix of the target.
     #[error(
         "{} too long below `{target}`, such as `{key}` with {bytes} bytes; S3 allows {MAX_KEY_BYTES}, so shorten the key or the prefix",
@@ -122,6 +128,7 @@ impl PublishError {
         match self {
             Self::Plugins(error) => error.kind(),
             Self::Document(_)
+            | Self::Unscoped(_)
             | Self::Tags(_)
             | Self::Drifted(_)
             | Self::Format(_)

@@ -63,7 +63,7 @@ pub(super) async fn confirm(release: &mut ReleaseRun<'_>, report: &mut PublishRe
     pointer.releases.push(release.entry(id, Some(manifest)));
     let pending = std::mem::take(&mut release.pending);
     if !pending.is_empty() {
-        let connection = credentials::for_writing(release.run, release.plan()).await?;
+        let connection = credentials::for_writing(release.run, &release.basis.credentials, release.plan()).await?;
         pointer.pending_invalidations = invalidate::send_pending(release, &connection, pending, report).await;
     }
     release.fence.check()?;

@@ -220,6 +220,7 @@ impl PlannedPublish {
         report.usage.clone_from(&self.usage);
         report.milliseconds.clone_from(&self.milliseconds);
         report.excluded_folders = self.exclusions.iter().filter(|excluded| excluded.is_folder()).cloned().collect();
+        report.credentials = Some(self.basis.credentials.used());
         report.drift = self.basis.state.drift().to_vec();
         report
     }
@@ -231,7 +232,8 @@ impl Run<'_> {
         let mut stopwatch = Stopwatch::default();
         let plugins = self.publisher.plugins.load(self.site, &S3::new(&self.publisher.connection)).await?;
         self.stage(Stage::Open);
-        let s3 = S3::new(&credentials::for_planning(self).await?);
+        let (reading, credentials) = credentials::for_planning(self).await?;
+        let s3 = S3::new(&reading);
         // The site is listed while the source is opened: neither waits for the other.
         let listing = inspect::list(self, &s3, releases.as_ref());
         let opened = open::open(self, releases.as_ref()).await?;
@@ -245,12 +247,13 @@ impl Run<'_> {
         let acls = object_settings::read_acls(self, &s3, &source.desired, &state).await?;
         let inputs = PlanSources { source: &source, state: &state, acls: &acls };
         let SitePlan { plan, kept } = plan::plan(self, &plugins, inputs, releases.as_ref())?;
-        credentials::check_limits(self, &plan).await?;
+        let credentials = credentials::check_limits(self, credentials, &plan).await?;
+        source.findings.extend(credentials.finding());
         stopwatch.lap(Stage::Inspect);
         self.stage(Stage::Review);
         let TransformedSource { desired, reader, exclusions, findings, usage, .. } = source;
         let desired = Arc::new(desired);
-        let basis = Basis { desired: Arc::clone(&desired), reader, state, kept };
+        let basis = Basis { desired: Arc::clone(&desired), reader, state, kept, credentials };
         let ReviewedPlan { plan, judgements } = approve::review(self, plugins, plan, &basis).await?;
         stopwatch.lap(Stage::Review);
         let milliseconds = stopwatch.into_laps();
@@ -287,13 +290,13 @@ impl Run<'_> {
             return Ok(Outcome::Unchanged);
         }
         let mut stopwatch = Stopwatch::default();
-        let connection = credentials::for_writing(self, approved.plan()).await?;
+        let connection = credentials::for_writing(self, &basis.credentials, approved.plan()).await?;
         let writer = execute::writer(self, &connection, approved.plan(), basis, None);
         execute::write(self, approved, &writer, &mut report.done).await;
+        report.findings.extend(writer.conditions.finding());
         execute::remove(self, approved, &[ChangeReason::Stale, ChangeReason::Expired], &writer, &mut report.done).await;
         stopwatch.record(Stage::Write, report);
         if !report.done.failures.is_empty() {
-        report.findings.extend(writer.conditions.finding());
             return Ok(if report.done.touched() { Outcome::Partial } else { Outcome::Failed });
         }
         self.stage(Stage::Invalidate);
@@ -318,15 +321,15 @@ impl Run<'_> {
             finalize::confirm(&mut release, report).await?
         } else {
             let mut stopwatch = Stopwatch::default();
-            let connection = credentials::for_writing(self, approved.plan()).await?;
+            let connection = credentials::for_writing(self, &basis.credentials, approved.plan()).await?;
             let writer = execute::writer(self, &connection, approved.plan(), basis, Some(&release.fence));
             release.announce(report).await?;
             execute::archive(approved, &writer, &locked.releases.store.bodies(), &mut report.done).await;
             let written = execute::write(self, approved, &writer, &mut report.done).await;
+            report.findings.extend(writer.conditions.finding());
             if report.done.failures.is_empty() {
                 let live = commit::commit(&mut release, &written, &connection).await?;
                 execute::remove(self, approved, &[ChangeReason::Stale], &writer, &mut report.done).await;
-            report.findings.extend(writer.conditions.finding());
                 stopwatch.record(Stage::Write, report);
                 self.stage(Stage::Invalidate);
                 let pending = invalidate::invalidate_release(&mut release, &connection, report).await;

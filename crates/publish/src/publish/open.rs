@@ -53,7 +53,7 @@ pub(super) async fn open(run: Run<'_>, releases: Option<&Releases>) -> Result<Op
     if let Some(state) = run.site.state_root().filter(|state| publishes_state(source, state, fetched.as_ref())) {
         return Err(PublishError::PublishesState(state));
     }
-    let s3 = S3::new(&run.publisher.connection);
+    let s3 = S3::new(&run.connection());
     let options = SourceOptions {
         filter: ListingFilter::new(&run.site.sync, &run.site.strip_prefix),
         limits: run.site.archive_limits,
@@ -83,12 +83,8 @@ async fn restore(run: Run<'_>, releases: &Releases, id: ReleaseId) -> Result<Res
         batch.iter().filter(|record| archived.contains(record)).for_each(|record| restoration.add_archived(record));
     }
     let RestoredSite { desired, bodies, fingerprint } = restoration.finish(&manifest.to_string()).map_err(refused)?;
-    let source = ReleaseSource::new(
-        S3::new(&run.publisher.connection),
-        run.site.target.clone(),
-        releases.store.bodies(),
-        bodies,
-    );
+    let source =
+        ReleaseSource::new(S3::new(&run.connection()), run.site.target.clone(), releases.store.bodies(), bodies);
     Ok(RestoredRelease { desired, reader: source.into(), fingerprint })
 }
 

@@ -12,6 +12,7 @@ use tidegate_core::release::ReleaseId;
 use tidegate_core::sanitize::sanitize_name;
 use tidegate_core::site_state::SiteState;
 
+use super::credentials::RunCredentials;
 use super::error::PublishError;
 use super::object_settings::{AclGroups, add_differences};
 use super::releases::Releases;
@@ -45,6 +46,7 @@ pub(super) struct Basis {
     pub(super) reader: SourceReader,
     pub(super) state: SiteState,
     pub(super) kept: ReleaseRetention,
+    pub(super) credentials: RunCredentials,
 }
 
 /// What a plan is computed from.

@@ -70,7 +70,8 @@ impl Publisher {
     /// Where the releases of a site are kept, if it has any.
     #[must_use]
     pub fn state(&self, site: &Site) -> Option<StateStore> {
-        site.state.clone().map(|location| StateStore::new(S3::new(&self.connection), location))
+        let connection = self.connection.with_owners(site.bucket_owners());
+        site.state.clone().map(|location| StateStore::new(S3::new(&connection), location))
     }
 }
 
@@ -83,6 +84,11 @@ pub(super) struct Run<'a> {
 }
 
 impl Run<'_> {
+    /// The caller's own connection.
+    pub(super) fn connection(self) -> Connection {
+        self.publisher.connection.with_owners(self.site.bucket_owners_with(&self.request.source))
+    }
+
     /// Reports that a stage begins.
     pub(super) fn stage(self, stage: Stage) {
         self.publisher.observer.report(ProgressEvent::Stage(stage));

@@ -100,8 +100,8 @@ impl PlanWriter {
     async fn write_unguarded(&self, operation: &Operation) -> Result<WrittenObject, OperationError> {
         let key = operation.key.as_str();
         match &operation.action {
-            Action::Put { body, size, identity, headers, .. } => {
-                self.put(NewObject { key, size: *size, identity, headers }, body).await
+            Action::Put { body, size, identity, headers, replaces } => {
+                self.put(NewObject { key, size: *size, identity, headers }, body, replaces.as_ref()).await
             }
             Action::Headers { headers, size, etag, identity, attributes, .. } => {
                 let object = NewObject { key, size: *size, identity, headers };

@@ -1,5 +1,7 @@
 //! The S3 client that all requests share.
 
+use std::sync::Arc;
+
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::{ClassifyRetry, RetryAction};
 use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
@@ -7,6 +9,7 @@ use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 use aws_smithy_runtime_api::client::retries::classifiers::RetryClassifierPriority;
 use aws_smithy_types::retry::ErrorKind;
 
+use super::bucket_owner::ExpectOwner;
 use crate::connection::Connection;
 
 /// An S3 client.
@@ -24,9 +27,12 @@ impl S3 {
             .force_path_style(connection.path_style())
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
-            .retry_classifier(RetryConflicts)
-            .build();
-        Self { client: Client::from_conf(config) }
+            .retry_classifier(RetryConflicts);
+        let config = match connection.owners() {
+            owners if owners.is_empty() => config,
+            owners => config.interceptor(ExpectOwner(Arc::clone(owners))),
+        };
+        Self { client: Client::from_conf(config.build()) }
     }
 
     /// The SDK's client, for requests that are not about publishing.
