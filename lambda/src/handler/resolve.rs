@@ -10,7 +10,7 @@ use tidegate_publish::s3::S3;
 use super::EventHandler;
 use super::github_artifact::GithubArtifactError;
 use crate::context::InvocationContext;
-use crate::trigger::{AmbiguousKeyError, ArtifactRef, ObjectVersion, Trigger};
+use crate::trigger::{AmbiguousKeyError, ArtifactRef, ObjectVersion, ReadingState, Trigger};
 
 /// Why an artifact cannot be resolved.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +33,13 @@ pub enum ResolveError {
     /// A file from GitHub could not be copied.
     #[error(transparent)]
     GithubArtifact(#[from] GithubArtifactError),
+}
+
+impl ResolveError {
+    /// Whether a newer event follows.
+    pub(super) fn is_replaced(&self) -> bool {
+        matches!(self, Self::Replaced(_) | Self::AmbiguousKey(AmbiguousKeyError::Replaced(_)))
+    }
 }
 
 /// A resolved artifact.
@@ -62,16 +69,12 @@ pub(super) async fn resolve(
             existing(source.clone())
         }
         ArtifactRef::Ambiguous(ambiguous) => {
-            let exists = |key: &StoredKey| {
+            let state = |key: &StoredKey| {
                 let key = key.as_str().to_owned();
-                async move { s3.head_if_exists(&ambiguous.bucket, &key).await.map(|state| state.is_some()) }
+                async move { reading_state(s3, &ambiguous.bucket, &key, ambiguous.pin.as_ref()).await }
             };
-            let (raw, decoded) = (exists(&ambiguous.raw.key).await?, exists(&ambiguous.decoded.key).await?);
-            let source = ambiguous.resolve(raw, decoded)?.clone();
-            if let (Source::Object(object), Some(pin)) = (&source, &ambiguous.pin) {
-                check_version(s3, &object.bucket, object.key.as_str(), pin).await?;
-            }
-            existing(source)
+            let (first, second) = (state(&ambiguous.first.key).await?, state(&ambiguous.second.key).await?);
+            existing(ambiguous.resolve(first, second)?.clone())
         }
         ArtifactRef::Build(build) => {
             let archive = s3.head_if_exists(&build.archive().bucket, build.archive().key.as_str()).await?.is_some();
@@ -93,11 +96,26 @@ pub(super) async fn resolve(
 
 /// Refuses an object whose version is not the one in the event.
 async fn check_version(s3: &S3, bucket: &Bucket, key: &str, pin: &ObjectVersion) -> Result<(), ResolveError> {
-    let replaced = || ResolveError::Replaced(format!("s3://{bucket}/{}", key.escape_debug()));
-    let state = s3.head_if_exists(bucket, key).await?.ok_or_else(replaced)?;
+    match reading_state(s3, bucket, key, Some(pin)).await? {
+        ReadingState::Current => Ok(()),
+        ReadingState::Absent | ReadingState::Replaced => {
+            Err(ResolveError::Replaced(format!("s3://{bucket}/{}", key.escape_debug())))
+        }
+    }
+}
+
+/// Whether an object exists, and has the version in the event.
+async fn reading_state(
+    s3: &S3,
+    bucket: &Bucket,
+    key: &str,
+    pin: Option<&ObjectVersion>,
+) -> Result<ReadingState, AwsError> {
+    let Some(state) = s3.head_if_exists(bucket, key).await? else { return Ok(ReadingState::Absent) };
     let same = match pin {
-        ObjectVersion::Etag(etag) => state.etag == *etag,
-        ObjectVersion::Version(version) => state.version.as_deref() == Some(version),
+        Some(ObjectVersion::Etag(etag)) => state.etag == *etag,
+        Some(ObjectVersion::Version(version)) => state.version.as_deref() == Some(version),
+        None => true,
     };
-    if same { Ok(()) } else { Err(replaced()) }
+    Ok(if same { ReadingState::Current } else { ReadingState::Replaced })
 }

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tracing::Instrument as _;
 
 use super::active_run::ActiveRun;
-use super::resolve::{ResolveError, ResolvedSource, resolve};
+use super::resolve::{ResolvedSource, resolve};
 use super::result::{MAX_CONTINUATIONS, RunError, RunResult};
 use super::{EventHandler, idempotency};
 use crate::context::{CONTINUATION_MARGIN, InvocationContext};
@@ -51,7 +51,7 @@ impl EventHandler {
         let resolved = match resolve(self, site, trigger, context).await {
             Ok(resolved) => resolved,
             // The event of the newer object follows, or came before.
-            Err(error @ ResolveError::Replaced(_)) => return Ok(RunResult::Superseded(error.to_string())),
+            Err(error) if error.is_replaced() => return Ok(RunResult::Superseded(error.to_string())),
             Err(error) => return Err(error.into()),
         };
         let ResolvedSource { source, release, fetched } = resolved;

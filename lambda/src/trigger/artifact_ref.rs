@@ -78,16 +78,18 @@ pub enum ObjectVersion {
     Etag(ETag),
 }
 
-/// A key with two readings.
+/// A key with two readings, both in the site's places.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AmbiguousKey {
     /// The bucket.
     pub bucket: Bucket,
-    /// The key as it is in the event.
-    pub raw: KeyReading,
-    /// The key decoded.
-    pub decoded: KeyReading,
+    /// The more likely reading.
+    pub first: KeyReading,
+    /// The other one.
+    pub second: KeyReading,
+    /// Whether the sender documents the first reading, so that it counts if both objects exist.
+    pub documented: bool,
     /// The version of the object in the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pin: Option<ObjectVersion>,
@@ -99,9 +101,19 @@ pub struct AmbiguousKey {
 pub struct KeyReading {
     /// The key.
     pub key: StoredKey,
-    /// What this object publishes; `None` if it is not in the site's places.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source: Option<Source>,
+    /// What this object publishes.
+    pub source: Source,
+}
+
+/// Whether the object of a reading exists, and in which version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadingState {
+    /// There is no object.
+    Absent,
+    /// The object has the version of the event, or the event names none.
+    Current,
+    /// The object has another version.
+    Replaced,
 }
 
 /// Why a key with two readings cannot be resolved.
@@ -115,9 +127,9 @@ pub enum AmbiguousKeyError {
     /// Neither object exists.
     #[error("neither `{0}` nor `{1}` exists any more; the event of a newer upload follows")]
     Neither(StoredKey, StoredKey),
-    /// The existing object is not in the site's places.
-    #[error("the event means `{0}`, which is not in the site's `builds` or `staged`")]
-    Elsewhere(StoredKey),
+    /// The only object that exists has another version.
+    #[error("`{0}` was replaced after the event; the event of the newer object follows")]
+    Replaced(StoredKey),
 }
 
 /// What caused a run.
@@ -135,19 +147,25 @@ pub enum TriggerCause {
 }
 
 impl AmbiguousKey {
-    /// Chooses the reading whose object exists.
+    /// Chooses the reading whose object is the one of the event.
     ///
     /// # Errors
-    /// [`AmbiguousKeyError`] unless exactly one of the objects exists and the site is published from it.
-    pub fn resolve(&self, raw_exists: bool, decoded_exists: bool) -> Result<&Source, AmbiguousKeyError> {
-        let both = || (self.raw.key.clone(), self.decoded.key.clone());
-        let found = match (raw_exists, decoded_exists) {
-            (true, false) => &self.raw,
-            (false, true) => &self.decoded,
-            (true, true) => return Err(AmbiguousKeyError::Both(both().0, both().1)),
-            (false, false) => return Err(AmbiguousKeyError::Neither(both().0, both().1)),
-        };
-        found.source.as_ref().ok_or_else(|| AmbiguousKeyError::Elsewhere(found.key.clone()))
+    /// [`AmbiguousKeyError`] unless exactly one object is, or the sender documents which reading counts.
+    pub fn resolve(&self, first: ReadingState, second: ReadingState) -> Result<&Source, AmbiguousKeyError> {
+        let both = || (self.first.key.clone(), self.second.key.clone());
+        match (first, second) {
+            (ReadingState::Current, ReadingState::Current) if !self.documented => {
+                Err(AmbiguousKeyError::Both(both().0, both().1))
+            }
+            (ReadingState::Current, _) => Ok(&self.first.source),
+            (_, ReadingState::Current) => Ok(&self.second.source),
+            (ReadingState::Replaced, _) => Err(AmbiguousKeyError::Replaced(both().0)),
+            (_, ReadingState::Replaced) => Err(AmbiguousKeyError::Replaced(both().1)),
+            (ReadingState::Absent, ReadingState::Absent) if self.documented => {
+                Err(AmbiguousKeyError::Replaced(both().0))
+            }
+            (ReadingState::Absent, ReadingState::Absent) => Err(AmbiguousKeyError::Neither(both().0, both().1)),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use super::s3_event::{EventRecord, IgnoredRecord, ParsedRecord, StoredObject};
 
 /// Marks every event except the newest of its object as ignored, with the reason.
 pub(super) fn ignore_outdated(records: &mut [EventRecord]) {
-    let mut newest: BTreeMap<(Bucket, StoredKey), (usize, StoredObject)> = BTreeMap::new();
+    let mut newest: BTreeMap<ObjectKey, (usize, StoredObject)> = BTreeMap::new();
     for (index, record) in records.iter().enumerate() {
         let Some(stored) = stored(record) else { continue };
         let best = newest.entry(object_key(stored)).or_insert_with(|| (index, stored.clone()));
@@ -38,8 +38,12 @@ fn stored(record: &EventRecord) -> Option<&StoredObject> {
     }
 }
 
-fn object_key(stored: &StoredObject) -> (Bucket, StoredKey) {
-    (stored.bucket.clone(), stored.key.clone())
+/// The bucket, and every reading of the key: two objects may share one of them.
+type ObjectKey = (Bucket, StoredKey, Option<StoredKey>);
+
+fn object_key(stored: &StoredObject) -> ObjectKey {
+    let alternative = stored.alternative.as_ref().map(|other| other.key.clone());
+    (stored.bucket.clone(), stored.key.clone(), alternative)
 }
 
 /// Which of two events of one object is newer. Some servers give every event the same sequencer: then the time decides.

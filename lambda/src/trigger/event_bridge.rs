@@ -8,8 +8,8 @@ use tidegate_core::sanitize::sanitize_name;
 use tidegate_core::timestamp::Timestamp;
 
 use super::s3_event::{
-    IgnoredRecord, ParsedRecord, RecordError, StoredObject, bucket_of, decoded, etag, form, key_of, parsed, sequencer,
-    version,
+    AlternativeKey, IgnoredRecord, ParsedRecord, RecordError, StoredObject, bucket_of, decoded, etag, form, key_of,
+    parsed, sequencer, version,
 };
 
 /// The source of S3's events.
@@ -83,7 +83,7 @@ pub(super) fn read(event: &Value) -> Result<ParsedRecord, RecordError> {
         size: object.size,
         region: region.filter(|region| !region.is_empty()),
         time: time.parse::<Timestamp>()?,
-        alternative,
+        alternative: alternative.map(|key| AlternativeKey { key, unlikely: false }),
         key: key_of(&object.key)?,
         bucket,
     }))

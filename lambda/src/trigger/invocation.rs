@@ -14,7 +14,7 @@ use super::artifact_ref::{ArtifactRef, Trigger, TriggerCause};
 use super::run_id::RunId;
 
 /// The format number of [`Continuation`].
-pub const CONTINUATION_FORMAT: u32 = 2;
+pub const CONTINUATION_FORMAT: u32 = 3;
 
 /// A direct invocation: what to publish. Everything else comes from the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -78,33 +78,30 @@ struct NamedSource {
 
 /// The artifact that the object completes for a site, or `None` if the object is not in the site's places.
 fn artifact(site: &Site, stored: &StoredObject) -> Option<Result<NamedArtifact, NoMatchReason>> {
-    let raw = source(site, stored, &stored.key);
-    let Some(decoded_key) = &stored.alternative else {
-        return Some(raw?.map(|NamedSource { release, source }| {
-            // The version of a marker says nothing about the objects that it completes.
-            let pin = pin(stored).filter(|_| matches!(source, Source::Object(_)));
-            NamedArtifact { release, artifact: ArtifactRef::Source { source, pin } }
-        }));
-    };
-    let decoded = source(site, stored, decoded_key);
-    let (release, pinned) = match (&raw, &decoded) {
-        (Some(Ok(found)), _) | (_, Some(Ok(found))) => {
-            (found.release.clone(), matches!(found.source, Source::Object(_)))
+    let first = source(site, stored, &stored.key);
+    let second = stored.alternative.as_ref().map(|other| (&other.key, source(site, stored, &other.key)));
+    let documented = stored.alternative.as_ref().is_some_and(|other| other.unlikely);
+    // The version of a marker says nothing about the objects that it completes.
+    let pin_of = |source: &Source| pin(stored).filter(|_| matches!(source, Source::Object(_)));
+    match (first, second) {
+        (Some(Ok(first)), Some((key, Some(Ok(second))))) => {
+            let pin = pin_of(&first.source);
+            let first_reading = KeyReading { key: stored.key.clone(), source: first.source };
+            let second = KeyReading { key: key.clone(), source: second.source };
+            let bucket = stored.bucket.clone();
+            let key = AmbiguousKey { bucket, first: first_reading, second, documented, pin };
+            Some(Ok(NamedArtifact { release: first.release, artifact: ArtifactRef::Ambiguous(Box::new(key)) }))
         }
-        (Some(Err(reason)), _) | (None, Some(Err(reason))) => return Some(Err(reason.clone())),
-        (None, None) => return None,
-    };
-    let reading = |key: &StoredKey, found: Option<Result<NamedSource, NoMatchReason>>| KeyReading {
-        key: key.clone(),
-        source: found.and_then(Result::ok).map(|found| found.source),
-    };
-    let key = AmbiguousKey {
-        bucket: stored.bucket.clone(),
-        raw: reading(&stored.key, raw),
-        decoded: reading(decoded_key, decoded),
-        pin: pin(stored).filter(|_| pinned),
-    };
-    Some(Ok(NamedArtifact { release, artifact: ArtifactRef::Ambiguous(Box::new(key)) }))
+        (Some(Err(reason)), Some(_)) if documented => Some(Err(reason)),
+        // Of two readings, one may be elsewhere: the role of the function could not even ask for that object.
+        (Some(Ok(found)), _) | (_, Some((_, Some(Ok(found))))) => {
+            let NamedSource { release, source } = found;
+            let pin = pin_of(&source);
+            Some(Ok(NamedArtifact { release, artifact: ArtifactRef::Source { source, pin } }))
+        }
+        (Some(Err(reason)), _) | (None, Some((_, Some(Err(reason))))) => Some(Err(reason)),
+        (None, None | Some((_, None))) => None,
+    }
 }
 
 /// The version of the object: its version id, or its ETag in a bucket without versioning.

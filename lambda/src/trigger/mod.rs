@@ -32,14 +32,16 @@ use tidegate_core::sanitize::sanitize_name;
 
 pub(crate) use artifact_ref::NamedArtifact;
 pub use artifact_ref::{
-    AmbiguousKey, AmbiguousKeyError, ArtifactRef, KeyReading, ObjectVersion, Trigger, TriggerCause,
+    AmbiguousKey, AmbiguousKeyError, ArtifactRef, KeyReading, ObjectVersion, ReadingState, Trigger, TriggerCause,
 };
 pub use envelope::EventSource;
 pub use http_request::{HttpRequest, HttpRequestError, MAX_PAYLOAD_BYTES};
 pub use invocation::{CONTINUATION_FORMAT, Continuation, Invocation, InvocationError};
 pub use match_sites::{MatchedSites, NoMatchReason, UnmatchedSite, match_sites};
 pub use run_id::RunId;
-pub use s3_event::{EventObject, EventRecord, IgnoredRecord, MessageId, ParsedRecord, RecordError, StoredObject};
+pub use s3_event::{
+    AlternativeKey, EventObject, EventRecord, IgnoredRecord, MessageId, ParsedRecord, RecordError, StoredObject,
+};
 
 /// The event of one invocation.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -46,11 +46,11 @@ pub enum ParsedRecord {
 pub struct StoredObject {
     /// The bucket.
     pub bucket: Bucket,
-    /// The key, decoded.
+    /// The key.
     pub key: StoredKey,
-    /// The other possible key. EventBridge does not define whether its keys are encoded, so a key with `+` or `%` has
-    /// two readings. The one that exists is used; if both exist, neither is.
-    pub alternative: Option<StoredKey>,
+    /// The other possible key, of a key with `+` or `%`: S3 encodes the keys of notifications, some other servers do not,
+    /// and EventBridge does not define it. The one that exists is used.
+    pub alternative: Option<AlternativeKey>,
     /// The version, in a bucket with versioning.
     pub version: Option<String>,
     /// The ETag.
@@ -63,6 +63,15 @@ pub struct StoredObject {
     pub region: Option<String>,
     /// When the object was stored.
     pub time: Timestamp,
+}
+
+/// Another reading of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlternativeKey {
+    /// The key.
+    pub key: StoredKey,
+    /// Whether it only counts if there is no object of the first reading, which the sender documents.
+    pub unlikely: bool,
 }
 
 /// An object, for messages.
@@ -164,6 +173,9 @@ impl fmt::Display for IgnoredRecord {
     }
 }
 
+/// The event source of S3.
+const AWS_SOURCE: &str = "aws:s3";
+
 /// The supported major version. Minor versions only add fields.
 const MAJOR_VERSION: &str = "2";
 
@@ -225,7 +237,14 @@ pub(super) fn read(record: &Value) -> Result<ParsedRecord, RecordError> {
     let S3Creation { event_time, aws_region, s3: S3Entity { bucket, object } } =
         S3Creation::deserialize(record).map_err(|error| form(&error))?;
     let bucket = bucket_of(&bucket.name)?;
-    let key = decoded(&object.key).ok_or_else(|| RecordError::Key(sanitize_name(&object.key)))?;
+    // Other servers send the name of S3, too. But a server that sends a name of its own need not encode keys as S3 does.
+    let documented = common.event_source == AWS_SOURCE;
+    let key = match decoded(&object.key) {
+        Some(key) => key,
+        None if documented => return Err(RecordError::Key(sanitize_name(&object.key))),
+        None => object.key.clone(),
+    };
+    let alternative = if key == object.key { None } else { key_of(&object.key).ok() };
     Ok(parsed(StoredObject {
         sequencer: sequencer(&bucket, &key, object.sequencer),
         version: version(object.version_id),
@@ -233,7 +252,7 @@ pub(super) fn read(record: &Value) -> Result<ParsedRecord, RecordError> {
         size: object.size,
         region: aws_region.filter(|region| !region.is_empty()),
         time: event_time.parse::<Timestamp>()?,
-        alternative: None,
+        alternative: alternative.map(|key| AlternativeKey { key, unlikely: documented }),
         bucket,
         key: key_of(&key)?,
     }))

@@ -110,7 +110,7 @@ fn continuations_survive_a_round_trip() {
     assert_eq!(read(&event), Ok(InvocationEvent::Continuation(Box::new(run.clone()))));
     let queued = json!({ "Records": [{ "messageId": "1", "eventSource": "aws:sqs", "body": event.to_string() }] });
     assert_eq!(records(&queued).1[0].content, Ok(ParsedRecord::Continuation(Box::new(run))));
-    let later = crate::support::with(event, &[("/tidegate/format", json!(3))]);
+    let later = crate::support::with(event, &[("/tidegate/format", json!(4))]);
     assert!(read(&later).unwrap_err().to_string().contains("another version"));
 }
 

@@ -1,7 +1,6 @@
 //! Records of S3 and EventBridge.
 
 use serde_json::{Value, json};
-use tidegate_core::key::StoredKey;
 use tidegate_lambda::trigger::{EventSource, RecordError};
 
 use crate::support::{fixture, lines, records, stored, with};
@@ -38,10 +37,32 @@ fn refuses_invalid_keys() {
 fn keeps_both_readings_of_a_key_from_eventbridge() {
     let cplusplus = stored(&fixture("eventbridge-created"));
     assert_eq!(cplusplus.key.as_str(), "staging/docs/c++.zip");
-    assert_eq!(cplusplus.alternative.as_ref().map(StoredKey::as_str), Some("staging/docs/c  .zip"));
+    let alternative = cplusplus.alternative.as_ref().unwrap();
+    assert_eq!((alternative.key.as_str(), alternative.unlikely), ("staging/docs/c  .zip", false));
     assert_eq!(cplusplus.version.as_deref(), Some("IYV3p45BT0ac8hjHg1houSdS1a.Mro8e"));
     let plain = with(fixture("eventbridge-created"), &[("/detail/object/key", json!("staging/docs/r1.zip"))]);
     assert_eq!(stored(&plain).alternative, None);
+}
+
+#[test]
+fn keeps_both_readings_of_a_key_from_other_servers() {
+    let of = |source: &str, key: &str| {
+        let stored = stored(&with(put(key), &[("/Records/0/eventSource", json!(source))]));
+        let alternative = stored.alternative.map(|other| (other.key.to_string(), other.unlikely));
+        (stored.key.to_string(), alternative)
+    };
+    let both = |first: &str, second: &str, unlikely: bool| (first.to_owned(), Some((second.to_owned(), unlikely)));
+    // S3 encodes keys, so its reading comes first; others may not.
+    assert_eq!(of("aws:s3", "b/c++.zip"), both("b/c  .zip", "b/c++.zip", true));
+    assert_eq!(of("ceph:s3", "b/c++.zip"), both("b/c  .zip", "b/c++.zip", false));
+    assert_eq!(of("minio:s3", "b/100%25.zip"), both("b/100%.zip", "b/100%25.zip", false));
+    assert_eq!(of("ceph:s3", "b/r1.zip"), ("b/r1.zip".to_owned(), None));
+    // Two objects of a server that does not encode keys are not two events of one object.
+    let both_sent = ["b/c++.zip", "b/c  .zip"].map(|key| put(key)["Records"][0].clone());
+    let kept = lines(&json!({ "Records": both_sent }));
+    assert!(kept.iter().all(|line| line == "b/c  .zip"), "{kept:?}");
+    // Bytes that only S3 would encode wrongly.
+    assert_eq!(of("ceph:s3", "b/%FF.zip"), ("b/%FF.zip".to_owned(), None));
 }
 
 #[test]
