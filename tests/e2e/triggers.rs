@@ -392,6 +392,25 @@ async fn reports_only_failed_messages_of_a_batch() {
     let response = function.handler.handle(&event, "request", context(300)).await.unwrap();
     assert_eq!(response, json!({ "batchItemFailures": [{ "itemIdentifier": "m-1" }] }));
     assert_eq!(function.world.site().await.keys(), ["docs/index.html"]);
+    // If every message failed, so does the invocation: a mapping that expects no report deletes the messages otherwise.
+    let message_of = |id: &str, key: &str| message(id, &stored(key, &denied, 2, "01"));
+    for messages in [
+        vec![message_of("m-1", "builds/denied.zip")],
+        vec![message_of("m-1", "builds/denied.zip"), message("m-2", &json!("not an event"))],
+        // A message without an id cannot be reported.
+        vec![
+            {
+                let mut message = message_of("m-1", "builds/denied.zip");
+                message.as_object_mut().unwrap().remove("messageId");
+                message
+            },
+            message("m-3", &stored("builds/one.zip", &etag, 1, "01")),
+        ],
+    ] {
+        let error =
+            function.handler.handle(&json!({ "Records": messages }), "request", context(300)).await.unwrap_err();
+        assert_eq!(error.kind().error_type(), "Tidegate.Cloud", "{error}");
+    }
     // Without a queue, a failure fails the invocation, so that Lambda retries it. The error type names the kind.
     let error = function.handler.handle(&stored("builds/denied.zip", &denied, 3, "02"), "request", context(300)).await;
     assert_eq!(error.unwrap_err().kind().error_type(), "Tidegate.Cloud");

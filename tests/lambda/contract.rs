@@ -265,6 +265,26 @@ async fn continues_a_long_run_in_other_invocations() {
 }
 
 #[tokio::test]
+async fn a_run_that_never_ends_is_reported_before_lambda_drops_it() {
+    let fixture = LambdaFixture::new().await;
+    let files = pages(800);
+    let upload = fixture.upload("endless", 1, &named(&files)).await;
+    *fixture.writes.lock().unwrap() = Writes::Slow(Duration::from_secs(1));
+    // A second to work and 15 to continue. The pages take 25 seconds, 32 at a time.
+    let mut function = fixture.start(16).await;
+    let first = function.invoke(upload).await.unwrap();
+    assert_eq!(first[0]["outcome"], "continued", "{first}");
+    let ended = function.idle().await;
+    let error = ended.last().unwrap().as_ref().unwrap_err()["errorMessage"].as_str().unwrap().to_owned();
+    assert!(error.contains("the run did not finish after 12 continuations"), "{error}");
+    let stopped = function.stop().await;
+    assert_eq!(stopped.dropped, 0, "Lambda dropped a continuation");
+    let lines = lines(&stopped);
+    let last = runs(&lines).last().unwrap()["continuations"].as_u64();
+    assert_eq!(last, Some(12));
+}
+
+#[tokio::test]
 async fn concurrent_and_killed_functions_leave_a_complete_site() {
     let fixture = LambdaFixture::new().await;
     let files = pages(60);

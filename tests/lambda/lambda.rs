@@ -31,12 +31,22 @@ const RETRIES: u32 = 2;
 
 pub(crate) const NAME: &str = "tidegate";
 
+/// Most invocations of a function in one chain. Source: AWS Lambda developer guide, "Use Lambda recursive loop detection to
+/// prevent infinite loops".
+const LONGEST_CHAIN: u32 = 16;
+
+/// The trace of an invocation, without the lineage, and the function in a lineage.
+const TRACE: &str = "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=0";
+const FUNCTION_HASH: &str = "a87bd80c";
+
 /// The answer of a function: a value, or an error with `errorType` and `errorMessage`.
 pub(crate) type LambdaAnswer = Result<Value, Value>;
 
 struct QueuedInvocation {
     id: String,
     event: Value,
+    /// How many invocations of the function led to this one, itself included.
+    chain: u32,
     /// Where the answer goes, or how many retries are left.
     origin: Origin,
 }
@@ -55,6 +65,8 @@ struct Inner {
     count: u64,
     /// How the function broke the contract.
     violations: Vec<String>,
+    /// Events that Lambda dropped, since their chain is too long.
+    dropped: usize,
 }
 
 /// One execution environment and the queue in front of it.
@@ -66,11 +78,11 @@ struct Api {
 }
 
 impl Api {
-    fn enqueue(&self, event: Value, origin: Origin) {
+    fn enqueue(&self, event: Value, origin: Origin, chain: u32) {
         let mut inner = self.inner.lock().unwrap();
         inner.count += 1;
         let id = format!("00000000-0000-0000-0000-{:012}", inner.count);
-        inner.queued.push_back(QueuedInvocation { id, event, origin });
+        inner.queued.push_back(QueuedInvocation { id, event, origin, chain });
         drop(inner);
         self.changed.notify_waiters();
         self.changed.notify_one();
@@ -97,10 +109,7 @@ impl Api {
                             "lambda-runtime-invoked-function-arn",
                             format!("arn:aws:lambda:us-east-1:000000000000:function:{NAME}"),
                         ),
-                        (
-                            "lambda-runtime-trace-id",
-                            "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=0".to_owned(),
-                        ),
+                        ("lambda-runtime-trace-id", format!("{TRACE};Lineage={FUNCTION_HASH}:{}", invocation.chain)),
                         ("content-type", "application/json".to_owned()),
                     ];
                     let body = invocation.event.to_string();
@@ -123,7 +132,7 @@ impl Api {
         match invocation.origin {
             Origin::Caller(sender) => drop(sender.send(answer)),
             Origin::Queue { retries } if answer.is_err() && retries > 0 => {
-                self.enqueue(invocation.event, Origin::Queue { retries: retries - 1 });
+                self.enqueue(invocation.event, Origin::Queue { retries: retries - 1 }, invocation.chain);
             }
             Origin::Queue { .. } => {}
         }
@@ -178,7 +187,20 @@ impl Api {
         if !is("x-amz-invocation-type", "Event") || body.len() > 1024 * 1024 {
             return (StatusCode::BAD_REQUEST, [("x-amzn-errortype", "InvalidParameterValueException")]).into_response();
         }
-        api.enqueue(serde_json::from_slice(&body).unwrap(), Origin::Queue { retries: RETRIES });
+        let trace = headers.get("x-amzn-trace-id").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let Some(chain) = trace.split_once(&format!("{FUNCTION_HASH}:")).and_then(|(_, count)| count.parse().ok())
+        else {
+            let violation = format!("the function does not pass its trace on, so AWS cannot detect loops: {trace}");
+            api.inner.lock().unwrap().violations.push(violation);
+            return StatusCode::BAD_REQUEST.into_response();
+        };
+        let chain: u32 = chain;
+        if chain >= LONGEST_CHAIN {
+            // An asynchronous invocation is dropped after it was accepted.
+            api.inner.lock().unwrap().dropped += 1;
+        } else {
+            api.enqueue(serde_json::from_slice(&body).unwrap(), Origin::Queue { retries: RETRIES }, chain + 1);
+        }
         StatusCode::ACCEPTED.into_response()
     }
 }
@@ -200,6 +222,8 @@ pub(crate) struct EndedLambda {
     pub(crate) status: Option<ExitStatus>,
     /// The header and the body of its initialization error.
     pub(crate) init_error: Option<(String, Value)>,
+    /// The number of events that Lambda dropped, since their chain was too long.
+    pub(crate) dropped: usize,
 }
 
 impl LambdaProcess {
@@ -253,7 +277,7 @@ impl LambdaProcess {
     /// Invokes it and waits for the answer.
     pub(crate) async fn invoke(&mut self, event: Value) -> LambdaAnswer {
         let (sender, receiver) = oneshot::channel();
-        self.api.enqueue(event, Origin::Caller(sender));
+        self.api.enqueue(event, Origin::Caller(sender), 1);
         tokio::select! {
             answer = receiver => answer.unwrap(),
             status = self.child.wait() => panic!("the function ended: {status:?}\n{}", self.read("err")),
@@ -285,6 +309,7 @@ impl LambdaProcess {
             stderr: self.read("err"),
             status,
             init_error: inner.init_error.clone(),
+            dropped: inner.dropped,
         }
     }
 

@@ -3,6 +3,8 @@
 //! A failure is reported where the source can act on it: to SQS by message id, to an HTTP client by status, and to
 //! every other source by a failed invocation, which Lambda retries.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use tidegate_core::config::SiteName;
 use tidegate_core::error_kind::ErrorKind;
@@ -45,6 +47,17 @@ pub enum EventError {
 }
 
 impl EventError {
+    /// Whether no run was started, so that the run log has nothing about it.
+    #[must_use]
+    pub fn is_before_run(&self) -> bool {
+        match self {
+            Self::Event(_) | Self::Record(_) => true,
+            Self::Run(_) | Self::Report(_) => false,
+            Self::Site { error, .. } => error.is_before_run(),
+            Self::Several(errors) => errors.iter().any(Self::is_before_run),
+        }
+    }
+
     /// The kind of the error; of several errors, the kind of the worst one.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
@@ -71,6 +84,21 @@ fn severity(kind: ErrorKind) -> u8 {
     }
 }
 
+/// What became of an event.
+#[derive(Debug)]
+pub struct EventResponse {
+    /// The answer that the source of the event expects.
+    pub answer: Value,
+    /// The failures that the answer reports: those of some messages of a queue.
+    pub failures: Vec<EventError>,
+}
+
+impl From<Value> for EventResponse {
+    fn from(answer: Value) -> Self {
+        Self { answer, failures: Vec::new() }
+    }
+}
+
 impl EventHandler {
     /// Handles an event as AWS delivers it, and returns the answer that its source expects. `request_id` is the id of
     /// the invocation.
@@ -83,11 +111,38 @@ impl EventHandler {
         request_id: &str,
         context: InvocationContext,
     ) -> Result<Value, EventError> {
+        let log = |error: &EventError| tracing::error!(%error, "a record failed");
+        match self.respond(event, request_id, context).await {
+            Ok(EventResponse { answer, failures }) => {
+                failures.iter().for_each(log);
+                Ok(answer)
+            }
+            Err(error) => {
+                if let EventError::Several(errors) = &error {
+                    errors.iter().for_each(log);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Like [`Self::handle`], with the failures that are part of the answer, which are not logged.
+    ///
+    /// # Errors
+    /// Those of [`Self::handle`].
+    pub async fn respond(
+        &self,
+        event: &Value,
+        request_id: &str,
+        context: InvocationContext,
+    ) -> Result<EventResponse, EventError> {
         match read(event)? {
-            InvocationEvent::Http(request) => Ok(http_response(&self.answer_webhook(&request, context).await)),
-            InvocationEvent::Continuation(continuation) => answer(self.resume(&continuation, context).await),
+            InvocationEvent::Http(request) => Ok(http_response(&self.answer_webhook(&request, context).await).into()),
+            InvocationEvent::Continuation(continuation) => {
+                answer(self.resume(&continuation, context).await).map(EventResponse::from)
+            }
             InvocationEvent::Direct(invocation) => {
-                answer(self.invoke(&invocation, &RunId::new(request_id), context).await)
+                answer(self.invoke(&invocation, &RunId::new(request_id), context).await).map(EventResponse::from)
             }
             InvocationEvent::Records { source, records } => {
                 Box::pin(self.records(source, &records, request_id, context)).await
@@ -110,22 +165,28 @@ impl EventHandler {
         records: &[EventRecord],
         request_id: &str,
         context: InvocationContext,
-    ) -> Result<Value, EventError> {
-        let (mut answers, mut failures, mut failed_messages) = (Vec::new(), Vec::new(), Vec::new());
+    ) -> Result<EventResponse, EventError> {
+        let (mut answers, mut failures, mut failed_messages) = (Vec::new(), Vec::new(), BTreeSet::new());
         for (index, record) in records.iter().enumerate() {
             match self.record(record, &RunId::new(format!("{request_id}-{index}")), context).await {
                 Ok(record_answers) => answers.extend(record_answers),
                 Err(error) => {
-                    tracing::error!(%error, "a record failed");
                     failures.push(error);
-                    failed_messages.extend(record.message_id.clone());
+                    failed_messages.insert(record.message_id.as_ref());
                 }
             }
         }
         if source == EventSource::Sqs {
-            return Ok(batch_response(&failed_messages));
+            // If every message failed, so does the invocation: SQS then delivers them again even if the mapping does not
+            // ask for a report of the failed ones. A message without an id cannot be reported.
+            let messages: BTreeSet<_> = records.iter().map(|record| record.message_id.as_ref()).collect();
+            let fails = failed_messages == messages || failed_messages.contains(&None);
+            if failures.is_empty() || !fails {
+                let answer = batch_response(failed_messages.into_iter().flatten());
+                return Ok(EventResponse { answer, failures });
+            }
         }
-        all(answers, failures).map(Value::Array)
+        all(answers, failures).map(|answers| Value::Array(answers).into())
     }
 
     async fn record(

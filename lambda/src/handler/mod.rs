@@ -32,7 +32,7 @@ use std::sync::Arc;
 use tidegate_core::config::Config;
 use tidegate_publish::publish::Publisher;
 
-pub use event::EventError;
+pub use event::{EventError, EventResponse};
 pub use github_artifact::GithubArtifactError;
 pub use resolve::ResolveError;
 pub use result::{MAX_CONTINUATIONS, RunError, RunResult};

@@ -22,8 +22,8 @@ pub(super) fn http_response(response: &WebhookResponse) -> Value {
 }
 
 /// The answer for SQS: the messages to deliver again. An empty list means that all succeeded.
-pub(super) fn batch_response(failed: &[MessageId]) -> Value {
-    let failures: Vec<Value> = failed.iter().map(|id| json!({ "itemIdentifier": id.as_str() })).collect();
+pub(super) fn batch_response<'m>(failed: impl Iterator<Item = &'m MessageId>) -> Value {
+    let failures: Vec<Value> = failed.map(|id| json!({ "itemIdentifier": id.as_str() })).collect();
     json!({ "batchItemFailures": failures })
 }
 

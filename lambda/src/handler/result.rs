@@ -12,7 +12,11 @@ use crate::run_log::RunEnding;
 use crate::trigger::InvocationError;
 
 /// Most continuations of a run. Each invocation works for up to 15 minutes.
-pub const MAX_CONTINUATIONS: u32 = 20;
+///
+/// A run ends here, with a report, rather than in Lambda, which silently drops an event once a function has invoked itself
+/// about 16 times. The templates and `install` turn that off, but a function may be deployed in another way.
+/// Source: AWS Lambda developer guide, "Use Lambda recursive loop detection to prevent infinite loops".
+pub const MAX_CONTINUATIONS: u32 = 12;
 
 /// How a run ended.
 #[derive(Debug, Clone, Serialize)]
