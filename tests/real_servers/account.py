@@ -96,6 +96,7 @@ def function(name):
         "policy": json.loads(policy["Policy"]) if policy else None,
         "url": none_if_missing(functions.get_function_url_config, FunctionName=name),
         "retries": none_if_missing(functions.get_function_event_invoke_config, FunctionName=name),
+        "mappings": stable(functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]),
     }
 
 

@@ -223,3 +223,29 @@ fn conflicts_are_refused_in_moto() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("made from another configuration"));
     assert_eq!(account.state(&[]), before);
 }
+
+#[test]
+fn a_queue_starts_the_function_in_moto() {
+    let Some(account) = account("a_queue_starts_the_function_in_moto") else { return };
+    account.state(&["others"]);
+    let queue = "arn:aws:sqs:us-east-1:123456789012:others";
+    let name = "name = \"publisher\"\n";
+    let with_queue = |queue: &str| CONFIGURATION.replace(name, &format!("{name}queues = [\"{queue}\"]\n"));
+    account.configure(&with_queue("arn:aws:sqs:us-east-1:123456789012:absent"));
+    let missing = account.run(&["install", "--zip", "package.zip", "--yes"]);
+    let stderr = String::from_utf8_lossy(&missing.stderr);
+    assert!(stderr.contains("the queue `arn:aws:sqs:us-east-1:123456789012:absent` does not exist"), "{stderr}");
+    account.configure(&with_queue(queue));
+    let changes = account.install();
+    assert!(changes.contains(&"set-visibility".to_owned()), "{changes:?}");
+    assert!(changes.contains(&"create-mapping".to_owned()), "{changes:?}");
+    let state = account.state(&[]);
+    assert_eq!(state["queues"]["others"]["attributes"]["VisibilityTimeout"], "5400");
+    let mapping = &state["functions"]["publisher"]["mappings"][0];
+    assert_eq!(mapping["EventSourceArn"], queue);
+    assert_eq!(mapping["FunctionResponseTypes"], serde_json::json!(["ReportBatchItemFailures"]));
+    assert_eq!(account.install(), [] as [&str; 0], "a second run changes nothing");
+    account.configure(CONFIGURATION);
+    assert!(account.install().contains(&"delete-mapping".to_owned()));
+    assert_eq!(account.state(&[])["functions"]["publisher"]["mappings"], serde_json::json!([]));
+}

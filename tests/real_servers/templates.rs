@@ -48,6 +48,7 @@ const CONFIGURATIONS: [(&str, &str); 6] = [
         retries = 0
         event-age = 60
         alarm-topic = "arn:aws:sns:us-east-1:123456789012:on-call"
+        queues = ["arn:aws:sqs:us-east-1:123456789012:builds.fifo", "arn:aws:sqs:us-east-1:123456789012:builds"]
         [[site]]
         name = "docs"
         builds = "s3://acme-artifacts/builds/docs/"

@@ -8,6 +8,7 @@ use tidegate_iam::changes::{PolicySpec, ensure_policy};
 use tidegate_iam::document::{DocumentKind, LintFinding, Partition, PolicyLimit, Purpose, lint, missing_actions};
 use tidegate_iam::policies::{
     CiPublisher, Grant, GrantFormat, S3Sync, TrustedIdentity, caller, lambda, site, trust, uploader, uploader_guard,
+    with_queues,
 };
 
 use crate::apply_changes::{ChangeRun, warn_of_root};
@@ -52,6 +53,7 @@ pub(crate) async fn policy(common: &CommonArguments, command: &PolicyCommand) ->
             let function = function.as_ref().unwrap_or(&configuration.config.function.name).as_str();
             let region = common.region.as_deref().unwrap_or("us-east-1");
             let grant = lambda(&sites, &output.account, region, function);
+            let grant = with_queues(grant, &configuration.config.function.queues);
             output.finish(vec![grant]).await
         }
         PolicyCommand::Uploader(arguments) => upload(common, arguments).await,

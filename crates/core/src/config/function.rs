@@ -33,6 +33,9 @@ pub struct FunctionConfig {
     /// The topic that alarms notify. Without one, the alarms only show their state.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alarm_topic: Option<TopicArn>,
+    /// Queues whose messages start the function.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub queues: Vec<QueueArn>,
 }
 
 /// A function name: 1 to 64 letters, digits, hyphens and underscores.
@@ -44,6 +47,11 @@ pub struct FunctionName(String);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct TopicArn(String);
+
+/// ARN of an SQS queue.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct QueueArn(String);
 
 /// 128 to 10,240 MB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,6 +91,9 @@ pub enum FunctionError {
     /// Not the ARN of a topic.
     #[error("invalid topic `{0}`; use `arn:aws:sns:REGION:123456789012:NAME`")]
     Topic(String),
+    /// Not the ARN of a queue.
+    #[error("invalid queue `{0}`; use `arn:aws:sqs:REGION:123456789012:NAME`")]
+    Queue(String),
     /// Out of range.
     #[error("`{field}` must be {min} to {max} {unit}, not {value}")]
     Range {
@@ -182,6 +193,16 @@ impl FunctionName {
     }
 }
 
+impl Timeout {
+    /// The visibility timeout of a queue that starts the function, in seconds: six times the longest invocation, so that a
+    /// message stays hidden while it is handled and retried. Source: AWS Lambda developer guide, "Creating and configuring an
+    /// Amazon SQS event source mapping".
+    #[must_use]
+    pub fn queue_visibility(self) -> u32 {
+        u32::from(self.0) * 6
+    }
+}
+
 impl Default for FunctionName {
     fn default() -> Self {
         Self("tidegate".to_owned())
@@ -220,10 +241,40 @@ impl TopicArn {
 impl TryFrom<String> for TopicArn {
     type Error = FunctionError;
     fn try_from(text: String) -> Result<Self, FunctionError> {
-        let is_name = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-        let valid = Arn::parse(&text)
-            .is_some_and(|arn| arn.service == "sns" && !arn.region.is_empty() && is_name(arn.resource));
-        if valid { Ok(Self(text)) } else { Err(FunctionError::Topic(sanitize_name(&text))) }
+        if is_named(&text, "sns") { Ok(Self(text)) } else { Err(FunctionError::Topic(sanitize_name(&text))) }
+    }
+}
+
+/// Whether a text is the ARN of a resource of this service that has a plain name.
+fn is_named(text: &str, service: &str) -> bool {
+    let is_name = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    Arn::parse(text).is_some_and(|arn| arn.service == service && !arn.region.is_empty() && is_name(arn.resource))
+}
+
+impl QueueArn {
+    /// The ARN.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The name of the queue.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.0.rsplit(':').next().unwrap_or_default()
+    }
+}
+
+impl TryFrom<String> for QueueArn {
+    type Error = FunctionError;
+    fn try_from(text: String) -> Result<Self, FunctionError> {
+        if is_named(&text, "sqs") { Ok(Self(text)) } else { Err(FunctionError::Queue(sanitize_name(&text))) }
+    }
+}
+
+impl From<QueueArn> for String {
+    fn from(queue: QueueArn) -> Self {
+        queue.0
     }
 }
 

@@ -24,7 +24,8 @@ pub use archive_limits::{ArchiveLimit, ArchiveLimits};
 pub use credentials::{CredentialChoice, CredentialMode, UsedCredentials};
 pub use error::ConfigError;
 pub use function::{
-    EventAge, FunctionConfig, FunctionError, FunctionName, LogRetention, MemorySize, Retries, Timeout, TopicArn,
+    EventAge, FunctionConfig, FunctionError, FunctionName, LogRetention, MemorySize, QueueArn, Retries, Timeout,
+    TopicArn,
 };
 pub use github::{ApiUrl, GithubAccess, GithubEvent, Repository, SiteUrl, StatusKind, StatusRule};
 pub use owners::{AccountId, BucketOwners};

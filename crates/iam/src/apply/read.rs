@@ -56,6 +56,11 @@ impl Provisioner {
             function: self.functions.read(stack.function.name.as_str()).await?,
             ..FoundStack::default()
         };
+        for queue in &stack.function.queues {
+            if let Some(current) = self.queues.read_events(queue).await? {
+                found.event_queues.insert(queue.clone(), current);
+            }
+        }
         let mut buckets: BTreeSet<_> = stack.uploads.iter().map(|upload| upload.bucket.clone()).collect();
         buckets.extend(found.function.iter().flat_map(|function| function.permissions.values().flatten().cloned()));
         for bucket in buckets {

@@ -26,6 +26,14 @@ pub enum FunctionChange {
     UpdateFunction { function: String, settings: FunctionSettings },
     /// Configure what Lambda does with events that fail.
     SetRetries { function: String, retries: RetrySettings },
+    /// Let the function continue its runs: without this, Lambda ends a chain of about 16 invocations.
+    AllowRecursion { function: String },
+    /// Let the messages of a queue start the function.
+    CreateMapping { function: String, queue: String },
+    /// Let Lambda deliver only the failed messages of a batch again.
+    UpdateMapping { function: String, queue: String, uuid: String },
+    /// No longer let the messages of a queue start the function.
+    DeleteMapping { function: String, queue: String, uuid: String },
     /// Create the function URL.
     CreateUrl { function: String },
     /// Delete the function URL.
@@ -49,6 +57,8 @@ pub enum QueueChange {
     SetQueue { queue: String, url: String },
     /// Delete a queue.
     DeleteQueue { queue: String, url: String },
+    /// Set how long a queue hides a message that was received, in seconds.
+    SetVisibility { queue: String, url: String, seconds: u32 },
 }
 
 /// A change to the function's log group.
@@ -148,6 +158,16 @@ impl FunctionChange {
                 let noun = if *retries == 1 { "retry" } else { "retries" };
                 format!("set the retries of the function `{function}`: {retries} {noun} within {event_age} s")
             }
+            Self::AllowRecursion { function } => format!("allow the function `{function}` to continue its runs"),
+            Self::CreateMapping { function, queue } => {
+                format!("start the function `{function}` for messages of the queue `{queue}`")
+            }
+            Self::UpdateMapping { function, queue, .. } => {
+                format!("let the function `{function}` report failed messages of the queue `{queue}`")
+            }
+            Self::DeleteMapping { function, queue, .. } => {
+                format!("stop starting the function `{function}` for messages of the queue `{queue}`")
+            }
             Self::CreateUrl { function } => format!("create the URL of the function `{function}`"),
             Self::DeleteUrl { function } => format!("delete the URL of the function `{function}`"),
             Self::AddPermission { function, permission: InvokePermission::UrlCalled } => {
@@ -173,6 +193,9 @@ impl QueueChange {
             Self::CreateQueue { queue, .. } => format!("create the queue `{queue}`"),
             Self::SetQueue { queue, .. } => format!("set the retention and encryption of the queue `{queue}`"),
             Self::DeleteQueue { queue, .. } => format!("delete the queue `{queue}`"),
+            Self::SetVisibility { queue, seconds, .. } => {
+                format!("set the visibility timeout of the queue `{queue}` to {seconds} s")
+            }
         }
     }
 }

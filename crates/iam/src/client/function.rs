@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{
-    Architecture, DestinationConfig, FunctionCode, FunctionConfiguration, FunctionUrlAuthType, OnFailure, Runtime,
+    Architecture, DestinationConfig, FunctionCode, FunctionConfiguration, FunctionResponseType, FunctionUrlAuthType,
+    OnFailure, RecursiveLoop, Runtime,
 };
 use serde_json::Value;
 use tidegate_core::location::Bucket;
@@ -14,8 +15,11 @@ use tidegate_publish::aws_error::{AwsError, if_exists};
 
 use crate::changes::{FunctionChange, FunctionSettings, InvokePermission, RetrySettings, TAG};
 use crate::document::{bucket_arn, statements};
-use crate::stack::install::FoundFunction;
+use crate::stack::install::{FoundFunction, FoundMapping};
 use crate::stack::{FUNCTION_DESCRIPTION, PackageZip};
+
+/// Lambda deletes the messages that the function does not report, and delivers the others again.
+const REPORTS_FAILURES: FunctionResponseType = FunctionResponseType::ReportBatchItemFailures;
 
 /// A client of Lambda.
 #[derive(Debug, Clone)]
@@ -66,6 +70,8 @@ impl FunctionClient {
             architecture: configuration.architectures().first().map(|one| one.as_str().to_owned()).unwrap_or_default(),
             code: configuration.code_sha256().unwrap_or_default().to_owned(),
             retries: self.retries(name).await?,
+            recursion: self.recursion(name).await?,
+            mappings: self.mappings(name).await?,
             url: url.is_some(),
             permissions: policy.and_then(|output| output.policy).map(|text| permissions(&text)).unwrap_or_default(),
         }))
@@ -82,6 +88,32 @@ impl FunctionClient {
                 dead_letters: output.destination_config()?.on_failure()?.destination()?.to_owned(),
             })
         }))
+    }
+
+    /// Whether the function may invoke itself again and again; `None` for a server without this setting.
+    async fn recursion(&self, name: &str) -> Result<Option<bool>, AwsError> {
+        let request = self.client.get_function_recursion_config().function_name(name);
+        let output = if_exists(send!("GetFunctionRecursionConfig", name, request))?;
+        Ok(output.map(|output| output.recursive_loop() == Some(&RecursiveLoop::Allow)))
+    }
+
+    async fn mappings(&self, name: &str) -> Result<BTreeMap<String, FoundMapping>, AwsError> {
+        let (mut mappings, mut marker) = (BTreeMap::new(), None);
+        loop {
+            let request = self.client.list_event_source_mappings().function_name(name).set_marker(marker);
+            let page = send!("ListEventSourceMappings", name, request)?;
+            for mapping in page.event_source_mappings() {
+                let Some((queue, uuid)) = mapping.event_source_arn().zip(mapping.uuid()) else { continue };
+                if queue.split(':').nth(2) == Some("sqs") {
+                    let reports_failures = mapping.function_response_types().contains(&REPORTS_FAILURES);
+                    mappings.insert(queue.to_owned(), FoundMapping { uuid: uuid.to_owned(), reports_failures });
+                }
+            }
+            marker = page.next_marker;
+            if marker.is_none() {
+                return Ok(mappings);
+            }
+        }
     }
 
     pub(crate) async fn change(&self, change: &FunctionChange, package: Option<&PackageZip>) -> Result<(), AwsError> {
@@ -134,6 +166,25 @@ impl FunctionClient {
                     .maximum_event_age_in_seconds(retries.event_age.into())
                     .destination_config(DestinationConfig::builder().on_failure(failure).build());
                 send!("PutFunctionEventInvokeConfig", function, request).map(drop)
+            }
+            FunctionChange::AllowRecursion { function } => {
+                let request = client.put_function_recursion_config().function_name(function);
+                let sent = send!("PutFunctionRecursionConfig", function, request.recursive_loop(RecursiveLoop::Allow));
+                // The function exists, so a server that finds nothing does not know the setting.
+                if_exists(sent).map(drop)
+            }
+            FunctionChange::CreateMapping { function, queue } => {
+                let request = client.create_event_source_mapping().function_name(function).event_source_arn(queue);
+                let request = request.function_response_types(REPORTS_FAILURES);
+                send!("CreateEventSourceMapping", queue, request).map(drop)
+            }
+            FunctionChange::UpdateMapping { queue, uuid, .. } => {
+                let request = client.update_event_source_mapping().uuid(uuid);
+                let request = request.function_response_types(REPORTS_FAILURES);
+                send!("UpdateEventSourceMapping", queue, request).map(drop)
+            }
+            FunctionChange::DeleteMapping { queue, uuid, .. } => {
+                send!("DeleteEventSourceMapping", queue, client.delete_event_source_mapping().uuid(uuid)).map(drop)
             }
             FunctionChange::CreateUrl { function } => {
                 let request = client.create_function_url_config().function_name(function);

@@ -1,12 +1,13 @@
-//! The client of SQS for the dead-letter queue.
+//! The client of SQS for the dead-letter queue, and for queues whose messages start the function.
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName;
+use tidegate_core::config::QueueArn;
 use tidegate_publish::{AwsError, Connection};
 
 use crate::changes::{QueueChange, TAG};
 use crate::stack::DEAD_LETTER_SECONDS;
-use crate::stack::install::FoundQueue;
+use crate::stack::install::{FoundEventQueue, FoundQueue};
 
 /// A client of SQS.
 #[derive(Debug, Clone)]
@@ -50,6 +51,22 @@ impl QueueClient {
         }))
     }
 
+    /// Reads a queue whose messages start the function.
+    pub(crate) async fn read_events(&self, queue: &QueueArn) -> Result<Option<FoundEventQueue>, AwsError> {
+        let account = queue.as_str().split(':').nth(4).unwrap_or_default();
+        let request = self.client.get_queue_url().queue_name(queue.name()).queue_owner_aws_account_id(account);
+        let url = match send!("GetQueueUrl", queue.as_str(), request) {
+            Ok(output) => output.queue_url.unwrap_or_default(),
+            Err(error) if error.code.as_deref().is_some_and(is_not_found) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let visibility = QueueAttributeName::VisibilityTimeout;
+        let request = self.client.get_queue_attributes().queue_url(&url).attribute_names(visibility.clone());
+        let output = send!("GetQueueAttributes", queue.as_str(), request)?;
+        let visibility = output.attributes().and_then(|all| all.get(&visibility)).and_then(|text| text.parse().ok());
+        Ok(Some(FoundEventQueue { url, visibility: visibility.unwrap_or_default() }))
+    }
+
     pub(crate) async fn change(&self, change: &QueueChange) -> Result<(), AwsError> {
         match change {
             QueueChange::CreateQueue { queue, owner } => {
@@ -60,6 +77,11 @@ impl QueueClient {
             QueueChange::SetQueue { url, .. } => {
                 let request = self.client.set_queue_attributes().queue_url(url);
                 let request = request.set_attributes(Some(attributes().into()));
+                send!("SetQueueAttributes", url, request).map(drop)
+            }
+            QueueChange::SetVisibility { url, seconds, .. } => {
+                let request = self.client.set_queue_attributes().queue_url(url);
+                let request = request.attributes(QueueAttributeName::VisibilityTimeout, seconds.to_string());
                 send!("SetQueueAttributes", url, request).map(drop)
             }
             QueueChange::DeleteQueue { url, .. } => {

@@ -3,6 +3,7 @@
 mod bucket;
 mod ci_publisher;
 mod format;
+mod queue;
 mod s3_sync;
 mod site;
 mod trust;
@@ -16,6 +17,7 @@ use crate::document::PolicyDocument;
 pub use bucket::{BucketAccess, BucketGrant, BucketGrantError, parse_statement, public};
 pub use ci_publisher::{CiPublisher, CiPublisherError};
 pub use format::GrantFormat;
+pub use queue::with_queues;
 pub use s3_sync::S3Sync;
 pub(crate) use site::SITE_POLICY_PREFIX;
 pub use site::{caller, dead_letters, lambda, site};

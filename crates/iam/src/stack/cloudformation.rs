@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
+use tidegate_core::config::QueueArn;
 
 use super::alarm::{Alarm, AlarmDimension};
 use super::model::Stack;
@@ -63,6 +64,9 @@ pub(super) fn template(stack: &Stack) -> Result<String, PolicyDocumentError> {
     }
     for upload in &stack.uploads {
         trigger(&mut resources, upload, stack);
+    }
+    for queue in &stack.function.queues {
+        mapping(&mut resources, queue, stack);
     }
     for each in &stack.alarms {
         alarm(&mut resources, each, stack);
@@ -165,6 +169,8 @@ fn core(resources: &mut Resources, stack: &Stack) {
                 "S3ObjectVersion": { "Fn::If": ["HasVersion", reference("CodeVersion"), reference("AWS::NoValue")] },
             },
             "LoggingConfig": { "LogGroup": reference("Log") },
+            // A long run continues in other invocations of the function.
+            "RecursiveLoop": "Allow",
             "Tags": tags(stack),
         }),
     );
@@ -222,6 +228,21 @@ fn trigger(resources: &mut Resources, upload: &UploadTrigger, stack: &Stack) {
     });
     let id = resources.id(&format!("{rule}-permitted"));
     resources.put(&id, "AWS::Lambda::Permission", permission);
+}
+
+/// Messages of a queue. Lambda deletes those that the function does not report as failed.
+fn mapping(resources: &mut Resources, queue: &QueueArn, stack: &Stack) {
+    let properties = json!({
+        "FunctionName": reference("Function"),
+        "EventSourceArn": queue.as_str(),
+        "FunctionResponseTypes": ["ReportBatchItemFailures"],
+        "Tags": tags(stack),
+    });
+    let id = resources.id(&format!("queue-{}", queue.name()));
+    resources.put(&id, "AWS::Lambda::EventSourceMapping", properties);
+    let least = stack.function.timeout.queue_visibility();
+    let note = format!("The visibility timeout of the queue must be {least} seconds or more");
+    resources.set_attribute(&id, "Metadata", json!({ "Queue": note }));
 }
 
 fn alarm(resources: &mut Resources, alarm: &Alarm, stack: &Stack) {

@@ -108,7 +108,7 @@ impl Stack {
             place: place.clone(),
             partition,
             function: config.function.clone(),
-            execution_role: execution_role(&sites, place, name),
+            execution_role: execution_role(&sites, place, &config.function),
             publishers: Vec::new(),
             role_names: Vec::new(),
             foreign_roles: Vec::new(),

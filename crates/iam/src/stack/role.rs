@@ -1,12 +1,12 @@
 //! The function's execution role, which cannot write a site, and the publisher roles that it assumes, one for each site.
 
 use serde::Serialize;
-use tidegate_core::config::{RoleArn, Site};
+use tidegate_core::config::{FunctionConfig, RoleArn, Site};
 use tidegate_core::iam_name::{MAX_NAME, fitted};
 
 use super::account_region::AccountRegion;
 use crate::document::PolicyDocument;
-use crate::policies::{lambda, site as site_grant, trust_role, trust_service};
+use crate::policies::{lambda, site as site_grant, trust_role, trust_service, with_queues};
 
 /// A role with its inline policies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -33,8 +33,9 @@ pub struct RolePolicy {
 }
 
 /// The execution role.
-pub(super) fn execution_role(sites: &[&Site], place: &AccountRegion, function: &str) -> StackRole {
-    let grant = lambda(sites, place.account(), place.region(), function);
+pub(super) fn execution_role(sites: &[&Site], place: &AccountRegion, config: &FunctionConfig) -> StackRole {
+    let function = config.name.as_str();
+    let grant = with_queues(lambda(sites, place.account(), place.region(), function), &config.queues);
     StackRole {
         name: fitted(&grant.name, MAX_NAME),
         path: "/".to_owned(),

@@ -1,6 +1,7 @@
 //! A stack as a Terraform template, in the form of `terraform fmt`.
 
 use serde_json::Value;
+use tidegate_core::config::QueueArn;
 
 use super::alarm::{Alarm, AlarmDimension};
 use super::model::Stack;
@@ -33,6 +34,9 @@ pub(super) fn template(stack: &Stack) -> String {
     }
     for upload in &stack.uploads {
         trigger(&mut file, upload, stack);
+    }
+    for queue in &stack.function.queues {
+        mapping(&mut file, queue, stack);
     }
     for each in &stack.alarms {
         alarm(&mut file, each, stack);
@@ -144,6 +148,12 @@ fn core(file: &mut HclBody, stack: &Stack) {
     destination.block("on_failure", failure);
     retries.block("destination_config", destination);
     resource(file, "aws_lambda_function_event_invoke_config", "retries", retries);
+
+    let mut recursion = HclBody::default();
+    recursion.line("function_name", "aws_lambda_function.tidegate.function_name");
+    recursion.line("recursive_loop", &quoted("Allow"));
+    file.comment("A long run continues in other invocations of the function");
+    resource(file, "aws_lambda_function_recursion_config", "recursion", recursion);
 }
 
 /// The function URL. Since October 2025 a caller needs two permissions.
@@ -210,6 +220,18 @@ fn trigger(file: &mut HclBody, upload: &UploadTrigger, stack: &Stack) {
     permission.line("principal", &quoted("events.amazonaws.com"));
     permission.line("source_arn", &format!("aws_cloudwatch_event_rule.{label}.arn"));
     resource(file, "aws_lambda_permission", &label, permission);
+}
+
+/// Messages of a queue. Lambda deletes those that the function does not report as failed.
+fn mapping(file: &mut HclBody, queue: &QueueArn, stack: &Stack) {
+    let mut body = HclBody::default();
+    body.line("function_name", FUNCTION);
+    body.line("event_source_arn", &quoted(queue.as_str()));
+    body.line("function_response_types", "[\"ReportBatchItemFailures\"]");
+    tag(&mut body, stack);
+    let least = stack.function.timeout.queue_visibility();
+    file.comment(&format!("The visibility timeout of the queue must be {least} seconds or more"));
+    resource(file, "aws_lambda_event_source_mapping", &label("queue", queue.name()), body);
 }
 
 fn alarm(file: &mut HclBody, alarm: &Alarm, stack: &Stack) {

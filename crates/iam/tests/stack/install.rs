@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use tidegate_core::config::Config;
+use tidegate_core::config::{Config, QueueArn};
 use tidegate_core::location::Bucket;
 use tidegate_iam::changes::{
     BucketChange, Change, FunctionChange, InvokePermission, LogGroupChange, NotificationEntry, QueueChange,
     RetrySettings, RoleChange,
 };
 use tidegate_iam::stack::install::{
-    FoundFunction, FoundLogGroup, FoundQueue, FoundRole, FoundStack, InstallChanges, InstallError, install, uninstall,
+    FoundEventQueue, FoundFunction, FoundLogGroup, FoundMapping, FoundQueue, FoundRole, FoundStack, InstallChanges,
+    InstallError, install, uninstall,
 };
 use tidegate_iam::stack::{AccountRegion, Stack};
 
@@ -54,6 +55,10 @@ fn after(mut found: FoundStack, changes: &[Change]) -> FoundStack {
                 (queue.retention, queue.encrypted) = (Some(1_209_600), true);
             }
             Change::Queue(QueueChange::DeleteQueue { .. }) => found.queue = None,
+            Change::Queue(QueueChange::SetVisibility { url, seconds, .. }) => {
+                let queue = found.event_queues.values_mut().find(|queue| queue.url == url).unwrap();
+                queue.visibility = seconds;
+            }
             Change::LogGroup(LogGroupChange::CreateLogGroup { owner, .. }) => {
                 found.log_group = Some(FoundLogGroup { owner: Some(owner), days: None });
             }
@@ -101,6 +106,8 @@ fn change_function(found: &mut FoundStack, change: FunctionChange) {
                 architecture: architecture.as_str().to_owned(),
                 code,
                 retries: None,
+                recursion: Some(false),
+                mappings: BTreeMap::new(),
                 url: false,
                 permissions: BTreeMap::new(),
             });
@@ -112,6 +119,19 @@ fn change_function(found: &mut FoundStack, change: FunctionChange) {
         }
         FunctionChange::UpdateFunction { settings, .. } => current.unwrap().settings = settings,
         FunctionChange::SetRetries { retries, .. } => current.unwrap().retries = Some(retries),
+        FunctionChange::AllowRecursion { .. } => current.unwrap().recursion = Some(true),
+        FunctionChange::CreateMapping { queue, .. } => {
+            let mapping = FoundMapping { uuid: format!("uuid of {queue}"), reports_failures: true };
+            assert!(current.unwrap().mappings.insert(queue, mapping).is_none());
+        }
+        FunctionChange::UpdateMapping { queue, uuid, .. } => {
+            let mapping = current.unwrap().mappings.get_mut(&queue).unwrap();
+            assert_eq!(mapping.uuid, uuid);
+            mapping.reports_failures = true;
+        }
+        FunctionChange::DeleteMapping { queue, uuid, .. } => {
+            assert_eq!(current.unwrap().mappings.remove(&queue).unwrap().uuid, uuid);
+        }
         FunctionChange::CreateUrl { .. } => current.unwrap().url = true,
         FunctionChange::DeleteUrl { .. } => current.unwrap().url = false,
         FunctionChange::AddPermission { permission, .. } => {
@@ -148,6 +168,7 @@ fn an_empty_account_needs_everything_and_a_second_run_nothing() {
             "set the retention of the log group `/aws/lambda/publisher` to 30 days",
             "create the function `publisher` for arm64",
             "set the retries of the function `publisher`: 2 retries within 21600 s",
+            "allow the function `publisher` to continue its runs",
             "create the URL of the function `publisher`",
             "allow public requests to the URL of the function `publisher`",
             "allow requests to its URL to invoke the function `publisher`",
@@ -335,4 +356,65 @@ fn failed_events_go_to_the_queue_of_the_function() {
     let found = installed(&stack);
     let dead_letters = "arn:aws:sqs:eu-west-1:123456789012:publisher-dead-letters".to_owned();
     assert_eq!(found.function.unwrap().retries, Some(RetrySettings { retries: 2, event_age: 21_600, dead_letters }));
+}
+
+#[test]
+fn queues_start_the_function_and_failed_messages_are_reported() {
+    let arn = |name: &str| QueueArn::try_from(format!("arn:aws:sqs:eu-central-1:123456789012:{name}")).unwrap();
+    let mut stack = stack();
+    stack.function.queues = vec![arn("builds"), arn("others.fifo")];
+    let missing = install(&stack, &empty(&stack), CODE).unwrap_err();
+    assert_eq!(
+        missing.to_string(),
+        "the queue `arn:aws:sqs:eu-central-1:123456789012:builds` does not exist: create it, or remove it from `queues` in `[function]`"
+    );
+    let mut account = empty(&stack);
+    for (name, visibility) in [("builds", 30), ("others.fifo", 43_200)] {
+        account.event_queues.insert(arn(name), FoundEventQueue { url: format!("https://queues/{name}"), visibility });
+    }
+    let first = changes(&stack, &account).changes;
+    let of_queues: Vec<String> =
+        sentences(&first).into_iter().filter(|line| line.contains("builds`") || line.contains("fifo")).collect();
+    // Six times the timeout of 900 seconds. A longer one is kept.
+    assert_eq!(
+        of_queues,
+        [
+            "set the visibility timeout of the queue `builds` to 5400 s",
+            "start the function `publisher` for messages of the queue `arn:aws:sqs:eu-central-1:123456789012:builds`",
+            "start the function `publisher` for messages of the queue `arn:aws:sqs:eu-central-1:123456789012:others.fifo`",
+        ]
+    );
+    let mut found = after(account, &first);
+    assert_eq!(changes(&stack, &found), InstallChanges::default());
+    // A mapping that was created by hand, and one of an earlier configuration.
+    let mappings = &mut found.function.as_mut().unwrap().mappings;
+    mappings.get_mut(arn("builds").as_str()).unwrap().reports_failures = false;
+    let stale = FoundMapping { uuid: "uuid of the stale one".to_owned(), reports_failures: true };
+    mappings.insert(arn("stale").as_str().to_owned(), stale);
+    assert_eq!(
+        sentences(&changes(&stack, &found).changes),
+        [
+            "let the function `publisher` report failed messages of the queue `arn:aws:sqs:eu-central-1:123456789012:builds`",
+            "stop starting the function `publisher` for messages of the queue `arn:aws:sqs:eu-central-1:123456789012:stale`",
+        ]
+    );
+    // Mappings would outlive the function.
+    let removed = sentences(&uninstall(&stack, &found));
+    assert_eq!(removed.iter().filter(|line| line.starts_with("stop starting the function")).count(), 3, "{removed:?}");
+    let position = |start: &str| removed.iter().position(|line| line.starts_with(start)).unwrap();
+    assert!(position("stop starting") < position("delete the function"));
+}
+
+#[test]
+fn recursion_is_allowed_unless_lambda_does_not_know_the_setting() {
+    let stack = stack();
+    for (recursion, expected) in [
+        (Some(true), vec![]),
+        (None, vec![]),
+        (Some(false), vec!["allow the function `publisher` to continue its runs"]),
+    ] {
+        let mut found = installed(&stack);
+        found.function.as_mut().unwrap().recursion = recursion;
+        assert_eq!(sentences(&changes(&stack, &found).changes), expected);
+    }
 }

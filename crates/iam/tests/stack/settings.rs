@@ -30,6 +30,8 @@ fn invalid_values_and_unknown_fields_are_refused() {
         ("timeout = 901", "not 901"),
         ("log-retention = 31", "unsupported `log-retention` of 31 days; available: 1, 3, 5, 7, 14, 30"),
         ("retries = 3", "`retries` must be 0 to 2 times"),
+        ("queues = [\"builds\"]", "invalid queue `builds`"),
+        ("queues = [\"arn:aws:sns:eu-west-1:123456789012:builds\"]", "invalid queue"),
         ("event-age = 21601", "`event-age` must be 60 to 21600 seconds"),
         ("alarm-topic = \"arn:aws:sqs:eu-west-1:123456789012:x\"", "invalid topic `arn:"),
         ("alarm-topic = \"arn:aws:sns:eu-west-1:123456789012:${x}\"", "invalid topic `arn:"),

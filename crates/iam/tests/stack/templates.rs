@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use tidegate_core::config::{Config, Site};
+use tidegate_core::config::{Config, QueueArn, Site};
 use tidegate_iam::document::{DocumentKind, PolicyLimit, lint};
-use tidegate_iam::policies::{Grant, GrantFormat, lambda, site};
+use tidegate_iam::policies::{Grant, GrantFormat, lambda, site, with_queues};
 use tidegate_iam::stack::{AccountRegion, Publishers, Stack, StackError};
 
 use super::{ACCOUNT, REGION, cloudformation, config, deployed, of_kind, stack, template_stack, terraform};
@@ -13,7 +13,8 @@ use super::{ACCOUNT, REGION, cloudformation, config, deployed, of_kind, stack, t
 /// The policies that `tidegate policy` prints for the function and for every site with a role.
 fn grants(config: &Config) -> Vec<Grant> {
     let sites: Vec<&Site> = config.sites.iter().collect();
-    let mut grants = vec![lambda(&sites, ACCOUNT, REGION, config.function.name.as_str())];
+    let execution = lambda(&sites, ACCOUNT, REGION, config.function.name.as_str());
+    let mut grants = vec![with_queues(execution, &config.function.queues)];
     grants.extend(config.sites.iter().filter(|one| one.role.is_some()).map(|one| site(one, ACCOUNT, &[])));
     grants
 }
@@ -140,6 +141,41 @@ fn settings_are_in_both_templates() {
     ] {
         assert!(text.contains(line), "{line}");
     }
+}
+
+#[test]
+fn queues_and_recursion_are_in_both_templates() {
+    let mut config = config();
+    let queue = "arn:aws:sqs:eu-west-1:123456789012:builds.fifo";
+    config.function.queues = vec![QueueArn::try_from(queue.to_owned()).unwrap()];
+    let stack = template_stack(&config);
+    let template = cloudformation(&stack);
+    assert_eq!(template["Resources"]["Function"]["Properties"]["RecursiveLoop"], "Allow");
+    let mappings = of_kind(&template, "AWS::Lambda::EventSourceMapping");
+    let [(_, mapping)] = mappings.as_slice() else { panic!("{mappings:?}") };
+    assert_eq!(mapping["EventSourceArn"], queue);
+    assert_eq!(mapping["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
+    let text = terraform(&stack);
+    for line in [
+        r#"resource "aws_lambda_function_recursion_config" "recursion" {"#,
+        r#"recursive_loop = "Allow""#,
+        "# The visibility timeout of the queue must be 5400 seconds or more",
+        r#"event_source_arn        = "arn:aws:sqs:eu-west-1:123456789012:builds.fifo""#,
+        r#"function_response_types = ["ReportBatchItemFailures"]"#,
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    // The same statement as `tidegate policy lambda` prints.
+    let known = super::stack(&config, &AccountRegion::known(ACCOUNT, REGION));
+    let role = known.execution_role.policies[0].document.compact().unwrap();
+    assert_eq!(role, grants(&config)[0].document.compact().unwrap());
+    let actions = r#"["sqs:ReceiveMessage","sqs:DeleteMessage","sqs:GetQueueAttributes"]"#;
+    let document: Value = serde_json::from_str(&role).unwrap();
+    let statement =
+        document["Statement"].as_array().unwrap().iter().find(|one| one["Sid"] == "ReceiveMessages").unwrap();
+    assert_eq!(statement["Action"], serde_json::from_str::<Value>(actions).unwrap());
+    assert!(statement["Resource"] == queue || statement["Resource"] == json!([queue]), "{statement}");
+    assert!(!terraform(&template_stack(&super::config())).contains("aws_lambda_event_source_mapping"));
 }
 
 #[test]

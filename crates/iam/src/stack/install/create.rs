@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tidegate_core::config::QueueArn;
 use tidegate_core::location::Bucket;
 
 use super::found::FoundStack;
 use super::notification::{NotificationOverlap, check_overlap, entries};
+use super::queue::ensure_mappings;
 use super::role::{delete_stale_roles, ensure_role};
 use crate::changes::{
     BucketChange, Change, FunctionChange, FunctionSettings, InvokePermission, LogGroupChange, NotificationEntry,
@@ -45,6 +47,9 @@ pub enum InstallError {
         "the bucket `{0}` does not exist in this region: check its name, and install the function in the region of its buckets"
     )]
     NoBucket(Bucket),
+    /// A queue of the configuration does not exist.
+    #[error("the queue `{queue}` does not exist: create it, or remove it from `queues` in `[function]`", queue = .0.as_str())]
+    NoQueue(QueueArn),
     /// Another notification of a bucket is for the same objects, which S3 refuses.
     #[error(transparent)]
     Overlap(#[from] Box<NotificationOverlap>),
@@ -74,6 +79,7 @@ pub fn install(stack: &Stack, found: &FoundStack, code: &str) -> Result<InstallC
     ensure_log_group(&mut changes, stack, found);
     ensure_function(&mut changes, stack, found, code);
     ensure_url(&mut changes, stack, found);
+    ensure_mappings(&mut changes, stack, found)?;
     ensure_notifications(&mut changes, stack, found)?;
     delete_stale_roles(&mut changes, stack, found);
     Ok(InstallChanges { changes, unmanaged_roles })
@@ -147,6 +153,9 @@ fn ensure_function(changes: &mut Vec<Change>, stack: &Stack, found: &FoundStack,
     };
     if found.function.as_ref().and_then(|current| current.retries.as_ref()) != Some(&retries) {
         push(FunctionChange::SetRetries { function: function(), retries });
+    }
+    if found.function.as_ref().is_none_or(|current| current.recursion == Some(false)) {
+        push(FunctionChange::AllowRecursion { function: function() });
     }
 }
 

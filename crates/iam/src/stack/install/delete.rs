@@ -1,6 +1,7 @@
 //! The changes that delete a stack.
 
 use super::found::FoundStack;
+use super::queue::delete_mapping;
 use super::role::delete_role;
 use crate::changes::{BucketChange, Change, FunctionChange, LogGroupChange, QueueChange};
 use crate::stack::model::Stack;
@@ -19,6 +20,7 @@ pub fn uninstall(stack: &Stack, found: &FoundStack) -> Vec<Change> {
         }
     }
     if let Some(current) = found.function.as_ref().filter(|current| is_ours(&current.owner)) {
+        changes.extend(current.mappings.iter().map(|(queue, mapping)| delete_mapping(name, queue, mapping)));
         if current.url {
             changes.push(Change::Function(FunctionChange::DeleteUrl { function: name.to_owned() }));
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use tidegate_core::config::QueueArn;
 use tidegate_core::location::Bucket;
 
 use crate::changes::{FunctionSettings, NotificationEntry, RetrySettings};
@@ -15,6 +16,8 @@ pub struct FoundStack {
     pub roles: BTreeMap<String, FoundRole>,
     /// The dead-letter queue.
     pub queue: Option<FoundQueue>,
+    /// Queues whose messages start the function, by ARN.
+    pub event_queues: BTreeMap<QueueArn, FoundEventQueue>,
     /// The log group.
     pub log_group: Option<FoundLogGroup>,
     /// Notifications of the stack's buckets, and of buckets that may invoke the function.
@@ -34,6 +37,10 @@ pub struct FoundFunction {
     pub code: String,
     /// What happens to failed events, where that is configured.
     pub retries: Option<RetrySettings>,
+    /// Whether it may invoke itself as often as it needs; `None` where Lambda does not know the setting.
+    pub recursion: Option<bool>,
+    /// Its event source mappings to queues, by the ARN of the queue.
+    pub mappings: BTreeMap<String, FoundMapping>,
     /// Whether it has a function URL.
     pub url: bool,
     /// Statement ids of its resource policy, each with the bucket that is its source.
@@ -62,6 +69,24 @@ pub struct FoundQueue {
     pub retention: Option<u32>,
     /// Whether SQS encrypts it.
     pub encrypted: bool,
+}
+
+/// A queue whose messages start the function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundEventQueue {
+    /// Its URL.
+    pub url: String,
+    /// How long a received message is hidden, in seconds.
+    pub visibility: u32,
+}
+
+/// An event source mapping to a queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundMapping {
+    /// Its id.
+    pub uuid: String,
+    /// Whether Lambda expects a report of the failed messages.
+    pub reports_failures: bool,
 }
 
 /// A CloudWatch Logs log group.

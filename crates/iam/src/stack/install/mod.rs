@@ -9,9 +9,10 @@ mod create;
 mod delete;
 mod found;
 mod notification;
+mod queue;
 mod role;
 
 pub use create::{InstallChanges, InstallError, install};
 pub use delete::uninstall;
-pub use found::{FoundFunction, FoundLogGroup, FoundQueue, FoundRole, FoundStack};
+pub use found::{FoundEventQueue, FoundFunction, FoundLogGroup, FoundMapping, FoundQueue, FoundRole, FoundStack};
 pub use notification::NotificationOverlap;
