@@ -1,7 +1,7 @@
 //! The Lambda's event handler: uploads, webhooks, continuations, and events that are repeated, late or invalid.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use aws_sdk_s3::primitives::ByteStream;
@@ -82,6 +82,12 @@ impl SelfInvoke for SelfInvokeRecorder {
 /// Records the entries of the run log.
 #[derive(Default)]
 pub(crate) struct RunLogRecorder(Mutex<Vec<RunLogEntry>>);
+
+impl RunLogRecorder {
+    pub(crate) fn entries(&self) -> Vec<RunLogEntry> {
+        self.0.lock().unwrap().clone()
+    }
+}
 
 impl RunLog for RunLogRecorder {
     fn write(&self, entry: &RunLogEntry) {
@@ -322,11 +328,91 @@ async fn a_redelivery_runs_again_after_a_failure() {
 }
 
 #[tokio::test]
-async fn answers_503_if_secrets_cannot_be_read() {
+async fn a_secret_that_cannot_be_read_is_like_a_wrong_signature() {
     let function = function().await;
-    let response = function.handler.answer_webhook(&push("any", "d-1", "x"), context(10)).await;
-    assert_eq!(response.status, 503, "{response:?}");
-    assert!(!response.message.contains("repo/github.com"), "{response:?}");
+    let unknown = {
+        let body = serde_json::to_vec(&json!({ "repository": { "full_name": "acme/unknown" } })).unwrap();
+        let signature = sign("any", &body);
+        let headers = [("x-github-event", "push"), ("x-hub-signature-256", signature.as_str())];
+        HttpRequest::new("POST", "/", headers, body)
+    };
+    let expected = function.handler.answer_webhook(&unknown, context(10)).await;
+    assert_eq!((expected.status, expected.message.as_str()), (401, "no rule accepts this signature"));
+    let answer = function.handler.answer_webhook(&push("any", "d-1", "x"), context(10)).await;
+    assert_eq!(answer, expected);
+    // The failure is remembered: a secret that is created now is not read at once.
+    function.world.secrets.put("repo/github.com/acme/docs", "any").unwrap();
+    function.world.parameters.put("/tidegate/docs", "any").unwrap();
+    assert_eq!(function.handler.answer_webhook(&push("any", "d-2", "x"), context(10)).await, expected);
+}
+
+#[tokio::test]
+async fn records_of_old_deliveries_are_deleted() {
+    let function = with_secrets().await;
+    let records = async || -> usize {
+        let list = function.world.client().list_objects_v2().bucket("state").prefix("tidegate/docs/deliveries/");
+        list.send().await.unwrap().contents().len()
+    };
+    let month = 31 * 24 * 60 * 60 * 1000;
+    let now = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
+    // The emulator writes records now, and the invocation is a month later.
+    for (message, at, left) in [("one", now, 1), ("two", now + 1_000, 2), ("three", now + month, 0)] {
+        let at = InvocationContext { now: Timestamp::from_milliseconds(at), ..context(300) };
+        assert_eq!(
+            function.handler.answer_webhook(&push("old secret of this hook", "d", message), at).await.status,
+            202
+        );
+        let run = function.self_invoke.runs.lock().unwrap().pop().unwrap();
+        function.handler.run(&run.trigger, &run.run, at).await.unwrap();
+        assert_eq!(records().await, left, "{message}");
+    }
+}
+
+const GENERIC: &str = "\n[[site.webhook]]\nprovider = \"generic\"\nsecrets = [\"ssm:/tidegate/docs\"]\n";
+
+#[tokio::test]
+async fn a_generic_webhook_publishes_a_folder_only_with_its_marker() {
+    let world = World::new().await;
+    let publisher = world.publisher();
+    let function = function_in(world, publisher, &format!("{CONFIGURATION}{GENERIC}")).await;
+    function.world.parameters.put("/tidegate/docs", "secret").unwrap();
+    function.stage("builds/half/index.html", b"half").await;
+    // Another build with the same name is not what the sender named.
+    function.stage("builds/half.zip", &zip(&[("index.html", "zip")])).await;
+    let send = async |release: &str| {
+        let body = format!(r#"{{"site":"docs","source":"s3://staging/builds/half/","release":"{release}"}}"#);
+        let at = (INSTANT / 1000).to_string();
+        let signature = sign("secret", format!("{at}.{body}").as_bytes());
+        let headers = [("x-tidegate-timestamp", at.as_str()), ("x-tidegate-signature-256", signature.as_str())];
+        let request = HttpRequest::new("POST", "/", headers, body.into_bytes());
+        assert_eq!(function.handler.answer_webhook(&request, context(10)).await.status, 202);
+        let run = function.self_invoke.runs.lock().unwrap().pop().unwrap();
+        function.handler.run(&run.trigger, &run.run, context(300)).await
+    };
+    let error = send("one").await.unwrap_err().to_string();
+    assert!(error.contains("the build `half` is not complete: its `.ready` does not exist"), "{error}");
+    assert!(function.world.site().await.keys().is_empty());
+    function.stage("builds/half/.ready", b"").await;
+    assert_eq!(outcome(&send("two").await.unwrap()), Outcome::Live);
+    assert_eq!(function.world.site().await.get("docs/index.html").unwrap().body.as_deref(), Some("half"));
+}
+
+#[tokio::test]
+async fn publishes_keys_that_other_servers_do_not_encode() {
+    let function = function().await;
+    let etag = function.stage("builds/c++ 1.zip", &zip(&[("index.html", "1")])).await;
+    for (second, source, key) in [(1, "aws:s3", "builds/c%2B%2B+1.zip"), (2, "ceph:s3", "builds/c++ 1.zip")] {
+        let mut event = stored(key, &etag, second, "01");
+        event["Records"][0]["eventSource"] = json!(source);
+        let results = function.upload(&event).await;
+        assert!(matches!(outcome(&results[0]), Outcome::Live | Outcome::Unchanged), "{source}: {results:?}");
+    }
+    // Both objects exist, and the event has the ETag of one of them.
+    let other = function.stage("builds/c   1.zip", &zip(&[("index.html", "2")])).await;
+    let mut event = stored("builds/c++ 1.zip", &other, 3, "03");
+    event["Records"][0]["eventSource"] = json!("ceph:s3");
+    assert_eq!(outcome(&function.upload(&event).await[0]), Outcome::Live);
+    assert_eq!(function.world.site().await.get("docs/index.html").unwrap().body.as_deref(), Some("2"));
 }
 
 #[tokio::test]
@@ -358,7 +444,7 @@ async fn logs_every_run_and_stores_its_report() {
     // A retry would read the same bytes, so the invocation must succeed.
     let response = function.handler.handle(&event, "request", context(300)).await.unwrap();
     assert_eq!(response["errorType"], "Tidegate.Artifact", "{late}: {response}");
-    let entries = function.run_log.0.lock().unwrap().clone();
+    let entries = function.run_log.entries();
     let outcomes: Vec<Value> = entries.iter().map(RunLogEntry::outcome).collect();
     assert_eq!(outcomes, [json!("live"), json!("failed")]);
     assert_eq!(entries[1].run, "request");

@@ -54,6 +54,9 @@ pub enum StagedBuildError {
     /// Neither form exists.
     #[error("the build `{0}` is not uploaded yet: neither its zip nor its `.ready` exists")]
     Absent(String),
+    /// The folder has no marker.
+    #[error("the build `{0}` is not complete: its `.ready` does not exist; upload it last")]
+    Unfinished(String),
     /// Both forms exist, which is ambiguous.
     #[error("the build `{0}` exists both as a zip and as a folder; delete one of them")]
     Twice(String),

@@ -17,10 +17,11 @@ pub const DELIVERY_FORMAT: u32 = 1;
 /// Maximum length of a stored delivery id, in bytes. GitHub's ids have 36.
 const ID_BYTES: usize = 64;
 
-/// The identity of a delivery: the SHA-256 of the signed bytes.
+/// The identity of a delivery: the SHA-256 of the signed bytes, or of what it announces.
 ///
-/// These are the body and, for generic webhooks, the timestamp before it. The id of the delivery and the name of its event are
-/// not signed, so a replay can change them.
+/// The signed bytes are the body and, for generic webhooks, the timestamp before it. The id of the delivery and the name of its
+/// event are not signed, so a replay can change them. GitHub announces a release several times,
+/// and may announce a state of a deployment again: their deliveries have the identity of the release or state.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct DeliveryDigest(String);
@@ -80,6 +81,12 @@ impl DeliveryDigest {
         }
         hash.update(body);
         Self(hex::encode(hash.finalize()))
+    }
+
+    /// The digest of what several deliveries announce, such as one release: they publish once.
+    #[must_use]
+    pub fn of_subject(subject: &str) -> Self {
+        Self(hex::encode(Sha256::digest(subject)))
     }
 
     /// The 64 hexadecimal digits.

@@ -256,6 +256,13 @@ impl GithubFileRef {
     }
 }
 
+impl FileError {
+    /// Whether the file may still be uploaded.
+    pub(crate) fn is_early(&self) -> bool {
+        matches!(self, Self::Missing { .. } | Self::Incomplete(_))
+    }
+}
+
 impl GithubFile {
     /// The error for an artifact that GitHub has deleted.
     pub(super) fn expired(&self) -> FileError {

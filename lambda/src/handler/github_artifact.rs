@@ -11,14 +11,23 @@ use tidegate_core::config::{Site, SiteName};
 use tidegate_core::error_kind::ErrorKind;
 use tidegate_core::location::ObjectLocation;
 use tidegate_publish::aws_error::AwsError;
+use tokio::time::{Instant, sleep};
 
 use super::EventHandler;
 use crate::context::InvocationContext;
-use crate::github::{Github, GithubError, GithubFileRef};
+use crate::github::{FileError, FileOrigin, Github, GithubError, GithubFile, GithubFileRef};
 use crate::secrets::SecretStoreError;
+use crate::trigger::Trigger;
 
 /// How long files of failed runs are kept. It is longer than any run takes.
 const KEEP_FAILED: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long after its publication the assets of a release may be uploaded. Some tools publish a release first.
+const UPLOAD_TIME: Duration = Duration::from_secs(15 * 60);
+
+/// The first and the longest wait between two looks at a release.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
 /// Why a file of GitHub cannot be published.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +35,9 @@ pub enum GithubArtifactError {
     /// The request to GitHub failed.
     #[error(transparent)]
     Github(#[from] GithubError),
+    /// The asset is still being uploaded, and the invocation ends.
+    #[error(transparent)]
+    Uploading(FileError),
     /// The object could not be written.
     #[error(transparent)]
     Cloud(#[from] AwsError),
@@ -47,7 +59,7 @@ impl GithubArtifactError {
         match self {
             Self::Github(error) => error.kind(),
             Self::Cloud(_) | Self::Secrets(SecretStoreError::Cloud(_)) => ErrorKind::Cloud,
-            Self::Secrets(_) | Self::NoRule(_) | Self::NoState(_) => ErrorKind::Configuration,
+            Self::Secrets(_) | Self::NoRule(_) | Self::NoState(_) | Self::Uploading(_) => ErrorKind::Configuration,
         }
     }
 
@@ -65,6 +77,7 @@ impl EventHandler {
         &self,
         site: &Site,
         reference: &GithubFileRef,
+        trigger: &Trigger,
         context: InvocationContext,
     ) -> Result<ObjectLocation, GithubArtifactError> {
         // Any principal with `lambda:InvokeFunction` can send a continuation. The token goes only where the deployed
@@ -76,7 +89,7 @@ impl EventHandler {
         let token = self.secrets.secret(&reference.access.token).await?;
         let context = InvocationContext { deadline: context.continue_at(), ..context };
         let github = Github::new(&reference.access, &token, context)?;
-        let file = github.find(reference).await?;
+        let file = find(&github, reference, trigger, context).await?;
         let name = reference.stored_name(&file);
         let location = state.fetched(&name)?;
         if state.has_fetched(&location).await? {
@@ -105,6 +118,32 @@ impl EventHandler {
         let Some(state) = self.publisher.state(site) else { return };
         if let Err(error) = state.delete_fetched(fetched).await {
             tracing::warn!(location = %fetched, %error, "the copied file could not be deleted");
+        }
+    }
+}
+
+/// Finds a file. The asset of a release that was just published is waited for.
+async fn find(
+    github: &Github,
+    reference: &GithubFileRef,
+    trigger: &Trigger,
+    context: InvocationContext,
+) -> Result<GithubFile, GithubArtifactError> {
+    let (started, mut wait) = (Instant::now(), FIRST_WAIT);
+    let published = trigger.revision.as_ref().map_or(0, |revision| revision.at).min(context.now.milliseconds());
+    let age = Duration::from_millis(context.now.milliseconds().saturating_sub(published));
+    let is_new = || matches!(reference.origin, FileOrigin::Release(_)) && age + started.elapsed() < UPLOAD_TIME;
+    loop {
+        match github.find(reference).await {
+            Err(GithubError::File(error)) if error.is_early() && is_new() => {
+                if Instant::now() + wait >= context.deadline {
+                    return Err(GithubArtifactError::Uploading(error));
+                }
+                tracing::info!(%error, ?wait, "waiting for an asset of a new release");
+                sleep(wait).await;
+                wait = (wait * 2).min(LONGEST_WAIT);
+            }
+            result => return Ok(result?),
         }
     }
 }

@@ -12,6 +12,9 @@ use tidegate_publish::state::StateError;
 /// retry together.
 const ACTIVE: Duration = Duration::from_secs(20 * 60);
 
+/// How long records are kept. GitHub redelivers for 3 days, and the revision of anything older is superseded.
+const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 /// How often another invocation may change the record first.
 const ATTEMPTS: usize = 5;
 
@@ -41,6 +44,13 @@ pub(super) async fn begin(
         }
     }
     Ok(Some(DeliveryState::AlreadyRunning(String::new())))
+}
+
+/// Deletes the records of deliveries that ended long ago.
+pub(super) async fn prune(publisher: &Publisher, site: &Site, now: Timestamp) -> Result<(), StateError> {
+    let Some(state) = publisher.state(site) else { return Ok(()) };
+    let kept = u64::try_from(KEPT.as_millis()).unwrap_or(u64::MAX);
+    state.delete_deliveries_before(now.milliseconds().saturating_sub(kept)).await
 }
 
 /// Stores how the run ended, if it is still the one that acts on the delivery.

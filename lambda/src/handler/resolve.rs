@@ -40,6 +40,11 @@ impl ResolveError {
     pub(super) fn is_replaced(&self) -> bool {
         matches!(self, Self::Replaced(_) | Self::AmbiguousKey(AmbiguousKeyError::Replaced(_)))
     }
+
+    /// Whether the artifact is still being uploaded.
+    pub(super) fn is_early(&self) -> bool {
+        matches!(self, Self::GithubArtifact(GithubArtifactError::Uploading(_)))
+    }
 }
 
 /// A resolved artifact.
@@ -81,6 +86,13 @@ pub(super) async fn resolve(
             let marker = s3.head_if_exists(&build.marker().bucket, build.marker().key.as_str()).await?.is_some();
             existing(build.source(archive, marker)?)
         }
+        ArtifactRef::Folder(build) => {
+            let marker = build.marker();
+            if s3.head_if_exists(&marker.bucket, marker.key.as_str()).await?.is_none() {
+                return Err(StagedBuildError::Unfinished(build.name().to_owned()).into());
+            }
+            existing(Source::Prefix(build.prefix().clone()))
+        }
         ArtifactRef::Newest(location) => {
             let uploads = s3.uploads(location).await?;
             let (release, source, _) =
@@ -88,7 +100,7 @@ pub(super) async fn resolve(
             Ok(ResolvedSource { source, release: Some(release), fetched: None })
         }
         ArtifactRef::GithubFile(file) => {
-            let fetched = handler.fetch_file(site, file, context).await?;
+            let fetched = handler.fetch_file(site, file, trigger, context).await?;
             Ok(ResolvedSource { source: Source::Object(fetched.clone()), release: None, fetched: Some(fetched) })
         }
     }

@@ -41,6 +41,9 @@ impl EventHandler {
             if let Err(error) = idempotency::end(&self.publisher, site, digest, &id.id, succeeded).await {
                 tracing::warn!(run = id.id, %error, "the result of the delivery could not be stored");
             }
+            if let Err(error) = idempotency::prune(&self.publisher, site, context.now).await {
+                tracing::warn!(run = id.id, %error, "records of old deliveries could not be deleted");
+            }
         }
         self.report_end(&run, &result).await;
         result
@@ -52,6 +55,10 @@ impl EventHandler {
             Ok(resolved) => resolved,
             // The event of the newer object follows, or came before.
             Err(error) if error.is_replaced() => return Ok(RunResult::Superseded(error.to_string())),
+            // Its assets are still being uploaded.
+            Err(error) if error.is_early() && id.continuations < MAX_CONTINUATIONS => {
+                return self.continue_run(run).await;
+            }
             Err(error) => return Err(error.into()),
         };
         let ResolvedSource { source, release, fetched } = resolved;
@@ -77,13 +84,7 @@ impl EventHandler {
                 Err(RunError::TooManyContinuations)
             }
             // What was written stays: the next invocation finds it by the stored plan and by the site itself.
-            Ok(Err(PublishError::Interrupted)) | Err(_) => {
-                let next = Continuation { format: CONTINUATION_FORMAT, run: id.next(), trigger: trigger.clone() };
-                self.self_invoke.continue_run(&next).await.map_err(RunError::SelfInvoke)?;
-                let continuations = id.continuations;
-                tracing::info!(run = id.id, continuations, margin = ?CONTINUATION_MARGIN, "the run is continued");
-                Ok(RunResult::Continued { continuations })
-            }
+            Ok(Err(PublishError::Interrupted)) | Err(_) => self.continue_run(run).await,
             Ok(report) => {
                 let result = RunResult::Report(Box::new(report?));
                 // A retry of a failed run uses the fetched file again.
@@ -93,6 +94,15 @@ impl EventHandler {
                 Ok(result)
             }
         }
+    }
+
+    /// Continues a run in another invocation.
+    async fn continue_run(&self, run: &ActiveRun<'_>) -> Result<RunResult, RunError> {
+        let continuations = run.id.continuations;
+        let next = Continuation { format: CONTINUATION_FORMAT, run: run.id.next(), trigger: run.trigger.clone() };
+        self.self_invoke.continue_run(&next).await.map_err(RunError::SelfInvoke)?;
+        tracing::info!(run = run.id.id, continuations, margin = ?CONTINUATION_MARGIN, "the run is continued");
+        Ok(RunResult::Continued { continuations })
     }
 
     /// Runs a direct invocation.

@@ -9,7 +9,7 @@ use super::active_run::ActiveRun;
 use super::github_artifact::GithubArtifactError;
 use super::result::{RunError, RunResult};
 use crate::context::InvocationContext;
-use crate::github::{Github, RunState, summary};
+use crate::github::{Github, RunState, StatusSubject, summary};
 
 /// How long one report may take, with its retries.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -18,8 +18,11 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const PUBLISHING: &str = "publishing";
 
 impl EventHandler {
-    /// Reports that a run started.
+    /// Reports that a run started. A deployment is `in_progress` already, and another status would be another webhook.
     pub(super) async fn report_start(&self, run: &ActiveRun<'_>) {
+        if run.trigger.status.as_ref().is_some_and(|status| matches!(status.subject, StatusSubject::Deployment(_))) {
+            return;
+        }
         self.report(run, RunState::Pending, PUBLISHING).await;
     }
 

@@ -4,6 +4,8 @@
 //! verified, the delivery was stored, and the invocation was queued.
 //! Source: GitHub documentation, "Best practices for using webhooks" and "Handling failed webhook deliveries".
 
+use std::time::Duration;
+
 use serde::Serialize;
 use tidegate_core::config::{ConfigError, SiteName};
 use tidegate_core::error_kind::ErrorKind;
@@ -11,12 +13,16 @@ use tidegate_core::webhook_delivery::DeliveryState;
 use tidegate_publish::aws_error::AwsError;
 use tidegate_publish::publish::PublishError;
 use tidegate_publish::state::StateError;
+use tokio::time::{Instant, sleep_until};
 
 use super::EventHandler;
 use super::idempotency::{self, NewDelivery};
 use crate::context::InvocationContext;
 use crate::trigger::{CONTINUATION_FORMAT, Continuation, HttpRequest, RunId, Trigger};
 use crate::webhook::{CandidateRules, FetchedSecrets, WebhookDecision, WebhookRefusal, candidates};
+
+/// When a refusal is sent, at the earliest: if a rule exists, its secrets may have been fetched first, which takes longer.
+const REFUSAL_TIME: Duration = Duration::from_millis(250);
 
 /// The answer to the sender of a webhook.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -93,35 +99,40 @@ impl From<StateError> for DispatchError {
 impl EventHandler {
     /// Answers a webhook. Publishes nothing yet: another invocation does, which is queued once this returns.
     pub async fn answer_webhook(&self, request: &HttpRequest, context: InvocationContext) -> WebhookResponse {
+        let received = Instant::now();
+        let response = self.decide(request, context).await;
+        if response.status == 401 {
+            sleep_until(received + REFUSAL_TIME).await;
+        }
+        response
+    }
+
+    async fn decide(&self, request: &HttpRequest, context: InvocationContext) -> WebhookResponse {
         let candidates = match candidates(request, &self.config) {
             Ok(candidates) => candidates,
             Err(refusal) => return WebhookResponse::refused(&refusal),
         };
-        let (secrets, incomplete) = self.fetch_secrets(&candidates).await;
+        let secrets = self.fetch_secrets(&candidates).await;
         match candidates.authorize(request, &secrets, context.now) {
-            // The missing secret may be the one that signed the webhook, so the sender should try again.
-            WebhookDecision::Refused(WebhookRefusal::Unauthentic) if incomplete => {
-                WebhookResponse::new(503, "the secrets of this webhook are unavailable; send it again")
-            }
             WebhookDecision::Refused(refusal) => WebhookResponse::refused(&refusal),
             WebhookDecision::NoOp(reason) => WebhookResponse::new(200, reason.to_string()),
             WebhookDecision::Publish(triggers) => self.dispatch_all(&candidates, triggers, context).await,
         }
     }
 
-    /// The secrets of the rules, and whether one of them could not be read.
-    async fn fetch_secrets(&self, candidates: &CandidateRules<'_>) -> (FetchedSecrets, bool) {
-        let (mut secrets, mut incomplete) = (FetchedSecrets::new(), false);
+    /// The secrets of the rules. One that cannot be read matches no signature: another answer would show strangers that
+    /// there is a rule.
+    async fn fetch_secrets(&self, candidates: &CandidateRules<'_>) -> FetchedSecrets {
+        let mut secrets = FetchedSecrets::new();
         for reference in candidates.secrets() {
             match self.secrets.secret(reference).await {
                 Ok(secret) => drop(secrets.insert(reference.clone(), secret)),
                 Err(error) => {
-                    tracing::error!(%reference, %error, "the secret of a webhook could not be read");
-                    incomplete = true;
+                    tracing::error!(%reference, %error, "the secret of a webhook could not be read, so it accepts none");
                 }
             }
         }
-        (secrets, incomplete)
+        secrets
     }
 
     async fn dispatch_all(

@@ -16,8 +16,11 @@ use super::secret::{Secret, SecretError};
 /// How long a secret is cached. A replaced secret stays valid for as long; a rotation configures both.
 const CACHED: Duration = Duration::from_secs(300);
 
+/// How long a failure is remembered. Anyone can send webhooks that are refused, and each would ask AWS again.
+const FAILURE_CACHED: Duration = Duration::from_secs(10);
+
 /// Why a secret could not be read.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum SecretStoreError {
     /// The call to AWS failed.
     #[error(transparent)]
@@ -45,7 +48,20 @@ pub trait SecretStore: Send + Sync {
 pub struct AwsSecrets {
     secrets_manager: aws_sdk_secretsmanager::Client,
     systems_manager: aws_sdk_ssm::Client,
-    cache: Mutex<BTreeMap<SecretReference, (Secret, Instant)>>,
+    cache: Mutex<BTreeMap<SecretReference, CachedSecret>>,
+}
+
+/// A secret, or why it could not be read, and when it was asked for.
+#[derive(Debug, Clone)]
+struct CachedSecret {
+    result: Result<Secret, SecretStoreError>,
+    read_at: Instant,
+}
+
+impl CachedSecret {
+    fn is_fresh(&self) -> bool {
+        self.read_at.elapsed() < if self.result.is_ok() { CACHED } else { FAILURE_CACHED }
+    }
 }
 
 impl AwsSecrets {
@@ -82,14 +98,17 @@ impl SecretStore for AwsSecrets {
     async fn secret(&self, reference: &SecretReference) -> Result<Secret, SecretStoreError> {
         let cached = {
             let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-            cache.get(reference).filter(|(_, read_at)| read_at.elapsed() < CACHED).map(|(secret, _)| secret.clone())
+            cache.get(reference).filter(|cached| cached.is_fresh()).map(|cached| cached.result.clone())
         };
-        if let Some(secret) = cached {
-            return Ok(secret);
+        if let Some(result) = cached {
+            return result;
         }
-        let secret = Secret::new(reference, self.read(reference).await?)?;
+        let result = match self.read(reference).await {
+            Ok(stored) => Secret::new(reference, stored).map_err(SecretStoreError::from),
+            Err(error) => Err(error),
+        };
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        cache.insert(reference.clone(), (secret.clone(), Instant::now()));
-        Ok(secret)
+        cache.insert(reference.clone(), CachedSecret { result: result.clone(), read_at: Instant::now() });
+        result
     }
 }

@@ -62,6 +62,8 @@ pub enum ArtifactRef {
     Ambiguous(Box<AmbiguousKey>),
     /// A build by its name. [`Build::source`] chooses between its two forms once it is known which one exists.
     Build(Build),
+    /// A build in a folder, which its marker must complete.
+    Folder(Build),
     /// The newest build below a location. [`tidegate_core::staged_build::newest`] chooses it from a listing.
     Newest(Location),
     /// A file that GitHub stores.

@@ -201,7 +201,7 @@ impl<'c> CandidateRules<'c> {
                     release,
                     cause: TriggerCause::Github(event.event),
                     revision: Some(Revision::at(event.time.milliseconds())),
-                    delivery: Some(self.digest.clone()),
+                    delivery: Some(event.subject.clone().unwrap_or_else(|| self.digest.clone())),
                     status: status(rule, &event),
                 }),
                 Err(reason) => reasons.push((site.name.clone(), reason)),
@@ -242,6 +242,17 @@ fn match_rule(site: &Site, rule: &GithubRule, event: &WebhookEvent) -> Result<Na
     if event.pull_request && !rule.pull_requests {
         return Err(UnmatchedRule::PullRequest);
     }
+    if let Some(started_by) = event.run_event.as_ref().filter(|_| !event.pull_request)
+        && !rule.run_events.contains(started_by)
+    {
+        return Err(UnmatchedRule::run_event(started_by));
+    }
+    if event.pre_release && !rule.pre_releases {
+        return Err(UnmatchedRule::PreRelease);
+    }
+    if event.reference.is_merge_queue() {
+        return Err(UnmatchedRule::MergeQueue);
+    }
     if let (Some(pattern), Some(environment)) = (&rule.environment, &event.environment)
         && !pattern.covers(environment)
     {
@@ -277,7 +288,7 @@ fn covers_reference(rule: &GithubRule, event: &WebhookEvent) -> bool {
     let tag = |name: &str| rule.tag.as_ref().is_some_and(|pattern| pattern.covers(name));
     match (event.event, &event.reference) {
         (GithubEvent::Release, _) if rule.tag.is_none() => true,
-        (GithubEvent::Deployment, _) if rule.branch.is_none() && rule.tag.is_none() => true,
+        (GithubEvent::DeploymentStatus, _) if rule.branch.is_none() && rule.tag.is_none() => true,
         (_, GitReference::Branch(name)) => branch(name),
         (_, GitReference::Tag(name)) => tag(name),
         (_, GitReference::BranchOrTag(name)) => branch(name) || tag(name),
@@ -303,7 +314,7 @@ fn artifact(site: &Site, rule: &GithubRule, event: &WebhookEvent) -> Result<Name
         (WebhookPublish::Named | WebhookPublish::Commit, _) => build(builds()?, commit()?.as_str()),
         (WebhookPublish::Newest, _) => Ok(named(ArtifactRef::Newest(builds()?.clone()))),
         (WebhookPublish::Staged, _) => {
-            let source = site.staged.clone().filter(|source| site.owns(source)).ok_or(UnmatchedRule::NoLocation)?;
+            let source = site.staged_in_s3().cloned().ok_or(UnmatchedRule::NoLocation)?;
             Ok(named(ArtifactRef::Source { source, pin: None }))
         }
         (WebhookPublish::Artifact { name, access }, _) => {

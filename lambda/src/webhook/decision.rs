@@ -48,6 +48,15 @@ pub enum UnmatchedRule {
     /// The run is for a pull request.
     #[error("the run is for a pull request, and the rule does not set `pull-requests = true`")]
     PullRequest,
+    /// The run was started by an event that the rule does not list.
+    #[error("the run was started by `{0}`, which the rule does not list in `run-events`")]
+    RunEvent(String),
+    /// The release is a pre-release.
+    #[error("the release is a pre-release, and the rule does not set `pre-releases = true`")]
+    PreRelease,
+    /// The branch belongs to a merge queue.
+    #[error("the branch belongs to a merge queue, whose pull requests are not merged yet")]
+    MergeQueue,
     /// The rule is for another environment.
     #[error("the rule is not for the environment `{0}`")]
     Environment(String),
@@ -137,6 +146,10 @@ impl WebhookRefusal {
 impl UnmatchedRule {
     pub(super) fn environment(name: &str) -> Self {
         Self::Environment(sanitize_name(name))
+    }
+
+    pub(super) fn run_event(name: &str) -> Self {
+        Self::RunEvent(sanitize_name(name))
     }
 
     pub(super) fn workflow(workflow: &WorkflowName) -> Self {

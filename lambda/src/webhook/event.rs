@@ -5,9 +5,10 @@
 
 use std::fmt;
 
-use tidegate_core::config::GithubEvent;
+use tidegate_core::config::{GithubEvent, is_merge_queue};
 use tidegate_core::sanitize::sanitize_name;
 use tidegate_core::timestamp::Timestamp;
+use tidegate_core::webhook_delivery::DeliveryDigest;
 
 use crate::github::{CommitId, FileOrigin};
 
@@ -20,12 +21,18 @@ pub struct WebhookEvent {
     pub reference: GitReference,
     /// The commit; a release has none.
     pub commit: Option<CommitId>,
-    /// When the commit, release or deployment was made. It orders releases.
+    /// When the commit or release was made, or the job that deploys started. It orders releases.
     pub time: Timestamp,
+    /// What several deliveries announce: a release, or a state of a deployment. `None` if every delivery is an event of its own.
+    pub subject: Option<DeliveryDigest>,
     /// Whether the code may come from a fork.
     pub fork: bool,
     /// Whether the event is about a pull request.
     pub pull_request: bool,
+    /// The event that started the workflow run.
+    pub run_event: Option<String>,
+    /// Whether the release is a pre-release.
+    pub pre_release: bool,
     /// The environment of a deployment.
     pub environment: Option<String>,
     /// The workflow of a run.
@@ -62,6 +69,15 @@ impl GitReference {
     pub fn name(&self) -> &str {
         match self {
             Self::Branch(name) | Self::Tag(name) | Self::BranchOrTag(name) => name,
+        }
+    }
+
+    /// Whether it is a branch of a merge queue.
+    #[must_use]
+    pub fn is_merge_queue(&self) -> bool {
+        match self {
+            Self::Branch(name) | Self::BranchOrTag(name) => is_merge_queue(name),
+            Self::Tag(_) => false,
         }
     }
 

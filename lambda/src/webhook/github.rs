@@ -7,6 +7,7 @@ use serde_json::Value;
 use tidegate_core::config::{GithubEvent, Repository};
 use tidegate_core::sanitize::sanitize_name;
 use tidegate_core::timestamp::{Timestamp, TimestampError};
+use tidegate_core::webhook_delivery::DeliveryDigest;
 
 use super::event::{GitReference, WebhookEvent, WorkflowName, asks_to_skip};
 use crate::github::{CommitId, FileOrigin};
@@ -29,11 +30,11 @@ pub enum IgnoredEvent {
     #[error("the event `{0}` does not publish")]
     Event(String),
     /// Another action of the event publishes.
-    #[error("the event `{event}` publishes when its action is `{publishing}`, and this action is `{action}`")]
+    #[error("the event `{event}` publishes when its action is {publishing}, and this action is `{action}`")]
     Action {
         /// The event.
         event: GithubEvent,
-        /// The action that publishes.
+        /// The actions that publish.
         publishing: &'static str,
         /// The action in the payload.
         action: String,
@@ -56,6 +57,15 @@ pub enum IgnoredEvent {
     /// The release is a draft.
     #[error("the release is a draft")]
     Draft,
+    /// The deployment waits, failed or ended.
+    #[error("the deployment is `{0}`, and only `in_progress` and `success` publish")]
+    DeploymentState(String),
+    /// No workflow deploys, so that no protection rule of the environment applied.
+    #[error("no workflow deploys: a deployment that was made with the API needs no approval, so it does not publish")]
+    NoWorkflow,
+    /// The job that deploys did not start: it waits for approval.
+    #[error("the job that deploys is `{0}`: it has not started, and may wait for approval")]
+    JobWaits(String),
 }
 
 /// Why a payload cannot be read.
@@ -100,6 +110,7 @@ struct NamedRepository {
 struct ReleasePayload {
     action: String,
     release: GithubRelease,
+    repository: NamedRepository,
 }
 
 #[derive(Deserialize)]
@@ -108,8 +119,12 @@ struct GithubRelease {
     tag_name: String,
     #[serde(default)]
     draft: bool,
+    #[serde(default)]
+    prerelease: bool,
     created_at: Option<String>,
     published_at: Option<String>,
+    /// Absent in payloads of older GitHub Enterprise Servers.
+    updated_at: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -136,11 +151,12 @@ struct WorkflowRun {
 }
 
 #[derive(Deserialize)]
-struct DeploymentPayload {
-    /// Absent in payloads of GitHub Enterprise Server up to 3.5, which had only one action.
-    action: Option<String>,
+struct DeploymentStatusPayload {
     deployment: GithubDeployment,
+    deployment_status: DeploymentStatus,
     workflow_run: Option<DeployingRun>,
+    /// The job of the workflow that deploys.
+    check_run: Option<DeployingJob>,
     repository: NamedRepository,
 }
 
@@ -151,6 +167,11 @@ struct GithubDeployment {
     #[serde(rename = "ref")]
     reference: String,
     environment: String,
+}
+
+#[derive(Deserialize)]
+struct DeploymentStatus {
+    state: String,
     created_at: String,
 }
 
@@ -158,9 +179,16 @@ struct GithubDeployment {
 #[derive(Deserialize)]
 struct DeployingRun {
     event: String,
+    status: Option<String>,
     /// Usually absent. `null` is different: the repository was deleted.
     #[serde(default, deserialize_with = "present")]
     head_repository: Option<Option<NamedRepository>>,
+}
+
+#[derive(Default, Deserialize)]
+struct DeployingJob {
+    status: Option<String>,
+    started_at: Option<String>,
 }
 
 /// Reads a verified payload.
@@ -172,7 +200,9 @@ pub(super) fn read(event: &str, payload: &Value) -> Result<ParsedPayload, Payloa
         "workflow_run" => {
             workflow_run(payload).map_err(|reason| PayloadError { event: GithubEvent::WorkflowRun, reason })
         }
-        "deployment" => deployment(payload).map_err(|reason| PayloadError { event: GithubEvent::Deployment, reason }),
+        "deployment_status" => {
+            deployment_status(payload).map_err(|reason| PayloadError { event: GithubEvent::DeploymentStatus, reason })
+        }
         other => Ok(ParsedPayload::Ignored(IgnoredEvent::Event(sanitize_name(other)))),
     }
 }
@@ -190,45 +220,41 @@ fn push(payload: &Value) -> Result<ParsedPayload, String> {
     if head.message.as_deref().is_some_and(asks_to_skip) {
         return Ok(ParsedPayload::Ignored(IgnoredEvent::Skipped));
     }
+    // The commit may have the date of its author, so that a rebase would be older than what it replaces.
+    let time = match push.repository.and_then(|repository| repository.pushed_at) {
+        Some(seconds) => Timestamp::from_milliseconds(seconds.saturating_mul(1000)),
+        None => time(&head.timestamp)?,
+    };
     Ok(parsed(WebhookEvent {
-        event: GithubEvent::Push,
         reference,
         // For an annotated tag, `after` is the tag object, and the commit is the head.
         commit: commit_or_none(&head.id)?.or(Some(after)),
-        // The commit may have the date of its author, so that a rebase would be older than what it replaces.
-        time: match push.repository.and_then(|repository| repository.pushed_at) {
-            Some(seconds) => Timestamp::from_milliseconds(seconds.saturating_mul(1000)),
-            None => time(&head.timestamp)?,
-        },
-        fork: false,
-        pull_request: false,
-        environment: None,
-        workflow: None,
-        deployment: None,
-        origin: None,
+        ..event(GithubEvent::Push, time)
     }))
 }
 
+/// A release is announced as `published` and `released`; a pre-release as `published` and `prereleased`; and a pre-release
+/// that becomes a release as `released`.
 fn release(payload: &Value) -> Result<ParsedPayload, String> {
-    let ReleasePayload { action, release } = ReleasePayload::deserialize(payload).map_err(form)?;
-    if action != "published" {
-        return Ok(other_action(GithubEvent::Release, "published", &action));
+    let ReleasePayload { action, release, repository } = ReleasePayload::deserialize(payload).map_err(form)?;
+    if !matches!(action.as_str(), "published" | "released" | "prereleased") {
+        return Ok(other_action(GithubEvent::Release, "`published`, `released` or `prereleased`", &action));
     }
     if release.draft {
         return Ok(ParsedPayload::Ignored(IgnoredEvent::Draft));
     }
-    let at = release.published_at.or(release.created_at).ok_or("it has no `published_at`")?;
+    let repository = parse_repository(repository)?;
+    let published_at = release.published_at.or(release.created_at).ok_or("it has no `published_at`")?;
+    let published = time(&published_at)?;
+    // A pre-release keeps the time of its publication when it becomes a release.
+    let changed = release.updated_at.filter(|_| action == "released").map(|at| time(&at)).transpose()?;
+    let subject = format!("release {}/{}/{}/{published_at}", lower_case(&repository), release.id, release.prerelease);
     Ok(parsed(WebhookEvent {
-        event: GithubEvent::Release,
         reference: GitReference::Tag(release.tag_name),
-        commit: None,
-        time: time(&at)?,
-        fork: false,
-        pull_request: false,
-        environment: None,
-        workflow: None,
-        deployment: None,
+        subject: Some(DeliveryDigest::of_subject(&subject)),
+        pre_release: release.prerelease,
         origin: Some(FileOrigin::Release(release.id)),
+        ..event(GithubEvent::Release, changed.map_or(published, |changed| changed.max(published)))
     }))
 }
 
@@ -236,7 +262,7 @@ fn workflow_run(payload: &Value) -> Result<ParsedPayload, String> {
     let WorkflowRunPayload { action, workflow_run: run, repository } =
         WorkflowRunPayload::deserialize(payload).map_err(form)?;
     if action != "completed" {
-        return Ok(other_action(GithubEvent::WorkflowRun, "completed", &action));
+        return Ok(other_action(GithubEvent::WorkflowRun, "`completed`", &action));
     }
     match run.conclusion.as_deref() {
         Some("success") => {}
@@ -255,53 +281,83 @@ fn workflow_run(payload: &Value) -> Result<ParsedPayload, String> {
     // The path may end with `@` and the branch, as in `.github/workflows/site.yml@refs/heads/main`.
     let path = run.path.unwrap_or_default();
     let path = path.split('@').next().unwrap_or_default();
+    // A later run of the same commit is newer: a scheduled build, a dispatch, or another attempt.
+    let time = time(run.run_started_at.as_ref().unwrap_or(&run.updated_at))?;
     Ok(parsed(WebhookEvent {
-        event: GithubEvent::WorkflowRun,
         fork: is_fork(&repository, run.head_repository.as_ref()),
         reference: GitReference::BranchOrTag(branch),
         commit: commit_or_none(&run.head_sha)?,
-        // A later run of the same commit is newer: a scheduled build, a dispatch, or another attempt.
-        time: time(run.run_started_at.as_ref().unwrap_or(&run.updated_at))?,
         pull_request,
-        environment: None,
+        run_event: Some(run.event),
         workflow: Some(WorkflowName {
             name: run.name.unwrap_or_default(),
             file: path.rsplit('/').next().unwrap_or_default().to_owned(),
         }),
-        deployment: None,
         origin: Some(FileOrigin::Run(run.id)),
+        ..event(GithubEvent::WorkflowRun, time)
     }))
 }
 
-fn deployment(payload: &Value) -> Result<ParsedPayload, String> {
-    let DeploymentPayload { action, deployment, workflow_run, repository } =
-        DeploymentPayload::deserialize(payload).map_err(form)?;
-    // The header with the event's name is not signed, and a `deployment_status` contains its deployment.
-    if payload.get("deployment_status").is_some() {
-        return Err("it is the payload of a `deployment_status`".to_owned());
+/// A deployment that goes on. GitHub makes a deployment when its job is queued, and reports `in_progress` when the job
+/// starts, which is after the approval of a protected environment.
+fn deployment_status(payload: &Value) -> Result<ParsedPayload, String> {
+    let DeploymentStatusPayload { deployment, deployment_status: status, workflow_run, check_run, repository } =
+        DeploymentStatusPayload::deserialize(payload).map_err(form)?;
+    if !matches!(status.state.as_str(), "in_progress" | "success") {
+        return Ok(ParsedPayload::Ignored(IgnoredEvent::DeploymentState(sanitize_name(&status.state))));
     }
-    if let Some(action) = action.filter(|action| action != "created") {
-        return Ok(other_action(GithubEvent::Deployment, "created", &action));
+    // Everyone with write access can make deployments and statuses with the API, for which no protection rule applies.
+    let Some(run) = workflow_run else { return Ok(ParsedPayload::Ignored(IgnoredEvent::NoWorkflow)) };
+    let job = check_run.unwrap_or_default();
+    if let Some(waiting) =
+        job.status.or(run.status).filter(|status| !matches!(status.as_str(), "in_progress" | "completed"))
+    {
+        return Ok(ParsedPayload::Ignored(IgnoredEvent::JobWaits(sanitize_name(&waiting))));
     }
     let repository = parse_repository(repository)?;
-    let reference = deployment.reference;
-    let run = workflow_run.as_ref();
+    let (reference, state) = (deployment.reference, status.state);
+    // A status can be added to an old deployment at any time, and must not bring it back.
+    let time = time(&job.started_at.unwrap_or(status.created_at))?;
+    // A job may upload its build after it has started, so both states publish.
+    let subject = format!("deployment {}/{}/{state}", lower_case(&repository), deployment.id);
     Ok(parsed(WebhookEvent {
-        event: GithubEvent::Deployment,
         // Without a head repository, a run for a pull request may be from a fork.
-        fork: run.is_some_and(|run| match &run.head_repository {
+        fork: match &run.head_repository {
             Some(head) => is_fork(&repository, head.as_ref()),
             None => is_pull_request(&run.event),
-        }),
-        pull_request: run.is_some_and(|run| is_pull_request(&run.event)) || reference.starts_with("refs/pull/"),
+        },
+        pull_request: is_pull_request(&run.event) || reference.starts_with("refs/pull/"),
         reference: GitReference::from_full(&reference).unwrap_or(GitReference::BranchOrTag(reference)),
         commit: commit_or_none(&deployment.sha)?,
-        time: time(&deployment.created_at)?,
+        subject: Some(DeliveryDigest::of_subject(&subject)),
+        run_event: Some(run.event),
         environment: Some(deployment.environment),
-        workflow: None,
         deployment: Some(deployment.id),
-        origin: None,
+        ..event(GithubEvent::DeploymentStatus, time)
     }))
+}
+
+/// An event about nothing yet, to be completed.
+fn event(event: GithubEvent, time: Timestamp) -> WebhookEvent {
+    WebhookEvent {
+        event,
+        reference: GitReference::BranchOrTag(String::new()),
+        commit: None,
+        time,
+        subject: None,
+        fork: false,
+        pull_request: false,
+        run_event: None,
+        pre_release: false,
+        environment: None,
+        workflow: None,
+        deployment: None,
+        origin: None,
+    }
+}
+
+fn lower_case(repository: &Repository) -> String {
+    repository.as_str().to_ascii_lowercase()
 }
 
 fn parsed(event: WebhookEvent) -> ParsedPayload {

@@ -51,12 +51,38 @@ fn publishes_a_build_a_source_or_the_newest_build() {
 }
 
 #[test]
-fn refuses_sources_outside_of_the_site() {
-    for source in
-        ["s3://acme/other/x.zip", "s3://acme/b2/", "s3://acme/", "s3://evil/b/x.zip", "/etc", "release:r1", "x.zip"]
-    {
+fn refuses_sources_that_are_not_one_build_of_the_site() {
+    for source in [
+        "s3://acme/other/x.zip",
+        "s3://acme/b2/",
+        "s3://acme/",
+        "s3://evil/b/x.zip",
+        "s3://evil/b/x/",
+        "/etc",
+        "release:r1",
+        "x.zip",
+        // All builds, a part of a build, and what is not a build.
+        "s3://acme/b/",
+        "s3://acme/b/x/en/",
+        "s3://acme/b/x/files.zip",
+        "s3://acme/b/x/index.html",
+    ] {
         let outcome = outcome(BUILDS, &format!("{{\"site\":\"docs\",\"source\":\"{source}\"}}"));
         assert!(outcome.starts_with("400: the source"), "{source}: {outcome}");
+    }
+    // A folder is one build, whose marker is looked up later.
+    let body = r#"{"site":"docs","source":"s3://acme/b/x/"}"#;
+    match decide(&site(BUILDS), &request(&NOW.to_string(), body), &known_secrets()) {
+        WebhookDecision::Publish(triggers) => {
+            let ArtifactRef::Folder(build) = &triggers[0].artifact else { panic!("{triggers:?}") };
+            assert_eq!(build.marker().to_string(), "s3://acme/b/x/.ready");
+        }
+        other => panic!("{other:?}"),
+    }
+    let prefix = "staged = \"s3://acme/s/\"";
+    assert!(outcome(prefix, r#"{"site":"docs","source":"s3://acme/s/"}"#).starts_with("publish"));
+    for part in ["s3://acme/s/en/", "s3://acme/s/x.zip", "s3://acme/"] {
+        assert!(outcome(prefix, &format!("{{\"site\":\"docs\",\"source\":\"{part}\"}}")).starts_with("400"), "{part}");
     }
     let zip = "staged = \"s3://acme/b/x.zip\"";
     assert!(outcome(zip, r#"{"site":"docs","source":"s3://acme/b/x.zip"}"#).starts_with("publish"));

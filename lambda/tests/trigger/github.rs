@@ -11,7 +11,7 @@ use crate::support::{both_secrets, decide, fixture, fixture_bytes, github_config
 const SHA: &str = "6113728f27ae82c7b1a177c8d03f9e96e0adf246";
 
 /// A rule for every event.
-const ALL: &str = "events = [\"push\", \"release\", \"workflow_run\", \"deployment\"]\nbranch = \"**\"\ntag = \"**\"\nenvironment = \"**\"";
+const ALL: &str = "events = [\"push\", \"release\", \"workflow_run\", \"deployment_status\"]\nbranch = \"**\"\ntag = \"**\"\nenvironment = \"**\"";
 
 fn outcome_of_all(event: &str, payload: &Value) -> String {
     outcome(&github_config(ALL), event, payload)
@@ -32,7 +32,7 @@ fn each_event_publishes_its_build() {
         ("push", "github-push-tag", "v1.2.0", "github push", "2026-03-02T09:13:20Z"),
         ("release", "github-release", "v1.2.0", "github release", "2026-03-02T09:30:00Z"),
         ("workflow_run", "github-workflow-run", SHA, "github workflow_run", "2026-03-02T09:11:20Z"),
-        ("deployment", "github-deployment", SHA, "github deployment", "2026-03-02T09:15:00Z"),
+        ("deployment_status", "github-deployment-status", SHA, "github deployment_status", "2026-03-02T09:20:00Z"),
     ] {
         let trigger = trigger(ALL, event, &fixture(name));
         assert_eq!((trigger.release.as_str(), trigger.cause.to_string().as_str()), (release, cause));
@@ -117,8 +117,8 @@ fn forks_and_pull_requests_need_a_rule() {
     let own = with(run, &[("/workflow_run/head_repository/full_name", json!("Acme/Docs"))]);
     assert!(outcome(&rule(""), "workflow_run", &own).starts_with("publish"));
     // The run of a deployment usually has no repository.
-    let deployed =
-        |run: Value| outcome_of_all("deployment", &with(fixture("github-deployment"), &[("/workflow_run", run)]));
+    let status = || fixture("github-deployment-status");
+    let deployed = |run: Value| outcome_of_all("deployment_status", &with(status(), &[("/workflow_run", run)]));
     assert!(deployed(json!({ "event": "push" })).starts_with("publish"));
     assert!(
         deployed(json!({ "event": "push", "head_repository": { "full_name": "acme/docs" } })).starts_with("publish")
@@ -128,8 +128,132 @@ fn forks_and_pull_requests_need_a_rule() {
     assert!(deployed(json!({ "event": "pull_request" })).contains("from a fork"));
     let own = json!({ "event": "pull_request", "head_repository": { "full_name": "acme/docs" } });
     assert!(deployed(own).contains("for a pull request"));
-    let merge = with(fixture("github-deployment"), &[("/deployment/ref", json!("refs/pull/7/merge"))]);
-    assert!(outcome_of_all("deployment", &merge).contains("for a pull request"));
+    let merge = with(status(), &[("/deployment/ref", json!("refs/pull/7/merge"))]);
+    assert!(outcome_of_all("deployment_status", &merge).contains("for a pull request"));
+}
+
+#[test]
+fn only_listed_events_start_runs_that_publish() {
+    let started = |rule: &str, event: &str, name: &str| {
+        let payload = with(fixture(name), &[("/workflow_run/event", json!(event))]);
+        outcome(&github_config(&ALL.replace("branch", &format!("{rule}branch"))), kind(name), &payload)
+    };
+    fn kind(name: &str) -> &'static str {
+        if name == "github-workflow-run" { "workflow_run" } else { "deployment_status" }
+    }
+    for name in ["github-workflow-run", "github-deployment-status"] {
+        for event in ["push", "schedule", "workflow_dispatch", "release", "repository_dispatch"] {
+            assert!(started("", event, name).starts_with("publish"), "{event}");
+        }
+        // They run on the default branch for every fork and every comment, and `dynamic` ones have no file.
+        for event in
+            ["workflow_run", "issue_comment", "issues", "discussion", "watch", "fork", "status", "dynamic", "x"]
+        {
+            let refused = started("", event, name);
+            assert!(refused.contains(&format!("the run was started by `{event}`")), "{refused}");
+        }
+        let rule = "run-events = [\"push\", \"workflow_run\"]\n";
+        assert!(started(rule, "workflow_run", name).starts_with("publish"));
+        assert!(started(rule, "schedule", name).contains("the run was started by `schedule`"));
+    }
+}
+
+#[test]
+fn branches_of_a_merge_queue_never_publish() {
+    let queue = "gh-readonly-queue/main/pr-7-6113728f27ae82c7b1a177c8d03f9e96e0adf246";
+    for (event, name, pointer, reference) in [
+        ("push", "github-push", "/ref", format!("refs/heads/{queue}")),
+        ("workflow_run", "github-workflow-run", "/workflow_run/head_branch", queue.to_owned()),
+        ("deployment_status", "github-deployment-status", "/deployment/ref", queue.to_owned()),
+        ("deployment_status", "github-deployment-status", "/deployment/ref", format!("refs/heads/{queue}")),
+    ] {
+        let payload = with(fixture(name), &[(pointer, json!(reference))]);
+        let refused = outcome_of_all(event, &payload);
+        assert!(refused.contains("the branch belongs to a merge queue"), "{event}: {refused}");
+    }
+    let tag = with(fixture("github-push-tag"), &[("/ref", json!("refs/tags/gh-readonly-queue/x"))]);
+    assert!(!outcome_of_all("push", &tag).contains("merge queue"));
+}
+
+#[test]
+fn a_deployment_publishes_after_its_approval() {
+    let status = |changes: &[(&str, Value)]| {
+        outcome_of_all("deployment_status", &with(fixture("github-deployment-status"), changes))
+    };
+    for state in ["in_progress", "success"] {
+        assert!(status(&[("/deployment_status/state", json!(state))]).starts_with("publish"), "{state}");
+    }
+    for state in ["waiting", "pending", "queued", "failure", "error", "inactive", "approved"] {
+        let refused = status(&[("/deployment_status/state", json!(state))]);
+        assert_eq!(
+            refused,
+            format!("nothing: the deployment is `{state}`, and only `in_progress` and `success` publish")
+        );
+    }
+    // A status that is added to an old deployment does not make it newer.
+    let late = with(
+        fixture("github-deployment-status"),
+        &[
+            ("/deployment_status/state", json!("success")),
+            ("/deployment_status/created_at", json!("2026-09-01T00:00:00Z")),
+            ("/check_run/status", json!("completed")),
+        ],
+    );
+    let started: tidegate_core::timestamp::Timestamp = "2026-03-02T09:20:00Z".parse().unwrap();
+    assert_eq!(trigger(ALL, "deployment_status", &late).revision.unwrap().at, started.milliseconds());
+    // The API makes deployments and statuses without approval.
+    let by_api = [("/workflow_run", Value::Null), ("/check_run", Value::Null)];
+    assert!(status(&by_api).starts_with("nothing: no workflow deploys"));
+    for waiting in ["waiting", "queued", "pending", "requested"] {
+        let refused = status(&[("/check_run/status", json!(waiting))]);
+        assert!(refused.starts_with(&format!("nothing: the job that deploys is `{waiting}`")), "{refused}");
+        let refused = status(&[("/check_run", Value::Null), ("/workflow_run/status", json!(waiting))]);
+        assert!(refused.starts_with(&format!("nothing: the job that deploys is `{waiting}`")), "{refused}");
+    }
+    assert!(status(&[("/check_run", Value::Null)]).starts_with("publish"));
+    // A deployment is made before it is approved.
+    let made = outcome_of_all("deployment", &fixture("github-deployment"));
+    assert_eq!(made, "nothing: the event `deployment` does not publish");
+}
+
+#[test]
+fn several_webhooks_about_one_release_publish_once() {
+    let digest = |rule: &str, event: &str, payload: &Value| trigger(rule, event, payload).delivery.unwrap();
+    let status = fixture("github-deployment-status");
+    let done = with(status.clone(), &[("/deployment_status/state", json!("success"))]);
+    let other = with(status.clone(), &[("/deployment/id", json!(7))]);
+    let again = with(status.clone(), &[("/deployment_status/id", json!(7))]);
+    assert_eq!(digest(ALL, "deployment_status", &status), digest(ALL, "deployment_status", &again));
+    assert_ne!(digest(ALL, "deployment_status", &status), digest(ALL, "deployment_status", &done));
+    assert_ne!(digest(ALL, "deployment_status", &status), digest(ALL, "deployment_status", &other));
+    let all = format!("pre-releases = true\n{ALL}");
+    let release = |action: &str, prerelease: bool| {
+        let changes = [("/action", json!(action)), ("/release/prerelease", json!(prerelease))];
+        digest(&all, "release", &with(fixture("github-release"), &changes))
+    };
+    assert_eq!(release("published", false), release("released", false));
+    assert_eq!(release("published", true), release("prereleased", true));
+    assert_ne!(release("published", true), release("released", false), "the promotion of a pre-release");
+}
+
+#[test]
+fn pre_releases_publish_only_by_rule_and_their_promotion_always() {
+    let release = |action: &str, prerelease: bool| {
+        with(fixture("github-release"), &[("/action", json!(action)), ("/release/prerelease", json!(prerelease))])
+    };
+    for action in ["published", "prereleased"] {
+        let refused = outcome_of_all("release", &release(action, true));
+        assert!(refused.contains("the release is a pre-release"), "{refused}");
+        let config = github_config(&format!("pre-releases = true\n{ALL}"));
+        assert!(outcome(&config, "release", &release(action, true)).starts_with("publish"), "{action}");
+    }
+    // A pre-release that becomes a release is newer than what was published in the meantime.
+    let mut promoted = release("released", false);
+    promoted["release"]["updated_at"] = json!("2026-03-09T10:00:00Z");
+    let at: tidegate_core::timestamp::Timestamp = "2026-03-09T10:00:00Z".parse().unwrap();
+    assert_eq!(trigger(ALL, "release", &promoted).revision.unwrap().at, at.milliseconds());
+    promoted["release"].as_object_mut().unwrap().remove("prerelease");
+    assert!(outcome_of_all("release", &promoted).starts_with("publish"), "servers without pre-releases");
 }
 
 #[test]
@@ -170,7 +294,7 @@ fn a_payload_cannot_change_the_configuration() {
 }
 
 #[test]
-fn only_one_action_of_an_event_publishes() {
+fn only_some_actions_of_an_event_publish() {
     let workflow = |action: &str, conclusion: Value| {
         with(fixture("github-workflow-run"), &[("/action", json!(action)), ("/workflow_run/conclusion", conclusion)])
     };
@@ -187,19 +311,17 @@ fn only_one_action_of_an_event_publishes() {
         );
     }
     assert!(outcome_of_all("workflow_run", &workflow("completed", Value::Null)).contains("only `success` publishes"));
-    for action in ["created", "edited", "deleted", "prereleased", "released", "unpublished"] {
+    for action in ["created", "edited", "deleted", "unpublished"] {
         let release = with(fixture("github-release"), &[("/action", json!(action))]);
-        assert!(outcome_of_all("release", &release).contains("when its action is `published`"), "{action}");
+        assert!(outcome_of_all("release", &release).contains("when its action is `published`, `released`"), "{action}");
     }
     let draft = with(fixture("github-release"), &[("/release/draft", json!(true))]);
     assert!(outcome_of_all("release", &draft).contains("draft"));
-    let deployment = with(fixture("github-deployment"), &[("/action", json!("deleted"))]);
-    assert!(outcome_of_all("deployment", &deployment).contains("when its action is `created`"));
 }
 
 #[test]
 fn ignores_unknown_events() {
-    for event in ["star", "create", "delete", "pull_request", "workflow_job", "deployment_status", "\u{1b}[31m", ""] {
+    for event in ["star", "create", "delete", "pull_request", "workflow_job", "deployment", "\u{1b}[31m", ""] {
         let outcome = outcome_of_all(event, &fixture("github-push"));
         assert!(outcome.starts_with("nothing: the event `") && !outcome.contains('\u{1b}'), "{outcome}");
     }
@@ -212,7 +334,7 @@ fn a_payload_of_another_event_publishes_nothing() {
         ("push", "github-push"),
         ("release", "github-release"),
         ("workflow_run", "github-workflow-run"),
-        ("deployment", "github-deployment"),
+        ("deployment_status", "github-deployment-status"),
         ("ping", "github-ping"),
     ];
     for (event, name) in bodies {
@@ -231,7 +353,7 @@ fn refuses_payloads_without_required_fields() {
         ("push", "github-push", "/head_commit"),
         ("release", "github-release", "/release/tag_name"),
         ("workflow_run", "github-workflow-run", "/workflow_run/head_sha"),
-        ("deployment", "github-deployment", "/deployment/created_at"),
+        ("deployment_status", "github-deployment-status", "/deployment_status/state"),
     ] {
         let outcome = outcome_of_all(event, &with(fixture(name), &[(missing, Value::Null)]));
         assert!(outcome.starts_with("400: invalid payload of the event"), "{missing}: {outcome}");

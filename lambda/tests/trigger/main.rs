@@ -5,6 +5,7 @@
     reason = "a test's helpers fail by panicking, and clippy.toml exempts only the tests themselves"
 )]
 
+mod documentation;
 mod envelopes;
 mod generic;
 mod github;

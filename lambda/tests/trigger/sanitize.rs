@@ -71,7 +71,7 @@ fn sanitizes_keys() {
 
 #[test]
 fn sanitizes_payloads() {
-    let rule = "events = [\"push\", \"release\", \"workflow_run\", \"deployment\"]\nbranch = \"main\"\ntag = \"v*\"\nenvironment = \"production\"\nworkflow = \"site.yml\"";
+    let rule = "events = [\"push\", \"release\", \"workflow_run\", \"deployment_status\"]\nbranch = \"main\"\ntag = \"v*\"\nenvironment = \"production\"\nworkflow = \"site.yml\"";
     let config = github_config(rule);
     for (event, name, pointer) in [
         ("push", "github-push", "/ref"),
@@ -84,8 +84,8 @@ fn sanitizes_payloads() {
         ("workflow_run", "github-workflow-run", "/workflow_run/conclusion"),
         ("workflow_run", "github-workflow-run", "/workflow_run/path"),
         ("workflow_run", "github-workflow-run", "/workflow_run/id"),
-        ("deployment", "github-deployment", "/deployment/environment"),
-        ("deployment", "github-deployment", "/deployment/ref"),
+        ("deployment_status", "github-deployment-status", "/deployment/environment"),
+        ("deployment_status", "github-deployment-status", "/deployment/ref"),
     ] {
         for text in [HOSTILE.to_owned(), format!("refs/heads/{HOSTILE}"), HOSTILE.repeat(100)] {
             assert_sanitized(&outcome(&config, event, &with(fixture(name), &[(pointer, json!(text))])));

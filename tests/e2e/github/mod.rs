@@ -5,19 +5,22 @@ mod server;
 
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use tidegate_core::config::Config;
 use tidegate_core::error_kind::ErrorKind;
 use tidegate_core::report::Outcome;
+use tidegate_core::request::Revision;
 use tidegate_emulator::iam::ACCOUNT_ID;
 use tidegate_iam::policies;
-use tidegate_lambda::handler::{RunError, RunResult};
-use tidegate_lambda::trigger::{ArtifactRef, Continuation, HttpRequest, InvocationEvent, read};
+use tidegate_lambda::handler::{MAX_CONTINUATIONS, RunError, RunResult};
+use tidegate_lambda::trigger::{ArtifactRef, Continuation, HttpRequest, InvocationEvent, RunId, read};
 use tidegate_tests::World;
 use tidegate_tests::events::{sign, zip};
 use tidegate_tests::fault::InjectedFault;
+use tidegate_tests::world::INSTANT;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::triggers::{Function, context, function_in, outcome};
@@ -56,7 +59,7 @@ api-url = "{}"
     )
 }
 
-const RUNS: &str = "events = [\"workflow_run\"]\nbranch = \"main\"\npublish = \"artifact\"\nartifact = \"site\"\nstatus = \"commit\"\nsite-url = \"https://docs.acme.com/\"";
+const RUNS: &str = "events = [\"workflow_run\"]\nbranch = \"main\"\nworkflow = \"site.yml\"\npublish = \"artifact\"\nartifact = \"site\"\nstatus = \"commit\"\nsite-url = \"https://docs.acme.com/\"";
 const RELEASES: &str = "events = [\"release\"]\ntag = \"v*\"\npublish = \"artifact\"\nartifact = \"site-*.zip\"";
 
 /// A function with the execution role that `policy lambda` prints and a site role that `policy site` prints.
@@ -117,16 +120,16 @@ fn release() -> HttpRequest {
     webhook("release", &body)
 }
 
-fn deployment() -> HttpRequest {
+fn deployment_status() -> HttpRequest {
     let body = json!({
         "action": "created",
         "repository": { "full_name": "acme/docs" },
-        "deployment": {
-            "id": 11, "sha": COMMIT, "ref": "main", "environment": "production", "created_at": "2026-11-22T10:00:00Z",
-        },
-        "workflow_run": null,
+        "deployment": { "id": 11, "sha": COMMIT, "ref": "main", "environment": "production" },
+        "deployment_status": { "state": "in_progress", "created_at": "2026-11-22T10:00:00Z" },
+        "workflow_run": { "event": "push", "status": "in_progress" },
+        "check_run": { "status": "in_progress" },
     });
-    webhook("deployment", &body)
+    webhook("deployment_status", &body)
 }
 
 impl Function {
@@ -316,7 +319,7 @@ async fn a_continued_run_uses_the_downloaded_build() {
     let continuation = function.accept(&workflow_run()).await;
     function.world.inject_faults(|call| {
         let page = call.key.as_deref().is_some_and(|key| key.starts_with("docs/"));
-        (page && call.operation == "PutObject").then(|| InjectedFault::Delay(std::time::Duration::from_secs(1)))
+        (page && call.operation == "PutObject").then(|| InjectedFault::Delay(Duration::from_secs(1)))
     });
     // The invocation works for 8 seconds and reserves 15 to continue.
     let first = function.handler.run(&continuation.trigger, &continuation.run, context(23)).await.unwrap();
@@ -419,22 +422,86 @@ async fn reports_a_denied_publish_as_a_failure_with_the_number_of_findings() {
 
 #[tokio::test]
 async fn reports_deployment_statuses_and_tolerates_a_failure_to_report() {
-    let rule = "events = [\"deployment\"]\nenvironment = \"production\"\nstatus = \"deployment\"\nsite-url = \"https://docs.acme.com/\"";
+    let rule = "events = [\"deployment_status\"]\nenvironment = \"production\"\nstatus = \"deployment\"\nsite-url = \"https://docs.acme.com/\"";
     let github = GithubServer::start().await;
     let function = function(&github, rule).await;
     let put = function.world.client().put_object().bucket("staging").key(format!("builds/{COMMIT}.zip"));
     put.body(zip(&[("index.html", "1")]).into()).send().await.unwrap();
-    let continuation = function.accept(&deployment()).await;
+    let continuation = function.accept(&deployment_status()).await;
     assert_eq!(outcome(&function.invoke(&continuation).await.unwrap()), Outcome::Live);
     let statuses = github.state().statuses.clone();
     assert!(statuses.iter().all(|(to, _)| to == "/repos/acme/docs/deployments/11/statuses"), "{statuses:?}");
-    assert_eq!(statuses[0].1, json!({ "state": "in_progress", "description": "publishing" }));
-    assert_eq!(statuses[1].1["state"], "success");
-    assert_eq!(statuses[1].1["environment_url"], "https://docs.acme.com/");
+    // No other `in_progress`: GitHub would announce it with another webhook.
+    assert_eq!(statuses.len(), 1, "{statuses:?}");
+    assert_eq!(statuses[0].1["state"], "success");
+    assert_eq!(statuses[0].1["environment_url"], "https://docs.acme.com/");
     // A revoked token does not fail the run.
     github.state().errors.extend([(StatusCode::UNAUTHORIZED, Vec::new()), (StatusCode::NOT_FOUND, Vec::new())]);
     assert_eq!(outcome(&function.invoke(&continuation).await.unwrap()), Outcome::Unchanged);
-    assert_eq!(github.statuses().len(), 2);
+    assert_eq!(github.statuses().len(), 1);
+}
+
+#[tokio::test]
+async fn waits_for_an_asset_that_is_still_being_uploaded() {
+    let github = GithubServer::start().await;
+    let function = function(&github, RELEASES).await;
+    let continuation = function.accept(&release()).await;
+    let upload = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        github.asset(21, "site-v1.zip", &zip(&[("index.html", "released")]));
+        github.state().assets.get_mut(&9).unwrap()[0]["state"] = json!("starter");
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        github.state().assets.get_mut(&9).unwrap()[0]["state"] = json!("uploaded");
+    };
+    let (result, ()) = tokio::join!(function.invoke(&continuation), upload);
+    assert_eq!(outcome(&result.unwrap()), Outcome::Live);
+    assert_eq!(function.page().await.as_deref(), Some("released"));
+}
+
+#[tokio::test]
+async fn waits_for_an_asset_in_further_invocations_and_not_for_ever() {
+    let github = GithubServer::start().await;
+    github.asset(22, "SHA256SUMS", b"x");
+    let function = function(&github, RELEASES).await;
+    let continuation = function.accept(&release()).await;
+    // 2 seconds to work, and 15 to continue.
+    let first = function.handler.run(&continuation.trigger, &continuation.run, context(17)).await.unwrap();
+    assert!(matches!(first, RunResult::Continued { continuations: 0 }), "{first:?}");
+    let next = function.self_invoke.runs.lock().unwrap().pop().unwrap();
+    // The release was published long ago.
+    let mut old = next.trigger.clone();
+    old.revision = Some(Revision::at(INSTANT - 15 * 60 * 1000));
+    let error = function.handler.run(&old, &next.run, context(300)).await.unwrap_err().to_string();
+    assert!(error.contains("has no file `site-*.zip`; available: `SHA256SUMS`"), "{error}");
+    // The asset of another invocation.
+    github.asset(21, "site-v1.zip", &zip(&[("index.html", "released")]));
+    assert_eq!(outcome(&function.invoke(&next).await.unwrap()), Outcome::Live);
+}
+
+#[tokio::test]
+async fn a_run_that_is_continued_too_often_tells_github_and_the_run_log() {
+    let github = GithubServer::start().await;
+    let files: Vec<(String, String)> = (0..600).map(|at| (format!("{at}.html"), format!("<p>{at}"))).collect();
+    let named: Vec<(&str, &str)> = files.iter().map(|(name, body)| (name.as_str(), body.as_str())).collect();
+    github.artifact(1, "site", &zip(&named));
+    let function = function(&github, RUNS).await;
+    let continuation = function.accept(&workflow_run()).await;
+    function.world.inject_faults(|call| {
+        let page = call.key.as_deref().is_some_and(|key| key.starts_with("docs/"));
+        (page && call.operation == "PutObject").then(|| InjectedFault::Delay(Duration::from_secs(1)))
+    });
+    let last = RunId { id: continuation.run.id.clone(), continuations: MAX_CONTINUATIONS };
+    // Lambda drops the event of about the 16th invocation in a chain: the webhook, the first run and its continuations.
+    const { assert!(MAX_CONTINUATIONS + 2 < 16) };
+    let error = function.handler.run(&continuation.trigger, &last, context(19)).await.unwrap_err();
+    assert!(matches!(error, RunError::TooManyContinuations), "{error}");
+    assert_eq!(github.statuses().last().unwrap().0, "failure");
+    assert_eq!(function.run_log.entries().last().unwrap().outcome(), json!("failed"));
+    assert_eq!(*function.self_invoke.runs.lock().unwrap(), [], "nothing follows");
+    // The webhook may be delivered again.
+    function.world.stop_faults();
+    let again = function.accept(&workflow_run()).await;
+    assert_eq!(outcome(&function.invoke(&again).await.unwrap()), Outcome::Live);
 }
 
 #[tokio::test]

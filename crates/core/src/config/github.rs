@@ -24,9 +24,20 @@ pub enum GithubEvent {
     Release,
     /// A successful workflow run.
     WorkflowRun,
-    /// A requested deployment.
-    Deployment,
+    /// A status of a deployment, which is reported after the approval of a protected environment.
+    DeploymentStatus,
 }
+
+/// Events that start workflow runs and that only people and programs with write access to the repository can cause.
+const TRUSTED_RUN_EVENTS: [&str; 5] = ["push", "release", "repository_dispatch", "schedule", "workflow_dispatch"];
+
+/// The events that may start a workflow run that publishes, by the names that `on:` of a workflow has.
+///
+/// Other events run on the default branch with the code of the repository, even for a comment, or a workflow
+/// run for a fork.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Vec<String>")]
+pub struct RunEvents(Vec<String>);
 
 /// A repository: `owner/name`. GitHub ignores case.
 #[derive(Debug, Clone, Eq, Serialize, Deserialize)]
@@ -73,6 +84,35 @@ pub enum StatusKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SiteUrl(String);
+
+impl RunEvents {
+    /// Whether a run that this event started may publish.
+    #[must_use]
+    pub fn contains(&self, event: &str) -> bool {
+        self.0.iter().any(|listed| listed == event)
+    }
+}
+
+impl Default for RunEvents {
+    fn default() -> Self {
+        Self(TRUSTED_RUN_EVENTS.map(str::to_owned).into())
+    }
+}
+
+impl TryFrom<Vec<String>> for RunEvents {
+    type Error = ValueError;
+    fn try_from(events: Vec<String>) -> Result<Self, ValueError> {
+        let is_name = |event: &str| {
+            let is_letter = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
+            !event.is_empty() && event.bytes().all(is_letter) && !event.starts_with("pull_request")
+        };
+        match events.iter().find(|event| !is_name(event)) {
+            Some(event) => Err(ValueError::RunEvent(sanitize_name(event))),
+            None if events.is_empty() => Err(ValueError::RunEvent(String::new())),
+            None => Ok(Self(events)),
+        }
+    }
+}
 
 impl Repository {
     /// The repository as configured.
@@ -193,7 +233,7 @@ impl fmt::Display for GithubEvent {
             Self::Push => "push",
             Self::Release => "release",
             Self::WorkflowRun => "workflow_run",
-            Self::Deployment => "deployment",
+            Self::DeploymentStatus => "deployment_status",
         })
     }
 }

@@ -27,9 +27,9 @@ pub use function::{
     EventAge, FunctionConfig, FunctionError, FunctionName, LogRetention, MemorySize, QueueArn, Retries, Timeout,
     TopicArn,
 };
-pub use github::{ApiUrl, GithubAccess, GithubEvent, Repository, SiteUrl, StatusKind, StatusRule};
+pub use github::{ApiUrl, GithubAccess, GithubEvent, Repository, RunEvents, SiteUrl, StatusKind, StatusRule};
 pub use owners::{AccountId, BucketOwners};
-pub use pattern::NamePattern;
+pub use pattern::{NamePattern, is_merge_queue};
 pub use protect::ProtectedKeys;
 pub use secret::{MAX_SECRETS, SecretReference, SecretReferenceError, SecretReferences};
 pub use site::{DistributionConfig, PluginUse, Site};

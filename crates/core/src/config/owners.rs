@@ -95,7 +95,7 @@ impl Site {
         let mut owners = BucketOwners::default();
         let builds = self.builds_owner.as_ref().or(self.owner.as_ref());
         owners.add(&self.name, &self.target.bucket, self.owner.as_ref())?;
-        let staged = self.staged.as_ref().and_then(bucket);
+        let staged = self.staged_in_s3().and_then(bucket);
         for bucket in staged.into_iter().chain(self.builds.as_ref().map(|builds| &builds.bucket)) {
             owners.add(&self.name, bucket, builds)?;
         }

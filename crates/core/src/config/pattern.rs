@@ -21,6 +21,11 @@ impl NamePattern {
         self.matcher.is_match(name)
     }
 
+    /// Whether the pattern is for branches of a merge queue.
+    pub(super) fn is_of_merge_queue(&self) -> bool {
+        is_merge_queue(&self.text)
+    }
+
     /// The only matching name, if the pattern has no glob characters.
     #[must_use]
     pub fn literal(&self) -> Option<&str> {
@@ -32,6 +37,12 @@ impl NamePattern {
     pub fn as_str(&self) -> &str {
         &self.text
     }
+}
+
+/// Whether a branch belongs to a merge queue of GitHub. It holds pull requests that are not merged yet, and may never be.
+#[must_use]
+pub fn is_merge_queue(branch: &str) -> bool {
+    branch.starts_with("gh-readonly-queue/")
 }
 
 impl TryFrom<String> for NamePattern {

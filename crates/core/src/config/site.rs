@@ -168,22 +168,10 @@ impl Site {
         self.publish_on_upload.unwrap_or(self.webhooks.is_empty())
     }
 
-    /// Whether a source is within the site's `staged` or `builds`: only such sources may be named by a signed webhook.
+    /// Its `staged`, if it is in S3: a webhook can publish it.
     #[must_use]
-    pub fn owns(&self, source: &Source) -> bool {
-        let is_within = |outer: &Location| match source {
-            Source::Prefix(location) => location.bucket == outer.bucket && outer.prefix.contains(&location.prefix),
-            Source::Object(object) => {
-                object.bucket == outer.bucket && outer.prefix.relative(object.key.as_str()).is_some()
-            }
-            Source::Directory(_) | Source::Archive(_) | Source::Release(_) => false,
-        };
-        let staged = match &self.staged {
-            Some(Source::Prefix(location)) => is_within(location),
-            Some(Source::Object(_)) => self.staged.as_ref() == Some(source),
-            _ => false,
-        };
-        staged || self.builds.as_ref().is_some_and(is_within)
+    pub fn staged_in_s3(&self) -> Option<&Source> {
+        self.staged.as_ref().filter(|source| matches!(source, Source::Prefix(_) | Source::Object(_)))
     }
 
     /// Its rules for GitHub webhooks.
@@ -196,11 +184,8 @@ impl Site {
 
     /// Checks the site; `has_state` says whether the configuration has a `state`.
     pub(super) fn check(&self, has_state: bool) -> Result<(), ConfigError> {
-        let sources = SiteSources {
-            builds: self.builds.is_some(),
-            staged: matches!(self.staged, Some(Source::Prefix(_) | Source::Object(_))),
-            state: has_state,
-        };
+        let sources =
+            SiteSources { builds: self.builds.is_some(), staged: self.staged_in_s3().is_some(), state: has_state };
         if self.credentials == Some(CredentialMode::Role) && self.role.is_none() {
             return Err(ConfigError::NoRole(self.name.clone()));
         }

@@ -119,6 +119,11 @@ pub enum ValueError {
     /// Not a repository.
     #[error("invalid repository `{0}`; use `owner/name`")]
     Repository(String),
+    /// Not an event that may start a workflow run.
+    #[error(
+        "invalid event `{0}` in `run-events`; list events of `on:`, such as `push`, and use `pull-requests = true` for pull requests"
+    )]
+    RunEvent(String),
     /// Not the URL of an API.
     #[error("invalid API URL `{0}`; use `https://HOST/PATH`")]
     ApiUrl(String),

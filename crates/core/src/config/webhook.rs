@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
-use super::github::{ApiUrl, GithubAccess, GithubEvent, Repository, SiteUrl, StatusKind, StatusRule};
+use super::github::{ApiUrl, GithubAccess, GithubEvent, Repository, RunEvents, SiteUrl, StatusKind, StatusRule};
 use super::pattern::NamePattern;
 use super::secret::{SecretReference, SecretReferences};
 
@@ -33,6 +33,10 @@ pub struct GithubRule {
     pub environment: Option<NamePattern>,
     /// Accepted names or files of workflows.
     pub workflow: Option<NamePattern>,
+    /// Accepted events that start workflow runs.
+    pub run_events: RunEvents,
+    /// Whether to accept pre-releases.
+    pub pre_releases: bool,
     /// Whether to accept workflow runs for forks.
     pub forks: bool,
     /// Whether to accept workflow runs for pull requests.
@@ -107,7 +111,7 @@ pub enum WebhookError {
         reason: &'static str,
     },
     /// No event.
-    #[error("empty `events`; use at least one of `push`, `release`, `workflow_run`, `deployment`")]
+    #[error("empty `events`; use at least one of `push`, `release`, `workflow_run`, `deployment_status`")]
     NoEvents,
     /// The event of a release has no commit.
     #[error("`publish = \"commit\"` does not work with `release` events: they have no commit; use `publish = \"tag\"`")]
@@ -117,7 +121,7 @@ pub enum WebhookError {
     ArtifactOf,
     /// Only deployments have a deployment status.
     #[error(
-        "`status = \"deployment\"` works with `deployment` events only; remove the other events or use `status = \"commit\"`"
+        "`status = \"deployment\"` works with `deployment_status` events only; remove the other events or use `status = \"commit\"`"
     )]
     StatusOf,
     /// The event of a release has no commit.
@@ -174,6 +178,8 @@ struct WebhookFields {
     events: Option<Vec<GithubEvent>>,
     environment: Option<NamePattern>,
     workflow: Option<NamePattern>,
+    run_events: Option<RunEvents>,
+    pre_releases: Option<bool>,
     forks: Option<bool>,
     pull_requests: Option<bool>,
     publish: Option<PublishKeyword>,
@@ -205,7 +211,7 @@ impl WebhookFields {
         let no_effect = |field, reason| WebhookError::NoEffect { field, reason };
         let events = self.events.unwrap_or_else(|| vec![GithubEvent::Push]);
         let has = |kind: GithubEvent| events.contains(&kind);
-        let (runs, deployments) = (has(GithubEvent::WorkflowRun), has(GithubEvent::Deployment));
+        let (runs, deployments) = (has(GithubEvent::WorkflowRun), has(GithubEvent::DeploymentStatus));
         if events.is_empty() {
             return Err(WebhookError::NoEvents);
         }
@@ -224,15 +230,28 @@ impl WebhookFields {
             return Err(missing("environment", "there can be deployments to previews and to production"));
         }
         if self.environment.is_some() && !deployments {
-            return Err(no_effect("environment", "`events` has no `deployment`"));
+            return Err(no_effect("environment", "`events` has no `deployment_status`"));
         }
         if self.workflow.is_some() && !runs {
             return Err(no_effect("workflow", "`events` has no `workflow_run`"));
         }
-        if (self.forks.is_some() || self.pull_requests.is_some()) && !runs && !deployments {
-            return Err(no_effect("forks` or `pull-requests", "`events` has no `workflow_run` and no `deployment`"));
+        let of_runs = self.forks.is_some() || self.pull_requests.is_some() || self.run_events.is_some();
+        if of_runs && !runs && !deployments {
+            return Err(no_effect(
+                "forks`, `pull-requests` or `run-events",
+                "`events` has no `workflow_run` and no `deployment_status`",
+            ));
+        }
+        if self.pre_releases.is_some() && !has(GithubEvent::Release) {
+            return Err(no_effect("pre-releases", "`events` has no `release`"));
+        }
+        if self.branch.as_ref().is_some_and(NamePattern::is_of_merge_queue) {
+            return Err(no_effect("branch", "the branches of a merge queue are not merged yet and never publish"));
         }
         let artifact = matches!(self.publish, Some(PublishKeyword::Artifact));
+        if artifact && runs && self.workflow.is_none() {
+            return Err(missing("workflow", "any workflow with an artifact of this name would publish"));
+        }
         let uses_api = artifact || self.status.is_some();
         let (needs_artifact, needs_either) =
             ("it needs `publish = \"artifact\"`", "it needs `publish = \"artifact\"` or `status`");
@@ -248,7 +267,7 @@ impl WebhookFields {
         }
         match self.status {
             Some(StatusKind::Commit) if has(GithubEvent::Release) => return Err(WebhookError::StatusOfRelease),
-            Some(StatusKind::Deployment) if events.iter().any(|kind| *kind != GithubEvent::Deployment) => {
+            Some(StatusKind::Deployment) if events.iter().any(|kind| *kind != GithubEvent::DeploymentStatus) => {
                 return Err(WebhookError::StatusOf);
             }
             Some(_) | None => {}
@@ -282,6 +301,8 @@ impl WebhookFields {
             tag: self.tag,
             environment: self.environment,
             workflow: self.workflow,
+            run_events: self.run_events.unwrap_or_default(),
+            pre_releases: self.pre_releases.unwrap_or_default(),
             forks: self.forks.unwrap_or_default(),
             pull_requests: self.pull_requests.unwrap_or_default(),
             publish,
@@ -298,6 +319,8 @@ impl WebhookFields {
             ("events", self.events.is_some()),
             ("environment", self.environment.is_some()),
             ("workflow", self.workflow.is_some()),
+            ("run-events", self.run_events.is_some()),
+            ("pre-releases", self.pre_releases.is_some()),
             ("forks", self.forks.is_some()),
             ("pull-requests", self.pull_requests.is_some()),
             ("publish", self.publish.is_some()),

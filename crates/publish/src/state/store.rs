@@ -161,6 +161,15 @@ impl StateStore {
         Ok(self.write(&key, record, condition).await?.is_some())
     }
 
+    /// Deletes records of deliveries that were last changed before an instant, in milliseconds since 1970.
+    pub async fn delete_deliveries_before(&self, instant: u64) -> Result<(), StateError> {
+        let Ok(prefix) = Prefix::new(&self.location.prefix.join(DELIVERIES)) else { return Ok(()) };
+        let records = self.s3.uploads(&Location { bucket: self.location.bucket.clone(), prefix }).await?;
+        let old = records.into_iter().filter(|record| record.modified.milliseconds() < instant);
+        let keys: Vec<String> = old.map(|record| record.key.to_string()).collect();
+        if keys.is_empty() { Ok(()) } else { Ok(self.s3.delete_keys(&self.location.bucket, &keys).await?) }
+    }
+
     /// The stored files, by release.
     pub async fn files(&self) -> Result<BTreeMap<ReleaseId, Vec<ReleaseFile>>, StateError> {
         let mut files: BTreeMap<ReleaseId, Vec<ReleaseFile>> = BTreeMap::new();
