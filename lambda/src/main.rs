@@ -56,6 +56,7 @@ async fn run() -> Result<(), StartError> {
     let handler = EventHandler {
         config,
         secrets: Arc::new(AwsSecrets::new(&connection)),
+        offline_github: None,
         self_invoke: Arc::new(LambdaSelfInvoke::new(&connection, &function)),
         run_log: Arc::new(StdoutLog),
         publisher: Publisher::new(connection, plugins, Arc::new(NoProgress)),

@@ -13,6 +13,7 @@ mod credentials;
 mod first_hour;
 mod killed;
 mod package;
+mod pages;
 mod plugins;
 mod sources;
 mod sync;

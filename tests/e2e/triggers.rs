@@ -124,6 +124,7 @@ pub(crate) async fn function_in(world: World, publisher: Publisher, configuratio
     let handler = EventHandler {
         config: Arc::new(Config::parse(configuration).unwrap()),
         secrets: Arc::new(AwsSecrets::new(&publisher.connection)),
+        offline_github: None,
         self_invoke: self_invoke.clone(),
         run_log: run_log.clone(),
         publisher,

@@ -73,7 +73,15 @@ impl ChangeRun {
 }
 
 /// Warns if the root user's access keys are in use or exist: they can do everything, and no policy restricts them.
-pub(crate) async fn warn_of_root(account: &Provisioner, caller: &StsCaller) -> Result<(), CliError> {
+/// The caller in the emulator is always its root user, so there is no warning.
+pub(crate) async fn warn_of_root(
+    common: &CommonArguments,
+    account: &Provisioner,
+    caller: &StsCaller,
+) -> Result<(), CliError> {
+    if common.local.is_some() {
+        return Ok(());
+    }
     if caller.is_root() {
         warn("these are root access keys, which no policy restricts; create a user or a role instead and delete them");
     } else if account.iam().root_has_keys().await? == Some(true) {

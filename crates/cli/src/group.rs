@@ -51,7 +51,7 @@ pub(crate) async fn group(common: &CommonArguments, command: &GroupCommand) -> R
             ChangeRun::new(common, *dry_run).apply(&account, &delete_group(name, &found)).await?;
         }
     }
-    warn_of_root(&account, &caller).await?;
+    warn_of_root(common, &account, &caller).await?;
     Ok(ExitStatus::Success)
 }
 

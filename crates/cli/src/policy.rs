@@ -69,7 +69,7 @@ pub(crate) async fn policy(common: &CommonArguments, command: &PolicyCommand) ->
             if *aws {
                 let context = AwsContext::open(common).await?;
                 let account = Provisioner::new(&context.connection);
-                warn_of_root(&account, &account.sts().caller().await?).await?;
+                warn_of_root(common, &account, &account.sts().caller().await?).await?;
             }
             Ok(status)
         }

@@ -264,6 +264,11 @@ impl FileError {
 }
 
 impl GithubFile {
+    /// A file that can be downloaded.
+    pub(super) fn available(id: u64, name: &str, size: u64) -> Self {
+        Self { id, name: name.to_owned(), size: Some(size), digest: None, state: FileState::Available }
+    }
+
     /// The error for an artifact that GitHub has deleted.
     pub(super) fn expired(&self) -> FileError {
         FileError::Expired(sanitize_name(&self.name))

@@ -12,6 +12,7 @@ mod commit;
 mod download;
 mod error;
 mod file;
+mod offline;
 mod response;
 mod status;
 
@@ -19,4 +20,5 @@ pub(crate) use client::Github;
 pub use commit::{CommitId, CommitIdError};
 pub use error::GithubError;
 pub use file::{FileError, FileOrigin, GithubFile, GithubFileRef, MAX_FILE_BYTES};
+pub use offline::OfflineGithub;
 pub use status::{MAX_DESCRIPTION, RunState, StatusPost, StatusSpec, StatusSubject, summary};

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use futures::TryStreamExt;
+use futures::{TryStreamExt, stream};
 use tidegate_core::config::{Site, SiteName};
 use tidegate_core::error_kind::ErrorKind;
 use tidegate_core::location::ObjectLocation;
@@ -38,6 +38,9 @@ pub enum GithubArtifactError {
     /// The asset is still being uploaded, and the invocation ends.
     #[error(transparent)]
     Uploading(FileError),
+    /// GitHub is not asked, and no file was given in its place.
+    #[error("GitHub is not asked with `--local`: {0}; give the file with `--put github:NAME=FILE`")]
+    Offline(FileError),
     /// The object could not be written.
     #[error(transparent)]
     Cloud(#[from] AwsError),
@@ -59,7 +62,9 @@ impl GithubArtifactError {
         match self {
             Self::Github(error) => error.kind(),
             Self::Cloud(_) | Self::Secrets(SecretStoreError::Cloud(_)) => ErrorKind::Cloud,
-            Self::Secrets(_) | Self::NoRule(_) | Self::NoState(_) | Self::Uploading(_) => ErrorKind::Configuration,
+            Self::Secrets(_) | Self::NoRule(_) | Self::NoState(_) | Self::Uploading(_) | Self::Offline(_) => {
+                ErrorKind::Configuration
+            }
         }
     }
 
@@ -86,6 +91,15 @@ impl EventHandler {
             return Err(GithubArtifactError::NoRule(site.name.clone()));
         }
         let state = self.publisher.state(site).ok_or_else(|| GithubArtifactError::NoState(site.name.clone()))?;
+        if let Some(offline) = &self.offline_github {
+            let (file, bytes) = offline.find(reference).map_err(GithubArtifactError::Offline)?;
+            let name = reference.stored_name(&file);
+            let location = state.fetched(&name)?;
+            if !state.has_fetched(&location).await? {
+                state.put_fetched(&name, stream::iter([Ok::<_, GithubArtifactError>(bytes)])).await?;
+            }
+            return Ok(location);
+        }
         let token = self.secrets.secret(&reference.access.token).await?;
         let context = InvocationContext { deadline: context.continue_at(), ..context };
         let github = Github::new(&reference.access, &token, context)?;

@@ -39,6 +39,7 @@ pub use result::{MAX_CONTINUATIONS, RunError, RunResult};
 pub use self_invoke::{LambdaSelfInvoke, SelfInvoke};
 pub use webhook::{StartedRun, WebhookResponse};
 
+use crate::github::OfflineGithub;
 use crate::run_log::RunLog;
 use crate::secrets::SecretStore;
 
@@ -51,6 +52,8 @@ pub struct EventHandler {
     pub publisher: Publisher,
     /// The store of webhook secrets and tokens.
     pub secrets: Arc<dyn SecretStore>,
+    /// Takes the place of GitHub, to try an event locally.
+    pub offline_github: Option<Arc<OfflineGithub>>,
     /// Continues runs in other invocations.
     pub self_invoke: Arc<dyn SelfInvoke>,
     /// Records every run.

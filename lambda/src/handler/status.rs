@@ -41,6 +41,10 @@ impl EventHandler {
     async fn report(&self, run: &ActiveRun<'_>, state: RunState, description: &str) {
         let ActiveRun { site, trigger, id, context } = *run;
         let Some(status) = &trigger.status else { return };
+        if self.offline_github.is_some() {
+            tracing::info!(run = id.id, subject = %status.subject, ?state, description, "the status is not reported to GitHub");
+            return;
+        }
         let post = async {
             if !site.github_rules().any(|rule| status.is_configured_by(rule)) {
                 return Err(GithubArtifactError::NoRule(site.name.clone()));

@@ -42,6 +42,8 @@ fn configurations_are_valid() {
         assert!(examples.len() >= least, "{name}: {}", examples.len());
         examples.iter().for_each(|example| drop(configuration(example)));
     }
+    let sample = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/events/tidegate.toml");
+    configuration(&std::fs::read_to_string(sample).unwrap());
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
-use tidegate_core::location::{ObjectLocation, Source};
+use tidegate_core::location::ObjectLocation;
 
 #[derive(Debug, Args)]
 pub(crate) struct InvokeArguments {
@@ -15,7 +15,7 @@ pub(crate) struct InvokeArguments {
     pub(crate) github: Option<String>,
     /// Put a file into the local emulator first, such as `s3://builds/docs/c0ffee.zip=site.zip`
     ///
-    /// Records of the event that name the object get its ETag.
+    /// Records of the event that name the object get its ETag. `github:NAME=FILE` takes the place of a GitHub artifact or asset.
     #[arg(long, value_name = "OBJECT=FILE")]
     pub(crate) put: Vec<PutFlag>,
     /// Time limit of one invocation; a longer run is continued by another one, as in Lambda
@@ -23,21 +23,32 @@ pub(crate) struct InvokeArguments {
     pub(crate) seconds: u64,
 }
 
-/// A file, and the object to put it to.
+/// A file, and where to put it.
 #[derive(Debug, Clone)]
 pub(crate) struct PutFlag {
-    pub(crate) object: ObjectLocation,
+    pub(crate) target: PutTarget,
     pub(crate) file: PathBuf,
+}
+
+/// Where a file is put.
+#[derive(Debug, Clone)]
+pub(crate) enum PutTarget {
+    /// An object.
+    Object(ObjectLocation),
+    /// A file that GitHub would store, by its name.
+    Github(String),
 }
 
 impl FromStr for PutFlag {
     type Err = &'static str;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let invalid = "use `s3://bucket/key=FILE`";
-        let (object, file) = text.split_once('=').ok_or(invalid)?;
-        match object.parse() {
-            Ok(Source::Object(object)) if !file.is_empty() => Ok(Self { object, file: file.into() }),
-            _ => Err(invalid),
-        }
+        let invalid = "use `s3://bucket/key=FILE` or `github:NAME=FILE`";
+        let (target, file) = text.split_once('=').filter(|(_, file)| !file.is_empty()).ok_or(invalid)?;
+        let target = match target.strip_prefix("github:") {
+            Some(name) if !name.is_empty() => PutTarget::Github(name.to_owned()),
+            Some(_) => return Err(invalid),
+            None => PutTarget::Object(target.parse().map_err(|_| invalid)?),
+        };
+        Ok(Self { target, file: file.into() })
     }
 }

@@ -17,7 +17,7 @@ pub(crate) use credentials::{
     BucketArguments, CreateArguments, CredentialsCommand, CredentialsOutput, GroupCommand, ServerArguments,
 };
 pub(crate) use header_argument::HeaderArgument;
-pub(crate) use invoke::{InvokeArguments, PutFlag};
+pub(crate) use invoke::{InvokeArguments, PutTarget};
 pub(crate) use package::PackageArguments;
 pub(crate) use policy::{
     Attachment, CiPublisherArguments, NeedsFlag, PolicyCommand, PolicyFormat, PolicyOutputArguments,

@@ -97,7 +97,7 @@ pub(super) async fn create(
                 errln!("http://{bucket}.s3-website.{region}.amazonaws.com/");
             }
         }
-        warn_of_root(account, &caller).await?;
+        warn_of_root(common, account, &caller).await?;
     }
     match issued {
         Some(issued) => write_credentials(&issued, arguments, file),

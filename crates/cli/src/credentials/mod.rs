@@ -53,7 +53,7 @@ async fn whoami(common: &CommonArguments, account: &Provisioner) -> Result<(), C
     } else {
         outln!("account  {}\narn      {}\nid       {}", caller.account, caller.arn, caller.user_id);
     }
-    warn_of_root(account, &caller).await
+    warn_of_root(common, account, &caller).await
 }
 
 async fn list_users(common: &CommonArguments, account: &Provisioner) -> Result<(), CliError> {

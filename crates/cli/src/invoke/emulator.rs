@@ -2,10 +2,10 @@
 
 use async_trait::async_trait;
 use tidegate_core::config::SecretReference;
+use tidegate_core::location::ObjectLocation;
 use tidegate_emulator::s3::StoredHeaders;
 use tidegate_lambda::secrets::{Secret, SecretStore, SecretStoreError};
 
-use crate::arguments::PutFlag;
 use crate::emulator::LocalAccount;
 use crate::error::CliError;
 
@@ -39,12 +39,24 @@ impl SecretStore for LocalSecrets {
     }
 }
 
-/// Puts a file; returns its ETag without quotation marks, as events have it.
-pub(super) async fn put(emulator: &LocalAccount, put: &PutFlag) -> Result<String, CliError> {
-    let bytes = std::fs::read(&put.file).map_err(CliError::read("file", &put.file))?;
-    let (bucket, key) = (put.object.bucket.as_str(), put.object.key.as_str());
+/// Puts a file into the emulator.
+pub(super) async fn put(
+    emulator: &LocalAccount,
+    object: &ObjectLocation,
+    bytes: Vec<u8>,
+) -> Result<EmulatedObject, CliError> {
+    let (bucket, key) = (object.bucket.as_str(), object.key.as_str());
     emulator.create_bucket(bucket).await?;
-    let object = emulator.account.s3().put(bucket, key, bytes, StoredHeaders::default()).await;
-    let object = object.map_err(|error| CliError::System(format!("cannot write `{}`: {error}", put.object)))?;
-    Ok(object.etag)
+    let written = emulator.account.s3().put(bucket, key, bytes, StoredHeaders::default()).await;
+    let written = written.map_err(|error| CliError::System(format!("cannot write `{object}`: {error}")))?;
+    Ok(EmulatedObject { key: key.to_owned(), etag: written.etag, version: written.version })
+}
+
+/// An object of the emulator, as events describe it.
+pub(super) struct EmulatedObject {
+    pub(super) key: String,
+    /// Its ETag, without quotation marks.
+    pub(super) etag: String,
+    /// Its version, in a bucket with versioning.
+    pub(super) version: Option<String>,
 }

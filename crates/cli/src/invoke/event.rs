@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use tidegate_core::timestamp::Timestamp;
 use tidegate_lambda::webhook::sign as signature_headers;
 
-use super::emulator::LocalSecrets;
+use super::emulator::{EmulatedObject, LocalSecrets};
 use crate::error::CliError;
 
 /// Parses an event. If `github` is the kind of a webhook, the text is its body.
@@ -29,20 +29,42 @@ pub(super) fn parse(text: &str, github: Option<&str>) -> Result<Value, CliError>
     }))
 }
 
-/// Sets the ETag in every record of an object.
-pub(super) fn set_etag(event: &mut Value, key: &str, etag: &str) {
+/// Sets ETag and version in every record of an object, also in the messages of a queue or a topic.
+pub(super) fn set_object(event: &mut Value, object: &EmulatedObject) {
     match event {
-        Value::Array(list) => list.iter_mut().for_each(|entry| set_etag(entry, key, etag)),
+        Value::Array(list) => list.iter_mut().for_each(|entry| set_object(entry, object)),
         Value::Object(fields) => {
-            let matches = fields.get("key").and_then(Value::as_str).is_some_and(|name| is_key(name, key));
-            for name in ["eTag", "etag"] {
-                if let Some(field) = fields.get_mut(name).filter(|_| matches) {
-                    *field = json!(etag);
-                }
+            if fields.get("key").and_then(Value::as_str).is_some_and(|name| is_key(name, &object.key)) {
+                set_fields(fields, object);
             }
-            fields.values_mut().for_each(|field| set_etag(field, key, etag));
+            fields.values_mut().for_each(|field| set_object(field, object));
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        Value::String(text) => {
+            // The text of a message. It is written anew only if a record in it changed.
+            let Ok(mut message @ Value::Object(_)) = serde_json::from_str::<Value>(text) else { return };
+            let before = message.clone();
+            set_object(&mut message, object);
+            if message != before {
+                *text = message.to_string();
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Sets the fields that the record of an object has. S3 and EventBridge write them differently.
+fn set_fields(fields: &mut Map<String, Value>, object: &EmulatedObject) {
+    for name in ["eTag", "etag"] {
+        if let Some(field) = fields.get_mut(name) {
+            *field = json!(object.etag);
+        }
+    }
+    for name in ["versionId", "version-id"] {
+        if fields.remove(name).is_some()
+            && let Some(version) = &object.version
+        {
+            fields.insert(name.to_owned(), json!(version));
+        }
     }
 }
 

@@ -10,14 +10,15 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use tidegate_core::report::Outcome;
 use tidegate_lambda::context::InvocationContext;
-use tidegate_lambda::handler::{EventError, EventHandler, SelfInvoke};
+use tidegate_lambda::github::OfflineGithub;
+use tidegate_lambda::handler::{EventError, EventHandler, EventResponse, SelfInvoke};
 use tidegate_lambda::run_log::{RunEnding, RunLog, RunLogEntry};
 use tidegate_lambda::secrets::{AwsSecrets, SecretStore};
 use tidegate_lambda::trigger::Continuation;
 use tidegate_publish::AwsError;
 use tokio::time::Instant;
 
-use crate::arguments::{CommonArguments, InvokeArguments};
+use crate::arguments::{CommonArguments, InvokeArguments, PutTarget};
 use crate::configuration::Configuration;
 use crate::context::{AwsContext, now};
 use crate::credentials::read_text;
@@ -62,15 +63,21 @@ pub(crate) async fn invoke(common: &CommonArguments, arguments: &InvokeArguments
     let configuration = Configuration::load(&common.config)?;
     let mut event = event::parse(&read_text("event", &arguments.event)?, arguments.github.as_deref())?;
     let context = AwsContext::open(common).await?;
-    let mut config = configuration.config;
+    let (mut config, mut offline_github) = (configuration.config, OfflineGithub::default());
     let secrets: Arc<dyn SecretStore> = match &context.emulator {
         Some(emulator) => {
             for site in &mut config.sites {
                 *site = emulator.prepare(site, None).await?;
             }
             for put in &arguments.put {
-                let etag = emulator::put(emulator, put).await?;
-                event::set_etag(&mut event, put.object.key.as_str(), &etag);
+                let bytes = std::fs::read(&put.file).map_err(CliError::read("file", &put.file))?;
+                match &put.target {
+                    PutTarget::Object(object) => {
+                        let written = emulator::put(emulator, object, bytes).await?;
+                        event::set_object(&mut event, &written);
+                    }
+                    PutTarget::Github(name) => drop(offline_github.files.insert(name.clone(), bytes.into())),
+                }
             }
             let secrets = LocalSecrets::default();
             event::sign(&mut event, &secrets, now());
@@ -81,10 +88,12 @@ pub(crate) async fn invoke(common: &CommonArguments, arguments: &InvokeArguments
     let (queue, runs) = (Arc::new(InvocationQueue::default()), Arc::new(InvokedRuns::default()));
     let publisher = context.publisher(common, &configuration.directory)?;
     let self_invoke: Arc<dyn SelfInvoke> = queue.clone();
-    let handler = EventHandler { config: Arc::new(config), publisher, secrets, self_invoke, run_log: runs.clone() };
+    let offline_github = context.emulator.is_some().then(|| Arc::new(offline_github));
+    let (config, run_log) = (Arc::new(config), runs.clone());
+    let handler = EventHandler { config, publisher, secrets, offline_github, self_invoke, run_log };
     let invocation =
         || InvocationContext { now: now(), deadline: Instant::now() + Duration::from_secs(arguments.seconds) };
-    let response = handler.handle(&event, "local", invocation()).await;
+    let response = handler.respond(&event, "local", invocation()).await;
     while let Some(run) = queue.next() {
         // The run log has its result.
         let _ = handler.resume(&run, invocation()).await;
@@ -93,7 +102,7 @@ pub(crate) async fn invoke(common: &CommonArguments, arguments: &InvokeArguments
     let runs = runs.0.lock().unwrap_or_else(PoisonError::into_inner);
     if common.json {
         print_json(&match &response {
-            Ok(response) => json!({ "runs": &*runs, "answer": response }),
+            Ok(response) => json!({ "runs": &*runs, "answer": &response.answer }),
             Err(error) => {
                 let error = json!({ "type": error.kind().error_type(), "message": error.to_string() });
                 json!({ "runs": &*runs, "error": error })
@@ -106,9 +115,9 @@ pub(crate) async fn invoke(common: &CommonArguments, arguments: &InvokeArguments
     Ok(statuses.max().unwrap_or(ExitStatus::Success))
 }
 
-fn print(response: &Result<Value, EventError>, runs: &[RunLogEntry]) {
-    if let Ok(response) = response
-        && let (Some(status), Some(body)) = (response["statusCode"].as_u64(), response["body"].as_str())
+fn print(response: &Result<EventResponse, EventError>, runs: &[RunLogEntry]) {
+    if let Ok(EventResponse { answer, .. }) = response
+        && let (Some(status), Some(body)) = (answer["statusCode"].as_u64(), answer["body"].as_str())
     {
         let body: Value = serde_json::from_str(body).unwrap_or_default();
         let message = body.get("message").and_then(Value::as_str).unwrap_or_default();
@@ -125,13 +134,18 @@ fn print(response: &Result<Value, EventError>, runs: &[RunLogEntry]) {
         }
     }
     match response {
-        Err(error) if runs.is_empty() => {
+        Err(error) if runs.is_empty() || error.is_before_run() => {
             errln!("{RED_BOLD}error{RED_BOLD:#}: {error} ({})", error.kind().error_type());
         }
-        Ok(response) if runs.is_empty() && response["statusCode"].is_null() => {
-            outln!("the event publishes nothing; use `-v` to see why");
+        Ok(EventResponse { answer, failures }) => {
+            for error in failures.iter().filter(|error| error.is_before_run()) {
+                errln!("{RED_BOLD}error{RED_BOLD:#}: {error} ({})", error.kind().error_type());
+            }
+            if runs.is_empty() && failures.is_empty() && answer["statusCode"].is_null() {
+                outln!("the event publishes nothing; use `-v` to see why");
+            }
         }
-        _ => {}
+        Err(_) => {}
     }
 }
 
@@ -143,13 +157,17 @@ fn run_status(entry: &RunLogEntry) -> ExitStatus {
     }
 }
 
-fn response_status(response: &Result<Value, EventError>) -> ExitStatus {
+/// The status of the answer, and of the messages that it reports as failed.
+fn response_status(response: &Result<EventResponse, EventError>) -> ExitStatus {
     match response {
         Err(error) => error.kind().into(),
-        Ok(response) => match response["statusCode"].as_u64() {
-            Some(400..500) => ExitStatus::Usage,
-            Some(500..) => ExitStatus::Failure,
-            Some(_) | None => ExitStatus::Success,
-        },
+        Ok(EventResponse { answer, failures }) => {
+            let answered = match answer["statusCode"].as_u64() {
+                Some(400..500) => ExitStatus::Usage,
+                Some(500..) => ExitStatus::Failure,
+                Some(_) | None => ExitStatus::Success,
+            };
+            failures.iter().map(|error| error.kind().into()).fold(answered, ExitStatus::max)
+        }
     }
 }

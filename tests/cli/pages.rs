@@ -1,0 +1,80 @@
+//! The sessions of the pages about triggers and webhooks, with the sample events that they use.
+
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+use tidegate_tests::binary::{binary, cache};
+use tidegate_tests::events::zip;
+
+/// The sessions of a page: `console` blocks in which the program runs in the emulator.
+fn sessions(page: &str) -> String {
+    let text = std::fs::read_to_string(Path::new("../docs").join(page)).unwrap();
+    let blocks = text.split("```console\n").skip(1).filter_map(|rest| rest.split("```").next());
+    blocks.filter(|block| block.starts_with("$ tidegate --local")).map(|block| format!("```\n{block}```\n")).collect()
+}
+
+/// The sample events in a directory of their own, with a site.
+fn sample_events(directory: &Path) {
+    std::fs::create_dir(directory).unwrap();
+    for entry in std::fs::read_dir("../examples/events").unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), directory.join(entry.file_name())).unwrap();
+    }
+    std::fs::write(directory.join("site.zip"), zip(&[("index.html", "<p>hi"), ("style.css", "a{}")])).unwrap();
+    std::fs::write(directory.join("index.html"), "<p>hello").unwrap();
+}
+
+#[test]
+fn sessions_of_pages_are_what_the_program_prints() {
+    for (page, commands) in [("triggers.md", 6), ("webhooks.md", 6)] {
+        let directory = TempDir::new().unwrap();
+        let session = sessions(page);
+        assert_eq!(session.matches("$ tidegate").count(), commands, "{page}");
+        std::fs::write(directory.path().join("page.trycmd"), session).unwrap();
+        sample_events(&directory.path().join("page.in"));
+        let cases = trycmd::TestCases::new();
+        cases
+            .register_bin("tidegate", binary().to_owned())
+            .env("XDG_CACHE_HOME", cache().to_string_lossy())
+            .env("NO_COLOR", "")
+            .case(directory.path().join("page.trycmd"));
+        cases.run();
+    }
+}
+
+#[test]
+fn every_sample_event_is_on_a_page() {
+    let pages = sessions("triggers.md") + &sessions("webhooks.md");
+    for entry in std::fs::read_dir("../examples/events").unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(!name.ends_with(".json") || pages.contains(&format!("invoke {name}")), "{name}");
+    }
+}
+
+#[test]
+fn github_is_not_asked_with_local() {
+    let directory = TempDir::new().unwrap();
+    let events = directory.path().join("events");
+    sample_events(&events);
+    // A port that refuses connections in place of GitHub: any request would be reported.
+    let configuration = std::fs::read_to_string(events.join("tidegate.toml")).unwrap();
+    let token = "token      = ";
+    let elsewhere = format!("api-url    = \"http://127.0.0.1:9\"\nstatus     = \"commit\"\n{token}");
+    let of_runs = configuration.replacen(token, &elsewhere, 1);
+    std::fs::write(events.join("tidegate.toml"), of_runs).unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(binary());
+        command.current_dir(&events).env("XDG_CACHE_HOME", cache()).env("NO_COLOR", "1");
+        command.args(["--local", "aws", "invoke", "github-workflow-run.json", "--github", "workflow_run"]);
+        let output = command.args(arguments).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let (code, stdout, stderr) = run(&[]);
+    assert_eq!(code, Some(2), "{stdout}{stderr}");
+    assert!(stdout.contains("GitHub is not asked with `--local`: ") && stdout.contains("`--put github:"), "{stdout}");
+    let (code, stdout, stderr) = run(&["--put", "github:site=site.zip"]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
+    assert!(stdout.contains("docs r1: live"), "{stdout}");
+}
