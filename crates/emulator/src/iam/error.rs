@@ -42,6 +42,9 @@ pub enum IamError {
     /// A trust policy names a user or role that does not exist.
     #[error("invalid principal in policy: \"AWS\":\"{0}\"")]
     UnknownPrincipal(String),
+    /// A trust policy trusts an issuer that many organizations share, without the condition that IAM demands.
+    #[error("the trust policy has no condition on `{0}`, which must say whose tokens are trusted")]
+    OpenIssuer(String),
     /// More text than IAM stores for one user, role, group or policy.
     #[error("the {kind} of `{name}` has {size} characters without white space; AWS allows {limit}")]
     TooLarge {

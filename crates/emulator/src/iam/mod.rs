@@ -33,6 +33,7 @@ mod pattern;
 mod permission;
 mod policy;
 mod principal;
+mod provider;
 mod quota;
 mod record;
 mod role;

@@ -62,11 +62,13 @@ pub(super) struct Principals {
     any: bool,
     /// ARNs. An account written as a number is stored as the ARN of its root.
     arns: Vec<String>,
+    /// Identity providers, by ARN or name.
+    federated: Vec<String>,
 }
 
 impl Principals {
     pub(super) fn parse(written: &PrincipalsJson) -> Result<Self, PrincipalError> {
-        let mut principals = Self { any: false, arns: Vec::new() };
+        let mut principals = Self { any: false, arns: Vec::new(), federated: Vec::new() };
         match written {
             PrincipalsJson::Any => principals.any = true,
             PrincipalsJson::Kinds(kinds) => {
@@ -76,8 +78,9 @@ impl Principals {
                     }
                     match kind {
                         "AWS" => names.iter().try_for_each(|name| principals.add_aws(name))?,
-                        // No caller of the emulator is a service or a federated user, so these never match.
-                        "Service" | "Federated" | "CanonicalUser" => {}
+                        "Federated" => principals.federated.extend(names.iter().cloned()),
+                        // No caller of the emulator is a service, so these never match.
+                        "Service" | "CanonicalUser" => {}
                         other => return Err(PrincipalError::Kind(other.to_owned())),
                     }
                 }
@@ -106,6 +109,10 @@ impl Principals {
     /// Whether one of the caller's ARNs is named. A caller has several: itself, the role it assumed, its account.
     pub(super) fn name_any(&self, arns: &[String]) -> bool {
         self.any || self.arns.iter().any(|named| arns.contains(named))
+    }
+
+    pub(super) fn federated(&self) -> &[String] {
+        &self.federated
     }
 
     pub(super) fn arns(&self) -> impl Iterator<Item = &str> {

@@ -5,6 +5,7 @@ use super::document::TrustPolicy;
 use super::error::IamError;
 use super::kind::EntityKind;
 use super::name::{MAX_NAME_LENGTH, check_name};
+use super::provider::check_shared_issuers;
 use super::quota::{self, SESSION_DURATIONS, TRUST_POLICY_SIZE};
 use super::record::{IamRole, StoredPolicy, Tags};
 use super::state::IamState;
@@ -51,6 +52,7 @@ impl IamState {
         if size > limit {
             return Err(IamError::TooLarge { kind: "trust policy", name: role.to_owned(), size, limit });
         }
+        check_shared_issuers(&trust.policy)?;
         let prefix = arn::root().trim_end_matches("root").to_owned();
         for named in trust.policy.named_arns() {
             let is_own = named.starts_with(&prefix) && named != arn::root();

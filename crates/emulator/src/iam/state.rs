@@ -13,6 +13,7 @@ use super::error::IamError;
 use super::evaluate::{EvaluatedIdentity, Grants};
 use super::kind::EntityKind;
 use super::managed::ManagedPolicy;
+use super::provider::OpenIdProvider;
 use super::record::{IamGroup, IamRole, IamUser, KeyOwner, Policies, StoredAccessKey, StoredPolicy};
 use super::session::{SessionOwner, StsSession};
 use super::table::IamTable;
@@ -30,6 +31,8 @@ pub(super) struct IamState {
     pub(super) policies: IamTable<ManagedPolicy>,
     pub(super) keys: IamTable<StoredAccessKey>,
     pub(super) sessions: IamTable<StsSession>,
+    /// OpenID Connect providers by ARN.
+    pub(super) providers: IamTable<OpenIdProvider>,
     /// The AWS managed policies.
     pub(super) aws_policies: BTreeMap<String, ManagedPolicy>,
     root_key: (String, String),
@@ -61,6 +64,7 @@ impl IamState {
             groups: IamTable::load(documents, "iam-groups", "group")?,
             policies: IamTable::load(documents, POLICIES, "policy")?,
             sessions: IamTable::load(documents, "iam-sessions", "session")?,
+            providers: IamTable::load(documents, "iam-oidc-providers", "OIDC provider")?,
             aws_policies: aws_managed::policies()?,
             keys,
             root_key,

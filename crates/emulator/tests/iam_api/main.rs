@@ -9,6 +9,7 @@ mod groups;
 mod restart;
 mod permissions;
 mod policies;
+mod providers;
 mod roles;
 #[path = "../common/signed.rs"]
 mod signed;

@@ -14,7 +14,7 @@ impl From<IamError> for QueryFailure {
             IamError::EntityAlreadyExists { .. } => (StatusCode::CONFLICT, "EntityAlreadyExists"),
             IamError::DeleteConflict { .. } => (StatusCode::CONFLICT, "DeleteConflict"),
             IamError::LimitExceeded { .. } | IamError::TooLarge { .. } => (StatusCode::CONFLICT, "LimitExceeded"),
-            IamError::Document(_) | IamError::UnknownPrincipal(_) => {
+            IamError::Document(_) | IamError::UnknownPrincipal(_) | IamError::OpenIssuer(_) => {
                 (StatusCode::BAD_REQUEST, "MalformedPolicyDocument")
             }
             IamError::PolicyArn(_) => (StatusCode::BAD_REQUEST, "InvalidInput"),
@@ -40,9 +40,16 @@ fn message(error: IamError) -> String {
         IamError::NoSuchEntity { kind: "permissions boundary", name } => {
             format!("{name} does not have a permissions boundary.")
         }
+        IamError::NoSuchEntity { kind: "OIDC provider", name } => {
+            format!("OpenIDConnect Provider not found for arn {name}")
+        }
         IamError::NoSuchEntity { kind, name } => format!("The {kind} with name {name} cannot be found."),
         IamError::EntityAlreadyExists { kind: "policy", name } => {
             format!("A policy called {name} already exists. Duplicate names are not allowed.")
+        }
+        IamError::EntityAlreadyExists { kind: "OIDC provider", name } => {
+            let issuer = name.split_once(":oidc-provider/").map_or(name.as_str(), |(_, issuer)| issuer);
+            format!("Provider with url https://{issuer} already exists.")
         }
         IamError::EntityAlreadyExists { kind, name } => {
             let mut kind = kind.to_owned();

@@ -21,6 +21,10 @@ pub(super) const PATH: QueryForm = QueryForm {
 };
 /// An ARN. Its content is checked where it is used.
 pub(super) const ARN: QueryForm = QueryForm { length: 20..=2_048, allowed: |_| true, pattern: ".*" };
+/// The URL of an OpenID Connect provider. Its content is checked where it is used.
+pub(super) const PROVIDER_URL: QueryForm = QueryForm { length: 1..=255, allowed: |_| true, pattern: ".*" };
+/// An audience of an OpenID Connect provider.
+pub(super) const AUDIENCE: QueryForm = QueryForm { length: 1..=255, allowed: |_| true, pattern: ".*" };
 /// A policy document. The quotas are far smaller and do not count white space.
 pub(super) const DOCUMENT: QueryForm =
     QueryForm { length: 1..=131_072, allowed: is_latin, pattern: r"[\u0009\u000A\u000D\u0020-\u00FF]+" };

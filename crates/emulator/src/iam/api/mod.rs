@@ -13,6 +13,7 @@ mod group;
 mod page;
 mod permission;
 mod policy;
+mod provider;
 mod role;
 mod simulate;
 mod target;
@@ -114,6 +115,12 @@ fn action_named(name: &str) -> Option<fn(IamCall<'_>) -> ActionResult> {
         "ListPolicyVersions" => policy::list_versions,
         "SetDefaultPolicyVersion" => policy::set_default_version,
         "DeletePolicyVersion" => policy::delete_version,
+
+        "CreateOpenIDConnectProvider" => provider::create,
+        "GetOpenIDConnectProvider" => provider::get,
+        "ListOpenIDConnectProviders" => provider::list,
+        "AddClientIDToOpenIDConnectProvider" => provider::add_audience,
+        "DeleteOpenIDConnectProvider" => provider::delete,
 
         "GetAccountSummary" => account::summary,
         "SimulatePrincipalPolicy" => simulate::principal,

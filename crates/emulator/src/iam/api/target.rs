@@ -64,6 +64,11 @@ impl PolicyTarget {
         Self::of(arn.to_owned(), format!("policy {arn}"))
     }
 
+    /// An OpenID Connect provider by ARN.
+    pub(super) fn provider(arn: &str) -> Self {
+        Self::of(arn.to_owned(), arn.to_owned())
+    }
+
     /// All users, roles or groups whose path starts with `prefix`.
     pub(super) fn list(kind: EntityKind, prefix: &str) -> Self {
         let arn = format!("{}{prefix}", arn::entities(kind));

@@ -129,6 +129,15 @@ impl TrustPolicy {
             .map(|(clause, _)| clause.effect())
     }
 
+    /// Whether a statement allows an identity provider without a condition on `key`.
+    pub(super) fn allows_federated_without(&self, is_provider: impl Fn(&str) -> bool, key: &str) -> bool {
+        self.statements.iter().any(|(clause, principals)| {
+            clause.effect() == StatementEffect::Allow
+                && principals.federated().iter().any(|provider| is_provider(provider))
+                && !clause.required_keys().any(|known| known.eq_ignore_ascii_case(key))
+        })
+    }
+
     /// The ARNs of users and roles that the policy names.
     pub(super) fn named_arns(&self) -> impl Iterator<Item = &str> {
         self.statements.iter().flat_map(|(_, principals)| principals.arns())
