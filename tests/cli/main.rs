@@ -17,6 +17,7 @@ mod pages;
 mod plugins;
 mod sources;
 mod sync;
+mod trust;
 
 use std::path::Path;
 use std::process::{Command, Output};

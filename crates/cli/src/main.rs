@@ -7,6 +7,7 @@ mod apply_changes;
 mod arguments;
 mod aws_settings;
 mod check;
+mod ci;
 mod configuration;
 mod context;
 mod credentials;

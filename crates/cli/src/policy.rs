@@ -3,8 +3,9 @@
 use serde_json::json;
 use tidegate_core::config::Site;
 use tidegate_core::location::{Location, LocationError, Source};
+use tidegate_core::sanitize::sanitize;
 use tidegate_iam::apply::Provisioner;
-use tidegate_iam::changes::{PolicySpec, ensure_policy};
+use tidegate_iam::changes::{PolicySpec, ensure_policy, ensure_provider};
 use tidegate_iam::document::{DocumentKind, LintFinding, Partition, PolicyLimit, Purpose, lint, missing_actions};
 use tidegate_iam::policies::{
     CiPublisher, Grant, GrantFormat, S3Sync, TrustedIdentity, caller, lambda, site, trust, uploader, uploader_guard,
@@ -16,6 +17,7 @@ use crate::arguments::{
     Attachment, CiPublisherArguments, CommonArguments, NeedsFlag, PolicyCommand, PolicyFormat, PolicyOutputArguments,
     SyncPolicyArguments, TrustArguments, UploaderArguments,
 };
+use crate::ci::ci;
 use crate::configuration::Configuration;
 use crate::context::AwsContext;
 use crate::credentials::read_text;
@@ -64,6 +66,7 @@ pub(crate) async fn policy(common: &CommonArguments, command: &PolicyCommand) ->
         }
         PolicyCommand::CiPublisher(arguments) => ci_publisher(common, arguments).await,
         PolicyCommand::Trust(arguments) => trust_policy(common, arguments).await,
+        PolicyCommand::Ci(arguments) => ci(common, arguments).await,
         PolicyCommand::Lint { file, role, needs, aws } => {
             let status = lint_policy(common, &read_text("policy", file)?, *role, *needs);
             if *aws {
@@ -115,7 +118,16 @@ impl<'a> PolicyOutput<'a> {
     }
 
     /// Prints the grants, or applies them with `--apply`.
-    async fn finish(&self, mut grants: Vec<Grant>) -> Result<ExitStatus, CliError> {
+    async fn finish(&self, grants: Vec<Grant>) -> Result<ExitStatus, CliError> {
+        self.finish_trusting(grants, None).await
+    }
+
+    /// The same; with `--apply`, the account first has the OIDC provider of the identity.
+    async fn finish_trusting(
+        &self,
+        mut grants: Vec<Grant>,
+        identity: Option<&TrustedIdentity>,
+    ) -> Result<ExitStatus, CliError> {
         let Self { common, arguments, account, partition } = self;
         if let (Some(name), Some(first)) = (&arguments.name, grants.first_mut()) {
             first.name.clone_from(name);
@@ -135,6 +147,10 @@ impl<'a> PolicyOutput<'a> {
         let context = AwsContext::open(common).await?;
         let provisioner = Provisioner::new(&context.connection);
         let mut changes = Vec::new();
+        if let Some(identity) = identity {
+            let found = provisioner.iam().provider_audiences(&identity.provider(partition, account)).await?;
+            changes.extend(ensure_provider(identity, partition, account, found.as_deref()));
+        }
         for grant in &grants {
             let spec = PolicySpec { grant, partition, account };
             let found = provisioner.read_policy(spec).await?;
@@ -212,21 +228,20 @@ async fn ci_publisher(common: &CommonArguments, arguments: &CiPublisherArguments
 
 async fn trust_policy(common: &CommonArguments, arguments: &TrustArguments) -> Result<ExitStatus, CliError> {
     let output = PolicyOutput::open(common, &arguments.output, &arguments.partition).await?;
-    let identity = match (&arguments.github, &arguments.gitlab) {
-        (Some(repository), _) => TrustedIdentity::GitHub {
-            repository: repository.clone(),
-            branch: arguments.branch.clone(),
-            environment: arguments.environment.clone(),
-        },
-        (None, project) => TrustedIdentity::GitLab {
-            project: project.clone().unwrap_or_default(),
-            branch: arguments.branch.clone(),
-            host: arguments.host.clone(),
-            audience: arguments.audience.clone(),
-        },
-    };
+    let identity = arguments.jobs.identity(arguments.github.as_ref(), arguments.gitlab.as_deref());
     let grant = trust(&output.partition, &output.account, &identity).map_err(CliError::usage)?;
-    output.finish(vec![grant]).await
+    let status = output.finish_trusting(vec![grant], Some(&identity)).await?;
+    if !common.json {
+        print_notes(&identity);
+    }
+    Ok(status)
+}
+
+/// Prints what the reader of a trust policy should know.
+pub(crate) fn print_notes(identity: &TrustedIdentity) {
+    for note in identity.notes() {
+        errln!("{DIM}# {}{DIM:#}", sanitize(&note, usize::MAX));
+    }
 }
 
 fn lint_policy(common: &CommonArguments, text: &str, role: Attachment, needs: Option<NeedsFlag>) -> ExitStatus {
@@ -257,6 +272,8 @@ fn print_finding(finding: &LintFinding) {
     let place = if finding.pointer.is_empty() { "document" } else { &finding.pointer };
     if finding.error {
         outln!("{RED_BOLD}error{RED_BOLD:#}    {place}: {}", finding.message);
+    } else if finding.note {
+        outln!("{DIM}note{DIM:#}     {place}: {}", finding.message);
     } else {
         outln!("{YELLOW}warning{YELLOW:#}  {place}: {}", finding.message);
     }

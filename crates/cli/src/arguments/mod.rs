@@ -20,8 +20,8 @@ pub(crate) use header_argument::HeaderArgument;
 pub(crate) use invoke::{InvokeArguments, PutTarget};
 pub(crate) use package::PackageArguments;
 pub(crate) use policy::{
-    Attachment, CiPublisherArguments, NeedsFlag, PolicyCommand, PolicyFormat, PolicyOutputArguments,
-    SyncPolicyArguments, TrustArguments, UploaderArguments,
+    Attachment, CiArguments, CiFormat, CiPublisherArguments, NeedsFlag, PolicyCommand, PolicyFormat,
+    PolicyOutputArguments, SyncPolicyArguments, TrustArguments, UploaderArguments,
 };
 pub(crate) use publish::{
     CompareArguments, DevArguments, DiffArguments, ExplainArguments, PlanArguments, PublishArguments, ReadArguments,

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use tidegate_core::config::{DistributionId, FunctionName};
 use tidegate_core::location::{Bucket, Location, Prefix};
 use tidegate_iam::document::Partition;
+use tidegate_iam::policies::{GitHubRepository, TrustedIdentity, TrustedJobs};
 
 use super::account_id;
 
@@ -50,7 +51,13 @@ pub(crate) enum PolicyCommand {
     /// Generate the policy for a CI pipeline that publishes to S3, ECR and CodeArtifact
     CiPublisher(Box<CiPublisherArguments>),
     /// Generate the trust policy for jobs of GitHub Actions or GitLab CI
-    Trust(TrustArguments),
+    ///
+    /// With `--apply`, create the role and the OIDC provider, or set which jobs of the provider an existing role trusts.
+    Trust(Box<TrustArguments>),
+    /// Generate the role, its trust, its permissions and the workflow file of a CI job
+    ///
+    /// Prints the workflow file. With `--apply`, also create the role with all that it needs, the OIDC provider included.
+    Ci(Box<CiArguments>),
     /// Report errors and over-permissive statements in a policy
     Lint {
         /// Policy file, or `-` for standard input
@@ -162,29 +169,134 @@ pub(crate) struct CiPublisherArguments {
 #[derive(Debug, Args)]
 #[group(id = "provider", required = true, multiple = false, args = ["github", "gitlab"])]
 pub(crate) struct TrustArguments {
-    /// GitHub organisation or repository, such as `acme` or `acme/docs`
+    /// GitHub organization or repository, such as `acme`, `acme/docs` or, with ids, `acme@123/docs@456`
     #[arg(long, value_name = "ORG[/REPO]")]
-    pub(crate) github: Option<String>,
+    pub(crate) github: Option<GitHubRepository>,
     /// GitLab project, or all projects of a group, such as `acme/docs` or `acme/*`
     #[arg(long, value_name = "PATH")]
     pub(crate) gitlab: Option<String>,
-    /// Trust only jobs of this branch
-    #[arg(long, value_name = "NAME")]
-    pub(crate) branch: Option<String>,
-    /// Trust only jobs in this GitHub environment
-    #[arg(long, value_name = "NAME", conflicts_with = "gitlab")]
-    pub(crate) environment: Option<String>,
-    /// GitLab host
-    #[arg(long, value_name = "HOST", default_value = "gitlab.com")]
-    pub(crate) host: String,
-    /// Audience that the GitLab jobs request
-    #[arg(long, value_name = "TEXT", conflicts_with = "github")]
-    pub(crate) audience: Option<String>,
+    #[command(flatten)]
+    pub(crate) jobs: TrustedJobsArguments,
     /// AWS partition
     #[arg(long, value_name = "NAME", default_value = "aws")]
     pub(crate) partition: Partition,
     #[command(flatten)]
     pub(crate) output: PolicyOutputArguments,
+}
+
+#[derive(Debug, Args)]
+#[group(id = "ci-provider", required = true, multiple = false, args = ["github", "gitlab"])]
+pub(crate) struct CiArguments {
+    /// Name of the site in the configuration
+    pub(crate) site: String,
+    /// GitHub repository, such as `acme/docs` or, with ids, `acme@123/docs@456`
+    #[arg(long, value_name = "ORG/REPO")]
+    pub(crate) github: Option<GitHubRepository>,
+    /// GitLab project, such as `acme/docs`
+    #[arg(long, value_name = "PATH")]
+    pub(crate) gitlab: Option<String>,
+    #[command(flatten)]
+    pub(crate) jobs: TrustedJobsArguments,
+    /// Upload builds to the site's `builds`, from where the Lambda function publishes them, instead of publishing
+    #[arg(long)]
+    pub(crate) upload: bool,
+    /// Directory that the build writes
+    #[arg(long, value_name = "DIR", default_value = "public/")]
+    pub(crate) from: String,
+    /// What to print
+    #[arg(short, long, value_enum, default_value = "workflow")]
+    pub(crate) format: CiFormat,
+    /// Account id [default: that of the site's role, or of the current credentials]
+    #[arg(long, value_name = "DIGITS", value_parser = account_id)]
+    pub(crate) account: Option<String>,
+    /// Name of the role [default: the site's name with `-ci`]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Create or update the role and what it needs in the account
+    #[arg(long)]
+    pub(crate) apply: bool,
+    /// With `--apply`, show the changes without applying them
+    #[arg(long, requires = "apply")]
+    pub(crate) dry_run: bool,
+}
+
+impl CiArguments {
+    /// The jobs that are trusted: those of `main` unless others are named.
+    pub(crate) fn identity(&self) -> TrustedIdentity {
+        let mut identity = self.jobs.identity(self.github.as_ref(), self.gitlab.as_deref());
+        match &mut identity {
+            TrustedIdentity::GitHub { jobs, .. } | TrustedIdentity::GitLab { jobs, .. } => {
+                if jobs.is_empty() {
+                    jobs.push(TrustedJobs::Branch("main".to_owned()));
+                }
+            }
+        }
+        identity
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CiFormat {
+    /// Workflow file
+    Workflow,
+    /// Policy documents
+    Json,
+    /// Data sources and resources
+    Terraform,
+    /// Template
+    Cloudformation,
+}
+
+/// Which jobs are trusted.
+#[derive(Debug, Args)]
+pub(crate) struct TrustedJobsArguments {
+    /// Trust jobs of this branch, or of branches that match, such as `release/*`; can be repeated
+    #[arg(long, value_name = "NAME")]
+    pub(crate) branch: Vec<String>,
+    /// Trust jobs of this tag, or of tags that match, such as `v*`; can be repeated
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tag: Vec<String>,
+    /// Trust jobs of pull requests (GitHub)
+    #[arg(long, conflicts_with = "gitlab")]
+    pub(crate) pull_requests: bool,
+    /// Trust jobs in this environment (GitHub); can be repeated
+    #[arg(long, value_name = "NAME", conflicts_with = "gitlab")]
+    pub(crate) environment: Vec<String>,
+    /// Trust only jobs of this reusable workflow, `OWNER/REPO/.github/workflows/FILE.yml@refs/heads/BRANCH` (GitHub)
+    #[arg(long, value_name = "WORKFLOW", conflicts_with = "gitlab")]
+    pub(crate) workflow: Option<String>,
+    /// Issuer of the tokens, without `https://` [default: that of github.com, or gitlab.com]
+    #[arg(long, value_name = "HOST")]
+    pub(crate) host: Option<String>,
+    /// Audience that the jobs request [default: `sts.amazonaws.com` for GitHub, the URL of the host for GitLab]
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) audience: Option<String>,
+}
+
+impl TrustedJobsArguments {
+    /// The identity that these arguments trust.
+    pub(crate) fn identity(&self, github: Option<&GitHubRepository>, gitlab: Option<&str>) -> TrustedIdentity {
+        let mut jobs: Vec<TrustedJobs> = self.branch.iter().cloned().map(TrustedJobs::Branch).collect();
+        jobs.extend(self.tag.iter().cloned().map(TrustedJobs::Tag));
+        jobs.extend(self.pull_requests.then_some(TrustedJobs::PullRequests));
+        jobs.extend(self.environment.iter().cloned().map(TrustedJobs::Environment));
+        let audience = self.audience.clone();
+        match github {
+            Some(repository) => TrustedIdentity::GitHub {
+                repository: repository.clone(),
+                jobs,
+                workflow: self.workflow.clone(),
+                issuer: self.host.clone(),
+                audience,
+            },
+            None => TrustedIdentity::GitLab {
+                project: gitlab.unwrap_or_default().to_owned(),
+                jobs,
+                host: self.host.clone().unwrap_or_else(|| "gitlab.com".to_owned()),
+                audience,
+            },
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

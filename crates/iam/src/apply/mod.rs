@@ -134,6 +134,7 @@ impl Provisioner {
             Change::User(change) => self.iam.change_user(change).await?,
             Change::Group(change) => self.iam.change_group(change).await?,
             Change::Role(change) => self.iam.change_role(change).await?,
+            Change::Provider(change) => self.iam.change_provider(change).await?,
             Change::Policy(change) => self.iam.change_policy(change).await?,
             Change::Bucket(change) => self.buckets.change(change).await?,
             Change::Queue(change) => self.queues.change(change).await?,

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use tidegate_publish::AwsError;
 
 use super::Provisioner;
-use crate::changes::{CredentialsKind, CredentialsSpec, FoundIdentity, FoundPolicy, PolicySpec, SHARED_ROLE};
+use crate::changes::{
+    CiJobSpec, CredentialsKind, CredentialsSpec, FoundCiJob, FoundIdentity, FoundPolicy, PolicySpec, SHARED_ROLE,
+};
 use crate::policies::PolicyKind;
 use crate::stack::Stack;
 use crate::stack::install::FoundStack;
@@ -43,6 +45,27 @@ impl Provisioner {
             PolicyKind::Bucket(bucket) => self.buckets.bucket_policy(bucket).await?,
         };
         Ok(FoundPolicy { document, versions: Vec::new() })
+    }
+
+    /// Reads what a CI job needs.
+    ///
+    /// # Errors
+    /// [`AwsError`].
+    pub async fn read_ci_job(&self, spec: CiJobSpec<'_>) -> Result<FoundCiJob, AwsError> {
+        let provider = spec.identity.provider(spec.partition, spec.account);
+        let mut found =
+            FoundCiJob { audiences: self.iam.provider_audiences(&provider).await?, ..FoundCiJob::default() };
+        for grant in spec.grants {
+            match &grant.attached {
+                PolicyKind::Trust => {
+                    let role = self.iam.stack_role(&grant.name).await?;
+                    found.roles.extend(role.map(|role| (grant.name.clone(), role)));
+                }
+                PolicyKind::Bucket(bucket) => found.bucket_policy = self.buckets.bucket_policy(bucket).await?,
+                PolicyKind::Policy => {}
+            }
+        }
+        Ok(found)
     }
 
     /// Reads the function with everything that belongs to it.

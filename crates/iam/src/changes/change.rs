@@ -5,9 +5,10 @@ use std::fmt;
 use serde::Serialize;
 use tidegate_core::sanitize::sanitize;
 
+use super::trust::difference;
 use super::{
-    BucketChange, CredentialsChange, FunctionChange, GroupChange, LogGroupChange, PolicyChange, QueueChange,
-    RoleChange, UserChange,
+    BucketChange, CredentialsChange, FunctionChange, GroupChange, LogGroupChange, PolicyChange, ProviderChange,
+    QueueChange, RoleChange, UserChange,
 };
 
 /// One change to an AWS account, as a value that can be printed before it is applied. It holds no secrets: AWS returns
@@ -23,6 +24,8 @@ pub enum Change {
     Group(GroupChange),
     /// An IAM role.
     Role(RoleChange),
+    /// An OpenID Connect provider.
+    Provider(ProviderChange),
     /// A managed policy.
     Policy(PolicyChange),
     /// New credentials.
@@ -54,6 +57,17 @@ impl Change {
     }
 }
 
+impl Change {
+    /// What the change removes from and adds to a trust policy: a line with `-` or `+` for each statement.
+    #[must_use]
+    pub fn difference(&self) -> Vec<String> {
+        match self {
+            Self::Role(RoleChange::SetTrust { current: Some(current), trust, .. }) => difference(current, trust),
+            _ => Vec::new(),
+        }
+    }
+}
+
 /// An imperative sentence without a full stop: `create the user lea`.
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -61,6 +75,7 @@ impl fmt::Display for Change {
             Self::User(change) => change.describe(),
             Self::Group(change) => change.describe(),
             Self::Role(change) => change.describe(),
+            Self::Provider(change) => change.describe(),
             Self::Policy(change) => change.describe(),
             Self::Credentials(change) => change.describe(),
             Self::Bucket(change) => change.describe(),

@@ -5,16 +5,19 @@
 
 mod bucket;
 mod change;
+mod ci_job;
 mod credentials;
 mod function;
 mod group;
 mod policy;
 mod role;
+mod trust;
 mod user;
 
 pub(crate) use bucket::NOTIFICATION_ID_PREFIX;
 pub use bucket::{BucketChange, NotificationEntry};
 pub use change::Change;
+pub use ci_job::{CiJobSpec, FoundCiJob, ensure_ci_job};
 pub use credentials::{
     BucketSpec, CredentialsChange, CredentialsKind, CredentialsSpec, CredentialsSpecError, FoundBucket, FoundIdentity,
     PermissionsBoundary, SHARED_ROLE, SessionSeconds, SessionSecondsError, create_credentials,
@@ -23,6 +26,7 @@ pub use function::{FunctionChange, FunctionSettings, InvokePermission, LogGroupC
 pub use group::{FoundGroup, GroupChange, add_to_group, delete_group, ensure_group, remove_from_group};
 pub use policy::{FoundPolicy, PolicyChange, PolicySpec, ensure_policy};
 pub use role::RoleChange;
+pub use trust::{ProviderChange, ensure_provider};
 pub use user::{FoundUser, UserChange, delete_user};
 
 /// The tag on every resource that `tidegate install` creates. Its value is the function's name.

@@ -2,12 +2,10 @@
 
 use serde::Serialize;
 
-use super::{BucketChange, Change, RoleChange};
+use super::trust::ensure_trust;
+use super::{BucketChange, Change};
 use crate::document::{Partition, PolicyDocumentError, is_same_json, merge};
 use crate::policies::{Grant, PolicyKind};
-
-/// Maximum session duration of a role for CI jobs, in seconds.
-const JOB_SESSION: u32 = 3_600;
 
 /// Maximum number of versions of a managed policy. Source: IAM user guide, "IAM and AWS STS quotas".
 const MAX_VERSIONS: usize = 5;
@@ -64,8 +62,8 @@ impl PolicyChange {
     }
 }
 
-/// Applies a grant: creates the policy or role, or brings it up to date. The trust policy of an existing role is never
-/// changed. In a bucket policy, statements of others are kept.
+/// Applies a grant: creates the policy or role, or brings it up to date. In a trust policy, other principals are kept; in a
+/// bucket policy, statements of others.
 ///
 /// # Errors
 /// [`PolicyDocumentError`], a bug in Tidegate.
@@ -88,15 +86,7 @@ pub fn ensure_policy(spec: PolicySpec<'_>, found: &FoundPolicy) -> Result<Option
             let delete_version = found.versions.first().filter(|_| is_full).cloned();
             Some(Change::Policy(PolicyChange::UpdatePolicy { arn: spec.arn(), delete_version, policy }))
         }
-        (PolicyKind::Trust, None) => Some(Change::Role(RoleChange::CreateRole {
-            role: grant.name.clone(),
-            path: grant.path.clone(),
-            description: grant.description.to_owned(),
-            trust: policy,
-            max_session_duration: Some(JOB_SESSION),
-            owner: None,
-        })),
-        (PolicyKind::Trust, Some(_)) => None,
+        (PolicyKind::Trust, current) => ensure_trust(grant, current)?,
         (PolicyKind::Bucket(bucket), current) => {
             let policy = current.map_or(Ok(Some(policy)), |current| merge(current, &grant.document))?;
             policy.map(|policy| Change::Bucket(BucketChange::SetBucketPolicy { bucket: bucket.clone(), policy }))

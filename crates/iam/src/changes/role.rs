@@ -19,8 +19,13 @@ pub enum RoleChange {
         #[serde(skip_serializing_if = "Option::is_none")]
         owner: Option<String>,
     },
-    /// Replace the trust policy.
-    SetTrust { role: String, trust: String },
+    /// Replace the trust policy `current`.
+    SetTrust {
+        role: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        current: Option<String>,
+        trust: String,
+    },
     /// Create or replace an inline policy.
     PutRolePolicy { role: String, name: String, policy: String },
     /// Delete an inline policy.

@@ -6,6 +6,7 @@ use globset::GlobBuilder;
 use serde_json::Value;
 
 use super::finding::LintFinding;
+use super::lint::without_byte_order_mark;
 use super::statements::{statements, strings};
 
 /// API calls that are mistaken for actions, and the actions that allow them. Source: Service Authorization Reference, Amazon S3, and the
@@ -69,7 +70,7 @@ impl Purpose {
 /// the resources.
 #[must_use]
 pub fn missing_actions(text: &str, purpose: Purpose) -> Vec<LintFinding> {
-    let Ok(document) = serde_json::from_str::<Value>(text) else { return Vec::new() };
+    let Ok(document) = serde_json::from_str::<Value>(without_byte_order_mark(text)) else { return Vec::new() };
     let allowed: Vec<&str> = statements(&document)
         .iter()
         .filter_map(Value::as_object)
@@ -85,6 +86,7 @@ pub fn missing_actions(text: &str, purpose: Purpose) -> Vec<LintFinding> {
     missing
         .map(|(action, reason)| LintFinding {
             error: true,
+            note: false,
             pointer: "/Statement".to_owned(),
             message: format!("missing action `{action}`, which is needed {reason}"),
         })

@@ -12,6 +12,7 @@ pub(crate) mod terraform;
 
 pub use actions::{Purpose, missing_actions};
 pub use finding::LintFinding;
+pub(crate) use lint::without_byte_order_mark;
 pub use lint::{DocumentKind, PolicyLimit, lint};
 pub(crate) use merge::{is_same_json, merge};
 pub use pseudo_parameter::PseudoParameter;

@@ -7,7 +7,7 @@ use tidegate_core::location::{Bucket, Location, Prefix};
 
 use crate::document::{
     DocumentKind, LintFinding, Partition, PolicyDocument, PolicyDocumentError, PolicyLimit, Principal, Statement,
-    bucket_arn, lint, objects_arn,
+    bucket_arn, lint, objects_arn, without_byte_order_mark,
 };
 
 /// Replaced by the name of each bucket in a custom policy.
@@ -187,8 +187,8 @@ impl BucketGrant {
                 for bucket in &self.buckets {
                     let policy = policy.replace(PLACEHOLDER, bucket.as_str());
                     check("policy", &policy, "")?;
-                    let policy: Value =
-                        serde_json::from_str(&policy).map_err(|error| PolicyDocumentError::Json(error.to_string()))?;
+                    let policy: Value = serde_json::from_str(without_byte_order_mark(&policy))
+                        .map_err(|error| PolicyDocumentError::Json(error.to_string()))?;
                     // A statement without the placeholder is the same for every bucket.
                     for statement in crate::document::statements(&policy) {
                         if !statements.contains(statement) {

@@ -8,6 +8,7 @@ mod s3_sync;
 mod site;
 mod trust;
 mod uploader;
+mod workflow;
 
 use serde::Serialize;
 use tidegate_core::location::Bucket;
@@ -21,8 +22,12 @@ pub use queue::with_queues;
 pub use s3_sync::S3Sync;
 pub(crate) use site::SITE_POLICY_PREFIX;
 pub use site::{caller, dead_letters, lambda, site};
-pub use trust::{TrustError, TrustedIdentity, trust, trust_account, trust_role, trust_service};
+pub use trust::{
+    GitHubRepository, TrustError, TrustedIdentity, TrustedJobs, trust, trust_account, trust_ci_role, trust_role,
+    trust_service,
+};
 pub use uploader::{uploader, uploader_guard};
+pub use workflow::{CiWorkflow, JobTask};
 
 /// What a document is attached to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

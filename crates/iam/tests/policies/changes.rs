@@ -8,8 +8,9 @@ use tidegate_iam::changes::{
     ensure_group, ensure_policy,
 };
 use tidegate_iam::document::Partition;
-use tidegate_iam::policies::{BucketAccess, BucketGrant, uploader, uploader_guard};
+use tidegate_iam::policies::{BucketAccess, BucketGrant, TrustedJobs, trust, uploader, uploader_guard};
 
+use super::trust_subjects::github;
 use super::{ACCOUNT, bucket, s3_sync};
 
 fn spec(kind: CredentialsKind) -> CredentialsSpec {
@@ -158,4 +159,49 @@ fn equal_policies_are_unchanged_and_other_statements_are_kept() {
     assert!(merged.contains("Other") && merged.contains("DenyReplacingReleases"), "{merged}");
     let again = FoundPolicy { document: Some(merged.to_owned()), versions: vec![] };
     assert_eq!(ensure_policy(spec, &again).unwrap(), None, "a second run changes nothing");
+}
+
+const OPEN_GITHUB: &str = r#"{"Sid":"Old","Effect":"Allow","Action":"sts:AssumeRoleWithWebIdentity","Principal":{"Federated":"arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"},"Condition":{"StringLike":{"token.actions.githubusercontent.com:sub":"repo:acme/*"}}}"#;
+const OF_OTHERS: [&str; 4] = [
+    r#"{"Sid":"People","Effect":"Allow","Action":"sts:AssumeRole","Principal":{"AWS":"arn:aws:iam::123456789012:role/admin"}}"#,
+    r#"{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"lambda.amazonaws.com"}}"#,
+    r#"{"Sid":"TrustCiJobs","Effect":"Allow","Action":"sts:AssumeRoleWithWebIdentity","Principal":{"Federated":"arn:aws:iam::123456789012:oidc-provider/gitlab.com"}}"#,
+    r#"{"Sid":"Never","Effect":"Deny","Action":"sts:*","Principal":{"Federated":"arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"}}"#,
+];
+
+/// A role that exists: the statements that allow the provider are replaced, also those of others; the rest is kept.
+#[test]
+fn trust_of_a_role_is_replaced_for_one_provider_and_kept_for_others() {
+    let partition = Partition::default();
+    let jobs = [TrustedJobs::Branch("main".to_owned())];
+    let grant = trust(&partition, ACCOUNT, &github("acme@1/docs@2", &jobs)).unwrap();
+    let spec = PolicySpec { grant: &grant, partition: &partition, account: ACCOUNT };
+    let apply = |document: &str| {
+        let found = FoundPolicy { document: Some(document.to_owned()), versions: vec![] };
+        ensure_policy(spec, &found).unwrap()
+    };
+    let mut statements = vec![OPEN_GITHUB];
+    statements.extend(OF_OTHERS);
+    let current = format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, statements.join(","));
+    let change = apply(&current).unwrap();
+    assert_eq!(change.to_string(), "set the trust policy of the role `tidegate-trust`");
+    let document: serde_json::Value = serde_json::from_str(change.document().unwrap()).unwrap();
+    let merged = document["Statement"].as_array().unwrap();
+    for other in OF_OTHERS {
+        assert!(merged.contains(&serde_json::from_str(other).unwrap()), "{other}");
+    }
+    assert_eq!((merged.len(), &merged[4]["Sid"]), (5, &"TrustCiJobs2".into()), "{document:#}");
+    assert!(!document.to_string().contains("repo:acme/*"));
+    let difference = change.difference();
+    assert!(difference[0].starts_with("- {") && difference[0].contains("repo:acme/*"), "{difference:?}");
+    assert!(difference[1].starts_with("+ {") && difference.len() == 2, "{difference:?}");
+    assert_eq!(apply(change.document().unwrap()), None, "a second run changes nothing");
+    // A statement with several providers keeps the others, and one that is not a list is read as such.
+    let several = OPEN_GITHUB.replace(
+        r#""arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"}"#,
+        r#"["arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com","arn:aws:iam::123456789012:oidc-provider/a.example.com"]}"#,
+    );
+    let change = apply(&format!(r#"{{"Version":"2012-10-17","Statement":{several}}}"#)).unwrap();
+    let text = change.document().unwrap();
+    assert!(text.contains(r#"{"Federated":["arn:aws:iam::123456789012:oidc-provider/a.example.com"]}"#), "{text}");
 }

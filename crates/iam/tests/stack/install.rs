@@ -84,7 +84,7 @@ fn change_role(found: &mut FoundStack, change: RoleChange) {
         RoleChange::CreateRole { role, trust, owner, .. } => {
             assert!(roles.insert(role, FoundRole { owner, trust, policies: BTreeMap::new() }).is_none());
         }
-        RoleChange::SetTrust { role, trust } => roles.get_mut(&role).unwrap().trust = trust,
+        RoleChange::SetTrust { role, trust, .. } => roles.get_mut(&role).unwrap().trust = trust,
         RoleChange::PutRolePolicy { role, name, policy } => {
             roles.get_mut(&role).unwrap().policies.insert(name, policy);
         }

@@ -4,7 +4,7 @@ use aws_sdk_iam::types::Tag;
 use tidegate_publish::AwsError;
 
 use super::IamClient;
-use crate::changes::{GroupChange, PolicyChange, RoleChange, TAG, UserChange};
+use crate::changes::{GroupChange, PolicyChange, ProviderChange, RoleChange, TAG, UserChange};
 use crate::credentials::{IssuedCredentials, SecretValue};
 
 impl IamClient {
@@ -86,7 +86,7 @@ impl IamClient {
                     .set_tags(tag.map(|tag| vec![tag]));
                 send!("CreateRole", role, request).map(drop)
             }
-            RoleChange::SetTrust { role, trust } => {
+            RoleChange::SetTrust { role, trust, .. } => {
                 let request = client.update_assume_role_policy().role_name(role).policy_document(trust);
                 send!("UpdateAssumeRolePolicy", role, request).map(drop)
             }
@@ -104,6 +104,23 @@ impl IamClient {
             }
             RoleChange::DeleteRole { role } => {
                 send!("DeleteRole", role, client.delete_role().role_name(role)).map(drop)
+            }
+        }
+    }
+
+    pub(crate) async fn change_provider(&self, change: &ProviderChange) -> Result<(), AwsError> {
+        match change {
+            ProviderChange::CreateProvider { url, audience } => {
+                let request = self.client.create_open_id_connect_provider().url(url).client_id_list(audience);
+                send!("CreateOpenIDConnectProvider", url, request).map(drop)
+            }
+            ProviderChange::AddAudience { arn, audience } => {
+                let request = self
+                    .client
+                    .add_client_id_to_open_id_connect_provider()
+                    .open_id_connect_provider_arn(arn)
+                    .client_id(audience);
+                send!("AddClientIDToOpenIDConnectProvider", arn, request).map(drop)
             }
         }
     }

@@ -188,6 +188,16 @@ impl IamClient {
         Ok(role.map(|role| role.assume_role_policy_document.as_deref().map(decode).unwrap_or_default()))
     }
 
+    /// The audiences of an OpenID Connect provider.
+    ///
+    /// # Errors
+    /// [`AwsError`].
+    pub async fn provider_audiences(&self, arn: &str) -> Result<Option<Vec<String>>, AwsError> {
+        let request = self.client.get_open_id_connect_provider().open_id_connect_provider_arn(arn);
+        let output = if_exists(send!("GetOpenIDConnectProvider", arn, request))?;
+        Ok(output.map(|output| output.client_id_list.unwrap_or_default()))
+    }
+
     /// A role with its owner tag and its inline policies.
     pub(crate) async fn stack_role(&self, role: &str) -> Result<Option<FoundRole>, AwsError> {
         let Some(trust) = self.role(role).await? else { return Ok(None) };

@@ -1,34 +1,40 @@
 //! Trust policies: for jobs of GitHub and GitLab by their OIDC tokens, for accounts, for roles and for services.
-//!
-//! Sources for the subjects of tokens: GitHub Docs, "OpenID Connect reference"; GitLab Docs,
-//! "ID token authentication", and "Configure OpenID Connect in AWS".
 
+mod github;
+mod gitlab;
+mod jobs;
+
+use tidegate_core::config::RoleArn;
 use tidegate_core::sanitize::sanitize_name;
 
 use super::{Grant, PolicyKind};
 use crate::document::{Partition, PolicyDocument, Principal, Statement};
 
-/// The audience of the tokens that the action `aws-actions/configure-aws-credentials` requests.
-const GITHUB_AUDIENCE: &str = "sts.amazonaws.com";
+pub use github::GitHubRepository;
+pub use jobs::TrustedJobs;
 
 /// The CI jobs whose tokens are trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TrustedIdentity {
     /// Jobs of GitHub Actions.
     GitHub {
-        /// An organization or one repository: `acme`, `acme/docs`.
-        repository: String,
-        /// Only jobs of this branch.
-        branch: Option<String>,
-        /// Only jobs in this environment.
-        environment: Option<String>,
+        /// An organization or one repository.
+        repository: GitHubRepository,
+        /// Only these jobs; all where empty.
+        jobs: Vec<TrustedJobs>,
+        /// Only jobs of this reusable workflow: `acme/ci/.github/workflows/publish.yml@refs/heads/main`.
+        workflow: Option<String>,
+        /// The issuer without `https://`, where it is not that of github.com.
+        issuer: Option<String>,
+        /// The audience of the tokens, where it is not that of the action `configure-aws-credentials`.
+        audience: Option<String>,
     },
     /// Jobs of GitLab.
     GitLab {
         /// A project, or all projects of a group: `acme/docs`, `acme/*`.
         project: String,
-        /// Only jobs of this branch.
-        branch: Option<String>,
+        /// Only these jobs; all where empty.
+        jobs: Vec<TrustedJobs>,
         /// The host of the server, such as `gitlab.com`.
         host: String,
         /// The audience of the tokens, such as `https://gitlab.com`; the URL of the host where absent.
@@ -39,68 +45,90 @@ pub enum TrustedIdentity {
 /// Why there is no trust policy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TrustError {
-    /// A name with invalid characters, or with wildcards, which would trust others.
-    #[error("invalid {1} `{0}`: use letters, digits, `.`, `_`, `-` and `/`")]
+    /// A host or audience with invalid characters, or with wildcards, which would trust others.
+    #[error("invalid {1} `{0}`: use letters, digits, `.`, `_`, `-`, `/` and `:`")]
     Name(String, &'static str),
+    /// Not an organization or repository of GitHub.
+    #[error(
+        "invalid organization or repository of GitHub `{0}`: write `acme`, `acme/docs` or, with ids, `acme@123/docs@456`"
+    )]
+    Repository(String),
+    /// Not a project of GitLab.
+    #[error("invalid project of GitLab `{0}`: write `acme/docs`, or `acme/*` for all projects of a group")]
+    Project(String),
+    /// Not the name of a branch or tag, or a pattern of them.
+    #[error("invalid {1} `{0}`: write a name that git allows, without `$`; `*` matches any text")]
+    Ref(String, &'static str),
+    /// Not the name of an environment.
+    #[error("invalid environment `{0}`: write its name, without `*`, `?` and `$`")]
+    Environment(String),
+    /// Not a reusable workflow.
+    #[error("invalid workflow `{0}`: write `OWNER/REPO/.github/workflows/FILE.yml@refs/heads/BRANCH`")]
+    Workflow(String),
     /// The token of a job in a GitHub environment does not name its branch.
     #[error(
-        "the token of a job in an environment does not name its branch: use one of `--branch` and `--environment`, and restrict branches in the environment's deployment rules"
+        "the token of a job in an environment does not name its branch: use `--environment` alone, and restrict branches in the environment's deployment rules"
     )]
     Both,
+    /// GitLab has no tokens for environments or pull requests alone.
+    #[error("tokens of GitLab name a branch or a tag: use `--branch` or `--tag`")]
+    OnlyGitHub,
 }
 
-fn check_name(text: &str, kind: &'static str, allowed: &str) -> Result<String, TrustError> {
+fn check_name(text: &str, kind: &'static str) -> Result<(), TrustError> {
     let is_valid = !text.is_empty()
         && !text.starts_with('/')
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-/".contains(c) || allowed.contains(c));
-    if is_valid { Ok(text.to_owned()) } else { Err(TrustError::Name(sanitize_name(text), kind)) }
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-/:".contains(c));
+    if is_valid { Ok(()) } else { Err(TrustError::Name(sanitize_name(text), kind)) }
 }
 
 impl TrustedIdentity {
-    fn host(&self) -> &str {
+    /// The issuer of the tokens without `https://`, by which an account names the OIDC provider.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
         match self {
-            Self::GitHub { .. } => "token.actions.githubusercontent.com",
+            Self::GitHub { issuer, .. } => issuer.as_deref().unwrap_or(github::ISSUER),
             Self::GitLab { host, .. } => host,
         }
     }
 
-    fn audience(&self) -> String {
+    /// The audience of the tokens.
+    #[must_use]
+    pub fn audience(&self) -> String {
         match self {
-            Self::GitHub { .. } => GITHUB_AUDIENCE.to_owned(),
-            Self::GitLab { audience: Some(audience), .. } => audience.clone(),
+            Self::GitHub { audience: Some(audience), .. } | Self::GitLab { audience: Some(audience), .. } => {
+                audience.clone()
+            }
+            Self::GitHub { .. } => github::AUDIENCE.to_owned(),
             Self::GitLab { host, .. } => format!("https://{host}"),
         }
     }
 
-    fn subject(&self) -> Result<String, TrustError> {
+    /// The ARN of the OIDC provider.
+    #[must_use]
+    pub fn provider(&self, partition: &Partition, account: &str) -> String {
+        format!("arn:{partition}:iam::{account}:oidc-provider/{}", self.issuer())
+    }
+
+    /// What the reader of the document should know, as sentences without a full stop.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
         match self {
-            Self::GitHub { branch: Some(_), environment: Some(_), .. } => Err(TrustError::Both),
-            Self::GitHub { repository, branch, environment } => {
-                let name = check_name(repository, "organization or repository of GitHub", "")?;
-                let name = if name.contains('/') { name } else { format!("{name}/*") };
-                Ok(match (branch, environment) {
-                    (Some(branch), _) => format!("repo:{name}:ref:refs/heads/{}", check_name(branch, "branch", "")?),
-                    (_, Some(environment)) => {
-                        format!("repo:{name}:environment:{}", check_name(environment, "environment", " ")?)
-                    }
-                    // `repo:acme/*` ends in a wildcard of its own.
-                    (None, None) if name.ends_with('*') => format!("repo:{name}"),
-                    (None, None) => format!("repo:{name}:*"),
-                })
+            Self::GitHub { repository, jobs, workflow, .. } => {
+                repository.notes(self.issuer(), jobs, workflow.as_deref())
             }
-            Self::GitLab { project, branch, host, audience } => {
-                check_name(host, "host", ":")?;
-                if let Some(audience) = audience {
-                    check_name(audience, "audience", ":")?;
-                }
-                let name = check_name(project.strip_suffix("/*").unwrap_or(project), "project of GitLab", "")?;
-                let name = if project.ends_with("/*") { format!("{name}/*") } else { name };
-                let branch = branch.as_deref().map(|branch| check_name(branch, "branch", "")).transpose()?;
-                Ok(match branch {
-                    Some(branch) => format!("project_path:{name}:ref_type:branch:ref:{branch}"),
-                    None => format!("project_path:{name}:*"),
-                })
+            Self::GitLab { .. } => Vec::new(),
+        }
+    }
+
+    fn subjects(&self) -> Result<Vec<String>, TrustError> {
+        check_name(self.issuer(), "host")?;
+        check_name(&self.audience(), "audience")?;
+        match self {
+            Self::GitHub { repository, jobs, workflow, .. } => {
+                repository.subjects(self.issuer(), jobs, workflow.as_deref())
             }
+            Self::GitLab { project, jobs, .. } => gitlab::subjects(project, jobs),
         }
     }
 }
@@ -115,12 +143,14 @@ fn grant(description: &'static str, statement: Statement) -> Grant {
 /// # Errors
 /// [`TrustError`].
 pub fn trust(partition: &Partition, account: &str, identity: &TrustedIdentity) -> Result<Grant, TrustError> {
-    let (host, subject) = (identity.host(), identity.subject()?);
-    let operator = if subject.contains('*') { "StringLike" } else { "StringEquals" };
+    let (host, subjects) = (identity.issuer(), identity.subjects()?);
+    // Conditions on one key under two operators would both have to hold.
+    let has_pattern = subjects.iter().any(|subject| subject.contains('*'));
+    let operator = if has_pattern { "StringLike" } else { "StringEquals" };
     let statement = Statement::allow(["sts:AssumeRoleWithWebIdentity"], [])
-        .of(Principal::Federated(format!("arn:{partition}:iam::{account}:oidc-provider/{host}")))
+        .of(Principal::Federated(identity.provider(partition, account)))
         .when("StringEquals", format!("{host}:aud"), [identity.audience()])
-        .when(operator, format!("{host}:sub"), [subject])
+        .when(operator, format!("{host}:sub"), subjects)
         .because("TrustCiJobs", "to trust tokens with this audience and subject, and no others of the provider");
     Ok(grant("Trusts CI jobs by their OIDC tokens", statement))
 }
@@ -147,6 +177,20 @@ pub fn trust_role(partition: &Partition, account: &str, arn: &str) -> Grant {
             "to trust the execution role of the function, and no other principal of the account",
         );
     grant("Trusts a role", statement)
+}
+
+/// Trusts the role of a CI job, by the same condition, in the role `publisher`.
+#[must_use]
+pub fn trust_ci_role(partition: &Partition, account: &str, arn: &str, publisher: &RoleArn) -> Grant {
+    let statement = Statement::allow(["sts:AssumeRole"], [])
+        .of(Principal::Aws(vec![format!("arn:{partition}:iam::{account}:root")]))
+        .when("ArnEquals", "aws:PrincipalArn", [arn.to_owned()])
+        .because("TrustCiRole", "to trust the role of the CI job, and no other principal of the account");
+    Grant {
+        name: publisher.role_name().to_owned(),
+        path: publisher.path().to_owned(),
+        ..grant("Publishes a site, in sessions limited to one plan", statement)
+    }
 }
 
 /// Trusts an AWS service, such as `lambda.amazonaws.com`.

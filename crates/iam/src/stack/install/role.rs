@@ -27,7 +27,8 @@ pub(super) fn ensure_role(
         }),
         Some(current) => {
             if let Some(trust) = merge(&current.trust, &role.trust)? {
-                push(RoleChange::SetTrust { role: role.name.clone(), trust });
+                let (role, current) = (role.name.clone(), Some(current.trust.clone()));
+                push(RoleChange::SetTrust { role, current, trust });
             }
         }
     }
