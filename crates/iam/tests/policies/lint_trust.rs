@@ -4,6 +4,13 @@
 //! assumed by any GitHub Action"; Tinder, "Identifying vulnerabilities in GitHub Actions and AWS OIDC configurations";
 //! Rezonate), the checks of IAM Access Analyzer, parliament and cloudsplaining, and AWS's own examples.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::needless_pass_by_value,
+    reason = "a failure here is a failed test"
+)]
+
 use serde_json::{Value, json};
 use tidegate_iam::document::{DocumentKind, PolicyLimit, lint};
 

@@ -1,5 +1,7 @@
 //! The trust policies of CI jobs: which subjects they accept, judged by a matcher of patterns that is written here.
 
+#![expect(clippy::indexing_slicing, clippy::string_slice, reason = "a failure here is a failed test")]
+
 use serde_json::Value;
 use tidegate_iam::document::{DocumentKind, Partition, PolicyLimit, lint};
 use tidegate_iam::policies::{TrustedIdentity, TrustedJobs, trust};
