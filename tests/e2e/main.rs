@@ -11,6 +11,7 @@ mod apply;
 mod archives;
 mod bucket_owners;
 mod cache_tags;
+mod ci_tokens;
 mod copies;
 mod credentials;
 mod destinations;

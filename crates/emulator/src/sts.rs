@@ -1,4 +1,4 @@
-//! STS: `AssumeRole`, `GetScopedCredentials`, `GetSessionToken` and `GetCallerIdentity` in the query protocol.
+//! STS in the query protocol: sessions of roles, scoped credentials, sessions of users, and the identity of the caller.
 //! [`IamService`] decides who may do what.
 //!
 //! Source of constraints, codes and messages: STS API Reference, the actions and "Common Errors".
@@ -9,7 +9,8 @@ use http::{Request, Response, StatusCode};
 use crate::iam::clock::iso8601;
 use crate::iam::signature::CredentialScope;
 use crate::iam::{
-    ACCOUNT_ID, AssumeError, AssumeRoleRequest, Caller, IamService, ScopeError, ScopeRequest, TemporaryCredentials,
+    ACCOUNT_ID, AssumeError, AssumeRoleRequest, AssumedRole, Caller, IamService, ScopeError, ScopeRequest,
+    TemporaryCredentials, TokenRefusal,
 };
 use crate::query::{Parameters, QueryFailure, QueryForm, QueryProtocol};
 use crate::xml::XmlElement;
@@ -45,6 +46,9 @@ const SESSION_DESCRIPTION: QueryForm = QueryForm {
     allowed: |character| matches!(character, '\t' | '\n' | '\r' | ' '..='~' | '\u{a1}'..='\u{ff}'),
     pattern: r"[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]*",
 };
+/// The action that needs no signature.
+const WEB_IDENTITY: &str = "AssumeRoleWithWebIdentity";
+const TOKEN: QueryForm = QueryForm { length: 4..=20_000, allowed: |_| true, pattern: ".*" };
 const EXTERNAL_ID: QueryForm = QueryForm {
     length: 2..=1_224,
     allowed: |character| character.is_ascii_alphanumeric() || "_+=,.@:/\\-".contains(character),
@@ -60,7 +64,9 @@ pub struct StsService {
 impl From<AssumeError> for QueryFailure {
     fn from(error: AssumeError) -> Self {
         let (status, code) = match &error {
-            AssumeError::Denied(_) => (StatusCode::FORBIDDEN, "AccessDenied"),
+            AssumeError::Denied(_) | AssumeError::NotTrusted => (StatusCode::FORBIDDEN, "AccessDenied"),
+            AssumeError::Token(TokenRefusal::Expired) => (StatusCode::BAD_REQUEST, "ExpiredTokenException"),
+            AssumeError::Token(_) => (StatusCode::BAD_REQUEST, "InvalidIdentityToken"),
             AssumeError::TooLong | AssumeError::TooLongChained => (StatusCode::BAD_REQUEST, "ValidationError"),
             AssumeError::Malformed(_) | AssumeError::NoSuchPolicy(_) => {
                 (StatusCode::BAD_REQUEST, "MalformedPolicyDocument")
@@ -95,6 +101,10 @@ impl StsService {
 
     /// Answers one request.
     pub fn handle(&self, request: &Request<Bytes>) -> Response<Bytes> {
+        let with_token = PROTOCOL.handle_unsigned(request, WEB_IDENTITY, |parameters| self.with_token(parameters));
+        if let Some(response) = with_token {
+            return response;
+        }
         let host = request.headers().get(http::header::HOST).and_then(|host| host.to_str().ok());
         let is_global = host.or_else(|| request.uri().host()) == Some(GLOBAL_ENDPOINT);
         PROTOCOL.handle(&self.iam, request, |caller, action, parameters| match action {
@@ -106,23 +116,26 @@ impl StsService {
         })
     }
 
+    /// The bearer of a token needs no credentials.
+    fn with_token(&self, mut parameters: Parameters) -> Result<Vec<XmlElement>, QueryFailure> {
+        let token = parameters.required("WebIdentityToken", &TOKEN)?;
+        let request = request(&mut parameters)?;
+        parameters.finish(WEB_IDENTITY)?;
+        let (assumed, verified) = self.iam.assume_role_with_web_identity(&token, request)?;
+        let mut elements = vec![
+            XmlElement::text("SubjectFromWebIdentityToken", &verified.subject),
+            XmlElement::text("Audience", &verified.audience),
+            XmlElement::text("Provider", &verified.provider_arn()),
+        ];
+        elements.extend(session(&assumed));
+        Ok(elements)
+    }
+
     fn assume_role(&self, caller: &Caller, mut parameters: Parameters) -> Result<Vec<XmlElement>, QueryFailure> {
-        let request = AssumeRoleRequest {
-            role_arn: role_arn(&mut parameters)?,
-            session_name: parameters.required("RoleSessionName", &SESSION_NAME)?,
-            duration: parameters.number("DurationSeconds", 900..=43_200)?.unwrap_or(DEFAULT_DURATION),
-            policy: parameters.text("Policy", &SESSION_POLICY)?,
-            policy_arns: policy_arns(&mut parameters)?,
-            external_id: parameters.text("ExternalId", &EXTERNAL_ID)?,
-        };
+        let external_id = parameters.text("ExternalId", &EXTERNAL_ID)?;
+        let request = AssumeRoleRequest { external_id, ..request(&mut parameters)? };
         parameters.finish("AssumeRole")?;
-        let assumed = self.iam.assume_role(caller, request)?;
-        let user = XmlElement::new("AssumedRoleUser")
-            .with(XmlElement::text("AssumedRoleId", &assumed.assumed_role_id))
-            .with(XmlElement::text("Arn", &assumed.arn));
-        let packed = assumed.packed_policy_size.map(|percent| XmlElement::text("PackedPolicySize", &percent));
-        let [credentials, size] = credentials(&assumed.credentials);
-        Ok([user, credentials].into_iter().chain(packed).chain([size]).collect())
+        Ok(session(&self.iam.assume_role(caller, request)?))
     }
 
     fn session_token(&self, caller: &Caller, mut parameters: Parameters) -> Result<Vec<XmlElement>, QueryFailure> {
@@ -150,6 +163,28 @@ impl StsService {
         let [credentials, size] = credentials(&scoped.credentials);
         Ok(vec![credentials, session, count, size])
     }
+}
+
+/// The parameters that both actions have.
+fn request(parameters: &mut Parameters) -> Result<AssumeRoleRequest, QueryFailure> {
+    Ok(AssumeRoleRequest {
+        role_arn: role_arn(parameters)?,
+        session_name: parameters.required("RoleSessionName", &SESSION_NAME)?,
+        duration: parameters.number("DurationSeconds", 900..=43_200)?.unwrap_or(DEFAULT_DURATION),
+        policy: parameters.text("Policy", &SESSION_POLICY)?,
+        policy_arns: policy_arns(parameters)?,
+        external_id: None,
+    })
+}
+
+/// The elements of a new session.
+fn session(assumed: &AssumedRole) -> Vec<XmlElement> {
+    let user = XmlElement::new("AssumedRoleUser")
+        .with(XmlElement::text("AssumedRoleId", &assumed.assumed_role_id))
+        .with(XmlElement::text("Arn", &assumed.arn));
+    let [credentials, size] = credentials(&assumed.credentials);
+    let packed = assumed.packed_policy_size.map(|percent| XmlElement::text("PackedPolicySize", &percent));
+    [user, credentials].into_iter().chain(packed).chain([size]).collect()
 }
 
 /// The element of the credentials, and that of the size of their token.

@@ -16,6 +16,7 @@ use super::kind::EntityKind;
 use super::record::StoredPolicy;
 use super::service::IamService;
 use super::session::{SessionOwner, StsSession, TemporaryCredentials};
+use super::web_identity::{TokenRefusal, VerifiedToken};
 
 /// Longest session of a role that is assumed from another role's session, in seconds. Source: `DurationSeconds` of
 /// STS's `AssumeRole`.
@@ -56,6 +57,12 @@ pub struct AssumedRole {
     pub packed_policy_size: Option<usize>,
 }
 
+/// Who assumes a role.
+enum RoleAssumer<'a> {
+    Caller(&'a Caller),
+    Token(VerifiedToken),
+}
+
 /// Why a role cannot be assumed.
 #[derive(Debug, Error)]
 pub enum AssumeError {
@@ -63,6 +70,12 @@ pub enum AssumeError {
     /// these.
     #[error(transparent)]
     Denied(#[from] AccessDenied),
+    /// The role does not trust the token, or does not exist.
+    #[error("Not authorized to perform sts:AssumeRoleWithWebIdentity")]
+    NotTrusted,
+    /// The token is refused.
+    #[error(transparent)]
+    Token(#[from] TokenRefusal),
     /// Longer than the role allows.
     #[error("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")]
     TooLong,
@@ -89,6 +102,24 @@ impl IamService {
     /// # Errors
     /// The caller is not allowed to, or the request is invalid.
     pub fn assume_role(&self, caller: &Caller, request: AssumeRoleRequest) -> Result<AssumedRole, AssumeError> {
+        self.open_session(&RoleAssumer::Caller(caller), request)
+    }
+
+    /// Creates a session of a role for the bearer of a token, and returns what the token says.
+    ///
+    /// # Errors
+    /// The token is not valid, the role does not trust it, or the request is invalid.
+    pub fn assume_role_with_web_identity(
+        &self,
+        token: &str,
+        request: AssumeRoleRequest,
+    ) -> Result<(AssumedRole, VerifiedToken), AssumeError> {
+        let verified = self.verify_token(token, self.clock.now())?;
+        let session = self.open_session(&RoleAssumer::Token(verified.clone()), request)?;
+        Ok((session, verified))
+    }
+
+    fn open_session(&self, assumer: &RoleAssumer<'_>, request: AssumeRoleRequest) -> Result<AssumedRole, AssumeError> {
         let inline: Option<StoredPolicy<IdentityPolicy>> = request.policy.map(StoredPolicy::try_from).transpose()?;
         let percent = packed_percent(inline.as_ref().map_or("", |document| &document.text), &request.policy_arns);
         if percent > 100 {
@@ -102,26 +133,39 @@ impl IamService {
 
         // The decision and the new session are made under the same lock.
         let outcome = self.change(|state| {
-            let denied = |refusal| {
-                let action = "sts:AssumeRole".to_owned();
-                AssumeError::Denied(AccessDenied {
+            let denied = |refusal| match assumer {
+                RoleAssumer::Caller(caller) => AssumeError::Denied(AccessDenied {
                     caller: caller.arn(),
-                    action,
+                    action: "sts:AssumeRole".to_owned(),
                     resource: request.role_arn.clone(),
                     refusal,
-                })
+                }),
+                RoleAssumer::Token(_) => AssumeError::NotTrusted,
             };
             let mut context = ConditionContext::default();
-            caller.describe(issued, &mut context);
+            let (action, trusted_as) = match assumer {
+                RoleAssumer::Caller(caller) => {
+                    caller.describe(issued, &mut context);
+                    ("sts:AssumeRole", caller.trusted_as())
+                }
+                RoleAssumer::Token(token) => {
+                    context.add(&format!("{}:sub", token.issuer), token.subject.as_str());
+                    context.add(&format!("{}:aud", token.issuer), token.audience.as_str());
+                    context.add("aws:FederatedProvider", token.provider_arn());
+                    ("sts:AssumeRoleWithWebIdentity", vec![token.provider_arn()])
+                }
+            };
             context.add("sts:RoleSessionName", request.session_name.as_str());
             if let Some(external_id) = &request.external_id {
                 context.add("sts:ExternalId", external_id);
             }
-            let Some(grants) = state.grants(&caller.access_key_id) else {
-                return Ok(Err(denied(None)));
-            };
-            if let Err(refusal) = grants.evaluate("sts:AssumeRole", &request.role_arn, &context) {
-                return Ok(Err(denied(Some(refusal))));
+            if let RoleAssumer::Caller(caller) = assumer {
+                let Some(grants) = state.grants(&caller.access_key_id) else {
+                    return Ok(Err(denied(None)));
+                };
+                if let Err(refusal) = grants.evaluate(action, &request.role_arn, &context) {
+                    return Ok(Err(denied(Some(refusal))));
+                }
             }
             let Some((name, role)) = (match state.entity_of(&request.role_arn) {
                 Some((EntityKind::Role, name)) => state.roles.get(name).map(|role| (name, role)),
@@ -130,7 +174,7 @@ impl IamService {
                 return Ok(Err(denied(None)));
             };
             let mut trusted = false;
-            for effect in role.trust.policy.effects("sts:AssumeRole", &caller.trusted_as(), &context) {
+            for effect in role.trust.policy.effects(action, &trusted_as, &context) {
                 match effect {
                     StatementEffect::Deny => return Ok(Err(denied(None))),
                     StatementEffect::Allow => trusted = true,
@@ -139,7 +183,8 @@ impl IamService {
             if !trusted {
                 return Ok(Err(denied(None)));
             }
-            let chained = matches!(caller.identity, CallerIdentity::Session { .. });
+            let chained =
+                matches!(assumer, RoleAssumer::Caller(caller) if matches!(caller.identity, CallerIdentity::Session { .. }));
             if chained && request.duration > MAX_CHAINED_SESSION {
                 return Ok(Err(AssumeError::TooLongChained));
             }

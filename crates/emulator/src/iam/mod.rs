@@ -45,6 +45,7 @@ pub mod signature;
 mod state;
 mod table;
 mod user;
+mod web_identity;
 
 pub use arn::ACCOUNT_ID;
 pub use assume::{AssumeError, AssumeRoleRequest, AssumedRole};
@@ -56,3 +57,4 @@ pub use scope::{ScopeError, ScopeRequest, ScopedCredentials};
 pub use seed::AccessKey;
 pub use service::{IamService, SecretLookup, TokenError};
 pub use session::TemporaryCredentials;
+pub use web_identity::{TokenRefusal, VerifiedToken};

@@ -108,7 +108,7 @@ impl Principals {
 
     /// Whether one of the caller's ARNs is named. A caller has several: itself, the role it assumed, its account.
     pub(super) fn name_any(&self, arns: &[String]) -> bool {
-        self.any || self.arns.iter().any(|named| arns.contains(named))
+        self.any || self.arns.iter().chain(&self.federated).any(|named| arns.contains(named))
     }
 
     pub(super) fn federated(&self) -> &[String] {

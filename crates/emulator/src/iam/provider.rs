@@ -38,6 +38,9 @@ pub(super) struct OpenIdProvider {
     pub(super) issuer: String,
     pub(super) audiences: BTreeSet<String>,
     pub(super) thumbprints: Vec<String>,
+    /// The keys that verify its tokens, as a JSON Web Key Set.
+    #[serde(default)]
+    pub(super) keys: Option<String>,
     pub(super) created: Timestamp,
     pub(super) tags: Tags,
 }

@@ -83,16 +83,33 @@ impl QueryProtocol {
         act: impl FnOnce(&Caller, &str, Parameters) -> Option<Result<Vec<XmlElement>, QueryFailure>>,
     ) -> Response<Bytes> {
         match self.answer(iam, request, act) {
-            Ok((action, children)) => {
-                let request_id = xml::request_id();
-                let metadata = XmlElement::new("ResponseMetadata").with(XmlElement::text("RequestId", &request_id));
-                let result =
-                    (!children.is_empty()).then(|| XmlElement::new(format!("{action}Result")).with_each(children));
-                let root = XmlElement::new(format!("{action}Response")).with_each(result).with(metadata);
-                xml::answer(StatusCode::OK, self.namespace, &request_id, &root)
-            }
+            Ok((action, children)) => self.success(&action, children),
             Err(failure) => xml::error(self.namespace, failure.status, failure.code, &failure.message),
         }
+    }
+
+    /// Answers an unsigned request for `action`; `None` if the request is for another.
+    pub(crate) fn handle_unsigned(
+        &self,
+        request: &Request<Bytes>,
+        action: &str,
+        act: impl FnOnce(Parameters) -> Result<Vec<XmlElement>, QueryFailure>,
+    ) -> Option<Response<Bytes>> {
+        let mut parameters = Parameters::read(request.body()).ok()?;
+        let is_meant = parameters.take("Action").as_deref() == Some(action)
+            && parameters.take("Version").as_deref() == Some(self.version);
+        (is_meant && request.method() == Method::POST).then(|| match act(parameters) {
+            Ok(children) => self.success(action, children),
+            Err(failure) => xml::error(self.namespace, failure.status, failure.code, &failure.message),
+        })
+    }
+
+    fn success(&self, action: &str, children: Vec<XmlElement>) -> Response<Bytes> {
+        let request_id = xml::request_id();
+        let metadata = XmlElement::new("ResponseMetadata").with(XmlElement::text("RequestId", &request_id));
+        let result = (!children.is_empty()).then(|| XmlElement::new(format!("{action}Result")).with_each(children));
+        let root = XmlElement::new(format!("{action}Response")).with_each(result).with(metadata);
+        xml::answer(StatusCode::OK, self.namespace, &request_id, &root)
     }
 
     fn answer(

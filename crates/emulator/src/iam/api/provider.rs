@@ -29,6 +29,7 @@ pub(super) fn create(mut call: IamCall<'_>) -> ActionResult {
         issuer: issuer.to_owned(),
         audiences: audiences.into_iter().collect(),
         thumbprints,
+        keys: None,
         created: call.now(),
         tags,
     };
