@@ -102,6 +102,16 @@ fn each_rule_names_the_correction() {
             Identity,
             "~matches other buckets too",
         ),
+        (
+            r#""Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::*/*""#,
+            Identity,
+            "~of other buckets too",
+        ),
+        (
+            r#""Effect":"Allow","Action":"s3:PutObject","Resource":"arn:aws:s3:::docs-*/v1/*""#,
+            Identity,
+            "~of other buckets too",
+        ),
         (r#""Effect":"Allow","Action":"s3:ListAllMyBuckets","Resource":"arn:aws:s3:::*""#, Identity, ""),
         (r#""Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::a?b""#, Identity, "!applies to objects"),
         (

@@ -81,7 +81,11 @@ impl Linter {
                         quoted(arn)
                     ),
                 ),
-                ResourceScope::Objects(key) if is_open(key) => self.warn(
+                ResourceScope::Objects { bucket, .. } if bucket.contains(['*', '?']) && uses_s3 => self.warn(
+                    &pointer,
+                    format!("{} matches objects of other buckets too: write `arn:aws:s3:::BUCKET/*`", quoted(arn)),
+                ),
+                ResourceScope::Objects { key, .. } if is_open(key) => self.warn(
                     &pointer,
                     format!("{} matches every key with this beginning: end the prefix with `/`", quoted(arn)),
                 ),
@@ -109,8 +113,8 @@ enum ResourceScope<'a> {
     Bucket,
     /// A bucket name with a wildcard, which matches buckets and objects: `*` also matches `/`.
     OpenBucket(&'a str),
-    /// Objects whose keys match.
-    Objects(&'a str),
+    /// Objects whose buckets and keys match.
+    Objects { bucket: &'a str, key: &'a str },
     /// Not of S3, or an access point.
     Other,
 }
@@ -123,7 +127,7 @@ impl<'a> ResourceScope<'a> {
         match (is_s3 && is_global).then(|| parts.next()).flatten() {
             None => Self::Other,
             Some(name) => match name.split_once('/') {
-                Some((_, key)) => Self::Objects(key),
+                Some((bucket, key)) => Self::Objects { bucket, key },
                 None if name.contains('*') => Self::OpenBucket(name),
                 None => Self::Bucket,
             },
@@ -131,7 +135,7 @@ impl<'a> ResourceScope<'a> {
     }
 
     fn is_only_objects(&self) -> bool {
-        matches!(self, Self::Objects(_))
+        matches!(self, Self::Objects { .. })
     }
 }
 
