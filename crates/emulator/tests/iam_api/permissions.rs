@@ -12,7 +12,7 @@ const GROUP: &str = "arn:aws:iam::000000000000:group/ci/g";
 const POLICY: &str = "arn:aws:iam::000000000000:policy/ci/p";
 
 /// Every action with its parameters, the ARN of its target, and the name of the target in error messages.
-const ACTIONS: [(&str, &str, &str, &str); 67] = [
+const ACTIONS: [(&str, &str, &str, &str); 68] = [
     (
         "CreateUser",
         "UserName=new&Path=/ci/",
@@ -98,6 +98,12 @@ const ACTIONS: [(&str, &str, &str, &str); 67] = [
     (
         "GetPolicyVersion",
         "PolicyArn=arn:aws:iam::000000000000:policy/ci/p&VersionId=v1",
+        POLICY,
+        "policy arn:aws:iam::000000000000:policy/ci/p",
+    ),
+    (
+        "ListEntitiesForPolicy",
+        "PolicyArn=arn:aws:iam::000000000000:policy/ci/p",
         POLICY,
         "policy arn:aws:iam::000000000000:policy/ci/p",
     ),

@@ -115,6 +115,7 @@ fn action_named(name: &str) -> Option<fn(IamCall<'_>) -> ActionResult> {
         "ListPolicyVersions" => policy::list_versions,
         "SetDefaultPolicyVersion" => policy::set_default_version,
         "DeletePolicyVersion" => policy::delete_version,
+        "ListEntitiesForPolicy" => policy::list_entities,
 
         "CreateOpenIDConnectProvider" => provider::create,
         "GetOpenIDConnectProvider" => provider::get,

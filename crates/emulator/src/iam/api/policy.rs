@@ -2,8 +2,10 @@
 
 use super::super::clock::iso8601;
 use super::super::error::IamError;
+use super::super::kind::EntityKind;
 use super::super::managed::{ManagedPolicy, PolicyVersion};
 use super::super::policy::PolicyUsage;
+use super::super::record::Policies;
 use super::call::{ActionResult, IamCall};
 use super::target::PolicyTarget;
 use super::{element, form};
@@ -112,6 +114,28 @@ pub(super) fn delete_version(mut call: IamCall<'_>) -> ActionResult {
     let (arn, id) = (call.policy_arn()?, version_id(&mut call)?);
     call.allow(&PolicyTarget::policy(&arn))?.change(|state| state.delete_policy_version(&arn, &id))?;
     Ok(Vec::new())
+}
+
+/// The users, roles and groups that a policy is attached to, in one page.
+pub(super) fn list_entities(mut call: IamCall<'_>) -> ActionResult {
+    let arn = call.policy_arn()?;
+    let state = call.allow(&PolicyTarget::policy(&arn))?.read();
+    state.find_policy(&arn)?;
+    let has = |policies: &Policies| policies.attached.contains(&arn);
+    let member =
+        |kind: EntityKind, name: &str| XmlElement::new("member").with(XmlElement::text(kind.name_parameter(), name));
+    let users = state.users.iter().filter(|(_, user)| has(&user.permissions.policies));
+    let roles = state.roles.iter().filter(|(_, role)| has(&role.permissions.policies));
+    let groups = state.groups.iter().filter(|(_, group)| has(&group.policies));
+    let users = users.map(|(name, _)| member(EntityKind::User, name));
+    let roles = roles.map(|(name, _)| member(EntityKind::Role, name));
+    let groups = groups.map(|(name, _)| member(EntityKind::Group, name));
+    Ok(vec![
+        XmlElement::new("PolicyGroups").with_each(groups),
+        XmlElement::new("PolicyUsers").with_each(users),
+        XmlElement::new("PolicyRoles").with_each(roles),
+        XmlElement::text("IsTruncated", &false),
+    ])
 }
 
 fn version_id(call: &mut IamCall<'_>) -> Result<String, QueryFailure> {
