@@ -91,6 +91,13 @@ fn reads_a_custom_policy_from_a_file_and_reports_mistakes() {
             "cannot read the policy `nowhere.json`",
         ),
         (vec!["credentials", "create", "one-bucket", "--duration", "5m"], "15 minutes to 12 hours"),
+        (vec!["policy", "s3-sync", "s3://one-bucket/", "--apply", "--user", "missing"], "no user named `missing`"),
+        (vec!["policy", "s3-sync", "s3://one-bucket/", "--role", "ci"], "need `--apply` or `--remove`"),
+        (vec!["policy", "uploader", "docs"], "has neither `builds` nor a `staged` place in S3"),
+        (
+            vec!["credentials", "create", "one-bucket", "--username", "a", "--username", "b", "--format", "env"],
+            "hold the key of one user",
+        ),
         (vec!["credentials", "delete-user", "missing"], "no user named `missing`"),
         (vec!["policy", "trust", "--github", "acme/*"], "invalid organization or repository of GitHub `acme/*`"),
         (vec!["group", "list", "missing"], "no group named `missing`"),
@@ -194,4 +201,131 @@ fn the_local_server_serves_sessions_to_this_machine_only() {
     let public = directory.run(&["credentials", "localserver", "acme-bucket", "--listen", "0.0.0.0:0"]);
     assert_eq!(public.status.code(), Some(2));
     assert!(text(&public.stderr).contains("is reachable from other machines"));
+}
+
+#[test]
+fn the_local_server_creates_a_token_by_default() {
+    let directory = TestDirectory::new(SITE);
+    assert!(directory.run(&CREATE).status.success());
+    let serve = |options: &[&str]| {
+        let mut child = Command::new(binary())
+            .current_dir(directory.path())
+            .env("XDG_CACHE_HOME", cache())
+            .env_remove("AWS_CONTAINER_AUTHORIZATION_TOKEN")
+            .args(["--local", "aws", "credentials", "localserver", "acme-bucket", "--listen", "127.0.0.1:0"])
+            .args(options)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+        (child, lines)
+    };
+    let address = |line: &str| line.split_once("http://").unwrap().1.trim_end_matches('/').to_owned();
+
+    let (mut child, mut lines) = serve(&[]);
+    let process = lines.next().unwrap();
+    let host = address(&process);
+    lines.next().unwrap();
+    let line = lines.next().unwrap();
+    let token = line.strip_prefix("AWS_CONTAINER_AUTHORIZATION_TOKEN=").unwrap();
+    assert_eq!(token.len(), 64, "{line}");
+    assert!(process.contains(&format!("-H 'Authorization: {token}'")), "{process}");
+    assert_eq!(get(&host, "/container", &host, Some(token)).0, 200);
+    for other in [None, Some(""), Some("x"), token.get(1..), Some(&token.to_uppercase()), Some(&format!("{token}0"))] {
+        assert_eq!(get(&host, "/container", &host, other).0, 403, "{other:?}");
+    }
+    // The printed command works as a `credential_process`.
+    let command = process.strip_prefix("credential_process = ").unwrap();
+    let output = Command::new("sh").args(["-c", command]).output().unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap()["Version"], 1);
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    let (mut child, mut lines) = serve(&["--without-token"]);
+    let host = address(&lines.next().unwrap());
+    assert_eq!(get(&host, "/container", &host, None).0, 200);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn creates_several_users_at_once() {
+    let directory = TestDirectory::new(SITE);
+    let users = ["--username", "lea", "--username", "ci"];
+    let (code, dry) = directory.json(&[&CREATE[..], &users, &["--dry-run"]].concat());
+    let changes = dry["changes"].as_array().unwrap().iter().map(|change| change["change"].as_str().unwrap());
+    let expected = ["create-user", "put-user-policy", "create-access-key"];
+    assert_eq!((code, changes.collect::<Vec<_>>()), (0, [&["create-bucket"], &expected[..], &expected].concat()));
+    let created = directory.run(&[&CREATE[..], &users].concat());
+    assert_eq!(created.status.code(), Some(0), "{}", text(&created.stderr));
+    let keys: Value = serde_json::from_slice(&created.stdout).unwrap();
+    let names: Vec<&str> = keys.as_array().unwrap().iter().map(|key| key["UserName"].as_str().unwrap()).collect();
+    assert_eq!(names, ["lea", "ci"]);
+    assert_ne!(keys[0]["AccessKeyId"], keys[1]["AccessKeyId"]);
+    let ini = directory.run(&[&CREATE[..], &["--username", "ada", "--username", "bo", "--format", "ini"]].concat());
+    let ini = text(&ini.stdout);
+    assert!(ini.starts_with("[ada]\n") && ini.contains("\n\n[bo]\n"), "{ini}");
+}
+
+#[test]
+fn applies_attaches_and_removes_policies() {
+    let directory = TestDirectory::new(
+        "[[site]]\nname = \"docs\"\nbuilds = \"s3://acme-bucket/builds/docs/\"\nstaged = \"s3://acme-bucket/staged.zip\"\ntarget = \"s3://site/\"\n",
+    );
+    let run = |arguments: &[&str]| {
+        let output = directory.run(arguments);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", text(&output.stderr));
+        (text(&output.stdout), text(&output.stderr))
+    };
+    run(&[&CREATE[..], &["--username", "ci"]].concat());
+    run(&["group", "create", "editors", "s3://acme-bucket/"]);
+    let (printed, _) = run(&["policy", "uploader", "docs"]);
+    for resource in ["acme-bucket/builds/docs/*", "acme-bucket/staged.zip"] {
+        assert!(printed.contains(resource), "{printed}");
+    }
+    assert!(!printed.contains("bucket-policy"), "{printed}");
+    let (guarded, _) = run(&["policy", "uploader", "docs", "--create-only"]);
+    assert!(guarded.contains("bucket-policy") && guarded.contains("DenyReplacingBuilds"), "{guarded}");
+    let apply = ["policy", "uploader", "docs", "--create-only", "--apply", "--user", "ci", "--group", "editors"];
+    let (_, log) = run(&apply);
+    for change in ["create the policy", "to the user `ci`", "to the group `editors`", "set the policy of the bucket"] {
+        assert!(log.contains(change), "{change}: {log}");
+    }
+    assert!(run(&apply).1.contains("up to date"));
+    let remove = ["policy", "uploader", "docs", "--remove"];
+    let (shown, _) = run(&[&remove[..], &["--dry-run"]].concat());
+    assert!(shown.contains("would detach") && shown.contains("would delete the policy of the bucket"), "{shown}");
+    let (_, log) = run(&[&remove[..], &["--user", "ci"]].concat());
+    assert!(log.starts_with("detach arn:") && !log.contains("delete"), "{log}");
+    let (_, log) = run(&remove);
+    assert!(
+        log.contains("from the group `editors`") && !log.contains("`ci`") && log.contains("delete the policy arn"),
+        "{log}"
+    );
+    assert!(run(&remove).1.contains("up to date"));
+    // A boundary for S3 only makes permissions for CloudFront ineffective.
+    let (_, warned) =
+        run(&["policy", "s3-sync", "s3://acme-bucket/", "--distribution", "E2EXAMPLE", "--apply", "--user", "ci"]);
+    assert!(warned.contains("the permissions boundary of `ci` allows S3 only"), "{warned}");
+    let (_, warned) =
+        run(&["group", "create", "cdn", "s3://acme-bucket/", "--distribution", "E2EXAMPLE", "--user", "ci"]);
+    assert!(warned.contains("the permissions boundary of `ci` allows S3 only"), "{warned}");
+}
+
+#[test]
+fn a_website_address_is_that_of_the_region() {
+    let directory = TestDirectory::new(SITE);
+    for (bucket, options, address) in [
+        ("one-bucket", &[][..], "http://one-bucket.s3-website-us-east-1.amazonaws.com/"),
+        (
+            "two-bucket",
+            &["--bucket-region", "eu-central-1"],
+            "http://two-bucket.s3-website.eu-central-1.amazonaws.com/",
+        ),
+    ] {
+        let create = ["credentials", "create", bucket, "--create-bucket", "--website"];
+        let output = directory.run(&[&create[..], options].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(address), "{}", text(&output.stderr));
+    }
 }

@@ -3,6 +3,7 @@
 
 use aws_credential_types::Credentials;
 use aws_sdk_s3::Client;
+use aws_sdk_s3::operation::complete_multipart_upload::builders::CompleteMultipartUploadFluentBuilder;
 use aws_sdk_s3::primitives::ByteStream;
 use tidegate_core::config::Site;
 use tidegate_core::report::Outcome;
@@ -10,12 +11,15 @@ use tidegate_emulator::iam::ACCOUNT_ID;
 use tidegate_emulator::s3::Ownership;
 use tidegate_iam::apply::Provisioner;
 use tidegate_iam::changes::{
-    BucketSpec, CredentialsKind, CredentialsSpec, PermissionsBoundary, PolicySpec, create_credentials, delete_group,
-    delete_user, ensure_group, ensure_policy,
+    BucketSpec, Change, CredentialsKind, CredentialsSpec, PermissionsBoundary, PolicySpec, PolicyTargets, RoleChange,
+    SHARED_ROLE, attach_policy, create_credentials, delete_group, delete_user, ensure_group, ensure_policy,
+    remove_policy,
 };
 use tidegate_iam::check::check;
-use tidegate_iam::document::Partition;
-use tidegate_iam::policies::{self, BucketAccess, BucketGrant, CiPublisher, Grant, S3Sync, uploader, uploader_guard};
+use tidegate_iam::document::{Partition, PolicyDocument};
+use tidegate_iam::policies::{
+    self, BucketAccess, BucketGrant, CiPublisher, Grant, S3Sync, UploadPlace, upload_grant, uploader, uploader_guard,
+};
 use tidegate_iam::preflight::PreflightSeverity;
 use tidegate_tests::source::STAGING;
 use tidegate_tests::world::{BUCKET, DISTRIBUTION, configuration, site};
@@ -207,15 +211,157 @@ async fn an_uploader_creates_releases_and_never_replaces_one() {
     assert_eq!(status!(root.put_object().bucket(STAGING).key("releases/1.zip").body(body())), 403);
     // In a multipart upload, the condition applies only to its completion.
     let upload = client.create_multipart_upload().bucket(STAGING).key("releases/2.zip").send().await.unwrap();
-    let id = upload.upload_id().unwrap();
-    let part = client.upload_part().bucket(STAGING).key("releases/2.zip").upload_id(id).part_number(1).body(body());
+    let complete = finish_upload(&client, STAGING, "releases/2.zip", upload.upload_id().unwrap()).await;
+    assert_eq!(status!(complete.clone()), 403);
+    assert_eq!(status!(complete.if_none_match("*")), 200);
+}
+
+/// Uploads one part, and returns the request that completes the upload.
+async fn finish_upload(client: &Client, bucket: &str, key: &str, id: &str) -> CompleteMultipartUploadFluentBuilder {
+    let part = client.upload_part().bucket(bucket).key(key).upload_id(id).part_number(1).body(body());
     let etag = part.send().await.unwrap().e_tag;
     let done = aws_sdk_s3::types::CompletedPart::builder().part_number(1).set_e_tag(etag).build();
     let done = aws_sdk_s3::types::CompletedMultipartUpload::builder().parts(done).build();
-    let complete = client.complete_multipart_upload().bucket(STAGING).key("releases/2.zip").upload_id(id);
-    let complete = complete.multipart_upload(done);
-    assert_eq!(status!(complete.clone()), 403);
-    assert_eq!(status!(complete.if_none_match("*")), 200);
+    client.complete_multipart_upload().bucket(bucket).key(key).upload_id(id).multipart_upload(done)
+}
+
+#[tokio::test]
+async fn an_uploader_of_a_staged_place_replaces_it() {
+    let world = World::new().await;
+    let places = [
+        UploadPlace::Staged(format!("s3://{STAGING}/staged/").parse().unwrap()),
+        UploadPlace::Zip(format!("s3://{STAGING}/site.zip").parse().unwrap()),
+    ];
+    let client = client(&world, credentials_of(&world, &upload_grant(&Partition::default(), &places)));
+    let put = |key: &str| client.put_object().bucket(STAGING).key(key.to_owned()).body(body());
+    for key in ["staged/index.html", "staged/.ready", "site.zip"] {
+        assert_eq!(status!(put(key)), 200, "{key}");
+        assert_eq!(status!(put(key)), 200, "{key} is replaced");
+        assert_eq!(status!(client.get_object().bucket(STAGING).key(key)), 403, "{key}");
+    }
+    assert_eq!(status!(client.list_objects_v2().bucket(STAGING).prefix("staged/")), 200);
+    assert_eq!(status!(client.delete_object().bucket(STAGING).key("staged/index.html")), 200);
+    assert_eq!(status!(client.delete_object().bucket(STAGING).key("site.zip")), 403);
+    assert_eq!(status!(client.list_objects_v2().bucket(STAGING)), 403);
+    for key in ["staged2/index.html", "site.zip2", "site.zip/x", "x"] {
+        assert_eq!(status!(put(key)), 403, "{key}");
+    }
+}
+
+#[tokio::test]
+async fn applied_policies_are_attached_and_removed() {
+    let world = World::new().await;
+    let (partition, account) = (Partition::default(), provisioner(&world));
+    let iam = world.account.iam();
+    iam.create_user("ci", &[]).unwrap();
+    let client = client(&world, iam.create_access_key("ci").unwrap().credentials());
+    let put = |key: &str| client.put_object().bucket(STAGING).key(key.to_owned()).if_none_match("*").body(body());
+    let targets = PolicyTargets { users: vec!["ci".to_owned()], ..PolicyTargets::default() };
+    let everyone = PolicyTargets::default();
+    let locations = ["s3://staging/a/", "s3://staging/b/"].map(|place| place.parse().unwrap());
+    for location in &locations {
+        for grant in [uploader(&partition, location), uploader_guard(&partition, location)] {
+            let spec = PolicySpec { grant: &grant, partition: &partition, account: ACCOUNT_ID };
+            let found = account.read_policy(spec).await.unwrap();
+            let mut changes: Vec<_> = ensure_policy(spec, &found).unwrap().into_iter().collect();
+            if grant.attached == policies::PolicyKind::Policy {
+                changes.extend(attach_policy(&spec.arn(), &targets, &everyone));
+            }
+            account.apply(&changes, |_| ()).await.unwrap();
+        }
+    }
+    // The policies of both prefixes are in effect, and both guards.
+    for key in ["a/1", "b/1"] {
+        assert_eq!(status!(put(key)), 200, "{key}");
+        assert_eq!(status!(put(key)), 412, "{key}");
+    }
+    let remove = async |grant: Grant| {
+        let spec = PolicySpec { grant: &grant, partition: &partition, account: ACCOUNT_ID };
+        let found = account.read_policy(spec).await.unwrap();
+        let attached = match grant.attached {
+            policies::PolicyKind::Policy => account.iam().attached_to(&spec.arn()).await.unwrap(),
+            _ => PolicyTargets::default(),
+        };
+        let changes = remove_policy(spec, &found, &everyone, &attached).unwrap();
+        account.apply(&changes, |_| ()).await.unwrap();
+        assert_eq!(account.read_policy(spec).await.unwrap().document.is_none(), changes.len() > 1, "{changes:?}");
+    };
+    remove(uploader(&partition, &locations[0])).await;
+    remove(uploader_guard(&partition, &locations[0])).await;
+    assert_eq!(status!(put("a/2")), 403);
+    assert_eq!(status!(put("b/2")), 200, "the other policy is still attached");
+    assert_eq!(status!(put("b/2")), 412);
+    let root = world.client();
+    assert_eq!(status!(root.put_object().bucket(STAGING).key("a/1").body(body())), 200, "the guard is removed");
+    assert_eq!(status!(root.put_object().bucket(STAGING).key("b/1").body(body())), 403, "the other guard is not");
+}
+
+#[tokio::test]
+async fn people_that_a_publisher_role_trusts_can_publish() {
+    let (world, docs) = world_with_role(&site_policy()).await;
+    let (iam, account) = (world.account.iam(), provisioner(&world));
+    let caller = policies::caller(&[&docs], ACCOUNT_ID).document.compact().unwrap();
+    for name in ["lea", "ada"] {
+        iam.create_user(name, &[("caller", &caller)]).unwrap();
+    }
+    let execution = format!("arn:aws:iam::{ACCOUNT_ID}:role/tidegate-execution");
+    let function = policies::trust_role(&Partition::default(), ACCOUNT_ID, &execution).document;
+    let lea = format!("arn:aws:iam::{ACCOUNT_ID}:user/lea").parse().unwrap();
+    let people = policies::trust_people(&[lea]).document;
+    let both = function.statements().iter().chain(people.statements()).cloned().collect();
+    let put = world.client().put_object().bucket(STAGING).key("source/one/index.html").body(body());
+    put.send().await.unwrap();
+    let publish = async |name: &str, trust: &PolicyDocument| {
+        let (role, trust) = ("publisher".to_owned(), trust.compact().unwrap());
+        account.apply(&[Change::Role(RoleChange::SetTrust { role, trust })], |_| ()).await.unwrap();
+        let credentials = iam.create_access_key(name).unwrap().credentials();
+        let request = tidegate_tests::world::request(format!("s3://{STAGING}/source/one/").parse().unwrap());
+        let publisher = world.publisher_with(credentials, 1);
+        let publish = tidegate_tests::Publish { publisher, site: docs.clone(), request };
+        publish.publish().await.map(|report| report.outcome)
+    };
+    assert!(publish("lea", &function).await.is_err(), "the role trusts the function alone");
+    let both = PolicyDocument::new(both);
+    assert_eq!(publish("lea", &both).await.unwrap(), Outcome::Live);
+    assert!(publish("ada", &both).await.is_err(), "the role trusts no other user");
+}
+
+#[tokio::test]
+async fn sessions_of_the_shared_role_are_for_those_who_created_them() {
+    let world = World::new().await;
+    let account = provisioner(&world);
+    let iam = world.account.iam();
+    let all = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["sts:*","s3:*"],"Resource":"*"}}"#;
+    for name in ["lea", "ada", "eve"] {
+        iam.create_user(name, &[("all", all)]).unwrap();
+    }
+    let sts = |name: &str| {
+        let credentials = iam.create_access_key(name).unwrap().credentials();
+        tidegate_publish::Sts::new(&world.publisher_with(credentials, 1).connection)
+    };
+    let mut sts_of = std::collections::BTreeMap::new();
+    for name in ["lea", "ada", "eve"] {
+        sts_of.insert(name, sts(name));
+    }
+    let create = async |name: &str| {
+        let kind = CredentialsKind::Temporary("15m".parse().unwrap());
+        let mut spec = spec(BucketAccess::ReadOnly, "", kind, BucketSpec::default());
+        spec.grant.buckets = vec![BUCKET.parse().unwrap()];
+        spec.caller = Some(format!("arn:aws:iam::{ACCOUNT_ID}:user/{name}"));
+        let found = account.read_identity(&spec).await.unwrap();
+        let mut changes = create_credentials(&spec, &found).unwrap();
+        // The session is started with the caller's own credentials below.
+        changes.retain(|change| !matches!(change, Change::Credentials(_)));
+        account.apply(&changes, |_| ()).await.unwrap();
+    };
+    let assume = async |name: &str| {
+        let role = format!("arn:aws:iam::{ACCOUNT_ID}:role/{SHARED_ROLE}").try_into().unwrap();
+        sts_of[name].assume_for(&role, "session", all, std::time::Duration::from_secs(900)).await.is_ok()
+    };
+    create("lea").await;
+    assert!(assume("lea").await && !assume("ada").await && !assume("eve").await);
+    create("ada").await;
+    assert!(assume("lea").await && assume("ada").await && !assume("eve").await);
 }
 
 #[tokio::test]
@@ -280,9 +426,23 @@ async fn a_feature_branch_pipeline_cannot_change_a_release() {
     let dev = client(&world, credentials_of(&world, &publisher.grant().unwrap()));
     let put = |key: &str| dev.put_object().bucket(BUCKET).key(key.to_owned()).body(body());
     assert_eq!(status!(put("app/feature/1.zip").tagging("Release=false").if_none_match("*")), 200);
-    assert_eq!(status!(put("app/feature/2.zip").if_none_match("*")), 403, "without the tag `Release=false`");
+    assert_eq!(
+        status!(put("app/feature/0.zip").tagging("Team=docs").if_none_match("*")),
+        403,
+        "tags without `Release`"
+    );
     assert_eq!(status!(put("app/feature/2.zip").tagging("Release=true").if_none_match("*")), 403);
     assert_eq!(status!(put("app/1.zip").tagging("Release=false").if_none_match("*")), 403);
+    // An upload in parts: only its first request has the tags, and only its last one the condition.
+    let tagged =
+        |tags: &'static str| dev.create_multipart_upload().bucket(BUCKET).key("app/feature/large.zip").tagging(tags);
+    assert_eq!(status!(tagged("Release=true")), 403);
+    let upload = tagged("Release=false").send().await.unwrap();
+    let complete = finish_upload(&dev, BUCKET, "app/feature/large.zip", upload.upload_id().unwrap()).await;
+    assert_eq!(status!(complete.clone()), 403, "without the condition");
+    assert_eq!(status!(complete.if_none_match("*")), 200);
+    let elsewhere = dev.create_multipart_upload().bucket(BUCKET).key("app/large.zip").tagging("Release=false");
+    assert_eq!(status!(elsewhere), 403);
     // Replacing a release by an unconditional write.
     assert_eq!(status!(put("app/feature/kept.zip").tagging("Release=false")), 403);
     assert_eq!(status!(put("app/feature/kept.zip").tagging("Release=false").if_none_match("*")), 412);
@@ -304,7 +464,7 @@ fn spec(access: BucketAccess, prefix: &str, kind: CredentialsKind, buckets: Buck
         custom: None,
         statements: Vec::new(),
     };
-    CredentialsSpec { grant, kind, buckets, account: ACCOUNT_ID.to_owned() }
+    CredentialsSpec { grant, kind, buckets, account: ACCOUNT_ID.to_owned(), caller: None }
 }
 
 #[tokio::test]

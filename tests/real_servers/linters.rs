@@ -10,7 +10,9 @@ use tempfile::TempDir;
 use tidegate_core::config::{Config, Site};
 use tidegate_emulator::LocalAws;
 use tidegate_iam::document::{Partition, PolicyLimit};
-use tidegate_iam::policies::{BucketAccess, BucketGrant, CiPublisher, Grant, S3Sync, caller, lambda, site, uploader};
+use tidegate_iam::policies::{
+    BucketAccess, BucketGrant, CiPublisher, Grant, S3Sync, UploadPlace, caller, lambda, site, upload_grant, uploader,
+};
 
 use tidegate_tests::skipped::skipped;
 
@@ -86,6 +88,14 @@ fn grants() -> Vec<Grant> {
         caller(&named, ACCOUNT),
         lambda(&named, ACCOUNT, "us-east-1", "tidegate"),
         uploader(&Partition::default(), &staging),
+        upload_grant(
+            &Partition::default(),
+            &[
+                UploadPlace::Builds(staging.clone()),
+                UploadPlace::Staged("s3://acme-artifacts/staged/".parse().unwrap()),
+                UploadPlace::Zip("s3://acme-artifacts/site.zip".parse().unwrap()),
+            ],
+        ),
         sync.grant(),
         pipeline(false).grant().unwrap(),
         pipeline(true).grant().unwrap(),
@@ -237,11 +247,26 @@ fn identities_are_created_and_deleted_in_moto() {
     assert!(session["SessionToken"].is_string(), "{session}");
     run(&["group", "create", "publishers", "s3://acme-bucket/", "--user", "lea"]);
     assert_eq!(run(&["group", "list", "publishers"])["users"], serde_json::json!(["lea"]));
-    run(&["policy", "s3-sync", "s3://acme-bucket/", "--apply"]);
-    let again = run(&["policy", "s3-sync", "s3://acme-bucket/", "--apply", "--dry-run"]);
+    let names = |report: &Value| -> Vec<String> {
+        let changes = report["changes"].as_array().unwrap().iter();
+        changes.map(|change| change["change"].as_str().unwrap().to_owned()).collect()
+    };
+    let apply = ["policy", "s3-sync", "s3://acme-bucket/", "--apply", "--user", "lea", "--group", "publishers"];
+    assert_eq!(names(&run(&apply)), ["create-policy", "attach-user-policy", "attach-group-policy"]);
+    let again = run(&[&apply[..], &["--dry-run"]].concat());
     assert_eq!(again["changes"], serde_json::json!([]), "the second run changes nothing");
     let updated = run(&["policy", "s3-sync", "s3://acme-bucket/x/", "--apply", "--name", "s3-sync-acme-bucket"]);
     assert_eq!(updated["changes"][0]["change"], "update-policy", "{updated}");
+    let remove = ["policy", "s3-sync", "s3://acme-bucket/", "--remove"];
+    assert_eq!(names(&run(&[&remove[..], &["--user", "lea"]].concat())), ["detach-user-policy"]);
+    assert_eq!(names(&run(&remove)), ["detach-group-policy", "delete-policy-version", "delete-policy"]);
+    assert_eq!(names(&run(&remove)), Vec::<String>::new(), "the second run changes nothing");
+    let guard = ["policy", "uploader", "s3://acme-bucket/builds/"];
+    assert_eq!(
+        names(&run(&[&guard[..], &["--create-only", "--apply"]].concat())),
+        ["create-policy", "set-bucket-policy"]
+    );
+    assert_eq!(names(&run(&[&guard[..], &["--remove"]].concat())), ["delete-policy", "delete-bucket-policy"]);
     run(&["credentials", "delete-user", "lea"]);
     run(&["group", "delete", "publishers"]);
     assert_eq!(run(&["credentials", "list-users"])["users"], serde_json::json!([]));

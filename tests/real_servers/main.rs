@@ -8,6 +8,7 @@
     reason = "a test's helpers fail by panicking, and clippy.toml exempts only the tests themselves"
 )]
 
+mod aws_cli;
 mod function;
 mod install;
 mod lease;

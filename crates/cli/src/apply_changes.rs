@@ -39,6 +39,9 @@ impl ChangeRun {
             self.preview(changes);
             return Ok(None);
         }
+        if changes.is_empty() && !self.json && !self.silent {
+            errln!("up to date");
+        }
         let issued = account.apply(changes, |change| self.log(change)).await?;
         // Credentials are the output of the commands that create them.
         if self.json && issued.is_none() {
@@ -89,6 +92,20 @@ pub(crate) async fn warn_of_root(
         warn("these are root access keys, which no policy restricts; create a user or a role instead and delete them");
     } else if account.iam().root_has_keys().await? == Some(true) {
         warn("the root user has access keys, which no policy restricts; delete them once nothing uses them");
+    }
+    Ok(())
+}
+
+/// Warns of users whose permissions boundary allows S3 only, so that permissions for CloudFront have no effect.
+pub(crate) async fn warn_of_boundaries(account: &Provisioner, users: &[String]) -> Result<(), CliError> {
+    for user in users {
+        let boundary = account.iam().user_boundary(user).await?.unwrap_or_default();
+        if boundary.ends_with(":policy/AmazonS3FullAccess") || boundary.ends_with(":policy/AmazonS3ReadOnlyAccess") {
+            let user = user.escape_debug();
+            warn(format!(
+                "the permissions boundary of `{user}` allows S3 only, so it cannot invalidate a distribution: create the user with `--user-permissions-boundary none`, or remove it with `aws iam delete-user-permissions-boundary --user-name {user}`"
+            ));
+        }
     }
     Ok(())
 }

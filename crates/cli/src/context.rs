@@ -105,7 +105,7 @@ pub(crate) fn publish_request(site: &Site, source: &Source, release: Option<&str
 }
 
 /// The `Authorization` that clients of the local credential server must send, under the name that the SDKs read it from.
-/// Without one, every program on this machine is served. It is a secret, so it is not an argument, which other users can
+/// Without one, the server creates it. It is a secret, so it is not an argument, which other users can
 /// see.
 pub(crate) fn container_token() -> Option<String> {
     std::env::var("AWS_CONTAINER_AUTHORIZATION_TOKEN").ok().filter(|token| !token.is_empty())

@@ -3,8 +3,9 @@
 use serde_json::json;
 use tidegate_iam::apply::Provisioner;
 use tidegate_iam::changes::{Change, FoundGroup, add_to_group, delete_group, ensure_group, remove_from_group};
+use tidegate_iam::document::Partition;
 
-use crate::apply_changes::{ChangeRun, warn_of_root};
+use crate::apply_changes::{ChangeRun, warn_of_boundaries, warn_of_root};
 use crate::arguments::{CommonArguments, GroupCommand};
 use crate::context::AwsContext;
 use crate::error::{CliError, ExitStatus};
@@ -17,16 +18,23 @@ pub(crate) async fn group(common: &CommonArguments, command: &GroupCommand) -> R
     let caller = account.sts().caller().await?;
     match command {
         GroupCommand::Create { name, policy, user, dry_run } => {
-            let grant = sync_grant(policy, &caller.account);
+            let partition = policy.partition.clone().unwrap_or_else(|| Partition::of(&caller.arn));
+            let grant = sync_grant(policy, &partition, &caller.account);
             let found = account.iam().group(name).await?;
             let changes = ensure_group(name, &grant, user, found.as_ref()).map_err(CliError::system)?;
             ChangeRun::new(common, *dry_run).apply(&account, &changes).await?;
+            if grant.allows_service("cloudfront") {
+                warn_of_boundaries(&account, user).await?;
+            }
         }
         GroupCommand::Add { name, users } => {
             let found = find(&account, name).await?;
             let new = users.iter().filter(|user| !found.users.contains(user));
             let changes: Vec<Change> = new.map(|user| add_to_group(name, user)).collect();
             ChangeRun::new(common, false).apply(&account, &changes).await?;
+            if found.policies.iter().any(|(_, document)| document.contains("\"cloudfront:")) {
+                warn_of_boundaries(&account, users).await?;
+            }
         }
         GroupCommand::Remove { name, users } => {
             let found = find(&account, name).await?;

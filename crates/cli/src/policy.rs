@@ -1,21 +1,23 @@
 //! `tidegate policy`: prints, applies and lints IAM policies. The documents come from `tidegate_iam::policies`.
 
 use serde_json::json;
-use tidegate_core::config::Site;
+use tidegate_core::config::{RoleArn, Site};
 use tidegate_core::location::{Location, LocationError, Source};
 use tidegate_core::sanitize::sanitize;
 use tidegate_iam::apply::Provisioner;
-use tidegate_iam::changes::{PolicySpec, ensure_policy, ensure_provider};
+use tidegate_iam::changes::{
+    PolicySpec, PolicyTargets, attach_policy, check_same_purpose, ensure_policy, ensure_provider, remove_policy,
+};
 use tidegate_iam::document::{DocumentKind, LintFinding, Partition, PolicyLimit, Purpose, lint, missing_actions};
 use tidegate_iam::policies::{
-    CiPublisher, Grant, GrantFormat, S3Sync, TrustedIdentity, caller, lambda, site, trust, uploader, uploader_guard,
-    with_queues,
+    CiPublisher, Grant, GrantFormat, PolicyKind, S3Sync, TrustedIdentity, UploadPlace, caller, lambda, site, trust,
+    upload_grant, uploader_guard, with_queues,
 };
 
-use crate::apply_changes::{ChangeRun, warn_of_root};
+use crate::apply_changes::{ChangeRun, warn_of_boundaries, warn_of_root};
 use crate::arguments::{
-    Attachment, CiPublisherArguments, CommonArguments, NeedsFlag, PolicyCommand, PolicyFormat, PolicyOutputArguments,
-    SyncPolicyArguments, TrustArguments, UploaderArguments,
+    AttachArguments, Attachment, CiPublisherArguments, CommonArguments, NeedsFlag, PolicyCommand, PolicyFormat,
+    PolicyOutputArguments, SyncPolicyArguments, TrustArguments, UploaderArguments,
 };
 use crate::ci::ci;
 use crate::configuration::Configuration;
@@ -34,21 +36,21 @@ struct PolicyOutput<'a> {
 
 pub(crate) async fn policy(common: &CommonArguments, command: &PolicyCommand) -> Result<ExitStatus, CliError> {
     match command {
-        PolicyCommand::Site { site: name, output } => {
+        PolicyCommand::Site { site: name, output, attach } => {
             let configuration = Configuration::load(&common.config)?;
             let found = configuration.site(name)?;
             let output = PolicyOutput::of_sites(common, output, &[found]).await?;
             let grant = site(found, &output.account, &[]);
-            output.finish(vec![grant]).await
+            output.finish(vec![grant], attach).await
         }
-        PolicyCommand::Caller { sites: names, output } => {
+        PolicyCommand::Caller { sites: names, output, attach } => {
             let configuration = Configuration::load(&common.config)?;
             let sites = sites(&configuration, names)?;
             let output = PolicyOutput::of_sites(common, output, &sites).await?;
             let grant = caller(&sites, &output.account);
-            output.finish(vec![grant]).await
+            output.finish(vec![grant], attach).await
         }
-        PolicyCommand::Lambda { function, output } => {
+        PolicyCommand::Lambda { function, output, attach } => {
             let configuration = Configuration::load(&common.config)?;
             let sites = sites(&configuration, &[])?;
             let output = PolicyOutput::of_sites(common, output, &sites).await?;
@@ -56,13 +58,13 @@ pub(crate) async fn policy(common: &CommonArguments, command: &PolicyCommand) ->
             let region = common.region.as_deref().unwrap_or("us-east-1");
             let grant = lambda(&sites, &output.account, region, function);
             let grant = with_queues(grant, &configuration.config.function.queues);
-            output.finish(vec![grant]).await
+            output.finish(vec![grant], attach).await
         }
         PolicyCommand::Uploader(arguments) => upload(common, arguments).await,
-        PolicyCommand::S3Sync { tool, output } => {
-            let output = PolicyOutput::open(common, output, &tool.partition).await?;
-            let grant = sync_grant(tool, &output.account);
-            output.finish(vec![grant]).await
+        PolicyCommand::S3Sync { tool, output, attach } => {
+            let output = PolicyOutput::open(common, output, tool.partition.as_ref()).await?;
+            let grant = sync_grant(tool, &output.partition, &output.account);
+            output.finish(vec![grant], attach).await
         }
         PolicyCommand::CiPublisher(arguments) => ci_publisher(common, arguments).await,
         PolicyCommand::Trust(arguments) => trust_policy(common, arguments).await,
@@ -88,19 +90,22 @@ fn sites<'a>(configuration: &'a Configuration, names: &[String]) -> Result<Vec<&
 }
 
 impl<'a> PolicyOutput<'a> {
+    /// Takes the account and the partition of the caller, unless they are given. With `--account`, no request is sent, and
+    /// the partition is that of the region.
     async fn open(
         common: &'a CommonArguments,
         arguments: &'a PolicyOutputArguments,
-        partition: &Partition,
+        partition: Option<&Partition>,
     ) -> Result<Self, CliError> {
-        let account = match &arguments.account {
-            Some(account) => account.clone(),
+        let (account, of_place) = match &arguments.account {
+            Some(account) => (account.clone(), partition_of_region(common)),
             None => {
                 let context = AwsContext::open(common).await?;
-                Provisioner::new(&context.connection).sts().caller().await?.account
+                let caller = Provisioner::new(&context.connection).sts().caller().await?;
+                (caller.account, Partition::of(&caller.arn))
             }
         };
-        Ok(Self { common, arguments, account, partition: partition.clone() })
+        Ok(Self { common, arguments, account, partition: partition.cloned().unwrap_or(of_place) })
     }
 
     /// Takes the account of the sites' roles unless `--account` is given, and their partition.
@@ -109,56 +114,110 @@ impl<'a> PolicyOutput<'a> {
         arguments: &'a PolicyOutputArguments,
         sites: &[&Site],
     ) -> Result<Self, CliError> {
-        let partition = sites.first().map(|site| site.partition()).unwrap_or_default();
-        let role = sites.iter().find_map(|site| site.role.as_ref()).filter(|_| arguments.account.is_none());
-        match role {
-            Some(role) => Ok(Self { common, arguments, account: role.account().to_owned(), partition }),
-            None => Self::open(common, arguments, &partition).await,
+        let role = sites.iter().find_map(|site| site.role.as_ref());
+        let partition = role.map(RoleArn::partition);
+        match role.filter(|_| arguments.account.is_none()) {
+            Some(role) => {
+                Ok(Self { common, arguments, account: role.account().to_owned(), partition: role.partition() })
+            }
+            None => Self::open(common, arguments, partition.as_ref()).await,
         }
     }
 
-    /// Prints the grants, or applies them with `--apply`.
-    async fn finish(&self, grants: Vec<Grant>) -> Result<ExitStatus, CliError> {
-        self.finish_trusting(grants, None).await
+    /// Prints the grants; with `--apply` or `--remove`, changes the account.
+    async fn finish(&self, grants: Vec<Grant>, attach: &AttachArguments) -> Result<ExitStatus, CliError> {
+        self.finish_trusting(grants, attach, None).await
     }
 
     /// The same; with `--apply`, the account first has the OIDC provider of the identity.
     async fn finish_trusting(
         &self,
         mut grants: Vec<Grant>,
+        attach: &AttachArguments,
         identity: Option<&TrustedIdentity>,
     ) -> Result<ExitStatus, CliError> {
-        let Self { common, arguments, account, partition } = self;
+        let Self { common, arguments, .. } = self;
         if let (Some(name), Some(first)) = (&arguments.name, grants.first_mut()) {
             first.name.clone_from(name);
         }
-        if !arguments.apply {
-            let format = match arguments.format {
-                PolicyFormat::Json => GrantFormat::Json,
-                PolicyFormat::Terraform => GrantFormat::Terraform,
-                PolicyFormat::Cloudformation => GrantFormat::CloudFormation,
-            };
-            out!("{}", format.write(&grants).map_err(CliError::system)?);
-            if format == GrantFormat::Json && !common.json {
-                grants.iter().for_each(print_reasons);
-            }
-            return Ok(ExitStatus::Success);
+        let targets = attach.targets();
+        if arguments.apply || attach.remove {
+            return self.change(&grants, &targets, attach.remove, identity).await;
         }
+        if arguments.dry_run || !targets.is_empty() {
+            let message = "`--dry-run`, `--role`, `--user` and `--group` need `--apply` or `--remove`";
+            return Err(CliError::Usage(message.to_owned()));
+        }
+        let format = match arguments.format {
+            PolicyFormat::Json => GrantFormat::Json,
+            PolicyFormat::Terraform => GrantFormat::Terraform,
+            PolicyFormat::Cloudformation => GrantFormat::CloudFormation,
+        };
+        out!("{}", format.write(&grants).map_err(CliError::system)?);
+        if format == GrantFormat::Json && !common.json {
+            grants.iter().for_each(print_reasons);
+        }
+        Ok(ExitStatus::Success)
+    }
+
+    async fn change(
+        &self,
+        grants: &[Grant],
+        targets: &PolicyTargets,
+        remove: bool,
+        identity: Option<&TrustedIdentity>,
+    ) -> Result<ExitStatus, CliError> {
+        let Self { common, arguments, account, partition } = self;
         let context = AwsContext::open(common).await?;
         let provisioner = Provisioner::new(&context.connection);
+        if let Some((what, name)) = provisioner.iam().missing_target(targets).await? {
+            let list = match what {
+                "user" => "tidegate credentials list-users",
+                "group" => "tidegate group list",
+                _ => "tidegate credentials list-roles",
+            };
+            return Err(CliError::NotFound { what, name, list });
+        }
         let mut changes = Vec::new();
         if let Some(identity) = identity {
             let found = provisioner.iam().provider_audiences(&identity.provider(partition, account)).await?;
             changes.extend(ensure_provider(identity, partition, account, found.as_deref()));
         }
-        for grant in &grants {
+        for grant in grants {
             let spec = PolicySpec { grant, partition, account };
             let found = provisioner.read_policy(spec).await?;
+            let is_managed = grant.attached == PolicyKind::Policy;
+            let attached = match (is_managed && (remove || !targets.is_empty()), &found.document) {
+                (true, Some(_)) => provisioner.iam().attached_to(&spec.arn()).await?,
+                _ => PolicyTargets::default(),
+            };
+            if remove {
+                changes.extend(remove_policy(spec, &found, targets, &attached).map_err(CliError::system)?);
+                continue;
+            }
+            check_same_purpose(spec, &found).map_err(CliError::usage)?;
             changes.extend(ensure_policy(spec, &found).map_err(CliError::system)?);
+            if is_managed {
+                changes.extend(attach_policy(&spec.arn(), targets, &attached));
+            }
         }
         ChangeRun::new(common, arguments.dry_run).apply(&provisioner, &changes).await?;
+        if !remove && grants.iter().any(|grant| grant.allows_service("cloudfront")) {
+            warn_of_boundaries(&provisioner, &targets.users).await?;
+        }
         Ok(ExitStatus::Success)
     }
+}
+
+impl AttachArguments {
+    fn targets(&self) -> PolicyTargets {
+        PolicyTargets { users: self.user.clone(), groups: self.group.clone(), roles: self.role.clone() }
+    }
+}
+
+/// The partition of `--region`; `aws` without one.
+pub(crate) fn partition_of_region(common: &CommonArguments) -> Partition {
+    Partition::of_region(common.region.as_deref().unwrap_or_default())
 }
 
 /// Prints the reason of each statement to standard error, so that the document on standard output stays JSON.
@@ -170,29 +229,57 @@ fn print_reasons(grant: &Grant) {
 }
 
 async fn upload(common: &CommonArguments, arguments: &UploaderArguments) -> Result<ExitStatus, CliError> {
-    let staging: Location = if arguments.staging.starts_with("s3://") {
-        arguments.staging.parse().map_err(|error: LocationError| CliError::usage(error))?
+    let (places, site_partition) = if arguments.place.starts_with("s3://") {
+        let location: Location = arguments.place.parse().map_err(|error: LocationError| CliError::usage(error))?;
+        let place = if arguments.replace { UploadPlace::Staged(location) } else { UploadPlace::Builds(location) };
+        (vec![place], None)
     } else {
         let configuration = Configuration::load(&common.config)?;
-        match &configuration.site(&arguments.staging)?.staged {
-            Some(Source::Prefix(location)) => location.clone(),
-            _ => {
-                let site = arguments.staging.escape_default();
-                return Err(CliError::Usage(format!(
-                    "`staged` of the site `{site}` is not a prefix in S3; give `s3://bucket/prefix/` instead of the site"
-                )));
-            }
-        }
+        let site = configuration.site(&arguments.place)?;
+        (upload_places(site, arguments)?, site.role.as_ref().map(RoleArn::partition))
     };
-    let output = PolicyOutput::open(common, &arguments.output, &arguments.partition).await?;
-    let partition = &output.partition;
-    output.finish(vec![uploader(partition, &staging), uploader_guard(partition, &staging)]).await
+    let partition = arguments.partition.clone().or(site_partition);
+    let output = PolicyOutput::open(common, &arguments.output, partition.as_ref()).await?;
+    let mut grants = vec![upload_grant(&output.partition, &places)];
+    if arguments.create_only || arguments.attach.remove {
+        grants.extend(places.iter().filter_map(|place| match place {
+            UploadPlace::Builds(location) => Some(uploader_guard(&output.partition, location)),
+            UploadPlace::Staged(_) | UploadPlace::Zip(_) => None,
+        }));
+    }
+    output.finish(grants, &arguments.attach).await
+}
+
+/// Where builds of a site are uploaded.
+fn upload_places(site: &Site, arguments: &UploaderArguments) -> Result<Vec<UploadPlace>, CliError> {
+    let name = &site.name;
+    if arguments.replace {
+        let message = "`--replace` is for `s3://bucket/prefix/`; the configuration says what a site's builds replace";
+        return Err(CliError::Usage(message.to_owned()));
+    }
+    if arguments.create_only && site.builds.is_none() {
+        return Err(CliError::Usage(format!(
+            "`--create-only` is for `builds`; each build replaces `staged` of the site `{name}`"
+        )));
+    }
+    let mut places: Vec<UploadPlace> = site.builds.iter().cloned().map(UploadPlace::Builds).collect();
+    match &site.staged {
+        Some(Source::Prefix(location)) => places.push(UploadPlace::Staged(location.clone())),
+        Some(Source::Object(object)) => places.push(UploadPlace::Zip(object.clone())),
+        _ => {}
+    }
+    if places.is_empty() {
+        return Err(CliError::Usage(format!(
+            "the site `{name}` has neither `builds` nor a `staged` place in S3; give `s3://bucket/prefix/` instead of the site"
+        )));
+    }
+    Ok(places)
 }
 
 /// The policy of a tool that syncs a prefix with a directory.
-pub(crate) fn sync_grant(tool: &SyncPolicyArguments, account: &str) -> Grant {
+pub(crate) fn sync_grant(tool: &SyncPolicyArguments, partition: &Partition, account: &str) -> Grant {
     let sync = S3Sync {
-        partition: tool.partition.clone(),
+        partition: partition.clone(),
         account: account.to_owned(),
         target: tool.target.clone(),
         distributions: tool.distribution.clone(),
@@ -209,9 +296,9 @@ async fn ci_publisher(common: &CommonArguments, arguments: &CiPublisherArguments
         let message = "no region of bucket, registry and packages; name it with `--region`";
         return Err(CliError::Usage(message.to_owned()));
     };
-    let output = PolicyOutput::open(common, &arguments.output, &arguments.partition).await?;
+    let output = PolicyOutput::open(common, &arguments.output, arguments.partition.as_ref()).await?;
     let publisher = CiPublisher {
-        partition: arguments.partition.clone(),
+        partition: output.partition.clone(),
         account: output.account.clone(),
         region: region.clone(),
         bucket: arguments.bucket.clone(),
@@ -223,14 +310,14 @@ async fn ci_publisher(common: &CommonArguments, arguments: &CiPublisherArguments
         path: arguments.path.clone(),
         name: if arguments.dev { "publisher-dev" } else { "publisher" }.to_owned(),
     };
-    output.finish(vec![publisher.grant().map_err(CliError::usage)?]).await
+    output.finish(vec![publisher.grant().map_err(CliError::usage)?], &arguments.attach).await
 }
 
 async fn trust_policy(common: &CommonArguments, arguments: &TrustArguments) -> Result<ExitStatus, CliError> {
-    let output = PolicyOutput::open(common, &arguments.output, &arguments.partition).await?;
+    let output = PolicyOutput::open(common, &arguments.output, arguments.partition.as_ref()).await?;
     let identity = arguments.jobs.identity(arguments.github.as_ref(), arguments.gitlab.as_deref());
     let grant = trust(&output.partition, &output.account, &identity).map_err(CliError::usage)?;
-    let status = output.finish_trusting(vec![grant], Some(&identity)).await?;
+    let status = output.finish_trusting(vec![grant], &AttachArguments::default(), Some(&identity)).await?;
     if !common.json {
         print_notes(&identity);
     }

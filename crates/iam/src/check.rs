@@ -51,7 +51,7 @@ pub async fn check(connection: &Connection, site: &Site) -> Result<Vec<Preflight
     }
     let publisher = match &site.role {
         Some(role) => Some(role.as_str().to_owned()),
-        None => simulated_principal(&caller.arn),
+        None => provisioner.iam().principal_of(&caller.arn).await?,
     };
     match publisher {
         Some(arn) => {
@@ -61,7 +61,7 @@ pub async fn check(connection: &Connection, site: &Site) -> Result<Vec<Preflight
         None => findings.push(PreflightFinding::new(
             PreflightSeverity::Note,
             format!(
-                "the permissions of `{}` cannot be simulated, since it is not a user or role: publish with a role",
+                "the permissions of `{}` cannot be simulated, since it is not a user, or a role that may be read: allow `iam:GetRole`, or publish with a role",
                 caller.arn
             ),
         )),
@@ -84,16 +84,6 @@ async fn owner(reader: &Connection, site: &Site, account: &str) -> Option<Prefli
     let expecting = reader.with_owners(BucketOwners::of(bucket, account));
     S3::new(&expecting).page(&site.target, None).await.ok()?;
     Some(PreflightFinding::new(PreflightSeverity::Note, message))
-}
-
-/// ARN of the user or role whose policies apply to a caller; `None` for the root user.
-fn simulated_principal(arn: &str) -> Option<String> {
-    // arn:aws:sts::123456789012:assumed-role/NAME/SESSION
-    if let Some((head, rest)) = arn.split_once(":assumed-role/") {
-        let name = rest.split('/').next()?;
-        return Some(format!("{}:role/{name}", head.replacen(":sts:", ":iam:", 1)));
-    }
-    arn.contains(":user/").then(|| arn.to_owned())
 }
 
 async fn simulate(

@@ -80,16 +80,23 @@ impl IssuedCredentials {
                 let value = self.value(format);
                 serde_json::to_string_pretty(&value).unwrap_or_else(|_| value.to_string()) + "\n"
             }
-            CredentialsFormat::Ini => {
-                let lines = rows(["aws_access_key_id", "aws_secret_access_key", "aws_session_token"]);
-                lines.fold("[default]\n".to_owned(), |text, (name, value)| text + &format!("{name}={value}\n"))
-            }
+            CredentialsFormat::Ini => self.profile("default"),
             // Keys and tokens have no quotes. If one had, it would end the quoted string.
             CredentialsFormat::Env => rows(["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
                 .fold(String::new(), |text, (name, value)| {
                     text + &format!("export {name}='{}'\n", value.replace('\'', ""))
                 }),
         }
+    }
+
+    /// A profile of `~/.aws/credentials`.
+    fn profile(&self, name: &str) -> String {
+        let mut text = format!("[{name}]\naws_access_key_id={}\n", self.access_key_id);
+        text += &format!("aws_secret_access_key={}\n", self.secret_access_key.reveal());
+        if let Some(token) = &self.session_token {
+            text += &format!("aws_session_token={}\n", token.reveal());
+        }
+        text
     }
 
     fn value(&self, format: CredentialsFormat) -> Value {
@@ -119,6 +126,17 @@ impl IssuedCredentials {
         }
         Value::Object(value)
     }
+}
+
+/// The credentials of several users as one text, with a final line feed: profiles with the names of the users, or a list.
+#[must_use]
+pub fn write_all(issued: &[IssuedCredentials], format: CredentialsFormat) -> String {
+    if format == CredentialsFormat::Ini {
+        let name = |one: &IssuedCredentials| one.user.clone().unwrap_or_else(|| "default".to_owned());
+        return issued.iter().map(|one| one.profile(&name(one))).collect::<Vec<_>>().join("\n");
+    }
+    let list = Value::Array(issued.iter().map(|one| one.value(format)).collect());
+    serde_json::to_string_pretty(&list).unwrap_or_else(|_| list.to_string()) + "\n"
 }
 
 #[cfg(test)]

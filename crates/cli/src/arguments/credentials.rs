@@ -77,12 +77,12 @@ pub(crate) struct BucketArguments {
     /// A file, JSON, or `-` for standard input.
     #[arg(long, value_name = "FILE|JSON|-", conflicts_with_all = ["read_only", "write_only", "prefix"])]
     pub(crate) policy: Option<String>,
-    /// Add a statement to the policy
+    /// Add a statement to the policy, in which `$!BUCKET_NAME!$` is replaced by each bucket
     #[arg(long, value_name = "JSON")]
     pub(crate) statement: Vec<String>,
-    /// AWS partition
-    #[arg(long, value_name = "NAME", default_value = "aws")]
-    pub(crate) partition: Partition,
+    /// AWS partition [default: that of the credentials, or of the region]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) partition: Option<Partition>,
 }
 
 #[derive(Debug, Args)]
@@ -99,8 +99,10 @@ pub(crate) struct CreateArguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
     /// Name of the IAM user, which is created if it does not exist [default: named after its access]
+    ///
+    /// Repeat it for several users, each with a key of its own.
     #[arg(long, value_name = "NAME", conflicts_with = "duration")]
-    pub(crate) username: Option<String>,
+    pub(crate) username: Vec<String>,
     /// Create buckets that do not exist
     #[arg(short, long)]
     pub(crate) create_bucket: bool,
@@ -146,6 +148,9 @@ pub(crate) struct ServerArguments {
     /// Loopback address to listen on
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8094")]
     pub(crate) listen: SocketAddr,
+    /// Serve every program of this machine, of all its users, without a token
+    #[arg(long)]
+    pub(crate) without_token: bool,
 }
 
 #[derive(Debug, Subcommand)]

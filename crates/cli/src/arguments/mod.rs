@@ -20,7 +20,7 @@ pub(crate) use header_argument::HeaderArgument;
 pub(crate) use invoke::{InvokeArguments, PutTarget};
 pub(crate) use package::PackageArguments;
 pub(crate) use policy::{
-    Attachment, CiArguments, CiFormat, CiPublisherArguments, NeedsFlag, PolicyCommand, PolicyFormat,
+    AttachArguments, Attachment, CiArguments, CiFormat, CiPublisherArguments, NeedsFlag, PolicyCommand, PolicyFormat,
     PolicyOutputArguments, SyncPolicyArguments, TrustArguments, UploaderArguments,
 };
 pub(crate) use publish::{

@@ -18,6 +18,8 @@ pub(crate) enum PolicyCommand {
         site: String,
         #[command(flatten)]
         output: PolicyOutputArguments,
+        #[command(flatten)]
+        attach: AttachArguments,
     },
     /// Generate the policy of a user or CI job that runs `tidegate publish`
     ///
@@ -28,6 +30,8 @@ pub(crate) enum PolicyCommand {
         sites: Vec<String>,
         #[command(flatten)]
         output: PolicyOutputArguments,
+        #[command(flatten)]
+        attach: AttachArguments,
     },
     /// Generate the policy of the Lambda function's execution role
     Lambda {
@@ -36,10 +40,15 @@ pub(crate) enum PolicyCommand {
         function: Option<FunctionName>,
         #[command(flatten)]
         output: PolicyOutputArguments,
+        #[command(flatten)]
+        attach: AttachArguments,
     },
-    /// Generate the policies for a CI job that may only upload new builds
-    ///
-    /// One is for the job; the other is a bucket policy that keeps it from replacing a build.
+    /// Generate the policy for a CI job that uploads builds, with `aws s3 cp`, `aws s3 sync` or another tool
+    #[command(after_help = "\
+Examples:
+  tidegate policy uploader docs --apply --role docs-ci
+  tidegate policy uploader s3://acme-artifacts/staged/docs/ --replace --apply --user docs-ci
+  tidegate policy uploader docs --remove")]
     Uploader(UploaderArguments),
     /// Generate the policy for users of `aws s3 sync`, s3cmd, middleman-s3_sync and similar tools
     S3Sync {
@@ -47,6 +56,8 @@ pub(crate) enum PolicyCommand {
         tool: SyncPolicyArguments,
         #[command(flatten)]
         output: PolicyOutputArguments,
+        #[command(flatten)]
+        attach: AttachArguments,
     },
     /// Generate the policy for a CI pipeline that publishes to S3, ECR and CodeArtifact
     CiPublisher(Box<CiPublisherArguments>),
@@ -89,20 +100,46 @@ pub(crate) struct PolicyOutputArguments {
     /// Create or update the policy in the account
     #[arg(long)]
     pub(crate) apply: bool,
-    /// With `--apply`, show the changes without applying them
-    #[arg(long, requires = "apply")]
+    /// Show the changes without applying them
+    #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+/// Who gets a policy, or loses it.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct AttachArguments {
+    /// Attach the policy to this role
+    #[arg(long, value_name = "NAME")]
+    pub(crate) role: Vec<String>,
+    /// Attach the policy to this user
+    #[arg(long, value_name = "NAME")]
+    pub(crate) user: Vec<String>,
+    /// Attach the policy to this group
+    #[arg(long, value_name = "NAME")]
+    pub(crate) group: Vec<String>,
+    /// Detach and delete the policy; with `--role`, `--user` or `--group`, only detach it from them
+    #[arg(long, conflicts_with = "apply")]
+    pub(crate) remove: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct UploaderArguments {
     /// Prefix that builds are uploaded to, `s3://bucket/prefix/`, or a site of the configuration
-    pub(crate) staging: String,
-    /// AWS partition
-    #[arg(long, value_name = "NAME", default_value = "aws")]
-    pub(crate) partition: Partition,
+    #[arg(value_name = "SITE|S3_URI")]
+    pub(crate) place: String,
+    /// The prefix is one build that the next one replaces, as `staged` of a site: also allow deleting
+    #[arg(long, conflicts_with = "create_only")]
+    pub(crate) replace: bool,
+    /// Add a bucket policy that denies replacing a build: every upload needs `If-None-Match: *`
+    #[arg(long)]
+    pub(crate) create_only: bool,
+    /// AWS partition [default: that of the site's role, of the credentials, or of the region]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) partition: Option<Partition>,
     #[command(flatten)]
     pub(crate) output: PolicyOutputArguments,
+    #[command(flatten)]
+    pub(crate) attach: AttachArguments,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -124,9 +161,9 @@ pub(crate) struct SyncPolicyArguments {
     /// Allow configuring website and versioning of the bucket, as middleman-s3_sync does
     #[arg(long)]
     pub(crate) configure_bucket: bool,
-    /// AWS partition
-    #[arg(long, value_name = "NAME", default_value = "aws")]
-    pub(crate) partition: Partition,
+    /// AWS partition [default: that of the credentials, or of the region]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) partition: Option<Partition>,
 }
 
 fn function_name(text: &str) -> Result<FunctionName, String> {
@@ -156,14 +193,16 @@ pub(crate) struct CiPublisherArguments {
     /// Pattern of keys for artifacts of feature branches
     #[arg(long, value_name = "PATTERN", default_value = "*/feature/")]
     pub(crate) dev_prefix: String,
-    /// AWS partition
-    #[arg(long, value_name = "NAME", default_value = "aws")]
-    pub(crate) partition: Partition,
+    /// AWS partition [default: that of the credentials, or of the region]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) partition: Option<Partition>,
     /// IAM path of the policy
     #[arg(long, value_name = "PATH", default_value = "/ci/")]
     pub(crate) path: String,
     #[command(flatten)]
     pub(crate) output: PolicyOutputArguments,
+    #[command(flatten)]
+    pub(crate) attach: AttachArguments,
 }
 
 #[derive(Debug, Args)]
@@ -177,9 +216,9 @@ pub(crate) struct TrustArguments {
     pub(crate) gitlab: Option<String>,
     #[command(flatten)]
     pub(crate) jobs: TrustedJobsArguments,
-    /// AWS partition
-    #[arg(long, value_name = "NAME", default_value = "aws")]
-    pub(crate) partition: Partition,
+    /// AWS partition [default: that of the credentials, or of the region]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) partition: Option<Partition>,
     #[command(flatten)]
     pub(crate) output: PolicyOutputArguments,
 }

@@ -8,18 +8,20 @@ use tidegate_iam::apply::Provisioner;
 use tidegate_iam::changes::{
     BucketChange, BucketSpec, Change, CredentialsKind, CredentialsSpec, PermissionsBoundary, create_credentials,
 };
-use tidegate_iam::credentials::{CredentialsFormat, IssuedCredentials};
-use tidegate_iam::policies::{BucketAccess, BucketGrant, parse_statement};
+use tidegate_iam::credentials::{CredentialsFormat, IssuedCredentials, write_all};
+use tidegate_iam::document::Partition;
+use tidegate_iam::policies::{BucketAccess, BucketGrant, parse_statement, website_url};
+use tidegate_publish::StsCaller;
 
 use crate::apply_changes::{ChangeRun, warn_of_root};
 use crate::arguments::{BucketArguments, CommonArguments, CreateArguments, CredentialsOutput};
 use crate::error::CliError;
 
-/// The access to buckets that the arguments describe.
-pub(crate) fn bucket_grant(arguments: &BucketArguments) -> Result<BucketGrant, CliError> {
+/// The access to buckets that the arguments describe. `partition` is that of the caller, for arguments that name none.
+pub(crate) fn bucket_grant(arguments: &BucketArguments, partition: &Partition) -> Result<BucketGrant, CliError> {
     let statements: Result<_, _> = arguments.statement.iter().map(|text| parse_statement(text)).collect();
     Ok(BucketGrant {
-        partition: arguments.partition.clone(),
+        partition: arguments.partition.clone().unwrap_or_else(|| partition.clone()),
         buckets: arguments.buckets.clone(),
         prefix: arguments.prefix.clone(),
         access: match (arguments.read_only, arguments.write_only) {
@@ -48,8 +50,12 @@ pub(crate) fn read_text(what: &'static str, path: &Path) -> Result<String, CliEr
     text.map_err(CliError::read(what, path))
 }
 
-/// The credentials that the arguments describe, in an account.
-fn credentials_spec(arguments: &CreateArguments, account: &str) -> Result<CredentialsSpec, CliError> {
+/// The credentials that the arguments describe, for one user, in the caller's account.
+fn credentials_spec(
+    arguments: &CreateArguments,
+    user: Option<&String>,
+    caller: &CallerPrincipal,
+) -> Result<CredentialsSpec, CliError> {
     let boundary = match arguments.user_permissions_boundary.as_deref() {
         None => PermissionsBoundary::Fitting,
         Some("none") => PermissionsBoundary::None,
@@ -62,10 +68,10 @@ fn credentials_spec(arguments: &CreateArguments, account: &str) -> Result<Creden
         }
     };
     Ok(CredentialsSpec {
-        grant: bucket_grant(&arguments.access)?,
+        grant: bucket_grant(&arguments.access, &caller.partition)?,
         kind: match arguments.duration {
             Some(seconds) => CredentialsKind::Temporary(seconds),
-            None => CredentialsKind::Permanent { user: arguments.username.clone(), boundary },
+            None => CredentialsKind::Permanent { user: user.cloned(), boundary },
         },
         buckets: BucketSpec {
             create: arguments.create_bucket,
@@ -73,40 +79,88 @@ fn credentials_spec(arguments: &CreateArguments, account: &str) -> Result<Creden
             public: arguments.public,
             website: arguments.website,
         },
-        account: account.to_owned(),
+        account: caller.account.clone(),
+        caller: caller.principal.clone(),
     })
+}
+
+/// Who asks for credentials.
+pub(super) struct CallerPrincipal {
+    pub(super) account: String,
+    pub(super) partition: Partition,
+    /// The user or role; `None` for the root user.
+    pub(super) principal: Option<String>,
+}
+
+impl CallerPrincipal {
+    pub(super) async fn read(account: &Provisioner, caller: &StsCaller) -> Result<Self, CliError> {
+        Ok(Self {
+            account: caller.account.clone(),
+            partition: Partition::of(&caller.arn),
+            principal: account.iam().principal_of(&caller.arn).await?,
+        })
+    }
 }
 
 pub(super) async fn create(
     common: &CommonArguments,
     account: &Provisioner,
+    region: &str,
     arguments: &CreateArguments,
 ) -> Result<(), CliError> {
+    let users: Vec<Option<&String>> =
+        if arguments.username.is_empty() { vec![None] } else { arguments.username.iter().map(Some).collect() };
+    if users.len() > 1 && !matches!(arguments.format, CredentialsOutput::Json | CredentialsOutput::Ini) {
+        let message = "the formats `env` and `process` hold the key of one user; use `json` or `ini` for several";
+        return Err(CliError::Usage(message.to_owned()));
+    }
     let caller = account.sts().caller().await?;
-    let spec = credentials_spec(arguments, &caller.account)?;
-    let found = account.read_identity(&spec).await?;
-    let changes = create_credentials(&spec, &found).map_err(CliError::usage)?;
-    let out = arguments.out.as_deref().filter(|_| !arguments.dry_run);
-    let file = out.map(create_secret_file).transpose()?;
+    let principal = CallerPrincipal::read(account, &caller).await?;
+    let mut changes: Vec<Vec<Change>> = Vec::new();
+    for user in users {
+        let spec = credentials_spec(arguments, user, &principal)?;
+        let found = account.read_identity(&spec).await?;
+        let mut of_user = create_credentials(&spec, &found).map_err(CliError::usage)?;
+        if !changes.is_empty() {
+            // The buckets are created with the first user.
+            of_user.retain(|change| !matches!(change, Change::Bucket(_)));
+        }
+        changes.push(of_user);
+    }
     let run = ChangeRun::new(common, arguments.dry_run).silent(arguments.silent);
-    let issued = run.apply(account, &changes).await?;
-    if !arguments.silent && !arguments.dry_run {
-        let region = arguments.bucket_region.as_deref().unwrap_or("us-east-1");
-        for change in &changes {
+    if arguments.dry_run {
+        run.apply(account, &changes.concat()).await?;
+        return Ok(());
+    }
+    let file = arguments.out.as_deref().map(create_secret_file).transpose()?;
+    let (mut issued, mut failure) = (Vec::new(), None);
+    for changes in &changes {
+        match run.apply(account, changes).await {
+            Ok(credentials) => issued.extend(credentials),
+            Err(error) => {
+                failure = Some(error);
+                break;
+            }
+        }
+    }
+    if !arguments.silent && failure.is_none() {
+        let region = arguments.bucket_region.as_deref().unwrap_or(region);
+        for change in changes.iter().flatten() {
             if let Change::Bucket(BucketChange::SetWebsite { bucket, .. }) = change {
-                errln!("http://{bucket}.s3-website.{region}.amazonaws.com/");
+                errln!("{}", website_url(bucket, region));
             }
         }
         warn_of_root(common, account, &caller).await?;
     }
-    match issued {
-        Some(issued) => write_credentials(&issued, arguments, file),
-        None => Ok(()),
+    // Secrets are shown once, so those of the users before a failure are written in any case.
+    if !issued.is_empty() {
+        write_credentials(&issued, arguments, file)?;
     }
+    failure.map_or(Ok(()), Err)
 }
 
 fn write_credentials(
-    issued: &IssuedCredentials,
+    issued: &[IssuedCredentials],
     arguments: &CreateArguments,
     file: Option<SecretFile<'_>>,
 ) -> Result<(), CliError> {
@@ -116,14 +170,18 @@ fn write_credentials(
         CredentialsOutput::Env => CredentialsFormat::Env,
         CredentialsOutput::Process => CredentialsFormat::Process,
     };
-    let text = issued.write(format);
+    let text = match issued {
+        [one] => one.write(format),
+        many => write_all(many, format),
+    };
     let Some(SecretFile { mut file, path }) = file else {
         out!("{text}");
         return Ok(());
     };
     file.write_all(text.as_bytes()).map_err(|error| {
-        let (path, key) = (path.display(), issued.access_key_id.escape_default());
-        CliError::System(format!("cannot write the credentials `{path}`: {error}; delete the access key {key}"))
+        let keys: Vec<String> = issued.iter().map(|one| one.access_key_id.escape_default().to_string()).collect();
+        let (path, keys) = (path.display(), keys.join(", "));
+        CliError::System(format!("cannot write the credentials `{path}`: {error}; delete these access keys: {keys}"))
     })
 }
 

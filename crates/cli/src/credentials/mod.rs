@@ -16,13 +16,15 @@ use crate::arguments::{CommonArguments, CredentialsCommand};
 use crate::context::AwsContext;
 use crate::error::{CliError, ExitStatus};
 use crate::output::{json_line, json_lines};
+use crate::policy::partition_of_region;
 
 pub(crate) async fn credentials(
     common: &CommonArguments,
     command: &CredentialsCommand,
 ) -> Result<ExitStatus, CliError> {
     if let CredentialsCommand::Policy(access) = command {
-        let text = bucket_grant(access)?.text(PolicyLimit::Role).map_err(CliError::usage)?;
+        let grant = bucket_grant(access, &partition_of_region(common))?;
+        let text = grant.text(PolicyLimit::Role).map_err(CliError::usage)?;
         let policy: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
         outln!("{policy:#}");
         return Ok(ExitStatus::Success);
@@ -30,7 +32,9 @@ pub(crate) async fn credentials(
     let context = AwsContext::open(common).await?;
     let account = Provisioner::new(&context.connection);
     match command {
-        CredentialsCommand::Create(arguments) => create::create(common, &account, arguments).await?,
+        CredentialsCommand::Create(arguments) => {
+            create::create(common, &account, &context.connection.region(), arguments).await?;
+        }
         CredentialsCommand::Policy(_) => {}
         CredentialsCommand::Whoami => whoami(common, &account).await?,
         CredentialsCommand::ListUsers => list_users(common, &account).await?,

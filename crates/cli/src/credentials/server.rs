@@ -1,7 +1,7 @@
 //! `tidegate credentials localserver`: temporary credentials for programs on this machine.
 //!
 //! `GET /` answers in the format of `credential_process`, `GET /container` in that of
-//! `AWS_CONTAINER_CREDENTIALS_FULL_URI`.
+//! `AWS_CONTAINER_CREDENTIALS_FULL_URI`. Every request needs a token, since other users of the machine can connect, too.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,12 +11,14 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use subtle::ConstantTimeEq as _;
 use tidegate_iam::apply::{Provisioner, StepError};
 use tidegate_iam::changes::{BucketSpec, Change, CredentialsKind, CredentialsSpec, create_credentials};
 use tidegate_iam::credentials::{CredentialsFormat, IssuedCredentials};
 use tokio::sync::Mutex;
 
 use super::bucket_grant;
+use super::create::CallerPrincipal;
 use crate::arguments::ServerArguments;
 use crate::context::container_token;
 use crate::dev::listen;
@@ -37,6 +39,7 @@ struct CredentialServer {
     /// The changes that issue credentials.
     changes: Vec<Change>,
     duration: Duration,
+    /// What clients must send as `Authorization`; `None` with `--without-token`.
     token: Option<String>,
     port: u16,
     /// Locked while credentials are issued, so that concurrent requests get the same ones.
@@ -51,11 +54,13 @@ pub(super) async fn serve(account: &Provisioner, arguments: &ServerArguments) ->
         )));
     }
     let caller = account.sts().caller().await?;
+    let principal = CallerPrincipal::read(account, &caller).await?;
     let spec = CredentialsSpec {
-        grant: bucket_grant(&arguments.access)?,
+        grant: bucket_grant(&arguments.access, &principal.partition)?,
         kind: CredentialsKind::Temporary(arguments.duration),
         buckets: BucketSpec::default(),
-        account: caller.account,
+        account: principal.account,
+        caller: principal.principal,
     };
     let found = account.read_identity(&spec).await?;
     let mut changes = create_credentials(&spec, &found).map_err(CliError::usage)?;
@@ -66,16 +71,30 @@ pub(super) async fn serve(account: &Provisioner, arguments: &ServerArguments) ->
     changes.retain(|change| matches!(change, Change::Credentials(_)));
     let duration = arguments.duration.duration();
     let current = issued.map(|issued| CurrentCredentials { issued, until: until(duration) });
+    let configured = container_token();
+    let token = match (&configured, arguments.without_token) {
+        (Some(token), _) => Some(token.clone()),
+        (None, true) => None,
+        (None, false) => Some(new_token()?),
+    };
     let server = Arc::new(CredentialServer {
         account: account.clone(),
         changes,
         duration,
-        token: container_token(),
+        token: token.clone(),
         port: address.port(),
         current: Mutex::new(current),
     });
-    errln!("credential_process = curl -s http://{address}/");
+    // A token from the environment is known to the user, and is not shown.
+    let shown = token.filter(|_| configured.is_none());
+    match &shown {
+        Some(token) => errln!("credential_process = curl -s -H 'Authorization: {token}' http://{address}/"),
+        None => errln!("credential_process = curl -s http://{address}/"),
+    }
     errln!("AWS_CONTAINER_CREDENTIALS_FULL_URI=http://{address}/container");
+    if let Some(token) = shown {
+        errln!("AWS_CONTAINER_AUTHORIZATION_TOKEN={token}");
+    }
     let router = Router::new()
         .route("/", get(|state, headers| respond(state, headers, CredentialsFormat::Process)))
         .route("/container", get(|state, headers| respond(state, headers, CredentialsFormat::Container)))
@@ -88,6 +107,13 @@ pub(super) async fn serve(account: &Provisioner, arguments: &ServerArguments) ->
     };
     let served = axum::serve(listener, router).with_graceful_shutdown(stopped).await;
     served.map_err(|error| CliError::System(format!("the server on `{address}` failed: {error}")))
+}
+
+/// A new token: 256 random bits.
+fn new_token() -> Result<String, CliError> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| CliError::System(format!("cannot create a token: {error}")))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 fn until(duration: Duration) -> Instant {
@@ -106,7 +132,9 @@ async fn respond(
     if !names.iter().any(|name| name == host) {
         return (StatusCode::MISDIRECTED_REQUEST, "use 127.0.0.1 or localhost\n").into_response();
     }
-    if server.token.as_deref().is_some_and(|token| text(header::AUTHORIZATION) != Some(token)) {
+    let presented = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
+    // In constant time, so that the time of an answer does not depend on the token.
+    if server.token.as_ref().is_some_and(|token| !bool::from(token.as_bytes().ct_eq(presented))) {
         return (StatusCode::FORBIDDEN, "missing or invalid `Authorization`\n").into_response();
     }
     match server.credentials().await {

@@ -49,7 +49,7 @@ pub type Conditions = BTreeMap<&'static str, BTreeMap<String, Vec<String>>>;
 #[serde(rename_all = "PascalCase")]
 pub struct Statement {
     #[serde(skip_serializing_if = "Option::is_none")]
-    sid: Option<&'static str>,
+    sid: Option<Cow<'static, str>>,
     effect: Effect,
     #[serde(skip_serializing_if = "Option::is_none")]
     principal: Option<Principal>,
@@ -128,8 +128,8 @@ impl Statement {
     }
 
     /// Sets the statement id, and why the statement is there.
-    pub fn because(mut self, sid: &'static str, why: &'static str) -> Self {
-        (self.sid, self.why) = (Some(sid), why);
+    pub fn because(mut self, sid: impl Into<Cow<'static, str>>, why: &'static str) -> Self {
+        (self.sid, self.why) = (Some(sid.into()), why);
         self
     }
 
@@ -163,8 +163,8 @@ impl Statement {
 
     /// The statement id.
     #[must_use]
-    pub fn sid(&self) -> Option<&'static str> {
-        self.sid
+    pub fn sid(&self) -> Option<&str> {
+        self.sid.as_deref()
     }
 
     /// The actions.
@@ -203,7 +203,7 @@ impl PolicyDocument {
     pub fn new(mut statements: Vec<Statement>) -> Self {
         let mut names = BTreeSet::new();
         for statement in &mut statements {
-            statement.sid = statement.sid.filter(|sid| names.insert(*sid));
+            statement.sid = statement.sid.take().filter(|sid| names.insert(sid.clone()));
         }
         Self { version: LANGUAGE, statement: statements }
     }
@@ -248,6 +248,6 @@ impl PolicyDocument {
     #[must_use]
     pub fn reasons(&self) -> serde_json::Map<String, serde_json::Value> {
         let named = self.statement.iter().filter(|statement| !statement.why.is_empty());
-        named.filter_map(|statement| Some((statement.sid?.to_owned(), serde_json::json!(statement.why)))).collect()
+        named.filter_map(|statement| Some((statement.sid()?.to_owned(), serde_json::json!(statement.why)))).collect()
     }
 }

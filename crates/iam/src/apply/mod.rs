@@ -169,8 +169,8 @@ fn is_propagating(change: &Change, earlier: &[Change], error: &AwsError) -> bool
     let is_after_role = || earlier.iter().any(|earlier| matches!(earlier, Change::Role(_)));
     let may_propagate = match change {
         // Not for `AddUserToGroup`: the group's policy was put before it, so it is the user that does not exist.
-        Change::User(UserChange::PutUserPolicy { .. })
-        | Change::Group(GroupChange::PutGroupPolicy { .. })
+        Change::User(UserChange::PutUserPolicy { .. } | UserChange::AttachUserPolicy { .. })
+        | Change::Group(GroupChange::PutGroupPolicy { .. } | GroupChange::AttachGroupPolicy { .. })
         | Change::Role(RoleChange::PutRolePolicy { .. } | RoleChange::AttachRolePolicy { .. })
         | Change::Credentials(CredentialsChange::CreateAccessKey { .. }) => code == "NoSuchEntity",
         Change::Credentials(CredentialsChange::AssumeRole { .. }) => code == "AccessDenied",

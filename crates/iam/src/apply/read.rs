@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use tidegate_core::arn::Arn;
 use tidegate_publish::AwsError;
 
 use super::Provisioner;
@@ -29,7 +30,7 @@ impl Provisioner {
                 let user = user.clone().unwrap_or_else(|| spec.grant.user_name());
                 found.user = self.iam.user_policies(&user).await?;
             }
-            CredentialsKind::Temporary(_) => found.role = self.iam.role(SHARED_ROLE).await?.is_some(),
+            CredentialsKind::Temporary(_) => found.role = self.iam.stack_role(SHARED_ROLE).await?,
         }
         Ok(found)
     }
@@ -91,6 +92,14 @@ impl Provisioner {
                 found.notifications.insert(bucket, entries);
             }
         }
+        let function = stack.function_arn();
+        let entries = found.notifications.values().flatten().filter(|entry| !entry.is_ours(&function));
+        let targets: BTreeSet<String> = entries.map(|entry| entry.target.clone()).collect();
+        for target in targets {
+            if self.is_missing(&target, stack).await? {
+                found.missing_targets.insert(target);
+            }
+        }
         // Publisher roles of an earlier configuration trust the execution role.
         let mut names: BTreeSet<String> = stack.role_names.iter().cloned().collect();
         names.extend(self.iam.roles_trusting(&stack.execution_role_arn()).await?);
@@ -100,5 +109,22 @@ impl Provisioner {
             }
         }
         Ok(found)
+    }
+
+    /// Whether the target of a notification is a function or queue of the stack's account and region that does not exist.
+    /// Targets that the caller may not read, and topics, are taken to exist: then the error of S3 names them.
+    async fn is_missing(&self, target: &str, stack: &Stack) -> Result<bool, AwsError> {
+        let is_local = |arn: &Arn<'_>| arn.region == stack.place.region() && arn.account == stack.place.account();
+        let Some(arn) = Arn::parse(target).filter(is_local) else { return Ok(false) };
+        let exists = match arn.service {
+            "lambda" => self.functions.exists(target).await,
+            "sqs" => self.queues.exists(arn.resource).await,
+            _ => return Ok(false),
+        };
+        match exists {
+            Ok(exists) => Ok(!exists),
+            Err(error) if error.is_denied() => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }

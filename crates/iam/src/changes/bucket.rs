@@ -17,6 +17,8 @@ pub enum BucketChange {
     AllowPublicAccess { bucket: Bucket },
     /// Replace the bucket policy.
     SetBucketPolicy { bucket: Bucket, policy: String },
+    /// Delete the bucket policy.
+    DeleteBucketPolicy { bucket: Bucket },
     /// Configure website hosting.
     SetWebsite { bucket: Bucket, index: String, error: String },
     /// Replace the notifications for one function. Other notifications of the bucket are kept.
@@ -53,6 +55,7 @@ impl BucketChange {
             Self::CreateBucket { bucket, region: None } => format!("create the bucket `{bucket}`"),
             Self::AllowPublicAccess { bucket } => format!("allow public access to the bucket `{bucket}`"),
             Self::SetBucketPolicy { bucket, .. } => format!("set the policy of the bucket `{bucket}`"),
+            Self::DeleteBucketPolicy { bucket } => format!("delete the policy of the bucket `{bucket}`"),
             Self::SetWebsite { bucket, index, error } => {
                 format!("make the bucket `{bucket}` a website with `{index}` and `{error}`")
             }

@@ -1,19 +1,25 @@
 //! Credentials for buckets: a user with an access key, or a session of a shared role.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::Value;
 use tidegate_core::config::{RoleArn, ValueError};
 use tidegate_core::location::Bucket;
+use tidegate_core::sanitize::sanitize_name;
 
 use super::{BucketChange, Change, RoleChange, UserChange};
-use crate::document::{PolicyDocumentError, PolicyLimit};
-use crate::policies::{BucketAccess, BucketGrant, BucketGrantError, public, trust_account};
+use crate::document::{PolicyDocument, PolicyDocumentError, PolicyLimit, Principal, Statement, statements, strings};
+use crate::policies::{BucketAccess, BucketGrant, BucketGrantError, TrustedArn, TrustedArnError, public};
+use crate::stack::install::FoundRole;
 
 /// The role whose sessions are the temporary credentials. It has full access to S3; session policies narrow it.
 pub const SHARED_ROLE: &str = "tidegate.AmazonS3FullAccess";
+
+/// The value of the shared role's tag [`TAG`](super::TAG).
+const SHARED_ROLE_OWNER: &str = "credentials";
 
 /// Maximum duration of a session, in seconds: 12 hours. Source: STS API reference, `AssumeRole`, `DurationSeconds`.
 const LONGEST_SESSION: u32 = 43_200;
@@ -122,6 +128,8 @@ pub struct CredentialsSpec {
     pub buckets: BucketSpec,
     /// The caller's account id.
     pub account: String,
+    /// ARN of the caller, where it is a user or a role. Only callers are trusted by the shared role.
+    pub caller: Option<String>,
 }
 
 /// An existing bucket.
@@ -140,8 +148,8 @@ pub struct FoundIdentity {
     pub buckets: BTreeMap<Bucket, FoundBucket>,
     /// Inline policies of the user by name; `None` where the user does not exist.
     pub user: Option<BTreeMap<String, String>>,
-    /// Whether the shared role exists.
-    pub role: bool,
+    /// The shared role, where it exists.
+    pub role: Option<FoundRole>,
 }
 
 /// Why credentials cannot be created.
@@ -173,6 +181,17 @@ pub enum CredentialsSpecError {
         /// The limit.
         most: usize,
     },
+    /// A session of the shared role has access to S3 only.
+    #[error(
+        "temporary credentials are for S3 only, so they cannot allow `{0}`: leave out `--duration`, or the statement"
+    )]
+    BeyondS3(String),
+    /// A role has the name of the shared role.
+    #[error("the role `{0}` was not created by `tidegate credentials`: delete it, or leave out `--duration`")]
+    ForeignRole(&'static str),
+    /// The caller's ARN cannot be trusted.
+    #[error(transparent)]
+    Caller(#[from] TrustedArnError),
     /// The account id gives no valid role ARN.
     #[error(transparent)]
     Role(#[from] ValueError),
@@ -270,27 +289,71 @@ fn start_session(
     changes: &mut Vec<Change>,
 ) -> Result<(), CredentialsSpecError> {
     let partition = &spec.grant.partition;
+    if let Some(action) = spec.grant.action_beyond_s3() {
+        return Err(CredentialsSpecError::BeyondS3(sanitize_name(&action)));
+    }
     let policy = spec.grant.text(PolicyLimit::Session)?;
-    if !found.role {
-        let trust = trust_account(&format!("arn:{partition}:iam::{}:root", spec.account)).document.compact()?;
+    ensure_shared_role(spec, found.role.as_ref(), changes)?;
+    let role = RoleArn::try_from(format!("arn:{partition}:iam::{}:role/{SHARED_ROLE}", spec.account))?;
+    let session = spec.grant.user_name();
+    changes.push(Change::Credentials(CredentialsChange::AssumeRole { role, session, seconds: seconds.get(), policy }));
+    Ok(())
+}
+
+/// Creates the shared role, which trusts this caller, or adds the caller to those that it trusts.
+fn ensure_shared_role(
+    spec: &CredentialsSpec,
+    found: Option<&FoundRole>,
+    changes: &mut Vec<Change>,
+) -> Result<(), CredentialsSpecError> {
+    let root = || format!("arn:{}:iam::{}:root", spec.grant.partition, spec.account);
+    let caller: TrustedArn = spec.caller.clone().unwrap_or_else(root).parse()?;
+    let Some(found) = found else {
         changes.push(Change::Role(RoleChange::CreateRole {
             role: SHARED_ROLE.to_owned(),
             path: "/".to_owned(),
             description: "Full access to S3, for sessions that `tidegate credentials` narrows by a session policy"
                 .to_owned(),
-            trust,
+            trust: trust_callers(&[caller])?,
             max_session_duration: Some(LONGEST_SESSION),
-            owner: None,
+            owner: Some(SHARED_ROLE_OWNER.to_owned()),
         }));
         changes.push(Change::Role(RoleChange::AttachRolePolicy {
             role: SHARED_ROLE.to_owned(),
             arn: aws_managed_policy(spec, "AmazonS3FullAccess"),
         }));
+        return Ok(());
+    };
+    if found.owner.as_deref() != Some(SHARED_ROLE_OWNER) {
+        return Err(CredentialsSpecError::ForeignRole(SHARED_ROLE));
     }
-    let role = RoleArn::try_from(format!("arn:{partition}:iam::{}:role/{SHARED_ROLE}", spec.account))?;
-    let session = spec.grant.user_name();
-    changes.push(Change::Credentials(CredentialsChange::AssumeRole { role, session, seconds: seconds.get(), policy }));
+    let mut callers = trusted_callers(&found.trust);
+    if !callers.contains(&caller) {
+        callers.push(caller);
+        let (role, trust) = (SHARED_ROLE.to_owned(), trust_callers(&callers)?);
+        changes.push(Change::Role(RoleChange::SetTrust { role, trust }));
+    }
     Ok(())
+}
+
+/// The trust policy of the shared role. Its principals are conditions, also that of the root user: otherwise the root user
+/// as principal would stand for the whole account.
+fn trust_callers(callers: &[TrustedArn]) -> Result<String, PolicyDocumentError> {
+    let roots: BTreeSet<String> = callers.iter().filter_map(TrustedArn::account_root).collect();
+    let arns: BTreeSet<String> = callers.iter().map(ToString::to_string).collect();
+    let statement = Statement::allow(["sts:AssumeRole"], [])
+        .of(Principal::Aws(roots.into_iter().collect()))
+        .when("ArnEquals", "aws:PrincipalArn", arns)
+        .because("TrustCallers", "to trust those who created temporary credentials, and no other principal");
+    PolicyDocument::new(vec![statement]).compact()
+}
+
+/// The callers that [`trust_callers`] wrote.
+fn trusted_callers(trust: &str) -> Vec<TrustedArn> {
+    let value: Value = serde_json::from_str(trust).unwrap_or_default();
+    let arns = statements(&value).iter().filter_map(|statement| statement.pointer("/Condition/ArnEquals"));
+    let arns = arns.filter_map(Value::as_object).flat_map(|keys| strings(keys, "aws:PrincipalArn"));
+    arns.filter_map(|arn| arn.parse().ok()).collect()
 }
 
 fn aws_managed_policy(spec: &CredentialsSpec, name: &str) -> String {

@@ -17,6 +17,8 @@ pub enum GroupChange {
     PutGroupPolicy { group: String, name: String, policy: String },
     /// Delete an inline policy.
     DeleteGroupPolicy { group: String, name: String },
+    /// Attach a managed policy.
+    AttachGroupPolicy { group: String, arn: String },
     /// Detach a managed policy.
     DetachGroupPolicy { group: String, arn: String },
     /// Add a user.
@@ -44,6 +46,7 @@ impl GroupChange {
             Self::CreateGroup { group } => format!("create the group `{group}`"),
             Self::PutGroupPolicy { group, name, .. } => format!("set the policy `{name}` of the group `{group}`"),
             Self::DeleteGroupPolicy { group, name } => format!("delete the policy `{name}` of the group `{group}`"),
+            Self::AttachGroupPolicy { group, arn } => format!("attach {arn} to the group `{group}`"),
             Self::DetachGroupPolicy { group, arn } => format!("detach {arn} from the group `{group}`"),
             Self::AddUserToGroup { group, user } => format!("add `{user}` to the group `{group}`"),
             Self::RemoveUserFromGroup { group, user } => format!("remove `{user}` from the group `{group}`"),

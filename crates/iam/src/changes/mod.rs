@@ -3,6 +3,7 @@
 //! [`Change`] is one change. The functions of this module return the changes that lead from what an account has
 //! (`Found…`) to what is asked for (`…Spec`). [`crate::apply`] reads the former and applies the changes.
 
+mod attachment;
 mod bucket;
 mod change;
 mod ci_job;
@@ -14,6 +15,7 @@ mod role;
 mod trust;
 mod user;
 
+pub use attachment::{PolicyConflict, PolicyTargets, attach_policy, check_same_purpose, remove_policy};
 pub(crate) use bucket::NOTIFICATION_ID_PREFIX;
 pub use bucket::{BucketChange, NotificationEntry};
 pub use change::Change;

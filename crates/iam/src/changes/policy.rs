@@ -20,6 +20,10 @@ pub enum PolicyChange {
     /// Add a version and make it the default. `delete_version` is deleted first, where the policy has the maximum
     /// number of versions.
     UpdatePolicy { arn: String, delete_version: Option<String>, policy: String },
+    /// Delete a version that is not the default.
+    DeletePolicyVersion { arn: String, version: String },
+    /// Delete a policy. IAM refuses one that is attached or has other versions.
+    DeletePolicy { arn: String },
 }
 
 /// The current document of a grant.
@@ -58,6 +62,8 @@ impl PolicyChange {
                 format!("set the document of {arn}, and delete its version {version}")
             }
             Self::UpdatePolicy { arn, delete_version: None, .. } => format!("set the document of {arn}"),
+            Self::DeletePolicyVersion { arn, version } => format!("delete the version {version} of {arn}"),
+            Self::DeletePolicy { arn } => format!("delete the policy {arn}"),
         }
     }
 }

@@ -32,6 +32,8 @@ pub enum RoleChange {
     DeleteRolePolicy { role: String, name: String },
     /// Attach a managed policy.
     AttachRolePolicy { role: String, arn: String },
+    /// Detach a managed policy.
+    DetachRolePolicy { role: String, arn: String },
     /// Delete a role.
     DeleteRole { role: String },
 }
@@ -44,6 +46,7 @@ impl RoleChange {
             Self::PutRolePolicy { role, name, .. } => format!("set the policy `{name}` of the role `{role}`"),
             Self::DeleteRolePolicy { role, name } => format!("delete the policy `{name}` of the role `{role}`"),
             Self::AttachRolePolicy { role, arn } => format!("attach {arn} to the role `{role}`"),
+            Self::DetachRolePolicy { role, arn } => format!("detach {arn} from the role `{role}`"),
             Self::DeleteRole { role } => format!("delete the role `{role}`"),
         }
     }

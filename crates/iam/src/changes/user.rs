@@ -15,6 +15,8 @@ pub enum UserChange {
     PutUserPolicy { user: String, name: String, policy: String },
     /// Delete an inline policy.
     DeleteUserPolicy { user: String, name: String },
+    /// Attach a managed policy.
+    AttachUserPolicy { user: String, arn: String },
     /// Detach a managed policy.
     DetachUserPolicy { user: String, arn: String },
     /// Delete an access key.
@@ -45,6 +47,7 @@ impl UserChange {
             Self::CreateUser { user, boundary: None } => format!("create the user `{user}`"),
             Self::PutUserPolicy { user, name, .. } => format!("set the policy `{name}` of the user `{user}`"),
             Self::DeleteUserPolicy { user, name } => format!("delete the policy `{name}` of the user `{user}`"),
+            Self::AttachUserPolicy { user, arn } => format!("attach {arn} to the user `{user}`"),
             Self::DetachUserPolicy { user, arn } => format!("detach {arn} from the user `{user}`"),
             Self::DeleteAccessKey { user, key } => format!("delete the access key {key} of the user `{user}`"),
             Self::DeleteUser { user } => format!("delete the user `{user}`"),

@@ -70,6 +70,10 @@ impl BucketClient {
                 let request = client.put_bucket_policy().bucket(bucket.as_str()).policy(policy);
                 send!("PutBucketPolicy", bucket.as_str(), request).map(drop)
             }
+            BucketChange::DeleteBucketPolicy { bucket } => {
+                let request = client.delete_bucket_policy().bucket(bucket.as_str());
+                send!("DeleteBucketPolicy", bucket.as_str(), request).map(drop)
+            }
             BucketChange::SetWebsite { bucket, index, error } => {
                 let malformed = |why: aws_sdk_s3::error::BuildError| {
                     AwsError::malformed("PutBucketWebsite", bucket.as_str(), why.to_string())

@@ -54,6 +54,12 @@ impl FunctionClient {
         Self { client: Client::new(connection.config()) }
     }
 
+    /// Whether a function, version or alias exists, by name or ARN.
+    pub(crate) async fn exists(&self, function: &str) -> Result<bool, AwsError> {
+        let request = self.client.get_function().function_name(function);
+        Ok(if_exists(send!("GetFunction", function, request))?.is_some())
+    }
+
     pub(crate) async fn read(&self, name: &str) -> Result<Option<FoundFunction>, AwsError> {
         let client = &self.client;
         let output = if_exists(send!("GetFunction", name, client.get_function().function_name(name)))?;

@@ -32,12 +32,21 @@ impl QueueClient {
         Self { client: Client::new(connection.config()) }
     }
 
+    /// The URL of a queue; `None` where it does not exist.
+    async fn url(&self, queue: &str) -> Result<Option<String>, AwsError> {
+        match send!("GetQueueUrl", queue, self.client.get_queue_url().queue_name(queue)) {
+            Ok(output) => Ok(Some(output.queue_url.unwrap_or_default())),
+            Err(error) if error.code.as_deref().is_some_and(is_not_found) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) async fn exists(&self, queue: &str) -> Result<bool, AwsError> {
+        Ok(self.url(queue).await?.is_some())
+    }
+
     pub(crate) async fn read(&self, queue: &str) -> Result<Option<FoundQueue>, AwsError> {
-        let url = match send!("GetQueueUrl", queue, self.client.get_queue_url().queue_name(queue)) {
-            Ok(output) => output.queue_url.unwrap_or_default(),
-            Err(error) if error.code.as_deref().is_some_and(is_not_found) => return Ok(None),
-            Err(error) => return Err(error),
-        };
+        let Some(url) = self.url(queue).await? else { return Ok(None) };
         let names = attributes().map(|(name, _)| name);
         let request = self.client.get_queue_attributes().queue_url(&url).set_attribute_names(Some(names.into()));
         let output = send!("GetQueueAttributes", queue, request)?;

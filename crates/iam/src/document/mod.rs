@@ -14,10 +14,10 @@ pub use actions::{Purpose, missing_actions};
 pub use finding::LintFinding;
 pub(crate) use lint::without_byte_order_mark;
 pub use lint::{DocumentKind, PolicyLimit, lint};
-pub(crate) use merge::{is_same_json, merge};
+pub(crate) use merge::{RemovedStatements, is_same_json, merge, remove_statements, shares_resource};
 pub use pseudo_parameter::PseudoParameter;
 pub(crate) use pseudo_parameter::{TextPiece, pieces};
-pub(crate) use statements::statements;
+pub(crate) use statements::{statements, strings};
 pub use tidegate_core::policy_document::{
     Conditions, Effect, MAX_COPY_BYTES, MAX_SESSION_POLICY, PROBED_FROM, Partition, PartitionError, PlanningScope,
     PolicyDocument, PolicyDocumentError, Principal, SessionScope, Statement, bucket_arn, distribution_arn, objects_arn,

@@ -12,7 +12,7 @@ pub(crate) fn statements(document: &Value) -> &[Value] {
 }
 
 /// The strings of a member.
-pub(super) fn strings<'a>(statement: &'a Map<String, Value>, name: &str) -> Vec<&'a str> {
+pub(crate) fn strings<'a>(statement: &'a Map<String, Value>, name: &str) -> Vec<&'a str> {
     match statement.get(name) {
         Some(Value::String(text)) => vec![text],
         Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).collect(),

@@ -173,6 +173,11 @@ fn statement(statement: &Statement) -> HclBody {
 
 /// The document as a data source, each statement below a comment with its reason.
 pub(crate) fn policy_document(document: &PolicyDocument, name: &str, file: &mut HclBody) {
+    put_document(name, document_body(document), file);
+}
+
+/// The statements of a data source.
+pub(crate) fn document_body(document: &PolicyDocument) -> HclBody {
     let mut body = HclBody::default();
     for each in document.statements() {
         if !each.why().is_empty() {
@@ -180,5 +185,10 @@ pub(crate) fn policy_document(document: &PolicyDocument, name: &str, file: &mut 
         }
         body.block("statement", statement(each));
     }
+    body
+}
+
+/// A data source with these statements.
+pub(crate) fn put_document(name: &str, body: HclBody, file: &mut HclBody) {
     file.block(&format!("data \"aws_iam_policy_document\" {}", quoted(name)), body);
 }

@@ -7,10 +7,10 @@ use tidegate_core::location::{Bucket, Location, Prefix};
 
 use crate::document::{
     DocumentKind, LintFinding, Partition, PolicyDocument, PolicyDocumentError, PolicyLimit, Principal, Statement,
-    bucket_arn, lint, objects_arn, without_byte_order_mark,
+    bucket_arn, lint, objects_arn, strings, without_byte_order_mark,
 };
 
-/// Replaced by the name of each bucket in a custom policy.
+/// Replaced by the name of each bucket in a custom policy and in additional statements.
 const PLACEHOLDER: &str = "$!BUCKET_NAME!$";
 
 /// The kind of access.
@@ -38,7 +38,7 @@ pub struct BucketGrant {
     pub access: BucketAccess,
     /// A policy to use instead of the generated one, with `$!BUCKET_NAME!$` for the name of each bucket.
     pub custom: Option<String>,
-    /// Additional statements.
+    /// Additional statements, with `$!BUCKET_NAME!$` for the name of each bucket.
     pub statements: Vec<Value>,
 }
 
@@ -85,7 +85,7 @@ pub fn parse_statement(text: &str) -> Result<Value, BucketGrantError> {
         message: format!("not JSON: {error}"),
     })?;
     let document = json!({ "Version": "2012-10-17", "Statement": [value] });
-    check("statement", &document.to_string(), "/Statement/0")?;
+    check("statement", &document.to_string().replace(PLACEHOLDER, "bucket"), "/Statement/0")?;
     Ok(value)
 }
 
@@ -202,7 +202,13 @@ impl BucketGrant {
                 statements.extend_from_slice(crate::document::statements(&document));
             }
         }
-        statements.extend(self.statements.iter().cloned());
+        for statement in &self.statements {
+            for statement in self.for_each_bucket(statement)? {
+                if !statements.contains(&statement) {
+                    statements.push(statement);
+                }
+            }
+        }
         remove_duplicate_sids(&mut statements);
         let text = json!({ "Version": "2012-10-17", "Statement": statements }).to_string();
         let length = limit.length(&text);
@@ -216,6 +222,36 @@ impl BucketGrant {
             });
         }
         Ok(text)
+    }
+
+    /// A statement for each bucket, with the bucket's name in place of the placeholder; equal statements where it has none.
+    fn for_each_bucket(&self, statement: &Value) -> Result<Vec<Value>, BucketGrantError> {
+        let text = statement.to_string();
+        let replaced =
+            self.buckets.iter().map(|bucket| serde_json::from_str(&text.replace(PLACEHOLDER, bucket.as_str())));
+        replaced.collect::<Result<_, _>>().map_err(|error| PolicyDocumentError::Json(error.to_string()).into())
+    }
+
+    /// The first action outside of S3 that a custom policy or an additional statement allows. A session of a role with
+    /// access to S3 cannot have it.
+    pub(crate) fn action_beyond_s3(&self) -> Option<String> {
+        let custom: Option<Value> = self.custom.as_deref().and_then(|text| serde_json::from_str(text).ok());
+        let custom = custom.as_ref().map(crate::document::statements).unwrap_or_default();
+        let allowing = custom
+            .iter()
+            .chain(&self.statements)
+            .filter(|statement| statement.get("Effect").and_then(Value::as_str) == Some("Allow"));
+        let actions = allowing.flat_map(|statement| match statement.as_object() {
+            Some(members) if members.contains_key("NotAction") => vec!["NotAction"],
+            Some(members) => strings(members, "Action"),
+            None => Vec::new(),
+        });
+        let is_s3 = |action: &str| {
+            action.split_once(':').is_some_and(|(service, _)| {
+                service.eq_ignore_ascii_case("s3") || service.eq_ignore_ascii_case("s3-object-lambda")
+            })
+        };
+        actions.into_iter().find(|action| !is_s3(action)).map(str::to_owned)
     }
 
     /// The base of names: `s3.read-write.bucket,other`.
@@ -236,6 +272,28 @@ impl BucketGrant {
     pub fn policy_name(&self) -> String {
         fitted(&self.base_name(), MAX_POLICY_NAME)
     }
+}
+
+/// The regions whose website endpoints have a hyphen before the region; all later ones have a dot.
+/// Source: AWS General Reference, "Amazon S3 website endpoints".
+const HYPHENATED: [&str; 9] = [
+    "us-east-1",
+    "us-west-1",
+    "us-west-2",
+    "us-gov-west-1",
+    "ap-northeast-1",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "eu-west-1",
+    "sa-east-1",
+];
+
+/// The address of a website bucket in a region.
+#[must_use]
+pub fn website_url(bucket: &Bucket, region: &str) -> String {
+    let separator = if HYPHENATED.contains(&region) { '-' } else { '.' };
+    let domain = Partition::of_region(region).dns_suffix();
+    format!("http://{bucket}.s3-website{separator}{region}.{domain}/")
 }
 
 /// Removes a `Sid` that an earlier statement has: they are unique in a policy.

@@ -119,10 +119,16 @@ impl CiPublisher {
         let root = Location { bucket: self.bucket.clone(), prefix: Prefix::default() };
         let all = objects_arn(&self.partition, &root);
         let dev = format!("{}{}*", all.trim_end_matches('*'), self.dev_prefix);
+        // Only the first request of an upload in parts has the tags, so a request without any is allowed.
         statements.push(
-            Statement::allow(["s3:PutObject", "s3:PutObjectTagging"], [dev.clone()])
+            Statement::allow(["s3:PutObject"], [dev.clone()])
+                .when("StringEqualsIfExists", "s3:RequestObjectTag/Release", ["false".to_owned()])
+                .because("PublishFeature", "to upload artifacts of a feature branch that do not claim to be a release"),
+        );
+        statements.push(
+            Statement::allow(["s3:PutObjectTagging"], [dev.clone()])
                 .when("StringEquals", "s3:RequestObjectTag/Release", ["false".to_owned()])
-                .because("PublishFeature", "to upload artifacts of a feature branch, with the tag `Release=false`"),
+                .because("TagFeature", "to tag artifacts of a feature branch with `Release=false`"),
         );
         statements.push(
             Statement::allow(["s3:AbortMultipartUpload"], [dev])
@@ -148,6 +154,8 @@ impl CiPublisher {
         let repositories = format!("arn:{}:ecr:{}:{}:repository/*", self.partition, self.region, self.account);
         let mut actions = vec![
             "ecr:BatchCheckLayerAvailability",
+            // Without it, a tag cannot be moved to an image, and some clients cannot see whether an image exists.
+            "ecr:BatchGetImage",
             "ecr:CompleteLayerUpload",
             "ecr:InitiateLayerUpload",
             "ecr:PutImage",

@@ -7,15 +7,16 @@ mod queue;
 mod s3_sync;
 mod site;
 mod trust;
+mod trusted_arn;
 mod uploader;
 mod workflow;
 
 use serde::Serialize;
-use tidegate_core::location::Bucket;
+use tidegate_core::location::{Bucket, Location};
 
-use crate::document::PolicyDocument;
+use crate::document::{PolicyDocument, Statement};
 
-pub use bucket::{BucketAccess, BucketGrant, BucketGrantError, parse_statement, public};
+pub use bucket::{BucketAccess, BucketGrant, BucketGrantError, parse_statement, public, website_url};
 pub use ci_publisher::{CiPublisher, CiPublisherError};
 pub use format::GrantFormat;
 pub use queue::with_queues;
@@ -26,7 +27,8 @@ pub use trust::{
     GitHubRepository, TrustError, TrustedIdentity, TrustedJobs, trust, trust_account, trust_ci_role, trust_role,
     trust_service,
 };
-pub use uploader::{uploader, uploader_guard};
+pub use trusted_arn::{TrustedArn, TrustedArnError, trust_people};
+pub use uploader::{UploadPlace, upload_grant, uploader, uploader_guard};
 pub use workflow::{CiWorkflow, JobTask};
 
 /// What a document is attached to.
@@ -57,7 +59,19 @@ pub struct Grant {
 }
 
 impl Grant {
+    /// Whether it allows an action of a service, such as `cloudfront`.
+    #[must_use]
+    pub fn allows_service(&self, service: &str) -> bool {
+        let actions = self.document.statements().iter().flat_map(Statement::actions);
+        actions.filter_map(|action| action.split_once(':')).any(|(prefix, _)| prefix == service)
+    }
+
     fn policy(name: &str, description: &'static str, document: PolicyDocument) -> Self {
         Self { name: name.to_owned(), path: "/".to_owned(), description, attached: PolicyKind::Policy, document }
     }
+}
+
+/// `bucket/prefix`, for names: a bucket has no `/`, so different places have different names.
+fn place_name(location: &Location) -> String {
+    format!("{}/{}", location.bucket, location.prefix).trim_end_matches('/').to_owned()
 }

@@ -2,9 +2,10 @@
 //! Taskcluster's recipe. Their own documents allow `s3:*`, or CloudFront actions on `*`.
 
 use tidegate_core::config::DistributionId;
+use tidegate_core::iam_name::{MAX_POLICY_NAME, fitted};
 use tidegate_core::location::Location;
 
-use super::Grant;
+use super::{Grant, place_name};
 use crate::document::{Partition, PolicyDocument, Statement, bucket_arn, distribution_arn, objects_arn};
 
 /// What a tool syncs, and how.
@@ -29,7 +30,7 @@ pub struct S3Sync {
 }
 
 impl S3Sync {
-    /// The policy for a group or a user.
+    /// The policy for a group or a user. Its name has the prefix, so that the policies of two prefixes differ.
     #[must_use]
     pub fn grant(&self) -> Grant {
         let (bucket, objects) =
@@ -74,7 +75,7 @@ impl S3Sync {
             ));
         }
         Grant::policy(
-            &format!("s3-sync-{}", self.target.bucket),
+            &fitted(&format!("s3-sync-{}", place_name(&self.target)), MAX_POLICY_NAME),
             "Lets a tool sync a directory to one prefix of a bucket",
             PolicyDocument::new(statements),
         )

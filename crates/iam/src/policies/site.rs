@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use tidegate_core::arn::object_arn;
 use tidegate_core::config::{PluginReference, SecretReference, Site, Webhook};
+use tidegate_core::iam_name::{MAX_POLICY_NAME, fitted};
 use tidegate_core::location::Source;
 use tidegate_core::release::bodies;
 
@@ -174,12 +175,13 @@ fn plugins(sites: &[&Site]) -> Option<Statement> {
         .then(|| Statement::allow(["s3:GetObject"], objects).because("ReadPlugins", "to read plugins in S3"))
 }
 
-/// A person or CI job that runs Tidegate for these sites.
+/// A person or CI job that runs Tidegate for these sites, which are part of the policy's name.
 #[must_use]
 pub fn caller(sites: &[&Site], account: &str) -> Grant {
     let statements = publishing(sites, account).into_iter().chain(plugins(sites)).collect();
+    let names: Vec<&str> = sites.iter().map(|site| site.name.as_str()).collect();
     Grant::policy(
-        "tidegate-caller",
+        &fitted(&format!("tidegate-caller-{}", names.join(",")), MAX_POLICY_NAME),
         "Lets a person or CI job run tidegate: read staged builds, store state and assume publisher roles",
         PolicyDocument::new(statements),
     )

@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 
 use tidegate_iam::changes::{
     BucketSpec, Change, CredentialsKind, CredentialsSpec, FoundBucket, FoundGroup, FoundIdentity, FoundPolicy,
-    FoundUser, PermissionsBoundary, PolicySpec, SessionSeconds, create_credentials, delete_group, delete_user,
-    ensure_group, ensure_policy,
+    FoundUser, PermissionsBoundary, PolicySpec, PolicyTargets, SessionSeconds, attach_policy, check_same_purpose,
+    create_credentials, delete_group, delete_user, ensure_group, ensure_policy, remove_policy,
 };
 use tidegate_iam::document::Partition;
-use tidegate_iam::policies::{BucketAccess, BucketGrant, TrustedJobs, trust, uploader, uploader_guard};
+use tidegate_iam::policies::{BucketAccess, BucketGrant, S3Sync, TrustedJobs, trust, uploader, uploader_guard};
+use tidegate_iam::stack::install::FoundRole;
 
 use super::trust_subjects::github;
 use super::{ACCOUNT, bucket, s3_sync};
+
+const LEA: &str = "arn:aws:iam::123456789012:user/lea";
 
 fn spec(kind: CredentialsKind) -> CredentialsSpec {
     CredentialsSpec {
@@ -26,6 +29,7 @@ fn spec(kind: CredentialsKind) -> CredentialsSpec {
         kind,
         buckets: BucketSpec::default(),
         account: ACCOUNT.to_owned(),
+        caller: Some(LEA.to_owned()),
     }
 }
 
@@ -80,7 +84,24 @@ fn temporary_credentials_are_a_session_of_a_shared_role() {
             session,
         ]
     );
-    assert_eq!(created(&temporary, &FoundIdentity { role: true, ..with_bucket() }), [session]);
+    let created_role = create_credentials(&temporary, &with_bucket()).unwrap();
+    let trust = created_role[0].document().unwrap().to_owned();
+    assert!(trust.contains("\"aws:PrincipalArn\":\"arn:aws:iam::123456789012:user/lea\""), "{trust}");
+    let with_role = |owner: Option<&str>| {
+        let (owner, trust) = (owner.map(str::to_owned), trust.clone());
+        FoundIdentity { role: Some(FoundRole { owner, trust, policies: BTreeMap::new() }), ..with_bucket() }
+    };
+    assert_eq!(created(&temporary, &with_role(Some("credentials"))), [session]);
+    // Another caller is added, and the first one is still trusted.
+    let other = CredentialsSpec { caller: Some(LEA.replace("lea", "ada")), ..temporary.clone() };
+    let changes = create_credentials(&other, &with_role(Some("credentials"))).unwrap();
+    let both = changes[0].document().unwrap();
+    assert!(both.contains("user/ada") && both.contains("user/lea"), "{both}");
+    assert_eq!(changes.len(), 2);
+    // A role of the same name that something else created is not used.
+    for owner in [None, Some("publisher")] {
+        assert!(refused(&temporary, &with_role(owner)).contains("was not created by `tidegate credentials`"));
+    }
     for (text, seconds) in [
         ("900s", Some(900)),
         ("12h", Some(43_200)),
@@ -143,7 +164,7 @@ fn equal_policies_are_unchanged_and_other_statements_are_kept() {
     let grant = uploader(&partition, &staging);
     let spec = PolicySpec { grant: &grant, partition: &partition, account: ACCOUNT };
     let created = ensure_policy(spec, &FoundPolicy::default()).unwrap().unwrap();
-    assert!(created.to_string().starts_with("create the policy `/tidegate-uploader`"));
+    assert!(created.to_string().starts_with("create the policy `/tidegate-uploader-acme-staging-"));
     let same = FoundPolicy { document: Some(grant.document.pretty().unwrap()), versions: vec![] };
     assert_eq!(ensure_policy(spec, &same).unwrap(), None);
     let versions: Vec<String> = (1..5).map(|at| format!("v{at}")).collect();
@@ -156,7 +177,7 @@ fn equal_policies_are_unchanged_and_other_statements_are_kept() {
     let found = FoundPolicy { document: Some(other.to_owned()), versions: vec![] };
     let change = ensure_policy(spec, &found).unwrap().unwrap();
     let merged = change.document().unwrap();
-    assert!(merged.contains("Other") && merged.contains("DenyReplacingReleases"), "{merged}");
+    assert!(merged.contains("Other") && merged.contains("DenyReplacingBuilds"), "{merged}");
     let again = FoundPolicy { document: Some(merged.to_owned()), versions: vec![] };
     assert_eq!(ensure_policy(spec, &again).unwrap(), None, "a second run changes nothing");
 }
@@ -204,4 +225,127 @@ fn trust_of_a_role_is_replaced_for_one_provider_and_kept_for_others() {
     let change = apply(&format!(r#"{{"Version":"2012-10-17","Statement":{several}}}"#)).unwrap();
     let text = change.document().unwrap();
     assert!(text.contains(r#"{"Federated":["arn:aws:iam::123456789012:oidc-provider/a.example.com"]}"#), "{text}");
+}
+
+#[test]
+fn sessions_refuse_what_their_role_cannot_allow() {
+    let with = |statement: &str| {
+        let mut temporary = spec(CredentialsKind::Temporary("15m".parse().unwrap()));
+        temporary.grant.statements.push(serde_json::from_str(statement).unwrap());
+        create_credentials(&temporary, &with_bucket())
+    };
+    for (statement, action) in [
+        (r#"{"Effect":"Allow","Action":"textract:DetectText","Resource":"*"}"#, "textract:DetectText"),
+        (r#"{"Effect":"Allow","Action":["s3:GetObject","kms:Decrypt"],"Resource":"*"}"#, "kms:Decrypt"),
+        (r#"{"Effect":"Allow","Action":"*","Resource":"*"}"#, "*"),
+        (r#"{"Effect":"Allow","NotAction":"s3:PutObject","Resource":"*"}"#, "NotAction"),
+    ] {
+        let error = with(statement).unwrap_err().to_string();
+        assert!(error.contains(&format!("cannot allow `{action}`")) && error.contains("--duration"), "{error}");
+    }
+    for statement in [
+        r#"{"Effect":"Allow","Action":["S3:ListBucketVersions","s3-object-lambda:GetObject"],"Resource":"*"}"#,
+        r#"{"Effect":"Deny","Action":"kms:Decrypt","Resource":"*"}"#,
+    ] {
+        assert!(with(statement).is_ok(), "{statement}");
+    }
+    let mut temporary = spec(CredentialsKind::Temporary("15m".parse().unwrap()));
+    temporary.grant.custom = Some(
+        r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sqs:SendMessage","Resource":"*"}}"#
+            .to_owned(),
+    );
+    assert!(refused(&temporary, &with_bucket()).contains("`sqs:SendMessage`"));
+}
+
+#[test]
+fn policies_of_two_prefixes_do_not_replace_each_other() {
+    let partition = Partition::default();
+    let places = ["s3://acme/", "s3://acme/a/", "s3://acme/a/b/", "s3://acme/a-b/", "s3://acme/A/", "s3://acme-a/"];
+    let places: Vec<tidegate_core::location::Location> = places.map(|place| place.parse().unwrap()).into();
+    let sync = |target: &tidegate_core::location::Location| S3Sync { target: target.clone(), ..s3_sync() }.grant();
+    for names in [
+        places.iter().map(|place| sync(place).name).collect::<Vec<_>>(),
+        places.iter().map(|place| uploader(&partition, place).name).collect(),
+        places.iter().map(|place| uploader_guard(&partition, place).name).collect(),
+    ] {
+        // IAM compares names without case.
+        let distinct: std::collections::BTreeSet<String> = names.iter().map(|name| name.to_lowercase()).collect();
+        assert_eq!(distinct.len(), places.len(), "{names:?}");
+    }
+    // Each guard keeps the statements of the others, and removing one keeps the rest.
+    let mut current: Option<String> = None;
+    let guards: Vec<_> = places.iter().map(|place| uploader_guard(&partition, place)).collect();
+    for guard in &guards {
+        let spec = PolicySpec { grant: guard, partition: &partition, account: ACCOUNT };
+        let found = FoundPolicy { document: current, versions: vec![] };
+        current = Some(ensure_policy(spec, &found).unwrap().unwrap().document().unwrap().to_owned());
+    }
+    let count = |text: &str| text.matches("DenyReplacingBuilds").count();
+    assert_eq!(count(current.as_deref().unwrap()), guards.len());
+    let everyone = PolicyTargets::default();
+    for (left, guard) in guards.iter().enumerate().rev() {
+        let spec = PolicySpec { grant: guard, partition: &partition, account: ACCOUNT };
+        let found = FoundPolicy { document: current, versions: vec![] };
+        let changes = remove_policy(spec, &found, &everyone, &everyone).unwrap();
+        assert_eq!(changes.len(), 1);
+        current = changes[0].document().map(str::to_owned);
+        assert_eq!(current.as_deref().map_or(0, count), left, "{changes:?}");
+        let again = FoundPolicy { document: current.clone(), versions: vec![] };
+        assert_eq!(remove_policy(spec, &again, &everyone, &everyone).unwrap(), []);
+    }
+}
+
+#[test]
+fn policies_are_attached_once_and_removed_completely() {
+    let (partition, staging) = (Partition::default(), "s3://acme/staging".parse().unwrap());
+    let grant = uploader(&partition, &staging);
+    let spec = PolicySpec { grant: &grant, partition: &partition, account: ACCOUNT };
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let targets =
+        PolicyTargets { users: names(&["lea", "ada"]), groups: names(&["editors"]), roles: names(&["docs-ci"]) };
+    let attached = PolicyTargets { users: names(&["Lea"]), ..PolicyTargets::default() };
+    let arn = spec.arn();
+    assert_eq!(
+        sentences(&attach_policy(&arn, &targets, &attached)),
+        [
+            format!("attach {arn} to the user `ada`"),
+            format!("attach {arn} to the group `editors`"),
+            format!("attach {arn} to the role `docs-ci`"),
+        ]
+    );
+    assert_eq!(attach_policy(&arn, &targets, &targets), []);
+    let found = FoundPolicy { document: Some(grant.document.compact().unwrap()), versions: names(&["v1", "v2"]) };
+    let only = PolicyTargets { users: names(&["ada", "eve"]), ..PolicyTargets::default() };
+    let detached = remove_policy(spec, &found, &only, &targets).unwrap();
+    assert_eq!(sentences(&detached), [format!("detach {arn} from the user `ada`")]);
+    assert_eq!(
+        sentences(&remove_policy(spec, &found, &PolicyTargets::default(), &targets).unwrap()),
+        [
+            format!("detach {arn} from the user `lea`"),
+            format!("detach {arn} from the user `ada`"),
+            format!("detach {arn} from the group `editors`"),
+            format!("detach {arn} from the role `docs-ci`"),
+            format!("delete the version v1 of {arn}"),
+            format!("delete the version v2 of {arn}"),
+            format!("delete the policy {arn}"),
+        ]
+    );
+    let nothing = PolicyTargets::default();
+    assert_eq!(remove_policy(spec, &FoundPolicy::default(), &nothing, &nothing).unwrap(), []);
+}
+
+#[test]
+fn a_policy_for_other_resources_is_not_replaced() {
+    let partition = Partition::default();
+    let grant = uploader(&partition, &"s3://acme/builds/".parse().unwrap());
+    let spec = PolicySpec { grant: &grant, partition: &partition, account: ACCOUNT };
+    let found = |document: &str| FoundPolicy { document: Some(document.to_owned()), versions: vec![] };
+    let other = uploader(&partition, &"s3://shop/builds/".parse().unwrap()).document.compact().unwrap();
+    let error = check_same_purpose(spec, &found(&other)).unwrap_err().to_string();
+    assert!(error.contains("is for other resources") && error.contains("--name"), "{error}");
+    for document in ["{}", "", r#"{"Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}"#] {
+        assert!(check_same_purpose(spec, &found(document)).is_ok(), "{document}");
+    }
+    assert!(check_same_purpose(spec, &found(&grant.document.pretty().unwrap())).is_ok());
+    assert!(check_same_purpose(spec, &FoundPolicy::default()).is_ok());
 }

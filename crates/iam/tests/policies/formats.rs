@@ -6,11 +6,11 @@ use tidegate_iam::policies::{GrantFormat, uploader, uploader_guard};
 
 use super::all_grants;
 
-const TERRAFORM: &str = r#"# Lets a CI job upload releases; it cannot read, list or delete anything
-data "aws_iam_policy_document" "tidegate_uploader" {
-  # to upload releases, and to abort failed multipart uploads
+const TERRAFORM: &str = r#"# Lets a CI job upload builds; it cannot read them
+data "aws_iam_policy_document" "tidegate_uploader_acme_staging_28b573c2" {
+  # to upload builds, and to abort failed multipart uploads
   statement {
-    sid    = "StageReleases"
+    sid    = "UploadBuilds"
     effect = "Allow"
 
     actions = [
@@ -20,20 +20,34 @@ data "aws_iam_policy_document" "tidegate_uploader" {
 
     resources = ["arn:aws:s3:::acme/staging/*"]
   }
-}
 
-resource "aws_iam_policy" "tidegate_uploader" {
-  name        = "tidegate-uploader"
-  path        = "/"
-  description = "Lets a CI job upload releases; it cannot read, list or delete anything"
-  policy      = data.aws_iam_policy_document.tidegate_uploader.json
-}
-
-# Denies replacing a release in the staging bucket
-data "aws_iam_policy_document" "tidegate_uploader_guard" {
-  # to deny every write without `If-None-Match: *`, which could replace a release
+  # to compare with what is there, as `sync` does
   statement {
-    sid       = "DenyReplacingReleases"
+    sid       = "ListUploads"
+    effect    = "Allow"
+    actions   = ["s3:ListBucket"]
+    resources = ["arn:aws:s3:::acme"]
+
+    condition {
+      test     = "StringLike"
+      variable = "s3:prefix"
+      values   = ["staging/*"]
+    }
+  }
+}
+
+resource "aws_iam_policy" "tidegate_uploader_acme_staging_28b573c2" {
+  name        = "tidegate-uploader-acme-staging-28b573c2"
+  path        = "/"
+  description = "Lets a CI job upload builds; it cannot read them"
+  policy      = data.aws_iam_policy_document.tidegate_uploader_acme_staging_28b573c2.json
+}
+
+# Denies replacing a build in the bucket
+data "aws_iam_policy_document" "tidegate_uploader_guard_acme_staging_dbc58feb" {
+  # to deny every write without `If-None-Match: *`, which could replace a build
+  statement {
+    sid       = "DenyReplacingBuilds1d11efbf"
     effect    = "Deny"
     actions   = ["s3:PutObject"]
     resources = ["arn:aws:s3:::acme/staging/*"]
@@ -57,9 +71,9 @@ data "aws_iam_policy_document" "tidegate_uploader_guard" {
   }
 }
 
-resource "aws_s3_bucket_policy" "tidegate_uploader_guard" {
+resource "aws_s3_bucket_policy" "tidegate_uploader_guard_acme_staging_dbc58feb" {
   bucket = "acme"
-  policy = data.aws_iam_policy_document.tidegate_uploader_guard.json
+  policy = data.aws_iam_policy_document.tidegate_uploader_guard_acme_staging_dbc58feb.json
 }
 "#;
 

@@ -12,8 +12,8 @@ use tidegate_core::config::{Config, Site};
 use tidegate_core::location::{Bucket, Prefix};
 use tidegate_iam::document::{DocumentKind, Partition, PolicyLimit, lint};
 use tidegate_iam::policies::{
-    BucketAccess, BucketGrant, CiPublisher, Grant, PolicyKind, S3Sync, caller, lambda, public, site, trust,
-    trust_account, trust_service, uploader, uploader_guard,
+    BucketAccess, BucketGrant, CiPublisher, Grant, PolicyKind, S3Sync, UploadPlace, caller, lambda, public, site, trust,
+    trust_account, trust_people, trust_service, upload_grant, uploader, uploader_guard, website_url,
 };
 
 const ACCOUNT: &str = "123456789012";
@@ -100,6 +100,18 @@ fn all_grants() -> Vec<Grant> {
         lambda(&named, ACCOUNT, "eu-west-1", "tidegate"),
         uploader(&partition, &staging),
         uploader_guard(&partition, &staging),
+        upload_grant(
+            &partition,
+            &[
+                UploadPlace::Builds("s3://acme-artifacts/builds/docs/".parse().unwrap()),
+                UploadPlace::Staged(staging.clone()),
+                UploadPlace::Zip("s3://acme-artifacts/staging/blog.zip".parse().unwrap()),
+            ],
+        ),
+        trust_people(&[
+            "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_Dev_0123".parse().unwrap(),
+            "arn:aws:iam::210987654321:root".parse().unwrap(),
+        ]),
         s3_sync().grant(),
         ci_publisher(false).grant().unwrap(),
         ci_publisher(true).grant().unwrap(),
@@ -226,6 +238,13 @@ fn custom_policies_are_applied_to_every_bucket_and_checked() {
         ));
         assert!(grant.text(PolicyLimit::Session).is_ok(), "{resource}: {:?}", grant.text(PolicyLimit::Session));
     }
+    // A statement with the placeholder is there for each bucket.
+    grant.custom = None;
+    let own = r#"{"Effect":"Allow","Action":"s3:ListBucketVersions","Resource":"arn:aws:s3:::$!BUCKET_NAME!$"}"#;
+    grant.statements = vec![tidegate_iam::policies::parse_statement(own).unwrap()];
+    let text = grant.text(PolicyLimit::Session).unwrap();
+    assert_eq!(text.matches("s3:ListBucketVersions").count(), 2, "{text}");
+    assert!(!text.contains("BUCKET_NAME"), "{text}");
     for (statement, expected) in [
         (r#"{"Action":"s3:GetObject","Resource":"*"}"#, "/Effect"),
         (r#"{"Effect":"Allow","Resource":"*"}"#, "exactly one of `Action`"),
@@ -286,4 +305,68 @@ fn prefix_of_feature_branches_names_a_folder() {
     assert!(release.contains("acme-dist/release/*") && release.contains("ecr:BatchDeleteImage"), "{release}");
     let kept = CiPublisher { allow_delete: false, ..ci_publisher(false) }.grant().unwrap().document.compact().unwrap();
     assert!(!kept.contains("Delete"), "{kept}");
+}
+
+#[test]
+fn website_addresses_are_those_of_the_region() {
+    // Source: AWS General Reference, "Amazon S3 website endpoints".
+    for (region, host) in [
+        ("us-east-1", "s3-website-us-east-1.amazonaws.com"),
+        ("eu-west-1", "s3-website-eu-west-1.amazonaws.com"),
+        ("eu-central-1", "s3-website.eu-central-1.amazonaws.com"),
+        ("us-east-2", "s3-website.us-east-2.amazonaws.com"),
+        ("us-gov-west-1", "s3-website-us-gov-west-1.amazonaws.com"),
+        ("us-gov-east-1", "s3-website.us-gov-east-1.amazonaws.com"),
+        ("cn-northwest-1", "s3-website.cn-northwest-1.amazonaws.com.cn"),
+    ] {
+        assert_eq!(website_url(&bucket("acme"), region), format!("http://acme.{host}/"));
+    }
+    for (region, partition) in
+        [("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov"), ("us-west-1", "aws"), ("", "aws")]
+    {
+        assert_eq!(Partition::of_region(region).as_str(), partition);
+    }
+}
+
+#[test]
+fn github_tokens_have_the_audience_of_the_partition() {
+    for (partition, audience) in
+        [("aws", "sts.amazonaws.com"), ("aws-us-gov", "sts.amazonaws.com"), ("aws-cn", "sts.amazonaws.com.cn")]
+    {
+        let grant = trust(&partition.parse().unwrap(), ACCOUNT, &github("acme/docs", Some("main"), None)).unwrap();
+        let text = grant.document.compact().unwrap();
+        assert!(text.contains(&format!(":aud\":\"{audience}\"")), "{text}");
+        assert!(text.contains(&format!("arn:{partition}:iam::{ACCOUNT}:oidc-provider/")), "{text}");
+    }
+}
+
+#[test]
+fn trusted_principals_are_users_roles_and_accounts() {
+    use tidegate_iam::policies::TrustedArn;
+    for (arn, fine) in [
+        ("arn:aws:iam::123456789012:role/docs-ci", true),
+        ("arn:aws-cn:iam::123456789012:role/aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_Dev_1", true),
+        ("arn:aws:iam::123456789012:user/lea", true),
+        ("arn:aws:iam::123456789012:root", true),
+        ("arn:aws:iam::123456789012:role/", false),
+        ("arn:aws:iam::123456789012:role/*", false),
+        ("arn:aws:iam::123456789012:group/editors", false),
+        ("arn:aws:sts::123456789012:assumed-role/docs-ci/session", false),
+        ("arn:aws:iam::123456789012:policy/x", false),
+        ("123456789012", false),
+        ("*", false),
+    ] {
+        assert_eq!(arn.parse::<TrustedArn>().is_ok(), fine, "{arn}");
+    }
+    let people: Vec<TrustedArn> =
+        ["arn:aws:iam::123456789012:role/a", "arn:aws:iam::210987654321:user/b"].map(|arn| arn.parse().unwrap()).into();
+    let value: Value = serde_json::from_str(&trust_people(&people).document.compact().unwrap()).unwrap();
+    let statements = value["Statement"].as_array().unwrap();
+    assert_eq!(statements.len(), 1, "{value}");
+    let roots = serde_json::json!(["arn:aws:iam::123456789012:root", "arn:aws:iam::210987654321:root"]);
+    assert_eq!(statements[0]["Principal"]["AWS"], roots);
+    assert_eq!(
+        statements[0]["Condition"]["ArnEquals"]["aws:PrincipalArn"],
+        serde_json::json!(["arn:aws:iam::123456789012:role/a", "arn:aws:iam::210987654321:user/b"])
+    );
 }

@@ -92,7 +92,7 @@ fn change_role(found: &mut FoundStack, change: RoleChange) {
             roles.get_mut(&role).unwrap().policies.remove(&name).unwrap();
         }
         RoleChange::DeleteRole { role } => assert!(roles.remove(&role).unwrap().policies.is_empty()),
-        RoleChange::AttachRolePolicy { .. } => panic!("{}", Change::Role(change)),
+        RoleChange::AttachRolePolicy { .. } | RoleChange::DetachRolePolicy { .. } => panic!("{}", Change::Role(change)),
     }
 }
 

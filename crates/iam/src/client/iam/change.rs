@@ -23,6 +23,10 @@ impl IamClient {
                 let request = client.delete_user_policy().user_name(user).policy_name(name);
                 send!("DeleteUserPolicy", user, request).map(drop)
             }
+            UserChange::AttachUserPolicy { user, arn } => {
+                let request = client.attach_user_policy().user_name(user).policy_arn(arn);
+                send!("AttachUserPolicy", user, request).map(drop)
+            }
             UserChange::DetachUserPolicy { user, arn } => {
                 let request = client.detach_user_policy().user_name(user).policy_arn(arn);
                 send!("DetachUserPolicy", user, request).map(drop)
@@ -50,6 +54,10 @@ impl IamClient {
             GroupChange::DeleteGroupPolicy { group, name } => {
                 let request = client.delete_group_policy().group_name(group).policy_name(name);
                 send!("DeleteGroupPolicy", group, request).map(drop)
+            }
+            GroupChange::AttachGroupPolicy { group, arn } => {
+                let request = client.attach_group_policy().group_name(group).policy_arn(arn);
+                send!("AttachGroupPolicy", group, request).map(drop)
             }
             GroupChange::DetachGroupPolicy { group, arn } => {
                 let request = client.detach_group_policy().group_name(group).policy_arn(arn);
@@ -102,6 +110,10 @@ impl IamClient {
                 let request = client.attach_role_policy().role_name(role).policy_arn(arn);
                 send!("AttachRolePolicy", role, request).map(drop)
             }
+            RoleChange::DetachRolePolicy { role, arn } => {
+                let request = client.detach_role_policy().role_name(role).policy_arn(arn);
+                send!("DetachRolePolicy", role, request).map(drop)
+            }
             RoleChange::DeleteRole { role } => {
                 send!("DeleteRole", role, client.delete_role().role_name(role)).map(drop)
             }
@@ -136,6 +148,13 @@ impl IamClient {
                     .description(description)
                     .policy_document(policy);
                 send!("CreatePolicy", name, request).map(drop)
+            }
+            PolicyChange::DeletePolicyVersion { arn, version } => {
+                let request = client.delete_policy_version().policy_arn(arn).version_id(version);
+                send!("DeletePolicyVersion", arn, request).map(drop)
+            }
+            PolicyChange::DeletePolicy { arn } => {
+                send!("DeletePolicy", arn, client.delete_policy().policy_arn(arn)).map(drop)
             }
             PolicyChange::UpdatePolicy { arn, delete_version, policy } => {
                 if let Some(version) = delete_version {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tidegate_publish::aws_error::{AwsError, if_exists};
 
 use super::IamClient;
-use crate::changes::{FoundGroup, FoundPolicy, FoundUser, TAG};
+use crate::changes::{FoundGroup, FoundPolicy, FoundUser, PolicyTargets, TAG};
 use crate::stack::install::FoundRole;
 
 /// The subject of calls that list users, groups or roles, for errors.
@@ -116,6 +116,21 @@ impl IamClient {
             attached: attached.into_iter().filter_map(|policy| policy.policy_arn).collect(),
             groups: groups.into_iter().map(|group| group.group_name).collect(),
         }))
+    }
+
+    /// ARN of a user's permissions boundary; `None` also where the caller may not read the user.
+    ///
+    /// # Errors
+    /// [`AwsError`] other than access denied.
+    pub async fn user_boundary(&self, user: &str) -> Result<Option<String>, AwsError> {
+        match if_exists(send!("GetUser", user, self.client.get_user().user_name(user))) {
+            Ok(output) => {
+                let boundary = output.and_then(|output| output.user).and_then(|user| user.permissions_boundary);
+                Ok(boundary.and_then(|boundary| boundary.permissions_boundary_arn))
+            }
+            Err(error) if error.is_denied() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// All users.
@@ -232,6 +247,73 @@ impl IamClient {
         let mut versions: Vec<String> = others.filter_map(|version| version.version_id).collect();
         versions.sort_by_key(|id| id.trim_start_matches('v').parse::<u64>().unwrap_or_default());
         Ok(FoundPolicy { document: Some(document.unwrap_or_default()), versions })
+    }
+
+    /// The users, groups and roles that a managed policy is attached to.
+    ///
+    /// # Errors
+    /// [`AwsError`].
+    pub async fn attached_to(&self, arn: &str) -> Result<PolicyTargets, AwsError> {
+        let mut targets = PolicyTargets::default();
+        let mut pages = self.client.list_entities_for_policy().policy_arn(arn).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = match if_exists(page.map_err(|error| AwsError::new("ListEntitiesForPolicy", arn, &error)))? {
+                Some(page) => page,
+                None => break,
+            };
+            targets.users.extend(page.policy_users.unwrap_or_default().into_iter().filter_map(|one| one.user_name));
+            targets.groups.extend(page.policy_groups.unwrap_or_default().into_iter().filter_map(|one| one.group_name));
+            targets.roles.extend(page.policy_roles.unwrap_or_default().into_iter().filter_map(|one| one.role_name));
+        }
+        Ok(targets)
+    }
+
+    /// The first of these users, groups and roles that does not exist, with its kind.
+    ///
+    /// # Errors
+    /// [`AwsError`].
+    pub async fn missing_target(&self, targets: &PolicyTargets) -> Result<Option<(&'static str, String)>, AwsError> {
+        let client = &self.client;
+        for name in &targets.users {
+            if if_exists(send!("GetUser", name, client.get_user().user_name(name)))?.is_none() {
+                return Ok(Some(("user", name.clone())));
+            }
+        }
+        for name in &targets.groups {
+            if if_exists(send!("GetGroup", name, client.get_group().group_name(name)))?.is_none() {
+                return Ok(Some(("group", name.clone())));
+            }
+        }
+        for name in &targets.roles {
+            if if_exists(send!("GetRole", name, client.get_role().role_name(name)))?.is_none() {
+                return Ok(Some(("role", name.clone())));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The ARN of the user or role whose policies apply to a caller. The ARN of a session lacks the path of its role, which
+    /// roles of single sign-on have. `None` for the root user and for other principals.
+    ///
+    /// # Errors
+    /// [`AwsError`] other than access denied. Without access to the role, its path is taken to be `/`; roles of single
+    /// sign-on never have that path, so their ARN is not known then.
+    pub async fn principal_of(&self, caller: &str) -> Result<Option<String>, AwsError> {
+        let Some((head, rest)) = caller.split_once(":assumed-role/") else {
+            // Some servers return the service `sts` for users, too.
+            return Ok(caller.contains(":user/").then(|| caller.replacen(":sts:", ":iam:", 1)));
+        };
+        let name = rest.split('/').next().unwrap_or_default();
+        let without_path = || {
+            let is_sso = name.starts_with("AWSReservedSSO_");
+            (!is_sso).then(|| format!("{}:role/{name}", head.replacen(":sts:", ":iam:", 1)))
+        };
+        match if_exists(send!("GetRole", name, self.client.get_role().role_name(name))) {
+            Ok(Some(output)) => Ok(output.role.map(|role| role.arn)),
+            Ok(None) => Ok(without_path()),
+            Err(error) if error.is_denied() => Ok(without_path()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Names of all groups.

@@ -15,9 +15,6 @@ use super::jobs::{TrustedJobs, check_ref, environment_in_subject};
 /// The issuer of github.com, without `https://`.
 pub(super) const ISSUER: &str = "token.actions.githubusercontent.com";
 
-/// The audience of the tokens that the action `aws-actions/configure-aws-credentials` requests.
-pub(super) const AUDIENCE: &str = "sts.amazonaws.com";
-
 /// An organization or a repository, with the ids that GitHub never reuses: `acme`, `acme/docs`, `acme@123/docs@456`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GitHubRepository {

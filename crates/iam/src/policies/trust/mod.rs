@@ -92,14 +92,15 @@ impl TrustedIdentity {
         }
     }
 
-    /// The audience of the tokens.
+    /// The audience of the tokens. For GitHub, it is that which the action `aws-actions/configure-aws-credentials` is to
+    /// request in a partition.
     #[must_use]
-    pub fn audience(&self) -> String {
+    pub fn audience(&self, partition: &Partition) -> String {
         match self {
             Self::GitHub { audience: Some(audience), .. } | Self::GitLab { audience: Some(audience), .. } => {
                 audience.clone()
             }
-            Self::GitHub { .. } => github::AUDIENCE.to_owned(),
+            Self::GitHub { .. } => format!("sts.{}", partition.dns_suffix()),
             Self::GitLab { host, .. } => format!("https://{host}"),
         }
     }
@@ -123,7 +124,7 @@ impl TrustedIdentity {
 
     fn subjects(&self) -> Result<Vec<String>, TrustError> {
         check_name(self.issuer(), "host")?;
-        check_name(&self.audience(), "audience")?;
+        check_name(&self.audience(&Partition::default()), "audience")?;
         match self {
             Self::GitHub { repository, jobs, workflow, .. } => {
                 repository.subjects(self.issuer(), jobs, workflow.as_deref())
@@ -149,7 +150,7 @@ pub fn trust(partition: &Partition, account: &str, identity: &TrustedIdentity) -
     let operator = if has_pattern { "StringLike" } else { "StringEquals" };
     let statement = Statement::allow(["sts:AssumeRoleWithWebIdentity"], [])
         .of(Principal::Federated(identity.provider(partition, account)))
-        .when("StringEquals", format!("{host}:aud"), [identity.audience()])
+        .when("StringEquals", format!("{host}:aud"), [identity.audience(partition)])
         .when(operator, format!("{host}:sub"), subjects)
         .because("TrustCiJobs", "to trust tokens with this audience and subject, and no others of the provider");
     Ok(grant("Trusts CI jobs by their OIDC tokens", statement))

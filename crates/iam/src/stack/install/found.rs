@@ -1,6 +1,6 @@
 //! What an account has of a stack. `owner` is the value of the tag [`TAG`](crate::changes::TAG).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tidegate_core::config::QueueArn;
 use tidegate_core::location::Bucket;
@@ -22,6 +22,8 @@ pub struct FoundStack {
     pub log_group: Option<FoundLogGroup>,
     /// Notifications of the stack's buckets, and of buckets that may invoke the function.
     pub notifications: BTreeMap<Bucket, Vec<NotificationEntry>>,
+    /// ARNs of functions and queues that other notifications name and that do not exist.
+    pub missing_targets: BTreeSet<String>,
 }
 
 /// A Lambda function.
