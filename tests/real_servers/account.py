@@ -3,9 +3,13 @@
     account.py ENDPOINT           prints the resources
     account.py ENDPOINT others    first creates resources that Tidegate does not own: buckets, a queue, a role, and
                                   notifications of the buckets
+    account.py ENDPOINT queue-is-gone
+                                  first deletes that queue
 """
+import io
 import json
 import sys
+import zipfile
 
 import boto3
 from botocore.exceptions import ClientError
@@ -52,8 +56,13 @@ def create_others():
     names = ["QueueArn"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]["QueueArn"]
     trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}]}
-    iam.create_role(RoleName="theirs", AssumeRolePolicyDocument=json.dumps(trust))
-    function = "arn:aws:lambda:us-east-1:123456789012:function:theirs"
+    role = iam.create_role(RoleName="theirs", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as package:
+        package.writestr("bootstrap", "")
+    function = functions.create_function(
+        FunctionName="theirs", Runtime="provided.al2023", Role=role, Handler="bootstrap", Code={"ZipFile": archive.getvalue()}
+    )["FunctionArn"]
 
     def entry(kind, arn, name, **rules):
         filters = [{"Name": rule, "Value": value} for rule, value in rules.items()]
@@ -115,4 +124,6 @@ def state():
 
 if sys.argv[2:] == ["others"]:
     create_others()
+elif sys.argv[2:] == ["queue-is-gone"]:
+    sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName="others")["QueueUrl"])
 print(json.dumps(state(), sort_keys=True))

@@ -160,6 +160,15 @@ fn installs_updates_and_uninstalls_in_moto() {
     assert!(String::from_utf8_lossy(&output.stdout).contains("up to date"));
     assert_eq!(account.state(&[]), created);
 
+    // A person may publish, too.
+    let lea = "arn:aws:iam::123456789012:user/lea";
+    let trusting = ["install", "--zip", "package.zip", "--yes", "--trust", lea];
+    assert_eq!(account.changes(&trusting), ["set-trust", "set-trust"]);
+    assert_eq!(account.changes(&trusting), Vec::<String>::new());
+    assert_eq!(account.install(), Vec::<String>::new(), "without the option, the person stays trusted");
+    let trust = account.state(&[])["roles"]["tidegate-docs"]["role"]["AssumeRolePolicyDocument"].to_string();
+    assert!(trust.contains(lea) && trust.contains("TrustExecutionRole"), "{trust}");
+
     // Other memory and retention, one site less, no webhook: only the differences are changed.
     let (kept, _) = CONFIGURATION.split_once("\n[[site]]\nname = \"blog\"").unwrap();
     let (kept, _) = kept.split_once("\n[[site.webhook]]").unwrap();
@@ -215,6 +224,14 @@ fn conflicts_are_refused_in_moto() {
     // A bucket does not exist.
     let missing = refused(&CONFIGURATION.replace("acme-other", "acme-nowhere"));
     assert!(missing.contains("`acme-nowhere`"), "{missing}");
+    // The target of another notification is gone.
+    let before = account.state(&["queue-is-gone"]);
+    account.configure(CONFIGURATION);
+    let output = account.run(&["install", "--zip", "package.zip", "--yes"]);
+    let gone = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{gone}");
+    assert!(gone.contains("arn:aws:sqs:us-east-1:123456789012:others") && gone.contains("`theirs-1`"), "{gone}");
+    assert_eq!(account.state(&[]), before);
     // The package was made from another configuration.
     account.configure(CONFIGURATION);
     let other = CONFIGURATION.replace("publish-on-upload = true\n", "");

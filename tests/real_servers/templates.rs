@@ -144,14 +144,20 @@ fn is_finding(line: &str) -> bool {
     matches!(chars.next(), Some('E' | 'W' | 'I')) && chars.take(4).filter(char::is_ascii_digit).count() == 4
 }
 
-/// A template with its pseudo parameters resolved.
+/// A template with its pseudo parameters resolved, and with a person in the parameter for people.
 fn resolved(value: &Value) -> Value {
     match value {
         Value::Object(members) => match members.get("Fn::Sub") {
             Some(Value::String(text)) => {
                 Value::String(text.replace("${AWS::AccountId}", ACCOUNT).replace("${AWS::Region}", "us-east-1"))
             }
-            _ => Value::Object(members.iter().map(|(name, value)| (name.clone(), resolved(value))).collect()),
+            _ if members.get("Ref").is_some_and(|name| name == "TrustedPrincipals") => {
+                Value::String(format!("arn:aws:iam::{ACCOUNT}:user/lea"))
+            }
+            _ => match value.pointer("/Fn::If/1").filter(|then| then.is_object()) {
+                Some(then) => resolved(then),
+                None => Value::Object(members.iter().map(|(name, value)| (name.clone(), resolved(value))).collect()),
+            },
         },
         Value::Array(values) => Value::Array(values.iter().map(resolved).collect()),
         other => other.clone(),

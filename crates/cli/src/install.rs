@@ -7,6 +7,7 @@ use serde_json::json;
 use tidegate_core::config::Config;
 use tidegate_iam::apply::Provisioner;
 use tidegate_iam::changes::Change;
+use tidegate_iam::policies::TrustedArn;
 use tidegate_iam::stack::install::{install as install_changes, uninstall as uninstall_changes};
 use tidegate_iam::stack::{AccountRegion, PackageZip, Publishers, Stack};
 use tidegate_publish::{Connection, Sts};
@@ -31,8 +32,9 @@ pub(crate) async fn install(common: &CommonArguments, arguments: &InstallArgumen
     let zip = read_zip(arguments, &configuration)?;
     let connection = connect(common).await?;
     let publishers = if arguments.without_publishers { Publishers::Excluded } else { Publishers::Included };
-    let stack = stack(&connection, &configuration.config, publishers).await?;
     let provisioner = Provisioner::new(&connection);
+    let people = trusted(&provisioner, arguments).await?;
+    let stack = stack(&connection, &configuration.config, publishers).await?.trusting(&people);
     let found = provisioner.read_stack(&stack).await?;
     let install = install_changes(&stack, &found, zip.sha256()).map_err(CliError::usage)?;
     warn_other_accounts(&stack);
@@ -41,8 +43,32 @@ pub(crate) async fn install(common: &CommonArguments, arguments: &InstallArgumen
             "the role `{role}` exists and is left unchanged; let it trust the function's role, and check its permissions with `tidegate check --aws`"
         ));
     }
+    let creates_publisher = stack.publishers.iter().any(|publisher| !found.roles.contains_key(&publisher.name));
+    if people.is_empty() && creates_publisher {
+        warn(
+            "only the function can assume the new publisher roles; to run `plan`, `publish` and `rollback` yourself, use `--trust-caller` or `--trust ARN`",
+        );
+    }
     let run = InstallRun { provisioner: &provisioner.with_package(zip), stack: &stack, changes: &install.changes };
     run.apply(common, arguments.apply).await
+}
+
+/// The principals of `--trust` and `--trust-caller`.
+async fn trusted(provisioner: &Provisioner, arguments: &InstallArguments) -> Result<Vec<TrustedArn>, CliError> {
+    let mut people = arguments.trust.clone();
+    if arguments.trust_caller {
+        let caller = provisioner.sts().caller().await?;
+        let arn = provisioner.iam().principal_of(&caller.arn).await?.ok_or_else(|| {
+            let arn = caller.arn.escape_default();
+            CliError::Usage(format!(
+                "`--trust-caller` needs the credentials of a user, or of a role that may be read (`iam:GetRole`), not `{arn}`; use `--trust ARN`"
+            ))
+        })?;
+        people.push(arn.parse().map_err(CliError::usage)?);
+    }
+    people.sort();
+    people.dedup();
+    Ok(people)
 }
 
 /// Deletes what `install` created.

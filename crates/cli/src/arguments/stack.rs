@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use tidegate_iam::policies::TrustedArn;
 
 use super::account_id;
 
@@ -44,6 +45,12 @@ pub(crate) struct InstallArguments {
     /// Leave the publisher roles unchanged
     #[arg(long)]
     pub(crate) without_publishers: bool,
+    /// Let this user, role or account assume the publisher roles too, to run `plan`, `publish` and `rollback`
+    #[arg(long, value_name = "ARN", conflicts_with = "without_publishers")]
+    pub(crate) trust: Vec<TrustedArn>,
+    /// Let the user or role of the current credentials assume the publisher roles too
+    #[arg(long, conflicts_with = "without_publishers")]
+    pub(crate) trust_caller: bool,
     #[command(flatten)]
     pub(crate) apply: ApplyFlags,
 }

@@ -331,7 +331,8 @@ fn ensure_shared_role(
     if !callers.contains(&caller) {
         callers.push(caller);
         let (role, trust) = (SHARED_ROLE.to_owned(), trust_callers(&callers)?);
-        changes.push(Change::Role(RoleChange::SetTrust { role, trust }));
+        let current = Some(found.trust.clone());
+        changes.push(Change::Role(RoleChange::SetTrust { role, current, trust }));
     }
     Ok(())
 }

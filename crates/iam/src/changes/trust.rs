@@ -41,7 +41,7 @@ pub fn ensure_provider(
     account: &str,
     audiences: Option<&[String]>,
 ) -> Option<Change> {
-    let audience = identity.audience();
+    let audience = identity.audience(partition);
     match audiences {
         None => {
             let url = format!("https://{}", identity.issuer());

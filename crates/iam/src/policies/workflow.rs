@@ -8,6 +8,10 @@ use std::fmt::Write as _;
 use tidegate_core::location::Location;
 
 use super::{TrustedIdentity, TrustedJobs};
+use crate::document::Partition;
+
+/// The audience that `aws-actions/configure-aws-credentials` requests by default.
+const GITHUB_AUDIENCE: &str = "sts.amazonaws.com";
 
 /// What the job does with what it built.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,14 +135,19 @@ impl CiWorkflow<'_> {
         text += "      - uses: aws-actions/configure-aws-credentials@v6\n        with:\n";
         let _ = writeln!(text, "          role-to-assume: {}", self.role);
         let _ = writeln!(text, "          aws-region: {}", self.region);
-        if let TrustedIdentity::GitHub { audience: Some(audience), .. } = self.identity {
-            let _ = writeln!(text, "          audience: {}", quoted(audience));
+        let audience = self.audience();
+        if audience != GITHUB_AUDIENCE {
+            let _ = writeln!(text, "          audience: {}", quoted(&audience));
         }
         text += "\n      - run: |\n";
         for command in self.commands("GITHUB_SHA") {
             let _ = writeln!(text, "          {command}");
         }
         text
+    }
+
+    fn audience(&self) -> String {
+        self.identity.audience(&Partition::of(self.role))
     }
 
     fn gitlab(&self, jobs: &[TrustedJobs]) -> String {
@@ -156,7 +165,7 @@ impl CiWorkflow<'_> {
         for rule in rules {
             let _ = writeln!(text, "    - if: {}", quoted(&rule));
         }
-        let _ = writeln!(text, "  id_tokens:\n    AWS_TOKEN:\n      aud: {}", quoted(&self.identity.audience()));
+        let _ = writeln!(text, "  id_tokens:\n    AWS_TOKEN:\n      aud: {}", quoted(&self.audience()));
         let _ = writeln!(text, "  variables:\n    AWS_REGION: {}\n    AWS_ROLE_ARN: {}", self.region, self.role);
         text += "    AWS_WEB_IDENTITY_TOKEN_FILE: $CI_PROJECT_DIR/.aws-token\n  script:\n";
         let _ =

@@ -13,6 +13,7 @@ mod package;
 mod role;
 mod settings;
 mod terraform;
+mod trusted_principals;
 mod upload;
 
 pub use account_region::AccountRegion;

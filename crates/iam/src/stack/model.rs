@@ -9,8 +9,8 @@ use super::alarm::{Alarm, alarms};
 use super::role::{StackRole, add_publisher, execution_role};
 use super::settings::MAX_NOTIFICATIONS;
 use super::upload::{UploadTrigger, upload_triggers};
-use crate::document::{Partition, PolicyDocumentError, PolicyLimit};
-use crate::policies::dead_letters;
+use crate::document::{Partition, PolicyDocument, PolicyDocumentError, PolicyLimit};
+use crate::policies::{TrustedArn, dead_letters, trust_people};
 
 /// Whether the stack includes the roles that publish the sites.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,6 +135,17 @@ impl Stack {
         }
         stack.check_limits()?;
         Ok(stack)
+    }
+
+    /// Lets these principals assume the publisher roles, beside the function.
+    #[must_use]
+    pub fn trusting(mut self, people: &[TrustedArn]) -> Self {
+        let more = trust_people(people).document;
+        for publisher in &mut self.publishers {
+            let statements = publisher.trust.statements().iter().chain(more.statements()).cloned().collect();
+            publisher.trust = PolicyDocument::new(statements);
+        }
+        self
     }
 
     /// ARN of the execution role, with pseudo parameters where the account is not known.

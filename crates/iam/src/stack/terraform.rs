@@ -7,8 +7,9 @@ use super::alarm::{Alarm, AlarmDimension};
 use super::model::Stack;
 use super::role::StackRole;
 use super::settings::{ALARM_PERIOD, DEAD_LETTER_SECONDS, FUNCTION_DESCRIPTION, HANDLER, RUNTIME, TEMPLATE_TAG};
+use super::trusted_principals::{dynamic_statement, variable};
 use super::upload::UploadTrigger;
-use crate::document::terraform::{HclBody, policy_document, quoted, text};
+use crate::document::terraform::{HclBody, document_body, policy_document, put_document, quoted, text};
 
 /// The first version of the AWS provider with `invoked_via_function_url`.
 const PROVIDER: &str = ">= 6.29";
@@ -23,6 +24,7 @@ pub(super) fn template(stack: &Stack) -> String {
     let mut file = HclBody::default();
     head(&mut file, stack);
     file.comment(&stack.execution_role.description);
+    policy_document(&stack.execution_role.trust, "trust_execution", &mut file);
     role(&mut file, "execution", &stack.execution_role, stack);
     core(&mut file, stack);
     if stack.url {
@@ -30,7 +32,11 @@ pub(super) fn template(stack: &Stack) -> String {
     }
     for publisher in &stack.publishers {
         file.comment(&publisher.description);
-        role(&mut file, &label("publisher", &publisher.name), publisher, stack);
+        let label = label("publisher", &publisher.name);
+        let mut trust = document_body(&publisher.trust);
+        dynamic_statement(stack, &mut trust);
+        put_document(&format!("trust_{label}"), trust, &mut file);
+        role(&mut file, &label, publisher, stack);
     }
     for upload in &stack.uploads {
         trigger(&mut file, upload, stack);
@@ -79,12 +85,15 @@ fn head(file: &mut HclBody, stack: &Stack) {
     zip.line("default", &quoted(&format!("tidegate-lambda-{target}.zip")));
     zip.line("description", &quoted("The deployment package of `tidegate package`"));
     file.block("variable \"zip\"", zip);
+    if !stack.publishers.is_empty() {
+        variable(file);
+    }
     file.block("data \"aws_caller_identity\" \"current\"", HclBody::default());
     file.block("data \"aws_region\" \"current\"", HclBody::default());
 }
 
+/// A role, with the data source of its trust policy before it.
 fn role(file: &mut HclBody, label: &str, role: &StackRole, stack: &Stack) {
-    policy_document(&role.trust, &format!("trust_{label}"), file);
     let mut body = HclBody::default();
     body.line("name", &quoted(&role.name));
     body.line("path", &quoted(&role.path));

@@ -12,8 +12,8 @@ use tidegate_core::config::{Config, Site};
 use tidegate_core::location::{Bucket, Prefix};
 use tidegate_iam::document::{DocumentKind, Partition, PolicyLimit, lint};
 use tidegate_iam::policies::{
-    BucketAccess, BucketGrant, CiPublisher, Grant, PolicyKind, S3Sync, UploadPlace, caller, lambda, public, site, trust,
-    trust_account, trust_people, trust_service, upload_grant, uploader, uploader_guard, website_url,
+    BucketAccess, BucketGrant, CiPublisher, Grant, PolicyKind, S3Sync, UploadPlace, caller, lambda, public, site,
+    trust, trust_account, trust_people, trust_service, upload_grant, uploader, uploader_guard, website_url,
 };
 
 const ACCOUNT: &str = "123456789012";

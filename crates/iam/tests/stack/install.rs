@@ -418,3 +418,51 @@ fn recursion_is_allowed_unless_lambda_does_not_know_the_setting() {
         assert_eq!(sentences(&changes(&stack, &found).changes), expected);
     }
 }
+
+#[test]
+fn people_that_are_trusted_stay_trusted() {
+    let stack = stack();
+    let lea = ["arn:aws:iam::123456789012:user/lea".parse().unwrap()];
+    let trusting = stack.clone().trusting(&lea);
+    let found = installed(&stack);
+    let changed = changes(&trusting, &found).changes;
+    assert_eq!(changed.len(), trusting.publishers.len(), "{:?}", sentences(&changed));
+    for change in &changed {
+        let trust = change.document().unwrap();
+        assert!(trust.contains("user/lea") && trust.contains("TrustExecutionRole"), "{trust}");
+    }
+    let found = after(found, &changed);
+    assert_eq!(changes(&trusting, &found), InstallChanges::default(), "a second run changes nothing");
+    assert_eq!(changes(&stack, &found), InstallChanges::default(), "without the option, people stay trusted");
+    // Others replace them.
+    let ada = ["arn:aws:iam::123456789012:user/ada".parse().unwrap()];
+    let changed = changes(&stack.clone().trusting(&ada), &found).changes;
+    let trust = changed[0].document().unwrap();
+    assert!(trust.contains("user/ada") && !trust.contains("user/lea"), "{trust}");
+    assert!(!stack.execution_role.trust.compact().unwrap().contains("user/"), "the execution role trusts no person");
+}
+
+#[test]
+fn a_notification_whose_target_is_gone_is_named() {
+    let stack = stack();
+    let queue = "arn:aws:sqs:eu-west-1:123456789012:gone".to_owned();
+    let bucket: Bucket = "acme-artifacts".parse().unwrap();
+    let entry = NotificationEntry {
+        id: "reports".to_owned(),
+        target: queue.clone(),
+        events: vec!["s3:ObjectCreated:*".to_owned()],
+        prefix: "reports/".to_owned(),
+        suffix: String::new(),
+    };
+    let mut found = empty(&stack);
+    found.notifications.get_mut(&bucket).unwrap().push(entry.clone());
+    assert!(install(&stack, &found, CODE).is_ok(), "a queue that exists is no obstacle");
+    found.missing_targets.insert(queue.clone());
+    let error = install(&stack, &found, CODE).unwrap_err().to_string();
+    assert!(error.contains(&queue) && error.contains("`reports`") && error.contains("`acme-artifacts`"), "{error}");
+    // What is installed already needs no change of the notifications.
+    let mut found = installed(&stack);
+    found.notifications.get_mut(&bucket).unwrap().push(entry);
+    found.missing_targets.insert(queue);
+    assert_eq!(changes(&stack, &found), InstallChanges::default());
+}

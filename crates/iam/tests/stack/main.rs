@@ -104,7 +104,12 @@ fn terraform(stack: &Stack) -> String {
     TemplateFormat::Terraform.write(stack).unwrap()
 }
 
-/// A template with its pseudo parameters resolved.
+/// Whether a value is the statement that is there only with `TrustedPrincipals`, which is empty by default.
+fn is_for_people(value: &Value) -> bool {
+    value.pointer("/Fn::If/0").is_some_and(|condition| condition == "HasTrustedPrincipals")
+}
+
+/// A template with its pseudo parameters resolved, and the defaults of its parameters.
 fn deployed(value: &Value) -> Value {
     match value {
         Value::Object(members) => match members.get("Fn::Sub") {
@@ -115,7 +120,9 @@ fn deployed(value: &Value) -> Value {
             }
             _ => Value::Object(members.iter().map(|(name, value)| (name.clone(), deployed(value))).collect()),
         },
-        Value::Array(values) => Value::Array(values.iter().map(deployed).collect()),
+        Value::Array(values) => {
+            Value::Array(values.iter().filter(|value| !is_for_people(value)).map(deployed).collect())
+        }
         other => other.clone(),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use tidegate_core::config::{Config, QueueArn, Site};
 use tidegate_iam::document::{DocumentKind, PolicyLimit, lint};
-use tidegate_iam::policies::{Grant, GrantFormat, lambda, site, with_queues};
+use tidegate_iam::policies::{Grant, GrantFormat, lambda, site, trust_people, with_queues};
 use tidegate_iam::stack::{AccountRegion, Publishers, Stack, StackError};
 
 use super::{ACCOUNT, REGION, cloudformation, config, deployed, of_kind, stack, template_stack, terraform};
@@ -260,4 +260,35 @@ fn names_in_templates_are_unique() {
         text.lines().filter(|line| line.starts_with("resource ") || line.starts_with("data ")).collect();
     let unique: BTreeSet<&str> = heads.iter().copied().collect();
     assert_eq!(heads.len(), unique.len(), "{heads:?}");
+}
+
+#[test]
+fn a_parameter_lets_people_assume_the_publisher_roles() {
+    let stack = template_stack(&config());
+    let template = cloudformation(&stack);
+    assert_eq!(template["Parameters"]["TrustedPrincipals"]["Default"], "");
+    let person = "arn:aws:iam::123456789012:role/people/editor";
+    let expected = trust_people(&[person.parse().unwrap()]).document.value().unwrap();
+    let mut count = 0;
+    for (name, role) in of_kind(&template, "AWS::IAM::Role") {
+        let statements = role["AssumeRolePolicyDocument"]["Statement"].as_array().unwrap();
+        let conditional: Vec<&Value> = statements.iter().filter(|one| super::is_for_people(one)).collect();
+        if name == "ExecutionRole" {
+            assert_eq!(conditional.len(), 0, "people do not assume the execution role");
+            continue;
+        }
+        let text = conditional[0]["Fn::If"][1].to_string();
+        let set: Value =
+            serde_json::from_str(&text.replace(r#"{"Ref":"TrustedPrincipals"}"#, &format!("\"{person}\""))).unwrap();
+        assert_eq!(deployed(&set), expected["Statement"][0], "{name}");
+        count += 1;
+    }
+    assert_eq!(count, 3);
+    let terraform = terraform(&stack);
+    assert!(terraform.contains("variable \"trusted_principals\""), "{terraform}");
+    assert_eq!(terraform.matches("dynamic \"statement\" {").count(), 3);
+    // Without publisher roles, there is nothing to trust.
+    let excluded = Stack::new(&config(), &AccountRegion::at_deployment(None), Publishers::Excluded).unwrap();
+    assert!(!cloudformation(&excluded).to_string().contains("TrustedPrincipals"));
+    assert!(!super::terraform(&excluded).contains("trusted_principals"));
 }

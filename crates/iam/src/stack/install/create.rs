@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tidegate_core::config::QueueArn;
 use tidegate_core::location::Bucket;
+use tidegate_core::sanitize::sanitize_name;
 
 use super::found::FoundStack;
 use super::notification::{NotificationOverlap, check_overlap, entries};
@@ -53,6 +54,18 @@ pub enum InstallError {
     /// Another notification of a bucket is for the same objects, which S3 refuses.
     #[error(transparent)]
     Overlap(#[from] Box<NotificationOverlap>),
+    /// Another notification of a bucket has a target that is gone. S3 checks every target of the list that is put.
+    #[error(
+        "the bucket `{bucket}` notifies `{target}` (notification `{id}`), which does not exist, so S3 takes no change of its notifications: remove that notification, or create its target again"
+    )]
+    MissingTarget {
+        /// The bucket.
+        bucket: Bucket,
+        /// The id of the notification.
+        id: String,
+        /// The ARN of its target.
+        target: String,
+    },
     /// A document cannot be serialized.
     #[error(transparent)]
     Document(#[from] PolicyDocumentError),
@@ -206,6 +219,7 @@ fn ensure_notifications(changes: &mut Vec<Change>, stack: &Stack, found: &FoundS
         let mut ours: Vec<&NotificationEntry> = current.iter().filter(|entry| entry.is_ours(&arn)).collect();
         ours.sort_by(|a, b| a.id.cmp(&b.id));
         if ours.into_iter().ne(&entries) {
+            check_targets(bucket, current, &arn, found)?;
             let (bucket, function) = (bucket.clone(), arn.clone());
             changes.push(Change::Bucket(BucketChange::SetNotifications { bucket, function, entries }));
         }
@@ -215,10 +229,29 @@ fn ensure_notifications(changes: &mut Vec<Change>, stack: &Stack, found: &FoundS
         let Some(bucket) = bucket.filter(|_| is_stale) else { continue };
         let current = found.notifications.get(&bucket).map(Vec::as_slice).unwrap_or_default();
         if current.iter().any(|entry| entry.is_ours(&arn)) {
+            check_targets(&bucket, current, &arn, found)?;
             let (function, entries) = (arn.clone(), Vec::new());
             changes.push(Change::Bucket(BucketChange::SetNotifications { bucket, function, entries }));
         }
         changes.push(Change::Function(FunctionChange::RemovePermission { function: function.clone(), sid }));
     }
     Ok(())
+}
+
+/// Refuses to change the notifications of a bucket where the target of another one is gone.
+fn check_targets(
+    bucket: &Bucket,
+    current: &[NotificationEntry],
+    function: &str,
+    found: &FoundStack,
+) -> Result<(), InstallError> {
+    let mut others = current.iter().filter(|entry| !entry.is_ours(function));
+    match others.find(|entry| found.missing_targets.contains(&entry.target)) {
+        None => Ok(()),
+        Some(entry) => Err(InstallError::MissingTarget {
+            bucket: bucket.clone(),
+            id: sanitize_name(&entry.id),
+            target: sanitize_name(&entry.target),
+        }),
+    }
 }
