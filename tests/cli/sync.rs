@@ -31,3 +31,27 @@ fn deletes_everything_below_an_included_folder() {
     let filters = ["--exclude", "*", "--include", "blog/*"];
     assert_eq!(deletes(&old, &["blog/index.html"], &filters), ["blog/2024/old.html"]);
 }
+
+#[test]
+fn finds_the_distribution_by_its_bucket() {
+    let directory = TestDirectory::new("");
+    directory.write_site("one", &[("index.html", "1")]);
+    directory.write_site("two", &[("index.html", "2")]);
+    let (code, _) = directory.json(&["sync", "one", "s3://docs-site/v1/", "--distribution", "E2EXAMPLE:/v1"]);
+    assert_eq!(code, 0);
+    let (code, _) = directory.json(&["sync", "one", "s3://docs-site/v2/", "--distribution", "E3EXAMPLE:/v2"]);
+    assert_eq!(code, 0);
+    let (code, report) = directory.json(&["sync", "two", "s3://docs-site/v1/", "--cf-invalidate"]);
+    assert_eq!(code, 0, "{report}");
+    let text = report.to_string();
+    assert!(text.contains("E2EXAMPLE") && !text.contains("E3EXAMPLE"), "only the one that shows this prefix: {text}");
+    for target in ["s3://docs-site/v3/", "s3://docs-site2/v1/"] {
+        let missing = directory.run(&["sync", "two", target, "--cf-invalidate"]);
+        assert_eq!(missing.status.code(), Some(2), "{missing:?}");
+        let stderr = String::from_utf8_lossy(&missing.stderr).into_owned();
+        assert!(
+            stderr.contains("no distribution of this account reads") && stderr.contains("--distribution ID"),
+            "{stderr}"
+        );
+    }
+}

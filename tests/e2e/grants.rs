@@ -18,7 +18,8 @@ use tidegate_iam::changes::{
 use tidegate_iam::check::check;
 use tidegate_iam::document::{Partition, PolicyDocument};
 use tidegate_iam::policies::{
-    self, BucketAccess, BucketGrant, CiPublisher, Grant, S3Sync, UploadPlace, upload_grant, uploader, uploader_guard,
+    self, BucketAccess, BucketGrant, CiPublisher, Grant, S3Sync, SessionTags, UploadPlace, upload_grant, uploader,
+    uploader_guard,
 };
 use tidegate_iam::preflight::PreflightSeverity;
 use tidegate_tests::source::STAGING;
@@ -92,7 +93,7 @@ fn site_policy() -> String {
 #[tokio::test]
 async fn caller_and_publisher_policies_suffice_for_publishing_and_allow_nothing_else() {
     let (world, docs) = world_with_role(&site_policy()).await;
-    let caller = policies::caller(&[&docs], ACCOUNT_ID);
+    let caller = policies::caller(&[&docs], ACCOUNT_ID, SessionTags::None);
     let credentials = credentials_of(&world, &caller);
     for (release, files) in
         [("one", [("index.html", "1"), ("old.js", "a")]), ("two", [("index.html", "2"), ("new.js", "b")])]
@@ -300,7 +301,7 @@ async fn applied_policies_are_attached_and_removed() {
 async fn people_that_a_publisher_role_trusts_can_publish() {
     let (world, docs) = world_with_role(&site_policy()).await;
     let (iam, account) = (world.account.iam(), provisioner(&world));
-    let caller = policies::caller(&[&docs], ACCOUNT_ID).document.compact().unwrap();
+    let caller = policies::caller(&[&docs], ACCOUNT_ID, SessionTags::None).document.compact().unwrap();
     for name in ["lea", "ada"] {
         iam.create_user(name, &[("caller", &caller)]).unwrap();
     }

@@ -11,7 +11,8 @@ use tidegate_core::config::{Config, Site};
 use tidegate_emulator::LocalAws;
 use tidegate_iam::document::{Partition, PolicyLimit};
 use tidegate_iam::policies::{
-    BucketAccess, BucketGrant, CiPublisher, Grant, S3Sync, UploadPlace, caller, lambda, site, upload_grant, uploader,
+    BucketAccess, BucketGrant, CiPublisher, Grant, S3Sync, SessionTags, UploadPlace, caller, lambda, site,
+    upload_grant, uploader,
 };
 
 use tidegate_tests::skipped::skipped;
@@ -85,7 +86,7 @@ fn grants() -> Vec<Grant> {
     let staging = "s3://acme-artifacts/builds".parse().unwrap();
     let mut all: Vec<Grant> = sites.iter().map(|one| site(one, ACCOUNT, &[])).collect();
     all.extend([
-        caller(&named, ACCOUNT),
+        caller(&named, ACCOUNT, SessionTags::Transitive),
         lambda(&named, ACCOUNT, "us-east-1", "tidegate"),
         uploader(&Partition::default(), &staging),
         upload_grant(

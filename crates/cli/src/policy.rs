@@ -10,8 +10,8 @@ use tidegate_iam::changes::{
 };
 use tidegate_iam::document::{DocumentKind, LintFinding, Partition, PolicyLimit, Purpose, lint, missing_actions};
 use tidegate_iam::policies::{
-    CiPublisher, Grant, GrantFormat, PolicyKind, S3Sync, TrustedIdentity, UploadPlace, caller, lambda, site, trust,
-    upload_grant, uploader_guard, with_queues,
+    CiPublisher, Grant, GrantFormat, PolicyKind, S3Sync, SessionTags, TrustedIdentity, UploadPlace, caller, lambda,
+    site, trust, upload_grant, uploader_guard, with_queues,
 };
 
 use crate::apply_changes::{ChangeRun, warn_of_boundaries, warn_of_root};
@@ -43,11 +43,12 @@ pub(crate) async fn policy(common: &CommonArguments, command: &PolicyCommand) ->
             let grant = site(found, &output.account, &[]);
             output.finish(vec![grant], attach).await
         }
-        PolicyCommand::Caller { sites: names, output, attach } => {
+        PolicyCommand::Caller { sites: names, session_tags, output, attach } => {
             let configuration = Configuration::load(&common.config)?;
             let sites = sites(&configuration, names)?;
             let output = PolicyOutput::of_sites(common, output, &sites).await?;
-            let grant = caller(&sites, &output.account);
+            let tags = if *session_tags { SessionTags::Transitive } else { SessionTags::None };
+            let grant = caller(&sites, &output.account, tags);
             output.finish(vec![grant], attach).await
         }
         PolicyCommand::Lambda { function, output, attach } => {
@@ -144,8 +145,8 @@ impl<'a> PolicyOutput<'a> {
         if arguments.apply || attach.remove {
             return self.change(&grants, &targets, attach.remove, identity).await;
         }
-        if arguments.dry_run || !targets.is_empty() {
-            let message = "`--dry-run`, `--role`, `--user` and `--group` need `--apply` or `--remove`";
+        if arguments.dry_run || (arguments.format == PolicyFormat::Json && !targets.is_empty()) {
+            let message = "`--dry-run`, `--role`, `--user` and `--group` need `--apply` or `--remove`; a `--format` other than JSON also shows who has the policy";
             return Err(CliError::Usage(message.to_owned()));
         }
         let format = match arguments.format {
@@ -153,7 +154,7 @@ impl<'a> PolicyOutput<'a> {
             PolicyFormat::Terraform => GrantFormat::Terraform,
             PolicyFormat::Cloudformation => GrantFormat::CloudFormation,
         };
-        out!("{}", format.write(&grants).map_err(CliError::system)?);
+        out!("{}", format.write_attached(&grants, &targets).map_err(CliError::system)?);
         if format == GrantFormat::Json && !common.json {
             grants.iter().for_each(print_reasons);
         }
@@ -317,6 +318,7 @@ async fn trust_policy(common: &CommonArguments, arguments: &TrustArguments) -> R
     let output = PolicyOutput::open(common, &arguments.output, arguments.partition.as_ref()).await?;
     let identity = arguments.jobs.identity(arguments.github.as_ref(), arguments.gitlab.as_deref());
     let grant = trust(&output.partition, &output.account, &identity).map_err(CliError::usage)?;
+    let grant = Grant { path: arguments.path.clone(), ..grant };
     let status = output.finish_trusting(vec![grant], &AttachArguments::default(), Some(&identity)).await?;
     if !common.json {
         print_notes(&identity);

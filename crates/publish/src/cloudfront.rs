@@ -39,6 +39,30 @@ pub struct DistributionSettings {
     pub tag_header: Option<String>,
 }
 
+/// A distribution that reads a bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BucketDistribution {
+    /// Its id.
+    pub id: String,
+    /// The origin path that it prepends to every request for the bucket.
+    pub origin_path: String,
+}
+
+/// Whether the domain of an origin is an endpoint of a bucket: REST, website or dual-stack. Source: AWS General Reference,
+/// "Amazon Simple Storage Service endpoints and quotas".
+fn reads_bucket(domain: &str, bucket: &Bucket) -> bool {
+    let domain = domain.to_ascii_lowercase();
+    let Some(endpoint) = domain.strip_prefix(bucket.as_str()).and_then(|rest| rest.strip_prefix('.')) else {
+        return false;
+    };
+    let suffixes = [".amazonaws.com", ".amazonaws.com.cn"];
+    let Some(service) = suffixes.iter().find_map(|suffix| endpoint.strip_suffix(suffix)) else { return false };
+    let mut labels = service.split('.');
+    // A bucket may be called `docs.s3`, so what follows must be a region.
+    let is_region = |label: &str| label == "dualstack" || label.contains('-');
+    labels.next().is_some_and(|first| first == "s3" || first.starts_with("s3-")) && labels.all(is_region)
+}
+
 impl DistributionSettings {
     /// Whether it reads tags from this user metadata. Header names are case-insensitive.
     pub fn reads_tags(&self, name: &MetadataName) -> bool {
@@ -97,6 +121,29 @@ impl CloudFront {
         let tag_header = config.and_then(|config| config.cache_tag_config).map(|tags| tags.header_name);
         let tag_header = tag_header.filter(|header| !header.is_empty());
         Ok(DistributionSettings { uses_origin_access_identity, tag_header })
+    }
+
+    /// The distributions that read a bucket, each with the origin path of that origin.
+    ///
+    /// # Errors
+    /// [`AwsError`]; access denied where the caller may not list distributions.
+    pub async fn of_bucket(&self, bucket: &Bucket) -> Result<Vec<BucketDistribution>, AwsError> {
+        let mut found = Vec::new();
+        let mut pages = self.client.list_distributions().into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| AwsError::new("ListDistributions", "the account", &error))?;
+            for distribution in page.distribution_list.and_then(|list| list.items).unwrap_or_default() {
+                let origins = distribution.origins().map(|origins| origins.items()).unwrap_or_default();
+                let mut origins = origins.iter().filter(|origin| reads_bucket(origin.domain_name(), bucket));
+                if let Some(origin) = origins.next() {
+                    found.push(BucketDistribution {
+                        id: distribution.id.clone(),
+                        origin_path: origin.origin_path().unwrap_or_default().to_owned(),
+                    });
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// Exponential backoff with jitter between two attempts, within the bounds of the connection's retry configuration.
@@ -189,5 +236,40 @@ impl CloudFront {
         let paths =
             invalidation.invalidation_batch().and_then(InvalidationBatch::paths).map(Paths::items).unwrap_or_default();
         Ok(InvalidationStatus { in_progress: invalidation.status() == IN_PROGRESS, paths: paths.to_vec() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_endpoint_of_a_bucket_is_recognized_and_no_other() {
+        let bucket = |name: &str| Bucket::new(name).unwrap();
+        for endpoint in [
+            "s3.amazonaws.com",
+            "s3.eu-west-1.amazonaws.com",
+            "s3-eu-west-1.amazonaws.com",
+            "s3.dualstack.eu-west-1.amazonaws.com",
+            "s3-website-us-east-1.amazonaws.com",
+            "s3-website.eu-central-1.amazonaws.com",
+            "s3-website.cn-north-1.amazonaws.com.cn",
+            "s3.cn-north-1.amazonaws.com.cn",
+        ] {
+            assert!(reads_bucket(&format!("docs.acme.com.{endpoint}"), &bucket("docs.acme.com")), "{endpoint}");
+            assert!(reads_bucket(&format!("Docs.S3.{endpoint}"), &bucket("docs.s3")), "{endpoint}");
+            assert!(!reads_bucket(&format!("docs.s3.{endpoint}"), &bucket("docs")), "{endpoint}");
+            assert!(!reads_bucket(&format!("docs2.{endpoint}"), &bucket("docs")), "{endpoint}");
+            assert!(!reads_bucket(&format!("my.docs.{endpoint}"), &bucket("docs")), "{endpoint}");
+        }
+        for other in [
+            "docs.example.com",
+            "docs.s3.example.com",
+            "docs.s3.amazonaws.com.evil.example",
+            "docs",
+            "docs.ec2.amazonaws.com",
+        ] {
+            assert!(!reads_bucket(other, &bucket("docs")), "{other}");
+        }
     }
 }

@@ -28,6 +28,9 @@ pub(crate) enum PolicyCommand {
         /// Names of the sites [default: all of the configuration]
         #[arg(value_name = "SITE")]
         sites: Vec<String>,
+        /// Also allow `sts:TagSession`, for callers whose session has transitive tags
+        #[arg(long)]
+        session_tags: bool,
         #[command(flatten)]
         output: PolicyOutputArguments,
         #[command(flatten)]
@@ -166,6 +169,16 @@ pub(crate) struct SyncPolicyArguments {
     pub(crate) partition: Option<Partition>,
 }
 
+/// An IAM path, such as `/ci/`.
+fn iam_path(text: &str) -> Result<String, String> {
+    let valid = text.starts_with('/') && text.ends_with('/') && text.len() <= 512;
+    if valid && text.chars().all(|c| c.is_ascii_graphic()) {
+        Ok(text.to_owned())
+    } else {
+        Err("start and end the path with `/`, such as `/ci/`".to_owned())
+    }
+}
+
 fn function_name(text: &str) -> Result<FunctionName, String> {
     FunctionName::try_from(text.to_owned()).map_err(|error| error.to_string())
 }
@@ -216,6 +229,9 @@ pub(crate) struct TrustArguments {
     pub(crate) gitlab: Option<String>,
     #[command(flatten)]
     pub(crate) jobs: TrustedJobsArguments,
+    /// IAM path of the role
+    #[arg(long, value_name = "PATH", default_value = "/", value_parser = iam_path)]
+    pub(crate) path: String,
     /// AWS partition [default: that of the credentials, or of the region]
     #[arg(long, value_name = "NAME")]
     pub(crate) partition: Option<Partition>,

@@ -67,6 +67,9 @@ pub(crate) struct SyncArguments {
     /// Invalidate this CloudFront distribution, with its origin path if it has one
     #[arg(long, visible_alias = "cdn", value_name = "ID[:/PATH]")]
     pub(crate) distribution: Vec<String>,
+    /// Invalidate the CloudFront distributions that read the bucket; finding them needs `cloudfront:ListDistributions`
+    #[arg(long, conflicts_with = "distribution")]
+    pub(crate) cf_invalidate: bool,
     /// Credentials of the run: the caller's, limited to the plan, or the caller's own
     ///
     /// By default they are limited if they are temporary and STS supports it.

@@ -8,6 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::value::RoleArn;
 use crate::architecture::Architecture;
 use crate::arn::Arn;
 use crate::sanitize::sanitize_name;
@@ -30,6 +31,12 @@ pub struct FunctionConfig {
     pub retries: Retries,
     /// How long Lambda retries a failed event.
     pub event_age: EventAge,
+    /// An existing execution role, instead of one of the stack. `policy lambda` is its policy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<RoleArn>,
+    /// The permissions boundary of the roles of the stack.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub permissions_boundary: Option<BoundaryArn>,
     /// The topic that alarms notify. Without one, the alarms only show their state.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alarm_topic: Option<TopicArn>,
@@ -52,6 +59,10 @@ pub struct TopicArn(String);
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct QueueArn(String);
+/// ARN of a managed policy, of an account or of AWS.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct BoundaryArn(String);
 
 /// 128 to 10,240 MB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +105,11 @@ pub enum FunctionError {
     /// Not the ARN of a queue.
     #[error("invalid queue `{0}`; use `arn:aws:sqs:REGION:123456789012:NAME`")]
     Queue(String),
+    /// Not the ARN of a managed policy.
+    #[error(
+        "invalid permissions boundary `{0}`; use the ARN of a managed policy, `arn:aws:iam::123456789012:policy/NAME`"
+    )]
+    Boundary(String),
     /// Out of range.
     #[error("`{field}` must be {min} to {max} {unit}, not {value}")]
     Range {
@@ -275,6 +291,33 @@ impl TryFrom<String> for QueueArn {
 impl From<QueueArn> for String {
     fn from(queue: QueueArn) -> Self {
         queue.0
+    }
+}
+
+impl BoundaryArn {
+    /// The ARN.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for BoundaryArn {
+    type Error = FunctionError;
+    fn try_from(text: String) -> Result<Self, FunctionError> {
+        // The account of a policy of AWS is `aws`.
+        let of_account = text.replacen(":iam::aws:", ":iam::000000000000:", 1);
+        let valid = Arn::parse(&of_account).is_some_and(|arn| {
+            let name = arn.resource.strip_prefix("policy/").unwrap_or_default();
+            arn.service == "iam" && arn.region.is_empty() && !name.is_empty() && !name.ends_with('/')
+        });
+        if valid { Ok(Self(text)) } else { Err(FunctionError::Boundary(sanitize_name(&text))) }
+    }
+}
+
+impl From<BoundaryArn> for String {
+    fn from(policy: BoundaryArn) -> Self {
+        policy.0
     }
 }
 

@@ -24,8 +24,8 @@ pub use archive_limits::{ArchiveLimit, ArchiveLimits};
 pub use credentials::{CredentialChoice, CredentialMode, UsedCredentials};
 pub use error::ConfigError;
 pub use function::{
-    EventAge, FunctionConfig, FunctionError, FunctionName, LogRetention, MemorySize, QueueArn, Retries, Timeout,
-    TopicArn,
+    BoundaryArn, EventAge, FunctionConfig, FunctionError, FunctionName, LogRetention, MemorySize, QueueArn, Retries,
+    Timeout, TopicArn,
 };
 pub use github::{ApiUrl, GithubAccess, GithubEvent, Repository, RunEvents, SiteUrl, StatusKind, StatusRule};
 pub use owners::{AccountId, BucketOwners};

@@ -317,6 +317,7 @@ fn ensure_shared_role(
             trust: trust_callers(&[caller])?,
             max_session_duration: Some(LONGEST_SESSION),
             owner: Some(SHARED_ROLE_OWNER.to_owned()),
+            boundary: None,
         }));
         changes.push(Change::Role(RoleChange::AttachRolePolicy {
             role: SHARED_ROLE.to_owned(),

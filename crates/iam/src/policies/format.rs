@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Grant, PolicyKind};
+use crate::changes::PolicyTargets;
 use crate::document::PolicyDocumentError;
 use crate::document::cloudformation::logical_id;
 use crate::document::terraform::{HclBody, policy_document, quoted, text};
@@ -34,6 +35,14 @@ impl GrantFormat {
     /// # Errors
     /// [`PolicyDocumentError`], a bug in Tidegate.
     pub fn write(self, grants: &[Grant]) -> Result<String, PolicyDocumentError> {
+        self.write_attached(grants, &PolicyTargets::default())
+    }
+
+    /// The same, with managed policies attached to users, groups and roles, which JSON does not show.
+    ///
+    /// # Errors
+    /// As [`GrantFormat::write`].
+    pub fn write_attached(self, grants: &[Grant], targets: &PolicyTargets) -> Result<String, PolicyDocumentError> {
         let pretty = |value: &Value| {
             let text =
                 serde_json::to_string_pretty(value).map_err(|error| PolicyDocumentError::Json(error.to_string()));
@@ -48,8 +57,8 @@ impl GrantFormat {
                 }
                 pretty(&Value::Object(all))
             }
-            (Self::Terraform, grants) => Ok(terraform(grants)),
-            (Self::CloudFormation, grants) => pretty(&template(grants)?),
+            (Self::Terraform, grants) => Ok(terraform(grants, targets)),
+            (Self::CloudFormation, grants) => pretty(&template(grants, targets)?),
         }
     }
 }
@@ -59,7 +68,13 @@ fn label(grant: &Grant) -> String {
     grant.name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect()
 }
 
-fn terraform(grants: &[Grant]) -> String {
+/// The only managed policy of the grants.
+fn only_policy(grants: &[Grant]) -> Option<&Grant> {
+    let mut policies = grants.iter().filter(|grant| grant.attached == PolicyKind::Policy);
+    policies.next().filter(|_| policies.next().is_none())
+}
+
+fn terraform(grants: &[Grant], targets: &PolicyTargets) -> String {
     let mut file = HclBody::default();
     for grant in grants {
         let label = label(grant);
@@ -74,6 +89,7 @@ fn terraform(grants: &[Grant]) -> String {
                 body.line("description", &quoted(grant.description));
                 body.line("policy", &document);
                 file.block(&format!("resource \"aws_iam_policy\" {}", quoted(&label)), body);
+                attachments(&mut file, &label, targets);
             }
             PolicyKind::Trust => {
                 body.line("name", &quoted(&grant.name));
@@ -88,14 +104,33 @@ fn terraform(grants: &[Grant]) -> String {
             }
         }
     }
+    if let Some(policy) = only_policy(grants) {
+        let mut output = HclBody::default();
+        output.line("value", &format!("aws_iam_policy.{}.arn", label(policy)));
+        output.line("description", &quoted("ARN of the policy"));
+        file.block("output \"policy_arn\"", output);
+    }
     text(&file)
 }
 
-fn template(grants: &[Grant]) -> Result<Value, PolicyDocumentError> {
+/// A resource for each user, group and role that has the policy.
+fn attachments(file: &mut HclBody, policy: &str, targets: &PolicyTargets) {
+    for (kind, names) in [("user", &targets.users), ("group", &targets.groups), ("role", &targets.roles)] {
+        for (index, name) in names.iter().enumerate() {
+            let mut body = HclBody::default();
+            body.line(kind, &quoted(name));
+            body.line("policy_arn", &format!("aws_iam_policy.{policy}.arn"));
+            let label = format!("{policy}_{kind}{index}");
+            file.block(&format!("resource \"aws_iam_{kind}_policy_attachment\" {}", quoted(&label)), body);
+        }
+    }
+}
+
+fn template(grants: &[Grant], targets: &PolicyTargets) -> Result<Value, PolicyDocumentError> {
     let mut resources = Map::new();
     for grant in grants {
         let document = grant.document.value()?;
-        let (kind, properties) = match &grant.attached {
+        let (kind, mut properties) = match &grant.attached {
             PolicyKind::Policy => (
                 "AWS::IAM::ManagedPolicy",
                 json!({
@@ -113,14 +148,27 @@ fn template(grants: &[Grant]) -> Result<Value, PolicyDocumentError> {
                 ("AWS::S3::BucketPolicy", json!({ "Bucket": bucket.as_str(), "PolicyDocument": document }))
             }
         };
+        if let (PolicyKind::Policy, Some(members)) = (&grant.attached, properties.as_object_mut()) {
+            for (name, names) in [("Users", &targets.users), ("Groups", &targets.groups), ("Roles", &targets.roles)] {
+                if !names.is_empty() {
+                    members.insert(name.to_owned(), json!(names));
+                }
+            }
+        }
         let resource =
             json!({ "Type": kind, "Metadata": { "Reasons": grant.document.reasons() }, "Properties": properties });
         resources.insert(logical_id(&grant.name), resource);
     }
     let descriptions: Vec<&str> = grants.iter().map(|grant| grant.description).collect();
-    Ok(json!({
+    let mut template = json!({
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": descriptions.join(". "),
         "Resources": resources,
-    }))
+    });
+    if let (Some(policy), Some(members)) = (only_policy(grants), template.as_object_mut()) {
+        let value = json!({ "Ref": logical_id(&policy.name) });
+        let outputs = json!({ "PolicyArn": { "Description": "ARN of the policy", "Value": value } });
+        members.insert("Outputs".to_owned(), outputs);
+    }
+    Ok(template)
 }

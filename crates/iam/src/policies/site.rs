@@ -15,6 +15,25 @@ use crate::document::{Partition, PolicyDocument, Statement, bucket_arn, distribu
 /// What the names of publisher policies begin with.
 pub(crate) const SITE_POLICY_PREFIX: &str = "tidegate-site-";
 
+/// Whether the session of a caller has tags that it passes on to the sessions of roles that it assumes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionTags {
+    /// It has none.
+    None,
+    /// It has some. Assuming a role then needs `sts:TagSession`, too. Source: IAM user guide, "Pass session tags in AWS
+    /// STS", chaining roles with session tags.
+    Transitive,
+}
+
+impl SessionTags {
+    fn actions(self) -> &'static [&'static str] {
+        match self {
+            Self::None => &["sts:AssumeRole"],
+            Self::Transitive => &["sts:AssumeRole", "sts:TagSession"],
+        }
+    }
+}
+
 /// Access to a source in S3.
 struct SourceAccess {
     /// Listing it, where it is a prefix.
@@ -102,7 +121,7 @@ pub fn site(site: &Site, account: &str, sources: &[&Source]) -> Grant {
 }
 
 /// What the execution role and a caller have in common.
-fn publishing(sites: &[&Site], account: &str) -> Vec<Statement> {
+fn publishing(sites: &[&Site], account: &str, tags: SessionTags) -> Vec<Statement> {
     let mut statements = Vec::new();
     let (mut lists, mut staged, mut roles) = (Vec::new(), Vec::new(), Vec::new());
     let (mut states, mut state_buckets) = (Vec::new(), Vec::new());
@@ -154,7 +173,7 @@ fn publishing(sites: &[&Site], account: &str) -> Vec<Statement> {
     }
     if !roles.is_empty() {
         statements.push(
-            Statement::allow(["sts:AssumeRole"], roles)
+            Statement::allow(tags.actions().iter().copied(), roles)
                 .because("AssumePublishers", "to publish a site, in sessions limited to one plan"),
         );
     }
@@ -177,8 +196,8 @@ fn plugins(sites: &[&Site]) -> Option<Statement> {
 
 /// A person or CI job that runs Tidegate for these sites, which are part of the policy's name.
 #[must_use]
-pub fn caller(sites: &[&Site], account: &str) -> Grant {
-    let statements = publishing(sites, account).into_iter().chain(plugins(sites)).collect();
+pub fn caller(sites: &[&Site], account: &str, tags: SessionTags) -> Grant {
+    let statements = publishing(sites, account, tags).into_iter().chain(plugins(sites)).collect();
     let names: Vec<&str> = sites.iter().map(|site| site.name.as_str()).collect();
     Grant::policy(
         &fitted(&format!("tidegate-caller-{}", names.join(",")), MAX_POLICY_NAME),
@@ -197,7 +216,7 @@ pub fn dead_letters(function: &str) -> String {
 #[must_use]
 pub fn lambda(sites: &[&Site], account: &str, region: &str, function: &str) -> Grant {
     let partition = sites.first().map(|site| site.partition()).unwrap_or_default();
-    let mut statements = publishing(sites, account);
+    let mut statements = publishing(sites, account, SessionTags::None);
     let logs = format!("arn:{partition}:logs:{region}:{account}:log-group:/aws/lambda/{function}:*");
     statements.push(
         Statement::allow(["logs:CreateLogStream", "logs:PutLogEvents"], [logs])

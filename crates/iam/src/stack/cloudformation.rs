@@ -54,7 +54,9 @@ fn arn(id: &str) -> Value {
 
 pub(super) fn template(stack: &Stack) -> Result<String, PolicyDocumentError> {
     let mut resources = Resources::default();
-    role(&mut resources, "ExecutionRole", &stack.execution_role, stack, &[])?;
+    if let Some(own) = stack.own_execution_role() {
+        role(&mut resources, "ExecutionRole", own, stack, &[])?;
+    }
     core(&mut resources, stack);
     if stack.url {
         url(&mut resources);
@@ -138,7 +140,7 @@ fn role(
     if let Some(statements) = trust.get_mut("Statement").and_then(Value::as_array_mut) {
         statements.extend_from_slice(trusted);
     }
-    let properties = json!({
+    let mut properties = json!({
         "RoleName": role.name,
         "Path": role.path,
         "Description": role.description,
@@ -146,6 +148,9 @@ fn role(
         "Policies": policies,
         "Tags": tags(stack),
     });
+    if let (Some(boundary), Some(members)) = (stack.boundary(), properties.as_object_mut()) {
+        members.insert("PermissionsBoundary".to_owned(), json!(boundary));
+    }
     resources.put(id, "AWS::IAM::Role", properties);
     resources.set_attribute(id, "Metadata", json!({ "Reasons": reasons }));
     Ok(())
@@ -184,7 +189,7 @@ fn core(resources: &mut Resources, stack: &Stack) {
         json!({
             "FunctionName": function.name,
             "Description": FUNCTION_DESCRIPTION,
-            "Role": arn("ExecutionRole"),
+            "Role": stack.function.role.as_ref().map_or_else(|| arn("ExecutionRole"), |role| json!(role)),
             "Runtime": RUNTIME,
             "Handler": HANDLER,
             "Architectures": [function.architecture],

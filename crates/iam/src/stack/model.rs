@@ -1,7 +1,7 @@
 //! The resources of an installation, as one value.
 
 use serde::Serialize;
-use tidegate_core::config::{Config, FunctionConfig, RoleArn, Site, SiteName};
+use tidegate_core::config::{BoundaryArn, Config, FunctionConfig, RoleArn, Site, SiteName};
 use tidegate_core::location::Bucket;
 
 use super::account_region::AccountRegion;
@@ -40,7 +40,7 @@ pub struct Stack {
     pub partition: Partition,
     /// The function.
     pub function: FunctionConfig,
-    /// The function's execution role.
+    /// The function's execution role; not part of the stack where the configuration names an existing one.
     pub execution_role: StackRole,
     /// The roles that publish sites.
     pub publishers: Vec<StackRole>,
@@ -118,7 +118,8 @@ impl Stack {
             url: config.sites.iter().any(|site| !site.webhooks.is_empty()),
             alarms: alarms(name),
         };
-        stack.role_names.push(stack.execution_role.name.clone());
+        let own = stack.own_execution_role().map(|role| role.name.clone());
+        stack.role_names.extend(own);
         let account = function_account(config, place)?;
         let execution_role = stack.execution_role_arn();
         for site in &config.sites {
@@ -148,9 +149,24 @@ impl Stack {
         self
     }
 
+    /// The execution role, where the stack includes it.
+    #[must_use]
+    pub fn own_execution_role(&self) -> Option<&StackRole> {
+        Some(&self.execution_role).filter(|_| self.function.role.is_none())
+    }
+
+    /// ARN of the permissions boundary of the stack's roles.
+    #[must_use]
+    pub fn boundary(&self) -> Option<&str> {
+        self.function.permissions_boundary.as_ref().map(BoundaryArn::as_str)
+    }
+
     /// ARN of the execution role, with pseudo parameters where the account is not known.
     #[must_use]
     pub fn execution_role_arn(&self) -> String {
+        if let Some(role) = &self.function.role {
+            return role.as_str().to_owned();
+        }
         format!("arn:{}:iam::{}:role/{}", self.partition, self.place.account(), self.execution_role.name)
     }
 
@@ -170,7 +186,7 @@ impl Stack {
     }
 
     fn check_limits(&self) -> Result<(), StackError> {
-        for role in [&self.execution_role].into_iter().chain(&self.publishers) {
+        for role in self.own_execution_role().into_iter().chain(&self.publishers) {
             let mut length = 0;
             for policy in &role.policies {
                 length += PolicyLimit::Role.length(&policy.document.compact()?);

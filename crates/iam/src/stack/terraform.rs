@@ -23,9 +23,11 @@ const FUNCTION: &str = "aws_lambda_function.tidegate.arn";
 pub(super) fn template(stack: &Stack) -> String {
     let mut file = HclBody::default();
     head(&mut file, stack);
-    file.comment(&stack.execution_role.description);
-    policy_document(&stack.execution_role.trust, "trust_execution", &mut file);
-    role(&mut file, "execution", &stack.execution_role, stack);
+    if let Some(own) = stack.own_execution_role() {
+        file.comment(&own.description);
+        policy_document(&own.trust, "trust_execution", &mut file);
+        role(&mut file, "execution", own, stack);
+    }
     core(&mut file, stack);
     if stack.url {
         url(&mut file);
@@ -99,6 +101,9 @@ fn role(file: &mut HclBody, label: &str, role: &StackRole, stack: &Stack) {
     body.line("path", &quoted(&role.path));
     body.line("description", &quoted(&role.description));
     body.line("assume_role_policy", &format!("data.aws_iam_policy_document.trust_{label}.json"));
+    if let Some(boundary) = stack.boundary() {
+        body.line("permissions_boundary", &quoted(boundary));
+    }
     tag(&mut body, stack);
     resource(file, "aws_iam_role", label, body);
     for (index, policy) in role.policies.iter().enumerate() {
@@ -132,7 +137,8 @@ fn core(file: &mut HclBody, stack: &Stack) {
     let mut body = HclBody::default();
     body.line("function_name", &quoted(function.name.as_str()));
     body.line("description", &quoted(FUNCTION_DESCRIPTION));
-    body.line("role", "aws_iam_role.execution.arn");
+    let existing = stack.function.role.as_ref().map(|role| quoted(role.as_str()));
+    body.line("role", existing.as_deref().unwrap_or("aws_iam_role.execution.arn"));
     body.line("runtime", &quoted(RUNTIME));
     body.line("handler", &quoted(HANDLER));
     body.line("architectures", &format!("[{}]", quoted(function.architecture.lambda_name())));
@@ -141,7 +147,9 @@ fn core(file: &mut HclBody, stack: &Stack) {
     body.line("filename", "var.zip");
     body.line("source_code_hash", "filebase64sha256(var.zip)");
     tag(&mut body, stack);
-    body.line("depends_on", "[aws_iam_role_policy.execution]");
+    if existing.is_none() {
+        body.line("depends_on", "[aws_iam_role_policy.execution]");
+    }
     let mut logging = HclBody::default();
     logging.line("log_format", &quoted("Text"));
     logging.line("log_group", "aws_cloudwatch_log_group.log.name");

@@ -89,7 +89,10 @@ fn temporary_credentials_are_a_session_of_a_shared_role() {
     assert!(trust.contains("\"aws:PrincipalArn\":\"arn:aws:iam::123456789012:user/lea\""), "{trust}");
     let with_role = |owner: Option<&str>| {
         let (owner, trust) = (owner.map(str::to_owned), trust.clone());
-        FoundIdentity { role: Some(FoundRole { owner, trust, policies: BTreeMap::new() }), ..with_bucket() }
+        FoundIdentity {
+            role: Some(FoundRole { owner, trust, boundary: None, policies: BTreeMap::new() }),
+            ..with_bucket()
+        }
     };
     assert_eq!(created(&temporary, &with_role(Some("credentials"))), [session]);
     // Another caller is added, and the first one is still trusted.

@@ -1,6 +1,7 @@
 //! The formats that grants are written in.
 
 use serde_json::Value;
+use tidegate_iam::changes::PolicyTargets;
 use tidegate_iam::document::Partition;
 use tidegate_iam::policies::{GrantFormat, uploader, uploader_guard};
 
@@ -75,6 +76,11 @@ resource "aws_s3_bucket_policy" "tidegate_uploader_guard_acme_staging_dbc58feb" 
   bucket = "acme"
   policy = data.aws_iam_policy_document.tidegate_uploader_guard_acme_staging_dbc58feb.json
 }
+
+output "policy_arn" {
+  value       = aws_iam_policy.tidegate_uploader_acme_staging_28b573c2.arn
+  description = "ARN of the policy"
+}
 "#;
 
 #[test]
@@ -108,4 +114,27 @@ fn several_grants_are_keyed_by_kind() {
     let grants = [uploader(&Partition::default(), &staging), uploader_guard(&Partition::default(), &staging)];
     let both: Value = serde_json::from_str(&GrantFormat::Json.write(&grants).unwrap()).unwrap();
     assert_eq!(both.as_object().unwrap().keys().collect::<Vec<_>>(), ["bucket-policy", "policy"]);
+}
+
+#[test]
+fn templates_attach_the_policy() {
+    let staging = "s3://acme/staging".parse().unwrap();
+    let grants = [uploader(&Partition::default(), &staging), uploader_guard(&Partition::default(), &staging)];
+    let names = |name: &str| vec![name.to_owned()];
+    let targets = PolicyTargets { users: names("lea"), groups: names("editors"), roles: names("docs-ci") };
+    let terraform = GrantFormat::Terraform.write_attached(&grants, &targets).unwrap();
+    for (kind, name) in [("user", "lea"), ("group", "editors"), ("role", "docs-ci")] {
+        assert!(terraform.contains(&format!("resource \"aws_iam_{kind}_policy_attachment\"")), "{terraform}");
+        assert!(terraform.contains(&format!("\"{name}\"")), "{terraform}");
+    }
+    let text = GrantFormat::CloudFormation.write_attached(&grants, &targets).unwrap();
+    let template: Value = serde_json::from_str(&text).unwrap();
+    let resources = template["Resources"].as_object().unwrap();
+    let (id, policy) = resources.iter().find(|(_, one)| one["Type"] == "AWS::IAM::ManagedPolicy").unwrap();
+    let properties = &policy["Properties"];
+    assert_eq!(
+        (&properties["Users"][0], &properties["Groups"][0], &properties["Roles"][0]),
+        (&"lea".into(), &"editors".into(), &"docs-ci".into())
+    );
+    assert_eq!(template["Outputs"]["PolicyArn"]["Value"]["Ref"], Value::from(id.as_str()));
 }

@@ -12,8 +12,9 @@ use tidegate_core::config::{Config, Site};
 use tidegate_core::location::{Bucket, Prefix};
 use tidegate_iam::document::{DocumentKind, Partition, PolicyLimit, lint};
 use tidegate_iam::policies::{
-    BucketAccess, BucketGrant, CiPublisher, Grant, PolicyKind, S3Sync, UploadPlace, caller, lambda, public, site,
-    trust, trust_account, trust_people, trust_service, upload_grant, uploader, uploader_guard, website_url,
+    BucketAccess, BucketGrant, CiPublisher, Grant, PolicyKind, S3Sync, SessionTags, TrustedJobs, UploadPlace, caller,
+    lambda, public, site, trust, trust_account, trust_people, trust_service, upload_grant, uploader, uploader_guard,
+    website_url,
 };
 
 const ACCOUNT: &str = "123456789012";
@@ -96,7 +97,7 @@ fn all_grants() -> Vec<Grant> {
     let partition = Partition::default();
     let mut grants: Vec<Grant> = sites.iter().map(|one| site(one, ACCOUNT, &[])).collect();
     grants.extend([
-        caller(&named, ACCOUNT),
+        caller(&named, ACCOUNT, SessionTags::Transitive),
         lambda(&named, ACCOUNT, "eu-west-1", "tidegate"),
         uploader(&partition, &staging),
         uploader_guard(&partition, &staging),
@@ -175,7 +176,13 @@ fn execution_role_assumes_publishers_and_writes_no_site() {
     assert!(!text.contains("docs.acme.com") && !text.contains("blog.acme.com"), "{text}");
     // The function's package includes its plugins; `tidegate package` reads them as the caller.
     assert!(!text.contains("acme-plugins"), "{text}");
-    assert!(caller(&with_roles, ACCOUNT).document.compact().unwrap().contains("acme-plugins/banner.wasm"));
+    assert!(
+        caller(&with_roles, ACCOUNT, SessionTags::None)
+            .document
+            .compact()
+            .unwrap()
+            .contains("acme-plugins/banner.wasm")
+    );
     assert!(
         text.contains("secret:repo/github.com/acme/blog-??????") && text.contains("parameter/tidegate/blog"),
         "{text}"
@@ -183,7 +190,9 @@ fn execution_role_assumes_publishers_and_writes_no_site() {
     assert!(text.contains("lambda:eu-west-1:123456789012:function:tidegate"), "{text}");
     // The caller itself publishes a site without a role.
     let all: Vec<&Site> = sites.iter().collect();
-    assert!(caller(&all, ACCOUNT).document.compact().unwrap().contains("arn:aws:s3:::plain.acme.com/*"));
+    assert!(
+        caller(&all, ACCOUNT, SessionTags::None).document.compact().unwrap().contains("arn:aws:s3:::plain.acme.com/*")
+    );
 }
 
 #[test]
@@ -333,7 +342,12 @@ fn github_tokens_have_the_audience_of_the_partition() {
     for (partition, audience) in
         [("aws", "sts.amazonaws.com"), ("aws-us-gov", "sts.amazonaws.com"), ("aws-cn", "sts.amazonaws.com.cn")]
     {
-        let grant = trust(&partition.parse().unwrap(), ACCOUNT, &github("acme/docs", Some("main"), None)).unwrap();
+        let grant = trust(
+            &partition.parse().unwrap(),
+            ACCOUNT,
+            &trust_subjects::github("acme/docs", &[TrustedJobs::Branch("main".to_owned())]),
+        )
+        .unwrap();
         let text = grant.document.compact().unwrap();
         assert!(text.contains(&format!(":aud\":\"{audience}\"")), "{text}");
         assert!(text.contains(&format!("arn:{partition}:iam::{ACCOUNT}:oidc-provider/")), "{text}");

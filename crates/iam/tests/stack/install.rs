@@ -81,9 +81,11 @@ fn after(mut found: FoundStack, changes: &[Change]) -> FoundStack {
 fn change_role(found: &mut FoundStack, change: RoleChange) {
     let roles = &mut found.roles;
     match change {
-        RoleChange::CreateRole { role, trust, owner, .. } => {
-            assert!(roles.insert(role, FoundRole { owner, trust, policies: BTreeMap::new() }).is_none());
+        RoleChange::CreateRole { role, trust, owner, boundary, .. } => {
+            let created = FoundRole { owner, trust, boundary, policies: BTreeMap::new() };
+            assert!(roles.insert(role, created).is_none());
         }
+        RoleChange::SetBoundary { role, boundary } => roles.get_mut(&role).unwrap().boundary = Some(boundary),
         RoleChange::SetTrust { role, trust, .. } => roles.get_mut(&role).unwrap().trust = trust,
         RoleChange::PutRolePolicy { role, name, policy } => {
             roles.get_mut(&role).unwrap().policies.insert(name, policy);
@@ -246,6 +248,7 @@ fn unused_roles_are_deleted_if_install_created_them() {
     let stack = stack();
     let mut found = installed(&stack);
     let role = |owner: Option<&str>| FoundRole {
+        boundary: None,
         owner: owner.map(str::to_owned),
         trust: "{}".to_owned(),
         policies: BTreeMap::from([("tidegate-site-gone".to_owned(), "{}".to_owned())]),
@@ -299,7 +302,7 @@ fn resources_without_the_tag_are_refused_or_unchanged() {
     );
 
     let mut found = empty(&stack);
-    let unmanaged = FoundRole { owner: None, trust: "{}".to_owned(), policies: BTreeMap::new() };
+    let unmanaged = FoundRole { owner: None, trust: "{}".to_owned(), boundary: None, policies: BTreeMap::new() };
     found.roles.insert("tidegate-blog".to_owned(), unmanaged.clone());
     let without_blog = changes(&stack, &found);
     assert_eq!(without_blog.unmanaged_roles, ["tidegate-blog"]);
@@ -465,4 +468,52 @@ fn a_notification_whose_target_is_gone_is_named() {
     found.notifications.get_mut(&bucket).unwrap().push(entry);
     found.missing_targets.insert(queue);
     assert_eq!(changes(&stack, &found), InstallChanges::default());
+}
+
+#[test]
+fn roles_get_the_configured_boundary_and_an_existing_execution_role_is_used() {
+    let with = |settings: &str| {
+        let text = super::CONFIGURATION.replace("memory = 512", settings);
+        stack_of(&Config::parse(&text).unwrap(), &AccountRegion::known(ACCOUNT, REGION))
+    };
+    let boundary = "arn:aws:iam::123456789012:policy/boundaries/apps";
+    let bounded = with(&format!("memory = 512\npermissions-boundary = \"{boundary}\""));
+    let created = changes(&bounded, &empty(&bounded)).changes;
+    let roles: Vec<String> = sentences(&created).into_iter().filter(|one| one.starts_with("create the role")).collect();
+    assert_eq!(roles.len(), 4);
+    assert!(roles.iter().all(|one| one.ends_with(&format!("with the permissions boundary {boundary}"))), "{roles:?}");
+    // Roles that exist get it, and a second run changes nothing.
+    let found = installed(&stack());
+    let changed = changes(&bounded, &found).changes;
+    assert_eq!(changed.len(), 4, "{:?}", sentences(&changed));
+    let found = after(found, &changed);
+    assert_eq!(changes(&bounded, &found), InstallChanges::default());
+    assert_eq!(changes(&stack(), &found), InstallChanges::default(), "a boundary of others is kept");
+
+    let role = "arn:aws:iam::123456789012:role/platform/lambda-publisher";
+    let existing = with(&format!("memory = 512\nrole = \"{role}\""));
+    let created = changes(&existing, &empty(&existing)).changes;
+    assert!(sentences(&created).iter().all(|one| !one.contains("publisher-execution")), "{:?}", sentences(&created));
+    let uses = |change: &Change| matches!(change, Change::Function(FunctionChange::CreateFunction { settings, .. }) if settings.role == role);
+    assert!(created.iter().any(uses));
+    assert!(
+        created
+            .iter()
+            .filter_map(Change::document)
+            .any(|trust| trust.contains("TrustExecutionRole") && trust.contains(role))
+    );
+    let found = after(empty(&existing), &created);
+    assert_eq!(changes(&existing, &found), InstallChanges::default());
+    // The role of an earlier installation is deleted after the function left it.
+    let switched = changes(&existing, &installed(&stack())).changes;
+    assert!(sentences(&switched).last().unwrap().contains("delete the role `publisher-execution`"));
+    for invalid in
+        ["*", "arn:aws:iam::123456789012:role/x", "arn:aws:iam::123456789012:policy/", "arn:aws:iam::1:policy/x"]
+    {
+        let text = super::CONFIGURATION.replace("memory = 512", &format!("permissions-boundary = \"{invalid}\""));
+        let error = Config::parse(&text).unwrap_err().to_string();
+        assert!(error.contains("invalid permissions boundary"), "{error}");
+    }
+    let aws = with("permissions-boundary = \"arn:aws:iam::aws:policy/PowerUserAccess\"");
+    assert_eq!(aws.boundary(), Some("arn:aws:iam::aws:policy/PowerUserAccess"));
 }

@@ -292,3 +292,20 @@ fn a_parameter_lets_people_assume_the_publisher_roles() {
     assert!(!cloudformation(&excluded).to_string().contains("TrustedPrincipals"));
     assert!(!super::terraform(&excluded).contains("trusted_principals"));
 }
+
+#[test]
+fn templates_have_the_boundary_and_the_existing_execution_role() {
+    let (boundary, role) = ("arn:aws:iam::123456789012:policy/apps", "arn:aws:iam::123456789012:role/lambda-publisher");
+    let settings = format!("memory = 512\npermissions-boundary = \"{boundary}\"\nrole = \"{role}\"");
+    let config = Config::parse(&super::CONFIGURATION.replace("memory = 512", &settings)).unwrap();
+    let stack = template_stack(&config);
+    let template = deployed(&cloudformation(&stack));
+    let roles = of_kind(&template, "AWS::IAM::Role");
+    assert_eq!(roles.len(), 3, "the publisher roles");
+    assert!(roles.iter().all(|(_, one)| one["PermissionsBoundary"] == boundary));
+    assert_eq!(of_kind(&template, "AWS::Lambda::Function")[0].1["Role"], role);
+    assert!(!template.to_string().contains("ExecutionRole\""), "{template}");
+    let text = terraform(&stack);
+    assert_eq!(text.matches("permissions_boundary").count(), 3);
+    assert!(text.contains(role) && !text.contains("aws_iam_role.execution"), "{text}");
+}

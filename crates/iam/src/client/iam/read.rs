@@ -215,10 +215,13 @@ impl IamClient {
 
     /// A role with its owner tag and its inline policies.
     pub(crate) async fn stack_role(&self, role: &str) -> Result<Option<FoundRole>, AwsError> {
-        let Some(trust) = self.role(role).await? else { return Ok(None) };
+        let output = if_exists(send!("GetRole", role, self.client.get_role().role_name(role)))?;
+        let Some(found) = output.and_then(|output| output.role) else { return Ok(None) };
+        let trust = found.assume_role_policy_document.as_deref().map(decode).unwrap_or_default();
+        let boundary = found.permissions_boundary.and_then(|boundary| boundary.permissions_boundary_arn);
         let tags: Vec<_> = list!("ListRoleTags", role, self.client.list_role_tags().role_name(role))?;
         let owner = tags.into_iter().find(|tag| tag.key() == TAG).map(|tag| tag.value);
-        Ok(Some(FoundRole { owner, trust, policies: self.role_policies(role).await? }))
+        Ok(Some(FoundRole { owner, trust, boundary, policies: self.role_policies(role).await? }))
     }
 
     /// Names of the roles whose trust policy contains an ARN.

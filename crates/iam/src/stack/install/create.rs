@@ -80,12 +80,14 @@ pub fn install(stack: &Stack, found: &FoundStack, code: &str) -> Result<InstallC
     check_owners(stack, found)?;
     let mut unmanaged_roles = Vec::new();
     let mut changes = Vec::new();
-    ensure_role(&mut changes, &stack.execution_role, owner, found)?;
+    if let Some(role) = stack.own_execution_role() {
+        ensure_role(&mut changes, role, stack, found)?;
+    }
     for publisher in &stack.publishers {
         if found.roles.get(&publisher.name).is_some_and(|role| role.owner.as_deref() != Some(owner)) {
             unmanaged_roles.push(publisher.name.clone());
         } else {
-            ensure_role(&mut changes, publisher, owner, found)?;
+            ensure_role(&mut changes, publisher, stack, found)?;
         }
     }
     ensure_queue(&mut changes, stack, found);
@@ -100,7 +102,7 @@ pub fn install(stack: &Stack, found: &FoundStack, code: &str) -> Result<InstallC
 
 fn check_owners(stack: &Stack, found: &FoundStack) -> Result<(), InstallError> {
     let function = stack.function.name.as_str();
-    let execution_role = &stack.execution_role.name;
+    let execution_role = stack.own_execution_role().map(|role| role.name.as_str()).unwrap_or_default();
     for (kind, name, owner) in [
         ("function", function, found.function.as_ref().map(|function| &function.owner)),
         ("queue", &stack.dead_letters, found.queue.as_ref().map(|queue| &queue.owner)),

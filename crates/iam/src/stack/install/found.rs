@@ -56,6 +56,8 @@ pub struct FoundRole {
     pub owner: Option<String>,
     /// Its trust policy.
     pub trust: String,
+    /// ARN of its permissions boundary.
+    pub boundary: Option<String>,
     /// Its inline policies by name.
     pub policies: BTreeMap<String, String>,
 }

@@ -11,7 +11,7 @@ use crate::stack::role::StackRole;
 pub(super) fn ensure_role(
     changes: &mut Vec<Change>,
     role: &StackRole,
-    owner: &str,
+    stack: &Stack,
     found: &FoundStack,
 ) -> Result<(), PolicyDocumentError> {
     let mut push = |change| changes.push(Change::Role(change));
@@ -23,12 +23,17 @@ pub(super) fn ensure_role(
             description: role.description.clone(),
             trust: role.trust.compact()?,
             max_session_duration: None,
-            owner: Some(owner.to_owned()),
+            owner: Some(stack.function.name.to_string()),
+            boundary: stack.boundary().map(str::to_owned),
         }),
         Some(current) => {
             if let Some(trust) = merge(&current.trust, &role.trust)? {
                 let (role, current) = (role.name.clone(), Some(current.trust.clone()));
                 push(RoleChange::SetTrust { role, current, trust });
+            }
+            // A boundary that the configuration does not name is somebody else's.
+            if let Some(boundary) = stack.boundary().filter(|boundary| current.boundary.as_deref() != Some(*boundary)) {
+                push(RoleChange::SetBoundary { role: role.name.clone(), boundary: boundary.to_owned() });
             }
         }
     }
