@@ -6,9 +6,10 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::complete_multipart_upload::builders::CompleteMultipartUploadFluentBuilder;
 use aws_sdk_s3::primitives::ByteStream;
 use tidegate_core::config::Site;
+use tidegate_core::location::Source;
 use tidegate_core::report::Outcome;
-use tidegate_emulator::iam::ACCOUNT_ID;
-use tidegate_emulator::s3::Ownership;
+use tidegate_emulator::iam::{ACCOUNT_ID, AccessRequest};
+use tidegate_emulator::s3::{ObjectEncryption, Ownership};
 use tidegate_iam::apply::Provisioner;
 use tidegate_iam::changes::{
     BucketSpec, Change, CredentialsKind, CredentialsSpec, PermissionsBoundary, PolicySpec, PolicyTargets, RoleChange,
@@ -233,7 +234,7 @@ async fn an_uploader_of_a_staged_place_replaces_it() {
         UploadPlace::Staged(format!("s3://{STAGING}/staged/").parse().unwrap()),
         UploadPlace::Zip(format!("s3://{STAGING}/site.zip").parse().unwrap()),
     ];
-    let client = client(&world, credentials_of(&world, &upload_grant(&Partition::default(), &places)));
+    let client = client(&world, credentials_of(&world, &upload_grant(&Partition::default(), &places, None)));
     let put = |key: &str| client.put_object().bucket(STAGING).key(key.to_owned()).body(body());
     for key in ["staged/index.html", "staged/.ready", "site.zip"] {
         assert_eq!(status!(put(key)), 200, "{key}");
@@ -585,4 +586,86 @@ async fn the_uploader_guard_does_not_prevent_publishing() {
     let guard = uploader_guard(&Partition::default(), &staging).document.compact().unwrap();
     world.account.s3().set_policy(STAGING, Some(guard)).await.unwrap();
     assert_eq!(publish.run().await.outcome, Outcome::Live);
+}
+
+const STATE_KEY: &str = "arn:aws:kms:us-east-1:000000000000:key/0a1b2c3d-0000-0000-0000-00000000000a";
+const BUILDS_KEY: &str = "arn:aws:kms:us-east-1:000000000000:key/0a1b2c3d-0000-0000-0000-00000000000b";
+
+/// Publishes two releases and rolls back, in buckets of the state and the builds that are encrypted with keys, with the
+/// policies for `granted`.
+async fn publish_with_keys(configuration: &str, granted: &str, bucket_key: bool) -> Result<World, String> {
+    let (docs, granted) = (site(configuration), site(granted));
+    let document = policies::site(&granted, ACCOUNT_ID, &[]).document.compact().unwrap();
+    let (world, _) = world_with_role(&document).await;
+    let encryption = |key: &str| ObjectEncryption {
+        algorithm: "aws:kms".to_owned(),
+        kms_key: Some(key.to_owned()),
+        bucket_key: Some(bucket_key),
+    };
+    world.account.s3().set_encryption(STAGING, encryption(BUILDS_KEY)).await.unwrap();
+    world.account.s3().set_encryption("state", encryption(STATE_KEY)).await.unwrap();
+    let credentials = credentials_of(&world, &policies::caller(&[&granted], ACCOUNT_ID, SessionTags::None));
+    let uploads = upload_grant(
+        &Partition::default(),
+        &[policies::UploadPlace::Staged(format!("s3://{STAGING}/source/").parse().unwrap())],
+        granted.builds_kms_key.as_ref(),
+    );
+    world.account.iam().create_user("ci", &[("grant", &uploads.document.compact().unwrap())]).unwrap();
+    let ci = client(&world, world.account.iam().create_access_key("ci").unwrap().credentials());
+    for release in ["one", "two"] {
+        let key = format!("source/{release}/index.html");
+        let put = ci.put_object().bucket(STAGING).key(key).body(ByteStream::from(release.as_bytes().to_vec()));
+        put.send().await.map_err(|error| format!("{error:?}"))?;
+        let request = tidegate_tests::world::request(format!("s3://{STAGING}/source/{release}/").parse().unwrap());
+        let publisher = world.publisher_with(credentials.clone(), 1);
+        let publish = tidegate_tests::Publish { publisher, site: docs.clone(), request };
+        let report = publish.publish().await.map_err(|error| error.to_string())?;
+        if report.outcome != Outcome::Live {
+            return Err(report.to_string());
+        }
+    }
+    let mut request = tidegate_tests::world::request(Source::Release("r1".parse().unwrap()));
+    request.release = "back to r1".into();
+    let publish = tidegate_tests::Publish { publisher: world.publisher_with(credentials, 1), site: docs, request };
+    let report = publish.publish().await.map_err(|error| error.to_string())?;
+    assert_eq!(report.outcome, Outcome::Live, "{report}");
+    Ok(world)
+}
+
+#[tokio::test]
+async fn keys_of_state_and_builds_are_used_for_them_and_for_nothing_else() {
+    let keys = format!("state-kms-key = \"{STATE_KEY}\"\nstate = ");
+    let with_state = SITE_WITH_ROLE.replacen("state = ", &keys, 1).replace("releases = 1", "releases = 5");
+    let both = with_state.replace("target = ", &format!("builds-kms-key = \"{BUILDS_KEY}\"\ntarget = "));
+    for bucket_key in [false, true] {
+        let world = publish_with_keys(&both, &both, bucket_key).await.unwrap();
+        let client = world.client();
+        let listed = client.list_objects_v2().bucket("state").send().await.unwrap();
+        let mut bodies = 0;
+        for object in listed.contents() {
+            let key = object.key().unwrap();
+            let head = client.head_object().bucket("state").key(key).send().await.unwrap();
+            assert_eq!(head.ssekms_key_id(), Some(STATE_KEY), "{key}");
+            bodies += usize::from(key.contains("/bodies/"));
+        }
+        assert!(bodies > 0, "the replaced page was archived");
+        // The key is for these objects only.
+        let caller = world.account.iam().create_access_key("holder").unwrap().id;
+        for (resource, allowed) in [
+            ("arn:aws:s3:::state/tidegate/x", true),
+            ("arn:aws:s3:::state", true),
+            ("arn:aws:s3:::state/elsewhere", false),
+            ("arn:aws:s3:::site/docs/index.html", false),
+        ] {
+            let context =
+                [("kms:ViaService", "s3.us-east-1.amazonaws.com"), ("kms:EncryptionContext:aws:s3:arn", resource)];
+            let request = AccessRequest { action: "kms:Decrypt", resource: STATE_KEY, context: &context };
+            assert_eq!(world.account.iam().authorize(&caller, &request).is_ok(), allowed, "{resource}");
+        }
+    }
+    // Without the keys in the configuration, the policies do not suffice.
+    for granted in [with_state.as_str(), &both.replace(&keys, "state = ")] {
+        let error = publish_with_keys(&both, granted, false).await.unwrap_err();
+        assert!(error.contains("kms:") || error.contains("AccessDenied"), "{error}");
+    }
 }

@@ -133,7 +133,7 @@ async fn the_aws_cli_replaces_a_staged_build_with_the_uploader_s_policy() {
         UploadPlace::Staged(format!("s3://{BUCKET}/staged/").parse().unwrap()),
         UploadPlace::Zip(format!("s3://{BUCKET}/site.zip").parse().unwrap()),
     ];
-    let uploader = Uploader::new(program, &upload_grant(&Partition::default(), &places)).await;
+    let uploader = Uploader::new(program, &upload_grant(&Partition::default(), &places, None)).await;
     let sync = format!("aws s3 sync public/ s3://{BUCKET}/staged/ --delete");
     let ready = format!("aws s3api put-object --bucket {BUCKET} --key staged/.ready");
     uploader.works(&sync).await;

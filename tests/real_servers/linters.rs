@@ -45,9 +45,11 @@ fn bucket_grant(access: BucketAccess, prefix: &str) -> BucketGrant {
 fn grants() -> Vec<Grant> {
     let text = r#"
         state = "s3://acme-artifacts/tidegate/"
+        state-kms-key = "arn:aws:kms:us-east-1:123456789012:key/0a1b2c3d-0000-0000-0000-000000000002"
         [[site]]
         name = "docs"
         builds = "s3://acme-artifacts/builds/docs/"
+        builds-kms-key = "arn:aws:kms:us-east-1:123456789012:key/0a1b2c3d-0000-0000-0000-000000000001"
         target = "s3://docs.acme.com/v1/"
         role = "arn:aws:iam::123456789012:role/tidegate-docs"
         cdn = [{ distribution = "E2EXAMPLE", origin-path = "/v1" }]
@@ -96,6 +98,7 @@ fn grants() -> Vec<Grant> {
                 UploadPlace::Staged("s3://acme-artifacts/staged/".parse().unwrap()),
                 UploadPlace::Zip("s3://acme-artifacts/site.zip".parse().unwrap()),
             ],
+            Some(&"arn:aws:kms:us-east-1:123456789012:key/0a1b2c3d-0000-0000-0000-000000000001".parse().unwrap()),
         ),
         sync.grant(),
         pipeline(false).grant().unwrap(),

@@ -230,18 +230,18 @@ fn print_reasons(grant: &Grant) {
 }
 
 async fn upload(common: &CommonArguments, arguments: &UploaderArguments) -> Result<ExitStatus, CliError> {
-    let (places, site_partition) = if arguments.place.starts_with("s3://") {
+    let (places, site_partition, key) = if arguments.place.starts_with("s3://") {
         let location: Location = arguments.place.parse().map_err(|error: LocationError| CliError::usage(error))?;
         let place = if arguments.replace { UploadPlace::Staged(location) } else { UploadPlace::Builds(location) };
-        (vec![place], None)
+        (vec![place], None, None)
     } else {
         let configuration = Configuration::load(&common.config)?;
         let site = configuration.site(&arguments.place)?;
-        (upload_places(site, arguments)?, site.role.as_ref().map(RoleArn::partition))
+        (upload_places(site, arguments)?, site.role.as_ref().map(RoleArn::partition), site.builds_kms_key.clone())
     };
     let partition = arguments.partition.clone().or(site_partition);
     let output = PolicyOutput::open(common, &arguments.output, partition.as_ref()).await?;
-    let mut grants = vec![upload_grant(&output.partition, &places)];
+    let mut grants = vec![upload_grant(&output.partition, &places, key.as_ref())];
     if arguments.create_only || arguments.attach.remove {
         grants.extend(places.iter().filter_map(|place| match place {
             UploadPlace::Builds(location) => Some(uploader_guard(&output.partition, location)),

@@ -82,6 +82,7 @@ fn site(arguments: &SyncArguments, filters: &[String]) -> Result<Site, CliError>
         name: SiteName::try_from(NAME.to_owned()).map_err(CliError::system)?,
         staged: None,
         builds: None,
+        builds_kms_key: None,
         staged_headers: match arguments.staged_headers {
             StagedHeadersFlag::Keep => StagedHeaders::Keep,
             StagedHeadersFlag::Ignore => StagedHeaders::Ignore,
@@ -90,6 +91,7 @@ fn site(arguments: &SyncArguments, filters: &[String]) -> Result<Site, CliError>
         webhooks: Vec::new(),
         target: arguments.target.clone(),
         state: None,
+        state_kms_key: None,
         keep: Retention::default(),
         lease_seconds: LeaseSeconds::default(),
         role: None,

@@ -22,6 +22,14 @@ pub struct ObjectSettings {
     pub storage_class: Option<String>,
 }
 
+impl ObjectSettings {
+    /// Encryption with a KMS key; the bucket's default without one.
+    #[must_use]
+    pub fn with_key(kms_key: Option<KmsKey>) -> Self {
+        Self { encryption: kms_key.as_ref().map(|_| "aws:kms".to_owned()), kms_key, ..Self::default() }
+    }
+}
+
 /// Minimum size of a multipart upload, in bytes. A smaller body needs one buffer; for a larger one, a lost connection costs
 /// one part instead of the whole body.
 pub const MULTIPART_BYTES: u64 = 64 * 1024 * 1024;

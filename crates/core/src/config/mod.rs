@@ -17,6 +17,7 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
+use crate::kms_key::KmsKey;
 use crate::location::{Location, Prefix};
 use crate::sanitize::sanitize_name;
 
@@ -49,6 +50,9 @@ pub struct Config {
     /// The account that owns the bucket of `state`.
     #[serde(default, rename = "state-owner")]
     pub state_owner: Option<AccountId>,
+    /// The KMS key that `state` is encrypted with.
+    #[serde(default, rename = "state-kms-key")]
+    pub state_kms_key: Option<KmsKey>,
     /// The Lambda function.
     #[serde(default)]
     pub function: FunctionConfig,
@@ -80,6 +84,10 @@ impl Config {
         }
         let Some(state) = config.state.clone() else {
             config.check_owners()?;
+            if config.state_kms_key.is_some() {
+                let message = "`state-kms-key` without `state`; set both, or neither";
+                return Err(ConfigError::Form(message.to_owned()));
+            }
             return Ok(config);
         };
         for site in &mut config.sites {
@@ -92,6 +100,7 @@ impl Config {
             }
             let prefix = Prefix::new(&state.prefix.join(site.name.as_str()));
             let prefix = prefix.map_err(|error| ConfigError::Form(error.to_string()))?;
+            site.state_kms_key.clone_from(&config.state_kms_key);
             site.state = Some(Location { bucket: state.bucket.clone(), prefix });
             site.state_owner.clone_from(&config.state_owner);
         }

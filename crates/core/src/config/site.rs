@@ -15,6 +15,7 @@ use crate::arn::{Partition, distribution_arn};
 use crate::declared::StagedHeaders;
 use crate::invalidation::AddressRules;
 use crate::invalidation::quota::FREE_PATHS;
+use crate::kms_key::KmsKey;
 use crate::location::{Location, Prefix, Source};
 use crate::put_options::ObjectSettings;
 use crate::release::retention::Retention;
@@ -34,6 +35,9 @@ pub struct Site {
     /// folder and every zip is one.
     #[serde(default)]
     pub builds: Option<Location>,
+    /// The KMS key that objects of `builds` and `staged` are encrypted with, by their bucket or by the upload.
+    #[serde(default)]
+    pub builds_kms_key: Option<KmsKey>,
     /// How the headers of staged objects are used.
     #[serde(default)]
     pub staged_headers: StagedHeaders,
@@ -64,6 +68,9 @@ pub struct Site {
     /// Where its releases are stored: the site's name below the configuration's `state`.
     #[serde(skip)]
     pub state: Option<Location>,
+    /// The configuration's `state-kms-key`.
+    #[serde(skip)]
+    pub state_kms_key: Option<KmsKey>,
     /// How long earlier releases are kept.
     #[serde(default)]
     pub keep: Retention,

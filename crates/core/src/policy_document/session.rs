@@ -6,7 +6,8 @@
 use super::document::{PolicyDocument, Statement};
 use super::error::{MAX_SESSION_POLICY, PolicyDocumentError};
 use crate::arn::{Partition, bucket_arn, objects_arn};
-use crate::location::Location;
+use crate::kms_key::KmsKey;
+use crate::location::{Bucket, Location};
 use crate::plan::{Action, Plan, PlannedBody};
 use crate::put_options::{MULTIPART_BYTES, ObjectSettings};
 
@@ -34,17 +35,7 @@ impl Statement {
     pub fn keys(partition: &Partition, actions: &[&'static str], settings: &ObjectSettings) -> Option<Self> {
         let kms = settings.encryption.as_deref().is_some_and(|kind| kind.starts_with("aws:"));
         let statement = match &settings.kms_key {
-            Some(key) => {
-                let statement = Self::allow(actions.iter().copied(), [key.policy_resource(partition)]);
-                // The ARN of an alias as resource would not allow using its key. Source: AWS KMS Developer Guide, "Use
-                // aliases to control access to KMS keys".
-                match key.alias() {
-                    Some(alias) => {
-                        statement.when("ForAnyValue:StringEquals", "kms:ResourceAliases", [alias.to_owned()])
-                    }
-                    None => statement,
-                }
-            }
+            Some(key) => Self::of_key(partition, actions, key),
             None if kms => return Some(Self::any_key(partition, actions)),
             None => return None,
         };
@@ -70,13 +61,49 @@ pub struct PlanningScope {
     pub any_key: bool,
 }
 
+impl Statement {
+    /// Allows using a KMS key through S3 for the objects below a location only. The encryption context of a request is the
+    /// ARN of the object, or that of the bucket with an S3 Bucket Key. Source: Amazon S3 user guide, "Using server-side
+    /// encryption with AWS KMS keys", "Encryption context".
+    pub fn key_of_objects(
+        partition: &Partition,
+        actions: &[&'static str],
+        key: &KmsKey,
+        objects: impl IntoIterator<Item = (Bucket, String)>,
+    ) -> Self {
+        let mut context: Vec<String> =
+            objects.into_iter().flat_map(|(bucket, objects)| [bucket_arn(partition, &bucket), objects]).collect();
+        context.sort();
+        context.dedup();
+        Self::of_key(partition, actions, key).through_s3(partition).when(
+            "StringLike",
+            "kms:EncryptionContext:aws:s3:arn",
+            context,
+        )
+    }
+
+    fn of_key(partition: &Partition, actions: &[&'static str], key: &KmsKey) -> Self {
+        let statement = Self::allow(actions.iter().copied(), [key.policy_resource(partition)]);
+        // The ARN of an alias as resource would not allow using its key. Source: AWS KMS Developer Guide, "Use
+        // aliases to control access to KMS keys".
+        match key.alias() {
+            Some(alias) => statement.when("ForAnyValue:StringEquals", "kms:ResourceAliases", [alias.to_owned()]),
+            None => statement,
+        }
+    }
+}
+
 /// What the session of a plan accesses besides the site itself.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SessionScope<'a> {
     /// Where bodies are copied from within S3: a staged prefix, or archived bodies.
     pub staged: Option<&'a Location>,
+    /// The KMS key that these are encrypted with.
+    pub staged_key: Option<&'a KmsKey>,
     /// Where bodies are archived to.
     pub archive: Option<&'a Location>,
+    /// The KMS key that these are encrypted with.
+    pub archive_key: Option<&'a KmsKey>,
     /// ARNs of distributions to invalidate.
     pub distributions: &'a [String],
     /// ARNs of those among them that are invalidated by cache tags.
@@ -113,13 +140,22 @@ impl PolicyDocument {
         }
         if let (true, Some(staged)) = (needed.copy_staged, scope.staged) {
             statements.push(Statement::allow(["s3:GetObject"], [objects(staged)]));
+            statements.extend(scope.staged_key.map(|key| {
+                let place = (staged.bucket.clone(), objects(staged));
+                Statement::key_of_objects(partition, &["kms:Decrypt"], key, [place])
+            }));
         }
         if let (true, Some(archive)) = (!plan.archive.is_empty(), scope.archive) {
-            let mut actions = vec!["s3:PutObject"];
+            let (mut actions, mut on_key) = (vec!["s3:PutObject"], vec!["kms:GenerateDataKey"]);
             if plan.archive.iter().any(|copy| copy.size > MAX_COPY_BYTES) {
                 actions.push("s3:AbortMultipartUpload");
+                on_key.push("kms:Decrypt");
             }
             statements.push(Statement::allow(actions, [objects(archive)]));
+            statements.extend(scope.archive_key.map(|key| {
+                let place = (archive.bucket.clone(), objects(archive));
+                Statement::key_of_objects(partition, &on_key, key, [place])
+            }));
         }
         statements.extend(needed.keys(partition, plan, scope.any_key));
         if !scope.distributions.is_empty() {

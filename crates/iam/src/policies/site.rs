@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use tidegate_core::arn::object_arn;
 use tidegate_core::config::{PluginReference, SecretReference, Site, Webhook};
 use tidegate_core::iam_name::{MAX_POLICY_NAME, fitted};
-use tidegate_core::location::Source;
+use tidegate_core::location::{Bucket, Source};
 use tidegate_core::release::bodies;
 
 use super::Grant;
@@ -32,6 +32,26 @@ impl SessionTags {
             Self::Transitive => &["sts:AssumeRole", "sts:TagSession"],
         }
     }
+}
+
+/// The objects that `builds_kms_key` of a site is for, with their buckets.
+fn keyed_builds(partition: &Partition, site: &Site) -> Vec<(Bucket, String)> {
+    let builds = site.builds.as_ref().map(|place| (place.bucket.clone(), objects_arn(partition, place)));
+    let staged = match &site.staged {
+        Some(Source::Prefix(place)) => Some((place.bucket.clone(), objects_arn(partition, place))),
+        Some(Source::Object(object)) => Some((object.bucket.clone(), object_arn(partition, object))),
+        _ => None,
+    };
+    builds.into_iter().chain(staged).collect()
+}
+
+/// Reading builds that are encrypted with the key of the configuration.
+fn read_builds_key(partition: &Partition, site: &Site) -> Option<Statement> {
+    let (key, objects) = (site.builds_kms_key.as_ref()?, keyed_builds(partition, site));
+    (!objects.is_empty()).then(|| {
+        Statement::key_of_objects(partition, &["kms:Decrypt"], key, objects)
+            .because("UseBuildsKey", "to read builds encrypted with KMS, and nothing else with that key")
+    })
 }
 
 /// Access to a source in S3.
@@ -78,7 +98,13 @@ fn writing(site: &Site, account: &str, sources: &[&Source]) -> Vec<Statement> {
         statements
             .push(Statement::allow(["s3:GetObject"], copied).because("CopyStaged", "to copy staged objects within S3"));
     }
+    statements.extend(read_builds_key(&partition, site));
     if let Some(bodies) = site.state.as_ref().and_then(bodies) {
+        statements.extend(site.state_kms_key.as_ref().map(|key| {
+            let objects = (bodies.bucket.clone(), objects_arn(&partition, &bodies));
+            Statement::key_of_objects(&partition, &["kms:Decrypt", "kms:GenerateDataKey"], key, [objects])
+                .because("UseArchiveKey", "to archive and restore objects encrypted with KMS")
+        }));
         statements.push(
             Statement::allow(
                 ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"],
@@ -170,6 +196,19 @@ fn publishing(sites: &[&Site], account: &str, tags: SessionTags) -> Vec<Statemen
             Statement::allow(["sts:GetScopedCredentials"], ["*".to_owned()])
                 .because("ScopeCredentials", "to limit its own credentials to one plan"),
         );
+    }
+    for site in sites {
+        let partition = site.partition();
+        let state = site.state_root().map(|state| (state.bucket.clone(), objects_arn(&partition, &state)));
+        let state = site.state_kms_key.as_ref().zip(state).map(|(key, state)| {
+            Statement::key_of_objects(&partition, &["kms:Decrypt", "kms:GenerateDataKey"], key, [state])
+                .because("UseStateKey", "to store releases encrypted with KMS, and nothing else with that key")
+        });
+        for statement in read_builds_key(&partition, site).into_iter().chain(state) {
+            if !statements.contains(&statement) {
+                statements.push(statement);
+            }
+        }
     }
     if !roles.is_empty() {
         statements.push(

@@ -6,6 +6,7 @@
 use sha2::{Digest, Sha256};
 use tidegate_core::arn::object_arn;
 use tidegate_core::iam_name::{MAX_POLICY_NAME, fitted};
+use tidegate_core::kms_key::KmsKey;
 use tidegate_core::location::{Location, ObjectLocation};
 
 use super::{Grant, PolicyKind, place_name};
@@ -57,13 +58,25 @@ impl UploadPlace {
 /// The policy of a job that uploads builds below a prefix.
 #[must_use]
 pub fn uploader(partition: &Partition, builds: &Location) -> Grant {
-    upload_grant(partition, &[UploadPlace::Builds(builds.clone())])
+    upload_grant(partition, &[UploadPlace::Builds(builds.clone())], None)
 }
 
-/// The policy of a job that uploads to these places. Its name has the places, so that the policies of two jobs differ.
+/// The policy of a job that uploads to these places, whose buckets may be encrypted with a KMS key. Its name has the
+/// places, so that the policies of two jobs differ.
 #[must_use]
-pub fn upload_grant(partition: &Partition, places: &[UploadPlace]) -> Grant {
-    let statements = places.iter().flat_map(|place| place.statements(partition)).collect();
+pub fn upload_grant(partition: &Partition, places: &[UploadPlace], key: Option<&KmsKey>) -> Grant {
+    let mut statements: Vec<Statement> = places.iter().flat_map(|place| place.statements(partition)).collect();
+    statements.extend(key.map(|key| {
+        let objects = places.iter().map(|place| match place {
+            UploadPlace::Builds(location) | UploadPlace::Staged(location) => {
+                (location.bucket.clone(), objects_arn(partition, location))
+            }
+            UploadPlace::Zip(object) => (object.bucket.clone(), object_arn(partition, object)),
+        });
+        // An upload in parts decrypts, too.
+        Statement::key_of_objects(partition, &["kms:Decrypt", "kms:GenerateDataKey"], key, objects)
+            .because("UseBuildsKey", "to upload builds encrypted with KMS, and nothing else with that key")
+    }));
     let names: Vec<String> = places.iter().map(UploadPlace::name).collect();
     Grant::policy(
         &fitted(&format!("tidegate-uploader-{}", names.join(",")), MAX_POLICY_NAME),

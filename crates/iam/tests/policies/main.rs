@@ -108,6 +108,7 @@ fn all_grants() -> Vec<Grant> {
                 UploadPlace::Staged(staging.clone()),
                 UploadPlace::Zip("s3://acme-artifacts/staging/blog.zip".parse().unwrap()),
             ],
+            Some(&"arn:aws:kms:us-east-1:123456789012:key/0a1b2c3d-0000-0000-0000-000000000001".parse().unwrap()),
         ),
         trust_people(&[
             "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_Dev_0123".parse().unwrap(),

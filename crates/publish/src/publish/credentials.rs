@@ -132,9 +132,19 @@ impl RunCredentials {
             Source::Release(_) => archive.as_ref(),
             Source::Directory(_) | Source::Archive(_) | Source::Object(_) => None,
         };
-        let any_key = matches!(self.base, CredentialBase::Scoped(_));
-        let scope =
-            SessionScope { staged, archive: archive.as_ref(), distributions: &distributions, tagged: &tagged, any_key };
+        let staged_key = match &request.source {
+            Source::Release(_) => site.state_kms_key.as_ref(),
+            _ => site.builds_kms_key.as_ref(),
+        };
+        let scope = SessionScope {
+            staged,
+            staged_key,
+            archive: archive.as_ref(),
+            archive_key: site.state_kms_key.as_ref(),
+            distributions: &distributions,
+            tagged: &tagged,
+            any_key: matches!(self.base, CredentialBase::Scoped(_)),
+        };
         Some(PolicyDocument::writing(&partition, plan, scope)).filter(|document| !document.is_empty())
     }
 }

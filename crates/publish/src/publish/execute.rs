@@ -11,7 +11,7 @@ use tidegate_core::approval::Approved;
 use tidegate_core::location::Location;
 use tidegate_core::manifest::next::WrittenObjects;
 use tidegate_core::plan::{Action, ChangeReason, Operation, Plan, PlannedBody, WritePhase};
-use tidegate_core::put_options::MAX_DELETES;
+use tidegate_core::put_options::{MAX_DELETES, ObjectSettings};
 use tidegate_core::report::{FailedOperation, WriteCounts};
 use tidegate_core::sanitize::{LOG_BYTES, sanitize};
 use tokio_util::task::AbortOnDropHandle;
@@ -52,6 +52,7 @@ pub(super) fn writer(
         s3: S3::new(connection),
         target: run.site.target.clone(),
         settings: plan.objects.clone(),
+        archive_settings: ObjectSettings::with_key(run.site.state_kms_key.clone()),
         reader: basis.reader.clone(),
         copy_limit: run.publisher.copy_limit,
         conditions: CopyConditions::default(),

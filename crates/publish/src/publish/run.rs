@@ -71,7 +71,10 @@ impl Publisher {
     #[must_use]
     pub fn state(&self, site: &Site) -> Option<StateStore> {
         let connection = self.connection.with_owners(site.bucket_owners());
-        site.state.clone().map(|location| StateStore::new(S3::new(&connection), location))
+        site.state.clone().map(|location| {
+            let s3 = S3::new(&connection).with_document_key(site.state_kms_key.clone());
+            StateStore::new(s3, location)
+        })
     }
 }
 

@@ -47,6 +47,8 @@ pub(super) struct PlanWriter {
     pub(super) s3: S3,
     pub(super) target: Location,
     pub(super) settings: ObjectSettings,
+    /// How archived bodies are written.
+    pub(super) archive_settings: ObjectSettings,
     pub(super) reader: SourceReader,
     /// Largest object that one request copies, in bytes.
     pub(super) copy_limit: u64,
@@ -80,8 +82,8 @@ impl PlanWriter {
     pub(super) async fn archive(&self, copy: &ArchiveCopy, archive: &Location) -> Result<(), OperationError> {
         let key = self.target.prefix.join(copy.key.as_str());
         let from = self.site_object(&key, &copy.etag, copy.size);
-        let (headers, settings) = (ObjectHeaders::default(), ObjectSettings::default());
-        let options = PutOptions { headers: &headers, redirect: None, settings: &settings };
+        let headers = ObjectHeaders::default();
+        let options = PutOptions { headers: &headers, redirect: None, settings: &self.archive_settings };
         let name = body_name(&copy.key, &copy.etag);
         let identity = ContentIdentity::default();
         let condition = PutCondition::Always;

@@ -8,6 +8,8 @@ use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation}
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 use aws_smithy_runtime_api::client::retries::classifiers::RetryClassifierPriority;
 use aws_smithy_types::retry::ErrorKind;
+use tidegate_core::kms_key::KmsKey;
+use tidegate_core::put_options::ObjectSettings;
 
 use super::bucket_owner::ExpectOwner;
 use crate::connection::Connection;
@@ -16,6 +18,8 @@ use crate::connection::Connection;
 #[derive(Debug, Clone)]
 pub struct S3 {
     pub(super) client: Client,
+    /// How documents of the state are written.
+    pub(super) document_settings: ObjectSettings,
 }
 
 impl S3 {
@@ -32,7 +36,13 @@ impl S3 {
             owners if owners.is_empty() => config,
             owners => config.interceptor(ExpectOwner(Arc::clone(owners))),
         };
-        Self { client: Client::from_conf(config.build()) }
+        Self { client: Client::from_conf(config.build()), document_settings: ObjectSettings::default() }
+    }
+
+    /// The same client, with the KMS key of the state's documents.
+    #[must_use]
+    pub fn with_document_key(self, key: Option<KmsKey>) -> Self {
+        Self { document_settings: ObjectSettings::with_key(key), ..self }
     }
 
     /// The SDK's client, for requests that are not about publishing.

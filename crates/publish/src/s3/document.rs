@@ -1,13 +1,13 @@
 //! Objects of the state: small documents, written under a condition, and streams of unknown length, such as manifests.
 
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use aws_sdk_s3::types::{Delete, ObjectIdentifier, ServerSideEncryption};
 use bytes::{Bytes, BytesMut};
 use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 use tidegate_core::headers::ObjectHeaders;
 use tidegate_core::identity::ETag;
 use tidegate_core::location::{Bucket, Location};
-use tidegate_core::put_options::{MAX_DELETES, ObjectSettings};
+use tidegate_core::put_options::MAX_DELETES;
 
 use super::client::S3;
 use super::condition::PutCondition;
@@ -32,6 +32,10 @@ impl S3 {
         condition: PutCondition<'_>,
     ) -> Result<ETag, AwsError> {
         let request = self.client.put_object().bucket(bucket.as_str()).key(key).body(ByteStream::from(bytes));
+        let settings = &self.document_settings;
+        let request = request
+            .set_server_side_encryption(settings.encryption.as_deref().map(ServerSideEncryption::from))
+            .set_ssekms_key_id(settings.kms_key.as_ref().map(ToString::to_string));
         let request = match condition {
             PutCondition::IfAbsent => request.if_none_match("*"),
             PutCondition::IfMatch(etag) => request.if_match(etag.quoted()),
@@ -64,8 +68,8 @@ impl S3 {
             }
         }
         let bytes = stream::iter([Ok(first.freeze())]).chain(bytes);
-        let (headers, settings) = (ObjectHeaders::default(), ObjectSettings::default());
-        let options = PutOptions { headers: &headers, redirect: None, settings: &settings };
+        let headers = ObjectHeaders::default();
+        let options = PutOptions { headers: &headers, redirect: None, settings: &self.document_settings };
         let upload = self.create_upload(to, key, options, None, None).await?;
         let parts = self.upload_parts(to, key, &upload, bytes, PART).await;
         self.finish_upload(to, key, &upload, parts, options, condition).await?;

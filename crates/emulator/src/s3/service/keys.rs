@@ -7,7 +7,7 @@
 
 use s3s::{S3Request, auth::Credentials};
 
-use super::super::access::Authorizer;
+use super::super::access::{Authorizer, bucket_arn, object_arn};
 use super::super::error::S3Failure;
 use super::super::object::{ObjectEncryption, ObjectName};
 use super::backend::EmulatedS3;
@@ -17,13 +17,22 @@ impl Authorizer {
     pub(super) fn authorize_key(
         &self,
         credentials: Option<&Credentials>,
+        object: &ObjectName,
         encryption: &ObjectEncryption,
         action: &str,
     ) -> Result<(), S3Failure> {
         match encryption.kms_key.as_deref().filter(|key| key.contains(":key/")) {
             // Source: AWS KMS Developer Guide, "kms:ViaService".
             Some(key) => {
-                let context = vec![("kms:ViaService".to_owned(), "s3.us-east-1.amazonaws.com".to_owned())];
+                // Source: Amazon S3 User Guide, "Using server-side encryption with AWS KMS keys", "Encryption context".
+                let resource = match encryption.bucket_key {
+                    Some(true) => bucket_arn(&object.bucket),
+                    _ => object_arn(&object.bucket, &object.key),
+                };
+                let context = vec![
+                    ("kms:ViaService".to_owned(), "s3.us-east-1.amazonaws.com".to_owned()),
+                    ("kms:EncryptionContext:aws:s3:arn".to_owned(), resource),
+                ];
                 self.authorize(credentials, action, key, &context)
             }
             None => Ok(()),
@@ -36,18 +45,20 @@ impl EmulatedS3 {
     pub(super) fn authorize_encrypt<T>(
         &self,
         request: &S3Request<T>,
+        object: &ObjectName,
         encryption: &ObjectEncryption,
     ) -> Result<(), S3Failure> {
-        self.authorizer.authorize_key(request.credentials.as_ref(), encryption, "kms:GenerateDataKey")
+        self.authorizer.authorize_key(request.credentials.as_ref(), object, encryption, "kms:GenerateDataKey")
     }
 
     /// Checks that the caller may read an object or the checksum of its content.
     pub(super) fn authorize_decrypt<T>(
         &self,
         request: &S3Request<T>,
+        object: &ObjectName,
         encryption: &ObjectEncryption,
     ) -> Result<(), S3Failure> {
-        self.authorizer.authorize_key(request.credentials.as_ref(), encryption, "kms:Decrypt")
+        self.authorizer.authorize_key(request.credentials.as_ref(), object, encryption, "kms:Decrypt")
     }
 
     /// Checks that the caller may copy from an object. The copy itself reports a missing source.
@@ -57,7 +68,7 @@ impl EmulatedS3 {
         source: &ObjectName,
     ) -> Result<(), S3Failure> {
         match self.store.head(&source.bucket, &source.key) {
-            Ok(info) => self.authorize_decrypt(request, &info.encryption),
+            Ok(info) => self.authorize_decrypt(request, source, &info.encryption),
             Err(_) => Ok(()),
         }
     }

@@ -11,7 +11,7 @@ use super::super::condition::{ReadConditions, WriteCondition};
 use super::super::copy::source_name;
 use super::super::error::S3Failure;
 use super::super::multipart::{CompletedUpload, MAX_PARTS, NamedPart, UploadInProgress, UploadName, UploadedPart};
-use super::super::object::{now, parse_tags, time_of};
+use super::super::object::{ObjectName, now, parse_tags, time_of};
 use super::backend::{EmulatedS3, OperationResult};
 use super::lists::Spelling;
 use super::request::{
@@ -71,7 +71,12 @@ pub(super) async fn create_multipart_upload(
         kind,
     };
     check_redirect(&upload.headers)?;
-    service.authorizer.authorize_key(req.credentials.as_ref(), &upload.encryption, "kms:GenerateDataKey")?;
+    service.authorizer.authorize_key(
+        req.credentials.as_ref(),
+        &ObjectName::new(&input.bucket, &input.key),
+        &upload.encryption,
+        "kms:GenerateDataKey",
+    )?;
     let encrypted = upload.encryption.clone();
     let created = service.store.create_upload(&input.bucket, &input.key, upload).await?;
     Ok(S3Response::new(CreateMultipartUploadOutput {
@@ -96,8 +101,10 @@ pub(super) async fn upload_part(
     let name = name(&input.bucket, &input.key, &input.upload_id);
     let upload = service.store.upload(&name)?;
     let credentials = req.credentials.as_ref();
-    service.authorizer.authorize_key(credentials, &upload.encryption, "kms:GenerateDataKey")?;
-    service.authorizer.authorize_key(credentials, &upload.encryption, "kms:Decrypt")?;
+    let object = ObjectName::new(&input.bucket, &input.key);
+    for action in ["kms:GenerateDataKey", "kms:Decrypt"] {
+        service.authorizer.authorize_key(credentials, &object, &upload.encryption, action)?;
+    }
     let incoming = IncomingBody {
         body: input.body,
         headers: &req.headers,
@@ -144,7 +151,7 @@ pub(super) async fn upload_part_copy(
     let upload = service.store.upload(&name)?;
     let from = source_name(&input.copy_source)?;
     service.authorize_decrypt_source(&req, &from)?;
-    service.authorize_encrypt(&req, &upload.encryption)?;
+    service.authorize_encrypt(&req, &ObjectName::new(&input.bucket, &input.key), &upload.encryption)?;
     let conditions = ReadConditions {
         if_match: input.copy_source_if_match.clone(),
         if_none_match: input.copy_source_if_none_match.clone(),

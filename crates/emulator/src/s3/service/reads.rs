@@ -15,7 +15,7 @@ use super::super::checksum::set_checksum;
 use super::super::condition::ReadConditions;
 use super::super::content::ObjectContent;
 use super::super::error::S3Failure;
-use super::super::object::ObjectInfo;
+use super::super::object::{ObjectInfo, ObjectName};
 use super::backend::{EmulatedS3, OperationResult};
 use super::request::{count, length, strong, timestamp};
 
@@ -130,7 +130,7 @@ pub(super) async fn get_object(
     });
     let object = service.hide_missing(&req, &input.bucket, object)?;
     let requested = found.ok_or(S3Failure::NoSuchKey)?;
-    service.authorize_decrypt(&req, &object.info.encryption)?;
+    service.authorize_decrypt(&req, &ObjectName::new(&input.bucket, &input.key), &object.info.encryption)?;
     let mut output =
         object_output!(GetObjectOutput, &object.info, &requested, wants_checksum(input.checksum_mode.as_ref()));
     output.tag_count = (!object.info.tags.is_empty()).then(|| count(object.info.tags.len()));
@@ -158,7 +158,7 @@ pub(super) async fn head_object(
     conditions.check(&info)?;
     // Without its checksum, an object is described without its KMS key.
     if wants_checksum(input.checksum_mode.as_ref()) {
-        service.authorize_decrypt(&req, &info.encryption)?;
+        service.authorize_decrypt(&req, &ObjectName::new(&input.bucket, &input.key), &info.encryption)?;
     }
     let requested = requested_range(&info, input.range.as_ref(), input.part_number)?;
     let mut output = object_output!(HeadObjectOutput, &info, &requested, wants_checksum(input.checksum_mode.as_ref()));

@@ -36,7 +36,12 @@ pub(super) async fn put_object(
         condition: WriteCondition::of_write(&req.headers)?,
     };
     check_redirect(&options.headers)?;
-    service.authorizer.authorize_key(req.credentials.as_ref(), &options.encryption, "kms:GenerateDataKey")?;
+    service.authorizer.authorize_key(
+        req.credentials.as_ref(),
+        &ObjectName::new(&input.bucket, &input.key),
+        &options.encryption,
+        "kms:GenerateDataKey",
+    )?;
     let incoming = IncomingBody {
         body: input.body,
         headers: &req.headers,
@@ -98,7 +103,7 @@ pub(super) async fn copy_object(
         condition: WriteCondition::of_write(&req.headers)?,
     };
     service.authorize_decrypt_source(&req, &source)?;
-    service.authorize_encrypt(&req, &options.encryption)?;
+    service.authorize_encrypt(&req, &ObjectName::new(&input.bucket, &input.key), &options.encryption)?;
     let tags = replaces_tags.then(|| options.tags.clone());
     if !replaces_tags {
         service.authorize_tag_copy(&req, &source)?;

@@ -31,7 +31,7 @@ pub(super) fn ensure_role(
                 let (role, current) = (role.name.clone(), Some(current.trust.clone()));
                 push(RoleChange::SetTrust { role, current, trust });
             }
-            // A boundary that the configuration does not name is somebody else's.
+            // A boundary that the configuration does not name is left unchanged.
             if let Some(boundary) = stack.boundary().filter(|boundary| current.boundary.as_deref() != Some(*boundary)) {
                 push(RoleChange::SetBoundary { role: role.name.clone(), boundary: boundary.to_owned() });
             }
