@@ -607,7 +607,7 @@ async fn publish_with_keys(configuration: &str, granted: &str, bucket_key: bool)
     let credentials = credentials_of(&world, &policies::caller(&[&granted], ACCOUNT_ID, SessionTags::None));
     let uploads = upload_grant(
         &Partition::default(),
-        &[policies::UploadPlace::Staged(format!("s3://{STAGING}/source/").parse().unwrap())],
+        &[UploadPlace::Staged(format!("s3://{STAGING}/source/").parse().unwrap())],
         granted.builds_kms_key.as_ref(),
     );
     world.account.iam().create_user("ci", &[("grant", &uploads.document.compact().unwrap())]).unwrap();

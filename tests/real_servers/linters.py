@@ -85,6 +85,10 @@ def run_validator(documents):
         process = subprocess.run(command + ["--aws-services-dir", services], capture_output=True, text=True, check=False)
         report = json.loads(process.stdout[process.stdout.index("{") :])
         for issue in issues(report):
+            # The name of an encryption context follows the key, here `aws:s3:arn`, and the validator takes no colon in it.
+            # Source: AWS KMS Developer Guide, "kms:EncryptionContext:context-key".
+            if "`kms:EncryptionContext:aws:s3:arn` is not valid" in issue.get("message", ""):
+                continue
             if issue["issue_type"] not in IGNORED:
                 print("validator", issue["issue_type"], issue.get("action"), issue.get("message"))
 
