@@ -19,7 +19,7 @@ use crate::connection::Connection;
 pub struct S3 {
     pub(super) client: Client,
     /// How documents of the state are written.
-    pub(super) document_settings: ObjectSettings,
+    pub(super) document_settings: Arc<ObjectSettings>,
 }
 
 impl S3 {
@@ -36,13 +36,13 @@ impl S3 {
             owners if owners.is_empty() => config,
             owners => config.interceptor(ExpectOwner(Arc::clone(owners))),
         };
-        Self { client: Client::from_conf(config.build()), document_settings: ObjectSettings::default() }
+        Self { client: Client::from_conf(config.build()), document_settings: Arc::default() }
     }
 
     /// The same client, with the KMS key of the state's documents.
     #[must_use]
     pub fn with_document_key(self, key: Option<KmsKey>) -> Self {
-        Self { document_settings: ObjectSettings::with_key(key), ..self }
+        Self { document_settings: Arc::new(ObjectSettings::with_key(key)), ..self }
     }
 
     /// The SDK's client, for requests that are not about publishing.
