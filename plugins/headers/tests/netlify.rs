@@ -17,8 +17,8 @@ use proptest::test_runner::TestRunner;
 use tidegate_plugin::testing::{SyncAnswer, TestArtifact, sync_in_batches};
 use tidegate_plugin_headers::HeadersPlugin;
 
-#[path = "../../testing/netlify.rs"]
-mod netlify;
+#[path = "../../testing/oracle.rs"]
+mod oracle;
 
 const FILES: usize = 400;
 
@@ -157,7 +157,7 @@ struct Expected {
 /// Runs Netlify's parser; `None` if it is not installed.
 fn netlify_answers(test: &str, texts: &[String]) -> Option<Vec<Expected>> {
     let cases: Vec<_> = texts.iter().map(|text| serde_json::json!({ "text": text, "keys": KEYS })).collect();
-    netlify::run("@netlify/headers-parser", test, &cases)
+    oracle::run("netlify", "headers/tests/netlify.mjs", test, &cases)
 }
 
 fn answer(text: &str) -> SyncAnswer {

@@ -3,7 +3,7 @@
 //! `scripts/servers install netlify` installs them. The differences are documented in `docs/plugins/rewrite.md`.
 #![expect(clippy::unwrap_used, reason = "a failure here is a failed test, and must name its place")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use percent_encoding::percent_decode_str;
 use proptest::collection::vec;
@@ -11,30 +11,17 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use tidegate_plugin::Finding;
 use tidegate_plugin::testing::{TestArtifact, sync_in_batches};
 use tidegate_plugin_rewrite::Rewrite;
 
-#[path = "../../testing/netlify.rs"]
-mod netlify;
+use redirects_file::{from_and_to, keys, page, reported, request};
+
+#[path = "../../testing/oracle.rs"]
+mod oracle;
+mod redirects_file;
 
 const FILES: usize = 200;
 
-const NAMES: [&str; 6] = ["a", "b", "blog", "x.html", "v1.0", "a b"];
-const FROM: [&str; 12] = ["a", "a", "b", "blog", "x.html", "v1.0", "a%20b", "*", "*", ":p", ":q", "b*"];
-const TO: [&str; 10] = ["a", "b", "blog", "x.html", "v1.0", "new", ":splat", ":splat", ":p", ":q"];
-/// Lines as people write them.
-const COMMON: [(&str, &str); 9] = [
-    ("/*", "/a/:splat"),
-    ("/*", "/blog/:splat"),
-    ("/a/*", "/b/:splat"),
-    ("/b/*", "/a/:splat"),
-    ("/v1.0/*", "/:splat"),
-    ("/:p/:q", "/:q/:p"),
-    ("/blog/:p", "/a/:p/"),
-    ("/:p/x.html", "/:p"),
-    ("/a", "/a/"),
-];
 const STATUSES: [&str; 12] =
     ["", "", " 301", " 301", " 301!", " 301!", " 308", " 302", " 200", " 404", " 301 Language=de", " 301 # comment"];
 
@@ -72,20 +59,9 @@ impl Rule {
     }
 }
 
-fn path(segments: &'static [&'static str]) -> impl Strategy<Value = String> {
-    (vec(select(segments), 0..4), any::<bool>()).prop_map(|(segments, slash)| {
-        let slash = if slash && !segments.is_empty() { "/" } else { "" };
-        format!("/{}{slash}", segments.join("/"))
-    })
-}
-
 fn line() -> impl Strategy<Value = Line> {
     let query = select(&["", "", "", "", "", "", "", " id=:id"][..]);
-    let to = (path(&TO), select(&["", "", "", "", "", "https://h.example"][..]))
-        .prop_map(|(to, host)| host.to_owned() + &to);
-    let common = select(&COMMON[..]).prop_map(|(from, to)| (from.to_owned(), to.to_owned()));
-    let paths = prop_oneof![2 => (path(&FROM), to), 1 => common];
-    (paths, query, select(&STATUSES[..])).prop_map(|((from, to), query, status)| {
+    (from_and_to(), query, select(&STATUSES[..])).prop_map(|((from, to), query, status)| {
         let mut line = Line { from, to, query, status };
         if line.is_conditional() && line.to.starts_with('/') {
             // Netlify checks for a loop before the condition.
@@ -95,53 +71,14 @@ fn line() -> impl Strategy<Value = Line> {
     })
 }
 
-/// Keys of all short paths.
-fn keys() -> Vec<String> {
-    let mut paths: Vec<String> = NAMES.iter().map(|name| (*name).to_owned()).collect();
-    paths.extend(NAMES.iter().flat_map(|one| NAMES.iter().map(move |two| format!("{one}/{two}"))));
-    paths
-        .extend(["new", "new/a", "a/a/b", "a/b/a", "a/b/b", "b/blog/a", "blog/a/x.html", "new/a/b"].map(str::to_owned));
-    let folders: Vec<String> = paths.iter().map(|path| format!("{path}/index.html")).collect();
-    paths.into_iter().chain(folders).chain(["index.html".to_owned()]).collect()
-}
-
-/// The path at which visitors reach a key.
-fn request(key: &str) -> String {
-    match key.strip_suffix("index.html") {
-        Some(folder) => format!("/{folder}"),
-        None => format!("/{key}"),
-    }
-}
-
-/// A page, with whatever spelling.
-fn page(path: &str) -> &str {
-    path.trim_matches('/').trim_end_matches("index.html").trim_matches('/')
-}
-
 fn text(lines: &[Line]) -> String {
     lines.iter().map(|line| format!("{}{} {}{}\n", line.from, line.query, line.to, line.status)).collect()
-}
-
-/// The lines that findings name.
-fn reported(findings: &[Finding]) -> BTreeSet<usize> {
-    let mut lines = BTreeSet::new();
-    for finding in findings {
-        let (place, rest) = finding.message.split_once(" of `_redirects`").unwrap_or_default();
-        let more = rest.split_once("more like it: ").map_or("", |(_, list)| list);
-        for range in [place, more].iter().flat_map(|list| list.split([' ', ','])) {
-            let (first, last) = range.split_once('-').unwrap_or((range, range));
-            if let (Ok(first), Ok(last)) = (first.parse::<usize>(), last.parse()) {
-                lines.extend(first..=last);
-            }
-        }
-    }
-    lines
 }
 
 /// Runs Netlify's parser and matcher; `None` if they are not installed.
 fn netlify_answers(test: &str, texts: &[String], paths: &[String]) -> Option<Vec<Vec<Option<Rule>>>> {
     let cases: Vec<_> = texts.iter().map(|text| serde_json::json!({ "text": text, "paths": paths })).collect();
-    netlify::run("netlify-redirector", test, &cases)
+    oracle::run("netlify", "rewrite/tests/netlify.mjs", test, &cases)
 }
 
 #[test]
@@ -202,7 +139,7 @@ fn paths_redirect_as_on_netlify_or_lines_are_reported() {
             let shadow = {
                 let page = page(&path);
                 let html = format!("{page}.html");
-                objects.iter().any(|object| *object == html || self::page(object) == page)
+                objects.iter().any(|object| *object == html || redirects_file::page(object) == page)
             };
             let accepted = spelling || same_page || conditional || shadow;
             assert!(accepted || reported.contains(&number), "`{path}` of line {number}{}", context());
