@@ -6,6 +6,7 @@
 #[cfg(feature = "compile")]
 pub(super) mod cache;
 pub(super) mod package;
+pub(super) mod package_error;
 
 use std::fs;
 use std::io::Read;
@@ -16,9 +17,6 @@ use wasmtime::component::Component;
 #[cfg(feature = "compile")]
 use super::compiler_process::ProcessCode;
 use super::engine::Engine;
-
-/// Limit of one file of machine code, in bytes. A JavaScript engine compiles to 33 MB.
-pub(super) const MAX_CODE_BYTES: u64 = 256 << 20;
 
 /// Deserializes machine code that Tidegate has written.
 #[expect(unsafe_code, reason = "wasmtime trusts machine code; `AuthenticCode` is the proof that it may")]

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use tidegate_core::architecture::Architecture;
 use tidegate_core::config::Sha256Hex;
 
-use super::admission::{AdmissionError, identify};
+use super::admission::identify;
+use super::admission_error::AdmissionError;
 use super::compiled_code::package::{INDEX, PackageIndex, PackagedCode, file_name};
 use super::compiler_process::CompilerProcess;
-use super::engine::{EngineError, configuration};
+use super::engine::EngineError;
+use super::engine_configuration::configuration;
 use super::kind::IdentifiedPlugin;
 
 /// Compiles plugins for one target, which need not be this machine.

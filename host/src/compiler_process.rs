@@ -12,9 +12,9 @@ use std::time::Duration;
 use tidegate_core::architecture::Architecture;
 use tidegate_core::sanitize::{MESSAGE_BYTES, sanitize};
 
-use super::admission::AdmissionErrorKind;
-use super::compiled_code::MAX_CODE_BYTES;
-use super::engine::configuration;
+use super::admission_error::AdmissionErrorKind;
+use super::engine_configuration::configuration;
+use super::limits::MAX_CODE_BYTES;
 
 /// The first argument of the process.
 const ARGUMENT: &str = "compile-plugin-component";

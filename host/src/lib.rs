@@ -22,8 +22,8 @@
 //! | Module | Holds |
 //! |---|---|
 //! | [`limits`] | the limits of a run, and of a component |
-//! | `engine`, `store`, `imports`, `content_server` | the sandbox: wasmtime's settings, budgets, and what a plugin can call |
-//! | `admission`, `structure`, `kind` | whether bytes are a plugin, of which kind, and how much they make |
+//! | `engine`, `engine_configuration`, `store`, `imports`, `content_server` | the sandbox: wasmtime's settings, budgets, and what a plugin can call |
+//! | `admission`, `admission_error`, `structure`, `kind` | whether bytes are a plugin, of which kind, and how much they make |
 //! | `compiled_code` | the code cache and deployment packages; the only `unsafe` |
 //! | `loaded`, `compiler`, `compiler_process` | loading plugins, and compiling them, with limits on memory and time |
 //! | `instance`, `configured` | one run of one plugin, and the validation of settings |
@@ -35,6 +35,7 @@
 //! binary is a quarter of the size.
 
 mod admission;
+mod admission_error;
 mod answer;
 mod apply_decisions;
 mod bindings;
@@ -46,6 +47,7 @@ mod compiler_process;
 mod configured;
 mod content_server;
 mod engine;
+mod engine_configuration;
 mod imports;
 mod instance;
 mod kind;
@@ -57,10 +59,12 @@ mod structure;
 pub mod sync;
 mod wire;
 
-pub use admission::{AdmissionError, AdmissionErrorKind, CONTRACT, identify};
+pub use admission::identify;
+pub use admission_error::{AdmissionError, AdmissionErrorKind, CONTRACT};
 #[cfg(feature = "compile")]
 pub use compiled_code::cache::CodeCache;
-pub use compiled_code::package::{CodePackage, CodePackageError};
+pub use compiled_code::package::CodePackage;
+pub use compiled_code::package_error::CodePackageError;
 #[cfg(feature = "compile")]
 pub use compiler::{CompiledPlugin, Compiler};
 #[cfg(feature = "compile")]

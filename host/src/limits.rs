@@ -8,6 +8,8 @@ pub use tidegate_core::plugin_failure::MAX_SETTINGS_BYTES;
 pub const MAX_BATCH: usize = 1_000;
 /// Limit of a component, in bytes. A Python interpreter as a component has 18 MB, a JavaScript one 12 MB.
 pub const MAX_COMPONENT_BYTES: usize = 32 << 20;
+/// Limit of one file of machine code, in bytes. A JavaScript engine compiles to 33 MB.
+pub(crate) const MAX_CODE_BYTES: u64 = 256 << 20;
 /// Limit of one function body, in bytes: it bounds the compiler's superlinear passes. The largest functions of
 /// interpreters that are shipped as components have less than a third of it.
 pub const MAX_FUNCTION_BYTES: u64 = 1 << 20;

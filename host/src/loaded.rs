@@ -9,7 +9,7 @@ use wasmtime::component::Component;
 
 #[cfg(feature = "compile")]
 use super::admission::identify;
-use super::admission::{AdmissionError, AdmissionErrorKind};
+use super::admission_error::{AdmissionError, AdmissionErrorKind};
 use super::bindings::policy_world::PolicyPluginPre;
 use super::bindings::sync_world::SyncPluginPre;
 use super::compiled_code::package::CodePackage;

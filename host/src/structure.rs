@@ -8,7 +8,7 @@ use wasmparser::{
     Instance, InstanceTypeDeclaration, Payload,
 };
 
-use super::admission::AdmissionErrorKind;
+use super::admission_error::AdmissionErrorKind;
 use super::limits::{
     MAX_DEFINITIONS, MAX_FUNCTION_BYTES, MAX_FUNCTIONS, MAX_INSTANCES, MAX_LOCALS, MAX_MODULES, MAX_NESTING,
     MAX_RESULTS, MAX_TABLE_ELEMENTS, MAX_TYPES,

@@ -9,8 +9,10 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
-use super::{AuthenticCode, MAX_CODE_BYTES, deserialize, platform, read_bounded};
-use crate::engine::{Engine, stamp};
+use super::{AuthenticCode, deserialize, platform, read_bounded};
+use crate::engine::Engine;
+use crate::engine_configuration::stamp;
+use crate::limits::MAX_CODE_BYTES;
 
 /// The first bytes of each file, with the number of its format.
 const MAGIC: &[u8] = b"tidegate-compiled-1\n";
