@@ -3,6 +3,7 @@
 //! The steps in order: compose the characters of the key, strip a leading folder, apply the first matching rename, apply clean URLs. Redirects use the
 //! resulting keys.
 
+mod error;
 mod file;
 mod follow;
 mod links;

@@ -8,7 +8,7 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_enco
 use regex_lite::{Regex, escape};
 use tidegate_plugin::key::compose;
 
-use crate::redirects::RedirectError;
+use crate::error::RedirectError;
 
 /// Limit of a target, in bytes: S3 stores at most 2 KiB with an object.
 const MAX_TARGET_BYTES: usize = 2_048;

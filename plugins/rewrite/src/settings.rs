@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use tidegate_plugin::glob::KeyGlob;
 use tidegate_plugin::{Issues, Pointer, Settings};
 
-use crate::redirects::{self, Redirects};
+use crate::error::RedirectError;
+use crate::redirects::Redirects;
 
 /// Settings of `rewrite`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -250,7 +251,7 @@ impl Settings for RewriteSettings {
         for (position, rule) in self.redirects.iter().enumerate() {
             let at = root().member("redirects").index(position);
             if let Err(error) = known.add_rule(&rule.from, &rule.to, rule.force, &at) {
-                let member = if matches!(error, redirects::RedirectError::InvalidTarget(_)) { "to" } else { "from" };
+                let member = if matches!(error, RedirectError::InvalidTarget(_)) { "to" } else { "from" };
                 issues.add(&at.member(member), error.to_string());
             }
         }
