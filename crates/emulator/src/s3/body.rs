@@ -20,8 +20,9 @@ use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt as _;
 
 use super::{
+    algorithm::Algorithm,
     body_file::{BodyFile, StagedFile, remove},
-    checksum::{Algorithm, Digester, Digests},
+    checksum::{Digester, Digests},
     content::{ContentPiece, ObjectContent},
     error::S3Failure,
 };

@@ -6,51 +6,10 @@ use http::HeaderMap;
 use s3s::crypto::{Checksum as _, Crc32, Crc32c, Crc64Nvme, Md5, Sha1, Sha256};
 use serde::{Deserialize, Serialize};
 
+use super::algorithm::{Algorithm, ChecksumKind};
 use super::error::S3Failure;
 
-/// An algorithm that S3 accepts in `x-amz-checksum-*`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Algorithm {
-    /// CRC-32 as in zip and gzip.
-    Crc32,
-    /// CRC-32C (Castagnoli).
-    Crc32c,
-    /// CRC-64/NVME, which S3 computes for an object that was sent without a checksum.
-    Crc64Nvme,
-    /// SHA-1.
-    Sha1,
-    /// SHA-256.
-    Sha256,
-}
-
 impl Algorithm {
-    /// All algorithms.
-    pub const ALL: [Self; 5] = [Self::Crc32, Self::Crc32c, Self::Crc64Nvme, Self::Sha1, Self::Sha256];
-
-    /// The name in `x-amz-checksum-algorithm` and in listings.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Crc32 => "CRC32",
-            Self::Crc32c => "CRC32C",
-            Self::Crc64Nvme => "CRC64NVME",
-            Self::Sha1 => "SHA1",
-            Self::Sha256 => "SHA256",
-        }
-    }
-
-    /// The header or trailer that carries the value.
-    #[must_use]
-    pub fn header(self) -> &'static str {
-        match self {
-            Self::Crc32 => "x-amz-checksum-crc32",
-            Self::Crc32c => "x-amz-checksum-crc32c",
-            Self::Crc64Nvme => "x-amz-checksum-crc64nvme",
-            Self::Sha1 => "x-amz-checksum-sha1",
-            Self::Sha256 => "x-amz-checksum-sha256",
-        }
-    }
-
     /// Parses a name.
     ///
     /// # Errors
@@ -60,56 +19,6 @@ impl Algorithm {
             .into_iter()
             .find(|algorithm| algorithm.name() == name)
             .ok_or(S3Failure::InvalidRequest("Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]"))
-    }
-
-    /// Length of a value, in bytes.
-    fn length(self) -> usize {
-        match self {
-            Self::Crc32 | Self::Crc32c => 4,
-            Self::Crc64Nvme => 8,
-            Self::Sha1 => 20,
-            Self::Sha256 => 32,
-        }
-    }
-
-    /// The kind that a multipart upload gets unless it requests another. Source: "Checking object integrity in Amazon
-    /// S3", table of checksum types.
-    #[must_use]
-    pub fn default_kind(self) -> ChecksumKind {
-        match self {
-            Self::Crc64Nvme => ChecksumKind::FullObject,
-            Self::Crc32 | Self::Crc32c | Self::Sha1 | Self::Sha256 => ChecksumKind::Composite,
-        }
-    }
-
-    /// Whether a multipart upload may have a checksum of this kind. Source: the same table.
-    #[must_use]
-    pub fn allows(self, kind: ChecksumKind) -> bool {
-        match self {
-            Self::Crc64Nvme => kind == ChecksumKind::FullObject,
-            Self::Crc32 | Self::Crc32c => true,
-            Self::Sha1 | Self::Sha256 => kind == ChecksumKind::Composite,
-        }
-    }
-}
-
-/// What the checksum of a multipart object is computed over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ChecksumKind {
-    /// All bytes of the object.
-    FullObject,
-    /// The checksums of the parts in order. The value ends in `-` and the number of parts.
-    Composite,
-}
-
-impl ChecksumKind {
-    /// The name in `x-amz-checksum-type`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::FullObject => "FULL_OBJECT",
-            Self::Composite => "COMPOSITE",
-        }
     }
 }
 
@@ -303,11 +212,11 @@ macro_rules! set_checksum {
         let checksum: &$crate::s3::checksum::Checksum = $checksum;
         let value = Some(checksum.value.clone());
         match checksum.algorithm {
-            $crate::s3::checksum::Algorithm::Crc32 => $output.checksum_crc32 = value,
-            $crate::s3::checksum::Algorithm::Crc32c => $output.checksum_crc32c = value,
-            $crate::s3::checksum::Algorithm::Crc64Nvme => $output.checksum_crc64nvme = value,
-            $crate::s3::checksum::Algorithm::Sha1 => $output.checksum_sha1 = value,
-            $crate::s3::checksum::Algorithm::Sha256 => $output.checksum_sha256 = value,
+            $crate::s3::algorithm::Algorithm::Crc32 => $output.checksum_crc32 = value,
+            $crate::s3::algorithm::Algorithm::Crc32c => $output.checksum_crc32c = value,
+            $crate::s3::algorithm::Algorithm::Crc64Nvme => $output.checksum_crc64nvme = value,
+            $crate::s3::algorithm::Algorithm::Sha1 => $output.checksum_sha1 = value,
+            $crate::s3::algorithm::Algorithm::Sha256 => $output.checksum_sha256 = value,
         }
     }};
 }

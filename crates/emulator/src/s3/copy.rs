@@ -6,9 +6,10 @@ use futures::TryStreamExt as _;
 use s3s::dto::CopySource;
 
 use super::{
+    algorithm::{Algorithm, ChecksumKind},
     body::{Bodies, BodySegment, cut},
     bucket,
-    checksum::{Algorithm, Checksum, ChecksumKind, Digester, Digests},
+    checksum::{Checksum, Digester, Digests},
     condition::ReadConditions,
     error::S3Failure,
     object::{ObjectInfo, ObjectName, StoredHeaders, etag_of},

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use s3s::{S3Error, S3ErrorCode};
 
-use super::checksum::Algorithm;
+use super::algorithm::Algorithm;
 use crate::database::{CommitFailure, DatabaseError, from_database_errors};
 
 /// An error of S3. The comments give its HTTP status.

@@ -9,6 +9,7 @@ mod body;
 mod body_file;
 mod bucket;
 mod buckets;
+mod algorithm;
 mod checksum;
 mod condition;
 mod content;

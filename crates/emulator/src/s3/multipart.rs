@@ -6,9 +6,10 @@ use redb::ReadableTable;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    algorithm::{Algorithm, ChecksumKind},
     body::{Bodies, BodySegment, StagedBody},
     bucket,
-    checksum::{Algorithm, Checksum, ChecksumKind, md5_of_md5s},
+    checksum::{Checksum, md5_of_md5s},
     condition::WriteCondition,
     copy::{CopyOrigin, is_unchanged},
     error::S3Failure,

@@ -12,9 +12,10 @@ use futures::stream;
 use redb::ReadableTable;
 
 use super::{
+    algorithm::Algorithm,
     body::{Bodies, BodySegment, StagedBody},
     bucket,
-    checksum::{Algorithm, Checksum},
+    checksum::Checksum,
     condition::WriteCondition,
     content::ObjectContent,
     error::S3Failure,

@@ -5,8 +5,9 @@ use s3s::{
     dto::{Part as PartOutput, *},
 };
 
+use super::super::algorithm::{Algorithm, ChecksumKind};
 use super::super::bucket::REGION;
-use super::super::checksum::{Algorithm, ChecksumKind, set_checksum};
+use super::super::checksum::set_checksum;
 use super::super::condition::{ReadConditions, WriteCondition};
 use super::super::copy::source_name;
 use super::super::error::S3Failure;

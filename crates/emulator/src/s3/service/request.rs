@@ -10,9 +10,10 @@ use s3s::{
     dto::{ETag, Metadata, ServerSideEncryption, StreamingBlob, Timestamp},
 };
 
+use super::super::algorithm::Algorithm;
 use super::super::body::StagedBody;
 use super::super::bucket::{BucketRecord, Ownership, REGION};
-use super::super::checksum::{Algorithm, request_checksum};
+use super::super::checksum::request_checksum;
 use super::super::error::S3Failure;
 use super::super::multipart::UploadInProgress;
 use super::super::object::{ObjectEncryption, StoredHeaders};

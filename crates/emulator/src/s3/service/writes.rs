@@ -3,7 +3,8 @@
 use s3s::{S3Request, S3Response, dto::*};
 
 use super::super::access::{Context, object_arn};
-use super::super::checksum::{Algorithm, set_checksum};
+use super::super::algorithm::Algorithm;
+use super::super::checksum::set_checksum;
 use super::super::condition::{ReadConditions, WriteCondition};
 use super::super::copy::{CopyRequest, source_name};
 use super::super::error::S3Failure;
