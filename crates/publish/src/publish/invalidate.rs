@@ -12,34 +12,12 @@ use tidegate_core::release::ReleaseId;
 use tidegate_core::report::{Outcome, PublishReport};
 
 use super::cdn;
-use super::error::PublishError;
 use super::plan::Basis;
 use super::release::ReleaseRun;
 use super::run::Run;
 use crate::cloudfront::CloudFront;
 use crate::connection::Connection;
-
-/// The invalidations of one release that were not all accepted.
-#[derive(Debug)]
-pub(super) struct PendingInvalidation {
-    id: ReleaseId,
-    requests: Vec<InvalidationRequest>,
-    /// Whether they still clear everything that the release changed: a run that died sent them, if at all, only after
-    /// its last delete.
-    complete: bool,
-}
-
-/// Reads the pending invalidations of earlier releases.
-pub(super) async fn read_pending(release: &ReleaseRun<'_>) -> Result<Vec<PendingInvalidation>, PublishError> {
-    let mut pending = Vec::new();
-    for id in release.pointer().map(|pointer| pointer.pending_invalidations.clone()).unwrap_or_default() {
-        if let Some(record) = release.store().release(id).await? {
-            let complete = record.outcome.is_none();
-            pending.push(PendingInvalidation { id, requests: record.invalidations, complete });
-        }
-    }
-    Ok(pending)
-}
+use crate::state::PendingInvalidation;
 
 /// The requests of a release: for what this run changed, and for what unfinished runs may have changed.
 pub(super) async fn plan_requests(release: &ReleaseRun<'_>, connection: &Connection) -> Vec<InvalidationRequest> {

@@ -7,13 +7,12 @@ use tidegate_core::release::{FORMAT, ReleaseEntry, ReleaseId, ReleasePointer, Re
 use tidegate_core::report::PublishReport;
 
 use super::error::PublishError;
-use super::invalidate::{self, PendingInvalidation};
 use super::lock::Locked;
 use super::plan::Basis;
 use super::releases::Releases;
 use super::run::Run;
 use crate::source::SourceReader;
-use crate::state::{Fence, History, StateStore};
+use crate::state::{Fence, History, PendingInvalidation, StateStore};
 
 /// Most findings of one policy in the record of a release. The report has all of them.
 const MAX_FINDINGS: usize = 100;
@@ -47,7 +46,7 @@ impl<'a> ReleaseRun<'a> {
         let record = record(run, approved, releases.history.next);
         let mut release = Self { run, approved, basis, releases, fence, counter, record, pending: Vec::new() };
         release.check_pointer().await?;
-        release.pending = invalidate::read_pending(&release).await?;
+        release.pending = release.store().pending_invalidations(release.pointer()).await?;
         Ok(release)
     }
 

@@ -12,6 +12,7 @@ pub(crate) mod listed;
 pub mod names;
 mod options;
 pub mod prefix;
+mod prefix_object;
 mod staged_headers;
 pub mod ranged;
 mod block_cache;

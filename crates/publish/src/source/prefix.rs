@@ -10,14 +10,12 @@ use bytes::Bytes;
 use futures::stream::{Stream, StreamExt, TryStreamExt};
 use tidegate_core::artifact::{Artifact, ArtifactItem, ArtifactNames, Fingerprint};
 use tidegate_core::content::ReadError;
-use tidegate_core::declared::DeclaredHeaders;
 use tidegate_core::identity::{ContentIdentity, ETag};
-use tidegate_core::key::{Key, StoredKey};
+use tidegate_core::key::Key;
 use tidegate_core::listing::ListedObject;
 use tidegate_core::listing_filter::ListingExclusions;
 use tidegate_core::location::{Location, Prefix};
 use tidegate_core::staged_build::READY_MARKER;
-use tidegate_core::timestamp::Timestamp;
 use tokio::sync::mpsc::Sender;
 
 use super::body::{CHUNK, SourceBody};
@@ -25,6 +23,7 @@ use super::digest::{FingerprintRecord, fingerprint};
 use super::error::SourceError;
 use super::names::Refusals;
 use super::options::SourceOptions;
+use super::prefix_object::PrefixObject;
 use super::staged_headers;
 use super::storage::{StorageError, read_part};
 use super::{ListedSource, listed};
@@ -41,34 +40,6 @@ pub struct StagedPrefix {
     objects: Vec<PrefixObject>,
     /// Whether objects declare what the state does not remember.
     news: bool,
-}
-
-/// One object that can be published.
-pub(super) struct PrefixObject {
-    /// Relative to the prefix and the stripped folder.
-    pub(super) key: Key,
-    size: u64,
-    etag: ETag,
-    modified: Timestamp,
-    /// Absent until it is known, and if it is not used.
-    pub(super) declared: Option<DeclaredHeaders>,
-}
-
-impl PrefixObject {
-    /// Where the object is, and the state in which it was listed.
-    pub(super) fn staged(&self, location: &Location) -> StagedObject {
-        StagedObject {
-            bucket: location.bucket.clone(),
-            key: StoredKey::new(&location.prefix.join(self.key.as_str())),
-            size: self.size,
-            etag: self.etag.clone(),
-        }
-    }
-
-    /// Whether a record is about this version of the object.
-    pub(super) fn is_version_of(&self, key: &str, record: &StagedHeadersRecord) -> bool {
-        self.key.as_str() == key && self.etag == record.etag && self.modified == record.modified
-    }
 }
 
 impl StagedPrefix {

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use super::error::SourceError;
 use super::options::SourceOptions;
-use super::prefix::PrefixObject;
+use super::prefix_object::PrefixObject;
 use super::storage::StorageError;
 use crate::s3::{S3, StagedObject};
 
