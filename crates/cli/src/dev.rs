@@ -27,6 +27,7 @@ use crate::emulator::LocalAccount;
 use crate::error::{CliError, ExitStatus};
 use crate::interrupt;
 use crate::output::warn;
+use crate::print_error::print_error;
 use crate::publish::print_report;
 
 /// How long a source must be unchanged before it is published, since builds write many files.
@@ -130,7 +131,7 @@ impl Preview<'_> {
             Ok(report) => print_report(self.common, &report),
             Err(PublishError::Interrupted) => Ok(()),
             Err(error) => {
-                CliError::from(error).print(self.common.json);
+                print_error(&CliError::from(error), self.common.json);
                 Ok(())
             }
         }

@@ -16,8 +16,6 @@ use tidegate_publish::source::SourceError;
 use tidegate_publish::source::archive::ArchiveError;
 use tidegate_publish::source::directory::DirectoryError;
 
-use crate::output::{RED_BOLD, json_line};
-
 /// The exit code of a command, from the best to the worst. The help and `docs/commands.md` document the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
@@ -144,32 +142,4 @@ impl CliError {
             Self::Publish(error) => error.kind().into(),
         }
     }
-
-    /// Prints the error: a line on standard error, or an object on standard output.
-    pub(crate) fn print(&self, json: bool) {
-        if json {
-            let kind = match self.exit_status() {
-                ExitStatus::Usage => "configuration",
-                ExitStatus::Denied => "denied",
-                ExitStatus::Interrupted => "interrupted",
-                ExitStatus::Success | ExitStatus::Failure => "failed",
-            };
-            outln!("{}", json_line(&serde_json::json!({ "error": self.to_string(), "kind": kind })));
-        } else {
-            errln!("{RED_BOLD}error{RED_BOLD:#}: {self}");
-        }
-    }
-}
-
-/// Prints an error of the command line, or the help that was requested. With `--json`, an error is one JSON value.
-pub(crate) fn print_usage_error(error: &clap::Error) -> ExitCode {
-    if !error.use_stderr() || !std::env::args_os().any(|argument| argument == "--json") {
-        // A closed pipe is not an error.
-        let _ = error.print();
-        return u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
-    }
-    let text = error.render().to_string();
-    let message = text.lines().next().unwrap_or_default();
-    CliError::Usage(message.strip_prefix("error: ").unwrap_or(message).to_owned()).print(true);
-    ExitStatus::Usage.into()
 }

@@ -22,6 +22,7 @@ mod invoke;
 mod package;
 mod plugins;
 mod policy;
+mod print_error;
 mod progress;
 mod publish;
 mod releases;
@@ -46,7 +47,7 @@ fn main() -> ExitCode {
         .and_then(|matches| Arguments::from_arg_matches(&matches).map(|arguments| (matches, arguments)));
     let (matches, arguments) = match parsed {
         Ok(parsed) => parsed,
-        Err(error) => return error::print_usage_error(&error),
+        Err(error) => return print_error::print_usage_error(&error),
     };
     let json = arguments.common.json;
     init_tracing(arguments.common.verbose);
@@ -60,7 +61,7 @@ fn main() -> ExitCode {
         Err(error) => Err(CliError::System(format!("cannot start the async runtime: {error}"))),
     };
     let status = status.unwrap_or_else(|error| {
-        error.print(json);
+        print_error::print_error(&error, json);
         error.exit_status()
     });
     output::check_written(status).into()
