@@ -16,7 +16,8 @@ use tidegate_iam::apply::Provisioner;
 use tidegate_iam::changes::{CiJobSpec, ensure_ci_job};
 use tidegate_iam::document::Partition;
 use tidegate_iam::policies::{
-    Grant, TrustedIdentity, TrustedJobs, caller, site as site_grant, trust, trust_ci_role, uploader, uploader_guard,
+    Grant, SessionTags, TrustedIdentity, TrustedJobs, caller, site as site_grant, trust, trust_ci_role, uploader,
+    uploader_guard,
 };
 use tidegate_tests::World;
 use tidegate_tests::source::STAGING;
@@ -123,7 +124,7 @@ const MAIN: &str = "repo:acme@123/docs@456:ref:refs/heads/main";
 
 #[tokio::test]
 async fn a_job_with_a_signed_token_publishes() {
-    let world = account_with_job("docs-ci", vec![caller(&[&site(SITE)], ACCOUNT_ID)], true).await;
+    let world = account_with_job("docs-ci", vec![caller(&[&site(SITE)], ACCOUNT_ID, SessionTags::None)], true).await;
     let put = world.client().put_object().bucket(STAGING).key("source/one/index.html");
     put.body(ByteStream::from_static(b"1")).send().await.unwrap();
     let provider = key(include_bytes!("keys/provider.pk8"));
@@ -158,7 +159,7 @@ async fn a_job_with_a_signed_token_uploads_builds_and_replaces_none() {
 
 #[tokio::test]
 async fn other_tokens_are_refused() {
-    let world = account_with_job("docs-ci", vec![caller(&[&site(SITE)], ACCOUNT_ID)], true).await;
+    let world = account_with_job("docs-ci", vec![caller(&[&site(SITE)], ACCOUNT_ID, SessionTags::None)], true).await;
     let provider = key(include_bytes!("keys/provider.pk8"));
     let forger = key(include_bytes!("keys/forger.pk8"));
     let with = |name: &str, value: Value| {

@@ -315,7 +315,7 @@ async fn people_that_a_publisher_role_trusts_can_publish() {
     put.send().await.unwrap();
     let publish = async |name: &str, trust: &PolicyDocument| {
         let (role, trust) = ("publisher".to_owned(), trust.compact().unwrap());
-        account.apply(&[Change::Role(RoleChange::SetTrust { role, trust })], |_| ()).await.unwrap();
+        account.apply(&[Change::Role(RoleChange::SetTrust { role, current: None, trust })], |_| ()).await.unwrap();
         let credentials = iam.create_access_key(name).unwrap().credentials();
         let request = tidegate_tests::world::request(format!("s3://{STAGING}/source/one/").parse().unwrap());
         let publisher = world.publisher_with(credentials, 1);

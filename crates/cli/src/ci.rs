@@ -6,8 +6,8 @@ use tidegate_iam::apply::Provisioner;
 use tidegate_iam::changes::{CiJobSpec, ensure_ci_job};
 use tidegate_iam::document::Partition;
 use tidegate_iam::policies::{
-    CiWorkflow, Grant, GrantFormat, JobTask, TrustedIdentity, caller, site as site_grant, trust, trust_ci_role,
-    uploader, uploader_guard,
+    CiWorkflow, Grant, GrantFormat, JobTask, SessionTags, TrustedIdentity, UploadPlace, caller, site as site_grant,
+    trust, trust_ci_role, upload_grant, uploader_guard,
 };
 
 use crate::apply_changes::ChangeRun;
@@ -118,9 +118,11 @@ fn job_grants(
         grant
     };
     Ok(match task {
-        JobTask::Publish => vec![trusted, renamed(caller(&[site], account), "publish")],
+        JobTask::Publish => vec![trusted, renamed(caller(&[site], account, SessionTags::None), "publish")],
         JobTask::Upload(builds) => {
-            vec![trusted, renamed(uploader(partition, builds), "upload"), uploader_guard(partition, builds)]
+            let places = [UploadPlace::Builds(builds.clone())];
+            let grant = upload_grant(partition, &places, site.builds_kms_key.as_ref());
+            vec![trusted, renamed(grant, "upload"), uploader_guard(partition, builds)]
         }
     })
 }

@@ -1,7 +1,7 @@
 //! `GetSessionToken` and `GetScopedCredentials`: temporary credentials of the caller itself.
 //!
 //! Source: STS API Reference, "GetSessionToken" and "GetScopedCredentials"; IAM User Guide, "Permissions for
-//! GetScopedCredentials". The documentation does not settle whether a caller needs a permission for
+//! GetScopedCredentials". The documentation does not say whether a caller needs a permission for
 //! `GetScopedCredentials`. Here it does, which is safe under both readings: a program that works here works on AWS.
 
 use std::time::Duration;

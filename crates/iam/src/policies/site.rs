@@ -191,7 +191,7 @@ fn publishing(sites: &[&Site], account: &str, tags: SessionTags) -> Vec<Statemen
             .push(Statement::allow(actions, states).because("WriteState", "to store releases, leases and manifests"));
     }
     if sites.iter().any(|site| site.credential_choice().scopes()) {
-        // The documentation does not settle whether a permission is needed, nor on which resource.
+        // The documentation does not say whether a permission is needed, nor on which resource.
         statements.push(
             Statement::allow(["sts:GetScopedCredentials"], ["*".to_owned()])
                 .because("ScopeCredentials", "to limit its own credentials to one plan"),

@@ -88,7 +88,12 @@ impl RunCredentials {
     }
 
     /// Credentials with the permissions of a policy; the caller's own if they are used as they are.
-    async fn limited_to(&self, run: Run<'_>, purpose: Purpose<'_>, policy: &str) -> Result<Connection, AwsError> {
+    async fn limited_to(
+        &self,
+        run: Run<'_>,
+        purpose: CredentialPurpose<'_>,
+        policy: &str,
+    ) -> Result<Connection, AwsError> {
         let own = run.connection();
         let policy = policy.to_owned();
         match &self.base {
@@ -151,14 +156,14 @@ impl RunCredentials {
 
 /// What credentials are for.
 #[derive(Clone, Copy)]
-enum Purpose<'a> {
+enum CredentialPurpose<'a> {
     Planning,
     /// Asking STS whether a policy fits.
     Checking,
     Writing(&'a Plan),
 }
 
-impl Purpose<'_> {
+impl CredentialPurpose<'_> {
     fn session_name(self, run: Run<'_>) -> String {
         let purpose = match self {
             Self::Planning => "plan",
@@ -232,7 +237,7 @@ async fn plan_with(run: Run<'_>, credentials: &RunCredentials) -> Result<Connect
     let any_key = matches!(credentials.base, CredentialBase::Scoped(_));
     let scope = PlanningScope { acls: publisher.check_settings, any_key };
     let document = PolicyDocument::planning(&credentials.partition(run), &site.target, &site.objects, scope);
-    Ok(credentials.limited_to(run, Purpose::Planning, &document.session(&site.target)?).await?)
+    Ok(credentials.limited_to(run, CredentialPurpose::Planning, &document.session(&site.target)?).await?)
 }
 
 /// A connection that can do what the plan says and nothing else. Call it only after the last plugin has ended.
@@ -243,7 +248,7 @@ pub(super) async fn for_writing(
 ) -> Result<Connection, PublishError> {
     let Some(document) = credentials.document(run, plan) else { return Ok(run.connection()) };
     let policy = document.session(&run.site.target)?;
-    Ok(credentials.limited_to(run, Purpose::Writing(plan), &policy).await?)
+    Ok(credentials.limited_to(run, CredentialPurpose::Writing(plan), &policy).await?)
 }
 
 /// Checks the plan's session policy against the limits of STS before anything is reviewed or written. Only STS knows
@@ -259,7 +264,7 @@ pub(super) async fn check_limits(
         let policy = document.session(&run.site.target)?;
         if policy.len() >= PROBED_FROM {
             let denial = document.as_denial().session(&run.site.target)?;
-            credentials.limited_to(run, Purpose::Checking, &denial).await?;
+            credentials.limited_to(run, CredentialPurpose::Checking, &denial).await?;
         }
         Ok(())
     };
