@@ -28,7 +28,11 @@ async fn copies_a_staged_prefix_on_the_server() {
     assert_eq!(report.outcome, Outcome::Live, "{report}");
     let seen = world.faults.calls();
     assert_eq!((calls::count(&seen, "GetObject"), calls::count(&seen, "PutObject")), (0, 0), "{seen:?}");
-    assert_eq!(calls::count(&seen, "CopyObject"), 3 + 1, "the first one finds out whether the server knows conditions");
+    assert_eq!(
+        calls::count(&seen, "CopyObject"),
+        3 + 1,
+        "one is repeated to find out whether the server knows conditions"
+    );
     assert_eq!((report.totals.bytes_to_write, report.totals.bytes_to_copy), (0, 70_001));
     publish.assert_converged().await;
     let seen = world.faults.calls();

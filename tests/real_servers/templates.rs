@@ -134,10 +134,16 @@ fn cfn_lint_has_no_findings() {
     assert!(lint(&file).lines().any(is_finding));
 }
 
+/// Whether a linter does not know an action because it is newer than the linter's list: `sts:GetScopedCredentials` was
+/// announced on 2026-11-19.
+fn is_new_action(line: &str) -> bool {
+    line.to_ascii_lowercase().split('[').next().is_some_and(|message| message.contains("getscopedcredentials"))
+}
+
 /// Whether a line is a finding, such as `E3002 Additional properties are not allowed`. I3042 is not: it asks for
 /// `${AWS::Partition}`, but the configuration's roles name the partition.
 fn is_finding(line: &str) -> bool {
-    if line.starts_with("I3042 ") {
+    if line.starts_with("I3042 ") || (line.starts_with("W3037 ") && is_new_action(line)) {
         return false;
     }
     let mut chars = line.chars();
@@ -178,7 +184,9 @@ fn parliament_has_no_findings_in_templates() {
         }
     }
     assert!(documents.len() > 30, "{}", documents.len());
-    assert_eq!(findings(&python, "parliament", &documents), Vec::<String>::new());
+    let mut found = findings(&python, "parliament", &documents);
+    found.retain(|finding| !(finding.contains("UNKNOWN_ACTION") && is_new_action(finding)));
+    assert_eq!(found, Vec::<String>::new());
 }
 
 #[test]

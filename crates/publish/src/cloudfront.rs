@@ -59,7 +59,7 @@ fn reads_bucket(domain: &str, bucket: &Bucket) -> bool {
     let Some(service) = suffixes.iter().find_map(|suffix| endpoint.strip_suffix(suffix)) else { return false };
     let mut labels = service.split('.');
     // A bucket may be called `docs.s3`, so what follows must be a region.
-    let is_region = |label: &str| label == "dualstack" || label.contains('-');
+    let is_region = |label: &str| label == "dualstack" || (label.contains('-') && !label.starts_with("s3"));
     labels.next().is_some_and(|first| first == "s3" || first.starts_with("s3-")) && labels.all(is_region)
 }
 

@@ -204,6 +204,8 @@ struct NeededActions {
     copy_site: bool,
     copy_self: bool,
     copy_staged: bool,
+    /// Copy staged objects over objects of the site.
+    copy_over: bool,
     multipart: bool,
 }
 
@@ -213,12 +215,13 @@ impl NeededActions {
         let mut needed = Self { copy_site: !plan.archive.is_empty(), ..Self::default() };
         for operation in &plan.operations {
             match &operation.action {
-                Action::Put { body, size, .. } => {
+                Action::Put { body, size, replaces, .. } => {
                     needed.put = true;
                     match body {
                         PlannedBody::Source(_) if !staged => needed.multipart |= *size >= MULTIPART_BYTES,
                         PlannedBody::Source(_) => {
                             needed.copy_staged = true;
+                            needed.copy_over |= replaces.is_some();
                             needed.multipart |= *size > MAX_COPY_BYTES;
                         }
                         PlannedBody::Site { .. } => {
@@ -244,7 +247,7 @@ impl NeededActions {
         let mut actions = Vec::new();
         // A conditional copy or delete reads the ETag of its destination. Source: Amazon S3 user guide, "How to perform
         // conditional deletes" and "How to prevent object overwrites with conditional writes".
-        if self.copy_site || self.copy_staged || self.delete {
+        if self.copy_site || self.copy_over || self.delete {
             actions.push("s3:GetObject");
         }
         if self.put {

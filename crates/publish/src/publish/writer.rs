@@ -13,7 +13,7 @@ use tidegate_core::manifest::next::WrittenObject;
 use tidegate_core::plan::{Action, ArchiveCopy, Operation, PlannedBody, ReplacedObject};
 use tidegate_core::put_options::ObjectSettings;
 
-use super::copy_condition::{CopyConditions, destination, is_changed};
+use super::copy_condition::{CopyConditions, is_changed, is_refused};
 use crate::aws_error::AwsError;
 use crate::s3::{
     BodyBytes, CopySource, DeleteOutcome, DeleteTarget, ObservedCopy, Opener, PutCondition, PutOptions, S3,
@@ -166,19 +166,25 @@ impl PlanWriter {
         let copy = async |condition: PutCondition<'_>| {
             self.s3.copy(from, &self.target, key, identity, options, condition).await
         };
-        // `CompleteMultipartUpload` has had conditions for longer, so a copy in parts finds out nothing.
-        let condition = match from.size > from.limit {
-            true => destination(replaces),
-            false => self.conditions.over(replaces, copy).await,
-        };
+        let condition = self.conditions.over(replaces);
         let error = match copy(condition).await {
-            Ok(written) => return Ok(written),
+            Ok(written) if condition == PutCondition::Always || from.size > from.limit => return Ok(written),
+            Ok(written) => return Ok(self.conditions.ask(copy).await.unwrap_or(written)),
             Err(error) if is_changed(&error, condition) => error,
+            Err(error) if is_refused(&error, condition) => {
+                let written = copy(PutCondition::Always).await?;
+                self.conditions.note(&error);
+                return Ok(written);
+            }
             Err(error) => return Err(error.into()),
         };
         // The request may have been repeated after its response was lost, or the source may have been replaced.
         let key = self.target.prefix.join(key);
-        match self.s3.observe_copy(&self.target.bucket, &key).await? {
+        let found = match self.s3.observe_copy(&self.target.bucket, &key).await {
+            Err(denied) if denied.is_denied() => return Err(OperationError::Changed),
+            found => found?,
+        };
+        match found {
             Some(found) if is_written(&found, object, &from) => {
                 Ok(WrittenObject { etag: found.etag, attributes: found.observed.attributes })
             }
