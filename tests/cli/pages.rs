@@ -4,8 +4,11 @@ use std::path::Path;
 use std::process::Command;
 
 use tempfile::TempDir;
+use tidegate_emulator::LocalAws;
 use tidegate_tests::binary::{binary, cache};
 use tidegate_tests::events::zip;
+
+use super::TestDirectory;
 
 /// The sessions of a page: `console` blocks in which the program runs in the emulator.
 fn sessions(page: &str) -> String {
@@ -77,4 +80,62 @@ fn github_is_not_asked_with_local() {
     let (code, stdout, stderr) = run(&["--put", "github:site=site.zip"]);
     assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
     assert!(stdout.contains("docs r1: live"), "{stdout}");
+}
+
+/// The commands in the `sh` blocks of a page, without comments.
+fn commands(page: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(Path::new("../docs").join(page)).unwrap();
+    let blocks = text.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let lines = blocks.flat_map(str::lines).filter_map(|line| line.strip_prefix("tidegate "));
+    lines.map(|line| line.split(" #").next().unwrap().trim().to_owned()).collect()
+}
+
+/// A site whose role, jobs, builds and buckets are those of the page.
+const CREDENTIALS: &str = r#"
+    [[site]]
+    name = "docs"
+    builds = "s3://acme-artifacts/builds/docs/"
+    target = "s3://acme-docs/"
+    role = "arn:aws:iam::000000000000:role/tidegate-docs"
+"#;
+
+/// Every command of the page about credentials succeeds in the emulator, in the order of the page, and is applied: the
+/// identities and buckets that it names exist before.
+#[tokio::test]
+async fn commands_of_the_page_about_credentials_succeed() {
+    let directory = TestDirectory::new(CREDENTIALS);
+    let account = LocalAws::open(&directory.path().join("aws")).unwrap();
+    for bucket in ["acme-artifacts", "acme-docs", "my-bucket", "www.example.com"] {
+        account.s3().create_bucket(bucket).await.unwrap();
+    }
+    for user in ["lea", "ada", "ci"] {
+        account.iam().create_user(user, &[]).unwrap();
+    }
+    let trust = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"000000000000"},"Action":"sts:AssumeRole"}}"#;
+    for role in ["docs-ci", "tidegate-docs"] {
+        account.iam().create_role(role, trust, &[]).unwrap();
+    }
+    drop(account);
+    let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:ListBucket","s3:GetObject","s3:PutObject","s3:DeleteObject"],"Resource":["arn:aws:s3:::acme-docs","arn:aws:s3:::acme-docs/*"]}]}"#;
+    for file in ["policy.json", "old-policy.json"] {
+        std::fs::write(directory.path().join(file), policy).unwrap();
+    }
+    let run = |arguments: &str| {
+        let arguments: Vec<&str> = arguments.split(' ').filter(|word| !word.is_empty()).collect();
+        let output = directory.run(&arguments);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}\n{}{}", text(&output.stdout), text(&output.stderr));
+        text(&output.stdout) + &text(&output.stderr)
+    };
+    run("group create editors s3://www.example.com/");
+    let commands = commands("credentials.md");
+    assert!(commands.len() >= 15, "{commands:?}");
+    for command in &commands {
+        match command.as_str() {
+            // Needs a profile of an account.
+            "publish docs --profile acme" => {}
+            "check --aws" => drop(run("policy site docs --apply --role tidegate-docs") + &run(command)),
+            command => drop(run(command)),
+        }
+    }
 }
