@@ -102,7 +102,7 @@ impl IamService {
         }
         let issued = self.clock.now();
         // The decision and the new session are made under the same lock.
-        let outcome = self.change(|state| {
+        self.change(|state| {
             let parent = state.sessions.get(&caller.access_key_id).zip(state.grants(&caller.access_key_id));
             let Some((parent, grants)) = parent else { return Ok(Err(ScopeError::InvalidSession)) };
             let mut context = ConditionContext::default();
@@ -135,8 +135,7 @@ impl IamService {
             let scopes = session.scopes.len();
             state.add_session(&credentials.access_key_id, session)?;
             Ok(Ok(ScopedCredentials { credentials, scopes }))
-        })?;
-        outcome
+        })?
     }
 }
 

@@ -40,7 +40,7 @@ enum CredentialBase {
     /// Sessions of this role.
     Role(RoleArn),
     /// The temporary credentials of this connection.
-    Scoped(Connection),
+    Scoped(Box<Connection>),
     /// The caller's own credentials are used as they are.
     Caller,
 }
@@ -199,7 +199,7 @@ pub(super) async fn for_planning(run: Run<'_>) -> Result<(Connection, RunCredent
 
 async fn choose(run: Run<'_>) -> Result<RunCredentials, PublishError> {
     let own = run.connection();
-    let scoped = |why| RunCredentials::new(CredentialBase::Scoped(own.clone()), why);
+    let scoped = |why| RunCredentials::new(CredentialBase::Scoped(Box::new(own.clone())), why);
     let caller = |why| Ok(RunCredentials::new(CredentialBase::Caller, why));
     match run.site.credential_choice() {
         CredentialChoice::Role(role) => {
@@ -212,7 +212,7 @@ async fn choose(run: Run<'_>) -> Result<RunCredentials, PublishError> {
                 return Ok(scoped);
             }
             match Sts::new(&own).session(SessionRequest::User).await {
-                Ok(session) => Ok(RunCredentials { base: CredentialBase::Scoped(session), ..scoped }),
+                Ok(session) => Ok(RunCredentials { base: CredentialBase::Scoped(Box::new(session)), ..scoped }),
                 Err(error) => scoped.fall_back(error.into()),
             }
         }

@@ -79,7 +79,7 @@ impl HttpConnector for RenamingConnector {
         HttpConnectorFuture::new(async move {
             let mut response = call.await?;
             let body = Limited::new(response.take_body(), MAX_RESPONSE).collect().await;
-            let bytes = body.map_err(|error| ConnectorError::io(error))?.to_bytes();
+            let bytes = body.map_err(ConnectorError::io)?.to_bytes();
             let text = String::from_utf8_lossy(&bytes);
             *response.body_mut() = SdkBody::from(text.replace(NAME, SUBSTITUTE));
             Ok(response)
