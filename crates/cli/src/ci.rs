@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use tidegate_core::config::Site;
+use tidegate_core::sanitize::sanitize;
 use tidegate_iam::apply::Provisioner;
 use tidegate_iam::changes::{CiJobSpec, ensure_ci_job};
 use tidegate_iam::document::Partition;
@@ -16,7 +17,6 @@ use crate::configuration::Configuration;
 use crate::context::AwsContext;
 use crate::error::{CliError, ExitStatus};
 use crate::output::{DIM, json_line};
-use crate::policy::print_notes;
 
 pub(crate) async fn ci(common: &CommonArguments, arguments: &CiArguments) -> Result<ExitStatus, CliError> {
     let configuration = Configuration::load(&common.config)?;
@@ -125,6 +125,13 @@ fn job_grants(
             vec![trusted, renamed(grant, "upload"), uploader_guard(partition, builds)]
         }
     })
+}
+
+/// Prints what the reader of a trust policy should know.
+pub(crate) fn print_notes(identity: &TrustedIdentity) {
+    for note in identity.notes() {
+        errln!("{DIM}# {}{DIM:#}", sanitize(&note, usize::MAX));
+    }
 }
 
 fn print_hints(arguments: &CiArguments, workflow: &CiWorkflow<'_>, site: &Site, has_publisher: bool) {

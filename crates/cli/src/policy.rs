@@ -3,7 +3,6 @@
 use serde_json::json;
 use tidegate_core::config::{RoleArn, Site};
 use tidegate_core::location::{Location, LocationError, Source};
-use tidegate_core::sanitize::sanitize;
 use tidegate_iam::apply::Provisioner;
 use tidegate_iam::changes::{
     PolicySpec, PolicyTargets, attach_policy, check_same_purpose, ensure_policy, ensure_provider, remove_policy,
@@ -19,7 +18,7 @@ use crate::arguments::{
     AttachArguments, Attachment, CiPublisherArguments, CommonArguments, NeedsFlag, PolicyCommand, PolicyFormat,
     PolicyOutputArguments, SyncPolicyArguments, TrustArguments, UploaderArguments,
 };
-use crate::ci::ci;
+use crate::ci::{ci, print_notes};
 use crate::configuration::Configuration;
 use crate::context::AwsContext;
 use crate::credentials::read_text;
@@ -99,7 +98,7 @@ impl<'a> PolicyOutput<'a> {
         partition: Option<&Partition>,
     ) -> Result<Self, CliError> {
         let (account, of_place) = match &arguments.account {
-            Some(account) => (account.clone(), partition_of_region(common)),
+            Some(account) => (account.clone(), common.partition()),
             None => {
                 let context = AwsContext::open(common).await?;
                 let caller = Provisioner::new(&context.connection).sts().caller().await?;
@@ -216,11 +215,6 @@ impl AttachArguments {
     }
 }
 
-/// The partition of `--region`; `aws` without one.
-pub(crate) fn partition_of_region(common: &CommonArguments) -> Partition {
-    Partition::of_region(common.region.as_deref().unwrap_or_default())
-}
-
 /// Prints the reason of each statement to standard error, so that the document on standard output stays JSON.
 fn print_reasons(grant: &Grant) {
     errln!("{DIM}# {}{DIM:#}", grant.description);
@@ -324,13 +318,6 @@ async fn trust_policy(common: &CommonArguments, arguments: &TrustArguments) -> R
         print_notes(&identity);
     }
     Ok(status)
-}
-
-/// Prints what the reader of a trust policy should know.
-pub(crate) fn print_notes(identity: &TrustedIdentity) {
-    for note in identity.notes() {
-        errln!("{DIM}# {}{DIM:#}", sanitize(&note, usize::MAX));
-    }
 }
 
 fn lint_policy(common: &CommonArguments, text: &str, role: Attachment, needs: Option<NeedsFlag>) -> ExitStatus {

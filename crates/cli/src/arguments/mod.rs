@@ -12,6 +12,7 @@ mod sync;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use tidegate_core::arn::Partition;
 
 pub(crate) use credentials::{
     BucketArguments, CreateArguments, CredentialsCommand, CredentialsOutput, GroupCommand, ServerArguments,
@@ -71,6 +72,13 @@ pub(crate) struct CommonArguments {
     /// Log to standard error (-v progress, -vv details)
     #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = GLOBAL)]
     pub(crate) verbose: u8,
+}
+
+impl CommonArguments {
+    /// The partition of `--region`; `aws` without one.
+    pub(crate) fn partition(&self) -> Partition {
+        Partition::of_region(self.region.as_deref().unwrap_or_default())
+    }
 }
 
 const GLOBAL: &str = "Global options";

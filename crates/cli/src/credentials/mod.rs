@@ -16,14 +16,13 @@ use crate::arguments::{CommonArguments, CredentialsCommand};
 use crate::context::AwsContext;
 use crate::error::{CliError, ExitStatus};
 use crate::output::{json_line, json_lines};
-use crate::policy::partition_of_region;
 
 pub(crate) async fn credentials(
     common: &CommonArguments,
     command: &CredentialsCommand,
 ) -> Result<ExitStatus, CliError> {
     if let CredentialsCommand::Policy(access) = command {
-        let grant = bucket_grant(access, &partition_of_region(common))?;
+        let grant = bucket_grant(access, &common.partition())?;
         let text = grant.text(PolicyLimit::Role).map_err(CliError::usage)?;
         let policy: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
         outln!("{policy:#}");

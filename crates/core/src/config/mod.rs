@@ -10,6 +10,7 @@ mod owners;
 mod protect;
 mod secret;
 mod site;
+mod site_buckets;
 mod value;
 mod webhook;
 

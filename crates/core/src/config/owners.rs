@@ -6,9 +6,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::error::ConfigError;
-use super::site::Site;
 use super::value::{SiteName, ValueError};
-use crate::location::{Bucket, Source};
+use crate::location::Bucket;
 use crate::sanitize::sanitize_name;
 
 /// The id of an AWS account: 12 digits.
@@ -61,8 +60,18 @@ impl BucketOwners {
         self.0.is_empty()
     }
 
+    /// Adds an owner unless the bucket has one.
+    pub(super) fn add_missing(&mut self, bucket: &Bucket, owner: &AccountId) {
+        self.0.entry(bucket.as_str().to_owned()).or_insert_with(|| owner.clone());
+    }
+
     /// Adds an owner. Refuses a second one.
-    fn add(&mut self, site: &SiteName, bucket: &Bucket, owner: Option<&AccountId>) -> Result<(), ConfigError> {
+    pub(super) fn add(
+        &mut self,
+        site: &SiteName,
+        bucket: &Bucket,
+        owner: Option<&AccountId>,
+    ) -> Result<(), ConfigError> {
         let Some(owner) = owner else { return Ok(()) };
         match self.0.insert(bucket.as_str().to_owned(), owner.clone()) {
             Some(other) if other != *owner => {
@@ -70,48 +79,6 @@ impl BucketOwners {
             }
             _ => Ok(()),
         }
-    }
-}
-
-impl Site {
-    /// The expected owners of the site's buckets.
-    #[must_use]
-    pub fn bucket_owners(&self) -> BucketOwners {
-        self.checked_owners().unwrap_or_default()
-    }
-
-    /// The same with the bucket of a source that the configuration does not name.
-    #[must_use]
-    pub fn bucket_owners_with(&self, source: &Source) -> BucketOwners {
-        let mut owners = self.bucket_owners();
-        if let (Some(bucket), Some(owner)) = (bucket(source), &self.builds_owner) {
-            owners.0.entry(bucket.as_str().to_owned()).or_insert_with(|| owner.clone());
-        }
-        owners
-    }
-
-    /// The same; an error if one bucket would have two owners.
-    pub(super) fn checked_owners(&self) -> Result<BucketOwners, ConfigError> {
-        let mut owners = BucketOwners::default();
-        let builds = self.builds_owner.as_ref().or(self.owner.as_ref());
-        owners.add(&self.name, &self.target.bucket, self.owner.as_ref())?;
-        let staged = self.staged_in_s3().and_then(bucket);
-        for bucket in staged.into_iter().chain(self.builds.as_ref().map(|builds| &builds.bucket)) {
-            owners.add(&self.name, bucket, builds)?;
-        }
-        if let Some(state) = &self.state {
-            owners.add(&self.name, &state.bucket, self.state_owner.as_ref())?;
-        }
-        Ok(owners)
-    }
-}
-
-/// The bucket of a source in S3. That of a release is the state's.
-fn bucket(source: &Source) -> Option<&Bucket> {
-    match source {
-        Source::Prefix(location) => Some(&location.bucket),
-        Source::Object(object) => Some(&object.bucket),
-        Source::Directory(_) | Source::Archive(_) | Source::Release(_) => None,
     }
 }
 

@@ -2,15 +2,10 @@
 //!
 //! Source: IAM API Reference, `CreateOpenIDConnectProvider`; IAM User Guide, "IAM and AWS STS quotas".
 
-use std::collections::BTreeSet;
-
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-
 use super::arn::ACCOUNT_ID;
 use super::document::TrustPolicy;
 use super::error::IamError;
-use super::record::Tags;
+use super::record::OpenIdProvider;
 use super::state::IamState;
 
 /// Most providers of an account.
@@ -30,20 +25,6 @@ const SHARED: [(&str, &str); 8] = [
     ("oidc.vercel.com", "aud"),
     ("api.pulumi.com/oidc", "aud"),
 ];
-
-/// A provider. Its key is its ARN.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct OpenIdProvider {
-    /// The URL without `https://`.
-    pub(super) issuer: String,
-    pub(super) audiences: BTreeSet<String>,
-    pub(super) thumbprints: Vec<String>,
-    /// The keys that verify its tokens, as a JSON Web Key Set.
-    #[serde(default)]
-    pub(super) keys: Option<String>,
-    pub(super) created: Timestamp,
-    pub(super) tags: Tags,
-}
 
 /// The ARN of the provider of an issuer, which is its URL without `https://`.
 pub(super) fn provider_arn(issuer: &str) -> String {

@@ -1,4 +1,4 @@
-//! Users, roles, groups and access keys as they are stored. Managed policies are in `managed`, sessions in `session`.
+//! Users, roles, groups, access keys and identity providers as they are stored. Managed policies are in `managed`, sessions in `session`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -178,4 +178,18 @@ impl StoredAccessKey {
         let key = Self { secret: random::secret()?, owner, active: true, created };
         Ok((random::identifier("AKIA", 16)?, key))
     }
+}
+
+/// An OpenID Connect provider. Its key is its ARN.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct OpenIdProvider {
+    /// The URL without `https://`.
+    pub(super) issuer: String,
+    pub(super) audiences: BTreeSet<String>,
+    pub(super) thumbprints: Vec<String>,
+    /// The keys that verify its tokens, as a JSON Web Key Set.
+    #[serde(default)]
+    pub(super) keys: Option<String>,
+    pub(super) created: Timestamp,
+    pub(super) tags: Tags,
 }

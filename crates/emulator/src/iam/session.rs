@@ -1,7 +1,6 @@
 //! Sessions: temporary credentials of a role or of a user's access key, as they are stored.
 
 use std::fmt;
-use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use jiff::Timestamp;
@@ -10,11 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::document::IdentityPolicy;
 use super::error::IamError;
 use super::record::StoredPolicy;
-use super::state::IamState;
 use crate::random;
-
-/// How long sessions are kept after they expire, to distinguish an expired token from an unknown one.
-const KEPT_AFTER_EXPIRY: Duration = Duration::from_secs(24 * 3_600);
 
 /// Temporary credentials.
 #[derive(Clone)]
@@ -92,22 +87,5 @@ impl StsSession {
             issued,
             expires: credentials.expires,
         }
-    }
-}
-
-impl IamState {
-    /// Stores a session, and removes those that expired long ago.
-    pub(super) fn add_session(&mut self, access_key_id: &str, session: StsSession) -> Result<(), IamError> {
-        let now = session.issued;
-        let outdated: Vec<String> = self
-            .sessions
-            .iter()
-            .filter(|(_, session)| session.expires.checked_add(KEPT_AFTER_EXPIRY).is_ok_and(|end| end < now))
-            .map(|(id, _)| id.clone())
-            .collect();
-        for id in outdated {
-            self.sessions.remove(&id)?;
-        }
-        self.sessions.put(access_key_id, session)
     }
 }

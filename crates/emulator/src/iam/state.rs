@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -13,8 +14,7 @@ use super::error::IamError;
 use super::evaluate::{EvaluatedIdentity, Grants};
 use super::kind::EntityKind;
 use super::managed::ManagedPolicy;
-use super::provider::OpenIdProvider;
-use super::record::{IamGroup, IamRole, IamUser, KeyOwner, Policies, StoredAccessKey, StoredPolicy};
+use super::record::{IamGroup, IamRole, IamUser, KeyOwner, OpenIdProvider, Policies, StoredAccessKey, StoredPolicy};
 use super::session::{SessionOwner, StsSession};
 use super::table::IamTable;
 use super::{arn, aws_managed};
@@ -37,6 +37,9 @@ pub(super) struct IamState {
     pub(super) aws_policies: BTreeMap<String, ManagedPolicy>,
     root_key: (String, String),
 }
+
+/// How long sessions are kept after they expire, to distinguish an expired token from an unknown one.
+const KEPT_AFTER_EXPIRY: Duration = Duration::from_secs(24 * 3_600);
 
 /// The role or user of a session.
 enum SessionEntity<'a> {
@@ -126,6 +129,21 @@ impl IamState {
             KeyOwner::Root => Some(Grants::of(EvaluatedIdentity::Root)),
             KeyOwner::User(name) => Some(self.user_grants(self.users.get(name)?)),
         }
+    }
+
+    /// Stores a session, and removes those that expired long ago.
+    pub(super) fn add_session(&mut self, access_key_id: &str, session: StsSession) -> Result<(), IamError> {
+        let now = session.issued;
+        let outdated: Vec<String> = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| session.expires.checked_add(KEPT_AFTER_EXPIRY).is_ok_and(|end| end < now))
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in outdated {
+            self.sessions.remove(&id)?;
+        }
+        self.sessions.put(access_key_id, session)
     }
 
     /// The role or user of a session; `None` if it was deleted, even if one of its name exists again.

@@ -12,7 +12,8 @@ use thiserror::Error;
 
 use super::error::IamError;
 use super::json::OneOrMany;
-use super::provider::{OpenIdProvider, provider_arn};
+use super::provider::provider_arn;
+use super::record::OpenIdProvider;
 use super::service::IamService;
 
 /// Why a token is refused. Messages as STS sends them.

@@ -3,7 +3,8 @@
 use http::StatusCode;
 
 use super::super::clock::iso8601;
-use super::super::provider::{OpenIdProvider, provider_arn};
+use super::super::provider::provider_arn;
+use super::super::record::OpenIdProvider;
 use super::call::{ActionResult, IamCall};
 use super::target::PolicyTarget;
 use super::{element, form};

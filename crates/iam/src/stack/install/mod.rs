@@ -7,12 +7,14 @@
 
 mod create;
 mod delete;
+mod error;
 mod found;
 mod notification;
 mod queue;
 mod role;
 
-pub use create::{InstallChanges, InstallError, install};
+pub use create::{InstallChanges, install};
 pub use delete::uninstall;
+pub use error::InstallError;
 pub use found::{FoundEventQueue, FoundFunction, FoundLogGroup, FoundMapping, FoundQueue, FoundRole, FoundStack};
 pub use notification::NotificationOverlap;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::create::InstallError;
+use super::error::InstallError;
 use super::found::{FoundMapping, FoundStack};
 use crate::changes::{Change, FunctionChange, QueueChange};
 use crate::stack::model::Stack;
