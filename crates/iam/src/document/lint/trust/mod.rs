@@ -204,7 +204,7 @@ impl Linter {
                 self.error(
                     &condition.pointer,
                     format!(
-                        "{} is no key of this provider's tokens, so the condition is never met: write {}",
+                        "{} is not a key of this provider's tokens, so the condition is never met: write {}",
                         quoted(condition.key),
                         quoted(&format!("{host}:{claim}"))
                     ),
