@@ -12,3 +12,18 @@ pub enum PutCondition<'a> {
     /// Always.
     Always,
 }
+
+impl PutCondition<'_> {
+    /// The value of `If-Match`.
+    pub(super) fn if_match(self) -> Option<String> {
+        match self {
+            Self::IfMatch(etag) => Some(etag.quoted()),
+            Self::IfAbsent | Self::Always => None,
+        }
+    }
+
+    /// The value of `If-None-Match`.
+    pub(super) fn if_none_match(self) -> Option<String> {
+        (self == Self::IfAbsent).then(|| "*".to_owned())
+    }
+}

@@ -92,13 +92,11 @@ impl S3 {
         if from.size > from.limit {
             return self.copy_parts(from, to, key, identity, options, condition).await;
         }
-        let request = self.client.copy_object();
-        let request = match condition {
-            PutCondition::IfAbsent => request.if_none_match("*"),
-            PutCondition::IfMatch(etag) => request.if_match(etag.quoted()),
-            PutCondition::Always => request,
-        };
-        let request = request
+        let request = self
+            .client
+            .copy_object()
+            .set_if_match(condition.if_match())
+            .set_if_none_match(condition.if_none_match())
             .bucket(to.bucket.as_str())
             .key(to.prefix.join(key))
             .copy_source(from.header())

@@ -35,12 +35,9 @@ impl S3 {
         let settings = &self.document_settings;
         let request = request
             .set_server_side_encryption(settings.encryption.as_deref().map(ServerSideEncryption::from))
-            .set_ssekms_key_id(settings.kms_key.as_ref().map(ToString::to_string));
-        let request = match condition {
-            PutCondition::IfAbsent => request.if_none_match("*"),
-            PutCondition::IfMatch(etag) => request.if_match(etag.quoted()),
-            PutCondition::Always => request,
-        };
+            .set_ssekms_key_id(settings.kms_key.as_ref().map(ToString::to_string))
+            .set_if_match(condition.if_match())
+            .set_if_none_match(condition.if_none_match());
         let output = request.send().await.map_err(|error| AwsError::new("PutObject", key, &error))?;
         Ok(ETag::new(output.e_tag().unwrap_or_default()))
     }

@@ -66,9 +66,12 @@ impl S3 {
     /// # Errors
     /// See [`Self::head`].
     pub(crate) async fn observe(&self, bucket: &Bucket, key: &str) -> Result<ObservedObject, AwsError> {
+        Ok(observed(&self.head_with_checksum(bucket, key).await?))
+    }
+
+    async fn head_with_checksum(&self, bucket: &Bucket, key: &str) -> Result<HeadObjectOutput, AwsError> {
         let request = self.client.head_object().bucket(bucket.as_str()).key(key).checksum_mode(ChecksumMode::Enabled);
-        let output = request.send().await.map_err(|error| AwsError::new("HeadObject", key, &error))?;
-        Ok(observed(&output))
+        request.send().await.map_err(|error| AwsError::new("HeadObject", key, &error))
     }
 
     /// The same with the ETag; nothing if the object does not exist.
@@ -76,8 +79,7 @@ impl S3 {
     /// # Errors
     /// [`AwsError`].
     pub(crate) async fn observe_copy(&self, bucket: &Bucket, key: &str) -> Result<Option<ObservedCopy>, AwsError> {
-        let request = self.client.head_object().bucket(bucket.as_str()).key(key).checksum_mode(ChecksumMode::Enabled);
-        match request.send().await.map_err(|error| AwsError::new("HeadObject", key, &error)) {
+        match self.head_with_checksum(bucket, key).await {
             Ok(output) => {
                 let etag = ETag::new(output.e_tag().unwrap_or_default());
                 Ok(Some(ObservedCopy { etag, observed: observed(&output) }))

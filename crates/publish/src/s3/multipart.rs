@@ -128,13 +128,11 @@ impl S3 {
         condition: PutCondition<'_>,
     ) -> Result<WrittenObject, AwsError> {
         parts.sort_by_key(CompletedPart::part_number);
-        let request = self.client.complete_multipart_upload();
-        let request = match condition {
-            PutCondition::IfAbsent => request.if_none_match("*"),
-            PutCondition::IfMatch(etag) => request.if_match(etag.quoted()),
-            PutCondition::Always => request,
-        };
-        let output = request
+        let output = self
+            .client
+            .complete_multipart_upload()
+            .set_if_match(condition.if_match())
+            .set_if_none_match(condition.if_none_match())
             .bucket(to.bucket.as_str())
             .key(to.prefix.join(key))
             .upload_id(upload)
