@@ -91,6 +91,7 @@ fn site(arguments: &SyncArguments, filters: &[String]) -> Result<Site, CliError>
         webhooks: Vec::new(),
         target: arguments.target.clone(),
         state: None,
+        edge: None,
         state_kms_key: None,
         keep: Retention::default(),
         lease_seconds: LeaseSeconds::default(),

@@ -35,6 +35,7 @@
 //! | [`listing`], [`site_state`], [`diff`] | what a site holds, and how it differs |
 //! | [`plan`], [`put_options`], [`plan_review`], [`approval`], [`policy_document`] | the plan, its review, and the permissions that it needs |
 //! | [`invalidation`], [`report`], [`error_kind`] | what follows the writes |
+//! | [`edge`] | the rules that a CloudFront function applies to requests |
 //! | [`architecture`], [`lambda_package`] | the deployment package of the Lambda |
 //! | [`sanitize`], [`text`] | text for people |
 
@@ -51,6 +52,7 @@ pub mod webhook_delivery;
 pub mod identity;
 pub mod headers;
 pub mod redirect;
+pub mod edge;
 pub mod declared;
 pub mod artifact;
 pub mod content;

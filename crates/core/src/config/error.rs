@@ -1,5 +1,6 @@
 //! Why a configuration is rejected.
 
+use super::edge::EdgeConfigError;
 use super::value::{DistributionId, PluginReference, SiteName};
 use super::webhook::WebhookError;
 use crate::location::{Location, LocationError};
@@ -56,6 +57,14 @@ pub enum ConfigError {
     /// Credentials of a role that is not configured.
     #[error("the site `{0}` has `credentials = \"role\"`, but no `role`; add the ARN of its publisher role")]
     NoRole(SiteName),
+    /// An edge that cannot serve the site.
+    #[error("invalid `edge` of the site `{site}`: {error}")]
+    Edge {
+        /// The site.
+        site: SiteName,
+        /// The cause.
+        error: EdgeConfigError,
+    },
     /// A staged object whose name policies cannot contain.
     #[error("invalid `staged` of the site `{site}`: {error}")]
     Staged {

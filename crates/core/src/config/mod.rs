@@ -1,6 +1,7 @@
 //! The configuration file `tidegate.toml`, and the rules between its parts. Plugins check their own settings.
 mod archive_limits;
 mod credentials;
+mod edge;
 mod error;
 mod function;
 mod github;
@@ -24,6 +25,7 @@ use crate::sanitize::sanitize_name;
 
 pub use archive_limits::{ArchiveLimit, ArchiveLimits};
 pub use credentials::{CredentialChoice, CredentialMode, UsedCredentials};
+pub use edge::{EdgeConfig, EdgeConfigError, EdgeFunctionName, EdgeReleases, RulesDialect, StoreArn, TrailingSlash};
 pub use error::ConfigError;
 pub use function::{
     BoundaryArn, EventAge, FunctionConfig, FunctionError, FunctionName, LogRetention, MemorySize, QueueArn, Retries,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::archive_limits::ArchiveLimits;
 use super::credentials::{CredentialChoice, CredentialMode};
+use super::edge::{EdgeConfig, EdgeConfigError};
 use super::error::ConfigError;
 use super::owners::AccountId;
 use super::protect::ProtectedKeys;
@@ -65,6 +66,9 @@ pub struct Site {
     /// The CloudFront distributions that serve it.
     #[serde(default)]
     pub cdn: Vec<DistributionConfig>,
+    /// The CloudFront function that serves it.
+    #[serde(default)]
+    pub edge: Option<EdgeConfig>,
     /// Where its releases are stored: the site's name below the configuration's `state`.
     #[serde(skip)]
     pub state: Option<Location>,
@@ -207,6 +211,9 @@ impl Site {
                 return Err(ConfigError::Digest { site: self.name.clone(), plugin: plugin.plugin.clone() });
             }
         }
+        if self.edge.is_some() {
+            self.check_edge(has_state)?;
+        }
         for cdn in &self.cdn {
             if !cdn.leads_to(&self.target) {
                 return Err(ConfigError::Origin {
@@ -217,6 +224,24 @@ impl Site {
             if cdn.cache_tags.is_some() && !has_state {
                 return Err(ConfigError::CacheTags(cdn.distribution.clone()));
             }
+        }
+        Ok(())
+    }
+
+    /// The function reads which release is live, and rules hold for releases, so both need a state. It sees paths, so the
+    /// site must be at the root of its distributions.
+    fn check_edge(&self, has_state: bool) -> Result<(), ConfigError> {
+        let edge = |error| Err(ConfigError::Edge { site: self.name.clone(), error });
+        if !has_state {
+            return edge(EdgeConfigError::State);
+        }
+        let Some(first) = self.cdn.first() else { return edge(EdgeConfigError::Distribution) };
+        let visible = self.cdn.iter().find(|cdn| !cdn.visible_prefix(&self.target).as_str().is_empty());
+        if let Some(cdn) = visible.filter(|cdn| cdn.leads_to(&self.target)) {
+            return edge(EdgeConfigError::OriginPath(cdn.distribution.clone(), self.target.clone()));
+        }
+        if self.cdn.iter().any(|cdn| cdn.origin_path != first.origin_path) {
+            return edge(EdgeConfigError::OriginPaths);
         }
         Ok(())
     }

@@ -99,6 +99,12 @@ pub enum ValueError {
     /// Not the id of a distribution.
     #[error("invalid distribution id `{0}`; use upper-case letters and digits, such as `E2EXAMPLE`")]
     Distribution(String),
+    /// Not a key value store.
+    #[error("invalid store `{0}`; use `arn:aws:cloudfront::123456789012:key-value-store/ID`")]
+    Store(String),
+    /// Not the name of a CloudFront function.
+    #[error("invalid function name `{0}`; use 1 to 64 letters, digits, `-` and `_`")]
+    EdgeFunction(String),
     /// Not an origin path.
     #[error("invalid origin path `{0}`; use a path that starts with `/` and does not end with it, or an empty one")]
     OriginPath(String),
