@@ -43,6 +43,12 @@ impl Finding {
         let (plugin, code) = ("tidegate".to_owned(), code.to_owned());
         Self { plugin, code, severity: Severity::Warning, message, key: None, rule: String::new() }
     }
+
+    /// A note of Tidegate itself.
+    #[must_use]
+    pub fn info(code: &str, message: String) -> Self {
+        Self { severity: Severity::Info, ..Self::warning(code, message) }
+    }
 }
 
 impl fmt::Display for Finding {

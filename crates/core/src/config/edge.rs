@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::value::{DistributionId, SiteName, ValueError};
 use crate::arn::Arn;
+use crate::edge::OnFailure;
 use crate::key::Key;
 use crate::location::{Location, Prefix};
 use crate::sanitize::sanitize_name;
@@ -12,7 +13,7 @@ use crate::sanitize::sanitize_name;
 const MAX_FUNCTION_NAME: usize = 64;
 
 /// The edge of a site.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct EdgeConfig {
     /// The key value store. Without it, the edge is not installed yet: rules are planned, and nothing is written to it.
@@ -27,6 +28,10 @@ pub struct EdgeConfig {
     pub trailing_slash: TrailingSlash,
     /// The page for paths that the site does not have; `404.html` by default.
     pub not_found: Option<Key>,
+    /// Whether `about.html` is also `/about`.
+    pub clean_urls: bool,
+    /// What visitors get if the function fails.
+    pub on_failure: OnFailure,
     /// The page that answers every path without an extension that the site does not have.
     pub fallback: Option<Key>,
     /// Folders of assets whose names change with their content, beside the names that hold a fingerprint.
@@ -106,6 +111,23 @@ impl EdgeConfig {
     #[must_use]
     pub fn function(&self, site: &SiteName) -> String {
         self.function.as_ref().map_or_else(|| format!("tidegate-{site}"), |name| name.as_str().to_owned())
+    }
+}
+
+impl Default for EdgeConfig {
+    fn default() -> Self {
+        Self {
+            store: None,
+            function: None,
+            releases: EdgeReleases::default(),
+            redirects: RulesDialect::default(),
+            trailing_slash: TrailingSlash::default(),
+            not_found: None,
+            clean_urls: true,
+            on_failure: OnFailure::default(),
+            fallback: None,
+            shared: Vec::new(),
+        }
     }
 }
 

@@ -1,8 +1,30 @@
-//! The edge of a site: the rules that its CloudFront function applies to requests.
+//! The edge of a site: the CloudFront function that answers its visitors, and the rules that the function reads.
+//!
+//! [`plan_edge`] makes a [`ReleaseEdge`] of the rules of a release, and [`edge_keys`] the content of the key value store of
+//! all kept releases. [`function_code`] is the function.
 
+mod function;
+mod headers;
+mod paths;
+mod pattern;
+mod placement;
+mod release;
 mod rules;
+mod spelling;
+mod store;
+mod table;
 
+pub use function::{MAX_FUNCTION_BYTES, OnFailure, POINTER_FORMAT, function_code};
+pub use headers::{HeaderPlan, is_security_header};
+pub use pattern::RequestPattern;
+pub use placement::{PREVIEWS, RELEASES, is_shared};
+pub use release::{PathLine, PatternLine, ReleaseEdge};
 pub use rules::{
     EdgeHeaderRule, EdgeRedirect, EdgeRules, MAX_PATH_CHARACTERS, RuleError, RuleOrigin, RulePath, RuleStatus,
     RuleTarget, SlashMatch,
 };
+pub use spelling::{path_of_key, spell};
+pub use store::{
+    EdgeKeys, EdgeSizeError, KeptEdge, KeyBatch, ServedRelease, edge_keys, is_own, key_batches, pointer_key,
+};
+pub use table::{EdgePlan, plan_edge};

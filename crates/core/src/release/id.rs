@@ -22,6 +22,12 @@ impl ReleaseId {
         Self(self.0.saturating_add(1))
     }
 
+    /// The number.
+    #[must_use]
+    pub fn number(self) -> u64 {
+        self.0
+    }
+
     /// The id with leading zeros, so that names in a bucket sort by number.
     #[must_use]
     pub fn stem(self) -> String {

@@ -1,0 +1,327 @@
+//! Makes what a release says about requests from the rules of its plugins and the keys of its site.
+//!
+//! The function reads one line for a path and a few patterns, in this order. So that the first matching rule of the file
+//! applies, exact rules are left out where an earlier pattern covers them, or where the site has the path; and paths that a
+//! pattern would hide get a line of their own.
+
+use super::headers::HeaderPlan;
+use super::paths::{PathKind, SitePaths, has_extension, name_of};
+use super::pattern::RequestPattern;
+use super::placement::{PREVIEWS, RELEASES, is_shared};
+use super::release::{PathLine, PatternLine, ReleaseEdge};
+use super::rules::{EdgeRedirect, EdgeRules, RuleStatus, RuleTarget, SlashMatch};
+use super::spelling::encoded;
+use crate::config::{EdgeConfig, TrailingSlash};
+use crate::desired::DesiredSite;
+use crate::finding::Finding;
+
+/// Most redirects that are followed to find a loop. Browsers follow about 20.
+const MAX_STEPS: usize = 20;
+
+/// What a release says about requests, and what is to be said about its rules.
+#[derive(Debug, Clone, Default)]
+pub struct EdgePlan {
+    /// What is stored with the release.
+    pub release: ReleaseEdge,
+    /// Rules that have no effect.
+    pub findings: Vec<Finding>,
+}
+
+/// Makes the plan of a site's edge.
+#[must_use]
+pub fn plan_edge(config: &EdgeConfig, rules: &EdgeRules, desired: &DesiredSite) -> EdgePlan {
+    let objects = desired.entries().iter().filter(|entry| entry.body.redirect().is_none());
+    let keys = objects.map(|entry| entry.key.as_str());
+    let paths = SitePaths::new(keys, &config.shared, config.clean_urls);
+    let mut table = Table { config, paths, plan: EdgePlan::default(), patterns: Vec::new() };
+    table.plan.release.trailing_slash = config.trailing_slash;
+    table.plan.release.shared = config.shared.iter().map(|folder| encoded(folder.as_str())).collect();
+    table.plan.release.headers = HeaderPlan::new(&rules.headers);
+    table.add_site_redirects(desired);
+    for rule in &rules.redirects {
+        table.add(rule);
+    }
+    table.add_fallback();
+    table.add_lines();
+    table.find_loops();
+    table.plan
+}
+
+struct Table<'a> {
+    config: &'a EdgeConfig,
+    paths: SitePaths,
+    plan: EdgePlan,
+    patterns: Vec<Pattern>,
+}
+
+struct Pattern {
+    path: RequestPattern,
+    force: bool,
+    /// Whether it is for paths without an extension only.
+    bare: bool,
+}
+
+impl Pattern {
+    fn applies(&self, path: &str, exists: bool) -> bool {
+        (self.force || !exists) && !(self.bare && has_extension(name_of(path))) && self.path.values(path).is_some()
+    }
+}
+
+impl Table<'_> {
+    /// Redirect objects of the site do nothing behind a REST origin, so they become rules.
+    fn add_site_redirects(&mut self, desired: &DesiredSite) {
+        for entry in desired.entries() {
+            let Some(target) = entry.body.redirect() else { continue };
+            let path = super::spelling::path_of_key(entry.key.as_str());
+            let line = PathLine(format!("301 {}", target.as_str()));
+            let folder = path.strip_suffix("/index.html").filter(|folder| !folder.is_empty());
+            if let Some(folder) = folder {
+                self.plan.release.paths.entry(folder.to_owned()).or_default().push(line.clone());
+            }
+            self.plan.release.paths.entry(path).or_default().push(line);
+        }
+    }
+
+    fn add(&mut self, rule: &EdgeRedirect) {
+        let path = RequestPattern::new(&rule.path, rule.slash);
+        if is_reserved(path.as_str()) {
+            let message = format!(
+                "`{}` is a folder of Tidegate, so the rule has no effect; use another path",
+                rule.path.as_str()
+            );
+            return self.note(rule, "redirect-not-possible", message, true);
+        }
+        let target = self.target(rule);
+        if rule.path.is_exact() { self.add_exact(rule, &path, &target) } else { self.add_pattern(rule, path, target) }
+    }
+
+    fn add_exact(&mut self, rule: &EdgeRedirect, path: &RequestPattern, target: &str) {
+        let exists = self.exists(path.as_str());
+        if exists && !rule.force {
+            let message = format!(
+                "`{}` is not redirected, because the site has it; remove one of them, or force the rule",
+                rule.path.as_str()
+            );
+            return self.note(rule, "redirect-shadowed", message, true);
+        }
+        if matches!(rule.status, RuleStatus::Redirect(_)) && self.is_same_page(path, target) {
+            let message = format!("`{}` redirects to the page itself, so it has no effect", rule.path.as_str());
+            return self.note(rule, "redirect-to-itself", message, false);
+        }
+        let spellings = self.spellings(path);
+        let is_taken = |spelling: &&String| {
+            self.patterns.iter().any(|pattern| pattern.applies(spelling, exists))
+                || self.line(spelling, |line| line.target_of(spelling).is_some())
+        };
+        let free: Vec<&String> = spellings.iter().filter(|spelling| !is_taken(spelling)).collect();
+        let flag = match free.as_slice() {
+            [] => {
+                let message = format!(
+                    "`{}` is not redirected: an earlier rule matches it; remove one of them",
+                    rule.path.as_str()
+                );
+                return self.note(rule, "redirect-twice", message, true);
+            }
+            [one] if path.as_str() != "/" => {
+                if one.ends_with('/') {
+                    "/"
+                } else {
+                    "."
+                }
+            }
+            _ => "",
+        };
+        let line = PathLine(format!("{}{flag} {target}", rule.status.code()).trim_end().to_owned());
+        self.plan.release.rules_for_assets |= is_shared(path.as_str().trim_start_matches('/'), &self.config.shared);
+        self.plan.release.paths.entry(name_of(path.as_str()).to_owned()).or_default().push(line);
+    }
+
+    fn add_pattern(&mut self, rule: &EdgeRedirect, path: RequestPattern, target: String) {
+        let mut flags = rule.status.code().to_string();
+        if rule.force {
+            flags.push('!');
+            self.plan.release.rules_for_assets = true;
+        }
+        if rule.slash == SlashMatch::AsWritten {
+            flags.push('=');
+        }
+        if self.leads_to_itself(rule, &path, &target) {
+            let message = format!(
+                "`{}` matches its own target, so browsers end in a loop for paths that the site does not have; exclude the target with an earlier rule",
+                rule.path.as_str()
+            );
+            self.note(rule, "redirect-loop", message, true);
+        }
+        self.plan.release.patterns.push(PatternLine(path.as_str().to_owned(), target, flags));
+        self.patterns.push(Pattern { path, force: rule.force, bare: false });
+    }
+
+    /// `fallback`: the last rule, for paths without an extension.
+    fn add_fallback(&mut self) {
+        let Some(page) = &self.config.fallback else { return };
+        let Ok(all) = super::rules::RulePath::new("/*") else { return };
+        let target = super::spelling::path_of_key(page.as_str());
+        self.plan.release.patterns.push(PatternLine("/*".to_owned(), target, "200e".to_owned()));
+        self.patterns.push(Pattern { path: RequestPattern::new(&all, SlashMatch::Either), force: false, bare: true });
+    }
+
+    /// Lines for paths whose names do not say what they are, and for those that patterns would hide.
+    fn add_lines(&mut self) {
+        for (path, address) in self.paths.iter() {
+            let both = [path.to_owned(), format!("{path}/")];
+            let hidden = |pattern: &Pattern| !pattern.force && both.iter().any(|path| pattern.applies(path, false));
+            let is_hidden = || self.patterns.iter().any(hidden);
+            let line = match address {
+                PathKind::Asset => continue,
+                PathKind::File if !has_extension(path) || is_hidden() => "file",
+                PathKind::Folder if (path != "/" && has_extension(path)) || is_hidden() => "folder",
+                PathKind::File | PathKind::Folder => continue,
+                // Relative links of the page are for the address without a `/`.
+                PathKind::Page(page) => {
+                    let lines = [format!("200. {page}"), format!("301/ {path}")].map(PathLine);
+                    self.plan.release.paths.entry(path.to_owned()).or_default().extend(lines);
+                    continue;
+                }
+            };
+            self.plan.release.paths.entry(path.to_owned()).or_default().insert(0, PathLine(line.to_owned()));
+        }
+    }
+
+    /// The target as the function spells it. For 200 and 404 it is the path of an object, where that is known.
+    fn target(&mut self, rule: &EdgeRedirect) -> String {
+        let Some(target) = &rule.target else { return String::new() };
+        let (RuleStatus::Rewrite | RuleStatus::NotFound) = rule.status else { return target.as_str().to_owned() };
+        let path = encoded_target(target);
+        if !rule.path.is_exact() && has_name(&path) {
+            return path;
+        }
+        if let Some(object) = self.paths.object(&path) {
+            return object;
+        }
+        let message =
+            format!("`{}` shows `{}`, which does not exist on this site", rule.path.as_str(), target.as_str());
+        self.note(rule, "redirect-to-nothing", message, true);
+        path
+    }
+
+    fn exists(&self, path: &str) -> bool {
+        self.paths.get(path).is_some()
+    }
+
+    /// The spellings of an exact path that the rule is for.
+    fn spellings(&self, path: &RequestPattern) -> Vec<String> {
+        let name = name_of(path.as_str());
+        match path.slash() {
+            SlashMatch::Either if name != "/" => vec![name.to_owned(), format!("{name}/")],
+            SlashMatch::Either | SlashMatch::AsWritten => vec![path.as_str().to_owned()],
+        }
+    }
+
+    /// Whether a redirect only changes the `/` at the end, and visitors would come back.
+    fn is_same_page(&self, path: &RequestPattern, target: &str) -> bool {
+        let target = target.split(['?', '#']).next().unwrap_or(target);
+        if !target.starts_with('/') || name_of(target) != name_of(path.as_str()) {
+            return false;
+        }
+        match (path.slash(), self.config.trailing_slash) {
+            (SlashMatch::Either, _) => true,
+            (SlashMatch::AsWritten, TrailingSlash::Keep) => target == path.as_str(),
+            (SlashMatch::AsWritten, TrailingSlash::Add) => !target.ends_with('/') || target == path.as_str(),
+            (SlashMatch::AsWritten, TrailingSlash::Strip) => target.ends_with('/') || target == path.as_str(),
+        }
+    }
+
+    /// Whether a redirect with placeholders leads to a path that it matches again, other than the same one.
+    fn leads_to_itself(&self, rule: &EdgeRedirect, path: &RequestPattern, target: &str) -> bool {
+        if !matches!(rule.status, RuleStatus::Redirect(_)) || !target.starts_with('/') {
+            return false;
+        }
+        let mut current = RequestPattern::fill(&path.as_str().replace('*', ":splat"), &[]).replace(':', "");
+        for _ in 0..3 {
+            let Some(values) = path.values(&current) else { return false };
+            let next = RequestPattern::fill(target, &values);
+            let next = next.split(['?', '#']).next().unwrap_or_default().to_owned();
+            if next == current || (self.exists(&next) && !rule.force) {
+                return false;
+            }
+            current = next;
+        }
+        true
+    }
+
+    fn line(&self, path: &str, is: impl Fn(&PathLine) -> bool) -> bool {
+        self.plan.release.paths.get(name_of(path)).is_some_and(|lines| lines.iter().any(is))
+    }
+
+    /// Leaves out exact redirects that lead back to themselves.
+    fn find_loops(&mut self) {
+        let mut looped = Vec::new();
+        for (name, lines) in &self.plan.release.paths {
+            for spelling in [name.clone(), format!("{name}/")] {
+                let Some(first) = lines.iter().find_map(|line| line.redirect_of(&spelling)) else { continue };
+                let mut current = first.to_owned();
+                for _ in 0..MAX_STEPS {
+                    if current == spelling {
+                        looped.push((name.clone(), spelling.clone()));
+                        break;
+                    }
+                    let lines = self.plan.release.paths.get(name_of(&current));
+                    let Some(next) = lines.and_then(|lines| lines.iter().find_map(|line| line.redirect_of(&current)))
+                    else {
+                        break;
+                    };
+                    current = next.to_owned();
+                }
+            }
+        }
+        for (name, spelling) in looped {
+            if let Some(lines) = self.plan.release.paths.get_mut(&name) {
+                lines.retain(|line| line.redirect_of(&spelling).is_none());
+                if lines.is_empty() {
+                    self.plan.release.paths.remove(&name);
+                }
+            }
+            let message = format!("redirect loop: `{spelling}` leads back to itself; remove one of the rules");
+            self.plan.findings.push(Finding::warning("redirect-loop", message));
+        }
+    }
+
+    fn note(&mut self, rule: &EdgeRedirect, code: &str, message: String, is_warning: bool) {
+        let message =
+            if rule.origin.reason.is_empty() { message } else { format!("{}: {message}", rule.origin.reason) };
+        let finding = if is_warning { Finding::warning(code, message) } else { Finding::info(code, message) };
+        self.plan.findings.push(Finding { rule: rule.origin.rule.clone(), ..finding });
+    }
+}
+
+impl PathLine {
+    /// The target of a rule that is for this spelling of the path.
+    fn target_of(&self, path: &str) -> Option<&str> {
+        let (status, target) = self.0.split_once(' ').unwrap_or((&self.0, ""));
+        let fits = match status.get(3..)? {
+            "/" => path.ends_with('/'),
+            "." => !path.ends_with('/'),
+            _ => status.starts_with(|first: char| first.is_ascii_digit()),
+        };
+        fits.then_some(target)
+    }
+
+    /// The path that it redirects to.
+    fn redirect_of(&self, path: &str) -> Option<&str> {
+        let target = self.target_of(path).filter(|target| self.0.starts_with('3') && target.starts_with('/'))?;
+        target.split(['?', '#']).next()
+    }
+}
+
+fn encoded_target(target: &RuleTarget) -> String {
+    let path = target.as_str().split(['?', '#']).next().unwrap_or_default();
+    percent_encoding::percent_decode_str(path).decode_utf8().map_or_else(|_| path.to_owned(), |text| encoded(&text))
+}
+
+fn has_name(path: &str) -> bool {
+    path.split(':').skip(1).any(|rest| rest.starts_with(|first: char| first.is_ascii_alphabetic()))
+}
+
+fn is_reserved(path: &str) -> bool {
+    [RELEASES, PREVIEWS].iter().any(|folder| path.trim_start_matches('/').starts_with(folder))
+}
