@@ -15,6 +15,7 @@ mod ci_tokens;
 mod copies;
 mod credentials;
 mod destinations;
+mod edge;
 mod excluded;
 mod github;
 mod grants;

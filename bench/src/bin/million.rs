@@ -328,8 +328,12 @@ fn assemble(desired: &DesiredSite, site: &SiteState) -> Result<Plan, Failure> {
     if !diff::open_questions(desired, site, Comparison::Whole).is_empty() {
         return Err("the comparison needs HEAD requests".into());
     }
-    let delete_policy =
-        DeletePolicy { delete: true, protect: ProtectedKeys::default(), oldest_kept: ReleaseId::default() };
+    let delete_policy = DeletePolicy {
+        delete: true,
+        protect: ProtectedKeys::default(),
+        oldest_kept: ReleaseId::default(),
+        live_folder: None,
+    };
     let changes = diff::differences(desired, site, Comparison::Whole).decide(&delete_policy);
     let mut plan = Plan {
         format: FORMAT,
@@ -346,6 +350,7 @@ fn assemble(desired: &DesiredSite, site: &SiteState) -> Result<Plan, Failure> {
             live: Some("r1".parse()?),
             oldest_kept: None,
             plugins: Vec::new(),
+            edge: None,
         },
         totals: PlanTotals { source_objects: desired.entries().len() as u64, ..changes.totals },
         operations: changes.operations,

@@ -43,7 +43,9 @@ impl From<Outcome> for ExitStatus {
         match outcome {
             Outcome::Live | Outcome::Unchanged | Outcome::Superseded => Self::Success,
             Outcome::Denied | Outcome::Held => Self::Denied,
-            Outcome::LiveInvalidationPending | Outcome::Partial | Outcome::Failed => Self::Failure,
+            Outcome::LiveInvalidationPending | Outcome::LiveSwitchPending | Outcome::Partial | Outcome::Failed => {
+                Self::Failure
+            }
         }
     }
 }

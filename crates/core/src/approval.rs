@@ -1,6 +1,7 @@
 //! The rule of approval: a plan is approved if at least one policy reviewed it and every policy allowed it.
 
 use crate::desired::{DesiredBody, DesiredSite};
+use crate::edge::shown_key;
 use crate::plan::{Action, ChangeReason, Operation, Plan};
 use crate::plan_review::{Judgement, PlanReview, ReviewedChange, ReviewedKind, Verdict};
 
@@ -11,27 +12,30 @@ pub fn review<'a>(plan: &'a Plan, desired: &'a DesiredSite) -> PlanReview<'a> {
         DesiredBody::Object { source, .. } => Some(source),
         DesiredBody::Redirect(_) => None,
     };
-    let changed = plan.operations.iter().map(|operation| {
+    let changed = plan.operations.iter().filter_map(|operation| {
         let headers = match &operation.action {
             Action::Put { headers, .. } | Action::Headers { headers, .. } => Some(headers),
             Action::Delete { .. } => None,
         };
         let key = operation.key.as_str();
+        let shown = shown_key(desired, key).filter(|shown| *shown == key || headers.is_some())?;
         let redirect = desired.get(key).and_then(|entry| entry.body.redirect());
         let (kind, size, reason) = (kind(operation), operation.size(), operation.reason.as_str());
-        ReviewedChange { key, kind, size, redirect, headers, reason, source: source(key) }
+        Some(ReviewedChange { key: shown, kind, size, redirect, headers, reason, source: source(key) })
     });
-    let kept = plan.kept(desired).map(|entry| ReviewedChange {
-        key: entry.key.as_str(),
-        kind: ReviewedKind::Keep,
-        size: entry.body.size(),
-        redirect: entry.body.redirect(),
-        headers: Some(&entry.headers),
-        reason: "unchanged",
-        source: match &entry.body {
-            DesiredBody::Object { source, .. } => Some(source),
-            DesiredBody::Redirect(_) => None,
-        },
+    let kept = plan.kept(desired).filter_map(|entry| {
+        Some(ReviewedChange {
+            key: shown_key(desired, entry.key.as_str())?,
+            kind: ReviewedKind::Keep,
+            size: entry.body.size(),
+            redirect: entry.body.redirect(),
+            headers: Some(&entry.headers),
+            reason: "unchanged",
+            source: match &entry.body {
+                DesiredBody::Object { source, .. } => Some(source),
+                DesiredBody::Redirect(_) => None,
+            },
+        })
     });
     PlanReview::new(changed.chain(kept).collect(), plan.totals.named())
 }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::compare::{EntryComparison, compare_entry};
 use crate::config::ProtectedKeys;
 use crate::desired::{DesiredBody, DesiredEntry, DesiredSite};
+use crate::edge::{is_versioned, shown_key, versioned_key};
 use crate::identity::{ContentIdentity, Sameness};
 use crate::key::{Key, StoredKey};
 use crate::listing::{ListedObject, PreservedAttributes};
@@ -29,6 +30,8 @@ pub struct DeletePolicy {
     pub protect: ProtectedKeys,
     /// The oldest kept release. Its objects and those of later releases are not lost.
     pub oldest_kept: ReleaseId,
+    /// The folder of the live release, if it has one. What it holds needs no archive.
+    pub live_folder: Option<String>,
 }
 
 /// What must be known before [`differences`] can be computed.
@@ -136,6 +139,11 @@ fn common_keys<'a>(
     })
 }
 
+/// The object in the folder of a release that is the body of an entry.
+fn folder_copy<'a>(entry: &DesiredEntry, site: &'a SiteState) -> Option<&'a ListedObject> {
+    site.get(entry.body.source().filter(|source| is_versioned(source.as_str()))?.as_str())
+}
+
 /// The result of [`Differences::decide`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changes {
@@ -172,21 +180,25 @@ pub fn differences<'a>(desired: &DesiredSite, site: &'a SiteState, comparison: C
         while let Some(object) = listed.next_if(|object| object.key.as_str() < entry.key.as_str()) {
             obsolete.push(object);
         }
+        let is_shown = shown_key(desired, entry.key.as_str()).is_some();
         if site.is_proven(at) {
-            changes.keep(entry);
+            changes.keep(entry, is_shown);
             continue;
         }
         let object = listed.next_if(|object| object.key.as_str() == entry.key.as_str());
         match object.map(|object| (object, compare_entry(entry, object, site.observed(&object.key), comparison))) {
-            None => changes.put(entry, ChangeReason::New, renames.find(entry), None),
+            None => {
+                let copied = renames.find(entry).or_else(|| folder_copy(entry, site));
+                changes.put(entry, ChangeReason::New, copied, None, is_shown);
+            }
             Some((object, EntryComparison::Put(reason))) => {
-                changes.put(entry, reason, None, Some(object));
+                changes.put(entry, reason, folder_copy(entry, site), Some(object), is_shown);
                 replaced.push(object);
             }
             Some((object, EntryComparison::Headers(differences, attributes))) => {
-                changes.headers(entry, object, differences, attributes);
+                changes.headers(entry, object, differences, attributes, is_shown);
             }
-            Some((_, EntryComparison::Same)) => changes.keep(entry),
+            Some((_, EntryComparison::Same)) => changes.keep(entry, is_shown),
         }
     }
     obsolete.extend(listed);
@@ -226,6 +238,7 @@ impl Changes {
         reason: ChangeReason,
         renamed: Option<&ListedObject>,
         old: Option<&ListedObject>,
+        is_shown: bool,
     ) {
         let size = entry.body.size();
         let (body, identity) = match (&entry.body, renamed) {
@@ -241,12 +254,14 @@ impl Changes {
             PlannedBody::Site { .. } => self.totals.bytes_to_copy += size,
             PlannedBody::Source(_) | PlannedBody::Redirect(_) => self.totals.bytes_to_write += size,
         }
-        if reason == ChangeReason::New {
+        if !is_shown {
+            self.totals.versioned += 1;
+        } else if reason == ChangeReason::New {
             self.totals.create += 1;
         } else {
             self.totals.update += 1;
         }
-        self.count_published(size);
+        self.count_published(size, is_shown);
         let replaces = old.map(|object| ReplacedObject { size: object.size, etag: object.etag.clone() });
         let action = Action::Put { body, size, identity, headers: entry.headers.clone(), replaces };
         self.operations.push(Operation { key: entry.key.stored(), reason, action });
@@ -258,10 +273,11 @@ impl Changes {
         object: &ListedObject,
         differences: Vec<HeaderDifference>,
         attributes: PreservedAttributes,
+        is_shown: bool,
     ) {
         let DesiredBody::Object { size, identity, .. } = &entry.body else { return };
-        self.totals.headers += 1;
-        self.count_published(*size);
+        self.totals.headers += u64::from(is_shown);
+        self.count_published(*size, is_shown);
         let action = Action::Headers {
             headers: entry.headers.clone(),
             size: *size,
@@ -273,14 +289,17 @@ impl Changes {
         self.operations.push(Operation { key: entry.key.stored(), reason: ChangeReason::HeadersDiffer, action });
     }
 
-    fn keep(&mut self, entry: &DesiredEntry) {
-        self.totals.keep += 1;
-        self.count_published(entry.body.size());
+    fn keep(&mut self, entry: &DesiredEntry, is_shown: bool) {
+        self.totals.keep += u64::from(is_shown);
+        self.count_published(entry.body.size(), is_shown);
     }
 
-    fn count_published(&mut self, size: u64) {
-        self.totals.published_objects += 1;
-        self.totals.published_bytes += size;
+    /// Counts an object, unless it is the copy of one in the folder of its release.
+    fn count_published(&mut self, size: u64, is_shown: bool) {
+        if is_shown {
+            self.totals.published_objects += 1;
+            self.totals.published_bytes += size;
+        }
     }
 
     /// Handles an object that is not desired. Directory markers come from other tools and stay. Assets of kept releases
@@ -290,12 +309,16 @@ impl Changes {
             self.totals.untracked += 1;
             return;
         }
-        let asset = site.released(&object.key).filter(|released| !released.page);
+        // The folder of a release is deleted with the last release that shows it.
+        let versioned = is_versioned(object.key.as_str());
+        let asset = site.released(&object.key).filter(|released| !released.page || versioned);
         if asset.is_some_and(|released| released.last >= policy.oldest_kept) {
             self.totals.retained += 1;
             return;
         }
-        self.totals.delete += 1;
+        if !versioned {
+            self.totals.delete += 1;
+        }
         let reason = if asset.is_some() { ChangeReason::Expired } else { ChangeReason::Stale };
         let action = Action::Delete { size: object.size, etag: object.etag.clone() };
         self.operations.push(Operation { key: object.key.clone(), reason, action });
@@ -305,7 +328,11 @@ impl Changes {
     /// Archives the body of a kept release before it is replaced or deleted, so that a rollback can restore it.
     fn archive_body(&mut self, object: &ListedObject, site: &SiteState, policy: &DeletePolicy) {
         let Some(released) = site.released(&object.key) else { return };
-        if released.intact && released.body && released.last >= policy.oldest_kept {
+        let in_folder = policy.live_folder.as_ref().is_some_and(|folder| {
+            let copy = site.get(&versioned_key(folder, object.key.as_str()));
+            copy.is_some_and(|copy| copy.size == object.size && copy.etag == object.etag)
+        });
+        if released.intact && released.body && released.last >= policy.oldest_kept && !in_folder {
             let (key, etag) = (object.key.clone(), object.etag.clone());
             self.archive.push(ArchiveCopy { key, etag, size: object.size, last: released.last });
         }

@@ -14,6 +14,8 @@ pub enum Outcome {
     Unchanged,
     /// The site matches the source; an invalidation is pending, so the CDN may serve older pages for a while.
     LiveInvalidationPending,
+    /// The release is live and stored, and the edge still serves the one before: the next run switches it.
+    LiveSwitchPending,
     /// Some operations failed. Nothing is deleted unless every write succeeded.
     Partial,
     /// A policy denied the plan, or a plugin failed. Nothing was changed.
@@ -32,6 +34,7 @@ impl fmt::Display for Outcome {
             Self::Live => "live",
             Self::Unchanged => "up to date",
             Self::LiveInvalidationPending => "live, invalidation pending",
+            Self::LiveSwitchPending => "live, not switched at the edge; run the same command again to finish",
             Self::Partial => "partial; run the same command again to finish",
             Self::Denied => "denied by policy; nothing was changed",
             Self::Held => "held for approval; nothing was changed",

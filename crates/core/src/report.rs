@@ -74,6 +74,20 @@ pub struct InvalidationReport {
     pub why: Option<String>,
 }
 
+/// The switch of a site's edge to a release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EdgeReport {
+    /// The release.
+    pub release: ReleaseId,
+    /// Updates of the key value store, each of at most 50 keys.
+    pub updates: usize,
+    /// Keys that were written or deleted.
+    pub keys: usize,
+    /// Why it was not switched, where it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
 /// The report of one run.
 #[derive(Debug, Clone, Serialize)]
 pub struct PublishReport {
@@ -115,6 +129,9 @@ pub struct PublishReport {
     pub excluded_folders: Vec<ListingExclusion>,
     /// Invalidations, one for each distribution.
     pub invalidations: Vec<InvalidationReport>,
+    /// The switch of the site's edge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edge: Option<EdgeReport>,
     /// Findings of sync plugins.
     pub findings: Vec<Finding>,
     /// Verdicts and findings of policies.
@@ -154,6 +171,7 @@ impl PublishReport {
             drift: Vec::new(),
             excluded_folders: Vec::new(),
             invalidations: Vec::new(),
+            edge: None,
             findings: Vec::new(),
             judgements: Vec::new(),
             usage: Vec::new(),
@@ -193,6 +211,20 @@ impl fmt::Display for PublishReport {
         }
         write_rest(f, self.drift.len(), "change")?;
         self.write_failures(f)?;
+        match &self.edge {
+            Some(EdgeReport { release, why: Some(why), .. }) => {
+                writeln!(f, "  edge: not switched to {release}: {why}")?;
+            }
+            Some(EdgeReport { release, updates, keys, why: None }) => {
+                writeln!(
+                    f,
+                    "  edge: switched to {release} ({} in {})",
+                    count(*keys, "key"),
+                    count(*updates, "update")
+                )?;
+            }
+            None => {}
+        }
         for invalidation in &self.invalidations {
             let InvalidationReport { distribution, paths, id, why } = invalidation;
             match (id, why) {

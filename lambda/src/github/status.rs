@@ -122,12 +122,14 @@ pub fn summary(report: &PublishReport) -> (RunState, String) {
         Outcome::Live | Outcome::Unchanged | Outcome::LiveInvalidationPending | Outcome::Superseded => {
             RunState::Success
         }
-        Outcome::Partial | Outcome::Denied | Outcome::Held | Outcome::Failed => RunState::Failure,
+        Outcome::LiveSwitchPending | Outcome::Partial | Outcome::Denied | Outcome::Held | Outcome::Failed => {
+            RunState::Failure
+        }
     };
     let sentence = report.outcome;
     let done = &report.done;
     let description = match report.outcome {
-        Outcome::Live | Outcome::LiveInvalidationPending | Outcome::Partial => {
+        Outcome::Live | Outcome::LiveInvalidationPending | Outcome::LiveSwitchPending | Outcome::Partial => {
             format!("{sentence}: {} written, {} deleted", done.written + done.headers, done.deleted)
         }
         Outcome::Denied | Outcome::Held => {

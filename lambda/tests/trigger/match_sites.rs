@@ -201,6 +201,7 @@ pub(crate) fn pointer(request: &tidegate_core::request::PublishRequest) -> tideg
         fence: 1,
         releases: vec![entry],
         pending_invalidations: Vec::new(),
+        edge: None,
         finalized: true,
         skipped: Vec::new(),
     }

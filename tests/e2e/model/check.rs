@@ -201,7 +201,9 @@ fn check_report(report: &PublishReport, before: &Site, after: &Site, model: &Sit
             check(!report.done.failures.is_empty() || report.why.is_some(), "failed, but without a cause")?;
             check_equal("failed, but the site was changed", before, after)
         }
-        Outcome::Denied | Outcome::Held | Outcome::Superseded => Err(format!("no policy gives this outcome: {report}")),
+        Outcome::LiveSwitchPending | Outcome::Denied | Outcome::Held | Outcome::Superseded => {
+            Err(format!("no policy gives this outcome: {report}"))
+        }
     }
 }
 

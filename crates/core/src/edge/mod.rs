@@ -7,16 +7,22 @@ mod function;
 mod headers;
 mod paths;
 mod pattern;
+mod place;
 mod placement;
 mod release;
 mod rules;
 mod spelling;
 mod store;
+mod switch;
 mod table;
 
 pub use function::{MAX_FUNCTION_BYTES, OnFailure, POINTER_FORMAT, function_code};
 pub use headers::{HeaderPlan, is_security_header};
 pub use pattern::RequestPattern;
+pub use place::{
+    PlaceError, check_reserved, is_shared_key, is_versioned, only_folder, place, shown_key, versioned_key,
+    without_folder,
+};
 pub use placement::{PREVIEWS, RELEASES, is_shared};
 pub use release::{PathLine, PatternLine, ReleaseEdge};
 pub use rules::{
@@ -27,4 +33,5 @@ pub use spelling::{path_of_key, spell};
 pub use store::{
     EdgeKeys, EdgeSizeError, KeptEdge, KeyBatch, ServedRelease, edge_keys, is_own, key_batches, pointer_key,
 };
+pub use switch::{EdgeSwitch, StoredEdge};
 pub use table::{EdgePlan, plan_edge};

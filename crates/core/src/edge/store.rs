@@ -42,6 +42,22 @@ pub struct KeyBatch {
     pub deletes: Vec<String>,
 }
 
+impl KeyBatch {
+    /// Two batches that do the same one after the other: deletes first, and the pointer, which is the last put, last.
+    #[must_use]
+    pub fn halves(&self) -> Option<(Self, Self)> {
+        let half = (self.puts.len() + self.deletes.len()) / 2;
+        if half == 0 {
+            return None;
+        }
+        let (first_deletes, last_deletes) = self.deletes.split_at(half.min(self.deletes.len()));
+        let (first_puts, last_puts) = self.puts.split_at(half - first_deletes.len());
+        let batch =
+            |puts: &[(String, String)], deletes: &[String]| Self { puts: puts.to_vec(), deletes: deletes.to_vec() };
+        Some((batch(first_puts, first_deletes), batch(last_puts, last_deletes)))
+    }
+}
+
 /// Something does not fit into the store.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EdgeSizeError {

@@ -92,6 +92,9 @@ pub struct PlanInputs {
     pub oldest_kept: Option<ReleaseId>,
     /// The sync and policy plugins, in order.
     pub plugins: Vec<PluginInput>,
+    /// The folder of the release and SHA-256 of its rules for requests, if the site has an edge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edge: Option<String>,
 }
 
 /// A plugin of the run.
@@ -215,6 +218,9 @@ impl Plan {
                 }
                 Some(_) => {}
             }
+        }
+        if self.inputs.edge != now.inputs.edge {
+            lines.push("the rules for requests have changed".to_owned());
         }
         if self.inputs.plugins.len() < now.inputs.plugins.len() {
             lines.push("a plugin was added".to_owned());

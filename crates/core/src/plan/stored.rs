@@ -103,6 +103,7 @@ mod tests {
                 live: None,
                 oldest_kept: None,
                 plugins: Vec::new(),
+                edge: None,
             },
             totals: PlanTotals::default(),
             operations: keys.keys().map(|key| operation(key)).collect(),

@@ -16,6 +16,9 @@ pub struct PlanTotals {
     pub delete: u64,
     /// Objects that are unchanged.
     pub keep: u64,
+    /// Objects that are written to the folder of the release.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub versioned: u64,
     /// Objects of the site that are not in the artifact but are kept: protected, or deleting is off.
     pub untracked: u64,
     /// Objects of the site that are not in the artifact but are kept for earlier releases.
@@ -58,6 +61,7 @@ impl PlanTotals {
             ("headers", self.headers),
             ("delete", self.delete),
             ("keep", self.keep),
+            ("versioned", self.versioned),
             ("untracked", self.untracked),
             ("retained", self.retained),
             ("drifted", self.drifted),

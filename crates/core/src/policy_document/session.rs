@@ -108,6 +108,8 @@ pub struct SessionScope<'a> {
     pub distributions: &'a [String],
     /// ARNs of those among them that are invalidated by cache tags.
     pub tagged: &'a [String],
+    /// The ARN of the key value store that says which release is served.
+    pub store: Option<&'a str>,
     /// Whether objects may be encrypted with KMS keys that the configuration does not name. The session of a role uses
     /// the configured keys only; the caller's own session must be able to write a bucket that encrypts by default.
     pub any_key: bool,
@@ -167,6 +169,11 @@ impl PolicyDocument {
         if !scope.tagged.is_empty() {
             // Tags are sent only after checking that the distribution reads them.
             statements.push(Statement::allow(["cloudfront:GetDistributionConfig"], scope.tagged.iter().cloned()));
+        }
+        if let Some(store) = scope.store {
+            let actions = ["DescribeKeyValueStore", "GetKey", "UpdateKeys"];
+            let actions = actions.map(|action| format!("cloudfront-keyvaluestore:{action}"));
+            statements.push(Statement::allow(actions, [store.to_owned()]));
         }
         Self::new(statements)
     }

@@ -8,6 +8,7 @@ use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
+use crate::edge::EdgeSwitch;
 use crate::external_text::ExternalText;
 use crate::invalidation::InvalidationRequest;
 use crate::location::{Location, Source};
@@ -114,6 +115,9 @@ pub struct ReleasePointer {
     /// Releases whose invalidations were not all accepted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pending_invalidations: Vec<ReleaseId>,
+    /// The release that the edge of the site serves, if it has one. Another one than the live release is pending.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edge: Option<EdgeSwitch>,
     /// Whether all work after the pointer move is done. If not, the next run looks for leftovers.
     pub finalized: bool,
     /// The latest requests that changed nothing.
@@ -203,6 +207,8 @@ impl ReleasePointer {
         let mut left = u32::from(keep.releases).saturating_sub(u32::from(changed));
         let mut oldest = self.releases.last().map_or(ReleaseId::default(), |last| last.id).next();
         let mut counted = None;
+        // An edge location must find what it may still ask for.
+        let served = self.edge.as_ref().map(|edge| edge.oldest(instant));
         // The age of a release counts from its replacement: until then it was live.
         let mut replaced = instant;
         for entry in self.releases.iter().rev() {
@@ -223,7 +229,12 @@ impl ReleasePointer {
                 replaced = entry.instant;
             }
         }
-        oldest
+        served.map_or(oldest, |served| self.entry_of(served).map_or(oldest, |entry| oldest.min(entry)))
+    }
+
+    /// The first kept release with this manifest.
+    fn entry_of(&self, manifest: ReleaseId) -> Option<ReleaseId> {
+        self.releases.iter().find(|entry| entry.manifest == Some(manifest)).map(|entry| entry.id)
     }
 }
 
@@ -252,6 +263,7 @@ mod tests {
             fence: 1,
             releases,
             pending_invalidations: Vec::new(),
+            edge: None,
             finalized: true,
             skipped: Vec::new(),
         }

@@ -48,6 +48,9 @@ pub(super) async fn commit(
     release.record.invalidations = invalidate::plan_requests(release, connection).await;
     release.fence.check()?;
     release.store().put_release(&release.record, false).await?;
+    if let Some(edge) = &release.basis.edge {
+        release.store().put_edge(release.record.id, &edge.stored).await?;
+    }
     let pointer = next_pointer(release);
     release.fence.check()?;
     let before = release.history().pointer.as_ref().map(|(_, etag)| etag);
@@ -74,6 +77,7 @@ fn next_pointer(release: &ReleaseRun<'_>) -> ReleasePointer {
         fence: release.counter,
         releases,
         pending_invalidations,
+        edge: before.and_then(|pointer| pointer.edge.clone()),
         finalized: false,
         skipped: before.map(|pointer| pointer.skipped.clone()).unwrap_or_default(),
     }

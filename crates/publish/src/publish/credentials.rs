@@ -5,7 +5,7 @@
 //! gets no scoped credentials uses the caller's own, and says so.
 
 use tidegate_core::arn::{Partition, distribution_arn};
-use tidegate_core::config::{CredentialChoice, CredentialMode, RoleArn, UsedCredentials};
+use tidegate_core::config::{CredentialChoice, CredentialMode, RoleArn, StoreArn, UsedCredentials};
 use tidegate_core::finding::Finding;
 use tidegate_core::location::{Bucket, Source};
 use tidegate_core::plan::Plan;
@@ -148,6 +148,7 @@ impl RunCredentials {
             archive_key: site.state_kms_key.as_ref(),
             distributions: &distributions,
             tagged: &tagged,
+            store: site.edge.as_ref().and_then(|edge| edge.store.as_ref()).map(StoreArn::as_str),
             any_key: matches!(self.base, CredentialBase::Scoped(_)),
         };
         Some(PolicyDocument::writing(&partition, plan, scope)).filter(|document| !document.is_empty())

@@ -1,6 +1,7 @@
 //! Why a run ends without a report. A denial is a report, not an error.
 
 use tidegate_core::desired::KeyCollision;
+use tidegate_core::edge::{EdgeSizeError, PlaceError};
 use tidegate_core::error_kind::ErrorKind;
 use tidegate_core::invalidation::CacheTagsError;
 use tidegate_core::key::MAX_KEY_BYTES;
@@ -70,6 +71,12 @@ pub enum PublishError {
         /// How many there are.
         count: usize,
     },
+    /// The release cannot have a folder of its own.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    /// The rules for requests do not fit into the key value store.
+    #[error(transparent)]
+    EdgeSize(#[from] EdgeSizeError),
     /// The name of the release is too long.
     #[error("the name of the release has {0} bytes; use at most {MAX_RELEASE_BYTES}")]
     ReleaseTooLong(usize),
@@ -130,6 +137,8 @@ impl PublishError {
             Self::Document(_)
             | Self::Unscoped(_)
             | Self::Tags(_)
+            | Self::Place(_)
+            | Self::EdgeSize(_)
             | Self::Drifted(_)
             | Self::Format(_)
             | Self::PublishesState(_)

@@ -7,24 +7,33 @@ use tidegate_core::report::{Outcome, PublishReport};
 use super::commit::{ArchivedBodies, LiveRelease};
 use super::error::PublishError;
 use super::release::ReleaseRun;
-use super::{credentials, invalidate};
+use super::{credentials, invalidate, switch};
 use crate::state::{ReleaseFile, StateError};
+
+/// What is pending after a release went live.
+pub(super) struct Pending {
+    /// Whether the edge serves the release.
+    pub(super) switched: bool,
+    /// Releases whose invalidations were not all accepted.
+    pub(super) invalidations: Vec<ReleaseId>,
+}
 
 /// Ends a run whose release is live.
 pub(super) async fn finalize(
     mut release: ReleaseRun<'_>,
     live: LiveRelease,
-    pending: Vec<ReleaseId>,
+    pending: Pending,
     report: &PublishReport,
 ) -> Outcome {
     let LiveRelease { mut pointer, etag, archived } = live;
     let failed = !report.done.failures.is_empty();
-    let outcome = match (failed, pending.is_empty()) {
-        (true, _) => Outcome::Partial,
-        (false, false) => Outcome::LiveInvalidationPending,
-        (false, true) => Outcome::Live,
+    let outcome = match pending {
+        _ if failed => Outcome::Partial,
+        Pending { switched: false, .. } => Outcome::LiveSwitchPending,
+        Pending { ref invalidations, .. } if !invalidations.is_empty() => Outcome::LiveInvalidationPending,
+        Pending { .. } => Outcome::Live,
     };
-    pointer.pending_invalidations = pending;
+    pointer.pending_invalidations = pending.invalidations;
     let pruned = prune(&release, &pointer, archived).await;
     if let Err(error) = &pruned {
         tracing::warn!(%error, "cannot prune the state; the next run does");
@@ -62,8 +71,11 @@ pub(super) async fn confirm(release: &mut ReleaseRun<'_>, report: &mut PublishRe
     pointer.releases.retain(|entry| entry.id >= oldest || entry.manifest == Some(manifest));
     pointer.releases.push(release.entry(id, Some(manifest)));
     let pending = std::mem::take(&mut release.pending);
-    if !pending.is_empty() {
+    let is_switched = pointer.edge.as_ref().is_some_and(|edge| edge.release == manifest);
+    let mut switched = true;
+    if !pending.is_empty() || !is_switched {
         let connection = credentials::for_writing(release.run, &release.basis.credentials, release.plan()).await?;
+        switched = switch::switch(release, &connection, &mut pointer, report).await;
         pointer.pending_invalidations = invalidate::send_pending(release, &connection, pending, report).await;
     }
     release.fence.check()?;
@@ -71,7 +83,11 @@ pub(super) async fn confirm(release: &mut ReleaseRun<'_>, report: &mut PublishRe
     if let Err(error) = release.store().delete(&release.history().unreferenced_files(&pointer), &[]).await {
         tracing::warn!(%error, "cannot remove files of releases that are not kept; the next run does");
     }
-    Ok(match (report.invalidations.is_empty(), pointer.pending_invalidations.is_empty()) {
+    if !switched {
+        return Ok(Outcome::LiveSwitchPending);
+    }
+    let is_unchanged = report.invalidations.is_empty() && report.edge.is_none();
+    Ok(match (is_unchanged, pointer.pending_invalidations.is_empty()) {
         (true, _) => Outcome::Unchanged,
         (false, true) => Outcome::Live,
         (false, false) => Outcome::LiveInvalidationPending,

@@ -42,7 +42,7 @@ const PAGES_AHEAD: usize = 64;
 pub(super) fn list(run: Run<'_>, s3: &S3, releases: Option<&Releases>) -> ListingPages {
     let finalized = releases.is_some_and(|releases| releases.history.is_finalized());
     if run.publisher.trust_manifest && finalized {
-        ListingPages::Trusted(Pagination::default())
+        ListingPages::manifest()
     } else {
         ListingPages::list(s3, &run.site.target, &run.publisher.observer)
     }
@@ -213,6 +213,11 @@ pub(super) struct S3Pages {
 }
 
 impl ListingPages {
+    /// The manifest of the live release stands for the listing.
+    pub(super) fn manifest() -> Self {
+        Self::Trusted(Pagination::default())
+    }
+
     fn list(s3: &S3, target: &Location, observer: &Arc<dyn ProgressObserver>) -> Self {
         let (sender, pages) = channel(PAGES_AHEAD);
         let (s3, target) = (s3.clone(), target.clone());

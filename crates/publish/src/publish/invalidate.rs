@@ -5,6 +5,8 @@
 
 use std::collections::BTreeSet;
 
+use tidegate_core::config::{EdgeReleases, Site};
+use tidegate_core::edge::{is_shared_key, is_versioned};
 use tidegate_core::invalidation::{ChangedKeys, FREE_PATHS, InvalidationRequest, TaggedCopies, month};
 use tidegate_core::key::StoredKey;
 use tidegate_core::plan::Plan;
@@ -115,15 +117,16 @@ impl Requests<'_> {
     async fn plan(&self, cloudfront: &CloudFront) -> Vec<InvalidationRequest> {
         let Self { run, basis, changed, .. } = self;
         let (site, mut requests) = (run.site, Vec::<InvalidationRequest>::new());
+        let changed: Vec<&str> = changed.iter().copied().filter(|key| is_cached(site, key)).collect();
         if changed.is_empty() {
             return requests;
         }
         for cdn in &site.cdn {
             let used: usize = requests.iter().map(InvalidationRequest::len).sum();
             let quota = cdn::quota(cloudfront, cdn, self.free_left.saturating_sub(used)).await;
-            let unchanged = basis.state.unchanged_keys(&basis.desired, changed).collect();
+            let unchanged = basis.state.unchanged_keys(&basis.desired, &changed).collect();
             let copies =
-                cdn.cache_tags.as_ref().map(|tag| TaggedCopies::of(tag, changed, &basis.desired, &basis.state));
+                cdn.cache_tags.as_ref().map(|tag| TaggedCopies::of(tag, &changed, &basis.desired, &basis.state));
             let earlier = self.earlier.iter().filter(|request| request.distribution == cdn.distribution);
             let cleared = |key: &&str| earlier.clone().any(|request| request.clears(cdn, &site.target, key));
             let changed = changed.iter().copied().filter(|key| !cleared(key)).collect();
@@ -131,6 +134,18 @@ impl Requests<'_> {
             requests.extend(InvalidationRequest::new(&site.name, &self.reference, cdn, &site.target, keys, quota));
         }
         requests
+    }
+}
+
+/// Whether a CDN may have cached another version of a key under its path. The folder of a release never changes once it is
+/// served; behind a function, visitors get no page in place but the error page.
+fn is_cached(site: &Site, key: &str) -> bool {
+    match &site.edge {
+        _ if is_versioned(key) => false,
+        Some(edge) if edge.releases == EdgeReleases::Atomic && edge.store.is_some() => {
+            key == edge.not_found() || is_shared_key(key, &edge.shared)
+        }
+        _ => true,
     }
 }
 

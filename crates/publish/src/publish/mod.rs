@@ -7,6 +7,7 @@ mod run;
 mod lock;
 mod open;
 mod transform;
+mod edge;
 mod inspect;
 mod object_settings;
 mod plan;
@@ -16,6 +17,7 @@ mod execute;
 mod writer;
 mod copy_condition;
 mod commit;
+mod switch;
 mod invalidate;
 mod cdn;
 mod finalize;
@@ -50,6 +52,7 @@ pub use run::Publisher;
 use crate::progress::Stage;
 use crate::s3::S3;
 use approve::ReviewedPlan;
+use finalize::Pending;
 use lock::{Lock, Locked};
 use plan::{Basis, PlanSources, SitePlan};
 use release::ReleaseRun;
@@ -242,18 +245,22 @@ impl Run<'_> {
         let mut source = transform::transform(self, &plugins, opened, trace).await?;
         stopwatch.lap(Stage::Transform);
         self.stage(Stage::Inspect);
+        let edge = edge::plan(self, &s3, releases.as_ref(), &mut source).await?;
         let state = inspect::inspect(self, &s3, listing, releases.as_ref(), &mut source).await?;
         source.findings.extend(top_folder::find(self, &source.desired, &state));
         let acls = object_settings::read_acls(self, &s3, &source.desired, &state).await?;
-        let inputs = PlanSources { source: &source, state: &state, acls: &acls };
+        let inputs = PlanSources { source: &source, state: &state, acls: &acls, edge: edge.as_ref() };
         let SitePlan { plan, kept } = plan::plan(self, &plugins, inputs, releases.as_ref())?;
+        if let (Some(edge), Some(releases)) = (&edge, &releases) {
+            edge::check_size(self, releases, edge, kept.oldest).await?;
+        }
         let credentials = credentials::check_limits(self, credentials, &plan).await?;
         source.findings.extend(credentials.finding());
         stopwatch.lap(Stage::Inspect);
         self.stage(Stage::Review);
         let TransformedSource { desired, reader, exclusions, findings, usage, .. } = source;
         let desired = Arc::new(desired);
-        let basis = Basis { desired: Arc::clone(&desired), reader, state, kept, credentials };
+        let basis = Basis { desired: Arc::clone(&desired), reader, state, kept, credentials, edge };
         let ReviewedPlan { plan, judgements } = approve::review(self, plugins, plan, &basis).await?;
         stopwatch.lap(Stage::Review);
         let milliseconds = stopwatch.into_laps();
@@ -328,14 +335,15 @@ impl Run<'_> {
             let written = execute::write(self, approved, &writer, &mut report.done).await;
             report.findings.extend(writer.conditions.finding());
             if report.done.failures.is_empty() {
-                let live = commit::commit(&mut release, &written, &connection).await?;
+                let mut live = commit::commit(&mut release, &written, &connection).await?;
+                let switched = switch::switch(&release, &connection, &mut live.pointer, report).await;
                 execute::remove(self, approved, &[ChangeReason::Stale], &writer, &mut report.done).await;
                 stopwatch.record(Stage::Write, report);
                 self.stage(Stage::Invalidate);
                 let pending = invalidate::invalidate_release(&mut release, &connection, report).await;
                 stopwatch.record(Stage::Invalidate, report);
                 execute::remove(self, approved, &[ChangeReason::Expired], &writer, &mut report.done).await;
-                finalize::finalize(release, live, pending, report).await
+                finalize::finalize(release, live, Pending { switched, invalidations: pending }, report).await
             } else {
                 finalize::abandon(release, report).await
             }

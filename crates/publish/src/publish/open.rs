@@ -34,6 +34,8 @@ pub(super) struct RestoredRelease {
     pub(super) desired: DesiredSite,
     pub(super) reader: SourceReader,
     pub(super) fingerprint: Fingerprint,
+    /// The release whose manifest it was read from.
+    pub(super) manifest: ReleaseId,
 }
 
 /// Refuses the name of a release that is too long. The pointer holds one for each release, and is read whole.
@@ -85,7 +87,7 @@ async fn restore(run: Run<'_>, releases: &Releases, id: ReleaseId) -> Result<Res
     let RestoredSite { desired, bodies, fingerprint } = restoration.finish(&manifest.to_string()).map_err(refused)?;
     let source =
         ReleaseSource::new(S3::new(&run.connection()), run.site.target.clone(), releases.store.bodies(), bodies);
-    Ok(RestoredRelease { desired, reader: source.into(), fingerprint })
+    Ok(RestoredRelease { desired, reader: source.into(), fingerprint, manifest })
 }
 
 /// Which versions of the live release are archived.

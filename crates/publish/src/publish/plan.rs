@@ -13,6 +13,7 @@ use tidegate_core::sanitize::sanitize_name;
 use tidegate_core::site_state::SiteState;
 
 use super::credentials::RunCredentials;
+use super::edge::PlannedEdge;
 use super::error::PublishError;
 use super::object_settings::{AclGroups, add_differences};
 use super::releases::Releases;
@@ -47,6 +48,7 @@ pub(super) struct Basis {
     pub(super) state: SiteState,
     pub(super) kept: ReleaseRetention,
     pub(super) credentials: RunCredentials,
+    pub(super) edge: Option<PlannedEdge>,
 }
 
 /// What a plan is computed from.
@@ -55,6 +57,7 @@ pub(super) struct PlanSources<'a> {
     pub(super) source: &'a TransformedSource,
     pub(super) state: &'a SiteState,
     pub(super) acls: &'a AclGroups,
+    pub(super) edge: Option<&'a PlannedEdge>,
 }
 
 /// Computes the plan. If nothing changes, the live release counts as the newest that is kept, otherwise the new one does.
@@ -64,12 +67,17 @@ pub(super) fn plan(
     inputs: PlanSources<'_>,
     releases: Option<&Releases>,
 ) -> Result<SitePlan, PublishError> {
-    let PlanSources { source, state, acls } = inputs;
+    let PlanSources { source, state, acls, edge } = inputs;
     let Run { publisher, request, site } = run;
     let differences = diff::differences(&source.desired, state, publisher.comparison);
-    let adds_release = state.is_new_release(differences.writes());
+    let adds_release = state.is_new_release(differences.writes()) || edge.is_some_and(|edge| edge.is_new);
     let oldest = releases.map_or(ReleaseId::default(), |releases| releases.oldest_kept(run, adds_release));
-    let policy = DeletePolicy { delete: site.delete, protect: site.protect.clone(), oldest_kept: oldest };
+    let policy = DeletePolicy {
+        delete: site.delete && !edge.is_some_and(|edge| edge.keeps_place),
+        protect: site.protect.clone(),
+        oldest_kept: oldest,
+        live_folder: edge.map(|edge| edge.live_folder.clone()).filter(|folder| !folder.is_empty()),
+    };
     let mut changed = differences.decide(&policy);
     if publisher.check_settings {
         add_differences(&mut changed, &source.desired, state, &site.objects, acls);
@@ -98,6 +106,7 @@ pub(super) fn plan(
             live: releases.and_then(|releases| releases.history.live()),
             oldest_kept: releases.map(|_| oldest).filter(|oldest| *oldest > ReleaseId::default()),
             plugins: plugins.inputs(),
+            edge: edge.map(PlannedEdge::digest).transpose()?,
         },
         totals,
         operations: changed.operations,

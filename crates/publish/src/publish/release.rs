@@ -83,6 +83,7 @@ impl<'a> ReleaseRun<'a> {
         self.history().is_finalized()
             && self.history().manifest().is_some()
             && self.plan().is_empty()
+            && !(self.basis.edge.is_some() && self.basis.kept.adds_release)
             && self.basis.state.expired() == 0
     }
 

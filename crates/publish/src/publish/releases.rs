@@ -1,6 +1,7 @@
 //! The releases of a site: which are kept, what one holds, how two differ. Only reads.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,7 +9,9 @@ use futures::TryStreamExt;
 use futures::stream::{self, BoxStream, StreamExt};
 use serde::Serialize;
 use tidegate_core::config::Site;
+use tidegate_core::edge::{StoredEdge, is_versioned, versioned_key};
 use tidegate_core::identity::Sameness;
+use tidegate_core::key::StoredKey;
 use tidegate_core::lease::LeaseRecord;
 use tidegate_core::manifest::{ManifestRecord, RecordState};
 use tidegate_core::release::{ReleaseEntry, ReleaseId, ReleasePointer, ReleaseRecord, SkippedRequest};
@@ -16,7 +19,7 @@ use tidegate_core::report::{Outcome, PublishReport};
 
 use super::error::PublishError;
 use super::run::{Publisher, Run};
-use crate::state::{History, StateError, StateStore};
+use crate::state::{History, ReleaseFile, StateError, StateStore};
 
 /// The releases of a site, and what is pending.
 #[derive(Debug, Clone, Serialize)]
@@ -120,6 +123,11 @@ impl Releases {
             Some(manifest) => self.store.manifest(manifest).await,
             None => Ok(stream::empty().boxed()),
         }
+    }
+
+    /// The edge of the release with this manifest; nothing if it has none.
+    pub(super) async fn edge(&self, manifest: ReleaseId) -> Result<Option<StoredEdge>, StateError> {
+        if self.history.has(manifest, ReleaseFile::Edge) { self.store.edge(manifest).await } else { Ok(None) }
     }
 
     /// The oldest release that is kept after a run; `new_release` says whether the run makes one.
@@ -228,8 +236,23 @@ struct LiveRecords {
 }
 
 impl LiveRecords {
+    /// The records of what the release shows. Those in the folder of a release count under the keys that visitors see.
     async fn open(state: &StateStore, id: ReleaseId) -> Result<Self, StateError> {
-        Ok(Self { stream: state.manifest(id).await?, ready: Vec::new().into_iter() })
+        let stream = state.manifest(id).await?;
+        let folder = state.edge(id).await?.map(|edge| edge.folder).filter(|folder| !folder.is_empty());
+        let Some(folder) = folder else { return Ok(Self { stream, ready: Vec::new().into_iter() }) };
+        let prefix = versioned_key(&folder, "");
+        let mut shown = BTreeMap::new();
+        let mut records = Self { stream, ready: Vec::new().into_iter() };
+        while let Some(record) = records.next().await? {
+            match record.key.as_str().strip_prefix(&prefix).map(StoredKey::new) {
+                Some(key) => drop(shown.insert(key.clone(), ManifestRecord { key, ..record })),
+                None if is_versioned(record.key.as_str()) => {}
+                None => drop(shown.entry(record.key.clone()).or_insert(record)),
+            }
+        }
+        let ready = shown.into_values().collect::<Vec<_>>().into_iter();
+        Ok(Self { stream: stream::empty().boxed(), ready })
     }
 
     async fn next(&mut self) -> Result<Option<ManifestRecord>, StateError> {

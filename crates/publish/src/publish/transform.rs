@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use tidegate_core::artifact::Fingerprint;
 use tidegate_core::desired::DesiredSite;
+use tidegate_core::edge::EdgeRules;
 use tidegate_core::finding::Finding;
 use tidegate_core::headers::ObjectHeader;
 use tidegate_core::invalidation::check_tags;
 use tidegate_core::key::Key;
 use tidegate_core::listing_filter::ListingExclusion;
 use tidegate_core::plugin_usage::PluginUsage;
+use tidegate_core::release::ReleaseId;
 use tidegate_core::run_facts::RunFacts;
 use tidegate_core::unicode_form::decomposed_keys;
 use tidegate_host::sync::{self, Trace, TransformedArtifact};
@@ -35,6 +37,10 @@ pub(super) struct TransformedSource {
     pub(super) exclusions: Vec<ListingExclusion>,
     pub(super) findings: Vec<Finding>,
     pub(super) usage: Vec<PluginUsage>,
+    /// Rules for requests.
+    pub(super) edge: EdgeRules,
+    /// The release whose manifest it was read from, if it was not transformed now.
+    pub(super) restored: Option<ReleaseId>,
 }
 
 /// Runs the sync plugins over an artifact. An earlier release is not transformed again.
@@ -45,10 +51,21 @@ pub(super) async fn transform(
     trace: Trace,
 ) -> Result<TransformedSource, PublishError> {
     let source = match opened {
-        Opened::Release(RestoredRelease { desired, reader, fingerprint }) => {
+        Opened::Release(RestoredRelease { desired, reader, fingerprint, manifest }) => {
             let source_objects = desired.entries().len() as u64;
             let (exclusions, findings, usage) = (Vec::new(), Vec::new(), Vec::new());
-            TransformedSource { desired, reader, fingerprint, source_objects, exclusions, findings, usage }
+            let (edge, restored) = (EdgeRules::default(), Some(manifest));
+            TransformedSource {
+                desired,
+                reader,
+                fingerprint,
+                source_objects,
+                exclusions,
+                findings,
+                usage,
+                edge,
+                restored,
+            }
         }
         Opened::Artifact(OpenedSource { artifact, exclusions, reader, findings: mut about_names }) => {
             let (source_objects, fingerprint) = (artifact.len() as u64, artifact.fingerprint().clone());
@@ -60,7 +77,18 @@ pub(super) async fn transform(
             findings.extend(decomposed_keys(&desired));
             about_names.append(&mut findings);
             let findings = about_names;
-            TransformedSource { desired, reader, fingerprint, source_objects, exclusions, findings, usage }
+            let (edge, restored) = (EdgeRules::default(), None);
+            TransformedSource {
+                desired,
+                reader,
+                fingerprint,
+                source_objects,
+                exclusions,
+                findings,
+                usage,
+                edge,
+                restored,
+            }
         }
     };
     check_tags(run.site, &source.desired)?;

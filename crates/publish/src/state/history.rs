@@ -44,13 +44,18 @@ impl History {
         self.pointer.as_ref().map_or(ReleaseId::default(), |(pointer, _)| pointer.oldest_kept(keep, instant, changed))
     }
 
+    /// Whether a release has this file.
+    pub fn has(&self, id: ReleaseId, file: ReleaseFile) -> bool {
+        self.files.get(&id).is_some_and(|files| files.contains(&file))
+    }
+
     /// Files that `pointer` does not refer to: those of releases that are no longer kept, and those of killed runs.
     pub fn unreferenced_files(&self, pointer: &ReleasePointer) -> Vec<(ReleaseId, ReleaseFile)> {
         let referenced = |id: ReleaseId, file: ReleaseFile| {
-            pointer
-                .releases
-                .iter()
-                .any(|entry| entry.id == id || (file == ReleaseFile::Manifest && entry.manifest == Some(id)))
+            pointer.releases.iter().any(|entry| {
+                entry.id == id
+                    || (matches!(file, ReleaseFile::Manifest | ReleaseFile::Edge) && entry.manifest == Some(id))
+            })
         };
         let files = self.files.iter().flat_map(|(id, files)| files.iter().map(|file| (*id, *file)));
         files.filter(|(id, file)| !referenced(*id, *file)).collect()

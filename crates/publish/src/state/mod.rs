@@ -1,6 +1,7 @@
 //! The state of one site in its bucket: pointer, releases, manifests, archived bodies, downloaded files and the lease.
 //! What these documents mean is decided in `tidegate-core`.
 
+mod edge;
 mod error;
 mod fence;
 mod store;
@@ -13,6 +14,7 @@ mod history;
 mod lease;
 mod fetched;
 
+pub use edge::WrittenKeys;
 pub use error::StateError;
 pub use fence::{Fence, LeaseLost};
 pub use history::History;

@@ -39,19 +39,22 @@ pub enum ReleaseFile {
     Plan,
     /// What the site held after the release.
     Manifest,
+    /// What the release says about requests.
+    Edge,
     /// The report of the run.
     Report,
 }
 
 impl ReleaseFile {
     /// Longer suffixes come first, since the shortest one is the end of another.
-    const ALL: [Self; 4] = [Self::Plan, Self::Manifest, Self::Report, Self::Release];
+    const ALL: [Self; 5] = [Self::Plan, Self::Manifest, Self::Edge, Self::Report, Self::Release];
 
     fn suffix(self) -> &'static str {
         match self {
             Self::Release => ".json",
             Self::Plan => ".plan.gz",
             Self::Manifest => ".manifest.gz",
+            Self::Edge => ".edge.json",
             Self::Report => ".report.json",
         }
     }

@@ -1,0 +1,56 @@
+//! Sites behind the CloudFront function of Tidegate.
+
+mod releases;
+
+use std::collections::BTreeMap;
+
+use tidegate_core::location::Source;
+use tidegate_core::report::Outcome;
+use tidegate_tests::releases::*;
+use tidegate_tests::world::{BUCKET, DISTRIBUTION, request, site};
+use tidegate_tests::{Publish, SourceObject, Sources, World};
+
+/// A site under `docs/` with an edge. `edge` are the lines of `[site.edge]`.
+fn edge_configuration(keep: &str, edge: &str) -> String {
+    format!(
+        r#"state = "s3://{STATE}/tidegate/"
+
+[[site]]
+name = "docs"
+target = "s3://{BUCKET}/docs/"
+cdn = [{{ distribution = "{DISTRIBUTION}", origin-path = "/docs" }}]
+keep = {keep}
+
+[site.edge]
+{edge}
+
+[[site.sync]]
+plugin = "mime"
+
+[[site.policy]]
+plugin = "guard"
+settings = {{ max-delete-share = 1.0 }}
+"#
+    )
+}
+
+/// A publish of these files as a release.
+async fn publish_edge(world: &World, configuration: &str, release: &str, files: Files<'_>) -> Publish {
+    let directory = world.directory().join(release);
+    let objects = files.iter().map(|(key, body)| SourceObject::text(key, body));
+    let source = Sources::directory(objects).stage(&directory, &world.client()).await;
+    let mut request = request(source);
+    request.release = release.into();
+    Publish { publisher: world.publisher(), site: site(configuration), request }
+}
+
+fn rollback_edge(world: &World, configuration: &str, id: &str) -> Publish {
+    let mut request = request(Source::Release(id.parse().unwrap()));
+    request.release = format!("back to {id}").into();
+    Publish { publisher: world.publisher(), site: site(configuration), request }
+}
+
+/// What is stored about the edge of a release.
+async fn stored_edge(world: &World, id: u64) -> serde_json::Value {
+    serde_json::from_slice(&stored(&world.account, &format!("releases/r{id:010}.edge.json")).await.unwrap()).unwrap()
+}
