@@ -26,6 +26,22 @@ impl Documents {
         self.update(table, key, Box::new(move |_| Some(value))).map(drop)
     }
 
+    /// Creates, replaces or deletes (`None`) several documents of a table in one transaction.
+    pub(crate) fn put_all(&self, table: &str, changes: Vec<(String, Option<Value>)>) -> Result<(), DatabaseError> {
+        let table = table.to_owned();
+        self.0.write_blocking(move |open| {
+            let mut documents = open.transaction.open_table(DOCUMENTS)?;
+            for (key, value) in &changes {
+                let name = (table.as_str(), key.as_str());
+                match value {
+                    Some(value) => drop(documents.insert(name, serde_json::to_vec(value)?.as_slice())?),
+                    None => drop(documents.remove(name)?),
+                }
+            }
+            Ok(())
+        })
+    }
+
     /// All documents of a table with their keys, ordered by the UTF-8 bytes of the keys.
     pub(crate) fn list(&self, table: &str) -> Result<Vec<(String, Value)>, DatabaseError> {
         self.0.read(|transaction| {

@@ -20,6 +20,17 @@ pub(crate) fn identifier(prefix: &str, length: usize) -> Result<String, RandomEr
     Ok(prefix.chars().chain(letters.copied()).collect())
 }
 
+/// A random UUID, version 4.
+pub(crate) fn uuid() -> Result<String, RandomError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)?;
+    let number = u128::from_be_bytes(bytes) & !(0xf << 76) | (0x4 << 76);
+    let number = number & !(0x3 << 62) | (0x2 << 62);
+    let hex = format!("{number:032x}");
+    let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|range| hex.get(range).unwrap_or_default());
+    Ok(parts.join("-"))
+}
+
 /// A secret access key: 40 characters of base64.
 pub(crate) fn secret() -> Result<String, RandomError> {
     let mut bytes = [0; 30];

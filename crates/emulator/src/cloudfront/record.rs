@@ -1,4 +1,4 @@
-//! Distributions and invalidations as they are stored, and when an invalidation is complete.
+//! Invalidations as they are stored, and when one is complete.
 
 use std::time::Duration;
 
@@ -6,31 +6,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::path::InvalidationPath;
-
-/// The origin of a distribution.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct S3Origin {
-    /// The bucket.
-    pub bucket: String,
-    /// The prefix of every path, such as `/releases/1`: empty, or with a leading and without a trailing slash.
-    pub path: String,
-}
-
-/// A distribution.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Distribution {
-    /// Its ID, such as `E2EXAMPLE`.
-    pub id: String,
-    /// Its only origin.
-    pub origin: S3Origin,
-    /// The object that answers `/`, such as `index.html`.
-    pub default_root_object: Option<String>,
-    /// The header that it reads cache tags from, such as `x-amz-meta-cache-tag`. Without one, it ignores tags.
-    #[serde(default)]
-    pub cache_tags: Option<String>,
-    /// When it was created.
-    pub created: Timestamp,
-}
 
 /// When invalidations are complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -66,3 +66,27 @@ pub(crate) fn session(role: &str, name: &str) -> String {
 pub(crate) fn distribution(id: &str) -> String {
     format!("arn:aws:cloudfront::{ACCOUNT_ID}:distribution/{id}")
 }
+
+/// A key value store of CloudFront.
+#[must_use]
+pub(crate) fn key_value_store(id: &str) -> String {
+    format!("arn:aws:cloudfront::{ACCOUNT_ID}:key-value-store/{id}")
+}
+
+/// A CloudFront function.
+#[must_use]
+pub(crate) fn function(name: &str) -> String {
+    format!("arn:aws:cloudfront::{ACCOUNT_ID}:function/{name}")
+}
+
+/// A response headers policy of CloudFront.
+#[must_use]
+pub(crate) fn headers_policy(id: &str) -> String {
+    format!("arn:aws:cloudfront::{ACCOUNT_ID}:response-headers-policy/{id}")
+}
+
+/// An origin access control of CloudFront.
+#[must_use]
+pub(crate) fn access_control(id: &str) -> String {
+    format!("arn:aws:cloudfront::{ACCOUNT_ID}:origin-access-control/{id}")
+}

@@ -106,7 +106,7 @@ impl Edge {
 
         // Read before the origin: an invalidation that completes in the meantime clears the answer that is read now.
         let seen = self.cloudfront.completed(&self.distribution)?;
-        let distribution = self.cloudfront.distribution(&self.distribution)?;
+        let distribution = self.cloudfront.distribution(&self.distribution)?.served();
         let origin = website::answer(&self.store, &distribution, &path)?;
         let Freshness::For(lifetime) = freshness::of(origin.status, &origin.headers, now) else {
             self.lock(|cache| cache.remove(&path));
@@ -180,7 +180,7 @@ impl Edge {
             (website::WebsiteBody::Text(text), _) => Body::from(text),
             (website::WebsiteBody::Object { key, content }, RangePart::Range(range)) => {
                 drop(content);
-                let distribution = self.cloudfront.distribution(&self.distribution)?;
+                let distribution = self.cloudfront.distribution(&self.distribution)?.served();
                 let select = |info: &ObjectInfo| Ok(range.start.min(info.size)..range.end.min(info.size));
                 let object = self.store.get_range(&distribution.origin.bucket, &key, select)?;
                 if website::etag(&object.info) != origin.headers.get(ETAG).cloned() {

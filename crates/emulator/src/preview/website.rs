@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 
-use crate::cloudfront::{Distribution, ViewerPath};
+use crate::cloudfront::{ServedDistribution, ViewerPath};
 use crate::s3::{ObjectContent, ObjectInfo, ObjectStore, S3Failure};
 
 /// The index document of a bucket without website configuration.
@@ -50,7 +50,7 @@ impl WebsiteBody {
 /// Answers the request for `path`.
 pub(super) fn answer(
     store: &ObjectStore,
-    distribution: &Distribution,
+    distribution: &ServedDistribution,
     path: &ViewerPath,
 ) -> Result<WebsiteAnswer, S3Failure> {
     let bucket = &distribution.origin.bucket;
