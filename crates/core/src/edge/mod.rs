@@ -3,6 +3,7 @@
 //! [`plan_edge`] makes a [`ReleaseEdge`] of the rules of a release, and [`edge_keys`] the content of the key value store of
 //! all kept releases. [`function_code`] is the function.
 
+mod evaluate;
 mod function;
 mod headers;
 mod paths;
@@ -16,6 +17,7 @@ mod store;
 mod switch;
 mod table;
 
+pub use evaluate::{EdgeOutcome, encode_path};
 pub use function::{MAX_FUNCTION_BYTES, OnFailure, POINTER_FORMAT, function_code};
 pub use headers::{HeaderPlan, is_security_header};
 pub use pattern::RequestPattern;

@@ -50,6 +50,8 @@ pub struct EdgeRedirect {
 pub struct EdgeHeaderRule {
     /// The paths.
     pub path: RulePath,
+    /// Which spellings of them.
+    pub slash: SlashMatch,
     /// Headers to add, in order, with names in lower case. Equal names are joined.
     pub headers: Vec<(String, String)>,
     /// Names of headers that earlier rules have added, in lower case.
@@ -121,6 +123,9 @@ pub enum RuleError {
         "content of other hosts cannot be served, as from `{0}`; redirect to it, or add it as an origin of the distribution"
     )]
     OtherHost(String),
+    /// A placeholder in the host of a target: visitors would choose the host.
+    #[error("the host of the target `{0}` must not have placeholders; write a rule for each host")]
+    HostPlaceholder(String),
 }
 
 impl RulePath {
@@ -208,6 +213,12 @@ impl RuleTarget {
         self.0.as_str()
     }
 
+    /// The host of a URL, with user and port; empty for a path of the site.
+    fn host(&self) -> &str {
+        let host = self.as_str().split_once("://").filter(|_| !self.is_path()).map_or("", |(_, host)| host);
+        host.split(['/', '?', '#', '\\']).next().unwrap_or_default()
+    }
+
     /// Whether it is a path of the site.
     #[must_use]
     pub fn is_path(&self) -> bool {
@@ -216,11 +227,14 @@ impl RuleTarget {
 }
 
 impl EdgeRedirect {
-    /// Checks status and target together.
+    /// Checks status and target together, and that no visitor can choose the host.
     ///
     /// # Errors
     /// [`RuleError`].
     pub fn check(&self) -> Result<(), RuleError> {
+        if let Some(target) = self.target.as_ref().filter(|target| has_placeholder(target.host())) {
+            return Err(RuleError::HostPlaceholder(target.as_str().to_owned()));
+        }
         match (self.status, &self.target) {
             (RuleStatus::Gone, _) => Ok(()),
             (_, None) => Err(RuleError::NoTarget(sanitize_name(self.path.as_str()))),

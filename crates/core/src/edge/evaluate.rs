@@ -1,0 +1,309 @@
+//! What the rules of a site do with a request. This is the reference: the function at the edge must answer the same.
+//!
+//! A path is decoded, starts with one `/`, and has no segment that is empty, `.` or `..`. It may end with a `/`.
+//!
+//! 1. The first redirect rule that matches a path decides about it. If the site has a page there, the page is shown,
+//!    unless the rule is forced.
+//! 2. `*` matches any text, also none; `:name` matches text without `/`, at least one character. Where several ways are
+//!    possible, the first one takes as much as it can.
+//! 3. With [`SlashMatch::Either`], a `/` at the end of the rule or of the path makes no difference, and `/old/*` also
+//!    matches `/old`. What a `*` at the end matches keeps its `/` at the end.
+//! 4. In a target, `:` and the longest name of the path that follows stand for what that name matched, and `:splat` for
+//!    what `*` matched: percent-encoded, as [`encode_path`] does.
+//! 5. Runs of `/` in the path of a target on the site become one, so that no value makes it lead to another host.
+//! 6. A redirect keeps the query of the request, unless its target has one. The fragment of its target stays at the end.
+//! 7. A redirect does not match a path that is already at its target: the path itself, and, if the rule ends with `*`,
+//!    every path that starts with its target up to `/:splat`. So `/* /en/:splat` leaves `/en/a` alone.
+//! 8. Content (200, 404) is that of the target's path. No other rule applies to it.
+
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+use regex_lite::{Captures, Regex, escape};
+
+use super::rules::{EdgeRedirect, EdgeRules, RulePath, RuleStatus, RuleTarget, SlashMatch};
+
+/// What `encodeURI` of JavaScript encodes, and `?`, `#` and `+`. S3 reads a `+` in a path as a space.
+const IN_PATHS: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'+')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+/// What happens to a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EdgeOutcome<'a> {
+    /// No rule decides: the page of the path, or none.
+    Page,
+    /// A redirect.
+    Redirect {
+        /// 301, 302, 303, 307 or 308.
+        status: u16,
+        /// A path of the site with query and fragment, or an http(s) URL.
+        location: String,
+        /// The rule that decides.
+        rule: &'a EdgeRedirect,
+    },
+    /// The content of another path.
+    Content {
+        /// 200 or 404.
+        status: u16,
+        /// The other path, decoded.
+        path: String,
+        /// The rule that decides.
+        rule: &'a EdgeRedirect,
+    },
+    /// 410 without content.
+    Gone {
+        /// The rule that decides.
+        rule: &'a EdgeRedirect,
+    },
+}
+
+impl EdgeRules {
+    /// What happens to a request for a decoded path. The query is without `?`, and empty if there is none. `has_page`
+    /// says whether the site has a page at a decoded path.
+    pub fn outcome(&self, path: &str, query: &str, has_page: impl Fn(&str) -> bool) -> EdgeOutcome<'_> {
+        let decided = self.redirects.iter().find_map(|rule| Some((rule, rule.answer(path, query)?)));
+        match decided {
+            Some((rule, outcome)) if rule.force || !has_page(path) => outcome,
+            _ => EdgeOutcome::Page,
+        }
+    }
+
+    /// The headers that responses for a decoded path get, in the order in which rules add them.
+    #[must_use]
+    pub fn headers(&self, path: &str) -> Vec<(&str, String)> {
+        let mut headers: Vec<(&str, String)> = Vec::new();
+        for rule in self.headers.iter().filter(|rule| rule.path.matches(rule.slash, path)) {
+            // A rule removes first, so it can set what it removes.
+            headers.retain(|(name, _)| !rule.removals.iter().any(|removed| removed == name));
+            for (name, value) in &rule.headers {
+                match headers.iter_mut().find(|(known, _)| known == name) {
+                    Some((_, known)) => {
+                        known.push_str(", ");
+                        known.push_str(value);
+                    }
+                    None => headers.push((name, value.clone())),
+                }
+            }
+        }
+        headers
+    }
+}
+
+/// A decoded path, or a part of one, as it is sent: the spelling of `encodeURI`, with `?`, `#` and `+` encoded, too.
+#[must_use]
+pub fn encode_path(text: &str) -> String {
+    utf8_percent_encode(text, IN_PATHS).to_string()
+}
+
+impl EdgeRedirect {
+    /// What it does with a path; `None` if it does not match.
+    fn answer(&self, path: &str, query: &str) -> Option<EdgeOutcome<'_>> {
+        let values = self.path.values(self.slash, path)?;
+        match (self.status, &self.target) {
+            (RuleStatus::Gone, _) => Some(EdgeOutcome::Gone { rule: self }),
+            (_, None) => None,
+            (RuleStatus::Redirect(status), Some(target)) => {
+                let target = self.filled(target, &values)?;
+                let is_there = target.path.as_deref() == Some(path) || self.leads_above(path);
+                let location = if target.query.is_some() { target.text } else { target.with_query(query) };
+                (!is_there).then_some(EdgeOutcome::Redirect { status, location, rule: self })
+            }
+            (status @ (RuleStatus::Rewrite | RuleStatus::NotFound), Some(target)) => {
+                let path = self.filled(target, &values)?.path?;
+                // Part of a segment and the value of a placeholder may make `..`.
+                let is_valid = !path.split('/').any(|segment| matches!(segment, "." | ".."));
+                is_valid.then_some(EdgeOutcome::Content { status: status.code(), path, rule: self })
+            }
+        }
+    }
+
+    /// Whether the rule ends with `*` and the path is already below its target.
+    fn leads_above(&self, path: &str) -> bool {
+        let target = self.target.as_ref().filter(|target| target.is_path() && self.path.as_str().ends_with('*'));
+        target.is_some_and(|target| {
+            let text = target.as_str();
+            let area = text.strip_suffix("/:splat").unwrap_or(text);
+            !area.is_empty() && percent_decode_str(area).decode_utf8().is_ok_and(|area| path.starts_with(&*area))
+        })
+    }
+
+    /// The target with the values of a path; `None` if its path is not UTF-8.
+    fn filled(&self, target: &RuleTarget, values: &[(String, String)]) -> Option<FilledTarget> {
+        let mut text = String::new();
+        let mut rest = target.as_str();
+        while let Some((before, after)) = rest.split_once(':') {
+            text.push_str(before);
+            let known = values.iter().filter(|(name, _)| after.starts_with(name.as_str()));
+            // Of equal names, the first one.
+            let longest = known.reduce(|best, next| if next.0.len() > best.0.len() { next } else { best });
+            match longest.and_then(|(name, value)| Some((after.get(name.len()..)?, value))) {
+                Some((next, value)) => {
+                    text.push_str(&encode_path(value));
+                    rest = next;
+                }
+                None => {
+                    text.push(':');
+                    rest = after;
+                }
+            }
+        }
+        text.push_str(rest);
+        FilledTarget::new(&text)
+    }
+}
+
+/// A target with the values of a request.
+struct FilledTarget {
+    text: String,
+    /// The decoded path, if it is on the site.
+    path: Option<String>,
+    query: Option<String>,
+}
+
+impl FilledTarget {
+    fn new(text: &str) -> Option<Self> {
+        let (address, fragment) = text.split_at_checked(text.find('#').unwrap_or(text.len()))?;
+        let (address, query) = match address.split_once('?') {
+            Some((address, query)) => (address, Some(query.to_owned())),
+            None => (address, None),
+        };
+        if !address.starts_with('/') {
+            return Some(Self { text: text.to_owned(), path: None, query });
+        }
+        let mut path = String::with_capacity(address.len());
+        for character in address.chars() {
+            if character != '/' || !path.ends_with('/') {
+                path.push(character);
+            }
+        }
+        let decoded = percent_decode_str(&path).decode_utf8().ok()?.into_owned();
+        let shown = query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
+        Some(Self { text: format!("{path}{shown}{fragment}"), path: Some(decoded), query })
+    }
+
+    /// The target with a query before its fragment.
+    fn with_query(self, query: &str) -> String {
+        if query.is_empty() {
+            return self.text;
+        }
+        let (address, fragment) = self.text.split_at(self.text.find('#').unwrap_or(self.text.len()));
+        format!("{address}?{query}{fragment}")
+    }
+}
+
+/// A part of a rule's path.
+enum PathPart<'a> {
+    Text(&'a str),
+    Name(&'a str),
+    Splat,
+}
+
+impl RulePath {
+    /// Whether a decoded path matches.
+    #[must_use]
+    pub fn matches(&self, slash: SlashMatch, path: &str) -> bool {
+        self.values(slash, path).is_some()
+    }
+
+    /// The names of its placeholders in order, `splat` for `*`.
+    #[must_use]
+    pub fn names(&self) -> Vec<&str> {
+        let name = |part| match part {
+            PathPart::Text(_) => None,
+            PathPart::Name(name) => Some(name),
+            PathPart::Splat => Some("splat"),
+        };
+        parts(self.as_str()).into_iter().filter_map(name).collect()
+    }
+
+    /// What its placeholders match in a decoded path, by name; `None` if the path does not match.
+    fn values(&self, slash: SlashMatch, path: &str) -> Option<Vec<(String, String)>> {
+        if self.is_exact() {
+            let is_equal = match slash {
+                SlashMatch::Either => self.as_str().trim_end_matches('/') == path.trim_end_matches('/'),
+                SlashMatch::AsWritten => self.as_str() == path,
+            };
+            return is_equal.then(Vec::new);
+        }
+        let captures = self.captures(slash, path)?;
+        let text = |group: usize| captures.get(group).map_or("", |value| value.as_str()).to_owned();
+        Some((1..).zip(self.names()).map(|(group, name)| (name.to_owned(), text(group))).collect())
+    }
+
+    fn captures<'p>(&self, slash: SlashMatch, path: &'p str) -> Option<Captures<'p>> {
+        let written = match slash {
+            SlashMatch::Either => self.as_str().strip_suffix('/').unwrap_or(self.as_str()),
+            SlashMatch::AsWritten => self.as_str(),
+        };
+        let parts = parts(written);
+        // Most paths are not below the folder of a pattern, and compiling an expression takes long.
+        if let Some(PathPart::Text(first)) = parts.first()
+            && !path.starts_with(first.trim_end_matches('/'))
+        {
+            return None;
+        }
+        let mut expression = String::from("(?s)^");
+        for part in &parts {
+            match part {
+                PathPart::Text(text) => expression.push_str(&escape(text)),
+                PathPart::Name(_) => expression.push_str("([^/]+)"),
+                PathPart::Splat => expression.push_str("(.*)"),
+            }
+        }
+        if slash == SlashMatch::Either {
+            match expression.strip_suffix("/(.*)") {
+                Some(folder) => expression = format!("{folder}(?:/(.*))?"),
+                None => expression.push_str("/?"),
+            }
+        }
+        expression.push('$');
+        Regex::new(&expression).ok()?.captures(path)
+    }
+}
+
+/// The parts of a path: text, names and `*`.
+fn parts(path: &str) -> Vec<PathPart<'_>> {
+    let mut parts = Vec::new();
+    let mut rest = path;
+    let mut from = 0;
+    while let Some(at) = rest.get(from..).and_then(|rest| rest.find([':', '*'])).map(|at| at + from) {
+        let (Some(text), Some(after)) = (rest.get(..at), rest.get(at + 1..)) else { break };
+        let is_name = |character: char| character.is_ascii_alphanumeric() || character == '_';
+        let end = after.find(|character| !is_name(character)).unwrap_or(after.len());
+        let (part, next) = match after.split_at_checked(end) {
+            _ if rest.get(at..).is_some_and(|rest| rest.starts_with('*')) => (PathPart::Splat, after),
+            Some((name, next)) if name.starts_with(|first: char| first.is_ascii_alphabetic()) => {
+                (PathPart::Name(name), next)
+            }
+            _ => {
+                from = at + 1;
+                continue;
+            }
+        };
+        if !text.is_empty() {
+            parts.push(PathPart::Text(text));
+        }
+        parts.push(part);
+        (rest, from) = (next, 0);
+    }
+    if !rest.is_empty() {
+        parts.push(PathPart::Text(rest));
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests;
