@@ -6,7 +6,7 @@ use wasmparser::{Encoding, Parser, Payload};
 
 use super::admission_error::{AdmissionError, AdmissionErrorKind, CONTRACT};
 use super::engine_configuration::proposals;
-use super::imports::LINKED;
+use super::imports::{EDGE, LINKED};
 use super::kind::{IdentifiedPlugin, PluginKind};
 use super::limits::MAX_COMPONENT_BYTES;
 use super::structure::Structure;
@@ -105,6 +105,9 @@ impl ComponentNames {
             (true, true) => return Err(AdmissionErrorKind::TwoKinds),
             (false, false) => return Err(AdmissionErrorKind::NoKind),
         };
+        if kind == PluginKind::Policy && has(&self.imports, EDGE) {
+            return Err(AdmissionErrorKind::EdgeOfPolicy);
+        }
         if !has(&self.exports, "settings") {
             return Err(AdmissionErrorKind::NoSettings);
         }

@@ -74,9 +74,12 @@ pub enum AdmissionErrorKind {
     Wasi(String),
     /// It imports something else that the host does not provide, with the names in backticks.
     #[error(
-        "it imports {0}, which this host does not provide; plugins can import only `log` and `content` of `tidegate:plugin@{CONTRACT}`"
+        "it imports {0}, which this host does not provide; plugins can import only `log`, `content` and `edge` of `tidegate:plugin@{CONTRACT}`"
     )]
     Import(String),
+    /// A policy imports `edge`.
+    #[error("it is a policy and imports `edge`; only sync plugins can add rules for requests")]
+    EdgeOfPolicy,
     /// It implements another version of the contract.
     #[error("it needs tidegate:plugin@{needs}, and this host has {CONTRACT}; {remedy}")]
     Version {

@@ -118,7 +118,7 @@ impl Plugin {
         let find = |_: &str| None;
         let engine = self.engine();
         let content = ContentServer::new(&find, &NoContent, engine.limits(), 0);
-        let spec = RunSpec { engine, name: self.name(), objects: 0, content };
+        let spec = RunSpec { engine, name: self.name(), objects: 0, content, has_edge: false };
         // The worlds have distinct types for the same interface.
         macro_rules! validate {
             ($plugin:expr, $bindings:ty) => {

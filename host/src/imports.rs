@@ -1,4 +1,4 @@
-//! The interfaces that a plugin may import: `log` and `content`. Nothing else is linked, and nothing of WASI.
+//! The interfaces that a plugin may import: `log`, `content` and, as a sync plugin, `edge`. Nothing else is linked, and nothing of WASI.
 
 use tidegate_core::plugin_failure::FailureCause;
 use tidegate_core::plugin_usage::LogLevel;
@@ -6,13 +6,17 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::Linker;
 
 use super::bindings::sync_world::tidegate::plugin::content::ReadError;
+use super::bindings::sync_world::tidegate::plugin::edge::{HeaderRule, RedirectRule};
 use super::bindings::sync_world::tidegate::plugin::log::Level as WireLevel;
 use super::content_server::{ReadRefusal, ReadReply, RequestedContent, request};
-use super::limits::{MAX_HEAD_BYTES, MAX_HEADS, MAX_RANGE_BYTES};
+use super::limits::{MAX_HEAD_BYTES, MAX_HEADS, MAX_RANGE_BYTES, MAX_RULES};
 use super::store::{Stop, StoreState};
 
 /// Names of interfaces that a component may import. `types` has types and no functions.
-pub(super) const LINKED: [&str; 3] = ["types", "log", "content"];
+pub(super) const LINKED: [&str; 4] = ["types", "log", "content", EDGE];
+
+/// The interface that only sync plugins may import.
+pub(super) const EDGE: &str = "edge";
 
 type Bytes = Result<Vec<u8>, ReadError>;
 
@@ -49,7 +53,16 @@ pub(super) fn add(linker: &mut Linker<StoreState>) -> wasmtime::Result<()> {
             let mut answers = read(&mut store, RequestedContent::Range { key, offset, length })?;
             Ok((answers.pop().unwrap_or(Err(ReadError::NotFound)),))
         },
-    )
+    )?;
+    let mut edge = linker.instance("tidegate:plugin/edge@0.1.0")?;
+    edge.func_wrap("add-redirects", |mut store: StoreContextMut<'_, StoreState>, (rules,): (Vec<RedirectRule>,)| {
+        check_limit("edge.add-redirects", "rules", rules.len() as u64, MAX_RULES as u64)?;
+        Ok((store.data_mut().edge.add_redirects(rules),))
+    })?;
+    edge.func_wrap("add-headers", |mut store: StoreContextMut<'_, StoreState>, (rules,): (Vec<HeaderRule>,)| {
+        check_limit("edge.add-headers", "rules", rules.len() as u64, MAX_RULES as u64)?;
+        Ok((store.data_mut().edge.add_headers(rules),))
+    })
 }
 
 fn check_limit(function: &'static str, what: &'static str, asked: u64, most: u64) -> Result<(), Stop> {

@@ -2,12 +2,14 @@
 
 use std::sync::mpsc::{Sender, channel};
 
+use tidegate_core::edge::EdgeRules;
 use tidegate_core::plugin_failure::{FailureCause, LocatedCause, PluginFailure};
 use tidegate_core::plugin_usage::PluginUsage;
 use tidegate_core::sanitize::{MESSAGE_BYTES, sanitize};
 use wasmtime::{Store, Trap, UpdateDeadline};
 
 use super::content_server::{ContentServer, ReadRequest, ReadTotals};
+use super::edge::EdgeCollector;
 use super::engine::Engine;
 use super::limits::{Limits, THREAD_STACK_BYTES, WASM_STACK_BYTES};
 use super::store::{MemoryBudget, PluginLog, RunClock, Stop, StoreState};
@@ -31,7 +33,15 @@ impl<B> Instance<B> {
     ) -> Result<R, LocatedCause> {
         self.last_call = name;
         let Self { store, bindings, .. } = self;
-        call_timed(store, |store| function(bindings, store))
+        let answer = call_timed(store, |store| function(bindings, store))?;
+        // The plugin may have ignored the error.
+        store.data_mut().edge.check()?;
+        Ok(answer)
+    }
+
+    /// The rules for requests that the plugin added.
+    pub(super) fn take_edge_rules(&mut self) -> EdgeRules {
+        self.store.data_mut().edge.take()
     }
 }
 
@@ -44,6 +54,8 @@ pub(super) struct RunSpec<'a> {
     pub(super) objects: u64,
     /// Serves the plugin's reads.
     pub(super) content: ContentServer<'a>,
+    /// Whether the plugin may add rules for requests.
+    pub(super) has_edge: bool,
 }
 
 /// Creates an instance, works with it, and drops it.
@@ -54,13 +66,14 @@ pub(super) fn run<B, T: Send>(
     instantiate: impl FnOnce(&mut Store<StoreState>) -> wasmtime::Result<B> + Send,
     work: impl FnOnce(&mut Instance<B>) -> Result<T, LocatedCause> + Send,
 ) -> (Result<T, PluginFailure>, PluginUsage) {
-    let RunSpec { engine, name, objects, content } = spec;
+    let RunSpec { engine, name, objects, content, has_edge } = spec;
+    let edge = EdgeCollector::new(name, has_edge, engine.limits());
     let (requests, incoming) = channel();
     let (outcome, reads) = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
             .name(format!("plugin {}", sanitize(name, 40)).replace('\0', ""))
             .stack_size(THREAD_STACK_BYTES)
-            .spawn_scoped(scope, move || run_on_this_thread(engine, objects, requests, instantiate, work));
+            .spawn_scoped(scope, move || run_on_this_thread(engine, objects, requests, edge, instantiate, work));
         let reads = content.serve(&incoming);
         let outcome = match thread.map(std::thread::ScopedJoinHandle::join) {
             Ok(Ok(outcome)) => outcome,
@@ -101,10 +114,11 @@ fn run_on_this_thread<B, T>(
     engine: &Engine,
     objects: u64,
     requests: Sender<ReadRequest>,
+    edge: EdgeCollector,
     instantiate: impl FnOnce(&mut Store<StoreState>) -> wasmtime::Result<B>,
     work: impl FnOnce(&mut Instance<B>) -> Result<T, LocatedCause>,
 ) -> ThreadOutcome<T> {
-    let mut store = match limited_store(engine, objects, requests) {
+    let mut store = match limited_store(engine, objects, requests, edge) {
         Ok(store) => store,
         Err(error) => return ThreadOutcome::not_run(format!("{error:#}")),
     };
@@ -120,13 +134,19 @@ fn run_on_this_thread<B, T>(
 }
 
 /// Creates a store with every limit set. There is no other constructor.
-fn limited_store(engine: &Engine, objects: u64, requests: Sender<ReadRequest>) -> wasmtime::Result<Store<StoreState>> {
+fn limited_store(
+    engine: &Engine,
+    objects: u64,
+    requests: Sender<ReadRequest>,
+    edge: EdgeCollector,
+) -> wasmtime::Result<Store<StoreState>> {
     let limits = engine.limits();
     let fuel = limits.fuel_for(objects);
     let state = StoreState {
         memory: MemoryBudget::new(limits),
         clock: RunClock::new(limits, objects),
         log: PluginLog::new(limits),
+        edge,
         requests,
         fuel_allowed: fuel,
         fuel_per_byte_read: limits.fuel_per_byte_read,

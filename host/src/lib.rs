@@ -22,7 +22,7 @@
 //! | Module | Holds |
 //! |---|---|
 //! | [`limits`] | the limits of a run, and of a component |
-//! | `engine`, `engine_configuration`, `store`, `imports`, `content_server` | the sandbox: wasmtime's settings, budgets, and what a plugin can call |
+//! | `engine`, `engine_configuration`, `store`, `imports`, `content_server`, `edge` | the sandbox: wasmtime's settings, budgets, and what a plugin can call |
 //! | `admission`, `admission_error`, `structure`, `kind` | whether bytes are a plugin, of which kind, and how much they make |
 //! | `compiled_code` | the code cache and deployment packages; the only `unsafe` |
 //! | `loaded`, `compiler`, `compiler_process` | loading plugins, and compiling them, with limits on memory and time |
@@ -46,6 +46,7 @@ mod compiler;
 mod compiler_process;
 mod configured;
 mod content_server;
+mod edge;
 mod engine;
 mod engine_configuration;
 mod imports;

@@ -40,6 +40,8 @@ pub const MAX_HEADS: usize = 1_000;
 pub const MAX_HEAD_BYTES: u32 = 64 << 10;
 /// Limit of one call of `content.read-range`, in bytes. Source: `wit/plugin.wit`.
 pub const MAX_RANGE_BYTES: u32 = 1 << 20;
+/// Limit of rules in one call of `edge`. Source: `wit/plugin.wit`.
+pub const MAX_RULES: usize = 1_000;
 /// Stack of compiled code, in bytes. Infinite recursion ends within half a millisecond.
 pub const WASM_STACK_BYTES: usize = 512 << 10;
 /// Stack of a plugin's thread, in bytes: the plugin's own and the frames of the host above it.
@@ -84,6 +86,10 @@ pub struct Limits {
     pub answer_bytes: u64,
     /// Additional bytes of answers for each object.
     pub answer_bytes_per_object: u64,
+    /// Rules for requests of a run.
+    pub edge_rules: usize,
+    /// Size of the rules for requests of a run, in bytes.
+    pub edge_rule_bytes: usize,
     /// Base number of reads in a run: keys and ranges.
     pub reads: u64,
     /// Additional reads for each object.
@@ -122,6 +128,8 @@ impl Default for Limits {
             call_bytes: 16 << 20,
             answer_bytes: 16 << 20,
             answer_bytes_per_object: 2 << 10,
+            edge_rules: 100_000,
+            edge_rule_bytes: 32 << 20,
             reads: 1_000,
             reads_per_object: 2,
             read_bytes: 64 << 20,
@@ -156,6 +164,8 @@ impl Limits {
             call_bytes: self.call_bytes.min(max.call_bytes),
             answer_bytes: self.answer_bytes.min(max.answer_bytes),
             answer_bytes_per_object: self.answer_bytes_per_object.min(max.answer_bytes_per_object),
+            edge_rules: self.edge_rules.min(max.edge_rules),
+            edge_rule_bytes: self.edge_rule_bytes.min(max.edge_rule_bytes),
             reads: self.reads.min(max.reads),
             reads_per_object: self.reads_per_object.min(max.reads_per_object),
             read_bytes: self.read_bytes.min(max.read_bytes),

@@ -49,7 +49,7 @@ fn review_one(
     let content = ContentServer::new(&find, content, engine.limits(), objects);
     let mut findings = FindingsBudget::new(configured.name(), engine.limits());
     let (verdict, mut usage) = run(
-        RunSpec { engine, name: configured.name(), objects, content },
+        RunSpec { engine, name: configured.name(), objects, content, has_edge: false },
         |store| policy.instantiate(store),
         |instance| call_plugin(instance, configured, review, facts, engine.limits(), &mut findings),
     );

@@ -9,6 +9,7 @@ use tidegate_core::sanitize::{LOG_BYTES, sanitize};
 use wasmtime::ResourceLimiter;
 
 use super::content_server::ReadRequest;
+use super::edge::EdgeCollector;
 use super::limits::Limits;
 
 /// The data of one store.
@@ -16,6 +17,7 @@ pub(super) struct StoreState {
     pub(super) memory: MemoryBudget,
     pub(super) clock: RunClock,
     pub(super) log: PluginLog,
+    pub(super) edge: EdgeCollector,
     /// Requests for content, which the calling thread serves.
     pub(super) requests: Sender<ReadRequest>,
     pub(super) fuel_allowed: u64,

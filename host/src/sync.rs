@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tidegate_core::artifact::Artifact;
 use tidegate_core::content::ContentReader;
 use tidegate_core::desired::{DesiredBody, DesiredEntry, DesiredSite};
+use tidegate_core::edge::EdgeRules;
 use tidegate_core::finding::Finding;
 use tidegate_core::key::{Key, MAX_KEY_BYTES};
 use tidegate_core::plugin_failure::{FailureCause, LocatedCause, MalformedAnswer, PluginFailure};
@@ -33,6 +34,8 @@ const FINISH: &str = "sync.finish";
 pub struct TransformedArtifact {
     /// The desired site.
     pub desired: DesiredSite,
+    /// The rules for requests, in the order of the plugins.
+    pub edge: EdgeRules,
     /// The findings, in the order of the plugins.
     pub findings: Vec<Finding>,
     /// What each plugin used, in the order of the plugins.
@@ -54,6 +57,7 @@ pub fn transform(
     trace: Trace,
 ) -> Result<TransformedArtifact, PluginFailure> {
     let mut desired = DesiredSite::unshaped(artifact);
+    let mut edge = EdgeRules::default();
     let (mut findings, mut usages) = (Vec::new(), Vec::new());
     for configured in plugins {
         let (answers, mut usage) = run_plugin(configured, desired.entries(), facts, content, trace);
@@ -61,16 +65,18 @@ pub fn transform(
         let context = DecisionContext { plugin: configured.name(), trace };
         desired = apply(&context, desired, answers.decisions)
             .map_err(|cause| PluginFailure::new(configured.name(), answers.last_call, cause, Some(usage.clone())))?;
+        edge.append(answers.edge);
         usage.findings_dropped = answers.findings_dropped;
         findings.extend(answers.findings);
         usages.push(usage);
     }
-    Ok(TransformedArtifact { desired, findings, usage: usages })
+    Ok(TransformedArtifact { desired, edge, findings, usage: usages })
 }
 
 /// All answers of one plugin. Their edits are not checked yet.
 struct PluginAnswers {
     decisions: PluginDecisions,
+    edge: EdgeRules,
     findings: Vec<Finding>,
     findings_dropped: u64,
     /// The call that a failure to apply the decisions names.
@@ -99,7 +105,7 @@ fn run_plugin(
     };
     let content = ContentServer::new(&find, content, engine.limits(), objects);
     run(
-        RunSpec { engine, name: configured.name(), objects, content },
+        RunSpec { engine, name: configured.name(), objects, content, has_edge: facts.has_edge() },
         |store| plugin.instantiate(store),
         |instance| call_plugin(instance, configured, entries, facts, engine.limits(), trace),
     )
@@ -148,6 +154,7 @@ fn call_plugin(
         .call(FINISH, |plugin, store| plugin.tidegate_plugin_sync().call_finish(store))?
         .map_err(reported_failure)?;
     check_attributes(&summary.attributes)?;
+    let edge = instance.take_edge_rules();
     let mut findings = FindingsBudget::new(configured.name(), limits);
     findings.add(summary.findings)?;
     let mut redirects = Vec::with_capacity(summary.extras.len());
@@ -159,7 +166,7 @@ fn call_plugin(
     let (findings, findings_dropped) = findings.finish();
     let last_call = if redirects.is_empty() { DECIDE } else { FINISH };
     let decisions = PluginDecisions { entries: decided, redirects };
-    Ok(PluginAnswers { decisions, findings, findings_dropped, last_call })
+    Ok(PluginAnswers { decisions, edge, findings, findings_dropped, last_call })
 }
 
 /// Without a trace the reason is dropped: a large site has one for every object.

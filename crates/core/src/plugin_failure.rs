@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
+use crate::edge::RuleError;
 use crate::error_kind::ErrorKind;
 use crate::headers::ObjectHeaderError;
 use crate::key::KeyError;
@@ -220,6 +221,27 @@ pub enum MalformedAnswer {
         first: String,
         /// Where the second one comes from.
         second: String,
+    },
+    /// An invalid rule for requests.
+    #[error("invalid rule for the path `{path}`: {error}")]
+    EdgeRule {
+        /// The path of the rule.
+        path: String,
+        /// The mistake.
+        error: RuleError,
+    },
+    /// Rules for requests without an edge.
+    #[error(
+        "it adds rules for requests, but the site has no `[site.edge]` or no run has begun; add it, or remove the plugin"
+    )]
+    NoEdge,
+    /// Too many rules for requests, or too long ones.
+    #[error("its rules for requests exceed {rules} rules or {bytes} bytes; add fewer or shorter rules")]
+    EdgeRules {
+        /// Most rules.
+        rules: usize,
+        /// Most bytes.
+        bytes: usize,
     },
     /// Not a JSON Pointer.
     #[error("invalid JSON Pointer `{0}`; it must be empty or start with `/` (RFC 6901)")]

@@ -10,6 +10,7 @@ mod admission;
 mod bundled;
 #[cfg(all(unix, feature = "compile"))]
 mod cache;
+mod edge;
 mod good;
 mod hostile;
 mod malformed;

@@ -14,6 +14,7 @@ pub mod imports {
                 import tidegate:plugin/types@0.1.0;
                 import tidegate:plugin/log@0.1.0;
                 import tidegate:plugin/content@0.1.0;
+                import tidegate:plugin/edge@0.1.0;
             }
         ",
         world: "tidegate:sdk/imports",

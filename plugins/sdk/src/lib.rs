@@ -50,6 +50,7 @@
 //! | [`settings`] | settings that are checked when a configuration is loaded, with a canonical form |
 //! | [`glob`] | the patterns of the bundled plugins, as types for settings |
 //! | [`content`] | reading the objects of a run |
+//! | [`edge`] | rules for requests, on a site with an edge |
 //! | [`key`] | the rules for keys |
 //! | [`log`] | diagnostics |
 //! | [`testing`] | running a plugin natively in `cargo test` |
@@ -59,6 +60,7 @@
 #[doc(hidden)]
 pub mod bindings;
 pub mod content;
+pub mod edge;
 mod export;
 pub mod key;
 mod lines;

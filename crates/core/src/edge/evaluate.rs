@@ -12,8 +12,9 @@
 //!    what `*` matched: percent-encoded, as [`encode_path`] does.
 //! 5. Runs of `/` in the path of a target on the site become one, so that no value makes it lead to another host.
 //! 6. A redirect keeps the query of the request, unless its target has one. The fragment of its target stays at the end.
-//! 7. A redirect does not match a path that is already at its target: the path itself, and, if the rule ends with `*`,
-//!    every path that starts with its target up to `/:splat`. So `/* /en/:splat` leaves `/en/a` alone.
+//! 7. A redirect does not match a path that is already at its target: the path itself, where a `/` at the end makes no
+//!    difference if it makes none to the rule. If the rule ends with `*`, also every path that starts with the target up
+//!    to `/:splat`: `/* /en/:splat` leaves `/en/a` alone.
 //! 8. Content (200, 404) is that of the target's path. No other rule applies to it.
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
@@ -117,7 +118,8 @@ impl EdgeRedirect {
             (_, None) => None,
             (RuleStatus::Redirect(status), Some(target)) => {
                 let target = self.filled(target, &values)?;
-                let is_there = target.path.as_deref() == Some(path) || self.leads_above(path);
+                let is_same = |target: &str| is_equal(self.slash, target, path);
+                let is_there = target.path.as_deref().is_some_and(is_same) || self.leads_above(path);
                 let location = if target.query.is_some() { target.text } else { target.with_query(query) };
                 (!is_there).then_some(EdgeOutcome::Redirect { status, location, rule: self })
             }
@@ -232,11 +234,7 @@ impl RulePath {
     /// What its placeholders match in a decoded path, by name; `None` if the path does not match.
     fn values(&self, slash: SlashMatch, path: &str) -> Option<Vec<(String, String)>> {
         if self.is_exact() {
-            let is_equal = match slash {
-                SlashMatch::Either => self.as_str().trim_end_matches('/') == path.trim_end_matches('/'),
-                SlashMatch::AsWritten => self.as_str() == path,
-            };
-            return is_equal.then(Vec::new);
+            return is_equal(slash, self.as_str(), path).then(Vec::new);
         }
         let captures = self.captures(slash, path)?;
         let text = |group: usize| captures.get(group).map_or("", |value| value.as_str()).to_owned();
@@ -271,6 +269,13 @@ impl RulePath {
         }
         expression.push('$');
         Regex::new(&expression).ok()?.captures(path)
+    }
+}
+
+fn is_equal(slash: SlashMatch, one: &str, other: &str) -> bool {
+    match slash {
+        SlashMatch::Either => one.trim_end_matches('/') == other.trim_end_matches('/'),
+        SlashMatch::AsWritten => one == other,
     }
 }
 

@@ -4,6 +4,7 @@
 //! all kept releases. [`function_code`] is the function.
 
 mod evaluate;
+mod header;
 mod function;
 mod headers;
 mod paths;
@@ -18,6 +19,7 @@ mod switch;
 mod table;
 
 pub use evaluate::{EdgeOutcome, encode_path};
+pub use header::{EdgeHeaderError, MAX_HEADER_VALUE_BYTES};
 pub use function::{MAX_FUNCTION_BYTES, OnFailure, POINTER_FORMAT, function_code};
 pub use headers::{HeaderPlan, is_security_header};
 pub use pattern::RequestPattern;

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::header::{EdgeHeaderError, check_name, check_value};
 use crate::redirect::{RedirectTarget, RedirectTargetError};
-use crate::sanitize::sanitize_name;
+use crate::sanitize::{sanitize, sanitize_name};
 
 /// Longest path that the function answers, in characters as visitors send them.
 pub const MAX_PATH_CHARACTERS: usize = 1500;
@@ -15,6 +16,14 @@ pub struct EdgeRules {
     pub redirects: Vec<EdgeRedirect>,
     /// Every match applies.
     pub headers: Vec<EdgeHeaderRule>,
+}
+
+impl EdgeRules {
+    /// Adds rules after these.
+    pub fn append(&mut self, mut later: Self) {
+        self.redirects.append(&mut later.redirects);
+        self.headers.append(&mut later.headers);
+    }
 }
 
 /// Where a rule comes from, for people.
@@ -126,6 +135,12 @@ pub enum RuleError {
     /// A placeholder in the host of a target: visitors would choose the host.
     #[error("the host of the target `{0}` must not have placeholders; write a rule for each host")]
     HostPlaceholder(String),
+    /// A header that cannot be set.
+    #[error(transparent)]
+    Header(#[from] EdgeHeaderError),
+    /// A rule for headers without headers.
+    #[error("the rule for `{0}` neither adds nor removes a header; remove the rule")]
+    NoHeader(String),
 }
 
 impl RulePath {
@@ -137,7 +152,7 @@ impl RulePath {
         let shown = || sanitize_name(text);
         let characters = text.chars().count();
         if characters > MAX_PATH_CHARACTERS {
-            return Err(RuleError::TooLong(text.chars().take(100).collect(), characters));
+            return Err(RuleError::TooLong(sanitize(text, 100), characters));
         }
         let Some(rest) = text.strip_prefix('/') else { return Err(RuleError::Path(shown())) };
         if text.contains(['?', '#', '\\']) || text.chars().any(char::is_control) {
@@ -243,6 +258,24 @@ impl EdgeRedirect {
             }
             (RuleStatus::Redirect(_) | RuleStatus::Rewrite | RuleStatus::NotFound, Some(_)) => Ok(()),
         }
+    }
+}
+
+impl EdgeHeaderRule {
+    /// Checks the headers.
+    ///
+    /// # Errors
+    /// [`RuleError`].
+    pub fn check(&self) -> Result<(), RuleError> {
+        if self.headers.is_empty() && self.removals.is_empty() {
+            return Err(RuleError::NoHeader(sanitize_name(self.path.as_str())));
+        }
+        for (name, value) in &self.headers {
+            check_name(name)?;
+            check_value(name, value)?;
+        }
+        self.removals.iter().try_for_each(|name| check_name(name))?;
+        Ok(())
     }
 }
 

@@ -12,7 +12,7 @@ use tidegate_core::key::Key;
 use tidegate_core::listing_filter::ListingExclusion;
 use tidegate_core::plugin_usage::PluginUsage;
 use tidegate_core::release::ReleaseId;
-use tidegate_core::run_facts::RunFacts;
+use tidegate_core::run_facts::{EDGE_REDIRECTS, RunFacts};
 use tidegate_core::unicode_form::decomposed_keys;
 use tidegate_host::sync::{self, Trace, TransformedArtifact};
 
@@ -29,6 +29,8 @@ const UNDECLARED_ENCODING: &str = "undeclared-encoding";
 /// The desired site, and how its bodies are read.
 pub(super) struct TransformedSource {
     pub(super) desired: DesiredSite,
+    /// The rules for requests, of a site with an edge. An earlier release has them in its own records.
+    pub(super) edge: EdgeRules,
     pub(super) reader: SourceReader,
     pub(super) fingerprint: Fingerprint,
     /// Objects of the source, before any plugin, without those that its listing left out.
@@ -55,40 +57,20 @@ pub(super) async fn transform(
             let source_objects = desired.entries().len() as u64;
             let (exclusions, findings, usage) = (Vec::new(), Vec::new(), Vec::new());
             let (edge, restored) = (EdgeRules::default(), Some(manifest));
-            TransformedSource {
-                desired,
-                reader,
-                fingerprint,
-                source_objects,
-                exclusions,
-                findings,
-                usage,
-                edge,
-                restored,
-            }
+            TransformedSource { desired, edge, restored, reader, fingerprint, source_objects, exclusions, findings, usage }
         }
         Opened::Artifact(OpenedSource { artifact, exclusions, reader, findings: mut about_names }) => {
             let (source_objects, fingerprint) = (artifact.len() as u64, artifact.fingerprint().clone());
             let (plugins, facts) = (plugins.clone(), facts(run));
             let content = SourceContent::new(reader.clone(), tokio::runtime::Handle::current());
             let transformed = blocking(move || sync::transform(&plugins.sync, &artifact, &facts, &content, trace));
-            let TransformedArtifact { desired, mut findings, usage } = transformed.await??;
+            let TransformedArtifact { desired, edge, mut findings, usage } = transformed.await??;
             findings.retain(|finding| finding.code != UNDECLARED_ENCODING || !has_encoding(&desired, finding));
             findings.extend(decomposed_keys(&desired));
             about_names.append(&mut findings);
             let findings = about_names;
-            let (edge, restored) = (EdgeRules::default(), None);
-            TransformedSource {
-                desired,
-                reader,
-                fingerprint,
-                source_objects,
-                exclusions,
-                findings,
-                usage,
-                edge,
-                restored,
-            }
+            let restored = None;
+            TransformedSource { desired, edge, restored, reader, fingerprint, source_objects, exclusions, findings, usage }
         }
     };
     check_tags(run.site, &source.desired)?;
@@ -105,12 +87,16 @@ fn has_encoding(desired: &DesiredSite, finding: &Finding) -> bool {
 
 /// What plugins know about a run.
 pub(super) fn facts(run: Run<'_>) -> RunFacts {
-    let Run { request, .. } = run;
+    let Run { request, site, .. } = run;
+    let mut attributes = BTreeMap::from([("trigger".to_owned(), request.cause.clone().into())]);
+    if let Some(edge) = &site.edge {
+        attributes.insert(EDGE_REDIRECTS.to_owned(), edge.redirects.as_str().to_owned());
+    }
     RunFacts {
         site: request.site.clone(),
         release: request.release.clone().into(),
         instant: request.instant,
-        attributes: BTreeMap::from([("trigger".to_owned(), request.cause.clone().into())]),
+        attributes,
     }
 }
 

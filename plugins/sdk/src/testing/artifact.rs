@@ -8,6 +8,7 @@ use crate::{Attribute, Entry};
 #[derive(Clone, Debug, Default)]
 pub struct TestArtifact {
     entries: BTreeMap<String, (Entry, Option<Vec<u8>>)>,
+    edge: Option<String>,
 }
 
 impl TestArtifact {
@@ -15,6 +16,12 @@ impl TestArtifact {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Gives the site an edge, with the dialect `netlify` or `cloudflare`.
+    #[must_use]
+    pub fn edge(self, dialect: &str) -> Self {
+        Self { edge: Some(dialect.to_owned()), ..self }
     }
 
     /// Adds an object.
@@ -48,6 +55,11 @@ impl TestArtifact {
         let entry = Entry { redirect: Some(to.to_owned()), ..entry(key) };
         self.entries.insert(key.to_owned(), (entry, None));
         self
+    }
+
+    /// The dialect of the edge.
+    pub(super) fn dialect(&self) -> Option<&str> {
+        self.edge.as_deref()
     }
 
     /// The entries, in the order of keys.

@@ -37,13 +37,29 @@ pub use artifact::TestArtifact;
 pub use policy::{TestPlan, judge, judge_in_batches};
 pub use sync::{DecidedEntry, SyncAnswer, sync, sync_in_batches};
 
-use crate::{Run, Settings};
+use crate::edge::{HeaderRule, RedirectRule, RuleError};
+use crate::{Attribute, Run, Settings};
 
 /// Sizes of batches with which the harness runs a plugin: the smallest, an odd one, one in between, and the largest.
 pub const BATCH_SIZES: [usize; 4] = [1, 7, 512, 1_000];
 
 thread_local! {
     static CONTENT: RefCell<BTreeMap<String, Vec<u8>>> = const { RefCell::new(BTreeMap::new()) };
+    static EDGE: RefCell<Option<AddedRules>> = const { RefCell::new(None) };
+}
+
+/// The rules for requests that a plugin added.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AddedRules {
+    /// Redirects and other answers.
+    pub redirects: Vec<RedirectRule>,
+    /// Headers.
+    pub headers: Vec<HeaderRule>,
+}
+
+/// Adds rules for the plugin on this thread.
+pub(crate) fn with_edge_rules(add: impl FnOnce(&mut AddedRules)) -> Result<(), RuleError> {
+    EDGE.with_borrow_mut(|rules| rules.as_mut().map(add).ok_or(RuleError::NoEdge))
 }
 
 /// Reads content for the plugin on this thread.
@@ -77,13 +93,13 @@ pub fn canonical<S: Settings>(settings: &str) -> Result<String, Vec<(String, Str
 }
 
 /// The facts of a run in tests: the site `test` at 2026-01-01T00:00:00Z.
-fn run(settings: &str, objects: usize) -> Run {
+fn run(settings: &str, objects: usize, edge: Option<&str>) -> Run {
     Run {
         site: "test".to_owned(),
         release: "1".to_owned(),
         now_ms: 1_767_225_600_000,
         settings: settings.to_owned(),
         objects: objects as u64,
-        attributes: Vec::new(),
+        attributes: edge.iter().map(|dialect| Attribute::new(crate::edge::ATTRIBUTE, *dialect)).collect(),
     }
 }

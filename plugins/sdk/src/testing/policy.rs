@@ -123,7 +123,7 @@ pub fn judge_in_batches<P: PolicyPlugin>(settings: &str, plan: &TestPlan, size: 
     let changes: Vec<Change> = plan.changes.values().cloned().collect();
     with_content(plan.content.clone(), || {
         let session = PolicySession::<P>::new();
-        session.begin(&run(&settings, changes.len()), &plan.totals())?;
+        session.begin(&run(&settings, changes.len(), None), &plan.totals())?;
         let mut findings = Vec::new();
         for batch in changes.chunks(size) {
             findings.extend(session.review(batch)?);

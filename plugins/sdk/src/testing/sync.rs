@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{BATCH_SIZES, TestArtifact, canonical, run, with_content};
+use super::{AddedRules, BATCH_SIZES, EDGE, TestArtifact, canonical, run, with_content};
 use crate::{Action, Attribute, Edit, Entry, Failure, Summary, SyncPlugin, SyncSession};
 
 /// The decision about one key.
@@ -23,6 +23,8 @@ pub struct SyncAnswer {
     pub decided: BTreeMap<String, DecidedEntry>,
     /// The answer of `finish`.
     pub summary: Summary,
+    /// The rules for requests.
+    pub rules: AddedRules,
     entries: Vec<Entry>,
 }
 
@@ -114,8 +116,9 @@ pub fn sync_in_batches<P: SyncPlugin>(
     let settings = settings.unwrap_or_default();
     let entries = artifact.entries();
     with_content(artifact.content(), || {
+        EDGE.set(artifact.dialect().map(|_| AddedRules::default()));
         let session = SyncSession::<P>::new();
-        session.begin(&run(&settings, entries.len()))?;
+        session.begin(&run(&settings, entries.len(), artifact.dialect()))?;
         let mut decided = BTreeMap::new();
         for batch in entries.chunks(size) {
             for decision in session.decide(batch)? {
@@ -128,7 +131,8 @@ pub fn sync_in_batches<P: SyncPlugin>(
             }
         }
         let summary = session.finish()?;
-        Ok(SyncAnswer { decided, summary, entries: entries.clone() })
+        let rules = EDGE.take().unwrap_or_default();
+        Ok(SyncAnswer { decided, summary, rules, entries: entries.clone() })
     })
 }
 

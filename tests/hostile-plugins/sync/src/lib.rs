@@ -4,6 +4,8 @@ use std::cell::RefCell;
 
 use guest_acts::{UNSAFE_TEXT, act, perform};
 
+mod edge;
+
 wit_bindgen::generate!({ path: "../../../wit", world: "sync-plugin", generate_all });
 
 use exports::tidegate::plugin::settings::{Guest as Settings, Issue};
@@ -11,6 +13,7 @@ use exports::tidegate::plugin::sync::{
     Action, Attribute, Decision, Edit, Entry, Extra, Failure, Finding, Guest as Sync, Run, Summary,
 };
 use tidegate::plugin::content::{ReadError, read_heads, read_range};
+use tidegate::plugin::edge::RuleError;
 use tidegate::plugin::log::{Level, log};
 use tidegate::plugin::types::Severity;
 
@@ -55,6 +58,10 @@ impl Settings for Guest {
             "no-issue" => Err(Vec::new()),
             "many-issues" => Err((0..1_000).map(|at| issue(&format!("/{at}"), UNSAFE_TEXT)).collect()),
             "refuse" => Err(vec![issue("/globs/3", "write a pattern here")]),
+            "edge" => match edge::add_one("good") {
+                Err(RuleError::NoEdge) => Ok(settings),
+                other => Err(vec![issue("", &format!("{other:?}"))]),
+            },
             "read" => match read_range("index.html", 0, 10) {
                 Err(ReadError::NotFound) => Ok(settings),
                 _ => Err(vec![issue("", "there is content to read")]),
@@ -69,6 +76,7 @@ impl Sync for Guest {
         SETTINGS.set(run.settings.clone());
         let act = act(&run.settings, "begin").to_owned();
         perform(&act);
+        edge::perform(&act);
         match act.as_str() {
             "failure" => return Err(failure(UNSAFE_TEXT)),
             "log-flood" => {
@@ -156,6 +164,7 @@ impl Sync for Guest {
         let settings = settings();
         let name = act(&settings, "decide");
         perform(name);
+        edge::perform(name);
         let decide = |index: u32, edits: Vec<Edit>| Decision {
             index,
             action: Action::Publish(edits),
@@ -271,6 +280,7 @@ impl Sync for Guest {
         let settings = settings();
         let name = act(&settings, "finish");
         perform(name);
+        edge::perform(name);
         let mut summary = Summary { extras: Vec::new(), findings: Vec::new(), attributes: Vec::new() };
         let extra = |key: &str, redirect: &str| Extra {
             key: key.to_owned(),
