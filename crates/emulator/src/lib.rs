@@ -29,6 +29,7 @@
 //! | Module | What it holds |
 //! |---|---|
 //! | [`s3`], [`sts`], [`iam`], [`cloudfront`] | the services |
+//! | [`function`] | an engine that runs CloudFront functions |
 //! | [`preview`] | an edge that serves a bucket as CloudFront would |
 //! | [`http`] | how requests address services and buckets |
 
@@ -36,6 +37,7 @@ mod account;
 pub mod cloudfront;
 mod database;
 mod documents;
+pub mod function;
 pub mod http;
 pub mod iam;
 pub mod preview;
